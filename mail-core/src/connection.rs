@@ -1,0 +1,110 @@
+//! The trait between a state machine and whatever moves its bytes.
+
+use core::time::Duration;
+
+use bytes::BytesMut;
+
+use crate::{Output, SaslStep, SendError};
+
+/// Everything that a driver needs of a state machine, and all it needs.
+///
+/// A driver is a loop: call [`next_event`](Self::next_event); write what lies in
+/// [`output`](Self::output); read more only when told [`Next::NeedInput`]. All bytes live in the
+/// input buffer, the connection or the stream, so the loop can be dropped at any point and started
+/// again without loss.
+pub trait Connection {
+    /// What the machine tells its owner.
+    type Event;
+    /// Why the connection cannot go on. Never an I/O error: those belong to the driver.
+    type Error: core::error::Error + Clone;
+
+    /// Takes what it needs off the front of `input` (`split_to(..).freeze()`), never copying it.
+    ///
+    /// # Errors
+    ///
+    /// A violation of the protocol by the peer poisons the connection: the same error comes back
+    /// from each later call, while [`output`](Self::output) still drains the last reply.
+    fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Self::Event>, Self::Error>;
+
+    /// What is to be written to the peer.
+    fn output(&mut self) -> &mut Output;
+
+    /// The peer has closed its sending side: `input` will grow no more.
+    ///
+    /// The next [`next_event`](Self::next_event) that would have needed input says
+    /// [`Next::Closed`] at a clean boundary, and is an error within a message.
+    fn handle_eof(&mut self);
+
+    /// How long the peer may take for the step that it owes now; `None` when it owes nothing.
+    /// The driver keeps the clock, and starts it anew whenever bytes move.
+    fn timeout(&self) -> Option<Duration>;
+
+    /// The time that [`timeout`](Self::timeout) named has passed.
+    fn handle_timeout(&mut self);
+
+    /// The stream under this connection was replaced after [`Next::Upgrade`]. Everything that was
+    /// learnt in clear is forgotten.
+    fn upgraded(&mut self);
+
+    /// Sends one step of a SASL exchange: a client's response or a server's challenge, each of the
+    /// three protocols' base64 line. Cancelling is a step too.
+    ///
+    /// # Errors
+    ///
+    /// Hands the step back when no exchange waits for this side.
+    fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>>;
+
+    /// Ends the connection from this side once the output is drained.
+    fn close(&mut self);
+}
+
+/// What a connection wants or has, from [`Connection::next_event`].
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next<E> {
+    /// Something happened; call again for more.
+    Event(E),
+    /// Nothing more without bytes from the peer.
+    NeedInput,
+    /// It is the caller's move: a decision is due, or the output must be drained first. Reading
+    /// would not help.
+    Paused,
+    /// The output is drained, both sides agreed, and no byte of the peer waits: replace the stream,
+    /// then call [`Connection::upgraded`].
+    Upgrade(Upgrade),
+    /// The conversation is over. Drain the output and close the stream.
+    Closed,
+}
+
+impl<E> Next<E> {
+    /// The same with the event replaced.
+    pub fn map<T>(self, f: impl FnOnce(E) -> T) -> Next<T> {
+        match self {
+            Next::Event(event) => Next::Event(f(event)),
+            Next::NeedInput => Next::NeedInput,
+            Next::Paused => Next::Paused,
+            Next::Upgrade(upgrade) => Next::Upgrade(upgrade),
+            Next::Closed => Next::Closed,
+        }
+    }
+}
+
+/// What takes the stream's place.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upgrade {
+    /// TLS (STARTTLS, STLS): RFC 3207, RFC 2595, RFC 9051 section 6.2.1.
+    Tls,
+}
+
+/// How the stream under a connection is protected, as its owner knows when the connection begins.
+/// For both roles and all protocols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// In clear, and it stays so. A client does not ask for TLS, a server does not offer it.
+    Clear,
+    /// In clear until STARTTLS or STLS. A client does nothing before TLS is up; a server offers it.
+    StartTls,
+    /// Protected from the first byte: implicit TLS, or a stream that never leaves the machine.
+    Tls,
+}

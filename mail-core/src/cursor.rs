@@ -1,0 +1,375 @@
+//! What the grammars are written on.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::{Deviation, Dialect, ParseError, Parsed, Text};
+
+/// A place in one complete frame, from which a grammar reads forward.
+///
+/// It knows the frame as [`Bytes`], so that values are slices of it; each parser looks at the next
+/// byte and decides, and never goes back. A parser that meets a known deviation says
+/// [`deviate`](Self::deviate), which goes on in [`Dialect::Lenient`] and fails in
+/// [`Dialect::Strict`].
+///
+/// ```
+/// use mailwire_core::{Cursor, Dialect, Parsed};
+///
+/// let frame = bytes::Bytes::from_static(b"SIZE=1000");
+/// let size = Cursor::parse(&frame, Dialect::Strict, |cursor| {
+///     cursor.expect_ignore_case("size=", "expected SIZE=")?;
+///     cursor.number_u64()
+/// });
+/// assert_eq!(size, Ok(Parsed { value: 1000, deviations: vec![] }));
+/// ```
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    frame: &'a Bytes,
+    position: usize,
+    dialect: Dialect,
+    deviations: Vec<Deviation>,
+    depth: usize,
+}
+
+/// More deviations than this in one message are accepted but no longer listed.
+const MAX_DEVIATIONS: usize = 64;
+
+impl<'a> Cursor<'a> {
+    /// A cursor at the start of `frame`.
+    #[must_use]
+    pub const fn new(frame: &'a Bytes, dialect: Dialect) -> Self {
+        Self { frame, position: 0, dialect, deviations: Vec::new(), depth: 0 }
+    }
+
+    /// Runs `grammar` over the whole of `frame`.
+    ///
+    /// # Errors
+    ///
+    /// The grammar's error, or that bytes are left behind what it read.
+    pub fn parse<T>(
+        frame: &'a Bytes,
+        dialect: Dialect,
+        grammar: impl FnOnce(&mut Self) -> Result<T, ParseError>,
+    ) -> Result<Parsed<T>, ParseError> {
+        let mut cursor = Self::new(frame, dialect);
+        let value = grammar(&mut cursor)?;
+        cursor.expect_end()?;
+        Ok(cursor.finish(value))
+    }
+
+    /// Ends reading, with the deviations that were met.
+    #[must_use]
+    pub fn finish<T>(self, value: T) -> Parsed<T> {
+        Parsed { value, deviations: self.deviations }
+    }
+
+    /// Where the cursor stands, in bytes from the start of the frame.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.position
+    }
+
+    /// Goes back to (or on to) an offset that [`offset`](Self::offset) gave. Deviations reported
+    /// from there on are forgotten. For recovery after an error; a grammar does not try and back
+    /// out.
+    pub fn rewind(&mut self, offset: usize) {
+        self.position = offset.min(self.frame.len());
+        self.deviations.retain(|deviation| deviation.offset < offset);
+    }
+
+    /// How exact reading is.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The bytes that are left.
+    #[must_use]
+    #[inline]
+    pub fn rest(&self) -> &'a [u8] {
+        self.frame.get(self.position..).unwrap_or_default()
+    }
+
+    /// Whether nothing is left.
+    #[must_use]
+    #[inline]
+    pub fn is_at_end(&self) -> bool {
+        self.position >= self.frame.len()
+    }
+
+    /// The next byte.
+    #[must_use]
+    #[inline]
+    pub fn peek(&self) -> Option<u8> {
+        self.frame.get(self.position).copied()
+    }
+
+    /// The byte `ahead` bytes behind the next one.
+    #[must_use]
+    #[inline]
+    pub fn peek_at(&self, ahead: usize) -> Option<u8> {
+        self.frame.get(self.position.saturating_add(ahead)).copied()
+    }
+
+    /// Steps over `count` bytes, or to the end if there are fewer.
+    #[inline]
+    pub fn skip(&mut self, count: usize) {
+        self.position = self.position.saturating_add(count).min(self.frame.len());
+    }
+
+    /// Steps over `byte` if it is next.
+    #[inline]
+    pub fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.position += usize::from(found);
+        found
+    }
+
+    /// Steps over `word`, in any case of its ASCII letters, if it is next.
+    #[inline]
+    pub fn eat_ignore_case(&mut self, word: &str) -> bool {
+        let found =
+            self.rest().get(..word.len()).is_some_and(|next| next.eq_ignore_ascii_case(word.as_bytes()));
+        if found {
+            self.position += word.len();
+        }
+        found
+    }
+
+    /// Steps over `byte`.
+    ///
+    /// # Errors
+    ///
+    /// `reason` if something else is next.
+    #[inline]
+    pub fn expect(&mut self, byte: u8, reason: &'static str) -> Result<(), ParseError> {
+        if self.eat(byte) { Ok(()) } else { Err(self.error(reason)) }
+    }
+
+    /// Steps over one space.
+    ///
+    /// # Errors
+    ///
+    /// Something else is next.
+    #[inline]
+    pub fn expect_space(&mut self) -> Result<(), ParseError> {
+        self.expect(b' ', "expected a space")
+    }
+
+    /// Steps over `word`, in any case of its ASCII letters.
+    ///
+    /// # Errors
+    ///
+    /// `reason` if something else is next.
+    #[inline]
+    pub fn expect_ignore_case(&mut self, word: &str, reason: &'static str) -> Result<(), ParseError> {
+        if self.eat_ignore_case(word) { Ok(()) } else { Err(self.error(reason)) }
+    }
+
+    /// That the frame ends here.
+    ///
+    /// # Errors
+    ///
+    /// Something is left.
+    #[inline]
+    pub fn expect_end(&self) -> Result<(), ParseError> {
+        if self.is_at_end() { Ok(()) } else { Err(self.error("expected the end of the line")) }
+    }
+
+    /// Steps over the bytes of a class, as many as there are.
+    #[inline]
+    pub fn take_while(&mut self, class: impl Fn(u8) -> bool) -> &'a [u8] {
+        let rest = self.rest();
+        let length = rest.iter().position(|&byte| !class(byte)).unwrap_or(rest.len());
+        self.position += length;
+        rest.get(..length).unwrap_or_default()
+    }
+
+    /// The same as a [`Text`].
+    #[inline]
+    pub fn text_while(&mut self, class: impl Fn(u8) -> bool) -> Text {
+        let start = self.position;
+        self.take_while(class);
+        self.text_from(start)
+    }
+
+    /// The same, of at least one byte.
+    ///
+    /// # Errors
+    ///
+    /// `reason` if the next byte is not of the class.
+    #[inline]
+    pub fn text_while1(
+        &mut self,
+        class: impl Fn(u8) -> bool,
+        reason: &'static str,
+    ) -> Result<Text, ParseError> {
+        let start = self.position;
+        if self.take_while(class).is_empty() { Err(self.error(reason)) } else { Ok(self.text_from(start)) }
+    }
+
+    /// All that is left.
+    pub fn text_rest(&mut self) -> Text {
+        let start = self.position;
+        self.position = self.frame.len();
+        self.text_from(start)
+    }
+
+    /// What lies between `start` and here, a slice of the frame.
+    #[must_use]
+    #[inline]
+    pub fn text_from(&self, start: usize) -> Text {
+        Text::from(self.slice(start, self.position))
+    }
+
+    /// A slice of the frame. Offsets beyond the frame are cut to it.
+    #[must_use]
+    #[inline]
+    pub fn slice(&self, start: usize, end: usize) -> Bytes {
+        let end = end.min(self.frame.len());
+        self.frame.slice(start.min(end)..end)
+    }
+
+    /// A decimal number without a sign; leading zeros are allowed, as the RFCs' `number` does.
+    ///
+    /// # Errors
+    ///
+    /// No digit is next, or the number does not fit.
+    #[inline]
+    pub fn number_u64(&mut self) -> Result<u64, ParseError> {
+        let start = self.position;
+        let digits = self.take_while(|byte| byte.is_ascii_digit());
+        if digits.is_empty() {
+            return Err(self.error("expected a number"));
+        }
+        digits
+            .iter()
+            .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+            .ok_or(ParseError::new(start, "number too large"))
+    }
+
+    /// The same of 32 bits.
+    ///
+    /// # Errors
+    ///
+    /// No digit is next, or the number does not fit.
+    #[inline]
+    pub fn number_u32(&mut self) -> Result<u32, ParseError> {
+        let start = self.position;
+        let value = self.number_u64()?;
+        u32::try_from(value).map_err(|_| ParseError::new(start, "number too large"))
+    }
+
+    /// Runs a grammar that can contain itself, one level deeper.
+    ///
+    /// # Errors
+    ///
+    /// The grammar's, or that it is nested more than `limit` levels deep.
+    pub fn nested<T>(
+        &mut self,
+        limit: usize,
+        grammar: impl FnOnce(&mut Self) -> Result<T, ParseError>,
+    ) -> Result<T, ParseError> {
+        if self.depth >= limit {
+            return Err(self.error("nested too deeply"));
+        }
+        self.depth += 1;
+        let result = grammar(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// An error here.
+    #[must_use]
+    #[cold]
+    pub const fn error(&self, reason: &'static str) -> ParseError {
+        ParseError::new(self.position, reason)
+    }
+
+    /// Reports a known deviation here.
+    ///
+    /// # Errors
+    ///
+    /// In [`Dialect::Strict`]: the deviation's name, as the reason.
+    #[cold]
+    pub fn deviate(&mut self, name: &'static str) -> Result<(), ParseError> {
+        self.deviate_at(self.position, name)
+    }
+
+    /// Reports a known deviation at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// In [`Dialect::Strict`]: the deviation's name, as the reason.
+    #[cold]
+    pub fn deviate_at(&mut self, offset: usize, name: &'static str) -> Result<(), ParseError> {
+        match self.dialect {
+            Dialect::Strict => Err(ParseError::new(offset, name)),
+            Dialect::Lenient => {
+                if self.deviations.len() < MAX_DEVIATIONS {
+                    self.deviations.push(Deviation { name, offset });
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_do_not_overflow() {
+        for (text, value) in [("18446744073709551615", Ok(u64::MAX)), ("007", Ok(7))] {
+            let frame = Bytes::from(text);
+            assert_eq!(Cursor::new(&frame, Dialect::Strict).number_u64(), value);
+        }
+        for text in ["18446744073709551616", "-1", "+1", "", "x"] {
+            let frame = Bytes::from(text);
+            assert!(Cursor::new(&frame, Dialect::Strict).number_u64().is_err(), "{text}");
+        }
+        let frame = Bytes::from_static(b"4294967296");
+        assert!(Cursor::new(&frame, Dialect::Strict).number_u32().is_err());
+    }
+
+    #[test]
+    fn a_deviation_is_an_error_in_the_strict_dialect() {
+        let frame = Bytes::from_static(b"a  b");
+        let double_space = |cursor: &mut Cursor<'_>| {
+            cursor.expect(b'a', "a")?;
+            cursor.expect_space()?;
+            if cursor.peek() == Some(b' ') {
+                cursor.deviate("double-space")?;
+                cursor.skip(1);
+            }
+            cursor.expect(b'b', "b")
+        };
+        let parsed = Cursor::parse(&frame, Dialect::Lenient, double_space).unwrap();
+        assert_eq!(parsed.deviations, [Deviation { name: "double-space", offset: 2 }]);
+        assert_eq!(
+            Cursor::parse(&frame, Dialect::Strict, double_space),
+            Err(ParseError::new(2, "double-space"))
+        );
+    }
+
+    #[test]
+    fn nesting_ends() {
+        fn parens(cursor: &mut Cursor<'_>) -> Result<usize, ParseError> {
+            if !cursor.eat(b'(') {
+                return Ok(0);
+            }
+            let inner = cursor.nested(10, parens)?;
+            cursor.expect(b')', "expected )")?;
+            Ok(inner + 1)
+        }
+        let frame = Bytes::from("(".repeat(10) + &")".repeat(10));
+        assert_eq!(Cursor::parse(&frame, Dialect::Strict, parens).unwrap().value, 10);
+        let frame = Bytes::from("(".repeat(100_000));
+        assert_eq!(
+            Cursor::parse(&frame, Dialect::Strict, parens),
+            Err(ParseError::new(11, "nested too deeply"))
+        );
+    }
+}

@@ -1,0 +1,41 @@
+//! How exact reading is.
+
+use alloc::vec::Vec;
+
+/// How exactly a parser holds its peer to the grammar. Writing is always strict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Dialect {
+    /// Every deviation from the grammar is an error.
+    Strict,
+    /// A known deviation of a real peer is accepted where its meaning is beyond doubt, and reported
+    /// as a [`Deviation`].
+    #[default]
+    Lenient,
+}
+
+/// A departure from the grammar that was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Deviation {
+    /// What was deviated from, in kebab case: `space-before-line-end`.
+    pub name: &'static str,
+    /// Where, in bytes from the start of the message.
+    pub offset: usize,
+}
+
+/// A value and what was odd about its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parsed<T> {
+    /// The value.
+    pub value: T,
+    /// What was accepted though the grammar does not have it, in the order of the bytes. Always
+    /// empty in [`Dialect::Strict`].
+    pub deviations: Vec<Deviation>,
+}
+
+impl<T> Parsed<T> {
+    /// The same with the value replaced.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Parsed<U> {
+        Parsed { value: f(self.value), deviations: self.deviations }
+    }
+}

@@ -1,0 +1,49 @@
+//! What mailwire's three protocol crates share.
+//!
+//! Nothing here does I/O, reads a clock or knows a protocol. It is the part that has to be right
+//! once: the [`Connection`] trait that every state machine implements, the [`Output`] they write
+//! to, the resumable [`LineFramer`], dot-stuffing ([`dot`]), base64 lines of SASL exchanges
+//! ([`sasl`]), [`Secret`] and [`Ticket`], the [`Cursor`] that grammars are written on, and the
+//! errors.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use mailwire_core::{LineFramer, Newline};
+//!
+//! let mut input = BytesMut::from("NOOP\r\nQU");
+//! let mut framer = LineFramer::new();
+//! let line = framer.next_line(&mut input, 512).unwrap().unwrap();
+//! assert_eq!((&line.text[..], line.newline), (&b"NOOP"[..], Newline::CrLf));
+//! // The second line is not whole yet. Nothing was taken, and what was searched is remembered.
+//! assert!(framer.next_line(&mut input, 512).unwrap().is_none());
+//! assert_eq!(&input[..], b"QU");
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod connection;
+mod cursor;
+mod dialect;
+pub mod dot;
+mod error;
+mod line;
+mod output;
+pub mod sasl;
+mod secret;
+mod text;
+mod ticket;
+
+pub use connection::{Channel, Connection, Next, Upgrade};
+pub use cursor::Cursor;
+pub use dialect::{Deviation, Dialect, Parsed};
+pub use error::{Error, Invalid, Misuse, ParseError, SendError};
+pub use line::{Line, LineFramer, LineTooLong, Newline};
+pub use output::Output;
+pub use sasl::SaslStep;
+pub use secret::Secret;
+pub use text::{Text, escape_ascii};
+pub use ticket::{Ticket, Tickets};

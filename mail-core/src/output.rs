@@ -1,0 +1,266 @@
+//! What waits to be written.
+
+use alloc::{collections::VecDeque, vec::Vec};
+use core::fmt;
+
+use bytes::{Buf, Bytes};
+
+/// Bytes on their way to the peer: small pieces are copied together, large ones are chained and
+/// never copied.
+///
+/// It is a [`Buf`], so `write_vectored` over [`chunks_vectored`](Buf::chunks_vectored) and
+/// [`advance`](Buf::advance) drain it. Its memory is kept for the next message. Nothing here
+/// refuses bytes: state machines ask [`is_full`](Self::is_full) or [`room`](Self::room) first.
+///
+/// ```
+/// use bytes::{Buf, Bytes};
+/// use mailwire_core::Output;
+///
+/// let mut output = Output::new(64 * 1024);
+/// let body = Bytes::from(vec![b'x'; 4096]);
+/// output.put(b"DATA follows\r\n");
+/// output.append(body.clone());
+/// assert_eq!(output.chunk(), b"DATA follows\r\n");
+/// output.advance(14);
+/// assert_eq!(output.chunk().as_ptr(), body.as_ptr());
+/// ```
+pub struct Output {
+    /// All copied bytes that wait, in order; those before `copied_start` are written.
+    copied: Vec<u8>,
+    copied_start: usize,
+    pieces: VecDeque<Piece>,
+    length: usize,
+    limit: usize,
+}
+
+enum Piece {
+    /// So many of the copied bytes.
+    Copied(usize),
+    Chained(Bytes),
+}
+
+/// A chunk below this size is cheaper to copy than to write as a piece of its own.
+const CHAIN_FROM: usize = 512;
+
+impl Output {
+    /// An empty output that is [full](Self::is_full) from `limit` bytes on.
+    #[must_use]
+    pub const fn new(limit: usize) -> Self {
+        Self { copied: Vec::new(), copied_start: 0, pieces: VecDeque::new(), length: 0, limit }
+    }
+
+    /// The number of bytes that wait.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// How many bytes may be put before the output is full.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.limit.saturating_sub(self.length)
+    }
+
+    /// Whether the peer should read before more is put.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.length >= self.limit
+    }
+
+    /// The limit in bytes.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Copies `bytes` to the end.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.write(|copied| copied.extend_from_slice(bytes));
+    }
+
+    /// Lets `write` append to the copied bytes, as serializers do.
+    pub fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let before = self.copied.len();
+        let result = write(&mut self.copied);
+        let added = self.copied.len().saturating_sub(before);
+        if added > 0 {
+            self.length += added;
+            match self.pieces.back_mut() {
+                Some(Piece::Copied(length)) => *length += added,
+                _ => self.pieces.push_back(Piece::Copied(added)),
+            }
+        }
+        result
+    }
+
+    /// Appends a part of a body: chained as it is, or copied if it is small.
+    pub fn append(&mut self, chunk: Bytes) {
+        if chunk.len() < CHAIN_FROM {
+            self.put(&chunk);
+        } else {
+            self.length += chunk.len();
+            self.pieces.push_back(Piece::Chained(chunk));
+        }
+    }
+
+    /// Forgets what waits.
+    pub fn clear(&mut self) {
+        self.copied.clear();
+        self.copied_start = 0;
+        self.pieces.clear();
+        self.length = 0;
+    }
+
+    /// Gives back the memory of written bytes: all of it once nothing copied waits, otherwise when
+    /// it is the larger half, so that each byte is moved at most once on average.
+    fn reclaim(&mut self) {
+        if self.copied_start == self.copied.len() {
+            self.copied.clear();
+            self.copied_start = 0;
+        } else if self.copied_start > 4096 && self.copied_start > self.copied.len() / 2 {
+            self.copied.drain(..self.copied_start);
+            self.copied_start = 0;
+        }
+    }
+
+    fn copied_at(&self, start: usize, length: usize) -> &[u8] {
+        self.copied.get(start..start.saturating_add(length)).unwrap_or_default()
+    }
+}
+
+impl Buf for Output {
+    fn remaining(&self) -> usize {
+        self.length
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self.pieces.front() {
+            None => &[],
+            Some(Piece::Copied(length)) => self.copied_at(self.copied_start, *length),
+            Some(Piece::Chained(bytes)) => bytes,
+        }
+    }
+
+    /// Takes `count` bytes off the front; more than there are empties the output.
+    fn advance(&mut self, count: usize) {
+        let mut left = count.min(self.length);
+        self.length -= left;
+        while left > 0 {
+            let (taken, emptied) = match self.pieces.front_mut() {
+                None => break,
+                Some(Piece::Copied(length)) => {
+                    let taken = left.min(*length);
+                    *length -= taken;
+                    self.copied_start += taken;
+                    (taken, *length == 0)
+                }
+                Some(Piece::Chained(bytes)) => {
+                    let taken = left.min(bytes.len());
+                    bytes.advance(taken);
+                    (taken, bytes.is_empty())
+                }
+            };
+            left -= taken;
+            if emptied {
+                self.pieces.pop_front();
+            }
+        }
+        self.reclaim();
+    }
+
+    #[cfg(feature = "std")]
+    fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
+        let mut copied_start = self.copied_start;
+        let mut filled = 0;
+        for (slot, piece) in slices.iter_mut().zip(&self.pieces) {
+            let bytes = match piece {
+                Piece::Copied(length) => {
+                    let bytes = self.copied_at(copied_start, *length);
+                    copied_start += length;
+                    bytes
+                }
+                Piece::Chained(bytes) => bytes,
+            };
+            *slot = std::io::IoSlice::new(bytes);
+            filled += 1;
+        }
+        filled
+    }
+}
+
+/// Shows sizes only: what waits can be a password.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("len", &self.length)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn keeps_order_and_identity() {
+        let large = Bytes::from(vec![7; 2000]);
+        let mut output = Output::new(10_000);
+        output.put(b"ab");
+        output.append(Bytes::from_static(b"cd"));
+        output.append(large.clone());
+        output.put(b"ef");
+        assert_eq!(output.len(), 2006);
+
+        let mut slices = [std::io::IoSlice::new(&[]); 8];
+        assert_eq!(output.chunks_vectored(&mut slices), 3);
+        assert_eq!(
+            (&slices[0][..], slices[1].as_ptr(), &slices[2][..]),
+            (&b"abcd"[..], large.as_ptr(), &b"ef"[..])
+        );
+
+        output.advance(3);
+        assert_eq!(output.chunk(), b"d");
+        output.advance(1 + 1999);
+        assert_eq!(output.chunk(), [7]);
+        output.advance(2);
+        assert_eq!(output.chunk(), b"f");
+        output.advance(1);
+        assert!(output.is_empty() && !output.has_remaining());
+    }
+
+    #[test]
+    fn memory_is_bounded_by_what_waits() {
+        let mut output = Output::new(100);
+        for _ in 0..100_000 {
+            output.put(&[1; 50]);
+            output.advance(49);
+            output.put(b"x");
+            output.advance(1);
+        }
+        // One byte a round stays behind; the rest must have been given back.
+        assert_eq!(output.len(), 100_000);
+        assert!(output.copied.len() <= 2 * output.len() + 4096);
+    }
+
+    #[test]
+    fn a_drained_output_is_reused_without_allocating() {
+        let mut output = Output::new(100);
+        output.put(&[0; 64]);
+        output.advance(64);
+        let capacity = output.copied.capacity();
+        for _ in 0..1000 {
+            output.put(&[0; 64]);
+            output.advance(64);
+        }
+        assert_eq!(output.copied.capacity(), capacity);
+    }
+}
