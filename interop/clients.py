@@ -1,0 +1,261 @@
+"""The clients of the suite: the project's programs, and everybody else's. Each function returns one that puts files
+into a mailbox, or one that gets all messages out of it."""
+
+import contextlib
+import imaplib
+import os
+import poplib
+import smtplib
+import ssl
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from servers import HOST, PASSWORD, USER
+
+SENDER = "bob@example.net"
+imaplib._MAXLINE = 100_000_000
+poplib._MAXLINE = 100_000
+
+
+def run(*words, env=None, stdin=None):
+    """Runs a program; its words are in the error if it fails."""
+    done = subprocess.run([str(word) for word in words], input=stdin, capture_output=True, timeout=300,
+                          env=dict(os.environ, **(env or {})))
+    if done.returncode:
+        said = (done.stderr + done.stdout[-2000:]).decode(errors="replace").strip()[-2000:]
+        raise RuntimeError(f"{Path(str(words[0])).name} ended with {done.returncode}: {said}")
+    return done.stdout
+
+
+class Mailbox:
+    """The inbox on a server, through Python's imaplib."""
+
+    def __init__(self, server, others):
+        self.server, self.others = server, others
+
+    @contextlib.contextmanager
+    def session(self):
+        imap = imaplib.IMAP4_SSL(HOST, self.server.imaps, ssl_context=self.others.tls)
+        imap.login(USER, PASSWORD)
+        imap.select("INBOX")
+        yield imap
+        imap.logout()
+
+    def clear(self):
+        with self.session() as imap:
+            if int(imap.select("INBOX")[1][0]):
+                imap.store("1:*", "+FLAGS.SILENT", "\\Deleted")
+                imap.expunge()
+
+    def wait_for(self, count):
+        end = time.monotonic() + 60
+        found = 0
+        while time.monotonic() < end:
+            with self.session() as imap:
+                found = int(imap.select("INBOX")[1][0])
+            if found == count:
+                return
+            time.sleep(0.2)
+        raise RuntimeError(f"{found} messages arrived of {count}")
+
+    def put(self, files):
+        with self.session() as imap:
+            for file in files:
+                status, data = imap.append("INBOX", "", None, file.read_bytes())
+                if status != "OK":
+                    raise RuntimeError(f"APPEND: {status} {data}")
+
+    def get(self):
+        with self.session() as imap:
+            return [part[1] for part in imap.fetch("1:*", "(BODY.PEEK[])")[1] if isinstance(part, tuple)]
+
+
+class Ours:
+    """The project's `send`, `fetch` and `pop`."""
+
+    def __init__(self, programs, authority, folder):
+        self.programs, self.authority, self.folder = programs, authority, folder
+
+    def _words(self, program, security, port):
+        return [self.programs / program, "--server", f"{HOST}:{port}", "--security", security,
+                "--ca", self.authority.ca]
+
+    def _run(self, *words):
+        return run(*words, env={"MAILWIRE_USER": USER, "MAILWIRE_PASSWORD": PASSWORD})
+
+    def send(self, security, port):
+        def put(files):
+            self._run(*self._words("send", security, port), "--from", SENDER, "--to", USER, *files)
+        return put
+
+    def lmtp(self, port):
+        def put(files):
+            run(*self._words("send", "plaintext", port), "--lmtp", "--from", SENDER, "--to", USER, *files)
+        return put
+
+    def _into_folder(self, *words):
+        with tempfile.TemporaryDirectory(dir=self.folder) as output:
+            self._run(*words, "--output", output)
+            return [file.read_bytes() for file in Path(output).iterdir()]
+
+    def fetch(self, security, port):
+        return lambda: self._into_folder(*self._words("fetch", security, port))
+
+    def append(self, security, port):
+        def put(files):
+            appends = [word for file in files for word in ("--append", file)]
+            self._run(*self._words("fetch", security, port), *appends)
+        return put
+
+    def pop(self, security, port):
+        return lambda: self._into_folder(*self._words("pop", security, port), "--delete")
+
+
+class Others:
+    """curl, Python, msmtp, swaks, mbsync and mpop."""
+
+    def __init__(self, authority, folder):
+        self.authority, self.folder = authority, folder
+        self.tls = ssl.create_default_context(cafile=str(authority.ca))
+        self.curl_words = ["curl", "--silent", "--show-error", "--fail", "--ssl-reqd", "--cacert", authority.ca,
+                           "--user", f"{USER}:{PASSWORD}"]
+
+    def curl_smtp(self, scheme, port):
+        def put(files):
+            for file in files:
+                run(*self.curl_words, f"{scheme}://{HOST}:{port}/client.example.net", "--mail-from", SENDER,
+                    "--mail-rcpt", USER, "--upload-file", file)
+        return put
+
+    def curl_imap(self, scheme, port):
+        def get():
+            url = f"{scheme}://{HOST}:{port}/INBOX"
+            listing = run(*self.curl_words, url, "--request", "FETCH 1:* (UID)").decode()
+            uids = [line.split("UID ")[1].rstrip(")\r") for line in listing.split("\n") if "UID " in line]
+            return [run(*self.curl_words, f"{url};UID={uid}") for uid in uids]
+        return get
+
+    def curl_append(self, port):
+        def put(files):
+            for file in files:
+                run(*self.curl_words, f"imaps://{HOST}:{port}/INBOX", "--upload-file", file)
+        return put
+
+    def curl_pop(self, port):
+        def get():
+            url = f"pop3s://{HOST}:{port}/"
+            count = len(run(*self.curl_words, url).splitlines())
+            return [run(*self.curl_words, f"{url}{number}") for number in range(1, count + 1)]
+        return get
+
+    def smtplib(self, port):
+        def put(files):
+            with smtplib.SMTP(HOST, port) as smtp:
+                smtp.starttls(context=self.tls)
+                smtp.login(USER, PASSWORD)
+                for file in files:
+                    smtp.sendmail(SENDER, [USER], file.read_bytes(), ["BODY=8BITMIME"])
+        return put
+
+    def lmtplib(self, port):
+        def put(files):
+            with smtplib.LMTP(HOST, port) as lmtp:
+                for file in files:
+                    lmtp.sendmail(SENDER, [USER], file.read_bytes(), ["BODY=8BITMIME"])
+        return put
+
+    def msmtp(self, port):
+        def put(files):
+            for file in files:
+                # msmtp makes its own line ends.
+                run("msmtp", "--file=/dev/null", f"--host={HOST}", f"--port={port}", "--auth=on", f"--user={USER}",
+                    f"--passwordeval=echo '{PASSWORD}'", "--tls=on", "--tls-starttls=on",
+                    f"--tls-trust-file={self.authority.ca}", f"--from={SENDER}", USER,
+                    stdin=file.read_bytes().replace(b"\r\n", b"\n"))
+        return put
+
+    def swaks(self, port, protocol):
+        def put(files):
+            for file in files:
+                # swaks takes a file as it stands with @ and --no-data-fixup, but then the caller stuffs the dots.
+                stuffed = self.folder / "stuffed"
+                content = file.read_bytes().replace(b"\r\n.", b"\r\n..")
+                stuffed.write_bytes(content + (b"" if content.endswith(b"\r\n") else b"\r\n") + b".")
+                tls = ["--tls", "--tls-verify", "--tls-ca-path", self.authority.ca] if protocol == "ESMTP" else []
+                run("swaks", "--server", HOST, "--port", port, "--protocol", protocol, *tls, "--from", SENDER,
+                    "--to", USER, "--no-data-fixup", "--data", f"@{stuffed}", "--suppress-data", "--silent", "1")
+        return put
+
+    def _mbsync(self, port, maildir, words):
+        config = self.folder / "mbsyncrc"
+        config.write_text(f"""
+IMAPStore far
+Host {HOST}
+Port {port}
+User {USER}
+Pass "{PASSWORD}"
+SSLType IMAPS
+CertificateFile {self.authority.ca}
+
+MaildirStore near
+Path {maildir}/
+Inbox {maildir}/INBOX
+
+Channel all
+Far :far:
+Near :near:
+Patterns INBOX
+Create Near
+SyncState *
+""")
+        run("mbsync", "--config", config, *words, "all")
+
+    def mbsync_pull(self, port):
+        def get():
+            with tempfile.TemporaryDirectory(dir=self.folder) as maildir:
+                self._mbsync(port, maildir, ["--pull"])
+                files = [file for part in ("new", "cur") for file in (Path(maildir) / "INBOX" / part).iterdir()]
+                return [without_tuid(file.read_bytes()).replace(b"\n", b"\r\n") for file in files]
+        return get
+
+    def mbsync_push(self, port):
+        def put(files):
+            with tempfile.TemporaryDirectory(dir=self.folder) as maildir:
+                for part in ("new", "cur", "tmp"):
+                    (Path(maildir) / "INBOX" / part).mkdir(parents=True)
+                for number, file in enumerate(files):
+                    content = file.read_bytes().replace(b"\r\n", b"\n")
+                    (Path(maildir) / "INBOX" / "cur" / f"{number}.eml:2,S").write_bytes(content)
+                self._mbsync(port, maildir, ["--push"])
+        return put
+
+    def poplib(self, port):
+        def get():
+            pop = poplib.POP3(HOST, port)
+            pop.stls(context=self.tls)
+            pop.user(USER)
+            pop.pass_(PASSWORD)
+            got = [b"".join(line + b"\r\n" for line in pop.retr(number)[1])
+                   for number in range(1, pop.stat()[0] + 1)]
+            pop.quit()
+            return got
+        return get
+
+    def mpop(self, port):
+        def get():
+            with tempfile.TemporaryDirectory(dir=self.folder) as maildir:
+                for part in ("new", "cur", "tmp"):
+                    (Path(maildir) / part).mkdir()
+                run("mpop", "--file=/dev/null", f"--host={HOST}", f"--port={port}", "--auth=user", f"--user={USER}",
+                    f"--passwordeval=echo '{PASSWORD}'", "--tls=on", "--tls-starttls=off", "--keep=on",
+                    f"--tls-trust-file={self.authority.ca}", f"--uidls-file={maildir}/uidls", "--received-header=off",
+                    f"--delivery=maildir,{maildir}")
+                return [file.read_bytes().replace(b"\n", b"\r\n") for file in (Path(maildir) / "new").iterdir()]
+        return get
+
+
+def without_tuid(message):
+    """mbsync marks what it moves with a header field of its own."""
+    return b"".join(line for line in message.splitlines(True) if not line.startswith(b"X-TUID:"))

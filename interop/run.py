@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""The interoperability suite: every pair of a client and a server exchanges the same messages, which must come
+through byte for byte. Prints a table; exits non-zero if a pair failed.
+
+    run.py FOLDER_OF_PROGRAMS [PART_OF_A_NAME]
+
+FOLDER_OF_PROGRAMS holds the built `send`, `fetch`, `pop` and `serve`.
+"""
+
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+import clients
+from clients import Mailbox, Ours, without_tuid
+from messages import as_sent, messages, without_trace
+from servers import Authority, Dovecot, Postfix, Serve, free_ports
+
+
+def pairs(ours, other, dovecot, postfix, serve):
+    """Name, server whose mailbox is used, how messages get in, how they get out. Where one half of a pair is not what
+    is tested, it is Python's imaplib."""
+    with_dovecot, with_serve = Mailbox(dovecot, other), Mailbox(serve, other)
+    yield "send (STARTTLS, AUTH) > Postfix", with_dovecot, ours.send("starttls", postfix.smtp), with_dovecot.get
+    yield "send (STARTTLS, AUTH) > Dovecot submission", with_dovecot, ours.send("starttls", dovecot.submission), \
+        with_dovecot.get
+    yield "send --lmtp > Dovecot LMTP", with_dovecot, ours.lmtp(dovecot.lmtp), with_dovecot.get
+    yield "fetch (implicit TLS) < Dovecot IMAP", with_dovecot, with_dovecot.put, ours.fetch("tls", dovecot.imaps)
+    yield "fetch (STARTTLS) < Dovecot IMAP", with_dovecot, with_dovecot.put, ours.fetch("starttls", dovecot.imap)
+    yield "fetch --append > Dovecot IMAP", with_dovecot, ours.append("tls", dovecot.imaps), with_dovecot.get
+    yield "pop (implicit TLS) < Dovecot POP3", with_dovecot, with_dovecot.put, ours.pop("tls", dovecot.pop3s)
+    yield "pop (STLS) < Dovecot POP3", with_dovecot, with_dovecot.put, ours.pop("starttls", dovecot.pop3)
+    yield "send > Postfix > fetch < Dovecot", with_dovecot, ours.send("starttls", postfix.smtp), \
+        ours.fetch("tls", dovecot.imaps)
+
+    yield "curl > serve submission (STARTTLS)", with_serve, other.curl_smtp("smtp", serve.submission), with_serve.get
+    yield "curl > serve submissions (TLS)", with_serve, other.curl_smtp("smtps", serve.submissions), with_serve.get
+    yield "smtplib > serve submission", with_serve, other.smtplib(serve.submission), with_serve.get
+    yield "smtplib > serve LMTP", with_serve, other.lmtplib(serve.lmtp), with_serve.get
+    yield "msmtp > serve submission", with_serve, other.msmtp(serve.submission), with_serve.get
+    yield "swaks > serve SMTP (STARTTLS)", with_serve, other.swaks(serve.smtp, "ESMTP"), with_serve.get
+    yield "swaks > serve LMTP", with_serve, other.swaks(serve.lmtp, "LMTP"), with_serve.get
+    yield "imaplib > serve IMAP > imaplib", with_serve, with_serve.put, with_serve.get
+    yield "curl < serve IMAP (STARTTLS)", with_serve, with_serve.put, other.curl_imap("imap", serve.imap)
+    yield "curl < serve IMAP (TLS)", with_serve, with_serve.put, other.curl_imap("imaps", serve.imaps)
+    yield "curl > serve IMAP (APPEND)", with_serve, other.curl_append(serve.imaps), with_serve.get
+    yield "mbsync < serve IMAP", with_serve, with_serve.put, other.mbsync_pull(serve.imaps)
+    yield "mbsync > serve IMAP", with_serve, other.mbsync_push(serve.imaps), \
+        lambda: list(map(without_tuid, with_serve.get()))
+    yield "poplib < serve POP3 (STLS)", with_serve, with_serve.put, other.poplib(serve.pop3)
+    yield "curl < serve POP3 (TLS)", with_serve, with_serve.put, other.curl_pop(serve.pop3s)
+    yield "mpop < serve POP3 (TLS)", with_serve, with_serve.put, other.mpop(serve.pop3s)
+    yield "send > serve > fetch", with_serve, ours.send("starttls", serve.submission), ours.fetch("tls", serve.imaps)
+    yield "send > serve > pop", with_serve, ours.send("tls", serve.submissions), ours.pop("tls", serve.pop3s)
+
+
+def check(mailbox, put, get, files):
+    """Runs one pair; returns what is wrong, or nothing."""
+    mailbox.clear()
+    put(files)
+    mailbox.wait_for(len(files))
+    # A message whose last line has no end gets one in SMTP, POP3 and some mailbox formats.
+    got = sorted(as_sent(without_trace(message)) for message in get())
+    sent = sorted(as_sent(content) for content in messages().values())
+    if got == sent:
+        return ""
+    names = [name for name, content in messages().items() if as_sent(content) not in got]
+    return f"{len(got)} came of {len(sent)}; not byte for byte: {', '.join(names)}"
+
+
+def main():
+    programs = Path(sys.argv[1])
+    wanted = sys.argv[2] if len(sys.argv) > 2 else ""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        authority = Authority(folder)
+        (relay,) = free_ports(1)
+        started = []
+        try:
+            dovecot = Dovecot(folder / "dovecot", authority, relay)
+            started.append(dovecot)
+            postfix = Postfix(folder / "postfix", authority, relay, dovecot)
+            started.append(postfix)
+            serve = Serve(programs / "serve", authority)
+            started.append(serve)
+            files = []
+            for number, content in enumerate(messages().values()):
+                files.append(folder / f"{number}.eml")
+                files[-1].write_bytes(content)
+            ours, other = Ours(programs, authority, folder), clients.Others(authority, folder)
+            rows = []
+            for name, mailbox, put, get in pairs(ours, other, dovecot, postfix, serve):
+                if wanted not in name:
+                    continue
+                start = time.monotonic()
+                try:
+                    problem = check(mailbox, put, get, files)
+                except Exception as error:  # one pair's failure is a row of the table
+                    problem = f"{type(error).__name__}: {error}"
+                    traceback.print_exc()
+                rows.append((name, problem))
+                print(f"{'failed' if problem else 'passed':7} {time.monotonic() - start:5.1f} s  {name}", flush=True)
+                if problem:
+                    print(f"        {problem}", flush=True)
+        finally:
+            for server in reversed(started):
+                server.stop()
+    failed = sum(1 for _, problem in rows if problem)
+    print(f"{len(rows) - failed} passed, {failed} failed")
+    return 1 if failed or not rows else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

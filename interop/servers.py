@@ -1,0 +1,258 @@
+"""Dovecot and Postfix on loopback ports, below one temporary folder, and a certificate authority for them."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+HOST = "localhost"
+USER = "anna@example.org"
+PASSWORD = "correct horse 7"
+
+
+def free_ports(count):
+    """Ports that were free a moment ago: both servers want theirs in a file before they start."""
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def wait_for(port, process=None, seconds=30):
+    """Waits until somebody listens on `port`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process is not None and process.poll() is not None:
+            raise RuntimeError(f"the server on port {port} ended with {process.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"nobody listens on port {port}")
+
+
+class Authority:
+    """A certificate authority of its own, and one certificate for localhost."""
+
+    def __init__(self, folder):
+        self.ca, self.cert, self.key = folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
+        ca_key, request = folder / "ca-key.pem", folder / "request.pem"
+        extensions = folder / "extensions"
+        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n")
+
+        def openssl(*words):
+            subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+
+        ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        openssl("req", "-x509", *ec, "-keyout", ca_key, "-out", self.ca, "-days", 2, "-subj", "/CN=interop CA")
+        openssl("req", *ec, "-keyout", self.key, "-out", request, "-subj", "/CN=localhost")
+        openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", ca_key, "-CAcreateserial",
+                "-days", 2, "-extfile", extensions, "-out", self.cert)
+        # Servers drop privileges before they read it.
+        self.key.chmod(0o644)
+
+
+class Dovecot:
+    """IMAP, POP3, LMTP and submission; also Postfix's authentication."""
+
+    def __init__(self, folder, authority, relay_port):
+        self.folder = folder
+        ports = free_ports(7)
+        self.imap, self.imaps, self.pop3, self.pop3s, self.lmtp, self.submission, self.auth = ports
+        folder.mkdir()
+        mail = folder / "mail"
+        mail.mkdir()
+        shutil.chown(mail, "mail", "mail")
+        (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}::::::\n")
+        (folder / "users").chmod(0o644)
+        config = folder / "dovecot.conf"
+        config.write_text(f"""
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log
+protocols = imap pop3 lmtp submission
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{authority.cert}
+ssl_key = <{authority.key}
+disable_plaintext_auth = yes
+auth_mechanisms = plain login scram-sha-1 scram-sha-256
+auth_verbose = yes
+hostname = localhost
+submission_host = localhost
+mail_location = maildir:{mail}/%u
+mail_uid = mail
+mail_gid = mail
+first_valid_uid = 1
+first_valid_gid = 1
+default_internal_user = dovecot
+default_login_user = dovenull
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid=mail gid=mail home={mail}/%u allow_all_users=yes
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+submission_relay_host = 127.0.0.1
+submission_relay_port = {relay_port}
+submission_relay_trusted = no
+service imap-login {{
+  inet_listener imap {{
+    port = {self.imap}
+  }}
+  inet_listener imaps {{
+    port = {self.imaps}
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {self.pop3}
+  }}
+  inet_listener pop3s {{
+    port = {self.pop3s}
+    ssl = yes
+  }}
+}}
+service submission-login {{
+  inet_listener submission {{
+    port = {self.submission}
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {self.lmtp}
+  }}
+}}
+service auth {{
+  inet_listener {{
+    address = 127.0.0.1
+    port = {self.auth}
+  }}
+}}
+service stats {{
+  chroot =
+}}
+""")
+        self.process = subprocess.Popen(["dovecot", "-F", "-c", str(config)], start_new_session=True)
+        for port in ports:
+            wait_for(port, self.process)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+
+
+class Postfix:
+    """SMTP with STARTTLS and AUTH, delivering to Dovecot by LMTP."""
+
+    def __init__(self, folder, authority, port, dovecot):
+        self.folder, self.smtp = folder, port
+        config, queue, data = folder / "etc", folder / "queue", folder / "data"
+        for path in (config, queue, data):
+            path.mkdir(parents=True)
+        shutil.chown(data, "postfix", "postfix")
+        (config / "main.cf").write_text(f"""
+compatibility_level = 3.6
+queue_directory = {queue}
+data_directory = {data}
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+multi_instance_enable = no
+maillog_file = {folder}/log
+maillog_file_prefixes = {folder}
+myhostname = localhost
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 192.0.2.1/32
+virtual_mailbox_domains = example.org
+virtual_transport = lmtp:inet:127.0.0.1:{dovecot.lmtp}
+smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = inet:127.0.0.1:{dovecot.auth}
+smtpd_tls_security_level = may
+smtpd_tls_auth_only = yes
+smtpd_tls_chain_files = {authority.key}, {authority.cert}
+smtpd_client_connection_count_limit = 0
+smtpd_peername_lookup = no
+message_size_limit = 52428800
+mailbox_size_limit = 0
+line_length_limit = 65536
+smtp_line_length_limit = 0
+lmtp_line_length_limit = 0
+smtputf8_enable = yes
+alias_maps =
+alias_database =
+local_recipient_maps =
+""")
+        (config / "master.cf").write_text(f"""
+127.0.0.1:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+""")
+        self._run("start")
+        wait_for(port)
+
+    def _run(self, verb):
+        environment = dict(os.environ, MAIL_CONFIG=str(self.folder / "etc"))
+        subprocess.run(["postfix", "-c", str(self.folder / "etc"), verb], check=True, env=environment,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def stop(self):
+        self._run("stop")
+
+
+class Serve:
+    """The project's own `serve` program."""
+
+    PROTOCOLS = ("smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s")
+
+    def __init__(self, program, authority):
+        words = [program, "--cert", authority.cert, "--key", authority.key]
+        for protocol in self.PROTOCOLS:
+            words += ["--listen", f"{protocol}=127.0.0.1:0"]
+        environment = dict(os.environ, MAILWIRE_USERS=f"{USER}={PASSWORD}")
+        self.process = subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in self.PROTOCOLS:
+            protocol, address = self.process.stdout.readline().split()
+            setattr(self, protocol, int(address.rsplit(":", 1)[1]))
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
