@@ -1,1 +1,14 @@
 //! Sans-IO IMAP.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod error;
+pub mod framing;
+mod limits;
+
+pub use error::{Error, Invalid, Misuse, ParseError, SendError};
+pub use limits::Limits;

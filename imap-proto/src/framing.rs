@@ -1,0 +1,510 @@
+//! Finding the end of a message without understanding it.
+//!
+//! An IMAP message is a line, or several with literals between them: a line that ends in `{5}` is
+//! followed by five bytes of data and another line (RFC 9051 section 4.3). The [`Framer`] finds
+//! messages in linear time however they arrive, and asks its owner what to do with each literal:
+//! keep it in the message, stream it, or refuse it.
+//!
+//! Only the grammar says whether a line that ends in `{5}` announces a literal. A server's status
+//! text (`* OK see ticket {20}`) is text to its end; in a client's command every such line
+//! announces one (RFC 7888 section 3).
+
+use alloc::vec::Vec;
+
+use bytes::{Buf, Bytes, BytesMut};
+use mailwire_core::{Error, LineFramer, Newline};
+
+use crate::Limits;
+
+/// Whose messages are framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Speaker {
+    /// Commands.
+    Client,
+    /// Responses.
+    Server,
+}
+
+/// One complete message.
+///
+/// An inline literal stands in it as it came, `{5}\r\nhello`. A streamed one stands in it as its
+/// announcement alone: the bytes that followed are not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The message without its last line end: a slice of the input, unless a literal of it was
+    /// streamed.
+    pub bytes: Bytes,
+    /// How its last line ended.
+    pub newline: Newline,
+}
+
+/// `{5}`, `{5+}` or `~{5}` at the end of a line.
+///
+/// ```text
+/// literal  = "{" number64 ["+"] "}" CRLF *CHAR8     ; RFC 9051
+/// literal8 = "~{" number64 ["+"] "}" CRLF *OCTET    ; RFC 9051, RFC 7888
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announcement {
+    /// The number of bytes that follow. A number beyond 64 bits is [`u64::MAX`], which no limit
+    /// allows.
+    pub size: u64,
+    /// Whether the sender waits for a go-ahead (`+`) before it sends them.
+    pub synchronizing: bool,
+    /// Whether it is a `literal8`, which can hold NUL.
+    pub binary: bool,
+}
+
+/// What the [`Framer`] has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Framed {
+    /// Nothing more without more input.
+    NeedInput,
+    /// A whole message, taken off the input.
+    Message(Frame),
+    /// A literal is announced, and nothing of it is taken yet. The owner decides with
+    /// [`keep`](Framer::keep), [`stream`](Framer::stream), [`skip`](Framer::skip) or
+    /// [`refuse`](Framer::refuse); until then the same is found again.
+    Literal(Announcement),
+    /// The next bytes of a streamed literal, a slice of the input.
+    Chunk(Bytes),
+    /// The streamed literal is complete; the rest of its message follows.
+    End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Line,
+    /// A decision is due about the literal that starts at this offset of the input.
+    Announced(Announcement, usize),
+    /// An inline literal ends at this offset of the input.
+    Inline(usize),
+    Streaming(u64),
+    Skipping(u64),
+}
+
+/// Finds messages in what arrives, and remembers how far it has looked.
+#[derive(Debug, Clone)]
+pub struct Framer {
+    speaker: Speaker,
+    lines: LineFramer,
+    state: State,
+    /// Where in the input the line begins that is being looked for.
+    line_start: usize,
+    /// What came before a streamed literal of the present message.
+    head: Vec<u8>,
+    literals: usize,
+}
+
+impl Framer {
+    /// A framer at the start of a message.
+    #[must_use]
+    pub const fn new(speaker: Speaker) -> Self {
+        Self {
+            speaker,
+            lines: LineFramer::new(),
+            state: State::Line,
+            line_start: 0,
+            head: Vec::new(),
+            literals: 0,
+        }
+    }
+
+    /// Finds what comes next. Only a message that is complete, and bytes of streamed literals, are
+    /// taken off the input.
+    ///
+    /// # Errors
+    ///
+    /// A line, a message or a number of literals beyond its limit.
+    #[inline]
+    pub fn next(&mut self, input: &mut BytesMut, limits: &Limits) -> Result<Framed, Error> {
+        loop {
+            match self.state {
+                State::Line => {
+                    let Some(end) = self.find_line(input, limits)? else { return Ok(Framed::NeedInput) };
+                    let line = input.get(self.line_start..end).unwrap_or_default();
+                    match announcement(line) {
+                        Some(announced) if self.permits_literal(line) => {
+                            self.literals += 1;
+                            if self.literals > limits.literals {
+                                return Err(exceeded("literals in a message", limits.literals as u64));
+                            }
+                            self.state = State::Announced(announced, end);
+                        }
+                        _ => return Ok(Framed::Message(self.take_message(input, end))),
+                    }
+                }
+                State::Announced(announced, _) => return Ok(Framed::Literal(announced)),
+                State::Inline(end) if input.len() < end => return Ok(Framed::NeedInput),
+                State::Inline(end) => {
+                    self.lines.skip_to(end);
+                    self.line_start = end;
+                    self.state = State::Line;
+                }
+                State::Streaming(0) => {
+                    self.state = State::Line;
+                    return Ok(Framed::End);
+                }
+                State::Streaming(_) | State::Skipping(1..) if input.is_empty() => {
+                    return Ok(Framed::NeedInput);
+                }
+                State::Streaming(left) => {
+                    let taken = available(input, left);
+                    self.state = State::Streaming(left.saturating_sub(taken as u64));
+                    return Ok(Framed::Chunk(input.split_to(taken).freeze()));
+                }
+                State::Skipping(0) => self.state = State::Line,
+                State::Skipping(left) => {
+                    let taken = available(input, left);
+                    self.state = State::Skipping(left.saturating_sub(taken as u64));
+                    input.advance(taken);
+                }
+            }
+        }
+    }
+
+    /// The announced literal stays in its message.
+    ///
+    /// # Errors
+    ///
+    /// The message would exceed its limit.
+    pub fn keep(&mut self, limits: &Limits) -> Result<(), Error> {
+        if let State::Announced(announced, start) = self.state {
+            let end = usize::try_from(announced.size).ok().and_then(|size| start.checked_add(size));
+            match end {
+                Some(end) if self.head.len().saturating_add(end) <= limits.message => {
+                    self.state = State::Inline(end);
+                }
+                _ => return Err(exceeded("bytes in a message", limits.message as u64)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The announced literal is to come as [`Framed::Chunk`]s. Takes what lies before it off the
+    /// input, and returns it from the start of the message or from behind the last streamed
+    /// literal, with the announcement at its end.
+    pub fn stream(&mut self, input: &mut BytesMut) -> Bytes {
+        let State::Announced(announced, start) = self.state else { return Bytes::new() };
+        let text = input.split_to(start.min(input.len())).freeze();
+        self.head.extend_from_slice(&text);
+        self.begin_line();
+        self.state = State::Streaming(announced.size);
+        text
+    }
+
+    /// The announced literal is to be read past. The message then goes on behind it, without it.
+    pub fn skip(&mut self, input: &mut BytesMut) {
+        let State::Announced(announced, start) = self.state else { return };
+        input.advance(start.min(input.len()));
+        self.begin_line();
+        self.state = State::Skipping(announced.size);
+    }
+
+    /// The announced literal will not come, because its sender is told so: the message ends here,
+    /// and is returned as far as it came.
+    pub fn refuse(&mut self, input: &mut BytesMut) -> Bytes {
+        let State::Announced(_, start) = self.state else { return Bytes::new() };
+        self.take_message(input, start).bytes
+    }
+
+    /// The message up to the announced literal, without what came before a streamed one.
+    #[must_use]
+    pub fn announced<'a>(&self, input: &'a BytesMut) -> &'a [u8] {
+        match self.state {
+            State::Announced(_, start) => input.get(..start).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// Whether a literal is awaited or under way.
+    #[must_use]
+    pub const fn in_literal(&self) -> bool {
+        !matches!(self.state, State::Line)
+    }
+
+    /// Whether nothing of a message has come, given the input that waits.
+    #[must_use]
+    pub fn at_boundary(&self, input: &BytesMut) -> bool {
+        self.state == State::Line && self.literals == 0 && input.is_empty()
+    }
+
+    #[inline]
+    fn find_line(&mut self, input: &BytesMut, limits: &Limits) -> Result<Option<usize>, Error> {
+        let line = self.line_start.saturating_add(limits.line);
+        let message = limits.message.saturating_sub(self.head.len());
+        self.lines.find(input, line.min(message)).map_err(|_| {
+            if line <= message {
+                Error::LineTooLong { limit: limits.line }
+            } else {
+                exceeded("bytes in a message", limits.message as u64)
+            }
+        })
+    }
+
+    /// Whether a line that ends like an announcement is one. Behind a literal it always is; so it
+    /// is in a command.
+    fn permits_literal(&self, line: &[u8]) -> bool {
+        self.speaker == Speaker::Client || self.literals > 0 || response_can_hold_literal(line)
+    }
+
+    #[inline]
+    fn take_message(&mut self, input: &mut BytesMut, end: usize) -> Frame {
+        let mut bytes = input.split_to(end.min(input.len())).freeze();
+        let newline = if bytes.ends_with(b"\r\n") { Newline::CrLf } else { Newline::Lf };
+        bytes.truncate(bytes.len().saturating_sub(match newline {
+            Newline::CrLf => 2,
+            Newline::Lf => 1,
+        }));
+        if !self.head.is_empty() {
+            let mut whole = core::mem::take(&mut self.head);
+            whole.extend_from_slice(&bytes);
+            bytes = whole.into();
+        }
+        self.begin_line();
+        self.literals = 0;
+        Frame { bytes, newline }
+    }
+
+    #[inline]
+    fn begin_line(&mut self) {
+        self.lines.reset();
+        self.line_start = 0;
+        self.state = State::Line;
+    }
+}
+
+fn available(input: &BytesMut, left: u64) -> usize {
+    usize::try_from(left).map_or(input.len(), |left| left.min(input.len()))
+}
+
+const fn exceeded(what: &'static str, limit: u64) -> Error {
+    Error::LimitExceeded { what, limit }
+}
+
+/// Reads what a line, given with its line end, announces at its end. Leading zeros are part of a
+/// number; a sign is not.
+#[inline]
+#[must_use]
+pub fn announcement(line: &[u8]) -> Option<Announcement> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    announced_at_end(line.strip_suffix(b"}")?)
+}
+
+/// Out of the way of the many lines that end in something else than `}`.
+fn announced_at_end(line: &[u8]) -> Option<Announcement> {
+    let (line, synchronizing) = match line.strip_suffix(b"+") {
+        Some(line) => (line, false),
+        None => (line, true),
+    };
+    let digits = line.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let (before, digits) = line.split_at_checked(line.len().saturating_sub(digits))?;
+    let before = before.strip_suffix(b"{")?;
+    if digits.is_empty() {
+        return None;
+    }
+    let size = digits.iter().fold(0u64, |value, digit| {
+        value.saturating_mul(10).saturating_add(u64::from(digit.saturating_sub(b'0')))
+    });
+    Some(Announcement { size, synchronizing, binary: before.ends_with(b"~") })
+}
+
+/// Whether the first line of a response can announce a literal at its end.
+///
+/// None can stand in continuation requests, tagged responses and untagged status responses, which
+/// end in free text, nor in data that is only atoms and numbers. Data that is not known may hold
+/// some.
+fn response_can_hold_literal(line: &[u8]) -> bool {
+    const NEVER: [&[u8]; 13] = [
+        b"OK",
+        b"NO",
+        b"BAD",
+        b"BYE",
+        b"PREAUTH",
+        b"CAPABILITY",
+        b"ENABLED",
+        b"FLAGS",
+        b"SEARCH",
+        b"SORT",
+        b"EXISTS",
+        b"RECENT",
+        b"EXPUNGE",
+    ];
+    let Some(rest) = line.strip_prefix(b"*") else { return false };
+    let Some(rest) = rest.strip_prefix(b" ") else { return false };
+    let mut words = rest
+        .split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+        .filter(|word| !word.is_empty())
+        .take(2);
+    let first = words.next().unwrap_or_default();
+    let numbered = first.iter().all(u8::is_ascii_digit);
+    let name = if numbered { words.next().unwrap_or_default() } else { first };
+    // A response code without its OK is a status, too.
+    !name.starts_with(b"[") && !NEVER.iter().any(|never| never.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{format, string::String, vec};
+
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits { inline_literal: 10, ..Limits::client() }
+    }
+
+    /// Frames with the rule of a client: literals above the inline limit are streamed.
+    fn frames(speaker: Speaker, pieces: &[&[u8]], limits: &Limits) -> Result<Vec<String>, Error> {
+        let (mut framer, mut input, mut out) = (Framer::new(speaker), BytesMut::new(), vec![]);
+        let mut chunk = vec![];
+        for piece in pieces {
+            input.extend_from_slice(piece);
+            loop {
+                match framer.next(&mut input, limits)? {
+                    Framed::NeedInput => break,
+                    Framed::Message(frame) => out.push(format!("{}", frame.bytes.escape_ascii())),
+                    Framed::Literal(announced) if announced.size > limits.inline_literal as u64 => {
+                        let text = framer.stream(&mut input);
+                        out.push(format!("start {}", text.escape_ascii()));
+                    }
+                    Framed::Literal(_) => framer.keep(limits)?,
+                    Framed::Chunk(bytes) => chunk.extend_from_slice(&bytes),
+                    Framed::End => {
+                        out.push(format!("body {}", core::mem::take(&mut chunk).escape_ascii()));
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn at_every_cut(speaker: Speaker, text: &[u8]) -> Vec<String> {
+        let whole = frames(speaker, &[text], &limits()).unwrap();
+        for cut in 0..=text.len() {
+            let (a, b) = text.split_at(cut);
+            assert_eq!(frames(speaker, &[a, b], &limits()).unwrap(), whole, "cut at {cut}");
+        }
+        let bytes: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!(frames(speaker, &bytes, &limits()).unwrap(), whole);
+        whole
+    }
+
+    #[test]
+    fn literals_stay_or_stream() {
+        let text = b"* 1 FETCH (BODY[1] {3}\r\na\nb BODY[2] {11}\r\n{5}\r\n* OK ) FLAGS ())\r\n* 2 EXISTS\n";
+        assert_eq!(
+            at_every_cut(Speaker::Server, text),
+            [
+                r"start * 1 FETCH (BODY[1] {3}\r\na\nb BODY[2] {11}\r\n",
+                r"body {5}\r\n* OK )",
+                r"* 1 FETCH (BODY[1] {3}\r\na\nb BODY[2] {11}\r\n FLAGS ())",
+                r"* 2 EXISTS",
+            ]
+        );
+    }
+
+    #[test]
+    fn empty_literals_and_literals_in_a_row() {
+        assert_eq!(
+            at_every_cut(Speaker::Client, b"a LOGIN {0+}\r\n {3+}\r\nabc\r\nb NOOP\r\n"),
+            [r"a LOGIN {0+}\r\n {3+}\r\nabc", "b NOOP"]
+        );
+    }
+
+    #[test]
+    fn status_text_announces_nothing() {
+        for line in [
+            "* OK see ticket {20}",
+            "* ok [ALERT] {20}",
+            "*  NO  {20}",
+            "* BYE {20}",
+            "* PREAUTH {5}",
+            "* [COPYUID 1 2 3] {20}",
+            "A1 OK done {20}",
+            "A1 NO [X] {20}",
+            "+ go on {20}",
+            "+ {20}",
+            "* 3 EXISTS {20}",
+            "* SEARCH 1 2 {20}",
+            "* LIST () \"/\" a {-5}",
+            "* LIST () \"/\" a {+5}",
+            "* LIST () \"/\" a {}",
+            "* LIST () \"/\" a 5}",
+        ] {
+            let text = format!("{line}\r\n* 3 EXISTS\r\n* 1 RECENT\r\n");
+            assert_eq!(
+                at_every_cut(Speaker::Server, text.as_bytes()),
+                [line.replace('"', "\\\"").as_str(), "* 3 EXISTS", "* 1 RECENT"]
+            );
+        }
+    }
+
+    #[test]
+    fn data_announces() {
+        for line in ["* LIST () \"/\" {3}", "* 1 FETCH (BODY[] ~{003}", "* XDATA {3}", "*  STATUS  {3}"] {
+            let text = format!("{line}\r\nabc)\r\n* 3 EXISTS\r\n");
+            assert_eq!(at_every_cut(Speaker::Server, text.as_bytes()).len(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let at_end = |text: &str| announcement(text.as_bytes());
+        let announced = |size, synchronizing, binary| Some(Announcement { size, synchronizing, binary });
+        assert_eq!(at_end("x {5}\r\n"), announced(5, true, false));
+        assert_eq!(at_end("x ~{5+}\r\n"), announced(5, false, true));
+        assert_eq!(at_end("{0000000000000000000000000000005}\n"), announced(5, true, false));
+        assert_eq!(at_end("{18446744073709551616}\r\n"), announced(u64::MAX, true, false));
+        for text in
+            ["{-1}\r\n", "{+1}\r\n", "{1++}\r\n", "{ 1}\r\n", "{1} \r\n", "{}\r\n", "{+}\r\n", "}\r\n"]
+        {
+            assert_eq!(at_end(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn limits_end_a_message() {
+        let limits = Limits { line: 30, message: 60, literals: 3, inline_literal: 40, ..Limits::client() };
+        let run = |text: &[u8]| frames(Speaker::Client, &[text], &limits);
+        assert_eq!(run(&[b'x'; 30]), Err(Error::LineTooLong { limit: 30 }));
+        assert_eq!(
+            run(b"a {20+}\r\n01234567890123456789 {30+}\r\n"),
+            Err(exceeded("bytes in a message", 60))
+        );
+        assert_eq!(run(b"a {0+}\r\n {0+}\r\n {0+}\r\n {0+}\r\n"), Err(exceeded("literals in a message", 3)));
+        // The limit on lines starts anew behind a literal.
+        assert!(run(b"a xxxxxxxxxxxxxxx {5+}\r\nabcde xxxxxxxxxxxxxxxxxxx\r\n").is_ok());
+    }
+
+    #[test]
+    fn refused_and_skipped() {
+        let limits = limits();
+        let mut input = BytesMut::from(&b"a X {99}\r\nb NOOP\r\nc X {4+}\r\nzzzz y\r\nd NOOP\r\n"[..]);
+        let mut framer = Framer::new(Speaker::Client);
+        assert!(matches!(framer.next(&mut input, &limits), Ok(Framed::Literal(_))));
+        assert_eq!(framer.announced(&input), b"a X {99}\r\n");
+        assert_eq!(framer.refuse(&mut input), "a X {99}");
+        let Ok(Framed::Message(frame)) = framer.next(&mut input, &limits) else { panic!() };
+        assert_eq!(frame.bytes, "b NOOP");
+        assert!(matches!(framer.next(&mut input, &limits), Ok(Framed::Literal(_))));
+        framer.skip(&mut input);
+        let Ok(Framed::Message(frame)) = framer.next(&mut input, &limits) else { panic!() };
+        assert_eq!(frame.bytes, " y");
+        let Ok(Framed::Message(frame)) = framer.next(&mut input, &limits) else { panic!() };
+        assert_eq!(frame.bytes, "d NOOP");
+        assert!(framer.at_boundary(&input));
+    }
+
+    #[test]
+    fn chunks_are_slices_of_the_input() {
+        let limits = limits();
+        let mut input = BytesMut::from(&b"* 1 FETCH (BODY[] {20}\r\n01234567890123456789)\r\n"[..]);
+        let body = input.as_ptr().wrapping_add(24);
+        let mut framer = Framer::new(Speaker::Server);
+        assert!(matches!(framer.next(&mut input, &limits), Ok(Framed::Literal(_))));
+        framer.stream(&mut input);
+        let Ok(Framed::Chunk(chunk)) = framer.next(&mut input, &limits) else { panic!() };
+        assert_eq!((chunk.as_ptr(), chunk.len()), (body, 20));
+    }
+}
