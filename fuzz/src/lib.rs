@@ -1,0 +1,136 @@
+//! Oracles: what must hold for a mail parser or state machine whatever it is fed.
+//!
+//! A [`Subject`] is anything that takes bytes in pieces and reports what it saw. Implement it for
+//! your own parser, and the functions here tell you whether it
+//!
+//! * says the same however its input is cut ([`split_invariance`]),
+//! * holds no more memory than its limits and its input allow ([`bounded_memory`]),
+//! * is not disturbed by a malformed message before a good one ([`independence`]),
+//! * reads back what it writes, and writes one message at a time ([`round_trip`], [`one_line`]),
+//! * shows no secret ([`no_secret`]).
+//!
+//! Each panics with both sides of the broken promise, which is what a fuzzer wants.
+//!
+//! [`Machine`] is a `Subject` for every state machine of mailwire.
+
+mod machine;
+
+pub use machine::Machine;
+
+use std::fmt::Debug;
+
+/// What a [`Subject`] reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observation {
+    /// A whole message, an event or a change of state, in a form that can be compared.
+    Event(String),
+    /// A piece of a body. Pieces that follow each other are one: where they were cut may differ.
+    Body(Vec<u8>),
+    /// The peer broke the protocol; nothing more comes.
+    Error(String),
+    /// The conversation is over.
+    Closed,
+}
+
+/// A parser or state machine under test.
+pub trait Subject {
+    /// Takes the next piece of input, and gives what came out of it to `report`.
+    fn feed(&mut self, bytes: &[u8], report: &mut dyn FnMut(Observation));
+
+    /// The bytes that the subject holds now: unread input, unsent output, messages in the making.
+    fn held(&self) -> usize;
+}
+
+/// Everything that `subject` reports of `pieces`, with the pieces of each body put together.
+pub fn observe<'a>(
+    subject: &mut impl Subject,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Vec<Observation> {
+    let mut seen = Vec::new();
+    for piece in pieces {
+        subject.feed(piece, &mut |observation| match (seen.last_mut(), observation) {
+            (Some(Observation::Body(body)), Observation::Body(more)) => body.extend_from_slice(&more),
+            (Some(Observation::Error(_) | Observation::Closed), _) => {}
+            (_, observation) => seen.push(observation),
+        });
+    }
+    seen
+}
+
+/// The same events come out whole, byte by byte, and cut at `cuts` (each taken modulo the length).
+pub fn split_invariance<S: Subject>(make: impl Fn() -> S, input: &[u8], cuts: &[u16]) {
+    let whole = observe(&mut make(), [input]);
+    let bytes = observe(&mut make(), input.chunks(1));
+    assert_eq!(whole, bytes, "whole (left) and byte by byte (right) differ");
+    assert_eq!(
+        whole,
+        observe(&mut make(), pieces(input, cuts)),
+        "whole (left) and cut at {cuts:?} (right) differ"
+    );
+}
+
+/// `input` cut at `cuts`, each taken modulo its length.
+pub fn pieces<'a>(input: &'a [u8], cuts: &[u16]) -> Vec<&'a [u8]> {
+    let mut places: Vec<usize> = cuts.iter().map(|&cut| usize::from(cut) % (input.len() + 1)).collect();
+    places.extend([0, input.len()]);
+    places.sort_unstable();
+    places.windows(2).map(|pair| &input[pair[0]..pair[1]]).collect()
+}
+
+/// While `input` comes in pieces of `size`, the subject never holds more than `limit` bytes beyond
+/// twice what it was fed: no number that the peer announces is believed.
+pub fn bounded_memory(subject: &mut impl Subject, input: &[u8], size: usize, limit: usize) {
+    let mut fed = 0;
+    for piece in input.chunks(size.max(1)) {
+        fed += piece.len();
+        subject.feed(piece, &mut |_| {});
+        let held = subject.held();
+        assert!(held <= limit + 2 * fed, "{held} bytes are held after {fed} were fed");
+    }
+}
+
+/// A complete but malformed message leaves the message behind it as it is. `good` is one message;
+/// what it alone makes a fresh subject report must also be the last thing reported behind `bad`.
+/// Nothing is claimed when the subject ends the connection over `bad`.
+pub fn independence<S: Subject>(make: impl Fn() -> S, bad: &[u8], good: &[u8]) {
+    let alone = observe(&mut make(), [good]);
+    let both = observe(&mut make(), [bad, good]);
+    if both.iter().any(|seen| matches!(seen, Observation::Error(_) | Observation::Closed)) {
+        return;
+    }
+    assert!(both.ends_with(&alone), "{alone:?} is not what follows the malformed message: {both:?}");
+}
+
+/// What was written reads back as the same value.
+pub fn round_trip<T, E>(value: &T, written: &[u8], read: Result<T, E>)
+where
+    T: Debug + PartialEq,
+    E: Debug,
+{
+    let shown = written.escape_ascii();
+    match read {
+        Ok(back) => assert_eq!(*value, back, "written as {shown}"),
+        Err(error) => panic!("{value:?} was written as {shown}, which does not parse: {error:?}"),
+    }
+}
+
+/// `written` is one line: CR LF at its end, and no CR, LF or NUL before it.
+pub fn one_line(written: &[u8]) {
+    let shown = written.escape_ascii();
+    let text = written.strip_suffix(b"\r\n").unwrap_or_else(|| panic!("no line end: {shown}"));
+    assert!(!text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "an injected line: {shown}");
+}
+
+/// `shown`, a `Debug` or `Display` form, has no trace of `secret`. Secrets of a few bytes are
+/// passed over: they occur anywhere.
+pub fn no_secret(shown: &str, secret: &[u8]) {
+    if secret.len() < 6 {
+        return;
+    }
+    let lossy = String::from_utf8_lossy(secret);
+    let escaped = secret.escape_ascii().to_string();
+    let list = format!("{secret:?}");
+    for form in [lossy.as_ref(), &escaped, list.trim_matches(['[', ']'])] {
+        assert!(!shown.contains(form), "a secret is shown: {shown}");
+    }
+}
