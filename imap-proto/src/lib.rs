@@ -9,6 +9,7 @@ extern crate std;
 pub mod error;
 pub mod framing;
 mod limits;
+pub mod types;
 
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use limits::Limits;

@@ -26,6 +26,8 @@ use crate::{Deviation, Dialect, ParseError, Parsed, Text};
 #[derive(Debug)]
 pub struct Cursor<'a> {
     frame: &'a Bytes,
+    /// The part of the frame that is read.
+    bytes: &'a [u8],
     position: usize,
     dialect: Dialect,
     deviations: Vec<Deviation>,
@@ -38,8 +40,18 @@ const MAX_DEVIATIONS: usize = 64;
 impl<'a> Cursor<'a> {
     /// A cursor at the start of `frame`.
     #[must_use]
-    pub const fn new(frame: &'a Bytes, dialect: Dialect) -> Self {
-        Self { frame, position: 0, dialect, deviations: Vec::new(), depth: 0 }
+    #[inline]
+    pub fn new(frame: &'a Bytes, dialect: Dialect) -> Self {
+        Self::until(frame, frame.len(), dialect)
+    }
+
+    /// The same, as if the frame ended at `end`: what stands behind it, a line end for instance,
+    /// is not seen.
+    #[must_use]
+    #[inline]
+    pub fn until(frame: &'a Bytes, end: usize, dialect: Dialect) -> Self {
+        let bytes = frame.get(..end).unwrap_or(frame);
+        Self { frame, bytes, position: 0, dialect, deviations: Vec::new(), depth: 0 }
     }
 
     /// Runs `grammar` over the whole of `frame`.
@@ -74,7 +86,7 @@ impl<'a> Cursor<'a> {
     /// from there on are forgotten. For recovery after an error; a grammar does not try and back
     /// out.
     pub fn rewind(&mut self, offset: usize) {
-        self.position = offset.min(self.frame.len());
+        self.position = offset.min(self.bytes.len());
         self.deviations.retain(|deviation| deviation.offset < offset);
     }
 
@@ -88,34 +100,34 @@ impl<'a> Cursor<'a> {
     #[must_use]
     #[inline]
     pub fn rest(&self) -> &'a [u8] {
-        self.frame.get(self.position..).unwrap_or_default()
+        self.bytes.get(self.position..).unwrap_or_default()
     }
 
     /// Whether nothing is left.
     #[must_use]
     #[inline]
     pub fn is_at_end(&self) -> bool {
-        self.position >= self.frame.len()
+        self.position >= self.bytes.len()
     }
 
     /// The next byte.
     #[must_use]
     #[inline]
     pub fn peek(&self) -> Option<u8> {
-        self.frame.get(self.position).copied()
+        self.bytes.get(self.position).copied()
     }
 
     /// The byte `ahead` bytes behind the next one.
     #[must_use]
     #[inline]
     pub fn peek_at(&self, ahead: usize) -> Option<u8> {
-        self.frame.get(self.position.saturating_add(ahead)).copied()
+        self.bytes.get(self.position.saturating_add(ahead)).copied()
     }
 
     /// Steps over `count` bytes, or to the end if there are fewer.
     #[inline]
     pub fn skip(&mut self, count: usize) {
-        self.position = self.position.saturating_add(count).min(self.frame.len());
+        self.position = self.position.saturating_add(count).min(self.bytes.len());
     }
 
     /// Steps over `byte` if it is next.
@@ -212,7 +224,7 @@ impl<'a> Cursor<'a> {
     /// All that is left.
     pub fn text_rest(&mut self) -> Text {
         let start = self.position;
-        self.position = self.frame.len();
+        self.position = self.bytes.len();
         self.text_from(start)
     }
 
@@ -223,11 +235,18 @@ impl<'a> Cursor<'a> {
         Text::from(self.slice(start, self.position))
     }
 
+    /// The bytes between two offsets, cut to the frame.
+    #[must_use]
+    #[inline]
+    pub fn between(&self, start: usize, end: usize) -> &'a [u8] {
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
     /// A slice of the frame. Offsets beyond the frame are cut to it.
     #[must_use]
     #[inline]
     pub fn slice(&self, start: usize, end: usize) -> Bytes {
-        let end = end.min(self.frame.len());
+        let end = end.min(self.bytes.len());
         self.frame.slice(start.min(end)..end)
     }
 

@@ -1,0 +1,100 @@
+//! The character classes of the grammar, as one table.
+//!
+//! RFC 9051 section 9:
+//!
+//! ```text
+//! atom-specials   = "(" / ")" / "{" / SP / CTL / list-wildcards / quoted-specials / resp-specials
+//! ATOM-CHAR       = <any CHAR except atom-specials>
+//! ASTRING-CHAR    = ATOM-CHAR / resp-specials
+//! list-char       = ATOM-CHAR / list-wildcards / resp-specials
+//! tag             = 1*<any ASTRING-CHAR except "+">
+//! TEXT-CHAR       = <any CHAR except CR and LF>
+//! ```
+
+/// `ATOM-CHAR`.
+pub(crate) const ATOM: u16 = 1;
+/// `ASTRING-CHAR`.
+pub(crate) const ASTRING: u16 = 1 << 1;
+/// `list-char`.
+pub(crate) const LIST: u16 = 1 << 2;
+/// What a tag is made of.
+pub(crate) const TAG: u16 = 1 << 3;
+/// What stands in a quoted string as it is: `TEXT-CHAR` except `"` and `\`.
+pub(crate) const QUOTED: u16 = 1 << 4;
+/// `TEXT-CHAR`.
+pub(crate) const TEXT: u16 = 1 << 5;
+/// `base64-char` and `=`.
+pub(crate) const BASE64: u16 = 1 << 6;
+/// What real servers put into an unquoted word: all but space, parentheses, quotes and controls.
+pub(crate) const WORD: u16 = 1 << 7;
+/// What can begin a value behind a space in ENVELOPE and BODYSTRUCTURE: a string, `NIL`, a list, a
+/// number.
+pub(crate) const VALUE_START: u16 = 1 << 8;
+/// `tagged-label-char` and `*`: the labels of ESEARCH, STATUS and FETCH items.
+pub(crate) const LABEL: u16 = 1 << 9;
+/// What real servers put into a flag: a word without `{`.
+pub(crate) const ODD_FLAG: u16 = 1 << 10;
+
+const fn classes(byte: u8) -> u16 {
+    let mut found = 0;
+    if byte != 0 && byte < 0x80 && byte != b'\r' && byte != b'\n' {
+        found |= TEXT;
+        if byte != b'"' && byte != b'\\' {
+            found |= QUOTED;
+        }
+    }
+    if byte > b' ' && byte < 0x7f && !matches!(byte, b'(' | b')' | b'{' | b'"' | b'\\') {
+        found |= LIST;
+        if !matches!(byte, b'%' | b'*') {
+            found |= ASTRING;
+            if byte != b']' {
+                found |= ATOM;
+            }
+            if byte != b'+' {
+                found |= TAG;
+            }
+        }
+    }
+    if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=') {
+        found |= BASE64;
+    }
+    if byte > b' ' && byte != 0x7f && !matches!(byte, b'(' | b')' | b'"') {
+        found |= WORD;
+        if byte != b'{' {
+            found |= ODD_FLAG;
+        }
+    }
+    if byte.is_ascii_digit() || matches!(byte, b'"' | b'{' | b'~' | b'(' | b')' | b'N' | b'n' | b'-') {
+        found |= VALUE_START;
+    }
+    if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':') {
+        found |= LABEL;
+    }
+    found
+}
+
+static CLASSES: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        // An index below 256, in a constant.
+        #[allow(clippy::indexing_slicing)]
+        {
+            table[byte] = classes(byte as u8);
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// Whether `byte` is of one of the classes.
+#[inline]
+pub(crate) fn is(byte: u8, wanted: u16) -> bool {
+    CLASSES.get(usize::from(byte)).is_some_and(|found| found & wanted != 0)
+}
+
+/// Whether all of `bytes` are of one of the classes.
+#[inline]
+pub(crate) fn all(bytes: &[u8], wanted: u16) -> bool {
+    bytes.iter().all(|&byte| is(byte, wanted))
+}

@@ -1,0 +1,402 @@
+//! Dates and times.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use mailwire_core::{Invalid, ParseError};
+
+use super::{reader::Reader, sequence::display};
+
+const MONTHS: [&[u8; 3]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+
+/// A day, as SEARCH has it.
+///
+/// ```text
+/// date-text = date-day "-" date-month "-" date-year
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Date {
+    year: u16,
+    month: u8,
+    day: u8,
+}
+
+impl Date {
+    /// A day of the Gregorian calendar.
+    ///
+    /// # Errors
+    ///
+    /// There is no such day, or the year has more than four digits.
+    pub const fn new(year: u16, month: u8, day: u8) -> Result<Self, Invalid> {
+        if year > 9999 {
+            Err(Invalid::new("date", 0, "a year of more than four digits"))
+        } else if month == 0 || month > 12 {
+            Err(Invalid::new("date", 0, "no such month"))
+        } else if day == 0 || day > days_in(year, month) {
+            Err(Invalid::new("date", 0, "no such day"))
+        } else {
+            Ok(Self { year, month, day })
+        }
+    }
+
+    /// The year.
+    #[must_use]
+    pub const fn year(self) -> u16 {
+        self.year
+    }
+
+    /// The month, from 1.
+    #[must_use]
+    pub const fn month(self) -> u8 {
+        self.month
+    }
+
+    /// The day of the month, from 1.
+    #[must_use]
+    pub const fn day(self) -> u8 {
+        self.day
+    }
+
+    /// Days since 1970-01-01.
+    #[must_use]
+    pub const fn days_since_epoch(self) -> i32 {
+        // Years are counted from March, so that the leap day is the last.
+        let year = self.year as i32 - if self.month <= 2 { 1 } else { 0 };
+        let era = if year >= 0 { year / 400 } else { (year - 399) / 400 };
+        let of_era = year - era * 400;
+        let month = (self.month as i32 + 9) % 12;
+        let of_year = (153 * month + 2) / 5 + self.day as i32 - 1;
+        era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    }
+
+    /// The day so many days after 1970-01-01, in the years 0 to 9999.
+    #[must_use]
+    pub const fn from_days_since_epoch(days: i32) -> Option<Self> {
+        let Some(days) = days.checked_add(719_468) else { return None };
+        let era = days.div_euclid(146_097);
+        let of_era = days.rem_euclid(146_097);
+        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+        if year < 0 || year > 9999 {
+            return None;
+        }
+        Some(Self { year: year as u16, month: month as u8, day: day as u8 })
+    }
+
+    /// ```text
+    /// date      = date-text / DQUOTE date-text DQUOTE
+    /// ```
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let quoted = r.eat(b'"');
+        let start = r.offset();
+        let day = digits(r, 1, 2)?;
+        let (month, year) = read_month_year(r)?;
+        if quoted {
+            r.expect(b'"', "expected a closing quote")?;
+        }
+        Self::new(year, month, day as u8).map_err(|error| ParseError::new(start, error.reason))
+    }
+
+    /// Appends the date without quotes.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        if self.day >= 10 {
+            out.push(b'0' + self.day / 10);
+        }
+        out.push(b'0' + self.day % 10);
+        self.write_month_year(out);
+    }
+
+    fn write_month_year(self, out: &mut Vec<u8>) {
+        out.push(b'-');
+        let month = MONTHS.get(usize::from(self.month.saturating_sub(1)));
+        out.extend_from_slice(month.map_or(b"Jan", |month| *month));
+        out.push(b'-');
+        two_digits(out, (self.year / 100) as u8);
+        two_digits(out, (self.year % 100) as u8);
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        display(f, |out| self.write(out))
+    }
+}
+
+const fn days_in(year: u16, month: u8) -> u8 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// A day, a time and its zone, as INTERNALDATE and APPEND have it (RFC 9051 section 9).
+///
+/// ```
+/// use mailwire_imap::types::DateTime;
+///
+/// let time = DateTime::from_unix(1_420_361_615, 480).unwrap();
+/// assert_eq!(time.to_string(), "\" 4-Jan-2015 16:53:35 +0800\"");
+/// assert_eq!(time.to_unix(), 1_420_361_615);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct DateTime {
+    date: Date,
+    hour: u8,
+    minute: u8,
+    second: u8,
+    zone: i16,
+}
+
+impl DateTime {
+    /// A time of a day, in a zone so many minutes east of Greenwich. Second 60 is a leap second.
+    ///
+    /// # Errors
+    ///
+    /// There is no such time or zone.
+    pub const fn new(date: Date, hour: u8, minute: u8, second: u8, zone: i16) -> Result<Self, Invalid> {
+        if hour > 23 || minute > 59 || second > 60 {
+            return Err(Invalid::new("date-time", 0, "no such time"));
+        }
+        if zone <= -100 * 60 || zone >= 100 * 60 {
+            return Err(Invalid::new("date-time", 0, "no such zone"));
+        }
+        Ok(Self { date, hour, minute, second, zone })
+    }
+
+    /// So many seconds after 1970, shown in a zone so many minutes east of Greenwich; `None` beyond
+    /// the years 0 to 9999.
+    #[must_use]
+    pub fn from_unix(seconds: i64, zone: i16) -> Option<Self> {
+        let local = seconds.checked_add(i64::from(zone) * 60)?;
+        let date = Date::from_days_since_epoch(i32::try_from(local.div_euclid(86_400)).ok()?)?;
+        let second = local.rem_euclid(86_400);
+        Self::new(date, (second / 3600) as u8, (second / 60 % 60) as u8, (second % 60) as u8, zone).ok()
+    }
+
+    /// Seconds since 1970.
+    #[must_use]
+    pub fn to_unix(self) -> i64 {
+        i64::from(self.date.days_since_epoch()) * 86_400
+            + i64::from(self.hour) * 3600
+            + (i64::from(self.minute) - i64::from(self.zone)) * 60
+            + i64::from(self.second)
+    }
+
+    /// The day, in the zone.
+    #[must_use]
+    pub const fn date(self) -> Date {
+        self.date
+    }
+
+    /// Hour, minute and second, in the zone.
+    #[must_use]
+    pub const fn time(self) -> (u8, u8, u8) {
+        (self.hour, self.minute, self.second)
+    }
+
+    /// The zone, in minutes east of Greenwich.
+    #[must_use]
+    pub const fn zone(self) -> i16 {
+        self.zone
+    }
+
+    /// ```text
+    /// date-time      = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE
+    /// date-day-fixed = (SP DIGIT) / 2DIGIT
+    /// time           = 2DIGIT ":" 2DIGIT ":" 2DIGIT
+    /// zone           = ("+" / "-") 4DIGIT
+    /// ```
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        match Self::read_lenient(r)? {
+            Some(time) => Ok(time),
+            None => Err(ParseError::new(start, "no such day")),
+        }
+    }
+
+    /// The same. Lenient: a day without its leading space; no seconds, a zone in letters or none,
+    /// which are 0; days that do not exist, which are `None`.
+    pub(crate) fn read_lenient(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
+        r.expect(b'"', "expected a date-time")?;
+        let start = r.offset();
+        while r.peek() == Some(b' ') {
+            r.skip(1);
+            if r.peek() == Some(b' ') {
+                r.deviate("surplus-space")?;
+            }
+        }
+        let padded = r.offset() > start;
+        let day_start = r.offset();
+        let day = digits(r, 1, 2)?;
+        let width = r.offset() - day_start;
+        if (width == 1) != padded {
+            r.deviate_at(start, "day-without-leading-space")?;
+        }
+        let (month, year) = read_month_year(r)?;
+        r.space()?;
+        let time_start = r.offset();
+        let mut time = [0u8; 3];
+        let mut wide = true;
+        for (at, slot) in time.iter_mut().enumerate() {
+            if at > 0 && !r.eat(b':') {
+                if at == 2 {
+                    r.deviate("time-without-seconds")?;
+                    break;
+                }
+                return Err(r.error("expected :"));
+            }
+            let start = r.offset();
+            *slot = digits(r, 1, 2)? as u8;
+            wide &= r.offset() - start == 2;
+        }
+        if !wide {
+            r.deviate_at(time_start, "time-without-leading-zero")?;
+        }
+        if r.peek() == Some(b'.') {
+            r.deviate("fraction-of-a-second")?;
+            r.skip(1);
+            r.take_while(|byte| byte.is_ascii_digit());
+        }
+        let zone = read_zone(r)?;
+        r.no_space()?;
+        r.expect(b'"', "expected a closing quote")?;
+        let [hour, minute, second] = time;
+        let value =
+            Date::new(year, month, day as u8).and_then(|date| Self::new(date, hour, minute, second, zone));
+        match value {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => {
+                r.deviate_at(start, "impossible-date")?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Appends the date-time with its quotes.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        out.push(if self.date.day < 10 { b' ' } else { b'0' + self.date.day / 10 });
+        out.push(b'0' + self.date.day % 10);
+        self.date.write_month_year(out);
+        out.push(b' ');
+        two_digits(out, self.hour);
+        out.push(b':');
+        two_digits(out, self.minute);
+        out.push(b':');
+        two_digits(out, self.second);
+        out.extend_from_slice(if self.zone < 0 { b" -" } else { b" +" });
+        let zone = self.zone.unsigned_abs();
+        two_digits(out, (zone / 60) as u8);
+        two_digits(out, (zone % 60) as u8);
+        out.push(b'"');
+    }
+}
+
+impl fmt::Display for DateTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        f.write_str(core::str::from_utf8(&out).unwrap_or_default())
+    }
+}
+
+fn read_zone(r: &mut Reader<'_>) -> Result<i16, ParseError> {
+    if r.peek() == Some(b'"') {
+        r.deviate("date-time-without-zone")?;
+        return Ok(0);
+    }
+    r.space()?;
+    let sign = match r.peek() {
+        Some(b'+') => 1,
+        Some(b'-') => -1,
+        Some(byte) if byte.is_ascii_alphabetic() => {
+            let start = r.offset();
+            let name = r.take_while(|byte| byte.is_ascii_alphabetic());
+            let known =
+                [&b"GMT"[..], b"UT", b"UTC", b"Z"].iter().any(|known| name.eq_ignore_ascii_case(known));
+            r.deviate_at(start, if known { "zone-in-letters" } else { "unknown-zone" })?;
+            return Ok(0);
+        }
+        Some(b'"') => {
+            r.deviate("date-time-without-zone")?;
+            return Ok(0);
+        }
+        Some(byte) if byte.is_ascii_digit() => {
+            r.deviate("zone-without-sign")?;
+            1
+        }
+        _ => return Err(r.error("expected a zone")),
+    };
+    if !r.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+        r.skip(1);
+    }
+    let start = r.offset();
+    let hours = digits(r, 2, 2)?;
+    if r.peek() == Some(b':') {
+        r.deviate("colon-in-zone")?;
+        r.skip(1);
+    }
+    let minutes = digits(r, 2, 2)?;
+    if minutes > 59 {
+        r.deviate_at(start, "impossible-zone")?;
+        return Ok(0);
+    }
+    Ok(sign * (hours * 60 + minutes) as i16)
+}
+
+fn read_month_year(r: &mut Reader<'_>) -> Result<(u8, u16), ParseError> {
+    r.expect(b'-', "expected - behind the day")?;
+    let month = r.rest().first_chunk::<3>();
+    let month = month
+        .and_then(|name| MONTHS.iter().position(|known| known.eq_ignore_ascii_case(name)))
+        .ok_or_else(|| r.error("expected a month"))?;
+    r.skip(3);
+    r.expect(b'-', "expected - behind the month")?;
+    let start = r.offset();
+    let year = digits(r, 1, 4)?;
+    if r.offset() - start < 4 {
+        r.deviate_at(start, "short-year")?;
+    }
+    Ok((month as u8 + 1, year))
+}
+
+fn digits(r: &mut Reader<'_>, least: usize, most: usize) -> Result<u16, ParseError> {
+    let mut value = 0;
+    let mut count = 0;
+    while count < most {
+        let Some(digit @ b'0'..=b'9') = r.peek() else { break };
+        value = value * 10 + u16::from(digit - b'0');
+        r.skip(1);
+        count += 1;
+    }
+    if count < least { Err(r.error("expected a digit")) } else { Ok(value) }
+}
+
+fn two_digits(out: &mut Vec<u8>, value: u8) {
+    out.push(b'0' + value / 10 % 10);
+    out.push(b'0' + value % 10);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_round_trip() {
+        for days in (-719_528..2_932_896).step_by(37) {
+            assert_eq!(Date::from_days_since_epoch(days).unwrap().days_since_epoch(), days);
+        }
+        assert_eq!(Date::new(1970, 1, 1).unwrap().days_since_epoch(), 0);
+        assert_eq!(Date::new(2000, 3, 1).unwrap().days_since_epoch(), 11_017);
+        assert!(Date::new(2023, 2, 29).is_err() && Date::new(2024, 2, 29).is_ok());
+    }
+}

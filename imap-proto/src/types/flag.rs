@@ -1,0 +1,614 @@
+//! Flags of messages and attributes of mailboxes.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use mailwire_core::{Invalid, ParseError, Text};
+
+use super::{
+    chars,
+    reader::Reader,
+    sequence::display,
+    string::{Atom, checked, eat_nil, read_string, text_newtype},
+};
+
+macro_rules! known {
+    (
+        $(#[$doc:meta])* $name:ident;
+        $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)*
+        ---
+        $($(#[$other_doc:meta])* $other:ident($other_type:ty),)*
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+            $($(#[$other_doc])* $other($other_type),)*
+        }
+
+        impl $name {
+            /// All that have a name here.
+            pub(crate) const KNOWN: &'static [(&'static str, Self)] = &[$(($text, Self::$variant)),*];
+
+            /// The name of one that is listed here.
+            const fn known_name(&self) -> Option<&'static str> {
+                match self {
+                    $(Self::$variant => Some($text),)*
+                    _ => None,
+                }
+            }
+
+            /// Appends the name.
+            pub(crate) fn write(&self, out: &mut Vec<u8>) {
+                match self.known_name() {
+                    Some(name) => out.extend_from_slice(name.as_bytes()),
+                    None => self.write_other(out),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                display(f, |out| self.write(out))
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = Invalid;
+            fn try_from(name: &str) -> Result<Self, Invalid> {
+                Self::new(name)
+            }
+        }
+    };
+}
+
+known! {
+    /// A flag of a message (RFC 9051 section 2.3.2).
+    ///
+    /// ```text
+    /// flag           = "\Answered" / "\Flagged" / "\Deleted" / "\Seen" / "\Draft" / flag-keyword / flag-extension
+    /// flag-extension = "\" atom
+    /// flag-keyword   = "$MDNSent" / "$Forwarded" / "$Junk" / "$NotJunk" / "$Phishing" / atom
+    /// ```
+    Flag;
+    /// `\Seen`: it has been read.
+    Seen = "\\Seen",
+    /// `\Answered`: it has been answered.
+    Answered = "\\Answered",
+    /// `\Flagged`: it is urgent or special.
+    Flagged = "\\Flagged",
+    /// `\Deleted`: EXPUNGE will remove it.
+    Deleted = "\\Deleted",
+    /// `\Draft`: it is not finished.
+    Draft = "\\Draft",
+    /// `\Recent`: this session is the first to hear of it (RFC 3501). No client can set it.
+    Recent = "\\Recent",
+    /// `$Forwarded`: it has been forwarded.
+    Forwarded = "$Forwarded",
+    /// `$MDNSent`: a disposition notification has been sent.
+    MdnSent = "$MDNSent",
+    /// `$Junk`: the user says that it is junk.
+    Junk = "$Junk",
+    /// `$NotJunk`: the user says that it is not junk.
+    NotJunk = "$NotJunk",
+    /// `$Phishing`: it is a trap.
+    Phishing = "$Phishing",
+    /// `$Important`: it is likely important (RFC 8457).
+    Important = "$Important",
+    ---
+    /// `\` and an atom that is not listed here; the atom.
+    Extension(Atom),
+    /// A keyword that is not listed here.
+    Keyword(Atom),
+    /// A name that the grammar does not have, `a]b` for instance, as lenient reading found it. It is
+    /// written as it came, for the server that made it up knows no other.
+    Odd(OddName),
+}
+
+known! {
+    /// An attribute of a mailbox (RFC 9051 section 7.3.1, RFC 6154, RFC 8457, RFC 9979).
+    ///
+    /// ```text
+    /// mbx-list-oflag  = "\Noinferiors" / child-mbox-flag / "\Subscribed" / "\Remote" / flag-extension
+    /// mbx-list-sflag  = "\NonExistent" / "\Noselect" / "\Marked" / "\Unmarked"
+    /// child-mbox-flag = "\HasChildren" / "\HasNoChildren"
+    /// ```
+    MailboxAttribute;
+    /// `\HasNoChildren`: there is no mailbox below it.
+    HasNoChildren = "\\HasNoChildren",
+    /// `\HasChildren`: there are mailboxes below it.
+    HasChildren = "\\HasChildren",
+    /// `\Noinferiors`: there can be no mailbox below it.
+    NoInferiors = "\\Noinferiors",
+    /// `\Noselect`: it cannot be selected.
+    NoSelect = "\\Noselect",
+    /// `\NonExistent`: there is no such mailbox; mailboxes below it or a subscription are.
+    NonExistent = "\\NonExistent",
+    /// `\Marked`: the server thinks it interesting.
+    Marked = "\\Marked",
+    /// `\Unmarked`: nothing new since it was last selected.
+    Unmarked = "\\Unmarked",
+    /// `\Subscribed`: it is subscribed to.
+    Subscribed = "\\Subscribed",
+    /// `\Remote`: it is on another server.
+    Remote = "\\Remote",
+    /// `\NoAccess`: the user may not know of it (RFC 5465).
+    NoAccess = "\\NoAccess",
+    /// `\All`: all messages of the user.
+    All = "\\All",
+    /// `\Archive`: where messages are archived.
+    Archive = "\\Archive",
+    /// `\Drafts`: where drafts are kept.
+    Drafts = "\\Drafts",
+    /// `\Flagged`: all messages with `\Flagged`.
+    Flagged = "\\Flagged",
+    /// `\Junk`: where junk goes.
+    Junk = "\\Junk",
+    /// `\Sent`: copies of what was sent.
+    Sent = "\\Sent",
+    /// `\Trash`: where deleted messages go.
+    Trash = "\\Trash",
+    /// `\Important`: all messages that are likely important.
+    Important = "\\Important",
+    /// `\Inbox`: the inbox, as XLIST says it.
+    Inbox = "\\Inbox",
+    /// `\Snoozed`
+    Snoozed = "\\Snoozed",
+    /// `\Scheduled`
+    Scheduled = "\\Scheduled",
+    /// `\Memos`
+    Memos = "\\Memos",
+    ---
+    /// `\` and an atom that is not listed here; the atom.
+    Extension(Atom),
+    /// A name that the grammar does not have, as lenient reading found it.
+    Odd(OddName),
+}
+
+text_newtype! {
+    /// What lenient reading found in place of a flag: bytes without space, controls, parentheses,
+    /// quotes and `{`.
+    OddName
+}
+
+impl OddName {
+    /// The same bytes, if they can be such a name.
+    ///
+    /// # Errors
+    ///
+    /// There are none, or one of them cannot be in it.
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        checked("flag", text.into(), chars::ODD_FLAG).map(Self)
+    }
+}
+
+impl Flag {
+    /// One by its name as it is written.
+    ///
+    /// # Errors
+    ///
+    /// The name is not an atom, with or without `\` before it.
+    pub fn new(name: impl Into<Text>) -> Result<Self, Invalid> {
+        let name = name.into();
+        if let Some(known) = Self::known(name.as_bytes()) {
+            return Ok(known);
+        }
+        match name.as_bytes() {
+            [b'\\', rest @ ..] => checked("flag", Text::from(rest), chars::ATOM)
+                .map(|name| Self::Extension(Atom::unchecked(name))),
+            _ => checked("flag", name, chars::ATOM).map(|name| Self::Keyword(Atom::unchecked(name))),
+        }
+    }
+
+    /// By its length and bytes.
+    #[inline]
+    fn known(name: &[u8]) -> Option<Self> {
+        let is = |text: &str| name.eq_ignore_ascii_case(text.as_bytes());
+        let flag = match (name.first()?, name.len()) {
+            (b'\\', 5) if is("\\Seen") => Self::Seen,
+            (b'\\', 6) if is("\\Draft") => Self::Draft,
+            (b'\\', 7) if is("\\Recent") => Self::Recent,
+            (b'\\', 8) if is("\\Flagged") => Self::Flagged,
+            (b'\\', 8) if is("\\Deleted") => Self::Deleted,
+            (b'\\', 9) if is("\\Answered") => Self::Answered,
+            (b'$', 5) if is("$Junk") => Self::Junk,
+            (b'$', 8) if is("$NotJunk") => Self::NotJunk,
+            (b'$', 8) if is("$MDNSent") => Self::MdnSent,
+            (b'$', 9) if is("$Phishing") => Self::Phishing,
+            (b'$', 10) if is("$Forwarded") => Self::Forwarded,
+            (b'$', 10) if is("$Important") => Self::Important,
+            _ => return None,
+        };
+        Some(flag)
+    }
+
+    /// Whether a client may set it: all but `\Recent`.
+    #[must_use]
+    pub fn is_settable(&self) -> bool {
+        *self != Self::Recent
+    }
+
+    fn write_other(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Extension(name) => {
+                out.push(b'\\');
+                out.extend_from_slice(name.as_bytes());
+            }
+            Self::Keyword(name) => out.extend_from_slice(name.as_bytes()),
+            Self::Odd(name) => out.extend_from_slice(name.as_bytes()),
+            _ => {}
+        }
+    }
+
+    /// Reads one flag. Lenient: a name with characters that an atom cannot have; a quoted one.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        match Self::read_maybe(r)? {
+            Some(flag) => Ok(flag),
+            None => Err(ParseError::new(start, "expected a flag")),
+        }
+    }
+
+    /// The same. Lenient: nothing, where a flag has an empty name.
+    #[inline]
+    fn read_maybe(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
+        let Some(start) = plain_name(r) else { return Self::odd(r) };
+        let name = r.since(start);
+        Ok(Some(match Self::known(name) {
+            Some(flag) => flag,
+            None if name.first() == Some(&b'\\') => Self::Extension(Atom::unchecked(r.text_from(start + 1))),
+            None => Self::Keyword(Atom::unchecked(r.text_from(start))),
+        }))
+    }
+
+    #[cold]
+    fn odd(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
+        let Some(name) = odd_name(r, "expected a flag")? else { return Ok(None) };
+        Ok(Some(match Self::new(name.clone()) {
+            Ok(flag) => flag,
+            Err(_) => Self::Odd(OddName(name)),
+        }))
+    }
+}
+
+impl MailboxAttribute {
+    /// One by its name as it is written, with its `\`.
+    ///
+    /// # Errors
+    ///
+    /// The name is not an atom with `\` before it.
+    pub fn new(name: impl Into<Text>) -> Result<Self, Invalid> {
+        let name = name.into();
+        if let Some(known) = Self::known(name.as_bytes()) {
+            return Ok(known);
+        }
+        match name.as_bytes() {
+            [b'\\', rest @ ..] => checked("mailbox attribute", Text::from(rest), chars::ATOM)
+                .map(|name| Self::Extension(Atom::unchecked(name))),
+            _ => Err(Invalid::new("mailbox attribute", 0, "no backslash before it")),
+        }
+    }
+
+    /// By its length and bytes.
+    #[inline]
+    fn known(name: &[u8]) -> Option<Self> {
+        let is = |text: &str| name.eq_ignore_ascii_case(text.as_bytes());
+        let attribute = match name.len() {
+            14 if is("\\HasNoChildren") => Self::HasNoChildren,
+            12 if is("\\HasChildren") => Self::HasChildren,
+            12 if is("\\Noinferiors") => Self::NoInferiors,
+            9 if is("\\Noselect") => Self::NoSelect,
+            7 if is("\\Marked") => Self::Marked,
+            9 if is("\\Unmarked") => Self::Unmarked,
+            5 if is("\\Sent") => Self::Sent,
+            _ => {
+                return Self::KNOWN
+                    .iter()
+                    .find(|(known, _)| known.len() == name.len() && is(known))
+                    .map(|(_, attribute)| attribute.clone());
+            }
+        };
+        Some(attribute)
+    }
+
+    fn write_other(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Extension(name) => {
+                out.push(b'\\');
+                out.extend_from_slice(name.as_bytes());
+            }
+            Self::Odd(name) => out.extend_from_slice(name.as_bytes()),
+            _ => {}
+        }
+    }
+
+    /// Reads one attribute. Lenient: a name without `\`, one with odd characters, a quoted one;
+    /// nothing, where the name is empty.
+    #[inline]
+    pub(crate) fn read_maybe(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
+        if r.peek() != Some(b'\\') {
+            return Self::odd(r);
+        }
+        let Some(start) = plain_name(r) else { return Self::odd(r) };
+        Ok(Some(match Self::known(r.since(start)) {
+            Some(attribute) => attribute,
+            None => Self::Extension(Atom::unchecked(r.text_from(start + 1))),
+        }))
+    }
+
+    #[cold]
+    fn odd(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
+        let start = r.offset();
+        if plain_name(r).is_some() {
+            r.deviate_at(start, "attribute-without-backslash")?;
+            return Ok(Some(Self::bare(r.text_from(start))));
+        }
+        Ok(odd_name(r, "expected a mailbox attribute")?.map(Self::bare))
+    }
+
+    fn bare(name: Text) -> Self {
+        let mut with = Vec::with_capacity(name.len() + 1);
+        with.push(b'\\');
+        with.extend_from_slice(name.as_bytes());
+        Self::known(&with).or_else(|| Self::new(name.clone()).ok()).unwrap_or(Self::Odd(OddName(name)))
+    }
+}
+
+/// Reads `\` and an atom, or an atom, and gives its start. Nothing is read if it is something else.
+#[inline]
+fn plain_name(r: &mut Reader<'_>) -> Option<usize> {
+    let start = r.offset();
+    r.eat(b'\\');
+    let length = r.take_class(chars::ATOM).len();
+    if length == 0
+        || r.peek().is_some_and(|byte| chars::is(byte, chars::ODD_FLAG | chars::VALUE_START) && byte != b')')
+    {
+        r.rewind(start);
+        return None;
+    }
+    Some(start)
+}
+
+/// A name that the grammar does not have; none if it is empty.
+fn odd_name(r: &mut Reader<'_>, reason: &'static str) -> Result<Option<Text>, ParseError> {
+    let start = r.offset();
+    let name = if r.peek() == Some(b'"') {
+        r.deviate("quoted-flag")?;
+        read_string(r)?.into_text()
+    } else {
+        let name = r.text_class(chars::ODD_FLAG, reason)?;
+        r.deviate_at(start, if name == "\\" { "empty-flag" } else { "odd-flag" })?;
+        name
+    };
+    if name.is_empty() || name == "\\" {
+        return Ok(None);
+    }
+    if !chars::all(name.as_bytes(), chars::ODD_FLAG) {
+        return Err(ParseError::new(start, reason));
+    }
+    Ok(Some(name))
+}
+
+/// A set of flags. The ones with a name here cost no memory; their order is not kept.
+///
+/// ```
+/// use mailwire_imap::types::{Flag, FlagSet};
+///
+/// let flags: FlagSet = [Flag::Seen, Flag::new("$Label1")?].into_iter().collect();
+/// assert!(flags.contains(&Flag::Seen) && !flags.contains(&Flag::Deleted));
+/// assert_eq!(flags.to_string(), "(\\Seen $Label1)");
+/// # Ok::<(), mailwire_core::Invalid>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct FlagSet {
+    /// One bit for each of `Flag::KNOWN`.
+    known: u16,
+    others: Vec<Flag>,
+}
+
+impl FlagSet {
+    /// No flags.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { known: 0, others: Vec::new() }
+    }
+
+    const fn bit(flag: &Flag) -> Option<u16> {
+        Some(match flag {
+            Flag::Seen => 1,
+            Flag::Answered => 1 << 1,
+            Flag::Flagged => 1 << 2,
+            Flag::Deleted => 1 << 3,
+            Flag::Draft => 1 << 4,
+            Flag::Recent => 1 << 5,
+            Flag::Forwarded => 1 << 6,
+            Flag::MdnSent => 1 << 7,
+            Flag::Junk => 1 << 8,
+            Flag::NotJunk => 1 << 9,
+            Flag::Phishing => 1 << 10,
+            Flag::Important => 1 << 11,
+            _ => return None,
+        })
+    }
+
+    /// Adds a flag.
+    #[inline]
+    pub fn insert(&mut self, flag: Flag) {
+        match Self::bit(&flag) {
+            Some(bit) => self.known |= bit,
+            None if self.others.contains(&flag) => {}
+            None => self.others.push(flag),
+        }
+    }
+
+    /// Takes a flag away; whether it was there.
+    pub fn remove(&mut self, flag: &Flag) -> bool {
+        let before = self.len();
+        match Self::bit(flag) {
+            Some(bit) => self.known &= !bit,
+            None => self.others.retain(|other| other != flag),
+        }
+        self.len() != before
+    }
+
+    /// Whether the flag is there.
+    #[must_use]
+    pub fn contains(&self, flag: &Flag) -> bool {
+        match Self::bit(flag) {
+            Some(bit) => self.known & bit != 0,
+            None => self.others.contains(flag),
+        }
+    }
+
+    /// The number of flags.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.known.count_ones() as usize + self.others.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known == 0 && self.others.is_empty()
+    }
+
+    /// The flags: those with a name here first, then the others in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Flag> + '_ {
+        Flag::KNOWN
+            .iter()
+            .map(|(_, flag)| flag)
+            .filter(|flag| Self::bit(flag).is_some_and(|bit| self.known & bit != 0))
+            .chain(&self.others)
+    }
+
+    /// ```text
+    /// flag-list = "(" [flag *(SP flag)] ")"
+    /// ```
+    ///
+    /// Lenient: `NIL`; `\*`, which has a meaning in PERMANENTFLAGS only; empty names.
+    #[inline]
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let (set, wildcard) = Self::read_perm(r)?;
+        match wildcard {
+            Some(start) => r.deviate_at(start, "wildcard-flag").map(|()| set),
+            None => Ok(set),
+        }
+    }
+
+    /// ```text
+    /// "(" [flag-perm *(SP flag-perm)] ")"
+    /// flag-perm = flag / "\*"
+    /// ```
+    ///
+    /// The flags, and where `\*` stood.
+    pub(crate) fn read_perm(r: &mut Reader<'_>) -> Result<(Self, Option<usize>), ParseError> {
+        let mut set = Self::new();
+        let mut wildcard = None;
+        if !r.eat(b'(') {
+            let start = r.offset();
+            if eat_nil(r) {
+                r.deviate_at(start, "nil-for-empty-list")?;
+                return Ok((set, wildcard));
+            }
+            return Err(r.error("expected a list of flags"));
+        }
+        r.items(|r| {
+            if r.peek() == Some(b'\\')
+                && r.peek_at(1) == Some(b'*')
+                && matches!(r.peek_at(2), Some(b' ' | b')'))
+            {
+                wildcard = Some(r.offset());
+                r.skip(2);
+                return Ok(());
+            }
+            match Flag::read_maybe(r)? {
+                Some(flag) => match Self::bit(&flag) {
+                    Some(bit) => set.known |= bit,
+                    None => set.others.push(flag),
+                },
+                None => {}
+            }
+            Ok(())
+        })?;
+        Ok((set, wildcard))
+    }
+
+    /// Appends the list with its parentheses.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'(');
+        self.write_items(out);
+        out.push(b')');
+    }
+
+    fn write_items(&self, out: &mut Vec<u8>) {
+        for (at, flag) in self.iter().enumerate() {
+            if at > 0 {
+                out.push(b' ');
+            }
+            flag.write(out);
+        }
+    }
+}
+
+impl FromIterator<Flag> for FlagSet {
+    fn from_iter<I: IntoIterator<Item = Flag>>(flags: I) -> Self {
+        let mut set = Self::new();
+        set.extend(flags);
+        set
+    }
+}
+
+impl Extend<Flag> for FlagSet {
+    fn extend<I: IntoIterator<Item = Flag>>(&mut self, flags: I) {
+        flags.into_iter().for_each(|flag| self.insert(flag));
+    }
+}
+
+impl<const N: usize> From<[Flag; N]> for FlagSet {
+    fn from(flags: [Flag; N]) -> Self {
+        flags.into_iter().collect()
+    }
+}
+
+impl fmt::Display for FlagSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        display(f, |out| self.write(out))
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for FlagSet {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(alloc::string::ToString::to_string))
+    }
+}
+
+/// The flags that can be changed for good (RFC 9051 section 7.1, PERMANENTFLAGS).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct PermanentFlags {
+    /// These.
+    pub flags: FlagSet,
+    /// And `\*`: new keywords, too.
+    pub new_keywords: bool,
+}
+
+impl PermanentFlags {
+    /// Reads the list.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let (flags, wildcard) = FlagSet::read_perm(r)?;
+        Ok(Self { flags, new_keywords: wildcard.is_some() })
+    }
+
+    /// Appends the list with its parentheses.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'(');
+        self.flags.write_items(out);
+        if self.new_keywords {
+            out.extend_from_slice(if self.flags.is_empty() { b"\\*" } else { b" \\*" });
+        }
+        out.push(b')');
+    }
+}

@@ -1,0 +1,289 @@
+//! Mailbox names and patterns.
+
+use alloc::{borrow::Cow, vec::Vec};
+use core::fmt;
+
+use mailwire_core::{Invalid, ParseError, Text};
+
+use super::{
+    reader::Reader,
+    string::{read_astring, text_newtype, write_astring},
+    utf7,
+};
+
+text_newtype! {
+    /// The name of a mailbox, as it stands on the wire (RFC 9051 section 5.1).
+    ///
+    /// IMAP4rev1 writes names beyond ASCII in modified UTF-7 (RFC 3501 section 5.1.3), IMAP4rev2 and
+    /// UTF8=ACCEPT in UTF-8. [`new`](Self::new) makes the former, [`new_utf8`](Self::new_utf8) the
+    /// latter, and [`to_unicode`](Self::to_unicode) reads both. `INBOX` in any case is the one name
+    /// `INBOX`. There is no NUL, CR or LF in it.
+    ///
+    /// ```
+    /// use mailwire_imap::types::MailboxName;
+    ///
+    /// let name = MailboxName::new("Entwürfe & mehr")?;
+    /// assert_eq!(name.as_bytes(), b"Entw&APw-rfe &- mehr");
+    /// assert_eq!(name.to_unicode(), "Entwürfe & mehr");
+    /// assert_eq!(MailboxName::new("inbox")?, MailboxName::INBOX);
+    /// assert!(MailboxName::new("a\r\nb").is_err());
+    /// # Ok::<(), mailwire_core::Invalid>(())
+    /// ```
+    MailboxName
+}
+
+impl MailboxName {
+    /// The user's own inbox.
+    pub const INBOX: Self = Self(Text::from_static("INBOX"));
+
+    /// A name, written in modified UTF-7 where it is not ASCII.
+    ///
+    /// # Errors
+    ///
+    /// There is a control character in it.
+    pub fn new(name: &str) -> Result<Self, Invalid> {
+        Self::from_wire(match utf7::encode(name) {
+            Cow::Borrowed(name) => Text::from(name),
+            Cow::Owned(name) => Text::from(name),
+        })
+    }
+
+    /// A name, written in UTF-8 as it is.
+    ///
+    /// # Errors
+    ///
+    /// There is a control character in it.
+    pub fn new_utf8(name: &str) -> Result<Self, Invalid> {
+        Self::from_wire(name)
+    }
+
+    /// A name as it stands on the wire.
+    ///
+    /// # Errors
+    ///
+    /// There is a NUL, CR or LF in it.
+    pub fn from_wire(name: impl Into<Text>) -> Result<Self, Invalid> {
+        let name = name.into();
+        match memchr::memchr3(0, b'\r', b'\n', name.as_bytes()) {
+            Some(at) => Err(Invalid::new("mailbox name", at, "NUL, CR or LF")),
+            None => Ok(Self::canonical(name)),
+        }
+    }
+
+    fn canonical(name: Text) -> Self {
+        if name.len() == 5 && name.eq_ignore_ascii_case("INBOX") { Self::INBOX } else { Self(name) }
+    }
+
+    /// Whether this is the user's own inbox.
+    #[must_use]
+    pub fn is_inbox(&self) -> bool {
+        self.0.as_bytes() == b"INBOX"
+    }
+
+    /// The name for people: decoded from modified UTF-7 if it is that, else UTF-8 with U+FFFD for
+    /// what is not.
+    #[must_use]
+    pub fn to_unicode(&self) -> Cow<'_, str> {
+        utf7::decode(self.as_bytes()).unwrap_or_else(|| self.0.to_string_lossy())
+    }
+
+    /// The same name in modified UTF-7, for a peer that speaks IMAP4rev1.
+    #[must_use]
+    pub fn to_utf7(&self) -> Self {
+        if self.as_bytes().is_ascii() {
+            self.clone()
+        } else {
+            Self(Text::from(utf7::encode(&self.0.to_string_lossy()).into_owned()))
+        }
+    }
+
+    /// The same name in UTF-8, for a peer that speaks IMAP4rev2.
+    #[must_use]
+    pub fn to_utf8(&self) -> Self {
+        match utf7::decode(self.as_bytes()) {
+            Some(Cow::Owned(name)) => Self::new_utf8(&name).unwrap_or_else(|_| self.clone()),
+            _ => self.clone(),
+        }
+    }
+
+    /// ```text
+    /// mailbox = "INBOX" / astring
+    /// ```
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        let name = read_astring(r)?;
+        Self::from_wire(name.into_text()).map_err(|_| ParseError::new(start, "a line end in a mailbox name"))
+    }
+
+    /// Appends the name as servers may (with an inline literal where it must be one).
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        write_astring(out, self.as_bytes());
+    }
+}
+
+text_newtype! {
+    /// A mailbox name in which `%` and `*` are wildcards (RFC 9051 section 6.3.9), as it stands on the
+    /// wire.
+    ListPattern
+}
+
+impl ListPattern {
+    /// Every mailbox.
+    pub const ALL: Self = Self(Text::from_static("*"));
+
+    /// A pattern, written in modified UTF-7 where it is not ASCII.
+    ///
+    /// # Errors
+    ///
+    /// There is a control character in it.
+    pub fn new(pattern: &str) -> Result<Self, Invalid> {
+        Self::from_wire(utf7::encode(pattern).into_owned())
+    }
+
+    /// A pattern as it stands on the wire.
+    ///
+    /// # Errors
+    ///
+    /// There is a NUL, CR or LF in it.
+    pub fn from_wire(pattern: impl Into<Text>) -> Result<Self, Invalid> {
+        let pattern = pattern.into();
+        match memchr::memchr3(0, b'\r', b'\n', pattern.as_bytes()) {
+            Some(at) => Err(Invalid::new("mailbox pattern", at, "NUL, CR or LF")),
+            None => Ok(Self(pattern)),
+        }
+    }
+
+    /// Whether the pattern stands for `name`: `*` for anything, `%` for anything without the
+    /// hierarchy `delimiter`, `INBOX` in any case. The cost is at most the product of the lengths.
+    #[must_use]
+    pub fn matches(&self, name: &MailboxName, delimiter: Option<u8>) -> bool {
+        let name = name.as_bytes();
+        let ignore_case = name == b"INBOX";
+        // reached[i]: the pattern so far stands for the first i bytes of the name.
+        let mut reached = Vec::new();
+        reached.resize(name.len() + 1, false);
+        if let Some(first) = reached.first_mut() {
+            *first = true;
+        }
+        for &byte in self.as_bytes() {
+            let mut before = false;
+            for (at, slot) in reached.iter_mut().enumerate() {
+                let last = at.checked_sub(1).and_then(|at| name.get(at)).copied();
+                let was = *slot;
+                *slot = match byte {
+                    b'*' => was || before,
+                    b'%' => was || (before && last != delimiter),
+                    _ => {
+                        before
+                            && last.is_some_and(|last| {
+                                last == byte || ignore_case && last.eq_ignore_ascii_case(&byte)
+                            })
+                    }
+                };
+                before = if matches!(byte, b'*' | b'%') { *slot } else { was };
+            }
+        }
+        reached.last() == Some(&true)
+    }
+
+    /// ```text
+    /// list-mailbox = 1*list-char / string
+    /// ```
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        let pattern = match r.peek() {
+            Some(b'"' | b'{') => super::string::read_string(r)?.into_text(),
+            _ => {
+                let start = r.offset();
+                r.take_class(super::chars::LIST);
+                if r.peek().is_some_and(|byte| super::chars::is(byte, super::chars::WORD)) {
+                    r.deviate("odd-character-in-atom")?;
+                    r.take_class(super::chars::WORD);
+                }
+                if r.offset() == start {
+                    return Err(r.error("expected a mailbox pattern"));
+                }
+                r.text_from(start)
+            }
+        };
+        Self::from_wire(pattern).map_err(|_| ParseError::new(start, "a line end in a mailbox pattern"))
+    }
+}
+
+/// A hierarchy delimiter: one character, or none (`NIL`).
+///
+/// ```text
+/// (DQUOTE QUOTED-CHAR DQUOTE / nil)
+/// ```
+///
+/// Lenient: `"\"` without its escape; an empty string, which is none; an unquoted character; a
+/// literal.
+pub(crate) fn read_delimiter(r: &mut Reader<'_>) -> Result<Option<u8>, ParseError> {
+    let start = r.offset();
+    match r.rest() {
+        [b'"', byte, b'"', ..] if *byte != b'\\' && super::chars::is(*byte, super::chars::QUOTED) => {
+            r.skip(3);
+            Ok(Some(*byte))
+        }
+        [b'"', b'\\', byte @ (b'\\' | b'"'), b'"', ..] => {
+            r.skip(4);
+            Ok(Some(*byte))
+        }
+        [b'"', b'\\', b'"', ..] => {
+            r.deviate("unescaped-backslash")?;
+            r.skip(3);
+            Ok(Some(b'\\'))
+        }
+        [b'"', b'"', ..] => {
+            r.deviate("empty-delimiter")?;
+            r.skip(2);
+            Ok(None)
+        }
+        [b'(', b')', ..] => {
+            r.deviate("empty-list-for-nil")?;
+            r.skip(2);
+            Ok(None)
+        }
+        _ => {
+            if super::string::eat_nil(r) {
+                return Ok(None);
+            }
+            r.deviate("odd-delimiter")?;
+            let text = read_astring(r)?;
+            match text.as_bytes() {
+                [] => Ok(None),
+                [byte] => Ok(Some(*byte)),
+                other if other.eq_ignore_ascii_case(b"NIL") => Ok(None),
+                _ => Err(ParseError::new(start, "a delimiter of more than one character")),
+            }
+        }
+    }
+}
+
+/// Appends a hierarchy delimiter.
+pub(crate) fn write_delimiter(out: &mut Vec<u8>, delimiter: Option<u8>) {
+    match delimiter {
+        Some(byte) if super::chars::is(byte, super::chars::TEXT) => super::string::write_quoted(out, &[byte]),
+        _ => out.extend_from_slice(b"NIL"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards() {
+        let matches = |pattern: &str, name: &str| {
+            ListPattern::new(pattern).unwrap().matches(&MailboxName::new(name).unwrap(), Some(b'/'))
+        };
+        assert!(
+            matches("*", "a/b/c") && matches("%", "a") && matches("a/%", "a/b") && matches("*c", "a/b/c")
+        );
+        assert!(!matches("%", "a/b") && !matches("a/%", "a/b/c") && !matches("a", "ab") && !matches("", "a"));
+        assert!(matches("iNbOx", "INBOX") && matches("in%", "inbox") && !matches("a", "A"));
+        assert!(
+            matches("%/%", "a/b") && matches("a*b*c", "axxbyyc") && matches("**", "x") && matches("*", "")
+        );
+    }
+}

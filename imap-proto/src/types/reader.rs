@@ -1,0 +1,211 @@
+//! The cursor of this crate's grammars.
+
+use core::ops::{Deref, DerefMut};
+
+use bytes::Bytes;
+use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed, Text};
+
+use super::chars;
+
+/// How a message is to be read, and what framing knows about it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ParseContext<'a> {
+    /// How exact reading is.
+    pub dialect: Dialect,
+    /// How the message's last line ended.
+    pub newline: Newline,
+    /// Where the bytes of streamed literals would stand: the offsets in the frame behind their
+    /// headers' line ends, ascending.
+    pub streamed: &'a [usize],
+    /// How deep lists may be nested.
+    pub nesting: usize,
+}
+
+impl ParseContext<'_> {
+    /// For a message that ended in CRLF and has all its literals inline, nested at most 64 deep.
+    #[must_use]
+    pub const fn new(dialect: Dialect) -> Self {
+        Self { dialect, newline: Newline::CrLf, streamed: &[], nesting: 64 }
+    }
+}
+
+/// A [`Cursor`] over one command or response, which also knows which of its literals were
+/// streamed.
+///
+/// The frame holds literals inline: `{5}\r\nhello`. A literal that was streamed stands as its
+/// header alone, `{70000}\r\n`, and its place (the offset behind the header's line end, where its
+/// bytes would be) is in [`ParseContext::streamed`].
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    cursor: Cursor<'a>,
+    streamed: &'a [usize],
+    depth: usize,
+    nesting: usize,
+}
+
+impl<'a> Deref for Reader<'a> {
+    type Target = Cursor<'a>;
+    #[inline]
+    fn deref(&self) -> &Cursor<'a> {
+        &self.cursor
+    }
+}
+
+impl DerefMut for Reader<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.cursor
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of `frame`, which has no line end of its own.
+    ///
+    /// # Errors
+    ///
+    /// In the strict dialect: the line ended in a bare LF.
+    #[inline]
+    pub(crate) fn new(frame: &'a Bytes, context: ParseContext<'a>) -> Result<Self, ParseError> {
+        let ParseContext { dialect, newline, streamed, nesting } = context;
+        let mut reader = Self { cursor: Cursor::new(frame, dialect), streamed, depth: 0, nesting };
+        if newline != Newline::CrLf {
+            reader.deviate_at(frame.len(), "bare-lf")?;
+        }
+        Ok(reader)
+    }
+
+    /// Whether the literal whose bytes would stand at `offset` was streamed.
+    #[inline]
+    pub(crate) fn is_streamed(&self, offset: usize) -> bool {
+        !self.streamed.is_empty() && self.streamed.binary_search(&offset).is_ok()
+    }
+
+    /// Ends reading.
+    pub(crate) fn finish<T>(self, value: T) -> Parsed<T> {
+        self.cursor.finish(value)
+    }
+
+    /// Runs a grammar that can contain itself, one level deeper.
+    pub(crate) fn nested<T>(
+        &mut self,
+        grammar: impl FnOnce(&mut Self) -> Result<T, ParseError>,
+    ) -> Result<T, ParseError> {
+        if self.depth >= self.nesting {
+            return Err(self.error("nested too deeply"));
+        }
+        self.depth += 1;
+        let result = grammar(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// The bytes between `start` and here.
+    #[inline]
+    pub(crate) fn since(&self, start: usize) -> &'a [u8] {
+        self.cursor.between(start, self.offset())
+    }
+
+    /// The bytes of a class, as many as there are.
+    #[inline]
+    pub(crate) fn take_class(&mut self, class: u16) -> &'a [u8] {
+        self.cursor.take_while(|byte| chars::is(byte, class))
+    }
+
+    /// The same as a text, of at least one byte.
+    #[inline]
+    pub(crate) fn text_class(&mut self, class: u16, reason: &'static str) -> Result<Text, ParseError> {
+        self.cursor.text_while1(|byte| chars::is(byte, class), reason)
+    }
+
+    /// One space between two values. Lenient: none, or several.
+    #[inline]
+    pub(crate) fn space(&mut self) -> Result<(), ParseError> {
+        if self.peek() == Some(b' ') && self.peek_at(1) != Some(b' ') {
+            self.skip(1);
+            return Ok(());
+        }
+        self.odd_space()
+    }
+
+    #[cold]
+    fn odd_space(&mut self) -> Result<(), ParseError> {
+        if self.peek() != Some(b' ') {
+            // Only where the next byte cannot belong to what was just read.
+            if self.is_at_end() {
+                return Err(self.error("expected a space"));
+            }
+            return match self.dialect() {
+                Dialect::Strict => Err(self.error("expected a space")),
+                Dialect::Lenient => self.deviate("missing-space"),
+            };
+        }
+        self.skip(1);
+        self.deviate("doubled-space")?;
+        while self.eat(b' ') {}
+        Ok(())
+    }
+
+    /// Spaces where none belongs: behind `(`, before `)`, at the end of the line.
+    #[inline]
+    pub(crate) fn no_space(&mut self) -> Result<(), ParseError> {
+        if self.peek() == Some(b' ') { self.surplus_space() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn surplus_space(&mut self) -> Result<(), ParseError> {
+        self.deviate("surplus-space")?;
+        while self.eat(b' ') {}
+        Ok(())
+    }
+
+    /// The end of the line. Lenient: spaces before it.
+    #[inline]
+    pub(crate) fn end(&mut self) -> Result<(), ParseError> {
+        if self.is_at_end() {
+            return Ok(());
+        }
+        if matches!(self.peek(), Some(b' ' | b'\t' | b'\r')) {
+            let start = self.offset();
+            self.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r'));
+            if self.is_at_end() {
+                return self.deviate_at(start, "space-before-line-end");
+            }
+        }
+        self.expect_end()
+    }
+
+    /// A list's items up to its `)`, whose `(` was read: each but the first behind a space.
+    /// Lenient: spaces that are missing, doubled, or at the ends.
+    #[inline]
+    pub(crate) fn items(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), ParseError>,
+    ) -> Result<(), ParseError> {
+        self.no_space()?;
+        if self.eat(b')') {
+            return Ok(());
+        }
+        loop {
+            item(self)?;
+            match self.peek() {
+                Some(b')') => {
+                    self.skip(1);
+                    return Ok(());
+                }
+                Some(b' ') => {
+                    self.skip(1);
+                    if matches!(self.peek(), Some(b' ' | b')')) {
+                        self.deviate("surplus-space")?;
+                        while self.eat(b' ') {}
+                        if self.eat(b')') {
+                            return Ok(());
+                        }
+                    }
+                }
+                Some(_) => self.deviate("missing-space")?,
+                None => return Err(self.error("expected )")),
+            }
+        }
+    }
+}
