@@ -325,7 +325,10 @@ pub(crate) fn parse_whole<T>(
 pub(crate) fn display(f: &mut fmt::Formatter<'_>, write: impl FnOnce(&mut Vec<u8>)) -> fmt::Result {
     let mut out = Vec::new();
     write(&mut out);
-    fmt::Display::fmt(&mailwire_core::escape_ascii(&out), f)
+    match core::str::from_utf8(&out) {
+        Ok(text) if text.is_ascii() => f.write_str(text),
+        _ => fmt::Display::fmt(&mailwire_core::escape_ascii(&out), f),
+    }
 }
 
 /// A set of unique identifiers without `*`, as servers name them (RFC 4315 section 3). It is never
