@@ -1,0 +1,280 @@
+//! Reading commands.
+
+use bytes::Bytes;
+use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text, sasl};
+
+use super::{Command, MAX_COMMAND_LINE};
+use crate::types::{
+    ApopDigest, Keyword, LineText, Mechanism, MessageNumber, Password, UserName, is_line_byte, is_vchar,
+};
+
+impl Command {
+    /// Reads a command from a line without its line end.
+    ///
+    /// ```text
+    /// command = keyword *(SP param) CRLF    ;255 octets maximum
+    /// keyword = 3*4VCHAR
+    /// param   = 1*VCHAR                     ; RFC 2449 section 3
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What is wrong and where. A server answers it with `-ERR`.
+    pub fn parse(line: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
+        Cursor::parse(line, dialect, command)
+    }
+}
+
+fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    if cursor.rest().len() + 2 > MAX_COMMAND_LINE {
+        cursor.deviate_at(MAX_COMMAND_LINE, "command-longer-than-255-octets")?;
+    }
+    // Clearing bit 5 makes letters upper case; a space as fourth byte becomes NUL.
+    let word = match cursor.rest() {
+        [a, b, c, b' ', ..] | [a, b, c] => [a & 0xdf, b & 0xdf, c & 0xdf, 0],
+        [a, b, c, d, b' ', ..] | [a, b, c, d] => [a & 0xdf, b & 0xdf, c & 0xdf, d & 0xdf],
+        _ => return other(cursor),
+    };
+    match &word {
+        b"USER" => Ok(Command::User(user(cursor)?)),
+        b"PASS" => pass(cursor),
+        b"APOP" => apop(cursor),
+        b"AUTH" => auth(cursor),
+        b"STLS" => plain(cursor, Command::Stls),
+        b"CAPA" => plain(cursor, Command::Capa),
+        b"STAT" => plain(cursor, Command::Stat),
+        b"LIST" => Ok(Command::List(optional_message(cursor)?)),
+        b"UIDL" => Ok(Command::Uidl(optional_message(cursor)?)),
+        b"RETR" => Ok(Command::Retr(message(cursor)?)),
+        b"DELE" => Ok(Command::Dele(message(cursor)?)),
+        b"TOP\0" => top(cursor),
+        b"RSET" => plain(cursor, Command::Rset),
+        b"NOOP" => plain(cursor, Command::Noop),
+        b"QUIT" => plain(cursor, Command::Quit),
+        _ => other(cursor),
+    }
+}
+
+/// A command without arguments. Nothing but spaces is ever accepted behind it.
+fn plain(cursor: &mut Cursor<'_>, command: Command) -> Result<Command, ParseError> {
+    cursor.skip(4);
+    end(cursor)?;
+    Ok(command)
+}
+
+/// The end of the line, or spaces before it.
+fn end(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    if cursor.peek() == Some(b' ') {
+        let start = cursor.offset();
+        cursor.take_while(|byte| byte == b' ');
+        if !cursor.is_at_end() {
+            return Err(ParseError::new(start, "unexpected argument"));
+        }
+        cursor.deviate_at(start, "space-at-line-end")?;
+    }
+    cursor.expect_end()
+}
+
+/// The space before an argument.
+fn space(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    if !cursor.eat(b' ') {
+        return Err(cursor.error("an argument is missing"));
+    }
+    if cursor.peek() == Some(b' ') {
+        cursor.deviate("more-than-one-space")?;
+        cursor.take_while(|byte| byte == b' ');
+    }
+    Ok(())
+}
+
+/// `msg`: digits.
+fn number(cursor: &mut Cursor<'_>) -> Result<MessageNumber, ParseError> {
+    let start = cursor.offset();
+    let number = cursor.number_u32()?;
+    MessageNumber::new(number).map_err(|invalid| ParseError::new(start, invalid.reason))
+}
+
+/// `RETR msg`, `DELE msg`
+fn message(cursor: &mut Cursor<'_>) -> Result<MessageNumber, ParseError> {
+    cursor.skip(4);
+    space(cursor)?;
+    let number = number(cursor)?;
+    end(cursor)?;
+    Ok(number)
+}
+
+/// `LIST [msg]`, `UIDL [msg]`
+fn optional_message(cursor: &mut Cursor<'_>) -> Result<Option<MessageNumber>, ParseError> {
+    cursor.skip(4);
+    if cursor.is_at_end() {
+        return Ok(None);
+    }
+    if cursor.rest().iter().all(|&byte| byte == b' ') {
+        end(cursor)?;
+        return Ok(None);
+    }
+    space(cursor)?;
+    let number = number(cursor)?;
+    end(cursor)?;
+    Ok(Some(number))
+}
+
+/// `TOP msg n`
+fn top(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    cursor.skip(3);
+    space(cursor)?;
+    let message = number(cursor)?;
+    space(cursor)?;
+    let lines = cursor.number_u64()?;
+    end(cursor)?;
+    Ok(Command::Top { message, lines })
+}
+
+/// `USER name`. A space in the name is taken leniently, as it is the only argument.
+fn user(cursor: &mut Cursor<'_>) -> Result<UserName, ParseError> {
+    cursor.skip(4);
+    space(cursor)?;
+    let start = cursor.offset();
+    let mut name = cursor.rest();
+    while let Some((b' ', shorter)) = name.split_last() {
+        name = shorter;
+    }
+    cursor.skip(name.len());
+    let name = user_name(cursor, start)?;
+    end(cursor)?;
+    Ok(name)
+}
+
+/// What lies between `start` and the cursor, as a user name.
+fn user_name(cursor: &mut Cursor<'_>, start: usize) -> Result<UserName, ParseError> {
+    let text = cursor.text_from(start);
+    let invalid = match UserName::new(text.clone()) {
+        Ok(name) => return Ok(name),
+        Err(invalid) => invalid,
+    };
+    let offset = start.saturating_add(invalid.offset);
+    let control = |byte: u8| byte < b' ' || byte == 0x7f;
+    if text.is_empty() || text.as_bytes().iter().any(|&byte| control(byte)) {
+        return Err(ParseError::new(offset, invalid.reason));
+    }
+    let name = if invalid.reason == "not UTF-8" { "user-name-not-utf-8" } else { "space-in-user-name" };
+    cursor.deviate_at(offset, name)?;
+    Ok(UserName::from_peer(text))
+}
+
+/// `PASS string`. Spaces are part of the password (RFC 1939 section 7).
+fn pass(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    cursor.skip(4);
+    if !cursor.eat(b' ') {
+        return Err(cursor.error("an argument is missing"));
+    }
+    let start = cursor.offset();
+    let password = Password::new(cursor.rest())
+        .map_err(|invalid| ParseError::new(start.saturating_add(invalid.offset), invalid.reason))?;
+    cursor.skip(usize::MAX);
+    Ok(Command::Pass(password))
+}
+
+/// `APOP name digest`. The digest is the last word, so that a name with a space can be read.
+fn apop(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    cursor.skip(4);
+    space(cursor)?;
+    let start = cursor.offset();
+    let mut rest = cursor.rest();
+    while let Some((b' ', shorter)) = rest.split_last() {
+        rest = shorter;
+    }
+    let Some(split) = rest.iter().rposition(|&byte| byte == b' ') else {
+        cursor.skip(rest.len());
+        return Err(cursor.error("an argument is missing"));
+    };
+    let mut name = rest.get(..split).unwrap_or_default();
+    while let Some((b' ', shorter)) = name.split_last() {
+        name = shorter;
+    }
+    cursor.skip(name.len());
+    let name = user_name(cursor, start)?;
+    space(cursor)?;
+    let digest = digest(cursor)?;
+    end(cursor)?;
+    Ok(Command::Apop { name, digest })
+}
+
+/// 32 hexadecimal digits in lower case.
+fn digest(cursor: &mut Cursor<'_>) -> Result<ApopDigest, ParseError> {
+    const WRONG: &str = "not a digest of 32 hexadecimal digits";
+    let mut digest = [0; 16];
+    let mut upper = None;
+    for byte in &mut digest {
+        for _ in 0..2 {
+            let here = cursor.offset();
+            let digit = match cursor.peek() {
+                Some(digit @ b'0'..=b'9') => digit - b'0',
+                Some(digit @ b'a'..=b'f') => digit - b'a' + 10,
+                Some(digit @ b'A'..=b'F') => {
+                    upper.get_or_insert(here);
+                    digit - b'A' + 10
+                }
+                _ => return Err(cursor.error(WRONG)),
+            };
+            *byte = (*byte << 4) | digit;
+            cursor.skip(1);
+        }
+    }
+    if !matches!(cursor.peek(), None | Some(b' ')) {
+        return Err(cursor.error(WRONG));
+    }
+    if let Some(offset) = upper {
+        cursor.deviate_at(offset, "digest-in-upper-case")?;
+    }
+    Ok(ApopDigest::new(digest))
+}
+
+/// ```text
+/// auth-command     = "AUTH" SP sasl-mech [SP initial-response] ...
+/// initial-response = base64 / "="              ; RFC 5034 section 5
+/// ```
+fn auth(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    cursor.skip(4);
+    space(cursor)?;
+    let start = cursor.offset();
+    let name = cursor.text_while(|byte| byte != b' ');
+    let mechanism = Mechanism::new(name)
+        .map_err(|invalid| ParseError::new(start.saturating_add(invalid.offset), invalid.reason))?;
+    if cursor.rest().iter().all(|&byte| byte == b' ') {
+        end(cursor)?;
+        return Ok(Command::Auth { mechanism, initial: None });
+    }
+    space(cursor)?;
+    let start = cursor.offset();
+    let argument = cursor.take_while(|byte| byte != b' ');
+    let initial = sasl::decode_initial(argument)
+        .map_err(|error| ParseError::new(start.saturating_add(error.offset), error.reason))?;
+    end(cursor)?;
+    Ok(Command::Auth { mechanism, initial: Some(initial) })
+}
+
+/// A command that is not known here.
+fn other(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    let keyword = cursor.text_while1(is_vchar, "expected a command")?;
+    if !matches!(cursor.peek(), None | Some(b' ')) {
+        return Err(cursor.error("a character that no command has"));
+    }
+    if keyword.len() > Keyword::MAX_LENGTH {
+        return Err(ParseError::new(Keyword::MAX_LENGTH, "no command has such a long name"));
+    }
+    if !matches!(keyword.len(), 3 | 4) {
+        cursor.deviate_at(keyword.len().min(4), "keyword-not-of-3-or-4-characters")?;
+    }
+    let arguments = if cursor.eat(b' ') {
+        let start = cursor.offset();
+        let text: Text = cursor.text_rest();
+        if let Some(offset) = text.as_bytes().iter().position(|&byte| !is_line_byte(byte)) {
+            return Err(ParseError::new(start.saturating_add(offset), "a CR or NUL in an argument"));
+        }
+        Some(LineText::from_peer(text))
+    } else {
+        None
+    };
+    Ok(Command::Other { keyword: Keyword::from_peer(keyword), arguments })
+}

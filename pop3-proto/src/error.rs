@@ -1,0 +1,3 @@
+//! The errors, which all three protocols share.
+
+pub use mailwire_core::{Error, Invalid, Misuse, ParseError, SendError};

@@ -1,0 +1,160 @@
+//! Response codes (RFC 2449 section 8, RFC 3206, RFC 6856 section 5).
+
+use mailwire_core::{Cursor, Invalid, ParseError, Text};
+
+use crate::types::is_vchar;
+
+/// A response code: `SYS/TEMP`.
+///
+/// Codes are hierarchical. One with more detail than is known here counts as what its longest known
+/// beginning says: see [`kind`](Self::kind).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ResponseCode(Text);
+
+/// What a response code means, as far as it is known.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum ResponseCodeKind {
+    /// `LOGIN-DELAY`: the last login is too recent (RFC 2449 section 8.1.1).
+    LoginDelay,
+    /// `IN-USE`: the login is right, but the maildrop is locked (RFC 2449 section 8.1.2).
+    InUse,
+    /// `SYS/TEMP`: trouble of the system that will pass (RFC 3206 section 4).
+    SysTemp,
+    /// `SYS/PERM`: trouble of the system that will not pass by itself (RFC 3206 section 4).
+    SysPerm,
+    /// `SYS` with another detail or none: trouble of the system (RFC 3206 section 4).
+    Sys,
+    /// `AUTH`: the credentials (RFC 3206 section 5).
+    Auth,
+    /// `UTF8`: the message needs UTF-8 mode (RFC 6856 section 5).
+    Utf8,
+    /// Any other code.
+    Other,
+}
+
+impl ResponseCode {
+    /// `LOGIN-DELAY`
+    pub const LOGIN_DELAY: Self = Self(Text::from_static("LOGIN-DELAY"));
+    /// `IN-USE`
+    pub const IN_USE: Self = Self(Text::from_static("IN-USE"));
+    /// `SYS/TEMP`
+    pub const SYS_TEMP: Self = Self(Text::from_static("SYS/TEMP"));
+    /// `SYS/PERM`
+    pub const SYS_PERM: Self = Self(Text::from_static("SYS/PERM"));
+    /// `AUTH`
+    pub const AUTH: Self = Self(Text::from_static("AUTH"));
+    /// `UTF8`
+    pub const UTF8: Self = Self(Text::from_static("UTF8"));
+
+    /// A code.
+    ///
+    /// ```text
+    /// resp-code  = "[" resp-level *("/" resp-level) "]"
+    /// resp-level = 1*rchar
+    /// rchar      = %x21-2E / %x30-5C / %x5E-7F      ; RFC 2449 section 3
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An empty level, `]`, or what is not printable ASCII.
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        let text = text.into();
+        match find_invalid(text.as_bytes()) {
+            None => Ok(Self(text)),
+            Some((offset, reason)) => Err(Invalid::new("response code", offset, reason)),
+        }
+    }
+
+    /// The meaning of the code, or of its longest known beginning. Case does not matter.
+    ///
+    /// ```
+    /// use mailwire_pop3::reply::{ResponseCode, ResponseCodeKind};
+    /// let code = ResponseCode::new("AUTH/EXPIRED").unwrap();
+    /// assert_eq!(code.kind(), ResponseCodeKind::Auth);
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> ResponseCodeKind {
+        let mut levels = self.levels();
+        let first = levels.next().unwrap_or_default();
+        let is = |name: &str| first.eq_ignore_ascii_case(name.as_bytes());
+        if is("SYS") {
+            match levels.next() {
+                Some(second) if second.eq_ignore_ascii_case(b"TEMP") => ResponseCodeKind::SysTemp,
+                Some(second) if second.eq_ignore_ascii_case(b"PERM") => ResponseCodeKind::SysPerm,
+                _ => ResponseCodeKind::Sys,
+            }
+        } else if is("AUTH") {
+            ResponseCodeKind::Auth
+        } else if is("IN-USE") {
+            ResponseCodeKind::InUse
+        } else if is("LOGIN-DELAY") {
+            ResponseCodeKind::LoginDelay
+        } else if is("UTF8") {
+            ResponseCodeKind::Utf8
+        } else {
+            ResponseCodeKind::Other
+        }
+    }
+
+    /// The levels, from the most general on.
+    pub fn levels(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.as_bytes().split(|&byte| byte == b'/')
+    }
+
+    /// The code as it is written, without brackets.
+    #[must_use]
+    pub const fn as_text(&self) -> &Text {
+        &self.0
+    }
+}
+
+fn find_invalid(code: &[u8]) -> Option<(usize, &'static str)> {
+    let mut at_start = true;
+    for (offset, &byte) in code.iter().enumerate() {
+        match byte {
+            b'/' if at_start => return Some((offset, "an empty level")),
+            b'/' => at_start = true,
+            b']' => return Some((offset, "a closing bracket")),
+            byte if is_vchar(byte) => at_start = false,
+            _ => return Some((offset, "a character that is not printable ASCII")),
+        }
+    }
+    at_start.then_some((code.len(), "an empty level"))
+}
+
+/// A code with its brackets, at the cursor. An error leaves the cursor anywhere.
+pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<ResponseCode, ParseError> {
+    cursor.expect(b'[', "expected a response code")?;
+    let start = cursor.offset();
+    let text = cursor.text_while(|byte| is_vchar(byte) && byte != b']');
+    if let Some((offset, reason)) = find_invalid(text.as_bytes()) {
+        return Err(ParseError::new(start.saturating_add(offset), reason));
+    }
+    cursor.expect(b']', "a response code without an end")?;
+    Ok(ResponseCode(text))
+}
+
+impl core::fmt::Debug for ResponseCode {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "[{}]", self.0)
+    }
+}
+
+impl core::fmt::Display for ResponseCode {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for ResponseCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut code = serializer.serialize_struct("ResponseCode", 2)?;
+        code.serialize_field("kind", &self.kind())?;
+        code.serialize_field("text", &self.0)?;
+        code.end()
+    }
+}

@@ -1,0 +1,185 @@
+//! Reading status lines.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text};
+
+use super::{Listing, MAX_STATUS_LINE, Reply, ResponseCode, code, listing};
+use crate::{
+    command::{Command, Follows},
+    types::{ReplyText, is_line_byte},
+};
+
+/// What the command lets one expect of a line: a status line alone does not tell what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Expected {
+    /// A status and a text.
+    Status,
+    /// The answer to STAT.
+    DropListing,
+    /// The answer to LIST with a message, or a line of LIST without one.
+    ScanListing,
+    /// The answer to UIDL with a message, or a line of UIDL without one.
+    UniqueIdListing,
+    /// A line of CAPA.
+    Capability,
+    /// The command is not known. In a status line two numbers alone are taken for a drop listing,
+    /// all else for a text; in a listing two numbers are taken for a scan listing, a number and a
+    /// word for a unique-id listing. For looking at recorded traffic.
+    Any,
+}
+
+impl Expected {
+    /// What stands in the status line when `command` succeeds.
+    #[must_use]
+    pub const fn status_of(command: &Command) -> Self {
+        match command {
+            Command::Stat => Self::DropListing,
+            Command::List(Some(_)) => Self::ScanListing,
+            Command::Uidl(Some(_)) => Self::UniqueIdListing,
+            _ => Self::Status,
+        }
+    }
+
+    /// What stands in each line behind the status line of `command`.
+    #[must_use]
+    pub const fn lines_of(command: &Command) -> Option<Self> {
+        match command {
+            Command::Capa => Some(Self::Capability),
+            Command::List(None) => Some(Self::ScanListing),
+            Command::Uidl(None) => Some(Self::UniqueIdListing),
+            _ => match command.follows() {
+                Follows::Lines => Some(Self::Status),
+                Follows::Nothing | Follows::Body => None,
+            },
+        }
+    }
+}
+
+impl Reply {
+    /// Reads a status line without its line end.
+    ///
+    /// ```text
+    /// single-line = status [SP text] CRLF  ;512 octets maximum
+    /// status      = "+OK" / "-ERR"
+    /// text        = *schar / resp-code *CHAR
+    /// schar       = %x21-5A / %x5C-7F      ; RFC 2449 section 3
+    /// ```
+    ///
+    /// `schar` has no space there, which the examples of all RFCs have.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong and where.
+    pub fn parse(line: &Bytes, expected: Expected, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
+        Cursor::parse(line, dialect, |cursor| reply(cursor, expected))
+    }
+}
+
+fn reply(cursor: &mut Cursor<'_>, expected: Expected) -> Result<Reply, ParseError> {
+    // One server answers DELE with an empty line (see the client for when it counts).
+    if cursor.is_at_end() && expected == Expected::Any {
+        cursor.deviate("empty-line-for-ok")?;
+        return Ok(Reply::Ok { code: None, text: ReplyText::default() });
+    }
+    let ok = status(cursor)?;
+    if ok {
+        let numbers = match expected {
+            Expected::DropListing => return listing::drop_listing(cursor).map(Reply::Drop),
+            Expected::ScanListing => {
+                return listing::scan_listing(cursor).map(|scan| Reply::Listing(Listing::Scan(scan)));
+            }
+            Expected::UniqueIdListing => {
+                return listing::unique_id_listing(cursor).map(|uid| Reply::Listing(Listing::UniqueId(uid)));
+            }
+            Expected::Any => looks_like_drop_listing(cursor.rest()),
+            Expected::Status | Expected::Capability => false,
+        };
+        if numbers {
+            return listing::drop_listing(cursor).map(Reply::Drop);
+        }
+    }
+    let (code, text) = text(cursor)?;
+    Ok(if ok { Reply::Ok { code, text } } else { Reply::Err { code, text } })
+}
+
+/// Digits, blanks, digits with or without a sign, and nothing more.
+fn looks_like_drop_listing(text: &[u8]) -> bool {
+    let mut words = text.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+    let digits = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+    match (words.next(), words.next(), words.next()) {
+        (Some(messages), Some(octets), None) => {
+            digits(messages) && digits(octets.strip_prefix(b"-").unwrap_or(octets))
+        }
+        _ => false,
+    }
+}
+
+/// The status and the space behind it; true for `+OK`.
+pub(super) fn status(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
+    if cursor.rest().len() + 2 > MAX_STATUS_LINE {
+        cursor.deviate_at(MAX_STATUS_LINE, "status-line-longer-than-512-octets")?;
+    }
+    if cursor.peek() == Some(b' ') {
+        cursor.deviate("space-at-line-start")?;
+        cursor.take_while(|byte| byte == b' ');
+    }
+    let rest = cursor.rest();
+    let (ok, length) = match rest {
+        [b'+', b'O', b'K', ..] => (true, 3),
+        [b'-', b'E', b'R', b'R', ..] => (false, 4),
+        [b'+', o, k, ..] if o | 32 == b'o' && k | 32 == b'k' => (true, 3),
+        [b'-', e, r, s, ..] if e | 32 == b'e' && r | 32 == b'r' && s | 32 == b'r' => (false, 4),
+        _ => return Err(cursor.error("expected +OK or -ERR")),
+    };
+    if rest.get(1..length).is_some_and(|word| word.iter().any(u8::is_ascii_lowercase)) {
+        cursor.deviate("status-in-lower-case")?;
+    }
+    cursor.skip(length);
+    match cursor.peek() {
+        None => {}
+        Some(b' ') => cursor.skip(1),
+        Some(b'\t') => {
+            cursor.deviate("tab-behind-status")?;
+            cursor.skip(1);
+        }
+        Some(_) => cursor.deviate("no-space-behind-status")?,
+    }
+    Ok(ok)
+}
+
+/// `text = *schar / resp-code *CHAR`
+pub(super) fn text(cursor: &mut Cursor<'_>) -> Result<(Option<ResponseCode>, ReplyText), ParseError> {
+    let mut found = None;
+    if cursor.peek() == Some(b'[') {
+        let start = cursor.offset();
+        match code::parse(cursor) {
+            Ok(code) => {
+                found = Some(code);
+                cursor.eat(b' ');
+            }
+            Err(error) => {
+                cursor.rewind(start);
+                cursor.deviate_at(error.offset, "malformed-response-code")?;
+            }
+        }
+    }
+    let start = cursor.offset();
+    let text = cursor.text_rest();
+    Ok((found, ReplyText::from_peer(without_controls(cursor, text, start)?)))
+}
+
+/// A CR at the end is dropped; a CR or NUL within becomes `?`, as only humans read it.
+fn without_controls(cursor: &mut Cursor<'_>, text: Text, start: usize) -> Result<Text, ParseError> {
+    let Some(odd) = text.as_bytes().iter().position(|&byte| !is_line_byte(byte)) else {
+        return Ok(text);
+    };
+    cursor.deviate_at(start.saturating_add(odd), "control-character-in-text")?;
+    let mut bytes = text.as_bytes();
+    while let Some((b'\r', shorter)) = bytes.split_last() {
+        bytes = shorter;
+    }
+    let bytes: Vec<u8> = bytes.iter().map(|&byte| if is_line_byte(byte) { byte } else { b'?' }).collect();
+    Ok(Text::from(bytes))
+}

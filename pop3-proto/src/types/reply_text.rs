@@ -1,0 +1,70 @@
+//! The human-readable part of a status line.
+
+use alloc::vec::Vec;
+
+use mailwire_core::{Invalid, Text};
+
+use super::{check_bytes, is_line_byte, text_value};
+
+/// What a status line says to a human: no CR, LF or NUL, and no `[` at its start, where a response
+/// code stands (RFC 2449 section 8). One that was read leniently can start with `[`.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct ReplyText(Text);
+
+text_value!(ReplyText);
+
+impl ReplyText {
+    /// A text.
+    ///
+    /// # Errors
+    ///
+    /// A CR, LF or NUL in it, or `[` at its start.
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        const WHAT: &str = "reply text";
+        let text = text.into();
+        check_bytes(WHAT, text.as_bytes(), is_line_byte, "a CR, LF or NUL")?;
+        if text.as_bytes().first() == Some(&b'[') {
+            return Err(Invalid::new(WHAT, 0, "it starts like a response code"));
+        }
+        Ok(Self(text))
+    }
+
+    /// A text made of whatever is given: control characters and what is not ASCII become `?`, a
+    /// `[` at the start becomes `(`, and what is too long for a status line is cut off. For texts
+    /// that come from elsewhere, such as error messages.
+    ///
+    /// ```
+    /// use mailwire_pop3::types::ReplyText;
+    /// assert_eq!(ReplyText::lossy("disk full\r\n+OK").to_string(), "disk full??+OK");
+    /// ```
+    #[must_use]
+    pub fn lossy(text: &str) -> Self {
+        const LENGTH: usize = 400;
+        let mut bytes: Vec<u8> = text
+            .chars()
+            .take(LENGTH)
+            .map(|c| u8::try_from(c).ok().filter(|b| matches!(b, b' '..=b'~')).unwrap_or(b'?'))
+            .collect();
+        if let Some(first) = bytes.first_mut().filter(|first| **first == b'[') {
+            *first = b'(';
+        }
+        Self(Text::from(bytes))
+    }
+
+    /// What a parser read, without CR, LF and NUL.
+    pub(crate) const fn from_peer(text: Text) -> Self {
+        Self(text)
+    }
+
+    /// A text that is part of the program.
+    pub(crate) const fn from_static(text: &'static str) -> Self {
+        Self(Text::from_static(text))
+    }
+
+    /// Whether there is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,43 @@
+//! The name in USER and APOP (RFC 1939 section 7).
+
+use mailwire_core::{Invalid, Text};
+
+use super::{check, text_value};
+
+/// The name of a mailbox as it stands in USER and APOP. Its meaning is the server's.
+///
+/// No space and no control character; UTF-8 is possible, and for servers that say `UTF8 USER`
+/// (RFC 6856 section 2.2).
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct UserName(Text);
+
+text_value!(UserName);
+
+impl UserName {
+    /// A user name.
+    ///
+    /// # Errors
+    ///
+    /// Nothing, a space, a control character, or what is not UTF-8.
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        const WHAT: &str = "user name";
+        let text = text.into();
+        check(WHAT, text.as_bytes(), |byte| byte > b' ' && byte != 0x7f, "a space or control character")?;
+        match core::str::from_utf8(text.as_bytes()) {
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(Invalid::new(WHAT, error.valid_up_to(), "not UTF-8")),
+        }
+    }
+
+    /// What a lenient parser read. It holds no CR, LF or NUL.
+    pub(crate) const fn from_peer(text: Text) -> Self {
+        Self(text)
+    }
+
+    /// Whether it needs `UTF8 USER` of RFC 6856.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.as_bytes().is_ascii()
+    }
+}
