@@ -1,1 +1,76 @@
-//! To come.
+//! Async clients and servers for SMTP, IMAP and POP3: tokio and rustls around mailwire's sans-IO
+//! state machines.
+//!
+//! The layers, from the bottom up:
+//!
+//! - [`Stream`]: TCP, a Unix socket or anything else, in clear or within TLS. A client gets one from
+//!   an [`Endpoint`], which knows the address, the [`Security`] and the [`Timeouts`]; a server from
+//!   its listener.
+//! - [`Driver`]: moves bytes between a stream and any machine that implements
+//!   [`mailwire_core::Connection`], in either role. It has one call, [`Driver::next`].
+//! - Clients and servers of each protocol, which are sugar over a driver.
+//!
+//! # How to build on the driver
+//!
+//! Put something into the machine, call [`Driver::next`] until your answer is there, and treat its
+//! four outcomes:
+//!
+//! ```
+//! use mailwire_core::{Connection, Error as ProtocolError};
+//! use mailwire_transport::{Driver, Endpoint, Error, Result, Step, Stream};
+//!
+//! /// Waits for the event that `wanted` picks, upgrading to TLS when the machine says so.
+//! async fn until<C, T>(
+//!     driver: &mut Driver<Stream, C>,
+//!     endpoint: &Endpoint,
+//!     mut wanted: impl FnMut(C::Event) -> Option<T>,
+//! ) -> Result<T>
+//! where
+//!     C: Connection<Error = ProtocolError>,
+//! {
+//!     loop {
+//!         match driver.next().await? {
+//!             Step::Event(event) => {
+//!                 if let Some(value) = wanted(event) {
+//!                     return Ok(value);
+//!                 }
+//!             }
+//!             // STARTTLS is agreed. A handshake that fails leaves the driver without a stream.
+//!             Step::Upgrade(_) => {
+//!                 driver.upgrade_in_place(Stream::Absent, |stream| endpoint.start_tls(stream)).await?;
+//!             }
+//!             // All is written, and nothing is due from the peer: what is waited for cannot come.
+//!             Step::Blocked => return Err(mailwire_core::Misuse::WrongState("nothing is due").into()),
+//!             Step::Closed => return Err(Error::Closed),
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! Nothing that [`Driver::next`] does is lost when its future is dropped. What can be lost is what
+//! *your* function knew while it waited: a call that was dropped between its command and its reply
+//! leaves a reply on the way that nobody expects. A client therefore either remembers the tickets of
+//! dropped calls and skips their replies, or answers [`Error::Spent`] from then on (a body that is
+//! half sent cannot be taken up again).
+//!
+//! # Features
+//!
+//! - `ring` (default), `aws-lc-rs`: whose cryptography rustls uses. No provider is installed
+//!   process-wide.
+//! - `platform-verifier` (default), `webpki-roots`: what a client trusts if it is not told.
+//! - `testing`: a certificate authority made on the spot.
+#![forbid(unsafe_code)]
+
+pub mod driver;
+mod error;
+pub mod sasl;
+mod security;
+mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod tls;
+
+pub use driver::{Driver, DriverConfig, DriverError, Step};
+pub use error::{Error, Phase, Refused, Result, Status};
+pub use security::{Address, Endpoint, Protocol, Security, Timeouts, within};
+pub use stream::{Duplex, Plain, Stream};

@@ -1,0 +1,652 @@
+//! The loop between a state machine and a stream.
+
+use std::{
+    future::{Future, poll_fn},
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Buf, BytesMut};
+use mailwire_core::{Connection, Next, Upgrade};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, Sleep},
+};
+use tokio_util::io::poll_read_buf;
+
+/// Drives one connection, of any of the protocols and in either role, over one stream.
+///
+/// [`next`](Self::next) does all the work. Everything it holds back lies in this value, in the
+/// machine or in the stream, so its future can be dropped at any point and called again: nothing is
+/// lost and nothing is written twice.
+///
+/// How it reads the machine:
+///
+/// - It writes when the machine has no event to give: what the caller put in meanwhile, a group of
+///   commands or the replies to one, leaves in one vectored write.
+/// - It reads only when the machine says [`Next::NeedInput`], and writes at the same time, so that
+///   two peers with full buffers do not wait for each other. After each write it asks the machine
+///   again. A machine that takes a body from its caller says `NeedInput` while its output is
+///   waiting and [`Next::Paused`] when it has room: then a reply that comes before the body's end is
+///   seen.
+/// - On [`Next::Paused`] it writes all there is, and says [`Step::Blocked`] if the machine is still
+///   paused then.
+/// - The machine's `timeout` starts anew whenever bytes move. Beside it,
+///   [`DriverConfig::step_deadline`] bounds a step that makes progress without coming to an end.
+pub struct Driver<S, C> {
+    stream: S,
+    connection: C,
+    input: BytesMut,
+    config: DriverConfig,
+    /// How much is read at once: grows while reads fill it.
+    read_size: usize,
+    /// Bytes were written that the stream may still hold.
+    unflushed: bool,
+    eof: bool,
+    /// Writing has failed. What was received is still read: the peer's last words are in there.
+    write_failure: Option<io::Error>,
+    /// The stream is of no more use.
+    failed: Option<io::ErrorKind>,
+    clock: Clock,
+    closing: Closing,
+}
+
+/// What a driver allows itself and its peer.
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub struct DriverConfig {
+    /// The least that is read at once, in bytes.
+    pub read_at_least: usize,
+    /// The most that is read at once, in bytes.
+    pub read_at_most: usize,
+    /// How long the peer may leave our bytes unread where the machine itself sets no time.
+    pub write_timeout: Duration,
+    /// How long one step of the peer may take in all, however steadily its bytes trickle in: the
+    /// guard against a peer that sends one byte a second. Never shorter than the machine's own
+    /// timeout of the step. `None` for no bound.
+    pub step_deadline: Option<Duration>,
+    /// How long the last bytes may take to leave when the conversation is over.
+    pub close_timeout: Duration,
+    /// How long the peer's remaining bytes are read and thrown away after our side is closed. With
+    /// TCP, closing a socket in which unread bytes lie can destroy the last reply on its way. Zero
+    /// for not at all.
+    pub linger: Duration,
+}
+
+impl Default for DriverConfig {
+    fn default() -> Self {
+        Self {
+            read_at_least: 8 * 1024,
+            read_at_most: 64 * 1024,
+            write_timeout: Duration::from_secs(300),
+            step_deadline: Some(Duration::from_secs(600)),
+            close_timeout: Duration::from_secs(10),
+            linger: Duration::ZERO,
+        }
+    }
+}
+
+impl DriverConfig {
+    /// The defaults of a client.
+    #[must_use]
+    pub fn client() -> Self {
+        Self::default()
+    }
+
+    /// The defaults of a server: the last reply is protected by lingering for two seconds.
+    #[must_use]
+    pub fn server() -> Self {
+        Self { linger: Duration::from_secs(2), ..Self::default() }
+    }
+}
+
+/// What [`Driver::next`] came to.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step<E> {
+    /// The machine's event.
+    Event(E),
+    /// Everything is written, and it is the caller's move.
+    Blocked,
+    /// The stream is to be replaced: [`Driver::replace_stream`], [`Driver::upgrade`]. Everything is
+    /// written, and no byte was read beyond this point.
+    Upgrade(Upgrade),
+    /// The conversation is over, and the stream is closed.
+    Closed,
+}
+
+/// Why [`Driver::next`] cannot go on. Each later call says the same.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError<E = mailwire_core::Error> {
+    /// The stream failed.
+    #[error("the connection failed")]
+    Io(#[from] io::Error),
+    /// The machine found a violation, or its time ran out. Its last reply was written.
+    #[error(transparent)]
+    Protocol(E),
+    /// Bytes in clear lie before an upgrade: never taken for protected ones (CVE-2011-0411).
+    #[error("bytes in clear before an upgrade of the stream: refused as an injection")]
+    BytesBeforeUpgrade,
+}
+
+/// More chunks than this are not written at once.
+const MAX_SLICES: usize = 32;
+/// The most that is thrown away while lingering.
+const LINGER_BYTES: usize = 1024 * 1024;
+
+#[derive(Debug)]
+enum Closing {
+    No,
+    Drain,
+    Shutdown,
+    Linger { left: usize },
+    Done,
+}
+
+impl<S, C> Driver<S, C> {
+    /// A driver of `connection` over `stream`, with the default configuration.
+    pub fn new(stream: S, connection: C) -> Self {
+        Self::with_config(stream, connection, DriverConfig::default())
+    }
+
+    /// A driver of `connection` over `stream`.
+    pub fn with_config(stream: S, connection: C, config: DriverConfig) -> Self {
+        Self {
+            stream,
+            connection,
+            input: BytesMut::new(),
+            read_size: config.read_at_least,
+            config,
+            unflushed: false,
+            eof: false,
+            write_failure: None,
+            failed: None,
+            clock: Clock::default(),
+            closing: Closing::No,
+        }
+    }
+
+    /// The machine.
+    pub const fn connection(&self) -> &C {
+        &self.connection
+    }
+
+    /// The machine, to send commands, replies and bodies with. Call [`next`](Self::next) or
+    /// [`flush`](Self::flush) afterwards: they write.
+    pub const fn connection_mut(&mut self) -> &mut C {
+        &mut self.connection
+    }
+
+    /// The stream.
+    pub const fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// The stream. Reading from it or writing to it breaks the conversation.
+    pub const fn stream_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// What this driver allows.
+    pub const fn config(&self) -> &DriverConfig {
+        &self.config
+    }
+
+    /// Changes what this driver allows.
+    pub const fn config_mut(&mut self) -> &mut DriverConfig {
+        &mut self.config
+    }
+
+    /// How many bytes were received and not taken by the machine yet.
+    pub fn buffered(&self) -> usize {
+        self.input.len()
+    }
+
+    /// The stream, the machine, and what was received and not taken by it yet.
+    pub fn into_parts(self) -> (S, C, BytesMut) {
+        (self.stream, self.connection, self.input)
+    }
+}
+
+impl<S, C: Connection> Driver<S, C> {
+    /// The same conversation over another stream, after [`Step::Upgrade`]. The machine is told that
+    /// it was [`upgraded`](Connection::upgraded).
+    ///
+    /// # Errors
+    ///
+    /// Bytes were received in clear that the machine has not taken.
+    pub fn replace_stream<T>(
+        mut self,
+        replace: impl FnOnce(S) -> T,
+    ) -> Result<Driver<T, C>, DriverError<C::Error>> {
+        self.check_upgrade()?;
+        let Self { stream, mut connection, config, .. } = self;
+        connection.upgraded();
+        Ok(Driver::with_config(replace(stream), connection, config))
+    }
+
+    /// The same, with a handshake in between. The machine is told once it has succeeded.
+    ///
+    /// # Errors
+    ///
+    /// The handshake's error, or that bytes were received in clear that the machine has not taken.
+    pub async fn upgrade<T, F, E>(mut self, handshake: impl FnOnce(S) -> F) -> Result<Driver<T, C>, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: From<DriverError<C::Error>>,
+    {
+        self.check_upgrade()?;
+        let Self { stream, mut connection, config, .. } = self;
+        let stream = handshake(stream).await?;
+        connection.upgraded();
+        Ok(Driver::with_config(stream, connection, config))
+    }
+
+    /// The same in place, for a stream type that holds both forms. `placeholder` stands in for the
+    /// stream while the handshake runs; if that fails, or its future is dropped, the driver is left
+    /// without a stream and says so from then on.
+    ///
+    /// # Errors
+    ///
+    /// The handshake's error, or that bytes were received in clear that the machine has not taken.
+    pub async fn upgrade_in_place<F, E>(
+        &mut self,
+        placeholder: S,
+        handshake: impl FnOnce(S) -> F,
+    ) -> Result<(), E>
+    where
+        F: Future<Output = Result<S, E>>,
+        E: From<DriverError<C::Error>>,
+    {
+        self.check_upgrade()?;
+        let stream = std::mem::replace(&mut self.stream, placeholder);
+        self.failed = Some(io::ErrorKind::NotConnected);
+        self.stream = handshake(stream).await?;
+        self.failed = None;
+        self.read_size = self.config.read_at_least;
+        self.clock.restart();
+        self.connection.upgraded();
+        Ok(())
+    }
+
+    fn check_upgrade(&mut self) -> Result<(), DriverError<C::Error>> {
+        if let Some(kind) = self.failed {
+            return Err(DriverError::Io(kind.into()));
+        }
+        if !self.input.is_empty() {
+            self.failed = Some(io::ErrorKind::InvalidData);
+            return Err(DriverError::BytesBeforeUpgrade);
+        }
+        Ok(())
+    }
+
+    /// Whether the stream has failed or was lost: nothing more can be said over it.
+    pub const fn is_broken(&self) -> bool {
+        self.failed.is_some() || self.write_failure.is_some()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
+    /// Goes on until something is for the caller. Cancel-safe: dropping the future loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// The stream failed, or the machine cannot go on.
+    pub async fn next(&mut self) -> Result<Step<C::Event>, DriverError<C::Error>> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Writes all that waits, without reading. [`next`](Self::next) does so by itself, and is the
+    /// better choice wherever the peer may be sending too. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// The stream failed, or the peer does not read.
+    pub async fn flush(&mut self) -> Result<(), DriverError<C::Error>> {
+        poll_fn(|cx| {
+            loop {
+                if let Some(kind) = self.failed {
+                    return Poll::Ready(Err(DriverError::Io(kind.into())));
+                }
+                if let Some(error) = self.write_failure.take() {
+                    return Poll::Ready(Err(self.fail(error)));
+                }
+                if !ready!(self.poll_write_out(cx))? {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        })
+        .await
+    }
+
+    /// [`next`](Self::next) for whoever polls by hand.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`next`](Self::next).
+    #[allow(clippy::type_complexity, reason = "what `next` returns, within `Poll`")]
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step<C::Event>, DriverError<C::Error>>> {
+        loop {
+            if let Some(kind) = self.failed {
+                return Poll::Ready(Err(DriverError::Io(kind.into())));
+            }
+            match self.connection.next_event(&mut self.input) {
+                Ok(Next::Event(event)) => {
+                    self.clock.restart();
+                    return Poll::Ready(Ok(Step::Event(event)));
+                }
+                Ok(Next::NeedInput) => ready!(self.poll_exchange(cx))?,
+                Ok(Next::Paused) => {
+                    if !ready!(self.poll_paused(cx))? {
+                        self.clock.restart();
+                        return Poll::Ready(Ok(Step::Blocked));
+                    }
+                }
+                Ok(Next::Upgrade(upgrade)) => {
+                    if let Some(error) = self.write_failure.take() {
+                        return Poll::Ready(Err(self.fail(error)));
+                    }
+                    if !ready!(self.poll_write_out(cx))? {
+                        self.check_upgrade()?;
+                        return Poll::Ready(Ok(Step::Upgrade(upgrade)));
+                    }
+                }
+                Ok(Next::Closed) => {
+                    ready!(self.poll_close(cx));
+                    return Poll::Ready(Ok(Step::Closed));
+                }
+                Err(error) => {
+                    ready!(self.poll_close(cx));
+                    return Poll::Ready(Err(DriverError::Protocol(error)));
+                }
+            }
+        }
+    }
+
+    /// The machine waits for the peer: write and read at the same time. Ready after any progress.
+    fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DriverError<C::Error>>> {
+        if self.write_failure.is_some() {
+            self.connection.output().clear();
+        }
+        let mut wrote = false;
+        while !self.connection.output().is_empty() {
+            match self.poll_write_once(cx) {
+                Poll::Ready(Ok(())) => wrote = true,
+                Poll::Ready(Err(error)) => {
+                    self.connection.output().clear();
+                    self.write_failure = Some(error);
+                }
+                Poll::Pending => break,
+            }
+        }
+        if self.connection.output().is_empty() && self.unflushed && self.write_failure.is_none() {
+            if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
+                self.write_failure = Some(error);
+            }
+        }
+        if wrote {
+            self.clock.restart();
+            return Poll::Ready(Ok(()));
+        }
+        if self.eof {
+            // The machine was told, and still asks for more.
+            return Poll::Ready(Err(self.fail(io::ErrorKind::UnexpectedEof.into())));
+        }
+        if let Poll::Ready(read) = self.poll_read(cx) {
+            return Poll::Ready(match read {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    let error = self.write_failure.take().unwrap_or(error);
+                    Err(self.fail(error))
+                }
+            });
+        }
+        self.poll_clock(cx)
+    }
+
+    /// The machine waits for its caller: write only. Ready with `false` when there is nothing left
+    /// to write, and with `true` after progress.
+    fn poll_paused(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, DriverError<C::Error>>> {
+        if self.write_failure.is_none() {
+            match self.poll_write_out(cx) {
+                Poll::Ready(Err(DriverError::Io(error))) => {
+                    self.failed = None;
+                    self.write_failure = Some(error);
+                }
+                other => return other,
+            }
+        }
+        // The peer reads no more; perhaps it has said why. A bounded look at what is there.
+        self.connection.output().clear();
+        if self.input.len() < self.config.read_at_most {
+            if let Poll::Ready(Ok(1..)) = self.poll_read(cx) {
+                return Poll::Ready(Ok(true));
+            }
+        }
+        let error = self.write_failure.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
+        Poll::Ready(Err(self.fail(error)))
+    }
+
+    /// Writes without reading. Ready with `false` when there is nothing left to write or to flush,
+    /// and with `true` after progress.
+    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, DriverError<C::Error>>> {
+        let mut wrote = false;
+        while !self.connection.output().is_empty() {
+            match self.poll_write_once(cx) {
+                Poll::Ready(Ok(())) => wrote = true,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(error))),
+                Poll::Pending if wrote => {
+                    self.clock.restart();
+                    return Poll::Ready(Ok(true));
+                }
+                Poll::Pending => {
+                    ready!(self.poll_clock(cx))?;
+                    return Poll::Ready(Ok(true));
+                }
+            }
+        }
+        if wrote {
+            self.clock.restart();
+        }
+        if self.unflushed {
+            match self.poll_flush(cx) {
+                Poll::Ready(Ok(())) => wrote = true,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(error))),
+                Poll::Pending => {
+                    ready!(self.poll_clock(cx))?;
+                    return Poll::Ready(Ok(true));
+                }
+            }
+        }
+        Poll::Ready(Ok(wrote))
+    }
+
+    fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let output = self.connection.output();
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = output.chunks_vectored(&mut slices);
+        let slices = slices.get(..count).unwrap_or_default();
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        output.advance(written);
+        self.unflushed = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once into room of our own choosing; what the peer announces has no say in it.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.input.capacity().saturating_sub(self.input.len()) < self.config.read_at_least {
+            self.input.reserve(self.read_size);
+        }
+        let room = self.input.capacity().saturating_sub(self.input.len());
+        let count = match ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input)) {
+            Ok(count) => count,
+            // TLS without a close_notify. Whether the conversation was complete is for the machine
+            // to judge: each of the protocols says where its messages end.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        self.clock.received();
+        if count == 0 {
+            self.eof = true;
+            self.connection.handle_eof();
+        } else if count >= room {
+            self.read_size = self.read_size.saturating_mul(2).min(self.config.read_at_most);
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    /// Waits for the time of the present step to run out, and tells the machine.
+    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DriverError<C::Error>>> {
+        let of_machine = self.connection.timeout();
+        let stalled = !self.connection.output().is_empty() || self.unflushed;
+        let limit = of_machine.or(stalled.then_some(self.config.write_timeout));
+        ready!(self.clock.poll(cx, limit, self.config.step_deadline));
+        self.clock.restart();
+        if of_machine.is_none() {
+            return Poll::Ready(Err(self.fail(io::ErrorKind::TimedOut.into())));
+        }
+        self.connection.handle_timeout();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Lets the last bytes leave, as far as the peer takes them in time.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.write_failure.is_some() {
+            self.closing = Closing::Done;
+        }
+        loop {
+            let limit = match self.closing {
+                Closing::No => {
+                    self.clock.restart();
+                    self.closing = Closing::Drain;
+                    continue;
+                }
+                Closing::Drain => {
+                    if self.connection.output().is_empty() {
+                        if !self.unflushed || self.poll_flush(cx).is_ready() {
+                            self.closing = Closing::Shutdown;
+                            continue;
+                        }
+                    } else {
+                        match self.poll_write_once(cx) {
+                            Poll::Ready(Ok(())) => continue,
+                            Poll::Ready(Err(_)) => {
+                                self.connection.output().clear();
+                                self.closing = Closing::Done;
+                                continue;
+                            }
+                            Poll::Pending => {}
+                        }
+                    }
+                    self.config.close_timeout
+                }
+                Closing::Shutdown => {
+                    if Pin::new(&mut self.stream).poll_shutdown(cx).is_ready() {
+                        self.clock.restart();
+                        self.closing = if self.eof || self.config.linger.is_zero() {
+                            Closing::Done
+                        } else {
+                            Closing::Linger { left: LINGER_BYTES }
+                        };
+                        continue;
+                    }
+                    self.config.close_timeout
+                }
+                Closing::Linger { left } => {
+                    self.input.clear();
+                    self.input.reserve(self.config.read_at_least);
+                    match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input) {
+                        Poll::Ready(Ok(count @ 1..)) if count < left => {
+                            self.closing = Closing::Linger { left: left.saturating_sub(count) };
+                            continue;
+                        }
+                        Poll::Ready(_) => {
+                            self.closing = Closing::Done;
+                            continue;
+                        }
+                        Poll::Pending => {}
+                    }
+                    self.config.linger
+                }
+                Closing::Done => return Poll::Ready(()),
+            };
+            ready!(self.clock.poll(cx, Some(limit), Some(limit)));
+            self.closing = Closing::Done;
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) -> DriverError<C::Error> {
+        self.failed = Some(error.kind());
+        DriverError::Io(error)
+    }
+}
+
+/// Shows no bytes: what waits can be a password.
+impl<S, C> std::fmt::Debug for Driver<S, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver")
+            .field("buffered", &self.input.len())
+            .field("eof", &self.eof)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The time that the peer has left. Both ends are set when the clock is looked at, so that a caller
+/// who comes back after an hour of its own finds it full.
+#[derive(Debug, Default)]
+struct Clock {
+    sleep: Option<Pin<Box<Sleep>>>,
+    idle_since: Option<Instant>,
+    step_since: Option<Instant>,
+    limit: Option<Duration>,
+}
+
+impl Clock {
+    /// A new step begins.
+    fn restart(&mut self) {
+        self.idle_since = None;
+        self.step_since = None;
+    }
+
+    /// Bytes came, of a step that is not at its end.
+    fn received(&mut self) {
+        self.idle_since = None;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, limit: Option<Duration>, step: Option<Duration>) -> Poll<()> {
+        if self.limit != limit {
+            self.limit = limit;
+            self.restart();
+        }
+        let Some(limit) = limit else {
+            self.restart();
+            return Poll::Pending;
+        };
+        let now = Instant::now();
+        let idle = self.idle_since.get_or_insert(now).checked_add(limit);
+        let whole = step.and_then(|step| self.step_since.get_or_insert(now).checked_add(step.max(limit)));
+        let at = match (idle, whole) {
+            (Some(idle), Some(whole)) => idle.min(whole),
+            (Some(at), None) | (None, Some(at)) => at,
+            // Beyond what the clock can count.
+            (None, None) => return Poll::Pending,
+        };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if sleep.deadline() != at {
+            sleep.as_mut().reset(at);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}

@@ -1,0 +1,5 @@
+//! SASL.
+/// x
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("x")]
+pub struct SaslError;

@@ -1,0 +1,345 @@
+//! Whether and how bytes are protected, where to connect, and how long that may take.
+
+use std::{future::Future, path::PathBuf, time::Duration};
+
+use mailwire_core::Channel;
+use tokio::net::TcpStream;
+
+use crate::{
+    Error, Phase, Stream,
+    tls::{ClientTls, ServerName, TlsError},
+};
+
+/// How a conversation is protected. There is no "TLS if offered": it protects from nobody who can
+/// change what is offered.
+///
+/// ```
+/// use mailwire_transport::{Protocol, Security};
+///
+/// assert_eq!(Security::implicit_tls().default_port(Protocol::Imap), 993);
+/// assert_eq!(Security::required_starttls().default_port(Protocol::Submission), 587);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Security(Kind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Implicit,
+    StartTls,
+    Plaintext,
+}
+
+impl Security {
+    /// TLS from the first byte: ports 465, 993, 995 (RFC 8314). The best choice where it is offered.
+    #[must_use]
+    pub const fn implicit_tls() -> Self {
+        Self(Kind::Implicit)
+    }
+
+    /// STARTTLS or STLS before anything else, and an error where it is not to be had: ports 25, 587,
+    /// 143, 110.
+    #[must_use]
+    pub const fn required_starttls() -> Self {
+        Self(Kind::StartTls)
+    }
+
+    /// Everything in clear, for whoever is on the way to read and to change. For tests, and for
+    /// connections that never leave the machine.
+    #[must_use]
+    pub const fn plaintext_without_encryption() -> Self {
+        Self(Kind::Plaintext)
+    }
+
+    /// Whether TLS will be there before anything of worth is sent.
+    #[must_use]
+    pub const fn is_tls(self) -> bool {
+        !matches!(self.0, Kind::Plaintext)
+    }
+
+    /// What the state machines call it.
+    #[must_use]
+    pub const fn channel(self) -> Channel {
+        match self.0 {
+            Kind::Implicit => Channel::Tls,
+            Kind::StartTls => Channel::StartTls,
+            Kind::Plaintext => Channel::Clear,
+        }
+    }
+
+    /// The same over a given address: a Unix socket never leaves the machine, and counts as
+    /// protected.
+    #[must_use]
+    pub const fn channel_over(self, address: &Address) -> Channel {
+        match (self.0, address) {
+            (Kind::Plaintext, Address::Unix(_)) => Channel::Tls,
+            _ => self.channel(),
+        }
+    }
+
+    /// The port that is registered for it.
+    #[must_use]
+    pub const fn default_port(self, protocol: Protocol) -> u16 {
+        match (protocol, self.0) {
+            (Protocol::Smtp, Kind::StartTls | Kind::Plaintext) => 25,
+            (Protocol::Smtp | Protocol::Submission, Kind::Implicit) => 465,
+            (Protocol::Submission, Kind::StartTls | Kind::Plaintext) => 587,
+            (Protocol::Lmtp, _) => 24,
+            (Protocol::Imap, Kind::Implicit) => 993,
+            (Protocol::Imap, Kind::StartTls | Kind::Plaintext) => 143,
+            (Protocol::Pop3, Kind::Implicit) => 995,
+            (Protocol::Pop3, Kind::StartTls | Kind::Plaintext) => 110,
+        }
+    }
+}
+
+/// The protocols, as far as ports go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// SMTP between servers.
+    Smtp,
+    /// SMTP from a user to the own server (RFC 6409).
+    Submission,
+    /// LMTP (RFC 2033).
+    Lmtp,
+    /// IMAP.
+    Imap,
+    /// POP3.
+    Pop3,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// A host, by name or address, and a port.
+    Tcp {
+        /// A DNS name or an IP address, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A server, how to talk to it, and how long that may take: all that a client needs to connect.
+///
+/// ```no_run
+/// # async fn example() -> mailwire_transport::Result<()> {
+/// use mailwire_transport::{Endpoint, Protocol, Security};
+///
+/// let endpoint = Endpoint::new("imap.example.org", Protocol::Imap, Security::implicit_tls());
+/// let stream = endpoint.connect().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    address: Address,
+    security: Security,
+    tls: Option<ClientTls>,
+    server_name: Option<String>,
+    timeouts: Timeouts,
+}
+
+impl Endpoint {
+    /// A server at its protocol's standard port.
+    #[must_use]
+    pub fn new(host: impl Into<String>, protocol: Protocol, security: Security) -> Self {
+        Self::tcp(host, security.default_port(protocol), security)
+    }
+
+    /// A server at any port.
+    #[must_use]
+    pub fn tcp(host: impl Into<String>, port: u16, security: Security) -> Self {
+        Self::at(Address::Tcp { host: host.into(), port }, security)
+    }
+
+    /// A server behind a Unix socket, in clear: the bytes never leave the machine.
+    #[must_use]
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::at(Address::Unix(path.into()), Security::plaintext_without_encryption())
+    }
+
+    /// A server anywhere.
+    #[must_use]
+    pub fn at(address: Address, security: Security) -> Self {
+        Self { address, security, tls: None, server_name: None, timeouts: Timeouts::default() }
+    }
+
+    /// Uses this TLS configuration. Without one, [`ClientTls::new`] is made for each connection.
+    #[must_use]
+    pub fn with_tls(mut self, tls: ClientTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// The name that the server's certificate must be for, where that is not the host's.
+    #[must_use]
+    pub fn with_server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
+
+    /// Uses these timeouts.
+    #[must_use]
+    pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Where the server is.
+    #[must_use]
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// How the conversation is protected.
+    #[must_use]
+    pub const fn security(&self) -> Security {
+        self.security
+    }
+
+    /// What the state machine is to be told: [`Security::channel_over`] of this address.
+    #[must_use]
+    pub const fn channel(&self) -> Channel {
+        self.security.channel_over(&self.address)
+    }
+
+    /// How long each phase may take.
+    #[must_use]
+    pub const fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
+    /// Connects, and shakes hands if TLS is implicit. With STARTTLS the stream is in clear, and
+    /// [`start_tls`](Self::start_tls) follows when the machine says so.
+    ///
+    /// # Errors
+    ///
+    /// The name is unknown, no address answers, the handshake fails, or a phase takes too long.
+    pub async fn connect(&self) -> Result<Stream, Error> {
+        let stream = within(self.timeouts.connect, Phase::Connect, self.open()).await?;
+        match self.security.0 {
+            Kind::Implicit => self.start_tls(stream).await,
+            Kind::StartTls | Kind::Plaintext => Ok(stream),
+        }
+    }
+
+    /// Shakes hands over a stream in clear: for the upgrade after STARTTLS and STLS.
+    ///
+    /// # Errors
+    ///
+    /// The handshake fails or takes too long.
+    pub async fn start_tls(&self, stream: Stream) -> Result<Stream, Error> {
+        let name = self.tls_name()?;
+        let handshake = async {
+            match &self.tls {
+                Some(tls) => tls.connect(name, stream).await,
+                None => ClientTls::new()?.connect(name, stream).await,
+            }
+        };
+        within(self.timeouts.tls, Phase::Tls, handshake).await
+    }
+
+    fn tls_name(&self) -> Result<ServerName<'static>, TlsError> {
+        match (&self.server_name, &self.address) {
+            (Some(name), _) => ClientTls::server_name(name),
+            (None, Address::Tcp { host, .. }) => ClientTls::server_name(host),
+            (None, Address::Unix(path)) => Err(TlsError::ServerName(path.display().to_string())),
+        }
+    }
+
+    async fn open(&self) -> Result<Stream, Error> {
+        match &self.address {
+            Address::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                // A group of commands is one write already; waiting for more only delays it.
+                stream.set_nodelay(true)?;
+                Ok(stream.into())
+            }
+            #[cfg(unix)]
+            Address::Unix(path) => Ok(tokio::net::UnixStream::connect(path).await?.into()),
+            #[cfg(not(unix))]
+            Address::Unix(_) => Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into()),
+        }
+    }
+}
+
+/// How long the phases of a conversation may take. Times of commands and bodies are idle times:
+/// they start anew whenever bytes move.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Looking up the name and connecting.
+    pub connect: Duration,
+    /// The TLS handshake.
+    pub tls: Duration,
+    /// The server's greeting: RFC 5321 section 4.5.3.2.1 asks for 5 minutes.
+    pub greeting: Duration,
+    /// A command's reply: 5 minutes.
+    pub command: Duration,
+    /// Each part of a body: 3 minutes.
+    pub body: Duration,
+    /// The reply to a whole body: 10 minutes.
+    pub body_reply: Duration,
+    /// QUIT, LOGOUT and the closing of the stream.
+    pub close: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(30),
+            tls: Duration::from_secs(30),
+            greeting: Duration::from_secs(300),
+            command: Duration::from_secs(300),
+            body: Duration::from_secs(180),
+            body_reply: Duration::from_secs(600),
+            close: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The same for whoever waits: half a minute for everything but bodies, whose replies still get
+    /// a few minutes.
+    #[must_use]
+    pub fn interactive() -> Self {
+        let short = Duration::from_secs(30);
+        Self {
+            connect: Duration::from_secs(10),
+            tls: Duration::from_secs(10),
+            greeting: short,
+            command: short,
+            body: short,
+            body_reply: Duration::from_secs(180),
+            close: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Lets `work` take `limit` at most.
+///
+/// # Errors
+///
+/// Its own, or [`Error::Timeout`] with `phase`.
+pub async fn within<T, E: Into<Error>>(
+    limit: Duration,
+    phase: Phase,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(_) => Err(Error::Timeout { phase, after: limit }),
+    }
+}

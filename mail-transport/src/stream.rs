@@ -1,0 +1,272 @@
+//! What bytes travel over.
+
+use std::{
+    io::{self, IoSlice},
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use rustls::pki_types::CertificateDer;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+use crate::tls::{ChannelBindings, TlsStream};
+
+/// A stream of any kind: TCP, a Unix socket or something of the caller's, in clear or within TLS.
+///
+/// Vectored writes are passed through to the socket or to TLS.
+#[non_exhaustive]
+#[derive(Debug, Default)]
+pub enum Stream {
+    /// In clear.
+    Plain(Plain),
+    /// Within TLS, of either role.
+    Tls(Box<TlsStream>),
+    /// No stream: reading and writing fail. It stands in while another is being made.
+    #[default]
+    Absent,
+}
+
+/// A stream in clear, and what TLS runs over.
+#[non_exhaustive]
+pub enum Plain {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+    /// Anything else: an in-memory pipe in tests, a proxy's tunnel.
+    Other(Box<dyn Duplex>),
+}
+
+/// What can be a [`Stream`]: both directions, and free to move between threads.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static> Duplex for T {}
+
+impl Stream {
+    /// A stream over anything that reads and writes.
+    pub fn other(stream: impl Duplex) -> Self {
+        Self::Plain(Plain::Other(Box::new(stream)))
+    }
+
+    /// Whether bytes travel within TLS.
+    #[must_use]
+    pub const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// The TLS session, if there is one.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsStream> {
+        match self {
+            Self::Tls(tls) => Some(tls),
+            _ => None,
+        }
+    }
+
+    /// What is beneath TLS, or the stream itself.
+    #[must_use]
+    pub fn plain(&self) -> Option<&Plain> {
+        match self {
+            Self::Plain(plain) => Some(plain),
+            Self::Tls(tls) => Some(tls.plain()),
+            Self::Absent => None,
+        }
+    }
+
+    /// The peer's address. A Unix socket has none.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        match self.plain()? {
+            Plain::Tcp(tcp) => tcp.peer_addr().ok(),
+            _ => None,
+        }
+    }
+
+    /// The local address. A Unix socket has none.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match self.plain()? {
+            Plain::Tcp(tcp) => tcp.local_addr().ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether the stream never leaves the machine because it is a Unix socket.
+    #[must_use]
+    pub fn is_unix(&self) -> bool {
+        #[cfg(unix)]
+        {
+            matches!(self.plain(), Some(Plain::Unix(_)))
+        }
+        #[cfg(not(unix))]
+        {
+            false
+        }
+    }
+
+    /// The peer's certificates, its own first. A client always has the server's within TLS; a
+    /// server has the client's if it asked for them and they were verified.
+    #[must_use]
+    pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.tls()?.peer_certificates()
+    }
+
+    /// What SASL's `-PLUS` mechanisms bind to. Empty without TLS.
+    #[must_use]
+    pub fn channel_bindings(&self) -> ChannelBindings {
+        self.tls().map(TlsStream::channel_bindings).unwrap_or_default()
+    }
+
+    /// Takes the stream, and leaves [`Stream::Absent`].
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        std::mem::take(self)
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self::Plain(Plain::Tcp(stream))
+    }
+}
+
+#[cfg(unix)]
+impl From<tokio::net::UnixStream> for Stream {
+    fn from(stream: tokio::net::UnixStream) -> Self {
+        Self::Plain(Plain::Unix(stream))
+    }
+}
+
+impl From<TlsStream> for Stream {
+    fn from(stream: TlsStream) -> Self {
+        Self::Tls(Box::new(stream))
+    }
+}
+
+impl std::fmt::Debug for Plain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(tcp) => f.debug_tuple("Tcp").field(tcp).finish(),
+            #[cfg(unix)]
+            Self::Unix(unix) => f.debug_tuple("Unix").field(unix).finish(),
+            Self::Other(_) => f.write_str("Other(..)"),
+        }
+    }
+}
+
+fn absent<T>() -> Poll<io::Result<T>> {
+    Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+}
+
+macro_rules! on_stream {
+    ($self:expr, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Stream::Plain($stream) => {
+                let $stream = Pin::new($stream);
+                $call
+            }
+            Stream::Tls($stream) => {
+                let $stream = Pin::new(&mut $stream.inner);
+                $call
+            }
+            Stream::Absent => absent(),
+        }
+    };
+}
+
+macro_rules! on_plain {
+    ($self:expr, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Plain::Tcp($stream) => {
+                let $stream = Pin::new($stream);
+                $call
+            }
+            #[cfg(unix)]
+            Plain::Unix($stream) => {
+                let $stream = Pin::new($stream);
+                $call
+            }
+            Plain::Other($stream) => {
+                let $stream = Pin::new($stream);
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self, stream => stream.poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        on_stream!(self, stream => stream.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        on_stream!(self, stream => stream.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(plain) => plain.is_write_vectored(),
+            Self::Tls(tls) => tls.inner.is_write_vectored(),
+            Self::Absent => false,
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self, stream => stream.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self, stream => stream.poll_shutdown(cx))
+    }
+}
+
+impl AsyncRead for Plain {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        on_plain!(self, stream => stream.poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        on_plain!(self, stream => stream.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        on_plain!(self, stream => stream.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(tcp) => tcp.is_write_vectored(),
+            #[cfg(unix)]
+            Self::Unix(unix) => unix.is_write_vectored(),
+            Self::Other(other) => other.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_plain!(self, stream => stream.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_plain!(self, stream => stream.poll_shutdown(cx))
+    }
+}

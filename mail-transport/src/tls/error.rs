@@ -1,0 +1,50 @@
+use std::{fmt::Display, io};
+
+/// Why there is no TLS.
+#[non_exhaustive]
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TlsError {
+    /// The crate was built with neither `ring` nor `aws-lc-rs`, and no provider was given.
+    #[error("no crypto provider: enable the feature `ring` or `aws-lc-rs`, or pass one")]
+    NoProvider,
+    /// There is nothing to verify a server with.
+    #[error("no roots to verify servers with: {0}")]
+    NoRoots(String),
+    /// PEM that cannot be used.
+    #[error("cannot read a {what} from PEM: {reason}")]
+    Pem {
+        /// What was looked for.
+        what: &'static str,
+        /// What was found instead.
+        reason: String,
+    },
+    /// The configuration does not hold together: a key that does not fit its certificate, say.
+    #[error("the TLS configuration cannot be used")]
+    Config(#[source] rustls::Error),
+    /// Not the name of a server.
+    #[error("not a name that a certificate can be for: {0:?}")]
+    ServerName(String),
+    /// The handshake failed: a certificate that does not verify, no version in common, an alert.
+    #[error("the TLS handshake failed")]
+    Handshake(#[source] rustls::Error),
+    /// TLS is needed where none is configured.
+    #[error("TLS is asked for, but there is no TLS configuration")]
+    NotConfigured,
+    /// There is TLS already, or no stream to put it on.
+    #[error("this stream cannot be put within TLS")]
+    NotPlain,
+}
+
+impl TlsError {
+    pub(super) fn pem(what: &'static str, reason: &dyn Display) -> Self {
+        Self::Pem { what, reason: reason.to_string() }
+    }
+
+    /// rustls' error out of the I/O error that it comes wrapped in.
+    pub(super) fn from_handshake(error: io::Error) -> crate::Error {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(inner) => Self::Handshake(inner.clone()).into(),
+            None => error.into(),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! TLS 1.2 and 1.3, by rustls.
+//!
+//! The crypto provider is passed to every configuration and never installed process-wide, so that
+//! nothing here depends on, or changes, what other parts of a program do.
+
+mod binding;
+mod client;
+mod error;
+mod server;
+
+use std::sync::Arc;
+
+pub use binding::ChannelBindings;
+pub use client::{ClientTls, ClientTlsBuilder};
+pub use error::TlsError;
+pub use rustls::pki_types::ServerName;
+use rustls::{
+    CommonState, ProtocolVersion, RootCertStore,
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+pub use server::{ServerTls, ServerTlsBuilder};
+
+use crate::Plain;
+
+/// A stream within TLS, of either role.
+#[derive(Debug)]
+pub struct TlsStream {
+    pub(crate) inner: tokio_rustls::TlsStream<Plain>,
+    server_end_point: Option<Vec<u8>>,
+}
+
+impl TlsStream {
+    /// The stream beneath.
+    #[must_use]
+    pub fn plain(&self) -> &Plain {
+        self.inner.get_ref().0
+    }
+
+    /// rustls' view of the session.
+    #[must_use]
+    pub fn session(&self) -> &CommonState {
+        self.inner.get_ref().1
+    }
+
+    /// The protocol's version.
+    #[must_use]
+    pub fn version(&self) -> Option<ProtocolVersion> {
+        self.session().protocol_version()
+    }
+
+    /// The cipher suite's name, for logs and Received headers.
+    #[must_use]
+    pub fn cipher_suite(&self) -> Option<&'static str> {
+        self.session().negotiated_cipher_suite().and_then(|suite| suite.suite().as_str())
+    }
+
+    /// The peer's certificates, its own first.
+    #[must_use]
+    pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.session().peer_certificates()
+    }
+
+    /// What SASL's `-PLUS` mechanisms bind to.
+    #[must_use]
+    pub fn channel_bindings(&self) -> ChannelBindings {
+        let exporter = (self.version() == Some(ProtocolVersion::TLSv1_3)).then(|| match &self.inner {
+            tokio_rustls::TlsStream::Client(tls) => binding::exporter(tls.get_ref().1),
+            tokio_rustls::TlsStream::Server(tls) => binding::exporter(tls.get_ref().1),
+        });
+        ChannelBindings::new(exporter.flatten(), self.server_end_point.clone())
+    }
+}
+
+/// The crypto provider that the features chose.
+///
+/// # Errors
+///
+/// Neither of the features `ring` and `aws-lc-rs` is on.
+pub fn default_provider() -> Result<Arc<CryptoProvider>, TlsError> {
+    #[cfg(feature = "ring")]
+    {
+        Ok(Arc::new(rustls::crypto::ring::default_provider()))
+    }
+    #[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
+    {
+        Ok(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+    }
+    #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+    {
+        Err(TlsError::NoProvider)
+    }
+}
+
+/// The certificates in PEM, at least one.
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| TlsError::pem("certificate", &error))?;
+    if chain.is_empty() { Err(TlsError::pem("certificate", &"there is none")) } else { Ok(chain) }
+}
+
+fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| TlsError::pem("private key", &error))
+}
+
+fn add_roots(store: &mut RootCertStore, pem: &[u8]) -> Result<(), TlsError> {
+    for certificate in certificates(pem)? {
+        store.add(certificate).map_err(TlsError::Config)?;
+    }
+    Ok(())
+}
