@@ -1,0 +1,223 @@
+//! Commands, from client to server.
+//!
+//! A new verb (BDAT, ETRN, XCLIENT) is a variant of [`Command`], an arm in `parse.rs`, one in
+//! `write.rs`, and one in the name table here. A new parameter of MAIL or RCPT (DSN's RET and
+//! ENVID, DELIVERBY's BY) is a field of [`Mail`] or [`Rcpt`].
+
+mod parse;
+mod write;
+
+pub(crate) use parse::first_word;
+pub(crate) use write::put_number;
+
+use alloc::vec::Vec;
+
+use mailwire_core::Secret;
+
+use crate::types::{
+    Argument, BodyType, EhloName, ForwardPath, Mechanism, Parameter, ReversePath, Submitter, Verb,
+};
+
+/// A command (RFC 5321 section 4.1.1).
+///
+/// ```
+/// use mailwire_core::Dialect;
+/// use mailwire_smtp::Command;
+///
+/// let line = bytes::Bytes::from_static(b"mail from:<a@example.org> size=1000\r\n");
+/// let Command::Mail(mail) = Command::parse(&line, Dialect::Strict).unwrap().value else { panic!() };
+/// assert_eq!((mail.from.mailbox().unwrap().domain(), mail.size), ("example.org", Some(1000)));
+///
+/// let mut out = Vec::new();
+/// Command::Mail(mail).write(&mut out);
+/// assert_eq!(out, b"MAIL FROM:<a@example.org> SIZE=1000\r\n");
+/// ```
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Command {
+    /// The client's name; asks for the server's extensions.
+    Ehlo(EhloName),
+    /// The client's name, to a server without extensions.
+    Helo(EhloName),
+    /// EHLO's counterpart in LMTP (RFC 2033 section 4.1).
+    Lhlo(EhloName),
+    /// Begins a transaction with its sender.
+    Mail(Mail),
+    /// One recipient.
+    Rcpt(Rcpt),
+    /// Asks to send the message.
+    Data,
+    /// Ends the transaction, if there is one.
+    Rset,
+    /// Nothing.
+    Noop(Option<Argument>),
+    /// Whether there is such a mailbox.
+    Vrfy(Argument),
+    /// Who is on a mailing list.
+    Expn(Argument),
+    /// Help, perhaps on something.
+    Help(Option<Argument>),
+    /// The end.
+    Quit,
+    /// Asks for TLS (RFC 3207).
+    StartTls,
+    /// Begins a SASL exchange (RFC 4954).
+    Auth(Auth),
+    /// A command that this crate does not know.
+    Other {
+        /// Its name.
+        verb: Verb,
+        /// What stands behind the name.
+        argument: Option<Argument>,
+    },
+}
+
+/// MAIL: the sender and what is said about the message.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Mail {
+    /// Who gets reports.
+    pub from: ReversePath,
+    /// SIZE: the message's size as its sender estimates it (RFC 1870).
+    pub size: Option<u64>,
+    /// BODY: what bytes the message has (RFC 6152).
+    pub body: Option<BodyType>,
+    /// SMTPUTF8: that addresses or header fields have more than ASCII (RFC 6531).
+    pub smtp_utf8: bool,
+    /// AUTH: who submitted the message first (RFC 4954 section 5).
+    pub auth: Option<Submitter>,
+    /// Parameters that this crate does not know.
+    pub other: Vec<Parameter>,
+}
+
+impl Mail {
+    /// A transaction without parameters.
+    #[must_use]
+    pub fn new(from: impl Into<ReversePath>) -> Self {
+        Self { from: from.into(), size: None, body: None, smtp_utf8: false, auth: None, other: Vec::new() }
+    }
+
+    /// Whether the sender's address needs SMTPUTF8.
+    #[must_use]
+    pub fn is_international(&self) -> bool {
+        self.from.mailbox().is_some_and(|mailbox| !mailbox.is_ascii())
+    }
+}
+
+/// RCPT: one recipient.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Rcpt {
+    /// Who is to get the message.
+    pub to: ForwardPath,
+    /// Parameters that this crate does not know.
+    pub other: Vec<Parameter>,
+}
+
+impl Rcpt {
+    /// A recipient without parameters.
+    #[must_use]
+    pub fn new(to: impl Into<ForwardPath>) -> Self {
+        Self { to: to.into(), other: Vec::new() }
+    }
+
+    /// Whether the address needs SMTPUTF8.
+    #[must_use]
+    pub fn is_international(&self) -> bool {
+        self.to.mailbox().is_some_and(|mailbox| !mailbox.is_ascii())
+    }
+}
+
+/// AUTH: a mechanism, and perhaps its first message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Auth {
+    /// The mechanism.
+    pub mechanism: Mechanism,
+    /// The client's first message, decoded. It may be empty, which is not the same as none.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "hide"))]
+    pub initial: Option<Secret>,
+}
+
+#[cfg(feature = "serde")]
+fn hide<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(_) => serializer.serialize_some("<secret>"),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl Command {
+    /// The command's name, in the case in which it is written.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Ehlo(_) => "EHLO",
+            Self::Helo(_) => "HELO",
+            Self::Lhlo(_) => "LHLO",
+            Self::Mail(_) => "MAIL",
+            Self::Rcpt(_) => "RCPT",
+            Self::Data => "DATA",
+            Self::Rset => "RSET",
+            Self::Noop(_) => "NOOP",
+            Self::Vrfy(_) => "VRFY",
+            Self::Expn(_) => "EXPN",
+            Self::Help(_) => "HELP",
+            Self::Quit => "QUIT",
+            Self::StartTls => "STARTTLS",
+            Self::Auth(_) => "AUTH",
+            Self::Other { verb, .. } => verb.as_str(),
+        }
+    }
+}
+
+/// The commands that this crate knows, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    Ehlo,
+    Helo,
+    Lhlo,
+    Mail,
+    Rcpt,
+    Data,
+    Rset,
+    Noop,
+    Vrfy,
+    Expn,
+    Help,
+    Quit,
+    StartTls,
+    Auth,
+}
+
+/// The command that `verb` names, in any case. All but one have four letters: one comparison of a
+/// number each.
+#[inline]
+pub(crate) fn known(verb: &[u8]) -> Option<Known> {
+    if let Ok(four) = <[u8; 4]>::try_from(verb) {
+        return match &(u32::from_be_bytes(four) | 0x2020_2020).to_be_bytes() {
+            b"ehlo" => Some(Known::Ehlo),
+            b"helo" => Some(Known::Helo),
+            b"lhlo" => Some(Known::Lhlo),
+            b"mail" => Some(Known::Mail),
+            b"rcpt" => Some(Known::Rcpt),
+            b"data" => Some(Known::Data),
+            b"rset" => Some(Known::Rset),
+            b"noop" => Some(Known::Noop),
+            b"vrfy" => Some(Known::Vrfy),
+            b"expn" => Some(Known::Expn),
+            b"help" => Some(Known::Help),
+            b"quit" => Some(Known::Quit),
+            b"auth" => Some(Known::Auth),
+            _ => None,
+        };
+    }
+    verb.eq_ignore_ascii_case(b"starttls").then_some(Known::StartTls)
+}
+
+pub(crate) fn is_known(verb: &[u8]) -> bool {
+    known(verb).is_some()
+}

@@ -1,0 +1,299 @@
+//! Reading commands.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use mailwire_core::{Cursor, Dialect, ParseError, Parsed, sasl};
+
+use super::{Auth, Command, Known, Mail, Rcpt, known};
+use crate::types::{
+    Argument, BodyType, EhloName, ForwardPath, Keyword, Mechanism, Parameter, ParameterValue, ReversePath,
+    Submitter, Verb,
+};
+
+impl Command {
+    /// Reads one command, `frame` being its line with the line end.
+    ///
+    /// # Errors
+    ///
+    /// What is not a command, with the place. Control characters and a line end other than CR LF
+    /// are errors in every dialect.
+    pub fn parse(frame: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
+        let mut cursor = Cursor::new(frame, dialect);
+        let command = command(&mut cursor)?;
+        line_end(&mut cursor)?;
+        Ok(cursor.finish(command))
+    }
+}
+
+fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    let name = cursor.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let Some(name) = known(name) else {
+        cursor.rewind(0);
+        let verb = Verb::read(cursor)?;
+        return Ok(Command::Other { verb, argument: argument(cursor)? });
+    };
+    Ok(match name {
+        Known::Mail => mail(cursor)?,
+        Known::Rcpt => rcpt(cursor)?,
+        Known::Ehlo => Command::Ehlo(ehlo_name(cursor)?),
+        Known::Helo => Command::Helo(ehlo_name(cursor)?),
+        Known::Lhlo => Command::Lhlo(ehlo_name(cursor)?),
+        Known::Data => Command::Data,
+        Known::Rset => Command::Rset,
+        Known::Quit => Command::Quit,
+        Known::StartTls => Command::StartTls,
+        Known::Auth => auth(cursor)?,
+        Known::Noop => Command::Noop(argument(cursor)?),
+        Known::Help => Command::Help(argument(cursor)?),
+        Known::Vrfy => Command::Vrfy(required_argument(cursor)?),
+        Known::Expn => Command::Expn(required_argument(cursor)?),
+    })
+}
+
+/// CR LF, and perhaps white space before it, which receivers SHOULD tolerate (RFC 5321 section
+/// 4.1.1): it is no error in the strict dialect either.
+fn line_end(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    if matches!(cursor.peek(), Some(b' ' | b'\t')) {
+        if cursor.dialect() == Dialect::Lenient {
+            let start = cursor.offset();
+            cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
+            if cursor.peek() == Some(b'\r') {
+                cursor.deviate_at(start, "space-before-line-end")?;
+            }
+        } else {
+            cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
+        }
+    }
+    match cursor.rest() {
+        b"\r\n" => {
+            cursor.skip(2);
+            Ok(())
+        }
+        [b'\n', ..] => Err(cursor.error("LF without CR")),
+        [b'\r', b'\n', ..] => Err(ParseError::new(cursor.offset().saturating_add(2), "expected one line")),
+        [b'\r', ..] => Err(cursor.error("CR without LF")),
+        [0..=31 | 127, ..] => Err(cursor.error("control character")),
+        [] => Err(cursor.error("expected the end of the line")),
+        [..] => Err(cursor.error("expected no more arguments")),
+    }
+}
+
+/// One space. Some clients write more of them, or a tab.
+fn space(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    match cursor.peek() {
+        Some(b' ') => {}
+        Some(b'\t') => cursor.deviate("tab-for-space")?,
+        _ => return Err(cursor.error("expected a space")),
+    }
+    cursor.skip(1);
+    if matches!(cursor.peek(), Some(b' ' | b'\t')) {
+        cursor.deviate("extra-space")?;
+        cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
+    }
+    Ok(())
+}
+
+/// Whether nothing but white space is left of the line.
+fn at_line_end(cursor: &Cursor<'_>) -> bool {
+    match cursor.rest() {
+        [b'\r' | b'\n', ..] | [] => true,
+        [b' ' | b'\t', rest @ ..] => {
+            matches!(rest.iter().find(|byte| !matches!(byte, b' ' | b'\t')), None | Some(b'\r' | b'\n'))
+        }
+        _ => false,
+    }
+}
+
+fn ehlo_name(cursor: &mut Cursor<'_>) -> Result<EhloName, ParseError> {
+    space(cursor)?;
+    EhloName::read(cursor)
+}
+
+/// ```abnf
+/// noop = "NOOP" [ SP String ] CRLF
+/// help = "HELP" [ SP String ] CRLF
+/// ```
+fn argument(cursor: &mut Cursor<'_>) -> Result<Option<Argument>, ParseError> {
+    if at_line_end(cursor) {
+        return Ok(None);
+    }
+    required_argument(cursor).map(Some)
+}
+
+/// ```abnf
+/// vrfy = "VRFY" SP String CRLF
+/// expn = "EXPN" SP String CRLF
+/// ```
+fn required_argument(cursor: &mut Cursor<'_>) -> Result<Argument, ParseError> {
+    space(cursor)?;
+    Argument::read(cursor)
+}
+
+/// The word and colon before a path. Clients write spaces around the colon.
+fn path_prefix(cursor: &mut Cursor<'_>, word: &'static str, reason: &'static str) -> Result<(), ParseError> {
+    space(cursor)?;
+    cursor.expect_ignore_case(word, reason)?;
+    if cursor.peek() == Some(b' ') {
+        cursor.deviate("space-before-colon")?;
+        cursor.take_while(|byte| byte == b' ');
+    }
+    cursor.expect(b':', "expected a colon")?;
+    if cursor.peek() == Some(b' ') {
+        cursor.deviate("space-after-colon")?;
+        cursor.take_while(|byte| byte == b' ');
+    }
+    Ok(())
+}
+
+/// ```abnf
+/// mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF   ; RFC 5321 section 4.1.1.2
+/// ```
+fn mail(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    path_prefix(cursor, "FROM", "expected FROM:")?;
+    let mut mail = Mail::new(ReversePath::read(cursor)?);
+    parameters(cursor, |cursor, start, keyword| {
+        let known = match keyword.len() {
+            4 if keyword.eq_ignore_ascii_case(b"SIZE") => {
+                value(cursor)?;
+                mail.size.replace(cursor.number_u64()?).is_some()
+            }
+            4 if keyword.eq_ignore_ascii_case(b"BODY") => {
+                value(cursor)?;
+                mail.body.replace(BodyType::read(cursor)?).is_some()
+            }
+            4 if keyword.eq_ignore_ascii_case(b"AUTH") => {
+                value(cursor)?;
+                mail.auth.replace(Submitter::read(cursor)?).is_some()
+            }
+            8 if keyword.eq_ignore_ascii_case(b"SMTPUTF8") => core::mem::replace(&mut mail.smtp_utf8, true),
+            _ => {
+                other(cursor, start, &mut mail.other)?;
+                false
+            }
+        };
+        if known { Err(ParseError::new(start, "a parameter that was given before")) } else { Ok(()) }
+    })?;
+    Ok(Command::Mail(mail))
+}
+
+/// ```abnf
+/// rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path )
+///        [SP Rcpt-parameters] CRLF                             ; RFC 5321 section 4.1.1.3
+/// ```
+fn rcpt(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    path_prefix(cursor, "TO", "expected TO:")?;
+    let mut rcpt = Rcpt::new(ForwardPath::read(cursor)?);
+    parameters(cursor, |cursor, start, _| other(cursor, start, &mut rcpt.other))?;
+    Ok(Command::Rcpt(rcpt))
+}
+
+/// ```abnf
+/// Mail-parameters = esmtp-param *(SP esmtp-param)
+/// esmtp-param     = esmtp-keyword ["=" esmtp-value]
+/// ```
+fn parameters(
+    cursor: &mut Cursor<'_>,
+    mut parameter: impl FnMut(&mut Cursor<'_>, usize, &[u8]) -> Result<(), ParseError>,
+) -> Result<(), ParseError> {
+    while !at_line_end(cursor) {
+        space(cursor)?;
+        let start = cursor.offset();
+        let keyword = cursor.take_while(|byte| byte == b'-' || byte.is_ascii_alphanumeric());
+        parameter(cursor, start, keyword)?;
+        if !matches!(cursor.peek(), None | Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            return Err(cursor.error("expected a space or the end of the line"));
+        }
+    }
+    Ok(())
+}
+
+fn value(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    cursor.expect(b'=', "expected = and a value")
+}
+
+#[inline]
+fn other(cursor: &mut Cursor<'_>, start: usize, list: &mut Vec<Parameter>) -> Result<(), ParseError> {
+    cursor.rewind(start);
+    let keyword = Keyword::read(cursor)?;
+    let value = if cursor.eat(b'=') { Some(ParameterValue::read(cursor)?) } else { None };
+    list.push(Parameter { keyword, value });
+    Ok(())
+}
+
+/// ```abnf
+/// auth-command     = "AUTH" SP sasl-mech [SP initial-response] CRLF   ; RFC 4954 section 8
+/// initial-response = base64 / "="
+/// ```
+fn auth(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    space(cursor)?;
+    let mechanism = Mechanism::read(cursor)?;
+    if at_line_end(cursor) {
+        return Ok(Command::Auth(Auth { mechanism, initial: None }));
+    }
+    space(cursor)?;
+    let start = cursor.offset();
+    let encoded: &[u8] = cursor.take_while(|byte| byte > b' ' && byte < 127);
+    let initial = sasl::decode_initial(encoded)
+        .map_err(|error| ParseError::new(start.saturating_add(error.offset), error.reason))?;
+    Ok(Command::Auth(Auth { mechanism, initial: Some(initial) }))
+}
+
+/// The first word of a line, as far as it is one: for choosing the reply to what does not parse.
+pub(crate) fn first_word(line: &[u8]) -> &[u8] {
+    let length = line.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(line.len());
+    line.get(..length).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use mailwire_core::Deviation;
+
+    use super::*;
+
+    #[test]
+    fn values_are_slices_of_the_frame() {
+        let frame = Bytes::from_static(b"NOOP some text\r\n");
+        let parsed = Command::parse(&frame, Dialect::Strict).unwrap();
+        let Command::Noop(Some(argument)) = parsed.value else { panic!() };
+        assert_eq!(argument.as_bytes().as_ptr(), frame[5..].as_ptr());
+    }
+
+    #[test]
+    fn errors_name_the_place() {
+        for (line, offset) in [
+            (&b"DATA foo\r\n"[..], 5),
+            (b"RCPT TO:<a\rb@example.org>\r\n", 10),
+            (b"NOOP \x00\r\n", 5),
+            (b"NOOP a\x00\r\n", 6),
+            (b"NOOP\n", 4),
+            (b"NOOP", 4),
+            (b"MAIL FROM:<a@b> SIZE=x\r\n", 21),
+            (b"MAIL FROM:<a@b> SIZE=1 SIZE=2\r\n", 23),
+            (b"MAIL FROM:<a@b> SIZE\r\n", 20),
+            (b"MAIL FROM:<a@b>SIZE=1\r\n", 15),
+            (b"EHLO\r\n", 4),
+            (b"AUTH PLAIN Zg==!\r\n", 15),
+            (b"AUTH PLAIN = x\r\n", 13),
+            (b"\r\n", 0),
+            (b"NOOP\r\nNOOP\r\n", 6),
+        ] {
+            for dialect in [Dialect::Strict, Dialect::Lenient] {
+                let error = Command::parse(&Bytes::from_static(line), dialect).unwrap_err();
+                assert_eq!(error.offset, offset, "{} {error}", line.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn trailing_white_space_is_tolerated() {
+        let frame = Bytes::from_static(b"RSET \r\n");
+        assert_eq!(Command::parse(&frame, Dialect::Strict).unwrap().value, Command::Rset);
+        assert_eq!(
+            Command::parse(&frame, Dialect::Lenient).unwrap().deviations,
+            vec![Deviation { name: "space-before-line-end", offset: 4 }]
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! Writing commands.
+
+use alloc::vec::Vec;
+
+use mailwire_core::sasl;
+
+use super::{Auth, Command, Mail, Rcpt};
+use crate::types::Parameter;
+
+impl Command {
+    /// Appends the command with its line end.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Mail(mail) => write_mail(mail, out),
+            Self::Rcpt(rcpt) => write_rcpt(rcpt, out),
+            Self::Ehlo(name) => with_argument(out, b"EHLO", Some(name.as_bytes())),
+            Self::Helo(name) => with_argument(out, b"HELO", Some(name.as_bytes())),
+            Self::Lhlo(name) => with_argument(out, b"LHLO", Some(name.as_bytes())),
+            Self::Data => out.extend_from_slice(b"DATA"),
+            Self::Rset => out.extend_from_slice(b"RSET"),
+            Self::Quit => out.extend_from_slice(b"QUIT"),
+            Self::StartTls => out.extend_from_slice(b"STARTTLS"),
+            Self::Noop(argument) => {
+                with_argument(out, b"NOOP", argument.as_ref().map(|argument| argument.as_bytes()));
+            }
+            Self::Help(argument) => {
+                with_argument(out, b"HELP", argument.as_ref().map(|argument| argument.as_bytes()));
+            }
+            Self::Vrfy(argument) => with_argument(out, b"VRFY", Some(argument.as_bytes())),
+            Self::Expn(argument) => with_argument(out, b"EXPN", Some(argument.as_bytes())),
+            Self::Auth(Auth { mechanism, initial }) => {
+                with_argument(out, b"AUTH", Some(mechanism.as_bytes()));
+                if let Some(initial) = initial {
+                    out.push(b' ');
+                    sasl::encode_initial(initial.expose(), out);
+                }
+            }
+            Self::Other { verb, argument } => {
+                with_argument(out, verb.as_bytes(), argument.as_ref().map(|argument| argument.as_bytes()));
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn with_argument(out: &mut Vec<u8>, verb: &[u8], argument: Option<&[u8]>) {
+    out.extend_from_slice(verb);
+    if let Some(argument) = argument {
+        out.push(b' ');
+        out.extend_from_slice(argument);
+    }
+}
+
+fn write_mail(mail: &Mail, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"MAIL FROM:");
+    mail.from.write(out);
+    if let Some(size) = mail.size {
+        out.extend_from_slice(b" SIZE=");
+        put_number(size, out);
+    }
+    if let Some(body) = mail.body {
+        out.extend_from_slice(b" BODY=");
+        out.extend_from_slice(body.as_str().as_bytes());
+    }
+    if mail.smtp_utf8 {
+        out.extend_from_slice(b" SMTPUTF8");
+    }
+    if let Some(auth) = &mail.auth {
+        out.extend_from_slice(b" AUTH=");
+        auth.write(out);
+    }
+    write_parameters(&mail.other, out);
+}
+
+fn write_rcpt(rcpt: &Rcpt, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"RCPT TO:");
+    rcpt.to.write(out);
+    write_parameters(&rcpt.other, out);
+}
+
+fn write_parameters(parameters: &[Parameter], out: &mut Vec<u8>) {
+    for parameter in parameters {
+        out.push(b' ');
+        parameter.write(out);
+    }
+}
+
+/// Appends a decimal number.
+pub(crate) fn put_number(mut number: u64, out: &mut Vec<u8>) {
+    let start = out.len();
+    loop {
+        // Less than 10, so it fits.
+        out.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    if let Some(digits) = out.get_mut(start..) {
+        digits.reverse();
+    }
+}

@@ -1,0 +1,224 @@
+//! Reply codes and enhanced status codes.
+
+use core::fmt;
+
+/// The three digits of a reply (RFC 5321 section 4.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
+pub struct ReplyCode(u16);
+
+impl ReplyCode {
+    /// System status or help.
+    pub const STATUS: Self = Self(211);
+    /// Help.
+    pub const HELP: Self = Self(214);
+    /// The greeting; ready for TLS.
+    pub const READY: Self = Self(220);
+    /// Goodbye.
+    pub const CLOSING: Self = Self(221);
+    /// Authenticated (RFC 4954).
+    pub const AUTHENTICATED: Self = Self(235);
+    /// Done.
+    pub const OK: Self = Self(250);
+    /// Not local, forwarded.
+    pub const FORWARDED: Self = Self(251);
+    /// Not verified, but accepted.
+    pub const CANNOT_VERIFY: Self = Self(252);
+    /// A SASL challenge (RFC 4954).
+    pub const CHALLENGE: Self = Self(334);
+    /// Send the message.
+    pub const START_INPUT: Self = Self(354);
+    /// The server closes the connection.
+    pub const UNAVAILABLE: Self = Self(421);
+    /// The mailbox is busy, or policy says so.
+    pub const MAILBOX_BUSY: Self = Self(450);
+    /// A local error.
+    pub const LOCAL_ERROR: Self = Self(451);
+    /// Too many recipients, or no room.
+    pub const INSUFFICIENT_STORAGE: Self = Self(452);
+    /// Temporary failure of authentication or of TLS (RFC 4954, RFC 3207).
+    pub const TEMPORARY_FAILURE: Self = Self(454);
+    /// Unknown command.
+    pub const UNRECOGNIZED: Self = Self(500);
+    /// Wrong arguments.
+    pub const BAD_ARGUMENTS: Self = Self(501);
+    /// The command is known and not implemented.
+    pub const NOT_IMPLEMENTED: Self = Self(502);
+    /// Not at this point.
+    pub const BAD_SEQUENCE: Self = Self(503);
+    /// The argument is not implemented.
+    pub const PARAMETER_NOT_IMPLEMENTED: Self = Self(504);
+    /// The host accepts no mail (RFC 7504).
+    pub const NO_MAIL: Self = Self(521);
+    /// TLS or authentication is required.
+    pub const REQUIRED: Self = Self(530);
+    /// Wrong credentials (RFC 4954).
+    pub const BAD_CREDENTIALS: Self = Self(535);
+    /// No such mailbox, or policy says so.
+    pub const MAILBOX_UNAVAILABLE: Self = Self(550);
+    /// Too large.
+    pub const TOO_LARGE: Self = Self(552);
+    /// The mailbox's name is not allowed.
+    pub const BAD_MAILBOX: Self = Self(553);
+    /// The transaction failed.
+    pub const FAILED: Self = Self(554);
+    /// The parameters of MAIL or RCPT are not known.
+    pub const BAD_PARAMETERS: Self = Self(555);
+
+    /// A code of three digits of which the first is 2 to 5 and the second 0 to 5.
+    ///
+    /// ```abnf
+    /// Reply-code = %x32-35 %x30-35 %x30-39
+    /// ```
+    #[must_use]
+    pub const fn new(code: u16) -> Option<Self> {
+        match code {
+            200..=259 | 300..=359 | 400..=459 | 500..=559 => Some(Self(code)),
+            _ => None,
+        }
+    }
+
+    /// A code as peers send it: the second digit may be any.
+    pub(crate) const fn lenient(code: u16) -> Option<Self> {
+        match code {
+            200..=599 => Some(Self(code)),
+            _ => None,
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// The first digit, from which alone a client decides (RFC 5321 section 4.3.2).
+    #[must_use]
+    pub const fn class(self) -> u8 {
+        // 2 to 5.
+        (self.0 / 100) as u8
+    }
+
+    pub(crate) const fn digits(self) -> [u8; 3] {
+        [b'0' + (self.0 / 100) as u8, b'0' + (self.0 / 10 % 10) as u8, b'0' + (self.0 % 10) as u8]
+    }
+}
+
+impl TryFrom<u16> for ReplyCode {
+    type Error = mailwire_core::Invalid;
+
+    fn try_from(code: u16) -> Result<Self, Self::Error> {
+        Self::new(code).ok_or(mailwire_core::Invalid::new("reply code", 0, "expected 2xx to 5xx"))
+    }
+}
+
+impl fmt::Display for ReplyCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An enhanced status code (RFC 3463, RFC 2034): class, subject, detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnhancedCode {
+    class: u8,
+    subject: u16,
+    detail: u16,
+}
+
+impl EnhancedCode {
+    /// A code of these three numbers: a class of 2, 4 or 5, the others of three digits at most.
+    #[must_use]
+    pub const fn new(class: u8, subject: u16, detail: u16) -> Option<Self> {
+        match (class, subject, detail) {
+            (2 | 4 | 5, 0..=999, 0..=999) => Some(Self { class, subject, detail }),
+            _ => None,
+        }
+    }
+
+    /// 2: success, 4: not now, 5: not ever.
+    #[must_use]
+    pub const fn class(self) -> u8 {
+        self.class
+    }
+
+    /// What it is about: 1 the address, 2 the mailbox, 3 the system, 4 the network, 5 the protocol,
+    /// 6 the content, 7 security or policy.
+    #[must_use]
+    pub const fn subject(self) -> u16 {
+        self.subject
+    }
+
+    /// What exactly.
+    #[must_use]
+    pub const fn detail(self) -> u16 {
+        self.detail
+    }
+
+    /// The code at the start of a line's text, and its length with the space behind it.
+    ///
+    /// ```abnf
+    /// status-code ::= class "." subject "." detail    ; RFC 2034 section 4
+    /// class       ::= "2" / "4" / "5"
+    /// subject     ::= 1*3digit
+    /// detail      ::= 1*3digit
+    /// ```
+    #[inline]
+    pub(crate) fn at_start(text: &[u8]) -> Option<(Self, usize)> {
+        let (&class @ (b'2' | b'4' | b'5'), b'.') = (text.first()?, text.get(1)?) else { return None };
+        let (subject, at) = number(text, 2)?;
+        if text.get(at) != Some(&b'.') {
+            return None;
+        }
+        let (detail, at) = number(text, at + 1)?;
+        let code = Self { class: class - b'0', subject, detail };
+        match text.get(at) {
+            None => Some((code, at)),
+            Some(b' ') => Some((code, at + 1)),
+            Some(_) => None,
+        }
+    }
+}
+
+/// One to three digits from `at` on, and where they end.
+#[inline]
+fn number(text: &[u8], mut at: usize) -> Option<(u16, usize)> {
+    let start = at;
+    let mut value = 0;
+    while let Some(digit @ b'0'..=b'9') = text.get(at) {
+        if at - start == 3 {
+            return None;
+        }
+        value = value * 10 + u16::from(digit - b'0');
+        at += 1;
+    }
+    (at > start).then_some((value, at))
+}
+
+impl fmt::Display for EnhancedCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for EnhancedCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enhanced_codes() {
+        assert_eq!(EnhancedCode::at_start(b"5.1.10 x"), Some((EnhancedCode::new(5, 1, 10).unwrap(), 7)));
+        assert_eq!(EnhancedCode::at_start(b"2.0.0"), Some((EnhancedCode::new(2, 0, 0).unwrap(), 5)));
+        for text in ["3.1.1 x", "5.1 x", "5.1.1x", "5.1234.1 x", "5..1 x", "", "5", "5.", "5.1.", "5.1.1.1 x"]
+        {
+            assert_eq!(EnhancedCode::at_start(text.as_bytes()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Replies, from server to client.
+
+mod code;
+mod frame;
+mod parse;
+mod write;
+
+use alloc::{vec, vec::Vec};
+use core::fmt;
+
+use mailwire_core::{Invalid, Text};
+
+pub use code::{EnhancedCode, ReplyCode};
+pub use frame::ReplyFramer;
+pub(crate) use parse::has_code;
+pub(crate) use write::write_line;
+
+/// A reply: a code, perhaps an enhanced code, and one or more lines of text (RFC 5321 section
+/// 4.2).
+///
+/// ```
+/// use mailwire_core::Dialect;
+/// use mailwire_smtp::Reply;
+///
+/// let frame = bytes::Bytes::from_static(b"550-5.1.1 No such user here\r\n550 5.1.1 Sorry\r\n");
+/// let reply = Reply::parse(&frame, Dialect::Strict).unwrap().value;
+/// assert_eq!((reply.code().get(), reply.enhanced().unwrap().to_string()), (550, "5.1.1".into()));
+/// assert_eq!(reply.lines()[1], "Sorry");
+///
+/// let mut out = Vec::new();
+/// reply.write(&mut out);
+/// assert_eq!(out, frame);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Reply {
+    code: ReplyCode,
+    enhanced: Option<EnhancedCode>,
+    #[cfg_attr(feature = "serde", serde(rename = "lines"))]
+    text: Lines,
+}
+
+/// The common reply has one line, which needs no list.
+#[derive(Clone)]
+enum Lines {
+    One(Text),
+    /// At least two.
+    Many(Vec<Text>),
+}
+
+impl Lines {
+    fn as_slice(&self) -> &[Text] {
+        match self {
+            Self::One(line) => core::slice::from_ref(line),
+            Self::Many(lines) => lines,
+        }
+    }
+}
+
+impl PartialEq for Lines {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Lines {}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Lines {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_slice().serialize(serializer)
+    }
+}
+
+impl Reply {
+    /// A reply of a program's own making: one line. What cannot stand in a reply, line ends for
+    /// instance, becomes `?`; where that would hide a mistake, use [`try_new`](Self::try_new).
+    ///
+    /// A text that starts with an enhanced code is read as having one.
+    #[must_use]
+    pub fn new(code: ReplyCode, text: &str) -> Self {
+        let text = printable(text);
+        Self::from_lines(code, Lines::One(text))
+    }
+
+    /// A reply of one line for each of `lines`, of which there must be one.
+    ///
+    /// # Errors
+    ///
+    /// No line, a control character other than a tab, text that is not UTF-8, or a line that makes
+    /// the reply's line longer than 512 bytes (RFC 5321 section 4.5.3.1.5).
+    pub fn try_new(code: ReplyCode, lines: impl IntoIterator<Item = Text>) -> Result<Self, Invalid> {
+        let mut lines: Vec<Text> = lines.into_iter().collect();
+        for line in &lines {
+            if let Some(offset) = line.as_bytes().iter().position(|&byte| !is_text(byte)) {
+                return Err(Invalid::new("reply text", offset, "control character"));
+            }
+            if line.as_str().is_none() {
+                return Err(Invalid::new("reply text", 0, "not UTF-8"));
+            }
+            if line.len() > MAX_TEXT {
+                return Err(Invalid::new("reply text", MAX_TEXT, "too long for one line"));
+            }
+        }
+        match (lines.pop(), lines.is_empty()) {
+            (None, _) => Err(Invalid::new("reply text", 0, "a reply has a line")),
+            (Some(line), true) => Ok(Self::from_lines(code, Lines::One(line))),
+            (Some(line), false) => {
+                lines.push(line);
+                Ok(Self::from_lines(code, Lines::Many(lines)))
+            }
+        }
+    }
+
+    /// The same with an enhanced code of `subject` and `detail`, whose class is the reply's own
+    /// (RFC 2034 section 4). A reply of an intermediate code has none.
+    #[must_use]
+    pub fn with_enhanced(mut self, subject: u16, detail: u16) -> Self {
+        self.enhanced = EnhancedCode::new(self.code.class(), subject, detail);
+        self
+    }
+
+    /// A reply of the program's own: code, enhanced subject and detail, text.
+    pub(crate) fn of(code: ReplyCode, subject: u16, detail: u16, text: &'static str) -> Self {
+        Self {
+            code,
+            enhanced: EnhancedCode::new(code.class(), subject, detail),
+            text: Lines::One(Text::from_static(text)),
+        }
+    }
+
+    /// The code.
+    #[must_use]
+    pub const fn code(&self) -> ReplyCode {
+        self.code
+    }
+
+    /// The enhanced code, if the text started with one.
+    #[must_use]
+    pub const fn enhanced(&self) -> Option<EnhancedCode> {
+        self.enhanced
+    }
+
+    /// The lines of text without codes. There is at least one; it may be empty.
+    #[must_use]
+    pub fn lines(&self) -> &[Text] {
+        self.text.as_slice()
+    }
+
+    /// The first line of text.
+    #[must_use]
+    pub fn first_line(&self) -> &Text {
+        static EMPTY: Text = Text::new();
+        self.text.as_slice().first().unwrap_or(&EMPTY)
+    }
+
+    /// 2yz: what was asked for is done.
+    #[must_use]
+    pub const fn is_positive(&self) -> bool {
+        self.code.class() == 2
+    }
+
+    /// 3yz: the server waits for more.
+    #[must_use]
+    pub const fn is_intermediate(&self) -> bool {
+        self.code.class() == 3
+    }
+
+    /// 4yz: not now.
+    #[must_use]
+    pub const fn is_transient_failure(&self) -> bool {
+        self.code.class() == 4
+    }
+
+    /// 5yz: not ever, in this form.
+    #[must_use]
+    pub const fn is_permanent_failure(&self) -> bool {
+        self.code.class() == 5
+    }
+
+    /// A copy that keeps no receive buffer alive.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        let text = match &self.text {
+            Lines::One(line) => Lines::One(line.compact()),
+            Lines::Many(lines) => Lines::Many(lines.iter().map(Text::compact).collect()),
+        };
+        Self { code: self.code, enhanced: self.enhanced, text }
+    }
+
+    /// Takes the enhanced code off the first line, and the same one off the others.
+    fn from_lines(code: ReplyCode, mut text: Lines) -> Self {
+        let lines = match &mut text {
+            Lines::One(line) => core::slice::from_mut(line),
+            Lines::Many(lines) => lines.as_mut_slice(),
+        };
+        let enhanced = match lines.first() {
+            Some(line) => EnhancedCode::at_start(line.as_bytes())
+                .map(|(enhanced, _)| enhanced)
+                .filter(|enhanced| enhanced.class() == code.class()),
+            None => None,
+        };
+        if let Some(enhanced) = enhanced {
+            for line in lines {
+                if let Some((found, length)) = EnhancedCode::at_start(line.as_bytes())
+                    && found == enhanced
+                {
+                    let bytes = core::mem::take(line).into_bytes();
+                    *line = Text::from(bytes.slice(length.min(bytes.len())..));
+                }
+            }
+        }
+        Self { code, enhanced, text }
+    }
+
+    /// Another line, for replies that are built piece by piece.
+    #[must_use]
+    pub fn with_line(self, line: &str) -> Self {
+        let mut lines = match self.text {
+            Lines::One(first) => vec![first],
+            Lines::Many(lines) => lines,
+        };
+        lines.push(printable(line));
+        Self { code: self.code, enhanced: self.enhanced, text: Lines::Many(lines) }
+    }
+}
+
+/// A reply's line has at most 512 bytes: three of code, one space, the line end, and room for an
+/// enhanced code.
+const MAX_TEXT: usize = 512 - 6 - 10;
+
+/// ```abnf
+/// textstring = 1*(%d09 / %d32-126 / UTF8-non-ascii)   ; RFC 5321 section 4.2, RFC 6531 section 3.7.4.2
+/// ```
+pub(crate) const fn is_text(byte: u8) -> bool {
+    matches!(byte, b'\t' | 32..=126 | 128..)
+}
+
+/// Text of a program's own making that fits into a line.
+fn printable(text: &str) -> Text {
+    if text.len() <= MAX_TEXT && text.bytes().all(is_text) {
+        return Text::from(text);
+    }
+    let end = (0..=MAX_TEXT.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let text = text.get(..end).unwrap_or_default();
+    Text::from(text.bytes().map(|byte| if is_text(byte) { byte } else { b'?' }).collect::<Vec<u8>>())
+}
+
+/// The code, the enhanced code, and the text in one line.
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if let Some(enhanced) = self.enhanced {
+            write!(f, " {enhanced}")?;
+        }
+        for line in self.lines().iter().filter(|line| !line.is_empty()) {
+            write!(f, " {line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("code", &self.code.get())
+            .field("enhanced", &self.enhanced)
+            .field("lines", &self.lines())
+            .finish()
+    }
+}

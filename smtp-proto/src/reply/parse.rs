@@ -1,0 +1,196 @@
+//! Reading replies.
+
+use alloc::vec;
+
+use bytes::Bytes;
+use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text};
+
+use super::{EnhancedCode, Lines, Reply, ReplyCode, is_text};
+
+impl Reply {
+    /// Reads one reply, `frame` being all its lines with their line ends.
+    ///
+    /// ```abnf
+    /// Reply-line = *( Reply-code "-" [ textstring ] CRLF )      ; RFC 5321 section 4.2
+    ///              Reply-code [ SP textstring ] CRLF
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What is not a reply, with the place.
+    pub fn parse(frame: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
+        let mut cursor = Cursor::new(frame, dialect);
+        let (code, first, mut more) = line(&mut cursor)?;
+        if !more {
+            cursor.expect_end()?;
+            return Ok(cursor.finish(single(code, first)));
+        }
+        let mut code = code;
+        let mut lines = vec![first];
+        while more {
+            if matches!(cursor.rest(), [b'\r', b'\n', ..] | [b'\n', ..]) {
+                cursor.deviate("empty-line-in-reply")?;
+                cursor.take_while(|byte| byte == b'\r');
+                cursor.skip(1);
+                continue;
+            }
+            let start = cursor.offset();
+            let (next_code, text, next_more) = line(&mut cursor)?;
+            if next_code != code {
+                cursor.deviate_at(start, "reply-codes-differ")?;
+                // The last line's code counts.
+                code = next_code;
+            }
+            lines.push(text);
+            more = next_more;
+        }
+        cursor.expect_end()?;
+        Ok(cursor.finish(Self::from_lines(code, Lines::Many(lines))))
+    }
+}
+
+#[inline]
+fn single(code: ReplyCode, text: Text) -> Reply {
+    match EnhancedCode::at_start(text.as_bytes()) {
+        Some((enhanced, length)) if enhanced.class() == code.class() => {
+            let bytes = text.into_bytes();
+            let text = Text::from(bytes.slice(length.min(bytes.len())..));
+            Reply { code, enhanced: Some(enhanced), text: Lines::One(text) }
+        }
+        _ => Reply { code, enhanced: None, text: Lines::One(text) },
+    }
+}
+
+/// Whether a line has the form of a reply's: three digits and what can stand behind them.
+pub(crate) fn has_code(line: &[u8]) -> bool {
+    matches!(line, [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-' | b'\t' | b'\r' | b'\n', ..])
+}
+
+/// One line: the code, the text, and whether another line follows.
+#[inline]
+fn line(cursor: &mut Cursor<'_>) -> Result<(ReplyCode, Text, bool), ParseError> {
+    let start = cursor.offset();
+    let code = match cursor.rest() {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {
+            u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
+        }
+        _ => return Err(cursor.error("expected a reply code")),
+    };
+    let code = match ReplyCode::new(code) {
+        Some(code) => code,
+        None => {
+            let code = ReplyCode::lenient(code).ok_or(cursor.error("expected a reply code of 2xx to 5xx"))?;
+            cursor.deviate("reply-code-out-of-range")?;
+            code
+        }
+    };
+    cursor.skip(3);
+    let more = match cursor.peek() {
+        Some(b' ') => {
+            cursor.skip(1);
+            false
+        }
+        Some(b'-') => {
+            cursor.skip(1);
+            true
+        }
+        Some(b'\t') => {
+            cursor.deviate("tab-for-space")?;
+            cursor.skip(1);
+            false
+        }
+        _ => false,
+    };
+    let text_start = cursor.offset();
+    let rest = cursor.rest();
+    // The framer has looked for the LF already; this finds it again in the first line that has it.
+    let Some(length) = memchr::memchr(b'\n', rest) else {
+        cursor.skip(rest.len());
+        return Err(cursor.error("expected the end of the line"));
+    };
+    let with_cr = rest.get(..length).unwrap_or_default();
+    let text = match with_cr {
+        [text @ .., b'\r'] => text,
+        text => {
+            cursor.deviate_at(text_start.saturating_add(length), "bare-lf")?;
+            text
+        }
+    };
+    if text_start == start.saturating_add(3) && !text.is_empty() {
+        return Err(cursor.error("expected a space or - behind a reply code"));
+    }
+    if !text.iter().fold(true, |all, &byte| all & matches!(byte, b'\t' | 32..=126)) {
+        check_text(cursor, text, text_start)?;
+    }
+    cursor.skip(text.len());
+    let value = cursor.text_from(text_start);
+    cursor.skip(length.saturating_add(1).saturating_sub(text.len()));
+    Ok((code, value, more))
+}
+
+/// Bytes that the grammar does not have are kept. UTF-8 is in RFC 6531's grammar.
+#[cold]
+fn check_text(cursor: &mut Cursor<'_>, text: &[u8], start: usize) -> Result<(), ParseError> {
+    if let Some(at) = text.iter().position(|&byte| !is_text(byte)) {
+        cursor.deviate_at(start.saturating_add(at), "control-character-in-reply")?;
+    }
+    if let Err(error) = core::str::from_utf8(text) {
+        cursor.deviate_at(start.saturating_add(error.valid_up_to()), "reply-text-not-utf-8")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn names(frame: &'static [u8]) -> (Reply, Vec<&'static str>) {
+        let frame = Bytes::from_static(frame);
+        let parsed = Reply::parse(&frame, Dialect::Lenient).unwrap();
+        assert_eq!(Reply::parse(&frame, Dialect::Strict).is_err(), !parsed.deviations.is_empty());
+        (parsed.value, parsed.deviations.iter().map(|deviation| deviation.name).collect())
+    }
+
+    #[test]
+    fn valid() {
+        for frame in
+            [&b"250\r\n"[..], b"250 \r\n", b"334 \r\n", b"250 ok\r\n", b"250-\r\n250 \r\n", b"550 5.1.1\r\n"]
+        {
+            assert_eq!(names(frame).1, [""; 0], "{}", frame.escape_ascii());
+        }
+        assert_eq!(names(b"251 User not local\r\n").0.code().get(), 251);
+    }
+
+    #[test]
+    fn deviations() {
+        assert_eq!(names(b"250-a\r\n\r\n250 b\r\n").1, ["empty-line-in-reply"]);
+        let (reply, deviations) = names(b"250-a\r\n550 b\r\n");
+        assert_eq!((reply.code().get(), &deviations[..]), (550, &["reply-codes-differ"][..]));
+        let (reply, deviations) = names(b"550 caf\xe9 \x07\r\n");
+        assert_eq!(reply.first_line().as_bytes(), b"caf\xe9 \x07");
+        assert_eq!(deviations, ["control-character-in-reply", "reply-text-not-utf-8"]);
+        assert_eq!(names(b"250 ok\n").1, ["bare-lf"]);
+        assert_eq!(names(b"280 ok\r\n").1, ["reply-code-out-of-range"]);
+    }
+
+    #[test]
+    fn refused() {
+        for frame in [
+            "Hello there\r\n",
+            "25\r\n",
+            "250ok\r\n",
+            "650 x\r\n",
+            "150 x\r\n",
+            "250 x",
+            "",
+            "\r\n",
+            "250-a\r\n",
+        ] {
+            for dialect in [Dialect::Strict, Dialect::Lenient] {
+                assert!(Reply::parse(&Bytes::from(frame), dialect).is_err(), "{frame:?}");
+            }
+        }
+    }
+}

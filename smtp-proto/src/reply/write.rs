@@ -1,0 +1,62 @@
+//! Writing replies.
+
+use alloc::vec::Vec;
+
+use super::{EnhancedCode, Reply, ReplyCode};
+use crate::command::put_number;
+
+impl Reply {
+    /// Appends the reply, with its line ends.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        self.write_with(self.enhanced, out);
+    }
+
+    /// Appends the reply with another enhanced code than its own, or none.
+    pub(crate) fn write_with(&self, enhanced: Option<EnhancedCode>, out: &mut Vec<u8>) {
+        let lines = self.lines();
+        let last = lines.len().saturating_sub(1);
+        for (at, line) in lines.iter().enumerate() {
+            write_line(self.code, enhanced, line.as_bytes(), at == last, out);
+        }
+    }
+}
+
+/// Appends one line of a reply. A line feed or carriage return within the text would begin another
+/// reply; none of a received text is written as it is.
+pub(crate) fn write_line(
+    code: ReplyCode,
+    enhanced: Option<EnhancedCode>,
+    text: &[u8],
+    last: bool,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(&code.digits());
+    // A challenge without data is "334 ", with its space (RFC 4954 section 4).
+    if !last {
+        out.push(b'-');
+    } else if enhanced.is_some() || !text.is_empty() || code == ReplyCode::CHALLENGE {
+        out.push(b' ');
+    }
+    if let Some(enhanced) = enhanced {
+        out.push(b'0' + enhanced.class());
+        out.push(b'.');
+        put_number(enhanced.subject().into(), out);
+        out.push(b'.');
+        put_number(enhanced.detail().into(), out);
+        if !text.is_empty() {
+            out.push(b' ');
+        }
+    }
+    let start = out.len();
+    out.extend_from_slice(text);
+    if !text.iter().all(|&byte| super::is_text(byte))
+        && let Some(written) = out.get_mut(start..)
+    {
+        for byte in written {
+            if !super::is_text(*byte) {
+                *byte = b'?';
+            }
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,79 @@
+//! Classes of bytes, in one table.
+
+/// `atext` of RFC 5322 section 3.2.3.
+pub(crate) const ATEXT: u8 = 1;
+/// ALPHA / DIGIT.
+pub(crate) const ALNUM: u8 = 2;
+/// Not ASCII: RFC 6531's UTF8-non-ascii, byte by byte.
+pub(crate) const HIGH: u8 = 4;
+/// `%d32-126`.
+pub(crate) const PRINTABLE: u8 = 8;
+/// `esmtp-value`: `%d33-60 / %d62-126`.
+pub(crate) const VALUE: u8 = 16;
+/// `dcontent`: `%d33-90 / %d94-126`.
+pub(crate) const DCONTENT: u8 = 32;
+/// A horizontal tab.
+pub(crate) const TAB: u8 = 64;
+
+const CLASSES: [u8; 256] = classes();
+
+#[allow(clippy::indexing_slicing)] // Evaluated by the compiler.
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0u8;
+    loop {
+        let mut class = 0;
+        if byte.is_ascii_alphanumeric() {
+            class |= ALNUM | ATEXT;
+        }
+        if matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'/'
+                | b'='
+                | b'?'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'{'
+                | b'|'
+                | b'}'
+                | b'~'
+        ) {
+            class |= ATEXT;
+        }
+        if byte >= 128 {
+            class |= HIGH;
+        }
+        if matches!(byte, 32..=126) {
+            class |= PRINTABLE;
+        }
+        if matches!(byte, 33..=60 | 62..=126) {
+            class |= VALUE;
+        }
+        if matches!(byte, 33..=90 | 94..=126) {
+            class |= DCONTENT;
+        }
+        if byte == b'\t' {
+            class |= TAB;
+        }
+        table[byte as usize] = class;
+        if byte == 255 {
+            return table;
+        }
+        byte += 1;
+    }
+}
+
+/// Whether `byte` is in one of `classes`.
+#[inline]
+pub(crate) fn is(byte: u8, classes: u8) -> bool {
+    CLASSES.get(usize::from(byte)).is_some_and(|class| class & classes != 0)
+}

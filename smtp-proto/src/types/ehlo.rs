@@ -1,0 +1,96 @@
+//! The name that a client gives itself.
+
+use mailwire_core::{Cursor, Dialect, ParseError, Text};
+
+use super::{
+    Domain, Host,
+    chars::{self, HIGH, PRINTABLE},
+    check_utf8, read_all,
+};
+
+/// What a client calls itself in EHLO, HELO or LHLO: a domain or an address literal.
+///
+/// Clients send much else. A server in the lenient dialect takes any word, which is then no
+/// [`Host`]; callers can build proper names only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
+pub struct EhloName(Text);
+
+impl EhloName {
+    /// The bytes as they go over the wire.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// The text as it goes over the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str().unwrap_or_default()
+    }
+
+    /// The host it names, if it is the name of one.
+    #[must_use]
+    pub fn host(&self) -> Option<Host> {
+        Host::try_from(self.as_str()).ok()
+    }
+
+    /// A copy that keeps no receive buffer alive.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        Self(self.0.compact())
+    }
+
+    /// ```abnf
+    /// ehlo = "EHLO" SP ( Domain / address-literal ) CRLF    ; RFC 5321 section 4.1.1.1
+    /// helo = "HELO" SP Domain CRLF
+    /// ```
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        let start = cursor.offset();
+        let word = cursor.take_while(|byte| byte != b' ' && chars::is(byte, PRINTABLE | HIGH));
+        if word.is_empty() {
+            return Err(cursor.error("expected a host name"));
+        }
+        let text = cursor.text_from(start);
+        if !word.is_ascii() {
+            check_utf8(cursor, start)?;
+        }
+        match read_all("host", text.clone().into_bytes(), Host::read) {
+            Ok(_) => Ok(Self(text)),
+            Err(_) if cursor.dialect() == Dialect::Lenient => {
+                cursor.deviate_at(start, "unusual-ehlo-name")?;
+                Ok(Self(text))
+            }
+            Err(error) => Err(ParseError::new(start.saturating_add(error.offset), error.reason)),
+        }
+    }
+}
+
+impl TryFrom<&str> for EhloName {
+    type Error = mailwire_core::Invalid;
+
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        Host::try_from(text).map(Self::from)
+    }
+}
+
+impl From<Host> for EhloName {
+    fn from(host: Host) -> Self {
+        match host {
+            Host::Domain(domain) => Self(domain.0),
+            Host::Literal(literal) => Self(literal.0),
+        }
+    }
+}
+
+impl From<Domain> for EhloName {
+    fn from(domain: Domain) -> Self {
+        Self(domain.0)
+    }
+}
+
+impl core::fmt::Display for EhloName {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,301 @@
+//! Host names and address literals.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use mailwire_core::{Cursor, Dialect, ParseError, Text};
+
+use super::{
+    chars::{self, ALNUM, DCONTENT, HIGH},
+    check_utf8, text_newtype,
+};
+
+/// A domain name. Comparing ignores the case of ASCII letters.
+///
+/// ```
+/// use mailwire_smtp::Domain;
+///
+/// assert_eq!(Domain::try_from("mx.Example.org").unwrap(), Domain::try_from("MX.example.org").unwrap());
+/// assert!(Domain::try_from("a b.example").is_err());
+/// ```
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
+pub struct Domain(pub(crate) Text);
+
+text_newtype!(Domain, "domain", Domain::read_given);
+
+impl Domain {
+    /// ```abnf
+    /// Domain     = sub-domain *("." sub-domain)     ; RFC 5321 section 4.1.2
+    /// sub-domain = Let-dig [Ldh-str] / U-label      ; RFC 6531 section 3.3
+    /// Let-dig    = ALPHA / DIGIT
+    /// Ldh-str    = *( ALPHA / DIGIT / "-" ) Let-dig
+    /// ```
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        let start = cursor.offset();
+        let end = read_domain(cursor, true)?;
+        Ok(Self(Text::from(cursor.slice(start, end))))
+    }
+
+    /// What a caller may give: with underscores, as hosts have them.
+    fn read_given(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        let start = cursor.offset();
+        let end = read_domain(cursor, false)?;
+        Ok(Self(Text::from(cursor.slice(start, end))))
+    }
+}
+
+/// Steps over a domain and gives its end, which is one before the cursor if a dot trails.
+/// Underscores are forbidden by the RFC and occur in host names.
+pub(crate) fn read_domain(cursor: &mut Cursor<'_>, refuse_underscore: bool) -> Result<usize, ParseError> {
+    let start = cursor.offset();
+    let rest = cursor.rest();
+    let (mut before, mut high) = (b'.', false);
+    let mut length = rest.len();
+    for (at, &byte) in rest.iter().enumerate() {
+        if chars::is(byte, ALNUM) {
+            before = byte;
+            continue;
+        }
+        match byte {
+            b'.' if before == b'.' => {
+                return Err(ParseError::new(start.saturating_add(at), "expected a label of a domain"));
+            }
+            b'.' if before == b'-' => cursor.deviate_at(start.saturating_add(at), "hyphen-at-label-edge")?,
+            b'-' if before == b'.' => cursor.deviate_at(start.saturating_add(at), "hyphen-at-label-edge")?,
+            b'.' | b'-' => {}
+            b'_' => {
+                if refuse_underscore {
+                    cursor.deviate_at(start.saturating_add(at), "underscore-in-domain")?;
+                }
+            }
+            128.. => high = true,
+            _ => {
+                length = at;
+                break;
+            }
+        }
+        before = byte;
+    }
+    if length == 0 {
+        return Err(cursor.error("expected a domain"));
+    }
+    cursor.skip(length);
+    if high {
+        check_utf8(cursor, start)?;
+    }
+    let end = cursor.offset();
+    match before {
+        b'.' => {
+            cursor.deviate_at(end.saturating_sub(1), "trailing-dot-in-domain")?;
+            Ok(end.saturating_sub(1))
+        }
+        b'-' => {
+            cursor.deviate_at(end.saturating_sub(1), "hyphen-at-label-edge")?;
+            Ok(end)
+        }
+        _ => Ok(end),
+    }
+}
+
+impl PartialEq for Domain {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes().eq_ignore_ascii_case(other.as_bytes())
+    }
+}
+
+impl Eq for Domain {}
+
+/// An address in brackets: `[192.0.2.1]`, `[IPv6:2001:db8::1]` (RFC 5321 section 4.1.3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
+pub struct AddressLiteral(pub(crate) Text);
+
+text_newtype!(AddressLiteral, "address literal", AddressLiteral::read);
+
+impl AddressLiteral {
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        let start = cursor.offset();
+        read_literal(cursor)?;
+        Ok(Self(cursor.text_from(start)))
+    }
+
+    /// The IP address, if it is one.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        let content = self.as_str().strip_prefix('[')?.strip_suffix(']')?;
+        match content.split_at_checked(5) {
+            Some((tag, address)) if tag.eq_ignore_ascii_case("ipv6:") => {
+                address.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
+            }
+            _ => ipv4(content.as_bytes()).map(IpAddr::V4),
+        }
+    }
+}
+
+impl From<IpAddr> for AddressLiteral {
+    fn from(address: IpAddr) -> Self {
+        Self(Text::from(match address {
+            IpAddr::V4(address) => alloc::format!("[{address}]"),
+            IpAddr::V6(address) => alloc::format!("[IPv6:{address}]"),
+        }))
+    }
+}
+
+/// ```abnf
+/// address-literal = "[" ( IPv4-address-literal / IPv6-address-literal /
+///                   General-address-literal ) "]"
+/// IPv4-address-literal    = Snum 3("."  Snum)
+/// IPv6-address-literal    = "IPv6:" IPv6-addr
+/// General-address-literal = Standardized-tag ":" 1*dcontent
+/// ```
+pub(crate) fn read_literal(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    cursor.expect(b'[', "expected an address literal")?;
+    let start = cursor.offset();
+    let content = cursor.take_while(|byte| chars::is(byte, DCONTENT));
+    if !is_literal(content) {
+        if content.is_empty() || cursor.dialect() == Dialect::Strict {
+            return Err(ParseError::new(start, "expected an IPv4 address, IPv6: or a tag"));
+        }
+        cursor.deviate_at(start, "malformed-address-literal")?;
+    }
+    cursor.expect(b']', "expected ] behind an address literal")
+}
+
+fn is_literal(content: &[u8]) -> bool {
+    let Some(colon) = memchr::memchr(b':', content) else { return ipv4(content).is_some() };
+    let (Some(tag), Some(rest)) = (content.get(..colon), content.get(colon + 1..)) else { return false };
+    if tag.eq_ignore_ascii_case(b"ipv6") {
+        return core::str::from_utf8(rest).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    }
+    // A tag shorter than this is the first group of an IPv6 address that lacks its tag.
+    tag.len() > 4
+        && tag.last() != Some(&b'-')
+        && tag.iter().all(|&byte| byte == b'-' || chars::is(byte, ALNUM))
+        && !rest.is_empty()
+}
+
+/// ```abnf
+/// Snum = 1*3DIGIT    ; 0 through 255
+/// ```
+fn ipv4(content: &[u8]) -> Option<Ipv4Addr> {
+    let mut parts = content.split(|&byte| byte == b'.').map(|digits| {
+        if !matches!(digits.len(), 1..=3) || !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let value = digits.iter().fold(0u16, |value, digit| value * 10 + u16::from(digit - b'0'));
+        u8::try_from(value).ok()
+    });
+    let address = Ipv4Addr::new(parts.next()??, parts.next()??, parts.next()??, parts.next()??);
+    parts.next().is_none().then_some(address)
+}
+
+/// A domain or an address literal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(untagged))]
+pub enum Host {
+    /// A domain name.
+    Domain(Domain),
+    /// An address in brackets.
+    Literal(AddressLiteral),
+}
+
+impl Host {
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        match cursor.peek() {
+            Some(b'[') => AddressLiteral::read(cursor).map(Self::Literal),
+            _ => Domain::read(cursor).map(Self::Domain),
+        }
+    }
+
+    /// The bytes as they go over the wire.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Domain(domain) => domain.as_bytes(),
+            Self::Literal(literal) => literal.as_bytes(),
+        }
+    }
+
+    /// The text as it goes over the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Domain(domain) => domain.as_str(),
+            Self::Literal(literal) => literal.as_str(),
+        }
+    }
+
+    /// Whether it is ASCII, so that it needs no SMTPUTF8.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        !self.as_bytes().iter().any(|&byte| chars::is(byte, HIGH))
+    }
+}
+
+impl TryFrom<&str> for Host {
+    type Error = mailwire_core::Invalid;
+
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        if text.starts_with('[') {
+            AddressLiteral::try_from(text).map(Self::Literal)
+        } else {
+            Domain::try_from(text).map(Self::Domain)
+        }
+    }
+}
+
+impl From<Domain> for Host {
+    fn from(domain: Domain) -> Self {
+        Self::Domain(domain)
+    }
+}
+
+impl From<AddressLiteral> for Host {
+    fn from(literal: AddressLiteral) -> Self {
+        Self::Literal(literal)
+    }
+}
+
+impl core::fmt::Display for Host {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Domain(domain) => domain.fmt(f),
+            Self::Literal(literal) => literal.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals() {
+        for good in
+            ["[127.0.0.1]", "[IPv6:2001:db8::1]", "[ipv6:::1]", "[X-long-tag:abc]", "[IPv6:::ffff:1.2.3.4]"]
+        {
+            AddressLiteral::try_from(good).unwrap();
+        }
+        for bad in
+            ["[]", "[1.2.3]", "[256.1.1.1]", "[::1]", "[IPv6:]", "[1.2.3.4", "1.2.3.4", "[IPv6:x]", "[a:b]"]
+        {
+            assert!(AddressLiteral::try_from(bad).is_err(), "{bad}");
+        }
+        assert_eq!(
+            AddressLiteral::try_from("[IPv6:::1]").unwrap().ip(),
+            Some(IpAddr::V6(Ipv6Addr::LOCALHOST))
+        );
+        let literal = AddressLiteral::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        assert_eq!((literal.as_str(), literal.ip()), ("[127.0.0.1]", Some(IpAddr::V4(Ipv4Addr::LOCALHOST))));
+    }
+
+    #[test]
+    fn domains() {
+        for good in ["localhost", "a.b-c.d", "my_host.example", "bücher.example", "1.2.3"] {
+            Domain::try_from(good).unwrap();
+        }
+        for bad in ["", ".", "a.", ".a", "a..b", "-a", "a-", "a\r\nb", "a b", "a\0", "a@b"] {
+            assert!(Domain::try_from(bad).is_err(), "{bad:?}");
+        }
+    }
+}

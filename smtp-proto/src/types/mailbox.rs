@@ -1,0 +1,305 @@
+//! Addresses.
+
+use alloc::{borrow::Cow, string::String, vec::Vec};
+use core::fmt;
+
+use mailwire_core::{Cursor, Invalid, ParseError, Text};
+
+use super::{
+    chars::{self, ATEXT, HIGH, PRINTABLE},
+    check_utf8,
+    host::{AddressLiteral, Domain, Host, read_domain, read_literal},
+    read_all,
+};
+
+/// An address: a local part, `@`, and a domain or address literal.
+///
+/// It is kept as it was written, a quoted local part with its quotes. Two addresses are equal if
+/// their local parts are equal byte for byte and their domains but for the case of ASCII letters.
+///
+/// ```
+/// use mailwire_smtp::Mailbox;
+///
+/// let odd = Mailbox::try_from(r#""a@x> ORCPT=rfc822;y"@example.org"#).unwrap();
+/// assert_eq!((odd.local_part(), odd.domain()), (r#""a@x> ORCPT=rfc822;y""#, "example.org"));
+/// assert_eq!(odd.unquoted_local_part(), "a@x> ORCPT=rfc822;y");
+/// assert!(Mailbox::try_from("a\r\nRCPT TO:<b@example.org").is_err());
+/// ```
+#[derive(Debug, Clone)]
+pub struct Mailbox {
+    text: Text,
+    /// The place of the `@` between the two parts.
+    at: usize,
+}
+
+impl Mailbox {
+    /// The address of `local_part`, which is quoted if it has to be, at `host`.
+    ///
+    /// # Errors
+    ///
+    /// A local part that is empty or has a control character.
+    pub fn new(local_part: &str, host: &Host) -> Result<Self, Invalid> {
+        let mut text = Vec::with_capacity(local_part.len() + host.as_bytes().len() + 3);
+        let dot_string = local_part
+            .split('.')
+            .all(|atom| !atom.is_empty() && atom.bytes().all(|byte| chars::is(byte, ATEXT | HIGH)));
+        if dot_string {
+            text.extend_from_slice(local_part.as_bytes());
+        } else {
+            text.push(b'"');
+            for byte in local_part.bytes() {
+                if matches!(byte, b'"' | b'\\') {
+                    text.push(b'\\');
+                }
+                text.push(byte);
+            }
+            text.push(b'"');
+        }
+        text.push(b'@');
+        text.extend_from_slice(host.as_bytes());
+        Self::try_from(Text::from(text))
+    }
+
+    /// The part before the `@`, with its quotes if it has any.
+    #[must_use]
+    pub fn local_part(&self) -> &str {
+        self.as_str().get(..self.at).unwrap_or_default()
+    }
+
+    /// The local part as it is meant: without quotes and backslashes.
+    #[must_use]
+    pub fn unquoted_local_part(&self) -> Cow<'_, str> {
+        let text = self.local_part();
+        let Some(quoted) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
+            return Cow::Borrowed(text);
+        };
+        if !quoted.contains('\\') {
+            return Cow::Borrowed(quoted);
+        }
+        let mut chars = quoted.chars();
+        let mut unquoted = String::with_capacity(quoted.len());
+        while let Some(char) = chars.next() {
+            unquoted.push(if char == '\\' { chars.next().unwrap_or(char) } else { char });
+        }
+        Cow::Owned(unquoted)
+    }
+
+    /// The part behind the `@`: a domain, or an address literal with its brackets.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.as_str().get(self.at.saturating_add(1)..).unwrap_or_default()
+    }
+
+    /// The part behind the `@`, as a value of its own.
+    #[must_use]
+    pub fn host(&self) -> Host {
+        let text = self.text.clone().into_bytes();
+        let text = Text::from(text.slice(self.at.saturating_add(1).min(text.len())..));
+        match text.as_bytes().first() {
+            Some(b'[') => Host::Literal(AddressLiteral(text)),
+            _ => Host::Domain(Domain(text)),
+        }
+    }
+
+    /// The whole address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.text.as_str().unwrap_or_default()
+    }
+
+    /// The whole address, as it goes over the wire.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// Whether it is ASCII, so that it needs no SMTPUTF8 (RFC 6531).
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.text.as_bytes().is_ascii()
+    }
+
+    /// A copy that keeps no receive buffer alive.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        Self { text: self.text.compact(), at: self.at }
+    }
+
+    /// ```abnf
+    /// Mailbox    = Local-part "@" ( Domain / address-literal )   ; RFC 5321 section 4.1.2
+    /// Local-part = Dot-string / Quoted-string
+    /// ```
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        Self::read_with(cursor, true)
+    }
+
+    fn read_with(cursor: &mut Cursor<'_>, refuse_underscore: bool) -> Result<Self, ParseError> {
+        let start = cursor.offset();
+        if cursor.peek() == Some(b'"') {
+            read_quoted(cursor)?
+        } else {
+            read_dot_string(cursor)?
+        }
+        let at = cursor.offset().saturating_sub(start);
+        cursor.expect(b'@', "expected @ and a domain")?;
+        let end = if cursor.peek() == Some(b'[') {
+            read_literal(cursor)?;
+            cursor.offset()
+        } else {
+            read_domain(cursor, refuse_underscore)?
+        };
+        Ok(Self { text: Text::from(cursor.slice(start, end)), at })
+    }
+}
+
+/// ```abnf
+/// Dot-string = Atom *("."  Atom)
+/// Atom       = 1*atext                ; with UTF8-non-ascii, RFC 6531 section 3.3
+/// ```
+fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    let start = cursor.offset();
+    let rest = cursor.rest();
+    let (mut before, mut high) = (b'.', false);
+    let mut length = rest.len();
+    for (at, &byte) in rest.iter().enumerate() {
+        if !chars::is(byte, ATEXT) {
+            match byte {
+                b'.' if before == b'.' => {
+                    cursor.deviate_at(start.saturating_add(at), "misplaced-dot-in-local-part")?;
+                }
+                b'.' => {}
+                128.. => high = true,
+                _ => {
+                    length = at;
+                    break;
+                }
+            }
+        }
+        before = byte;
+    }
+    if length == 0 {
+        return Err(cursor.error("expected an address"));
+    }
+    cursor.skip(length);
+    if before == b'.' {
+        cursor.deviate_at(cursor.offset().saturating_sub(1), "misplaced-dot-in-local-part")?;
+    }
+    if high { check_utf8(cursor, start) } else { Ok(()) }
+}
+
+/// ```abnf
+/// Quoted-string  = DQUOTE *QcontentSMTP DQUOTE
+/// QcontentSMTP   = qtextSMTP / quoted-pairSMTP
+/// quoted-pairSMTP  = %d92 %d32-126
+/// qtextSMTP      = %d32-33 / %d35-91 / %d93-126 / UTF8-non-ascii
+/// ```
+fn read_quoted(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    let start = cursor.offset();
+    cursor.skip(1);
+    let mut high = false;
+    loop {
+        match cursor.peek() {
+            Some(b'"') => break,
+            Some(b'\\') => {
+                cursor.skip(1);
+                if !cursor.peek().is_some_and(|byte| chars::is(byte, PRINTABLE)) {
+                    return Err(cursor.error("expected a printable character behind a backslash"));
+                }
+            }
+            Some(128..) => high = true,
+            Some(byte) if chars::is(byte, PRINTABLE) => {}
+            _ => return Err(cursor.error("expected the end of a quoted local part")),
+        }
+        cursor.skip(1);
+    }
+    cursor.skip(1);
+    if high { check_utf8(cursor, start) } else { Ok(()) }
+}
+
+impl PartialEq for Mailbox {
+    fn eq(&self, other: &Self) -> bool {
+        self.local_part() == other.local_part() && self.domain().eq_ignore_ascii_case(other.domain())
+    }
+}
+
+impl Eq for Mailbox {}
+
+impl TryFrom<Text> for Mailbox {
+    type Error = Invalid;
+
+    fn try_from(text: Text) -> Result<Self, Self::Error> {
+        read_all("mailbox", text.into_bytes(), |cursor| Self::read_with(cursor, false))
+    }
+}
+
+impl TryFrom<&str> for Mailbox {
+    type Error = Invalid;
+
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        Self::try_from(Text::from(text))
+    }
+}
+
+impl TryFrom<String> for Mailbox {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::try_from(Text::from(text))
+    }
+}
+
+impl core::str::FromStr for Mailbox {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(text)
+    }
+}
+
+impl fmt::Display for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not `Text`'s: a backslash or quote of a local part is printable and stays as it is.
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Mailbox {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_where_it_must() {
+        let host = Host::try_from("example.org").unwrap();
+        for (local, wire) in [
+            ("a.b", "a.b@example.org"),
+            ("a..b", "\"a..b\"@example.org"),
+            ("a\"\\ b", "\"a\\\"\\\\ b\"@example.org"),
+            ("", "\"\"@example.org"),
+            ("jürgen", "jürgen@example.org"),
+        ] {
+            let mailbox = Mailbox::new(local, &host).unwrap();
+            assert_eq!((mailbox.as_str(), &*mailbox.unquoted_local_part()), (wire, local));
+        }
+        for bad in ["a\r\nb", "a\0", "\n"] {
+            assert!(Mailbox::new(bad, &host).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn refuses() {
+        for bad in [
+            "", "a", "@b", "a@", "a b@c", "a@b c", "a@b>", "<a@b>", "a\r@b", "\"a@b", "\"a\"b@c", "a.@b",
+            ".a@b",
+        ] {
+            assert!(Mailbox::try_from(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(Mailbox::try_from("a@my_host.example").unwrap().domain(), "my_host.example");
+    }
+}

@@ -1,0 +1,174 @@
+//! Parameters of MAIL and RCPT.
+
+use alloc::vec::Vec;
+
+use mailwire_core::{Cursor, Dialect, ParseError, Text};
+
+use super::{
+    Mailbox,
+    chars::{self, ALNUM, HIGH, VALUE},
+    check_utf8, text_newtype, xtext,
+};
+
+/// The name of a parameter or of an extension. The case of letters does not count.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
+pub struct Keyword(pub(crate) Text);
+
+text_newtype!(Keyword, "keyword", Keyword::read);
+
+impl Keyword {
+    /// ```abnf
+    /// esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")   ; RFC 5321 section 4.1.2
+    /// ```
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        if !cursor.peek().is_some_and(|byte| chars::is(byte, ALNUM)) {
+            return Err(cursor.error("expected a keyword"));
+        }
+        Ok(Self(cursor.text_while(|byte| byte == b'-' || chars::is(byte, ALNUM))))
+    }
+}
+
+impl PartialEq for Keyword {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes().eq_ignore_ascii_case(other.as_bytes())
+    }
+}
+
+impl Eq for Keyword {}
+
+/// The value of a parameter: printable, without spaces.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
+pub struct ParameterValue(pub(crate) Text);
+
+text_newtype!(ParameterValue, "parameter value", ParameterValue::read);
+
+impl ParameterValue {
+    /// ```abnf
+    /// esmtp-value = 1*(%d33-60 / %d62-126 / UTF8-non-ascii)    ; RFC 6531 section 3.3
+    /// ```
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        let start = cursor.offset();
+        let mut value = cursor.take_while(|byte| chars::is(byte, VALUE | HIGH));
+        if cursor.peek() == Some(b'=') {
+            cursor.deviate("equals-sign-in-parameter-value")?;
+            let end = cursor.take_while(|byte| byte == b'=' || chars::is(byte, VALUE | HIGH));
+            value = if value.is_empty() || value.is_ascii() { end } else { value };
+        }
+        let text = cursor.text_from(start);
+        if text.is_empty() {
+            return Err(cursor.error("expected a value"));
+        }
+        if !value.is_ascii() {
+            check_utf8(cursor, start)?;
+        }
+        Ok(Self(text))
+    }
+}
+
+/// A parameter of MAIL or RCPT that this crate does not know, kept as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Parameter {
+    /// Its name.
+    pub keyword: Keyword,
+    /// What stands behind the `=`, if there is one.
+    pub value: Option<ParameterValue>,
+}
+
+impl Parameter {
+    /// Appends the parameter, without a space before it.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.keyword.as_bytes());
+        if let Some(value) = &self.value {
+            out.push(b'=');
+            out.extend_from_slice(value.as_bytes());
+        }
+    }
+}
+
+/// What a body may contain: the BODY parameter (RFC 6152, RFC 3030).
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum BodyType {
+    /// ASCII lines, as without the parameter.
+    SevenBit,
+    /// Lines with bytes beyond ASCII.
+    EightBitMime,
+    /// Any bytes, by BDAT only.
+    BinaryMime,
+}
+
+impl BodyType {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SevenBit => "7BIT",
+            Self::EightBitMime => "8BITMIME",
+            Self::BinaryMime => "BINARYMIME",
+        }
+    }
+
+    /// ```abnf
+    /// body-value = "7BIT" / "8BITMIME" / "BINARYMIME"   ; RFC 6152 section 2, RFC 3030 section 3
+    /// ```
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        let body = match cursor.peek() {
+            Some(b'7') => Self::SevenBit,
+            Some(b'8') => Self::EightBitMime,
+            _ => Self::BinaryMime,
+        };
+        cursor.expect_ignore_case(body.as_str(), "expected 7BIT, 8BITMIME or BINARYMIME")?;
+        Ok(body)
+    }
+}
+
+/// Who submitted a message first: the AUTH parameter of MAIL (RFC 4954 section 5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Submitter {
+    /// `<>`: not known, or not trusted.
+    Unknown,
+    /// The authenticated submitter.
+    Mailbox(Mailbox),
+}
+
+impl Submitter {
+    /// Appends the value, in `xtext`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Unknown => out.extend_from_slice(b"<>"),
+            Self::Mailbox(mailbox) => xtext::encode(mailbox.as_bytes(), out),
+        }
+    }
+
+    /// ```abnf
+    /// auth-param = "AUTH=" xtext    ; decoded, a mailbox or "<>" (RFC 4954 section 8)
+    /// ```
+    ///
+    /// RFC 4954 section 5 has a server treat what it does not trust as `<>`; the lenient dialect
+    /// does so with what it cannot read.
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        let start = cursor.offset();
+        let encoded = cursor.take_while(|byte| chars::is(byte, VALUE));
+        if encoded == b"<>" {
+            return Ok(Self::Unknown);
+        }
+        let mailbox = match xtext::decode(encoded) {
+            Ok(decoded) => Mailbox::try_from(Text::from(decoded))
+                .map_err(|_| ParseError::new(start, "expected a mailbox or <>")),
+            Err(at) => Err(ParseError::new(start.saturating_add(at), "not xtext")),
+        };
+        match mailbox {
+            Ok(mailbox) => Ok(Self::Mailbox(mailbox)),
+            Err(error) if cursor.dialect() == Dialect::Strict || encoded.is_empty() => Err(error),
+            Err(_) => {
+                cursor.deviate_at(start, "malformed-auth-parameter")?;
+                Ok(Self::Unknown)
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What stands in the angle brackets of MAIL and RCPT.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use mailwire_core::{Cursor, ParseError};
+
+use super::{Mailbox, host::read_domain};
+
+/// The sender of a message: `<>` for reports, otherwise an address (RFC 5321 section 4.1.1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum ReversePath {
+    /// `<>`: nobody is to be told if delivery fails.
+    Null,
+    /// An address.
+    Mailbox(Mailbox),
+}
+
+/// A recipient of a message (RFC 5321 section 4.1.1.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum ForwardPath {
+    /// `<Postmaster>`, the one address without a domain.
+    Postmaster,
+    /// An address.
+    Mailbox(Mailbox),
+}
+
+impl ReversePath {
+    /// The address, if there is one.
+    #[must_use]
+    pub const fn mailbox(&self) -> Option<&Mailbox> {
+        match self {
+            Self::Null => None,
+            Self::Mailbox(mailbox) => Some(mailbox),
+        }
+    }
+
+    /// Appends the path with its brackets.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        write_path(self.mailbox().map_or(b"", Mailbox::as_bytes), out);
+    }
+
+    /// ```abnf
+    /// Reverse-path = Path / "<>"
+    /// ```
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        if cursor.peek() == Some(b'<') && cursor.peek_at(1) == Some(b'>') {
+            cursor.skip(2);
+            return Ok(Self::Null);
+        }
+        read_path(cursor, Mailbox::read).map(Self::Mailbox)
+    }
+}
+
+impl ForwardPath {
+    /// The address, if it is not the postmaster's without a domain.
+    #[must_use]
+    pub const fn mailbox(&self) -> Option<&Mailbox> {
+        match self {
+            Self::Postmaster => None,
+            Self::Mailbox(mailbox) => Some(mailbox),
+        }
+    }
+
+    /// Appends the path with its brackets.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        write_path(self.mailbox().map_or(b"Postmaster", Mailbox::as_bytes), out);
+    }
+
+    /// ```abnf
+    /// rcpt-path = "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path
+    /// Forward-path = Path
+    /// ```
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        read_path(cursor, |cursor| {
+            if matches!(cursor.peek(), Some(b'p' | b'P')) {
+                let rest = cursor.rest();
+                let name = rest.get(..10).unwrap_or_default();
+                if name.eq_ignore_ascii_case(b"postmaster")
+                    && matches!(rest.get(10), None | Some(b'>' | b' ' | b'\r'))
+                {
+                    cursor.skip(10);
+                    return Ok(Self::Postmaster);
+                }
+            }
+            Mailbox::read(cursor).map(Self::Mailbox)
+        })
+    }
+}
+
+fn write_path(address: &[u8], out: &mut Vec<u8>) {
+    out.push(b'<');
+    out.extend_from_slice(address);
+    out.push(b'>');
+}
+
+/// ```abnf
+/// Path      = "<" [ A-d-l ":" ] Mailbox ">"
+/// A-d-l     = At-domain *( "," At-domain )    ; MUST be accepted, SHOULD be ignored
+/// At-domain = "@" Domain
+/// ```
+///
+/// Devices leave the brackets out, and some programs put spaces into them.
+fn read_path<T>(
+    cursor: &mut Cursor<'_>,
+    address: impl FnOnce(&mut Cursor<'_>) -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
+    if !cursor.eat(b'<') {
+        if matches!(cursor.peek(), None | Some(b' ' | b'\r')) {
+            return Err(cursor.error("expected <"));
+        }
+        cursor.deviate("missing-angle-brackets")?;
+        return address(cursor);
+    }
+    spaces(cursor)?;
+    if cursor.peek() == Some(b'@') {
+        loop {
+            cursor.expect(b'@', "expected @ of a source route")?;
+            read_domain(cursor, true)?;
+            if !cursor.eat(b',') {
+                break;
+            }
+        }
+        cursor.expect(b':', "expected : behind a source route")?;
+    }
+    let value = address(cursor)?;
+    spaces(cursor)?;
+    cursor.expect(b'>', "expected > behind an address")?;
+    Ok(value)
+}
+
+fn spaces(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    if cursor.peek() == Some(b' ') {
+        cursor.deviate("space-in-path")?;
+        cursor.take_while(|byte| byte == b' ');
+    }
+    Ok(())
+}
+
+impl From<Mailbox> for ReversePath {
+    fn from(mailbox: Mailbox) -> Self {
+        Self::Mailbox(mailbox)
+    }
+}
+
+impl From<Mailbox> for ForwardPath {
+    fn from(mailbox: Mailbox) -> Self {
+        Self::Mailbox(mailbox)
+    }
+}
+
+impl fmt::Display for ReversePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>", self.mailbox().map_or("", Mailbox::as_str))
+    }
+}
+
+impl fmt::Display for ForwardPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>", self.mailbox().map_or("Postmaster", Mailbox::as_str))
+    }
+}

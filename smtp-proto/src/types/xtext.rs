@@ -1,0 +1,67 @@
+//! `xtext`, in which parameters carry addresses (RFC 3461 section 4).
+//!
+//! ```abnf
+//! xtext   = *(xchar / hexchar)
+//! xchar   = %x21-2A / %x2C-3C / %x3E-7E
+//! hexchar = "+" HEXDIG HEXDIG
+//! ```
+
+use alloc::vec::Vec;
+
+/// Appends `text` in this encoding.
+pub(crate) fn encode(text: &[u8], out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for &byte in text {
+        if matches!(byte, 0x21..=0x2a | 0x2c..=0x3c | 0x3e..=0x7e) {
+            out.push(byte);
+        } else {
+            out.push(b'+');
+            for digit in [byte >> 4, byte & 15] {
+                out.extend(HEX.get(usize::from(digit)));
+            }
+        }
+    }
+}
+
+/// The text that `encoded` stands for. The error is the offset of what is wrong.
+pub(crate) fn decode(encoded: &[u8]) -> Result<Vec<u8>, usize> {
+    let mut out = Vec::with_capacity(encoded.len());
+    let mut at = 0;
+    while let Some(&byte) = encoded.get(at) {
+        match byte {
+            b'+' => {
+                let digit = |offset: usize| match encoded.get(at + offset) {
+                    Some(digit @ b'0'..=b'9') => Some(digit - b'0'),
+                    Some(digit @ b'A'..=b'F') => Some(digit - b'A' + 10),
+                    _ => None,
+                };
+                let (Some(high), Some(low)) = (digit(1), digit(2)) else { return Err(at) };
+                out.push(high << 4 | low);
+                at += 3;
+            }
+            0x21..=0x3c | 0x3e..=0x7e => {
+                out.push(byte);
+                at += 1;
+            }
+            _ => return Err(at),
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_and_back() {
+        let text: Vec<u8> = (0..=255).collect();
+        let mut encoded = Vec::new();
+        encode(&text, &mut encoded);
+        assert!(encoded.iter().all(|byte| (0x21..0x7f).contains(byte) && *byte != b'='));
+        assert_eq!(decode(&encoded), Ok(text));
+        assert_eq!(decode(b"a+4"), Err(1));
+        assert_eq!(decode(b"a+4g"), Err(1));
+        assert_eq!(decode(b"a b"), Err(1));
+    }
+}

@@ -1,0 +1,167 @@
+//! What is written reads back as itself.
+
+use bytes::Bytes;
+use mailwire_smtp::{
+    Argument, Auth, BodyType, Capabilities, Capability, Command, Dialect, EhloName, ForwardPath, Host,
+    Keyword, Mail, Mailbox, Mechanism, Parameter, ParameterValue, Rcpt, Reply, ReplyCode, ReversePath,
+    Secret, Submitter, Text, Verb,
+};
+use proptest::prelude::*;
+
+fn host() -> impl Strategy<Value = Host> {
+    prop_oneof![
+        "[a-zA-Z0-9]{1,4}(-[a-z0-9]{1,3})?(\\.[a-zü0-9]{1,4}){0,3}"
+            .prop_map(|text| Host::try_from(text.as_str()).unwrap()),
+        any::<std::net::IpAddr>().prop_map(|address| Host::Literal(address.into())),
+    ]
+}
+
+fn mailbox() -> impl Strategy<Value = Mailbox> {
+    ("[ -~üé€]{0,12}", host()).prop_map(|(local_part, host)| Mailbox::new(&local_part, &host).unwrap())
+}
+
+fn parameter() -> impl Strategy<Value = Parameter> {
+    ("X[A-Za-z0-9-]{0,8}", proptest::option::of("[!-<>-~ü]{1,12}")).prop_map(|(keyword, value)| Parameter {
+        keyword: Keyword::try_from(keyword).unwrap(),
+        value: value.map(|value| ParameterValue::try_from(value).unwrap()),
+    })
+}
+
+fn mail() -> impl Strategy<Value = Command> {
+    (
+        proptest::option::of(mailbox()),
+        any::<Option<u64>>(),
+        proptest::option::of(prop_oneof![
+            Just(BodyType::SevenBit),
+            Just(BodyType::EightBitMime),
+            Just(BodyType::BinaryMime)
+        ]),
+        any::<bool>(),
+        proptest::option::of(proptest::option::of(mailbox())),
+        proptest::collection::vec(parameter(), 0..3),
+    )
+        .prop_map(|(from, size, body, smtp_utf8, auth, other)| {
+            let mut mail = Mail::new(from.map_or(ReversePath::Null, ReversePath::Mailbox));
+            mail.size = size;
+            mail.body = body;
+            mail.smtp_utf8 = smtp_utf8;
+            mail.auth = auth.map(|auth| auth.map_or(Submitter::Unknown, Submitter::Mailbox));
+            mail.other = other;
+            Command::Mail(mail)
+        })
+}
+
+fn argument() -> impl Strategy<Value = Argument> {
+    "[!-~ü]([ -~\t]{0,10}[!-~])?".prop_map(|text| Argument::try_from(text).unwrap())
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        mail(),
+        (proptest::option::of(mailbox()), proptest::collection::vec(parameter(), 0..3)).prop_map(
+            |(to, other)| {
+                let mut rcpt = Rcpt::new(to.map_or(ForwardPath::Postmaster, ForwardPath::Mailbox));
+                rcpt.other = other;
+                Command::Rcpt(rcpt)
+            }
+        ),
+        host().prop_map(|host| Command::Ehlo(EhloName::from(host))),
+        host().prop_map(|host| Command::Helo(EhloName::from(host))),
+        host().prop_map(|host| Command::Lhlo(EhloName::from(host))),
+        proptest::option::of(argument()).prop_map(Command::Noop),
+        proptest::option::of(argument()).prop_map(Command::Help),
+        argument().prop_map(Command::Vrfy),
+        argument().prop_map(Command::Expn),
+        ("[A-Z0-9_-]{1,20}", any::<Option<Vec<u8>>>()).prop_map(|(mechanism, initial)| {
+            Command::Auth(Auth {
+                mechanism: Mechanism::try_from(mechanism).unwrap(),
+                initial: initial.map(Secret::from),
+            })
+        }),
+        ("X[A-Z0-9_-]{0,9}", proptest::option::of(argument())).prop_map(|(verb, argument)| {
+            Command::Other { verb: Verb::try_from(verb).unwrap(), argument }
+        }),
+        prop_oneof![Just(Command::Data), Just(Command::Rset), Just(Command::Quit), Just(Command::StartTls)],
+    ]
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    (
+        (2..=5u16, 0..=59u16),
+        proptest::collection::vec("([245]\\.[0-9]{1,4}\\.[0-9]{1,4} ?)?[ -~\tü]{0,20}", 1..4),
+        any::<Option<(u8, u8)>>(),
+    )
+        .prop_map(|((class, rest), lines, enhanced)| {
+            let code = ReplyCode::new(class * 100 + rest).unwrap();
+            let reply = Reply::try_new(code, lines.into_iter().map(Text::from)).unwrap();
+            match enhanced {
+                Some((subject, detail)) if reply.enhanced().is_none() => {
+                    reply.with_enhanced(subject.into(), detail.into())
+                }
+                _ => reply,
+            }
+        })
+}
+
+/// One line, with nothing in it that a line cannot have.
+fn is_clean(written: &[u8]) -> bool {
+    written.strip_suffix(b"\r\n").is_some_and(|line| !line.iter().any(|byte| b"\r\n\0".contains(byte)))
+}
+
+proptest! {
+    #[test]
+    fn commands(command in command()) {
+        let mut out = Vec::new();
+        command.write(&mut out);
+        prop_assert!(is_clean(&out), "{}", out.escape_ascii());
+        for dialect in [Dialect::Strict, Dialect::Lenient] {
+            let parsed = Command::parse(&Bytes::from(out.clone()), dialect).unwrap();
+            prop_assert_eq!(&parsed.value, &command);
+            prop_assert!(parsed.deviations.is_empty());
+        }
+    }
+
+    #[test]
+    fn replies(reply in reply()) {
+        let mut out = Vec::new();
+        reply.write(&mut out);
+        prop_assert!(out.split_inclusive(|&byte| byte == b'\n').all(is_clean), "{}", out.escape_ascii());
+        for dialect in [Dialect::Strict, Dialect::Lenient] {
+            let parsed = Reply::parse(&Bytes::from(out.clone()), dialect).unwrap();
+            prop_assert_eq!(&parsed.value, &reply, "{}", out.escape_ascii());
+            prop_assert!(parsed.deviations.is_empty());
+        }
+    }
+
+    #[test]
+    fn any_line_gives_a_value_or_an_error(line in proptest::collection::vec(any::<u8>(), 0..60)) {
+        for dialect in [Dialect::Strict, Dialect::Lenient] {
+            let frame = Bytes::from([&line[..], b"\r\n"].concat());
+            if let Ok(parsed) = Command::parse(&frame, dialect) {
+                let mut out = Vec::new();
+                parsed.value.write(&mut out);
+                prop_assert!(is_clean(&out));
+                let again = Command::parse(&Bytes::from(out), Dialect::Lenient).unwrap();
+                prop_assert_eq!(again.value, parsed.value);
+            }
+            let _ = Reply::parse(&frame, dialect);
+            let _ = Capabilities::parse(&frame, dialect);
+        }
+    }
+
+    #[test]
+    fn capabilities(size in any::<Option<u64>>(), mechanisms in proptest::collection::hash_set("[A-Z]{1,20}", 0..5)) {
+        let capabilities: Capabilities = [
+            Capability::Pipelining,
+            Capability::Size(size),
+            Capability::Auth(mechanisms.iter().map(|name| Mechanism::try_from(name.as_str()).unwrap()).collect()),
+            Capability::Other { keyword: Keyword::try_from("X-EXPS").unwrap(), parameters: "GSSAPI NTLM".into() },
+        ]
+        .into_iter()
+        .collect();
+        let mut out = Vec::new();
+        capabilities.to_reply("mx.example.org").write(&mut out);
+        let parsed = Capabilities::parse(&Bytes::from(out), Dialect::Strict).unwrap();
+        prop_assert_eq!(parsed.value, capabilities);
+    }
+}
