@@ -12,9 +12,9 @@
 use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes, BytesMut};
-use mailwire_core::{Error, LineFramer, Newline};
+use mailwire_core::{Dialect, Error, LineFramer, Newline};
 
-use crate::Limits;
+use crate::{Limits, types::ParseContext};
 
 /// Whose messages are framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,8 +34,23 @@ pub struct Frame {
     /// The message without its last line end: a slice of the input, unless a literal of it was
     /// streamed.
     pub bytes: Bytes,
+    /// Where the bytes of each streamed literal would stand, ascending.
+    pub streamed: Vec<usize>,
     /// How its last line ended.
     pub newline: Newline,
+}
+
+impl Frame {
+    /// What a parser has to know of the frame besides its bytes.
+    #[must_use]
+    pub fn context(&self, dialect: Dialect, nesting: usize) -> ParseContext<'_> {
+        ParseContext {
+            newline: self.newline,
+            streamed: &self.streamed,
+            nesting,
+            ..ParseContext::new(dialect)
+        }
+    }
 }
 
 /// `{5}`, `{5+}` or `~{5}` at the end of a line.
@@ -93,6 +108,7 @@ pub struct Framer {
     line_start: usize,
     /// What came before a streamed literal of the present message.
     head: Vec<u8>,
+    streamed: Vec<usize>,
     literals: usize,
 }
 
@@ -106,6 +122,7 @@ impl Framer {
             state: State::Line,
             line_start: 0,
             head: Vec::new(),
+            streamed: Vec::new(),
             literals: 0,
         }
     }
@@ -188,6 +205,7 @@ impl Framer {
         let State::Announced(announced, start) = self.state else { return Bytes::new() };
         let text = input.split_to(start.min(input.len())).freeze();
         self.head.extend_from_slice(&text);
+        self.streamed.push(self.head.len());
         self.begin_line();
         self.state = State::Streaming(announced.size);
         text
@@ -263,7 +281,7 @@ impl Framer {
         }
         self.begin_line();
         self.literals = 0;
-        Frame { bytes, newline }
+        Frame { bytes, streamed: core::mem::take(&mut self.streamed), newline }
     }
 
     #[inline]

@@ -6,6 +6,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod command;
 pub mod error;
 pub mod framing;
 mod limits;

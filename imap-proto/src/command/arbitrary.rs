@@ -1,0 +1,349 @@
+//! Commands for fuzzing: each of them is valid, and is read back as it was written.
+
+use alloc::{boxed::Box, string::String, vec::Vec};
+use core::num::{NonZeroU32, NonZeroU64};
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+use mailwire_core::Secret;
+
+use super::{
+    AString, Append, AppendData, Authenticate, Command, Copy, Fetch, FetchItem, FetchItems, List, ListReturn,
+    ListSelection, Login, OtherCommand, Request, Search, SearchKey, SearchReturn, Select, StatusItem, Store,
+    StoreAction,
+};
+use crate::types::{
+    Atom, Date, DateTime, Flag, FlagSet, ImapString, ListPattern, MailboxName, Partial, Section, SectionText,
+    SeqNumber, SeqRange, SequenceSet, Tag,
+};
+
+/// One to four values.
+fn some<T>(
+    u: &mut Unstructured<'_>,
+    mut one: impl FnMut(&mut Unstructured<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut values = alloc::vec![one(u)?];
+    while values.len() < 4 && u.arbitrary()? {
+        values.push(one(u)?);
+    }
+    Ok(values)
+}
+
+fn maybe<T>(
+    u: &mut Unstructured<'_>,
+    one: impl FnOnce(&mut Unstructured<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    if u.arbitrary()? { one(u).map(Some) } else { Ok(None) }
+}
+
+/// Characters out of `alphabet`, at least one.
+fn word(u: &mut Unstructured<'_>, alphabet: &[u8]) -> Result<String> {
+    some(u, |u| u.choose(alphabet).map(|byte| char::from(*byte))).map(|chars| chars.into_iter().collect())
+}
+
+/// An atom that is not the name of something.
+fn atom(u: &mut Unstructured<'_>) -> Result<Atom> {
+    let text = alloc::format!("X-{}", word(u, b"AZaz09-_.+/=!")?);
+    Atom::new(text).map_err(|_| arbitrary::Error::IncorrectFormat)
+}
+
+/// Text of all kinds: plain, with quotes, with wildcards, like a literal's announcement, 8-bit.
+fn text(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    const ODD: [&[u8]; 8] = [b"", b"{5}", b"a {5+}", b"NIL", b"\"\\", b"a b", b"\xc3\xbc", b"\xff %*()]"];
+    if u.arbitrary()? {
+        return u.choose(&ODD).map(|odd| odd.to_vec());
+    }
+    let mut bytes: Vec<u8> = u.arbitrary()?;
+    bytes.truncate(40);
+    bytes.retain(|byte| !matches!(byte, 0 | b'\r' | b'\n'));
+    Ok(bytes)
+}
+
+fn astring(u: &mut Unstructured<'_>) -> Result<AString> {
+    AString::new(text(u)?).map_err(|_| arbitrary::Error::IncorrectFormat)
+}
+
+/// ASCII: others are converted between encodings on their way.
+fn mailbox(u: &mut Unstructured<'_>) -> Result<MailboxName> {
+    let mut name = text(u)?;
+    name.retain(|byte| byte.is_ascii() && *byte != b'&');
+    MailboxName::from_wire(name).map_err(|_| arbitrary::Error::IncorrectFormat)
+}
+
+fn pattern(u: &mut Unstructured<'_>) -> Result<ListPattern> {
+    ListPattern::from_wire(text(u)?).map_err(|_| arbitrary::Error::IncorrectFormat)
+}
+
+fn number(u: &mut Unstructured<'_>) -> Result<SeqNumber> {
+    Ok(maybe(u, |u| u.arbitrary::<NonZeroU32>())?.map_or(SeqNumber::Largest, SeqNumber::Value))
+}
+
+fn set(u: &mut Unstructured<'_>) -> Result<SequenceSet> {
+    if u.ratio(1, 8)? {
+        return Ok(SequenceSet::saved());
+    }
+    let ranges = some(u, |u| {
+        let start = number(u)?;
+        Ok(SeqRange { start, end: maybe(u, number)?.unwrap_or(start) })
+    })?;
+    SequenceSet::from_ranges(ranges).map_err(|_| arbitrary::Error::IncorrectFormat)
+}
+
+fn date(u: &mut Unstructured<'_>) -> Result<Date> {
+    Date::new(u.int_in_range(1970..=9999)?, u.int_in_range(1..=12)?, u.int_in_range(1..=28)?)
+        .map_err(|_| arbitrary::Error::IncorrectFormat)
+}
+
+fn date_time(u: &mut Unstructured<'_>) -> Result<DateTime> {
+    let (hour, minute, second) = (u.int_in_range(0..=23)?, u.int_in_range(0..=59)?, u.int_in_range(0..=59)?);
+    DateTime::new(date(u)?, hour, minute, second, u.int_in_range(-720..=720)?)
+        .map_err(|_| arbitrary::Error::IncorrectFormat)
+}
+
+fn flags(u: &mut Unstructured<'_>) -> Result<FlagSet> {
+    let mut flags = FlagSet::new();
+    for _ in 0..u.int_in_range(0..=3)? {
+        flags.insert(match u.int_in_range(0..=3)? {
+            0 => Flag::Seen,
+            1 => Flag::Deleted,
+            2 => Flag::Extension(atom(u)?),
+            _ => Flag::Keyword(atom(u)?),
+        });
+    }
+    Ok(flags)
+}
+
+fn part(u: &mut Unstructured<'_>) -> Result<Vec<NonZeroU32>> {
+    Ok(maybe(u, |u| some(u, |u| u.arbitrary()))?.unwrap_or_default())
+}
+
+fn section(u: &mut Unstructured<'_>) -> Result<Section> {
+    let field =
+        |u: &mut Unstructured<'_>| ImapString::new(text(u)?).map_err(|_| arbitrary::Error::IncorrectFormat);
+    let part = part(u)?;
+    let text = match u.int_in_range(0..=5)? {
+        0 => Some(SectionText::Header),
+        1 => Some(SectionText::Text),
+        2 => Some(SectionText::HeaderFields(some(u, field)?)),
+        3 => Some(SectionText::HeaderFieldsNot(some(u, field)?)),
+        4 if !part.is_empty() => Some(SectionText::Mime),
+        _ => None,
+    };
+    Section::new(part, text).map_err(|_| arbitrary::Error::IncorrectFormat)
+}
+
+fn partial(u: &mut Unstructured<'_>) -> Result<Partial> {
+    let length = NonZeroU64::new(u.int_in_range(1..=i64::MAX as u64)?).unwrap_or(NonZeroU64::MIN);
+    Ok(Partial { offset: u.int_in_range(0..=i64::MAX as u64)?, length })
+}
+
+fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchItem> {
+    Ok(match u.int_in_range(0..=13)? {
+        0 => FetchItem::Envelope,
+        1 => FetchItem::Flags,
+        2 => FetchItem::InternalDate,
+        3 => FetchItem::Rfc822,
+        4 => FetchItem::Rfc822Header,
+        5 => FetchItem::Rfc822Size,
+        6 => FetchItem::Rfc822Text,
+        7 => FetchItem::Body,
+        8 => FetchItem::BodyStructure,
+        9 => FetchItem::Uid,
+        10 => FetchItem::Binary { part: part(u)?, partial: maybe(u, partial)?, peek: u.arbitrary()? },
+        11 => FetchItem::BinarySize { part: part(u)? },
+        12 => FetchItem::Other(atom(u)?),
+        _ => {
+            FetchItem::BodySection { section: section(u)?, partial: maybe(u, partial)?, peek: u.arbitrary()? }
+        }
+    })
+}
+
+fn fetch(u: &mut Unstructured<'_>) -> Result<Fetch> {
+    let items = match u.int_in_range(0..=5)? {
+        0 => FetchItems::All,
+        1 => FetchItems::Fast,
+        2 => FetchItems::Full,
+        _ => FetchItems::List(some(u, fetch_item)?),
+    };
+    Ok(Fetch { uid: u.arbitrary()?, set: set(u)?, items })
+}
+
+fn key(u: &mut Unstructured<'_>, depth: usize) -> Result<SearchKey> {
+    let last = if depth == 0 { 32 } else { 35 };
+    Ok(match u.int_in_range(0..=last)? {
+        0 => SearchKey::All,
+        1 => SearchKey::Answered,
+        2 => SearchKey::Bcc(astring(u)?),
+        3 => SearchKey::Before(date(u)?),
+        4 => SearchKey::Body(astring(u)?),
+        5 => SearchKey::Cc(astring(u)?),
+        6 => SearchKey::Deleted,
+        7 => SearchKey::Draft,
+        8 => SearchKey::Flagged,
+        9 => SearchKey::From(astring(u)?),
+        10 => SearchKey::Header(astring(u)?, astring(u)?),
+        11 => SearchKey::Keyword(atom(u)?),
+        12 => SearchKey::Larger(u.int_in_range(0..=i64::MAX as u64)?),
+        13 => SearchKey::New,
+        14 => SearchKey::Old,
+        15 => SearchKey::On(date(u)?),
+        16 => SearchKey::Recent,
+        17 => SearchKey::Seen,
+        18 => SearchKey::SentBefore(date(u)?),
+        19 => SearchKey::SentOn(date(u)?),
+        20 => SearchKey::SentSince(date(u)?),
+        21 => SearchKey::Since(date(u)?),
+        22 => SearchKey::Smaller(u.int_in_range(0..=i64::MAX as u64)?),
+        23 => SearchKey::Subject(astring(u)?),
+        24 => SearchKey::Text(astring(u)?),
+        25 => SearchKey::To(astring(u)?),
+        26 => SearchKey::Uid(set(u)?),
+        27 => SearchKey::Unanswered,
+        28 => SearchKey::Undeleted,
+        29 => SearchKey::Undraft,
+        30 => SearchKey::Unflagged,
+        31 => SearchKey::Unkeyword(atom(u)?),
+        32 => SearchKey::Sequence(set(u)?),
+        33 => SearchKey::Not(Box::new(key(u, depth - 1)?)),
+        34 => SearchKey::Or(Box::new(key(u, depth - 1)?), Box::new(key(u, depth - 1)?)),
+        _ => SearchKey::And(some(u, |u| key(u, depth - 1))?),
+    })
+}
+
+fn search(u: &mut Unstructured<'_>) -> Result<Search> {
+    let option = |u: &mut Unstructured<'_>| {
+        Ok(match u.int_in_range(0..=5)? {
+            0 => SearchReturn::Min,
+            1 => SearchReturn::Max,
+            2 => SearchReturn::All,
+            3 => SearchReturn::Count,
+            4 => SearchReturn::Save,
+            _ => SearchReturn::Other(atom(u)?),
+        })
+    };
+    Ok(Search {
+        uid: u.arbitrary()?,
+        returns: maybe(u, |u| Ok(maybe(u, |u| some(u, option))?.unwrap_or_default()))?,
+        charset: maybe(u, astring)?,
+        keys: some(u, |u| key(u, 3))?,
+    })
+}
+
+fn status_items(u: &mut Unstructured<'_>) -> Result<Vec<StatusItem>> {
+    some(u, |u| {
+        Ok(match u.int_in_range(0..=7)? {
+            0 => StatusItem::Messages,
+            1 => StatusItem::Recent,
+            2 => StatusItem::UidNext,
+            3 => StatusItem::UidValidity,
+            4 => StatusItem::Unseen,
+            5 => StatusItem::Deleted,
+            6 => StatusItem::Size,
+            _ => StatusItem::Other(atom(u)?),
+        })
+    })
+}
+
+fn list(u: &mut Unstructured<'_>) -> Result<List> {
+    let selection = |u: &mut Unstructured<'_>| {
+        Ok(match u.int_in_range(0..=4)? {
+            0 => ListSelection::Subscribed,
+            1 => ListSelection::Remote,
+            2 => ListSelection::RecursiveMatch,
+            3 => ListSelection::SpecialUse,
+            _ => ListSelection::Other(atom(u)?),
+        })
+    };
+    let returns = |u: &mut Unstructured<'_>| {
+        Ok(match u.int_in_range(0..=4)? {
+            0 => ListReturn::Subscribed,
+            1 => ListReturn::Children,
+            2 => ListReturn::Status(status_items(u)?),
+            3 => ListReturn::SpecialUse,
+            _ => ListReturn::Other(atom(u)?),
+        })
+    };
+    Ok(List {
+        selection: maybe(u, |u| some(u, selection))?.unwrap_or_default(),
+        reference: mailbox(u)?,
+        patterns: some(u, pattern)?,
+        returns: maybe(u, |u| some(u, returns))?.unwrap_or_default(),
+    })
+}
+
+/// The message is inline, so that the command is complete in itself.
+fn append(u: &mut Unstructured<'_>) -> Result<Append> {
+    let binary: bool = u.arbitrary()?;
+    let mut message: Vec<u8> = u.arbitrary()?;
+    if !binary {
+        message.retain(|byte| *byte != 0);
+    }
+    Ok(Append {
+        mailbox: mailbox(u)?,
+        flags: flags(u)?,
+        date: maybe(u, date_time)?,
+        binary,
+        message: AppendData::Inline(message.into()),
+    })
+}
+
+fn copy(u: &mut Unstructured<'_>) -> Result<Copy> {
+    Ok(Copy { uid: u.arbitrary()?, set: set(u)?, mailbox: mailbox(u)? })
+}
+
+impl<'a> Arbitrary<'a> for Command {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        Ok(match u.int_in_range(0..=31)? {
+            0 => Command::Capability,
+            1 => Command::Noop,
+            2 => Command::Logout,
+            3 => Command::StartTls,
+            4 => Command::Authenticate(Authenticate {
+                mechanism: atom(u)?,
+                initial: maybe(u, |u| u.arbitrary::<Secret>())?,
+            }),
+            5 => Command::Login(Login { user: astring(u)?, password: Secret::from(text(u)?) }),
+            6 => Command::Enable(some(u, atom)?),
+            7 => Command::Select(Select::from(mailbox(u)?)),
+            8 => Command::Examine(Select::from(mailbox(u)?)),
+            9 => Command::Create(mailbox(u)?),
+            10 => Command::Delete(mailbox(u)?),
+            11 => Command::Rename { from: mailbox(u)?, to: mailbox(u)? },
+            12 => Command::Subscribe(mailbox(u)?),
+            13 => Command::Unsubscribe(mailbox(u)?),
+            14 => Command::List(list(u)?),
+            15 => Command::Lsub { reference: mailbox(u)?, pattern: pattern(u)? },
+            16 => Command::Namespace,
+            17 => Command::Status { mailbox: mailbox(u)?, items: status_items(u)? },
+            18 => Command::Append(append(u)?),
+            19 => Command::Idle,
+            20 => Command::Check,
+            21 => Command::Close,
+            22 => Command::Unselect,
+            23 => Command::Expunge,
+            24 => Command::UidExpunge(set(u)?),
+            25 => Command::Search(search(u)?),
+            26 => Command::Fetch(fetch(u)?),
+            27 => Command::Store(Store {
+                uid: u.arbitrary()?,
+                set: set(u)?,
+                action: StoreAction::arbitrary(u)?,
+                silent: u.arbitrary()?,
+                flags: flags(u)?,
+            }),
+            28 => Command::Copy(copy(u)?),
+            29 => Command::Move(copy(u)?),
+            30 => Command::Id(maybe(u, |u| some(u, |u| Ok((astring(u)?, maybe(u, astring)?))))?),
+            _ => Command::Other(
+                OtherCommand::new(atom(u)?, word(u, b"ab (){}\"%*5")?.replace("}", ""))
+                    .map_err(|_| arbitrary::Error::IncorrectFormat)?,
+            ),
+        })
+    }
+}
+
+impl<'a> Arbitrary<'a> for Request {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let tag = Tag::new(word(u, b"Aa09.-")?).map_err(|_| arbitrary::Error::IncorrectFormat)?;
+        Ok(Self { tag, command: u.arbitrary()? })
+    }
+}

@@ -1,0 +1,138 @@
+//! How commands are written: strings and literals as the server can take them.
+
+use alloc::vec::Vec;
+
+use super::AString;
+use crate::types::{chars, is_astring_atom, is_quotable, write_number, write_quoted};
+
+/// Whether literals need the server's go-ahead (RFC 7888).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Literals {
+    /// Each literal is announced with `{5}`, and the server says `+` before it is sent.
+    #[default]
+    Synchronizing,
+    /// LITERAL-: those of up to 4096 bytes are sent at once, as `{5+}`.
+    Minus,
+    /// LITERAL+: all are sent at once.
+    Plus,
+}
+
+/// The largest non-synchronizing literal under LITERAL-.
+pub(crate) const LITERAL_MINUS: u64 = 4096;
+
+impl Literals {
+    /// Whether a literal of `size` bytes has to wait.
+    #[must_use]
+    pub const fn synchronizes(self, size: u64) -> bool {
+        match self {
+            Literals::Synchronizing => true,
+            Literals::Minus => size > LITERAL_MINUS,
+            Literals::Plus => false,
+        }
+    }
+}
+
+/// What the server understands, as far as writing depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct EncodeOptions {
+    /// How literals are announced.
+    pub literals: Literals,
+    /// UTF-8 may stand in quoted strings and mailbox names: IMAP4rev2 or UTF8=ACCEPT is on.
+    pub utf8: bool,
+}
+
+/// Where a command that is written has to wait.
+///
+/// Its bytes are in the buffer that was written to; at each of these places, counted from the start
+/// of the command, a synchronizing literal begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Encoded {
+    /// Offsets at which the server's `+` must have come before the rest is sent, ascending.
+    pub waits: Vec<usize>,
+    /// The length of the literal that is to be streamed behind the bytes that were written. The
+    /// command's line end is not written then.
+    pub body: Option<u64>,
+}
+
+/// Appends the parts of one command to a buffer.
+pub(crate) struct Encoder<'a> {
+    pub(crate) out: &'a mut Vec<u8>,
+    pub(crate) options: EncodeOptions,
+    start: usize,
+    waits: Vec<usize>,
+}
+
+impl<'a> Encoder<'a> {
+    pub(crate) fn new(out: &'a mut Vec<u8>, options: EncodeOptions) -> Self {
+        let start = out.len();
+        Self { out, options, start, waits: Vec::new() }
+    }
+
+    pub(crate) fn finish(self, body: Option<u64>) -> Encoded {
+        Encoded { waits: self.waits, body }
+    }
+
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn number(&mut self, number: u64) {
+        write_number(self.out, number);
+    }
+
+    /// `astring`: an atom if it can be one.
+    pub(crate) fn astring(&mut self, string: &AString) {
+        self.astring_bytes(string.as_bytes());
+    }
+
+    pub(crate) fn astring_bytes(&mut self, bytes: &[u8]) {
+        if is_astring_atom(bytes) { self.put(bytes) } else { self.string_bytes(bytes) }
+    }
+
+    /// `string`: quoted if it can be, otherwise a literal.
+    pub(crate) fn string_bytes(&mut self, bytes: &[u8]) {
+        if is_quotable(bytes) || (self.options.utf8 && is_quotable_utf8(bytes)) {
+            write_quoted(self.out, bytes);
+        } else {
+            self.announce(bytes.len() as u64, false);
+            self.put(bytes);
+        }
+    }
+
+    /// The header of a literal, behind which its bytes go.
+    pub(crate) fn announce(&mut self, size: u64, binary: bool) {
+        let synchronizing = self.options.literals.synchronizes(size);
+        self.put(if binary { b"~{" } else { b"{" });
+        self.number(size);
+        self.put(if synchronizing { b"}\r\n" } else { b"+}\r\n" });
+        if synchronizing {
+            self.wait();
+        }
+    }
+
+    /// What follows waits for the server.
+    pub(crate) fn wait(&mut self) {
+        self.waits.push(self.out.len().saturating_sub(self.start));
+    }
+
+    /// Each of `items`, with a space before each but the first.
+    pub(crate) fn spaced<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T),
+    ) {
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                self.put(b" ");
+            }
+            write(self, item);
+        }
+    }
+}
+
+/// UTF8-2, UTF8-3, UTF8-4 are QUOTED-CHARs of IMAP4rev2.
+fn is_quotable_utf8(bytes: &[u8]) -> bool {
+    bytes.len() <= 1000
+        && bytes.iter().all(|&byte| byte >= 0x80 || chars::is(byte, chars::TEXT))
+        && core::str::from_utf8(bytes).is_ok()
+}

@@ -1,0 +1,275 @@
+//! FETCH.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use mailwire_core::ParseError;
+
+use super::encode::Encoder;
+use crate::types::{Atom, Partial, Reader, Section, SequenceSet, chars};
+
+/// `FETCH` and `UID FETCH` (RFC 9051 section 6.4.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Fetch {
+    /// Whether `set` holds UIDs.
+    pub uid: bool,
+    /// The messages.
+    pub set: SequenceSet,
+    /// What of them.
+    pub items: FetchItems,
+}
+
+/// What FETCH asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum FetchItems {
+    /// `ALL`: FLAGS, INTERNALDATE, RFC822.SIZE and ENVELOPE.
+    All,
+    /// `FAST`: the same without ENVELOPE.
+    Fast,
+    /// `FULL`: that of `ALL` and BODY.
+    Full,
+    /// These, at least one.
+    List(Vec<FetchItem>),
+}
+
+/// One item that FETCH asks for.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum FetchItem {
+    /// `ENVELOPE`
+    Envelope,
+    /// `FLAGS`
+    Flags,
+    /// `INTERNALDATE`
+    InternalDate,
+    /// `RFC822`: RFC 3501 only.
+    Rfc822,
+    /// `RFC822.HEADER`: RFC 3501 only.
+    Rfc822Header,
+    /// `RFC822.SIZE`
+    Rfc822Size,
+    /// `RFC822.TEXT`: RFC 3501 only.
+    Rfc822Text,
+    /// `BODY`: the structure without extension data.
+    Body,
+    /// `BODYSTRUCTURE`
+    BodyStructure,
+    /// `UID`
+    Uid,
+    /// `BODY[...]`, `BODY.PEEK[...]`
+    BodySection {
+        /// Which part.
+        section: Section,
+        /// Which bytes of it.
+        partial: Option<Partial>,
+        /// Whether `\Seen` is left alone.
+        peek: bool,
+    },
+    /// `BINARY[...]`, `BINARY.PEEK[...]`: the part, decoded.
+    Binary {
+        /// Its numbers; none for the message.
+        part: Vec<NonZeroU32>,
+        /// Which bytes of it.
+        partial: Option<Partial>,
+        /// Whether `\Seen` is left alone.
+        peek: bool,
+    },
+    /// `BINARY.SIZE[...]`: the length of the decoded part.
+    BinarySize {
+        /// Its numbers; none for the message.
+        part: Vec<NonZeroU32>,
+    },
+    /// The name of another item.
+    Other(Atom),
+}
+
+impl Fetch {
+    /// A `FETCH` of messages by their sequence numbers.
+    #[must_use]
+    pub const fn new(set: SequenceSet, items: FetchItems) -> Self {
+        Self { uid: false, set, items }
+    }
+
+    /// A `UID FETCH`.
+    #[must_use]
+    pub const fn by_uid(set: SequenceSet, items: FetchItems) -> Self {
+        Self { uid: true, set, items }
+    }
+
+    /// ```text
+    /// fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att /
+    ///         "(" fetch-att *(SP fetch-att) ")")
+    /// ```
+    pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {
+        r.space()?;
+        let set = SequenceSet::read(r)?;
+        r.space()?;
+        Ok(Self { uid, set, items: FetchItems::read(r)? })
+    }
+
+    pub(super) fn write(&self, e: &mut Encoder<'_>) {
+        e.put(b"FETCH ");
+        self.set.write(e.out);
+        e.put(b" ");
+        match &self.items {
+            FetchItems::All => e.put(b"ALL"),
+            FetchItems::Fast => e.put(b"FAST"),
+            FetchItems::Full => e.put(b"FULL"),
+            FetchItems::List(items) => match items.as_slice() {
+                [item] => item.write(e),
+                items => {
+                    e.put(b"(");
+                    e.spaced(items, |e, item| item.write(e));
+                    e.put(b")");
+                }
+            },
+        }
+    }
+}
+
+impl From<Vec<FetchItem>> for FetchItems {
+    fn from(items: Vec<FetchItem>) -> Self {
+        Self::List(items)
+    }
+}
+
+impl FetchItems {
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        if r.eat(b'(') {
+            let mut items = Vec::with_capacity(4);
+            r.items(|r| {
+                items.push(FetchItem::read(r)?);
+                Ok(())
+            })?;
+            if items.is_empty() {
+                return Err(r.error("an empty list of items"));
+            }
+            return Ok(Self::List(items));
+        }
+        Ok(match FetchItem::read(r)? {
+            FetchItem::Other(name) if name.eq_ignore_ascii_case("ALL") => Self::All,
+            FetchItem::Other(name) if name.eq_ignore_ascii_case("FAST") => Self::Fast,
+            FetchItem::Other(name) if name.eq_ignore_ascii_case("FULL") => Self::Full,
+            item => Self::List(alloc::vec![item]),
+        })
+    }
+}
+
+impl FetchItem {
+    /// `BODY.PEEK[]`: the whole message, and `\Seen` left alone.
+    pub const MESSAGE: Self = Self::BodySection { section: Section::WHOLE, partial: None, peek: true };
+    /// `BODY.PEEK[HEADER]`: its header.
+    pub const HEADER: Self = Self::BodySection { section: Section::HEADER, partial: None, peek: true };
+
+    /// ```text
+    /// fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] /
+    ///             "BODY" ["STRUCTURE"] / "UID" / "BODY" section [partial] /
+    ///             "BODY.PEEK" section [partial] / "BINARY" [".PEEK"] section-binary [partial] /
+    ///             "BINARY.SIZE" section-binary
+    /// ```
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        // `[` is an ATOM-CHAR, but ends the name of an item.
+        let name = r.take_while(|byte| byte != b'[' && chars::is(byte, chars::ATOM));
+        let mut upper = [0u8; 16];
+        let Some(upper) = super::parse::uppercase(name, &mut upper) else {
+            return Self::other(r, start);
+        };
+        Ok(match upper {
+            b"FLAGS" => Self::Flags,
+            b"UID" => Self::Uid,
+            b"ENVELOPE" => Self::Envelope,
+            b"INTERNALDATE" => Self::InternalDate,
+            b"RFC822.SIZE" => Self::Rfc822Size,
+            b"BODYSTRUCTURE" => Self::BodyStructure,
+            b"BODY" if r.peek() == Some(b'[') => Self::section(r, false)?,
+            b"BODY.PEEK" if r.peek() == Some(b'[') => Self::section(r, true)?,
+            b"BODY" => Self::Body,
+            b"RFC822" => Self::Rfc822,
+            b"RFC822.HEADER" => Self::Rfc822Header,
+            b"RFC822.TEXT" => Self::Rfc822Text,
+            b"BINARY" => Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: false },
+            b"BINARY.PEEK" => Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: true },
+            b"BINARY.SIZE" => Self::BinarySize { part: read_part(r)? },
+            _ => return Self::other(r, start),
+        })
+    }
+
+    fn other(r: &Reader<'_>, start: usize) -> Result<Self, ParseError> {
+        if r.offset() == start || r.peek() == Some(b'[') {
+            return Err(ParseError::new(start, "expected a FETCH item"));
+        }
+        Ok(Self::Other(Atom::unchecked(r.text_from(start))))
+    }
+
+    fn section(r: &mut Reader<'_>, peek: bool) -> Result<Self, ParseError> {
+        Ok(Self::BodySection { section: Section::read(r)?, partial: read_partial(r)?, peek })
+    }
+
+    fn write(&self, e: &mut Encoder<'_>) {
+        match self {
+            Self::Envelope => e.put(b"ENVELOPE"),
+            Self::Flags => e.put(b"FLAGS"),
+            Self::InternalDate => e.put(b"INTERNALDATE"),
+            Self::Rfc822 => e.put(b"RFC822"),
+            Self::Rfc822Header => e.put(b"RFC822.HEADER"),
+            Self::Rfc822Size => e.put(b"RFC822.SIZE"),
+            Self::Rfc822Text => e.put(b"RFC822.TEXT"),
+            Self::Body => e.put(b"BODY"),
+            Self::BodyStructure => e.put(b"BODYSTRUCTURE"),
+            Self::Uid => e.put(b"UID"),
+            Self::BodySection { section, partial, peek } => {
+                e.put(if *peek { b"BODY.PEEK" } else { b"BODY" });
+                e.section(section);
+                write_partial(e, *partial);
+            }
+            Self::Binary { part, partial, peek } => {
+                e.put(if *peek { b"BINARY.PEEK" } else { b"BINARY" });
+                write_part(e, part);
+                write_partial(e, *partial);
+            }
+            Self::BinarySize { part } => {
+                e.put(b"BINARY.SIZE");
+                write_part(e, part);
+            }
+            Self::Other(name) => e.put(name.as_bytes()),
+        }
+    }
+}
+
+/// ```text
+/// section-binary = "[" [section-part] "]"
+/// section-part   = nz-number *("." nz-number)
+/// ```
+fn read_part(r: &mut Reader<'_>) -> Result<Vec<NonZeroU32>, ParseError> {
+    let start = r.offset();
+    let section = Section::read(r)?;
+    if section.text().is_some() {
+        return Err(ParseError::new(start, "only part numbers can stand in BINARY"));
+    }
+    Ok(section.part().to_vec())
+}
+
+fn write_part(e: &mut Encoder<'_>, part: &[NonZeroU32]) {
+    e.put(b"[");
+    for (index, number) in part.iter().enumerate() {
+        if index > 0 {
+            e.put(b".");
+        }
+        e.number(u64::from(number.get()));
+    }
+    e.put(b"]");
+}
+
+fn read_partial(r: &mut Reader<'_>) -> Result<Option<Partial>, ParseError> {
+    if r.peek() == Some(b'<') { Partial::read(r).map(Some) } else { Ok(None) }
+}
+
+fn write_partial(e: &mut Encoder<'_>, partial: Option<Partial>) {
+    if let Some(partial) = partial {
+        partial.write(e.out);
+    }
+}

@@ -1,0 +1,229 @@
+//! Commands: what they are, how they are read and how they are written.
+//!
+//! [`Request::parse`] reads one complete frame, [`Request::encode`] writes one. All commands of
+//! RFC 3501 and RFC 9051 are here, with ID (RFC 2971) and those that RFC 9051 folded in. A command
+//! that is not known is [`Command::Other`].
+//!
+//! ```
+//! use bytes::Bytes;
+//! use mailwire_core::Dialect;
+//! use mailwire_imap::command::{Command, EncodeOptions, FetchItem, FetchItems, Request};
+//! use mailwire_imap::types::ParseContext;
+//!
+//! let frame = Bytes::from_static(b"a1 UID FETCH 1:* (UID FLAGS)");
+//! let request = Request::parse(&frame, ParseContext::new(Dialect::Strict))?.value;
+//! let Command::Fetch(fetch) = &request.command else { panic!() };
+//! assert!(fetch.uid);
+//! assert_eq!(fetch.items, FetchItems::List(vec![FetchItem::Uid, FetchItem::Flags]));
+//!
+//! let mut out = Vec::new();
+//! request.encode(EncodeOptions::default(), &mut out);
+//! assert_eq!(out, b"a1 UID FETCH 1:* (UID FLAGS)\r\n");
+//! # Ok::<(), mailwire_core::ParseError>(())
+//! ```
+
+mod append;
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
+mod auth;
+mod encode;
+mod fetch;
+mod list;
+mod mailbox;
+mod parse;
+mod search;
+mod store;
+mod string;
+mod write;
+
+use alloc::vec::Vec;
+
+use crate::types::{Atom, MailboxName, SequenceSet, Tag};
+
+pub use append::{Append, AppendData};
+pub use auth::{Authenticate, Login};
+pub(crate) use encode::LITERAL_MINUS;
+pub use encode::{EncodeOptions, Encoded, Literals};
+pub use fetch::{Fetch, FetchItem, FetchItems};
+pub use list::{List, ListReturn, ListSelection};
+pub use mailbox::{Select, StatusItem};
+pub(crate) use parse::{Head, append_announces_message, parse_head};
+pub use search::{Search, SearchKey, SearchReturn};
+pub use store::{Copy, Store, StoreAction};
+pub use string::{AString, OtherCommand};
+
+/// A command with its tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Request {
+    /// What names the command in its completion.
+    pub tag: Tag,
+    /// What is to be done.
+    pub command: Command,
+}
+
+/// What a client asks for (RFC 9051 section 6).
+///
+/// `UID FETCH` and the like are the command that they modify, with `uid` set.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Command {
+    /// `CAPABILITY`: RFC 9051 section 6.1.1.
+    Capability,
+    /// `NOOP`: section 6.1.2.
+    Noop,
+    /// `LOGOUT`: section 6.1.3.
+    Logout,
+    /// `STARTTLS`: section 6.2.1.
+    StartTls,
+    /// `AUTHENTICATE`: section 6.2.2.
+    Authenticate(Authenticate),
+    /// `LOGIN`: section 6.2.3.
+    Login(Login),
+    /// `ENABLE`: section 6.3.1. At least one.
+    Enable(Vec<Atom>),
+    /// `SELECT`: section 6.3.2.
+    Select(Select),
+    /// `EXAMINE`: section 6.3.3.
+    Examine(Select),
+    /// `CREATE`: section 6.3.4.
+    Create(MailboxName),
+    /// `DELETE`: section 6.3.5.
+    Delete(MailboxName),
+    /// `RENAME`: section 6.3.6.
+    Rename {
+        /// The name that is.
+        from: MailboxName,
+        /// The name that is to be.
+        to: MailboxName,
+    },
+    /// `SUBSCRIBE`: section 6.3.7.
+    Subscribe(MailboxName),
+    /// `UNSUBSCRIBE`: section 6.3.8.
+    Unsubscribe(MailboxName),
+    /// `LIST`: section 6.3.9.
+    List(List),
+    /// `LSUB`: RFC 3501 section 6.3.9. Obsolete.
+    Lsub {
+        /// Where the pattern begins.
+        reference: MailboxName,
+        /// What is asked for.
+        pattern: crate::types::ListPattern,
+    },
+    /// `NAMESPACE`: section 6.3.10.
+    Namespace,
+    /// `STATUS`: section 6.3.11. At least one item.
+    Status {
+        /// The mailbox, which should not be the selected one.
+        mailbox: MailboxName,
+        /// What of it.
+        items: Vec<StatusItem>,
+    },
+    /// `APPEND`: section 6.3.12.
+    Append(Append),
+    /// `IDLE`: section 6.3.13. It lasts until `DONE`.
+    Idle,
+    /// `CHECK`: RFC 3501 section 6.4.1. Obsolete.
+    Check,
+    /// `CLOSE`: section 6.4.1.
+    Close,
+    /// `UNSELECT`: section 6.4.2.
+    Unselect,
+    /// `EXPUNGE`: section 6.4.3.
+    Expunge,
+    /// `UID EXPUNGE`: section 6.4.9.
+    UidExpunge(SequenceSet),
+    /// `SEARCH`: section 6.4.4.
+    Search(Search),
+    /// `FETCH`: section 6.4.5.
+    Fetch(Fetch),
+    /// `STORE`: section 6.4.6.
+    Store(Store),
+    /// `COPY`: section 6.4.7.
+    Copy(Copy),
+    /// `MOVE`: section 6.4.8.
+    Move(Copy),
+    /// `ID`: RFC 2971. `None` is `NIL`. At most 30 fields.
+    Id(Option<Vec<(AString, Option<AString>)>>),
+    /// A command that this crate does not know. A server answers it with BAD.
+    Other(OtherCommand),
+}
+
+impl Command {
+    /// Its name, without `UID`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Command::Capability => "CAPABILITY",
+            Command::Noop => "NOOP",
+            Command::Logout => "LOGOUT",
+            Command::StartTls => "STARTTLS",
+            Command::Authenticate(_) => "AUTHENTICATE",
+            Command::Login(_) => "LOGIN",
+            Command::Enable(_) => "ENABLE",
+            Command::Select(_) => "SELECT",
+            Command::Examine(_) => "EXAMINE",
+            Command::Create(_) => "CREATE",
+            Command::Delete(_) => "DELETE",
+            Command::Rename { .. } => "RENAME",
+            Command::Subscribe(_) => "SUBSCRIBE",
+            Command::Unsubscribe(_) => "UNSUBSCRIBE",
+            Command::List(_) => "LIST",
+            Command::Lsub { .. } => "LSUB",
+            Command::Namespace => "NAMESPACE",
+            Command::Status { .. } => "STATUS",
+            Command::Append(_) => "APPEND",
+            Command::Idle => "IDLE",
+            Command::Check => "CHECK",
+            Command::Close => "CLOSE",
+            Command::Unselect => "UNSELECT",
+            Command::Expunge | Command::UidExpunge(_) => "EXPUNGE",
+            Command::Search(_) => "SEARCH",
+            Command::Fetch(_) => "FETCH",
+            Command::Store(_) => "STORE",
+            Command::Copy(_) => "COPY",
+            Command::Move(_) => "MOVE",
+            Command::Id(_) => "ID",
+            Command::Other(other) => other.name().as_str().unwrap_or_default(),
+        }
+    }
+
+    /// Whether it names messages by UID.
+    #[must_use]
+    pub fn is_uid(&self) -> bool {
+        match self {
+            Command::UidExpunge(_) => true,
+            Command::Search(search) => search.uid,
+            Command::Fetch(fetch) => fetch.uid,
+            Command::Store(store) => store.uid,
+            Command::Copy(copy) | Command::Move(copy) => copy.uid,
+            _ => false,
+        }
+    }
+
+    /// Whether it names messages by their sequence numbers, so that an EXPUNGE before it would
+    /// change what it means.
+    #[must_use]
+    pub fn uses_sequence_numbers(&self) -> bool {
+        match self {
+            Command::Search(search) => search.keys.iter().any(SearchKey::uses_sequence_numbers),
+            Command::Fetch(fetch) => !fetch.uid,
+            Command::Store(store) => !store.uid,
+            Command::Copy(copy) | Command::Move(copy) => !copy.uid,
+            _ => false,
+        }
+    }
+
+    /// Whether the server may send EXPUNGE while it is in progress: all commands but FETCH, STORE
+    /// and SEARCH (RFC 9051 section 7.5.1).
+    #[must_use]
+    pub fn permits_expunge(&self) -> bool {
+        match self {
+            Command::Search(search) => search.uid,
+            Command::Fetch(fetch) => fetch.uid,
+            Command::Store(store) => store.uid,
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! SEARCH.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use mailwire_core::ParseError;
+
+use super::{AString, encode::Encoder, parse::read_atom};
+use crate::types::{Atom, Date, Reader, SequenceSet, chars};
+
+/// `SEARCH` and `UID SEARCH` (RFC 9051 section 6.4.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Search {
+    /// Whether the result is UIDs.
+    pub uid: bool,
+    /// `RETURN (...)`: what of the result. `None` is a search of RFC 3501; an empty list asks for
+    /// `ALL`.
+    pub returns: Option<Vec<SearchReturn>>,
+    /// The character set of the strings; US-ASCII or UTF-8 if there is none.
+    pub charset: Option<AString>,
+    /// What must all be true of a message. None means all messages.
+    pub keys: Vec<SearchKey>,
+}
+
+/// What SEARCH returns.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum SearchReturn {
+    /// `MIN`: the lowest number.
+    Min,
+    /// `MAX`: the highest number.
+    Max,
+    /// `ALL`: all numbers.
+    All,
+    /// `COUNT`: how many.
+    Count,
+    /// `SAVE`: the result is kept, and is `$` in later commands.
+    Save,
+    /// Another option, of one word.
+    Other(Atom),
+}
+
+/// What SEARCH looks for.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum SearchKey {
+    /// `ALL`
+    All,
+    /// `ANSWERED`
+    Answered,
+    /// `BCC`: a word in that field.
+    Bcc(AString),
+    /// `BEFORE`: by internal date.
+    Before(Date),
+    /// `BODY`: a word in the body.
+    Body(AString),
+    /// `CC`
+    Cc(AString),
+    /// `DELETED`
+    Deleted,
+    /// `DRAFT`
+    Draft,
+    /// `FLAGGED`
+    Flagged,
+    /// `FROM`
+    From(AString),
+    /// `HEADER`: a word in a field. The empty word asks for the field itself.
+    Header(AString, AString),
+    /// `KEYWORD`
+    Keyword(Atom),
+    /// `LARGER`, in bytes.
+    Larger(u64),
+    /// `NEW`: recent and not seen. RFC 3501 only.
+    New,
+    /// `NOT`
+    Not(Box<SearchKey>),
+    /// `OLD`: not recent. RFC 3501 only.
+    Old,
+    /// `ON`: by internal date.
+    On(Date),
+    /// `OR`
+    Or(Box<SearchKey>, Box<SearchKey>),
+    /// `RECENT`: RFC 3501 only.
+    Recent,
+    /// `SEEN`
+    Seen,
+    /// `SENTBEFORE`: by the Date field.
+    SentBefore(Date),
+    /// `SENTON`
+    SentOn(Date),
+    /// `SENTSINCE`
+    SentSince(Date),
+    /// `SINCE`: by internal date.
+    Since(Date),
+    /// `SMALLER`, in bytes.
+    Smaller(u64),
+    /// `SUBJECT`
+    Subject(AString),
+    /// `TEXT`: a word in header or body.
+    Text(AString),
+    /// `TO`
+    To(AString),
+    /// `UID`
+    Uid(SequenceSet),
+    /// `UNANSWERED`
+    Unanswered,
+    /// `UNDELETED`
+    Undeleted,
+    /// `UNDRAFT`
+    Undraft,
+    /// `UNFLAGGED`
+    Unflagged,
+    /// `UNKEYWORD`
+    Unkeyword(Atom),
+    /// `UNSEEN`
+    Unseen,
+    /// Messages by their sequence numbers.
+    Sequence(SequenceSet),
+    /// `(...)`: all of these, at least one.
+    And(Vec<SearchKey>),
+}
+
+impl Search {
+    /// A `SEARCH` for messages of which all of `keys` are true.
+    #[must_use]
+    pub fn new(keys: impl Into<Vec<SearchKey>>) -> Self {
+        Self { uid: false, returns: None, charset: None, keys: keys.into() }
+    }
+
+    /// A `UID SEARCH`.
+    #[must_use]
+    pub fn by_uid(keys: impl Into<Vec<SearchKey>>) -> Self {
+        Self { uid: true, ..Self::new(keys) }
+    }
+
+    /// ```text
+    /// search             = "SEARCH" [search-return-opts] SP search-program
+    /// search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"
+    /// search-program     = ["CHARSET" SP charset SP] search-key *(SP search-key)
+    /// ```
+    pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {
+        r.space()?;
+        let mut returns = None;
+        if eat_word(r, "RETURN") {
+            r.space()?;
+            r.expect(b'(', "expected (")?;
+            let mut options = Vec::new();
+            r.items(|r| {
+                options.push(SearchReturn::read(r)?);
+                Ok(())
+            })?;
+            returns = Some(options);
+            r.space()?;
+        }
+        let mut charset = None;
+        if eat_word(r, "CHARSET") {
+            r.space()?;
+            charset = Some(AString::read(r)?);
+            r.space()?;
+        }
+        let mut keys = Vec::with_capacity(2);
+        loop {
+            keys.push(SearchKey::read(r)?);
+            // Another key stands behind one space.
+            if r.peek() != Some(b' ') || r.peek_at(1).is_none() {
+                return Ok(Self { uid, returns, charset, keys });
+            }
+            r.space()?;
+        }
+    }
+
+    pub(super) fn write(&self, e: &mut Encoder<'_>) {
+        e.put(b"SEARCH ");
+        if let Some(returns) = &self.returns {
+            e.put(b"RETURN (");
+            e.spaced(returns, |e, option| option.write(e));
+            e.put(b") ");
+        }
+        if let Some(charset) = &self.charset {
+            e.put(b"CHARSET ");
+            e.astring(charset);
+            e.put(b" ");
+        }
+        SearchKey::write_all(&self.keys, e);
+    }
+}
+
+/// Steps over a word and not over the beginning of a longer one.
+fn eat_word(r: &mut Reader<'_>, word: &str) -> bool {
+    !r.peek_at(word.len()).is_some_and(|byte| chars::is(byte, chars::ASTRING)) && r.eat_ignore_case(word)
+}
+
+impl SearchReturn {
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let name = read_atom(r)?;
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        Ok(if is("MIN") {
+            Self::Min
+        } else if is("MAX") {
+            Self::Max
+        } else if is("ALL") {
+            Self::All
+        } else if is("COUNT") {
+            Self::Count
+        } else if is("SAVE") {
+            Self::Save
+        } else {
+            Self::Other(name)
+        })
+    }
+
+    fn write(&self, e: &mut Encoder<'_>) {
+        e.put(match self {
+            Self::Min => b"MIN",
+            Self::Max => b"MAX",
+            Self::All => b"ALL",
+            Self::Count => b"COUNT",
+            Self::Save => b"SAVE",
+            Self::Other(name) => name.as_bytes(),
+        });
+    }
+}
+
+impl SearchKey {
+    /// Whether sequence numbers stand in it.
+    #[must_use]
+    pub fn uses_sequence_numbers(&self) -> bool {
+        match self {
+            Self::Sequence(_) => true,
+            Self::Not(key) => key.uses_sequence_numbers(),
+            Self::Or(one, other) => one.uses_sequence_numbers() || other.uses_sequence_numbers(),
+            Self::And(keys) => keys.iter().any(Self::uses_sequence_numbers),
+            _ => false,
+        }
+    }
+
+    /// The opposite.
+    #[must_use]
+    #[allow(clippy::should_implement_trait)]
+    pub fn not(self) -> Self {
+        Self::Not(Box::new(self))
+    }
+
+    /// This or `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self::Or(Box::new(self), Box::new(other))
+    }
+
+    /// ```text
+    /// search-key = "ALL" / "ANSWERED" / "BCC" SP astring / "BEFORE" SP date / "BODY" SP astring /
+    ///              "CC" SP astring / "DELETED" / "FLAGGED" / "FROM" SP astring /
+    ///              "KEYWORD" SP flag-keyword / "NEW" / "OLD" / "ON" SP date / "RECENT" / "SEEN" /
+    ///              "SINCE" SP date / "SUBJECT" SP astring / "TEXT" SP astring / "TO" SP astring /
+    ///              "UNANSWERED" / "UNDELETED" / "UNFLAGGED" / "UNKEYWORD" SP flag-keyword / "UNSEEN" /
+    ///              "DRAFT" / "HEADER" SP header-fld-name SP astring / "LARGER" SP number64 /
+    ///              "NOT" SP search-key / "OR" SP search-key SP search-key / "SENTBEFORE" SP date /
+    ///              "SENTON" SP date / "SENTSINCE" SP date / "SMALLER" SP number64 /
+    ///              "UID" SP sequence-set / "UNDRAFT" / sequence-set /
+    ///              "(" search-key *(SP search-key) ")"
+    /// ```
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        match r.peek() {
+            Some(b'0'..=b'9' | b'*' | b'$') => return SequenceSet::read(r).map(Self::Sequence),
+            Some(b'(') => return r.nested(Self::read_list),
+            _ => {}
+        }
+        let start = r.offset();
+        let name = r.take_class(chars::ATOM);
+        let mut upper = [0u8; 16];
+        Ok(match super::parse::uppercase(name, &mut upper).unwrap_or_default() {
+            b"ALL" => Self::All,
+            b"ANSWERED" => Self::Answered,
+            b"BCC" => Self::Bcc(text(r)?),
+            b"BEFORE" => Self::Before(date(r)?),
+            b"BODY" => Self::Body(text(r)?),
+            b"CC" => Self::Cc(text(r)?),
+            b"DELETED" => Self::Deleted,
+            b"DRAFT" => Self::Draft,
+            b"FLAGGED" => Self::Flagged,
+            b"FROM" => Self::From(text(r)?),
+            b"HEADER" => {
+                let field = text(r)?;
+                Self::Header(field, text(r)?)
+            }
+            b"KEYWORD" => Self::Keyword(keyword(r)?),
+            b"LARGER" => Self::Larger(size(r)?),
+            b"NEW" => Self::New,
+            b"NOT" => Self::Not(Box::new(r.nested(Self::read_next)?)),
+            b"OLD" => Self::Old,
+            b"ON" => Self::On(date(r)?),
+            b"OR" => {
+                let one = r.nested(Self::read_next)?;
+                Self::Or(Box::new(one), Box::new(r.nested(Self::read_next)?))
+            }
+            b"RECENT" => Self::Recent,
+            b"SEEN" => Self::Seen,
+            b"SENTBEFORE" => Self::SentBefore(date(r)?),
+            b"SENTON" => Self::SentOn(date(r)?),
+            b"SENTSINCE" => Self::SentSince(date(r)?),
+            b"SINCE" => Self::Since(date(r)?),
+            b"SMALLER" => Self::Smaller(size(r)?),
+            b"SUBJECT" => Self::Subject(text(r)?),
+            b"TEXT" => Self::Text(text(r)?),
+            b"TO" => Self::To(text(r)?),
+            b"UID" => {
+                r.space()?;
+                Self::Uid(SequenceSet::read(r)?)
+            }
+            b"UNANSWERED" => Self::Unanswered,
+            b"UNDELETED" => Self::Undeleted,
+            b"UNDRAFT" => Self::Undraft,
+            b"UNFLAGGED" => Self::Unflagged,
+            b"UNKEYWORD" => Self::Unkeyword(keyword(r)?),
+            b"UNSEEN" => Self::Unseen,
+            _ => return Err(ParseError::new(start, "not a search key")),
+        })
+    }
+
+    fn read_next(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        r.space()?;
+        Self::read(r)
+    }
+
+    fn read_list(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        r.skip(1);
+        let mut keys = Vec::with_capacity(2);
+        r.items(|r| {
+            keys.push(Self::read(r)?);
+            Ok(())
+        })?;
+        if keys.is_empty() {
+            Err(ParseError::new(start, "an empty list of search keys"))
+        } else {
+            Ok(Self::And(keys))
+        }
+    }
+
+    fn write_all(keys: &[Self], e: &mut Encoder<'_>) {
+        if keys.is_empty() {
+            e.put(b"ALL");
+        }
+        e.spaced(keys, |e, key| key.write(e));
+    }
+
+    fn write(&self, e: &mut Encoder<'_>) {
+        match self {
+            Self::All => e.put(b"ALL"),
+            Self::Answered => e.put(b"ANSWERED"),
+            Self::Bcc(word) => write_text(e, b"BCC ", word),
+            Self::Before(date) => write_date(e, b"BEFORE ", *date),
+            Self::Body(word) => write_text(e, b"BODY ", word),
+            Self::Cc(word) => write_text(e, b"CC ", word),
+            Self::Deleted => e.put(b"DELETED"),
+            Self::Draft => e.put(b"DRAFT"),
+            Self::Flagged => e.put(b"FLAGGED"),
+            Self::From(word) => write_text(e, b"FROM ", word),
+            Self::Header(field, word) => {
+                write_text(e, b"HEADER ", field);
+                write_text(e, b" ", word);
+            }
+            Self::Keyword(keyword) => write_word(e, b"KEYWORD ", keyword),
+            Self::Larger(size) => write_size(e, b"LARGER ", *size),
+            Self::New => e.put(b"NEW"),
+            Self::Not(key) => {
+                e.put(b"NOT ");
+                key.write(e);
+            }
+            Self::Old => e.put(b"OLD"),
+            Self::On(date) => write_date(e, b"ON ", *date),
+            Self::Or(one, other) => {
+                e.put(b"OR ");
+                one.write(e);
+                e.put(b" ");
+                other.write(e);
+            }
+            Self::Recent => e.put(b"RECENT"),
+            Self::Seen => e.put(b"SEEN"),
+            Self::SentBefore(date) => write_date(e, b"SENTBEFORE ", *date),
+            Self::SentOn(date) => write_date(e, b"SENTON ", *date),
+            Self::SentSince(date) => write_date(e, b"SENTSINCE ", *date),
+            Self::Since(date) => write_date(e, b"SINCE ", *date),
+            Self::Smaller(size) => write_size(e, b"SMALLER ", *size),
+            Self::Subject(word) => write_text(e, b"SUBJECT ", word),
+            Self::Text(word) => write_text(e, b"TEXT ", word),
+            Self::To(word) => write_text(e, b"TO ", word),
+            Self::Uid(set) => {
+                e.put(b"UID ");
+                set.write(e.out);
+            }
+            Self::Unanswered => e.put(b"UNANSWERED"),
+            Self::Undeleted => e.put(b"UNDELETED"),
+            Self::Undraft => e.put(b"UNDRAFT"),
+            Self::Unflagged => e.put(b"UNFLAGGED"),
+            Self::Unkeyword(keyword) => write_word(e, b"UNKEYWORD ", keyword),
+            Self::Unseen => e.put(b"UNSEEN"),
+            Self::Sequence(set) => set.write(e.out),
+            Self::And(keys) => {
+                e.put(b"(");
+                Self::write_all(keys, e);
+                e.put(b")");
+            }
+        }
+    }
+}
+
+fn text(r: &mut Reader<'_>) -> Result<AString, ParseError> {
+    r.space()?;
+    AString::read(r)
+}
+
+fn date(r: &mut Reader<'_>) -> Result<Date, ParseError> {
+    r.space()?;
+    Date::read(r)
+}
+
+fn keyword(r: &mut Reader<'_>) -> Result<Atom, ParseError> {
+    r.space()?;
+    read_atom(r)
+}
+
+fn size(r: &mut Reader<'_>) -> Result<u64, ParseError> {
+    r.space()?;
+    let start = r.offset();
+    let size = r.number_u64()?;
+    if size > i64::MAX as u64 { Err(ParseError::new(start, "number too large")) } else { Ok(size) }
+}
+
+fn write_text(e: &mut Encoder<'_>, name: &[u8], word: &AString) {
+    e.put(name);
+    e.astring(word);
+}
+
+fn write_word(e: &mut Encoder<'_>, name: &[u8], word: &Atom) {
+    e.put(name);
+    e.put(word.as_bytes());
+}
+
+fn write_date(e: &mut Encoder<'_>, name: &[u8], date: Date) {
+    e.put(name);
+    date.write(e.out);
+}
+
+fn write_size(e: &mut Encoder<'_>, name: &[u8], size: u64) {
+    e.put(name);
+    e.number(size.min(i64::MAX as u64));
+}

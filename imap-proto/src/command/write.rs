@@ -1,0 +1,192 @@
+//! Writing commands.
+
+use alloc::vec::Vec;
+
+use super::{
+    AString, AppendData, Command, EncodeOptions, Encoded, OtherCommand, Request, StatusItem, encode::Encoder,
+};
+use crate::{
+    framing,
+    types::{ListPattern, MailboxName, Section, SectionText, Tag},
+};
+
+impl Request {
+    /// Appends the command to `out`, and says where it has to wait for the server.
+    pub fn encode(&self, options: EncodeOptions, out: &mut Vec<u8>) -> Encoded {
+        self.command.encode(&self.tag, options, out)
+    }
+}
+
+impl Command {
+    /// Appends the command to `out`, and says where it has to wait for the server.
+    ///
+    /// Nothing is allocated but room in `out`, unless there is a synchronizing literal or a mailbox
+    /// name has to be converted.
+    pub fn encode(&self, tag: &Tag, options: EncodeOptions, out: &mut Vec<u8>) -> Encoded {
+        let mut encoder = Encoder::new(out, options);
+        encoder.put(tag.as_bytes());
+        encoder.put(if self.is_uid() { b" UID " } else { b" " });
+        self.write(&mut encoder);
+        let body = match self {
+            Command::Append(append) => match append.message {
+                AppendData::Streamed { length } => Some(length),
+                AppendData::Inline(_) => None,
+            },
+            _ => None,
+        };
+        if body.is_none() {
+            encoder.put(b"\r\n");
+        }
+        encoder.finish(body)
+    }
+
+    fn write(&self, e: &mut Encoder<'_>) {
+        match self {
+            Command::Capability
+            | Command::Noop
+            | Command::Logout
+            | Command::StartTls
+            | Command::Namespace
+            | Command::Idle
+            | Command::Check
+            | Command::Close
+            | Command::Unselect
+            | Command::Expunge => e.put(self.name().as_bytes()),
+            Command::Authenticate(authenticate) => authenticate.write(e),
+            Command::Login(login) => login.write(e),
+            Command::Enable(capabilities) => {
+                e.put(b"ENABLE");
+                for capability in capabilities {
+                    e.put(b" ");
+                    e.put(capability.as_bytes());
+                }
+            }
+            Command::Select(select) => {
+                e.put(b"SELECT ");
+                select.write(e);
+            }
+            Command::Examine(select) => {
+                e.put(b"EXAMINE ");
+                select.write(e);
+            }
+            Command::Create(mailbox) => write_mailbox(e, b"CREATE ", mailbox),
+            Command::Delete(mailbox) => write_mailbox(e, b"DELETE ", mailbox),
+            Command::Rename { from, to } => {
+                write_mailbox(e, b"RENAME ", from);
+                write_mailbox(e, b" ", to);
+            }
+            Command::Subscribe(mailbox) => write_mailbox(e, b"SUBSCRIBE ", mailbox),
+            Command::Unsubscribe(mailbox) => write_mailbox(e, b"UNSUBSCRIBE ", mailbox),
+            Command::List(list) => list.write(e),
+            Command::Lsub { reference, pattern } => {
+                write_mailbox(e, b"LSUB ", reference);
+                e.put(b" ");
+                e.pattern(pattern);
+            }
+            Command::Status { mailbox, items } => {
+                write_mailbox(e, b"STATUS ", mailbox);
+                e.put(b" ");
+                StatusItem::write_list(items, e);
+            }
+            Command::Append(append) => append.write(e),
+            Command::UidExpunge(set) => {
+                e.put(b"EXPUNGE ");
+                set.write(e.out);
+            }
+            Command::Search(search) => search.write(e),
+            Command::Fetch(fetch) => fetch.write(e),
+            Command::Store(store) => store.write(e),
+            Command::Copy(copy) => {
+                e.put(b"COPY ");
+                copy.write(e);
+            }
+            Command::Move(copy) => {
+                e.put(b"MOVE ");
+                copy.write(e);
+            }
+            Command::Id(fields) => write_id(fields.as_deref(), e),
+            Command::Other(other) => write_other(other, e),
+        }
+    }
+}
+
+fn write_mailbox(e: &mut Encoder<'_>, name: &[u8], mailbox: &MailboxName) {
+    e.put(name);
+    e.mailbox(mailbox);
+}
+
+fn write_id(fields: Option<&[(AString, Option<AString>)]>, e: &mut Encoder<'_>) {
+    e.put(b"ID ");
+    let Some(fields) = fields else { return e.put(b"NIL") };
+    e.put(b"(");
+    e.spaced(fields, |e, (field, value)| {
+        e.string_bytes(field.as_bytes());
+        e.put(b" ");
+        match value {
+            Some(value) => e.string_bytes(value.as_bytes()),
+            None => e.put(b"NIL"),
+        }
+    });
+    e.put(b")");
+}
+
+/// As it came, with waits where literals in it want them.
+fn write_other(other: &OtherCommand, e: &mut Encoder<'_>) {
+    e.put(other.name().as_bytes());
+    let mut rest = other.arguments().as_bytes();
+    if !rest.is_empty() {
+        e.put(b" ");
+    }
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        let Some((line, behind)) = rest.split_at_checked(end + 1) else { break };
+        let Some(announced) = framing::announcement(line) else { break };
+        e.put(line);
+        if announced.synchronizing {
+            e.wait();
+        }
+        let size = usize::try_from(announced.size).unwrap_or(usize::MAX).min(behind.len());
+        let (literal, behind) = behind.split_at_checked(size).unwrap_or_default();
+        e.put(literal);
+        rest = behind;
+    }
+    e.put(rest);
+}
+
+impl Encoder<'_> {
+    /// In UTF-8 or modified UTF-7, as the server reads it.
+    pub(super) fn mailbox(&mut self, name: &MailboxName) {
+        let bytes = name.as_bytes();
+        if self.options.utf8 && memchr::memchr(b'&', bytes).is_some() {
+            self.astring_bytes(name.to_utf8().as_bytes());
+        } else if !self.options.utf8 && !bytes.is_ascii() {
+            self.astring_bytes(name.to_utf7().as_bytes());
+        } else {
+            self.astring_bytes(bytes);
+        }
+    }
+
+    pub(super) fn pattern(&mut self, pattern: &ListPattern) {
+        let bytes = pattern.as_bytes();
+        // `%` and `*` are the characters of a list-mailbox that an atom does not have.
+        if bytes == b"*" || bytes == b"%" { self.put(bytes) } else { self.string_bytes(bytes) }
+    }
+
+    pub(super) fn section(&mut self, section: &Section) {
+        match section.text() {
+            Some(SectionText::HeaderFields(names) | SectionText::HeaderFieldsNot(names)) => {
+                self.put(b"[");
+                for number in section.part() {
+                    self.number(u64::from(number.get()));
+                    self.put(b".");
+                }
+                self.put(match section.text() {
+                    Some(SectionText::HeaderFieldsNot(_)) => b"HEADER.FIELDS.NOT (",
+                    _ => b"HEADER.FIELDS (",
+                });
+                self.spaced(names, |e, name| e.astring_bytes(name.as_bytes()));
+                self.put(b")]");
+            }
+            _ => section.write(self.out),
+        }
+    }
+}

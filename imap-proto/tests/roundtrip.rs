@@ -1,0 +1,67 @@
+//! What is written is read back as the same value.
+
+use arbitrary::{Arbitrary, Unstructured};
+use bytes::{Bytes, BytesMut};
+use mailwire_core::Dialect;
+use mailwire_imap::{
+    Limits,
+    command::{EncodeOptions, Encoded, Literals, Request},
+    framing::{Framed, Framer, Speaker},
+    types::ParseContext,
+};
+use proptest::prelude::*;
+
+fn request(seed: &[u8]) -> Option<Request> {
+    Request::arbitrary(&mut Unstructured::new(seed)).ok()
+}
+
+fn options() -> impl Strategy<Value = EncodeOptions> {
+    let literals = prop_oneof![Just(Literals::Synchronizing), Just(Literals::Minus), Just(Literals::Plus)];
+    (literals, any::<bool>()).prop_map(|(literals, utf8)| EncodeOptions { literals, utf8 })
+}
+
+/// The message that a framer of a server finds, and that it finds nothing else.
+fn framed(bytes: &[u8]) -> Bytes {
+    let limits = Limits { inline_literal: usize::MAX, ..Limits::client() };
+    let (mut framer, mut input) = (Framer::new(Speaker::Client), BytesMut::from(bytes));
+    loop {
+        match framer.next(&mut input, &limits).unwrap() {
+            Framed::Literal(_) => framer.keep(&limits).unwrap(),
+            Framed::Message(frame) => {
+                assert!(input.is_empty(), "more than one message: {}", bytes.escape_ascii());
+                return frame.bytes;
+            }
+            other => panic!("{other:?} in {}", bytes.escape_ascii()),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn commands(seed in prop::collection::vec(any::<u8>(), 20..300), options in options()) {
+        let Some(request) = request(&seed) else { return Ok(()) };
+        let mut out = Vec::new();
+        let Encoded { waits, body, .. } = request.encode(options, &mut out);
+        prop_assert_eq!(body, None);
+        for wait in &waits {
+            assert!(out[..*wait].ends_with(b"}\r\n"));
+            assert!(!out[..*wait].ends_with(b"+}\r\n"));
+        }
+        let frame = framed(&out);
+        let parsed = Request::parse(&frame, ParseContext::new(Dialect::Strict));
+        match parsed {
+            Ok(parsed) => prop_assert_eq!(&parsed.value, &request, "{}", out.escape_ascii()),
+            Err(error) => prop_assert!(false, "{}: {:?}: {}", error, request, out.escape_ascii()),
+        }
+    }
+
+    #[test]
+    fn no_bytes_break_the_parser(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        let frame = Bytes::from(bytes);
+        for dialect in [Dialect::Strict, Dialect::Lenient] {
+            let _ = Request::parse(&frame, ParseContext::new(dialect));
+        }
+    }
+}
