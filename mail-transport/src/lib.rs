@@ -59,10 +59,15 @@
 //!   process-wide.
 //! - `platform-verifier` (default), `webpki-roots`: what a client trusts if it is not told.
 //! - `testing`: a certificate authority made on the spot.
+//! - `memory`: a mail store in memory that all three servers share.
+//! - `message`: raw messages as IMAP sees them, for servers.
 #![forbid(unsafe_code)]
 
 pub mod driver;
 mod error;
+pub mod imap;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod sasl;
 mod security;
 mod stream;

@@ -1,0 +1,134 @@
+//! Transfer encodings and charsets.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use mail_parser::{
+    HeaderValue,
+    decoders::{base64::base64_decode, charsets::map::charset_decoder},
+    parsers::MessageStream,
+};
+
+/// A content transfer encoding that nobody knows (RFC 3516: `UNKNOWN-CTE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unknown content transfer encoding")]
+pub struct UnknownEncoding;
+
+/// Undoes a transfer encoding. A slice of `body` where there is nothing to undo.
+pub(super) fn transfer(body: &Bytes, encoding: Option<&[u8]>) -> Result<Bytes, UnknownEncoding> {
+    let encoding = encoding.unwrap_or(b"7bit").trim_ascii();
+    let is = |name: &str| encoding.eq_ignore_ascii_case(name.as_bytes());
+    if is("") || is("7bit") || is("8bit") || is("binary") {
+        Ok(body.clone())
+    } else if is("base64") {
+        Ok(base64(body).into())
+    } else if is("quoted-printable") {
+        Ok(quoted_printable(body).into())
+    } else {
+        Err(UnknownEncoding)
+    }
+}
+
+/// RFC 2045 section 6.8: what is not of the alphabet is ignored, and padding ends it.
+fn base64(body: &[u8]) -> Vec<u8> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let end = memchr::memchr(b'=', body).unwrap_or(body.len());
+    let body = body.get(..end).unwrap_or(body);
+    let clean: Cow<'_, [u8]> = if body.iter().all(|&byte| known(byte) || byte.is_ascii_whitespace()) {
+        body.into()
+    } else {
+        body.iter().copied().filter(|&byte| known(byte)).collect()
+    };
+    base64_decode(&clean).unwrap_or_default()
+}
+
+/// RFC 2045 section 6.7. An `=` that begins nothing is kept.
+fn quoted_printable(body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len());
+    for line in body.split_inclusive(|&byte| byte == b'\n') {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let end = line.get(text.len()..).unwrap_or_default();
+        // White space at the end of a line was added on the way.
+        let mut text = text.trim_ascii_end();
+        let soft = text.last() == Some(&b'=');
+        if soft {
+            text = text.get(..text.len() - 1).unwrap_or_default();
+        }
+        while let Some(equals) = memchr::memchr(b'=', text) {
+            let (before, rest) = text.split_at(equals);
+            out.extend_from_slice(before);
+            let hex = |at: usize| rest.get(at).and_then(|&byte| char::from(byte).to_digit(16));
+            match (hex(1), hex(2)) {
+                (Some(high), Some(low)) => {
+                    out.push(u8::try_from(high << 4 | low).unwrap_or_default());
+                    text = rest.get(3..).unwrap_or_default();
+                }
+                _ => {
+                    out.push(b'=');
+                    text = rest.get(1..).unwrap_or_default();
+                }
+            }
+        }
+        out.extend_from_slice(text);
+        if !soft {
+            out.extend_from_slice(end);
+        }
+    }
+    out
+}
+
+/// Bytes of a charset as text; without a name that is known, they are taken for UTF-8.
+pub(super) fn charset<'a>(bytes: &'a [u8], name: Option<&[u8]>) -> Cow<'a, str> {
+    let decoder = name
+        .filter(|name| !name.eq_ignore_ascii_case(b"utf-8") && !name.eq_ignore_ascii_case(b"us-ascii"))
+        .and_then(charset_decoder);
+    match decoder {
+        Some(decode) => decode(bytes).into(),
+        None => String::from_utf8_lossy(bytes),
+    }
+}
+
+/// A field's body with its encoded words (RFC 2047) decoded.
+pub(super) fn encoded_words(body: &[u8]) -> String {
+    // The parser reads to a line that is no continuation.
+    let mut line = body.trim_ascii().to_vec();
+    line.extend_from_slice(b"\r\n");
+    match MessageStream::new(&line).parse_unstructured() {
+        HeaderValue::Text(text) => text.into_owned(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(body: &'static str, encoding: &str) -> Option<String> {
+        let body = Bytes::from_static(body.as_bytes());
+        let decoded = transfer(&body, Some(encoding.as_bytes())).ok()?;
+        Some(String::from_utf8_lossy(&decoded).into_owned())
+    }
+
+    #[test]
+    fn transfer_encodings() {
+        for (body, encoding, expected) in [
+            ("x=3D", " 8BIT ", Some("x=3D")),
+            ("aGVs\r\nbG8=\r\n", "Base64", Some("hello")),
+            ("aGVs!bG8", "base64", Some("hello")),
+            ("", "base64", Some("")),
+            ("a=3Db=\r\nc  \r\n=4", "quoted-printable", Some("a=bc\r\n=4")),
+            ("=\n=zz=", "quoted-printable", Some("=zz")),
+            ("x", "x-uuencode", None),
+        ] {
+            assert_eq!(decode(body, encoding).as_deref(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn headers_are_decoded() {
+        assert_eq!(encoded_words(b" =?iso-8859-1?q?J=F6rg?=\r\n =?utf-8?b?w7w=?= x"), "J\u{f6}rg\u{fc} x");
+        assert_eq!(encoded_words(b""), "");
+        assert_eq!(charset(b"J\xf6rg", Some(b"ISO-8859-1")), "J\u{f6}rg");
+    }
+}

@@ -1,0 +1,388 @@
+//! Where the parts of a message lie.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::{header, words::Words};
+
+/// Multiparts and messages nested deeper than this are given as they stand, without their parts.
+const MAX_DEPTH: usize = 32;
+/// A message of more parts than this shows these; the rest is part of the last one.
+const MAX_PARTS: usize = 2000;
+
+/// One part of a message: the message itself, a part of a multipart, or an embedded message.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The header, with the empty line behind it.
+    pub header: Range<usize>,
+    /// What follows.
+    pub body: Range<usize>,
+    /// Its media type.
+    pub content_type: ContentType,
+    /// What is inside.
+    pub content: Content,
+}
+
+/// What is inside a part.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Nothing that IMAP looks into.
+    Leaf {
+        /// The number of lines of the body.
+        lines: u64,
+    },
+    /// The parts of a multipart. There is at least one.
+    Multipart(Vec<Part>),
+    /// The message in a message/rfc822 or message/global.
+    Message {
+        /// It.
+        message: Box<Part>,
+        /// The number of lines of the body.
+        lines: u64,
+    },
+}
+
+/// A media type as the Content-Type field gives it, or its default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContentType {
+    /// `text`.
+    pub kind: Bytes,
+    /// `plain`.
+    pub subtype: Bytes,
+    /// The parameters as they are written: RFC 2231 is not undone.
+    pub parameters: Vec<(Bytes, Bytes)>,
+}
+
+impl ContentType {
+    /// Whether this is `kind/subtype`.
+    #[must_use]
+    pub fn is(&self, kind: &str, subtype: &str) -> bool {
+        self.kind.eq_ignore_ascii_case(kind.as_bytes())
+            && self.subtype.eq_ignore_ascii_case(subtype.as_bytes())
+    }
+
+    /// A parameter's value.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&Bytes> {
+        let of_name = |parameter: &&(Bytes, Bytes)| parameter.0.eq_ignore_ascii_case(name.as_bytes());
+        self.parameters.iter().find(of_name).map(|(_, value)| value)
+    }
+
+    /// RFC 2045 section 5.2.
+    fn text_plain() -> Self {
+        Self {
+            kind: Bytes::from_static(b"text"),
+            subtype: Bytes::from_static(b"plain"),
+            parameters: vec![(Bytes::from_static(b"charset"), Bytes::from_static(b"us-ascii"))],
+        }
+    }
+
+    /// RFC 2046 section 5.1.5: the default in a multipart/digest.
+    fn message() -> Self {
+        Self {
+            kind: Bytes::from_static(b"message"),
+            subtype: Bytes::from_static(b"rfc822"),
+            parameters: Vec::new(),
+        }
+    }
+
+    /// A field's value. `None` if it is not a media type.
+    fn parse(value: &Bytes) -> Option<Self> {
+        let mut words = Words::new(value);
+        let kind = words.token()?;
+        if !words.eat(b'/') {
+            return None;
+        }
+        let subtype = words.token()?;
+        Some(Self { kind, subtype, parameters: words.parameters() })
+    }
+}
+
+/// A value with parameters, such as that of Content-Disposition.
+pub(super) fn value_with_parameters(value: &Bytes) -> Option<(Bytes, Vec<(Bytes, Bytes)>)> {
+    let mut words = Words::new(value);
+    Some((words.token()?, words.parameters()))
+}
+
+/// Comma-separated tokens, such as those of Content-Language.
+pub(super) fn tokens(value: &Bytes) -> Vec<Bytes> {
+    let mut words = Words::new(value);
+    let mut tokens = Vec::new();
+    while let Some(token) = words.token() {
+        tokens.push(token);
+        if !words.eat(b',') {
+            break;
+        }
+    }
+    tokens
+}
+
+impl Part {
+    /// Finds the parts of `raw`.
+    pub(super) fn parse(raw: &Bytes) -> Self {
+        let mut left = MAX_PARTS;
+        Self::parse_at(raw, 0..raw.len(), ContentType::text_plain, 0, &mut left)
+    }
+
+    fn parse_at(
+        raw: &Bytes,
+        range: Range<usize>,
+        default: fn() -> ContentType,
+        depth: usize,
+        left: &mut usize,
+    ) -> Self {
+        let part = raw.slice(range.clone());
+        let body_start = range.start + header::body_start(&part);
+        let header = range.start..body_start;
+        let body = body_start..range.end;
+        let content_type = header::first(&raw.slice(header.clone()), b"content-type")
+            .map_or_else(default, |value| ContentType::parse(&value).unwrap_or_else(ContentType::text_plain));
+        let mut part = Self { header, body: body.clone(), content_type, content: Content::Leaf { lines: 0 } };
+        if part.content_type.kind.eq_ignore_ascii_case(b"multipart") {
+            part.content = Content::Multipart(part.parse_multipart(raw, depth, left));
+            return part;
+        }
+        let lines = count_lines(raw.get(body.clone()).unwrap_or_default());
+        let is_message =
+            part.content_type.is("message", "rfc822") || part.content_type.is("message", "global");
+        part.content = if is_message {
+            let message = if depth < MAX_DEPTH && *left > 0 {
+                *left -= 1;
+                Self::parse_at(raw, body, ContentType::text_plain, depth + 1, left)
+            } else {
+                Self::opaque(raw, body)
+            };
+            Content::Message { message: Box::new(message), lines }
+        } else {
+            Content::Leaf { lines }
+        };
+        part
+    }
+
+    /// RFC 2046 section 5.1.1. A multipart without a boundary or without parts has one part, which
+    /// is what stands there as plain text: IMAP has no multipart of no parts.
+    fn parse_multipart(&self, raw: &Bytes, depth: usize, left: &mut usize) -> Vec<Self> {
+        let mut parts = Vec::new();
+        let boundary = self.content_type.parameter("boundary").map(|value| value.trim_ascii_end());
+        if let Some(boundary) = boundary.filter(|boundary| !boundary.is_empty() && depth < MAX_DEPTH) {
+            let default = if self.content_type.subtype.eq_ignore_ascii_case(b"digest") {
+                ContentType::message
+            } else {
+                ContentType::text_plain
+            };
+            let body = raw.get(self.body.clone()).unwrap_or_default();
+            let mut delimiters = Delimiters::new(body, boundary);
+            let mut open = delimiters.next().filter(|delimiter| !delimiter.last);
+            while let Some(delimiter) = open.take().filter(|_| *left > 0) {
+                *left -= 1;
+                let next = if *left > 0 { delimiters.next() } else { None };
+                // Without a delimiter behind it, a part goes on to the end of its surroundings.
+                let end = next.as_ref().map_or(body.len(), |next| next.before).max(delimiter.after);
+                let range = self.body.start + delimiter.after..self.body.start + end;
+                parts.push(Self::parse_at(raw, range, default, depth + 1, left));
+                open = next.filter(|next| !next.last);
+            }
+        }
+        if parts.is_empty() {
+            parts.push(Self::opaque(raw, self.body.clone()));
+        }
+        parts
+    }
+
+    /// A part without a header that is not looked into.
+    fn opaque(raw: &Bytes, body: Range<usize>) -> Self {
+        let lines = count_lines(raw.get(body.clone()).unwrap_or_default());
+        Self {
+            header: body.start..body.start,
+            body,
+            content_type: ContentType::text_plain(),
+            content: Content::Leaf { lines },
+        }
+    }
+
+    /// The part that a section's number names: `2.1` is the first part of the second.
+    #[must_use]
+    pub fn find(&self, number: &[u32]) -> Option<&Self> {
+        let Some((&first, rest)) = number.split_first() else { return Some(self) };
+        let index = usize::try_from(first).ok()?.checked_sub(1)?;
+        match &self.content {
+            Content::Multipart(parts) => parts.get(index)?.find_within(rest),
+            // A message that is not a multipart is its own first part.
+            _ if index == 0 => self.find_within(rest),
+            _ => None,
+        }
+    }
+
+    /// The same below a part that has a number itself: what is in an embedded message is numbered
+    /// as if the message stood in its part's place.
+    fn find_within(&self, rest: &[u32]) -> Option<&Self> {
+        if rest.is_empty() {
+            return Some(self);
+        }
+        match &self.content {
+            Content::Multipart(_) => self.find(rest),
+            Content::Message { message, .. } => message.find(rest),
+            Content::Leaf { .. } => None,
+        }
+    }
+
+    /// The message in this part.
+    #[must_use]
+    pub fn message(&self) -> Option<&Self> {
+        match &self.content {
+            Content::Message { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+}
+
+/// How many lines a text has; the last one counts without its line end too.
+fn count_lines(text: &[u8]) -> u64 {
+    let unfinished = text.last().is_some_and(|&byte| byte != b'\n');
+    memchr::memchr_iter(b'\n', text).count() as u64 + u64::from(unfinished)
+}
+
+struct Delimiter {
+    /// Where the part before it ends: the line end before a delimiter is the delimiter's.
+    before: usize,
+    /// Where the part behind it begins.
+    after: usize,
+    last: bool,
+}
+
+struct Delimiters<'a> {
+    body: &'a [u8],
+    found: memchr::memmem::FindIter<'a, 'static>,
+    length: usize,
+}
+
+impl<'a> Delimiters<'a> {
+    fn new(body: &'a [u8], boundary: &[u8]) -> Self {
+        let dashed = [&b"--"[..], boundary].concat();
+        let found = memchr::memmem::Finder::new(&dashed).find_iter(body).into_owned();
+        Self { body, found, length: dashed.len() }
+    }
+}
+
+impl Iterator for Delimiters<'_> {
+    type Item = Delimiter;
+
+    fn next(&mut self) -> Option<Delimiter> {
+        loop {
+            let start = self.found.next()?;
+            let before = self.body.get(..start)?;
+            if !matches!(before.last(), None | Some(b'\n')) {
+                continue;
+            }
+            let rest = self.body.get(start + self.length..)?;
+            let last = rest.starts_with(b"--");
+            let padding = if last { rest.get(2..)? } else { rest };
+            let line = memchr::memchr(b'\n', padding).map_or(padding, |end| padding.split_at(end + 1).0);
+            if !line.trim_ascii().is_empty() {
+                continue;
+            }
+            let after = start + self.length + if last { 2 } else { 0 } + line.len();
+            let before = before.strip_suffix(b"\n").unwrap_or(before);
+            let before = before.strip_suffix(b"\r").unwrap_or(before).len();
+            return Some(Delimiter { before, after, last });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(raw: &'static str) -> (Bytes, Part) {
+        let raw = Bytes::from_static(raw.as_bytes());
+        let part = Part::parse(&raw);
+        (raw, part)
+    }
+
+    fn body_of(raw: &Bytes, part: Option<&Part>) -> Option<String> {
+        part.map(|part| String::from_utf8_lossy(&raw[part.body.clone()]).into_owned())
+    }
+
+    const NESTED: &str = "Content-Type: multipart/mixed; boundary=\"a b\"\r\n\r\npreamble\r\n\
+        --a b\r\n\r\none\r\n\
+        --a b  \r\nContent-Type: message/rfc822\r\n\r\n\
+        Subject: inner\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n\
+        --a\r\n\r\nx\r\n--a\r\nContent-Type: text/html\r\n\r\ny\r\n--a--\r\n\r\n\
+        --a b\r\nContent-Type: message/rfc822\r\n\r\nSubject: plain\r\n\r\nlast\r\n\
+        --a b--\r\nepilogue";
+
+    #[test]
+    fn parts_are_numbered_as_rfc_9051_says() {
+        let (raw, part) = parse(NESTED);
+        for (number, body) in [
+            (&[1][..], Some("one")),
+            (&[2, 1], Some("x")),
+            (&[2, 2], Some("y")),
+            (&[3, 1], Some("last")),
+            (&[4], None),
+            (&[0], None),
+            (&[1, 1], None),
+            (&[3, 2], None),
+            (&[2, 1, 1], None),
+        ] {
+            assert_eq!(body_of(&raw, part.find(number)).as_deref(), body, "{number:?}");
+        }
+        assert!(part.find(&[2]).unwrap().message().is_some());
+    }
+
+    #[test]
+    fn broken_multiparts_have_one_part() {
+        for raw in [
+            "Content-Type: multipart/mixed\r\n\r\nbody",
+            "Content-Type: multipart/mixed; boundary=x\r\n\r\nbody",
+            "Content-Type: multipart/mixed; boundary=\"\"\r\n\r\nbody",
+            "Content-Type: multipart/mixed; boundary=x\n\nbody",
+        ] {
+            let (raw, part) = parse(raw);
+            assert_eq!(body_of(&raw, part.find(&[1])).as_deref(), Some("body"));
+            assert!(part.find(&[2]).is_none());
+        }
+        // No closing delimiter, an empty part, no line end at the end.
+        let (raw, part) = parse("Content-Type: multipart/mixed; boundary=x\n\n--x\n--x\n\nlast");
+        assert_eq!(body_of(&raw, part.find(&[1])).as_deref(), Some(""));
+        assert_eq!(body_of(&raw, part.find(&[2])).as_deref(), Some("last"));
+    }
+
+    #[test]
+    fn deep_nesting_ends() {
+        let mut raw = String::new();
+        for _ in 0..10_000 {
+            raw.push_str("Content-Type: message/rfc822\r\n\r\n");
+        }
+        let part = Part::parse(&raw.into());
+        assert!(part.find(&[1; 30]).is_some() && part.find(&[1; 40]).is_none());
+    }
+
+    #[test]
+    fn many_parts_end() {
+        let raw = format!("Content-Type: multipart/mixed; boundary=x\r\n\r\n{}", "--x\r\n".repeat(100_000));
+        match Part::parse(&raw.into()).content {
+            Content::Multipart(parts) => assert!(parts.len() <= MAX_PARTS),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn content_types() {
+        let value = Bytes::from_static(
+            b"Text / Plain (a (nested) comment); charset=\"utf-\\8\"; name=my file.txt ;;junk; x*0*=a''b%20",
+        );
+        let parsed = ContentType::parse(&value).unwrap();
+        assert!(parsed.is("text", "plain"));
+        let parameters: Vec<_> = parsed
+            .parameters
+            .iter()
+            .map(|(name, value)| (std::str::from_utf8(name).unwrap(), std::str::from_utf8(value).unwrap()))
+            .collect();
+        assert_eq!(parameters, [("charset", "utf-8"), ("name", "my file.txt"), ("x*0*", "a''b%20")]);
+        for junk in ["", "text", "/plain", ";charset=x", "text plain"] {
+            assert!(ContentType::parse(&Bytes::from_static(junk.as_bytes())).is_none(), "{junk}");
+        }
+    }
+}

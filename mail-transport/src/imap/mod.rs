@@ -1,0 +1,4 @@
+//! IMAP over a stream.
+
+#[cfg(feature = "message")]
+pub mod message;
