@@ -31,6 +31,27 @@ pub enum Expected {
 }
 
 impl Expected {
+    /// What reads this reply again.
+    #[must_use]
+    pub const fn of_reply(reply: &Reply) -> Self {
+        match reply {
+            Reply::Ok { .. } | Reply::Err { .. } => Self::Status,
+            Reply::Drop(_) => Self::DropListing,
+            Reply::Listing(listing) => Self::of_line(listing),
+        }
+    }
+
+    /// What reads this line again.
+    #[must_use]
+    pub const fn of_line(line: &Listing) -> Self {
+        match line {
+            Listing::Scan(_) => Self::ScanListing,
+            Listing::UniqueId(_) => Self::UniqueIdListing,
+            Listing::Capability(_) => Self::Capability,
+            Listing::Other(_) => Self::Status,
+        }
+    }
+
     /// What stands in the status line when `command` succeeds.
     #[must_use]
     pub const fn status_of(command: &Command) -> Self {

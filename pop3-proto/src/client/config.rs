@@ -1,0 +1,103 @@
+//! How a client behaves.
+
+use core::time::Duration;
+
+use mailwire_core::{Channel, Dialect, dot::LineEnds};
+
+use crate::limits::Limits;
+
+/// The settings of a client's connection.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// How the stream is protected. With [`Channel::StartTls`] the machine sends STLS by itself,
+    /// and nothing of the caller's before TLS is up.
+    pub channel: Channel,
+    /// How exactly the server is held to the grammar.
+    pub dialect: Dialect,
+    /// What ends a line of a message body. `None`: any line end if the dialect is lenient, CR LF
+    /// if it is strict. With [`LineEnds::Any`] a server that lets a bare LF through unstuffed lets
+    /// the author of a message end the body early; what comes behind is then read as replies to
+    /// commands that are on their way, and is an error if there are none.
+    pub body_line_ends: Option<LineEnds>,
+    /// Whether USER, PASS and mechanisms that show the secret may be used without TLS.
+    pub allow_clear_credentials: bool,
+    /// When the machine asks for the capabilities by itself.
+    pub ask_capabilities: AskCapabilities,
+    /// Whether PIPELINING is used where it is offered.
+    pub pipelining: bool,
+    /// Whether the first message of a SASL exchange is sent with AUTH, where that is allowed: SASL
+    /// is announced, and the line is not longer than 255 octets. Otherwise the machine sends it
+    /// when the server asks for it, as some servers need it.
+    pub initial_response: bool,
+    /// What is taken from the server.
+    pub limits: Limits,
+    /// How long the server may take.
+    pub timeouts: Timeouts,
+}
+
+impl Config {
+    /// The defaults for a channel.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self {
+            channel,
+            dialect: Dialect::default(),
+            body_line_ends: None,
+            allow_clear_credentials: false,
+            ask_capabilities: AskCapabilities::default(),
+            pipelining: true,
+            initial_response: true,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    pub(super) fn line_ends(&self) -> LineEnds {
+        self.body_line_ends.unwrap_or(match self.dialect {
+            Dialect::Strict => LineEnds::CrLf,
+            Dialect::Lenient => LineEnds::Any,
+        })
+    }
+}
+
+/// When a client sends CAPA by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AskCapabilities {
+    /// After the greeting. Before STLS it shows whether that is offered.
+    pub after_greeting: bool,
+    /// After STLS, as all that was learnt before is forgotten.
+    pub after_tls: bool,
+    /// After the login, as some servers then say more. Not sent if the server refused CAPA before.
+    pub after_login: bool,
+}
+
+impl Default for AskCapabilities {
+    fn default() -> Self {
+        Self { after_greeting: true, after_tls: true, after_login: true }
+    }
+}
+
+/// How long a server may be silent. The driver keeps the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the greeting.
+    pub greeting: Duration,
+    /// For a status line, which can take long where a maildrop is large.
+    pub reply: Duration,
+    /// Within a listing or a message.
+    pub body: Duration,
+    /// For the answer to QUIT, while messages are deleted.
+    pub quit: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            greeting: Duration::from_secs(60),
+            reply: Duration::from_secs(180),
+            body: Duration::from_secs(120),
+            quit: Duration::from_secs(600),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What a server offers and takes.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use mailwire_core::{Channel, Dialect, dot::BareNewline};
+
+use crate::{
+    capability::Capability,
+    limits::Limits,
+    types::{ApopTimestamp, Keyword, LineText, Mechanism, ReplyText},
+};
+
+/// The settings of a server's connection. The machine announces what follows from them and from
+/// the session's state, and refuses what it does not announce.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// How the stream is protected. With [`Channel::StartTls`] STLS is offered.
+    pub channel: Channel,
+    /// How exactly the client is held to the grammar. Line ends are always strict.
+    pub dialect: Dialect,
+    /// The greeting's text.
+    pub greeting: ReplyText,
+    /// A timestamp makes APOP possible. It has to be a new one for each connection.
+    pub apop: Option<ApopTimestamp>,
+    /// Whether USER and PASS are offered, on a protected stream or where it is allowed in clear.
+    pub user: bool,
+    /// The SASL mechanisms, those that show the secret on a protected stream only.
+    pub mechanisms: Vec<Mechanism>,
+    /// Whether secrets may come in clear.
+    pub allow_clear_credentials: bool,
+    /// Whether TOP is offered.
+    pub top: bool,
+    /// Whether UIDL is offered.
+    pub uidl: bool,
+    /// Whether PIPELINING is announced. Commands are read one by one in any case.
+    pub pipelining: bool,
+    /// Whether RESP-CODES is announced. If not, codes in replies are left out.
+    pub resp_codes: bool,
+    /// Whether AUTH-RESP-CODE is announced: the application then gives each refusal of credentials
+    /// the code AUTH (RFC 3206 section 6).
+    pub auth_resp_code: bool,
+    /// IMPLEMENTATION, announced after the login.
+    pub implementation: Option<LineText>,
+    /// Anything else to be announced: LOGIN-DELAY, EXPIRE, vendors' own.
+    pub more: Vec<Capability>,
+    /// Names of further commands, which are handed to the application as
+    /// [`Command::Other`](crate::Command::Other).
+    pub extension_commands: Vec<Keyword>,
+    /// What happens to a CR or LF that stands alone in a message that is sent.
+    pub bare_newline: BareNewline,
+    /// What is taken from the client.
+    pub limits: Limits,
+    /// How long the client may take.
+    pub timeouts: Timeouts,
+}
+
+impl Config {
+    /// The defaults for a channel: everything that needs nothing of the application but a maildrop.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self {
+            channel,
+            dialect: Dialect::default(),
+            greeting: ReplyText::from_static("POP3 server ready"),
+            apop: None,
+            user: true,
+            mechanisms: Vec::new(),
+            allow_clear_credentials: false,
+            top: true,
+            uidl: true,
+            pipelining: true,
+            resp_codes: true,
+            auth_resp_code: true,
+            implementation: None,
+            more: Vec::new(),
+            extension_commands: Vec::new(),
+            bare_newline: BareNewline::Normalize,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// How long a client may be silent. The driver keeps the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Before the login.
+    pub authorization: Duration,
+    /// After it. At least 10 minutes (RFC 1939 section 3).
+    pub transaction: Duration,
+    /// For taking what is sent to it.
+    pub write: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            authorization: Duration::from_secs(600),
+            transaction: Duration::from_secs(600),
+            write: Duration::from_secs(300),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What a server's machine tells.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use mailwire_core::{Deviation, ParseError, SaslStep, Ticket};
+
+use crate::{
+    command::Command,
+    types::{Keyword, Password, UserName},
+};
+
+/// An event of [`server::Connection`](super::Connection).
+///
+/// `Command` and `Login` have to be answered; the next command is read after that. What the machine
+/// answers by itself does not come up here: CAPA, NOOP, USER, and QUIT before the login.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A command that fits the session's state. QUIT comes after a login only: it is the moment to
+    /// delete what is marked, and the only one (RFC 1939 section 6).
+    Command {
+        /// For the answer.
+        ticket: Ticket,
+        /// The command.
+        command: Command,
+        /// What was odd.
+        deviations: Vec<Deviation>,
+    },
+    /// USER and PASS. The answer should be the same for a wrong name and a wrong password.
+    Login {
+        /// For the answer. A positive one begins the TRANSACTION state.
+        ticket: Ticket,
+        /// The name.
+        user: UserName,
+        /// The password.
+        password: Password,
+        /// What was odd.
+        deviations: Vec<Deviation>,
+    },
+    /// The client's step of a SASL exchange. [`SaslStep::Cancel`] ends the exchange: the machine
+    /// has answered it.
+    AuthResponse {
+        /// The AUTH command.
+        ticket: Ticket,
+        /// What it sent, decoded.
+        step: SaslStep,
+    },
+    /// A command that is unknown, not offered or out of sequence. The machine has answered it.
+    Refused {
+        /// Its name; before the login at most its first four characters if it is unknown, as a
+        /// line out of step can be a secret.
+        keyword: Keyword,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A line that does not parse. The machine has answered it.
+    Malformed {
+        /// The AUTH command, if the line ended its exchange.
+        ticket: Option<Ticket>,
+        /// The line. Where it can hold a secret, its first word at most.
+        bytes: Bytes,
+        /// What is wrong.
+        error: ParseError,
+    },
+}
