@@ -11,7 +11,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr2;
 
-use crate::{Misuse, Output};
+use crate::{Misuse, Output, output::CHAIN_FROM};
 
 /// What a [`Stuffer`] does with a CR or LF that stands alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -80,12 +80,14 @@ impl Stuffer {
         // Bytes from `start` on are not emitted yet, bytes before `at` are looked at.
         let mut at = start;
         while at < chunk.len() {
-            if self.last == Last::LineEnd && chunk.get(at) == Some(&b'.') {
+            let (special, kind) = if self.last == Last::LineEnd && chunk.get(at) == Some(&b'.') {
                 // Emitting up to this dot and going on *from* it writes it twice without a copy.
                 emit(output, &chunk, start, at + 1);
                 start = at;
-            }
-            let (special, kind) = next_special(&chunk, at);
+                next_in_line(&chunk, at)
+            } else {
+                next_special(&chunk, at)
+            };
             match kind {
                 Special::None => {
                     self.last = Last::Other;
@@ -111,8 +113,12 @@ impl Stuffer {
                 }
             }
         }
-        emit(output, &chunk, start, chunk.len());
         self.offset = self.offset.saturating_add(chunk.len() as u64);
+        if start == 0 {
+            output.append(chunk);
+        } else {
+            emit(output, &chunk, start, chunk.len());
+        }
         Ok(())
     }
 
@@ -146,8 +152,10 @@ impl Stuffer {
 }
 
 fn emit(output: &mut Output, chunk: &Bytes, start: usize, end: usize) {
-    if start < end {
-        output.append(chunk.slice(start..end));
+    match chunk.get(start..end) {
+        Some(part) if part.len() >= CHAIN_FROM => output.append(chunk.slice(start..end)),
+        Some(part) => output.put(part),
+        None => {}
     }
 }
 
@@ -163,54 +171,114 @@ enum Special {
 }
 
 /// The next place at or after `from` where something must be done: a line end before a dot or at
-/// the end, a bare CR or LF. The first line is looked at by itself, for where every line starts
-/// with a dot; plain lines behind it are stepped over in whole blocks.
+/// the end, a bare CR or LF. The first line is looked at by itself, for where every line starts with
+/// a dot.
+fn next_in_line(bytes: &[u8], from: usize) -> (usize, Special) {
+    match line_end(bytes, from) {
+        Ok(found) => found,
+        Err(next_line) => next_special(bytes, next_line),
+    }
+}
+
+/// The same, where plain lines are expected: they are stepped over in whole blocks.
 fn next_special(bytes: &[u8], from: usize) -> (usize, Special) {
-    let mut at = from;
+    let mut at = skip_plain(bytes, from);
     loop {
-        let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'\r', b'\n', rest)) else {
-            return (bytes.len(), Special::None);
-        };
-        let special = at + found;
-        match (bytes.get(special), bytes.get(special + 1), bytes.get(special + 2)) {
-            (Some(b'\r'), None, _) => return (special, Special::CrAtEnd),
-            (Some(b'\r'), Some(b'\n'), Some(b'.') | None) => return (special, Special::LineEnd),
-            (Some(b'\r'), Some(b'\n'), Some(_)) => {
-                at = special + 2;
-                at += plain_prefix(bytes.get(at..).unwrap_or_default());
-            }
-            _ => return (special, Special::Bare),
+        match line_end(bytes, at) {
+            Ok(found) => return found,
+            Err(next_line) => at = next_line,
         }
     }
 }
 
-/// The size of the blocks that [`plain_prefix`] looks at: large enough for the loop to be
-/// vectorized, small enough that a dot costs a second look at little.
-const BLOCK: usize = 256;
+/// What ends the line at `from`, or where the next line starts if that is nothing special.
+#[inline]
+fn line_end(bytes: &[u8], from: usize) -> Result<(usize, Special), usize> {
+    let Some(found) = bytes.get(from..).and_then(|rest| memchr2(b'\r', b'\n', rest)) else {
+        return Ok((bytes.len(), Special::None));
+    };
+    let special = from + found;
+    match (bytes.get(special), bytes.get(special + 1), bytes.get(special + 2)) {
+        (Some(b'\r'), None, _) => Ok((special, Special::CrAtEnd)),
+        (Some(b'\r'), Some(b'\n'), Some(b'.') | None) => Ok((special, Special::LineEnd)),
+        (Some(b'\r'), Some(b'\n'), Some(_)) => Err(special + 2),
+        _ => Ok((special, Special::Bare)),
+    }
+}
 
-/// The length of a prefix of `bytes`, in whole blocks, in which every CR is followed by LF, every
-/// LF preceded by CR, and no LF followed by a dot, with the byte behind each block included in the
-/// look. A block that begins with LF is never plain, nor is one whose last byte is CR or LF.
+/// A place at or after `from` with nothing special before it, and close to the next that is: it is
+/// in the next 128 bytes, or the text ends there.
 ///
-/// The loop has no branch, so that the compiler turns it into vector instructions: this, not
-/// `memchr`, is what makes bodies with short lines as fast as bodies with long ones.
-fn plain_prefix(bytes: &[u8]) -> usize {
-    let mut length = 0;
-    while let Some(block) = bytes.get(length..length + BLOCK + 1) {
-        let (Some(first), Some(last)) = (block.get(..BLOCK), block.get(1..)) else { break };
-        let mut odd = u8::from(block.first() == Some(&b'\n'));
-        for (&here, &next) in first.iter().zip(last) {
-            let cr = u8::from(here == b'\r');
-            let lf = u8::from(here == b'\n');
-            odd |= (cr ^ u8::from(next == b'\n')) | (lf & u8::from(next == b'.'));
-        }
-        // The block's end must not cut a line end from what follows it.
-        if odd != 0 || matches!(block.get(BLOCK - 1), Some(b'\r' | b'\n')) {
+/// A place in the text is plain when it holds CR just if the next one holds LF, and when no dot is
+/// behind that LF. That is asked of all places of a block at once, without a branch, so that the
+/// compiler makes vector instructions of it: this, not `memchr`, is what makes bodies with short lines
+/// as fast as bodies with long ones.
+fn skip_plain(bytes: &[u8], from: usize) -> usize {
+    // No place looks at what is before it. At the last two places there is too little to look at.
+    let end = bytes.len().saturating_sub(2);
+    if bytes.get(from) == Some(&b'\n') || from + LANES > end {
+        return from;
+    }
+    let mut at = from;
+    let mut size = 512;
+    while at < end {
+        let next = end.min(at + size);
+        // A block of less than one set of registers begins before `at`: a second look does no harm.
+        if is_plain(bytes, at.min(next.saturating_sub(LANES)), next) {
+            at = next;
+        } else if size > 128 {
+            size = 128;
+        } else {
             break;
         }
-        length += BLOCK;
     }
-    length
+    // An LF here was found to belong to the CR before it.
+    if at > from && bytes.get(at) == Some(&b'\n') && bytes.get(at - 1) == Some(&b'\r') {
+        at += 1;
+    }
+    at
+}
+
+/// As many places as are looked at with one set of vector registers.
+const LANES: usize = 32;
+
+/// Whether all places from `from` to `to` are plain. There are at least as many as [`LANES`], and two
+/// bytes behind them.
+#[inline]
+fn is_plain(bytes: &[u8], from: usize, to: usize) -> bool {
+    let (Some(here), Some(next), Some(behind)) =
+        (bytes.get(from..to), bytes.get(from + 1..to + 1), bytes.get(from + 2..to + 2))
+    else {
+        return false;
+    };
+    let mut odd = [0; LANES];
+    for ((here, next), behind) in
+        here.chunks_exact(LANES).zip(next.chunks_exact(LANES)).zip(behind.chunks_exact(LANES))
+    {
+        mark_odd(here, next, behind, &mut odd);
+    }
+    if let (Some(here), Some(next), Some(behind)) =
+        (here.last_chunk::<LANES>(), next.last_chunk::<LANES>(), behind.last_chunk::<LANES>())
+    {
+        mark_odd(here, next, behind, &mut odd);
+    }
+    odd == [0; LANES]
+}
+
+/// Marks the places that are not plain.
+#[inline(always)]
+fn mark_odd(here: &[u8], next: &[u8], behind: &[u8], odd: &mut [u8; LANES]) {
+    let (Some(here), Some(next), Some(behind)) =
+        (here.first_chunk::<LANES>(), next.first_chunk::<LANES>(), behind.first_chunk::<LANES>())
+    else {
+        return;
+    };
+    for (odd, ((here, next), behind)) in odd.iter_mut().zip(here.iter().zip(next).zip(behind)) {
+        let cr = if *here == b'\r' { 0xff } else { 0 };
+        let lf = if *next == b'\n' { 0xff } else { 0 };
+        let dot = if *behind == b'.' { 0xff } else { 0 };
+        *odd |= (cr ^ lf) | (lf & dot);
+    }
 }
 
 /// What an [`Unstuffer`] found.
@@ -257,13 +325,25 @@ pub struct Unstuffer {
     /// Bytes handed out or dropped so far.
     offset: u64,
     bare: Option<u64>,
+    /// How many short chunks in a row ended before a dot.
+    short: u8,
 }
+
+/// A line shorter than this is moved rather than handed out by itself, where lines with dots follow
+/// one another.
+const SHORT: usize = 512;
+
+/// After so many short chunks, lines with dots are taken to be the rule.
+const DENSE: u8 = 4;
+
+/// A chunk made of several lines does not grow much longer than this, so that it stays in the cache.
+const JOINED: usize = 16 * 1024;
 
 impl Unstuffer {
     /// At the start of a body, which is the start of a line.
     #[must_use]
     pub const fn new(ends: LineEnds) -> Self {
-        Self { ends, last: Last::LineEnd, offset: 0, bare: None }
+        Self { ends, last: Last::LineEnd, offset: 0, bare: None, short: 0 }
     }
 
     /// Where the first CR or LF stood that was not part of a CR LF pair, in bytes of the body as
@@ -275,7 +355,11 @@ impl Unstuffer {
 
     /// Takes the next part of the body off the front of `input`. At most four bytes stay behind
     /// without a verdict.
+    ///
+    /// A chunk ends before a stuffed dot. Where short lines with dots follow one another, which would
+    /// make a chunk of each, they are moved together within `input` instead.
     pub fn next(&mut self, input: &mut BytesMut) -> Unstuffed {
+        let mut behind_dot = false;
         if self.last == Last::LineEnd && input.first() == Some(&b'.') {
             match (input.get(1), input.get(2)) {
                 (Some(b'\r'), Some(b'\n')) => return self.end(input, 3),
@@ -289,15 +373,58 @@ impl Unstuffer {
                     self.offset += 1;
                     // The dot was stuffing. Whatever stands here, a dot too, is data.
                     self.last = Last::Other;
+                    behind_dot = true;
                 }
             }
         }
-        let length = self.run(input);
+        let length = self.run(input, behind_dot);
         if length == 0 {
             return Unstuffed::NeedInput;
         }
-        self.offset = self.offset.saturating_add(length as u64);
-        Unstuffed::Chunk(input.split_to(length).freeze())
+        let (mut whole, mut taken) = (length, length);
+        if self.last == Last::LineEnd && length < SHORT && input.len() > length {
+            self.short = self.short.saturating_add(1);
+            if self.short >= DENSE {
+                (whole, taken) = self.join(input, length);
+            }
+        } else {
+            self.short = 0;
+        }
+        self.offset = self.offset.saturating_add(taken as u64);
+        let chunk = input.split_to(whole).freeze();
+        input.advance(taken - whole);
+        Unstuffed::Chunk(chunk)
+    }
+
+    /// Moves the lines behind the first `length` bytes of `input` up against them, without the dots
+    /// that are stuffing, as long as each line starts with one. The lengths of what is now one chunk,
+    /// and of what it was made of.
+    fn join(&mut self, input: &mut [u8], length: usize) -> (usize, usize) {
+        let (mut whole, mut taken) = (length, length);
+        while whole < JOINED {
+            // The end of the body, and all that is odd or not there in full, is not for here.
+            let (Some(b'.'), Some(second)) = (input.get(taken), input.get(taken + 1)) else { break };
+            if matches!(second, b'\r' | b'\n') {
+                break;
+            }
+            let start = taken + 1;
+            let (end, goes_on) = match line_end(input, start) {
+                Ok((special, Special::LineEnd)) => (special + 2, true),
+                Err(next_line) => (next_line, false),
+                Ok(_) => break,
+            };
+            if end - start >= SHORT {
+                break;
+            }
+            input.copy_within(start..end, whole);
+            whole += end - start;
+            taken = end;
+            if !goes_on {
+                self.short = 0;
+                break;
+            }
+        }
+        (whole, taken)
     }
 
     fn end(&mut self, input: &mut BytesMut, length: usize) -> Unstuffed {
@@ -308,7 +435,7 @@ impl Unstuffer {
 
     /// The length of what can be handed out at once: up to the next line that starts with a dot,
     /// or all. Leaves `last` as it is behind that.
-    fn run(&mut self, input: &[u8]) -> usize {
+    fn run(&mut self, input: &[u8], behind_dot: bool) -> usize {
         let mut at = 0;
         if self.last == Last::Cr {
             match input.first() {
@@ -328,7 +455,8 @@ impl Unstuffer {
             }
         }
         while at < input.len() {
-            let (special, kind) = next_special(input, at);
+            let (special, kind) =
+                if behind_dot && at == 0 { next_in_line(input, at) } else { next_special(input, at) };
             match kind {
                 Special::None => {
                     self.last = Last::Other;
@@ -491,6 +619,21 @@ mod tests {
     }
 
     #[test]
+    fn a_dot_on_every_line_does_not_make_a_chunk_of_every_line() {
+        let body = b".line\r\n".repeat(1000);
+        let wire = stuff(&[&body], BareNewline::Refuse).unwrap();
+        let mut input = BytesMut::from(&wire[..]);
+        let mut unstuffer = Unstuffer::new(LineEnds::CrLf);
+        let (mut read, mut chunks) = (Vec::new(), 0);
+        while let Unstuffed::Chunk(chunk) = unstuffer.next(&mut input) {
+            read.extend_from_slice(&chunk);
+            chunks += 1;
+        }
+        assert_eq!(read, body);
+        assert!(chunks < 10, "{chunks} chunks");
+    }
+
+    #[test]
     fn chunks_are_slices_and_bodies_are_not_copied() {
         let body = Bytes::from([vec![b'x'; 1000], b"\r\n.".to_vec(), vec![b'y'; 1000]].concat());
         let mut output = Output::new(usize::MAX);
@@ -519,6 +662,16 @@ mod tests {
         proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
     }
 
+    /// Bodies in which most lines start with a dot.
+    fn dotted_body() -> impl Strategy<Value = Vec<u8>> {
+        let line = prop_oneof![
+            20 => (0usize..200).prop_map(|n| [b".".to_vec(), vec![b'x'; n], b"\r\n".to_vec()].concat()),
+            1 => (0usize..1000).prop_map(|n| [vec![b'x'; n], b"\r\n".to_vec()].concat()),
+            1 => Just(b"..\r.x\r\n".to_vec()), 1 => Just(b".\n".to_vec()),
+        ];
+        proptest::collection::vec(line, 0..60).prop_map(|lines| lines.concat())
+    }
+
     fn cut<'a>(body: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
         let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len() + 1)).collect();
         places.push(0);
@@ -530,7 +683,7 @@ mod tests {
     proptest! {
         #[test]
         fn normalizes_as_the_slow_way_does(
-            body in body(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6)
+            body in prop_oneof![body(), dotted_body()], cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6)
         ) {
             let wire = stuff(&cut(&body, &cuts), BareNewline::Normalize).unwrap();
             prop_assert_eq!(&wire, &stuff_slowly(&body));
@@ -542,7 +695,7 @@ mod tests {
 
         #[test]
         fn reading_does_not_depend_on_the_cuts(
-            body in body(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6), any_end: bool
+            body in prop_oneof![body(), dotted_body()], cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6), any_end: bool
         ) {
             let ends = if any_end { LineEnds::Any } else { LineEnds::CrLf };
             let wire = [&body[..], b"\r\n.\r\n"].concat();

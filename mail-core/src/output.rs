@@ -40,7 +40,7 @@ enum Piece {
 }
 
 /// A chunk below this size is cheaper to copy than to write as a piece of its own.
-const CHAIN_FROM: usize = 512;
+pub(crate) const CHAIN_FROM: usize = 512;
 
 impl Output {
     /// An empty output that is [full](Self::is_full) from `limit` bytes on.
