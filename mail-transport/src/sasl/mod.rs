@@ -1,5 +1,79 @@
-//! SASL.
-/// x
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("x")]
-pub struct SaslError;
+//! Authentication by SASL (RFC 4422), in both roles.
+//!
+//! The three protocols carry the messages of a mechanism in their own way; what is in them is made
+//! and read here, on top of rsasl. Each message from the peer is checked against the mechanism's
+//! grammar before rsasl sees it.
+//!
+//! A client:
+//!
+//! ```
+//! use mailwire_core::SaslStep;
+//! use mailwire_transport::sasl::{ClientExchange, Credentials, SaslContext};
+//!
+//! let credentials = Credentials::password("tim", "tanstaaf");
+//! // `SaslContext::of(&stream)` says what protects the channel.
+//! let context = SaslContext::clear().allow_clear_credentials();
+//! let mut exchange = ClientExchange::choose(&credentials, ["LOGIN", "PLAIN"], &context)?;
+//! assert_eq!(exchange.mechanism().name(), "PLAIN");
+//! let initial = exchange.initial()?.expect("the client goes first");
+//! assert_eq!(initial.expose(), b"\0tim\0tanstaaf");
+//! // The server's challenges go to `exchange.step(..)`. When the protocol says that it succeeded:
+//! exchange.finish(None)?;
+//! # Ok::<(), mailwire_transport::sasl::SaslError>(())
+//! ```
+
+mod client;
+mod credentials;
+mod mechanism;
+mod scram;
+mod server;
+mod stored;
+
+pub use client::ClientExchange;
+pub use credentials::Credentials;
+pub use mechanism::{Mechanism, SaslContext};
+pub use server::{Authenticator, Identity, ServerExchange, ServerStep, Unavailable};
+pub use stored::{DEFAULT_ITERATIONS, ScramKeys, StoredPassword};
+
+use mailwire_core::Text;
+
+/// Why an exchange cannot go on. None of them holds a byte of a secret.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SaslError {
+    /// The peer offers no mechanism that can carry these credentials.
+    #[error("no mechanism is offered that fits the credentials (offered: {offered})")]
+    NoMechanism {
+        /// What is offered.
+        offered: Text,
+    },
+    /// All mechanisms that fit would show the credentials to whoever is on the way.
+    #[error("refused to send credentials without TLS, and no mechanism is offered that hides them")]
+    CredentialsInClear,
+    /// The credentials cannot be carried: a NUL in a password, nothing where something must be.
+    #[error("these credentials cannot be sent: {0}")]
+    InvalidCredentials(&'static str),
+    /// The peer's message is not one of the mechanism.
+    #[error("not a message of the mechanism: {0}")]
+    Malformed(&'static str),
+    /// The server asks for so few iterations that the password could be guessed from the exchange,
+    /// or for so many that computing them harms the client.
+    #[error("the server asks for {0} iterations, which is out of bounds")]
+    Iterations(u64),
+    /// The server asked for more when the mechanism was at its end.
+    #[error("a challenge that the mechanism does not have")]
+    UnexpectedChallenge,
+    /// The server claims success without having proved that it knows the password: it is not the
+    /// server that it claims to be (RFC 5802 section 5).
+    #[error("the server did not prove that it knows the password")]
+    ServerNotVerified,
+    /// The server says, within the mechanism, what it does not like.
+    #[error("the server refused: {0}")]
+    ServerError(Text),
+    /// The mechanism is not to be had over this channel.
+    #[error("{0} is not available over this channel")]
+    NotAvailable(Mechanism),
+    /// The exchange is over, or was broken off.
+    #[error("the exchange is over")]
+    Over,
+}

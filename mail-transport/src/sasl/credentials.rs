@@ -1,0 +1,107 @@
+use mailwire_core::Secret;
+
+use super::Mechanism;
+
+/// Who a client is, and how it proves that.
+///
+/// ```
+/// use mailwire_transport::sasl::Credentials;
+///
+/// let credentials = Credentials::password("tim", "tanstaaf");
+/// assert!(!format!("{credentials:?}").contains("tanstaaf"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub(super) kind: Kind,
+    pub(super) acting_as: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    Password { user: String, password: Secret },
+    Token { user: String, token: Secret },
+    External,
+    Anonymous { trace: String },
+}
+
+impl Credentials {
+    /// A user's name and password.
+    pub fn password(user: impl Into<String>, password: impl Into<Secret>) -> Self {
+        Kind::Password { user: user.into(), password: password.into() }.into()
+    }
+
+    /// A user's name and an OAuth 2 access token.
+    pub fn token(user: impl Into<String>, token: impl Into<Secret>) -> Self {
+        Kind::Token { user: user.into(), token: token.into() }.into()
+    }
+
+    /// The client's certificate, which TLS has shown already.
+    #[must_use]
+    pub fn external() -> Self {
+        Kind::External.into()
+    }
+
+    /// Nobody in particular. `trace` is for the server's log, often an e-mail address, and may be
+    /// empty.
+    pub fn anonymous(trace: impl Into<String>) -> Self {
+        Kind::Anonymous { trace: trace.into() }.into()
+    }
+
+    /// Acts as another user than the one whose credentials these are (the authorization identity).
+    #[must_use]
+    pub fn acting_as(mut self, user: impl Into<String>) -> Self {
+        self.acting_as = Some(user.into());
+        self
+    }
+
+    /// The user's name, where there is one.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Password { user, .. } | Kind::Token { user, .. } => Some(user),
+            Kind::External | Kind::Anonymous { .. } => None,
+        }
+    }
+
+    /// The password, if these are a user's name and password: for commands outside SASL, such as
+    /// IMAP's LOGIN and POP3's USER and PASS.
+    #[must_use]
+    pub const fn password_secret(&self) -> Option<&Secret> {
+        match &self.kind {
+            Kind::Password { password, .. } => Some(password),
+            _ => None,
+        }
+    }
+
+    /// The mechanisms that can carry these, the best first.
+    #[must_use]
+    pub fn mechanisms(&self) -> &'static [Mechanism] {
+        match &self.kind {
+            // LOGIN has no place for another identity.
+            Kind::Password { .. } if self.acting_as.is_some() => &[
+                Mechanism::ScramSha256Plus,
+                Mechanism::ScramSha256,
+                Mechanism::ScramSha1Plus,
+                Mechanism::ScramSha1,
+                Mechanism::Plain,
+            ],
+            Kind::Password { .. } => &[
+                Mechanism::ScramSha256Plus,
+                Mechanism::ScramSha256,
+                Mechanism::ScramSha1Plus,
+                Mechanism::ScramSha1,
+                Mechanism::Plain,
+                Mechanism::Login,
+            ],
+            Kind::Token { .. } => &[Mechanism::OAuthBearer, Mechanism::XOAuth2],
+            Kind::External => &[Mechanism::External],
+            Kind::Anonymous { .. } => &[Mechanism::Anonymous],
+        }
+    }
+}
+
+impl From<Kind> for Credentials {
+    fn from(kind: Kind) -> Self {
+        Self { kind, acting_as: None }
+    }
+}

@@ -1,0 +1,587 @@
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use mailwire_core::{SaslStep, Secret};
+use rsasl::{
+    callback::{Context, Request, SessionCallback, SessionData},
+    mechanisms::{
+        anonymous, external, plain,
+        scram::{self, properties::ScramStoredPassword},
+        xoauth2::{self, properties::XOAuth2Validate},
+    },
+    prelude::{Mechanism as Registered, Mechname, Registry, SASLConfig, SASLServer, Session, SessionError},
+    property::{AuthId, AuthzId, OAuthBearerToken, Password},
+    validate::{NoValidation, Validate, ValidationError},
+};
+use rustls::pki_types::CertificateDer;
+
+use super::{
+    DEFAULT_ITERATIONS, Mechanism, SaslContext, SaslError, ScramKeys, StoredPassword, client::Binding,
+    mechanism::registry, scram as grammar, stored,
+};
+
+/// The user store behind a server's exchanges. An application implements what it has; the defaults
+/// know nobody.
+///
+/// Users that do not exist and passwords that are wrong get the same answers for the same work, as
+/// long as [`lookup`](Self::lookup) itself takes as long for both.
+pub trait Authenticator: Send + Sync {
+    /// The mechanisms to offer, where the channel allows them.
+    fn mechanisms(&self) -> &[Mechanism] {
+        &[
+            Mechanism::ScramSha256Plus,
+            Mechanism::ScramSha256,
+            Mechanism::ScramSha1Plus,
+            Mechanism::ScramSha1,
+            Mechanism::Plain,
+            Mechanism::Login,
+        ]
+    }
+
+    /// What is stored of a user's password; `None` if there is no such user.
+    fn lookup(&self, user: &str) -> impl Future<Output = Result<Option<StoredPassword>, Unavailable>> + Send {
+        let _ = user;
+        async { Ok(None) }
+    }
+
+    /// Whether this is the user's password, for mechanisms and commands that show it. To be
+    /// implemented where passwords are checked elsewhere (LDAP, PAM): by default it is compared with
+    /// what [`lookup`](Self::lookup) gives.
+    fn verify_password(
+        &self,
+        user: &str,
+        password: &Secret,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send {
+        async move {
+            let found = self.lookup(user).await?;
+            let known = found.is_some();
+            let stored = found
+                .unwrap_or_else(|| StoredPassword::decoy(user, &self.decoy_key(), self.decoy_iterations()));
+            let password = password.clone();
+            // Hashing is meant to be slow; it must not hold up other connections.
+            let fits = tokio::task::spawn_blocking(move || stored.verify(&password))
+                .await
+                .map_err(|_| Unavailable)?;
+            Ok(fits && known)
+        }
+    }
+
+    /// The user to whom this token belongs; `None` if it is not valid. `user` is who the client
+    /// claims to be, where it says so; a token of somebody else is not valid then.
+    fn verify_token(
+        &self,
+        user: Option<&str>,
+        token: &Secret,
+    ) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send {
+        let _ = (user, token);
+        async { Ok(None) }
+    }
+
+    /// The user to whom these certificates belong, verified already, the client's own first. Empty
+    /// if the client is known by other means.
+    fn verify_external(
+        &self,
+        certificates: &[CertificateDer<'static>],
+        acting_as: Option<&str>,
+    ) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send {
+        let _ = (certificates, acting_as);
+        async { Ok(None) }
+    }
+
+    /// The user as whom anonymous clients act; `None` if there is none.
+    fn anonymous(&self, trace: &str) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send {
+        let _ = trace;
+        async { Ok(None) }
+    }
+
+    /// Whether a user may act as another. Everybody may act as oneself; that is not asked.
+    fn may_act_as(&self, user: &str, other: &str) -> impl Future<Output = Result<bool, Unavailable>> + Send {
+        let _ = (user, other);
+        async { Ok(false) }
+    }
+
+    /// How often the passwords of this store are hashed, for the users that do not exist.
+    fn decoy_iterations(&self) -> u32 {
+        DEFAULT_ITERATIONS
+    }
+
+    /// From what the salts of users that do not exist are made, at most 64 bytes of it. By default
+    /// random, as long as the process lives; a server that is restarted often, or runs on several
+    /// machines, has one that is stored.
+    fn decoy_key(&self) -> Secret {
+        stored::process_key()
+    }
+}
+
+/// The user store cannot answer now. The client is told to come back later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("authentication is not available now")]
+pub struct Unavailable;
+
+/// Who a client has proved to be.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Whose credentials were shown.
+    pub user: String,
+    /// As whom that user acts: mostly the same.
+    pub acting_as: String,
+    /// By which mechanism; `None` for a protocol's own command.
+    pub mechanism: Option<Mechanism>,
+}
+
+impl Identity {
+    /// A user who acts as oneself, known by other means than SASL.
+    pub fn new(user: impl Into<String>) -> Self {
+        let user = user.into();
+        Self { acting_as: user.clone(), user, mechanism: None }
+    }
+}
+
+/// What a server does next.
+#[must_use]
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerStep {
+    /// Send this, and wait for the client's response.
+    Challenge(Secret),
+    /// The client is who it claims to be.
+    Success(Identity),
+    /// It is not, or it sent nonsense. The answer is the same for all reasons.
+    Failed,
+    /// The client gave up.
+    Cancelled,
+    /// The user store cannot answer now.
+    Unavailable,
+}
+
+/// A server's side of one exchange.
+pub struct ServerExchange {
+    mechanism: Mechanism,
+    context: SaslContext,
+    supports_binding: bool,
+    state: State,
+}
+
+enum State {
+    /// Waits for the client's first message.
+    New,
+    /// LOGIN: waits for the password.
+    Password {
+        user: String,
+    },
+    /// SCRAM: waits for the client's proof.
+    Proof {
+        session: Box<ScramSession>,
+        known: bool,
+    },
+    /// Sent the server's proof; the client has nothing more to say.
+    Proved(Identity),
+    /// OAUTHBEARER, XOAUTH2: said what is wrong, and waits for the client to notice.
+    Refused,
+    Over,
+}
+
+struct ScramSession {
+    session: Session<NoValidation, Binding>,
+    seen: Arc<Mutex<Seen>>,
+    user: String,
+    acting_as: Option<String>,
+}
+
+impl ServerExchange {
+    /// Starts an exchange that a client asked for by this mechanism.
+    ///
+    /// # Errors
+    ///
+    /// The authenticator does not support it, or it is not available over this channel.
+    pub fn new<A: Authenticator>(
+        authenticator: &A,
+        mechanism: Mechanism,
+        context: &SaslContext,
+    ) -> Result<Self, SaslError> {
+        let offered = context.offered(authenticator.mechanisms());
+        if !offered.contains(&mechanism) {
+            return Err(SaslError::NotAvailable(mechanism));
+        }
+        let supports_binding = offered.iter().any(|mechanism| mechanism.binds_channel());
+        Ok(Self { mechanism, context: context.clone(), supports_binding, state: State::New })
+    }
+
+    /// The mechanism that is spoken.
+    #[must_use]
+    pub const fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// The first step, with the initial response if the client has sent one with its command.
+    pub async fn start<A: Authenticator>(
+        &mut self,
+        authenticator: &A,
+        initial: Option<&Secret>,
+    ) -> ServerStep {
+        match (initial, self.mechanism) {
+            (Some(response), _) => self.advance(authenticator, response.expose()).await,
+            (None, Mechanism::Login) => ServerStep::Challenge("Username:".into()),
+            (None, _) => ServerStep::Challenge(Secret::default()),
+        }
+    }
+
+    /// The next step, with the client's response. An exchange whose step was dropped is over.
+    pub async fn step<A: Authenticator>(&mut self, authenticator: &A, response: &SaslStep) -> ServerStep {
+        match response {
+            SaslStep::Data(response) => self.advance(authenticator, response.expose()).await,
+            SaslStep::Cancel => {
+                self.state = State::Over;
+                ServerStep::Cancelled
+            }
+        }
+    }
+
+    async fn advance<A: Authenticator>(&mut self, authenticator: &A, response: &[u8]) -> ServerStep {
+        match self.try_advance(authenticator, response).await {
+            Ok(step) => step,
+            Err(Stop::Failed) => ServerStep::Failed,
+            Err(Stop::Unavailable) => ServerStep::Unavailable,
+        }
+    }
+
+    async fn try_advance<A: Authenticator>(
+        &mut self,
+        authenticator: &A,
+        response: &[u8],
+    ) -> Result<ServerStep, Stop> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::New => self.first(authenticator, response).await,
+            State::Password { user } => {
+                self.password(authenticator, user, None, &Secret::from(response)).await
+            }
+            State::Proof { session, known } => self.proof(authenticator, *session, known, response).await,
+            State::Proved(identity) if response.is_empty() => Ok(ServerStep::Success(identity)),
+            State::Proved(_) | State::Refused | State::Over => Ok(ServerStep::Failed),
+        }
+    }
+
+    async fn first<A: Authenticator>(
+        &mut self,
+        authenticator: &A,
+        response: &[u8],
+    ) -> Result<ServerStep, Stop> {
+        match self.mechanism {
+            Mechanism::ScramSha256Plus
+            | Mechanism::ScramSha256
+            | Mechanism::ScramSha1Plus
+            | Mechanism::ScramSha1 => self.scram(authenticator, response).await,
+            Mechanism::Login => {
+                let user = text(response)?;
+                self.state = State::Password { user: stringprep::saslprep(user)?.into_owned() };
+                Ok(ServerStep::Challenge("Password:".into()))
+            }
+            Mechanism::Plain => {
+                let seen = read(registry!(plain::PLAIN), response)?;
+                let (user, password) = (seen.user.ok_or(Stop::Failed)?, seen.password.ok_or(Stop::Failed)?);
+                self.password(authenticator, user, seen.acting_as, &password).await
+            }
+            Mechanism::XOAuth2 => {
+                let seen = read(registry!(xoauth2::XOAUTH2), response)?;
+                self.token(authenticator, seen.user, &seen.token.ok_or(Stop::Failed)?).await
+            }
+            Mechanism::OAuthBearer => {
+                let (user, token) = oauth_bearer(response)?;
+                self.token(authenticator, user, &token).await
+            }
+            Mechanism::External => {
+                let seen = read(registry!(external::EXTERNAL), response)?;
+                let certificates = self.context.external.as_deref().unwrap_or_default();
+                let acting_as = seen.acting_as.as_deref();
+                let user = authenticator.verify_external(certificates, acting_as).await?;
+                self.identify(authenticator, user.ok_or(Stop::Failed)?, seen.acting_as).await
+            }
+            Mechanism::Anonymous => {
+                let seen = read(registry!(anonymous::ANONYMOUS), response)?;
+                let user = authenticator.anonymous(seen.trace.as_deref().unwrap_or_default()).await?;
+                self.identify(authenticator, user.ok_or(Stop::Failed)?, None).await
+            }
+        }
+    }
+
+    async fn password<A: Authenticator>(
+        &self,
+        authenticator: &A,
+        user: String,
+        acting_as: Option<String>,
+        password: &Secret,
+    ) -> Result<ServerStep, Stop> {
+        if authenticator.verify_password(&user, password).await? {
+            self.identify(authenticator, user, acting_as).await
+        } else {
+            Err(Stop::Failed)
+        }
+    }
+
+    async fn token<A: Authenticator>(
+        &mut self,
+        authenticator: &A,
+        user: Option<String>,
+        token: &Secret,
+    ) -> Result<ServerStep, Stop> {
+        match authenticator.verify_token(user.as_deref(), token).await? {
+            // Who the token is for need not be spelt as the client spells it.
+            Some(owner) => self.identify(authenticator, owner, None).await,
+            None => {
+                self.state = State::Refused;
+                let error = match self.mechanism {
+                    Mechanism::XOAuth2 => r#"{"status":"400","schemes":"bearer"}"#,
+                    _ => r#"{"status":"invalid_token"}"#,
+                };
+                Ok(ServerStep::Challenge(error.into()))
+            }
+        }
+    }
+
+    async fn identify<A: Authenticator>(
+        &self,
+        authenticator: &A,
+        user: String,
+        acting_as: Option<String>,
+    ) -> Result<ServerStep, Stop> {
+        Ok(ServerStep::Success(self.identity(authenticator, user, acting_as).await?))
+    }
+
+    async fn identity<A: Authenticator>(
+        &self,
+        authenticator: &A,
+        user: String,
+        acting_as: Option<String>,
+    ) -> Result<Identity, Stop> {
+        let acting_as = match acting_as {
+            Some(other) if other != user => {
+                if !authenticator.may_act_as(&user, &other).await? {
+                    return Err(Stop::Failed);
+                }
+                other
+            }
+            _ => user.clone(),
+        };
+        Ok(Identity { user, acting_as, mechanism: Some(self.mechanism) })
+    }
+
+    async fn scram<A: Authenticator>(
+        &mut self,
+        authenticator: &A,
+        response: &[u8],
+    ) -> Result<ServerStep, Stop> {
+        let first = grammar::client_first(response)?;
+        // RFC 5802 section 6: -PLUS has to bind, the bare mechanism must not.
+        let binds = match &first.binding {
+            Some(name) => self.context.bindings.get(name).is_some(),
+            None => false,
+        };
+        if binds != self.mechanism.binds_channel() {
+            return Err(Stop::Failed);
+        }
+        let user = stringprep::saslprep(&first.user)?.into_owned();
+        let found = authenticator.lookup(&user).await?;
+        let known = found.is_some();
+        let decoy =
+            || StoredPassword::decoy(&user, &authenticator.decoy_key(), authenticator.decoy_iterations());
+        let keys = found.unwrap_or_else(decoy).keys(self.mechanism).cloned();
+        let known = known && keys.is_some();
+        let keys = match keys {
+            Some(keys) => keys,
+            None => decoy().keys(self.mechanism).cloned().ok_or(Stop::Failed)?,
+        };
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let callback = Callback { keys: Some(keys), seen: Arc::clone(&seen) };
+        let mut session =
+            open(self.registry(), self.mechanism.name(), callback, Binding(self.context.bindings.clone()))?;
+        let mut out = Vec::new();
+        session.step(Some(response), &mut out)?;
+        let session = ScramSession { session, seen, user, acting_as: first.acting_as };
+        self.state = State::Proof { session: Box::new(session), known };
+        Ok(ServerStep::Challenge(out.into()))
+    }
+
+    async fn proof<A: Authenticator>(
+        &mut self,
+        authenticator: &A,
+        scram: ScramSession,
+        known: bool,
+        response: &[u8],
+    ) -> Result<ServerStep, Stop> {
+        grammar::client_final(response)?;
+        let ScramSession { mut session, seen, user, acting_as } = scram;
+        let mut out = Vec::new();
+        session.step(Some(response), &mut out)?;
+        let proved = seen.lock().unwrap_or_else(PoisonError::into_inner).validated;
+        if !proved || !known || !out.starts_with(b"v=") {
+            return Err(Stop::Failed);
+        }
+        let identity = self.identity(authenticator, user, acting_as).await?;
+        self.state = State::Proved(identity);
+        Ok(ServerStep::Challenge(out.into()))
+    }
+
+    /// With `-PLUS` in it, a client that says "I could bind, you cannot" is refused: somebody took
+    /// it off the list on the way.
+    fn registry(&self) -> &'static [Registered] {
+        match (self.mechanism, self.supports_binding) {
+            (Mechanism::ScramSha1 | Mechanism::ScramSha1Plus, true) => {
+                registry!(scram::SCRAM_SHA1, scram::SCRAM_SHA1_PLUS)
+            }
+            (Mechanism::ScramSha1 | Mechanism::ScramSha1Plus, false) => registry!(scram::SCRAM_SHA1),
+            (_, true) => registry!(scram::SCRAM_SHA256, scram::SCRAM_SHA256_PLUS),
+            (_, false) => registry!(scram::SCRAM_SHA256),
+        }
+    }
+}
+
+impl std::fmt::Debug for ServerExchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerExchange").field("mechanism", &self.mechanism).finish_non_exhaustive()
+    }
+}
+
+/// Why an exchange ends without success. What exactly was wrong is nobody's business.
+enum Stop {
+    Failed,
+    Unavailable,
+}
+
+impl From<Unavailable> for Stop {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl From<SaslError> for Stop {
+    fn from(_: SaslError) -> Self {
+        Self::Failed
+    }
+}
+
+impl From<SessionError> for Stop {
+    fn from(_: SessionError) -> Self {
+        Self::Failed
+    }
+}
+
+impl From<stringprep::Error> for Stop {
+    fn from(_: stringprep::Error) -> Self {
+        Self::Failed
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Stop> {
+    std::str::from_utf8(bytes).map_err(|_| Stop::Failed)
+}
+
+/// What rsasl read out of the client's messages.
+#[derive(Default)]
+struct Seen {
+    validated: bool,
+    user: Option<String>,
+    acting_as: Option<String>,
+    password: Option<Secret>,
+    token: Option<Secret>,
+    trace: Option<String>,
+}
+
+struct Callback {
+    keys: Option<ScramKeys>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl SessionCallback for Callback {
+    fn callback(
+        &self,
+        _: &SessionData,
+        _: &Context<'_>,
+        request: &mut Request<'_>,
+    ) -> Result<(), SessionError> {
+        if let Some(keys) = &self.keys {
+            request.satisfy::<ScramStoredPassword<'_>>(&ScramStoredPassword::new(
+                keys.iterations,
+                &keys.salt,
+                keys.stored_key.expose(),
+                keys.server_key.expose(),
+            ))?;
+        }
+        // The token is judged afterwards, by the authenticator.
+        request.satisfy::<XOAuth2Validate>(&Ok(()))?;
+        Ok(())
+    }
+
+    fn validate(
+        &self,
+        _: &SessionData,
+        context: &Context<'_>,
+        _: &mut Validate<'_>,
+    ) -> Result<(), ValidationError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        *seen = Seen {
+            validated: true,
+            user: context.get_ref::<AuthId>().and_then(filled),
+            acting_as: context.get_ref::<AuthzId>().and_then(filled),
+            password: context.get_ref::<Password>().map(Secret::from),
+            token: context.get_ref::<OAuthBearerToken>().map(Secret::from),
+            trace: context.get_ref::<anonymous::AnonymousToken>().map(str::to_owned),
+        };
+        Ok(())
+    }
+}
+
+fn open(
+    registry: &'static [Registered],
+    name: &str,
+    callback: Callback,
+    binding: Binding,
+) -> Result<Session<NoValidation, Binding>, Stop> {
+    let config = SASLConfig::builder()
+        .with_registry(Registry::with_mechanisms(registry))
+        .with_callback(callback)
+        .map_err(|_| Stop::Failed)?;
+    let name = Mechname::parse(name.as_bytes()).map_err(|_| Stop::Failed)?;
+    SASLServer::with_cb(config, binding).start_suggested(name).map_err(|_| Stop::Failed)
+}
+
+/// Reads the message of a mechanism that has only one.
+fn read(registry: &'static [Registered], response: &[u8]) -> Result<Seen, Stop> {
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let name = registry.first().map(|mechanism| mechanism.mechanism.as_str()).unwrap_or_default();
+    let callback = Callback { keys: None, seen: Arc::clone(&seen) };
+    open(registry, name, callback, Binding(Default::default()))?.step(Some(response), &mut Vec::new())?;
+    let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+    if seen.validated { Ok(seen) } else { Err(Stop::Failed) }
+}
+
+/// ```abnf
+/// client-resp = (gs2-header kvsep *kvpair kvsep) / kvsep
+/// kvpair      = key "=" value kvsep
+/// kvsep       = %x01
+/// ```
+/// RFC 7628 section 3.1. The key `auth` has what would be in HTTP's Authorization header.
+fn oauth_bearer(response: &[u8]) -> Result<(Option<String>, Secret), Stop> {
+    let body = response.strip_suffix(b"\x01\x01").ok_or(Stop::Failed)?;
+    let mut parts = body.split(|&byte| byte == 0x01);
+    let mut header = parts.next().unwrap_or_default().split(|&byte| byte == b',');
+    let (Some(b"n" | b"y"), Some(name), Some(b""), None) =
+        (header.next(), header.next(), header.next(), header.next())
+    else {
+        return Err(Stop::Failed);
+    };
+    let user = match name {
+        b"" => None,
+        name => Some(grammar::name(name.strip_prefix(b"a=").ok_or(Stop::Failed)?)?),
+    };
+    let value = parts.find_map(|part| part.strip_prefix(b"auth=")).ok_or(Stop::Failed)?;
+    let (scheme, token) = value.split_at_checked(7).ok_or(Stop::Failed)?;
+    if scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty() {
+        Ok((user, token.into()))
+    } else {
+        Err(Stop::Failed)
+    }
+}
