@@ -1,0 +1,324 @@
+//! POP3.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use mailwire_core::{
+    Deviation, Dialect, LineFramer, Newline, ParseError,
+    dot::{LineEnds, Unstuffed, Unstuffer},
+    sasl,
+};
+use mailwire_pop3::{
+    command::{Command, Follows},
+    limits::Limits,
+    reply::{Expected, Greeting, Listing, Reply, parse_challenge},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    Inspector, Side,
+    report::{Message, Overlong, incomplete},
+};
+
+pub struct Pop3 {
+    dialect: Dialect,
+    context: bool,
+    /// In a raw server side: each success has a body.
+    multiline: bool,
+    limits: Limits,
+    client_lines: LineFramer,
+    server_lines: LineFramer,
+    overlong: Overlong,
+    greeted: bool,
+    client_sasl: bool,
+    asked: VecDeque<Asked>,
+    body: Option<Body>,
+}
+
+/// What the next reply answers.
+struct Asked {
+    status: Expected,
+    follows: Follows,
+    lines: Option<Expected>,
+    sasl: bool,
+}
+
+impl Asked {
+    fn by(command: &Command) -> Self {
+        Self {
+            status: Expected::status_of(command),
+            follows: command.follows(),
+            lines: Expected::lines_of(command),
+            sasl: matches!(command, Command::Auth { .. }),
+        }
+    }
+}
+
+/// A success with lines or a body behind it.
+struct Body {
+    message: Message,
+    unstuffer: Unstuffer,
+    /// What the lines are; `None` if that is not known before the first.
+    lines: Option<Expected>,
+    /// Lines are a message's.
+    opaque: bool,
+    items: Vec<Value>,
+    length: u64,
+    /// The line that is not complete, and where in the message it begins.
+    line: Vec<u8>,
+    line_start: usize,
+}
+
+/// More lines than this are read but not shown.
+const SHOWN: usize = 1000;
+
+impl Pop3 {
+    pub fn new(dialect: Dialect, context: bool, multiline: bool) -> Self {
+        Self {
+            dialect,
+            context,
+            multiline,
+            limits: Limits::default(),
+            client_lines: LineFramer::new(),
+            server_lines: LineFramer::new(),
+            overlong: Overlong::default(),
+            greeted: false,
+            client_sasl: false,
+            asked: VecDeque::new(),
+            body: None,
+        }
+    }
+
+    /// A deviation of ours; an error in the strict dialect.
+    fn deviate(&self, message: &mut Message, name: &'static str, offset: usize) {
+        match self.dialect {
+            Dialect::Strict => {
+                message.error.get_or_insert(ParseError::new(offset, name));
+            }
+            Dialect::Lenient => message.deviations.push(Deviation { name, offset }),
+        }
+    }
+
+    fn status(&mut self, line: &Bytes, newline: Newline) -> Option<Message> {
+        let asked = if self.context && self.greeted { self.asked.pop_front() } else { None };
+        let first = !std::mem::replace(&mut self.greeted, true);
+        let sasl = asked.as_ref().is_none_or(|asked| asked.sasl);
+        let challenge = if sasl { parse_challenge(line, self.dialect).transpose() } else { None };
+        let expected = match &asked {
+            Some(asked) => asked.status,
+            None if self.context => Expected::Status,
+            None => Expected::Any,
+        };
+        let mut ok = false;
+        let mut message = match challenge {
+            Some(Ok(parsed)) => {
+                self.client_sasl = true;
+                Message::new("CHALLENGE", &json!({ "bytes": "<secret>" }), parsed.deviations)
+            }
+            Some(Err(error)) => Message::malformed(line, error),
+            None => match Reply::parse(line, expected, self.dialect) {
+                Ok(parsed) => {
+                    ok = parsed.value.is_ok();
+                    let mut message =
+                        Message::new(if ok { "OK" } else { "ERR" }, &parsed.value, parsed.deviations);
+                    let timestamp = Greeting::parse(line, self.dialect)
+                        .ok()
+                        .and_then(|greeting| greeting.value.timestamp);
+                    if let (true, Some(timestamp)) = (first, timestamp) {
+                        message.value = json!({ "reply": message.value, "timestamp": timestamp });
+                    }
+                    message
+                }
+                Err(error) => Message::malformed(line, error),
+            },
+        };
+        if newline == Newline::Lf {
+            self.deviate(&mut message, "bare-lf", line.len());
+        }
+        let (follows, lines) = match asked {
+            Some(asked) => (asked.follows, asked.lines),
+            None if self.multiline && !self.context => (Follows::Lines, None),
+            None => (Follows::Nothing, None),
+        };
+        if !ok || follows == Follows::Nothing {
+            return Some(message);
+        }
+        self.body = Some(Body {
+            message,
+            unstuffer: Unstuffer::new(LineEnds::Any),
+            lines,
+            opaque: follows == Follows::Body,
+            items: Vec::new(),
+            length: 0,
+            line: Vec::new(),
+            line_start: line.len() + if newline == Newline::Lf { 1 } else { 2 },
+        });
+        None
+    }
+
+    fn read_body(&mut self, input: &mut BytesMut, ended: bool) -> Option<Message> {
+        let mut body = self.body.take()?;
+        let status_length = body.line_start.saturating_sub(usize::try_from(body.length).unwrap_or(0));
+        let complete = loop {
+            match body.unstuffer.next(input) {
+                Unstuffed::Chunk(chunk) => body.push(&chunk, self.dialect),
+                Unstuffed::End => break true,
+                Unstuffed::NeedInput if ended => break false,
+                Unstuffed::NeedInput => {
+                    self.body = Some(body);
+                    return None;
+                }
+            }
+        };
+        if !body.line.is_empty() {
+            body.end_line(self.dialect);
+        }
+        let bare = body.unstuffer.bare_newline();
+        let mut message = body.message;
+        message.value = json!({ "reply": message.value, "length": body.length, "lines": body.items });
+        if let Some(at) = bare {
+            let at = usize::try_from(at).unwrap_or(usize::MAX);
+            self.deviate(&mut message, "bare-newline", status_length.saturating_add(at));
+        }
+        if !complete {
+            input.clear();
+            message.error.get_or_insert(ParseError::new(body.line_start, "the input ends within a body"));
+        }
+        Some(message)
+    }
+
+    fn command(&mut self, line: &Bytes, newline: Newline) -> Message {
+        if std::mem::take(&mut self.client_sasl) {
+            let decoded = sasl::decode_step(line);
+            let known = Command::parse(line, self.dialect)
+                .is_ok_and(|parsed| !matches!(parsed.value, Command::Other { .. }));
+            if self.context || (decoded.is_ok() && !known) {
+                self.client_sasl = !self.context;
+                let asked =
+                    Asked { status: Expected::Status, follows: Follows::Nothing, lines: None, sasl: true };
+                self.asked.push_back(asked);
+                return match decoded {
+                    Ok(_) => Message::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
+                    Err(error) => Message::malformed(b"<secret>", error),
+                };
+            }
+        }
+        let parsed = Command::parse(line, self.dialect);
+        match &parsed {
+            Ok(parsed) => {
+                let asked = Asked::by(&parsed.value);
+                self.client_sasl = asked.sasl && !self.context;
+                self.asked.push_back(asked);
+            }
+            Err(_) => self.asked.push_back(Asked {
+                status: Expected::Status,
+                follows: Follows::Nothing,
+                lines: None,
+                sasl: false,
+            }),
+        }
+        let mut message = Message::of(line, parsed, |command| command.keyword().to_string());
+        if newline == Newline::Lf {
+            message.error.get_or_insert(ParseError::new(line.len(), "LF without CR"));
+        }
+        message
+    }
+}
+
+impl Body {
+    fn push(&mut self, chunk: &[u8], dialect: Dialect) {
+        self.length += chunk.len() as u64;
+        if self.opaque {
+            self.line_start += chunk.len();
+            return;
+        }
+        for piece in chunk.split_inclusive(|&byte| byte == b'\n') {
+            self.line.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                self.end_line(dialect);
+            }
+        }
+    }
+
+    fn end_line(&mut self, dialect: Dialect) {
+        let whole = std::mem::take(&mut self.line);
+        let text = whole.strip_suffix(b"\n").unwrap_or(&whole);
+        let line = Bytes::copy_from_slice(text.strip_suffix(b"\r").unwrap_or(text));
+        if self.lines.is_none() && !self.opaque {
+            match guess(&line) {
+                Some(expected) => self.lines = Some(expected),
+                None => self.opaque = true,
+            }
+        }
+        if let (Some(expected), false) = (self.lines, self.opaque) {
+            match Listing::parse(&line, expected, dialect) {
+                Ok(parsed) => {
+                    if self.items.len() < SHOWN {
+                        self.items.push(json!(parsed.value));
+                    }
+                    let start = self.line_start;
+                    self.message.deviations.extend(parsed.deviations.into_iter().take(SHOWN).map(
+                        |Deviation { name, offset }| Deviation { name, offset: start.saturating_add(offset) },
+                    ));
+                }
+                Err(ParseError { offset, reason }) => {
+                    let error = ParseError::new(self.line_start.saturating_add(offset), reason);
+                    self.message.error.get_or_insert(error);
+                }
+            }
+        }
+        self.line_start += whole.len();
+    }
+}
+
+/// What the lines are, of which this is the first, when the command was not heard.
+fn guess(line: &Bytes) -> Option<Expected> {
+    match Listing::parse(line, Expected::Any, Dialect::Lenient).ok()?.value {
+        Listing::Scan(_) => return Some(Expected::ScanListing),
+        Listing::UniqueId(_) => return Some(Expected::UniqueIdListing),
+        _ => {}
+    }
+    const TAGS: [&str; 13] = [
+        "TOP",
+        "USER",
+        "UIDL",
+        "SASL",
+        "STLS",
+        "RESP-CODES",
+        "AUTH-RESP-CODE",
+        "PIPELINING",
+        "EXPIRE",
+        "LOGIN-DELAY",
+        "IMPLEMENTATION",
+        "UTF8",
+        "LANG",
+    ];
+    let end = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
+    let word = line.get(..end).unwrap_or_default();
+    TAGS.iter().any(|tag| tag.as_bytes() == word).then_some(Expected::Capability)
+}
+
+impl Inspector for Pop3 {
+    fn next(&mut self, side: Side, input: &mut BytesMut, ended: bool) -> Option<Message> {
+        if let Some(message) = self.overlong.pass(input, ended) {
+            return message;
+        }
+        if side == Side::Server && self.body.is_some() {
+            return self.read_body(input, ended);
+        }
+        let lines = if side == Side::Client { &mut self.client_lines } else { &mut self.server_lines };
+        match lines.next_line(input, self.limits.sasl_line) {
+            Ok(Some(line)) if side == Side::Client => Some(self.command(&line.text, line.newline)),
+            Ok(Some(line)) => match self.status(&line.text, line.newline) {
+                Some(message) => Some(message),
+                None => self.read_body(input, ended),
+            },
+            Ok(None) => incomplete(input, ended),
+            Err(error) => {
+                lines.reset();
+                self.overlong.begin(input, &error.into());
+                self.overlong.pass(input, ended).flatten()
+            }
+        }
+    }
+}
