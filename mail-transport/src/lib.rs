@@ -70,6 +70,7 @@ pub mod imap;
 pub mod memory;
 pub mod sasl;
 mod security;
+mod session;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,0 +1,142 @@
+//! What the clients of the three protocols share: connecting, upgrading, and what becomes of a call
+//! that was dropped.
+
+use std::collections::VecDeque;
+
+use mailwire_core::{Connection, Misuse, Ticket};
+
+use crate::{Driver, DriverConfig, Endpoint, Error, Result, Step, Stream, tls::ChannelBindings};
+
+/// A client's machine, as far as a session has to understand it.
+pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
+    /// The command for which this event is the last one, if it is anyone's last.
+    fn completes(event: &Self::Event) -> Option<Ticket>;
+}
+
+/// A driver of a client's machine that outlives dropped calls.
+///
+/// A call that is dropped between its command and its answer leaves the answer on the way. Its ticket
+/// stays here, and the next call first waits for that answer and throws it away
+/// ([`settle`](Self::settle)). A call that is dropped where nothing can be made good, within a body or
+/// an authentication, leaves the session spent.
+pub(crate) struct Session<C> {
+    driver: Driver<Stream, C>,
+    endpoint: Endpoint,
+    /// Commands whose last event has not come yet, in the order in which they were sent.
+    pending: VecDeque<Ticket>,
+    /// Something is on its way that only the call which started it can end.
+    exposed: bool,
+}
+
+impl<C: Machine> Session<C> {
+    /// Connects, with TLS first if it is implicit. The machine has not been run yet.
+    pub(crate) async fn connect(endpoint: Endpoint, machine: C) -> Result<Self> {
+        let stream = endpoint.connect().await?;
+        Ok(Self::over(stream, endpoint, machine))
+    }
+
+    /// The same over a stream that is there.
+    pub(crate) fn over(stream: Stream, endpoint: Endpoint, machine: C) -> Self {
+        let config = DriverConfig { close_timeout: endpoint.timeouts().close, ..DriverConfig::client() };
+        let driver = Driver::with_config(stream, machine, config);
+        Self { driver, endpoint, pending: VecDeque::new(), exposed: false }
+    }
+
+    /// The machine, to put commands and bodies into.
+    pub(crate) const fn machine(&mut self) -> &mut C {
+        self.driver.connection_mut()
+    }
+
+    /// The machine, to ask.
+    pub(crate) const fn machine_ref(&self) -> &C {
+        self.driver.connection()
+    }
+
+    /// Whom this session is with.
+    pub(crate) const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What binds an authentication to the TLS connection, if there is one.
+    pub(crate) fn bindings(&self) -> ChannelBindings {
+        self.driver.stream().channel_bindings()
+    }
+
+    /// A command was sent, and its answer is due.
+    pub(crate) fn expect(&mut self, ticket: Ticket) -> Ticket {
+        self.pending.push_back(ticket);
+        ticket
+    }
+
+    /// From here until [`cover`](Self::cover), a dropped call spends the session.
+    pub(crate) const fn expose(&mut self) {
+        self.exposed = true;
+    }
+
+    /// The call can be dropped again.
+    pub(crate) const fn cover(&mut self) {
+        self.exposed = false;
+    }
+
+    /// The next event; `None` when all is written and it is this side's move.
+    pub(crate) async fn next(&mut self) -> Result<Option<C::Event>> {
+        loop {
+            match self.driver.next().await? {
+                Step::Event(event) => {
+                    if let Some(ended) = C::completes(&event) {
+                        self.pending.retain(|&ticket| ticket != ended);
+                    }
+                    return Ok(Some(event));
+                }
+                Step::Blocked => return Ok(None),
+                Step::Upgrade(_) => {
+                    let endpoint = self.endpoint.clone();
+                    self.driver
+                        .upgrade_in_place(
+                            Stream::Absent,
+                            |stream| async move { endpoint.start_tls(stream).await },
+                        )
+                        .await?;
+                }
+                Step::Closed => return Err(Error::Closed),
+            }
+        }
+    }
+
+    /// The next event, where only an event can come.
+    pub(crate) async fn event(&mut self) -> Result<C::Event> {
+        match self.next().await? {
+            Some(event) => Ok(event),
+            None => Err(Misuse::WrongState("nothing is due from the server").into()),
+        }
+    }
+
+    /// Starts a call: waits for what dropped calls have left on the way. `stray` is given what comes
+    /// meanwhile, for data that belongs to no call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Spent`] if one was dropped where that does not help.
+    pub(crate) async fn settle(&mut self, mut stray: impl FnMut(C::Event)) -> Result<()> {
+        if self.exposed {
+            self.machine().close();
+            return Err(Error::Spent);
+        }
+        while !self.pending.is_empty() {
+            stray(self.event().await?);
+        }
+        Ok(())
+    }
+
+    /// Ends the connection from this side: writes what waits, and closes the stream.
+    pub(crate) async fn close(&mut self) -> Result<()> {
+        self.machine().close();
+        loop {
+            match self.next().await {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(Error::Closed) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
