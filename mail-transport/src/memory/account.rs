@@ -9,7 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use mailwire_core::{Secret, Text};
+use mailwire_core::Text;
+
+use crate::sasl::StoredPassword;
 
 use super::{
     Config,
@@ -34,7 +36,7 @@ pub struct User {
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) name: String,
-    pub(super) password: Secret,
+    pub(super) password: StoredPassword,
     pub(super) config: Arc<Config>,
     sessions: AtomicU64,
     state: Mutex<State>,
@@ -141,7 +143,7 @@ impl State {
 }
 
 impl Account {
-    pub(super) fn new(name: String, password: Secret, config: Arc<Config>) -> Result<Self, Refused> {
+    pub(super) fn new(name: String, password: StoredPassword, config: Arc<Config>) -> Result<Self, Refused> {
         let mut state = State {
             mailboxes: BTreeMap::new(),
             subscribed: BTreeSet::from([INBOX.to_owned()]),

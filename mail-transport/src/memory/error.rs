@@ -10,6 +10,9 @@ pub enum Refused {
     /// The user's name is taken, or is none.
     #[error("this user name cannot be given")]
     UserName,
+    /// This cannot be a password.
+    #[error("this password cannot be had")]
+    Password,
     /// There is no such mailbox.
     #[error("no such mailbox")]
     NoSuchMailbox,

@@ -1,5 +1,5 @@
 //! A mail store in memory that all three servers share: what SMTP or LMTP delivers is read by IMAP
-//! and POP3. For tests, examples and short-lived servers; nothing of it outlives the process.
+//! and POP3. It is the [`Authenticator`] of its users, too. For tests, examples and short-lived servers; nothing of it outlives the process.
 //!
 //! ```
 //! use mailwire_transport::memory::{Flags, Store};
@@ -12,7 +12,6 @@
 //!
 //! let changes = view.take_changes();
 //! assert_eq!(changes.added[0].raw().len(), 23);
-//! assert!(store.verify("ada", &"wrong".into()).is_none());
 //! ```
 
 mod account;
@@ -29,6 +28,8 @@ use std::{
 
 use bytes::Bytes;
 use mailwire_core::Secret;
+
+use crate::sasl::{Authenticator, StoredPassword, Unavailable};
 
 pub use account::{DELIMITER, MailboxInfo, Status, User};
 pub use error::Refused;
@@ -90,16 +91,17 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The name is taken, empty or has control characters.
+    /// The name is taken, empty or has control characters, or this cannot be a password.
     pub fn add_user(&self, name: &str, password: impl Into<Secret>) -> Result<User, Refused> {
         if name.is_empty() || name.chars().any(char::is_control) {
             return Err(Refused::UserName);
         }
+        let password = StoredPassword::derive(&password.into()).map_err(|_| Refused::Password)?;
         let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
         if users.contains_key(&key(name)) {
             return Err(Refused::UserName);
         }
-        let account = Account::new(name.to_owned(), password.into(), Arc::clone(&self.config))?;
+        let account = Account::new(name.to_owned(), password, Arc::clone(&self.config))?;
         let user = User { account: Arc::new(account) };
         users.insert(key(name), user.clone());
         Ok(user)
@@ -109,16 +111,6 @@ impl Store {
     #[must_use]
     pub fn user(&self, name: &str) -> Option<User> {
         self.users.read().unwrap_or_else(PoisonError::into_inner).get(&key(name)).cloned()
-    }
-
-    /// The user of this name, if this is the password. A wrong name takes as long as a wrong
-    /// password.
-    #[must_use]
-    pub fn verify(&self, name: &str, password: &Secret) -> Option<User> {
-        let user = self.user(name);
-        let expected = user.as_ref().map_or(password, |user| &user.account.password);
-        let equal = expected == password;
-        user.filter(|_| equal)
     }
 
     /// Who gets mail for this recipient: `ada@example.org`, or `ada`.
@@ -148,6 +140,13 @@ impl Store {
     /// There is no such user, or another session has it.
     pub fn lock_maildrop(&self, user: &str) -> Result<Maildrop, Refused> {
         self.user(user).ok_or(Refused::NoSuchUser)?.lock_maildrop()
+    }
+}
+
+/// Users prove who they are by their passwords, and act as themselves only.
+impl Authenticator for Store {
+    async fn lookup(&self, user: &str) -> Result<Option<StoredPassword>, Unavailable> {
+        Ok(self.user(user).map(|user| user.account.password.clone()))
     }
 }
 

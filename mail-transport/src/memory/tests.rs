@@ -35,13 +35,14 @@ fn recipients() {
     assert_eq!(store.add_user("ADA", "x").unwrap_err(), Refused::UserName);
 }
 
-#[test]
-fn passwords() {
+#[tokio::test]
+async fn passwords() {
     let (store, _) = store();
-    assert!(store.verify("ada", &"secret".into()).is_some());
+    assert!(store.verify_password("ada", &"secret".into()).await.unwrap());
     for (name, password) in [("ada", ""), ("ada", "secre"), ("ada", "secret1"), ("eve", "secret"), ("", "")] {
-        assert!(store.verify(name, &password.into()).is_none());
+        assert!(!store.verify_password(name, &password.into()).await.unwrap());
     }
+    assert_eq!(store.add_user("bob", "").unwrap_err(), Refused::Password);
     assert!(!format!("{store:?}").contains("secret"));
 }
 

@@ -1,6 +1,6 @@
 //! Where the parts of a message lie.
 
-use std::ops::Range;
+use std::{num::NonZeroU32, ops::Range};
 
 use bytes::Bytes;
 
@@ -203,9 +203,9 @@ impl Part {
 
     /// The part that a section's number names: `2.1` is the first part of the second.
     #[must_use]
-    pub fn find(&self, number: &[u32]) -> Option<&Self> {
-        let Some((&first, rest)) = number.split_first() else { return Some(self) };
-        let index = usize::try_from(first).ok()?.checked_sub(1)?;
+    pub fn find(&self, number: &[NonZeroU32]) -> Option<&Self> {
+        let Some((first, rest)) = number.split_first() else { return Some(self) };
+        let index = usize::try_from(first.get()).ok()? - 1;
         match &self.content {
             Content::Multipart(parts) => parts.get(index)?.find_within(rest),
             // A message that is not a multipart is its own first part.
@@ -216,7 +216,7 @@ impl Part {
 
     /// The same below a part that has a number itself: what is in an embedded message is numbered
     /// as if the message stood in its part's place.
-    fn find_within(&self, rest: &[u32]) -> Option<&Self> {
+    fn find_within(&self, rest: &[NonZeroU32]) -> Option<&Self> {
         if rest.is_empty() {
             return Some(self);
         }
@@ -300,6 +300,10 @@ mod tests {
         (raw, part)
     }
 
+    fn number(number: &[u32]) -> Vec<NonZeroU32> {
+        number.iter().map(|&number| NonZeroU32::new(number).unwrap()).collect()
+    }
+
     fn body_of(raw: &Bytes, part: Option<&Part>) -> Option<String> {
         part.map(|part| String::from_utf8_lossy(&raw[part.body.clone()]).into_owned())
     }
@@ -315,20 +319,19 @@ mod tests {
     #[test]
     fn parts_are_numbered_as_rfc_9051_says() {
         let (raw, part) = parse(NESTED);
-        for (number, body) in [
+        for (numbers, body) in [
             (&[1][..], Some("one")),
             (&[2, 1], Some("x")),
             (&[2, 2], Some("y")),
             (&[3, 1], Some("last")),
             (&[4], None),
-            (&[0], None),
             (&[1, 1], None),
             (&[3, 2], None),
             (&[2, 1, 1], None),
         ] {
-            assert_eq!(body_of(&raw, part.find(number)).as_deref(), body, "{number:?}");
+            assert_eq!(body_of(&raw, part.find(&number(numbers))).as_deref(), body, "{numbers:?}");
         }
-        assert!(part.find(&[2]).unwrap().message().is_some());
+        assert!(part.find(&number(&[2])).unwrap().message().is_some());
     }
 
     #[test]
@@ -340,13 +343,13 @@ mod tests {
             "Content-Type: multipart/mixed; boundary=x\n\nbody",
         ] {
             let (raw, part) = parse(raw);
-            assert_eq!(body_of(&raw, part.find(&[1])).as_deref(), Some("body"));
-            assert!(part.find(&[2]).is_none());
+            assert_eq!(body_of(&raw, part.find(&number(&[1]))).as_deref(), Some("body"));
+            assert!(part.find(&number(&[2])).is_none());
         }
         // No closing delimiter, an empty part, no line end at the end.
         let (raw, part) = parse("Content-Type: multipart/mixed; boundary=x\n\n--x\n--x\n\nlast");
-        assert_eq!(body_of(&raw, part.find(&[1])).as_deref(), Some(""));
-        assert_eq!(body_of(&raw, part.find(&[2])).as_deref(), Some("last"));
+        assert_eq!(body_of(&raw, part.find(&number(&[1]))).as_deref(), Some(""));
+        assert_eq!(body_of(&raw, part.find(&number(&[2]))).as_deref(), Some("last"));
     }
 
     #[test]
@@ -356,7 +359,7 @@ mod tests {
             raw.push_str("Content-Type: message/rfc822\r\n\r\n");
         }
         let part = Part::parse(&raw.into());
-        assert!(part.find(&[1; 30]).is_some() && part.find(&[1; 40]).is_none());
+        assert!(part.find(&number(&[1; 30])).is_some() && part.find(&number(&[1; 40])).is_none());
     }
 
     #[test]

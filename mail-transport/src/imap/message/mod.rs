@@ -17,7 +17,8 @@ use bytes::Bytes;
 pub use address::{Address, addresses};
 pub use decode::UnknownEncoding;
 pub use mime::{Content, ContentType, Part};
-pub use section::{Text, partial};
+pub use search::Candidate;
+pub use section::partial;
 
 /// A raw message and where its parts lie.
 #[derive(Debug, Clone)]

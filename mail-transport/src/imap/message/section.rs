@@ -1,54 +1,40 @@
 //! What `BODY[...]` and `BINARY[...]` give.
 
+use std::num::NonZeroU32;
+
 use bytes::Bytes;
+use mailwire_imap::types::{ImapString, Partial, Section, SectionText};
 
 use super::{Message, Part, UnknownEncoding, header};
 
-/// The text of a section: RFC 9051 section 6.4.5.1.
-#[derive(Debug, Clone, Copy)]
-pub enum Text<'a> {
-    /// All of it.
-    Whole,
-    /// `HEADER`
-    Header,
-    /// `HEADER.FIELDS`
-    HeaderFields(&'a [&'a [u8]]),
-    /// `HEADER.FIELDS.NOT`
-    HeaderFieldsNot(&'a [&'a [u8]]),
-    /// `TEXT`
-    Text,
-    /// `MIME`
-    Mime,
-}
-
 impl Message {
-    /// A section of the message: a slice of it, except for chosen header fields. `None` if there is
-    /// no such section.
+    /// A section of the message (RFC 9051 section 6.4.5.1): a slice of it, except for chosen header
+    /// fields. `None` if there is no such section.
     #[must_use]
-    pub fn section(&self, number: &[u32], text: Text<'_>) -> Option<Bytes> {
-        if number.is_empty() && matches!(text, Text::Whole) {
-            return Some(self.raw.clone());
-        }
-        let part = self.root.find(number)?;
+    pub fn section(&self, section: &Section) -> Option<Bytes> {
+        let part = self.root.find(section.part())?;
+        let is_root = section.part().is_empty();
         // HEADER and TEXT with a number are those of the message in that part.
-        let message = || if number.is_empty() { Some(part) } else { part.message() };
-        match text {
-            Text::Whole => Some(self.body(part)),
-            Text::Mime => Some(self.header(part)),
-            Text::Header => Some(self.header(message()?)),
-            Text::Text => Some(self.body(message()?)),
-            Text::HeaderFields(names) => {
+        let message = || if is_root { Some(part) } else { part.message() };
+        match section.text() {
+            None if is_root => Some(self.raw.clone()),
+            None => Some(self.body(part)),
+            Some(SectionText::Mime) => Some(self.header(part)),
+            Some(SectionText::Header) => Some(self.header(message()?)),
+            Some(SectionText::Text) => Some(self.body(message()?)),
+            Some(SectionText::HeaderFields(names)) => {
                 Some(self.chosen_fields(message()?, |field| is_one_of(field, names)))
             }
-            Text::HeaderFieldsNot(names) => {
+            Some(SectionText::HeaderFieldsNot(names)) => {
                 Some(self.chosen_fields(message()?, |field| !is_one_of(field, names)))
             }
         }
     }
 
-    /// The part's content without its transfer encoding (RFC 3516). `None` if there is no such part.
+    /// A part's content without its transfer encoding (RFC 3516); without a number, the message as
+    /// it is. `None` if there is no such part.
     #[must_use]
-    pub fn binary(&self, number: &[u32]) -> Option<Result<Bytes, UnknownEncoding>> {
+    pub fn binary(&self, number: &[NonZeroU32]) -> Option<Result<Bytes, UnknownEncoding>> {
         if number.is_empty() {
             return Some(Ok(self.raw.clone()));
         }
@@ -70,15 +56,17 @@ impl Message {
     }
 }
 
-fn is_one_of(field: &header::Field, names: &[&[u8]]) -> bool {
-    names.iter().any(|name| field.is(name))
+fn is_one_of(field: &header::Field, names: &[ImapString]) -> bool {
+    names.iter().any(|name| field.is(name.as_bytes()))
 }
 
-/// `<offset.count>` of `data`: what lies beyond its end is cut off.
+/// The range of `data` that a FETCH asks for, if it asks for less than all. What lies beyond the end
+/// is cut off.
 #[must_use]
-pub fn partial(data: &Bytes, offset: u64, count: u64) -> Bytes {
+pub fn partial(data: &Bytes, range: Option<Partial>) -> Bytes {
+    let Some(range) = range else { return data.clone() };
     let bound = |position: u64| usize::try_from(position).unwrap_or(usize::MAX).min(data.len());
-    data.slice(bound(offset)..bound(offset.saturating_add(count)))
+    data.slice(bound(range.offset)..bound(range.offset.saturating_add(range.length.get())))
 }
 
 #[cfg(test)]
@@ -89,62 +77,75 @@ mod tests {
         --x\r\nContent-Transfer-Encoding: base64\r\n\r\naGk=\r\n\
         --x\r\nContent-Type: message/rfc822\r\n\r\nSubject: i\r\nFrom: f\r\n\r\nbody\r\n--x--\r\n";
 
-    fn section(number: &[u32], text: Text<'_>) -> Option<String> {
+    fn section(number: &[u32], text: Option<SectionText>) -> Option<String> {
         let message = Message::parse(Bytes::from_static(RAW));
-        let found = message.section(number, text)?;
-        if !matches!(text, Text::HeaderFields(_) | Text::HeaderFieldsNot(_)) {
-            assert!(RAW.as_ptr_range().contains(&found.as_ptr()), "a copy: {text:?}");
-        }
+        let is_slice = !matches!(text, Some(SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)));
+        let found = message.section(&Section::new(numbers(number), text).unwrap())?;
+        assert!(!is_slice || RAW.as_ptr_range().contains(&found.as_ptr()), "a copy");
         Some(String::from_utf8_lossy(&found).into_owned())
+    }
+
+    fn numbers(number: &[u32]) -> Vec<NonZeroU32> {
+        number.iter().map(|&number| NonZeroU32::new(number).unwrap()).collect()
+    }
+
+    fn names(names: &[&str]) -> Vec<ImapString> {
+        names.iter().map(|&name| ImapString::try_from(name).unwrap()).collect()
     }
 
     #[test]
     fn sections() {
-        assert_eq!(section(&[], Text::Whole).unwrap().as_bytes(), RAW);
-        assert!(section(&[], Text::Header).unwrap().ends_with("boundary=x\r\n\r\n"));
-        assert!(section(&[], Text::Text).unwrap().starts_with("--x\r\n"));
-        assert_eq!(section(&[1], Text::Whole).as_deref(), Some("aGk="));
-        assert_eq!(section(&[1], Text::Mime).as_deref(), Some("Content-Transfer-Encoding: base64\r\n\r\n"));
-        assert_eq!(section(&[1], Text::Header), None);
-        assert_eq!(section(&[2], Text::Mime).as_deref(), Some("Content-Type: message/rfc822\r\n\r\n"));
-        assert_eq!(section(&[2], Text::Header).as_deref(), Some("Subject: i\r\nFrom: f\r\n\r\n"));
-        assert_eq!(section(&[2], Text::Text).as_deref(), Some("body"));
-        assert_eq!(section(&[2, 1], Text::Whole).as_deref(), Some("body"));
-        assert_eq!(section(&[3], Text::Whole), None);
-        assert_eq!(
-            section(&[], Text::HeaderFields(&[b"TO", b"x"])).as_deref(),
-            Some("To: a@b\r\n c\r\n\r\n")
-        );
-        assert_eq!(section(&[2], Text::HeaderFieldsNot(&[b"from"])).as_deref(), Some("Subject: i\r\n\r\n"));
-        assert_eq!(section(&[], Text::HeaderFields(&[b"x"])).as_deref(), Some("\r\n"));
+        use SectionText::{Header, HeaderFields, HeaderFieldsNot, Mime, Text};
+        let encoded = "Content-Transfer-Encoding: base64\r\n\r\n";
+        for (number, text, expected) in [
+            (&[][..], None, Some(std::str::from_utf8(RAW).unwrap())),
+            (&[1], None, Some("aGk=")),
+            (&[1], Some(Mime), Some(encoded)),
+            (&[1], Some(Header), None),
+            (&[2], Some(Mime), Some("Content-Type: message/rfc822\r\n\r\n")),
+            (&[2], Some(Header), Some("Subject: i\r\nFrom: f\r\n\r\n")),
+            (&[2], Some(Text), Some("body")),
+            (&[2, 1], None, Some("body")),
+            (&[3], None, None),
+            (&[], Some(HeaderFields(names(&["TO", "x"]))), Some("To: a@b\r\n c\r\n\r\n")),
+            (&[2], Some(HeaderFieldsNot(names(&["from"]))), Some("Subject: i\r\n\r\n")),
+            (&[], Some(HeaderFields(names(&["x"]))), Some("\r\n")),
+        ] {
+            assert_eq!(section(number, text.clone()).as_deref(), expected, "{number:?} {text:?}");
+        }
+        assert!(section(&[], Some(Header)).unwrap().ends_with("boundary=x\r\n\r\n"));
+        assert!(section(&[], Some(Text)).unwrap().starts_with("--x\r\n"));
     }
 
     #[test]
     fn binary_sections() {
         let message = Message::parse(Bytes::from_static(RAW));
-        assert_eq!(message.binary(&[1]).unwrap().unwrap(), "hi");
-        assert_eq!(message.binary(&[2, 1]).unwrap().unwrap(), "body");
-        assert!(message.binary(&[7]).is_none());
+        assert_eq!(message.binary(&numbers(&[1])).unwrap().unwrap(), "hi");
+        assert_eq!(message.binary(&numbers(&[2, 1])).unwrap().unwrap(), "body");
+        assert!(message.binary(&numbers(&[7])).is_none());
     }
 
     #[test]
     fn partials_are_cut() {
         let data = Bytes::from_static(b"0123");
-        for (offset, count, expected) in
+        for (offset, length, expected) in
             [(0, 2, "01"), (3, 9, "3"), (4, 1, ""), (9, 1, ""), (1, u64::MAX, "123"), (u64::MAX, 1, "")]
         {
-            assert_eq!(partial(&data, offset, count), expected);
+            let range = Partial { offset, length: length.try_into().unwrap() };
+            assert_eq!(partial(&data, Some(range)), expected);
         }
+        assert_eq!(partial(&data, None), data);
     }
 
     #[test]
     fn odd_messages() {
         for raw in ["", "\r\n", "A: b", "no header", "\r\nx"] {
             let message = Message::parse(Bytes::from(raw));
-            assert_eq!(message.section(&[], Text::Whole).unwrap(), raw);
-            let parts = [Text::Header, Text::Text].map(|text| message.section(&[], text).unwrap());
+            assert_eq!(message.section(&Section::WHOLE).unwrap(), raw);
+            let parts = [Section::HEADER, Section::TEXT].map(|section| message.section(&section).unwrap());
             assert_eq!(parts.concat(), raw.as_bytes());
-            assert_eq!(message.section(&[1], Text::Whole), message.section(&[], Text::Text));
+            let first = Section::new(numbers(&[1]), None).unwrap();
+            assert_eq!(message.section(&first), message.section(&Section::TEXT));
         }
     }
 
@@ -154,6 +155,6 @@ mod tests {
         raw.resize(20 << 20, b'x');
         let raw = Bytes::from(raw);
         let message = Message::parse(raw.clone());
-        assert_eq!(message.section(&[1], Text::Whole).unwrap().as_ptr(), raw[18..].as_ptr());
+        assert_eq!(message.section(&Section::TEXT).unwrap().as_ptr(), raw[18..].as_ptr());
     }
 }
