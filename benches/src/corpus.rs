@@ -45,3 +45,44 @@ pub fn stuffed(body: &[u8]) -> Vec<u8> {
     wire.extend_from_slice(b".\r\n");
     wire
 }
+
+/// A server's reply to EHLO.
+pub const EHLO_REPLY: &[u8] = b"250-mx.example.org Hello client.example.com [192.0.2.1]\r\n\
+250-PIPELINING\r\n\
+250-SIZE 52428800\r\n\
+250-ETRN\r\n\
+250-STARTTLS\r\n\
+250-AUTH PLAIN LOGIN SCRAM-SHA-256\r\n\
+250-ENHANCEDSTATUSCODES\r\n\
+250-8BITMIME\r\n\
+250-DSN\r\n\
+250-CHUNKING\r\n\
+250 SMTPUTF8\r\n";
+
+/// A reply of one line.
+pub const REPLY_1: &[u8] = b"250 2.1.5 Recipient <alice@example.org> accepted, queued as 4Zx9Qk3J\r\n";
+
+/// A reply of ten lines.
+pub const REPLY_10: &[u8] = b"550-5.7.1 Your message was rejected because the sending domain\r\n\
+550-5.7.1 does not publish a policy that permits this address, and\r\n\
+550-5.7.1 the message carried no signature that we could verify.\r\n\
+550-5.7.1 If you believe that this is wrong, please contact the\r\n\
+550-5.7.1 postmaster of the receiving domain by another way, and\r\n\
+550-5.7.1 quote the identifier below together with the date and the\r\n\
+550-5.7.1 address of the sender. Automatic senders should retry not\r\n\
+550-5.7.1 earlier than in an hour. See also our page about policies\r\n\
+550-5.7.1 at the address of this server under /policy for details\r\n\
+550 5.7.1 Identifier 4Zx9Qk3J-0001f2\r\n";
+
+/// Commands of a transaction.
+pub const MAIL_PLAIN: &[u8] = b"MAIL FROM:<alice.smith@mail.example.org>\r\n";
+/// With parameters.
+pub const MAIL_PARAMETERS: &[u8] =
+    b"MAIL FROM:<alice.smith@mail.example.org> SIZE=1234567 BODY=8BITMIME SMTPUTF8 AUTH=<>\r\n";
+/// Its recipient.
+pub const RCPT_PLAIN: &[u8] = b"RCPT TO:<bob.jones@lists.example.com>\r\n";
+/// With parameters.
+pub const RCPT_PARAMETERS: &[u8] =
+    b"RCPT TO:<bob.jones@lists.example.com> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;bob.jones@example.com\r\n";
+/// The first command of a client.
+pub const EHLO_COMMAND: &[u8] = b"EHLO client.example.com\r\n";

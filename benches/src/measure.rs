@@ -58,13 +58,18 @@ pub fn measure(group: &Group, effort: Effort) -> Vec<Measured> {
             }
         })
         .collect();
-    let mut samples = vec![Vec::with_capacity(effort.rounds); works.len()];
-    // Large iterations are not run as often: at most two seconds a contender.
+    let mut samples = vec![vec![f64::NAN; effort.rounds]; works.len()];
+    // One for which an iteration takes long runs only in some of the rounds.
+    let mut every = vec![1; works.len()];
     for round in 0..effort.rounds {
         for turn in 0..works.len() {
             let index = (turn + round) % works.len();
+            if round % every[index] != 0 {
+                continue;
+            }
             let elapsed = works[index](iterations[index]);
-            samples[index].push(elapsed.as_secs_f64() * 1e9 / iterations[index] as f64);
+            every[index] = ((elapsed.as_secs_f64() / effort.sample.as_secs_f64() / 8.0) as usize).clamp(1, 20);
+            samples[index][round] = elapsed.as_secs_f64() * 1e9 / iterations[index] as f64;
         }
     }
     let ours = group.items.iter().position(|item| item.kind == Kind::Ours).unwrap_or(0);
@@ -84,7 +89,7 @@ pub fn measure(group: &Group, effort: Effort) -> Vec<Measured> {
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
+    let mut values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
