@@ -232,7 +232,7 @@ impl<'a> Cursor<'a> {
     #[must_use]
     #[inline]
     pub fn text_from(&self, start: usize) -> Text {
-        Text::from(self.slice(start, self.position))
+        Text::part_of(self.frame, start.min(self.position)..self.position)
     }
 
     /// The bytes between two offsets, cut to the frame.

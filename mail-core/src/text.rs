@@ -7,139 +7,236 @@ use bytes::Bytes;
 
 /// Text as a peer sent it or is to get it: bytes that are usually UTF-8, never assumed to be.
 ///
-/// It is a slice of what was received, so cloning is cheap, and a small text can hold a large
-/// receive buffer alive: [`compact`](Self::compact) copies it out. `Debug` and `Display` escape
-/// control characters, so that no peer writes to a terminal or forges a line of a log.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Text(Bytes);
+/// A short text, of 23 bytes or fewer, is a copy. A longer one is a slice of what was received, so
+/// that cloning is cheap, and it can hold a large receive buffer alive: [`compact`](Self::compact)
+/// copies it out. `Debug` and `Display` escape control characters, so that no peer writes to a
+/// terminal or forges a line of a log.
+#[derive(Clone)]
+pub struct Text(Repr);
+
+/// Counting the references to a shared buffer costs more than to copy a few bytes, and most texts are
+/// short. The niche of `Bytes` tells the two apart, so that neither is larger than the other.
+#[derive(Clone)]
+enum Repr {
+    Short { length: u8, bytes: [u8; SHORT] },
+    Shared(Bytes),
+}
+
+const SHORT: usize = 23;
+
+const _: () = assert!(size_of::<Text>() == size_of::<Bytes>());
+
+impl Repr {
+    /// A copy, if `text` is short enough.
+    #[inline]
+    fn short(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; SHORT];
+        copy_short(text, &mut bytes)?;
+        #[allow(clippy::cast_possible_truncation)] // at most 23
+        Some(Self::Short { length: text.len() as u8, bytes })
+    }
+}
+
+/// Copies `from` to the front of `to`, in two overlapping pieces of a fixed size, which needs no call
+/// and no loop; `None` if it is too long.
+#[inline]
+fn copy_short(from: &[u8], to: &mut [u8; SHORT]) -> Option<()> {
+    #[inline]
+    fn ends<const N: usize>(from: &[u8], to: &mut [u8; SHORT]) -> Option<()> {
+        *to.first_chunk_mut::<N>()? = *from.first_chunk()?;
+        *to.get_mut(..from.len())?.last_chunk_mut::<N>()? = *from.last_chunk()?;
+        Some(())
+    }
+    match from.len() {
+        16..=SHORT => ends::<16>(from, to),
+        8..16 => ends::<8>(from, to),
+        4..8 => ends::<4>(from, to),
+        2..4 => ends::<2>(from, to),
+        1 => ends::<1>(from, to),
+        0 => Some(()),
+        _ => None,
+    }
+}
 
 impl Text {
     /// No bytes.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Bytes::new())
+        Self(Repr::Short { length: 0, bytes: [0; SHORT] })
     }
 
     /// A text that is part of the program.
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
-        Self(Bytes::from_static(text.as_bytes()))
+        Self(Repr::Shared(Bytes::from_static(text.as_bytes())))
+    }
+
+    /// `part` of `frame`, which it holds alive unless it is short.
+    #[must_use]
+    #[inline]
+    pub(crate) fn part_of(frame: &Bytes, part: core::ops::Range<usize>) -> Self {
+        match frame.get(part.clone()) {
+            None => Self::new(),
+            Some(text) => Self(Repr::short(text).unwrap_or_else(|| Repr::Shared(frame.slice(part)))),
+        }
     }
 
     /// The bytes as they came.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Repr::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Repr::Shared(bytes) => bytes,
+        }
     }
 
     /// The text, if it is UTF-8.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
-        core::str::from_utf8(&self.0).ok()
+        core::str::from_utf8(self.as_bytes()).ok()
     }
 
     /// The text, with U+FFFD for what is not UTF-8.
     #[must_use]
     pub fn to_string_lossy(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.0)
+        String::from_utf8_lossy(self.as_bytes())
     }
 
     /// The number of bytes.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.as_bytes().len()
     }
 
     /// Whether there are none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.as_bytes().is_empty()
     }
 
     /// Whether this is `other` but for the case of ASCII letters.
     #[must_use]
     pub fn eq_ignore_ascii_case(&self, other: &str) -> bool {
-        self.0.eq_ignore_ascii_case(other.as_bytes())
+        self.as_bytes().eq_ignore_ascii_case(other.as_bytes())
     }
 
-    /// The bytes, still shared with what was received.
+    /// The bytes, still shared with what was received if they are more than a few.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        self.0
+        match self.0 {
+            Repr::Short { .. } => Bytes::copy_from_slice(self.as_bytes()),
+            Repr::Shared(bytes) => bytes,
+        }
     }
 
     /// A copy that holds nothing else alive.
     #[must_use]
     pub fn compact(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
+        Self::from(self.as_bytes())
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl core::hash::Hash for Text {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 
 impl From<Bytes> for Text {
+    #[inline]
     fn from(bytes: Bytes) -> Self {
-        Self(bytes)
+        Self(Repr::short(&bytes).unwrap_or(Repr::Shared(bytes)))
     }
 }
 
 impl From<Vec<u8>> for Text {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
+        Self(Repr::short(&bytes).unwrap_or_else(|| Repr::Shared(bytes.into())))
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(text.into())
+        text.into_bytes().into()
     }
 }
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self(Bytes::copy_from_slice(text.as_bytes()))
+        text.as_bytes().into()
     }
 }
 
 impl From<&[u8]> for Text {
     fn from(bytes: &[u8]) -> Self {
-        Self(Bytes::copy_from_slice(bytes))
+        Self(Repr::short(bytes).unwrap_or_else(|| Repr::Shared(Bytes::copy_from_slice(bytes))))
     }
 }
 
 impl AsRef<[u8]> for Text {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        self.as_bytes()
     }
 }
 
 impl PartialEq<str> for Text {
     fn eq(&self, other: &str) -> bool {
-        self.0 == other.as_bytes()
+        self.as_bytes() == other.as_bytes()
     }
 }
 
 impl PartialEq<&str> for Text {
     fn eq(&self, other: &&str) -> bool {
-        self.0 == other.as_bytes()
+        self.as_bytes() == other.as_bytes()
     }
 }
 
 impl PartialEq<[u8]> for Text {
     fn eq(&self, other: &[u8]) -> bool {
-        self.0 == other
+        self.as_bytes() == other
     }
 }
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"")?;
-        escape(&self.0, f)?;
+        escape(self.as_bytes(), f)?;
         f.write_str("\"")
     }
 }
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape(&self.0, f)
+        escape(self.as_bytes(), f)
     }
 }
 
@@ -184,7 +281,7 @@ impl serde::Serialize for Text {
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for Text {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-        Ok(Self(u.arbitrary::<Vec<u8>>()?.into()))
+        Ok(u.arbitrary::<Vec<u8>>()?.into())
     }
 }
 
@@ -202,9 +299,43 @@ mod tests {
     }
 
     #[test]
+    fn short_and_long_texts_are_alike() {
+        use core::hash::{BuildHasher, BuildHasherDefault, Hasher};
+        #[derive(Default)]
+        struct Sum(u64);
+        impl Hasher for Sum {
+            fn finish(&self) -> u64 {
+                self.0
+            }
+            fn write(&mut self, bytes: &[u8]) {
+                bytes.iter().for_each(|&byte| self.0 = self.0.wrapping_mul(31).wrapping_add(byte.into()));
+            }
+        }
+        let whole = Bytes::from_static(b"abcdefghijklmnopqrstuvwxyz0123456789");
+        let hash = |text: &Text| BuildHasherDefault::<Sum>::default().hash_one(text);
+        for length in 0..whole.len() {
+            let shared = Text(Repr::Shared(whole.slice(..length)));
+            for text in [
+                Text::from(whole.slice(..length)),
+                Text::from(&whole[..length]),
+                Text::from(whole[..length].to_vec()),
+                Text::part_of(&whole, 0..length),
+                shared.compact(),
+            ] {
+                assert_eq!(matches!(text.0, Repr::Short { .. }), length <= SHORT);
+                assert_eq!((text.as_bytes(), text.len()), (&whole[..length], length));
+                assert_eq!((&text, hash(&text)), (&shared, hash(&shared)));
+                assert_eq!(text.clone().into_bytes(), whole.slice(..length));
+                assert!(text <= Text::part_of(&whole, 0..length + 1));
+            }
+        }
+        assert_eq!(Text::part_of(&whole, 30..99), Text::new());
+    }
+
+    #[test]
     fn compact_shares_nothing() {
-        let whole = Bytes::from_static(b"0123456789");
-        let text = Text::from(whole.slice(2..4));
+        let whole = Bytes::from_static(b"0123456789012345678901234567890123456789");
+        let text = Text::from(whole.slice(2..32));
         assert_eq!(text.as_bytes().as_ptr(), whole[2..].as_ptr());
         assert_ne!(text.compact().as_bytes().as_ptr(), whole[2..].as_ptr());
         assert_eq!(text.compact(), text);

@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn values_are_slices_of_the_frame() {
-        let frame = Bytes::from_static(b"NOOP some text\r\n");
+        let frame = Bytes::from_static(b"NOOP some text that is long enough\r\n");
         let parsed = Command::parse(&frame, Dialect::Strict).unwrap();
         let Command::Noop(Some(argument)) = parsed.value else { panic!() };
         assert_eq!(argument.as_bytes().as_ptr(), frame[5..].as_ptr());
