@@ -61,7 +61,6 @@ impl Capabilities {
     }
 
     /// All of them, in the server's order.
-    #[must_use]
     pub fn iter(&self) -> core::slice::Iter<'_, Capability> {
         self.list.iter()
     }

@@ -9,10 +9,12 @@ extern crate std;
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
 mod capability;
+pub mod client;
 mod command;
 mod error;
 mod limits;
 mod reply;
+pub mod server;
 mod types;
 
 pub use capability::{Capabilities, Capability};

@@ -24,7 +24,7 @@ pub struct Limits {
     /// Server: commands that do not parse, are unknown or out of order. At this number the
     /// connection ends with 421.
     pub bad_commands: usize,
-    /// Server: commands in a row that lead nowhere (NOOP, RSET, HELP, VRFY, EXPN, EHLO); an
+    /// Server: commands in a row that lead nowhere (NOOP, RSET, HELP, VRFY, EXPN, EHLO, MAIL); an
     /// accepted recipient starts the count anew. At this number the connection ends with 421.
     pub idle_commands: usize,
     /// Server: failed AUTH commands. At this number the connection ends with 421.

@@ -1,0 +1,91 @@
+//! How a client behaves.
+
+use core::time::Duration;
+
+use mailwire_core::{Channel, Dialect, dot::BareNewline};
+
+use crate::{EhloName, Limits};
+
+/// How a client behaves.
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What the client calls itself in EHLO, HELO or LHLO.
+    pub name: EhloName,
+    /// How the stream is protected. With [`Channel::StartTls`] nothing but EHLO is sent before TLS
+    /// is up.
+    pub channel: Channel,
+    /// LMTP (RFC 2033) in place of SMTP: LHLO, and one reply for each accepted recipient after a
+    /// message. False by default.
+    pub lmtp: bool,
+    /// How exactly replies are read. Lenient by default.
+    pub dialect: Dialect,
+    /// What the server may use up.
+    pub limits: Limits,
+    /// How long the server may take.
+    pub timeouts: Timeouts,
+    /// Whether commands are sent in groups when the server offers PIPELINING. True by default; some
+    /// servers offer it and break.
+    pub pipelining: bool,
+    /// Whether HELO is tried where EHLO is refused. True by default. Never done where TLS or LMTP is
+    /// wanted.
+    pub helo_fallback: bool,
+    /// What happens to a bare CR or LF in a body. Refused by default.
+    pub bare_newline: BareNewline,
+    /// Whether AUTH may be sent without TLS. False by default.
+    pub allow_clear_credentials: bool,
+}
+
+impl Config {
+    /// The defaults, for a client that calls itself `name`.
+    #[must_use]
+    pub fn new(name: EhloName, channel: Channel) -> Self {
+        Self {
+            name,
+            channel,
+            lmtp: false,
+            dialect: Dialect::Lenient,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            pipelining: true,
+            helo_fallback: true,
+            bare_newline: BareNewline::Refuse,
+            allow_clear_credentials: false,
+        }
+    }
+}
+
+/// How long a server may take, by what it owes (RFC 5321 section 4.5.3.2).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// The greeting: 5 minutes.
+    pub greeting: Duration,
+    /// The reply to MAIL: 5 minutes.
+    pub mail: Duration,
+    /// The reply to RCPT: 5 minutes.
+    pub rcpt: Duration,
+    /// The reply to DATA: 2 minutes.
+    pub data_start: Duration,
+    /// Taking a part of the message: 3 minutes.
+    pub data_block: Duration,
+    /// The reply to the end of the message: 10 minutes.
+    pub data_end: Duration,
+    /// The reply to any other command: 5 minutes.
+    pub command: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        Self {
+            greeting: Duration::from_secs(5 * MINUTE),
+            mail: Duration::from_secs(5 * MINUTE),
+            rcpt: Duration::from_secs(5 * MINUTE),
+            data_start: Duration::from_secs(2 * MINUTE),
+            data_block: Duration::from_secs(3 * MINUTE),
+            data_end: Duration::from_secs(10 * MINUTE),
+            command: Duration::from_secs(5 * MINUTE),
+        }
+    }
+}

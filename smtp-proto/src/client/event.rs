@@ -1,0 +1,138 @@
+//! What a client is told.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+use mailwire_core::{Deviation, ParseError, Secret, Ticket};
+
+use crate::{Capabilities, Reply};
+
+/// What a client is told.
+#[non_exhaustive]
+#[derive(Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The server's first words. Unless they are positive, the conversation is over: the next call
+    /// says [`Closed`](mailwire_core::Next::Closed).
+    Greeting {
+        /// 220, or a refusal: 554, 521, 421.
+        reply: Reply,
+        /// What was odd about it.
+        deviations: Vec<Deviation>,
+    },
+    /// The server took EHLO, LHLO or HELO, and TLS is up where it is wanted: commands can be sent.
+    Capabilities {
+        /// What the server offers. Nothing after HELO.
+        capabilities: Capabilities,
+        /// The reply itself.
+        reply: Reply,
+        /// What was odd about it.
+        deviations: Vec<Deviation>,
+    },
+    /// The server refused EHLO, LHLO or HELO. The conversation is over.
+    HelloRefused {
+        /// The refusal.
+        reply: Reply,
+    },
+    /// The answer to a command, or with the ticket of DATA, the answer to the message.
+    Reply {
+        /// The command.
+        ticket: Ticket,
+        /// Its answer. After 421 the conversation is over, and no other command will be answered.
+        reply: Reply,
+        /// What was odd about it.
+        deviations: Vec<Deviation>,
+    },
+    /// LMTP: what became of the message for one recipient.
+    RecipientReply {
+        /// The recipient's RCPT.
+        ticket: Ticket,
+        /// The message's DATA.
+        data: Ticket,
+        /// The answer.
+        reply: Reply,
+        /// Whether it is the last one for this message.
+        last: bool,
+        /// What was odd about it.
+        deviations: Vec<Deviation>,
+    },
+    /// The server waits for the message: `send_body`, then `finish_body`.
+    BodyRequested {
+        /// The message's DATA.
+        ticket: Ticket,
+    },
+    /// The server was ready for a message, though it accepted no recipient. The machine sent an
+    /// empty one to get out of it (RFC 2920 section 3.1): no message was sent, whatever the reply says.
+    NoRecipients {
+        /// The message's DATA.
+        ticket: Ticket,
+        /// The answer to the empty message.
+        reply: Reply,
+    },
+    /// The server's challenge in a SASL exchange: `send_auth`.
+    AuthChallenge {
+        /// The AUTH command.
+        ticket: Ticket,
+        /// The challenge, decoded. In the lenient dialect it is the text itself where that is no
+        /// base64, which mechanisms like LOGIN ignore.
+        data: Secret,
+        /// What was odd about it.
+        deviations: Vec<Deviation>,
+    },
+    /// A reply that answers nothing: 421 or 221, when a server ends an idle connection. The
+    /// conversation is over.
+    Unsolicited {
+        /// The reply.
+        reply: Reply,
+    },
+    /// A line that is no reply. If it has a reply's form, the conversation cannot go on, and the
+    /// next call is an error; otherwise it is dropped as noise.
+    Malformed {
+        /// The line, or the whole reply.
+        bytes: Bytes,
+        /// What is wrong with it.
+        error: ParseError,
+    },
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Greeting { reply, .. } => f.debug_tuple("Greeting").field(reply).finish(),
+            Self::Capabilities { capabilities, .. } => {
+                f.debug_tuple("Capabilities").field(capabilities).finish()
+            }
+            Self::HelloRefused { reply } => f.debug_tuple("HelloRefused").field(reply).finish(),
+            Self::Reply { ticket, reply, .. } => f.debug_tuple("Reply").field(ticket).field(reply).finish(),
+            Self::RecipientReply { ticket, reply, last, .. } => {
+                f.debug_tuple("RecipientReply").field(ticket).field(reply).field(last).finish()
+            }
+            Self::BodyRequested { ticket } => f.debug_tuple("BodyRequested").field(ticket).finish(),
+            Self::NoRecipients { ticket, reply } => {
+                f.debug_tuple("NoRecipients").field(ticket).field(reply).finish()
+            }
+            Self::AuthChallenge { ticket, data, .. } => {
+                f.debug_tuple("AuthChallenge").field(ticket).field(data).finish()
+            }
+            Self::Unsolicited { reply } => f.debug_tuple("Unsolicited").field(reply).finish(),
+            // The bytes can be a challenge that does not parse.
+            Self::Malformed { bytes, error } => {
+                f.debug_struct("Malformed").field("length", &bytes.len()).field("error", error).finish()
+            }
+        }
+    }
+}
+
+/// What is known of the last message, at any time: for when a connection is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// No message was begun, or it did not come to its end: the server cannot have accepted it.
+    NotSent,
+    /// It was sent in full, and there is no answer yet. If the connection is lost now, nobody but
+    /// the server knows whether it has it: sending it again can double it.
+    Unknown,
+    /// The server has it. In LMTP: for one recipient at least, and all replies are in.
+    Accepted,
+    /// The server refused it.
+    Refused,
+}

@@ -1,0 +1,328 @@
+//! What a client makes of replies.
+
+use alloc::vec::Vec;
+
+use bytes::{Bytes, BytesMut};
+use mailwire_core::{
+    Channel, Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Secret, dot::Stuffer, sasl,
+};
+
+use super::{
+    Connection, Event,
+    state::{Body, Kind, Phase, Waiting},
+};
+use crate::{Capabilities, Capability, Command, Reply, ReplyCode, reply::has_code};
+
+impl Connection {
+    /// One frame has come. `input` is what stands behind it.
+    pub(super) fn receive(&mut self, frame: &Bytes, input: &BytesMut) -> Result<Option<Event>, Error> {
+        let reply = match Reply::parse(frame, self.config.dialect) {
+            Ok(reply) => reply,
+            Err(error) => return self.malformed(frame, error).map(Some),
+        };
+        match self.phase {
+            Phase::Greeting => self.greeting(reply).map(Some),
+            Phase::Hello { fallback, end } => self.hello_reply(frame, reply, fallback, end, input),
+            Phase::StartTls { end } => self.starttls_reply(&reply.value, end, input),
+            Phase::Ready | Phase::Quitting => self.command_reply(reply),
+            Phase::Upgrading | Phase::Closed => Ok(None),
+        }
+    }
+
+    /// What has no code is noise: a warning of a program behind the server. What has one answers a
+    /// command, and as nobody can say what it means, the conversation ends.
+    fn malformed(&mut self, frame: &Bytes, error: ParseError) -> Result<Event, Error> {
+        if self.phase == Phase::Greeting {
+            return Err(Error::InvalidGreeting { reason: error.reason, offset: error.offset });
+        }
+        if has_code(frame) || matches!(self.phase, Phase::StartTls { .. }) {
+            self.error = Some(Error::Unexpected { what: error.reason, offset: error.offset });
+        } else {
+            self.noise += 1;
+            let limit = self.config.limits.noise;
+            if self.noise >= limit {
+                return Err(Error::LimitExceeded { what: "lines that are no replies", limit: limit as u64 });
+            }
+        }
+        Ok(Event::Malformed { bytes: frame.clone(), error })
+    }
+
+    fn greeting(&mut self, greeting: Parsed<Reply>) -> Result<Event, Error> {
+        let Parsed { value: reply, deviations } = greeting;
+        match reply.code() {
+            ReplyCode::READY => self.hello(false),
+            // RFC 5321 section 3.1: the server waits for QUIT.
+            ReplyCode::FAILED => {
+                self.write(|out| Command::Quit.write(out));
+                self.phase = Phase::Closed;
+            }
+            code if code.class() > 3 => self.phase = Phase::Closed,
+            _ => return Err(Error::InvalidGreeting { reason: "expected 220", offset: 0 }),
+        }
+        Ok(Event::Greeting { reply, deviations })
+    }
+
+    /// Introduces this client.
+    pub(super) fn hello(&mut self, fallback: bool) {
+        let name = self.config.name.clone();
+        let command = match (self.config.lmtp, fallback) {
+            (true, _) => Command::Lhlo(name),
+            (false, false) => Command::Ehlo(name),
+            (false, true) => Command::Helo(name),
+        };
+        let end = self.write(|out| command.write(out));
+        self.phase = Phase::Hello { fallback, end };
+    }
+
+    fn hello_reply(
+        &mut self,
+        frame: &Bytes,
+        parsed: Parsed<Reply>,
+        fallback: bool,
+        end: u64,
+        input: &BytesMut,
+    ) -> Result<Option<Event>, Error> {
+        let Parsed { value: reply, mut deviations } = parsed;
+        if reply.code() == ReplyCode::UNAVAILABLE {
+            self.phase = Phase::Closed;
+            return Ok(Some(Event::HelloRefused { reply }));
+        }
+        if self.drained() < end {
+            return Err(Error::UnsolicitedReply { what: "a reply before EHLO was sent" });
+        }
+        let wants_tls = self.config.channel == Channel::StartTls && !self.tls;
+        match reply.code().class() {
+            2 => {}
+            3 => return Err(Error::Unexpected { what: "an intermediate reply to EHLO", offset: 0 }),
+            _ if wants_tls => return Err(Error::TlsUnavailable { reason: "the server refused EHLO" }),
+            5 if !fallback && !self.config.lmtp && self.config.helo_fallback => {
+                self.hello(true);
+                return Ok(None);
+            }
+            _ => {
+                self.write(|out| Command::Quit.write(out));
+                self.phase = Phase::Closed;
+                return Ok(Some(Event::HelloRefused { reply }));
+            }
+        }
+        let mut capabilities = Capabilities::new();
+        if !fallback {
+            match Capabilities::parse(frame, self.config.dialect) {
+                Ok(parsed) => {
+                    capabilities = parsed.value;
+                    deviations.extend(parsed.deviations);
+                }
+                Err(error) => {
+                    return Err(Error::Unexpected { what: error.reason, offset: error.offset });
+                }
+            }
+        }
+        if wants_tls {
+            if !capabilities.has(&Capability::StartTls) {
+                return Err(Error::TlsUnavailable { reason: "the server does not offer STARTTLS" });
+            }
+            if !input.is_empty() {
+                return Err(Error::UnsolicitedReply { what: "a reply before STARTTLS was sent" });
+            }
+            let end = self.write(|out| Command::StartTls.write(out));
+            self.phase = Phase::StartTls { end };
+            return Ok(None);
+        }
+        self.phase = Phase::Ready;
+        self.session.pipelining = self.config.pipelining && capabilities.has(&Capability::Pipelining);
+        self.session.capabilities = capabilities.clone();
+        Ok(Some(Event::Capabilities { capabilities, reply, deviations }))
+    }
+
+    fn starttls_reply(&mut self, reply: &Reply, end: u64, input: &BytesMut) -> Result<Option<Event>, Error> {
+        if self.drained() < end {
+            return Err(Error::UnsolicitedReply { what: "a reply before STARTTLS was sent" });
+        }
+        if reply.code() != ReplyCode::READY {
+            return Err(Error::TlsUnavailable { reason: "the server refused STARTTLS" });
+        }
+        if !input.is_empty() {
+            return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+        }
+        self.phase = Phase::Upgrading;
+        Ok(None)
+    }
+
+    fn command_reply(&mut self, parsed: Parsed<Reply>) -> Result<Option<Event>, Error> {
+        let Parsed { value: reply, deviations } = parsed;
+        let drained = self.drained();
+        let Some(&waiting) = self.session.waiting.front() else {
+            return self.unasked(reply, deviations);
+        };
+        let unavailable = reply.code() == ReplyCode::UNAVAILABLE;
+        if drained < waiting.end {
+            // Only a refusal can come before the message it is about was sent in full.
+            let of_message = matches!(waiting.kind, Kind::BodyEnd | Kind::RecipientEnd { .. });
+            let refused = of_message && reply.code().class() > 3;
+            if !(unavailable || refused) {
+                return Err(Error::UnsolicitedReply { what: "a reply before its command was sent" });
+            }
+            self.phase = Phase::Closed;
+            if !of_message {
+                return Ok(Some(Event::Unsolicited { reply }));
+            }
+        } else if unavailable {
+            self.phase = Phase::Closed;
+        } else if reply.code() == ReplyCode::CLOSING && waiting.kind != Kind::Quit {
+            // Taken for a success of this command, it would be a lie.
+            self.phase = Phase::Closed;
+            return Ok(Some(Event::Unsolicited { reply }));
+        }
+        if reply.is_intermediate() {
+            return self.intermediate(waiting, &reply, deviations);
+        }
+        self.session.waiting.pop_front();
+        let ticket = waiting.ticket;
+        let positive = reply.is_positive();
+        match waiting.kind {
+            Kind::Mail if positive => {
+                self.session.end_transaction();
+                self.session.mail_accepted = true;
+            }
+            Kind::Rcpt if positive && self.session.mail_accepted => self.session.accepted.push(ticket),
+            Kind::Rset if positive => self.session.end_transaction(),
+            Kind::Data if positive => {
+                return Err(Error::Unexpected { what: "a success to DATA before the message", offset: 0 });
+            }
+            Kind::Data => self.session.answered(false),
+            Kind::BodyEnd => {
+                self.session.answered(positive);
+                self.session.end_transaction();
+            }
+            Kind::EmptyEnd => {
+                self.session.end_transaction();
+                return Ok(Some(Event::NoRecipients { ticket, reply }));
+            }
+            Kind::RecipientEnd { data, last } => {
+                self.recipient_answered(positive, last);
+                return Ok(Some(Event::RecipientReply { ticket, data, reply, last, deviations }));
+            }
+            Kind::Auth => {
+                self.session.authenticated = positive;
+                self.session.held_initial = None;
+            }
+            Kind::Quit => self.phase = Phase::Closed,
+            Kind::Mail | Kind::Rcpt | Kind::Rset | Kind::Other => {}
+        }
+        Ok(Some(Event::Reply { ticket, reply, deviations }))
+    }
+
+    /// LMTP: the message is accepted if it is for one recipient, and in doubt before the last reply.
+    fn recipient_answered(&mut self, positive: bool, last: bool) {
+        if positive {
+            // Remembered until the last reply is in.
+            self.session.mail_accepted = false;
+        }
+        if last {
+            self.session.answered(!self.session.mail_accepted);
+            self.session.end_transaction();
+        }
+    }
+
+    /// A reply, and no command waits for one.
+    fn unasked(&mut self, reply: Reply, deviations: Vec<Deviation>) -> Result<Option<Event>, Error> {
+        if matches!(reply.code(), ReplyCode::UNAVAILABLE | ReplyCode::CLOSING) {
+            self.phase = Phase::Closed;
+            return Ok(Some(Event::Unsolicited { reply }));
+        }
+        if let Body::Sending { ticket, .. } = self.session.body
+            && reply.code().class() > 3
+        {
+            // The message is refused before its end. The end cannot be sent any more: it might be
+            // read as a command.
+            self.session.answered(false);
+            self.phase = Phase::Closed;
+            return Ok(Some(Event::Reply { ticket, reply, deviations }));
+        }
+        Err(Error::UnsolicitedReply { what: "a reply, and no command waits for one" })
+    }
+
+    /// 354 or 334.
+    fn intermediate(
+        &mut self,
+        waiting: Waiting,
+        reply: &Reply,
+        mut deviations: Vec<Deviation>,
+    ) -> Result<Option<Event>, Error> {
+        let ticket = waiting.ticket;
+        match waiting.kind {
+            Kind::Data if self.session.accepted.is_empty() => {
+                self.session.waiting.pop_front();
+                let end = self.write(|out| out.extend_from_slice(b".\r\n"));
+                self.session.waiting.push_front(Waiting { ticket, kind: Kind::EmptyEnd, end });
+                Ok(None)
+            }
+            Kind::Data => {
+                self.session.waiting.pop_front();
+                self.session.body = Body::Sending { ticket, stuffer: Stuffer::new(self.config.bare_newline) };
+                Ok(Some(Event::BodyRequested { ticket }))
+            }
+            Kind::Auth => {
+                if let Some(initial) = self.session.held_initial.take() {
+                    self.respond(&SaslStep::Data(initial));
+                    return Ok(None);
+                }
+                let text = reply.first_line().as_bytes();
+                let data = match sasl::decode(text) {
+                    Ok(data) => data,
+                    Err(error) if self.config.dialect == Dialect::Strict => {
+                        // RFC 4954 section 4: cancel.
+                        self.respond(&SaslStep::Cancel);
+                        let error = ParseError::new(error.offset.saturating_add(4), error.reason);
+                        return Ok(Some(Event::Malformed { bytes: Bytes::new(), error }));
+                    }
+                    Err(_) => {
+                        deviations.push(Deviation { name: "challenge-not-base64", offset: 4 });
+                        Secret::from(text)
+                    }
+                };
+                if let Some(waiting) = self.session.waiting.front_mut() {
+                    waiting.end = u64::MAX;
+                }
+                Ok(Some(Event::AuthChallenge { ticket, data, deviations }))
+            }
+            _ => Err(Error::Unexpected { what: "an intermediate reply", offset: 0 }),
+        }
+    }
+
+    /// No whole reply is there.
+    pub(super) fn no_reply(&self) -> Next<Event> {
+        let callers_turn = match self.session.waiting.front() {
+            Some(waiting) => waiting.end == u64::MAX,
+            None => !matches!(self.session.body, Body::None),
+        };
+        if callers_turn { Next::Paused } else { Next::NeedInput }
+    }
+
+    /// The server has closed the stream.
+    pub(super) fn end_of_input(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
+        let during = if !input.is_empty() || !self.framer.at_start() {
+            "within a reply"
+        } else {
+            match (self.phase, self.session.waiting.front(), &self.session.body) {
+                (Phase::Greeting, ..) => "before the greeting",
+                (Phase::Hello { .. }, ..) => "before the reply to EHLO",
+                (Phase::StartTls { .. }, ..) => "before the reply to STARTTLS",
+                (_, Some(Waiting { kind: Kind::Quit, .. }), _) => return self.closed(),
+                (_, Some(waiting), _) => match waiting.kind {
+                    Kind::BodyEnd | Kind::RecipientEnd { .. } => "before the reply to a message",
+                    _ => "before a reply",
+                },
+                (_, None, Body::Sending { .. } | Body::Broken(_)) => "within a message",
+                (_, None, Body::None) if self.session.queue.is_empty() => return self.closed(),
+                (_, None, Body::None) => "before a command was sent",
+            }
+        };
+        self.poison(Error::UnexpectedEof { during })
+    }
+
+    fn closed(&mut self) -> Result<Next<Event>, Error> {
+        self.phase = Phase::Closed;
+        Ok(Next::Closed)
+    }
+}

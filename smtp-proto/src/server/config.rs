@@ -1,0 +1,94 @@
+//! How a server behaves.
+
+use alloc::{string::String, vec::Vec};
+use core::time::Duration;
+
+use mailwire_core::{Channel, Dialect};
+
+use crate::{Capabilities, Capability, Host, Limits, Mechanism};
+
+/// How a server behaves.
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The server's name, in the greeting and the reply to EHLO.
+    pub name: Host,
+    /// What stands behind the name in the greeting. By default `ESMTP`, and `LMTP` in LMTP.
+    pub banner: String,
+    /// How the stream is protected. STARTTLS is offered with [`Channel::StartTls`].
+    pub channel: Channel,
+    /// LMTP (RFC 2033) in place of SMTP: LHLO, and one reply for each accepted recipient after a
+    /// message. False by default.
+    pub lmtp: bool,
+    /// How exactly commands are read. Strict by default. A bare CR or LF is refused in both.
+    pub dialect: Dialect,
+    /// What the client may use up.
+    pub limits: Limits,
+    /// How long the client may take.
+    pub timeouts: Timeouts,
+    /// What is offered besides STARTTLS and AUTH, which the machine adds by itself. By default
+    /// PIPELINING, SIZE, 8BITMIME, SMTPUTF8 and ENHANCEDSTATUSCODES. SIZE without a number is offered
+    /// with the limit.
+    pub capabilities: Capabilities,
+    /// The SASL mechanisms to offer. None by default.
+    pub mechanisms: Vec<Mechanism>,
+    /// Whether AUTH is offered and accepted without TLS. False by default.
+    pub allow_clear_credentials: bool,
+    /// Whether mail needs TLS first (530). False by default.
+    pub require_tls: bool,
+    /// Whether mail needs authentication first (530), as in submission. False by default.
+    pub require_auth: bool,
+    /// Whether commands that this crate does not know go to the application; otherwise 500. False by
+    /// default.
+    pub pass_unknown_commands: bool,
+    /// Whether parameters that this crate does not know go to the application; otherwise 555. False
+    /// by default.
+    pub pass_unknown_parameters: bool,
+}
+
+impl Config {
+    /// The defaults, for a server called `name`.
+    #[must_use]
+    pub fn new(name: Host, channel: Channel) -> Self {
+        Self {
+            name,
+            banner: String::new(),
+            channel,
+            lmtp: false,
+            dialect: Dialect::Strict,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            capabilities: [
+                Capability::Pipelining,
+                Capability::Size(None),
+                Capability::EightBitMime,
+                Capability::SmtpUtf8,
+                Capability::EnhancedStatusCodes,
+            ]
+            .into_iter()
+            .collect(),
+            mechanisms: Vec::new(),
+            allow_clear_credentials: false,
+            require_tls: false,
+            require_auth: false,
+            pass_unknown_commands: false,
+            pass_unknown_parameters: false,
+        }
+    }
+}
+
+/// How long a client may take (RFC 5321 section 4.5.3.2.7).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// The next command: 5 minutes.
+    pub command: Duration,
+    /// The next part of a message: 5 minutes.
+    pub data_block: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { command: Duration::from_secs(300), data_block: Duration::from_secs(300) }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a server is told.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+use mailwire_core::{Deviation, ParseError, SaslStep, Ticket};
+
+use crate::{Command, Reply};
+
+/// What a server is told.
+#[non_exhaustive]
+#[derive(Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A command that is allowed at this point. Answer it with
+    /// [`reply`](super::Connection::reply), DATA also with `accept_body`, STARTTLS with
+    /// `accept_upgrade`, AUTH with `send_auth`. The next command is read after that.
+    Command {
+        /// Names the command in the answer.
+        ticket: Ticket,
+        /// The command.
+        command: Command,
+        /// What was odd about it, in the lenient dialect.
+        deviations: Vec<Deviation>,
+    },
+    /// A command that the machine refused by itself: out of order, not offered, beyond a limit. There
+    /// is nothing to answer.
+    Refused {
+        /// The command.
+        command: Command,
+        /// The reply that is on its way.
+        reply: Reply,
+    },
+    /// A line that is no command, or within a SASL exchange no response. The machine has answered it,
+    /// in order.
+    Malformed {
+        /// The AUTH command whose exchange is over because of it.
+        ticket: Option<Ticket>,
+        /// The line, or as much as the limit allows. Empty where it might hold a secret.
+        bytes: Bytes,
+        /// What is wrong with it.
+        error: ParseError,
+    },
+    /// The client's response to a challenge. Answer [`Data`](SaslStep::Data) with `send_auth` or
+    /// `reply`. [`Cancel`](SaslStep::Cancel) ends the exchange, and the machine has answered it.
+    AuthResponse {
+        /// The AUTH command.
+        ticket: Ticket,
+        /// The response.
+        step: SaslStep,
+    },
+    /// A message begins.
+    BodyStart {
+        /// The message's DATA.
+        ticket: Ticket,
+    },
+    /// A part of the message, a slice of the input, without stuffed dots.
+    BodyChunk(Bytes),
+    /// The message is complete. Answer with `reply` and the ticket of DATA; in LMTP, with those of the
+    /// accepted recipients, once each.
+    BodyEnd {
+        /// The message's DATA.
+        ticket: Ticket,
+        /// Its length in bytes.
+        length: u64,
+    },
+    /// The message is at its end, and the machine has refused it. Drop what came of it.
+    BodyRefused {
+        /// The message's DATA.
+        ticket: Ticket,
+        /// Why.
+        reason: BodyRefusal,
+    },
+}
+
+/// Why the machine refused a message.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BodyRefusal {
+    /// A CR or LF that stands alone, at this offset of the body as it came: servers disagree on
+    /// whether it ends a line, which lets one message smuggle in another (CVE-2023-51764).
+    BareNewline(u64),
+    /// More bytes than the limit.
+    TooLarge(u64),
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command { ticket, command, deviations } => {
+                f.debug_tuple("Command").field(ticket).field(command).field(deviations).finish()
+            }
+            Self::Refused { command, reply } => f.debug_tuple("Refused").field(command).field(reply).finish(),
+            Self::Malformed { bytes, error, .. } => f
+                .debug_tuple("Malformed")
+                .field(&format_args!("\"{}\"", mailwire_core::escape_ascii(bytes)))
+                .field(error)
+                .finish(),
+            Self::AuthResponse { ticket, step } => {
+                f.debug_tuple("AuthResponse").field(ticket).field(step).finish()
+            }
+            Self::BodyStart { ticket } => f.debug_tuple("BodyStart").field(ticket).finish(),
+            Self::BodyChunk(chunk) => {
+                f.debug_tuple("BodyChunk").field(&format_args!("{} bytes", chunk.len())).finish()
+            }
+            Self::BodyEnd { ticket, length } => f.debug_tuple("BodyEnd").field(ticket).field(length).finish(),
+            Self::BodyRefused { ticket, reason } => {
+                f.debug_tuple("BodyRefused").field(ticket).field(reason).finish()
+            }
+        }
+    }
+}

@@ -1,0 +1,541 @@
+//! The server's side of a connection.
+//!
+//! [`Connection`] writes the greeting when it is made, reads commands one at a time, refuses by
+//! itself what is no command, out of order, not offered or beyond a limit, and hands on the rest
+//! as [`Event::Command`]. The application answers each with its ticket:
+//!
+//! | command | answer |
+//! | --- | --- |
+//! | DATA | [`accept_body`](Connection::accept_body), or a refusal by [`reply`](Connection::reply) |
+//! | STARTTLS | [`accept_upgrade`](Connection::accept_upgrade), or a refusal by `reply` |
+//! | AUTH | [`send_auth`](mailwire_core::Connection::send_auth) with a challenge, or `reply` with 235 or a refusal |
+//! | all others | `reply`; [`default_reply`] has one for each |
+//!
+//! The next command is read after the answer, so that replies go out in the order of the commands.
+//! Pipelining costs nothing by that: commands that wait in the input are read without a pause, and
+//! their replies leave together. To a positive reply to EHLO the machine adds its name and what it
+//! offers. It puts enhanced codes into replies where RFC 2034 wants them, and nowhere else.
+//!
+//! ```
+//! use bytes::{Buf, BytesMut};
+//! use mailwire_smtp::{Channel, Connection as _, Next, Reply, ReplyCode, server};
+//!
+//! let config = server::Config::new("mx.example".try_into()?, Channel::Tls);
+//! let mut server = server::Connection::new(config);
+//! let mut input = BytesMut::from("EHLO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@mx.example>\r\nDATA\r\n");
+//! loop {
+//!     match server.next_event(&mut input)? {
+//!         Next::Event(server::Event::Command { ticket, command: mailwire_smtp::Command::Data, .. }) => {
+//!             server.accept_body(ticket)?;
+//!         }
+//!         Next::Event(server::Event::Command { ticket, command, .. }) => {
+//!             server.reply(ticket, server::default_reply(&command))?;
+//!         }
+//!         Next::Event(server::Event::BodyEnd { ticket, length }) => {
+//!             assert_eq!(length, 7);
+//!             server.reply(ticket, Reply::new(ReplyCode::OK, "Queued"))?;
+//!             break;
+//!         }
+//!         Next::Event(_) => {}
+//!         // Stands for reading from a socket.
+//!         Next::NeedInput => input.extend_from_slice(b"Hello\r\n.\r\n"),
+//!         other => panic!("{other:?}"),
+//!     }
+//! }
+//! let output = server.output();
+//! let written = output.copy_to_bytes(output.remaining());
+//! assert!(written.starts_with(b"220 mx.example ESMTP\r\n250-mx.example\r\n250-PIPELINING\r\n"));
+//! assert!(written.ends_with(b"250 2.1.5 Ok\r\n354 Start mail input; end with <CRLF>.<CRLF>\r\n250 2.0.0 Queued\r\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod admit;
+mod config;
+mod event;
+mod receive;
+mod state;
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::BytesMut;
+use mailwire_core::{
+    Channel, Error, LineFramer, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade,
+    dot::{LineEnds, Unstuffer},
+    sasl,
+};
+
+pub use config::{Config, Timeouts};
+pub use event::{BodyRefusal, Event};
+use receive::Overlong;
+use state::{Asked, Body, Hello, Phase, Session, Transaction};
+
+use crate::{Capabilities, Capability, Command, EnhancedCode, Reply, ReplyCode, reply::write_line};
+
+/// The server's state machine. See the [module](self).
+#[derive(Debug)]
+pub struct Connection {
+    config: Config,
+    output: Output,
+    framer: LineFramer,
+    tickets: Tickets,
+    phase: Phase,
+    session: Session,
+    /// What poisoned the connection.
+    error: Option<Error>,
+    tls: bool,
+    eof: bool,
+    /// A line that passed its limit and whose end is not there yet.
+    overlong: Option<Overlong>,
+    /// What is offered now.
+    offered: Capabilities,
+    bad_commands: usize,
+    idle_commands: usize,
+    auth_failures: usize,
+}
+
+impl Connection {
+    /// A server at the beginning of a connection. The greeting waits in the output.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let mut connection = Self::silent(config);
+        let config = &connection.config;
+        let banner = match (config.banner.as_str(), config.lmtp) {
+            ("", false) => "ESMTP",
+            ("", true) => "LMTP",
+            (banner, _) => banner,
+        };
+        connection.output.write(|out| {
+            let mut text = Vec::from(config.name.as_bytes());
+            text.push(b' ');
+            text.extend_from_slice(banner.as_bytes());
+            write_line(ReplyCode::READY, None, &text, true, out);
+        });
+        connection
+    }
+
+    /// A server that greets with a refusal: after 554 the client may only send QUIT, after 521 or 421
+    /// the conversation is over (RFC 5321 section 3.1, RFC 7504).
+    #[must_use]
+    pub fn refusing(config: Config, greeting: &Reply) -> Self {
+        let mut connection = Self::silent(config);
+        connection.output.write(|out| greeting.write_with(None, out));
+        connection.phase = if greeting.code() == ReplyCode::FAILED { Phase::Refused } else { Phase::Closed };
+        connection
+    }
+
+    fn silent(config: Config) -> Self {
+        let mut connection = Self {
+            output: Output::new(config.limits.output),
+            framer: LineFramer::new(),
+            tickets: Tickets::new(),
+            phase: Phase::Commands,
+            session: Session::default(),
+            error: None,
+            tls: config.channel == Channel::Tls,
+            eof: false,
+            overlong: None,
+            offered: Capabilities::new(),
+            bad_commands: 0,
+            idle_commands: 0,
+            auth_failures: 0,
+            config,
+        };
+        connection.offer();
+        connection
+    }
+
+    /// Whether an AUTH command succeeded.
+    #[must_use]
+    pub const fn is_authenticated(&self) -> bool {
+        self.session.authenticated
+    }
+
+    /// Whether the stream is protected.
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        self.tls
+    }
+
+    /// What is offered at this point: STARTTLS before TLS, AUTH where credentials are safe.
+    #[must_use]
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.offered
+    }
+
+    fn offer(&mut self) {
+        let config = &self.config;
+        self.offered = config
+            .capabilities
+            .iter()
+            .filter_map(|capability| match capability {
+                Capability::Size(None) => Some(Capability::Size(Some(config.limits.message))),
+                Capability::StartTls | Capability::Auth(_) => None,
+                other => Some(other.clone()),
+            })
+            .collect();
+        if config.channel == Channel::StartTls && !self.tls {
+            self.offered.push(Capability::StartTls);
+        }
+        let safe = self.tls || config.allow_clear_credentials;
+        if safe && !config.mechanisms.is_empty() && !self.session.authenticated {
+            self.offered.push(Capability::Auth(config.mechanisms.clone()));
+        }
+    }
+
+    /// Answers a command, or a message.
+    ///
+    /// A negative reply to MAIL, RCPT or DATA has the effect that RFC 5321 gives it. After the reply
+    /// to QUIT, and after 421, the conversation is over. In LMTP, the ticket of DATA after a message
+    /// stands for all recipients that are not answered yet.
+    ///
+    /// # Errors
+    ///
+    /// Hands the reply back: nothing with this ticket waits for an answer, or it is not an answer to
+    /// that. Intermediate replies are the machine's own.
+    pub fn reply(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
+        match self.check_reply(ticket, &reply) {
+            Ok(()) => {}
+            Err(reason) => return Err(SendError::new(reason, reply)),
+        }
+        let Phase::Answering { ticket: asked_ticket, asked } =
+            core::mem::replace(&mut self.phase, Phase::Commands)
+        else {
+            return Ok(());
+        };
+        let positive = reply.is_positive();
+        match asked {
+            Asked::Recipients(recipients) => {
+                self.recipient_reply(asked_ticket, recipients, ticket, reply);
+                return Ok(());
+            }
+            Asked::Hello(hello) if positive => {
+                self.session.hello = Some(hello);
+                self.hello_reply(hello, &reply);
+                return Ok(());
+            }
+            Asked::Hello(_) => {
+                self.output.write(|out| reply.write_with(None, out));
+                self.close_if_unavailable(&reply);
+                return Ok(());
+            }
+            Asked::Mail { smtp_utf8 } if positive => {
+                self.session.transaction = Some(Transaction { smtp_utf8, tried: 0, recipients: Vec::new() });
+            }
+            Asked::Mail { .. } => self.session.mail_refused = true,
+            Asked::Rcpt => {
+                if let Some(transaction) = &mut self.session.transaction {
+                    transaction.tried += 1;
+                    if positive {
+                        transaction.recipients.push(ticket);
+                        self.idle_commands = 0;
+                        self.session.orphans = 0;
+                    }
+                }
+            }
+            Asked::Auth if positive => {
+                self.session.authenticated = true;
+                self.offer();
+            }
+            Asked::Auth => {
+                self.auth_failed();
+                if self.error.is_some() {
+                    return Ok(());
+                }
+            }
+            Asked::Message => self.session.transaction = None,
+            // RFC 5321 section 4.1.1.4: a refusal of DATA ends the transaction.
+            Asked::Data => self.session.transaction = None,
+            Asked::Quit => self.phase = Phase::Closed,
+            Asked::StartTls | Asked::Other => {}
+        }
+        self.write_reply(&reply);
+        self.close_if_unavailable(&reply);
+        Ok(())
+    }
+
+    fn check_reply(&self, ticket: Ticket, reply: &Reply) -> Result<(), Misuse> {
+        if self.error.is_some() || matches!(self.phase, Phase::Closed) {
+            return Err(Misuse::Closed);
+        }
+        let Phase::Answering { ticket: expected, asked } = &self.phase else {
+            return Err(Misuse::UnknownTicket);
+        };
+        let known = match asked {
+            Asked::Recipients(recipients) => {
+                ticket == *expected
+                    || recipients.iter().any(|(recipient, reply)| *recipient == ticket && reply.is_none())
+            }
+            _ => ticket == *expected,
+        };
+        if !known {
+            return Err(Misuse::UnknownTicket);
+        }
+        match asked {
+            _ if reply.is_intermediate() => Err(Misuse::WrongAnswer("an intermediate reply")),
+            Asked::Data if reply.is_positive() => Err(Misuse::WrongAnswer("DATA is granted by accept_body")),
+            Asked::StartTls if reply.is_positive() => {
+                Err(Misuse::WrongAnswer("STARTTLS is granted by accept_upgrade"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Grants DATA: 354, then the message comes as events.
+    ///
+    /// # Errors
+    ///
+    /// No DATA with this ticket waits for an answer.
+    pub fn accept_body(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        match &self.phase {
+            _ if self.error.is_some() => return Err(Misuse::Closed),
+            Phase::Answering { ticket: expected, asked: Asked::Data } if *expected == ticket => {}
+            _ => return Err(Misuse::UnknownTicket),
+        }
+        self.output.put(b"354 Start mail input; end with <CRLF>.<CRLF>\r\n");
+        let body =
+            Body { unstuffer: Unstuffer::new(LineEnds::CrLf), started: false, length: 0, too_large: false };
+        self.phase = Phase::Body { ticket, body };
+        Ok(())
+    }
+
+    /// Refuses DATA: the same as a negative [`reply`](Self::reply).
+    ///
+    /// # Errors
+    ///
+    /// As for `reply`; also for a positive one.
+    pub fn reject_body(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
+        match &self.phase {
+            Phase::Answering { asked: Asked::Data, .. } => self.reply(ticket, reply),
+            _ => Err(SendError::new(Misuse::UnknownTicket, reply)),
+        }
+    }
+
+    /// Grants STARTTLS: 220, then [`Next::Upgrade`] once that is written.
+    ///
+    /// # Errors
+    ///
+    /// No STARTTLS with this ticket waits for an answer.
+    pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        match &self.phase {
+            _ if self.error.is_some() => return Err(Misuse::Closed),
+            Phase::Answering { ticket: expected, asked: Asked::StartTls } if *expected == ticket => {}
+            _ => return Err(Misuse::UnknownTicket),
+        }
+        self.write_reply(&Reply::of(ReplyCode::READY, 0, 0, "Ready to start TLS"));
+        self.phase = Phase::Upgrading;
+        Ok(())
+    }
+
+    /// Ends the conversation from this side, with a 421 that nothing asked for, or in place of the
+    /// answer that is due.
+    ///
+    /// # Errors
+    ///
+    /// Any other code: SMTP knows no other unsolicited reply.
+    pub fn notify(&mut self, reply: Reply) -> Result<(), SendError<Reply>> {
+        if self.error.is_some() || matches!(self.phase, Phase::Closed) {
+            return Err(SendError::new(Misuse::Closed, reply));
+        }
+        if reply.code() != ReplyCode::UNAVAILABLE {
+            return Err(SendError::new(Misuse::WrongAnswer("only 421 can be sent unasked"), reply));
+        }
+        self.write_reply(&reply);
+        self.phase = Phase::Closed;
+        Ok(())
+    }
+
+    /// Writes a reply with or without an enhanced code, as RFC 2034 section 4 wants it.
+    fn write_reply(&mut self, reply: &Reply) {
+        let enhanced = if self.offered.has(&Capability::EnhancedStatusCodes) {
+            let class = reply.code().class();
+            reply
+                .enhanced()
+                .filter(|enhanced| enhanced.class() == class)
+                .or_else(|| EnhancedCode::new(class, 0, 0))
+        } else {
+            None
+        };
+        self.output.write(|out| reply.write_with(enhanced, out));
+    }
+
+    fn hello_reply(&mut self, hello: Hello, reply: &Reply) {
+        let mut greeting = Vec::from(self.config.name.as_bytes());
+        if !reply.first_line().is_empty() {
+            greeting.push(b' ');
+            greeting.extend_from_slice(reply.first_line().as_bytes());
+        }
+        match hello {
+            Hello::Extended => self.output.write(|out| self.offered.write_reply(&greeting, out)),
+            Hello::Plain => self.output.write(|out| write_line(ReplyCode::OK, None, &greeting, true, out)),
+        }
+    }
+
+    fn close_if_unavailable(&mut self, reply: &Reply) {
+        if reply.code() == ReplyCode::UNAVAILABLE {
+            self.phase = Phase::Closed;
+        }
+    }
+
+    /// LMTP: takes one recipient's reply, and writes those whose turn it is.
+    fn recipient_reply(
+        &mut self,
+        data: Ticket,
+        mut recipients: Vec<(Ticket, Option<Reply>)>,
+        ticket: Ticket,
+        reply: Reply,
+    ) {
+        for (recipient, slot) in &mut recipients {
+            if slot.is_none() && (*recipient == ticket || ticket == data) {
+                *slot = Some(reply.clone());
+            }
+        }
+        let ready = recipients.iter().take_while(|(_, reply)| reply.is_some()).count();
+        for (_, reply) in recipients.drain(..ready) {
+            if let Some(reply) = reply {
+                self.write_reply(&reply);
+            }
+        }
+        if recipients.is_empty() {
+            self.session.transaction = None;
+        } else {
+            self.phase = Phase::Answering { ticket: data, asked: Asked::Recipients(recipients) };
+        }
+    }
+
+    fn auth_failed(&mut self) {
+        self.auth_failures += 1;
+        let limit = self.config.limits.auth_failures;
+        if self.auth_failures >= limit {
+            self.end("Too many failed authentications");
+            self.error = Some(Error::LimitExceeded { what: "failed authentications", limit: limit as u64 });
+        }
+    }
+
+    /// Writes the last reply before an error.
+    fn end(&mut self, text: &'static str) {
+        self.write_reply(&Reply::of(ReplyCode::UNAVAILABLE, 7, 0, text));
+    }
+}
+
+/// The usual answer of a server that has nothing particular to say. DATA, STARTTLS and AUTH are
+/// refused by it, as granting them is a call of its own.
+#[must_use]
+pub fn default_reply(command: &Command) -> Reply {
+    let of = Reply::of;
+    match command {
+        Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) => Reply::new(ReplyCode::OK, ""),
+        Command::Mail(_) => of(ReplyCode::OK, 1, 0, "Ok"),
+        Command::Rcpt(_) => of(ReplyCode::OK, 1, 5, "Ok"),
+        Command::Rset | Command::Noop(_) => of(ReplyCode::OK, 0, 0, "Ok"),
+        Command::Vrfy(_) => of(ReplyCode::CANNOT_VERIFY, 1, 5, "Cannot verify, but will accept and attempt"),
+        Command::Expn(_) => of(ReplyCode::NOT_IMPLEMENTED, 5, 1, "Not implemented"),
+        Command::Help(_) => of(ReplyCode::HELP, 0, 0, "See RFC 5321"),
+        Command::Quit => of(ReplyCode::CLOSING, 0, 0, "Goodbye"),
+        Command::Data => of(ReplyCode::LOCAL_ERROR, 3, 0, "Not now"),
+        Command::StartTls => of(ReplyCode::TEMPORARY_FAILURE, 7, 0, "TLS not available"),
+        Command::Auth(_) => of(ReplyCode::TEMPORARY_FAILURE, 7, 0, "Authentication not available"),
+        Command::Other { .. } => of(ReplyCode::UNRECOGNIZED, 5, 1, "Command not recognized"),
+    }
+}
+
+impl mailwire_core::Connection for Connection {
+    type Event = Event;
+    type Error = Error;
+
+    fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let next = match &mut self.phase {
+            Phase::Closed => return Ok(Next::Closed),
+            Phase::Answering { .. } => return Ok(Next::Paused),
+            Phase::Upgrading if !input.is_empty() => {
+                self.error = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                None
+            }
+            Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
+            Phase::Upgrading => return Ok(Next::Upgrade(Upgrade::Tls)),
+            Phase::Body { .. } => self.receive_body(input),
+            Phase::Commands | Phase::Refused | Phase::Challenged { .. } => {
+                if self.output.is_full() {
+                    return Ok(Next::Paused);
+                }
+                self.receive_line(input)
+            }
+        };
+        match (self.error, next) {
+            (Some(error), _) => Err(error),
+            (None, Some(event)) => Ok(Next::Event(event)),
+            (None, None) if self.eof => self.end_of_input(input),
+            (None, None) => Ok(Next::NeedInput),
+        }
+    }
+
+    fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    fn handle_eof(&mut self) {
+        self.eof = true;
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        match &self.phase {
+            _ if self.error.is_some() => None,
+            Phase::Body { .. } => Some(self.config.timeouts.data_block),
+            Phase::Commands | Phase::Refused | Phase::Challenged { .. } => Some(self.config.timeouts.command),
+            // The client has to read what was written.
+            Phase::Upgrading | Phase::Answering { .. } if !self.output.is_empty() => {
+                Some(self.config.timeouts.command)
+            }
+            Phase::Upgrading | Phase::Answering { .. } | Phase::Closed => None,
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        let waiting_for = match &self.phase {
+            _ if self.error.is_some() => return,
+            Phase::Closed => return,
+            Phase::Body { .. } => "a message",
+            Phase::Challenged { .. } => "a response to a challenge",
+            _ => "a command",
+        };
+        self.write_reply(&Reply::of(ReplyCode::UNAVAILABLE, 4, 2, "Timeout, closing connection"));
+        self.error = Some(Error::TimedOut { waiting_for });
+    }
+
+    fn upgraded(&mut self) {
+        if matches!(self.phase, Phase::Upgrading) && self.error.is_none() {
+            self.tls = true;
+            self.session = Session::default();
+            self.framer = LineFramer::new();
+            self.phase = Phase::Commands;
+            self.offer();
+        }
+    }
+
+    /// Sends a challenge. To end the exchange, [`reply`](Connection::reply).
+    fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
+        let ticket = match &self.phase {
+            _ if self.error.is_some() => return Err(SendError::new(Misuse::Closed, step)),
+            Phase::Answering { ticket, asked: Asked::Auth } => *ticket,
+            Phase::Closed => return Err(SendError::new(Misuse::Closed, step)),
+            _ => return Err(SendError::new(Misuse::WrongState("no SASL exchange waits"), step)),
+        };
+        let SaslStep::Data(data) = &step else {
+            return Err(SendError::new(Misuse::WrongAnswer("a server ends an exchange by a reply"), step));
+        };
+        self.output.write(|out| {
+            out.extend_from_slice(b"334 ");
+            sasl::encode(data.expose(), out);
+            out.extend_from_slice(b"\r\n");
+        });
+        self.phase = Phase::Challenged { ticket };
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.phase = Phase::Closed;
+    }
+}
