@@ -1,4 +1,5 @@
 //! What is written reads back as itself.
+#![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
 use mailwire_smtp::{

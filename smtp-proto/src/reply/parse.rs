@@ -20,13 +20,13 @@ impl Reply {
     /// What is not a reply, with the place.
     pub fn parse(frame: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
         let mut cursor = Cursor::new(frame, dialect);
-        let (code, first, mut more) = line(&mut cursor)?;
+        let mut enhanced = First::Unknown;
+        let Line { mut code, text, mut more } = line(&mut cursor, &mut enhanced)?;
         if !more {
             cursor.expect_end()?;
-            return Ok(cursor.finish(single(code, first)));
+            return Ok(cursor.finish(Self { code, enhanced: enhanced.code(), text: Lines::One(text) }));
         }
-        let mut code = code;
-        let mut lines = vec![first];
+        let mut lines = vec![text];
         while more {
             if matches!(cursor.rest(), [b'\r', b'\n', ..] | [b'\n', ..]) {
                 cursor.deviate("empty-line-in-reply")?;
@@ -35,30 +35,64 @@ impl Reply {
                 continue;
             }
             let start = cursor.offset();
-            let (next_code, text, next_more) = line(&mut cursor)?;
-            if next_code != code {
+            let next = line(&mut cursor, &mut enhanced)?;
+            if next.code != code {
                 cursor.deviate_at(start, "reply-codes-differ")?;
                 // The last line's code counts.
-                code = next_code;
+                code = next.code;
             }
-            lines.push(text);
-            more = next_more;
+            lines.push(next.text);
+            more = next.more;
         }
         cursor.expect_end()?;
-        Ok(cursor.finish(Self::from_lines(code, Lines::Many(lines))))
+        Ok(cursor.finish(Self { code, enhanced: enhanced.code(), text: Lines::Many(lines) }))
     }
 }
 
-#[inline]
-fn single(code: ReplyCode, text: Text) -> Reply {
-    match EnhancedCode::at_start(text.as_bytes()) {
-        Some((enhanced, length)) if enhanced.class() == code.class() => {
-            let bytes = text.into_bytes();
-            let text = Text::from(bytes.slice(length.min(bytes.len())..));
-            Reply { code, enhanced: Some(enhanced), text: Lines::One(text) }
+/// The enhanced code of the first line.
+enum First {
+    Unknown,
+    None,
+    Is(EnhancedCode),
+}
+
+impl First {
+    const fn code(&self) -> Option<EnhancedCode> {
+        match self {
+            Self::Is(code) => Some(*code),
+            Self::Unknown | Self::None => None,
         }
-        _ => Reply { code, enhanced: None, text: Lines::One(text) },
     }
+
+    /// The length of the enhanced code that is to be taken off this line: on the first, any of the
+    /// reply's class; on the others, the same one again.
+    #[inline]
+    fn take_off(&mut self, text: &[u8], class: u8) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Unknown => match EnhancedCode::at_start(text) {
+                Some((code, length)) if code.class() == class => {
+                    *self = Self::Is(code);
+                    length
+                }
+                _ => {
+                    *self = Self::None;
+                    0
+                }
+            },
+            Self::Is(code) => match EnhancedCode::at_start(text) {
+                Some((found, length)) if found == *code => length,
+                _ => 0,
+            },
+        }
+    }
+}
+
+struct Line {
+    code: ReplyCode,
+    text: Text,
+    /// Whether another line follows.
+    more: bool,
 }
 
 /// Whether a line has the form of a reply's: three digits and what can stand behind them.
@@ -66,9 +100,9 @@ pub(crate) fn has_code(line: &[u8]) -> bool {
     matches!(line, [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-' | b'\t' | b'\r' | b'\n', ..])
 }
 
-/// One line: the code, the text, and whether another line follows.
+/// One line, with the enhanced code taken off its text.
 #[inline]
-fn line(cursor: &mut Cursor<'_>) -> Result<(ReplyCode, Text, bool), ParseError> {
+fn line(cursor: &mut Cursor<'_>, enhanced: &mut First) -> Result<Line, ParseError> {
     let start = cursor.offset();
     let code = match cursor.rest() {
         [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {
@@ -123,9 +157,9 @@ fn line(cursor: &mut Cursor<'_>) -> Result<(ReplyCode, Text, bool), ParseError> 
         check_text(cursor, text, text_start)?;
     }
     cursor.skip(text.len());
-    let value = cursor.text_from(text_start);
+    let value = cursor.text_from(text_start.saturating_add(enhanced.take_off(text, code.class())));
     cursor.skip(length.saturating_add(1).saturating_sub(text.len()));
-    Ok((code, value, more))
+    Ok(Line { code, text: value, more })
 }
 
 /// Bytes that the grammar does not have are kept. UTF-8 is in RFC 6531's grammar.

@@ -5,7 +5,7 @@ use mailwire_core::{Cursor, Dialect, ParseError, Text};
 use super::{
     Domain, Host,
     chars::{self, HIGH, PRINTABLE},
-    check_utf8, read_all,
+    check_utf8,
 };
 
 /// What a client calls itself in EHLO, HELO or LHLO: a domain or an address literal.
@@ -47,22 +47,26 @@ impl EhloName {
     /// ```
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
-        let word = cursor.take_while(|byte| byte != b' ' && chars::is(byte, PRINTABLE | HIGH));
-        if word.is_empty() {
-            return Err(cursor.error("expected a host name"));
-        }
-        let text = cursor.text_from(start);
-        if !word.is_ascii() {
-            check_utf8(cursor, start)?;
-        }
-        match read_all("host", text.clone().into_bytes(), Host::read) {
-            Ok(_) => Ok(Self(text)),
-            Err(_) if cursor.dialect() == Dialect::Lenient => {
-                cursor.deviate_at(start, "unusual-ehlo-name")?;
-                Ok(Self(text))
+        match Host::read(cursor) {
+            Ok(host) if matches!(cursor.peek(), None | Some(b' ' | b'\t' | b'\r' | b'\n')) => {
+                Ok(Self::from(host))
             }
-            Err(error) => Err(ParseError::new(start.saturating_add(error.offset), error.reason)),
+            // What is wrong behind it, the end of the line says.
+            Ok(host) if cursor.dialect() == Dialect::Strict => Ok(Self::from(host)),
+            Err(error) if cursor.dialect() == Dialect::Strict => Err(error),
+            _ => Self::read_word(cursor, start),
         }
+    }
+
+    /// Whatever a client calls itself.
+    #[cold]
+    fn read_word(cursor: &mut Cursor<'_>, start: usize) -> Result<Self, ParseError> {
+        cursor.rewind(start);
+        let text = cursor
+            .text_while1(|byte| byte != b' ' && chars::is(byte, PRINTABLE | HIGH), "expected a host name")?;
+        check_utf8(cursor, start)?;
+        cursor.deviate_at(start, "unusual-ehlo-name")?;
+        Ok(Self(text))
     }
 }
 

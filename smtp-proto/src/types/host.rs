@@ -6,7 +6,7 @@ use mailwire_core::{Cursor, Dialect, ParseError, Text};
 
 use super::{
     chars::{self, ALNUM, DCONTENT, HIGH},
-    check_utf8, text_newtype,
+    check_utf8, text_between, text_newtype,
 };
 
 /// A domain name. Comparing ignores the case of ASCII letters.
@@ -33,14 +33,14 @@ impl Domain {
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
         let end = read_domain(cursor, true)?;
-        Ok(Self(Text::from(cursor.slice(start, end))))
+        Ok(Self(text_between(cursor, start, end)))
     }
 
     /// What a caller may give: with underscores, as hosts have them.
     fn read_given(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
         let end = read_domain(cursor, false)?;
-        Ok(Self(Text::from(cursor.slice(start, end))))
+        Ok(Self(text_between(cursor, start, end)))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     chars::{self, ATEXT, HIGH, PRINTABLE},
     check_utf8,
     host::{AddressLiteral, Domain, Host, read_domain, read_literal},
-    read_all,
+    read_all, text_between,
 };
 
 /// An address: a local part, `@`, and a domain or address literal.
@@ -148,7 +148,7 @@ impl Mailbox {
         } else {
             read_domain(cursor, refuse_underscore)?
         };
-        Ok(Self { text: Text::from(cursor.slice(start, end)), at })
+        Ok(Self { text: text_between(cursor, start, end), at })
     }
 }
 

@@ -84,7 +84,7 @@ macro_rules! text_newtype {
 pub(crate) use text_newtype;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, Invalid, ParseError};
+use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text};
 
 /// Reads a value that a caller gives: the strict grammar over the whole text.
 pub(crate) fn read_all<T>(
@@ -97,11 +97,17 @@ pub(crate) fn read_all<T>(
         .map_err(|error| Invalid::new(what, error.offset, error.reason))
 }
 
+/// The text between two places, of which the second is at most a byte before the cursor.
+#[inline]
+pub(crate) fn text_between(cursor: &Cursor<'_>, start: usize, end: usize) -> Text {
+    if end == cursor.offset() { cursor.text_from(start) } else { Text::from(cursor.slice(start, end)) }
+}
+
 /// That what lies between `start` and the cursor is UTF-8 (RFC 6531 section 3.3), asked only when
 /// it is not ASCII.
 #[cold]
 pub(crate) fn check_utf8(cursor: &Cursor<'_>, start: usize) -> Result<(), ParseError> {
-    match core::str::from_utf8(&cursor.slice(start, cursor.offset())) {
+    match core::str::from_utf8(cursor.between(start, cursor.offset())) {
         Ok(_) => Ok(()),
         Err(error) => Err(ParseError::new(start.saturating_add(error.valid_up_to()), "not UTF-8")),
     }
