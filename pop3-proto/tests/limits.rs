@@ -1,0 +1,306 @@
+//! Every limit is reached, and has its answer.
+
+mod common;
+
+use bytes::{Buf, Bytes, BytesMut};
+use common::{Client, Server, drain, feed, quiet_config, run};
+use mailwire_core::{Channel, Connection as _, Error, Misuse, Next, SaslStep};
+use mailwire_pop3::{
+    Command, Keyword, Listing, Mechanism, MessageNumber, Reply,
+    client::{self, Event},
+    reply::ScanListing,
+    server,
+};
+
+fn client(set: impl FnOnce(&mut client::Config)) -> Client {
+    let mut config = quiet_config(Channel::Tls);
+    set(&mut config);
+    Client::logged_in(config)
+}
+
+fn server(set: impl FnOnce(&mut server::Config)) -> Server {
+    let mut config = server::Config::new(Channel::Tls);
+    set(&mut config);
+    Server::logged_in(config)
+}
+
+#[test]
+fn line() {
+    // The client's: a status line, a line of a listing.
+    let mut c = client(|config| config.limits.line = 100);
+    c.connection.send(Command::List(None)).unwrap();
+    assert_eq!(c.feed(&"+".repeat(101)), Err(Error::LineTooLong { limit: 100 }));
+    let mut c = client(|config| config.limits.line = 100);
+    c.connection.send(Command::List(None)).unwrap();
+    assert_eq!(c.feed(&format!("+OK\r\n{}", "1".repeat(100))), Err(Error::LineTooLong { limit: 100 }));
+    // The server's, which answers.
+    let mut s = server(|config| config.limits.line = 100);
+    assert_eq!(s.feed(&"x".repeat(100)), Err(Error::LineTooLong { limit: 100 }));
+    assert_eq!(drain(&mut s.connection), "-ERR line too long\r\n");
+    assert_eq!(s.feed("QUIT\r\n"), Err(Error::LineTooLong { limit: 100 }));
+    // `PASS tanstaaf` just fits.
+    let mut s = server(|config| config.limits.line = 15);
+    s.command("QUIT");
+}
+
+#[test]
+fn sasl_line_and_steps() {
+    let config = |set: fn(&mut mailwire_pop3::Limits)| {
+        let mut config = server::Config::new(Channel::Tls);
+        config.mechanisms = vec![Mechanism::PLAIN];
+        set(&mut config.limits);
+        config
+    };
+    let mut s = Server::new(config(|limits| limits.sasl_line = 50));
+    s.command("AUTH PLAIN");
+    s.connection.send_auth(SaslStep::Data(Default::default())).unwrap();
+    assert_eq!(s.feed(&"A".repeat(50)), Err(Error::LineTooLong { limit: 50 }));
+
+    let mut s = Server::new(config(|limits| limits.sasl_steps = 3));
+    s.command("AUTH PLAIN");
+    for _ in 0..3 {
+        s.connection.send_auth(SaslStep::Data(Default::default())).unwrap();
+        assert_eq!(s.hear("AAAA\r\n").len(), 1);
+    }
+    s.connection.send_auth(SaslStep::Data(Default::default())).unwrap();
+    assert!(matches!(s.feed("AAAA\r\n"), Err(Error::LimitExceeded { limit: 3, .. })));
+
+    let mut config = quiet_config(Channel::Tls);
+    config.limits.sasl_steps = 2;
+    let mut c = Client::new(config);
+    c.hear("+OK\r\n");
+    c.connection.send(Command::Auth { mechanism: Mechanism::PLAIN, initial: None }).unwrap();
+    for _ in 0..2 {
+        assert_eq!(c.hear("+ \r\n").len(), 1);
+        c.connection.send_auth(SaslStep::Data("a".into())).unwrap();
+    }
+    assert!(matches!(c.feed("+ \r\n"), Err(Error::LimitExceeded { limit: 2, .. })));
+}
+
+#[test]
+fn listing_lines_and_capabilities() {
+    let mut c = client(|config| config.limits.listing_lines = 3);
+    c.connection.send(Command::List(None)).unwrap();
+    let lines = "1 1\r\n".repeat(3);
+    assert_eq!(c.hear(&format!("+OK\r\n{lines}")).len(), 4);
+    assert!(matches!(c.feed("4 4\r\n"), Err(Error::LimitExceeded { limit: 3, .. })));
+
+    let mut c = client(|config| config.limits.capabilities = 3);
+    c.connection.send(Command::Capa).unwrap();
+    assert!(matches!(
+        c.feed(&format!("+OK\r\n{}", "TOP\r\n".repeat(4))),
+        Err(Error::LimitExceeded { what: "capabilities", limit: 3 })
+    ));
+}
+
+#[test]
+fn message() {
+    let mut c = client(|config| config.limits.message = 10);
+    c.connection.send(Command::Retr(MessageNumber::FIRST)).unwrap();
+    assert_eq!(c.hear("+OK\r\n12345678\r\n.\r\n").len(), 4);
+    c.connection.send(Command::Retr(MessageNumber::FIRST)).unwrap();
+    assert!(matches!(c.feed("+OK\r\n123456789\r\n.\r\n"), Err(Error::LimitExceeded { limit: 10, .. })));
+}
+
+#[test]
+fn queue_and_pipeline_depth() {
+    let mut c = client(|config| config.limits.queue = 5);
+    c.connection.send(Command::Stat).unwrap(); // on its way
+    for _ in 0..5 {
+        c.connection.send(Command::Stat).unwrap();
+    }
+    let refused = c.connection.send(Command::Noop).unwrap_err();
+    assert_eq!((refused.reason, refused.message), (Misuse::Full { limit: 5 }, Command::Noop));
+    assert_eq!(drain(&mut c.connection), "STAT\r\n");
+
+    let mut c = client(|config| config.limits.pipeline_depth = 3);
+    c.connection.send(Command::Capa).unwrap();
+    c.hear("+OK\r\nPIPELINING\r\n.\r\n");
+    for _ in 0..10 {
+        c.connection.send(Command::Noop).unwrap();
+    }
+    assert_eq!(drain(&mut c.connection), "NOOP\r\n".repeat(3));
+    c.hear("+OK\r\n+OK\r\n");
+    assert_eq!(drain(&mut c.connection), "NOOP\r\n".repeat(2));
+}
+
+#[test]
+fn output() {
+    // The client stops putting out; what it has put out stays small.
+    let mut c = client(|config| {
+        config.limits.output = 10;
+        config.limits.pipeline_depth = 100;
+    });
+    c.connection.send(Command::Capa).unwrap();
+    c.hear("+OK\r\nPIPELINING\r\n.\r\n");
+    for _ in 0..10 {
+        c.connection.send(Command::Noop).unwrap();
+    }
+    assert_eq!(c.connection.output().len(), 12);
+
+    // The server takes no more commands.
+    let mut s = server(|config| config.limits.output = 100);
+    let mut input = BytesMut::from("NOOP\r\n".repeat(1000).as_str());
+    assert_eq!(run(&mut s.connection, &mut input, &mut Vec::new()), Ok(Next::Paused));
+    assert!(s.connection.output().len() < 200 && input.len() > 5000);
+    drain(&mut s.connection);
+    assert_eq!(run(&mut s.connection, &mut input, &mut Vec::new()), Ok(Next::Paused));
+    assert!(s.connection.output().len() < 200);
+
+    // Lines and messages are taken as far as there is room.
+    let mut s = server(|config| config.limits.output = 50);
+    let (ticket, _) = s.command("LIST");
+    s.connection.reply(ticket, Reply::ok("")).unwrap();
+    let line = Listing::Scan(ScanListing::new(MessageNumber::FIRST, 1));
+    let mut sent = 0;
+    let refused = loop {
+        match s.connection.send_line(line.clone()) {
+            Ok(()) => sent += 1,
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!((refused.reason, refused.message), (Misuse::Full { limit: 50 }, line.clone()));
+    assert_eq!(drain(&mut s.connection), format!("+OK\r\n{}", "1 1\r\n".repeat(sent)));
+    s.connection.send_line(line).unwrap();
+    s.connection.finish_body().unwrap();
+    drain(&mut s.connection);
+
+    let (ticket, _) = s.command("RETR 1");
+    s.connection.reply(ticket, Reply::ok("")).unwrap();
+    let mut body = Bytes::from("x".repeat(100));
+    assert_eq!(s.connection.send_body(&mut body), Ok(45));
+    assert_eq!(s.connection.send_body(&mut body), Ok(0));
+    assert_eq!(body.len(), 55);
+    drain(&mut s.connection);
+    assert_eq!(s.connection.send_body(&mut body), Ok(50));
+}
+
+#[test]
+fn bad_commands() {
+    for line in ["FOO\r\n", "RETR x\r\n", "USER a\r\n"] {
+        let mut s = server(|config| config.limits.bad_commands = 3);
+        assert_eq!(s.hear(line).len(), 1);
+        assert_eq!(s.hear(line).len(), 1);
+        s.hear("NOOP\r\n");
+        assert_eq!(s.feed(line), Err(Error::TooManyBadCommands { limit: 3 }));
+        assert!(drain(&mut s.connection).ends_with("-ERR [SYS/PERM] too many bad commands\r\n"));
+    }
+}
+
+#[test]
+fn no_ops() {
+    for line in ["NOOP\r\n", "CAPA\r\n"] {
+        let mut s = server(|config| config.limits.no_ops = 5);
+        for _ in 0..5 {
+            s.hear(line);
+        }
+        // A command that does something begins the count anew.
+        let (ticket, _) = s.command("STAT");
+        s.connection.reply(ticket, Reply::drop_listing(0, 0)).unwrap();
+        for _ in 0..5 {
+            s.hear(line);
+        }
+        assert!(matches!(s.feed(line), Err(Error::LimitExceeded { limit: 5, .. })));
+    }
+}
+
+#[test]
+fn failed_logins() {
+    let mut config = server::Config::new(Channel::Tls);
+    config.limits.failed_logins = 2;
+    let mut s = Server::new(config);
+    for _ in 0..2 {
+        let events = s.hear("USER a\r\nPASS b\r\n");
+        let [server::Event::Login { ticket, .. }] = &events[..] else { panic!("{events:?}") };
+        s.connection.reply(*ticket, Reply::err("no")).unwrap();
+    }
+    assert!(drain(&mut s.connection).ends_with("-ERR no\r\n"));
+    assert!(matches!(s.feed("USER a\r\n"), Err(Error::LimitExceeded { what: "failed logins", limit: 2 })));
+}
+
+#[test]
+fn timeouts() {
+    let mut config = quiet_config(Channel::Tls);
+    config.timeouts.quit = std::time::Duration::from_secs(7);
+    let mut c = Client::new(config.clone());
+    assert_eq!(c.connection.timeout(), Some(config.timeouts.greeting));
+    c.hear("+OK\r\n");
+    assert_eq!(c.connection.timeout(), None);
+    c.connection.handle_timeout(); // too late: nothing is due
+    c.connection.send(Command::Quit).unwrap();
+    assert_eq!(c.connection.timeout(), Some(config.timeouts.quit));
+    c.connection.handle_timeout();
+    assert_eq!(c.feed(""), Err(Error::TimedOut { waiting_for: "an answer" }));
+
+    let mut s = server(|_| {});
+    assert_eq!(s.connection.timeout(), Some(server::Timeouts::default().transaction));
+    let (ticket, _) = s.command("STAT");
+    assert_eq!(s.connection.timeout(), None);
+    s.connection.reply(ticket, Reply::drop_listing(0, 0)).unwrap();
+    assert_eq!(s.connection.timeout(), Some(server::Timeouts::default().write));
+    drain(&mut s.connection);
+    s.connection.handle_timeout();
+    assert_eq!(s.feed(""), Err(Error::TimedOut { waiting_for: "a command" }));
+    // RFC 1939 section 3: nothing is sent, nothing is deleted.
+    assert_eq!(drain(&mut s.connection), "");
+    assert_eq!(s.connection.state(), server::State::Transaction);
+}
+
+#[test]
+fn a_maildrop_of_100_000_messages_is_a_stream() {
+    let mut server = server(|_| {});
+    let mut client = client(|_| {});
+    client.connection.send(Command::List(None)).unwrap();
+    let (ticket, _) = server.command("LIST");
+    server.connection.reply(ticket, Reply::ok("")).unwrap();
+    let mut numbers = 1..=100_000;
+    let mut waiting = None;
+    let (mut seen, mut most) = (0, 0);
+    drain(&mut client.connection);
+    loop {
+        while let Some(line) = waiting.take().or_else(|| {
+            numbers.next().map(|n| Listing::Scan(ScanListing::new(MessageNumber::new(n).unwrap(), 1)))
+        }) {
+            if let Err(refused) = server.connection.send_line(line) {
+                assert!(matches!(refused.reason, Misuse::Full { .. }));
+                waiting = Some(refused.message);
+                break;
+            }
+        }
+        let done = waiting.is_none();
+        if done {
+            server.connection.finish_body().unwrap();
+        }
+        most = most.max(server.connection.output().len());
+        let text = drain(&mut server.connection);
+        let mut events = Vec::new();
+        let next = feed(&mut client.connection, &mut client.input, &text, &mut events);
+        assert!(next.is_ok());
+        assert!(client.input.len() < 100);
+        seen += events.iter().filter(|event| matches!(event, Event::Line { .. })).count();
+        if done {
+            assert!(matches!(events.last(), Some(Event::LinesEnd { .. })));
+            break;
+        }
+    }
+    assert_eq!(seen, 100_000);
+    assert!(most < 70_000, "{most}");
+}
+
+#[test]
+fn an_applications_own_command() {
+    let mut s = server(|config| config.extension_commands = vec![Keyword::new("XLST").unwrap()]);
+    let (ticket, command) = s.command("xlst a b");
+    assert!(matches!(&command, Command::Other { arguments: Some(text), .. } if text.as_bytes() == b"a b"));
+    s.connection.reply_with_lines(ticket, Reply::ok("")).unwrap();
+    s.connection.send_line(Listing::Other(".dot".try_into().unwrap())).unwrap();
+    s.connection.finish_body().unwrap();
+    assert_eq!(drain(&mut s.connection), "+OK\r\n..dot\r\n.\r\n");
+    let mut c = client(|_| {});
+    c.connection.send_expecting(command, mailwire_pop3::Follows::Lines).unwrap();
+    let events = c.hear("+OK\r\n..dot\r\n.\r\n");
+    assert!(
+        matches!(&events[1], Event::Line { line: Listing::Other(text), .. } if text.as_bytes() == b".dot")
+    );
+    assert_eq!(s.connection.output().remaining(), 0);
+}

@@ -1,0 +1,222 @@
+//! What is written is read again as the same, by the strict parser.
+
+use bytes::Bytes;
+use mailwire_core::{Dialect, Secret};
+use mailwire_pop3::{
+    ApopDigest, Capability, Command, Expected, Keyword, LineText, Listing, Mechanism, MessageNumber,
+    Password, Reply, ReplyText, ResponseCode, UniqueId, UserName,
+    reply::{DropListing, ScanListing, UniqueIdListing, parse_challenge, write_challenge},
+};
+use proptest::{option, prelude::*};
+
+fn message() -> impl Strategy<Value = MessageNumber> {
+    (1..=u32::MAX).prop_map(|number| MessageNumber::new(number).unwrap())
+}
+
+fn line_text() -> impl Strategy<Value = LineText> {
+    "[^\r\n\0]{1,60}".prop_map(|text| LineText::new(text).unwrap())
+}
+
+fn user() -> impl Strategy<Value = UserName> {
+    "[!-~äöü€]{1,40}".prop_map(|text| UserName::new(text).unwrap())
+}
+
+fn mechanism() -> impl Strategy<Value = Mechanism> {
+    "[A-Z0-9_-]{1,20}".prop_map(|text| Mechanism::new(text).unwrap())
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        user().prop_map(Command::User),
+        "[^\r\n\0]{1,60}".prop_map(|text| Command::Pass(Password::new(text).unwrap())),
+        (user(), any::<[u8; 16]>())
+            .prop_map(|(name, digest)| Command::Apop { name, digest: ApopDigest::new(digest) }),
+        (mechanism(), option::of(prop::collection::vec(any::<u8>(), 0..90)))
+            .prop_map(|(mechanism, data)| { Command::Auth { mechanism, initial: data.map(Secret::from) } }),
+        Just(Command::Stls),
+        Just(Command::Capa),
+        Just(Command::Stat),
+        option::of(message()).prop_map(Command::List),
+        option::of(message()).prop_map(Command::Uidl),
+        message().prop_map(Command::Retr),
+        (message(), any::<u64>()).prop_map(|(message, lines)| Command::Top { message, lines }),
+        message().prop_map(Command::Dele),
+        Just(Command::Rset),
+        Just(Command::Noop),
+        Just(Command::Quit),
+        ("X[A-Z]{2,3}", option::of(line_text())).prop_map(|(keyword, arguments)| Command::Other {
+            keyword: Keyword::new(keyword).unwrap(),
+            arguments
+        }),
+    ]
+}
+
+fn capability() -> impl Strategy<Value = Capability> {
+    prop_oneof![
+        Just(Capability::Top),
+        Just(Capability::User),
+        prop::collection::vec(mechanism(), 0..5).prop_map(Capability::Sasl),
+        Just(Capability::RespCodes),
+        (any::<u64>(), any::<bool>())
+            .prop_map(|(seconds, per_user)| Capability::LoginDelay { seconds, per_user }),
+        Just(Capability::Pipelining),
+        (option::of(any::<u64>()), any::<bool>())
+            .prop_map(|(days, per_user)| Capability::Expire { days, per_user }),
+        Just(Capability::Uidl),
+        line_text().prop_map(Capability::Implementation),
+        Just(Capability::Stls),
+        Just(Capability::AuthRespCode),
+        any::<bool>().prop_map(|user| Capability::Utf8 { user }),
+        Just(Capability::Lang),
+        ("X-[!-~]{1,20}", option::of(line_text()))
+            .prop_map(|(tag, arguments)| Capability::Other { tag: Keyword::new(tag).unwrap(), arguments }),
+    ]
+}
+
+fn rest() -> impl Strategy<Value = LineText> {
+    prop_oneof![Just(LineText::default()), line_text()]
+}
+
+fn scan() -> impl Strategy<Value = ScanListing> {
+    (message(), any::<u64>(), rest()).prop_map(|(message, octets, rest)| ScanListing {
+        message,
+        octets: Some(octets),
+        rest,
+    })
+}
+
+fn unique_id() -> impl Strategy<Value = UniqueIdListing> {
+    (message(), "[!-~]{1,70}")
+        .prop_map(|(message, id)| UniqueIdListing { message, unique_id: UniqueId::new(id).unwrap() })
+}
+
+fn code() -> impl Strategy<Value = ResponseCode> {
+    "[A-Z0-9@-]{1,9}(/[!-.0-\\\\^-~]{1,9}){0,2}".prop_map(|text| ResponseCode::new(text).unwrap())
+}
+
+fn text() -> impl Strategy<Value = ReplyText> {
+    "([ -Z^-~€][^\r\n\0]{0,80})?".prop_map(|text| ReplyText::new(text).unwrap())
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    prop_oneof![
+        (option::of(code()), text()).prop_map(|(code, text)| Reply::Ok { code, text }),
+        (option::of(code()), text()).prop_map(|(code, text)| Reply::Err { code, text }),
+        (any::<u64>(), any::<u64>(), rest()).prop_map(|(messages, octets, rest)| Reply::Drop(DropListing {
+            messages,
+            octets: Some(octets),
+            rest
+        })),
+        scan().prop_map(|scan| Reply::Listing(Listing::Scan(scan))),
+        unique_id().prop_map(|listing| Reply::Listing(Listing::UniqueId(listing))),
+    ]
+}
+
+/// One line, which ends in CR LF and has none elsewhere.
+fn one_line(mut written: Vec<u8>) -> Bytes {
+    assert!(written.ends_with(b"\r\n"), "{written:?}");
+    written.truncate(written.len() - 2);
+    assert!(!written.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "{written:?}");
+    written.into()
+}
+
+proptest! {
+    #[test]
+    fn commands(command in command()) {
+        let mut written = Vec::new();
+        command.write(&mut written);
+        let parsed = Command::parse(&one_line(written), Dialect::Strict).unwrap();
+        prop_assert_eq!(parsed.value, command);
+    }
+
+    #[test]
+    fn replies(reply in reply()) {
+        let mut written = Vec::new();
+        reply.write(&mut written);
+        let parsed = Reply::parse(&one_line(written), Expected::of_reply(&reply), Dialect::Strict).unwrap();
+        prop_assert_eq!(parsed.value, reply);
+    }
+
+    #[test]
+    fn lines(line in prop_oneof![
+        scan().prop_map(Listing::Scan),
+        unique_id().prop_map(Listing::UniqueId),
+        capability().prop_map(Listing::Capability),
+        line_text().prop_map(Listing::Other),
+    ]) {
+        let mut written = Vec::new();
+        line.write(&mut written);
+        let parsed = Listing::parse(&written.into(), Expected::of_line(&line), Dialect::Strict).unwrap();
+        prop_assert_eq!(parsed.value, line);
+    }
+
+    #[test]
+    fn challenges(data: Vec<u8>) {
+        let mut written = Vec::new();
+        write_challenge(&data, &mut written);
+        let parsed = parse_challenge(&one_line(written), Dialect::Strict).unwrap().unwrap();
+        prop_assert_eq!(parsed.value.expose(), &data[..]);
+    }
+
+    /// Whatever comes is read or refused, and what was read leniently is read the same again.
+    #[test]
+    fn any_bytes(line: Vec<u8>) {
+        let line = Bytes::from(line);
+        for expected in [
+            Expected::Status, Expected::DropListing, Expected::ScanListing, Expected::UniqueIdListing,
+            Expected::Capability, Expected::Any,
+        ] {
+            for dialect in [Dialect::Strict, Dialect::Lenient] {
+                let _ = Reply::parse(&line, expected, dialect);
+                let _ = Listing::parse(&line, expected, dialect);
+            }
+        }
+        let _ = parse_challenge(&line, Dialect::Lenient);
+        if let Ok(parsed) = Command::parse(&line, Dialect::Lenient) {
+            let mut written = Vec::new();
+            parsed.value.write(&mut written);
+            let again = Command::parse(&one_line(written), Dialect::Lenient).unwrap();
+            prop_assert_eq!(again.value, parsed.value);
+        }
+    }
+}
+
+/// What `Arbitrary` makes for fuzzing is valid.
+#[cfg(feature = "arbitrary")]
+mod made_up {
+    use arbitrary::{Arbitrary, Unstructured};
+    use mailwire_pop3::Greeting;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn values(seed in prop::collection::vec(any::<u8>(), 0..512)) {
+            if let Ok(command) = Command::arbitrary(&mut Unstructured::new(&seed)) {
+                let mut written = Vec::new();
+                command.write(&mut written);
+                prop_assert_eq!(Command::parse(&one_line(written), Dialect::Strict).unwrap().value, command);
+            }
+            if let Ok(reply) = Reply::arbitrary(&mut Unstructured::new(&seed)) {
+                let mut written = Vec::new();
+                reply.write(&mut written);
+                let expected = Expected::of_reply(&reply);
+                let parsed = Reply::parse(&one_line(written), expected, Dialect::Strict).unwrap();
+                prop_assert_eq!(parsed.value, reply);
+            }
+            if let Ok(line) = Listing::arbitrary(&mut Unstructured::new(&seed)) {
+                let mut written = Vec::new();
+                line.write(&mut written);
+                let expected = Expected::of_line(&line);
+                let parsed = Listing::parse(&written.into(), expected, Dialect::Strict).unwrap();
+                prop_assert_eq!(parsed.value, line);
+            }
+            if let Ok(greeting) = Greeting::arbitrary(&mut Unstructured::new(&seed)) {
+                let mut written = Vec::new();
+                greeting.write(&mut written);
+                let parsed = Greeting::parse(&one_line(written), Dialect::Strict).unwrap();
+                prop_assert_eq!(parsed.value, greeting);
+            }
+        }
+    }
+}
