@@ -1,20 +1,35 @@
 //! The values that commands and responses are made of. A value that exists can be sent safely.
 #![allow(dead_code, unused_imports)]
 
+mod address;
+mod body_structure;
 pub(crate) mod chars;
 mod datetime;
+mod envelope;
 mod flag;
 mod mailbox;
+mod number;
+mod raw;
 mod reader;
 mod section;
 mod sequence;
 mod string;
 mod utf7;
 
+pub use address::Address;
+pub use body_structure::{
+    BodyStructure, CommonExtension, ContentEncoding, Disposition, MessagePart, MultiExtension, MultiPart,
+    PartExtension, PartKind, SinglePart,
+};
+pub use envelope::Envelope;
 pub use datetime::{Date, DateTime};
 pub use flag::{Flag, FlagSet, MailboxAttribute, OddName, PermanentFlags};
 pub use mailbox::{ListPattern, MailboxName};
 pub(crate) use mailbox::{read_delimiter, write_delimiter};
+pub use raw::RawValue;
+pub(crate) use raw::skip_value;
+pub(crate) use number::{read_count, read_known_count};
+pub(crate) use reader::TOO_DEEP;
 pub use reader::ParseContext;
 pub(crate) use reader::Reader;
 pub use section::{Partial, Section, SectionText};

@@ -7,6 +7,9 @@ use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed, Text};
 
 use super::chars;
 
+/// The reason of an error about nesting.
+pub(crate) const TOO_DEEP: &str = "nested too deeply";
+
 /// How a message is to be read, and what framing knows about it.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -20,13 +23,16 @@ pub struct ParseContext<'a> {
     pub streamed: &'a [usize],
     /// How deep lists may be nested.
     pub nesting: usize,
+    /// Whether text beyond ASCII is agreed on, by IMAP4rev2 or UTF8=ACCEPT: UTF-8 in status text is
+    /// then no deviation.
+    pub utf8: bool,
 }
 
 impl ParseContext<'_> {
     /// For a message that ended in CRLF and has all its literals inline, nested at most 64 deep.
     #[must_use]
     pub const fn new(dialect: Dialect) -> Self {
-        Self { dialect, newline: Newline::CrLf, streamed: &[], nesting: 64 }
+        Self { dialect, newline: Newline::CrLf, streamed: &[], nesting: 64, utf8: false }
     }
 }
 
@@ -42,6 +48,7 @@ pub(crate) struct Reader<'a> {
     streamed: &'a [usize],
     depth: usize,
     nesting: usize,
+    utf8: bool,
 }
 
 impl<'a> Deref for Reader<'a> {
@@ -67,12 +74,22 @@ impl<'a> Reader<'a> {
     /// In the strict dialect: the line ended in a bare LF.
     #[inline]
     pub(crate) fn new(frame: &'a Bytes, context: ParseContext<'a>) -> Result<Self, ParseError> {
-        let ParseContext { dialect, newline, streamed, nesting } = context;
-        let mut reader = Self { cursor: Cursor::new(frame, dialect), streamed, depth: 0, nesting };
+        let ParseContext { dialect, newline, streamed, nesting, utf8 } = context;
+        let mut reader = Self { cursor: Cursor::new(frame, dialect), streamed, depth: 0, nesting, utf8 };
         if newline != Newline::CrLf {
             reader.deviate_at(frame.len(), "bare-lf")?;
         }
         Ok(reader)
+    }
+
+    /// How deep lists may be nested.
+    pub(crate) const fn nesting(&self) -> usize {
+        self.nesting
+    }
+
+    /// Whether text beyond ASCII is agreed on.
+    pub(crate) const fn utf8(&self) -> bool {
+        self.utf8
     }
 
     /// Whether the literal whose bytes would stand at `offset` was streamed.
@@ -92,7 +109,7 @@ impl<'a> Reader<'a> {
         grammar: impl FnOnce(&mut Self) -> Result<T, ParseError>,
     ) -> Result<T, ParseError> {
         if self.depth >= self.nesting {
-            return Err(self.error("nested too deeply"));
+            return Err(self.error(TOO_DEEP));
         }
         self.depth += 1;
         let result = grammar(self);

@@ -1,0 +1,783 @@
+//! The MIME structure of a message.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use mailwire_core::ParseError;
+
+use super::{
+    address::{more_fields, next_field, rest_of_list},
+    envelope::Envelope,
+    number::read_count,
+    raw::{RawValue, skip_value},
+    reader::Reader,
+    string::{ImapString, eat_nil, read_nstring_field, read_string_field, write_nstring, write_number, write_string},
+};
+
+/// A part of a message, with the parts inside of it (RFC 9051 section 7.5.2).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum BodyStructure {
+    /// One that is not `multipart`.
+    Single(SinglePart),
+    /// `multipart`.
+    Multi(MultiPart),
+}
+
+/// A part that is not `multipart`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct SinglePart {
+    /// `text`, in any case.
+    pub media_type: ImapString,
+    /// `plain`, in any case.
+    pub media_subtype: ImapString,
+    /// Parameters of Content-Type: names and values.
+    pub parameters: Vec<(ImapString, ImapString)>,
+    /// Content-ID.
+    pub id: Option<ImapString>,
+    /// Content-Description.
+    pub description: Option<ImapString>,
+    /// Content-Transfer-Encoding.
+    pub encoding: ContentEncoding,
+    /// The size as it is transferred. `None` where a server does not know it, which the grammar
+    /// does not have; it is written as 0.
+    pub octets: Option<u64>,
+    /// What more there is for some media types.
+    pub kind: PartKind,
+    /// What BODYSTRUCTURE says more than BODY.
+    pub extension: Option<PartExtension>,
+}
+
+/// What depends on the media type of a part.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum PartKind {
+    /// Nothing.
+    Basic,
+    /// `text`.
+    Text {
+        /// The size in lines. `None` where a server does not say; written as 0.
+        lines: Option<u64>,
+    },
+    /// `message/rfc822` or `message/global`.
+    Message(Box<MessagePart>),
+}
+
+/// A message inside of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct MessagePart {
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// Its structure.
+    pub body: BodyStructure,
+    /// The size in lines. `None` where a server does not say; written as 0.
+    pub lines: Option<u64>,
+}
+
+/// A `multipart`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct MultiPart {
+    /// The parts. None only where a server breaks the grammar; it is then written as a part of the
+    /// type `multipart` without content.
+    pub parts: Vec<BodyStructure>,
+    /// `mixed`, in any case.
+    pub media_subtype: ImapString,
+    /// What BODYSTRUCTURE says more than BODY.
+    pub extension: Option<MultiExtension>,
+}
+
+/// Content-Transfer-Encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum ContentEncoding {
+    /// `7BIT`, which is also the default.
+    SevenBit,
+    /// `8BIT`.
+    EightBit,
+    /// `BINARY`.
+    Binary,
+    /// `BASE64`.
+    Base64,
+    /// `QUOTED-PRINTABLE`.
+    QuotedPrintable,
+    /// Another.
+    Other(ImapString),
+}
+
+/// The extension data of a part that is not `multipart`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct PartExtension {
+    /// Content-MD5.
+    pub md5: Option<ImapString>,
+    /// What every part can have.
+    pub common: CommonExtension,
+}
+
+/// The extension data of a `multipart`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct MultiExtension {
+    /// Parameters of Content-Type: names and values.
+    pub parameters: Vec<(ImapString, ImapString)>,
+    /// What every part can have.
+    pub common: CommonExtension,
+}
+
+/// The extension data that every part can have.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct CommonExtension {
+    /// Content-Disposition.
+    pub disposition: Option<Disposition>,
+    /// Content-Language.
+    pub language: Vec<ImapString>,
+    /// Content-Location.
+    pub location: Option<ImapString>,
+    /// What no standard has defined yet.
+    pub others: Vec<RawValue>,
+}
+
+/// Content-Disposition.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Disposition {
+    /// `attachment`, in any case.
+    pub kind: ImapString,
+    /// Names and values.
+    pub parameters: Vec<(ImapString, ImapString)>,
+}
+
+impl BodyStructure {
+    /// A part of which nothing is known.
+    fn unknown() -> Self {
+        Self::Multi(MultiPart { parts: Vec::new(), media_subtype: ImapString::EMPTY, extension: None })
+    }
+
+    /// ```text
+    /// body            = "(" (body-type-1part / body-type-mpart) ")"
+    /// body-type-mpart = 1*body SP media-subtype [SP body-ext-mpart]
+    /// body-type-1part = (body-type-basic / body-type-msg / body-type-text) [SP body-ext-1part]
+    /// ```
+    ///
+    /// Lenient: `NIL`; spaces between parts; a multipart without parts or subtype; fields that are
+    /// missing at the end.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        if !r.eat(b'(') {
+            if eat_nil(r) {
+                r.deviate_at(start, "nil-for-body")?;
+                return Ok(Self::unknown());
+            }
+            return Err(r.error("expected a body structure"));
+        }
+        r.nested(|r| {
+            r.no_space()?;
+            match r.peek() {
+                Some(b'(') => read_multi(r).map(Self::Multi),
+                Some(b')') => {
+                    r.deviate("empty-body")?;
+                    r.skip(1);
+                    Ok(Self::unknown())
+                }
+                Some(_) => read_single(r),
+                None => Err(r.error("expected a body structure")),
+            }
+        })
+    }
+
+    /// Appends the structure.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'(');
+        match self {
+            Self::Single(part) => part.write(out),
+            Self::Multi(part) => part.write(out),
+        }
+        out.push(b')');
+    }
+
+    /// The extension data that every part can have, if the server gave any.
+    #[must_use]
+    pub const fn common(&self) -> Option<&CommonExtension> {
+        match self {
+            Self::Single(SinglePart { extension: Some(extension), .. }) => Some(&extension.common),
+            Self::Multi(MultiPart { extension: Some(extension), .. }) => Some(&extension.common),
+            _ => None,
+        }
+    }
+}
+
+/// Behind the first `(`, before the first part's.
+fn read_multi(r: &mut Reader<'_>) -> Result<MultiPart, ParseError> {
+    let mut parts = Vec::with_capacity(2);
+    loop {
+        parts.push(BodyStructure::read(r)?);
+        match r.peek() {
+            Some(b'(') => {}
+            Some(b' ') if r.peek_at(1) == Some(b'(') => {
+                r.deviate("space-between-parts")?;
+                r.skip(1);
+            }
+            _ => break,
+        }
+    }
+    if !more_fields(r)? {
+        r.skip(1);
+        return Ok(MultiPart { parts, media_subtype: ImapString::EMPTY, extension: None });
+    }
+    let media_subtype = read_string_field(r)?;
+    let extension = read_multi_extension(r)?;
+    Ok(MultiPart { parts, media_subtype, extension })
+}
+
+/// ```text
+/// body-type-basic = media-basic SP body-fields
+/// body-type-msg   = media-message SP body-fields SP envelope SP body SP body-fld-lines
+/// body-type-text  = media-text SP body-fields SP body-fld-lines
+/// body-fields     = body-fld-param SP body-fld-id SP body-fld-desc SP body-fld-enc SP body-fld-octets
+/// ```
+///
+/// Lenient: a multipart without parts.
+fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
+    let start = r.offset();
+    let media_type = read_string_field(r)?;
+    if let Some(odd) = childless(r, start, &media_type)? {
+        return Ok(BodyStructure::Multi(odd));
+    }
+    let media_subtype = if more_fields(r)? { read_string_field(r)? } else { ImapString::EMPTY };
+    let parameters = if more_fields(r)? { read_parameters(r)? } else { Vec::new() };
+    let id = next_field(r)?;
+    let description = next_field(r)?;
+    let encoding = if more_fields(r)? { ContentEncoding::read(r)? } else { ContentEncoding::SevenBit };
+    let octets = if more_fields(r)? { read_count(r)? } else { None };
+    let kind = if media_type.eq_ignore_ascii_case("text") {
+        PartKind::Text { lines: read_lines(r)? }
+    } else if media_type.eq_ignore_ascii_case("message")
+        && (media_subtype.eq_ignore_ascii_case("rfc822") || media_subtype.eq_ignore_ascii_case("global"))
+    {
+        read_message(r)?
+    } else {
+        if r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte.is_ascii_digit()) {
+            r.deviate("lines-of-a-basic-part")?;
+            r.skip(1);
+            read_count(r)?;
+        }
+        PartKind::Basic
+    };
+    let extension = if has_extension(r)? {
+        let md5 = if r.peek() == Some(b'(') { odd_md5(r)? } else { read_nstring_field(r)? };
+        Some(PartExtension { md5, common: read_common(r)? })
+    } else {
+        None
+    };
+    Ok(BodyStructure::Single(SinglePart {
+        media_type,
+        media_subtype,
+        parameters,
+        id,
+        description,
+        encoding,
+        octets,
+        kind,
+        extension,
+    }))
+}
+
+/// A list where Content-MD5 is due: the field is missing and this is the disposition, unless it is
+/// empty.
+#[cold]
+fn odd_md5(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> {
+    if r.peek_at(1) == Some(b')') {
+        return read_nstring_field(r);
+    }
+    // The space before the disposition is read again there.
+    let before = r.offset().saturating_sub(1);
+    if r.between(before, r.offset()) == b" " {
+        r.rewind(before);
+    }
+    r.deviate("missing-field")?;
+    Ok(None)
+}
+
+/// `("RELATED" NIL ("ATTACHMENT" NIL) NIL)`, `("MIXED")`, `(NIL "MIXED")`: a multipart without
+/// parts, whose `start` and first string were read.
+fn childless(
+    r: &mut Reader<'_>,
+    start: usize,
+    first: &ImapString,
+) -> Result<Option<MultiPart>, ParseError> {
+    let media_subtype = match (r.peek(), r.peek_at(1)) {
+        (Some(b' '), Some(b'"')) if first.is_empty() => {
+            // A part of no type has no subtype either: NIL NIL, "" "".
+            r.skip(1);
+            let subtype = read_string_field(r)?;
+            if subtype.is_empty() || r.peek() == Some(b' ') && !r.peek_at(1).is_some_and(|byte| byte == b')') && is_media_field(r) {
+                r.rewind(start);
+                read_string_field(r)?;
+                return Ok(None);
+            }
+            subtype
+        }
+        (Some(b' '), Some(b'"' | b'{')) => return Ok(None),
+        (Some(b' '), Some(b'N' | b'n')) if first.is_empty() || is_media_type(first) => return Ok(None),
+        (Some(b' '), Some(b' ')) => return Ok(None),
+        (Some(b' ' | b')'), _) => first.clone(),
+        _ => return Ok(None),
+    };
+    r.deviate_at(start, "multipart-without-parts")?;
+    let extension = read_multi_extension(r)?;
+    Ok(Some(MultiPart { parts: Vec::new(), media_subtype, extension }))
+}
+
+/// Whether the values that follow are those of a part: parameters, id, description and an encoding
+/// that is a string.
+fn is_media_field(r: &mut Reader<'_>) -> bool {
+    let start = r.offset();
+    let mut string = false;
+    for _ in 0..4 {
+        if !r.eat(b' ') {
+            string = false;
+            break;
+        }
+        string = r.peek() == Some(b'"');
+        if skip_value(r).is_err() {
+            string = false;
+            break;
+        }
+    }
+    r.rewind(start);
+    string
+}
+
+fn is_media_type(name: &ImapString) -> bool {
+    ["text", "application", "image", "audio", "video", "message", "font", "model", "multipart"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// ```text
+/// body-fld-lines = number64
+/// ```
+///
+/// Lenient: `NIL`, or none.
+fn read_lines(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
+    if r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte.is_ascii_digit()) {
+        r.skip(1);
+        return read_count(r);
+    }
+    odd_lines(r)
+}
+
+#[cold]
+fn odd_lines(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
+    let start = r.offset();
+    if !more_fields(r)? {
+        return Ok(None);
+    }
+    let has_lines = match r.peek() {
+        Some(b'N' | b'n') => {
+            // NIL for the lines, or lines missing and NIL for Content-MD5. The disposition, a list,
+            // is the second field behind the lines.
+            let here = r.offset();
+            let mut fields = 0;
+            let mut list = None;
+            while !matches!(r.peek(), None | Some(b')')) {
+                if r.peek() == Some(b'(') && list.is_none() {
+                    list = Some(fields);
+                }
+                if skip_value(r).is_err() {
+                    break;
+                }
+                fields += 1;
+                r.eat(b' ');
+            }
+            r.rewind(here);
+            match list {
+                Some(at) => at == 2,
+                None => fields == 1 || fields >= 5,
+            }
+        }
+        Some(b'"') => {
+            // A number between quotes, or Content-MD5.
+            r.peek_at(1).is_some_and(|byte| byte.is_ascii_digit())
+                && r.rest().get(1..).is_some_and(|rest| {
+                    rest.iter().find(|byte| !byte.is_ascii_digit()) == Some(&b'"')
+                })
+        }
+        Some(byte) => !matches!(byte, b'(' | b'{' | b'~'),
+        None => false,
+    };
+    if has_lines {
+        return read_count(r);
+    }
+    r.rewind(start);
+    r.deviate("missing-field")?;
+    Ok(None)
+}
+
+/// Lenient: the fields of a basic part alone; `NIL` for the envelope.
+fn read_message(r: &mut Reader<'_>) -> Result<PartKind, ParseError> {
+    if r.peek() != Some(b' ') || r.peek_at(1) != Some(b'(') {
+        let start = r.offset();
+        if !odd_message(r)? {
+            r.deviate_at(start, "message-without-structure")?;
+            if r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte.is_ascii_digit()) {
+                r.skip(1);
+                read_count(r)?;
+            }
+            return Ok(PartKind::Basic);
+        }
+    } else {
+        r.skip(1);
+    }
+    let envelope = Envelope::read(r)?;
+    let body = if more_fields(r)? { BodyStructure::read(r)? } else { BodyStructure::unknown() };
+    let lines = read_lines(r)?;
+    Ok(PartKind::Message(Box::new(MessagePart { envelope, body, lines })))
+}
+
+/// Steps to the envelope, if there is one that is `NIL` or stands behind odd spaces: `NIL` and then
+/// a body, whose second field is a string (a disposition's is a list).
+#[cold]
+fn odd_message(r: &mut Reader<'_>) -> Result<bool, ParseError> {
+    let start = r.offset();
+    while r.eat(b' ') {}
+    if r.peek() == Some(b'(') {
+        r.rewind(start);
+        r.space()?;
+        return Ok(true);
+    }
+    let nil = r.offset();
+    let body = eat_nil(r)
+        && r.eat(b' ')
+        && r.eat(b'(')
+        && (r.peek() == Some(b'(') || skip_value(r).is_ok() && r.eat(b' ') && r.peek() == Some(b'"'));
+    r.rewind(if body { nil } else { start });
+    Ok(body)
+}
+
+/// Whether extension data follow; if not, the part's `)` was read.
+#[inline]
+fn has_extension(r: &mut Reader<'_>) -> Result<bool, ParseError> {
+    if r.eat(b')') {
+        return Ok(false);
+    }
+    if r.peek() == Some(b' ') && !matches!(r.peek_at(1), Some(b' ' | b')')) {
+        r.skip(1);
+        return Ok(true);
+    }
+    if r.is_at_end() {
+        return Err(r.error("expected )"));
+    }
+    if r.peek() == Some(b' ') {
+        r.deviate("surplus-space")?;
+        while r.eat(b' ') {}
+    } else {
+        r.space()?;
+    }
+    Ok(!r.eat(b')'))
+}
+
+/// ```text
+/// body-ext-mpart = body-fld-param [SP body-fld-dsp [SP body-fld-lang [SP body-fld-loc *(SP body-extension)]]]
+/// ```
+fn read_multi_extension(r: &mut Reader<'_>) -> Result<Option<MultiExtension>, ParseError> {
+    if !has_extension(r)? {
+        return Ok(None);
+    }
+    let parameters = read_parameters(r)?;
+    Ok(Some(MultiExtension { parameters, common: read_common(r)? }))
+}
+
+/// ```text
+/// [SP body-fld-dsp [SP body-fld-lang [SP body-fld-loc *(SP body-extension)]]]
+/// ```
+///
+/// And the part's `)`.
+fn read_common(r: &mut Reader<'_>) -> Result<CommonExtension, ParseError> {
+    let mut common = CommonExtension::default();
+    if !has_extension(r)? {
+        return Ok(common);
+    }
+    common.disposition = read_disposition(r)?;
+    if !has_extension(r)? {
+        return Ok(common);
+    }
+    common.language = read_language(r)?;
+    if !has_extension(r)? {
+        return Ok(common);
+    }
+    common.location = if r.peek() == Some(b'(') && r.peek_at(1) != Some(b')') {
+        let start = r.offset();
+        r.deviate_at(start, "list-for-location")?;
+        skip_value(r)?;
+        None
+    } else {
+        read_nstring_field(r)?
+    };
+    while has_extension(r)? {
+        common.others.push(RawValue::read(r)?);
+    }
+    Ok(common)
+}
+
+/// ```text
+/// body-fld-dsp = "(" string SP body-fld-param ")" / nil
+/// ```
+///
+/// Lenient: a string, which has no parameters; an empty list.
+fn read_disposition(r: &mut Reader<'_>) -> Result<Option<Disposition>, ParseError> {
+    let start = r.offset();
+    if r.eat(b'(') {
+        r.no_space()?;
+        if r.eat(b')') {
+            return r.deviate_at(start, "empty-list-for-nil").map(|()| None);
+        }
+        let kind = read_string_field(r)?;
+        let parameters = if more_fields(r)? { read_parameters(r)? } else { Vec::new() };
+        if !r.eat(b')') {
+            rest_of_list(r, "surplus-disposition-field")?;
+        }
+        return Ok(Some(Disposition { kind, parameters }));
+    }
+    if eat_nil(r) {
+        return Ok(None);
+    }
+    let kind = read_string_field(r)?;
+    r.deviate_at(start, "disposition-without-list")?;
+    Ok((!kind.is_empty()).then_some(Disposition { kind, parameters: Vec::new() }))
+}
+
+/// ```text
+/// body-fld-lang = nstring / "(" string *(SP string) ")"
+/// ```
+///
+/// Lenient: an empty list; `NIL` in a list.
+fn read_language(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
+    let mut languages = Vec::new();
+    if r.peek() != Some(b'(') {
+        languages.extend(read_nstring_field(r)?);
+        return Ok(languages);
+    }
+    let start = r.offset();
+    r.skip(1);
+    r.items(|r| {
+        let start = r.offset();
+        if r.peek() == Some(b'(') {
+            r.deviate("list-in-list")?;
+            skip_value(r)?;
+        } else if let Some(language) = read_nstring_field(r)? {
+            languages.push(language);
+        } else {
+            r.deviate_at(start, "nil-for-string")?;
+        }
+        Ok(())
+    })?;
+    if languages.is_empty() {
+        r.deviate_at(start, "empty-list-for-nil")?;
+    }
+    Ok(languages)
+}
+
+/// ```text
+/// body-fld-param = "(" string SP string *(SP string SP string) ")" / nil
+/// ```
+///
+/// Lenient: an empty list or string, which is `NIL`; a name without a value; `NIL` for a value.
+fn read_parameters(r: &mut Reader<'_>) -> Result<Vec<(ImapString, ImapString)>, ParseError> {
+    let start = r.offset();
+    if !r.eat(b'(') {
+        if eat_nil(r) {
+            return Ok(Vec::new());
+        }
+        let text = read_string_field(r)?;
+        if !text.is_empty() {
+            return Err(ParseError::new(start, "expected a list of parameters"));
+        }
+        return r.deviate_at(start, "string-for-nil").map(|()| Vec::new());
+    }
+    let mut parameters = Vec::with_capacity(1);
+    r.items(|r| {
+        let name_at = r.offset();
+        let name = read_string_field(r)?;
+        let value = if r.peek() == Some(b')') {
+            r.deviate_at(name_at, "parameter-without-value")?;
+            ImapString::EMPTY
+        } else if r.peek() == Some(b' ') && r.peek_at(1) == Some(b')') {
+            r.deviate_at(name_at, "parameter-without-value")?;
+            ImapString::EMPTY
+        } else {
+            r.space()?;
+            match read_nstring_field(r)? {
+                Some(value) => value,
+                None => {
+                    r.deviate_at(name_at, "nil-for-string")?;
+                    ImapString::EMPTY
+                }
+            }
+        };
+        parameters.push((name, value));
+        Ok(())
+    })?;
+    if parameters.is_empty() {
+        r.deviate_at(start, "empty-list-for-nil")?;
+    }
+    Ok(parameters)
+}
+
+impl ContentEncoding {
+    /// Lenient: `NIL` or an empty string, which is the default.
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        let Some(name) = read_nstring_field(r)? else {
+            return r.deviate_at(start, "nil-for-string").map(|()| Self::SevenBit);
+        };
+        if name.is_empty() {
+            return r.deviate_at(start, "empty-encoding").map(|()| Self::SevenBit);
+        }
+        Ok(Self::from(name))
+    }
+
+    /// The name, as it is written.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::SevenBit => b"7BIT",
+            Self::EightBit => b"8BIT",
+            Self::Binary => b"BINARY",
+            Self::Base64 => b"BASE64",
+            Self::QuotedPrintable => b"QUOTED-PRINTABLE",
+            Self::Other(name) => name.as_bytes(),
+        }
+    }
+}
+
+impl From<ImapString> for ContentEncoding {
+    fn from(name: ImapString) -> Self {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            4 if is("7BIT") => Self::SevenBit,
+            4 if is("8BIT") => Self::EightBit,
+            6 if is("BASE64") => Self::Base64,
+            6 if is("BINARY") => Self::Binary,
+            16 if is("QUOTED-PRINTABLE") => Self::QuotedPrintable,
+            _ => Self::Other(name),
+        }
+    }
+}
+
+impl SinglePart {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_string(out, self.media_type.as_bytes());
+        out.push(b' ');
+        write_string(out, self.media_subtype.as_bytes());
+        out.push(b' ');
+        write_parameters(out, &self.parameters);
+        out.push(b' ');
+        write_nstring(out, self.id.as_ref());
+        out.push(b' ');
+        write_nstring(out, self.description.as_ref());
+        out.push(b' ');
+        write_string(out, self.encoding.as_bytes());
+        out.push(b' ');
+        write_number(out, self.octets.unwrap_or(0));
+        match &self.kind {
+            PartKind::Basic => {}
+            PartKind::Text { lines } => {
+                out.push(b' ');
+                write_number(out, lines.unwrap_or(0));
+            }
+            PartKind::Message(message) => {
+                out.push(b' ');
+                message.envelope.write(out);
+                out.push(b' ');
+                message.body.write(out);
+                out.push(b' ');
+                write_number(out, message.lines.unwrap_or(0));
+            }
+        }
+        if let Some(extension) = &self.extension {
+            out.push(b' ');
+            write_nstring(out, extension.md5.as_ref());
+            extension.common.write(out);
+        }
+    }
+}
+
+impl MultiPart {
+    fn write(&self, out: &mut Vec<u8>) {
+        if self.parts.is_empty() {
+            out.extend_from_slice(b"\"MULTIPART\" ");
+            write_string(out, self.media_subtype.as_bytes());
+            out.push(b' ');
+            write_parameters(out, self.extension.as_ref().map_or(&[], |extension| &extension.parameters));
+            out.extend_from_slice(b" NIL NIL \"7BIT\" 0");
+            if let Some(extension) = &self.extension {
+                out.extend_from_slice(b" NIL");
+                extension.common.write(out);
+            }
+            return;
+        }
+        for part in &self.parts {
+            part.write(out);
+        }
+        out.push(b' ');
+        write_string(out, self.media_subtype.as_bytes());
+        if let Some(extension) = &self.extension {
+            out.push(b' ');
+            write_parameters(out, &extension.parameters);
+            extension.common.write(out);
+        }
+    }
+}
+
+impl CommonExtension {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b' ');
+        match &self.disposition {
+            None => out.extend_from_slice(b"NIL"),
+            Some(disposition) => {
+                out.push(b'(');
+                write_string(out, disposition.kind.as_bytes());
+                out.push(b' ');
+                write_parameters(out, &disposition.parameters);
+                out.push(b')');
+            }
+        }
+        out.push(b' ');
+        match self.language.as_slice() {
+            [] => out.extend_from_slice(b"NIL"),
+            [language] => write_string(out, language.as_bytes()),
+            languages => {
+                for (at, language) in languages.iter().enumerate() {
+                    out.push(if at == 0 { b'(' } else { b' ' });
+                    write_string(out, language.as_bytes());
+                }
+                out.push(b')');
+            }
+        }
+        out.push(b' ');
+        write_nstring(out, self.location.as_ref());
+        for other in self.others.iter().filter(|other| other.is_complete()) {
+            out.push(b' ');
+            other.write(out);
+        }
+    }
+}
+
+fn write_parameters(out: &mut Vec<u8>, parameters: &[(ImapString, ImapString)]) {
+    if parameters.is_empty() {
+        out.extend_from_slice(b"NIL");
+        return;
+    }
+    for (at, (name, value)) in parameters.iter().enumerate() {
+        out.push(if at == 0 { b'(' } else { b' ' });
+        write_string(out, name.as_bytes());
+        out.push(b' ');
+        write_string(out, value.as_bytes());
+    }
+    out.push(b')');
+}

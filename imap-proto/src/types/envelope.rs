@@ -1,0 +1,100 @@
+//! The envelope of a message.
+
+use alloc::vec::Vec;
+
+use mailwire_core::ParseError;
+
+use super::{
+    address::{Address, more_fields, next_field, read_addresses, rest_of_list, write_addresses},
+    reader::Reader,
+    string::{ImapString, eat_nil, read_nstring_field, write_nstring},
+};
+
+/// What the header of a message says about it, parsed by the server (RFC 9051 section 7.5.2).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Envelope {
+    /// The Date field, as it stands.
+    pub date: Option<ImapString>,
+    /// The Subject, still encoded.
+    pub subject: Option<ImapString>,
+    /// From.
+    pub from: Vec<Address>,
+    /// Sender; the server gives From where there is none.
+    pub sender: Vec<Address>,
+    /// Reply-To; the server gives From where there is none.
+    pub reply_to: Vec<Address>,
+    /// To.
+    pub to: Vec<Address>,
+    /// Cc.
+    pub cc: Vec<Address>,
+    /// Bcc.
+    pub bcc: Vec<Address>,
+    /// In-Reply-To.
+    pub in_reply_to: Option<ImapString>,
+    /// Message-ID.
+    pub message_id: Option<ImapString>,
+}
+
+impl Envelope {
+    /// ```text
+    /// envelope = "(" env-date SP env-subject SP env-from SP env-sender SP env-reply-to SP env-to SP
+    ///            env-cc SP env-bcc SP env-in-reply-to SP env-message-id ")"
+    /// ```
+    ///
+    /// Lenient: fields that are missing at the end or too many; `NIL`.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        if !r.eat(b'(') {
+            if eat_nil(r) {
+                r.deviate_at(start, "nil-for-envelope")?;
+                return Ok(Self::default());
+            }
+            return Err(r.error("expected an envelope"));
+        }
+        r.no_space()?;
+        if r.peek() == Some(b')') {
+            r.deviate("missing-field")?;
+            r.skip(1);
+            return Ok(Self::default());
+        }
+        let envelope = Self {
+            date: read_nstring_field(r)?,
+            subject: next_field(r)?,
+            from: next_addresses(r)?,
+            sender: next_addresses(r)?,
+            reply_to: next_addresses(r)?,
+            to: next_addresses(r)?,
+            cc: next_addresses(r)?,
+            bcc: next_addresses(r)?,
+            in_reply_to: next_field(r)?,
+            message_id: next_field(r)?,
+        };
+        if !r.eat(b')') {
+            rest_of_list(r, "surplus-envelope-field")?;
+        }
+        Ok(envelope)
+    }
+
+    /// Appends the envelope.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'(');
+        write_nstring(out, self.date.as_ref());
+        out.push(b' ');
+        write_nstring(out, self.subject.as_ref());
+        for addresses in [&self.from, &self.sender, &self.reply_to, &self.to, &self.cc, &self.bcc] {
+            out.push(b' ');
+            write_addresses(out, addresses);
+        }
+        for field in [&self.in_reply_to, &self.message_id] {
+            out.push(b' ');
+            write_nstring(out, field.as_ref());
+        }
+        out.push(b')');
+    }
+}
+
+#[inline]
+fn next_addresses(r: &mut Reader<'_>) -> Result<Vec<Address>, ParseError> {
+    if more_fields(r)? { read_addresses(r) } else { Ok(Vec::new()) }
+}

@@ -1,0 +1,109 @@
+//! Numbers of real servers.
+
+use mailwire_core::{Dialect, ParseError};
+
+use super::{reader::Reader, string::eat_nil};
+
+/// ```text
+/// number64 = 1*DIGIT
+/// ```
+///
+/// A size or count. Lenient: quoted; in scientific notation; negative, `NIL` or beyond 64 bits,
+/// which is unknown.
+#[inline]
+pub(crate) fn read_count(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
+    let start = r.offset();
+    let digits = r.take_while(|byte| byte.is_ascii_digit());
+    if !digits.is_empty() && digits.len() < 20 && matches!(r.peek(), None | Some(b' ' | b')' | b']')) {
+        // At most 19 digits fit into 64 bits.
+        return Ok(Some(digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))));
+    }
+    r.rewind(start);
+    odd_count(r)
+}
+
+/// The same of a value that must be known.
+#[inline]
+pub(crate) fn read_known_count(r: &mut Reader<'_>) -> Result<u64, ParseError> {
+    let start = r.offset();
+    read_count(r)?.ok_or(ParseError::new(start, "not a number"))
+}
+
+#[cold]
+fn odd_count(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
+    let start = r.offset();
+    if eat_nil(r) {
+        return r.deviate_at(start, "nil-for-number").map(|()| None);
+    }
+    if r.peek() == Some(b'"') {
+        r.deviate("quoted-number")?;
+        r.skip(1);
+        let value = match r.peek() {
+            Some(b'"') => None,
+            _ => odd_count(r)?,
+        };
+        r.expect(b'"', "expected a closing quote")?;
+        return Ok(value);
+    }
+    if r.peek() == Some(b'-') {
+        r.deviate("negative-number")?;
+        r.skip(1);
+        if r.take_while(|byte| byte.is_ascii_digit() || byte == b'.').is_empty() {
+            return Err(r.error("expected a number"));
+        }
+        return Ok(None);
+    }
+    if r.peek() == Some(b'+') {
+        r.deviate("signed-number")?;
+        r.skip(1);
+    }
+    let whole = r.take_while(|byte| byte.is_ascii_digit());
+    if whole.is_empty() {
+        return Err(r.error("expected a number"));
+    }
+    let mut value = decimal(0, whole);
+    if !matches!(r.peek(), Some(b'.' | b'e' | b'E')) {
+        if value.is_none() {
+            if r.dialect() == Dialect::Strict {
+                return Err(ParseError::new(start, "number too large"));
+            }
+            r.deviate_at(start, "number-too-large")?;
+        }
+        return Ok(value);
+    }
+    r.deviate_at(start, "fraction-for-number")?;
+    let fraction = if r.eat(b'.') { r.take_while(|byte| byte.is_ascii_digit()) } else { &[] };
+    let mut exponent = 0usize;
+    let mut shrinks = false;
+    if matches!(r.peek(), Some(b'e' | b'E')) {
+        r.skip(1);
+        shrinks = r.peek() == Some(b'-');
+        if matches!(r.peek(), Some(b'+' | b'-')) {
+            r.skip(1);
+        }
+        exponent = r
+            .take_while(|byte| byte.is_ascii_digit())
+            .iter()
+            .fold(0, |value: usize, digit| value.saturating_mul(10).saturating_add(usize::from(digit - b'0')));
+    }
+    if shrinks {
+        let mut left = exponent;
+        while left > 0 && value.is_some_and(|value| value > 0) {
+            value = value.map(|value| value / 10);
+            left -= 1;
+        }
+        return Ok(value);
+    }
+    // The integer part of the number: as many digits of the fraction as the exponent says.
+    for at in 0..exponent.min(40) {
+        let digit = fraction.get(at).map_or(0, |digit| digit - b'0');
+        value = value.and_then(|value| value.checked_mul(10)?.checked_add(u64::from(digit)));
+    }
+    Ok(if exponent > 40 && value != Some(0) { None } else { value })
+}
+
+fn decimal(from: u64, digits: &[u8]) -> Option<u64> {
+    digits
+        .iter()
+        .try_fold(from, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+}

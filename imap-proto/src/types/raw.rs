@@ -1,0 +1,116 @@
+//! Values that are kept unparsed.
+
+use alloc::vec::Vec;
+
+use mailwire_core::{ParseError, Text};
+
+use super::{
+    chars,
+    reader::{Reader, TOO_DEEP},
+    string::{Literal, read_literal},
+};
+
+/// One value of an item that is not known here, as it stands on the wire: an atom, a number, a
+/// string or a list with balanced parentheses.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct RawValue {
+    bytes: Text,
+    complete: bool,
+}
+
+impl RawValue {
+    /// The bytes. Literals stand in them inline.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.as_bytes()
+    }
+
+    /// Whether all of the value is here: not if a literal of it was streamed.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Reads one value.
+    ///
+    /// ```text
+    /// tagged-ext-val = tagged-ext-simple / "(" [tagged-ext-comp] ")"
+    /// body-extension = nstring / number / number64 / "(" body-extension *(SP body-extension) ")"
+    /// ```
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        let complete = skip_value(r)?;
+        Ok(Self { bytes: r.text_from(start), complete })
+    }
+
+    /// Appends the value.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+}
+
+/// Steps over one value, however it is nested, without recursion. Whether no literal of it was
+/// streamed.
+pub(crate) fn skip_value(r: &mut Reader<'_>) -> Result<bool, ParseError> {
+    let mut complete = true;
+    let mut depth = 0usize;
+    loop {
+        match r.peek() {
+            Some(b'(') => {
+                depth += 1;
+                if depth > r.nesting() {
+                    return Err(r.error(TOO_DEEP));
+                }
+                r.skip(1);
+                continue;
+            }
+            Some(b')') if depth > 0 => {
+                depth -= 1;
+                r.skip(1);
+            }
+            Some(b' ') if depth > 0 => {
+                r.skip(1);
+                continue;
+            }
+            Some(b'"') => skip_quoted(r)?,
+            Some(b'{') => complete &= matches!(read_literal(r)?, Literal::Inline(_)),
+            Some(b'~') if r.peek_at(1) == Some(b'{') => {
+                complete &= matches!(read_literal(r)?, Literal::Inline(_));
+            }
+            _ => {
+                let start = r.offset();
+                // A bracket holds what it holds: BODY[HEADER.FIELDS (DATE)].
+                if r.take_class(chars::WORD).is_empty() {
+                    return Err(r.error("expected a value"));
+                }
+                if memchr::memchr(b'\n', r.since(start)).is_some() {
+                    return Err(r.error("a line end in a value"));
+                }
+            }
+        }
+        if depth == 0 {
+            return Ok(complete);
+        }
+    }
+}
+
+fn skip_quoted(r: &mut Reader<'_>) -> Result<(), ParseError> {
+    let start = r.offset();
+    r.skip(1);
+    loop {
+        r.take_while(|byte| !matches!(byte, b'"' | b'\\' | 0 | b'\r' | b'\n'));
+        match r.peek() {
+            Some(b'"') => {
+                r.skip(1);
+                return Ok(());
+            }
+            Some(b'\\') if matches!(r.peek_at(1), Some(b'"' | b'\\')) => r.skip(2),
+            Some(b'\\') => {
+                r.deviate("unescaped-backslash")?;
+                r.skip(1);
+            }
+            _ => return Err(ParseError::new(start, "a quoted string without its end")),
+        }
+    }
+}
