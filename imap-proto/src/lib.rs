@@ -6,11 +6,14 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod capability;
 pub mod command;
 pub mod error;
 pub mod framing;
 mod limits;
+pub mod response;
 pub mod types;
 
+pub use capability::Capability;
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use limits::Limits;

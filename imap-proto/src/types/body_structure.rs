@@ -10,7 +10,9 @@ use super::{
     number::read_count,
     raw::{RawValue, skip_value},
     reader::Reader,
-    string::{ImapString, eat_nil, read_nstring_field, read_string_field, write_nstring, write_number, write_string},
+    string::{
+        ImapString, eat_nil, read_nstring_field, read_string_field, write_nstring, write_number, write_string,
+    },
 };
 
 /// A part of a message, with the parts inside of it (RFC 9051 section 7.5.2).
@@ -304,17 +306,17 @@ fn odd_md5(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> {
 
 /// `("RELATED" NIL ("ATTACHMENT" NIL) NIL)`, `("MIXED")`, `(NIL "MIXED")`: a multipart without
 /// parts, whose `start` and first string were read.
-fn childless(
-    r: &mut Reader<'_>,
-    start: usize,
-    first: &ImapString,
-) -> Result<Option<MultiPart>, ParseError> {
+fn childless(r: &mut Reader<'_>, start: usize, first: &ImapString) -> Result<Option<MultiPart>, ParseError> {
     let media_subtype = match (r.peek(), r.peek_at(1)) {
         (Some(b' '), Some(b'"')) if first.is_empty() => {
             // A part of no type has no subtype either: NIL NIL, "" "".
             r.skip(1);
             let subtype = read_string_field(r)?;
-            if subtype.is_empty() || r.peek() == Some(b' ') && !r.peek_at(1).is_some_and(|byte| byte == b')') && is_media_field(r) {
+            if subtype.is_empty()
+                || r.peek() == Some(b' ')
+                    && !r.peek_at(1).is_some_and(|byte| byte == b')')
+                    && is_media_field(r)
+            {
                 r.rewind(start);
                 read_string_field(r)?;
                 return Ok(None);
@@ -403,9 +405,9 @@ fn odd_lines(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
         Some(b'"') => {
             // A number between quotes, or Content-MD5.
             r.peek_at(1).is_some_and(|byte| byte.is_ascii_digit())
-                && r.rest().get(1..).is_some_and(|rest| {
-                    rest.iter().find(|byte| !byte.is_ascii_digit()) == Some(&b'"')
-                })
+                && r.rest()
+                    .get(1..)
+                    .is_some_and(|rest| rest.iter().find(|byte| !byte.is_ascii_digit()) == Some(&b'"'))
         }
         Some(byte) => !matches!(byte, b'(' | b'{' | b'~'),
         None => false,

@@ -21,17 +21,17 @@ pub use body_structure::{
     BodyStructure, CommonExtension, ContentEncoding, Disposition, MessagePart, MultiExtension, MultiPart,
     PartExtension, PartKind, SinglePart,
 };
-pub use envelope::Envelope;
 pub use datetime::{Date, DateTime};
+pub use envelope::Envelope;
 pub use flag::{Flag, FlagSet, MailboxAttribute, OddName, PermanentFlags};
 pub use mailbox::{ListPattern, MailboxName};
 pub(crate) use mailbox::{read_delimiter, write_delimiter};
+pub(crate) use number::{read_count, read_known_count};
 pub use raw::RawValue;
 pub(crate) use raw::skip_value;
-pub(crate) use number::{read_count, read_known_count};
-pub(crate) use reader::TOO_DEEP;
 pub use reader::ParseContext;
 pub(crate) use reader::Reader;
+pub(crate) use reader::TOO_DEEP;
 pub use section::{Partial, Section, SectionText};
 pub use sequence::{SeqNumber, SeqRange, SequenceSet, Uid, UidSet};
 pub(crate) use sequence::{display, read_nz};

@@ -81,10 +81,9 @@ fn odd_count(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
         if matches!(r.peek(), Some(b'+' | b'-')) {
             r.skip(1);
         }
-        exponent = r
-            .take_while(|byte| byte.is_ascii_digit())
-            .iter()
-            .fold(0, |value: usize, digit| value.saturating_mul(10).saturating_add(usize::from(digit - b'0')));
+        exponent = r.take_while(|byte| byte.is_ascii_digit()).iter().fold(0, |value: usize, digit| {
+            value.saturating_mul(10).saturating_add(usize::from(digit - b'0'))
+        });
     }
     if shrinks {
         let mut left = exponent;
@@ -103,7 +102,5 @@ fn odd_count(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
 }
 
 fn decimal(from: u64, digits: &[u8]) -> Option<u64> {
-    digits
-        .iter()
-        .try_fold(from, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+    digits.iter().try_fold(from, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }

@@ -203,8 +203,17 @@ impl<'a> Reader<'a> {
         if self.eat(b')') {
             return Ok(());
         }
+        item(self)?;
+        self.items_behind(item)
+    }
+
+    /// The same, where the first item was read: each behind a space.
+    #[inline]
+    pub(crate) fn items_behind(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), ParseError>,
+    ) -> Result<(), ParseError> {
         loop {
-            item(self)?;
             match self.peek() {
                 Some(b')') => {
                     self.skip(1);
@@ -223,6 +232,7 @@ impl<'a> Reader<'a> {
                 Some(_) => self.deviate("missing-space")?,
                 None => return Err(self.error("expected )")),
             }
+            item(self)?;
         }
     }
 }

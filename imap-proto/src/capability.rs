@@ -1,0 +1,293 @@
+//! What a server can do.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use mailwire_core::{Invalid, ParseError, Text};
+
+use crate::types::{Atom, Reader, chars, checked, display, read_string, write_number};
+
+macro_rules! capabilities {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
+        /// One capability (RFC 9051 section 7.2.2). Names are compared without regard to case.
+        ///
+        /// ```
+        /// use mailwire_imap::Capability;
+        ///
+        /// assert_eq!(Capability::new("idle")?, Capability::Idle);
+        /// assert_eq!(Capability::new("AUTH=PLAIN")?.to_string(), "AUTH=PLAIN");
+        /// assert_eq!(Capability::new("APPENDLIMIT=1000")?, Capability::AppendLimit(Some(1000)));
+        /// # Ok::<(), mailwire_core::Invalid>(())
+        /// ```
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+        #[non_exhaustive]
+        pub enum Capability {
+            $($(#[$doc])* $variant,)*
+            /// `AUTH=`: a SASL mechanism for AUTHENTICATE.
+            Auth(Atom),
+            /// `APPENDLIMIT`, with the limit if it is the same for all mailboxes (RFC 7889).
+            AppendLimit(Option<u64>),
+            /// Another, as it was written.
+            Other(Atom),
+        }
+
+        const KNOWN: &[(&str, Capability)] = &[$(($text, Capability::$variant)),*];
+
+        impl Capability {
+            const fn known_name(&self) -> Option<&'static str> {
+                match self {
+                    $(Self::$variant => Some($text),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+capabilities! {
+    /// RFC 3501.
+    Imap4Rev1 = "IMAP4rev1",
+    /// RFC 9051.
+    Imap4Rev2 = "IMAP4rev2",
+    /// RFC 1730; it promises nothing.
+    Imap4 = "IMAP4",
+    /// The server takes STARTTLS.
+    StartTls = "STARTTLS",
+    /// The server refuses LOGIN.
+    LoginDisabled = "LOGINDISABLED",
+    /// AUTHENTICATE can carry the first answer (RFC 4959).
+    SaslIr = "SASL-IR",
+    /// Literals without waiting (RFC 7888).
+    LiteralPlus = "LITERAL+",
+    /// Literals of at most 4096 bytes without waiting (RFC 7888).
+    LiteralMinus = "LITERAL-",
+    /// RFC 5161.
+    Enable = "ENABLE",
+    /// RFC 2971.
+    Id = "ID",
+    /// RFC 2177.
+    Idle = "IDLE",
+    /// RFC 2342.
+    Namespace = "NAMESPACE",
+    /// `\HasChildren` in LIST (RFC 3348).
+    Children = "CHILDREN",
+    /// UID EXPUNGE, APPENDUID and COPYUID (RFC 4315).
+    UidPlus = "UIDPLUS",
+    /// RFC 3691.
+    Unselect = "UNSELECT",
+    /// RFC 6851.
+    Move = "MOVE",
+    /// RFC 6154.
+    SpecialUse = "SPECIAL-USE",
+    /// RFC 6154.
+    CreateSpecialUse = "CREATE-SPECIAL-USE",
+    /// RFC 4731.
+    ESearch = "ESEARCH",
+    /// RFC 5182.
+    SearchRes = "SEARCHRES",
+    /// RFC 5258.
+    ListExtended = "LIST-EXTENDED",
+    /// RFC 5819.
+    ListStatus = "LIST-STATUS",
+    /// RFC 7162.
+    CondStore = "CONDSTORE",
+    /// RFC 7162.
+    QResync = "QRESYNC",
+    /// RFC 9755.
+    Utf8Accept = "UTF8=ACCEPT",
+    /// RFC 9755.
+    Utf8Only = "UTF8=ONLY",
+    /// RFC 4978.
+    CompressDeflate = "COMPRESS=DEFLATE",
+    /// RFC 3516.
+    Binary = "BINARY",
+    /// RFC 3502.
+    MultiAppend = "MULTIAPPEND",
+    /// RFC 8508.
+    Replace = "REPLACE",
+    /// RFC 8438.
+    StatusSize = "STATUS=SIZE",
+    /// RFC 8474.
+    ObjectId = "OBJECTID",
+    /// RFC 8514.
+    SaveDate = "SAVEDATE",
+    /// RFC 8970.
+    Preview = "PREVIEW",
+    /// RFC 5256.
+    Sort = "SORT",
+    /// RFC 5957.
+    SortDisplay = "SORT=DISPLAY",
+    /// RFC 5256.
+    ThreadOrderedSubject = "THREAD=ORDEREDSUBJECT",
+    /// RFC 5256.
+    ThreadReferences = "THREAD=REFERENCES",
+    /// RFC 5267.
+    ESort = "ESORT",
+    /// RFC 5267.
+    ContextSearch = "CONTEXT=SEARCH",
+    /// RFC 5267.
+    ContextSort = "CONTEXT=SORT",
+    /// RFC 9394.
+    Partial = "PARTIAL",
+    /// RFC 5032.
+    Within = "WITHIN",
+    /// RFC 6203.
+    SearchFuzzy = "SEARCH=FUZZY",
+    /// RFC 7377.
+    MultiSearch = "MULTISEARCH",
+    /// RFC 9208.
+    Quota = "QUOTA",
+    /// RFC 9208.
+    QuotaSet = "QUOTASET",
+    /// RFC 4314.
+    Acl = "ACL",
+    /// RFC 8440.
+    ListMyRights = "LIST-MYRIGHTS",
+    /// RFC 5464.
+    Metadata = "METADATA",
+    /// RFC 5464.
+    MetadataServer = "METADATA-SERVER",
+    /// RFC 9590.
+    ListMetadata = "LIST-METADATA",
+    /// RFC 5465.
+    Notify = "NOTIFY",
+    /// RFC 9586.
+    UidOnly = "UIDONLY",
+    /// RFC 9585.
+    InProgress = "INPROGRESS",
+    /// RFC 8437.
+    Unauthenticate = "UNAUTHENTICATE",
+    /// RFC 4469.
+    Catenate = "CATENATE",
+    /// RFC 5255.
+    Language = "LANGUAGE",
+    /// Gmail's labels and identifiers.
+    GmailExtensions = "X-GM-EXT-1",
+    /// LIST with Gmail's attributes, before SPECIAL-USE.
+    XList = "XLIST",
+}
+
+impl Capability {
+    /// One by its name.
+    ///
+    /// # Errors
+    ///
+    /// The name is not an atom.
+    pub fn new(name: impl Into<Text>) -> Result<Self, Invalid> {
+        let name = name.into();
+        if let Some(known) = Self::known(name.as_bytes()) {
+            return Ok(known);
+        }
+        checked("capability", name, chars::ATOM).map(|name| Self::Other(Atom::unchecked(name)))
+    }
+
+    fn known(name: &[u8]) -> Option<Self> {
+        if let Some((b"AUTH=" | b"auth=" | b"Auth=", mechanism)) = name.split_at_checked(5) {
+            return checked("mechanism", Text::from(mechanism), chars::ATOM)
+                .ok()
+                .map(|mechanism| Self::Auth(Atom::unchecked(mechanism)));
+        }
+        if name.len() >= 11 && name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case(b"APPENDLIMIT"))
+        {
+            return match name.get(11..) {
+                Some([]) => Some(Self::AppendLimit(None)),
+                Some([b'=', digits @ ..]) if !digits.is_empty() && !digits.starts_with(b"+") => {
+                    let limit = core::str::from_utf8(digits).ok()?.parse().ok()?;
+                    Some(Self::AppendLimit(Some(limit)))
+                }
+                _ => None,
+            };
+        }
+        KNOWN
+            .iter()
+            .find(|(known, _)| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(name))
+            .map(|(_, capability)| capability.clone())
+    }
+
+    /// Reads one.
+    ///
+    /// ```text
+    /// capability = ("AUTH=" auth-type) / atom
+    /// ```
+    ///
+    /// Lenient: between quotes; nothing, where the name has a character that cannot be kept.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
+        let start = r.offset();
+        if r.peek() == Some(b'"') {
+            r.deviate("quoted-capability")?;
+            return Ok(Self::new(read_string(r)?.into_text()).ok());
+        }
+        let name = r.take_class(chars::ATOM);
+        if name.is_empty() || r.peek().is_some_and(|byte| !matches!(byte, b' ' | b']' | b'\t' | b')')) {
+            r.take_while(|byte| !matches!(byte, b' ' | b']' | b'\t'));
+            if r.offset() == start {
+                return Err(r.error("expected a capability"));
+            }
+            r.deviate_at(start, "odd-capability")?;
+            return Ok(None);
+        }
+        Ok(Some(match Self::known(name) {
+            Some(known) => known,
+            None => Self::Other(Atom::unchecked(r.text_from(start))),
+        }))
+    }
+
+    /// Reads all up to the end of the line, or up to `]`, each behind a space.
+    pub(crate) fn read_all(r: &mut Reader<'_>) -> Result<Vec<Self>, ParseError> {
+        let mut capabilities = Vec::new();
+        while !matches!(r.peek(), None | Some(b']')) {
+            if matches!(r.peek(), Some(b'\t')) {
+                r.deviate("tab-for-space")?;
+                r.skip(1);
+            } else {
+                r.expect_space()?;
+            }
+            match r.peek() {
+                None | Some(b']') => r.deviate("surplus-space")?,
+                Some(b' ' | b'\t') => r.deviate("doubled-space")?,
+                Some(_) => {
+                    // A reserve on the first is worth it: servers name a dozen or more.
+                    if capabilities.is_empty() {
+                        capabilities.reserve(16);
+                    }
+                    capabilities.extend(Self::read(r)?);
+                }
+            }
+        }
+        Ok(capabilities)
+    }
+
+    /// Appends the name.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Auth(mechanism) => {
+                out.extend_from_slice(b"AUTH=");
+                out.extend_from_slice(mechanism.as_bytes());
+            }
+            Self::AppendLimit(limit) => {
+                out.extend_from_slice(b"APPENDLIMIT");
+                if let Some(limit) = limit {
+                    out.push(b'=');
+                    write_number(out, *limit);
+                }
+            }
+            Self::Other(name) => out.extend_from_slice(name.as_bytes()),
+            known => out.extend_from_slice(known.known_name().unwrap_or_default().as_bytes()),
+        }
+    }
+
+    /// Appends several, each behind a space.
+    pub(crate) fn write_all(out: &mut Vec<u8>, capabilities: &[Self]) {
+        for capability in capabilities {
+            out.push(b' ');
+            capability.write(out);
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        display(f, |out| self.write(out))
+    }
+}

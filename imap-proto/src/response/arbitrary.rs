@@ -1,0 +1,1 @@
+//! Values for fuzzing, all of which can be written and read back.

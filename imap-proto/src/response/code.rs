@@ -1,0 +1,431 @@
+//! Response codes.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use mailwire_core::{Dialect, ParseError, Text};
+
+use crate::{
+    Capability,
+    types::{
+        Atom, ImapString, PermanentFlags, Reader, SequenceSet, TOO_DEEP, UidSet, chars, read_astring,
+        read_count, write_number, write_quoted,
+    },
+};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
+        /// What a status says to programs (RFC 9051 section 7.1, RFC 5530).
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+            /// `BADCHARSET`: the server does not know the character set; it knows these.
+            BadCharset(Vec<ImapString>),
+            /// `CAPABILITY`: what the server can do now.
+            Capability(Vec<Capability>),
+            /// `PERMANENTFLAGS`: the flags that the client can change for good.
+            PermanentFlags(PermanentFlags),
+            /// `UIDNEXT`: the next new message will have this identifier or a higher one. Some
+            /// servers say 0.
+            UidNext(u32),
+            /// `UIDVALIDITY`: identifiers mean the same messages as long as this stays the same.
+            /// Some servers say 0.
+            UidValidity(u32),
+            /// `UNSEEN`: the first message that was not read (IMAP4rev1).
+            Unseen(u32),
+            /// `APPENDUID`: what the appended messages are called now (RFC 4315).
+            AppendUid {
+                /// UIDVALIDITY of the mailbox.
+                uid_validity: u32,
+                /// The identifiers, in the order of the messages.
+                uids: UidSet,
+            },
+            /// `COPYUID`: what the copied messages are called now (RFC 4315).
+            CopyUid(Box<CopyUid>),
+            /// `HIGHESTMODSEQ`: of the mailbox (RFC 7162).
+            HighestModSeq(u64),
+            /// `MODIFIED`: these messages were changed meanwhile, so that STORE left them alone
+            /// (RFC 7162).
+            Modified(SequenceSet),
+            /// `MAILBOXID`: what the mailbox is called for good (RFC 8474).
+            MailboxId(ImapString),
+            /// Another, or one whose arguments are not what they should be.
+            Other {
+                /// Its name.
+                name: Atom,
+                /// What stands behind the name and a space.
+                arguments: Option<ImapString>,
+            },
+        }
+
+        impl Code {
+            const fn known_name(&self) -> Option<&'static str> {
+                match self {
+                    $(Self::$variant => Some($text),)*
+                    _ => None,
+                }
+            }
+
+            fn plain(name: &[u8]) -> Option<Self> {
+                let known: &[(&str, Self)] = const { &[$(($text, Self::$variant)),*] };
+                known
+                    .iter()
+                    .find(|(known, _)| {
+                        known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(name)
+                    })
+                    .map(|(_, code)| code.clone())
+            }
+        }
+    };
+}
+
+codes! {
+    /// The text must be shown to the user.
+    Alert = "ALERT",
+    /// The mailbox can be changed.
+    ReadWrite = "READ-WRITE",
+    /// The mailbox cannot be changed.
+    ReadOnly = "READ-ONLY",
+    /// A message could not be parsed.
+    Parse = "PARSE",
+    /// The mailbox does not exist and can be created.
+    TryCreate = "TRYCREATE",
+    /// The identifiers are not kept (RFC 4315).
+    UidNotSticky = "UIDNOTSTICKY",
+    /// The previous mailbox was closed.
+    Closed = "CLOSED",
+    /// A part of the server does not work at the moment.
+    Unavailable = "UNAVAILABLE",
+    /// Wrong user name or password, or the like.
+    AuthenticationFailed = "AUTHENTICATIONFAILED",
+    /// The user may not act as that other user.
+    AuthorizationFailed = "AUTHORIZATIONFAILED",
+    /// The password is too old.
+    Expired = "EXPIRED",
+    /// TLS is needed for this.
+    PrivacyRequired = "PRIVACYREQUIRED",
+    /// The user should contact the administrator.
+    ContactAdmin = "CONTACTADMIN",
+    /// The user may not do this.
+    NoPerm = "NOPERM",
+    /// Somebody else is using it.
+    InUse = "INUSE",
+    /// Somebody else has expunged it.
+    ExpungeIssued = "EXPUNGEISSUED",
+    /// The server has found something damaged.
+    Corruption = "CORRUPTION",
+    /// The server has found a mistake in itself.
+    ServerBug = "SERVERBUG",
+    /// The server has found a mistake in the client.
+    ClientBug = "CLIENTBUG",
+    /// The server can never do this.
+    Cannot = "CANNOT",
+    /// A limit of the server.
+    Limit = "LIMIT",
+    /// The user's quota.
+    OverQuota = "OVERQUOTA",
+    /// It is already there.
+    AlreadyExists = "ALREADYEXISTS",
+    /// It is not there.
+    NonExistent = "NONEXISTENT",
+    /// The search result was not saved (RFC 5182).
+    NotSaved = "NOTSAVED",
+    /// There are mailboxes below it.
+    HasChildren = "HASCHILDREN",
+    /// The part's Content-Transfer-Encoding is not known.
+    UnknownCte = "UNKNOWN-CTE",
+    /// The message is too large (RFC 7889).
+    TooBig = "TOOBIG",
+    /// The mailbox has no modification sequences (RFC 7162).
+    NoModSeq = "NOMODSEQ",
+    /// The special use is not possible (RFC 6154).
+    UseAttr = "USEATTR",
+    /// It is already compressed (RFC 4978).
+    CompressionActive = "COMPRESSIONACTIVE",
+    /// NOTIFY was switched off (RFC 5465).
+    NotificationOverflow = "NOTIFICATIONOVERFLOW",
+    /// The command is not allowed under UIDONLY (RFC 9586).
+    UidRequired = "UIDREQUIRED",
+}
+
+/// What copied or moved messages are called now (RFC 4315 section 3). The two sets correspond in
+/// their order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct CopyUid {
+    /// UIDVALIDITY of the mailbox they were copied to.
+    pub uid_validity: u32,
+    /// What they are called in the mailbox they were copied from.
+    pub source: UidSet,
+    /// What they are called in the mailbox they were copied to.
+    pub destination: UidSet,
+}
+
+impl Code {
+    /// Reads a code and its `]`; its `[` was read.
+    ///
+    /// Lenient: a known code with arguments that are not what they should be, kept as
+    /// [`Other`](Self::Other); spaces before `]`; no code at all.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
+        r.no_space()?;
+        if r.peek() == Some(b']') {
+            r.deviate("empty-code")?;
+            r.skip(1);
+            return Ok(None);
+        }
+        let start = r.offset();
+        let name = r.take_class(chars::ATOM);
+        match Self::read_known(r, name) {
+            Ok(Some(code)) => {
+                r.no_space()?;
+                if r.eat(b']') {
+                    return Ok(Some(code));
+                }
+                if r.dialect() == Dialect::Strict {
+                    return Err(r.error("expected ]"));
+                }
+                r.rewind(start);
+                r.deviate("malformed-code")?;
+            }
+            Ok(None) => r.rewind(start),
+            Err(error) if r.dialect() == Dialect::Strict || error.reason == TOO_DEEP => return Err(error),
+            Err(_) => {
+                r.rewind(start);
+                r.deviate("malformed-code")?;
+            }
+        }
+        Self::read_other(r).map(Some)
+    }
+
+    /// ```text
+    /// atom [SP 1*<any TEXT-CHAR except "]">]
+    /// ```
+    fn read_other(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        let end = start + memchr::memchr(b']', r.rest()).ok_or(r.error("expected ]"))?;
+        let name = Atom::unchecked(match r.text_class(chars::ATOM, "expected a response code") {
+            Ok(name) => name,
+            Err(error) => match r.dialect() {
+                Dialect::Strict => return Err(error),
+                Dialect::Lenient => {
+                    r.deviate("odd-code")?;
+                    Text::from_static("X-UNKNOWN")
+                }
+            },
+        });
+        let mut arguments = None;
+        if r.offset() < end {
+            if !r.eat(b' ') {
+                r.deviate("missing-space")?;
+            }
+            let from = r.offset();
+            let bytes = r.between(from, end);
+            if memchr::memchr3(0, b'\r', b'\n', bytes).is_some() {
+                return Err(r.error("a control character in a response code"));
+            }
+            if bytes.is_empty() {
+                r.deviate("surplus-space")?;
+            } else {
+                r.skip(bytes.len());
+                if !r.utf8() && !bytes.is_ascii() {
+                    r.deviate_at(from, "8-bit-text")?;
+                }
+                arguments = Some(ImapString::unchecked(r.text_from(from)));
+            }
+        }
+        r.expect(b']', "expected ]")?;
+        Ok(Self::Other { name, arguments })
+    }
+
+    fn read_known(r: &mut Reader<'_>, name: &[u8]) -> Result<Option<Self>, ParseError> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let code = match name.len() {
+            6 if is("UNSEEN") => Self::Unseen(read_number(r, "zero-for-unseen")?),
+            7 if is("UIDNEXT") => Self::UidNext(read_number(r, "zero-for-uidnext")?),
+            7 if is("COPYUID") => {
+                let uid_validity = read_number(r, "zero-for-uidvalidity")?;
+                r.space()?;
+                let source = UidSet::read(r)?;
+                r.space()?;
+                let destination = UidSet::read(r)?;
+                Self::CopyUid(Box::new(CopyUid { uid_validity, source, destination }))
+            }
+            8 if is("MODIFIED") => {
+                r.space()?;
+                Self::Modified(SequenceSet::read(r)?)
+            }
+            9 if is("MAILBOXID") => {
+                r.space()?;
+                r.expect(b'(', "expected (")?;
+                r.no_space()?;
+                let id = read_astring(r)?;
+                r.no_space()?;
+                r.expect(b')', "expected )")?;
+                Self::MailboxId(id)
+            }
+            9 if is("APPENDUID") => {
+                let uid_validity = read_number(r, "zero-for-uidvalidity")?;
+                r.space()?;
+                Self::AppendUid { uid_validity, uids: UidSet::read(r)? }
+            }
+            10 if is("CAPABILITY") => Self::Capability(Capability::read_all(r)?),
+            10 if is("BADCHARSET") => Self::BadCharset(read_charsets(r)?),
+            11 if is("UIDVALIDITY") => Self::UidValidity(read_number(r, "zero-for-uidvalidity")?),
+            13 if is("HIGHESTMODSEQ") => {
+                r.space()?;
+                let start = r.offset();
+                let value = read_count(r)?.ok_or(ParseError::new(start, "expected a number"))?;
+                if value == 0 {
+                    r.deviate_at(start, "zero-for-modseq")?;
+                }
+                Self::HighestModSeq(value)
+            }
+            14 if is("PERMANENTFLAGS") => {
+                r.space()?;
+                Self::PermanentFlags(PermanentFlags::read(r)?)
+            }
+            _ => match Self::plain(name) {
+                // With arguments that it should not have, it is another.
+                Some(code) if matches!(r.peek(), Some(b']')) || is_space_before_bracket(r) => code,
+                Some(_) if r.peek() == Some(b' ') => return Err(r.error("expected ]")),
+                _ => return Ok(None),
+            },
+        };
+        Ok(Some(code))
+    }
+
+    /// Appends the code without its brackets.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let number = |out: &mut Vec<u8>, name: &[u8], value: u64| {
+            out.extend_from_slice(name);
+            write_number(out, value);
+        };
+        match self {
+            Self::BadCharset(charsets) => {
+                out.extend_from_slice(b"BADCHARSET");
+                for (at, charset) in charsets.iter().enumerate() {
+                    out.extend_from_slice(if at == 0 { b" (" } else { b" " });
+                    write_word(out, charset);
+                }
+                if !charsets.is_empty() {
+                    out.push(b')');
+                }
+            }
+            Self::Capability(capabilities) => {
+                out.extend_from_slice(b"CAPABILITY");
+                Capability::write_all(out, capabilities);
+            }
+            Self::PermanentFlags(flags) => {
+                out.extend_from_slice(b"PERMANENTFLAGS ");
+                flags.write(out);
+            }
+            Self::UidNext(uid) => number(out, b"UIDNEXT ", u64::from(*uid)),
+            Self::UidValidity(validity) => number(out, b"UIDVALIDITY ", u64::from(*validity)),
+            Self::Unseen(message) => number(out, b"UNSEEN ", u64::from(*message)),
+            Self::AppendUid { uid_validity, uids } => {
+                number(out, b"APPENDUID ", u64::from(*uid_validity));
+                out.push(b' ');
+                uids.write(out);
+            }
+            Self::CopyUid(copy) => {
+                number(out, b"COPYUID ", u64::from(copy.uid_validity));
+                out.push(b' ');
+                copy.source.write(out);
+                out.push(b' ');
+                copy.destination.write(out);
+            }
+            Self::HighestModSeq(value) => number(out, b"HIGHESTMODSEQ ", *value),
+            Self::Modified(set) => {
+                out.extend_from_slice(b"MODIFIED ");
+                set.write(out);
+            }
+            Self::MailboxId(id) => {
+                out.extend_from_slice(b"MAILBOXID (");
+                write_word(out, id);
+                out.push(b')');
+            }
+            Self::Other { name, arguments } => {
+                out.extend_from_slice(name.as_bytes());
+                // Where they could not be read back they are left out.
+                let arguments = arguments.as_ref().filter(|arguments| {
+                    memchr::memchr3(b']', b'\r', b'\n', arguments.as_bytes()).is_none()
+                        && !arguments.is_empty()
+                });
+                if let Some(arguments) = arguments {
+                    out.push(b' ');
+                    out.extend_from_slice(arguments.as_bytes());
+                }
+            }
+            known => out.extend_from_slice(known.known_name().unwrap_or_default().as_bytes()),
+        }
+    }
+}
+
+/// Appends an atom, or a quoted string; a literal cannot stand in a code.
+fn write_word(out: &mut Vec<u8>, word: &ImapString) {
+    let bytes = word.as_bytes();
+    if !bytes.is_empty() && chars::all(bytes, chars::ATOM) {
+        out.extend_from_slice(bytes);
+    } else if chars::all(bytes, chars::TEXT) {
+        write_quoted(out, bytes);
+    } else {
+        let plain: Vec<u8> =
+            bytes.iter().map(|&byte| if chars::is(byte, chars::TEXT) { byte } else { b'?' }).collect();
+        write_quoted(out, &plain);
+    }
+}
+
+fn is_space_before_bracket(r: &Reader<'_>) -> bool {
+    r.rest().iter().find(|&&byte| byte != b' ') == Some(&b']')
+}
+
+/// Lenient: 0, in scientific notation and the like.
+fn read_number(r: &mut Reader<'_>, zero: &'static str) -> Result<u32, ParseError> {
+    r.space()?;
+    let start = r.offset();
+    let value = read_count(r)?.and_then(|value| u32::try_from(value).ok());
+    let value = value.ok_or(ParseError::new(start, "not a number of 32 bits"))?;
+    if value == 0 {
+        r.deviate_at(start, zero)?;
+    }
+    Ok(value)
+}
+
+/// ```text
+/// "BADCHARSET" [SP "(" charset *(SP charset) ")" ]
+/// ```
+///
+/// Lenient: without parentheses; an empty list.
+fn read_charsets(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
+    let mut charsets = Vec::new();
+    if r.peek() == Some(b']') {
+        return Ok(charsets);
+    }
+    r.space()?;
+    let start = r.offset();
+    if r.eat(b'(') {
+        r.items(|r| {
+            charsets.push(read_charset(r)?);
+            Ok(())
+        })?;
+        if charsets.is_empty() {
+            r.deviate_at(start, "empty-list")?;
+        }
+        return Ok(charsets);
+    }
+    r.deviate("missing-parenthesis")?;
+    while !matches!(r.peek(), None | Some(b']')) {
+        charsets.push(read_charset(r)?);
+        while r.eat(b' ') {}
+    }
+    Ok(charsets)
+}
+
+fn read_charset(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
+    if matches!(r.peek(), Some(b'"' | b'{')) {
+        return read_astring(r);
+    }
+    // `]` can stand in an astring, and ends the code here.
+    r.text_class(chars::ATOM, "expected a character set").map(ImapString::unchecked)
+}

@@ -1,0 +1,710 @@
+//! FETCH: data of one message.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::num::{NonZeroU32, NonZeroU64};
+
+use mailwire_core::{Dialect, ParseError, Text};
+
+use crate::types::{
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, TOO_DEEP, Uid,
+    chars, eat_nil, read_astring, read_count, read_data, read_known_count, read_nstring, read_nz, skip_value,
+    write_literal, write_nstring, write_number, write_string,
+};
+
+/// Data of one message.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Fetch {
+    /// The message's sequence number. Some servers say 0, and it is given as it stands.
+    pub number: u32,
+    /// The data, in the order they came. One that cannot be written (`Malformed`) is left out by the
+    /// writer, and so is a response without any.
+    pub items: Vec<FetchItem>,
+}
+
+/// One item of a FETCH response (RFC 9051 section 7.5.2).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum FetchItem {
+    /// `UID`
+    Uid(Uid),
+    /// `FLAGS`
+    Flags(FlagSet),
+    /// `INTERNALDATE`: when the message came. `None` where the server gave a day that does not
+    /// exist.
+    InternalDate(Option<DateTime>),
+    /// `RFC822.SIZE`: the size of the message in bytes.
+    Rfc822Size(u64),
+    /// `ENVELOPE`
+    Envelope(Box<Envelope>),
+    /// `BODYSTRUCTURE`: with the extension data.
+    BodyStructure(Box<BodyStructure>),
+    /// `BODY`: the structure without extension data.
+    Body(Box<BodyStructure>),
+    /// `BODY[...]`: a part of the message.
+    Section(Box<SectionData>),
+    /// `BINARY[...]`: a part of the message without its Content-Transfer-Encoding.
+    Binary(Box<BinaryData>),
+    /// `BINARY.SIZE[...]`: the size of such a part.
+    BinarySize(Box<BinarySize>),
+    /// `RFC822`: the message (IMAP4rev1).
+    Rfc822(Data),
+    /// `RFC822.HEADER`: its header (IMAP4rev1).
+    Rfc822Header(Data),
+    /// `RFC822.TEXT`: its body (IMAP4rev1).
+    Rfc822Text(Data),
+    /// `MODSEQ` (RFC 7162). `None` where the server said 0 or less.
+    ModSeq(Option<NonZeroU64>),
+    /// `EMAILID` (RFC 8474).
+    EmailId(ImapString),
+    /// `THREADID` (RFC 8474).
+    ThreadId(Option<ImapString>),
+    /// `SAVEDATE` (RFC 8514).
+    SaveDate(Option<DateTime>),
+    /// `PREVIEW` (RFC 8970).
+    Preview(Option<ImapString>),
+    /// `X-GM-MSGID`: Gmail's identifier of the message.
+    GmailMessageId(u64),
+    /// `X-GM-THRID`: Gmail's identifier of the conversation.
+    GmailThreadId(u64),
+    /// `X-GM-LABELS`: Gmail's labels.
+    GmailLabels(Vec<ImapString>),
+    /// An item that is not known here.
+    Other(Box<OtherItem>),
+    /// An item that is known here, with a value that could not be read, as it stands on the wire.
+    Malformed(Text),
+}
+
+/// A part of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct SectionData {
+    /// Which part.
+    pub section: Section,
+    /// The first byte, if not the whole part was asked for.
+    pub origin: Option<u64>,
+    /// Its bytes. A literal in them should have no NUL: a message with NUL is for BINARY.
+    pub data: Data,
+}
+
+/// A part of a message without its Content-Transfer-Encoding (RFC 3516).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct BinaryData {
+    /// The part's numbers; none for the whole message.
+    pub part: Vec<NonZeroU32>,
+    /// The first byte, if not the whole part was asked for.
+    pub origin: Option<u64>,
+    /// Its bytes.
+    pub data: Data,
+}
+
+/// The size of a part without its Content-Transfer-Encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct BinarySize {
+    /// The part's numbers; none for the whole message.
+    pub part: Vec<NonZeroU32>,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// An item that is not known here.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct OtherItem {
+    pub(crate) name: Text,
+    pub(crate) value: RawValue,
+}
+
+impl OtherItem {
+    /// Its name: `X-FOO`.
+    #[must_use]
+    pub const fn name(&self) -> &Text {
+        &self.name
+    }
+
+    /// Its value.
+    #[must_use]
+    pub const fn value(&self) -> &RawValue {
+        &self.value
+    }
+}
+
+impl Fetch {
+    /// ```text
+    /// msg-att = "(" (msg-att-dynamic / msg-att-static) *(SP (msg-att-dynamic / msg-att-static)) ")"
+    /// ```
+    ///
+    /// Lenient: an empty list; parentheses around items; an item that cannot be read costs itself.
+    pub(crate) fn read(r: &mut Reader<'_>, number: u32) -> Result<Self, ParseError> {
+        let start = r.offset();
+        r.expect(b'(', "expected (")?;
+        let mut items = Vec::with_capacity(4);
+        // Parentheses inside of the outer ones, which do not belong there.
+        let mut open = 0usize;
+        r.no_space()?;
+        loop {
+            match r.peek() {
+                Some(b')') => {
+                    r.skip(1);
+                    if open == 0 {
+                        break;
+                    }
+                    open -= 1;
+                }
+                Some(b'(') => {
+                    r.deviate("parenthesis-around-item")?;
+                    r.skip(1);
+                    open += 1;
+                    continue;
+                }
+                Some(_) => items.push(FetchItem::read_or_keep(r)?),
+                None => {
+                    r.deviate("missing-parenthesis")?;
+                    break;
+                }
+            }
+            match r.peek() {
+                Some(b' ') if !matches!(r.peek_at(1), Some(b' ' | b')') | None) => r.skip(1),
+                Some(b' ') => r.no_space()?,
+                Some(b')') | None => {}
+                Some(_) => r.deviate("missing-space")?,
+            }
+        }
+        if items.is_empty() {
+            r.deviate_at(start, "empty-fetch")?;
+        }
+        Ok(Self { number, items })
+    }
+}
+
+impl FetchItem {
+    fn read_or_keep(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        match Self::read(r) {
+            Ok(item) if matches!(r.peek(), Some(b' ' | b')')) => Ok(item),
+            Ok(item) => {
+                if r.dialect() == Dialect::Strict {
+                    return Err(r.error("expected a space or )"));
+                }
+                // The next item without a space, or the rest of a value that was read in part.
+                let starts_item = r.peek().is_none_or(|byte| byte.is_ascii_alphabetic() || byte == b'(');
+                if starts_item { Ok(item) } else { Self::keep(r, start) }
+            }
+            Err(error) if r.dialect() == Dialect::Strict || error.reason == TOO_DEEP => Err(error),
+            Err(_) => Self::keep(r, start),
+        }
+    }
+
+    /// The item from `start` on, unread: its name and one value, or all that is left if the value
+    /// has no end.
+    #[cold]
+    fn keep(r: &mut Reader<'_>, start: usize) -> Result<Self, ParseError> {
+        r.rewind(start);
+        r.deviate("malformed-item")?;
+        match skip_item(r) {
+            Ok(()) => {}
+            Err(error) if error.reason == TOO_DEEP => return Err(error),
+            Err(_) => {
+                r.rewind(start);
+                r.deviate("malformed-item")?;
+                let rest = r.rest();
+                r.skip(memchr::memrchr(b')', rest).unwrap_or(rest.len()));
+            }
+        }
+        if r.offset() == start {
+            return Err(r.error("expected an item"));
+        }
+        Ok(Self::Malformed(r.text_from(start)))
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        let name = r.take_class(chars::LABEL);
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        // The length tells nearly all names apart.
+        let item = match name.len() {
+            3 if is("UID") => {
+                r.space()?;
+                Self::Uid(read_uid(r)?)
+            }
+            4 if is("BODY") => return read_body(r),
+            5 if is("FLAGS") => {
+                r.space()?;
+                Self::Flags(FlagSet::read(r)?)
+            }
+            6 if is("BINARY") => read_binary(r)?,
+            6 if is("RFC822") => Self::Rfc822(read_spaced_data(r)?),
+            6 if is("MODSEQ") => read_modseq(r)?,
+            7 if is("EMAILID") => {
+                r.space()?;
+                let start = r.offset();
+                Self::EmailId(read_object_id(r)?.ok_or(ParseError::new(start, "expected an identifier"))?)
+            }
+            7 if is("PREVIEW") => {
+                r.space()?;
+                read_preview(r)?
+            }
+            8 if is("ENVELOPE") => {
+                r.space()?;
+                Self::Envelope(Box::new(Envelope::read(r)?))
+            }
+            8 if is("THREADID") => {
+                r.space()?;
+                Self::ThreadId(read_object_id(r)?)
+            }
+            8 if is("SAVEDATE") => {
+                r.space()?;
+                Self::SaveDate(if eat_nil(r) { None } else { DateTime::read_lenient(r)? })
+            }
+            10 if is("X-GM-MSGID") => {
+                r.space()?;
+                Self::GmailMessageId(read_known_count(r)?)
+            }
+            10 if is("X-GM-THRID") => {
+                r.space()?;
+                Self::GmailThreadId(read_known_count(r)?)
+            }
+            11 if is("RFC822.SIZE") => {
+                r.space()?;
+                Self::Rfc822Size(read_known_count(r)?)
+            }
+            11 if is("RFC822.TEXT") => Self::Rfc822Text(read_spaced_data(r)?),
+            11 if is("BINARY.SIZE") => {
+                let part = read_part(r)?;
+                r.space()?;
+                Self::BinarySize(Box::new(BinarySize { part, size: read_known_count(r)? }))
+            }
+            11 if is("X-GM-LABELS") => {
+                r.space()?;
+                Self::GmailLabels(read_labels(r)?)
+            }
+            12 if is("INTERNALDATE") => {
+                r.space()?;
+                Self::InternalDate(read_internal_date(r)?)
+            }
+            13 if is("BODYSTRUCTURE") => {
+                r.space()?;
+                Self::BodyStructure(Box::new(BodyStructure::read(r)?))
+            }
+            13 if is("RFC822.HEADER") => Self::Rfc822Header(read_spaced_data(r)?),
+            _ => {
+                r.rewind(start);
+                read_item_name(r)?;
+                let name = r.text_from(start);
+                r.space()?;
+                return Ok(Self::Other(Box::new(OtherItem { name, value: RawValue::read(r)? })));
+            }
+        };
+        Ok(item)
+    }
+
+    /// Appends the item; whether it can be written.
+    fn write(&self, out: &mut Vec<u8>, streamed: &mut Vec<usize>) {
+        match self {
+            Self::Uid(uid) => named_number(out, b"UID ", u64::from(uid.get())),
+            Self::Flags(flags) => {
+                out.extend_from_slice(b"FLAGS ");
+                flags.write(out);
+            }
+            Self::InternalDate(date) => {
+                if let Some(date) = date {
+                    out.extend_from_slice(b"INTERNALDATE ");
+                    date.write(out);
+                }
+            }
+            Self::Rfc822Size(size) => named_number(out, b"RFC822.SIZE ", *size),
+            Self::Envelope(envelope) => {
+                out.extend_from_slice(b"ENVELOPE ");
+                envelope.write(out);
+            }
+            Self::BodyStructure(body) => {
+                out.extend_from_slice(b"BODYSTRUCTURE ");
+                body.write(out);
+            }
+            Self::Body(body) => {
+                out.extend_from_slice(b"BODY ");
+                body.write(out);
+            }
+            Self::Section(part) => {
+                out.extend_from_slice(b"BODY");
+                part.section.write(out);
+                write_origin(out, part.origin);
+                out.push(b' ');
+                write_data(out, &part.data, false, streamed);
+            }
+            Self::Binary(part) => {
+                out.extend_from_slice(b"BINARY");
+                write_part(out, &part.part);
+                write_origin(out, part.origin);
+                out.push(b' ');
+                write_data(out, &part.data, true, streamed);
+            }
+            Self::BinarySize(part) => {
+                out.extend_from_slice(b"BINARY.SIZE");
+                write_part(out, &part.part);
+                named_number(out, b" ", part.size);
+            }
+            Self::Rfc822(data) => {
+                out.extend_from_slice(b"RFC822 ");
+                write_data(out, data, false, streamed);
+            }
+            Self::Rfc822Header(data) => {
+                out.extend_from_slice(b"RFC822.HEADER ");
+                write_data(out, data, false, streamed);
+            }
+            Self::Rfc822Text(data) => {
+                out.extend_from_slice(b"RFC822.TEXT ");
+                write_data(out, data, false, streamed);
+            }
+            Self::ModSeq(value) => {
+                if let Some(value) = value {
+                    named_number(out, b"MODSEQ (", value.get());
+                    out.push(b')');
+                }
+            }
+            Self::EmailId(id) => {
+                out.extend_from_slice(b"EMAILID (");
+                write_object_id(out, id);
+            }
+            Self::ThreadId(None) => out.extend_from_slice(b"THREADID NIL"),
+            Self::ThreadId(Some(id)) => {
+                out.extend_from_slice(b"THREADID (");
+                write_object_id(out, id);
+            }
+            Self::SaveDate(None) => out.extend_from_slice(b"SAVEDATE NIL"),
+            Self::SaveDate(Some(date)) => {
+                out.extend_from_slice(b"SAVEDATE ");
+                date.write(out);
+            }
+            Self::Preview(text) => {
+                out.extend_from_slice(b"PREVIEW ");
+                write_nstring(out, text.as_ref());
+            }
+            Self::GmailMessageId(id) => named_number(out, b"X-GM-MSGID ", *id),
+            Self::GmailThreadId(id) => named_number(out, b"X-GM-THRID ", *id),
+            Self::GmailLabels(labels) => {
+                out.extend_from_slice(b"X-GM-LABELS (");
+                for (at, label) in labels.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b' ');
+                    }
+                    write_string(out, label.as_bytes());
+                }
+                out.push(b')');
+            }
+            Self::Other(other) => {
+                if other.value.is_complete() {
+                    out.extend_from_slice(other.name.as_bytes());
+                    out.push(b' ');
+                    other.value.write(out);
+                }
+            }
+            Self::Malformed(_) => {}
+        }
+    }
+}
+
+impl Fetch {
+    /// Appends the response without its `* ` and line end; whether there is any item to write.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, streamed: &mut Vec<usize>) -> bool {
+        write_number(out, u64::from(self.number));
+        out.extend_from_slice(b" FETCH (");
+        let start = out.len();
+        for item in &self.items {
+            let before = out.len();
+            if before > start {
+                out.push(b' ');
+            }
+            let begun = out.len();
+            item.write(out, streamed);
+            if out.len() == begun {
+                out.truncate(before);
+            }
+        }
+        out.push(b')');
+        out.len() > start + 1
+    }
+}
+
+/// ```text
+/// "BODY" ["STRUCTURE"] SP body / "BODY" section ["<" number ">"] SP nstring
+/// ```
+///
+/// `BODY` was read.
+fn read_body(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
+    if r.peek() != Some(b'[') {
+        r.space()?;
+        return Ok(FetchItem::Body(Box::new(BodyStructure::read(r)?)));
+    }
+    let section = Section::read(r)?;
+    let origin = read_origin(r)?;
+    r.space()?;
+    let data = read_data(r)?;
+    Ok(FetchItem::Section(Box::new(SectionData { section, origin, data })))
+}
+
+/// ```text
+/// "BINARY" section-binary SP (nstring / literal8)
+/// ```
+fn read_binary(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
+    let part = read_part(r)?;
+    let origin = read_origin(r)?;
+    r.space()?;
+    let data = read_data(r)?;
+    Ok(FetchItem::Binary(Box::new(BinaryData { part, origin, data })))
+}
+
+fn read_spaced_data(r: &mut Reader<'_>) -> Result<Data, ParseError> {
+    r.space()?;
+    read_data(r)
+}
+
+/// ```text
+/// section-binary = "[" [section-part] "]"
+/// ```
+fn read_part(r: &mut Reader<'_>) -> Result<Vec<NonZeroU32>, ParseError> {
+    let start = r.offset();
+    let section = Section::read(r)?;
+    if section.text().is_some() {
+        return Err(ParseError::new(start, "expected a part number"));
+    }
+    Ok(section.part().to_vec())
+}
+
+fn write_part(out: &mut Vec<u8>, part: &[NonZeroU32]) {
+    out.push(b'[');
+    for (at, number) in part.iter().enumerate() {
+        if at > 0 {
+            out.push(b'.');
+        }
+        write_number(out, u64::from(number.get()));
+    }
+    out.push(b']');
+}
+
+/// ```text
+/// ["<" number ">"]
+/// ```
+///
+/// Lenient: the length that was asked for, too; a space before it.
+fn read_origin(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
+    if r.peek() == Some(b' ') && r.peek_at(1) == Some(b'<') {
+        r.deviate("surplus-space")?;
+        r.skip(1);
+    }
+    if !r.eat(b'<') {
+        return Ok(None);
+    }
+    let origin = r.number_u64()?;
+    if r.peek() == Some(b'.') {
+        r.deviate("length-in-origin")?;
+        r.skip(1);
+        r.number_u64()?;
+    }
+    r.expect(b'>', "expected >")?;
+    Ok(Some(origin))
+}
+
+fn write_origin(out: &mut Vec<u8>, origin: Option<u64>) {
+    if let Some(origin) = origin {
+        out.push(b'<');
+        write_number(out, origin);
+        out.push(b'>');
+    }
+}
+
+/// Lenient: between quotes.
+fn read_uid(r: &mut Reader<'_>) -> Result<Uid, ParseError> {
+    if r.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+        return read_nz(r);
+    }
+    let start = r.offset();
+    let uid = read_known_count(r)?;
+    u32::try_from(uid).ok().and_then(NonZeroU32::new).ok_or(ParseError::new(start, "not a unique identifier"))
+}
+
+/// ```text
+/// "MODSEQ" SP "(" permsg-modsequence ")"     ; RFC 7162
+/// ```
+///
+/// Lenient: without parentheses; 0 or less, which is none.
+fn read_modseq(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
+    r.space()?;
+    let start = r.offset();
+    let list = r.eat(b'(');
+    if !list && r.peek() != Some(b'(') {
+        r.deviate("missing-parenthesis")?;
+    }
+    r.no_space()?;
+    let value = match r.peek() {
+        Some(b')') if list => {
+            r.deviate("missing-field")?;
+            None
+        }
+        _ => read_count(r)?,
+    };
+    if value == Some(0) {
+        r.deviate_at(start, "zero-for-modseq")?;
+    }
+    if list {
+        r.no_space()?;
+        r.expect(b')', "expected )")?;
+    }
+    Ok(FetchItem::ModSeq(value.and_then(NonZeroU64::new)))
+}
+
+/// ```text
+/// objectid = 1*255(ALPHA / DIGIT / "_" / "-")     ; RFC 8474
+/// "(" objectid ")" / nil
+/// ```
+///
+/// Lenient: without parentheses, or between quotes.
+fn read_object_id(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> {
+    let start = r.offset();
+    if !r.eat(b'(') {
+        if eat_nil(r) {
+            return Ok(None);
+        }
+        r.deviate("missing-parenthesis")?;
+        return read_astring(r).map(Some);
+    }
+    r.no_space()?;
+    if r.eat(b')') {
+        return r.deviate_at(start, "empty-list-for-nil").map(|()| None);
+    }
+    let id = read_astring(r)?;
+    r.no_space()?;
+    r.expect(b')', "expected )")?;
+    Ok(Some(id))
+}
+
+fn write_object_id(out: &mut Vec<u8>, id: &ImapString) {
+    crate::types::write_astring(out, id.as_bytes());
+    out.push(b')');
+}
+
+/// ```text
+/// "PREVIEW" SP nstring     ; RFC 8970
+/// ```
+///
+/// Lenient: the list of an early draft, `(FUZZY "text")`.
+fn read_preview(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
+    if r.peek() == Some(b'(') && r.peek_at(1) != Some(b')') {
+        r.deviate("list-for-preview")?;
+        r.skip(1);
+        if r.peek() != Some(b'"') {
+            read_astring(r)?;
+            r.space()?;
+        }
+        let text = read_nstring(r)?;
+        r.no_space()?;
+        r.expect(b')', "expected )")?;
+        return Ok(FetchItem::Preview(text));
+    }
+    read_nstring(r).map(FetchItem::Preview)
+}
+
+/// Gmail's labels: astrings, and names with a backslash like flags.
+fn read_labels(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
+    let start = r.offset();
+    if !r.eat(b'(') {
+        if eat_nil(r) {
+            return r.deviate_at(start, "nil-for-empty-list").map(|()| Vec::new());
+        }
+        return Err(r.error("expected ("));
+    }
+    let mut labels = Vec::new();
+    r.items(|r| {
+        labels.push(match r.peek() {
+            Some(b'\\') => {
+                let start = r.offset();
+                r.skip(1);
+                r.text_class(chars::ASTRING, "expected a label")?;
+                ImapString::unchecked(r.text_from(start))
+            }
+            _ => read_astring(r)?,
+        });
+        Ok(())
+    })?;
+    Ok(labels)
+}
+
+/// Lenient: `NIL` or an empty string; a literal or an unquoted word is an error of the item.
+fn read_internal_date(r: &mut Reader<'_>) -> Result<Option<DateTime>, ParseError> {
+    let start = r.offset();
+    if eat_nil(r) {
+        return r.deviate_at(start, "nil-for-date").map(|()| None);
+    }
+    if r.peek() == Some(b'"') && r.peek_at(1) == Some(b'"') {
+        r.deviate("empty-date")?;
+        r.skip(2);
+        return Ok(None);
+    }
+    DateTime::read_lenient(r)
+}
+
+/// A name and what stands in brackets behind it.
+fn read_item_name(r: &mut Reader<'_>) -> Result<(), ParseError> {
+    let start = r.offset();
+    loop {
+        r.take_while(|byte| chars::is(byte, chars::ATOM) && byte != b'[');
+        if r.peek() != Some(b'[') {
+            break;
+        }
+        let end = memchr::memchr2(b']', b'\n', r.rest()).ok_or(r.error("expected ]"))?;
+        r.skip(end);
+        r.expect(b']', "expected ]")?;
+    }
+    if r.offset() == start { Err(r.error("expected an item")) } else { Ok(()) }
+}
+
+/// A name and one value.
+fn skip_item(r: &mut Reader<'_>) -> Result<(), ParseError> {
+    read_item_name(r)?;
+    if r.peek() == Some(b')') {
+        return Ok(());
+    }
+    while r.eat(b' ') {}
+    if r.peek() == Some(b')') {
+        return Ok(());
+    }
+    skip_value(r)?;
+    if !matches!(r.peek(), None | Some(b' ' | b')')) {
+        return Err(r.error("a value without its end"));
+    }
+    Ok(())
+}
+
+fn named_number(out: &mut Vec<u8>, name: &[u8], number: u64) {
+    out.extend_from_slice(name);
+    write_number(out, number);
+}
+
+/// Appends bytes as an `nstring`, or a `literal8` if they have a NUL and may be one.
+fn write_data(out: &mut Vec<u8>, data: &Data, binary: bool, streamed: &mut Vec<usize>) {
+    match data {
+        Data::Nil => out.extend_from_slice(b"NIL"),
+        Data::Inline(text) => {
+            let bytes = text.as_bytes();
+            if memchr::memchr(0, bytes).is_none() {
+                write_string(out, bytes);
+            } else {
+                if binary {
+                    out.push(b'~');
+                }
+                write_literal(out, bytes);
+            }
+        }
+        Data::Streamed { length } => {
+            if binary {
+                out.push(b'~');
+            }
+            named_number(out, b"{", *length);
+            out.extend_from_slice(b"}\r\n");
+            streamed.push(out.len());
+        }
+    }
+}

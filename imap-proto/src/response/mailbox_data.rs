@@ -1,0 +1,630 @@
+//! LIST, STATUS and NAMESPACE: what there is beside the selected mailbox.
+
+use alloc::vec::Vec;
+
+use mailwire_core::{Dialect, ParseError, Text};
+
+use crate::types::{
+    Atom, ImapString, MailboxAttribute, MailboxName, RawValue, Reader, TOO_DEEP, chars, eat_nil,
+    read_astring, read_count, read_delimiter, read_known_count, read_string, skip_value, write_astring,
+    write_delimiter, write_number, write_string,
+};
+
+/// Which command a mailbox answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum ListKind {
+    /// LIST.
+    List,
+    /// LSUB: it is subscribed to (IMAP4rev1).
+    Lsub,
+    /// XLIST: Gmail's LIST before SPECIAL-USE.
+    Xlist,
+}
+
+impl ListKind {
+    /// The name as it stands on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::List => "LIST",
+            Self::Lsub => "LSUB",
+            Self::Xlist => "XLIST",
+        }
+    }
+}
+
+/// One mailbox (RFC 9051 section 7.3.1).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct ListResponse {
+    /// Which command this answers.
+    pub kind: ListKind,
+    /// What the mailbox is like.
+    pub attributes: Vec<MailboxAttribute>,
+    /// The character between the levels of its name. `None`: there are no levels.
+    pub delimiter: Option<u8>,
+    /// Its name.
+    pub name: MailboxName,
+    /// Extended data (RFC 5258).
+    pub extensions: Vec<ListExtension>,
+}
+
+/// Extended data about a mailbox (RFC 9051 section 7.3.1, RFC 5258).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum ListExtension {
+    /// `CHILDINFO`: mailboxes below it match these selection options.
+    ChildInfo(Vec<ImapString>),
+    /// `OLDNAME`: what it was called before.
+    OldName(MailboxName),
+    /// Another.
+    Other {
+        /// Its name.
+        name: ImapString,
+        /// Its value.
+        value: RawValue,
+    },
+}
+
+impl ListResponse {
+    /// ```text
+    /// mailbox-list = "(" [mbx-list-flags] ")" SP (DQUOTE QUOTED-CHAR DQUOTE / nil) SP mailbox
+    ///                [SP mbox-list-extended]
+    /// ```
+    ///
+    /// Lenient: see [`read_delimiter`]; an unquoted name with spaces, up to the end of the line.
+    pub(crate) fn read(r: &mut Reader<'_>, kind: ListKind) -> Result<Self, ParseError> {
+        r.space()?;
+        let attributes = read_attributes(r)?;
+        r.space()?;
+        let delimiter = read_delimiter(r)?;
+        r.space()?;
+        let start = r.offset();
+        if r.is_at_end() {
+            r.deviate("missing-name")?;
+        }
+        let name = if r.is_at_end() { MailboxName::from_wire("").ok() } else { MailboxName::read(r).ok() };
+        let name = match name {
+            Some(name) if r.is_at_end() => {
+                return Ok(Self { kind, attributes, delimiter, name, extensions: Vec::new() });
+            }
+            Some(name) if r.peek() == Some(b' ') && matches!(r.peek_at(1), Some(b'(' | b' ') | None) => name,
+            _ => {
+                let name = read_rest_as_name(r, start)?;
+                return Ok(Self { kind, attributes, delimiter, name, extensions: Vec::new() });
+            }
+        };
+        let behind = r.offset();
+        while r.peek() == Some(b' ') && matches!(r.peek_at(1), Some(b' ') | None) {
+            r.deviate("surplus-space")?;
+            r.skip(1);
+        }
+        if r.is_at_end() {
+            return Ok(Self { kind, attributes, delimiter, name, extensions: Vec::new() });
+        }
+        match read_extensions(r) {
+            Ok(extensions) => Ok(Self { kind, attributes, delimiter, name, extensions }),
+            Err(error) if r.dialect() == Dialect::Strict || error.reason == TOO_DEEP => Err(error),
+            Err(_) => {
+                r.rewind(behind);
+                let name = read_rest_as_name(r, start)?;
+                Ok(Self { kind, attributes, delimiter, name, extensions: Vec::new() })
+            }
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.kind.as_str().as_bytes());
+        out.extend_from_slice(b" (");
+        for (at, attribute) in self.attributes.iter().enumerate() {
+            if at > 0 {
+                out.push(b' ');
+            }
+            attribute.write(out);
+        }
+        out.extend_from_slice(b") ");
+        write_delimiter(out, self.delimiter);
+        out.push(b' ');
+        self.name.write(out);
+        let mut opened = false;
+        for extension in &self.extensions {
+            if matches!(extension, ListExtension::Other { value, .. } if !value.is_complete()) {
+                continue;
+            }
+            out.extend_from_slice(if opened { b" " } else { b" (" });
+            opened = true;
+            extension.write(out);
+        }
+        if opened {
+            out.push(b')');
+        }
+    }
+}
+
+impl ListExtension {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::ChildInfo(options) => {
+                out.extend_from_slice(b"\"CHILDINFO\" (");
+                for (at, option) in options.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b' ');
+                    }
+                    write_string(out, option.as_bytes());
+                }
+                out.push(b')');
+            }
+            Self::OldName(name) => {
+                out.extend_from_slice(b"\"OLDNAME\" (");
+                name.write(out);
+                out.push(b')');
+            }
+            Self::Other { name, value } => {
+                write_astring(out, name.as_bytes());
+                out.push(b' ');
+                value.write(out);
+            }
+        }
+    }
+}
+
+/// Lenient: `NIL`.
+fn read_attributes(r: &mut Reader<'_>) -> Result<Vec<MailboxAttribute>, ParseError> {
+    let mut attributes = Vec::new();
+    if !r.eat(b'(') {
+        let start = r.offset();
+        if eat_nil(r) {
+            return r.deviate_at(start, "nil-for-empty-list").map(|()| attributes);
+        }
+        return Err(r.error("expected a list of attributes"));
+    }
+    r.items(|r| {
+        if let Some(attribute) = MailboxAttribute::read_maybe(r)? {
+            attributes.push(attribute);
+        }
+        Ok(())
+    })?;
+    Ok(attributes)
+}
+
+/// What stands from `start` to the end of the line, less spaces at its end and quotes around it.
+#[cold]
+fn read_rest_as_name(r: &mut Reader<'_>, start: usize) -> Result<MailboxName, ParseError> {
+    r.rewind(start);
+    if memchr::memchr(b'\n', r.rest()).is_some() {
+        return Err(r.error("expected a mailbox name"));
+    }
+    r.deviate("unquoted-mailbox-name")?;
+    let rest = r.rest();
+    let end = rest.iter().rposition(|byte| !matches!(byte, b' ' | b'\t' | b'\r')).map_or(0, |last| last + 1);
+    if end < rest.len() {
+        r.deviate_at(start + end, "space-before-line-end")?;
+    }
+    let name = match rest.get(..end) {
+        Some([b'"', inner @ .., b'"']) => Text::from(inner),
+        _ => Text::from(r.slice(start, start + end)),
+    };
+    r.skip(rest.len());
+    MailboxName::from_wire(name).map_err(|_| ParseError::new(start, "a control character in a mailbox name"))
+}
+
+/// ```text
+/// mbox-list-extended      = "(" [mbox-list-extended-item *(SP mbox-list-extended-item)] ")"
+/// mbox-list-extended-item = mbox-list-extended-item-tag SP tagged-ext-val
+/// childinfo-extended-item = "CHILDINFO" SP "(" list-select-base-opt-quoted *(SP list-select-base-opt-quoted) ")"
+/// oldname-extended-item   = "OLDNAME" SP "(" mailbox ")"
+/// ```
+///
+/// And the end of the line.
+fn read_extensions(r: &mut Reader<'_>) -> Result<Vec<ListExtension>, ParseError> {
+    r.space()?;
+    r.expect(b'(', "expected (")?;
+    let mut extensions = Vec::new();
+    r.items(|r| {
+        let name = read_astring(r)?;
+        r.space()?;
+        extensions.push(if name.eq_ignore_ascii_case("CHILDINFO") && r.peek() == Some(b'(') {
+            r.skip(1);
+            let mut options = Vec::new();
+            r.items(|r| {
+                options.push(read_astring(r)?);
+                Ok(())
+            })?;
+            ListExtension::ChildInfo(options)
+        } else if name.eq_ignore_ascii_case("OLDNAME") && r.peek() == Some(b'(') {
+            r.skip(1);
+            r.no_space()?;
+            let name = MailboxName::read(r)?;
+            r.no_space()?;
+            r.expect(b')', "expected )")?;
+            ListExtension::OldName(name)
+        } else {
+            ListExtension::Other { name, value: RawValue::read(r)? }
+        });
+        Ok(())
+    })?;
+    r.end()?;
+    Ok(extensions)
+}
+
+/// Numbers about one mailbox (RFC 9051 section 7.3.3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct MailboxStatus {
+    /// The mailbox.
+    pub mailbox: MailboxName,
+    /// What was asked about it.
+    pub items: Vec<StatusItem>,
+}
+
+/// A number about a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum StatusItem {
+    /// `MESSAGES`: how many there are.
+    Messages(u32),
+    /// `RECENT`: how many are new (IMAP4rev1).
+    Recent(u32),
+    /// `UIDNEXT`: the next new message will have this identifier or a higher one.
+    UidNext(u32),
+    /// `UIDVALIDITY`: identifiers mean the same messages as long as this stays the same.
+    UidValidity(u32),
+    /// `UNSEEN`: how many have not been read.
+    Unseen(u32),
+    /// `DELETED`: how many are marked as deleted.
+    Deleted(u32),
+    /// `SIZE`: of all messages, in bytes (RFC 8438).
+    Size(u64),
+    /// `DELETED-STORAGE`: what an expunge would free, in units of 1024 bytes (RFC 9208).
+    DeletedStorage(u64),
+    /// `HIGHESTMODSEQ` (RFC 7162).
+    HighestModSeq(u64),
+    /// `APPENDLIMIT`: the largest message, if there is a limit (RFC 7889).
+    AppendLimit(Option<u64>),
+    /// `MAILBOXID` (RFC 8474).
+    MailboxId(ImapString),
+    /// Another, or one whose value is not what it should be.
+    Other {
+        /// Its name.
+        name: Atom,
+        /// Its value.
+        value: RawValue,
+    },
+}
+
+impl MailboxStatus {
+    /// ```text
+    /// "STATUS" SP mailbox SP "(" [status-att-list] ")"
+    /// status-att-list = status-att-val *(SP status-att-val)
+    /// ```
+    ///
+    /// Lenient: an unquoted name with spaces; no values; values that are not what they should be.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        r.space()?;
+        let start = r.offset();
+        let mut mailbox = MailboxName::read(r).ok();
+        if r.peek() != Some(b' ') || !matches!(r.peek_at(1), Some(b'(' | b' ')) {
+            mailbox = None;
+        }
+        let mailbox = match mailbox {
+            Some(mailbox) => mailbox,
+            None => {
+                r.rewind(start);
+                r.deviate("unquoted-mailbox-name")?;
+                let rest = r.rest();
+                let end = memchr::memrchr(b'(', rest).filter(|end| *end > 0).ok_or(r.error("expected ("))?;
+                let name = rest.get(..end).unwrap_or_default();
+                let length = name.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
+                let name = Text::from(r.slice(start, start + length));
+                r.skip(length);
+                MailboxName::from_wire(name)
+                    .map_err(|_| ParseError::new(start, "a control character in a mailbox name"))?
+            }
+        };
+        r.space()?;
+        let start = r.offset();
+        r.expect(b'(', "expected (")?;
+        let mut items = Vec::with_capacity(4);
+        r.items(|r| {
+            items.push(StatusItem::read(r)?);
+            Ok(())
+        })?;
+        if items.is_empty() {
+            r.deviate_at(start, "empty-status")?;
+        }
+        Ok(Self { mailbox, items })
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"STATUS ");
+        self.mailbox.write(out);
+        out.extend_from_slice(b" (");
+        let start = out.len();
+        for item in &self.items {
+            if matches!(item, StatusItem::Other { value, .. } if !value.is_complete()) {
+                continue;
+            }
+            if out.len() > start {
+                out.push(b' ');
+            }
+            item.write(out);
+        }
+        out.push(b')');
+    }
+}
+
+impl StatusItem {
+    /// Lenient: a value that is not what it should be is kept as it stands.
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        let name = r.take_class(chars::ATOM);
+        if name.is_empty() {
+            return Err(r.error("expected a status item"));
+        }
+        let name_end = r.offset();
+        r.space()?;
+        match Self::read_known(r, name) {
+            Ok(Some(item)) => return Ok(item),
+            Ok(None) => {}
+            Err(error) if r.dialect() == Dialect::Strict => return Err(error),
+            Err(_) => {
+                r.rewind(name_end + 1);
+                r.deviate("malformed-item")?;
+            }
+        }
+        let name = Atom::unchecked(Text::from(r.slice(start, name_end)));
+        Ok(Self::Other { name, value: RawValue::read(r)? })
+    }
+
+    fn read_known(r: &mut Reader<'_>, name: &[u8]) -> Result<Option<Self>, ParseError> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let item = match name.len() {
+            8 if is("MESSAGES") => Self::Messages(read_small(r)?),
+            6 if is("RECENT") => Self::Recent(read_small(r)?),
+            7 if is("UIDNEXT") => Self::UidNext(read_from_one(r)?),
+            11 if is("UIDVALIDITY") => Self::UidValidity(read_from_one(r)?),
+            6 if is("UNSEEN") => Self::Unseen(read_small(r)?),
+            7 if is("DELETED") => Self::Deleted(read_small(r)?),
+            4 if is("SIZE") => Self::Size(read_known_count(r)?),
+            15 if is("DELETED-STORAGE") => Self::DeletedStorage(read_known_count(r)?),
+            13 if is("HIGHESTMODSEQ") => Self::HighestModSeq(read_known_count(r)?),
+            11 if is("APPENDLIMIT") => {
+                Self::AppendLimit(if eat_nil(r) { None } else { Some(read_known_count(r)?) })
+            }
+            9 if is("MAILBOXID") => {
+                let list = r.eat(b'(');
+                if !list {
+                    r.deviate("missing-parenthesis")?;
+                }
+                let id = read_astring(r)?;
+                if list {
+                    r.no_space()?;
+                    r.expect(b')', "expected )")?;
+                }
+                Self::MailboxId(id)
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(item))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let (name, number): (&[u8], _) = match self {
+            Self::Messages(number) => (b"MESSAGES ", u64::from(*number)),
+            Self::Recent(number) => (b"RECENT ", u64::from(*number)),
+            Self::UidNext(number) => (b"UIDNEXT ", u64::from(*number)),
+            Self::UidValidity(number) => (b"UIDVALIDITY ", u64::from(*number)),
+            Self::Unseen(number) => (b"UNSEEN ", u64::from(*number)),
+            Self::Deleted(number) => (b"DELETED ", u64::from(*number)),
+            Self::Size(number) => (b"SIZE ", *number),
+            Self::DeletedStorage(number) => (b"DELETED-STORAGE ", *number),
+            Self::HighestModSeq(number) => (b"HIGHESTMODSEQ ", *number),
+            Self::AppendLimit(Some(number)) => (b"APPENDLIMIT ", *number),
+            Self::AppendLimit(None) => {
+                out.extend_from_slice(b"APPENDLIMIT NIL");
+                return;
+            }
+            Self::MailboxId(id) => {
+                out.extend_from_slice(b"MAILBOXID (");
+                write_astring(out, id.as_bytes());
+                out.push(b')');
+                return;
+            }
+            Self::Other { name, value } => {
+                out.extend_from_slice(name.as_bytes());
+                out.push(b' ');
+                value.write(out);
+                return;
+            }
+        };
+        out.extend_from_slice(name);
+        write_number(out, number);
+    }
+}
+
+/// ```text
+/// number = 1*DIGIT     ; 32 bits
+/// ```
+fn read_small(r: &mut Reader<'_>) -> Result<u32, ParseError> {
+    let start = r.offset();
+    read_count(r)?
+        .and_then(|value| u32::try_from(value).ok())
+        .ok_or(ParseError::new(start, "not a number of 32 bits"))
+}
+
+/// ```text
+/// nz-number = digit-nz *DIGIT
+/// ```
+///
+/// Lenient: 0.
+fn read_from_one(r: &mut Reader<'_>) -> Result<u32, ParseError> {
+    let start = r.offset();
+    let value = read_small(r)?;
+    if value == 0 {
+        r.deviate_at(start, "zero-for-number")?;
+    }
+    Ok(value)
+}
+
+/// Where the mailboxes are (RFC 9051 section 7.3.2, RFC 2342).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct NamespaceResponse {
+    /// The user's own.
+    pub personal: Vec<Namespace>,
+    /// Those of other users.
+    pub other_users: Vec<Namespace>,
+    /// Those that are shared.
+    pub shared: Vec<Namespace>,
+}
+
+/// One namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Namespace {
+    /// What the names begin with, as on the wire.
+    pub prefix: ImapString,
+    /// The character between the levels of names. `None`: there are no levels.
+    pub delimiter: Option<u8>,
+    /// Extensions: names and values.
+    pub extensions: Vec<(ImapString, Vec<ImapString>)>,
+}
+
+impl NamespaceResponse {
+    /// ```text
+    /// namespace-response = "NAMESPACE" SP namespace SP namespace SP namespace
+    /// ```
+    ///
+    /// Lenient: the last ones missing.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let mut found = Self::default();
+        for (at, slot) in
+            [&mut found.personal, &mut found.other_users, &mut found.shared].into_iter().enumerate()
+        {
+            if at > 0 && r.rest().iter().all(|&byte| byte == b' ') {
+                r.deviate("missing-field")?;
+                break;
+            }
+            r.space()?;
+            *slot = read_namespaces(r)?;
+        }
+        Ok(found)
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"NAMESPACE");
+        for namespaces in [&self.personal, &self.other_users, &self.shared] {
+            out.push(b' ');
+            if namespaces.is_empty() {
+                out.extend_from_slice(b"NIL");
+                continue;
+            }
+            out.push(b'(');
+            for namespace in namespaces {
+                namespace.write(out);
+            }
+            out.push(b')');
+        }
+    }
+}
+
+/// ```text
+/// namespace = nil / "(" 1*namespace-descr ")"
+/// ```
+///
+/// Lenient: an empty list; spaces between the descriptions; one without a list around it.
+fn read_namespaces(r: &mut Reader<'_>) -> Result<Vec<Namespace>, ParseError> {
+    let mut namespaces = Vec::new();
+    let start = r.offset();
+    if eat_nil(r) {
+        return Ok(namespaces);
+    }
+    r.expect(b'(', "expected a namespace")?;
+    if matches!(r.peek(), Some(b'"' | b'{')) {
+        r.deviate_at(start, "namespace-without-list")?;
+        namespaces.push(Namespace::read(r)?);
+        return Ok(namespaces);
+    }
+    loop {
+        r.no_space()?;
+        if r.eat(b')') {
+            if namespaces.is_empty() {
+                r.deviate_at(start, "empty-list-for-nil")?;
+            }
+            return Ok(namespaces);
+        }
+        r.expect(b'(', "expected a namespace")?;
+        namespaces.push(Namespace::read(r)?);
+    }
+}
+
+impl Namespace {
+    /// ```text
+    /// namespace-descr               = "(" string SP (DQUOTE QUOTED-CHAR DQUOTE / nil)
+    ///                                 [namespace-response-extensions] ")"
+    /// namespace-response-extension  = SP string SP "(" string *(SP string) ")"
+    /// ```
+    ///
+    /// The `(` was read. Lenient: no delimiter for all names.
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        r.no_space()?;
+        let prefix = read_string(r)?;
+        let mut delimiter = None;
+        if r.peek() == Some(b')') {
+            r.deviate("missing-field")?;
+        } else {
+            r.space()?;
+            let start = r.offset();
+            delimiter = read_delimiter(r)?;
+            if delimiter.is_none() && prefix.is_empty() && r.between(start, start + 1) != b"\"" {
+                // The grammar has it, but then the user has no hierarchy at all.
+                r.deviate_at(start, "nil-delimiter")?;
+            }
+        }
+        let mut extensions = Vec::new();
+        r.items_behind(|r| {
+            let name = read_string(r)?;
+            r.space()?;
+            let mut values = Vec::new();
+            if r.eat(b'(') {
+                r.items(|r| {
+                    values.push(read_string(r)?);
+                    Ok(())
+                })?;
+            } else {
+                r.deviate("missing-parenthesis")?;
+                if r.peek() == Some(b'"') {
+                    values.push(read_string(r)?)
+                } else {
+                    skip_value(r).map(|_| ())?
+                }
+            }
+            extensions.push((name, values));
+            Ok(())
+        })?;
+        Ok(Self { prefix, delimiter, extensions })
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'(');
+        write_string(out, self.prefix.as_bytes());
+        out.push(b' ');
+        write_delimiter(out, self.delimiter);
+        for (name, values) in self.extensions.iter().filter(|(_, values)| !values.is_empty()) {
+            out.push(b' ');
+            write_string(out, name.as_bytes());
+            out.extend_from_slice(b" (");
+            for (at, value) in values.iter().enumerate() {
+                if at > 0 {
+                    out.push(b' ');
+                }
+                write_string(out, value.as_bytes());
+            }
+            out.push(b')');
+        }
+        out.push(b')');
+    }
+}

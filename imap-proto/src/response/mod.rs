@@ -1,0 +1,178 @@
+//! What a server says (RFC 9051 section 7).
+//!
+//! [`Response::parse`] reads one complete message, [`Response::write`] writes one. Reading takes
+//! what real servers send ([`Dialect::Lenient`](mailwire_core::Dialect::Lenient)) or what the
+//! grammar has; writing keeps to the grammar always.
+//!
+//! ```
+//! use mailwire_core::Dialect;
+//! use mailwire_imap::response::{FetchItem, Response, Untagged};
+//! use mailwire_imap::types::ParseContext;
+//!
+//! let line = bytes::Bytes::from_static(b"* 12 FETCH (UID 40 RFC822.SIZE 4286)");
+//! let parsed = Response::parse(&line, ParseContext::new(Dialect::Strict))?;
+//! let Response::Untagged(Untagged::Fetch(fetch)) = parsed.value else { panic!() };
+//! assert_eq!(fetch.number, 12);
+//! assert!(matches!(fetch.items[..], [FetchItem::Uid(_), FetchItem::Rfc822Size(4286)]));
+//! # Ok::<(), mailwire_core::ParseError>(())
+//! ```
+
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
+mod code;
+mod fetch;
+mod mailbox_data;
+mod parse;
+mod search;
+mod status;
+mod write;
+
+use alloc::{boxed::Box, vec::Vec};
+
+use mailwire_core::Text;
+
+pub use self::{
+    code::{Code, CopyUid},
+    fetch::{BinaryData, BinarySize, Fetch, FetchItem, SectionData},
+    mailbox_data::{
+        ListExtension, ListKind, ListResponse, MailboxStatus, Namespace, NamespaceResponse, StatusItem,
+    },
+    search::{ESearch, ESearchItem, Search, Vanished},
+    status::{Continuation, ResponseText, Status, StatusKind, Tagged},
+};
+use crate::{
+    Capability,
+    types::{FlagSet, ImapString},
+};
+
+/// One message of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Response {
+    /// The end of a command: `a1 OK done`.
+    Tagged(Tagged),
+    /// The server waits for the rest of a command: `+ go ahead`.
+    Continuation(Continuation),
+    /// Everything else: `* ...`. The greeting is one of these.
+    Untagged(Untagged),
+}
+
+/// Data that a server sends by itself or before the end of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum Untagged {
+    /// `OK`, `NO`, `BAD`, `PREAUTH` or `BYE`.
+    Status(Status),
+    /// `CAPABILITY`: all that the server can do now.
+    Capability(Vec<Capability>),
+    /// `ENABLED`: what ENABLE has switched on.
+    Enabled(Vec<Capability>),
+    /// `LIST`, `LSUB` or `XLIST`: one mailbox.
+    List(Box<ListResponse>),
+    /// `STATUS`: numbers about one mailbox.
+    MailboxStatus(MailboxStatus),
+    /// `SEARCH`: the messages found.
+    Search(Search),
+    /// `ESEARCH`: the same, and what else was asked about them.
+    ESearch(ESearch),
+    /// `FLAGS`: the flags that messages of the mailbox have.
+    Flags(FlagSet),
+    /// `EXISTS`: so many messages are in the mailbox.
+    Exists(u32),
+    /// `RECENT`: so many of them are new to this session (IMAP4rev1).
+    Recent(u32),
+    /// `EXPUNGE`: the message of this number is gone, and those behind it move up.
+    Expunge(u32),
+    /// `FETCH`: data of one message.
+    Fetch(Fetch),
+    /// `VANISHED`: the messages of these identifiers are gone (RFC 7162).
+    Vanished(Vanished),
+    /// `NAMESPACE`: where the mailboxes are.
+    Namespace(Box<NamespaceResponse>),
+    /// `ID`: what the server calls itself; nothing for `NIL`.
+    Id(Vec<(ImapString, Option<ImapString>)>),
+    /// What is not known here.
+    Other(Box<OtherData>),
+}
+
+/// Untagged data that is not known here, as it stands on the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct OtherData {
+    /// The number before the name, if there is one.
+    pub(crate) number: Option<u64>,
+    pub(crate) name: Text,
+    pub(crate) rest: Text,
+    /// Not if a literal of it was streamed.
+    pub(crate) complete: bool,
+}
+
+impl OtherData {
+    /// The number before the name, if there is one.
+    #[must_use]
+    pub const fn number(&self) -> Option<u64> {
+        self.number
+    }
+
+    /// The name: `QUOTA`.
+    #[must_use]
+    pub const fn name(&self) -> &Text {
+        &self.name
+    }
+
+    /// What stands behind the name and its space. Literals stand in it inline.
+    #[must_use]
+    pub const fn rest(&self) -> &Text {
+        &self.rest
+    }
+}
+
+impl From<Status> for Response {
+    fn from(status: Status) -> Self {
+        Self::Untagged(Untagged::Status(status))
+    }
+}
+
+impl From<Untagged> for Response {
+    fn from(data: Untagged) -> Self {
+        Self::Untagged(data)
+    }
+}
+
+impl From<Tagged> for Response {
+    fn from(tagged: Tagged) -> Self {
+        Self::Tagged(tagged)
+    }
+}
+
+impl From<Continuation> for Response {
+    fn from(continuation: Continuation) -> Self {
+        Self::Continuation(continuation)
+    }
+}
+
+impl Untagged {
+    /// The name as it stands on the wire: `FETCH`.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        match self {
+            Self::Status(status) => status.kind.as_str().as_bytes(),
+            Self::Capability(_) => b"CAPABILITY",
+            Self::Enabled(_) => b"ENABLED",
+            Self::List(list) => list.kind.as_str().as_bytes(),
+            Self::MailboxStatus(_) => b"STATUS",
+            Self::Search(_) => b"SEARCH",
+            Self::ESearch(_) => b"ESEARCH",
+            Self::Flags(_) => b"FLAGS",
+            Self::Exists(_) => b"EXISTS",
+            Self::Recent(_) => b"RECENT",
+            Self::Expunge(_) => b"EXPUNGE",
+            Self::Fetch(_) => b"FETCH",
+            Self::Vanished(_) => b"VANISHED",
+            Self::Namespace(_) => b"NAMESPACE",
+            Self::Id(_) => b"ID",
+            Self::Other(other) => other.name.as_bytes(),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Reading: the first bytes decide.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use bytes::Bytes;
+use mailwire_core::{Dialect, ParseError, Parsed, Text};
+
+use super::{
+    Continuation, ESearch, Fetch, ListKind, ListResponse, MailboxStatus, NamespaceResponse, OtherData,
+    Response, Search, Status, StatusKind, Tagged, Untagged, Vanished, status::read_text,
+};
+use crate::{
+    Capability,
+    types::{
+        FlagSet, ImapString, Literal, ParseContext, Reader, Tag, chars, eat_nil, read_literal, read_nstring,
+        read_string,
+    },
+};
+
+impl Response {
+    /// Reads one complete message: its lines with their literals, without its last line end.
+    ///
+    /// # Errors
+    ///
+    /// It is not a response. In the strict dialect, every deviation from the grammar.
+    pub fn parse(frame: &Bytes, context: ParseContext<'_>) -> Result<Parsed<Self>, ParseError> {
+        let mut reader = Reader::new(frame, context)?;
+        let response = Self::read(&mut reader)?;
+        Ok(reader.finish(response))
+    }
+
+    /// ```text
+    /// response        = *(continue-req / response-data) response-done
+    /// continue-req    = "+" SP (resp-text / base64) CRLF
+    /// response-tagged = tag SP resp-cond-state CRLF
+    /// ```
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        match r.peek() {
+            Some(b'*') => {
+                r.skip(1);
+                r.space()?;
+                Untagged::read(r).map(Self::Untagged)
+            }
+            Some(b'+') => {
+                r.skip(1);
+                if !r.eat(b' ') {
+                    let name = if r.is_at_end() { "missing-text" } else { "missing-space" };
+                    r.deviate(name)?;
+                }
+                let (code, text) = read_text(r)?;
+                Ok(Self::Continuation(Continuation { code, text }))
+            }
+            Some(_) => read_tagged(r).map(Self::Tagged),
+            None => Err(r.error("an empty line")),
+        }
+    }
+}
+
+fn read_tagged(r: &mut Reader<'_>) -> Result<Tagged, ParseError> {
+    let tag = Tag::unchecked(r.text_class(chars::TAG, "expected *, + or a tag")?);
+    r.space()?;
+    let start = r.offset();
+    let kind = match StatusKind::from_name(r.take_while(|byte| byte.is_ascii_alphabetic())) {
+        Some(kind @ (StatusKind::Ok | StatusKind::No | StatusKind::Bad)) => kind,
+        _ => return Err(ParseError::new(start, "expected OK, NO or BAD")),
+    };
+    Ok(Tagged { tag, status: read_status(r, kind)? })
+}
+
+/// Behind the kind, to the end of the line.
+#[inline]
+fn read_status(r: &mut Reader<'_>, kind: StatusKind) -> Result<Status, ParseError> {
+    match r.peek() {
+        Some(b' ') => r.skip(1),
+        None => r.deviate("missing-text")?,
+        Some(b'[' | b'\r' | b'\t') => r.deviate("missing-space")?,
+        Some(_) => return Err(r.error("expected a space")),
+    }
+    if r.peek() == Some(b' ') {
+        // More spaces are text; but a code can hide behind them.
+        let spaces = r.rest().iter().take_while(|&&byte| byte == b' ').count();
+        if r.peek_at(spaces) == Some(b'[') {
+            r.deviate("doubled-space")?;
+            r.skip(spaces);
+        }
+    }
+    let (code, text) = read_text(r)?;
+    Ok(Status { kind, code, text })
+}
+
+impl Untagged {
+    /// Behind `* `.
+    ///
+    /// ```text
+    /// response-data = "*" SP (resp-cond-state / resp-cond-bye / mailbox-data / message-data /
+    ///                 capability-data / enable-data) CRLF
+    /// ```
+    ///
+    /// Lenient: a response code without `OK`.
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        match r.peek() {
+            Some(b'0'..=b'9') => return Self::read_numbered(r),
+            Some(b'[') => {
+                r.deviate("code-without-ok")?;
+                let (code, text) = read_text(r)?;
+                return Ok(Self::Status(Status { kind: StatusKind::Ok, code, text }));
+            }
+            _ => {}
+        }
+        let name = r.take_class(chars::ATOM);
+        // `OK[ALERT]`, without its space.
+        let name = match memchr::memchr(b'[', name) {
+            Some(at) => {
+                r.rewind(start + at);
+                r.since(start)
+            }
+            None => name,
+        };
+        if let Some(kind) = StatusKind::from_name(name) {
+            return read_status(r, kind).map(Self::Status);
+        }
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let data = match name.len() {
+            4 if is("LIST") => Self::List(Box::new(ListResponse::read(r, ListKind::List)?)),
+            4 if is("LSUB") => Self::List(Box::new(ListResponse::read(r, ListKind::Lsub)?)),
+            5 if is("XLIST") => Self::List(Box::new(ListResponse::read(r, ListKind::Xlist)?)),
+            5 if is("FLAGS") => {
+                r.space()?;
+                Self::Flags(FlagSet::read(r)?)
+            }
+            6 if is("STATUS") => Self::MailboxStatus(MailboxStatus::read(r)?),
+            6 if is("SEARCH") => Self::Search(Search::read(r)?),
+            7 if is("ESEARCH") => Self::ESearch(ESearch::read(r)?),
+            7 if is("ENABLED") => Self::Enabled(Capability::read_all(r)?),
+            10 if is("CAPABILITY") => Self::Capability(Capability::read_all(r)?),
+            8 if is("VANISHED") => Self::Vanished(Vanished::read(r)?),
+            9 if is("NAMESPACE") => Self::Namespace(Box::new(NamespaceResponse::read(r)?)),
+            2 if is("ID") => Self::Id(read_id(r)?),
+            _ => {
+                r.rewind(start);
+                return read_other(r, None);
+            }
+        };
+        r.end()?;
+        Ok(data)
+    }
+
+    /// ```text
+    /// message-data = nz-number SP ("EXPUNGE" / ("FETCH" SP msg-att))
+    /// mailbox-data =/ number SP "EXISTS" / number SP "RECENT"
+    /// ```
+    ///
+    /// Lenient: message number 0.
+    fn read_numbered(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        let number = r.number_u64()?;
+        let small = u32::try_from(number).map_err(|_| ParseError::new(start, "number too large"));
+        r.space()?;
+        let name_at = r.offset();
+        let name = r.take_class(chars::ATOM);
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let data = match name.len() {
+            5 if is("FETCH") => {
+                let number = from_one(r, start, small?)?;
+                r.space()?;
+                Self::Fetch(Fetch::read(r, number)?)
+            }
+            6 if is("EXISTS") => Self::Exists(small?),
+            6 if is("RECENT") => Self::Recent(small?),
+            7 if is("EXPUNGE") => Self::Expunge(from_one(r, start, small?)?),
+            _ => {
+                r.rewind(name_at);
+                return read_other(r, Some(number));
+            }
+        };
+        r.end()?;
+        Ok(data)
+    }
+}
+
+#[inline]
+fn from_one(r: &mut Reader<'_>, start: usize, number: u32) -> Result<u32, ParseError> {
+    if number == 0 {
+        r.deviate_at(start, "zero-for-message-number")?;
+    }
+    Ok(number)
+}
+
+/// ```text
+/// id_response     = "ID" SPACE id_params_list     ; RFC 2971
+/// id_params_list  = "(" #(string SPACE nstring) ")" / nil
+/// ```
+///
+/// Lenient: nothing; a name without a value; no parentheses.
+fn read_id(r: &mut Reader<'_>) -> Result<Vec<(ImapString, Option<ImapString>)>, ParseError> {
+    let mut fields = Vec::new();
+    if r.rest().iter().all(|&byte| byte == b' ') {
+        r.deviate("missing-value")?;
+        return Ok(fields);
+    }
+    r.space()?;
+    if eat_nil(r) {
+        return Ok(fields);
+    }
+    if !r.eat(b'(') {
+        r.deviate("missing-parenthesis")?;
+        while !r.is_at_end() {
+            read_id_field(r, &mut fields)?;
+            while r.eat(b' ') {}
+        }
+        return Ok(fields);
+    }
+    r.items(|r| read_id_field(r, &mut fields))?;
+    Ok(fields)
+}
+
+fn read_id_field(
+    r: &mut Reader<'_>,
+    fields: &mut Vec<(ImapString, Option<ImapString>)>,
+) -> Result<(), ParseError> {
+    let start = r.offset();
+    let name = read_string(r)?;
+    let behind = r.rest().iter().find(|&&byte| byte != b' ');
+    let value = if matches!(behind, None | Some(b')')) {
+        r.deviate_at(start, "field-without-value")?;
+        None
+    } else {
+        r.space()?;
+        read_nstring(r)?
+    };
+    fields.push((name, value));
+    Ok(())
+}
+
+/// A response that is not known here: its name, and the rest of the frame.
+fn read_other(r: &mut Reader<'_>, number: Option<u64>) -> Result<Untagged, ParseError> {
+    let name = r.text_class(chars::ATOM, "expected a response")?;
+    if !r.is_at_end() && !r.eat(b' ') {
+        match r.dialect() {
+            Dialect::Strict => return Err(r.error("expected a space")),
+            Dialect::Lenient => r.deviate("missing-space")?,
+        }
+    }
+    let start = r.offset();
+    // Literals in it are stepped over, to see whether one is not there.
+    let mut complete = true;
+    while let Some(at) = memchr::memchr(b'\n', r.rest()) {
+        let line = r.rest().get(..at).unwrap_or_default();
+        let Some(open) = memchr::memrchr(b'{', line) else {
+            return Err(r.error("a line end in a response"));
+        };
+        r.skip(open);
+        complete &= matches!(read_literal(r)?, Literal::Inline(_));
+    }
+    let rest = r.rest();
+    if memchr::memchr2(0, b'\r', rest).is_some_and(|at| at + 1 < rest.len()) {
+        r.deviate("control-character")?;
+        complete = false;
+    }
+    r.skip(rest.len());
+    let end = r.offset();
+    let trailing = rest.iter().rev().take_while(|&&byte| matches!(byte, b' ' | b'\r')).count();
+    if trailing > 0 {
+        r.deviate_at(end - trailing, "space-before-line-end")?;
+    }
+    let rest = Text::from(r.slice(start, end - trailing));
+    Ok(Untagged::Other(Box::new(OtherData { number, name, rest, complete })))
+}

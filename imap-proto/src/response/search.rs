@@ -1,0 +1,324 @@
+//! SEARCH, ESEARCH and VANISHED: sets of messages.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU64;
+
+use mailwire_core::{Dialect, ParseError, Text};
+
+use crate::types::{
+    ImapString, RawValue, Reader, UidSet, chars, read_astring, read_known_count, write_number,
+};
+
+/// The messages found (RFC 9051 section 7.3.4).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Search {
+    /// Their sequence numbers, or unique identifiers after UID SEARCH, in the server's order.
+    pub numbers: Vec<u32>,
+    /// The highest modification sequence among them (RFC 7162).
+    pub mod_seq: Option<NonZeroU64>,
+}
+
+impl Search {
+    /// ```text
+    /// "SEARCH" [1*(SP nz-number) [SP search-sort-mod-seq]]     ; RFC 7162
+    /// search-sort-mod-seq = "(" "MODSEQ" SP mod-sequence-value ")"
+    /// ```
+    ///
+    /// The name was read. Lenient: spaces; numbers that are 0 or do not fit.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let mut numbers = Vec::new();
+        loop {
+            // One space and a number of at most nine digits: all but always.
+            if let [b' ', first @ b'1'..=b'9', rest @ ..] = r.rest() {
+                let mut value = u32::from(first - b'0');
+                let mut length = 1;
+                for &byte in rest.iter().take(8) {
+                    let digit = byte.wrapping_sub(b'0');
+                    if digit > 9 {
+                        break;
+                    }
+                    value = value * 10 + u32::from(digit);
+                    length += 1;
+                }
+                match rest.get(length - 1) {
+                    None | Some(b' ') => {
+                        numbers.push(value);
+                        r.skip(1 + length);
+                        continue;
+                    }
+                    Some(_) => {}
+                }
+            }
+            if r.is_at_end() {
+                return Ok(Self { numbers, mod_seq: None });
+            }
+            if r.peek() == Some(b' ') && matches!(r.peek_at(1), Some(b'(')) {
+                r.skip(1);
+                let mod_seq = read_mod_seq(r)?;
+                return Ok(Self { numbers, mod_seq });
+            }
+            match odd_number(r)? {
+                Odd::Number(number) => numbers.push(number),
+                Odd::Nothing => {}
+                Odd::End => return Ok(Self { numbers, mod_seq: None }),
+            }
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"SEARCH");
+        for number in &self.numbers {
+            out.push(b' ');
+            write_number(out, u64::from(*number));
+        }
+        if let Some(value) = self.mod_seq {
+            out.extend_from_slice(b" (MODSEQ ");
+            write_number(out, value.get());
+            out.push(b')');
+        }
+    }
+}
+
+enum Odd {
+    Number(u32),
+    Nothing,
+    End,
+}
+
+#[cold]
+fn odd_number(r: &mut Reader<'_>) -> Result<Odd, ParseError> {
+    let start = r.offset();
+    if matches!(r.peek(), Some(b' ' | b'\t' | b'\r'))
+        && r.peek_at(1).is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
+    {
+        r.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r'));
+        if r.is_at_end() {
+            return r.deviate_at(start, "space-before-line-end").map(|()| Odd::End);
+        }
+        r.deviate_at(start, "doubled-space")?;
+    } else if r.peek() == Some(b',') {
+        r.deviate("comma-for-space")?;
+        r.skip(1);
+    } else {
+        r.expect_space()?;
+    }
+    if matches!(r.peek(), Some(b'(')) {
+        // The space before it is read again.
+        let before = r.offset() - 1;
+        r.rewind(before);
+        return Ok(Odd::Nothing);
+    }
+    let at = r.offset();
+    let digits = r.take_while(|byte| byte.is_ascii_digit());
+    if digits.is_empty() {
+        return Err(r.error("expected a number"));
+    }
+    let value = digits
+        .iter()
+        .try_fold(0u32, |value, digit| value.checked_mul(10)?.checked_add(u32::from(digit - b'0')));
+    match value {
+        Some(0) => r.deviate_at(at, "zero-for-number").map(|()| Odd::Number(0)),
+        Some(value) => Ok(Odd::Number(value)),
+        None if r.dialect() == Dialect::Strict => Err(ParseError::new(at, "number too large")),
+        None => r.deviate_at(at, "number-too-large").map(|()| Odd::Nothing),
+    }
+}
+
+/// The next byte is `(`.
+fn read_mod_seq(r: &mut Reader<'_>) -> Result<Option<NonZeroU64>, ParseError> {
+    r.expect(b'(', "expected (")?;
+    r.no_space()?;
+    r.expect_ignore_case("MODSEQ", "expected MODSEQ")?;
+    r.space()?;
+    let start = r.offset();
+    let value = NonZeroU64::new(read_known_count(r)?);
+    if value.is_none() {
+        r.deviate_at(start, "zero-for-modseq")?;
+    }
+    r.no_space()?;
+    r.expect(b')', "expected )")?;
+    Ok(value)
+}
+
+/// The messages found, and what else was asked about them (RFC 9051 section 7.3.4, RFC 4731).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct ESearch {
+    /// The tag of the command that this answers.
+    pub tag: Option<ImapString>,
+    /// Whether the numbers are unique identifiers.
+    pub uid: bool,
+    /// The results.
+    pub items: Vec<ESearchItem>,
+}
+
+/// One result of ESEARCH.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum ESearchItem {
+    /// `MIN`: the lowest number found.
+    Min(u32),
+    /// `MAX`: the highest number found.
+    Max(u32),
+    /// `COUNT`: how many were found.
+    Count(u32),
+    /// `ALL`: all numbers found.
+    All(UidSet),
+    /// `MODSEQ`: the highest modification sequence among them (RFC 7162).
+    ModSeq(u64),
+    /// Another.
+    Other {
+        /// Its name.
+        name: crate::types::Atom,
+        /// Its value.
+        value: RawValue,
+    },
+}
+
+impl ESearch {
+    /// The set of `ALL`.
+    #[must_use]
+    pub fn all(&self) -> Option<&UidSet> {
+        self.items.iter().find_map(|item| match item {
+            ESearchItem::All(set) => Some(set),
+            _ => None,
+        })
+    }
+
+    /// ```text
+    /// esearch-response   = "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data)
+    /// search-correlator  = SP "(" "TAG" SP tag-string ")"
+    /// search-return-data = "MIN" SP nz-number / "MAX" SP nz-number / "ALL" SP sequence-set /
+    ///                      "COUNT" SP number / search-ret-data-ext
+    /// ```
+    ///
+    /// The name was read. Lenient: spaces; `ALL` without a set.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let mut found = Self::default();
+        loop {
+            if r.is_at_end() {
+                return Ok(found);
+            }
+            let start = r.offset();
+            r.space()?;
+            if r.is_at_end() {
+                return r.deviate_at(start, "space-before-line-end").map(|()| found);
+            }
+            let start = r.offset();
+            if r.eat(b'(') {
+                r.items(|r| {
+                    let tag = r.eat_ignore_case("TAG");
+                    if tag {
+                        r.space()?;
+                        found.tag = Some(read_astring(r)?);
+                        return Ok(());
+                    }
+                    // Correlators of extensions: MAILBOX, UIDVALIDITY (RFC 7377).
+                    RawValue::read(r).map(|_| ())
+                })?;
+                continue;
+            }
+            let name = r.take_class(chars::LABEL);
+            let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+            if is("UID") {
+                found.uid = true;
+                continue;
+            }
+            if name.is_empty() {
+                return Err(r.error("expected a search result"));
+            }
+            let name_end = r.offset();
+            if is("ALL") && r.rest().iter().all(|&byte| byte == b' ') {
+                r.deviate("missing-value")?;
+                continue;
+            }
+            r.space()?;
+            found.items.push(if is("MIN") {
+                ESearchItem::Min(r.number_u32()?)
+            } else if is("MAX") {
+                ESearchItem::Max(r.number_u32()?)
+            } else if is("COUNT") {
+                ESearchItem::Count(r.number_u32()?)
+            } else if is("MODSEQ") {
+                ESearchItem::ModSeq(read_known_count(r)?)
+            } else if is("ALL") {
+                ESearchItem::All(UidSet::read(r)?)
+            } else {
+                let name = Text::from(r.slice(start, name_end));
+                ESearchItem::Other { name: crate::types::Atom::unchecked(name), value: RawValue::read(r)? }
+            });
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"ESEARCH");
+        if let Some(tag) = &self.tag {
+            out.extend_from_slice(b" (TAG ");
+            // Between quotes, as the examples of the RFC have it.
+            crate::types::write_string(out, tag.as_bytes());
+            out.push(b')');
+        }
+        if self.uid {
+            out.extend_from_slice(b" UID");
+        }
+        for item in &self.items {
+            let (name, number): (&[u8], _) = match item {
+                ESearchItem::Min(number) => (b" MIN ", u64::from(*number)),
+                ESearchItem::Max(number) => (b" MAX ", u64::from(*number)),
+                ESearchItem::Count(number) => (b" COUNT ", u64::from(*number)),
+                ESearchItem::ModSeq(value) => (b" MODSEQ ", *value),
+                ESearchItem::All(set) => {
+                    out.extend_from_slice(b" ALL ");
+                    set.write(out);
+                    continue;
+                }
+                ESearchItem::Other { name, value } => {
+                    if value.is_complete() {
+                        out.push(b' ');
+                        out.extend_from_slice(name.as_bytes());
+                        out.push(b' ');
+                        value.write(out);
+                    }
+                    continue;
+                }
+            };
+            out.extend_from_slice(name);
+            write_number(out, number);
+        }
+    }
+}
+
+/// The messages of these identifiers are gone (RFC 7162 section 3.2.10).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Vanished {
+    /// Whether they went before this session knew of them, so that no number moves.
+    pub earlier: bool,
+    /// Their unique identifiers.
+    pub uids: UidSet,
+}
+
+impl Vanished {
+    /// ```text
+    /// expunged-resp = "VANISHED" [SP "(EARLIER)"] SP known-uids
+    /// ```
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        r.space()?;
+        let earlier = r.eat(b'(');
+        if earlier {
+            r.no_space()?;
+            r.expect_ignore_case("EARLIER", "expected EARLIER")?;
+            r.no_space()?;
+            r.expect(b')', "expected )")?;
+            r.space()?;
+        }
+        Ok(Self { earlier, uids: UidSet::read(r)? })
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.earlier { b"VANISHED (EARLIER) " } else { b"VANISHED " });
+        self.uids.write(out);
+    }
+}

@@ -1,0 +1,274 @@
+//! Status responses: the end of commands, greetings, warnings.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use mailwire_core::{Dialect, Invalid, ParseError, Text};
+
+use super::code::Code;
+use crate::types::{Reader, Tag, chars, text_newtype};
+
+/// What a status says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum StatusKind {
+    /// It is done.
+    Ok,
+    /// It cannot be done.
+    No,
+    /// It was not understood, or not allowed.
+    Bad,
+    /// A greeting: the client is already authenticated.
+    PreAuth,
+    /// The server closes the connection.
+    Bye,
+}
+
+impl StatusKind {
+    /// The name as it stands on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::No => "NO",
+            Self::Bad => "BAD",
+            Self::PreAuth => "PREAUTH",
+            Self::Bye => "BYE",
+        }
+    }
+
+    #[inline]
+    pub(crate) fn from_name(name: &[u8]) -> Option<Self> {
+        let kind = match name.len() {
+            2 => match name {
+                [b'O' | b'o', b'K' | b'k'] => Self::Ok,
+                [b'N' | b'n', b'O' | b'o'] => Self::No,
+                _ => return None,
+            },
+            3 if name.eq_ignore_ascii_case(b"BAD") => Self::Bad,
+            3 if name.eq_ignore_ascii_case(b"BYE") => Self::Bye,
+            7 if name.eq_ignore_ascii_case(b"PREAUTH") => Self::PreAuth,
+            _ => return None,
+        };
+        Some(kind)
+    }
+}
+
+text_newtype! {
+    /// Text for people: bytes without NUL, CR and LF. It is empty only where a server left it out.
+    ResponseText
+}
+
+impl ResponseText {
+    /// A text. Text beyond ASCII is for clients that have enabled it.
+    ///
+    /// # Errors
+    ///
+    /// It is empty, begins with `[`, or has a NUL, CR or LF in it.
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        let text = text.into();
+        match text.as_bytes() {
+            [] => return Err(Invalid::new("response text", 0, "empty")),
+            [b'[', ..] => return Err(Invalid::new("response text", 0, "looks like a response code")),
+            _ => {}
+        }
+        match memchr::memchr3(0, b'\r', b'\n', text.as_bytes()) {
+            Some(at) => Err(Invalid::new("response text", at, "NUL, CR or LF")),
+            None => Ok(Self(text)),
+        }
+    }
+
+    /// A text that is part of the program, with the same rules.
+    #[must_use]
+    pub(crate) const fn from_static(text: &'static str) -> Self {
+        Self(Text::from_static(text))
+    }
+
+    /// Whether a server left it out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// `OK [CODE] text` and its kind.
+///
+/// ```text
+/// resp-cond-state = ("OK" / "NO" / "BAD") SP resp-text
+/// resp-cond-auth  = ("OK" / "PREAUTH") SP resp-text
+/// resp-cond-bye   = "BYE" SP resp-text
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Status {
+    /// What it says.
+    pub kind: StatusKind,
+    /// What it says to programs.
+    pub code: Option<Code>,
+    /// What it says to people.
+    pub text: ResponseText,
+}
+
+impl Status {
+    /// A status without a code.
+    ///
+    /// # Errors
+    ///
+    /// The text is not a [`ResponseText`].
+    pub fn new(kind: StatusKind, text: impl Into<Text>) -> Result<Self, Invalid> {
+        Ok(Self { kind, code: None, text: ResponseText::new(text)? })
+    }
+
+    /// A status whose text is part of the program and known to be one.
+    pub(crate) const fn from_static(kind: StatusKind, text: &'static str) -> Self {
+        Self { kind, code: None, text: ResponseText::from_static(text) }
+    }
+
+    /// The same with a code.
+    #[must_use]
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// Whether it is OK.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.kind == StatusKind::Ok
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.kind.as_str().as_bytes());
+        out.push(b' ');
+        write_text(out, self.code.as_ref(), &self.text);
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.as_str(), self.text)
+    }
+}
+
+/// The end of a command.
+///
+/// ```text
+/// response-tagged = tag SP resp-cond-state CRLF
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Tagged {
+    /// The command's tag.
+    pub tag: Tag,
+    /// How it ended. The kind is `OK`, `NO` or `BAD`.
+    pub status: Status,
+}
+
+/// The server waits for the rest of a command.
+///
+/// ```text
+/// continue-req = "+" SP (resp-text / base64) CRLF
+/// ```
+///
+/// Whether the text is for people or a challenge of a SASL mechanism in base64, only the command
+/// says that it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Continuation {
+    /// What it says to programs.
+    pub code: Option<Code>,
+    /// The text, or base64; it can be empty.
+    pub text: ResponseText,
+}
+
+impl Continuation {
+    /// A continuation with text for people.
+    ///
+    /// # Errors
+    ///
+    /// The text is not a [`ResponseText`].
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        Ok(Self { code: None, text: ResponseText::new(text)? })
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"+ ");
+        // An empty challenge is an empty line.
+        if self.code.is_some() || !self.text.is_empty() {
+            write_text(out, self.code.as_ref(), &self.text);
+        }
+    }
+}
+
+fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ResponseText) {
+    if let Some(code) = code {
+        out.push(b'[');
+        code.write(out);
+        out.extend_from_slice(b"] ");
+    } else if text.as_bytes().first() == Some(&b'[') {
+        // It must not be read as a code.
+        out.extend_from_slice(b"- ");
+    }
+    // RFC 3501 wants text, RFC 9051 does not.
+    out.extend_from_slice(if text.is_empty() { b"-" } else { text.as_bytes() });
+}
+
+/// ```text
+/// resp-text = ["[" resp-text-code "]" SP] [text]
+/// text      = 1*(TEXT-CHAR / UTF8-2 / UTF8-3 / UTF8-4)
+/// ```
+///
+/// Up to the end of the line. Lenient: nothing behind the code, or no space; text beyond ASCII.
+#[inline]
+pub(crate) fn read_text(r: &mut Reader<'_>) -> Result<(Option<Code>, ResponseText), ParseError> {
+    let code = if r.peek() == Some(b'[') { read_code(r)? } else { None };
+    let start = r.offset();
+    r.take_class(chars::TEXT);
+    if r.is_at_end() {
+        return Ok((code, ResponseText::unchecked(r.text_from(start))));
+    }
+    Ok((code, odd_text(r, start)?))
+}
+
+fn read_code(r: &mut Reader<'_>) -> Result<Option<Code>, ParseError> {
+    let start = r.offset();
+    if memchr::memchr(b']', r.rest()).is_none() {
+        // Text that begins with a bracket.
+        return match r.dialect() {
+            Dialect::Strict => Err(r.error("expected ]")),
+            Dialect::Lenient => r.deviate_at(start, "unclosed-code").map(|()| None),
+        };
+    }
+    r.skip(1);
+    let code = Code::read(r)?;
+    match r.peek() {
+        Some(b' ') => r.skip(1),
+        None => r.deviate("missing-text")?,
+        Some(_) => r.deviate("missing-space")?,
+    }
+    Ok(code)
+}
+
+#[cold]
+fn odd_text(r: &mut Reader<'_>, start: usize) -> Result<ResponseText, ParseError> {
+    let at = r.offset();
+    let bytes = r.rest();
+    let controls = bytes.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'));
+    if bytes.iter().any(|&byte| byte >= 0x80)
+        && !(r.utf8() && core::str::from_utf8(r.between(start, at + bytes.len())).is_ok())
+    {
+        r.deviate_at(at, "8-bit-text")?;
+    }
+    r.skip(bytes.len());
+    if !controls {
+        return Ok(ResponseText::unchecked(r.text_from(start)));
+    }
+    r.deviate_at(at, "control-character-in-text")?;
+    let clean: Vec<u8> = r
+        .since(start)
+        .iter()
+        .map(|&byte| if matches!(byte, 0 | b'\r' | b'\n') { b' ' } else { byte })
+        .collect();
+    let length = clean.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
+    Ok(ResponseText::unchecked(Text::from(clean.get(..length).unwrap_or_default())))
+}

@@ -1,0 +1,106 @@
+//! Writing: always what the grammar has.
+
+use alloc::vec::Vec;
+
+use super::{Response, Untagged};
+use crate::{
+    Capability,
+    types::{write_nstring, write_number, write_string},
+};
+
+impl Response {
+    /// Appends the response with its line end.
+    ///
+    /// What has no form in the grammar is left out: an item that was malformed, a date that is none.
+    /// A streamed literal is announced, and its bytes are left to the caller: see
+    /// [`write_streamed`](Self::write_streamed).
+    pub fn write(&self, out: &mut Vec<u8>) {
+        self.write_streamed(out, &mut Vec::new());
+    }
+
+    /// The same. Where the bytes of streamed literals belong is added to `streamed`, as offsets in
+    /// `out`.
+    pub fn write_streamed(&self, out: &mut Vec<u8>, streamed: &mut Vec<usize>) {
+        match self {
+            Self::Tagged(tagged) => {
+                out.extend_from_slice(tagged.tag.as_bytes());
+                out.push(b' ');
+                tagged.status.write(out);
+            }
+            Self::Continuation(continuation) => continuation.write(out),
+            Self::Untagged(data) => {
+                let start = out.len();
+                out.extend_from_slice(b"* ");
+                if !data.write(out, streamed) {
+                    out.truncate(start);
+                    return;
+                }
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+impl Untagged {
+    /// Appends what stands between `* ` and the line end; whether it can be written.
+    fn write(&self, out: &mut Vec<u8>, streamed: &mut Vec<usize>) -> bool {
+        let numbered = |out: &mut Vec<u8>, number: u32, name: &[u8]| {
+            write_number(out, u64::from(number));
+            out.extend_from_slice(name);
+        };
+        match self {
+            Self::Status(status) => status.write(out),
+            Self::Capability(capabilities) => {
+                out.extend_from_slice(b"CAPABILITY");
+                Capability::write_all(out, capabilities);
+            }
+            Self::Enabled(capabilities) => {
+                out.extend_from_slice(b"ENABLED");
+                Capability::write_all(out, capabilities);
+            }
+            Self::List(list) => list.write(out),
+            Self::MailboxStatus(status) => status.write(out),
+            Self::Search(found) => found.write(out),
+            Self::ESearch(found) => found.write(out),
+            Self::Flags(flags) => {
+                out.extend_from_slice(b"FLAGS ");
+                flags.write(out);
+            }
+            Self::Exists(number) => numbered(out, *number, b" EXISTS"),
+            Self::Recent(number) => numbered(out, *number, b" RECENT"),
+            Self::Expunge(number) => numbered(out, *number, b" EXPUNGE"),
+            Self::Fetch(fetch) => return fetch.write(out, streamed),
+            Self::Vanished(vanished) => vanished.write(out),
+            Self::Namespace(namespace) => namespace.write(out),
+            Self::Id(fields) => {
+                if fields.is_empty() {
+                    out.extend_from_slice(b"ID NIL");
+                }
+                for (at, (name, value)) in fields.iter().enumerate() {
+                    out.extend_from_slice(if at == 0 { b"ID (" } else { b" " });
+                    write_string(out, name.as_bytes());
+                    out.push(b' ');
+                    write_nstring(out, value.as_ref());
+                }
+                if !fields.is_empty() {
+                    out.push(b')');
+                }
+            }
+            Self::Other(other) => {
+                if !other.complete {
+                    return false;
+                }
+                if let Some(number) = other.number {
+                    write_number(out, number);
+                    out.push(b' ');
+                }
+                out.extend_from_slice(other.name.as_bytes());
+                if !other.rest.is_empty() {
+                    out.push(b' ');
+                    out.extend_from_slice(other.rest.as_bytes());
+                }
+            }
+        }
+        true
+    }
+}
