@@ -50,7 +50,10 @@ macro_rules! codes {
             Modified(SequenceSet),
             /// `MAILBOXID`: what the mailbox is called for good (RFC 8474).
             MailboxId(ImapString),
-            /// Another, or one whose arguments are not what they should be.
+            /// One that is known here, with arguments that could not be read: what stands between the
+            /// brackets. It is not written.
+            Malformed(Text),
+            /// Another.
             Other {
                 /// Its name.
                 name: Atom,
@@ -166,7 +169,7 @@ impl Code {
     /// Reads a code and its `]`; its `[` was read.
     ///
     /// Lenient: a known code with arguments that are not what they should be, kept as
-    /// [`Other`](Self::Other); spaces before `]`; no code at all.
+    /// [`Malformed`](Self::Malformed); spaces before `]`; no code at all.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
         r.no_space()?;
         if r.peek() == Some(b']') {
@@ -185,17 +188,25 @@ impl Code {
                 if r.dialect() == Dialect::Strict {
                     return Err(r.error("expected ]"));
                 }
-                r.rewind(start);
-                r.deviate("malformed-code")?;
+                return Self::keep(r, start);
             }
             Ok(None) => r.rewind(start),
             Err(error) if r.dialect() == Dialect::Strict || error.reason == TOO_DEEP => return Err(error),
-            Err(_) => {
-                r.rewind(start);
-                r.deviate("malformed-code")?;
-            }
+            Err(_) => return Self::keep(r, start),
         }
         Self::read_other(r).map(Some)
+    }
+
+    /// The code from `start` to its `]`, unread.
+    #[cold]
+    fn keep(r: &mut Reader<'_>, start: usize) -> Result<Option<Self>, ParseError> {
+        r.rewind(start);
+        r.deviate("malformed-code")?;
+        let length = memchr::memchr(b']', r.rest()).ok_or(r.error("expected ]"))?;
+        r.skip(length);
+        let raw = r.text_from(start);
+        r.skip(1);
+        Ok(Some(Self::Malformed(raw)))
     }
 
     /// ```text
@@ -357,6 +368,7 @@ impl Code {
                     out.extend_from_slice(arguments.as_bytes());
                 }
             }
+            Self::Malformed(_) => {}
             known => out.extend_from_slice(known.known_name().unwrap_or_default().as_bytes()),
         }
     }

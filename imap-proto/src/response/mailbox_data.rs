@@ -286,13 +286,16 @@ pub enum StatusItem {
     AppendLimit(Option<u64>),
     /// `MAILBOXID` (RFC 8474).
     MailboxId(ImapString),
-    /// Another, or one whose value is not what it should be.
+    /// Another.
     Other {
         /// Its name.
         name: Atom,
         /// Its value.
         value: RawValue,
     },
+    /// One that is known here, with a value that could not be read, as it stands on the wire. It is
+    /// not written.
+    Malformed(Text),
 }
 
 impl MailboxStatus {
@@ -344,7 +347,12 @@ impl MailboxStatus {
         out.extend_from_slice(b" (");
         let start = out.len();
         for item in &self.items {
-            if matches!(item, StatusItem::Other { value, .. } if !value.is_complete()) {
+            let unwritable = match item {
+                StatusItem::Other { value, .. } => !value.is_complete(),
+                StatusItem::Malformed(_) => true,
+                _ => false,
+            };
+            if unwritable {
                 continue;
             }
             if out.len() > start {
@@ -371,8 +379,12 @@ impl StatusItem {
             Ok(None) => {}
             Err(error) if r.dialect() == Dialect::Strict => return Err(error),
             Err(_) => {
-                r.rewind(name_end + 1);
+                r.rewind(start);
                 r.deviate("malformed-item")?;
+                r.skip(name.len());
+                while r.eat(b' ') {}
+                skip_value(r)?;
+                return Ok(Self::Malformed(r.text_from(start)));
             }
         }
         let name = Atom::unchecked(Text::from(r.slice(start, name_end)));
@@ -439,6 +451,7 @@ impl StatusItem {
                 value.write(out);
                 return;
             }
+            Self::Malformed(_) => return,
         };
         out.extend_from_slice(name);
         write_number(out, number);

@@ -254,13 +254,13 @@ fn read_other(r: &mut Reader<'_>, number: Option<u64>) -> Result<Untagged, Parse
         complete &= matches!(read_literal(r)?, Literal::Inline(_));
     }
     let rest = r.rest();
-    if memchr::memchr2(0, b'\r', rest).is_some_and(|at| at + 1 < rest.len()) {
+    if memchr::memchr2(0, b'\r', rest).is_some() {
         r.deviate("control-character")?;
         complete = false;
     }
     r.skip(rest.len());
     let end = r.offset();
-    let trailing = rest.iter().rev().take_while(|&&byte| matches!(byte, b' ' | b'\r')).count();
+    let trailing = rest.iter().rev().take_while(|&&byte| byte == b' ').count();
     if trailing > 0 {
         r.deviate_at(end - trailing, "space-before-line-end")?;
     }

@@ -201,6 +201,7 @@ impl Continuation {
 }
 
 fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ResponseText) {
+    let code = code.filter(|code| !matches!(code, Code::Malformed(_)));
     if let Some(code) = code {
         out.push(b'[');
         code.write(out);

@@ -44,7 +44,8 @@ pub struct SinglePart {
     /// The size as it is transferred. `None` where a server does not know it, which the grammar
     /// does not have; it is written as 0.
     pub octets: Option<u64>,
-    /// What more there is for some media types.
+    /// What more there is for some media types. Where it is not what the media type asks for, an
+    /// empty one is written.
     pub kind: PartKind,
     /// What BODYSTRUCTURE says more than BODY.
     pub extension: Option<PartExtension>,
@@ -257,9 +258,7 @@ fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
     let octets = if more_fields(r)? { read_count(r)? } else { None };
     let kind = if media_type.eq_ignore_ascii_case("text") {
         PartKind::Text { lines: read_lines(r)? }
-    } else if media_type.eq_ignore_ascii_case("message")
-        && (media_subtype.eq_ignore_ascii_case("rfc822") || media_subtype.eq_ignore_ascii_case("global"))
-    {
+    } else if is_message(&media_type, &media_subtype) {
         read_message(r)?
     } else {
         if r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte.is_ascii_digit()) {
@@ -352,6 +351,11 @@ fn is_media_field(r: &mut Reader<'_>) -> bool {
     }
     r.rewind(start);
     string
+}
+
+fn is_message(media_type: &ImapString, subtype: &ImapString) -> bool {
+    media_type.eq_ignore_ascii_case("message")
+        && (subtype.eq_ignore_ascii_case("rfc822") || subtype.eq_ignore_ascii_case("global"))
 }
 
 fn is_media_type(name: &ImapString) -> bool {
@@ -672,6 +676,14 @@ impl From<ImapString> for ContentEncoding {
 }
 
 impl SinglePart {
+    fn is_text(&self) -> bool {
+        self.media_type.eq_ignore_ascii_case("text")
+    }
+
+    fn is_message(&self) -> bool {
+        is_message(&self.media_type, &self.media_subtype)
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
         write_string(out, self.media_type.as_bytes());
         out.push(b' ');
@@ -686,19 +698,26 @@ impl SinglePart {
         write_string(out, self.encoding.as_bytes());
         out.push(b' ');
         write_number(out, self.octets.unwrap_or(0));
-        match &self.kind {
-            PartKind::Basic => {}
-            PartKind::Text { lines } => {
-                out.push(b' ');
-                write_number(out, lines.unwrap_or(0));
-            }
-            PartKind::Message(message) => {
-                out.push(b' ');
-                message.envelope.write(out);
-                out.push(b' ');
-                message.body.write(out);
-                out.push(b' ');
-                write_number(out, message.lines.unwrap_or(0));
+        // The media type says what a reader expects.
+        if self.is_text() {
+            let lines = if let PartKind::Text { lines } = self.kind { lines } else { None };
+            out.push(b' ');
+            write_number(out, lines.unwrap_or(0));
+        } else if self.is_message() {
+            match &self.kind {
+                PartKind::Message(message) => {
+                    out.push(b' ');
+                    message.envelope.write(out);
+                    out.push(b' ');
+                    message.body.write(out);
+                    out.push(b' ');
+                    write_number(out, message.lines.unwrap_or(0));
+                }
+                _ => {
+                    out.push(b' ');
+                    Envelope::default().write(out);
+                    out.extend_from_slice(b" (\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" 0 0) 0");
+                }
             }
         }
         if let Some(extension) = &self.extension {

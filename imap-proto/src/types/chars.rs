@@ -27,9 +27,6 @@ pub(crate) const TEXT: u16 = 1 << 5;
 pub(crate) const BASE64: u16 = 1 << 6;
 /// What real servers put into an unquoted word: all but space, parentheses, quotes and controls.
 pub(crate) const WORD: u16 = 1 << 7;
-/// What can begin a value behind a space in ENVELOPE and BODYSTRUCTURE: a string, `NIL`, a list, a
-/// number.
-pub(crate) const VALUE_START: u16 = 1 << 8;
 /// `tagged-label-char` and `*`: the labels of ESEARCH, STATUS and FETCH items.
 pub(crate) const LABEL: u16 = 1 << 9;
 /// What real servers put into a flag: a word without `{`.
@@ -63,9 +60,6 @@ const fn classes(byte: u8) -> u16 {
         if byte != b'{' {
             found |= ODD_FLAG;
         }
-    }
-    if byte.is_ascii_digit() || matches!(byte, b'"' | b'{' | b'~' | b'(' | b')' | b'N' | b'n' | b'-') {
-        found |= VALUE_START;
     }
     if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':') {
         found |= LABEL;

@@ -362,9 +362,7 @@ fn plain_name(r: &mut Reader<'_>) -> Option<usize> {
     let start = r.offset();
     r.eat(b'\\');
     let length = r.take_class(chars::ATOM).len();
-    if length == 0
-        || r.peek().is_some_and(|byte| chars::is(byte, chars::ODD_FLAG | chars::VALUE_START) && byte != b')')
-    {
+    if length == 0 || r.peek().is_some_and(|byte| chars::is(byte, chars::ODD_FLAG) || byte == b'"') {
         r.rewind(start);
         return None;
     }

@@ -416,7 +416,7 @@ fn read_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseEr
     r.skip(1);
     let start = r.offset();
     r.take_class(chars::QUOTED);
-    if r.peek() == Some(b'"') && closes(r.peek_at(1), r.peek_at(2), follow) {
+    if r.peek() == Some(b'"') && closes(r.rest().get(1..).unwrap_or_default(), follow) {
         let text = r.text_from(start);
         r.skip(1);
         return Ok(ImapString(text));
@@ -424,17 +424,47 @@ fn read_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseEr
     slow_quoted(r, start, follow)
 }
 
-/// Whether a quote before these two bytes ends its string.
+/// Whether a quote ends its string, if this stands behind it.
 #[inline]
-fn closes(next: Option<u8>, behind: Option<u8>, follow: Follow) -> bool {
-    match next {
-        None | Some(b')' | b'(') => true,
-        Some(b' ') => {
-            follow == Follow::Any
-                || behind.is_none_or(|byte| chars::is(byte, chars::VALUE_START) || byte == b' ')
+fn closes(behind: &[u8], follow: Follow) -> bool {
+    match behind {
+        [] | [b')' | b'(', ..] => true,
+        [b'"', ..] => false,
+        [b' ', rest @ ..] => follow == Follow::Any || begins_value(rest),
+        [byte, ..] => follow == Follow::Any && !chars::is(*byte, chars::ATOM),
+    }
+}
+
+/// Whether a value of ENVELOPE or BODYSTRUCTURE can begin so, or an atom in the place of one.
+#[inline]
+fn begins_value(rest: &[u8]) -> bool {
+    begins_proper_value(rest) || begins_atom(rest)
+}
+
+/// An atom, and `)` or a value behind it.
+#[cold]
+fn begins_atom(rest: &[u8]) -> bool {
+    let end = rest.iter().position(|&byte| !chars::is(byte, chars::ASTRING)).unwrap_or(rest.len());
+    end > 0
+        && match rest.get(end..).unwrap_or_default() {
+            [b')', ..] => true,
+            [b' ', rest @ ..] => begins_proper_value(rest),
+            _ => false,
         }
-        Some(b'"') => false,
-        Some(byte) => follow == Follow::Any && !chars::is(byte, chars::ATOM),
+}
+
+#[inline]
+fn begins_proper_value(rest: &[u8]) -> bool {
+    match rest {
+        [] | [b'"' | b'(' | b')' | b'{' | b'~' | b' ', ..] => true,
+        [b'N' | b'n', b'I' | b'i', b'L' | b'l', rest @ ..] => {
+            !rest.first().is_some_and(|&byte| chars::is(byte, chars::ATOM))
+        }
+        [b'0'..=b'9' | b'-', ..] => {
+            let end = rest.iter().find(|byte| !byte.is_ascii_digit() && !matches!(byte, b'-' | b'.'));
+            matches!(end, None | Some(b' ' | b')'))
+        }
+        _ => false,
     }
 }
 
@@ -451,8 +481,15 @@ fn slow_quoted(r: &mut Reader<'_>, start: usize, follow: Follow) -> Result<ImapS
         match r.peek() {
             Some(b'"') => {
                 if r.offset() >= inner_until {
-                    if closes(r.peek_at(1), r.peek_at(2), follow) {
+                    let behind = r.rest().get(1..).unwrap_or_default();
+                    if closes(behind, follow) {
                         break;
+                    }
+                    // `"a""b"`: a missing space.
+                    if let [b'"', next, ..] = behind {
+                        if r.offset() > start && !matches!(next, b' ' | b')' | b'"') {
+                            break;
+                        }
                     }
                     let Some(end) = closes_later(r, follow) else { break };
                     inner_until = end;
@@ -465,7 +502,8 @@ fn slow_quoted(r: &mut Reader<'_>, start: usize, follow: Follow) -> Result<ImapS
                     // A backslash that somebody forgot to escape, before the real end.
                     if r.peek_at(1) == Some(b'"')
                         && (r.peek_at(2).is_none()
-                            || closes(r.peek_at(2), r.peek_at(3), Follow::Value) && !quote_ahead(r, 2))
+                            || closes(r.rest().get(2..).unwrap_or_default(), Follow::Value)
+                                && !quote_ahead(r, 2))
                     {
                         r.deviate("unescaped-backslash")?;
                         r.skip(1);
@@ -515,7 +553,7 @@ fn closes_later(r: &Reader<'_>, follow: Follow) -> Option<usize> {
     let line = rest.get(..memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len())).unwrap_or_default();
     memchr::memchr_iter(b'"', line)
         .skip(1)
-        .find(|at| closes(line.get(at + 1).copied(), line.get(at + 2).copied(), follow))
+        .find(|at| closes(line.get(at + 1..).unwrap_or_default(), follow))
         .map(|at| r.offset() + at)
 }
 
