@@ -68,6 +68,7 @@ mod error;
 pub mod imap;
 #[cfg(feature = "memory")]
 pub mod memory;
+pub mod pop3;
 pub mod sasl;
 mod security;
 mod session;

@@ -68,6 +68,11 @@ impl<C: Machine> Session<C> {
         ticket
     }
 
+    /// Whether the answer to a command is still due, or on its way.
+    pub(crate) fn is_pending(&self, ticket: Ticket) -> bool {
+        self.pending.contains(&ticket)
+    }
+
     /// From here until [`cover`](Self::cover), a dropped call spends the session.
     pub(crate) const fn expose(&mut self) {
         self.exposed = true;

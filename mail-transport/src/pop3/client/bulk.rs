@@ -1,0 +1,152 @@
+//! Many commands at once.
+
+use std::collections::VecDeque;
+
+use mailwire_core::{Misuse, Ticket};
+use mailwire_pop3::{Command, MessageNumber, client::Connection};
+
+use super::{Body, Client, answer, send, stray};
+use crate::{Error, Refused, Result, session::Session};
+
+/// DELE commands on their way at once. The machine sends them one by one where PIPELINING (RFC 2449
+/// section 6.6) is not offered.
+const DELE_WINDOW: usize = 64;
+/// RETR commands on their way at once: enough to hide the way there and back, and few enough to be
+/// given up.
+const RETR_WINDOW: usize = 4;
+
+impl Client {
+    /// Marks many messages. Each has its own result: a refused one does not stop the others.
+    ///
+    /// # Errors
+    ///
+    /// A number is 0, and nothing is sent; or the connection fails.
+    pub async fn dele_all(
+        &mut self,
+        messages: impl IntoIterator<Item = u32>,
+    ) -> Result<Vec<(u32, Result<(), Refused>)>> {
+        let messages = numbers(messages)?;
+        self.session.settle(stray).await?;
+        let mut results = Vec::with_capacity(messages.len());
+        let mut waiting = VecDeque::new();
+        let mut messages = messages.into_iter().peekable();
+        loop {
+            while waiting.len() < DELE_WINDOW {
+                let Some(&message) = messages.peek() else { break };
+                let Some(ticket) = try_send(&mut self.session, Command::Dele(message), waiting.is_empty())?
+                else {
+                    break;
+                };
+                waiting.push_back((message.get(), ticket));
+                messages.next();
+            }
+            let Some((message, ticket)) = waiting.pop_front() else { return Ok(results) };
+            match answer(&mut self.session, "DELE", ticket).await {
+                Ok(_) => results.push((message, Ok(()))),
+                Err(Error::Refused(refused)) => results.push((message, Err(*refused))),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Retrieves many messages: the next are asked for while one is being read.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &mut mailwire_transport::pop3::Client) -> mailwire_transport::Result<()> {
+    /// let mut messages = client.retr_all(1..=10).await?;
+    /// while let Some((number, body)) = messages.next().await? {
+    ///     match body {
+    ///         Ok(body) => println!("{number}: {} bytes", body.bytes(1_000_000).await?.len()),
+    ///         Err(refused) => println!("{number}: {refused}"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A number is 0, and nothing is sent; or the connection fails.
+    pub async fn retr_all(&mut self, messages: impl IntoIterator<Item = u32>) -> Result<Messages<'_>> {
+        let messages = numbers(messages)?.into();
+        self.session.settle(stray).await?;
+        Ok(Messages { session: &mut self.session, messages, waiting: VecDeque::new(), current: None })
+    }
+}
+
+/// Messages that are being received one after the other: see [`Client::retr_all`].
+///
+/// If this is dropped before its end, the next call to the client reads the few messages that are
+/// asked for already, and throws them away.
+#[must_use]
+pub struct Messages<'a> {
+    session: &'a mut Session<Connection>,
+    messages: VecDeque<MessageNumber>,
+    waiting: VecDeque<(u32, Ticket)>,
+    /// The message whose body is on its way.
+    current: Option<Ticket>,
+}
+
+impl Messages<'_> {
+    /// The next message, or the server's no to it; `None` at the end. What was not read of the one
+    /// before is thrown away. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// The connection fails.
+    pub async fn next(&mut self) -> Result<Option<(u32, Result<Body<'_>, Refused>)>> {
+        self.fill()?;
+        while let Some(current) = self.current {
+            // It may have been read to its end.
+            if !self.session.is_pending(current) {
+                self.current = None;
+                break;
+            }
+            stray(self.session.event().await?);
+        }
+        let Some(&(message, ticket)) = self.waiting.front() else { return Ok(None) };
+        let result = answer(self.session, "RETR", ticket).await;
+        self.waiting.pop_front();
+        match result {
+            Ok(_) => {
+                self.current = Some(ticket);
+                Ok(Some((message, Ok(Body::new(self.session, ticket)))))
+            }
+            Err(Error::Refused(refused)) => Ok(Some((message, Err(*refused)))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn fill(&mut self) -> Result<()> {
+        while self.waiting.len() < RETR_WINDOW {
+            let Some(&message) = self.messages.front() else { break };
+            let alone = self.waiting.is_empty();
+            let Some(ticket) = try_send(self.session, Command::Retr(message), alone)? else { break };
+            self.waiting.push_back((message.get(), ticket));
+            self.messages.pop_front();
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Messages<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let left = self.messages.len().saturating_add(self.waiting.len());
+        f.debug_struct("Messages").field("left", &left).finish_non_exhaustive()
+    }
+}
+
+/// All of them are checked before the first is sent.
+fn numbers(messages: impl IntoIterator<Item = u32>) -> Result<Vec<MessageNumber>> {
+    messages.into_iter().map(|message| MessageNumber::new(message).map_err(Error::from)).collect()
+}
+
+/// `None` if the queue is full; if this command is `alone`, that is an error, as waiting for another
+/// would not help.
+fn try_send(session: &mut Session<Connection>, command: Command, alone: bool) -> Result<Option<Ticket>> {
+    match send(session, command) {
+        Ok(ticket) => Ok(Some(ticket)),
+        Err(Error::Misuse(Misuse::Full { .. })) if !alone => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,174 @@
+//! From the greeting to the maildrop.
+
+use mailwire_core::{Connection as _, SaslStep, Secret, Text};
+use mailwire_pop3::{
+    ApopDigest, Command, Password, UserName,
+    client::{Connection, Event},
+};
+use md5::{Digest, Md5};
+
+use super::{Login, accept, answer, refused, send, stray};
+use crate::{
+    Error, Result,
+    sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
+    session::Session,
+};
+
+/// Waits until the server is there, TLS is up and it is known what is offered.
+pub(super) async fn greet(session: &mut Session<Connection>) -> Result<()> {
+    loop {
+        match session.next().await? {
+            Some(Event::Greeting { greeting, .. }) if !greeting.ok => {
+                let code = greeting.code.as_ref().map(|code| code.as_text());
+                return Err(refused("the connection", code, &greeting.text).into());
+            }
+            Some(Event::Capabilities(_)) | None => return Ok(()),
+            Some(event) => stray(event),
+        }
+    }
+}
+
+enum Plan<'a> {
+    Sasl(Box<ClientExchange>),
+    Apop(&'a str, &'a Secret),
+    UserPass(&'a str, &'a Secret),
+}
+
+pub(super) async fn log_in(
+    session: &mut Session<Connection>,
+    credentials: &Credentials,
+    login: Option<Login>,
+    allow_clear: bool,
+) -> Result<()> {
+    let context = if session.machine_ref().is_tls() {
+        SaslContext::protected(session.bindings())
+    } else {
+        SaslContext::clear()
+    };
+    let context = if allow_clear { context.allow_clear_credentials() } else { context };
+    let plan = match login {
+        None => best(session.machine_ref(), credentials, &context)?,
+        Some(Login::Sasl(mechanism)) => {
+            Plan::Sasl(Box::new(ClientExchange::with_mechanism(credentials, mechanism, &context)?))
+        }
+        Some(Login::Apop) => {
+            let (user, password) = simple(credentials).ok_or(NOT_SIMPLE)?;
+            Plan::Apop(user, password)
+        }
+        Some(Login::UserPass) => {
+            let (user, password) = simple(credentials).ok_or(NOT_SIMPLE)?;
+            if !context.may_show_credentials() {
+                return Err(SaslError::CredentialsInClear.into());
+            }
+            Plan::UserPass(user, password)
+        }
+    };
+    match plan {
+        Plan::Sasl(exchange) => authenticate(session, *exchange).await,
+        Plan::UserPass(user, password) => user_pass(session, user, password).await,
+        Plan::Apop(user, password) => match apop(session, user, password).await {
+            Err(Error::Refused(refused))
+                if login.is_none() && refused.code.is_none() && context.may_show_credentials() =>
+            {
+                user_pass(session, user, password).await
+            }
+            result => result,
+        },
+    }
+}
+
+const NOT_SIMPLE: SaslError = SaslError::InvalidCredentials("only a name and a password can be");
+
+/// A name and a password and nothing else: what LOGIN can carry, APOP, USER and PASS can.
+fn simple(credentials: &Credentials) -> Option<(&str, &Secret)> {
+    if !credentials.mechanisms().contains(&Mechanism::Login) {
+        return None;
+    }
+    credentials.user().zip(credentials.password_secret())
+}
+
+/// The best way that the server offers.
+fn best<'a>(machine: &Connection, credentials: &'a Credentials, context: &SaslContext) -> Result<Plan<'a>> {
+    let offered = machine.capabilities();
+    let simple = simple(credentials);
+    let apop = simple.filter(|_| machine.timestamp().is_some());
+    match (ClientExchange::choose(credentials, offered.mechanisms(), context), apop) {
+        (Ok(exchange), Some((user, password)))
+            if exchange.mechanism().shows_credentials() && !machine.is_tls() =>
+        {
+            Ok(Plan::Apop(user, password))
+        }
+        (Ok(exchange), _) => Ok(Plan::Sasl(Box::new(exchange))),
+        (Err(SaslError::NoMechanism { .. } | SaslError::CredentialsInClear), Some((user, password))) => {
+            Ok(Plan::Apop(user, password))
+        }
+        (Err(error @ SaslError::NoMechanism { .. }), None) => match simple {
+            // A server that lists mechanisms and not USER does not have it.
+            Some(_) if offered.has_sasl() && !offered.has("USER") => Err(error.into()),
+            Some(_) if !context.may_show_credentials() => Err(SaslError::CredentialsInClear.into()),
+            Some((user, password)) => Ok(Plan::UserPass(user, password)),
+            None => Err(error.into()),
+        },
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+async fn user_pass(session: &mut Session<Connection>, user: &str, password: &Secret) -> Result<()> {
+    let user = Command::User(UserName::new(user)?);
+    let pass = Command::Pass(Password::new(password.clone())?);
+    let user = send(session, user)?;
+    // Behind a refused USER the machine does not send it, unless both are pipelined.
+    let pass = send(session, pass)?;
+    answer(session, "USER", user).await?;
+    answer(session, "PASS", pass).await.map(drop)
+}
+
+async fn apop(session: &mut Session<Connection>, user: &str, password: &Secret) -> Result<()> {
+    let Some(timestamp) = session.machine_ref().timestamp() else {
+        return Err(mailwire_core::Misuse::NotOffered("APOP").into());
+    };
+    let digest = Md5::new().chain_update(timestamp.as_bytes()).chain_update(password.expose()).finalize();
+    let digest = ApopDigest::new(digest.into());
+    let ticket = send(session, Command::Apop { name: UserName::new(user)?, digest })?;
+    answer(session, "APOP", ticket).await.map(drop)
+}
+
+async fn authenticate(session: &mut Session<Connection>, mut exchange: ClientExchange) -> Result<()> {
+    let mechanism = mailwire_pop3::Mechanism::new(exchange.mechanism().name())?;
+    let initial = exchange.initial()?;
+    let ticket = send(session, Command::Auth { mechanism, initial })?;
+    let mut failure = None;
+    loop {
+        match session.event().await? {
+            Event::AuthChallenge { ticket: of, data, .. } if of == ticket => {
+                let step = exchange.step(&data).unwrap_or_else(|error| {
+                    failure = Some(error);
+                    SaslStep::Cancel
+                });
+                session.machine().send_auth(step)?;
+            }
+            // The machine has cancelled the exchange.
+            Event::Malformed { ticket: Some(of), ends: false, error, .. } if of == ticket => {
+                failure = Some(SaslError::Malformed(error.reason));
+            }
+            Event::Reply { ticket: of, reply, .. } if of == ticket => {
+                if let Some(error) = failure {
+                    return Err(error.into());
+                }
+                return match accept("AUTH", reply) {
+                    Ok(_) => Ok(exchange.finish(None)?),
+                    Err(Error::Refused(mut refused)) => {
+                        if let Some(error) = exchange.server_error() {
+                            let text = [refused.text.as_bytes(), error.as_bytes()].join(&b'\n');
+                            refused.text = Text::from(text);
+                        }
+                        Err(Error::Refused(refused))
+                    }
+                    Err(error) => Err(error),
+                };
+            }
+            Event::NotSent { ticket: of, reason } if of == ticket => return Err(reason.into()),
+            event => stray(event),
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! A client of POP3.
+//!
+//! ```no_run
+//! # async fn example() -> mailwire_transport::Result<()> {
+//! use mailwire_transport::{Endpoint, Protocol, Security, pop3, sasl::Credentials};
+//!
+//! let endpoint = Endpoint::new("pop.example.org", Protocol::Pop3, Security::implicit_tls());
+//! let credentials = Credentials::password("ada", "secret");
+//! let mut client = pop3::Client::connect(endpoint, &credentials).await?;
+//!
+//! for message in client.list().await? {
+//!     let number = message.message.get();
+//!     let mut body = client.retr(number).await?;
+//!     while let Some(chunk) = body.chunk().await? {
+//!         // A part of the message. Nothing is kept of what was read before.
+//! #       let _ = chunk;
+//!     }
+//!     client.dele(number).await?;
+//! }
+//! // Only now the messages are deleted.
+//! assert!(matches!(client.quit().await?, pop3::Deletions::Done(_)));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Dropped calls
+//!
+//! The future of every call can be dropped at any point, by a timeout or in `select!`. The next call
+//! first reads what the dropped one has left on the way, and throws it away: the rest of a message,
+//! too. What the dropped call asked for may have been done: after a dropped
+//! [`dele`](Client::dele), [`rset`](Client::rset) makes sure that nothing is marked.
+
+mod body;
+mod builder;
+mod bulk;
+mod login;
+
+use mailwire_core::{SendError, Text, Ticket};
+use mailwire_pop3::{
+    Capabilities, Command, Follows, Listing, MessageNumber, Reply,
+    client::{Connection, Deletions, Event},
+    reply::{DropListing, ScanListing, UniqueIdListing},
+    types::{Keyword, LineText, ReplyText},
+};
+
+pub use self::{
+    body::Body,
+    builder::{ClientBuilder, Login},
+    bulk::Messages,
+};
+use crate::{
+    Endpoint, Error, Refused, Result, Status,
+    sasl::Credentials,
+    session::{Machine, Session},
+};
+
+/// A session with a POP3 server, logged in.
+///
+/// Numbers of messages count from 1, and stay what they are for the whole session. The calls here
+/// are answered one by one; [`dele_all`](Self::dele_all) and [`retr_all`](Self::retr_all) send many
+/// commands at once where the server allows it.
+///
+/// A server's `-ERR` is [`Error::Refused`], with its code (`IN-USE`, `AUTH`, `SYS/TEMP`) and text.
+pub struct Client {
+    session: Session<Connection>,
+    quitting: Option<Ticket>,
+    /// The answer to QUIT.
+    farewell: Option<Result<(), Refused>>,
+}
+
+impl Client {
+    /// Connects, with TLS as the endpoint says, and logs in the best way that the server offers.
+    ///
+    /// # Errors
+    ///
+    /// The connection or the login fails, or the login would show the password in clear.
+    pub async fn connect(endpoint: Endpoint, credentials: &Credentials) -> Result<Self> {
+        Self::builder(endpoint).connect(credentials).await
+    }
+
+    /// Everything else that can be set.
+    pub fn builder(endpoint: Endpoint) -> ClientBuilder {
+        ClientBuilder::new(endpoint)
+    }
+
+    const fn new(session: Session<Connection>) -> Self {
+        Self { session, quitting: None, farewell: None }
+    }
+
+    /// Whom this session is with.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        self.session.endpoint()
+    }
+
+    /// What the server has said that it offers. Some say more after the login: it is asked for once
+    /// more then, and the answer comes with that to the first call.
+    #[must_use]
+    pub const fn capabilities(&self) -> &Capabilities {
+        self.session.machine_ref().capabilities()
+    }
+
+    /// Whether messages are gone from the server: only the answer to QUIT deletes them. A connection
+    /// that is lost before deletes nothing.
+    #[must_use]
+    pub fn deletions(&self) -> Deletions {
+        self.session.machine_ref().deletions()
+    }
+
+    /// STAT: how many messages there are, and how large they are together.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn stat(&mut self) -> Result<DropListing> {
+        match self.call("STAT", Command::Stat).await? {
+            Reply::Drop(listing) => Ok(listing),
+            _ => Err(unexpected("an answer to STAT without numbers")),
+        }
+    }
+
+    /// LIST: the size of each message.
+    ///
+    /// A line that cannot be read costs that line, and is reported as a warning to `tracing`.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn list(&mut self) -> Result<Vec<ScanListing>> {
+        let pick = |line| if let Listing::Scan(scan) = line { Some(scan) } else { None };
+        self.lines("LIST", Command::List(None), pick).await
+    }
+
+    /// LIST of one message: its size.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn list_one(&mut self, message: u32) -> Result<ScanListing> {
+        let message = MessageNumber::new(message)?;
+        match self.call("LIST", Command::List(Some(message))).await? {
+            Reply::Listing(Listing::Scan(scan)) if scan.message == message => Ok(scan),
+            _ => Err(unexpected("an answer to LIST about something else")),
+        }
+    }
+
+    /// UIDL: the unique id of each message, the same in all sessions.
+    ///
+    /// A line that cannot be read costs that line, and is reported as a warning to `tracing`.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses (it need not know UIDL), or the connection fails.
+    pub async fn uidl(&mut self) -> Result<Vec<UniqueIdListing>> {
+        let pick = |line| if let Listing::UniqueId(id) = line { Some(id) } else { None };
+        self.lines("UIDL", Command::Uidl(None), pick).await
+    }
+
+    /// UIDL of one message: its unique id.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses (it need not know UIDL), or the connection fails.
+    pub async fn uidl_one(&mut self, message: u32) -> Result<UniqueIdListing> {
+        let message = MessageNumber::new(message)?;
+        match self.call("UIDL", Command::Uidl(Some(message))).await? {
+            Reply::Listing(Listing::UniqueId(id)) if id.message == message => Ok(id),
+            _ => Err(unexpected("an answer to UIDL about something else")),
+        }
+    }
+
+    /// RETR: a message, to be read piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn retr(&mut self, message: u32) -> Result<Body<'_>> {
+        self.body("RETR", Command::Retr(MessageNumber::new(message)?)).await
+    }
+
+    /// TOP: a message's header and the first lines of its body.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses (it need not know TOP), or the connection fails.
+    pub async fn top(&mut self, message: u32, lines: u64) -> Result<Body<'_>> {
+        self.body("TOP", Command::Top { message: MessageNumber::new(message)?, lines }).await
+    }
+
+    /// DELE: marks a message, to be deleted by [`quit`](Self::quit).
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn dele(&mut self, message: u32) -> Result<()> {
+        self.call("DELE", Command::Dele(MessageNumber::new(message)?)).await.map(drop)
+    }
+
+    /// RSET: takes all marks back.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn rset(&mut self) -> Result<()> {
+        self.call("RSET", Command::Rset).await.map(drop)
+    }
+
+    /// NOOP: nothing, but the server hears from us.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn noop(&mut self) -> Result<()> {
+        self.call("NOOP", Command::Noop).await.map(drop)
+    }
+
+    /// CAPA: asks what the server offers (RFC 2449).
+    ///
+    /// # Errors
+    ///
+    /// The server refuses (it need not know CAPA), or the connection fails.
+    pub async fn capa(&mut self) -> Result<Capabilities> {
+        self.lines("CAPA", Command::Capa, |_| None::<()>).await?;
+        Ok(self.capabilities().clone())
+    }
+
+    /// A command that this client does not know, with an answer of one line. Gives its text.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn command(&mut self, keyword: Keyword, arguments: Option<LineText>) -> Result<ReplyText> {
+        let reply = self.call("the command", Command::Other { keyword, arguments }).await?;
+        Ok(reply.text().cloned().unwrap_or_default())
+    }
+
+    /// QUIT: deletes what is marked, ends the session, and says what was deleted.
+    ///
+    /// If this call is dropped, it can be called again. If it fails, [`deletions`](Self::deletions)
+    /// says what is known.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, which means that it could not delete all that was marked, or the
+    /// connection fails.
+    pub async fn quit(&mut self) -> Result<Deletions> {
+        if self.farewell.is_none() {
+            let ticket = match self.quitting {
+                Some(ticket) => ticket,
+                None => {
+                    let ticket = self.start(Command::Quit).await?;
+                    *self.quitting.insert(ticket)
+                }
+            };
+            self.farewell = Some(match self.answer("QUIT", ticket).await {
+                Ok(_) => Ok(()),
+                Err(Error::Refused(refused)) => Err(*refused),
+                Err(error) => return Err(error),
+            });
+        }
+        // The answer was read. How the stream ends changes nothing.
+        let _ = self.session.close().await;
+        match &self.farewell {
+            Some(Err(refused)) => Err(refused.clone().into()),
+            _ => Ok(self.deletions()),
+        }
+    }
+
+    /// Sends a command, behind what dropped calls have left.
+    async fn start(&mut self, command: Command) -> Result<Ticket> {
+        self.session.settle(stray).await?;
+        send(&mut self.session, command)
+    }
+
+    async fn answer(&mut self, name: &'static str, ticket: Ticket) -> Result<Reply> {
+        answer(&mut self.session, name, ticket).await
+    }
+
+    async fn call(&mut self, name: &'static str, command: Command) -> Result<Reply> {
+        let ticket = self.start(command).await?;
+        self.answer(name, ticket).await
+    }
+
+    async fn lines<T>(
+        &mut self,
+        name: &'static str,
+        command: Command,
+        pick: impl Fn(Listing) -> Option<T>,
+    ) -> Result<Vec<T>> {
+        let ticket = self.start(command).await?;
+        self.answer(name, ticket).await?;
+        let mut lines = Vec::new();
+        loop {
+            match self.session.event().await? {
+                Event::Line { ticket: of, line, .. } if of == ticket => lines.extend(pick(line)),
+                Event::LinesEnd { ticket: of } if of == ticket => return Ok(lines),
+                event => stray(event),
+            }
+        }
+    }
+
+    async fn body(&mut self, name: &'static str, command: Command) -> Result<Body<'_>> {
+        let ticket = self.start(command).await?;
+        self.answer(name, ticket).await?;
+        Ok(Body::new(&mut self.session, ticket))
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("server", self.endpoint().address())
+            .field("deletions", &self.deletions())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Machine for Connection {
+    fn completes(event: &Event) -> Option<Ticket> {
+        match event {
+            Event::Reply { ticket, follows: Follows::Nothing, .. }
+            | Event::LinesEnd { ticket }
+            | Event::BodyEnd { ticket, .. }
+            | Event::NotSent { ticket, .. } => Some(*ticket),
+            Event::Malformed { ticket, ends: true, .. } => *ticket,
+            _ => None,
+        }
+    }
+}
+
+/// Hands a command to the machine. No await lies between that and the note that its answer is due.
+fn send(session: &mut Session<Connection>, command: Command) -> Result<Ticket> {
+    match session.machine().send(command) {
+        Ok(ticket) => Ok(session.expect(ticket)),
+        Err(SendError { reason: mailwire_core::Misuse::Closed, .. }) => Err(Error::Closed),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The status line that answers a command; a positive one.
+async fn answer(session: &mut Session<Connection>, name: &'static str, ticket: Ticket) -> Result<Reply> {
+    loop {
+        match session.event().await? {
+            Event::Reply { ticket: of, reply, deviations, .. } if of == ticket => {
+                if !deviations.is_empty() {
+                    tracing::debug!(command = name, ?deviations, "odd answer");
+                }
+                return accept(name, reply);
+            }
+            Event::Malformed { ticket: Some(of), ends: true, error, .. } if of == ticket => {
+                let (what, offset) = (error.reason, error.offset);
+                return Err(mailwire_core::Error::Unexpected { what, offset }.into());
+            }
+            Event::NotSent { ticket: of, reason } if of == ticket => return Err(reason.into()),
+            event => stray(event),
+        }
+    }
+}
+
+fn accept(name: &'static str, reply: Reply) -> Result<Reply> {
+    match reply {
+        Reply::Err { code, text } => {
+            Err(refused(name, code.as_ref().map(|code| code.as_text()), &text).into())
+        }
+        reply => Ok(reply),
+    }
+}
+
+/// A server's no. It outlives the connection's buffers, so it is a copy.
+fn refused(name: &'static str, code: Option<&Text>, text: &ReplyText) -> Refused {
+    Refused::new(name, Status::Err, code.map(Text::compact), text.as_text().compact())
+}
+
+fn unexpected(what: &'static str) -> Error {
+    mailwire_core::Error::Unexpected { what, offset: 0 }.into()
+}
+
+/// An event that belongs to no call that goes on.
+fn stray(event: Event) {
+    if let Event::Malformed { bytes, error, .. } = event {
+        tracing::warn!(line = %mailwire_core::escape_ascii(&bytes), %error, "cannot be read");
+    }
+}

@@ -1,0 +1,252 @@
+//! The POP3 client against servers that follow a script.
+
+use mailwire_transport::{
+    Endpoint, Error, Result, Security, Stream,
+    pop3::{Client, ClientBuilder, Deletions, Login},
+    sasl::{Credentials, Mechanism, SaslError},
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+/// A server that says its lines: `S: ` is sent, `C: ` must come, and then the end.
+async fn play(mut stream: DuplexStream, script: &str) -> String {
+    let mut wrong = String::new();
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(text) = line.strip_prefix("S:") {
+            let text = format!("{}\r\n", text.strip_prefix(' ').unwrap_or(text));
+            if stream.write_all(text.as_bytes()).await.is_err() {
+                return format!("gone before {line}");
+            }
+        } else if let Some(text) = line.strip_prefix("C: ") {
+            let mut came = Vec::new();
+            while !came.ends_with(b"\r\n") {
+                match stream.read_u8().await {
+                    Ok(byte) => came.push(byte),
+                    Err(_) => return format!("gone before {line}"),
+                }
+            }
+            let came = String::from_utf8_lossy(&came);
+            if came.trim_end() != text {
+                wrong = format!("{came:?} in place of {text:?}");
+                break;
+            }
+        }
+    }
+    wrong
+}
+
+fn clear() -> ClientBuilder {
+    Client::builder(Endpoint::tcp("test", 110, Security::plaintext_without_encryption()))
+        .allow_clear_credentials()
+}
+
+fn ada() -> Credentials {
+    Credentials::password("ada", "tanstaaf")
+}
+
+async fn against<T>(
+    builder: ClientBuilder,
+    credentials: &Credentials,
+    script: &str,
+    calls: impl AsyncFnOnce(Client) -> Result<T>,
+) -> Result<T> {
+    let (ours, theirs) = tokio::io::duplex(4096);
+    let client = async move {
+        let client = builder.connect_over(Stream::other(ours), credentials).await?;
+        calls(client).await
+    };
+    let (result, wrong) = tokio::join!(client, play(theirs, script));
+    assert_eq!(wrong, "", "{:?}", result.as_ref().err());
+    result
+}
+
+const LOGGED_IN: &str = "
+    S: +OK ready
+    C: CAPA
+    S: -ERR what?
+    C: USER ada
+    S: +OK
+    C: PASS tanstaaf
+    S: +OK
+";
+
+fn then(script: &str) -> String {
+    format!("{LOGGED_IN}{script}")
+}
+
+#[tokio::test]
+async fn an_old_server() {
+    let script = then(
+        "
+        C: STAT
+        S: +OK 2 320
+        C: LIST
+        S: +OK
+        S: 1 120
+        S: 2 200
+        S: .
+        C: UIDL
+        S: -ERR what?
+        C: RETR 1
+        S: +OK
+        S: Subject: hi
+        S:
+        S: ..
+        S: .
+        C: DELE 1
+        S: +OK
+        C: QUIT
+        S: +OK bye
+        ",
+    );
+    against(clear(), &ada(), &script, async |mut client| {
+        assert!(!client.capabilities().is_known());
+        let stat = client.stat().await?;
+        assert_eq!((stat.messages, stat.octets), (2, Some(320)));
+        let list = client.list().await?;
+        assert_eq!(list[1].octets, Some(200));
+        let error = client.uidl().await.unwrap_err();
+        assert_eq!(error.refused().unwrap().to_string(), "the server refused UIDL: -ERR what?");
+        assert_eq!(client.retr(1).await?.bytes(100).await?, "Subject: hi\r\n\r\n.\r\n");
+        assert!(matches!(client.retr(0).await, Err(Error::Invalid(_))));
+        client.dele(1).await?;
+        assert_eq!(client.deletions(), Deletions::Marked(1));
+        assert_eq!(client.quit().await?, Deletions::Done(1));
+        // The answer stays; nothing else is possible.
+        assert_eq!(client.quit().await?, Deletions::Done(1));
+        assert!(matches!(client.noop().await, Err(Error::Closed)));
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn logs_in_the_best_way() {
+    const APOP: &str = "C: APOP ada c4c9334bac560ecc979e58001b3e22fb\nS: +OK\n";
+    let greeting = "S: +OK <1896.697170952@dbc.mtview.ca.us>\nC: CAPA\n";
+    let sasl = format!("{greeting}S: +OK\nS: SASL PLAIN LOGIN\nS: USER\nS: .\n");
+    // In clear, what does not show the password comes first, allowed or not.
+    let script = format!("{sasl}{APOP}");
+    against(clear(), &ada(), &script, async |_| Ok(())).await.unwrap();
+    let strict = Client::builder(Endpoint::tcp("test", 110, Security::plaintext_without_encryption()));
+    against(strict.clone(), &ada(), &script, async |_| Ok(())).await.unwrap();
+    // APOP is not what it seems.
+    let script = format!(
+        "{greeting}S: -ERR\nC: APOP ada c4c9334bac560ecc979e58001b3e22fb\nS: -ERR no\nC: USER ada\nS: +OK\nC: PASS tanstaaf\nS: +OK\n"
+    );
+    against(clear(), &ada(), &script, async |_| Ok(())).await.unwrap();
+    let script = format!("{greeting}S: -ERR\nC: APOP ada c4c9334bac560ecc979e58001b3e22fb\nS: -ERR no\n");
+    let error = against(strict.clone(), &ada(), &script, async |_| Ok(())).await.unwrap_err();
+    assert_eq!(error.refused().unwrap().command, "APOP");
+    // Nothing that is safe.
+    for capa in ["S: -ERR\n", "S: +OK\nS: SASL PLAIN\nS: USER\nS: .\n", "S: +OK\nS: USER\nS: .\n"] {
+        let script = format!("S: +OK ready\nC: CAPA\n{capa}");
+        let error = against(strict.clone(), &ada(), &script, async |_| Ok(())).await.unwrap_err();
+        assert!(matches!(error, Error::Sasl(SaslError::CredentialsInClear)), "{error:?}");
+    }
+    // SASL, allowed in clear.
+    let script =
+        "S: +OK\nC: CAPA\nS: +OK\nS: SASL PLAIN LOGIN\nS: .\nC: AUTH PLAIN AGFkYQB0YW5zdGFhZg==\nS: +OK\n";
+    against(clear(), &ada(), script, async |_| Ok(())).await.unwrap();
+    // By name.
+    let script = "S: +OK\nC: CAPA\nS: -ERR\nC: AUTH LOGIN\nS: + VXNlcm5hbWU6\nC: YWRh\nS: +\nC: dGFuc3RhYWY=\nS: +OK\n";
+    against(clear().login(Login::Sasl(Mechanism::Login)), &ada(), script, async |_| Ok(())).await.unwrap();
+    // A token cannot be carried by what is there.
+    let script = "S: +OK\nC: CAPA\nS: -ERR\n";
+    let token = Credentials::token("ada", "t");
+    let error = against(clear(), &token, script, async |_| Ok(())).await.unwrap_err();
+    assert!(matches!(error, Error::Sasl(SaslError::NoMechanism { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn refusals_are_errors() {
+    let error =
+        against(clear(), &ada(), "S: -ERR [SYS/TEMP] come back later", async |_| Ok(())).await.unwrap_err();
+    assert!(error.is_transient() && error.refused().is_some());
+
+    let script = "S: +OK\nC: CAPA\nS: -ERR\nC: USER ada\nS: +OK\nC: PASS tanstaaf\nS: -ERR [AUTH] no\n";
+    let error = against(clear(), &ada(), script, async |_| Ok(())).await.unwrap_err();
+    let refused = error.refused().unwrap();
+    assert_eq!((refused.command, refused.code.as_ref().unwrap().as_str()), ("PASS", Some("AUTH")));
+    assert!(!error.is_transient() && !format!("{error:?} {error}").contains("tanstaaf"));
+
+    let script = then("C: DELE 1\nS: +OK\nC: QUIT\nS: -ERR some messages not deleted\n");
+    against(clear(), &ada(), &script, async |mut client| {
+        client.dele(1).await?;
+        for _ in 0..2 {
+            let error = client.quit().await.unwrap_err();
+            assert_eq!(error.refused().unwrap().text, "some messages not deleted");
+            assert_eq!(client.deletions(), Deletions::Incomplete(1));
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_connection_deletes_nothing() {
+    for (script, expected) in
+        [("C: DELE 1\nS: +OK\n", Deletions::Lost(1)), ("C: DELE 1\nS: +OK\nC: QUIT\n", Deletions::Unknown)]
+    {
+        against(clear(), &ada(), &then(script), async |mut client| {
+            client.dele(1).await?;
+            // The server may be gone before QUIT is on its way.
+            client.quit().await.unwrap_err();
+            let known = client.deletions();
+            assert!(known == expected || known == Deletions::Unknown, "{known:?}");
+            Ok(())
+        })
+        .await
+        .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn many_at_once() {
+    let script = then("C: DELE 1\nS: +OK\nC: DELE 2\nS: -ERR no such\nC: DELE 3\nS: +OK\nC: NOOP\nS: +OK\n");
+    against(clear(), &ada(), &script, async |mut client| {
+        let results = client.dele_all([1, 2, 3]).await?;
+        let marked: Vec<_> = results.iter().map(|(number, result)| (*number, result.is_ok())).collect();
+        assert_eq!(marked, [(1, true), (2, false), (3, true)]);
+        client.noop().await
+    })
+    .await
+    .unwrap();
+
+    // With PIPELINING, all are there before the first is answered.
+    let script = "S: +OK\nC: CAPA\nS: +OK\nS: PIPELINING\nS: .\nC: USER ada\nC: PASS tanstaaf\nS: +OK\nS: +OK\n
+        C: CAPA\nC: RETR 1\nC: RETR 2\nC: RETR 3\nS: +OK\nS: PIPELINING\nS: UIDL\nS: .\nS: +OK\nS: one\nS: .\nS: -ERR gone\nS: +OK\nS: .\n
+        C: DELE 1\nC: DELE 3\nS: +OK\nS: +OK\n";
+    against(clear(), &ada(), script, async |mut client| {
+        let mut messages = client.retr_all(1..=3).await?;
+        let (number, body) = messages.next().await?.unwrap();
+        assert_eq!((number, body.unwrap().bytes(10).await?.len()), (1, 5));
+        let (number, body) = messages.next().await?.unwrap();
+        assert_eq!((number, body.unwrap_err().text.as_str()), (2, Some("gone")));
+        let (number, body) = messages.next().await?.unwrap();
+        assert_eq!((number, body.unwrap().bytes(0).await?.len()), (3, 0));
+        assert!(messages.next().await?.is_none());
+        assert!(client.capabilities().has("UIDL"));
+        assert_eq!(client.dele_all([1, 3]).await?.len(), 2);
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_read_is_thrown_away() {
+    let script = then("C: RETR 1\nS: +OK\nS: a\nS: b\nS: .\nC: TOP 1 0\nS: +OK\nS: c\nS: .\nC: NOOP\nS:\n");
+    against(clear(), &ada(), &script, async |mut client| {
+        let mut body = client.retr(1).await?;
+        assert!(body.chunk().await?.is_some());
+        let top = client.top(1, 0).await?;
+        let error = top.bytes(2).await.unwrap_err();
+        assert!(matches!(error, Error::Protocol(mailwire_core::Error::LimitExceeded { limit: 2, .. })));
+        // An empty line, as one server answers.
+        client.noop().await
+    })
+    .await
+    .unwrap();
+}
