@@ -226,6 +226,24 @@ impl Framer {
         self.take_message(input, start).bytes
     }
 
+    /// The streamed literal will not come after all, because its sender is told so: the message ends
+    /// here.
+    pub fn cancel(&mut self) {
+        if let State::Streaming(_) = self.state {
+            self.head.clear();
+            self.streamed.clear();
+            self.literals = 0;
+            self.begin_line();
+        }
+    }
+
+    /// The rest of the streamed literal is to be read past.
+    pub fn discard(&mut self) {
+        if let State::Streaming(left) = self.state {
+            self.state = State::Skipping(left);
+        }
+    }
+
     /// The message up to the announced literal, without what came before a streamed one.
     #[must_use]
     pub fn announced<'a>(&self, input: &'a BytesMut) -> &'a [u8] {
@@ -233,6 +251,16 @@ impl Framer {
             State::Announced(_, start) => input.get(..start).unwrap_or_default(),
             _ => &[],
         }
+    }
+
+    /// The message up to the announced literal, as if that were streamed.
+    #[must_use]
+    pub fn so_far(&self, input: &BytesMut) -> Frame {
+        let mut bytes = self.head.clone();
+        bytes.extend_from_slice(self.announced(input));
+        let mut streamed = self.streamed.clone();
+        streamed.push(bytes.len());
+        Frame { bytes: bytes.into(), streamed, newline: Newline::CrLf }
     }
 
     /// Whether a literal is awaited or under way.

@@ -6,12 +6,15 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod body;
 mod capability;
+pub mod client;
 pub mod command;
 pub mod error;
 pub mod framing;
 mod limits;
 pub mod response;
+pub mod server;
 pub mod types;
 
 pub use capability::Capability;

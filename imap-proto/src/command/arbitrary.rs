@@ -11,6 +11,7 @@ use super::{
     ListSelection, Login, OtherCommand, Request, Search, SearchKey, SearchReturn, Select, StatusItem, Store,
     StoreAction,
 };
+use crate::capability::Capability;
 use crate::types::{
     Atom, Date, DateTime, Flag, FlagSet, ImapString, ListPattern, MailboxName, Partial, Section, SectionText,
     SeqNumber, SeqRange, SequenceSet, Tag,
@@ -301,8 +302,10 @@ impl<'a> Arbitrary<'a> for Command {
                 mechanism: atom(u)?,
                 initial: maybe(u, |u| u.arbitrary::<Secret>())?,
             }),
-            5 => Command::Login(Login { user: astring(u)?, password: Secret::from(text(u)?) }),
-            6 => Command::Enable(some(u, atom)?),
+            5 => Command::Login(
+                Login::new(astring(u)?, text(u)?).map_err(|_| arbitrary::Error::IncorrectFormat)?,
+            ),
+            6 => Command::Enable(some(u, |u| Ok(Capability::Other(atom(u)?)))?),
             7 => Command::Select(Select::from(mailbox(u)?)),
             8 => Command::Examine(Select::from(mailbox(u)?)),
             9 => Command::Create(mailbox(u)?),

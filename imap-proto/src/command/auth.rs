@@ -1,6 +1,6 @@
 //! AUTHENTICATE and LOGIN.
 
-use mailwire_core::{ParseError, Secret, Text, sasl};
+use mailwire_core::{Invalid, ParseError, Secret, sasl};
 
 use super::{AString, encode::Encoder, parse::read_atom};
 use crate::types::{Atom, Reader, read_astring};
@@ -20,11 +20,9 @@ pub struct Authenticate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Login {
-    /// The user.
-    pub user: AString,
-    /// The password: no NUL, CR or LF, or the command is refused.
+    user: AString,
     #[cfg_attr(feature = "serde", serde(skip))]
-    pub password: Secret,
+    password: Secret,
 }
 
 impl Authenticate {
@@ -59,6 +57,32 @@ impl Authenticate {
 }
 
 impl Login {
+    /// A login.
+    ///
+    /// # Errors
+    ///
+    /// There is a NUL, CR or LF in the password.
+    pub fn new(user: AString, password: impl Into<Secret>) -> Result<Self, Invalid> {
+        let password = password.into();
+        // The place would tell something of the password.
+        match memchr::memchr3(0, b'\r', b'\n', password.expose()) {
+            Some(_) => Err(Invalid::new("password", 0, "NUL, CR or LF")),
+            None => Ok(Self { user, password }),
+        }
+    }
+
+    /// The user.
+    #[must_use]
+    pub const fn user(&self) -> &AString {
+        &self.user
+    }
+
+    /// The password.
+    #[must_use]
+    pub const fn password(&self) -> &Secret {
+        &self.password
+    }
+
     /// ```text
     /// login    = "LOGIN" SP userid SP password
     /// userid   = astring
@@ -69,29 +93,14 @@ impl Login {
         let user = AString::read(r)?;
         r.space()?;
         let start = r.offset();
-        let password = read_astring(r)?.into_text();
-        if !is_password(&password) {
-            return Err(ParseError::new(start, "a line end in an argument"));
-        }
-        Ok(Self { user, password: Secret::from(password.as_bytes()) })
+        let password = read_astring(r)?;
+        Self::new(user, password.as_bytes()).map_err(|_| ParseError::new(start, "a line end in an argument"))
     }
 
     pub(super) fn write(&self, e: &mut Encoder<'_>) {
         e.put(b"LOGIN ");
         e.astring(&self.user);
         e.put(b" ");
-        // Whatever the caller put into the secret, the command stays one line.
-        let password = self.password.expose();
-        let end = memchr::memchr3(0, b'\r', b'\n', password).unwrap_or(password.len());
-        e.string_bytes(password.get(..end).unwrap_or_default());
+        e.string_bytes(self.password.expose());
     }
-
-    /// Whether the password can be sent.
-    pub(crate) fn is_valid(&self) -> bool {
-        memchr::memchr3(0, b'\r', b'\n', self.password.expose()).is_none()
-    }
-}
-
-fn is_password(text: &Text) -> bool {
-    memchr::memchr3(0, b'\r', b'\n', text.as_bytes()).is_none()
 }

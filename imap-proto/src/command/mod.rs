@@ -31,6 +31,7 @@ mod fetch;
 mod list;
 mod mailbox;
 mod parse;
+mod place;
 mod search;
 mod store;
 mod string;
@@ -38,7 +39,10 @@ mod write;
 
 use alloc::vec::Vec;
 
-use crate::types::{Atom, MailboxName, SequenceSet, Tag};
+use crate::{
+    capability::Capability,
+    types::{MailboxName, SequenceSet, Tag},
+};
 
 pub use append::{Append, AppendData};
 pub use auth::{Authenticate, Login};
@@ -48,6 +52,7 @@ pub use fetch::{Fetch, FetchItem, FetchItems};
 pub use list::{List, ListReturn, ListSelection};
 pub use mailbox::{Select, StatusItem};
 pub(crate) use parse::{Head, append_announces_message, parse_head};
+pub(crate) use place::Place;
 pub use search::{Search, SearchKey, SearchReturn};
 pub use store::{Copy, Store, StoreAction};
 pub use string::{AString, OtherCommand};
@@ -82,7 +87,7 @@ pub enum Command {
     /// `LOGIN`: section 6.2.3.
     Login(Login),
     /// `ENABLE`: section 6.3.1. At least one.
-    Enable(Vec<Atom>),
+    Enable(Vec<Capability>),
     /// `SELECT`: section 6.3.2.
     Select(Select),
     /// `EXAMINE`: section 6.3.3.

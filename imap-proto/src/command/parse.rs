@@ -10,6 +10,7 @@ use super::{
     StatusItem, Store,
 };
 use crate::{
+    capability::Capability,
     framing,
     types::{
         Atom, ListPattern, MailboxName, ParseContext, Reader, SequenceSet, Tag, chars, eat_nil, read_nstring,
@@ -155,11 +156,11 @@ fn mailbox(r: &mut Reader<'_>) -> Result<MailboxName, ParseError> {
 /// ```text
 /// enable = "ENABLE" 1*(SP capability)
 /// ```
-fn read_enable(r: &mut Reader<'_>) -> Result<Vec<Atom>, ParseError> {
+fn read_enable(r: &mut Reader<'_>) -> Result<Vec<Capability>, ParseError> {
     let mut capabilities = Vec::new();
     loop {
         r.space()?;
-        capabilities.push(read_atom(r)?);
+        capabilities.extend(Capability::read(r)?);
         if r.peek() != Some(b' ') || r.peek_at(1).is_none() {
             return Ok(capabilities);
         }

@@ -58,7 +58,7 @@ impl Command {
                 e.put(b"ENABLE");
                 for capability in capabilities {
                     e.put(b" ");
-                    e.put(capability.as_bytes());
+                    capability.write(e.out);
                 }
             }
             Command::Select(select) => {

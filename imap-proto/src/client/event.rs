@@ -1,0 +1,129 @@
+//! What a client's machine tells.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use bytes::Bytes;
+use mailwire_core::{Deviation, Misuse, ParseError, Secret, Ticket};
+
+use crate::{
+    capability::Capability,
+    response::{Status, Untagged},
+    types::Section,
+};
+
+/// An event of [`client::Connection`](super::Connection).
+///
+/// What a command brings comes as `Data`, in the order of the bytes, and its completion as `Reply`.
+/// Data that nobody asked for comes the same way.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The server is there. If the greeting is BYE, the connection is over.
+    Greeting {
+        /// OK, PREAUTH or BYE.
+        greeting: Status,
+        /// What was odd.
+        deviations: Vec<Deviation>,
+    },
+    /// What the server offers from now on.
+    Capabilities(Vec<Capability>),
+    /// Untagged data.
+    Data {
+        /// The data.
+        data: Untagged,
+        /// The oldest command in progress, which the data may be about.
+        during: Option<Ticket>,
+        /// What was odd.
+        deviations: Vec<Deviation>,
+    },
+    /// The completion of a command: OK, NO or BAD.
+    Reply {
+        /// The command.
+        ticket: Ticket,
+        /// How it ended.
+        reply: Status,
+        /// What was odd.
+        deviations: Vec<Deviation>,
+    },
+    /// The server waits for the message of an APPEND: give it with `send_body` and `finish_body`.
+    BodyRequested {
+        /// The APPEND.
+        ticket: Ticket,
+    },
+    /// A large literal of a FETCH response begins. It comes in `BodyChunk`s; the response itself
+    /// comes behind `BodyEnd` as `Data`, with the literal named by its length.
+    BodyStart(BodyStart),
+    /// A part of it: a slice of the input.
+    BodyChunk(Bytes),
+    /// The literal is complete.
+    BodyEnd,
+    /// The server's step of a SASL exchange. Answer with `send_auth`.
+    AuthChallenge {
+        /// The AUTHENTICATE.
+        ticket: Ticket,
+        /// The message, decoded. It may be empty.
+        data: Secret,
+    },
+    /// IDLE has begun. [`done`](super::Connection::done), or another command, ends it.
+    Idling {
+        /// The IDLE.
+        ticket: Ticket,
+    },
+    /// A command that waited in the machine will not be sent: the login before it failed, say.
+    NotSent {
+        /// The command.
+        ticket: Ticket,
+        /// Why.
+        reason: Misuse,
+    },
+    /// A response that does not parse. What comes behind it is not disturbed.
+    Malformed {
+        /// The command, if this was its completion: it is over, and how it ended is not known.
+        ticket: Option<Ticket>,
+        /// The response, without the bytes of streamed literals.
+        bytes: Bytes,
+        /// What is wrong.
+        error: ParseError,
+    },
+}
+
+/// What a streamed literal of a FETCH response belongs to.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BodyStart {
+    /// The message's sequence number.
+    pub number: u32,
+    /// Its UID, if it stood before the literal in the response.
+    pub uid: Option<u32>,
+    /// The item.
+    pub item: BodyItem,
+    /// How many bytes will come.
+    pub length: u64,
+}
+
+/// An item of a FETCH response that can be large.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyItem {
+    /// `BODY[...]`
+    Section {
+        /// Which part.
+        section: Section,
+        /// At which byte of it the literal begins, if only some were asked for.
+        origin: Option<u64>,
+    },
+    /// `BINARY[...]`: a part, decoded.
+    Binary {
+        /// The part's numbers; none for the whole message.
+        part: Vec<NonZeroU32>,
+        /// At which byte of it the literal begins, if only some were asked for.
+        origin: Option<u64>,
+    },
+    /// `RFC822`: the message.
+    Rfc822,
+    /// `RFC822.HEADER`: its header.
+    Rfc822Header,
+    /// `RFC822.TEXT`: its body.
+    Rfc822Text,
+}

@@ -1,0 +1,436 @@
+//! The client's side of a connection.
+// A command that is refused is handed back as it is.
+#![allow(clippy::result_large_err)]
+
+mod config;
+mod event;
+mod read;
+mod send;
+mod state;
+
+use alloc::{collections::VecDeque, vec::Vec};
+use core::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+pub use config::{AskCapabilities, Config, Timeouts};
+pub use event::{BodyItem, BodyStart, Event};
+use mailwire_core::{
+    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl,
+};
+pub use state::State;
+use state::{Active, Idle, Queued, Session, Unfinished};
+
+use crate::{
+    capability::Capability,
+    command::Command,
+    framing::{Framed, Framer, Speaker},
+};
+
+/// A client's connection, without its stream.
+#[derive(Debug)]
+pub struct Connection {
+    config: Config,
+    session: Session,
+    framer: Framer,
+    output: Output,
+    /// All bytes that were ever put into the output.
+    put: u64,
+    tickets: Tickets,
+    tags: u64,
+    phase: Phase,
+    /// Commands that wait for their turn.
+    queue: VecDeque<Queued>,
+    /// Commands in progress, oldest first.
+    active: VecDeque<Active>,
+    /// What the youngest of them still has to send.
+    unfinished: Option<Unfinished>,
+    events: VecDeque<Event>,
+    /// How an APPEND ended whose message is still being sent.
+    held: Option<Event>,
+    /// The present response is read past.
+    ignoring: Option<Ignoring>,
+    failed: Option<Error>,
+    eof: bool,
+    byes: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Greeting,
+    Running,
+    /// STARTTLS was accepted.
+    Upgrading,
+    /// LOGOUT was completed, or the greeting was BYE.
+    Over,
+}
+
+/// Why a response is not given to the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ignoring {
+    /// It has no place in this state.
+    State,
+    /// A literal is too large for where it stands.
+    Literal(usize),
+}
+
+impl Connection {
+    /// A connection that waits for the server's greeting.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            session: Session::new(config.channel == Channel::Tls),
+            framer: Framer::new(Speaker::Server),
+            output: Output::new(config.limits.output),
+            put: 0,
+            tickets: Tickets::new(),
+            tags: 0,
+            phase: Phase::Greeting,
+            queue: VecDeque::new(),
+            active: VecDeque::new(),
+            unfinished: None,
+            events: VecDeque::new(),
+            held: None,
+            ignoring: None,
+            failed: None,
+            eof: false,
+            byes: 0,
+            config,
+        }
+    }
+
+    /// Sends a command, or queues it until it may be sent: behind the greeting, TLS, the machine's
+    /// own commands, and those in progress that it would be ambiguous with (RFC 9051 section 5.5).
+    ///
+    /// A command ends an IDLE that is in progress. Whether the session's state and the server's
+    /// capabilities allow it is checked at once if nothing stands before it, and otherwise when its
+    /// turn comes: [`Event::NotSent`].
+    ///
+    /// # Errors
+    ///
+    /// Hands the command back if it cannot be sent in this session, if it would show a secret
+    /// without TLS, or if too many are in progress.
+    pub fn send(&mut self, command: Command) -> Result<Ticket, SendError<Command>> {
+        if let Err(reason) = self.check(&command) {
+            return Err(SendError::new(reason, command));
+        }
+        let ticket = self.tickets.issue();
+        self.queue.push_back(Queued { ticket: Some(ticket), command });
+        if matches!(self.unfinished, Some(Unfinished::Idle(_))) {
+            self.end_idle();
+        }
+        self.flush();
+        Ok(ticket)
+    }
+
+    fn check(&self, command: &Command) -> Result<(), Misuse> {
+        if self.failed.is_some() || self.phase == Phase::Over || self.eof {
+            return Err(Misuse::Closed);
+        }
+        if self.session.state == State::Logout {
+            return Err(Misuse::WrongState("the session ends"));
+        }
+        if self.queue.len() + self.active.len() >= self.config.limits.pipeline {
+            return Err(Misuse::Full { limit: self.config.limits.pipeline });
+        }
+        if self.phase == Phase::Running
+            && self.queue.is_empty()
+            && self.active.iter().all(|active| !active.kind.is_alone())
+        {
+            return self.session.check(command, self.config.allow_clear_credentials);
+        }
+        // The state may be another when its turn comes, but protection only comes with STARTTLS.
+        match command {
+            Command::StartTls => self.session.check(command, self.config.allow_clear_credentials),
+            Command::Login(_)
+                if self.config.channel == Channel::Clear && !self.config.allow_clear_credentials =>
+            {
+                Err(Misuse::CredentialsInClear)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the next part of the message of an APPEND, behind [`Event::BodyRequested`]. What fits
+    /// into the output is taken off the front of `chunk`, without a copy.
+    ///
+    /// # Errors
+    ///
+    /// No message is due, the message would be longer than announced, or there is a NUL in it and
+    /// the APPEND is not `binary`. Nothing is taken.
+    pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
+        match &mut self.unfinished {
+            Some(Unfinished::Sending(body)) if self.failed.is_none() => {
+                let sent = body.send(chunk, &mut self.output)?;
+                self.put = self.put.saturating_add(sent as u64);
+                Ok(sent)
+            }
+            _ => Err(Misuse::WrongState("no message is due")),
+        }
+    }
+
+    /// Ends the message. The completion of the APPEND follows.
+    ///
+    /// # Errors
+    ///
+    /// No message is due, or less was given than announced: give the rest, or
+    /// [`close`](Self::close) the connection, which is the one way to take back what was announced.
+    pub fn finish_body(&mut self) -> Result<(), Misuse> {
+        match &self.unfinished {
+            Some(Unfinished::Sending(body)) => body.finish()?,
+            _ => return Err(Misuse::WrongState("no message is due")),
+        }
+        self.unfinished = None;
+        self.put(b"\r\n");
+        match self.held.take() {
+            Some(reply) => self.events.push_back(reply),
+            None => self.mark_end(),
+        }
+        self.flush();
+        Ok(())
+    }
+
+    /// Ends IDLE. Its completion follows.
+    ///
+    /// # Errors
+    ///
+    /// IDLE is not in progress.
+    pub fn done(&mut self) -> Result<(), Misuse> {
+        match self.unfinished {
+            Some(Unfinished::Idle(_)) => {
+                self.end_idle();
+                Ok(())
+            }
+            _ => Err(Misuse::WrongState("IDLE is not in progress")),
+        }
+    }
+
+    /// Ends IDLE and begins it anew, with the same ticket and without a [`Event::Reply`], so that
+    /// the server does not take the client for gone.
+    ///
+    /// # Errors
+    ///
+    /// IDLE is not in progress, or is being ended.
+    pub fn renew_idle(&mut self) -> Result<(), Misuse> {
+        match &mut self.unfinished {
+            Some(Unfinished::Idle(idle)) if idle.begun && !idle.done => idle.renew = true,
+            _ => return Err(Misuse::WrongState("IDLE is not in progress")),
+        }
+        self.end_idle();
+        Ok(())
+    }
+
+    /// What the server offers, as far as it said so under the present protection.
+    #[must_use]
+    pub fn capabilities(&self) -> Option<&[Capability]> {
+        self.session.capabilities.as_deref()
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.session.state
+    }
+
+    /// Whether the stream is protected.
+    #[must_use]
+    pub const fn is_tls(&self) -> bool {
+        self.session.tls
+    }
+
+    /// Whether a command was written to the output, in part at least. One that was not had no
+    /// effect, however the connection ends.
+    #[must_use]
+    pub fn was_sent(&self, ticket: Ticket) -> bool {
+        !self.queue.iter().any(|queued| queued.ticket == Some(ticket))
+    }
+
+    /// How many commands are queued or in progress, the machine's own among them.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.queue.len() + self.active.len()
+    }
+
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Next::Event(event));
+            }
+            match self.phase {
+                Phase::Upgrading if !input.is_empty() => {
+                    return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                }
+                Phase::Upgrading if self.eof => {
+                    return Err(Error::UnexpectedEof { during: "before TLS" });
+                }
+                Phase::Upgrading if self.output.is_empty() => return Ok(Next::Upgrade(Upgrade::Tls)),
+                Phase::Upgrading => return Ok(Next::Paused),
+                Phase::Over => return Ok(Next::Closed),
+                Phase::Greeting | Phase::Running => {}
+            }
+            self.flush();
+            if !self.events.is_empty() {
+                continue;
+            }
+            match self.framer.next(input, &self.config.limits)? {
+                Framed::NeedInput if self.eof => return self.at_eof(input),
+                Framed::NeedInput if self.waits_for_caller() => return Ok(Next::Paused),
+                Framed::NeedInput => return Ok(Next::NeedInput),
+                Framed::Message(frame) => self.take_message(frame)?,
+                Framed::Literal(announced) => self.take_literal(announced, input)?,
+                Framed::Chunk(chunk) => return Ok(Next::Event(Event::BodyChunk(chunk))),
+                Framed::End => return Ok(Next::Event(Event::BodyEnd)),
+            }
+        }
+    }
+
+    /// Whether the server can do nothing before the caller does something.
+    fn waits_for_caller(&self) -> bool {
+        match &self.unfinished {
+            Some(Unfinished::Sending(_)) => true,
+            Some(Unfinished::Auth { challenged, .. }) => *challenged,
+            _ => false,
+        }
+    }
+
+    fn at_eof(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(reply) = self.held.take() {
+            return Ok(Next::Event(reply));
+        }
+        if let Some(queued) = self.queue.pop_front() {
+            // What was never sent is told apart from what nobody knows of.
+            if let Some(ticket) = queued.ticket {
+                return Ok(Next::Event(Event::NotSent { ticket, reason: Misuse::Closed }));
+            }
+            return self.at_eof(input);
+        }
+        let during = match (self.phase, self.framer.at_boundary(input)) {
+            (Phase::Greeting, _) => "before the greeting",
+            (_, false) => "within a response",
+            (_, true) if self.active.iter().any(|active| active.kind != state::Kind::Logout) => {
+                "while a command is in progress"
+            }
+            (_, true) => {
+                self.phase = Phase::Over;
+                return Ok(Next::Closed);
+            }
+        };
+        Err(Error::UnexpectedEof { during })
+    }
+}
+
+impl mailwire_core::Connection for Connection {
+    type Event = Event;
+    type Error = Error;
+
+    fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.advance(input).inspect_err(|error| self.failed = Some(*error))
+    }
+
+    fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    fn handle_eof(&mut self) {
+        self.eof = true;
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let timeouts = &self.config.timeouts;
+        match (self.phase, &self.unfinished) {
+            _ if self.failed.is_some() => None,
+            (Phase::Greeting, _) => Some(timeouts.greeting),
+            (Phase::Running, Some(Unfinished::Idle(Idle { begun: true, done: false, .. }))) => {
+                Some(timeouts.idle)
+            }
+            (Phase::Running, _) if self.waits_for_caller() && self.output.is_empty() => None,
+            (Phase::Running, _) if !self.active.is_empty() => Some(timeouts.command),
+            _ => None,
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        if self.timeout().is_none() || self.renew_idle().is_ok() {
+            return;
+        }
+        let waiting_for = match self.phase {
+            Phase::Greeting => "the greeting",
+            _ => "a response",
+        };
+        self.failed = Some(Error::TimedOut { waiting_for });
+    }
+
+    fn upgraded(&mut self) {
+        if self.phase != Phase::Upgrading {
+            return;
+        }
+        // Nothing but the caller's queue and the counters outlives the clear part.
+        let fresh = Self::new(self.config.clone());
+        let before = core::mem::replace(self, fresh);
+        self.tickets = before.tickets;
+        self.tags = before.tags;
+        self.queue = before.queue;
+        self.eof = before.eof;
+        self.session = Session::new(true);
+        self.phase = Phase::Running;
+        if self.config.ask_capabilities.after_tls {
+            self.ask_capabilities();
+        }
+        self.flush();
+    }
+
+    /// Sends a step of the exchange that [`Event::AuthChallenge`] belongs to.
+    fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
+        match &mut self.unfinished {
+            Some(Unfinished::Auth { challenged, .. }) if *challenged && self.failed.is_none() => {
+                *challenged = false;
+            }
+            _ => {
+                return Err(SendError::new(Misuse::WrongState("no step of an exchange is due"), step));
+            }
+        }
+        self.write(|out| {
+            match &step {
+                SaslStep::Data(data) => sasl::encode(data.expose(), out),
+                SaslStep::Cancel => out.push(b'*'),
+            }
+            out.extend_from_slice(b"\r\n");
+        });
+        self.mark_end();
+        Ok(())
+    }
+
+    /// Ends the connection without LOGOUT.
+    fn close(&mut self) {
+        self.phase = Phase::Over;
+    }
+}
+
+impl Connection {
+    fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let before = self.output.len();
+        let result = self.output.write(write);
+        let added = self.output.len().saturating_sub(before);
+        self.put = self.put.saturating_add(added as u64);
+        result
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.write(|out| out.extend_from_slice(bytes));
+    }
+
+    /// The youngest command has been put out as far as it can be now.
+    fn mark_end(&mut self) {
+        let put = self.put;
+        if let Some(active) = self.active.back_mut() {
+            active.end = put;
+        }
+    }
+
+    /// Whether all bytes up to `end` have left.
+    fn has_left(&self, end: u64) -> bool {
+        self.put.saturating_sub(self.output.len() as u64) >= end
+    }
+}

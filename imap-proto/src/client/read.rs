@@ -1,0 +1,394 @@
+//! What the server's responses mean for the session.
+
+use alloc::vec::Vec;
+
+use bytes::{Bytes, BytesMut};
+use mailwire_core::{Channel, Deviation, Error, ParseError, Parsed, Secret, sasl};
+
+use super::{
+    BodyItem, BodyStart, Connection, Event, Ignoring, Phase, State,
+    state::{Active, Kind, Unfinished},
+};
+use crate::{
+    capability::Capability,
+    framing::{Announcement, Frame},
+    response::{Code, Continuation, FetchItem, Response, Status, StatusKind, Tagged, Untagged},
+    types::{Data, ParseContext, chars},
+};
+
+impl Connection {
+    pub(super) fn take_literal(
+        &mut self,
+        announced: Announcement,
+        input: &mut BytesMut,
+    ) -> Result<(), Error> {
+        let limits = &self.config.limits;
+        if announced.size > limits.literal {
+            return Err(Error::LimitExceeded { what: "bytes in a literal", limit: limits.literal });
+        }
+        if announced.size <= limits.inline_literal as u64 {
+            return self.framer.keep(limits);
+        }
+        if self.ignoring.is_none() && self.is_out_of_place() {
+            self.ignoring = Some(Ignoring::State);
+        }
+        if self.ignoring.is_some() {
+            self.framer.skip(input);
+            return Ok(());
+        }
+        let frame = self.framer.so_far(input);
+        match self.body_start(&frame, announced.size) {
+            Some(_) if !self.is_about_messages() => {
+                self.ignoring = Some(Ignoring::State);
+                self.framer.skip(input);
+            }
+            Some(start) => {
+                self.framer.stream(input);
+                self.events.push_back(Event::BodyStart(start));
+            }
+            None => {
+                self.ignoring = Some(Ignoring::Literal(frame.bytes.len()));
+                self.framer.skip(input);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the literal announced at the end of `frame` belongs to: the last item of a FETCH
+    /// response, if the response ended there.
+    fn body_start(&self, frame: &Frame, length: u64) -> Option<BodyStart> {
+        let mut bytes = Vec::with_capacity(frame.bytes.len() + 1);
+        bytes.extend_from_slice(&frame.bytes);
+        bytes.push(b')');
+        let closed = Frame { bytes: bytes.into(), ..frame.clone() };
+        let Ok(Parsed { value: Response::Untagged(Untagged::Fetch(mut fetch)), .. }) = self.parse(&closed)
+        else {
+            return None;
+        };
+        let uid = fetch.items.iter().find_map(|item| match item {
+            FetchItem::Uid(uid) => Some(u32::from(*uid)),
+            _ => None,
+        });
+        let streamed = |data: &Data| matches!(data, Data::Streamed { .. });
+        let item = match fetch.items.pop()? {
+            FetchItem::Section(part) if streamed(&part.data) => {
+                BodyItem::Section { section: part.section, origin: part.origin }
+            }
+            FetchItem::Binary(part) if streamed(&part.data) => {
+                BodyItem::Binary { part: part.part, origin: part.origin }
+            }
+            FetchItem::Rfc822(data) if streamed(&data) => BodyItem::Rfc822,
+            FetchItem::Rfc822Header(data) if streamed(&data) => BodyItem::Rfc822Header,
+            FetchItem::Rfc822Text(data) if streamed(&data) => BodyItem::Rfc822Text,
+            _ => return None,
+        };
+        Some(BodyStart { number: fetch.number, uid, item, length })
+    }
+
+    fn parse(&self, frame: &Frame) -> Result<Parsed<Response>, ParseError> {
+        let context = frame.context(self.config.dialect, self.config.limits.nesting);
+        Response::parse(&frame.bytes, ParseContext { utf8: self.session.utf8, ..context })
+    }
+
+    /// Before TLS, where TLS is to come, nothing but the completion of STARTTLS has a meaning.
+    fn is_out_of_place(&self) -> bool {
+        self.config.channel == Channel::StartTls && !self.session.tls
+    }
+
+    pub(super) fn take_message(&mut self, frame: Frame) -> Result<(), Error> {
+        match self.ignoring.take() {
+            Some(Ignoring::State) => return Ok(()),
+            Some(Ignoring::Literal(offset)) => {
+                let error = ParseError::new(offset, "the literal is too large for its place");
+                return self.malformed(frame.bytes, error);
+            }
+            None => {}
+        }
+        if self.phase == Phase::Greeting {
+            return self.greet(&frame);
+        }
+        match self.parse(&frame) {
+            Err(error) => self.malformed(frame.bytes, error),
+            Ok(Parsed { value, deviations }) => match value {
+                Response::Tagged(tagged) => self.complete(tagged, deviations),
+                Response::Continuation(continuation) => self.take_continuation(&continuation, frame.bytes),
+                Response::Untagged(data) => {
+                    self.take_data(data, deviations);
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    /// ```text
+    /// greeting = "*" SP (resp-cond-auth / resp-cond-bye) CRLF
+    /// ```
+    fn greet(&mut self, frame: &Frame) -> Result<(), Error> {
+        let invalid = |reason, offset| Err(Error::InvalidGreeting { reason, offset });
+        let Parsed { value, deviations } = match self.parse(frame) {
+            Ok(parsed) => parsed,
+            Err(error) => return invalid(error.reason, error.offset),
+        };
+        let Response::Untagged(Untagged::Status(greeting)) = value else {
+            return invalid("expected OK, PREAUTH or BYE", 0);
+        };
+        let start_tls = self.config.channel == Channel::StartTls;
+        match greeting.kind {
+            StatusKind::Bye => {
+                self.phase = Phase::Over;
+                self.session.state = State::Logout;
+            }
+            StatusKind::PreAuth if start_tls => {
+                // A session that begins logged in can never become a protected one.
+                return Err(Error::TlsUnavailable { reason: "the server greets with PREAUTH" });
+            }
+            StatusKind::PreAuth => self.session.state = State::Authenticated,
+            StatusKind::Ok => {}
+            StatusKind::No | StatusKind::Bad => return invalid("expected OK, PREAUTH or BYE", 2),
+        }
+        let capabilities = match &greeting.code {
+            Some(Code::Capability(capabilities)) => Some(capabilities.clone()),
+            _ => None,
+        };
+        self.events.push_back(Event::Greeting { greeting, deviations });
+        if self.phase == Phase::Over {
+            return Ok(());
+        }
+        self.phase = Phase::Running;
+        if start_tls {
+            if capabilities.is_some_and(|known| !known.contains(&Capability::StartTls)) {
+                return Err(Error::TlsUnavailable { reason: "the server does not offer STARTTLS" });
+            }
+            self.ask_tls();
+        } else if let Some(capabilities) = capabilities {
+            self.learn(capabilities);
+        } else if self.config.ask_capabilities.after_greeting {
+            self.ask_capabilities();
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, capabilities: Vec<Capability>) {
+        self.session.capabilities = Some(capabilities.clone());
+        self.session.capabilities_fresh = true;
+        self.events.push_back(Event::Capabilities(capabilities));
+    }
+
+    fn complete(&mut self, tagged: Tagged, deviations: Vec<Deviation>) -> Result<(), Error> {
+        let Tagged { tag, status } = tagged;
+        let Some(at) = self.active.iter().position(|active| active.tag == tag) else {
+            return Err(Error::UnsolicitedReply { what: "a completion with an unknown tag" });
+        };
+        let youngest = at + 1 == self.active.len();
+        let end = self.active.get(at).map_or(0, |active| active.end);
+        // What refuses a command may come before all of it was sent; success may not.
+        let unsent = !self.has_left(end) || (youngest && self.unfinished_owes());
+        if status.is_ok() && unsent {
+            return Err(Error::UnsolicitedReply {
+                what: "the success of a command that was not sent in full",
+            });
+        }
+        let Some(active) = self.active.remove(at) else { return Ok(()) };
+        if youngest && matches!(self.unfinished, Some(Unfinished::Sending(_))) {
+            // The server still reads as many bytes as were announced (RFC 7888 section 4). The
+            // caller gives them, and then sees how the command ended.
+            if let Some(ticket) = active.ticket {
+                self.held = Some(Event::Reply { ticket, reply: status, deviations });
+            }
+            return Ok(());
+        }
+        let unfinished = if youngest { self.unfinished.take() } else { None };
+        if let Some(Unfinished::Idle(idle)) = &unfinished {
+            if status.is_ok() && idle.renew && idle.done_sent && self.queue.is_empty() {
+                self.resume_idle(active.ticket);
+                return Ok(());
+            }
+        }
+        self.conclude(&active, &status)?;
+        if let Some(ticket) = active.ticket {
+            self.events.push_back(Event::Reply { ticket, reply: status, deviations });
+        }
+        Ok(())
+    }
+
+    /// Whether the command that is written still has something to send before it can succeed.
+    fn unfinished_owes(&self) -> bool {
+        match &self.unfinished {
+            Some(Unfinished::Parts { .. } | Unfinished::Sending(_)) => true,
+            Some(Unfinished::Auth { initial, challenged }) => *challenged || initial.is_some(),
+            Some(Unfinished::Idle(_)) | None => false,
+        }
+    }
+
+    /// What the end of a command means for the session.
+    fn conclude(&mut self, active: &Active, status: &Status) -> Result<(), Error> {
+        let ok = status.is_ok();
+        let capabilities = match &status.code {
+            Some(Code::Capability(capabilities)) if active.kind != Kind::StartTls => {
+                Some(capabilities.clone())
+            }
+            _ => None,
+        };
+        match active.kind {
+            Kind::StartTls if ok => self.phase = Phase::Upgrading,
+            Kind::StartTls => {
+                return Err(Error::TlsUnavailable { reason: "the server refuses STARTTLS" });
+            }
+            Kind::Login if ok => {
+                self.session.state = State::Authenticated;
+                if capabilities.is_none() && !self.session.capabilities_fresh {
+                    self.session.capabilities = None;
+                    if self.config.ask_capabilities.after_login {
+                        self.ask_capabilities();
+                    }
+                }
+            }
+            Kind::Select if ok => self.session.state = State::Selected,
+            // A mailbox that was selected before is not any more, unless the command was not
+            // understood.
+            Kind::Select if status.kind == StatusKind::No => self.session.state = State::Authenticated,
+            Kind::Deselect if ok => self.session.state = State::Authenticated,
+            Kind::Logout if ok => {
+                self.session.state = State::Logout;
+                self.phase = Phase::Over;
+            }
+            _ => {}
+        }
+        if let Some(capabilities) = capabilities {
+            self.learn(capabilities);
+        }
+        Ok(())
+    }
+
+    fn take_continuation(&mut self, continuation: &Continuation, bytes: Bytes) -> Result<(), Error> {
+        let Some(active) = self.active.back() else { return self.stray_continuation(bytes) };
+        if self.unfinished.is_some() && !self.has_left(active.end) {
+            return Err(Error::UnsolicitedReply { what: "a continuation before its command was sent" });
+        }
+        let ticket = active.ticket;
+        match &mut self.unfinished {
+            Some(Unfinished::Parts { .. }) => self.continue_parts(),
+            Some(Unfinished::Idle(idle)) if !idle.begun => {
+                idle.begun = true;
+                if idle.done {
+                    self.end_idle();
+                } else if let Some(ticket) = ticket {
+                    self.events.push_back(Event::Idling { ticket });
+                }
+            }
+            Some(Unfinished::Auth { initial, challenged }) if !*challenged => {
+                if let Some(initial) = initial.take() {
+                    self.answer_challenge(Some(initial.expose()));
+                    return Ok(());
+                }
+                match decode_challenge(continuation) {
+                    Ok(data) => {
+                        *challenged = true;
+                        if let Some(ticket) = ticket {
+                            self.events.push_back(Event::AuthChallenge { ticket, data });
+                        }
+                    }
+                    Err(error) => {
+                        self.answer_challenge(None);
+                        return self.malformed(bytes, ParseError::new(error.offset + 2, error.reason));
+                    }
+                }
+            }
+            _ => return self.stray_continuation(bytes),
+        }
+        Ok(())
+    }
+
+    fn stray_continuation(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.malformed(bytes, ParseError::new(0, "a continuation that nothing waits for"))
+    }
+
+    fn take_data(&mut self, data: Untagged, deviations: Vec<Deviation>) {
+        if let Untagged::Status(Status { kind: StatusKind::Bye, .. }) = &data {
+            self.byes += 1;
+            let first = self.session.state != State::Logout || self.byes == 1;
+            self.session.state = State::Logout;
+            if self.byes >= self.config.limits.byes {
+                self.eof = true;
+            }
+            // Some servers never stop saying it.
+            if !first {
+                return;
+            }
+        } else if self.is_out_of_place() || !self.has_place(&data) {
+            return;
+        }
+        match &data {
+            Untagged::Capability(capabilities) => {
+                self.learn(capabilities.clone());
+                return;
+            }
+            Untagged::Status(Status { code: Some(Code::Capability(capabilities)), .. }) => {
+                self.learn(capabilities.clone());
+            }
+            Untagged::Enabled(enabled) => {
+                self.session.utf8 |=
+                    enabled.contains(&Capability::Imap4Rev2) || enabled.contains(&Capability::Utf8Accept);
+            }
+            _ => {}
+        }
+        let during = self.active.iter().find_map(|active| active.ticket);
+        self.events.push_back(Event::Data { data, during, deviations });
+    }
+
+    /// Whether this can have a meaning in the session's state (RFC 9051 section 11.3): nothing is
+    /// known of mailboxes before the login, nor of messages before a mailbox is selected.
+    fn has_place(&self, data: &Untagged) -> bool {
+        match data {
+            Untagged::Status(_) | Untagged::Capability(_) | Untagged::Id(_) | Untagged::Other(_) => true,
+            Untagged::Flags(_)
+            | Untagged::Exists(_)
+            | Untagged::Recent(_)
+            | Untagged::Expunge(_)
+            | Untagged::Fetch(_)
+            | Untagged::Vanished(_) => self.is_about_messages(),
+            _ => self.session.state != State::NotAuthenticated,
+        }
+    }
+
+    /// Whether a mailbox is selected, or being selected.
+    fn is_about_messages(&self) -> bool {
+        self.session.state == State::Selected || self.active.iter().any(|active| active.kind == Kind::Select)
+    }
+
+    /// A response that does not parse. If it ended a command, that is over.
+    fn malformed(&mut self, bytes: Bytes, error: ParseError) -> Result<(), Error> {
+        let word = bytes.iter().take_while(|byte| chars::is(**byte, chars::TAG)).count();
+        let tag = bytes.get(..word).unwrap_or_default();
+        let at = self.active.iter().position(|active| active.tag.as_bytes() == tag);
+        let active = at.and_then(|at| self.active.remove(at));
+        if let Some(active) = &active {
+            if at == Some(self.active.len()) {
+                self.unfinished = None;
+            }
+            match active.kind {
+                Kind::StartTls => {
+                    return Err(Error::TlsUnavailable { reason: "the answer to STARTTLS does not parse" });
+                }
+                Kind::Logout => self.phase = Phase::Over,
+                _ => {}
+            }
+        }
+        if self.is_out_of_place() {
+            return Ok(());
+        }
+        self.events.push_back(Event::Malformed {
+            ticket: active.and_then(|active| active.ticket),
+            bytes,
+            error,
+        });
+        Ok(())
+    }
+}
+
+/// ```text
+/// continue-req = "+" SP (resp-text / base64) CRLF
+/// ```
+fn decode_challenge(continuation: &Continuation) -> Result<Secret, ParseError> {
+    sasl::decode(continuation.text.as_bytes())
+}

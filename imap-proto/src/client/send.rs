@@ -1,0 +1,200 @@
+//! Writing commands when their turn comes.
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use mailwire_core::{Misuse, sasl};
+
+use super::{
+    Connection, Event, Phase, State,
+    state::{Active, Body, Idle, Kind, Queued, Unfinished},
+};
+use crate::{
+    body::Outgoing,
+    capability::Capability,
+    command::{AppendData, Command, Encoded},
+    types::{Tag, write_number},
+};
+
+impl Connection {
+    /// Writes as many queued commands as may be sent.
+    pub(super) fn flush(&mut self) {
+        while self.phase == Phase::Running && self.unfinished.is_none() {
+            let Some(next) = self.queue.front() else { return };
+            let kind = Kind::of(&next.command);
+            let ambiguous = self.active.iter().any(|active| {
+                active.kind.is_alone()
+                    || !self.config.pipelining
+                    || (active.permits_expunge && next.command.uses_sequence_numbers())
+            });
+            if ambiguous || (kind.is_alone() && !self.active.is_empty()) || self.output.is_full() {
+                return;
+            }
+            let Some(next) = self.queue.pop_front() else { return };
+            let checked = match next.ticket {
+                _ if self.session.state == State::Logout => Err(Misuse::WrongState("the session ends")),
+                Some(_) => self.session.check(&next.command, self.config.allow_clear_credentials),
+                None => Ok(()),
+            };
+            match (checked, next.ticket) {
+                (Ok(()), _) => self.write_command(next, kind),
+                (Err(reason), Some(ticket)) => {
+                    self.events.push_back(Event::NotSent { ticket, reason });
+                }
+                (Err(_), None) => {}
+            }
+        }
+    }
+
+    /// The machine's own CAPABILITY, before all that waits.
+    pub(super) fn ask_capabilities(&mut self) {
+        self.queue.push_front(Queued { ticket: None, command: Command::Capability });
+    }
+
+    /// The machine's own STARTTLS, before all that waits.
+    pub(super) fn ask_tls(&mut self) {
+        self.write_command(Queued { ticket: None, command: Command::StartTls }, Kind::StartTls);
+    }
+
+    /// A prefix that cannot be guessed, and a number.
+    fn next_tag(&mut self) -> Tag {
+        const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        self.tags = self.tags.wrapping_add(1);
+        let mut tag = Vec::with_capacity(20);
+        let mut seed = self.config.tag_seed;
+        while seed > 0 {
+            let letter = LETTERS.get((seed % 32) as usize).copied().unwrap_or(b'a');
+            tag.push(letter);
+            seed /= 32;
+        }
+        tag.push(b'.');
+        write_number(&mut tag, self.tags);
+        Tag::unchecked(tag.into())
+    }
+
+    fn write_command(&mut self, queued: Queued, kind: Kind) {
+        let Queued { ticket, mut command } = queued;
+        let tag = self.next_tag();
+        if kind == Kind::Login {
+            self.session.capabilities_fresh = false;
+        }
+        self.active.push_back(Active {
+            ticket,
+            tag: tag.clone(),
+            kind,
+            permits_expunge: command.permits_expunge(),
+            end: 0,
+        });
+        match &mut command {
+            Command::Authenticate(authenticate) => {
+                let inline = self.config.initial_response
+                    && (self.session.has(&Capability::SaslIr) || self.session.has(&Capability::Imap4Rev2));
+                let initial = if inline { None } else { authenticate.initial.take() };
+                self.unfinished = Some(Unfinished::Auth { initial, challenged: false });
+                self.encode(&tag, &command, None);
+            }
+            Command::Idle => {
+                self.unfinished = Some(Unfinished::Idle(Idle::default()));
+                self.encode(&tag, &command, None);
+            }
+            Command::Append(append) => {
+                let mut body =
+                    Body { outgoing: Outgoing::new(append.message.len(), append.binary), message: None };
+                if let AppendData::Inline(message) = &mut append.message {
+                    // Chained to the output, where the encoder would copy it.
+                    let length = message.len() as u64;
+                    body.message = Some(core::mem::take(message).into_bytes());
+                    append.message = AppendData::Streamed { length };
+                }
+                self.encode(&tag, &command, Some(body));
+            }
+            _ => self.encode(&tag, &command, None),
+        }
+    }
+
+    fn encode(&mut self, tag: &Tag, command: &Command, body: Option<Body>) {
+        let options = self.session.encode_options(self.config.non_synchronizing_literals);
+        let (Encoded { waits, .. }, rest) = self.write(|out| {
+            let start = out.len();
+            let encoded = command.encode(tag, options, out);
+            // What stands behind the first literal's header waits for the server.
+            let rest = match encoded.waits.first() {
+                Some(first) => out.split_off((start + first).min(out.len())),
+                None => Vec::new(),
+            };
+            (encoded, rest)
+        });
+        match waits.first() {
+            None => self.begin_body(body),
+            Some(&first) => {
+                let length = first + rest.len();
+                let ends = waits.iter().skip(1).copied().chain([length]);
+                let mut parts = VecDeque::with_capacity(waits.len());
+                let mut from = first;
+                for end in ends {
+                    parts.push_back(end.saturating_sub(from));
+                    from = end;
+                }
+                self.unfinished = Some(Unfinished::Parts { rest, parts, body });
+            }
+        }
+        self.mark_end();
+    }
+
+    /// The server let the next part go.
+    pub(super) fn continue_parts(&mut self) {
+        let Some(Unfinished::Parts { mut rest, mut parts, body }) = self.unfinished.take() else { return };
+        let length = parts.pop_front().unwrap_or(rest.len()).min(rest.len());
+        let behind = rest.split_off(length);
+        self.put(&rest);
+        if parts.is_empty() {
+            self.begin_body(body);
+        } else {
+            self.unfinished = Some(Unfinished::Parts { rest: behind, parts, body });
+        }
+        self.mark_end();
+    }
+
+    /// The header of the message's literal has been let go.
+    fn begin_body(&mut self, body: Option<Body>) {
+        let Some(Body { outgoing, message }) = body else { return };
+        if let Some(message) = message {
+            self.put = self.put.saturating_add(message.len() as u64);
+            self.output.append(message);
+            self.put(b"\r\n");
+            self.unfinished = None;
+        } else {
+            self.unfinished = Some(Unfinished::Sending(outgoing));
+            if let Some(ticket) = self.active.back().and_then(|active| active.ticket) {
+                self.events.push_back(Event::BodyRequested { ticket });
+            }
+        }
+    }
+
+    /// Sends DONE, as soon as the server has let IDLE begin.
+    pub(super) fn end_idle(&mut self) {
+        let Some(Unfinished::Idle(idle)) = &mut self.unfinished else { return };
+        idle.done = true;
+        if idle.begun && !idle.done_sent {
+            idle.done_sent = true;
+            self.put(b"DONE\r\n");
+            self.mark_end();
+        }
+    }
+
+    /// Begins IDLE anew with its ticket.
+    pub(super) fn resume_idle(&mut self, ticket: Option<mailwire_core::Ticket>) {
+        self.write_command(Queued { ticket, command: Command::Idle }, Kind::Idle);
+    }
+
+    /// Answers a challenge with the message that was held back, or cancels the exchange.
+    pub(super) fn answer_challenge(&mut self, data: Option<&[u8]>) {
+        self.write(|out| {
+            match data {
+                Some(data) => sasl::encode(data, out),
+                None => out.push(b'*'),
+            }
+            out.extend_from_slice(b"\r\n");
+        });
+        self.mark_end();
+    }
+}

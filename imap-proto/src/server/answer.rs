@@ -1,0 +1,273 @@
+//! What the application says.
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use bytes::Bytes;
+use mailwire_core::{Misuse, SendError, Ticket};
+
+use super::{
+    Connection, Mode, Phase, State,
+    state::{Current, Kind},
+};
+use crate::{
+    body::Outgoing,
+    framing,
+    response::{Code, Response, Status, StatusKind, Untagged},
+};
+
+impl Connection {
+    /// Ends a command with OK, NO or BAD. The next command is read from then on.
+    ///
+    /// OK to LOGIN or AUTHENTICATE gets the new capabilities as its code, if it has none. OK to
+    /// LOGOUT is preceded by BYE, and ends the connection. The message of an APPEND that was not
+    /// complete is read past, whatever the answer.
+    ///
+    /// # Errors
+    ///
+    /// Hands the status back if it is none of the three, if the ticket is not that of the command
+    /// in progress, or if the command cannot be ended so now.
+    pub fn reply(&mut self, ticket: Ticket, status: Status) -> Result<(), SendError<Status>> {
+        match self.check_reply(ticket, &status) {
+            Err(reason) => Err(SendError::new(reason, status)),
+            Ok(()) => {
+                self.complete(status);
+                Ok(())
+            }
+        }
+    }
+
+    fn check_reply(&self, ticket: Ticket, status: &Status) -> Result<(), Misuse> {
+        let current = self.command(ticket)?;
+        if !matches!(status.kind, StatusKind::Ok | StatusKind::No | StatusKind::Bad) {
+            return Err(Misuse::WrongAnswer("a command ends with OK, NO or BAD"));
+        }
+        match self.mode {
+            Mode::Answer if current.kind == Kind::StartTls && status.is_ok() => {
+                Err(Misuse::WrongAnswer("STARTTLS is accepted with accept_upgrade"))
+            }
+            Mode::Answer if current.kind == Kind::Logout && !status.is_ok() => {
+                Err(Misuse::WrongAnswer("LOGOUT cannot be refused"))
+            }
+            Mode::Answer => Ok(()),
+            Mode::Decision { .. } | Mode::Body | Mode::Tail if !status.is_ok() => Ok(()),
+            Mode::Decision { .. } | Mode::Body | Mode::Tail => {
+                Err(Misuse::WrongAnswer("the message is not complete"))
+            }
+            Mode::Idle => Err(Misuse::WrongState("IDLE ends with the client's DONE")),
+            _ => Err(Misuse::WrongState("the client's step of the exchange is due")),
+        }
+    }
+
+    /// The command in progress, if this is its ticket and it can be answered.
+    fn command(&self, ticket: Ticket) -> Result<&Current, Misuse> {
+        if self.failed.is_some() || self.phase != Phase::Running {
+            return Err(Misuse::Closed);
+        }
+        if !self.bodies.is_empty() {
+            return Err(Misuse::WrongState("a literal is not complete"));
+        }
+        match &self.current {
+            Some(current) if current.ticket == ticket => Ok(current),
+            _ => Err(Misuse::UnknownTicket),
+        }
+    }
+
+    fn complete(&mut self, mut status: Status) {
+        let Some(current) = self.current.take() else { return };
+        let ok = status.is_ok();
+        match current.kind {
+            Kind::Login | Kind::Authenticate if ok => {
+                self.session.state = State::Authenticated;
+                self.session.idle_commands = 0;
+                if status.code.is_none() {
+                    status.code = Some(Code::Capability(self.capabilities()));
+                }
+            }
+            Kind::Select if ok => self.session.state = State::Selected,
+            // RFC 9051 section 6.3.2: no mailbox is selected then.
+            Kind::Select if status.kind == StatusKind::No => self.session.state = State::Authenticated,
+            Kind::Deselect if ok => self.session.state = State::Authenticated,
+            Kind::Logout => {
+                self.untagged(&Status::from_static(StatusKind::Bye, "logging out"));
+                self.session.state = State::Logout;
+                self.phase = Phase::Over;
+            }
+            Kind::Idle if current.bad_end => {
+                status = Status::from_static(StatusKind::Bad, "expected DONE");
+            }
+            _ => {}
+        }
+        self.tagged(current.tag.as_bytes(), &status);
+        self.mode = match self.mode {
+            Mode::Decision { synchronizing: true, .. } => {
+                self.framer.cancel();
+                Mode::Command
+            }
+            Mode::Decision { .. } | Mode::Body => {
+                self.framer.discard();
+                Mode::Rest
+            }
+            Mode::Tail => Mode::Rest,
+            _ => Mode::Command,
+        };
+    }
+
+    /// Sends untagged data, at any time: what a command asks for, or what happened by itself.
+    ///
+    /// Each literal that is [`Data::Streamed`](crate::types::Data::Streamed) is then due, in order:
+    /// give it with [`send_body`](Self::send_body) and [`finish_body`](Self::finish_body). BYE ends
+    /// the connection.
+    ///
+    /// # Errors
+    ///
+    /// Hands the data back if it is EXPUNGE or VANISHED at a time when sequence numbers must not
+    /// change, if it has nothing that can be written, if a literal is due, or if the output is full:
+    /// drain it first.
+    pub fn notify(&mut self, data: Untagged) -> Result<(), SendError<Untagged>> {
+        if let Err(reason) = self.check_notify(&data) {
+            return Err(SendError::new(reason, data));
+        }
+        let bye = matches!(&data, Untagged::Status(status) if status.kind == StatusKind::Bye);
+        let response = Response::Untagged(data);
+        let mut streamed = Vec::new();
+        let (written, bodies) = self.output.write(|out| {
+            let start = out.len();
+            response.write_streamed(out, &mut streamed);
+            (out.len() > start, split_bodies(out, &streamed))
+        });
+        if !written {
+            let Response::Untagged(data) = response else { return Ok(()) };
+            return Err(SendError::new(Misuse::WrongAnswer("there is nothing in it"), data));
+        }
+        self.bodies = bodies;
+        if bye {
+            self.session.state = State::Logout;
+            self.phase = Phase::Over;
+        }
+        Ok(())
+    }
+
+    fn check_notify(&self, data: &Untagged) -> Result<(), Misuse> {
+        if self.failed.is_some() || self.phase != Phase::Running {
+            return Err(Misuse::Closed);
+        }
+        if !self.bodies.is_empty() {
+            return Err(Misuse::WrongState("a literal is not complete"));
+        }
+        if self.output.is_full() {
+            return Err(Misuse::Full { limit: self.output.limit() });
+        }
+        let permits_expunge = self.current.as_ref().is_some_and(|current| current.permits_expunge);
+        match data {
+            Untagged::Expunge(_) | Untagged::Vanished(_) if !permits_expunge => {
+                Err(Misuse::WrongState("EXPUNGE waits for a command that permits it"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the next part of the literal that is due. What fits into the output is taken off the
+    /// front of `chunk`, without a copy.
+    ///
+    /// # Errors
+    ///
+    /// No literal is due, it would be longer than announced, or there is a NUL in what is not
+    /// BINARY. Nothing is taken.
+    pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
+        match self.bodies.front_mut() {
+            Some((body, _)) if self.failed.is_none() => body.send(chunk, &mut self.output),
+            _ => Err(Misuse::WrongState("no literal is due")),
+        }
+    }
+
+    /// Ends the literal that is due. The next one of its response is due then, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// No literal is due, or less was given than announced: give the rest, or
+    /// [`close`](mailwire_core::Connection::close) the connection, which is the one way to take back
+    /// what was announced.
+    pub fn finish_body(&mut self) -> Result<(), Misuse> {
+        match self.bodies.front() {
+            Some((body, _)) => body.finish()?,
+            None => return Err(Misuse::WrongState("no literal is due")),
+        }
+        if let Some((_, behind)) = self.bodies.pop_front() {
+            self.output.put(&behind);
+        }
+        Ok(())
+    }
+
+    /// Lets the client go on with the message of an APPEND. It comes as
+    /// [`Event::BodyStart`](super::Event::BodyStart) and what follows that.
+    ///
+    /// # Errors
+    ///
+    /// The command is not an APPEND that waits for this.
+    pub fn accept_body(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        self.command(ticket)?;
+        if !matches!(self.mode, Mode::Decision { .. }) {
+            return Err(Misuse::WrongState("no message waits"));
+        }
+        self.begin_body();
+        Ok(())
+    }
+
+    /// Refuses an APPEND before its message. If the client sends it nevertheless, without waiting
+    /// for a go-ahead, it is read past.
+    ///
+    /// # Errors
+    ///
+    /// Hands the status back if it is not NO or BAD, or if the command is not an APPEND that waits
+    /// for this.
+    pub fn reject_body(&mut self, ticket: Ticket, status: Status) -> Result<(), SendError<Status>> {
+        if !matches!(self.mode, Mode::Decision { .. }) {
+            return Err(SendError::new(Misuse::WrongState("no message waits"), status));
+        }
+        self.reply(ticket, status)
+    }
+
+    /// Accepts STARTTLS. The stream is to be replaced once the output is drained.
+    ///
+    /// # Errors
+    ///
+    /// The command is not STARTTLS.
+    pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        if self.command(ticket)?.kind != Kind::StartTls {
+            return Err(Misuse::WrongAnswer("the command is not STARTTLS"));
+        }
+        if let Some(current) = self.current.take() {
+            let ready = Status::from_static(StatusKind::Ok, "begin TLS now");
+            self.tagged(current.tag.as_bytes(), &ready);
+        }
+        self.phase = Phase::Upgrading;
+        Ok(())
+    }
+
+    /// Lets IDLE begin. It ends with [`Event::IdleDone`](super::Event::IdleDone).
+    ///
+    /// # Errors
+    ///
+    /// The command is not an IDLE that waits for this.
+    pub fn accept_idle(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        if self.command(ticket)?.kind != Kind::Idle || self.mode != Mode::Answer {
+            return Err(Misuse::WrongAnswer("the command is not IDLE"));
+        }
+        self.output.put(b"+ idling\r\n");
+        self.mode = Mode::Idle;
+        Ok(())
+    }
+}
+
+/// Takes what stands behind the first streamed literal's announcement off `out`, in pieces that
+/// each follow a literal.
+fn split_bodies(out: &mut Vec<u8>, streamed: &[usize]) -> VecDeque<(Outgoing, Vec<u8>)> {
+    let mut bodies = VecDeque::with_capacity(streamed.len());
+    for &offset in streamed.iter().rev() {
+        let behind = out.split_off(offset.min(out.len()));
+        let announced = framing::announcement(out);
+        let (size, binary) = announced.map_or((0, false), |announced| (announced.size, announced.binary));
+        bodies.push_front((Outgoing::new(size, binary), behind));
+    }
+    bodies
+}

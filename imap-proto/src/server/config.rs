@@ -1,0 +1,107 @@
+//! How a server behaves.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use mailwire_core::{Channel, Dialect};
+
+use crate::{
+    capability::Capability,
+    command::Literals,
+    limits::Limits,
+    response::{Status, StatusKind},
+    types::Atom,
+};
+
+/// The settings of a server's connection.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// How the stream is protected. With [`Channel::StartTls`] the machine offers STARTTLS.
+    pub channel: Channel,
+    /// How exactly clients are held to the grammar.
+    pub dialect: Dialect,
+    /// Whether LOGIN and AUTHENTICATE may be used without TLS. Otherwise they are neither offered
+    /// nor taken.
+    pub allow_clear_credentials: bool,
+    /// OK; or PREAUTH, for a client that is known already; or BYE, which ends the connection. The
+    /// machine adds the capabilities where there is no code.
+    pub greeting: Status,
+    /// What the application can do, in the order of listing. The machine itself adds STARTTLS,
+    /// LOGINDISABLED, `AUTH=`, LITERAL+ or LITERAL- and SASL-IR where they apply.
+    pub capabilities: Vec<Capability>,
+    /// The SASL mechanisms.
+    pub mechanisms: Vec<Atom>,
+    /// Whether LOGIN is taken.
+    pub login: bool,
+    /// Which of ENABLE's extensions the application has. The machine itself has IMAP4rev2.
+    pub enable: Vec<Capability>,
+    /// Which literals are taken without a go-ahead.
+    pub literals: Literals,
+    /// Whether every APPEND within the limits is let go on by itself. Otherwise the application
+    /// says [`accept_body`](super::Connection::accept_body).
+    pub accept_bodies: bool,
+    /// What is taken from a client.
+    pub limits: Limits,
+    /// How long a client may take.
+    pub timeouts: Timeouts,
+}
+
+impl Config {
+    /// The defaults for a channel: IMAP4rev1 and IMAP4rev2 with the extensions that belong to it.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self {
+            channel,
+            dialect: Dialect::Strict,
+            allow_clear_credentials: false,
+            greeting: Status::from_static(StatusKind::Ok, "ready"),
+            capabilities: [
+                Capability::Imap4Rev1,
+                Capability::Imap4Rev2,
+                Capability::Enable,
+                Capability::Id,
+                Capability::Idle,
+                Capability::Namespace,
+                Capability::UidPlus,
+                Capability::Unselect,
+                Capability::Move,
+                Capability::ESearch,
+                Capability::ListExtended,
+                Capability::ListStatus,
+                Capability::Children,
+                Capability::SpecialUse,
+                Capability::StatusSize,
+            ]
+            .into(),
+            mechanisms: Vec::new(),
+            login: true,
+            enable: Vec::new(),
+            literals: Literals::Plus,
+            accept_bodies: false,
+            limits: Limits::server(),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// How long a client may be silent. The driver keeps the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Before the login.
+    pub login: Duration,
+    /// After it: at least 30 minutes (RFC 9051 section 5.4).
+    pub idle: Duration,
+    /// Within a literal.
+    pub body: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            login: Duration::from_secs(60),
+            idle: Duration::from_secs(30 * 60),
+            body: Duration::from_secs(300),
+        }
+    }
+}

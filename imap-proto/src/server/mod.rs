@@ -1,0 +1,325 @@
+//! The server's side of a connection.
+// What is refused is handed back as it is.
+#![allow(clippy::result_large_err)]
+
+mod answer;
+mod config;
+mod event;
+mod read;
+mod state;
+
+use alloc::{collections::VecDeque, vec::Vec};
+use core::time::Duration;
+
+use bytes::BytesMut;
+pub use config::{Config, Timeouts};
+pub use event::Event;
+use mailwire_core::{Channel, Error, Misuse, Next, Output, SaslStep, SendError, Tickets, Upgrade, sasl};
+pub use state::State;
+use state::{Current, Kind, Mode, Session};
+
+use crate::{
+    body::Outgoing,
+    capability::Capability,
+    command::Literals,
+    framing::{Framed, Framer, Speaker},
+    response::{Code, Status, StatusKind},
+};
+
+/// A server's connection, without its stream.
+///
+/// Commands are handed out one at a time: the next one is read when the one before it is answered,
+/// so that replies go out in order and no command is ambiguous. What a client pipelines waits in
+/// the input.
+///
+/// # Rules for the application
+///
+/// - Untagged EXPUNGE is refused while no command is in progress and while FETCH, STORE or SEARCH
+///   is (RFC 9051 section 7.5.1): keep it for the next command that
+///   [permits it](crate::command::Command::permits_expunge), and count sequence numbers with the
+///   message until then.
+/// - A literal of a FETCH response that is [`Data::Streamed`](crate::types::Data::Streamed) is
+///   given with [`send_body`](Self::send_body) and [`finish_body`](Self::finish_body) before
+///   anything else.
+#[derive(Debug)]
+pub struct Connection {
+    config: Config,
+    session: Session,
+    framer: Framer,
+    output: Output,
+    tickets: Tickets,
+    phase: Phase,
+    mode: Mode,
+    current: Option<Current>,
+    events: VecDeque<Event>,
+    /// Literals of a response that the application still owes, each with what follows it.
+    bodies: VecDeque<(Outgoing, Vec<u8>)>,
+    failed: Option<Error>,
+    eof: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// STARTTLS was accepted.
+    Upgrading,
+    /// LOGOUT was answered, or BYE was said.
+    Over,
+}
+
+impl Connection {
+    /// A connection whose greeting waits in the output.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let mut connection = Self::silent(config);
+        let mut greeting = connection.config.greeting.clone();
+        match greeting.kind {
+            StatusKind::Bye => {
+                connection.phase = Phase::Over;
+                connection.session.state = State::Logout;
+            }
+            StatusKind::PreAuth => connection.session.state = State::Authenticated,
+            _ => greeting.kind = StatusKind::Ok,
+        }
+        if greeting.code.is_none() && greeting.kind != StatusKind::Bye {
+            greeting.code = Some(Code::Capability(connection.capabilities()));
+        }
+        connection.untagged(&greeting);
+        connection
+    }
+
+    fn silent(config: Config) -> Self {
+        Self {
+            session: Session::new(config.channel == Channel::Tls),
+            framer: Framer::new(Speaker::Client),
+            output: Output::new(config.limits.output),
+            tickets: Tickets::new(),
+            phase: Phase::Running,
+            mode: Mode::Command,
+            current: None,
+            events: VecDeque::new(),
+            bodies: VecDeque::new(),
+            failed: None,
+            eof: false,
+            config,
+        }
+    }
+
+    /// What is offered now.
+    #[must_use]
+    pub fn capabilities(&self) -> Vec<Capability> {
+        let mut list = self.config.capabilities.clone();
+        match self.config.literals {
+            Literals::Plus => list.push(Capability::LiteralPlus),
+            Literals::Minus => list.push(Capability::LiteralMinus),
+            Literals::Synchronizing => {}
+        }
+        if self.session.state == State::NotAuthenticated {
+            if self.offers_tls() {
+                list.push(Capability::StartTls);
+            }
+            let credentials = self.takes_credentials();
+            if !credentials || !self.config.login {
+                list.push(Capability::LoginDisabled);
+            }
+            if credentials && !self.config.mechanisms.is_empty() {
+                list.push(Capability::SaslIr);
+                list.extend(self.config.mechanisms.iter().cloned().map(Capability::Auth));
+            }
+        }
+        list
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.session.state
+    }
+
+    /// Whether the stream is protected.
+    #[must_use]
+    pub const fn is_tls(&self) -> bool {
+        self.session.tls
+    }
+
+    /// Whether the client has enabled IMAP4rev2: it wants ESEARCH for SEARCH, and UTF-8 in names.
+    #[must_use]
+    pub const fn is_rev2(&self) -> bool {
+        self.session.rev2
+    }
+
+    fn offers_tls(&self) -> bool {
+        self.config.channel == Channel::StartTls && !self.session.tls
+    }
+
+    fn takes_credentials(&self) -> bool {
+        self.session.tls || self.config.allow_clear_credentials
+    }
+
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Next::Event(event));
+            }
+            match self.phase {
+                Phase::Upgrading if !input.is_empty() => {
+                    return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                }
+                Phase::Upgrading if self.eof => {
+                    return Err(Error::UnexpectedEof { during: "before TLS" });
+                }
+                Phase::Upgrading if self.output.is_empty() => return Ok(Next::Upgrade(Upgrade::Tls)),
+                Phase::Upgrading => return Ok(Next::Paused),
+                Phase::Over => return Ok(Next::Closed),
+                Phase::Running => {}
+            }
+            match self.mode {
+                Mode::Answer | Mode::Decision { .. } => {
+                    if self.awaits_upgrade() && !input.is_empty() {
+                        return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                    }
+                    return Ok(Next::Paused);
+                }
+                // The client has to read before it is given more.
+                Mode::Command if self.output.is_full() => return Ok(Next::Paused),
+                _ => {}
+            }
+            match self.framer.next(input, &self.config.limits)? {
+                Framed::NeedInput if self.eof => return self.at_eof(input),
+                Framed::NeedInput => return Ok(Next::NeedInput),
+                Framed::Message(frame) => self.take_message(frame, input)?,
+                Framed::Literal(announced) => self.take_literal(announced, input)?,
+                Framed::Chunk(chunk) => return Ok(Next::Event(Event::BodyChunk(chunk))),
+                Framed::End => self.mode = Mode::Tail,
+            }
+        }
+    }
+
+    fn awaits_upgrade(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.kind == Kind::StartTls)
+    }
+
+    fn at_eof(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
+        let during = match self.mode {
+            Mode::Command if self.framer.at_boundary(input) => {
+                self.phase = Phase::Over;
+                return Ok(Next::Closed);
+            }
+            Mode::Body | Mode::Tail => "within a message",
+            Mode::AuthLine => "within an authentication",
+            Mode::Idle => "within IDLE",
+            _ => "within a command",
+        };
+        Err(Error::UnexpectedEof { during })
+    }
+
+    /// The connection cannot go on: the client is told why.
+    fn fail(&mut self, error: Error) {
+        let code = match error {
+            Error::LimitExceeded { .. } => Some(Code::TooBig),
+            _ => None,
+        };
+        let text = match error {
+            Error::LineTooLong { .. } => "the line is too long",
+            Error::LimitExceeded { .. } => "too large",
+            Error::TooManyBadCommands { .. } => "too many bad commands",
+            Error::BytesBehindUpgrade { .. } => "bytes behind STARTTLS",
+            Error::TimedOut { .. } => "too slow",
+            _ => "closing",
+        };
+        if self.bodies.is_empty() && !matches!(error, Error::UnexpectedEof { .. }) {
+            let bye = Status { code, ..Status::from_static(StatusKind::Bye, text) };
+            self.untagged(&bye);
+        }
+        self.failed = Some(error);
+    }
+
+    fn untagged(&mut self, status: &Status) {
+        self.output.write(|out| {
+            out.extend_from_slice(b"* ");
+            status.write(out);
+            out.extend_from_slice(b"\r\n");
+        });
+    }
+
+    fn tagged(&mut self, tag: &[u8], status: &Status) {
+        self.output.write(|out| {
+            out.extend_from_slice(tag);
+            out.push(b' ');
+            status.write(out);
+            out.extend_from_slice(b"\r\n");
+        });
+    }
+}
+
+impl mailwire_core::Connection for Connection {
+    type Event = Event;
+    type Error = Error;
+
+    fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.advance(input).inspect_err(|error| self.fail(*error))
+    }
+
+    fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    fn handle_eof(&mut self) {
+        self.eof = true;
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if self.failed.is_some() || self.phase != Phase::Running {
+            return None;
+        }
+        let timeouts = &self.config.timeouts;
+        match self.mode {
+            Mode::Answer | Mode::Decision { .. } => None,
+            Mode::Body | Mode::Tail | Mode::Rest => Some(timeouts.body),
+            _ if self.session.state == State::NotAuthenticated => Some(timeouts.login),
+            _ => Some(timeouts.idle),
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        if self.timeout().is_some() {
+            self.fail(Error::TimedOut { waiting_for: "the client" });
+        }
+    }
+
+    fn upgraded(&mut self) {
+        if self.phase != Phase::Upgrading {
+            return;
+        }
+        let fresh = Self::silent(self.config.clone());
+        let before = core::mem::replace(self, fresh);
+        self.tickets = before.tickets;
+        self.eof = before.eof;
+        self.session = Session::new(true);
+    }
+
+    /// Sends a challenge to AUTHENTICATE. The client's answer comes as [`Event::AuthResponse`].
+    fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
+        let authenticates = self.current.as_ref().is_some_and(|current| current.kind == Kind::Authenticate);
+        if !authenticates || self.mode != Mode::Answer || self.failed.is_some() {
+            return Err(SendError::new(Misuse::WrongState("no step of an exchange is due"), step));
+        }
+        let SaslStep::Data(challenge) = &step else {
+            return Err(SendError::new(Misuse::WrongAnswer("a server refuses with a reply"), step));
+        };
+        self.output.write(|out| {
+            out.extend_from_slice(b"+ ");
+            sasl::encode(challenge.expose(), out);
+            out.extend_from_slice(b"\r\n");
+        });
+        self.mode = Mode::AuthLine;
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.phase = Phase::Over;
+    }
+}

@@ -1,0 +1,435 @@
+//! What the client's commands mean for the session.
+
+use alloc::vec::Vec;
+
+use bytes::{Bytes, BytesMut};
+use mailwire_core::{Deviation, Error, ParseError, Parsed, SaslStep, sasl};
+
+use super::{
+    Connection, Event, Mode, State,
+    state::{Current, Kind},
+};
+use crate::{
+    capability::Capability,
+    command::{
+        Append, AppendData, Command, Head, LITERAL_MINUS, Literals, Place, Request, append_announces_message,
+        parse_head,
+    },
+    framing::{Announcement, Frame},
+    response::{Code, Status, StatusKind},
+    types::{ParseContext, Tag},
+};
+
+/// Why a command is not handed out.
+struct Refusal {
+    status: Status,
+    error: ParseError,
+}
+
+impl Refusal {
+    fn bad(offset: usize, reason: &'static str) -> Self {
+        let status = Status::from_static(StatusKind::Bad, reason);
+        Self { status, error: ParseError::new(offset, reason) }
+    }
+
+    fn no(code: Code, reason: &'static str) -> Self {
+        let status = Status::from_static(StatusKind::No, reason).with_code(code);
+        Self { status, error: ParseError::new(0, reason) }
+    }
+
+    fn with_code(mut self, code: Code) -> Self {
+        self.status.code = Some(code);
+        self
+    }
+}
+
+impl Connection {
+    pub(super) fn take_literal(
+        &mut self,
+        announced: Announcement,
+        input: &mut BytesMut,
+    ) -> Result<(), Error> {
+        match self.mode {
+            Mode::Command => {}
+            // In these a line is no command, whatever it ends in.
+            Mode::AuthLine | Mode::Idle => {
+                let line = self.framer.refuse(input);
+                return self.take_line(&line);
+            }
+            Mode::Tail => {
+                self.give_up(announced, input);
+                return self.abort_body(ParseError::new(0, "only one message can be appended"));
+            }
+            _ => {
+                self.give_up(announced, input);
+                return Ok(());
+            }
+        }
+        let text = self.framer.announced(input);
+        let Some(head) = parse_head(text) else {
+            let refusal = Refusal::bad(0, "expected a tag and a command");
+            return self.refuse_literal(announced, input, &refusal);
+        };
+        if head.name.eq_ignore_ascii_case(b"APPEND") && append_announces_message(head.rest) {
+            return self.take_append(announced, input);
+        }
+        if let Err(refusal) = self.permits_literal(&head, announced, text.len()) {
+            return self.refuse_literal(announced, input, &refusal);
+        }
+        self.framer.keep(&self.config.limits)?;
+        if announced.synchronizing {
+            self.output.put(b"+ go on\r\n");
+        }
+        Ok(())
+    }
+
+    /// Whether the client may go on with an argument. What can be told now saves it the way, and
+    /// saves a password from the wire.
+    fn permits_literal(
+        &self,
+        head: &Head<'_>,
+        announced: Announcement,
+        so_far: usize,
+    ) -> Result<(), Refusal> {
+        let limits = &self.config.limits;
+        if head.name.eq_ignore_ascii_case(b"LOGIN") {
+            self.permits_login()?;
+        }
+        let total = announced.size.saturating_add(so_far as u64);
+        if announced.size > limits.inline_literal as u64 || total > limits.message as u64 {
+            return Err(Refusal::bad(so_far, "the literal is too large").with_code(Code::TooBig));
+        }
+        self.permits_size(announced, so_far)
+    }
+
+    /// RFC 7888 section 5.
+    fn permits_size(&self, announced: Announcement, so_far: usize) -> Result<(), Refusal> {
+        let minus = self.config.literals == Literals::Minus;
+        if !announced.synchronizing && minus && announced.size > LITERAL_MINUS {
+            return Err(
+                Refusal::bad(so_far, "too large for a non-synchronizing literal").with_code(Code::TooBig)
+            );
+        }
+        Ok(())
+    }
+
+    /// The command is answered now; what still comes of it is read past.
+    fn refuse_literal(
+        &mut self,
+        announced: Announcement,
+        input: &mut BytesMut,
+        refusal: &Refusal,
+    ) -> Result<(), Error> {
+        let text = Bytes::copy_from_slice(self.framer.announced(input));
+        // More than this is not read for nothing (RFC 7888 section 4).
+        if !announced.synchronizing && announced.size > self.config.limits.literal {
+            let limit = self.config.limits.literal;
+            return Err(Error::LimitExceeded { what: "bytes in a literal", limit });
+        }
+        self.give_up(announced, input);
+        self.refuse(text, refusal)
+    }
+
+    /// Reads past the announced literal and the rest of the command, if they come.
+    fn give_up(&mut self, announced: Announcement, input: &mut BytesMut) {
+        if announced.synchronizing {
+            self.framer.refuse(input);
+            self.mode = Mode::Command;
+        } else {
+            self.framer.skip(input);
+            self.mode = Mode::Rest;
+        }
+    }
+
+    /// Answers a command that is not handed out.
+    fn refuse(&mut self, bytes: Bytes, refusal: &Refusal) -> Result<(), Error> {
+        let head = parse_head(&bytes);
+        self.tagged(head.map_or(b"*", |head| head.tag), &refusal.status);
+        let bytes = match head {
+            // The arguments may be a password.
+            Some(head)
+                if [&b"LOGIN"[..], b"AUTHENTICATE"]
+                    .iter()
+                    .any(|name| head.name.eq_ignore_ascii_case(name)) =>
+            {
+                bytes.slice(..bytes.len().saturating_sub(head.rest.len()))
+            }
+            _ => bytes,
+        };
+        self.events.push_back(Event::Malformed { bytes, error: refusal.error });
+        self.session.bad_commands += 1;
+        let limit = self.config.limits.bad_commands;
+        if self.session.bad_commands >= limit { Err(Error::TooManyBadCommands { limit }) } else { Ok(()) }
+    }
+
+    pub(super) fn take_message(&mut self, frame: Frame, input: &BytesMut) -> Result<(), Error> {
+        match self.mode {
+            Mode::AuthLine | Mode::Idle => self.take_line(&frame.bytes),
+            Mode::Rest => {
+                self.mode = Mode::Command;
+                Ok(())
+            }
+            Mode::Tail => self.end_body(&frame),
+            _ => {
+                let context = frame.context(self.config.dialect, self.config.limits.nesting);
+                match Request::parse(&frame.bytes, ParseContext { utf8: self.session.rev2, ..context }) {
+                    Ok(Parsed { value, deviations }) => self.dispatch(value, deviations, frame.bytes, input),
+                    Err(ParseError { offset, reason }) => {
+                        self.refuse(frame.bytes, &Refusal::bad(offset, reason))
+                    }
+                }
+            }
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        request: Request,
+        deviations: Vec<Deviation>,
+        bytes: Bytes,
+        input: &BytesMut,
+    ) -> Result<(), Error> {
+        let Request { tag, command } = request;
+        if let Err(refusal) = self.permits(&command) {
+            return self.refuse(bytes, &refusal);
+        }
+        if matches!(command, Command::Append(_)) {
+            // A message that is not announced by a literal at the end of a line does not exist.
+            return self.refuse(bytes, &Refusal::bad(0, "expected the message as a literal"));
+        }
+        self.count_idle(&command)?;
+        match &command {
+            Command::Capability => {
+                let capabilities = self.capabilities();
+                self.output.write(|out| {
+                    out.extend_from_slice(b"* CAPABILITY");
+                    Capability::write_all(out, &capabilities);
+                    out.extend_from_slice(b"\r\n");
+                });
+                self.tagged(tag.as_bytes(), &Status::from_static(StatusKind::Ok, "done"));
+                return Ok(());
+            }
+            Command::Enable(asked) => {
+                self.enable(&tag, asked);
+                return Ok(());
+            }
+            Command::StartTls if !input.is_empty() => {
+                return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+            }
+            // RFC 9051 section 7.1: what comes from here on is about the new mailbox.
+            Command::Select(_) | Command::Examine(_)
+                if self.session.rev2 && self.session.state == State::Selected =>
+            {
+                let closed = Status::from_static(StatusKind::Ok, "the previous mailbox is closed");
+                self.untagged(&closed.with_code(Code::Closed));
+            }
+            _ => {}
+        }
+        self.begin(tag, command, deviations);
+        Ok(())
+    }
+
+    fn begin(&mut self, tag: Tag, command: Command, deviations: Vec<Deviation>) {
+        let ticket = self.tickets.issue();
+        self.session.bad_commands = 0;
+        self.current = Some(Current {
+            ticket,
+            tag,
+            kind: Kind::of(&command),
+            permits_expunge: command.permits_expunge(),
+            bad_end: false,
+        });
+        self.mode = Mode::Answer;
+        self.events.push_back(Event::Command { ticket, command, deviations });
+    }
+
+    /// Whether the session is in a state for this (RFC 9051 section 3).
+    fn permits(&self, command: &Command) -> Result<(), Refusal> {
+        let state = self.session.state;
+        let logged_in = matches!(state, State::Authenticated | State::Selected);
+        match Place::of(command) {
+            Place::NotAuthenticated if logged_in => return Err(Refusal::bad(0, "already logged in")),
+            Place::Authenticated | Place::Selected if !logged_in => {
+                return Err(Refusal::bad(0, "log in first"));
+            }
+            Place::Selected if state != State::Selected => {
+                return Err(Refusal::bad(0, "no mailbox is selected"));
+            }
+            _ => {}
+        }
+        match command {
+            Command::Other(_) => Err(Refusal::bad(0, "unknown command")),
+            Command::StartTls if self.session.tls => Err(Refusal::bad(0, "TLS is there already")),
+            Command::StartTls if !self.offers_tls() => Err(Refusal::bad(0, "STARTTLS is not offered")),
+            Command::Login(_) => self.permits_login(),
+            Command::Authenticate(_) if !self.takes_credentials() => Err(privacy_required()),
+            Command::Authenticate(authenticate) => {
+                let known = self.config.mechanisms.iter().any(|mechanism| {
+                    authenticate.mechanism.eq_ignore_ascii_case(mechanism.as_str().unwrap_or_default())
+                });
+                if known { Ok(()) } else { Err(Refusal::no(Code::Cannot, "this mechanism is not offered")) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn permits_login(&self) -> Result<(), Refusal> {
+        if self.session.state != State::NotAuthenticated {
+            Err(Refusal::bad(0, "already logged in"))
+        } else if !self.takes_credentials() {
+            Err(privacy_required())
+        } else if !self.config.login {
+            Err(Refusal::no(Code::Cannot, "LOGIN is disabled"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Nobody stays for ever who does not log in.
+    fn count_idle(&mut self, command: &Command) -> Result<(), Error> {
+        let idle = matches!(command, Command::Noop | Command::Capability | Command::Id(_));
+        if idle && self.session.state == State::NotAuthenticated {
+            self.session.idle_commands += 1;
+            let limit = self.config.limits.idle_commands as u64;
+            if self.session.idle_commands as u64 > limit {
+                return Err(Error::LimitExceeded { what: "commands before the login", limit });
+            }
+        }
+        Ok(())
+    }
+
+    /// RFC 9051 section 6.3.1.
+    fn enable(&mut self, tag: &Tag, asked: &[Capability]) {
+        let mut enabled: Vec<Capability> = Vec::new();
+        for capability in asked {
+            let has = match capability {
+                Capability::Imap4Rev2 => self.config.capabilities.contains(capability),
+                _ => self.config.enable.contains(capability),
+            };
+            if has && !enabled.contains(capability) {
+                enabled.push(capability.clone());
+            }
+        }
+        self.session.bad_commands = 0;
+        self.session.rev2 |= enabled.contains(&Capability::Imap4Rev2);
+        self.output.write(|out| {
+            out.extend_from_slice(b"* ENABLED");
+            Capability::write_all(out, &enabled);
+            out.extend_from_slice(b"\r\n");
+        });
+        self.tagged(tag.as_bytes(), &Status::from_static(StatusKind::Ok, "done"));
+        if !enabled.is_empty() {
+            self.events.push_back(Event::Enabled(enabled));
+        }
+    }
+
+    /// The head of an APPEND, up to the announcement of its message.
+    fn take_append(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
+        let context = ParseContext {
+            nesting: self.config.limits.nesting,
+            utf8: self.session.rev2,
+            ..ParseContext::new(self.config.dialect)
+        };
+        let frame = self.framer.so_far(input);
+        let context = ParseContext { streamed: &frame.streamed, ..context };
+        let parsed = match Request::parse(&frame.bytes, context) {
+            Ok(parsed) => parsed,
+            Err(ParseError { offset, reason }) => {
+                return self.refuse_literal(announced, input, &Refusal::bad(offset, reason));
+            }
+        };
+        let Parsed { value: Request { tag, command }, deviations } = parsed;
+        let mut checked = self.permits(&command);
+        if checked.is_ok() && announced.size > self.config.limits.literal {
+            checked = Err(Refusal::no(Code::TooBig, "the message is too large"));
+        }
+        if checked.is_ok() {
+            checked = self.permits_size(announced, frame.bytes.len());
+        }
+        if let Err(refusal) = checked {
+            return self.refuse_literal(announced, input, &refusal);
+        }
+        let length = match &command {
+            Command::Append(Append { message: AppendData::Streamed { length }, .. }) => *length,
+            _ => {
+                return self.refuse_literal(
+                    announced,
+                    input,
+                    &Refusal::bad(0, "expected the message as a literal"),
+                );
+            }
+        };
+        self.framer.stream(input);
+        self.begin(tag, command, deviations);
+        self.mode = Mode::Decision { synchronizing: announced.synchronizing, length };
+        if self.config.accept_bodies {
+            self.begin_body();
+        }
+        Ok(())
+    }
+
+    /// The client is let go on with the message of an APPEND.
+    pub(super) fn begin_body(&mut self) {
+        let (Mode::Decision { synchronizing, length }, Some(current)) = (self.mode, &self.current) else {
+            return;
+        };
+        self.events.push_back(Event::BodyStart { ticket: current.ticket, length });
+        if synchronizing {
+            self.output.put(b"+ go on\r\n");
+        }
+        self.mode = Mode::Body;
+    }
+
+    /// The line behind the message of an APPEND.
+    fn end_body(&mut self, frame: &Frame) -> Result<(), Error> {
+        let end = frame.streamed.last().copied().unwrap_or_default();
+        if frame.bytes.len() > end {
+            self.mode = Mode::Command;
+            return self.abort_body(ParseError::new(end, "expected the end of the command"));
+        }
+        self.mode = Mode::Answer;
+        if let Some(current) = &self.current {
+            self.events.push_back(Event::BodyEnd { ticket: current.ticket });
+        }
+        Ok(())
+    }
+
+    fn abort_body(&mut self, error: ParseError) -> Result<(), Error> {
+        let Some(current) = self.current.take() else { return Ok(()) };
+        self.tagged(current.tag.as_bytes(), &Status::from_static(StatusKind::Bad, error.reason));
+        self.events.push_back(Event::BodyAborted { ticket: current.ticket, error });
+        Ok(())
+    }
+
+    /// A line that is no command: DONE, or a step of a SASL exchange.
+    fn take_line(&mut self, line: &Bytes) -> Result<(), Error> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        let ticket = current.ticket;
+        if self.mode == Mode::Idle {
+            // Whatever else it is ends IDLE as well: it is not a command.
+            current.bad_end = !line.eq_ignore_ascii_case(b"DONE");
+            self.mode = Mode::Answer;
+            self.events.push_back(Event::IdleDone { ticket });
+            return Ok(());
+        }
+        let (step, reason) = match sasl::decode_step(line) {
+            Ok(SaslStep::Data(data)) => {
+                self.mode = Mode::Answer;
+                self.events.push_back(Event::AuthResponse { ticket, step: SaslStep::Data(data) });
+                return Ok(());
+            }
+            Ok(SaslStep::Cancel) => (SaslStep::Cancel, "cancelled"),
+            Err(error) => (SaslStep::Cancel, error.reason),
+        };
+        let tag = current.tag.clone();
+        self.current = None;
+        self.mode = Mode::Command;
+        self.tagged(tag.as_bytes(), &Status::from_static(StatusKind::Bad, reason));
+        self.events.push_back(Event::AuthResponse { ticket, step });
+        Ok(())
+    }
+}
+
+fn privacy_required() -> Refusal {
+    Refusal::no(Code::PrivacyRequired, "TLS is needed first")
+}

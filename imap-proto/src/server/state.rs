@@ -1,0 +1,104 @@
+//! What a server's machine remembers.
+
+use mailwire_core::Ticket;
+
+use crate::{command::Command, types::Tag};
+
+/// Where a session stands (RFC 9051 section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// The client has to log in.
+    NotAuthenticated,
+    /// A mailbox can be selected.
+    Authenticated,
+    /// A mailbox is selected.
+    Selected,
+    /// LOGOUT or BYE: the end.
+    Logout,
+}
+
+/// What is learnt from the client under the present protection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session {
+    pub(super) tls: bool,
+    pub(super) state: State,
+    /// IMAP4rev2 was enabled.
+    pub(super) rev2: bool,
+    /// Bad commands in a row.
+    pub(super) bad_commands: usize,
+    /// Commands before authentication that do nothing.
+    pub(super) idle_commands: usize,
+}
+
+impl Session {
+    pub(super) const fn new(tls: bool) -> Self {
+        Self { tls, state: State::NotAuthenticated, rev2: false, bad_commands: 0, idle_commands: 0 }
+    }
+}
+
+/// What is read next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// A command.
+    Command,
+    /// Nothing: the application owes an answer.
+    Answer,
+    /// Nothing: the application decides about the message of an APPEND.
+    Decision {
+        /// The client waits for a go-ahead.
+        synchronizing: bool,
+        length: u64,
+    },
+    /// The message of an APPEND.
+    Body,
+    /// The end of an APPEND, behind its message.
+    Tail,
+    /// A line of a SASL exchange.
+    AuthLine,
+    /// DONE.
+    Idle,
+    /// The rest of a command that was answered already.
+    Rest,
+}
+
+/// The command in progress.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) ticket: Ticket,
+    pub(super) tag: Tag,
+    pub(super) kind: Kind,
+    pub(super) permits_expunge: bool,
+    /// What ended IDLE was not DONE.
+    pub(super) bad_end: bool,
+}
+
+/// What the completion of a command means for the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    StartTls,
+    Login,
+    Authenticate,
+    Select,
+    /// CLOSE, UNSELECT.
+    Deselect,
+    Logout,
+    Append,
+    Idle,
+    Other,
+}
+
+impl Kind {
+    pub(super) const fn of(command: &Command) -> Self {
+        match command {
+            Command::StartTls => Kind::StartTls,
+            Command::Login(_) => Kind::Login,
+            Command::Authenticate(_) => Kind::Authenticate,
+            Command::Select(_) | Command::Examine(_) => Kind::Select,
+            Command::Close | Command::Unselect => Kind::Deselect,
+            Command::Logout => Kind::Logout,
+            Command::Append(_) => Kind::Append,
+            Command::Idle => Kind::Idle,
+            _ => Kind::Other,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What the tests share.
+#![allow(dead_code, unreachable_pub)]
+
+use bytes::{Buf, Bytes, BytesMut};
+use mailwire_core::{Connection, Next};
+use mailwire_imap::{client, response::Response, server, types::ParseContext};
+
+/// All that waits, as a driver would write it.
+pub fn drain(connection: &mut impl Connection) -> Vec<u8> {
+    let output = connection.output();
+    let bytes = output.copy_to_bytes(output.remaining());
+    bytes.to_vec()
+}
+
+pub fn drain_text(connection: &mut impl Connection) -> String {
+    String::from_utf8(drain(connection)).unwrap()
+}
+
+/// The one event that is there.
+pub fn event<C: Connection>(connection: &mut C, input: &mut BytesMut) -> C::Event
+where
+    C::Event: core::fmt::Debug,
+{
+    match connection.next_event(input) {
+        Ok(Next::Event(event)) => event,
+        Ok(next) => panic!("expected an event, not {next:?}"),
+        Err(error) => panic!("expected an event, not {error:?}"),
+    }
+}
+
+/// All events up to where more input or a decision is needed, and that last step.
+pub fn events<C: Connection>(
+    connection: &mut C,
+    input: &mut BytesMut,
+) -> (Vec<C::Event>, Result<Next<C::Event>, C::Error>) {
+    let mut found = Vec::new();
+    loop {
+        match connection.next_event(input) {
+            Ok(Next::Event(event)) => found.push(event),
+            last => return (found, last),
+        }
+    }
+}
+
+/// Feeds `text` and gives all events; there must be no error.
+pub fn feed<C: Connection>(connection: &mut C, text: &[u8]) -> Vec<C::Event>
+where
+    C::Event: core::fmt::Debug,
+{
+    let mut input = BytesMut::from(text);
+    let (found, last) = events(connection, &mut input);
+    assert!(last.is_ok(), "{last:?}");
+    assert!(input.is_empty(), "left: {}", input.escape_ascii());
+    found
+}
+
+pub fn untagged(line: &str) -> mailwire_imap::response::Untagged {
+    match response(line.as_bytes()) {
+        Response::Untagged(data) => data,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn response(line: &[u8]) -> Response {
+    let frame = Bytes::copy_from_slice(line);
+    let parsed = Response::parse(&frame, ParseContext::new(mailwire_core::Dialect::Strict));
+    parsed.unwrap_or_else(|error| panic!("{error}: {}", line.escape_ascii())).value
+}
+
+pub fn command(line: &str) -> mailwire_imap::command::Command {
+    let frame = Bytes::from(format!("a {line}"));
+    let parsed =
+        mailwire_imap::command::Request::parse(&frame, ParseContext::new(mailwire_core::Dialect::Strict));
+    parsed.unwrap_or_else(|error| panic!("{error}: {line}")).value.command
+}
+
+/// A client whose tags are `b.1`, `b.2` and so on.
+pub fn client(channel: mailwire_core::Channel) -> client::Connection {
+    client::Connection::new(client_config(channel))
+}
+
+pub fn client_config(channel: mailwire_core::Channel) -> client::Config {
+    client::Config::new(channel, 1)
+}
+
+/// A client behind its greeting, logged in, with these capabilities.
+pub fn logged_in(capabilities: &str) -> client::Connection {
+    let mut client = client(mailwire_core::Channel::Tls);
+    feed(&mut client, format!("* PREAUTH [CAPABILITY {capabilities}] hi\r\n").as_bytes());
+    client
+}
+
+/// The same with a mailbox selected. The next tag is `b.2`.
+pub fn selected(capabilities: &str) -> client::Connection {
+    let mut client = logged_in(capabilities);
+    client.send(command("SELECT INBOX")).unwrap();
+    drain(&mut client);
+    feed(&mut client, b"b.1 OK [READ-WRITE] done\r\n");
+    client
+}
+
+pub fn server_config(channel: mailwire_core::Channel) -> server::Config {
+    let mut config = server::Config::new(channel);
+    config.mechanisms = vec![mailwire_imap::types::Atom::new("PLAIN").unwrap()];
+    config
+}
+
+pub fn server(channel: mailwire_core::Channel) -> server::Connection {
+    server::Connection::new(server_config(channel))
+}
+
+pub fn status(text: &str) -> mailwire_imap::response::Status {
+    match response(format!("a {text}").as_bytes()) {
+        Response::Tagged(tagged) => tagged.status,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A server whose greeting is drained and whose client is logged in.
+pub fn serving() -> server::Connection {
+    serving_with(server_config(mailwire_core::Channel::Tls))
+}
+
+pub fn serving_with(mut config: server::Config) -> server::Connection {
+    config.greeting =
+        mailwire_imap::response::Status::new(mailwire_imap::response::StatusKind::PreAuth, "hi").unwrap();
+    let mut server = server::Connection::new(config);
+    drain(&mut server);
+    server
+}
+
+/// Takes a command whose line is given, and gives its ticket.
+pub fn take(server: &mut server::Connection, line: &str) -> mailwire_core::Ticket {
+    match feed(server, format!("{line}\r\n").as_bytes()).pop() {
+        Some(server::Event::Command { ticket, .. }) => ticket,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The same, answered with OK.
+pub fn done(server: &mut server::Connection, line: &str) {
+    let ticket = take(server, line);
+    server.reply(ticket, status("OK done")).unwrap();
+    drain(server);
+}
