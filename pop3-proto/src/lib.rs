@@ -1,4 +1,4 @@
-//! Sans-IO POP3.
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -8,20 +8,24 @@ extern crate std;
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
-pub mod capability;
+mod capability;
 pub mod client;
-pub mod command;
-pub mod error;
-pub mod limits;
+mod command;
+mod error;
+mod limits;
 pub mod reply;
 pub mod server;
 pub mod types;
 
 pub use capability::{Capabilities, Capability};
-pub use command::{Command, Follows};
+pub use command::{Command, Follows, MAX_COMMAND_LINE};
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use limits::Limits;
-pub use reply::{Expected, Greeting, Listing, Reply, ResponseCode, ResponseCodeKind};
+#[doc(no_inline)]
+pub use mailwire_core::{
+    Channel, Connection, Deviation, Dialect, Next, Parsed, SaslStep, Secret, Text, Ticket, Upgrade,
+};
+pub use reply::{Expected, Greeting, Listing, MAX_STATUS_LINE, Reply, ResponseCode, ResponseCodeKind};
 pub use types::{
     ApopDigest, ApopTimestamp, Keyword, LineText, Mechanism, MessageNumber, Password, ReplyText, UniqueId,
     UserName,

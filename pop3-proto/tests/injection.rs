@@ -1,4 +1,11 @@
 //! No string that a caller passes becomes a second line, and no line of the peer becomes two.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
 
 mod common;
 

@@ -1,4 +1,11 @@
 //! A client's and a server's machine face to face, with bytes in pieces of any size.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
 
 mod common;
 

@@ -1,5 +1,12 @@
 //! What real servers and clients send. Lenient reading accepts it, gives its meaning and reports
 //! the deviation; strict reading says where it departs from the RFCs. What is valid is neither.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
 
 mod common;
 

@@ -14,6 +14,13 @@
 //!
 //! The client sends a `C: ` line unless its machine has sent it by itself. The server's
 //! application answers with the `S: ` lines, as far as its machine has not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
 
 mod common;
 

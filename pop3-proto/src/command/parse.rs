@@ -148,17 +148,14 @@ fn user(cursor: &mut Cursor<'_>) -> Result<UserName, ParseError> {
 /// What lies between `start` and the cursor, as a user name.
 fn user_name(cursor: &mut Cursor<'_>, start: usize) -> Result<UserName, ParseError> {
     let text = cursor.text_from(start);
-    let invalid = match UserName::new(text.clone()) {
-        Ok(name) => return Ok(name),
-        Err(invalid) => invalid,
-    };
-    let offset = start.saturating_add(invalid.offset);
-    let control = |byte: u8| byte < b' ' || byte == 0x7f;
-    if text.is_empty() || text.as_bytes().iter().any(|&byte| control(byte)) {
-        return Err(ParseError::new(offset, invalid.reason));
+    if let Err(invalid) = UserName::validate(text.as_bytes()) {
+        let offset = start.saturating_add(invalid.offset);
+        if text.is_empty() || text.as_bytes().iter().any(u8::is_ascii_control) {
+            return Err(ParseError::new(offset, invalid.reason));
+        }
+        let not_utf_8 = invalid.reason == UserName::NOT_UTF_8;
+        cursor.deviate_at(offset, if not_utf_8 { "user-name-not-utf-8" } else { "space-in-user-name" })?;
     }
-    let name = if invalid.reason == "not UTF-8" { "user-name-not-utf-8" } else { "space-in-user-name" };
-    cursor.deviate_at(offset, name)?;
     Ok(UserName::from_peer(text))
 }
 

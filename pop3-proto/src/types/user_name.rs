@@ -21,14 +21,23 @@ impl UserName {
     ///
     /// Nothing, a space, a control character, or what is not UTF-8.
     pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
-        const WHAT: &str = "user name";
         let text = text.into();
-        check(WHAT, text.as_bytes(), |byte| byte > b' ' && byte != 0x7f, "a space or control character")?;
-        match core::str::from_utf8(text.as_bytes()) {
-            Ok(_) => Ok(Self(text)),
-            Err(error) => Err(Invalid::new(WHAT, error.valid_up_to(), "not UTF-8")),
+        Self::validate(text.as_bytes())?;
+        Ok(Self(text))
+    }
+
+    /// What [`new`](Self::new) looks at.
+    pub(crate) fn validate(text: &[u8]) -> Result<(), Invalid> {
+        const WHAT: &str = "user name";
+        check(WHAT, text, |byte| byte > b' ' && byte != 0x7f, "a space or control character")?;
+        match core::str::from_utf8(text) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Invalid::new(WHAT, error.valid_up_to(), Self::NOT_UTF_8)),
         }
     }
+
+    /// The reason why bytes are refused that are not UTF-8.
+    pub(crate) const NOT_UTF_8: &str = "not UTF-8";
 
     /// What a lenient parser read. It holds no CR, LF or NUL.
     pub(crate) const fn from_peer(text: Text) -> Self {
