@@ -2,7 +2,7 @@
 
 use mailwire_transport::{
     Endpoint, Error, Result, Security, Stream,
-    pop3::{Client, ClientBuilder, Deletions, Login},
+    pop3::{Client, Config, Deletions, LoginMethod},
     sasl::{Credentials, Mechanism, SaslError},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -34,24 +34,21 @@ async fn play(mut stream: DuplexStream, script: &str) -> String {
     wrong
 }
 
-fn clear() -> ClientBuilder {
-    Client::builder(Endpoint::tcp("test", 110, Security::plaintext_without_encryption()))
-        .allow_clear_credentials()
+fn ada() -> Config {
+    Config::login(Credentials::password("ada", "tanstaaf"))
 }
 
-fn ada() -> Credentials {
-    Credentials::password("ada", "tanstaaf")
+fn clear() -> Config {
+    let mut config = ada();
+    config.allow_clear_credentials = true;
+    config
 }
 
-async fn against<T>(
-    builder: ClientBuilder,
-    credentials: &Credentials,
-    script: &str,
-    calls: impl AsyncFnOnce(Client) -> Result<T>,
-) -> Result<T> {
+async fn against<T>(config: Config, script: &str, calls: impl AsyncFnOnce(Client) -> Result<T>) -> Result<T> {
     let (ours, theirs) = tokio::io::duplex(4096);
     let client = async move {
-        let client = builder.connect_over(Stream::other(ours), credentials).await?;
+        let endpoint = Endpoint::tcp("test", 110, Security::plaintext_without_encryption());
+        let client = Client::over(Stream::other(ours), endpoint, config).await?;
         calls(client).await
     };
     let (result, wrong) = tokio::join!(client, play(theirs, script));
@@ -98,7 +95,7 @@ async fn an_old_server() {
         S: +OK bye
         ",
     );
-    against(clear(), &ada(), &script, async |mut client| {
+    against(clear(), &script, async |mut client| {
         assert!(!client.capabilities().is_known());
         let stat = client.stat().await?;
         assert_eq!((stat.messages, stat.octets), (2, Some(320)));
@@ -127,51 +124,52 @@ async fn logs_in_the_best_way() {
     let sasl = format!("{greeting}S: +OK\nS: SASL PLAIN LOGIN\nS: USER\nS: .\n");
     // In clear, what does not show the password comes first, allowed or not.
     let script = format!("{sasl}{APOP}");
-    against(clear(), &ada(), &script, async |_| Ok(())).await.unwrap();
-    let strict = Client::builder(Endpoint::tcp("test", 110, Security::plaintext_without_encryption()));
-    against(strict.clone(), &ada(), &script, async |_| Ok(())).await.unwrap();
+    against(clear(), &script, async |_| Ok(())).await.unwrap();
+    against(ada(), &script, async |_| Ok(())).await.unwrap();
     // APOP is not what it seems.
     let script = format!(
         "{greeting}S: -ERR\nC: APOP ada c4c9334bac560ecc979e58001b3e22fb\nS: -ERR no\nC: USER ada\nS: +OK\nC: PASS tanstaaf\nS: +OK\n"
     );
-    against(clear(), &ada(), &script, async |_| Ok(())).await.unwrap();
+    against(clear(), &script, async |_| Ok(())).await.unwrap();
     let script = format!("{greeting}S: -ERR\nC: APOP ada c4c9334bac560ecc979e58001b3e22fb\nS: -ERR no\n");
-    let error = against(strict.clone(), &ada(), &script, async |_| Ok(())).await.unwrap_err();
+    let error = against(ada(), &script, async |_| Ok(())).await.unwrap_err();
     assert_eq!(error.refused().unwrap().command, "APOP");
     // Nothing that is safe.
     for capa in ["S: -ERR\n", "S: +OK\nS: SASL PLAIN\nS: USER\nS: .\n", "S: +OK\nS: USER\nS: .\n"] {
         let script = format!("S: +OK ready\nC: CAPA\n{capa}");
-        let error = against(strict.clone(), &ada(), &script, async |_| Ok(())).await.unwrap_err();
+        let error = against(ada(), &script, async |_| Ok(())).await.unwrap_err();
         assert!(matches!(error, Error::Sasl(SaslError::CredentialsInClear)), "{error:?}");
     }
     // SASL, allowed in clear.
     let script =
         "S: +OK\nC: CAPA\nS: +OK\nS: SASL PLAIN LOGIN\nS: .\nC: AUTH PLAIN AGFkYQB0YW5zdGFhZg==\nS: +OK\n";
-    against(clear(), &ada(), script, async |_| Ok(())).await.unwrap();
+    against(clear(), script, async |_| Ok(())).await.unwrap();
     // By name.
     let script = "S: +OK\nC: CAPA\nS: -ERR\nC: AUTH LOGIN\nS: + VXNlcm5hbWU6\nC: YWRh\nS: +\nC: dGFuc3RhYWY=\nS: +OK\n";
-    against(clear().login(Login::Sasl(Mechanism::Login)), &ada(), script, async |_| Ok(())).await.unwrap();
+    let mut config = clear();
+    config.method = Some(LoginMethod::Sasl(Mechanism::Login));
+    against(config, script, async |_| Ok(())).await.unwrap();
     // A token cannot be carried by what is there.
     let script = "S: +OK\nC: CAPA\nS: -ERR\n";
-    let token = Credentials::token("ada", "t");
-    let error = against(clear(), &token, script, async |_| Ok(())).await.unwrap_err();
+    let mut config = clear();
+    config.credentials = Credentials::token("ada", "t");
+    let error = against(config, script, async |_| Ok(())).await.unwrap_err();
     assert!(matches!(error, Error::Sasl(SaslError::NoMechanism { .. })), "{error:?}");
 }
 
 #[tokio::test]
 async fn refusals_are_errors() {
-    let error =
-        against(clear(), &ada(), "S: -ERR [SYS/TEMP] come back later", async |_| Ok(())).await.unwrap_err();
+    let error = against(clear(), "S: -ERR [SYS/TEMP] come back later", async |_| Ok(())).await.unwrap_err();
     assert!(error.is_transient() && error.refused().is_some());
 
     let script = "S: +OK\nC: CAPA\nS: -ERR\nC: USER ada\nS: +OK\nC: PASS tanstaaf\nS: -ERR [AUTH] no\n";
-    let error = against(clear(), &ada(), script, async |_| Ok(())).await.unwrap_err();
+    let error = against(clear(), script, async |_| Ok(())).await.unwrap_err();
     let refused = error.refused().unwrap();
     assert_eq!((refused.command, refused.code.as_ref().unwrap().as_str()), ("PASS", Some("AUTH")));
     assert!(!error.is_transient() && !format!("{error:?} {error}").contains("tanstaaf"));
 
     let script = then("C: DELE 1\nS: +OK\nC: QUIT\nS: -ERR some messages not deleted\n");
-    against(clear(), &ada(), &script, async |mut client| {
+    against(clear(), &script, async |mut client| {
         client.dele(1).await?;
         for _ in 0..2 {
             let error = client.quit().await.unwrap_err();
@@ -189,7 +187,7 @@ async fn a_lost_connection_deletes_nothing() {
     for (script, expected) in
         [("C: DELE 1\nS: +OK\n", Deletions::Lost(1)), ("C: DELE 1\nS: +OK\nC: QUIT\n", Deletions::Unknown)]
     {
-        against(clear(), &ada(), &then(script), async |mut client| {
+        against(clear(), &then(script), async |mut client| {
             client.dele(1).await?;
             // The server may be gone before QUIT is on its way.
             client.quit().await.unwrap_err();
@@ -205,7 +203,7 @@ async fn a_lost_connection_deletes_nothing() {
 #[tokio::test]
 async fn many_at_once() {
     let script = then("C: DELE 1\nS: +OK\nC: DELE 2\nS: -ERR no such\nC: DELE 3\nS: +OK\nC: NOOP\nS: +OK\n");
-    against(clear(), &ada(), &script, async |mut client| {
+    against(clear(), &script, async |mut client| {
         let results = client.dele_all([1, 2, 3]).await?;
         let marked: Vec<_> = results.iter().map(|(number, result)| (*number, result.is_ok())).collect();
         assert_eq!(marked, [(1, true), (2, false), (3, true)]);
@@ -218,7 +216,7 @@ async fn many_at_once() {
     let script = "S: +OK\nC: CAPA\nS: +OK\nS: PIPELINING\nS: .\nC: USER ada\nC: PASS tanstaaf\nS: +OK\nS: +OK\n
         C: CAPA\nC: RETR 1\nC: RETR 2\nC: RETR 3\nS: +OK\nS: PIPELINING\nS: UIDL\nS: .\nS: +OK\nS: one\nS: .\nS: -ERR gone\nS: +OK\nS: .\n
         C: DELE 1\nC: DELE 3\nS: +OK\nS: +OK\n";
-    against(clear(), &ada(), script, async |mut client| {
+    against(clear(), script, async |mut client| {
         let mut messages = client.retr_all(1..=3).await?;
         let (number, body) = messages.next().await?.unwrap();
         assert_eq!((number, body.unwrap().bytes(10).await?.len()), (1, 5));
@@ -238,7 +236,7 @@ async fn many_at_once() {
 #[tokio::test]
 async fn what_is_not_read_is_thrown_away() {
     let script = then("C: RETR 1\nS: +OK\nS: a\nS: b\nS: .\nC: TOP 1 0\nS: +OK\nS: c\nS: .\nC: NOOP\nS:\n");
-    against(clear(), &ada(), &script, async |mut client| {
+    against(clear(), &script, async |mut client| {
         let mut body = client.retr(1).await?;
         assert!(body.chunk().await?.is_some());
         let top = client.top(1, 0).await?;

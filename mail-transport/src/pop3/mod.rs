@@ -4,7 +4,7 @@
 
 pub mod client;
 
-pub use client::{Body, Client, ClientBuilder, Login, Messages};
+pub use client::{Body, Client, Config, LoginMethod, Messages};
 pub use mailwire_pop3::{
     Capabilities, Capability, MessageNumber, UniqueId,
     client::Deletions,

@@ -7,7 +7,7 @@ use mailwire_pop3::{
 };
 use md5::{Digest, Md5};
 
-use super::{Login, accept, answer, refused, send, stray};
+use super::{Config, LoginMethod, accept, answer, refused, send, stray};
 use crate::{
     Error, Result,
     sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
@@ -34,28 +34,24 @@ enum Plan<'a> {
     UserPass(&'a str, &'a Secret),
 }
 
-pub(super) async fn log_in(
-    session: &mut Session<Connection>,
-    credentials: &Credentials,
-    login: Option<Login>,
-    allow_clear: bool,
-) -> Result<()> {
+pub(super) async fn log_in(session: &mut Session<Connection>, config: &Config) -> Result<()> {
+    let credentials = &config.credentials;
     let context = if session.machine_ref().is_tls() {
         SaslContext::protected(session.bindings())
     } else {
         SaslContext::clear()
     };
-    let context = if allow_clear { context.allow_clear_credentials() } else { context };
-    let plan = match login {
+    let context = if config.allow_clear_credentials { context.allow_clear_credentials() } else { context };
+    let plan = match config.method {
         None => best(session.machine_ref(), credentials, &context)?,
-        Some(Login::Sasl(mechanism)) => {
+        Some(LoginMethod::Sasl(mechanism)) => {
             Plan::Sasl(Box::new(ClientExchange::with_mechanism(credentials, mechanism, &context)?))
         }
-        Some(Login::Apop) => {
+        Some(LoginMethod::Apop) => {
             let (user, password) = simple(credentials).ok_or(NOT_SIMPLE)?;
             Plan::Apop(user, password)
         }
-        Some(Login::UserPass) => {
+        Some(LoginMethod::UserPass) => {
             let (user, password) = simple(credentials).ok_or(NOT_SIMPLE)?;
             if !context.may_show_credentials() {
                 return Err(SaslError::CredentialsInClear.into());
@@ -68,7 +64,7 @@ pub(super) async fn log_in(
         Plan::UserPass(user, password) => user_pass(session, user, password).await,
         Plan::Apop(user, password) => match apop(session, user, password).await {
             Err(Error::Refused(refused))
-                if login.is_none() && refused.code.is_none() && context.may_show_credentials() =>
+                if config.method.is_none() && refused.code.is_none() && context.may_show_credentials() =>
             {
                 user_pass(session, user, password).await
             }

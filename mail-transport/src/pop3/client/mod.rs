@@ -31,11 +31,11 @@
 //! [`dele`](Client::dele), [`rset`](Client::rset) makes sure that nothing is marked.
 
 mod body;
-mod builder;
 mod bulk;
+mod config;
 mod login;
 
-use mailwire_core::{SendError, Text, Ticket};
+use mailwire_core::{Channel, SendError, Text, Ticket};
 use mailwire_pop3::{
     Capabilities, Command, Follows, Listing, MessageNumber, Reply,
     client::{Connection, Deletions, Event},
@@ -45,11 +45,11 @@ use mailwire_pop3::{
 
 pub use self::{
     body::Body,
-    builder::{ClientBuilder, Login},
     bulk::Messages,
+    config::{Config, LoginMethod},
 };
 use crate::{
-    Endpoint, Error, Refused, Result, Status,
+    Endpoint, Error, Refused, Result, Status, Stream,
     sasl::Credentials,
     session::{Machine, Session},
 };
@@ -75,16 +75,42 @@ impl Client {
     ///
     /// The connection or the login fails, or the login would show the password in clear.
     pub async fn connect(endpoint: Endpoint, credentials: &Credentials) -> Result<Self> {
-        Self::builder(endpoint).connect(credentials).await
+        Self::connect_with(endpoint, Config::login(credentials.clone())).await
     }
 
-    /// Everything else that can be set.
-    pub fn builder(endpoint: Endpoint) -> ClientBuilder {
-        ClientBuilder::new(endpoint)
+    /// Connects and logs in as the configuration says.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(endpoint: Endpoint, config: Config) -> Result<Self> {
+        let stream = endpoint.connect().await?;
+        Self::begin(stream, endpoint.channel(), endpoint, config).await
     }
 
-    const fn new(session: Session<Connection>) -> Self {
-        Self { session, quitting: None, farewell: None }
+    /// The same over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes on top of
+    /// it as the endpoint says, unless the stream has it already.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
+        let (stream, channel) = match endpoint.security().channel() {
+            _ if stream.is_tls() || stream.is_unix() => (stream, Channel::Tls),
+            Channel::Tls => (endpoint.start_tls(stream).await?, Channel::Tls),
+            // A pipe is in clear, whatever the endpoint's address is.
+            channel => (stream, channel),
+        };
+        Self::begin(stream, channel, endpoint, config).await
+    }
+
+    async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
+        let machine = Connection::new(config.machine(&endpoint, channel));
+        let session = Session::over(stream, endpoint, machine);
+        let mut client = Self { session, quitting: None, farewell: None };
+        login::greet(&mut client.session).await?;
+        login::log_in(&mut client.session, &config).await?;
+        Ok(client)
     }
 
     /// Whom this session is with.
@@ -98,6 +124,12 @@ impl Client {
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {
         self.session.machine_ref().capabilities()
+    }
+
+    /// Whether the connection is protected, by TLS or because it never leaves the machine.
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        self.session.machine_ref().is_tls()
     }
 
     /// Whether messages are gone from the server: only the answer to QUIT deletes them. A connection

@@ -1,0 +1,96 @@
+use mailwire_core::{Channel, Dialect};
+use mailwire_pop3::{
+    Limits,
+    client::{AskCapabilities, Config as MachineConfig, Timeouts},
+};
+
+use crate::{
+    Endpoint,
+    sasl::{Credentials, Mechanism},
+};
+
+/// A way to log in.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LoginMethod {
+    /// AUTH (RFC 5034) with this mechanism, even if the server does not list it.
+    Sasl(Mechanism),
+    /// APOP (RFC 1939 section 7): the password is not shown, but its protection is MD5.
+    Apop,
+    /// USER and PASS (RFC 1939 section 7): the password is shown, so TLS has to protect it.
+    UserPass,
+}
+
+/// How a [`Client`](super::Client) behaves beyond what its [`Endpoint`] says.
+///
+/// ```no_run
+/// # async fn example() -> mailwire_transport::Result<()> {
+/// use mailwire_transport::{Endpoint, Security, pop3, sasl::Credentials};
+///
+/// let endpoint = Endpoint::tcp("127.0.0.1", 1110, Security::plaintext_without_encryption());
+/// let mut config = pop3::Config::login(Credentials::password("ada", "secret"));
+/// config.allow_clear_credentials = true;
+/// config.method = Some(pop3::LoginMethod::UserPass);
+/// let client = pop3::Client::connect_with(endpoint, config).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Who logs in.
+    pub credentials: Credentials,
+    /// The only way to log in. Without, the best SASL mechanism that the server lists is used, then
+    /// APOP, then USER and PASS; without TLS, APOP comes before mechanisms that show the password.
+    /// If APOP is refused, USER and PASS are tried where the password may be shown, as some servers
+    /// put a timestamp into their greeting and do not know APOP.
+    pub method: Option<LoginMethod>,
+    /// Send credentials without TLS, readable by everyone on the way.
+    pub allow_clear_credentials: bool,
+    /// Never send commands in groups: some servers offer PIPELINING and fail at it.
+    pub without_pipelining: bool,
+    /// Never ask for capabilities: some servers end the connection when they hear CAPA.
+    pub without_capa: bool,
+    /// How exactly the server is held to the grammar.
+    pub dialect: Dialect,
+    /// What is taken from the server.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// To log in.
+    #[must_use]
+    pub fn login(credentials: Credentials) -> Self {
+        Self {
+            credentials,
+            method: None,
+            allow_clear_credentials: false,
+            without_pipelining: false,
+            without_capa: false,
+            dialect: Dialect::default(),
+            // A client keeps the lines of a listing, other than the machine.
+            limits: Limits { listing_lines: 1_000_000, ..Limits::default() },
+        }
+    }
+
+    pub(super) fn machine(&self, endpoint: &Endpoint, channel: Channel) -> MachineConfig {
+        let times = endpoint.timeouts();
+        let mut config = MachineConfig::new(channel);
+        config.dialect = self.dialect;
+        config.allow_clear_credentials = self.allow_clear_credentials;
+        config.pipelining = !self.without_pipelining;
+        config.limits = self.limits;
+        config.timeouts = Timeouts {
+            greeting: times.greeting,
+            reply: times.command,
+            body: times.body,
+            // The server deletes messages before it answers QUIT.
+            quit: times.body_reply,
+        };
+        if self.without_capa {
+            config.ask_capabilities =
+                AskCapabilities { after_greeting: false, after_tls: false, after_login: false };
+        }
+        config
+    }
+}
