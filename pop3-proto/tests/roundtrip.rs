@@ -128,6 +128,8 @@ fn one_line(mut written: Vec<u8>) -> Bytes {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn commands(command in command()) {
         let mut written = Vec::new();

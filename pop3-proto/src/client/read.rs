@@ -335,8 +335,12 @@ impl Connection {
     }
 
     fn start_body(&mut self) -> Next<Event> {
-        self.session.reading =
-            Reading::Body { unstuffer: Unstuffer::new(self.config.line_ends()), length: 0 };
+        self.session.reading = Reading::Body {
+            unstuffer: Unstuffer::new(self.config.line_ends()),
+            length: 0,
+            wire: 0,
+            stop: None,
+        };
         match self.session.pending.front().and_then(|pending| pending.ticket) {
             Some(ticket) => Next::Event(Event::BodyStart { ticket }),
             None => Next::Paused,
@@ -345,39 +349,50 @@ impl Connection {
 
     fn read_body(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         let (dialect, limit) = (self.config.dialect, self.config.limits.message);
-        let Reading::Body { unstuffer, length } = &mut self.session.reading else {
+        let Reading::Body { unstuffer, length, wire, stop } = &mut self.session.reading else {
             return Ok(Next::NeedInput);
         };
-        let refuse = |unstuffer: &Unstuffer| match (dialect, unstuffer.bare_newline()) {
-            (Dialect::Strict, Some(at)) => Err(Error::Unexpected {
-                what: "bare-line-end",
-                offset: usize::try_from(at).unwrap_or(usize::MAX),
-            }),
-            _ => Ok(()),
-        };
-        refuse(unstuffer)?;
-        match unstuffer.next(input) {
-            Unstuffed::Chunk(chunk) => {
-                *length = length.saturating_add(chunk.len() as u64);
-                if *length > limit {
-                    return Err(Error::LimitExceeded { what: "octets of a message", limit });
+        if let Some(error) = stop {
+            return Err(*error);
+        }
+        let before = input.len();
+        let found = unstuffer.next(input);
+        *wire = wire.saturating_add(before.saturating_sub(input.len()) as u64);
+        let bare = unstuffer.bare_newline().map(|at| (at, usize::try_from(at).unwrap_or(usize::MAX)));
+        let refused = bare.filter(|_| dialect == Dialect::Strict);
+        let refusal = |offset| Error::Unexpected { what: "bare-line-end", offset };
+        match found {
+            Unstuffed::Chunk(mut chunk) => {
+                // What is in front of the place where reading stops is handed out, however it came.
+                let start = wire.saturating_sub(chunk.len() as u64);
+                if let Some((at, offset)) = refused {
+                    *stop = Some(refusal(offset));
+                    let good = (at + 1).saturating_sub(start);
+                    chunk.truncate(usize::try_from(good).unwrap_or(usize::MAX));
                 }
-                Ok(Next::Event(Event::BodyChunk(chunk)))
+                let room = limit.saturating_sub(*length);
+                if chunk.len() as u64 > room {
+                    *stop = Some(Error::LimitExceeded { what: "octets of a message", limit });
+                    chunk.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+                }
+                *length = length.saturating_add(chunk.len() as u64);
+                match stop {
+                    Some(error) if chunk.is_empty() => Err(*error),
+                    _ => Ok(Next::Event(Event::BodyChunk(chunk))),
+                }
             }
             Unstuffed::NeedInput => self.need_input(),
             Unstuffed::End => {
-                refuse(unstuffer)?;
-                let deviations = unstuffer
-                    .bare_newline()
-                    .map(|at| Deviation {
-                        name: "bare-line-end",
-                        offset: usize::try_from(at).unwrap_or(usize::MAX),
-                    })
-                    .into_iter()
-                    .collect();
+                if let Some((_, offset)) = refused {
+                    return Err(refusal(offset));
+                }
+                let deviation = bare.map(|(_, offset)| Deviation { name: "bare-line-end", offset });
                 self.session.reading = Reading::Status;
                 match self.session.pending.pop_front().and_then(|pending| pending.ticket) {
-                    Some(ticket) => Ok(Next::Event(Event::BodyEnd { ticket, deviations })),
+                    Some(ticket) => {
+                        let deviations = deviation.into_iter().collect();
+                        Ok(Next::Event(Event::BodyEnd { ticket, deviations }))
+                    }
                     None => Ok(Next::NeedInput),
                 }
             }

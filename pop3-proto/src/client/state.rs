@@ -2,7 +2,7 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use mailwire_core::{LineFramer, Secret, Ticket, dot::Unstuffer};
+use mailwire_core::{Error, LineFramer, Secret, Ticket, dot::Unstuffer};
 
 use crate::{
     capability::{Capabilities, Capability},
@@ -76,7 +76,12 @@ pub(super) enum Reading {
     BodyStart,
     Body {
         unstuffer: Unstuffer,
+        /// Octets handed out.
         length: u64,
+        /// Octets read, with stuffing.
+        wire: u64,
+        /// Why reading ends here.
+        stop: Option<Error>,
     },
     /// The answer to STLS was positive.
     Upgrade,
