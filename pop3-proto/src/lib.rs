@@ -8,11 +8,11 @@ extern crate std;
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
-pub mod capability;
+mod capability;
 pub mod client;
-pub mod command;
-pub mod error;
-pub mod limits;
+mod command;
+mod error;
+mod limits;
 pub mod reply;
 pub mod server;
 pub mod types;
