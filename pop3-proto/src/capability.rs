@@ -7,7 +7,7 @@ use mailwire_core::{Cursor, Dialect, ParseError, Parsed};
 
 use crate::{
     command::write_number,
-    types::{Keyword, LineText, Mechanism, is_line_byte, is_vchar},
+    types::{Keyword, LineText, Mechanism, find_break, is_vchar},
 };
 
 /// One line of the reply to CAPA.
@@ -209,7 +209,7 @@ fn arguments(cursor: &mut Cursor<'_>) -> Result<Option<LineText>, ParseError> {
     }
     let start = cursor.offset();
     let text = cursor.text_rest();
-    match text.as_bytes().iter().position(|&byte| !is_line_byte(byte)) {
+    match find_break(text.as_bytes()) {
         Some(offset) => Err(ParseError::new(start.saturating_add(offset), "a CR or NUL in a capability")),
         None => Ok(Some(LineText::from_peer(text))),
     }

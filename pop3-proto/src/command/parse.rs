@@ -5,7 +5,7 @@ use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text, sasl};
 
 use super::{Command, MAX_COMMAND_LINE};
 use crate::types::{
-    ApopDigest, Keyword, LineText, Mechanism, MessageNumber, Password, UserName, is_line_byte, is_vchar,
+    ApopDigest, Keyword, LineText, Mechanism, MessageNumber, Password, UserName, find_break, is_vchar,
 };
 
 impl Command {
@@ -266,7 +266,7 @@ fn other(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     let arguments = if cursor.eat(b' ') {
         let start = cursor.offset();
         let text: Text = cursor.text_rest();
-        if let Some(offset) = text.as_bytes().iter().position(|&byte| !is_line_byte(byte)) {
+        if let Some(offset) = find_break(text.as_bytes()) {
             return Err(ParseError::new(start.saturating_add(offset), "a CR or NUL in an argument"));
         }
         Some(LineText::from_peer(text))

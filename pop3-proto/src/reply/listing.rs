@@ -9,7 +9,7 @@ use super::Expected;
 use crate::{
     capability::Capability,
     command::write_number,
-    types::{LineText, MessageNumber, UniqueId, is_line_byte, is_vchar},
+    types::{LineText, MessageNumber, UniqueId, find_break, is_vchar},
 };
 
 /// How much is in the maildrop, without what is marked as deleted.
@@ -243,7 +243,7 @@ fn rest(cursor: &mut Cursor<'_>) -> Result<LineText, ParseError> {
 pub(super) fn rest_of_line(cursor: &mut Cursor<'_>) -> Result<LineText, ParseError> {
     let start = cursor.offset();
     let text = cursor.text_rest();
-    match text.as_bytes().iter().position(|&byte| !is_line_byte(byte)) {
+    match find_break(text.as_bytes()) {
         Some(offset) => Err(ParseError::new(start.saturating_add(offset), "a CR or NUL in a line")),
         None => Ok(LineText::from_peer(text)),
     }

@@ -8,7 +8,7 @@ use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text};
 use super::{Listing, MAX_STATUS_LINE, Reply, ResponseCode, code, listing};
 use crate::{
     command::{Command, Follows},
-    types::{ReplyText, is_line_byte},
+    types::{ReplyText, find_break, is_line_byte},
 };
 
 /// What the command lets one expect of a line: a status line alone does not tell what it is.
@@ -193,7 +193,7 @@ pub(super) fn text(cursor: &mut Cursor<'_>) -> Result<(Option<ResponseCode>, Rep
 
 /// A CR at the end is dropped; a CR or NUL within becomes `?`, as only humans read it.
 fn without_controls(cursor: &mut Cursor<'_>, text: Text, start: usize) -> Result<Text, ParseError> {
-    let Some(odd) = text.as_bytes().iter().position(|&byte| !is_line_byte(byte)) else {
+    let Some(odd) = find_break(text.as_bytes()) else {
         return Ok(text);
     };
     cursor.deviate_at(start.saturating_add(odd), "control-character-in-text")?;

@@ -30,6 +30,11 @@ pub(crate) const fn is_line_byte(byte: u8) -> bool {
     !matches!(byte, b'\r' | b'\n' | 0)
 }
 
+/// The first CR, LF or NUL.
+pub(crate) fn find_break(text: &[u8]) -> Option<usize> {
+    memchr::memchr3(b'\r', b'\n', 0, text)
+}
+
 /// The methods that all values share which are a [`Text`](mailwire_core::Text) with a rule.
 macro_rules! text_value {
     ($name:ident) => {
