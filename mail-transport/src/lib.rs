@@ -63,6 +63,7 @@
 //! - `message`: raw messages as IMAP sees them, for servers.
 #![forbid(unsafe_code)]
 
+pub mod codec;
 pub mod driver;
 mod error;
 pub mod imap;
@@ -71,6 +72,7 @@ pub mod memory;
 pub mod pop3;
 pub mod sasl;
 mod security;
+pub mod server;
 mod session;
 mod stream;
 #[cfg(feature = "testing")]

@@ -120,12 +120,6 @@ impl Stream {
     pub fn channel_bindings(&self) -> ChannelBindings {
         self.tls().map(TlsStream::channel_bindings).unwrap_or_default()
     }
-
-    /// Takes the stream, and leaves [`Stream::Absent`].
-    #[must_use]
-    pub fn take(&mut self) -> Self {
-        std::mem::take(self)
-    }
 }
 
 impl From<TcpStream> for Stream {

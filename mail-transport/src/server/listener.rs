@@ -1,0 +1,129 @@
+use std::net::SocketAddr;
+
+use mailwire_core::Channel;
+use tokio::net::{TcpListener, ToSocketAddrs};
+
+use crate::{
+    Plain, Result, Security, Stream,
+    tls::{ServerTls, TlsError},
+};
+
+/// A socket that takes connections, and how those are protected.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    security: Security,
+    tls: Option<ServerTls>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixListener),
+}
+
+impl Listener {
+    /// Listens at a TCP address; port 0 is any free one.
+    ///
+    /// # Errors
+    ///
+    /// The address is taken or not ours, or TLS is asked for and not configured.
+    pub async fn bind(
+        address: impl ToSocketAddrs,
+        security: Security,
+        tls: Option<ServerTls>,
+    ) -> Result<Self> {
+        Self::from_tcp(TcpListener::bind(address).await?, security, tls)
+    }
+
+    /// Takes over a socket that listens already.
+    ///
+    /// # Errors
+    ///
+    /// TLS is asked for and not configured.
+    pub fn from_tcp(socket: TcpListener, security: Security, tls: Option<ServerTls>) -> Result<Self> {
+        if security.is_tls() && tls.is_none() {
+            return Err(TlsError::NotConfigured.into());
+        }
+        // What is not to be used cannot be used by mistake.
+        let tls = tls.filter(|_| security.is_tls());
+        Ok(Self { socket: Socket::Tcp(socket), security, tls })
+    }
+
+    /// Listens at a Unix socket, in clear: the bytes never leave the machine.
+    ///
+    /// # Errors
+    ///
+    /// The path is taken or cannot be written.
+    #[cfg(unix)]
+    pub fn bind_unix(path: impl AsRef<std::path::Path>) -> Result<Self> {
+        Ok(Self::from_unix(tokio::net::UnixListener::bind(path)?))
+    }
+
+    /// Takes over a Unix socket that listens already.
+    #[cfg(unix)]
+    #[must_use]
+    pub const fn from_unix(socket: tokio::net::UnixListener) -> Self {
+        let security = Security::plaintext_without_encryption();
+        Self { socket: Socket::Unix(socket), security, tls: None }
+    }
+
+    /// The address that is listened at; a Unix socket has none.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Socket::Tcp(tcp) => tcp.local_addr().ok(),
+            #[cfg(unix)]
+            Socket::Unix(_) => None,
+        }
+    }
+
+    /// How connections are protected.
+    #[must_use]
+    pub const fn security(&self) -> Security {
+        self.security
+    }
+
+    /// What the state machines are to be told. A Unix socket counts as protected.
+    #[must_use]
+    pub const fn channel(&self) -> Channel {
+        match self.socket {
+            Socket::Tcp(_) => self.security.channel(),
+            #[cfg(unix)]
+            Socket::Unix(_) => Channel::Tls,
+        }
+    }
+
+    pub(super) const fn tls(&self) -> Option<&ServerTls> {
+        self.tls.as_ref()
+    }
+
+    pub(super) fn is_implicit_tls(&self) -> bool {
+        self.security == Security::implicit_tls()
+    }
+
+    pub(super) async fn accept(&self) -> std::io::Result<(Stream, Option<SocketAddr>)> {
+        match &self.socket {
+            Socket::Tcp(tcp) => {
+                let (stream, peer) = tcp.accept().await?;
+                // Replies are gathered into one write already. If it cannot be set, they still
+                // arrive.
+                let _ = stream.set_nodelay(true);
+                Ok((stream.into(), Some(peer)))
+            }
+            #[cfg(unix)]
+            Socket::Unix(unix) => Ok((unix.accept().await?.0.into(), None)),
+        }
+    }
+}
+
+/// Writes what fits at once; nobody waits for a connection that is refused.
+pub(super) fn refuse(stream: &Stream, line: &[u8]) {
+    match stream.plain() {
+        Some(Plain::Tcp(tcp)) => drop(tcp.try_write(line)),
+        #[cfg(unix)]
+        Some(Plain::Unix(unix)) => drop(unix.try_write(line)),
+        _ => {}
+    }
+}
