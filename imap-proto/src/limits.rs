@@ -53,7 +53,7 @@ impl Limits {
             inline_literal: 64 << 10,
             literal: 2 << 30,
             literals: 16_384,
-            nesting: 100,
+            nesting: 32,
             pipeline: 1024,
             output: 1 << 20,
             bad_commands: 16,
@@ -71,7 +71,6 @@ impl Limits {
             inline_literal: 16 << 10,
             literal: 128 << 20,
             literals: 1024,
-            nesting: 32,
             pipeline: 64,
             output: 256 << 10,
             ..Self::client()

@@ -37,6 +37,8 @@ pub struct Connection {
     put: u64,
     tickets: Tickets,
     tags: u64,
+    /// The last of the caller's commands that was written.
+    written: Option<Ticket>,
     phase: Phase,
     /// Commands that wait for their turn.
     queue: VecDeque<Queued>,
@@ -84,6 +86,7 @@ impl Connection {
             put: 0,
             tickets: Tickets::new(),
             tags: 0,
+            written: None,
             phase: Phase::Greeting,
             queue: VecDeque::new(),
             active: VecDeque::new(),
@@ -238,10 +241,10 @@ impl Connection {
     }
 
     /// Whether a command was written to the output, in part at least. One that was not had no
-    /// effect, however the connection ends.
+    /// effect, however the connection ends. (One that [`Event::NotSent`] told of was not, either.)
     #[must_use]
     pub fn was_sent(&self, ticket: Ticket) -> bool {
-        !self.queue.iter().any(|queued| queued.ticket == Some(ticket))
+        self.written >= Some(ticket)
     }
 
     /// How many commands are queued or in progress, the machine's own among them.
@@ -371,6 +374,7 @@ impl mailwire_core::Connection for Connection {
         let before = core::mem::replace(self, fresh);
         self.tickets = before.tickets;
         self.tags = before.tags;
+        self.written = before.written;
         self.queue = before.queue;
         self.eof = before.eof;
         self.session = Session::new(true);

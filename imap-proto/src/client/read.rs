@@ -266,6 +266,8 @@ impl Connection {
             return Err(Error::UnsolicitedReply { what: "a continuation before its command was sent" });
         }
         let ticket = active.ticket;
+        // What belongs to an authentication is not shown.
+        let bytes = if active.kind == Kind::Login { bytes.slice(..1.min(bytes.len())) } else { bytes };
         match &mut self.unfinished {
             Some(Unfinished::Parts { .. }) => self.continue_parts(),
             Some(Unfinished::Idle(idle)) if !idle.begun => {

@@ -2,7 +2,7 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use mailwire_core::{Misuse, sasl};
+use mailwire_core::{Misuse, Secret, sasl};
 
 use super::{
     Connection, Event, Phase, State,
@@ -74,6 +74,7 @@ impl Connection {
     fn write_command(&mut self, queued: Queued, kind: Kind) {
         let Queued { ticket, mut command } = queued;
         let tag = self.next_tag();
+        self.written = ticket.or(self.written);
         if kind == Kind::Login {
             self.session.capabilities_fresh = false;
         }
@@ -134,7 +135,7 @@ impl Connection {
                     parts.push_back(end.saturating_sub(from));
                     from = end;
                 }
-                self.unfinished = Some(Unfinished::Parts { rest, parts, body });
+                self.unfinished = Some(Unfinished::Parts { rest: Secret::from(rest), parts, body });
             }
         }
         self.mark_end();
@@ -142,14 +143,14 @@ impl Connection {
 
     /// The server let the next part go.
     pub(super) fn continue_parts(&mut self) {
-        let Some(Unfinished::Parts { mut rest, mut parts, body }) = self.unfinished.take() else { return };
-        let length = parts.pop_front().unwrap_or(rest.len()).min(rest.len());
-        let behind = rest.split_off(length);
-        self.put(&rest);
+        let Some(Unfinished::Parts { rest, mut parts, body }) = self.unfinished.take() else { return };
+        let length = parts.pop_front().unwrap_or(rest.expose().len());
+        let (part, behind) = rest.expose().split_at_checked(length).unwrap_or_default();
+        self.put(part);
         if parts.is_empty() {
             self.begin_body(body);
         } else {
-            self.unfinished = Some(Unfinished::Parts { rest: behind, parts, body });
+            self.unfinished = Some(Unfinished::Parts { rest: Secret::from(behind), parts, body });
         }
         self.mark_end();
     }

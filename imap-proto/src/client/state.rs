@@ -185,8 +185,8 @@ pub(super) struct Active {
 pub(super) enum Unfinished {
     /// The rest, behind a synchronizing literal's header.
     Parts {
-        /// What was not sent yet.
-        rest: Vec<u8>,
+        /// What was not sent yet. It can be a password.
+        rest: Secret,
         /// How long each part is that one `+` lets go.
         parts: VecDeque<usize>,
         /// What follows the last part.

@@ -262,11 +262,18 @@ impl SearchKey {
     ///              "(" search-key *(SP search-key) ")"
     /// ```
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        // What nests stands apart from what does not, to keep the stack small.
         match r.peek() {
-            Some(b'0'..=b'9' | b'*' | b'$') => return SequenceSet::read(r).map(Self::Sequence),
-            Some(b'(') => return r.nested(Self::read_list),
-            _ => {}
+            Some(b'(') => r.nested(Self::read_list),
+            Some(b'N' | b'n') if eat_word(r, "NOT") => r.nested(Self::read_not),
+            Some(b'O' | b'o') if eat_word(r, "OR") => r.nested(Self::read_or),
+            Some(b'0'..=b'9' | b'*' | b'$') => SequenceSet::read(r).map(Self::Sequence),
+            _ => Self::read_leaf(r),
         }
+    }
+
+    #[inline(never)]
+    fn read_leaf(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         let name = r.take_class(chars::ATOM);
         let mut upper = [0u8; 16];
@@ -288,13 +295,8 @@ impl SearchKey {
             b"KEYWORD" => Self::Keyword(keyword(r)?),
             b"LARGER" => Self::Larger(size(r)?),
             b"NEW" => Self::New,
-            b"NOT" => Self::Not(Box::new(r.nested(Self::read_next)?)),
             b"OLD" => Self::Old,
             b"ON" => Self::On(date(r)?),
-            b"OR" => {
-                let one = r.nested(Self::read_next)?;
-                Self::Or(Box::new(one), Box::new(r.nested(Self::read_next)?))
-            }
             b"RECENT" => Self::Recent,
             b"SEEN" => Self::Seen,
             b"SENTBEFORE" => Self::SentBefore(date(r)?),
@@ -319,9 +321,18 @@ impl SearchKey {
         })
     }
 
-    fn read_next(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+    fn read_boxed(r: &mut Reader<'_>) -> Result<Box<Self>, ParseError> {
         r.space()?;
-        Self::read(r)
+        Self::read(r).map(Box::new)
+    }
+
+    fn read_not(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        Self::read_boxed(r).map(Self::Not)
+    }
+
+    fn read_or(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let one = Self::read_boxed(r)?;
+        Ok(Self::Or(one, Self::read_boxed(r)?))
     }
 
     fn read_list(r: &mut Reader<'_>) -> Result<Self, ParseError> {
