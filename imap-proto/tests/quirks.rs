@@ -82,7 +82,7 @@ fn body(data: Untagged) -> BodyStructure {
     items(data)
         .into_iter()
         .find_map(|item| match item {
-            FetchItem::BodyStructure(body) | FetchItem::Body(body) => Some(*body),
+            FetchItem::BodyStructure(body) | FetchItem::Body(body) => Some(body),
             _ => None,
         })
         .expect("a body structure")
@@ -91,7 +91,7 @@ fn body(data: Untagged) -> BodyStructure {
 #[track_caller]
 fn single(data: Untagged) -> SinglePart {
     match body(data) {
-        BodyStructure::Single(part) => part,
+        BodyStructure::Single(part) => *part,
         other => panic!("{other:?}"),
     }
 }
@@ -99,7 +99,7 @@ fn single(data: Untagged) -> SinglePart {
 #[track_caller]
 fn multi(data: Untagged) -> MultiPart {
     match body(data) {
-        BodyStructure::Multi(part) => part,
+        BodyStructure::Multi(part) => *part,
         other => panic!("{other:?}"),
     }
 }
@@ -118,7 +118,7 @@ fn envelope(data: Untagged) -> Envelope {
 #[track_caller]
 fn list(data: Untagged) -> ListResponse {
     match data {
-        Untagged::List(list) => *list,
+        Untagged::List(list) => list,
         other => panic!("{other:?}"),
     }
 }
@@ -284,10 +284,8 @@ fn status_text() {
         (found.code, found.text.as_bytes()),
         (Some(Code::Malformed("COPYUID 1  ".into())), &b"done"[..])
     );
-    let Some(Code::Other { name, arguments }) = status(valid("* OK [X-FOO bar (baz] x")).code else {
-        panic!()
-    };
-    assert_eq!((name.as_bytes(), arguments), (&b"X-FOO"[..], some("bar (baz")));
+    let Some(Code::Other(other)) = status(valid("* OK [X-FOO bar (baz] x")).code else { panic!() };
+    assert_eq!((other.name.as_bytes(), other.arguments), (&b"X-FOO"[..], some("bar (baz")));
     // Tagged responses and continuations alike.
     for line in ["+", "+go ahead", "a1 OK", "a1  OK x", "a1 OK [ALERT]", "a1 OK caf\u{e9}", "+ [ALERT]"] {
         let parsed = parse(line.as_bytes(), Dialect::Lenient).unwrap();

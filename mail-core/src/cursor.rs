@@ -90,6 +90,12 @@ impl<'a> Cursor<'a> {
         self.deviations.retain(|deviation| deviation.offset < offset);
     }
 
+    /// What was accepted so far though the grammar does not have it.
+    #[must_use]
+    pub fn deviations(&self) -> &[Deviation] {
+        &self.deviations
+    }
+
     /// How exact reading is.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {

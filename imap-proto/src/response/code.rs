@@ -54,12 +54,7 @@ macro_rules! codes {
             /// brackets. It is not written.
             Malformed(Text),
             /// Another.
-            Other {
-                /// Its name.
-                name: Atom,
-                /// What stands behind the name and a space.
-                arguments: Option<ImapString>,
-            },
+            Other(Box<OtherCode>),
         }
 
         impl Code {
@@ -150,6 +145,16 @@ codes! {
     NotificationOverflow = "NOTIFICATIONOVERFLOW",
     /// The command is not allowed under UIDONLY (RFC 9586).
     UidRequired = "UIDREQUIRED",
+}
+
+/// A code that is not known here.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct OtherCode {
+    /// Its name.
+    pub name: Atom,
+    /// What stands behind the name and a space. It is not written where it has a `]` or a line end.
+    pub arguments: Option<ImapString>,
 }
 
 /// What copied or moved messages are called now (RFC 4315 section 3). The two sets correspond in
@@ -246,7 +251,7 @@ impl Code {
             }
         }
         r.expect(b']', "expected ]")?;
-        Ok(Self::Other { name, arguments })
+        Ok(Self::Other(Box::new(OtherCode { name, arguments })))
     }
 
     fn read_known(r: &mut Reader<'_>, name: &[u8]) -> Result<Option<Self>, ParseError> {
@@ -356,10 +361,10 @@ impl Code {
                 write_word(out, id);
                 out.push(b')');
             }
-            Self::Other { name, arguments } => {
-                out.extend_from_slice(name.as_bytes());
+            Self::Other(other) => {
+                out.extend_from_slice(other.name.as_bytes());
                 // Where they could not be read back they are left out.
-                let arguments = arguments.as_ref().filter(|arguments| {
+                let arguments = other.arguments.as_ref().filter(|arguments| {
                     memchr::memchr3(b']', b'\r', b'\n', arguments.as_bytes()).is_none()
                         && !arguments.is_empty()
                 });

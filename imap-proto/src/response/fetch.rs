@@ -39,9 +39,9 @@ pub enum FetchItem {
     /// `ENVELOPE`
     Envelope(Box<Envelope>),
     /// `BODYSTRUCTURE`: with the extension data.
-    BodyStructure(Box<BodyStructure>),
+    BodyStructure(BodyStructure),
     /// `BODY`: the structure without extension data.
-    Body(Box<BodyStructure>),
+    Body(BodyStructure),
     /// `BODY[...]`: a part of the message.
     Section(Box<SectionData>),
     /// `BINARY[...]`: a part of the message without its Content-Transfer-Encoding.
@@ -287,7 +287,7 @@ impl FetchItem {
             }
             13 if is("BODYSTRUCTURE") => {
                 r.space()?;
-                Self::BodyStructure(Box::new(BodyStructure::read(r)?))
+                Self::BodyStructure(BodyStructure::read(r)?)
             }
             13 if is("RFC822.HEADER") => Self::Rfc822Header(read_spaced_data(r)?),
             _ => {
@@ -437,7 +437,7 @@ impl Fetch {
 fn read_body(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
     if r.peek() != Some(b'[') {
         r.space()?;
-        return Ok(FetchItem::Body(Box::new(BodyStructure::read(r)?)));
+        return Ok(FetchItem::Body(BodyStructure::read(r)?));
     }
     let section = Section::read(r)?;
     let origin = read_origin(r)?;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use mailwire_core::{Dialect, ParseError, Text};
 
 use crate::types::{
-    Atom, ImapString, MailboxAttribute, MailboxName, RawValue, Reader, TOO_DEEP, chars, eat_nil,
+    Atom, ImapString, MailboxAttributes, MailboxName, RawValue, Reader, TOO_DEEP, chars, eat_nil,
     read_astring, read_count, read_delimiter, read_known_count, read_string, skip_value, write_astring,
     write_delimiter, write_number, write_string,
 };
@@ -41,7 +41,7 @@ pub struct ListResponse {
     /// Which command this answers.
     pub kind: ListKind,
     /// What the mailbox is like.
-    pub attributes: Vec<MailboxAttribute>,
+    pub attributes: MailboxAttributes,
     /// The character between the levels of its name. `None`: there are no levels.
     pub delimiter: Option<u8>,
     /// Its name.
@@ -77,7 +77,7 @@ impl ListResponse {
     /// Lenient: see [`read_delimiter`]; an unquoted name with spaces, up to the end of the line.
     pub(crate) fn read(r: &mut Reader<'_>, kind: ListKind) -> Result<Self, ParseError> {
         r.space()?;
-        let attributes = read_attributes(r)?;
+        let attributes = MailboxAttributes::read(r)?;
         r.space()?;
         let delimiter = read_delimiter(r)?;
         r.space()?;
@@ -117,14 +117,9 @@ impl ListResponse {
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.kind.as_str().as_bytes());
-        out.extend_from_slice(b" (");
-        for (at, attribute) in self.attributes.iter().enumerate() {
-            if at > 0 {
-                out.push(b' ');
-            }
-            attribute.write(out);
-        }
-        out.extend_from_slice(b") ");
+        out.push(b' ');
+        self.attributes.write(out);
+        out.push(b' ');
         write_delimiter(out, self.delimiter);
         out.push(b' ');
         self.name.write(out);
@@ -168,25 +163,6 @@ impl ListExtension {
             }
         }
     }
-}
-
-/// Lenient: `NIL`.
-fn read_attributes(r: &mut Reader<'_>) -> Result<Vec<MailboxAttribute>, ParseError> {
-    let mut attributes = Vec::new();
-    if !r.eat(b'(') {
-        let start = r.offset();
-        if eat_nil(r) {
-            return r.deviate_at(start, "nil-for-empty-list").map(|()| attributes);
-        }
-        return Err(r.error("expected a list of attributes"));
-    }
-    r.items(|r| {
-        if let Some(attribute) = MailboxAttribute::read_maybe(r)? {
-            attributes.push(attribute);
-        }
-        Ok(())
-    })?;
-    Ok(attributes)
 }
 
 /// What stands from `start` to the end of the line, less spaces at its end and quotes around it.

@@ -32,7 +32,7 @@ use alloc::{boxed::Box, vec::Vec};
 use mailwire_core::Text;
 
 pub use self::{
-    code::{Code, CopyUid},
+    code::{Code, CopyUid, OtherCode},
     fetch::{BinaryData, BinarySize, Fetch, FetchItem, SectionData},
     mailbox_data::{
         ListExtension, ListKind, ListResponse, MailboxStatus, Namespace, NamespaceResponse, StatusItem,
@@ -69,7 +69,7 @@ pub enum Untagged {
     /// `ENABLED`: what ENABLE has switched on.
     Enabled(Vec<Capability>),
     /// `LIST`, `LSUB` or `XLIST`: one mailbox.
-    List(Box<ListResponse>),
+    List(ListResponse),
     /// `STATUS`: numbers about one mailbox.
     MailboxStatus(MailboxStatus),
     /// `SEARCH`: the messages found.

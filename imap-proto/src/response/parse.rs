@@ -122,9 +122,9 @@ impl Untagged {
         }
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         let data = match name.len() {
-            4 if is("LIST") => Self::List(Box::new(ListResponse::read(r, ListKind::List)?)),
-            4 if is("LSUB") => Self::List(Box::new(ListResponse::read(r, ListKind::Lsub)?)),
-            5 if is("XLIST") => Self::List(Box::new(ListResponse::read(r, ListKind::Xlist)?)),
+            4 if is("LIST") => Self::List(ListResponse::read(r, ListKind::List)?),
+            4 if is("LSUB") => Self::List(ListResponse::read(r, ListKind::Lsub)?),
+            5 if is("XLIST") => Self::List(ListResponse::read(r, ListKind::Xlist)?),
             5 if is("FLAGS") => {
                 r.space()?;
                 Self::Flags(FlagSet::read(r)?)

@@ -1,6 +1,7 @@
 //! Addresses of an envelope.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
+use core::{fmt, ops::Deref};
 
 use mailwire_core::ParseError;
 
@@ -25,6 +26,67 @@ pub struct Address {
     pub mailbox: Option<ImapString>,
     /// The domain.
     pub host: Option<ImapString>,
+}
+
+/// A list of addresses, which is cheap to clone.
+///
+/// Sender and Reply-To of an envelope are mostly what From is, and then share its list.
+///
+/// ```
+/// use mailwire_imap::types::{Address, AddressList};
+///
+/// let none = AddressList::default();
+/// assert!(none.is_empty());
+/// let one: AddressList = [Address::default()].into();
+/// assert_eq!(one.len(), 1);
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct AddressList(Option<Arc<[Address]>>);
+
+impl Deref for AddressList {
+    type Target = [Address];
+    fn deref(&self) -> &[Address] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl From<Vec<Address>> for AddressList {
+    fn from(addresses: Vec<Address>) -> Self {
+        Self((!addresses.is_empty()).then(|| addresses.into()))
+    }
+}
+
+impl<const N: usize> From<[Address; N]> for AddressList {
+    fn from(addresses: [Address; N]) -> Self {
+        Self((N > 0).then(|| Arc::new(addresses) as Arc<[Address]>))
+    }
+}
+
+impl FromIterator<Address> for AddressList {
+    fn from_iter<I: IntoIterator<Item = Address>>(addresses: I) -> Self {
+        addresses.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl<'a> IntoIterator for &'a AddressList {
+    type Item = &'a Address;
+    type IntoIter = core::slice::Iter<'a, Address>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for AddressList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for AddressList {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
 }
 
 impl Address {
@@ -112,28 +174,46 @@ pub(crate) fn rest_of_list(r: &mut Reader<'_>, name: &'static str) -> Result<(),
 /// Lenient: an empty list or string, which is `NIL`; spaces between addresses; an address without
 /// a list around it; `NIL` among addresses.
 #[inline]
-pub(crate) fn read_addresses(r: &mut Reader<'_>) -> Result<Vec<Address>, ParseError> {
-    let mut addresses = Vec::new();
-    if r.peek() != Some(b'(') {
-        let start = r.offset();
-        if eat_nil(r) {
-            return Ok(addresses);
+pub(crate) fn read_addresses(r: &mut Reader<'_>) -> Result<AddressList, ParseError> {
+    if let [b'(', b'(', next, ..] = r.rest() {
+        if *next != b')' {
+            r.skip(2);
+            let first = Address::read(r)?;
+            if r.eat(b')') {
+                return Ok([first].into());
+            }
+            return read_more(r, [first].into());
         }
+    } else if eat_nil(r) {
+        return Ok(AddressList::default());
+    }
+    odd_addresses(r)
+}
+
+#[cold]
+fn odd_addresses(r: &mut Reader<'_>) -> Result<AddressList, ParseError> {
+    let start = r.offset();
+    if !r.eat(b'(') {
         return match read_nstring_field(r)? {
             Some(text) if !text.is_empty() && !text.eq_ignore_ascii_case("NIL") => {
                 Err(ParseError::new(start, "expected a list of addresses"))
             }
-            _ => r.deviate_at(start, "string-for-nil").map(|()| addresses),
+            _ => r.deviate_at(start, "string-for-nil").map(|()| AddressList::default()),
         };
     }
-    let start = r.offset();
-    r.skip(1);
     if matches!(r.peek(), Some(b'"' | b'{')) || is_bare_address(r) {
         r.deviate_at(start, "address-without-list")?;
-        addresses.push(Address::read(r)?);
-        return Ok(addresses);
+        return Ok([Address::read(r)?].into());
     }
-    addresses.reserve_exact(1);
+    let list = read_more(r, Vec::new())?;
+    if list.is_empty() {
+        r.deviate_at(start, "empty-list-for-nil")?;
+    }
+    Ok(list)
+}
+
+/// The addresses up to the list's `)`.
+fn read_more(r: &mut Reader<'_>, mut addresses: Vec<Address>) -> Result<AddressList, ParseError> {
     loop {
         match r.peek() {
             Some(b'(') => {
@@ -147,10 +227,7 @@ pub(crate) fn read_addresses(r: &mut Reader<'_>) -> Result<Vec<Address>, ParseEr
             }
             Some(b')') => {
                 r.skip(1);
-                if addresses.is_empty() {
-                    r.deviate_at(start, "empty-list-for-nil")?;
-                }
-                return Ok(addresses);
+                return Ok(addresses.into());
             }
             Some(b' ') => {
                 r.deviate("space-between-addresses")?;

@@ -20,9 +20,9 @@ use super::{
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum BodyStructure {
     /// One that is not `multipart`.
-    Single(SinglePart),
+    Single(Box<SinglePart>),
     /// `multipart`.
-    Multi(MultiPart),
+    Multi(Box<MultiPart>),
 }
 
 /// A part that is not `multipart`.
@@ -157,7 +157,11 @@ pub struct Disposition {
 impl BodyStructure {
     /// A part of which nothing is known.
     fn unknown() -> Self {
-        Self::Multi(MultiPart { parts: Vec::new(), media_subtype: ImapString::EMPTY, extension: None })
+        Self::Multi(Box::new(MultiPart {
+            parts: Vec::new(),
+            media_subtype: ImapString::EMPTY,
+            extension: None,
+        }))
     }
 
     /// ```text
@@ -180,7 +184,7 @@ impl BodyStructure {
         r.nested(|r| {
             r.no_space()?;
             match r.peek() {
-                Some(b'(') => read_multi(r).map(Self::Multi),
+                Some(b'(') => read_multi(r),
                 Some(b')') => {
                     r.deviate("empty-body")?;
                     r.skip(1);
@@ -204,17 +208,16 @@ impl BodyStructure {
 
     /// The extension data that every part can have, if the server gave any.
     #[must_use]
-    pub const fn common(&self) -> Option<&CommonExtension> {
+    pub fn common(&self) -> Option<&CommonExtension> {
         match self {
-            Self::Single(SinglePart { extension: Some(extension), .. }) => Some(&extension.common),
-            Self::Multi(MultiPart { extension: Some(extension), .. }) => Some(&extension.common),
-            _ => None,
+            Self::Single(part) => part.extension.as_ref().map(|extension| &extension.common),
+            Self::Multi(part) => part.extension.as_ref().map(|extension| &extension.common),
         }
     }
 }
 
 /// Behind the first `(`, before the first part's.
-fn read_multi(r: &mut Reader<'_>) -> Result<MultiPart, ParseError> {
+fn read_multi(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
     let mut parts = Vec::with_capacity(2);
     loop {
         parts.push(BodyStructure::read(r)?);
@@ -229,11 +232,12 @@ fn read_multi(r: &mut Reader<'_>) -> Result<MultiPart, ParseError> {
     }
     if !more_fields(r)? {
         r.skip(1);
-        return Ok(MultiPart { parts, media_subtype: ImapString::EMPTY, extension: None });
+        let part = MultiPart { parts, media_subtype: ImapString::EMPTY, extension: None };
+        return Ok(BodyStructure::Multi(Box::new(part)));
     }
     let media_subtype = read_string_field(r)?;
     let extension = read_multi_extension(r)?;
-    Ok(MultiPart { parts, media_subtype, extension })
+    Ok(BodyStructure::Multi(Box::new(MultiPart { parts, media_subtype, extension })))
 }
 
 /// ```text
@@ -248,7 +252,7 @@ fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
     let start = r.offset();
     let media_type = read_string_field(r)?;
     if let Some(odd) = childless(r, start, &media_type)? {
-        return Ok(BodyStructure::Multi(odd));
+        return Ok(BodyStructure::Multi(Box::new(odd)));
     }
     let media_subtype = if more_fields(r)? { read_string_field(r)? } else { ImapString::EMPTY };
     let parameters = if more_fields(r)? { read_parameters(r)? } else { Vec::new() };
@@ -274,7 +278,7 @@ fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
     } else {
         None
     };
-    Ok(BodyStructure::Single(SinglePart {
+    Ok(BodyStructure::Single(Box::new(SinglePart {
         media_type,
         media_subtype,
         parameters,
@@ -284,7 +288,7 @@ fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
         octets,
         kind,
         extension,
-    }))
+    })))
 }
 
 /// A list where Content-MD5 is due: the field is missing and this is the disposition, unless it is

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use mailwire_core::ParseError;
 
 use super::{
-    address::{Address, more_fields, next_field, read_addresses, rest_of_list, write_addresses},
+    address::{AddressList, more_fields, next_field, read_addresses, rest_of_list, write_addresses},
     reader::Reader,
     string::{ImapString, eat_nil, read_nstring_field, write_nstring},
 };
@@ -19,17 +19,17 @@ pub struct Envelope {
     /// The Subject, still encoded.
     pub subject: Option<ImapString>,
     /// From.
-    pub from: Vec<Address>,
+    pub from: AddressList,
     /// Sender; the server gives From where there is none.
-    pub sender: Vec<Address>,
+    pub sender: AddressList,
     /// Reply-To; the server gives From where there is none.
-    pub reply_to: Vec<Address>,
+    pub reply_to: AddressList,
     /// To.
-    pub to: Vec<Address>,
+    pub to: AddressList,
     /// Cc.
-    pub cc: Vec<Address>,
+    pub cc: AddressList,
     /// Bcc.
-    pub bcc: Vec<Address>,
+    pub bcc: AddressList,
     /// In-Reply-To.
     pub in_reply_to: Option<ImapString>,
     /// Message-ID.
@@ -58,12 +58,17 @@ impl Envelope {
             r.skip(1);
             return Ok(Self::default());
         }
+        let date = read_nstring_field(r)?;
+        let subject = next_field(r)?;
+        let from_start = r.offset();
+        let from = next_addresses(r)?;
+        let from_bytes = r.since(from_start);
         let envelope = Self {
-            date: read_nstring_field(r)?,
-            subject: next_field(r)?,
-            from: next_addresses(r)?,
-            sender: next_addresses(r)?,
-            reply_to: next_addresses(r)?,
+            date,
+            subject,
+            sender: same_addresses(r, from_bytes, &from)?,
+            reply_to: same_addresses(r, from_bytes, &from)?,
+            from,
             to: next_addresses(r)?,
             cc: next_addresses(r)?,
             bcc: next_addresses(r)?,
@@ -94,7 +99,18 @@ impl Envelope {
     }
 }
 
+/// The next list of addresses, which is most likely the one whose bytes were `known`.
 #[inline]
-fn next_addresses(r: &mut Reader<'_>) -> Result<Vec<Address>, ParseError> {
-    if more_fields(r)? { read_addresses(r) } else { Ok(Vec::new()) }
+fn same_addresses(r: &mut Reader<'_>, known: &[u8], list: &AddressList) -> Result<AddressList, ParseError> {
+    // Of strings alone: a literal could have been streamed, and a deviation would not be told.
+    if known.ends_with(b"))") && r.rest().starts_with(known) && r.is_undeviated() && !known.contains(&b'{') {
+        r.skip(known.len());
+        return Ok(list.clone());
+    }
+    next_addresses(r)
+}
+
+#[inline]
+fn next_addresses(r: &mut Reader<'_>) -> Result<AddressList, ParseError> {
+    if more_fields(r)? { read_addresses(r) } else { Ok(AddressList::default()) }
 }

@@ -32,6 +32,17 @@ macro_rules! known {
             /// All that have a name here.
             pub(crate) const KNOWN: &'static [(&'static str, Self)] = &[$(($text, Self::$variant)),*];
 
+            /// The bit of one that is listed here, in a set.
+            #[inline]
+            const fn bit(&self) -> Option<u32> {
+                #[allow(dead_code)]
+                enum Order { $($variant,)* }
+                match self {
+                    $(Self::$variant => Some(1 << Order::$variant as u32),)*
+                    _ => None,
+                }
+            }
+
             /// The name of one that is listed here.
             const fn known_name(&self) -> Option<&'static str> {
                 match self {
@@ -389,98 +400,193 @@ fn odd_name(r: &mut Reader<'_>, reason: &'static str) -> Result<Option<Text>, Pa
     Ok(Some(name))
 }
 
-/// A set of flags. The ones with a name here cost no memory; their order is not kept.
-///
-/// ```
-/// use mailwire_imap::types::{Flag, FlagSet};
-///
-/// let flags: FlagSet = [Flag::Seen, Flag::new("$Label1")?].into_iter().collect();
-/// assert!(flags.contains(&Flag::Seen) && !flags.contains(&Flag::Deleted));
-/// assert_eq!(flags.to_string(), "(\\Seen $Label1)");
-/// # Ok::<(), mailwire_core::Invalid>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct FlagSet {
-    /// One bit for each of `Flag::KNOWN`.
-    known: u16,
-    others: Vec<Flag>,
+macro_rules! set {
+    ($(#[$doc:meta])* $set:ident of $item:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+        pub struct $set {
+            /// One bit for each of the known ones.
+            known: u32,
+            others: Vec<$item>,
+        }
+
+        impl $set {
+            /// None.
+            #[must_use]
+            pub const fn new() -> Self {
+                Self { known: 0, others: Vec::new() }
+            }
+
+            /// Adds one.
+            #[inline]
+            pub fn insert(&mut self, item: $item) {
+                match item.bit() {
+                    Some(bit) => self.known |= bit,
+                    None if self.others.contains(&item) => {}
+                    None => self.others.push(item),
+                }
+            }
+
+            /// Adds one without looking whether it is there: what a peer sends can be long.
+            #[inline]
+            fn push(&mut self, item: $item) {
+                match item.bit() {
+                    Some(bit) => self.known |= bit,
+                    None => self.others.push(item),
+                }
+            }
+
+            /// Takes one away; whether it was there.
+            pub fn remove(&mut self, item: &$item) -> bool {
+                let before = self.len();
+                match item.bit() {
+                    Some(bit) => self.known &= !bit,
+                    None => self.others.retain(|other| other != item),
+                }
+                self.len() != before
+            }
+
+            /// Whether it is there.
+            #[must_use]
+            pub fn contains(&self, item: &$item) -> bool {
+                match item.bit() {
+                    Some(bit) => self.known & bit != 0,
+                    None => self.others.contains(item),
+                }
+            }
+
+            /// How many there are.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.known.count_ones() as usize + self.others.len()
+            }
+
+            /// Whether there are none.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.known == 0 && self.others.is_empty()
+            }
+
+            /// All of them: those with a name here first, then the others in their order.
+            pub fn iter(&self) -> impl Iterator<Item = &$item> + '_ {
+                $item::KNOWN
+                    .iter()
+                    .map(|(_, item)| item)
+                    .filter(|item| item.bit().is_some_and(|bit| self.known & bit != 0))
+                    .chain(&self.others)
+            }
+
+            /// Appends the list with its parentheses.
+            pub(crate) fn write(&self, out: &mut Vec<u8>) {
+                out.push(b'(');
+                self.write_items(out);
+                out.push(b')');
+            }
+
+            fn write_items(&self, out: &mut Vec<u8>) {
+                let start = out.len();
+                let mut left = self.known;
+                while left != 0 {
+                    let at = left.trailing_zeros();
+                    left &= left - 1;
+                    if let Some((name, _)) = $item::KNOWN.get(at as usize) {
+                        if out.len() > start {
+                            out.push(b' ');
+                        }
+                        out.extend_from_slice(name.as_bytes());
+                    }
+                }
+                for item in &self.others {
+                    if out.len() > start {
+                        out.push(b' ');
+                    }
+                    item.write(out);
+                }
+            }
+        }
+
+        impl FromIterator<$item> for $set {
+            fn from_iter<I: IntoIterator<Item = $item>>(items: I) -> Self {
+                let mut set = Self::new();
+                set.extend(items);
+                set
+            }
+        }
+
+        impl Extend<$item> for $set {
+            fn extend<I: IntoIterator<Item = $item>>(&mut self, items: I) {
+                items.into_iter().for_each(|item| self.insert(item));
+            }
+        }
+
+        impl<const N: usize> From<[$item; N]> for $set {
+            fn from(items: [$item; N]) -> Self {
+                items.into_iter().collect()
+            }
+        }
+
+        impl fmt::Display for $set {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                display(f, |out| self.write(out))
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $set {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_seq(self.iter().map(alloc::string::ToString::to_string))
+            }
+        }
+    };
+}
+
+set! {
+    /// A set of flags. The ones with a name here cost no memory; their order is not kept.
+    ///
+    /// ```
+    /// use mailwire_imap::types::{Flag, FlagSet};
+    ///
+    /// let flags: FlagSet = [Flag::Seen, Flag::new("$Label1")?].into_iter().collect();
+    /// assert!(flags.contains(&Flag::Seen) && !flags.contains(&Flag::Deleted));
+    /// assert_eq!(flags.to_string(), "(\\Seen $Label1)");
+    /// # Ok::<(), mailwire_core::Invalid>(())
+    /// ```
+    FlagSet of Flag
+}
+
+set! {
+    /// A set of attributes of a mailbox. The ones with a name here cost no memory; their order is not
+    /// kept.
+    MailboxAttributes of MailboxAttribute
+}
+
+impl MailboxAttributes {
+    /// ```text
+    /// "(" [mbx-list-flags] ")"
+    /// ```
+    ///
+    /// Lenient: `NIL`; empty names.
+    #[inline]
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let mut set = Self::new();
+        if !r.eat(b'(') {
+            let start = r.offset();
+            if eat_nil(r) {
+                return r.deviate_at(start, "nil-for-empty-list").map(|()| set);
+            }
+            return Err(r.error("expected a list of attributes"));
+        }
+        r.items(|r| {
+            if let Some(attribute) = MailboxAttribute::read_maybe(r)? {
+                set.push(attribute);
+            }
+            Ok(())
+        })?;
+        Ok(set)
+    }
 }
 
 impl FlagSet {
-    /// No flags.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { known: 0, others: Vec::new() }
-    }
-
-    const fn bit(flag: &Flag) -> Option<u16> {
-        Some(match flag {
-            Flag::Seen => 1,
-            Flag::Answered => 1 << 1,
-            Flag::Flagged => 1 << 2,
-            Flag::Deleted => 1 << 3,
-            Flag::Draft => 1 << 4,
-            Flag::Recent => 1 << 5,
-            Flag::Forwarded => 1 << 6,
-            Flag::MdnSent => 1 << 7,
-            Flag::Junk => 1 << 8,
-            Flag::NotJunk => 1 << 9,
-            Flag::Phishing => 1 << 10,
-            Flag::Important => 1 << 11,
-            _ => return None,
-        })
-    }
-
-    /// Adds a flag.
-    #[inline]
-    pub fn insert(&mut self, flag: Flag) {
-        match Self::bit(&flag) {
-            Some(bit) => self.known |= bit,
-            None if self.others.contains(&flag) => {}
-            None => self.others.push(flag),
-        }
-    }
-
-    /// Takes a flag away; whether it was there.
-    pub fn remove(&mut self, flag: &Flag) -> bool {
-        let before = self.len();
-        match Self::bit(flag) {
-            Some(bit) => self.known &= !bit,
-            None => self.others.retain(|other| other != flag),
-        }
-        self.len() != before
-    }
-
-    /// Whether the flag is there.
-    #[must_use]
-    pub fn contains(&self, flag: &Flag) -> bool {
-        match Self::bit(flag) {
-            Some(bit) => self.known & bit != 0,
-            None => self.others.contains(flag),
-        }
-    }
-
-    /// The number of flags.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.known.count_ones() as usize + self.others.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.known == 0 && self.others.is_empty()
-    }
-
-    /// The flags: those with a name here first, then the others in their order.
-    pub fn iter(&self) -> impl Iterator<Item = &Flag> + '_ {
-        Flag::KNOWN
-            .iter()
-            .map(|(_, flag)| flag)
-            .filter(|flag| Self::bit(flag).is_some_and(|bit| self.known & bit != 0))
-            .chain(&self.others)
-    }
-
     /// ```text
     /// flag-list = "(" [flag *(SP flag)] ")"
     /// ```
@@ -522,64 +628,12 @@ impl FlagSet {
                 return Ok(());
             }
             match Flag::read_maybe(r)? {
-                Some(flag) => match Self::bit(&flag) {
-                    Some(bit) => set.known |= bit,
-                    None => set.others.push(flag),
-                },
+                Some(flag) => set.push(flag),
                 None => {}
             }
             Ok(())
         })?;
         Ok((set, wildcard))
-    }
-
-    /// Appends the list with its parentheses.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.push(b'(');
-        self.write_items(out);
-        out.push(b')');
-    }
-
-    fn write_items(&self, out: &mut Vec<u8>) {
-        for (at, flag) in self.iter().enumerate() {
-            if at > 0 {
-                out.push(b' ');
-            }
-            flag.write(out);
-        }
-    }
-}
-
-impl FromIterator<Flag> for FlagSet {
-    fn from_iter<I: IntoIterator<Item = Flag>>(flags: I) -> Self {
-        let mut set = Self::new();
-        set.extend(flags);
-        set
-    }
-}
-
-impl Extend<Flag> for FlagSet {
-    fn extend<I: IntoIterator<Item = Flag>>(&mut self, flags: I) {
-        flags.into_iter().for_each(|flag| self.insert(flag));
-    }
-}
-
-impl<const N: usize> From<[Flag; N]> for FlagSet {
-    fn from(flags: [Flag; N]) -> Self {
-        flags.into_iter().collect()
-    }
-}
-
-impl fmt::Display for FlagSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        display(f, |out| self.write(out))
-    }
-}
-
-#[cfg(feature = "serde")]
-impl serde::Serialize for FlagSet {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter().map(alloc::string::ToString::to_string))
     }
 }
 

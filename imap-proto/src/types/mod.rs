@@ -16,14 +16,14 @@ mod sequence;
 mod string;
 mod utf7;
 
-pub use address::Address;
+pub use address::{Address, AddressList};
 pub use body_structure::{
     BodyStructure, CommonExtension, ContentEncoding, Disposition, MessagePart, MultiExtension, MultiPart,
     PartExtension, PartKind, SinglePart,
 };
 pub use datetime::{Date, DateTime};
 pub use envelope::Envelope;
-pub use flag::{Flag, FlagSet, MailboxAttribute, OddName, PermanentFlags};
+pub use flag::{Flag, FlagSet, MailboxAttribute, MailboxAttributes, OddName, PermanentFlags};
 pub use mailbox::{ListPattern, MailboxName};
 pub(crate) use mailbox::{read_delimiter, write_delimiter};
 pub(crate) use number::{read_count, read_known_count};

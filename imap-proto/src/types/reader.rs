@@ -117,6 +117,12 @@ impl<'a> Reader<'a> {
         result
     }
 
+    /// Whether nothing was accepted so far that the grammar does not have.
+    #[inline]
+    pub(crate) fn is_undeviated(&self) -> bool {
+        self.cursor.deviations().is_empty()
+    }
+
     /// The bytes between `start` and here.
     #[inline]
     pub(crate) fn since(&self, start: usize) -> &'a [u8] {
