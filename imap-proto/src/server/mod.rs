@@ -14,7 +14,7 @@ use core::time::Duration;
 use bytes::BytesMut;
 pub use config::{Config, Timeouts};
 pub use event::Event;
-use mailwire_core::{Channel, Error, Misuse, Next, Output, SaslStep, SendError, Tickets, Upgrade, sasl};
+use mailwire_core::{Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl};
 pub use state::State;
 use state::{Current, Kind, Mode, Session};
 
@@ -24,6 +24,7 @@ use crate::{
     command::Literals,
     framing::{Framed, Framer, Speaker},
     response::{Code, Status, StatusKind},
+    types::Tag,
 };
 
 /// A server's connection, without its stream.
@@ -146,6 +147,12 @@ impl Connection {
     #[must_use]
     pub const fn is_rev2(&self) -> bool {
         self.session.rev2
+    }
+
+    /// The tag of the command in progress, which ESEARCH names. `None` if this is not its ticket.
+    #[must_use]
+    pub fn tag(&self, ticket: Ticket) -> Option<&Tag> {
+        self.current.as_ref().filter(|current| current.ticket == ticket).map(|current| &current.tag)
     }
 
     fn offers_tls(&self) -> bool {

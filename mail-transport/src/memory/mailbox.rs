@@ -95,6 +95,17 @@ impl NewMessage {
     }
 }
 
+/// A message's flags after [`View::store`](super::View::store).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The message.
+    pub uid: u32,
+    /// Its flags now.
+    pub flags: Flags,
+    /// Whether they were others before.
+    pub changed: bool,
+}
+
 /// The state of one mailbox. It lives under its account's lock.
 #[derive(Debug)]
 pub(super) struct Mailbox {
@@ -173,7 +184,7 @@ impl Mailbox {
         flags: &Flags,
         by: u64,
         seen: u64,
-    ) -> Vec<(u32, Flags)> {
+    ) -> Vec<Stored> {
         let changed = self.change();
         let mut stored = Vec::new();
         let mut any = false;
@@ -189,13 +200,14 @@ impl Mailbox {
                     message.flags.remove(flag.as_bytes());
                 }),
             }
-            if !before.same(&message.flags) {
+            let is_other = !before.same(&message.flags);
+            if is_other {
                 any = true;
                 // A change by somebody else that this session has not seen: it must still be told.
                 let unseen = message.changed > seen && message.changed_by != by;
                 (message.changed, message.changed_by) = (changed, if unseen { NOBODY } else { by });
             }
-            stored.push((*uid, message.flags.clone()));
+            stored.push(Stored { uid: *uid, flags: message.flags.clone(), changed: is_other });
         }
         if any {
             self.announce(changed);

@@ -17,6 +17,7 @@
 mod account;
 mod error;
 mod flags;
+mod imap;
 mod mailbox;
 mod maildrop;
 mod view;
@@ -34,7 +35,8 @@ use crate::sasl::{Authenticator, StoredPassword, Unavailable};
 pub use account::{DELIMITER, MailboxInfo, Status, User};
 pub use error::Refused;
 pub use flags::{Change, Flags};
-pub use mailbox::{InternalDate, Message, NewMessage};
+pub use imap::UserSession;
+pub use mailbox::{InternalDate, Message, NewMessage, Stored};
 pub use maildrop::Maildrop;
 pub use view::{Changes, Copied, View};
 

@@ -130,8 +130,8 @@ fn sessions_see_each_other() {
     assert!(!two.is_recent(first), "recent for one session only");
 
     let stored = one.store(&[first, 77], Change::Add, &flags(&["\\Seen", "$Junk"])).unwrap();
-    assert_eq!((stored.len(), stored[0].0), (1, first), "what is gone is left out");
-    assert!(stored[0].1.same(&flags(&["\\seen", "$junk"])));
+    assert_eq!((stored.len(), stored[0].uid), (1, first), "what is gone is left out");
+    assert!(stored[0].flags.same(&flags(&["\\seen", "$junk"])));
     assert!(one.take_changes().is_empty(), "one's own change is known");
     let changed = two.take_changes().changed;
     assert!(changed[0].flags.same(&flags(&["\\SEEN", "$junk"])));

@@ -8,7 +8,7 @@ use super::{
     account::Account,
     error::Refused,
     flags::{Change, Flags},
-    mailbox::{Mailbox, Message, NOBODY},
+    mailbox::{Mailbox, Message, NOBODY, Stored},
 };
 
 /// A mailbox as one session has it open. What other sessions do comes as [`Changes`].
@@ -185,7 +185,7 @@ impl View {
     /// # Errors
     ///
     /// The mailbox is gone, or open for reading only.
-    pub fn store(&mut self, uids: &[u32], how: Change, flags: &Flags) -> Result<Vec<(u32, Flags)>, Refused> {
+    pub fn store(&mut self, uids: &[u32], how: Change, flags: &Flags) -> Result<Vec<Stored>, Refused> {
         self.check_writable()?;
         let (id, seen) = (self.id, self.seen);
         self.with(|mailbox| mailbox.store(uids, how, flags, id, seen))

@@ -6,10 +6,12 @@
 
 mod address;
 mod decode;
+mod envelope;
 pub mod header;
 mod mime;
 mod search;
 mod section;
+mod structure;
 mod words;
 
 use bytes::Bytes;

@@ -15,8 +15,8 @@ pub trait Candidate {
     fn uid(&self) -> u32;
     /// Whether this flag is set: `\\Seen`, `$Junk`.
     fn has_flag(&self, flag: &[u8]) -> bool;
-    /// The day of its internal date, in the date's own time zone.
-    fn internal_date(&self) -> Date;
+    /// The day of its internal date, in the date's own time zone; `None` if it has none.
+    fn internal_date(&self) -> Option<Date>;
     /// Its size in bytes.
     fn size(&self) -> u64;
     /// The message itself.
@@ -37,7 +37,7 @@ pub trait Candidate {
             SearchKey::All => true,
             SearchKey::Answered => self.has_flag(b"\\Answered"),
             SearchKey::Bcc(word) => field(b"bcc", word),
-            SearchKey::Before(date) => self.internal_date() < *date,
+            SearchKey::Before(date) => self.internal_date().is_some_and(|day| day < *date),
             SearchKey::Body(word) => self.message().body_contains(&word_of(word)),
             SearchKey::Cc(word) => field(b"cc", word),
             SearchKey::Deleted => self.has_flag(b"\\Deleted"),
@@ -48,13 +48,13 @@ pub trait Candidate {
             SearchKey::Keyword(keyword) => self.has_flag(keyword.as_bytes()),
             SearchKey::Larger(size) => self.size() > *size,
             SearchKey::Not(key) => !self.matches(key),
-            SearchKey::On(date) => self.internal_date() == *date,
+            SearchKey::On(date) => self.internal_date() == Some(*date),
             SearchKey::Or(one, other) => self.matches(one) || self.matches(other),
             SearchKey::Seen => self.has_flag(b"\\Seen"),
             SearchKey::SentBefore(date) => sent(|sent, date| sent < date, date),
             SearchKey::SentOn(date) => sent(|sent, date| sent == date, date),
             SearchKey::SentSince(date) => sent(|sent, date| sent >= date, date),
-            SearchKey::Since(date) => self.internal_date() >= *date,
+            SearchKey::Since(date) => self.internal_date().is_some_and(|day| day >= *date),
             SearchKey::Smaller(size) => self.size() < *size,
             SearchKey::Subject(word) => field(b"subject", word),
             SearchKey::Text(word) => self.message().text_contains(&word_of(word)),

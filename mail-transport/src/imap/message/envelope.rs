@@ -1,0 +1,116 @@
+//! ENVELOPE: RFC 9051 section 7.5.2.
+
+use bytes::Bytes;
+use mailwire_core::Text;
+use mailwire_imap::types::{self, Envelope, ImapString};
+
+use super::{Message, Part, address, address::addresses, header};
+
+impl Message {
+    /// The header's most wanted fields. Encoded words stay encoded; Sender and Reply-To are those of
+    /// From if there are none.
+    #[must_use]
+    pub fn envelope(&self) -> Envelope {
+        self.envelope_of(&self.root)
+    }
+
+    /// The same of an embedded message.
+    #[must_use]
+    pub fn envelope_of(&self, message: &Part) -> Envelope {
+        let header = self.header(message);
+        let mut envelope = Envelope::default();
+        for field in header::fields(&header) {
+            let value = || field.value();
+            let is = |name: &str| field.is(name.as_bytes());
+            if is("from") {
+                envelope.from.extend(address_list(&value()));
+            } else if is("sender") {
+                envelope.sender.extend(address_list(&value()));
+            } else if is("reply-to") {
+                envelope.reply_to.extend(address_list(&value()));
+            } else if is("to") {
+                envelope.to.extend(address_list(&value()));
+            } else if is("cc") {
+                envelope.cc.extend(address_list(&value()));
+            } else if is("bcc") {
+                envelope.bcc.extend(address_list(&value()));
+            } else {
+                let once = if is("date") {
+                    &mut envelope.date
+                } else if is("subject") {
+                    &mut envelope.subject
+                } else if is("in-reply-to") {
+                    &mut envelope.in_reply_to
+                } else if is("message-id") {
+                    &mut envelope.message_id
+                } else {
+                    continue;
+                };
+                once.get_or_insert_with(|| string(value()));
+            }
+        }
+        if envelope.sender.is_empty() {
+            envelope.sender.clone_from(&envelope.from);
+        }
+        if envelope.reply_to.is_empty() {
+            envelope.reply_to.clone_from(&envelope.from);
+        }
+        envelope
+    }
+}
+
+fn address_list(value: &Bytes) -> impl Iterator<Item = types::Address> {
+    addresses(value).into_iter().map(|address| match address {
+        address::Address::Mailbox { name, route, mailbox, host } => types::Address {
+            name: name.map(string),
+            adl: route.map(string),
+            mailbox: Some(string(mailbox)),
+            host: Some(string(host)),
+        },
+        address::Address::GroupStart(name) => {
+            types::Address { mailbox: Some(string(name)), ..types::Address::default() }
+        }
+        address::Address::GroupEnd => types::Address::default(),
+    })
+}
+
+/// Text of a header, in which there is no NUL any more.
+pub(super) fn string(text: Bytes) -> ImapString {
+    ImapString::new(Text::from(text)).unwrap_or(ImapString::EMPTY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope(raw: &'static str) -> Envelope {
+        Message::parse(Bytes::from_static(raw.as_bytes())).envelope()
+    }
+
+    #[test]
+    fn fields_and_defaults() {
+        let envelope = envelope(
+            "Subject: =?utf-8?q?h=C3=A9?=\r\n there\r\nsubject: second\r\nFrom: \"A, B\" <a@b>\r\n\
+             To: c@d\r\nTo: e@f\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\nMessage-ID: <1@x>\r\n\r\n",
+        );
+        assert_eq!(envelope.subject.unwrap(), "=?utf-8?q?h=C3=A9?= there");
+        assert_eq!(envelope.from[0].name.clone().unwrap(), "A, B");
+        assert_eq!((&envelope.sender, &envelope.reply_to), (&envelope.from, &envelope.from));
+        assert_eq!(envelope.to.len(), 2);
+        assert_eq!(envelope.message_id.unwrap(), "<1@x>");
+        assert!(envelope.in_reply_to.is_none() && envelope.cc.is_empty());
+    }
+
+    #[test]
+    fn groups() {
+        let to = envelope("To: us: a@b;\r\n\r\n").to;
+        let mailboxes: Vec<_> = to.iter().map(|a| (a.mailbox.is_some(), a.host.is_some())).collect();
+        assert_eq!(mailboxes, [(true, false), (true, true), (false, false)]);
+    }
+
+    #[test]
+    fn without_a_header() {
+        assert_eq!(envelope(""), Envelope::default());
+        assert_eq!(envelope("\r\nSubject: body"), Envelope::default());
+    }
+}

@@ -1,0 +1,198 @@
+//! BODY and BODYSTRUCTURE: RFC 9051 section 7.5.2.
+
+use bytes::Bytes;
+use mailwire_imap::types::{
+    BodyStructure, CommonExtension, ContentEncoding, Disposition, ImapString, MessagePart, MultiExtension,
+    MultiPart, PartExtension, PartKind, SinglePart,
+};
+
+use super::{
+    Content, Message, Part,
+    envelope::string,
+    header,
+    mime::{tokens, value_with_parameters},
+};
+
+impl Message {
+    /// What parts the message has: `BODYSTRUCTURE`, or `BODY` without what that leaves out.
+    #[must_use]
+    pub fn structure(&self, extended: bool) -> BodyStructure {
+        self.structure_of(&self.root, extended)
+    }
+
+    fn structure_of(&self, part: &Part, extended: bool) -> BodyStructure {
+        let fields = self.content_fields(part);
+        let parameters = parameters(&part.content_type.parameters);
+        let media_subtype = string(part.content_type.subtype.clone());
+        let kind = match &part.content {
+            Content::Multipart(parts) => {
+                return BodyStructure::Multi(MultiPart {
+                    parts: parts.iter().map(|part| self.structure_of(part, extended)).collect(),
+                    media_subtype,
+                    extension: extended.then(|| MultiExtension { parameters, common: fields.common() }),
+                });
+            }
+            Content::Message { message, lines } => PartKind::Message(Box::new(MessagePart {
+                envelope: self.envelope_of(message),
+                body: self.structure_of(message, extended),
+                lines: Some(*lines),
+            })),
+            Content::Leaf { lines } if part.content_type.kind.eq_ignore_ascii_case(b"text") => {
+                PartKind::Text { lines: Some(*lines) }
+            }
+            Content::Leaf { .. } => PartKind::Basic,
+        };
+        BodyStructure::Single(SinglePart {
+            media_type: string(part.content_type.kind.clone()),
+            media_subtype,
+            parameters,
+            id: fields.id.clone().map(string),
+            description: fields.description.clone().map(string),
+            encoding: encoding(fields.encoding.as_ref()),
+            octets: Some(part.body.len() as u64),
+            kind,
+            extension: extended
+                .then(|| PartExtension { md5: fields.md5.clone().map(string), common: fields.common() }),
+        })
+    }
+
+    fn content_fields(&self, part: &Part) -> Fields {
+        let mut fields = Fields::default();
+        let header = self.header(part);
+        for field in header::fields(&header) {
+            let Some((prefix, rest)) = field.name.split_at_checked("content-".len()) else { continue };
+            if !prefix.eq_ignore_ascii_case(b"content-") {
+                continue;
+            }
+            let is = |name: &str| rest.eq_ignore_ascii_case(name.as_bytes());
+            let slot = if is("id") {
+                &mut fields.id
+            } else if is("description") {
+                &mut fields.description
+            } else if is("transfer-encoding") {
+                &mut fields.encoding
+            } else if is("md5") {
+                &mut fields.md5
+            } else if is("disposition") {
+                &mut fields.disposition
+            } else if is("language") {
+                &mut fields.language
+            } else if is("location") {
+                &mut fields.location
+            } else {
+                continue;
+            };
+            slot.get_or_insert_with(|| field.value());
+        }
+        fields
+    }
+}
+
+/// The values of the fields that describe a part's content.
+#[derive(Default)]
+struct Fields {
+    id: Option<Bytes>,
+    description: Option<Bytes>,
+    encoding: Option<Bytes>,
+    md5: Option<Bytes>,
+    disposition: Option<Bytes>,
+    language: Option<Bytes>,
+    location: Option<Bytes>,
+}
+
+impl Fields {
+    fn common(&self) -> CommonExtension {
+        let disposition = self.disposition.as_ref().and_then(value_with_parameters);
+        CommonExtension {
+            disposition: disposition
+                .map(|(kind, list)| Disposition { kind: string(kind), parameters: parameters(&list) }),
+            language: self
+                .language
+                .as_ref()
+                .map(tokens)
+                .unwrap_or_default()
+                .into_iter()
+                .map(string)
+                .collect(),
+            location: self.location.clone().map(string),
+            others: Vec::new(),
+        }
+    }
+}
+
+fn parameters(list: &[(Bytes, Bytes)]) -> Vec<(ImapString, ImapString)> {
+    list.iter().map(|(name, value)| (string(name.clone()), string(value.clone()))).collect()
+}
+
+fn encoding(value: Option<&Bytes>) -> ContentEncoding {
+    let value = value.map(|value| value.trim_ascii()).unwrap_or_default();
+    let is = |name: &str| value.eq_ignore_ascii_case(name.as_bytes());
+    if value.is_empty() || is("7bit") {
+        ContentEncoding::SevenBit
+    } else if is("8bit") {
+        ContentEncoding::EightBit
+    } else if is("binary") {
+        ContentEncoding::Binary
+    } else if is("base64") {
+        ContentEncoding::Base64
+    } else if is("quoted-printable") {
+        ContentEncoding::QuotedPrintable
+    } else {
+        ContentEncoding::Other(string(Bytes::copy_from_slice(value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn structure(raw: &'static str, extended: bool) -> BodyStructure {
+        Message::parse(Bytes::from_static(raw.as_bytes())).structure(extended)
+    }
+
+    #[test]
+    fn a_plain_message() {
+        let BodyStructure::Single(part) = structure("Subject: x\r\n\r\none\r\ntwo", false) else { panic!() };
+        assert_eq!(
+            (&part.media_type, &part.media_subtype),
+            (&string("text".into()), &string("plain".into()))
+        );
+        assert_eq!((part.octets, part.kind), (Some(8), PartKind::Text { lines: Some(2) }));
+        assert!(part.extension.is_none());
+        assert_eq!(part.encoding, ContentEncoding::SevenBit);
+    }
+
+    #[test]
+    fn parts_and_their_fields() {
+        let BodyStructure::Multi(multi) = structure(
+            "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: image/png; name=\"a b\"\r\n\
+             Content-Transfer-Encoding: BASE64\r\nContent-Disposition: attachment; filename=f.png\r\n\
+             Content-ID: <1@x>\r\nContent-Language: de, en\r\n\r\nAAAA\r\n\
+             --x\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nhi\r\n--x--\r\n",
+            true,
+        ) else {
+            panic!()
+        };
+        assert_eq!((multi.media_subtype, multi.parts.len()), (string("mixed".into()), 2));
+        assert_eq!(multi.extension.unwrap().parameters.len(), 1);
+        let BodyStructure::Single(image) = &multi.parts[0] else { panic!() };
+        assert_eq!((&image.encoding, image.octets), (&ContentEncoding::Base64, Some(4)));
+        let common = &image.extension.as_ref().unwrap().common;
+        assert_eq!(common.disposition.as_ref().unwrap().kind, "attachment");
+        assert_eq!(common.language.len(), 2);
+        let BodyStructure::Single(message) = &multi.parts[1] else { panic!() };
+        let PartKind::Message(inner) = &message.kind else { panic!() };
+        assert_eq!(inner.envelope.subject.as_ref().unwrap(), &"inner");
+        assert_eq!(inner.lines, Some(3));
+    }
+
+    #[test]
+    fn an_empty_multipart_has_a_part() {
+        for raw in
+            ["Content-Type: multipart/mixed\r\n\r\n", "Content-Type: multipart/x; boundary=a\r\n\r\n--a--"]
+        {
+            let BodyStructure::Multi(multi) = structure(raw, true) else { panic!() };
+            assert_eq!(multi.parts.len(), 1);
+        }
+    }
+}

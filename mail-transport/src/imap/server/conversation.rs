@@ -1,0 +1,321 @@
+//! One client's conversation: from command to answer.
+
+use std::sync::Arc;
+
+use mailwire_core::{Channel, Misuse, SaslStep, Ticket};
+use mailwire_imap::{
+    command::{Authenticate, Command, Login},
+    response::{Code, Status, StatusKind, Untagged},
+    server::Event,
+    types::ImapString,
+};
+
+use super::{
+    numbers::BadSet,
+    open::Open,
+    sending::{ServerDriver, push},
+    service::{No, Service, Session, status},
+};
+use crate::{
+    Error, Step, Stream,
+    sasl::{Authenticator, Identity, Mechanism, ServerExchange, ServerStep, Unavailable},
+    server::{Handle, Notice},
+};
+
+pub(super) struct Conversation<S: Service> {
+    pub(super) driver: ServerDriver,
+    pub(super) handle: Option<Handle>,
+    pub(super) service: Arc<S>,
+    pub(super) channel: Channel,
+    pub(super) allow_clear_credentials: bool,
+    /// Failed logins that are left.
+    pub(super) attempts: usize,
+    pub(super) session: Option<S::Session>,
+    pub(super) open: Option<Open>,
+}
+
+/// Why a command does not end in OK.
+pub(super) enum Stop {
+    No(No),
+    Bad(&'static str),
+    /// The machine has answered it already.
+    Answered,
+    /// The conversation cannot go on.
+    Fatal(Error),
+}
+
+impl From<No> for Stop {
+    fn from(no: No) -> Self {
+        Self::No(no)
+    }
+}
+
+impl<E: Into<Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Fatal(error.into())
+    }
+}
+
+impl From<BadSet> for Stop {
+    fn from(bad: BadSet) -> Self {
+        Self::Bad(match bad {
+            BadSet::OutOfRange => "There is no message of this number",
+            BadSet::TooLarge => "Too many search keys",
+        })
+    }
+}
+
+pub(super) fn done() -> Status {
+    status(StatusKind::Ok, "Done")
+}
+
+impl<S: Service> Conversation<S> {
+    /// Until the client leaves or the connection fails.
+    pub(super) async fn run(&mut self) -> Result<(), Error> {
+        loop {
+            let step = tokio::select! {
+                biased;
+                notice = notice(self.handle.as_ref()) => {
+                    self.say_bye(notice);
+                    self.driver.next().await?
+                }
+                step = self.driver.next() => step?,
+            };
+            match step {
+                Step::Event(Event::Command { ticket, command, .. }) => self.command(ticket, command).await?,
+                Step::Event(Event::Malformed { error, .. }) => tracing::debug!(%error, "malformed"),
+                Step::Event(_) => {}
+                Step::Upgrade(_) => {
+                    let Some(handle) = self.handle.clone() else { return Err(Error::Closed) };
+                    self.driver.upgrade_in_place(Stream::Absent, |stream| handle.start_tls(stream)).await?;
+                }
+                // Each command is answered before the next step, so nothing is due from here.
+                Step::Blocked => return Err(Misuse::WrongState("a command was not answered").into()),
+                Step::Closed => return Ok(()),
+            }
+        }
+    }
+
+    fn say_bye(&mut self, notice: Notice) {
+        self.handle = None;
+        let text = match notice {
+            Notice::Unauthenticated => "Nobody has logged in",
+            _ => "The server shuts down",
+        };
+        let bye = status(StatusKind::Bye, text).with_code(Code::Unavailable);
+        // If it cannot be said any more, the connection is at its end anyway.
+        let _ = self.driver.connection_mut().notify(Untagged::Status(bye));
+    }
+
+    async fn command(&mut self, ticket: Ticket, command: Command) -> Result<(), Error> {
+        let permits_expunge = command.permits_expunge();
+        tracing::trace!(command = command.name(), "command");
+        let status = match self.execute(ticket, command).await {
+            Ok(status) => status,
+            Err(Stop::No(no)) => no.into(),
+            Err(Stop::Bad(reason)) => status(StatusKind::Bad, reason),
+            Err(Stop::Answered) => return Ok(()),
+            Err(Stop::Fatal(error)) => return Err(error),
+        };
+        if let (Some(session), Some(open)) = (&mut self.session, &mut self.open) {
+            let updates = session.poll_updates().await;
+            open.tell(&mut self.driver, updates, permits_expunge).await?;
+        }
+        match self.driver.connection_mut().reply(ticket, status) {
+            // BYE was said.
+            Err(error) if error.reason == Misuse::Closed => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
+    async fn execute(&mut self, ticket: Ticket, command: Command) -> Result<Status, Stop> {
+        match command {
+            Command::Noop | Command::Check | Command::Logout => Ok(done()),
+            Command::StartTls => {
+                if self.handle.is_none() {
+                    return Err(No::unavailable().into());
+                }
+                self.driver.connection_mut().accept_upgrade(ticket)?;
+                Err(Stop::Answered)
+            }
+            Command::Login(login) => self.login(login).await,
+            Command::Authenticate(authenticate) => self.authenticate(authenticate).await,
+            Command::Id(client) => {
+                let client: Vec<_> = client
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(name, value)| (name.into_text(), value.map(|value| value.into_text())))
+                    .collect();
+                let ours = self.service.id(&client).into_iter().filter_map(|(name, value)| {
+                    Some((ImapString::new(name).ok()?, ImapString::new(value).ok()))
+                });
+                push(&mut self.driver, Untagged::Id(ours.collect())).await?;
+                Ok(done())
+            }
+            Command::Idle => self.idle(ticket).await,
+            Command::Select(select) => self.select(&select.mailbox, false).await,
+            Command::Examine(select) => self.select(&select.mailbox, true).await,
+            Command::Close => self.close(true).await,
+            Command::Unselect => self.close(false).await,
+            Command::Create(mailbox) => {
+                let (session, name) = self.session_and_name(&mailbox)?;
+                session.create(&name).await?;
+                Ok(done())
+            }
+            Command::Delete(mailbox) => {
+                let (session, name) = self.session_and_name(&mailbox)?;
+                session.delete(&name).await?;
+                Ok(done())
+            }
+            Command::Rename { from, to } => {
+                let to = self.name(&to);
+                let (session, from) = self.session_and_name(&from)?;
+                session.rename(&from, &to).await?;
+                Ok(done())
+            }
+            Command::Subscribe(mailbox) => {
+                let (session, name) = self.session_and_name(&mailbox)?;
+                session.subscribe(&name, true).await?;
+                Ok(done())
+            }
+            Command::Unsubscribe(mailbox) => {
+                let (session, name) = self.session_and_name(&mailbox)?;
+                session.subscribe(&name, false).await?;
+                Ok(done())
+            }
+            Command::List(list) => self.list(list).await,
+            Command::Lsub { reference, pattern } => self.lsub(&reference, &pattern).await,
+            Command::Namespace => self.namespace().await,
+            Command::Status { mailbox, items } => self.status(&mailbox, &items).await,
+            Command::Append(append) => self.append(ticket, append).await,
+            Command::Expunge => self.expunge(None).await,
+            Command::UidExpunge(set) => self.expunge(Some(&set)).await,
+            Command::Search(search) => self.search(ticket, search).await,
+            Command::Fetch(fetch) => self.fetch(fetch).await,
+            Command::Store(store) => self.store(store).await,
+            Command::Copy(copy) => self.copy(copy).await,
+            Command::Move(copy) => self.relocate(copy).await,
+            _ => Err(Stop::Bad("Unknown command")),
+        }
+    }
+
+    async fn login(&mut self, login: Login) -> Result<Status, Stop> {
+        let user = login.user().as_str();
+        let verified = match user {
+            Some(user) => self.service.authenticator().verify_password(user, login.password()).await,
+            None => Ok(false),
+        };
+        match (verified, user) {
+            (Ok(true), Some(user)) => self.let_in(&Identity::new(user)).await,
+            (Err(Unavailable), _) => Err(No::unavailable().into()),
+            _ => self.refuse_login().await,
+        }
+    }
+
+    async fn authenticate(&mut self, command: Authenticate) -> Result<Status, Stop> {
+        let context = super::context(self.driver.stream(), self.channel, self.allow_clear_credentials);
+        let service = Arc::clone(&self.service);
+        let authenticator = service.authenticator();
+        let exchange = Mechanism::from_name(command.mechanism.as_bytes())
+            .and_then(|mechanism| ServerExchange::new(authenticator, mechanism, &context).ok());
+        let Some(mut exchange) = exchange else {
+            return Err(No::new("This mechanism is not available").with_code(Code::Cannot).into());
+        };
+        let mut step = exchange.start(authenticator, command.initial.as_ref()).await;
+        loop {
+            match step {
+                ServerStep::Challenge(challenge) => {
+                    use mailwire_core::Connection as _;
+                    self.driver.connection_mut().send_auth(SaslStep::Data(challenge))?;
+                    let response = self.auth_response().await?;
+                    step = exchange.step(authenticator, &response).await;
+                }
+                ServerStep::Success(identity) => return self.let_in(&identity).await,
+                // The machine has answered it.
+                ServerStep::Cancelled => return Err(Stop::Answered),
+                ServerStep::Unavailable => return Err(No::unavailable().into()),
+                _ => return self.refuse_login().await,
+            }
+        }
+    }
+
+    async fn auth_response(&mut self) -> Result<SaslStep, Stop> {
+        loop {
+            match self.driver.next().await? {
+                Step::Event(Event::AuthResponse { step, .. }) => return Ok(step),
+                // A line that is no base64: the machine has answered it.
+                Step::Event(Event::Malformed { .. }) => return Err(Stop::Answered),
+                Step::Event(_) => {}
+                _ => return Err(Error::Closed.into()),
+            }
+        }
+    }
+
+    async fn let_in(&mut self, identity: &Identity) -> Result<Status, Stop> {
+        self.session = Some(self.service.open(identity).await?);
+        if let Some(handle) = &self.handle {
+            handle.authenticated();
+        }
+        tracing::info!(user = %identity.acting_as, mechanism = identity.mechanism.map(Mechanism::name), "logged in");
+        // The machine adds the capabilities.
+        Ok(status(StatusKind::Ok, "Logged in"))
+    }
+
+    async fn refuse_login(&mut self) -> Result<Status, Stop> {
+        tracing::info!("login refused");
+        self.attempts = self.attempts.saturating_sub(1);
+        if self.attempts == 0 {
+            let bye = status(StatusKind::Bye, "Too many failed logins");
+            push(&mut self.driver, Untagged::Status(bye)).await?;
+        }
+        // The same words whatever was wrong.
+        let no = No::new("User name or password is wrong").with_code(Code::AuthenticationFailed);
+        Err(no.into())
+    }
+
+    /// IDLE: what others do is told at once (RFC 9051 section 6.3.13).
+    async fn idle(&mut self, ticket: Ticket) -> Result<Status, Stop> {
+        self.driver.connection_mut().accept_idle(ticket)?;
+        loop {
+            use mailwire_core::Connection as _;
+            // A client that does not read gets no more before it does.
+            if self.driver.connection_mut().output().is_full() {
+                self.driver.flush().await?;
+            }
+            let updates = async {
+                match (&mut self.session, &self.open) {
+                    (Some(session), Some(_)) => session.updates().await,
+                    _ => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                notice = notice(self.handle.as_ref()) => {
+                    self.say_bye(notice);
+                    return Err(Stop::Answered);
+                }
+                step = self.driver.next() => match step? {
+                    Step::Event(Event::IdleDone { .. }) => return Ok(done()),
+                    Step::Event(_) => {}
+                    _ => return Err(Error::Closed.into()),
+                },
+                updates = updates => {
+                    if let Some(open) = &mut self.open {
+                        open.tell(&mut self.driver, updates, true).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn rev2(&self) -> bool {
+        self.driver.connection().is_rev2()
+    }
+}
+
+async fn notice(handle: Option<&Handle>) -> Notice {
+    match handle {
+        Some(handle) => handle.notice().await,
+        None => std::future::pending().await,
+    }
+}

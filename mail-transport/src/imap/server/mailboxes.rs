@@ -1,0 +1,259 @@
+//! Commands about mailboxes.
+
+use mailwire_core::Ticket;
+use mailwire_imap::{
+    command::{Append, AppendData, List, ListReturn, StatusItem as Item},
+    response::{
+        Code, ListExtension, ListKind, ListResponse, MailboxStatus, Namespace, NamespaceResponse,
+        Status as WireStatus, StatusItem, StatusKind, Untagged,
+    },
+    types::{ImapString, ListPattern, MailboxAttribute, MailboxName, UidSet},
+};
+
+use super::{
+    body::{Body, Left},
+    conversation::{Conversation, Stop, done},
+    listing::{self, Listed, Mailbox, unicode_name, wire_name},
+    numbers::Numbers,
+    open::Open,
+    sending::push,
+    service::{NewMessage, Service, Session, Status, status},
+};
+
+impl<S: Service> Conversation<S> {
+    pub(super) fn session(&mut self) -> Result<&mut S::Session, Stop> {
+        self.session.as_mut().ok_or(Stop::Bad("Log in first"))
+    }
+
+    pub(super) fn name(&self, mailbox: &MailboxName) -> String {
+        unicode_name(mailbox, self.rev2())
+    }
+
+    pub(super) fn session_and_name(
+        &mut self,
+        mailbox: &MailboxName,
+    ) -> Result<(&mut S::Session, String), Stop> {
+        let name = self.name(mailbox);
+        Ok((self.session()?, name))
+    }
+
+    /// SELECT and EXAMINE: RFC 9051 section 6.3.2.
+    pub(super) async fn select(
+        &mut self,
+        mailbox: &MailboxName,
+        read_only: bool,
+    ) -> Result<WireStatus, Stop> {
+        // Whatever comes of it, the mailbox before it is closed.
+        let before = self.open.take();
+        let rev2 = self.rev2();
+        let (session, name) = self.session_and_name(mailbox)?;
+        if before.is_some() {
+            session.unselect().await;
+        }
+        let selected = session.select(&name, read_only).await?;
+        let read_only = read_only || selected.read_only;
+        let numbers = Numbers::new(selected.uids, selected.recent);
+        let mut tell = vec![Untagged::Flags(selected.flags), Untagged::Exists(numbers.len())];
+        let ok = |code, text| Untagged::Status(status(StatusKind::Ok, text).with_code(code));
+        if rev2 {
+            let name = listed(ListKind::List, Mailbox::new(name), rev2);
+            tell.extend(name.map(|list| Untagged::List(Box::new(list))));
+        } else {
+            tell.push(Untagged::Recent(numbers.recent()));
+            let unseen = selected.unseen.and_then(|uid| numbers.number(uid));
+            tell.extend(unseen.map(|number| ok(Code::Unseen(number), "The first unseen message")));
+        }
+        tell.push(ok(Code::UidValidity(selected.uid_validity), "UIDs are valid"));
+        tell.push(ok(Code::UidNext(selected.uid_next), "The next UID"));
+        tell.push(ok(Code::PermanentFlags(selected.permanent_flags), "Flags that stay"));
+        for data in tell {
+            push(&mut self.driver, data).await?;
+        }
+        self.open = Some(Open::new(numbers, read_only));
+        let code = if read_only { Code::ReadOnly } else { Code::ReadWrite };
+        Ok(done().with_code(code))
+    }
+
+    /// CLOSE and UNSELECT: RFC 9051 sections 6.4.1 and 6.4.2.
+    pub(super) async fn close(&mut self, expunge: bool) -> Result<WireStatus, Stop> {
+        let open = self.open.take();
+        let session = self.session()?;
+        let expunged = match open {
+            Some(Open { read_only: false, .. }) if expunge => session.expunge(None).await.map(drop),
+            _ => Ok(()),
+        };
+        session.unselect().await;
+        // It is closed in any case; a refusal would mean that it is not.
+        if let Err(no) = expunged {
+            tracing::warn!(reason = %no.text, "cannot expunge");
+        }
+        Ok(done())
+    }
+
+    /// LIST: RFC 9051 section 6.3.9.
+    pub(super) async fn list(&mut self, list: List) -> Result<WireStatus, Stop> {
+        let rev2 = self.rev2();
+        if list.selection.is_empty() && list.patterns.iter().all(|pattern| pattern.as_bytes().is_empty()) {
+            return self.list_delimiter(ListKind::List).await;
+        }
+        let all = self.session()?.list(&list).await?;
+        let items = list.returns.iter().find_map(|option| match option {
+            ListReturn::Status(items) => Some(items.clone()),
+            _ => None,
+        });
+        let extended = rev2 || !list.selection.is_empty() || !list.returns.is_empty();
+        for Listed { mut mailbox, child_subscribed } in listing::list(all, &list, rev2) {
+            let name = mailbox.name.clone();
+            let selectable = mailbox.is_selectable();
+            show_attributes(&mut mailbox, extended);
+            let Some(mut response) = listed(ListKind::List, mailbox, rev2) else { continue };
+            if child_subscribed {
+                let subscribed = ImapString::new("SUBSCRIBED").ok();
+                response.extensions.push(ListExtension::ChildInfo(subscribed.into_iter().collect()));
+            }
+            push(&mut self.driver, Untagged::List(Box::new(response))).await?;
+            if let (Some(items), true) = (&items, selectable) {
+                // RFC 5819: no STATUS where it fails.
+                if let Ok(status) = self.session()?.status(&name, items).await {
+                    self.tell_status(&name, items, &status).await?;
+                }
+            }
+        }
+        Ok(done())
+    }
+
+    /// LSUB: RFC 3501 section 6.3.9.
+    pub(super) async fn lsub(
+        &mut self,
+        reference: &MailboxName,
+        pattern: &ListPattern,
+    ) -> Result<WireStatus, Stop> {
+        if pattern.as_bytes().is_empty() {
+            return self.list_delimiter(ListKind::Lsub).await;
+        }
+        let rev2 = self.rev2();
+        let all = self.session()?.list(&List::new(reference.clone(), pattern.clone())).await?;
+        for Listed { mailbox, .. } in listing::lsub(all, reference, pattern, rev2) {
+            if let Some(response) = listed(ListKind::Lsub, mailbox, rev2) {
+                push(&mut self.driver, Untagged::List(Box::new(response))).await?;
+            }
+        }
+        Ok(done())
+    }
+
+    /// An empty pattern asks for the delimiter.
+    async fn list_delimiter(&mut self, kind: ListKind) -> Result<WireStatus, Stop> {
+        let namespaces = self.session()?.namespace().await?;
+        let delimiter = namespaces.personal.first().and_then(|(_, delimiter)| *delimiter);
+        let mut root = Mailbox::new("").with(MailboxAttribute::NoSelect);
+        root.delimiter = delimiter;
+        if let Some(response) = listed(kind, root, false) {
+            push(&mut self.driver, Untagged::List(Box::new(response))).await?;
+        }
+        Ok(done())
+    }
+
+    /// NAMESPACE: RFC 9051 section 6.3.10.
+    pub(super) async fn namespace(&mut self) -> Result<WireStatus, Stop> {
+        let namespaces = self.session()?.namespace().await?;
+        let rev2 = self.rev2();
+        let convert = |list: Vec<(String, Option<char>)>| {
+            let one = |(prefix, delimiter): (String, Option<char>)| {
+                let prefix = ImapString::new(wire_name(&prefix, rev2)?.into_text()).ok()?;
+                Some(Namespace { prefix, delimiter: delimiter.and_then(ascii), extensions: Vec::new() })
+            };
+            list.into_iter().filter_map(one).collect()
+        };
+        let response = NamespaceResponse {
+            personal: convert(namespaces.personal),
+            other_users: convert(namespaces.other_users),
+            shared: convert(namespaces.shared),
+        };
+        push(&mut self.driver, Untagged::Namespace(Box::new(response))).await?;
+        Ok(done())
+    }
+
+    /// STATUS: RFC 9051 section 6.3.11.
+    pub(super) async fn status(&mut self, mailbox: &MailboxName, items: &[Item]) -> Result<WireStatus, Stop> {
+        if items.iter().any(|item| matches!(item, Item::Other(_))) {
+            return Err(Stop::Bad("Unknown STATUS item"));
+        }
+        let (session, name) = self.session_and_name(mailbox)?;
+        let status = session.status(&name, items).await?;
+        self.tell_status(&name, items, &status).await?;
+        Ok(done())
+    }
+
+    async fn tell_status(&mut self, name: &str, items: &[Item], status: &Status) -> Result<(), Stop> {
+        let Some(mailbox) = wire_name(name, self.rev2()) else { return Ok(()) };
+        let value = |item: &Item| {
+            Some(match item {
+                Item::Messages => StatusItem::Messages(status.messages?),
+                Item::Recent => StatusItem::Recent(status.recent?),
+                Item::UidNext => StatusItem::UidNext(status.uid_next?),
+                Item::UidValidity => StatusItem::UidValidity(status.uid_validity?),
+                Item::Unseen => StatusItem::Unseen(status.unseen?),
+                Item::Deleted => StatusItem::Deleted(status.deleted?),
+                Item::Size => StatusItem::Size(status.size?),
+                _ => return None,
+            })
+        };
+        let items = items.iter().filter_map(value).collect();
+        push(&mut self.driver, Untagged::MailboxStatus(MailboxStatus { mailbox, items })).await?;
+        Ok(())
+    }
+
+    /// APPEND: RFC 9051 section 6.3.12.
+    pub(super) async fn append(&mut self, ticket: Ticket, append: Append) -> Result<WireStatus, Stop> {
+        let AppendData::Streamed { length } = append.message else {
+            return Err(Stop::Bad("The message is missing"));
+        };
+        let name = self.name(&append.mailbox);
+        let session = self.session.as_mut().ok_or(Stop::Bad("Log in first"))?;
+        let message = NewMessage { flags: append.flags, date: append.date, length, binary: append.binary };
+        let mut body = Body::new(&mut self.driver, ticket, length);
+        let result = session.append(&name, message, &mut body).await;
+        if result.is_ok() {
+            body.skip().await;
+        }
+        match body.left() {
+            Left::Failed(error) => return Err(Stop::Fatal(error)),
+            Left::Answered => return Err(Stop::Answered),
+            Left::Complete | Left::Incomplete => {}
+        }
+        let appended = result?;
+        let code = appended.map(|appended| Code::AppendUid {
+            uid_validity: appended.uid_validity,
+            uids: UidSet::single(appended.uid),
+        });
+        Ok(WireStatus { code, ..done() })
+    }
+}
+
+/// `\NonExistent` is for those who know it (RFC 9051 section 7.3.1).
+fn show_attributes(mailbox: &mut Mailbox, extended: bool) {
+    let attributes = &mut mailbox.attributes;
+    if !extended && attributes.contains(&MailboxAttribute::NonExistent) {
+        attributes.retain(|attribute| *attribute != MailboxAttribute::NonExistent);
+        if !attributes.contains(&MailboxAttribute::NoSelect) {
+            attributes.insert(0, MailboxAttribute::NoSelect);
+        }
+    }
+    if extended && mailbox.subscribed && !attributes.contains(&MailboxAttribute::Subscribed) {
+        attributes.push(MailboxAttribute::Subscribed);
+    }
+}
+
+fn listed(kind: ListKind, mailbox: Mailbox, rev2: bool) -> Option<ListResponse> {
+    Some(ListResponse {
+        kind,
+        name: wire_name(&mailbox.name, rev2)?,
+        delimiter: mailbox.delimiter.and_then(ascii),
+        attributes: mailbox.attributes,
+        extensions: Vec::new(),
+    })
+}
+
+fn ascii(delimiter: char) -> Option<u8> {
+    u8::try_from(delimiter).ok().filter(u8::is_ascii)
+}

@@ -1,0 +1,361 @@
+//! Commands about messages.
+
+use mailwire_core::{Text, Ticket};
+use mailwire_imap::{
+    command::{Copy, Fetch, FetchItem as Asked, FetchItems, Search, SearchReturn, Store, StoreAction},
+    response::{
+        self, BinaryData, Code, CopyUid, ESearch, ESearchItem, FetchItem, SectionData, Status, Untagged,
+    },
+    types::{Data, Flag, FlagSet, ImapString, Partial, SequenceSet, Uid, UidSet},
+};
+
+use super::{
+    conversation::{Conversation, Stop, done},
+    open::Open,
+    sending::{push, send_content, without_nul},
+    service::{Content, Copied, Fetched, Given, No, Reader, Service, Session, Stored, status},
+};
+
+/// So many messages are asked of an application at once.
+const BATCH: usize = 256;
+/// The same where their contents are wanted.
+const CONTENT_BATCH: usize = 16;
+/// Contents up to this size are part of their response; larger ones are chained to the output.
+const INLINE: usize = 1024;
+
+impl<S: Service> Conversation<S> {
+    /// The session and the open mailbox, which commands in this state have.
+    fn opened(&mut self) -> Result<(&mut S::Session, &mut Open), Stop> {
+        match (&mut self.session, &mut self.open) {
+            (Some(session), Some(open)) => Ok((session, open)),
+            _ => Err(Stop::Bad("No mailbox is selected")),
+        }
+    }
+
+    fn writable(&mut self) -> Result<(), Stop> {
+        let (_, open) = self.opened()?;
+        if open.read_only {
+            return Err(No::new("The mailbox is open for reading only").with_code(Code::NoPerm).into());
+        }
+        Ok(())
+    }
+
+    /// FETCH: RFC 9051 section 6.4.5.
+    pub(super) async fn fetch(&mut self, fetch: Fetch) -> Result<Status, Stop> {
+        let mut asked = items(fetch.items)?;
+        let (session, open) = self.opened()?;
+        let uids = open.numbers.resolve(&fetch.set, fetch.uid)?;
+        let with_uid = fetch.uid || asked.contains(&Asked::Uid);
+        asked.retain(|item| *item != Asked::Uid);
+        let mut seen = Vec::new();
+        if !open.read_only && !uids.is_empty() && asked.iter().any(sets_seen) {
+            let flags = FlagSet::from([Flag::Seen]);
+            seen = session.store(&uids, StoreAction::Add, &flags).await?;
+            seen.retain(|stored| stored.changed);
+            seen.sort_unstable_by_key(|stored| stored.uid);
+        }
+        let size = if asked.iter().any(is_content) { CONTENT_BATCH } else { BATCH };
+        let mut missing = false;
+        for batch in uids.chunks(size) {
+            let fetched = if asked.is_empty() {
+                batch.iter().copied().map(Fetched::new).collect()
+            } else {
+                let (session, _) = self.opened()?;
+                session.fetch(batch, &asked).await?
+            };
+            missing |= fetched.len() < batch.len();
+            for mut message in fetched {
+                let place = seen.binary_search_by_key(&message.uid, |stored| stored.uid);
+                if let Some(Stored { flags, .. }) = place.ok().and_then(|place| seen.get(place)) {
+                    let is_flags = |item: &Given<_>| matches!(item, Given::Data(FetchItem::Flags(_)));
+                    if !message.items.iter().any(is_flags) {
+                        message.data(FetchItem::Flags(flags.clone()));
+                    }
+                }
+                self.tell_message(message, with_uid).await?;
+            }
+        }
+        // RFC 5530: the client can wait for the EXPUNGE.
+        let gone = missing && !fetch.uid;
+        Ok(if gone { done().with_code(Code::ExpungeIssued) } else { done() })
+    }
+
+    async fn tell_message(
+        &mut self,
+        message: Fetched<<S::Session as Session>::Reader>,
+        with_uid: bool,
+    ) -> Result<(), Stop> {
+        let rev2 = self.rev2();
+        let (_, open) = self.opened()?;
+        let uid = message.uid;
+        let Some(number) = open.numbers.number(uid) else { return Ok(()) };
+        let mut items = Vec::with_capacity(message.items.len() + 1);
+        let mut contents = Vec::new();
+        if with_uid {
+            items.push(FetchItem::Uid(uid));
+        }
+        for item in message.items {
+            match item {
+                Given::Data(FetchItem::Flags(flags)) => {
+                    items.push(FetchItem::Flags(open.shown(uid, flags, rev2)));
+                }
+                Given::Data(item) => items.push(item),
+                Given::Content { asked, content } => {
+                    let binary = matches!(asked, Asked::Binary { .. });
+                    let (data, content) = announce(content, binary);
+                    let Some(item) = item_of(asked, data) else { continue };
+                    items.push(item);
+                    contents.extend(content.map(|content| (content, binary)));
+                }
+            }
+        }
+        if items.is_empty() {
+            return Ok(());
+        }
+        push(&mut self.driver, Untagged::Fetch(response::Fetch { number, items })).await?;
+        for (content, binary) in contents {
+            send_content(&mut self.driver, content, binary).await?;
+        }
+        Ok(())
+    }
+
+    /// STORE: RFC 9051 section 6.4.6.
+    pub(super) async fn store(&mut self, store: Store) -> Result<Status, Stop> {
+        self.writable()?;
+        let rev2 = self.rev2();
+        let (session, open) = self.opened()?;
+        let uids = open.numbers.resolve(&store.set, store.uid)?;
+        if uids.is_empty() {
+            return Ok(done());
+        }
+        let stored = session.store(&uids, store.action, &store.flags).await?;
+        let missing = stored.len() < uids.len() && !store.uid;
+        if !store.silent {
+            for Stored { uid, flags, .. } in stored {
+                let Some(open) = &self.open else { break };
+                if let Some(data) = open.flags(uid, flags, store.uid || rev2, rev2) {
+                    push(&mut self.driver, data).await?;
+                }
+            }
+        }
+        Ok(if missing { done().with_code(Code::ExpungeIssued) } else { done() })
+    }
+
+    /// SEARCH: RFC 9051 section 6.4.4.
+    pub(super) async fn search(&mut self, ticket: Ticket, search: Search) -> Result<Status, Stop> {
+        if let Some(charset) = &search.charset {
+            if !["US-ASCII", "UTF-8"].iter().any(|known| charset.eq_ignore_ascii_case(known)) {
+                let known = ["US-ASCII", "UTF-8"].iter().filter_map(|name| ImapString::new(*name).ok());
+                let no = No::new("This character set is not known");
+                return Err(no.with_code(Code::BadCharset(known.collect())).into());
+            }
+        }
+        let rev2 = self.rev2();
+        let tag = self.driver.connection().tag(ticket).map(|tag| tag.as_text().clone());
+        let saves = search.returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturn::Save));
+        let (session, open) = self.opened()?;
+        let keys = open.numbers.translate(search.keys)?;
+        let found = session.search(&keys).await;
+        if saves && found.is_err() {
+            // RFC 9051 section 6.4.4.1: a search that fails leaves nothing saved.
+            open.numbers.save(Vec::new());
+        }
+        let mut found = found?;
+        found.retain(|uid| open.numbers.number(*uid).is_some());
+        found.sort_unstable();
+        found.dedup();
+        let number = |uid: &Uid| if search.uid { Some(uid.get()) } else { open.numbers.number(*uid) };
+        let numbers: Vec<u32> = found.iter().filter_map(number).collect();
+        let returns = match search.returns {
+            None if !rev2 => {
+                let data = response::Search { numbers, mod_seq: None };
+                push(&mut self.driver, Untagged::Search(data)).await?;
+                return Ok(done());
+            }
+            Some(returns) if !returns.is_empty() => returns,
+            _ => vec![SearchReturn::All],
+        };
+        if returns.iter().any(|option| matches!(option, SearchReturn::Other(_))) {
+            return Err(Stop::Bad("Unknown result option"));
+        }
+        if saves {
+            open.numbers.save(saved(&returns, &found));
+        }
+        let asked = |option: &SearchReturn| returns.contains(option);
+        let mut items = Vec::new();
+        if let (true, Some(&least)) = (asked(&SearchReturn::Min), numbers.first()) {
+            items.push(ESearchItem::Min(least));
+        }
+        if let (true, Some(&most)) = (asked(&SearchReturn::Max), numbers.last()) {
+            items.push(ESearchItem::Max(most));
+        }
+        if let (true, Ok(set)) = (asked(&SearchReturn::All), UidSet::from_uids(numbers.iter().copied())) {
+            items.push(ESearchItem::All(set));
+        }
+        if asked(&SearchReturn::Count) {
+            items.push(ESearchItem::Count(u32::try_from(numbers.len()).unwrap_or(u32::MAX)));
+        }
+        if returns.iter().any(|option| *option != SearchReturn::Save) {
+            let tag = tag.and_then(|tag| ImapString::new(tag).ok());
+            let data = ESearch { tag, uid: search.uid, items };
+            push(&mut self.driver, Untagged::ESearch(data)).await?;
+        }
+        Ok(done())
+    }
+
+    /// COPY: RFC 9051 section 6.4.7.
+    pub(super) async fn copy(&mut self, copy: Copy) -> Result<Status, Stop> {
+        let target = self.name(&copy.mailbox);
+        let (session, open) = self.opened()?;
+        let uids = open.numbers.resolve(&copy.set, copy.uid)?;
+        if uids.is_empty() {
+            return Ok(done());
+        }
+        let copied = session.copy(&uids, &target).await?;
+        Ok(Status { code: copied.and_then(|copied| copy_uid(&copied)), ..done() })
+    }
+
+    /// MOVE: RFC 9051 section 6.4.8.
+    pub(super) async fn relocate(&mut self, copy: Copy) -> Result<Status, Stop> {
+        self.writable()?;
+        let target = self.name(&copy.mailbox);
+        let (session, open) = self.opened()?;
+        let uids = open.numbers.resolve(&copy.set, copy.uid)?;
+        if uids.is_empty() {
+            return Ok(done());
+        }
+        let moved = session.relocate(&uids, &target).await?;
+        if let Some(code) = copy_uid(&moved) {
+            // RFC 9051 section 6.4.8: before the EXPUNGE responses.
+            let told = status(mailwire_imap::response::StatusKind::Ok, "Moved").with_code(code);
+            push(&mut self.driver, Untagged::Status(told)).await?;
+        }
+        let gone: Vec<Uid> = moved.uids.iter().map(|(uid, _)| *uid).collect();
+        if let Some(open) = &mut self.open {
+            open.expunge(&mut self.driver, &gone).await?;
+        }
+        Ok(done())
+    }
+
+    /// EXPUNGE and UID EXPUNGE: RFC 9051 sections 6.4.3 and 6.4.9.
+    pub(super) async fn expunge(&mut self, set: Option<&SequenceSet>) -> Result<Status, Stop> {
+        self.writable()?;
+        let (session, open) = self.opened()?;
+        let uids = match set {
+            Some(set) => Some(open.numbers.resolve(set, true)?),
+            None => None,
+        };
+        let gone = session.expunge(uids.as_deref()).await?;
+        if let Some(open) = &mut self.open {
+            open.expunge(&mut self.driver, &gone).await?;
+        }
+        Ok(done())
+    }
+}
+
+/// What is asked for, with the macros of RFC 9051 section 6.4.5 spelt out.
+fn items(items: FetchItems) -> Result<Vec<Asked>, Stop> {
+    let fast = [Asked::Flags, Asked::InternalDate, Asked::Rfc822Size];
+    let asked = match items {
+        FetchItems::Fast => fast.to_vec(),
+        FetchItems::All => [&fast[..], &[Asked::Envelope]].concat(),
+        FetchItems::Full => [&fast[..], &[Asked::Envelope, Asked::Body]].concat(),
+        FetchItems::List(items) => items,
+    };
+    if asked.iter().any(|item| matches!(item, Asked::Other(_))) {
+        return Err(Stop::Bad("Unknown FETCH item"));
+    }
+    let mut once = Vec::with_capacity(asked.len());
+    for item in asked {
+        if !once.contains(&item) {
+            once.push(item);
+        }
+        if once.len() > MAX_ITEMS {
+            return Err(Stop::Bad("Too many FETCH items"));
+        }
+    }
+    Ok(once)
+}
+
+/// More different items of a message are not given at once.
+const MAX_ITEMS: usize = 200;
+
+fn is_content(item: &Asked) -> bool {
+    matches!(
+        item,
+        Asked::BodySection { .. }
+            | Asked::Binary { .. }
+            | Asked::BinarySize { .. }
+            | Asked::Rfc822
+            | Asked::Rfc822Header
+            | Asked::Rfc822Text
+    )
+}
+
+fn sets_seen(item: &Asked) -> bool {
+    matches!(
+        item,
+        Asked::BodySection { peek: false, .. }
+            | Asked::Binary { peek: false, .. }
+            | Asked::Rfc822
+            | Asked::Rfc822Text
+    )
+}
+
+/// How a content is announced in its response, and what is to be sent behind that.
+fn announce<R: Reader>(content: Option<Content<R>>, binary: bool) -> (Data, Option<Content<R>>) {
+    match content {
+        None => (Data::Nil, None),
+        Some(Content::Bytes(bytes)) => {
+            let bytes = if binary { bytes } else { without_nul(bytes) };
+            if bytes.len() <= INLINE && memchr::memchr(0, &bytes).is_none() {
+                (Data::Inline(Text::from(bytes)), None)
+            } else {
+                (Data::Streamed { length: bytes.len() as u64 }, Some(Content::Bytes(bytes)))
+            }
+        }
+        Some(Content::Stream { length, reader }) => {
+            (Data::Streamed { length }, Some(Content::Stream { length, reader }))
+        }
+    }
+}
+
+fn item_of(asked: Asked, data: Data) -> Option<FetchItem> {
+    let origin = |partial: Option<Partial>| partial.map(|partial| partial.offset);
+    Some(match asked {
+        Asked::BodySection { section, partial, .. } => {
+            FetchItem::Section(Box::new(SectionData { section, origin: origin(partial), data }))
+        }
+        Asked::Binary { part, partial, .. } => {
+            FetchItem::Binary(Box::new(BinaryData { part, origin: origin(partial), data }))
+        }
+        Asked::Rfc822 => FetchItem::Rfc822(data),
+        Asked::Rfc822Header => FetchItem::Rfc822Header(data),
+        Asked::Rfc822Text => FetchItem::Rfc822Text(data),
+        _ => return None,
+    })
+}
+
+/// What SAVE keeps: only the ends, if only those were asked for (RFC 5182 section 2.4).
+fn saved(returns: &[SearchReturn], found: &[Uid]) -> Vec<Uid> {
+    let asked = |option: &SearchReturn| returns.contains(option);
+    let (min, max) = (asked(&SearchReturn::Min), asked(&SearchReturn::Max));
+    if asked(&SearchReturn::All) || asked(&SearchReturn::Count) || !(min || max) {
+        return found.to_vec();
+    }
+    let least = found.first().filter(|_| min);
+    let most = found.last().filter(|_| max);
+    let mut kept: Vec<Uid> = least.into_iter().chain(most).copied().collect();
+    kept.dedup();
+    kept
+}
+
+fn copy_uid(copied: &Copied) -> Option<Code> {
+    let set =
+        |of: fn(&(Uid, Uid)) -> Uid| UidSet::from_uids(copied.uids.iter().map(|pair| of(pair).get())).ok();
+    Some(Code::CopyUid(Box::new(CopyUid {
+        uid_validity: copied.uid_validity,
+        source: set(|pair| pair.0)?,
+        destination: set(|pair| pair.1)?,
+    })))
+}

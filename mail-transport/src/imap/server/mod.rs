@@ -1,0 +1,217 @@
+//! A server over an application's [`Service`].
+//!
+//! The application has users, mailboxes and messages, which it names by their UIDs. Everything else
+//! is here: sequence numbers and what the client was told, `\Recent`, the two revisions of IMAP and
+//! their responses, EXPUNGE held back where it would confuse, IDLE, login by all mechanisms, TLS,
+//! limits, shutting down.
+
+mod body;
+mod conversation;
+mod listing;
+mod mailboxes;
+mod messages;
+mod numbers;
+mod open;
+mod sending;
+mod service;
+
+use std::sync::Arc;
+
+use mailwire_core::{Channel, Dialect};
+use mailwire_imap::{
+    Capability, Limits,
+    server::{Config, Connection, Timeouts},
+    types::Atom,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use body::Body;
+pub use listing::Mailbox;
+pub use service::{
+    Appended, Content, Copied, Fetched, Given, Namespaces, NewMessage, No, NoReader, Reader, Selected,
+    Service, Session, Status, Stored, Update,
+};
+
+use self::conversation::Conversation;
+use crate::{
+    Driver, DriverConfig, Result, Stream,
+    sasl::{Authenticator, Mechanism, SaslContext},
+    server::{Acceptor, Handle, Listener, ServerLimits},
+};
+
+/// An IMAP server. One can serve several ports, which then share its limits.
+///
+/// ```no_run
+/// use mailwire_transport::{Result, Security, imap, server::Listener, tls::ServerTls};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # async fn run(service: impl imap::Service, tls: ServerTls) -> Result<()> {
+/// let server = imap::Server::new(service);
+/// let listener = Listener::bind("[::]:993", Security::implicit_tls(), Some(tls)).await?;
+/// server.serve(listener, CancellationToken::new()).await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server<S> {
+    service: Arc<S>,
+    acceptor: Acceptor,
+    settings: Settings,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    limits: Limits,
+    timeouts: Timeouts,
+    dialect: Dialect,
+    allow_clear_credentials: bool,
+    attempts: usize,
+}
+
+impl<S> Clone for Server<S> {
+    fn clone(&self) -> Self {
+        Self {
+            service: Arc::clone(&self.service),
+            acceptor: self.acceptor.clone(),
+            settings: self.settings.clone(),
+        }
+    }
+}
+
+impl<S: Service> Server<S> {
+    /// A server with the default limits.
+    pub fn new(service: S) -> Self {
+        Self {
+            service: Arc::new(service),
+            acceptor: Acceptor::new("imap").with_refusal(b"* BYE [UNAVAILABLE] Too many connections\r\n"),
+            settings: Settings {
+                limits: Limits::server(),
+                timeouts: Timeouts::default(),
+                dialect: Dialect::Strict,
+                allow_clear_credentials: false,
+                attempts: 5,
+            },
+        }
+    }
+
+    /// Bounds on what one client may cost. The largest message is [`Limits::literal`].
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// Bounds on what all clients may cost.
+    #[must_use]
+    pub fn with_server_limits(mut self, limits: ServerLimits) -> Self {
+        self.acceptor = self.acceptor.with_limits(limits);
+        self
+    }
+
+    /// How long a client may be silent.
+    #[must_use]
+    pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.settings.timeouts = timeouts;
+        self
+    }
+
+    /// How exactly clients are held to the grammar.
+    #[must_use]
+    pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
+        self.settings.dialect = dialect;
+        self
+    }
+
+    /// How many logins may fail on one connection; five by default.
+    #[must_use]
+    pub fn with_login_attempts(mut self, attempts: usize) -> Self {
+        self.settings.attempts = attempts.max(1);
+        self
+    }
+
+    /// Takes passwords on connections without TLS, where everybody on the way can read them.
+    #[must_use]
+    pub const fn allow_clear_credentials(mut self) -> Self {
+        self.settings.allow_clear_credentials = true;
+        self
+    }
+
+    /// The service.
+    #[must_use]
+    pub fn service(&self) -> &S {
+        &self.service
+    }
+
+    /// The number of connections now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.acceptor.connections()
+    }
+
+    /// Serves a port until `shutdown` is cancelled: then clients that wait are told BYE, commands in
+    /// progress have the [grace](ServerLimits::grace) to end, and this returns.
+    ///
+    /// # Errors
+    ///
+    /// The listener is of no more use.
+    pub async fn serve(&self, listener: Listener, shutdown: CancellationToken) -> Result<()> {
+        let server = self.clone();
+        let serve = move |accepted: crate::server::Accepted| {
+            let server = server.clone();
+            async move { server.converse(accepted.stream, accepted.channel, Some(accepted.handle)).await }
+        };
+        self.acceptor.clone().with_shutdown(shutdown).serve(listener, serve).await
+    }
+
+    /// Serves one client over a stream that is there: a pipe, a tunnel. Protect it, or call it
+    /// [`Channel::Tls`] if it never leaves the machine; STARTTLS is not to be had here.
+    ///
+    /// # Errors
+    ///
+    /// The client or the stream failed.
+    pub async fn serve_stream(&self, stream: Stream, channel: Channel) -> Result<()> {
+        self.converse(stream, channel, None).await
+    }
+
+    async fn converse(&self, stream: Stream, channel: Channel, handle: Option<Handle>) -> Result<()> {
+        let config = self.config(&stream, channel);
+        let driver = Driver::with_config(stream, Connection::new(config), DriverConfig::server());
+        let mut conversation = Conversation {
+            driver,
+            handle,
+            service: Arc::clone(&self.service),
+            channel,
+            allow_clear_credentials: self.settings.allow_clear_credentials,
+            attempts: self.settings.attempts,
+            session: None,
+            open: None,
+        };
+        conversation.run().await
+    }
+
+    fn config(&self, stream: &Stream, channel: Channel) -> Config {
+        let settings = &self.settings;
+        let mut config = Config::new(channel);
+        config.dialect = settings.dialect;
+        config.limits = settings.limits;
+        config.timeouts = settings.timeouts;
+        config.allow_clear_credentials = settings.allow_clear_credentials;
+        config.capabilities.extend([Capability::Binary, Capability::SearchRes]);
+        let supported = self.service.authenticator().mechanisms();
+        let mechanisms = match channel {
+            // Credentials are taken only after STARTTLS, when there is something to bind to.
+            Channel::StartTls if !settings.allow_clear_credentials => {
+                supported.iter().copied().filter(|mechanism| *mechanism != Mechanism::External).collect()
+            }
+            _ => context(stream, channel, settings.allow_clear_credentials).offered(supported),
+        };
+        config.mechanisms =
+            mechanisms.iter().filter_map(|mechanism| Atom::new(mechanism.name()).ok()).collect();
+        config
+    }
+}
+
+/// What protects the channel. A stream that its owner calls protected is so without TLS of ours.
+fn context(stream: &Stream, channel: Channel, allow_clear: bool) -> SaslContext {
+    let context = SaslContext::of(stream);
+    if allow_clear || channel == Channel::Tls { context.allow_clear_credentials() } else { context }
+}

@@ -1,0 +1,424 @@
+//! What an application implements.
+
+use std::{future::Future, io};
+
+use bytes::Bytes;
+use mailwire_core::Text;
+use mailwire_imap::{
+    command::{FetchItem as Asked, List, SearchKey, StatusItem, StoreAction},
+    response::{Code, FetchItem, ResponseText, Status as WireStatus, StatusKind},
+    types::{DateTime, Flag, FlagSet, PermanentFlags, Uid},
+};
+
+use super::{body::Body, listing::Mailbox};
+use crate::sasl::{Authenticator, Identity};
+
+/// An IMAP service: who may log in, and what a session is. See [`Server`](super::Server).
+pub trait Service: Send + Sync + 'static {
+    /// One user's session.
+    type Session: Session;
+    /// Who knows the users' passwords.
+    type Authenticator: Authenticator;
+
+    /// Who knows the users' passwords. LOGIN and AUTHENTICATE ask here.
+    fn authenticator(&self) -> &Self::Authenticator;
+
+    /// Begins the session of a user who has proved who that is.
+    ///
+    /// # Errors
+    ///
+    /// The user is not let in now.
+    fn open(&self, identity: &Identity) -> impl Future<Output = Result<Self::Session, No>> + Send;
+
+    /// What the server says of itself in answer to ID (RFC 2971), and may learn of the client.
+    fn id(&self, client: &[(Text, Option<Text>)]) -> Vec<(String, String)> {
+        let _ = client;
+        vec![("name".into(), "mailwire".into())]
+    }
+}
+
+/// A user's session. All names of mailboxes are in Unicode, all messages are named by their UIDs;
+/// sequence numbers, responses and the two revisions' differences are the server's.
+///
+/// One call is made at a time. Calls are not dropped half-way while the client stays, except for
+/// [`updates`](Self::updates).
+pub trait Session: Send + 'static {
+    /// What large contents are read from; [`NoReader`] if all contents are in memory.
+    type Reader: Reader;
+
+    /// The user's mailboxes and subscriptions, in any order. All may be given: what `request` does
+    /// not ask for is left out by the server, as are the levels of hierarchy added that are missing.
+    fn list(&mut self, request: &List) -> impl Future<Output = Result<Vec<Mailbox>, No>> + Send;
+
+    /// What is in a mailbox: at least the `items`.
+    fn status(
+        &mut self,
+        mailbox: &str,
+        items: &[StatusItem],
+    ) -> impl Future<Output = Result<Status, No>> + Send;
+
+    /// Opens a mailbox, to read only for EXAMINE. Another one that was open is closed before.
+    fn select(&mut self, mailbox: &str, read_only: bool)
+    -> impl Future<Output = Result<Selected, No>> + Send;
+
+    /// Ends what [`select`](Self::select) began.
+    fn unselect(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Gives `items` of these messages, which the client knows. Messages that are gone are left out.
+    /// Reading sets no flag: the server calls [`store`](Self::store) where it has to.
+    fn fetch(
+        &mut self,
+        uids: &[Uid],
+        items: &[Asked],
+    ) -> impl Future<Output = Result<Vec<Fetched<Self::Reader>>, No>> + Send;
+
+    /// Changes flags. Gives what they are now; messages that are gone are left out.
+    fn store(
+        &mut self,
+        uids: &[Uid],
+        action: StoreAction,
+        flags: &FlagSet,
+    ) -> impl Future<Output = Result<Vec<Stored>, No>> + Send;
+
+    /// The messages of which all `keys` are true. There are neither sequence numbers nor `$`, `NEW`,
+    /// `OLD` and `RECENT` in the keys any more, strings are UTF-8, and the ranges of sets ascend.
+    fn search(&mut self, keys: &[SearchKey]) -> impl Future<Output = Result<Vec<Uid>, No>> + Send;
+
+    /// Stores a message. The client is told to send it when its first chunk is asked for: an answer
+    /// before that saves it from sending. A `No` with [`Code::TryCreate`] if there is no such
+    /// mailbox.
+    fn append(
+        &mut self,
+        mailbox: &str,
+        message: NewMessage,
+        body: &mut Body<'_>,
+    ) -> impl Future<Output = Result<Option<Appended>, No>> + Send;
+
+    /// Copies messages to the end of another mailbox: all or none.
+    fn copy(&mut self, uids: &[Uid], target: &str)
+    -> impl Future<Output = Result<Option<Copied>, No>> + Send;
+
+    /// Moves messages to the end of another mailbox: all or none. Those in the answer are gone from
+    /// this one.
+    fn relocate(&mut self, uids: &[Uid], target: &str) -> impl Future<Output = Result<Copied, No>> + Send;
+
+    /// Removes those of `uids`, or of all messages, that are `\Deleted`. Gives those that are gone.
+    fn expunge(&mut self, uids: Option<&[Uid]>) -> impl Future<Output = Result<Vec<Uid>, No>> + Send;
+
+    /// What others did to the open mailbox since it was last said: waits until there is something.
+    /// The future is dropped and asked for again often: nothing may be lost by that.
+    ///
+    /// What this session did itself is not an update, but for new messages, which APPEND and COPY to
+    /// the open mailbox put there. Telling twice that a message is gone does no harm.
+    fn updates(&mut self) -> impl Future<Output = Vec<Update>> + Send {
+        std::future::pending()
+    }
+
+    /// The same without waiting: empty if there is nothing. It is asked after each command.
+    fn poll_updates(&mut self) -> impl Future<Output = Vec<Update>> + Send {
+        async { now_or_never(self.updates()).unwrap_or_default() }
+    }
+
+    /// Makes a mailbox.
+    fn create(&mut self, mailbox: &str) -> impl Future<Output = Result<(), No>> + Send {
+        let _ = mailbox;
+        async { Err(No::not_here()) }
+    }
+
+    /// Deletes a mailbox.
+    fn delete(&mut self, mailbox: &str) -> impl Future<Output = Result<(), No>> + Send {
+        let _ = mailbox;
+        async { Err(No::not_here()) }
+    }
+
+    /// Gives a mailbox and those below it another name.
+    fn rename(&mut self, from: &str, to: &str) -> impl Future<Output = Result<(), No>> + Send {
+        let _ = (from, to);
+        async { Err(No::not_here()) }
+    }
+
+    /// Subscribes to a name, or ends that.
+    fn subscribe(&mut self, mailbox: &str, subscribed: bool) -> impl Future<Output = Result<(), No>> + Send {
+        let _ = (mailbox, subscribed);
+        async { Err(No::not_here()) }
+    }
+
+    /// Where mailboxes are. By default, the user's own are at the root, divided by `/`.
+    fn namespace(&mut self) -> impl Future<Output = Result<Namespaces, No>> + Send {
+        async { Ok(Namespaces { personal: vec![(String::new(), Some('/'))], ..Namespaces::default() }) }
+    }
+}
+
+/// What a future has now.
+fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.as_mut().poll(&mut cx) {
+        std::task::Poll::Ready(value) => Some(value),
+        std::task::Poll::Pending => None,
+    }
+}
+
+/// An application's refusal of a command: tagged NO.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct No {
+    /// Why, for programs.
+    pub code: Option<Code>,
+    /// Why, for people.
+    pub text: ResponseText,
+}
+
+impl No {
+    /// A refusal for a reason in words. What cannot stand in a line is taken out.
+    #[must_use]
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self { code: None, text: words(text.as_ref()) }
+    }
+
+    /// The same with a reason for programs.
+    #[must_use]
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// There is no such mailbox.
+    #[must_use]
+    pub fn no_such_mailbox() -> Self {
+        Self::new("There is no such mailbox").with_code(Code::NonExistent)
+    }
+
+    /// The service cannot answer now.
+    #[must_use]
+    pub fn unavailable() -> Self {
+        Self::new("Not available now").with_code(Code::Unavailable)
+    }
+
+    fn not_here() -> Self {
+        Self::new("This is not possible here").with_code(Code::Cannot)
+    }
+}
+
+impl From<No> for WireStatus {
+    fn from(no: No) -> Self {
+        Self { kind: StatusKind::No, code: no.code, text: no.text }
+    }
+}
+
+/// Words for people that can stand in a response.
+pub(super) fn words(text: &str) -> ResponseText {
+    let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+    let text: String = text.trim_start_matches(['[', ' ']).chars().map(printable).collect();
+    ResponseText::new(text).unwrap_or_else(|_| plain("Refused"))
+}
+
+#[allow(clippy::expect_used, reason = "letters and spaces can always stand in a response")]
+fn plain(text: &'static str) -> ResponseText {
+    ResponseText::new(text).expect("plain words")
+}
+
+/// A status of our own words.
+pub(super) fn status(kind: StatusKind, text: &'static str) -> WireStatus {
+    WireStatus { kind, code: None, text: words(text) }
+}
+
+/// What is in a mailbox: what STATUS asks for, and more if it costs nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Number of messages.
+    pub messages: Option<u32>,
+    /// Messages that no session was told of (IMAP4rev1).
+    pub recent: Option<u32>,
+    /// The UID that the next message will have.
+    pub uid_next: Option<u32>,
+    /// UIDs are comparable while this stays.
+    pub uid_validity: Option<u32>,
+    /// Messages that are not `\Seen`.
+    pub unseen: Option<u32>,
+    /// Messages that are `\Deleted`.
+    pub deleted: Option<u32>,
+    /// The size of all messages, in bytes.
+    pub size: Option<u64>,
+}
+
+/// An open mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selected {
+    /// UIDs are comparable while this stays.
+    pub uid_validity: u32,
+    /// The UID that the next message will have.
+    pub uid_next: u32,
+    /// The messages.
+    pub uids: Vec<Uid>,
+    /// Those that no session was told of before (IMAP4rev1's `\Recent`). It may be left empty.
+    pub recent: Vec<Uid>,
+    /// The first one that is not `\Seen`.
+    pub unseen: Option<Uid>,
+    /// The flags that messages have.
+    pub flags: FlagSet,
+    /// The flags that the client can change for ever.
+    pub permanent_flags: PermanentFlags,
+    /// Changes are refused.
+    pub read_only: bool,
+}
+
+impl Selected {
+    /// The flags that every mailbox has.
+    #[must_use]
+    pub fn system_flags() -> FlagSet {
+        [Flag::Answered, Flag::Flagged, Flag::Deleted, Flag::Seen, Flag::Draft].into_iter().collect()
+    }
+}
+
+/// What FETCH gives of one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched<R = NoReader> {
+    /// The message.
+    pub uid: Uid,
+    /// What was asked for.
+    pub items: Vec<Given<R>>,
+}
+
+/// One item of [`Fetched`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given<R = NoReader> {
+    /// A small one: flags, dates, sizes, structures.
+    Data(FetchItem),
+    /// Bytes of the message.
+    Content {
+        /// For what was asked.
+        asked: Asked,
+        /// The bytes: of the part that was asked for, only the range that was asked for. `None` if
+        /// there is no such part.
+        content: Option<Content<R>>,
+    },
+}
+
+impl<R> Fetched<R> {
+    /// Nothing of a message so far.
+    #[must_use]
+    pub const fn new(uid: Uid) -> Self {
+        Self { uid, items: Vec::new() }
+    }
+
+    /// Adds a small item.
+    pub fn data(&mut self, item: FetchItem) {
+        self.items.push(Given::Data(item));
+    }
+
+    /// Adds bytes of the message: see [`Given::Content`].
+    pub fn content(&mut self, asked: Asked, content: Option<impl Into<Content<R>>>) {
+        self.items.push(Given::Content { asked, content: content.map(Into::into) });
+    }
+}
+
+/// Bytes of a message on their way to a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content<R = NoReader> {
+    /// They are here.
+    Bytes(Bytes),
+    /// They are read while they are sent.
+    Stream {
+        /// How many.
+        length: u64,
+        /// From where.
+        reader: R,
+    },
+}
+
+impl<R> From<Bytes> for Content<R> {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+/// Gives bytes of a message piece by piece.
+pub trait Reader: Send + 'static {
+    /// The next piece; `None` at the end.
+    fn next_chunk(&mut self) -> impl Future<Output = io::Result<Option<Bytes>>> + Send;
+}
+
+/// For sessions whose contents are all in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoReader {}
+
+impl Reader for NoReader {
+    async fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
+        match *self {}
+    }
+}
+
+/// A message's flags after STORE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The message.
+    pub uid: Uid,
+    /// Its flags now.
+    pub flags: FlagSet,
+    /// Whether they were others before.
+    pub changed: bool,
+}
+
+/// What APPEND says of the message that it brings.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Its flags.
+    pub flags: FlagSet,
+    /// When it arrived, if the client says.
+    pub date: Option<DateTime>,
+    /// Its size in bytes.
+    pub length: u64,
+    /// It can have NUL in it (RFC 3516).
+    pub binary: bool,
+}
+
+/// Where an appended message lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The mailbox's UIDVALIDITY.
+    pub uid_validity: u32,
+    /// The message's UID.
+    pub uid: Uid,
+}
+
+/// Where copies lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The UIDVALIDITY of the mailbox that has the copies.
+    pub uid_validity: u32,
+    /// Each message's UID, and that of its copy.
+    pub uids: Vec<(Uid, Uid)>,
+}
+
+/// What happened to an open mailbox.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// Messages came.
+    Added {
+        /// They.
+        uids: Vec<Uid>,
+        /// Whether this session is the first that is told (IMAP4rev1's `\Recent`).
+        recent: bool,
+    },
+    /// Messages are gone.
+    Expunged(Vec<Uid>),
+    /// Flags were changed: what they are now.
+    Flags(Vec<(Uid, FlagSet)>),
+    /// The mailbox itself is gone. The connection is closed: IMAP has no other way to say so.
+    MailboxGone,
+    /// The user must see this.
+    Alert(String),
+}
+
+/// Where mailboxes are: prefixes and the delimiters below them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Namespaces {
+    /// The user's own.
+    pub personal: Vec<(String, Option<char>)>,
+    /// Other users'.
+    pub other_users: Vec<(String, Option<char>)>,
+    /// Those that users share.
+    pub shared: Vec<(String, Option<char>)>,
+}

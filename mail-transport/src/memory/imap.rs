@@ -1,0 +1,396 @@
+//! The store as an IMAP service.
+
+use bytes::{Bytes, BytesMut};
+use mailwire_core::Text;
+use mailwire_imap::{
+    command::{FetchItem as Asked, List, SearchKey, StatusItem, StoreAction},
+    response::{BinarySize, Code, FetchItem},
+    types::{Date, DateTime, Flag, FlagSet, MailboxAttribute, PermanentFlags, Uid},
+};
+
+use super::{Change, Flags, InternalDate, MailboxInfo, Message, NewMessage, Refused, Store, User, View};
+use crate::{
+    imap::{
+        Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage as Appending, No, NoReader, Selected,
+        Service, Session, Status, Stored, Update,
+        message::{Candidate, Message as Parts, UnknownEncoding, partial},
+    },
+    sasl::Identity,
+};
+
+impl Service for Store {
+    type Session = UserSession;
+    type Authenticator = Self;
+
+    fn authenticator(&self) -> &Self {
+        self
+    }
+
+    async fn open(&self, identity: &Identity) -> Result<UserSession, No> {
+        let user = self.user(&identity.acting_as);
+        let user =
+            user.ok_or_else(|| No::new("There is no such user").with_code(Code::AuthorizationFailed))?;
+        Ok(UserSession { user, view: None })
+    }
+}
+
+/// An IMAP session of a user of a [`Store`].
+#[derive(Debug)]
+pub struct UserSession {
+    user: User,
+    view: Option<View>,
+}
+
+impl From<Refused> for No {
+    fn from(refused: Refused) -> Self {
+        let code = match refused {
+            Refused::NoSuchMailbox | Refused::NoSuchUser => Code::NonExistent,
+            Refused::MailboxExists => Code::AlreadyExists,
+            Refused::OverQuota => Code::OverQuota,
+            Refused::Locked => Code::InUse,
+            Refused::HasChildren => Code::HasChildren,
+            Refused::ReadOnly => Code::NoPerm,
+            _ => Code::Cannot,
+        };
+        Self::new(refused.to_string()).with_code(code)
+    }
+}
+
+/// Copying into a mailbox that is not there: the client may make it and try again.
+fn try_create(refused: Refused) -> No {
+    match refused {
+        Refused::NoSuchMailbox => No::from(refused).with_code(Code::TryCreate),
+        _ => refused.into(),
+    }
+}
+
+impl UserSession {
+    fn view(&mut self) -> Result<&mut View, No> {
+        self.view.as_mut().ok_or_else(|| No::new("No mailbox is open"))
+    }
+
+    fn take_updates(&mut self) -> Vec<Update> {
+        let Some(view) = &mut self.view else { return Vec::new() };
+        let changes = view.take_changes();
+        let mut updates = Vec::new();
+        for recent in [false, true] {
+            let of_kind = |message: &&Message| view.is_recent(message.uid) == recent;
+            let uids: Vec<Uid> = changes.added.iter().filter(of_kind).filter_map(Message::number).collect();
+            if !uids.is_empty() {
+                updates.push(Update::Added { uids, recent });
+            }
+        }
+        if !changes.changed.is_empty() {
+            let flags = |message: &Message| Some((message.number()?, message.flags.to_set()));
+            updates.push(Update::Flags(changes.changed.iter().filter_map(flags).collect()));
+        }
+        if !changes.expunged.is_empty() {
+            updates.push(Update::Expunged(uids(changes.expunged)));
+        }
+        if changes.deleted {
+            updates.push(Update::MailboxGone);
+        }
+        updates
+    }
+}
+
+impl Session for UserSession {
+    type Reader = NoReader;
+
+    async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, No> {
+        let mailbox = |info: MailboxInfo| {
+            let mut mailbox = Mailbox::new(info.name).subscribed(info.subscribed);
+            if !info.exists {
+                mailbox = mailbox.with(MailboxAttribute::NonExistent);
+            }
+            if let Some(attribute) = info.special_use.and_then(|name| MailboxAttribute::new(name).ok()) {
+                mailbox = mailbox.with(attribute);
+            }
+            mailbox
+        };
+        Ok(self.user.mailboxes().into_iter().map(mailbox).collect())
+    }
+
+    async fn status(&mut self, mailbox: &str, _: &[StatusItem]) -> Result<Status, No> {
+        let status = self.user.status(mailbox)?;
+        Ok(Status {
+            messages: Some(status.messages),
+            recent: Some(status.recent),
+            uid_next: Some(status.uid_next),
+            uid_validity: Some(status.uid_validity),
+            unseen: Some(status.unseen),
+            deleted: Some(status.deleted),
+            size: Some(status.size),
+        })
+    }
+
+    async fn select(&mut self, mailbox: &str, read_only: bool) -> Result<Selected, No> {
+        self.view = None;
+        let view = self.user.open(mailbox, read_only)?;
+        let known = view.uids();
+        let is_unseen = |uid: &u32| {
+            view.message(*uid).is_some_and(|message| !message.flags.contains(Flags::SEEN.as_bytes()))
+        };
+        let flags: FlagSet = Selected::system_flags()
+            .iter()
+            .cloned()
+            .chain(view.flags_in_use().to_set().iter().cloned())
+            .collect();
+        let selected = Selected {
+            uid_validity: view.uid_validity(),
+            uid_next: view.uid_next(),
+            uids: uids(known.iter().copied()),
+            recent: uids(known.iter().copied().filter(|uid| view.is_recent(*uid))),
+            unseen: known.iter().copied().find(is_unseen).and_then(Uid::new),
+            permanent_flags: if read_only {
+                PermanentFlags::default()
+            } else {
+                PermanentFlags { flags: flags.clone(), new_keywords: true }
+            },
+            flags,
+            read_only,
+        };
+        self.view = Some(view);
+        Ok(selected)
+    }
+
+    async fn unselect(&mut self) {
+        self.view = None;
+    }
+
+    async fn fetch(&mut self, uids: &[Uid], items: &[Asked]) -> Result<Vec<Fetched>, No> {
+        let view = self.view()?;
+        let mut fetched = Vec::with_capacity(uids.len());
+        for uid in uids {
+            if let Some(message) = view.message(uid.get()) {
+                fetched.push(fetch(*uid, &message, items)?);
+            }
+        }
+        Ok(fetched)
+    }
+
+    async fn store(&mut self, uids: &[Uid], action: StoreAction, flags: &FlagSet) -> Result<Vec<Stored>, No> {
+        let how = match action {
+            StoreAction::Replace => Change::Replace,
+            StoreAction::Add => Change::Add,
+            StoreAction::Remove => Change::Remove,
+        };
+        let stored = self.view()?.store(&numbers(uids), how, &Flags::from_set(flags))?;
+        let one = |stored: super::Stored| {
+            Some(Stored { uid: Uid::new(stored.uid)?, flags: stored.flags.to_set(), changed: stored.changed })
+        };
+        Ok(stored.into_iter().filter_map(one).collect())
+    }
+
+    async fn search(&mut self, keys: &[SearchKey]) -> Result<Vec<Uid>, No> {
+        let view = self.view()?;
+        let mut found = Vec::new();
+        for (done, uid) in view.uids().iter().enumerate() {
+            if view.message(*uid).is_some_and(|message| keys.iter().all(|key| message.matches(key))) {
+                found.extend(Uid::new(*uid));
+            }
+            // Looking into many messages takes a while; others have their turn.
+            if done % 64 == 63 {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn append(
+        &mut self,
+        mailbox: &str,
+        message: Appending,
+        body: &mut Body<'_>,
+    ) -> Result<Option<Appended>, No> {
+        // What can be told before the message is sent, is.
+        self.user.status(mailbox).map_err(try_create)?;
+        if body.length() > self.user.room() {
+            return Err(Refused::OverQuota.into());
+        }
+        let raw = collect(body).await?;
+        let date = message.date.map_or_else(InternalDate::now, |date| InternalDate {
+            seconds: date.to_unix(),
+            zone: date.zone(),
+        });
+        let message = NewMessage { raw, flags: Flags::from_set(&message.flags), date };
+        let (uid_validity, uid) = self.user.append(mailbox, message).map_err(try_create)?;
+        Ok(Uid::new(uid).map(|uid| Appended { uid_validity, uid }))
+    }
+
+    async fn copy(&mut self, uids: &[Uid], target: &str) -> Result<Option<Copied>, No> {
+        let copied = self.view()?.copy(&numbers(uids), target, false).map_err(try_create)?;
+        Ok(Some(copied.into()))
+    }
+
+    async fn relocate(&mut self, uids: &[Uid], target: &str) -> Result<Copied, No> {
+        Ok(self.view()?.copy(&numbers(uids), target, true).map_err(try_create)?.into())
+    }
+
+    async fn expunge(&mut self, only: Option<&[Uid]>) -> Result<Vec<Uid>, No> {
+        let only = only.map(numbers);
+        Ok(uids(self.view()?.expunge(only.as_deref())?))
+    }
+
+    async fn updates(&mut self) -> Vec<Update> {
+        loop {
+            match &mut self.view {
+                Some(view) => view.changed().await,
+                None => std::future::pending().await,
+            }
+            let updates = self.take_updates();
+            if !updates.is_empty() {
+                return updates;
+            }
+        }
+    }
+
+    async fn poll_updates(&mut self) -> Vec<Update> {
+        self.take_updates()
+    }
+
+    async fn create(&mut self, mailbox: &str) -> Result<(), No> {
+        Ok(self.user.create(mailbox, None)?)
+    }
+
+    async fn delete(&mut self, mailbox: &str) -> Result<(), No> {
+        Ok(self.user.delete(mailbox)?)
+    }
+
+    async fn rename(&mut self, from: &str, to: &str) -> Result<(), No> {
+        Ok(self.user.rename(from, to)?)
+    }
+
+    async fn subscribe(&mut self, mailbox: &str, subscribed: bool) -> Result<(), No> {
+        if subscribed {
+            self.user.subscribe(mailbox)?;
+        } else {
+            self.user.unsubscribe(mailbox);
+        }
+        Ok(())
+    }
+}
+
+impl Message {
+    fn number(&self) -> Option<Uid> {
+        Uid::new(self.uid)
+    }
+
+    fn date_time(&self) -> Option<DateTime> {
+        DateTime::from_unix(self.date.seconds, self.date.zone)
+    }
+}
+
+impl Candidate for Message {
+    fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    fn has_flag(&self, flag: &[u8]) -> bool {
+        self.flags.contains(flag)
+    }
+
+    fn internal_date(&self) -> Option<Date> {
+        self.date_time().map(DateTime::date)
+    }
+
+    fn size(&self) -> u64 {
+        self.raw().len() as u64
+    }
+
+    fn message(&self) -> &Parts {
+        self.parts()
+    }
+}
+
+impl Flags {
+    fn to_set(&self) -> FlagSet {
+        self.iter().filter_map(|flag| Flag::new(flag.clone()).ok()).collect()
+    }
+
+    fn from_set(flags: &FlagSet) -> Self {
+        let settable = |flag: &&Flag| flag.is_settable();
+        flags.iter().filter(settable).map(|flag| Text::from(flag.to_string())).collect()
+    }
+}
+
+impl From<super::Copied> for Copied {
+    fn from(copied: super::Copied) -> Self {
+        let pair = |(from, to)| Some((Uid::new(from)?, Uid::new(to)?));
+        Self { uid_validity: copied.uid_validity, uids: copied.uids.into_iter().filter_map(pair).collect() }
+    }
+}
+
+fn uids(numbers: impl IntoIterator<Item = u32>) -> Vec<Uid> {
+    numbers.into_iter().filter_map(Uid::new).collect()
+}
+
+fn numbers(uids: &[Uid]) -> Vec<u32> {
+    uids.iter().map(|uid| uid.get()).collect()
+}
+
+/// A message as one piece. It grows as it comes, whatever was announced.
+async fn collect(body: &mut Body<'_>) -> Result<Bytes, No> {
+    let Some(first) = body.next_chunk().await? else { return Ok(Bytes::new()) };
+    let mut message = BytesMut::from(&first[..]);
+    while let Some(chunk) = body.next_chunk().await? {
+        message.extend_from_slice(&chunk);
+    }
+    Ok(message.freeze())
+}
+
+fn fetch(uid: Uid, message: &Message, items: &[Asked]) -> Result<Fetched, No> {
+    use mailwire_imap::types::Section;
+    let mut fetched = Fetched::new(uid);
+    let unknown =
+        |_: UnknownEncoding| No::new("The part's transfer encoding is not known").with_code(Code::UnknownCte);
+    for item in items {
+        let content = match item {
+            Asked::Flags => {
+                fetched.data(FetchItem::Flags(message.flags.to_set()));
+                continue;
+            }
+            Asked::InternalDate => {
+                fetched.data(FetchItem::InternalDate(message.date_time()));
+                continue;
+            }
+            Asked::Rfc822Size => {
+                fetched.data(FetchItem::Rfc822Size(message.size()));
+                continue;
+            }
+            Asked::Envelope => {
+                fetched.data(FetchItem::Envelope(Box::new(message.parts().envelope())));
+                continue;
+            }
+            Asked::Body => {
+                fetched.data(FetchItem::Body(Box::new(message.parts().structure(false))));
+                continue;
+            }
+            Asked::BodyStructure => {
+                fetched.data(FetchItem::BodyStructure(Box::new(message.parts().structure(true))));
+                continue;
+            }
+            Asked::BinarySize { part } => {
+                let size = match message.parts().binary(part) {
+                    Some(decoded) => decoded.map_err(unknown)?.len() as u64,
+                    None => 0,
+                };
+                fetched.data(FetchItem::BinarySize(Box::new(BinarySize { part: part.clone(), size })));
+                continue;
+            }
+            Asked::BodySection { section, partial: range, .. } => {
+                message.parts().section(section).map(|found| partial(&found, *range))
+            }
+            Asked::Binary { part, partial: range, .. } => match message.parts().binary(part) {
+                Some(decoded) => Some(partial(&decoded.map_err(unknown)?, *range)),
+                None => None,
+            },
+            Asked::Rfc822 => Some(message.raw().clone()),
+            Asked::Rfc822Header => message.parts().section(&Section::HEADER),
+            Asked::Rfc822Text => message.parts().section(&Section::TEXT),
+            _ => continue,
+        };
+        fetched.content(item.clone(), content.map(Content::Bytes));
+    }
+    Ok(fetched)
+}
