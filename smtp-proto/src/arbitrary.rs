@@ -94,7 +94,7 @@ arbitrary!(ForwardPath, |u| Ok(if u.ratio(1, 8)? {
 } else {
     Self::Mailbox(u.arbitrary()?)
 }));
-arbitrary!(Submitter, |u| Ok(if u.ratio(1, 4)? { Self::Unknown } else { Self::Mailbox(u.arbitrary()?) }));
+arbitrary!(Submitter, |u| Ok(if u.ratio(1, 4)? { Self::Unknown } else { u.arbitrary::<Mailbox>()?.into() }));
 arbitrary!(Keyword, |u| {
     // The prefix keeps clear of keywords that are known.
     valid(Self::try_from(alloc::format!("X-{}", word(u, LETTERS, 1..=8)?)))

@@ -125,7 +125,7 @@ impl Capabilities {
     /// In the strict dialect, a line that does not parse.
     pub fn parse(frame: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
         let mut cursor = Cursor::new(frame, dialect);
-        let mut capabilities = Self::new();
+        let mut capabilities = Self { list: Vec::with_capacity(8) };
         skip_line(&mut cursor);
         while !cursor.is_at_end() {
             if matches!(cursor.peek(), Some(b'\r' | b'\n')) {
@@ -215,11 +215,8 @@ fn skip_line(cursor: &mut Cursor<'_>) {
 /// ehlo-param   = 1*(%d33-126)
 /// ```
 fn line(cursor: &mut Cursor<'_>) -> Result<Capability, ParseError> {
-    let keyword = Keyword::read(cursor)?;
-    if keyword.as_bytes().eq_ignore_ascii_case(b"AUTH") {
-        return auth(cursor);
-    }
-    let word = keyword.as_bytes();
+    let start = cursor.offset();
+    let word = Keyword::skip(cursor);
     let plain = |name: &[u8]| word.eq_ignore_ascii_case(name);
     let capability = match word.len() {
         10 if plain(b"PIPELINING") => Capability::Pipelining,
@@ -231,7 +228,9 @@ fn line(cursor: &mut Cursor<'_>) -> Result<Capability, ParseError> {
         4 if plain(b"EXPN") => Capability::Expn,
         4 if plain(b"HELP") => Capability::Help,
         4 if plain(b"SIZE") => return size(cursor),
+        4 if plain(b"AUTH") => return auth(cursor),
         _ => {
+            let keyword = Keyword::from_start(cursor, start)?;
             let parameters = parameters(cursor)?;
             return Ok(Capability::Other { keyword, parameters });
         }

@@ -46,7 +46,7 @@ fn mail() -> impl Strategy<Value = Command> {
             mail.size = size;
             mail.body = body;
             mail.smtp_utf8 = smtp_utf8;
-            mail.auth = auth.map(|auth| auth.map_or(Submitter::Unknown, Submitter::Mailbox));
+            mail.auth = auth.map(|auth| auth.map_or(Submitter::Unknown, Submitter::from));
             mail.other = other;
             Command::Mail(mail)
         })

@@ -342,10 +342,9 @@ impl Connection {
             && matches!(self.session.body, Body::None)
             && !self.output.is_full()
         {
-            if let Some(last) = self.session.waiting.back()
-                && !(self.session.pipelining && last.kind.groups())
-            {
-                return;
+            match self.session.waiting.back() {
+                Some(last) if !(self.session.pipelining && last.kind.groups()) => return,
+                _ => {}
             }
             let Some((ticket, mut command)) = self.session.queue.pop_front() else { return };
             if let Command::Auth(auth) = &mut command {

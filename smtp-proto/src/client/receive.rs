@@ -230,16 +230,16 @@ impl Connection {
             self.phase = Phase::Closed;
             return Ok(Some(Event::Unsolicited { reply }));
         }
-        if let Body::Sending { ticket, .. } = self.session.body
-            && reply.code().class() > 3
-        {
-            // The message is refused before its end. The end cannot be sent any more: it might be
-            // read as a command.
-            self.session.answered(false);
-            self.phase = Phase::Closed;
-            return Ok(Some(Event::Reply { ticket, reply, deviations }));
+        match self.session.body {
+            Body::Sending { ticket, .. } if reply.code().class() > 3 => {
+                // The message is refused before its end. The end cannot be sent any more: it might
+                // be read as a command.
+                self.session.answered(false);
+                self.phase = Phase::Closed;
+                Ok(Some(Event::Reply { ticket, reply, deviations }))
+            }
+            _ => Err(Error::UnsolicitedReply { what: "a reply, and no command waits for one" }),
         }
-        Err(Error::UnsolicitedReply { what: "a reply, and no command waits for one" })
     }
 
     /// 354 or 334.

@@ -26,6 +26,7 @@ impl Command {
     }
 }
 
+#[inline]
 fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     let name = cursor.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let Some(name) = known(name) else {
@@ -53,6 +54,7 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
 
 /// CR LF, and perhaps white space before it, which receivers SHOULD tolerate (RFC 5321 section
 /// 4.1.1): it is no error in the strict dialect either.
+#[inline]
 fn line_end(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     if matches!(cursor.peek(), Some(b' ' | b'\t')) {
         if cursor.dialect() == Dialect::Lenient {
@@ -80,6 +82,7 @@ fn line_end(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
 }
 
 /// One space. Some clients write more of them, or a tab.
+#[inline]
 fn space(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     match cursor.peek() {
         Some(b' ') => {}
@@ -105,6 +108,7 @@ fn at_line_end(cursor: &Cursor<'_>) -> bool {
     }
 }
 
+#[inline]
 fn ehlo_name(cursor: &mut Cursor<'_>) -> Result<EhloName, ParseError> {
     space(cursor)?;
     EhloName::read(cursor)
@@ -131,6 +135,7 @@ fn required_argument(cursor: &mut Cursor<'_>) -> Result<Argument, ParseError> {
 }
 
 /// The word and colon before a path. Clients write spaces around the colon.
+#[inline]
 fn path_prefix(cursor: &mut Cursor<'_>, word: &'static str, reason: &'static str) -> Result<(), ParseError> {
     space(cursor)?;
     cursor.expect_ignore_case(word, reason)?;
@@ -149,6 +154,7 @@ fn path_prefix(cursor: &mut Cursor<'_>, word: &'static str, reason: &'static str
 /// ```abnf
 /// mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF   ; RFC 5321 section 4.1.1.2
 /// ```
+#[inline]
 fn mail(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     path_prefix(cursor, "FROM", "expected FROM:")?;
     let mut mail = Mail::new(ReversePath::read(cursor)?);
@@ -181,6 +187,7 @@ fn mail(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
 /// rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path )
 ///        [SP Rcpt-parameters] CRLF                             ; RFC 5321 section 4.1.1.3
 /// ```
+#[inline]
 fn rcpt(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     path_prefix(cursor, "TO", "expected TO:")?;
     let mut rcpt = Rcpt::new(ForwardPath::read(cursor)?);
@@ -192,6 +199,7 @@ fn rcpt(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
 /// Mail-parameters = esmtp-param *(SP esmtp-param)
 /// esmtp-param     = esmtp-keyword ["=" esmtp-value]
 /// ```
+#[inline]
 fn parameters(
     cursor: &mut Cursor<'_>,
     mut parameter: impl FnMut(&mut Cursor<'_>, usize, &[u8]) -> Result<(), ParseError>,
@@ -199,7 +207,7 @@ fn parameters(
     while !at_line_end(cursor) {
         space(cursor)?;
         let start = cursor.offset();
-        let keyword = cursor.take_while(|byte| byte == b'-' || byte.is_ascii_alphanumeric());
+        let keyword = Keyword::skip(cursor);
         parameter(cursor, start, keyword)?;
         if !matches!(cursor.peek(), None | Some(b' ' | b'\t' | b'\r' | b'\n')) {
             return Err(cursor.error("expected a space or the end of the line"));
@@ -214,8 +222,7 @@ fn value(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
 
 #[inline]
 fn other(cursor: &mut Cursor<'_>, start: usize, list: &mut Vec<Parameter>) -> Result<(), ParseError> {
-    cursor.rewind(start);
-    let keyword = Keyword::read(cursor)?;
+    let keyword = Keyword::from_start(cursor, start)?;
     let value = if cursor.eat(b'=') { Some(ParameterValue::read(cursor)?) } else { None };
     list.push(Parameter { keyword, value });
     Ok(())

@@ -202,11 +202,11 @@ impl Reply {
         };
         if let Some(enhanced) = enhanced {
             for line in lines {
-                if let Some((found, length)) = EnhancedCode::at_start(line.as_bytes())
-                    && found == enhanced
-                {
-                    let bytes = core::mem::take(line).into_bytes();
-                    *line = Text::from(bytes.slice(length.min(bytes.len())..));
+                match EnhancedCode::at_start(line.as_bytes()) {
+                    Some((found, length)) if found == enhanced => {
+                        *line = Text::from(line.as_bytes().get(length..).unwrap_or_default());
+                    }
+                    _ => {}
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Reading replies.
 
-use alloc::vec;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text};
@@ -26,7 +26,8 @@ impl Reply {
             cursor.expect_end()?;
             return Ok(cursor.finish(Self { code, enhanced: enhanced.code(), text: Lines::One(text) }));
         }
-        let mut lines = vec![text];
+        let mut lines = Vec::with_capacity(8);
+        lines.push(text);
         while more {
             if matches!(cursor.rest(), [b'\r', b'\n', ..] | [b'\n', ..]) {
                 cursor.deviate("empty-line-in-reply")?;
@@ -50,16 +51,17 @@ impl Reply {
 }
 
 /// The enhanced code of the first line.
-enum First {
+enum First<'a> {
     Unknown,
     None,
-    Is(EnhancedCode),
+    /// The code, and how it is written.
+    Is(EnhancedCode, &'a [u8]),
 }
 
-impl First {
+impl<'a> First<'a> {
     const fn code(&self) -> Option<EnhancedCode> {
         match self {
-            Self::Is(code) => Some(*code),
+            Self::Is(code, _) => Some(*code),
             Self::Unknown | Self::None => None,
         }
     }
@@ -67,12 +69,13 @@ impl First {
     /// The length of the enhanced code that is to be taken off this line: on the first, any of the
     /// reply's class; on the others, the same one again.
     #[inline]
-    fn take_off(&mut self, text: &[u8], class: u8) -> usize {
+    fn take_off(&mut self, text: &'a [u8], class: u8) -> usize {
         match self {
             Self::None => 0,
             Self::Unknown => match EnhancedCode::at_start(text) {
                 Some((code, length)) if code.class() == class => {
-                    *self = Self::Is(code);
+                    let written = text.get(..length).unwrap_or_default();
+                    *self = Self::Is(code, written.strip_suffix(b" ").unwrap_or(written));
                     length
                 }
                 _ => {
@@ -80,8 +83,9 @@ impl First {
                     0
                 }
             },
-            Self::Is(code) => match EnhancedCode::at_start(text) {
-                Some((found, length)) if found == *code => length,
+            Self::Is(_, written) => match text.strip_prefix(*written) {
+                Some([]) => written.len(),
+                Some([b' ', ..]) => written.len() + 1,
                 _ => 0,
             },
         }
@@ -102,7 +106,7 @@ pub(crate) fn has_code(line: &[u8]) -> bool {
 
 /// One line, with the enhanced code taken off its text.
 #[inline]
-fn line(cursor: &mut Cursor<'_>, enhanced: &mut First) -> Result<Line, ParseError> {
+fn line<'a>(cursor: &mut Cursor<'a>, enhanced: &mut First<'a>) -> Result<Line, ParseError> {
     let start = cursor.offset();
     let code = match cursor.rest() {
         [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {
@@ -153,13 +157,24 @@ fn line(cursor: &mut Cursor<'_>, enhanced: &mut First) -> Result<Line, ParseErro
     if text_start == start.saturating_add(3) && !text.is_empty() {
         return Err(cursor.error("expected a space or - behind a reply code"));
     }
-    if !text.iter().fold(true, |all, &byte| all & matches!(byte, b'\t' | 32..=126)) {
+    if !is_printable(text) {
         check_text(cursor, text, text_start)?;
     }
     cursor.skip(text.len());
     let value = cursor.text_from(text_start.saturating_add(enhanced.take_off(text, code.class())));
     cursor.skip(length.saturating_add(1).saturating_sub(text.len()));
     Ok(Line { code, text: value, more })
+}
+
+/// Whether all bytes are `%d32-126`. Sixteen at a time without a branch, which the compiler turns
+/// into vector instructions; the last sixteen may overlap those before.
+#[inline]
+fn is_printable(text: &[u8]) -> bool {
+    let bad = |bytes: &[u8]| bytes.iter().fold(0, |bad, byte| bad | u8::from(byte.wrapping_sub(32) > 94));
+    match text.last_chunk::<16>() {
+        None => bad(text) == 0,
+        Some(last) => text.chunks_exact(16).fold(bad(last), |all, chunk| all | bad(chunk)) == 0,
+    }
 }
 
 /// Bytes that the grammar does not have are kept. UTF-8 is in RFC 6531's grammar.
@@ -176,8 +191,6 @@ fn check_text(cursor: &mut Cursor<'_>, text: &[u8], start: usize) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
 
     fn names(frame: &'static [u8]) -> (Reply, Vec<&'static str>) {

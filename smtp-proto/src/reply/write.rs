@@ -49,13 +49,9 @@ pub(crate) fn write_line(
     }
     let start = out.len();
     out.extend_from_slice(text);
-    if !text.iter().all(|&byte| super::is_text(byte))
-        && let Some(written) = out.get_mut(start..)
-    {
-        for byte in written {
-            if !super::is_text(*byte) {
-                *byte = b'?';
-            }
+    if !text.iter().all(|&byte| super::is_text(byte)) {
+        for byte in out.iter_mut().skip(start).filter(|byte| !super::is_text(**byte)) {
+            *byte = b'?';
         }
     }
     out.extend_from_slice(b"\r\n");

@@ -15,7 +15,7 @@ pub(crate) const DCONTENT: u8 = 32;
 /// A horizontal tab.
 pub(crate) const TAB: u8 = 64;
 
-const CLASSES: [u8; 256] = classes();
+static CLASSES: [u8; 256] = classes();
 
 #[allow(clippy::indexing_slicing)] // Evaluated by the compiler.
 const fn classes() -> [u8; 256] {
@@ -76,4 +76,11 @@ const fn classes() -> [u8; 256] {
 #[inline]
 pub(crate) fn is(byte: u8, classes: u8) -> bool {
     CLASSES.get(usize::from(byte)).is_some_and(|class| class & classes != 0)
+}
+
+/// How many bytes from `at` on are in one of `classes`.
+#[inline]
+pub(crate) fn run(bytes: &[u8], at: usize, classes: u8) -> usize {
+    let bytes = bytes.get(at..).unwrap_or_default();
+    bytes.iter().position(|&byte| !is(byte, classes)).unwrap_or(bytes.len())
 }

@@ -49,37 +49,27 @@ impl Domain {
 pub(crate) fn read_domain(cursor: &mut Cursor<'_>, refuse_underscore: bool) -> Result<usize, ParseError> {
     let start = cursor.offset();
     let rest = cursor.rest();
-    let (mut before, mut high) = (b'.', false);
-    let mut length = rest.len();
-    for (at, &byte) in rest.iter().enumerate() {
-        if chars::is(byte, ALNUM) {
-            before = byte;
-            continue;
+    // `edge` is what stood before the run of letters and digits that is stepped over.
+    let (mut at, mut edge, mut high) = (0, b'.', false);
+    let before = loop {
+        let run = chars::run(rest, at, ALNUM);
+        at += run;
+        let before = if run > 0 { b'a' } else { edge };
+        match rest.get(at) {
+            Some(b'.') if before == b'a' => edge = b'.',
+            Some(&byte @ (b'.' | b'-' | b'_' | 128..)) => {
+                odd(cursor, start.saturating_add(at), before, byte, refuse_underscore)?;
+                high |= byte >= 128;
+                edge = byte;
+            }
+            _ => break before,
         }
-        match byte {
-            b'.' if before == b'.' => {
-                return Err(ParseError::new(start.saturating_add(at), "expected a label of a domain"));
-            }
-            b'.' if before == b'-' => cursor.deviate_at(start.saturating_add(at), "hyphen-at-label-edge")?,
-            b'-' if before == b'.' => cursor.deviate_at(start.saturating_add(at), "hyphen-at-label-edge")?,
-            b'.' | b'-' => {}
-            b'_' => {
-                if refuse_underscore {
-                    cursor.deviate_at(start.saturating_add(at), "underscore-in-domain")?;
-                }
-            }
-            128.. => high = true,
-            _ => {
-                length = at;
-                break;
-            }
-        }
-        before = byte;
-    }
-    if length == 0 {
+        at += 1;
+    };
+    if at == 0 {
         return Err(cursor.error("expected a domain"));
     }
-    cursor.skip(length);
+    cursor.skip(at);
     if high {
         check_utf8(cursor, start)?;
     }
@@ -94,6 +84,22 @@ pub(crate) fn read_domain(cursor: &mut Cursor<'_>, refuse_underscore: bool) -> R
             Ok(end)
         }
         _ => Ok(end),
+    }
+}
+
+/// A byte of a domain that is no letter and no digit, behind `before`.
+fn odd(
+    cursor: &mut Cursor<'_>,
+    offset: usize,
+    before: u8,
+    byte: u8,
+    refuse_underscore: bool,
+) -> Result<(), ParseError> {
+    match (before, byte) {
+        (b'.', b'.') => Err(ParseError::new(offset, "expected a label of a domain")),
+        (b'-', b'.') | (b'.', b'-') => cursor.deviate_at(offset, "hyphen-at-label-edge"),
+        (_, b'_') if refuse_underscore => cursor.deviate_at(offset, "underscore-in-domain"),
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Addresses.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
-use core::fmt;
+use core::{fmt, num::NonZeroUsize};
 
 use mailwire_core::{Cursor, Invalid, ParseError, Text};
 
@@ -28,8 +28,8 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Mailbox {
     text: Text,
-    /// The place of the `@` between the two parts.
-    at: usize,
+    /// The place of the `@` between the two parts. It is never the first byte.
+    at: NonZeroUsize,
 }
 
 impl Mailbox {
@@ -63,7 +63,7 @@ impl Mailbox {
     /// The part before the `@`, with its quotes if it has any.
     #[must_use]
     pub fn local_part(&self) -> &str {
-        self.as_str().get(..self.at).unwrap_or_default()
+        self.as_str().get(..self.at.get()).unwrap_or_default()
     }
 
     /// The local part as it is meant: without quotes and backslashes.
@@ -87,14 +87,14 @@ impl Mailbox {
     /// The part behind the `@`: a domain, or an address literal with its brackets.
     #[must_use]
     pub fn domain(&self) -> &str {
-        self.as_str().get(self.at.saturating_add(1)..).unwrap_or_default()
+        self.as_str().get(self.at.get().saturating_add(1)..).unwrap_or_default()
     }
 
     /// The part behind the `@`, as a value of its own.
     #[must_use]
     pub fn host(&self) -> Host {
         let text = self.text.clone().into_bytes();
-        let text = Text::from(text.slice(self.at.saturating_add(1).min(text.len())..));
+        let text = Text::from(text.slice(self.at.get().saturating_add(1).min(text.len())..));
         match text.as_bytes().first() {
             Some(b'[') => Host::Literal(AddressLiteral(text)),
             _ => Host::Domain(Domain(text)),
@@ -140,7 +140,8 @@ impl Mailbox {
         } else {
             read_dot_string(cursor)?
         }
-        let at = cursor.offset().saturating_sub(start);
+        let at = NonZeroUsize::new(cursor.offset().saturating_sub(start))
+            .ok_or(ParseError::new(start, "expected an address"))?;
         cursor.expect(b'@', "expected @ and a domain")?;
         let end = if cursor.peek() == Some(b'[') {
             read_literal(cursor)?;
@@ -159,29 +160,28 @@ impl Mailbox {
 fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     let start = cursor.offset();
     let rest = cursor.rest();
-    let (mut before, mut high) = (b'.', false);
-    let mut length = rest.len();
-    for (at, &byte) in rest.iter().enumerate() {
-        if !chars::is(byte, ATEXT) {
-            match byte {
-                b'.' if before == b'.' => {
+    let (mut at, mut high) = (0, false);
+    // The first byte of the atom.
+    let mut atom = 0;
+    loop {
+        at += chars::run(rest, at, ATEXT);
+        match rest.get(at) {
+            Some(b'.') => {
+                if at == atom {
                     cursor.deviate_at(start.saturating_add(at), "misplaced-dot-in-local-part")?;
                 }
-                b'.' => {}
-                128.. => high = true,
-                _ => {
-                    length = at;
-                    break;
-                }
+                atom = at + 1;
             }
+            Some(128..) => high = true,
+            _ => break,
         }
-        before = byte;
+        at += 1;
     }
-    if length == 0 {
+    if at == 0 {
         return Err(cursor.error("expected an address"));
     }
-    cursor.skip(length);
-    if before == b'.' {
+    cursor.skip(at);
+    if at == atom {
         cursor.deviate_at(cursor.offset().saturating_sub(1), "misplaced-dot-in-local-part")?;
     }
     if high { check_utf8(cursor, start) } else { Ok(()) }

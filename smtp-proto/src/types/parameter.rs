@@ -1,6 +1,6 @@
 //! Parameters of MAIL and RCPT.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::{Cursor, Dialect, ParseError, Text};
 
@@ -22,10 +22,24 @@ impl Keyword {
     /// esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")   ; RFC 5321 section 4.1.2
     /// ```
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        if !cursor.peek().is_some_and(|byte| chars::is(byte, ALNUM)) {
-            return Err(cursor.error("expected a keyword"));
+        let start = cursor.offset();
+        Self::skip(cursor);
+        Self::from_start(cursor, start)
+    }
+
+    /// Steps over the bytes of a keyword.
+    #[inline]
+    pub(crate) fn skip<'a>(cursor: &mut Cursor<'a>) -> &'a [u8] {
+        cursor.take_while(|byte| byte == b'-' || chars::is(byte, ALNUM))
+    }
+
+    /// The keyword that lies between `start` and the cursor.
+    #[inline]
+    pub(crate) fn from_start(cursor: &Cursor<'_>, start: usize) -> Result<Self, ParseError> {
+        match cursor.between(start, cursor.offset()).first() {
+            Some(&byte) if chars::is(byte, ALNUM) => Ok(Self(cursor.text_from(start))),
+            _ => Err(ParseError::new(start, "expected a keyword")),
         }
-        Ok(Self(cursor.text_while(|byte| byte == b'-' || chars::is(byte, ALNUM))))
     }
 }
 
@@ -132,8 +146,8 @@ impl BodyType {
 pub enum Submitter {
     /// `<>`: not known, or not trusted.
     Unknown,
-    /// The authenticated submitter.
-    Mailbox(Mailbox),
+    /// The authenticated submitter. Rare, and boxed so that commands are not larger for it.
+    Mailbox(Box<Mailbox>),
 }
 
 impl Submitter {
@@ -163,12 +177,18 @@ impl Submitter {
             Err(at) => Err(ParseError::new(start.saturating_add(at), "not xtext")),
         };
         match mailbox {
-            Ok(mailbox) => Ok(Self::Mailbox(mailbox)),
+            Ok(mailbox) => Ok(mailbox.into()),
             Err(error) if cursor.dialect() == Dialect::Strict || encoded.is_empty() => Err(error),
             Err(_) => {
                 cursor.deviate_at(start, "malformed-auth-parameter")?;
                 Ok(Self::Unknown)
             }
         }
+    }
+}
+
+impl From<Mailbox> for Submitter {
+    fn from(mailbox: Mailbox) -> Self {
+        Self::Mailbox(Box::new(mailbox))
     }
 }
