@@ -1,9 +1,16 @@
 //! Whether and how bytes are protected, where to connect, and how long that may take.
 
-use std::{future::Future, path::PathBuf, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use mailwire_core::Channel;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::JoinSet};
 
 use crate::{
     Error, Phase, Stream,
@@ -146,7 +153,8 @@ impl std::fmt::Display for Address {
 pub struct Endpoint {
     address: Address,
     security: Security,
-    tls: Option<ClientTls>,
+    /// Shared by clones, so that the roots are read once.
+    tls: Arc<OnceLock<ClientTls>>,
     server_name: Option<String>,
     timeouts: Timeouts,
 }
@@ -173,13 +181,13 @@ impl Endpoint {
     /// A server anywhere.
     #[must_use]
     pub fn at(address: Address, security: Security) -> Self {
-        Self { address, security, tls: None, server_name: None, timeouts: Timeouts::default() }
+        Self { address, security, tls: Arc::default(), server_name: None, timeouts: Timeouts::default() }
     }
 
-    /// Uses this TLS configuration. Without one, [`ClientTls::new`] is made for each connection.
+    /// Uses this TLS configuration. Without one, [`ClientTls::new`] is made when it is needed first.
     #[must_use]
     pub fn with_tls(mut self, tls: ClientTls) -> Self {
-        self.tls = Some(tls);
+        self.tls = Arc::new(OnceLock::from(tls));
         self
     }
 
@@ -242,13 +250,14 @@ impl Endpoint {
     /// The handshake fails or takes too long.
     pub async fn start_tls(&self, stream: Stream) -> Result<Stream, Error> {
         let name = self.tls_name()?;
-        let handshake = async {
-            match &self.tls {
-                Some(tls) => tls.connect(name, stream).await,
-                None => ClientTls::new()?.connect(name, stream).await,
+        let tls = match self.tls.get() {
+            Some(tls) => tls,
+            None => {
+                let tls = ClientTls::new()?;
+                self.tls.get_or_init(|| tls)
             }
         };
-        within(self.timeouts.tls, Phase::Tls, handshake).await
+        within(self.timeouts.tls, Phase::Tls, tls.connect(name, stream)).await
     }
 
     fn tls_name(&self) -> Result<ServerName<'static>, TlsError> {
@@ -262,7 +271,7 @@ impl Endpoint {
     async fn open(&self) -> Result<Stream, Error> {
         match &self.address {
             Address::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                let stream = connect_any(tokio::net::lookup_host((host.as_str(), *port)).await?).await?;
                 // A group of commands is one write already; waiting for more only delays it.
                 stream.set_nodelay(true)?;
                 Ok(stream.into())
@@ -270,8 +279,51 @@ impl Endpoint {
             #[cfg(unix)]
             Address::Unix(path) => Ok(tokio::net::UnixStream::connect(path).await?.into()),
             #[cfg(not(unix))]
-            Address::Unix(_) => Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into()),
+            Address::Unix(_) => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
         }
+    }
+}
+
+/// How long one address is waited for before the next is tried beside it: RFC 8305 section 5.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Connects to whichever address answers first, the families in turn: an address that swallows
+/// everything does not keep us from one that works.
+async fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let mut addresses = in_turn(addresses).into_iter().peekable();
+    // Dropping the set ends the attempts that were not needed.
+    let mut attempts = JoinSet::new();
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        match addresses.next() {
+            Some(address) => drop(attempts.spawn(TcpStream::connect(address))),
+            None if attempts.is_empty() => return Err(failure),
+            None => {}
+        }
+        tokio::select! {
+            Some(attempt) = attempts.join_next() => match attempt {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => failure = error,
+                Err(error) => failure = error.into(),
+            },
+            () = tokio::time::sleep(ATTEMPT_DELAY), if addresses.peek().is_some() => {}
+        }
+    }
+}
+
+/// Addresses with the families in turn, each in its own order, the first one's first.
+fn in_turn(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let all: Vec<_> = addresses.collect();
+    let first_is_v6 = all.first().is_some_and(SocketAddr::is_ipv6);
+    let (a, b): (Vec<_>, Vec<_>) = all.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let (mut a, mut b) = (a.into_iter(), b.into_iter());
+    let mut sorted = Vec::new();
+    loop {
+        let (one, other) = (a.next(), b.next());
+        if one.is_none() && other.is_none() {
+            return sorted;
+        }
+        sorted.extend(one.into_iter().chain(other));
     }
 }
 
@@ -341,5 +393,59 @@ pub async fn within<T, E: Into<Error>>(
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result.map_err(Into::into),
         Err(_) => Err(Error::Timeout { phase, after: limit }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_the_registered_ones() {
+        let ways = [
+            Security::implicit_tls(),
+            Security::required_starttls(),
+            Security::plaintext_without_encryption(),
+        ];
+        for (protocol, ports) in [
+            (Protocol::Smtp, [465, 25, 25]),
+            (Protocol::Submission, [465, 587, 587]),
+            (Protocol::Lmtp, [24, 24, 24]),
+            (Protocol::Imap, [993, 143, 143]),
+            (Protocol::Pop3, [995, 110, 110]),
+        ] {
+            assert_eq!(ways.map(|way| way.default_port(protocol)), ports);
+        }
+    }
+
+    #[test]
+    fn addresses_are_shown_as_people_write_them() {
+        let tcp = |host: &str| Address::Tcp { host: host.into(), port: 25 }.to_string();
+        assert_eq!((tcp("mx.example"), tcp("::1")), ("mx.example:25".into(), "[::1]:25".into()));
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let parse = |list: &[&str]| -> Vec<SocketAddr> {
+            list.iter().map(|address| address.parse().unwrap()).collect()
+        };
+        let addresses = parse(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"]);
+        let sorted = parse(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]);
+        assert_eq!(in_turn(addresses.into_iter()), sorted);
+    }
+
+    #[tokio::test]
+    async fn the_next_address_is_tried_and_the_last_error_told() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listener.local_addr().unwrap();
+        let closed = {
+            let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            closed.local_addr().unwrap()
+        };
+        let stream = connect_any([closed, open].into_iter()).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open);
+        let error = connect_any([closed].into_iter()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(connect_any([].into_iter()).await.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -392,3 +392,36 @@ fn debug_shows_no_byte() {
     let driver = Driver::new(Script::default(), toy);
     assert!(!format!("{driver:?}").contains("tanstaaf"));
 }
+
+#[tokio::test]
+async fn the_last_reply_reaches_a_client_that_is_still_sending() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut driver = Driver::with_config(stream, Toy::server(), DriverConfig::server());
+        let error = driver.next().await.unwrap_err();
+        assert!(matches!(error, DriverError::Protocol(Error::LineTooLong { .. })));
+    });
+    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+    // Without lingering, these unread bytes would make the server's system reset the connection.
+    client.write_all(&[b'x'; 600_000]).await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(answer, "fatal\r\n");
+    server.await.unwrap();
+}
+
+/// A machine that says `NeedInput` while its body is on the way hears a reply that comes before the
+/// body's end.
+#[tokio::test]
+async fn a_reply_that_overtakes_a_body_is_heard() {
+    let (a, mut b) = duplex(64);
+    let mut toy = Toy::client();
+    toy.send("BODY");
+    toy.append(Bytes::from(vec![b'x'; 100_000]));
+    let mut driver = Driver::new(a, toy);
+    b.write_all(b"552 too much\r\n").await.unwrap();
+    assert_eq!(driver.next().await.unwrap(), Step::Event("552 too much".into()));
+}

@@ -295,3 +295,11 @@ async fn unix_sockets_count_as_protected() {
     assert_eq!(server.read_u8().await.unwrap(), b'x');
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[cfg(feature = "webpki-roots")]
+#[test]
+fn compiled_in_roots_beside_others() {
+    let ca = TestCa::new().unwrap();
+    ClientTls::builder().webpki_roots().build().unwrap();
+    ClientTls::builder().webpki_roots().roots_pem(ca.root_pem()).unwrap().build().unwrap();
+}

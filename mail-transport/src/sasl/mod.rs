@@ -22,6 +22,7 @@
 //! # Ok::<(), mailwire_transport::sasl::SaslError>(())
 //! ```
 
+mod authenticator;
 mod client;
 mod credentials;
 mod mechanism;
@@ -29,10 +30,11 @@ mod scram;
 mod server;
 mod stored;
 
+pub use authenticator::{Authenticator, Identity, Unavailable};
 pub use client::ClientExchange;
 pub use credentials::Credentials;
 pub use mechanism::{Mechanism, SaslContext};
-pub use server::{Authenticator, Identity, ServerExchange, ServerStep, Unavailable};
+pub use server::{ServerExchange, ServerStep};
 pub use stored::{DEFAULT_ITERATIONS, ScramKeys, StoredPassword};
 
 use mailwire_core::Text;

@@ -1,20 +1,22 @@
 //! The loop between a state machine and a stream.
 
+mod clock;
+mod types;
+
 use std::{
     future::{Future, poll_fn},
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::{Buf, BytesMut};
-use mailwire_core::{Connection, Next, Upgrade};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, Sleep},
-};
+use mailwire_core::{Connection, Next};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::poll_read_buf;
+
+use self::clock::Clock;
+pub use self::types::{DriverConfig, DriverError, Step};
 
 /// Drives one connection, of any of the protocols and in either role, over one stream.
 ///
@@ -51,84 +53,6 @@ pub struct Driver<S, C> {
     failed: Option<io::ErrorKind>,
     clock: Clock,
     closing: Closing,
-}
-
-/// What a driver allows itself and its peer.
-#[non_exhaustive]
-#[derive(Debug, Clone)]
-pub struct DriverConfig {
-    /// The least that is read at once, in bytes.
-    pub read_at_least: usize,
-    /// The most that is read at once, in bytes.
-    pub read_at_most: usize,
-    /// How long the peer may leave our bytes unread where the machine itself sets no time.
-    pub write_timeout: Duration,
-    /// How long one step of the peer may take in all, however steadily its bytes trickle in: the
-    /// guard against a peer that sends one byte a second. Never shorter than the machine's own
-    /// timeout of the step. `None` for no bound.
-    pub step_deadline: Option<Duration>,
-    /// How long the last bytes may take to leave when the conversation is over.
-    pub close_timeout: Duration,
-    /// How long the peer's remaining bytes are read and thrown away after our side is closed. With
-    /// TCP, closing a socket in which unread bytes lie can destroy the last reply on its way. Zero
-    /// for not at all.
-    pub linger: Duration,
-}
-
-impl Default for DriverConfig {
-    fn default() -> Self {
-        Self {
-            read_at_least: 8 * 1024,
-            read_at_most: 64 * 1024,
-            write_timeout: Duration::from_secs(300),
-            step_deadline: Some(Duration::from_secs(600)),
-            close_timeout: Duration::from_secs(10),
-            linger: Duration::ZERO,
-        }
-    }
-}
-
-impl DriverConfig {
-    /// The defaults of a client.
-    #[must_use]
-    pub fn client() -> Self {
-        Self::default()
-    }
-
-    /// The defaults of a server: the last reply is protected by lingering for two seconds.
-    #[must_use]
-    pub fn server() -> Self {
-        Self { linger: Duration::from_secs(2), ..Self::default() }
-    }
-}
-
-/// What [`Driver::next`] came to.
-#[must_use]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step<E> {
-    /// The machine's event.
-    Event(E),
-    /// Everything is written, and it is the caller's move.
-    Blocked,
-    /// The stream is to be replaced: [`Driver::replace_stream`], [`Driver::upgrade`]. Everything is
-    /// written, and no byte was read beyond this point.
-    Upgrade(Upgrade),
-    /// The conversation is over, and the stream is closed.
-    Closed,
-}
-
-/// Why [`Driver::next`] cannot go on. Each later call says the same.
-#[derive(Debug, thiserror::Error)]
-pub enum DriverError<E = mailwire_core::Error> {
-    /// The stream failed.
-    #[error("the connection failed")]
-    Io(#[from] io::Error),
-    /// The machine found a violation, or its time ran out. Its last reply was written.
-    #[error(transparent)]
-    Protocol(E),
-    /// Bytes in clear lie before an upgrade: never taken for protected ones (CVE-2011-0411).
-    #[error("bytes in clear before an upgrade of the stream: refused as an injection")]
-    BytesBeforeUpgrade,
 }
 
 /// More chunks than this are not written at once.
@@ -600,53 +524,5 @@ impl<S, C> std::fmt::Debug for Driver<S, C> {
             .field("eof", &self.eof)
             .field("failed", &self.failed)
             .finish_non_exhaustive()
-    }
-}
-
-/// The time that the peer has left. Both ends are set when the clock is looked at, so that a caller
-/// who comes back after an hour of its own finds it full.
-#[derive(Debug, Default)]
-struct Clock {
-    sleep: Option<Pin<Box<Sleep>>>,
-    idle_since: Option<Instant>,
-    step_since: Option<Instant>,
-    limit: Option<Duration>,
-}
-
-impl Clock {
-    /// A new step begins.
-    fn restart(&mut self) {
-        self.idle_since = None;
-        self.step_since = None;
-    }
-
-    /// Bytes came, of a step that is not at its end.
-    fn received(&mut self) {
-        self.idle_since = None;
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>, limit: Option<Duration>, step: Option<Duration>) -> Poll<()> {
-        if self.limit != limit {
-            self.limit = limit;
-            self.restart();
-        }
-        let Some(limit) = limit else {
-            self.restart();
-            return Poll::Pending;
-        };
-        let now = Instant::now();
-        let idle = self.idle_since.get_or_insert(now).checked_add(limit);
-        let whole = step.and_then(|step| self.step_since.get_or_insert(now).checked_add(step.max(limit)));
-        let at = match (idle, whole) {
-            (Some(idle), Some(whole)) => idle.min(whole),
-            (Some(at), None) | (None, Some(at)) => at,
-            // Beyond what the clock can count.
-            (None, None) => return Poll::Pending,
-        };
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        if sleep.deadline() != at {
-            sleep.as_mut().reset(at);
-        }
-        sleep.as_mut().poll(cx)
     }
 }

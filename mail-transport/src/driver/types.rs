@@ -1,0 +1,81 @@
+use std::{io, time::Duration};
+
+use mailwire_core::Upgrade;
+
+/// What a driver allows itself and its peer.
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub struct DriverConfig {
+    /// The least that is read at once, in bytes.
+    pub read_at_least: usize,
+    /// The most that is read at once, in bytes.
+    pub read_at_most: usize,
+    /// How long the peer may leave our bytes unread where the machine itself sets no time.
+    pub write_timeout: Duration,
+    /// How long one step of the peer may take in all, however steadily its bytes trickle in: the
+    /// guard against a peer that sends one byte a second. Never shorter than the machine's own
+    /// timeout of the step. `None` for no bound.
+    pub step_deadline: Option<Duration>,
+    /// How long the last bytes may take to leave when the conversation is over.
+    pub close_timeout: Duration,
+    /// How long the peer's remaining bytes are read and thrown away after our side is closed. With
+    /// TCP, closing a socket in which unread bytes lie can destroy the last reply on its way. Zero
+    /// for not at all.
+    pub linger: Duration,
+}
+
+impl Default for DriverConfig {
+    fn default() -> Self {
+        Self {
+            read_at_least: 8 * 1024,
+            read_at_most: 64 * 1024,
+            write_timeout: Duration::from_secs(300),
+            step_deadline: Some(Duration::from_secs(600)),
+            close_timeout: Duration::from_secs(10),
+            linger: Duration::ZERO,
+        }
+    }
+}
+
+impl DriverConfig {
+    /// The defaults of a client.
+    #[must_use]
+    pub fn client() -> Self {
+        Self::default()
+    }
+
+    /// The defaults of a server: the last reply is protected by lingering for two seconds.
+    #[must_use]
+    pub fn server() -> Self {
+        Self { linger: Duration::from_secs(2), ..Self::default() }
+    }
+}
+
+/// What [`Driver::next`](super::Driver::next) came to.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step<E> {
+    /// The machine's event.
+    Event(E),
+    /// Everything is written, and it is the caller's move.
+    Blocked,
+    /// The stream is to be replaced: [`Driver::replace_stream`](super::Driver::replace_stream), [`Driver::upgrade`](super::Driver::upgrade). Everything is
+    /// written, and no byte was read beyond this point.
+    Upgrade(Upgrade),
+    /// The conversation is over, and the stream is closed.
+    Closed,
+}
+
+/// Why [`Driver::next`](super::Driver::next) cannot go on. Each later call says the same.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError<E = mailwire_core::Error> {
+    /// The stream failed.
+    #[error("the connection failed")]
+    Io(#[from] io::Error),
+    /// The machine found a violation, or its time ran out. Its last reply was written.
+    #[error(transparent)]
+    Protocol(E),
+    /// Bytes in clear lie before an upgrade: never taken for protected ones (CVE-2011-0411).
+    #[error("bytes in clear before an upgrade of the stream: refused as an injection")]
+    BytesBeforeUpgrade,
+}

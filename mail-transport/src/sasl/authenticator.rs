@@ -1,0 +1,124 @@
+use std::future::Future;
+
+use mailwire_core::Secret;
+use rustls::pki_types::CertificateDer;
+
+use super::{DEFAULT_ITERATIONS, Mechanism, StoredPassword, stored};
+
+/// The user store behind a server's exchanges. An application implements what it has; the defaults
+/// know nobody.
+///
+/// Users that do not exist and passwords that are wrong get the same answers for the same work, as
+/// long as [`lookup`](Self::lookup) itself takes as long for both.
+pub trait Authenticator: Send + Sync {
+    /// The mechanisms to offer, where the channel allows them.
+    fn mechanisms(&self) -> &[Mechanism] {
+        &[
+            Mechanism::ScramSha256Plus,
+            Mechanism::ScramSha256,
+            Mechanism::ScramSha1Plus,
+            Mechanism::ScramSha1,
+            Mechanism::Plain,
+            Mechanism::Login,
+        ]
+    }
+
+    /// What is stored of a user's password; `None` if there is no such user.
+    fn lookup(&self, user: &str) -> impl Future<Output = Result<Option<StoredPassword>, Unavailable>> + Send {
+        let _ = user;
+        async { Ok(None) }
+    }
+
+    /// Whether this is the user's password, for mechanisms and commands that show it. To be
+    /// implemented where passwords are checked elsewhere (LDAP, PAM): by default it is compared with
+    /// what [`lookup`](Self::lookup) gives.
+    fn verify_password(
+        &self,
+        user: &str,
+        password: &Secret,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send {
+        async move {
+            let found = self.lookup(user).await?;
+            let known = found.is_some();
+            let stored = found
+                .unwrap_or_else(|| StoredPassword::decoy(user, &self.decoy_key(), self.decoy_iterations()));
+            let password = password.clone();
+            // Hashing is meant to be slow; it must not hold up other connections.
+            let fits = tokio::task::spawn_blocking(move || stored.verify(&password))
+                .await
+                .map_err(|_| Unavailable)?;
+            Ok(fits && known)
+        }
+    }
+
+    /// The user to whom this token belongs; `None` if it is not valid. `user` is who the client
+    /// claims to be, where it says so; a token of somebody else is not valid then.
+    fn verify_token(
+        &self,
+        user: Option<&str>,
+        token: &Secret,
+    ) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send {
+        let _ = (user, token);
+        async { Ok(None) }
+    }
+
+    /// The user to whom these certificates belong, verified already, the client's own first. Empty
+    /// if the client is known by other means.
+    fn verify_external(
+        &self,
+        certificates: &[CertificateDer<'static>],
+        acting_as: Option<&str>,
+    ) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send {
+        let _ = (certificates, acting_as);
+        async { Ok(None) }
+    }
+
+    /// The user as whom anonymous clients act; `None` if there is none.
+    fn anonymous(&self, trace: &str) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send {
+        let _ = trace;
+        async { Ok(None) }
+    }
+
+    /// Whether a user may act as another. Everybody may act as oneself; that is not asked.
+    fn may_act_as(&self, user: &str, other: &str) -> impl Future<Output = Result<bool, Unavailable>> + Send {
+        let _ = (user, other);
+        async { Ok(false) }
+    }
+
+    /// How often the passwords of this store are hashed, for the users that do not exist.
+    fn decoy_iterations(&self) -> u32 {
+        DEFAULT_ITERATIONS
+    }
+
+    /// From what the salts of users that do not exist are made, at most 64 bytes of it. By default
+    /// random, as long as the process lives; a server that is restarted often, or runs on several
+    /// machines, has one that is stored.
+    fn decoy_key(&self) -> Secret {
+        stored::process_key()
+    }
+}
+
+/// The user store cannot answer now. The client is told to come back later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("authentication is not available now")]
+pub struct Unavailable;
+
+/// Who a client has proved to be.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Whose credentials were shown.
+    pub user: String,
+    /// As whom that user acts: mostly the same.
+    pub acting_as: String,
+    /// By which mechanism; `None` for a protocol's own command.
+    pub mechanism: Option<Mechanism>,
+}
+
+impl Identity {
+    /// A user who acts as oneself, known by other means than SASL.
+    pub fn new(user: impl Into<String>) -> Self {
+        let user = user.into();
+        Self { acting_as: user.clone(), user, mechanism: None }
+    }
+}
