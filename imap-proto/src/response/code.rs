@@ -255,7 +255,7 @@ impl Code {
     }
 
     fn read_known(r: &mut Reader<'_>, name: &[u8]) -> Result<Option<Self>, ParseError> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let is = |known: &str| chars::is_name(name, known);
         let code = match name.len() {
             6 if is("UNSEEN") => Self::Unseen(read_number(r, "zero-for-unseen")?),
             7 if is("UIDNEXT") => Self::UidNext(read_number(r, "zero-for-uidnext")?),

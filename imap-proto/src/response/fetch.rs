@@ -223,7 +223,7 @@ impl FetchItem {
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         let name = r.take_class(chars::LABEL);
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let is = |known: &str| chars::is_name(name, known);
         // The length tells nearly all names apart.
         let item = match name.len() {
             3 if is("UID") => {

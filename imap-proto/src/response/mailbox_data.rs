@@ -368,7 +368,7 @@ impl StatusItem {
     }
 
     fn read_known(r: &mut Reader<'_>, name: &[u8]) -> Result<Option<Self>, ParseError> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let is = |known: &str| chars::is_name(name, known);
         let item = match name.len() {
             8 if is("MESSAGES") => Self::Messages(read_small(r)?),
             6 if is("RECENT") => Self::Recent(read_small(r)?),

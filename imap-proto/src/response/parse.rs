@@ -120,7 +120,7 @@ impl Untagged {
         if let Some(kind) = StatusKind::from_name(name) {
             return read_status(r, kind).map(Self::Status);
         }
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let is = |known: &str| chars::is_name(name, known);
         let data = match name.len() {
             4 if is("LIST") => Self::List(ListResponse::read(r, ListKind::List)?),
             4 if is("LSUB") => Self::List(ListResponse::read(r, ListKind::Lsub)?),
@@ -159,7 +159,7 @@ impl Untagged {
         r.space()?;
         let name_at = r.offset();
         let name = r.take_class(chars::ATOM);
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let is = |known: &str| chars::is_name(name, known);
         let data = match name.len() {
             5 if is("FETCH") => {
                 let number = from_one(r, start, small?)?;

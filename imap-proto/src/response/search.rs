@@ -221,7 +221,7 @@ impl ESearch {
                 continue;
             }
             let name = r.take_class(chars::LABEL);
-            let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+            let is = |known: &str| chars::is_name(name, known);
             if is("UID") {
                 found.uid = true;
                 continue;

@@ -224,7 +224,8 @@ fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ResponseText) {
 pub(crate) fn read_text(r: &mut Reader<'_>) -> Result<(Option<Code>, ResponseText), ParseError> {
     let code = if r.peek() == Some(b'[') { read_code(r)? } else { None };
     let start = r.offset();
-    r.take_class(chars::TEXT);
+    let length = chars::text_prefix(r.rest());
+    r.skip(length);
     if r.is_at_end() {
         return Ok((code, ResponseText::unchecked(r.text_from(start))));
     }

@@ -256,8 +256,7 @@ fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
     }
     let media_subtype = if more_fields(r)? { read_string_field(r)? } else { ImapString::EMPTY };
     let parameters = if more_fields(r)? { read_parameters(r)? } else { Vec::new() };
-    let id = next_field(r)?;
-    let description = next_field(r)?;
+    let (id, description) = if eat(r, b" NIL NIL") { (None, None) } else { (next_field(r)?, next_field(r)?) };
     let encoding = if more_fields(r)? { ContentEncoding::read(r)? } else { ContentEncoding::SevenBit };
     let octets = if more_fields(r)? { read_count(r)? } else { None };
     let kind = if media_type.eq_ignore_ascii_case("text") {
@@ -272,7 +271,10 @@ fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
         }
         PartKind::Basic
     };
-    let extension = if has_extension(r)? {
+    let extension = if eat(r, b" NIL NIL NIL NIL)") {
+        // So most parts end.
+        Some(PartExtension::default())
+    } else if has_extension(r)? {
         let md5 = if r.peek() == Some(b'(') { odd_md5(r)? } else { read_nstring_field(r)? };
         Some(PartExtension { md5, common: read_common(r)? })
     } else {
@@ -469,16 +471,34 @@ fn odd_message(r: &mut Reader<'_>) -> Result<bool, ParseError> {
     Ok(body)
 }
 
+/// Steps over what is mostly there.
+#[inline]
+fn eat(r: &mut Reader<'_>, expected: &[u8]) -> bool {
+    let found = r.rest().starts_with(expected);
+    if found {
+        r.skip(expected.len());
+    }
+    found
+}
+
 /// Whether extension data follow; if not, the part's `)` was read.
 #[inline]
 fn has_extension(r: &mut Reader<'_>) -> Result<bool, ParseError> {
-    if r.eat(b')') {
-        return Ok(false);
+    match r.rest() {
+        [b')', ..] => {
+            r.skip(1);
+            Ok(false)
+        }
+        [b' ', next, ..] if !matches!(next, b' ' | b')') => {
+            r.skip(1);
+            Ok(true)
+        }
+        _ => odd_extension(r),
     }
-    if r.peek() == Some(b' ') && !matches!(r.peek_at(1), Some(b' ' | b')')) {
-        r.skip(1);
-        return Ok(true);
-    }
+}
+
+#[cold]
+fn odd_extension(r: &mut Reader<'_>) -> Result<bool, ParseError> {
     if r.is_at_end() {
         return Err(r.error("expected )"));
     }
@@ -509,7 +529,7 @@ fn read_multi_extension(r: &mut Reader<'_>) -> Result<Option<MultiExtension>, Pa
 /// And the part's `)`.
 fn read_common(r: &mut Reader<'_>) -> Result<CommonExtension, ParseError> {
     let mut common = CommonExtension::default();
-    if !has_extension(r)? {
+    if eat(r, b" NIL NIL NIL)") || !has_extension(r)? {
         return Ok(common);
     }
     common.disposition = read_disposition(r)?;

@@ -92,3 +92,81 @@ pub(crate) fn is(byte: u8, wanted: u16) -> bool {
 pub(crate) fn all(bytes: &[u8], wanted: u16) -> bool {
     bytes.iter().all(|&byte| is(byte, wanted))
 }
+
+/// Whether `name` is `known` but for the case of its letters. Most peers write a name as the RFC
+/// does, and that is the first guess.
+#[inline(always)]
+pub(crate) fn is_name(name: &[u8], known: &str) -> bool {
+    name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes())
+}
+
+/// How many bytes at the start stand in a quoted string as they are. Eight at a time.
+#[inline]
+pub(crate) fn quoted_prefix(bytes: &[u8]) -> usize {
+    prefix(bytes, QUOTED, |word| {
+        is_zero(word ^ repeat(b'"')) | is_zero(word ^ repeat(b'\\')) | is_control(word) | word
+    })
+}
+
+/// How many bytes at the start are `TEXT-CHAR`. Eight at a time.
+#[inline]
+pub(crate) fn text_prefix(bytes: &[u8]) -> usize {
+    prefix(bytes, TEXT, |word| is_control(word) | word)
+}
+
+const fn repeat(byte: u8) -> u64 {
+    0x0101_0101_0101_0101 * byte as u64
+}
+
+/// The high bit of each byte that is zero, up to the first at least.
+#[inline]
+const fn is_zero(word: u64) -> u64 {
+    word.wrapping_sub(repeat(1)) & !word
+}
+
+/// The high bit of each byte below space, up to the first at least.
+#[inline]
+const fn is_control(word: u64) -> u64 {
+    word.wrapping_sub(repeat(b' ')) & !word
+}
+
+/// `special` sets the high bit of each byte that may not be of `class`.
+#[inline]
+fn prefix(bytes: &[u8], class: u16, special: impl Fn(u64) -> u64) -> usize {
+    let mut at = 0;
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let found = special(u64::from_le_bytes(*chunk)) & repeat(0x80);
+        if found == 0 {
+            at += 8;
+            continue;
+        }
+        at += found.trailing_zeros() as usize / 8;
+        if !bytes.get(at).is_some_and(|&byte| is(byte, class)) {
+            return at;
+        }
+        // A tab, for instance.
+        at += 1;
+    }
+    while bytes.get(at).is_some_and(|&byte| is(byte, class)) {
+        at += 1;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_are_those_of_the_table() {
+        for byte in 0..=255u8 {
+            for place in 0..19 {
+                let mut text = *b"abcdefgh\tjklmn~\x7fpqr";
+                text[place] = byte;
+                let slow = |class| text.iter().position(|&byte| !is(byte, class)).unwrap_or(text.len());
+                assert_eq!(quoted_prefix(&text), slow(QUOTED), "{byte} {place}");
+                assert_eq!(text_prefix(&text), slow(TEXT), "{byte} {place}");
+            }
+        }
+    }
+}

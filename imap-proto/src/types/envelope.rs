@@ -102,8 +102,8 @@ impl Envelope {
 /// The next list of addresses, which is most likely the one whose bytes were `known`.
 #[inline]
 fn same_addresses(r: &mut Reader<'_>, known: &[u8], list: &AddressList) -> Result<AddressList, ParseError> {
-    // Of strings alone: a literal could have been streamed, and a deviation would not be told.
-    if known.ends_with(b"))") && r.rest().starts_with(known) && r.is_undeviated() && !known.contains(&b'{') {
+    // What was odd about the known ones would have to be told again.
+    if known.ends_with(b"))") && r.rest().starts_with(known) && r.is_undeviated() {
         r.skip(known.len());
         return Ok(list.clone());
     }

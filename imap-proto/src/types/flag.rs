@@ -216,7 +216,7 @@ impl Flag {
     /// By its length and bytes.
     #[inline]
     fn known(name: &[u8]) -> Option<Self> {
-        let is = |text: &str| name.eq_ignore_ascii_case(text.as_bytes());
+        let is = |text: &str| chars::is_name(name, text);
         let flag = match (name.first()?, name.len()) {
             (b'\\', 5) if is("\\Seen") => Self::Seen,
             (b'\\', 6) if is("\\Draft") => Self::Draft,
@@ -305,7 +305,7 @@ impl MailboxAttribute {
     /// By its length and bytes.
     #[inline]
     fn known(name: &[u8]) -> Option<Self> {
-        let is = |text: &str| name.eq_ignore_ascii_case(text.as_bytes());
+        let is = |text: &str| chars::is_name(name, text);
         let attribute = match name.len() {
             14 if is("\\HasNoChildren") => Self::HasNoChildren,
             12 if is("\\HasChildren") => Self::HasChildren,

@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use mailwire_core::{Invalid, ParseError, Text};
+use mailwire_core::{Dialect, Invalid, ParseError, Text};
 
 use super::{chars, reader::Reader};
 
@@ -413,14 +413,18 @@ enum Follow {
 /// quotes that are not escaped.
 #[inline]
 fn read_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseError> {
-    r.skip(1);
-    let start = r.offset();
-    r.take_class(chars::QUOTED);
-    if r.peek() == Some(b'"') && closes(r.rest().get(1..).unwrap_or_default(), follow) {
-        let text = r.text_from(start);
-        r.skip(1);
-        return Ok(ImapString(text));
+    let start = r.offset() + 1;
+    let inner = r.rest().get(1..).unwrap_or_default();
+    let length = chars::quoted_prefix(inner);
+    if let Some([b'"', behind @ ..]) = inner.get(length..) {
+        if closes(behind, follow) {
+            r.skip(length + 1);
+            let text = r.text_from(start);
+            r.skip(1);
+            return Ok(ImapString(text));
+        }
     }
+    r.skip(1);
     slow_quoted(r, start, follow)
 }
 
@@ -477,7 +481,8 @@ fn slow_quoted(r: &mut Reader<'_>, start: usize, follow: Follow) -> Result<ImapS
     // Quotes before this place were found to be part of the text.
     let mut inner_until = start;
     loop {
-        r.take_class(chars::QUOTED);
+        let plain = chars::quoted_prefix(r.rest());
+        r.skip(plain);
         match r.peek() {
             Some(b'"') => {
                 if r.offset() >= inner_until {
@@ -561,14 +566,18 @@ fn closes_later(r: &Reader<'_>, follow: Follow) -> Option<usize> {
 /// nstring / literal8
 /// ```
 ///
-/// Bytes that may have been streamed. Lenient: NUL in them; an atom; `()` for `NIL`.
+/// Bytes that may have been streamed. Lenient: NUL in them, which is not looked for; an atom; `()` for `NIL`.
 pub(crate) fn read_data(r: &mut Reader<'_>) -> Result<Data, ParseError> {
     match r.peek() {
         Some(byte @ (b'{' | b'~')) => {
             let start = r.offset();
             match read_literal(r)? {
                 Literal::Inline(text) => {
-                    if byte == b'{' && memchr::memchr(0, text.as_bytes()).is_some() {
+                    // Only the strict dialect has a use for looking through a part of a message.
+                    if byte == b'{'
+                        && r.dialect() == Dialect::Strict
+                        && memchr::memchr(0, text.as_bytes()).is_some()
+                    {
                         r.deviate_at(start, "nul-in-literal")?;
                     }
                     Ok(Data::Inline(text))
