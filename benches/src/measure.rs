@@ -68,7 +68,8 @@ pub fn measure(group: &Group, effort: Effort) -> Vec<Measured> {
                 continue;
             }
             let elapsed = works[index](iterations[index]);
-            every[index] = ((elapsed.as_secs_f64() / effort.sample.as_secs_f64() / 8.0) as usize).clamp(1, 20);
+            every[index] =
+                ((elapsed.as_secs_f64() / effort.sample.as_secs_f64() / 8.0) as usize).clamp(1, 20);
             samples[index][round] = elapsed.as_secs_f64() * 1e9 / iterations[index] as f64;
         }
     }

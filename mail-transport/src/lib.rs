@@ -74,6 +74,7 @@ pub mod sasl;
 mod security;
 pub mod server;
 mod session;
+pub mod smtp;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;

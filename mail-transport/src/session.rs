@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use mailwire_core::{Connection, Misuse, Ticket};
 
-use crate::{Driver, DriverConfig, Endpoint, Error, Result, Step, Stream, tls::ChannelBindings};
+use crate::{Driver, DriverConfig, Endpoint, Error, Result, Step, Stream};
 
 /// A client's machine, as far as a session has to understand it.
 pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
@@ -29,13 +29,7 @@ pub(crate) struct Session<C> {
 }
 
 impl<C: Machine> Session<C> {
-    /// Connects, with TLS first if it is implicit. The machine has not been run yet.
-    pub(crate) async fn connect(endpoint: Endpoint, machine: C) -> Result<Self> {
-        let stream = endpoint.connect().await?;
-        Ok(Self::over(stream, endpoint, machine))
-    }
-
-    /// The same over a stream that is there.
+    /// A session over `stream`, which is within TLS if that is implicit. The machine has not been run.
     pub(crate) fn over(stream: Stream, endpoint: Endpoint, machine: C) -> Self {
         let config = DriverConfig { close_timeout: endpoint.timeouts().close, ..DriverConfig::client() };
         let driver = Driver::with_config(stream, machine, config);
@@ -57,9 +51,9 @@ impl<C: Machine> Session<C> {
         &self.endpoint
     }
 
-    /// What binds an authentication to the TLS connection, if there is one.
-    pub(crate) fn bindings(&self) -> ChannelBindings {
-        self.driver.stream().channel_bindings()
+    /// The stream, to ask what protects it.
+    pub(crate) const fn stream(&self) -> &Stream {
+        self.driver.stream()
     }
 
     /// A command was sent, and its answer is due.

@@ -1,0 +1,359 @@
+//! The client.
+
+use mailwire_core::{SaslStep, Secret, Text, Ticket};
+use mailwire_smtp::{
+    AddressLiteral, Argument, Auth, Capabilities, Command, EhloName, Reply,
+    client::{self, Connection, Event, Outcome},
+};
+
+use crate::{
+    Endpoint, Error, Protocol, Refused, Result, Status, Stream,
+    sasl::{ClientExchange, Credentials, Mechanism, SaslContext},
+    session::{Machine, Session},
+};
+
+/// How a client behaves beyond what its [`Endpoint`] says.
+#[non_exhaustive]
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Who logs in. Without, nobody does: for relaying and LMTP.
+    pub credentials: Option<Credentials>,
+    /// The mechanism to use, if not the best one that the server offers.
+    pub mechanism: Option<Mechanism>,
+    /// The name in EHLO. Without, the socket's own address, or `localhost`.
+    pub name: Option<EhloName>,
+    /// Speak LMTP (RFC 2033).
+    pub lmtp: bool,
+    /// Never send commands in groups: some servers offer PIPELINING and fail at it.
+    pub without_pipelining: bool,
+    /// What becomes of CRs and LFs in a message that stand alone.
+    pub bare_newline: mailwire_core::dot::BareNewline,
+    /// Send credentials without TLS, readable by everyone on the way.
+    pub allow_clear_credentials: bool,
+}
+
+impl Config {
+    /// For mail that needs no login: a relay on port 25, or tests.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self::default()
+    }
+
+    /// To log in.
+    #[must_use]
+    pub fn login(credentials: Credentials) -> Self {
+        Self { credentials: Some(credentials), ..Self::default() }
+    }
+
+    /// To deliver by LMTP.
+    #[must_use]
+    pub fn lmtp() -> Self {
+        Self { lmtp: true, ..Self::default() }
+    }
+
+    fn machine(&self, endpoint: &Endpoint, stream: &Stream) -> Result<client::Config> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => own_name(stream)?,
+        };
+        let timeouts = endpoint.timeouts();
+        let mut config = client::Config::new(name, endpoint.channel());
+        config.lmtp = self.lmtp;
+        config.pipelining = !self.without_pipelining;
+        config.bare_newline = self.bare_newline;
+        config.allow_clear_credentials = self.allow_clear_credentials;
+        config.timeouts.greeting = timeouts.greeting;
+        config.timeouts.mail = timeouts.command;
+        config.timeouts.rcpt = timeouts.command;
+        config.timeouts.command = timeouts.command;
+        config.timeouts.data_start = timeouts.command;
+        config.timeouts.data_block = timeouts.body;
+        config.timeouts.data_end = timeouts.body_reply;
+        Ok(config)
+    }
+}
+
+/// Some servers refuse `[127.0.0.1]`, which tells them nothing either.
+fn own_name(stream: &Stream) -> Result<EhloName> {
+    Ok(match stream.local_addr() {
+        Some(address) if !address.ip().is_loopback() => {
+            EhloName::from(mailwire_smtp::Host::from(AddressLiteral::from(address.ip())))
+        }
+        _ => EhloName::try_from("localhost")?,
+    })
+}
+
+impl Machine for Connection {
+    fn completes(event: &Event) -> Option<Ticket> {
+        match event {
+            Event::Reply { ticket, .. } | Event::NoRecipients { ticket, .. } => Some(*ticket),
+            Event::RecipientReply { data, last: true, .. } => Some(*data),
+            _ => None,
+        }
+    }
+}
+
+/// A client of SMTP, submission or LMTP.
+///
+/// Every call can be dropped at any point: the next one waits for what the dropped one left on the
+/// way. Only a [`send`](Self::send) that is dropped within a message, and a login, leave the client
+/// spent; then each call says [`Error::Spent`].
+pub struct Client {
+    pub(super) session: Session<Connection>,
+    pub(super) lmtp: bool,
+}
+
+impl Client {
+    /// Connects and logs in, with TLS as the endpoint says.
+    ///
+    /// # Errors
+    ///
+    /// No connection, no TLS, no protocol; or the server refuses the client or its credentials.
+    pub async fn connect(endpoint: Endpoint, credentials: &Credentials) -> Result<Self> {
+        Self::connect_with(endpoint, Config::login(credentials.clone())).await
+    }
+
+    /// Connects, and logs in if there are credentials.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(endpoint: Endpoint, config: Config) -> Result<Self> {
+        let stream = endpoint.connect().await?;
+        Self::over(stream, endpoint, config).await
+    }
+
+    /// The same over a stream that is there. If the endpoint's security is implicit TLS, the stream
+    /// is taken to be protected already.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
+        let machine = Connection::new(config.machine(&endpoint, &stream)?);
+        let mut client = Self { session: Session::over(stream, endpoint, machine), lmtp: config.lmtp };
+        client.greet().await?;
+        if let Some(credentials) = &config.credentials {
+            client.log_in(credentials, &config).await?;
+        }
+        Ok(client)
+    }
+
+    /// Waits until the server has said what it offers, over TLS where that is wanted.
+    async fn greet(&mut self) -> Result<()> {
+        loop {
+            match self.session.event().await? {
+                Event::Capabilities { .. } => return Ok(()),
+                Event::Greeting { reply, .. } if !reply.is_positive() => {
+                    return Err(refused("the connection", &reply));
+                }
+                Event::HelloRefused { reply } => return Err(refused("EHLO", &reply)),
+                event => self.stray(event)?,
+            }
+        }
+    }
+
+    async fn log_in(&mut self, credentials: &Credentials, config: &Config) -> Result<()> {
+        let mut context = SaslContext::of(self.session.stream());
+        if config.allow_clear_credentials {
+            context = context.allow_clear_credentials();
+        }
+        let offered = self.capabilities().auth().unwrap_or_default();
+        let mut exchange = match config.mechanism {
+            Some(mechanism) => ClientExchange::with_mechanism(credentials, mechanism, &context)?,
+            None => {
+                ClientExchange::choose(credentials, offered.iter().map(|name| name.as_bytes()), &context)?
+            }
+        };
+        let mechanism = mailwire_smtp::Mechanism::try_from(exchange.mechanism().name())?;
+        let initial = exchange.initial()?;
+        self.session.expose();
+        let command = Command::Auth(Auth { mechanism, initial });
+        let auth = self.session.machine().send(command)?;
+        self.session.expect(auth);
+        loop {
+            match self.session.event().await? {
+                Event::AuthChallenge { data, .. } => self.answer(&mut exchange, &data)?,
+                Event::Reply { ticket, reply, .. } if ticket == auth => {
+                    if !reply.is_positive() {
+                        self.session.cover();
+                        return Err(refused("AUTH", &reply));
+                    }
+                    // A server that has proved nothing is not the one it claims to be: the session
+                    // stays exposed.
+                    exchange.finish(None)?;
+                    self.session.cover();
+                    return Ok(());
+                }
+                event => self.stray(event)?,
+            }
+        }
+    }
+
+    fn answer(&mut self, exchange: &mut ClientExchange, challenge: &Secret) -> Result<()> {
+        use mailwire_core::Connection as _;
+        match exchange.step(challenge) {
+            Ok(step) => Ok(self.session.machine().send_auth(step)?),
+            Err(error) => {
+                // Said for politeness; the session is spent.
+                let _ = self.session.machine().send_auth(SaslStep::Cancel);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// What the server offers.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        self.session.machine_ref().capabilities()
+    }
+
+    /// Whether the connection is protected by TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.session.machine_ref().is_encrypted()
+    }
+
+    /// What is known of the last message: after an error of [`send`](Self::send), whether the server
+    /// can have accepted it.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.session.machine_ref().outcome()
+    }
+
+    /// Does nothing, and shows that the connection is alive.
+    ///
+    /// # Errors
+    ///
+    /// It is not, or the server refuses.
+    pub async fn noop(&mut self) -> Result<()> {
+        self.call(Command::Noop(None)).await.map(drop)
+    }
+
+    /// Gives up a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The connection fails, or the server refuses.
+    pub async fn rset(&mut self) -> Result<()> {
+        self.call(Command::Rset).await.map(drop)
+    }
+
+    /// Asks whether there is such a user or mailbox (RFC 5321 section 4.1.1.6). 252 means that the
+    /// server does not say.
+    ///
+    /// # Errors
+    ///
+    /// The connection fails, or the server refuses.
+    pub async fn vrfy(&mut self, who: &str) -> Result<Reply> {
+        self.call(Command::Vrfy(Argument::try_from(who)?)).await
+    }
+
+    /// Asks for the members of a mailing list (RFC 5321 section 4.1.1.7).
+    ///
+    /// # Errors
+    ///
+    /// The connection fails, or the server refuses.
+    pub async fn expn(&mut self, list: &str) -> Result<Reply> {
+        self.call(Command::Expn(Argument::try_from(list)?)).await
+    }
+
+    /// Asks for help.
+    ///
+    /// # Errors
+    ///
+    /// The connection fails, or the server refuses.
+    pub async fn help(&mut self) -> Result<Reply> {
+        self.call(Command::Help(None)).await
+    }
+
+    /// Takes leave.
+    ///
+    /// # Errors
+    ///
+    /// The connection fails. All that was sent before is as it was.
+    pub async fn quit(mut self) -> Result<()> {
+        self.call(Command::Quit).await?;
+        self.session.close().await
+    }
+
+    /// Sends a command and waits for its reply. `MAIL`, `RCPT` and `DATA` are
+    /// [`send`](Self::send)'s; a success of any other command is a reply of 2yz.
+    ///
+    /// # Errors
+    ///
+    /// The command is refused, by the machine or by the server.
+    pub async fn call(&mut self, command: Command) -> Result<Reply> {
+        let name = static_name(&command);
+        self.settle().await?;
+        let sent = self.session.machine().send(command)?;
+        self.session.expect(sent);
+        loop {
+            match self.session.event().await? {
+                Event::Reply { ticket, reply, .. } if ticket == sent => {
+                    return if reply.is_positive() { Ok(reply) } else { Err(refused(name, &reply)) };
+                }
+                event => self.stray(event)?,
+            }
+        }
+    }
+
+    pub(super) async fn settle(&mut self) -> Result<()> {
+        let mut last_words = Ok(());
+        self.session
+            .settle(|event| {
+                if let Event::Unsolicited { reply } = event {
+                    last_words = Err(refused("the connection", &reply));
+                }
+            })
+            .await?;
+        last_words
+    }
+
+    /// What belongs to no call: a 421 or 221 that nobody asked for is the server's last word.
+    pub(super) fn stray(&self, event: Event) -> Result<()> {
+        match event {
+            Event::Unsolicited { reply } => Err(refused("the connection", &reply)),
+            Event::Malformed { error, .. } => {
+                Err(mailwire_core::Error::Unexpected { what: error.reason, offset: error.offset }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let protocol = if self.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+        f.debug_struct("Client")
+            .field("protocol", &protocol)
+            .field("server", self.session.endpoint().address())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A negative reply to `command` as an error.
+pub(super) fn refused(command: &'static str, reply: &Reply) -> Error {
+    let code = reply.enhanced().map(|code| Text::from(code.to_string()));
+    let mut text = Vec::new();
+    for line in reply.lines() {
+        if !text.is_empty() {
+            text.push(b' ');
+        }
+        text.extend_from_slice(line.as_bytes());
+    }
+    Refused::new(command, Status::Smtp(reply.code().get()), code, text.into()).into()
+}
+
+fn static_name(command: &Command) -> &'static str {
+    match command {
+        Command::Noop(_) => "NOOP",
+        Command::Rset => "RSET",
+        Command::Vrfy(_) => "VRFY",
+        Command::Expn(_) => "EXPN",
+        Command::Help(_) => "HELP",
+        Command::Quit => "QUIT",
+        Command::Auth(_) => "AUTH",
+        _ => "the command",
+    }
+}

@@ -1,0 +1,216 @@
+//! Sending a message.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use mailwire_core::{Misuse, Ticket};
+use mailwire_smtp::{BodyType, Capability, Command, ForwardPath, Mail, Rcpt, Reply, client::Event};
+
+use super::{Client, Envelope, Message, client::refused};
+use crate::{Error, Result};
+
+/// A message that the server took for at least one recipient.
+#[must_use = "some recipients may have been refused"]
+#[derive(Debug)]
+pub struct Sent {
+    /// What the server said to the message: often the name it has there. In LMTP, to its last
+    /// recipient that was accepted.
+    pub reply: Reply,
+    /// The recipients who will not get it.
+    pub refused: Vec<RefusedRecipient>,
+}
+
+/// A recipient who will not get a message, while others do.
+#[derive(Debug)]
+pub struct RefusedRecipient {
+    /// Who.
+    pub recipient: ForwardPath,
+    /// Why: always [`Error::Refused`].
+    pub error: Error,
+}
+
+/// What became of a transaction's commands before the message.
+struct Transaction<'a> {
+    data: Ticket,
+    mail: Ticket,
+    recipients: HashMap<Ticket, &'a ForwardPath>,
+    refused: Vec<RefusedRecipient>,
+    mail_refused: Option<Error>,
+}
+
+impl Client {
+    /// Sends a message: MAIL, RCPT and DATA in one group where the server allows it, then the
+    /// message, which is not copied.
+    ///
+    /// SIZE, BODY=8BITMIME and SMTPUTF8 are given where the message or its addresses need them and
+    /// the server offers them. Lines must end in CR LF, unless
+    /// [`Config::bare_newline`](super::Config::bare_newline) says that they are mended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if the server takes the message for no recipient; of several reasons, the
+    /// first. Any other error means that the connection is of no more use, but for
+    /// [`Error::Misuse`] with [`Misuse::NotOffered`]: the server lacks what this message needs. Whether
+    /// the server can have accepted the message then says [`outcome`](Client::outcome).
+    pub async fn send(&mut self, envelope: &Envelope, message: impl Into<Message<'_>>) -> Result<Sent> {
+        let mut message = message.into();
+        if envelope.to.is_empty() {
+            return Err(Misuse::WrongState("an envelope without recipients").into());
+        }
+        self.settle().await?;
+        let mail = self.mail(envelope, &message)?;
+        let mut transaction = self.begin(envelope, mail).await?;
+        if let Some(error) = self.until_body(&mut transaction).await? {
+            self.session.cover();
+            return Err(error);
+        }
+        self.body(&mut message, &transaction).await?;
+        self.session.machine().finish_body()?;
+        self.session.cover();
+        self.answer_to(transaction).await
+    }
+
+    fn mail(&self, envelope: &Envelope, message: &Message<'_>) -> Result<Mail> {
+        let mut mail = envelope.mail();
+        let capabilities = self.capabilities();
+        if capabilities.size().is_some() {
+            mail.size = message.size();
+        }
+        let offered = capabilities.has(&Capability::EightBitMime);
+        mail.body = match message.is_eight_bit() {
+            Some(true) => Some(BodyType::EightBitMime),
+            None if offered => Some(BodyType::EightBitMime),
+            Some(false) | None => None,
+        };
+        Ok(mail)
+    }
+
+    /// Puts the transaction's commands into the machine, waiting where its queue is full.
+    async fn begin<'a>(&mut self, envelope: &'a Envelope, mail: Mail) -> Result<Transaction<'a>> {
+        let mail = self.session.machine().send(Command::Mail(mail))?;
+        self.session.expose();
+        let mut transaction = Transaction {
+            mail: self.session.expect(mail),
+            // Replaced below; no reply comes with it.
+            data: mail,
+            recipients: HashMap::with_capacity(envelope.to.len()),
+            refused: Vec::new(),
+            mail_refused: None,
+        };
+        for to in &envelope.to {
+            let ticket = self.push(Command::Rcpt(Rcpt::new(to.clone())), &mut transaction).await?;
+            transaction.recipients.insert(ticket, to);
+        }
+        transaction.data = self.push(Command::Data, &mut transaction).await?;
+        Ok(transaction)
+    }
+
+    async fn push(&mut self, mut command: Command, transaction: &mut Transaction<'_>) -> Result<Ticket> {
+        loop {
+            match self.session.machine().send(command) {
+                Ok(ticket) => return Ok(self.session.expect(ticket)),
+                Err(full) if matches!(full.reason, Misuse::Full { .. }) => command = full.message,
+                Err(error) => return Err(error.into()),
+            }
+            let event = self.session.event().await?;
+            self.early(event, transaction)?;
+        }
+    }
+
+    /// A reply to MAIL or RCPT.
+    fn early(&self, event: Event, transaction: &mut Transaction<'_>) -> Result<()> {
+        match event {
+            Event::Reply { ticket, reply, .. } if ticket == transaction.mail => {
+                if !reply.is_positive() {
+                    transaction.mail_refused = Some(refused("MAIL", &reply));
+                }
+                Ok(())
+            }
+            Event::Reply { ticket, reply, .. } => {
+                if let (Some(&recipient), false) = (transaction.recipients.get(&ticket), reply.is_positive())
+                {
+                    transaction.refused.push(RefusedRecipient {
+                        recipient: recipient.clone(),
+                        error: refused("RCPT", &reply),
+                    });
+                }
+                Ok(())
+            }
+            event => self.stray(event),
+        }
+    }
+
+    /// Waits until the message is asked for; otherwise gives the reason why it is not.
+    async fn until_body(&mut self, transaction: &mut Transaction<'_>) -> Result<Option<Error>> {
+        loop {
+            match self.session.event().await? {
+                Event::BodyRequested { ticket } if ticket == transaction.data => return Ok(None),
+                Event::Reply { ticket, reply, .. } | Event::NoRecipients { ticket, reply }
+                    if ticket == transaction.data =>
+                {
+                    // The first refusal is the reason for those behind it.
+                    let first = transaction.mail_refused.take();
+                    let first =
+                        first.or_else(|| transaction.refused.drain(..).next().map(|refused| refused.error));
+                    return Ok(Some(first.unwrap_or_else(|| refused("DATA", &reply))));
+                }
+                event => self.early(event, transaction)?,
+            }
+        }
+    }
+
+    async fn body(&mut self, message: &mut Message<'_>, transaction: &Transaction<'_>) -> Result<()> {
+        loop {
+            let mut chunk: Bytes = message.next().await?;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            while !chunk.is_empty() {
+                self.session.machine().send_body(&mut chunk)?;
+                // Written until the machine has room again; a reply that comes now is a refusal.
+                while let Some(event) = self.session.next().await? {
+                    match event {
+                        Event::Reply { ticket, reply, .. } if ticket == transaction.data => {
+                            return Err(refused("DATA", &reply));
+                        }
+                        event => self.stray(event)?,
+                    }
+                }
+            }
+        }
+    }
+
+    async fn answer_to(&mut self, mut transaction: Transaction<'_>) -> Result<Sent> {
+        let mut accepted = None;
+        loop {
+            match self.session.event().await? {
+                Event::Reply { ticket, reply, .. } if ticket == transaction.data => {
+                    return if reply.is_positive() {
+                        Ok(Sent { reply, refused: transaction.refused })
+                    } else {
+                        Err(refused("DATA", &reply))
+                    };
+                }
+                Event::RecipientReply { ticket, reply, last, .. } => {
+                    if reply.is_positive() {
+                        accepted = Some(reply);
+                    } else if let Some(&recipient) = transaction.recipients.get(&ticket) {
+                        transaction.refused.push(RefusedRecipient {
+                            recipient: recipient.clone(),
+                            error: refused("DATA", &reply),
+                        });
+                    }
+                    if last {
+                        let mut refused = transaction.refused;
+                        return match accepted {
+                            Some(reply) => Ok(Sent { reply, refused }),
+                            None if refused.is_empty() => Err(Error::Closed),
+                            None => Err(refused.swap_remove(0).error),
+                        };
+                    }
+                }
+                event => self.stray(event)?,
+            }
+        }
+    }
+}
