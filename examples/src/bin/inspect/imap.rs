@@ -1,19 +1,18 @@
 //! IMAP.
 
-use std::collections::VecDeque;
-
-use bytes::{Bytes, BytesMut};
-use mailwire_core::{Dialect, Newline, ParseError, sasl};
+use bytes::BytesMut;
+use mailwire_core::{Dialect, sasl};
 use mailwire_imap::{
     Limits,
     command::{Command, Request},
     framing::{Frame, Framed, Framer, Speaker},
+    response::Response,
 };
 use serde_json::json;
 
 use crate::{
     Inspector, Side,
-    report::{Message, Overlong, incomplete},
+    report::{Message, Overlong, incomplete, text},
 };
 
 pub struct Imap {
@@ -75,8 +74,17 @@ impl Imap {
     }
 
     fn response(&mut self, frame: &Frame) -> Message {
-        let _ = (frame.newline == Newline::CrLf, VecDeque::<Bytes>::new());
-        Message::malformed(&frame.bytes, ParseError::new(0, "to come"))
+        let parsed = Response::parse(&frame.bytes, frame.context(self.dialect, self.limits.nesting));
+        if let (Mode::Sasl | Mode::Idle, Ok(Response::Tagged(_))) =
+            (self.mode, parsed.as_ref().map(|parsed| &parsed.value))
+        {
+            self.mode = Mode::Commands;
+        }
+        Message::of(&frame.bytes, parsed, |response| match response {
+            Response::Untagged(data) => text(data.name()).to_ascii_uppercase(),
+            Response::Tagged(tagged) => tagged.status.kind.as_str().to_owned(),
+            Response::Continuation(_) => "CONTINUATION".to_owned(),
+        })
     }
 }
 

@@ -41,6 +41,8 @@ struct Asked {
     follows: Follows,
     lines: Option<Expected>,
     sasl: bool,
+    /// The client cannot have said all yet: a success would come too early.
+    challenge_due: bool,
 }
 
 impl Asked {
@@ -50,6 +52,7 @@ impl Asked {
             follows: command.follows(),
             lines: Expected::lines_of(command),
             sasl: matches!(command, Command::Auth { .. }),
+            challenge_due: matches!(command, Command::Auth { initial: None, .. }),
         }
     }
 }
@@ -105,12 +108,21 @@ impl Pop3 {
         let sasl = asked.as_ref().is_none_or(|asked| asked.sasl);
         let challenge = if sasl { parse_challenge(line, self.dialect).transpose() } else { None };
         let expected = match &asked {
+            Some(_) if line.is_empty() => Expected::Any,
             Some(asked) => asked.status,
             None if self.context => Expected::Status,
             None => Expected::Any,
         };
+        let challenge_due = asked.as_ref().is_some_and(|asked| asked.challenge_due);
         let mut ok = false;
         let mut message = match challenge {
+            // Some servers write +OK where "+ " is due.
+            None if challenge_due && line.trim_ascii_end().eq_ignore_ascii_case(b"+OK") => {
+                self.client_sasl = true;
+                let mut message = Message::new("CHALLENGE", &json!({ "bytes": "<secret>" }), Vec::new());
+                self.deviate(&mut message, "ok-for-challenge", 0);
+                message
+            }
             Some(Ok(parsed)) => {
                 self.client_sasl = true;
                 Message::new("CHALLENGE", &json!({ "bytes": "<secret>" }), parsed.deviations)
@@ -194,8 +206,13 @@ impl Pop3 {
                 .is_ok_and(|parsed| !matches!(parsed.value, Command::Other { .. }));
             if self.context || (decoded.is_ok() && !known) {
                 self.client_sasl = !self.context;
-                let asked =
-                    Asked { status: Expected::Status, follows: Follows::Nothing, lines: None, sasl: true };
+                let asked = Asked {
+                    status: Expected::Status,
+                    follows: Follows::Nothing,
+                    lines: None,
+                    sasl: true,
+                    challenge_due: false,
+                };
                 self.asked.push_back(asked);
                 return match decoded {
                     Ok(_) => Message::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
@@ -215,6 +232,7 @@ impl Pop3 {
                 follows: Follows::Nothing,
                 lines: None,
                 sasl: false,
+                challenge_due: false,
             }),
         }
         let mut message = Message::of(line, parsed, |command| command.keyword().to_string());
