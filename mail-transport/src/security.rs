@@ -243,6 +243,28 @@ impl Endpoint {
         }
     }
 
+    /// A stream from elsewhere in place of [`connect`](Self::connect): a proxy's tunnel, a pipe in
+    /// tests. TLS comes on top of it if that is implicit, unless the stream has it already. Says also
+    /// how the stream is protected then: a pipe is in clear, whatever the endpoint's address is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start_tls`](Self::start_tls).
+    pub async fn adopt(&self, stream: Stream) -> Result<(Stream, Channel), Error> {
+        let protected = stream.is_tls() || stream.is_unix();
+        let stream = if self.security.channel() == Channel::Tls && !protected {
+            self.start_tls(stream).await?
+        } else {
+            stream
+        };
+        let channel = match self.channel() {
+            _ if stream.is_tls() => Channel::Tls,
+            Channel::Tls if !stream.is_unix() => Channel::Clear,
+            channel => channel,
+        };
+        Ok((stream, channel))
+    }
+
     /// Shakes hands over a stream in clear: for the upgrade after STARTTLS and STLS.
     ///
     /// # Errors

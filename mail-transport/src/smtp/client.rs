@@ -1,8 +1,10 @@
 //! The client.
 
-use mailwire_core::{SaslStep, Secret, Text, Ticket};
+use std::net::SocketAddr;
+
+use mailwire_core::{Channel, SaslStep, Secret, Text, Ticket};
 use mailwire_smtp::{
-    AddressLiteral, Argument, Auth, Capabilities, Command, EhloName, Reply,
+    AddressLiteral, Argument, Auth, Capabilities, Command, Domain, EhloName, Host, Reply,
     client::{self, Connection, Event, Outcome},
 };
 
@@ -51,13 +53,10 @@ impl Config {
         Self { lmtp: true, ..Self::default() }
     }
 
-    fn machine(&self, endpoint: &Endpoint, stream: &Stream) -> Result<client::Config> {
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => own_name(stream)?,
-        };
+    fn machine(&self, endpoint: &Endpoint, stream: &Stream, channel: Channel) -> client::Config {
+        let name = self.name.clone().unwrap_or_else(|| own_name(stream.local_addr()));
         let timeouts = endpoint.timeouts();
-        let mut config = client::Config::new(name, endpoint.channel());
+        let mut config = client::Config::new(name, channel);
         config.lmtp = self.lmtp;
         config.pipelining = !self.without_pipelining;
         config.bare_newline = self.bare_newline;
@@ -69,18 +68,18 @@ impl Config {
         config.timeouts.data_start = timeouts.command;
         config.timeouts.data_block = timeouts.body;
         config.timeouts.data_end = timeouts.body_reply;
-        Ok(config)
+        config
     }
 }
 
-/// Some servers refuse `[127.0.0.1]`, which tells them nothing either.
-fn own_name(stream: &Stream) -> Result<EhloName> {
-    Ok(match stream.local_addr() {
+/// The address that this side has, unless it tells nothing: some servers refuse `[127.0.0.1]`.
+fn own_name(address: Option<SocketAddr>) -> EhloName {
+    match address {
         Some(address) if !address.ip().is_loopback() => {
-            EhloName::from(mailwire_smtp::Host::from(AddressLiteral::from(address.ip())))
+            Host::from(AddressLiteral::from(address.ip().to_canonical())).into()
         }
-        _ => EhloName::try_from("localhost")?,
-    })
+        _ => Host::from(Domain::localhost()).into(),
+    }
 }
 
 impl Machine for Connection {
@@ -120,17 +119,22 @@ impl Client {
     /// As [`connect`](Self::connect).
     pub async fn connect_with(endpoint: Endpoint, config: Config) -> Result<Self> {
         let stream = endpoint.connect().await?;
-        Self::over(stream, endpoint, config).await
+        Self::begin(stream, endpoint.channel(), endpoint, config).await
     }
 
-    /// The same over a stream that is there. If the endpoint's security is implicit TLS, the stream
-    /// is taken to be protected already.
+    /// The same over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes on top of
+    /// it as the endpoint says, unless the stream has it already.
     ///
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
     pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
-        let machine = Connection::new(config.machine(&endpoint, &stream)?);
+        let (stream, channel) = endpoint.adopt(stream).await?;
+        Self::begin(stream, channel, endpoint, config).await
+    }
+
+    async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
+        let machine = Connection::new(config.machine(&endpoint, &stream, channel));
         let mut client = Self { session: Session::over(stream, endpoint, machine), lmtp: config.lmtp };
         client.greet().await?;
         if let Some(credentials) = &config.credentials {

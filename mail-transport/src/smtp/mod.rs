@@ -16,9 +16,11 @@
 mod client;
 mod message;
 mod send;
+pub mod server;
 
 pub use client::{Client, Config};
 pub use mailwire_smtp as proto;
 pub use mailwire_smtp::client::Outcome;
 pub use message::{Envelope, Message};
 pub use send::{RefusedRecipient, Sent};
+pub use server::Server;

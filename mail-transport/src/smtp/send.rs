@@ -59,7 +59,7 @@ impl Client {
         }
         self.settle().await?;
         let mail = self.mail(envelope, &message)?;
-        let mut transaction = self.begin(envelope, mail).await?;
+        let mut transaction = self.transact(envelope, mail).await?;
         if let Some(error) = self.until_body(&mut transaction).await? {
             self.session.cover();
             return Err(error);
@@ -86,7 +86,7 @@ impl Client {
     }
 
     /// Puts the transaction's commands into the machine, waiting where its queue is full.
-    async fn begin<'a>(&mut self, envelope: &'a Envelope, mail: Mail) -> Result<Transaction<'a>> {
+    async fn transact<'a>(&mut self, envelope: &'a Envelope, mail: Mail) -> Result<Transaction<'a>> {
         let mail = self.session.machine().send(Command::Mail(mail))?;
         self.session.expose();
         let mut transaction = Transaction {

@@ -157,6 +157,12 @@ impl Connection {
         self.tls
     }
 
+    /// Whether LMTP is spoken.
+    #[must_use]
+    pub const fn is_lmtp(&self) -> bool {
+        self.config.lmtp
+    }
+
     /// What is offered at this point: STARTTLS before TLS, AUTH where credentials are safe.
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {

@@ -24,6 +24,12 @@ pub struct Domain(pub(crate) Text);
 text_newtype!(Domain, "domain", Domain::read_given);
 
 impl Domain {
+    /// `localhost`, for who has no better name.
+    #[must_use]
+    pub const fn localhost() -> Self {
+        Self(Text::from_static("localhost"))
+    }
+
     /// ```abnf
     /// Domain     = sub-domain *("." sub-domain)     ; RFC 5321 section 4.1.2
     /// sub-domain = Let-dig [Ldh-str] / U-label      ; RFC 6531 section 3.3

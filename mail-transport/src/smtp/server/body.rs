@@ -1,0 +1,95 @@
+//! A message on its way in.
+
+use bytes::Bytes;
+use mailwire_core::Ticket;
+use mailwire_smtp::server::{BodyRefusal, Connection, Event};
+
+use crate::{Driver, Error, Step, Stream};
+
+/// A message as it comes: dots are unstuffed, lines end in CR LF.
+pub struct Body<'a> {
+    driver: &'a mut Driver<Stream, Connection>,
+    pub(super) end: Option<End>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum End {
+    /// The reply is due, with this ticket.
+    Complete(Ticket),
+    Refused(BodyRefusal),
+}
+
+/// Why a message is not to be kept.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// It is too large or has bare CRs or LFs, and was refused.
+    #[error("the message was refused: {0:?}")]
+    Refused(BodyRefusal),
+    /// The connection failed before its end.
+    #[error(transparent)]
+    Connection(#[from] Error),
+}
+
+impl<'a> Body<'a> {
+    pub(super) const fn new(driver: &'a mut Driver<Stream, Connection>) -> Self {
+        Self { driver, end: None }
+    }
+
+    /// The next part, a slice of what was received; `None` behind the last. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// The message is not to be kept.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
+        loop {
+            match self.end {
+                Some(End::Complete(_)) => return Ok(None),
+                Some(End::Refused(reason)) => return Err(BodyError::Refused(reason)),
+                None => {}
+            }
+            match self.driver.next().await.map_err(Error::from)? {
+                Step::Event(Event::BodyChunk(chunk)) => return Ok(Some(chunk)),
+                Step::Event(Event::BodyEnd { ticket, .. }) => self.end = Some(End::Complete(ticket)),
+                Step::Event(Event::BodyRefused { reason, .. }) => self.end = Some(End::Refused(reason)),
+                Step::Event(_) => {}
+                Step::Blocked | Step::Upgrade(_) | Step::Closed => return Err(Error::Closed.into()),
+            }
+        }
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`chunk`](Self::chunk). The message's size is bounded by the server's limit.
+    pub async fn bytes(&mut self) -> Result<Bytes, BodyError> {
+        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
+        let Some(second) = self.chunk().await? else { return Ok(first) };
+        let mut whole = Vec::with_capacity(2 * (first.len() + second.len()));
+        whole.extend_from_slice(&first);
+        whole.extend_from_slice(&second);
+        while let Some(chunk) = self.chunk().await? {
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.into())
+    }
+
+    /// Reads what is left and drops it.
+    pub(super) async fn drain(&mut self) -> Result<End, Error> {
+        loop {
+            match (self.chunk().await, self.end) {
+                (_, Some(end)) => return Ok(end),
+                (Ok(_), None) => {}
+                (Err(BodyError::Connection(error)), None) => return Err(error),
+                (Err(BodyError::Refused(reason)), None) => return Ok(End::Refused(reason)),
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Body").field("complete", &self.end.is_some()).finish_non_exhaustive()
+    }
+}

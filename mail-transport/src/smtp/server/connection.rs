@@ -1,0 +1,259 @@
+//! One connection of a server.
+
+use mailwire_core::{Connection as _, Ticket};
+use mailwire_smtp::{
+    Command, EhloName, Reply, ReplyCode,
+    server::{Config, Connection, Event, default_reply},
+};
+
+use super::{Body, BodyError, Client, Service, Session, body::End};
+use crate::{
+    Driver, DriverConfig, Result, Step, Stream,
+    sasl::{Identity, Mechanism, SaslContext, ServerExchange, ServerStep},
+    server::{Accepted, Handle, Notice},
+};
+
+/// Serves it until it ends.
+pub(super) async fn serve<S: Service>(service: &S, config: &Config, accepted: Accepted) -> Result<()> {
+    let Accepted { stream, channel, peer, handle, .. } = accepted;
+    let mut config = config.clone();
+    config.channel = channel;
+    let client = Client { address: peer, tls: stream.is_tls(), ..Client::default() };
+    let (session, machine) = match service.connect(&client).await {
+        Ok(session) => (Some(session), Connection::new(config)),
+        Err(refusal) => (None, Connection::refusing(config, &refusal)),
+    };
+    let driver = Driver::with_config(stream, machine, DriverConfig::server());
+    let mut conversation =
+        Conversation { service, driver, handle, client, session, exchange: None, recipients: Vec::new() };
+    conversation.run().await
+}
+
+struct Conversation<'a, S: Service> {
+    service: &'a S,
+    driver: Driver<Stream, Connection>,
+    handle: Handle,
+    client: Client,
+    /// None if the client was refused at the door.
+    session: Option<S::Session>,
+    exchange: Option<ServerExchange>,
+    /// The accepted recipients of the transaction.
+    recipients: Vec<Ticket>,
+}
+
+impl<S: Service> Conversation<'_, S> {
+    async fn run(&mut self) -> Result<()> {
+        let mut noticed = false;
+        loop {
+            let step = tokio::select! {
+                step = self.driver.next() => step?,
+                notice = self.handle.notice(), if !noticed => {
+                    noticed = true;
+                    self.take_leave(notice);
+                    continue;
+                }
+            };
+            match step {
+                Step::Event(event) => self.event(event).await?,
+                Step::Upgrade(_) => {
+                    let handle = self.handle.clone();
+                    self.driver
+                        .upgrade_in_place(
+                            Stream::Absent,
+                            |stream| async move { handle.start_tls(stream).await },
+                        )
+                        .await?;
+                    self.client = Client { address: self.client.address, tls: true, ..Client::default() };
+                }
+                // Every event is answered at once, so nothing waits for this side.
+                Step::Blocked => {}
+                Step::Closed => return Ok(()),
+            }
+        }
+    }
+
+    fn take_leave(&mut self, notice: Notice) {
+        let text = match notice {
+            Notice::Shutdown => "4.3.2 Shutting down",
+            Notice::Unauthenticated => "4.7.0 Nobody logged in",
+        };
+        // Refused only where the conversation is over anyway.
+        let _ = self.driver.connection_mut().notify(Reply::new(ReplyCode::UNAVAILABLE, text));
+    }
+
+    async fn event(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::Command { ticket, command, .. } => self.command(ticket, command).await,
+            Event::AuthResponse { ticket, step } => {
+                let Some(exchange) = &mut self.exchange else { return Ok(()) };
+                let step = exchange.step(self.service, &step).await;
+                self.sasl(ticket, step).await
+            }
+            Event::Refused { command, reply } => {
+                tracing::debug!(command = command.name(), %reply, "refused");
+                Ok(())
+            }
+            Event::Malformed { ticket, error, .. } => {
+                tracing::debug!(%error, "malformed");
+                if ticket.is_some() {
+                    self.exchange = None;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn command(&mut self, ticket: Ticket, command: Command) -> Result<()> {
+        tracing::trace!(command = command.name());
+        let (client, Some(session)) = (&mut self.client, &mut self.session) else {
+            self.driver.connection_mut().reply(ticket, default_reply(&command))?;
+            return Ok(());
+        };
+        let reply = match &command {
+            Command::Ehlo(name) | Command::Lhlo(name) => {
+                hello(client, session, name, true, &mut self.recipients).await
+            }
+            Command::Helo(name) => hello(client, session, name, false, &mut self.recipients).await,
+            Command::Mail(mail) => session.mail(client, mail).await,
+            Command::Rcpt(rcpt) => {
+                let reply = session.rcpt(client, rcpt).await;
+                if reply.is_positive() {
+                    self.recipients.push(ticket);
+                }
+                reply
+            }
+            Command::Rset => {
+                self.recipients.clear();
+                session.reset().await;
+                default_reply(&command)
+            }
+            Command::Data => return self.data(ticket).await,
+            Command::StartTls if self.handle.has_tls() => {
+                return Ok(self.driver.connection_mut().accept_upgrade(ticket)?);
+            }
+            Command::Auth(auth) => {
+                let name = Mechanism::from_name(auth.mechanism.as_bytes());
+                let context = SaslContext::of(self.driver.stream());
+                let context = if self.driver.connection().is_encrypted() {
+                    context
+                } else {
+                    // The machine has refused AUTH where the configuration does not allow this.
+                    context.allow_clear_credentials()
+                };
+                let exchange = name.and_then(|name| ServerExchange::new(self.service, name, &context).ok());
+                let Some(mut exchange) = exchange else {
+                    let reply = Reply::new(ReplyCode::PARAMETER_NOT_IMPLEMENTED, "5.5.4 Unknown mechanism");
+                    return Ok(self.driver.connection_mut().reply(ticket, reply)?);
+                };
+                let step = exchange.start(self.service, auth.initial.as_ref()).await;
+                self.exchange = Some(exchange);
+                return self.sasl(ticket, step).await;
+            }
+            Command::Vrfy(who) => session.vrfy(client, who).await,
+            Command::Expn(list) => session.expn(client, list).await,
+            Command::Quit => default_reply(&command),
+            _ => session.command(client, &command).await,
+        };
+        self.driver.connection_mut().reply(ticket, reply)?;
+        Ok(())
+    }
+
+    async fn sasl(&mut self, ticket: Ticket, step: ServerStep) -> Result<()> {
+        let machine = self.driver.connection_mut();
+        let reply = match step {
+            ServerStep::Challenge(challenge) => {
+                return Ok(machine.send_auth(mailwire_core::SaslStep::Data(challenge))?);
+            }
+            ServerStep::Success(identity) => {
+                self.logged_in(identity).await;
+                Reply::new(ReplyCode::AUTHENTICATED, "2.7.0 Authentication succeeded")
+            }
+            // The machine has answered it.
+            ServerStep::Cancelled => {
+                self.exchange = None;
+                return Ok(());
+            }
+            ServerStep::Failed => {
+                tracing::info!("authentication failed");
+                Reply::new(ReplyCode::BAD_CREDENTIALS, "5.7.8 Authentication credentials invalid")
+            }
+            ServerStep::Unavailable => {
+                Reply::new(ReplyCode::TEMPORARY_FAILURE, "4.7.0 Temporary authentication failure")
+            }
+        };
+        self.exchange = None;
+        self.driver.connection_mut().reply(ticket, reply)?;
+        Ok(())
+    }
+
+    async fn logged_in(&mut self, identity: Identity) {
+        tracing::info!(user = identity.acting_as, "logged in");
+        self.handle.authenticated();
+        self.client.identity = Some(identity);
+        if let Some(session) = &mut self.session {
+            session.authenticated(&self.client).await;
+        }
+    }
+
+    async fn data(&mut self, ticket: Ticket) -> Result<()> {
+        let lmtp = self.driver.connection().is_lmtp();
+        self.driver.connection_mut().accept_body(ticket)?;
+        let recipients = std::mem::take(&mut self.recipients);
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let mut body = Body::new(&mut self.driver);
+        let verdict = if lmtp {
+            session.message_for_each(&self.client, &mut body).await
+        } else {
+            session.message(&self.client, &mut body).await.map(|reply| vec![reply])
+        };
+        let end = match &verdict {
+            Err(BodyError::Connection(_)) => None,
+            _ => Some(body.drain().await?),
+        };
+        match (verdict, end) {
+            (Err(BodyError::Connection(error)), _) => Err(error),
+            // The machine has told the client.
+            (_, Some(End::Refused(reason))) => {
+                tracing::info!(?reason, "message refused");
+                session.reset().await;
+                Ok(())
+            }
+            (Ok(replies), Some(End::Complete(data))) => {
+                let machine = self.driver.connection_mut();
+                let last = replies.last().cloned();
+                let last = last.unwrap_or_else(|| Reply::new(ReplyCode::LOCAL_ERROR, "4.3.0 No verdict"));
+                if lmtp {
+                    let all = replies.into_iter().chain(std::iter::repeat(last));
+                    for (recipient, reply) in recipients.into_iter().zip(all) {
+                        machine.reply(recipient, reply)?;
+                    }
+                } else {
+                    machine.reply(data, last)?;
+                }
+                Ok(())
+            }
+            // A session that invents a refusal.
+            (Err(BodyError::Refused(_)), Some(End::Complete(data))) => {
+                session.reset().await;
+                let reply = Reply::new(ReplyCode::FAILED, "5.6.0 Message refused");
+                Ok(self.driver.connection_mut().reply(data, reply)?)
+            }
+            (_, None) => Ok(()),
+        }
+    }
+}
+
+async fn hello<S: Session>(
+    client: &mut Client,
+    session: &mut S,
+    name: &EhloName,
+    extended: bool,
+    recipients: &mut Vec<Ticket>,
+) -> Reply {
+    client.hello = Some(name.clone());
+    client.extended = extended;
+    recipients.clear();
+    session.reset().await;
+    session.hello(client).await
+}

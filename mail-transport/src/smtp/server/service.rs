@@ -1,0 +1,122 @@
+//! What an application implements.
+
+use std::{future::Future, net::SocketAddr};
+
+use mailwire_smtp::{Argument, Command, EhloName, Mail, Rcpt, Reply, ReplyCode, server::default_reply};
+
+use super::{Body, BodyError};
+use crate::sasl::{Authenticator, Identity};
+
+/// What is known of who is connected.
+#[non_exhaustive]
+#[derive(Debug, Clone, Default)]
+pub struct Client {
+    /// Its address. None over a Unix socket.
+    pub address: Option<SocketAddr>,
+    /// The name in its EHLO, which proves nothing.
+    pub hello: Option<EhloName>,
+    /// Whether it said EHLO or LHLO, and not HELO.
+    pub extended: bool,
+    /// Whether TLS protects the connection.
+    pub tls: bool,
+    /// As whom it has logged in.
+    pub identity: Option<Identity>,
+}
+
+/// Mail comes in here. It is the [`Authenticator`] of those who log in; one without mechanisms lets
+/// nobody log in.
+pub trait Service: Authenticator + 'static {
+    /// The state of one connection.
+    type Session: Session;
+
+    /// Somebody has connected. A refusal is a reply of 554, 521 or 421.
+    fn connect(&self, client: &Client) -> impl Future<Output = Result<Self::Session, Reply>> + Send;
+}
+
+/// One connection. The machine keeps the order of commands; what comes here is allowed now.
+///
+/// A transaction is [`mail`](Self::mail), [`rcpt`](Self::rcpt) for each recipient, then
+/// [`message`](Self::message). It is over after `message` or [`reset`](Self::reset).
+pub trait Session: Send {
+    /// EHLO, HELO or LHLO. A positive reply's text stands behind the server's name.
+    fn hello(&mut self, client: &Client) -> impl Future<Output = Reply> + Send {
+        let _ = client;
+        async { Reply::new(ReplyCode::OK, "") }
+    }
+
+    /// A login succeeded; `client` says who.
+    fn authenticated(&mut self, client: &Client) -> impl Future<Output = ()> + Send {
+        let _ = client;
+        async {}
+    }
+
+    /// A transaction begins with its sender.
+    fn mail(&mut self, client: &Client, mail: &Mail) -> impl Future<Output = Reply> + Send {
+        let _ = client;
+        let reply = default_reply(&Command::Mail(mail.clone()));
+        async { reply }
+    }
+
+    /// A recipient. Only those with a positive reply belong to the transaction.
+    fn rcpt(&mut self, client: &Client, rcpt: &Rcpt) -> impl Future<Output = Reply> + Send {
+        let _ = client;
+        let reply = default_reply(&Command::Rcpt(rcpt.clone()));
+        async { reply }
+    }
+
+    /// The message, read as it comes. A positive reply takes the responsibility for it: it must be
+    /// stored by then (RFC 5321 section 4.2.5).
+    ///
+    /// What is left unread is read and dropped. In LMTP the reply counts for all recipients; see
+    /// [`message_for_each`](Self::message_for_each).
+    ///
+    /// # Errors
+    ///
+    /// The body's: the message is not to be kept, and what the client is told is not this session's
+    /// matter.
+    fn message(
+        &mut self,
+        client: &Client,
+        body: &mut Body<'_>,
+    ) -> impl Future<Output = Result<Reply, BodyError>> + Send;
+
+    /// The message in LMTP: one reply for each accepted recipient, in their order (RFC 2033 section
+    /// 4.2). Recipients without one get the last.
+    ///
+    /// # Errors
+    ///
+    /// As for [`message`](Self::message).
+    fn message_for_each(
+        &mut self,
+        client: &Client,
+        body: &mut Body<'_>,
+    ) -> impl Future<Output = Result<Vec<Reply>, BodyError>> + Send {
+        async move { Ok(vec![self.message(client, body).await?]) }
+    }
+
+    /// The transaction is given up: RSET, a new EHLO, a refused message.
+    fn reset(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// VRFY.
+    fn vrfy(&mut self, client: &Client, who: &Argument) -> impl Future<Output = Reply> + Send {
+        let _ = client;
+        let reply = default_reply(&Command::Vrfy(who.clone()));
+        async { reply }
+    }
+
+    /// EXPN.
+    fn expn(&mut self, client: &Client, list: &Argument) -> impl Future<Output = Reply> + Send {
+        let _ = client;
+        let reply = default_reply(&Command::Expn(list.clone()));
+        async { reply }
+    }
+
+    /// Any other command: HELP, NOOP, and unknown ones if the configuration lets them through.
+    fn command(&mut self, client: &Client, command: &Command) -> impl Future<Output = Reply> + Send {
+        let _ = client;
+        let reply = default_reply(command);
+        async { reply }
+    }
+}
