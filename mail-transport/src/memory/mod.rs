@@ -20,6 +20,7 @@ mod flags;
 mod imap;
 mod mailbox;
 mod maildrop;
+mod smtp;
 mod view;
 
 use std::{
@@ -38,6 +39,7 @@ pub use flags::{Change, Flags};
 pub use imap::UserSession;
 pub use mailbox::{InternalDate, Message, NewMessage, Stored};
 pub use maildrop::Maildrop;
+pub use smtp::Delivery;
 pub use view::{Changes, Copied, View};
 
 use account::Account;

@@ -36,11 +36,7 @@ enum Plan<'a> {
 
 pub(super) async fn log_in(session: &mut Session<Connection>, config: &Config) -> Result<()> {
     let credentials = &config.credentials;
-    let context = if session.machine_ref().is_tls() {
-        SaslContext::protected(session.bindings())
-    } else {
-        SaslContext::clear()
-    };
+    let context = SaslContext::of(session.stream());
     let context = if config.allow_clear_credentials { context.allow_clear_credentials() } else { context };
     let plan = match config.method {
         None => best(session.machine_ref(), credentials, &context)?,

@@ -95,12 +95,7 @@ impl Client {
     ///
     /// As [`connect`](Self::connect).
     pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
-        let (stream, channel) = match endpoint.security().channel() {
-            _ if stream.is_tls() || stream.is_unix() => (stream, Channel::Tls),
-            Channel::Tls => (endpoint.start_tls(stream).await?, Channel::Tls),
-            // A pipe is in clear, whatever the endpoint's address is.
-            channel => (stream, channel),
-        };
+        let (stream, channel) = endpoint.adopt(stream).await?;
         Self::begin(stream, channel, endpoint, config).await
     }
 

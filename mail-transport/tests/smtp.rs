@@ -1,0 +1,362 @@
+//! SMTP's client and server, over sockets.
+#![cfg(feature = "memory")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, task::Poll};
+
+use bytes::Bytes;
+use mailwire_core::dot::BareNewline;
+use mailwire_transport::{
+    Endpoint, Error, Result, Security, Status,
+    memory::Store,
+    sasl::{Credentials, Mechanism, SaslError},
+    server::Listener,
+    smtp::{
+        Client, Config, Envelope, Message, Outcome, Server,
+        proto::{self, Host},
+    },
+    testing::TestCa,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+const CLEAR: Security = Security::plaintext_without_encryption();
+
+struct Running {
+    store: Store,
+    ca: TestCa,
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    task: JoinHandle<Result<()>>,
+}
+
+async fn start(security: Security, configure: impl FnOnce(Server<Store>) -> Server<Store>) -> Running {
+    let store = Store::new();
+    store.add_user("ada", "secret").unwrap();
+    store.add_user("bob", "hidden").unwrap();
+    let ca = TestCa::new().unwrap();
+    let tls = security.is_tls().then(|| ca.server_tls(&["localhost"]).unwrap());
+    let listener = Listener::bind("127.0.0.1:0", security, tls).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Arc::new(configure(Server::new(store.clone(), Host::try_from("mx.example").unwrap())));
+    let shutdown = CancellationToken::new();
+    let token = shutdown.clone();
+    let task = tokio::spawn(async move { server.serve(listener, token).await });
+    Running { store, ca, address, shutdown, task }
+}
+
+impl Running {
+    fn endpoint(&self, security: Security) -> Endpoint {
+        let endpoint = Endpoint::tcp("localhost", self.address.port(), security);
+        if security.is_tls() { endpoint.with_tls(self.ca.client_tls().unwrap()) } else { endpoint }
+    }
+
+    /// The inbox of a user.
+    fn inbox(&self, user: &str) -> Vec<Bytes> {
+        let maildrop = self.store.lock_maildrop(user).unwrap();
+        maildrop.messages().iter().map(|message| message.raw().clone()).collect()
+    }
+}
+
+fn ada() -> Credentials {
+    Credentials::password("ada", "secret")
+}
+
+fn to_bob() -> Envelope {
+    Envelope::new("ada@client.example", ["bob@mx.example"]).unwrap()
+}
+
+#[tokio::test]
+async fn submits_with_every_security() {
+    for security in [Security::implicit_tls(), Security::required_starttls()] {
+        let server = start(security, Server::require_authentication).await;
+        let mut client = Client::connect(server.endpoint(security), &ada()).await.unwrap();
+        assert!(client.is_encrypted());
+        let sent = client.send(&to_bob(), "Subject: dots\r\n\r\n.\r\n..\r\nend").await.unwrap();
+        assert!(sent.refused.is_empty());
+        assert_eq!(client.outcome(), Outcome::Accepted);
+        client.quit().await.unwrap();
+        assert_eq!(server.inbox("bob"), ["Subject: dots\r\n\r\n.\r\n..\r\nend\r\n"]);
+    }
+}
+
+#[tokio::test]
+async fn every_mechanism_logs_in() {
+    let security = Security::implicit_tls();
+    let server = start(security, Server::require_authentication).await;
+    for mechanism in [
+        Mechanism::ScramSha256Plus,
+        Mechanism::ScramSha256,
+        Mechanism::ScramSha1Plus,
+        Mechanism::ScramSha1,
+        Mechanism::Plain,
+        Mechanism::Login,
+    ] {
+        let mut config = Config::login(ada());
+        config.mechanism = Some(mechanism);
+        let mut client = Client::connect_with(server.endpoint(security), config).await.unwrap();
+        client.noop().await.unwrap();
+
+        let mut config = Config::login(Credentials::password("ada", "wrong"));
+        config.mechanism = Some(mechanism);
+        let error = Client::connect_with(server.endpoint(security), config).await.unwrap_err();
+        let refused = error.refused().unwrap_or_else(|| panic!("{mechanism}: {error}"));
+        assert_eq!((refused.command, refused.status), ("AUTH", Status::Smtp(535)));
+        assert!(!format!("{error} {error:?}").contains("wrong"));
+    }
+}
+
+#[tokio::test]
+async fn credentials_stay_home_without_tls() {
+    let server = start(CLEAR, |server| server.allow_clear_credentials()).await;
+    let error = Client::connect(server.endpoint(CLEAR), &ada()).await;
+    // SCRAM shows nothing, but the machine sends no credentials at all without TLS.
+    assert!(matches!(
+        error,
+        Err(Error::Sasl(SaslError::CredentialsInClear) | Error::Misuse(mailwire_core::Misuse::CredentialsInClear))
+    ));
+    let mut config = Config::login(ada());
+    config.allow_clear_credentials = true;
+    Client::connect_with(server.endpoint(CLEAR), config).await.unwrap().quit().await.unwrap();
+
+    let strict = start(CLEAR, |server| server).await;
+    let client = Client::connect_with(strict.endpoint(CLEAR), Config::anonymous()).await.unwrap();
+    assert_eq!(client.capabilities().auth(), None, "nothing is offered in clear");
+}
+
+#[tokio::test]
+async fn each_recipient_has_a_result() {
+    let server = start(CLEAR, |server| server).await;
+    let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
+    let envelope = Envelope::new("", ["nobody@mx.example", "bob@mx.example"]).unwrap();
+    let sent = client.send(&envelope, "Hello\r\n").await.unwrap();
+    assert_eq!(sent.refused.len(), 1);
+    assert_eq!(sent.refused[0].recipient.mailbox().unwrap().as_str(), "nobody@mx.example");
+    assert_eq!(sent.refused[0].error.refused().unwrap().code.as_ref().unwrap(), &"5.1.1");
+
+    let envelope = Envelope::new("", ["x@mx.example", "y@mx.example"]).unwrap();
+    let error = client.send(&envelope, "Hello\r\n").await.unwrap_err();
+    assert_eq!(error.refused().unwrap().status, Status::Smtp(550));
+    assert_eq!(client.outcome(), Outcome::Refused);
+    // The transaction is over, and the next one is not disturbed.
+    let _ = client.send(&to_bob(), "again\r\n").await.unwrap();
+    assert_eq!(server.inbox("bob"), ["Hello\r\n", "again\r\n"]);
+}
+
+#[tokio::test]
+async fn lmtp_answers_for_each_recipient() {
+    let server = start(CLEAR, |server| server.lmtp()).await;
+    let mut client = Client::connect_with(server.endpoint(CLEAR), Config::lmtp()).await.unwrap();
+    let envelope = Envelope::new("", ["ada", "nobody", "bob"].map(|_| "ada@mx.example")).unwrap();
+    let sent = client.send(&envelope, "one\r\n").await.unwrap();
+    assert!(sent.refused.is_empty());
+    let envelope = Envelope::new("", ["ada@mx.example", "nobody@mx.example", "bob@mx.example"]).unwrap();
+    let sent = client.send(&envelope, "two\r\n").await.unwrap();
+    assert_eq!(sent.refused.len(), 1);
+    client.quit().await.unwrap();
+    assert_eq!(server.inbox("bob"), ["two\r\n"]);
+}
+
+#[tokio::test]
+async fn bare_newlines_are_refused_or_mended() {
+    let server = start(CLEAR, |server| server).await;
+    let smuggled = "one\r\n.\nMAIL FROM:<x@y>\r\n";
+    let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
+    let error = client.send(&to_bob(), smuggled).await.unwrap_err();
+    assert!(matches!(error, Error::Misuse(mailwire_core::Misuse::InvalidBody { offset: 6, .. })), "{error}");
+    assert!(matches!(client.noop().await, Err(Error::Spent)));
+    assert!(server.inbox("bob").is_empty(), "a message without its end is none");
+
+    let mut config = Config::anonymous();
+    config.bare_newline = BareNewline::Normalize;
+    let mut client = Client::connect_with(server.endpoint(CLEAR), config).await.unwrap();
+    let _ = client.send(&to_bob(), smuggled).await.unwrap();
+    assert_eq!(server.inbox("bob"), ["one\r\n.\r\nMAIL FROM:<x@y>\r\n"]);
+}
+
+#[tokio::test]
+async fn large_messages_stream() {
+    let server = start(CLEAR, |server| server).await;
+    let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
+    let line = b".a line that starts with a dot and goes on for a while, as lines do in mail...\r\n";
+    let body: Vec<u8> = line.iter().copied().cycle().take(line.len() * 100_000).collect();
+    let message = Message::from_reader(&body[..], None);
+    let _ = client.send(&to_bob(), message).await.unwrap();
+    assert!(server.inbox("bob")[0] == body);
+
+    let too_large = Message::from_reader(&body[..], Some(1 << 40));
+    let error = client.send(&to_bob(), too_large).await.unwrap_err();
+    assert!(matches!(error, Error::Misuse(mailwire_core::Misuse::NotOffered(_))), "{error}");
+    client.noop().await.unwrap();
+}
+
+#[tokio::test]
+async fn many_recipients_go_out_in_waves() {
+    let server = start(CLEAR, |server| server.configure(|config| config.limits.recipients = 10_000)).await;
+    let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
+    let envelope = Envelope::new("", (0..5000).map(|_| "bob@mx.example")).unwrap();
+    let sent = client.send(&envelope, "Hello\r\n").await.unwrap();
+    assert!(sent.refused.is_empty());
+}
+
+/// Polls `future` so many times, and then drops it. Gives its output if it came to an end.
+async fn poll_times<F: Future>(future: F, times: usize) -> Option<F::Output> {
+    let mut future = pin!(future);
+    for _ in 0..times {
+        let ready = std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+        if let Poll::Ready(output) = ready {
+            return Some(output);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_dropped_call_drains_or_spends() {
+    let server = start(CLEAR, |server| server).await;
+    for times in 0..40 {
+        let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
+        let done = poll_times(client.noop(), times).await;
+        // Whatever became of it, the answer to the next command is its own.
+        let verified = client.vrfy("bob").await.unwrap();
+        assert_eq!(verified.code().get(), 252);
+        if done.is_some() {
+            break;
+        }
+    }
+    for times in 0..400 {
+        let before = server.inbox("bob").len();
+        let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
+        let done = poll_times(client.send(&to_bob(), "Hello\r\n"), times).await;
+        let next = client.send(&to_bob(), "again\r\n").await;
+        let messages = &server.inbox("bob")[before..];
+        match (done, next) {
+            (Some(sent), next) => {
+                assert!(sent.unwrap().refused.is_empty() && next.is_ok());
+                assert_eq!(messages, ["Hello\r\n", "again\r\n"]);
+                return;
+            }
+            (None, Ok(_)) => assert_eq!(messages.last().unwrap(), "again\r\n"),
+            (None, Err(error)) => assert!(matches!(error, Error::Spent), "{error}"),
+        }
+    }
+    panic!("sending never came to an end");
+}
+
+/// A server that says `lines`, each after one line of the client's, then closes.
+async fn script(lines: &'static [&'static str]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        for say in lines {
+            stream.write_all(say.as_bytes()).await.unwrap();
+            line.clear();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+    });
+    address
+}
+
+async fn connect_to(address: SocketAddr, security: Security) -> Result<Client> {
+    let endpoint = Endpoint::tcp("localhost", address.port(), security)
+        .with_tls(TestCa::new().unwrap().client_tls().unwrap());
+    let config = if security == CLEAR { Config::anonymous() } else { Config::login(ada()) };
+    Client::connect_with(endpoint, config).await
+}
+
+#[tokio::test]
+async fn a_client_refuses_injected_and_missing_tls() {
+    use mailwire_core::Error::{BytesBehindUpgrade, TlsUnavailable};
+    let starttls = Security::required_starttls();
+    let injected: &[&str] = &["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n250 injected\r\n"];
+    let error = connect_to(script(injected).await, starttls).await.unwrap_err();
+    assert!(matches!(error, Error::Protocol(BytesBehindUpgrade { .. })), "{error}");
+
+    for lines in [
+        &["220 mx\r\n", "250 mx\r\n"][..],
+        &["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "454 not now\r\n"],
+    ] {
+        let error = connect_to(script(lines).await, starttls).await.unwrap_err();
+        assert!(matches!(error, Error::Protocol(TlsUnavailable { .. })), "{error}");
+    }
+    let error = connect_to(script(&["220 mx\r\n250 early\r\n"]).await, starttls).await.unwrap_err();
+    assert!(matches!(error, Error::Protocol(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_refuses_injected_commands() {
+    let server = start(Security::required_starttls(), |server| server).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"EHLO x\r\nSTARTTLS\r\nMAIL FROM:<injected@example.org>\r\n").await.unwrap();
+    let mut said = String::new();
+    // The server closes, and nothing behind STARTTLS was executed.
+    stream.read_to_string(&mut said).await.unwrap();
+    assert!(said.contains("STARTTLS") && !said.contains("2.1.0"), "{said}");
+}
+
+#[tokio::test]
+async fn a_refusing_or_vanishing_server_says_which() {
+    let error = connect_to(script(&["554 no mail here\r\n"]).await, CLEAR).await.unwrap_err();
+    assert_eq!(error.refused().unwrap().status, Status::Smtp(554));
+
+    let vanishing: &[&[&str]] = &[
+        &[],
+        &["220 mx\r\n"],
+        &["220 mx\r\n", "250 mx\r\n"],
+        &["220 mx\r\n", "250 mx\r\n", "250 ok\r\n"],
+        &["220 mx\r\n", "250 mx\r\n", "250 ok\r\n", "250 ok\r\n"],
+        &["220 mx\r\n", "250 mx\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"],
+    ];
+    for (step, lines) in vanishing.iter().enumerate() {
+        match connect_to(script(lines).await, CLEAR).await {
+            Err(_) => assert!(step < 2),
+            Ok(mut client) => {
+                client.send(&to_bob(), "Hello\r\n").await.unwrap_err();
+                let expected = if step == 5 { Outcome::Unknown } else { Outcome::NotSent };
+                assert_eq!(client.outcome(), expected, "step {step}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unasked_421_is_not_the_next_reply() {
+    let lines: &[&str] = &["220 mx\r\n", "250 mx\r\n421 idle too long\r\n"];
+    let mut client = connect_to(script(lines).await, CLEAR).await.unwrap();
+    let error = client.noop().await.unwrap_err();
+    let is_421 = error.refused().is_some_and(|refused| refused.status == Status::Smtp(421));
+    assert!(is_421, "{error}");
+}
+
+#[tokio::test]
+async fn shutting_down_takes_leave() {
+    let server = start(CLEAR, |server| server).await;
+    let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
+    client.noop().await.unwrap();
+    server.shutdown.cancel();
+    server.task.await.unwrap().unwrap();
+    let error = client.noop().await.unwrap_err();
+    assert!(error.refused().is_some_and(|refused| refused.status == Status::Smtp(421)), "{error}");
+}
+
+#[tokio::test]
+async fn commands_beside_sending() {
+    let server = start(CLEAR, |server| server).await;
+    let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
+    assert!(client.help().await.unwrap().is_positive());
+    client.rset().await.unwrap();
+    assert_eq!(client.expn("list").await.unwrap_err().refused().unwrap().status, Status::Smtp(502));
+    assert!(client.vrfy("a\r\nQUIT").await.is_err(), "an injected line");
+    assert!(Envelope::new("a@b\r\nDATA", []).is_err());
+    let _: &proto::Capabilities = client.capabilities();
+}
