@@ -117,7 +117,8 @@ async fn credentials_stay_home_without_tls() {
     // SCRAM shows nothing, but the machine sends no credentials at all without TLS.
     assert!(matches!(
         error,
-        Err(Error::Sasl(SaslError::CredentialsInClear) | Error::Misuse(mailwire_core::Misuse::CredentialsInClear))
+        Err(Error::Sasl(SaslError::CredentialsInClear)
+            | Error::Misuse(mailwire_core::Misuse::CredentialsInClear))
     ));
     let mut config = Config::login(ada());
     config.allow_clear_credentials = true;
@@ -282,10 +283,9 @@ async fn a_client_refuses_injected_and_missing_tls() {
     let error = connect_to(script(injected).await, starttls).await.unwrap_err();
     assert!(matches!(error, Error::Protocol(BytesBehindUpgrade { .. })), "{error}");
 
-    for lines in [
-        &["220 mx\r\n", "250 mx\r\n"][..],
-        &["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "454 not now\r\n"],
-    ] {
+    for lines in
+        [&["220 mx\r\n", "250 mx\r\n"][..], &["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "454 not now\r\n"]]
+    {
         let error = connect_to(script(lines).await, starttls).await.unwrap_err();
         assert!(matches!(error, Error::Protocol(TlsUnavailable { .. })), "{error}");
     }

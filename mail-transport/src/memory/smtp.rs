@@ -48,7 +48,9 @@ impl Session for Delivery {
 
     async fn rcpt(&mut self, _client: &Client, rcpt: &Rcpt) -> Reply {
         let address = match &rcpt.to {
-            ForwardPath::Mailbox(mailbox) => format!("{}@{}", mailbox.unquoted_local_part(), mailbox.domain()),
+            ForwardPath::Mailbox(mailbox) => {
+                format!("{}@{}", mailbox.unquoted_local_part(), mailbox.domain())
+            }
             _ => "postmaster".to_owned(),
         };
         match self.store.resolve(&address) {

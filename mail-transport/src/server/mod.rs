@@ -163,6 +163,12 @@ impl Handle {
         self.shutdown.is_cancelled()
     }
 
+    /// Whether STARTTLS can be granted.
+    #[must_use]
+    pub const fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Shakes hands over a stream in clear, after STARTTLS.
     ///
     /// # Errors
