@@ -363,11 +363,11 @@ fn fetch(uid: Uid, message: &Message, items: &[Asked]) -> Result<Fetched, No> {
                 continue;
             }
             Asked::Body => {
-                fetched.data(FetchItem::Body(Box::new(message.parts().structure(false))));
+                fetched.data(FetchItem::Body(message.parts().structure(false)));
                 continue;
             }
             Asked::BodyStructure => {
-                fetched.data(FetchItem::BodyStructure(Box::new(message.parts().structure(true))));
+                fetched.data(FetchItem::BodyStructure(message.parts().structure(true)));
                 continue;
             }
             Asked::BinarySize { part } => {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mailwire_core::Text;
-use mailwire_imap::types::{self, Envelope, ImapString};
+use mailwire_imap::types::{self, AddressList, Envelope, ImapString};
 
 use super::{Message, Part, address, address::addresses, header};
 
@@ -19,45 +19,35 @@ impl Message {
     pub fn envelope_of(&self, message: &Part) -> Envelope {
         let header = self.header(message);
         let mut envelope = Envelope::default();
+        let mut addresses: [Vec<types::Address>; 6] = Default::default();
         for field in header::fields(&header) {
-            let value = || field.value();
-            let is = |name: &str| field.is(name.as_bytes());
-            if is("from") {
-                envelope.from.extend(address_list(&value()));
-            } else if is("sender") {
-                envelope.sender.extend(address_list(&value()));
-            } else if is("reply-to") {
-                envelope.reply_to.extend(address_list(&value()));
-            } else if is("to") {
-                envelope.to.extend(address_list(&value()));
-            } else if is("cc") {
-                envelope.cc.extend(address_list(&value()));
-            } else if is("bcc") {
-                envelope.bcc.extend(address_list(&value()));
-            } else {
-                let once = if is("date") {
-                    &mut envelope.date
-                } else if is("subject") {
-                    &mut envelope.subject
-                } else if is("in-reply-to") {
-                    &mut envelope.in_reply_to
-                } else if is("message-id") {
-                    &mut envelope.message_id
-                } else {
-                    continue;
-                };
-                once.get_or_insert_with(|| string(value()));
+            let is = |name: &&str| field.is(name.as_bytes());
+            if let Some(list) = ADDRESS_FIELDS.iter().position(|name| is(name)) {
+                let list = addresses.get_mut(list);
+                list.into_iter().for_each(|list| list.extend(address_list(&field.value())));
+                continue;
             }
+            let once = if is(&"date") {
+                &mut envelope.date
+            } else if is(&"subject") {
+                &mut envelope.subject
+            } else if is(&"in-reply-to") {
+                &mut envelope.in_reply_to
+            } else if is(&"message-id") {
+                &mut envelope.message_id
+            } else {
+                continue;
+            };
+            once.get_or_insert_with(|| string(field.value()));
         }
-        if envelope.sender.is_empty() {
-            envelope.sender.clone_from(&envelope.from);
-        }
-        if envelope.reply_to.is_empty() {
-            envelope.reply_to.clone_from(&envelope.from);
-        }
-        envelope
+        let [from, sender, reply_to, to, cc, bcc] = addresses.map(AddressList::from);
+        envelope.sender = if sender.is_empty() { from.clone() } else { sender };
+        envelope.reply_to = if reply_to.is_empty() { from.clone() } else { reply_to };
+        Envelope { from, to, cc, bcc, ..envelope }
     }
 }
+
+const ADDRESS_FIELDS: [&str; 6] = ["from", "sender", "reply-to", "to", "cc", "bcc"];
 
 fn address_list(value: &Bytes) -> impl Iterator<Item = types::Address> {
     addresses(value).into_iter().map(|address| match address {

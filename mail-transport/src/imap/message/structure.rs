@@ -26,11 +26,11 @@ impl Message {
         let media_subtype = string(part.content_type.subtype.clone());
         let kind = match &part.content {
             Content::Multipart(parts) => {
-                return BodyStructure::Multi(MultiPart {
+                return BodyStructure::Multi(Box::new(MultiPart {
                     parts: parts.iter().map(|part| self.structure_of(part, extended)).collect(),
                     media_subtype,
                     extension: extended.then(|| MultiExtension { parameters, common: fields.common() }),
-                });
+                }));
             }
             Content::Message { message, lines } => PartKind::Message(Box::new(MessagePart {
                 envelope: self.envelope_of(message),
@@ -42,7 +42,7 @@ impl Message {
             }
             Content::Leaf { .. } => PartKind::Basic,
         };
-        BodyStructure::Single(SinglePart {
+        BodyStructure::Single(Box::new(SinglePart {
             media_type: string(part.content_type.kind.clone()),
             media_subtype,
             parameters,
@@ -53,7 +53,7 @@ impl Message {
             kind,
             extension: extended
                 .then(|| PartExtension { md5: fields.md5.clone().map(string), common: fields.common() }),
-        })
+        }))
     }
 
     fn content_fields(&self, part: &Part) -> Fields {

@@ -57,7 +57,7 @@ impl<S: Service> Conversation<S> {
         let ok = |code, text| Untagged::Status(status(StatusKind::Ok, text).with_code(code));
         if rev2 {
             let name = listed(ListKind::List, Mailbox::new(name), rev2);
-            tell.extend(name.map(|list| Untagged::List(Box::new(list))));
+            tell.extend(name.map(Untagged::List));
         } else {
             tell.push(Untagged::Recent(numbers.recent()));
             let unseen = selected.unseen.and_then(|uid| numbers.number(uid));
@@ -111,7 +111,7 @@ impl<S: Service> Conversation<S> {
                 let subscribed = ImapString::new("SUBSCRIBED").ok();
                 response.extensions.push(ListExtension::ChildInfo(subscribed.into_iter().collect()));
             }
-            push(&mut self.driver, Untagged::List(Box::new(response))).await?;
+            push(&mut self.driver, Untagged::List(response)).await?;
             if let (Some(items), true) = (&items, selectable) {
                 // RFC 5819: no STATUS where it fails.
                 if let Ok(status) = self.session()?.status(&name, items).await {
@@ -135,7 +135,7 @@ impl<S: Service> Conversation<S> {
         let all = self.session()?.list(&List::new(reference.clone(), pattern.clone())).await?;
         for Listed { mailbox, .. } in listing::lsub(all, reference, pattern, rev2) {
             if let Some(response) = listed(ListKind::Lsub, mailbox, rev2) {
-                push(&mut self.driver, Untagged::List(Box::new(response))).await?;
+                push(&mut self.driver, Untagged::List(response)).await?;
             }
         }
         Ok(done())
@@ -148,7 +148,7 @@ impl<S: Service> Conversation<S> {
         let mut root = Mailbox::new("").with(MailboxAttribute::NoSelect);
         root.delimiter = delimiter;
         if let Some(response) = listed(kind, root, false) {
-            push(&mut self.driver, Untagged::List(Box::new(response))).await?;
+            push(&mut self.driver, Untagged::List(response)).await?;
         }
         Ok(done())
     }
@@ -249,7 +249,7 @@ fn listed(kind: ListKind, mailbox: Mailbox, rev2: bool) -> Option<ListResponse> 
         kind,
         name: wire_name(&mailbox.name, rev2)?,
         delimiter: mailbox.delimiter.and_then(ascii),
-        attributes: mailbox.attributes,
+        attributes: mailbox.attributes.into_iter().collect(),
         extensions: Vec::new(),
     })
 }
