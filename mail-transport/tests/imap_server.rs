@@ -437,7 +437,7 @@ async fn mailboxes() {
     raw.ok("RENAME work job").await;
     raw.ok("DELETE job").await;
     assert_eq!(raw.no("DELETE job").await, "NO [HASCHILDREN] the name has mailboxes below it");
-    assert_eq!(raw.ok("LIST \"\" job").await, ["* LIST (\\Noselect \\HasChildren) \"/\" job"]);
+    assert_eq!(raw.ok("LIST \"\" job").await, ["* LIST (\\HasChildren \\Noselect) \"/\" job"]);
     assert_eq!(raw.ok("NAMESPACE").await, ["* NAMESPACE ((\"\" \"/\")) NIL NIL"]);
     assert_eq!(raw.ok("ID NIL").await, ["* ID (\"name\" \"mailwire\")"]);
     assert_eq!(raw.no("DELETE inbox").await, "NO [CANNOT] INBOX cannot be deleted");
