@@ -244,7 +244,8 @@ impl Framer {
         }
     }
 
-    /// The message up to the announced literal, without what came before a streamed one.
+    /// The message up to the announced literal: from its start, or from behind the last streamed
+    /// literal.
     #[must_use]
     pub fn announced<'a>(&self, input: &'a BytesMut) -> &'a [u8] {
         match self.state {
@@ -253,14 +254,11 @@ impl Framer {
         }
     }
 
-    /// The message up to the announced literal, as if that were streamed.
+    /// The same as a frame, as if the announced literal were streamed and the message ended there.
     #[must_use]
-    pub fn so_far(&self, input: &BytesMut) -> Frame {
-        let mut bytes = self.head.clone();
-        bytes.extend_from_slice(self.announced(input));
-        let mut streamed = self.streamed.clone();
-        streamed.push(bytes.len());
-        Frame { bytes: bytes.into(), streamed, newline: Newline::CrLf }
+    pub fn announced_frame(&self, input: &BytesMut) -> Frame {
+        let bytes = Bytes::copy_from_slice(self.announced(input));
+        Frame { streamed: alloc::vec![bytes.len()], bytes, newline: Newline::CrLf }
     }
 
     /// Whether a literal is awaited or under way.

@@ -1,4 +1,66 @@
-//! Sans-IO IMAP.
+//! Sans-IO IMAP: IMAP4rev1 (RFC 3501), IMAP4rev2 (RFC 9051), and the extensions that the latter took
+//! in.
+//!
+//! The crate has no sockets, threads, clocks or randomness, and needs no runtime. It is in layers,
+//! each of use by itself:
+//!
+//! - [`types`]: validated values. One that exists can be sent safely.
+//! - [`command`] and [`response`]: what the two sides say, read from and written to bytes.
+//! - [`framing`]: where a message ends, with literals in it.
+//! - [`client`] and [`server`]: the state machines of the two sides, which a driver feeds with bytes.
+//!
+//! What is read holds slices of what was received: nothing is copied, and nothing has a lifetime.
+//! Large literals come and go as chunks, and need no memory of their own. Reading takes what real
+//! servers send ([`Dialect::Lenient`]) and reports what was odd;
+//! writing keeps to the grammar.
+//!
+//! ```
+//! use bytes::{Buf, BytesMut};
+//! use mailwire_imap::{Channel, Connection as _, Next};
+//! use mailwire_imap::client::{Config, Connection, Event};
+//! use mailwire_imap::command::{Command, Search, SearchKey};
+//! use mailwire_imap::response::Untagged;
+//! use mailwire_imap::types::MailboxName;
+//!
+//! // The stream is protected already. The number should be random: tags are made of it.
+//! let mut connection = Connection::new(Config::new(Channel::Tls, 1));
+//! // Commands are queued until it is their turn.
+//! connection.send(Command::Select(MailboxName::INBOX.into())).unwrap();
+//! connection.send(Command::Search(Search::by_uid([SearchKey::Unseen]))).unwrap();
+//!
+//! // What a driver does: feed what the server says, write what is put out.
+//! let mut answers = [
+//!     "b.1 OK [READ-WRITE] selected\r\n",
+//!     "* SEARCH 7 9\r\nb.2 OK done\r\n",
+//! ]
+//! .into_iter();
+//! let mut input = BytesMut::from("* PREAUTH [CAPABILITY IMAP4rev1] welcome\r\n");
+//! let mut written = Vec::new();
+//! let mut unseen = Vec::new();
+//! loop {
+//!     match connection.next_event(&mut input)? {
+//!         Next::Event(Event::Data { data: Untagged::Search(found), .. }) => unseen = found.numbers,
+//!         Next::Event(Event::Reply { reply, .. }) => assert!(reply.is_ok(), "{reply}"),
+//!         Next::Event(_) => {}
+//!         Next::NeedInput => {
+//!             let output = connection.output();
+//!             written.extend_from_slice(&output.copy_to_bytes(output.remaining()));
+//!             let Some(answer) = answers.next() else { break };
+//!             input.extend_from_slice(answer.as_bytes());
+//!         }
+//!         next => panic!("{next:?}"),
+//!     }
+//! }
+//! assert_eq!(written, b"b.1 SELECT INBOX\r\nb.2 UID SEARCH UNSEEN\r\n");
+//! assert_eq!(unseen, [7, 9]);
+//! # Ok::<(), mailwire_imap::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! - `std` (default): vectored output.
+//! - `serde`: `Serialize` for what is read.
+//! - `arbitrary`: valid commands and responses for fuzzing.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -7,12 +69,12 @@ extern crate alloc;
 extern crate std;
 
 mod body;
-mod capability;
+pub mod capability;
 pub mod client;
 pub mod command;
 pub mod error;
 pub mod framing;
-mod limits;
+pub mod limits;
 pub mod response;
 pub mod server;
 pub mod types;
@@ -20,3 +82,11 @@ pub mod types;
 pub use capability::Capability;
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use limits::Limits;
+#[doc(no_inline)]
+pub use mailwire_core::{
+    Channel, Connection, Deviation, Dialect, Next, Output, Parsed, SaslStep, Secret, Text, Ticket, Upgrade,
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -149,7 +149,7 @@ fn next_request(steps: &[Step], offset: usize) -> Option<Request> {
         match framer.next(&mut input, &limits).unwrap() {
             // A message that the server did not want.
             Framed::Literal(announced) if announced.size > input.len() as u64 => {
-                let frame = framer.so_far(&input);
+                let frame = framer.announced_frame(&input);
                 return Request::parse(&frame.bytes, frame.context(Dialect::Strict, 10))
                     .ok()
                     .map(|parsed| parsed.value);

@@ -1,4 +1,49 @@
 //! The client's side of a connection.
+//!
+//! [`Connection`] does by itself what follows from the protocol: it reads the greeting, puts TLS in
+//! place with STARTTLS, learns the capabilities, makes tags, queues what would be ambiguous, waits for
+//! the server where literals need it, sends the first message of a SASL exchange when it may, and
+//! renews IDLE. What the application decides it is told as [`Event`]s.
+//!
+//! ```
+//! use bytes::{Buf, Bytes, BytesMut};
+//! use mailwire_imap::client::{Config, Connection, Event};
+//! use mailwire_imap::command::{Append, Command};
+//! use mailwire_imap::types::MailboxName;
+//! use mailwire_imap::{Channel, Connection as _, Next};
+//!
+//! let mut connection = Connection::new(Config::new(Channel::Tls, 1));
+//! let mut message = Bytes::from_static(b"Subject: hello\r\n\r\nHello.\r\n");
+//! // A message of any size, in pieces.
+//! let append = Append::streamed(MailboxName::new("Sent")?, message.len() as u64);
+//! let ticket = connection.send(Command::Append(append)).unwrap();
+//!
+//! let mut answers = ["+ go on\r\n", "b.1 OK [APPENDUID 1 7] done\r\n"].into_iter();
+//! let mut input = BytesMut::from("* PREAUTH [CAPABILITY IMAP4rev1] welcome\r\n");
+//! let mut written = Vec::new();
+//! loop {
+//!     match connection.next_event(&mut input)? {
+//!         Next::Event(Event::BodyRequested { .. }) => {
+//!             // A small message fits into the output; for a large one the output is drained between.
+//!             connection.send_body(&mut message)?;
+//!             connection.finish_body()?;
+//!         }
+//!         Next::Event(Event::Reply { ticket: answered, reply, .. }) => {
+//!             assert!(answered == ticket && reply.is_ok());
+//!             break;
+//!         }
+//!         Next::Event(_) => {}
+//!         Next::NeedInput => {
+//!             let output = connection.output();
+//!             written.extend_from_slice(&output.copy_to_bytes(output.remaining()));
+//!             input.extend_from_slice(answers.next().unwrap().as_bytes());
+//!         }
+//!         next => panic!("{next:?}"),
+//!     }
+//! }
+//! assert_eq!(written, b"b.1 APPEND Sent {26}\r\nSubject: hello\r\n\r\nHello.\r\n\r\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 // A command that is refused is handed back as it is.
 #![allow(clippy::result_large_err)]
 
@@ -47,6 +92,8 @@ pub struct Connection {
     /// What the youngest of them still has to send.
     unfinished: Option<Unfinished>,
     events: VecDeque<Event>,
+    /// The number and UID of the message whose streamed FETCH response is being read.
+    fetching: Option<(u32, Option<u32>)>,
     /// How an APPEND ended whose message is still being sent.
     held: Option<Event>,
     /// The present response is read past.
@@ -92,6 +139,7 @@ impl Connection {
             active: VecDeque::new(),
             unfinished: None,
             events: VecDeque::new(),
+            fetching: None,
             held: None,
             ignoring: None,
             failed: None,
@@ -176,7 +224,7 @@ impl Connection {
     /// # Errors
     ///
     /// No message is due, or less was given than announced: give the rest, or
-    /// [`close`](Self::close) the connection, which is the one way to take back what was announced.
+    /// [`close`](mailwire_core::Connection::close) the connection, which is the one way to take back what was announced.
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
         match &self.unfinished {
             Some(Unfinished::Sending(body)) => body.finish()?,
@@ -267,7 +315,7 @@ impl Connection {
                 }
                 Phase::Upgrading if self.output.is_empty() => return Ok(Next::Upgrade(Upgrade::Tls)),
                 Phase::Upgrading => return Ok(Next::Paused),
-                Phase::Over => return Ok(Next::Closed),
+                Phase::Over => return Ok(self.end()),
                 Phase::Greeting | Phase::Running => {}
             }
             self.flush();
@@ -295,16 +343,22 @@ impl Connection {
         }
     }
 
+    /// The conversation is over. What was never sent is told apart from what nobody knows of.
+    fn end(&mut self) -> Next<Event> {
+        while let Some(queued) = self.queue.pop_front() {
+            if let Some(ticket) = queued.ticket {
+                return Next::Event(Event::NotSent { ticket, reason: Misuse::Closed });
+            }
+        }
+        Next::Closed
+    }
+
     fn at_eof(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
         if let Some(reply) = self.held.take() {
             return Ok(Next::Event(reply));
         }
-        if let Some(queued) = self.queue.pop_front() {
-            // What was never sent is told apart from what nobody knows of.
-            if let Some(ticket) = queued.ticket {
-                return Ok(Next::Event(Event::NotSent { ticket, reason: Misuse::Closed }));
-            }
-            return self.at_eof(input);
+        if let event @ Next::Event(_) = self.end() {
+            return Ok(event);
         }
         let during = match (self.phase, self.framer.at_boundary(input)) {
             (Phase::Greeting, _) => "before the greeting",

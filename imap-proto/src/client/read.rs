@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
-use mailwire_core::{Channel, Deviation, Error, ParseError, Parsed, Secret, sasl};
+use mailwire_core::{Channel, Deviation, Error, Newline, ParseError, Parsed, Secret, sasl};
 
 use super::{
     BodyItem, BodyStart, Connection, Event, Ignoring, Phase, State,
@@ -36,37 +36,43 @@ impl Connection {
             self.framer.skip(input);
             return Ok(());
         }
-        let frame = self.framer.so_far(input);
-        match self.body_start(&frame, announced.size) {
-            Some(_) if !self.is_about_messages() => {
-                self.ignoring = Some(Ignoring::State);
-                self.framer.skip(input);
-            }
-            Some(start) => {
-                self.framer.stream(input);
-                self.events.push_back(Event::BodyStart(start));
-            }
-            None => {
-                self.ignoring = Some(Ignoring::Literal(frame.bytes.len()));
-                self.framer.skip(input);
-            }
+        let Some(start) = self.body_start(input, announced.size) else {
+            self.ignoring = Some(Ignoring::Literal(self.framer.announced(input).len()));
+            self.framer.skip(input);
+            return Ok(());
+        };
+        if !self.is_about_messages() {
+            self.ignoring = Some(Ignoring::State);
+            self.framer.skip(input);
+            return Ok(());
         }
+        self.fetching = Some((start.number, start.uid));
+        self.framer.stream(input);
+        self.events.push_back(Event::BodyStart(start));
         Ok(())
     }
 
-    /// What the literal announced at the end of `frame` belongs to: the last item of a FETCH
-    /// response, if the response ended there.
-    fn body_start(&self, frame: &Frame, length: u64) -> Option<BodyStart> {
-        let mut bytes = Vec::with_capacity(frame.bytes.len() + 1);
-        bytes.extend_from_slice(&frame.bytes);
+    /// What the announced literal belongs to: the last item of a FETCH response, if the response
+    /// ended there. Items before an earlier streamed literal are not looked at again.
+    fn body_start(&self, input: &BytesMut, length: u64) -> Option<BodyStart> {
+        let text = self.framer.announced(input);
+        let mut bytes = Vec::with_capacity(text.len() + 32);
+        if self.fetching.is_some() {
+            bytes.extend_from_slice(b"* 1 FETCH (");
+            bytes.extend_from_slice(text.strip_prefix(b" ").unwrap_or(text));
+        } else {
+            bytes.extend_from_slice(text);
+        }
+        let streamed = alloc::vec![bytes.len()];
         bytes.push(b')');
-        let closed = Frame { bytes: bytes.into(), ..frame.clone() };
+        let closed = Frame { bytes: bytes.into(), streamed, newline: Newline::CrLf };
         let Ok(Parsed { value: Response::Untagged(Untagged::Fetch(mut fetch)), .. }) = self.parse(&closed)
         else {
             return None;
         };
+        let (number, known) = self.fetching.unwrap_or((fetch.number, None));
         let uid = fetch.items.iter().find_map(|item| match item {
-            FetchItem::Uid(uid) => Some(u32::from(*uid)),
+            FetchItem::Uid(uid) => Some(uid.get()),
             _ => None,
         });
         let streamed = |data: &Data| matches!(data, Data::Streamed { .. });
@@ -82,7 +88,7 @@ impl Connection {
             FetchItem::Rfc822Text(data) if streamed(&data) => BodyItem::Rfc822Text,
             _ => return None,
         };
-        Some(BodyStart { number: fetch.number, uid, item, length })
+        Some(BodyStart { number, uid: known.or(uid), item, length })
     }
 
     fn parse(&self, frame: &Frame) -> Result<Parsed<Response>, ParseError> {
@@ -96,6 +102,7 @@ impl Connection {
     }
 
     pub(super) fn take_message(&mut self, frame: Frame) -> Result<(), Error> {
+        self.fetching = None;
         match self.ignoring.take() {
             Some(Ignoring::State) => return Ok(()),
             Some(Ignoring::Literal(offset)) => {

@@ -1,4 +1,42 @@
 //! The server's side of a connection.
+//!
+//! [`Connection`] does by itself what follows from the protocol: it greets, knows which command
+//! belongs to which state, answers CAPABILITY and ENABLE and whatever does not parse, lets literals
+//! go on or refuses them, takes credentials only where they are safe, and ends what goes beyond a
+//! limit. The application is told the rest as [`Event`]s.
+//!
+//! ```
+//! use bytes::{Buf, BytesMut};
+//! use mailwire_imap::command::Command;
+//! use mailwire_imap::response::{Status, StatusKind, Untagged};
+//! use mailwire_imap::server::{Config, Connection, Event};
+//! use mailwire_imap::{Channel, Connection as _, Next};
+//!
+//! let mut config = Config::new(Channel::Tls);
+//! config.greeting = Status::new(StatusKind::PreAuth, "hello")?;
+//! let mut connection = Connection::new(config);
+//!
+//! let mut input = BytesMut::from("a1 SELECT INBOX\r\na2 FETCH 1 (\r\n");
+//! loop {
+//!     match connection.next_event(&mut input)? {
+//!         Next::Event(Event::Command { ticket, command: Command::Select(select), .. }) => {
+//!             assert!(select.mailbox.is_inbox());
+//!             connection.notify(Untagged::Exists(3)).unwrap();
+//!             connection.reply(ticket, Status::new(StatusKind::Ok, "selected")?).unwrap();
+//!         }
+//!         // The machine has answered it already.
+//!         Next::Event(Event::Malformed { .. }) => {}
+//!         Next::NeedInput => break,
+//!         next => panic!("{next:?}"),
+//!     }
+//! }
+//! let output = connection.output();
+//! let written = output.copy_to_bytes(output.remaining());
+//! assert!(written.ends_with(
+//!     b"* 3 EXISTS\r\na1 OK selected\r\na2 BAD expected a FETCH item\r\n"
+//! ));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 // What is refused is handed back as it is.
 #![allow(clippy::result_large_err)]
 

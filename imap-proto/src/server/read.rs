@@ -258,6 +258,11 @@ impl Connection {
             _ => {}
         }
         match command {
+            Command::Append(Append { binary: true, .. })
+                if !self.config.capabilities.contains(&Capability::Binary) =>
+            {
+                Err(Refusal::bad(0, "BINARY is not offered"))
+            }
             Command::Other(_) => Err(Refusal::bad(0, "unknown command")),
             Command::StartTls if self.session.tls => Err(Refusal::bad(0, "TLS is there already")),
             Command::StartTls if !self.offers_tls() => Err(Refusal::bad(0, "STARTTLS is not offered")),
@@ -330,7 +335,7 @@ impl Connection {
             utf8: self.session.rev2,
             ..ParseContext::new(self.config.dialect)
         };
-        let frame = self.framer.so_far(input);
+        let frame = self.framer.announced_frame(input);
         let context = ParseContext { streamed: &frame.streamed, ..context };
         let parsed = match Request::parse(&frame.bytes, context) {
             Ok(parsed) => parsed,

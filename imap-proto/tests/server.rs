@@ -1,0 +1,361 @@
+//! How a server's machine behaves.
+
+mod common;
+
+use bytes::{Buf, Bytes, BytesMut};
+use common::*;
+use mailwire_core::{Channel, Connection, Dialect, Misuse, Next, SaslStep, Secret};
+use mailwire_imap::{
+    command::Command,
+    response::{Fetch, FetchItem, SectionData, Untagged},
+    server::{self, Event, State},
+    types::{Data, Section},
+};
+
+fn refused(server: &mut server::Connection, line: &str) -> String {
+    let found = feed(server, format!("{line}\r\n").as_bytes());
+    assert!(matches!(&found[..], [Event::Malformed { .. }]), "{line}: {found:?}");
+    drain_text(server)
+}
+
+#[test]
+fn commands_belong_to_states() {
+    let mut server = server(Channel::Tls);
+    assert!(drain_text(&mut server).starts_with("* OK [CAPABILITY IMAP4rev1 IMAP4rev2 "));
+    for line in [
+        "a SELECT x",
+        "a LIST \"\" *",
+        "a APPEND x {5}",
+        "a IDLE",
+        "a ENABLE X",
+        "a FETCH 1 FLAGS",
+        "a CLOSE",
+    ] {
+        assert_eq!(refused(&mut server, line), "a BAD log in first\r\n", "{line}");
+    }
+    let ticket = take(&mut server, "a LOGIN fred foo");
+    server.reply(ticket, status("NO [AUTHENTICATIONFAILED] no")).unwrap();
+    assert_eq!(server.state(), State::NotAuthenticated);
+    let ticket = take(&mut server, "a LOGIN fred foo");
+    server.reply(ticket, status("OK yes")).unwrap();
+    drain(&mut server);
+    assert_eq!(server.state(), State::Authenticated);
+    for line in ["a LOGIN fred foo", "a LOGIN {4}", "a AUTHENTICATE PLAIN", "a STARTTLS"] {
+        assert_eq!(refused(&mut server, line), "a BAD already logged in\r\n", "{line}");
+    }
+    for line in ["a FETCH 1 FLAGS", "a UID SEARCH ALL", "a CLOSE", "a EXPUNGE", "a CHECK", "a UNSELECT"] {
+        assert_eq!(refused(&mut server, line), "a BAD no mailbox is selected\r\n", "{line}");
+    }
+    done(&mut server, "a SELECT x");
+    assert_eq!(server.state(), State::Selected);
+    done(&mut server, "a FETCH 1 FLAGS");
+    // A SELECT that fails leaves none selected.
+    let ticket = take(&mut server, "a SELECT y");
+    server.reply(ticket, status("NO no such mailbox")).unwrap();
+    assert_eq!(server.state(), State::Authenticated);
+    done(&mut server, "a SELECT x");
+    done(&mut server, "a UNSELECT");
+    assert_eq!(server.state(), State::Authenticated);
+}
+
+#[test]
+fn what_does_not_parse_is_answered_and_disturbs_nothing() {
+    let mut server = serving();
+    for (line, answer) in [
+        ("", "* BAD expected a tag\r\n"),
+        (" NOOP", "* BAD expected a tag\r\n"),
+        ("a", "* BAD expected a space\r\n"),
+        ("a ", "a BAD expected a command\r\n"),
+        ("+a NOOP", "* BAD expected a tag\r\n"),
+        ("a WHATEVER 1 2", "a BAD unknown command\r\n"),
+        ("a NOOP x", "a BAD expected the end of the line\r\n"),
+        ("a SELECT", "a BAD expected a space\r\n"),
+        ("a SELECT \"x", "a BAD a quoted string without its end\r\n"),
+        ("a CREATE a\0b", "a BAD expected the end of the line\r\n"),
+        ("a STATUS x ()", "a BAD an empty list of items\r\n"),
+        ("a STORE 1 FLAGS (\\Recent)", "a BAD \\Recent cannot be stored\r\n"),
+        ("a SEARCH WHO KNOWS", "a BAD not a search key\r\n"),
+    ] {
+        assert_eq!(refused(&mut server, line), answer, "{line}");
+        done(&mut server, "b NOOP");
+    }
+    // A bare LF does not end a command.
+    let found = feed(&mut server, b"a NOOP\nb NOOP\r\n");
+    assert!(matches!(&found[..], [Event::Malformed { .. }, Event::Command { .. }]));
+    let mut config = server_config(Channel::Tls);
+    config.dialect = Dialect::Lenient;
+    let mut server = serving_with(config);
+    let found = feed(&mut server, b"a NOOP \n");
+    assert!(matches!(&found[..], [Event::Command { deviations, .. }] if deviations.len() == 2), "{found:?}");
+}
+
+#[test]
+fn one_command_at_a_time() {
+    let mut server = serving();
+    let mut input = BytesMut::from("a NOOP\r\nb NOOP\r\n");
+    let Event::Command { ticket, .. } = event(&mut server, &mut input) else { panic!() };
+    assert_eq!(server.next_event(&mut input), Ok(Next::Paused));
+    assert_eq!(&input[..], b"b NOOP\r\n", "it is not even read");
+    server.notify(Untagged::Exists(5)).unwrap();
+    server.reply(ticket, status("OK one")).unwrap();
+    assert_eq!(server.reply(ticket, status("OK again")).unwrap_err().reason, Misuse::UnknownTicket);
+    let Event::Command { ticket, .. } = event(&mut server, &mut input) else { panic!() };
+    server.reply(ticket, status("NO two")).unwrap();
+    assert_eq!(drain_text(&mut server), "* 5 EXISTS\r\na OK one\r\nb NO two\r\n");
+}
+
+/// RFC 9051 section 7.5.1.
+#[test]
+fn expunge_waits_for_its_time() {
+    let mut server = serving();
+    done(&mut server, "a SELECT x");
+    let expunge = |server: &mut server::Connection| server.notify(Untagged::Expunge(1)).is_ok();
+    assert!(!expunge(&mut server), "no command is in progress");
+    for (line, allowed) in [
+        ("a FETCH 1 FLAGS", false),
+        ("a STORE 1 FLAGS ()", false),
+        ("a SEARCH ALL", false),
+        ("a UID FETCH 1 FLAGS", true),
+        ("a UID STORE 1 FLAGS ()", true),
+        ("a UID SEARCH ALL", true),
+        ("a NOOP", true),
+        ("a COPY 1 x", true),
+        ("a IDLE", true),
+    ] {
+        let ticket = take(&mut server, line);
+        assert_eq!(expunge(&mut server), allowed, "{line}");
+        server.reply(ticket, status("NO no")).unwrap();
+        drain(&mut server);
+    }
+}
+
+#[test]
+fn idle() {
+    let mut server = serving();
+    let ticket = take(&mut server, "a IDLE");
+    server.accept_idle(ticket).unwrap();
+    assert!(server.accept_idle(ticket).is_err());
+    assert_eq!(server.next_event(&mut BytesMut::new()), Ok(Next::NeedInput));
+    server.notify(Untagged::Exists(2)).unwrap();
+    assert!(matches!(server.reply(ticket, status("OK done")).unwrap_err().reason, Misuse::WrongState(_)));
+    assert_eq!(feed(&mut server, b"done\r\n"), [Event::IdleDone { ticket }]);
+    server.reply(ticket, status("OK done")).unwrap();
+    assert_eq!(drain_text(&mut server), "+ idling\r\n* 2 EXISTS\r\na OK done\r\n");
+    // Something else than DONE ends it as well, and is no command: not even with a literal.
+    for line in ["b NOOP", "DONE ", "", "b LOGIN {5}", "b LOGIN {5+}"] {
+        let ticket = take(&mut server, "a IDLE");
+        server.accept_idle(ticket).unwrap();
+        assert_eq!(feed(&mut server, format!("{line}\r\n").as_bytes()), [Event::IdleDone { ticket }]);
+        server.reply(ticket, status("OK done")).unwrap();
+        assert_eq!(drain_text(&mut server), "+ idling\r\na BAD expected DONE\r\n");
+    }
+    done(&mut server, "b NOOP");
+}
+
+#[test]
+fn authentication() {
+    let mut server = server(Channel::Tls);
+    drain(&mut server);
+    assert_eq!(
+        refused(&mut server, "a AUTHENTICATE GSSAPI"),
+        "a NO [CANNOT] this mechanism is not offered\r\n"
+    );
+    let ticket = take(&mut server, "a authenticate plain");
+    assert!(server.send_auth(SaslStep::Cancel).is_err());
+    server.send_auth(SaslStep::Data(Secret::default())).unwrap();
+    assert!(server.send_auth(SaslStep::Data(Secret::default())).is_err(), "the client's turn");
+    assert!(server.reply(ticket, status("OK x")).is_err());
+    assert_eq!(drain_text(&mut server), "+ \r\n");
+    let found = feed(&mut server, b"AGEAYg==\r\n");
+    assert!(
+        matches!(&found[..], [Event::AuthResponse { step: SaslStep::Data(data), .. }] if data.expose() == b"\0a\0b")
+    );
+    server.reply(ticket, status("OK welcome")).unwrap();
+    let said = drain_text(&mut server);
+    assert!(said.starts_with("a OK [CAPABILITY IMAP4rev1 ") && !said.contains("AUTH="), "{said}");
+    // What is not base64 is no step, whatever it looks like.
+    for line in ["x NOOP", "{5}", "{5+}", "AAA=BBB", "=AAA", "*x", "A"] {
+        let mut server = common::server(Channel::Tls);
+        drain(&mut server);
+        let ticket = take(&mut server, "a AUTHENTICATE PLAIN");
+        server.send_auth(SaslStep::Data(Secret::default())).unwrap();
+        drain(&mut server);
+        let found = feed(&mut server, format!("{line}\r\n").as_bytes());
+        assert_eq!(found, [Event::AuthResponse { ticket, step: SaslStep::Cancel }], "{line}");
+        assert!(drain_text(&mut server).starts_with("a BAD "));
+        take(&mut server, "b NOOP");
+    }
+}
+
+#[test]
+fn literals_of_commands_go_on_by_themselves() {
+    let mut server = serving();
+    let mut input = BytesMut::from("a CREATE {3}\r\n");
+    assert_eq!(server.next_event(&mut input), Ok(Next::NeedInput));
+    assert_eq!(drain_text(&mut server), "+ go on\r\n");
+    input.extend_from_slice(b"a b\r\n");
+    assert!(
+        matches!(event(&mut server, &mut input), Event::Command { command: Command::Create(name), .. } if name == "a b")
+    );
+}
+
+#[test]
+fn appending() {
+    let mut server = serving();
+    let head = "a APPEND \"my {box}\" (\\Seen) \"17-Jul-1996 02:44:25 -0700\" ";
+    // Accepted.
+    let ticket = take(&mut server, &format!("{head}{{5}}"));
+    assert_eq!(server.next_event(&mut BytesMut::new()), Ok(Next::Paused), "the application decides");
+    assert!(server.reply(ticket, status("OK done")).is_err());
+    server.accept_body(ticket).unwrap();
+    assert!(server.accept_body(ticket).is_err());
+    assert_eq!(drain_text(&mut server), "+ go on\r\n");
+    let found = feed(&mut server, b"hello");
+    assert!(
+        matches!(&found[..], [Event::BodyStart { length: 5, .. }, Event::BodyChunk(chunk)] if chunk == "hello"),
+        "{found:?}"
+    );
+    assert_eq!(feed(&mut server, b"\r\n"), [Event::BodyEnd { ticket }]);
+    server.reply(ticket, status("OK [APPENDUID 1 2] done")).unwrap();
+    assert_eq!(drain_text(&mut server), "a OK [APPENDUID 1 2] done\r\n");
+    // Refused before it was sent.
+    let ticket = take(&mut server, "a APPEND x {5}");
+    server.reject_body(ticket, status("NO [TRYCREATE] none")).unwrap();
+    assert_eq!(drain_text(&mut server), "a NO [TRYCREATE] none\r\n");
+    take_and_end(&mut server);
+    // Refused, and sent nevertheless, for it did not wait.
+    let ticket = take_first(&mut server, b"a APPEND x {12+}\r\nc LOGOUT\r\n\r\n\r\n");
+    server.reject_body(ticket.0, status("NO none")).unwrap();
+    let mut rest = ticket.1;
+    assert_eq!(server.next_event(&mut rest), Ok(Next::NeedInput));
+    assert!(rest.is_empty());
+    assert_eq!(drain_text(&mut server), "a NO none\r\n");
+    take_and_end(&mut server);
+    // Refused halfway.
+    let ticket = take(&mut server, "a APPEND x {12}");
+    server.accept_body(ticket).unwrap();
+    feed(&mut server, b"c LOG");
+    server.reply(ticket, status("NO [OVERQUOTA] full")).unwrap();
+    assert_eq!(feed(&mut server, b"OUT\r\n\r\n\r\n"), []);
+    assert_eq!(drain_text(&mut server), "+ go on\r\na NO [OVERQUOTA] full\r\n");
+    take_and_end(&mut server);
+    // Something follows the message.
+    for tail in [" x\r\n", " {3+}\r\nabc\r\n", " (\\Seen) {3}\r\n", "x\n"] {
+        let ticket = take(&mut server, "a APPEND x {2}");
+        server.accept_body(ticket).unwrap();
+        let found = feed(&mut server, format!("hi{tail}").as_bytes());
+        assert!(matches!(found.last(), Some(Event::BodyAborted { .. })), "{tail:?} {found:?}");
+        assert!(drain_text(&mut server).contains("a BAD "));
+        take_and_end(&mut server);
+    }
+    // Heads that are none.
+    for line in [
+        "a APPEND",
+        "a APPEND x",
+        "a APPEND x \"hello\"",
+        "a APPEND x y {5}",
+        "a APPEND x (\\Recent) {5}",
+        "a APPEND x ~{5}",
+        "a APPEND x \"99-Jul-1996 02:44:25 -0700\" {5}",
+    ] {
+        assert!(refused(&mut server, line).starts_with("a BAD "), "{line}");
+    }
+}
+
+fn take_first(server: &mut server::Connection, text: &[u8]) -> (mailwire_core::Ticket, BytesMut) {
+    let mut input = BytesMut::from(text);
+    match event(server, &mut input) {
+        Event::Command { ticket, .. } => (ticket, input),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn take_and_end(server: &mut server::Connection) {
+    done(server, "z NOOP");
+}
+
+#[test]
+fn bodies_are_let_go_on_by_themselves_if_the_config_says_so() {
+    let mut config = server_config(Channel::Tls);
+    config.accept_bodies = true;
+    let mut server = serving_with(config);
+    let found = feed(&mut server, b"a APPEND {1}\r\nx {5}\r\n");
+    assert!(matches!(&found[..], [Event::Command { .. }, Event::BodyStart { .. }]), "{found:?}");
+    assert_eq!(drain_text(&mut server), "+ go on\r\n+ go on\r\n");
+}
+
+#[test]
+fn chunks_are_slices_of_the_input_and_of_what_was_given() {
+    let mut server = serving();
+    let text = [b"a APPEND x {9000+}\r\n".as_slice(), &[b'm'; 9000], b"\r\n"].concat();
+    let (ticket, mut input) = take_first(&mut server, &text);
+    server.accept_body(ticket).unwrap();
+    let place = input.as_ptr();
+    assert!(matches!(event(&mut server, &mut input), Event::BodyStart { .. }));
+    let Event::BodyChunk(chunk) = event(&mut server, &mut input) else { panic!() };
+    assert_eq!((chunk.as_ptr(), chunk.len()), (place, 9000));
+    assert!(matches!(event(&mut server, &mut input), Event::BodyEnd { .. }));
+    server.reply(ticket, status("OK done")).unwrap();
+    drain(&mut server);
+
+    done(&mut server, "a SELECT x");
+    take(&mut server, "a FETCH 1 BODY[]");
+    let part = SectionData { section: Section::WHOLE, origin: None, data: Data::Streamed { length: 9000 } };
+    let items = vec![FetchItem::Section(Box::new(part)), FetchItem::Rfc822Size(9000)];
+    server.notify(Untagged::Fetch(Fetch { number: 1, items })).unwrap();
+    let line = server.output().chunk().to_vec();
+    assert_eq!(line, b"* 1 FETCH (BODY[] {9000}\r\n");
+    server.output().advance(line.len());
+    let mut given = Bytes::from(vec![b'm'; 9000]);
+    let place = given.as_ptr();
+    assert!(server.finish_body().is_err());
+    server.send_body(&mut given).unwrap();
+    server.finish_body().unwrap();
+    assert_eq!(server.output().chunk().as_ptr(), place);
+    server.output().advance(9000);
+    assert_eq!(drain_text(&mut server), " RFC822.SIZE 9000)\r\n");
+}
+
+#[test]
+fn logout_and_bye() {
+    let mut server = serving();
+    let ticket = take(&mut server, "a LOGOUT");
+    assert!(server.reply(ticket, status("NO stay")).is_err());
+    server.reply(ticket, status("OK bye")).unwrap();
+    assert_eq!(drain_text(&mut server), "* BYE logging out\r\na OK bye\r\n");
+    assert_eq!(server.next_event(&mut BytesMut::from("b NOOP\r\n")), Ok(Next::Closed));
+    let mut server = serving();
+    server.notify(untagged("* BYE shutting down")).unwrap();
+    assert_eq!(server.next_event(&mut BytesMut::new()), Ok(Next::Closed));
+    assert!(server.notify(Untagged::Exists(1)).is_err());
+    let mut config = server_config(Channel::Tls);
+    config.greeting = status("BAD x");
+    config.greeting.kind = mailwire_imap::response::StatusKind::Bye;
+    let mut server = server::Connection::new(config);
+    assert_eq!(drain_text(&mut server), "* BYE x\r\n");
+    assert_eq!(server.next_event(&mut BytesMut::new()), Ok(Next::Closed));
+    // A client that just goes.
+    let mut server = serving();
+    server.handle_eof();
+    assert_eq!(server.next_event(&mut BytesMut::new()), Ok(Next::Closed));
+}
+
+#[test]
+fn imap4rev2() {
+    let mut server = serving();
+    done(&mut server, "a SELECT x");
+    let ticket = take(&mut server, "a SELECT y");
+    assert!(server.output().is_empty());
+    server.reply(ticket, status("OK done")).unwrap();
+    drain(&mut server);
+    assert_eq!(
+        feed(&mut server, b"a ENABLE X-OTHER imap4rev2 IMAP4rev2\r\n"),
+        [Event::Enabled(vec![mailwire_imap::Capability::Imap4Rev2])]
+    );
+    assert_eq!(drain_text(&mut server), "* ENABLED IMAP4rev2\r\na OK done\r\n");
+    assert_eq!(feed(&mut server, b"a ENABLE X-OTHER\r\n"), []);
+    assert_eq!(drain_text(&mut server), "* ENABLED\r\na OK done\r\n");
+    let ticket = take(&mut server, "a SELECT \"Entw\u{fc}rfe\"");
+    assert_eq!(drain_text(&mut server), "* OK [CLOSED] the previous mailbox is closed\r\n");
+    server.reply(ticket, status("OK done")).unwrap();
+}
