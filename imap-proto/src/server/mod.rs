@@ -52,7 +52,9 @@ use core::time::Duration;
 use bytes::BytesMut;
 pub use config::{Config, Timeouts};
 pub use event::Event;
-use mailwire_core::{Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl};
+use mailwire_core::{
+    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl,
+};
 pub use state::State;
 use state::{Current, Kind, Mode, Session};
 
