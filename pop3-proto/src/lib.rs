@@ -8,11 +8,11 @@ extern crate std;
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
-mod capability;
+pub mod capability;
 pub mod client;
-mod command;
-mod error;
-mod limits;
+pub mod command;
+pub mod error;
+pub mod limits;
 pub mod reply;
 pub mod server;
 pub mod types;

@@ -17,6 +17,11 @@ pub struct Delivery {
 
 impl Service for Store {
     type Session = Delivery;
+    type Authenticator = Self;
+
+    fn authenticator(&self) -> &Self {
+        self
+    }
 
     async fn connect(&self, _client: &Client) -> Result<Delivery, Reply> {
         Ok(Delivery { store: self.clone(), size: 0, recipients: Vec::new() })

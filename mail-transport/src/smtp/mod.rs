@@ -19,6 +19,7 @@ mod send;
 pub mod server;
 
 pub use client::{Client, Config};
+pub use mailwire_core::dot::BareNewline;
 pub use mailwire_smtp as proto;
 pub use mailwire_smtp::client::Outcome;
 pub use message::{Envelope, Message};

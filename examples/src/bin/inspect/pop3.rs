@@ -8,11 +8,7 @@ use mailwire_core::{
     dot::{LineEnds, Unstuffed, Unstuffer},
     sasl,
 };
-use mailwire_pop3::{
-    command::{Command, Follows},
-    limits::Limits,
-    reply::{Expected, Greeting, Listing, Reply, parse_challenge},
-};
+use mailwire_pop3::{Command, Expected, Follows, Greeting, Limits, Listing, Reply, reply::parse_challenge};
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,6 +1,6 @@
 //! One connection of a server.
 
-use mailwire_core::{Connection as _, Ticket};
+use mailwire_core::{Channel, Connection as _, Ticket};
 use mailwire_smtp::{
     Command, EhloName, Reply, ReplyCode,
     server::{Config, Connection, Event, default_reply},
@@ -8,17 +8,22 @@ use mailwire_smtp::{
 
 use super::{Body, BodyError, Client, Service, Session, body::End};
 use crate::{
-    Driver, DriverConfig, Result, Step, Stream,
+    Driver, DriverConfig, Error, Result, Step, Stream,
     sasl::{Identity, Mechanism, SaslContext, ServerExchange, ServerStep},
-    server::{Accepted, Handle, Notice},
+    server::{Handle, Notice},
 };
 
 /// Serves it until it ends.
-pub(super) async fn serve<S: Service>(service: &S, config: &Config, accepted: Accepted) -> Result<()> {
-    let Accepted { stream, channel, peer, handle, .. } = accepted;
+pub(super) async fn serve<S: Service>(
+    service: &S,
+    config: &Config,
+    stream: Stream,
+    channel: Channel,
+    handle: Option<Handle>,
+) -> Result<()> {
     let mut config = config.clone();
     config.channel = channel;
-    let client = Client { address: peer, tls: stream.is_tls(), ..Client::default() };
+    let client = Client { address: stream.peer_addr(), tls: stream.is_tls(), ..Client::default() };
     let (session, machine) = match service.connect(&client).await {
         Ok(session) => (Some(session), Connection::new(config)),
         Err(refusal) => (None, Connection::refusing(config, &refusal)),
@@ -32,7 +37,7 @@ pub(super) async fn serve<S: Service>(service: &S, config: &Config, accepted: Ac
 struct Conversation<'a, S: Service> {
     service: &'a S,
     driver: Driver<Stream, Connection>,
-    handle: Handle,
+    handle: Option<Handle>,
     client: Client,
     /// None if the client was refused at the door.
     session: Option<S::Session>,
@@ -47,7 +52,7 @@ impl<S: Service> Conversation<'_, S> {
         loop {
             let step = tokio::select! {
                 step = self.driver.next() => step?,
-                notice = self.handle.notice(), if !noticed => {
+                notice = notice(self.handle.as_ref()), if !noticed => {
                     noticed = true;
                     self.take_leave(notice);
                     continue;
@@ -56,7 +61,8 @@ impl<S: Service> Conversation<'_, S> {
             match step {
                 Step::Event(event) => self.event(event).await?,
                 Step::Upgrade(_) => {
-                    let handle = self.handle.clone();
+                    // STARTTLS is granted only where there is a handle with TLS.
+                    let Some(handle) = self.handle.clone() else { return Err(Error::Closed) };
                     self.driver
                         .upgrade_in_place(
                             Stream::Absent,
@@ -86,7 +92,7 @@ impl<S: Service> Conversation<'_, S> {
             Event::Command { ticket, command, .. } => self.command(ticket, command).await,
             Event::AuthResponse { ticket, step } => {
                 let Some(exchange) = &mut self.exchange else { return Ok(()) };
-                let step = exchange.step(self.service, &step).await;
+                let step = exchange.step(self.service.authenticator(), &step).await;
                 self.sasl(ticket, step).await
             }
             Event::Refused { command, reply } => {
@@ -129,7 +135,7 @@ impl<S: Service> Conversation<'_, S> {
                 default_reply(&command)
             }
             Command::Data => return self.data(ticket).await,
-            Command::StartTls if self.handle.has_tls() => {
+            Command::StartTls if self.handle.as_ref().is_some_and(Handle::has_tls) => {
                 return Ok(self.driver.connection_mut().accept_upgrade(ticket)?);
             }
             Command::Auth(auth) => {
@@ -141,12 +147,13 @@ impl<S: Service> Conversation<'_, S> {
                     // The machine has refused AUTH where the configuration does not allow this.
                     context.allow_clear_credentials()
                 };
-                let exchange = name.and_then(|name| ServerExchange::new(self.service, name, &context).ok());
+                let exchange = name
+                    .and_then(|name| ServerExchange::new(self.service.authenticator(), name, &context).ok());
                 let Some(mut exchange) = exchange else {
                     let reply = Reply::new(ReplyCode::PARAMETER_NOT_IMPLEMENTED, "5.5.4 Unknown mechanism");
                     return Ok(self.driver.connection_mut().reply(ticket, reply)?);
                 };
-                let step = exchange.start(self.service, auth.initial.as_ref()).await;
+                let step = exchange.start(self.service.authenticator(), auth.initial.as_ref()).await;
                 self.exchange = Some(exchange);
                 return self.sasl(ticket, step).await;
             }
@@ -189,7 +196,9 @@ impl<S: Service> Conversation<'_, S> {
 
     async fn logged_in(&mut self, identity: Identity) {
         tracing::info!(user = identity.acting_as, "logged in");
-        self.handle.authenticated();
+        if let Some(handle) = &self.handle {
+            handle.authenticated();
+        }
         self.client.identity = Some(identity);
         if let Some(session) = &mut self.session {
             session.authenticated(&self.client).await;
@@ -256,4 +265,11 @@ async fn hello<S: Session>(
     recipients.clear();
     session.reset().await;
     session.hello(client).await
+}
+
+async fn notice(handle: Option<&Handle>) -> Notice {
+    match handle {
+        Some(handle) => handle.notice().await,
+        None => std::future::pending().await,
+    }
 }

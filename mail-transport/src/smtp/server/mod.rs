@@ -20,6 +20,10 @@
 //!
 //! impl Service for Counter {
 //!     type Session = Connected;
+//!     type Authenticator = Self;
+//!     fn authenticator(&self) -> &Self {
+//!         self
+//!     }
 //!     async fn connect(&self, _client: &Client) -> Result<Connected, Reply> {
 //!         Ok(Connected)
 //!     }
@@ -51,113 +55,150 @@ mod service;
 
 use std::sync::Arc;
 
-use mailwire_core::Dialect;
-use mailwire_smtp::{Host, Mechanism, server::Config};
+use mailwire_core::{Channel, Dialect};
+use mailwire_smtp::{
+    Host, Limits, Mechanism,
+    server::{Config, Timeouts},
+};
 use tokio_util::sync::CancellationToken;
 
 pub use body::{Body, BodyError};
 pub use service::{Client, Service, Session};
 
 use crate::{
-    Result,
+    Result, Stream,
+    sasl::Authenticator as _,
     server::{Accepted, Acceptor, Listener, ServerLimits},
 };
 
-/// A server of SMTP, submission or LMTP.
+/// A server of SMTP, submission or LMTP. One can serve several ports, which then share its limits.
 #[derive(Debug)]
-#[must_use]
 pub struct Server<S> {
     service: Arc<S>,
-    config: Config,
-    limits: ServerLimits,
+    acceptor: Acceptor,
+    config: Arc<Config>,
+}
+
+impl<S> Clone for Server<S> {
+    fn clone(&self) -> Self {
+        Self {
+            service: Arc::clone(&self.service),
+            acceptor: self.acceptor.clone(),
+            config: Arc::clone(&self.config),
+        }
+    }
 }
 
 impl<S: Service> Server<S> {
-    /// A server that calls itself `name`.
+    /// A server that calls itself `name`, with the default limits.
     pub fn new(service: S, name: Host) -> Self {
         // The channel is each listener's.
-        let mut config = Config::new(name, mailwire_core::Channel::Clear);
-        config.mechanisms = service
-            .mechanisms()
-            .iter()
-            .filter_map(|mechanism| Mechanism::try_from(mechanism.name()).ok())
-            .collect();
-        Self { service: Arc::new(service), config, limits: ServerLimits::default() }
+        let mut config = Config::new(name, Channel::Clear);
+        let mechanisms = service.authenticator().mechanisms().iter();
+        config.mechanisms =
+            mechanisms.filter_map(|mechanism| Mechanism::try_from(mechanism.name()).ok()).collect();
+        let acceptor = Acceptor::new("smtp")
+            .with_refusal(b"421 4.3.2 Too many connections\r\n")
+            .with_limits(ServerLimits { unauthenticated: None, ..ServerLimits::default() });
+        Self { service: Arc::new(service), acceptor, config: Arc::new(config) }
+    }
+
+    /// Everything that the state machine can be told. The channel is the listener's.
+    #[must_use]
+    pub fn configure(mut self, configure: impl FnOnce(&mut Config)) -> Self {
+        configure(Arc::make_mut(&mut self.config));
+        self
     }
 
     /// Speaks LMTP (RFC 2033): every recipient has an answer of its own.
-    pub const fn lmtp(mut self) -> Self {
-        self.config.lmtp = true;
-        self
+    #[must_use]
+    pub fn lmtp(self) -> Self {
+        self.configure(|config| config.lmtp = true)
     }
 
-    /// A submission server (RFC 6409): nobody sends without having logged in.
-    pub const fn require_authentication(mut self) -> Self {
-        self.config.require_auth = true;
-        self
+    /// A submission server (RFC 6409): nobody sends without having logged in, and nobody stays
+    /// without.
+    #[must_use]
+    pub fn require_authentication(mut self) -> Self {
+        self.acceptor = self.acceptor.with_limits(ServerLimits::default());
+        self.configure(|config| config.require_auth = true)
     }
 
     /// Nobody sends without TLS.
-    pub const fn require_tls(mut self) -> Self {
-        self.config.require_tls = true;
+    #[must_use]
+    pub fn require_tls(self) -> Self {
+        self.configure(|config| config.require_tls = true)
+    }
+
+    /// Bounds on what one client may cost. The largest message is [`Limits::message`].
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        self.configure(|config| config.limits = limits)
+    }
+
+    /// Bounds on what all clients may cost.
+    #[must_use]
+    pub fn with_server_limits(mut self, limits: ServerLimits) -> Self {
+        self.acceptor = self.acceptor.with_limits(limits);
         self
+    }
+
+    /// How long a client may be silent.
+    #[must_use]
+    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
+        self.configure(|config| config.timeouts = timeouts)
     }
 
     /// How exactly clients are held to the grammar. Strict by default; a bare CR or LF is refused in
     /// every dialect.
-    pub const fn dialect(mut self, dialect: Dialect) -> Self {
-        self.config.dialect = dialect;
-        self
+    #[must_use]
+    pub fn with_dialect(self, dialect: Dialect) -> Self {
+        self.configure(|config| config.dialect = dialect)
     }
 
-    /// Offers mechanisms that show passwords also without TLS.
-    pub const fn allow_clear_credentials(mut self) -> Self {
-        self.config.allow_clear_credentials = true;
-        self
+    /// Takes passwords on connections without TLS, where everybody on the way can read them.
+    #[must_use]
+    pub fn allow_clear_credentials(self) -> Self {
+        self.configure(|config| config.allow_clear_credentials = true)
     }
 
-    /// How many may connect, and for how long.
-    pub fn limits(mut self, limits: ServerLimits) -> Self {
-        self.limits = limits;
-        self
+    /// The service.
+    #[must_use]
+    pub fn service(&self) -> &S {
+        &self.service
     }
 
-    /// Everything that the state machine can be told. The channel is the listener's.
-    pub fn configure(mut self, configure: impl FnOnce(&mut Config)) -> Self {
-        configure(&mut self.config);
-        self
+    /// The number of connections now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.acceptor.connections()
     }
 
-    /// Serves until `shutdown` is cancelled; then says 421 to those who are connected, once their
-    /// message is through, and waits for them as long as the limits allow.
+    /// Serves a port until `shutdown` is cancelled: then clients are told 421 once their message is
+    /// through, messages on their way have the [grace](ServerLimits::grace) to end, and this returns.
     ///
     /// # Errors
     ///
-    /// The listener fails.
+    /// The listener is of no more use.
     pub async fn serve(&self, listener: Listener, shutdown: CancellationToken) -> Result<()> {
-        let (service, config) = (Arc::clone(&self.service), Arc::new(self.config.clone()));
-        let mut limits = self.limits.clone();
-        if !config.require_auth {
-            // Whoever need not log in is not late.
-            limits.unauthenticated = None;
-        }
-        Acceptor::new(if config.lmtp { "lmtp" } else { "smtp" })
-            .with_refusal(b"421 4.3.2 Too many connections\r\n")
-            .with_limits(limits)
-            .with_shutdown(shutdown)
-            .serve(listener, move |accepted| {
-                let (service, config) = (Arc::clone(&service), Arc::clone(&config));
-                async move { connection::serve(&*service, &config, accepted).await }
-            })
-            .await
+        let server = self.clone();
+        let serve = move |accepted: Accepted| {
+            let server = server.clone();
+            async move {
+                let Accepted { stream, channel, handle, .. } = accepted;
+                connection::serve(&*server.service, &server.config, stream, channel, Some(handle)).await
+            }
+        };
+        self.acceptor.clone().with_shutdown(shutdown).serve(listener, serve).await
     }
 
-    /// Serves one connection that was accepted elsewhere.
+    /// Serves one client over a stream that is there: a pipe, a tunnel. Protect it, or call it
+    /// [`Channel::Tls`] if it never leaves the machine; STARTTLS is not to be had here.
     ///
     /// # Errors
     ///
-    /// The connection fails, or the client breaks the protocol.
-    pub async fn serve_one(&self, accepted: Accepted) -> Result<()> {
-        connection::serve(&*self.service, &self.config, accepted).await
+    /// The client or the stream failed.
+    pub async fn serve_stream(&self, stream: Stream, channel: Channel) -> Result<()> {
+        connection::serve(&*self.service, &self.config, stream, channel, None).await
     }
 }

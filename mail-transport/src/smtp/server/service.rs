@@ -23,11 +23,15 @@ pub struct Client {
     pub identity: Option<Identity>,
 }
 
-/// Mail comes in here. It is the [`Authenticator`] of those who log in; one without mechanisms lets
-/// nobody log in.
-pub trait Service: Authenticator + 'static {
+/// Mail comes in here.
+pub trait Service: Send + Sync + 'static {
     /// The state of one connection.
     type Session: Session;
+    /// Who knows the users.
+    type Authenticator: Authenticator;
+
+    /// Who knows the users who log in. One without mechanisms lets nobody log in.
+    fn authenticator(&self) -> &Self::Authenticator;
 
     /// Somebody has connected. A refusal is a reply of 554, 521 or 421.
     fn connect(&self, client: &Client) -> impl Future<Output = Result<Self::Session, Reply>> + Send;
