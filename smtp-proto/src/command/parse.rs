@@ -28,9 +28,7 @@ impl Command {
 
 #[inline]
 fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
-    let name = cursor.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    let Some(name) = known(name) else {
-        cursor.rewind(0);
+    let Some(name) = name(cursor) else {
         let verb = Verb::read(cursor)?;
         return Ok(Command::Other { verb, argument: argument(cursor)? });
     };
@@ -50,6 +48,22 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
         Known::Vrfy => Command::Vrfy(required_argument(cursor)?),
         Known::Expn => Command::Expn(required_argument(cursor)?),
     })
+}
+
+/// Steps over a name that is known.
+#[inline]
+fn name(cursor: &mut Cursor<'_>) -> Option<Known> {
+    let rest = cursor.rest();
+    let length = match rest {
+        [_, _, _, _, b' ' | b'\r', ..] => 4,
+        _ => rest
+            .iter()
+            .position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_'))
+            .unwrap_or(rest.len()),
+    };
+    let name = known(rest.get(..length)?)?;
+    cursor.skip(length);
+    Some(name)
 }
 
 /// CR LF, and perhaps white space before it, which receivers SHOULD tolerate (RFC 5321 section

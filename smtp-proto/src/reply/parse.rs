@@ -141,6 +141,19 @@ fn line<'a>(cursor: &mut Cursor<'a>, enhanced: &mut First<'a>) -> Result<Line, P
     };
     let text_start = cursor.offset();
     let rest = cursor.rest();
+    if !more && text_start > start.saturating_add(3) {
+        // The usual last line: its end is the frame's, and no other is in between.
+        match rest.strip_suffix(b"\r\n") {
+            Some(text) if is_printable(text) => {
+                cursor.skip(text.len());
+                let taken = enhanced.take_off(text, code.class());
+                let value = cursor.text_from(text_start.saturating_add(taken));
+                cursor.skip(2);
+                return Ok(Line { code, text: value, more });
+            }
+            _ => {}
+        }
+    }
     // The framer has looked for the LF already; this finds it again in the first line that has it.
     let Some(length) = memchr::memchr(b'\n', rest) else {
         cursor.skip(rest.len());

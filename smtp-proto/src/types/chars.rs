@@ -84,3 +84,48 @@ pub(crate) fn run(bytes: &[u8], at: usize, classes: u8) -> usize {
     let bytes = bytes.get(at..).unwrap_or_default();
     bytes.iter().position(|&byte| !is(byte, classes)).unwrap_or(bytes.len())
 }
+
+/// The bytes of a domain, as bits: what a byte is, and four bits higher, what may not follow it.
+const LETTER: u8 = 1;
+const DOT: u8 = 2;
+const HYPHEN: u8 = 4;
+const ODD: u8 = 8;
+const AFTER_DOT: u8 = (DOT | HYPHEN | ODD) << 4;
+
+static DOMAIN: [u8; 256] = domain();
+
+#[allow(clippy::indexing_slicing)] // Evaluated by the compiler.
+const fn domain() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0u8;
+    loop {
+        table[byte as usize] = match byte {
+            b'.' => DOT | AFTER_DOT,
+            b'-' => HYPHEN | (DOT | ODD) << 4,
+            b'_' | 128.. => ODD | ODD << 4,
+            _ if byte.is_ascii_alphanumeric() => LETTER | ODD << 4,
+            _ => 0,
+        };
+        if byte == 255 {
+            return table;
+        }
+        byte += 1;
+    }
+}
+
+/// The length of the domain at the start of `bytes`, if nothing about it is odd.
+#[inline]
+pub(crate) fn plain_domain(bytes: &[u8]) -> Option<usize> {
+    let (mut before, mut odd) = (AFTER_DOT, 0);
+    let mut length = bytes.len();
+    for (at, &byte) in bytes.iter().enumerate() {
+        let class = DOMAIN.get(usize::from(byte)).copied().unwrap_or(0);
+        if class == 0 {
+            length = at;
+            break;
+        }
+        odd |= before >> 4 & class;
+        before = class;
+    }
+    (odd == 0 && before & LETTER != 0).then_some(length)
+}

@@ -55,6 +55,21 @@ impl Domain {
 pub(crate) fn read_domain(cursor: &mut Cursor<'_>, refuse_underscore: bool) -> Result<usize, ParseError> {
     let start = cursor.offset();
     let rest = cursor.rest();
+    if let Some(length) = chars::plain_domain(rest) {
+        cursor.skip(length);
+        return Ok(cursor.offset());
+    }
+    read_odd_domain(cursor, start, rest, refuse_underscore)
+}
+
+/// A domain that is not just labels of letters, digits and hyphens.
+#[cold]
+fn read_odd_domain(
+    cursor: &mut Cursor<'_>,
+    start: usize,
+    rest: &[u8],
+    refuse_underscore: bool,
+) -> Result<usize, ParseError> {
     // `edge` is what stood before the run of letters and digits that is stepped over.
     let (mut at, mut edge, mut high) = (0, b'.', false);
     let before = loop {
