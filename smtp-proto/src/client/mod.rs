@@ -394,8 +394,13 @@ impl mailwire_core::Connection for Connection {
                 Err(error) => return self.poison(error),
             };
             match self.receive(&frame, input) {
-                Ok(Some(event)) => return Ok(Next::Event(event)),
-                Ok(None) => {}
+                Ok(event) => {
+                    // What waited for this reply goes out with the event.
+                    self.flush();
+                    if let Some(event) = event {
+                        return Ok(Next::Event(event));
+                    }
+                }
                 Err(error) => return self.poison(error),
             }
         }
