@@ -125,6 +125,7 @@ fn no_secret_is_shown() {
     let encoded = "dGFuc3RhYWY=";
     let auth = Command::Auth(Auth { mechanism: Mechanism::PLAIN, initial: Some(Secret::from(secret)) });
     let shown = |text: String| {
+        assert!(!text.contains("dGFuc3RhYWY"), "{text}");
         assert!(!text.contains(secret) && !text.contains(encoded) && !text.contains("tansta"), "{text}");
         assert!(!text.contains("116, 97, 110"), "{text}");
     };
@@ -146,6 +147,11 @@ fn no_secret_is_shown() {
         format!("AUTH PLAIN  {encoded} x\r\n"),
         format!("AUTH LOGIN\r\n{encoded}!\r\n"),
         format!("AUTH LOGIN\r\n{encoded}\n"),
+        // A client that does not notice that AUTH was refused.
+        format!(" AUTH PLAIN {encoded}\r\n"),
+        format!("AUTH CRAM-MD5\r\n{encoded}\r\n"),
+        format!("AUTH CRAM-MD5\r\n{}\r\n", encoded.trim_end_matches('=')),
+        format!("AUTH LOGIN\r\n*\r\n{}\r\n", encoded.trim_end_matches('=')),
     ] {
         let mut server = common::Granting::new(server_config());
         let mut written = server.say("EHLO client.example\r\n");

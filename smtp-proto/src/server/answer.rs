@@ -71,6 +71,7 @@ impl Connection {
 
     pub(super) fn auth_failed(&mut self) {
         self.auth_failures += 1;
+        self.secret_may_follow = true;
         let limit = self.config.limits.auth_failures;
         if self.auth_failures >= limit {
             self.end("Too many failed authentications");

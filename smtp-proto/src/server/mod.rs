@@ -70,7 +70,7 @@ pub use answer::default_reply;
 pub use config::{Config, Timeouts};
 pub use event::{BodyRefusal, Event};
 use receive::Overlong;
-use state::{Asked, Body, Hello, Phase, Session, Transaction};
+use state::{Asked, Body, Phase, Session, Transaction};
 
 use crate::{Capabilities, Capability, Reply, ReplyCode, reply::write_line};
 
@@ -94,6 +94,9 @@ pub struct Connection {
     bad_commands: usize,
     idle_commands: usize,
     auth_failures: usize,
+    /// An AUTH command failed, and a client that did not notice may send its password as the next
+    /// line.
+    secret_may_follow: bool,
 }
 
 impl Connection {
@@ -141,6 +144,7 @@ impl Connection {
             bad_commands: 0,
             idle_commands: 0,
             auth_failures: 0,
+            secret_may_follow: false,
             config,
         };
         connection.offer();

@@ -121,6 +121,13 @@ impl Connection {
             Err(error) => return Some(self.malformed(frame, error)),
         };
         let command = parsed.value;
+        match &command {
+            Command::Other { .. } if self.secret_may_follow => {
+                return Some(self.malformed(frame, ParseError::new(0, "not a command")));
+            }
+            Command::Other { .. } => {}
+            command => self.secret_may_follow = matches!(command, Command::Auth(_)),
+        }
         if matches!(self.phase, Phase::Refused) && command != Command::Quit {
             return self.refused(
                 command,
@@ -168,7 +175,11 @@ impl Connection {
             Reply::of(ReplyCode::UNRECOGNIZED, 5, 2, "Not a command")
         };
         self.refuse_line(reply);
-        let secret = word.eq_ignore_ascii_case(b"AUTH");
+        let start = first_word(frame.trim_ascii_start());
+        if start.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH")) {
+            self.secret_may_follow = true;
+        }
+        let secret = self.secret_may_follow;
         Event::Malformed { ticket: None, bytes: if secret { Bytes::new() } else { frame.clone() }, error }
     }
 
