@@ -20,6 +20,7 @@ mod flags;
 mod imap;
 mod mailbox;
 mod maildrop;
+mod pop3;
 mod smtp;
 mod view;
 

@@ -1,8 +1,9 @@
-//! POP3 (RFC 1939) over the network: [`Client`].
+//! POP3 (RFC 1939) over the network: [`Client`] and [`Server`].
 //!
 //! The values of the protocol are [`mailwire_pop3`]'s.
 
 pub mod client;
+pub mod server;
 
 pub use client::{Body, Client, Config, LoginMethod, Messages};
 pub use mailwire_pop3::{
@@ -10,3 +11,4 @@ pub use mailwire_pop3::{
     client::Deletions,
     reply::{DropListing, ScanListing, UniqueIdListing},
 };
+pub use server::Server;

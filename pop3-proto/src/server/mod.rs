@@ -235,6 +235,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Changes [`Config::mechanisms`]: within TLS there are others, such as those that bind to it.
+    pub fn set_mechanisms(&mut self, mechanisms: alloc::vec::Vec<Mechanism>) {
+        self.config.mechanisms = mechanisms;
+    }
+
     /// Where the session stands. Whoever sees the connection end before [`State::Update`] must not
     /// delete anything.
     #[must_use]

@@ -1,0 +1,52 @@
+//! The store behind a POP3 server.
+
+use mailwire_pop3::UniqueId;
+
+use super::{Maildrop, Refused, Store};
+use crate::{
+    pop3::server::{Content, Entry, No, Service},
+    sasl::Identity,
+};
+
+impl Service for Store {
+    type Maildrop = Maildrop;
+    type Authenticator = Self;
+
+    fn authenticator(&self) -> &Self {
+        self
+    }
+
+    async fn open(&self, identity: &Identity) -> Result<Maildrop, No> {
+        Ok(self.lock_maildrop(&identity.acting_as)?)
+    }
+}
+
+impl crate::pop3::server::Maildrop for Maildrop {
+    type Reader = tokio::io::Empty;
+
+    async fn messages(&mut self) -> Result<Vec<Entry>, No> {
+        let entry = |message| {
+            let unique_id = UniqueId::new(self.unique_id(message)).map_err(|_| No::unavailable())?;
+            Ok(Entry { size: message.size(), unique_id })
+        };
+        Self::messages(self).iter().map(entry).collect()
+    }
+
+    async fn retr(&mut self, index: usize) -> Result<Content, No> {
+        let message = Self::messages(self).get(index).ok_or_else(|| No::new("no such message"))?;
+        Ok(message.raw().clone().into())
+    }
+
+    async fn commit(self, deleted: Vec<usize>) -> Result<(), No> {
+        Ok(Self::commit(self, deleted)?)
+    }
+}
+
+impl From<Refused> for No {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Locked => Self::in_use(),
+            refused => Self::new(refused.to_string()),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What an application is asked.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use mailwire_core::Secret;
+use mailwire_pop3::{ResponseCode, UniqueId};
+use tokio::io::AsyncRead;
+
+use crate::sasl::{Authenticator, Identity, Unavailable};
+
+/// What stands behind a POP3 server: the users and their maildrops.
+pub trait Service: Send + Sync + 'static {
+    /// A user's maildrop, locked.
+    type Maildrop: Maildrop;
+    /// Who knows the users' passwords.
+    type Authenticator: Authenticator;
+
+    /// Who knows the users' passwords. USER with PASS and AUTH ask here.
+    fn authenticator(&self) -> &Self::Authenticator;
+
+    /// Opens and locks the maildrop of a user who has proved who that is. The lock ends when the
+    /// maildrop is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The user is not let in now: [`No::in_use`] if another session has the maildrop.
+    fn open(&self, identity: &Identity) -> impl Future<Output = Result<Self::Maildrop, No>> + Send;
+
+    /// A user's password as it is, for APOP; `None` if there is no such user. Asked only if the
+    /// server [offers it](super::Server::apop).
+    fn apop_secret(&self, user: &str) -> impl Future<Output = Result<Option<Secret>, Unavailable>> + Send {
+        let _ = user;
+        async { Ok(None) }
+    }
+}
+
+/// A maildrop that one session has for itself (RFC 1939 section 8).
+///
+/// Messages are named by their place in [`messages`](Self::messages), from 0 on. The server keeps the
+/// marks of DELE. A maildrop that is dropped without [`commit`](Self::commit) deletes nothing.
+///
+/// One call is made at a time, and none is dropped half-way while the server lets the client stay.
+pub trait Maildrop: Send + 'static {
+    /// What messages are read from that are not in memory: a file. [`tokio::io::Empty`] if all are.
+    type Reader: AsyncRead + Send + Unpin;
+
+    /// The messages as they are for the whole session. Asked once.
+    ///
+    /// # Errors
+    ///
+    /// The login is refused.
+    fn messages(&mut self) -> impl Future<Output = Result<Vec<Entry>, No>> + Send;
+
+    /// A message, as it is: dots and its end are the server's.
+    ///
+    /// # Errors
+    ///
+    /// RETR is refused.
+    fn retr(&mut self, index: usize) -> impl Future<Output = Result<Content<Self::Reader>, No>> + Send;
+
+    /// A message's header, the empty line, and at least so many lines behind it. More is cut off by
+    /// the server; so by default this is [`retr`](Self::retr).
+    ///
+    /// # Errors
+    ///
+    /// TOP is refused.
+    fn top(
+        &mut self,
+        index: usize,
+        lines: u64,
+    ) -> impl Future<Output = Result<Content<Self::Reader>, No>> + Send {
+        let _ = lines;
+        self.retr(index)
+    }
+
+    /// The client says QUIT: deletes these messages, and gives up the lock. Nothing else deletes.
+    ///
+    /// # Errors
+    ///
+    /// Not all of them could be deleted.
+    fn commit(self, deleted: Vec<usize>) -> impl Future<Output = Result<(), No>> + Send;
+}
+
+/// A message of a maildrop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its size in bytes, each line end counted as two.
+    pub size: u64,
+    /// Its name, the same in all sessions and never given again.
+    pub unique_id: UniqueId,
+}
+
+/// What is in a message.
+#[derive(Debug)]
+pub enum Content<R = tokio::io::Empty> {
+    /// It is here.
+    Bytes(Bytes),
+    /// It is read while it is sent. If that fails in the middle, the connection ends, so that the
+    /// client does not take what it has for the whole.
+    Reader(R),
+}
+
+impl<R> From<Bytes> for Content<R> {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+/// An application's refusal: `-ERR`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct No {
+    /// Why, for programs.
+    pub code: Option<ResponseCode>,
+    /// Why, for people. What cannot stand in a line is replaced.
+    pub text: String,
+}
+
+impl No {
+    /// A refusal for a reason in words.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { code: None, text: text.into() }
+    }
+
+    /// The same with a reason for programs.
+    #[must_use]
+    pub fn with_code(mut self, code: ResponseCode) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// Another session has the maildrop (RFC 2449 section 8.1.2).
+    #[must_use]
+    pub fn in_use() -> Self {
+        Self::new("another session has the maildrop").with_code(ResponseCode::IN_USE)
+    }
+
+    /// It will work later (RFC 3206 section 4).
+    #[must_use]
+    pub fn unavailable() -> Self {
+        Self::new("not available now").with_code(ResponseCode::SYS_TEMP)
+    }
+}
+
+impl From<Unavailable> for No {
+    fn from(_: Unavailable) -> Self {
+        Self::unavailable()
+    }
+}

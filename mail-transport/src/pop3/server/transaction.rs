@@ -1,0 +1,205 @@
+//! A session with an open maildrop.
+
+use bytes::{Bytes, BytesMut};
+use mailwire_core::{Misuse, Ticket};
+use mailwire_pop3::{
+    Command, Listing, MessageNumber, Reply,
+    reply::{ScanListing, UniqueIdListing},
+};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::{
+    Content, Entry, Maildrop, No,
+    session::{ServerDriver, refuse},
+    top::Top,
+};
+use crate::{Result, Step};
+
+/// How much of a message is read at once.
+const READ: usize = 64 * 1024;
+
+/// A maildrop and the marks of DELE.
+pub(super) struct Transaction<M> {
+    maildrop: M,
+    messages: Vec<Slot>,
+}
+
+struct Slot {
+    entry: Entry,
+    deleted: bool,
+}
+
+impl<M: Maildrop> Transaction<M> {
+    pub(super) fn new(maildrop: M, messages: Vec<Entry>) -> Self {
+        let slot = |entry| Slot { entry, deleted: false };
+        Self { maildrop, messages: messages.into_iter().map(slot).collect() }
+    }
+
+    /// The messages that are not marked.
+    fn listed(&self) -> impl Iterator<Item = (MessageNumber, &Entry)> {
+        let numbered = (1..).zip(&self.messages).filter(|(_, slot)| !slot.deleted);
+        numbered.filter_map(|(number, slot)| Some((MessageNumber::new(number).ok()?, &slot.entry)))
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.listed().count() as u64
+    }
+
+    pub(super) fn octets(&self) -> u64 {
+        self.listed().fold(0, |sum: u64, (_, entry)| sum.saturating_add(entry.size))
+    }
+
+    /// The maildrop, and what is to be deleted.
+    pub(super) fn finish(self) -> (M, Vec<usize>) {
+        let marked = self.messages.iter().enumerate().filter(|(_, slot)| slot.deleted);
+        (self.maildrop, marked.map(|(index, _)| index).collect())
+    }
+
+    fn slot(&mut self, number: MessageNumber) -> Result<(usize, &mut Slot), No> {
+        let index = usize::try_from(number.get()).unwrap_or(usize::MAX).saturating_sub(1);
+        match self.messages.get_mut(index) {
+            Some(slot) if !slot.deleted => Ok((index, slot)),
+            Some(_) => Err(No::new("the message is deleted")),
+            None => Err(No::new("no such message")),
+        }
+    }
+
+    pub(super) async fn command(
+        &mut self,
+        driver: &mut ServerDriver,
+        ticket: Ticket,
+        command: Command,
+    ) -> Result<()> {
+        let answer = match command {
+            Command::Stat => Ok(Reply::drop_listing(self.count(), self.octets())),
+            Command::List(None) => {
+                let line = |(number, entry): (_, &Entry)| Listing::Scan(ScanListing::new(number, entry.size));
+                return lines(driver, ticket, self.listed().map(line)).await;
+            }
+            Command::Uidl(None) => {
+                let line = |(message, entry): (_, &Entry)| {
+                    Listing::UniqueId(UniqueIdListing { message, unique_id: entry.unique_id.clone() })
+                };
+                return lines(driver, ticket, self.listed().map(line)).await;
+            }
+            Command::List(Some(number)) => {
+                self.slot(number).map(|(_, slot)| Reply::scan_listing(number, slot.entry.size))
+            }
+            Command::Uidl(Some(number)) => self
+                .slot(number)
+                .map(|(_, slot)| Reply::unique_id_listing(number, slot.entry.unique_id.clone())),
+            Command::Dele(number) => self.slot(number).map(|(_, slot)| {
+                slot.deleted = true;
+                Reply::ok("marked for deletion")
+            }),
+            Command::Rset => {
+                self.messages.iter_mut().for_each(|slot| slot.deleted = false);
+                Ok(Reply::ok("nothing is marked"))
+            }
+            Command::Retr(number) => match self.retr(number).await {
+                Ok((size, content)) => {
+                    let reply = Reply::ok(&format!("{size} octets"));
+                    return send(driver, ticket, reply, content, None).await;
+                }
+                Err(no) => Err(no),
+            },
+            Command::Top { message, lines } => match self.top(message, lines).await {
+                Ok(content) => {
+                    return send(driver, ticket, Reply::ok(""), content, Some(Top::new(lines))).await;
+                }
+                Err(no) => Err(no),
+            },
+            _ => Err(No::new("not here")),
+        };
+        match answer {
+            Ok(reply) => Ok(driver.connection_mut().reply(ticket, reply)?),
+            Err(no) => refuse(driver, ticket, no),
+        }
+    }
+
+    async fn retr(&mut self, number: MessageNumber) -> Result<(u64, Content<M::Reader>), No> {
+        let (index, slot) = self.slot(number)?;
+        let size = slot.entry.size;
+        Ok((size, self.maildrop.retr(index).await?))
+    }
+
+    async fn top(&mut self, number: MessageNumber, lines: u64) -> Result<Content<M::Reader>, No> {
+        let (index, _) = self.slot(number)?;
+        self.maildrop.top(index, lines).await
+    }
+}
+
+/// Answers with lines.
+async fn lines(
+    driver: &mut ServerDriver,
+    ticket: Ticket,
+    lines: impl Iterator<Item = Listing>,
+) -> Result<()> {
+    driver.connection_mut().reply(ticket, Reply::ok(""))?;
+    for mut line in lines {
+        while let Err(error) = driver.connection_mut().send_line(line) {
+            if !matches!(error.reason, Misuse::Full { .. }) {
+                return Err(error.into());
+            }
+            line = error.message;
+            drain(driver).await?;
+        }
+    }
+    Ok(driver.connection_mut().finish_body()?)
+}
+
+/// Answers with a message, or with the part of it that TOP wants.
+async fn send<R: AsyncRead + Unpin>(
+    driver: &mut ServerDriver,
+    ticket: Ticket,
+    reply: Reply,
+    content: Content<R>,
+    mut top: Option<Top>,
+) -> Result<()> {
+    driver.connection_mut().reply(ticket, reply)?;
+    match content {
+        Content::Bytes(bytes) => send_piece(driver, bytes, &mut top).await?,
+        Content::Reader(mut reader) => {
+            let mut buffer = BytesMut::new();
+            while !top.as_ref().is_some_and(Top::ended) {
+                buffer.reserve(READ);
+                match reader.read_buf(&mut buffer).await {
+                    Ok(0) => break,
+                    Ok(_) => send_piece(driver, buffer.split().freeze(), &mut top).await?,
+                    Err(error) => {
+                        // The client must not take this for the whole message.
+                        give_up(driver).await;
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+    }
+    Ok(driver.connection_mut().finish_body()?)
+}
+
+async fn send_piece(driver: &mut ServerDriver, mut piece: Bytes, top: &mut Option<Top>) -> Result<()> {
+    if let Some(top) = top {
+        piece = top.cut(piece);
+    }
+    while !piece.is_empty() {
+        if driver.connection_mut().send_body(&mut piece)? == 0 {
+            drain(driver).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what waits. The machine reads nothing meanwhile: the answer is not at its end.
+async fn drain(driver: &mut ServerDriver) -> Result<()> {
+    match driver.next().await? {
+        Step::Blocked => Ok(()),
+        _ => Err(Misuse::WrongState("the answer is not at its end").into()),
+    }
+}
+
+/// Ends the connection without an end of the message.
+async fn give_up(driver: &mut ServerDriver) {
+    mailwire_core::Connection::close(driver.connection_mut());
+    let _: Result<_, _> = driver.next().await;
+}
