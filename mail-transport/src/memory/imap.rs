@@ -1,5 +1,7 @@
 //! The store as an IMAP service.
 
+use std::{cell::OnceCell, ops::Deref};
+
 use bytes::{Bytes, BytesMut};
 use mailwire_core::Text;
 use mailwire_imap::{
@@ -298,7 +300,7 @@ impl Candidate for Message {
         self.raw().len() as u64
     }
 
-    fn message(&self) -> &Parts {
+    fn message(&self) -> impl Deref<Target = Parts> {
         self.parts()
     }
 }
@@ -342,6 +344,8 @@ async fn collect(body: &mut Body<'_>) -> Result<Bytes, No> {
 fn fetch(uid: Uid, message: &Message, items: &[Asked]) -> Result<Fetched, No> {
     use mailwire_imap::types::Section;
     let mut fetched = Fetched::new(uid);
+    let looked_at = OnceCell::new();
+    let parts = || looked_at.get_or_init(|| message.parts());
     let unknown =
         |_: UnknownEncoding| No::new("The part's transfer encoding is not known").with_code(Code::UnknownCte);
     for item in items {
@@ -359,19 +363,19 @@ fn fetch(uid: Uid, message: &Message, items: &[Asked]) -> Result<Fetched, No> {
                 continue;
             }
             Asked::Envelope => {
-                fetched.data(FetchItem::Envelope(Box::new(message.parts().envelope())));
+                fetched.data(FetchItem::Envelope(Box::new(parts().envelope())));
                 continue;
             }
             Asked::Body => {
-                fetched.data(FetchItem::Body(message.parts().structure(false)));
+                fetched.data(FetchItem::Body(parts().structure(false)));
                 continue;
             }
             Asked::BodyStructure => {
-                fetched.data(FetchItem::BodyStructure(message.parts().structure(true)));
+                fetched.data(FetchItem::BodyStructure(parts().structure(true)));
                 continue;
             }
             Asked::BinarySize { part } => {
-                let size = match message.parts().binary(part) {
+                let size = match parts().binary(part) {
                     Some(decoded) => decoded.map_err(unknown)?.len() as u64,
                     None => 0,
                 };
@@ -379,15 +383,15 @@ fn fetch(uid: Uid, message: &Message, items: &[Asked]) -> Result<Fetched, No> {
                 continue;
             }
             Asked::BodySection { section, partial: range, .. } => {
-                message.parts().section(section).map(|found| partial(&found, *range))
+                parts().section(section).map(|found| partial(&found, *range))
             }
-            Asked::Binary { part, partial: range, .. } => match message.parts().binary(part) {
+            Asked::Binary { part, partial: range, .. } => match parts().binary(part) {
                 Some(decoded) => Some(partial(&decoded.map_err(unknown)?, *range)),
                 None => None,
             },
             Asked::Rfc822 => Some(message.raw().clone()),
-            Asked::Rfc822Header => message.parts().section(&Section::HEADER),
-            Asked::Rfc822Text => message.parts().section(&Section::TEXT),
+            Asked::Rfc822Header => parts().section(&Section::HEADER),
+            Asked::Rfc822Text => parts().section(&Section::TEXT),
             _ => continue,
         };
         fetched.content(item.clone(), content.map(Content::Bytes));

@@ -53,7 +53,7 @@ impl InternalDate {
 #[derive(Debug)]
 pub(super) struct Content {
     raw: Bytes,
-    parts: OnceLock<Parts>,
+    parts: OnceLock<Arc<Parts>>,
 }
 
 impl Message {
@@ -69,10 +69,18 @@ impl Message {
         self.content.raw.len() as u64
     }
 
-    /// The message as IMAP sees it, worked out when it is first asked for.
+    /// The message as IMAP sees it, worked out when it is first asked for. It is kept where that
+    /// takes less memory than the message itself, so that the quota bounds it too.
     #[must_use]
-    pub fn parts(&self) -> &Parts {
-        self.content.parts.get_or_init(|| Parts::parse(self.content.raw.clone()))
+    pub fn parts(&self) -> Arc<Parts> {
+        if let Some(parts) = self.content.parts.get() {
+            return Arc::clone(parts);
+        }
+        let parts = Arc::new(Parts::parse(self.content.raw.clone()));
+        if parts.footprint() <= self.content.raw.len().max(1024) {
+            return Arc::clone(self.content.parts.get_or_init(|| parts));
+        }
+        parts
     }
 }
 

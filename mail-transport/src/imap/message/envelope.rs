@@ -22,7 +22,7 @@ impl Message {
         let mut addresses: [Vec<types::Address>; 6] = Default::default();
         for field in header::fields(&header) {
             let is = |name: &&str| field.is(name.as_bytes());
-            if let Some(list) = ADDRESS_FIELDS.iter().position(|name| is(name)) {
+            if let Some(list) = ADDRESS_FIELDS.iter().position(is) {
                 let list = addresses.get_mut(list);
                 list.into_iter().for_each(|list| list.extend(address_list(&field.value())));
                 continue;

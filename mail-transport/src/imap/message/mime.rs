@@ -227,6 +227,16 @@ impl Part {
         }
     }
 
+    pub(super) fn footprint(&self) -> usize {
+        let parameters = self.content_type.parameters.capacity() * size_of::<(Bytes, Bytes)>();
+        let inside: usize = match &self.content {
+            Content::Leaf { .. } => 0,
+            Content::Multipart(parts) => parts.iter().map(Self::footprint).sum(),
+            Content::Message { message, .. } => message.footprint(),
+        };
+        size_of::<Self>() + parameters + inside
+    }
+
     /// The message in this part.
     #[must_use]
     pub fn message(&self) -> Option<&Self> {

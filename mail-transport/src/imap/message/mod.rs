@@ -49,6 +49,12 @@ impl Message {
         &self.root
     }
 
+    /// How much memory it takes to know where the parts lie, in bytes, the message itself aside.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        self.root.footprint()
+    }
+
     /// A part's header, with the empty line behind it.
     #[must_use]
     pub fn header(&self, part: &Part) -> Bytes {
@@ -73,5 +79,82 @@ impl Message {
         }
         let encoding = header::first(&self.header(part), b"content-transfer-encoding");
         decode::transfer(&body, encoding.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mailwire_core::Dialect;
+    use mailwire_imap::{
+        response::{Fetch, FetchItem, Response, Untagged},
+        types::{ParseContext, Section},
+    };
+
+    use super::*;
+
+    const SAMPLE: &[u8] = b"From: \"A, \\\"B\" <a@b>, =?utf-8?q?=C3=BC?= <@r:c@d> (x (y))\r\n\
+        To: us: e@f, g;, h\r\nSubject: =?iso-8859-1?b?/A==?=\r\n folded\r\nDate: 1 Feb 2026 25:00\r\n\
+        Content-Type: multipart/mixed; boundary=\"b\"; x*0*=y\r\n\r\n--b\r\n\
+        Content-Type: text/plain; charset=utf-8; name=\"\xc3\xbc\\\"\"\r\n\
+        Content-Transfer-Encoding: quoted-printable\r\nContent-Disposition: inline; filename=x y\r\n\
+        Content-Language: de, en\r\n\r\na=3D=\r\nb\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n\
+        Subject: i\r\n\r\nx\r\n--b--\r\n";
+
+    /// Asks for everything. What is shown must be readable by the strictest client.
+    fn look(raw: Vec<u8>) {
+        let message = Message::parse(raw.into());
+        for needle in ["x", "\u{fc}", ""] {
+            let _ = (message.text_contains(needle), message.header_contains(b"to", needle));
+        }
+        let _ = message.sent_on();
+        for part in ["1", "2", "1.1", "2.1", "2.1.1"] {
+            let number: Vec<_> = part.split('.').map(|number| number.parse().unwrap()).collect();
+            let _ = (message.binary(&number), message.section(&Section::new(number, None).unwrap()));
+        }
+        for item in [
+            FetchItem::Envelope(Box::new(message.envelope())),
+            FetchItem::Body(message.structure(false)),
+            FetchItem::BodyStructure(message.structure(true)),
+        ] {
+            let response = Response::Untagged(Untagged::Fetch(Fetch { number: 1, items: vec![item] }));
+            let mut line = Vec::new();
+            response.write(&mut line);
+            let frame = Bytes::from(line);
+            let frame = frame.slice(..frame.len() - 2);
+            let parsed = Response::parse(&frame, ParseContext::new(Dialect::Strict));
+            let shown = || format!("{:?} of {:?}", frame, message.raw());
+            assert_eq!(
+                parsed.unwrap_or_else(|error| panic!("{error}: {}", shown())).value,
+                response,
+                "{}",
+                shown()
+            );
+        }
+    }
+
+    #[test]
+    fn every_prefix_can_be_shown() {
+        for end in 0..=SAMPLE.len() {
+            look(SAMPLE[..end].to_vec());
+        }
+    }
+
+    #[test]
+    fn every_broken_byte_can_be_shown() {
+        for at in 0..SAMPLE.len() {
+            for byte in *b"\0\r\n \"\\(;:<@=\xff" {
+                let mut raw = SAMPLE.to_vec();
+                raw[at] = byte;
+                look(raw);
+            }
+        }
+    }
+
+    #[test]
+    fn bare_line_feeds_are_line_ends() {
+        let raw: Vec<u8> = SAMPLE.iter().copied().filter(|&byte| byte != b'\r').collect();
+        let message = Message::parse(raw.clone().into());
+        assert!(message.root().find(&[std::num::NonZeroU32::new(2).unwrap()]).unwrap().message().is_some());
+        look(raw);
     }
 }

@@ -1,6 +1,6 @@
 //! SEARCH: whether a message is one that is looked for.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Deref};
 
 use mailwire_imap::{
     command::{AString, SearchKey},
@@ -20,7 +20,7 @@ pub trait Candidate {
     /// Its size in bytes.
     fn size(&self) -> u64;
     /// The message itself.
-    fn message(&self) -> &Message;
+    fn message(&self) -> impl Deref<Target = Message>;
 
     /// Whether all is true of this message that `key` asks for (RFC 9051 section 6.4.4), one of the
     /// keys that a [`Session`](crate::imap::Session) gets: sequence numbers and `\Recent` are resolved
