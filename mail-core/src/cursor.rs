@@ -34,6 +34,13 @@ pub struct Cursor<'a> {
     depth: usize,
 }
 
+/// A place that a [`Cursor`] can go back to.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    position: usize,
+    deviations: usize,
+}
+
 /// More deviations than this in one message are accepted but no longer listed.
 const MAX_DEVIATIONS: usize = 64;
 
@@ -88,6 +95,25 @@ impl<'a> Cursor<'a> {
     pub fn rewind(&mut self, offset: usize) {
         self.position = offset.min(self.bytes.len());
         self.deviations.retain(|deviation| deviation.offset < offset);
+    }
+
+    /// Goes back to (or on to) an offset, and forgets nothing. For looking ahead over what can have
+    /// no deviation.
+    #[inline]
+    pub fn seek(&mut self, offset: usize) {
+        self.position = offset.min(self.bytes.len());
+    }
+
+    /// This place, to [`reset`](Self::reset) to after looking ahead.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { position: self.position, deviations: self.deviations.len() }
+    }
+
+    /// Goes back to a place, and forgets what was reported since.
+    pub fn reset(&mut self, mark: Mark) {
+        self.position = mark.position;
+        self.deviations.truncate(mark.deviations);
     }
 
     /// What was accepted so far though the grammar does not have it.

@@ -38,7 +38,7 @@ mod text;
 mod ticket;
 
 pub use connection::{Channel, Connection, Next, Upgrade};
-pub use cursor::Cursor;
+pub use cursor::{Cursor, Mark};
 pub use dialect::{Deviation, Dialect, Parsed};
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use line::{Line, LineFramer, LineTooLong, Newline};

@@ -18,7 +18,7 @@ use crate::types::{
 };
 
 /// One to four values.
-fn some<T>(
+pub(crate) fn some<T>(
     u: &mut Unstructured<'_>,
     mut one: impl FnMut(&mut Unstructured<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
@@ -29,7 +29,7 @@ fn some<T>(
     Ok(values)
 }
 
-fn maybe<T>(
+pub(crate) fn maybe<T>(
     u: &mut Unstructured<'_>,
     one: impl FnOnce(&mut Unstructured<'_>) -> Result<T>,
 ) -> Result<Option<T>> {
@@ -37,18 +37,18 @@ fn maybe<T>(
 }
 
 /// Characters out of `alphabet`, at least one.
-fn word(u: &mut Unstructured<'_>, alphabet: &[u8]) -> Result<String> {
+pub(crate) fn word(u: &mut Unstructured<'_>, alphabet: &[u8]) -> Result<String> {
     some(u, |u| u.choose(alphabet).map(|byte| char::from(*byte))).map(|chars| chars.into_iter().collect())
 }
 
 /// An atom that is not the name of something.
-fn atom(u: &mut Unstructured<'_>) -> Result<Atom> {
+pub(crate) fn atom(u: &mut Unstructured<'_>) -> Result<Atom> {
     let text = alloc::format!("X-{}", word(u, b"AZaz09-_.+/=!")?);
     Atom::new(text).map_err(|_| arbitrary::Error::IncorrectFormat)
 }
 
 /// Text of all kinds: plain, with quotes, with wildcards, like a literal's announcement, 8-bit.
-fn text(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+pub(crate) fn text(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     const ODD: [&[u8]; 8] = [b"", b"{5}", b"a {5+}", b"NIL", b"\"\\", b"a b", b"\xc3\xbc", b"\xff %*()]"];
     if u.arbitrary()? {
         return u.choose(&ODD).map(|odd| odd.to_vec());
@@ -64,7 +64,7 @@ fn astring(u: &mut Unstructured<'_>) -> Result<AString> {
 }
 
 /// ASCII: others are converted between encodings on their way.
-fn mailbox(u: &mut Unstructured<'_>) -> Result<MailboxName> {
+pub(crate) fn mailbox(u: &mut Unstructured<'_>) -> Result<MailboxName> {
     let mut name = text(u)?;
     name.retain(|byte| byte.is_ascii() && *byte != b'&');
     MailboxName::from_wire(name).map_err(|_| arbitrary::Error::IncorrectFormat)
@@ -94,13 +94,13 @@ fn date(u: &mut Unstructured<'_>) -> Result<Date> {
         .map_err(|_| arbitrary::Error::IncorrectFormat)
 }
 
-fn date_time(u: &mut Unstructured<'_>) -> Result<DateTime> {
+pub(crate) fn date_time(u: &mut Unstructured<'_>) -> Result<DateTime> {
     let (hour, minute, second) = (u.int_in_range(0..=23)?, u.int_in_range(0..=59)?, u.int_in_range(0..=59)?);
     DateTime::new(date(u)?, hour, minute, second, u.int_in_range(-720..=720)?)
         .map_err(|_| arbitrary::Error::IncorrectFormat)
 }
 
-fn flags(u: &mut Unstructured<'_>) -> Result<FlagSet> {
+pub(crate) fn flags(u: &mut Unstructured<'_>) -> Result<FlagSet> {
     let mut flags = FlagSet::new();
     for _ in 0..u.int_in_range(0..=3)? {
         flags.insert(match u.int_in_range(0..=3)? {
@@ -113,11 +113,11 @@ fn flags(u: &mut Unstructured<'_>) -> Result<FlagSet> {
     Ok(flags)
 }
 
-fn part(u: &mut Unstructured<'_>) -> Result<Vec<NonZeroU32>> {
+pub(crate) fn part(u: &mut Unstructured<'_>) -> Result<Vec<NonZeroU32>> {
     Ok(maybe(u, |u| some(u, |u| u.arbitrary()))?.unwrap_or_default())
 }
 
-fn section(u: &mut Unstructured<'_>) -> Result<Section> {
+pub(crate) fn section(u: &mut Unstructured<'_>) -> Result<Section> {
     let field =
         |u: &mut Unstructured<'_>| ImapString::new(text(u)?).map_err(|_| arbitrary::Error::IncorrectFormat);
     let part = part(u)?;

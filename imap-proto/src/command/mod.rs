@@ -24,7 +24,7 @@
 
 mod append;
 #[cfg(feature = "arbitrary")]
-mod arbitrary;
+pub(crate) mod arbitrary;
 mod auth;
 mod encode;
 mod fetch;

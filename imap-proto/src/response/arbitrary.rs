@@ -1,1 +1,380 @@
-//! Values for fuzzing, all of which can be written and read back.
+//! Responses for fuzzing: each of them is valid, and is read back as it was written.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::num::NonZeroU64;
+
+use arbitrary::{Arbitrary, Error, Result, Unstructured};
+use bytes::Bytes;
+use mailwire_core::{Dialect, Text};
+
+use super::{
+    BinaryData, BinarySize, Code, Continuation, CopyUid, ESearch, ESearchItem, Fetch, FetchItem,
+    ListExtension, ListKind, ListResponse, MailboxStatus, Namespace, NamespaceResponse, OtherCode, OtherData,
+    OtherItem, Response, ResponseText, Search, SectionData, Status, StatusItem, StatusKind, Tagged, Untagged,
+    Vanished,
+};
+use crate::{
+    Capability,
+    command::arbitrary::{atom, date_time, flags, mailbox, maybe, part, section, some, text, word},
+    types::{
+        Address, AddressList, BodyStructure, CommonExtension, ContentEncoding, Data, Disposition, Envelope,
+        ImapString, MailboxAttribute, MailboxAttributes, MessagePart, MultiExtension, MultiPart,
+        ParseContext, PartExtension, PartKind, PermanentFlags, RawValue, Reader, SequenceSet, SinglePart,
+        Tag, UidSet,
+    },
+};
+
+fn none(_: impl core::fmt::Debug) -> Error {
+    Error::IncorrectFormat
+}
+
+/// What no literal, no quote and no line end may harm. UTF-8, for other bytes in a quoted string are
+/// a deviation.
+fn string(u: &mut Unstructured<'_>) -> Result<ImapString> {
+    let mut bytes = text(u)?;
+    if u.ratio(1, 8)? {
+        bytes.extend_from_slice(b"\r\n) {3}\r\n* BYE");
+    }
+    ImapString::new(bytes).map_err(none)
+}
+
+fn nstring(u: &mut Unstructured<'_>) -> Result<Option<ImapString>> {
+    maybe(u, string)
+}
+
+/// Numbers of 63 bits.
+fn long(u: &mut Unstructured<'_>) -> Result<u64> {
+    u.int_in_range(0..=i64::MAX as u64)
+}
+
+fn from_one(u: &mut Unstructured<'_>) -> Result<u32> {
+    u.int_in_range(1..=u32::MAX)
+}
+
+fn response_text(u: &mut Unstructured<'_>) -> Result<ResponseText> {
+    let mut text = text(u)?;
+    text.retain(|byte| (b' '..0x7f).contains(byte));
+    // A space at either end is a deviation in some places.
+    ResponseText::new(text.trim_ascii()).or_else(|_| ResponseText::new("done {20}")).map_err(none)
+}
+
+fn uids(u: &mut Unstructured<'_>) -> Result<UidSet> {
+    let ranges = some(u, |u| Ok((u.arbitrary()?, u.arbitrary()?)))?;
+    UidSet::from_ranges(ranges).map_err(none)
+}
+
+fn raw(u: &mut Unstructured<'_>) -> Result<RawValue> {
+    // The extensions of a body structure cannot be atoms.
+    const VALUES: [&str; 7] =
+        ["NIL", "12", "\"a \\\" (b\"", "()", "((a b) \"c\")", "{3}\r\n(\r\n", "(a {1}\r\n) \"\")"];
+    let bytes = Bytes::from_static(u.choose(&VALUES)?.as_bytes());
+    let mut reader = Reader::new(&bytes, ParseContext::new(Dialect::Strict)).map_err(none)?;
+    RawValue::read(&mut reader).map_err(none)
+}
+
+fn capabilities(u: &mut Unstructured<'_>) -> Result<Vec<Capability>> {
+    some(u, |u| {
+        Ok(match u.int_in_range(0..=4)? {
+            0 => Capability::Imap4Rev1,
+            1 => Capability::LiteralPlus,
+            2 => Capability::Auth(atom(u)?),
+            3 => Capability::AppendLimit(maybe(u, long)?),
+            _ => Capability::Other(atom(u)?),
+        })
+    })
+}
+
+fn code(u: &mut Unstructured<'_>) -> Result<Code> {
+    Ok(match u.int_in_range(0..=16)? {
+        0 => Code::Alert,
+        1 => Code::ReadOnly,
+        2 => Code::TryCreate,
+        3 => Code::BadCharset(maybe(u, |u| some(u, charset))?.unwrap_or_default()),
+        4 => Code::Capability(capabilities(u)?),
+        5 => Code::PermanentFlags(PermanentFlags { flags: flags(u)?, new_keywords: u.arbitrary()? }),
+        6 => Code::UidNext(from_one(u)?),
+        7 => Code::UidValidity(from_one(u)?),
+        8 => Code::Unseen(from_one(u)?),
+        9 => Code::AppendUid { uid_validity: from_one(u)?, uids: uids(u)? },
+        10 => Code::CopyUid(Box::new(CopyUid {
+            uid_validity: from_one(u)?,
+            source: uids(u)?,
+            destination: uids(u)?,
+        })),
+        11 => Code::HighestModSeq(u.int_in_range(1..=i64::MAX as u64)?),
+        12 => Code::Modified(SequenceSet::from(uids(u)?)),
+        13 => Code::MailboxId(ImapString::new(word(u, b"Az09_-")?).map_err(none)?),
+        14 => Code::UnknownCte,
+        15 => Code::Closed,
+        _ => {
+            let arguments = maybe(u, |u| word(u, b"Az09 ()\"\\*%"))?;
+            let arguments = arguments.map(ImapString::new).transpose().map_err(none)?;
+            Code::Other(Box::new(OtherCode { name: atom(u)?, arguments }))
+        }
+    })
+}
+
+fn charset(u: &mut Unstructured<'_>) -> Result<ImapString> {
+    ImapString::new(word(u, b"UTF-8 ]\"\\")?).map_err(none)
+}
+
+fn status(u: &mut Unstructured<'_>, kinds: &[StatusKind]) -> Result<Status> {
+    Ok(Status { kind: *u.choose(kinds)?, code: maybe(u, code)?, text: response_text(u)? })
+}
+
+fn address(u: &mut Unstructured<'_>) -> Result<Address> {
+    Ok(Address { name: nstring(u)?, adl: nstring(u)?, mailbox: nstring(u)?, host: nstring(u)? })
+}
+
+fn addresses(u: &mut Unstructured<'_>) -> Result<AddressList> {
+    Ok(maybe(u, |u| some(u, address))?.unwrap_or_default().into())
+}
+
+fn envelope(u: &mut Unstructured<'_>) -> Result<Envelope> {
+    let from = addresses(u)?;
+    Ok(Envelope {
+        date: nstring(u)?,
+        subject: nstring(u)?,
+        sender: if u.arbitrary()? { from.clone() } else { addresses(u)? },
+        reply_to: if u.arbitrary()? { from.clone() } else { addresses(u)? },
+        from,
+        to: addresses(u)?,
+        cc: addresses(u)?,
+        bcc: addresses(u)?,
+        in_reply_to: nstring(u)?,
+        message_id: nstring(u)?,
+    })
+}
+
+fn parameters(u: &mut Unstructured<'_>) -> Result<Vec<(ImapString, ImapString)>> {
+    Ok(maybe(u, |u| some(u, |u| Ok((string(u)?, string(u)?))))?.unwrap_or_default())
+}
+
+fn common(u: &mut Unstructured<'_>) -> Result<CommonExtension> {
+    Ok(CommonExtension {
+        disposition: maybe(u, |u| Ok(Disposition { kind: string(u)?, parameters: parameters(u)? }))?,
+        language: maybe(u, |u| some(u, string))?.unwrap_or_default(),
+        location: nstring(u)?,
+        others: maybe(u, |u| some(u, raw))?.unwrap_or_default(),
+    })
+}
+
+fn body(u: &mut Unstructured<'_>, extended: bool, depth: usize) -> Result<BodyStructure> {
+    if depth < 4 && u.ratio(1, 3)? {
+        let parts = some(u, |u| body(u, extended, depth + 1))?;
+        let extension = if extended && u.arbitrary()? {
+            Some(MultiExtension { parameters: parameters(u)?, common: common(u)? })
+        } else {
+            None
+        };
+        return Ok(BodyStructure::Multi(Box::new(MultiPart { parts, media_subtype: string(u)?, extension })));
+    }
+    let octets = Some(long(u)?);
+    let (media_type, media_subtype, kind) = match u.int_in_range(0..=3)? {
+        0 => ("TEXT", string(u)?, PartKind::Text { lines: Some(long(u)?) }),
+        1 if depth < 4 => {
+            let message = MessagePart {
+                envelope: envelope(u)?,
+                body: body(u, extended, depth + 1)?,
+                lines: Some(long(u)?),
+            };
+            ("message", ImapString::new("rfc822").map_err(none)?, PartKind::Message(Box::new(message)))
+        }
+        _ => (*u.choose(&["application", "image", "x-own", "multipart"])?, string(u)?, PartKind::Basic),
+    };
+    let extension = if extended && u.arbitrary()? {
+        Some(PartExtension { md5: nstring(u)?, common: common(u)? })
+    } else {
+        None
+    };
+    Ok(BodyStructure::Single(Box::new(SinglePart {
+        media_type: ImapString::new(media_type).map_err(none)?,
+        media_subtype,
+        parameters: parameters(u)?,
+        id: nstring(u)?,
+        description: nstring(u)?,
+        encoding: match u.int_in_range(0..=3)? {
+            0 => ContentEncoding::SevenBit,
+            1 => ContentEncoding::Base64,
+            2 => ContentEncoding::QuotedPrintable,
+            _ => ContentEncoding::from(ImapString::new(word(u, b"Xx- \"")?).map_err(none)?),
+        },
+        octets,
+        kind,
+        extension,
+    })))
+}
+
+fn data(u: &mut Unstructured<'_>, binary: bool) -> Result<Data> {
+    Ok(match u.int_in_range(0..=3)? {
+        0 => Data::Nil,
+        1 if binary => Data::Inline(Text::from(u.arbitrary::<Vec<u8>>()?)),
+        _ => Data::Inline(string(u)?.into_text()),
+    })
+}
+
+fn object_id(u: &mut Unstructured<'_>) -> Result<ImapString> {
+    ImapString::new(word(u, b"MaZ09_-")?).map_err(none)
+}
+
+fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchItem> {
+    Ok(match u.int_in_range(0..=21)? {
+        0 => FetchItem::Uid(u.arbitrary()?),
+        1 => FetchItem::Flags(flags(u)?),
+        2 => FetchItem::InternalDate(Some(date_time(u)?)),
+        3 => FetchItem::Rfc822Size(long(u)?),
+        4 => FetchItem::Envelope(Box::new(envelope(u)?)),
+        5 => FetchItem::BodyStructure(body(u, true, 0)?),
+        6 => FetchItem::Body(body(u, false, 0)?),
+        7 => FetchItem::Section(Box::new(SectionData {
+            section: section(u)?,
+            origin: maybe(u, long)?,
+            data: data(u, false)?,
+        })),
+        8 => FetchItem::Binary(Box::new(BinaryData {
+            part: part(u)?,
+            origin: maybe(u, long)?,
+            data: data(u, true)?,
+        })),
+        9 => FetchItem::BinarySize(Box::new(BinarySize { part: part(u)?, size: long(u)? })),
+        10 => FetchItem::Rfc822(data(u, false)?),
+        11 => FetchItem::Rfc822Header(data(u, false)?),
+        12 => FetchItem::Rfc822Text(data(u, false)?),
+        13 => FetchItem::ModSeq(Some(NonZeroU64::MIN.saturating_add(long(u)? / 2))),
+        14 => FetchItem::EmailId(object_id(u)?),
+        15 => FetchItem::ThreadId(maybe(u, object_id)?),
+        16 => FetchItem::SaveDate(maybe(u, date_time)?),
+        17 => FetchItem::Preview(nstring(u)?),
+        18 => FetchItem::GmailMessageId(u.arbitrary()?),
+        19 => FetchItem::GmailThreadId(u.arbitrary()?),
+        20 => FetchItem::GmailLabels(maybe(u, |u| some(u, string))?.unwrap_or_default()),
+        _ => FetchItem::Other(Box::new(OtherItem { name: atom(u)?.into_text(), value: raw(u)? })),
+    })
+}
+
+fn delimiter(u: &mut Unstructured<'_>) -> Result<Option<u8>> {
+    u.choose(&[None, Some(b'/'), Some(b'.'), Some(b'\\'), Some(b'"')]).copied()
+}
+
+fn list(u: &mut Unstructured<'_>) -> Result<ListResponse> {
+    let mut attributes = MailboxAttributes::new();
+    for _ in 0..u.int_in_range(0..=2)? {
+        attributes.insert(match u.int_in_range(0..=2)? {
+            0 => MailboxAttribute::HasNoChildren,
+            1 => MailboxAttribute::Junk,
+            _ => MailboxAttribute::Extension(atom(u)?),
+        });
+    }
+    let extension = |u: &mut Unstructured<'_>| {
+        Ok(match u.int_in_range(0..=2)? {
+            0 => ListExtension::ChildInfo(some(u, |u| ImapString::new(atom(u)?.into_text()).map_err(none))?),
+            1 => ListExtension::OldName(mailbox(u)?),
+            _ => ListExtension::Other {
+                name: ImapString::new(atom(u)?.into_text()).map_err(none)?,
+                value: raw(u)?,
+            },
+        })
+    };
+    Ok(ListResponse {
+        kind: *u.choose(&[ListKind::List, ListKind::Lsub, ListKind::Xlist])?,
+        attributes,
+        delimiter: delimiter(u)?,
+        name: mailbox(u)?,
+        extensions: maybe(u, |u| some(u, extension))?.unwrap_or_default(),
+    })
+}
+
+fn status_item(u: &mut Unstructured<'_>) -> Result<StatusItem> {
+    Ok(match u.int_in_range(0..=11)? {
+        0 => StatusItem::Messages(u.arbitrary()?),
+        1 => StatusItem::Recent(u.arbitrary()?),
+        2 => StatusItem::UidNext(from_one(u)?),
+        3 => StatusItem::UidValidity(from_one(u)?),
+        4 => StatusItem::Unseen(u.arbitrary()?),
+        5 => StatusItem::Deleted(u.arbitrary()?),
+        6 => StatusItem::Size(long(u)?),
+        7 => StatusItem::DeletedStorage(long(u)?),
+        8 => StatusItem::HighestModSeq(long(u)?),
+        9 => StatusItem::AppendLimit(maybe(u, long)?),
+        10 => StatusItem::MailboxId(object_id(u)?),
+        _ => StatusItem::Other { name: atom(u)?, value: raw(u)? },
+    })
+}
+
+fn esearch_item(u: &mut Unstructured<'_>) -> Result<ESearchItem> {
+    Ok(match u.int_in_range(0..=5)? {
+        0 => ESearchItem::Min(u.arbitrary()?),
+        1 => ESearchItem::Max(u.arbitrary()?),
+        2 => ESearchItem::Count(u.arbitrary()?),
+        3 => ESearchItem::All(uids(u)?),
+        4 => ESearchItem::ModSeq(long(u)?),
+        _ => ESearchItem::Other { name: crate::types::Atom::new("X-OWN").map_err(none)?, value: raw(u)? },
+    })
+}
+
+fn namespaces(u: &mut Unstructured<'_>) -> Result<Vec<Namespace>> {
+    let namespace = |u: &mut Unstructured<'_>| {
+        let mut prefix = string(u)?;
+        let delimiter = delimiter(u)?;
+        if prefix.is_empty() && delimiter.is_none() {
+            prefix = ImapString::new("#").map_err(none)?;
+        }
+        let extensions = maybe(u, |u| some(u, |u| Ok((string(u)?, some(u, string)?))))?.unwrap_or_default();
+        Ok(Namespace { prefix, delimiter, extensions })
+    };
+    Ok(maybe(u, |u| some(u, namespace))?.unwrap_or_default())
+}
+
+impl<'a> Arbitrary<'a> for Untagged {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        const ALL: [StatusKind; 5] =
+            [StatusKind::Ok, StatusKind::No, StatusKind::Bad, StatusKind::Bye, StatusKind::PreAuth];
+        Ok(match u.int_in_range(0..=19)? {
+            0 | 1 => Self::Status(status(u, &ALL)?),
+            2 => Self::Capability(capabilities(u)?),
+            3 => Self::Enabled(capabilities(u)?),
+            4 => Self::List(list(u)?),
+            5 => Self::MailboxStatus(MailboxStatus { mailbox: mailbox(u)?, items: some(u, status_item)? }),
+            6 => Self::Search(Search {
+                numbers: maybe(u, |u| some(u, from_one))?.unwrap_or_default(),
+                mod_seq: maybe(u, |u| Ok(NonZeroU64::MIN.saturating_add(long(u)? / 2)))?,
+            }),
+            7 => Self::ESearch(ESearch {
+                tag: nstring(u)?,
+                uid: u.arbitrary()?,
+                items: maybe(u, |u| some(u, esearch_item))?.unwrap_or_default(),
+            }),
+            8 => Self::Flags(flags(u)?),
+            9 => Self::Exists(u.arbitrary()?),
+            10 => Self::Recent(u.arbitrary()?),
+            11 => Self::Expunge(from_one(u)?),
+            12 => Self::Vanished(Vanished { earlier: u.arbitrary()?, uids: uids(u)? }),
+            13 => Self::Namespace(Box::new(NamespaceResponse {
+                personal: namespaces(u)?,
+                other_users: namespaces(u)?,
+                shared: namespaces(u)?,
+            })),
+            14 => Self::Id(maybe(u, |u| some(u, |u| Ok((string(u)?, nstring(u)?))))?.unwrap_or_default()),
+            15 => Self::Other(Box::new(OtherData {
+                number: maybe(u, long)?,
+                name: atom(u)?.into_text(),
+                rest: Text::from(raw(u)?.as_bytes()),
+                complete: true,
+            })),
+            _ => Self::Fetch(Fetch { number: from_one(u)?, items: some(u, fetch_item)? }),
+        })
+    }
+}
+
+impl<'a> Arbitrary<'a> for Response {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        Ok(match u.int_in_range(0..=7)? {
+            0 => Self::Tagged(Tagged {
+                tag: Tag::new(word(u, b"Aa09.-")?).map_err(none)?,
+                status: status(u, &[StatusKind::Ok, StatusKind::No, StatusKind::Bad])?,
+            }),
+            1 => Self::Continuation(Continuation { code: maybe(u, code)?, text: response_text(u)? }),
+            _ => Self::Untagged(u.arbitrary()?),
+        })
+    }
+}

@@ -195,7 +195,7 @@ impl Code {
                 }
                 return Self::keep(r, start);
             }
-            Ok(None) => r.rewind(start),
+            Ok(None) => r.seek(start),
             Err(error) if r.dialect() == Dialect::Strict || error.reason == TOO_DEEP => return Err(error),
             Err(_) => return Self::keep(r, start),
         }

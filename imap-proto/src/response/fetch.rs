@@ -291,7 +291,7 @@ impl FetchItem {
             }
             13 if is("RFC822.HEADER") => Self::Rfc822Header(read_spaced_data(r)?),
             _ => {
-                r.rewind(start);
+                r.seek(start);
                 read_item_name(r)?;
                 let name = r.text_from(start);
                 r.space()?;

@@ -33,7 +33,7 @@ use mailwire_core::Text;
 
 pub use self::{
     code::{Code, CopyUid, OtherCode},
-    fetch::{BinaryData, BinarySize, Fetch, FetchItem, SectionData},
+    fetch::{BinaryData, BinarySize, Fetch, FetchItem, OtherItem, SectionData},
     mailbox_data::{
         ListExtension, ListKind, ListResponse, MailboxStatus, Namespace, NamespaceResponse, StatusItem,
     },
@@ -104,7 +104,7 @@ pub struct OtherData {
     pub(crate) number: Option<u64>,
     pub(crate) name: Text,
     pub(crate) rest: Text,
-    /// Not if a literal of it was streamed.
+    /// Not if a literal of it was streamed, or something was odd about it: it is not written then.
     pub(crate) complete: bool,
 }
 

@@ -112,7 +112,7 @@ impl Untagged {
         // `OK[ALERT]`, without its space.
         let name = match memchr::memchr(b'[', name) {
             Some(at) => {
-                r.rewind(start + at);
+                r.seek(start + at);
                 r.since(start)
             }
             None => name,
@@ -138,7 +138,7 @@ impl Untagged {
             9 if is("NAMESPACE") => Self::Namespace(Box::new(NamespaceResponse::read(r)?)),
             2 if is("ID") => Self::Id(read_id(r)?),
             _ => {
-                r.rewind(start);
+                r.seek(start);
                 return read_other(r, None);
             }
         };
@@ -170,7 +170,7 @@ impl Untagged {
             6 if is("RECENT") => Self::Recent(small?),
             7 if is("EXPUNGE") => Self::Expunge(from_one(r, start, small?)?),
             _ => {
-                r.rewind(name_at);
+                r.seek(name_at);
                 return read_other(r, Some(number));
             }
         };
@@ -256,7 +256,6 @@ fn read_other(r: &mut Reader<'_>, number: Option<u64>) -> Result<Untagged, Parse
     let rest = r.rest();
     if memchr::memchr2(0, b'\r', rest).is_some() {
         r.deviate("control-character")?;
-        complete = false;
     }
     r.skip(rest.len());
     let end = r.offset();
@@ -264,6 +263,8 @@ fn read_other(r: &mut Reader<'_>, number: Option<u64>) -> Result<Untagged, Parse
     if trailing > 0 {
         r.deviate_at(end - trailing, "space-before-line-end")?;
     }
+    // What was odd about it must not be sent on.
+    complete &= r.is_undeviated();
     let rest = Text::from(r.slice(start, end - trailing));
     Ok(Untagged::Other(Box::new(OtherData { number, name, rest, complete })))
 }

@@ -106,7 +106,7 @@ fn odd_number(r: &mut Reader<'_>) -> Result<Odd, ParseError> {
     if matches!(r.peek(), Some(b'(')) {
         // The space before it is read again.
         let before = r.offset() - 1;
-        r.rewind(before);
+        r.seek(before);
         return Ok(Odd::Nothing);
     }
     let at = r.offset();

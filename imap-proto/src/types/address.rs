@@ -248,7 +248,7 @@ fn read_more(r: &mut Reader<'_>, mut addresses: Vec<Address>) -> Result<AddressL
 fn is_bare_address(r: &mut Reader<'_>) -> bool {
     let start = r.offset();
     let bare = eat_nil(r) && r.peek() == Some(b' ');
-    r.rewind(start);
+    r.seek(start);
     bare
 }
 

@@ -303,7 +303,7 @@ fn odd_md5(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> {
     // The space before the disposition is read again there.
     let before = r.offset().saturating_sub(1);
     if r.between(before, r.offset()) == b" " {
-        r.rewind(before);
+        r.seek(before);
     }
     r.deviate("missing-field")?;
     Ok(None)
@@ -342,7 +342,7 @@ fn childless(r: &mut Reader<'_>, start: usize, first: &ImapString) -> Result<Opt
 /// Whether the values that follow are those of a part: parameters, id, description and an encoding
 /// that is a string.
 fn is_media_field(r: &mut Reader<'_>) -> bool {
-    let start = r.offset();
+    let start = r.mark();
     let mut string = false;
     for _ in 0..4 {
         if !r.eat(b' ') {
@@ -355,7 +355,7 @@ fn is_media_field(r: &mut Reader<'_>) -> bool {
             break;
         }
     }
-    r.rewind(start);
+    r.reset(start);
     string
 }
 
@@ -393,7 +393,7 @@ fn odd_lines(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
         Some(b'N' | b'n') => {
             // NIL for the lines, or lines missing and NIL for Content-MD5. The disposition, a list,
             // is the second field behind the lines.
-            let here = r.offset();
+            let here = r.mark();
             let mut fields = 0;
             let mut list = None;
             while !matches!(r.peek(), None | Some(b')')) {
@@ -406,7 +406,7 @@ fn odd_lines(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
                 fields += 1;
                 r.eat(b' ');
             }
-            r.rewind(here);
+            r.reset(here);
             match list {
                 Some(at) => at == 2,
                 None => fields == 1 || fields >= 5,
@@ -425,7 +425,7 @@ fn odd_lines(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
     if has_lines {
         return read_count(r);
     }
-    r.rewind(start);
+    r.seek(start);
     r.deviate("missing-field")?;
     Ok(None)
 }
@@ -458,16 +458,18 @@ fn odd_message(r: &mut Reader<'_>) -> Result<bool, ParseError> {
     let start = r.offset();
     while r.eat(b' ') {}
     if r.peek() == Some(b'(') {
-        r.rewind(start);
+        r.seek(start);
         r.space()?;
         return Ok(true);
     }
     let nil = r.offset();
+    let mark = r.mark();
     let body = eat_nil(r)
         && r.eat(b' ')
         && r.eat(b'(')
         && (r.peek() == Some(b'(') || skip_value(r).is_ok() && r.eat(b' ') && r.peek() == Some(b'"'));
-    r.rewind(if body { nil } else { start });
+    r.reset(mark);
+    r.seek(if body { nil } else { start });
     Ok(body)
 }
 

@@ -374,7 +374,7 @@ fn plain_name(r: &mut Reader<'_>) -> Option<usize> {
     r.eat(b'\\');
     let length = r.take_class(chars::ATOM).len();
     if length == 0 || r.peek().is_some_and(|byte| chars::is(byte, chars::ODD_FLAG) || byte == b'"') {
-        r.rewind(start);
+        r.seek(start);
         return None;
     }
     Some(start)

@@ -18,7 +18,7 @@ pub(crate) fn read_count(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> 
         // At most 19 digits fit into 64 bits.
         return Ok(Some(digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))));
     }
-    r.rewind(start);
+    r.seek(start);
     odd_count(r)
 }
 
