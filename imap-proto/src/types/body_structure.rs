@@ -317,10 +317,7 @@ fn childless(r: &mut Reader<'_>, start: usize, first: &ImapString) -> Result<Opt
             // A part of no type has no subtype either: NIL NIL, "" "".
             r.skip(1);
             let subtype = read_string_field(r)?;
-            if subtype.is_empty()
-                || r.peek() == Some(b' ')
-                    && !r.peek_at(1).is_some_and(|byte| byte == b')')
-                    && is_media_field(r)
+            if subtype.is_empty() || r.peek() == Some(b' ') && r.peek_at(1) != Some(b')') && is_media_field(r)
             {
                 r.rewind(start);
                 read_string_field(r)?;
@@ -635,10 +632,7 @@ fn read_parameters(r: &mut Reader<'_>) -> Result<Vec<(ImapString, ImapString)>, 
     r.items(|r| {
         let name_at = r.offset();
         let name = read_string_field(r)?;
-        let value = if r.peek() == Some(b')') {
-            r.deviate_at(name_at, "parameter-without-value")?;
-            ImapString::EMPTY
-        } else if r.peek() == Some(b' ') && r.peek_at(1) == Some(b')') {
+        let value = if matches!(r.rest(), [b')', ..] | [b' ', b')', ..]) {
             r.deviate_at(name_at, "parameter-without-value")?;
             ImapString::EMPTY
         } else {

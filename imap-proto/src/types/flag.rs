@@ -627,9 +627,8 @@ impl FlagSet {
                 r.skip(2);
                 return Ok(());
             }
-            match Flag::read_maybe(r)? {
-                Some(flag) => set.push(flag),
-                None => {}
+            if let Some(flag) = Flag::read_maybe(r)? {
+                set.push(flag);
             }
             Ok(())
         })?;
