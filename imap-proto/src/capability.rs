@@ -201,7 +201,7 @@ impl Capability {
         }
         KNOWN
             .iter()
-            .find(|(known, _)| known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(name))
+            .find(|(known, _)| known.len() == name.len() && chars::is_name(name, known))
             .map(|(_, capability)| capability.clone())
     }
 

@@ -267,6 +267,13 @@ impl<'a> Cursor<'a> {
         Text::part_of(self.frame, start.min(self.position)..self.position)
     }
 
+    /// What lies between two offsets, a slice of the frame.
+    #[must_use]
+    #[inline]
+    pub fn text_between(&self, start: usize, end: usize) -> Text {
+        Text::part_of(self.frame, start..end)
+    }
+
     /// The bytes between two offsets, cut to the frame.
     #[must_use]
     #[inline]

@@ -69,9 +69,7 @@ macro_rules! codes {
                 let known: &[(&str, Self)] = const { &[$(($text, Self::$variant)),*] };
                 known
                     .iter()
-                    .find(|(known, _)| {
-                        known.len() == name.len() && known.as_bytes().eq_ignore_ascii_case(name)
-                    })
+                    .find(|(known, _)| known.len() == name.len() && chars::is_name(name, known))
                     .map(|(_, code)| code.clone())
             }
         }

@@ -28,28 +28,10 @@ impl Search {
     /// The name was read. Lenient: spaces; numbers that are 0 or do not fit.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let mut numbers = Vec::new();
+        // Most numbers have three digits or more; what is reserved is less than what came.
+        numbers.reserve(r.rest().len() / 5);
         loop {
-            // One space and a number of at most nine digits: all but always.
-            if let [b' ', first @ b'1'..=b'9', rest @ ..] = r.rest() {
-                let mut value = u32::from(first - b'0');
-                let mut length = 1;
-                for &byte in rest.iter().take(8) {
-                    let digit = byte.wrapping_sub(b'0');
-                    if digit > 9 {
-                        break;
-                    }
-                    value = value * 10 + u32::from(digit);
-                    length += 1;
-                }
-                match rest.get(length - 1) {
-                    None | Some(b' ') => {
-                        numbers.push(value);
-                        r.skip(1 + length);
-                        continue;
-                    }
-                    Some(_) => {}
-                }
-            }
+            read_plain(r, &mut numbers);
             if r.is_at_end() {
                 return Ok(Self { numbers, mod_seq: None });
             }
@@ -78,6 +60,27 @@ impl Search {
             out.push(b')');
         }
     }
+}
+
+/// Reads as many as there are of one space and a number from 1 of at most nine digits: all but
+/// always, all of them.
+fn read_plain(r: &mut Reader<'_>, numbers: &mut Vec<u32>) {
+    let mut rest = r.rest();
+    while let [b' ', first @ b'1'..=b'9', digits @ ..] = rest {
+        let mut value = u32::from(first - b'0');
+        let mut behind = digits;
+        while let [digit @ b'0'..=b'9', next @ ..] = behind {
+            value = value.wrapping_mul(10).wrapping_add(u32::from(digit - b'0'));
+            behind = next;
+        }
+        if digits.len() - behind.len() > 8 || !matches!(behind, [] | [b' ', ..]) {
+            break;
+        }
+        numbers.push(value);
+        rest = behind;
+    }
+    let end = r.rest().len() - rest.len();
+    r.skip(end);
 }
 
 enum Odd {

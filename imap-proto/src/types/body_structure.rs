@@ -6,6 +6,7 @@ use mailwire_core::ParseError;
 
 use super::{
     address::{more_fields, next_field, rest_of_list},
+    chars,
     envelope::Envelope,
     number::read_count,
     raw::{RawValue, skip_value},
@@ -259,7 +260,7 @@ fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
     let (id, description) = if eat(r, b" NIL NIL") { (None, None) } else { (next_field(r)?, next_field(r)?) };
     let encoding = if more_fields(r)? { ContentEncoding::read(r)? } else { ContentEncoding::SevenBit };
     let octets = if more_fields(r)? { read_count(r)? } else { None };
-    let kind = if media_type.eq_ignore_ascii_case("text") {
+    let kind = if is_text(&media_type) {
         PartKind::Text { lines: read_lines(r)? }
     } else if is_message(&media_type, &media_subtype) {
         read_message(r)?
@@ -356,9 +357,15 @@ fn is_media_field(r: &mut Reader<'_>) -> bool {
     string
 }
 
+#[inline]
+fn is_text(media_type: &ImapString) -> bool {
+    chars::is_name(media_type.as_bytes(), "TEXT")
+}
+
+#[inline]
 fn is_message(media_type: &ImapString, subtype: &ImapString) -> bool {
-    media_type.eq_ignore_ascii_case("message")
-        && (subtype.eq_ignore_ascii_case("rfc822") || subtype.eq_ignore_ascii_case("global"))
+    chars::is_name(media_type.as_bytes(), "MESSAGE")
+        && (chars::is_name(subtype.as_bytes(), "RFC822") || chars::is_name(subtype.as_bytes(), "GLOBAL"))
 }
 
 fn is_media_type(name: &ImapString) -> bool {
@@ -683,7 +690,7 @@ impl ContentEncoding {
 
 impl From<ImapString> for ContentEncoding {
     fn from(name: ImapString) -> Self {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let is = |known: &str| chars::is_name(name.as_bytes(), known);
         match name.len() {
             4 if is("7BIT") => Self::SevenBit,
             4 if is("8BIT") => Self::EightBit,
@@ -697,7 +704,7 @@ impl From<ImapString> for ContentEncoding {
 
 impl SinglePart {
     fn is_text(&self) -> bool {
-        self.media_type.eq_ignore_ascii_case("text")
+        is_text(&self.media_type)
     }
 
     fn is_message(&self) -> bool {

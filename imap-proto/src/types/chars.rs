@@ -97,7 +97,17 @@ pub(crate) fn all(bytes: &[u8], wanted: u16) -> bool {
 /// does, and that is the first guess.
 #[inline(always)]
 pub(crate) fn is_name(name: &[u8], known: &str) -> bool {
-    name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes())
+    let known = known.as_bytes();
+    name == known || same_start(name, known) && name.eq_ignore_ascii_case(known)
+}
+
+/// Whether the first bytes are the same letter.
+#[inline(always)]
+fn same_start(name: &[u8], known: &[u8]) -> bool {
+    match (name.first(), known.first()) {
+        (Some(a), Some(b)) => (a ^ b) & !0x20 == 0,
+        _ => true,
+    }
 }
 
 /// How many bytes at the start stand in a quoted string as they are. Eight at a time.

@@ -418,9 +418,8 @@ fn read_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseEr
     let length = chars::quoted_prefix(inner);
     if let Some([b'"', behind @ ..]) = inner.get(length..) {
         if closes(behind, follow) {
-            r.skip(length + 1);
-            let text = r.text_from(start);
-            r.skip(1);
+            let text = r.text_between(start, start + length);
+            r.seek(start + length + 1);
             return Ok(ImapString(text));
         }
     }
