@@ -15,7 +15,7 @@ use crate::{
     report::{Message, Overlong, incomplete, text},
 };
 
-pub struct Imap {
+pub(crate) struct Imap {
     dialect: Dialect,
     context: bool,
     limits: Limits,
@@ -34,7 +34,7 @@ enum Mode {
 }
 
 impl Imap {
-    pub fn new(dialect: Dialect, context: bool) -> Self {
+    pub(crate) fn new(dialect: Dialect, context: bool) -> Self {
         Self {
             dialect,
             context,

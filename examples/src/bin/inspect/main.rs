@@ -8,7 +8,7 @@ mod source;
 
 use std::{
     io::{self, BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -63,8 +63,10 @@ enum Protocol {
 
 /// Who sent a message.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
-pub enum Side {
+pub(crate) enum Side {
+    /// The client.
     Client,
+    /// The server.
     Server,
 }
 
@@ -75,7 +77,7 @@ enum DialectName {
 }
 
 /// What knows a protocol: it takes messages off the bytes of each side.
-pub trait Inspector {
+pub(crate) trait Inspector {
     /// The next message that is complete, taken off `input`. What it takes without giving a message
     /// is part of the next one. With `ended`, no more input follows, and what is left is an
     /// incomplete message.
@@ -105,7 +107,7 @@ fn main() -> ExitCode {
 
 fn inspect(
     arguments: &Arguments,
-    file: &PathBuf,
+    file: &Path,
     out: &mut impl Write,
     summary: &mut Summary,
 ) -> io::Result<()> {

@@ -16,7 +16,7 @@ use crate::{
     report::{Message, Overlong, incomplete},
 };
 
-pub struct Pop3 {
+pub(crate) struct Pop3 {
     dialect: Dialect,
     context: bool,
     /// In a raw server side: each success has a body.
@@ -72,7 +72,7 @@ struct Body {
 const SHOWN: usize = 1000;
 
 impl Pop3 {
-    pub fn new(dialect: Dialect, context: bool, multiline: bool) -> Self {
+    pub(crate) fn new(dialect: Dialect, context: bool, multiline: bool) -> Self {
         Self {
             dialect,
             context,

@@ -14,25 +14,25 @@ use serde_json::{Value, json};
 use crate::Side;
 
 /// One message, as far as it was understood.
-pub struct Message {
-    pub kind: String,
-    pub value: Value,
-    pub deviations: Vec<Deviation>,
+pub(crate) struct Message {
+    pub(crate) kind: String,
+    pub(crate) value: Value,
+    pub(crate) deviations: Vec<Deviation>,
     /// What was kept unparsed.
-    pub raw: Option<String>,
-    pub error: Option<ParseError>,
+    pub(crate) raw: Option<String>,
+    pub(crate) error: Option<ParseError>,
 }
 
 impl Message {
     /// A message that was understood.
-    pub fn new(kind: impl Into<String>, value: &impl Serialize, deviations: Vec<Deviation>) -> Self {
+    pub(crate) fn new(kind: impl Into<String>, value: &impl Serialize, deviations: Vec<Deviation>) -> Self {
         let value =
             serde_json::to_value(value).unwrap_or_else(|error| json!({ "unprintable": error.to_string() }));
         Self { kind: kind.into(), value, deviations, raw: None, error: None }
     }
 
     /// A message that was not.
-    pub fn malformed(bytes: &[u8], error: ParseError) -> Self {
+    pub(crate) fn malformed(bytes: &[u8], error: ParseError) -> Self {
         Self {
             kind: "MALFORMED".to_owned(),
             value: Value::Null,
@@ -43,7 +43,7 @@ impl Message {
     }
 
     /// Either, of what a parser said about `bytes`. `kind` is asked of a value.
-    pub fn of<T: Serialize>(
+    pub(crate) fn of<T: Serialize>(
         bytes: &[u8],
         parsed: Result<Parsed<T>, ParseError>,
         kind: impl FnOnce(&T) -> String,
@@ -56,7 +56,7 @@ impl Message {
 }
 
 /// Bytes as text: as it is if it is UTF-8, otherwise with escapes.
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => mailwire_core::escape_ascii(bytes).to_string(),
@@ -65,14 +65,14 @@ pub fn text(bytes: &[u8]) -> String {
 
 /// A message too long to be framed: the rest of its line is passed over before it is reported.
 #[derive(Default)]
-pub struct Overlong {
+pub(crate) struct Overlong {
     error: Option<ParseError>,
     start: Vec<u8>,
 }
 
 impl Overlong {
     /// Starts passing over the line at the front of `input`.
-    pub fn begin(&mut self, input: &BytesMut, error: &mailwire_core::Error) {
+    pub(crate) fn begin(&mut self, input: &BytesMut, error: &mailwire_core::Error) {
         let (offset, reason) = match *error {
             mailwire_core::Error::LineTooLong { limit } => (limit, "the line exceeds the limit"),
             mailwire_core::Error::LimitExceeded { what, .. } => (0, what),
@@ -83,7 +83,7 @@ impl Overlong {
     }
 
     /// Whether a line is being passed over, and the message once it is done.
-    pub fn pass(&mut self, input: &mut BytesMut, ended: bool) -> Option<Option<Message>> {
+    pub(crate) fn pass(&mut self, input: &mut BytesMut, ended: bool) -> Option<Option<Message>> {
         let error = self.error?;
         match input.iter().position(|&byte| byte == b'\n') {
             Some(end) => input.advance(end + 1),
@@ -100,7 +100,7 @@ impl Overlong {
 }
 
 /// What is left of `input` at its end is no message.
-pub fn incomplete(input: &mut BytesMut, ended: bool) -> Option<Message> {
+pub(crate) fn incomplete(input: &mut BytesMut, ended: bool) -> Option<Message> {
     if !ended || input.is_empty() {
         return None;
     }
@@ -109,18 +109,18 @@ pub fn incomplete(input: &mut BytesMut, ended: bool) -> Option<Message> {
 }
 
 /// Writes messages.
-pub struct Report<'a, W> {
+pub(crate) struct Report<'a, W> {
     file: String,
     out: &'a mut W,
     summary: &'a mut Summary,
 }
 
 impl<'a, W: Write> Report<'a, W> {
-    pub fn new(file: &Path, out: &'a mut W, summary: &'a mut Summary) -> Self {
+    pub(crate) fn new(file: &Path, out: &'a mut W, summary: &'a mut Summary) -> Self {
         Self { file: file.display().to_string(), out, summary }
     }
 
-    pub fn write(&mut self, side: Side, offset: u64, length: u64, message: Message) -> io::Result<()> {
+    pub(crate) fn write(&mut self, side: Side, offset: u64, length: u64, message: Message) -> io::Result<()> {
         let Message { kind, value, deviations, raw, error } = message;
         self.summary.count(length, &deviations, error.is_some());
         let raw = raw.map(Value::from).or_else(|| unparsed(&value));
@@ -163,12 +163,12 @@ fn unparsed(value: &Value) -> Option<Value> {
 
 /// Counts over all files.
 #[derive(Default)]
-pub struct Summary {
+pub(crate) struct Summary {
     messages: u64,
     bytes: u64,
     deviating: u64,
     deviations: u64,
-    pub errors: u64,
+    pub(crate) errors: u64,
 }
 
 impl Summary {

@@ -16,7 +16,7 @@ use crate::{
     report::{Message, Overlong, incomplete},
 };
 
-pub struct Smtp {
+pub(crate) struct Smtp {
     dialect: Dialect,
     /// Whether the other side is heard too.
     context: bool,
@@ -45,7 +45,7 @@ enum Asked {
 }
 
 impl Smtp {
-    pub fn new(dialect: Dialect, context: bool) -> Self {
+    pub(crate) fn new(dialect: Dialect, context: bool) -> Self {
         Self {
             dialect,
             context,

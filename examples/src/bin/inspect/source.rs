@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use crate::Side;
 
 /// A file, read a piece at a time, with the bytes of each side that wait for an inspector.
-pub struct Source {
+pub(crate) struct Source {
     reader: BufReader<Box<dyn Read>>,
     transcript: bool,
     /// Whose bytes a raw file holds.
@@ -32,7 +32,7 @@ struct Stream {
 
 /// Which bytes of the file a message is.
 #[derive(Default)]
-pub struct Place {
+pub(crate) struct Place {
     /// How many bytes of the stream belong to messages that are reported, and how many were taken.
     reported: u64,
     taken: u64,
@@ -42,12 +42,12 @@ pub struct Place {
 
 impl Place {
     /// The inspector took so many bytes.
-    pub fn taken(&mut self, count: usize) {
+    pub(crate) fn taken(&mut self, count: usize) {
         self.taken += count as u64;
     }
 
     /// The offset in the file and the length of the message that was just completed.
-    pub fn message(&mut self) -> (u64, u64) {
+    pub(crate) fn message(&mut self) -> (u64, u64) {
         while self.pieces.get(1).is_some_and(|next| next.0 <= self.reported) {
             self.pieces.pop_front();
         }
@@ -64,7 +64,7 @@ const PIECE: usize = 64 * 1024;
 
 impl Source {
     /// Opens `path`. It is a transcript if it starts with `C: ` or `S: `.
-    pub fn open(path: &Path, side: Side) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, side: Side) -> io::Result<Self> {
         let file: Box<dyn Read> =
             if path.as_os_str() == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
         let mut reader = BufReader::with_capacity(PIECE, file);
@@ -75,12 +75,12 @@ impl Source {
     }
 
     /// Whether both sides are in the file.
-    pub fn is_transcript(&self) -> bool {
+    pub(crate) fn is_transcript(&self) -> bool {
         self.transcript
     }
 
     /// The bytes of `side` that wait, and where they are from.
-    pub fn input(&mut self, side: Side) -> (&mut BytesMut, &mut Place) {
+    pub(crate) fn input(&mut self, side: Side) -> (&mut BytesMut, &mut Place) {
         let stream = match side {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
@@ -90,7 +90,7 @@ impl Source {
 
     /// Reads a piece. Returns the side that said it, and whether that side has ended; `None` when all
     /// is read.
-    pub fn read_more(&mut self) -> io::Result<Option<(Side, bool)>> {
+    pub(crate) fn read_more(&mut self) -> io::Result<Option<(Side, bool)>> {
         if let Some(ending) = &mut self.ending {
             return Ok(ending.pop().map(|side| (side, true)));
         }

@@ -1,0 +1,157 @@
+//! A mail server in memory.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use mailwire_transport::{
+    Security, imap,
+    memory::Store,
+    pop3,
+    server::Listener,
+    smtp::{self, proto::Host},
+    testing::TestCa,
+    tls::ServerTls,
+};
+use tokio_util::sync::CancellationToken;
+
+/// A mail server in memory: SMTP, LMTP, IMAP and POP3 over one store, for use with any mail client.
+///
+/// What is delivered by SMTP or LMTP to a user, or to user@any.domain, is read by IMAP and POP3. Nothing
+/// outlives the process. Each --listen names a protocol and an address; port 0 is any free port. One line
+/// with protocol and address is printed for each, once it listens. The process ends on SIGINT and
+/// SIGTERM, after its clients have been told.
+///
+/// Protocols: smtp (STARTTLS offered), submission (login needed, STARTTLS), submissions (the same within
+/// TLS), lmtp (in clear, for this machine alone), imap (STARTTLS), imaps, pop3 (STLS), pop3s.
+///
+/// Example:
+///   serve --user anna=secret --listen imap=127.0.0.1:1143 --listen submission=127.0.0.1:1587
+#[derive(Parser)]
+#[command(version, verbatim_doc_comment)]
+struct Arguments {
+    /// A user and the password; may be given several times. Also in MAILWIRE_USERS, separated by commas
+    #[arg(
+        long = "user",
+        value_name = "NAME=PASSWORD",
+        env = "MAILWIRE_USERS",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    users: Vec<String>,
+    /// A protocol and where to listen; may be given several times
+    #[arg(long, value_name = "PROTOCOL=ADDRESS", required = true)]
+    listen: Vec<String>,
+    /// The certificate chain, PEM. Without, one is made for localhost, and its authority is printed
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The certificate's private key, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// The name that the servers call themselves
+    #[arg(long, default_value = "localhost")]
+    name: String,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("serve: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The servers: handles, one for each listener.
+#[derive(Clone)]
+struct Servers {
+    smtp: smtp::Server<Store>,
+    submission: smtp::Server<Store>,
+    lmtp: smtp::Server<Store>,
+    imap: imap::Server<Store>,
+    pop3: pop3::Server<Store>,
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let store = Store::new();
+    for user in &arguments.users {
+        let (name, password) = user.split_once('=').context("a user is given as NAME=PASSWORD")?;
+        store.add_user(name, password)?;
+    }
+    let tls = match (&arguments.cert, &arguments.key) {
+        (Some(cert), Some(key)) => {
+            let read = |path: &PathBuf| {
+                std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+            };
+            ServerTls::from_pem(read(cert)?, read(key)?)?
+        }
+        _ => {
+            let ca = TestCa::new()?;
+            eprint!("{}", ca.root_pem());
+            ca.server_tls(&["localhost", "127.0.0.1", &arguments.name])?
+        }
+    };
+    let name = Host::try_from(arguments.name.as_str())?;
+    let smtp = smtp::Server::new(store.clone(), name);
+    let servers = Servers {
+        submission: smtp.clone().require_authentication(),
+        lmtp: smtp.clone().lmtp(),
+        smtp,
+        imap: imap::Server::new(store.clone()),
+        pop3: pop3::Server::new(store),
+    };
+
+    let shutdown = CancellationToken::new();
+    let mut running = tokio::task::JoinSet::new();
+    for listen in &arguments.listen {
+        let (protocol, address) =
+            listen.split_once('=').context("a listener is given as PROTOCOL=ADDRESS")?;
+        let security = match protocol {
+            "smtp" | "submission" | "imap" | "pop3" => Security::required_starttls(),
+            "submissions" | "imaps" | "pop3s" => Security::implicit_tls(),
+            "lmtp" => Security::plaintext_without_encryption(),
+            _ => bail!("no such protocol: {protocol}"),
+        };
+        let listener = Listener::bind(address, security, Some(tls.clone()))
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+        let address: SocketAddr = listener.local_addr().context("a listener without an address")?;
+        println!("{protocol} {address}");
+        let shutdown = shutdown.clone();
+        let servers = servers.clone();
+        let protocol = protocol.to_owned();
+        running.spawn(async move {
+            match protocol.as_str() {
+                "smtp" => servers.smtp.serve(listener, shutdown).await,
+                "submission" | "submissions" => servers.submission.serve(listener, shutdown).await,
+                "lmtp" => servers.lmtp.serve(listener, shutdown).await,
+                "imap" | "imaps" => servers.imap.serve(listener, shutdown).await,
+                _ => servers.pop3.serve(listener, shutdown).await,
+            }
+        });
+    }
+    tokio::spawn(async move {
+        asked_to_end().await;
+        shutdown.cancel();
+    });
+    while let Some(ended) = running.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+async fn asked_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
