@@ -1,8 +1,9 @@
 //! A mail store in memory that all three servers share: what SMTP or LMTP delivers is read by IMAP
-//! and POP3. It is the [`Authenticator`] of its users, too. For tests, examples and short-lived servers; nothing of it outlives the process.
+//! and POP3. It is the [`Authenticator`] of its users, too. For tests, examples and short-lived
+//! servers; nothing of it outlives the process.
 //!
 //! ```
-//! use mailwire_transport::memory::{Flags, Store};
+//! use mailwire_transport::memory::Store;
 //!
 //! let store = Store::new();
 //! let ada = store.add_user("ada", "secret").unwrap();

@@ -41,6 +41,9 @@ use crate::{
 
 /// An IMAP server. One can serve several ports, which then share its limits.
 ///
+/// The store of the `memory` feature is a service to begin with. What a service of one's own has to
+/// do stands at [`Service`] and [`Session`].
+///
 /// ```no_run
 /// use mailwire_transport::{Result, Security, imap, server::Listener, tls::ServerTls};
 /// use tokio_util::sync::CancellationToken;
