@@ -1,11 +1,14 @@
 //! The POP3 client and the POP3 server, over sockets and pipes.
+#![cfg(feature = "memory")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{
+    fmt::{Debug, Write as _},
     future::Future,
     net::SocketAddr,
     pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -23,14 +26,20 @@ use mailwire_transport::{
     sasl::{Authenticator, Credentials, Identity, Mechanism, SaslError, StoredPassword, Unavailable},
     server::{Listener, ServerLimits},
     testing::TestCa,
-    tls::ClientTls,
+    tls::{ClientTls, ServerTls},
 };
+use rustls::pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
 
 const CLEAR: Security = Security::plaintext_without_encryption();
 
@@ -223,6 +232,14 @@ impl Authenticator for Everyone {
         Ok((token.expose() == b"good").then(|| "ada".to_owned()))
     }
 
+    async fn verify_external(
+        &self,
+        certificates: &[CertificateDer<'static>],
+        _: Option<&str>,
+    ) -> Result<Option<String>, Unavailable> {
+        Ok((!certificates.is_empty()).then(|| "ada".to_owned()))
+    }
+
     async fn anonymous(&self, _: &str) -> Result<Option<String>, Unavailable> {
         Ok(Some("guest".into()))
     }
@@ -295,8 +312,34 @@ async fn logs_in_by_every_mechanism() {
         let offered: Vec<_> = client.capabilities().mechanisms().map(ToString::to_string).collect();
         assert_eq!(offered[0], "SCRAM-SHA-256-PLUS");
         assert!(!offered.contains(&"EXTERNAL".to_owned()), "no certificate was shown");
+        drop(client);
         server.client(by(LoginMethod::UserPass)).await.unwrap();
         server.end().await;
+    }
+}
+
+#[tokio::test]
+async fn logs_in_by_a_certificate() {
+    let ca = TestCa::new().unwrap();
+    let identity = ca.server(&["127.0.0.1"]).unwrap();
+    for security in [Security::implicit_tls(), Security::required_starttls()] {
+        let tls = ServerTls::builder(&identity.chain_pem, &identity.key_pem).unwrap();
+        let tls = tls.client_certificates_optional(ca.root_pem()).unwrap().build().unwrap();
+        let listener = Listener::bind("127.0.0.1:0", security, Some(tls)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let token = shutdown.clone();
+        let task = tokio::spawn(async move { Server::new(Everyone::new()).serve(listener, token).await });
+
+        let client = ca.client("ada").unwrap();
+        let tls = ClientTls::builder().roots_pem(ca.root_pem()).unwrap();
+        let tls = tls.client_certificate_pem(client.chain_pem, client.key_pem).unwrap().build().unwrap();
+        let endpoint = Endpoint::tcp("127.0.0.1", address.port(), security).with_tls(tls);
+        let client = Client::connect(endpoint, &Credentials::external()).await.unwrap();
+        assert!(client.capabilities().mechanisms().any(|mechanism| mechanism.as_bytes() == b"EXTERNAL"));
+        drop(client);
+        shutdown.cancel();
+        task.await.unwrap().unwrap();
     }
 }
 
@@ -338,6 +381,7 @@ async fn nothing_is_shown_in_clear_unless_allowed() {
         config.method = Some(method);
         assert!(matches!(server.client(config).await, Err(Error::Refused(_))));
     }
+    drop(client);
     server.end().await;
 
     let server = Running::start(in_clear(Everyone::new()), CLEAR).await;
@@ -348,6 +392,7 @@ async fn nothing_is_shown_in_clear_unless_allowed() {
     let error = client.quit().await.unwrap_err();
     assert_eq!(error.refused().unwrap().text, "this message stays");
     assert_eq!(client.deletions(), Deletions::Incomplete(1));
+    drop(client);
     server.end().await;
 }
 
@@ -749,6 +794,7 @@ async fn bytes_behind_stls_are_refused_by_the_server() {
         seen.push(stream.read_u8().await.unwrap());
     }
     assert!(String::from_utf8_lossy(&seen).contains("-ERR"), "USER has no place in clear");
+    drop(stream);
     server.end().await;
 }
 
@@ -805,7 +851,7 @@ async fn a_shutdown_tells_clients_and_deletes_nothing() {
     let server = Running::start(Server::new(store.clone()), Security::implicit_tls()).await;
     let mut client = server.client(ada()).await.unwrap();
     client.dele(1).await.unwrap();
-    server.end().await;
+    server.shutdown.cancel();
     let error = client.quit().await.unwrap_err();
     match &error {
         Error::Refused(refused) => assert_eq!(refused.code.as_ref().unwrap(), "SYS/TEMP"),
@@ -813,6 +859,8 @@ async fn a_shutdown_tells_clients_and_deletes_nothing() {
         _ => panic!("{error:?}"),
     }
     assert!(!matches!(client.deletions(), Deletions::Done(_)));
+    drop(client);
+    server.end().await;
     assert_eq!(store.lock_maildrop("ada").unwrap().messages().len(), 1);
 }
 
@@ -829,6 +877,7 @@ async fn a_shutdown_lets_a_message_end() {
     }
     assert_eq!(length, 20 << 20);
     assert!(client.noop().await.is_err());
+    drop(client);
     server.end().await;
 }
 
@@ -838,9 +887,10 @@ async fn connections_are_limited() {
     limits.connections = 1;
     let server = in_clear(store(&[])).limits(limits);
     let server = Running::start(server, CLEAR).await;
-    let _first = server.client(clear()).await.unwrap();
+    let first = server.client(clear()).await.unwrap();
     let error = server.client(clear()).await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
+    drop(first);
     server.end().await;
 }
 
@@ -859,4 +909,76 @@ async fn who_does_not_log_in_is_cut() {
     let said = String::from_utf8(said).unwrap();
     assert!(said.contains("-ERR"), "{said}");
     server.end().await;
+}
+
+/// Everything that is traced, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Visit for Log {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _ = write!(self.0.lock().unwrap(), "{field}={value:?} ");
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        span.record(&mut self.clone());
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        values.record(&mut self.clone());
+    }
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn no_secret_is_shown_or_traced() {
+    let log = Log::default();
+    // For the other tests, too: what is traced is decided once for all threads.
+    tracing::subscriber::set_global_default(log.clone()).unwrap();
+    tracing::callsite::rebuild_interest_cache();
+    let secrets = ["tans", "dGFuc3RhYWY", "HRhbnN0YWFm", "0YW5zdGFhZ"];
+    let mut shown = String::new();
+    let server = in_clear(store(&["x"]));
+    write!(shown, "{server:?}").unwrap();
+    let server = Running::start(server, CLEAR).await;
+    for password in ["secret", "tanstaaf"] {
+        for method in [
+            None,
+            Some(LoginMethod::UserPass),
+            Some(LoginMethod::Sasl(Mechanism::Plain)),
+            Some(LoginMethod::Sasl(Mechanism::Login)),
+        ] {
+            let mut config = clear();
+            config.credentials = Credentials::password("ada", password);
+            config.method = method;
+            write!(shown, "{config:?}").unwrap();
+            match server.client(config).await {
+                Ok(mut client) => {
+                    write!(shown, "{client:?}").unwrap();
+                    client.quit().await.unwrap();
+                }
+                Err(error) => write!(shown, "{error:?} {error}").unwrap(),
+            }
+        }
+    }
+    // Out of step: a password where a command is due.
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"tanstaaf\r\nPASS tanstaaf\r\nAUTH tanstaaf\r\nUSER\r\nQUIT\r\n").await.unwrap();
+    stream.read_to_string(&mut shown).await.unwrap();
+    server.end().await;
+    shown.push_str(&log.0.lock().unwrap());
+    assert!(shown.contains("logged in") && shown.contains("login refused"), "{shown}");
+    for secret in secrets {
+        assert!(!shown.contains(secret), "{shown}");
+    }
 }

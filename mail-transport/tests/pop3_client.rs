@@ -1,4 +1,5 @@
 //! The POP3 client against servers that follow a script.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use mailwire_transport::{
     Endpoint, Error, Result, Security, Stream,
@@ -9,6 +10,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 /// A server that says its lines: `S: ` is sent, `C: ` must come, and then the end.
 async fn play(mut stream: DuplexStream, script: &str) -> String {
+    play_on(&mut stream, script).await
+}
+
+async fn play_on(stream: &mut DuplexStream, script: &str) -> String {
     let mut wrong = String::new();
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(text) = line.strip_prefix("S:") {
@@ -247,4 +252,87 @@ async fn what_is_not_read_is_thrown_away() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn one_bad_line_costs_that_line() {
+    let script = then(
+        "C: LIST\nS: +OK\nS: 1 120\nS: two\nS: 3 -1\nS: .\nC: UIDL\nS: +OK\nS: 1   abc\nS:\nS: .\nC: NOOP\nS: what?\nC: NOOP\nS: +OK\n",
+    );
+    against(clear(), &script, async |mut client| {
+        let list = client.list().await?;
+        let list: Vec<_> = list.iter().map(|scan| (scan.message.get(), scan.octets)).collect();
+        assert_eq!(list, [(1, Some(120)), (3, None)]);
+        assert_eq!(client.uidl().await?.len(), 1);
+        // An answer that is none is not taken for a yes, and disturbs nothing.
+        let error = client.noop().await.unwrap_err();
+        assert!(matches!(error, Error::Protocol(mailwire_core::Error::Unexpected { .. })), "{error:?}");
+        client.noop().await
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_about_another_message_is_none() {
+    let script = then("C: UIDL 2\nS: +OK 3 abc\nC: LIST 2\nS: +OK 3 100\nC: UIDL 2\nS: +OK 2 abc\n");
+    against(clear(), &script, async |mut client| {
+        assert!(client.uidl_one(2).await.is_err());
+        assert!(client.list_one(2).await.is_err());
+        client.uidl_one(2).await
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_is_not_waited_for_for_ever() {
+    for script in ["", "S: +OK\nC: CAPA\n", &then("C: STAT\n"), &then("C: RETR 1\nS: +OK\nS: a\n")] {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let client = async {
+            let endpoint = Endpoint::tcp("test", 110, Security::plaintext_without_encryption());
+            let mut client = Client::over(Stream::other(ours), endpoint, clear()).await?;
+            if script.contains("RETR") {
+                client.retr(1).await?.bytes(100).await.map(drop)
+            } else {
+                client.stat().await.map(drop)
+            }
+        };
+        let silent = async {
+            assert_eq!(play_on(&mut theirs, script).await, "");
+            std::future::pending::<()>().await;
+        };
+        let error = tokio::select! {
+            result = client => result.unwrap_err(),
+            () = silent => unreachable!("it waits for ever"),
+        };
+        assert!(matches!(error, Error::Protocol(mailwire_core::Error::TimedOut { .. })), "{error:?}");
+        assert!(error.is_transient());
+    }
+}
+
+#[tokio::test]
+async fn challenges_that_are_none_are_answered_with_a_cancel() {
+    // A success without a proof of the server.
+    let hello = "S: +OK\nC: CAPA\nS: +OK\nS: SASL SCRAM-SHA-256\nS: .\n";
+    let mut config = clear();
+    config.method = Some(LoginMethod::Sasl(Mechanism::Plain));
+    let plain = "S: +OK\nC: CAPA\nS: -ERR\nC: AUTH PLAIN\nS: +\nC: AGFkYQB0YW5zdGFhZg==\n";
+    let script = format!("{plain}S: + bW9yZQ==\nC: *\nS: -ERR cancelled\n");
+    let error = against(config.clone(), &script, async |_| Ok(())).await.unwrap_err();
+    assert!(matches!(error, Error::Sasl(SaslError::UnexpectedChallenge)), "{error:?}");
+    let script = format!("{plain}S: + not base64!\nC: *\nS: -ERR cancelled\n");
+    let error = against(config, &script, async |_| Ok(())).await.unwrap_err();
+    assert!(matches!(error, Error::Sasl(SaslError::Malformed(_))), "{error:?}");
+    // What SCRAM sends is random: only the answer is looked at.
+    let (ours, mut theirs) = tokio::io::duplex(4096);
+    let server = async {
+        assert_eq!(play_on(&mut theirs, hello).await, "");
+        while theirs.read_u8().await.unwrap() != b'\n' {}
+        theirs.write_all(b"+OK you are in\r\n").await.unwrap();
+    };
+    let endpoint = Endpoint::tcp("test", 110, Security::plaintext_without_encryption());
+    let (result, ()) = tokio::join!(Client::over(Stream::other(ours), endpoint, ada()), server);
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::Sasl(SaslError::ServerNotVerified)), "{error:?}");
 }

@@ -2,7 +2,7 @@
 
 use mailwire_core::{Connection as _, SaslStep, Secret, Text};
 use mailwire_pop3::{
-    ApopDigest, Command, Password, UserName,
+    ApopDigest, Command, Password, ResponseCode, UserName,
     client::{Connection, Event},
 };
 use md5::{Digest, Md5};
@@ -19,7 +19,7 @@ pub(super) async fn greet(session: &mut Session<Connection>) -> Result<()> {
     loop {
         match session.next().await? {
             Some(Event::Greeting { greeting, .. }) if !greeting.ok => {
-                let code = greeting.code.as_ref().map(|code| code.as_text());
+                let code = greeting.code.as_ref().map(ResponseCode::as_text);
                 return Err(refused("the connection", code, &greeting.text).into());
             }
             Some(Event::Capabilities(_)) | None => return Ok(()),

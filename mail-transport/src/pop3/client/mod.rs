@@ -37,7 +37,7 @@ mod login;
 
 use mailwire_core::{Channel, SendError, Text, Ticket};
 use mailwire_pop3::{
-    Capabilities, Command, Follows, Listing, MessageNumber, Reply,
+    Capabilities, Command, Follows, Listing, MessageNumber, Reply, ResponseCode,
     client::{Connection, Deletions, Event},
     reply::{DropListing, ScanListing, UniqueIdListing},
     types::{Keyword, LineText, ReplyText},
@@ -387,7 +387,7 @@ async fn answer(session: &mut Session<Connection>, name: &'static str, ticket: T
 fn accept(name: &'static str, reply: Reply) -> Result<Reply> {
     match reply {
         Reply::Err { code, text } => {
-            Err(refused(name, code.as_ref().map(|code| code.as_text()), &text).into())
+            Err(refused(name, code.as_ref().map(ResponseCode::as_text), &text).into())
         }
         reply => Ok(reply),
     }

@@ -100,7 +100,6 @@ use crate::{
 };
 
 /// A POP3 server. Clones share their limits: use one for all ports.
-#[derive(Debug)]
 #[must_use]
 pub struct Server<S> {
     service: Arc<S>,
@@ -122,6 +121,13 @@ impl<S> Clone for Server<S> {
             settings: self.settings.clone(),
             acceptor: self.acceptor.clone(),
         }
+    }
+}
+
+/// Shows nothing of the application.
+impl<S> std::fmt::Debug for Server<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 

@@ -139,8 +139,9 @@ impl<S: Service> Session<'_, S> {
                 tracing::debug!(%error, "a line that cannot be read");
                 Ok(())
             }
-            Event::Refused { keyword, reason } => {
-                tracing::debug!(%keyword, reason, "refused");
+            // Not its name: a line out of step can be a password.
+            Event::Refused { reason, .. } => {
+                tracing::debug!(reason, "refused");
                 Ok(())
             }
             _ => Ok(()),
@@ -150,7 +151,7 @@ impl<S: Service> Session<'_, S> {
     async fn auth_step(&mut self, ticket: Ticket, step: Result<ServerStep, No>) -> Result<()> {
         match step {
             Ok(ServerStep::Challenge(data)) => {
-                return Ok(self.driver.connection_mut().send_auth(SaslStep::Data(data))?);
+                Ok(self.driver.connection_mut().send_auth(SaslStep::Data(data))?)
             }
             Ok(ServerStep::Success(identity)) => self.logged_in(ticket, Ok(identity)).await,
             Ok(ServerStep::Unavailable) => self.logged_in(ticket, Err(No::unavailable())).await,
