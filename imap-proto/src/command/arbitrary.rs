@@ -7,9 +7,9 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use mailwire_core::Secret;
 
 use super::{
-    AString, Append, AppendData, Authenticate, Command, Copy, Fetch, FetchItem, FetchItems, List, ListReturn,
-    ListSelection, Login, OtherCommand, Request, Search, SearchKey, SearchReturn, Select, StatusItem, Store,
-    StoreAction,
+    AString, Append, AppendData, Authenticate, Command, Copy, Fetch, FetchItem, FetchItems, List,
+    ListPatterns, ListReturn, ListSelection, Login, OtherCommand, Request, Search, SearchKey, SearchReturn,
+    Select, StatusItem, Store, StoreAction,
 };
 use crate::capability::Capability;
 use crate::types::{
@@ -266,7 +266,7 @@ fn list(u: &mut Unstructured<'_>) -> Result<List> {
     Ok(List {
         selection: maybe(u, |u| some(u, selection))?.unwrap_or_default(),
         reference: mailbox(u)?,
-        patterns: some(u, pattern)?,
+        patterns: ListPatterns::new(pattern(u)?, maybe(u, |u| some(u, pattern))?.unwrap_or_default()),
         returns: maybe(u, |u| some(u, returns))?.unwrap_or_default(),
     })
 }

@@ -3,7 +3,7 @@
 use mailwire_core::{Invalid, ParseError, Secret, sasl};
 
 use super::{AString, encode::Encoder, parse::read_atom};
-use crate::types::{Atom, Reader, read_astring};
+use crate::types::{Atom, Reader};
 
 /// `AUTHENTICATE` (RFC 9051 section 6.2.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,9 +92,8 @@ impl Login {
         r.space()?;
         let user = AString::read(r)?;
         r.space()?;
-        let start = r.offset();
-        let password = read_astring(r)?;
-        Self::new(user, password.as_bytes()).map_err(|_| ParseError::new(start, "a line end in an argument"))
+        let password = AString::read(r)?;
+        Ok(Self { user, password: Secret::from(password.as_bytes()) })
     }
 
     pub(super) fn write(&self, e: &mut Encoder<'_>) {

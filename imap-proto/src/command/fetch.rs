@@ -5,7 +5,10 @@ use core::num::NonZeroU32;
 
 use mailwire_core::ParseError;
 
-use super::encode::Encoder;
+use super::{
+    encode::Encoder,
+    name::{known, name as name_key},
+};
 use crate::types::{Atom, Partial, Reader, Section, SequenceSet, chars};
 
 /// `FETCH` and `UID FETCH` (RFC 9051 section 6.4.5).
@@ -139,7 +142,7 @@ impl From<Vec<FetchItem>> for FetchItems {
 impl FetchItems {
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         if r.eat(b'(') {
-            let mut items = Vec::with_capacity(4);
+            let mut items = Vec::with_capacity(6);
             r.items(|r| {
                 items.push(FetchItem::read(r)?);
                 Ok(())
@@ -174,26 +177,22 @@ impl FetchItem {
         let start = r.offset();
         // `[` is an ATOM-CHAR, but ends the name of an item.
         let name = r.take_while(|byte| byte != b'[' && chars::is(byte, chars::ATOM));
-        let mut upper = [0u8; 16];
-        let Some(upper) = super::parse::uppercase(name, &mut upper) else {
-            return Self::other(r, start);
-        };
-        Ok(match upper {
-            b"FLAGS" => Self::Flags,
-            b"UID" => Self::Uid,
-            b"ENVELOPE" => Self::Envelope,
-            b"INTERNALDATE" => Self::InternalDate,
-            b"RFC822.SIZE" => Self::Rfc822Size,
-            b"BODYSTRUCTURE" => Self::BodyStructure,
-            b"BODY" if r.peek() == Some(b'[') => Self::section(r, false)?,
-            b"BODY.PEEK" if r.peek() == Some(b'[') => Self::section(r, true)?,
-            b"BODY" => Self::Body,
-            b"RFC822" => Self::Rfc822,
-            b"RFC822.HEADER" => Self::Rfc822Header,
-            b"RFC822.TEXT" => Self::Rfc822Text,
-            b"BINARY" => Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: false },
-            b"BINARY.PEEK" => Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: true },
-            b"BINARY.SIZE" => Self::BinarySize { part: read_part(r)? },
+        Ok(match name_key(name) {
+            names::FLAGS => Self::Flags,
+            names::UID => Self::Uid,
+            names::ENVELOPE => Self::Envelope,
+            names::INTERNALDATE => Self::InternalDate,
+            names::RFC822_SIZE => Self::Rfc822Size,
+            names::BODYSTRUCTURE => Self::BodyStructure,
+            names::BODY if r.peek() == Some(b'[') => Self::section(r, false)?,
+            names::BODY_PEEK if r.peek() == Some(b'[') => Self::section(r, true)?,
+            names::BODY => Self::Body,
+            names::RFC822 => Self::Rfc822,
+            names::RFC822_HEADER => Self::Rfc822Header,
+            names::RFC822_TEXT => Self::Rfc822Text,
+            names::BINARY => Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: false },
+            names::BINARY_PEEK => Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: true },
+            names::BINARY_SIZE => Self::BinarySize { part: read_part(r)? },
             _ => return Self::other(r, start),
         })
     }
@@ -272,4 +271,24 @@ fn write_partial(e: &mut Encoder<'_>, partial: Option<Partial>) {
     if let Some(partial) = partial {
         partial.write(e.out);
     }
+}
+
+/// The names that are known here.
+mod names {
+    use super::known;
+
+    pub(super) const BINARY: u128 = known("BINARY");
+    pub(super) const BINARY_PEEK: u128 = known("BINARY.PEEK");
+    pub(super) const BINARY_SIZE: u128 = known("BINARY.SIZE");
+    pub(super) const BODY: u128 = known("BODY");
+    pub(super) const BODY_PEEK: u128 = known("BODY.PEEK");
+    pub(super) const BODYSTRUCTURE: u128 = known("BODYSTRUCTURE");
+    pub(super) const ENVELOPE: u128 = known("ENVELOPE");
+    pub(super) const FLAGS: u128 = known("FLAGS");
+    pub(super) const INTERNALDATE: u128 = known("INTERNALDATE");
+    pub(super) const RFC822: u128 = known("RFC822");
+    pub(super) const RFC822_HEADER: u128 = known("RFC822.HEADER");
+    pub(super) const RFC822_SIZE: u128 = known("RFC822.SIZE");
+    pub(super) const RFC822_TEXT: u128 = known("RFC822.TEXT");
+    pub(super) const UID: u128 = known("UID");
 }

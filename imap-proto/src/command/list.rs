@@ -15,10 +15,65 @@ pub struct List {
     pub selection: Vec<ListSelection>,
     /// Where the patterns begin.
     pub reference: MailboxName,
-    /// What is asked for, at least one.
-    pub patterns: Vec<ListPattern>,
+    /// What is asked for.
+    pub patterns: ListPatterns,
     /// What is to be told of each.
     pub returns: Vec<ListReturn>,
+}
+
+/// One pattern or more.
+///
+/// ```
+/// use mailwire_imap::command::ListPatterns;
+/// use mailwire_imap::types::ListPattern;
+///
+/// let patterns = ListPatterns::from(ListPattern::ALL);
+/// assert_eq!(patterns[..], [ListPattern::ALL]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPatterns(Repr);
+
+/// The usual one pattern costs no memory of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Repr {
+    One([ListPattern; 1]),
+    /// More than one.
+    Many(Vec<ListPattern>),
+}
+
+impl ListPatterns {
+    /// `first` and `more`.
+    #[must_use]
+    pub fn new(first: ListPattern, more: impl IntoIterator<Item = ListPattern>) -> Self {
+        let mut more = more.into_iter();
+        match more.next() {
+            None => Self(Repr::One([first])),
+            Some(second) => Self(Repr::Many([first, second].into_iter().chain(more).collect())),
+        }
+    }
+}
+
+impl From<ListPattern> for ListPatterns {
+    fn from(pattern: ListPattern) -> Self {
+        Self(Repr::One([pattern]))
+    }
+}
+
+impl core::ops::Deref for ListPatterns {
+    type Target = [ListPattern];
+    fn deref(&self) -> &[ListPattern] {
+        match &self.0 {
+            Repr::One(one) => one,
+            Repr::Many(many) => many,
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for ListPatterns {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
 }
 
 /// Which mailboxes LIST selects.
@@ -59,7 +114,7 @@ impl List {
     /// Mailboxes like `pattern`.
     #[must_use]
     pub fn new(reference: MailboxName, pattern: ListPattern) -> Self {
-        Self { selection: Vec::new(), reference, patterns: alloc::vec![pattern], returns: Vec::new() }
+        Self { selection: Vec::new(), reference, patterns: pattern.into(), returns: Vec::new() }
     }
 
     /// ```text
@@ -80,19 +135,7 @@ impl List {
         }
         let reference = MailboxName::read(r)?;
         r.space()?;
-        let mut patterns = Vec::with_capacity(1);
-        let start = r.offset();
-        if r.eat(b'(') {
-            r.items(|r| {
-                patterns.push(ListPattern::read(r)?);
-                Ok(())
-            })?;
-        } else {
-            patterns.push(ListPattern::read(r)?);
-        }
-        if patterns.is_empty() {
-            return Err(ParseError::new(start, "an empty list of patterns"));
-        }
+        let patterns = if r.peek() == Some(b'(') { read_patterns(r)? } else { ListPattern::read(r)?.into() };
         let mut returns = Vec::new();
         if r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte != b' ') {
             r.skip(1);
@@ -116,7 +159,7 @@ impl List {
         }
         e.mailbox(&self.reference);
         e.put(b" ");
-        match self.patterns.as_slice() {
+        match &*self.patterns {
             [pattern] => e.pattern(pattern),
             patterns => {
                 e.put(b"(");
@@ -130,6 +173,19 @@ impl List {
             e.put(b")");
         }
     }
+}
+
+fn read_patterns(r: &mut Reader<'_>) -> Result<ListPatterns, ParseError> {
+    let start = r.offset();
+    r.skip(1);
+    let mut patterns = Vec::new();
+    r.items(|r| {
+        patterns.push(ListPattern::read(r)?);
+        Ok(())
+    })?;
+    let mut patterns = patterns.into_iter();
+    let first = patterns.next().ok_or(ParseError::new(start, "an empty list of patterns"))?;
+    Ok(ListPatterns::new(first, patterns))
 }
 
 impl ListSelection {

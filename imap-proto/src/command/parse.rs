@@ -8,6 +8,7 @@ use mailwire_core::{ParseError, Parsed};
 use super::{
     AString, Append, Authenticate, Command, Copy, Fetch, List, Login, OtherCommand, Request, Search, Select,
     StatusItem, Store,
+    name::{known, name as name_key},
 };
 use crate::{
     capability::Capability,
@@ -49,16 +50,6 @@ fn read_tag(r: &mut Reader<'_>) -> Result<Tag, ParseError> {
     r.text_class(chars::TAG, "expected a tag").map(Tag::unchecked)
 }
 
-/// Writes `name` in upper case into `room`, if it fits.
-#[inline]
-pub(super) fn uppercase<'b>(name: &[u8], room: &'b mut [u8; 16]) -> Option<&'b [u8]> {
-    let upper = room.get_mut(..name.len())?;
-    for (to, from) in upper.iter_mut().zip(name) {
-        *to = from.to_ascii_uppercase();
-    }
-    Some(upper)
-}
-
 /// ```text
 /// command        = tag SP (command-any / command-auth / command-nonauth / command-select) CRLF
 /// command-any    = "CAPABILITY" / "LOGOUT" / "NOOP"
@@ -73,50 +64,49 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
     if name.is_empty() {
         return Err(r.error("expected a command"));
     }
-    let mut upper = [0u8; 16];
-    Ok(match uppercase(name, &mut upper).unwrap_or_default() {
-        b"UID" => return read_uid(r),
-        b"FETCH" => Command::Fetch(Fetch::read(r, false)?),
-        b"STORE" => Command::Store(Store::read(r, false)?),
-        b"SEARCH" => Command::Search(Search::read(r, false)?),
-        b"COPY" => Command::Copy(Copy::read(r, false)?),
-        b"MOVE" => Command::Move(Copy::read(r, false)?),
-        b"NOOP" => Command::Noop,
-        b"IDLE" => Command::Idle,
-        b"SELECT" => Command::Select(Select::read(r)?),
-        b"EXAMINE" => Command::Examine(Select::read(r)?),
-        b"LIST" => Command::List(List::read(r)?),
-        b"STATUS" => {
+    Ok(match name_key(name) {
+        names::UID => return read_uid(r),
+        names::FETCH => Command::Fetch(Fetch::read(r, false)?),
+        names::STORE => Command::Store(Store::read(r, false)?),
+        names::SEARCH => Command::Search(Search::read(r, false)?),
+        names::COPY => Command::Copy(Copy::read(r, false)?),
+        names::MOVE => Command::Move(Copy::read(r, false)?),
+        names::NOOP => Command::Noop,
+        names::IDLE => Command::Idle,
+        names::SELECT => Command::Select(Select::read(r)?),
+        names::EXAMINE => Command::Examine(Select::read(r)?),
+        names::LIST => Command::List(List::read(r)?),
+        names::STATUS => {
             let mailbox = mailbox(r)?;
             r.space()?;
             Command::Status { mailbox, items: StatusItem::read_list(r)? }
         }
-        b"APPEND" => Command::Append(Append::read(r)?),
-        b"CAPABILITY" => Command::Capability,
-        b"LOGIN" => Command::Login(Login::read(r)?),
-        b"AUTHENTICATE" => Command::Authenticate(Authenticate::read(r)?),
-        b"STARTTLS" => Command::StartTls,
-        b"LOGOUT" => Command::Logout,
-        b"ENABLE" => Command::Enable(read_enable(r)?),
-        b"CREATE" => Command::Create(mailbox(r)?),
-        b"DELETE" => Command::Delete(mailbox(r)?),
-        b"RENAME" => {
+        names::APPEND => Command::Append(Append::read(r)?),
+        names::CAPABILITY => Command::Capability,
+        names::LOGIN => Command::Login(Login::read(r)?),
+        names::AUTHENTICATE => Command::Authenticate(Authenticate::read(r)?),
+        names::STARTTLS => Command::StartTls,
+        names::LOGOUT => Command::Logout,
+        names::ENABLE => Command::Enable(read_enable(r)?),
+        names::CREATE => Command::Create(mailbox(r)?),
+        names::DELETE => Command::Delete(mailbox(r)?),
+        names::RENAME => {
             let from = mailbox(r)?;
             Command::Rename { from, to: mailbox(r)? }
         }
-        b"SUBSCRIBE" => Command::Subscribe(mailbox(r)?),
-        b"UNSUBSCRIBE" => Command::Unsubscribe(mailbox(r)?),
-        b"LSUB" => {
+        names::SUBSCRIBE => Command::Subscribe(mailbox(r)?),
+        names::UNSUBSCRIBE => Command::Unsubscribe(mailbox(r)?),
+        names::LSUB => {
             let reference = mailbox(r)?;
             r.space()?;
             Command::Lsub { reference, pattern: ListPattern::read(r)? }
         }
-        b"NAMESPACE" => Command::Namespace,
-        b"CHECK" => Command::Check,
-        b"CLOSE" => Command::Close,
-        b"UNSELECT" => Command::Unselect,
-        b"EXPUNGE" => Command::Expunge,
-        b"ID" => Command::Id(read_id(r)?),
+        names::NAMESPACE => Command::Namespace,
+        names::CHECK => Command::Check,
+        names::CLOSE => Command::Close,
+        names::UNSELECT => Command::Unselect,
+        names::EXPUNGE => Command::Expunge,
+        names::ID => Command::Id(read_id(r)?),
         _ => {
             let name = Atom::unchecked(r.text_from(start));
             r.eat(b' ');
@@ -133,14 +123,13 @@ fn read_uid(r: &mut Reader<'_>) -> Result<Command, ParseError> {
     r.space()?;
     let start = r.offset();
     let name = r.take_class(chars::ATOM);
-    let mut upper = [0u8; 16];
-    Ok(match uppercase(name, &mut upper).unwrap_or_default() {
-        b"FETCH" => Command::Fetch(Fetch::read(r, true)?),
-        b"STORE" => Command::Store(Store::read(r, true)?),
-        b"SEARCH" => Command::Search(Search::read(r, true)?),
-        b"COPY" => Command::Copy(Copy::read(r, true)?),
-        b"MOVE" => Command::Move(Copy::read(r, true)?),
-        b"EXPUNGE" => {
+    Ok(match name_key(name) {
+        names::FETCH => Command::Fetch(Fetch::read(r, true)?),
+        names::STORE => Command::Store(Store::read(r, true)?),
+        names::SEARCH => Command::Search(Search::read(r, true)?),
+        names::COPY => Command::Copy(Copy::read(r, true)?),
+        names::MOVE => Command::Move(Copy::read(r, true)?),
+        names::EXPUNGE => {
             r.space()?;
             Command::UidExpunge(SequenceSet::read(r)?)
         }
@@ -243,4 +232,41 @@ pub(crate) fn append_announces_message(arguments: &[u8]) -> bool {
         _ => arguments.iter().position(|&byte| byte == b' ').and_then(|end| arguments.get(end..)),
     };
     after.is_some_and(|after| !after.is_empty())
+}
+
+/// The names that are known here.
+mod names {
+    use super::known;
+
+    pub(super) const APPEND: u128 = known("APPEND");
+    pub(super) const AUTHENTICATE: u128 = known("AUTHENTICATE");
+    pub(super) const CAPABILITY: u128 = known("CAPABILITY");
+    pub(super) const CHECK: u128 = known("CHECK");
+    pub(super) const CLOSE: u128 = known("CLOSE");
+    pub(super) const COPY: u128 = known("COPY");
+    pub(super) const CREATE: u128 = known("CREATE");
+    pub(super) const DELETE: u128 = known("DELETE");
+    pub(super) const ENABLE: u128 = known("ENABLE");
+    pub(super) const EXAMINE: u128 = known("EXAMINE");
+    pub(super) const EXPUNGE: u128 = known("EXPUNGE");
+    pub(super) const FETCH: u128 = known("FETCH");
+    pub(super) const ID: u128 = known("ID");
+    pub(super) const IDLE: u128 = known("IDLE");
+    pub(super) const LIST: u128 = known("LIST");
+    pub(super) const LOGIN: u128 = known("LOGIN");
+    pub(super) const LOGOUT: u128 = known("LOGOUT");
+    pub(super) const LSUB: u128 = known("LSUB");
+    pub(super) const MOVE: u128 = known("MOVE");
+    pub(super) const NAMESPACE: u128 = known("NAMESPACE");
+    pub(super) const NOOP: u128 = known("NOOP");
+    pub(super) const RENAME: u128 = known("RENAME");
+    pub(super) const SEARCH: u128 = known("SEARCH");
+    pub(super) const SELECT: u128 = known("SELECT");
+    pub(super) const STARTTLS: u128 = known("STARTTLS");
+    pub(super) const STATUS: u128 = known("STATUS");
+    pub(super) const STORE: u128 = known("STORE");
+    pub(super) const SUBSCRIBE: u128 = known("SUBSCRIBE");
+    pub(super) const UID: u128 = known("UID");
+    pub(super) const UNSELECT: u128 = known("UNSELECT");
+    pub(super) const UNSUBSCRIBE: u128 = known("UNSUBSCRIBE");
 }

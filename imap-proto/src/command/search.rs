@@ -4,7 +4,12 @@ use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::ParseError;
 
-use super::{AString, encode::Encoder, parse::read_atom};
+use super::{
+    AString,
+    encode::Encoder,
+    name::{known, name as name_key},
+    parse::read_atom,
+};
 use crate::types::{Atom, Date, Reader, SequenceSet, chars};
 
 /// `SEARCH` and `UID SEARCH` (RFC 9051 section 6.4.4).
@@ -276,47 +281,46 @@ impl SearchKey {
     fn read_leaf(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         let name = r.take_class(chars::ATOM);
-        let mut upper = [0u8; 16];
-        Ok(match super::parse::uppercase(name, &mut upper).unwrap_or_default() {
-            b"ALL" => Self::All,
-            b"ANSWERED" => Self::Answered,
-            b"BCC" => Self::Bcc(text(r)?),
-            b"BEFORE" => Self::Before(date(r)?),
-            b"BODY" => Self::Body(text(r)?),
-            b"CC" => Self::Cc(text(r)?),
-            b"DELETED" => Self::Deleted,
-            b"DRAFT" => Self::Draft,
-            b"FLAGGED" => Self::Flagged,
-            b"FROM" => Self::From(text(r)?),
-            b"HEADER" => {
+        Ok(match name_key(name) {
+            names::ALL => Self::All,
+            names::ANSWERED => Self::Answered,
+            names::BCC => Self::Bcc(text(r)?),
+            names::BEFORE => Self::Before(date(r)?),
+            names::BODY => Self::Body(text(r)?),
+            names::CC => Self::Cc(text(r)?),
+            names::DELETED => Self::Deleted,
+            names::DRAFT => Self::Draft,
+            names::FLAGGED => Self::Flagged,
+            names::FROM => Self::From(text(r)?),
+            names::HEADER => {
                 let field = text(r)?;
                 Self::Header(field, text(r)?)
             }
-            b"KEYWORD" => Self::Keyword(keyword(r)?),
-            b"LARGER" => Self::Larger(size(r)?),
-            b"NEW" => Self::New,
-            b"OLD" => Self::Old,
-            b"ON" => Self::On(date(r)?),
-            b"RECENT" => Self::Recent,
-            b"SEEN" => Self::Seen,
-            b"SENTBEFORE" => Self::SentBefore(date(r)?),
-            b"SENTON" => Self::SentOn(date(r)?),
-            b"SENTSINCE" => Self::SentSince(date(r)?),
-            b"SINCE" => Self::Since(date(r)?),
-            b"SMALLER" => Self::Smaller(size(r)?),
-            b"SUBJECT" => Self::Subject(text(r)?),
-            b"TEXT" => Self::Text(text(r)?),
-            b"TO" => Self::To(text(r)?),
-            b"UID" => {
+            names::KEYWORD => Self::Keyword(keyword(r)?),
+            names::LARGER => Self::Larger(size(r)?),
+            names::NEW => Self::New,
+            names::OLD => Self::Old,
+            names::ON => Self::On(date(r)?),
+            names::RECENT => Self::Recent,
+            names::SEEN => Self::Seen,
+            names::SENTBEFORE => Self::SentBefore(date(r)?),
+            names::SENTON => Self::SentOn(date(r)?),
+            names::SENTSINCE => Self::SentSince(date(r)?),
+            names::SINCE => Self::Since(date(r)?),
+            names::SMALLER => Self::Smaller(size(r)?),
+            names::SUBJECT => Self::Subject(text(r)?),
+            names::TEXT => Self::Text(text(r)?),
+            names::TO => Self::To(text(r)?),
+            names::UID => {
                 r.space()?;
                 Self::Uid(SequenceSet::read(r)?)
             }
-            b"UNANSWERED" => Self::Unanswered,
-            b"UNDELETED" => Self::Undeleted,
-            b"UNDRAFT" => Self::Undraft,
-            b"UNFLAGGED" => Self::Unflagged,
-            b"UNKEYWORD" => Self::Unkeyword(keyword(r)?),
-            b"UNSEEN" => Self::Unseen,
+            names::UNANSWERED => Self::Unanswered,
+            names::UNDELETED => Self::Undeleted,
+            names::UNDRAFT => Self::Undraft,
+            names::UNFLAGGED => Self::Unflagged,
+            names::UNKEYWORD => Self::Unkeyword(keyword(r)?),
+            names::UNSEEN => Self::Unseen,
             _ => return Err(ParseError::new(start, "not a search key")),
         })
     }
@@ -458,4 +462,43 @@ fn write_date(e: &mut Encoder<'_>, name: &[u8], date: Date) {
 fn write_size(e: &mut Encoder<'_>, name: &[u8], size: u64) {
     e.put(name);
     e.number(size.min(i64::MAX as u64));
+}
+
+/// The names that are known here.
+mod names {
+    use super::known;
+
+    pub(super) const ALL: u128 = known("ALL");
+    pub(super) const ANSWERED: u128 = known("ANSWERED");
+    pub(super) const BCC: u128 = known("BCC");
+    pub(super) const BEFORE: u128 = known("BEFORE");
+    pub(super) const BODY: u128 = known("BODY");
+    pub(super) const CC: u128 = known("CC");
+    pub(super) const DELETED: u128 = known("DELETED");
+    pub(super) const DRAFT: u128 = known("DRAFT");
+    pub(super) const FLAGGED: u128 = known("FLAGGED");
+    pub(super) const FROM: u128 = known("FROM");
+    pub(super) const HEADER: u128 = known("HEADER");
+    pub(super) const KEYWORD: u128 = known("KEYWORD");
+    pub(super) const LARGER: u128 = known("LARGER");
+    pub(super) const NEW: u128 = known("NEW");
+    pub(super) const OLD: u128 = known("OLD");
+    pub(super) const ON: u128 = known("ON");
+    pub(super) const RECENT: u128 = known("RECENT");
+    pub(super) const SEEN: u128 = known("SEEN");
+    pub(super) const SENTBEFORE: u128 = known("SENTBEFORE");
+    pub(super) const SENTON: u128 = known("SENTON");
+    pub(super) const SENTSINCE: u128 = known("SENTSINCE");
+    pub(super) const SINCE: u128 = known("SINCE");
+    pub(super) const SMALLER: u128 = known("SMALLER");
+    pub(super) const SUBJECT: u128 = known("SUBJECT");
+    pub(super) const TEXT: u128 = known("TEXT");
+    pub(super) const TO: u128 = known("TO");
+    pub(super) const UID: u128 = known("UID");
+    pub(super) const UNANSWERED: u128 = known("UNANSWERED");
+    pub(super) const UNDELETED: u128 = known("UNDELETED");
+    pub(super) const UNDRAFT: u128 = known("UNDRAFT");
+    pub(super) const UNFLAGGED: u128 = known("UNFLAGGED");
+    pub(super) const UNKEYWORD: u128 = known("UNKEYWORD");
+    pub(super) const UNSEEN: u128 = known("UNSEEN");
 }

@@ -41,6 +41,10 @@ impl AString {
     /// ```
     #[inline]
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        // Only a literal can hold what must not be here.
+        if !matches!(r.peek(), Some(b'{' | b'~')) {
+            return read_astring(r).map(|string| Self::unchecked(string.into_text()));
+        }
         let start = r.offset();
         Self::new(read_astring(r)?.into_text())
             .map_err(|_| ParseError::new(start, "a line end in an argument"))

@@ -110,6 +110,10 @@ impl MailboxName {
     /// mailbox = "INBOX" / astring
     /// ```
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        // Only a literal can hold what must not be here.
+        if !matches!(r.peek(), Some(b'{' | b'~')) {
+            return read_astring(r).map(|name| Self::canonical(name.into_text()));
+        }
         let start = r.offset();
         let name = read_astring(r)?;
         Self::from_wire(name.into_text()).map_err(|_| ParseError::new(start, "a line end in a mailbox name"))
@@ -191,22 +195,26 @@ impl ListPattern {
     /// ```
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
-        let pattern = match r.peek() {
-            Some(b'"' | b'{') => super::string::read_string(r)?.into_text(),
-            _ => {
-                let start = r.offset();
-                r.take_class(super::chars::LIST);
-                if r.peek().is_some_and(|byte| super::chars::is(byte, super::chars::WORD)) {
-                    r.deviate("odd-character-in-atom")?;
-                    r.take_class(super::chars::WORD);
-                }
-                if r.offset() == start {
-                    return Err(r.error("expected a mailbox pattern"));
-                }
-                r.text_from(start)
+        match r.peek() {
+            Some(b'"') => return super::string::read_string(r).map(|pattern| Self(pattern.into_text())),
+            // Only a literal can hold what must not be here.
+            Some(b'{') => {
+                let pattern = super::string::read_string(r)?.into_text();
+                return Self::from_wire(pattern)
+                    .map_err(|_| ParseError::new(start, "a line end in a mailbox pattern"));
             }
-        };
-        Self::from_wire(pattern).map_err(|_| ParseError::new(start, "a line end in a mailbox pattern"))
+            _ => {}
+        }
+        r.take_class(super::chars::LIST);
+        if r.peek().is_some_and(|byte| super::chars::is(byte, super::chars::WORD)) {
+            r.deviate("odd-character-in-atom")?;
+            r.take_class(super::chars::WORD);
+        }
+        if r.offset() == start {
+            Err(r.error("expected a mailbox pattern"))
+        } else {
+            Ok(Self(r.text_from(start)))
+        }
     }
 }
 
