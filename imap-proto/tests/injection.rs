@@ -139,6 +139,11 @@ fn no_secret_is_shown() {
         format!("a login fred \"{secret}"),
         format!("a AUTHENTICATE PLAIN !{base64}"),
         format!("a AUTHENTICATE X {base64}"),
+        format!("LOGIN fred {secret}"),
+        format!("a  LOGIN fred {secret}"),
+        format!("a UID LOGIN fred {secret}"),
+        base64.to_owned(),
+        secret.to_owned(),
         format!("a AUTHENTICATE PLAIN {base64}"),
     ] {
         let found = feed(&mut server, format!("{line}\r\n").as_bytes());

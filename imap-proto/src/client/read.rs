@@ -273,8 +273,6 @@ impl Connection {
             return Err(Error::UnsolicitedReply { what: "a continuation before its command was sent" });
         }
         let ticket = active.ticket;
-        // What belongs to an authentication is not shown.
-        let bytes = if active.kind == Kind::Login { bytes.slice(..1.min(bytes.len())) } else { bytes };
         match &mut self.unfinished {
             Some(Unfinished::Parts { .. }) => self.continue_parts(),
             Some(Unfinished::Idle(idle)) if !idle.begun => {
@@ -386,6 +384,9 @@ impl Connection {
         if self.is_out_of_place() {
             return Ok(());
         }
+        // What belongs to an authentication is not shown.
+        let secret = bytes.starts_with(b"+") && self.active.iter().any(|active| active.kind == Kind::Login);
+        let bytes = if secret { bytes.slice(..1) } else { bytes };
         self.events.push_back(Event::Malformed {
             ticket: active.and_then(|active| active.ticket),
             bytes,

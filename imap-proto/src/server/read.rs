@@ -145,17 +145,7 @@ impl Connection {
     fn refuse(&mut self, bytes: Bytes, refusal: &Refusal) -> Result<(), Error> {
         let head = parse_head(&bytes);
         self.tagged(head.map_or(b"*", |head| head.tag), &refusal.status);
-        let bytes = match head {
-            // The arguments may be a password.
-            Some(head)
-                if [&b"LOGIN"[..], b"AUTHENTICATE"]
-                    .iter()
-                    .any(|name| head.name.eq_ignore_ascii_case(name)) =>
-            {
-                bytes.slice(..bytes.len().saturating_sub(head.rest.len()))
-            }
-            _ => bytes,
-        };
+        let bytes = without_secrets(bytes);
         self.events.push_back(Event::Malformed { bytes, error: refusal.error });
         self.session.bad_commands += 1;
         let limit = self.config.limits.bad_commands;
@@ -437,4 +427,21 @@ impl Connection {
 
 fn privacy_required() -> Refusal {
     Refusal::no(Code::PrivacyRequired, "TLS is needed first")
+}
+
+/// What may be shown of a command that was refused: nothing behind LOGIN or AUTHENTICATE, wherever
+/// they stand, and nothing of a single word, which can be a step of an exchange that was refused
+/// before.
+fn without_secrets(bytes: Bytes) -> Bytes {
+    let mut end = 0;
+    let mut words = 0;
+    for word in bytes.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).take(8) {
+        end += word.len();
+        if [&b"LOGIN"[..], b"AUTHENTICATE"].iter().any(|name| word.eq_ignore_ascii_case(name)) {
+            return bytes.slice(..end.min(bytes.len()));
+        }
+        end += 1;
+        words += usize::from(!word.is_empty());
+    }
+    if words < 2 { Bytes::new() } else { bytes }
 }
