@@ -34,6 +34,7 @@ impl Response {
     /// continue-req    = "+" SP (resp-text / base64) CRLF
     /// response-tagged = tag SP resp-cond-state CRLF
     /// ```
+    #[inline(always)]
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         match r.peek() {
             Some(b'*') => {
@@ -56,6 +57,7 @@ impl Response {
     }
 }
 
+#[inline(always)]
 fn read_tagged(r: &mut Reader<'_>) -> Result<Tagged, ParseError> {
     let tag = Tag::unchecked(r.text_class(chars::TAG, "expected *, + or a tag")?);
     r.space()?;
@@ -68,7 +70,7 @@ fn read_tagged(r: &mut Reader<'_>) -> Result<Tagged, ParseError> {
 }
 
 /// Behind the kind, to the end of the line.
-#[inline]
+#[inline(always)]
 fn read_status(r: &mut Reader<'_>, kind: StatusKind) -> Result<Status, ParseError> {
     match r.peek() {
         Some(b' ') => r.skip(1),

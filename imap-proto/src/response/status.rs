@@ -220,7 +220,7 @@ fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ResponseText) {
 /// ```
 ///
 /// Up to the end of the line. Lenient: nothing behind the code, or no space; text beyond ASCII.
-#[inline]
+#[inline(always)]
 pub(crate) fn read_text(r: &mut Reader<'_>) -> Result<(Option<Code>, ResponseText), ParseError> {
     let code = if r.peek() == Some(b'[') { read_code(r)? } else { None };
     let start = r.offset();

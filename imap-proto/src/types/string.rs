@@ -551,13 +551,18 @@ fn quote_ahead(r: &Reader<'_>, from: usize) -> bool {
     r.rest().get(from..).is_some_and(|rest| memchr::memchr(b'"', rest).is_some())
 }
 
+/// A string with quotes that were not escaped is not expected to go on for longer. It bounds what
+/// each quote can cost.
+const LONGEST_GUESS: usize = 500;
+
 /// Where a quote behind the next one ends the string, so that the next one does not.
 fn closes_later(r: &Reader<'_>, follow: Follow) -> Option<usize> {
     let rest = r.rest();
-    let line = rest.get(..memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len())).unwrap_or_default();
+    let near = rest.get(..LONGEST_GUESS).unwrap_or(rest);
+    let line = near.get(..memchr::memchr2(b'\r', b'\n', near).unwrap_or(near.len())).unwrap_or_default();
     memchr::memchr_iter(b'"', line)
         .skip(1)
-        .find(|at| closes(line.get(at + 1..).unwrap_or_default(), follow))
+        .find(|at| closes(rest.get(at + 1..).unwrap_or_default(), follow))
         .map(|at| r.offset() + at)
 }
 
