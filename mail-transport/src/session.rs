@@ -11,6 +11,9 @@ use crate::{Driver, DriverConfig, Endpoint, Error, Result, Step, Stream};
 pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
     /// The command for which this event is the last one, if it is anyone's last.
     fn completes(event: &Self::Event) -> Option<Ticket>;
+
+    /// What is in progress is not wanted any more: end it, where that is for this side to do.
+    fn hurry(&mut self) {}
 }
 
 /// A driver of a client's machine that outlives dropped calls.
@@ -122,6 +125,7 @@ impl<C: Machine> Session<C> {
             return Err(Error::Spent);
         }
         while !self.pending.is_empty() {
+            self.machine().hurry();
             stray(self.event().await?);
         }
         Ok(())

@@ -246,13 +246,13 @@ impl Connection {
     ///
     /// IDLE is not in progress.
     pub fn done(&mut self) -> Result<(), Misuse> {
-        match self.unfinished {
-            Some(Unfinished::Idle(_)) => {
-                self.end_idle();
-                Ok(())
-            }
-            _ => Err(Misuse::WrongState("IDLE is not in progress")),
+        match &mut self.unfinished {
+            // It may be about to begin anew.
+            Some(Unfinished::Idle(idle)) => idle.renew = false,
+            _ => return Err(Misuse::WrongState("IDLE is not in progress")),
         }
+        self.end_idle();
+        Ok(())
     }
 
     /// Ends IDLE and begins it anew, with the same ticket and without a [`Event::Reply`], so that

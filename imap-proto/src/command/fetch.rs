@@ -139,6 +139,18 @@ impl From<Vec<FetchItem>> for FetchItems {
     }
 }
 
+impl<const N: usize> From<[FetchItem; N]> for FetchItems {
+    fn from(items: [FetchItem; N]) -> Self {
+        Self::List(items.into())
+    }
+}
+
+impl From<FetchItem> for FetchItems {
+    fn from(item: FetchItem) -> Self {
+        Self::List(alloc::vec![item])
+    }
+}
+
 impl FetchItems {
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         if r.eat(b'(') {

@@ -1,14 +1,15 @@
 //! Response codes.
 
 use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 
 use mailwire_core::{Dialect, ParseError, Text};
 
 use crate::{
     Capability,
     types::{
-        Atom, ImapString, PermanentFlags, Reader, SequenceSet, TOO_DEEP, UidSet, chars, read_astring,
-        read_count, write_number, write_quoted,
+        Atom, ImapString, PermanentFlags, Reader, SequenceSet, TOO_DEEP, UidSet, chars, display,
+        read_astring, read_count, write_number, write_quoted,
     },
 };
 
@@ -373,6 +374,16 @@ impl Code {
             }
             Self::Malformed(_) => {}
             known => out.extend_from_slice(known.known_name().unwrap_or_default().as_bytes()),
+        }
+    }
+}
+
+/// As it stands between its brackets.
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(text) => fmt::Display::fmt(text, f),
+            code => display(f, |out| code.write(out)),
         }
     }
 }

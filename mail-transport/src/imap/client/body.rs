@@ -1,0 +1,186 @@
+//! Bodies that are read piece by piece.
+
+use bytes::{Bytes, BytesMut};
+use mailwire_core::{Invalid, Text};
+use mailwire_imap::{
+    client::Event,
+    command::{Command, Fetch, FetchItem},
+    response::Untagged,
+    types::{Data, Section, SequenceSet, Uid},
+};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use super::{Call, Client, fetch::data_of, inbox::uid_of};
+use crate::{Error, Result};
+
+/// A message, or a part of one, that is being received.
+///
+/// It need not be read to its end: the next call to the client reads what is left and throws it away.
+/// To stop a large one early, drop the [`Client`] itself.
+#[must_use]
+pub struct Body<'a> {
+    client: &'a mut Client,
+    call: Call,
+    length: u64,
+    state: State,
+}
+
+enum State {
+    /// It came whole.
+    Whole(Bytes),
+    /// It comes in pieces.
+    Pieces,
+    /// The end of the command is still to come.
+    Ending,
+    Over,
+}
+
+impl Body<'_> {
+    /// How many bytes the server has announced.
+    #[must_use]
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The next piece, as large as what came over the network at once; `None` at the end.
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses after all, or the connection fails. The body is then not whole.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        if let State::Whole(bytes) = &mut self.state {
+            let bytes = std::mem::take(bytes);
+            self.state = State::Ending;
+            if !bytes.is_empty() {
+                return Ok(Some(bytes));
+            }
+        }
+        while !matches!(self.state, State::Over) {
+            let event = match self.client.event(self.call).await {
+                Ok(event) => event,
+                Err(error) => {
+                    self.state = State::Over;
+                    return Err(error);
+                }
+            };
+            match event {
+                Event::BodyChunk(chunk) if matches!(self.state, State::Pieces) => return Ok(Some(chunk)),
+                Event::BodyEnd => self.state = State::Ending,
+                event => {
+                    if let Some(end) = self.client.ended(self.call, event) {
+                        self.state = State::Over;
+                        end?;
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// All of it, if it has at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// It is larger, the server refuses after all, or the connection fails.
+    pub async fn bytes(mut self, limit: usize) -> Result<Bytes> {
+        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
+        check(first.len(), limit)?;
+        let Some(second) = self.chunk().await? else { return Ok(first) };
+        let mut whole = BytesMut::from(first);
+        let mut next = Some(second);
+        while let Some(chunk) = next {
+            check(whole.len().saturating_add(chunk.len()), limit)?;
+            whole.extend_from_slice(&chunk);
+            next = self.chunk().await?;
+        }
+        Ok(whole.freeze())
+    }
+
+    /// Writes it as it comes, and flushes. Gives its length.
+    ///
+    /// # Errors
+    ///
+    /// The writer fails ([`Error::Io`]), the server refuses after all, or the connection fails; a part
+    /// may have been written then.
+    pub async fn copy_to<W: AsyncWrite + Unpin>(mut self, writer: &mut W) -> Result<u64> {
+        let mut length: u64 = 0;
+        while let Some(chunk) = self.chunk().await? {
+            writer.write_all(&chunk).await?;
+            length = length.saturating_add(chunk.len() as u64);
+        }
+        writer.flush().await?;
+        Ok(length)
+    }
+}
+
+fn check(length: usize, limit: usize) -> Result<()> {
+    if length > limit {
+        let limit = limit as u64;
+        Err(Error::Protocol(mailwire_core::Error::LimitExceeded { what: "bytes of a body", limit }))
+    } else {
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Body").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// UID FETCH of one message or a part of it, to be read piece by piece: of any size, it costs no
+    /// more memory than what comes over the network at once. `\Seen` is left alone.
+    ///
+    /// `None`: there is no such message (any more), or no such part.
+    ///
+    /// # Errors
+    ///
+    /// The UID is zero, the server refuses, or the connection fails.
+    pub async fn fetch_body(&mut self, uid: u32, section: Section) -> Result<Option<Body<'_>>> {
+        self.fetch_item(uid, FetchItem::BodySection { section, partial: None, peek: true }).await
+    }
+
+    /// The same of any item that is a body: some bytes of a part, a part decoded by the server
+    /// (`BINARY`), one that becomes `\Seen` by it.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch_body`](Self::fetch_body).
+    pub async fn fetch_item(&mut self, uid: u32, item: FetchItem) -> Result<Option<Body<'_>>> {
+        let wanted = Uid::new(uid).ok_or(Invalid::new("UID", 0, "zero"))?;
+        let fetch = Fetch::by_uid(SequenceSet::single(wanted), vec![item].into());
+        let call = self.start(Command::Fetch(fetch)).await?;
+        loop {
+            match self.event(call).await? {
+                Event::BodyStart(start) if start.uid.is_none_or(|of| of == uid) => {
+                    let length = start.length;
+                    return Ok(Some(Body { client: self, call, length, state: State::Pieces }));
+                }
+                Event::Data { data: Untagged::Fetch(mut fetch), .. } => {
+                    let ours = uid_of(&fetch).is_none_or(|of| of == uid);
+                    let data = fetch.items.iter_mut().find_map(data_of).filter(|_| ours).map(take);
+                    self.inbox.push(Untagged::Fetch(fetch));
+                    if let Some(Some(text)) = data {
+                        let bytes = text.into_bytes();
+                        let length = bytes.len() as u64;
+                        return Ok(Some(Body { client: self, call, length, state: State::Whole(bytes) }));
+                    }
+                }
+                event => {
+                    if let Some(end) = self.ended(call, event) {
+                        return end.map(|_| None);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn take(data: &mut Data) -> Option<Text> {
+    match std::mem::replace(data, Data::Nil) {
+        Data::Inline(text) => Some(text),
+        Data::Nil | Data::Streamed { .. } => None,
+    }
+}

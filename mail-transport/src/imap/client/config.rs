@@ -1,0 +1,140 @@
+use std::time::Duration;
+
+use mailwire_core::{Channel, Dialect, Invalid};
+use mailwire_imap::{
+    Limits,
+    client::{Config as MachineConfig, Timeouts},
+    command::AString,
+};
+
+use crate::{
+    Endpoint,
+    sasl::{Credentials, Mechanism},
+};
+
+/// A way to log in.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LoginMethod {
+    /// AUTHENTICATE with this mechanism.
+    Sasl(Mechanism),
+    /// LOGIN: the password is shown, so TLS has to protect it.
+    Login,
+}
+
+/// How a [`Client`](super::Client) behaves beyond what its [`Endpoint`] says.
+///
+/// ```no_run
+/// # async fn example() -> mailwire_transport::Result<()> {
+/// use std::time::Duration;
+/// use mailwire_transport::{Endpoint, Protocol, Security, imap, sasl::Credentials};
+///
+/// let endpoint = Endpoint::new("imap.example.org", Protocol::Imap, Security::implicit_tls());
+/// let mut config = imap::Config::login(Credentials::password("ada", "secret"));
+/// config.idle_interval = Duration::from_secs(5 * 60);
+/// config.identify("example", "1.0")?;
+/// let client = imap::Client::connect_with(endpoint, config).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Who logs in. Without, nobody does: for servers that greet with PREAUTH, and to ask what a
+    /// server offers.
+    pub credentials: Option<Credentials>,
+    /// The only way to log in. Without, the best SASL mechanism that the server offers is used, and
+    /// LOGIN if it offers none that fits and does not refuse LOGIN.
+    pub method: Option<LoginMethod>,
+    /// Send credentials without TLS, readable by everyone on the way.
+    pub allow_clear_credentials: bool,
+    /// What is sent with ID right after the login, if the server knows ID (RFC 2971). Some servers,
+    /// such as those of 163 and 126, refuse SELECT without it. See [`identify`](Self::identify).
+    pub identity: Option<Vec<(AString, Option<AString>)>>,
+    /// Send the first message of a SASL exchange when the server asks for it: some servers offer
+    /// SASL-IR and fail at it.
+    pub without_initial_response: bool,
+    /// Wait for the server before each literal, though it offers LITERAL+ or LITERAL-.
+    pub synchronizing_literals: bool,
+    /// How long an IDLE lasts before it is ended and begun anew. Never longer than 29 minutes (RFC
+    /// 9051 section 6.3.13); shorter where something between the peers forgets idle connections.
+    pub idle_interval: Duration,
+    /// How many updates are kept for [`Client::updates`](super::Client::updates).
+    pub updates: usize,
+    /// How many items one call collects: mailboxes of LIST, ranges of SEARCH.
+    pub items: usize,
+    /// How many bytes of bodies one [`Message`](super::Message) collects. Larger ones are left out of
+    /// it: [`Client::fetch_body`](super::Client::fetch_body) is for those.
+    pub message_bodies: usize,
+    /// How exactly the server is held to the grammar.
+    pub dialect: Dialect,
+    /// What is taken from the server.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            credentials: None,
+            method: None,
+            allow_clear_credentials: false,
+            identity: None,
+            without_initial_response: false,
+            synchronizing_literals: false,
+            idle_interval: Duration::from_secs(14 * 60),
+            updates: 4096,
+            items: 1_000_000,
+            message_bodies: 64 << 20,
+            dialect: Dialect::default(),
+            limits: Limits::client(),
+        }
+    }
+}
+
+impl Config {
+    /// Without a login.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self::default()
+    }
+
+    /// To log in.
+    #[must_use]
+    pub fn login(credentials: Credentials) -> Self {
+        Self { credentials: Some(credentials), ..Self::default() }
+    }
+
+    /// Has the client send ID with this name and version.
+    ///
+    /// # Errors
+    ///
+    /// There is a NUL, CR or LF in them.
+    pub fn identify(&mut self, name: &str, version: &str) -> Result<(), Invalid> {
+        self.identity = Some(vec![
+            (AString::new("name")?, Some(AString::new(name)?)),
+            (AString::new("version")?, Some(AString::new(version)?)),
+        ]);
+        Ok(())
+    }
+
+    pub(super) fn machine(&self, endpoint: &Endpoint, channel: Channel) -> MachineConfig {
+        let mut seed = [0; 8];
+        // Tags that can be guessed are still tags.
+        let _ = getrandom::fill(&mut seed);
+        let times = endpoint.timeouts();
+        let mut config = MachineConfig::new(channel, u64::from_ne_bytes(seed));
+        config.dialect = self.dialect;
+        config.allow_clear_credentials = self.allow_clear_credentials;
+        config.initial_response = !self.without_initial_response;
+        config.non_synchronizing_literals = !self.synchronizing_literals;
+        config.limits = self.limits;
+        config.timeouts =
+            Timeouts { greeting: times.greeting, command: times.command, idle: self.idle_interval() };
+        config
+    }
+
+    pub(super) fn idle_interval(&self) -> Duration {
+        const LONGEST: Duration = Duration::from_secs(29 * 60);
+        self.idle_interval.clamp(Duration::from_millis(10), LONGEST)
+    }
+}

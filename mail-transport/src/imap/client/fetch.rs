@@ -1,0 +1,365 @@
+//! FETCH.
+
+use std::{borrow::Cow, collections::VecDeque, mem};
+
+use bytes::{Bytes, BytesMut};
+use mailwire_core::{Invalid, Text};
+use mailwire_imap::{
+    client::Event,
+    command::{self, Command, FetchItem, FetchItems},
+    response::{self, FetchItem as Item, Untagged},
+    types::{BodyStructure, Data, DateTime, Envelope, FlagSet, Section, SequenceSet},
+};
+
+use super::{Call, Client, ToSet, inbox::uid_of, set::is_relative};
+use crate::Result;
+
+/// What a server told of one message.
+///
+/// A server may tell it in several pieces: then each piece is a `Message` of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    fetch: response::Fetch,
+}
+
+impl Message {
+    /// Its sequence number.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.fetch.number
+    }
+
+    /// Its UID. It comes with every answer to [`Client::uid_fetch`].
+    #[must_use]
+    pub fn uid(&self) -> Option<u32> {
+        uid_of(&self.fetch)
+    }
+
+    /// Its flags.
+    #[must_use]
+    pub fn flags(&self) -> Option<&FlagSet> {
+        self.find(|item| if let Item::Flags(flags) = item { Some(flags) } else { None })
+    }
+
+    /// The main fields of its header.
+    #[must_use]
+    pub fn envelope(&self) -> Option<&Envelope> {
+        self.find(|item| if let Item::Envelope(envelope) = item { Some(&**envelope) } else { None })
+    }
+
+    /// Its subject, from the envelope, as it stands there: words beyond ASCII are mostly encoded (RFC
+    /// 2047).
+    #[must_use]
+    pub fn subject(&self) -> Option<Cow<'_, str>> {
+        Some(self.envelope()?.subject.as_ref()?.to_string_lossy())
+    }
+
+    /// Its parts, with extension data if there is any.
+    #[must_use]
+    pub fn body_structure(&self) -> Option<&BodyStructure> {
+        self.find(|item| match item {
+            Item::BodyStructure(structure) | Item::Body(structure) => Some(structure),
+            _ => None,
+        })
+    }
+
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.find(|item| if let Item::Rfc822Size(size) = item { Some(*size) } else { None })
+    }
+
+    /// When it came.
+    #[must_use]
+    pub fn internal_date(&self) -> Option<DateTime> {
+        self.find(|item| if let Item::InternalDate(date) = item { *date } else { None })
+    }
+
+    /// Its modification sequence (RFC 7162).
+    #[must_use]
+    pub fn mod_seq(&self) -> Option<u64> {
+        self.find(|item| if let Item::ModSeq(value) = item { value.map(u64::from) } else { None })
+    }
+
+    /// The whole message.
+    #[must_use]
+    pub fn body(&self) -> Option<Bytes> {
+        self.section(&Section::WHOLE)
+            .or_else(|| self.find(|item| if let Item::Rfc822(data) = item { bytes(data) } else { None }))
+    }
+
+    /// Its header.
+    #[must_use]
+    pub fn header(&self) -> Option<Bytes> {
+        self.section(&Section::HEADER).or_else(|| {
+            self.find(|item| if let Item::Rfc822Header(data) = item { bytes(data) } else { None })
+        })
+    }
+
+    /// Its body without its header.
+    #[must_use]
+    pub fn text(&self) -> Option<Bytes> {
+        self.section(&Section::TEXT)
+            .or_else(|| self.find(|item| if let Item::Rfc822Text(data) = item { bytes(data) } else { None }))
+    }
+
+    /// A part of it, or as much of that as was asked for. `None` if there is no such part, and if it
+    /// was too large for [`Config::message_bodies`](super::Config::message_bodies).
+    #[must_use]
+    pub fn section(&self, section: &Section) -> Option<Bytes> {
+        let sections = || {
+            self.fetch.items.iter().filter_map(|item| match item {
+                Item::Section(part) => Some(part),
+                _ => None,
+            })
+        };
+        // Servers spell the names of fields in their own way.
+        let alike = |other: &Section| {
+            other.part() == section.part()
+                && other.text().map(mem::discriminant) == section.text().map(mem::discriminant)
+        };
+        let exact = sections().find(|part| part.section == *section);
+        let part = exact.or_else(|| sections().find(|part| alike(&part.section)))?;
+        bytes(&part.data)
+    }
+
+    /// The bodies that were too large to be collected, with their sizes.
+    pub fn omitted(&self) -> impl Iterator<Item = (&Item, u64)> {
+        self.fetch.items.iter().filter_map(|item| match data_ref(item)? {
+            Data::Streamed { length } => Some((item, *length)),
+            _ => None,
+        })
+    }
+
+    /// All that was told, as the protocol has it.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        &self.fetch.items
+    }
+
+    fn find<'a, T>(&'a self, pick: impl FnMut(&'a Item) -> Option<T>) -> Option<T> {
+        self.fetch.items.iter().find_map(pick)
+    }
+}
+
+impl From<response::Fetch> for Message {
+    fn from(fetch: response::Fetch) -> Self {
+        Self { fetch }
+    }
+}
+
+fn bytes(data: &Data) -> Option<Bytes> {
+    match data {
+        Data::Inline(text) => Some(text.clone().into_bytes()),
+        Data::Nil | Data::Streamed { .. } => None,
+    }
+}
+
+/// The body in an item, if it is one.
+pub(super) fn data_of(item: &mut Item) -> Option<&mut Data> {
+    match item {
+        Item::Section(part) => Some(&mut part.data),
+        Item::Binary(part) => Some(&mut part.data),
+        Item::Rfc822(data) | Item::Rfc822Header(data) | Item::Rfc822Text(data) => Some(data),
+        _ => None,
+    }
+}
+
+fn data_ref(item: &Item) -> Option<&Data> {
+    match item {
+        Item::Section(part) => Some(&part.data),
+        Item::Binary(part) => Some(&part.data),
+        Item::Rfc822(data) | Item::Rfc822Header(data) | Item::Rfc822Text(data) => Some(data),
+        _ => None,
+    }
+}
+
+/// Tells answers to a FETCH or STORE from what other sessions have done to messages meanwhile.
+pub(super) struct Wanted {
+    set: SequenceSet,
+    uid: bool,
+    flags: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(set: SequenceSet, uid: bool, items: &FetchItems) -> Self {
+        let flags = match items {
+            FetchItems::List(items) => items.iter().any(|item| {
+                // An extension's item may be about flags; MODSEQ comes with them.
+                matches!(item, FetchItem::Flags | FetchItem::Other(_))
+            }),
+            _ => true,
+        };
+        Self { set, uid, flags }
+    }
+
+    /// Flags of these messages and no other data.
+    pub(super) const fn flags(set: SequenceSet, uid: bool) -> Self {
+        Self { set, uid, flags: true }
+    }
+
+    /// Whether the response answers. Only what has flags and nothing else can be news.
+    pub(super) fn is_answered_by(&self, fetch: &response::Fetch, exists: Option<u32>) -> bool {
+        let mut has_flags = false;
+        for item in &fetch.items {
+            match item {
+                Item::Flags(_) => has_flags = true,
+                Item::Uid(_) | Item::ModSeq(_) => {}
+                _ => return true,
+            }
+        }
+        if has_flags && !self.flags {
+            return false;
+        }
+        match (self.uid, uid_of(fetch)) {
+            (true, Some(uid)) => is_relative(&self.set) || self.set.contains(uid, u32::MAX),
+            // RFC 9051 section 6.4.9: the answer has it.
+            (true, None) => false,
+            (false, _) => self.set.is_saved() || self.set.contains(fetch.number, exists.unwrap_or(u32::MAX)),
+        }
+    }
+}
+
+/// The messages that a FETCH asks for, as they come.
+///
+/// They need not be read to the end: the next call to the client reads what is left and throws it
+/// away.
+#[must_use]
+pub struct Messages<'a> {
+    client: &'a mut Client,
+    /// `None`: it is over.
+    call: Option<Call>,
+    wanted: Option<Wanted>,
+    /// The bodies of the next response that came in pieces. `None`: too large.
+    bodies: VecDeque<Option<BytesMut>>,
+    collected: usize,
+}
+
+impl Messages<'_> {
+    /// The next message; `None` when the server has told all. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, whatever it told before, or the connection fails.
+    pub async fn next(&mut self) -> Result<Option<Message>> {
+        let Some(call) = self.call else { return Ok(None) };
+        loop {
+            let event = match self.client.event(call).await {
+                Ok(event) => event,
+                Err(error) => {
+                    self.call = None;
+                    return Err(error);
+                }
+            };
+            match event {
+                Event::BodyStart(_) => self.bodies.push_back(Some(BytesMut::new())),
+                Event::BodyChunk(chunk) => self.collect(&chunk),
+                Event::BodyEnd => {}
+                Event::Data { data: Untagged::Fetch(fetch), .. } => {
+                    let fetch = self.complete(fetch);
+                    let exists = self.client.inbox.exists;
+                    if self.wanted.as_ref().is_some_and(|wanted| wanted.is_answered_by(&fetch, exists)) {
+                        return Ok(Some(Message { fetch }));
+                    }
+                    self.client.inbox.push(Untagged::Fetch(fetch));
+                }
+                event => {
+                    // Of a response that could not be read, the bodies are lost with it.
+                    self.forget_bodies();
+                    if let Some(end) = self.client.ended(call, event) {
+                        self.call = None;
+                        return end.map(|_| None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn collect(&mut self, chunk: &Bytes) {
+        let Some(body) = self.bodies.back_mut() else { return };
+        match body {
+            Some(bytes)
+                if self.collected.saturating_add(chunk.len()) <= self.client.settings.message_bodies =>
+            {
+                self.collected = self.collected.saturating_add(chunk.len());
+                bytes.extend_from_slice(chunk);
+            }
+            Some(bytes) => {
+                self.collected = self.collected.saturating_sub(bytes.len());
+                *body = None;
+            }
+            None => {}
+        }
+    }
+
+    /// Puts the bodies in their places.
+    fn complete(&mut self, mut fetch: response::Fetch) -> response::Fetch {
+        for item in &mut fetch.items {
+            if let Some(data @ Data::Streamed { .. }) = data_of(item) {
+                if let Some(bytes) = self.bodies.pop_front().flatten() {
+                    *data = Data::Inline(Text::from(bytes.freeze()));
+                }
+            }
+        }
+        self.forget_bodies();
+        fetch
+    }
+
+    fn forget_bodies(&mut self) {
+        self.bodies.clear();
+        self.collected = 0;
+    }
+}
+
+impl std::fmt::Debug for Messages<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Messages").field("over", &self.call.is_none()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// FETCH: data of messages by their sequence numbers.
+    ///
+    /// # Errors
+    ///
+    /// A number is zero, nothing is asked for, or the connection fails.
+    pub async fn fetch(
+        &mut self,
+        messages: impl ToSet,
+        items: impl Into<FetchItems>,
+    ) -> Result<Messages<'_>> {
+        let set = messages.to_set()?;
+        self.fetch_set(set, false, items.into()).await
+    }
+
+    /// UID FETCH: data of messages by their UIDs. Those that do not exist any more are left out.
+    ///
+    /// # Errors
+    ///
+    /// A number is zero, nothing is asked for, or the connection fails.
+    pub async fn uid_fetch(
+        &mut self,
+        messages: impl ToSet,
+        items: impl Into<FetchItems>,
+    ) -> Result<Messages<'_>> {
+        let set = messages.to_set()?;
+        self.fetch_set(set, true, items.into()).await
+    }
+
+    async fn fetch_set(
+        &mut self,
+        set: Option<SequenceSet>,
+        uid: bool,
+        items: FetchItems,
+    ) -> Result<Messages<'_>> {
+        if matches!(&items, FetchItems::List(items) if items.is_empty()) {
+            return Err(Invalid::new("FETCH", 0, "nothing is asked for").into());
+        }
+        let (mut call, mut wanted) = (None, None);
+        if let Some(set) = set {
+            wanted = Some(Wanted::new(set.clone(), uid, &items));
+            call = Some(self.start(Command::Fetch(command::Fetch { uid, set, items })).await?);
+        }
+        Ok(Messages { client: self, call, wanted, bodies: VecDeque::new(), collected: 0 })
+    }
+}

@@ -1,0 +1,292 @@
+//! What comes without being asked for.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use mailwire_core::{ParseError, Text};
+use mailwire_imap::{
+    Capability,
+    client::Event,
+    response::{Code, Fetch, FetchItem, Response, Status, StatusKind, Untagged, Vanished},
+    types::FlagSet,
+};
+
+use super::{fetch::data_of, refused};
+use crate::{Error, Result};
+
+/// News that no call asked for: of the selected mailbox mostly, made by other sessions.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// So many messages are in the mailbox now.
+    Exists(u32),
+    /// So many of them are new to this session (IMAP4rev1).
+    Recent(u32),
+    /// The message of this number is gone, and those behind it have moved up.
+    Expunge(u32),
+    /// The messages of these UIDs are gone (RFC 7162).
+    Vanished(Vanished),
+    /// A message has these flags now.
+    Flags {
+        /// Its sequence number.
+        number: u32,
+        /// Its UID, if the server said so.
+        uid: Option<u32>,
+        /// All its flags.
+        flags: FlagSet,
+    },
+    /// Words of the server outside of any answer, or with `ALERT`. Alerts must be shown to the user
+    /// (RFC 9051 section 7.1); NO and BAD are warnings.
+    Notice(Status),
+    /// Other data.
+    Data(Box<Untagged>),
+    /// More came than [`Config::updates`](super::Config::updates) keeps, and what was about messages is
+    /// lost: look at the mailbox anew.
+    Overflow,
+}
+
+/// A response that could not be read. The call in which it came went on without it.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// The response, or its beginning if it is long.
+    pub bytes: Bytes,
+    /// What is wrong with it.
+    pub error: ParseError,
+}
+
+/// How many responses that could not be read are kept, and how much of each.
+const MALFORMED: usize = 64;
+const MALFORMED_BYTES: usize = 4096;
+/// How much other data may weigh, all together.
+const DATA_BYTES: usize = 1 << 20;
+
+/// What belongs to no call.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    updates: VecDeque<Update>,
+    limit: usize,
+    overflowed: bool,
+    /// The weight of `Data` and `Notice` among the updates, and of long lists of flags.
+    weight: usize,
+    pub(super) malformed: VecDeque<Malformed>,
+    /// How many messages the selected mailbox has.
+    pub(super) exists: Option<u32>,
+    /// The server's last words.
+    pub(super) bye: Option<Status>,
+    /// How the last call ended.
+    pub(super) completion: Option<Status>,
+    /// IMAP4rev2 or UTF8=ACCEPT was enabled.
+    pub(super) utf8: bool,
+}
+
+impl Inbox {
+    pub(super) const fn new(limit: usize) -> Self {
+        Self {
+            updates: VecDeque::new(),
+            limit,
+            overflowed: false,
+            weight: 0,
+            malformed: VecDeque::new(),
+            exists: None,
+            bye: None,
+            completion: None,
+            utf8: false,
+        }
+    }
+
+    /// The oldest update.
+    pub(super) fn pop(&mut self) -> Option<Update> {
+        if std::mem::take(&mut self.overflowed) {
+            return Some(Update::Overflow);
+        }
+        let update = self.updates.pop_front();
+        if self.updates.is_empty() {
+            self.weight = 0;
+        }
+        update
+    }
+
+    /// The mailbox is no longer selected: what is known of its messages means nothing.
+    pub(super) fn forget_mailbox(&mut self) {
+        self.exists = None;
+        self.overflowed = false;
+        self.updates.retain(|update| !is_about_messages(update));
+    }
+
+    /// An event that belongs to no call that goes on.
+    pub(super) fn stray(&mut self, event: Event) {
+        match event {
+            Event::Data { data, .. } => {
+                self.note(&data);
+                self.push(data);
+            }
+            Event::Malformed { bytes, error, .. } => self.push_malformed(&bytes, error),
+            _ => {}
+        }
+    }
+
+    fn push_malformed(&mut self, bytes: &Bytes, error: ParseError) {
+        let beginning = bytes.get(..MALFORMED_BYTES).unwrap_or(bytes);
+        tracing::warn!(response = %mailwire_core::escape_ascii(beginning), %error, "cannot be read");
+        if self.malformed.len() >= MALFORMED {
+            self.malformed.pop_front();
+        }
+        // A copy, so that no receive buffer is held.
+        self.malformed.push_back(Malformed { bytes: Bytes::copy_from_slice(beginning), error });
+    }
+
+    /// What data means whoever asked for it.
+    pub(super) fn note(&mut self, data: &Untagged) {
+        match data {
+            Untagged::Exists(count) => self.exists = Some(*count),
+            Untagged::Expunge(_) => self.exists = self.exists.map(|count| count.saturating_sub(1)),
+            Untagged::Vanished(Vanished { earlier: false, uids }) => {
+                let gone = u32::try_from(uids.count()).unwrap_or(u32::MAX);
+                self.exists = self.exists.map(|count| count.saturating_sub(gone));
+            }
+            Untagged::Status(status) if status.kind == StatusKind::Bye => {
+                self.bye.get_or_insert_with(|| status.clone());
+            }
+            Untagged::Enabled(enabled) => {
+                self.utf8 |=
+                    enabled.contains(&Capability::Imap4Rev2) || enabled.contains(&Capability::Utf8Accept);
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps data that nobody asked for.
+    pub(super) fn push(&mut self, data: Untagged) {
+        let mut weight = 0;
+        let update = match data {
+            Untagged::Exists(count) => Update::Exists(count),
+            Untagged::Recent(count) => Update::Recent(count),
+            Untagged::Expunge(number) => Update::Expunge(number),
+            Untagged::Vanished(vanished) => {
+                weight = vanished.uids.ranges().count().saturating_mul(16);
+                Update::Vanished(vanished)
+            }
+            Untagged::Fetch(fetch) => match of_fetch(fetch) {
+                Some((update, heavy)) => {
+                    weight = heavy;
+                    update
+                }
+                None => return,
+            },
+            Untagged::Status(status) => match status {
+                // Said on its own account already, or of no consequence: "still here".
+                Status { kind: StatusKind::Bye, .. } | Status { kind: StatusKind::Ok, code: None, .. } => {
+                    return;
+                }
+                status => {
+                    weight = status.text.as_bytes().len();
+                    Update::Notice(status)
+                }
+            },
+            data => {
+                let response = Response::Untagged(data);
+                weight = weigh(&response);
+                let Response::Untagged(data) = response else { return };
+                Update::Data(Box::new(data))
+            }
+        };
+        self.add(update, weight);
+    }
+
+    /// Keeps the words with which a call ended, if they are for the user.
+    pub(super) fn complete(&mut self, status: &Status) {
+        if status.code == Some(Code::Alert) {
+            self.add(Update::Notice(status.clone()), status.text.as_bytes().len());
+        }
+        self.completion = Some(status.clone());
+    }
+
+    fn add(&mut self, update: Update, weight: usize) {
+        if self.updates.len() >= self.limit || self.weight.saturating_add(weight) > DATA_BYTES {
+            // What is about messages is of no use with gaps in it.
+            self.overflowed = true;
+            self.weight = 0;
+            self.updates.retain(|update| matches!(update, Update::Notice(_)));
+            for update in &self.updates {
+                if let Update::Notice(status) = update {
+                    self.weight += status.text.as_bytes().len();
+                }
+            }
+            if self.updates.len() >= self.limit || self.weight.saturating_add(weight) > DATA_BYTES {
+                self.updates.clear();
+                self.weight = 0;
+            }
+            if is_about_messages(&update) || weight > DATA_BYTES {
+                return;
+            }
+        }
+        self.weight = self.weight.saturating_add(weight);
+        self.updates.push_back(update);
+    }
+
+    /// Why the connection fails: the server's last words say more than that it is gone.
+    pub(super) fn explain(&self, command: &'static str, error: Error) -> Error {
+        use mailwire_core::Error as Violation;
+        match (&self.bye, &error) {
+            (Some(bye), Error::Io(_) | Error::Closed | Error::Protocol(Violation::UnexpectedEof { .. })) => {
+                refused(command, bye)
+            }
+            _ => error,
+        }
+    }
+
+    /// The same where a command cannot be sent any more.
+    pub(super) fn check_bye(&self, command: &'static str) -> Result<()> {
+        match &self.bye {
+            Some(bye) => Err(refused(command, bye)),
+            None => Ok(()),
+        }
+    }
+}
+
+const fn is_about_messages(update: &Update) -> bool {
+    !matches!(update, Update::Notice(_) | Update::Data(_))
+}
+
+/// What an unsolicited FETCH says, and what it weighs beyond its place in the queue.
+fn of_fetch(mut fetch: Fetch) -> Option<(Update, usize)> {
+    let uid = uid_of(&fetch);
+    let flags = fetch.items.iter_mut().find_map(|item| match item {
+        FetchItem::Flags(flags) => Some(std::mem::take(flags)),
+        _ => None,
+    });
+    if let Some(flags) = flags {
+        // Keywords stand on the heap; a list of them can be long.
+        let weight = flags.len().saturating_sub(16).saturating_mul(64);
+        return Some((Update::Flags { number: fetch.number, uid, flags }, weight));
+    }
+    // A body that nobody waits for any more is not news.
+    fetch.items.retain_mut(|item| data_of(item).is_none());
+    if !fetch.items.iter().any(|item| !matches!(item, FetchItem::Uid(_))) {
+        return None;
+    }
+    let response = Response::Untagged(Untagged::Fetch(fetch));
+    let weight = weigh(&response);
+    let Response::Untagged(data) = response else { return None };
+    Some((Update::Data(Box::new(data)), weight))
+}
+
+pub(super) fn uid_of(fetch: &Fetch) -> Option<u32> {
+    fetch.items.iter().find_map(|item| match item {
+        FetchItem::Uid(uid) => Some(uid.get()),
+        _ => None,
+    })
+}
+
+/// About as much as the response has on the wire.
+fn weigh(response: &Response) -> usize {
+    let mut bytes = Vec::new();
+    response.write(&mut bytes);
+    bytes.len()
+}
+
+/// A response code as it stands between its brackets.
+pub(super) fn code_text(code: &Code) -> Text {
+    Text::from(code.to_string())
+}

@@ -1,0 +1,176 @@
+//! What can be done with mailboxes that are not open.
+
+use std::collections::HashMap;
+
+use mailwire_core::Invalid;
+use mailwire_imap::{
+    command::{Command, List, StatusItem},
+    response::{ListKind, ListResponse, MailboxStatus, Untagged},
+    types::ListPattern,
+};
+
+use super::{Client, ToMailbox, too_many, unexpected};
+use crate::Result;
+
+/// A mailbox of [`Client::list_with`].
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The mailbox.
+    pub mailbox: ListResponse,
+    /// Numbers about it, if they were asked for and could be had.
+    pub status: Option<MailboxStatus>,
+}
+
+impl Client {
+    /// LIST: the mailboxes whose names are like `pattern`, in which `*` stands for anything and `%`
+    /// for anything within one level; `reference`, mostly empty, says where it begins.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn list(&mut self, reference: impl ToMailbox, pattern: &str) -> Result<Vec<ListResponse>> {
+        let list = List::new(reference.to_mailbox()?, ListPattern::new(pattern)?);
+        self.listed(Command::List(list), |kind| kind != ListKind::Lsub).await
+    }
+
+    /// LSUB: the same of subscribed mailboxes. Servers with LIST-EXTENDED tell more of them by
+    /// [`list_with`](Self::list_with).
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn lsub(&mut self, reference: impl ToMailbox, pattern: &str) -> Result<Vec<ListResponse>> {
+        let command =
+            Command::Lsub { reference: reference.to_mailbox()?, pattern: ListPattern::new(pattern)? };
+        self.listed(command, |kind| kind == ListKind::Lsub).await
+    }
+
+    async fn listed(&mut self, command: Command, wanted: fn(ListKind) -> bool) -> Result<Vec<ListResponse>> {
+        let limit = self.settings.items;
+        let mut mailboxes = Vec::new();
+        let take = |data| match data {
+            Untagged::List(mailbox) if wanted(mailbox.kind) => {
+                mailboxes.push(mailbox);
+                if mailboxes.len() > limit { Err(too_many("mailboxes", limit)) } else { Ok(None) }
+            }
+            data => Ok(Some(data)),
+        };
+        self.run(command, take).await?;
+        Ok(mailboxes)
+    }
+
+    /// LIST with its options (RFC 5258): subscribed mailboxes, special uses, and numbers about each
+    /// (RFC 5819).
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn list_with(&mut self, list: List) -> Result<Vec<Listed>> {
+        let limit = self.settings.items;
+        let mut mailboxes: Vec<Listed> = Vec::new();
+        let mut places = HashMap::new();
+        let take = |data| match data {
+            Untagged::List(mailbox) if mailbox.kind != ListKind::Lsub => {
+                places.insert(mailbox.name.clone(), mailboxes.len());
+                mailboxes.push(Listed { mailbox, status: None });
+                if mailboxes.len() > limit { Err(too_many("mailboxes", limit)) } else { Ok(None) }
+            }
+            Untagged::MailboxStatus(status) => {
+                match places.get(&status.mailbox).and_then(|&place| mailboxes.get_mut(place)) {
+                    Some(listed) => {
+                        listed.status = Some(status);
+                        Ok(None)
+                    }
+                    None => Ok(Some(Untagged::MailboxStatus(status))),
+                }
+            }
+            data => Ok(Some(data)),
+        };
+        self.run(Command::List(list), take).await?;
+        Ok(mailboxes)
+    }
+
+    /// STATUS: numbers about a mailbox that is not open.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is asked for, the server refuses, or the connection fails.
+    pub async fn status(
+        &mut self,
+        mailbox: impl ToMailbox,
+        items: impl Into<Vec<StatusItem>>,
+    ) -> Result<MailboxStatus> {
+        let items = items.into();
+        if items.is_empty() {
+            return Err(Invalid::new("STATUS", 0, "nothing is asked for").into());
+        }
+        let mailbox = mailbox.to_mailbox()?;
+        let asked = mailbox.to_utf8();
+        let (mut answer, mut other) = (None, None);
+        let take = |data| match data {
+            Untagged::MailboxStatus(status) if status.mailbox.to_utf8() == asked => {
+                answer = Some(status);
+                Ok(None)
+            }
+            // Some servers write the name otherwise than they were asked.
+            Untagged::MailboxStatus(status) if other.is_none() => {
+                other = Some(status);
+                Ok(None)
+            }
+            data => Ok(Some(data)),
+        };
+        self.run(Command::Status { mailbox, items }, take).await?;
+        if answer.is_none() {
+            answer = other;
+        } else if let Some(other) = other {
+            self.inbox.push(Untagged::MailboxStatus(other));
+        }
+        answer.ok_or(unexpected("an answer to STATUS about something else"))
+    }
+
+    /// CREATE: makes a mailbox.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn create(&mut self, mailbox: impl ToMailbox) -> Result<()> {
+        self.simple(Command::Create(mailbox.to_mailbox()?)).await
+    }
+
+    /// DELETE: removes a mailbox with all that is in it.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn delete(&mut self, mailbox: impl ToMailbox) -> Result<()> {
+        self.simple(Command::Delete(mailbox.to_mailbox()?)).await
+    }
+
+    /// RENAME: gives a mailbox another name. Of INBOX, only the messages move.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn rename(&mut self, from: impl ToMailbox, to: impl ToMailbox) -> Result<()> {
+        self.simple(Command::Rename { from: from.to_mailbox()?, to: to.to_mailbox()? }).await
+    }
+
+    /// SUBSCRIBE: puts a mailbox on the user's list.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn subscribe(&mut self, mailbox: impl ToMailbox) -> Result<()> {
+        self.simple(Command::Subscribe(mailbox.to_mailbox()?)).await
+    }
+
+    /// UNSUBSCRIBE: takes a mailbox off it.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn unsubscribe(&mut self, mailbox: impl ToMailbox) -> Result<()> {
+        self.simple(Command::Unsubscribe(mailbox.to_mailbox()?)).await
+    }
+}

@@ -1,0 +1,268 @@
+//! What can be done to messages: STORE, COPY, MOVE, EXPUNGE.
+
+use mailwire_core::{Invalid, Misuse};
+use mailwire_imap::{
+    Capability,
+    command::{Command, Copy, SearchKey, Store, StoreAction},
+    response::{Code, CopyUid, Untagged},
+    types::{Flag, FlagSet, SequenceSet},
+};
+
+use super::{Client, Message, ToMailbox, ToSet, fetch::Wanted, set::is_relative, too_many};
+use crate::Result;
+
+/// What STORE does to flags.
+///
+/// ```
+/// use mailwire_transport::imap::{Flag, FlagChange};
+///
+/// let read = FlagChange::add([Flag::Seen]).silent();
+/// let unmarked = FlagChange::remove([Flag::Deleted, Flag::Flagged]);
+/// # let _ = (read, unmarked);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagChange {
+    action: StoreAction,
+    flags: FlagSet,
+    silent: bool,
+}
+
+impl FlagChange {
+    /// Sets these flags beside those that are there.
+    #[must_use]
+    pub fn add(flags: impl IntoIterator<Item = Flag>) -> Self {
+        Self { action: StoreAction::Add, flags: flags.into_iter().collect(), silent: false }
+    }
+
+    /// Takes these flags away.
+    #[must_use]
+    pub fn remove(flags: impl IntoIterator<Item = Flag>) -> Self {
+        Self { action: StoreAction::Remove, flags: flags.into_iter().collect(), silent: false }
+    }
+
+    /// Sets these flags and takes all others away.
+    #[must_use]
+    pub fn replace(flags: impl IntoIterator<Item = Flag>) -> Self {
+        Self { action: StoreAction::Replace, flags: flags.into_iter().collect(), silent: false }
+    }
+
+    /// The server need not tell the new flags.
+    #[must_use]
+    pub const fn silent(mut self) -> Self {
+        self.silent = true;
+        self
+    }
+}
+
+impl Client {
+    /// STORE: changes flags of messages by their sequence numbers. Gives what the server says of
+    /// their flags now.
+    ///
+    /// # Errors
+    ///
+    /// A number is zero, `\Recent` is to be changed, the server refuses, or the connection fails.
+    pub async fn store(&mut self, messages: impl ToSet, change: FlagChange) -> Result<Vec<Message>> {
+        let set = messages.to_set()?;
+        self.store_set(set, false, change).await
+    }
+
+    /// UID STORE: the same by their UIDs.
+    ///
+    /// # Errors
+    ///
+    /// As [`store`](Self::store).
+    pub async fn uid_store(&mut self, messages: impl ToSet, change: FlagChange) -> Result<Vec<Message>> {
+        let set = messages.to_set()?;
+        self.store_set(set, true, change).await
+    }
+
+    async fn store_set(
+        &mut self,
+        set: Option<SequenceSet>,
+        uid: bool,
+        change: FlagChange,
+    ) -> Result<Vec<Message>> {
+        check_flags(&change.flags)?;
+        let mut messages = Vec::new();
+        let Some(set) = set else { return Ok(messages) };
+        let FlagChange { action, flags, silent } = change;
+        let limit = self.settings.items;
+        // If nobody is told, what comes is another's doing.
+        let wanted = (!silent).then(|| Wanted::flags(set.clone(), uid));
+        let exists = self.inbox.exists;
+        let take = |data| match data {
+            Untagged::Fetch(fetch)
+                if wanted.as_ref().is_some_and(|wanted| wanted.is_answered_by(&fetch, exists)) =>
+            {
+                messages.push(fetch.into());
+                if messages.len() > limit { Err(too_many("messages", limit)) } else { Ok(None) }
+            }
+            data => Ok(Some(data)),
+        };
+        self.run(Command::Store(Store { uid, set, action, silent, flags }), take).await?;
+        Ok(messages)
+    }
+
+    /// COPY: copies messages, by their sequence numbers, to another mailbox. Gives what they are called
+    /// there, if the server says so (UIDPLUS).
+    ///
+    /// # Errors
+    ///
+    /// A number is zero, the server refuses, or the connection fails. A code `TRYCREATE` means that
+    /// there is no such mailbox, and could be.
+    pub async fn copy(&mut self, messages: impl ToSet, mailbox: impl ToMailbox) -> Result<Option<CopyUid>> {
+        let set = messages.to_set()?;
+        let mailbox = mailbox.to_mailbox()?;
+        let Some(set) = set else { return Ok(None) };
+        self.copied(Command::Copy(Copy { uid: false, set, mailbox })).await
+    }
+
+    /// UID COPY: the same by their UIDs.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy`](Self::copy).
+    pub async fn uid_copy(
+        &mut self,
+        messages: impl ToSet,
+        mailbox: impl ToMailbox,
+    ) -> Result<Option<CopyUid>> {
+        let set = messages.to_set()?;
+        let mailbox = mailbox.to_mailbox()?;
+        let Some(set) = set else { return Ok(None) };
+        self.copied(Command::Copy(Copy { uid: true, set, mailbox })).await
+    }
+
+    async fn copied(&mut self, command: Command) -> Result<Option<CopyUid>> {
+        let mut copied = None;
+        // MOVE says it before the messages vanish: RFC 6851 section 4.3.
+        let take = |data| match data {
+            Untagged::Status(mut status) => match status.code.take() {
+                Some(Code::CopyUid(uids)) => {
+                    copied = Some(*uids);
+                    Ok(None)
+                }
+                code => {
+                    status.code = code;
+                    Ok(Some(Untagged::Status(status)))
+                }
+            },
+            data => Ok(Some(data)),
+        };
+        let status = self.run(command, take).await?;
+        if let Some(Code::CopyUid(uids)) = status.code {
+            copied = Some(*uids);
+        }
+        Ok(copied)
+    }
+
+    /// MOVE: moves messages, by their sequence numbers, to another mailbox. Their EXPUNGEs are among the
+    /// [`updates`](Self::updates).
+    ///
+    /// Where the server does not offer MOVE but UIDPLUS, the messages are copied, marked as deleted and
+    /// expunged by their UIDs. If that is refused midway, or dropped, the messages can be in both
+    /// mailboxes, but never in none.
+    ///
+    /// # Errors
+    ///
+    /// A number is zero, the server refuses or offers neither, or the connection fails.
+    pub async fn move_to(
+        &mut self,
+        messages: impl ToSet,
+        mailbox: impl ToMailbox,
+    ) -> Result<Option<CopyUid>> {
+        let set = messages.to_set()?;
+        let mailbox = mailbox.to_mailbox()?;
+        let Some(set) = set else { return Ok(None) };
+        if self.has_or_rev2(&Capability::Move) {
+            return self.copied(Command::Move(Copy { uid: false, set, mailbox })).await;
+        }
+        self.check_uid_plus()?;
+        // The numbers would mean other messages by the second command.
+        let found = self.uid_search([SearchKey::Sequence(set)]).await?;
+        let Some(set) = found.to_set()? else { return Ok(None) };
+        self.move_by_copy(Copy { uid: true, set, mailbox }).await
+    }
+
+    /// UID MOVE: the same by their UIDs.
+    ///
+    /// # Errors
+    ///
+    /// As [`move_to`](Self::move_to).
+    pub async fn uid_move_to(
+        &mut self,
+        messages: impl ToSet,
+        mailbox: impl ToMailbox,
+    ) -> Result<Option<CopyUid>> {
+        let set = messages.to_set()?;
+        let mailbox = mailbox.to_mailbox()?;
+        let Some(mut set) = set else { return Ok(None) };
+        if self.has_or_rev2(&Capability::Move) {
+            return self.copied(Command::Move(Copy { uid: true, set, mailbox })).await;
+        }
+        self.check_uid_plus()?;
+        if is_relative(&set) {
+            let found = self.uid_search([SearchKey::Uid(set)]).await?;
+            let Some(found) = found.to_set()? else { return Ok(None) };
+            set = found;
+        }
+        self.move_by_copy(Copy { uid: true, set, mailbox }).await
+    }
+
+    fn check_uid_plus(&self) -> Result<()> {
+        // Without it, EXPUNGE would remove what others have marked.
+        if self.has_or_rev2(&Capability::UidPlus) { Ok(()) } else { Err(Misuse::NotOffered("MOVE").into()) }
+    }
+
+    async fn move_by_copy(&mut self, copy: Copy) -> Result<Option<CopyUid>> {
+        let set = copy.set.clone();
+        let copied = self.copied(Command::Copy(copy)).await?;
+        self.store_set(Some(set.clone()), true, FlagChange::add([Flag::Deleted]).silent()).await?;
+        self.simple(Command::UidExpunge(set)).await?;
+        Ok(copied)
+    }
+
+    /// EXPUNGE: removes all messages that are marked as deleted. Gives their sequence numbers as the
+    /// server told them: each counts after those before it are gone.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn expunge(&mut self) -> Result<Vec<u32>> {
+        self.expunged(Command::Expunge).await
+    }
+
+    /// UID EXPUNGE: removes those of these messages that are marked as deleted.
+    ///
+    /// # Errors
+    ///
+    /// A UID is zero, the server refuses or does not offer UIDPLUS, or the connection fails.
+    pub async fn uid_expunge(&mut self, messages: impl ToSet) -> Result<Vec<u32>> {
+        match messages.to_set()? {
+            Some(set) => self.expunged(Command::UidExpunge(set)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn expunged(&mut self, command: Command) -> Result<Vec<u32>> {
+        let limit = self.settings.items;
+        let mut numbers = Vec::new();
+        let take = |data| match data {
+            Untagged::Expunge(number) => {
+                numbers.push(number);
+                if numbers.len() > limit { Err(too_many("messages", limit)) } else { Ok(None) }
+            }
+            data => Ok(Some(data)),
+        };
+        self.run(command, take).await?;
+        Ok(numbers)
+    }
+}
+
+/// `\Recent` is the server's own.
+pub(super) fn check_flags(flags: &FlagSet) -> Result<(), Invalid> {
+    match flags.iter().all(Flag::is_settable) {
+        true => Ok(()),
+        false => Err(Invalid::new("flag", 0, "\\Recent cannot be stored")),
+    }
+}

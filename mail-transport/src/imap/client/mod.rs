@@ -1,0 +1,535 @@
+//! The client.
+//!
+//! ```no_run
+//! use mailwire_transport::{Endpoint, Protocol, Security, imap, sasl::Credentials};
+//! use mailwire_transport::imap::{FetchItem, SearchKey};
+//!
+//! # async fn run() -> mailwire_transport::Result<()> {
+//! let server = Endpoint::new("imap.example.org", Protocol::Imap, Security::implicit_tls());
+//! let mut client = imap::Client::connect(server, &Credentials::password("anna", "secret")).await?;
+//! client.select("INBOX").await?;
+//! let unseen = client.uid_search([SearchKey::Unseen]).await?;
+//! let mut messages = client.uid_fetch(&unseen, [FetchItem::Envelope]).await?;
+//! while let Some(message) = messages.next().await? {
+//!     println!("{}", message.subject().unwrap_or_default());
+//! }
+//! client.logout().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What comes without being asked for
+//!
+//! Other sessions change the mailbox, and the server says so inside of any call. Such data is kept:
+//! [`Client::updates`] gives it, oldest first, and [`Client::idle`] waits for it. A response that
+//! cannot be read does not end the call in which it comes: [`Client::malformed`] gives it. How the
+//! last call ended, with its response code, says [`Client::completion`]: a server with a limit on
+//! messages, for one, says OK and `MESSAGELIMIT`.
+//!
+//! # Dropped calls
+//!
+//! The future of every call can be dropped at any point, by a timeout or in `select!`. The next call
+//! first reads what the dropped one has left on the way, and throws it away: the rest of a message,
+//! too. What the dropped call asked for may have been done. Only an [`append`](Client::append) from a
+//! reader that is dropped within the message leaves the client spent: each call then says
+//! [`Error::Spent`].
+
+mod append;
+mod body;
+mod config;
+mod fetch;
+mod idle;
+mod inbox;
+mod login;
+mod mailboxes;
+mod messages;
+mod search;
+mod select;
+mod set;
+
+use mailwire_core::{Channel, Misuse, SendError, Text, Ticket};
+use mailwire_imap::{
+    Capability,
+    client::{Connection, Event, State},
+    command::{AString, AppendData, Command},
+    response::{NamespaceResponse, Status as Reply, StatusKind, Untagged},
+    types::ImapString,
+};
+
+use self::inbox::{Inbox, code_text};
+pub use self::{
+    append::{AppendUid, NewMessage},
+    body::Body,
+    config::{Config, LoginMethod},
+    fetch::{Message, Messages},
+    idle::Idle,
+    inbox::{Malformed, Update},
+    mailboxes::Listed,
+    messages::FlagChange,
+    search::{Found, Numbers},
+    select::Selected,
+    set::{ToMailbox, ToSet},
+};
+use crate::{
+    Endpoint, Error, Refused, Result, Status, Stream,
+    sasl::Credentials,
+    session::{Machine, Session},
+};
+
+/// A session with an IMAP server.
+///
+/// A server's NO, BAD or BYE is [`Error::Refused`], with its code and text, whatever data came before
+/// it.
+pub struct Client {
+    session: Session<Connection>,
+    inbox: Inbox,
+    settings: Settings,
+}
+
+/// What of the [`Config`] is of use after the login.
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    idle_interval: std::time::Duration,
+    items: usize,
+    message_bodies: usize,
+}
+
+/// A command in progress.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    ticket: Ticket,
+    name: &'static str,
+    /// Whether it ends the present mailbox, in success.
+    leaves: bool,
+}
+
+/// How a [`call`](Client::call) ended, and all that came before that.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// OK, with its code and text.
+    pub status: Reply,
+    /// The untagged data.
+    pub data: Vec<Untagged>,
+}
+
+impl Client {
+    /// Connects, with TLS as the endpoint says, and logs in the best way that the server offers.
+    ///
+    /// # Errors
+    ///
+    /// The connection or the login fails, or the login would show the password in clear.
+    pub async fn connect(endpoint: Endpoint, credentials: &Credentials) -> Result<Self> {
+        Self::connect_with(endpoint, Config::login(credentials.clone())).await
+    }
+
+    /// Connects, and logs in as the configuration says, unless the server greets with PREAUTH.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(endpoint: Endpoint, config: Config) -> Result<Self> {
+        let stream = endpoint.connect().await?;
+        Self::begin(stream, endpoint.channel(), endpoint, config).await
+    }
+
+    /// The same over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes on top of
+    /// it as the endpoint says, unless the stream has it already.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
+        let (stream, channel) = endpoint.adopt(stream).await?;
+        Self::begin(stream, channel, endpoint, config).await
+    }
+
+    async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
+        let machine = Connection::new(config.machine(&endpoint, channel));
+        let settings = Settings {
+            idle_interval: config.idle_interval(),
+            items: config.items,
+            message_bodies: config.message_bodies,
+        };
+        let session = Session::over(stream, endpoint, machine);
+        let mut client = Self { session, inbox: Inbox::new(config.updates), settings };
+        client.greet(channel).await?;
+        client.log_in(&config).await?;
+        if let Some(identity) = config.identity {
+            if client.has(&Capability::Id) {
+                client.call_id(Some(identity)).await?;
+            }
+        }
+        Ok(client)
+    }
+
+    /// Whom this session is with.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        self.session.endpoint()
+    }
+
+    /// What the server offers, as far as it has said so.
+    #[must_use]
+    pub fn capabilities(&self) -> &[Capability] {
+        self.session.machine_ref().capabilities().unwrap_or_default()
+    }
+
+    /// Whether the server offers this.
+    #[must_use]
+    pub fn has(&self, capability: &Capability) -> bool {
+        self.capabilities().contains(capability)
+    }
+
+    /// Whether the server offers this, by name or as a part of IMAP4rev2.
+    fn has_or_rev2(&self, capability: &Capability) -> bool {
+        self.has(capability) || self.has(&Capability::Imap4Rev2)
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.session.machine_ref().state()
+    }
+
+    /// Whether the connection is protected, by TLS or because it never leaves the machine.
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        self.session.machine_ref().is_tls()
+    }
+
+    /// How many messages the selected mailbox has, as far as the server has said so.
+    #[must_use]
+    pub fn exists(&self) -> Option<u32> {
+        if self.state() == State::Selected { self.inbox.exists } else { None }
+    }
+
+    /// What came without being asked for, oldest first. It is kept until it is taken here or in
+    /// [`idle`](Self::idle), as much of it as [`Config::updates`] says; beyond that there is an
+    /// [`Update::Overflow`]. Selecting a mailbox, and leaving it, drops what was about the messages of
+    /// the one before.
+    pub fn updates(&mut self) -> impl Iterator<Item = Update> + '_ {
+        std::iter::from_fn(|| self.inbox.pop())
+    }
+
+    /// The responses that could not be read, oldest first. The last 64 of them are kept.
+    pub fn malformed(&mut self) -> impl Iterator<Item = Malformed> + '_ {
+        self.inbox.malformed.drain(..)
+    }
+
+    /// How the last call ended, with the response code and the text: `None` before the first.
+    #[must_use]
+    pub const fn completion(&self) -> Option<&Reply> {
+        self.inbox.completion.as_ref()
+    }
+
+    /// CAPABILITY: asks what the server offers now. [`capabilities`](Self::capabilities) mostly knows
+    /// without asking.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn capability(&mut self) -> Result<&[Capability]> {
+        self.simple(Command::Capability).await?;
+        Ok(self.capabilities())
+    }
+
+    /// NOOP: nothing, but the server tells what is new.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn noop(&mut self) -> Result<()> {
+        self.simple(Command::Noop).await
+    }
+
+    /// ID: tells the server who this is, and asks what it calls itself (RFC 2971).
+    ///
+    /// # Errors
+    ///
+    /// There is a NUL, CR or LF in a text, the server refuses or does not know ID, or the connection
+    /// fails.
+    pub async fn id(&mut self, fields: &[(&str, &str)]) -> Result<Vec<(ImapString, Option<ImapString>)>> {
+        let mut sent = Vec::with_capacity(fields.len());
+        for (name, value) in fields {
+            sent.push((AString::new(*name)?, Some(AString::new(*value)?)));
+        }
+        self.call_id((!sent.is_empty()).then_some(sent)).await
+    }
+
+    async fn call_id(
+        &mut self,
+        fields: Option<Vec<(AString, Option<AString>)>>,
+    ) -> Result<Vec<(ImapString, Option<ImapString>)>> {
+        let mut id = Vec::new();
+        let take = |data| match data {
+            Untagged::Id(fields) => {
+                id = fields;
+                Ok(None)
+            }
+            data => Ok(Some(data)),
+        };
+        self.run(Command::Id(fields), take).await?;
+        Ok(id)
+    }
+
+    /// ENABLE: has the server use extensions that change what it sends. Gives those that it enabled.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses or does not know ENABLE, or the connection fails.
+    pub async fn enable(&mut self, capabilities: impl Into<Vec<Capability>>) -> Result<Vec<Capability>> {
+        let capabilities = capabilities.into();
+        let mut enabled = Vec::new();
+        if capabilities.is_empty() {
+            return Ok(enabled);
+        }
+        let take = |data| match data {
+            Untagged::Enabled(now) => {
+                enabled.extend(now);
+                Ok(None)
+            }
+            data => Ok(Some(data)),
+        };
+        self.run(Command::Enable(capabilities), take).await?;
+        Ok(enabled)
+    }
+
+    /// NAMESPACE: where the user's mailboxes, those of others and the shared ones are.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses or does not know NAMESPACE, or the connection fails.
+    pub async fn namespace(&mut self) -> Result<NamespaceResponse> {
+        let mut namespace = None;
+        let take = |data| match data {
+            Untagged::Namespace(answer) => {
+                namespace = Some(*answer);
+                Ok(None)
+            }
+            data => Ok(Some(data)),
+        };
+        self.run(Command::Namespace, take).await?;
+        namespace.ok_or(unexpected("an answer to NAMESPACE without namespaces"))
+    }
+
+    /// LOGOUT: takes leave.
+    ///
+    /// # Errors
+    ///
+    /// The connection fails. All that was done before is done.
+    pub async fn logout(mut self) -> Result<()> {
+        match self.run(Command::Logout, |data| Ok(Some(data))).await {
+            // Some close without the last word.
+            Ok(_) | Err(Error::Closed) => {}
+            Err(Error::Refused(refused)) if refused.status == Status::Bye => {}
+            Err(error) => return Err(error),
+        }
+        // The answer was read. How the stream ends changes nothing.
+        let _ = self.session.close().await;
+        Ok(())
+    }
+
+    /// Any command, and all that the server sends before its end. What came belongs to this call, and
+    /// is not among the [`updates`](Self::updates).
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails. [`Error::Misuse`] for commands that need more than
+    /// an answer: [`idle`](Self::idle) and [`append`](Self::append) are for those.
+    pub async fn call(&mut self, command: Command) -> Result<Answer> {
+        let streamed = matches!(
+            &command,
+            Command::Append(append) if matches!(append.message, AppendData::Streamed { .. })
+        );
+        if streamed || matches!(command, Command::Idle | Command::Authenticate(_)) {
+            return Err(Misuse::WrongState("this command has a call of its own").into());
+        }
+        let limit = self.settings.items;
+        let mut data = Vec::new();
+        let take = |item| {
+            data.push(item);
+            if data.len() > limit { Err(too_many("responses to one command", limit)) } else { Ok(None) }
+        };
+        let status = self.run(command, take).await?;
+        Ok(Answer { status, data })
+    }
+
+    async fn simple(&mut self, command: Command) -> Result<()> {
+        self.run(command, |data| Ok(Some(data))).await.map(drop)
+    }
+
+    /// Sends a command and waits for its end. `take` is given the data that comes before that, and
+    /// hands back what is not for it.
+    async fn run(
+        &mut self,
+        command: Command,
+        take: impl FnMut(Untagged) -> Result<Option<Untagged>>,
+    ) -> Result<Reply> {
+        let call = self.start(command).await?;
+        self.finish(call, take).await
+    }
+
+    /// Sends a command, behind what dropped calls have left.
+    async fn start(&mut self, command: Command) -> Result<Call> {
+        let name = static_name(&command);
+        let Self { session, inbox, .. } = self;
+        let settled = session.settle(|event| inbox.stray(event)).await;
+        settled.map_err(|error| self.inbox.explain(name, error))?;
+        self.send(command)
+    }
+
+    /// Hands a command to the machine. No await lies between that and the note that its answer is due.
+    fn send(&mut self, command: Command) -> Result<Call> {
+        let name = static_name(&command);
+        let leaves =
+            matches!(command, Command::Select(_) | Command::Examine(_) | Command::Close | Command::Unselect);
+        match self.session.machine().send(command) {
+            Ok(ticket) => Ok(Call { ticket: self.session.expect(ticket), name, leaves }),
+            Err(SendError { reason, .. }) => {
+                self.inbox.check_bye(name)?;
+                Err(if reason == Misuse::Closed { Error::Closed } else { reason.into() })
+            }
+        }
+    }
+
+    /// The next event of a call.
+    async fn event(&mut self, call: Call) -> Result<Event> {
+        self.session.event().await.map_err(|error| self.inbox.explain(call.name, error))
+    }
+
+    async fn finish(
+        &mut self,
+        call: Call,
+        mut take: impl FnMut(Untagged) -> Result<Option<Untagged>>,
+    ) -> Result<Reply> {
+        loop {
+            match self.event(call).await? {
+                Event::Data { data, deviations, .. } => {
+                    if !deviations.is_empty() {
+                        tracing::debug!(command = call.name, ?deviations, "odd response");
+                    }
+                    self.inbox.note(&data);
+                    if let Some(data) = take(data)? {
+                        self.inbox.push(data);
+                    }
+                }
+                event => {
+                    if let Some(end) = self.ended(call, event) {
+                        return end;
+                    }
+                }
+            }
+        }
+    }
+
+    /// How the call ended, if the event is its end. Any other belongs to no call.
+    fn ended(&mut self, call: Call, event: Event) -> Option<Result<Reply>> {
+        match event {
+            Event::Reply { ticket, reply, .. } if ticket == call.ticket => {
+                self.inbox.complete(&reply);
+                if !reply.is_ok() {
+                    return Some(Err(refused(call.name, &reply)));
+                }
+                if call.leaves {
+                    let exists = self.inbox.exists;
+                    self.inbox.forget_mailbox();
+                    self.inbox.exists = exists;
+                }
+                Some(Ok(reply))
+            }
+            Event::NotSent { ticket, reason } if ticket == call.ticket => {
+                let said = self.inbox.check_bye(call.name);
+                Some(Err(said.err().unwrap_or_else(|| reason.into())))
+            }
+            Event::Malformed { ticket: Some(ticket), error, .. } if ticket == call.ticket => {
+                let (what, offset) = (error.reason, error.offset);
+                self.inbox.stray(event);
+                Some(Err(mailwire_core::Error::Unexpected { what, offset }.into()))
+            }
+            event => {
+                self.inbox.stray(event);
+                None
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("server", self.endpoint().address())
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Machine for Connection {
+    fn completes(event: &Event) -> Option<Ticket> {
+        match event {
+            Event::Reply { ticket, .. } | Event::NotSent { ticket, .. } => Some(*ticket),
+            Event::Malformed { ticket, .. } => *ticket,
+            _ => None,
+        }
+    }
+
+    /// An IDLE that was dropped would last for ever.
+    fn hurry(&mut self) {
+        let _ = self.done();
+    }
+}
+
+/// A server's no. It outlives the connection's buffers, so it is a copy.
+fn refused(command: &'static str, reply: &Reply) -> Error {
+    let status = match reply.kind {
+        StatusKind::Bad => Status::Bad,
+        StatusKind::Bye => Status::Bye,
+        StatusKind::No | StatusKind::Ok | StatusKind::PreAuth => Status::No,
+    };
+    let code = reply.code.as_ref().map(code_text);
+    Refused::new(command, status, code, Text::from(reply.text.as_bytes())).into()
+}
+
+fn unexpected(what: &'static str) -> Error {
+    mailwire_core::Error::Unexpected { what, offset: 0 }.into()
+}
+
+fn too_many(what: &'static str, limit: usize) -> Error {
+    mailwire_core::Error::LimitExceeded { what, limit: limit as u64 }.into()
+}
+
+const fn static_name(command: &Command) -> &'static str {
+    match command {
+        Command::Capability => "CAPABILITY",
+        Command::Noop => "NOOP",
+        Command::Logout => "LOGOUT",
+        Command::StartTls => "STARTTLS",
+        Command::Authenticate(_) => "AUTHENTICATE",
+        Command::Login(_) => "LOGIN",
+        Command::Enable(_) => "ENABLE",
+        Command::Select(_) => "SELECT",
+        Command::Examine(_) => "EXAMINE",
+        Command::Create(_) => "CREATE",
+        Command::Delete(_) => "DELETE",
+        Command::Rename { .. } => "RENAME",
+        Command::Subscribe(_) => "SUBSCRIBE",
+        Command::Unsubscribe(_) => "UNSUBSCRIBE",
+        Command::List(_) => "LIST",
+        Command::Lsub { .. } => "LSUB",
+        Command::Namespace => "NAMESPACE",
+        Command::Status { .. } => "STATUS",
+        Command::Append(_) => "APPEND",
+        Command::Idle => "IDLE",
+        Command::Check => "CHECK",
+        Command::Close => "CLOSE",
+        Command::Unselect => "UNSELECT",
+        Command::Expunge | Command::UidExpunge(_) => "EXPUNGE",
+        Command::Search(_) => "SEARCH",
+        Command::Fetch(_) => "FETCH",
+        Command::Store(_) => "STORE",
+        Command::Copy(_) => "COPY",
+        Command::Move(_) => "MOVE",
+        Command::Id(_) => "ID",
+        _ => "the command",
+    }
+}

@@ -1,0 +1,218 @@
+//! SEARCH.
+
+use mailwire_core::Invalid;
+use mailwire_imap::{
+    command::{AString, Command, Search, SearchKey},
+    response::{ESearch, ESearchItem, Untagged},
+    types::UidSet,
+};
+
+use super::{Client, too_many};
+use crate::Result;
+
+/// What a search has found: sequence numbers, or UIDs after [`Client::uid_search`].
+///
+/// Numbers that follow each other are kept as ranges, as a server may name millions of them in a few
+/// bytes.
+///
+/// ```no_run
+/// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {
+/// use mailwire_transport::imap::SearchKey;
+///
+/// let found = client.uid_search([SearchKey::Unseen, SearchKey::Flagged]).await?;
+/// for uid in &found {
+///     println!("{uid} of {}", found.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    ranges: Vec<(u32, u32)>,
+    min: Option<u32>,
+    max: Option<u32>,
+    count: Option<u32>,
+    mod_seq: Option<u64>,
+}
+
+impl Found {
+    /// The numbers, in the order in which the server named them.
+    pub fn iter(&self) -> Numbers<'_> {
+        self.into_iter()
+    }
+
+    /// The numbers as ranges, both ends included.
+    #[must_use]
+    pub fn ranges(&self) -> &[(u32, u32)] {
+        &self.ranges
+    }
+
+    /// How many there are: as the server counted them, if it was asked to.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        match self.count {
+            Some(count) => u64::from(count),
+            None => self.ranges.iter().map(|(first, last)| u64::from(last - first) + 1).sum(),
+        }
+    }
+
+    /// Whether nothing was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty() && self.count.unwrap_or(0) == 0 && self.min.is_none() && self.max.is_none()
+    }
+
+    /// Whether `number` was found.
+    #[must_use]
+    pub fn contains(&self, number: u32) -> bool {
+        self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&number))
+    }
+
+    /// The lowest number: as the server said, if it was asked to.
+    #[must_use]
+    pub fn min(&self) -> Option<u32> {
+        self.min.or_else(|| self.ranges.iter().map(|range| range.0).min())
+    }
+
+    /// The highest number: as the server said, if it was asked to.
+    #[must_use]
+    pub fn max(&self) -> Option<u32> {
+        self.max.or_else(|| self.ranges.iter().map(|range| range.1).max())
+    }
+
+    /// The highest modification sequence of what was found, if the search was about those (RFC 7162).
+    #[must_use]
+    pub const fn mod_seq(&self) -> Option<u64> {
+        self.mod_seq
+    }
+
+    fn add_numbers(&mut self, numbers: &[u32]) {
+        for &number in numbers {
+            match self.ranges.last_mut() {
+                Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+                _ => self.ranges.push((number, number)),
+            }
+        }
+    }
+
+    fn add_set(&mut self, set: &UidSet) {
+        self.ranges.extend(set.ranges().map(|(start, end)| (start.min(end), start.max(end))));
+    }
+
+    fn add_extended(&mut self, found: &ESearch) {
+        for item in &found.items {
+            match item {
+                ESearchItem::Min(number) => self.min = Some(*number),
+                ESearchItem::Max(number) => self.max = Some(*number),
+                ESearchItem::Count(count) => self.count = Some(*count),
+                ESearchItem::All(set) => self.add_set(set),
+                ESearchItem::ModSeq(value) => self.mod_seq = Some(*value),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The numbers that were found, from [`Found::iter`].
+#[derive(Debug, Clone)]
+pub struct Numbers<'a> {
+    ranges: std::slice::Iter<'a, (u32, u32)>,
+    current: Option<std::ops::RangeInclusive<u32>>,
+}
+
+impl Iterator for Numbers<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        loop {
+            if let Some(number) = self.current.as_mut().and_then(Iterator::next) {
+                return Some(number);
+            }
+            let (first, last) = self.ranges.next()?;
+            self.current = Some(*first..=*last);
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Found {
+    type Item = u32;
+    type IntoIter = Numbers<'a>;
+
+    fn into_iter(self) -> Numbers<'a> {
+        Numbers { ranges: self.ranges.iter(), current: None }
+    }
+}
+
+impl Client {
+    /// SEARCH: the sequence numbers of the messages of which all `keys` are true.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn search(&mut self, keys: impl Into<Vec<SearchKey>>) -> Result<Found> {
+        self.search_with(Search::new(keys)).await
+    }
+
+    /// UID SEARCH: the UIDs of the messages of which all `keys` are true.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn uid_search(&mut self, keys: impl Into<Vec<SearchKey>>) -> Result<Found> {
+        self.search_with(Search::by_uid(keys)).await
+    }
+
+    /// SEARCH or UID SEARCH with all its options. CHARSET is named where the keys need it and none is
+    /// given: some servers refuse it where they do not.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn search_with(&mut self, mut search: Search) -> Result<Found> {
+        if search.keys.is_empty() {
+            search.keys.push(SearchKey::All);
+        }
+        if search.charset.is_none() && !self.inbox.utf8 && !search.keys.iter().all(is_ascii) {
+            search.charset = Some(utf8()?);
+        }
+        let limit = self.settings.items;
+        let mut found = Found::default();
+        let take = |data| {
+            match data {
+                Untagged::Search(search) => {
+                    found.add_numbers(&search.numbers);
+                    if let Some(value) = search.mod_seq {
+                        found.mod_seq = Some(value.get());
+                    }
+                }
+                Untagged::ESearch(extended) => found.add_extended(&extended),
+                data => return Ok(Some(data)),
+            }
+            if found.ranges.len() > limit { Err(too_many("ranges of messages", limit)) } else { Ok(None) }
+        };
+        self.run(Command::Search(search), take).await?;
+        Ok(found)
+    }
+}
+
+fn utf8() -> Result<AString, Invalid> {
+    AString::new("UTF-8")
+}
+
+fn is_ascii(key: &SearchKey) -> bool {
+    let ascii = |text: &AString| text.as_bytes().is_ascii();
+    match key {
+        SearchKey::Bcc(text)
+        | SearchKey::Body(text)
+        | SearchKey::Cc(text)
+        | SearchKey::From(text)
+        | SearchKey::Subject(text)
+        | SearchKey::Text(text)
+        | SearchKey::To(text) => ascii(text),
+        SearchKey::Header(name, text) => ascii(name) && ascii(text),
+        SearchKey::Not(key) => is_ascii(key),
+        SearchKey::Or(first, second) => is_ascii(first) && is_ascii(second),
+        SearchKey::And(keys) => keys.iter().all(is_ascii),
+        _ => true,
+    }
+}

@@ -1,0 +1,137 @@
+//! SELECT, EXAMINE, CLOSE, UNSELECT.
+
+use mailwire_imap::{
+    command::Command,
+    response::{Code, StatusKind, Untagged},
+    types::{FlagSet, ImapString, MailboxName, PermanentFlags},
+};
+
+use super::{Client, ToMailbox};
+use crate::Result;
+
+/// A mailbox as it was when it was selected.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selected {
+    /// How many messages there are.
+    pub exists: u32,
+    /// How many are new to this session; IMAP4rev2 does not say.
+    pub recent: Option<u32>,
+    /// UIDs mean the same messages as long as this stays the same. Some servers say 0.
+    pub uid_validity: Option<u32>,
+    /// The next new message will have this UID or a higher one. Some servers say 0.
+    pub uid_next: Option<u32>,
+    /// The sequence number of the first message that was not seen (IMAP4rev1).
+    pub unseen: Option<u32>,
+    /// The flags that messages have here.
+    pub flags: FlagSet,
+    /// The flags that can be changed for good. `None`: the server does not say, and all can.
+    pub permanent_flags: Option<PermanentFlags>,
+    /// Whether nothing can be changed.
+    pub read_only: bool,
+    /// Whether UIDs are not kept from session to session.
+    pub uid_not_sticky: bool,
+    /// The highest modification sequence (RFC 7162).
+    pub highest_mod_seq: Option<u64>,
+    /// What the mailbox is called for good (RFC 8474).
+    pub mailbox_id: Option<ImapString>,
+    /// Its name as the server has it, if it says so (IMAP4rev2).
+    pub name: Option<MailboxName>,
+}
+
+impl Selected {
+    /// Data that belongs to SELECT; any other is handed back.
+    fn take(&mut self, data: Untagged) -> Option<Untagged> {
+        match data {
+            Untagged::Exists(count) => self.exists = count,
+            Untagged::Recent(count) => self.recent = Some(count),
+            Untagged::Flags(flags) => self.flags = flags,
+            Untagged::List(list) => self.name = Some(list.name),
+            Untagged::Status(status) if status.kind == StatusKind::Ok => match status.code {
+                // What came before was about the mailbox that was selected until now.
+                Some(Code::Closed) => *self = Self::default(),
+                Some(code) => {
+                    if let Some(code) = self.take_code(code) {
+                        return Some(Untagged::Status(mailwire_imap::response::Status {
+                            code: Some(code),
+                            ..status
+                        }));
+                    }
+                }
+                None => {}
+            },
+            data => return Some(data),
+        }
+        None
+    }
+
+    fn take_code(&mut self, code: Code) -> Option<Code> {
+        match code {
+            Code::UidValidity(value) => self.uid_validity = Some(value),
+            Code::UidNext(uid) => self.uid_next = Some(uid),
+            Code::Unseen(number) => self.unseen = Some(number),
+            Code::PermanentFlags(flags) => self.permanent_flags = Some(flags),
+            Code::HighestModSeq(value) => self.highest_mod_seq = Some(value),
+            Code::NoModSeq => self.highest_mod_seq = None,
+            Code::MailboxId(id) => self.mailbox_id = Some(id),
+            Code::UidNotSticky => self.uid_not_sticky = true,
+            Code::ReadOnly => self.read_only = true,
+            Code::ReadWrite => self.read_only = false,
+            code => return Some(code),
+        }
+        None
+    }
+}
+
+impl Client {
+    /// SELECT: opens a mailbox, to read and to change. The one that was open is left.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, and then no mailbox is open, or the connection fails.
+    pub async fn select(&mut self, mailbox: impl ToMailbox) -> Result<Selected> {
+        self.open(Command::Select(mailbox.to_mailbox()?.into()), false).await
+    }
+
+    /// EXAMINE: opens a mailbox, to read only.
+    ///
+    /// # Errors
+    ///
+    /// As [`select`](Self::select).
+    pub async fn examine(&mut self, mailbox: impl ToMailbox) -> Result<Selected> {
+        self.open(Command::Examine(mailbox.to_mailbox()?.into()), true).await
+    }
+
+    async fn open(&mut self, command: Command, read_only: bool) -> Result<Selected> {
+        let mut selected = Selected::default();
+        let status = self.run(command, |data| Ok(selected.take(data))).await?;
+        selected.read_only |= read_only;
+        if let Some(code) = status.code {
+            selected.take_code(code);
+        }
+        self.inbox.exists = Some(selected.exists);
+        Ok(selected)
+    }
+
+    /// CLOSE: removes what is marked as deleted, without a word, and leaves the mailbox.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or the connection fails.
+    pub async fn close(&mut self) -> Result<()> {
+        self.simple(Command::Close).await?;
+        self.inbox.exists = None;
+        Ok(())
+    }
+
+    /// UNSELECT: leaves the mailbox, and removes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses or does not know UNSELECT, or the connection fails.
+    pub async fn unselect(&mut self) -> Result<()> {
+        self.simple(Command::Unselect).await?;
+        self.inbox.exists = None;
+        Ok(())
+    }
+}
