@@ -1,4 +1,5 @@
 //! What a caller passes is one value, and what a peer sends is shown without harm.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 

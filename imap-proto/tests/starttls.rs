@@ -1,4 +1,5 @@
 //! STARTTLS in both roles, and what must not work (CVE-2011-0411 and its successors).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 

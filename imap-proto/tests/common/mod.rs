@@ -1,5 +1,5 @@
 //! What the tests share.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::type_complexity)]
 
 use bytes::{Buf, Bytes, BytesMut};
 use mailwire_core::{Connection, Next};
