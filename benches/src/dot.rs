@@ -32,7 +32,7 @@ pub(crate) fn add(groups: &mut Groups) {
 }
 
 /// The wire in pieces as they come from a socket, out of one read buffer of 64 KiB or a piece.
-fn pieces(wire: &[u8], size: usize) -> Vec<BytesMut> {
+pub(crate) fn pieces(wire: &[u8], size: usize) -> Vec<BytesMut> {
     let mut pieces = Vec::new();
     for buffer in wire.chunks(size * (64 * 1024usize).div_ceil(size)) {
         let mut buffer = BytesMut::from(buffer);
@@ -102,6 +102,7 @@ fn receive(
         .add_prepared(
             Kind::Ours,
             "mailwire",
+            1,
             move || pieces(&ours, piece),
             |pieces| unstuff(pieces, |chunk| drop(std::hint::black_box(chunk))),
         )

@@ -10,15 +10,22 @@
 // A benchmark that cannot do its work must stop, loudly.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod callgrind;
 pub mod corpus;
+pub mod cost;
 mod dot;
 mod floors;
+mod imap;
+mod imap_response;
 pub mod measure;
+mod pop3;
 pub mod report;
 mod smtp;
+mod stream;
 
 use std::{
     hint::black_box,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -71,6 +78,8 @@ pub struct Item {
     pub who: &'static str,
     /// What it is.
     pub kind: Kind,
+    /// How often the work is done in one iteration.
+    pub batch: usize,
     make: Box<dyn Fn() -> Work>,
 }
 
@@ -97,43 +106,51 @@ impl Group {
         self.items.push(Item {
             who,
             kind,
+            batch: 1,
             make: Box::new(move || {
                 let mut work = make();
                 Box::new(move |iterations| {
+                    observe(true);
                     let start = Instant::now();
                     counted_region(|| {
                         for _ in 0..iterations {
                             black_box(work());
                         }
                     });
-                    start.elapsed()
+                    let elapsed = start.elapsed();
+                    observe(false);
+                    elapsed
                 })
             }),
         });
         self
     }
 
-    /// Adds a contender that uses up something for each iteration; `prepare` is not measured, nor is
-    /// what becomes of `rest`.
+    /// Adds a contender that uses up something for each iteration, which does the work `batch` times;
+    /// `prepare` is not measured.
     fn add_prepared<S, T>(
         mut self,
         kind: Kind,
         who: &'static str,
+        batch: usize,
         prepare: impl Fn() -> S + Clone + 'static,
         work: impl Fn(&mut S) -> T + Clone + 'static,
     ) -> Self {
         self.items.push(Item {
             who,
             kind,
+            batch,
             make: Box::new(move || {
                 let (prepare, work) = (prepare.clone(), work.clone());
                 Box::new(move |iterations| {
                     let mut elapsed = Duration::ZERO;
                     for _ in 0..iterations {
                         let mut state = black_box(prepare());
+                        observe(true);
                         let start = Instant::now();
                         black_box(counted_region(|| work(&mut state)));
                         elapsed += start.elapsed();
+                        observe(false);
                     }
                     elapsed
                 })
@@ -166,6 +183,9 @@ impl Groups {
         let mut groups = Self { only: only.map(str::to_owned), list: Vec::new() };
         dot::add(&mut groups);
         smtp::add(&mut groups);
+        imap::add(&mut groups);
+        imap_response::add(&mut groups);
+        pop3::add(&mut groups);
         groups.list
     }
 
@@ -189,6 +209,27 @@ fn received(wire: &[u8]) -> Bytes {
     buffer.extend_from_slice(wire);
     buffer.extend_from_slice(b"* OK more\r\n");
     buffer.split_to(wire.len()).freeze()
+}
+
+/// How often a message stands in the read buffer that [`read_buffer`] makes: so often that the buffer
+/// has about 64 KiB, as real ones do.
+const fn waiting(wire: &[u8]) -> usize {
+    let count = 64 * 1024 / wire.len();
+    if count == 0 { 1 } else { count }
+}
+
+/// A read buffer with many times the same message in it.
+fn read_buffer(wire: &[u8]) -> BytesMut {
+    BytesMut::from(&wire.repeat(waiting(wire))[..])
+}
+
+/// Is called before (`true`) and after what is measured, where a program sets it.
+pub static OBSERVER: OnceLock<fn(bool)> = OnceLock::new();
+
+fn observe(before: bool) {
+    if let Some(observer) = OBSERVER.get() {
+        observer(before);
+    }
 }
 
 /// What callgrind counts: it is told to collect within this function only.

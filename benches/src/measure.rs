@@ -70,7 +70,8 @@ pub fn measure(group: &Group, effort: Effort) -> Vec<Measured> {
             let elapsed = works[index](iterations[index]);
             every[index] =
                 ((elapsed.as_secs_f64() / effort.sample.as_secs_f64() / 8.0) as usize).clamp(1, 20);
-            samples[index][round] = elapsed.as_secs_f64() * 1e9 / iterations[index] as f64;
+            samples[index][round] =
+                elapsed.as_secs_f64() * 1e9 / (iterations[index] * group.items[index].batch as u64) as f64;
         }
     }
     let ours = group.items.iter().position(|item| item.kind == Kind::Ours).unwrap_or(0);

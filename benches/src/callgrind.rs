@@ -1,0 +1,32 @@
+//! Instruction counts.
+
+use std::{path::Path, process::Command};
+
+/// Whether valgrind is installed.
+#[must_use]
+pub fn is_there() -> bool {
+    Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// The instructions that `program` executes in what is measured, by callgrind.
+#[must_use]
+pub fn instructions(program: &Path, arguments: &[&str]) -> Option<u64> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*counted_region*"])
+        .arg(program)
+        .args(arguments)
+        .output()
+        .ok()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    let line = told.lines().find(|line| line.contains("Collected :"))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+/// The instructions of one iteration: exact, as what comes before the first and behind the last one
+/// is in both counts.
+#[must_use]
+pub fn per_iteration(program: &Path, group: &str, who: &str, iterations: u64) -> Option<f64> {
+    let count = |times: u64| instructions(program, &[group, who, &times.to_string()]);
+    let (once, twice) = (count(iterations)?, count(iterations * 2)?);
+    Some((twice.checked_sub(once)?) as f64 / iterations as f64)
+}

@@ -1,0 +1,394 @@
+//! What hostile input costs, in instructions: the same input byte by byte, and more of the same.
+
+use std::{fmt::Write as _, hint::black_box, path::Path};
+
+use bytes::{Buf, BytesMut};
+use mailwire_core::{Channel, Connection, Next, dot};
+
+use crate::{callgrind, corpus, counted_region};
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// Byte by byte it costs at most so many times what it costs as a whole.
+    ByteByByte(f64),
+    /// Four times as much costs four times as much, at most so many times that.
+    Linear(f64),
+}
+
+/// What was measured of a scenario.
+#[derive(Debug, Clone)]
+pub struct Cost {
+    /// What happens.
+    pub title: &'static str,
+    /// What is asked.
+    pub limit: Limit,
+    /// Instructions: of the whole input, or of the smaller one.
+    pub first: u64,
+    /// Instructions: byte by byte, or of the larger one.
+    pub second: u64,
+    /// How many there are of what is counted in the smaller one, or bytes.
+    pub count: usize,
+}
+
+impl Cost {
+    /// The measured ratio that the limit is about.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        let ratio = self.second as f64 / self.first as f64;
+        match self.limit {
+            Limit::ByteByByte(_) => ratio,
+            Limit::Linear(_) => ratio / 4.0,
+        }
+    }
+
+    /// Whether the limit is kept.
+    #[must_use]
+    pub fn is_within(&self) -> bool {
+        match self.limit {
+            Limit::ByteByByte(limit) | Limit::Linear(limit) => self.ratio() <= limit,
+        }
+    }
+}
+
+/// One kind of hostile input.
+struct Scenario {
+    name: &'static str,
+    title: &'static str,
+    limit: Limit,
+    /// How much of it: the smaller number.
+    count: usize,
+    /// The input for a number, and what reads it in pieces of a size.
+    run: fn(count: usize, piece: usize),
+}
+
+const BYTES: Limit = Limit::ByteByByte(3.0);
+const LINEAR: Limit = Limit::Linear(1.1);
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "smtp-server-bytes",
+        title: "SMTP server: 100 transactions of MAIL and RCPT with parameters",
+        limit: BYTES,
+        count: 100,
+        run: |count, piece| {
+            let mut wire = corpus::EHLO_COMMAND.to_vec();
+            for _ in 0..count {
+                wire.extend_from_slice(
+                    b"MAIL FROM:<alice.smith@mail.example.org> SIZE=1234567 BODY=8BITMIME\r\n",
+                );
+                wire.extend_from_slice(corpus::RCPT_PLAIN);
+                wire.extend_from_slice(b"RSET\r\n");
+            }
+            smtp_server(&wire, piece);
+        },
+    },
+    Scenario {
+        name: "smtp-client-bytes",
+        title: "SMTP client: 100 replies of ten lines",
+        limit: BYTES,
+        count: 100,
+        run: smtp_client,
+    },
+    Scenario {
+        name: "pop3-server-bytes",
+        title: "POP3 server: 100 commands",
+        limit: BYTES,
+        count: 100,
+        run: |count, piece| pop3_server(count, piece, "TOP 12345 10\r\n"),
+    },
+    Scenario {
+        name: "smtp-server-commands",
+        title: "SMTP server: n pipelined commands",
+        limit: LINEAR,
+        count: 2000,
+        run: |count, piece| {
+            let wire =
+                [corpus::EHLO_COMMAND, &b"MAIL FROM:<a@b.example>\r\nRSET\r\n".repeat(count / 2)].concat();
+            smtp_server(&wire, piece);
+        },
+    },
+    Scenario {
+        name: "smtp-server-lines",
+        title: "SMTP server: a message with n header lines",
+        limit: LINEAR,
+        count: 10_000,
+        run: |count, piece| {
+            let mut wire = corpus::EHLO_COMMAND.to_vec();
+            wire.extend_from_slice(b"MAIL FROM:<a@b.example>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n");
+            wire.extend_from_slice(&b"X-Header: some value\r\n".repeat(count));
+            wire.extend_from_slice(b".\r\n");
+            smtp_server(&wire, piece);
+        },
+    },
+    Scenario {
+        name: "smtp-server-dotted-lines",
+        title: "SMTP server: a message with n lines of dots",
+        limit: LINEAR,
+        count: 10_000,
+        run: |count, piece| {
+            let mut wire = corpus::EHLO_COMMAND.to_vec();
+            wire.extend_from_slice(b"MAIL FROM:<a@b.example>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n");
+            wire.extend_from_slice(&b"....\r\n".repeat(count));
+            wire.extend_from_slice(b".\r\n");
+            smtp_server(&wire, piece);
+        },
+    },
+    Scenario {
+        name: "smtp-server-body-bytes",
+        title: "SMTP server: a message of n bytes that come one by one",
+        limit: LINEAR,
+        count: 10_000,
+        run: |count, _| {
+            let mut wire = corpus::EHLO_COMMAND.to_vec();
+            wire.extend_from_slice(b"MAIL FROM:<a@b.example>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n");
+            wire.extend_from_slice(&corpus::stuffed(&corpus::body_with_few_dots()[..count / 78 * 78]));
+            smtp_server(&wire, 1);
+        },
+    },
+    Scenario {
+        name: "smtp-client-replies",
+        title: "SMTP client: n replies of ten lines",
+        limit: LINEAR,
+        count: 200,
+        run: smtp_client,
+    },
+    Scenario {
+        name: "smtp-client-lines",
+        title: "SMTP client: a reply of n lines",
+        limit: LINEAR,
+        count: 1000,
+        run: |count, piece| {
+            let mut framer = mailwire_smtp::ReplyFramer::new();
+            let mut limits = mailwire_smtp::Limits::default();
+            limits.reply_lines = count + 1;
+            let wire = [&b"250-some text in a line\r\n".repeat(count - 1)[..], b"250 end\r\n"].concat();
+            let mut input = BytesMut::new();
+            counted_region(|| {
+                for piece in wire.chunks(piece) {
+                    input.extend_from_slice(piece);
+                    if let Some(frame) = framer.next_reply(&mut input, &limits).expect("within the limits") {
+                        let reply = mailwire_smtp::Reply::parse(&frame, mailwire_smtp::Dialect::Lenient);
+                        assert_eq!(black_box(reply).expect("a reply").value.lines().len(), count);
+                    }
+                }
+            });
+        },
+    },
+    Scenario {
+        name: "pop3-server-commands",
+        title: "POP3 server: n pipelined commands",
+        limit: LINEAR,
+        count: 2000,
+        run: |count, piece| pop3_server(count, piece, "TOP 12345 10\r\n"),
+    },
+    Scenario {
+        name: "pop3-client-lines",
+        title: "POP3 client: a message of n lines",
+        limit: LINEAR,
+        count: 10_000,
+        run: |count, piece| {
+            let wire = [&b"+OK\r\n"[..], &b"....\r\nsome text\r\n".repeat(count / 2), b".\r\n"].concat();
+            let mut client = crate::pop3::client();
+            counted_region(|| {
+                let mut ended = false;
+                drive(&mut client, &wire, piece, |_, event| {
+                    ended |= matches!(event, mailwire_pop3::client::Event::BodyEnd { .. });
+                });
+                assert!(ended);
+            });
+        },
+    },
+    Scenario {
+        name: "stuffing-dots",
+        title: "dot-stuffing: n lines of dots are sent",
+        limit: LINEAR,
+        count: 10_000,
+        run: |count, _| {
+            let body = bytes::Bytes::from(b"....\r\n".repeat(count));
+            let mut output = mailwire_core::Output::new(usize::MAX);
+            counted_region(|| {
+                let mut stuffer = dot::Stuffer::new(dot::BareNewline::Refuse);
+                stuffer.push(body, &mut output).expect("proper lines");
+                stuffer.finish(&mut output).expect("proper lines");
+            });
+            assert_eq!(output.len(), count * 7 + 3);
+        },
+    },
+];
+
+/// Feeds a machine, hands on its events, and drains its output as it comes.
+fn drive<C: Connection>(
+    machine: &mut C,
+    wire: &[u8],
+    piece: usize,
+    mut handle: impl FnMut(&mut C, C::Event),
+) {
+    let mut input = BytesMut::new();
+    for piece in wire.chunks(piece) {
+        input.extend_from_slice(piece);
+        loop {
+            match machine.next_event(&mut input) {
+                Ok(Next::Event(event)) => handle(machine, event),
+                Ok(Next::NeedInput) => break,
+                Ok(Next::Paused) if !machine.output().is_empty() => {}
+                _ => panic!("the session ended early"),
+            }
+            let output = machine.output();
+            output.advance(output.remaining());
+        }
+    }
+    assert!(input.is_empty(), "something was not read");
+}
+
+fn smtp_server(wire: &[u8], piece: usize) {
+    use mailwire_smtp::{Command, Reply, ReplyCode, server};
+    let mut config = server::Config::new("mx.example".try_into().expect("a name"), Channel::Tls);
+    config.limits.idle_commands = usize::MAX;
+    let mut server = server::Connection::new(config);
+    let mut answered = 0usize;
+    counted_region(|| {
+        drive(&mut server, wire, piece, |server, event| match event {
+            server::Event::Command { ticket, command: Command::Data, .. } => {
+                server.accept_body(ticket).expect("DATA");
+            }
+            server::Event::Command { ticket, command, .. } => {
+                server.reply(ticket, server::default_reply(&command)).expect("a reply");
+                answered += 1;
+            }
+            server::Event::BodyEnd { ticket, .. } => {
+                server.reply(ticket, Reply::new(ReplyCode::OK, "Queued")).expect("a reply");
+            }
+            server::Event::BodyStart { .. } | server::Event::BodyChunk(_) => {}
+            other => panic!("{other:?}"),
+        });
+    });
+    assert!(answered > 2);
+}
+
+fn smtp_client(count: usize, piece: usize) {
+    use mailwire_smtp::{Command, client};
+    let mut config = client::Config::new("client.example".try_into().expect("a name"), Channel::Tls);
+    config.limits.pipeline = usize::MAX;
+    config.limits.output = usize::MAX;
+    let mut client = client::Connection::new(config);
+    drive(&mut client, b"220 mx.example ESMTP\r\n", usize::MAX, |_, _| {});
+    drive(&mut client, b"250-mx.example\r\n250 PIPELINING\r\n", usize::MAX, |_, _| {});
+    for _ in 0..count {
+        client.send(Command::Rset).expect("room");
+    }
+    let wire = corpus::REPLY_10.repeat(count);
+    let mut replies = 0;
+    counted_region(|| {
+        drive(&mut client, &wire, piece, |_, event| {
+            replies += usize::from(matches!(event, client::Event::Reply { .. }));
+        });
+    });
+    assert_eq!(replies, count);
+}
+
+fn pop3_server(count: usize, piece: usize, command: &str) {
+    use mailwire_pop3::{Reply, server};
+    let mut config = server::Config::new(Channel::Tls);
+    config.limits.no_ops = usize::MAX;
+    let mut server = server::Connection::new(config);
+    drive(&mut server, b"USER alice\r\nPASS secret\r\n", usize::MAX, |server, event| {
+        if let server::Event::Login { ticket, .. } = event {
+            server.reply(ticket, Reply::ok("")).expect("a reply");
+        }
+    });
+    let wire = command.repeat(count).into_bytes();
+    let mut answered = 0;
+    counted_region(|| {
+        drive(&mut server, &wire, piece, |server, event| match event {
+            server::Event::Command { ticket, .. } => {
+                server.reply(ticket, Reply::err("no such message")).expect("a reply");
+                answered += 1;
+            }
+            other => panic!("{other:?}"),
+        });
+    });
+    assert_eq!(answered, count);
+}
+
+/// Pieces of this size are what a network gives.
+const SEGMENT: usize = 1400;
+
+/// Runs one scenario once, for callgrind.
+///
+/// # Panics
+///
+/// There is no such scenario, or the machine did not do what it has to.
+pub fn run(name: &str, count: usize, piece: usize) {
+    let scenario = SCENARIOS.iter().find(|it| it.name == name).expect("no such scenario");
+    (scenario.run)(count, piece);
+}
+
+/// Runs all scenarios once, small, without counting: that they work.
+pub fn check() {
+    for scenario in SCENARIOS {
+        (scenario.run)(scenario.count / 10, SEGMENT);
+        (scenario.run)(scenario.count / 10, 1);
+    }
+}
+
+/// Counts the instructions of all scenarios; `program` is this crate's `cost`.
+#[must_use]
+pub fn measure(program: &Path) -> Vec<Cost> {
+    let count = |scenario: &Scenario, count: usize, piece: usize| {
+        callgrind::instructions(program, &[scenario.name, &count.to_string(), &piece.to_string()])
+    };
+    let measured = SCENARIOS.iter().filter_map(|it| {
+        let (first, second) = match it.limit {
+            Limit::ByteByByte(_) => (count(it, it.count, usize::MAX)?, count(it, it.count, 1)?),
+            Limit::Linear(_) => (count(it, it.count, SEGMENT)?, count(it, it.count * 4, SEGMENT)?),
+        };
+        Some(Cost { title: it.title, limit: it.limit, first, second, count: it.count })
+    });
+    measured.collect()
+}
+
+/// A section of the report.
+#[must_use]
+pub fn markdown(costs: &[Cost]) -> String {
+    let mut out = String::new();
+    if costs.is_empty() {
+        return out;
+    }
+    out.push_str(
+        "\n## Hostile input\n\nInstructions by callgrind, of the machines with their parsers, the caller's part of the work \
+         included.\n\n| byte by byte | whole | byte by byte | ratio | limit | |\n| --- | ---: | ---: | ---: | ---: | --- |\n",
+    );
+    for cost in costs {
+        if let Limit::ByteByByte(limit) = cost.limit {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {:.2} | {limit:.1} | {} |",
+                cost.title,
+                cost.first,
+                cost.second,
+                cost.ratio(),
+                if cost.is_within() { "kept" } else { "passed" }
+            );
+        }
+    }
+    out.push_str(
+        "\n| more of the same, in pieces of 1,400 bytes | n | instructions for each | for each at 4 n | growth | |\n\
+         | --- | ---: | ---: | ---: | ---: | --- |\n",
+    );
+    for cost in costs {
+        if let Limit::Linear(_) = cost.limit {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {:.1} | {:.1} | {:.3} | {} |",
+                cost.title,
+                cost.count,
+                cost.first as f64 / cost.count as f64,
+                cost.second as f64 / (cost.count * 4) as f64,
+                cost.ratio(),
+                if cost.is_within() { "linear" } else { "not linear" }
+            );
+        }
+    }
+    out
+}
