@@ -1,36 +1,69 @@
 //! `cargo bench -p mailwire-benches`: measures everything and writes the report.
 //!
 //! Arguments behind `--`: a part of a group's name measures only what matches and writes no report;
-//! `--quick` measures shortly; `--no-instructions` leaves callgrind out.
+//! `--quick` measures shortly; `--no-instructions` leaves callgrind out; `--list` names everything;
+//! `--one GROUP CONTENDER TIMES` runs one contender and `--cost NAME COUNT PIECE` one kind of hostile
+//! input, for callgrind or a profiler.
 
 use std::{error::Error, path::Path, process::Command};
 
 use mailwire_benches::{
-    Group, callgrind, cost, groups,
+    Group, callgrind, cost, group, groups,
     measure::{Effort, Measured, measure},
     report,
 };
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let has = |option: &str| arguments.iter().any(|argument| argument == option);
-    let filter = arguments.iter().find(|argument| !argument.starts_with('-'));
-    if !has("--bench") {
-        // `cargo test --benches`: that everything works was checked when the groups were built.
-        println!("{} groups", groups().len());
-        return Ok(());
+type Failure = Box<dyn Error>;
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["--one", name, who, times] => one(name, who, times.parse()?),
+        ["--cost", name, count, piece] => {
+            cost::run(name, count.parse()?, piece.parse()?);
+            Ok(())
+        }
+        ["--list"] => {
+            for group in groups() {
+                group.items.iter().for_each(|item| println!("{} '{}'", group.name, item.who));
+            }
+            Ok(())
+        }
+        // `cargo test --benches`: that everything works is checked when the groups are made.
+        _ if !std::env::args().any(|argument| argument == "--bench") => {
+            println!("{} groups", groups().len());
+            Ok(())
+        }
+        options => all(options),
     }
-    let effort = if has("--quick") { Effort::QUICK } else { Effort::FULL };
-    let counts = !has("--no-instructions") && !has("--quick") && callgrind::is_there();
+}
+
+/// The difference of callgrind's totals for two numbers of times, divided by theirs, is the exact
+/// number of instructions of an iteration.
+fn one(name: &str, who: &str, times: u64) -> Result<(), Failure> {
+    let group = group(name).ok_or("no such group")?;
+    let item = group.items.iter().find(|item| item.who == who).ok_or("no such contender")?;
+    let elapsed = item.work()(times);
+    println!("{:.1} ns", elapsed.as_secs_f64() * 1e9 / (times * item.batch as u64) as f64);
+    Ok(())
+}
+
+fn all(options: &[&str]) -> Result<(), Failure> {
+    let filter = options.iter().find(|option| !option.starts_with('-'));
+    let quick = options.contains(&"--quick");
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
+    let counts = !options.contains(&"--no-instructions") && !quick && callgrind::is_there();
+    let this = std::env::current_exe()?;
 
     let mut rows = Vec::new();
     for group in groups() {
-        if filter.is_some_and(|filter| !group.name.contains(filter.as_str())) {
+        if filter.is_some_and(|filter| !group.name.contains(filter)) {
             continue;
         }
         let mut measured = measure(&group, effort);
         if counts {
-            count(&group, &mut measured);
+            count(&this, &group, &mut measured);
         }
         for it in &measured {
             println!(
@@ -45,10 +78,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         rows.push((group, measured));
     }
-    if filter.is_some() || has("--quick") {
+    if filter.is_some() || quick {
         return Ok(());
     }
-    let costs = if counts { cost::measure(Path::new(env!("CARGO_BIN_EXE_cost"))) } else { Vec::new() };
+    let costs = if counts { cost::measure(&this) } else { Vec::new() };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("report");
     std::fs::create_dir_all(&folder)?;
     std::fs::write(folder.join("speed.md"), report::markdown(&rows, &costs, &report::machine()))?;
@@ -57,15 +90,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Counts instructions and allocations, each in a program of its own.
-fn count(group: &Group, measured: &mut [Measured]) {
+/// Counts instructions and allocations, each in a process of its own.
+fn count(this: &Path, group: &Group, measured: &mut [Measured]) {
     for (item, it) in group.items.iter().zip(measured) {
         let each = it.nanoseconds * item.batch as f64;
-        // About a millisecond of work, which takes callgrind a tenth of a second.
-        let iterations = ((1e6 / each) as u64).clamp(1, 1000);
-        it.instructions =
-            callgrind::per_iteration(Path::new(env!("CARGO_BIN_EXE_one")), &group.name, it.who, iterations)
-                .map(|count| count / item.batch as f64);
+        // About half a millisecond of work, which takes callgrind little.
+        let iterations = ((5e5 / each) as u64).clamp(1, 1000);
+        it.instructions = callgrind::per_iteration(this, &group.name, it.who, iterations)
+            .map(|count| count / item.batch as f64);
         let allocations = Command::new(env!("CARGO_BIN_EXE_allocations"))
             .args([&group.name, it.who, &iterations.min(100).to_string()])
             .output();

@@ -26,7 +26,7 @@ pub fn instructions(program: &Path, arguments: &[&str]) -> Option<u64> {
 /// is in both counts.
 #[must_use]
 pub fn per_iteration(program: &Path, group: &str, who: &str, iterations: u64) -> Option<f64> {
-    let count = |times: u64| instructions(program, &[group, who, &times.to_string()]);
+    let count = |times: u64| instructions(program, &["--one", group, who, &times.to_string()]);
     let (once, twice) = (count(iterations)?, count(iterations * 2)?);
     Some((twice.checked_sub(once)?) as f64 / iterations as f64)
 }

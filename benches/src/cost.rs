@@ -98,6 +98,90 @@ const SCENARIOS: &[Scenario] = &[
         run: |count, piece| pop3_server(count, piece, "TOP 12345 10\r\n"),
     },
     Scenario {
+        name: "imap-client-bytes",
+        title: "IMAP client: 100 times FETCH ENVELOPE, BODYSTRUCTURE, FLAGS",
+        limit: BYTES,
+        count: 100,
+        run: |count, piece| {
+            let wire = [corpus::FETCH_ENVELOPE, corpus::FETCH_BODYSTRUCTURE, corpus::FETCH_FLAGS].concat();
+            imap_client(&wire.repeat(count), count * 3, piece);
+        },
+    },
+    Scenario {
+        name: "imap-client-literal-bytes",
+        title: "IMAP client: 100 times FETCH with a small literal",
+        limit: BYTES,
+        count: 100,
+        run: |count, piece| imap_client(&small_literals(count), count, piece),
+    },
+    Scenario {
+        name: "imap-server-bytes",
+        title: "IMAP server: 100 times FETCH, SEARCH, STORE",
+        limit: BYTES,
+        count: 100,
+        run: |count, piece| {
+            let commands: Vec<&[u8]> = corpus::IMAP_COMMANDS.iter().take(3).map(|(_, wire)| *wire).collect();
+            imap_server(&commands.concat().repeat(count), count * 3, piece);
+        },
+    },
+    Scenario {
+        name: "imap-server-commands",
+        title: "IMAP server: n pipelined commands",
+        limit: LINEAR,
+        count: 2000,
+        run: |count, piece| imap_server(&b"a1 UID FETCH 1:* (FLAGS)\r\n".repeat(count), count, piece),
+    },
+    Scenario {
+        name: "imap-server-literals",
+        title: "IMAP server: a command with n literals",
+        limit: LINEAR,
+        count: 200,
+        run: |count, piece| {
+            let wire = [&b"a1 UID SEARCH"[..], &b" SUBJECT {5+}\r\nhello".repeat(count), b"\r\n"].concat();
+            imap_server(&wire, 1, piece);
+        },
+    },
+    Scenario {
+        name: "imap-client-literals",
+        title: "IMAP client: n responses with a literal each",
+        limit: LINEAR,
+        count: 500,
+        run: |count, piece| imap_client(&small_literals(count), count, piece),
+    },
+    Scenario {
+        name: "imap-client-fields",
+        title: "IMAP client: FETCH with n header fields named",
+        limit: LINEAR,
+        count: 500,
+        run: |count, piece| {
+            let names = b"X-Some-Field ".repeat(count - 1);
+            let wire = [b"* 1 FETCH (BODY[HEADER.FIELDS (", &names[..], b"Last)] \"\")\r\n"].concat();
+            imap_client(&wire, 1, piece);
+        },
+    },
+    Scenario {
+        name: "imap-client-nested",
+        title: "IMAP client: BODYSTRUCTURE with n nested lists, which is refused",
+        limit: LINEAR,
+        count: 10_000,
+        run: |count, piece| {
+            let wire = [b"* 1 FETCH (BODYSTRUCTURE ", &b"(".repeat(count)[..], &b")".repeat(count), b")\r\n"]
+                .concat();
+            imap_client(&wire, 1, piece);
+        },
+    },
+    Scenario {
+        name: "imap-server-nested",
+        title: "IMAP server: SEARCH with n nested lists, which is refused",
+        limit: LINEAR,
+        count: 5_000,
+        run: |count, piece| {
+            let wire =
+                [b"a1 SEARCH ", &b"(".repeat(count)[..], b"ALL", &b")".repeat(count), b"\r\n"].concat();
+            imap_server(&wire, 1, piece);
+        },
+    },
+    Scenario {
         name: "smtp-server-commands",
         title: "SMTP server: n pipelined commands",
         limit: LINEAR,
@@ -225,6 +309,8 @@ fn drive<C: Connection>(
     mut handle: impl FnMut(&mut C, C::Event),
 ) {
     let mut input = BytesMut::new();
+    let output = machine.output();
+    output.advance(output.remaining());
     for piece in wire.chunks(piece) {
         input.extend_from_slice(piece);
         loop {
@@ -232,7 +318,9 @@ fn drive<C: Connection>(
                 Ok(Next::Event(event)) => handle(machine, event),
                 Ok(Next::NeedInput) => break,
                 Ok(Next::Paused) if !machine.output().is_empty() => {}
-                _ => panic!("the session ended early"),
+                Ok(Next::Paused) if input.is_empty() => break,
+                Ok(other) => panic!("{:?}", other.map(|_| ())),
+                Err(error) => panic!("{error}"),
             }
             let output = machine.output();
             output.advance(output.remaining());
@@ -311,6 +399,58 @@ fn pop3_server(count: usize, piece: usize, command: &str) {
     assert_eq!(answered, count);
 }
 
+fn small_literals(count: usize) -> Vec<u8> {
+    (1..=count)
+        .flat_map(|n| {
+            format!("* {n} FETCH (BODY[HEADER.FIELDS (SUBJECT)] {{15}}\r\nSubject: hello\n)\r\n").into_bytes()
+        })
+        .collect()
+}
+
+fn imap_client(wire: &[u8], messages: usize, piece: usize) {
+    use mailwire_imap::client::Event;
+    let mut client = crate::imap_stream::client();
+    let mut seen = 0;
+    counted_region(|| {
+        drive(&mut client, wire, piece, |_, event| {
+            seen += usize::from(matches!(event, Event::Data { .. } | Event::Malformed { .. }));
+        });
+    });
+    assert_eq!(seen, messages);
+}
+
+fn imap_server(wire: &[u8], commands: usize, piece: usize) {
+    use mailwire_imap::{
+        command::Command,
+        response::{Status, StatusKind},
+        server::{Config, Connection, Event},
+    };
+    let status = |kind, text| Status::new(kind, text).expect("a text");
+    let mut config = Config::new(Channel::Tls);
+    config.greeting = status(StatusKind::PreAuth, "hello");
+    config.limits.idle_commands = usize::MAX;
+    config.limits.literals = usize::MAX;
+    let mut server = Connection::new(config);
+    let (ok, no) = (status(StatusKind::Ok, "selected"), status(StatusKind::No, "no such message"));
+    let mut answered = 0;
+    drive(&mut server, b"a0 SELECT INBOX\r\n", usize::MAX, |server, event| match event {
+        Event::Command { ticket, .. } => server.reply(ticket, ok.clone()).expect("an answer"),
+        other => panic!("{other:?}"),
+    });
+    counted_region(|| {
+        drive(&mut server, wire, piece, |server, event| match event {
+            Event::Command { ticket, command, .. } => {
+                assert!(!matches!(command, Command::Other(_)));
+                server.reply(ticket, no.clone()).expect("an answer");
+                answered += 1;
+            }
+            Event::Malformed { .. } => answered += 1,
+            other => panic!("{other:?}"),
+        });
+    });
+    assert_eq!(answered, commands);
+}
+
 /// Pieces of this size are what a network gives.
 const SEGMENT: usize = 1400;
 
@@ -332,11 +472,11 @@ pub fn check() {
     }
 }
 
-/// Counts the instructions of all scenarios; `program` is this crate's `cost`.
+/// Counts the instructions of all scenarios; `program` is this crate's benchmark.
 #[must_use]
 pub fn measure(program: &Path) -> Vec<Cost> {
     let count = |scenario: &Scenario, count: usize, piece: usize| {
-        callgrind::instructions(program, &[scenario.name, &count.to_string(), &piece.to_string()])
+        callgrind::instructions(program, &["--cost", scenario.name, &count.to_string(), &piece.to_string()])
     };
     let measured = SCENARIOS.iter().filter_map(|it| {
         let (first, second) = match it.limit {

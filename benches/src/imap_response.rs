@@ -84,7 +84,7 @@ const CASES: &[Case] = &[
         wire: || corpus::FETCH_BODYSTRUCTURE.to_vec(),
         peers: Peers::Both,
         facts: |response| match fetch(response) {
-            [FetchItem::BodyStructure(body)] => match &**body {
+            [FetchItem::BodyStructure(body)] => match body {
                 BodyStructure::Multi(multi) => format!("{}", multi.parts.len()),
                 BodyStructure::Single(_) => panic!("not a multipart"),
             },
@@ -289,9 +289,7 @@ fn read(group: String, case: &'static Case) -> Group {
             "mailwire with framing",
             waiting(wire),
             move || {
-                let mut limits = Limits::default();
-                limits.line = 1 << 20;
-                limits.message = 1 << 21;
+                let limits = Limits { line: 1 << 20, message: 1 << 21, ..Limits::default() };
                 (Framer::new(Speaker::Server), limits, read_buffer(wire))
             },
             move |(framer, limits, input)| {

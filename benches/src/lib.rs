@@ -17,6 +17,7 @@ mod dot;
 mod floors;
 mod imap;
 mod imap_response;
+mod imap_stream;
 pub mod measure;
 mod pop3;
 pub mod report;
@@ -185,6 +186,7 @@ impl Groups {
         smtp::add(&mut groups);
         imap::add(&mut groups);
         imap_response::add(&mut groups);
+        imap_stream::add(&mut groups);
         pop3::add(&mut groups);
         groups.list
     }

@@ -61,6 +61,7 @@ pub fn measure(group: &Group, effort: Effort) -> Vec<Measured> {
     let mut samples = vec![vec![f64::NAN; effort.rounds]; works.len()];
     // One for which an iteration takes long runs only in some of the rounds.
     let mut every = vec![1; works.len()];
+    #[allow(clippy::needless_range_loop)] // the rounds are the inner index
     for round in 0..effort.rounds {
         for turn in 0..works.len() {
             let index = (turn + round) % works.len();
