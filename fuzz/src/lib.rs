@@ -13,9 +13,14 @@
 //!
 //! [`Machine`] is a `Subject` for every state machine of mailwire.
 
+pub mod imap;
 mod machine;
+mod parsers;
+pub mod pop3;
+pub mod smtp;
 
 pub use machine::Machine;
+pub use parsers::{both_dialects, cuts_of};
 
 use std::fmt::Debug;
 

@@ -1,0 +1,4 @@
+//! Bytes as replies of SMTP.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mailwire_fuzz::smtp::reply(data));

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Makes the seed corpora out of the transcripts and the tests of quirks in this repository.
+
+Run it again when those change: `python3 fuzz/make_seeds.py`.
+"""
+import hashlib
+import pathlib
+import re
+import shutil
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SEEDS = ROOT / "fuzz" / "seeds"
+# What a step of a session begins with: see src/script.rs.
+STEP = b"\xfe"
+# No seed corpus becomes larger than this, in bytes and in files.
+BUDGET = 6000
+MOST = 100
+
+
+def transcripts(protocol):
+    for path in sorted((ROOT / f"{protocol}-proto/tests/transcripts").glob("*.txt")):
+        lines = []
+        for line in path.read_text("utf-8").splitlines():
+            if line.startswith(("C: ", "S: ")) or line in ("C:", "S:"):
+                lines.append((line[0], line[3:].encode()))
+        yield lines
+
+
+def quirks(protocol):
+    """The string literals of the tests that look like messages."""
+    text = (ROOT / f"{protocol}-proto/tests/quirks.rs").read_text("utf-8")
+    for match in re.finditer(r'"((?:[^"\\]|\\.)*)"', text):
+        literal = match[1]
+        if len(literal) < 5 or "{" in literal and "}" not in literal or re.search(r"\{(\w*:\?)?\}", literal):
+            continue
+        try:
+            yield literal.encode().decode("unicode_escape").encode("latin-1")
+        except (UnicodeDecodeError, UnicodeEncodeError):
+            continue
+
+
+def write(target, seeds):
+    folder = SEEDS / target
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    left = BUDGET
+    for seed in dict.fromkeys(seeds):
+        if len(seed) <= left and len(list(folder.iterdir())) < MOST:
+            left -= len(seed)
+            (folder / hashlib.sha1(seed).hexdigest()[:12]).write_bytes(seed)
+
+
+def messages(protocol, speaker, end):
+    """Each message of a speaker in the transcripts once, literals with what announced them."""
+    for lines in transcripts(protocol):
+        message = b""
+        for who, line in lines:
+            if who != speaker:
+                continue
+            message += line
+            if protocol == "imap" and re.search(rb"\{\d+\+?\}$", line):
+                message += b"\r\n"
+            elif protocol == "smtp" and speaker == "S" and line[3:4] == b"-":
+                message += b"\r\n"
+            else:
+                yield message + end
+                message = b""
+
+
+def is_command(protocol, text):
+    if protocol == "imap":
+        return re.match(rb"[A-Za-z][\w.]* [A-Za-z]", text) is not None and b" OK" not in text
+    return re.match(rb"[A-Za-z]{3,10}\b", text) is not None and b"::" not in text
+
+
+def is_reply(protocol, text):
+    start = {"imap": rb"(\*|\+|[a-z][\w.]*) ", "pop3": rb"(\+|-ERR|\d+ )", "smtp": rb"\d\d\d"}[protocol]
+    return re.match(start, text) is not None
+
+
+def main():
+    for protocol in ("imap", "pop3", "smtp"):
+        end = b"" if protocol == "pop3" else b"\r\n"
+        found = list(quirks(protocol))
+        ended = [text if text.endswith(b"\n") else text + end for text in found]
+        commands = [text for text in ended if is_command(protocol, text)]
+        replies = [text for text in ended if is_reply(protocol, text)]
+        write(f"{protocol}_command", [*messages(protocol, "C", end), *commands])
+        write(f"{protocol}_{'response' if protocol == 'imap' else 'reply'}", [*messages(protocol, "S", end), *replies])
+        sessions(protocol)
+
+
+def sessions(protocol):
+    """Transcripts as sessions: the peer's lines as they come, the caller's as operations."""
+    for role, peer in (("client", "S"), ("server", "C")):
+        seeds = []
+        for lines in transcripts(protocol):
+            seed, before = b"\x00", None
+            for who, line in lines:
+                if who == peer:
+                    seed += (b"" if before == who else STEP + b"P") + line + b"\r\n"
+                else:
+                    seed += STEP + b"L" + line
+                before = who
+            seeds.append(seed)
+        write(f"{protocol}_{role}_session", seeds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+//! IMAP.
+
+use bytes::{Bytes, BytesMut};
+use mailwire_core::Dialect;
+use mailwire_imap::{
+    Limits,
+    command::{Command, EncodeOptions, Encoded, Literals, Request},
+    framing::{Frame, Framed, Framer, Speaker},
+    response::Response,
+};
+
+use crate::{both_dialects, cuts_of, no_secret, pieces, round_trip};
+
+/// Literals of more bytes are streamed where bytes are framed.
+const INLINE: u64 = 40;
+
+/// Bytes as commands.
+pub fn command(data: &[u8]) {
+    for frame in frames(Speaker::Client, data) {
+        let length = frame.bytes.len();
+        let (strict, lenient) =
+            both_dialects(length, |dialect| Request::parse(&frame.bytes, frame.context(dialect, 16)));
+        match (strict, lenient) {
+            (Some(request), _) => command_is_written(&request, Dialect::Strict),
+            (None, Some(request)) => command_is_written(&request, Dialect::Lenient),
+            _ => {}
+        }
+    }
+}
+
+/// A command is written as one message, in each form that literals can have, and reads back as
+/// itself; its secret is not shown. `dialect`: a value that only lenient reading gives can be one that
+/// only lenient reading takes.
+pub fn command_is_written(request: &Request, dialect: Dialect) {
+    for literals in [Literals::Synchronizing, Literals::Minus, Literals::Plus] {
+        for utf8 in [false, true] {
+            command_is_written_as(request, dialect, EncodeOptions { literals, utf8 });
+        }
+    }
+    let shown = format!("{request:?}");
+    match &request.command {
+        Command::Login(login) => no_secret(&shown, login.password().expose()),
+        Command::Authenticate(authenticate) => {
+            if let Some(initial) = &authenticate.initial {
+                no_secret(&shown, initial.expose());
+            }
+        }
+        _ => {}
+    }
+}
+
+fn command_is_written_as(request: &Request, dialect: Dialect, options: EncodeOptions) {
+    let mut out = Vec::new();
+    let Encoded { waits, body, .. } = request.encode(options, &mut out);
+    let shown = out.escape_ascii().to_string();
+    for &wait in &waits {
+        let before = &out[..wait];
+        assert!(before.ends_with(b"}\r\n") && !before.ends_with(b"+}\r\n"), "{shown}");
+    }
+    // The arguments of a command that is not known are written as they came.
+    if options.literals == Literals::Plus && !matches!(request.command, Command::Other(_)) {
+        assert_eq!(waits, []);
+    }
+    nul_in_literal8_only(&out);
+    let frame = match body {
+        // The line end comes behind the message.
+        Some(_) => Frame {
+            streamed: vec![out.len()],
+            bytes: out.clone().into(),
+            newline: mailwire_core::Newline::CrLf,
+        },
+        None => the_frame(Speaker::Client, &out),
+    };
+    let mut context = frame.context(dialect, 64);
+    context.utf8 = options.utf8;
+    let again = Request::parse(&frame.bytes, context).map(|parsed| parsed.value);
+    round_trip(request, &out, again);
+}
+
+/// Bytes as responses.
+pub fn response(data: &[u8]) {
+    for frame in frames(Speaker::Server, data) {
+        let length = frame.bytes.len();
+        let (strict, lenient) =
+            both_dialects(length, |dialect| Response::parse(&frame.bytes, frame.context(dialect, 16)));
+        if let Some(response) = strict {
+            response_is_written(&response);
+        } else if let Some(response) = lenient {
+            // What has no form in the grammar is left out, so that only what is written can be
+            // compared.
+            if let Some((once, again)) = rewritten(&response, Dialect::Lenient) {
+                assert_eq!(rewritten(&again, Dialect::Lenient).map(|(twice, _)| twice), Some(once));
+            }
+        }
+    }
+}
+
+/// A response is written as one message, which reads back as itself.
+pub fn response_is_written(response: &Response) {
+    if let Some((written, again)) = rewritten(response, Dialect::Strict) {
+        round_trip(response, &written, Ok::<_, ()>(again));
+    }
+}
+
+/// What is written for a response, and what that reads as. Nothing if it cannot be written at
+/// all.
+fn rewritten(response: &Response, dialect: Dialect) -> Option<(Vec<u8>, Response)> {
+    let (mut out, mut streamed) = (Vec::new(), Vec::new());
+    response.write_streamed(&mut out, &mut streamed);
+    if out.is_empty() {
+        return None;
+    }
+    nul_in_literal8_only(&out);
+    let frame = if streamed.is_empty() {
+        the_frame(Speaker::Server, &out)
+    } else {
+        let bytes = Bytes::copy_from_slice(out.strip_suffix(b"\r\n").expect("a line end"));
+        Frame { bytes, streamed, newline: mailwire_core::Newline::CrLf }
+    };
+    let mut context = frame.context(dialect, 64);
+    context.utf8 = true;
+    match Response::parse(&frame.bytes, context) {
+        Ok(again) => Some((out, again.value)),
+        Err(error) => panic!("{response:?} was written as {}: {error}", out.escape_ascii()),
+    }
+}
+
+/// RFC 9051 section 4.3: NUL stands nowhere but in a `literal8`.
+fn nul_in_literal8_only(written: &[u8]) {
+    let literal8 = written.windows(2).any(|two| two == b"~{");
+    assert!(literal8 || !written.contains(&0), "a NUL: {}", written.escape_ascii());
+}
+
+/// The one message that was written.
+fn the_frame(speaker: Speaker, written: &[u8]) -> Frame {
+    let limits = Limits::client();
+    let (mut framer, mut input) = (Framer::new(speaker), BytesMut::from(written));
+    loop {
+        match framer.next(&mut input, &limits).expect("within limits") {
+            Framed::Literal(_) => framer.keep(&limits).expect("within limits"),
+            Framed::Message(frame) => {
+                assert!(input.is_empty(), "more than one message: {}", written.escape_ascii());
+                return frame;
+            }
+            other => panic!("{other:?} in {}", written.escape_ascii()),
+        }
+    }
+}
+
+/// The messages in `data`, the same however it is cut.
+fn frames(speaker: Speaker, data: &[u8]) -> Vec<Frame> {
+    let whole = framed(speaker, [data]);
+    assert_eq!(whole, framed(speaker, pieces(data, &cuts_of(data))));
+    assert_eq!(whole, framed(speaker, data.chunks(1)));
+    whole.frames
+}
+
+#[derive(Debug, PartialEq)]
+struct Seen {
+    frames: Vec<Frame>,
+    /// What was streamed.
+    literals: Vec<Vec<u8>>,
+    error: Option<mailwire_core::Error>,
+}
+
+fn framed<'a>(speaker: Speaker, pieces: impl IntoIterator<Item = &'a [u8]>) -> Seen {
+    let mut limits = Limits::server();
+    (limits.line, limits.message, limits.literals) = (2000, 3000, 30);
+    let (mut framer, mut input) = (Framer::new(speaker), BytesMut::new());
+    let mut seen = Seen { frames: Vec::new(), literals: Vec::new(), error: None };
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        loop {
+            match framer.next(&mut input, &limits) {
+                Ok(Framed::NeedInput) => break,
+                Ok(Framed::Message(frame)) => seen.frames.push(frame),
+                Ok(Framed::Literal(announced)) if announced.size <= INLINE => {
+                    if let Err(error) = framer.keep(&limits) {
+                        seen.error = Some(error);
+                        return seen;
+                    }
+                }
+                Ok(Framed::Literal(_)) => {
+                    framer.stream(&mut input);
+                    seen.literals.push(Vec::new());
+                }
+                Ok(Framed::Chunk(chunk)) => {
+                    seen.literals.last_mut().expect("streamed").extend_from_slice(&chunk);
+                }
+                Ok(Framed::End) => {}
+                Err(error) => {
+                    seen.error = Some(error);
+                    return seen;
+                }
+            }
+        }
+    }
+    seen
+}

@@ -1,0 +1,122 @@
+//! POP3.
+
+use bytes::Bytes;
+use mailwire_core::{Dialect, sasl};
+use mailwire_pop3::{
+    Capability, Command, Expected, Greeting, Listing, Reply,
+    reply::{parse_challenge, write_challenge},
+};
+
+use crate::{both_dialects, no_secret, one_line, round_trip};
+
+/// What a line can be expected to be.
+const EXPECTED: [Expected; 6] = [
+    Expected::Status,
+    Expected::DropListing,
+    Expected::ScanListing,
+    Expected::UniqueIdListing,
+    Expected::Capability,
+    Expected::Any,
+];
+
+/// Bytes as a command.
+pub fn command(data: &[u8]) {
+    let line = Bytes::copy_from_slice(data);
+    let (strict, lenient) = both_dialects(line.len(), |dialect| Command::parse(&line, dialect));
+    match (strict, lenient) {
+        (Some(command), _) => command_is_written(&command, Dialect::Strict),
+        (None, Some(command)) => command_is_written(&command, Dialect::Lenient),
+        _ => {}
+    }
+}
+
+/// A command is written as one line, which reads back as itself; its secret is not shown. `dialect`: a value
+/// that only lenient reading gives can be one that only lenient reading takes.
+pub fn command_is_written(command: &Command, dialect: Dialect) {
+    let mut out = Vec::new();
+    command.write(&mut out);
+    one_line(&out);
+    // A SASL message may be longer than a line of the strict dialect; a client sends it apart then.
+    let dialect = if out.len() > mailwire_pop3::MAX_COMMAND_LINE { Dialect::Lenient } else { dialect };
+    let again = Command::parse(&line_of(&out), dialect);
+    round_trip(command, &out, again.map(|parsed| parsed.value));
+    let shown = format!("{command:?}");
+    match command {
+        Command::Pass(password) => no_secret(&shown, password.expose()),
+        Command::Auth { initial: Some(initial), .. } => no_secret(&shown, initial.expose()),
+        Command::Apop { digest, .. } => no_secret(&shown, digest.expose()),
+        _ => {}
+    }
+}
+
+/// Bytes as a line of the server's.
+pub fn reply(data: &[u8]) {
+    let line = Bytes::copy_from_slice(data);
+    let length = line.len();
+    for expected in EXPECTED {
+        let (strict, lenient) = both_dialects(length, |dialect| Reply::parse(&line, expected, dialect));
+        strict.iter().for_each(reply_is_written);
+        if let Some(reply) = lenient {
+            let mut out = Vec::new();
+            reply.write(&mut out);
+            one_line(&out);
+            let again = Reply::parse(&line_of(&out), Expected::of_reply(&reply), Dialect::Lenient);
+            let again = again.unwrap_or_else(|error| panic!("{}: {error}", out.escape_ascii())).value;
+            assert_eq!(again.is_ok(), reply.is_ok(), "{}", out.escape_ascii());
+        }
+        let (strict, lenient) = both_dialects(length, |dialect| Listing::parse(&line, expected, dialect));
+        if let Some(listing) = strict {
+            listing_is_written(&listing);
+        }
+        if let Some(listing) = lenient {
+            let mut out = Vec::new();
+            listing.write(&mut out);
+            no_line_end(&out);
+        }
+    }
+    let (greeting, _) = both_dialects(length, |dialect| Greeting::parse(&line, dialect));
+    if let Some(greeting) = greeting {
+        let mut out = Vec::new();
+        greeting.write(&mut out);
+        one_line(&out);
+        let again = Greeting::parse(&line_of(&out), Dialect::Strict);
+        round_trip(&greeting, &out, again.map(|parsed| parsed.value));
+    }
+    both_dialects(length, |dialect| Capability::parse(&line, dialect));
+    if let Ok(Some(challenge)) = parse_challenge(&line, Dialect::Strict) {
+        assert_eq!(challenge.deviations, []);
+        let mut out = Vec::new();
+        write_challenge(challenge.value.expose(), &mut out);
+        let again = parse_challenge(&line_of(&out), Dialect::Strict).expect("as it was read");
+        assert_eq!(again.map(|again| again.value), Some(challenge.value));
+    }
+    let _ = parse_challenge(&line, Dialect::Lenient);
+    let _ = sasl::decode_step(&line);
+}
+
+/// A reply is written as one line, which reads back as itself.
+pub fn reply_is_written(reply: &Reply) {
+    let mut out = Vec::new();
+    reply.write(&mut out);
+    one_line(&out);
+    let again = Reply::parse(&line_of(&out), Expected::of_reply(reply), Dialect::Strict);
+    round_trip(reply, &out, again.map(|parsed| parsed.value));
+}
+
+/// A line of a listing reads back as itself.
+pub fn listing_is_written(listing: &Listing) {
+    let mut out = Vec::new();
+    listing.write(&mut out);
+    no_line_end(&out);
+    let again = Listing::parse(&Bytes::from(out.clone()), Expected::of_line(listing), Dialect::Strict);
+    round_trip(listing, &out, again.map(|parsed| parsed.value));
+}
+
+fn no_line_end(written: &[u8]) {
+    one_line(&[written, b"\r\n"].concat());
+}
+
+/// A line without its line end.
+fn line_of(written: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(written.strip_suffix(b"\r\n").unwrap_or(written))
+}

@@ -1,0 +1,85 @@
+//! SMTP.
+
+use bytes::{Bytes, BytesMut};
+use mailwire_core::Dialect;
+use mailwire_smtp::{Capabilities, Command, Limits, Reply, ReplyFramer};
+
+use crate::{both_dialects, cuts_of, no_secret, one_line, pieces, round_trip};
+
+/// Bytes as a command.
+pub fn command(data: &[u8]) {
+    let frame = Bytes::copy_from_slice(data);
+    let (strict, lenient) = both_dialects(frame.len(), |dialect| Command::parse(&frame, dialect));
+    match (strict, lenient) {
+        (Some(command), _) => command_is_written(&command, Dialect::Strict),
+        (None, Some(command)) => command_is_written(&command, Dialect::Lenient),
+        _ => {}
+    }
+}
+
+/// A command is written as one line, which reads back as itself; its secret is not shown. `dialect`: a value
+/// that only lenient reading gives can be one that only lenient reading takes.
+pub fn command_is_written(command: &Command, dialect: Dialect) {
+    let mut out = Vec::new();
+    command.write(&mut out);
+    one_line(&out);
+    let again = Command::parse(&Bytes::from(out.clone()), dialect);
+    round_trip(command, &out, again.map(|parsed| parsed.value));
+    if let Command::Auth(auth) = command {
+        if let Some(initial) = &auth.initial {
+            no_secret(&format!("{command:?}"), initial.expose());
+        }
+    }
+}
+
+/// Bytes as replies.
+pub fn reply(data: &[u8]) {
+    let frames = frames([data]);
+    assert_eq!(frames, self::frames(pieces(data, &cuts_of(data))));
+    assert_eq!(frames, self::frames(data.chunks(1)));
+    for frame in frames.0.iter().chain([&Bytes::copy_from_slice(data)]) {
+        let (strict, lenient) = both_dialects(frame.len(), |dialect| Reply::parse(frame, dialect));
+        if let Some(reply) = strict {
+            reply_is_written(&reply);
+        }
+        if let Some(reply) = lenient {
+            // What only lenient reading takes can hold what a reply cannot carry. It is written as
+            // a reply all the same.
+            let mut out = Vec::new();
+            reply.write(&mut out);
+            out.split_inclusive(|&byte| byte == b'\n').for_each(one_line);
+            let again = Reply::parse(&Bytes::from(out.clone()), Dialect::Lenient);
+            let again = again.unwrap_or_else(|error| panic!("{}: {error}", out.escape_ascii())).value;
+            assert_eq!((again.code(), again.lines().len()), (reply.code(), reply.lines().len()));
+        }
+        both_dialects(frame.len(), |dialect| Capabilities::parse(frame, dialect));
+    }
+}
+
+/// A reply is written as lines, which read back as itself.
+pub fn reply_is_written(reply: &Reply) {
+    let mut out = Vec::new();
+    reply.write(&mut out);
+    out.split_inclusive(|&byte| byte == b'\n').for_each(one_line);
+    let again = Reply::parse(&Bytes::from(out.clone()), Dialect::Strict);
+    round_trip(reply, &out, again.map(|parsed| parsed.value));
+    assert_eq!(frames([&out[..]]).0, [&out[..]], "more than one reply");
+}
+
+/// The replies as they are framed, and whether a limit was passed.
+fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Bytes>, bool) {
+    let mut limits = Limits::default();
+    (limits.reply_line, limits.reply_lines) = (600, 20);
+    let (mut framer, mut input, mut seen) = (ReplyFramer::new(), BytesMut::new(), Vec::new());
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        loop {
+            match framer.next_reply(&mut input, &limits) {
+                Ok(Some(frame)) => seen.push(frame),
+                Ok(None) => break,
+                Err(_) => return (seen, true),
+            }
+        }
+    }
+    (seen, false)
+}
