@@ -126,6 +126,11 @@ pub fn one_line(written: &[u8]) {
     assert!(!text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "an injected line: {shown}");
 }
 
+/// Two values that differ in their secrets only look the same.
+pub fn shown_alike(one: &impl Debug, other: &impl Debug) {
+    assert_eq!(format!("{one:?}"), format!("{other:?}"), "a secret is shown");
+}
+
 /// `shown`, a `Debug` or `Display` form, has no trace of `secret`. Secrets of a few bytes are
 /// passed over: they occur anywhere.
 pub fn no_secret(shown: &str, secret: &[u8]) {

@@ -2,9 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::Dialect;
-use mailwire_smtp::{Capabilities, Command, Limits, Reply, ReplyFramer};
+use mailwire_smtp::{Auth, Capabilities, Command, Limits, Reply, ReplyFramer};
 
-use crate::{both_dialects, cuts_of, no_secret, one_line, pieces, round_trip};
+use crate::{both_dialects, cuts_of, one_line, pieces, round_trip, shown_alike};
 
 /// Bytes as a command.
 pub fn command(data: &[u8]) {
@@ -26,8 +26,9 @@ pub fn command_is_written(command: &Command, dialect: Dialect) {
     let again = Command::parse(&Bytes::from(out.clone()), dialect);
     round_trip(command, &out, again.map(|parsed| parsed.value));
     if let Command::Auth(auth) = command {
-        if let Some(initial) = &auth.initial {
-            no_secret(&format!("{command:?}"), initial.expose());
+        if auth.initial.is_some() {
+            let other = Auth { mechanism: auth.mechanism.clone(), initial: Some("another".into()) };
+            shown_alike(command, &Command::Auth(other));
         }
     }
 }
@@ -63,7 +64,9 @@ pub fn reply_is_written(reply: &Reply) {
     out.split_inclusive(|&byte| byte == b'\n').for_each(one_line);
     let again = Reply::parse(&Bytes::from(out.clone()), Dialect::Strict);
     round_trip(reply, &out, again.map(|parsed| parsed.value));
-    assert_eq!(frames([&out[..]]).0, [&out[..]], "more than one reply");
+    let mut input = BytesMut::from(&out[..]);
+    let framed = ReplyFramer::new().next_reply(&mut input, &Limits::default());
+    assert_eq!(framed, Ok(Some(Bytes::from(out))), "more than one reply");
 }
 
 /// The replies as they are framed, and whether a limit was passed.

@@ -161,6 +161,24 @@ fn no_secret_is_shown() {
     }
 }
 
+/// Found by fuzzing: the arguments of an unknown command were taken as they came, and could have been
+/// written elsewhere.
+#[test]
+fn an_unknown_command_is_one_line_but_for_its_literals() {
+    let parse = |line: &'static [u8]| {
+        let frame = bytes::Bytes::from_static(line);
+        Request::parse(&frame, ParseContext::new(mailwire_core::Dialect::Lenient)).map(|parsed| parsed.value)
+    };
+    for bad in
+        [&b"a X \0"[..], b"a X a\0b", b"a X\rb", b"a X a\nb LOGOUT", b"a X {1}\r\n\0", b"a X {1}\n1\r\n"]
+    {
+        assert!(parse(bad).is_err(), "{}", bad.escape_ascii());
+    }
+    for good in [&b"a X (b {3}\r\n\r\nc \"d\")"[..], b"a X ~{3+}\r\n\0\r\n e", b"a X {0}\r\n", b"a X"] {
+        assert!(parse(good).is_ok(), "{}", good.escape_ascii());
+    }
+}
+
 #[test]
 fn tags_cannot_be_guessed() {
     let tag = |seed| {

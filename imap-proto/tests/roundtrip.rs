@@ -8,7 +8,8 @@ use mailwire_imap::{
     Limits,
     command::{EncodeOptions, Encoded, Literals, Request},
     framing::{Framed, Framer, Speaker},
-    types::ParseContext,
+    response::{Response, Status, StatusKind, Untagged},
+    types::{MailboxName, ParseContext},
 };
 use proptest::prelude::*;
 
@@ -64,5 +65,35 @@ proptest! {
         for dialect in [Dialect::Strict, Dialect::Lenient] {
             let _ = Request::parse(&frame, ParseContext::new(dialect));
         }
+    }
+}
+
+/// Found by fuzzing: a name in neither ASCII nor UTF-8 was sent with U+FFFD in it, which is another
+/// mailbox.
+#[test]
+fn a_mailbox_name_is_converted_only_where_nothing_is_lost() {
+    for (wire, utf7, utf8) in [
+        (&b"Entw\xfcrfe"[..], &b"Entw\xfcrfe"[..], &b"Entw\xfcrfe"[..]),
+        ("Entw\u{fc}rfe".as_bytes(), b"Entw&APw-rfe", "Entw\u{fc}rfe".as_bytes()),
+        (b"Entw&APw-rfe", b"Entw&APw-rfe", "Entw\u{fc}rfe".as_bytes()),
+        (b"&AGE-", b"&AGE-", b"&AGE-"),
+        (b"a&-b", b"a&-b", b"a&b"),
+    ] {
+        let name = MailboxName::from_wire(wire).unwrap();
+        assert_eq!((name.to_utf7().as_bytes(), name.to_utf8().as_bytes()), (utf7, utf8));
+    }
+}
+
+/// Found by fuzzing: such a text was read back as a code by a lenient reader.
+#[test]
+fn a_text_that_looks_like_a_code_stays_a_text() {
+    for text in ["  [ALERT] x", " [ALERT] x"] {
+        let status = Status::new(StatusKind::Ok, text).unwrap();
+        let mut out = Vec::new();
+        Response::from(status).write(&mut out);
+        let frame = Bytes::copy_from_slice(out.strip_suffix(b"\r\n").unwrap());
+        let parsed = Response::parse(&frame, ParseContext::new(Dialect::Lenient)).unwrap().value;
+        let Response::Untagged(Untagged::Status(status)) = parsed else { panic!("{parsed:?}") };
+        assert!(status.code.is_none() && status.text.as_bytes().ends_with(text.as_bytes()));
     }
 }

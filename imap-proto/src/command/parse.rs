@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{ParseError, Parsed};
+use mailwire_core::{ParseError, Parsed, Text};
 
 use super::{
     AString, Append, Authenticate, Command, Copy, Fetch, List, Login, OtherCommand, Request, Search, Select,
@@ -14,8 +14,8 @@ use crate::{
     capability::Capability,
     framing,
     types::{
-        Atom, ListPattern, MailboxName, ParseContext, Reader, SequenceSet, Tag, chars, eat_nil, read_nstring,
-        read_string,
+        Atom, ListPattern, Literal, MailboxName, ParseContext, Reader, SequenceSet, Tag, chars, eat_nil,
+        read_literal, read_nstring, read_string,
     },
 };
 
@@ -110,9 +110,35 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         _ => {
             let name = Atom::unchecked(r.text_from(start));
             r.eat(b' ');
-            Command::Other(OtherCommand::from_frame(name, r.text_rest()))
+            Command::Other(OtherCommand::from_frame(name, other_arguments(r)?))
         }
     })
+}
+
+/// What stands behind the name of a command that is not known: one line, but for its literals.
+fn other_arguments(r: &mut Reader<'_>) -> Result<Text, ParseError> {
+    let start = r.offset();
+    while let Some(at) = memchr::memchr3(0, b'\r', b'\n', r.rest()) {
+        let line = r.rest().get(..at).unwrap_or_default();
+        let open = memchr::memrchr(b'{', line).filter(|_| framing::announcement(line).is_some());
+        match open {
+            Some(open) if r.rest().get(at..).is_some_and(|rest| rest.starts_with(b"\r\n")) => {
+                let binary = open.checked_sub(1).and_then(|before| line.get(before)) == Some(&b'~');
+                r.skip(open);
+                match read_literal(r)? {
+                    Literal::Inline(text) if binary || memchr::memchr(0, text.as_bytes()).is_none() => {}
+                    Literal::Inline(_) => return Err(r.error("NUL in a literal")),
+                    Literal::Streamed { .. } => return Err(r.error("the literal is too large")),
+                }
+            }
+            _ => {
+                r.skip(at);
+                return Err(r.error("NUL, CR or LF in a command"));
+            }
+        }
+    }
+    r.skip(usize::MAX);
+    Ok(r.text_from(start))
 }
 
 /// ```text

@@ -206,8 +206,8 @@ fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ResponseText) {
         out.push(b'[');
         code.write(out);
         out.extend_from_slice(b"] ");
-    } else if text.as_bytes().first() == Some(&b'[') {
-        // It must not be read as a code.
+    } else if text.as_bytes().iter().find(|&&byte| byte != b' ') == Some(&b'[') {
+        // It must not be read as a code, which lenient readers do behind several spaces too.
         out.extend_from_slice(b"- ");
     }
     // RFC 3501 wants text, RFC 9051 does not.

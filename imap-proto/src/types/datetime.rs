@@ -271,7 +271,7 @@ impl DateTime {
         };
         let two = |tens: u8, ones: u8| {
             let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
-            (tens < 10 && ones < 10).then_some(tens * 10 + ones)
+            (tens < 10 && ones < 10).then(|| tens * 10 + ones)
         };
         let day = two(if d1 == b' ' { b'0' } else { d1 }, d2)?;
         let month = MONTHS.iter().position(|month| **month == [m1, m2, m3])? as u8 + 1;

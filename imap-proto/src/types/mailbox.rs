@@ -87,21 +87,24 @@ impl MailboxName {
         utf7::decode(self.as_bytes()).unwrap_or_else(|| self.0.to_string_lossy())
     }
 
-    /// The same name in modified UTF-7, for a peer that speaks IMAP4rev1.
+    /// The same name in modified UTF-7, for a peer that speaks IMAP4rev1. A name that is neither ASCII
+    /// nor UTF-8 stays as it is: it would become another one.
     #[must_use]
     pub fn to_utf7(&self) -> Self {
-        if self.as_bytes().is_ascii() {
-            self.clone()
-        } else {
-            Self(Text::from(utf7::encode(&self.0.to_string_lossy()).into_owned()))
+        match self.0.as_str() {
+            Some(name) if !name.is_ascii() => Self(Text::from(utf7::encode(name).into_owned())),
+            _ => self.clone(),
         }
     }
 
-    /// The same name in UTF-8, for a peer that speaks IMAP4rev2.
+    /// The same name in UTF-8, for a peer that speaks IMAP4rev2. A name whose modified UTF-7 is not the
+    /// only one of its characters stays as it is.
     #[must_use]
     pub fn to_utf8(&self) -> Self {
         match utf7::decode(self.as_bytes()) {
-            Some(Cow::Owned(name)) => Self::new_utf8(&name).unwrap_or_else(|_| self.clone()),
+            Some(Cow::Owned(name)) if utf7::encode(&name).as_bytes() == self.as_bytes() => {
+                Self::new_utf8(&name).unwrap_or_else(|_| self.clone())
+            }
             _ => self.clone(),
         }
     }

@@ -27,7 +27,7 @@ impl Command {
 
 fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     if cursor.rest().len() + 2 > MAX_COMMAND_LINE {
-        cursor.deviate_at(MAX_COMMAND_LINE, "command-longer-than-255-octets")?;
+        cursor.deviate_at(MAX_COMMAND_LINE - 2, "command-longer-than-255-octets")?;
     }
     // Clearing bit 5 makes letters upper case; a space as fourth byte becomes NUL.
     let word = match cursor.rest() {

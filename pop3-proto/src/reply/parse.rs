@@ -140,7 +140,7 @@ fn looks_like_drop_listing(text: &[u8]) -> bool {
 /// The status and the space behind it; true for `+OK`.
 pub(super) fn status(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
     if cursor.rest().len() + 2 > MAX_STATUS_LINE {
-        cursor.deviate_at(MAX_STATUS_LINE, "status-line-longer-than-512-octets")?;
+        cursor.deviate_at(MAX_STATUS_LINE - 2, "status-line-longer-than-512-octets")?;
     }
     if cursor.peek() == Some(b' ') {
         cursor.deviate("space-at-line-start")?;
