@@ -4,8 +4,6 @@
 
 mod common;
 
-use std::time::Instant;
-
 use bytes::{Bytes, BytesMut};
 use common::{Granting, client_config, drain, feed, mailbox, ready_client, server_config, try_feed};
 use mailwire_smtp::{
@@ -200,55 +198,33 @@ fn credentials_in_clear() {
     }
 }
 
-/// The seconds that `work` takes.
-fn seconds(work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
-    work();
-    start.elapsed().as_secs_f64()
-}
-
-/// That the cost of 20 times as much is not much more than 20 times the cost. A quadratic one is
-/// 400 times; what lies between leaves room for a busy machine.
-fn is_linear(work: impl Fn(usize), count: usize) {
-    let linear = (0..5).any(|_| {
-        let small = seconds(|| work(count));
-        let large = seconds(|| work(count * 20));
-        large < small * 120.0 + 0.01
-    });
-    assert!(linear);
-}
-
+/// So much that a cost which grows faster than the input would be felt. How many instructions it
+/// takes is measured, not timed, by the package of benchmarks.
 #[test]
-fn one_byte_at_a_time_costs_no_more_than_linear() {
+fn one_byte_at_a_time() {
     // A command without an end, and a reply without one.
-    is_linear(
-        |count| {
-            let mut config = server_config();
-            config.limits.command_line = usize::MAX;
-            let mut server = server::Connection::new(config);
-            let mut input = BytesMut::new();
-            for _ in 0..count {
-                input.extend_from_slice(b"x");
-                assert_eq!(server.next_event(&mut input), Ok(Next::NeedInput));
-            }
-        },
-        2_000,
-    );
-    is_linear(
-        |count| {
-            let mut config = client_config();
-            config.limits.reply_lines = usize::MAX;
-            let mut client = ready_client(config);
-            client.send(Command::Noop(None)).unwrap();
-            drain(&mut client);
-            let mut input = BytesMut::new();
-            for byte in b"250-x\r\n".repeat(count) {
-                input.extend_from_slice(&[byte]);
-                assert_eq!(client.next_event(&mut input), Ok(Next::NeedInput));
-            }
-        },
-        300,
-    );
+    {
+        let mut config = server_config();
+        config.limits.command_line = usize::MAX;
+        let mut server = server::Connection::new(config);
+        let mut input = BytesMut::new();
+        for _ in 0..40_000 {
+            input.extend_from_slice(b"x");
+            assert_eq!(server.next_event(&mut input), Ok(Next::NeedInput));
+        }
+    }
+    {
+        let mut config = client_config();
+        config.limits.reply_lines = usize::MAX;
+        let mut client = ready_client(config);
+        client.send(Command::Noop(None)).unwrap();
+        drain(&mut client);
+        let mut input = BytesMut::new();
+        for byte in b"250-x\r\n".repeat(6_000) {
+            input.extend_from_slice(&[byte]);
+            assert_eq!(client.next_event(&mut input), Ok(Next::NeedInput));
+        }
+    }
 }
 
 #[test]
@@ -258,26 +234,20 @@ fn a_hundred_thousand_pipelined_commands() {
     let said = server.say(b"NOOP\r\n".repeat(100_000));
     assert!(said.ends_with("421 4.7.0 Too many commands without a message\r\n") && said.len() < 10_000);
     // Where they are allowed, each costs the same.
-    is_linear(
-        |count| {
-            let mut config = server_config();
-            config.limits.idle_commands = usize::MAX;
-            let mut server = Granting::new(config);
-            server.say(b"NOOP\r\n".repeat(count));
-        },
-        5_000,
-    );
+    {
+        let mut config = server_config();
+        config.limits.idle_commands = usize::MAX;
+        let mut server = Granting::new(config);
+        server.say(b"NOOP\r\n".repeat(100_000));
+    }
     // Recipients too, whose tickets are kept.
-    is_linear(
-        |count| {
-            let mut config = server_config();
-            config.limits.recipients = usize::MAX;
-            let mut server = Granting::new(config);
-            server.say("EHLO client.example\r\nMAIL FROM:<>\r\n");
-            server.say(b"RCPT TO:<a@mx.example>\r\n".repeat(count));
-        },
-        1_000,
-    );
+    {
+        let mut config = server_config();
+        config.limits.recipients = usize::MAX;
+        let mut server = Granting::new(config);
+        server.say("EHLO client.example\r\nMAIL FROM:<>\r\n");
+        server.say(b"RCPT TO:<a@mx.example>\r\n".repeat(20_000));
+    }
 }
 
 #[test]
