@@ -84,3 +84,8 @@ pub use driver::{Driver, DriverConfig, DriverError, Step};
 pub use error::{Error, Phase, Refused, Result, Status};
 pub use security::{Address, Endpoint, Protocol, Security, Timeouts, within};
 pub use stream::{Duplex, Plain, Stream};
+
+/// The examples at the top of the repository's README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -17,7 +17,7 @@ use mailwire_imap::{
 };
 use mailwire_transport::{
     Stream,
-    imap::{
+    imap::server::{
         Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage, No, Reader, Selected, Server, Service,
         Session, Status, Stored,
     },
@@ -44,7 +44,7 @@ struct Zeros {
 }
 
 impl Reader for Zeros {
-    async fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
+    async fn chunk(&mut self) -> io::Result<Option<Bytes>> {
         static PIECE_OF_IT: [u8; PIECE] = [b'0'; PIECE];
         let count = self.left.min(PIECE as u64);
         self.left -= count;
@@ -101,7 +101,7 @@ impl Session for EndlessSession {
 
     async fn append(&mut self, _: &str, _: NewMessage, body: &mut Body<'_>) -> Result<Option<Appended>, No> {
         let mut length = 0;
-        while let Some(chunk) = body.next_chunk().await? {
+        while let Some(chunk) = body.chunk().await? {
             length += chunk.len() as u64;
         }
         self.appended.store(length, Ordering::Relaxed);

@@ -110,7 +110,7 @@ impl AsyncRead for Source {
 }
 
 impl imap::server::Reader for Source {
-    async fn next_chunk(&mut self) -> std::io::Result<Option<Bytes>> {
+    async fn chunk(&mut self) -> std::io::Result<Option<Bytes>> {
         let piece = self.next();
         Ok(if piece.is_empty() { None } else { Some(piece) })
     }
@@ -231,7 +231,7 @@ impl imap::server::Session for OneMessage {
             for item in items {
                 match item {
                     Asked::Rfc822Size => message.data(FetchItem::Rfc822Size(self.size)),
-                    Asked::Body { .. } => {
+                    Asked::BodySection { .. } => {
                         let content = Content::Stream { length: self.size, reader: Source::new(self.size) };
                         message.content(item.clone(), Some(content));
                     }
@@ -253,7 +253,7 @@ impl imap::server::Session for OneMessage {
 
     async fn append(&mut self, _: &str, message: NewMessage, body: &mut Body<'_>) -> Result<Option<Appended>, No> {
         let mut length = 0;
-        while let Some(chunk) = body.next_chunk().await? {
+        while let Some(chunk) = body.chunk().await? {
             length += chunk.len() as u64;
         }
         if length == message.length { Ok(None) } else { Err(No::new("a part is missing")) }
@@ -371,7 +371,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     println!("IMAP: {size} bytes appended");
     client.examine("INBOX").await?;
     let mut body =
-        client.fetch_body(1, imap::proto::types::Section::Full).await?.context("IMAP: no body")?;
+        client.fetch_body(1, imap::proto::types::Section::WHOLE).await?.context("IMAP: no body")?;
     let mut length = 0;
     while let Some(chunk) = body.chunk().await? {
         length += chunk.len() as u64;

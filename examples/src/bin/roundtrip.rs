@@ -181,12 +181,12 @@ async fn fetch_on(who: &str, client: &mut imap::Client, message: &Bytes) -> Resu
     drop(messages);
     let subject = found.subject().unwrap_or_default();
     say(who, format_args!("IMAP: UID {uid}, {} bytes: {subject}", found.size().unwrap_or(0)));
-    let mut body = client.fetch_body(uid, Section::Full).await?.context("no body")?;
+    let mut body = client.fetch_body(uid, Section::WHOLE).await?.context("no body")?;
     let mut fetched = Vec::new();
     while let Some(chunk) = body.chunk().await? {
         fetched.extend_from_slice(&chunk);
     }
-    ensure!(fetched == message, "{who} fetched other bytes than were sent");
+    ensure!(fetched == *message, "{who} fetched other bytes than were sent");
     say(who, format_args!("IMAP: fetched {} bytes, the same as were sent", fetched.len()));
     Ok(uid)
 }

@@ -3,7 +3,7 @@
 pub mod client;
 #[cfg(feature = "message")]
 pub mod message;
-mod server;
+pub mod server;
 
 pub use client::{Client, Config, FlagChange, Found, Idle, LoginMethod, Message, Messages, ToMailbox, ToSet};
 pub use mailwire_imap as proto;
@@ -12,8 +12,4 @@ pub use mailwire_imap::{
     command::{FetchItem, FetchItems, SearchKey, StatusItem},
     types::{Flag, MailboxName, SequenceSet},
 };
-
-pub use server::{
-    Appended, Body, Content, Copied, Fetched, Given, Mailbox, Namespaces, NewMessage, No, NoReader, Reader,
-    Selected, Server, Service, Session, Status, Stored, Update,
-};
+pub use server::Server;

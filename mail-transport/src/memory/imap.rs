@@ -13,9 +13,11 @@ use mailwire_imap::{
 use super::{Change, Flags, InternalDate, MailboxInfo, Message, NewMessage, Refused, Store, User, View};
 use crate::{
     imap::{
-        Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage as Appending, No, NoReader, Selected,
-        Service, Session, Status, Stored, Update,
         message::{Candidate, Message as Parts, UnknownEncoding, partial},
+        server::{
+            Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage as Appending, No, NoReader,
+            Selected, Service, Session, Status, Stored, Update,
+        },
     },
     sasl::Identity,
 };
@@ -333,9 +335,9 @@ fn numbers(uids: &[Uid]) -> Vec<u32> {
 
 /// A message as one piece. It grows as it comes, whatever was announced.
 async fn collect(body: &mut Body<'_>) -> Result<Bytes, No> {
-    let Some(first) = body.next_chunk().await? else { return Ok(Bytes::new()) };
+    let Some(first) = body.chunk().await? else { return Ok(Bytes::new()) };
     let mut message = BytesMut::from(&first[..]);
-    while let Some(chunk) = body.next_chunk().await? {
+    while let Some(chunk) = body.chunk().await? {
         message.extend_from_slice(&chunk);
     }
     Ok(message.freeze())

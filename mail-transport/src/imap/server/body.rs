@@ -9,7 +9,7 @@ use crate::{Driver, Error, Step, Stream};
 
 /// A message that a client appends: at no time is more of it in memory than one piece.
 ///
-/// It is complete when [`next_chunk`](Self::next_chunk) says `None`; nothing may be kept of it before
+/// It is complete when [`chunk`](Self::chunk) says `None`; nothing may be kept of it before
 /// that.
 #[derive(Debug)]
 pub struct Body<'a> {
@@ -54,7 +54,7 @@ impl<'a> Body<'a> {
     /// # Errors
     ///
     /// The message will not be complete: give this error as the answer to the APPEND.
-    pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, No> {
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, No> {
         match self.advance().await {
             Ok(chunk) => Ok(chunk),
             Err(error) => {
@@ -88,7 +88,7 @@ impl<'a> Body<'a> {
 
     /// Reads past what is left.
     pub(super) async fn skip(&mut self) {
-        while let Ok(Some(_)) = self.next_chunk().await {}
+        while let Ok(Some(_)) = self.chunk().await {}
     }
 
     pub(super) fn left(self) -> Left {

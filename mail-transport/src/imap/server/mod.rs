@@ -48,7 +48,7 @@ use crate::{
 /// use mailwire_transport::{Result, Security, imap, server::Listener, tls::ServerTls};
 /// use tokio_util::sync::CancellationToken;
 ///
-/// # async fn run(service: impl imap::Service, tls: ServerTls) -> Result<()> {
+/// # async fn run(service: impl imap::server::Service, tls: ServerTls) -> Result<()> {
 /// let server = imap::Server::new(service);
 /// let listener = Listener::bind("[::]:993", Security::implicit_tls(), Some(tls)).await?;
 /// server.serve(listener, CancellationToken::new()).await

@@ -28,7 +28,7 @@ pub(super) async fn send_content<R: Reader>(
     match content {
         Content::Bytes(bytes) => send_chunk(driver, bytes, binary).await?,
         Content::Stream { mut reader, .. } => {
-            while let Some(chunk) = reader.next_chunk().await? {
+            while let Some(chunk) = reader.chunk().await? {
                 send_chunk(driver, chunk, binary).await?;
             }
         }

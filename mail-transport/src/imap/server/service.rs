@@ -335,7 +335,7 @@ impl<R> From<Bytes> for Content<R> {
 /// Gives bytes of a message piece by piece.
 pub trait Reader: Send + 'static {
     /// The next piece; `None` at the end.
-    fn next_chunk(&mut self) -> impl Future<Output = io::Result<Option<Bytes>>> + Send;
+    fn chunk(&mut self) -> impl Future<Output = io::Result<Option<Bytes>>> + Send;
 }
 
 /// For sessions whose contents are all in memory.
@@ -343,7 +343,7 @@ pub trait Reader: Send + 'static {
 pub enum NoReader {}
 
 impl Reader for NoReader {
-    async fn next_chunk(&mut self) -> io::Result<Option<Bytes>> {
+    async fn chunk(&mut self) -> io::Result<Option<Bytes>> {
         match *self {}
     }
 }
