@@ -1,4 +1,4 @@
-//! LIST, STATUS and NAMESPACE: what there is beside the selected mailbox.
+//! LIST and STATUS: what there is beside the selected mailbox.
 
 use alloc::vec::Vec;
 
@@ -6,8 +6,8 @@ use mailwire_core::{Dialect, ParseError, Text};
 
 use crate::types::{
     Atom, ImapString, MailboxAttributes, MailboxName, RawValue, Reader, TOO_DEEP, chars, eat_nil,
-    read_astring, read_count, read_delimiter, read_known_count, read_string, skip_value, write_astring,
-    write_delimiter, write_number, write_string,
+    read_astring, read_count, read_delimiter, read_known_count, skip_value, write_astring, write_delimiter,
+    write_number, write_string,
 };
 
 /// Which command a mailbox answers.
@@ -456,164 +456,4 @@ fn read_from_one(r: &mut Reader<'_>) -> Result<u32, ParseError> {
         r.deviate_at(start, "zero-for-number")?;
     }
     Ok(value)
-}
-
-/// Where the mailboxes are (RFC 9051 section 7.3.2, RFC 2342).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct NamespaceResponse {
-    /// The user's own.
-    pub personal: Vec<Namespace>,
-    /// Those of other users.
-    pub other_users: Vec<Namespace>,
-    /// Those that are shared.
-    pub shared: Vec<Namespace>,
-}
-
-/// One namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Namespace {
-    /// What the names begin with, as on the wire.
-    pub prefix: ImapString,
-    /// The character between the levels of names. `None`: there are no levels.
-    pub delimiter: Option<u8>,
-    /// Extensions: names and values.
-    pub extensions: Vec<(ImapString, Vec<ImapString>)>,
-}
-
-impl NamespaceResponse {
-    /// ```text
-    /// namespace-response = "NAMESPACE" SP namespace SP namespace SP namespace
-    /// ```
-    ///
-    /// Lenient: the last ones missing.
-    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
-        let mut found = Self::default();
-        for (at, slot) in
-            [&mut found.personal, &mut found.other_users, &mut found.shared].into_iter().enumerate()
-        {
-            if at > 0 && r.rest().iter().all(|&byte| byte == b' ') {
-                r.deviate("missing-field")?;
-                break;
-            }
-            r.space()?;
-            *slot = read_namespaces(r)?;
-        }
-        Ok(found)
-    }
-
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"NAMESPACE");
-        for namespaces in [&self.personal, &self.other_users, &self.shared] {
-            out.push(b' ');
-            if namespaces.is_empty() {
-                out.extend_from_slice(b"NIL");
-                continue;
-            }
-            out.push(b'(');
-            for namespace in namespaces {
-                namespace.write(out);
-            }
-            out.push(b')');
-        }
-    }
-}
-
-/// ```text
-/// namespace = nil / "(" 1*namespace-descr ")"
-/// ```
-///
-/// Lenient: an empty list; spaces between the descriptions; one without a list around it.
-fn read_namespaces(r: &mut Reader<'_>) -> Result<Vec<Namespace>, ParseError> {
-    let mut namespaces = Vec::new();
-    let start = r.offset();
-    if eat_nil(r) {
-        return Ok(namespaces);
-    }
-    r.expect(b'(', "expected a namespace")?;
-    if matches!(r.peek(), Some(b'"' | b'{')) {
-        r.deviate_at(start, "namespace-without-list")?;
-        namespaces.push(Namespace::read(r)?);
-        return Ok(namespaces);
-    }
-    loop {
-        r.no_space()?;
-        if r.eat(b')') {
-            if namespaces.is_empty() {
-                r.deviate_at(start, "empty-list-for-nil")?;
-            }
-            return Ok(namespaces);
-        }
-        r.expect(b'(', "expected a namespace")?;
-        namespaces.push(Namespace::read(r)?);
-    }
-}
-
-impl Namespace {
-    /// ```text
-    /// namespace-descr               = "(" string SP (DQUOTE QUOTED-CHAR DQUOTE / nil)
-    ///                                 [namespace-response-extensions] ")"
-    /// namespace-response-extension  = SP string SP "(" string *(SP string) ")"
-    /// ```
-    ///
-    /// The `(` was read. Lenient: no delimiter for all names.
-    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
-        r.no_space()?;
-        let prefix = read_string(r)?;
-        let mut delimiter = None;
-        if r.peek() == Some(b')') {
-            r.deviate("missing-field")?;
-        } else {
-            r.space()?;
-            let start = r.offset();
-            delimiter = read_delimiter(r)?;
-            if delimiter.is_none() && prefix.is_empty() && r.between(start, start + 1) != b"\"" {
-                // The grammar has it, but then the user has no hierarchy at all.
-                r.deviate_at(start, "nil-delimiter")?;
-            }
-        }
-        let mut extensions = Vec::new();
-        r.items_behind(|r| {
-            let name = read_string(r)?;
-            r.space()?;
-            let mut values = Vec::new();
-            if r.eat(b'(') {
-                r.items(|r| {
-                    values.push(read_string(r)?);
-                    Ok(())
-                })?;
-            } else {
-                r.deviate("missing-parenthesis")?;
-                if r.peek() == Some(b'"') {
-                    values.push(read_string(r)?)
-                } else {
-                    skip_value(r).map(|_| ())?
-                }
-            }
-            extensions.push((name, values));
-            Ok(())
-        })?;
-        Ok(Self { prefix, delimiter, extensions })
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        out.push(b'(');
-        write_string(out, self.prefix.as_bytes());
-        out.push(b' ');
-        write_delimiter(out, self.delimiter);
-        for (name, values) in self.extensions.iter().filter(|(_, values)| !values.is_empty()) {
-            out.push(b' ');
-            write_string(out, name.as_bytes());
-            out.extend_from_slice(b" (");
-            for (at, value) in values.iter().enumerate() {
-                if at > 0 {
-                    out.push(b' ');
-                }
-                write_string(out, value.as_bytes());
-            }
-            out.push(b')');
-        }
-        out.push(b')');
-    }
 }

@@ -22,6 +22,7 @@ mod arbitrary;
 mod code;
 mod fetch;
 mod mailbox_data;
+mod namespace;
 mod parse;
 mod search;
 mod status;
@@ -34,9 +35,8 @@ use mailwire_core::Text;
 pub use self::{
     code::{Code, CopyUid, OtherCode},
     fetch::{BinaryData, BinarySize, Fetch, FetchItem, OtherItem, SectionData},
-    mailbox_data::{
-        ListExtension, ListKind, ListResponse, MailboxStatus, Namespace, NamespaceResponse, StatusItem,
-    },
+    mailbox_data::{ListExtension, ListKind, ListResponse, MailboxStatus, StatusItem},
+    namespace::{Namespace, NamespaceResponse},
     search::{ESearch, ESearchItem, Search, Vanished},
     status::{Continuation, ResponseText, Status, StatusKind, Tagged},
 };

@@ -8,7 +8,8 @@ use mailwire_core::ParseError;
 use super::{
     raw::skip_value,
     reader::Reader,
-    string::{ImapString, eat_nil, read_nstring_field, write_nstring},
+    string::{ImapString, eat_nil, read_nstring_field},
+    write::write_nstring,
 };
 
 /// One address of an [`Envelope`](super::Envelope) (RFC 9051 section 7.5.2).

@@ -7,7 +7,8 @@ use mailwire_core::ParseError;
 use super::{
     address::{AddressList, more_fields, next_field, read_addresses, rest_of_list, write_addresses},
     reader::Reader,
-    string::{ImapString, eat_nil, read_nstring_field, write_nstring},
+    string::{ImapString, eat_nil, read_nstring_field},
+    write::write_nstring,
 };
 
 /// What the header of a message says about it, parsed by the server (RFC 9051 section 7.5.2).

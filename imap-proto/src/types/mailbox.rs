@@ -7,8 +7,9 @@ use mailwire_core::{Invalid, ParseError, Text};
 
 use super::{
     reader::Reader,
-    string::{read_astring, text_newtype, write_astring},
+    string::{read_astring, text_newtype},
     utf7,
+    write::write_astring,
 };
 
 text_newtype! {
@@ -274,7 +275,7 @@ pub(crate) fn read_delimiter(r: &mut Reader<'_>) -> Result<Option<u8>, ParseErro
 /// Appends a hierarchy delimiter.
 pub(crate) fn write_delimiter(out: &mut Vec<u8>, delimiter: Option<u8>) {
     match delimiter {
-        Some(byte) if super::chars::is(byte, super::chars::TEXT) => super::string::write_quoted(out, &[byte]),
+        Some(byte) if super::chars::is(byte, super::chars::TEXT) => super::write::write_quoted(out, &[byte]),
         _ => out.extend_from_slice(b"NIL"),
     }
 }

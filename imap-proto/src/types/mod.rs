@@ -1,5 +1,4 @@
 //! The values that commands and responses are made of. A value that exists can be sent safely.
-#![allow(dead_code, unused_imports)]
 
 mod address;
 mod body_structure;
@@ -7,14 +6,17 @@ pub(crate) mod chars;
 mod datetime;
 mod envelope;
 mod flag;
+mod flag_set;
 mod mailbox;
 mod number;
+mod quoted;
 mod raw;
 mod reader;
 mod section;
 mod sequence;
 mod string;
 mod utf7;
+mod write;
 
 pub use address::{Address, AddressList};
 pub use body_structure::{
@@ -23,7 +25,8 @@ pub use body_structure::{
 };
 pub use datetime::{Date, DateTime};
 pub use envelope::Envelope;
-pub use flag::{Flag, FlagSet, MailboxAttribute, MailboxAttributes, OddName, PermanentFlags};
+pub use flag::{Flag, MailboxAttribute, OddName};
+pub use flag_set::{FlagSet, MailboxAttributes, PermanentFlags};
 pub use mailbox::{ListPattern, MailboxName};
 pub(crate) use mailbox::{read_delimiter, write_delimiter};
 pub(crate) use number::{read_count, read_known_count};
@@ -37,7 +40,9 @@ pub use sequence::{SeqNumber, SeqRange, SequenceSet, Uid, UidSet};
 pub(crate) use sequence::{display, read_nz};
 pub use string::{Atom, Data, ImapString, Tag};
 pub(crate) use string::{
-    Literal, checked, eat_nil, is_astring_atom, is_quotable, read_astring, read_data, read_literal,
-    read_nstring, read_string, text_newtype, write_astring, write_literal, write_nstring, write_number,
-    write_quoted, write_string,
+    Literal, checked, eat_nil, read_astring, read_data, read_literal, read_nstring, read_string, text_newtype,
+};
+pub(crate) use write::{
+    is_astring_atom, is_quotable, write_astring, write_literal, write_nstring, write_number, write_quoted,
+    write_string,
 };

@@ -8,7 +8,8 @@ use mailwire_core::{Invalid, ParseError};
 use super::{
     reader::Reader,
     sequence::read_nz,
-    string::{ImapString, read_astring, write_astring, write_number},
+    string::{ImapString, read_astring},
+    write::{write_astring, write_number},
 };
 
 /// Which part of a message, and what of it (RFC 9051 section 6.4.5.1).

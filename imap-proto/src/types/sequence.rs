@@ -8,7 +8,7 @@ use mailwire_core::{Dialect, Invalid, ParseError};
 
 use super::{
     reader::{ParseContext, Reader},
-    string::write_number,
+    write::write_number,
 };
 
 /// A unique identifier of a message in its mailbox, or a message sequence number: never zero.

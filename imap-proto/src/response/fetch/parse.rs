@@ -1,136 +1,15 @@
-//! FETCH: data of one message.
+//! Reading FETCH responses.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::num::{NonZeroU32, NonZeroU64};
 
-use mailwire_core::{Dialect, ParseError, Text};
+use mailwire_core::{Dialect, ParseError};
 
+use super::{BinaryData, BinarySize, Fetch, FetchItem, OtherItem, SectionData};
 use crate::types::{
     BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, TOO_DEEP, Uid,
     chars, eat_nil, read_astring, read_count, read_data, read_known_count, read_nstring, read_nz, skip_value,
-    write_literal, write_nstring, write_number, write_string,
 };
-
-/// Data of one message.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Fetch {
-    /// The message's sequence number. Some servers say 0, and it is given as it stands.
-    pub number: u32,
-    /// The data, in the order they came. One that cannot be written (`Malformed`) is left out by the
-    /// writer, and so is a response without any.
-    pub items: Vec<FetchItem>,
-}
-
-/// One item of a FETCH response (RFC 9051 section 7.5.2).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub enum FetchItem {
-    /// `UID`
-    Uid(Uid),
-    /// `FLAGS`
-    Flags(FlagSet),
-    /// `INTERNALDATE`: when the message came. `None` where the server gave a day that does not
-    /// exist.
-    InternalDate(Option<DateTime>),
-    /// `RFC822.SIZE`: the size of the message in bytes.
-    Rfc822Size(u64),
-    /// `ENVELOPE`
-    Envelope(Box<Envelope>),
-    /// `BODYSTRUCTURE`: with the extension data.
-    BodyStructure(BodyStructure),
-    /// `BODY`: the structure without extension data.
-    Body(BodyStructure),
-    /// `BODY[...]`: a part of the message.
-    Section(Box<SectionData>),
-    /// `BINARY[...]`: a part of the message without its Content-Transfer-Encoding.
-    Binary(Box<BinaryData>),
-    /// `BINARY.SIZE[...]`: the size of such a part.
-    BinarySize(Box<BinarySize>),
-    /// `RFC822`: the message (IMAP4rev1).
-    Rfc822(Data),
-    /// `RFC822.HEADER`: its header (IMAP4rev1).
-    Rfc822Header(Data),
-    /// `RFC822.TEXT`: its body (IMAP4rev1).
-    Rfc822Text(Data),
-    /// `MODSEQ` (RFC 7162). `None` where the server said 0 or less.
-    ModSeq(Option<NonZeroU64>),
-    /// `EMAILID` (RFC 8474).
-    EmailId(ImapString),
-    /// `THREADID` (RFC 8474).
-    ThreadId(Option<ImapString>),
-    /// `SAVEDATE` (RFC 8514).
-    SaveDate(Option<DateTime>),
-    /// `PREVIEW` (RFC 8970).
-    Preview(Option<ImapString>),
-    /// `X-GM-MSGID`: Gmail's identifier of the message.
-    GmailMessageId(u64),
-    /// `X-GM-THRID`: Gmail's identifier of the conversation.
-    GmailThreadId(u64),
-    /// `X-GM-LABELS`: Gmail's labels.
-    GmailLabels(Vec<ImapString>),
-    /// An item that is not known here.
-    Other(Box<OtherItem>),
-    /// An item that is known here, with a value that could not be read, as it stands on the wire.
-    Malformed(Text),
-}
-
-/// A part of a message.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct SectionData {
-    /// Which part.
-    pub section: Section,
-    /// The first byte, if not the whole part was asked for.
-    pub origin: Option<u64>,
-    /// Its bytes. A literal in them should have no NUL: a message with NUL is for BINARY.
-    pub data: Data,
-}
-
-/// A part of a message without its Content-Transfer-Encoding (RFC 3516).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct BinaryData {
-    /// The part's numbers; none for the whole message.
-    pub part: Vec<NonZeroU32>,
-    /// The first byte, if not the whole part was asked for.
-    pub origin: Option<u64>,
-    /// Its bytes.
-    pub data: Data,
-}
-
-/// The size of a part without its Content-Transfer-Encoding.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct BinarySize {
-    /// The part's numbers; none for the whole message.
-    pub part: Vec<NonZeroU32>,
-    /// In bytes.
-    pub size: u64,
-}
-
-/// An item that is not known here.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct OtherItem {
-    pub(crate) name: Text,
-    pub(crate) value: RawValue,
-}
-
-impl OtherItem {
-    /// Its name: `X-FOO`.
-    #[must_use]
-    pub const fn name(&self) -> &Text {
-        &self.name
-    }
-
-    /// Its value.
-    #[must_use]
-    pub const fn value(&self) -> &RawValue {
-        &self.value
-    }
-}
 
 impl Fetch {
     /// ```text
@@ -300,133 +179,6 @@ impl FetchItem {
         };
         Ok(item)
     }
-
-    /// Appends the item; whether it can be written.
-    fn write(&self, out: &mut Vec<u8>, streamed: &mut Vec<usize>) {
-        match self {
-            Self::Uid(uid) => named_number(out, b"UID ", u64::from(uid.get())),
-            Self::Flags(flags) => {
-                out.extend_from_slice(b"FLAGS ");
-                flags.write(out);
-            }
-            Self::InternalDate(date) => {
-                if let Some(date) = date {
-                    out.extend_from_slice(b"INTERNALDATE ");
-                    date.write(out);
-                }
-            }
-            Self::Rfc822Size(size) => named_number(out, b"RFC822.SIZE ", *size),
-            Self::Envelope(envelope) => {
-                out.extend_from_slice(b"ENVELOPE ");
-                envelope.write(out);
-            }
-            Self::BodyStructure(body) => {
-                out.extend_from_slice(b"BODYSTRUCTURE ");
-                body.write(out);
-            }
-            Self::Body(body) => {
-                out.extend_from_slice(b"BODY ");
-                body.write(out);
-            }
-            Self::Section(part) => {
-                out.extend_from_slice(b"BODY");
-                part.section.write(out);
-                write_origin(out, part.origin);
-                out.push(b' ');
-                write_data(out, &part.data, false, streamed);
-            }
-            Self::Binary(part) => {
-                out.extend_from_slice(b"BINARY");
-                write_part(out, &part.part);
-                write_origin(out, part.origin);
-                out.push(b' ');
-                write_data(out, &part.data, true, streamed);
-            }
-            Self::BinarySize(part) => {
-                out.extend_from_slice(b"BINARY.SIZE");
-                write_part(out, &part.part);
-                named_number(out, b" ", part.size);
-            }
-            Self::Rfc822(data) => {
-                out.extend_from_slice(b"RFC822 ");
-                write_data(out, data, false, streamed);
-            }
-            Self::Rfc822Header(data) => {
-                out.extend_from_slice(b"RFC822.HEADER ");
-                write_data(out, data, false, streamed);
-            }
-            Self::Rfc822Text(data) => {
-                out.extend_from_slice(b"RFC822.TEXT ");
-                write_data(out, data, false, streamed);
-            }
-            Self::ModSeq(value) => {
-                if let Some(value) = value {
-                    named_number(out, b"MODSEQ (", value.get());
-                    out.push(b')');
-                }
-            }
-            Self::EmailId(id) => {
-                out.extend_from_slice(b"EMAILID (");
-                write_object_id(out, id);
-            }
-            Self::ThreadId(None) => out.extend_from_slice(b"THREADID NIL"),
-            Self::ThreadId(Some(id)) => {
-                out.extend_from_slice(b"THREADID (");
-                write_object_id(out, id);
-            }
-            Self::SaveDate(None) => out.extend_from_slice(b"SAVEDATE NIL"),
-            Self::SaveDate(Some(date)) => {
-                out.extend_from_slice(b"SAVEDATE ");
-                date.write(out);
-            }
-            Self::Preview(text) => {
-                out.extend_from_slice(b"PREVIEW ");
-                write_nstring(out, text.as_ref());
-            }
-            Self::GmailMessageId(id) => named_number(out, b"X-GM-MSGID ", *id),
-            Self::GmailThreadId(id) => named_number(out, b"X-GM-THRID ", *id),
-            Self::GmailLabels(labels) => {
-                out.extend_from_slice(b"X-GM-LABELS (");
-                for (at, label) in labels.iter().enumerate() {
-                    if at > 0 {
-                        out.push(b' ');
-                    }
-                    write_string(out, label.as_bytes());
-                }
-                out.push(b')');
-            }
-            Self::Other(other) => {
-                if other.value.is_complete() {
-                    out.extend_from_slice(other.name.as_bytes());
-                    out.push(b' ');
-                    other.value.write(out);
-                }
-            }
-            Self::Malformed(_) => {}
-        }
-    }
-}
-
-impl Fetch {
-    /// Appends the response without its `* ` and line end; whether there is any item to write.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, streamed: &mut Vec<usize>) -> bool {
-        write_number(out, u64::from(self.number));
-        out.extend_from_slice(b" FETCH (");
-        let start = out.len();
-        for item in &self.items {
-            let before = out.len();
-            if before > start {
-                out.push(b' ');
-            }
-            let begun = out.len();
-            item.write(out, streamed);
-            if out.len() == begun {
-                out.truncate(before);
-            }
-        }
-        out.push(b')');
-        out.len() > start + 1
-    }
 }
 
 /// ```text
@@ -474,17 +226,6 @@ fn read_part(r: &mut Reader<'_>) -> Result<Vec<NonZeroU32>, ParseError> {
     Ok(section.part().to_vec())
 }
 
-fn write_part(out: &mut Vec<u8>, part: &[NonZeroU32]) {
-    out.push(b'[');
-    for (at, number) in part.iter().enumerate() {
-        if at > 0 {
-            out.push(b'.');
-        }
-        write_number(out, u64::from(number.get()));
-    }
-    out.push(b']');
-}
-
 /// ```text
 /// ["<" number ">"]
 /// ```
@@ -506,14 +247,6 @@ fn read_origin(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
     }
     r.expect(b'>', "expected >")?;
     Ok(Some(origin))
-}
-
-fn write_origin(out: &mut Vec<u8>, origin: Option<u64>) {
-    if let Some(origin) = origin {
-        out.push(b'<');
-        write_number(out, origin);
-        out.push(b'>');
-    }
 }
 
 /// Lenient: between quotes.
@@ -579,11 +312,6 @@ fn read_object_id(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> 
     r.no_space()?;
     r.expect(b')', "expected )")?;
     Ok(Some(id))
-}
-
-fn write_object_id(out: &mut Vec<u8>, id: &ImapString) {
-    crate::types::write_astring(out, id.as_bytes());
-    out.push(b')');
 }
 
 /// ```text
@@ -676,35 +404,4 @@ fn skip_item(r: &mut Reader<'_>) -> Result<(), ParseError> {
         return Err(r.error("a value without its end"));
     }
     Ok(())
-}
-
-fn named_number(out: &mut Vec<u8>, name: &[u8], number: u64) {
-    out.extend_from_slice(name);
-    write_number(out, number);
-}
-
-/// Appends bytes as an `nstring`, or a `literal8` if they have a NUL and may be one.
-fn write_data(out: &mut Vec<u8>, data: &Data, binary: bool, streamed: &mut Vec<usize>) {
-    match data {
-        Data::Nil => out.extend_from_slice(b"NIL"),
-        Data::Inline(text) => {
-            let bytes = text.as_bytes();
-            if memchr::memchr(0, bytes).is_none() {
-                write_string(out, bytes);
-            } else {
-                if binary {
-                    out.push(b'~');
-                }
-                write_literal(out, bytes);
-            }
-        }
-        Data::Streamed { length } => {
-            if binary {
-                out.push(b'~');
-            }
-            named_number(out, b"{", *length);
-            out.extend_from_slice(b"}\r\n");
-            streamed.push(out.len());
-        }
-    }
 }

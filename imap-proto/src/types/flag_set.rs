@@ -1,0 +1,277 @@
+//! Sets of flags and attributes.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use mailwire_core::ParseError;
+
+use super::{
+    flag::{Flag, MailboxAttribute},
+    reader::Reader,
+    sequence::display,
+    string::eat_nil,
+};
+
+macro_rules! set {
+    ($(#[$doc:meta])* $set:ident of $item:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+        pub struct $set {
+            /// One bit for each of the known ones.
+            known: u32,
+            others: Vec<$item>,
+        }
+
+        impl $set {
+            /// None.
+            #[must_use]
+            pub const fn new() -> Self {
+                Self { known: 0, others: Vec::new() }
+            }
+
+            /// Adds one.
+            #[inline]
+            pub fn insert(&mut self, item: $item) {
+                match item.bit() {
+                    Some(bit) => self.known |= bit,
+                    None if self.others.contains(&item) => {}
+                    None => self.others.push(item),
+                }
+            }
+
+            /// Adds one without looking whether it is there: what a peer sends can be long.
+            #[inline]
+            fn push(&mut self, item: $item) {
+                match item.bit() {
+                    Some(bit) => self.known |= bit,
+                    None => self.others.push(item),
+                }
+            }
+
+            /// Takes one away; whether it was there.
+            pub fn remove(&mut self, item: &$item) -> bool {
+                let before = self.len();
+                match item.bit() {
+                    Some(bit) => self.known &= !bit,
+                    None => self.others.retain(|other| other != item),
+                }
+                self.len() != before
+            }
+
+            /// Whether it is there.
+            #[must_use]
+            pub fn contains(&self, item: &$item) -> bool {
+                match item.bit() {
+                    Some(bit) => self.known & bit != 0,
+                    None => self.others.contains(item),
+                }
+            }
+
+            /// How many there are.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.known.count_ones() as usize + self.others.len()
+            }
+
+            /// Whether there are none.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.known == 0 && self.others.is_empty()
+            }
+
+            /// All of them: those with a name here first, then the others in their order.
+            pub fn iter(&self) -> impl Iterator<Item = &$item> + '_ {
+                $item::KNOWN
+                    .iter()
+                    .map(|(_, item)| item)
+                    .filter(|item| item.bit().is_some_and(|bit| self.known & bit != 0))
+                    .chain(&self.others)
+            }
+
+            /// Appends the list with its parentheses.
+            pub(crate) fn write(&self, out: &mut Vec<u8>) {
+                out.push(b'(');
+                self.write_items(out);
+                out.push(b')');
+            }
+
+            fn write_items(&self, out: &mut Vec<u8>) {
+                let start = out.len();
+                let mut left = self.known;
+                while left != 0 {
+                    let at = left.trailing_zeros();
+                    left &= left - 1;
+                    if let Some((name, _)) = $item::KNOWN.get(at as usize) {
+                        if out.len() > start {
+                            out.push(b' ');
+                        }
+                        out.extend_from_slice(name.as_bytes());
+                    }
+                }
+                for item in &self.others {
+                    if out.len() > start {
+                        out.push(b' ');
+                    }
+                    item.write(out);
+                }
+            }
+        }
+
+        impl FromIterator<$item> for $set {
+            fn from_iter<I: IntoIterator<Item = $item>>(items: I) -> Self {
+                let mut set = Self::new();
+                set.extend(items);
+                set
+            }
+        }
+
+        impl Extend<$item> for $set {
+            fn extend<I: IntoIterator<Item = $item>>(&mut self, items: I) {
+                items.into_iter().for_each(|item| self.insert(item));
+            }
+        }
+
+        impl<const N: usize> From<[$item; N]> for $set {
+            fn from(items: [$item; N]) -> Self {
+                items.into_iter().collect()
+            }
+        }
+
+        impl fmt::Display for $set {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                display(f, |out| self.write(out))
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $set {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_seq(self.iter().map(alloc::string::ToString::to_string))
+            }
+        }
+    };
+}
+
+set! {
+    /// A set of flags. The ones with a name here cost no memory; their order is not kept.
+    ///
+    /// ```
+    /// use mailwire_imap::types::{Flag, FlagSet};
+    ///
+    /// let flags: FlagSet = [Flag::Seen, Flag::new("$Label1")?].into_iter().collect();
+    /// assert!(flags.contains(&Flag::Seen) && !flags.contains(&Flag::Deleted));
+    /// assert_eq!(flags.to_string(), "(\\Seen $Label1)");
+    /// # Ok::<(), mailwire_core::Invalid>(())
+    /// ```
+    FlagSet of Flag
+}
+
+set! {
+    /// A set of attributes of a mailbox. The ones with a name here cost no memory; their order is not
+    /// kept.
+    MailboxAttributes of MailboxAttribute
+}
+
+impl MailboxAttributes {
+    /// ```text
+    /// "(" [mbx-list-flags] ")"
+    /// ```
+    ///
+    /// Lenient: `NIL`; empty names.
+    #[inline]
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let mut set = Self::new();
+        if !r.eat(b'(') {
+            let start = r.offset();
+            if eat_nil(r) {
+                return r.deviate_at(start, "nil-for-empty-list").map(|()| set);
+            }
+            return Err(r.error("expected a list of attributes"));
+        }
+        r.items(|r| {
+            if let Some(attribute) = MailboxAttribute::read_maybe(r)? {
+                set.push(attribute);
+            }
+            Ok(())
+        })?;
+        Ok(set)
+    }
+}
+
+impl FlagSet {
+    /// ```text
+    /// flag-list = "(" [flag *(SP flag)] ")"
+    /// ```
+    ///
+    /// Lenient: `NIL`; `\*`, which has a meaning in PERMANENTFLAGS only; empty names.
+    #[inline]
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let (set, wildcard) = Self::read_perm(r)?;
+        match wildcard {
+            Some(start) => r.deviate_at(start, "wildcard-flag").map(|()| set),
+            None => Ok(set),
+        }
+    }
+
+    /// ```text
+    /// "(" [flag-perm *(SP flag-perm)] ")"
+    /// flag-perm = flag / "\*"
+    /// ```
+    ///
+    /// The flags, and where `\*` stood.
+    pub(crate) fn read_perm(r: &mut Reader<'_>) -> Result<(Self, Option<usize>), ParseError> {
+        let mut set = Self::new();
+        let mut wildcard = None;
+        if !r.eat(b'(') {
+            let start = r.offset();
+            if eat_nil(r) {
+                r.deviate_at(start, "nil-for-empty-list")?;
+                return Ok((set, wildcard));
+            }
+            return Err(r.error("expected a list of flags"));
+        }
+        r.items(|r| {
+            if r.peek() == Some(b'\\')
+                && r.peek_at(1) == Some(b'*')
+                && matches!(r.peek_at(2), Some(b' ' | b')'))
+            {
+                wildcard = Some(r.offset());
+                r.skip(2);
+                return Ok(());
+            }
+            if let Some(flag) = Flag::read_maybe(r)? {
+                set.push(flag);
+            }
+            Ok(())
+        })?;
+        Ok((set, wildcard))
+    }
+}
+
+/// The flags that can be changed for good (RFC 9051 section 7.1, PERMANENTFLAGS).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct PermanentFlags {
+    /// These.
+    pub flags: FlagSet,
+    /// And `\*`: new keywords, too.
+    pub new_keywords: bool,
+}
+
+impl PermanentFlags {
+    /// Reads the list.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let (flags, wildcard) = FlagSet::read_perm(r)?;
+        Ok(Self { flags, new_keywords: wildcard.is_some() })
+    }
+
+    /// Appends the list with its parentheses.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.push(b'(');
+        self.flags.write_items(out);
+        if self.new_keywords {
+            out.extend_from_slice(if self.flags.is_empty() { b"\\*" } else { b" \\*" });
+        }
+        out.push(b')');
+    }
+}

@@ -1,0 +1,179 @@
+//! Quoted strings, and the mistakes in them.
+
+use alloc::vec::Vec;
+
+use mailwire_core::{ParseError, Text};
+
+use super::{chars, reader::Reader, string::ImapString};
+
+/// What can stand behind the closing quote of a string.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follow {
+    /// Something that is not part of a word.
+    Any,
+    /// A space and another value, or `)`.
+    Value,
+}
+
+/// ```text
+/// quoted          = DQUOTE *QUOTED-CHAR DQUOTE
+/// QUOTED-CHAR     = <any TEXT-CHAR except quoted-specials> / "\" quoted-specials / UTF8-2 / UTF8-3 / UTF8-4
+/// quoted-specials = DQUOTE / "\"
+/// ```
+///
+/// The next byte is `"`. Lenient: 8-bit that is not UTF-8; a backslash before something else;
+/// quotes that are not escaped.
+#[inline]
+pub(crate) fn read_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseError> {
+    let start = r.offset() + 1;
+    let inner = r.rest().get(1..).unwrap_or_default();
+    let length = chars::quoted_prefix(inner);
+    if let Some([b'"', behind @ ..]) = inner.get(length..) {
+        if closes(behind, follow) {
+            let text = r.text_between(start, start + length);
+            r.seek(start + length + 1);
+            return Ok(ImapString::unchecked(text));
+        }
+    }
+    r.skip(1);
+    slow_quoted(r, start, follow)
+}
+
+/// Whether a quote ends its string, if this stands behind it.
+#[inline]
+fn closes(behind: &[u8], follow: Follow) -> bool {
+    match behind {
+        [] | [b')' | b'(', ..] => true,
+        [b'"', ..] => false,
+        [b' ', rest @ ..] => follow == Follow::Any || begins_value(rest),
+        [byte, ..] => follow == Follow::Any && !chars::is(*byte, chars::ATOM),
+    }
+}
+
+/// Whether a value of ENVELOPE or BODYSTRUCTURE can begin so, or an atom in the place of one.
+#[inline]
+fn begins_value(rest: &[u8]) -> bool {
+    begins_proper_value(rest) || begins_atom(rest)
+}
+
+/// An atom, and `)` or a value behind it.
+#[cold]
+fn begins_atom(rest: &[u8]) -> bool {
+    let end = rest.iter().position(|&byte| !chars::is(byte, chars::ASTRING)).unwrap_or(rest.len());
+    end > 0
+        && match rest.get(end..).unwrap_or_default() {
+            [b')', ..] => true,
+            [b' ', rest @ ..] => begins_proper_value(rest),
+            _ => false,
+        }
+}
+
+#[inline]
+fn begins_proper_value(rest: &[u8]) -> bool {
+    match rest {
+        [] | [b'"' | b'(' | b')' | b'{' | b'~' | b' ', ..] => true,
+        [b'N' | b'n', b'I' | b'i', b'L' | b'l', rest @ ..] => {
+            !rest.first().is_some_and(|&byte| chars::is(byte, chars::ATOM))
+        }
+        [b'0'..=b'9' | b'-', ..] => {
+            let end = rest.iter().find(|byte| !byte.is_ascii_digit() && !matches!(byte, b'-' | b'.'));
+            matches!(end, None | Some(b' ' | b')'))
+        }
+        _ => false,
+    }
+}
+
+/// With escapes, 8-bit characters and mistakes.
+#[cold]
+fn slow_quoted(r: &mut Reader<'_>, start: usize, follow: Follow) -> Result<ImapString, ParseError> {
+    let mut unescaped: Option<Vec<u8>> = None;
+    let mut piece = start;
+    let mut eight_bit = false;
+    // Quotes before this place were found to be part of the text.
+    let mut inner_until = start;
+    loop {
+        let plain = chars::quoted_prefix(r.rest());
+        r.skip(plain);
+        match r.peek() {
+            Some(b'"') => {
+                if r.offset() >= inner_until {
+                    let behind = r.rest().get(1..).unwrap_or_default();
+                    if closes(behind, follow) {
+                        break;
+                    }
+                    // `"a""b"`: a missing space.
+                    if let [b'"', next, ..] = behind {
+                        if r.offset() > start && !matches!(next, b' ' | b')' | b'"') {
+                            break;
+                        }
+                    }
+                    let Some(end) = closes_later(r, follow) else { break };
+                    inner_until = end;
+                }
+                r.deviate("unescaped-quote")?;
+                r.skip(1);
+            }
+            Some(b'\\') => {
+                if matches!(r.peek_at(1), Some(b'"' | b'\\')) {
+                    // A backslash that somebody forgot to escape, before the real end.
+                    if r.peek_at(1) == Some(b'"')
+                        && (r.peek_at(2).is_none()
+                            || closes(r.rest().get(2..).unwrap_or_default(), Follow::Value)
+                                && !quote_ahead(r, 2))
+                    {
+                        r.deviate("unescaped-backslash")?;
+                        r.skip(1);
+                        continue;
+                    }
+                    let so_far = r.slice(piece, r.offset());
+                    unescaped.get_or_insert_default().extend_from_slice(&so_far);
+                    r.skip(1);
+                    piece = r.offset();
+                    r.skip(1);
+                } else {
+                    r.deviate("unescaped-backslash")?;
+                    r.skip(1);
+                }
+            }
+            Some(byte) if byte >= 0x80 => {
+                eight_bit = true;
+                r.take_while(|byte| byte >= 0x80);
+            }
+            Some(0) => return Err(r.error("NUL in a string")),
+            Some(_) => return Err(r.error("a line end in a quoted string")),
+            None => return Err(r.error("a quoted string without its end")),
+        }
+    }
+    let text = match unescaped {
+        Some(mut bytes) => {
+            bytes.extend_from_slice(&r.slice(piece, r.offset()));
+            Text::from(bytes)
+        }
+        None => r.text_from(start),
+    };
+    if eight_bit && text.as_str().is_none() {
+        r.deviate_at(start, "8-bit-not-utf-8")?;
+    }
+    r.skip(1);
+    Ok(ImapString::unchecked(text))
+}
+
+/// Whether a quote stands somewhere behind the next `from` bytes.
+fn quote_ahead(r: &Reader<'_>, from: usize) -> bool {
+    r.rest().get(from..).is_some_and(|rest| memchr::memchr(b'"', rest).is_some())
+}
+
+/// A string with quotes that were not escaped is not expected to go on for longer. It bounds what
+/// each quote can cost.
+const LONGEST_GUESS: usize = 500;
+
+/// Where a quote behind the next one ends the string, so that the next one does not.
+fn closes_later(r: &Reader<'_>, follow: Follow) -> Option<usize> {
+    let rest = r.rest();
+    let near = rest.get(..LONGEST_GUESS).unwrap_or(rest);
+    let line = near.get(..memchr::memchr2(b'\r', b'\n', near).unwrap_or(near.len())).unwrap_or_default();
+    memchr::memchr_iter(b'"', line)
+        .skip(1)
+        .find(|at| closes(rest.get(at + 1..).unwrap_or_default(), follow))
+        .map(|at| r.offset() + at)
+}
