@@ -1,4 +1,12 @@
 //! What fuzzing found, and what must stay mended.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use bytes::Bytes;
 use mailwire_core::Dialect;

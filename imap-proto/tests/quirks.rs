@@ -1,5 +1,13 @@
 //! What real servers send, and what it must mean: lenient reading gives the meaning and reports a
 //! deviation, strict reading gives an error.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use bytes::Bytes;
 use mailwire_core::{Dialect, Newline, ParseError, Parsed};

@@ -185,11 +185,11 @@ fn replay_client(transcript: &Transcript, cut: Cut) -> Vec<String> {
                             Ok(Next::Event(client::Event::BodyChunk(chunk))) => log.chunk(&chunk),
                             Ok(Next::Event(event)) => {
                                 log.event(&event);
-                                match event {
-                                    event @ (client::Event::AuthChallenge { .. }
-                                    | client::Event::BodyRequested { .. }
-                                    | client::Event::Idling { .. }) => waiting = Some(event),
-                                    _ => {}
+                                if let event @ (client::Event::AuthChallenge { .. }
+                                | client::Event::BodyRequested { .. }
+                                | client::Event::Idling { .. }) = event
+                                {
+                                    waiting = Some(event)
                                 }
                             }
                             Ok(Next::Closed) => {

@@ -1,4 +1,12 @@
 //! The IMAP client against servers that follow a script.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use std::{collections::HashMap, time::Duration};
 

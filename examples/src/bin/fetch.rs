@@ -118,7 +118,9 @@ async fn download(client: &mut imap::Client, uids: &[u32], folder: &std::path::P
     let bar = progress(sizes.iter().sum(), "downloading");
     for &uid in uids {
         // Gone meanwhile, perhaps.
-        let Some(mut body) = client.fetch_body(uid, imap::proto::types::Section::WHOLE).await? else { continue };
+        let Some(mut body) = client.fetch_body(uid, imap::proto::types::Section::WHOLE).await? else {
+            continue;
+        };
         let partial = folder.join(format!("{uid}.part"));
         let mut file = BufWriter::new(tokio::fs::File::create(&partial).await?);
         while let Some(chunk) = body.chunk().await? {

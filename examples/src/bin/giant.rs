@@ -20,7 +20,9 @@ use mailwire_transport::{
             response::FetchItem,
             types::{FlagSet, Uid},
         },
-        server::{Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage, No, Selected, Status, Stored},
+        server::{
+            Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage, No, Selected, Status, Stored,
+        },
     },
     memory::Store,
     pop3,
@@ -70,7 +72,8 @@ fn main() -> ExitCode {
     }
 }
 
-const LINE: &[u8] = b".This line starts with a dot and ends as lines do, and there are very many of them.\r\n";
+const LINE: &[u8] =
+    b".This line starts with a dot and ends as lines do, and there are very many of them.\r\n";
 const CLEAR: Security = Security::plaintext_without_encryption();
 
 /// The message: the same lines again and again, cut at its size. It ends in a line end.
@@ -95,7 +98,11 @@ impl Source {
 }
 
 impl AsyncRead for Source {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let room = out.remaining();
         let before = self.left;
         let mut piece = self.next();
@@ -251,7 +258,12 @@ impl imap::server::Session for OneMessage {
         Ok(Uid::new(1).into_iter().collect())
     }
 
-    async fn append(&mut self, _: &str, message: NewMessage, body: &mut Body<'_>) -> Result<Option<Appended>, No> {
+    async fn append(
+        &mut self,
+        _: &str,
+        message: NewMessage,
+        body: &mut Body<'_>,
+    ) -> Result<Option<Appended>, No> {
         let mut length = 0;
         while let Some(chunk) = body.chunk().await? {
             length += chunk.len() as u64;
@@ -307,7 +319,7 @@ async fn serve(size: u64) -> Result<()> {
         imap.serve(b, shutdown.clone()),
         pop3.serve(c, shutdown.clone()),
     );
-    (a?, b?, c?);
+    a.and(b).and(c)?;
     println!("{}", resident("VmHWM:")?);
     Ok(())
 }

@@ -8,7 +8,7 @@ use clap::Parser;
 use mailwire_transport::{
     Endpoint, Security,
     imap::{
-        self, Flag, FetchItem, SearchKey,
+        self, FetchItem, Flag, SearchKey,
         client::{FlagChange, Update},
         proto::types::Section,
     },
@@ -87,7 +87,8 @@ impl World {
             shutdown: shutdown.clone(),
             servers: tokio::task::JoinSet::new(),
         };
-        let smtp_server = smtp::Server::new(store.clone(), Host::try_from("localhost")?).require_authentication();
+        let smtp_server =
+            smtp::Server::new(store.clone(), Host::try_from("localhost")?).require_authentication();
         let (imap_server, pop3_server) = (imap::Server::new(store.clone()), pop3::Server::new(store));
         let token = shutdown.clone();
         world.servers.spawn(async move { smtp_server.serve(submission, token).await });
@@ -117,7 +118,9 @@ impl World {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let message = match &arguments.file {
-        Some(path) => with_crlf(&std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?),
+        Some(path) => {
+            with_crlf(&std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?)
+        }
         None => made(),
     };
     let mut world = World::start().await?;
@@ -176,7 +179,8 @@ async fn fetch_on(who: &str, client: &mut imap::Client, message: &Bytes) -> Resu
     client.noop().await?;
     let unseen = client.uid_search([SearchKey::Unseen]).await?;
     let uid = unseen.min().context("no message is unseen")?;
-    let mut messages = client.uid_fetch(uid, [FetchItem::Uid, FetchItem::Envelope, FetchItem::Rfc822Size]).await?;
+    let mut messages =
+        client.uid_fetch(uid, [FetchItem::Uid, FetchItem::Envelope, FetchItem::Rfc822Size]).await?;
     let found = messages.next().await?.context("the message is gone")?;
     drop(messages);
     let subject = found.subject().unwrap_or_default();
