@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 /// An IDLE in progress: the server tells what is new as it happens.
 ///
-/// It is ended and begun anew every [`Config::idle_interval`](super::Config::idle_interval), as long as
+/// It is ended and begun anew every [`Config::idle_interval`](field@super::Config::idle_interval), as long as
 /// [`next`](Self::next) is waited for. It can be dropped: the next call ends it.
 #[must_use]
 pub struct Idle<'a> {

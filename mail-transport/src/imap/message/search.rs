@@ -23,7 +23,7 @@ pub trait Candidate {
     fn message(&self) -> impl Deref<Target = Message>;
 
     /// Whether all is true of this message that `key` asks for (RFC 9051 section 6.4.4), one of the
-    /// keys that a [`Session`](crate::imap::Session) gets: sequence numbers and `\Recent` are resolved
+    /// keys that a [`Session`](crate::imap::server::Session) gets: sequence numbers and `\Recent` are resolved
     /// in them, and the ranges of their sets ascend.
     fn matches(&self, key: &SearchKey) -> bool {
         let field = |name: &[u8], word: &AString| self.message().header_contains(name, &word_of(word));
