@@ -39,8 +39,7 @@ fn main() -> Result<(), Failure> {
     }
 }
 
-/// The difference of callgrind's totals for two numbers of times, divided by theirs, is the exact
-/// number of instructions of an iteration.
+/// Runs one contender so many times.
 fn one(name: &str, who: &str, times: u64) -> Result<(), Failure> {
     let group = group(name).ok_or("no such group")?;
     let item = group.items.iter().find(|item| item.who == who).ok_or("no such contender")?;

@@ -81,7 +81,7 @@ pub fn markdown(rows: &[Row], costs: &[Cost], machine: &str) -> String {
         "# Speed\n\nWritten by `cargo bench -p mailwire-benches`; see the [README](../README.md) for what is measured and \
          how.\n\n{machine}\n\n![Ratios](speed.svg)\n\n## Ours against the aims\n\n\
          Times are medians, ratios are medians over the rounds of ours divided by the other in the same round. \
-         Instructions are callgrind's, exact for an iteration. Allocations are of ours, for an iteration.\n\n\
+         Instructions are callgrind's, for an iteration. Allocations are of ours, for an iteration.\n\n\
          | item | ours | fastest peer | ratio | of its instructions | allocations | aim | measured | |\n\
          | --- | ---: | ---: | ---: | ---: | ---: | --- | --- | --- |\n"
     );
