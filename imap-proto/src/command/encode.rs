@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::AString;
-use crate::types::{chars, is_astring_atom, is_quotable, write_number, write_quoted};
+use crate::types::{chars, is_astring_atom, is_quotable, write_number, write_plain_quoted, write_quoted};
 
 /// Whether literals need the server's go-ahead (RFC 7888).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -91,6 +91,9 @@ impl<'a> Encoder<'a> {
 
     /// `string`: quoted if it can be, otherwise a literal.
     pub(crate) fn string_bytes(&mut self, bytes: &[u8]) {
+        if write_plain_quoted(self.out, bytes) {
+            return;
+        }
         if is_quotable(bytes) || (self.options.utf8 && is_quotable_utf8(bytes)) {
             write_quoted(self.out, bytes);
         } else {

@@ -124,6 +124,27 @@ pub(crate) fn text_prefix(bytes: &[u8]) -> usize {
     prefix(bytes, TEXT, |word| is_control(word) | word)
 }
 
+/// Whether all of `bytes` surely stand in a quoted string as they are. Eight at a time; a tab is not
+/// sure.
+#[inline]
+pub(crate) fn all_quoted(bytes: &[u8]) -> bool {
+    let odd = |chunk: &[u8; 8]| {
+        let word = u64::from_le_bytes(*chunk);
+        is_zero(word ^ repeat(b'"')) | is_zero(word ^ repeat(b'\\')) | is_control(word) | word
+    };
+    let mut rest = bytes;
+    let mut found = 0;
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
+        found |= odd(chunk);
+        rest = behind;
+    }
+    // The last eight again, of which some were looked at already.
+    match bytes.last_chunk() {
+        Some(last) => (found | odd(last)) & repeat(0x80) == 0,
+        None => all(bytes, QUOTED),
+    }
+}
+
 const fn repeat(byte: u8) -> u64 {
     0x0101_0101_0101_0101 * byte as u64
 }
@@ -176,6 +197,11 @@ mod tests {
                 let slow = |class| text.iter().position(|&byte| !is(byte, class)).unwrap_or(text.len());
                 assert_eq!(quoted_prefix(&text), slow(QUOTED), "{byte} {place}");
                 assert_eq!(text_prefix(&text), slow(TEXT), "{byte} {place}");
+                assert_eq!(all_quoted(&text[place..place + 1]), is(byte, QUOTED));
+                text[8] = b'x';
+                // A control character may be called odd though it is not.
+                let odd = byte < b' ' && place != 8;
+                assert_eq!(all_quoted(&text), all(&text, QUOTED) && !odd, "{byte} {place}");
             }
         }
     }
