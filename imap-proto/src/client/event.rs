@@ -26,7 +26,7 @@ pub enum Event {
         /// What was odd.
         deviations: Vec<Deviation>,
     },
-    /// What the server offers from now on.
+    /// What the server offers from now on; nothing if it was asked and did not say.
     Capabilities(Vec<Capability>),
     /// Untagged data.
     Data {

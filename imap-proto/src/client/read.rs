@@ -214,6 +214,9 @@ impl Connection {
         self.conclude(&active, &status)?;
         if let Some(ticket) = active.ticket {
             self.events.push_back(Event::Reply { ticket, reply: status, deviations });
+        } else if active.kind == Kind::Other && self.session.capabilities.is_none() {
+            // The machine's own CAPABILITY brought nothing; whoever waits for it is told.
+            self.events.push_back(Event::Capabilities(Vec::new()));
         }
         Ok(())
     }

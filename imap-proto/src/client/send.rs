@@ -94,7 +94,9 @@ impl Connection {
                 self.encode(&tag, &command, None);
             }
             Command::Idle => {
-                self.unfinished = Some(Unfinished::Idle(Idle::default()));
+                // What waits already ends it as soon as it has begun.
+                let done = !self.queue.is_empty();
+                self.unfinished = Some(Unfinished::Idle(Idle { done, ..Idle::default() }));
                 self.encode(&tag, &command, None);
             }
             Command::Append(append) => {

@@ -22,7 +22,7 @@ impl Client {
         loop {
             let machine = self.session.machine_ref();
             let protected = channel != Channel::StartTls || machine.is_tls();
-            if greeted && protected && machine.outstanding() == 0 {
+            if greeted && protected && (machine.capabilities().is_some() || machine.outstanding() == 0) {
                 return Ok(());
             }
             match self.session.event().await.map_err(|error| self.inbox.explain("the connection", error))? {
@@ -59,7 +59,9 @@ impl Client {
             }
         }
         // Servers offer more behind the login. Not all say so unasked; then the machine has asked.
-        while self.session.machine_ref().outstanding() > 0 {
+        while self.session.machine_ref().capabilities().is_none()
+            && self.session.machine_ref().outstanding() > 0
+        {
             let event = self.session.event().await;
             let event = event.map_err(|error| self.inbox.explain("CAPABILITY", error))?;
             self.inbox.stray(event);
