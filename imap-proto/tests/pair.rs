@@ -393,6 +393,57 @@ fn idle_is_renewed_by_itself() {
 }
 
 #[test]
+fn idle_that_is_being_renewed_can_be_ended() {
+    let mut pair = Pair::logged_in();
+    let idle = pair.client.send(Command::Idle).unwrap();
+    let answer = |server: &mut server::Connection, event| match event {
+        server::Event::Command { ticket, command: Command::Idle, .. } => server.accept_idle(ticket).unwrap(),
+        server::Event::IdleDone { ticket } | server::Event::Command { ticket, .. } => {
+            server.reply(ticket, status("OK done")).unwrap();
+        }
+        other => panic!("{other:?}"),
+    };
+    pair.run(|_, _| (), answer);
+    pair.client.renew_idle().unwrap();
+    pair.client.done().unwrap();
+    let mut replies = vec![];
+    pair.run(
+        |_, event| match event {
+            client::Event::Reply { ticket, .. } => replies.push(ticket),
+            other => panic!("{other:?}"),
+        },
+        answer,
+    );
+    assert_eq!(replies, [idle]);
+}
+
+#[test]
+fn idle_ends_for_what_waits_behind_it() {
+    let mut pair = Pair::logged_in();
+    let noop = pair.client.send(Command::Noop).unwrap();
+    let idle = pair.client.send(Command::Idle).unwrap();
+    let last = pair.client.send(Command::Noop).unwrap();
+    let mut replies = vec![];
+    pair.run(
+        |_, event| {
+            if let client::Event::Reply { ticket, .. } = event {
+                replies.push(ticket);
+            }
+        },
+        |server, event| match event {
+            server::Event::Command { ticket, command: Command::Idle, .. } => {
+                server.accept_idle(ticket).unwrap()
+            }
+            server::Event::IdleDone { ticket } | server::Event::Command { ticket, .. } => {
+                server.reply(ticket, status("OK done")).unwrap();
+            }
+            other => panic!("{other:?}"),
+        },
+    );
+    assert_eq!(replies, [noop, idle, last]);
+}
+
+#[test]
 fn a_thousand_pipelined_commands() {
     let mut pair = Pair::logged_in();
     let tickets: Vec<_> = (0..1000).map(|_| pair.client.send(Command::Noop).unwrap()).collect();
