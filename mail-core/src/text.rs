@@ -18,7 +18,8 @@ pub struct Text(Repr);
 /// short. The niche of `Bytes` tells the two apart, so that neither is larger than the other.
 #[derive(Clone)]
 enum Repr {
-    Short { length: u8, bytes: [u8; SHORT] },
+    /// The text, zeros, and in the last byte its length.
+    Short([u8; SHORT + 1]),
     Shared(Bytes),
 }
 
@@ -30,39 +31,70 @@ impl Repr {
     /// A copy, if `text` is short enough.
     #[inline]
     fn short(text: &[u8]) -> Option<Self> {
-        let mut bytes = [0; SHORT];
-        copy_short(text, &mut bytes)?;
-        #[allow(clippy::cast_possible_truncation)] // at most 23
-        Some(Self::Short { length: text.len() as u8, bytes })
+        let mut bytes = [0; SHORT + 1];
+        bytes.get_mut(..SHORT)?.get_mut(..text.len())?.copy_from_slice(text);
+        if let Some(length) = bytes.last_mut() {
+            *length = text.len() as u8;
+        }
+        Some(Self::Short(bytes))
+    }
+
+    /// The same of the first `length` bytes of a window, without a branch or a loop.
+    #[inline]
+    fn of_window(window: &[u8; SHORT + 1], length: usize) -> Option<Self> {
+        let [first, second, third] = MASKS.get(length)?;
+        let mut bytes = [0; SHORT + 1];
+        // Three words that are stored whole: what copies the text next does not wait for pieces.
+        put_word::<0>(window, &mut bytes, *first, 0)?;
+        put_word::<8>(window, &mut bytes, *second, 0)?;
+        put_word::<16>(window, &mut bytes, *third, (length as u64) << 56)?;
+        Some(Self::Short(bytes))
     }
 }
 
-/// Copies `from` to the front of `to`, in two overlapping pieces of a fixed size, which needs no call
-/// and no loop; `None` if it is too long.
-#[inline]
-fn copy_short(from: &[u8], to: &mut [u8; SHORT]) -> Option<()> {
-    #[inline]
-    fn ends<const N: usize>(from: &[u8], to: &mut [u8; SHORT]) -> Option<()> {
-        *to.first_chunk_mut::<N>()? = *from.first_chunk()?;
-        *to.get_mut(..from.len())?.last_chunk_mut::<N>()? = *from.last_chunk()?;
-        Some(())
-    }
-    match from.len() {
-        16..=SHORT => ends::<16>(from, to),
-        8..16 => ends::<8>(from, to),
-        4..8 => ends::<4>(from, to),
-        2..4 => ends::<2>(from, to),
-        1 => ends::<1>(from, to),
-        0 => Some(()),
-        _ => None,
-    }
+/// Copies the bits of `mask` of the word at `AT`, and sets those of `more`.
+#[inline(always)]
+fn put_word<const AT: usize>(
+    from: &[u8; SHORT + 1],
+    to: &mut [u8; SHORT + 1],
+    mask: u64,
+    more: u64,
+) -> Option<()> {
+    let word = u64::from_le_bytes(*from.get(AT..)?.first_chunk()?) & mask | more;
+    *to.get_mut(AT..)?.first_chunk_mut()? = word.to_le_bytes();
+    Some(())
 }
+
+/// What of a window belongs to a text, by its length.
+static MASKS: [[u64; 3]; SHORT + 1] = {
+    let mut masks = [[0; 3]; SHORT + 1];
+    let mut length = 0;
+    while length <= SHORT {
+        let mut word = 0;
+        while word < 3 {
+            let before = word * 8;
+            // Both indices are below the lengths, in a constant.
+            #[allow(clippy::indexing_slicing)]
+            let mask = &mut masks[length][word];
+            *mask = if length >= before + 8 {
+                u64::MAX
+            } else if length <= before {
+                0
+            } else {
+                (1 << ((length - before) * 8)) - 1
+            };
+            word += 1;
+        }
+        length += 1;
+    }
+    masks
+};
 
 impl Text {
     /// No bytes.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Repr::Short { length: 0, bytes: [0; SHORT] })
+        Self(Repr::Short([0; SHORT + 1]))
     }
 
     /// A text that is part of the program.
@@ -75,6 +107,10 @@ impl Text {
     #[must_use]
     #[inline]
     pub(crate) fn part_of(frame: &Bytes, part: core::ops::Range<usize>) -> Self {
+        let window = frame.get(part.start..).and_then(<[u8]>::first_chunk);
+        if let Some(short) = window.and_then(|window| Repr::of_window(window, part.len())) {
+            return Self(short);
+        }
         match frame.get(part.clone()) {
             None => Self::new(),
             Some(text) => Self(Repr::short(text).unwrap_or_else(|| Repr::Shared(frame.slice(part)))),
@@ -86,7 +122,10 @@ impl Text {
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Repr::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Repr::Short(bytes) => {
+                let [.., length] = bytes;
+                bytes.get(..usize::from(*length)).unwrap_or_default()
+            }
             Repr::Shared(bytes) => bytes,
         }
     }
@@ -127,7 +166,7 @@ impl Text {
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
-            Repr::Short { .. } => Bytes::copy_from_slice(self.as_bytes()),
+            Repr::Short(_) => Bytes::copy_from_slice(self.as_bytes()),
             Repr::Shared(bytes) => bytes,
         }
     }
@@ -292,6 +331,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn parts_of_a_frame_are_those_bytes() {
+        let frame = Bytes::from((0..60).collect::<Vec<u8>>());
+        for start in 0..60 {
+            for end in start..60 {
+                let text = Text::part_of(&frame, start..end);
+                assert_eq!(text.as_bytes(), &frame[start..end]);
+                assert_eq!(text, Text::from(&frame[start..end]));
+            }
+        }
+        assert!(Text::part_of(&frame, 50..70).is_empty() && Text::part_of(&frame, 70..71).is_empty());
+    }
+
+    #[test]
     fn shows_no_control_character() {
         let text = Text::from(&b"a\x1b[2J\r\nb\x00 \xe9 \xc3\xbc \"'\xe2\x80\xae"[..]);
         assert_eq!(text.to_string(), "a\\u{1b}[2J\\r\\nb\\0 \\xe9 ü \\\"'\\u{202e}");
@@ -322,7 +374,7 @@ mod tests {
                 Text::part_of(&whole, 0..length),
                 shared.compact(),
             ] {
-                assert_eq!(matches!(text.0, Repr::Short { .. }), length <= SHORT);
+                assert_eq!(matches!(text.0, Repr::Short(_)), length <= SHORT);
                 assert_eq!((text.as_bytes(), text.len()), (&whole[..length], length));
                 assert_eq!((&text, hash(&text)), (&shared, hash(&shared)));
                 assert_eq!(text.clone().into_bytes(), whole.slice(..length));
