@@ -15,8 +15,10 @@
 
 pub mod imap;
 mod machine;
+pub mod memory;
 mod parsers;
 pub mod pop3;
+pub mod script;
 pub mod smtp;
 
 pub use machine::Machine;

@@ -48,7 +48,11 @@ impl Connection {
                 Err(_) => {
                     self.framer.reset();
                     let start = input.split_to(limit.min(input.len())).freeze();
-                    let bytes = if secret { Bytes::new() } else { start };
+                    let first = first_word(start.trim_ascii_start());
+                    if first.get(..4).is_some_and(|first| first.eq_ignore_ascii_case(b"AUTH")) {
+                        self.secret_may_follow = true;
+                    }
+                    let bytes = if secret || self.secret_may_follow { Bytes::new() } else { start };
                     self.overlong = Some(Overlong { bytes, limit });
                 }
             }

@@ -1,5 +1,7 @@
 //! POP3.
 
+mod session;
+
 use bytes::Bytes;
 use mailwire_core::{Dialect, sasl};
 use mailwire_pop3::{
@@ -7,6 +9,8 @@ use mailwire_pop3::{
     reply::{parse_challenge, write_challenge},
 };
 
+use self::session::{Caller, Service};
+use crate::script::{hides, session};
 use crate::{both_dialects, one_line, round_trip, shown_alike};
 
 /// What a line can be expected to be.
@@ -122,3 +126,23 @@ fn no_line_end(written: &[u8]) {
 fn line_of(written: &[u8]) -> Bytes {
     Bytes::copy_from_slice(written.strip_suffix(b"\r\n").unwrap_or(written))
 }
+
+/// A script of a client's session.
+pub fn client_session(data: &[u8]) {
+    session::<Caller>(data);
+}
+
+/// A script of a server's session; and the same bytes around a secret.
+pub fn server_session(data: &[u8]) {
+    session::<Service>(data);
+    let config = data.first().copied().unwrap_or_default() & 8;
+    let junk = data.get(1..).unwrap_or_default();
+    let lines: [&[&str]; 5] =
+        [&["USER a", "PASS "], &["PASS "], &["AUTH PLAIN "], &["AUTH PLAIN", ""], &["AUTH UNKNOWN "]];
+    for lines in lines {
+        hides::<Service>(config, lines, SECRET, junk);
+    }
+}
+
+/// What nothing may show. It is base64.
+const SECRET: &str = "AHVzZXIAY29ycmVjdCBob3JzZQ==";

@@ -1,9 +1,13 @@
 //! SMTP.
 
+mod session;
+
 use bytes::{Bytes, BytesMut};
 use mailwire_core::Dialect;
 use mailwire_smtp::{Auth, Capabilities, Command, Limits, Reply, ReplyFramer};
 
+use self::session::{Caller, Service};
+use crate::script::{hides, session};
 use crate::{both_dialects, cuts_of, one_line, pieces, round_trip, shown_alike};
 
 /// Bytes as a command.
@@ -86,3 +90,28 @@ fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Bytes>, bool) 
     }
     (seen, false)
 }
+
+/// A script of a client's session.
+pub fn client_session(data: &[u8]) {
+    session::<Caller>(data);
+}
+
+/// A script of a server's session; and the same bytes around a secret.
+pub fn server_session(data: &[u8]) {
+    session::<Service>(data);
+    // In clear, where it is allowed, or after TLS; both dialects.
+    let config = data.first().copied().unwrap_or_default() & 8;
+    let junk = data.get(1..).unwrap_or_default();
+    let lines: [&[&str]; 4] = [
+        &["EHLO a", "AUTH PLAIN "],
+        &["EHLO a", "AUTH LOGIN", ""],
+        &["EHLO a", "AUTH UNKNOWN", ""],
+        &["AUTH PLAIN "],
+    ];
+    for lines in lines {
+        hides::<Service>(config, lines, SECRET, junk);
+    }
+}
+
+/// What nothing may show. It is base64.
+const SECRET: &str = "AHVzZXIAY29ycmVjdCBob3JzZQ==";

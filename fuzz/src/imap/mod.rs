@@ -1,5 +1,7 @@
 //! IMAP.
 
+mod session;
+
 use bytes::{Bytes, BytesMut};
 use mailwire_core::Dialect;
 use mailwire_imap::{
@@ -9,6 +11,8 @@ use mailwire_imap::{
     response::Response,
 };
 
+use self::session::{Caller, Service};
+use crate::script::{hides, session};
 use crate::{both_dialects, cuts_of, pieces, round_trip, shown_alike};
 
 /// Literals of more bytes are streamed where bytes are framed.
@@ -213,3 +217,28 @@ fn framed<'a>(speaker: Speaker, pieces: impl IntoIterator<Item = &'a [u8]>) -> S
     }
     seen
 }
+
+/// A script of a client's session.
+pub fn client_session(data: &[u8]) {
+    session::<Caller>(data);
+}
+
+/// A script of a server's session; and the same bytes around a secret.
+pub fn server_session(data: &[u8]) {
+    session::<Service>(data);
+    let config = data.first().copied().unwrap_or_default() & 8;
+    let junk = data.get(1..).unwrap_or_default();
+    let lines: [&[&str]; 5] = [
+        &["a LOGIN user "],
+        &["a LOGIN \"user\" \""],
+        &["a AUTHENTICATE PLAIN "],
+        &["a AUTHENTICATE PLAIN", ""],
+        &["a AUTHENTICATE UNKNOWN "],
+    ];
+    for lines in lines {
+        hides::<Service>(config, lines, SECRET, junk);
+    }
+}
+
+/// What nothing may show. It is base64.
+const SECRET: &str = "AHVzZXIAY29ycmVjdCBob3JzZQ==";

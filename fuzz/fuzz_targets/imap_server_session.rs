@@ -1,0 +1,4 @@
+//! A server of IMAP in use.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mailwire_fuzz::imap::server_session(data));

@@ -1,0 +1,4 @@
+//! A client of SMTP in use.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mailwire_fuzz::smtp::client_session(data));

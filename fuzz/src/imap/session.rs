@@ -1,0 +1,242 @@
+//! Sessions of IMAP.
+
+use std::collections::VecDeque;
+
+use arbitrary::{Arbitrary, Unstructured};
+use bytes::Bytes;
+use mailwire_core::{Channel, Connection as _, Dialect, SaslStep, Ticket};
+use mailwire_imap::{
+    Capability, client,
+    command::{Command, Literals, Request},
+    response::{Response, Status, StatusKind, Untagged},
+    server,
+    types::{Atom, ParseContext},
+};
+
+use crate::{Observation, script::Owner};
+
+fn channel(config: u8) -> Channel {
+    match config >> 1 & 3 {
+        0 | 1 => Channel::Tls,
+        2 => Channel::StartTls,
+        _ => Channel::Clear,
+    }
+}
+
+fn dialect(config: u8) -> Dialect {
+    if config & 8 == 0 { Dialect::Lenient } else { Dialect::Strict }
+}
+
+/// Who uses a client.
+pub struct Caller;
+
+impl Owner for Caller {
+    type Connection = client::Connection;
+    const HELLO: &'static [&'static str] = &["* PREAUTH [CAPABILITY IMAP4rev1] hi\r\n"];
+    const GOOD: &'static str = "* 5 EXISTS\r\n";
+    const HELD: usize = 20_000;
+
+    fn connect(bits: u8) -> (Self, client::Connection) {
+        let mut config = client::Config::new(channel(bits), 1);
+        config.dialect = dialect(bits);
+        config.pipelining = bits & 16 == 0;
+        config.initial_response = bits & 16 == 0;
+        config.non_synchronizing_literals = bits & 16 == 0;
+        config.allow_clear_credentials = bits & 32 != 0;
+        if bits & 64 != 0 {
+            config.ask_capabilities.after_greeting = false;
+            config.ask_capabilities.after_login = false;
+        }
+        (config.limits.line, config.limits.message) = (1000, 1500);
+        (config.limits.inline_literal, config.limits.literal, config.limits.literals) = (16, 200, 8);
+        (config.limits.pipeline, config.limits.output) = (16, 4096);
+        (Self, client::Connection::new(config))
+    }
+
+    fn event(&mut self, connection: &mut client::Connection, event: client::Event) -> Observation {
+        let shown = format!("{event:?}");
+        match event {
+            client::Event::BodyChunk(chunk) => {
+                assert!(!chunk.is_empty());
+                return Observation::Body(chunk.to_vec());
+            }
+            client::Event::AuthChallenge { data, .. } => {
+                let step =
+                    if data.expose() == b"no" { SaslStep::Cancel } else { SaslStep::Data("yes".into()) };
+                connection.send_auth(step).expect("a challenge waits");
+            }
+            _ => {}
+        }
+        Observation::Event(shown)
+    }
+
+    fn operate(&mut self, connection: &mut client::Connection, kind: u8, bytes: &[u8]) {
+        let command = match kind {
+            b'L' => {
+                // With a tag or without.
+                let tagged = Bytes::from([b"a ", bytes].concat());
+                [Bytes::copy_from_slice(bytes), tagged]
+                    .iter()
+                    .filter_map(|frame| Request::parse(frame, ParseContext::new(Dialect::Lenient)).ok())
+                    .map(|parsed| parsed.value.command)
+                    .last()
+            }
+            b'A' => Command::arbitrary(&mut Unstructured::new(bytes)).ok(),
+            _ => None,
+        };
+        if let Some(command) = command {
+            let copy = command.clone();
+            if let Err(refused) = connection.send(command) {
+                assert_eq!(refused.message, copy, "a refused command is handed back");
+            }
+            assert!(connection.outstanding() <= 20, "a queue without a limit");
+        }
+        match kind {
+            b'B' => {
+                let mut chunk = Bytes::copy_from_slice(bytes);
+                if let Ok(taken) = connection.send_body(&mut chunk) {
+                    assert_eq!(taken + chunk.len(), bytes.len());
+                }
+            }
+            b'F' => drop(connection.finish_body()),
+            b'D' => drop(connection.done()),
+            b'U' => drop(connection.renew_idle()),
+            b'X' => drop(connection.send_auth(SaslStep::Data(bytes.into()))),
+            b'x' => drop(connection.send_auth(SaslStep::Cancel)),
+            _ => {}
+        }
+    }
+}
+
+/// Who uses a server: answers at once, or when the script says so.
+pub struct Service {
+    at_once: bool,
+    waiting: VecDeque<(Ticket, Command)>,
+}
+
+fn status(kind: StatusKind) -> Status {
+    Status::new(kind, "done").expect("a text")
+}
+
+impl Owner for Service {
+    type Connection = server::Connection;
+    const HELLO: &'static [&'static str] = &[];
+    const GOOD: &'static str = "z NOOP\r\n";
+    const HELD: usize = 20_000;
+
+    fn connect(bits: u8) -> (Self, server::Connection) {
+        let mut config = server::Config::new(channel(bits));
+        config.dialect = dialect(bits);
+        config.mechanisms = vec![Atom::new("PLAIN").expect("a mechanism")];
+        config.allow_clear_credentials = bits & 32 != 0;
+        config.enable = vec![Capability::Imap4Rev2];
+        config.literals = match bits >> 5 & 3 {
+            0 => Literals::Plus,
+            1 => Literals::Minus,
+            _ => Literals::Synchronizing,
+        };
+        config.accept_bodies = bits & 64 != 0;
+        if bits & 16 != 0 {
+            config.greeting = status(StatusKind::PreAuth);
+        }
+        (config.limits.line, config.limits.message) = (600, 900);
+        (config.limits.inline_literal, config.limits.literal, config.limits.literals) = (16, 200, 8);
+        (config.limits.bad_commands, config.limits.idle_commands) = (8, 12);
+        (config.limits.pipeline, config.limits.output) = (16, 4096);
+        (Self { at_once: bits & 1 == 0, waiting: VecDeque::new() }, server::Connection::new(config))
+    }
+
+    fn event(&mut self, connection: &mut server::Connection, event: server::Event) -> Observation {
+        let shown = format!("{event:?}");
+        match event {
+            server::Event::BodyChunk(chunk) => {
+                assert!(!chunk.is_empty());
+                return Observation::Body(chunk.to_vec());
+            }
+            server::Event::Command { ticket, command, .. } => {
+                self.waiting.push_back((ticket, command));
+                if self.at_once {
+                    self.answer(connection, None);
+                }
+            }
+            server::Event::AuthResponse { ticket, step: SaslStep::Data(data) } => {
+                let _ = match data.expose() {
+                    b"no" => connection.reply(ticket, status(StatusKind::No)).is_ok(),
+                    b"more" => connection.send_auth(SaslStep::Data("go on".into())).is_ok(),
+                    _ => connection.reply(ticket, status(StatusKind::Ok)).is_ok(),
+                };
+            }
+            server::Event::IdleDone { ticket } | server::Event::BodyEnd { ticket } => {
+                connection.reply(ticket, status(StatusKind::Ok)).expect("it waits for this");
+            }
+            _ => {}
+        }
+        Observation::Event(shown)
+    }
+
+    fn operate(&mut self, connection: &mut server::Connection, kind: u8, bytes: &[u8]) {
+        let frame = Bytes::copy_from_slice(bytes);
+        match kind {
+            b'L' => match Response::parse(&frame, ParseContext::new(Dialect::Lenient)) {
+                Ok(parsed) => match parsed.value {
+                    Response::Tagged(tagged) => self.answer(connection, Some(tagged.status)),
+                    Response::Untagged(data) => notify(connection, data),
+                    Response::Continuation(_) => self.answer(connection, None),
+                },
+                Err(_) => {}
+            },
+            b'A' => match Response::arbitrary(&mut Unstructured::new(bytes)) {
+                Ok(Response::Tagged(tagged)) => self.answer(connection, Some(tagged.status)),
+                Ok(Response::Untagged(data)) => notify(connection, data),
+                _ => {}
+            },
+            b'B' => {
+                let mut chunk = frame;
+                if let Ok(taken) = connection.send_body(&mut chunk) {
+                    assert_eq!(taken + chunk.len(), bytes.len());
+                }
+            }
+            b'F' => drop(connection.finish_body()),
+            b'X' => drop(connection.send_auth(SaslStep::Data(bytes.into()))),
+            b'D' => self.answer(connection, None),
+            b'N' => drop(connection.notify(Untagged::Exists(1))),
+            _ => {}
+        }
+    }
+}
+
+fn notify(connection: &mut server::Connection, data: Untagged) {
+    let copy = data.clone();
+    if let Err(refused) = connection.notify(data) {
+        assert_eq!(refused.message, copy, "refused data is handed back");
+    }
+}
+
+impl Service {
+    /// Answers what waits longest: as asked, or as it should be.
+    fn answer(&mut self, connection: &mut server::Connection, asked: Option<Status>) {
+        let Some((ticket, command)) = self.waiting.pop_front() else { return };
+        match (asked, &command) {
+            (Some(asked), _) => {
+                let copy = asked.clone();
+                if let Err(refused) = connection.reply(ticket, asked) {
+                    assert_eq!(refused.message, copy, "a refused reply is handed back");
+                    if !self.at_once {
+                        self.waiting.push_front((ticket, command));
+                    }
+                }
+            }
+            (None, Command::Append(_)) => {
+                if connection.accept_body(ticket).is_err() {
+                    let _ = connection.reply(ticket, status(StatusKind::Ok));
+                }
+            }
+            (None, Command::Idle) => drop(connection.accept_idle(ticket)),
+            (None, Command::StartTls) => drop(connection.accept_upgrade(ticket)),
+            (None, Command::Authenticate(authenticate)) if authenticate.initial.is_none() => {
+                let _ = connection.send_auth(SaslStep::Data("who?".into()));
+            }
+            _ => drop(connection.reply(ticket, status(StatusKind::Ok))),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Sessions of POP3.
+
+use std::collections::VecDeque;
+
+use arbitrary::{Arbitrary, Unstructured};
+use bytes::Bytes;
+use mailwire_core::{Connection as _, SaslStep, Ticket};
+use mailwire_pop3::{
+    ApopTimestamp, Channel, Command, Dialect, Expected, Follows, Keyword, Listing, Mechanism, MessageNumber,
+    Reply, UniqueId, client,
+    reply::{ScanListing, UniqueIdListing},
+    server,
+};
+
+use crate::{Observation, script::Owner};
+
+fn channel(config: u8) -> Channel {
+    match config >> 1 & 3 {
+        0 | 1 => Channel::Tls,
+        2 => Channel::StartTls,
+        _ => Channel::Clear,
+    }
+}
+
+fn dialect(config: u8) -> Dialect {
+    if config & 8 == 0 { Dialect::Lenient } else { Dialect::Strict }
+}
+
+/// Who uses a client.
+pub struct Caller;
+
+impl Owner for Caller {
+    type Connection = client::Connection;
+    const HELLO: &'static [&'static str] = &["+OK hi\r\n", "+OK\r\n"];
+    const GOOD: &'static str = "UIDL\r\n.\r\n";
+    const HELD: usize = 20_000;
+
+    fn connect(bits: u8) -> (Self, client::Connection) {
+        let mut config = client::Config::new(channel(bits));
+        config.dialect = dialect(bits);
+        config.pipelining = bits & 16 == 0;
+        config.initial_response = bits & 16 == 0;
+        config.allow_clear_credentials = bits & 32 != 0;
+        if bits & 64 != 0 {
+            config.ask_capabilities.after_login = false;
+            config.ask_capabilities.after_greeting = false;
+        }
+        (config.limits.line, config.limits.sasl_line) = (600, 700);
+        (config.limits.queue, config.limits.pipeline_depth) = (16, 4);
+        (config.limits.listing_lines, config.limits.capabilities) = (30, 20);
+        (config.limits.message, config.limits.output) = (500, 4096);
+        (Self, client::Connection::new(config))
+    }
+
+    fn event(&mut self, connection: &mut client::Connection, event: client::Event) -> Observation {
+        let shown = format!("{event:?}");
+        match event {
+            client::Event::BodyChunk(chunk) => {
+                assert!(!chunk.is_empty());
+                return Observation::Body(chunk.to_vec());
+            }
+            client::Event::AuthChallenge { data, .. } => {
+                let step =
+                    if data.expose() == b"no" { SaslStep::Cancel } else { SaslStep::Data("yes".into()) };
+                connection.send_auth(step).expect("a challenge waits");
+            }
+            _ => {}
+        }
+        Observation::Event(shown)
+    }
+
+    fn operate(&mut self, connection: &mut client::Connection, kind: u8, bytes: &[u8]) {
+        let command = match kind {
+            b'L' => Command::parse(&Bytes::copy_from_slice(bytes), Dialect::Lenient)
+                .ok()
+                .map(|parsed| parsed.value),
+            b'A' => Command::arbitrary(&mut Unstructured::new(bytes)).ok(),
+            _ => None,
+        };
+        if let Some(command) = command {
+            let copy = command.clone();
+            let follows = match (&command, bytes.first()) {
+                (Command::Other { .. }, Some(b'a'..=b'i')) => Follows::Lines,
+                (Command::Other { .. }, Some(b'j'..=b'r')) => Follows::Body,
+                _ => command.follows(),
+            };
+            if let Err(refused) = connection.send_expecting(command, follows) {
+                assert_eq!(refused.message, copy, "a refused command is handed back");
+            }
+        }
+        match kind {
+            b'X' => drop(connection.send_auth(SaslStep::Data(bytes.into()))),
+            b'x' => drop(connection.send_auth(SaslStep::Cancel)),
+            _ => {}
+        }
+        let _ = connection.deletions();
+    }
+}
+
+/// Who uses a server: answers at once, or when the script says so.
+pub struct Service {
+    at_once: bool,
+    waiting: VecDeque<(Ticket, Option<Command>)>,
+}
+
+impl Owner for Service {
+    type Connection = server::Connection;
+    const HELLO: &'static [&'static str] = &[];
+    const GOOD: &'static str = "CAPA\r\n";
+    const HELD: usize = 12_000;
+
+    fn connect(bits: u8) -> (Self, server::Connection) {
+        let mut config = server::Config::new(channel(bits));
+        config.dialect = dialect(bits);
+        config.mechanisms = vec![Mechanism::new("PLAIN").expect("a mechanism")];
+        config.apop = Some(ApopTimestamp::new("<1.2@pop.example>").expect("a timestamp"));
+        config.pipelining = bits & 16 == 0;
+        config.allow_clear_credentials = bits & 32 != 0;
+        if bits & 64 != 0 {
+            config.extension_commands = vec![Keyword::new("XTND").expect("a keyword")];
+            config.resp_codes = false;
+            (config.top, config.uidl) = (false, false);
+        }
+        (config.limits.line, config.limits.sasl_line, config.limits.sasl_steps) = (300, 400, 4);
+        (config.limits.bad_commands, config.limits.no_ops) = (6, 8);
+        config.limits.output = 2048;
+        (Self { at_once: bits & 1 == 0, waiting: VecDeque::new() }, server::Connection::new(config))
+    }
+
+    fn event(&mut self, connection: &mut server::Connection, event: server::Event) -> Observation {
+        let shown = format!("{event:?}");
+        match event {
+            server::Event::Command { ticket, command, .. } => {
+                self.waiting.push_back((ticket, Some(command)));
+                if self.at_once {
+                    self.answer(connection, None);
+                }
+            }
+            server::Event::Login { ticket, .. } => {
+                self.waiting.push_back((ticket, None));
+                if self.at_once {
+                    self.answer(connection, None);
+                }
+            }
+            server::Event::AuthResponse { ticket, step: SaslStep::Data(data) } => {
+                let _ = match data.expose() {
+                    b"no" => connection.reply(ticket, Reply::err("no")).is_ok(),
+                    b"more" => connection.send_auth(SaslStep::Data("go on".into())).is_ok(),
+                    _ => connection.reply(ticket, Reply::ok("yes")).is_ok(),
+                };
+            }
+            _ => {}
+        }
+        Observation::Event(shown)
+    }
+
+    fn operate(&mut self, connection: &mut server::Connection, kind: u8, bytes: &[u8]) {
+        match kind {
+            b'L' => {
+                let line = Bytes::copy_from_slice(bytes);
+                if let Ok(reply) = Reply::parse(&line, Expected::Any, Dialect::Strict) {
+                    self.answer(connection, Some(reply.value));
+                } else if let Ok(line) = Listing::parse(&line, Expected::Any, Dialect::Strict) {
+                    let copy = line.value.clone();
+                    if let Err(refused) = connection.send_line(line.value) {
+                        assert_eq!(refused.message, copy);
+                    }
+                }
+            }
+            b'A' => {
+                if let Ok(reply) = Reply::arbitrary(&mut Unstructured::new(bytes)) {
+                    self.answer(connection, Some(reply));
+                }
+            }
+            b'B' => {
+                let mut chunk = Bytes::copy_from_slice(bytes);
+                if let Ok(taken) = connection.send_body(&mut chunk) {
+                    assert_eq!(taken + chunk.len(), bytes.len());
+                }
+            }
+            b'F' => drop(connection.finish_body()),
+            b'X' => drop(connection.send_auth(SaslStep::Data(bytes.into()))),
+            b'D' => self.answer(connection, None),
+            _ => {}
+        }
+    }
+}
+
+impl Service {
+    /// Answers what waits longest: as asked, or as it should be.
+    fn answer(&mut self, connection: &mut server::Connection, reply: Option<Reply>) {
+        let Some((ticket, command)) = self.waiting.pop_front() else { return };
+        let again = command.clone();
+        if let Some(reply) = reply {
+            let copy = reply.clone();
+            let lines = matches!(command, Some(Command::Other { .. }));
+            let result = if lines {
+                connection.reply_with_lines(ticket, reply)
+            } else {
+                connection.reply(ticket, reply)
+            };
+            if let Err(refused) = result {
+                assert_eq!(refused.message, copy, "a refused reply is handed back");
+                if !self.at_once {
+                    self.waiting.push_front((ticket, again));
+                }
+            }
+            return;
+        }
+        let one = MessageNumber::FIRST;
+        let reply = match &command {
+            Some(Command::Stls) => {
+                let _ = connection.accept_upgrade(ticket);
+                return;
+            }
+            Some(Command::Auth { initial: None, .. }) => {
+                return drop(connection.send_auth(SaslStep::Data("who?".into())));
+            }
+            Some(Command::Stat) => Reply::drop_listing(2, 320),
+            Some(Command::List(Some(message))) => Reply::scan_listing(*message, 120),
+            Some(Command::Uidl(Some(message))) => {
+                Reply::unique_id_listing(*message, UniqueId::new("a").expect("an id"))
+            }
+            _ => Reply::ok("done"),
+        };
+        if connection.reply(ticket, reply).is_err() {
+            return;
+        }
+        match command {
+            Some(Command::Retr(_) | Command::Top { .. }) if self.at_once => {
+                let _ = connection.send_body(&mut "a\r\n.b".into());
+            }
+            Some(Command::List(None)) => {
+                let _ = connection.send_line(Listing::Scan(ScanListing::new(one, 1)));
+            }
+            Some(Command::Uidl(None)) => {
+                let unique_id = UniqueId::new("a").expect("an id");
+                let _ = connection.send_line(Listing::UniqueId(UniqueIdListing { message: one, unique_id }));
+            }
+            _ => return,
+        }
+        if self.at_once {
+            let _ = connection.finish_body();
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Sessions of SMTP and LMTP.
+
+use std::collections::VecDeque;
+
+use arbitrary::{Arbitrary, Unstructured};
+use bytes::Bytes;
+use mailwire_core::{Connection as _, SaslStep, dot::BareNewline};
+use mailwire_smtp::{Channel, Command, Dialect, Mechanism, Reply, ReplyCode, Ticket, client, server};
+
+use crate::{Observation, script::Owner};
+
+/// The channel that two bits of a script's first byte choose.
+fn channel(config: u8) -> Channel {
+    match config >> 1 & 3 {
+        0 | 1 => Channel::Tls,
+        2 => Channel::StartTls,
+        _ => Channel::Clear,
+    }
+}
+
+fn dialect(config: u8) -> Dialect {
+    if config & 8 == 0 { Dialect::Lenient } else { Dialect::Strict }
+}
+
+/// Who uses a client.
+pub struct Caller;
+
+impl Owner for Caller {
+    type Connection = client::Connection;
+    const HELLO: &'static [&'static str] = &[];
+    const GOOD: &'static str = "220 mx.example ESMTP\r\n";
+    const HELD: usize = 40_000;
+
+    fn connect(bits: u8) -> (Self, client::Connection) {
+        let name = "client.example".try_into().expect("a name");
+        let mut config = client::Config::new(name, channel(bits));
+        config.dialect = dialect(bits);
+        config.lmtp = bits & 16 != 0;
+        config.pipelining = bits & 32 == 0;
+        config.allow_clear_credentials = bits & 64 != 0;
+        if bits & 64 != 0 {
+            config.bare_newline = BareNewline::Normalize;
+        }
+        (config.limits.reply_line, config.limits.reply_lines) = (300, 20);
+        (config.limits.pipeline, config.limits.output) = (16, 8192);
+        (Self, client::Connection::new(config))
+    }
+
+    fn event(&mut self, connection: &mut client::Connection, event: client::Event) -> Observation {
+        if let client::Event::AuthChallenge { data, .. } = &event {
+            let step = if data.expose() == b"no" { SaslStep::Cancel } else { SaslStep::Data("yes".into()) };
+            connection.send_auth(step).expect("a challenge waits");
+        }
+        Observation::Event(format!("{event:?}"))
+    }
+
+    fn operate(&mut self, connection: &mut client::Connection, kind: u8, bytes: &[u8]) {
+        let command = match kind {
+            b'L' => Command::parse(&[bytes, b"\r\n"].concat().into(), Dialect::Lenient)
+                .ok()
+                .map(|parsed| parsed.value),
+            b'A' => Command::arbitrary(&mut Unstructured::new(bytes)).ok(),
+            _ => None,
+        };
+        if let Some(command) = command {
+            let copy = command.clone();
+            if let Err(refused) = connection.send(command) {
+                assert_eq!(refused.message, copy, "a refused command is handed back");
+            }
+        }
+        match kind {
+            b'B' => {
+                let mut chunk = Bytes::copy_from_slice(bytes);
+                if let Ok(taken) = connection.send_body(&mut chunk) {
+                    assert_eq!(taken + chunk.len(), bytes.len());
+                }
+            }
+            b'F' => drop(connection.finish_body()),
+            b'X' => drop(connection.send_auth(SaslStep::Data(bytes.into()))),
+            b'x' => drop(connection.send_auth(SaslStep::Cancel)),
+            _ => {}
+        }
+    }
+}
+
+/// Who uses a server: answers at once, or when the script says so.
+pub struct Service {
+    at_once: bool,
+    lenient: bool,
+    waiting: VecDeque<(Ticket, Command)>,
+    ended: VecDeque<Ticket>,
+}
+
+impl Owner for Service {
+    type Connection = server::Connection;
+    const HELLO: &'static [&'static str] = &[];
+    const GOOD: &'static str = "NOOP\r\n";
+    const HELD: usize = 12_000;
+
+    fn connect(bits: u8) -> (Self, server::Connection) {
+        let mut config = server::Config::new("mx.example".try_into().expect("a name"), channel(bits));
+        config.dialect = dialect(bits);
+        config.lmtp = bits & 16 != 0;
+        config.mechanisms = vec![Mechanism::PLAIN, Mechanism::LOGIN];
+        config.allow_clear_credentials = bits & 32 != 0;
+        config.require_auth = bits & 64 != 0 && bits & 32 != 0;
+        config.pass_unknown_commands = bits & 64 != 0;
+        config.pass_unknown_parameters = bits & 64 != 0;
+        (config.limits.command_line, config.limits.auth_line) = (120, 160);
+        (config.limits.message, config.limits.recipients) = (300, 5);
+        (config.limits.bad_commands, config.limits.idle_commands) = (12, 20);
+        config.limits.output = 4096;
+        let service = Self {
+            at_once: bits & 1 == 0,
+            lenient: dialect(bits) == Dialect::Lenient,
+            waiting: VecDeque::new(),
+            ended: VecDeque::new(),
+        };
+        (service, server::Connection::new(config))
+    }
+
+    fn event(&mut self, connection: &mut server::Connection, event: server::Event) -> Observation {
+        let shown = format!("{event:?}");
+        match event {
+            server::Event::BodyChunk(chunk) => {
+                assert!(!chunk.is_empty());
+                return Observation::Body(chunk.to_vec());
+            }
+            server::Event::Command { ticket, command, deviations } => {
+                assert!(deviations.is_empty() || self.lenient);
+                self.waiting.push_back((ticket, command));
+                if self.at_once {
+                    self.answer(connection, None);
+                }
+            }
+            server::Event::AuthResponse { ticket, step: SaslStep::Data(data) } => {
+                let reply = if data.expose() == b"yes" {
+                    Reply::new(ReplyCode::AUTHENTICATED, "2.7.0 ok")
+                } else {
+                    Reply::new(ReplyCode::BAD_CREDENTIALS, "5.7.8 no")
+                };
+                connection.reply(ticket, reply).expect("an exchange waits");
+            }
+            server::Event::BodyEnd { ticket, .. } => {
+                self.ended.push_back(ticket);
+                if self.at_once {
+                    self.answer(connection, None);
+                }
+            }
+            _ => {}
+        }
+        Observation::Event(shown)
+    }
+
+    fn operate(&mut self, connection: &mut server::Connection, kind: u8, bytes: &[u8]) {
+        let reply = match kind {
+            b'L' => Reply::parse(&[bytes, b"\r\n"].concat().into(), Dialect::Strict)
+                .ok()
+                .map(|parsed| parsed.value),
+            b'A' => Reply::arbitrary(&mut Unstructured::new(bytes)).ok(),
+            b'N' => {
+                drop(connection.notify(Reply::new(ReplyCode::UNAVAILABLE, "4.3.2 going")));
+                None
+            }
+            b'D' => {
+                self.answer(connection, None);
+                None
+            }
+            _ => None,
+        };
+        if let Some(reply) = reply {
+            self.answer(connection, Some(reply));
+        }
+    }
+}
+
+impl Service {
+    /// Answers what waits longest: as asked, or as it should be.
+    fn answer(&mut self, connection: &mut server::Connection, reply: Option<Reply>) {
+        if let Some((ticket, command)) = self.waiting.pop_front() {
+            let again = command.clone();
+            let done = match (reply, &command) {
+                (Some(reply), _) => {
+                    let copy = reply.clone();
+                    connection
+                        .reply(ticket, reply)
+                        .map_err(|refused| assert_eq!(refused.message, copy))
+                        .is_ok()
+                }
+                (None, Command::Data) => connection.accept_body(ticket).is_ok(),
+                (None, Command::StartTls) => connection.accept_upgrade(ticket).is_ok(),
+                (None, Command::Auth(auth)) => match &auth.initial {
+                    Some(_) => {
+                        connection.reply(ticket, Reply::new(ReplyCode::AUTHENTICATED, "2.7.0 ok")).is_ok()
+                    }
+                    None => connection.send_auth(SaslStep::Data("who?".into())).is_ok(),
+                },
+                (None, command) => connection.reply(ticket, server::default_reply(command)).is_ok(),
+            };
+            if !done {
+                // The answer was none; the right one follows.
+                self.waiting.push_front((ticket, again));
+                if self.at_once {
+                    self.waiting.clear();
+                }
+            }
+        } else if let Some(ticket) = self.ended.pop_front() {
+            let reply = reply.unwrap_or_else(|| Reply::new(ReplyCode::OK, "2.0.0 queued"));
+            if connection.reply(ticket, reply).is_err() && !self.at_once {
+                self.ended.push_front(ticket);
+            }
+        }
+    }
+}
