@@ -90,6 +90,8 @@ fn same(whole: &Log, cut: &Log) {
     // Some errors are about what comes too early, which bytes that come later do not.
     let timing = whole.seen.iter().position(|seen| match seen {
         Observation::Error(error) => error.contains("answers nothing") || error.contains("bytes in clear"),
+        // An early 421 of SMTP is no error, but answers nothing.
+        Observation::Event(event) => event.starts_with("Unsolicited"),
         _ => false,
     });
     match timing {

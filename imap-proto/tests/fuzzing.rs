@@ -31,3 +31,17 @@ fn a_date_of_anything_but_digits_is_no_panic() {
         }
     }
 }
+
+/// A value that is not known is kept as it came, and was written with the NUL in it.
+#[test]
+fn an_unknown_value_holds_no_nul_and_no_line_end() {
+    for value in ["a\0b", "\0", "a[\0]", "(a \0)", "a\rb", "x[a\rb]"] {
+        let line = Bytes::from(format!("* 1 FETCH (X-VALUE {value})"));
+        if let Ok(parsed) = Response::parse(&line, ParseContext::new(Dialect::Lenient)) {
+            let mut out = Vec::new();
+            parsed.value.write(&mut out);
+            let line = out.strip_suffix(b"\r\n").unwrap_or(&out);
+            assert!(!line.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')), "{}", out.escape_ascii());
+        }
+    }
+}

@@ -116,9 +116,9 @@ fn converse(answers: &[u8], cuts: &[usize]) -> Vec<String> {
 }
 
 /// The same, as long as no reply came before its command: whether that shows depends on when the
-/// bytes come.
+/// bytes come. An early 421 is no error, but answers nothing.
 fn same(whole: &[String], cut: &[String]) -> bool {
-    match whole.iter().position(|event| event.starts_with("UnsolicitedReply")) {
+    match whole.iter().position(|event| event.starts_with("Unsolicited")) {
         Some(at) => cut.starts_with(&whole[..at]),
         None => cut == whole,
     }

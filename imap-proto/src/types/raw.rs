@@ -84,8 +84,8 @@ pub(crate) fn skip_value(r: &mut Reader<'_>) -> Result<bool, ParseError> {
                 if r.take_class(chars::WORD).is_empty() {
                     return Err(r.error("expected a value"));
                 }
-                if memchr::memchr(b'\n', r.since(start)).is_some() {
-                    return Err(r.error("a line end in a value"));
+                if memchr::memchr3(0, b'\r', b'\n', r.since(start)).is_some() {
+                    return Err(r.error("NUL or a line end in a value"));
                 }
             }
         }
