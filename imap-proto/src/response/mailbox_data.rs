@@ -275,6 +275,46 @@ pub enum StatusItem {
 }
 
 impl MailboxStatus {
+    /// `MESSAGES`: how many there are.
+    #[must_use]
+    pub fn messages(&self) -> Option<u32> {
+        self.find(|item| if let StatusItem::Messages(count) = item { Some(*count) } else { None })
+    }
+
+    /// `RECENT`: how many are new (IMAP4rev1).
+    #[must_use]
+    pub fn recent(&self) -> Option<u32> {
+        self.find(|item| if let StatusItem::Recent(count) = item { Some(*count) } else { None })
+    }
+
+    /// `UNSEEN`: how many have not been read.
+    #[must_use]
+    pub fn unseen(&self) -> Option<u32> {
+        self.find(|item| if let StatusItem::Unseen(count) = item { Some(*count) } else { None })
+    }
+
+    /// `UIDNEXT`: the next new message will have this identifier or a higher one.
+    #[must_use]
+    pub fn uid_next(&self) -> Option<u32> {
+        self.find(|item| if let StatusItem::UidNext(uid) = item { Some(*uid) } else { None })
+    }
+
+    /// `UIDVALIDITY`: identifiers mean the same messages as long as this stays the same.
+    #[must_use]
+    pub fn uid_validity(&self) -> Option<u32> {
+        self.find(|item| if let StatusItem::UidValidity(value) = item { Some(*value) } else { None })
+    }
+
+    /// `SIZE`: of all messages, in bytes.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.find(|item| if let StatusItem::Size(size) = item { Some(*size) } else { None })
+    }
+
+    fn find<T>(&self, pick: impl FnMut(&StatusItem) -> Option<T>) -> Option<T> {
+        self.items.iter().find_map(pick)
+    }
+
     /// ```text
     /// "STATUS" SP mailbox SP "(" [status-att-list] ")"
     /// status-att-list = status-att-val *(SP status-att-val)

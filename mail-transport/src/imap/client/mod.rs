@@ -43,6 +43,7 @@ mod inbox;
 mod login;
 mod mailboxes;
 mod messages;
+mod name;
 mod search;
 mod select;
 mod set;
@@ -56,7 +57,6 @@ use mailwire_imap::{
     types::ImapString,
 };
 
-use self::inbox::{Inbox, code_text};
 pub use self::{
     append::{AppendUid, NewMessage},
     body::Body,
@@ -69,6 +69,10 @@ pub use self::{
     search::{Found, Numbers},
     select::Selected,
     set::{ToMailbox, ToSet},
+};
+use self::{
+    inbox::{Inbox, code_text},
+    name::static_name,
 };
 use crate::{
     Endpoint, Error, Refused, Result, Status, Stream,
@@ -157,7 +161,13 @@ impl Client {
         client.log_in(&config).await?;
         if let Some(identity) = config.identity {
             if client.has(&Capability::Id) {
-                client.call_id(Some(identity)).await?;
+                match client.call_id(Some(identity)).await {
+                    // Whoever does not like to hear it may still serve.
+                    Err(Error::Refused(refused)) if refused.status != Status::Bye => {
+                        tracing::debug!(%refused, "ID");
+                    }
+                    told => drop(told?),
+                }
             }
         }
         Ok(client)
@@ -496,40 +506,4 @@ fn unexpected(what: &'static str) -> Error {
 
 fn too_many(what: &'static str, limit: usize) -> Error {
     mailwire_core::Error::LimitExceeded { what, limit: limit as u64 }.into()
-}
-
-const fn static_name(command: &Command) -> &'static str {
-    match command {
-        Command::Capability => "CAPABILITY",
-        Command::Noop => "NOOP",
-        Command::Logout => "LOGOUT",
-        Command::StartTls => "STARTTLS",
-        Command::Authenticate(_) => "AUTHENTICATE",
-        Command::Login(_) => "LOGIN",
-        Command::Enable(_) => "ENABLE",
-        Command::Select(_) => "SELECT",
-        Command::Examine(_) => "EXAMINE",
-        Command::Create(_) => "CREATE",
-        Command::Delete(_) => "DELETE",
-        Command::Rename { .. } => "RENAME",
-        Command::Subscribe(_) => "SUBSCRIBE",
-        Command::Unsubscribe(_) => "UNSUBSCRIBE",
-        Command::List(_) => "LIST",
-        Command::Lsub { .. } => "LSUB",
-        Command::Namespace => "NAMESPACE",
-        Command::Status { .. } => "STATUS",
-        Command::Append(_) => "APPEND",
-        Command::Idle => "IDLE",
-        Command::Check => "CHECK",
-        Command::Close => "CLOSE",
-        Command::Unselect => "UNSELECT",
-        Command::Expunge | Command::UidExpunge(_) => "EXPUNGE",
-        Command::Search(_) => "SEARCH",
-        Command::Fetch(_) => "FETCH",
-        Command::Store(_) => "STORE",
-        Command::Copy(_) => "COPY",
-        Command::Move(_) => "MOVE",
-        Command::Id(_) => "ID",
-        _ => "the command",
-    }
 }
