@@ -4,6 +4,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::string_slice,
+    clippy::sliced_string_as_bytes,
     clippy::indexing_slicing,
     reason = "tests"
 )]
