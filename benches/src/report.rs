@@ -145,7 +145,7 @@ fn time(nanoseconds: f64) -> String {
     }
 }
 
-const LEFT: f64 = 330.0;
+const LEFT: f64 = 400.0;
 const WIDTH: f64 = 620.0;
 const LINE: f64 = 17.0;
 /// The range of ratios that is shown.
