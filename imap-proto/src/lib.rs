@@ -80,8 +80,10 @@ pub mod server;
 pub mod types;
 
 pub use capability::Capability;
+pub use command::{Command, Request};
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use limits::Limits;
+pub use response::{Response, Untagged};
 #[doc(no_inline)]
 pub use mailwire_core::{
     Channel, Connection, Deviation, Dialect, Next, Output, Parsed, SaslStep, Secret, Text, Ticket, Upgrade,

@@ -38,12 +38,12 @@ extern crate std;
 mod arbitrary;
 mod capability;
 pub mod client;
-mod command;
+pub mod command;
 mod error;
 mod limits;
-mod reply;
+pub mod reply;
 pub mod server;
-mod types;
+pub mod types;
 
 pub use capability::{Capabilities, Capability};
 pub use command::{Auth, Command, Mail, Rcpt};

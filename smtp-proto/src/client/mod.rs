@@ -54,7 +54,7 @@
 
 mod config;
 mod event;
-mod receive;
+mod read;
 mod state;
 
 use core::time::Duration;

@@ -53,7 +53,7 @@ mod admit;
 mod answer;
 mod config;
 mod event;
-mod receive;
+mod read;
 mod state;
 
 use alloc::vec::Vec;
@@ -69,7 +69,7 @@ use mailwire_core::{
 pub use answer::default_reply;
 pub use config::{Config, Timeouts};
 pub use event::{BodyRefusal, Event};
-use receive::Overlong;
+use read::Overlong;
 use state::{Asked, Body, Phase, Session, Transaction};
 
 use crate::{Capabilities, Capability, Reply, ReplyCode, reply::write_line};
