@@ -20,6 +20,7 @@ mod parsers;
 pub mod pop3;
 pub mod script;
 pub mod smtp;
+pub mod wire;
 
 pub use machine::Machine;
 pub use parsers::{both_dialects, cuts_of};

@@ -277,7 +277,8 @@ fn independent<O: Owner>(config: u8, bad: &[u8]) {
     };
     let mut disturbed = hello();
     let Some((last, start)) = bad.split_last() else { return };
-    if start.contains(&b'\n') {
+    // One line; behind one that announces a literal, what follows is that literal.
+    if start.contains(&b'\n') || start.trim_ascii_end().ends_with(b"}") {
         return;
     }
     disturbed.step(b'P', start, Cut::Whole);
@@ -316,6 +317,8 @@ where
     let mut runner = Runner::<O>::new(config & !SLOW);
     runner.go();
     let (last, first) = lines.split_last().expect("a line");
+    // A line that starts with anything could be any command.
+    let before = if last.is_empty() { Vec::new() } else { before };
     for line in first {
         runner.step(b'P', format!("{line}\r\n").as_bytes(), Cut::Whole);
     }

@@ -1,5 +1,6 @@
 //! POP3.
 
+mod pair;
 mod session;
 
 use bytes::Bytes;
@@ -146,3 +147,10 @@ pub fn server_session(data: &[u8]) {
 
 /// What nothing may show. It is base64.
 const SECRET: &str = "AHVzZXIAY29ycmVjdCBob3JzZQ==";
+
+/// A client and a server face to face, in a case made of `data`.
+pub fn pair(data: &[u8]) {
+    if let Ok(case) = arbitrary::Arbitrary::arbitrary_take_rest(arbitrary::Unstructured::new(data)) {
+        pair::run(case);
+    }
+}

@@ -382,8 +382,8 @@ fn read_item_name(r: &mut Reader<'_>) -> Result<(), ParseError> {
         if r.peek() != Some(b'[') {
             break;
         }
-        let end = memchr::memchr2(b']', b'\n', r.rest()).ok_or(r.error("expected ]"))?;
-        r.skip(end);
+        // One look decides, so that many brackets without an end cost no more than one.
+        r.take_while(|byte| !matches!(byte, b']' | 0 | b'\r' | b'\n'));
         r.expect(b']', "expected ]")?;
     }
     if r.offset() == start { Err(r.error("expected an item")) } else { Ok(()) }

@@ -1,0 +1,4 @@
+//! A client and a server of SMTP face to face.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mailwire_fuzz::smtp::pair(data));

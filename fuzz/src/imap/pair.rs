@@ -1,0 +1,288 @@
+//! A client and a server of IMAP face to face.
+
+use std::collections::VecDeque;
+
+use arbitrary::Arbitrary;
+use bytes::Bytes;
+use mailwire_core::{Channel, Connection as _, Next, SaslStep, Ticket};
+use mailwire_imap::{
+    Capability, client,
+    command::{AppendData, Command, Literals},
+    response::{Response, Status, StatusKind, Untagged},
+    server,
+    types::Atom,
+};
+
+use crate::wire::Wire;
+
+/// What happens.
+#[derive(Debug, Arbitrary)]
+pub struct Case {
+    steps: Vec<u8>,
+    bits: u8,
+    commands: Vec<Command>,
+    data: Vec<Response>,
+    answers: Vec<u8>,
+    body: Vec<u8>,
+}
+
+struct Pair {
+    client: client::Connection,
+    server: server::Connection,
+    wire: Wire,
+    sent: VecDeque<(Ticket, Command)>,
+    /// Commands whose replies have not come yet: several can be on their way.
+    unanswered: Vec<Ticket>,
+    /// What the server said unasked, or before it answered.
+    said: VecDeque<Untagged>,
+    data: std::vec::IntoIter<Response>,
+    answers: std::vec::IntoIter<u8>,
+    message: Bytes,
+    left: Option<Bytes>,
+    got: Vec<u8>,
+    over: bool,
+    /// All messages are the case's body.
+    whole: bool,
+}
+
+/// Runs a case: commands arrive in the order in which they were sent and as they were, data arrives in
+/// order, each command is answered once, messages are whole, and nothing waits in the end.
+pub fn run(case: Case) {
+    let channel = if case.bits & 2 != 0 { Channel::StartTls } else { Channel::Tls };
+    let mut config = client::Config::new(channel, 1);
+    config.pipelining = case.bits & 4 == 0;
+    config.initial_response = case.bits & 16 == 0;
+    let client = client::Connection::new(config);
+    let mut config = server::Config::new(channel);
+    config.mechanisms = vec![Atom::new("PLAIN").expect("a mechanism")];
+    config.capabilities.push(Capability::Binary);
+    config.enable = vec![Capability::Imap4Rev2];
+    config.literals = match case.bits >> 5 & 3 {
+        0 => Literals::Plus,
+        1 => Literals::Minus,
+        _ => Literals::Synchronizing,
+    };
+    if case.bits & 8 == 0 && channel == Channel::Tls {
+        config.greeting.kind = StatusKind::PreAuth;
+    }
+    (config.limits.bad_commands, config.limits.idle_commands) = (1000, 1000);
+    (config.limits.inline_literal, config.limits.output) = (64, 600);
+    let mut pair = Pair {
+        client,
+        server: server::Connection::new(config),
+        wire: Wire::new(case.steps),
+        sent: VecDeque::new(),
+        unanswered: Vec::new(),
+        said: VecDeque::new(),
+        data: case.data.into_iter(),
+        answers: case.answers.into_iter(),
+        message: case.body.into(),
+        left: None,
+        got: Vec::new(),
+        over: false,
+        whole: case.bits & 0x80 != 0,
+    };
+    pair.run();
+    for mut command in case.commands.into_iter().take(24) {
+        if case.bits & 1 != 0 {
+            pair.run();
+        }
+        if let Command::Append(append) = &mut command {
+            if case.bits & 0x80 != 0 {
+                append.message = AppendData::Streamed { length: pair.message.len() as u64 };
+            }
+        }
+        if let Ok(ticket) = pair.client.send(command.clone()) {
+            pair.sent.push_back((ticket, command));
+            pair.unanswered.push(ticket);
+        }
+    }
+    pair.run();
+    // What waits behind IDLE goes on when it ends.
+    for _ in 0..30 {
+        if pair.client.done().is_err() {
+            break;
+        }
+        pair.run();
+    }
+    assert!(
+        pair.over || pair.unanswered.is_empty(),
+        "no answer to {:?}: {:?}, {:?}",
+        pair.unanswered,
+        pair.client,
+        pair.server
+    );
+    assert!(pair.left.is_none(), "a part of a message is left");
+}
+
+impl Pair {
+    fn run(&mut self) {
+        loop {
+            let mut moved = self.run_client();
+            moved |= self.run_server();
+            moved |= self.send();
+            moved |= self.wire.carry(&mut self.client, &mut self.server);
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn run_client(&mut self) -> bool {
+        let mut moved = false;
+        loop {
+            match self.client.next_event(&mut self.wire.to_client).expect("a client's peer is one of us") {
+                Next::Event(event) => self.hear(event),
+                Next::Upgrade(_) => self.client.upgraded(),
+                Next::Closed => {
+                    self.over = true;
+                    return moved;
+                }
+                _ => return moved,
+            }
+            moved = true;
+        }
+    }
+
+    fn hear(&mut self, event: client::Event) {
+        use client::Event;
+        match event {
+            Event::Reply { ticket, deviations, .. } => {
+                assert_eq!(deviations, []);
+                self.unanswered.retain(|one| *one != ticket);
+            }
+            Event::NotSent { ticket, .. } => {
+                self.unanswered.retain(|one| *one != ticket);
+                self.sent.retain(|(sent, _)| *sent != ticket);
+            }
+            Event::Data { data, deviations, .. } => {
+                assert_eq!(deviations, [], "{data:?}");
+                if self.said.contains(&data) {
+                    while self.said.pop_front().is_some_and(|said| said != data) {}
+                }
+            }
+            Event::BodyRequested { .. } => self.left = Some(self.message.clone()),
+            Event::AuthChallenge { .. } => {
+                self.client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
+            }
+            Event::Malformed { bytes, error, .. } => panic!("{error}: {}", bytes.escape_ascii()),
+            _ => {}
+        }
+    }
+
+    fn run_server(&mut self) -> bool {
+        let mut moved = false;
+        loop {
+            match self.server.next_event(&mut self.wire.to_server).expect("a server's peer is one of us") {
+                Next::Event(event) => self.serve(event),
+                Next::Upgrade(_) => self.server.upgraded(),
+                _ => return moved,
+            }
+            moved = true;
+        }
+    }
+
+    fn serve(&mut self, event: server::Event) {
+        use server::Event;
+        match event {
+            Event::Command { ticket, command, deviations } => {
+                assert_eq!(deviations, [], "{command:?}");
+                match &command {
+                    Command::StartTls => return self.server.accept_upgrade(ticket).expect("it waits"),
+                    command => self.arrived(command),
+                }
+                self.say();
+                match &command {
+                    Command::Append(append) => {
+                        if let AppendData::Inline(_) = append.message {
+                            self.reply(ticket);
+                        } else {
+                            self.server.accept_body(ticket).expect("it waits");
+                        }
+                    }
+                    Command::Idle => self.server.accept_idle(ticket).expect("it waits"),
+                    Command::Authenticate(authenticate) if authenticate.initial.is_none() => {
+                        self.server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
+                    }
+                    _ => self.reply(ticket),
+                }
+            }
+            Event::BodyStart { .. } => self.got.clear(),
+            Event::BodyChunk(chunk) => self.got.extend_from_slice(&chunk),
+            Event::BodyEnd { ticket } => {
+                if self.whole {
+                    assert_eq!(self.got, self.message, "arrived (left) and sent (right)");
+                }
+                self.reply(ticket);
+            }
+            Event::AuthResponse { ticket, .. } | Event::IdleDone { ticket } => self.reply(ticket),
+            // What is refused for its state is told so; what does not parse is our writer's fault.
+            _ => {}
+        }
+    }
+
+    /// The command is one that was sent; those before it were refused by the machine, or are its own.
+    fn arrived(&mut self, command: &Command) {
+        let alike = |sent: &Command| match (sent, command) {
+            (Command::Append(sent), Command::Append(got)) => sent.message.len() == got.message.len(),
+            (Command::Authenticate(sent), Command::Authenticate(got)) => sent.mechanism == got.mechanism,
+            (sent, got) => {
+                sent == got || format!("{sent:?}").contains(['&', '\\']) && sent.name() == got.name()
+            }
+        };
+        if let Some(at) = self.sent.iter().position(|(_, sent)| alike(sent)) {
+            self.sent.drain(..=at);
+        } else {
+            let own = matches!(command, Command::Capability | Command::StartTls | Command::Noop);
+            assert!(own, "nobody sent {command:?}: {:?}", self.sent);
+        }
+    }
+
+    /// Untagged data, as the application has it.
+    fn say(&mut self) {
+        if self.answers.next().is_none_or(|answer| answer & 1 == 0) {
+            return;
+        }
+        let Some(Response::Untagged(data)) = self.data.next() else { return };
+        // These end the connection, or are the machine's own.
+        if matches!(&data, Untagged::Status(status) if status.kind == StatusKind::Bye) {
+            return;
+        }
+        if self.server.notify(data.clone()).is_ok() {
+            self.said.push_back(data);
+        }
+    }
+
+    fn reply(&mut self, ticket: Ticket) {
+        let kind = if self.answers.next().is_some_and(|answer| answer % 5 == 4) {
+            StatusKind::No
+        } else {
+            StatusKind::Ok
+        };
+        let status = Status::new(kind, "done").expect("a text");
+        if let Err(refused) = self.server.reply(ticket, status) {
+            // LOGOUT, for instance, cannot be refused.
+            assert_eq!(refused.message.kind, StatusKind::No, "{}", refused.reason);
+            let done = Status::new(StatusKind::Ok, "done").expect("a text");
+            self.server.reply(ticket, done).expect("it waits");
+        }
+    }
+
+    /// Sends what there is room for.
+    fn send(&mut self) -> bool {
+        let Some(left) = &mut self.left else { return false };
+        match self.client.send_body(left) {
+            Ok(sent) if !left.is_empty() => sent > 0,
+            Ok(_) => {
+                self.left = None;
+                self.client.finish_body().expect("a body is due");
+                true
+            }
+            Err(_) => {
+                // The server refused it meanwhile.
+                self.left = None;
+                false
+            }
+        }
+    }
+}

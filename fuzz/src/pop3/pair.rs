@@ -1,0 +1,300 @@
+//! A client and a server of POP3 face to face.
+
+use std::collections::{HashMap, VecDeque};
+
+use arbitrary::Arbitrary;
+use bytes::Bytes;
+use mailwire_core::{Connection as _, Next, SaslStep, Ticket};
+use mailwire_pop3::{
+    ApopTimestamp, Channel, Command, Listing, Mechanism, Reply, UniqueId, client,
+    reply::{ScanListing, UniqueIdListing},
+    server,
+};
+
+use crate::wire::{Wire, message};
+
+/// What happens.
+#[derive(Debug, Arbitrary)]
+pub struct Case {
+    steps: Vec<u8>,
+    bits: u8,
+    commands: Vec<Command>,
+    refusals: Vec<bool>,
+    scans: Vec<ScanListing>,
+    ids: Vec<UniqueIdListing>,
+    body: Vec<u8>,
+}
+
+struct Pair {
+    case: Case,
+    client: client::Connection,
+    server: server::Connection,
+    wire: Wire,
+    sent: VecDeque<(Ticket, Command)>,
+    unanswered: VecDeque<Ticket>,
+    /// Whether the replies that the server's application gave are positive.
+    given: HashMap<Ticket, bool>,
+    message: Vec<u8>,
+    left: Option<Bytes>,
+    lines: VecDeque<Listing>,
+    sending_lines: bool,
+    expected: VecDeque<Listing>,
+    got: Vec<u8>,
+    over: bool,
+    /// The client's AUTH that goes on.
+    exchange: Option<Ticket>,
+}
+
+/// Runs a case: each command arrives as it was sent, each reply at its command, listings and messages
+/// whole, and nothing waits in the end.
+pub fn run(mut case: Case) {
+    let channel = if case.bits & 2 != 0 { Channel::StartTls } else { Channel::Tls };
+    let mut config = client::Config::new(channel);
+    (config.pipelining, config.initial_response) = (case.bits & 4 == 0, case.bits & 16 == 0);
+    let client = client::Connection::new(config);
+    let mut config = server::Config::new(channel);
+    config.mechanisms = vec![Mechanism::new("PLAIN").expect("a mechanism")];
+    config.apop = Some(ApopTimestamp::new("<1.2@pop.example>").expect("a timestamp"));
+    config.limits.bad_commands = 1000;
+    config.limits.failed_logins = 1000;
+    config.limits.output = 300;
+    let (commands, steps) = (std::mem::take(&mut case.commands), std::mem::take(&mut case.steps));
+    let mut pair = Pair {
+        client,
+        server: server::Connection::new(config),
+        wire: Wire::new(steps),
+        sent: VecDeque::new(),
+        unanswered: VecDeque::new(),
+        given: HashMap::new(),
+        message: message(&case.body),
+        left: None,
+        lines: VecDeque::new(),
+        sending_lines: false,
+        expected: VecDeque::new(),
+        got: Vec::new(),
+        over: false,
+        exchange: None,
+        case,
+    };
+    pair.run();
+    let login = ["USER mrose", "PASS tanstaaf"].map(|line| {
+        Command::parse(&Bytes::from_static(line.as_bytes()), mailwire_core::Dialect::Strict)
+            .expect("ours")
+            .value
+    });
+    let login = if pair.case.bits & 8 == 0 { &login[..] } else { &[] };
+    for command in login.iter().cloned().chain(commands).take(24) {
+        if pair.case.bits & 32 != 0 {
+            pair.run();
+        }
+        if let Ok(ticket) = pair.client.send(command.clone()) {
+            pair.sent.push_back((ticket, command));
+            pair.unanswered.push_back(ticket);
+        }
+    }
+    pair.run();
+    assert!(pair.over || pair.unanswered.is_empty(), "no answer to {:?}", pair.unanswered);
+    assert!(pair.left.is_none() && pair.lines.is_empty(), "a part of a body is left");
+    assert!(pair.over || pair.expected.is_empty(), "lines that did not arrive");
+}
+
+impl Pair {
+    fn run(&mut self) {
+        loop {
+            let mut moved = self.run_client();
+            moved |= self.run_server();
+            moved |= self.send();
+            moved |= self.wire.carry(&mut self.client, &mut self.server);
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn run_client(&mut self) -> bool {
+        let mut moved = false;
+        loop {
+            match self.client.next_event(&mut self.wire.to_client).expect("a client's peer is one of us") {
+                Next::Event(event) => self.hear(event),
+                Next::Upgrade(_) => self.client.upgraded(),
+                Next::Closed => {
+                    self.over = true;
+                    return moved;
+                }
+                _ => return moved,
+            }
+            moved = true;
+        }
+    }
+
+    fn hear(&mut self, event: client::Event) {
+        use client::Event;
+        match event {
+            Event::Reply { ticket, reply, deviations, .. } => {
+                assert_eq!(deviations, [], "{reply:?}");
+                assert_eq!(self.unanswered.pop_front(), Some(ticket));
+                // Some are the machine's own.
+                let given = self.given.remove(&ticket);
+                assert!(given.is_none_or(|ok| ok == reply.is_ok()), "{reply:?}");
+            }
+            Event::NotSent { ticket, .. } => {
+                // It can overtake the answer to what was sent before it.
+                self.unanswered.retain(|one| *one != ticket);
+                self.sent.retain(|(sent, _)| *sent != ticket);
+            }
+            Event::Line { line, deviations, .. } => {
+                assert_eq!(deviations, [], "{line:?}");
+                if !matches!(line, Listing::Capability(_)) {
+                    assert_eq!(self.expected.pop_front(), Some(line));
+                }
+            }
+            Event::BodyStart { .. } => self.got.clear(),
+            Event::BodyChunk(chunk) => self.got.extend_from_slice(&chunk),
+            Event::BodyEnd { deviations, .. } => {
+                assert_eq!(deviations, []);
+                assert_eq!(self.got, self.message, "arrived (left) and sent (right)");
+            }
+            Event::AuthChallenge { .. } => {
+                self.client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
+            }
+            Event::Greeting { .. } | Event::Capabilities(_) | Event::LinesEnd { .. } => {}
+            event => panic!("{event:?}"),
+        }
+    }
+
+    fn run_server(&mut self) -> bool {
+        let mut moved = false;
+        loop {
+            match self.server.next_event(&mut self.wire.to_server).expect("a server's peer is one of us") {
+                Next::Event(event) => self.serve(event),
+                Next::Upgrade(_) => self.server.upgraded(),
+                _ => return moved,
+            }
+            moved = true;
+        }
+    }
+
+    fn serve(&mut self, event: server::Event) {
+        use server::Event;
+        let refused = self.case.refusals.pop().unwrap_or(false);
+        match event {
+            Event::Command { ticket, command, deviations } => {
+                assert_eq!(deviations, [], "{command:?}");
+                if command == Command::Stls && self.sent.front().is_none_or(|(_, sent)| *sent != command) {
+                    return self.server.accept_upgrade(ticket).expect("it waits");
+                }
+                let sent = self.arrived(&command);
+                if let Command::Auth { initial: None, .. } = command {
+                    self.exchange = Some(sent);
+                    return self.server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
+                }
+                self.given.insert(sent, !refused);
+                self.answer(ticket, &command, refused);
+            }
+            Event::Login { ticket, user, password, .. } => {
+                self.arrived(&Command::User(user));
+                let sent = self.arrived(&Command::Pass(password));
+                self.given.insert(sent, !refused);
+                let reply = if refused { Reply::err("no") } else { Reply::ok("yes") };
+                self.server.reply(ticket, reply).expect("it waits");
+            }
+            Event::AuthResponse { ticket, .. } => {
+                if let Some(sent) = self.exchange.take() {
+                    self.given.insert(sent, !refused);
+                }
+                let reply = if refused { Reply::err("no") } else { Reply::ok("yes") };
+                self.server.reply(ticket, reply).expect("it waits");
+            }
+            Event::Refused { keyword, .. } => loop {
+                let (sent, command) = self.sent.pop_front().expect("somebody sent it");
+                if command.keyword() == keyword {
+                    self.given.insert(sent, false);
+                    break;
+                }
+                assert!(machines_own(&command), "never arrived: {command:?}");
+            },
+            event => panic!("{event:?}"),
+        }
+    }
+
+    /// The ticket of the command that arrived.
+    fn arrived(&mut self, command: &Command) -> Ticket {
+        loop {
+            let (ticket, sent) = self.sent.pop_front().unwrap_or_else(|| panic!("nobody sent {command:?}"));
+            match (&sent, command) {
+                // A long first message is sent when the server asks for it.
+                (Command::Auth { mechanism: sent, .. }, Command::Auth { mechanism: got, .. })
+                    if sent == got =>
+                {
+                    return ticket;
+                }
+                (sent, got) if sent == got => return ticket,
+                (sent, _) => assert!(machines_own(sent), "sent {sent:?}, and {command:?} arrived"),
+            }
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, command: &Command, refused: bool) {
+        let reply = match command {
+            _ if refused => Reply::err("no"),
+            Command::Stat => Reply::drop_listing(1, 2),
+            Command::List(Some(message)) => Reply::scan_listing(*message, 120),
+            Command::Uidl(Some(message)) => {
+                Reply::unique_id_listing(*message, UniqueId::new("a").expect("an id"))
+            }
+            _ => Reply::ok("done"),
+        };
+        self.server.reply(ticket, reply).expect("it waits");
+        if refused {
+            return;
+        }
+        match command {
+            Command::Retr(_) | Command::Top { .. } => self.left = Some(self.message.clone().into()),
+            Command::List(None) => {
+                self.lines = self.case.scans.iter().cloned().map(Listing::Scan).collect();
+                self.sending_lines = true;
+            }
+            Command::Uidl(None) => {
+                self.lines = self.case.ids.iter().cloned().map(Listing::UniqueId).collect();
+                self.sending_lines = true;
+            }
+            _ => {}
+        }
+        self.expected.extend(self.lines.iter().cloned());
+    }
+
+    /// Sends what there is room for.
+    fn send(&mut self) -> bool {
+        if let Some(left) = &mut self.left {
+            let moved = self.server.send_body(left).expect("a body is due") > 0;
+            if left.is_empty() {
+                self.left = None;
+                self.server.finish_body().expect("a body is due");
+                return true;
+            }
+            return moved;
+        }
+        if !self.sending_lines {
+            return false;
+        }
+        match self.lines.pop_front() {
+            Some(line) => match self.server.send_line(line) {
+                Ok(()) => true,
+                Err(refused) => {
+                    self.lines.push_front(refused.message);
+                    false
+                }
+            },
+            None => {
+                self.sending_lines = false;
+                self.server.finish_body().expect("lines are due");
+                true
+            }
+        }
+    }
+}
+
+/// What a server's machine answers by itself.
+fn machines_own(command: &Command) -> bool {
+    matches!(command, Command::User(_) | Command::Capa | Command::Noop)
+}

@@ -1,0 +1,252 @@
+//! A client and a server of SMTP face to face.
+
+use std::collections::VecDeque;
+
+use arbitrary::Arbitrary;
+use bytes::Bytes;
+use mailwire_core::{Connection as _, Next, SaslStep};
+use mailwire_smtp::{Channel, Command, Mechanism, Reply, ReplyCode, Ticket, client, server};
+
+use crate::wire::{Wire, message};
+
+/// What happens.
+#[derive(Debug, Arbitrary)]
+pub struct Case {
+    steps: Vec<u8>,
+    bits: u8,
+    commands: Vec<Command>,
+    replies: Vec<Reply>,
+    body: Vec<u8>,
+}
+
+struct Pair {
+    client: client::Connection,
+    server: server::Connection,
+    wire: Wire,
+    lmtp: bool,
+    /// Commands that the client took, in order.
+    sent: VecDeque<(Ticket, Command)>,
+    /// Commands whose replies have not come yet, in order.
+    unanswered: VecDeque<Ticket>,
+    /// The codes of the replies that the server gave, in order.
+    given: VecDeque<ReplyCode>,
+    replies: std::vec::IntoIter<Reply>,
+    message: Vec<u8>,
+    left: Bytes,
+    got: Vec<u8>,
+    recipients: Vec<Ticket>,
+    over: bool,
+}
+
+/// Runs a case: each command arrives as it was sent, each reply at its command, each message whole,
+/// and nothing waits in the end.
+pub fn run(case: Case) {
+    let lmtp = case.bits & 1 != 0;
+    let channel = if case.bits & 2 != 0 { Channel::StartTls } else { Channel::Tls };
+    let mut config = client::Config::new("client.example".try_into().expect("a name"), channel);
+    (config.lmtp, config.pipelining) = (lmtp, case.bits & 4 == 0);
+    let client = client::Connection::new(config);
+    let mut config = server::Config::new("mx.example".try_into().expect("a name"), channel);
+    config.lmtp = lmtp;
+    config.mechanisms = vec![Mechanism::PLAIN];
+    (config.pass_unknown_commands, config.pass_unknown_parameters) = (true, true);
+    (config.limits.bad_commands, config.limits.idle_commands) = (1000, 1000);
+    (config.limits.auth_failures, config.limits.output) = (1000, 600);
+    let mut pair = Pair {
+        client,
+        server: server::Connection::new(config),
+        wire: Wire::new(case.steps),
+        lmtp,
+        sent: VecDeque::new(),
+        unanswered: VecDeque::new(),
+        given: VecDeque::new(),
+        replies: case.replies.into_iter(),
+        message: message(&case.body),
+        left: Bytes::new(),
+        got: Vec::new(),
+        recipients: Vec::new(),
+        over: false,
+    };
+    for command in case.commands.into_iter().take(24) {
+        // Some commands can only be sent once the server has said what it offers.
+        if case.bits & 8 != 0 {
+            pair.run();
+        }
+        if let Ok(ticket) = pair.client.send(command.clone()) {
+            pair.sent.push_back((ticket, command));
+            pair.unanswered.push_back(ticket);
+        }
+    }
+    pair.run();
+    assert!(pair.over || pair.unanswered.is_empty(), "no answer to {:?}", pair.unanswered);
+    assert!(pair.over || pair.sent.is_empty(), "never arrived: {:?}", pair.sent);
+    assert!(pair.left.is_empty(), "a part of a message is left");
+}
+
+impl Pair {
+    fn run(&mut self) {
+        loop {
+            let mut moved = self.run_client();
+            moved |= self.run_server();
+            moved |= self.wire.carry(&mut self.client, &mut self.server);
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn run_client(&mut self) -> bool {
+        let mut moved = false;
+        loop {
+            match self.client.next_event(&mut self.wire.to_client).expect("a client's peer is one of us") {
+                Next::Event(event) => self.hear(event),
+                Next::Upgrade(_) => self.client.upgraded(),
+                Next::Paused if !self.left.is_empty() && !self.client.output().is_full() => {
+                    let mut piece = self.left.split_to(self.left.len().min(7));
+                    self.client.send_body(&mut piece).expect("a body is due");
+                    assert!(piece.is_empty());
+                    if self.left.is_empty() {
+                        self.client.finish_body().expect("a body is due");
+                    }
+                }
+                Next::Closed => {
+                    self.over = true;
+                    return moved;
+                }
+                _ => return moved,
+            }
+            moved = true;
+        }
+    }
+
+    fn hear(&mut self, event: client::Event) {
+        use client::Event;
+        match event {
+            Event::Greeting { .. } | Event::Capabilities { .. } => {}
+            Event::Reply { ticket, reply, deviations } => {
+                assert_eq!(deviations, [], "{reply:?}");
+                // The answer to the message comes with the ticket of DATA, a second time.
+                if self.unanswered.front() == Some(&ticket) {
+                    self.unanswered.pop_front();
+                }
+                assert_eq!(self.given.pop_front(), Some(reply.code()), "{reply:?}");
+            }
+            Event::RecipientReply { reply, last, data, .. } => {
+                assert_eq!(self.given.pop_front(), Some(reply.code()), "{reply:?}");
+                if last && self.unanswered.front() == Some(&data) {
+                    self.unanswered.pop_front();
+                }
+            }
+            Event::BodyRequested { .. } => self.left = self.message.clone().into(),
+            Event::NoRecipients { ticket, reply } => {
+                assert_eq!(self.given.pop_front(), Some(reply.code()));
+                assert_eq!(self.unanswered.pop_front(), Some(ticket));
+            }
+            Event::AuthChallenge { .. } => {
+                self.client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
+            }
+            event => panic!("{event:?}"),
+        }
+    }
+
+    fn run_server(&mut self) -> bool {
+        let mut moved = false;
+        loop {
+            match self.server.next_event(&mut self.wire.to_server).expect("a server's peer is one of us") {
+                Next::Event(event) => self.serve(event),
+                Next::Upgrade(_) => self.server.upgraded(),
+                _ => return moved,
+            }
+            moved = true;
+        }
+    }
+
+    fn serve(&mut self, event: server::Event) {
+        use server::Event;
+        match event {
+            Event::Command { ticket, command, deviations } => {
+                assert_eq!(deviations, [], "{command:?}");
+                match &command {
+                    Command::StartTls => return self.server.accept_upgrade(ticket).expect("it waits"),
+                    // The client's own.
+                    Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_)
+                        if self.sent.front().is_none_or(|(_, sent)| *sent != command) =>
+                    {
+                        return self.server.reply(ticket, server::default_reply(&command)).expect("it waits");
+                    }
+                    _ => self.arrived(&command),
+                }
+                match command {
+                    Command::Data => self.server.accept_body(ticket).expect("it waits"),
+                    Command::Auth(ref auth) if auth.initial.is_none() => {
+                        self.server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
+                    }
+                    command => self.reply(ticket, &command),
+                }
+            }
+            Event::Refused { command, reply } => {
+                self.arrived(&command);
+                self.given.push_back(reply.code());
+            }
+            Event::AuthResponse { ticket, .. } => {
+                self.answer(ticket, Reply::new(ReplyCode::BAD_CREDENTIALS, "no"));
+            }
+            Event::BodyStart { .. } => self.got.clear(),
+            Event::BodyChunk(chunk) => self.got.extend_from_slice(&chunk),
+            Event::BodyEnd { ticket, length } => {
+                assert_eq!(length, self.got.len() as u64);
+                // An empty one gets out of a DATA without recipients.
+                assert!(self.got.is_empty() || self.got == self.message, "another message arrived");
+                let recipients = std::mem::take(&mut self.recipients);
+                if self.lmtp && !recipients.is_empty() {
+                    for recipient in recipients {
+                        self.answer(recipient, Reply::new(ReplyCode::OK, "delivered"));
+                    }
+                } else {
+                    self.answer(ticket, Reply::new(ReplyCode::OK, "queued"));
+                }
+            }
+            event => panic!("{event:?}"),
+        }
+    }
+
+    fn arrived(&mut self, command: &Command) {
+        let (_, sent) = self.sent.pop_front().unwrap_or_else(|| panic!("nobody sent {command:?}"));
+        match (&sent, command) {
+            // A long first message is sent when the server asks for it.
+            (Command::Auth(sent), Command::Auth(got)) => assert_eq!(sent.mechanism, got.mechanism),
+            (sent, got) => assert_eq!(sent, got, "sent (left) and arrived (right)"),
+        }
+    }
+
+    fn reply(&mut self, ticket: Ticket, command: &Command) {
+        let asked = self.replies.next().filter(|reply| {
+            // These end the conversation.
+            reply.code() != ReplyCode::UNAVAILABLE && reply.code() != ReplyCode::CLOSING
+        });
+        let code = asked.as_ref().map(Reply::code);
+        let code = match asked.map(|reply| self.server.reply(ticket, reply)) {
+            Some(Ok(())) => code.unwrap_or(ReplyCode::OK),
+            _ => {
+                let reply = match command {
+                    Command::Auth(_) => Reply::new(ReplyCode::BAD_CREDENTIALS, "no"),
+                    command => server::default_reply(command),
+                };
+                let code = reply.code();
+                self.server.reply(ticket, reply).expect("it waits");
+                code
+            }
+        };
+        self.given.push_back(code);
+        match command {
+            Command::Rcpt(_) if code.class() == 2 => self.recipients.push(ticket),
+            Command::Mail(_) | Command::Rset => self.recipients.clear(),
+            _ => {}
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, reply: Reply) {
+        self.given.push_back(reply.code());
+        self.server.reply(ticket, reply).expect("it waits");
+    }
+}
