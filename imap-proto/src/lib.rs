@@ -83,11 +83,11 @@ pub use capability::Capability;
 pub use command::{Command, Request};
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use limits::Limits;
-pub use response::{Response, Untagged};
 #[doc(no_inline)]
 pub use mailwire_core::{
     Channel, Connection, Deviation, Dialect, Next, Output, Parsed, SaslStep, Secret, Text, Ticket, Upgrade,
 };
+pub use response::{Response, Untagged};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -885,7 +885,7 @@ async fn a_shutdown_lets_a_message_end() {
 async fn connections_are_limited() {
     let mut limits = ServerLimits::default();
     limits.connections = 1;
-    let server = in_clear(store(&[])).limits(limits);
+    let server = in_clear(store(&[])).with_server_limits(limits);
     let server = Running::start(server, CLEAR).await;
     let first = server.client(clear()).await.unwrap();
     let error = server.client(clear()).await.unwrap_err();
@@ -898,7 +898,7 @@ async fn connections_are_limited() {
 async fn who_does_not_log_in_is_cut() {
     let mut limits = ServerLimits::default();
     limits.unauthenticated = Some(std::time::Duration::from_millis(20));
-    let server = Running::start(Server::new(store(&[])).limits(limits), CLEAR).await;
+    let server = Running::start(Server::new(store(&[])).with_server_limits(limits), CLEAR).await;
     let stream = TcpStream::connect(server.address).await.unwrap();
     let (mut read, mut write) = stream.into_split();
     // Never silent, and never logged in.

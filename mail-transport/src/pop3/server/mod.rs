@@ -90,7 +90,7 @@ mod transaction;
 use std::sync::Arc;
 
 use mailwire_core::{Channel, Dialect};
-use mailwire_pop3::server::Config;
+use mailwire_pop3::{Limits, server::Config};
 use tokio_util::sync::CancellationToken;
 
 pub use self::service::{Content, Entry, Maildrop, No, Service};
@@ -155,7 +155,7 @@ impl<S: Service> Server<S> {
     }
 
     /// How exactly clients are held to the grammar. Line ends are strict in every dialect.
-    pub const fn dialect(mut self, dialect: Dialect) -> Self {
+    pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
         self.settings.machine.dialect = dialect;
         self
     }
@@ -166,8 +166,14 @@ impl<S: Service> Server<S> {
         self
     }
 
+    /// Bounds on what one client may cost.
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.settings.machine.limits = limits;
+        self
+    }
+
     /// How many may connect, and for how long without a login.
-    pub fn limits(mut self, limits: ServerLimits) -> Self {
+    pub fn with_server_limits(mut self, limits: ServerLimits) -> Self {
         self.acceptor = self.acceptor.with_limits(limits);
         self
     }
@@ -178,6 +184,12 @@ impl<S: Service> Server<S> {
     pub fn configure(mut self, configure: impl FnOnce(&mut Config)) -> Self {
         configure(&mut self.settings.machine);
         self
+    }
+
+    /// The service.
+    #[must_use]
+    pub fn service(&self) -> &S {
+        &self.service
     }
 
     /// The number of connections now.
@@ -194,21 +206,14 @@ impl<S: Service> Server<S> {
     /// The listener is of no more use.
     pub async fn serve(&self, listener: Listener, shutdown: CancellationToken) -> Result<()> {
         let server = self.clone();
-        let serve = move |accepted| {
+        let serve = move |accepted: Accepted| {
             let server = server.clone();
-            async move { server.serve_one(accepted).await }
+            async move {
+                let Accepted { stream, channel, handle, .. } = accepted;
+                session::serve(&*server.service, &server.settings, stream, channel, Some(handle)).await
+            }
         };
         self.acceptor.clone().with_shutdown(shutdown).serve(listener, serve).await
-    }
-
-    /// Serves one connection that was accepted elsewhere.
-    ///
-    /// # Errors
-    ///
-    /// The connection failed, or the client broke the protocol.
-    pub async fn serve_one(&self, accepted: Accepted) -> Result<()> {
-        let Accepted { stream, channel, handle, .. } = accepted;
-        session::serve(&*self.service, &self.settings, stream, channel, Some(handle)).await
     }
 
     /// Serves one client over a stream that is there: a pipe, a tunnel. Protect it, or call it
