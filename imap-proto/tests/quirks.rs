@@ -759,3 +759,10 @@ fn mistakes_cost_linear_time() {
         assert!(many < few * 12 + std::time::Duration::from_millis(50), "{start}{middle}: {few:?}, {many:?}");
     }
 }
+
+#[test]
+fn a_status_item_without_its_value_costs_that_item() {
+    let line = "* STATUS INBOX (MESSAGES 1 UNSEEN)";
+    let Untagged::MailboxStatus(status) = accepted(line) else { panic!() };
+    assert_eq!(status.items, [StatusItem::Messages(1), StatusItem::Malformed("UNSEEN".into())]);
+}

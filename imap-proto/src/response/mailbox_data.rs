@@ -389,6 +389,10 @@ impl StatusItem {
             return Err(r.error("expected a status item"));
         }
         let name_end = r.offset();
+        if r.peek() == Some(b')') {
+            r.deviate("missing-value")?;
+            return Ok(Self::Malformed(r.text_from(start)));
+        }
         r.space()?;
         match Self::read_known(r, name) {
             Ok(Some(item)) => return Ok(item),
