@@ -85,6 +85,8 @@ def main():
         ended = [text if text.endswith(b"\n") else text + end for text in found]
         commands = [text for text in ended if is_command(protocol, text)]
         replies = [text for text in ended if is_reply(protocol, text)]
+        said = [*messages(protocol, "C", end), *messages(protocol, "S", end)]
+        write(f"{protocol}_differential", said)
         write(f"{protocol}_command", [*messages(protocol, "C", end), *commands])
         write(f"{protocol}_{'response' if protocol == 'imap' else 'reply'}", [*messages(protocol, "S", end), *replies])
         sessions(protocol)

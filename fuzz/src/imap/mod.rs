@@ -1,5 +1,6 @@
 //! IMAP.
 
+mod differential;
 mod pair;
 mod session;
 
@@ -250,4 +251,9 @@ pub fn pair(data: &[u8]) {
     if let Ok(case) = arbitrary::Arbitrary::arbitrary_take_rest(arbitrary::Unstructured::new(data)) {
         pair::run(case);
     }
+}
+
+/// Bytes as another parser reads them.
+pub fn differential(data: &[u8]) {
+    differential::run(data);
 }

@@ -76,7 +76,8 @@ pub fn run(case: Case) {
         said: VecDeque::new(),
         data: case.data.into_iter(),
         answers: case.answers.into_iter(),
-        message: case.body.into(),
+        // A message that is no literal8 has no NUL.
+        message: case.body.into_iter().filter(|&byte| byte != 0).collect(),
         left: None,
         got: Vec::new(),
         over: false,

@@ -1,5 +1,6 @@
 //! POP3.
 
+mod differential;
 mod pair;
 mod session;
 
@@ -153,4 +154,9 @@ pub fn pair(data: &[u8]) {
     if let Ok(case) = arbitrary::Arbitrary::arbitrary_take_rest(arbitrary::Unstructured::new(data)) {
         pair::run(case);
     }
+}
+
+/// Bytes as another parser reads them.
+pub fn differential(data: &[u8]) {
+    differential::run(data);
 }

@@ -1,5 +1,6 @@
 //! SMTP.
 
+mod differential;
 mod pair;
 mod session;
 
@@ -122,4 +123,9 @@ pub fn pair(data: &[u8]) {
     if let Ok(case) = arbitrary::Arbitrary::arbitrary_take_rest(arbitrary::Unstructured::new(data)) {
         pair::run(case);
     }
+}
+
+/// Bytes as another parser reads them.
+pub fn differential(data: &[u8]) {
+    differential::run(data);
 }
