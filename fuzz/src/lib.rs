@@ -9,9 +9,61 @@
 //! * reads back what it writes, and writes one message at a time ([`round_trip`], [`one_line`]),
 //! * shows no secret ([`no_secret`]).
 //!
-//! Each panics with both sides of the broken promise, which is what a fuzzer wants.
+//! Each panics with both sides of the broken promise, which is what a fuzzer wants. [`both_dialects`]
+//! is for parsers that can be strict or lenient, [`script::session`] for state machines whose owner
+//! does something meanwhile, and [`memory::held`] says what is really allocated.
 //!
-//! [`Machine`] is a `Subject` for every state machine of mailwire.
+//! Somebody else's parser, here one that takes lines, becomes a `Subject` like this:
+//!
+//! ```
+//! use mailwire_fuzz::{Observation, Subject, bounded_memory, independence, split_invariance};
+//!
+//! /// Numbers, one a line.
+//! #[derive(Default)]
+//! struct Numbers {
+//!     input: Vec<u8>,
+//! }
+//!
+//! impl Subject for Numbers {
+//!     fn feed(&mut self, bytes: &[u8], report: &mut dyn FnMut(Observation)) {
+//!         self.input.extend_from_slice(bytes);
+//!         while let Some(end) = self.input.iter().position(|&byte| byte == b'\n') {
+//!             let line: Vec<u8> = self.input.drain(..=end).collect();
+//!             let number = String::from_utf8_lossy(&line).trim().parse::<u32>();
+//!             report(Observation::Event(format!("{number:?}")));
+//!         }
+//!     }
+//!
+//!     fn held(&self) -> usize {
+//!         self.input.len()
+//!     }
+//! }
+//!
+//! // In a fuzz target, `data` comes from `fuzz_target!(|data: &[u8]| ...)`.
+//! let data = b"1\r\n22\r\nthree\r\n4";
+//! split_invariance(Numbers::default, data, &[3, 7]);
+//! bounded_memory(&mut Numbers::default(), data, 2, 64);
+//! independence(Numbers::default, b"three\r\n", b"4\r\n");
+//! ```
+//!
+//! A state machine of mailwire is one by means of [`Machine`]:
+//!
+//! ```
+//! use mailwire_fuzz::{Machine, Observation, split_invariance};
+//! use mailwire_smtp::{Channel, server};
+//!
+//! let make = || {
+//!     let config = server::Config::new("mx.example".try_into().unwrap(), Channel::Tls);
+//!     Machine::new(server::Connection::new(config), |server, event| {
+//!         let shown = format!("{event:?}");
+//!         if let server::Event::Command { ticket, command, .. } = event {
+//!             server.reply(ticket, server::default_reply(&command)).unwrap();
+//!         }
+//!         Observation::Event(shown)
+//!     })
+//! };
+//! split_invariance(make, b"EHLO a.example\r\nWHAT\r\nNOOP\r\nQUIT\r\n", &[4, 20]);
+//! ```
 
 pub mod imap;
 mod machine;
