@@ -293,3 +293,49 @@ fn a_mail_cannot_pretend_to_be_a_response() {
     );
     assert_eq!(found.len(), 2, "{found:?}");
 }
+
+#[test]
+fn literal_sizes_beyond_every_limit() {
+    for size in [
+        "4294967295",
+        "4294967296",
+        "18446744073709551615",
+        "18446744073709551616",
+        "99999999999999999999999",
+    ] {
+        // A client is told that the server went too far, and holds nothing for it.
+        for start in ["* 1 FETCH (BODY[] ", "* LIST () \"/\" ", "* X "] {
+            let mut client = selected("IMAP4rev1");
+            let mut input = BytesMut::from(format!("{start}{{{size}}}\r\n").as_bytes());
+            let (found, last) = events(&mut client, &mut input);
+            assert!(found.is_empty() && last.is_err(), "{start}{size}: {found:?}, {last:?}");
+            assert!(input.capacity() < 4096);
+        }
+        // A server refuses the command before the literal comes, and reads the next one. One that comes
+        // without being asked for cannot be read past.
+        for start in ["a APPEND x ", "a CREATE ", "a LOGIN x "] {
+            let mut server = serving();
+            let mut input = BytesMut::from(format!("{start}{{{size}}}\r\nb NOOP\r\n").as_bytes());
+            let (found, last) = events(&mut server, &mut input);
+            assert!(last.is_ok(), "{start}{size}: {last:?}");
+            assert!(
+                matches!(&found[..], [.., server::Event::Command { command: Command::Noop, .. }]),
+                "{start}{size}: {found:?}"
+            );
+            let mut server = serving();
+            let mut input = BytesMut::from(format!("{start}{{{size}+}}\r\nb NOOP\r\n").as_bytes());
+            let (found, _) = events(&mut server, &mut input);
+            let executed = |event: &server::Event| matches!(event, server::Event::Command { .. });
+            assert!(!found.iter().any(executed), "{start}{size}+: {found:?}");
+            assert!(input.capacity() < 4096);
+        }
+    }
+    // Zeros before the number change nothing; signs make no literal.
+    let mut server = serving();
+    done(&mut server, "a CREATE {0000000000000000000000000003+}\r\nbox");
+    for size in ["-3", "+3", " 3", "0x3", "3 ", ""] {
+        let found = feed(&mut server, format!("a CREATE {{{size}}}\r\n").as_bytes());
+        assert!(matches!(&found[..], [server::Event::Malformed { .. }]), "{size}: {found:?}");
+        done(&mut server, "b NOOP");
+    }
+}

@@ -46,3 +46,14 @@ fn an_unknown_value_holds_no_nul_and_no_line_end() {
         }
     }
 }
+
+/// What is no capability was left out, and nothing remained to be enabled.
+#[test]
+fn enable_enables_something() {
+    for line in [&b"a ENABLE A\0\0"[..], b"a ENABLE", b"a ENABLE "] {
+        let frame = Bytes::from(line.to_vec());
+        for dialect in [Dialect::Strict, Dialect::Lenient] {
+            assert!(Request::parse(&frame, ParseContext::new(dialect)).is_err(), "{}", line.escape_ascii());
+        }
+    }
+}

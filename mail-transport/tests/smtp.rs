@@ -360,3 +360,29 @@ async fn commands_beside_sending() {
     assert!(Envelope::new("a@b\r\nDATA", []).is_err());
     let _: &proto::Capabilities = client.capabilities();
 }
+
+/// CVE-2023-51764 and its kin: nothing but the lone dot between CR LFs ends a message, and a message
+/// with such an end in it is refused, so that no other server is deceived.
+#[tokio::test]
+async fn smuggled_messages_are_refused() {
+    let server = start(CLEAR, |server| server).await;
+    for end in ["\n.\n", "\n.\r\n", "\r.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r\n.\r\r\n"] {
+        // In the middle, and at the very start without the first line end, unless that is the end.
+        let start = end.trim_start_matches(['\r', '\n']);
+        for message in [format!("one{end}"), start.to_owned()].into_iter().filter(|it| it != ".\r\n") {
+            let mut stream = BufReader::new(TcpStream::connect(server.address).await.unwrap());
+            let smuggled = "MAIL FROM:<evil@example.org>\r\nRCPT TO:<bob@mx.example>\r\nDATA\r\ntwo";
+            let sent = format!(
+                "EHLO x\r\nMAIL FROM:<ada@client.example>\r\nRCPT TO:<bob@mx.example>\r\nDATA\r\n\
+                 {message}{smuggled}\r\n.\r\nQUIT\r\n"
+            );
+            stream.write_all(sent.as_bytes()).await.unwrap();
+            let mut said = String::new();
+            stream.read_to_string(&mut said).await.unwrap();
+            assert_eq!(said.matches("\r\n354 ").count(), 1, "{end:?}: {said}");
+            assert!(!said.contains("queued") && !said.contains("Queued"), "{end:?}: {said}");
+            assert!(said.lines().rev().nth(1).unwrap().starts_with('5'), "{end:?}: {said}");
+            assert!(server.inbox("bob").is_empty(), "{end:?}");
+        }
+    }
+}

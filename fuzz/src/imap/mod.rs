@@ -117,8 +117,9 @@ pub fn response(data: &[u8]) {
 /// A response is written as one message, which reads back as itself.
 pub fn response_is_written(response: &Response) {
     if let Some((written, again)) = rewritten(response, Dialect::Strict) {
-        // No text is written as "-", since RFC 3501 asks for some.
-        if !written.ends_with(b" -\r\n") {
+        // No text is written as "-", since RFC 3501 asks for some; a value that is not all there is left out.
+        let changed = written.ends_with(b" -\r\n") || format!("{response:?}").contains("complete: false");
+        if !changed {
             round_trip(response, &written, Ok::<_, ()>(again));
         }
     }

@@ -174,10 +174,15 @@ fn mailbox(r: &mut Reader<'_>) -> Result<MailboxName, ParseError> {
 fn read_enable(r: &mut Reader<'_>) -> Result<Vec<Capability>, ParseError> {
     let mut capabilities = Vec::new();
     loop {
+        let start = r.offset();
         r.space()?;
         capabilities.extend(Capability::read(r)?);
         if r.peek() != Some(b' ') || r.peek_at(1).is_none() {
-            return Ok(capabilities);
+            return if capabilities.is_empty() {
+                Err(ParseError::new(start, "expected a capability"))
+            } else {
+                Ok(capabilities)
+            };
         }
     }
 }
