@@ -32,6 +32,10 @@ pub fn both_dialects<T: Debug + PartialEq>(
             Err(error) => panic!("strict but not lenient: {strict:?}, {error:?}"),
         }
     } else if let Ok(lenient) = &lenient {
+        // In what may be a part of a message, lenient reading does not look for NUL.
+        if matches!(&strict, Err(error) if error.reason == "nul-in-literal") {
+            return (None, None);
+        }
         assert!(
             !lenient.deviations.is_empty(),
             "refused by strict reading, without a deviation: {lenient:?}, {strict:?}"
