@@ -57,3 +57,12 @@ fn enable_enables_something() {
         }
     }
 }
+
+/// The wildcard was a flag without parentheses, and none within them.
+#[test]
+fn the_wildcard_of_permanent_flags_is_not_stored() {
+    for line in [r"a STORE 1 +FLAGS \*", r"a STORE 1 +FLAGS x \* y", r"a STORE 1 FLAGS \* y"] {
+        let frame = Bytes::from(line);
+        assert!(Request::parse(&frame, ParseContext::new(Dialect::Lenient)).is_err(), "{line}");
+    }
+}

@@ -91,6 +91,10 @@ impl Store {
 fn read_bare(r: &mut Reader<'_>) -> Result<FlagSet, ParseError> {
     let mut flags = FlagSet::new();
     loop {
+        // The wildcard of PERMANENTFLAGS is no flag, and would be none between parentheses.
+        if matches!(r.rest(), [b'\\', b'*'] | [b'\\', b'*', b' ', ..]) {
+            return Err(r.error("expected a flag"));
+        }
         flags.insert(Flag::read(r)?);
         if r.peek() != Some(b' ') || r.peek_at(1).is_none() {
             return Ok(flags);
