@@ -161,6 +161,15 @@ impl Command {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
+            Command::Other(other) => other.name().as_str().unwrap_or_default(),
+            known => known.known_name().unwrap_or_default(),
+        }
+    }
+
+    /// Its name, without `UID`, if this crate knows the command.
+    #[must_use]
+    pub const fn known_name(&self) -> Option<&'static str> {
+        Some(match self {
             Command::Capability => "CAPABILITY",
             Command::Noop => "NOOP",
             Command::Logout => "LOGOUT",
@@ -191,8 +200,8 @@ impl Command {
             Command::Copy(_) => "COPY",
             Command::Move(_) => "MOVE",
             Command::Id(_) => "ID",
-            Command::Other(other) => other.name().as_str().unwrap_or_default(),
-        }
+            Command::Other(_) => return None,
+        })
     }
 
     /// Whether it names messages by UID.

@@ -43,7 +43,6 @@ mod inbox;
 mod login;
 mod mailboxes;
 mod messages;
-mod name;
 mod search;
 mod select;
 mod set;
@@ -57,6 +56,7 @@ use mailwire_imap::{
     types::ImapString,
 };
 
+use self::inbox::{Inbox, code_text};
 pub use self::{
     append::{AppendUid, NewMessage},
     body::Body,
@@ -69,10 +69,6 @@ pub use self::{
     search::{Found, Numbers},
     select::Selected,
     set::{ToMailbox, ToSet},
-};
-use self::{
-    inbox::{Inbox, code_text},
-    name::static_name,
 };
 use crate::{
     Endpoint, Error, Refused, Result, Status, Stream,
@@ -382,7 +378,7 @@ impl Client {
 
     /// Sends a command, behind what dropped calls have left.
     async fn start(&mut self, command: Command) -> Result<Call> {
-        let name = static_name(&command);
+        let name = command.known_name().unwrap_or("the command");
         let Self { session, inbox, .. } = self;
         let settled = session.settle(|event| inbox.stray(event)).await;
         settled.map_err(|error| self.inbox.explain(name, error))?;
@@ -391,7 +387,7 @@ impl Client {
 
     /// Hands a command to the machine. No await lies between that and the note that its answer is due.
     fn send(&mut self, command: Command) -> Result<Call> {
-        let name = static_name(&command);
+        let name = command.known_name().unwrap_or("the command");
         let leaves =
             matches!(command, Command::Select(_) | Command::Examine(_) | Command::Close | Command::Unselect);
         match self.session.machine().send(command) {
