@@ -16,7 +16,7 @@
 //! | `E`, `T`, `Q` | the stream ends, time runs out, the owner closes |
 
 use bytes::{Buf, BytesMut};
-use mailwire_core::{Connection, Next};
+use mailwire_core::{Channel, Connection, Dialect, Next};
 
 use crate::{Observation, cuts_of, memory, pieces};
 
@@ -45,6 +45,22 @@ pub trait Owner: Sized {
     ) -> Observation;
     /// Does what a step says, if it can be done now.
     fn operate(&mut self, connection: &mut Self::Connection, kind: u8, bytes: &[u8]);
+}
+
+/// The channel that two bits of a script's first byte choose.
+#[must_use]
+pub const fn channel(config: u8) -> Channel {
+    match config >> 1 & 3 {
+        0 | 1 => Channel::Tls,
+        2 => Channel::StartTls,
+        _ => Channel::Clear,
+    }
+}
+
+/// The dialect that another bit of it chooses.
+#[must_use]
+pub const fn dialect(config: u8) -> Dialect {
+    if config & 8 == 0 { Dialect::Lenient } else { Dialect::Strict }
 }
 
 /// How the peer's bytes are cut.

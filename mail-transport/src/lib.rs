@@ -63,6 +63,7 @@
 //! - `message`: raw messages as IMAP sees them, for servers.
 #![forbid(unsafe_code)]
 
+mod body;
 pub mod codec;
 pub mod driver;
 mod error;

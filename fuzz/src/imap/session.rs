@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
-use mailwire_core::{Channel, Connection as _, Dialect, SaslStep, Ticket};
+use mailwire_core::{Connection as _, Dialect, SaslStep, Ticket};
 use mailwire_imap::{
     Capability, client,
     command::{Command, Literals, Request},
@@ -13,19 +13,10 @@ use mailwire_imap::{
     types::{Atom, ParseContext},
 };
 
-use crate::{Observation, script::Owner};
-
-fn channel(config: u8) -> Channel {
-    match config >> 1 & 3 {
-        0 | 1 => Channel::Tls,
-        2 => Channel::StartTls,
-        _ => Channel::Clear,
-    }
-}
-
-fn dialect(config: u8) -> Dialect {
-    if config & 8 == 0 { Dialect::Lenient } else { Dialect::Strict }
-}
+use crate::{
+    Observation,
+    script::{Owner, channel, dialect},
+};
 
 /// Who uses a client.
 pub struct Caller;

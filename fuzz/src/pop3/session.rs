@@ -6,25 +6,16 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use mailwire_core::{Connection as _, SaslStep, Ticket};
 use mailwire_pop3::{
-    ApopTimestamp, Channel, Command, Dialect, Expected, Follows, Keyword, Listing, Mechanism, MessageNumber,
-    Reply, UniqueId, client,
+    ApopTimestamp, Command, Dialect, Expected, Follows, Keyword, Listing, Mechanism, MessageNumber, Reply,
+    UniqueId, client,
     reply::{ScanListing, UniqueIdListing},
     server,
 };
 
-use crate::{Observation, script::Owner};
-
-fn channel(config: u8) -> Channel {
-    match config >> 1 & 3 {
-        0 | 1 => Channel::Tls,
-        2 => Channel::StartTls,
-        _ => Channel::Clear,
-    }
-}
-
-fn dialect(config: u8) -> Dialect {
-    if config & 8 == 0 { Dialect::Lenient } else { Dialect::Strict }
-}
+use crate::{
+    Observation,
+    script::{Owner, channel, dialect},
+};
 
 /// Who uses a client.
 pub struct Caller;

@@ -5,22 +5,12 @@ use std::collections::VecDeque;
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use mailwire_core::{Connection as _, SaslStep, dot::BareNewline};
-use mailwire_smtp::{Channel, Command, Dialect, Mechanism, Reply, ReplyCode, Ticket, client, server};
+use mailwire_smtp::{Command, Dialect, Mechanism, Reply, ReplyCode, Ticket, client, server};
 
-use crate::{Observation, script::Owner};
-
-/// The channel that two bits of a script's first byte choose.
-fn channel(config: u8) -> Channel {
-    match config >> 1 & 3 {
-        0 | 1 => Channel::Tls,
-        2 => Channel::StartTls,
-        _ => Channel::Clear,
-    }
-}
-
-fn dialect(config: u8) -> Dialect {
-    if config & 8 == 0 { Dialect::Lenient } else { Dialect::Strict }
-}
+use crate::{
+    Observation,
+    script::{Owner, channel, dialect},
+};
 
 /// Who uses a client.
 pub struct Caller;

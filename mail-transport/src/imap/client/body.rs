@@ -1,6 +1,6 @@
 //! Bodies that are read piece by piece.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mailwire_core::{Invalid, Text};
 use mailwire_imap::{
     client::Event,
@@ -8,10 +8,13 @@ use mailwire_imap::{
     response::Untagged,
     types::{Data, Section, SequenceSet, Uid},
 };
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
 
 use super::{Call, Client, fetch::data_of, inbox::uid_of};
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    body::{self, Pieces},
+};
 
 /// A message, or a part of one, that is being received.
 ///
@@ -84,17 +87,7 @@ impl Body<'_> {
     ///
     /// It is larger, the server refuses after all, or the connection fails.
     pub async fn bytes(mut self, limit: usize) -> Result<Bytes> {
-        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
-        check(first.len(), limit)?;
-        let Some(second) = self.chunk().await? else { return Ok(first) };
-        let mut whole = BytesMut::from(first);
-        let mut next = Some(second);
-        while let Some(chunk) = next {
-            check(whole.len().saturating_add(chunk.len()), limit)?;
-            whole.extend_from_slice(&chunk);
-            next = self.chunk().await?;
-        }
-        Ok(whole.freeze())
+        body::collect(&mut self, body::within(limit)).await
     }
 
     /// Writes it as it comes, and flushes. Gives its length.
@@ -104,22 +97,15 @@ impl Body<'_> {
     /// The writer fails ([`Error::Io`]), the server refuses after all, or the connection fails; a part
     /// may have been written then.
     pub async fn copy_to<W: AsyncWrite + Unpin>(mut self, writer: &mut W) -> Result<u64> {
-        let mut length: u64 = 0;
-        while let Some(chunk) = self.chunk().await? {
-            writer.write_all(&chunk).await?;
-            length = length.saturating_add(chunk.len() as u64);
-        }
-        writer.flush().await?;
-        Ok(length)
+        body::copy(&mut self, writer).await
     }
 }
 
-fn check(length: usize, limit: usize) -> Result<()> {
-    if length > limit {
-        let limit = limit as u64;
-        Err(Error::Protocol(mailwire_core::Error::LimitExceeded { what: "bytes of a body", limit }))
-    } else {
-        Ok(())
+impl Pieces for Body<'_> {
+    type Error = Error;
+
+    async fn piece(&mut self) -> Result<Option<Bytes>> {
+        self.chunk().await
     }
 }
 

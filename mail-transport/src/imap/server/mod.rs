@@ -58,15 +58,7 @@ use crate::{
 pub struct Server<S> {
     service: Arc<S>,
     acceptor: Acceptor,
-    settings: Settings,
-}
-
-#[derive(Debug, Clone)]
-struct Settings {
-    limits: Limits,
-    timeouts: Timeouts,
-    dialect: Dialect,
-    allow_clear_credentials: bool,
+    config: Arc<Config>,
     attempts: usize,
 }
 
@@ -75,7 +67,8 @@ impl<S> Clone for Server<S> {
         Self {
             service: Arc::clone(&self.service),
             acceptor: self.acceptor.clone(),
-            settings: self.settings.clone(),
+            config: Arc::clone(&self.config),
+            attempts: self.attempts,
         }
     }
 }
@@ -83,24 +76,29 @@ impl<S> Clone for Server<S> {
 impl<S: Service> Server<S> {
     /// A server with the default limits.
     pub fn new(service: S) -> Self {
+        // The channel and the mechanisms are each connection's.
+        let mut config = Config::new(Channel::Clear);
+        config.capabilities.extend([Capability::Binary, Capability::SearchRes]);
         Self {
             service: Arc::new(service),
             acceptor: Acceptor::new("imap").with_refusal(b"* BYE [UNAVAILABLE] Too many connections\r\n"),
-            settings: Settings {
-                limits: Limits::server(),
-                timeouts: Timeouts::default(),
-                dialect: Dialect::Strict,
-                allow_clear_credentials: false,
-                attempts: 5,
-            },
+            config: Arc::new(config),
+            attempts: 5,
         }
+    }
+
+    /// Everything that the state machine can be told: the greeting, further capabilities, limits. The
+    /// channel is the listener's, and mechanisms are the [authenticator](Service::authenticator)'s.
+    #[must_use]
+    pub fn configure(mut self, configure: impl FnOnce(&mut Config)) -> Self {
+        configure(Arc::make_mut(&mut self.config));
+        self
     }
 
     /// Bounds on what one client may cost. The largest message is [`Limits::literal`].
     #[must_use]
-    pub const fn with_limits(mut self, limits: Limits) -> Self {
-        self.settings.limits = limits;
-        self
+    pub fn with_limits(self, limits: Limits) -> Self {
+        self.configure(|config| config.limits = limits)
     }
 
     /// Bounds on what all clients may cost.
@@ -112,30 +110,27 @@ impl<S: Service> Server<S> {
 
     /// How long a client may be silent.
     #[must_use]
-    pub const fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.settings.timeouts = timeouts;
-        self
+    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
+        self.configure(|config| config.timeouts = timeouts)
     }
 
-    /// How exactly clients are held to the grammar.
+    /// How exactly clients are held to the grammar. Strict by default.
     #[must_use]
-    pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
-        self.settings.dialect = dialect;
-        self
+    pub fn with_dialect(self, dialect: Dialect) -> Self {
+        self.configure(|config| config.dialect = dialect)
     }
 
     /// How many logins may fail on one connection; five by default.
     #[must_use]
     pub fn with_login_attempts(mut self, attempts: usize) -> Self {
-        self.settings.attempts = attempts.max(1);
+        self.attempts = attempts.max(1);
         self
     }
 
     /// Takes passwords on connections without TLS, where everybody on the way can read them.
     #[must_use]
-    pub const fn allow_clear_credentials(mut self) -> Self {
-        self.settings.allow_clear_credentials = true;
-        self
+    pub fn allow_clear_credentials(self) -> Self {
+        self.configure(|config| config.allow_clear_credentials = true)
     }
 
     /// The service.
@@ -183,8 +178,8 @@ impl<S: Service> Server<S> {
             handle,
             service: Arc::clone(&self.service),
             channel,
-            allow_clear_credentials: self.settings.allow_clear_credentials,
-            attempts: self.settings.attempts,
+            allow_clear_credentials: self.config.allow_clear_credentials,
+            attempts: self.attempts,
             session: None,
             open: None,
         };
@@ -192,20 +187,15 @@ impl<S: Service> Server<S> {
     }
 
     fn config(&self, stream: &Stream, channel: Channel) -> Config {
-        let settings = &self.settings;
-        let mut config = Config::new(channel);
-        config.dialect = settings.dialect;
-        config.limits = settings.limits;
-        config.timeouts = settings.timeouts;
-        config.allow_clear_credentials = settings.allow_clear_credentials;
-        config.capabilities.extend([Capability::Binary, Capability::SearchRes]);
+        let mut config = Config::clone(&self.config);
+        config.channel = channel;
         let supported = self.service.authenticator().mechanisms();
         let mechanisms = match channel {
             // Credentials are taken only after STARTTLS, when there is something to bind to.
-            Channel::StartTls if !settings.allow_clear_credentials => {
+            Channel::StartTls if !config.allow_clear_credentials => {
                 supported.iter().copied().filter(|mechanism| *mechanism != Mechanism::External).collect()
             }
-            _ => context(stream, channel, settings.allow_clear_credentials).offered(supported),
+            _ => context(stream, channel, config.allow_clear_credentials).offered(supported),
         };
         config.mechanisms =
             mechanisms.iter().filter_map(|mechanism| Atom::new(mechanism.name()).ok()).collect();

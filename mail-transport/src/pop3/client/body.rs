@@ -1,10 +1,14 @@
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mailwire_core::Ticket;
 use mailwire_pop3::client::{Connection, Event};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
 
 use super::stray;
-use crate::{Error, Result, session::Session};
+use crate::{
+    Error, Result,
+    body::{self, Pieces},
+    session::Session,
+};
 
 /// A message that is being received, without dot-stuffing.
 ///
@@ -50,17 +54,7 @@ impl<'a> Body<'a> {
     ///
     /// It is larger, or the connection fails.
     pub async fn bytes(mut self, limit: usize) -> Result<Bytes> {
-        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
-        check(first.len(), limit)?;
-        let Some(second) = self.chunk().await? else { return Ok(first) };
-        let mut whole = BytesMut::from(first);
-        let mut next = Some(second);
-        while let Some(chunk) = next {
-            check(whole.len().saturating_add(chunk.len()), limit)?;
-            whole.extend_from_slice(&chunk);
-            next = self.chunk().await?;
-        }
-        Ok(whole.freeze())
+        body::collect(&mut self, body::within(limit)).await
     }
 
     /// Writes the message as it comes, and flushes. Gives its length.
@@ -70,22 +64,15 @@ impl<'a> Body<'a> {
     /// The writer fails ([`Error::Io`]) or the connection does; in both cases a part of the message
     /// may have been written.
     pub async fn copy_to<W: AsyncWrite + Unpin>(mut self, writer: &mut W) -> Result<u64> {
-        let mut length: u64 = 0;
-        while let Some(chunk) = self.chunk().await? {
-            writer.write_all(&chunk).await?;
-            length = length.saturating_add(chunk.len() as u64);
-        }
-        writer.flush().await?;
-        Ok(length)
+        body::copy(&mut self, writer).await
     }
 }
 
-fn check(length: usize, limit: usize) -> Result<()> {
-    if length > limit {
-        let limit = limit as u64;
-        Err(Error::Protocol(mailwire_core::Error::LimitExceeded { what: "octets of a message", limit }))
-    } else {
-        Ok(())
+impl Pieces for Body<'_> {
+    type Error = Error;
+
+    async fn piece(&mut self) -> Result<Option<Bytes>> {
+        self.chunk().await
     }
 }
 

@@ -90,26 +90,24 @@ mod transaction;
 use std::sync::Arc;
 
 use mailwire_core::{Channel, Dialect};
-use mailwire_pop3::{Limits, server::Config};
+use mailwire_pop3::{
+    Limits,
+    server::{Config, Timeouts},
+};
 use tokio_util::sync::CancellationToken;
 
 pub use self::service::{Content, Entry, Maildrop, No, Service};
 use crate::{
     Result, Stream,
-    server::{Accepted, Acceptor, Listener, ServerLimits},
+    server::{Accepted, Acceptor, Handle, Listener, ServerLimits},
 };
 
 /// A POP3 server. Clones share their limits: use one for all ports.
-#[must_use]
+#[derive(Debug)]
 pub struct Server<S> {
     service: Arc<S>,
-    settings: Settings,
     acceptor: Acceptor,
-}
-
-#[derive(Debug, Clone)]
-struct Settings {
-    machine: Config,
+    config: Arc<Config>,
     /// The name in APOP's timestamps.
     apop_host: Option<String>,
 }
@@ -118,16 +116,10 @@ impl<S> Clone for Server<S> {
     fn clone(&self) -> Self {
         Self {
             service: Arc::clone(&self.service),
-            settings: self.settings.clone(),
             acceptor: self.acceptor.clone(),
+            config: Arc::clone(&self.config),
+            apop_host: self.apop_host.clone(),
         }
-    }
-}
-
-/// Shows nothing of the application.
-impl<S> std::fmt::Debug for Server<S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -135,10 +127,19 @@ impl<S: Service> Server<S> {
     /// A server with the default configuration and limits.
     pub fn new(service: S) -> Self {
         // The channel is each connection's.
-        let machine = Config::new(Channel::Clear);
+        let config = Config::new(Channel::Clear);
         let acceptor =
             Acceptor::new("pop3").with_refusal(b"-ERR [SYS/TEMP] too many connections, come back later\r\n");
-        Self { service: Arc::new(service), settings: Settings { machine, apop_host: None }, acceptor }
+        Self { service: Arc::new(service), acceptor, config: Arc::new(config), apop_host: None }
+    }
+
+    /// Everything that the state machine can be told: the greeting, further capabilities, limits. The
+    /// channel is the listener's, mechanisms are the [authenticator](Service::authenticator)'s, and
+    /// APOP's timestamp is made for each connection.
+    #[must_use]
+    pub fn configure(mut self, configure: impl FnOnce(&mut Config)) -> Self {
+        configure(Arc::make_mut(&mut self.config));
+        self
     }
 
     /// Offers APOP, for which the application has to know passwords as they are
@@ -150,40 +151,39 @@ impl<S: Service> Server<S> {
     pub fn apop(mut self, host: impl Into<String>) -> Result<Self> {
         let host = host.into();
         session::timestamp(&host)?;
-        self.settings.apop_host = Some(host);
+        self.apop_host = Some(host);
         Ok(self)
     }
 
-    /// How exactly clients are held to the grammar. Line ends are strict in every dialect.
-    pub const fn with_dialect(mut self, dialect: Dialect) -> Self {
-        self.settings.machine.dialect = dialect;
-        self
-    }
-
-    /// Takes passwords and tokens also without TLS, readable by everyone on the way.
-    pub const fn allow_clear_credentials(mut self) -> Self {
-        self.settings.machine.allow_clear_credentials = true;
-        self
-    }
-
     /// Bounds on what one client may cost.
-    pub const fn with_limits(mut self, limits: Limits) -> Self {
-        self.settings.machine.limits = limits;
-        self
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        self.configure(|config| config.limits = limits)
     }
 
-    /// How many may connect, and for how long without a login.
+    /// Bounds on what all clients may cost.
+    #[must_use]
     pub fn with_server_limits(mut self, limits: ServerLimits) -> Self {
         self.acceptor = self.acceptor.with_limits(limits);
         self
     }
 
-    /// Everything that the state machine can be told: the greeting, further capabilities, limits,
-    /// timeouts. The channel is the listener's, mechanisms are the
-    /// [authenticator](Service::authenticator)'s, and APOP's timestamp is made for each connection.
-    pub fn configure(mut self, configure: impl FnOnce(&mut Config)) -> Self {
-        configure(&mut self.settings.machine);
-        self
+    /// How long a client may be silent.
+    #[must_use]
+    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
+        self.configure(|config| config.timeouts = timeouts)
+    }
+
+    /// How exactly clients are held to the grammar. Line ends are strict in every dialect.
+    #[must_use]
+    pub fn with_dialect(self, dialect: Dialect) -> Self {
+        self.configure(|config| config.dialect = dialect)
+    }
+
+    /// Takes passwords on connections without TLS, where everybody on the way can read them.
+    #[must_use]
+    pub fn allow_clear_credentials(self) -> Self {
+        self.configure(|config| config.allow_clear_credentials = true)
     }
 
     /// The service.
@@ -210,7 +210,7 @@ impl<S: Service> Server<S> {
             let server = server.clone();
             async move {
                 let Accepted { stream, channel, handle, .. } = accepted;
-                session::serve(&*server.service, &server.settings, stream, channel, Some(handle)).await
+                server.converse(stream, channel, Some(handle)).await
             }
         };
         self.acceptor.clone().with_shutdown(shutdown).serve(listener, serve).await
@@ -223,6 +223,13 @@ impl<S: Service> Server<S> {
     ///
     /// The stream failed, or the client broke the protocol.
     pub async fn serve_stream(&self, stream: Stream, channel: Channel) -> Result<()> {
-        session::serve(&*self.service, &self.settings, stream, channel, None).await
+        self.converse(stream, channel, None).await
+    }
+
+    async fn converse(&self, stream: Stream, channel: Channel, handle: Option<Handle>) -> Result<()> {
+        let mut config = Config::clone(&self.config);
+        config.channel = channel;
+        config.apop = self.apop_host.as_deref().map(session::timestamp).transpose()?;
+        session::serve(&*self.service, config, stream, handle).await
     }
 }

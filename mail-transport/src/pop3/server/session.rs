@@ -3,11 +3,11 @@
 use mailwire_core::{Channel, Connection as _, SaslStep, Secret, Ticket};
 use mailwire_pop3::{
     ApopDigest, ApopTimestamp, Command, Mechanism as Name, Password, Reply, ResponseCode, UserName,
-    server::{Connection, Event},
+    server::{Config, Connection, Event},
 };
 use md5::{Digest, Md5};
 
-use super::{Maildrop, No, Service, Settings, transaction::Transaction};
+use super::{Maildrop, No, Service, transaction::Transaction};
 use crate::{
     Driver, DriverConfig, Error, Result, Step, Stream,
     sasl::{Authenticator, Identity, Mechanism, SaslContext, ServerExchange, ServerStep},
@@ -20,23 +20,19 @@ const TOO_SLOW: &[u8] = b"-ERR nobody has logged in in time\r\n";
 
 pub(super) async fn serve<S: Service>(
     service: &S,
-    settings: &Settings,
+    mut config: Config,
     stream: Stream,
-    channel: Channel,
     handle: Option<Handle>,
 ) -> Result<()> {
-    let mut config = settings.machine.clone();
-    config.channel = match channel {
-        // What cannot be granted is not offered.
-        Channel::StartTls if !handle.as_ref().is_some_and(Handle::has_tls) => Channel::Clear,
-        channel => channel,
-    };
-    config.apop = settings.apop_host.as_deref().map(timestamp).transpose()?;
+    // What cannot be granted is not offered.
+    if config.channel == Channel::StartTls && !handle.as_ref().is_some_and(Handle::has_tls) {
+        config.channel = Channel::Clear;
+    }
     let login = LogIn {
         service,
         allow_clear: config.allow_clear_credentials,
         handle,
-        context: context(&stream, channel == Channel::Tls, config.allow_clear_credentials),
+        context: context(&stream, config.channel == Channel::Tls, config.allow_clear_credentials),
         apop: config.apop.clone(),
         exchange: None,
     };

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use mailwire_core::Ticket;
 use mailwire_smtp::server::{BodyRefusal, Connection, Event};
 
-use crate::{Driver, Error, Step, Stream};
+use crate::{
+    Driver, Error, Step, Stream,
+    body::{self, Pieces},
+};
 
 /// A message as it comes: dots are unstuffed, lines end in CR LF.
 pub struct Body<'a> {
@@ -64,15 +67,7 @@ impl<'a> Body<'a> {
     ///
     /// As [`chunk`](Self::chunk). The message's size is bounded by the server's limit.
     pub async fn bytes(&mut self) -> Result<Bytes, BodyError> {
-        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
-        let Some(second) = self.chunk().await? else { return Ok(first) };
-        let mut whole = Vec::with_capacity(2 * (first.len() + second.len()));
-        whole.extend_from_slice(&first);
-        whole.extend_from_slice(&second);
-        while let Some(chunk) = self.chunk().await? {
-            whole.extend_from_slice(&chunk);
-        }
-        Ok(whole.into())
+        body::collect(self, |_| Ok(())).await
     }
 
     /// Reads what is left and drops it.
@@ -85,6 +80,14 @@ impl<'a> Body<'a> {
                 (Err(BodyError::Refused(reason)), None) => return Ok(End::Refused(reason)),
             }
         }
+    }
+}
+
+impl Pieces for Body<'_> {
+    type Error = BodyError;
+
+    async fn piece(&mut self) -> Result<Option<Bytes>, BodyError> {
+        self.chunk().await
     }
 }
 
