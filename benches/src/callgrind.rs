@@ -8,11 +8,24 @@ pub fn is_there() -> bool {
     Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// All that a benchmark does.
+    Region,
+    /// Calls of ours only, where a scenario tells them apart from what its caller does.
+    Calls,
+}
+
 /// The instructions that `program` executes in what is measured, by callgrind.
 #[must_use]
-pub fn instructions(program: &Path, arguments: &[&str]) -> Option<u64> {
+pub fn instructions(program: &Path, counted: Counted, arguments: &[&str]) -> Option<u64> {
+    let toggle = match counted {
+        Counted::Region => "--toggle-collect=*counted_region*",
+        Counted::Calls => "--toggle-collect=*counted_call*",
+    };
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*counted_region*"])
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", toggle])
         .arg(program)
         .args(arguments)
         .output()
@@ -25,6 +38,6 @@ pub fn instructions(program: &Path, arguments: &[&str]) -> Option<u64> {
 /// The instructions of one iteration. Nothing is counted but the iterations and the loop around them.
 #[must_use]
 pub fn per_iteration(program: &Path, group: &str, who: &str, iterations: u64) -> Option<f64> {
-    let count = instructions(program, &["--one", group, who, &iterations.to_string()])?;
+    let count = instructions(program, Counted::Region, &["--one", group, who, &iterations.to_string()])?;
     Some(count as f64 / iterations as f64)
 }

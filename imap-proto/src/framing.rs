@@ -154,7 +154,6 @@ impl Framer {
                 State::Announced(announced, _) => return Ok(Framed::Literal(announced)),
                 State::Inline(end) if input.len() < end => return Ok(Framed::NeedInput),
                 State::Inline(end) => {
-                    self.lines.skip_to(end);
                     self.line_start = end;
                     self.state = State::Line;
                 }
@@ -190,6 +189,7 @@ impl Framer {
             let end = usize::try_from(announced.size).ok().and_then(|size| start.checked_add(size));
             match end {
                 Some(end) if self.head.len().saturating_add(end) <= limits.message => {
+                    self.lines.skip_to(end);
                     self.state = State::Inline(end);
                 }
                 _ => return Err(exceeded("bytes in a message", limits.message as u64)),
@@ -259,6 +259,24 @@ impl Framer {
     pub fn announced_frame(&self, input: &BytesMut) -> Frame {
         let bytes = Bytes::copy_from_slice(self.announced(input));
         Frame { streamed: alloc::vec![bytes.len()], bytes, newline: Newline::CrLf }
+    }
+
+    /// From here on nothing matters but the end of the line or literal that is looked at:
+    /// [`LineFramer::wait`].
+    pub fn wait(&mut self) {
+        self.lines.wait();
+    }
+
+    /// Whether that is so still: [`LineFramer::waits`].
+    #[inline]
+    #[must_use]
+    pub fn waits(&mut self, input: &[u8]) -> bool {
+        self.lines.waits(input)
+    }
+
+    /// Something else happened: [`LineFramer::wake`].
+    pub fn wake(&mut self) {
+        self.lines.wake();
     }
 
     /// Whether a literal is awaited or under way.

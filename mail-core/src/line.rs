@@ -37,18 +37,27 @@ impl From<LineTooLong> for crate::Error {
     }
 }
 
-/// Finds line ends and remembers how far it has looked, so that a line that arrives byte by byte
-/// costs no more than one that arrives whole.
+/// Finds line ends and remembers how far it has looked, so that no byte is looked at twice.
+///
+/// A state machine that waits within a line says so with [`wait`](Self::wait), and then asks
+/// [`waits`](Self::waits) before anything else: a call that finds nothing new costs next to nothing,
+/// and a line that arrives byte by byte not much more than one that arrives whole. All that its
+/// owner does with the machine meanwhile is a [`wake`](Self::wake).
 #[derive(Debug, Clone, Default)]
 pub struct LineFramer {
+    /// Bytes that are known to hold no line end, or to be a literal.
     looked: usize,
+    /// Where the last search has to end.
+    limit: usize,
+    /// An input shorter than this is of interest only if an LF came. Zero: whoever waits is awake.
+    quiet_below: usize,
 }
 
 impl LineFramer {
     /// A framer at the start of a line.
     #[must_use]
     pub const fn new() -> Self {
-        Self { looked: 0 }
+        Self { looked: 0, limit: 0, quiet_below: 0 }
     }
 
     /// The length, with its line end, of the message part of `input` that ends in the first LF
@@ -63,8 +72,14 @@ impl LineFramer {
     ///
     /// No LF within `limit` bytes, as soon as that is certain.
     pub fn find(&mut self, input: &[u8], limit: usize) -> Result<Option<usize>, LineTooLong> {
+        self.limit = limit;
         let unseen = input.get(self.looked..).unwrap_or_default();
-        match memchr(b'\n', unseen) {
+        let found = match unseen {
+            // As it is with every byte but one of a line that comes byte by byte.
+            [byte] => (*byte == b'\n').then_some(0),
+            _ => memchr(b'\n', unseen),
+        };
+        match found {
             Some(at) => {
                 self.looked = self.looked.saturating_add(at).saturating_add(1);
                 if self.looked > limit { Err(LineTooLong { limit }) } else { Ok(Some(self.looked)) }
@@ -78,12 +93,43 @@ impl LineFramer {
 
     /// Goes on looking at `offset`, which lies behind a literal.
     pub fn skip_to(&mut self, offset: usize) {
-        self.looked = offset;
+        *self = Self { looked: offset, limit: offset, quiet_below: 0 };
     }
 
     /// What was looked at has been taken off the input.
     pub fn reset(&mut self) {
-        self.looked = 0;
+        *self = Self::new();
+    }
+
+    /// Within a line or literal, nothing matters from here on but its end and its limit.
+    pub fn wait(&mut self) {
+        self.quiet_below = if self.looked > 0 { self.limit } else { 0 };
+    }
+
+    /// Whether that is so still: [`wait`](Self::wait) was said, nothing woke the machine, and
+    /// neither a line end nor the limit is in what came since.
+    #[inline]
+    #[must_use]
+    pub fn waits(&mut self, input: &[u8]) -> bool {
+        if input.len() < self.quiet_below {
+            match input.get(self.looked..) {
+                None | Some([]) => return true,
+                Some([byte]) if *byte != b'\n' => {
+                    self.looked = input.len();
+                    return true;
+                }
+                // A search is made for these.
+                Some(_) => {}
+            }
+        }
+        self.wake();
+        false
+    }
+
+    /// Something else happened that may change what is waited for.
+    #[inline]
+    pub fn wake(&mut self) {
+        self.quiet_below = 0;
     }
 
     /// Takes one whole line off the front of `input`. `limit` is in bytes with the line end.
@@ -150,6 +196,39 @@ mod tests {
         assert_eq!(lines(&[b"123456789\r\n"], 10), Err(LineTooLong { limit: 10 }));
         assert_eq!(lines(&[b"1234567890"], 10), Err(LineTooLong { limit: 10 }), "no end can come in time");
         assert!(lines(&[b"123456789"], 10).is_ok());
+    }
+
+    #[test]
+    fn waits_within_a_line_for_its_end_and_its_limit() {
+        let (mut framer, mut input) = (LineFramer::new(), BytesMut::new());
+        let mut feed = |framer: &mut LineFramer, bytes: &[u8]| {
+            input.extend_from_slice(bytes);
+            (framer.waits(&input), framer.find(&input, 10))
+        };
+        assert_eq!(feed(&mut framer, b""), (false, Ok(None)));
+        framer.wait();
+        assert_eq!(feed(&mut framer, b""), (false, Ok(None)), "no line has begun");
+        assert_eq!(feed(&mut framer, b"a"), (false, Ok(None)));
+        assert_eq!(feed(&mut framer, b"b"), (false, Ok(None)), "nobody said that it waits");
+        framer.wait();
+        assert_eq!(feed(&mut framer, b""), (true, Ok(None)));
+        assert_eq!(feed(&mut framer, b"c"), (true, Ok(None)));
+        framer.wake();
+        assert_eq!(feed(&mut framer, b"d"), (false, Ok(None)));
+        framer.wait();
+        assert_eq!(feed(&mut framer, b"\n"), (false, Ok(Some(5))));
+        framer.wait();
+        assert_eq!(feed(&mut framer, b"6789"), (false, Ok(None)));
+        framer.wait();
+        assert_eq!(feed(&mut framer, b"0"), (false, Err(LineTooLong { limit: 10 })));
+
+        let (mut framer, mut input) = (LineFramer::new(), BytesMut::from("{3}\r\n"));
+        framer.skip_to(8);
+        framer.wait();
+        for (byte, waits) in [(b'a', true), (b'\n', true), (b'c', false), (b')', false)] {
+            input.extend_from_slice(&[byte]);
+            assert_eq!(framer.waits(&input), waits, "{input:?}");
+        }
     }
 
     #[test]

@@ -59,16 +59,14 @@ use core::time::Duration;
 use bytes::{Bytes, BytesMut};
 pub use config::{AskCapabilities, Config, Timeouts};
 pub use event::{BodyItem, BodyStart, Event};
-use mailwire_core::{
-    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl,
-};
+use mailwire_core::{Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, sasl};
 pub use state::State;
 use state::{Active, Idle, Queued, Session, Unfinished};
 
 use crate::{
     capability::Capability,
     command::Command,
-    framing::{Framed, Framer, Speaker},
+    framing::{Framer, Speaker},
 };
 
 /// A client's connection, without its stream.
@@ -161,6 +159,7 @@ impl Connection {
     /// Hands the command back if it cannot be sent in this session, if it would show a secret
     /// without TLS, or if too many are in progress.
     pub fn send(&mut self, command: Command) -> Result<Ticket, SendError<Command>> {
+        self.framer.wake();
         if let Err(reason) = self.check(&command) {
             return Err(SendError::new(reason, command));
         }
@@ -209,6 +208,7 @@ impl Connection {
     /// No message is due, the message would be longer than announced, or there is a NUL in it and
     /// the APPEND is not `binary`. Nothing is taken.
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
+        self.framer.wake();
         match &mut self.unfinished {
             Some(Unfinished::Sending(body)) if self.failed.is_none() => {
                 let sent = body.send(chunk, &mut self.output)?;
@@ -226,6 +226,7 @@ impl Connection {
     /// No message is due, or less was given than announced: give the rest, or
     /// [`close`](mailwire_core::Connection::close) the connection, which is the one way to take back what was announced.
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
+        self.framer.wake();
         match &self.unfinished {
             Some(Unfinished::Sending(body)) => body.finish()?,
             _ => return Err(Misuse::WrongState("no message is due")),
@@ -246,6 +247,7 @@ impl Connection {
     ///
     /// IDLE is not in progress.
     pub fn done(&mut self) -> Result<(), Misuse> {
+        self.framer.wake();
         match &mut self.unfinished {
             // It may be about to begin anew.
             Some(Unfinished::Idle(idle)) => idle.renew = false,
@@ -262,6 +264,7 @@ impl Connection {
     ///
     /// IDLE is not in progress, or is being ended.
     pub fn renew_idle(&mut self) -> Result<(), Misuse> {
+        self.framer.wake();
         match &mut self.unfinished {
             Some(Unfinished::Idle(idle)) if idle.begun && !idle.done => idle.renew = true,
             _ => return Err(Misuse::WrongState("IDLE is not in progress")),
@@ -300,90 +303,16 @@ impl Connection {
     pub fn outstanding(&self) -> usize {
         self.queue.len() + self.active.len()
     }
-
-    fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        loop {
-            if let Some(event) = self.events.pop_front() {
-                return Ok(Next::Event(event));
-            }
-            match self.phase {
-                Phase::Upgrading if !input.is_empty() => {
-                    return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
-                }
-                Phase::Upgrading if self.eof => {
-                    return Err(Error::UnexpectedEof { during: "before TLS" });
-                }
-                Phase::Upgrading if self.output.is_empty() => return Ok(Next::Upgrade(Upgrade::Tls)),
-                Phase::Upgrading => return Ok(Next::Paused),
-                Phase::Over => return Ok(self.end()),
-                Phase::Greeting | Phase::Running => {}
-            }
-            self.flush();
-            if !self.events.is_empty() {
-                continue;
-            }
-            match self.framer.next(input, &self.config.limits)? {
-                Framed::NeedInput if self.eof => return self.at_eof(input),
-                Framed::NeedInput if self.waits_for_caller() => return Ok(Next::Paused),
-                Framed::NeedInput => return Ok(Next::NeedInput),
-                Framed::Message(frame) => self.take_message(frame)?,
-                Framed::Literal(announced) => self.take_literal(announced, input)?,
-                Framed::Chunk(chunk) => return Ok(Next::Event(Event::BodyChunk(chunk))),
-                Framed::End => return Ok(Next::Event(Event::BodyEnd)),
-            }
-        }
-    }
-
-    /// Whether the server can do nothing before the caller does something.
-    fn waits_for_caller(&self) -> bool {
-        match &self.unfinished {
-            Some(Unfinished::Sending(_)) => true,
-            Some(Unfinished::Auth { challenged, .. }) => *challenged,
-            _ => false,
-        }
-    }
-
-    /// The conversation is over. What was never sent is told apart from what nobody knows of.
-    fn end(&mut self) -> Next<Event> {
-        while let Some(queued) = self.queue.pop_front() {
-            if let Some(ticket) = queued.ticket {
-                return Next::Event(Event::NotSent { ticket, reason: Misuse::Closed });
-            }
-        }
-        Next::Closed
-    }
-
-    fn at_eof(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
-        if let Some(reply) = self.held.take() {
-            return Ok(Next::Event(reply));
-        }
-        if let event @ Next::Event(_) = self.end() {
-            return Ok(event);
-        }
-        let during = match (self.phase, self.framer.at_boundary(input)) {
-            (Phase::Greeting, _) => "before the greeting",
-            (_, false) => "within a response",
-            (_, true) if self.active.iter().any(|active| active.kind != state::Kind::Logout) => {
-                "while a command is in progress"
-            }
-            (_, true) => {
-                self.phase = Phase::Over;
-                return Ok(Next::Closed);
-            }
-        };
-        Err(Error::UnexpectedEof { during })
-    }
 }
 
 impl mailwire_core::Connection for Connection {
     type Event = Event;
     type Error = Error;
 
+    #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        self.advance(input).inspect_err(|error| self.failed = Some(*error))
+        // Nearly free where nothing came but more of a line.
+        if self.framer.waits(input) { Ok(Next::NeedInput) } else { self.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
@@ -391,6 +320,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_eof(&mut self) {
+        self.framer.wake();
         self.eof = true;
     }
 
@@ -409,6 +339,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
+        self.framer.wake();
         if self.timeout().is_none() || self.renew_idle().is_ok() {
             return;
         }
@@ -441,6 +372,7 @@ impl mailwire_core::Connection for Connection {
 
     /// Sends a step of the exchange that [`Event::AuthChallenge`] belongs to.
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
+        self.framer.wake();
         match &mut self.unfinished {
             Some(Unfinished::Auth { challenged, .. }) if *challenged && self.failed.is_none() => {
                 *challenged = false;
@@ -462,6 +394,7 @@ impl mailwire_core::Connection for Connection {
 
     /// Ends the connection without LOGOUT.
     fn close(&mut self) {
+        self.framer.wake();
         self.phase = Phase::Over;
     }
 }

@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
-use mailwire_core::{Channel, Deviation, Error, Newline, ParseError, Parsed, Secret, sasl};
+use mailwire_core::{
+    Channel, Deviation, Error, Misuse, Newline, Next, ParseError, Parsed, Secret, Upgrade, sasl,
+};
 
 use super::{
     BodyItem, BodyStart, Connection, Event, Ignoring, Phase, State,
@@ -11,12 +13,100 @@ use super::{
 };
 use crate::{
     capability::Capability,
-    framing::{Announcement, Frame},
+    framing::{Announcement, Frame, Framed},
     response::{Code, Continuation, FetchItem, Response, Status, StatusKind, Tagged, Untagged},
     types::{Data, ParseContext, chars},
 };
 
 impl Connection {
+    /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
+    #[inline(never)]
+    pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.step(input).inspect_err(|error| self.failed = Some(*error))
+    }
+
+    fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Next::Event(event));
+            }
+            match self.phase {
+                Phase::Upgrading if !input.is_empty() => {
+                    return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                }
+                Phase::Upgrading if self.eof => {
+                    return Err(Error::UnexpectedEof { during: "before TLS" });
+                }
+                Phase::Upgrading if self.output.is_empty() => return Ok(Next::Upgrade(Upgrade::Tls)),
+                Phase::Upgrading => return Ok(Next::Paused),
+                Phase::Over => return Ok(self.end()),
+                Phase::Greeting | Phase::Running => {}
+            }
+            self.flush();
+            if !self.events.is_empty() {
+                continue;
+            }
+            match self.framer.next(input, &self.config.limits)? {
+                Framed::NeedInput if self.eof => return self.at_eof(input),
+                Framed::NeedInput if self.waits_for_caller() => return Ok(Next::Paused),
+                Framed::NeedInput => {
+                    // A full output may keep commands back that go out when it was drained.
+                    if !self.output.is_full() {
+                        self.framer.wait();
+                    }
+                    return Ok(Next::NeedInput);
+                }
+                Framed::Message(frame) => self.take_message(frame)?,
+                Framed::Literal(announced) => self.take_literal(announced, input)?,
+                Framed::Chunk(chunk) => return Ok(Next::Event(Event::BodyChunk(chunk))),
+                Framed::End => return Ok(Next::Event(Event::BodyEnd)),
+            }
+        }
+    }
+
+    /// Whether the server can do nothing before the caller does something.
+    pub(super) fn waits_for_caller(&self) -> bool {
+        match &self.unfinished {
+            Some(Unfinished::Sending(_)) => true,
+            Some(Unfinished::Auth { challenged, .. }) => *challenged,
+            _ => false,
+        }
+    }
+
+    /// The conversation is over. What was never sent is told apart from what nobody knows of.
+    fn end(&mut self) -> Next<Event> {
+        while let Some(queued) = self.queue.pop_front() {
+            if let Some(ticket) = queued.ticket {
+                return Next::Event(Event::NotSent { ticket, reason: Misuse::Closed });
+            }
+        }
+        Next::Closed
+    }
+
+    fn at_eof(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(reply) = self.held.take() {
+            return Ok(Next::Event(reply));
+        }
+        if let event @ Next::Event(_) = self.end() {
+            return Ok(event);
+        }
+        let during = match (self.phase, self.framer.at_boundary(input)) {
+            (Phase::Greeting, _) => "before the greeting",
+            (_, false) => "within a response",
+            (_, true) if self.active.iter().any(|active| active.kind != Kind::Logout) => {
+                "while a command is in progress"
+            }
+            (_, true) => {
+                self.phase = Phase::Over;
+                return Ok(Next::Closed);
+            }
+        };
+        Err(Error::UnexpectedEof { during })
+    }
+
     pub(super) fn take_literal(
         &mut self,
         announced: Announcement,

@@ -27,6 +27,7 @@ impl Connection {
     /// Hands the status back if it is none of the three, if the ticket is not that of the command
     /// in progress, or if the command cannot be ended so now.
     pub fn reply(&mut self, ticket: Ticket, status: Status) -> Result<(), SendError<Status>> {
+        self.framer.wake();
         match self.check_reply(ticket, &status) {
             Err(reason) => Err(SendError::new(reason, status)),
             Ok(()) => {
@@ -124,6 +125,7 @@ impl Connection {
     /// change, if it has nothing that can be written, if a literal is due, or if the output is full:
     /// drain it first.
     pub fn notify(&mut self, data: Untagged) -> Result<(), SendError<Untagged>> {
+        self.framer.wake();
         if let Err(reason) = self.check_notify(&data) {
             return Err(SendError::new(reason, data));
         }
@@ -174,6 +176,7 @@ impl Connection {
     /// No literal is due, it would be longer than announced, or there is a NUL in what is not
     /// BINARY. Nothing is taken.
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
+        self.framer.wake();
         match self.bodies.front_mut() {
             Some((body, _)) if self.failed.is_none() => body.send(chunk, &mut self.output),
             _ => Err(Misuse::WrongState("no literal is due")),
@@ -188,6 +191,7 @@ impl Connection {
     /// [`close`](mailwire_core::Connection::close) the connection, which is the one way to take back
     /// what was announced.
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
+        self.framer.wake();
         match self.bodies.front() {
             Some((body, _)) => body.finish()?,
             None => return Err(Misuse::WrongState("no literal is due")),
@@ -205,6 +209,7 @@ impl Connection {
     ///
     /// The command is not an APPEND that waits for this.
     pub fn accept_body(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        self.framer.wake();
         self.command(ticket)?;
         if !matches!(self.mode, Mode::Decision { .. }) {
             return Err(Misuse::WrongState("no message waits"));
@@ -233,6 +238,7 @@ impl Connection {
     ///
     /// The command is not STARTTLS.
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        self.framer.wake();
         if self.command(ticket)?.kind != Kind::StartTls {
             return Err(Misuse::WrongAnswer("the command is not STARTTLS"));
         }
@@ -250,6 +256,7 @@ impl Connection {
     ///
     /// The command is not an IDLE that waits for this.
     pub fn accept_idle(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        self.framer.wake();
         if self.command(ticket)?.kind != Kind::Idle || self.mode != Mode::Answer {
             return Err(Misuse::WrongAnswer("the command is not IDLE"));
         }

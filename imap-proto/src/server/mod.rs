@@ -203,7 +203,16 @@ impl Connection {
         self.session.tls || self.config.allow_clear_credentials
     }
 
+    /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
+    #[inline(never)]
     fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.step(input).inspect_err(|error| self.fail(*error))
+    }
+
+    fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Next::Event(event));
@@ -233,7 +242,10 @@ impl Connection {
             }
             match self.framer.next(input, &self.config.limits)? {
                 Framed::NeedInput if self.eof => return self.at_eof(input),
-                Framed::NeedInput => return Ok(Next::NeedInput),
+                Framed::NeedInput => {
+                    self.framer.wait();
+                    return Ok(Next::NeedInput);
+                }
                 Framed::Message(frame) => self.take_message(frame, input)?,
                 Framed::Literal(announced) => self.take_literal(announced, input)?,
                 Framed::Chunk(chunk) => return Ok(Next::Event(Event::BodyChunk(chunk))),
@@ -303,11 +315,10 @@ impl mailwire_core::Connection for Connection {
     type Event = Event;
     type Error = Error;
 
+    #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        self.advance(input).inspect_err(|error| self.fail(*error))
+        // Nearly free where nothing came but more of a line.
+        if self.framer.waits(input) { Ok(Next::NeedInput) } else { self.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
@@ -315,6 +326,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_eof(&mut self) {
+        self.framer.wake();
         self.eof = true;
     }
 
@@ -332,6 +344,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
+        self.framer.wake();
         if self.timeout().is_some() {
             self.fail(Error::TimedOut { waiting_for: "the client" });
         }
@@ -350,6 +363,7 @@ impl mailwire_core::Connection for Connection {
 
     /// Sends a challenge to AUTHENTICATE. The client's answer comes as [`Event::AuthResponse`].
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
+        self.framer.wake();
         let authenticates = self.current.as_ref().is_some_and(|current| current.kind == Kind::Authenticate);
         if !authenticates || self.mode != Mode::Answer || self.failed.is_some() {
             return Err(SendError::new(Misuse::WrongState("no step of an exchange is due"), step));
@@ -367,6 +381,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn close(&mut self) {
+        self.framer.wake();
         self.phase = Phase::Over;
     }
 }

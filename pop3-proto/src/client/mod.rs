@@ -126,6 +126,7 @@ impl Connection {
         command: Command,
         follows: Follows,
     ) -> Result<Ticket, SendError<Command>> {
+        self.session.framer.wake();
         if let Err(reason) = self.check(&command) {
             return Err(SendError::new(reason, command));
         }
@@ -420,14 +421,10 @@ impl mailwire_core::Connection for Connection {
     type Event = Event;
     type Error = Error;
 
+    #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        self.step(input).inspect_err(|error| {
-            self.failed = Some(*error);
-            self.queue.clear();
-        })
+        // Nearly free where nothing came but more of a line.
+        if self.session.framer.waits(input) { Ok(Next::NeedInput) } else { self.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
@@ -435,6 +432,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_eof(&mut self) {
+        self.session.framer.wake();
         self.eof = true;
     }
 
@@ -456,6 +454,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
+        self.session.framer.wake();
         if self.timeout().is_some() && self.failed.is_none() {
             let waiting_for = match &self.session.reading {
                 Reading::Greeting => "the greeting",
@@ -481,6 +480,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
+        self.session.framer.wake();
         if self.closed || self.failed.is_some() {
             return Err(SendError::new(Misuse::Closed, step));
         }
@@ -492,6 +492,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn close(&mut self) {
+        self.session.framer.wake();
         self.closed = true;
         self.queue.clear();
     }

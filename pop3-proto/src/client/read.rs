@@ -23,6 +23,18 @@ use crate::{
 type Step = Result<Option<Next<Event>>, Error>;
 
 impl Connection {
+    /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
+    #[inline(never)]
+    pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.step(input).inspect_err(|error| {
+            self.failed = Some(*error);
+            self.queue.clear();
+        })
+    }
+
     pub(super) fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         loop {
             if let Some(event) = self.next.take() {
@@ -49,8 +61,15 @@ impl Connection {
         }
     }
 
-    fn need_input(&self) -> Result<Next<Event>, Error> {
-        if self.eof { Err(Error::UnexpectedEof { during: self.during() }) } else { Ok(Next::NeedInput) }
+    fn need_input(&mut self) -> Result<Next<Event>, Error> {
+        if self.eof {
+            return Err(Error::UnexpectedEof { during: self.during() });
+        }
+        // A full output may keep commands back that go out when it was drained.
+        if !self.output.is_full() {
+            self.session.framer.wait();
+        }
+        Ok(Next::NeedInput)
     }
 
     fn read_line(&mut self, input: &mut BytesMut) -> Result<Option<Line>, Error> {

@@ -19,6 +19,18 @@ use crate::{
 type Step = Result<Option<Next<Event>>, Error>;
 
 impl Connection {
+    /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
+    #[inline(never)]
+    pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.step(input).inspect_err(|error| {
+            self.failed = Some(*error);
+            self.session.current = None;
+        })
+    }
+
     pub(super) fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         loop {
             if self.closing {
@@ -66,9 +78,12 @@ impl Connection {
         }
     }
 
-    fn need_input(&self, input: &BytesMut, in_auth: bool) -> Result<Next<Event>, Error> {
+    fn need_input(&mut self, input: &BytesMut, in_auth: bool) -> Result<Next<Event>, Error> {
         match (self.eof, input.is_empty()) {
-            (false, _) => Ok(Next::NeedInput),
+            (false, _) => {
+                self.session.framer.wait();
+                Ok(Next::NeedInput)
+            }
             (true, _) if in_auth => Err(Error::UnexpectedEof { during: "within a SASL exchange" }),
             (true, false) => Err(Error::UnexpectedEof { during: "within a command" }),
             // A client that leaves without QUIT is rude, but it has deleted nothing.

@@ -61,7 +61,7 @@ use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, dot::Stuffer, sasl,
+    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, dot::Stuffer, sasl,
 };
 
 pub use config::{Config, Timeouts};
@@ -165,6 +165,7 @@ impl Connection {
     /// the server does not offer support of; credentials without TLS; too many commands waiting.
     #[allow(clippy::result_large_err)] // The command is handed back.
     pub fn send(&mut self, command: Command) -> Result<Ticket, SendError<Command>> {
+        self.framer.wake();
         if let Err(reason) = self.check(&command) {
             return Err(SendError::new(reason, command));
         }
@@ -266,6 +267,7 @@ impl Connection {
     /// by then, and its end must not be: all that is left is to close the connection. The server
     /// will not have accepted anything.
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
+        self.framer.wake();
         let room = self.output.room().min(chunk.len());
         self.with_stuffer(|stuffer, output| {
             if room > 0 {
@@ -282,6 +284,7 @@ impl Connection {
     ///
     /// As for [`send_body`](Self::send_body).
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
+        self.framer.wake();
         let Body::Sending { ticket, .. } = self.session.body else {
             return self.with_stuffer(|_, _| Ok(()));
         };
@@ -372,38 +375,10 @@ impl mailwire_core::Connection for Connection {
     type Event = Event;
     type Error = Error;
 
+    #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        loop {
-            if let Some(error) = self.error {
-                return Err(error);
-            }
-            match self.phase {
-                Phase::Closed => return Ok(Next::Closed),
-                Phase::Upgrading if !input.is_empty() => {
-                    return self.poison(Error::BytesBehindUpgrade { command: "STARTTLS" });
-                }
-                Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
-                Phase::Upgrading => return Ok(Next::Upgrade(Upgrade::Tls)),
-                _ => {}
-            }
-            self.flush();
-            let frame = match self.framer.next_reply(input, &self.config.limits) {
-                Ok(Some(frame)) => frame,
-                Ok(None) if self.eof => return self.end_of_input(input),
-                Ok(None) => return Ok(self.no_reply()),
-                Err(error) => return self.poison(error),
-            };
-            match self.receive(&frame, input) {
-                Ok(event) => {
-                    // What waited for this reply goes out with the event.
-                    self.flush();
-                    if let Some(event) = event {
-                        return Ok(Next::Event(event));
-                    }
-                }
-                Err(error) => return self.poison(error),
-            }
-        }
+        // Nearly free where nothing came but more of a line.
+        if self.framer.waits(input) { Ok(Next::NeedInput) } else { self.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
@@ -411,6 +386,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_eof(&mut self) {
+        self.framer.wake();
         self.eof = true;
     }
 
@@ -440,6 +416,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
+        self.framer.wake();
         let waiting_for = match self.phase {
             Phase::Closed | Phase::Upgrading => return,
             Phase::Greeting => "the greeting",
@@ -463,6 +440,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
+        self.framer.wake();
         let turn = match self.session.waiting.front() {
             _ if self.error.is_some() || self.phase == Phase::Closed => Err(Misuse::Closed),
             Some(Waiting { kind: Kind::Auth, end: u64::MAX, .. }) => Ok(()),
@@ -476,6 +454,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn close(&mut self) {
+        self.framer.wake();
         self.phase = Phase::Closed;
     }
 }

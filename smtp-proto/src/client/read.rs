@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Channel, Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Secret, dot::Stuffer, sasl,
+    Channel, Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Secret, Upgrade, dot::Stuffer,
+    sasl,
 };
 
 use super::{
@@ -14,6 +15,42 @@ use super::{
 use crate::{Capabilities, Capability, Command, Reply, ReplyCode, reply::has_code};
 
 impl Connection {
+    /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
+    #[inline(never)]
+    pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        loop {
+            if let Some(error) = self.error {
+                return Err(error);
+            }
+            match self.phase {
+                Phase::Closed => return Ok(Next::Closed),
+                Phase::Upgrading if !input.is_empty() => {
+                    return self.poison(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                }
+                Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
+                Phase::Upgrading => return Ok(Next::Upgrade(Upgrade::Tls)),
+                _ => {}
+            }
+            self.flush();
+            let frame = match self.framer.next_reply(input, &self.config.limits) {
+                Ok(Some(frame)) => frame,
+                Ok(None) if self.eof => return self.end_of_input(input),
+                Ok(None) => return Ok(self.no_reply()),
+                Err(error) => return self.poison(error),
+            };
+            match self.receive(&frame, input) {
+                Ok(event) => {
+                    // What waited for this reply goes out with the event.
+                    self.flush();
+                    if let Some(event) = event {
+                        return Ok(Next::Event(event));
+                    }
+                }
+                Err(error) => return self.poison(error),
+            }
+        }
+    }
+
     /// One frame has come. `input` is what stands behind it.
     pub(super) fn receive(&mut self, frame: &Bytes, input: &BytesMut) -> Result<Option<Event>, Error> {
         let reply = match Reply::parse(frame, self.config.dialect) {
@@ -291,12 +328,19 @@ impl Connection {
     }
 
     /// No whole reply is there.
-    pub(super) fn no_reply(&self) -> Next<Event> {
+    pub(super) fn no_reply(&mut self) -> Next<Event> {
         let callers_turn = match self.session.waiting.front() {
             Some(waiting) => waiting.end == u64::MAX,
             None => !matches!(self.session.body, Body::None),
         };
-        if callers_turn { Next::Paused } else { Next::NeedInput }
+        if callers_turn {
+            return Next::Paused;
+        }
+        // A full output may keep commands back that go out when it was drained.
+        if !self.output.is_full() {
+            self.framer.wait();
+        }
+        Next::NeedInput
     }
 
     /// The server has closed the stream.

@@ -28,6 +28,22 @@ impl ReplyFramer {
         self.lines == 0
     }
 
+    /// [`LineFramer::wait`].
+    pub(crate) fn wait(&mut self) {
+        self.framer.wait();
+    }
+
+    /// [`LineFramer::waits`].
+    #[inline]
+    pub(crate) fn waits(&mut self, input: &[u8]) -> bool {
+        self.framer.waits(input)
+    }
+
+    /// [`LineFramer::wake`].
+    pub(crate) fn wake(&mut self) {
+        self.framer.wake();
+    }
+
     /// Takes one whole reply off the front of `input`, with its line ends. A line that has no code
     /// is one by itself, unless it is an empty one within a reply.
     ///

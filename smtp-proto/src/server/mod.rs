@@ -61,7 +61,7 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use mailwire_core::{
-    Channel, Error, LineFramer, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade,
+    Channel, Error, LineFramer, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets,
     dot::{LineEnds, Unstuffer},
     sasl,
 };
@@ -206,6 +206,7 @@ impl Connection {
     /// Hands the reply back: nothing with this ticket waits for an answer, or it is not an answer to
     /// that. Intermediate replies are the machine's own.
     pub fn reply(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
+        self.framer.wake();
         match self.check_reply(ticket, &reply) {
             Ok(()) => {}
             Err(reason) => return Err(SendError::new(reason, reply)),
@@ -299,6 +300,7 @@ impl Connection {
     ///
     /// No DATA with this ticket waits for an answer.
     pub fn accept_body(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        self.framer.wake();
         match &self.phase {
             _ if self.error.is_some() => return Err(Misuse::Closed),
             Phase::Answering { ticket: expected, asked: Asked::Data } if *expected == ticket => {}
@@ -329,6 +331,7 @@ impl Connection {
     ///
     /// No STARTTLS with this ticket waits for an answer.
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        self.framer.wake();
         match &self.phase {
             _ if self.error.is_some() => return Err(Misuse::Closed),
             Phase::Answering { ticket: expected, asked: Asked::StartTls } if *expected == ticket => {}
@@ -346,6 +349,7 @@ impl Connection {
     ///
     /// Any other code: SMTP knows no other unsolicited reply.
     pub fn notify(&mut self, reply: Reply) -> Result<(), SendError<Reply>> {
+        self.framer.wake();
         if self.error.is_some() || matches!(self.phase, Phase::Closed) {
             return Err(SendError::new(Misuse::Closed, reply));
         }
@@ -362,33 +366,10 @@ impl mailwire_core::Connection for Connection {
     type Event = Event;
     type Error = Error;
 
+    #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        let next = match &mut self.phase {
-            Phase::Closed => return Ok(Next::Closed),
-            Phase::Answering { .. } => return Ok(Next::Paused),
-            Phase::Upgrading if !input.is_empty() => {
-                self.error = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
-                None
-            }
-            Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
-            Phase::Upgrading => return Ok(Next::Upgrade(Upgrade::Tls)),
-            Phase::Body { .. } => self.receive_body(input),
-            Phase::Commands | Phase::Refused | Phase::Challenged { .. } => {
-                if self.output.is_full() {
-                    return Ok(Next::Paused);
-                }
-                self.receive_line(input)
-            }
-        };
-        match (self.error, next) {
-            (Some(error), _) => Err(error),
-            (None, Some(event)) => Ok(Next::Event(event)),
-            (None, None) if self.eof => self.end_of_input(input),
-            (None, None) => Ok(Next::NeedInput),
-        }
+        // Nearly free where nothing came but more of a line.
+        if self.framer.waits(input) { Ok(Next::NeedInput) } else { self.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
@@ -396,6 +377,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_eof(&mut self) {
+        self.framer.wake();
         self.eof = true;
     }
 
@@ -413,6 +395,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
+        self.framer.wake();
         let waiting_for = match &self.phase {
             _ if self.error.is_some() => return,
             Phase::Closed => return,
@@ -436,6 +419,7 @@ impl mailwire_core::Connection for Connection {
 
     /// Sends a challenge. To end the exchange, [`reply`](Connection::reply).
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
+        self.framer.wake();
         let ticket = match &self.phase {
             _ if self.error.is_some() => return Err(SendError::new(Misuse::Closed, step)),
             Phase::Answering { ticket, asked: Asked::Auth } => *ticket,
@@ -455,6 +439,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn close(&mut self) {
+        self.framer.wake();
         self.phase = Phase::Closed;
     }
 }

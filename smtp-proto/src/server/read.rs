@@ -3,7 +3,7 @@
 use alloc::{format, vec::Vec};
 
 use bytes::{Buf, Bytes, BytesMut};
-use mailwire_core::{Error, Next, ParseError, SaslStep, Ticket, dot::Unstuffed, sasl};
+use mailwire_core::{Error, Next, ParseError, SaslStep, Ticket, Upgrade, dot::Unstuffed, sasl};
 
 use super::{
     BodyRefusal, Connection, Event,
@@ -24,6 +24,43 @@ pub(super) struct Overlong {
 }
 
 impl Connection {
+    /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
+    #[inline(never)]
+    pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let next = match &mut self.phase {
+            Phase::Closed => return Ok(Next::Closed),
+            Phase::Answering { .. } => return Ok(Next::Paused),
+            Phase::Upgrading if !input.is_empty() => {
+                self.error = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                None
+            }
+            Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
+            Phase::Upgrading => return Ok(Next::Upgrade(Upgrade::Tls)),
+            Phase::Body { .. } => self.receive_body(input),
+            Phase::Commands | Phase::Refused | Phase::Challenged { .. } => {
+                if self.output.is_full() {
+                    return Ok(Next::Paused);
+                }
+                self.receive_line(input)
+            }
+        };
+        match (self.error, next) {
+            (Some(error), _) => Err(error),
+            (None, Some(event)) => Ok(Next::Event(event)),
+            (None, None) if self.eof => self.end_of_input(input),
+            (None, None) => {
+                // From the fifth byte on it is certain which limit the line has.
+                if input.len() >= 5 {
+                    self.framer.wait();
+                }
+                Ok(Next::NeedInput)
+            }
+        }
+    }
+
     /// The next line, if it is there.
     pub(super) fn receive_line(&mut self, input: &mut BytesMut) -> Option<Event> {
         let in_exchange = match self.phase {

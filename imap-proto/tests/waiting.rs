@@ -1,0 +1,131 @@
+//! A machine that waits within a line or a literal looks at nothing else. Whatever else happens is
+//! seen with the next call all the same, and limits hold at the byte.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use bytes::BytesMut;
+use common::*;
+use mailwire_core::{Channel, Connection, Error, Next};
+use mailwire_imap::{Limits, client, command::Command, server};
+
+/// Feeds a part of a message byte by byte.
+fn wait_within<C: Connection<Error = Error>>(machine: &mut C, part: &str) -> BytesMut {
+    let mut input = BytesMut::new();
+    for byte in part.bytes() {
+        input.extend_from_slice(&[byte]);
+        assert!(matches!(machine.next_event(&mut input), Ok(Next::NeedInput)), "{input:?}");
+    }
+    input
+}
+
+/// In a line, and in a literal.
+fn waiting_servers() -> [(server::Connection, BytesMut); 2] {
+    ["a1 FETCH 1 (FL", "a1 SEARCH SUBJECT {10+}\r\nsome\r\nt"].map(|part| {
+        let mut server = serving();
+        let input = wait_within(&mut server, part);
+        (server, input)
+    })
+}
+
+fn waiting_clients() -> [(client::Connection, BytesMut); 2] {
+    ["* 1 FETCH (FL", "* 1 FETCH (BODY[] {10}\r\nsome\r\nt"].map(|part| {
+        let mut client = selected("IMAP4rev1");
+        let input = wait_within(&mut client, part);
+        (client, input)
+    })
+}
+
+#[test]
+fn the_end_of_the_stream_ends_the_wait() {
+    for (mut server, mut input) in waiting_servers() {
+        server.handle_eof();
+        let next = server.next_event(&mut input);
+        assert!(matches!(next, Err(Error::UnexpectedEof { during: "within a command" })), "{next:?}");
+    }
+    for (mut client, mut input) in waiting_clients() {
+        client.handle_eof();
+        let next = client.next_event(&mut input);
+        assert!(matches!(next, Err(Error::UnexpectedEof { during: "within a response" })), "{next:?}");
+    }
+}
+
+#[test]
+fn a_timeout_ends_the_wait() {
+    for (mut server, mut input) in waiting_servers() {
+        server.handle_timeout();
+        assert!(matches!(server.next_event(&mut input), Err(Error::TimedOut { .. })));
+    }
+    for (mut client, mut input) in waiting_clients() {
+        client.send(Command::Noop).unwrap();
+        assert!(matches!(client.next_event(&mut input), Ok(Next::NeedInput)));
+        client.handle_timeout();
+        assert!(matches!(client.next_event(&mut input), Err(Error::TimedOut { .. })));
+    }
+}
+
+#[test]
+fn this_side_ends_the_wait() {
+    for (mut server, mut input) in waiting_servers() {
+        server.close();
+        assert!(matches!(server.next_event(&mut input), Ok(Next::Closed)));
+    }
+    for (mut server, mut input) in waiting_servers() {
+        server.notify(untagged("* BYE going down")).unwrap();
+        assert!(matches!(server.next_event(&mut input), Ok(Next::Closed)));
+    }
+    for (mut client, mut input) in waiting_clients() {
+        client.close();
+        assert!(matches!(client.next_event(&mut input), Ok(Next::Closed)));
+    }
+}
+
+#[test]
+fn a_full_output_pauses_a_server_within_a_line() {
+    let mut config = server_config(Channel::Tls);
+    config.limits.output = 100;
+    let mut server = serving_with(config);
+    let mut input = wait_within(&mut server, "a1 FETCH 1 (FL");
+    while server.notify(untagged("* 3 EXISTS")).is_ok() {}
+    assert!(matches!(server.next_event(&mut input), Ok(Next::Paused)));
+    drain(&mut server);
+    assert!(matches!(server.next_event(&mut input), Ok(Next::NeedInput)));
+}
+
+#[test]
+fn commands_that_wait_for_room_go_out_within_a_line() {
+    let mut config = client_config(Channel::Tls);
+    config.limits.output = 20;
+    let mut client = client::Connection::new(config);
+    feed(&mut client, b"* PREAUTH [CAPABILITY IMAP4rev1] hi\r\n");
+    let mut input = wait_within(&mut client, "* OK so");
+    for _ in 0..5 {
+        client.send(command("CREATE x")).unwrap();
+    }
+    let mut written = Vec::new();
+    for byte in b"metext" {
+        input.extend_from_slice(&[*byte]);
+        assert!(matches!(client.next_event(&mut input), Ok(Next::NeedInput)));
+        written.push(drain_text(&mut client));
+    }
+    assert_eq!(written.concat().matches("CREATE x\r\n").count(), 5, "{written:?}");
+    assert_ne!(written[1], "", "not all fitted in at once");
+}
+
+#[test]
+fn limits_hold_at_the_byte() {
+    let limits = Limits { line: 100, ..Limits::client() };
+    let mut config = client_config(Channel::Tls);
+    config.limits = limits;
+    let mut client = client::Connection::new(config);
+    let mut config = server_config(Channel::Tls);
+    config.limits = limits;
+    let mut server = serving_with(config);
+    let (mut to_client, mut to_server) = (BytesMut::new(), BytesMut::new());
+    for count in 1..=100 {
+        to_client.extend_from_slice(b"x");
+        assert_eq!(client.next_event(&mut to_client).is_err(), count == 100, "{count}");
+        to_server.extend_from_slice(b"x");
+        assert_eq!(server.next_event(&mut to_server).is_err(), count == 100, "{count}");
+    }
+}
