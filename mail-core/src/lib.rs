@@ -36,6 +36,7 @@ pub mod sasl;
 mod secret;
 mod text;
 mod ticket;
+mod words;
 
 pub use connection::{Channel, Connection, Next, Upgrade};
 pub use cursor::{Cursor, Mark};
@@ -47,3 +48,4 @@ pub use sasl::SaslStep;
 pub use secret::Secret;
 pub use text::{Text, escape_ascii};
 pub use ticket::{Ticket, Tickets};
+pub use words::words;

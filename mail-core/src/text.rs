@@ -5,6 +5,8 @@ use core::fmt;
 
 use bytes::Bytes;
 
+use crate::words;
+
 /// Text as a peer sent it or is to get it: bytes that are usually UTF-8, never assumed to be.
 ///
 /// A short text, of 23 bytes or fewer, is a copy. A longer one is a slice of what was received, so
@@ -31,11 +33,11 @@ impl Repr {
     /// A copy, if `text` is short enough.
     #[inline]
     fn short(text: &[u8]) -> Option<Self> {
+        let [first, second, third] = words(text).filter(|_| text.len() <= SHORT)?;
         let mut bytes = [0; SHORT + 1];
-        bytes.get_mut(..SHORT)?.get_mut(..text.len())?.copy_from_slice(text);
-        if let Some(length) = bytes.last_mut() {
-            *length = text.len() as u8;
-        }
+        put_word::<0>(&mut bytes, first)?;
+        put_word::<8>(&mut bytes, second)?;
+        put_word::<16>(&mut bytes, third | (text.len() as u64) << 56)?;
         Some(Self::Short(bytes))
     }
 
@@ -44,23 +46,21 @@ impl Repr {
     fn of_window(window: &[u8; SHORT + 1], length: usize) -> Option<Self> {
         let [first, second, third] = MASKS.get(length)?;
         let mut bytes = [0; SHORT + 1];
-        // Three words that are stored whole: what copies the text next does not wait for pieces.
-        put_word::<0>(window, &mut bytes, *first, 0)?;
-        put_word::<8>(window, &mut bytes, *second, 0)?;
-        put_word::<16>(window, &mut bytes, *third, (length as u64) << 56)?;
+        put_word::<0>(&mut bytes, word_at::<0>(window)? & *first)?;
+        put_word::<8>(&mut bytes, word_at::<8>(window)? & *second)?;
+        put_word::<16>(&mut bytes, word_at::<16>(window)? & *third | (length as u64) << 56)?;
         Some(Self::Short(bytes))
     }
 }
 
-/// Copies the bits of `mask` of the word at `AT`, and sets those of `more`.
 #[inline(always)]
-fn put_word<const AT: usize>(
-    from: &[u8; SHORT + 1],
-    to: &mut [u8; SHORT + 1],
-    mask: u64,
-    more: u64,
-) -> Option<()> {
-    let word = u64::from_le_bytes(*from.get(AT..)?.first_chunk()?) & mask | more;
+fn word_at<const AT: usize>(from: &[u8; SHORT + 1]) -> Option<u64> {
+    Some(u64::from_le_bytes(*from.get(AT..)?.first_chunk()?))
+}
+
+/// Stored whole: what copies the text next does not wait for pieces.
+#[inline(always)]
+fn put_word<const AT: usize>(to: &mut [u8; SHORT + 1], word: u64) -> Option<()> {
     *to.get_mut(AT..)?.first_chunk_mut()? = word.to_le_bytes();
     Some(())
 }

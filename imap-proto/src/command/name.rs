@@ -1,18 +1,18 @@
 //! Names compared all at once.
 
-/// A name of at most 16 bytes in upper case, as a number.
+use mailwire_core::words;
+
+/// A name of at most 16 bytes as a number, the same in any case. It is made of `ATOM-CHAR`s.
 #[inline]
 pub(super) fn name(text: &[u8]) -> u128 {
-    let mut bytes = [0; 16];
-    match bytes.get_mut(..text.len()) {
+    match words(text) {
+        Some([first, second, 0]) => u128::from(fold(second)) << 64 | u128::from(fold(first)),
         // No name that is known is longer.
-        None => return u128::MAX,
-        Some(room) => room.copy_from_slice(text),
+        _ => u128::MAX,
     }
-    uppercase(u128::from_le_bytes(bytes))
 }
 
-/// The same of a name that is part of the program, in upper case.
+/// The same of a name that is part of the program.
 pub(super) const fn known(text: &str) -> u128 {
     let text = text.as_bytes();
     let mut number = 0;
@@ -22,34 +22,31 @@ pub(super) const fn known(text: &str) -> u128 {
         // An index below the length, in a constant.
         #[allow(clippy::indexing_slicing)]
         {
-            number = number << 8 | text[at] as u128;
+            number = number << 8 | (text[at] & !0x20) as u128;
         }
     }
     number
 }
 
-const fn each(byte: u8) -> u128 {
-    u128::from_le_bytes([byte; 16])
-}
-
-/// Each of the 16 bytes, if it is a small letter, as a capital one.
-const fn uppercase(bytes: u128) -> u128 {
-    let low = bytes & each(0x7f);
-    let from_a = low.wrapping_add(each(0x80 - b'a'));
-    let beyond_z = low.wrapping_add(each(0x7f - b'z'));
-    let small = from_a & !beyond_z & !bytes & each(0x80);
-    bytes ^ (small >> 2)
+/// Each byte without the bit that tells small letters from capital ones. Of the characters of an
+/// atom, no other becomes one of a name's: letters, digits, `.` and `-`.
+const fn fold(word: u64) -> u64 {
+    word & !u64::from_le_bytes([0x20; 8])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::chars;
 
     #[test]
     fn every_byte() {
-        for byte in 0..=255u8 {
-            assert_eq!(name(&[byte, b'x']), name(&[byte.to_ascii_uppercase(), b'X']), "{byte}");
-            assert_eq!(name(&[byte]) == known("A"), byte.eq_ignore_ascii_case(&b'a'));
+        let in_names = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        for byte in (0..=255).filter(|&byte| chars::is(byte, chars::ATOM)) {
+            for known in (0..=255).filter(|&known| in_names(known)) {
+                let same = byte.eq_ignore_ascii_case(&known);
+                assert_eq!(name(&[b'x', byte]) == name(&[b'X', known]), same, "{byte} {known}");
+            }
         }
         assert_eq!(name(b"Rfc822.Header"), known("RFC822.HEADER"));
         assert_ne!(name(b"FLAGSX"), known("FLAGS"));

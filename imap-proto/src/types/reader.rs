@@ -68,18 +68,24 @@ impl DerefMut for Reader<'_> {
 
 impl<'a> Reader<'a> {
     /// A reader of `frame`, which has no line end of its own.
+    #[inline]
+    pub(crate) fn new(frame: &'a Bytes, context: ParseContext<'a>) -> Self {
+        let ParseContext { dialect, newline: _, streamed, nesting, utf8 } = context;
+        Self { cursor: Cursor::new(frame, dialect), streamed, depth: 0, nesting, utf8 }
+    }
+
+    /// Looks at how the line behind the frame ended.
     ///
     /// # Errors
     ///
-    /// In the strict dialect: the line ended in a bare LF.
+    /// In the strict dialect: in a bare LF.
     #[inline]
-    pub(crate) fn new(frame: &'a Bytes, context: ParseContext<'a>) -> Result<Self, ParseError> {
-        let ParseContext { dialect, newline, streamed, nesting, utf8 } = context;
-        let mut reader = Self { cursor: Cursor::new(frame, dialect), streamed, depth: 0, nesting, utf8 };
-        if newline != Newline::CrLf {
-            reader.deviate_at(frame.len(), "bare-lf")?;
+    pub(crate) fn line_end(&mut self, newline: Newline) -> Result<(), ParseError> {
+        let end = self.offset().saturating_add(self.rest().len());
+        match newline {
+            Newline::CrLf => Ok(()),
+            Newline::Lf => self.deviate_at(end, "bare-lf"),
         }
-        Ok(reader)
     }
 
     /// How deep lists may be nested.

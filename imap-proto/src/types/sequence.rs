@@ -315,7 +315,7 @@ pub(crate) fn parse_whole<T>(
 ) -> Result<T, Invalid> {
     let frame = Bytes::copy_from_slice(text.as_bytes());
     let invalid = |error: ParseError| Invalid::new(what, error.offset, error.reason);
-    let mut reader = Reader::new(&frame, ParseContext::new(Dialect::Strict)).map_err(invalid)?;
+    let mut reader = Reader::new(&frame, ParseContext::new(Dialect::Strict));
     let value = grammar(&mut reader).map_err(invalid)?;
     reader.expect_end().map_err(invalid)?;
     Ok(value)
