@@ -107,9 +107,9 @@ fn client_forgets_what_it_learnt() {
     let mut client = asking_client();
     let mut input = BytesMut::from("220 go\r\n");
     assert!(matches!(client.next_event(&mut input), Ok(Next::Upgrade(_))));
-    assert!(!client.is_encrypted());
+    assert!(!client.is_tls());
     client.upgraded();
-    assert!(client.is_encrypted());
+    assert!(client.is_tls());
     assert_eq!(drain(&mut client), "EHLO client.example\r\n");
     assert_eq!(client.capabilities().iter().count(), 0);
     assert!(matches!(
@@ -126,10 +126,10 @@ fn client_forgets_what_it_learnt() {
 fn upgraded_without_an_upgrade_does_nothing() {
     let mut client = client();
     client.upgraded();
-    assert!(!client.is_encrypted());
+    assert!(!client.is_tls());
     let mut server = server();
     server.machine.upgraded();
-    assert!(!server.machine.is_encrypted());
+    assert!(!server.machine.is_tls());
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn server_forgets_what_it_learnt() {
     server.say("EHLO client.example\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<b@mx.example>\r\n");
     assert_eq!(server.say("STARTTLS\r\n"), "220 2.0.0 Ready to start TLS\r\n");
     assert_eq!(server.say(""), "");
-    assert!(server.machine.is_encrypted());
+    assert!(server.machine.is_tls());
     assert!(server.say("DATA\r\n").starts_with("503 "));
     assert!(server.say("MAIL FROM:<a@client.example>\r\n").starts_with("503 "), "EHLO is needed again");
     let offer = server.say("EHLO client.example\r\n");

@@ -64,7 +64,7 @@ use crate::{
     command::Literals,
     framing::{Framed, Framer, Speaker},
     response::{Code, Status, StatusKind},
-    types::Tag,
+    types::{Atom, Tag},
 };
 
 /// A server's connection, without its stream.
@@ -169,6 +169,11 @@ impl Connection {
             }
         }
         list
+    }
+
+    /// Changes [`Config::mechanisms`]: within TLS there are others, such as those that bind to it.
+    pub fn set_mechanisms(&mut self, mechanisms: Vec<Atom>) {
+        self.config.mechanisms = mechanisms;
     }
 
     /// Where the session stands.

@@ -132,6 +132,12 @@ impl SaslContext {
         }
     }
 
+    /// The same in a server's role: a stream that its owner calls protected is so without TLS of ours.
+    pub(crate) fn of_server(stream: &Stream, protected: bool, allow_clear: bool) -> Self {
+        let context = Self::of(stream);
+        Self { protected: protected || context.protected, allow_clear, ..context }
+    }
+
     /// Lets passwords and tokens go over a channel in clear. Whoever is on the way can read them.
     #[must_use]
     pub const fn allow_clear_credentials(mut self) -> Self {

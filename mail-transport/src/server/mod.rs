@@ -129,6 +129,14 @@ pub enum Notice {
     Unauthenticated,
 }
 
+/// What a machine is told of a channel: an upgrade that cannot be granted is not offered.
+pub(crate) fn grantable(channel: Channel, handle: Option<&Handle>) -> Channel {
+    match channel {
+        Channel::StartTls if !handle.is_some_and(Handle::has_tls) => Channel::Clear,
+        channel => channel,
+    }
+}
+
 impl Handle {
     /// Waits until the connection is to end. Its function then says so in its protocol (421, BYE)
     /// and returns; if it does not within [`ServerLimits::grace`], it is cut off. Cancel-safe, to be

@@ -215,7 +215,7 @@ impl Client {
     /// Whether the connection is protected by TLS.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
-        self.session.machine_ref().is_encrypted()
+        self.session.machine_ref().is_tls()
     }
 
     /// What is known of the last message: after an error of [`send`](Self::send), whether the server

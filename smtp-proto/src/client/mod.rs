@@ -125,7 +125,7 @@ impl Connection {
 
     /// Whether the stream is protected.
     #[must_use]
-    pub const fn is_encrypted(&self) -> bool {
+    pub const fn is_tls(&self) -> bool {
         self.tls
     }
 

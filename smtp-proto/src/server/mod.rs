@@ -72,7 +72,7 @@ pub use event::{BodyRefusal, Event};
 use read::Overlong;
 use state::{Asked, Body, Phase, Session, Transaction};
 
-use crate::{Capabilities, Capability, Reply, ReplyCode, reply::write_line};
+use crate::{Capabilities, Capability, Mechanism, Reply, ReplyCode, reply::write_line};
 
 /// The server's state machine. See the [module](self).
 #[derive(Debug)]
@@ -159,7 +159,7 @@ impl Connection {
 
     /// Whether the stream is protected.
     #[must_use]
-    pub const fn is_encrypted(&self) -> bool {
+    pub const fn is_tls(&self) -> bool {
         self.tls
     }
 
@@ -173,6 +173,13 @@ impl Connection {
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {
         &self.offered
+    }
+
+    /// Changes [`Config::mechanisms`]: within TLS there are others, such as those that bind to it. The
+    /// client learns of it by its next EHLO.
+    pub fn set_mechanisms(&mut self, mechanisms: Vec<Mechanism>) {
+        self.config.mechanisms = mechanisms;
+        self.offer();
     }
 
     fn offer(&mut self) {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use mailwire_core::{Channel, Misuse, SaslStep, Ticket};
+use mailwire_core::{Misuse, SaslStep, Ticket};
 use mailwire_imap::{
     command::{Authenticate, Command, Login},
     response::{Code, Status, StatusKind, Untagged},
     server::Event,
-    types::ImapString,
+    types::{Atom, ImapString},
 };
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Error, Step, Stream,
-    sasl::{Authenticator, Identity, Mechanism, ServerExchange, ServerStep, Unavailable},
+    sasl::{Authenticator, Identity, Mechanism, SaslContext, ServerExchange, ServerStep, Unavailable},
     server::{Handle, Notice},
 };
 
@@ -26,8 +26,7 @@ pub(super) struct Conversation<S: Service> {
     pub(super) driver: ServerDriver,
     pub(super) handle: Option<Handle>,
     pub(super) service: Arc<S>,
-    pub(super) channel: Channel,
-    pub(super) allow_clear_credentials: bool,
+    pub(super) allow_clear: bool,
     /// Failed logins that are left.
     pub(super) attempts: usize,
     pub(super) session: Option<S::Session>,
@@ -69,6 +68,11 @@ pub(super) fn done() -> Status {
     status(StatusKind::Ok, "Done")
 }
 
+pub(super) fn offered(service: &impl Service, context: &SaslContext) -> Vec<Atom> {
+    let offered = context.offered(service.authenticator().mechanisms());
+    offered.into_iter().filter_map(|mechanism| Atom::new(mechanism.name()).ok()).collect()
+}
+
 impl<S: Service> Conversation<S> {
     /// Until the client leaves or the connection fails.
     pub(super) async fn run(&mut self) -> Result<(), Error> {
@@ -88,12 +92,19 @@ impl<S: Service> Conversation<S> {
                 Step::Upgrade(_) => {
                     let Some(handle) = self.handle.clone() else { return Err(Error::Closed) };
                     self.driver.upgrade_in_place(Stream::Absent, |stream| handle.start_tls(stream)).await?;
+                    let offered = offered(&*self.service, &self.context());
+                    self.driver.connection_mut().set_mechanisms(offered);
                 }
                 // Each command is answered before the next step, so nothing is due from here.
                 Step::Blocked => return Err(Misuse::WrongState("a command was not answered").into()),
                 Step::Closed => return Ok(()),
             }
         }
+    }
+
+    /// What SASL may rely on.
+    fn context(&self) -> SaslContext {
+        SaslContext::of_server(self.driver.stream(), self.driver.connection().is_tls(), self.allow_clear)
     }
 
     fn say_bye(&mut self, notice: Notice) {
@@ -132,9 +143,6 @@ impl<S: Service> Conversation<S> {
         match command {
             Command::Noop | Command::Check | Command::Logout => Ok(done()),
             Command::StartTls => {
-                if self.handle.is_none() {
-                    return Err(No::unavailable().into());
-                }
                 self.driver.connection_mut().accept_upgrade(ticket)?;
                 Err(Stop::Answered)
             }
@@ -213,7 +221,7 @@ impl<S: Service> Conversation<S> {
     }
 
     async fn authenticate(&mut self, command: Authenticate) -> Result<Status, Stop> {
-        let context = super::context(self.driver.stream(), self.channel, self.allow_clear_credentials);
+        let context = self.context();
         let service = Arc::clone(&self.service);
         let authenticator = service.authenticator();
         let exchange = Mechanism::from_name(command.mechanism.as_bytes())

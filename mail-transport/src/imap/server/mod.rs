@@ -21,7 +21,6 @@ use mailwire_core::{Channel, Dialect};
 use mailwire_imap::{
     Capability, Limits,
     server::{Config, Connection, Timeouts},
-    types::Atom,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -35,8 +34,8 @@ pub use service::{
 use self::conversation::Conversation;
 use crate::{
     Driver, DriverConfig, Result, Stream,
-    sasl::{Authenticator, Mechanism, SaslContext},
-    server::{Acceptor, Handle, Listener, ServerLimits},
+    sasl::SaslContext,
+    server::{Accepted, Acceptor, Handle, Listener, ServerLimits, grantable},
 };
 
 /// An IMAP server. One can serve several ports, which then share its limits.
@@ -153,7 +152,7 @@ impl<S: Service> Server<S> {
     /// The listener is of no more use.
     pub async fn serve(&self, listener: Listener, shutdown: CancellationToken) -> Result<()> {
         let server = self.clone();
-        let serve = move |accepted: crate::server::Accepted| {
+        let serve = move |accepted: Accepted| {
             let server = server.clone();
             async move { server.converse(accepted.stream, accepted.channel, Some(accepted.handle)).await }
         };
@@ -171,40 +170,21 @@ impl<S: Service> Server<S> {
     }
 
     async fn converse(&self, stream: Stream, channel: Channel, handle: Option<Handle>) -> Result<()> {
-        let config = self.config(&stream, channel);
+        let mut config = Config::clone(&self.config);
+        config.channel = grantable(channel, handle.as_ref());
+        let allow_clear = config.allow_clear_credentials;
+        let context = SaslContext::of_server(&stream, channel == Channel::Tls, allow_clear);
+        config.mechanisms = conversation::offered(&*self.service, &context);
         let driver = Driver::with_config(stream, Connection::new(config), DriverConfig::server());
         let mut conversation = Conversation {
             driver,
             handle,
             service: Arc::clone(&self.service),
-            channel,
-            allow_clear_credentials: self.config.allow_clear_credentials,
+            allow_clear,
             attempts: self.attempts,
             session: None,
             open: None,
         };
         conversation.run().await
     }
-
-    fn config(&self, stream: &Stream, channel: Channel) -> Config {
-        let mut config = Config::clone(&self.config);
-        config.channel = channel;
-        let supported = self.service.authenticator().mechanisms();
-        let mechanisms = match channel {
-            // Credentials are taken only after STARTTLS, when there is something to bind to.
-            Channel::StartTls if !config.allow_clear_credentials => {
-                supported.iter().copied().filter(|mechanism| *mechanism != Mechanism::External).collect()
-            }
-            _ => context(stream, channel, config.allow_clear_credentials).offered(supported),
-        };
-        config.mechanisms =
-            mechanisms.iter().filter_map(|mechanism| Atom::new(mechanism.name()).ok()).collect();
-        config
-    }
-}
-
-/// What protects the channel. A stream that its owner calls protected is so without TLS of ours.
-fn context(stream: &Stream, channel: Channel, allow_clear: bool) -> SaslContext {
-    let context = SaslContext::of(stream);
-    if allow_clear || channel == Channel::Tls { context.allow_clear_credentials() } else { context }
 }

@@ -99,7 +99,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::service::{Content, Entry, Maildrop, No, Service};
 use crate::{
     Result, Stream,
-    server::{Accepted, Acceptor, Handle, Listener, ServerLimits},
+    server::{Accepted, Acceptor, Handle, Listener, ServerLimits, grantable},
 };
 
 /// A POP3 server. Clones share their limits: use one for all ports.
@@ -228,7 +228,7 @@ impl<S: Service> Server<S> {
 
     async fn converse(&self, stream: Stream, channel: Channel, handle: Option<Handle>) -> Result<()> {
         let mut config = Config::clone(&self.config);
-        config.channel = channel;
+        config.channel = grantable(channel, handle.as_ref());
         config.apop = self.apop_host.as_deref().map(session::timestamp).transpose()?;
         session::serve(&*self.service, config, stream, handle).await
     }

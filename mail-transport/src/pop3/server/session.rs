@@ -24,15 +24,15 @@ pub(super) async fn serve<S: Service>(
     stream: Stream,
     handle: Option<Handle>,
 ) -> Result<()> {
-    // What cannot be granted is not offered.
-    if config.channel == Channel::StartTls && !handle.as_ref().is_some_and(Handle::has_tls) {
-        config.channel = Channel::Clear;
-    }
     let login = LogIn {
         service,
         allow_clear: config.allow_clear_credentials,
         handle,
-        context: context(&stream, config.channel == Channel::Tls, config.allow_clear_credentials),
+        context: SaslContext::of_server(
+            &stream,
+            config.channel == Channel::Tls,
+            config.allow_clear_credentials,
+        ),
         apop: config.apop.clone(),
         exchange: None,
     };
@@ -94,7 +94,7 @@ impl<S: Service> Session<'_, S> {
         self.driver
             .upgrade_in_place(Stream::Absent, |stream| async move { handle.start_tls(stream).await })
             .await?;
-        self.login.context = context(self.driver.stream(), true, self.login.allow_clear);
+        self.login.context = SaslContext::of_server(self.driver.stream(), true, self.login.allow_clear);
         let mechanisms = self.login.offered();
         self.driver.connection_mut().set_mechanisms(mechanisms);
         Ok(())
@@ -270,18 +270,6 @@ async fn notice(handle: Option<&Handle>) -> Notice {
         Some(handle) => handle.notice().await,
         None => std::future::pending().await,
     }
-}
-
-/// What SASL may rely on.
-fn context(stream: &Stream, protected: bool, allow_clear: bool) -> SaslContext {
-    let context = SaslContext::of(stream);
-    let context = if protected && !context.may_show_credentials() {
-        // The caller knows what this stream is.
-        SaslContext::protected(stream.channel_bindings())
-    } else {
-        context
-    };
-    if allow_clear { context.allow_clear_credentials() } else { context }
 }
 
 /// A new timestamp, which nobody can foresee.

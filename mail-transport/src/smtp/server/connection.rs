@@ -2,15 +2,15 @@
 
 use mailwire_core::{Channel, Connection as _, Ticket};
 use mailwire_smtp::{
-    Command, EhloName, Reply, ReplyCode,
+    Command, EhloName, Mechanism as Name, Reply, ReplyCode,
     server::{Config, Connection, Event, default_reply},
 };
 
 use super::{Body, BodyError, Client, Service, Session, body::End};
 use crate::{
     Driver, DriverConfig, Error, Result, Step, Stream,
-    sasl::{Identity, Mechanism, SaslContext, ServerExchange, ServerStep},
-    server::{Handle, Notice},
+    sasl::{Authenticator as _, Identity, Mechanism, SaslContext, ServerExchange, ServerStep},
+    server::{Handle, Notice, grantable},
 };
 
 /// Serves it until it ends.
@@ -22,22 +22,39 @@ pub(super) async fn serve<S: Service>(
     handle: Option<Handle>,
 ) -> Result<()> {
     let mut config = config.clone();
-    config.channel = channel;
+    config.channel = grantable(channel, handle.as_ref());
+    let allow_clear = config.allow_clear_credentials;
+    config.mechanisms =
+        offered(service, &SaslContext::of_server(&stream, channel == Channel::Tls, allow_clear));
     let client = Client { address: stream.peer_addr(), tls: stream.is_tls(), ..Client::default() };
     let (session, machine) = match service.connect(&client).await {
         Ok(session) => (Some(session), Connection::new(config)),
         Err(refusal) => (None, Connection::refusing(config, &refusal)),
     };
     let driver = Driver::with_config(stream, machine, DriverConfig::server());
-    let mut conversation =
-        Conversation { service, driver, handle, client, session, exchange: None, recipients: Vec::new() };
+    let mut conversation = Conversation {
+        service,
+        driver,
+        handle,
+        allow_clear,
+        client,
+        session,
+        exchange: None,
+        recipients: Vec::new(),
+    };
     conversation.run().await
+}
+
+fn offered(service: &impl Service, context: &SaslContext) -> Vec<Name> {
+    let offered = context.offered(service.authenticator().mechanisms());
+    offered.into_iter().filter_map(|mechanism| Name::try_from(mechanism.name()).ok()).collect()
 }
 
 struct Conversation<'a, S: Service> {
     service: &'a S,
     driver: Driver<Stream, Connection>,
     handle: Option<Handle>,
+    allow_clear: bool,
     client: Client,
     /// None if the client was refused at the door.
     session: Option<S::Session>,
@@ -70,12 +87,19 @@ impl<S: Service> Conversation<'_, S> {
                         )
                         .await?;
                     self.client = Client { address: self.client.address, tls: true, ..Client::default() };
+                    let offered = offered(self.service, &self.context());
+                    self.driver.connection_mut().set_mechanisms(offered);
                 }
                 // Every event is answered at once, so nothing waits for this side.
                 Step::Blocked => {}
                 Step::Closed => return Ok(()),
             }
         }
+    }
+
+    /// What SASL may rely on.
+    fn context(&self) -> SaslContext {
+        SaslContext::of_server(self.driver.stream(), self.driver.connection().is_tls(), self.allow_clear)
     }
 
     fn take_leave(&mut self, notice: Notice) {
@@ -135,18 +159,12 @@ impl<S: Service> Conversation<'_, S> {
                 default_reply(&command)
             }
             Command::Data => return self.data(ticket).await,
-            Command::StartTls if self.handle.as_ref().is_some_and(Handle::has_tls) => {
+            Command::StartTls => {
                 return Ok(self.driver.connection_mut().accept_upgrade(ticket)?);
             }
             Command::Auth(auth) => {
                 let name = Mechanism::from_name(auth.mechanism.as_bytes());
-                let context = SaslContext::of(self.driver.stream());
-                let context = if self.driver.connection().is_encrypted() {
-                    context
-                } else {
-                    // The machine has refused AUTH where the configuration does not allow this.
-                    context.allow_clear_credentials()
-                };
+                let context = self.context();
                 let exchange = name
                     .and_then(|name| ServerExchange::new(self.service.authenticator(), name, &context).ok());
                 let Some(mut exchange) = exchange else {

@@ -57,7 +57,7 @@ use std::sync::Arc;
 
 use mailwire_core::{Channel, Dialect};
 use mailwire_smtp::{
-    Host, Limits, Mechanism,
+    Host, Limits,
     server::{Config, Timeouts},
 };
 use tokio_util::sync::CancellationToken;
@@ -67,7 +67,6 @@ pub use service::{Client, Service, Session};
 
 use crate::{
     Result, Stream,
-    sasl::Authenticator as _,
     server::{Accepted, Acceptor, Listener, ServerLimits},
 };
 
@@ -92,18 +91,16 @@ impl<S> Clone for Server<S> {
 impl<S: Service> Server<S> {
     /// A server that calls itself `name`, with the default limits.
     pub fn new(service: S, name: Host) -> Self {
-        // The channel is each listener's.
-        let mut config = Config::new(name, Channel::Clear);
-        let mechanisms = service.authenticator().mechanisms().iter();
-        config.mechanisms =
-            mechanisms.filter_map(|mechanism| Mechanism::try_from(mechanism.name()).ok()).collect();
+        // The channel and the mechanisms are each connection's.
+        let config = Config::new(name, Channel::Clear);
         let acceptor = Acceptor::new("smtp")
             .with_refusal(b"421 4.3.2 Too many connections\r\n")
             .with_limits(ServerLimits { unauthenticated: None, ..ServerLimits::default() });
         Self { service: Arc::new(service), acceptor, config: Arc::new(config) }
     }
 
-    /// Everything that the state machine can be told. The channel is the listener's.
+    /// Everything that the state machine can be told: the greeting, further capabilities, limits. The
+    /// channel is the listener's, and mechanisms are the [authenticator](Service::authenticator)'s.
     #[must_use]
     pub fn configure(mut self, configure: impl FnOnce(&mut Config)) -> Self {
         configure(Arc::make_mut(&mut self.config));
