@@ -123,8 +123,7 @@ impl Session for EndlessSession {
 
 async fn connect<S: Service>(service: S) -> BufReader<DuplexStream> {
     let (ours, theirs) = tokio::io::duplex(PIECE);
-    let limits = mailwire_imap::Limits { literal: LARGE, ..mailwire_imap::Limits::server() };
-    let server = Server::new(service).with_limits(limits);
+    let server = Server::new(service).configure(|config| config.limits.literal = LARGE);
     tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
     let mut stream = BufReader::new(ours);
     line(&mut stream).await;

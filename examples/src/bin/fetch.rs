@@ -4,10 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
+use mailwire_core::Text;
 use mailwire_examples::{LoginArguments, ServerArguments, progress};
 use mailwire_transport::{
     Protocol,
-    imap::{self, FetchItem, SearchKey, client::NewMessage},
+    imap::{self, FetchItem, SearchKey, client::NewMessage, message::encoded_words},
 };
 use tokio::io::{AsyncWriteExt, BufWriter};
 
@@ -103,7 +104,10 @@ async fn list(client: &mut imap::Client, uids: &[u32]) -> Result<()> {
         let uid = message.uid().map_or_else(|| "?".to_owned(), |uid| uid.to_string());
         let size = message.size().unwrap_or(0);
         let flags = message.flags().map(ToString::to_string).unwrap_or_default();
-        println!("{uid:>8} {size:>10} {} ({flags})", message.subject().unwrap_or_default());
+        let subject = message.envelope().and_then(|envelope| envelope.subject.as_ref());
+        let subject = subject.map(|text| encoded_words(text.as_bytes())).unwrap_or_default();
+        // A text shows control characters as escapes: no sender writes to this terminal.
+        println!("{uid:>8} {size:>10} {} ({flags})", Text::from(subject));
     }
     Ok(())
 }

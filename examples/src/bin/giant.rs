@@ -294,9 +294,9 @@ async fn serve(size: u64) -> Result<()> {
     let smtp = smtp::Server::new(giant.clone(), name)
         .allow_clear_credentials()
         .configure(|config| config.limits.message = size.saturating_mul(2));
-    let mut limits = imap::proto::Limits::server();
-    limits.literal = size.saturating_mul(2);
-    let imap = imap::Server::new(giant.clone()).allow_clear_credentials().with_limits(limits);
+    let imap = imap::Server::new(giant.clone())
+        .allow_clear_credentials()
+        .configure(|config| config.limits.literal = size.saturating_mul(2));
     let pop3 = pop3::Server::new(giant).allow_clear_credentials();
 
     let mut listeners = Vec::new();

@@ -47,8 +47,9 @@ impl Message {
         self.find(|item| if let Item::Envelope(envelope) = item { Some(&**envelope) } else { None })
     }
 
-    /// Its subject, from the envelope, as it stands there: words beyond ASCII are mostly encoded (RFC
-    /// 2047).
+    /// Its subject, from the envelope, as it stands there. Words beyond ASCII are mostly encoded (RFC
+    /// 2047): `encoded_words` of [`imap::message`](crate::imap), under the feature `message`, decodes
+    /// them.
     #[must_use]
     pub fn subject(&self) -> Option<Cow<'_, str>> {
         Some(self.envelope()?.subject.as_ref()?.to_string_lossy())

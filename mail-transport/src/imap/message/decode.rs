@@ -89,8 +89,18 @@ pub(super) fn charset<'a>(bytes: &'a [u8], name: Option<&[u8]>) -> Cow<'a, str> 
     }
 }
 
-/// A field's body with its encoded words (RFC 2047) decoded.
-pub(super) fn encoded_words(body: &[u8]) -> String {
+/// A field's body, a subject for instance, with its encoded words (RFC 2047) decoded. What cannot be
+/// decoded stays as it is.
+///
+/// The text is a stranger's: it can hold control characters, which a terminal would obey.
+///
+/// ```
+/// use mailwire_transport::imap::message::encoded_words;
+///
+/// assert_eq!(encoded_words(b"=?utf-8?q?Caf=C3=A9?= at =?iso-8859-1?B?6Q==?="), "Café at é");
+/// ```
+#[must_use]
+pub fn encoded_words(body: &[u8]) -> String {
     // The parser reads to a line that is no continuation.
     let mut line = body.trim_ascii().to_vec();
     line.extend_from_slice(b"\r\n");

@@ -17,7 +17,7 @@ mod words;
 use bytes::Bytes;
 
 pub use address::{Address, addresses};
-pub use decode::UnknownEncoding;
+pub use decode::{UnknownEncoding, encoded_words};
 pub use mime::{Content, ContentType, Part};
 pub use search::Candidate;
 pub use section::partial;

@@ -17,10 +17,10 @@ mod service;
 
 use std::sync::Arc;
 
-use mailwire_core::{Channel, Dialect};
+use mailwire_core::Channel;
 use mailwire_imap::{
-    Capability, Limits,
-    server::{Config, Connection, Timeouts},
+    Capability,
+    server::{Config, Connection},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -86,18 +86,14 @@ impl<S: Service> Server<S> {
         }
     }
 
-    /// Everything that the state machine can be told: the greeting, further capabilities, limits. The
-    /// channel is the listener's, and mechanisms are the [authenticator](Service::authenticator)'s.
+    /// Everything that the state machine can be told: the greeting, further capabilities, the dialect,
+    /// what one client may cost and how long it may be silent. The channel is the listener's, and
+    /// mechanisms are the [authenticator](Service::authenticator)'s. The largest message is
+    /// [`Limits::literal`](mailwire_imap::Limits).
     #[must_use]
     pub fn configure(mut self, configure: impl FnOnce(&mut Config)) -> Self {
         configure(Arc::make_mut(&mut self.config));
         self
-    }
-
-    /// Bounds on what one client may cost. The largest message is [`Limits::literal`].
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        self.configure(|config| config.limits = limits)
     }
 
     /// Bounds on what all clients may cost.
@@ -105,18 +101,6 @@ impl<S: Service> Server<S> {
     pub fn with_server_limits(mut self, limits: ServerLimits) -> Self {
         self.acceptor = self.acceptor.with_limits(limits);
         self
-    }
-
-    /// How long a client may be silent.
-    #[must_use]
-    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
-        self.configure(|config| config.timeouts = timeouts)
-    }
-
-    /// How exactly clients are held to the grammar. Strict by default.
-    #[must_use]
-    pub fn with_dialect(self, dialect: Dialect) -> Self {
-        self.configure(|config| config.dialect = dialect)
     }
 
     /// How many logins may fail on one connection; five by default.

@@ -89,11 +89,8 @@ mod transaction;
 
 use std::sync::Arc;
 
-use mailwire_core::{Channel, Dialect};
-use mailwire_pop3::{
-    Limits,
-    server::{Config, Timeouts},
-};
+use mailwire_core::Channel;
+use mailwire_pop3::server::Config;
 use tokio_util::sync::CancellationToken;
 
 pub use self::service::{Content, Entry, Maildrop, No, Service};
@@ -133,9 +130,10 @@ impl<S: Service> Server<S> {
         Self { service: Arc::new(service), acceptor, config: Arc::new(config), apop_host: None }
     }
 
-    /// Everything that the state machine can be told: the greeting, further capabilities, limits. The
-    /// channel is the listener's, mechanisms are the [authenticator](Service::authenticator)'s, and
-    /// APOP's timestamp is made for each connection.
+    /// Everything that the state machine can be told: the greeting, further capabilities, the dialect,
+    /// what one client may cost and how long it may be silent. The channel is the listener's, and
+    /// mechanisms are the [authenticator](Service::authenticator)'s. APOP's timestamp is made
+    /// for each connection.
     #[must_use]
     pub fn configure(mut self, configure: impl FnOnce(&mut Config)) -> Self {
         configure(Arc::make_mut(&mut self.config));
@@ -155,29 +153,11 @@ impl<S: Service> Server<S> {
         Ok(self)
     }
 
-    /// Bounds on what one client may cost.
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        self.configure(|config| config.limits = limits)
-    }
-
     /// Bounds on what all clients may cost.
     #[must_use]
     pub fn with_server_limits(mut self, limits: ServerLimits) -> Self {
         self.acceptor = self.acceptor.with_limits(limits);
         self
-    }
-
-    /// How long a client may be silent.
-    #[must_use]
-    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
-        self.configure(|config| config.timeouts = timeouts)
-    }
-
-    /// How exactly clients are held to the grammar. Line ends are strict in every dialect.
-    #[must_use]
-    pub fn with_dialect(self, dialect: Dialect) -> Self {
-        self.configure(|config| config.dialect = dialect)
     }
 
     /// Takes passwords on connections without TLS, where everybody on the way can read them.

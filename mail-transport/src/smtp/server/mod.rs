@@ -55,11 +55,8 @@ mod service;
 
 use std::sync::Arc;
 
-use mailwire_core::{Channel, Dialect};
-use mailwire_smtp::{
-    Host, Limits,
-    server::{Config, Timeouts},
-};
+use mailwire_core::Channel;
+use mailwire_smtp::{Host, server::Config};
 use tokio_util::sync::CancellationToken;
 
 pub use body::{Body, BodyError};
@@ -99,8 +96,10 @@ impl<S: Service> Server<S> {
         Self { service: Arc::new(service), acceptor, config: Arc::new(config) }
     }
 
-    /// Everything that the state machine can be told: the greeting, further capabilities, limits. The
-    /// channel is the listener's, and mechanisms are the [authenticator](Service::authenticator)'s.
+    /// Everything that the state machine can be told: the greeting, further capabilities, the dialect,
+    /// what one client may cost and how long it may be silent. The channel is the listener's, and
+    /// mechanisms are the [authenticator](Service::authenticator)'s. The largest message is
+    /// [`Limits::message`](mailwire_smtp::Limits).
     #[must_use]
     pub fn configure(mut self, configure: impl FnOnce(&mut Config)) -> Self {
         configure(Arc::make_mut(&mut self.config));
@@ -127,30 +126,11 @@ impl<S: Service> Server<S> {
         self.configure(|config| config.require_tls = true)
     }
 
-    /// Bounds on what one client may cost. The largest message is [`Limits::message`].
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        self.configure(|config| config.limits = limits)
-    }
-
     /// Bounds on what all clients may cost.
     #[must_use]
     pub fn with_server_limits(mut self, limits: ServerLimits) -> Self {
         self.acceptor = self.acceptor.with_limits(limits);
         self
-    }
-
-    /// How long a client may be silent.
-    #[must_use]
-    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
-        self.configure(|config| config.timeouts = timeouts)
-    }
-
-    /// How exactly clients are held to the grammar. Strict by default; a bare CR or LF is refused in
-    /// every dialect.
-    #[must_use]
-    pub fn with_dialect(self, dialect: Dialect) -> Self {
-        self.configure(|config| config.dialect = dialect)
     }
 
     /// Takes passwords on connections without TLS, where everybody on the way can read them.
