@@ -57,9 +57,9 @@ const CASES: &[Case] = &[
             [FetchItem::Uid(_), FetchItem::Envelope(envelope)] => format!(
                 "{:?} {} {} {}",
                 envelope.subject.as_ref().expect("a subject").as_bytes(),
-                envelope.to.len(),
-                envelope.cc.len(),
-                envelope.bcc.len()
+                envelope.to().len(),
+                envelope.cc().len(),
+                envelope.bcc().len()
             ),
             other => panic!("{other:?}"),
         },

@@ -308,7 +308,7 @@ fn fetched_messages() {
                         FetchItem::Uid(7.try_into().unwrap()),
                         part(Section::TEXT),
                     ];
-                    server.notify(Untagged::Fetch(Fetch { number: 1, items })).unwrap();
+                    server.notify(Untagged::Fetch(Fetch { number: 1, items: items.into() })).unwrap();
                     assert!(server.notify(Untagged::Exists(3)).is_err(), "the literal comes first");
                     asked = Some(ticket);
                 },

@@ -80,7 +80,7 @@ fn rewritten(response: &Response) {
 #[track_caller]
 fn items(data: Untagged) -> Vec<FetchItem> {
     match data {
-        Untagged::Fetch(fetch) => fetch.items,
+        Untagged::Fetch(fetch) => fetch.items.into(),
         other => panic!("{other:?}"),
     }
 }
@@ -355,13 +355,13 @@ fn envelopes() {
     let found = envelope(accepted(
         r#"* 6 FETCH (UID 6 ENVELOPE ("d" "s" ((NIL NIL "a" "b")) () () ((NIL NIL "a" "b")) () () "" "mid"))"#,
     ));
-    assert_eq!((found.from.len(), found.sender.len(), found.to.len()), (1, 0, 1));
+    assert_eq!((found.from().len(), found.sender().len(), found.to().len()), (1, 0, 1));
     assert_eq!((found.in_reply_to, found.message_id), (some(""), some("mid")));
     let two = envelope(accepted(
         r#"* 6 FETCH (ENVELOPE (NIL "s" ((NIL NIL "a" "b") (NIL NIL "c" "d")) NIL NIL NIL NIL NIL NIL NIL))"#,
     ));
-    assert_eq!(two.from.len(), 2);
-    assert_eq!(two.from[1].mailbox, some("c"));
+    assert_eq!(two.from().len(), 2);
+    assert_eq!(two.from()[1].mailbox, some("c"));
     for fields in 2..10 {
         let line = format!("* 6 FETCH (ENVELOPE (NIL \"s\"{}) UID 6)", " NIL".repeat(fields - 2));
         let items = items(accepted(&line));
@@ -403,12 +403,12 @@ fn envelopes() {
         let line = format!(r#"* 1 FETCH (ENVELOPE (NIL "s" {addresses} NIL NIL NIL NIL NIL NIL "m"))"#);
         let strict = addresses == r#"(("x" NIL "a" "b"))"#;
         let found = envelope(if strict { valid(&line) } else { accepted(&line) });
-        assert_eq!(found.from[0].name, some(name), "{line}");
-        assert_eq!(found.from[0].host.clone().unwrap_or_default(), host, "{line}");
+        assert_eq!(found.from()[0].name, some(name), "{line}");
+        assert_eq!(found.from()[0].host.clone().unwrap_or_default(), host, "{line}");
         assert_eq!(found.message_id, some("m"), "{line}");
     }
     let empty = envelope(accepted(r#"* 1 FETCH (ENVELOPE (NIL "s" "" NIL NIL NIL NIL NIL NIL "m"))"#));
-    assert_eq!((empty.from.len(), empty.message_id), (0, some("m")));
+    assert_eq!((empty.from().len(), empty.message_id), (0, some("m")));
     // An envelope that cannot be read costs itself.
     let kept = items(accepted(r#"* 1 FETCH (UID 1 ENVELOPE (NIL "s" ("a" (x))) FLAGS ())"#));
     assert_eq!(kept.len(), 3);

@@ -303,7 +303,7 @@ fn chunks_are_slices_of_the_input_and_of_what_was_given() {
     take(&mut server, "a FETCH 1 BODY[]");
     let part = SectionData { section: Section::WHOLE, origin: None, data: Data::Streamed { length: 9000 } };
     let items = vec![FetchItem::Section(Box::new(part)), FetchItem::Rfc822Size(9000)];
-    server.notify(Untagged::Fetch(Fetch { number: 1, items })).unwrap();
+    server.notify(Untagged::Fetch(Fetch { number: 1, items: items.into() })).unwrap();
     let line = server.output().chunk().to_vec();
     assert_eq!(line, b"* 1 FETCH (BODY[] {9000}\r\n");
     server.output().advance(line.len());

@@ -17,8 +17,8 @@ use crate::{
     Capability,
     command::arbitrary::{atom, date_time, flags, mailbox, maybe, part, section, some, text, word},
     types::{
-        Address, AddressList, BodyStructure, CommonExtension, ContentEncoding, Data, Disposition, Envelope,
-        ImapString, MailboxAttribute, MailboxAttributes, MessagePart, MultiExtension, MultiPart,
+        Address, AddressLists, BodyStructure, CommonExtension, ContentEncoding, Data, Disposition, Envelope,
+        ImapString, List, MailboxAttribute, MailboxAttributes, MessagePart, MultiExtension, MultiPart,
         ParseContext, PartExtension, PartKind, PermanentFlags, RawValue, Reader, SequenceSet, SinglePart,
         Tag, UidSet,
     },
@@ -126,28 +126,26 @@ fn address(u: &mut Unstructured<'_>) -> Result<Address> {
     Ok(Address { name: nstring(u)?, adl: nstring(u)?, mailbox: nstring(u)?, host: nstring(u)? })
 }
 
-fn addresses(u: &mut Unstructured<'_>) -> Result<AddressList> {
-    Ok(maybe(u, |u| some(u, address))?.unwrap_or_default().into())
+fn addresses(u: &mut Unstructured<'_>) -> Result<Vec<Address>> {
+    Ok(maybe(u, |u| some(u, address))?.unwrap_or_default())
 }
 
 fn envelope(u: &mut Unstructured<'_>) -> Result<Envelope> {
     let from = addresses(u)?;
+    let sender = if u.arbitrary()? { from.clone() } else { addresses(u)? };
+    let reply_to = if u.arbitrary()? { from.clone() } else { addresses(u)? };
+    let addresses = AddressLists::new([from, sender, reply_to, addresses(u)?, addresses(u)?, addresses(u)?]);
     Ok(Envelope {
         date: nstring(u)?,
         subject: nstring(u)?,
-        sender: if u.arbitrary()? { from.clone() } else { addresses(u)? },
-        reply_to: if u.arbitrary()? { from.clone() } else { addresses(u)? },
-        from,
-        to: addresses(u)?,
-        cc: addresses(u)?,
-        bcc: addresses(u)?,
+        addresses,
         in_reply_to: nstring(u)?,
         message_id: nstring(u)?,
     })
 }
 
-fn parameters(u: &mut Unstructured<'_>) -> Result<Vec<(ImapString, ImapString)>> {
-    Ok(maybe(u, |u| some(u, |u| Ok((string(u)?, string(u)?))))?.unwrap_or_default())
+fn parameters(u: &mut Unstructured<'_>) -> Result<List<(ImapString, ImapString)>> {
+    Ok(maybe(u, |u| some(u, |u| Ok((string(u)?, string(u)?))))?.unwrap_or_default().into())
 }
 
 fn common(u: &mut Unstructured<'_>) -> Result<CommonExtension> {
@@ -161,7 +159,7 @@ fn common(u: &mut Unstructured<'_>) -> Result<CommonExtension> {
 
 fn body(u: &mut Unstructured<'_>, extended: bool, depth: usize) -> Result<BodyStructure> {
     if depth < 4 && u.ratio(1, 3)? {
-        let parts = some(u, |u| body(u, extended, depth + 1))?;
+        let parts = some(u, |u| body(u, extended, depth + 1))?.into();
         let extension = if extended && u.arbitrary()? {
             Some(MultiExtension { parameters: parameters(u)?, common: common(u)? })
         } else {
@@ -361,7 +359,7 @@ impl<'a> Arbitrary<'a> for Untagged {
                 rest: Text::from(raw(u)?.as_bytes()),
                 complete: true,
             })),
-            _ => Self::Fetch(Fetch { number: from_one(u)?, items: some(u, fetch_item)? }),
+            _ => Self::Fetch(Fetch { number: from_one(u)?, items: some(u, fetch_item)?.into() }),
         })
     }
 }

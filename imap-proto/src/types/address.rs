@@ -1,7 +1,6 @@
 //! Addresses of an envelope.
 
-use alloc::{sync::Arc, vec::Vec};
-use core::{fmt, ops::Deref};
+use alloc::vec::Vec;
 
 use mailwire_core::ParseError;
 
@@ -29,83 +28,25 @@ pub struct Address {
     pub host: Option<ImapString>,
 }
 
-/// A list of addresses, which is cheap to clone.
-///
-/// Sender and Reply-To of an envelope are mostly what From is, and then share its list.
-///
-/// ```
-/// use mailwire_imap::types::{Address, AddressList};
-///
-/// let none = AddressList::default();
-/// assert!(none.is_empty());
-/// let one: AddressList = [Address::default()].into();
-/// assert_eq!(one.len(), 1);
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct AddressList(Option<Arc<[Address]>>);
-
-impl Deref for AddressList {
-    type Target = [Address];
-    fn deref(&self) -> &[Address] {
-        self.0.as_deref().unwrap_or_default()
-    }
-}
-
-impl From<Vec<Address>> for AddressList {
-    fn from(addresses: Vec<Address>) -> Self {
-        Self((!addresses.is_empty()).then(|| addresses.into()))
-    }
-}
-
-impl<const N: usize> From<[Address; N]> for AddressList {
-    fn from(addresses: [Address; N]) -> Self {
-        Self((N > 0).then(|| Arc::new(addresses) as Arc<[Address]>))
-    }
-}
-
-impl FromIterator<Address> for AddressList {
-    fn from_iter<I: IntoIterator<Item = Address>>(addresses: I) -> Self {
-        addresses.into_iter().collect::<Vec<_>>().into()
-    }
-}
-
-impl<'a> IntoIterator for &'a AddressList {
-    type Item = &'a Address;
-    type IntoIter = core::slice::Iter<'a, Address>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl fmt::Debug for AddressList {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&**self, f)
-    }
-}
-
-#[cfg(feature = "serde")]
-impl serde::Serialize for AddressList {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter())
-    }
-}
-
 impl Address {
     /// ```text
     /// address = "(" addr-name SP addr-adl SP addr-mailbox SP addr-host ")"
     /// ```
     ///
     /// The `(` was read. Lenient: fields that are missing or too many.
-    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), ParseError> {
         r.no_space()?;
-        let name = read_nstring_field(r)?;
-        let adl = next_field(r)?;
-        let mailbox = next_field(r)?;
-        let host = next_field(r)?;
-        if !r.eat(b')') {
-            rest_of_list(r, "surplus-address-field")?;
-        }
-        Ok(Self { name, adl, mailbox, host })
+        read_nstring_field(r, &mut self.name)?;
+        next_field(r, &mut self.adl)?;
+        next_field(r, &mut self.mailbox)?;
+        next_field(r, &mut self.host)?;
+        if r.eat(b')') { Ok(()) } else { rest_of_list(r, "surplus-address-field") }
+    }
+
+    /// Reads one behind the others.
+    fn read_behind(r: &mut Reader<'_>, addresses: &mut Vec<Self>) -> Result<(), ParseError> {
+        addresses.push(Self::default());
+        addresses.last_mut().map_or(Ok(()), |address| address.read(r))
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -121,8 +62,8 @@ impl Address {
 
 /// The next `nstring` of a list. Lenient: none, at the end of the list.
 #[inline]
-pub(crate) fn next_field(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> {
-    if more_fields(r)? { read_nstring_field(r) } else { Ok(None) }
+pub(crate) fn next_field(r: &mut Reader<'_>, to: &mut Option<ImapString>) -> Result<(), ParseError> {
+    if more_fields(r)? { read_nstring_field(r, to) } else { Ok(()) }
 }
 
 /// Steps to the next field of a list. Lenient: whether there is one.
@@ -172,49 +113,48 @@ pub(crate) fn rest_of_list(r: &mut Reader<'_>, name: &'static str) -> Result<(),
 /// "(" 1*address ")" / nil
 /// ```
 ///
-/// Lenient: an empty list or string, which is `NIL`; spaces between addresses; an address without
-/// a list around it; `NIL` among addresses.
+/// They are put behind those that are there. Lenient: an empty list or string, which is `NIL`; spaces
+/// between addresses; an address without a list around it; `NIL` among addresses.
 #[inline]
-pub(crate) fn read_addresses(r: &mut Reader<'_>) -> Result<AddressList, ParseError> {
+pub(crate) fn read_addresses(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(), ParseError> {
     if let [b'(', b'(', next, ..] = r.rest() {
         if *next != b')' {
-            r.skip(2);
-            let first = Address::read(r)?;
-            if r.eat(b')') {
-                return Ok([first].into());
-            }
-            return read_more(r, [first].into());
+            r.skip(1);
+            return read_more(r, addresses);
         }
     } else if eat_nil(r) {
-        return Ok(AddressList::default());
+        return Ok(());
     }
-    odd_addresses(r)
+    odd_addresses(r, addresses)
 }
 
 #[cold]
-fn odd_addresses(r: &mut Reader<'_>) -> Result<AddressList, ParseError> {
+fn odd_addresses(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(), ParseError> {
     let start = r.offset();
     if !r.eat(b'(') {
-        return match read_nstring_field(r)? {
+        let mut text = None;
+        read_nstring_field(r, &mut text)?;
+        return match text {
             Some(text) if !text.is_empty() && !text.eq_ignore_ascii_case("NIL") => {
                 Err(ParseError::new(start, "expected a list of addresses"))
             }
-            _ => r.deviate_at(start, "string-for-nil").map(|()| AddressList::default()),
+            _ => r.deviate_at(start, "string-for-nil"),
         };
     }
     if matches!(r.peek(), Some(b'"' | b'{')) || is_bare_address(r) {
         r.deviate_at(start, "address-without-list")?;
-        return Ok([Address::read(r)?].into());
+        return Address::read_behind(r, addresses);
     }
-    let list = read_more(r, Vec::new())?;
-    if list.is_empty() {
+    let before = addresses.len();
+    read_more(r, addresses)?;
+    if addresses.len() == before {
         r.deviate_at(start, "empty-list-for-nil")?;
     }
-    Ok(list)
+    Ok(())
 }
 
 /// The addresses up to the list's `)`.
-fn read_more(r: &mut Reader<'_>, mut addresses: Vec<Address>) -> Result<AddressList, ParseError> {
+fn read_more(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(), ParseError> {
     loop {
         match r.peek() {
             Some(b'(') => {
@@ -223,12 +163,12 @@ fn read_more(r: &mut Reader<'_>, mut addresses: Vec<Address>) -> Result<AddressL
                     r.deviate("empty-address")?;
                     r.skip(1);
                 } else {
-                    addresses.push(Address::read(r)?);
+                    Address::read_behind(r, addresses)?;
                 }
             }
             Some(b')') => {
                 r.skip(1);
-                return Ok(addresses.into());
+                return Ok(());
             }
             Some(b' ') => {
                 r.deviate("space-between-addresses")?;

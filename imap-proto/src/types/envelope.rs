@@ -1,11 +1,15 @@
 //! The envelope of a message.
 
 use alloc::vec::Vec;
+use core::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use mailwire_core::ParseError;
 
 use super::{
-    address::{AddressList, more_fields, next_field, read_addresses, rest_of_list, write_addresses},
+    address::{Address, more_fields, next_field, read_addresses, rest_of_list, write_addresses},
     reader::Reader,
     string::{ImapString, eat_nil, read_nstring_field},
     write::write_nstring,
@@ -13,43 +17,190 @@ use super::{
 
 /// What the header of a message says about it, parsed by the server (RFC 9051 section 7.5.2).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Envelope {
     /// The Date field, as it stands.
     pub date: Option<ImapString>,
     /// The Subject, still encoded.
     pub subject: Option<ImapString>,
-    /// From.
-    pub from: AddressList,
-    /// Sender; the server gives From where there is none.
-    pub sender: AddressList,
-    /// Reply-To; the server gives From where there is none.
-    pub reply_to: AddressList,
-    /// To.
-    pub to: AddressList,
-    /// Cc.
-    pub cc: AddressList,
-    /// Bcc.
-    pub bcc: AddressList,
+    /// From, Sender, Reply-To, To, Cc and Bcc. They are read by [`from`](Self::from) and the methods
+    /// behind it.
+    pub addresses: AddressLists,
     /// In-Reply-To.
     pub in_reply_to: Option<ImapString>,
     /// Message-ID.
     pub message_id: Option<ImapString>,
 }
 
+/// The addresses of an [`Envelope`], which stand in one piece of memory. Sender and Reply-To are
+/// mostly what From is, and then take none.
+///
+/// ```
+/// use mailwire_imap::types::{Address, AddressLists, Envelope, ImapString};
+///
+/// let alice = || vec![Address { mailbox: ImapString::new("alice").ok(), ..Address::default() }];
+/// let none = Vec::new;
+/// let addresses = AddressLists::new([alice(), alice(), alice(), none(), none(), none()]);
+/// let envelope = Envelope { addresses, ..Envelope::default() };
+/// assert_eq!((envelope.from(), envelope.reply_to().len()), (&alice()[..], 1));
+/// assert!(envelope.bcc().is_empty());
+/// ```
+#[derive(Clone, Default)]
+pub struct AddressLists {
+    all: Vec<Address>,
+    /// Where in it the lists begin and end.
+    bounds: [(usize, usize); 6],
+}
+
+impl AddressLists {
+    /// From, Sender, Reply-To, To, Cc and Bcc.
+    #[must_use]
+    pub fn new(lists: [Vec<Address>; 6]) -> Self {
+        let mut made = Self::default();
+        for (at, list) in lists.into_iter().enumerate() {
+            let same = (0..at).find(|&before| made.list(before) == list);
+            let bounds = match same.and_then(|same| made.bounds.get(same)) {
+                Some(&same) => same,
+                None => {
+                    let start = made.all.len();
+                    made.all.extend(list);
+                    (start, made.all.len())
+                }
+            };
+            if let Some(place) = made.bounds.get_mut(at) {
+                *place = bounds;
+            }
+        }
+        made
+    }
+
+    fn list(&self, at: usize) -> &[Address] {
+        self.bounds.get(at).and_then(|&(start, end)| self.all.get(start..end)).unwrap_or_default()
+    }
+
+    fn lists(&self) -> [&[Address]; 6] {
+        self.bounds.map(|(start, end)| self.all.get(start..end).unwrap_or_default())
+    }
+
+    /// Reads the six fields. Sender and Reply-To most likely have the bytes of From.
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), ParseError> {
+        // An address, with what else there is, takes about as much.
+        self.all.reserve_exact((r.rest().len() / 64).clamp(1, 6));
+        let [from, sender, reply_to, to, cc, bcc] = &mut self.bounds;
+        let from_start = r.offset();
+        *from = next_addresses(r, &mut self.all)?;
+        let from_bytes = r.since(from_start);
+        for same in [sender, reply_to] {
+            // What was odd about the known ones would have to be told again.
+            *same = if from_bytes.ends_with(b"))") && r.rest().starts_with(from_bytes) && r.is_undeviated() {
+                r.skip(from_bytes.len());
+                *from
+            } else {
+                next_addresses(r, &mut self.all)?
+            };
+        }
+        for other in [to, cc, bcc] {
+            *other = next_addresses(r, &mut self.all)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the addresses of the next list were put.
+fn next_addresses(r: &mut Reader<'_>, all: &mut Vec<Address>) -> Result<(usize, usize), ParseError> {
+    let start = all.len();
+    if more_fields(r)? {
+        read_addresses(r, all)?;
+    }
+    Ok((start, all.len()))
+}
+
+impl PartialEq for AddressLists {
+    fn eq(&self, other: &Self) -> bool {
+        self.lists() == other.lists()
+    }
+}
+
+impl Eq for AddressLists {}
+
+impl Hash for AddressLists {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.lists().hash(state);
+    }
+}
+
+impl fmt::Debug for AddressLists {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(NAMES.into_iter().zip(self.lists())).finish()
+    }
+}
+
+const NAMES: [&str; 6] = ["from", "sender", "reply_to", "to", "cc", "bcc"];
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Envelope {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+        let mut fields = serializer.serialize_struct("Envelope", 10)?;
+        fields.serialize_field("date", &self.date)?;
+        fields.serialize_field("subject", &self.subject)?;
+        for (name, addresses) in NAMES.into_iter().zip(self.addresses.lists()) {
+            fields.serialize_field(name, addresses)?;
+        }
+        fields.serialize_field("in_reply_to", &self.in_reply_to)?;
+        fields.serialize_field("message_id", &self.message_id)?;
+        fields.end()
+    }
+}
+
 impl Envelope {
+    /// From.
+    #[must_use]
+    pub fn from(&self) -> &[Address] {
+        self.addresses.list(0)
+    }
+
+    /// Sender; the server gives From where there is none.
+    #[must_use]
+    pub fn sender(&self) -> &[Address] {
+        self.addresses.list(1)
+    }
+
+    /// Reply-To; the server gives From where there is none.
+    #[must_use]
+    pub fn reply_to(&self) -> &[Address] {
+        self.addresses.list(2)
+    }
+
+    /// To.
+    #[must_use]
+    pub fn to(&self) -> &[Address] {
+        self.addresses.list(3)
+    }
+
+    /// Cc.
+    #[must_use]
+    pub fn cc(&self) -> &[Address] {
+        self.addresses.list(4)
+    }
+
+    /// Bcc.
+    #[must_use]
+    pub fn bcc(&self) -> &[Address] {
+        self.addresses.list(5)
+    }
+
     /// ```text
     /// envelope = "(" env-date SP env-subject SP env-from SP env-sender SP env-reply-to SP env-to SP
     ///            env-cc SP env-bcc SP env-in-reply-to SP env-message-id ")"
     /// ```
     ///
-    /// Lenient: fields that are missing at the end or too many; `NIL`.
-    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+    /// It is read into an empty one, in its place. Lenient: fields that are missing at the end or too
+    /// many; `NIL`.
+    pub(crate) fn read(&mut self, r: &mut Reader<'_>) -> Result<(), ParseError> {
         let start = r.offset();
         if !r.eat(b'(') {
             if eat_nil(r) {
-                r.deviate_at(start, "nil-for-envelope")?;
-                return Ok(Self::default());
+                return r.deviate_at(start, "nil-for-envelope");
             }
             return Err(r.error("expected an envelope"));
         }
@@ -57,29 +208,14 @@ impl Envelope {
         if r.peek() == Some(b')') {
             r.deviate("missing-field")?;
             r.skip(1);
-            return Ok(Self::default());
+            return Ok(());
         }
-        let date = read_nstring_field(r)?;
-        let subject = next_field(r)?;
-        let from_start = r.offset();
-        let from = next_addresses(r)?;
-        let from_bytes = r.since(from_start);
-        let envelope = Self {
-            date,
-            subject,
-            sender: same_addresses(r, from_bytes, &from)?,
-            reply_to: same_addresses(r, from_bytes, &from)?,
-            from,
-            to: next_addresses(r)?,
-            cc: next_addresses(r)?,
-            bcc: next_addresses(r)?,
-            in_reply_to: next_field(r)?,
-            message_id: next_field(r)?,
-        };
-        if !r.eat(b')') {
-            rest_of_list(r, "surplus-envelope-field")?;
-        }
-        Ok(envelope)
+        read_nstring_field(r, &mut self.date)?;
+        next_field(r, &mut self.subject)?;
+        self.addresses.read(r)?;
+        next_field(r, &mut self.in_reply_to)?;
+        next_field(r, &mut self.message_id)?;
+        if r.eat(b')') { Ok(()) } else { rest_of_list(r, "surplus-envelope-field") }
     }
 
     /// Appends the envelope.
@@ -88,7 +224,7 @@ impl Envelope {
         write_nstring(out, self.date.as_ref());
         out.push(b' ');
         write_nstring(out, self.subject.as_ref());
-        for addresses in [&self.from, &self.sender, &self.reply_to, &self.to, &self.cc, &self.bcc] {
+        for addresses in self.addresses.lists() {
             out.push(b' ');
             write_addresses(out, addresses);
         }
@@ -98,20 +234,4 @@ impl Envelope {
         }
         out.push(b')');
     }
-}
-
-/// The next list of addresses, which is most likely the one whose bytes were `known`.
-#[inline]
-fn same_addresses(r: &mut Reader<'_>, known: &[u8], list: &AddressList) -> Result<AddressList, ParseError> {
-    // What was odd about the known ones would have to be told again.
-    if known.ends_with(b"))") && r.rest().starts_with(known) && r.is_undeviated() {
-        r.skip(known.len());
-        return Ok(list.clone());
-    }
-    next_addresses(r)
-}
-
-#[inline]
-fn next_addresses(r: &mut Reader<'_>) -> Result<AddressList, ParseError> {
-    if more_fields(r)? { read_addresses(r) } else { Ok(AddressList::default()) }
 }

@@ -7,6 +7,7 @@ mod datetime;
 mod envelope;
 mod flag;
 mod flag_set;
+mod list;
 mod mailbox;
 mod number;
 mod quoted;
@@ -18,15 +19,16 @@ mod string;
 mod utf7;
 mod write;
 
-pub use address::{Address, AddressList};
+pub use address::Address;
 pub use body_structure::{
     BodyStructure, CommonExtension, ContentEncoding, Disposition, MessagePart, MultiExtension, MultiPart,
     PartExtension, PartKind, SinglePart,
 };
 pub use datetime::{Date, DateTime};
-pub use envelope::Envelope;
+pub use envelope::{AddressLists, Envelope};
 pub use flag::{Flag, MailboxAttribute, OddName};
 pub use flag_set::{FlagSet, MailboxAttributes, PermanentFlags};
+pub use list::List;
 pub use mailbox::{ListPattern, MailboxName};
 pub(crate) use mailbox::{read_delimiter, write_delimiter};
 pub(crate) use number::{read_count, read_known_count};

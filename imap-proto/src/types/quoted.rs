@@ -26,17 +26,25 @@ pub(crate) enum Follow {
 #[inline]
 pub(crate) fn read_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseError> {
     let start = r.offset() + 1;
-    let inner = r.rest().get(1..).unwrap_or_default();
-    let length = chars::quoted_prefix(inner);
-    if let Some([b'"', behind @ ..]) = inner.get(length..) {
-        if closes(behind, follow) {
-            let text = r.text_between(start, start + length);
-            r.seek(start + length + 1);
-            return Ok(ImapString::unchecked(text));
-        }
+    match take_plain(r, follow) {
+        Some(plain) => Ok(ImapString::unchecked(r.text_between(start, start + plain.len()))),
+        None => slow_quoted(r, follow),
     }
-    r.skip(1);
-    slow_quoted(r, start, follow)
+}
+
+/// The bytes between the quotes, if the next string is one without escapes, 8-bit characters and
+/// mistakes, as most are. Nothing is read otherwise. The next byte is `"`.
+#[inline(always)]
+pub(crate) fn take_plain<'a>(r: &mut Reader<'a>, follow: Follow) -> Option<&'a [u8]> {
+    let inner = r.rest().get(1..)?;
+    let (plain, behind) = inner.split_at_checked(chars::quoted_prefix(inner))?;
+    match behind {
+        [b'"', behind @ ..] if closes(behind, follow) => {
+            r.skip(plain.len() + 2);
+            Some(plain)
+        }
+        _ => None,
+    }
 }
 
 /// Whether a quote ends its string, if this stands behind it.
@@ -85,7 +93,9 @@ fn begins_proper_value(rest: &[u8]) -> bool {
 
 /// With escapes, 8-bit characters and mistakes.
 #[cold]
-fn slow_quoted(r: &mut Reader<'_>, start: usize, follow: Follow) -> Result<ImapString, ParseError> {
+fn slow_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseError> {
+    r.skip(1);
+    let start = r.offset();
     let mut unescaped: Option<Vec<u8>> = None;
     let mut piece = start;
     let mut eight_bit = false;

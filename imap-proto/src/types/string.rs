@@ -7,7 +7,7 @@ use mailwire_core::{Dialect, Invalid, ParseError, Text};
 
 use super::{
     chars,
-    quoted::{Follow, read_quoted},
+    quoted::{Follow, read_quoted, take_plain},
     reader::Reader,
 };
 
@@ -345,18 +345,48 @@ pub(crate) fn read_nstring(r: &mut Reader<'_>) -> Result<Option<ImapString>, Par
 
 /// The same inside of ENVELOPE and BODYSTRUCTURE, where what follows a string is known, so that
 /// quotes that somebody forgot to escape can be told from the end.
-#[inline]
-pub(crate) fn read_nstring_field(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> {
-    nstring(r, Follow::Value)
+///
+/// It is put into its place, which holds `None`: moving it there would cost as much as reading it.
+pub(crate) fn read_nstring_field(r: &mut Reader<'_>, to: &mut Option<ImapString>) -> Result<(), ParseError> {
+    match r.peek() {
+        Some(b'"') => {
+            let start = r.offset() + 1;
+            if let Some(plain) = take_plain(r, Follow::Value) {
+                *to = Some(ImapString(r.text_between(start, start + plain.len())));
+                return Ok(());
+            }
+        }
+        Some(b'N' | b'n') if eat_nil(r) => return Ok(()),
+        _ => {}
+    }
+    odd_nstring_field(r, to)
 }
 
-/// A `string` inside of ENVELOPE and BODYSTRUCTURE.
-#[inline]
-pub(crate) fn read_string_field(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
-    match r.peek() {
-        Some(b'"') => read_quoted(r, Follow::Value),
-        _ => read_string(r),
+#[cold]
+fn odd_nstring_field(r: &mut Reader<'_>, to: &mut Option<ImapString>) -> Result<(), ParseError> {
+    *to = nstring(r, Follow::Value)?;
+    Ok(())
+}
+
+/// A `string` inside of ENVELOPE and BODYSTRUCTURE, likewise put into its place.
+pub(crate) fn read_string_field(r: &mut Reader<'_>, to: &mut ImapString) -> Result<(), ParseError> {
+    if r.peek() == Some(b'"') {
+        let start = r.offset() + 1;
+        if let Some(plain) = take_plain(r, Follow::Value) {
+            to.0 = r.text_between(start, start + plain.len());
+            return Ok(());
+        }
     }
+    odd_string_field(r, to)
+}
+
+#[cold]
+fn odd_string_field(r: &mut Reader<'_>, to: &mut ImapString) -> Result<(), ParseError> {
+    *to = match r.peek() {
+        Some(b'"') => read_quoted(r, Follow::Value)?,
+        _ => read_string(r)?,
+    };
+    Ok(())
 }
 
 #[inline]

@@ -8,8 +8,8 @@ use core::num::{NonZeroU32, NonZeroU64};
 use mailwire_core::Text;
 
 use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Section, Uid, write_literal,
-    write_nstring, write_number, write_string,
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, List, RawValue, Section, Uid,
+    write_literal, write_nstring, write_number, write_string,
 };
 
 /// Data of one message.
@@ -20,7 +20,7 @@ pub struct Fetch {
     pub number: u32,
     /// The data, in the order they came. One that cannot be written (`Malformed`) is left out by the
     /// writer, and so is a response without any.
-    pub items: Vec<FetchItem>,
+    pub items: List<FetchItem>,
 }
 
 /// One item of a FETCH response (RFC 9051 section 7.5.2).

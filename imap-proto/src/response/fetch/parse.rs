@@ -7,8 +7,9 @@ use mailwire_core::{Dialect, ParseError};
 
 use super::{BinaryData, BinarySize, Fetch, FetchItem, OtherItem, SectionData};
 use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, TOO_DEEP, Uid,
-    chars, eat_nil, read_astring, read_count, read_data, read_known_count, read_nstring, read_nz, skip_value,
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, List, RawValue, Reader, Section, TOO_DEEP,
+    Uid, chars, eat_nil, read_astring, read_count, read_data, read_known_count, read_nstring, read_nz,
+    skip_value,
 };
 
 impl Fetch {
@@ -20,7 +21,7 @@ impl Fetch {
     pub(crate) fn read(r: &mut Reader<'_>, number: u32) -> Result<Self, ParseError> {
         let start = r.offset();
         r.expect(b'(', "expected (")?;
-        let mut items = Vec::with_capacity(4);
+        let mut items = List::new();
         // Parentheses inside of the outer ones, which do not belong there.
         let mut open = 0usize;
         r.no_space()?;
@@ -128,7 +129,9 @@ impl FetchItem {
             }
             8 if is("ENVELOPE") => {
                 r.space()?;
-                Self::Envelope(Box::new(Envelope::read(r)?))
+                let mut envelope = Box::<Envelope>::default();
+                envelope.read(r)?;
+                Self::Envelope(envelope)
             }
             8 if is("THREADID") => {
                 r.space()?;

@@ -8,6 +8,7 @@ use self::parse::{is_message, is_text};
 use super::{
     chars,
     envelope::Envelope,
+    list::List,
     raw::RawValue,
     string::ImapString,
     write::{write_nstring, write_number, write_string},
@@ -24,7 +25,7 @@ pub enum BodyStructure {
 }
 
 /// A part that is not `multipart`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SinglePart {
     /// `text`, in any case.
@@ -32,7 +33,7 @@ pub struct SinglePart {
     /// `plain`, in any case.
     pub media_subtype: ImapString,
     /// Parameters of Content-Type: names and values.
-    pub parameters: Vec<(ImapString, ImapString)>,
+    pub parameters: List<(ImapString, ImapString)>,
     /// Content-ID.
     pub id: Option<ImapString>,
     /// Content-Description.
@@ -50,10 +51,11 @@ pub struct SinglePart {
 }
 
 /// What depends on the media type of a part.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum PartKind {
     /// Nothing.
+    #[default]
     Basic,
     /// `text`.
     Text {
@@ -77,12 +79,12 @@ pub struct MessagePart {
 }
 
 /// A `multipart`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MultiPart {
     /// The parts. None only where a server breaks the grammar; it is then written as a part of the
     /// type `multipart` without content.
-    pub parts: Vec<BodyStructure>,
+    pub parts: List<BodyStructure>,
     /// `mixed`, in any case.
     pub media_subtype: ImapString,
     /// What BODYSTRUCTURE says more than BODY.
@@ -90,11 +92,12 @@ pub struct MultiPart {
 }
 
 /// Content-Transfer-Encoding.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum ContentEncoding {
     /// `7BIT`, which is also the default.
+    #[default]
     SevenBit,
     /// `8BIT`.
     EightBit,
@@ -123,7 +126,7 @@ pub struct PartExtension {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MultiExtension {
     /// Parameters of Content-Type: names and values.
-    pub parameters: Vec<(ImapString, ImapString)>,
+    pub parameters: List<(ImapString, ImapString)>,
     /// What every part can have.
     pub common: CommonExtension,
 }
@@ -143,13 +146,13 @@ pub struct CommonExtension {
 }
 
 /// Content-Disposition.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Disposition {
     /// `attachment`, in any case.
     pub kind: ImapString,
     /// Names and values.
-    pub parameters: Vec<(ImapString, ImapString)>,
+    pub parameters: List<(ImapString, ImapString)>,
 }
 
 impl BodyStructure {
@@ -190,15 +193,23 @@ impl ContentEncoding {
 
 impl From<ImapString> for ContentEncoding {
     fn from(name: ImapString) -> Self {
-        let is = |known: &str| chars::is_name(name.as_bytes(), known);
-        match name.len() {
+        Self::known(name.as_bytes()).unwrap_or(Self::Other(name))
+    }
+}
+
+impl ContentEncoding {
+    /// By its length and bytes.
+    #[inline]
+    fn known(name: &[u8]) -> Option<Self> {
+        let is = |known: &str| chars::is_name(name, known);
+        Some(match name.len() {
             4 if is("7BIT") => Self::SevenBit,
             4 if is("8BIT") => Self::EightBit,
             6 if is("BASE64") => Self::Base64,
             6 if is("BINARY") => Self::Binary,
             16 if is("QUOTED-PRINTABLE") => Self::QuotedPrintable,
-            _ => Self::Other(name),
-        }
+            _ => return None,
+        })
     }
 }
 

@@ -13,7 +13,9 @@ use crate::types::{
     address::{more_fields, next_field, rest_of_list},
     chars, eat_nil,
     envelope::Envelope,
+    list::List,
     number::read_count,
+    quoted::{Follow, take_plain},
     raw::skip_value,
     string::{read_nstring_field, read_string_field},
 };
@@ -21,11 +23,7 @@ use crate::types::{
 impl BodyStructure {
     /// A part of which nothing is known.
     fn unknown() -> Self {
-        Self::Multi(Box::new(MultiPart {
-            parts: Vec::new(),
-            media_subtype: ImapString::EMPTY,
-            extension: None,
-        }))
+        Self::Multi(Box::default())
     }
 
     /// ```text
@@ -65,21 +63,27 @@ impl ContentEncoding {
     /// Lenient: `NIL` or an empty string, which is the default.
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
-        let Some(name) = read_nstring_field(r)? else {
-            return r.deviate_at(start, "nil-for-string").map(|()| Self::SevenBit);
-        };
-        if name.is_empty() {
-            return r.deviate_at(start, "empty-encoding").map(|()| Self::SevenBit);
+        if r.peek() == Some(b'"') {
+            if let Some(known) = take_plain(r, Follow::Value).and_then(Self::known) {
+                return Ok(known);
+            }
+            r.seek(start);
         }
-        Ok(Self::from(name))
+        let mut name = None;
+        read_nstring_field(r, &mut name)?;
+        match name {
+            None => r.deviate_at(start, "nil-for-string").map(|()| Self::SevenBit),
+            Some(name) if name.is_empty() => r.deviate_at(start, "empty-encoding").map(|()| Self::SevenBit),
+            Some(name) => Ok(Self::Other(name)),
+        }
     }
 }
 
 /// Behind the first `(`, before the first part's.
 fn read_multi(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
-    let mut parts = Vec::with_capacity(2);
+    let mut part = Box::<MultiPart>::default();
     loop {
-        parts.push(BodyStructure::read(r)?);
+        part.parts.push(BodyStructure::read(r)?);
         match r.peek() {
             Some(b'(') => {}
             Some(b' ') if r.peek_at(1) == Some(b'(') => {
@@ -89,14 +93,13 @@ fn read_multi(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
             _ => break,
         }
     }
-    if !more_fields(r)? {
+    if more_fields(r)? {
+        read_string_field(r, &mut part.media_subtype)?;
+        read_multi_extension(r, &mut part.extension)?;
+    } else {
         r.skip(1);
-        let part = MultiPart { parts, media_subtype: ImapString::EMPTY, extension: None };
-        return Ok(BodyStructure::Multi(Box::new(part)));
     }
-    let media_subtype = read_string_field(r)?;
-    let extension = read_multi_extension(r)?;
-    Ok(BodyStructure::Multi(Box::new(MultiPart { parts, media_subtype, extension })))
+    Ok(BodyStructure::Multi(part))
 }
 
 /// ```text
@@ -109,90 +112,99 @@ fn read_multi(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
 /// Lenient: a multipart without parts.
 fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
     let start = r.offset();
-    let media_type = read_string_field(r)?;
-    if let Some(odd) = childless(r, start, &media_type)? {
-        return Ok(BodyStructure::Multi(Box::new(odd)));
-    }
-    let media_subtype = if more_fields(r)? { read_string_field(r)? } else { ImapString::EMPTY };
-    let parameters = if more_fields(r)? { read_parameters(r)? } else { Vec::new() };
-    let (id, description) = if eat(r, b" NIL NIL") { (None, None) } else { (next_field(r)?, next_field(r)?) };
-    let encoding = if more_fields(r)? { ContentEncoding::read(r)? } else { ContentEncoding::SevenBit };
-    let octets = if more_fields(r)? { read_count(r)? } else { None };
-    let kind = if is_text(&media_type) {
-        PartKind::Text { lines: read_lines(r)? }
-    } else if is_message(&media_type, &media_subtype) {
-        read_message(r)?
-    } else {
-        if r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte.is_ascii_digit()) {
-            r.deviate("lines-of-a-basic-part")?;
-            r.skip(1);
-            read_count(r)?;
+    let mut part = Box::<SinglePart>::default();
+    read_string_field(r, &mut part.media_type)?;
+    if !matches!(r.rest(), [b' ', b'"', ..]) || part.media_type.is_empty() {
+        if let Some(odd) = childless(r, start, &part.media_type)? {
+            return Ok(BodyStructure::Multi(odd));
         }
-        PartKind::Basic
-    };
-    let extension = if eat(r, b" NIL NIL NIL NIL)") {
+    }
+    if more_fields(r)? {
+        read_string_field(r, &mut part.media_subtype)?;
+    }
+    if more_fields(r)? {
+        read_parameters(r, &mut part.parameters)?;
+    }
+    if !eat(r, b" NIL NIL") {
+        next_field(r, &mut part.id)?;
+        next_field(r, &mut part.description)?;
+    }
+    if more_fields(r)? {
+        part.encoding = ContentEncoding::read(r)?;
+    }
+    if more_fields(r)? {
+        part.octets = read_count(r)?;
+    }
+    if is_text(&part.media_type) {
+        part.kind = PartKind::Text { lines: read_lines(r)? };
+    } else if is_message(&part.media_type, &part.media_subtype) {
+        part.kind = read_message(r)?;
+    } else if r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte.is_ascii_digit()) {
+        r.deviate("lines-of-a-basic-part")?;
+        r.skip(1);
+        read_count(r)?;
+    }
+    if eat(r, b" NIL NIL NIL NIL)") {
         // So most parts end.
-        Some(PartExtension::default())
+        part.extension = Some(PartExtension::default());
     } else if has_extension(r)? {
-        let md5 = if r.peek() == Some(b'(') { odd_md5(r)? } else { read_nstring_field(r)? };
-        Some(PartExtension { md5, common: read_common(r)? })
-    } else {
-        None
-    };
-    Ok(BodyStructure::Single(Box::new(SinglePart {
-        media_type,
-        media_subtype,
-        parameters,
-        id,
-        description,
-        encoding,
-        octets,
-        kind,
-        extension,
-    })))
+        let extension = part.extension.insert(PartExtension::default());
+        if r.peek() == Some(b'(') {
+            odd_md5(r, &mut extension.md5)?;
+        } else {
+            read_nstring_field(r, &mut extension.md5)?;
+        }
+        read_common(r, &mut extension.common)?;
+    }
+    Ok(BodyStructure::Single(part))
 }
 
 /// A list where Content-MD5 is due: the field is missing and this is the disposition, unless it is
 /// empty.
 #[cold]
-fn odd_md5(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> {
+fn odd_md5(r: &mut Reader<'_>, to: &mut Option<ImapString>) -> Result<(), ParseError> {
     if r.peek_at(1) == Some(b')') {
-        return read_nstring_field(r);
+        return read_nstring_field(r, to);
     }
     // The space before the disposition is read again there.
     let before = r.offset().saturating_sub(1);
     if r.between(before, r.offset()) == b" " {
         r.seek(before);
     }
-    r.deviate("missing-field")?;
-    Ok(None)
+    r.deviate("missing-field")
 }
 
 /// `("RELATED" NIL ("ATTACHMENT" NIL) NIL)`, `("MIXED")`, `(NIL "MIXED")`: a multipart without
 /// parts, whose `start` and first string were read.
-fn childless(r: &mut Reader<'_>, start: usize, first: &ImapString) -> Result<Option<MultiPart>, ParseError> {
-    let media_subtype = match (r.peek(), r.peek_at(1)) {
+#[cold]
+fn childless(
+    r: &mut Reader<'_>,
+    start: usize,
+    first: &ImapString,
+) -> Result<Option<Box<MultiPart>>, ParseError> {
+    let mut part = Box::<MultiPart>::default();
+    match (r.peek(), r.peek_at(1)) {
         (Some(b' '), Some(b'"')) if first.is_empty() => {
             // A part of no type has no subtype either: NIL NIL, "" "".
             r.skip(1);
-            let subtype = read_string_field(r)?;
-            if subtype.is_empty() || r.peek() == Some(b' ') && r.peek_at(1) != Some(b')') && is_media_field(r)
+            read_string_field(r, &mut part.media_subtype)?;
+            if part.media_subtype.is_empty()
+                || r.peek() == Some(b' ') && r.peek_at(1) != Some(b')') && is_media_field(r)
             {
                 r.rewind(start);
-                read_string_field(r)?;
+                read_string_field(r, &mut part.media_subtype)?;
                 return Ok(None);
             }
-            subtype
         }
         (Some(b' '), Some(b'"' | b'{')) => return Ok(None),
         (Some(b' '), Some(b'N' | b'n')) if first.is_empty() || is_media_type(first) => return Ok(None),
         (Some(b' '), Some(b' ')) => return Ok(None),
-        (Some(b' ' | b')'), _) => first.clone(),
+        (Some(b' ' | b')'), _) => part.media_subtype = first.clone(),
         _ => return Ok(None),
-    };
+    }
     r.deviate_at(start, "multipart-without-parts")?;
-    let extension = read_multi_extension(r)?;
-    Ok(Some(MultiPart { parts: Vec::new(), media_subtype, extension }))
+    read_multi_extension(r, &mut part.extension)?;
+    Ok(Some(part))
 }
 
 /// Whether the values that follow are those of a part: parameters, id, description and an encoding
@@ -307,7 +319,8 @@ fn read_message(r: &mut Reader<'_>) -> Result<PartKind, ParseError> {
     } else {
         r.skip(1);
     }
-    let envelope = Envelope::read(r)?;
+    let mut envelope = Envelope::default();
+    envelope.read(r)?;
     let body = if more_fields(r)? { BodyStructure::read(r)? } else { BodyStructure::unknown() };
     let lines = read_lines(r)?;
     Ok(PartKind::Message(Box::new(MessagePart { envelope, body, lines })))
@@ -378,12 +391,13 @@ fn odd_extension(r: &mut Reader<'_>) -> Result<bool, ParseError> {
 /// ```text
 /// body-ext-mpart = body-fld-param [SP body-fld-dsp [SP body-fld-lang [SP body-fld-loc *(SP body-extension)]]]
 /// ```
-fn read_multi_extension(r: &mut Reader<'_>) -> Result<Option<MultiExtension>, ParseError> {
+fn read_multi_extension(r: &mut Reader<'_>, to: &mut Option<MultiExtension>) -> Result<(), ParseError> {
     if !has_extension(r)? {
-        return Ok(None);
+        return Ok(());
     }
-    let parameters = read_parameters(r)?;
-    Ok(Some(MultiExtension { parameters, common: read_common(r)? }))
+    let extension = to.insert(MultiExtension::default());
+    read_parameters(r, &mut extension.parameters)?;
+    read_common(r, &mut extension.common)
 }
 
 /// ```text
@@ -391,31 +405,28 @@ fn read_multi_extension(r: &mut Reader<'_>) -> Result<Option<MultiExtension>, Pa
 /// ```
 ///
 /// And the part's `)`.
-fn read_common(r: &mut Reader<'_>) -> Result<CommonExtension, ParseError> {
-    let mut common = CommonExtension::default();
+fn read_common(r: &mut Reader<'_>, common: &mut CommonExtension) -> Result<(), ParseError> {
     if eat(r, b" NIL NIL NIL)") || !has_extension(r)? {
-        return Ok(common);
+        return Ok(());
     }
-    common.disposition = read_disposition(r)?;
-    if !has_extension(r)? {
-        return Ok(common);
+    read_disposition(r, &mut common.disposition)?;
+    if eat(r, b" NIL NIL)") || !has_extension(r)? {
+        return Ok(());
     }
     common.language = read_language(r)?;
     if !has_extension(r)? {
-        return Ok(common);
+        return Ok(());
     }
-    common.location = if r.peek() == Some(b'(') && r.peek_at(1) != Some(b')') {
-        let start = r.offset();
-        r.deviate_at(start, "list-for-location")?;
+    if r.peek() == Some(b'(') && r.peek_at(1) != Some(b')') {
+        r.deviate("list-for-location")?;
         skip_value(r)?;
-        None
     } else {
-        read_nstring_field(r)?
-    };
+        read_nstring_field(r, &mut common.location)?;
+    }
     while has_extension(r)? {
         common.others.push(RawValue::read(r)?);
     }
-    Ok(common)
+    Ok(())
 }
 
 /// ```text
@@ -423,26 +434,30 @@ fn read_common(r: &mut Reader<'_>) -> Result<CommonExtension, ParseError> {
 /// ```
 ///
 /// Lenient: a string, which has no parameters; an empty list.
-fn read_disposition(r: &mut Reader<'_>) -> Result<Option<Disposition>, ParseError> {
+fn read_disposition(r: &mut Reader<'_>, to: &mut Option<Disposition>) -> Result<(), ParseError> {
     let start = r.offset();
     if r.eat(b'(') {
         r.no_space()?;
         if r.eat(b')') {
-            return r.deviate_at(start, "empty-list-for-nil").map(|()| None);
+            return r.deviate_at(start, "empty-list-for-nil");
         }
-        let kind = read_string_field(r)?;
-        let parameters = if more_fields(r)? { read_parameters(r)? } else { Vec::new() };
-        if !r.eat(b')') {
-            rest_of_list(r, "surplus-disposition-field")?;
+        let disposition = to.insert(Disposition::default());
+        read_string_field(r, &mut disposition.kind)?;
+        if more_fields(r)? {
+            read_parameters(r, &mut disposition.parameters)?;
         }
-        return Ok(Some(Disposition { kind, parameters }));
+        return if r.eat(b')') { Ok(()) } else { rest_of_list(r, "surplus-disposition-field") };
     }
     if eat_nil(r) {
-        return Ok(None);
+        return Ok(());
     }
-    let kind = read_string_field(r)?;
+    let mut kind = ImapString::EMPTY;
+    read_string_field(r, &mut kind)?;
     r.deviate_at(start, "disposition-without-list")?;
-    Ok((!kind.is_empty()).then_some(Disposition { kind, parameters: Vec::new() }))
+    if !kind.is_empty() {
+        *to = Some(Disposition { kind, parameters: List::new() });
+    }
+    Ok(())
 }
 
 /// ```text
@@ -453,7 +468,9 @@ fn read_disposition(r: &mut Reader<'_>) -> Result<Option<Disposition>, ParseErro
 fn read_language(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
     let mut languages = Vec::new();
     if r.peek() != Some(b'(') {
-        languages.extend(read_nstring_field(r)?);
+        let mut language = None;
+        read_nstring_field(r, &mut language)?;
+        languages.extend(language);
         return Ok(languages);
     }
     let start = r.offset();
@@ -462,12 +479,14 @@ fn read_language(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
         let start = r.offset();
         if r.peek() == Some(b'(') {
             r.deviate("list-in-list")?;
-            skip_value(r)?;
-        } else if let Some(language) = read_nstring_field(r)? {
-            languages.push(language);
-        } else {
+            return skip_value(r).map(|_| ());
+        }
+        let mut language = None;
+        read_nstring_field(r, &mut language)?;
+        if language.is_none() {
             r.deviate_at(start, "nil-for-string")?;
         }
+        languages.extend(language);
         Ok(())
     })?;
     if languages.is_empty() {
@@ -481,40 +500,41 @@ fn read_language(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
 /// ```
 ///
 /// Lenient: an empty list or string, which is `NIL`; a name without a value; `NIL` for a value.
-fn read_parameters(r: &mut Reader<'_>) -> Result<Vec<(ImapString, ImapString)>, ParseError> {
+fn read_parameters(
+    r: &mut Reader<'_>,
+    parameters: &mut List<(ImapString, ImapString)>,
+) -> Result<(), ParseError> {
     let start = r.offset();
     if !r.eat(b'(') {
         if eat_nil(r) {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let text = read_string_field(r)?;
+        let mut text = ImapString::EMPTY;
+        read_string_field(r, &mut text)?;
         if !text.is_empty() {
             return Err(ParseError::new(start, "expected a list of parameters"));
         }
-        return r.deviate_at(start, "string-for-nil").map(|()| Vec::new());
+        return r.deviate_at(start, "string-for-nil");
     }
-    let mut parameters = Vec::with_capacity(1);
     r.items(|r| {
         let name_at = r.offset();
-        let name = read_string_field(r)?;
-        let value = if matches!(r.rest(), [b')', ..] | [b' ', b')', ..]) {
+        let mut name = ImapString::EMPTY;
+        read_string_field(r, &mut name)?;
+        let mut value = None;
+        if matches!(r.rest(), [b')', ..] | [b' ', b')', ..]) {
             r.deviate_at(name_at, "parameter-without-value")?;
-            ImapString::EMPTY
         } else {
             r.space()?;
-            match read_nstring_field(r)? {
-                Some(value) => value,
-                None => {
-                    r.deviate_at(name_at, "nil-for-string")?;
-                    ImapString::EMPTY
-                }
+            read_nstring_field(r, &mut value)?;
+            if value.is_none() {
+                r.deviate_at(name_at, "nil-for-string")?;
             }
-        };
-        parameters.push((name, value));
+        }
+        parameters.push((name, value.unwrap_or_default()));
         Ok(())
     })?;
     if parameters.is_empty() {
         r.deviate_at(start, "empty-list-for-nil")?;
     }
-    Ok(parameters)
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mailwire_core::Text;
-use mailwire_imap::types::{self, AddressList, Envelope, ImapString};
+use mailwire_imap::types::{self, AddressLists, Envelope, ImapString};
 
 use super::{Message, Part, address, address::addresses, header};
 
@@ -40,10 +40,14 @@ impl Message {
             };
             once.get_or_insert_with(|| string(field.value()));
         }
-        let [from, sender, reply_to, to, cc, bcc] = addresses.map(AddressList::from);
-        envelope.sender = if sender.is_empty() { from.clone() } else { sender };
-        envelope.reply_to = if reply_to.is_empty() { from.clone() } else { reply_to };
-        Envelope { from, to, cc, bcc, ..envelope }
+        let [from, mut sender, mut reply_to, to, cc, bcc] = addresses;
+        for list in [&mut sender, &mut reply_to] {
+            if list.is_empty() {
+                list.clone_from(&from);
+            }
+        }
+        envelope.addresses = AddressLists::new([from, sender, reply_to, to, cc, bcc]);
+        envelope
     }
 }
 
@@ -83,17 +87,18 @@ mod tests {
             "Subject: =?utf-8?q?h=C3=A9?=\r\n there\r\nsubject: second\r\nFrom: \"A, B\" <a@b>\r\n\
              To: c@d\r\nTo: e@f\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\nMessage-ID: <1@x>\r\n\r\n",
         );
-        assert_eq!(envelope.subject.unwrap(), "=?utf-8?q?h=C3=A9?= there");
-        assert_eq!(envelope.from[0].name.clone().unwrap(), "A, B");
-        assert_eq!((&envelope.sender, &envelope.reply_to), (&envelope.from, &envelope.from));
-        assert_eq!(envelope.to.len(), 2);
-        assert_eq!(envelope.message_id.unwrap(), "<1@x>");
-        assert!(envelope.in_reply_to.is_none() && envelope.cc.is_empty());
+        assert_eq!(envelope.subject.clone().unwrap(), "=?utf-8?q?h=C3=A9?= there");
+        assert_eq!(envelope.from()[0].name.clone().unwrap(), "A, B");
+        assert_eq!((envelope.sender(), envelope.reply_to()), (envelope.from(), envelope.from()));
+        assert_eq!(envelope.to().len(), 2);
+        assert_eq!(envelope.message_id.clone().unwrap(), "<1@x>");
+        assert!(envelope.in_reply_to.is_none() && envelope.cc().is_empty());
     }
 
     #[test]
     fn groups() {
-        let to = envelope("To: us: a@b;\r\n\r\n").to;
+        let group = envelope("To: us: a@b;\r\n\r\n");
+        let to = group.to();
         let mailboxes: Vec<_> = to.iter().map(|a| (a.mailbox.is_some(), a.host.is_some())).collect();
         assert_eq!(mailboxes, [(true, false), (true, true), (false, false)]);
     }

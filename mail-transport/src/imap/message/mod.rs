@@ -116,7 +116,7 @@ mod tests {
             FetchItem::Body(message.structure(false)),
             FetchItem::BodyStructure(message.structure(true)),
         ] {
-            let response = Response::Untagged(Untagged::Fetch(Fetch { number: 1, items: vec![item] }));
+            let response = Response::Untagged(Untagged::Fetch(Fetch { number: 1, items: [item].into() }));
             let mut line = Vec::new();
             response.write(&mut line);
             let frame = Bytes::from(line);

@@ -6,7 +6,7 @@ use mailwire_imap::{
     response::{
         self, BinaryData, Code, CopyUid, ESearch, ESearchItem, FetchItem, SectionData, Status, Untagged,
     },
-    types::{Data, Flag, FlagSet, ImapString, Partial, SequenceSet, Uid, UidSet},
+    types::{Data, Flag, FlagSet, ImapString, List, Partial, SequenceSet, Uid, UidSet},
 };
 
 use super::{
@@ -89,7 +89,7 @@ impl<S: Service> Conversation<S> {
         let (_, open) = self.opened()?;
         let uid = message.uid;
         let Some(number) = open.numbers.number(uid) else { return Ok(()) };
-        let mut items = Vec::with_capacity(message.items.len() + 1);
+        let mut items = List::new();
         let mut contents = Vec::new();
         if with_uid {
             items.push(FetchItem::Uid(uid));

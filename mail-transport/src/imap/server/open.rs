@@ -39,7 +39,7 @@ impl Open {
     pub(super) fn flags(&self, uid: Uid, flags: FlagSet, with_uid: bool, rev2: bool) -> Option<Untagged> {
         let number = self.numbers.number(uid)?;
         let flags = FetchItem::Flags(self.shown(uid, flags, rev2));
-        let items = if with_uid { vec![FetchItem::Uid(uid), flags] } else { vec![flags] };
+        let items = if with_uid { [FetchItem::Uid(uid), flags].into() } else { [flags].into() };
         Some(Untagged::Fetch(Fetch { number, items }))
     }
 

@@ -1,0 +1,228 @@
+//! Lists that are mostly short.
+
+use alloc::{vec, vec::Vec};
+use core::{
+    fmt,
+    hash::{Hash, Hasher},
+    mem,
+    ops::{Deref, DerefMut},
+};
+
+/// A list of which the first two values take no memory of their own: most lists of a message have no
+/// more. It is used like a slice.
+///
+/// ```
+/// use mailwire_imap::types::List;
+///
+/// let mut list = List::from(["a", "b"]);
+/// list.push("c");
+/// assert_eq!(list[..], ["a", "b", "c"]);
+/// assert_eq!(Vec::from(list), ["a", "b", "c"]);
+/// ```
+#[derive(Clone)]
+pub struct List<T>(Repr<T>);
+
+#[derive(Clone)]
+enum Repr<T> {
+    None,
+    One([T; 1]),
+    Two([T; 2]),
+    Many(Vec<T>),
+}
+
+impl<T> List<T> {
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Repr::None)
+    }
+
+    /// Adds a value at the end.
+    #[inline]
+    pub fn push(&mut self, value: T) {
+        match &mut self.0 {
+            Repr::None => self.0 = Repr::One([value]),
+            Repr::Many(values) => values.push(value),
+            Repr::One(_) | Repr::Two(_) => self.grow(value),
+        }
+    }
+
+    fn grow(&mut self, value: T) {
+        self.0 = match mem::replace(&mut self.0, Repr::None) {
+            Repr::None => Repr::One([value]),
+            Repr::One([first]) => Repr::Two([first, value]),
+            Repr::Two([first, second]) => Repr::Many(vec![first, second, value]),
+            Repr::Many(mut values) => {
+                values.push(value);
+                Repr::Many(values)
+            }
+        };
+    }
+
+    /// Takes the last value away.
+    pub fn pop(&mut self) -> Option<T> {
+        let (rest, last) = match mem::replace(&mut self.0, Repr::None) {
+            Repr::None => (Repr::None, None),
+            Repr::One([first]) => (Repr::None, Some(first)),
+            Repr::Two([first, second]) => (Repr::One([first]), Some(second)),
+            Repr::Many(mut values) => {
+                let last = values.pop();
+                (Repr::Many(values), last)
+            }
+        };
+        self.0 = rest;
+        last
+    }
+
+    /// Keeps only the values that `keep` says.
+    pub fn retain_mut(&mut self, keep: impl FnMut(&mut T) -> bool) {
+        let mut values = Vec::from(mem::take(self));
+        values.retain_mut(keep);
+        *self = values.into();
+    }
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Deref for List<T> {
+    type Target = [T];
+    #[inline]
+    fn deref(&self) -> &[T] {
+        match &self.0 {
+            Repr::None => &[],
+            Repr::One(values) => values,
+            Repr::Two(values) => values,
+            Repr::Many(values) => values,
+        }
+    }
+}
+
+impl<T> DerefMut for List<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [T] {
+        match &mut self.0 {
+            Repr::None => &mut [],
+            Repr::One(values) => values,
+            Repr::Two(values) => values,
+            Repr::Many(values) => values,
+        }
+    }
+}
+
+impl<T> From<Vec<T>> for List<T> {
+    fn from(values: Vec<T>) -> Self {
+        if values.len() > 2 { Self(Repr::Many(values)) } else { values.into_iter().collect() }
+    }
+}
+
+impl<T, const N: usize> From<[T; N]> for List<T> {
+    fn from(values: [T; N]) -> Self {
+        values.into_iter().collect()
+    }
+}
+
+impl<T> From<List<T>> for Vec<T> {
+    fn from(list: List<T>) -> Self {
+        match list.0 {
+            Repr::None => Self::new(),
+            Repr::One(values) => values.into(),
+            Repr::Two(values) => values.into(),
+            Repr::Many(values) => values,
+        }
+    }
+}
+
+impl<T> FromIterator<T> for List<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        let mut list = Self::new();
+        list.extend(values);
+        list
+    }
+}
+
+impl<T> Extend<T> for List<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
+        values.into_iter().for_each(|value| self.push(value));
+    }
+}
+
+impl<T> IntoIterator for List<T> {
+    type Item = T;
+    type IntoIter = vec::IntoIter<T>;
+    fn into_iter(self) -> Self::IntoIter {
+        Vec::from(self).into_iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a List<T> {
+    type Item = &'a T;
+    type IntoIter = core::slice::Iter<'a, T>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a mut List<T> {
+    type Item = &'a mut T;
+    type IntoIter = core::slice::IterMut<'a, T>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
+    }
+}
+
+impl<T: PartialEq> PartialEq for List<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Eq> Eq for List<T> {}
+
+impl<T: Hash> Hash for List<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for List<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<T: serde::Serialize> serde::Serialize for List<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_what_a_vec_is() {
+        for count in 0..6 {
+            let values: Vec<u8> = (0..count).collect();
+            let mut list: List<u8> = values.iter().copied().collect();
+            assert_eq!((&list[..], list.len()), (&values[..], values.len()));
+            assert_eq!(alloc::format!("{list:?}"), alloc::format!("{values:?}"));
+            assert_eq!(list, List::from(values.clone()));
+            assert_eq!(list.clone().into_iter().collect::<Vec<_>>(), values);
+            let mut even = list.clone();
+            even.retain_mut(|value| *value % 2 == 0);
+            assert_eq!(even, (0..count).filter(|value| value % 2 == 0).collect());
+            list.iter_mut().for_each(|value| *value += 1);
+            for left in (0..count).rev() {
+                assert_eq!(list.pop(), Some(left + 1));
+            }
+            assert_eq!((list.pop(), list.is_empty()), (None, true));
+        }
+        assert_ne!(List::from([1]), List::from([1, 1]));
+    }
+}
