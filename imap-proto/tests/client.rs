@@ -237,7 +237,7 @@ fn a_challenge_is_the_callers_move() {
 #[test]
 fn the_announced_length_is_kept() {
     let mut client = logged_in("IMAP4rev1 LITERAL+");
-    client.send(Command::Append(Append::streamed(MailboxName::INBOX, 10))).unwrap();
+    client.send(Command::Append(Append::streamed(MailboxName::INBOX, 10).into())).unwrap();
     assert_eq!(client.next_event(&mut BytesMut::new()).unwrap().map(|_| ()), Next::Event(()));
     assert_eq!(client.next_event(&mut BytesMut::new()), Ok(Next::Paused), "the message is due");
     assert!(matches!(client.send_body(&mut Bytes::from(vec![b'x'; 11])), Err(Misuse::BodyMismatch(_))));
@@ -258,7 +258,7 @@ fn the_announced_length_is_kept() {
 #[test]
 fn an_append_that_is_refused_midway_is_still_sent_in_full() {
     let mut client = logged_in("IMAP4rev1 LITERAL+");
-    let append = client.send(Command::Append(Append::streamed(MailboxName::INBOX, 10))).unwrap();
+    let append = client.send(Command::Append(Append::streamed(MailboxName::INBOX, 10).into())).unwrap();
     feed(&mut client, b"");
     client.send_body(&mut Bytes::from_static(b"12345")).unwrap();
     drain(&mut client);
@@ -277,7 +277,7 @@ fn an_append_that_is_refused_midway_is_still_sent_in_full() {
 fn a_message_in_memory_is_sent_by_itself_without_a_copy() {
     let mut client = logged_in("IMAP4rev1");
     let message = Bytes::from(vec![b'm'; 10_000]);
-    client.send(Command::Append(Append::inline(MailboxName::INBOX, message.clone()))).unwrap();
+    client.send(Command::Append(Append::inline(MailboxName::INBOX, message.clone()).into())).unwrap();
     assert_eq!(drain_text(&mut client), "b.1 APPEND INBOX {10000}\r\n");
     assert_eq!(feed(&mut client, b"+ go\r\n"), []);
     assert_eq!(client.output().chunk().as_ptr(), message.as_ptr());
@@ -307,7 +307,7 @@ fn chunks_are_slices_of_the_input_and_of_what_was_given() {
     };
     assert_eq!((fetch.items.len(), deviations.len()), (3, 0));
 
-    client.send(Command::Append(Append::streamed(MailboxName::INBOX, 5000))).unwrap();
+    client.send(Command::Append(Append::streamed(MailboxName::INBOX, 5000).into())).unwrap();
     feed(&mut client, b"");
     let line = client.output().chunk().len();
     client.output().advance(line);

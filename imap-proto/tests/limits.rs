@@ -164,7 +164,7 @@ fn literal_minus() {
     let send = |capabilities: &str, size: u64| {
         let mut client = logged_in(capabilities);
         let inbox = mailwire_imap::types::MailboxName::INBOX;
-        client.send(Command::Append(mailwire_imap::command::Append::streamed(inbox, size))).unwrap();
+        client.send(Command::Append(mailwire_imap::command::Append::streamed(inbox, size).into())).unwrap();
         drain_text(&mut client)
     };
     assert_eq!(send("IMAP4rev1 LITERAL-", 4096), "b.1 APPEND INBOX {4096+}\r\n");
@@ -239,7 +239,7 @@ fn a_servers_output() {
 fn a_body_fills_the_output_no_further() {
     let mut client = client_with(Limits { output: 1000, ..Limits::client() });
     let inbox = mailwire_imap::types::MailboxName::INBOX;
-    client.send(Command::Append(mailwire_imap::command::Append::streamed(inbox, 5000))).unwrap();
+    client.send(Command::Append(mailwire_imap::command::Append::streamed(inbox, 5000).into())).unwrap();
     drain(&mut client);
     feed(&mut client, b"+ go\r\n");
     let mut body = Bytes::from(vec![b'm'; 5000]);

@@ -23,7 +23,7 @@ use common::*;
 use mailwire_core::{Channel, Connection, Dialect, Next, SaslStep, Secret, Ticket, sasl};
 use mailwire_imap::{
     Limits, client,
-    command::{Append, AppendData, Command, Request},
+    command::{AppendData, Command, Request},
     framing::{Framed, Framer, Speaker},
     response::{Response, Untagged},
     server,
@@ -226,7 +226,8 @@ fn replay_client(transcript: &Transcript, cut: Cut) -> Vec<String> {
                             let mut command = request
                                 .unwrap_or_else(|| panic!("{}: {}", transcript.name, rest.escape_ascii()))
                                 .command;
-                            if let Command::Append(Append { message: data, .. }) = &mut command {
+                            if let Command::Append(append) = &mut command {
+                                let data = &mut append.message;
                                 if let AppendData::Inline(text) = data.clone() {
                                     message = Some(text.into_bytes());
                                     *data = AppendData::Streamed { length: data.len() };

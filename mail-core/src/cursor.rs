@@ -28,7 +28,8 @@ pub struct Cursor<'a> {
     frame: &'a Bytes,
     /// The part of the frame that is read.
     bytes: &'a [u8],
-    position: usize,
+    /// What is left of it.
+    rest: &'a [u8],
     dialect: Dialect,
     deviations: Vec<Deviation>,
     depth: usize,
@@ -58,7 +59,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn until(frame: &'a Bytes, end: usize, dialect: Dialect) -> Self {
         let bytes = frame.get(..end).unwrap_or(frame);
-        Self { frame, bytes, position: 0, dialect, deviations: Vec::new(), depth: 0 }
+        Self { frame, bytes, rest: bytes, dialect, deviations: Vec::new(), depth: 0 }
     }
 
     /// Runs `grammar` over the whole of `frame`.
@@ -85,15 +86,16 @@ impl<'a> Cursor<'a> {
 
     /// Where the cursor stands, in bytes from the start of the frame.
     #[must_use]
+    #[inline]
     pub const fn offset(&self) -> usize {
-        self.position
+        self.bytes.len().wrapping_sub(self.rest.len())
     }
 
     /// Goes back to (or on to) an offset that [`offset`](Self::offset) gave. Deviations reported
     /// from there on are forgotten. For recovery after an error; a grammar does not try and back
     /// out.
     pub fn rewind(&mut self, offset: usize) {
-        self.position = offset.min(self.bytes.len());
+        self.seek(offset);
         self.deviations.retain(|deviation| deviation.offset < offset);
     }
 
@@ -101,18 +103,18 @@ impl<'a> Cursor<'a> {
     /// no deviation.
     #[inline]
     pub fn seek(&mut self, offset: usize) {
-        self.position = offset.min(self.bytes.len());
+        self.rest = self.bytes.get(offset..).unwrap_or_default();
     }
 
     /// This place, to [`reset`](Self::reset) to after looking ahead.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        Mark { position: self.position, deviations: self.deviations.len() }
+        Mark { position: self.offset(), deviations: self.deviations.len() }
     }
 
     /// Goes back to a place, and forgets what was reported since.
     pub fn reset(&mut self, mark: Mark) {
-        self.position = mark.position;
+        self.seek(mark.position);
         self.deviations.truncate(mark.deviations);
     }
 
@@ -131,54 +133,59 @@ impl<'a> Cursor<'a> {
     /// The bytes that are left.
     #[must_use]
     #[inline]
-    pub fn rest(&self) -> &'a [u8] {
-        self.bytes.get(self.position..).unwrap_or_default()
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// Whether nothing is left.
     #[must_use]
     #[inline]
     pub fn is_at_end(&self) -> bool {
-        self.position >= self.bytes.len()
+        self.rest.is_empty()
     }
 
     /// The next byte.
     #[must_use]
     #[inline]
     pub fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.position).copied()
+        self.rest.first().copied()
     }
 
     /// The byte `ahead` bytes behind the next one.
     #[must_use]
     #[inline]
     pub fn peek_at(&self, ahead: usize) -> Option<u8> {
-        self.bytes.get(self.position.saturating_add(ahead)).copied()
+        self.rest.get(ahead).copied()
     }
 
     /// Steps over `count` bytes, or to the end if there are fewer.
     #[inline]
     pub fn skip(&mut self, count: usize) {
-        self.position = self.position.saturating_add(count).min(self.bytes.len());
+        self.rest = self.rest.get(count..).unwrap_or_default();
     }
 
     /// Steps over `byte` if it is next.
     #[inline]
     pub fn eat(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.position += usize::from(found);
-        found
+        match self.rest {
+            [first, rest @ ..] if *first == byte => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Steps over `word`, in any case of its ASCII letters, if it is next.
     #[inline]
     pub fn eat_ignore_case(&mut self, word: &str) -> bool {
-        let found =
-            self.rest().get(..word.len()).is_some_and(|next| next.eq_ignore_ascii_case(word.as_bytes()));
-        if found {
-            self.position += word.len();
+        match self.rest.split_at_checked(word.len()) {
+            Some((next, rest)) if next.eq_ignore_ascii_case(word.as_bytes()) => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
         }
-        found
     }
 
     /// Steps over `byte`.
@@ -224,16 +231,16 @@ impl<'a> Cursor<'a> {
     /// Steps over the bytes of a class, as many as there are.
     #[inline]
     pub fn take_while(&mut self, class: impl Fn(u8) -> bool) -> &'a [u8] {
-        let rest = self.rest();
-        let length = rest.iter().position(|&byte| !class(byte)).unwrap_or(rest.len());
-        self.position += length;
-        rest.get(..length).unwrap_or_default()
+        let length = self.rest.iter().position(|&byte| !class(byte)).unwrap_or(self.rest.len());
+        let (taken, rest) = self.rest.split_at_checked(length).unwrap_or_default();
+        self.rest = rest;
+        taken
     }
 
     /// The same as a [`Text`].
     #[inline]
     pub fn text_while(&mut self, class: impl Fn(u8) -> bool) -> Text {
-        let start = self.position;
+        let start = self.offset();
         self.take_while(class);
         self.text_from(start)
     }
@@ -249,14 +256,14 @@ impl<'a> Cursor<'a> {
         class: impl Fn(u8) -> bool,
         reason: &'static str,
     ) -> Result<Text, ParseError> {
-        let start = self.position;
+        let start = self.offset();
         if self.take_while(class).is_empty() { Err(self.error(reason)) } else { Ok(self.text_from(start)) }
     }
 
     /// All that is left.
     pub fn text_rest(&mut self) -> Text {
-        let start = self.position;
-        self.position = self.bytes.len();
+        let start = self.offset();
+        self.rest = &[];
         self.text_from(start)
     }
 
@@ -264,7 +271,8 @@ impl<'a> Cursor<'a> {
     #[must_use]
     #[inline]
     pub fn text_from(&self, start: usize) -> Text {
-        Text::part_of(self.frame, start.min(self.position)..self.position)
+        let end = self.offset();
+        Text::part_of(self.frame, start.min(end)..end)
     }
 
     /// What lies between two offsets, a slice of the frame.
@@ -296,7 +304,7 @@ impl<'a> Cursor<'a> {
     /// No digit is next, or the number does not fit.
     #[inline]
     pub fn number_u64(&mut self) -> Result<u64, ParseError> {
-        let start = self.position;
+        let start = self.offset();
         let digits = self.take_while(|byte| byte.is_ascii_digit());
         if digits.is_empty() {
             return Err(self.error("expected a number"));
@@ -314,7 +322,7 @@ impl<'a> Cursor<'a> {
     /// No digit is next, or the number does not fit.
     #[inline]
     pub fn number_u32(&mut self) -> Result<u32, ParseError> {
-        let start = self.position;
+        let start = self.offset();
         let value = self.number_u64()?;
         u32::try_from(value).map_err(|_| ParseError::new(start, "number too large"))
     }
@@ -342,7 +350,7 @@ impl<'a> Cursor<'a> {
     #[must_use]
     #[cold]
     pub const fn error(&self, reason: &'static str) -> ParseError {
-        ParseError::new(self.position, reason)
+        ParseError::new(self.offset(), reason)
     }
 
     /// Reports a known deviation here.
@@ -352,7 +360,7 @@ impl<'a> Cursor<'a> {
     /// In [`Dialect::Strict`]: the deviation's name, as the reason.
     #[cold]
     pub fn deviate(&mut self, name: &'static str) -> Result<(), ParseError> {
-        self.deviate_at(self.position, name)
+        self.deviate_at(self.offset(), name)
     }
 
     /// Reports a known deviation at `offset`.

@@ -111,10 +111,16 @@ impl Text {
         if let Some(short) = window.and_then(|window| Repr::of_window(window, part.len())) {
             return Self(short);
         }
-        match frame.get(part.clone()) {
-            None => Self::new(),
-            Some(text) => Self(Repr::short(text).unwrap_or_else(|| Repr::Shared(frame.slice(part)))),
+        match frame.get(part.clone()).and_then(Repr::short) {
+            Some(short) => Self(short),
+            None => Self::long_part_of(frame, part),
         }
+    }
+
+    /// Apart, so that short texts are not slowed down by what only this needs.
+    #[inline(never)]
+    fn long_part_of(frame: &Bytes, part: core::ops::Range<usize>) -> Self {
+        if frame.get(part.clone()).is_none() { Self::new() } else { Self(Repr::Shared(frame.slice(part))) }
     }
 
     /// The bytes as they came.

@@ -148,9 +148,8 @@ async fn append(client: &mut Client) -> Result<Vec<Bytes>> {
     }
     let status = client.status("inbox", [StatusItem::Messages, StatusItem::UidNext]).await?;
     assert_eq!(status.items, [Number::Messages(6), Number::UidNext(7)]);
-    let mut options = List::new(MailboxName::new("")?, ListPattern::new("*")?);
-    options.returns = vec![ListReturn::Status(vec![StatusItem::Messages])];
-    let listed = client.list_with(options).await?;
+    let list = List::new(MailboxName::new("")?, ListPattern::new("*")?);
+    let listed = client.list_with(list.returning([ListReturn::Status(vec![StatusItem::Messages])])).await?;
     assert!(listed.len() == 3 && listed.iter().all(|listed| listed.status.is_some()));
     let error = client.append("nowhere", [], None, "x").await.unwrap_err();
     assert_eq!(error.refused().unwrap().code.as_ref().unwrap(), &"TRYCREATE");

@@ -454,9 +454,9 @@ async fn mailboxes() {
     against(clear(), &script, async |mut client| {
         let list = client.list("", "*").await?;
         assert_eq!((list.len(), list[1].name.to_unicode().as_ref()), (2, "Entwürfe"));
-        let mut options = List::new(MailboxName::new("")?, ListPattern::new("%")?);
-        options.returns = vec![ListReturn::Status(vec![StatusItem::Messages, StatusItem::Unseen])];
-        let listed = client.list_with(options).await?;
+        let list = List::new(MailboxName::new("")?, ListPattern::new("%")?);
+        let returns = [ListReturn::Status(vec![StatusItem::Messages, StatusItem::Unseen])];
+        let listed = client.list_with(list.returning(returns)).await?;
         assert_eq!((listed.len(), listed[0].status.as_ref().unwrap().items.len()), (2, 2));
         assert!(listed[1].status.is_none());
         assert_eq!(client.updates().count(), 1, "a status that belongs to none of them");

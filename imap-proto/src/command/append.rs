@@ -44,6 +44,15 @@ impl AppendData {
         }
     }
 
+    /// Its length, if it comes or is to be sent in chunks.
+    #[must_use]
+    pub const fn streamed(&self) -> Option<u64> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Streamed { length } => Some(*length),
+        }
+    }
+
     /// Whether it has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -224,7 +224,7 @@ fn search(u: &mut Unstructured<'_>) -> Result<Search> {
     Ok(Search {
         uid: u.arbitrary()?,
         returns: maybe(u, |u| Ok(maybe(u, |u| some(u, option))?.unwrap_or_default()))?,
-        charset: maybe(u, astring)?,
+        charset: maybe(u, astring)?.map(Box::new),
         keys: some(u, |u| key(u, 3))?,
     })
 }
@@ -263,12 +263,14 @@ fn list(u: &mut Unstructured<'_>) -> Result<List> {
             _ => ListReturn::Other(atom(u)?),
         })
     };
-    Ok(List {
-        selection: maybe(u, |u| some(u, selection))?.unwrap_or_default(),
+    let selection = maybe(u, |u| some(u, selection))?.unwrap_or_default();
+    let returns = maybe(u, |u| some(u, returns))?.unwrap_or_default();
+    let list = List {
         reference: mailbox(u)?,
         patterns: ListPatterns::new(pattern(u)?, maybe(u, |u| some(u, pattern))?.unwrap_or_default()),
-        returns: maybe(u, |u| some(u, returns))?.unwrap_or_default(),
-    })
+        options: None,
+    };
+    Ok(list.selecting(selection).returning(returns))
 }
 
 /// The message is inline, so that the command is complete in itself.
@@ -317,7 +319,7 @@ impl<'a> Arbitrary<'a> for Command {
             15 => Command::Lsub { reference: mailbox(u)?, pattern: pattern(u)? },
             16 => Command::Namespace,
             17 => Command::Status { mailbox: mailbox(u)?, items: status_items(u)? },
-            18 => Command::Append(append(u)?),
+            18 => Command::Append(append(u)?.into()),
             19 => Command::Idle,
             20 => Command::Check,
             21 => Command::Close,

@@ -289,18 +289,18 @@ fn write_partial(e: &mut Encoder<'_>, partial: Option<Partial>) {
 mod names {
     use super::known;
 
-    pub(super) const BINARY: u128 = known("BINARY");
-    pub(super) const BINARY_PEEK: u128 = known("BINARY.PEEK");
-    pub(super) const BINARY_SIZE: u128 = known("BINARY.SIZE");
-    pub(super) const BODY: u128 = known("BODY");
-    pub(super) const BODY_PEEK: u128 = known("BODY.PEEK");
-    pub(super) const BODYSTRUCTURE: u128 = known("BODYSTRUCTURE");
-    pub(super) const ENVELOPE: u128 = known("ENVELOPE");
-    pub(super) const FLAGS: u128 = known("FLAGS");
-    pub(super) const INTERNALDATE: u128 = known("INTERNALDATE");
-    pub(super) const RFC822: u128 = known("RFC822");
-    pub(super) const RFC822_HEADER: u128 = known("RFC822.HEADER");
-    pub(super) const RFC822_SIZE: u128 = known("RFC822.SIZE");
-    pub(super) const RFC822_TEXT: u128 = known("RFC822.TEXT");
-    pub(super) const UID: u128 = known("UID");
+    pub(super) const BINARY: (u64, u64) = known("BINARY");
+    pub(super) const BINARY_PEEK: (u64, u64) = known("BINARY.PEEK");
+    pub(super) const BINARY_SIZE: (u64, u64) = known("BINARY.SIZE");
+    pub(super) const BODY: (u64, u64) = known("BODY");
+    pub(super) const BODY_PEEK: (u64, u64) = known("BODY.PEEK");
+    pub(super) const BODYSTRUCTURE: (u64, u64) = known("BODYSTRUCTURE");
+    pub(super) const ENVELOPE: (u64, u64) = known("ENVELOPE");
+    pub(super) const FLAGS: (u64, u64) = known("FLAGS");
+    pub(super) const INTERNALDATE: (u64, u64) = known("INTERNALDATE");
+    pub(super) const RFC822: (u64, u64) = known("RFC822");
+    pub(super) const RFC822_HEADER: (u64, u64) = known("RFC822.HEADER");
+    pub(super) const RFC822_SIZE: (u64, u64) = known("RFC822.SIZE");
+    pub(super) const RFC822_TEXT: (u64, u64) = known("RFC822.TEXT");
+    pub(super) const UID: (u64, u64) = known("UID");
 }

@@ -1,6 +1,6 @@
 //! LIST.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::ParseError;
 
@@ -11,12 +11,20 @@ use crate::types::{Atom, ListPattern, MailboxName, Reader};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct List {
-    /// Which mailboxes; all if there is none.
-    pub selection: Vec<ListSelection>,
     /// Where the patterns begin.
     pub reference: MailboxName,
     /// What is asked for.
     pub patterns: ListPatterns,
+    /// What RFC 5258 has added. `None` is the LIST of RFC 3501.
+    pub options: Option<Box<ListOptions>>,
+}
+
+/// The options of an extended LIST.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct ListOptions {
+    /// Which mailboxes; all if there is none.
+    pub selection: Vec<ListSelection>,
     /// What is to be told of each.
     pub returns: Vec<ListReturn>,
 }
@@ -114,7 +122,37 @@ impl List {
     /// Mailboxes like `pattern`.
     #[must_use]
     pub fn new(reference: MailboxName, pattern: ListPattern) -> Self {
-        Self { selection: Vec::new(), reference, patterns: pattern.into(), returns: Vec::new() }
+        Self { reference, patterns: pattern.into(), options: None }
+    }
+
+    /// Only mailboxes of this kind, too.
+    #[must_use]
+    pub fn selecting(mut self, options: impl IntoIterator<Item = ListSelection>) -> Self {
+        for option in options {
+            self.options.get_or_insert_default().selection.push(option);
+        }
+        self
+    }
+
+    /// With this told of each, too.
+    #[must_use]
+    pub fn returning(mut self, options: impl IntoIterator<Item = ListReturn>) -> Self {
+        for option in options {
+            self.options.get_or_insert_default().returns.push(option);
+        }
+        self
+    }
+
+    /// Which mailboxes; all if there is none.
+    #[must_use]
+    pub fn selection(&self) -> &[ListSelection] {
+        self.options.as_ref().map_or(&[], |options| &options.selection)
+    }
+
+    /// What is to be told of each.
+    #[must_use]
+    pub fn returns(&self) -> &[ListReturn] {
+        self.options.as_ref().map_or(&[], |options| &options.returns)
     }
 
     /// ```text
@@ -125,36 +163,21 @@ impl List {
     /// ```
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         r.space()?;
-        let mut selection = Vec::new();
-        if r.eat(b'(') {
-            r.items(|r| {
-                selection.push(ListSelection::read(r)?);
-                Ok(())
-            })?;
-            r.space()?;
-        }
+        let mut options = if r.peek() == Some(b'(') { read_selection(r)? } else { None };
         let reference = MailboxName::read(r)?;
         r.space()?;
         let patterns = if r.peek() == Some(b'(') { read_patterns(r)? } else { ListPattern::read(r)?.into() };
-        let mut returns = Vec::new();
-        if r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte != b' ') {
-            r.skip(1);
-            r.expect_ignore_case("RETURN", "expected RETURN")?;
-            r.space()?;
-            r.expect(b'(', "expected (")?;
-            r.items(|r| {
-                returns.push(ListReturn::read(r)?);
-                Ok(())
-            })?;
+        if r.peek() == Some(b' ') {
+            read_returns(r, &mut options)?;
         }
-        Ok(Self { selection, reference, patterns, returns })
+        Ok(Self { reference, patterns, options })
     }
 
     pub(super) fn write(&self, e: &mut Encoder<'_>) {
         e.put(b"LIST ");
-        if !self.selection.is_empty() {
+        if !self.selection().is_empty() {
             e.put(b"(");
-            e.spaced(&self.selection, |e, option| option.write(e));
+            e.spaced(self.selection(), |e, option| option.write(e));
             e.put(b") ");
         }
         e.mailbox(&self.reference);
@@ -167,14 +190,43 @@ impl List {
                 e.put(b")");
             }
         }
-        if !self.returns.is_empty() {
+        if !self.returns().is_empty() {
             e.put(b" RETURN (");
-            e.spaced(&self.returns, |e, option| option.write(e));
+            e.spaced(self.returns(), |e, option| option.write(e));
             e.put(b")");
         }
     }
 }
 
+#[inline(never)]
+fn read_selection(r: &mut Reader<'_>) -> Result<Option<Box<ListOptions>>, ParseError> {
+    r.skip(1);
+    let mut options: Option<Box<ListOptions>> = None;
+    r.items(|r| {
+        options.get_or_insert_default().selection.push(ListSelection::read(r)?);
+        Ok(())
+    })?;
+    r.space()?;
+    Ok(options)
+}
+
+#[inline(never)]
+fn read_returns(r: &mut Reader<'_>, options: &mut Option<Box<ListOptions>>) -> Result<(), ParseError> {
+    if r.peek_at(1).is_none_or(|byte| byte == b' ') {
+        // Spaces at the end of the line.
+        return Ok(());
+    }
+    r.skip(1);
+    r.expect_ignore_case("RETURN", "expected RETURN")?;
+    r.space()?;
+    r.expect(b'(', "expected (")?;
+    r.items(|r| {
+        options.get_or_insert_default().returns.push(ListReturn::read(r)?);
+        Ok(())
+    })
+}
+
+#[inline(never)]
 fn read_patterns(r: &mut Reader<'_>) -> Result<ListPatterns, ParseError> {
     let start = r.offset();
     r.skip(1);

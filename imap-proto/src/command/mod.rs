@@ -38,7 +38,7 @@ mod store;
 mod string;
 mod write;
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
     capability::Capability,
@@ -50,7 +50,7 @@ pub use auth::{Authenticate, Login};
 pub(crate) use encode::LITERAL_MINUS;
 pub use encode::{EncodeOptions, Encoded, Literals};
 pub use fetch::{Fetch, FetchItem, FetchItems};
-pub use list::{List, ListPatterns, ListReturn, ListSelection};
+pub use list::{List, ListOptions, ListPatterns, ListReturn, ListSelection};
 pub use mailbox::{Select, StatusItem};
 pub(crate) use parse::{Head, append_announces_message, parse_head};
 pub(crate) use place::Place;
@@ -127,7 +127,7 @@ pub enum Command {
         items: Vec<StatusItem>,
     },
     /// `APPEND`: section 6.3.12.
-    Append(Append),
+    Append(Box<Append>),
     /// `IDLE`: section 6.3.13. It lasts until `DONE`.
     Idle,
     /// `CHECK`: RFC 3501 section 6.4.1. Obsolete.

@@ -2,18 +2,19 @@
 
 use mailwire_core::words;
 
-/// A name of at most 16 bytes as a number, the same in any case. It is made of `ATOM-CHAR`s.
+/// A name as two words, the same in any case; the second one is zero for most. It is made of
+/// `ATOM-CHAR`s.
 #[inline]
-pub(super) fn name(text: &[u8]) -> u128 {
+pub(super) fn name(text: &[u8]) -> (u64, u64) {
     match words(text) {
-        Some([first, second, 0]) => u128::from(fold(second)) << 64 | u128::from(fold(first)),
+        Some([first, second, 0]) => (fold(first), fold(second)),
         // No name that is known is longer.
-        _ => u128::MAX,
+        _ => (u64::MAX, u64::MAX),
     }
 }
 
 /// The same of a name that is part of the program.
-pub(super) const fn known(text: &str) -> u128 {
+pub(super) const fn known(text: &str) -> (u64, u64) {
     let text = text.as_bytes();
     let mut number = 0;
     let mut at = text.len();
@@ -22,10 +23,10 @@ pub(super) const fn known(text: &str) -> u128 {
         // An index below the length, in a constant.
         #[allow(clippy::indexing_slicing)]
         {
-            number = number << 8 | (text[at] & !0x20) as u128;
+            number = number << 8 | text[at] as u128;
         }
     }
-    number
+    (fold(number as u64), fold((number >> 64) as u64))
 }
 
 /// Each byte without the bit that tells small letters from capital ones. Of the characters of an
@@ -51,6 +52,6 @@ mod tests {
         assert_eq!(name(b"Rfc822.Header"), known("RFC822.HEADER"));
         assert_ne!(name(b"FLAGSX"), known("FLAGS"));
         assert_ne!(name(b"FLAG"), known("FLAGS"));
-        assert_eq!(name(&[b'x'; 17]), u128::MAX);
+        assert_eq!(name(&[b'x'; 17]), (u64::MAX, u64::MAX));
     }
 }

@@ -30,9 +30,12 @@ impl Request {
         reader.line_end(context.newline)?;
         let tag = read_tag(&mut reader)?;
         reader.space()?;
-        let command = read_command(&mut reader)?;
-        reader.end()?;
-        Ok(reader.finish(Self { tag, command }))
+        let command = read_command(&mut reader);
+        if command.is_ok() {
+            reader.end()?;
+        }
+        // It is moved only once.
+        command.map(|command| reader.finish(Self { tag, command }))
     }
 }
 
@@ -82,7 +85,7 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
             r.space()?;
             Command::Status { mailbox, items: StatusItem::read_list(r)? }
         }
-        names::APPEND => Command::Append(Append::read(r)?),
+        names::APPEND => Command::Append(Append::read(r)?.into()),
         names::CAPABILITY => Command::Capability,
         names::LOGIN => Command::Login(Login::read(r)?),
         names::AUTHENTICATE => Command::Authenticate(Authenticate::read(r)?),
@@ -108,15 +111,19 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         names::UNSELECT => Command::Unselect,
         names::EXPUNGE => Command::Expunge,
         names::ID => Command::Id(read_id(r)?),
-        _ => {
-            let name = Atom::unchecked(r.text_from(start));
-            r.eat(b' ');
-            Command::Other(OtherCommand::from_frame(name, other_arguments(r)?))
-        }
+        _ => return read_other(r, start),
     })
 }
 
-/// What stands behind the name of a command that is not known: one line, but for its literals.
+/// A command that is not known.
+#[cold]
+fn read_other(r: &mut Reader<'_>, start: usize) -> Result<Command, ParseError> {
+    let name = Atom::unchecked(r.text_from(start));
+    r.eat(b' ');
+    Ok(Command::Other(OtherCommand::from_frame(name, other_arguments(r)?)))
+}
+
+/// What stands behind its name: one line, but for its literals.
 fn other_arguments(r: &mut Reader<'_>) -> Result<Text, ParseError> {
     let start = r.offset();
     while let Some(at) = memchr::memchr3(0, b'\r', b'\n', r.rest()) {
@@ -270,35 +277,35 @@ pub(crate) fn append_announces_message(arguments: &[u8]) -> bool {
 mod names {
     use super::known;
 
-    pub(super) const APPEND: u128 = known("APPEND");
-    pub(super) const AUTHENTICATE: u128 = known("AUTHENTICATE");
-    pub(super) const CAPABILITY: u128 = known("CAPABILITY");
-    pub(super) const CHECK: u128 = known("CHECK");
-    pub(super) const CLOSE: u128 = known("CLOSE");
-    pub(super) const COPY: u128 = known("COPY");
-    pub(super) const CREATE: u128 = known("CREATE");
-    pub(super) const DELETE: u128 = known("DELETE");
-    pub(super) const ENABLE: u128 = known("ENABLE");
-    pub(super) const EXAMINE: u128 = known("EXAMINE");
-    pub(super) const EXPUNGE: u128 = known("EXPUNGE");
-    pub(super) const FETCH: u128 = known("FETCH");
-    pub(super) const ID: u128 = known("ID");
-    pub(super) const IDLE: u128 = known("IDLE");
-    pub(super) const LIST: u128 = known("LIST");
-    pub(super) const LOGIN: u128 = known("LOGIN");
-    pub(super) const LOGOUT: u128 = known("LOGOUT");
-    pub(super) const LSUB: u128 = known("LSUB");
-    pub(super) const MOVE: u128 = known("MOVE");
-    pub(super) const NAMESPACE: u128 = known("NAMESPACE");
-    pub(super) const NOOP: u128 = known("NOOP");
-    pub(super) const RENAME: u128 = known("RENAME");
-    pub(super) const SEARCH: u128 = known("SEARCH");
-    pub(super) const SELECT: u128 = known("SELECT");
-    pub(super) const STARTTLS: u128 = known("STARTTLS");
-    pub(super) const STATUS: u128 = known("STATUS");
-    pub(super) const STORE: u128 = known("STORE");
-    pub(super) const SUBSCRIBE: u128 = known("SUBSCRIBE");
-    pub(super) const UID: u128 = known("UID");
-    pub(super) const UNSELECT: u128 = known("UNSELECT");
-    pub(super) const UNSUBSCRIBE: u128 = known("UNSUBSCRIBE");
+    pub(super) const APPEND: (u64, u64) = known("APPEND");
+    pub(super) const AUTHENTICATE: (u64, u64) = known("AUTHENTICATE");
+    pub(super) const CAPABILITY: (u64, u64) = known("CAPABILITY");
+    pub(super) const CHECK: (u64, u64) = known("CHECK");
+    pub(super) const CLOSE: (u64, u64) = known("CLOSE");
+    pub(super) const COPY: (u64, u64) = known("COPY");
+    pub(super) const CREATE: (u64, u64) = known("CREATE");
+    pub(super) const DELETE: (u64, u64) = known("DELETE");
+    pub(super) const ENABLE: (u64, u64) = known("ENABLE");
+    pub(super) const EXAMINE: (u64, u64) = known("EXAMINE");
+    pub(super) const EXPUNGE: (u64, u64) = known("EXPUNGE");
+    pub(super) const FETCH: (u64, u64) = known("FETCH");
+    pub(super) const ID: (u64, u64) = known("ID");
+    pub(super) const IDLE: (u64, u64) = known("IDLE");
+    pub(super) const LIST: (u64, u64) = known("LIST");
+    pub(super) const LOGIN: (u64, u64) = known("LOGIN");
+    pub(super) const LOGOUT: (u64, u64) = known("LOGOUT");
+    pub(super) const LSUB: (u64, u64) = known("LSUB");
+    pub(super) const MOVE: (u64, u64) = known("MOVE");
+    pub(super) const NAMESPACE: (u64, u64) = known("NAMESPACE");
+    pub(super) const NOOP: (u64, u64) = known("NOOP");
+    pub(super) const RENAME: (u64, u64) = known("RENAME");
+    pub(super) const SEARCH: (u64, u64) = known("SEARCH");
+    pub(super) const SELECT: (u64, u64) = known("SELECT");
+    pub(super) const STARTTLS: (u64, u64) = known("STARTTLS");
+    pub(super) const STATUS: (u64, u64) = known("STATUS");
+    pub(super) const STORE: (u64, u64) = known("STORE");
+    pub(super) const SUBSCRIBE: (u64, u64) = known("SUBSCRIBE");
+    pub(super) const UID: (u64, u64) = known("UID");
+    pub(super) const UNSELECT: (u64, u64) = known("UNSELECT");
+    pub(super) const UNSUBSCRIBE: (u64, u64) = known("UNSUBSCRIBE");
 }

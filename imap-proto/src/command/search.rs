@@ -22,7 +22,7 @@ pub struct Search {
     /// `ALL`.
     pub returns: Option<Vec<SearchReturn>>,
     /// The character set of the strings; US-ASCII or UTF-8 if there is none.
-    pub charset: Option<AString>,
+    pub charset: Option<Box<AString>>,
     /// What must all be true of a message. None means all messages.
     pub keys: Vec<SearchKey>,
 }
@@ -162,7 +162,7 @@ impl Search {
         let mut charset = None;
         if eat_word(r, "CHARSET") {
             r.space()?;
-            charset = Some(AString::read(r)?);
+            charset = Some(Box::new(AString::read(r)?));
             r.space()?;
         }
         let mut keys = Vec::with_capacity(2);
@@ -468,37 +468,37 @@ fn write_size(e: &mut Encoder<'_>, name: &[u8], size: u64) {
 mod names {
     use super::known;
 
-    pub(super) const ALL: u128 = known("ALL");
-    pub(super) const ANSWERED: u128 = known("ANSWERED");
-    pub(super) const BCC: u128 = known("BCC");
-    pub(super) const BEFORE: u128 = known("BEFORE");
-    pub(super) const BODY: u128 = known("BODY");
-    pub(super) const CC: u128 = known("CC");
-    pub(super) const DELETED: u128 = known("DELETED");
-    pub(super) const DRAFT: u128 = known("DRAFT");
-    pub(super) const FLAGGED: u128 = known("FLAGGED");
-    pub(super) const FROM: u128 = known("FROM");
-    pub(super) const HEADER: u128 = known("HEADER");
-    pub(super) const KEYWORD: u128 = known("KEYWORD");
-    pub(super) const LARGER: u128 = known("LARGER");
-    pub(super) const NEW: u128 = known("NEW");
-    pub(super) const OLD: u128 = known("OLD");
-    pub(super) const ON: u128 = known("ON");
-    pub(super) const RECENT: u128 = known("RECENT");
-    pub(super) const SEEN: u128 = known("SEEN");
-    pub(super) const SENTBEFORE: u128 = known("SENTBEFORE");
-    pub(super) const SENTON: u128 = known("SENTON");
-    pub(super) const SENTSINCE: u128 = known("SENTSINCE");
-    pub(super) const SINCE: u128 = known("SINCE");
-    pub(super) const SMALLER: u128 = known("SMALLER");
-    pub(super) const SUBJECT: u128 = known("SUBJECT");
-    pub(super) const TEXT: u128 = known("TEXT");
-    pub(super) const TO: u128 = known("TO");
-    pub(super) const UID: u128 = known("UID");
-    pub(super) const UNANSWERED: u128 = known("UNANSWERED");
-    pub(super) const UNDELETED: u128 = known("UNDELETED");
-    pub(super) const UNDRAFT: u128 = known("UNDRAFT");
-    pub(super) const UNFLAGGED: u128 = known("UNFLAGGED");
-    pub(super) const UNKEYWORD: u128 = known("UNKEYWORD");
-    pub(super) const UNSEEN: u128 = known("UNSEEN");
+    pub(super) const ALL: (u64, u64) = known("ALL");
+    pub(super) const ANSWERED: (u64, u64) = known("ANSWERED");
+    pub(super) const BCC: (u64, u64) = known("BCC");
+    pub(super) const BEFORE: (u64, u64) = known("BEFORE");
+    pub(super) const BODY: (u64, u64) = known("BODY");
+    pub(super) const CC: (u64, u64) = known("CC");
+    pub(super) const DELETED: (u64, u64) = known("DELETED");
+    pub(super) const DRAFT: (u64, u64) = known("DRAFT");
+    pub(super) const FLAGGED: (u64, u64) = known("FLAGGED");
+    pub(super) const FROM: (u64, u64) = known("FROM");
+    pub(super) const HEADER: (u64, u64) = known("HEADER");
+    pub(super) const KEYWORD: (u64, u64) = known("KEYWORD");
+    pub(super) const LARGER: (u64, u64) = known("LARGER");
+    pub(super) const NEW: (u64, u64) = known("NEW");
+    pub(super) const OLD: (u64, u64) = known("OLD");
+    pub(super) const ON: (u64, u64) = known("ON");
+    pub(super) const RECENT: (u64, u64) = known("RECENT");
+    pub(super) const SEEN: (u64, u64) = known("SEEN");
+    pub(super) const SENTBEFORE: (u64, u64) = known("SENTBEFORE");
+    pub(super) const SENTON: (u64, u64) = known("SENTON");
+    pub(super) const SENTSINCE: (u64, u64) = known("SENTSINCE");
+    pub(super) const SINCE: (u64, u64) = known("SINCE");
+    pub(super) const SMALLER: (u64, u64) = known("SMALLER");
+    pub(super) const SUBJECT: (u64, u64) = known("SUBJECT");
+    pub(super) const TEXT: (u64, u64) = known("TEXT");
+    pub(super) const TO: (u64, u64) = known("TO");
+    pub(super) const UID: (u64, u64) = known("UID");
+    pub(super) const UNANSWERED: (u64, u64) = known("UNANSWERED");
+    pub(super) const UNDELETED: (u64, u64) = known("UNDELETED");
+    pub(super) const UNDRAFT: (u64, u64) = known("UNDRAFT");
+    pub(super) const UNFLAGGED: (u64, u64) = known("UNFLAGGED");
+    pub(super) const UNKEYWORD: (u64, u64) = known("UNKEYWORD");
+    pub(super) const UNSEEN: (u64, u64) = known("UNSEEN");
 }

@@ -2,9 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{
-    AString, AppendData, Command, EncodeOptions, Encoded, OtherCommand, Request, StatusItem, encode::Encoder,
-};
+use super::{AString, Command, EncodeOptions, Encoded, OtherCommand, Request, StatusItem, encode::Encoder};
 use crate::{
     framing,
     types::{ListPattern, MailboxName, Section, SectionText, Tag},
@@ -28,10 +26,7 @@ impl Command {
         encoder.put(if self.is_uid() { b" UID " } else { b" " });
         self.write(&mut encoder);
         let body = match self {
-            Command::Append(append) => match append.message {
-                AppendData::Streamed { length } => Some(length),
-                AppendData::Inline(_) => None,
-            },
+            Command::Append(append) => append.message.streamed(),
             _ => None,
         };
         if body.is_none() {

@@ -11,10 +11,7 @@ use super::{
 };
 use crate::{
     capability::Capability,
-    command::{
-        Append, AppendData, Command, Head, LITERAL_MINUS, Literals, Place, Request, append_announces_message,
-        parse_head,
-    },
+    command::{Command, Head, LITERAL_MINUS, Literals, Place, Request, append_announces_message, parse_head},
     framing::{Announcement, Frame},
     response::{Code, Status, StatusKind},
     types::{ParseContext, Tag},
@@ -248,8 +245,8 @@ impl Connection {
             _ => {}
         }
         match command {
-            Command::Append(Append { binary: true, .. })
-                if !self.config.capabilities.contains(&Capability::Binary) =>
+            Command::Append(append)
+                if append.binary && !self.config.capabilities.contains(&Capability::Binary) =>
             {
                 Err(Refusal::bad(0, "BINARY is not offered"))
             }
@@ -345,14 +342,12 @@ impl Connection {
             return self.refuse_literal(announced, input, &refusal);
         }
         let length = match &command {
-            Command::Append(Append { message: AppendData::Streamed { length }, .. }) => *length,
-            _ => {
-                return self.refuse_literal(
-                    announced,
-                    input,
-                    &Refusal::bad(0, "expected the message as a literal"),
-                );
-            }
+            Command::Append(append) => append.message.streamed(),
+            _ => None,
+        };
+        let Some(length) = length else {
+            let refusal = Refusal::bad(0, "expected the message as a literal");
+            return self.refuse_literal(announced, input, &refusal);
         };
         self.framer.stream(input);
         self.begin(tag, command, deviations);

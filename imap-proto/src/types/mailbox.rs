@@ -115,9 +115,14 @@ impl MailboxName {
     /// ```
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         // Only a literal can hold what must not be here.
-        if !matches!(r.peek(), Some(b'{' | b'~')) {
-            return read_astring(r).map(|name| Self::canonical(name.into_text()));
+        if matches!(r.peek(), Some(b'{' | b'~')) {
+            return Self::read_literal(r);
         }
+        read_astring(r).map(|name| Self::canonical(name.into_text()))
+    }
+
+    #[inline(never)]
+    fn read_literal(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         let name = read_astring(r)?;
         Self::from_wire(name.into_text()).map_err(|_| ParseError::new(start, "a line end in a mailbox name"))

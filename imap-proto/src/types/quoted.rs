@@ -27,6 +27,7 @@ pub(crate) enum Follow {
 pub(crate) fn read_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseError> {
     let start = r.offset() + 1;
     match take_plain(r, follow) {
+        Some([]) => Ok(ImapString::EMPTY),
         Some(plain) => Ok(ImapString::unchecked(r.text_between(start, start + plain.len()))),
         None => slow_quoted(r, follow),
     }

@@ -133,7 +133,7 @@ impl Client {
                     return Err(Misuse::InvalidBody { reason, offset }.into());
                 }
                 let message = AppendData::Inline(bytes.into());
-                let command = Command::Append(Append { mailbox, flags, date, binary, message });
+                let command = Command::Append(Append { mailbox, flags, date, binary, message }.into());
                 self.run(command, |data| Ok(Some(data))).await.map(AppendUid::of)
             }
             Source::Reader { reader, length } => {
@@ -150,7 +150,7 @@ impl Client {
         reader: Pin<Box<dyn AsyncRead + Send + '_>>,
         length: u64,
     ) -> Result<Option<AppendUid>> {
-        let call = self.start(Command::Append(append)).await?;
+        let call = self.start(Command::Append(append.into())).await?;
         // Once the length is announced, only the message itself can follow.
         self.session.expose();
         if let Some(refused) = self.until_body(call).await? {

@@ -173,7 +173,7 @@ impl Client {
             search.keys.push(SearchKey::All);
         }
         if search.charset.is_none() && !self.inbox.utf8 && !search.keys.iter().all(is_ascii) {
-            search.charset = Some(utf8()?);
+            search.charset = Some(utf8()?.into());
         }
         let limit = self.settings.items;
         let mut found = Found::default();

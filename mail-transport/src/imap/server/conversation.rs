@@ -195,7 +195,7 @@ impl<S: Service> Conversation<S> {
             Command::Lsub { reference, pattern } => self.lsub(&reference, &pattern).await,
             Command::Namespace => self.namespace().await,
             Command::Status { mailbox, items } => self.status(&mailbox, &items).await,
-            Command::Append(append) => self.append(ticket, append).await,
+            Command::Append(append) => self.append(ticket, *append).await,
             Command::Expunge => self.expunge(None).await,
             Command::UidExpunge(set) => self.expunge(Some(&set)).await,
             Command::Search(search) => self.search(ticket, search).await,

@@ -76,7 +76,7 @@ pub(super) fn unicode_name(name: &MailboxName, utf8: bool) -> String {
 
 /// What LIST answers (RFC 9051 section 6.3.9).
 pub(super) fn list(all: Vec<Mailbox>, list: &List, utf8: bool) -> Vec<Listed> {
-    let selects = |selection: &ListSelection| list.selection.contains(selection);
+    let selects = |selection: &ListSelection| list.selection().contains(selection);
     let pattern = Patterns::new(&list.reference, &list.patterns, utf8);
     let subscribed = selects(&ListSelection::Subscribed);
     let recursive = selects(&ListSelection::RecursiveMatch);
@@ -231,8 +231,8 @@ mod tests {
     }
 
     fn names(selection: &[ListSelection], reference: &str, pattern: &str) -> Vec<String> {
-        let mut request = List::new(MailboxName::new(reference).unwrap(), ListPattern::new(pattern).unwrap());
-        request.selection = selection.to_vec();
+        let request = List::new(MailboxName::new(reference).unwrap(), ListPattern::new(pattern).unwrap())
+            .selecting(selection.to_vec());
         let show = |listed: Listed| {
             let mark = if listed.child_subscribed { "+" } else { "" };
             format!("{}{mark}", listed.mailbox.name)

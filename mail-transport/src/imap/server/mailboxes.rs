@@ -93,15 +93,15 @@ impl<S: Service> Conversation<S> {
     /// LIST: RFC 9051 section 6.3.9.
     pub(super) async fn list(&mut self, list: List) -> Result<WireStatus, Stop> {
         let rev2 = self.rev2();
-        if list.selection.is_empty() && list.patterns.iter().all(|pattern| pattern.as_bytes().is_empty()) {
+        if list.selection().is_empty() && list.patterns.iter().all(|pattern| pattern.as_bytes().is_empty()) {
             return self.list_delimiter(ListKind::List).await;
         }
         let all = self.session()?.list(&list).await?;
-        let items = list.returns.iter().find_map(|option| match option {
+        let items = list.returns().iter().find_map(|option| match option {
             ListReturn::Status(items) => Some(items.clone()),
             _ => None,
         });
-        let extended = rev2 || !list.selection.is_empty() || !list.returns.is_empty();
+        let extended = rev2 || !list.selection().is_empty() || !list.returns().is_empty();
         for Listed { mut mailbox, child_subscribed } in listing::list(all, &list, rev2) {
             let name = mailbox.name.clone();
             let selectable = mailbox.is_selectable();
