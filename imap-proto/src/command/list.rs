@@ -161,6 +161,7 @@ impl List {
     /// patterns         = "(" list-mailbox *(SP list-mailbox) ")"               ; RFC 5258
     /// list-return-opts = "RETURN" SP "(" [return-option *(SP return-option)] ")"
     /// ```
+    #[inline]
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         r.space()?;
         let mut options = if r.peek() == Some(b'(') { read_selection(r)? } else { None };

@@ -6,8 +6,9 @@ use core::fmt;
 use mailwire_core::{Invalid, ParseError, Text};
 
 use super::{
+    quoted::{Follow, read_quoted},
     reader::Reader,
-    string::{read_astring, text_newtype},
+    string::{read_astring, read_string, text_newtype},
     utf7,
     write::write_astring,
 };
@@ -202,18 +203,24 @@ impl ListPattern {
     /// ```text
     /// list-mailbox = 1*list-char / string
     /// ```
+    #[inline]
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
-        let start = r.offset();
         match r.peek() {
-            Some(b'"') => return super::string::read_string(r).map(|pattern| Self(pattern.into_text())),
-            // Only a literal can hold what must not be here.
-            Some(b'{') => {
-                let pattern = super::string::read_string(r)?.into_text();
-                return Self::from_wire(pattern)
-                    .map_err(|_| ParseError::new(start, "a line end in a mailbox pattern"));
-            }
-            _ => {}
+            Some(b'"') => read_quoted(r, Follow::Any).map(|pattern| Self(pattern.into_text())),
+            Some(b'{') => Self::read_literal(r),
+            _ => Self::read_bare(r),
         }
+    }
+
+    fn read_literal(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        // Only a literal can hold what must not be here.
+        Self::from_wire(read_string(r)?.into_text())
+            .map_err(|_| ParseError::new(start, "a line end in a mailbox pattern"))
+    }
+
+    fn read_bare(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
         r.take_class(super::chars::LIST);
         if r.peek().is_some_and(|byte| super::chars::is(byte, super::chars::WORD)) {
             r.deviate("odd-character-in-atom")?;

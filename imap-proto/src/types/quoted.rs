@@ -38,6 +38,12 @@ pub(crate) fn read_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapStri
 #[inline(always)]
 pub(crate) fn take_plain<'a>(r: &mut Reader<'a>, follow: Follow) -> Option<&'a [u8]> {
     let inner = r.rest().get(1..)?;
+    if let [b'"', behind @ ..] = inner {
+        if closes(behind, follow) {
+            r.skip(2);
+            return Some(&[]);
+        }
+    }
     let (plain, behind) = inner.split_at_checked(chars::quoted_prefix(inner))?;
     match behind {
         [b'"', behind @ ..] if closes(behind, follow) => {
