@@ -5,18 +5,21 @@
 //!
 //! * says the same however its input is cut ([`split_invariance`]),
 //! * holds no more memory than its limits and its input allow ([`bounded_memory`]),
+//! * takes four times the work for four times the input ([`linear_cost`]),
 //! * is not disturbed by a malformed message before a good one ([`independence`]),
 //! * reads back what it writes, and writes one message at a time ([`round_trip`], [`one_line`]),
 //! * shows no secret ([`no_secret`]).
 //!
 //! Each panics with both sides of the broken promise, which is what a fuzzer wants. [`both_dialects`]
 //! is for parsers that can be strict or lenient, [`script::session`] for state machines whose owner
-//! does something meanwhile, and [`memory::held`] says what is really allocated.
+//! does something meanwhile, and [`memory::held`] and [`memory::taken`] say what is really allocated.
 //!
 //! Somebody else's parser, here one that takes lines, becomes a `Subject` like this:
 //!
 //! ```
-//! use mailwire_fuzz::{Observation, Subject, bounded_memory, independence, split_invariance};
+//! use mailwire_fuzz::{
+//!     Observation, Subject, bounded_memory, independence, linear_cost, memory, split_invariance,
+//! };
 //!
 //! /// Numbers, one a line.
 //! #[derive(Default)]
@@ -43,6 +46,7 @@
 //! let data = b"1\r\n22\r\nthree\r\n4";
 //! split_invariance(Numbers::default, data, &[3, 7]);
 //! bounded_memory(&mut Numbers::default(), data, 2, 64);
+//! linear_cost(Numbers::default, data, 4, memory::taken);
 //! independence(Numbers::default, b"three\r\n", b"4\r\n");
 //! ```
 //!
@@ -72,6 +76,8 @@ mod parsers;
 pub mod pop3;
 pub mod script;
 pub mod smtp;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use machine::Machine;
@@ -147,6 +153,31 @@ pub fn bounded_memory(subject: &mut impl Subject, input: &[u8], size: usize, lim
         let held = subject.held();
         assert!(held <= limit + 2 * fed, "{held} bytes are held after {fed} were fed");
     }
+}
+
+/// `input`, repeated four times as often and fed byte by byte, costs about four times as much: at most
+/// twice that, and 64 Ki for what is done once. So a subject that looks at, copies or allocates again
+/// what it had before is found, where that would be quadratic.
+///
+/// `meter` counts the work, and never goes back: [`memory::taken`], which finds what is copied or
+/// allocated and is the same in each run; the instructions of the processor, where they can be had; a
+/// clock, with a `count` for which chance does not matter.
+pub fn linear_cost<S: Subject>(make: impl Fn() -> S, input: &[u8], count: usize, meter: impl Fn() -> u64) {
+    let cost = |count: usize| {
+        let input = input.repeat(count);
+        let mut subject = make();
+        let before = meter();
+        for byte in input.chunks(1) {
+            subject.feed(byte, &mut |_| {});
+        }
+        meter().saturating_sub(before)
+    };
+    let (once, more) = (cost(count), cost(count.saturating_mul(4)));
+    assert!(
+        more <= once.saturating_mul(8).saturating_add(64 * 1024),
+        "{count} times costs {once}, {} times costs {more}",
+        count.saturating_mul(4)
+    );
 }
 
 /// A complete but malformed message leaves the message behind it as it is. `good` is one message;

@@ -1,13 +1,19 @@
-//! How much memory is held: an allocator that counts.
+//! How much memory is held, and was ever taken: an allocator that counts.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 struct Counting;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    // Without a destructor, so that an allocator may use it at any time.
+    static TAKEN: Cell<u64> = const { Cell::new(0) };
+}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -16,6 +22,7 @@ static ALLOCATOR: Counting = Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         HELD.fetch_add(layout.size(), Ordering::Relaxed);
+        TAKEN.set(TAKEN.get().wrapping_add(layout.size() as u64));
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }
     }
@@ -31,4 +38,11 @@ unsafe impl GlobalAlloc for Counting {
 #[must_use]
 pub fn held() -> usize {
     HELD.load(Ordering::Relaxed)
+}
+
+/// The bytes that this thread has ever taken from the heap. A buffer that grows counts each time: what
+/// is copied again and again shows here, and it is the same in each run.
+#[must_use]
+pub fn taken() -> u64 {
+    TAKEN.get()
 }

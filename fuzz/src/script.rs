@@ -18,7 +18,7 @@
 use bytes::{Buf, BytesMut};
 use mailwire_core::{Channel, Connection, Dialect, Next};
 
-use crate::{Observation, cuts_of, memory, pieces};
+use crate::{Observation, Subject, cuts_of, linear_cost, memory, pieces};
 
 /// What stands before each step.
 pub const STEP: u8 = 0xfe;
@@ -80,7 +80,7 @@ struct Log {
 
 /// Runs the script in `data`, and checks what must hold for every machine: no panic, errors that
 /// stay, memory within what was fed and the limits, the same events and output however the input is
-/// cut, and a malformed message that does not disturb the next one.
+/// cut, a malformed message that does not disturb the next one, and costs that grow as the input does.
 pub fn session<O: Owner>(data: &[u8]) {
     let Some((&config, steps)) = data.split_first() else { return };
     let steps: Vec<(u8, &[u8])> = steps
@@ -94,8 +94,12 @@ pub fn session<O: Owner>(data: &[u8]) {
         same(&whole, &run::<O>(config, &steps, Cut::Bytes));
         same(&whole, &run::<O>(config, &steps, Cut::At(&cuts_of(data))));
     }
-    if let Some((_, bad)) = steps.iter().find(|(kind, _)| *kind == b'P') {
-        independent::<O>(config, bad);
+    if let Some((_, said)) = steps.iter().find(|(kind, _)| *kind == b'P') {
+        independent::<O>(config, said);
+        // A long one takes its time, and says nothing more.
+        if said.len() <= 128 {
+            linear_cost(|| greeted::<O>(config), said, 3, memory::taken);
+        }
     }
 }
 
@@ -289,18 +293,31 @@ impl<O: Owner> Runner<O> {
     }
 }
 
+/// A machine that has said what it says first.
+fn greeted<O: Owner>(config: u8) -> Runner<O> {
+    let mut runner = Runner::<O>::new(config & !SLOW);
+    runner.go();
+    for message in O::HELLO {
+        runner.step(b'P', message.as_bytes(), Cut::Whole);
+    }
+    runner.log = Log::default();
+    runner
+}
+
+impl<O: Owner> Subject for Runner<O> {
+    fn feed(&mut self, bytes: &[u8], report: &mut dyn FnMut(Observation)) {
+        self.step(b'P', bytes, Cut::Whole);
+        std::mem::take(&mut self.log).seen.into_iter().for_each(report);
+    }
+
+    fn held(&self) -> usize {
+        self.input.len()
+    }
+}
+
 /// If `bad` is one message, and malformed, then what follows is as it would be without it.
 fn independent<O: Owner>(config: u8, bad: &[u8]) {
-    let hello = || {
-        let mut runner = Runner::<O>::new(config & !SLOW);
-        runner.go();
-        for message in O::HELLO {
-            runner.step(b'P', message.as_bytes(), Cut::Whole);
-        }
-        runner.log = Log::default();
-        runner
-    };
-    let mut disturbed = hello();
+    let mut disturbed = greeted::<O>(config);
     let Some((last, start)) = bad.split_last() else { return };
     // One line; behind one that announces a literal, what follows is that literal.
     if start.contains(&b'\n') || start.trim_ascii_end().ends_with(b"}") {
@@ -317,7 +334,7 @@ fn independent<O: Owner>(config: u8, bad: &[u8]) {
     }
     disturbed.log = Log::default();
     disturbed.step(b'P', O::GOOD.as_bytes(), Cut::Whole);
-    let mut alone = hello();
+    let mut alone = greeted::<O>(config);
     alone.step(b'P', O::GOOD.as_bytes(), Cut::Whole);
     let untold = |log: &Log| format!("{:?}", log.seen).replace(|c: char| c.is_ascii_digit(), "");
     assert_eq!(
