@@ -282,6 +282,22 @@ impl<'a> Cursor<'a> {
         Text::part_of(self.frame, start..end)
     }
 
+    /// The same, given to `put`: a short text goes to its place without a stop in memory, where it
+    /// would have to be waited for.
+    #[inline(always)]
+    pub fn put_text(&self, start: usize, end: usize, put: impl FnOnce(Text)) {
+        if let Some(short) = Text::short_part_of(self.frame, &(start..end)) {
+            put(short);
+        } else {
+            put(self.large_text(start, end));
+        }
+    }
+
+    #[inline(never)]
+    fn large_text(&self, start: usize, end: usize) -> Text {
+        Text::part_of(self.frame, start..end)
+    }
+
     /// The bytes between two offsets, cut to the frame.
     #[must_use]
     #[inline]

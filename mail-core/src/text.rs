@@ -107,14 +107,20 @@ impl Text {
     #[must_use]
     #[inline]
     pub(crate) fn part_of(frame: &Bytes, part: core::ops::Range<usize>) -> Self {
-        let window = frame.get(part.start..).and_then(<[u8]>::first_chunk);
-        if let Some(short) = window.and_then(|window| Repr::of_window(window, part.len())) {
-            return Self(short);
+        if let Some(short) = Self::short_part_of(frame, &part) {
+            return short;
         }
         match frame.get(part.clone()).and_then(Repr::short) {
             Some(short) => Self(short),
             None => Self::long_part_of(frame, part),
         }
+    }
+
+    /// The same, if it is short and not at the end of the frame, as most parts are.
+    #[inline(always)]
+    pub(crate) fn short_part_of(frame: &Bytes, part: &core::ops::Range<usize>) -> Option<Self> {
+        let window = frame.get(part.start..)?.first_chunk()?;
+        Repr::of_window(window, part.len()).map(Self)
     }
 
     /// Apart, so that short texts are not slowed down by what only this needs.

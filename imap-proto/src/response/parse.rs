@@ -12,8 +12,8 @@ use super::{
 use crate::{
     Capability,
     types::{
-        FlagSet, ImapString, Literal, ParseContext, Reader, Tag, chars, eat_nil, read_literal, read_nstring,
-        read_string,
+        FlagSet, ImapString, List, Literal, ParseContext, Reader, Tag, chars, eat_nil, read_literal,
+        read_nstring, read_string,
     },
 };
 
@@ -167,7 +167,10 @@ impl Untagged {
             5 if is("FETCH") => {
                 let number = from_one(r, start, small?)?;
                 r.space()?;
-                Self::Fetch(Fetch::read(r, number)?)
+                let mut fetch = Fetch { number, items: List::new() };
+                fetch.read_items(r)?;
+                r.end()?;
+                return Ok(Self::Fetch(fetch));
             }
             6 if is("EXISTS") => Self::Exists(small?),
             6 if is("RECENT") => Self::Recent(small?),

@@ -113,25 +113,20 @@ fn same_start(name: &[u8], known: &[u8]) -> bool {
 /// How many bytes at the start stand in a quoted string as they are. Eight at a time.
 #[inline]
 pub(crate) fn quoted_prefix(bytes: &[u8]) -> usize {
-    prefix(bytes, QUOTED, |word| {
-        is_zero(word ^ repeat(b'"')) | is_zero(word ^ repeat(b'\\')) | is_control(word) | word
-    })
+    prefix(bytes, QUOTED, not_quoted)
 }
 
 /// How many bytes at the start are `TEXT-CHAR`. Eight at a time.
 #[inline]
 pub(crate) fn text_prefix(bytes: &[u8]) -> usize {
-    prefix(bytes, TEXT, |word| is_control(word) | word)
+    prefix(bytes, TEXT, |word| is_below(word, b' ') | word)
 }
 
 /// Whether all of `bytes` surely stand in a quoted string as they are. Eight at a time; a tab is not
 /// sure.
 #[inline]
 pub(crate) fn all_quoted(bytes: &[u8]) -> bool {
-    let odd = |chunk: &[u8; 8]| {
-        let word = u64::from_le_bytes(*chunk);
-        is_zero(word ^ repeat(b'"')) | is_zero(word ^ repeat(b'\\')) | is_control(word) | word
-    };
+    let odd = |chunk: &[u8; 8]| not_quoted(u64::from_le_bytes(*chunk));
     let mut rest = bytes;
     let mut found = 0;
     while let Some((chunk, behind)) = rest.split_first_chunk() {
@@ -155,10 +150,18 @@ const fn is_zero(word: u64) -> u64 {
     word.wrapping_sub(repeat(1)) & !word
 }
 
-/// The high bit of each byte below space, up to the first at least.
+/// The high bit of each byte below `limit`, up to the first at least.
 #[inline]
-const fn is_control(word: u64) -> u64 {
-    word.wrapping_sub(repeat(b' ')) & !word
+const fn is_below(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(repeat(limit)) & !word
+}
+
+/// The high bit of each byte that may not stand in a quoted string as it is, up to the first at
+/// least.
+#[inline]
+const fn not_quoted(word: u64) -> u64 {
+    // With this bit turned, `"` stands right behind the control characters.
+    is_below(word ^ repeat(0x02), 0x21) | is_zero(word ^ repeat(b'\\')) | word
 }
 
 /// `special` sets the high bit of each byte that may not be of `class`.

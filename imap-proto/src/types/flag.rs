@@ -235,6 +235,24 @@ impl Flag {
         Some(flag)
     }
 
+    /// The bit and length of one that is listed here and stands next, written as most do.
+    #[inline]
+    pub(super) fn bit_ahead(rest: &[u8]) -> Option<(u32, usize)> {
+        match rest {
+            [b'\\', b'S', ..] => bit_of(rest, Self::Seen, b"\\Seen"),
+            [b'\\', b'A', ..] => bit_of(rest, Self::Answered, b"\\Answered"),
+            [b'\\', b'F', ..] => bit_of(rest, Self::Flagged, b"\\Flagged"),
+            [b'\\', b'R', ..] => bit_of(rest, Self::Recent, b"\\Recent"),
+            [b'\\', b'D', b'e', ..] => bit_of(rest, Self::Deleted, b"\\Deleted"),
+            [b'\\', b'D', ..] => bit_of(rest, Self::Draft, b"\\Draft"),
+            [b'$', b'F', ..] => bit_of(rest, Self::Forwarded, b"$Forwarded"),
+            [b'$', b'M', ..] => bit_of(rest, Self::MdnSent, b"$MDNSent"),
+            [b'$', b'J', ..] => bit_of(rest, Self::Junk, b"$Junk"),
+            [b'$', b'N', ..] => bit_of(rest, Self::NotJunk, b"$NotJunk"),
+            _ => None,
+        }
+    }
+
     /// Whether a client may set it: all but `\Recent`.
     #[must_use]
     pub fn is_settable(&self) -> bool {
@@ -367,6 +385,12 @@ impl MailboxAttribute {
     }
 }
 
+#[inline(always)]
+fn bit_of<const LENGTH: usize>(rest: &[u8], flag: Flag, name: &[u8; LENGTH]) -> Option<(u32, usize)> {
+    let (next, behind) = rest.split_first_chunk()?;
+    if next == name && matches!(behind, [b' ' | b')', ..]) { Some((flag.bit()?, LENGTH)) } else { None }
+}
+
 /// Reads `\` and an atom, or an atom, and gives its start. Nothing is read if it is something else.
 #[inline]
 fn plain_name(r: &mut Reader<'_>) -> Option<usize> {
@@ -398,4 +422,26 @@ fn odd_name(r: &mut Reader<'_>, reason: &'static str) -> Result<Option<Text>, Pa
         return Err(ParseError::new(start, reason));
     }
     Ok(Some(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_flags_are_seen_ahead() {
+        for (name, flag) in Flag::KNOWN {
+            for behind in [" x", ")"] {
+                let rest = [name.as_bytes(), behind.as_bytes()].concat();
+                if let Some((bit, length)) = Flag::bit_ahead(&rest) {
+                    assert_eq!((Some(bit), length), (flag.bit(), name.len()), "{name}");
+                }
+            }
+            for behind in ["", "x", "\"", "]"] {
+                let rest = [name.as_bytes(), behind.as_bytes()].concat();
+                assert_eq!(Flag::bit_ahead(&rest), None, "{name}{behind}");
+            }
+        }
+        assert!(Flag::bit_ahead(b"\\Seen)").is_some() && Flag::bit_ahead(b"$Forwarded ").is_some());
+    }
 }

@@ -231,6 +231,11 @@ impl FlagSet {
             return Err(r.error("expected a list of flags"));
         }
         r.items(|r| {
+            if let Some((bit, length)) = Flag::bit_ahead(r.rest()) {
+                set.known |= bit;
+                r.skip(length);
+                return Ok(());
+            }
             if r.peek() == Some(b'\\')
                 && r.peek_at(1) == Some(b'*')
                 && matches!(r.peek_at(2), Some(b' ' | b')'))

@@ -49,10 +49,9 @@ impl<T> List<T> {
 
     fn grow(&mut self, value: T) {
         self.0 = match mem::replace(&mut self.0, Repr::None) {
-            Repr::None => Repr::One([value]),
             Repr::One([first]) => Repr::Two([first, value]),
-            Repr::Two([first, second]) => Repr::Many(vec![first, second, value]),
-            Repr::Many(mut values) => {
+            other => {
+                let mut values = Vec::from(Self(other));
                 values.push(value);
                 Repr::Many(values)
             }

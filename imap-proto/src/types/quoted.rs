@@ -55,8 +55,15 @@ pub(crate) fn take_plain<'a>(r: &mut Reader<'a>, follow: Follow) -> Option<&'a [
 }
 
 /// Whether a quote ends its string, if this stands behind it.
-#[inline]
+#[inline(always)]
 fn closes(behind: &[u8], follow: Follow) -> bool {
+    match behind {
+        [] | [b')', ..] | [b' ', b'"' | b'(', ..] | [b' ', b'N', b'I', b'L', b' ' | b')', ..] => true,
+        _ => closes_before(behind, follow),
+    }
+}
+
+fn closes_before(behind: &[u8], follow: Follow) -> bool {
     match behind {
         [] | [b')' | b'(', ..] => true,
         [b'"', ..] => false,

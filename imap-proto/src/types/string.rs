@@ -352,7 +352,7 @@ pub(crate) fn read_nstring_field(r: &mut Reader<'_>, to: &mut Option<ImapString>
         Some(b'"') => {
             let start = r.offset() + 1;
             if let Some(plain) = take_plain(r, Follow::Value) {
-                *to = Some(ImapString(r.text_between(start, start + plain.len())));
+                r.put_text(start, start + plain.len(), |text| *to = Some(ImapString(text)));
                 return Ok(());
             }
         }
@@ -373,7 +373,7 @@ pub(crate) fn read_string_field(r: &mut Reader<'_>, to: &mut ImapString) -> Resu
     if r.peek() == Some(b'"') {
         let start = r.offset() + 1;
         if let Some(plain) = take_plain(r, Follow::Value) {
-            to.0 = r.text_between(start, start + plain.len());
+            r.put_text(start, start + plain.len(), |text| to.0 = text);
             return Ok(());
         }
     }

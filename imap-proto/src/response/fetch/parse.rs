@@ -7,9 +7,8 @@ use mailwire_core::{Dialect, ParseError};
 
 use super::{BinaryData, BinarySize, Fetch, FetchItem, OtherItem, SectionData};
 use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, List, RawValue, Reader, Section, TOO_DEEP,
-    Uid, chars, eat_nil, read_astring, read_count, read_data, read_known_count, read_nstring, read_nz,
-    skip_value,
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, TOO_DEEP, Uid,
+    chars, eat_nil, read_astring, read_count, read_data, read_known_count, read_nstring, read_nz, skip_value,
 };
 
 impl Fetch {
@@ -18,10 +17,9 @@ impl Fetch {
     /// ```
     ///
     /// Lenient: an empty list; parentheses around items; an item that cannot be read costs itself.
-    pub(crate) fn read(r: &mut Reader<'_>, number: u32) -> Result<Self, ParseError> {
+    pub(crate) fn read_items(&mut self, r: &mut Reader<'_>) -> Result<(), ParseError> {
         let start = r.offset();
         r.expect(b'(', "expected (")?;
-        let mut items = List::new();
         // Parentheses inside of the outer ones, which do not belong there.
         let mut open = 0usize;
         r.no_space()?;
@@ -40,7 +38,7 @@ impl Fetch {
                     open += 1;
                     continue;
                 }
-                Some(_) => items.push(FetchItem::read_or_keep(r)?),
+                Some(_) => self.items.push(FetchItem::read_or_keep(r)?),
                 None => {
                     r.deviate("missing-parenthesis")?;
                     break;
@@ -53,10 +51,10 @@ impl Fetch {
                 Some(_) => r.deviate("missing-space")?,
             }
         }
-        if items.is_empty() {
+        if self.items.is_empty() {
             r.deviate_at(start, "empty-fetch")?;
         }
-        Ok(Self { number, items })
+        Ok(())
     }
 }
 
@@ -100,6 +98,7 @@ impl FetchItem {
         Ok(Self::Malformed(r.text_from(start)))
     }
 
+    #[inline(always)]
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         let name = r.take_class(chars::LABEL);
