@@ -1,5 +1,7 @@
 //! Bodies of SMTP DATA and POP3 RETR: dot-stuffing in both directions.
 
+use std::mem;
+
 use bytes::{Buf, Bytes, BytesMut};
 use mailwire_core::{
     Output,
@@ -45,20 +47,20 @@ pub(crate) fn pieces(wire: &[u8], size: usize) -> Vec<BytesMut> {
 }
 
 /// Reads a body off the wire; `take` is handed each chunk.
-fn unstuff(pieces: &mut Vec<BytesMut>, mut take: impl FnMut(Bytes)) {
+///
+/// A piece stands for what a read has put into the read buffer. A driver has one buffer, and no share of
+/// it for each read: what the pieces are is not dropped here.
+fn unstuff(pieces: &mut [BytesMut], mut take: impl FnMut(Bytes)) {
     let mut unstuffer = Unstuffer::new(LineEnds::CrLf);
-    let mut held: Option<BytesMut> = None;
-    for piece in pieces.drain(..) {
-        let mut input = match held.take() {
-            // As a read buffer does: the few bytes without a verdict stand before what comes next.
-            Some(mut before) => {
-                before.extend_from_slice(&piece);
-                before
-            }
-            None => piece,
-        };
+    let mut held = BytesMut::new();
+    for input in pieces {
+        // As in a read buffer, the few bytes without a verdict stand before what comes next.
+        if !held.is_empty() {
+            held.extend_from_slice(input);
+            *input = mem::take(&mut held);
+        }
         loop {
-            match unstuffer.next(&mut input) {
+            match unstuffer.next(input) {
                 Unstuffed::Chunk(chunk) => take(chunk),
                 Unstuffed::NeedInput => break,
                 Unstuffed::End => {
@@ -68,7 +70,7 @@ fn unstuff(pieces: &mut Vec<BytesMut>, mut take: impl FnMut(Bytes)) {
             }
         }
         if !input.is_empty() {
-            held = Some(input);
+            held = mem::take(input);
         }
     }
     panic!("a body without an end");

@@ -254,9 +254,10 @@ pub fn machine() -> String {
         .into_iter()
         .filter_map(|(name, on)| on.then_some(name))
         .collect();
+    let chosen = if cfg!(feature = "simd") { ", and chooses at run time what searches bodies" } else { "" };
     format!(
         "Machine: {} (family {}, model {}), {cores} cores, a virtual machine that others share; it has {}, the program was \
-         built for {}. Compiler: {rustc}, profile `bench` (release, thin LTO).",
+         built for {}{chosen}. Compiler: {rustc}, profile `bench` (release, thin LTO).",
         field("model name"),
         field("cpu family"),
         field("model\t"),

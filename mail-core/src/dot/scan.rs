@@ -24,7 +24,8 @@ pub(super) fn next_in_line(bytes: &[u8], from: usize) -> (usize, Special) {
 
 /// The same, where plain lines are expected: they are stepped over in whole blocks.
 pub(super) fn next_special(bytes: &[u8], from: usize) -> (usize, Special) {
-    let mut at = skip_plain(bytes, from);
+    let enough = bytes.len().saturating_sub(from) >= LANES + 2;
+    let mut at = if enough { skip_plain(bytes, from) } else { from };
     loop {
         match line_end(bytes, at) {
             Ok(found) => return found,
@@ -58,6 +59,25 @@ fn line_break(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// [`step_over_plain`] with the widest registers that the processor has.
+#[cfg(feature = "simd")]
+fn skip_plain(bytes: &[u8], from: usize) -> usize {
+    use fearless_simd::{Level, Simd, dispatch};
+    dispatch!(Level::new(), simd => simd.vectorize(
+        #[inline(always)]
+        || step_over_plain::<LANES>(bytes, from)
+    ))
+}
+
+/// [`step_over_plain`] with the registers that all processors of this kind have.
+#[cfg(not(feature = "simd"))]
+fn skip_plain(bytes: &[u8], from: usize) -> usize {
+    step_over_plain::<LANES>(bytes, from)
+}
+
+/// As many places as are looked at with one set of vector registers.
+const LANES: usize = if cfg!(feature = "simd") { 64 } else { 32 };
+
 /// So many places are looked at before it is asked whether one of them was special.
 const BLOCK: usize = 512;
 
@@ -71,20 +91,21 @@ const SMALL: usize = 128;
 /// behind that LF. That is asked of all places of a block at once, without a branch, so that the
 /// compiler makes vector instructions of it: this, not `memchr`, is what makes bodies with short lines
 /// as fast as bodies with long ones.
-fn skip_plain(bytes: &[u8], from: usize) -> usize {
+#[inline(always)]
+fn step_over_plain<const LANES: usize>(bytes: &[u8], from: usize) -> usize {
     // No place looks at what is before it, so an LF here would not be seen.
     if bytes.get(from) == Some(&b'\n') {
         return from;
     }
     let mut at = from;
-    while bytes.get(at..at + BLOCK + 2).is_some_and(is_plain) {
+    while bytes.get(at..at + BLOCK + 2).is_some_and(is_plain::<LANES>) {
         at += BLOCK;
     }
     let rest = bytes.get(at..).unwrap_or_default();
-    if (LANES + 2..BLOCK + 2).contains(&rest.len()) && is_plain(rest) {
+    if (LANES + 2..BLOCK + 2).contains(&rest.len()) && is_plain::<LANES>(rest) {
         at = bytes.len() - 2;
     } else {
-        while bytes.get(at..at + SMALL + 2).is_some_and(is_plain) {
+        while bytes.get(at..at + SMALL + 2).is_some_and(is_plain::<LANES>) {
             at += SMALL;
         }
     }
@@ -95,13 +116,10 @@ fn skip_plain(bytes: &[u8], from: usize) -> usize {
     at
 }
 
-/// As many places as are looked at with one set of vector registers.
-const LANES: usize = 32;
-
 /// Whether all places are plain but the last two, behind which there is too little to look at. There
-/// are at least as many as [`LANES`].
+/// are at least as many as `LANES`.
 #[inline(always)]
-fn is_plain(bytes: &[u8]) -> bool {
+fn is_plain<const LANES: usize>(bytes: &[u8]) -> bool {
     let places = bytes.len().saturating_sub(2);
     let (Some(here), Some(next), Some(behind)) =
         (bytes.get(..places), bytes.get(1..places + 1), bytes.get(2..places + 2))
@@ -127,7 +145,7 @@ fn is_plain(bytes: &[u8]) -> bool {
 
 /// Marks the places that are not plain.
 #[inline(always)]
-fn mark_odd(here: &[u8], next: &[u8], behind: &[u8], odd: &mut [u8; LANES]) {
+fn mark_odd<const LANES: usize>(here: &[u8], next: &[u8], behind: &[u8], odd: &mut [u8; LANES]) {
     let (Some(here), Some(next), Some(behind)) =
         (here.first_chunk::<LANES>(), next.first_chunk::<LANES>(), behind.first_chunk::<LANES>())
     else {
@@ -170,7 +188,14 @@ mod tests {
                 for odd in *b"\r\n." {
                     let mut bytes = plain.clone();
                     bytes[at] = odd;
-                    assert_eq!(next_special(&bytes, 0), slowly(&bytes, 0), "{odd} at {at} of {length}");
+                    let found = slowly(&bytes, 0);
+                    assert_eq!(next_special(&bytes, 0), found, "{odd} at {at} of {length}");
+                    for near in [step_over_plain::<32>(&bytes, 0), step_over_plain::<64>(&bytes, 0)] {
+                        assert!(
+                            near <= found.0 && slowly(&bytes, near) == found,
+                            "{odd} at {at} of {length}"
+                        );
+                    }
                 }
             }
         }
