@@ -321,14 +321,22 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn number_u64(&mut self) -> Result<u64, ParseError> {
         let start = self.offset();
-        let digits = self.take_while(|byte| byte.is_ascii_digit());
-        if digits.is_empty() {
-            return Err(self.error("expected a number"));
+        let before = self.rest;
+        let mut value = 0u64;
+        while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            self.rest = rest;
         }
-        digits
-            .iter()
-            .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
-            .ok_or(ParseError::new(start, "number too large"))
+        match before.len() - self.rest.len() {
+            0 => Err(self.error("expected a number")),
+            // No number of so many digits is too large.
+            1..=19 => Ok(value),
+            length => before
+                .iter()
+                .take(length)
+                .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+                .ok_or(ParseError::new(start, "number too large")),
+        }
     }
 
     /// The same of 32 bits.

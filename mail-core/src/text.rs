@@ -142,6 +142,21 @@ impl Text {
         }
     }
 
+    /// Appends the bytes.
+    #[inline]
+    pub fn append_to(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            // All of its room, whose size is known, and then what does not belong to it is cut off:
+            // that takes less than to copy as much as there is.
+            Repr::Short(bytes) => {
+                let end = out.len().saturating_add(self.len());
+                out.extend_from_slice(bytes);
+                out.truncate(end);
+            }
+            Repr::Shared(bytes) => out.extend_from_slice(bytes),
+        }
+    }
+
     /// The text, if it is UTF-8.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
@@ -388,6 +403,9 @@ mod tests {
             ] {
                 assert_eq!(matches!(text.0, Repr::Short(_)), length <= SHORT);
                 assert_eq!((text.as_bytes(), text.len()), (&whole[..length], length));
+                let mut out = b"x".to_vec();
+                text.append_to(&mut out);
+                assert_eq!((out.first(), &out[1..]), (Some(&b'x'), &whole[..length]));
                 assert_eq!((&text, hash(&text)), (&shared, hash(&shared)));
                 assert_eq!(text.clone().into_bytes(), whole.slice(..length));
                 assert!(text <= Text::part_of(&whole, 0..length + 1));

@@ -8,7 +8,7 @@ use super::{
     raw::skip_value,
     reader::Reader,
     string::{ImapString, eat_nil, read_nstring_field},
-    write::write_nstring,
+    write::{write_next_nstring, write_nstring},
 };
 
 /// One address of an [`Envelope`](super::Envelope) (RFC 9051 section 7.5.2).
@@ -53,8 +53,7 @@ impl Address {
         out.push(b'(');
         write_nstring(out, self.name.as_ref());
         for field in [&self.adl, &self.mailbox, &self.host] {
-            out.push(b' ');
-            write_nstring(out, field.as_ref());
+            write_next_nstring(out, field.as_ref());
         }
         out.push(b')');
     }

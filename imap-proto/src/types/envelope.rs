@@ -12,7 +12,7 @@ use super::{
     address::{Address, more_fields, next_field, read_addresses, rest_of_list, write_addresses},
     reader::Reader,
     string::{ImapString, eat_nil, read_nstring_field},
-    write::write_nstring,
+    write::{write_next_nstring, write_nstring},
 };
 
 /// What the header of a message says about it, parsed by the server (RFC 9051 section 7.5.2).
@@ -222,15 +222,13 @@ impl Envelope {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.push(b'(');
         write_nstring(out, self.date.as_ref());
-        out.push(b' ');
-        write_nstring(out, self.subject.as_ref());
+        write_next_nstring(out, self.subject.as_ref());
         for addresses in self.addresses.lists() {
             out.push(b' ');
             write_addresses(out, addresses);
         }
         for field in [&self.in_reply_to, &self.message_id] {
-            out.push(b' ');
-            write_nstring(out, field.as_ref());
+            write_next_nstring(out, field.as_ref());
         }
         out.push(b')');
     }

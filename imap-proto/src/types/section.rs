@@ -6,6 +6,7 @@ use core::num::{NonZeroU32, NonZeroU64};
 use mailwire_core::{Invalid, ParseError};
 
 use super::{
+    chars,
     reader::Reader,
     sequence::read_nz,
     string::{ImapString, read_astring},
@@ -114,19 +115,14 @@ impl Section {
         let start = r.offset();
         if r.peek().is_some_and(|byte| byte.is_ascii_alphabetic()) {
             let name = r.take_while(|byte| byte.is_ascii_alphabetic() || byte == b'.');
-            let name = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-            text = Some(if name("HEADER") {
-                SectionText::Header
-            } else if name("TEXT") {
-                SectionText::Text
-            } else if name("HEADER.FIELDS") {
-                SectionText::HeaderFields(read_header_list(r)?)
-            } else if name("HEADER.FIELDS.NOT") {
-                SectionText::HeaderFieldsNot(read_header_list(r)?)
-            } else if name("MIME") && !part.is_empty() {
-                SectionText::Mime
-            } else {
-                return Err(ParseError::new(start, "not a part of a message"));
+            let is = |known: &str| chars::is_name(name, known);
+            text = Some(match name.len() {
+                6 if is("HEADER") => SectionText::Header,
+                4 if is("TEXT") => SectionText::Text,
+                13 if is("HEADER.FIELDS") => SectionText::HeaderFields(read_header_list(r)?),
+                17 if is("HEADER.FIELDS.NOT") => SectionText::HeaderFieldsNot(read_header_list(r)?),
+                4 if is("MIME") && !part.is_empty() => SectionText::Mime,
+                _ => return Err(ParseError::new(start, "not a part of a message")),
             });
         }
         r.no_space()?;
@@ -172,7 +168,7 @@ fn read_header_list(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
     r.space()?;
     let start = r.offset();
     r.expect(b'(', "expected (")?;
-    let mut names = Vec::new();
+    let mut names = Vec::with_capacity(4);
     r.items(|r| {
         names.push(read_astring(r)?);
         Ok(())

@@ -204,10 +204,11 @@ pub(crate) fn checked(what: &'static str, text: Text, class: u16) -> Result<Text
 }
 
 /// Bytes that may be large: a part of a message in a FETCH response, a message to APPEND.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Data {
     /// `NIL`: there is no such part.
+    #[default]
     Nil,
     /// The bytes, which were part of the message.
     Inline(Text),

@@ -18,6 +18,22 @@ pub(crate) fn write_number(out: &mut Vec<u8>, number: u64) {
     }
 }
 
+/// Appends a space and a decimal number, for lists of many.
+#[inline]
+pub(crate) fn write_spaced_number(out: &mut Vec<u8>, number: u64) {
+    if number < EIGHT / 10 {
+        // The first of the eight digits is a zero: its byte is for the space.
+        let digits = eight_digits(number);
+        let zeros = (digits.trailing_zeros() as usize / 8).min(7);
+        let text = ((digits | ZEROS) >> (zeros * 8)) << 8 | u64::from(b' ');
+        out.extend_from_slice(&text.to_le_bytes());
+        out.truncate(out.len().saturating_add(1).saturating_sub(zeros));
+    } else {
+        out.push(b' ');
+        write_number(out, number);
+    }
+}
+
 #[cold]
 fn write_large_number(out: &mut Vec<u8>, number: u64) {
     write_number(out, number / EIGHT);
@@ -102,6 +118,18 @@ pub(crate) fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
     if is_quotable(bytes) { write_quoted(out, bytes) } else { write_literal(out, bytes) }
 }
 
+/// The same of what was read, which is mostly short and then copied whole.
+pub(crate) fn write_imap_string(out: &mut Vec<u8>, string: &ImapString) {
+    let bytes = string.as_bytes();
+    if bytes.len() <= LONGEST_QUOTED && chars::all_quoted(bytes) {
+        out.push(b'"');
+        string.as_text().append_to(out);
+        out.push(b'"');
+    } else {
+        write_string(out, bytes);
+    }
+}
+
 /// Appends an `astring` as servers may.
 pub(crate) fn write_astring(out: &mut Vec<u8>, bytes: &[u8]) {
     if is_astring_atom(bytes) { out.extend_from_slice(bytes) } else { write_string(out, bytes) }
@@ -110,8 +138,20 @@ pub(crate) fn write_astring(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Appends an `nstring` as servers may.
 pub(crate) fn write_nstring(out: &mut Vec<u8>, string: Option<&ImapString>) {
     match string {
-        Some(string) => write_string(out, string.as_bytes()),
+        Some(string) => write_imap_string(out, string),
         None => out.extend_from_slice(b"NIL"),
+    }
+}
+
+/// Appends a space and an `nstring`.
+#[inline]
+pub(crate) fn write_next_nstring(out: &mut Vec<u8>, string: Option<&ImapString>) {
+    match string {
+        Some(string) => {
+            out.push(b' ');
+            write_imap_string(out, string);
+        }
+        None => out.extend_from_slice(b" NIL"),
     }
 }
 
@@ -132,6 +172,8 @@ mod tests {
             let mut out = Vec::new();
             write_number(&mut out, number);
             assert_eq!(out, alloc::format!("{number}").into_bytes());
+            write_spaced_number(&mut out, number);
+            assert_eq!(out, alloc::format!("{number} {number}").into_bytes());
         }
     }
 }

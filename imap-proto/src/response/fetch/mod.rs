@@ -78,7 +78,7 @@ pub enum FetchItem {
 }
 
 /// A part of a message.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SectionData {
     /// Which part.

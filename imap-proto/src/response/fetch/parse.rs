@@ -193,11 +193,12 @@ fn read_body(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
         r.space()?;
         return Ok(FetchItem::Body(BodyStructure::read(r)?));
     }
-    let section = Section::read(r)?;
-    let origin = read_origin(r)?;
+    let mut part = Box::<SectionData>::default();
+    part.section = Section::read(r)?;
+    part.origin = read_origin(r)?;
     r.space()?;
-    let data = read_data(r)?;
-    Ok(FetchItem::Section(Box::new(SectionData { section, origin, data })))
+    part.data = read_data(r)?;
+    Ok(FetchItem::Section(part))
 }
 
 /// ```text

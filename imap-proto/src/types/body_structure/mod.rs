@@ -11,7 +11,7 @@ use super::{
     list::List,
     raw::RawValue,
     string::ImapString,
-    write::{write_nstring, write_number, write_string},
+    write::{write_imap_string, write_next_nstring, write_number, write_string},
 };
 
 /// A part of a message, with the parts inside of it (RFC 9051 section 7.5.2).
@@ -223,15 +223,13 @@ impl SinglePart {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        write_string(out, self.media_type.as_bytes());
+        write_imap_string(out, &self.media_type);
         out.push(b' ');
-        write_string(out, self.media_subtype.as_bytes());
+        write_imap_string(out, &self.media_subtype);
         out.push(b' ');
         write_parameters(out, &self.parameters);
-        out.push(b' ');
-        write_nstring(out, self.id.as_ref());
-        out.push(b' ');
-        write_nstring(out, self.description.as_ref());
+        write_next_nstring(out, self.id.as_ref());
+        write_next_nstring(out, self.description.as_ref());
         out.push(b' ');
         write_string(out, self.encoding.as_bytes());
         out.push(b' ');
@@ -259,8 +257,7 @@ impl SinglePart {
             }
         }
         if let Some(extension) = &self.extension {
-            out.push(b' ');
-            write_nstring(out, extension.md5.as_ref());
+            write_next_nstring(out, extension.md5.as_ref());
             extension.common.write(out);
         }
     }
@@ -270,7 +267,7 @@ impl MultiPart {
     fn write(&self, out: &mut Vec<u8>) {
         if self.parts.is_empty() {
             out.extend_from_slice(b"\"MULTIPART\" ");
-            write_string(out, self.media_subtype.as_bytes());
+            write_imap_string(out, &self.media_subtype);
             out.push(b' ');
             write_parameters(out, self.extension.as_ref().map_or(&[], |extension| &extension.parameters));
             out.extend_from_slice(b" NIL NIL \"7BIT\" 0");
@@ -284,7 +281,7 @@ impl MultiPart {
             part.write(out);
         }
         out.push(b' ');
-        write_string(out, self.media_subtype.as_bytes());
+        write_imap_string(out, &self.media_subtype);
         if let Some(extension) = &self.extension {
             out.push(b' ');
             write_parameters(out, &extension.parameters);
@@ -300,7 +297,7 @@ impl CommonExtension {
             None => out.extend_from_slice(b"NIL"),
             Some(disposition) => {
                 out.push(b'(');
-                write_string(out, disposition.kind.as_bytes());
+                write_imap_string(out, &disposition.kind);
                 out.push(b' ');
                 write_parameters(out, &disposition.parameters);
                 out.push(b')');
@@ -309,17 +306,16 @@ impl CommonExtension {
         out.push(b' ');
         match self.language.as_slice() {
             [] => out.extend_from_slice(b"NIL"),
-            [language] => write_string(out, language.as_bytes()),
+            [language] => write_imap_string(out, language),
             languages => {
                 for (at, language) in languages.iter().enumerate() {
                     out.push(if at == 0 { b'(' } else { b' ' });
-                    write_string(out, language.as_bytes());
+                    write_imap_string(out, language);
                 }
                 out.push(b')');
             }
         }
-        out.push(b' ');
-        write_nstring(out, self.location.as_ref());
+        write_next_nstring(out, self.location.as_ref());
         for other in self.others.iter().filter(|other| other.is_complete()) {
             out.push(b' ');
             other.write(out);
@@ -334,9 +330,9 @@ fn write_parameters(out: &mut Vec<u8>, parameters: &[(ImapString, ImapString)]) 
     }
     for (at, (name, value)) in parameters.iter().enumerate() {
         out.push(if at == 0 { b'(' } else { b' ' });
-        write_string(out, name.as_bytes());
+        write_imap_string(out, name);
         out.push(b' ');
-        write_string(out, value.as_bytes());
+        write_imap_string(out, value);
     }
     out.push(b')');
 }
