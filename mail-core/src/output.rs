@@ -1,7 +1,7 @@
 //! What waits to be written.
 
 use alloc::{collections::VecDeque, vec::Vec};
-use core::fmt;
+use core::{fmt, mem};
 
 use bytes::{Buf, Bytes};
 
@@ -29,6 +29,8 @@ pub struct Output {
     copied: Vec<u8>,
     copied_start: usize,
     pieces: VecDeque<Piece>,
+    /// What [`write_chained`](Self::write_chained) gives, empty between its calls.
+    chained: Vec<(usize, Bytes)>,
     length: usize,
     limit: usize,
 }
@@ -39,14 +41,21 @@ enum Piece {
     Chained(Bytes),
 }
 
-/// A chunk below this size is cheaper to copy than to write as a piece of its own.
-pub(crate) const CHAIN_FROM: usize = 512;
-
 impl Output {
+    /// A chunk below this size is cheaper to copy than to write as a piece of its own.
+    pub const CHAIN_FROM: usize = 512;
+
     /// An empty output that is [full](Self::is_full) from `limit` bytes on.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { copied: Vec::new(), copied_start: 0, pieces: VecDeque::new(), length: 0, limit }
+        Self {
+            copied: Vec::new(),
+            copied_start: 0,
+            pieces: VecDeque::new(),
+            chained: Vec::new(),
+            length: 0,
+            limit,
+        }
     }
 
     /// The number of bytes that wait.
@@ -88,7 +97,46 @@ impl Output {
     pub fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let before = self.copied.len();
         let result = write(&mut self.copied);
-        let added = self.copied.len().saturating_sub(before);
+        self.count_copied(self.copied.len().saturating_sub(before));
+        result
+    }
+
+    /// The same, with a list for large bytes that are to be chained, not copied: each with its place
+    /// in the buffer, ascending.
+    ///
+    /// ```
+    /// use bytes::{Buf, Bytes};
+    /// use mailwire_core::Output;
+    ///
+    /// let mut output = Output::new(64 * 1024);
+    /// let literal = Bytes::from(vec![b'x'; 4096]);
+    /// output.write_chained(|out, chained| {
+    ///     out.extend_from_slice(b"{4096}\r\n");
+    ///     chained.push((out.len(), literal.clone()));
+    ///     out.extend_from_slice(b")\r\n");
+    /// });
+    /// output.advance(8);
+    /// assert_eq!(output.chunk().as_ptr(), literal.as_ptr());
+    /// output.advance(4096);
+    /// assert_eq!(output.chunk(), b")\r\n");
+    /// ```
+    pub fn write_chained<T>(&mut self, write: impl FnOnce(&mut Vec<u8>, &mut Vec<(usize, Bytes)>) -> T) -> T {
+        let mut from = self.copied.len();
+        let mut chained = mem::take(&mut self.chained);
+        let result = write(&mut self.copied, &mut chained);
+        for (place, bytes) in chained.drain(..) {
+            let place = place.min(self.copied.len());
+            self.count_copied(place.saturating_sub(from));
+            from = from.max(place);
+            self.chain(bytes);
+        }
+        self.count_copied(self.copied.len().saturating_sub(from));
+        self.chained = chained;
+        result
+    }
+
+    /// So many bytes were appended to the copied ones.
+    fn count_copied(&mut self, added: usize) {
         if added > 0 {
             self.length += added;
             match self.pieces.back_mut() {
@@ -96,17 +144,18 @@ impl Output {
                 _ => self.pieces.push_back(Piece::Copied(added)),
             }
         }
-        result
+    }
+
+    fn chain(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.length += bytes.len();
+            self.pieces.push_back(Piece::Chained(bytes));
+        }
     }
 
     /// Appends a part of a body: chained as it is, or copied if it is small.
     pub fn append(&mut self, chunk: Bytes) {
-        if chunk.len() < CHAIN_FROM {
-            self.put(&chunk);
-        } else {
-            self.length += chunk.len();
-            self.pieces.push_back(Piece::Chained(chunk));
-        }
+        if chunk.len() < Self::CHAIN_FROM { self.put(&chunk) } else { self.chain(chunk) }
     }
 
     /// Forgets what waits.
@@ -235,6 +284,41 @@ mod tests {
         assert_eq!(output.chunk(), b"f");
         output.advance(1);
         assert!(output.is_empty() && !output.has_remaining());
+    }
+
+    #[test]
+    fn chained_bytes_stand_in_their_places() {
+        let large = Bytes::from(vec![7; 2000]);
+        let mut output = Output::new(10_000);
+        output.put(b"a");
+        output.write_chained(|out, chained| {
+            out.extend_from_slice(b"b");
+            chained.push((out.len(), large.clone()));
+            chained.push((out.len(), large.slice(1..)));
+            out.extend_from_slice(b"c");
+            chained.push((out.len(), large.slice(2..)));
+            chained.push((out.len(), Bytes::new()));
+            // Beyond the end, and before the one before it: it comes where it can.
+            chained.push((1000, large.slice(3..)));
+            chained.push((0, large.slice(4..)));
+        });
+        output.put(b"d");
+        assert_eq!(output.len(), 4 + 5 * 2000 - 10);
+
+        let mut slices = [std::io::IoSlice::new(&[]); 10];
+        let count = output.chunks_vectored(&mut slices);
+        let at = |index: usize| &large[index..];
+        let expected = [b"ab", at(0), at(1), b"c", at(2), at(3), at(4), b"d"];
+        assert_eq!(
+            slices[..count].iter().map(|slice| slice.len()).collect::<Vec<_>>(),
+            expected.map(<[u8]>::len)
+        );
+        for (slice, expected) in slices.iter().zip(expected) {
+            assert_eq!(&slice[..], expected);
+            assert!(slice.len() < 10 || slice.as_ptr() == expected.as_ptr());
+        }
+        output.advance(output.len());
+        assert!(output.is_empty() && output.chained.is_empty());
     }
 
     #[test]

@@ -32,6 +32,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::Text;
 
+pub(crate) use self::write::Apart;
 pub use self::{
     code::{Code, CopyUid, OtherCode},
     fetch::{BinaryData, BinarySize, Fetch, FetchItem, OtherItem, SectionData},

@@ -2,11 +2,22 @@
 
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+use mailwire_core::Output;
+
 use super::{Response, Untagged};
 use crate::{
     Capability,
     types::{write_nstring, write_number, write_string},
 };
+
+/// What of a response does not stand in the buffer that it is written to.
+pub(crate) struct Apart<'a> {
+    /// Where the bytes of streamed literals belong, as offsets in the buffer.
+    pub(crate) streamed: &'a mut Vec<usize>,
+    /// Large literals, each with its place. They are copied if there is no list for them.
+    pub(crate) chained: Option<&'a mut Vec<(usize, Bytes)>>,
+}
 
 impl Response {
     /// Appends the response with its line end.
@@ -21,6 +32,17 @@ impl Response {
     /// The same. Where the bytes of streamed literals belong is added to `streamed`, as offsets in
     /// `out`.
     pub fn write_streamed(&self, out: &mut Vec<u8>, streamed: &mut Vec<usize>) {
+        self.write_apart(out, &mut Apart { streamed, chained: None });
+    }
+
+    /// The same to an output. Large parts of messages are chained to it and not copied.
+    pub fn write_to(&self, output: &mut Output) {
+        output.write_chained(|out, chained| {
+            self.write_apart(out, &mut Apart { streamed: &mut Vec::new(), chained: Some(chained) });
+        });
+    }
+
+    pub(crate) fn write_apart(&self, out: &mut Vec<u8>, apart: &mut Apart<'_>) {
         match self {
             Self::Tagged(tagged) => {
                 out.extend_from_slice(tagged.tag.as_bytes());
@@ -31,7 +53,7 @@ impl Response {
             Self::Untagged(data) => {
                 let start = out.len();
                 out.extend_from_slice(b"* ");
-                if !data.write(out, streamed) {
+                if !data.write(out, apart) {
                     out.truncate(start);
                     return;
                 }
@@ -43,7 +65,7 @@ impl Response {
 
 impl Untagged {
     /// Appends what stands between `* ` and the line end; whether it can be written.
-    fn write(&self, out: &mut Vec<u8>, streamed: &mut Vec<usize>) -> bool {
+    fn write(&self, out: &mut Vec<u8>, apart: &mut Apart<'_>) -> bool {
         let numbered = |out: &mut Vec<u8>, number: u32, name: &[u8]| {
             write_number(out, u64::from(number));
             out.extend_from_slice(name);
@@ -69,7 +91,7 @@ impl Untagged {
             Self::Exists(number) => numbered(out, *number, b" EXISTS"),
             Self::Recent(number) => numbered(out, *number, b" RECENT"),
             Self::Expunge(number) => numbered(out, *number, b" EXPUNGE"),
-            Self::Fetch(fetch) => return fetch.write(out, streamed),
+            Self::Fetch(fetch) => return fetch.write(out, apart),
             Self::Vanished(vanished) => vanished.write(out),
             Self::Namespace(namespace) => namespace.write(out),
             Self::Id(fields) => {

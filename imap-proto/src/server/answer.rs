@@ -6,13 +6,13 @@ use bytes::Bytes;
 use mailwire_core::{Misuse, SendError, Ticket};
 
 use super::{
-    Connection, Mode, Phase, State,
+    Connection, Mode, Owed, Phase, State,
     state::{Current, Kind},
 };
 use crate::{
     body::Outgoing,
     framing,
-    response::{Code, Response, Status, StatusKind, Untagged},
+    response::{Apart, Code, Response, Status, StatusKind, Untagged},
 };
 
 impl Connection {
@@ -64,7 +64,7 @@ impl Connection {
         if self.failed.is_some() || self.phase != Phase::Running {
             return Err(Misuse::Closed);
         }
-        if !self.bodies.is_empty() {
+        if !self.owed.is_empty() {
             return Err(Misuse::WrongState("a literal is not complete"));
         }
         match &self.current {
@@ -132,16 +132,17 @@ impl Connection {
         let bye = matches!(&data, Untagged::Status(status) if status.kind == StatusKind::Bye);
         let response = Response::Untagged(data);
         let mut streamed = Vec::new();
-        let (written, bodies) = self.output.write(|out| {
+        let (written, owed) = self.output.write_chained(|out, chained| {
             let start = out.len();
-            response.write_streamed(out, &mut streamed);
-            (out.len() > start, split_bodies(out, &streamed))
+            let mut apart = Apart { streamed: &mut streamed, chained: Some(&mut *chained) };
+            response.write_apart(out, &mut apart);
+            (out.len() > start, split_owed(out, chained, &streamed))
         });
         if !written {
             let Response::Untagged(data) = response else { return Ok(()) };
             return Err(SendError::new(Misuse::WrongAnswer("there is nothing in it"), data));
         }
-        self.bodies = bodies;
+        self.owed = owed;
         if bye {
             self.session.state = State::Logout;
             self.phase = Phase::Over;
@@ -153,7 +154,7 @@ impl Connection {
         if self.failed.is_some() || self.phase != Phase::Running {
             return Err(Misuse::Closed);
         }
-        if !self.bodies.is_empty() {
+        if !self.owed.is_empty() {
             return Err(Misuse::WrongState("a literal is not complete"));
         }
         if self.output.is_full() {
@@ -177,8 +178,8 @@ impl Connection {
     /// BINARY. Nothing is taken.
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
         self.framer.wake();
-        match self.bodies.front_mut() {
-            Some((body, _)) if self.failed.is_none() => body.send(chunk, &mut self.output),
+        match self.owed.front_mut() {
+            Some(Owed::Body(body)) if self.failed.is_none() => body.send(chunk, &mut self.output),
             _ => Err(Misuse::WrongState("no literal is due")),
         }
     }
@@ -192,12 +193,14 @@ impl Connection {
     /// what was announced.
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
         self.framer.wake();
-        match self.bodies.front() {
-            Some((body, _)) => body.finish()?,
-            None => return Err(Misuse::WrongState("no literal is due")),
+        match self.owed.front() {
+            Some(Owed::Body(body)) => body.finish()?,
+            _ => return Err(Misuse::WrongState("no literal is due")),
         }
-        if let Some((_, behind)) = self.bodies.pop_front() {
-            self.output.put(&behind);
+        self.owed.pop_front();
+        while let Some(Owed::Bytes(behind)) = self.owed.front_mut() {
+            self.output.append(core::mem::take(behind));
+            self.owed.pop_front();
         }
         Ok(())
     }
@@ -266,15 +269,19 @@ impl Connection {
     }
 }
 
-/// Takes what stands behind the first streamed literal's announcement off `out`, in pieces that
-/// each follow a literal.
-fn split_bodies(out: &mut Vec<u8>, streamed: &[usize]) -> VecDeque<(Outgoing, Vec<u8>)> {
-    let mut bodies = VecDeque::with_capacity(streamed.len());
+/// Takes what stands behind the first streamed literal's announcement off `out` and `chained`.
+fn split_owed(out: &mut Vec<u8>, chained: &mut Vec<(usize, Bytes)>, streamed: &[usize]) -> VecDeque<Owed> {
+    let mut owed = VecDeque::new();
     for &offset in streamed.iter().rev() {
-        let behind = out.split_off(offset.min(out.len()));
+        let first = chained.partition_point(|(place, _)| *place < offset);
+        for (place, bytes) in chained.drain(first..).rev() {
+            owed.push_front(Owed::Bytes(out.split_off(place.min(out.len())).into()));
+            owed.push_front(Owed::Bytes(bytes));
+        }
+        owed.push_front(Owed::Bytes(out.split_off(offset.min(out.len())).into()));
         let announced = framing::announcement(out);
         let (size, binary) = announced.map_or((0, false), |announced| (announced.size, announced.binary));
-        bodies.push_front((Outgoing::new(size, binary), behind));
+        owed.push_front(Owed::Body(Outgoing::new(size, binary)));
     }
-    bodies
+    owed
 }

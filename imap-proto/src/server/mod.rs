@@ -49,7 +49,7 @@ mod state;
 use alloc::{collections::VecDeque, vec::Vec};
 use core::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 pub use config::{Config, Timeouts};
 pub use event::Event;
 use mailwire_core::{
@@ -93,10 +93,17 @@ pub struct Connection {
     mode: Mode,
     current: Option<Current>,
     events: VecDeque<Event>,
-    /// Literals of a response that the application still owes, each with what follows it.
-    bodies: VecDeque<(Outgoing, Vec<u8>)>,
+    /// What is left of a response: literals that the application still owes, the first one in front,
+    /// and what stands behind each.
+    owed: VecDeque<Owed>,
     failed: Option<Error>,
     eof: bool,
+}
+
+#[derive(Debug)]
+enum Owed {
+    Body(Outgoing),
+    Bytes(Bytes),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +146,7 @@ impl Connection {
             mode: Mode::Command,
             current: None,
             events: VecDeque::new(),
-            bodies: VecDeque::new(),
+            owed: VecDeque::new(),
             failed: None,
             eof: false,
             config,
@@ -291,7 +298,7 @@ impl Connection {
             Error::TimedOut { .. } => "too slow",
             _ => "closing",
         };
-        if self.bodies.is_empty() && !matches!(error, Error::UnexpectedEof { .. }) {
+        if self.owed.is_empty() && !matches!(error, Error::UnexpectedEof { .. }) {
             let bye = Status { code, ..Status::from_static(StatusKind::Bye, text) };
             self.untagged(&bye);
         }

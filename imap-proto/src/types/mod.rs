@@ -45,6 +45,6 @@ pub(crate) use string::{
     Literal, checked, eat_nil, read_astring, read_data, read_literal, read_nstring, read_string, text_newtype,
 };
 pub(crate) use write::{
-    is_astring_atom, is_quotable, write_astring, write_literal, write_nstring, write_number,
+    is_astring_atom, is_quotable, write_announcement, write_astring, write_nstring, write_number,
     write_plain_quoted, write_quoted, write_spaced_number, write_string,
 };

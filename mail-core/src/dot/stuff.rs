@@ -6,7 +6,7 @@ use super::{
     Last,
     scan::{Special, next_in_line, next_special},
 };
-use crate::{Misuse, Output, output::CHAIN_FROM};
+use crate::{Misuse, Output};
 
 /// What a [`Stuffer`] does with a CR or LF that stands alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -140,7 +140,7 @@ impl Stuffer {
 
 fn put_start(output: &mut Output, chunk: &Bytes, end: usize) {
     match chunk.get(..end) {
-        Some(part) if part.len() >= CHAIN_FROM => output.append(chunk.slice(..end)),
+        Some(part) if part.len() >= Output::CHAIN_FROM => output.append(chunk.slice(..end)),
         Some(part) => output.put(part),
         None => {}
     }

@@ -5,11 +5,12 @@ mod parse;
 use alloc::{boxed::Box, vec::Vec};
 use core::num::{NonZeroU32, NonZeroU64};
 
-use mailwire_core::Text;
+use mailwire_core::{Output, Text};
 
+use super::write::Apart;
 use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, List, RawValue, Section, Uid,
-    write_literal, write_nstring, write_number, write_string,
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, List, RawValue, Section, Uid, is_quotable,
+    write_announcement, write_nstring, write_number, write_plain_quoted, write_quoted, write_string,
 };
 
 /// Data of one message.
@@ -135,7 +136,7 @@ impl OtherItem {
 
 impl FetchItem {
     /// Appends the item; whether it can be written.
-    fn write(&self, out: &mut Vec<u8>, streamed: &mut Vec<usize>) {
+    fn write(&self, out: &mut Vec<u8>, apart: &mut Apart<'_>) {
         match self {
             Self::Uid(uid) => named_number(out, b"UID ", u64::from(uid.get())),
             Self::Flags(flags) => {
@@ -166,14 +167,14 @@ impl FetchItem {
                 part.section.write(out);
                 write_origin(out, part.origin);
                 out.push(b' ');
-                write_data(out, &part.data, false, streamed);
+                write_data(out, &part.data, false, apart);
             }
             Self::Binary(part) => {
                 out.extend_from_slice(b"BINARY");
                 write_part(out, &part.part);
                 write_origin(out, part.origin);
                 out.push(b' ');
-                write_data(out, &part.data, true, streamed);
+                write_data(out, &part.data, true, apart);
             }
             Self::BinarySize(part) => {
                 out.extend_from_slice(b"BINARY.SIZE");
@@ -182,15 +183,15 @@ impl FetchItem {
             }
             Self::Rfc822(data) => {
                 out.extend_from_slice(b"RFC822 ");
-                write_data(out, data, false, streamed);
+                write_data(out, data, false, apart);
             }
             Self::Rfc822Header(data) => {
                 out.extend_from_slice(b"RFC822.HEADER ");
-                write_data(out, data, false, streamed);
+                write_data(out, data, false, apart);
             }
             Self::Rfc822Text(data) => {
                 out.extend_from_slice(b"RFC822.TEXT ");
-                write_data(out, data, false, streamed);
+                write_data(out, data, false, apart);
             }
             Self::ModSeq(value) => {
                 if let Some(value) = value {
@@ -242,7 +243,7 @@ impl FetchItem {
 
 impl Fetch {
     /// Appends the response without its `* ` and line end; whether there is any item to write.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, streamed: &mut Vec<usize>) -> bool {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, apart: &mut Apart<'_>) -> bool {
         write_number(out, u64::from(self.number));
         out.extend_from_slice(b" FETCH (");
         let start = out.len();
@@ -252,7 +253,7 @@ impl Fetch {
                 out.push(b' ');
             }
             let begun = out.len();
-            item.write(out, streamed);
+            item.write(out, apart);
             if out.len() == begun {
                 out.truncate(before);
             }
@@ -291,28 +292,35 @@ fn named_number(out: &mut Vec<u8>, name: &[u8], number: u64) {
     write_number(out, number);
 }
 
-/// Appends bytes as an `nstring`, or a `literal8` if they have a NUL and may be one.
-fn write_data(out: &mut Vec<u8>, data: &Data, binary: bool, streamed: &mut Vec<usize>) {
+/// Appends bytes as an `nstring`, or a `literal8` if they may be one, and have a NUL or are too many
+/// to look for it.
+fn write_data(out: &mut Vec<u8>, data: &Data, binary: bool, apart: &mut Apart<'_>) {
     match data {
         Data::Nil => out.extend_from_slice(b"NIL"),
         Data::Inline(text) => {
             let bytes = text.as_bytes();
-            if memchr::memchr(0, bytes).is_none() {
-                write_string(out, bytes);
-            } else {
-                if binary {
-                    out.push(b'~');
-                }
-                write_literal(out, bytes);
+            let large = bytes.len() >= Output::CHAIN_FROM;
+            if write_plain_quoted(out, bytes) {
+                return;
+            }
+            if is_quotable(bytes) {
+                return write_quoted(out, bytes);
+            }
+            if binary && (large || memchr::memchr(0, bytes).is_some()) {
+                out.push(b'~');
+            }
+            write_announcement(out, bytes.len() as u64);
+            match &mut apart.chained {
+                Some(chained) if large => chained.push((out.len(), text.clone().into_bytes())),
+                _ => out.extend_from_slice(bytes),
             }
         }
         Data::Streamed { length } => {
             if binary {
                 out.push(b'~');
             }
-            named_number(out, b"{", *length);
-            out.extend_from_slice(b"}\r\n");
-            streamed.push(out.len());
+            write_announcement(out, *length);
+            apart.streamed.push(out.len());
         }
     }
 }

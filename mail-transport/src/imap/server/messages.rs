@@ -12,7 +12,7 @@ use mailwire_imap::{
 use super::{
     conversation::{Conversation, Stop, done},
     open::Open,
-    sending::{push, send_content, without_nul},
+    sending::{push, send_stream, without_nul},
     service::{Content, Copied, Fetched, Given, No, Reader, Service, Session, Stored, status},
 };
 
@@ -20,8 +20,6 @@ use super::{
 const BATCH: usize = 256;
 /// The same where their contents are wanted.
 const CONTENT_BATCH: usize = 16;
-/// Contents up to this size are part of their response; larger ones are chained to the output.
-const INLINE: usize = 1024;
 
 impl<S: Service> Conversation<S> {
     /// The session and the open mailbox, which commands in this state have.
@@ -90,7 +88,7 @@ impl<S: Service> Conversation<S> {
         let uid = message.uid;
         let Some(number) = open.numbers.number(uid) else { return Ok(()) };
         let mut items = List::new();
-        let mut contents = Vec::new();
+        let mut streams = Vec::new();
         if with_uid {
             items.push(FetchItem::Uid(uid));
         }
@@ -102,10 +100,10 @@ impl<S: Service> Conversation<S> {
                 Given::Data(item) => items.push(item),
                 Given::Content { asked, content } => {
                     let binary = matches!(asked, Asked::Binary { .. });
-                    let (data, content) = announce(content, binary);
+                    let (data, reader) = announce(content, binary);
                     let Some(item) = item_of(asked, data) else { continue };
                     items.push(item);
-                    contents.extend(content.map(|content| (content, binary)));
+                    streams.extend(reader.map(|reader| (reader, binary)));
                 }
             }
         }
@@ -113,8 +111,8 @@ impl<S: Service> Conversation<S> {
             return Ok(());
         }
         push(&mut self.driver, Untagged::Fetch(response::Fetch { number, items })).await?;
-        for (content, binary) in contents {
-            send_content(&mut self.driver, content, binary).await?;
+        for (reader, binary) in streams {
+            send_stream(&mut self.driver, reader, binary).await?;
         }
         Ok(())
     }
@@ -302,21 +300,16 @@ fn sets_seen(item: &Asked) -> bool {
     )
 }
 
-/// How a content is announced in its response, and what is to be sent behind that.
-fn announce<R: Reader>(content: Option<Content<R>>, binary: bool) -> (Data, Option<Content<R>>) {
+/// How a content stands in its response, and what is to be sent behind that. What is in memory is
+/// part of the response, which chains it to the output if it is large.
+fn announce<R: Reader>(content: Option<Content<R>>, binary: bool) -> (Data, Option<R>) {
     match content {
         None => (Data::Nil, None),
         Some(Content::Bytes(bytes)) => {
             let bytes = if binary { bytes } else { without_nul(bytes) };
-            if bytes.len() <= INLINE && memchr::memchr(0, &bytes).is_none() {
-                (Data::Inline(Text::from(bytes)), None)
-            } else {
-                (Data::Streamed { length: bytes.len() as u64 }, Some(Content::Bytes(bytes)))
-            }
+            (Data::Inline(Text::from(bytes)), None)
         }
-        Some(Content::Stream { length, reader }) => {
-            (Data::Streamed { length }, Some(Content::Stream { length, reader }))
-        }
+        Some(Content::Stream { length, reader }) => (Data::Streamed { length }, Some(reader)),
     }
 }
 

@@ -1,9 +1,9 @@
-//! What goes out: responses, and contents that are larger than the output.
+//! What goes out: responses, and contents that come piece by piece.
 
 use bytes::Bytes;
 use mailwire_imap::{response::Untagged, server::Connection};
 
-use super::service::{Content, Reader};
+use super::service::Reader;
 use crate::{Driver, Error, Stream};
 
 pub(super) type ServerDriver = Driver<Stream, Connection>;
@@ -20,31 +20,21 @@ pub(super) async fn push(driver: &mut ServerDriver, data: Untagged) -> Result<()
 
 /// Sends the literal that is due. A content that is not as long as it claimed to be cannot be mended:
 /// the connection has to end.
-pub(super) async fn send_content<R: Reader>(
+pub(super) async fn send_stream<R: Reader>(
     driver: &mut ServerDriver,
-    content: Content<R>,
+    mut reader: R,
     binary: bool,
 ) -> Result<(), Error> {
-    match content {
-        Content::Bytes(bytes) => send_chunk(driver, bytes, binary).await?,
-        Content::Stream { mut reader, .. } => {
-            while let Some(chunk) = reader.chunk().await? {
-                send_chunk(driver, chunk, binary).await?;
+    while let Some(chunk) = reader.chunk().await? {
+        let mut chunk = if binary { chunk } else { without_nul(chunk) };
+        while !chunk.is_empty() {
+            driver.connection_mut().send_body(&mut chunk)?;
+            if !chunk.is_empty() {
+                driver.flush().await?;
             }
         }
     }
     driver.connection_mut().finish_body()?;
-    Ok(())
-}
-
-async fn send_chunk(driver: &mut ServerDriver, chunk: Bytes, binary: bool) -> Result<(), Error> {
-    let mut chunk = if binary { chunk } else { without_nul(chunk) };
-    while !chunk.is_empty() {
-        driver.connection_mut().send_body(&mut chunk)?;
-        if !chunk.is_empty() {
-            driver.flush().await?;
-        }
-    }
     Ok(())
 }
 
