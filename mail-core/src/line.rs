@@ -112,14 +112,14 @@ impl LineFramer {
     #[must_use]
     pub fn waits(&mut self, input: &[u8]) -> bool {
         if input.len() < self.quiet_below {
-            match input {
-                [looked_at @ .., byte] if looked_at.len() == self.looked && *byte != b'\n' => {
+            match input.get(self.looked..) {
+                None | Some([]) => return true,
+                Some([byte]) if *byte != b'\n' => {
                     self.looked = input.len();
                     return true;
                 }
-                _ if input.len() <= self.looked => return true,
                 // A search is made for these.
-                _ => {}
+                Some(_) => {}
             }
         }
         self.wake();
