@@ -51,7 +51,7 @@ pub struct Unstuffer {
     /// Bytes handed out or dropped so far.
     offset: u64,
     bare: Option<u64>,
-    /// How many short chunks in a row ended before a dot.
+    /// How many short chunks in a row ended before a dot, not counting those that the input ended.
     short: u8,
 }
 
@@ -108,13 +108,13 @@ impl Unstuffer {
             return Unstuffed::NeedInput;
         }
         let (mut whole, mut taken) = (length, length);
-        if self.last == Last::LineEnd && length < SHORT && input.len() > length {
+        if length >= SHORT {
+            self.short = 0;
+        } else if self.last == Last::LineEnd && input.len() > length {
             self.short = self.short.saturating_add(1);
             if self.short >= DENSE {
                 (whole, taken) = self.join(input, length);
             }
-        } else {
-            self.short = 0;
         }
         self.offset = self.offset.saturating_add(taken as u64);
         let chunk = input.split_to(whole).freeze();
@@ -268,6 +268,20 @@ mod tests {
         }
         assert_eq!(read, body);
         assert!(chunks < 10, "{chunks} chunks");
+    }
+
+    #[test]
+    fn neither_does_it_where_the_input_comes_in_pieces() {
+        let wire = stuff(&[&b".line\r\n".repeat(1000)], BareNewline::Refuse).unwrap();
+        let (mut input, mut unstuffer) = (BytesMut::new(), Unstuffer::new(LineEnds::CrLf));
+        let mut chunks = 0;
+        for piece in wire.chunks(1400) {
+            input.extend_from_slice(piece);
+            while let Unstuffed::Chunk(_) = unstuffer.next(&mut input) {
+                chunks += 1;
+            }
+        }
+        assert!(chunks < 4 + 3 * wire.len() / 1400, "{chunks} chunks");
     }
 
     #[test]
