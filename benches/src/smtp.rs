@@ -94,7 +94,7 @@ fn reply(group: String, title: &str, wire: &'static [u8], lines: usize) -> Group
     let text = std::str::from_utf8(wire).expect("ASCII");
     let (ours, stalwarts, lettres) = (parse(&received(wire)), stalwart_reply(wire), lettre(text));
     let enhanced = ours.enhanced().expect("an enhanced code");
-    assert_eq!(ours.lines().len(), lines);
+    assert_eq!(ours.lines().count(), lines);
     assert_eq!(lettres.message().count(), lines);
     assert!(lettres.has_code(ours.code().get()));
     assert_eq!(

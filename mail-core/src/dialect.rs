@@ -25,6 +25,7 @@ pub struct Deviation {
 
 /// A value and what was odd about its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[repr(C)] // The value at the start: moves out of this are then as fast as moves of the whole.
 pub struct Parsed<T> {
     /// The value.
     pub value: T,

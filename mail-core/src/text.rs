@@ -129,6 +129,25 @@ impl Text {
         if frame.get(part.clone()).is_none() { Self::new() } else { Self(Repr::Shared(frame.slice(part))) }
     }
 
+    /// The same of a part that is seldom short.
+    #[inline(always)]
+    pub(crate) fn usually_long_part_of(frame: &Bytes, part: core::ops::Range<usize>) -> Self {
+        if part.len() > SHORT && part.end <= frame.len() {
+            return Self(Repr::Shared(frame.slice(part)));
+        }
+        Self::part_of(frame, part)
+    }
+
+    /// A part of the text, which holds alive what the text does unless it is short. There is nothing
+    /// beyond the end.
+    #[must_use]
+    pub fn slice(&self, part: core::ops::Range<usize>) -> Self {
+        match &self.0 {
+            Repr::Short(_) => Self::from(self.as_bytes().get(part).unwrap_or_default()),
+            Repr::Shared(bytes) => Self::part_of(bytes, part),
+        }
+    }
+
     /// The bytes as they came.
     #[must_use]
     #[inline]
@@ -365,9 +384,14 @@ mod tests {
                 let text = Text::part_of(&frame, start..end);
                 assert_eq!(text.as_bytes(), &frame[start..end]);
                 assert_eq!(text, Text::from(&frame[start..end]));
+                assert_eq!(text, Text::usually_long_part_of(&frame, start..end));
+                assert_eq!(Text::from(frame.clone()).slice(start..end), text);
+                assert_eq!(Text::from(&frame[..end]).slice(start..end), text);
             }
         }
         assert!(Text::part_of(&frame, 50..70).is_empty() && Text::part_of(&frame, 70..71).is_empty());
+        assert!(Text::usually_long_part_of(&frame, 30..70).is_empty());
+        assert!(Text::from("short").slice(3..6).is_empty());
     }
 
     #[test]

@@ -24,7 +24,7 @@
 //!
 //! let reply = Reply::parse(&Bytes::from_static(b"550 5.1.1 No such user\r\n"), Dialect::Lenient)?.value;
 //! assert!(reply.is_permanent_failure());
-//! assert_eq!(reply.first_line(), &"No such user");
+//! assert_eq!(reply.first_line(), "No such user");
 //! # Ok::<(), mailwire_smtp::ParseError>(())
 //! ```
 #![no_std]

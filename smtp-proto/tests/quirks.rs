@@ -206,7 +206,7 @@ fn accept_reply(frame: &[u8], code: u16, lines: &[&[u8]], deviations: &[&str]) {
     assert_eq!(framed, frame);
     let parsed = Reply::parse(&frame, Dialect::Lenient).unwrap();
     assert_eq!(parsed.value.code().get(), code);
-    assert_eq!(parsed.value.lines().iter().map(|line| line.as_bytes()).collect::<Vec<_>>(), lines);
+    assert_eq!(parsed.value.lines().map(|line| line.into_bytes()).collect::<Vec<_>>(), lines);
     assert_eq!(parsed.deviations.iter().map(|it| it.name).collect::<Vec<_>>(), deviations);
     match (Reply::parse(&frame, Dialect::Strict), parsed.deviations.first()) {
         (Ok(strict), None) => assert_eq!(strict.value, parsed.value),
@@ -252,6 +252,33 @@ fn replies() {
         &[],
     );
     accept_reply(b"334 \r\n", 334, &[b""], &[]);
+    // Lines are told apart when they are asked for: as they were when they were read.
+    accept_reply(
+        b"250-a\r\r\n250-\n250\r\n",
+        250,
+        &[b"a\r", b"", b""],
+        &["control-character-in-reply", "bare-lf"],
+    );
+    accept_reply(
+        b"250-\xe9\n\n250-\x01\r\n\r\n250\tb\r\r\n",
+        250,
+        &[b"\xe9", b"\x01", b"b\r"],
+        &[
+            "bare-lf",
+            "reply-text-not-utf-8",
+            "empty-line-in-reply",
+            "control-character-in-reply",
+            "empty-line-in-reply",
+            "tab-for-space",
+            "control-character-in-reply",
+        ],
+    );
+    accept_reply(
+        b"550-5.1.1\r\n\n550-5.1.1 a\r\n550-5.1.1b\r\n550-5.01.1 c\r\n571 5.1.1  d\n",
+        571,
+        &[b"", b"a", b"5.1.1b", b"5.01.1 c", b" d"],
+        &["empty-line-in-reply", "reply-code-out-of-range", "bare-lf", "reply-codes-differ"],
+    );
 }
 
 #[test]
@@ -266,11 +293,11 @@ fn enhanced_codes() {
     ] {
         let reply = Reply::parse(&Bytes::from(frame), Dialect::Strict).unwrap().value;
         assert_eq!(reply.enhanced().map(|code| code.to_string()).as_deref(), code);
-        assert_eq!(*reply.first_line(), text);
+        assert_eq!(reply.first_line(), text);
     }
     let frame = Bytes::from("550-5.1.1 a\r\n550-5.1.1\r\n550-b\r\n550 5.7.1 c\r\n");
     let reply = Reply::parse(&frame, Dialect::Strict).unwrap().value;
-    let lines: Vec<_> = reply.lines().iter().map(ToString::to_string).collect();
+    let lines: Vec<_> = reply.lines().map(|line| line.to_string()).collect();
     assert_eq!(lines, ["a", "", "b", "5.7.1 c"]);
 }
 
@@ -297,14 +324,14 @@ fn capabilities() {
     let parse = |frame: &'static str| Capabilities::parse(&Bytes::from(frame), Dialect::Lenient).unwrap();
     let names = |frame| parse(frame).deviations.iter().map(|it| it.name).collect::<Vec<_>>();
     let both = "250-mx.example.org\r\n250-AUTH=PLAIN LOGIN\r\n250 AUTH PLAIN LOGIN\r\n";
-    assert_eq!(parse(both).value.auth(), Some(&[Mechanism::PLAIN, Mechanism::LOGIN][..]));
+    assert_eq!(parse(both).value.auth(), Some(vec![Mechanism::PLAIN, Mechanism::LOGIN]));
     assert_eq!(names(both), ["equals-sign-behind-auth"]);
     assert_eq!(
         names("250-mx\r\n250-X-EXPS GSSAPI NTLM\r\n250-X-EXPS=LOGIN\r\n250 SIZE 37748736\r\n"),
         ["equals-sign-behind-keyword"]
     );
     assert_eq!(parse("250-mx\r\n250-SIZE\r\n250 size 0\r\n").value.size(), Some(None));
-    assert_eq!(parse("250-mx\r\n250 auth  plain\r\n").value.auth(), Some(&[Mechanism::PLAIN][..]));
+    assert_eq!(parse("250-mx\r\n250 auth  plain\r\n").value.auth(), Some(vec![Mechanism::PLAIN]));
     assert_eq!(
         names("250-mx\r\n250-PIPELINING\r\n\r\n250-!\r\n250 8BITMIME \r\n"),
         ["malformed-capability", "space-before-line-end"]

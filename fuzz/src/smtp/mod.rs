@@ -57,7 +57,7 @@ pub fn reply(data: &[u8]) {
             out.split_inclusive(|&byte| byte == b'\n').for_each(one_line);
             let again = Reply::parse(&Bytes::from(out.clone()), Dialect::Lenient);
             let again = again.unwrap_or_else(|error| panic!("{}: {error}", out.escape_ascii())).value;
-            assert_eq!((again.code(), again.lines().len()), (reply.code(), reply.lines().len()));
+            assert_eq!((again.code(), again.lines().count()), (reply.code(), reply.lines().count()));
         }
         both_dialects(frame.len(), |dialect| Capabilities::parse(frame, dialect));
     }

@@ -304,8 +304,8 @@ impl Connection {
                     self.respond(&SaslStep::Data(initial));
                     return Ok(None);
                 }
-                let text = reply.first_line().as_bytes();
-                let data = match sasl::decode(text) {
+                let text = reply.first_line();
+                let data = match sasl::decode(text.as_bytes()) {
                     Ok(data) => data,
                     Err(error) if self.config.dialect == Dialect::Strict => {
                         // RFC 4954 section 4: cancel.
@@ -315,7 +315,7 @@ impl Connection {
                     }
                     Err(_) => {
                         deviations.push(Deviation { name: "challenge-not-base64", offset: 4 });
-                        Secret::from(text)
+                        Secret::from(text.as_bytes())
                     }
                 };
                 if let Some(waiting) = self.session.waiting.front_mut() {

@@ -1,6 +1,6 @@
 //! Reply codes and enhanced status codes.
 
-use core::fmt;
+use core::{fmt, num::NonZeroU8};
 
 /// The three digits of a reply (RFC 5321 section 4.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,6 +99,17 @@ impl ReplyCode {
         (self.0 / 100) as u8
     }
 
+    /// The code that three digits are.
+    #[inline]
+    pub(crate) fn of_digits(digits: &[u8; 3]) -> Option<Self> {
+        match digits {
+            [a @ b'2'..=b'5', b @ b'0'..=b'5', c @ b'0'..=b'9'] => {
+                Some(Self(u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')))
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) const fn digits(self) -> [u8; 3] {
         [b'0' + (self.0 / 100) as u8, b'0' + (self.0 / 10 % 10) as u8, b'0' + (self.0 % 10) as u8]
     }
@@ -121,7 +132,7 @@ impl fmt::Display for ReplyCode {
 /// An enhanced status code (RFC 3463, RFC 2034): class, subject, detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EnhancedCode {
-    class: u8,
+    class: NonZeroU8,
     subject: u16,
     detail: u16,
 }
@@ -130,8 +141,8 @@ impl EnhancedCode {
     /// A code of these three numbers: a class of 2, 4 or 5, the others of three digits at most.
     #[must_use]
     pub const fn new(class: u8, subject: u16, detail: u16) -> Option<Self> {
-        match (class, subject, detail) {
-            (2 | 4 | 5, 0..=999, 0..=999) => Some(Self { class, subject, detail }),
+        match (class, NonZeroU8::new(class), subject, detail) {
+            (2 | 4 | 5, Some(class), 0..=999, 0..=999) => Some(Self { class, subject, detail }),
             _ => None,
         }
     }
@@ -139,7 +150,7 @@ impl EnhancedCode {
     /// 2: success, 4: not now, 5: not ever.
     #[must_use]
     pub const fn class(self) -> u8 {
-        self.class
+        self.class.get()
     }
 
     /// What it is about: 1 the address, 2 the mailbox, 3 the system, 4 the network, 5 the protocol,
@@ -155,7 +166,13 @@ impl EnhancedCode {
         self.detail
     }
 
-    /// The code at the start of a line's text, and its length with the space behind it.
+    /// The code at the start of the first line's text, if it is of the reply's class, and its length.
+    #[inline]
+    pub(crate) fn of_first_line(code: ReplyCode, text: &[u8]) -> Option<(Self, u8)> {
+        Self::at_start(text).filter(|(enhanced, _)| enhanced.class() == code.class())
+    }
+
+    /// The code at the start of a line's text, and its length.
     ///
     /// ```abnf
     /// status-code ::= class "." subject "." detail    ; RFC 2034 section 4
@@ -164,20 +181,38 @@ impl EnhancedCode {
     /// detail      ::= 1*3digit
     /// ```
     #[inline]
-    pub(crate) fn at_start(text: &[u8]) -> Option<(Self, usize)> {
+    fn at_start(text: &[u8]) -> Option<(Self, u8)> {
+        // The usual code has three digits.
+        if let [
+            class @ (b'2' | b'4' | b'5'),
+            b'.',
+            subject @ b'0'..=b'9',
+            b'.',
+            detail @ b'0'..=b'9',
+            b' ',
+            ..,
+        ] = text
+        {
+            let number = |digit: &u8| u16::from(digit - b'0');
+            return Some((
+                Self { class: class_of(*class)?, subject: number(subject), detail: number(detail) },
+                5,
+            ));
+        }
         let (&class @ (b'2' | b'4' | b'5'), b'.') = (text.first()?, text.get(1)?) else { return None };
         let (subject, at) = number(text, 2)?;
         if text.get(at) != Some(&b'.') {
             return None;
         }
         let (detail, at) = number(text, at + 1)?;
-        let code = Self { class: class - b'0', subject, detail };
-        match text.get(at) {
-            None => Some((code, at)),
-            Some(b' ') => Some((code, at + 1)),
-            Some(_) => None,
-        }
+        let code = Self { class: class_of(class)?, subject, detail };
+        // At most nine bytes.
+        matches!(text.get(at), None | Some(b' ')).then_some((code, at as u8))
     }
+}
+
+const fn class_of(digit: u8) -> Option<NonZeroU8> {
+    NonZeroU8::new(digit - b'0')
 }
 
 /// One to three digits from `at` on, and where they end.
@@ -214,7 +249,7 @@ mod tests {
 
     #[test]
     fn enhanced_codes() {
-        assert_eq!(EnhancedCode::at_start(b"5.1.10 x"), Some((EnhancedCode::new(5, 1, 10).unwrap(), 7)));
+        assert_eq!(EnhancedCode::at_start(b"5.1.10 x"), Some((EnhancedCode::new(5, 1, 10).unwrap(), 6)));
         assert_eq!(EnhancedCode::at_start(b"2.0.0"), Some((EnhancedCode::new(2, 0, 0).unwrap(), 5)));
         for text in ["3.1.1 x", "5.1 x", "5.1.1x", "5.1234.1 x", "5..1 x", "", "5", "5.", "5.1.", "5.1.1.1 x"]
         {

@@ -2,16 +2,19 @@
 
 mod code;
 mod frame;
+mod lines;
 mod parse;
 mod write;
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
 use mailwire_core::{Invalid, Text};
 
 pub use code::{EnhancedCode, ReplyCode};
 pub use frame::ReplyFramer;
+pub use lines::Lines;
+use lines::Written;
 pub(crate) use parse::has_code;
 pub(crate) use write::write_line;
 
@@ -25,7 +28,7 @@ pub(crate) use write::write_line;
 /// let frame = bytes::Bytes::from_static(b"550-5.1.1 No such user here\r\n550 5.1.1 Sorry\r\n");
 /// let reply = Reply::parse(&frame, Dialect::Strict).unwrap().value;
 /// assert_eq!((reply.code().get(), reply.enhanced().unwrap().to_string()), (550, "5.1.1".into()));
-/// assert_eq!(reply.lines()[1], "Sorry");
+/// assert_eq!(reply.lines().last().unwrap(), "Sorry");
 ///
 /// let mut out = Vec::new();
 /// reply.write(&mut out);
@@ -37,39 +40,7 @@ pub struct Reply {
     code: ReplyCode,
     enhanced: Option<EnhancedCode>,
     #[cfg_attr(feature = "serde", serde(rename = "lines"))]
-    text: Lines,
-}
-
-/// The common reply has one line, which needs no list.
-#[derive(Clone)]
-enum Lines {
-    One(Text),
-    /// At least two.
-    Many(Vec<Text>),
-}
-
-impl Lines {
-    fn as_slice(&self) -> &[Text] {
-        match self {
-            Self::One(line) => core::slice::from_ref(line),
-            Self::Many(lines) => lines,
-        }
-    }
-}
-
-impl PartialEq for Lines {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_slice() == other.as_slice()
-    }
-}
-
-impl Eq for Lines {}
-
-#[cfg(feature = "serde")]
-impl serde::Serialize for Lines {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.as_slice().serialize(serializer)
-    }
+    text: Written,
 }
 
 impl Reply {
@@ -79,8 +50,7 @@ impl Reply {
     /// A text that starts with an enhanced code is read as having one.
     #[must_use]
     pub fn new(code: ReplyCode, text: &str) -> Self {
-        let text = printable(text);
-        Self::from_lines(code, Lines::One(text))
+        Self::from_lines(code, &[printable(text)])
     }
 
     /// A reply of one line for each of `lines`, of which there must be one.
@@ -90,7 +60,7 @@ impl Reply {
     /// No line, a control character other than a tab, text that is not UTF-8, or a line that makes
     /// the reply's line longer than 512 bytes (RFC 5321 section 4.5.3.1.5).
     pub fn try_new(code: ReplyCode, lines: impl IntoIterator<Item = Text>) -> Result<Self, Invalid> {
-        let mut lines: Vec<Text> = lines.into_iter().collect();
+        let lines: Vec<Text> = lines.into_iter().collect();
         for line in &lines {
             if let Some(offset) = line.as_bytes().iter().position(|&byte| !is_text(byte)) {
                 return Err(Invalid::new("reply text", offset, "control character"));
@@ -102,14 +72,15 @@ impl Reply {
                 return Err(Invalid::new("reply text", MAX_TEXT, "too long for one line"));
             }
         }
-        match (lines.pop(), lines.is_empty()) {
-            (None, _) => Err(Invalid::new("reply text", 0, "a reply has a line")),
-            (Some(line), true) => Ok(Self::from_lines(code, Lines::One(line))),
-            (Some(line), false) => {
-                lines.push(line);
-                Ok(Self::from_lines(code, Lines::Many(lines)))
-            }
+        if lines.is_empty() {
+            return Err(Invalid::new("reply text", 0, "a reply has a line"));
         }
+        Ok(Self::from_lines(code, &lines))
+    }
+
+    fn from_lines(code: ReplyCode, lines: &[Text]) -> Self {
+        let (text, enhanced) = Written::of(code, lines);
+        Self { code, enhanced, text }
     }
 
     /// The same with an enhanced code of `subject` and `detail`, whose class is the reply's own
@@ -125,7 +96,7 @@ impl Reply {
         Self {
             code,
             enhanced: EnhancedCode::new(code.class(), subject, detail),
-            text: Lines::One(Text::from_static(text)),
+            text: Written::new(Text::from_static(text), 0),
         }
     }
 
@@ -143,15 +114,14 @@ impl Reply {
 
     /// The lines of text without codes. There is at least one; it may be empty.
     #[must_use]
-    pub fn lines(&self) -> &[Text] {
-        self.text.as_slice()
+    pub fn lines(&self) -> Lines<'_> {
+        self.text.lines()
     }
 
     /// The first line of text.
     #[must_use]
-    pub fn first_line(&self) -> &Text {
-        static EMPTY: Text = Text::new();
-        self.text.as_slice().first().unwrap_or(&EMPTY)
+    pub fn first_line(&self) -> Text {
+        self.lines().next().unwrap_or_default()
     }
 
     /// 2yz: what was asked for is done.
@@ -181,47 +151,13 @@ impl Reply {
     /// A copy that keeps no receive buffer alive.
     #[must_use]
     pub fn compact(&self) -> Self {
-        let text = match &self.text {
-            Lines::One(line) => Lines::One(line.compact()),
-            Lines::Many(lines) => Lines::Many(lines.iter().map(Text::compact).collect()),
-        };
-        Self { code: self.code, enhanced: self.enhanced, text }
-    }
-
-    /// Takes the enhanced code off the first line, and the same one off the others.
-    fn from_lines(code: ReplyCode, mut text: Lines) -> Self {
-        let lines = match &mut text {
-            Lines::One(line) => core::slice::from_mut(line),
-            Lines::Many(lines) => lines.as_mut_slice(),
-        };
-        let enhanced = match lines.first() {
-            Some(line) => EnhancedCode::at_start(line.as_bytes())
-                .map(|(enhanced, _)| enhanced)
-                .filter(|enhanced| enhanced.class() == code.class()),
-            None => None,
-        };
-        if let Some(enhanced) = enhanced {
-            for line in lines {
-                match EnhancedCode::at_start(line.as_bytes()) {
-                    Some((found, length)) if found == enhanced => {
-                        *line = Text::from(line.as_bytes().get(length..).unwrap_or_default());
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Self { code, enhanced, text }
+        Self { code: self.code, enhanced: self.enhanced, text: self.text.compact() }
     }
 
     /// Another line, for replies that are built piece by piece.
     #[must_use]
     pub fn with_line(self, line: &str) -> Self {
-        let mut lines = match self.text {
-            Lines::One(first) => vec![first],
-            Lines::Many(lines) => lines,
-        };
-        lines.push(printable(line));
-        Self { code: self.code, enhanced: self.enhanced, text: Lines::Many(lines) }
+        Self { text: self.text.with(self.code, &printable(line)), ..self }
     }
 }
 
@@ -253,7 +189,7 @@ impl fmt::Display for Reply {
         if let Some(enhanced) = self.enhanced {
             write!(f, " {enhanced}")?;
         }
-        for line in self.lines().iter().filter(|line| !line.is_empty()) {
+        for line in self.lines().filter(|line| !line.is_empty()) {
             write!(f, " {line}")?;
         }
         Ok(())

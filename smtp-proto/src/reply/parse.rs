@@ -1,11 +1,10 @@
 //! Reading replies.
 
-use alloc::vec::Vec;
-
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text};
+use mailwire_core::{Cursor, Dialect, ParseError, Parsed};
 
-use super::{EnhancedCode, Lines, Reply, ReplyCode, is_text};
+use super::{EnhancedCode, Reply, ReplyCode, Written, is_text};
+use crate::types::chars;
 
 impl Reply {
     /// Reads one reply, `frame` being all its lines with their line ends.
@@ -20,83 +19,50 @@ impl Reply {
     /// What is not a reply, with the place.
     pub fn parse(frame: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
         let mut cursor = Cursor::new(frame, dialect);
-        let mut enhanced = First::Unknown;
-        let Line { mut code, text, mut more } = line(&mut cursor, &mut enhanced)?;
-        if !more {
-            cursor.expect_end()?;
-            return Ok(cursor.finish(Self { code, enhanced: enhanced.code(), text: Lines::One(text) }));
-        }
-        let mut lines = Vec::with_capacity(8);
-        lines.push(text);
+        let first = line(&mut cursor)?;
+        let enhanced = EnhancedCode::of_first_line(first.code, cursor.between(first.start, first.end));
+        let (mut code, mut end, mut more) = (first.code, first.end, first.more);
         while more {
-            if matches!(cursor.rest(), [b'\r', b'\n', ..] | [b'\n', ..]) {
-                cursor.deviate("empty-line-in-reply")?;
-                cursor.take_while(|byte| byte == b'\r');
-                cursor.skip(1);
+            if matches!(cursor.peek(), Some(b'\r' | b'\n')) && empty_line(&mut cursor)? {
                 continue;
             }
             let start = cursor.offset();
-            let next = line(&mut cursor, &mut enhanced)?;
+            let next = line(&mut cursor)?;
             if next.code != code {
                 cursor.deviate_at(start, "reply-codes-differ")?;
                 // The last line's code counts.
                 code = next.code;
             }
-            lines.push(next.text);
-            more = next.more;
+            (end, more) = (next.end, next.more);
         }
         cursor.expect_end()?;
-        Ok(cursor.finish(Self { code, enhanced: enhanced.code(), text: Lines::Many(lines) }))
+        let text = Written::new(
+            cursor.long_text_between(first.start, end),
+            enhanced.map_or(0, |(_, length)| length),
+        );
+        Ok(cursor.finish(Self { code, enhanced: enhanced.map(|(enhanced, _)| enhanced), text }))
     }
 }
 
-/// The enhanced code of the first line.
-enum First<'a> {
-    Unknown,
-    None,
-    /// The code, and how it is written.
-    Is(EnhancedCode, &'a [u8]),
-}
-
-impl<'a> First<'a> {
-    const fn code(&self) -> Option<EnhancedCode> {
-        match self {
-            Self::Is(code, _) => Some(*code),
-            Self::Unknown | Self::None => None,
-        }
-    }
-
-    /// The length of the enhanced code that is to be taken off this line: on the first, any of the
-    /// reply's class; on the others, the same one again.
-    #[inline]
-    fn take_off(&mut self, text: &'a [u8], class: u8) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Unknown => match EnhancedCode::at_start(text) {
-                Some((code, length)) if code.class() == class => {
-                    let written = text.get(..length).unwrap_or_default();
-                    *self = Self::Is(code, written.strip_suffix(b" ").unwrap_or(written));
-                    length
-                }
-                _ => {
-                    *self = Self::None;
-                    0
-                }
-            },
-            Self::Is(_, written) => match text.strip_prefix(*written) {
-                Some([]) => written.len(),
-                Some([b' ', ..]) => written.len() + 1,
-                _ => 0,
-            },
-        }
-    }
-}
-
+/// Where a line has its text.
 struct Line {
     code: ReplyCode,
-    text: Text,
+    start: usize,
+    end: usize,
     /// Whether another line follows.
     more: bool,
+}
+
+/// Steps over a line of nothing, which some servers write within a reply.
+#[cold]
+fn empty_line(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
+    let empty = matches!(cursor.rest(), [b'\r', b'\n', ..] | [b'\n', ..]);
+    if empty {
+        cursor.deviate("empty-line-in-reply")?;
+        cursor.take_while(|byte| byte == b'\r');
+        cursor.skip(1);
+    }
+    Ok(empty)
 }
 
 /// Whether a line has the form of a reply's: three digits and what can stand behind them.
@@ -104,10 +70,35 @@ pub(crate) fn has_code(line: &[u8]) -> bool {
     matches!(line, [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-' | b'\t' | b'\r' | b'\n', ..])
 }
 
-/// One line, with the enhanced code taken off its text.
-#[inline]
-fn line<'a>(cursor: &mut Cursor<'a>, enhanced: &mut First<'a>) -> Result<Line, ParseError> {
-    let start = cursor.offset();
+/// Steps over one line with its end.
+#[inline(always)]
+fn line(cursor: &mut Cursor<'_>) -> Result<Line, ParseError> {
+    match plain_line(cursor.rest()) {
+        Some((code, more, length)) => {
+            cursor.skip(4);
+            let start = cursor.offset();
+            cursor.skip(length.saturating_add(2));
+            Ok(Line { code, start, end: start.saturating_add(length), more })
+        }
+        None => other_line(cursor),
+    }
+}
+
+/// A line with nothing but printable ASCII in it: its code, whether another line follows, and the
+/// length of its text. The first byte that is not printable is its CR, so this is found in the same
+/// pass.
+#[inline(always)]
+fn plain_line(rest: &[u8]) -> Option<(ReplyCode, bool, usize)> {
+    let (digits, rest) = rest.split_first_chunk()?;
+    let code = ReplyCode::of_digits(digits)?;
+    let (separator @ (b' ' | b'-'), text) = rest.split_first()? else { return None };
+    let length = chars::printable(text);
+    text.get(length..)?.starts_with(b"\r\n").then_some((code, *separator == b'-', length))
+}
+
+/// Any line.
+#[cold]
+fn other_line(cursor: &mut Cursor<'_>) -> Result<Line, ParseError> {
     let code = match cursor.rest() {
         [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {
             u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
@@ -123,75 +114,37 @@ fn line<'a>(cursor: &mut Cursor<'a>, enhanced: &mut First<'a>) -> Result<Line, P
         }
     };
     cursor.skip(3);
-    let more = match cursor.peek() {
-        Some(b' ') => {
-            cursor.skip(1);
-            false
-        }
-        Some(b'-') => {
-            cursor.skip(1);
-            true
-        }
+    let separator = cursor.peek();
+    match separator {
+        Some(b' ' | b'-') => cursor.skip(1),
         Some(b'\t') => {
             cursor.deviate("tab-for-space")?;
             cursor.skip(1);
-            false
         }
-        _ => false,
-    };
-    let text_start = cursor.offset();
-    let rest = cursor.rest();
-    if !more && text_start > start.saturating_add(3) {
-        // The usual last line: its end is the frame's, and no other is in between.
-        match rest.strip_suffix(b"\r\n") {
-            Some(text) if is_printable(text) => {
-                cursor.skip(text.len());
-                let taken = enhanced.take_off(text, code.class());
-                let value = cursor.text_from(text_start.saturating_add(taken));
-                cursor.skip(2);
-                return Ok(Line { code, text: value, more });
-            }
-            _ => {}
-        }
+        _ => {}
     }
-    // The framer has looked for the LF already; this finds it again in the first line that has it.
+    let start = cursor.offset();
+    let rest = cursor.rest();
     let Some(length) = memchr::memchr(b'\n', rest) else {
         cursor.skip(rest.len());
         return Err(cursor.error("expected the end of the line"));
     };
-    let with_cr = rest.get(..length).unwrap_or_default();
-    let text = match with_cr {
+    let text = match rest.get(..length).unwrap_or_default() {
         [text @ .., b'\r'] => text,
         text => {
-            cursor.deviate_at(text_start.saturating_add(length), "bare-lf")?;
+            cursor.deviate_at(start.saturating_add(length), "bare-lf")?;
             text
         }
     };
-    if text_start == start.saturating_add(3) && !text.is_empty() {
+    if !matches!(separator, Some(b' ' | b'-' | b'\t')) && !text.is_empty() {
         return Err(cursor.error("expected a space or - behind a reply code"));
     }
-    if !is_printable(text) {
-        check_text(cursor, text, text_start)?;
-    }
-    cursor.skip(text.len());
-    let value = cursor.text_from(text_start.saturating_add(enhanced.take_off(text, code.class())));
-    cursor.skip(length.saturating_add(1).saturating_sub(text.len()));
-    Ok(Line { code, text: value, more })
-}
-
-/// Whether all bytes are `%d32-126`. Sixteen at a time without a branch, which the compiler turns
-/// into vector instructions; the last sixteen may overlap those before.
-#[inline]
-fn is_printable(text: &[u8]) -> bool {
-    let bad = |bytes: &[u8]| bytes.iter().fold(0, |bad, byte| bad | u8::from(byte.wrapping_sub(32) > 94));
-    match text.last_chunk::<16>() {
-        None => bad(text) == 0,
-        Some(last) => text.chunks_exact(16).fold(bad(last), |all, chunk| all | bad(chunk)) == 0,
-    }
+    check_text(cursor, text, start)?;
+    cursor.skip(length.saturating_add(1));
+    Ok(Line { code, start, end: start.saturating_add(text.len()), more: separator == Some(b'-') })
 }
 
 /// Bytes that the grammar does not have are kept. UTF-8 is in RFC 6531's grammar.
-#[cold]
 fn check_text(cursor: &mut Cursor<'_>, text: &[u8], start: usize) -> Result<(), ParseError> {
     if let Some(at) = text.iter().position(|&byte| !is_text(byte)) {
         cursor.deviate_at(start.saturating_add(at), "control-character-in-reply")?;
@@ -204,6 +157,8 @@ fn check_text(cursor: &mut Cursor<'_>, text: &[u8], start: usize) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     fn names(frame: &'static [u8]) -> (Reply, Vec<&'static str>) {

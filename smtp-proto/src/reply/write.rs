@@ -13,10 +13,9 @@ impl Reply {
 
     /// Appends the reply with another enhanced code than its own, or none.
     pub(crate) fn write_with(&self, enhanced: Option<EnhancedCode>, out: &mut Vec<u8>) {
-        let lines = self.lines();
-        let last = lines.len().saturating_sub(1);
-        for (at, line) in lines.iter().enumerate() {
-            write_line(self.code, enhanced, line.as_bytes(), at == last, out);
+        let mut lines = self.lines().bytes().peekable();
+        while let Some(line) = lines.next() {
+            write_line(self.code, enhanced, line, lines.peek().is_none(), out);
         }
     }
 }

@@ -190,7 +190,7 @@ impl Connection {
             .filter_map(|capability| match capability {
                 Capability::Size(None) => Some(Capability::Size(Some(config.limits.message))),
                 Capability::StartTls | Capability::Auth(_) => None,
-                other => Some(other.clone()),
+                other => Some(other),
             })
             .collect();
         if config.channel == Channel::StartTls && !self.tls {

@@ -85,6 +85,26 @@ pub(crate) fn run(bytes: &[u8], at: usize, classes: u8) -> usize {
     bytes.iter().position(|&byte| !is(byte, classes)).unwrap_or(bytes.len())
 }
 
+/// How many bytes from the start are `%d32-126`, looked at eight at a time.
+#[inline]
+pub(crate) fn printable(bytes: &[u8]) -> usize {
+    const fn each(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
+    }
+    let chunks = bytes.chunks_exact(8);
+    let rest = chunks.remainder();
+    for (at, eight) in chunks.filter_map(<[u8]>::first_chunk).enumerate() {
+        let eight = u64::from_le_bytes(*eight);
+        // The highest bit of a byte tells: below 32 by the first, 127 by the second, beyond by the
+        // third. What is carried on comes from such a byte, so the first one that is told is one.
+        let odd = (eight.wrapping_sub(each(32)) | eight.wrapping_add(each(1)) | eight) & each(128);
+        if odd != 0 {
+            return at * 8 + odd.trailing_zeros() as usize / 8;
+        }
+    }
+    bytes.len() - rest.len() + run(rest, 0, PRINTABLE)
+}
+
 /// The bytes of a domain, as bits: what a byte is, and four bits higher, what may not follow it.
 const LETTER: u8 = 1;
 const DOT: u8 = 2;
@@ -128,4 +148,28 @@ pub(crate) fn plain_domain(bytes: &[u8]) -> Option<usize> {
         before = class;
     }
     (odd == 0 && before & LETTER != 0).then_some(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_byte_that_is_not_printable() {
+        for length in 0..20 {
+            for at in 0..=length {
+                for odd in 0..=255u8 {
+                    // What stands behind it does not count, whatever it is.
+                    for behind in [b'a', 0, 31, 127, 255] {
+                        let mut bytes = [b' ', b'~'].repeat(10);
+                        bytes.truncate(length);
+                        bytes.iter_mut().skip(at).for_each(|byte| *byte = behind);
+                        bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = odd);
+                        let found = bytes.iter().position(|byte| !matches!(byte, 32..=126)).unwrap_or(length);
+                        assert_eq!(printable(&bytes), found, "{}", bytes.escape_ascii());
+                    }
+                }
+            }
+        }
+    }
 }

@@ -2,7 +2,10 @@
 
 use mailwire_core::{Cursor, ParseError, Text};
 
-use super::text_newtype;
+use super::{
+    chars::{self, ALNUM},
+    text_newtype,
+};
 
 /// The name of a SASL mechanism (RFC 4422 section 3.1): one to twenty letters, digits, `-` or `_`,
 /// whose case does not count.
@@ -40,17 +43,19 @@ impl Mechanism {
     /// ```
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
-        let text = cursor.text_while1(
-            |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'),
-            "expected a SASL mechanism",
-        )?;
-        if text.len() > 20 {
-            return Err(ParseError::new(
-                start.saturating_add(20),
-                "a SASL mechanism has at most 20 characters",
-            ));
+        Self::skip(cursor)?;
+        Ok(Self(cursor.text_from(start)))
+    }
+
+    /// Steps over a name.
+    #[inline]
+    pub(crate) fn skip(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+        let start = cursor.offset();
+        match cursor.take_while(|byte| matches!(byte, b'-' | b'_') || chars::is(byte, ALNUM)).len() {
+            0 => Err(cursor.error("expected a SASL mechanism")),
+            1..=20 => Ok(()),
+            _ => Err(ParseError::new(start.saturating_add(20), "a SASL mechanism has at most 20 characters")),
         }
-        Ok(Self(text))
     }
 }
 

@@ -36,8 +36,15 @@ impl Keyword {
     /// The keyword that lies between `start` and the cursor.
     #[inline]
     pub(crate) fn from_start(cursor: &Cursor<'_>, start: usize) -> Result<Self, ParseError> {
-        match cursor.between(start, cursor.offset()).first() {
-            Some(&byte) if chars::is(byte, ALNUM) => Ok(Self(cursor.text_from(start))),
+        Self::check(cursor.between(start, cursor.offset()), start)?;
+        Ok(Self(cursor.text_from(start)))
+    }
+
+    /// That the bytes of a keyword, which stand at `start`, are one.
+    #[inline]
+    pub(crate) fn check(bytes: &[u8], start: usize) -> Result<(), ParseError> {
+        match bytes.first() {
+            Some(&byte) if chars::is(byte, ALNUM) => Ok(()),
             _ => Err(ParseError::new(start, "expected a keyword")),
         }
     }

@@ -76,7 +76,7 @@ impl Smtp {
         if code == 250 && asked.map_or_else(|| looks_like_hello(&reply), |asked| asked == Asked::Hello) {
             match Capabilities::parse(frame, self.dialect) {
                 Ok(parsed) => {
-                    capabilities = Some(parsed.value.iter().cloned().collect::<Vec<Capability>>());
+                    capabilities = Some(parsed.value.iter().collect::<Vec<Capability>>());
                     deviations.extend(parsed.deviations);
                 }
                 Err(error) => return Message::malformed(frame, error),
@@ -183,8 +183,8 @@ fn looks_like_hello(reply: &Reply) -> bool {
         !word.is_empty()
             && word.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'-')
     };
-    reply.lines().len() > 1
-        && reply.lines().iter().skip(1).all(|line| line.is_empty() || keyword(line.as_bytes()))
+    let mut capabilities = reply.lines().skip(1).peekable();
+    capabilities.peek().is_some() && capabilities.all(|line| line.is_empty() || keyword(line.as_bytes()))
 }
 
 impl Inspector for Smtp {

@@ -1,0 +1,397 @@
+//! What a server offers: the lines of its reply to EHLO.
+
+mod line;
+
+use alloc::{collections::BTreeSet, vec::Vec};
+use core::fmt;
+
+use bytes::Bytes;
+use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text};
+
+use self::line::{Line, Lines, Plain, next_line, skip_line};
+use crate::{
+    Reply, ReplyCode,
+    command::put_number,
+    reply::write_line,
+    types::{Keyword, Mechanism},
+};
+
+/// One extension that a server offers (RFC 5321 section 4.1.1.1).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Capability {
+    /// Commands in groups (RFC 2920).
+    Pipelining,
+    /// The largest message, if it is told (RFC 1870).
+    Size(Option<u64>),
+    /// Bodies with bytes beyond ASCII (RFC 6152).
+    EightBitMime,
+    /// Internationalized addresses (RFC 6531).
+    SmtpUtf8,
+    /// Enhanced status codes (RFC 2034).
+    EnhancedStatusCodes,
+    /// TLS (RFC 3207).
+    StartTls,
+    /// SASL, with its mechanisms (RFC 4954).
+    Auth(Vec<Mechanism>),
+    /// VRFY.
+    Vrfy,
+    /// EXPN.
+    Expn,
+    /// HELP.
+    Help,
+    /// An extension that this crate does not know: BDAT's CHUNKING, DSN, X-EXPS.
+    Other {
+        /// Its keyword.
+        keyword: Keyword,
+        /// What stands behind it.
+        parameters: Text,
+    },
+}
+
+/// All that a server offers.
+///
+/// It is kept as the lines that were received, which [`iter`](Self::iter) reads again: so nothing is lost
+/// of extensions that this crate does not know, and to receive it takes one slice. What is asked for
+/// often is found in the same pass.
+#[derive(Clone, Default)]
+pub struct Capabilities {
+    /// Each with a code before it.
+    lines: Bytes,
+    /// A bit for each of [`Plain`].
+    plain: u16,
+    has_auth: bool,
+    /// That of the first SIZE.
+    size: Option<Option<u64>>,
+}
+
+impl Capabilities {
+    /// No extension, as after HELO.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { lines: Bytes::new(), plain: 0, has_auth: false, size: None }
+    }
+
+    /// All of them, in the server's order. Mechanisms that are spread over several lines are told with
+    /// the first.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { capabilities: self, lines: Lines::of(&self.lines), auth: self.has_auth }
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, capability: Capability) {
+        self.extend([capability]);
+    }
+
+    /// Whether exactly this is offered.
+    #[must_use]
+    pub fn has(&self, capability: &Capability) -> bool {
+        match Plain::of(capability) {
+            Some(plain) => self.plain & plain.bit() != 0,
+            None => self.iter().any(|offered| offered == *capability),
+        }
+    }
+
+    /// SIZE: `None` if it is not offered, `Some(None)` if without a limit (RFC 1870 section 4: 0
+    /// says the same).
+    #[must_use]
+    pub fn size(&self) -> Option<Option<u64>> {
+        self.size.map(|size| size.filter(|&size| size > 0))
+    }
+
+    /// The SASL mechanisms, if AUTH is offered, each once.
+    #[must_use]
+    pub fn auth(&self) -> Option<Vec<Mechanism>> {
+        let mut seen = BTreeSet::new();
+        let mut mechanisms = Vec::new();
+        for line in Lines::of(&self.lines) {
+            if let Line::Auth(names) = line {
+                for name in names.split(|byte| matches!(byte, b' ' | b'=')).filter(|name| !name.is_empty()) {
+                    if seen.insert(name.to_ascii_uppercase()) {
+                        mechanisms.push(Mechanism(Text::from(name)));
+                    }
+                }
+            }
+        }
+        self.has_auth.then_some(mechanisms)
+    }
+
+    /// What stands behind `keyword`, if this crate does not know it and it is offered.
+    #[must_use]
+    pub fn other(&self, keyword: &str) -> Option<Text> {
+        Lines::of(&self.lines).find_map(|line| match line {
+            Line::Other { keyword: found, parameters } if found.eq_ignore_ascii_case(keyword.as_bytes()) => {
+                Some(Text::from(parameters))
+            }
+            _ => None,
+        })
+    }
+
+    /// Reads the reply to EHLO or LHLO, `frame` being all its lines. The first one is the server's
+    /// name and no capability.
+    ///
+    /// In the lenient dialect a line that does not parse is left out, and reported.
+    ///
+    /// ```abnf
+    /// ehlo-ok-rsp = ( "250" SP Domain [ SP ehlo-greet ] CRLF ) /
+    ///               ( "250-" Domain [ SP ehlo-greet ] CRLF
+    ///                 *( "250-" ehlo-line CRLF )
+    ///                    "250" SP ehlo-line CRLF )
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// In the strict dialect, a line that does not parse.
+    pub fn parse(frame: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
+        let mut cursor = Cursor::new(frame, dialect);
+        skip_line(&mut cursor);
+        let capabilities = Self::read(&mut cursor)?;
+        Ok(cursor.finish(capabilities))
+    }
+
+    /// All lines that are left.
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        let start = cursor.offset();
+        let (mut plain, mut has_auth, mut size) = (0, false, None);
+        while let Some(line) = next_line(cursor)? {
+            match line {
+                Line::Plain(found) => plain |= found.bit(),
+                Line::Size(found) => size = size.or(Some(found)),
+                Line::Auth(_) => has_auth = true,
+                Line::Other { .. } => {}
+            }
+        }
+        Ok(Self { lines: cursor.slice(start, cursor.offset()), plain, has_auth, size })
+    }
+
+    /// A copy that keeps no receive buffer alive.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        Self { lines: Bytes::copy_from_slice(&self.lines), ..*self }
+    }
+
+    /// Appends the reply to EHLO: the server's greeting line, then one line for each.
+    pub(crate) fn write_reply(&self, greeting: &[u8], out: &mut Vec<u8>) {
+        let mut capabilities = self.iter().peekable();
+        write_line(ReplyCode::OK, None, greeting, capabilities.peek().is_none(), out);
+        while let Some(capability) = capabilities.next() {
+            out.extend_from_slice(if capabilities.peek().is_none() { b"250 " } else { b"250-" });
+            capability.write(out);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// The reply to EHLO that offers these, for programs that write it themselves.
+    #[must_use]
+    pub fn to_reply(&self, greeting: &str) -> Reply {
+        self.iter().fold(Reply::new(ReplyCode::OK, greeting), |reply, capability| {
+            let mut line = Vec::new();
+            capability.write(&mut line);
+            reply.with_line(core::str::from_utf8(&line).unwrap_or_default())
+        })
+    }
+}
+
+/// The capabilities of a server, each read when it is asked for.
+#[derive(Debug)]
+pub struct Iter<'a> {
+    capabilities: &'a Capabilities,
+    lines: Lines<'a>,
+    /// Whether AUTH is still to come.
+    auth: bool,
+}
+
+impl Iterator for Iter<'_> {
+    type Item = Capability;
+
+    fn next(&mut self) -> Option<Capability> {
+        loop {
+            match self.lines.next()? {
+                Line::Plain(plain) => return Some(plain.capability()),
+                Line::Size(size) => return Some(Capability::Size(size)),
+                Line::Auth(_) if !core::mem::take(&mut self.auth) => {}
+                Line::Auth(_) => return self.capabilities.auth().map(Capability::Auth),
+                Line::Other { keyword, parameters } => {
+                    return Some(Capability::Other {
+                        keyword: Keyword(Text::from(keyword)),
+                        parameters: Text::from(parameters),
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl Extend<Capability> for Capabilities {
+    fn extend<I: IntoIterator<Item = Capability>>(&mut self, list: I) {
+        let mut lines = Vec::from(core::mem::take(&mut self.lines));
+        for capability in list {
+            lines.extend_from_slice(b"250-");
+            capability.write(&mut lines);
+            lines.extend_from_slice(b"\r\n");
+        }
+        let lines = Bytes::from(lines);
+        *self = Self::read(&mut Cursor::new(&lines, Dialect::Lenient)).unwrap_or_default();
+    }
+}
+
+impl FromIterator<Capability> for Capabilities {
+    fn from_iter<I: IntoIterator<Item = Capability>>(list: I) -> Self {
+        let mut capabilities = Self::new();
+        capabilities.extend(list);
+        capabilities
+    }
+}
+
+impl PartialEq for Capabilities {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other)
+    }
+}
+
+impl Eq for Capabilities {}
+
+impl fmt::Debug for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Capabilities {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut fields = serializer.serialize_struct("Capabilities", 1)?;
+        fields.serialize_field("list", &self.iter().collect::<Vec<_>>())?;
+        fields.end()
+    }
+}
+
+impl<'a> IntoIterator for &'a Capabilities {
+    type Item = Capability;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl Capability {
+    /// Appends the line without code and line end.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Size(size) => {
+                out.extend_from_slice(b"SIZE");
+                if let Some(size) = size {
+                    out.push(b' ');
+                    put_number(*size, out);
+                }
+            }
+            Self::Auth(mechanisms) => {
+                out.extend_from_slice(b"AUTH");
+                for mechanism in mechanisms {
+                    out.push(b' ');
+                    out.extend_from_slice(mechanism.as_bytes());
+                }
+            }
+            Self::Other { keyword, parameters } => {
+                out.extend_from_slice(keyword.as_bytes());
+                if !parameters.is_empty() {
+                    out.push(b' ');
+                    // What a program puts here is not checked when it is built.
+                    out.extend(
+                        parameters
+                            .as_bytes()
+                            .iter()
+                            .map(|&byte| if matches!(byte, b' '..=126) { byte } else { b'?' }),
+                    );
+                }
+            }
+            plain => out.extend_from_slice(Plain::of(plain).map_or(b"", Plain::name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    fn parse(frame: &'static str) -> Parsed<Capabilities> {
+        Capabilities::parse(&Bytes::from_static(frame.as_bytes()), Dialect::Lenient).unwrap()
+    }
+
+    #[test]
+    fn both_forms_of_auth_are_one() {
+        let parsed = parse("250-mx.example.org\r\n250-AUTH=PLAIN LOGIN\r\n250 AUTH PLAIN LOGIN\r\n");
+        assert_eq!(parsed.value.auth().unwrap(), [Mechanism::PLAIN, Mechanism::LOGIN]);
+        assert_eq!((parsed.deviations[0].name, parsed.deviations[0].offset), ("equals-sign-behind-auth", 28));
+        assert_eq!(parsed.deviations.len(), 1);
+    }
+
+    #[test]
+    fn made_and_received_are_alike() {
+        let other = |keyword: &str, parameters: &str| Capability::Other {
+            keyword: keyword.parse().unwrap(),
+            parameters: parameters.into(),
+        };
+        let list = [
+            other("DSN", ""),
+            Capability::Size(Some(0)),
+            Capability::Auth(alloc::vec![Mechanism::LOGIN, Mechanism::PLAIN]),
+            Capability::Help,
+            other("X-LONG", "parameters of more than a few bytes"),
+            Capability::Size(Some(5)),
+        ];
+        let made: Capabilities = list.iter().cloned().collect();
+        let mut pushed = Capabilities::new();
+        list.iter().for_each(|capability| pushed.push(capability.clone()));
+        let received = parse(
+            "250-mx\r\n250-DSN\r\n250-size 0\r\n250-AUTH LOGIN\r\n\r\n250-HELP me\r\n250-AUTH=plain login\r\n\
+             250-X-LONG parameters of more than a few bytes\r\n250-SIZE 5\r\n",
+        )
+        .value;
+        for capabilities in [&made, &pushed, &received, &received.compact()] {
+            assert_eq!(capabilities, &made);
+            assert!(capabilities.iter().eq(list.iter().cloned()), "{capabilities:?}");
+            assert!(list.iter().all(|capability| capabilities.has(capability)));
+            assert!(!capabilities.has(&Capability::Vrfy) && !capabilities.has(&Capability::Size(None)));
+            assert_eq!((capabilities.size(), capabilities.auth().unwrap().len()), (Some(None), 2));
+            assert_eq!(capabilities.other("x-long").unwrap(), "parameters of more than a few bytes");
+            assert_eq!((capabilities.other("dsn").unwrap().len(), capabilities.other("HELP")), (0, None));
+        }
+        let mut out = Vec::new();
+        received.write_reply(b"mx", &mut out);
+        assert_eq!(
+            out.escape_ascii().to_string(),
+            "250-mx\\r\\n250-DSN\\r\\n250-SIZE 0\\r\\n250-AUTH LOGIN plain\\r\\n250-HELP\\r\\n\
+             250-X-LONG parameters of more than a few bytes\\r\\n250 SIZE 5\\r\\n"
+        );
+        assert_ne!(made, Capabilities::new());
+        assert_eq!(Capabilities::new().auth(), None);
+        out.clear();
+        Capabilities::new().write_reply(b"mx", &mut out);
+        assert_eq!(out, b"250 mx\r\n");
+    }
+
+    #[test]
+    fn unknown_keywords_are_kept() {
+        let parsed = parse("250-mx.example.org\r\n250-X-EXPS GSSAPI NTLM\r\n250 SIZE 37748736\r\n");
+        assert_eq!(parsed.value.other("x-exps").unwrap(), "GSSAPI NTLM");
+        assert_eq!(parsed.value.size(), Some(Some(37_748_736)));
+        assert!(parsed.deviations.is_empty());
+    }
+
+    #[test]
+    fn a_bad_line_costs_that_line() {
+        let parsed = parse("250-mx\r\n250-\x01\r\n250-SIZE 99999999999999999999999\r\n250 PIPELINING \r\n");
+        assert_eq!(parsed.value.iter().collect::<Vec<_>>(), [Capability::Pipelining]);
+        assert_eq!(
+            parsed.deviations.iter().map(|deviation| deviation.name).collect::<Vec<_>>(),
+            ["malformed-capability", "malformed-capability", "space-before-line-end"]
+        );
+    }
+}
