@@ -210,7 +210,8 @@ pub enum Data {
     /// `NIL`: there is no such part.
     #[default]
     Nil,
-    /// The bytes, which were part of the message.
+    /// The bytes, which were part of the message. To be sent, many of them are chained to the output,
+    /// not copied.
     Inline(Text),
     /// A literal that came in chunks, as events of its own, or is to be sent so.
     Streamed {
