@@ -201,6 +201,18 @@ impl Code {
         Self::read_other(r).map(Some)
     }
 
+    /// One that is a name alone, with its `]`, as it is mostly written. Nothing is read otherwise.
+    #[inline]
+    pub(crate) fn read_plain(r: &mut Reader<'_>) -> Option<Self> {
+        let start = r.offset();
+        let name = r.take_class(chars::ATOM);
+        let code = if r.eat(b']') { Self::plain(name) } else { None };
+        if code.is_none() {
+            r.seek(start);
+        }
+        code
+    }
+
     /// The code from `start` to its `]`, unread.
     #[cold]
     fn keep(r: &mut Reader<'_>, start: usize) -> Result<Option<Self>, ParseError> {

@@ -6,8 +6,7 @@ use core::num::NonZeroU64;
 use mailwire_core::{Dialect, ParseError, Text};
 
 use crate::types::{
-    ImapString, RawValue, Reader, UidSet, chars, read_astring, read_known_count, write_number,
-    write_spaced_number,
+    ImapString, RawValue, Reader, UidSet, chars, read_astring, read_known_count, write_number, write_numbers,
 };
 
 /// The messages found (RFC 9051 section 7.3.4).
@@ -51,9 +50,7 @@ impl Search {
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"SEARCH");
-        for number in &self.numbers {
-            write_spaced_number(out, u64::from(*number));
-        }
+        write_numbers(out, &self.numbers);
         if let Some(value) = self.mod_seq {
             out.extend_from_slice(b" (MODSEQ ");
             write_number(out, value.get());

@@ -234,15 +234,19 @@ pub(crate) fn read_text(r: &mut Reader<'_>) -> Result<(Option<Code>, ResponseTex
 
 fn read_code(r: &mut Reader<'_>) -> Result<Option<Code>, ParseError> {
     let start = r.offset();
-    if memchr::memchr(b']', r.rest()).is_none() {
-        // Text that begins with a bracket.
-        return match r.dialect() {
-            Dialect::Strict => Err(r.error("expected ]")),
-            Dialect::Lenient => r.deviate_at(start, "unclosed-code").map(|()| None),
-        };
-    }
     r.skip(1);
-    let code = Code::read(r)?;
+    let mut code = Code::read_plain(r);
+    if code.is_none() {
+        if memchr::memchr(b']', r.rest()).is_none() {
+            // Text that begins with a bracket.
+            r.seek(start);
+            return match r.dialect() {
+                Dialect::Strict => Err(r.error("expected ]")),
+                Dialect::Lenient => r.deviate_at(start, "unclosed-code").map(|()| None),
+            };
+        }
+        code = Code::read(r)?;
+    }
     match r.peek() {
         Some(b' ') => r.skip(1),
         None => r.deviate("missing-text")?,

@@ -181,6 +181,10 @@ fn prefix(bytes: &[u8], class: u16, special: impl Fn(u64) -> u64) -> usize {
         // A tab, for instance.
         at += 1;
     }
+    // The last eight again, of which some were looked at already.
+    if bytes.last_chunk().is_some_and(|last| special(u64::from_le_bytes(*last)) & repeat(0x80) == 0) {
+        return bytes.len();
+    }
     while bytes.get(at).is_some_and(|&byte| is(byte, class)) {
         at += 1;
     }

@@ -239,16 +239,16 @@ impl Flag {
     #[inline]
     pub(super) fn bit_ahead(rest: &[u8]) -> Option<(u32, usize)> {
         match rest {
-            [b'\\', b'S', ..] => bit_of(rest, Self::Seen, b"\\Seen"),
-            [b'\\', b'A', ..] => bit_of(rest, Self::Answered, b"\\Answered"),
-            [b'\\', b'F', ..] => bit_of(rest, Self::Flagged, b"\\Flagged"),
-            [b'\\', b'R', ..] => bit_of(rest, Self::Recent, b"\\Recent"),
-            [b'\\', b'D', b'e', ..] => bit_of(rest, Self::Deleted, b"\\Deleted"),
-            [b'\\', b'D', ..] => bit_of(rest, Self::Draft, b"\\Draft"),
-            [b'$', b'F', ..] => bit_of(rest, Self::Forwarded, b"$Forwarded"),
-            [b'$', b'M', ..] => bit_of(rest, Self::MdnSent, b"$MDNSent"),
-            [b'$', b'J', ..] => bit_of(rest, Self::Junk, b"$Junk"),
-            [b'$', b'N', ..] => bit_of(rest, Self::NotJunk, b"$NotJunk"),
+            [b'\\', b'S', ..] => bit_of(rest, Self::Seen.bit(), b"\\Seen"),
+            [b'\\', b'A', ..] => bit_of(rest, Self::Answered.bit(), b"\\Answered"),
+            [b'\\', b'F', ..] => bit_of(rest, Self::Flagged.bit(), b"\\Flagged"),
+            [b'\\', b'R', ..] => bit_of(rest, Self::Recent.bit(), b"\\Recent"),
+            [b'\\', b'D', b'e', ..] => bit_of(rest, Self::Deleted.bit(), b"\\Deleted"),
+            [b'\\', b'D', ..] => bit_of(rest, Self::Draft.bit(), b"\\Draft"),
+            [b'$', b'F', ..] => bit_of(rest, Self::Forwarded.bit(), b"$Forwarded"),
+            [b'$', b'M', ..] => bit_of(rest, Self::MdnSent.bit(), b"$MDNSent"),
+            [b'$', b'J', ..] => bit_of(rest, Self::Junk.bit(), b"$Junk"),
+            [b'$', b'N', ..] => bit_of(rest, Self::NotJunk.bit(), b"$NotJunk"),
             _ => None,
         }
     }
@@ -342,6 +342,26 @@ impl MailboxAttribute {
         Some(attribute)
     }
 
+    /// The bit and length of a common one that stands next, written as most do.
+    #[inline]
+    pub(super) fn bit_ahead(rest: &[u8]) -> Option<(u32, usize)> {
+        match rest {
+            [b'\\', b'H', b'a', b's', b'N', ..] => {
+                bit_of(rest, Self::HasNoChildren.bit(), b"\\HasNoChildren")
+            }
+            [b'\\', b'H', ..] => bit_of(rest, Self::HasChildren.bit(), b"\\HasChildren"),
+            [b'\\', b'N', ..] => bit_of(rest, Self::NoSelect.bit(), b"\\Noselect"),
+            [b'\\', b'U', ..] => bit_of(rest, Self::Unmarked.bit(), b"\\Unmarked"),
+            [b'\\', b'M', ..] => bit_of(rest, Self::Marked.bit(), b"\\Marked"),
+            [b'\\', b'S', b'u', ..] => bit_of(rest, Self::Subscribed.bit(), b"\\Subscribed"),
+            [b'\\', b'S', ..] => bit_of(rest, Self::Sent.bit(), b"\\Sent"),
+            [b'\\', b'D', ..] => bit_of(rest, Self::Drafts.bit(), b"\\Drafts"),
+            [b'\\', b'T', ..] => bit_of(rest, Self::Trash.bit(), b"\\Trash"),
+            [b'\\', b'J', ..] => bit_of(rest, Self::Junk.bit(), b"\\Junk"),
+            _ => None,
+        }
+    }
+
     fn write_other(&self, out: &mut Vec<u8>) {
         match self {
             Self::Extension(name) => {
@@ -386,9 +406,9 @@ impl MailboxAttribute {
 }
 
 #[inline(always)]
-fn bit_of<const LENGTH: usize>(rest: &[u8], flag: Flag, name: &[u8; LENGTH]) -> Option<(u32, usize)> {
+fn bit_of<const LENGTH: usize>(rest: &[u8], bit: Option<u32>, name: &[u8; LENGTH]) -> Option<(u32, usize)> {
     let (next, behind) = rest.split_first_chunk()?;
-    if next == name && matches!(behind, [b' ' | b')', ..]) { Some((flag.bit()?, LENGTH)) } else { None }
+    if next == name && matches!(behind, [b' ' | b')', ..]) { Some((bit?, LENGTH)) } else { None }
 }
 
 /// Reads `\` and an atom, or an atom, and gives its start. Nothing is read if it is something else.
@@ -428,20 +448,25 @@ fn odd_name(r: &mut Reader<'_>, reason: &'static str) -> Result<Option<Text>, Pa
 mod tests {
     use super::*;
 
-    #[test]
-    fn known_flags_are_seen_ahead() {
-        for (name, flag) in Flag::KNOWN {
-            for behind in [" x", ")"] {
-                let rest = [name.as_bytes(), behind.as_bytes()].concat();
-                if let Some((bit, length)) = Flag::bit_ahead(&rest) {
-                    assert_eq!((Some(bit), length), (flag.bit(), name.len()), "{name}");
+    macro_rules! seen_ahead {
+        ($type:ident) => {
+            for (name, item) in $type::KNOWN {
+                for behind in [" x", ")", "", "x", "\"", "]"] {
+                    let rest = [name.as_bytes(), behind.as_bytes()].concat();
+                    let ends = matches!(behind, " x" | ")");
+                    if let Some((bit, length)) = $type::bit_ahead(&rest) {
+                        assert_eq!((Some(bit), length, ends), (item.bit(), name.len(), true), "{name}");
+                    }
                 }
             }
-            for behind in ["", "x", "\"", "]"] {
-                let rest = [name.as_bytes(), behind.as_bytes()].concat();
-                assert_eq!(Flag::bit_ahead(&rest), None, "{name}{behind}");
-            }
-        }
+        };
+    }
+
+    #[test]
+    fn known_names_are_seen_ahead() {
+        seen_ahead!(Flag);
+        seen_ahead!(MailboxAttribute);
         assert!(Flag::bit_ahead(b"\\Seen)").is_some() && Flag::bit_ahead(b"$Forwarded ").is_some());
+        assert!(MailboxAttribute::bit_ahead(b"\\HasChildren \\Sent)").is_some());
     }
 }

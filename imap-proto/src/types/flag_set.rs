@@ -189,6 +189,11 @@ impl MailboxAttributes {
             return Err(r.error("expected a list of attributes"));
         }
         r.items(|r| {
+            if let Some((bit, length)) = MailboxAttribute::bit_ahead(r.rest()) {
+                set.known |= bit;
+                r.skip(length);
+                return Ok(());
+            }
             if let Some(attribute) = MailboxAttribute::read_maybe(r)? {
                 set.push(attribute);
             }

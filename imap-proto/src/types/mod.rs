@@ -46,5 +46,5 @@ pub(crate) use string::{
 };
 pub(crate) use write::{
     is_astring_atom, is_quotable, write_announcement, write_astring, write_nstring, write_number,
-    write_plain_quoted, write_quoted, write_spaced_number, write_string,
+    write_numbers, write_plain_quoted, write_quoted, write_string,
 };

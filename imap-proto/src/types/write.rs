@@ -7,54 +7,80 @@ use super::{chars, string::ImapString};
 /// Appends a decimal number.
 #[inline]
 pub(crate) fn write_number(out: &mut Vec<u8>, number: u64) {
-    if number < EIGHT {
-        let digits = eight_digits(number);
-        // The first digit is the lowest byte; the last one is written though it be zero.
-        let zeros = (digits.trailing_zeros() as usize / 8).min(7);
-        out.extend_from_slice(&((digits | ZEROS) >> (zeros * 8)).to_le_bytes());
-        out.truncate(out.len().saturating_sub(zeros));
-    } else {
-        write_large_number(out, number);
-    }
-}
-
-/// Appends a space and a decimal number, for lists of many.
-#[inline]
-pub(crate) fn write_spaced_number(out: &mut Vec<u8>, number: u64) {
-    if number < EIGHT / 10 {
-        // The first of the eight digits is a zero: its byte is for the space.
-        let digits = eight_digits(number);
-        let zeros = (digits.trailing_zeros() as usize / 8).min(7);
-        let text = ((digits | ZEROS) >> (zeros * 8)) << 8 | u64::from(b' ');
-        out.extend_from_slice(&text.to_le_bytes());
-        out.truncate(out.len().saturating_add(1).saturating_sub(zeros));
-    } else {
-        out.push(b' ');
-        write_number(out, number);
+    match u32::try_from(number) {
+        Ok(number) if number < MILLION => {
+            let (digits, length) = digits_of(number);
+            append_start(out, digits, length);
+        }
+        _ => write_large_number(out, number),
     }
 }
 
 #[cold]
 fn write_large_number(out: &mut Vec<u8>, number: u64) {
-    write_number(out, number / EIGHT);
-    out.extend_from_slice(&(eight_digits(number % EIGHT) | ZEROS).to_le_bytes());
+    write_number(out, number / u64::from(MILLION));
+    append_start(out, six_digits((number % u64::from(MILLION)) as u32) | ZEROS, 6);
 }
 
-const EIGHT: u64 = 100_000_000;
+/// Appends numbers, a space before each.
+pub(crate) fn write_numbers(out: &mut Vec<u8>, numbers: &[u32]) {
+    for &number in numbers {
+        if number < MILLION {
+            let (digits, length) = digits_of(number);
+            append_start(out, digits << 8 | u64::from(b' '), length + 1);
+        } else {
+            out.push(b' ');
+            write_large_number(out, u64::from(number));
+        }
+    }
+}
 
-/// Eight times `0`.
-const ZEROS: u64 = 0x3030_3030_3030_3030;
+/// Appends the first bytes of a word. All of it, and then what is too much is cut off: that takes less
+/// than to copy as much as there is.
+#[inline(always)]
+fn append_start(out: &mut Vec<u8>, word: u64, length: usize) {
+    let end = out.len().saturating_add(length);
+    out.extend_from_slice(&word.to_le_bytes());
+    out.truncate(end);
+}
 
-/// The eight digits of a number below 10^8, one a byte, the first one in the lowest: halves, quarters
-/// and eighths are divided at once, by multiplication.
+const MILLION: u32 = 1_000_000;
+
+/// Six times `0`.
+const ZEROS: u64 = 0x3030_3030_3030;
+
+/// The digits of a number below a million as text, the first one in the lowest byte, and how many
+/// there are.
 #[inline]
-const fn eight_digits(number: u64) -> u64 {
-    let halves = (number / 10_000) | ((number % 10_000) << 32);
-    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
-    let quarters = hundreds | ((halves - 100 * hundreds) << 16);
-    let tens = ((quarters * 103) >> 10) & 0x000f_000f_000f_000f;
-    tens | ((quarters - 10 * tens) << 8)
+fn digits_of(number: u32) -> (u64, usize) {
+    let digits = six_digits(number);
+    // The last one is written though it be zero.
+    let zeros = (digits | 1 << 40).trailing_zeros() / 8;
+    ((digits | ZEROS) >> (zeros * 8), 6 - zeros as usize)
 }
+
+/// The six digits of a number below a million, one a byte, the first one in the lowest.
+#[inline]
+fn six_digits(number: u32) -> u64 {
+    let three = |number: u32| THREE_DIGITS.get(number as usize).map_or(0, |&digits| u64::from(digits));
+    three(number / 1000) | three(number % 1000) << 24
+}
+
+/// The digits of the numbers below a thousand, likewise.
+static THREE_DIGITS: [u32; 1000] = {
+    let mut table = [0; 1000];
+    let mut number = 0;
+    while number < 1000 {
+        // An index below the length, in a constant.
+        #[allow(clippy::indexing_slicing)]
+        {
+            table[number] =
+                (number / 100) as u32 | ((number / 10 % 10) << 8) as u32 | ((number % 10) << 16) as u32;
+        }
+        number += 1;
+    }
+    table
+};
 
 /// A longer string is written as a literal.
 const LONGEST_QUOTED: usize = 1000;
@@ -177,8 +203,17 @@ mod tests {
             let mut out = Vec::new();
             write_number(&mut out, number);
             assert_eq!(out, alloc::format!("{number}").into_bytes());
-            write_spaced_number(&mut out, number);
-            assert_eq!(out, alloc::format!("{number} {number}").into_bytes());
+        }
+    }
+    #[test]
+    fn many_numbers_are_written_with_spaces() {
+        let numbers: Vec<u32> =
+            (0..32).flat_map(|bit| [(1 << bit) - 1, 1 << bit, 10u32.pow(bit % 10)]).collect();
+        for count in 0..numbers.len() {
+            let (mut out, numbers) = (Vec::new(), &numbers[..count]);
+            write_numbers(&mut out, numbers);
+            let expected: alloc::string::String = numbers.iter().map(|n| alloc::format!(" {n}")).collect();
+            assert_eq!(out, expected.into_bytes());
         }
     }
 }
