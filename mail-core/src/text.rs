@@ -107,12 +107,12 @@ impl Text {
     #[must_use]
     #[inline]
     pub(crate) fn part_of(frame: &Bytes, part: core::ops::Range<usize>) -> Self {
-        if let Some(short) = Self::short_part_of(frame, &part) {
-            return short;
+        if part.len() > SHORT {
+            return Self::long_part_of(frame, part);
         }
-        match frame.get(part.clone()).and_then(Repr::short) {
-            Some(short) => Self(short),
-            None => Self::long_part_of(frame, part),
+        match Self::short_part_of(frame, &part) {
+            Some(short) => short,
+            None => frame.get(part).and_then(Repr::short).map(Self).unwrap_or_default(),
         }
     }
 

@@ -35,7 +35,8 @@ impl Response {
         self.write_apart(out, &mut Apart { streamed, chained: None });
     }
 
-    /// The same to an output. Large parts of messages are chained to it and not copied.
+    /// The same as [`write`](Self::write) to an output. Large parts of messages are chained to it and
+    /// not copied.
     pub fn write_to(&self, output: &mut Output) {
         output.write_chained(|out, chained| {
             self.write_apart(out, &mut Apart { streamed: &mut Vec::new(), chained: Some(chained) });
