@@ -298,13 +298,6 @@ impl<'a> Cursor<'a> {
         Text::part_of(self.frame, start..end)
     }
 
-    /// The same of what is seldom short, a line for instance.
-    #[must_use]
-    #[inline]
-    pub fn long_text_between(&self, start: usize, end: usize) -> Text {
-        Text::usually_long_part_of(self.frame, start..end)
-    }
-
     /// The bytes between two offsets, cut to the frame.
     #[must_use]
     #[inline]

@@ -129,15 +129,6 @@ impl Text {
         if frame.get(part.clone()).is_none() { Self::new() } else { Self(Repr::Shared(frame.slice(part))) }
     }
 
-    /// The same of a part that is seldom short.
-    #[inline(always)]
-    pub(crate) fn usually_long_part_of(frame: &Bytes, part: core::ops::Range<usize>) -> Self {
-        if part.len() > SHORT && part.end <= frame.len() {
-            return Self(Repr::Shared(frame.slice(part)));
-        }
-        Self::part_of(frame, part)
-    }
-
     /// A part of the text, which holds alive what the text does unless it is short. There is nothing
     /// beyond the end.
     #[must_use]
@@ -263,6 +254,15 @@ impl From<Bytes> for Text {
     }
 }
 
+impl From<&Bytes> for Text {
+    // Apart, so that it is made in memory and lies there when it is moved: what is put together from
+    // registers right before a move is waited for.
+    #[inline(never)]
+    fn from(bytes: &Bytes) -> Self {
+        Self(Repr::short(bytes).unwrap_or_else(|| Repr::Shared(bytes.clone())))
+    }
+}
+
 impl From<Vec<u8>> for Text {
     fn from(bytes: Vec<u8>) -> Self {
         Self(Repr::short(&bytes).unwrap_or_else(|| Repr::Shared(bytes.into())))
@@ -384,13 +384,11 @@ mod tests {
                 let text = Text::part_of(&frame, start..end);
                 assert_eq!(text.as_bytes(), &frame[start..end]);
                 assert_eq!(text, Text::from(&frame[start..end]));
-                assert_eq!(text, Text::usually_long_part_of(&frame, start..end));
                 assert_eq!(Text::from(frame.clone()).slice(start..end), text);
                 assert_eq!(Text::from(&frame[..end]).slice(start..end), text);
             }
         }
         assert!(Text::part_of(&frame, 50..70).is_empty() && Text::part_of(&frame, 70..71).is_empty());
-        assert!(Text::usually_long_part_of(&frame, 30..70).is_empty());
         assert!(Text::from("short").slice(3..6).is_empty());
     }
 
@@ -420,6 +418,7 @@ mod tests {
             let shared = Text(Repr::Shared(whole.slice(..length)));
             for text in [
                 Text::from(whole.slice(..length)),
+                Text::from(&whole.slice(..length)),
                 Text::from(&whole[..length]),
                 Text::from(whole[..length].to_vec()),
                 Text::part_of(&whole, 0..length),

@@ -7,23 +7,34 @@ use mailwire_core::Text;
 
 use super::{EnhancedCode, ReplyCode};
 
-/// The lines of a reply in one text, as they go over the wire: it begins behind the code of the first
-/// line and ends before the last line's end. To receive a reply takes one slice, whatever the number
-/// of its lines; they are told apart when they are asked for.
+/// The lines of a reply in one text, as they go over the wire, with or without the code of the first
+/// and the end of the last. To receive a reply takes one slice, whatever the number of its lines; they
+/// are told apart when they are asked for.
 #[derive(Clone)]
 pub(super) struct Written {
     text: Text,
+    /// How many bytes stand before the text of the first line.
+    before: u8,
+    /// How many bytes stand behind the last line.
+    behind: u8,
     /// How many bytes the enhanced code has at the start of the first line. It is taken off each line
     /// that starts with the same.
     enhanced: u8,
 }
 
 impl Written {
-    /// Lines that are known to be such, of which the first starts with an enhanced code of so many
-    /// bytes.
+    /// A whole frame, of which the text of the first line begins at `start` and the last ends at `end`,
+    /// and which starts with an enhanced code of so many bytes.
     #[inline]
-    pub(super) const fn new(text: Text, enhanced: u8) -> Self {
-        Self { text, enhanced }
+    pub(super) fn received(frame: Text, start: usize, end: usize, enhanced: u8) -> Self {
+        // A code and what follows it, a line end: a few bytes each.
+        let behind = frame.len().saturating_sub(end) as u8;
+        Self { text: frame, before: start as u8, behind, enhanced }
+    }
+
+    /// A program's own line.
+    pub(super) const fn made(text: Text, enhanced: u8) -> Self {
+        Self { text, before: 0, behind: 0, enhanced }
     }
 
     /// A program's own lines, of which none has a line end in it, and the enhanced code with which
@@ -43,27 +54,34 @@ impl Written {
             }
         };
         let first = lines.first().map(Text::as_bytes).unwrap_or_default();
-        match EnhancedCode::of_first_line(code, first) {
-            Some((enhanced, length)) => (Self::new(text, length), Some(enhanced)),
-            None => (Self::new(text, 0), None),
-        }
+        let (enhanced, length) = EnhancedCode::of_first_line(code, first).unzip();
+        (Self::made(text, length.unwrap_or(0)), enhanced)
     }
 
     /// The same with another line.
     pub(super) fn with(self, code: ReplyCode, line: &Text) -> Self {
+        let end = self.bytes().len();
         let mut text = Vec::from(self.text.into_bytes());
+        text.truncate(end);
         begin_line(code, &mut text);
         text.extend_from_slice(line.as_bytes());
-        Self { text: text.into(), enhanced: self.enhanced }
+        Self { text: text.into(), behind: 0, ..self }
     }
 
     pub(super) fn compact(&self) -> Self {
-        Self { text: self.text.compact(), enhanced: self.enhanced }
+        Self { text: self.text.compact(), ..*self }
+    }
+
+    /// Up to the end of the last line's text.
+    fn bytes(&self) -> &[u8] {
+        let bytes = self.text.as_bytes();
+        bytes.get(..bytes.len().saturating_sub(self.behind.into())).unwrap_or_default()
     }
 
     pub(super) fn lines(&self) -> Lines<'_> {
-        let enhanced = self.text.as_bytes().get(..usize::from(self.enhanced)).unwrap_or_default();
-        Lines { text: &self.text, enhanced, next: Some(0) }
+        let (bytes, before) = (self.bytes(), usize::from(self.before));
+        let enhanced = bytes.get(before..).and_then(|first| first.get(..self.enhanced.into()));
+        Lines { text: &self.text, bytes, enhanced: enhanced.unwrap_or_default(), next: Some(before) }
     }
 }
 
@@ -93,6 +111,8 @@ impl serde::Serialize for Written {
 #[derive(Clone)]
 pub struct Lines<'a> {
     text: &'a Text,
+    /// Up to the end of the last line's text.
+    bytes: &'a [u8],
     enhanced: &'a [u8],
     /// Where the next line's text begins.
     next: Option<usize>,
@@ -101,12 +121,11 @@ pub struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// Where the next line stands.
     fn next_range(&mut self) -> Option<Range<usize>> {
-        let bytes = self.text.as_bytes();
         let mut start = self.next?;
-        let rest = bytes.get(start..)?;
+        let rest = self.bytes.get(start..)?;
         let line = match memchr::memchr(b'\n', rest) {
             Some(length) => {
-                self.next = Some(next_line(bytes, start + length + 1));
+                self.next = Some(next_line(self.bytes, start + length + 1));
                 let line = rest.get(..length)?;
                 line.strip_suffix(b"\r").unwrap_or(line)
             }
@@ -128,7 +147,7 @@ impl<'a> Lines<'a> {
     pub(super) fn bytes(mut self) -> impl Iterator<Item = &'a [u8]> {
         core::iter::from_fn(move || {
             let range = self.next_range()?;
-            self.text.as_bytes().get(range)
+            self.bytes.get(range)
         })
     }
 }

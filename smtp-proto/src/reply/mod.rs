@@ -96,7 +96,7 @@ impl Reply {
         Self {
             code,
             enhanced: EnhancedCode::new(code.class(), subject, detail),
-            text: Written::new(Text::from_static(text), 0),
+            text: Written::made(Text::from_static(text), 0),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Reading replies.
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, ParseError, Parsed};
+use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text};
 
 use super::{EnhancedCode, Reply, ReplyCode, Written, is_text};
 use crate::types::chars;
@@ -18,6 +18,8 @@ impl Reply {
     ///
     /// What is not a reply, with the place.
     pub fn parse(frame: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
+        // What is shared is counted here, so that this is done when the value is put together.
+        let text = Text::from(frame);
         let mut cursor = Cursor::new(frame, dialect);
         let first = line(&mut cursor)?;
         let enhanced = EnhancedCode::of_first_line(first.code, cursor.between(first.start, first.end));
@@ -36,11 +38,9 @@ impl Reply {
             (end, more) = (next.end, next.more);
         }
         cursor.expect_end()?;
-        let text = Written::new(
-            cursor.long_text_between(first.start, end),
-            enhanced.map_or(0, |(_, length)| length),
-        );
-        Ok(cursor.finish(Self { code, enhanced: enhanced.map(|(enhanced, _)| enhanced), text }))
+        let (enhanced, taken_off) = enhanced.unzip();
+        let text = Written::received(text, first.start, end, taken_off.unwrap_or(0));
+        Ok(cursor.finish(Self { code, enhanced, text }))
     }
 }
 
