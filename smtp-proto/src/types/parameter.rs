@@ -77,14 +77,13 @@ impl ParameterValue {
             let end = cursor.take_while(|byte| byte == b'=' || chars::is(byte, VALUE | HIGH));
             value = if value.is_empty() || value.is_ascii() { end } else { value };
         }
-        let text = cursor.text_from(start);
-        if text.is_empty() {
+        if cursor.offset() == start {
             return Err(cursor.error("expected a value"));
         }
         if !value.is_ascii() {
             check_utf8(cursor, start)?;
         }
-        Ok(Self(text))
+        Ok(Self(cursor.text_from(start)))
     }
 }
 
