@@ -1,5 +1,7 @@
 //! Finding lines in what arrives.
 
+use core::num::NonZeroUsize;
+
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
@@ -43,21 +45,36 @@ impl From<LineTooLong> for crate::Error {
 /// [`waits`](Self::waits) before anything else: a call that finds nothing new costs next to nothing,
 /// and a line that arrives byte by byte not much more than one that arrives whole. All that its
 /// owner does with the machine meanwhile is a [`wake`](Self::wake).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct LineFramer {
-    /// Bytes that are known to hold no line end, or to be a literal.
-    looked: usize,
+    /// One more than the bytes that are known to hold no line end, or to be a literal: the length of
+    /// the input when the next byte is there.
+    next: NonZeroUsize,
     /// Where the last search has to end.
     limit: usize,
     /// An input shorter than this is of interest only if an LF came. Zero: whoever waits is awake.
     quiet_below: usize,
 }
 
+impl Default for LineFramer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl LineFramer {
     /// A framer at the start of a line.
     #[must_use]
     pub const fn new() -> Self {
-        Self { looked: 0, limit: 0, quiet_below: 0 }
+        Self { next: NonZeroUsize::MIN, limit: 0, quiet_below: 0 }
+    }
+
+    const fn looked(&self) -> usize {
+        self.next.get() - 1
+    }
+
+    const fn set_looked(&mut self, looked: usize) {
+        self.next = NonZeroUsize::MIN.saturating_add(looked);
     }
 
     /// The length, with its line end, of the message part of `input` that ends in the first LF
@@ -73,7 +90,8 @@ impl LineFramer {
     /// No LF within `limit` bytes, as soon as that is certain.
     pub fn find(&mut self, input: &[u8], limit: usize) -> Result<Option<usize>, LineTooLong> {
         self.limit = limit;
-        let unseen = input.get(self.looked..).unwrap_or_default();
+        let looked = self.looked();
+        let unseen = input.get(looked..).unwrap_or_default();
         let found = match unseen {
             // As it is with every byte but one of a line that comes byte by byte.
             [byte] => (*byte == b'\n').then_some(0),
@@ -81,19 +99,22 @@ impl LineFramer {
         };
         match found {
             Some(at) => {
-                self.looked = self.looked.saturating_add(at).saturating_add(1);
-                if self.looked > limit { Err(LineTooLong { limit }) } else { Ok(Some(self.looked)) }
+                let end = looked.saturating_add(at).saturating_add(1);
+                self.set_looked(end);
+                if end > limit { Err(LineTooLong { limit }) } else { Ok(Some(end)) }
             }
             None => {
-                self.looked = self.looked.max(input.len());
-                if self.looked >= limit { Err(LineTooLong { limit }) } else { Ok(None) }
+                let looked = looked.max(input.len());
+                self.set_looked(looked);
+                if looked >= limit { Err(LineTooLong { limit }) } else { Ok(None) }
             }
         }
     }
 
     /// Goes on looking at `offset`, which lies behind a literal.
     pub fn skip_to(&mut self, offset: usize) {
-        *self = Self { looked: offset, limit: offset, quiet_below: 0 };
+        *self = Self { limit: offset, ..Self::new() };
+        self.set_looked(offset);
     }
 
     /// What was looked at has been taken off the input.
@@ -103,7 +124,7 @@ impl LineFramer {
 
     /// Within a line or literal, nothing matters from here on but its end and its limit.
     pub fn wait(&mut self) {
-        self.quiet_below = if self.looked > 0 { self.limit } else { 0 };
+        self.quiet_below = if self.looked() > 0 { self.limit } else { 0 };
     }
 
     /// Whether that is so still: [`wait`](Self::wait) was said, nothing woke the machine, and
@@ -111,17 +132,16 @@ impl LineFramer {
     #[inline]
     #[must_use]
     pub fn waits(&mut self, input: &[u8]) -> bool {
-        if input.len() < self.quiet_below {
-            match input.get(self.looked..) {
-                None | Some([]) => return true,
-                Some([byte]) if *byte != b'\n' => {
-                    self.looked = input.len();
-                    return true;
-                }
-                // A search is made for these.
-                Some(_) => {}
+        let length = input.len();
+        if length == self.next.get() {
+            if input.last().is_some_and(|byte| *byte != b'\n') && length < self.quiet_below {
+                self.next = self.next.saturating_add(1);
+                return true;
             }
+        } else if length < self.next.get() && length < self.quiet_below {
+            return true;
         }
+        // There is more to be searched, or the machine was woken.
         self.wake();
         false
     }

@@ -166,38 +166,7 @@ impl Output {
         self.length = 0;
     }
 
-    /// Gives back the memory of written bytes: all of it once nothing copied waits, otherwise when
-    /// it is the larger half, so that each byte is moved at most once on average.
-    fn reclaim(&mut self) {
-        if self.copied_start == self.copied.len() {
-            self.copied.clear();
-            self.copied_start = 0;
-        } else if self.copied_start > 4096 && self.copied_start > self.copied.len() / 2 {
-            self.copied.drain(..self.copied_start);
-            self.copied_start = 0;
-        }
-    }
-
-    fn copied_at(&self, start: usize, length: usize) -> &[u8] {
-        self.copied.get(start..start.saturating_add(length)).unwrap_or_default()
-    }
-}
-
-impl Buf for Output {
-    fn remaining(&self) -> usize {
-        self.length
-    }
-
-    fn chunk(&self) -> &[u8] {
-        match self.pieces.front() {
-            None => &[],
-            Some(Piece::Copied(length)) => self.copied_at(self.copied_start, *length),
-            Some(Piece::Chained(bytes)) => bytes,
-        }
-    }
-
-    /// Takes `count` bytes off the front; more than there are empties the output.
-    fn advance(&mut self, count: usize) {
+    fn take_off(&mut self, count: usize) {
         let mut left = count.min(self.length);
         self.length -= left;
         while left > 0 {
@@ -221,6 +190,46 @@ impl Buf for Output {
             }
         }
         self.reclaim();
+    }
+
+    /// Gives back the memory of written bytes: all of it once nothing copied waits, otherwise when
+    /// it is the larger half, so that each byte is moved at most once on average.
+    fn reclaim(&mut self) {
+        if self.copied_start == self.copied.len() {
+            self.copied.clear();
+            self.copied_start = 0;
+        } else if self.copied_start > 4096 && self.copied_start > self.copied.len() / 2 {
+            self.copied.drain(..self.copied_start);
+            self.copied_start = 0;
+        }
+    }
+
+    fn copied_at(&self, start: usize, length: usize) -> &[u8] {
+        self.copied.get(start..start.saturating_add(length)).unwrap_or_default()
+    }
+}
+
+impl Buf for Output {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.length
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self.pieces.front() {
+            None => &[],
+            Some(Piece::Copied(length)) => self.copied_at(self.copied_start, *length),
+            Some(Piece::Chained(bytes)) => bytes,
+        }
+    }
+
+    /// Takes `count` bytes off the front; more than there are empties the output.
+    #[inline]
+    fn advance(&mut self, count: usize) {
+        // Often there is nothing.
+        if self.length > 0 {
+            self.take_off(count);
+        }
     }
 
     #[cfg(feature = "std")]
