@@ -26,7 +26,7 @@ impl Request {
     ///
     /// What is not a command, with the place where it went wrong.
     pub fn parse(frame: &Bytes, context: ParseContext<'_>) -> Result<Parsed<Self>, ParseError> {
-        let mut reader = Reader::new(frame, context);
+        let mut reader = Reader::new(frame, &context);
         reader.line_end(context.newline)?;
         let tag = read_tag(&mut reader)?;
         reader.space()?;

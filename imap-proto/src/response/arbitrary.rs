@@ -68,7 +68,8 @@ fn raw(u: &mut Unstructured<'_>) -> Result<RawValue> {
     const VALUES: [&str; 7] =
         ["NIL", "12", "\"a \\\" (b\"", "()", "((a b) \"c\")", "{3}\r\n(\r\n", "(a {1}\r\n) \"\")"];
     let bytes = Bytes::from_static(u.choose(&VALUES)?.as_bytes());
-    let mut reader = Reader::new(&bytes, ParseContext::new(Dialect::Strict));
+    let context = ParseContext::new(Dialect::Strict);
+    let mut reader = Reader::new(&bytes, &context);
     RawValue::read(&mut reader).map_err(none)
 }
 

@@ -24,7 +24,7 @@ impl Response {
     ///
     /// It is not a response. In the strict dialect, every deviation from the grammar.
     pub fn parse(frame: &Bytes, context: ParseContext<'_>) -> Result<Parsed<Self>, ParseError> {
-        let mut reader = Reader::new(frame, context);
+        let mut reader = Reader::new(frame, &context);
         reader.line_end(context.newline)?;
         let response = Self::read(&mut reader)?;
         Ok(reader.finish(response))

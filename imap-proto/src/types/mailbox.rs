@@ -68,12 +68,19 @@ impl MailboxName {
         let name = name.into();
         match memchr::memchr3(0, b'\r', b'\n', name.as_bytes()) {
             Some(at) => Err(Invalid::new("mailbox name", at, "NUL, CR or LF")),
-            None => Ok(Self::canonical(name)),
+            None => {
+                let mut name = Self(name);
+                name.canonicalize();
+                Ok(name)
+            }
         }
     }
 
-    fn canonical(name: Text) -> Self {
-        if name.len() == 5 && name.eq_ignore_ascii_case("INBOX") { Self::INBOX } else { Self(name) }
+    #[inline]
+    fn canonicalize(&mut self) {
+        if self.0.len() == 5 && self.0.eq_ignore_ascii_case("INBOX") {
+            *self = Self::INBOX;
+        }
     }
 
     /// Whether this is the user's own inbox.
@@ -119,7 +126,12 @@ impl MailboxName {
         if matches!(r.peek(), Some(b'{' | b'~')) {
             return Self::read_literal(r);
         }
-        read_astring(r).map(|name| Self::canonical(name.into_text()))
+        let mut name = read_astring(r).map(|name| Self(name.into_text()));
+        // Looked at where it is, not moved once more.
+        if let Ok(found) = &mut name {
+            found.canonicalize();
+        }
+        name
     }
 
     #[inline(never)]

@@ -45,10 +45,8 @@ impl ParseContext<'_> {
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     cursor: Cursor<'a>,
-    streamed: &'a [usize],
+    context: &'a ParseContext<'a>,
     depth: usize,
-    nesting: usize,
-    utf8: bool,
 }
 
 impl<'a> Deref for Reader<'a> {
@@ -69,9 +67,8 @@ impl DerefMut for Reader<'_> {
 impl<'a> Reader<'a> {
     /// A reader of `frame`, which has no line end of its own.
     #[inline]
-    pub(crate) fn new(frame: &'a Bytes, context: ParseContext<'a>) -> Self {
-        let ParseContext { dialect, newline: _, streamed, nesting, utf8 } = context;
-        Self { cursor: Cursor::new(frame, dialect), streamed, depth: 0, nesting, utf8 }
+    pub(crate) fn new(frame: &'a Bytes, context: &'a ParseContext<'a>) -> Self {
+        Self { cursor: Cursor::new(frame, context.dialect), context, depth: 0 }
     }
 
     /// Looks at how the line behind the frame ended.
@@ -90,18 +87,18 @@ impl<'a> Reader<'a> {
 
     /// How deep lists may be nested.
     pub(crate) const fn nesting(&self) -> usize {
-        self.nesting
+        self.context.nesting
     }
 
     /// Whether text beyond ASCII is agreed on.
     pub(crate) const fn utf8(&self) -> bool {
-        self.utf8
+        self.context.utf8
     }
 
     /// Whether the literal whose bytes would stand at `offset` was streamed.
     #[inline]
     pub(crate) fn is_streamed(&self, offset: usize) -> bool {
-        !self.streamed.is_empty() && self.streamed.binary_search(&offset).is_ok()
+        !self.context.streamed.is_empty() && self.context.streamed.binary_search(&offset).is_ok()
     }
 
     /// Ends reading.
@@ -114,7 +111,7 @@ impl<'a> Reader<'a> {
         &mut self,
         grammar: impl FnOnce(&mut Self) -> Result<T, ParseError>,
     ) -> Result<T, ParseError> {
-        if self.depth >= self.nesting {
+        if self.depth >= self.context.nesting {
             return Err(self.error(TOO_DEEP));
         }
         self.depth += 1;

@@ -315,7 +315,8 @@ pub(crate) fn parse_whole<T>(
 ) -> Result<T, Invalid> {
     let frame = Bytes::copy_from_slice(text.as_bytes());
     let invalid = |error: ParseError| Invalid::new(what, error.offset, error.reason);
-    let mut reader = Reader::new(&frame, ParseContext::new(Dialect::Strict));
+    let context = ParseContext::new(Dialect::Strict);
+    let mut reader = Reader::new(&frame, &context);
     let value = grammar(&mut reader).map_err(invalid)?;
     reader.expect_end().map_err(invalid)?;
     Ok(value)
