@@ -1,5 +1,6 @@
 //! The MIME structure of a message.
 
+mod extension;
 mod parse;
 
 use alloc::{boxed::Box, vec::Vec};
