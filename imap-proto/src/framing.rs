@@ -378,21 +378,6 @@ fn announced_at_end(line: &[u8]) -> Option<Announcement> {
 /// end in free text, nor in data that is only atoms and numbers. Data that is not known may hold
 /// some.
 fn response_can_hold_literal(line: &[u8]) -> bool {
-    const NEVER: [&[u8]; 13] = [
-        b"OK",
-        b"NO",
-        b"BAD",
-        b"BYE",
-        b"PREAUTH",
-        b"CAPABILITY",
-        b"ENABLED",
-        b"FLAGS",
-        b"SEARCH",
-        b"SORT",
-        b"EXISTS",
-        b"RECENT",
-        b"EXPUNGE",
-    ];
     let Some(rest) = line.strip_prefix(b"*") else { return false };
     let Some(rest) = rest.strip_prefix(b" ") else { return false };
     let mut words = rest
@@ -402,8 +387,19 @@ fn response_can_hold_literal(line: &[u8]) -> bool {
     let first = words.next().unwrap_or_default();
     let numbered = first.iter().all(u8::is_ascii_digit);
     let name = if numbered { words.next().unwrap_or_default() } else { first };
+    let is_one_of = |never: &[&[u8]]| never.iter().any(|never| name.eq_ignore_ascii_case(never));
+    let never = match name.len() {
+        2 => is_one_of(&[b"OK", b"NO"]),
+        3 => is_one_of(&[b"BAD", b"BYE"]),
+        4 => is_one_of(&[b"SORT"]),
+        5 => is_one_of(&[b"FLAGS"]),
+        6 => is_one_of(&[b"SEARCH", b"EXISTS", b"RECENT"]),
+        7 => is_one_of(&[b"PREAUTH", b"ENABLED", b"EXPUNGE"]),
+        10 => is_one_of(&[b"CAPABILITY"]),
+        _ => false,
+    };
     // A response code without its OK is a status, too.
-    !name.starts_with(b"[") && !NEVER.iter().any(|never| never.eq_ignore_ascii_case(name))
+    !never && !name.starts_with(b"[")
 }
 
 #[cfg(test)]

@@ -38,24 +38,25 @@ impl<T> List<T> {
     }
 
     /// Adds a value at the end.
-    #[inline]
+    // Made in its place where it is inlined; a value that was just made is slow to move.
+    #[inline(always)]
     pub fn push(&mut self, value: T) {
         match &mut self.0 {
             Repr::None => self.0 = Repr::One([value]),
-            Repr::Many(values) => values.push(value),
-            Repr::One(_) | Repr::Two(_) => self.grow(value),
+            Repr::One(_) => {
+                if let Repr::One([first]) = mem::replace(&mut self.0, Repr::None) {
+                    self.0 = Repr::Two([first, value]);
+                }
+            }
+            Repr::Two(_) | Repr::Many(_) => self.push_more(value),
         }
     }
 
-    fn grow(&mut self, value: T) {
-        self.0 = match mem::replace(&mut self.0, Repr::None) {
-            Repr::One([first]) => Repr::Two([first, value]),
-            other => {
-                let mut values = Vec::from(Self(other));
-                values.push(value);
-                Repr::Many(values)
-            }
-        };
+    #[inline(never)]
+    fn push_more(&mut self, value: T) {
+        let mut values = Vec::from(mem::take(self));
+        values.push(value);
+        self.0 = Repr::Many(values);
     }
 
     /// Takes the last value away.

@@ -113,7 +113,10 @@ impl Section {
             }
         }
         let start = r.offset();
-        if r.peek().is_some_and(|byte| byte.is_ascii_alphabetic()) {
+        if r.rest().starts_with(b"HEADER.FIELDS (") {
+            r.skip(13);
+            text = Some(SectionText::HeaderFields(read_header_list(r)?));
+        } else if r.peek().is_some_and(|byte| byte.is_ascii_alphabetic()) {
             let name = r.take_while(|byte| byte.is_ascii_alphabetic() || byte == b'.');
             let is = |known: &str| chars::is_name(name, known);
             text = Some(match name.len() {

@@ -7,8 +7,9 @@ use mailwire_core::{Dialect, ParseError};
 
 use super::{BinaryData, BinarySize, Fetch, FetchItem, OtherItem, SectionData};
 use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, TOO_DEEP, Uid,
-    chars, eat_nil, read_astring, read_count, read_data, read_known_count, read_nstring, read_nz, skip_value,
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, List, RawValue, Reader, Section, TOO_DEEP,
+    Uid, chars, eat_nil, read_astring, read_count, read_data, read_known_count, read_nstring, read_nz,
+    skip_value,
 };
 
 impl Fetch {
@@ -38,7 +39,7 @@ impl Fetch {
                     open += 1;
                     continue;
                 }
-                Some(_) => self.items.push(FetchItem::read_or_keep(r)?),
+                Some(_) => FetchItem::read_or_keep(r, &mut self.items)?,
                 None => {
                     r.deviate("missing-parenthesis")?;
                     break;
@@ -59,21 +60,25 @@ impl Fetch {
 }
 
 impl FetchItem {
-    fn read_or_keep(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+    fn read_or_keep(r: &mut Reader<'_>, items: &mut List<Self>) -> Result<(), ParseError> {
         let start = r.offset();
-        match Self::read(r) {
-            Ok(item) if matches!(r.peek(), Some(b' ' | b')')) => Ok(item),
-            Ok(item) => {
+        match Self::read(r, items) {
+            Ok(()) if matches!(r.peek(), Some(b' ' | b')')) => return Ok(()),
+            Ok(()) => {
                 if r.dialect() == Dialect::Strict {
                     return Err(r.error("expected a space or )"));
                 }
                 // The next item without a space, or the rest of a value that was read in part.
-                let starts_item = r.peek().is_none_or(|byte| byte.is_ascii_alphabetic() || byte == b'(');
-                if starts_item { Ok(item) } else { Self::keep(r, start) }
+                if r.peek().is_none_or(|byte| byte.is_ascii_alphabetic() || byte == b'(') {
+                    return Ok(());
+                }
+                items.pop();
             }
-            Err(error) if r.dialect() == Dialect::Strict || error.reason == TOO_DEEP => Err(error),
-            Err(_) => Self::keep(r, start),
+            Err(error) if r.dialect() == Dialect::Strict || error.reason == TOO_DEEP => return Err(error),
+            Err(_) => {}
         }
+        items.push(Self::keep(r, start)?);
+        Ok(())
     }
 
     /// The item from `start` on, unread: its name and one value, or all that is left if the value
@@ -98,88 +103,91 @@ impl FetchItem {
         Ok(Self::Malformed(r.text_from(start)))
     }
 
+    /// Reads one, behind those that are there.
     #[inline(always)]
-    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+    fn read(r: &mut Reader<'_>, items: &mut List<Self>) -> Result<(), ParseError> {
         let start = r.offset();
         let name = r.take_class(chars::LABEL);
         let is = |known: &str| chars::is_name(name, known);
         // The length tells nearly all names apart.
-        let item = match name.len() {
+        match name.len() {
             3 if is("UID") => {
                 r.space()?;
-                Self::Uid(read_uid(r)?)
+                items.push(Self::Uid(read_uid(r)?));
             }
-            4 if is("BODY") => return read_body(r),
+            4 if is("BODY") => return read_body(r, items),
             5 if is("FLAGS") => {
                 r.space()?;
-                Self::Flags(FlagSet::read(r)?)
+                items.push(Self::Flags(FlagSet::read(r)?));
             }
-            6 if is("BINARY") => read_binary(r)?,
-            6 if is("RFC822") => Self::Rfc822(read_spaced_data(r)?),
-            6 if is("MODSEQ") => read_modseq(r)?,
+            6 if is("BINARY") => items.push(read_binary(r)?),
+            6 if is("RFC822") => items.push(Self::Rfc822(read_spaced_data(r)?)),
+            6 if is("MODSEQ") => items.push(read_modseq(r)?),
             7 if is("EMAILID") => {
                 r.space()?;
                 let start = r.offset();
-                Self::EmailId(read_object_id(r)?.ok_or(ParseError::new(start, "expected an identifier"))?)
+                items.push(Self::EmailId(
+                    read_object_id(r)?.ok_or(ParseError::new(start, "expected an identifier"))?,
+                ));
             }
             7 if is("PREVIEW") => {
                 r.space()?;
-                read_preview(r)?
+                items.push(read_preview(r)?);
             }
             8 if is("ENVELOPE") => {
                 r.space()?;
                 let mut envelope = Box::<Envelope>::default();
                 envelope.read(r)?;
-                Self::Envelope(envelope)
+                items.push(Self::Envelope(envelope));
             }
             8 if is("THREADID") => {
                 r.space()?;
-                Self::ThreadId(read_object_id(r)?)
+                items.push(Self::ThreadId(read_object_id(r)?));
             }
             8 if is("SAVEDATE") => {
                 r.space()?;
-                Self::SaveDate(if eat_nil(r) { None } else { DateTime::read_lenient(r)? })
+                items.push(Self::SaveDate(if eat_nil(r) { None } else { DateTime::read_lenient(r)? }));
             }
             10 if is("X-GM-MSGID") => {
                 r.space()?;
-                Self::GmailMessageId(read_known_count(r)?)
+                items.push(Self::GmailMessageId(read_known_count(r)?));
             }
             10 if is("X-GM-THRID") => {
                 r.space()?;
-                Self::GmailThreadId(read_known_count(r)?)
+                items.push(Self::GmailThreadId(read_known_count(r)?));
             }
             11 if is("RFC822.SIZE") => {
                 r.space()?;
-                Self::Rfc822Size(read_known_count(r)?)
+                items.push(Self::Rfc822Size(read_known_count(r)?));
             }
-            11 if is("RFC822.TEXT") => Self::Rfc822Text(read_spaced_data(r)?),
+            11 if is("RFC822.TEXT") => items.push(Self::Rfc822Text(read_spaced_data(r)?)),
             11 if is("BINARY.SIZE") => {
                 let part = read_part(r)?;
                 r.space()?;
-                Self::BinarySize(Box::new(BinarySize { part, size: read_known_count(r)? }))
+                items.push(Self::BinarySize(Box::new(BinarySize { part, size: read_known_count(r)? })));
             }
             11 if is("X-GM-LABELS") => {
                 r.space()?;
-                Self::GmailLabels(read_labels(r)?)
+                items.push(Self::GmailLabels(read_labels(r)?));
             }
             12 if is("INTERNALDATE") => {
                 r.space()?;
-                Self::InternalDate(read_internal_date(r)?)
+                items.push(Self::InternalDate(read_internal_date(r)?));
             }
             13 if is("BODYSTRUCTURE") => {
                 r.space()?;
-                Self::BodyStructure(BodyStructure::read(r)?)
+                items.push(Self::BodyStructure(BodyStructure::read(r)?));
             }
-            13 if is("RFC822.HEADER") => Self::Rfc822Header(read_spaced_data(r)?),
+            13 if is("RFC822.HEADER") => items.push(Self::Rfc822Header(read_spaced_data(r)?)),
             _ => {
                 r.seek(start);
                 read_item_name(r)?;
                 let name = r.text_from(start);
                 r.space()?;
-                return Ok(Self::Other(Box::new(OtherItem { name, value: RawValue::read(r)? })));
+                items.push(Self::Other(Box::new(OtherItem { name, value: RawValue::read(r)? })));
             }
-        };
-        Ok(item)
+        }
+        Ok(())
     }
 }
 
@@ -188,17 +196,19 @@ impl FetchItem {
 /// ```
 ///
 /// `BODY` was read.
-fn read_body(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
+fn read_body(r: &mut Reader<'_>, items: &mut List<FetchItem>) -> Result<(), ParseError> {
     if r.peek() != Some(b'[') {
         r.space()?;
-        return Ok(FetchItem::Body(BodyStructure::read(r)?));
+        items.push(FetchItem::Body(BodyStructure::read(r)?));
+        return Ok(());
     }
     let mut part = Box::<SectionData>::default();
     part.section = Section::read(r)?;
     part.origin = read_origin(r)?;
     r.space()?;
     part.data = read_data(r)?;
-    Ok(FetchItem::Section(part))
+    items.push(FetchItem::Section(part));
+    Ok(())
 }
 
 /// ```text
