@@ -20,6 +20,7 @@ pub(crate) fn add(groups: &mut Groups) {
     }
     groups.add("smtp/reply-1", |group| reply(group, "reply of one line", corpus::REPLY_1, 1));
     groups.add("smtp/reply-10", |group| reply(group, "reply of ten lines", corpus::REPLY_10, 10));
+    groups.add("smtp/reply-10-lines", reply_lines);
     groups.add("smtp/ehlo-reply", ehlo_reply);
 }
 
@@ -113,6 +114,33 @@ fn reply(group: String, title: &str, wire: &'static [u8], lines: usize) -> Group
         .add(Kind::Peer, "smtp-proto", move || move || stalwart_reply(std::hint::black_box(wire)))
         .add(Kind::Peer, "lettre", move || move || lettre(std::hint::black_box(text)))
         .add(Kind::Floor, "line ends", move || move || floors::lines(std::hint::black_box(wire)))
+}
+
+/// The reply of ten lines, and each of them taken out of it.
+fn reply_lines(group: String) -> Group {
+    let wire = corpus::REPLY_10;
+    let text = std::str::from_utf8(wire).expect("ASCII");
+    let ours = |frame: &Bytes| {
+        let reply = Reply::parse(frame, Dialect::Strict).expect("a valid reply").value;
+        reply.lines().map(|line| std::hint::black_box(line).len()).sum::<usize>()
+    };
+    let lines = |message: &str| message.lines().map(|line| std::hint::black_box(line).len()).sum::<usize>();
+    let stalwarts = move |wire: &[u8]| lines(stalwart_reply(wire).message());
+    let lettres = |wire: &str| {
+        let response = wire.parse::<LettreResponse>().expect("a valid reply");
+        response.message().map(|line| std::hint::black_box(line).len()).sum::<usize>()
+    };
+    assert_eq!(ours(&received(wire)), stalwarts(wire));
+    // This one leaves the enhanced codes in the lines.
+    assert_eq!(ours(&received(wire)), lettres(text) - 10 * "5.7.1 ".len());
+
+    Group::new(group, "SMTP reply of ten lines, each taken out", Aim::None, wire.len())
+        .add(Kind::Ours, "mailwire", move || {
+            let frame = received(wire);
+            move || ours(&frame)
+        })
+        .add(Kind::Peer, "smtp-proto", move || move || stalwarts(std::hint::black_box(wire)))
+        .add(Kind::Peer, "lettre", move || move || lettres(std::hint::black_box(text)))
 }
 
 fn ehlo_reply(group: String) -> Group {

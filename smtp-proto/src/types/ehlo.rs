@@ -5,7 +5,7 @@ use mailwire_core::{Cursor, Dialect, ParseError, Text};
 use super::{
     Domain, Host,
     chars::{self, HIGH, PRINTABLE},
-    check_utf8,
+    check_utf8, text_between,
 };
 
 /// What a client calls itself in EHLO, HELO or LHLO: a domain or an address literal.
@@ -47,12 +47,12 @@ impl EhloName {
     /// ```
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
-        match Host::read(cursor) {
-            Ok(host) if matches!(cursor.peek(), None | Some(b' ' | b'\t' | b'\r' | b'\n')) => {
-                Ok(Self::from(host))
+        match Host::skip(cursor) {
+            Ok(end) if matches!(cursor.peek(), None | Some(b' ' | b'\t' | b'\r' | b'\n')) => {
+                Ok(Self(text_between(cursor, start, end)))
             }
             // What is wrong behind it, the end of the line says.
-            Ok(host) if cursor.dialect() == Dialect::Strict => Ok(Self::from(host)),
+            Ok(end) if cursor.dialect() == Dialect::Strict => Ok(Self(text_between(cursor, start, end))),
             Err(error) if cursor.dialect() == Dialect::Strict => Err(error),
             _ => Self::read_word(cursor, start),
         }

@@ -30,18 +30,6 @@ impl Domain {
         Self(Text::from_static("localhost"))
     }
 
-    /// ```abnf
-    /// Domain     = sub-domain *("." sub-domain)     ; RFC 5321 section 4.1.2
-    /// sub-domain = Let-dig [Ldh-str] / U-label      ; RFC 6531 section 3.3
-    /// Let-dig    = ALPHA / DIGIT
-    /// Ldh-str    = *( ALPHA / DIGIT / "-" ) Let-dig
-    /// ```
-    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let start = cursor.offset();
-        let end = read_domain(cursor, true)?;
-        Ok(Self(text_between(cursor, start, end)))
-    }
-
     /// What a caller may give: with underscores, as hosts have them.
     fn read_given(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
@@ -52,6 +40,13 @@ impl Domain {
 
 /// Steps over a domain and gives its end, which is one before the cursor if a dot trails.
 /// Underscores are forbidden by the RFC and occur in host names.
+///
+/// ```abnf
+/// Domain     = sub-domain *("." sub-domain)     ; RFC 5321 section 4.1.2
+/// sub-domain = Let-dig [Ldh-str] / U-label      ; RFC 6531 section 3.3
+/// Let-dig    = ALPHA / DIGIT
+/// Ldh-str    = *( ALPHA / DIGIT / "-" ) Let-dig
+/// ```
 pub(crate) fn read_domain(cursor: &mut Cursor<'_>, refuse_underscore: bool) -> Result<usize, ParseError> {
     let start = cursor.offset();
     let rest = cursor.rest();
@@ -227,10 +222,14 @@ pub enum Host {
 }
 
 impl Host {
-    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        match cursor.peek() {
-            Some(b'[') => AddressLiteral::read(cursor).map(Self::Literal),
-            _ => Domain::read(cursor).map(Self::Domain),
+    /// Steps over a host, and gives its end, which is one before the cursor if a dot trails.
+    #[inline]
+    pub(crate) fn skip(cursor: &mut Cursor<'_>) -> Result<usize, ParseError> {
+        if cursor.peek() == Some(b'[') {
+            read_literal(cursor)?;
+            Ok(cursor.offset())
+        } else {
+            read_domain(cursor, true)
         }
     }
 
