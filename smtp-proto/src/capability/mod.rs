@@ -80,7 +80,8 @@ impl Capabilities {
         Iter { capabilities: self, lines: Lines::of(&self.lines), auth: self.has_auth }
     }
 
-    /// Adds one.
+    /// Adds one, as it is written: what cannot stand in a line becomes `?`, and an
+    /// [`Other`](Capability::Other) whose keyword this crate knows is what that says.
     pub fn push(&mut self, capability: Capability) {
         self.extend([capability]);
     }
