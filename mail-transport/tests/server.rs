@@ -4,7 +4,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -241,43 +241,4 @@ async fn unix_sockets() {
     stream.read_exact(&mut greeting).await.unwrap();
     task.abort();
     std::fs::remove_dir_all(folder).unwrap();
-}
-
-/// Traces of a whole conversation, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, attributes: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        attributes.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
-            self.0.lock().unwrap().push_str(&format!("{field}={value:?} "));
-        });
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
-            self.0.lock().unwrap().push_str(&format!("{field}={value:?}\n"));
-        });
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-#[tokio::test]
-async fn traces_name_the_connection_and_its_end() {
-    let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
-    let serve = |_: Accepted| async { Err(Error::Io(std::io::ErrorKind::BrokenPipe.into())) };
-    let server = start(ServerLimits::default(), serve).await;
-    assert_eq!(rest(TcpStream::connect(server.address).await.unwrap()).await, "");
-    server.shutdown.cancel();
-    server.task.await.unwrap().unwrap();
-    let text = log.0.lock().unwrap().clone();
-    assert!(text.contains("protocol=\"toy\"") && text.contains("peer=127.0.0.1:"), "{text}");
-    assert!(text.contains("the connection failed: broken pipe"), "{text}");
 }
