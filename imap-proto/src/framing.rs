@@ -379,7 +379,7 @@ fn announced_at_end(line: &[u8]) -> Option<Announcement> {
 /// some.
 fn response_can_hold_literal(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"*") else { return false };
-    let Some(rest) = rest.strip_prefix(b" ") else { return false };
+    // The space can be missing, and is not missed by the grammar either.
     let mut words = rest
         .split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
         .filter(|word| !word.is_empty())
@@ -479,6 +479,8 @@ mod tests {
             "* BYE {20}",
             "* PREAUTH {5}",
             "* [COPYUID 1 2 3] {20}",
+            "*OK {20}",
+            "*[ALERT] {20}",
             "A1 OK done {20}",
             "A1 NO [X] {20}",
             "+ go on {20}",

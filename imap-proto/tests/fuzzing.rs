@@ -8,9 +8,15 @@
     reason = "tests"
 )]
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use mailwire_core::Dialect;
-use mailwire_imap::{command::Request, response::Response, types::ParseContext};
+use mailwire_imap::{
+    Limits,
+    command::Request,
+    framing::{Framed, Framer, Speaker, announcement},
+    response::Response,
+    types::ParseContext,
+};
 
 /// What is no digit was multiplied before it was looked at.
 #[test]
@@ -45,6 +51,42 @@ fn an_unknown_value_holds_no_nul_and_no_line_end() {
             assert!(!line.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n')), "{}", out.escape_ascii());
         }
     }
+}
+
+/// What ended a line like the announcement of a literal was kept where none was read, and written again as
+/// an announcement: what came next would have been the literal.
+#[test]
+fn nothing_that_is_written_announces_what_does_not_follow() {
+    for line in [
+        "* ESEARCH (TAG \"a\") UID X-VALUE y{5}",
+        "* STATUS inbox (MESSAGES 1 X-VALUE y{5})",
+        "* 1 FETCH (X-VALUE {5+}",
+        "* XDATA y {5}",
+        "* XDATA y{5+}",
+        "* LIST () \"/\" inbox (X-VALUE y{5})",
+    ] {
+        let frame = Bytes::from(line);
+        for dialect in [Dialect::Strict, Dialect::Lenient] {
+            let Ok(parsed) = Response::parse(&frame, ParseContext::new(dialect)) else { continue };
+            let mut out = Vec::new();
+            parsed.value.write(&mut out);
+            assert_eq!(announcement(&out), None, "{}", out.escape_ascii());
+        }
+    }
+}
+
+/// A space is missing behind the star, which the grammar forgives; the framing did not know of it, and
+/// took the literal for the next response.
+#[test]
+fn a_missing_space_hides_no_literal() {
+    let mut input = BytesMut::from("*LIST () \"/\" {5}\r\ninbox\r\n");
+    let (mut framer, limits) = (Framer::new(Speaker::Server), Limits::client());
+    assert!(matches!(framer.next(&mut input, &limits), Ok(Framed::Literal(_))));
+    framer.keep(&limits).unwrap();
+    let Ok(Framed::Message(frame)) = framer.next(&mut input, &limits) else { panic!("a message is due") };
+    let parsed = Response::parse(&frame.bytes, frame.context(Dialect::Lenient, 16)).unwrap();
+    assert_eq!(parsed.deviations.len(), 1);
+    assert!(input.is_empty());
 }
 
 /// What is no capability was left out, and nothing remained to be enabled.

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Capability,
+    framing::announcement,
     types::{
         FlagSet, ImapString, List, Literal, ParseContext, Reader, Tag, chars, eat_nil, read_literal,
         read_nstring, read_string,
@@ -270,7 +271,7 @@ fn read_other(r: &mut Reader<'_>, number: Option<u64>) -> Result<Untagged, Parse
         r.deviate_at(end - trailing, "space-before-line-end")?;
     }
     // What was odd about it must not be sent on.
-    complete &= r.is_undeviated();
+    complete &= r.is_undeviated() && announcement(rest).is_none();
     let rest = Text::from(r.slice(start, end - trailing));
     Ok(Untagged::Other(Box::new(OtherData { number, name, rest, complete })))
 }

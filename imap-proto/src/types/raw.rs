@@ -9,6 +9,7 @@ use super::{
     reader::{Reader, TOO_DEEP},
     string::{Literal, read_literal},
 };
+use crate::framing::announcement;
 
 /// One value of an item that is not known here, as it stands on the wire: an atom, a number, a
 /// string or a list with balanced parentheses.
@@ -26,7 +27,8 @@ impl RawValue {
         self.bytes.as_bytes()
     }
 
-    /// Whether all of the value is here: not if a literal of it was streamed.
+    /// Whether all of the value is here: not if a literal of it was streamed, or is missing behind
+    /// what announces it.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.complete
@@ -50,8 +52,8 @@ impl RawValue {
     }
 }
 
-/// Steps over one value, however it is nested, without recursion. Whether no literal of it was
-/// streamed.
+/// Steps over one value, however it is nested, without recursion. Whether all of it is there: no
+/// literal was streamed, or is announced and does not follow.
 pub(crate) fn skip_value(r: &mut Reader<'_>) -> Result<bool, ParseError> {
     let mut complete = true;
     let mut depth = 0usize;
@@ -84,9 +86,12 @@ pub(crate) fn skip_value(r: &mut Reader<'_>) -> Result<bool, ParseError> {
                 if r.take_class(chars::WORD).is_empty() {
                     return Err(r.error("expected a value"));
                 }
-                if memchr::memchr3(0, b'\r', b'\n', r.since(start)).is_some() {
+                let word = r.since(start);
+                if memchr::memchr3(0, b'\r', b'\n', word).is_some() {
                     return Err(r.error("NUL or a line end in a value"));
                 }
+                // It would announce a literal where it is written at the end of a line.
+                complete &= announcement(word).is_none();
             }
         }
         if depth == 0 {
