@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use arbitrary::Arbitrary;
 use bytes::Bytes;
-use mailwire_core::{Channel, Connection as _, Next, SaslStep, Ticket};
+use mailwire_core::{Channel, Connection as _, SaslStep, Ticket};
 use mailwire_imap::{
     Capability, client,
     command::{AppendData, Command, Literals},
@@ -13,7 +13,7 @@ use mailwire_imap::{
     types::Atom,
 };
 
-use crate::wire::Wire;
+use crate::wire::{Faces, Pair};
 
 /// What happens.
 #[derive(Debug, Arbitrary)]
@@ -26,10 +26,8 @@ pub struct Case {
     body: Vec<u8>,
 }
 
-struct Pair {
-    client: client::Connection,
-    server: server::Connection,
-    wire: Wire,
+struct Conversation {
+    faces: Faces<client::Connection, server::Connection>,
     sent: VecDeque<(Ticket, Command)>,
     /// Commands whose replies have not come yet: several can be on their way.
     unanswered: Vec<Ticket>,
@@ -40,7 +38,6 @@ struct Pair {
     message: Bytes,
     left: Option<Bytes>,
     got: Vec<u8>,
-    over: bool,
     /// All messages are the case's body.
     whole: bool,
 }
@@ -67,10 +64,8 @@ pub fn run(case: Case) {
     }
     (config.limits.bad_commands, config.limits.idle_commands) = (1000, 1000);
     (config.limits.inline_literal, config.limits.output) = (64, 600);
-    let mut pair = Pair {
-        client,
-        server: server::Connection::new(config),
-        wire: Wire::new(case.steps),
+    let mut pair = Conversation {
+        faces: Faces::new(client, server::Connection::new(config), case.steps),
         sent: VecDeque::new(),
         unanswered: Vec::new(),
         said: VecDeque::new(),
@@ -80,7 +75,6 @@ pub fn run(case: Case) {
         message: case.body.into_iter().filter(|&byte| byte != 0).collect(),
         left: None,
         got: Vec::new(),
-        over: false,
         whole: case.bits & 0x80 != 0,
     };
     pair.run();
@@ -93,7 +87,7 @@ pub fn run(case: Case) {
                 append.message = AppendData::Streamed { length: pair.message.len() as u64 };
             }
         }
-        if let Ok(ticket) = pair.client.send(command.clone()) {
+        if let Ok(ticket) = pair.faces.client.send(command.clone()) {
             pair.sent.push_back((ticket, command));
             pair.unanswered.push(ticket);
         }
@@ -101,48 +95,27 @@ pub fn run(case: Case) {
     pair.run();
     // What waits behind IDLE goes on when it ends.
     for _ in 0..30 {
-        if pair.client.done().is_err() {
+        if pair.faces.client.done().is_err() {
             break;
         }
         pair.run();
     }
     assert!(
-        pair.over || pair.unanswered.is_empty(),
+        pair.faces.over || pair.unanswered.is_empty(),
         "no answer to {:?}: {:?}, {:?}",
         pair.unanswered,
-        pair.client,
-        pair.server
+        pair.faces.client,
+        pair.faces.server
     );
     assert!(pair.left.is_none(), "a part of a message is left");
 }
 
-impl Pair {
-    fn run(&mut self) {
-        loop {
-            let mut moved = self.run_client();
-            moved |= self.run_server();
-            moved |= self.send();
-            moved |= self.wire.carry(&mut self.client, &mut self.server);
-            if !moved {
-                return;
-            }
-        }
-    }
+impl Pair for Conversation {
+    type Client = client::Connection;
+    type Server = server::Connection;
 
-    fn run_client(&mut self) -> bool {
-        let mut moved = false;
-        loop {
-            match self.client.next_event(&mut self.wire.to_client).expect("a client's peer is one of us") {
-                Next::Event(event) => self.hear(event),
-                Next::Upgrade(_) => self.client.upgraded(),
-                Next::Closed => {
-                    self.over = true;
-                    return moved;
-                }
-                _ => return moved,
-            }
-            moved = true;
-        }
+    fn faces(&mut self) -> &mut Faces<client::Connection, server::Connection> {
+        &mut self.faces
     }
 
     fn hear(&mut self, event: client::Event) {
@@ -164,22 +137,10 @@ impl Pair {
             }
             Event::BodyRequested { .. } => self.left = Some(self.message.clone()),
             Event::AuthChallenge { .. } => {
-                self.client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
+                self.faces.client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
             }
             Event::Malformed { bytes, error, .. } => panic!("{error}: {}", bytes.escape_ascii()),
             _ => {}
-        }
-    }
-
-    fn run_server(&mut self) -> bool {
-        let mut moved = false;
-        loop {
-            match self.server.next_event(&mut self.wire.to_server).expect("a server's peer is one of us") {
-                Next::Event(event) => self.serve(event),
-                Next::Upgrade(_) => self.server.upgraded(),
-                _ => return moved,
-            }
-            moved = true;
         }
     }
 
@@ -189,7 +150,7 @@ impl Pair {
             Event::Command { ticket, command, deviations } => {
                 assert_eq!(deviations, [], "{command:?}");
                 match &command {
-                    Command::StartTls => return self.server.accept_upgrade(ticket).expect("it waits"),
+                    Command::StartTls => return self.faces.server.accept_upgrade(ticket).expect("it waits"),
                     command => self.arrived(command),
                 }
                 self.say();
@@ -198,12 +159,12 @@ impl Pair {
                         if let AppendData::Inline(_) = append.message {
                             self.reply(ticket);
                         } else {
-                            self.server.accept_body(ticket).expect("it waits");
+                            self.faces.server.accept_body(ticket).expect("it waits");
                         }
                     }
-                    Command::Idle => self.server.accept_idle(ticket).expect("it waits"),
+                    Command::Idle => self.faces.server.accept_idle(ticket).expect("it waits"),
                     Command::Authenticate(authenticate) if authenticate.initial.is_none() => {
-                        self.server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
+                        self.faces.server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
                     }
                     _ => self.reply(ticket),
                 }
@@ -222,6 +183,26 @@ impl Pair {
         }
     }
 
+    /// Sends what there is room for.
+    fn send(&mut self) -> bool {
+        let Some(left) = &mut self.left else { return false };
+        match self.faces.client.send_body(left) {
+            Ok(sent) if !left.is_empty() => sent > 0,
+            Ok(_) => {
+                self.left = None;
+                self.faces.client.finish_body().expect("a body is due");
+                true
+            }
+            Err(_) => {
+                // The server refused it meanwhile.
+                self.left = None;
+                false
+            }
+        }
+    }
+}
+
+impl Conversation {
     /// The command is one that was sent; those before it were refused by the machine, or are its own.
     fn arrived(&mut self, command: &Command) {
         let alike = |sent: &Command| match (sent, command) {
@@ -249,7 +230,7 @@ impl Pair {
         if matches!(&data, Untagged::Status(status) if status.kind == StatusKind::Bye) {
             return;
         }
-        if self.server.notify(data.clone()).is_ok() {
+        if self.faces.server.notify(data.clone()).is_ok() {
             self.said.push_back(data);
         }
     }
@@ -261,29 +242,11 @@ impl Pair {
             StatusKind::Ok
         };
         let status = Status::new(kind, "done").expect("a text");
-        if let Err(refused) = self.server.reply(ticket, status) {
+        if let Err(refused) = self.faces.server.reply(ticket, status) {
             // LOGOUT, for instance, cannot be refused.
             assert_eq!(refused.message.kind, StatusKind::No, "{}", refused.reason);
             let done = Status::new(StatusKind::Ok, "done").expect("a text");
-            self.server.reply(ticket, done).expect("it waits");
-        }
-    }
-
-    /// Sends what there is room for.
-    fn send(&mut self) -> bool {
-        let Some(left) = &mut self.left else { return false };
-        match self.client.send_body(left) {
-            Ok(sent) if !left.is_empty() => sent > 0,
-            Ok(_) => {
-                self.left = None;
-                self.client.finish_body().expect("a body is due");
-                true
-            }
-            Err(_) => {
-                // The server refused it meanwhile.
-                self.left = None;
-                false
-            }
+            self.faces.server.reply(ticket, done).expect("it waits");
         }
     }
 }

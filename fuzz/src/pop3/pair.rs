@@ -4,14 +4,14 @@ use std::collections::{HashMap, VecDeque};
 
 use arbitrary::Arbitrary;
 use bytes::Bytes;
-use mailwire_core::{Connection as _, Next, SaslStep, Ticket};
+use mailwire_core::{Connection as _, SaslStep, Ticket};
 use mailwire_pop3::{
     ApopTimestamp, Channel, Command, Listing, Mechanism, Reply, UniqueId, client,
     reply::{ScanListing, UniqueIdListing},
     server,
 };
 
-use crate::wire::{Wire, message};
+use crate::wire::{Faces, Pair, message};
 
 /// What happens.
 #[derive(Debug, Arbitrary)]
@@ -25,11 +25,9 @@ pub struct Case {
     body: Vec<u8>,
 }
 
-struct Pair {
+struct Conversation {
     case: Case,
-    client: client::Connection,
-    server: server::Connection,
-    wire: Wire,
+    faces: Faces<client::Connection, server::Connection>,
     sent: VecDeque<(Ticket, Command)>,
     unanswered: VecDeque<Ticket>,
     /// Whether the replies that the server's application gave are positive.
@@ -40,7 +38,6 @@ struct Pair {
     sending_lines: bool,
     expected: VecDeque<Listing>,
     got: Vec<u8>,
-    over: bool,
     /// The client's AUTH that goes on.
     exchange: Option<Ticket>,
 }
@@ -59,10 +56,8 @@ pub fn run(mut case: Case) {
     config.limits.failed_logins = 1000;
     config.limits.output = 300;
     let (commands, steps) = (std::mem::take(&mut case.commands), std::mem::take(&mut case.steps));
-    let mut pair = Pair {
-        client,
-        server: server::Connection::new(config),
-        wire: Wire::new(steps),
+    let mut pair = Conversation {
+        faces: Faces::new(client, server::Connection::new(config), steps),
         sent: VecDeque::new(),
         unanswered: VecDeque::new(),
         given: HashMap::new(),
@@ -72,7 +67,6 @@ pub fn run(mut case: Case) {
         sending_lines: false,
         expected: VecDeque::new(),
         got: Vec::new(),
-        over: false,
         exchange: None,
         case,
     };
@@ -87,44 +81,23 @@ pub fn run(mut case: Case) {
         if pair.case.bits & 32 != 0 {
             pair.run();
         }
-        if let Ok(ticket) = pair.client.send(command.clone()) {
+        if let Ok(ticket) = pair.faces.client.send(command.clone()) {
             pair.sent.push_back((ticket, command));
             pair.unanswered.push_back(ticket);
         }
     }
     pair.run();
-    assert!(pair.over || pair.unanswered.is_empty(), "no answer to {:?}", pair.unanswered);
+    assert!(pair.faces.over || pair.unanswered.is_empty(), "no answer to {:?}", pair.unanswered);
     assert!(pair.left.is_none() && pair.lines.is_empty(), "a part of a body is left");
-    assert!(pair.over || pair.expected.is_empty(), "lines that did not arrive");
+    assert!(pair.faces.over || pair.expected.is_empty(), "lines that did not arrive");
 }
 
-impl Pair {
-    fn run(&mut self) {
-        loop {
-            let mut moved = self.run_client();
-            moved |= self.run_server();
-            moved |= self.send();
-            moved |= self.wire.carry(&mut self.client, &mut self.server);
-            if !moved {
-                return;
-            }
-        }
-    }
+impl Pair for Conversation {
+    type Client = client::Connection;
+    type Server = server::Connection;
 
-    fn run_client(&mut self) -> bool {
-        let mut moved = false;
-        loop {
-            match self.client.next_event(&mut self.wire.to_client).expect("a client's peer is one of us") {
-                Next::Event(event) => self.hear(event),
-                Next::Upgrade(_) => self.client.upgraded(),
-                Next::Closed => {
-                    self.over = true;
-                    return moved;
-                }
-                _ => return moved,
-            }
-            moved = true;
-        }
+    fn faces(&mut self) -> &mut Faces<client::Connection, server::Connection> {
+        &mut self.faces
     }
 
     fn hear(&mut self, event: client::Event) {
@@ -155,22 +128,10 @@ impl Pair {
                 assert_eq!(self.got, self.message, "arrived (left) and sent (right)");
             }
             Event::AuthChallenge { .. } => {
-                self.client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
+                self.faces.client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
             }
             Event::Greeting { .. } | Event::Capabilities(_) | Event::LinesEnd { .. } => {}
             event => panic!("{event:?}"),
-        }
-    }
-
-    fn run_server(&mut self) -> bool {
-        let mut moved = false;
-        loop {
-            match self.server.next_event(&mut self.wire.to_server).expect("a server's peer is one of us") {
-                Next::Event(event) => self.serve(event),
-                Next::Upgrade(_) => self.server.upgraded(),
-                _ => return moved,
-            }
-            moved = true;
         }
     }
 
@@ -181,12 +142,12 @@ impl Pair {
             Event::Command { ticket, command, deviations } => {
                 assert_eq!(deviations, [], "{command:?}");
                 if command == Command::Stls && self.sent.front().is_none_or(|(_, sent)| *sent != command) {
-                    return self.server.accept_upgrade(ticket).expect("it waits");
+                    return self.faces.server.accept_upgrade(ticket).expect("it waits");
                 }
                 let sent = self.arrived(&command);
                 if let Command::Auth { initial: None, .. } = command {
                     self.exchange = Some(sent);
-                    return self.server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
+                    return self.faces.server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
                 }
                 self.given.insert(sent, !refused);
                 self.answer(ticket, &command, refused);
@@ -196,14 +157,14 @@ impl Pair {
                 let sent = self.arrived(&Command::Pass(password));
                 self.given.insert(sent, !refused);
                 let reply = if refused { Reply::err("no") } else { Reply::ok("yes") };
-                self.server.reply(ticket, reply).expect("it waits");
+                self.faces.server.reply(ticket, reply).expect("it waits");
             }
             Event::AuthResponse { ticket, .. } => {
                 if let Some(sent) = self.exchange.take() {
                     self.given.insert(sent, !refused);
                 }
                 let reply = if refused { Reply::err("no") } else { Reply::ok("yes") };
-                self.server.reply(ticket, reply).expect("it waits");
+                self.faces.server.reply(ticket, reply).expect("it waits");
             }
             Event::Refused { keyword, .. } => loop {
                 let (sent, command) = self.sent.pop_front().expect("somebody sent it");
@@ -217,6 +178,38 @@ impl Pair {
         }
     }
 
+    /// Sends what there is room for.
+    fn send(&mut self) -> bool {
+        if let Some(left) = &mut self.left {
+            let moved = self.faces.server.send_body(left).expect("a body is due") > 0;
+            if left.is_empty() {
+                self.left = None;
+                self.faces.server.finish_body().expect("a body is due");
+                return true;
+            }
+            return moved;
+        }
+        if !self.sending_lines {
+            return false;
+        }
+        match self.lines.pop_front() {
+            Some(line) => match self.faces.server.send_line(line) {
+                Ok(()) => true,
+                Err(refused) => {
+                    self.lines.push_front(refused.message);
+                    false
+                }
+            },
+            None => {
+                self.sending_lines = false;
+                self.faces.server.finish_body().expect("lines are due");
+                true
+            }
+        }
+    }
+}
+
+impl Conversation {
     /// The ticket of the command that arrived.
     fn arrived(&mut self, command: &Command) -> Ticket {
         loop {
@@ -244,7 +237,7 @@ impl Pair {
             }
             _ => Reply::ok("done"),
         };
-        self.server.reply(ticket, reply).expect("it waits");
+        self.faces.server.reply(ticket, reply).expect("it waits");
         if refused {
             return;
         }
@@ -261,36 +254,6 @@ impl Pair {
             _ => {}
         }
         self.expected.extend(self.lines.iter().cloned());
-    }
-
-    /// Sends what there is room for.
-    fn send(&mut self) -> bool {
-        if let Some(left) = &mut self.left {
-            let moved = self.server.send_body(left).expect("a body is due") > 0;
-            if left.is_empty() {
-                self.left = None;
-                self.server.finish_body().expect("a body is due");
-                return true;
-            }
-            return moved;
-        }
-        if !self.sending_lines {
-            return false;
-        }
-        match self.lines.pop_front() {
-            Some(line) => match self.server.send_line(line) {
-                Ok(()) => true,
-                Err(refused) => {
-                    self.lines.push_front(refused.message);
-                    false
-                }
-            },
-            None => {
-                self.sending_lines = false;
-                self.server.finish_body().expect("lines are due");
-                true
-            }
-        }
     }
 }
 

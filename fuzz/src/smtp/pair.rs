@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use arbitrary::Arbitrary;
 use bytes::Bytes;
-use mailwire_core::{Connection as _, Next, SaslStep};
+use mailwire_core::{Connection as _, SaslStep};
 use mailwire_smtp::{Channel, Command, Mechanism, Reply, ReplyCode, Ticket, client, server};
 
-use crate::wire::{Wire, message};
+use crate::wire::{Faces, Pair, message};
 
 /// What happens.
 #[derive(Debug, Arbitrary)]
@@ -19,10 +19,8 @@ pub struct Case {
     body: Vec<u8>,
 }
 
-struct Pair {
-    client: client::Connection,
-    server: server::Connection,
-    wire: Wire,
+struct Conversation {
+    faces: Faces<client::Connection, server::Connection>,
     lmtp: bool,
     /// Commands that the client took, in order.
     sent: VecDeque<(Ticket, Command)>,
@@ -35,7 +33,6 @@ struct Pair {
     left: Bytes,
     got: Vec<u8>,
     recipients: Vec<Ticket>,
-    over: bool,
 }
 
 /// Runs a case: each command arrives as it was sent, each reply at its command, each message whole,
@@ -52,10 +49,8 @@ pub fn run(case: Case) {
     (config.pass_unknown_commands, config.pass_unknown_parameters) = (true, true);
     (config.limits.bad_commands, config.limits.idle_commands) = (1000, 1000);
     (config.limits.auth_failures, config.limits.output) = (1000, 600);
-    let mut pair = Pair {
-        client,
-        server: server::Connection::new(config),
-        wire: Wire::new(case.steps),
+    let mut pair = Conversation {
+        faces: Faces::new(client, server::Connection::new(config), case.steps),
         lmtp,
         sent: VecDeque::new(),
         unanswered: VecDeque::new(),
@@ -65,58 +60,29 @@ pub fn run(case: Case) {
         left: Bytes::new(),
         got: Vec::new(),
         recipients: Vec::new(),
-        over: false,
     };
     for command in case.commands.into_iter().take(24) {
         // Some commands can only be sent once the server has said what it offers.
         if case.bits & 8 != 0 {
             pair.run();
         }
-        if let Ok(ticket) = pair.client.send(command.clone()) {
+        if let Ok(ticket) = pair.faces.client.send(command.clone()) {
             pair.sent.push_back((ticket, command));
             pair.unanswered.push_back(ticket);
         }
     }
     pair.run();
-    assert!(pair.over || pair.unanswered.is_empty(), "no answer to {:?}", pair.unanswered);
-    assert!(pair.over || pair.sent.is_empty(), "never arrived: {:?}", pair.sent);
+    assert!(pair.faces.over || pair.unanswered.is_empty(), "no answer to {:?}", pair.unanswered);
+    assert!(pair.faces.over || pair.sent.is_empty(), "never arrived: {:?}", pair.sent);
     assert!(pair.left.is_empty(), "a part of a message is left");
 }
 
-impl Pair {
-    fn run(&mut self) {
-        loop {
-            let mut moved = self.run_client();
-            moved |= self.run_server();
-            moved |= self.wire.carry(&mut self.client, &mut self.server);
-            if !moved {
-                return;
-            }
-        }
-    }
+impl Pair for Conversation {
+    type Client = client::Connection;
+    type Server = server::Connection;
 
-    fn run_client(&mut self) -> bool {
-        let mut moved = false;
-        loop {
-            match self.client.next_event(&mut self.wire.to_client).expect("a client's peer is one of us") {
-                Next::Event(event) => self.hear(event),
-                Next::Upgrade(_) => self.client.upgraded(),
-                Next::Paused if !self.left.is_empty() && !self.client.output().is_full() => {
-                    let mut piece = self.left.split_to(self.left.len().min(7));
-                    self.client.send_body(&mut piece).expect("a body is due");
-                    assert!(piece.is_empty());
-                    if self.left.is_empty() {
-                        self.client.finish_body().expect("a body is due");
-                    }
-                }
-                Next::Closed => {
-                    self.over = true;
-                    return moved;
-                }
-                _ => return moved,
-            }
-            moved = true;
-        }
+    fn faces(&mut self) -> &mut Faces<client::Connection, server::Connection> {
+        &mut self.faces
     }
 
     fn hear(&mut self, event: client::Event) {
@@ -143,21 +109,9 @@ impl Pair {
                 assert_eq!(self.unanswered.pop_front(), Some(ticket));
             }
             Event::AuthChallenge { .. } => {
-                self.client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
+                self.faces.client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
             }
             event => panic!("{event:?}"),
-        }
-    }
-
-    fn run_server(&mut self) -> bool {
-        let mut moved = false;
-        loop {
-            match self.server.next_event(&mut self.wire.to_server).expect("a server's peer is one of us") {
-                Next::Event(event) => self.serve(event),
-                Next::Upgrade(_) => self.server.upgraded(),
-                _ => return moved,
-            }
-            moved = true;
         }
     }
 
@@ -167,19 +121,23 @@ impl Pair {
             Event::Command { ticket, command, deviations } => {
                 assert_eq!(deviations, [], "{command:?}");
                 match &command {
-                    Command::StartTls => return self.server.accept_upgrade(ticket).expect("it waits"),
+                    Command::StartTls => return self.faces.server.accept_upgrade(ticket).expect("it waits"),
                     // The client's own.
                     Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_)
                         if self.sent.front().is_none_or(|(_, sent)| *sent != command) =>
                     {
-                        return self.server.reply(ticket, server::default_reply(&command)).expect("it waits");
+                        return self
+                            .faces
+                            .server
+                            .reply(ticket, server::default_reply(&command))
+                            .expect("it waits");
                     }
                     _ => self.arrived(&command),
                 }
                 match command {
-                    Command::Data => self.server.accept_body(ticket).expect("it waits"),
+                    Command::Data => self.faces.server.accept_body(ticket).expect("it waits"),
                     Command::Auth(ref auth) if auth.initial.is_none() => {
-                        self.server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
+                        self.faces.server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
                     }
                     command => self.reply(ticket, &command),
                 }
@@ -210,6 +168,22 @@ impl Pair {
         }
     }
 
+    fn send(&mut self) -> bool {
+        let mut moved = false;
+        while !self.left.is_empty() && !self.faces.client.output().is_full() {
+            let mut piece = self.left.split_to(self.left.len().min(7));
+            self.faces.client.send_body(&mut piece).expect("a body is due");
+            assert!(piece.is_empty());
+            if self.left.is_empty() {
+                self.faces.client.finish_body().expect("a body is due");
+            }
+            moved = true;
+        }
+        moved
+    }
+}
+
+impl Conversation {
     fn arrived(&mut self, command: &Command) {
         let (_, sent) = self.sent.pop_front().unwrap_or_else(|| panic!("nobody sent {command:?}"));
         match (&sent, command) {
@@ -225,7 +199,7 @@ impl Pair {
             reply.code() != ReplyCode::UNAVAILABLE && reply.code() != ReplyCode::CLOSING
         });
         let code = asked.as_ref().map(Reply::code);
-        let code = match asked.map(|reply| self.server.reply(ticket, reply)) {
+        let code = match asked.map(|reply| self.faces.server.reply(ticket, reply)) {
             Some(Ok(())) => code.unwrap_or(ReplyCode::OK),
             _ => {
                 let reply = match command {
@@ -233,7 +207,7 @@ impl Pair {
                     command => server::default_reply(command),
                 };
                 let code = reply.code();
-                self.server.reply(ticket, reply).expect("it waits");
+                self.faces.server.reply(ticket, reply).expect("it waits");
                 code
             }
         };
@@ -247,6 +221,6 @@ impl Pair {
 
     fn answer(&mut self, ticket: Ticket, reply: Reply) {
         self.given.push_back(reply.code());
-        self.server.reply(ticket, reply).expect("it waits");
+        self.faces.server.reply(ticket, reply).expect("it waits");
     }
 }
