@@ -8,10 +8,10 @@
     reason = "tests"
 )]
 
-use bytes::{Bytes, BytesMut};
-use mailwire_core::Dialect;
+use bytes::{Buf, Bytes, BytesMut};
+use mailwire_core::{Channel, Connection as _, Dialect, Next};
 use mailwire_imap::{
-    Limits,
+    Limits, client,
     command::Request,
     framing::{Framed, Framer, Speaker, announcement},
     response::Response,
@@ -106,5 +106,38 @@ fn the_wildcard_of_permanent_flags_is_not_stored() {
     for line in [r"a STORE 1 +FLAGS \*", r"a STORE 1 +FLAGS x \* y", r"a STORE 1 FLAGS \* y"] {
         let frame = Bytes::from(line);
         assert!(Request::parse(&frame, ParseContext::new(Dialect::Lenient)).is_err(), "{line}");
+    }
+}
+
+/// What stood behind the last BYE that a client takes was read if it had come already, and not otherwise.
+#[test]
+fn the_last_bye_is_the_last_however_the_input_is_cut() {
+    let wire =
+        [b"* OK ready\r\n".to_vec(), b"* BYE x\r\n".repeat(Limits::client().byes), b"junk\r\n".to_vec()]
+            .concat();
+    let read = |size: usize| {
+        let mut client = client::Connection::new(client::Config::new(Channel::Tls, 1));
+        let (mut input, mut seen) = (BytesMut::new(), Vec::new());
+        for piece in wire.chunks(size) {
+            input.extend_from_slice(piece);
+            loop {
+                match client.next_event(&mut input) {
+                    Ok(Next::Event(event)) => seen.push(format!("{event:?}")),
+                    Ok(Next::NeedInput) => break,
+                    other => {
+                        seen.push(format!("{:?}", other.map(|next| matches!(next, Next::Closed))));
+                        return seen;
+                    }
+                }
+                let output = client.output();
+                output.advance(output.remaining());
+            }
+        }
+        seen
+    };
+    let whole = read(wire.len());
+    assert!(!whole.iter().any(|seen| seen.contains("junk")), "{whole:?}");
+    for size in 1..wire.len() {
+        assert_eq!(read(size), whole, "in pieces of {size}");
     }
 }

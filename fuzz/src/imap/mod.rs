@@ -118,11 +118,19 @@ pub fn response(data: &[u8]) {
 pub fn response_is_written(response: &Response) {
     if let Some((written, again)) = rewritten(response, Dialect::Strict) {
         // No text is written as "-", since RFC 3501 asks for some; a value that is not all there is left out.
-        let changed = written.ends_with(b" -\r\n") || format!("{response:?}").contains("complete: false");
+        let changed = written.ends_with(b" -\r\n")
+            || looked_like_a_code(&written)
+            || format!("{response:?}").contains("complete: false");
         if !changed {
             round_trip(response, &written, Ok::<_, ()>(again));
         }
     }
+}
+
+/// Before a text that lenient readers would take for a code, something is written that keeps them from it.
+fn looked_like_a_code(written: &[u8]) -> bool {
+    let behind = |at: usize| written[at + 3..].trim_ascii_start().starts_with(b"[");
+    written.windows(3).position(|three| three == b" - ").is_some_and(behind)
 }
 
 /// What is written for a response, and what that reads as. Nothing if it cannot be written at

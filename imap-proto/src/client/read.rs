@@ -49,6 +49,10 @@ impl Connection {
             if !self.events.is_empty() {
                 continue;
             }
+            if self.byes >= self.config.limits.byes {
+                // As if the server had closed behind it, whatever has come already.
+                return self.at_eof(&BytesMut::new());
+            }
             match self.framer.next(input, &self.config.limits)? {
                 Framed::NeedInput if self.eof => return self.at_eof(input),
                 Framed::NeedInput if self.waits_for_caller() => return Ok(Next::Paused),
@@ -408,9 +412,6 @@ impl Connection {
             self.byes += 1;
             let first = self.session.state != State::Logout || self.byes == 1;
             self.session.state = State::Logout;
-            if self.byes >= self.config.limits.byes {
-                self.eof = true;
-            }
             // Some servers never stop saying it.
             if !first {
                 return;
