@@ -140,4 +140,10 @@ fn the_last_bye_is_the_last_however_the_input_is_cut() {
     for size in 1..wire.len() {
         assert_eq!(read(size), whole, "in pieces of {size}");
     }
+    // A limit of none is that of the first.
+    let mut config = client::Config::new(Channel::Tls, 1);
+    config.limits.byes = 0;
+    let mut input = BytesMut::from("* OK ready\r\n");
+    let event = client::Connection::new(config).next_event(&mut input);
+    assert!(matches!(event, Ok(Next::Event(client::Event::Greeting { .. }))), "{event:?}");
 }

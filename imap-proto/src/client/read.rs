@@ -49,7 +49,7 @@ impl Connection {
             if !self.events.is_empty() {
                 continue;
             }
-            if self.byes >= self.config.limits.byes {
+            if self.byes >= self.config.limits.byes.max(1) {
                 // As if the server had closed behind it, whatever has come already.
                 return self.at_eof(&BytesMut::new());
             }
