@@ -62,6 +62,7 @@
 //! - `serde`: `Serialize` for what is read.
 //! - `arbitrary`: valid commands and responses for fuzzing.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 extern crate alloc;

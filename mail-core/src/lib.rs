@@ -19,6 +19,7 @@
 //! assert_eq!(&input[..], b"QU");
 //! ```
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 extern crate alloc;

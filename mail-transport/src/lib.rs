@@ -61,6 +61,7 @@
 //! - `testing`: a certificate authority made on the spot.
 //! - `memory`: a mail store in memory that all three servers share.
 //! - `message`: raw messages as IMAP sees them, for servers.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod body;

@@ -28,6 +28,7 @@
 //! # Ok::<(), mailwire_smtp::ParseError>(())
 //! ```
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
