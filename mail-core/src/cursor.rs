@@ -25,7 +25,7 @@ use crate::{Deviation, Dialect, ParseError, Parsed, Text};
 /// ```
 #[derive(Debug)]
 pub struct Cursor<'a> {
-    frame: &'a Bytes,
+    pub(crate) frame: &'a Bytes,
     /// The part of the frame that is read.
     bytes: &'a [u8],
     /// What is left of it.

@@ -31,6 +31,9 @@ mod cursor;
 mod dialect;
 pub mod dot;
 mod error;
+#[cfg(feature = "nom")]
+pub mod grammar;
+mod keywords;
 mod line;
 mod output;
 pub mod sasl;
@@ -43,6 +46,8 @@ pub use connection::{Channel, Connection, Next, Upgrade};
 pub use cursor::{Cursor, Mark};
 pub use dialect::{Deviation, Dialect, Parsed};
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
+#[doc(hidden)]
+pub use keywords::{keyword, keyword_key};
 pub use line::{Line, LineFramer, LineTooLong, Newline};
 pub use output::Output;
 pub use sasl::SaslStep;
