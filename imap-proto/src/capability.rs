@@ -35,7 +35,7 @@ macro_rules! capabilities {
         const KNOWN: &[(&str, Capability)] = &[$(($text, Capability::$variant)),*];
 
         impl Capability {
-            const fn known_name(&self) -> Option<&'static str> {
+            pub(crate) const fn known_name(&self) -> Option<&'static str> {
                 match self {
                     $(Self::$variant => Some($text),)*
                     _ => None,

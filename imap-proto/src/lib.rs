@@ -74,10 +74,12 @@ pub mod capability;
 pub mod client;
 pub mod command;
 pub mod error;
+pub mod extensions;
 pub mod framing;
 pub mod limits;
 pub mod response;
 pub mod server;
+mod state;
 pub mod types;
 
 pub use capability::Capability;

@@ -68,7 +68,7 @@ fn the_number_of_literals() {
     let text = [b"* X".as_slice(), &b" {0}\r\n".repeat(4)].concat();
     assert_eq!(last(&mut client_with(limits), &text), error);
     let mut server = server_with(limits);
-    let text = [b"a SEARCH".as_slice(), &b" {0+}\r\n".repeat(4)].concat();
+    let text = [b"a X-SEARCH".as_slice(), &b" {0+}\r\n".repeat(4)].concat();
     assert_eq!(last(&mut server, &text), error);
     assert!(drain_text(&mut server).starts_with("* BYE [TOOBIG] "));
 }

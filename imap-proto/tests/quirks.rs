@@ -652,8 +652,10 @@ fn mailboxes() {
 
 #[test]
 fn other_data() {
-    let Untagged::Other(other) = valid("* QUOTA \"\" (STORAGE 10 {3}\r\n512)") else { panic!() };
-    assert_eq!((other.name().as_bytes(), other.number()), (&b"QUOTA"[..], None));
+    accepted("* QUOTA \"\" (STORAGE  10 512 )");
+    valid("* QUOTA \"\" (STORAGE 10 512)");
+    let Untagged::Other(other) = valid("* X-QUOTA \"\" (STORAGE 10 {3}\r\n512)") else { panic!() };
+    assert_eq!((other.name().as_bytes(), other.number()), (&b"X-QUOTA"[..], None));
     assert_eq!(other.rest().as_bytes(), b"\"\" (STORAGE 10 {3}\r\n512)");
     let Untagged::Other(other) = valid("* 5 UIDFETCH (FLAGS ())") else { panic!() };
     assert_eq!(other.number(), Some(5));

@@ -22,10 +22,10 @@ use bytes::{Buf, Bytes, BytesMut};
 use common::*;
 use mailwire_core::{Channel, Connection, Dialect, Next, SaslStep, Secret, Ticket, sasl};
 use mailwire_imap::{
-    Limits, client,
+    Capability, Limits, client,
     command::{AppendData, Command, Request},
     framing::{Framed, Framer, Speaker},
-    response::{Response, Untagged},
+    response::{Code, Response, Untagged},
     server,
     types::ParseContext,
 };
@@ -300,6 +300,10 @@ fn replay_server(transcript: &Transcript, cut: Cut) -> Vec<String> {
     let Some(Step::Server(greeting)) = steps.next() else { panic!("no greeting") };
     let line = greeting.strip_suffix(b"\r\n").unwrap();
     let Response::Untagged(Untagged::Status(status)) = response(line) else { panic!("no greeting") };
+    if let Some(Code::Capability(offered)) = &status.code {
+        let extensions = [Capability::Quota, Capability::QuotaSet];
+        config.capabilities.extend(extensions.into_iter().filter(|extension| offered.contains(extension)));
+    }
     config.greeting = status;
     let mut server = server::Connection::new(config);
     assert_eq!(drain_text(&mut server), String::from_utf8_lossy(greeting));

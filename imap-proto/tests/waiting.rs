@@ -21,7 +21,7 @@ fn wait_within<C: Connection<Error = Error>>(machine: &mut C, part: &str) -> Byt
 
 /// In a line, and in a literal.
 fn waiting_servers() -> [(server::Connection, BytesMut); 2] {
-    ["a1 FETCH 1 (FL", "a1 SEARCH SUBJECT {10+}\r\nsome\r\nt"].map(|part| {
+    ["a1 FETCH 1 (FL", "a1 X-SEARCH SUBJECT {10+}\r\nsome\r\nt"].map(|part| {
         let mut server = serving();
         let input = wait_within(&mut server, part);
         (server, input)

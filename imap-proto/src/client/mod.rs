@@ -50,6 +50,7 @@
 mod config;
 mod event;
 mod read;
+mod rules;
 mod send;
 mod state;
 
@@ -60,7 +61,6 @@ use bytes::{Bytes, BytesMut};
 pub use config::{AskCapabilities, Config, Timeouts};
 pub use event::{BodyItem, BodyStart, Event};
 use mailwire_core::{Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, sasl};
-pub use state::State;
 use state::{Active, Idle, Queued, Session, Unfinished};
 
 use crate::{
@@ -68,6 +68,8 @@ use crate::{
     command::Command,
     framing::{Framer, Speaker},
 };
+
+pub use crate::state::State;
 
 /// A client's connection, without its stream.
 #[derive(Debug)]
@@ -182,21 +184,14 @@ impl Connection {
         if self.queue.len() + self.active.len() >= self.config.limits.pipeline {
             return Err(Misuse::Full { limit: self.config.limits.pipeline });
         }
-        if self.phase == Phase::Running
-            && self.queue.is_empty()
-            && self.active.iter().all(|active| !active.kind.is_alone())
-        {
-            return self.session.check(command, self.config.allow_clear_credentials);
-        }
-        // The state may be another when its turn comes, but protection only comes with STARTTLS.
-        match command {
-            Command::StartTls => self.session.check(command, self.config.allow_clear_credentials),
-            Command::Login(_)
-                if self.config.channel == Channel::Clear && !self.config.allow_clear_credentials =>
-            {
-                Err(Misuse::CredentialsInClear)
-            }
-            _ => Ok(()),
+        let allow_clear = self.config.allow_clear_credentials;
+        let waits = self.phase != Phase::Running
+            || !self.queue.is_empty()
+            || self.active.iter().any(|active| active.rules.is_alone());
+        if waits {
+            self.session.permits_later(command, self.config.channel != Channel::Clear || allow_clear)
+        } else {
+            self.session.permits(command, &command.rules(), allow_clear)
         }
     }
 

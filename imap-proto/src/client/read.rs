@@ -9,10 +9,12 @@ use mailwire_core::{
 
 use super::{
     BodyItem, BodyStart, Connection, Event, Ignoring, Phase, State,
-    state::{Active, Kind, Unfinished},
+    rules::Then,
+    state::{Active, Unfinished},
 };
 use crate::{
     capability::Capability,
+    command::Effect,
     framing::{Announcement, Frame, Framed},
     response::{Code, Continuation, FetchItem, Response, Status, StatusKind, Tagged, Untagged},
     types::{Data, ParseContext, chars},
@@ -100,7 +102,7 @@ impl Connection {
         let during = match (self.phase, self.framer.at_boundary(input)) {
             (Phase::Greeting, _) => "before the greeting",
             (_, false) => "within a response",
-            (_, true) if self.active.iter().any(|active| active.kind != Kind::Logout) => {
+            (_, true) if self.active.iter().any(|active| active.rules.effect != Effect::Logout) => {
                 "while a command is in progress"
             }
             (_, true) => {
@@ -308,7 +310,7 @@ impl Connection {
         self.conclude(&active, &status)?;
         if let Some(ticket) = active.ticket {
             self.events.push_back(Event::Reply { ticket, reply: status, deviations });
-        } else if active.kind == Kind::Other && self.session.capabilities.is_none() {
+        } else if active.rules.effect == Effect::Nothing && self.session.capabilities.is_none() {
             // The machine's own CAPABILITY brought nothing; whoever waits for it is told.
             self.events.push_back(Event::Capabilities(Vec::new()));
         }
@@ -326,37 +328,22 @@ impl Connection {
 
     /// What the end of a command means for the session.
     fn conclude(&mut self, active: &Active, status: &Status) -> Result<(), Error> {
-        let ok = status.is_ok();
+        let effect = active.rules.effect;
         let capabilities = match &status.code {
-            Some(Code::Capability(capabilities)) if active.kind != Kind::StartTls => {
-                Some(capabilities.clone())
-            }
+            Some(Code::Capability(capabilities)) if effect != Effect::StartTls => Some(capabilities.clone()),
             _ => None,
         };
-        match active.kind {
-            Kind::StartTls if ok => self.phase = Phase::Upgrading,
-            Kind::StartTls => {
-                return Err(Error::TlsUnavailable { reason: "the server refuses STARTTLS" });
-            }
-            Kind::Login if ok => {
-                self.session.state = State::Authenticated;
-                if capabilities.is_none() && !self.session.capabilities_fresh {
-                    self.session.capabilities = None;
-                    if self.config.ask_capabilities.after_login {
-                        self.ask_capabilities();
-                    }
+        match self.session.conclude(effect, status.kind)? {
+            Then::GoOn => {}
+            Then::Upgrade => self.phase = Phase::Upgrading,
+            Then::LoggedIn if capabilities.is_none() && !self.session.capabilities_fresh => {
+                self.session.capabilities = None;
+                if self.config.ask_capabilities.after_login {
+                    self.ask_capabilities();
                 }
             }
-            Kind::Select if ok => self.session.state = State::Selected,
-            // A mailbox that was selected before is not any more, unless the command was not
-            // understood.
-            Kind::Select if status.kind == StatusKind::No => self.session.state = State::Authenticated,
-            Kind::Deselect if ok => self.session.state = State::Authenticated,
-            Kind::Logout if ok => {
-                self.session.state = State::Logout;
-                self.phase = Phase::Over;
-            }
-            _ => {}
+            Then::LoggedIn => {}
+            Then::Close => self.phase = Phase::Over,
         }
         if let Some(capabilities) = capabilities {
             self.learn(capabilities);
@@ -416,7 +403,7 @@ impl Connection {
             if !first {
                 return;
             }
-        } else if self.is_out_of_place() || !self.has_place(&data) {
+        } else if self.is_out_of_place() || !self.session.takes(&data, self.is_selecting()) {
             return;
         }
         match &data {
@@ -437,24 +424,13 @@ impl Connection {
         self.events.push_back(Event::Data { data, during, deviations });
     }
 
-    /// Whether this can have a meaning in the session's state (RFC 9051 section 11.3): nothing is
-    /// known of mailboxes before the login, nor of messages before a mailbox is selected.
-    fn has_place(&self, data: &Untagged) -> bool {
-        match data {
-            Untagged::Status(_) | Untagged::Capability(_) | Untagged::Id(_) | Untagged::Other(_) => true,
-            Untagged::Flags(_)
-            | Untagged::Exists(_)
-            | Untagged::Recent(_)
-            | Untagged::Expunge(_)
-            | Untagged::Fetch(_)
-            | Untagged::Vanished(_) => self.is_about_messages(),
-            _ => self.session.state != State::NotAuthenticated,
-        }
-    }
-
     /// Whether a mailbox is selected, or being selected.
     fn is_about_messages(&self) -> bool {
-        self.session.state == State::Selected || self.active.iter().any(|active| active.kind == Kind::Select)
+        self.session.state == State::Selected || self.is_selecting()
+    }
+
+    fn is_selecting(&self) -> bool {
+        self.active.iter().any(|active| active.rules.effect == Effect::Select)
     }
 
     /// A response that does not parse. If it ended a command, that is over.
@@ -467,11 +443,11 @@ impl Connection {
             if at == Some(self.active.len()) {
                 self.unfinished = None;
             }
-            match active.kind {
-                Kind::StartTls => {
+            match active.rules.effect {
+                Effect::StartTls => {
                     return Err(Error::TlsUnavailable { reason: "the answer to STARTTLS does not parse" });
                 }
-                Kind::Logout => self.phase = Phase::Over,
+                Effect::Logout => self.phase = Phase::Over,
                 _ => {}
             }
         }
@@ -479,7 +455,8 @@ impl Connection {
             return Ok(());
         }
         // What belongs to an authentication is not shown.
-        let secret = bytes.starts_with(b"+") && self.active.iter().any(|active| active.kind == Kind::Login);
+        let secret =
+            bytes.starts_with(b"+") && self.active.iter().any(|active| active.rules.effect.is_login());
         let bytes = if secret { bytes.slice(..1) } else { bytes };
         self.events.push_back(Event::Malformed {
             ticket: active.and_then(|active| active.ticket),

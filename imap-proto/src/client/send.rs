@@ -6,12 +6,12 @@ use mailwire_core::{Misuse, Secret, sasl};
 
 use super::{
     Connection, Event, Phase, State,
-    state::{Active, Body, Idle, Kind, Queued, Unfinished},
+    state::{Active, Body, Idle, Queued, Unfinished},
 };
 use crate::{
     body::Outgoing,
     capability::Capability,
-    command::{AppendData, Command, Encoded},
+    command::{AppendData, Command, Encoded, Rules},
     types::{Tag, write_number},
 };
 
@@ -20,23 +20,22 @@ impl Connection {
     pub(super) fn flush(&mut self) {
         while self.phase == Phase::Running && self.unfinished.is_none() {
             let Some(next) = self.queue.front() else { return };
-            let kind = Kind::of(&next.command);
-            let ambiguous = self.active.iter().any(|active| {
-                active.kind.is_alone()
-                    || !self.config.pipelining
-                    || (active.permits_expunge && next.command.uses_sequence_numbers())
-            });
-            if ambiguous || (kind.is_alone() && !self.active.is_empty()) || self.output.is_full() {
+            let rules = next.command.rules();
+            let pipelining = self.config.pipelining;
+            let mut active = self.active.iter();
+            if !active.all(|before| pipelining && next.command.may_follow(&before.rules))
+                || self.output.is_full()
+            {
                 return;
             }
             let Some(next) = self.queue.pop_front() else { return };
             let checked = match next.ticket {
                 _ if self.session.state == State::Logout => Err(Misuse::WrongState("the session ends")),
-                Some(_) => self.session.check(&next.command, self.config.allow_clear_credentials),
+                Some(_) => self.session.permits(&next.command, &rules, self.config.allow_clear_credentials),
                 None => Ok(()),
             };
             match (checked, next.ticket) {
-                (Ok(()), _) => self.write_command(next, kind),
+                (Ok(()), _) => self.write_command(next, rules),
                 (Err(reason), Some(ticket)) => {
                     self.events.push_back(Event::NotSent { ticket, reason });
                 }
@@ -52,7 +51,9 @@ impl Connection {
 
     /// The machine's own STARTTLS, before all that waits.
     pub(super) fn ask_tls(&mut self) {
-        self.write_command(Queued { ticket: None, command: Command::StartTls }, Kind::StartTls);
+        let command = Command::StartTls;
+        let rules = command.rules();
+        self.write_command(Queued { ticket: None, command }, rules);
     }
 
     /// A prefix that cannot be guessed, and a number.
@@ -71,20 +72,12 @@ impl Connection {
         Tag::unchecked(tag.into())
     }
 
-    fn write_command(&mut self, queued: Queued, kind: Kind) {
+    fn write_command(&mut self, queued: Queued, rules: Rules) {
         let Queued { ticket, mut command } = queued;
         let tag = self.next_tag();
         self.written = ticket.or(self.written);
-        if kind == Kind::Login {
-            self.session.capabilities_fresh = false;
-        }
-        self.active.push_back(Active {
-            ticket,
-            tag: tag.clone(),
-            kind,
-            permits_expunge: command.permits_expunge(),
-            end: 0,
-        });
+        self.session.begin(rules.effect);
+        self.active.push_back(Active { ticket, tag: tag.clone(), rules, end: 0 });
         match &mut command {
             Command::Authenticate(authenticate) => {
                 let inline = self.config.initial_response
@@ -186,7 +179,9 @@ impl Connection {
 
     /// Begins IDLE anew with its ticket.
     pub(super) fn resume_idle(&mut self, ticket: Option<mailwire_core::Ticket>) {
-        self.write_command(Queued { ticket, command: Command::Idle }, Kind::Idle);
+        let command = Command::Idle;
+        let rules = command.rules();
+        self.write_command(Queued { ticket, command }, rules);
     }
 
     /// Answers a challenge with the message that was held back, or cancels the exchange.

@@ -3,27 +3,15 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use bytes::Bytes;
-use mailwire_core::{Misuse, Secret, Ticket};
+use mailwire_core::{Secret, Ticket};
 
 use crate::{
     body::Outgoing,
     capability::Capability,
-    command::{Command, EncodeOptions, Literals, Place},
+    command::{Command, EncodeOptions, Literals, Rules},
+    state::State,
     types::Tag,
 };
-
-/// Where a session stands (RFC 9051 section 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// The client has to log in.
-    NotAuthenticated,
-    /// A mailbox can be selected.
-    Authenticated,
-    /// A mailbox is selected.
-    Selected,
-    /// LOGOUT or BYE: the end.
-    Logout,
-}
 
 /// What is learnt from the server under the present protection.
 #[derive(Debug)]
@@ -53,12 +41,7 @@ impl Session {
         self.capabilities.as_ref().is_some_and(|known| known.contains(capability))
     }
 
-    /// Whether the server is known to have neither this nor IMAP4rev2, which it is a part of.
-    fn lacks(&self, capability: &Capability) -> bool {
-        self.capabilities.is_some() && !self.has(capability) && !self.has(&Capability::Imap4Rev2)
-    }
-
-    fn has_mechanism(&self, name: &str) -> bool {
+    pub(super) fn has_mechanism(&self, name: &str) -> bool {
         self.capabilities.iter().flatten().any(|capability| match capability {
             Capability::Auth(mechanism) => mechanism.eq_ignore_ascii_case(name),
             _ => false,
@@ -75,54 +58,6 @@ impl Session {
         };
         EncodeOptions { literals, utf8: self.utf8 }
     }
-
-    /// Whether the server can be asked for this now.
-    pub(super) fn check(&self, command: &Command, allow_clear: bool) -> Result<(), Misuse> {
-        let clear = !self.tls && !allow_clear;
-        match Place::of(command) {
-            Place::Any => {}
-            Place::NotAuthenticated if self.state == State::NotAuthenticated => {}
-            Place::NotAuthenticated => return Err(Misuse::WrongState("already logged in")),
-            Place::Authenticated if matches!(self.state, State::Authenticated | State::Selected) => {}
-            Place::Authenticated => return Err(Misuse::WrongState("not logged in")),
-            Place::Selected if self.state == State::Selected => {}
-            Place::Selected => return Err(Misuse::WrongState("no mailbox is selected")),
-        }
-        match command {
-            Command::StartTls => Err(Misuse::WrongState("STARTTLS is sent with Channel::StartTls only")),
-            Command::Login(_) if clear => Err(Misuse::CredentialsInClear),
-            Command::Login(_) if self.has(&Capability::LoginDisabled) => Err(Misuse::NotOffered("LOGIN")),
-            Command::Authenticate(auth) => {
-                let mechanism = auth.mechanism.as_str().unwrap_or_default();
-                if clear && shows_secret(mechanism) {
-                    Err(Misuse::CredentialsInClear)
-                } else if self.capabilities.is_some() && !self.has_mechanism(mechanism) {
-                    Err(Misuse::NotOffered("this mechanism"))
-                } else {
-                    Ok(())
-                }
-            }
-            Command::Idle if self.lacks(&Capability::Idle) => Err(Misuse::NotOffered("IDLE")),
-            Command::Move(_) if self.lacks(&Capability::Move) => Err(Misuse::NotOffered("MOVE")),
-            Command::Unselect if self.lacks(&Capability::Unselect) => Err(Misuse::NotOffered("UNSELECT")),
-            Command::UidExpunge(_) if self.lacks(&Capability::UidPlus) => Err(Misuse::NotOffered("UIDPLUS")),
-            Command::Namespace if self.lacks(&Capability::Namespace) => Err(Misuse::NotOffered("NAMESPACE")),
-            Command::Enable(_) if self.lacks(&Capability::Enable) => Err(Misuse::NotOffered("ENABLE")),
-            Command::Id(_) if self.capabilities.is_some() && !self.has(&Capability::Id) => {
-                Err(Misuse::NotOffered("ID"))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The mechanisms that are known not to show the secret, by name or beginning of the name.
-fn shows_secret(mechanism: &str) -> bool {
-    const SAFE: [&str; 8] =
-        ["SCRAM-", "CRAM-MD5", "DIGEST-MD5", "GSSAPI", "GS2-", "NTLM", "ANONYMOUS", "EXTERNAL"];
-    !SAFE
-        .iter()
-        .any(|safe| mechanism.get(..safe.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(safe)))
 }
 
 /// A command that was not written yet.
@@ -133,49 +68,12 @@ pub(super) struct Queued {
     pub(super) command: Command,
 }
 
-/// What the completion of a command means for the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    StartTls,
-    Login,
-    Select,
-    /// CLOSE, UNSELECT.
-    Deselect,
-    Enable,
-    Logout,
-    Idle,
-    Other,
-}
-
-impl Kind {
-    pub(super) const fn of(command: &Command) -> Self {
-        match command {
-            Command::StartTls => Kind::StartTls,
-            Command::Login(_) | Command::Authenticate(_) => Kind::Login,
-            Command::Select(_) | Command::Examine(_) => Kind::Select,
-            Command::Close | Command::Unselect => Kind::Deselect,
-            Command::Enable(_) => Kind::Enable,
-            Command::Logout => Kind::Logout,
-            Command::Idle => Kind::Idle,
-            _ => Kind::Other,
-        }
-    }
-
-    /// Whether the command changes how others are read or what they are about, so that it is in
-    /// progress alone.
-    pub(super) const fn is_alone(self) -> bool {
-        !matches!(self, Kind::Other)
-    }
-}
-
 /// A command in progress.
 #[derive(Debug)]
 pub(super) struct Active {
     pub(super) ticket: Option<Ticket>,
     pub(super) tag: Tag,
-    pub(super) kind: Kind,
-    /// The server may send EXPUNGE meanwhile.
-    pub(super) permits_expunge: bool,
+    pub(super) rules: Rules,
     /// All that was ever put out when the last byte of this command was.
     pub(super) end: u64,
 }

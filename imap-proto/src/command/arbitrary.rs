@@ -9,12 +9,12 @@ use mailwire_core::Secret;
 use super::{
     AString, Append, AppendData, Authenticate, Command, Copy, Fetch, FetchItem, FetchItems, List,
     ListPatterns, ListReturn, ListSelection, Login, OtherCommand, Request, Search, SearchKey, SearchReturn,
-    Select, StatusItem, Store, StoreAction,
+    Select, Since, StatusItem, Store, StoreAction,
 };
 use crate::capability::Capability;
 use crate::types::{
     Atom, Date, DateTime, Flag, FlagSet, ImapString, ListPattern, MailboxName, Partial, Section, SectionText,
-    SeqNumber, SeqRange, SequenceSet, Tag,
+    SeqRange, SequenceSet, SetNumber, Tag,
 };
 
 /// One to four values.
@@ -59,7 +59,7 @@ pub(crate) fn text(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn astring(u: &mut Unstructured<'_>) -> Result<AString> {
+pub(crate) fn astring(u: &mut Unstructured<'_>) -> Result<AString> {
     AString::new(text(u)?).map_err(|_| arbitrary::Error::IncorrectFormat)
 }
 
@@ -74,8 +74,8 @@ fn pattern(u: &mut Unstructured<'_>) -> Result<ListPattern> {
     ListPattern::from_wire(text(u)?).map_err(|_| arbitrary::Error::IncorrectFormat)
 }
 
-fn number(u: &mut Unstructured<'_>) -> Result<SeqNumber> {
-    Ok(maybe(u, |u| u.arbitrary::<NonZeroU32>())?.map_or(SeqNumber::Largest, SeqNumber::Value))
+fn number(u: &mut Unstructured<'_>) -> Result<SetNumber> {
+    Ok(maybe(u, |u| u.arbitrary::<NonZeroU32>())?.map_or(SetNumber::Largest, SetNumber::Value))
 }
 
 fn set(u: &mut Unstructured<'_>) -> Result<SequenceSet> {
@@ -165,7 +165,12 @@ fn fetch(u: &mut Unstructured<'_>) -> Result<Fetch> {
         2 => FetchItems::Full,
         _ => FetchItems::List(some(u, fetch_item)?),
     };
-    Ok(Fetch { uid: u.arbitrary()?, set: set(u)?, items })
+    let uid = u.arbitrary()?;
+    let since = maybe(u, |u| u.arbitrary())?;
+    let vanished = u.arbitrary()?;
+    let since =
+        since.map(|at| if vanished && uid { Since::ChangedOrVanished(at) } else { Since::Changed(at) });
+    Ok(Fetch { uid, set: set(u)?, items, since })
 }
 
 fn key(u: &mut Unstructured<'_>, depth: usize) -> Result<SearchKey> {
@@ -295,7 +300,7 @@ fn copy(u: &mut Unstructured<'_>) -> Result<Copy> {
 
 impl<'a> Arbitrary<'a> for Command {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match u.int_in_range(0..=31)? {
+        Ok(match u.int_in_range(0..=32)? {
             0 => Command::Capability,
             1 => Command::Noop,
             2 => Command::Logout,
@@ -329,6 +334,7 @@ impl<'a> Arbitrary<'a> for Command {
             25 => Command::Search(search(u)?),
             26 => Command::Fetch(fetch(u)?),
             27 => Command::Store(Store {
+                unchanged_since: maybe(u, |u| u.arbitrary())?,
                 uid: u.arbitrary()?,
                 set: set(u)?,
                 action: StoreAction::arbitrary(u)?,
@@ -337,6 +343,7 @@ impl<'a> Arbitrary<'a> for Command {
             }),
             28 => Command::Copy(copy(u)?),
             29 => Command::Move(copy(u)?),
+            31 => Command::Quota(u.arbitrary()?),
             30 => Command::Id(maybe(u, |u| some(u, |u| Ok((astring(u)?, maybe(u, astring)?))))?),
             _ => Command::Other(
                 OtherCommand::new(atom(u)?, word(u, b"ab (){}\"%*5")?.replace("}", ""))

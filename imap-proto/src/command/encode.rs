@@ -113,6 +113,14 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// The name of a command that has a UID form.
+    pub(crate) fn name(&mut self, uid: bool, name: &[u8]) {
+        if uid {
+            self.put(b"UID ");
+        }
+        self.put(name);
+    }
+
     /// What follows waits for the server.
     pub(crate) fn wait(&mut self) {
         self.waits.push(self.out.len().saturating_sub(self.start));

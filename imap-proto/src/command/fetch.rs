@@ -3,15 +3,23 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use mailwire_core::ParseError;
+use mailwire_core::{ParseError, keywords};
 
-use super::{
-    encode::Encoder,
-    name::{known, name as name_key},
-};
-use crate::types::{Atom, Partial, Reader, Section, SequenceSet, chars};
+use super::{encode::Encoder, rules::Need};
+use crate::capability::Capability;
+use crate::types::{Atom, ModSeq, Partial, Reader, Section, SequenceSet, chars};
 
 /// `FETCH` and `UID FETCH` (RFC 9051 section 6.4.5).
+///
+/// ```
+/// use mailwire_imap::command::{Fetch, FetchItem};
+/// use mailwire_imap::types::{ModSeq, SequenceSet};
+///
+/// let fetch = Fetch::by_uid(SequenceSet::all(), [FetchItem::Flags].into());
+/// let changed = fetch.with_since(ModSeq::new(715_194_045_007).unwrap().into());
+/// # let _ = changed;
+/// ```
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Fetch {
@@ -21,6 +29,58 @@ pub struct Fetch {
     pub set: SequenceSet,
     /// What of them.
     pub items: FetchItems,
+    /// Only those that changed, and the ones that are gone.
+    pub since: Option<Since>,
+}
+
+/// Which changes FETCH asks for (RFC 7162 sections 3.1.4.1 and 3.2.6).
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Since {
+    /// `CHANGEDSINCE`: messages that changed.
+    Changed(ModSeq),
+    /// `CHANGEDSINCE`, `VANISHED`: and those that are gone. With UIDs and QRESYNC only.
+    ChangedOrVanished(ModSeq),
+}
+
+impl From<ModSeq> for Since {
+    fn from(mod_seq: ModSeq) -> Self {
+        Self::Changed(mod_seq)
+    }
+}
+
+/// ```text
+/// fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"   ; RFC 4466
+/// fetch-modifier  = "CHANGEDSINCE" SP mod-sequence-value / "VANISHED" ; RFC 7162
+/// ```
+#[cold]
+fn read_modifiers(r: &mut Reader<'_>, uid: bool) -> Result<Option<Since>, ParseError> {
+    if r.peek() != Some(b' ') || r.peek_at(1) != Some(b'(') {
+        return Ok(None);
+    }
+    r.skip(2);
+    let (start, mut changed, mut vanished) = (r.offset(), None, false);
+    r.items(|r| {
+        match Modifier::of(r.take_class(chars::ATOM)) {
+            Some(Modifier::ChangedSince) if changed.is_none() => {
+                r.space()?;
+                changed = Some(ModSeq::read(r)?);
+            }
+            Some(Modifier::Vanished) if uid => vanished = true,
+            _ => return Err(r.error("not a FETCH modifier here")),
+        }
+        Ok(())
+    })?;
+    match changed {
+        Some(mod_seq) if vanished => Ok(Some(Since::ChangedOrVanished(mod_seq))),
+        Some(mod_seq) => Ok(Some(Since::Changed(mod_seq))),
+        None => Err(ParseError::new(start, "expected CHANGEDSINCE")),
+    }
+}
+
+keywords! {
+    enum Modifier { ChangedSince = "CHANGEDSINCE", Vanished = "VANISHED" }
 }
 
 /// What FETCH asks for.
@@ -93,13 +153,28 @@ impl Fetch {
     /// A `FETCH` of messages by their sequence numbers.
     #[must_use]
     pub const fn new(set: SequenceSet, items: FetchItems) -> Self {
-        Self { uid: false, set, items }
+        Self { uid: false, set, items, since: None }
     }
 
     /// A `UID FETCH`.
     #[must_use]
     pub const fn by_uid(set: SequenceSet, items: FetchItems) -> Self {
-        Self { uid: true, set, items }
+        Self { uid: true, set, items, since: None }
+    }
+
+    /// Only what changed since then.
+    #[must_use]
+    pub fn with_since(mut self, since: Since) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    /// What a server must have for the options.
+    pub(super) fn needs(&self) -> Option<Need> {
+        self.since.map(|since| match since {
+            Since::Changed(_) => Need::of(&Capability::CondStore),
+            Since::ChangedOrVanished(_) => Need::of(&Capability::QResync),
+        })
     }
 
     /// ```text
@@ -110,13 +185,32 @@ impl Fetch {
         r.space()?;
         let set = SequenceSet::read(r)?;
         r.space()?;
-        Ok(Self { uid, set, items: FetchItems::read(r)? })
+        let items = FetchItems::read(r)?;
+        let since = if r.is_at_end() { None } else { read_modifiers(r, uid)? };
+        Ok(Self { uid, set, items, since })
     }
 
     pub(super) fn write(&self, e: &mut Encoder<'_>) {
-        e.put(b"FETCH ");
+        e.name(self.uid, b"FETCH ");
         self.set.write(e.out);
         e.put(b" ");
+        self.write_items(e);
+        match self.since {
+            None => {}
+            Some(Since::ChangedOrVanished(mod_seq)) if self.uid => {
+                e.put(b" (CHANGEDSINCE ");
+                e.number(mod_seq.get());
+                e.put(b" VANISHED)");
+            }
+            Some(Since::Changed(mod_seq) | Since::ChangedOrVanished(mod_seq)) => {
+                e.put(b" (CHANGEDSINCE ");
+                e.number(mod_seq.get());
+                e.put(b")");
+            }
+        }
+    }
+
+    fn write_items(&self, e: &mut Encoder<'_>) {
         match &self.items {
             FetchItems::All => e.put(b"ALL"),
             FetchItems::Fast => e.put(b"FAST"),
@@ -189,22 +283,24 @@ impl FetchItem {
         let start = r.offset();
         // `[` is an ATOM-CHAR, but ends the name of an item.
         let name = r.take_while(|byte| byte != b'[' && chars::is(byte, chars::ATOM));
-        Ok(match name_key(name) {
-            names::FLAGS => Self::Flags,
-            names::UID => Self::Uid,
-            names::ENVELOPE => Self::Envelope,
-            names::INTERNALDATE => Self::InternalDate,
-            names::RFC822_SIZE => Self::Rfc822Size,
-            names::BODYSTRUCTURE => Self::BodyStructure,
-            names::BODY if r.peek() == Some(b'[') => Self::section(r, false)?,
-            names::BODY_PEEK if r.peek() == Some(b'[') => Self::section(r, true)?,
-            names::BODY => Self::Body,
-            names::RFC822 => Self::Rfc822,
-            names::RFC822_HEADER => Self::Rfc822Header,
-            names::RFC822_TEXT => Self::Rfc822Text,
-            names::BINARY => Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: false },
-            names::BINARY_PEEK => Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: true },
-            names::BINARY_SIZE => Self::BinarySize { part: read_part(r)? },
+        Ok(match Att::of(name) {
+            Some(Att::Flags) => Self::Flags,
+            Some(Att::Uid) => Self::Uid,
+            Some(Att::Envelope) => Self::Envelope,
+            Some(Att::Internaldate) => Self::InternalDate,
+            Some(Att::Rfc822Size) => Self::Rfc822Size,
+            Some(Att::Bodystructure) => Self::BodyStructure,
+            Some(Att::Body) if r.peek() == Some(b'[') => Self::section(r, false)?,
+            Some(Att::BodyPeek) if r.peek() == Some(b'[') => Self::section(r, true)?,
+            Some(Att::Body) => Self::Body,
+            Some(Att::Rfc822) => Self::Rfc822,
+            Some(Att::Rfc822Header) => Self::Rfc822Header,
+            Some(Att::Rfc822Text) => Self::Rfc822Text,
+            Some(Att::Binary) => Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: false },
+            Some(Att::BinaryPeek) => {
+                Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: true }
+            }
+            Some(Att::BinarySize) => Self::BinarySize { part: read_part(r)? },
             _ => return Self::other(r, start),
         })
     }
@@ -285,22 +381,22 @@ fn write_partial(e: &mut Encoder<'_>, partial: Option<Partial>) {
     }
 }
 
-/// The names that are known here.
-mod names {
-    use super::known;
-
-    pub(super) const BINARY: (u64, u64) = known("BINARY");
-    pub(super) const BINARY_PEEK: (u64, u64) = known("BINARY.PEEK");
-    pub(super) const BINARY_SIZE: (u64, u64) = known("BINARY.SIZE");
-    pub(super) const BODY: (u64, u64) = known("BODY");
-    pub(super) const BODY_PEEK: (u64, u64) = known("BODY.PEEK");
-    pub(super) const BODYSTRUCTURE: (u64, u64) = known("BODYSTRUCTURE");
-    pub(super) const ENVELOPE: (u64, u64) = known("ENVELOPE");
-    pub(super) const FLAGS: (u64, u64) = known("FLAGS");
-    pub(super) const INTERNALDATE: (u64, u64) = known("INTERNALDATE");
-    pub(super) const RFC822: (u64, u64) = known("RFC822");
-    pub(super) const RFC822_HEADER: (u64, u64) = known("RFC822.HEADER");
-    pub(super) const RFC822_SIZE: (u64, u64) = known("RFC822.SIZE");
-    pub(super) const RFC822_TEXT: (u64, u64) = known("RFC822.TEXT");
-    pub(super) const UID: (u64, u64) = known("UID");
+keywords! {
+    /// The names of FETCH items.
+    enum Att {
+        Binary = "BINARY",
+        BinaryPeek = "BINARY.PEEK",
+        BinarySize = "BINARY.SIZE",
+        Body = "BODY",
+        BodyPeek = "BODY.PEEK",
+        Bodystructure = "BODYSTRUCTURE",
+        Envelope = "ENVELOPE",
+        Flags = "FLAGS",
+        Internaldate = "INTERNALDATE",
+        Rfc822 = "RFC822",
+        Rfc822Header = "RFC822.HEADER",
+        Rfc822Size = "RFC822.SIZE",
+        Rfc822Text = "RFC822.TEXT",
+        Uid = "UID",
+    }
 }

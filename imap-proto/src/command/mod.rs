@@ -30,9 +30,8 @@ mod encode;
 mod fetch;
 mod list;
 mod mailbox;
-mod name;
 mod parse;
-mod place;
+pub(crate) mod rules;
 mod search;
 mod store;
 mod string;
@@ -47,13 +46,13 @@ use crate::{
 
 pub use append::{Append, AppendData};
 pub use auth::{Authenticate, Login};
-pub(crate) use encode::LITERAL_MINUS;
 pub use encode::{EncodeOptions, Encoded, Literals};
-pub use fetch::{Fetch, FetchItem, FetchItems};
+pub(crate) use encode::{Encoder, LITERAL_MINUS};
+pub use fetch::{Fetch, FetchItem, FetchItems, Since};
 pub use list::{List, ListOptions, ListPatterns, ListReturn, ListSelection};
 pub use mailbox::{Select, StatusItem};
 pub(crate) use parse::{Head, append_announces_message, parse_head};
-pub(crate) use place::Place;
+pub(crate) use rules::{Effect, Name, Numbers, Rules};
 pub use search::{Search, SearchKey, SearchReturn};
 pub use store::{Copy, Store, StoreAction};
 pub use string::{AString, OtherCommand};
@@ -152,6 +151,8 @@ pub enum Command {
     Move(Copy),
     /// `ID`: RFC 2971. `None` is `NIL`. At most 30 fields.
     Id(Option<Vec<(AString, Option<AString>)>>),
+    /// `GETQUOTA`, `GETQUOTAROOT`, `SETQUOTA`: RFC 9208.
+    Quota(crate::extensions::quota::Command),
     /// A command that this crate does not know. A server answers it with BAD.
     Other(OtherCommand),
 }
@@ -168,40 +169,11 @@ impl Command {
 
     /// Its name, without `UID`, if this crate knows the command.
     #[must_use]
-    pub const fn known_name(&self) -> Option<&'static str> {
-        Some(match self {
-            Command::Capability => "CAPABILITY",
-            Command::Noop => "NOOP",
-            Command::Logout => "LOGOUT",
-            Command::StartTls => "STARTTLS",
-            Command::Authenticate(_) => "AUTHENTICATE",
-            Command::Login(_) => "LOGIN",
-            Command::Enable(_) => "ENABLE",
-            Command::Select(_) => "SELECT",
-            Command::Examine(_) => "EXAMINE",
-            Command::Create(_) => "CREATE",
-            Command::Delete(_) => "DELETE",
-            Command::Rename { .. } => "RENAME",
-            Command::Subscribe(_) => "SUBSCRIBE",
-            Command::Unsubscribe(_) => "UNSUBSCRIBE",
-            Command::List(_) => "LIST",
-            Command::Lsub { .. } => "LSUB",
-            Command::Namespace => "NAMESPACE",
-            Command::Status { .. } => "STATUS",
-            Command::Append(_) => "APPEND",
-            Command::Idle => "IDLE",
-            Command::Check => "CHECK",
-            Command::Close => "CLOSE",
-            Command::Unselect => "UNSELECT",
-            Command::Expunge | Command::UidExpunge(_) => "EXPUNGE",
-            Command::Search(_) => "SEARCH",
-            Command::Fetch(_) => "FETCH",
-            Command::Store(_) => "STORE",
-            Command::Copy(_) => "COPY",
-            Command::Move(_) => "MOVE",
-            Command::Id(_) => "ID",
-            Command::Other(_) => return None,
-        })
+    pub fn known_name(&self) -> Option<&'static str> {
+        match self {
+            Command::Quota(quota) => Some(quota.name().as_str()),
+            known => known.key().map(Name::as_str),
+        }
     }
 
     /// Whether it names messages by UID.
@@ -222,11 +194,9 @@ impl Command {
     #[must_use]
     pub fn uses_sequence_numbers(&self) -> bool {
         match self {
+            // A set among the keys counts messages under UID SEARCH, too, and need not be there under SEARCH.
             Command::Search(search) => search.keys.iter().any(SearchKey::uses_sequence_numbers),
-            Command::Fetch(fetch) => !fetch.uid,
-            Command::Store(store) => !store.uid,
-            Command::Copy(copy) | Command::Move(copy) => !copy.uid,
-            _ => false,
+            _ => self.rules().numbers == Numbers::Sequence,
         }
     }
 
@@ -234,11 +204,6 @@ impl Command {
     /// and SEARCH (RFC 9051 section 7.5.1).
     #[must_use]
     pub fn permits_expunge(&self) -> bool {
-        match self {
-            Command::Search(search) => search.uid,
-            Command::Fetch(fetch) => fetch.uid,
-            Command::Store(store) => store.uid,
-            _ => true,
-        }
+        self.rules().expunge
     }
 }

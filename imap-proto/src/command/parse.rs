@@ -7,12 +7,11 @@ use mailwire_core::{ParseError, Parsed, Text};
 
 use super::{
     AString, Append, Authenticate, Command, Copy, Fetch, List, Login, OtherCommand, Request, Search, Select,
-    StatusItem, Store,
-    name::{known, name as name_key},
+    StatusItem, Store, rules::Name,
 };
 use crate::{
     capability::Capability,
-    framing,
+    extensions, framing,
     types::{
         Atom, ListPattern, Literal, MailboxName, ParseContext, Reader, SequenceSet, Tag, chars, eat_nil,
         read_literal, read_nstring, read_string,
@@ -68,50 +67,50 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
     if name.is_empty() {
         return Err(r.error("expected a command"));
     }
-    Ok(match name_key(name) {
-        names::UID => return read_uid(r),
-        names::FETCH => Command::Fetch(Fetch::read(r, false)?),
-        names::STORE => Command::Store(Store::read(r, false)?),
-        names::SEARCH => Command::Search(Search::read(r, false)?),
-        names::COPY => Command::Copy(Copy::read(r, false)?),
-        names::MOVE => Command::Move(Copy::read(r, false)?),
-        names::NOOP => Command::Noop,
-        names::IDLE => Command::Idle,
-        names::SELECT => Command::Select(Select::read(r)?),
-        names::EXAMINE => Command::Examine(Select::read(r)?),
-        names::LIST => Command::List(List::read(r)?),
-        names::STATUS => {
+    Ok(match Name::of(name) {
+        Some(Name::Uid) => return read_uid(r),
+        Some(Name::Fetch) => Command::Fetch(Fetch::read(r, false)?),
+        Some(Name::Store) => Command::Store(Store::read(r, false)?),
+        Some(Name::Search) => Command::Search(Search::read(r, false)?),
+        Some(Name::Copy) => Command::Copy(Copy::read(r, false)?),
+        Some(Name::Move) => Command::Move(Copy::read(r, false)?),
+        Some(Name::Noop) => Command::Noop,
+        Some(Name::Idle) => Command::Idle,
+        Some(Name::Select) => Command::Select(Select::read(r)?),
+        Some(Name::Examine) => Command::Examine(Select::read(r)?),
+        Some(Name::List) => Command::List(List::read(r)?),
+        Some(Name::Status) => {
             let mailbox = mailbox(r)?;
             r.space()?;
             Command::Status { mailbox, items: StatusItem::read_list(r)? }
         }
-        names::APPEND => Command::Append(Append::read(r)?.into()),
-        names::CAPABILITY => Command::Capability,
-        names::LOGIN => Command::Login(Login::read(r)?),
-        names::AUTHENTICATE => Command::Authenticate(Authenticate::read(r)?),
-        names::STARTTLS => Command::StartTls,
-        names::LOGOUT => Command::Logout,
-        names::ENABLE => Command::Enable(read_enable(r)?),
-        names::CREATE => Command::Create(mailbox(r)?),
-        names::DELETE => Command::Delete(mailbox(r)?),
-        names::RENAME => {
+        Some(Name::Append) => Command::Append(Append::read(r)?.into()),
+        Some(Name::Capability) => Command::Capability,
+        Some(Name::Login) => Command::Login(Login::read(r)?),
+        Some(Name::Authenticate) => Command::Authenticate(Authenticate::read(r)?),
+        Some(Name::StartTls) => Command::StartTls,
+        Some(Name::Logout) => Command::Logout,
+        Some(Name::Enable) => Command::Enable(read_enable(r)?),
+        Some(Name::Create) => Command::Create(mailbox(r)?),
+        Some(Name::Delete) => Command::Delete(mailbox(r)?),
+        Some(Name::Rename) => {
             let from = mailbox(r)?;
             Command::Rename { from, to: mailbox(r)? }
         }
-        names::SUBSCRIBE => Command::Subscribe(mailbox(r)?),
-        names::UNSUBSCRIBE => Command::Unsubscribe(mailbox(r)?),
-        names::LSUB => {
+        Some(Name::Subscribe) => Command::Subscribe(mailbox(r)?),
+        Some(Name::Unsubscribe) => Command::Unsubscribe(mailbox(r)?),
+        Some(Name::Lsub) => {
             let reference = mailbox(r)?;
             r.space()?;
             Command::Lsub { reference, pattern: ListPattern::read(r)? }
         }
-        names::NAMESPACE => Command::Namespace,
-        names::CHECK => Command::Check,
-        names::CLOSE => Command::Close,
-        names::UNSELECT => Command::Unselect,
-        names::EXPUNGE => Command::Expunge,
-        names::ID => Command::Id(read_id(r)?),
-        _ => return read_other(r, start),
+        Some(Name::Namespace) => Command::Namespace,
+        Some(Name::Check) => Command::Check,
+        Some(Name::Close) => Command::Close,
+        Some(Name::Unselect) => Command::Unselect,
+        Some(Name::Expunge) => Command::Expunge,
+        Some(Name::Id) => Command::Id(read_id(r)?),
+        None => return extensions::read_command(name, r).unwrap_or_else(|| read_other(r, start)),
     })
 }
 
@@ -157,13 +156,13 @@ fn read_uid(r: &mut Reader<'_>) -> Result<Command, ParseError> {
     r.space()?;
     let start = r.offset();
     let name = r.take_class(chars::ATOM);
-    Ok(match name_key(name) {
-        names::FETCH => Command::Fetch(Fetch::read(r, true)?),
-        names::STORE => Command::Store(Store::read(r, true)?),
-        names::SEARCH => Command::Search(Search::read(r, true)?),
-        names::COPY => Command::Copy(Copy::read(r, true)?),
-        names::MOVE => Command::Move(Copy::read(r, true)?),
-        names::EXPUNGE => {
+    Ok(match Name::of(name) {
+        Some(Name::Fetch) => Command::Fetch(Fetch::read(r, true)?),
+        Some(Name::Store) => Command::Store(Store::read(r, true)?),
+        Some(Name::Search) => Command::Search(Search::read(r, true)?),
+        Some(Name::Copy) => Command::Copy(Copy::read(r, true)?),
+        Some(Name::Move) => Command::Move(Copy::read(r, true)?),
+        Some(Name::Expunge) => {
             r.space()?;
             Command::UidExpunge(SequenceSet::read(r)?)
         }
@@ -271,41 +270,4 @@ pub(crate) fn append_announces_message(arguments: &[u8]) -> bool {
         _ => arguments.iter().position(|&byte| byte == b' ').and_then(|end| arguments.get(end..)),
     };
     after.is_some_and(|after| !after.is_empty())
-}
-
-/// The names that are known here.
-mod names {
-    use super::known;
-
-    pub(super) const APPEND: (u64, u64) = known("APPEND");
-    pub(super) const AUTHENTICATE: (u64, u64) = known("AUTHENTICATE");
-    pub(super) const CAPABILITY: (u64, u64) = known("CAPABILITY");
-    pub(super) const CHECK: (u64, u64) = known("CHECK");
-    pub(super) const CLOSE: (u64, u64) = known("CLOSE");
-    pub(super) const COPY: (u64, u64) = known("COPY");
-    pub(super) const CREATE: (u64, u64) = known("CREATE");
-    pub(super) const DELETE: (u64, u64) = known("DELETE");
-    pub(super) const ENABLE: (u64, u64) = known("ENABLE");
-    pub(super) const EXAMINE: (u64, u64) = known("EXAMINE");
-    pub(super) const EXPUNGE: (u64, u64) = known("EXPUNGE");
-    pub(super) const FETCH: (u64, u64) = known("FETCH");
-    pub(super) const ID: (u64, u64) = known("ID");
-    pub(super) const IDLE: (u64, u64) = known("IDLE");
-    pub(super) const LIST: (u64, u64) = known("LIST");
-    pub(super) const LOGIN: (u64, u64) = known("LOGIN");
-    pub(super) const LOGOUT: (u64, u64) = known("LOGOUT");
-    pub(super) const LSUB: (u64, u64) = known("LSUB");
-    pub(super) const MOVE: (u64, u64) = known("MOVE");
-    pub(super) const NAMESPACE: (u64, u64) = known("NAMESPACE");
-    pub(super) const NOOP: (u64, u64) = known("NOOP");
-    pub(super) const RENAME: (u64, u64) = known("RENAME");
-    pub(super) const SEARCH: (u64, u64) = known("SEARCH");
-    pub(super) const SELECT: (u64, u64) = known("SELECT");
-    pub(super) const STARTTLS: (u64, u64) = known("STARTTLS");
-    pub(super) const STATUS: (u64, u64) = known("STATUS");
-    pub(super) const STORE: (u64, u64) = known("STORE");
-    pub(super) const SUBSCRIBE: (u64, u64) = known("SUBSCRIBE");
-    pub(super) const UID: (u64, u64) = known("UID");
-    pub(super) const UNSELECT: (u64, u64) = known("UNSELECT");
-    pub(super) const UNSUBSCRIBE: (u64, u64) = known("UNSUBSCRIBE");
 }

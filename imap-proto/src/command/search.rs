@@ -2,14 +2,9 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::ParseError;
+use mailwire_core::{ParseError, keywords};
 
-use super::{
-    AString,
-    encode::Encoder,
-    name::{known, name as name_key},
-    parse::read_atom,
-};
+use super::{AString, encode::Encoder, parse::read_atom};
 use crate::types::{Atom, Date, Reader, SequenceSet, chars};
 
 /// `SEARCH` and `UID SEARCH` (RFC 9051 section 6.4.4).
@@ -177,7 +172,7 @@ impl Search {
     }
 
     pub(super) fn write(&self, e: &mut Encoder<'_>) {
-        e.put(b"SEARCH ");
+        e.name(self.uid, b"SEARCH ");
         if let Some(returns) = &self.returns {
             e.put(b"RETURN (");
             e.spaced(returns, |e, option| option.write(e));
@@ -281,46 +276,46 @@ impl SearchKey {
     fn read_leaf(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         let name = r.take_class(chars::ATOM);
-        Ok(match name_key(name) {
-            names::ALL => Self::All,
-            names::ANSWERED => Self::Answered,
-            names::BCC => Self::Bcc(text(r)?),
-            names::BEFORE => Self::Before(date(r)?),
-            names::BODY => Self::Body(text(r)?),
-            names::CC => Self::Cc(text(r)?),
-            names::DELETED => Self::Deleted,
-            names::DRAFT => Self::Draft,
-            names::FLAGGED => Self::Flagged,
-            names::FROM => Self::From(text(r)?),
-            names::HEADER => {
+        Ok(match Key::of(name) {
+            Some(Key::All) => Self::All,
+            Some(Key::Answered) => Self::Answered,
+            Some(Key::Bcc) => Self::Bcc(text(r)?),
+            Some(Key::Before) => Self::Before(date(r)?),
+            Some(Key::Body) => Self::Body(text(r)?),
+            Some(Key::Cc) => Self::Cc(text(r)?),
+            Some(Key::Deleted) => Self::Deleted,
+            Some(Key::Draft) => Self::Draft,
+            Some(Key::Flagged) => Self::Flagged,
+            Some(Key::From) => Self::From(text(r)?),
+            Some(Key::Header) => {
                 let field = text(r)?;
                 Self::Header(field, text(r)?)
             }
-            names::KEYWORD => Self::Keyword(keyword(r)?),
-            names::LARGER => Self::Larger(size(r)?),
-            names::NEW => Self::New,
-            names::OLD => Self::Old,
-            names::ON => Self::On(date(r)?),
-            names::RECENT => Self::Recent,
-            names::SEEN => Self::Seen,
-            names::SENTBEFORE => Self::SentBefore(date(r)?),
-            names::SENTON => Self::SentOn(date(r)?),
-            names::SENTSINCE => Self::SentSince(date(r)?),
-            names::SINCE => Self::Since(date(r)?),
-            names::SMALLER => Self::Smaller(size(r)?),
-            names::SUBJECT => Self::Subject(text(r)?),
-            names::TEXT => Self::Text(text(r)?),
-            names::TO => Self::To(text(r)?),
-            names::UID => {
+            Some(Key::Keyword) => Self::Keyword(keyword(r)?),
+            Some(Key::Larger) => Self::Larger(size(r)?),
+            Some(Key::New) => Self::New,
+            Some(Key::Old) => Self::Old,
+            Some(Key::On) => Self::On(date(r)?),
+            Some(Key::Recent) => Self::Recent,
+            Some(Key::Seen) => Self::Seen,
+            Some(Key::Sentbefore) => Self::SentBefore(date(r)?),
+            Some(Key::Senton) => Self::SentOn(date(r)?),
+            Some(Key::Sentsince) => Self::SentSince(date(r)?),
+            Some(Key::Since) => Self::Since(date(r)?),
+            Some(Key::Smaller) => Self::Smaller(size(r)?),
+            Some(Key::Subject) => Self::Subject(text(r)?),
+            Some(Key::Text) => Self::Text(text(r)?),
+            Some(Key::To) => Self::To(text(r)?),
+            Some(Key::Uid) => {
                 r.space()?;
                 Self::Uid(SequenceSet::read(r)?)
             }
-            names::UNANSWERED => Self::Unanswered,
-            names::UNDELETED => Self::Undeleted,
-            names::UNDRAFT => Self::Undraft,
-            names::UNFLAGGED => Self::Unflagged,
-            names::UNKEYWORD => Self::Unkeyword(keyword(r)?),
-            names::UNSEEN => Self::Unseen,
+            Some(Key::Unanswered) => Self::Unanswered,
+            Some(Key::Undeleted) => Self::Undeleted,
+            Some(Key::Undraft) => Self::Undraft,
+            Some(Key::Unflagged) => Self::Unflagged,
+            Some(Key::Unkeyword) => Self::Unkeyword(keyword(r)?),
+            Some(Key::Unseen) => Self::Unseen,
             _ => return Err(ParseError::new(start, "not a search key")),
         })
     }
@@ -464,41 +459,41 @@ fn write_size(e: &mut Encoder<'_>, name: &[u8], size: u64) {
     e.number(size.min(i64::MAX as u64));
 }
 
-/// The names that are known here.
-mod names {
-    use super::known;
-
-    pub(super) const ALL: (u64, u64) = known("ALL");
-    pub(super) const ANSWERED: (u64, u64) = known("ANSWERED");
-    pub(super) const BCC: (u64, u64) = known("BCC");
-    pub(super) const BEFORE: (u64, u64) = known("BEFORE");
-    pub(super) const BODY: (u64, u64) = known("BODY");
-    pub(super) const CC: (u64, u64) = known("CC");
-    pub(super) const DELETED: (u64, u64) = known("DELETED");
-    pub(super) const DRAFT: (u64, u64) = known("DRAFT");
-    pub(super) const FLAGGED: (u64, u64) = known("FLAGGED");
-    pub(super) const FROM: (u64, u64) = known("FROM");
-    pub(super) const HEADER: (u64, u64) = known("HEADER");
-    pub(super) const KEYWORD: (u64, u64) = known("KEYWORD");
-    pub(super) const LARGER: (u64, u64) = known("LARGER");
-    pub(super) const NEW: (u64, u64) = known("NEW");
-    pub(super) const OLD: (u64, u64) = known("OLD");
-    pub(super) const ON: (u64, u64) = known("ON");
-    pub(super) const RECENT: (u64, u64) = known("RECENT");
-    pub(super) const SEEN: (u64, u64) = known("SEEN");
-    pub(super) const SENTBEFORE: (u64, u64) = known("SENTBEFORE");
-    pub(super) const SENTON: (u64, u64) = known("SENTON");
-    pub(super) const SENTSINCE: (u64, u64) = known("SENTSINCE");
-    pub(super) const SINCE: (u64, u64) = known("SINCE");
-    pub(super) const SMALLER: (u64, u64) = known("SMALLER");
-    pub(super) const SUBJECT: (u64, u64) = known("SUBJECT");
-    pub(super) const TEXT: (u64, u64) = known("TEXT");
-    pub(super) const TO: (u64, u64) = known("TO");
-    pub(super) const UID: (u64, u64) = known("UID");
-    pub(super) const UNANSWERED: (u64, u64) = known("UNANSWERED");
-    pub(super) const UNDELETED: (u64, u64) = known("UNDELETED");
-    pub(super) const UNDRAFT: (u64, u64) = known("UNDRAFT");
-    pub(super) const UNFLAGGED: (u64, u64) = known("UNFLAGGED");
-    pub(super) const UNKEYWORD: (u64, u64) = known("UNKEYWORD");
-    pub(super) const UNSEEN: (u64, u64) = known("UNSEEN");
+keywords! {
+    /// The names of search keys.
+    enum Key {
+        All = "ALL",
+        Answered = "ANSWERED",
+        Bcc = "BCC",
+        Before = "BEFORE",
+        Body = "BODY",
+        Cc = "CC",
+        Deleted = "DELETED",
+        Draft = "DRAFT",
+        Flagged = "FLAGGED",
+        From = "FROM",
+        Header = "HEADER",
+        Keyword = "KEYWORD",
+        Larger = "LARGER",
+        New = "NEW",
+        Old = "OLD",
+        On = "ON",
+        Recent = "RECENT",
+        Seen = "SEEN",
+        Sentbefore = "SENTBEFORE",
+        Senton = "SENTON",
+        Sentsince = "SENTSINCE",
+        Since = "SINCE",
+        Smaller = "SMALLER",
+        Subject = "SUBJECT",
+        Text = "TEXT",
+        To = "TO",
+        Uid = "UID",
+        Unanswered = "UNANSWERED",
+        Undeleted = "UNDELETED",
+        Undraft = "UNDRAFT",
+        Unflagged = "UNFLAGGED",
+        Unkeyword = "UNKEYWORD",
+        Unseen = "UNSEEN",
+    }
 }

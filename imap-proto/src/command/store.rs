@@ -2,10 +2,12 @@
 
 use mailwire_core::ParseError;
 
-use super::encode::Encoder;
-use crate::types::{Flag, FlagSet, MailboxName, Reader, SequenceSet};
+use super::{encode::Encoder, rules::Need};
+use crate::capability::Capability;
+use crate::types::{Flag, FlagSet, MailboxName, ModSeq, Reader, SequenceSet};
 
 /// `STORE` and `UID STORE` (RFC 9051 section 6.4.6).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Store {
@@ -19,6 +21,8 @@ pub struct Store {
     pub silent: bool,
     /// The flags.
     pub flags: FlagSet,
+    /// `UNCHANGEDSINCE`: only messages that did not change since (RFC 7162 section 3.1.3).
+    pub unchanged_since: Option<ModSeq>,
 }
 
 /// What STORE does with the flags.
@@ -47,6 +51,35 @@ pub struct Copy {
 }
 
 impl Store {
+    /// A `STORE` of messages by their sequence numbers.
+    #[must_use]
+    pub const fn new(set: SequenceSet, action: StoreAction, flags: FlagSet) -> Self {
+        Self { uid: false, set, action, silent: false, flags, unchanged_since: None }
+    }
+
+    /// A `UID STORE`.
+    #[must_use]
+    pub const fn by_uid(set: SequenceSet, action: StoreAction, flags: FlagSet) -> Self {
+        Self { uid: true, set, action, silent: false, flags, unchanged_since: None }
+    }
+
+    /// The server need not tell the new flags.
+    #[must_use]
+    pub fn with_silent(self) -> Self {
+        Self { silent: true, ..self }
+    }
+
+    /// Only of messages that did not change since then.
+    #[must_use]
+    pub fn with_unchanged_since(self, mod_seq: ModSeq) -> Self {
+        Self { unchanged_since: Some(mod_seq), ..self }
+    }
+
+    /// What a server must have for the options.
+    pub(super) fn needs(&self) -> Option<Need> {
+        self.unchanged_since.map(|_| Need::of(&Capability::CondStore))
+    }
+
     /// ```text
     /// store           = "STORE" SP sequence-set SP store-att-flags
     /// store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))
@@ -55,6 +88,7 @@ impl Store {
         r.space()?;
         let set = SequenceSet::read(r)?;
         r.space()?;
+        let unchanged_since = if r.peek() == Some(b'(') { Some(read_modifiers(r)?) } else { None };
         let action = match r.peek() {
             Some(b'+') => StoreAction::Add,
             Some(b'-') => StoreAction::Remove,
@@ -69,12 +103,17 @@ impl Store {
         if flags.contains(&Flag::Recent) {
             return Err(ParseError::new(start, "\\Recent cannot be stored"));
         }
-        Ok(Self { uid, set, action, silent, flags })
+        Ok(Self { uid, set, action, silent, flags, unchanged_since })
     }
 
     pub(super) fn write(&self, e: &mut Encoder<'_>) {
-        e.put(b"STORE ");
+        e.name(self.uid, b"STORE ");
         self.set.write(e.out);
+        if let Some(mod_seq) = self.unchanged_since {
+            e.put(b" (UNCHANGEDSINCE ");
+            e.number(mod_seq.get());
+            e.put(b")");
+        }
         e.put(match self.action {
             StoreAction::Replace => b" FLAGS",
             StoreAction::Add => b" +FLAGS",
@@ -83,6 +122,20 @@ impl Store {
         e.put(if self.silent { b".SILENT " } else { b" " });
         self.flags.write(e.out);
     }
+}
+
+/// ```text
+/// store-modifiers = SP "(" store-modifier *(SP store-modifier) ")"
+/// store-modifier  = "UNCHANGEDSINCE" SP mod-sequence-valzer       ; RFC 7162
+/// ```
+#[cold]
+fn read_modifiers(r: &mut Reader<'_>) -> Result<ModSeq, ParseError> {
+    r.expect_ignore_case("(UNCHANGEDSINCE", "expected UNCHANGEDSINCE")?;
+    r.space()?;
+    let mod_seq = ModSeq::read(r)?;
+    r.expect(b')', "expected )")?;
+    r.space()?;
+    Ok(mod_seq)
 }
 
 /// ```text

@@ -23,7 +23,7 @@ impl Command {
     pub fn encode(&self, tag: &Tag, options: EncodeOptions, out: &mut Vec<u8>) -> Encoded {
         let mut encoder = Encoder::new(out, options);
         encoder.put(tag.as_bytes());
-        encoder.put(if self.is_uid() { b" UID " } else { b" " });
+        encoder.put(b" ");
         self.write(&mut encoder);
         let body = match self {
             Command::Append(append) => append.message.streamed(),
@@ -85,21 +85,22 @@ impl Command {
             }
             Command::Append(append) => append.write(e),
             Command::UidExpunge(set) => {
-                e.put(b"EXPUNGE ");
+                e.put(b"UID EXPUNGE ");
                 set.write(e.out);
             }
             Command::Search(search) => search.write(e),
             Command::Fetch(fetch) => fetch.write(e),
             Command::Store(store) => store.write(e),
             Command::Copy(copy) => {
-                e.put(b"COPY ");
+                e.name(copy.uid, b"COPY ");
                 copy.write(e);
             }
             Command::Move(copy) => {
-                e.put(b"MOVE ");
+                e.name(copy.uid, b"MOVE ");
                 copy.write(e);
             }
             Command::Id(fields) => write_id(fields.as_deref(), e),
+            Command::Quota(quota) => quota.write(e),
             Command::Other(other) => write_other(other, e),
         }
     }
@@ -149,7 +150,7 @@ fn write_other(other: &OtherCommand, e: &mut Encoder<'_>) {
 
 impl Encoder<'_> {
     /// In UTF-8 or modified UTF-7, as the server reads it.
-    pub(super) fn mailbox(&mut self, name: &MailboxName) {
+    pub(crate) fn mailbox(&mut self, name: &MailboxName) {
         let bytes = name.as_bytes();
         if self.options.utf8 && memchr::memchr(b'&', bytes).is_some() {
             self.astring_bytes(name.to_utf8().as_bytes());

@@ -18,9 +18,9 @@ use crate::{
     command::arbitrary::{atom, date_time, flags, mailbox, maybe, part, section, some, text, word},
     types::{
         Address, AddressLists, BodyStructure, CommonExtension, ContentEncoding, Data, Disposition, Envelope,
-        ImapString, List, MailboxAttribute, MailboxAttributes, MessagePart, MultiExtension, MultiPart,
-        ParseContext, PartExtension, PartKind, PermanentFlags, RawValue, Reader, SequenceSet, SinglePart,
-        Tag, UidSet,
+        ImapString, List, MailboxAttribute, MailboxAttributes, MessagePart, ModSeq, MultiExtension,
+        MultiPart, ParseContext, PartExtension, PartKind, PermanentFlags, RawValue, Reader, SequenceSet,
+        SinglePart, Tag, UidSet,
     },
 };
 
@@ -239,7 +239,7 @@ fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchItem> {
         10 => FetchItem::Rfc822(data(u, false)?),
         11 => FetchItem::Rfc822Header(data(u, false)?),
         12 => FetchItem::Rfc822Text(data(u, false)?),
-        13 => FetchItem::ModSeq(Some(NonZeroU64::MIN.saturating_add(long(u)? / 2))),
+        13 => FetchItem::ModSeq(ModSeq::new(long(u)?.max(1))),
         14 => FetchItem::EmailId(object_id(u)?),
         15 => FetchItem::ThreadId(maybe(u, object_id)?),
         16 => FetchItem::SaveDate(maybe(u, date_time)?),
@@ -328,7 +328,7 @@ impl<'a> Arbitrary<'a> for Untagged {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         const ALL: [StatusKind; 5] =
             [StatusKind::Ok, StatusKind::No, StatusKind::Bad, StatusKind::Bye, StatusKind::PreAuth];
-        Ok(match u.int_in_range(0..=19)? {
+        Ok(match u.int_in_range(0..=20)? {
             0 | 1 => Self::Status(status(u, &ALL)?),
             2 => Self::Capability(capabilities(u)?),
             3 => Self::Enabled(capabilities(u)?),
@@ -360,6 +360,7 @@ impl<'a> Arbitrary<'a> for Untagged {
                 rest: Text::from(raw(u)?.as_bytes()),
                 complete: true,
             })),
+            16 => Self::Quota(Box::new(u.arbitrary()?)),
             _ => Self::Fetch(Fetch { number: from_one(u)?, items: some(u, fetch_item)?.into() }),
         })
     }

@@ -93,6 +93,8 @@ pub enum Untagged {
     Namespace(Box<NamespaceResponse>),
     /// `ID`: what the server calls itself; nothing for `NIL`.
     Id(Vec<(ImapString, Option<ImapString>)>),
+    /// `QUOTA`, `QUOTAROOT`: RFC 9208.
+    Quota(Box<crate::extensions::quota::Data>),
     /// What is not known here.
     Other(Box<OtherData>),
 }
@@ -173,6 +175,7 @@ impl Untagged {
             Self::Vanished(_) => b"VANISHED",
             Self::Namespace(_) => b"NAMESPACE",
             Self::Id(_) => b"ID",
+            Self::Quota(quota) => quota.name().as_bytes(),
             Self::Other(other) => other.name.as_bytes(),
         }
     }

@@ -10,7 +10,7 @@ use super::{
     Response, Search, Status, StatusKind, Tagged, Untagged, Vanished, status::read_text,
 };
 use crate::{
-    Capability,
+    Capability, extensions,
     framing::announcement,
     types::{
         FlagSet, ImapString, List, Literal, ParseContext, Reader, Tag, chars, eat_nil, read_literal,
@@ -141,10 +141,13 @@ impl Untagged {
             8 if is("VANISHED") => Self::Vanished(Vanished::read(r)?),
             9 if is("NAMESPACE") => Self::Namespace(Box::new(NamespaceResponse::read(r)?)),
             2 if is("ID") => Self::Id(read_id(r)?),
-            _ => {
-                r.seek(start);
-                return read_other(r, None);
-            }
+            _ => match extensions::read_data(name, r) {
+                Some(data) => data?,
+                None => {
+                    r.seek(start);
+                    return read_other(r, None);
+                }
+            },
         };
         r.end()?;
         Ok(data)

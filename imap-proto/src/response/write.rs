@@ -109,6 +109,7 @@ impl Untagged {
                     out.push(b')');
                 }
             }
+            Self::Quota(quota) => quota.write(out),
             Self::Other(other) => {
                 if !other.complete {
                     return false;

@@ -7,10 +7,12 @@ use mailwire_core::{Misuse, SendError, Ticket};
 
 use super::{
     Connection, Mode, Owed, Phase, State,
-    state::{Current, Kind},
+    rules::{permits_answer, permits_data},
+    state::Current,
 };
 use crate::{
     body::Outgoing,
+    command::Effect,
     framing,
     response::{Apart, Code, Response, Status, StatusKind, Untagged},
 };
@@ -39,16 +41,8 @@ impl Connection {
 
     fn check_reply(&self, ticket: Ticket, status: &Status) -> Result<(), Misuse> {
         let current = self.command(ticket)?;
-        if !matches!(status.kind, StatusKind::Ok | StatusKind::No | StatusKind::Bad) {
-            return Err(Misuse::WrongAnswer("a command ends with OK, NO or BAD"));
-        }
+        permits_answer(current.rules.effect, status.kind)?;
         match self.mode {
-            Mode::Answer if current.kind == Kind::StartTls && status.is_ok() => {
-                Err(Misuse::WrongAnswer("STARTTLS is accepted with accept_upgrade"))
-            }
-            Mode::Answer if current.kind == Kind::Logout && !status.is_ok() => {
-                Err(Misuse::WrongAnswer("LOGOUT cannot be refused"))
-            }
             Mode::Answer => Ok(()),
             Mode::Decision { .. } | Mode::Body | Mode::Tail if !status.is_ok() => Ok(()),
             Mode::Decision { .. } | Mode::Body | Mode::Tail => {
@@ -75,25 +69,20 @@ impl Connection {
 
     fn complete(&mut self, mut status: Status) {
         let Some(current) = self.current.take() else { return };
-        let ok = status.is_ok();
-        match current.kind {
-            Kind::Login | Kind::Authenticate if ok => {
-                self.session.state = State::Authenticated;
+        let effect = current.rules.effect;
+        self.session.state = effect.after(self.session.state, status.kind);
+        match effect {
+            Effect::Login | Effect::Authenticate if status.is_ok() => {
                 self.session.idle_commands = 0;
                 if status.code.is_none() {
                     status.code = Some(Code::Capability(self.capabilities()));
                 }
             }
-            Kind::Select if ok => self.session.state = State::Selected,
-            // RFC 9051 section 6.3.2: no mailbox is selected then.
-            Kind::Select if status.kind == StatusKind::No => self.session.state = State::Authenticated,
-            Kind::Deselect if ok => self.session.state = State::Authenticated,
-            Kind::Logout => {
+            Effect::Logout => {
                 self.untagged(&Status::from_static(StatusKind::Bye, "logging out"));
-                self.session.state = State::Logout;
                 self.phase = Phase::Over;
             }
-            Kind::Idle if current.bad_end => {
+            Effect::Idle if current.bad_end => {
                 status = Status::from_static(StatusKind::Bad, "expected DONE");
             }
             _ => {}
@@ -160,13 +149,7 @@ impl Connection {
         if self.output.is_full() {
             return Err(Misuse::Full { limit: self.output.limit() });
         }
-        let permits_expunge = self.current.as_ref().is_some_and(|current| current.permits_expunge);
-        match data {
-            Untagged::Expunge(_) | Untagged::Vanished(_) if !permits_expunge => {
-                Err(Misuse::WrongState("EXPUNGE waits for a command that permits it"))
-            }
-            _ => Ok(()),
-        }
+        permits_data(data, self.current.as_ref().map(|current| &current.rules))
     }
 
     /// Gives the next part of the literal that is due. What fits into the output is taken off the
@@ -242,7 +225,7 @@ impl Connection {
     /// The command is not STARTTLS.
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
         self.framer.wake();
-        if self.command(ticket)?.kind != Kind::StartTls {
+        if self.command(ticket)?.rules.effect != Effect::StartTls {
             return Err(Misuse::WrongAnswer("the command is not STARTTLS"));
         }
         if let Some(current) = self.current.take() {
@@ -260,7 +243,7 @@ impl Connection {
     /// The command is not an IDLE that waits for this.
     pub fn accept_idle(&mut self, ticket: Ticket) -> Result<(), Misuse> {
         self.framer.wake();
-        if self.command(ticket)?.kind != Kind::Idle || self.mode != Mode::Answer {
+        if self.command(ticket)?.rules.effect != Effect::Idle || self.mode != Mode::Answer {
             return Err(Misuse::WrongAnswer("the command is not IDLE"));
         }
         self.output.put(b"+ idling\r\n");

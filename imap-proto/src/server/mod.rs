@@ -44,6 +44,7 @@ mod answer;
 mod config;
 mod event;
 mod read;
+mod rules;
 mod state;
 
 use alloc::{collections::VecDeque, vec::Vec};
@@ -55,17 +56,19 @@ pub use event::Event;
 use mailwire_core::{
     Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl,
 };
-pub use state::State;
-use state::{Current, Kind, Mode, Session};
+use read::Refusal;
+use state::{Current, Mode, Session};
 
 use crate::{
     body::Outgoing,
     capability::Capability,
-    command::Literals,
+    command::{Effect, Literals},
     framing::{Framed, Framer, Speaker},
     response::{Code, Status, StatusKind},
     types::{Atom, Tag},
 };
+
+pub use crate::state::State;
 
 /// A server's connection, without its stream.
 ///
@@ -207,14 +210,6 @@ impl Connection {
         self.current.as_ref().filter(|current| current.ticket == ticket).map(|current| &current.tag)
     }
 
-    fn offers_tls(&self) -> bool {
-        self.config.channel == Channel::StartTls && !self.session.tls
-    }
-
-    fn takes_credentials(&self) -> bool {
-        self.session.tls || self.config.allow_clear_credentials
-    }
-
     /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
     #[inline(never)]
     fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
@@ -267,7 +262,7 @@ impl Connection {
     }
 
     fn awaits_upgrade(&self) -> bool {
-        self.current.as_ref().is_some_and(|current| current.kind == Kind::StartTls)
+        self.current.as_ref().is_some_and(|current| current.rules.effect == Effect::StartTls)
     }
 
     fn at_eof(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
@@ -376,7 +371,8 @@ impl mailwire_core::Connection for Connection {
     /// Sends a challenge to AUTHENTICATE. The client's answer comes as [`Event::AuthResponse`].
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
         self.framer.wake();
-        let authenticates = self.current.as_ref().is_some_and(|current| current.kind == Kind::Authenticate);
+        let authenticates =
+            self.current.as_ref().is_some_and(|current| current.rules.effect == Effect::Authenticate);
         if !authenticates || self.mode != Mode::Answer || self.failed.is_some() {
             return Err(SendError::new(Misuse::WrongState("no step of an exchange is due"), step));
         }

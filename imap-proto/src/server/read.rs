@@ -5,31 +5,28 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{Deviation, Error, ParseError, Parsed, SaslStep, sasl};
 
-use super::{
-    Connection, Event, Mode, State,
-    state::{Current, Kind},
-};
+use super::{Connection, Event, Mode, State, state::Current};
 use crate::{
     capability::Capability,
-    command::{Command, Head, LITERAL_MINUS, Literals, Place, Request, append_announces_message, parse_head},
+    command::{Command, Head, LITERAL_MINUS, Literals, Name, Request, append_announces_message, parse_head},
     framing::{Announcement, Frame},
     response::{Code, Status, StatusKind},
     types::{ParseContext, Tag},
 };
 
 /// Why a command is not handed out.
-struct Refusal {
+pub(super) struct Refusal {
     status: Status,
     error: ParseError,
 }
 
 impl Refusal {
-    fn bad(offset: usize, reason: &'static str) -> Self {
+    pub(super) fn bad(offset: usize, reason: &'static str) -> Self {
         let status = Status::from_static(StatusKind::Bad, reason);
         Self { status, error: ParseError::new(offset, reason) }
     }
 
-    fn no(code: Code, reason: &'static str) -> Self {
+    pub(super) fn no(code: Code, reason: &'static str) -> Self {
         let status = Status::from_static(StatusKind::No, reason).with_code(code);
         Self { status, error: ParseError::new(0, reason) }
     }
@@ -88,6 +85,9 @@ impl Connection {
         announced: Announcement,
         so_far: usize,
     ) -> Result<(), Refusal> {
+        if let Some(name) = Name::of(head.name) {
+            name.rules().valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason))?;
+        }
         let limits = &self.config.limits;
         if head.name.eq_ignore_ascii_case(b"LOGIN") {
             self.permits_login()?;
@@ -177,7 +177,7 @@ impl Connection {
         input: &BytesMut,
     ) -> Result<(), Error> {
         let Request { tag, command } = request;
-        if let Err(refusal) = self.permits(&command) {
+        if let Err(refusal) = self.permits(&command, &command.rules()) {
             return self.refuse(bytes, &refusal);
         }
         if matches!(command, Command::Append(_)) {
@@ -219,62 +219,9 @@ impl Connection {
     fn begin(&mut self, tag: Tag, command: Command, deviations: Vec<Deviation>) {
         let ticket = self.tickets.issue();
         self.session.bad_commands = 0;
-        self.current = Some(Current {
-            ticket,
-            tag,
-            kind: Kind::of(&command),
-            permits_expunge: command.permits_expunge(),
-            bad_end: false,
-        });
+        self.current = Some(Current { ticket, tag, rules: command.rules(), bad_end: false });
         self.mode = Mode::Answer;
         self.events.push_back(Event::Command { ticket, command, deviations });
-    }
-
-    /// Whether the session is in a state for this (RFC 9051 section 3).
-    fn permits(&self, command: &Command) -> Result<(), Refusal> {
-        let state = self.session.state;
-        let logged_in = matches!(state, State::Authenticated | State::Selected);
-        match Place::of(command) {
-            Place::NotAuthenticated if logged_in => return Err(Refusal::bad(0, "already logged in")),
-            Place::Authenticated | Place::Selected if !logged_in => {
-                return Err(Refusal::bad(0, "log in first"));
-            }
-            Place::Selected if state != State::Selected => {
-                return Err(Refusal::bad(0, "no mailbox is selected"));
-            }
-            _ => {}
-        }
-        match command {
-            Command::Append(append)
-                if append.binary && !self.config.capabilities.contains(&Capability::Binary) =>
-            {
-                Err(Refusal::bad(0, "BINARY is not offered"))
-            }
-            Command::Other(_) => Err(Refusal::bad(0, "unknown command")),
-            Command::StartTls if self.session.tls => Err(Refusal::bad(0, "TLS is there already")),
-            Command::StartTls if !self.offers_tls() => Err(Refusal::bad(0, "STARTTLS is not offered")),
-            Command::Login(_) => self.permits_login(),
-            Command::Authenticate(_) if !self.takes_credentials() => Err(privacy_required()),
-            Command::Authenticate(authenticate) => {
-                let known = self.config.mechanisms.iter().any(|mechanism| {
-                    authenticate.mechanism.eq_ignore_ascii_case(mechanism.as_str().unwrap_or_default())
-                });
-                if known { Ok(()) } else { Err(Refusal::no(Code::Cannot, "this mechanism is not offered")) }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn permits_login(&self) -> Result<(), Refusal> {
-        if self.session.state != State::NotAuthenticated {
-            Err(Refusal::bad(0, "already logged in"))
-        } else if !self.takes_credentials() {
-            Err(privacy_required())
-        } else if !self.config.login {
-            Err(Refusal::no(Code::Cannot, "LOGIN is disabled"))
-        } else {
-            Ok(())
-        }
     }
 
     /// Nobody stays for ever who does not log in.
@@ -331,7 +278,7 @@ impl Connection {
             }
         };
         let Parsed { value: Request { tag, command }, deviations } = parsed;
-        let mut checked = self.permits(&command);
+        let mut checked = self.permits(&command, &command.rules());
         if checked.is_ok() && announced.size > self.config.limits.literal {
             checked = Err(Refusal::no(Code::TooBig, "the message is too large"));
         }
@@ -418,10 +365,6 @@ impl Connection {
         self.events.push_back(Event::AuthResponse { ticket, step });
         Ok(())
     }
-}
-
-fn privacy_required() -> Refusal {
-    Refusal::no(Code::PrivacyRequired, "TLS is needed first")
 }
 
 /// What may be shown of a command that was refused: nothing behind LOGIN or AUTHENTICATE, wherever

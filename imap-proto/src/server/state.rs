@@ -2,20 +2,7 @@
 
 use mailwire_core::Ticket;
 
-use crate::{command::Command, types::Tag};
-
-/// Where a session stands (RFC 9051 section 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// The client has to log in.
-    NotAuthenticated,
-    /// A mailbox can be selected.
-    Authenticated,
-    /// A mailbox is selected.
-    Selected,
-    /// LOGOUT or BYE: the end.
-    Logout,
-}
+use crate::{command::Rules, state::State, types::Tag};
 
 /// What is learnt from the client under the present protection.
 #[derive(Debug, Clone, Copy)]
@@ -66,39 +53,7 @@ pub(super) enum Mode {
 pub(super) struct Current {
     pub(super) ticket: Ticket,
     pub(super) tag: Tag,
-    pub(super) kind: Kind,
-    pub(super) permits_expunge: bool,
+    pub(super) rules: Rules,
     /// What ended IDLE was not DONE.
     pub(super) bad_end: bool,
-}
-
-/// What the completion of a command means for the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    StartTls,
-    Login,
-    Authenticate,
-    Select,
-    /// CLOSE, UNSELECT.
-    Deselect,
-    Logout,
-    Append,
-    Idle,
-    Other,
-}
-
-impl Kind {
-    pub(super) const fn of(command: &Command) -> Self {
-        match command {
-            Command::StartTls => Kind::StartTls,
-            Command::Login(_) => Kind::Login,
-            Command::Authenticate(_) => Kind::Authenticate,
-            Command::Select(_) | Command::Examine(_) => Kind::Select,
-            Command::Close | Command::Unselect => Kind::Deselect,
-            Command::Logout => Kind::Logout,
-            Command::Append(_) => Kind::Append,
-            Command::Idle => Kind::Idle,
-            _ => Kind::Other,
-        }
-    }
 }

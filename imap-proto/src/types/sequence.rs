@@ -7,12 +7,10 @@ use bytes::Bytes;
 use mailwire_core::{Dialect, Invalid, ParseError};
 
 use super::{
+    numbers::{SeqNumber, Uid},
     reader::{ParseContext, Reader},
     write::write_number,
 };
-
-/// A unique identifier of a message in its mailbox, or a message sequence number: never zero.
-pub type Uid = NonZeroU32;
 
 /// One end of a range.
 ///
@@ -21,20 +19,32 @@ pub type Uid = NonZeroU32;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum SeqNumber {
+pub enum SetNumber {
     /// A number.
     Value(NonZeroU32),
     /// `*`: the largest number in use.
     Largest,
 }
 
-impl From<NonZeroU32> for SeqNumber {
+impl From<Uid> for SetNumber {
+    fn from(uid: Uid) -> Self {
+        NonZeroU32::new(uid.get()).map_or(Self::Largest, Self::Value)
+    }
+}
+
+impl From<SeqNumber> for SetNumber {
+    fn from(number: SeqNumber) -> Self {
+        NonZeroU32::new(number.get()).map_or(Self::Largest, Self::Value)
+    }
+}
+
+impl From<NonZeroU32> for SetNumber {
     fn from(value: NonZeroU32) -> Self {
         Self::Value(value)
     }
 }
 
-impl SeqNumber {
+impl SetNumber {
     /// The number, where `largest` is the largest in use.
     #[must_use]
     pub const fn resolve(self, largest: u32) -> u32 {
@@ -61,9 +71,9 @@ impl SeqNumber {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SeqRange {
     /// What was named first.
-    pub start: SeqNumber,
+    pub start: SetNumber,
     /// What was named last.
-    pub end: SeqNumber,
+    pub end: SetNumber,
 }
 
 impl SeqRange {
@@ -104,7 +114,7 @@ impl SequenceSet {
     /// All messages: `1:*`.
     #[must_use]
     pub fn all() -> Self {
-        Self::range(SeqNumber::Value(NonZeroU32::MIN), SeqNumber::Largest)
+        Self::range(SetNumber::Value(NonZeroU32::MIN), SetNumber::Largest)
     }
 
     /// `$`: the result of the last search that was saved (RFC 5182).
@@ -115,14 +125,14 @@ impl SequenceSet {
 
     /// One number.
     #[must_use]
-    pub fn single(number: impl Into<SeqNumber>) -> Self {
+    pub fn single(number: impl Into<SetNumber>) -> Self {
         let number = number.into();
         Self::range(number, number)
     }
 
     /// All numbers between two, with both.
     #[must_use]
-    pub fn range(start: impl Into<SeqNumber>, end: impl Into<SeqNumber>) -> Self {
+    pub fn range(start: impl Into<SetNumber>, end: impl Into<SetNumber>) -> Self {
         Self(Set::Ranges([SeqRange { start: start.into(), end: end.into() }].into()))
     }
 
@@ -266,11 +276,11 @@ fn read_ranges(r: &mut Reader<'_>, ranges: &mut Vec<SeqRange>, star: bool) -> Re
     }
 }
 
-fn read_number(r: &mut Reader<'_>, star: bool) -> Result<SeqNumber, ParseError> {
+fn read_number(r: &mut Reader<'_>, star: bool) -> Result<SetNumber, ParseError> {
     if star && r.eat(b'*') {
-        return Ok(SeqNumber::Largest);
+        return Ok(SetNumber::Largest);
     }
-    read_nz(r).map(SeqNumber::Value)
+    read_nz(r).map(SetNumber::Value)
 }
 
 /// ```text

@@ -3,14 +3,15 @@
 mod parse;
 
 use alloc::{boxed::Box, vec::Vec};
-use core::num::{NonZeroU32, NonZeroU64};
+use core::num::NonZeroU32;
 
 use mailwire_core::{Output, Text};
 
 use super::write::Apart;
 use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, List, RawValue, Section, Uid, is_quotable,
-    write_announcement, write_nstring, write_number, write_plain_quoted, write_quoted, write_string,
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, List, ModSeq, RawValue, Section, Uid,
+    is_quotable, write_announcement, write_nstring, write_number, write_plain_quoted, write_quoted,
+    write_string,
 };
 
 /// Data of one message.
@@ -57,7 +58,7 @@ pub enum FetchItem {
     /// `RFC822.TEXT`: its body (IMAP4rev1).
     Rfc822Text(Data),
     /// `MODSEQ` (RFC 7162). `None` where the server said 0 or less.
-    ModSeq(Option<NonZeroU64>),
+    ModSeq(Option<ModSeq>),
     /// `EMAILID` (RFC 8474).
     EmailId(ImapString),
     /// `THREADID` (RFC 8474).

@@ -1,15 +1,15 @@
 //! Reading FETCH responses.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::num::{NonZeroU32, NonZeroU64};
+use core::num::NonZeroU32;
 
 use mailwire_core::{Dialect, ParseError};
 
 use super::{BinaryData, BinarySize, Fetch, FetchItem, OtherItem, SectionData};
 use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, List, RawValue, Reader, Section, TOO_DEEP,
-    Uid, chars, eat_nil, read_astring, read_count, read_data, read_known_count, read_nstring, read_nz,
-    skip_value,
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, List, ModSeq, RawValue, Reader, Section,
+    TOO_DEEP, Uid, chars, eat_nil, read_astring, read_count, read_data, read_known_count, read_nstring,
+    read_nz, skip_value,
 };
 
 impl Fetch {
@@ -265,11 +265,11 @@ fn read_origin(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
 /// Lenient: between quotes.
 fn read_uid(r: &mut Reader<'_>) -> Result<Uid, ParseError> {
     if r.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-        return read_nz(r);
+        return read_nz(r).map(Uid::from);
     }
     let start = r.offset();
     let uid = read_known_count(r)?;
-    u32::try_from(uid).ok().and_then(NonZeroU32::new).ok_or(ParseError::new(start, "not a unique identifier"))
+    u32::try_from(uid).ok().and_then(Uid::new).ok_or(ParseError::new(start, "not a unique identifier"))
 }
 
 /// ```text
@@ -299,7 +299,7 @@ fn read_modseq(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
         r.no_space()?;
         r.expect(b')', "expected )")?;
     }
-    Ok(FetchItem::ModSeq(value.and_then(NonZeroU64::new)))
+    Ok(FetchItem::ModSeq(value.filter(|&value| value > 0).and_then(ModSeq::new)))
 }
 
 /// ```text

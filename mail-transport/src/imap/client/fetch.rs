@@ -359,7 +359,14 @@ impl Client {
         let (mut call, mut wanted) = (None, None);
         if let Some(set) = set {
             wanted = Some(Wanted::new(set.clone(), uid, &items));
-            call = Some(self.start(Command::Fetch(command::Fetch { uid, set, items })).await?);
+            call = Some(
+                self.start(Command::Fetch(if uid {
+                    command::Fetch::by_uid(set, items)
+                } else {
+                    command::Fetch::new(set, items)
+                }))
+                .await?,
+            );
         }
         Ok(Messages { client: self, call, wanted, bodies: VecDeque::new(), collected: 0 })
     }

@@ -99,7 +99,9 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run(Command::Store(Store { uid, set, action, silent, flags }), take).await?;
+        let mut store = if uid { Store::by_uid(set, action, flags) } else { Store::new(set, action, flags) };
+        store.silent = silent;
+        self.run(Command::Store(store), take).await?;
         Ok(messages)
     }
 

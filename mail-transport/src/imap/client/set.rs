@@ -1,7 +1,7 @@
 //! What calls take: mailboxes and sets of messages.
 
 use mailwire_core::Invalid;
-use mailwire_imap::types::{MailboxName, SeqNumber, SeqRange, SequenceSet, Uid, UidSet};
+use mailwire_imap::types::{MailboxName, SeqRange, SequenceSet, SetNumber, Uid, UidSet};
 
 use super::Found;
 
@@ -131,7 +131,7 @@ impl ToSet for &Found {
         let mut ranges = Vec::with_capacity(self.ranges().len());
         for &(first, last) in self.ranges() {
             let zero = Invalid::new("sequence set", 0, "zero");
-            let number = |number| Uid::new(number).map(SeqNumber::Value).ok_or(zero);
+            let number = |number| core::num::NonZeroU32::new(number).map(SetNumber::Value).ok_or(zero);
             ranges.push(SeqRange { start: number(first)?, end: number(last)? });
         }
         if ranges.is_empty() { Ok(None) } else { SequenceSet::from_ranges(ranges).map(Some) }
@@ -140,5 +140,5 @@ impl ToSet for &Found {
 
 /// Whether it depends on what is in the mailbox which messages these are.
 pub(super) fn is_relative(set: &SequenceSet) -> bool {
-    set.is_saved() || set.ranges().iter().any(|range| [range.start, range.end].contains(&SeqNumber::Largest))
+    set.is_saved() || set.ranges().iter().any(|range| [range.start, range.end].contains(&SetNumber::Largest))
 }

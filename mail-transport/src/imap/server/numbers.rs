@@ -2,7 +2,7 @@
 
 use mailwire_imap::{
     command::SearchKey,
-    types::{SeqNumber, SeqRange, SequenceSet, Uid},
+    types::{SeqRange, SequenceSet, SetNumber, Uid},
 };
 
 /// Why sets and keys are not taken: the answer is BAD.
@@ -117,9 +117,9 @@ impl Numbers {
                 .collect());
         }
         let exists = self.len();
-        let is_within = |number: SeqNumber| match number {
-            SeqNumber::Value(number) => number.get() <= exists,
-            SeqNumber::Largest => exists > 0,
+        let is_within = |number: SetNumber| match number {
+            SetNumber::Value(number) => number.get() <= exists,
+            SetNumber::Largest => exists > 0,
         };
         if !set.ranges().iter().all(|range| is_within(range.start) && is_within(range.end)) {
             return Err(BadSet::OutOfRange);

@@ -1,0 +1,305 @@
+//! What each command is: one row a command.
+
+use mailwire_core::keywords;
+
+use super::Command;
+use crate::{capability::Capability, response::StatusKind, state::State};
+
+/// What a command is, whoever sends or receives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// The capability that a server must have, if the base protocol does not have the command.
+    pub(crate) needs: Option<Need>,
+    /// The states that it is valid in.
+    pub(crate) valid_in: ValidIn,
+    /// How it names messages.
+    pub(crate) numbers: Numbers,
+    /// The server may send EXPUNGE while it is in progress (RFC 9051 section 7.5.1).
+    pub(crate) expunge: bool,
+    /// What its completion changes.
+    pub(crate) effect: Effect,
+}
+
+/// The states that a command is valid in (RFC 9051 section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ValidIn {
+    Any,
+    NotAuthenticated,
+    LoggedIn,
+    Selected,
+}
+
+/// How a command names messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    None,
+    /// By sequence number, so that an EXPUNGE before it would change what it means.
+    Sequence,
+    /// By UID: `UID` stands before its name.
+    Uid,
+}
+
+/// A capability that a command needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Need {
+    pub(crate) capability: &'static Capability,
+    /// IMAP4rev2 has it, too.
+    pub(crate) in_rev2: bool,
+}
+
+/// What the completion of a command changes in the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Nothing,
+    StartTls,
+    Login,
+    Authenticate,
+    Select,
+    /// CLOSE, UNSELECT.
+    Deselect,
+    Enable,
+    Logout,
+    Append,
+    Idle,
+}
+
+impl Command {
+    /// What a server must have for the options of this command, each beside what the row says.
+    pub(crate) fn option_needs(&self) -> Option<Need> {
+        match self {
+            Command::Fetch(fetch) => fetch.needs(),
+            Command::Store(store) => store.needs(),
+            Command::Append(append) if append.binary => Some(Need::of(&Capability::Binary)),
+            _ => None,
+        }
+    }
+
+    /// Whether it can be sent while `before` is in progress (RFC 9051 section 5.5).
+    pub(crate) fn may_follow(&self, before: &Rules) -> bool {
+        !self.rules().is_alone() && !before.is_alone() && !(before.expunge && self.uses_sequence_numbers())
+    }
+
+    /// The row of this command. Where a value decides (`UID FETCH` is not `FETCH`), it is asked here.
+    pub(crate) fn rules(&self) -> Rules {
+        match self {
+            // The one UID form that is an extension of its own.
+            Command::UidExpunge(_) => selected().numbered().by_uid().needs_or_rev2(&Capability::UidPlus),
+            Command::Quota(quota) => quota.name().rules(),
+            // What is sent as it is may be known here nevertheless.
+            Command::Other(other) => Name::of(other.name().as_bytes()).map_or(any(), Name::rules),
+            known => {
+                let row = known.key().map_or(any(), Name::rules);
+                if known.is_uid() { row.by_uid() } else { row }
+            }
+        }
+    }
+
+    /// The name of a command of the base protocol.
+    pub(crate) const fn key(&self) -> Option<Name> {
+        use Command as C;
+        Some(match self {
+            C::Capability => Name::Capability,
+            C::Noop => Name::Noop,
+            C::Logout => Name::Logout,
+            C::Id(_) => Name::Id,
+            C::StartTls => Name::StartTls,
+            C::Authenticate(_) => Name::Authenticate,
+            C::Login(_) => Name::Login,
+            C::Enable(_) => Name::Enable,
+            C::Select(_) => Name::Select,
+            C::Examine(_) => Name::Examine,
+            C::Create(_) => Name::Create,
+            C::Delete(_) => Name::Delete,
+            C::Rename { .. } => Name::Rename,
+            C::Subscribe(_) => Name::Subscribe,
+            C::Unsubscribe(_) => Name::Unsubscribe,
+            C::List(_) => Name::List,
+            C::Lsub { .. } => Name::Lsub,
+            C::Namespace => Name::Namespace,
+            C::Status { .. } => Name::Status,
+            C::Append(_) => Name::Append,
+            C::Idle => Name::Idle,
+            C::Check => Name::Check,
+            C::Close => Name::Close,
+            C::Unselect => Name::Unselect,
+            C::Expunge | C::UidExpunge(_) => Name::Expunge,
+            C::Search(_) => Name::Search,
+            C::Fetch(_) => Name::Fetch,
+            C::Store(_) => Name::Store,
+            C::Copy(_) => Name::Copy,
+            C::Move(_) => Name::Move,
+            C::Quota(_) | C::Other(_) => return None,
+        })
+    }
+}
+
+keywords! {
+    /// The commands that are known here, and `UID` before some of them.
+    pub(crate) enum Name {
+        Append = "APPEND",
+        Authenticate = "AUTHENTICATE",
+        Capability = "CAPABILITY",
+        Check = "CHECK",
+        Close = "CLOSE",
+        Copy = "COPY",
+        Create = "CREATE",
+        Delete = "DELETE",
+        Enable = "ENABLE",
+        Examine = "EXAMINE",
+        Expunge = "EXPUNGE",
+        Fetch = "FETCH",
+        Id = "ID",
+        Idle = "IDLE",
+        List = "LIST",
+        Login = "LOGIN",
+        Logout = "LOGOUT",
+        Lsub = "LSUB",
+        Move = "MOVE",
+        Namespace = "NAMESPACE",
+        Noop = "NOOP",
+        Rename = "RENAME",
+        Search = "SEARCH",
+        Select = "SELECT",
+        StartTls = "STARTTLS",
+        Status = "STATUS",
+        Store = "STORE",
+        Subscribe = "SUBSCRIBE",
+        Uid = "UID",
+        Unselect = "UNSELECT",
+        Unsubscribe = "UNSUBSCRIBE",
+    }
+}
+
+impl Name {
+    /// The table: a row a command.
+    pub(crate) fn rules(self) -> Rules {
+        use Capability as Cap;
+        match self {
+            Name::Capability | Name::Noop => any(),
+            Name::Logout => any().does(Effect::Logout),
+            Name::Id => any().needs(&Cap::Id),
+            Name::StartTls => not_authenticated().does(Effect::StartTls),
+            Name::Authenticate => not_authenticated().does(Effect::Authenticate),
+            Name::Login => not_authenticated().does(Effect::Login),
+            Name::Create | Name::Delete | Name::Rename | Name::Subscribe | Name::Unsubscribe => logged_in(),
+            Name::List | Name::Lsub | Name::Status => logged_in(),
+            Name::Select | Name::Examine => logged_in().does(Effect::Select),
+            Name::Append => logged_in().does(Effect::Append),
+            Name::Enable => logged_in().needs_or_rev2(&Cap::Enable).does(Effect::Enable),
+            Name::Namespace => logged_in().needs_or_rev2(&Cap::Namespace),
+            Name::Idle => logged_in().needs_or_rev2(&Cap::Idle).does(Effect::Idle),
+            Name::Close => selected().does(Effect::Deselect),
+            Name::Unselect => selected().needs_or_rev2(&Cap::Unselect).does(Effect::Deselect),
+            Name::Check | Name::Expunge => selected(),
+            Name::Search | Name::Fetch | Name::Store => selected().numbered().without_expunge(),
+            Name::Copy => selected().numbered(),
+            Name::Move => selected().numbered().needs_or_rev2(&Cap::Move),
+            // Before the name of a command that is not read yet.
+            Name::Uid => selected().numbered().by_uid(),
+        }
+    }
+}
+
+/// A row with what most commands are.
+const fn row(valid_in: ValidIn) -> Rules {
+    Rules { needs: None, valid_in, numbers: Numbers::None, expunge: true, effect: Effect::Nothing }
+}
+
+pub(crate) const fn any() -> Rules {
+    row(ValidIn::Any)
+}
+
+pub(crate) const fn not_authenticated() -> Rules {
+    row(ValidIn::NotAuthenticated)
+}
+
+pub(crate) const fn logged_in() -> Rules {
+    row(ValidIn::LoggedIn)
+}
+
+pub(crate) const fn selected() -> Rules {
+    row(ValidIn::Selected)
+}
+
+impl Rules {
+    pub(crate) const fn needs(self, capability: &'static Capability) -> Self {
+        Self { needs: Some(Need { capability, in_rev2: false }), ..self }
+    }
+
+    pub(crate) const fn needs_or_rev2(self, capability: &'static Capability) -> Self {
+        Self { needs: Some(Need { capability, in_rev2: true }), ..self }
+    }
+
+    /// It names messages by sequence number; its form with `UID` by UID.
+    pub(crate) const fn numbered(self) -> Self {
+        Self { numbers: Numbers::Sequence, ..self }
+    }
+
+    /// The form with `UID`, during which EXPUNGE may always come.
+    pub(crate) const fn by_uid(self) -> Self {
+        Self { numbers: Numbers::Uid, expunge: true, ..self }
+    }
+
+    pub(crate) const fn without_expunge(self) -> Self {
+        Self { expunge: false, ..self }
+    }
+
+    pub(crate) const fn does(self, effect: Effect) -> Self {
+        Self { effect, ..self }
+    }
+
+    /// Whether it changes how other commands are read or what they are about, so that it is in
+    /// progress alone.
+    pub(crate) const fn is_alone(&self) -> bool {
+        !matches!(self.effect, Effect::Nothing | Effect::Append)
+    }
+}
+
+impl Need {
+    /// A capability that IMAP4rev2 does not bring.
+    pub(crate) const fn of(capability: &'static Capability) -> Self {
+        Self { capability, in_rev2: false }
+    }
+
+    /// Whether a peer with these capabilities has what is needed.
+    pub(crate) fn is_met(&self, capabilities: &[Capability]) -> bool {
+        capabilities
+            .iter()
+            .any(|has| has == self.capability || (self.in_rev2 && *has == Capability::Imap4Rev2))
+    }
+}
+
+impl ValidIn {
+    /// # Errors
+    ///
+    /// Why it is not valid in this state.
+    pub(crate) const fn check(self, state: State) -> Result<(), &'static str> {
+        match (self, state) {
+            (ValidIn::NotAuthenticated, State::Authenticated | State::Selected) => Err("already logged in"),
+            (ValidIn::LoggedIn | ValidIn::Selected, State::NotAuthenticated) => Err("log in first"),
+            (ValidIn::Selected, State::Authenticated) => Err("no mailbox is selected"),
+            (ValidIn::Any, _) | (_, State::NotAuthenticated | State::Authenticated | State::Selected) => {
+                Ok(())
+            }
+            (_, State::Logout) => Err("the session ends"),
+        }
+    }
+}
+
+impl Effect {
+    pub(crate) const fn is_login(self) -> bool {
+        matches!(self, Effect::Login | Effect::Authenticate)
+    }
+
+    /// The state after a command with this effect was answered.
+    pub(crate) const fn after(self, state: State, answer: StatusKind) -> State {
+        match (self, answer) {
+            (Effect::Login | Effect::Authenticate, StatusKind::Ok) => State::Authenticated,
+            (Effect::Select, StatusKind::Ok) => State::Selected,
+            // RFC 9051 section 6.3.2: no mailbox is selected then, unless it was not understood (BAD).
+            (Effect::Select, StatusKind::No) | (Effect::Deselect, StatusKind::Ok) => State::Authenticated,
+            (Effect::Logout, StatusKind::Ok) => State::Logout,
+            _ => state,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Extensions that stand on their own, one RFC a file: types, parser, writer and rules.
+
+pub mod quota;
+
+use mailwire_core::ParseError;
+
+use crate::{command::Command, response::Untagged, types::Reader};
+
+/// A command of an extension, behind its name. `None`: no extension has the name.
+pub(crate) fn read_command(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Command, ParseError>> {
+    quota::Command::read(name, r).map(|read| read.map(Command::from))
+}
+
+/// Untagged data of an extension, behind its name.
+pub(crate) fn read_data(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Untagged, ParseError>> {
+    quota::Data::read(name, r).map(|read| read.map(Untagged::from))
+}

@@ -1,0 +1,456 @@
+//! QUOTA: how much a user may store (RFC 9208).
+//!
+//! ```
+//! use mailwire_imap::command::{Command, EncodeOptions, Request};
+//! use mailwire_imap::{extensions::quota, types::Tag};
+//!
+//! let request = Request { tag: Tag::new("a1")?, command: quota::Command::get("")?.into() };
+//! let mut out = Vec::new();
+//! request.encode(EncodeOptions::default(), &mut out);
+//! assert_eq!(out, b"a1 GETQUOTA \"\"\r\n");
+//! # Ok::<(), mailwire_core::Invalid>(())
+//! ```
+
+use alloc::{boxed::Box, vec::Vec};
+
+use bytes::Bytes;
+use mailwire_core::{
+    Dialect, Invalid, ParseError, Text,
+    grammar::{Grammar, expected, list, number64, space},
+    keywords,
+};
+use nom::{
+    bytes::complete::take_while1,
+    combinator::{cut, map},
+    sequence::preceded,
+};
+
+use crate::{
+    capability::Capability,
+    command::{self, AString, Encoder, Rules, rules},
+    response::Untagged,
+    types::{Atom, MailboxName, Reader, chars, write_astring, write_number},
+};
+
+// Types
+
+/// What a client asks about quotas.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Command {
+    /// `GETQUOTA`: usage and limits of a quota root (RFC 9208 section 4.1.1).
+    Get(AString),
+    /// `GETQUOTAROOT`: the quota roots of a mailbox, with their usage and limits (section 4.1.2).
+    GetRoot(MailboxName),
+    /// `SETQUOTA`: new limits of a quota root (section 4.1.3).
+    Set {
+        /// The quota root.
+        root: AString,
+        /// All its limits: what is not named has none.
+        limits: Vec<Limit>,
+    },
+}
+
+/// What a server says about quotas.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Data {
+    /// `QUOTA`: usage and limits of a quota root (section 4.2.1).
+    Quota {
+        /// The quota root.
+        root: AString,
+        /// What is limited in it.
+        usage: Vec<Usage>,
+    },
+    /// `QUOTAROOT`: the quota roots of a mailbox (section 4.2.2).
+    Roots {
+        /// The mailbox.
+        mailbox: MailboxName,
+        /// Its quota roots; there may be none.
+        roots: Vec<AString>,
+    },
+}
+
+/// What can be limited (section 5).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Resource {
+    /// `STORAGE`: the size of all messages, in units of 1024 octets.
+    Storage,
+    /// `MESSAGE`: the number of messages.
+    Message,
+    /// `MAILBOX`: the number of mailboxes.
+    Mailbox,
+    /// `ANNOTATION-STORAGE`: the size of all annotations, in units of 1024 octets.
+    AnnotationStorage,
+    /// Another, as it was written.
+    Other(Atom),
+}
+
+/// A limit that is to be set.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Limit {
+    /// Of what.
+    pub resource: Resource,
+    /// In the resource's units, below 2^63.
+    pub limit: u64,
+}
+
+/// How much of a resource is used.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Usage {
+    /// Of what.
+    pub resource: Resource,
+    /// In the resource's units.
+    pub usage: u64,
+    /// In the resource's units.
+    pub limit: u64,
+}
+
+keywords! {
+    /// Commands and responses.
+    pub(crate) enum Name {
+        GetQuota = "GETQUOTA",
+        GetQuotaRoot = "GETQUOTAROOT",
+        SetQuota = "SETQUOTA",
+        Quota = "QUOTA",
+        QuotaRoot = "QUOTAROOT",
+    }
+}
+
+impl Command {
+    /// `GETQUOTA`
+    ///
+    /// # Errors
+    ///
+    /// NUL, CR or LF in the name of the root.
+    pub fn get(root: impl Into<Text>) -> Result<Self, Invalid> {
+        AString::new(root).map(Self::Get)
+    }
+}
+
+impl Limit {
+    /// A limit of a resource.
+    #[must_use]
+    pub const fn new(resource: Resource, limit: u64) -> Self {
+        Self { resource, limit }
+    }
+}
+
+impl Usage {
+    /// Usage and limit of a resource.
+    #[must_use]
+    pub const fn new(resource: Resource, usage: u64, limit: u64) -> Self {
+        Self { resource, usage, limit }
+    }
+}
+
+impl From<Command> for command::Command {
+    fn from(command: Command) -> Self {
+        Self::Quota(command)
+    }
+}
+
+impl From<Data> for Untagged {
+    fn from(data: Data) -> Self {
+        Self::Quota(Box::new(data))
+    }
+}
+
+// Rules
+
+impl Command {
+    pub(crate) const fn name(&self) -> Name {
+        match self {
+            Self::Get(_) => Name::GetQuota,
+            Self::GetRoot(_) => Name::GetQuotaRoot,
+            Self::Set { .. } => Name::SetQuota,
+        }
+    }
+}
+
+impl Name {
+    pub(crate) fn rules(self) -> Rules {
+        match self {
+            Name::GetQuota | Name::GetQuotaRoot | Name::Quota | Name::QuotaRoot => {
+                rules::logged_in().needs(&Capability::Quota)
+            }
+            Name::SetQuota => rules::logged_in().needs(&Capability::QuotaSet),
+        }
+    }
+}
+
+// Grammar
+
+/// ```text
+/// resource-name = "STORAGE" / "MESSAGE" / "MAILBOX" / "ANNOTATION-STORAGE" / atom
+/// ```
+fn resource<'a>(frame: &'a Bytes) -> impl Grammar<'a, Resource> {
+    let atom = take_while1(|byte| chars::is(byte, chars::ATOM));
+    map(expected("expected a resource", atom), move |name: &'a [u8]| Resource::of(frame, name))
+}
+
+fn sp_number<'a>(dialect: Dialect) -> impl Grammar<'a, u64> {
+    preceded(space(dialect), number64())
+}
+
+/// ```text
+/// setquota-list     = "(" [setquota-resource *(SP setquota-resource)] ")"
+/// setquota-resource = resource-name SP resource-limit
+/// resource-limit    = number64
+/// ```
+fn limits<'a>(frame: &'a Bytes, dialect: Dialect) -> impl Grammar<'a, Vec<Limit>> {
+    list(
+        dialect,
+        "expected a list of limits",
+        map((resource(frame), cut(sp_number(dialect))), |(resource, limit)| Limit { resource, limit }),
+    )
+}
+
+/// ```text
+/// quota-list     = "(" quota-resource *(SP quota-resource) ")"
+/// quota-resource = resource-name SP resource-usage SP resource-limit
+/// ```
+///
+/// An empty list is taken: servers without a limit send it, as RFC 2087 had it.
+fn usage<'a>(frame: &'a Bytes, dialect: Dialect) -> impl Grammar<'a, Vec<Usage>> {
+    let one = (resource(frame), cut((sp_number(dialect), sp_number(dialect))));
+    list(
+        dialect,
+        "expected a list of resources",
+        map(one, |(resource, (usage, limit))| Usage { resource, usage, limit }),
+    )
+}
+
+impl Command {
+    /// ```text
+    /// getquota     = "GETQUOTA" SP quota-root-name
+    /// getquotaroot = "GETQUOTAROOT" SP mailbox
+    /// setquota     = "SETQUOTA" SP quota-root-name SP setquota-list
+    /// ```
+    ///
+    /// Behind the name. `None`: the name is not one of these.
+    pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
+        Some(match Name::of(name)? {
+            Name::GetQuota => spaced(r, AString::read).map(Self::Get),
+            Name::GetQuotaRoot => spaced(r, MailboxName::read).map(Self::GetRoot),
+            Name::SetQuota => spaced(r, AString::read).and_then(|root| {
+                let limits = spaced(r, |r| r.run_either("odd-quota-list", limits))?;
+                Ok(Self::Set { root, limits })
+            }),
+            Name::Quota | Name::QuotaRoot => return None,
+        })
+    }
+
+    pub(crate) fn write(&self, e: &mut Encoder<'_>) {
+        e.put(self.name().as_str().as_bytes());
+        e.put(b" ");
+        match self {
+            Self::Get(root) => e.astring(root),
+            Self::GetRoot(mailbox) => e.mailbox(mailbox),
+            Self::Set { root, limits } => {
+                e.astring(root);
+                e.put(b" (");
+                e.spaced(limits, |e, Limit { resource, limit }| {
+                    e.put(resource.as_bytes());
+                    e.put(b" ");
+                    e.number(*limit);
+                });
+                e.put(b")");
+            }
+        }
+    }
+}
+
+impl Data {
+    /// ```text
+    /// quota-response     = "QUOTA" SP quota-root-name SP quota-list
+    /// quotaroot-response = "QUOTAROOT" SP mailbox *(SP quota-root-name)
+    /// ```
+    ///
+    /// Behind the name. `None`: the name is not one of these.
+    pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
+        Some(match Name::of(name)? {
+            Name::Quota => spaced(r, AString::read).and_then(|root| {
+                let usage = spaced(r, |r| r.run_either("odd-quota-list", usage))?;
+                Ok(Self::Quota { root, usage })
+            }),
+            Name::QuotaRoot => spaced(r, MailboxName::read).and_then(|mailbox| {
+                let mut roots = Vec::new();
+                while r.peek() == Some(b' ') && r.peek_at(1).is_some() {
+                    roots.push(spaced(r, AString::read)?);
+                }
+                Ok(Self::Roots { mailbox, roots })
+            }),
+            Name::GetQuota | Name::GetQuotaRoot | Name::SetQuota => return None,
+        })
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Quota { .. } => "QUOTA",
+            Self::Roots { .. } => "QUOTAROOT",
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.name().as_bytes());
+        out.push(b' ');
+        match self {
+            Self::Quota { root, usage } => {
+                write_astring(out, root.as_bytes());
+                out.extend_from_slice(b" (");
+                for (at, Usage { resource, usage, limit }) in usage.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b' ');
+                    }
+                    out.extend_from_slice(resource.as_bytes());
+                    out.push(b' ');
+                    write_number(out, *usage);
+                    out.push(b' ');
+                    write_number(out, *limit);
+                }
+                out.push(b')');
+            }
+            Self::Roots { mailbox, roots } => {
+                mailbox.write(out);
+                for root in roots {
+                    out.push(b' ');
+                    write_astring(out, root.as_bytes());
+                }
+            }
+        }
+    }
+}
+
+keywords! {
+    enum Known {
+        Storage = "STORAGE",
+        Message = "MESSAGE",
+        Mailbox = "MAILBOX",
+    }
+}
+
+impl Resource {
+    fn of(frame: &Bytes, name: &[u8]) -> Self {
+        match Known::of(name) {
+            Some(Known::Storage) => Self::Storage,
+            Some(Known::Message) => Self::Message,
+            Some(Known::Mailbox) => Self::Mailbox,
+            None if name.eq_ignore_ascii_case(b"ANNOTATION-STORAGE") => Self::AnnotationStorage,
+            None => Self::Other(Atom::unchecked(Text::of(frame, name))),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Storage => b"STORAGE",
+            Self::Message => b"MESSAGE",
+            Self::Mailbox => b"MAILBOX",
+            Self::AnnotationStorage => b"ANNOTATION-STORAGE",
+            Self::Other(name) => name.as_bytes(),
+        }
+    }
+}
+
+fn spaced<'a, T>(
+    r: &mut Reader<'a>,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
+    r.space()?;
+    read(r)
+}
+
+// Values for fuzzing
+
+#[cfg(feature = "arbitrary")]
+mod arbitrary {
+    use ::arbitrary::{Arbitrary, Result, Unstructured};
+
+    use super::{Command, Data, Limit, Resource, Usage};
+    use crate::command::arbitrary::{astring, atom, mailbox, some};
+
+    impl<'a> Arbitrary<'a> for Resource {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            Ok(match u.int_in_range(0..=4)? {
+                0 => Self::Storage,
+                1 => Self::Message,
+                2 => Self::Mailbox,
+                3 => Self::AnnotationStorage,
+                _ => Self::Other(atom(u)?),
+            })
+        }
+    }
+
+    impl<'a> Arbitrary<'a> for Command {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            Ok(match u.int_in_range(0..=2)? {
+                0 => Self::Get(astring(u)?),
+                1 => Self::GetRoot(mailbox(u)?),
+                _ => {
+                    let limits = some(u, |u| Ok(Limit::new(u.arbitrary()?, u.arbitrary()?)))?;
+                    Self::Set { root: astring(u)?, limits }
+                }
+            })
+        }
+    }
+
+    impl<'a> Arbitrary<'a> for Data {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            if u.arbitrary()? {
+                let usage = some(u, |u| Ok(Usage::new(u.arbitrary()?, u.arbitrary()?, u.arbitrary()?)))?;
+                Ok(Self::Quota { root: astring(u)?, usage })
+            } else {
+                Ok(Self::Roots { mailbox: mailbox(u)?, roots: some(u, astring)? })
+            }
+        }
+    }
+}
+
+/// A trial.
+#[doc(hidden)]
+pub mod toy {
+    use super::*;
+    use crate::types::ParseContext;
+
+    fn by_hand(r: &mut Reader<'_>) -> Result<Vec<Usage>, ParseError> {
+        r.expect(b'(', "expected a list of resources")?;
+        let mut list = Vec::new();
+        r.items(|r| {
+            let start = r.offset();
+            let name = r.take_class(chars::ATOM);
+            if name.is_empty() {
+                return Err(r.error("expected a resource"));
+            }
+            let resource = match Known::of(name) {
+                Some(Known::Storage) => Resource::Storage,
+                Some(Known::Message) => Resource::Message,
+                Some(Known::Mailbox) => Resource::Mailbox,
+                None if name.eq_ignore_ascii_case(b"ANNOTATION-STORAGE") => Resource::AnnotationStorage,
+                None => Resource::Other(Atom::unchecked(r.text_from(start))),
+            };
+            r.space()?;
+            let usage = r.number_u64()?;
+            r.space()?;
+            list.push(Usage { resource, usage, limit: r.number_u64()? });
+            Ok(())
+        })?;
+        Ok(list)
+    }
+
+    /// With nom, or by hand.
+    pub fn read(frame: &Bytes, nom: bool, dialect: Dialect) -> Result<Vec<Usage>, ParseError> {
+        let context = ParseContext::new(dialect);
+        let mut r = Reader::new(frame, &context);
+        let list = if nom { r.run_either("odd-quota-list", usage) } else { by_hand(&mut r) }?;
+        r.end()?;
+        Ok(r.finish(list).value)
+    }
+}

@@ -1,0 +1,89 @@
+//! What a client may say now, what the application may, and what either changes.
+//!
+//! What a command is stands in `command/rules.rs`, the states in `state.rs`.
+
+use mailwire_core::{Channel, Misuse};
+
+use super::{Connection, Refusal};
+use crate::{
+    command::{Command, Effect, Rules},
+    response::{Code, StatusKind, Untagged},
+    state::State,
+};
+
+impl Connection {
+    pub(super) fn offers_tls(&self) -> bool {
+        self.config.channel == Channel::StartTls && !self.session.tls
+    }
+
+    pub(super) fn takes_credentials(&self) -> bool {
+        self.session.tls || self.config.allow_clear_credentials
+    }
+
+    /// Whether the client may ask for this now (RFC 9051 section 3).
+    pub(super) fn permits(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
+        rules.valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason))?;
+        let mut needs = rules.needs.into_iter().chain(command.option_needs());
+        if needs.any(|need| !need.is_met(&self.config.capabilities)) {
+            return Err(Refusal::bad(0, "the extension is not offered"));
+        }
+        match command {
+            Command::Other(_) => Err(Refusal::bad(0, "unknown command")),
+            Command::StartTls if self.session.tls => Err(Refusal::bad(0, "TLS is there already")),
+            Command::StartTls if !self.offers_tls() => Err(Refusal::bad(0, "STARTTLS is not offered")),
+            Command::Login(_) => self.permits_login(),
+            Command::Authenticate(_) if !self.takes_credentials() => Err(privacy_required()),
+            Command::Authenticate(authenticate) => {
+                let known = self.config.mechanisms.iter().any(|mechanism| {
+                    authenticate.mechanism.eq_ignore_ascii_case(mechanism.as_str().unwrap_or_default())
+                });
+                if known { Ok(()) } else { Err(Refusal::no(Code::Cannot, "this mechanism is not offered")) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// LOGIN, which is asked for before its arguments came, too: that saves a password from the wire.
+    pub(super) fn permits_login(&self) -> Result<(), Refusal> {
+        if self.session.state != State::NotAuthenticated {
+            Err(Refusal::bad(0, "already logged in"))
+        } else if !self.takes_credentials() {
+            Err(privacy_required())
+        } else if !self.config.login {
+            Err(Refusal::no(Code::Cannot, "LOGIN is disabled"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Whether the application may end a command so. What is still to come of it is another matter: see
+/// `Mode`.
+pub(super) fn permits_answer(effect: Effect, answer: StatusKind) -> Result<(), Misuse> {
+    match (effect, answer) {
+        (_, StatusKind::Bye | StatusKind::PreAuth) => {
+            Err(Misuse::WrongAnswer("a command ends with OK, NO or BAD"))
+        }
+        (Effect::StartTls, StatusKind::Ok) => {
+            Err(Misuse::WrongAnswer("STARTTLS is accepted with accept_upgrade"))
+        }
+        (Effect::Logout, StatusKind::No | StatusKind::Bad) => {
+            Err(Misuse::WrongAnswer("LOGOUT cannot be refused"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the application may say this while `current` is in progress (RFC 9051 section 7.5.1).
+pub(super) fn permits_data(data: &Untagged, current: Option<&Rules>) -> Result<(), Misuse> {
+    match data {
+        Untagged::Expunge(_) | Untagged::Vanished(_) if !current.is_some_and(|rules| rules.expunge) => {
+            Err(Misuse::WrongState("EXPUNGE waits for a command that permits it"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn privacy_required() -> Refusal {
+    Refusal::no(Code::PrivacyRequired, "TLS is needed first")
+}
