@@ -2,20 +2,37 @@
 //!
 //! Arguments behind `--`: a part of a group's name measures only what matches and writes no report;
 //! `--quick` measures shortly; `--no-instructions` leaves callgrind out; `--list` names everything;
-//! `--one GROUP CONTENDER TIMES` runs one contender and `--cost NAME COUNT PIECE` one kind of hostile
+//! `--baseline check` and `--baseline accept`, with a part of a path or without, compare the instructions of
+//! ours with `baseline.txt` and write it; `--one GROUP CONTENDER TIMES` runs one contender and `--cost NAME COUNT PIECE` one kind of hostile
 //! input, for callgrind or a profiler.
 
-use std::{error::Error, path::Path, process::Command};
+use std::{
+    error::Error,
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 use mailwire_benches::{
-    Group, callgrind, cost, group, groups,
+    Group,
+    baseline::Baseline,
+    callgrind, cost, group, groups,
     measure::{Effort, Measured, measure},
     report,
 };
 
 type Failure = Box<dyn Error>;
 
-fn main() -> Result<(), Failure> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
@@ -24,6 +41,8 @@ fn main() -> Result<(), Failure> {
             cost::run(name, count.parse()?, piece.parse()?);
             Ok(())
         }
+        ["--baseline", action] => baseline(action, ""),
+        ["--baseline", action, filter] => baseline(action, filter),
         ["--list"] => {
             for group in groups() {
                 group.items.iter().for_each(|item| println!("{} '{}'", group.name, item.who));
@@ -46,6 +65,48 @@ fn one(name: &str, who: &str, times: u64) -> Result<(), Failure> {
     let elapsed = item.work()(times);
     println!("{:.1} ns", elapsed.as_secs_f64() * 1e9 / (times * item.batch as u64) as f64);
     Ok(())
+}
+
+/// Compares the instructions of ours with the baseline, or makes them the baseline.
+fn baseline(action: &str, filter: &str) -> Result<(), Failure> {
+    if !callgrind::is_there() {
+        return Err(
+            "instructions are counted by valgrind, which is not installed: apt-get install valgrind".into()
+        );
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("baseline.txt");
+    let mut accepted = Baseline::read(&std::fs::read_to_string(&file).unwrap_or_default());
+    let now = Baseline::count(&std::env::current_exe()?, filter);
+    let comparison = accepted.part(filter).compare(&now);
+    print!("{comparison}");
+    if accepted.counts.is_empty() {
+        println!("there is no baseline");
+    } else if !comparison.comparable {
+        println!(
+            "the baseline was counted with {}, and this with {}: differences are no failure",
+            accepted.counted_with, now.counted_with
+        );
+    }
+    let accept = "cargo bench -p mailwire-benches -- --baseline accept";
+    match action {
+        "check" if accepted.counts.is_empty() => Err(format!("{accept} makes one").into()),
+        "check" if comparison.is_failure() => {
+            Err(format!("if that has to be: {accept} rewrites benches/baseline.txt, and the commit says why")
+                .into())
+        }
+        "check" => Ok(()),
+        "accept" => {
+            // A part that is counted with something else would be compared with the rest.
+            if !filter.is_empty() && !comparison.comparable {
+                return Err(format!("everything has to be counted anew: {accept}").into());
+            }
+            accepted.counts.retain(|path, _| !path.contains(filter));
+            accepted.counts.extend(now.counts);
+            accepted.counted_with = now.counted_with;
+            Ok(std::fs::write(file, accepted.to_string())?)
+        }
+        _ => Err("--baseline check or --baseline accept".into()),
+    }
 }
 
 fn all(options: &[&str]) -> Result<(), Failure> {

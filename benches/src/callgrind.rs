@@ -17,7 +17,7 @@ pub enum Counted {
     Calls,
 }
 
-/// The instructions that `program` executes in what is measured, by callgrind.
+/// The instructions that `program` executes in what is measured, by callgrind; none if it failed.
 #[must_use]
 pub fn instructions(program: &Path, counted: Counted, arguments: &[&str]) -> Option<u64> {
     let toggle = match counted {
@@ -30,6 +30,9 @@ pub fn instructions(program: &Path, counted: Counted, arguments: &[&str]) -> Opt
         .args(arguments)
         .output()
         .ok()?;
+    if !output.status.success() {
+        return None;
+    }
     let told = String::from_utf8_lossy(&output.stderr);
     let line = told.lines().find(|line| line.contains("Collected :"))?;
     line.rsplit(' ').next()?.parse().ok()

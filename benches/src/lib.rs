@@ -10,6 +10,7 @@
 // A benchmark that cannot do its work must stop, loudly.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod baseline;
 pub mod callgrind;
 pub mod corpus;
 pub mod cost;

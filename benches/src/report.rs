@@ -234,6 +234,13 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
+/// The compiler's version.
+#[must_use]
+pub fn rustc() -> String {
+    let output = std::process::Command::new("rustc").arg("-V").output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
+
 /// What the report is about: processor, cores, compiler.
 #[must_use]
 pub fn machine() -> String {
@@ -243,9 +250,7 @@ pub fn machine() -> String {
         line.and_then(|line| line.split(':').nth(1)).map_or("unknown", str::trim).to_owned()
     };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let rustc = std::process::Command::new("rustc").arg("-V").output();
-    let rustc =
-        rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    let rustc = rustc();
     let wide: Vec<&str> = ["sse2", "avx2", "avx512bw"]
         .into_iter()
         .filter(|feature| field("flags").split(' ').any(|flag| flag == *feature))

@@ -76,12 +76,42 @@ pub fn check() {
     }
 }
 
+fn count(program: &Path, scenario: &Scenario, counted: Counted, count: usize, piece: usize) -> Option<u64> {
+    let arguments = ["--cost", scenario.name, &count.to_string(), &piece.to_string()];
+    callgrind::instructions(program, counted, &arguments)
+}
+
+/// Counts the instructions for the baseline: those that a limit compares, of scenarios whose path contains
+/// `filter`.
+///
+/// # Panics
+///
+/// A scenario does not run.
+pub(crate) fn count_paths(program: &Path, filter: &str) -> Vec<(String, f64)> {
+    let mut paths = Vec::new();
+    for it in SCENARIOS {
+        let runs: &[_] = match it.limit {
+            Limit::ByteByByte(_) => {
+                &[("whole", Counted::Calls, usize::MAX), ("byte by byte", Counted::Calls, 1)]
+            }
+            Limit::Linear(_) => &[("in segments", Counted::Region, SEGMENT)],
+        };
+        for &(how, counted, piece) in runs {
+            let path = format!("hostile/{} {how}", it.name);
+            if path.contains(filter) {
+                let count = count(program, it, counted, it.count, piece).expect("callgrind counts");
+                paths.push((path, count as f64));
+            }
+        }
+    }
+    paths
+}
+
 /// Counts the instructions of all scenarios; `program` is this crate's benchmark.
 #[must_use]
 pub fn measure(program: &Path) -> Vec<Cost> {
-    let count = |scenario: &Scenario, counted: Counted, count: usize, piece: usize| {
-        let arguments = ["--cost", scenario.name, &count.to_string(), &piece.to_string()];
-        callgrind::instructions(program, counted, &arguments)
+    let count = |scenario: &Scenario, counted: Counted, number: usize, piece: usize| {
+        count(program, scenario, counted, number, piece)
     };
     let measured = SCENARIOS.iter().filter_map(|it| {
         let (first, second, with_caller) = match it.limit {
