@@ -59,8 +59,7 @@
 //!   process-wide.
 //! - `platform-verifier` (default), `webpki-roots`: what a client trusts if it is not told.
 //! - `testing`: a certificate authority made on the spot.
-//! - `memory`: a mail store in memory that all three servers share.
-//! - `message`: raw messages as IMAP sees them, for servers.
+//! - `encoded-words`: decodes words beyond ASCII in header fields, [`imap::encoded_words`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
@@ -69,8 +68,6 @@ pub mod codec;
 pub mod driver;
 mod error;
 pub mod imap;
-#[cfg(feature = "memory")]
-pub mod memory;
 pub mod pop3;
 pub mod sasl;
 mod security;

@@ -8,7 +8,7 @@ use mailwire_core::Text;
 use mailwire_examples::{LoginArguments, ServerArguments, progress};
 use mailwire_transport::{
     Protocol,
-    imap::{self, FetchItem, SearchKey, client::NewMessage, message::encoded_words},
+    imap::{self, FetchItem, SearchKey, client::NewMessage, encoded_words},
 };
 use tokio::io::{AsyncWriteExt, BufWriter};
 

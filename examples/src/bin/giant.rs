@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use clap::Parser;
+use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Security,
     imap::{
@@ -24,7 +25,6 @@ use mailwire_transport::{
             Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage, No, Selected, Status, Stored,
         },
     },
-    memory::Store,
     pop3,
     sasl::{Credentials, Identity},
     server::Listener,

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use clap::Parser;
+use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Security,
     imap::{
@@ -12,7 +13,6 @@ use mailwire_transport::{
         client::{FlagChange, Update},
         proto::types::Section,
     },
-    memory::Store,
     pop3,
     sasl::{Credentials, Mechanism},
     server::Listener,

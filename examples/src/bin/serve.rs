@@ -4,10 +4,9 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
+use mailwire_store::memory::Store;
 use mailwire_transport::{
-    Security, imap,
-    memory::Store,
-    pop3,
+    Security, imap, pop3,
     server::Listener,
     smtp::{self, proto::Host},
     testing::TestCa,

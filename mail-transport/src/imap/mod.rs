@@ -1,9 +1,9 @@
 //! IMAP over a stream.
 
 pub mod client;
-#[cfg(feature = "message")]
-pub mod message;
 pub mod server;
+#[cfg(feature = "encoded-words")]
+mod words;
 
 pub use client::{Client, Config, FlagChange, Found, Idle, LoginMethod, Message, Messages, ToMailbox, ToSet};
 pub use mailwire_imap as proto;
@@ -13,3 +13,5 @@ pub use mailwire_imap::{
     types::{Flag, MailboxName, SequenceSet},
 };
 pub use server::Server;
+#[cfg(feature = "encoded-words")]
+pub use words::encoded_words;

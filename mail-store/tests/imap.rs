@@ -1,10 +1,10 @@
 //! The IMAP client and the IMAP server, over sockets.
-#![cfg(feature = "memory")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
+use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Result, Security,
     imap::{
@@ -18,7 +18,6 @@ use mailwire_transport::{
             types::{DateTime, ListPattern, MailboxName, Partial, Section},
         },
     },
-    memory::Store,
     sasl::{Credentials, Mechanism},
     server::Listener,
     testing::TestCa,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mailwire_smtp::{ForwardPath, Mail, Rcpt, Reply, ReplyCode};
 
 use super::{Refused, Store, User};
-use crate::smtp::server::{Body, BodyError, Client, Service, Session};
+use mailwire_transport::smtp::server::{Body, BodyError, Client, Service, Session};
 
 /// One SMTP or LMTP connection to a [`Store`]: it takes mail for the store's users from anybody, and
 /// relays nothing.

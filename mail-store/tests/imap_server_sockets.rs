@@ -4,10 +4,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use mailwire_core::SaslStep;
+use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Security, Stream,
     imap::Server,
-    memory::Store,
     sasl::{ClientExchange, Credentials, Mechanism, SaslContext},
     server::Listener,
     testing::TestCa,

@@ -11,7 +11,7 @@ use mailwire_core::Text;
 use tokio::sync::watch;
 
 use super::flags::{Change, Flags};
-use crate::imap::message::Message as Parts;
+use crate::message::Message as Parts;
 
 /// One message of a mailbox. Cloning shares its content.
 #[derive(Debug, Clone)]

@@ -1,12 +1,11 @@
 //! Clients that log in by their certificate, in SMTP and IMAP.
-#![cfg(feature = "memory")]
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
+use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Result, Security, imap,
-    memory::Store,
     sasl::{Authenticator, Credentials, Identity, Mechanism, StoredPassword, Unavailable},
     server::Listener,
     smtp,

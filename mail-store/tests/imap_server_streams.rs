@@ -15,13 +15,13 @@ use mailwire_imap::{
     command::{FetchItem, List, SearchKey, StatusItem, StoreAction},
     types::{FlagSet, Uid},
 };
+use mailwire_store::memory::Store;
 use mailwire_transport::{
     Stream,
     imap::server::{
         Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage, No, Reader, Selected, Server, Service,
         Session, Status, Stored,
     },
-    memory::Store,
     sasl::Identity,
 };
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};

@@ -17,7 +17,8 @@ mod words;
 use bytes::Bytes;
 
 pub use address::{Address, addresses};
-pub use decode::{UnknownEncoding, encoded_words};
+pub use decode::UnknownEncoding;
+pub use mailwire_transport::imap::encoded_words;
 pub use mime::{Content, ContentType, Part};
 pub use search::Candidate;
 pub use section::partial;

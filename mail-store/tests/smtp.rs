@@ -1,14 +1,13 @@
 //! SMTP's client and server, over sockets.
-#![cfg(feature = "memory")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, task::Poll};
 
 use bytes::Bytes;
 use mailwire_core::dot::BareNewline;
+use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Error, Result, Security, Status,
-    memory::Store,
     sasl::{Credentials, Mechanism, SaslError},
     server::Listener,
     smtp::{

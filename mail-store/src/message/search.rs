@@ -23,7 +23,7 @@ pub trait Candidate {
     fn message(&self) -> impl Deref<Target = Message>;
 
     /// Whether all is true of this message that `key` asks for (RFC 9051 section 6.4.4), one of the
-    /// keys that a [`Session`](crate::imap::server::Session) gets: sequence numbers and `\Recent` are resolved
+    /// keys that a [`Session`](mailwire_transport::imap::server::Session) gets: sequence numbers and `\Recent` are resolved
     /// in them, and the ranges of their sets ascend.
     fn matches(&self, key: &SearchKey) -> bool {
         let field = |name: &[u8], word: &AString| self.message().header_contains(name, &word_of(word));
@@ -91,7 +91,7 @@ impl Message {
         let needle = Needle::new(needle);
         header::fields(&self.header(&self.root))
             .filter(|field| field.is(name))
-            .any(|field| needle.is_in(&decode::encoded_words(&field.body)))
+            .any(|field| needle.is_in(&super::encoded_words(&field.body)))
     }
 
     /// Whether the text of the body contains `needle`: `BODY`. Texts are decoded, in the header of
@@ -119,7 +119,7 @@ impl Message {
     fn header_has(&self, part: &Part, needle: &Needle) -> bool {
         let header = self.header(part);
         header::fields(&header).any(|field| {
-            let value = decode::encoded_words(&field.body);
+            let value = super::encoded_words(&field.body);
             // The field as a person sees it, and its value alone where the needle ends in it.
             needle.is_in(&format!("{}: {value}", String::from_utf8_lossy(&field.name)))
         })

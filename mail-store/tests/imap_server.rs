@@ -4,11 +4,8 @@
 use std::time::Duration;
 
 use mailwire_core::Channel;
-use mailwire_transport::{
-    Stream,
-    imap::Server,
-    memory::{Config, Flags, NewMessage, Store, User},
-};
+use mailwire_store::memory::{Config, Flags, NewMessage, Store, User};
+use mailwire_transport::{Stream, imap::Server};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     time::timeout,
@@ -312,7 +309,7 @@ async fn searching() {
     let (store, user) = store();
     let message = |raw: &'static str, seconds, flags: &[&'static str]| {
         let mut message = NewMessage::new(raw.into());
-        message.date = mailwire_transport::memory::InternalDate { seconds, zone: 0 };
+        message.date = mailwire_store::memory::InternalDate { seconds, zone: 0 };
         message.flags = flags.iter().copied().collect::<Flags>();
         user.append("INBOX", message).unwrap();
     };

@@ -1,12 +1,12 @@
 //! The store behind a POP3 server.
 
 use mailwire_pop3::UniqueId;
-
-use super::{Maildrop, Refused, Store};
-use crate::{
+use mailwire_transport::{
     pop3::server::{Content, Entry, No, Service},
     sasl::Identity,
 };
+
+use super::{Maildrop, Refused, Store};
 
 impl Service for Store {
     type Maildrop = Maildrop;
@@ -21,7 +21,7 @@ impl Service for Store {
     }
 }
 
-impl crate::pop3::server::Maildrop for Maildrop {
+impl mailwire_transport::pop3::server::Maildrop for Maildrop {
     type Reader = tokio::io::Empty;
 
     async fn messages(&mut self) -> Result<Vec<Entry>, No> {

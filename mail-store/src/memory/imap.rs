@@ -9,18 +9,16 @@ use mailwire_imap::{
     response::{BinarySize, Code, FetchItem},
     types::{Date, DateTime, Flag, FlagSet, MailboxAttribute, PermanentFlags, Uid},
 };
-
-use super::{Change, Flags, InternalDate, MailboxInfo, Message, NewMessage, Refused, Store, User, View};
-use crate::{
-    imap::{
-        message::{Candidate, Message as Parts, UnknownEncoding, partial},
-        server::{
-            Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage as Appending, No, NoReader,
-            Selected, Service, Session, Status, Stored, Update,
-        },
+use mailwire_transport::{
+    imap::server::{
+        Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage as Appending, No, NoReader, Selected,
+        Service, Session, Status, Stored, Update,
     },
     sasl::Identity,
 };
+
+use super::{Change, Flags, InternalDate, MailboxInfo, Message, NewMessage, Refused, Store, User, View};
+use crate::message::{Candidate, Message as Parts, UnknownEncoding, partial};
 
 impl Service for Store {
     type Session = UserSession;

@@ -3,11 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use mail_parser::{
-    HeaderValue,
-    decoders::{base64::base64_decode, charsets::map::charset_decoder},
-    parsers::MessageStream,
-};
+use mail_parser::decoders::{base64::base64_decode, charsets::map::charset_decoder};
 
 /// A content transfer encoding that nobody knows (RFC 3516: `UNKNOWN-CTE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -89,27 +85,6 @@ pub(super) fn charset<'a>(bytes: &'a [u8], name: Option<&[u8]>) -> Cow<'a, str> 
     }
 }
 
-/// A field's body, a subject for instance, with its encoded words (RFC 2047) decoded. What cannot be
-/// decoded stays as it is.
-///
-/// The text is a stranger's: it can hold control characters, which a terminal would obey.
-///
-/// ```
-/// use mailwire_transport::imap::message::encoded_words;
-///
-/// assert_eq!(encoded_words(b"=?utf-8?q?Caf=C3=A9?= at =?iso-8859-1?B?6Q==?="), "Café at é");
-/// ```
-#[must_use]
-pub fn encoded_words(body: &[u8]) -> String {
-    // The parser reads to a line that is no continuation.
-    let mut line = body.trim_ascii().to_vec();
-    line.extend_from_slice(b"\r\n");
-    match MessageStream::new(&line).parse_unstructured() {
-        HeaderValue::Text(text) => text.into_owned(),
-        _ => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,9 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_decoded() {
-        assert_eq!(encoded_words(b" =?iso-8859-1?q?J=F6rg?=\r\n =?utf-8?b?w7w=?= x"), "J\u{f6}rg\u{fc} x");
-        assert_eq!(encoded_words(b""), "");
+    fn charsets() {
         assert_eq!(charset(b"J\xf6rg", Some(b"ISO-8859-1")), "J\u{f6}rg");
     }
 }

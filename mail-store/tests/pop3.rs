@@ -1,5 +1,4 @@
 //! The POP3 client and the POP3 server, over sockets and pipes.
-#![cfg(feature = "memory")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{
@@ -16,9 +15,9 @@ use std::{
 
 use bytes::Bytes;
 use mailwire_core::{Channel, Secret};
+use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Error, Result, Security, Stream,
-    memory::Store,
     pop3::{
         Client, Config, Deletions, LoginMethod, Server, UniqueId,
         server::{Content, Entry, Maildrop, No, Service},
@@ -73,7 +72,7 @@ impl Authenticator for Quick {
 }
 
 impl Service for Quick {
-    type Maildrop = mailwire_transport::memory::Maildrop;
+    type Maildrop = mailwire_store::memory::Maildrop;
     type Authenticator = Self;
 
     fn authenticator(&self) -> &Self {

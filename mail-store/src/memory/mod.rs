@@ -3,7 +3,7 @@
 //! servers; nothing of it outlives the process.
 //!
 //! ```
-//! use mailwire_transport::memory::Store;
+//! use mailwire_store::memory::Store;
 //!
 //! let store = Store::new();
 //! let ada = store.add_user("ada", "secret").unwrap();
@@ -33,7 +33,7 @@ use std::{
 use bytes::Bytes;
 use mailwire_core::Secret;
 
-use crate::sasl::{Authenticator, StoredPassword, Unavailable};
+use mailwire_transport::sasl::{Authenticator, StoredPassword, Unavailable};
 
 pub use account::{DELIMITER, MailboxInfo, Status, User};
 pub use error::Refused;

@@ -14,7 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use mailwire_core::Channel;
-use mailwire_transport::{Stream, imap::server::Server, memory::Store};
+use mailwire_store::memory::Store;
+use mailwire_transport::{Stream, imap::server::Server};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 
 /// Counts the written bytes that come from one place in memory.

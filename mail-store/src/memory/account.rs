@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use mailwire_core::Text;
 
-use crate::sasl::StoredPassword;
+use mailwire_transport::sasl::StoredPassword;
 
 use super::{
     Config,

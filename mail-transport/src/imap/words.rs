@@ -1,0 +1,35 @@
+//! Words beyond ASCII in header fields: RFC 2047.
+
+use mail_parser::{HeaderValue, parsers::MessageStream};
+
+/// A field's body, a subject for instance, with its encoded words (RFC 2047) decoded. What cannot be
+/// decoded stays as it is.
+///
+/// The text is a stranger's: it can hold control characters, which a terminal would obey.
+///
+/// ```
+/// use mailwire_transport::imap::encoded_words;
+///
+/// assert_eq!(encoded_words(b"=?utf-8?q?Caf=C3=A9?= at =?iso-8859-1?B?6Q==?="), "Café at é");
+/// ```
+#[must_use]
+pub fn encoded_words(body: &[u8]) -> String {
+    // The parser reads to a line that is no continuation.
+    let mut line = body.trim_ascii().to_vec();
+    line.extend_from_slice(b"\r\n");
+    match MessageStream::new(&line).parse_unstructured() {
+        HeaderValue::Text(text) => text.into_owned(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_decoded() {
+        assert_eq!(encoded_words(b" =?iso-8859-1?q?J=F6rg?=\r\n =?utf-8?b?w7w=?= x"), "J\u{f6}rg\u{fc} x");
+        assert_eq!(encoded_words(b""), "");
+    }
+}
