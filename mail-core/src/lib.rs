@@ -36,22 +36,20 @@ pub mod grammar;
 mod keywords;
 mod line;
 mod output;
+#[doc(hidden)]
+pub mod private;
 pub mod sasl;
 mod secret;
 mod text;
 mod ticket;
-mod words;
 
 pub use connection::{Channel, Connection, Next, Upgrade};
 pub use cursor::{Cursor, Mark};
 pub use dialect::{Deviation, Dialect, Parsed};
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
-#[doc(hidden)]
-pub use keywords::{keyword, keyword_key};
 pub use line::{Line, LineFramer, LineTooLong, Newline};
 pub use output::Output;
 pub use sasl::SaslStep;
 pub use secret::Secret;
 pub use text::{Text, escape_ascii};
 pub use ticket::{Ticket, Tickets};
-pub use words::words;

@@ -1,13 +1,16 @@
-//! Short texts as machine words.
+//! What the protocol crates need of this one and nobody else: no part of the public API, and changed
+//! in any release.
 
-/// A text of at most 24 bytes as three little-endian words, zeros behind it.
+pub use crate::keywords::{keyword, keyword_key, long_keyword_key};
+
+/// A text of at most 24 bytes as three little-endian words, with zeros after it.
 ///
 /// It is read in words, too: bytes that are written one by one and read together have to wait for
 /// each other in the processor, and a call to copy a few bytes costs more than the copy. So short
 /// texts are copied and compared by their words.
 ///
 /// ```
-/// use mailwire_core::words;
+/// use mailwire_core::private::words;
 ///
 /// assert_eq!(words(b"NOOP"), Some([u32::from_le_bytes(*b"NOOP").into(), 0, 0]));
 /// assert_eq!(words(&[0; 25]), None);
@@ -27,7 +30,7 @@ pub fn words(text: &[u8]) -> Option<[u64; 3]> {
     }
 }
 
-/// The same of at most eight bytes.
+/// A text of at most eight bytes as a word.
 #[inline]
 fn word(text: &[u8], length: usize) -> u64 {
     if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {

@@ -1,8 +1,15 @@
-//! The base64 lines of a SASL exchange, which the three protocols share.
+//! What the three protocols share of SASL: names of mechanisms, which of them may go in clear, and the
+//! base64 lines of an exchange.
 //!
 //! SMTP (RFC 4954 section 4), IMAP (RFC 9051 section 6.2.2) and POP3 (RFC 5034 section 4) wrap
 //! each message of a mechanism in a line of base64; a client cancels with `*`, and writes an empty
 //! initial response as `=`.
+
+mod mechanism;
+mod policy;
+
+pub use mechanism::{Mechanism, OtherMechanism};
+pub use policy::Policy;
 
 use alloc::vec::Vec;
 
