@@ -143,7 +143,7 @@ fn clear() -> Config {
 async fn all(client: &mut Client) -> Result<Vec<Bytes>> {
     let mut messages = Vec::new();
     for scan in client.list().await? {
-        messages.push(client.retr(scan.message.get()).await?.bytes(1 << 20).await?);
+        messages.push(client.retr(scan.number.get()).await?.bytes(1 << 20).await?);
     }
     Ok(messages)
 }
@@ -559,7 +559,7 @@ macro_rules! drop_everywhere {
         let mut polls = 0;
         loop {
             let done = dropped_after(polls, async { $call.map(drop) }).await;
-            assert_eq!($client.uidl_one(2).await.unwrap().message.get(), 2);
+            assert_eq!($client.uidl_one(2).await.unwrap().number.get(), 2);
             assert_eq!($client.stat().await.unwrap().messages, 3);
             let message = $client.retr(3).await.unwrap().bytes(100_000).await.unwrap();
             assert!(message.starts_with(b"Subject: three\r\n"));

@@ -261,7 +261,7 @@ async fn one_bad_line_costs_that_line() {
     );
     against(clear(), &script, async |mut client| {
         let list = client.list().await?;
-        let list: Vec<_> = list.iter().map(|scan| (scan.message.get(), scan.octets)).collect();
+        let list: Vec<_> = list.iter().map(|scan| (scan.number.get(), scan.octets)).collect();
         assert_eq!(list, [(1, Some(120)), (3, None)]);
         assert_eq!(client.uidl().await?.len(), 1);
         // An answer that is none is not taken for a yes, and disturbs nothing.

@@ -133,7 +133,7 @@ impl<'a> Arbitrary<'a> for Command {
             7 => Self::List(u.arbitrary()?),
             8 => Self::Uidl(u.arbitrary()?),
             9 => Self::Retr(u.arbitrary()?),
-            10 => Self::Top { message: u.arbitrary()?, lines: u.arbitrary()? },
+            10 => Self::Top { number: u.arbitrary()?, lines: u.arbitrary()? },
             11 => Self::Dele(u.arbitrary()?),
             12 => Self::Rset,
             13 => Self::Noop,
@@ -172,19 +172,19 @@ impl<'a> Arbitrary<'a> for Capability {
 
 impl<'a> Arbitrary<'a> for DropListing {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(Self { rest: u.arbitrary()?, ..Self::new(u.arbitrary()?, u.arbitrary()?) })
+        Ok(Self::new(u.arbitrary()?, u.arbitrary()?).with_rest(u.arbitrary()?))
     }
 }
 
 impl<'a> Arbitrary<'a> for ScanListing {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(Self { rest: u.arbitrary()?, ..Self::new(u.arbitrary()?, u.arbitrary()?) })
+        Ok(Self::new(u.arbitrary()?, u.arbitrary()?).with_rest(u.arbitrary()?))
     }
 }
 
 impl<'a> Arbitrary<'a> for UniqueIdListing {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(Self { message: u.arbitrary()?, unique_id: u.arbitrary()? })
+        Ok(Self::new(u.arbitrary()?, u.arbitrary()?))
     }
 }
 

@@ -181,7 +181,7 @@ fn numbers_that_do_not_fit_are_errors() {
 #[test]
 fn a_line_without_an_end() {
     let mut server = Server::new(server::Config::new(Channel::Tls));
-    let limit = mailwire_pop3::Limits::default().line;
+    let limit = mailwire_pop3::Limits::server().line;
     assert_eq!(server.feed(&"A".repeat(limit)), Err(Error::LineTooLong { limit }));
     let mut client = Client::new(quiet_config(Channel::Tls));
     assert_eq!(client.feed(&"+".repeat(limit)), Err(Error::LineTooLong { limit }));
@@ -251,7 +251,7 @@ impl PutByte for BytesMut {
 fn a_hundred_thousand_pipelined_commands() {
     // In a server: nothing is queued, and the output stays bounded.
     let mut config = server::Config::new(Channel::Tls);
-    config.limits.no_ops = usize::MAX;
+    config.limits.idle_commands = usize::MAX;
     let mut server = Server::logged_in(config);
     let mut input = BytesMut::from("NOOP\r\n".repeat(100_000).as_str());
     let (mut answers, mut rounds) = (0, 0);

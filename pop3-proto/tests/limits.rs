@@ -58,12 +58,12 @@ fn sasl_line_and_steps() {
         set(&mut config.limits);
         config
     };
-    let mut s = Server::new(config(|limits| limits.sasl_line = 50));
+    let mut s = Server::new(config(|limits| limits.auth_line = 50));
     s.command("AUTH PLAIN");
     s.connection.send_auth(SaslStep::Data(Default::default())).unwrap();
     assert_eq!(s.feed(&"A".repeat(50)), Err(Error::LineTooLong { limit: 50 }));
 
-    let mut s = Server::new(config(|limits| limits.sasl_steps = 3));
+    let mut s = Server::new(config(|limits| limits.auth_steps = 3));
     s.command("AUTH PLAIN");
     for _ in 0..3 {
         s.connection.send_auth(SaslStep::Data(Default::default())).unwrap();
@@ -73,7 +73,7 @@ fn sasl_line_and_steps() {
     assert!(matches!(s.feed("AAAA\r\n"), Err(Error::LimitExceeded { limit: 3, .. })));
 
     let mut config = quiet_config(Channel::Tls);
-    config.limits.sasl_steps = 2;
+    config.limits.auth_steps = 2;
     let mut c = Client::new(config);
     c.hear("+OK\r\n");
     c.connection.send(Command::Auth { mechanism: Mechanism::PLAIN, initial: None }).unwrap();
@@ -120,7 +120,7 @@ fn queue_and_pipeline_depth() {
     assert_eq!((refused.reason, refused.message), (Misuse::Full { limit: 5 }, Command::Noop));
     assert_eq!(drain(&mut c.connection), "STAT\r\n");
 
-    let mut c = client(|config| config.limits.pipeline_depth = 3);
+    let mut c = client(|config| config.limits.pipeline = 3);
     c.connection.send(Command::Capa).unwrap();
     c.hear("+OK\r\nPIPELINING\r\n.\r\n");
     for _ in 0..10 {
@@ -136,7 +136,7 @@ fn output() {
     // The client stops putting out; what it has put out stays small.
     let mut c = client(|config| {
         config.limits.output = 10;
-        config.limits.pipeline_depth = 100;
+        config.limits.pipeline = 100;
     });
     c.connection.send(Command::Capa).unwrap();
     c.hear("+OK\r\nPIPELINING\r\n.\r\n");
@@ -195,9 +195,9 @@ fn bad_commands() {
 }
 
 #[test]
-fn no_ops() {
+fn idle_commands() {
     for line in ["NOOP\r\n", "CAPA\r\n"] {
-        let mut s = server(|config| config.limits.no_ops = 5);
+        let mut s = server(|config| config.limits.idle_commands = 5);
         for _ in 0..5 {
             s.hear(line);
         }
@@ -212,9 +212,9 @@ fn no_ops() {
 }
 
 #[test]
-fn failed_logins() {
+fn auth_failures() {
     let mut config = server::Config::new(Channel::Tls);
-    config.limits.failed_logins = 2;
+    config.limits.auth_failures = 2;
     let mut s = Server::new(config);
     for _ in 0..2 {
         let events = s.hear("USER a\r\nPASS b\r\n");
@@ -240,11 +240,11 @@ fn timeouts() {
     assert_eq!(c.feed(""), Err(Error::TimedOut { waiting_for: "an answer" }));
 
     let mut s = server(|_| {});
-    assert_eq!(s.connection.timeout(), Some(server::Timeouts::default().transaction));
+    assert_eq!(s.connection.timeout(), Some(server::Timeouts::default().idle));
     let (ticket, _) = s.command("STAT");
     assert_eq!(s.connection.timeout(), None);
     s.connection.reply(ticket, Reply::drop_listing(0, 0)).unwrap();
-    assert_eq!(s.connection.timeout(), Some(server::Timeouts::default().write));
+    assert_eq!(s.connection.timeout(), Some(server::Timeouts::default().body));
     drain(&mut s.connection);
     s.connection.handle_timeout();
     assert_eq!(s.feed(""), Err(Error::TimedOut { waiting_for: "a command" }));

@@ -136,11 +136,11 @@ impl Pair {
             }
             Command::Uidl(None) => {
                 let id = |n| UniqueId::new(format!("uid{n}")).unwrap();
-                let line = |n| Listing::UniqueId(UniqueIdListing { message: number(n), unique_id: id(n) });
+                let line = |n| Listing::UniqueId(UniqueIdListing::new(number(n), id(n)));
                 self.lines = (0..3).rev().map(line).collect();
                 Reply::ok("")
             }
-            Command::Retr(n) | Command::Top { message: n, .. } => match message(n) {
+            Command::Retr(n) | Command::Top { number: n, .. } => match message(n) {
                 Some(text) => {
                     self.waiting = Some(Bytes::from_static(text.as_bytes()));
                     Reply::ok("")

@@ -195,7 +195,7 @@ fn more_behind_the_numbers_is_valid() {
     let Reply::Listing(Listing::Scan(scan)) = valid("+OK 2 200 more", Expected::ScanListing) else {
         panic!()
     };
-    assert_eq!((scan.message.get(), scan.octets), (2, Some(200)));
+    assert_eq!((scan.number.get(), scan.octets), (2, Some(200)));
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn blanks_in_listings() {
         ("1 abc ", Expected::UniqueIdListing, "space-at-line-end", 5),
     ] {
         let Listing::UniqueId(listing) = accept_line(text, expected, name, offset) else { panic!() };
-        assert_eq!((listing.message.get(), listing.unique_id.as_bytes()), (1, &b"abc"[..]));
+        assert_eq!((listing.number.get(), listing.unique_id.as_bytes()), (1, &b"abc"[..]));
     }
     for (text, name, offset) in [
         ("12   340", "not-a-single-space", 2),
@@ -216,7 +216,7 @@ fn blanks_in_listings() {
         ("12\t340", "not-a-single-space", 2),
     ] {
         let Listing::Scan(scan) = accept_line(text, Expected::ScanListing, name, offset) else { panic!() };
-        assert_eq!((scan.message.get(), scan.octets), (12, Some(340)));
+        assert_eq!((scan.number.get(), scan.octets), (12, Some(340)));
     }
     accept("+OK 2  320", Expected::DropListing, "not-a-single-space", 5);
     accept("+OK 2   QhdPYR", Expected::UniqueIdListing, "not-a-single-space", 5);
@@ -446,7 +446,7 @@ fn odd_commands() {
     assert_eq!(accept_command("retr  1", "more-than-one-space", 5), Command::Retr(MessageNumber::FIRST));
     assert_eq!(
         accept_command("TOP 1  0 ", "more-than-one-space", 6),
-        Command::Top { message: MessageNumber::FIRST, lines: 0 }
+        Command::Top { number: MessageNumber::FIRST, lines: 0 }
     );
     let Command::User(name) = accept_command("USER john doe", "space-in-user-name", 9) else { panic!() };
     assert_eq!(name.as_bytes(), b"john doe");

@@ -46,7 +46,7 @@ fn command() -> impl Strategy<Value = Command> {
         option::of(message()).prop_map(Command::List),
         option::of(message()).prop_map(Command::Uidl),
         message().prop_map(Command::Retr),
-        (message(), any::<u64>()).prop_map(|(message, lines)| Command::Top { message, lines }),
+        (message(), any::<u64>()).prop_map(|(number, lines)| Command::Top { number, lines }),
         message().prop_map(Command::Dele),
         Just(Command::Rset),
         Just(Command::Noop),
@@ -85,16 +85,13 @@ fn rest() -> impl Strategy<Value = LineText> {
 }
 
 fn scan() -> impl Strategy<Value = ScanListing> {
-    (message(), any::<u64>(), rest()).prop_map(|(message, octets, rest)| ScanListing {
-        message,
-        octets: Some(octets),
-        rest,
-    })
+    (message(), any::<u64>(), rest())
+        .prop_map(|(number, octets, rest)| ScanListing::new(number, octets).with_rest(rest))
 }
 
 fn unique_id() -> impl Strategy<Value = UniqueIdListing> {
     (message(), "[!-~]{1,70}")
-        .prop_map(|(message, id)| UniqueIdListing { message, unique_id: UniqueId::new(id).unwrap() })
+        .prop_map(|(number, id)| UniqueIdListing::new(number, UniqueId::new(id).unwrap()))
 }
 
 fn code() -> impl Strategy<Value = ResponseCode> {
@@ -109,11 +106,9 @@ fn reply() -> impl Strategy<Value = Reply> {
     prop_oneof![
         (option::of(code()), text()).prop_map(|(code, text)| Reply::Ok { code, text }),
         (option::of(code()), text()).prop_map(|(code, text)| Reply::Err { code, text }),
-        (any::<u64>(), any::<u64>(), rest()).prop_map(|(messages, octets, rest)| Reply::Drop(DropListing {
-            messages,
-            octets: Some(octets),
-            rest
-        })),
+        (any::<u64>(), any::<u64>(), rest()).prop_map(|(messages, octets, rest)| {
+            Reply::Drop(DropListing::new(messages, octets).with_rest(rest))
+        }),
         scan().prop_map(|scan| Reply::Listing(Listing::Scan(scan))),
         unique_id().prop_map(|listing| Reply::Listing(Listing::UniqueId(listing))),
     ]

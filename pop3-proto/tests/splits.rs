@@ -72,7 +72,7 @@ fn client_hears(
             Command::Capa,
             Command::List(Some(one)),
             Command::Uidl(Some(one)),
-            Command::Top { message: one, lines: 1 },
+            Command::Top { number: one, lines: 1 },
             Command::Quit,
         ] {
             client.connection.send(command).unwrap();

@@ -90,7 +90,7 @@ fn load(text: &str) -> Transcript {
     let mut client = if quiet { common::quiet_config(channel) } else { client::Config::new(channel) };
     client.allow_clear_credentials = clear;
     client.initial_response = initial;
-    client.limits.sasl_steps = 8;
+    client.limits.auth_steps = 8;
     let mut server = server::Config::new(channel);
     server.allow_clear_credentials = clear;
     server.apop = timestamp;

@@ -89,7 +89,7 @@ pub(super) fn smtp_client(count: usize, piece: usize) {
 pub(super) fn pop3_server(count: usize, piece: usize, command: &str) {
     use mailwire_pop3::{Reply, server};
     let mut config = server::Config::new(Channel::Tls);
-    config.limits.no_ops = usize::MAX;
+    config.limits.idle_commands = usize::MAX;
     let mut server = server::Connection::new(config);
     drive(&mut server, b"USER alice\r\nPASS secret\r\n", usize::MAX, |server, event| {
         if let server::Event::Login { ticket, .. } = event {

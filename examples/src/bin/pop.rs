@@ -53,13 +53,13 @@ async fn run(arguments: Arguments) -> Result<()> {
     let sizes = client.list().await?;
     let ids = client.uidl().await.unwrap_or_default();
     let id_of = |message: u32| {
-        let found = ids.iter().find(|listing| listing.message.get() == message);
+        let found = ids.iter().find(|listing| listing.number.get() == message);
         found.map_or_else(|| format!("message {message}"), |listing| listing.unique_id.to_string())
     };
     let Some(folder) = arguments.output else {
         for listing in &sizes {
             let size = listing.octets.map_or_else(|| "?".to_owned(), |octets| octets.to_string());
-            println!("{:>6} {size:>10} {}", listing.message.get(), id_of(listing.message.get()));
+            println!("{:>6} {size:>10} {}", listing.number.get(), id_of(listing.number.get()));
         }
         client.quit().await?;
         return Ok(());
@@ -67,7 +67,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     tokio::fs::create_dir_all(&folder).await.with_context(|| format!("cannot make {}", folder.display()))?;
     let bar = progress(sizes.iter().filter_map(|listing| listing.octets).sum(), "downloading");
     for listing in &sizes {
-        let message = listing.message.get();
+        let message = listing.number.get();
         // A unique id can hold any printable character.
         let name: String = id_of(message).chars().map(|c| if c == '/' { '_' } else { c }).collect();
         let path = folder.join(format!("{name}.eml"));
@@ -86,7 +86,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     bar.finish_and_clear();
     if arguments.delete {
-        let _ = client.dele_all(sizes.iter().map(|listing| listing.message.get())).await?;
+        let _ = client.dele_all(sizes.iter().map(|listing| listing.number.get())).await?;
     }
     let deletions = client.quit().await?;
     println!("{} messages in {}; deletions: {deletions:?}", sizes.len(), folder.display());

@@ -26,11 +26,11 @@ pub fn run(data: &[u8]) {
         let words = text.split(' ').collect::<Vec<_>>();
         match Listing::parse(&line, expected, Dialect::Strict).map(|parsed| parsed.value) {
             Ok(Listing::Scan(scan)) => {
-                assert_eq!(words[0].parse(), Ok(scan.message.get()), "{text:?}");
+                assert_eq!(words[0].parse(), Ok(scan.number.get()), "{text:?}");
                 assert_eq!(words[1].parse().ok(), scan.octets, "{text:?}");
             }
             Ok(Listing::UniqueId(id)) => {
-                assert_eq!(words[0].parse(), Ok(id.message.get()), "{text:?}");
+                assert_eq!(words[0].parse(), Ok(id.number.get()), "{text:?}");
                 assert_eq!(words[1].as_bytes(), id.unique_id.as_bytes(), "{text:?}");
             }
             _ => {}
@@ -54,7 +54,7 @@ fn commands(command: &Command, text: &str) {
             let message: Vec<u64> = message.iter().map(|message| message.get().into()).collect();
             assert_eq!(numbers, message, "{text:?}");
         }
-        Command::Top { message, lines } => {
+        Command::Top { number: message, lines } => {
             assert_eq!(numbers, [u64::from(message.get()), *lines], "{text:?}");
         }
         Command::Stat | Command::Noop | Command::Rset | Command::Quit | Command::Capa | Command::Stls => {

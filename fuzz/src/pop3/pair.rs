@@ -53,7 +53,7 @@ pub fn run(mut case: Case) {
     config.mechanisms = vec![Mechanism::new("PLAIN").expect("a mechanism")];
     config.apop = Some(ApopTimestamp::new("<1.2@pop.example>").expect("a timestamp"));
     config.limits.bad_commands = 1000;
-    config.limits.failed_logins = 1000;
+    config.limits.auth_failures = 1000;
     config.limits.output = 300;
     let (commands, steps) = (std::mem::take(&mut case.commands), std::mem::take(&mut case.steps));
     let mut pair = Conversation {

@@ -36,8 +36,8 @@ impl Owner for Caller {
             config.ask_capabilities.after_login = false;
             config.ask_capabilities.after_greeting = false;
         }
-        (config.limits.line, config.limits.sasl_line) = (600, 700);
-        (config.limits.queue, config.limits.pipeline_depth) = (16, 4);
+        (config.limits.line, config.limits.auth_line) = (600, 700);
+        (config.limits.queue, config.limits.pipeline) = (16, 4);
         (config.limits.listing_lines, config.limits.capabilities) = (30, 20);
         (config.limits.message, config.limits.output) = (500, 4096);
         (Self, client::Connection::new(config))
@@ -112,8 +112,8 @@ impl Owner for Service {
             config.resp_codes = false;
             (config.top, config.uidl) = (false, false);
         }
-        (config.limits.line, config.limits.sasl_line, config.limits.sasl_steps) = (300, 400, 4);
-        (config.limits.bad_commands, config.limits.no_ops) = (6, 8);
+        (config.limits.line, config.limits.auth_line, config.limits.auth_steps) = (300, 400, 4);
+        (config.limits.bad_commands, config.limits.idle_commands) = (6, 8);
         config.limits.output = 2048;
         (Self { at_once: bits & 1 == 0, waiting: VecDeque::new() }, server::Connection::new(config))
     }
@@ -226,7 +226,7 @@ impl Service {
             }
             Some(Command::Uidl(None)) => {
                 let unique_id = UniqueId::new("a").expect("an id");
-                let _ = connection.send_line(Listing::UniqueId(UniqueIdListing { message: one, unique_id }));
+                let _ = connection.send_line(Listing::UniqueId(UniqueIdListing::new(one, unique_id)));
             }
             _ => return,
         }

@@ -48,7 +48,7 @@ impl Config {
             ask_capabilities: AskCapabilities::default(),
             pipelining: true,
             initial_response: true,
-            limits: Limits::default(),
+            limits: Limits::client(),
             timeouts: Timeouts::default(),
         }
     }
@@ -62,6 +62,7 @@ impl Config {
 }
 
 /// When a client sends CAPA by itself.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AskCapabilities {
     /// After the greeting. Before STLS it shows whether that is offered.
@@ -72,6 +73,14 @@ pub struct AskCapabilities {
     pub after_login: bool,
 }
 
+impl AskCapabilities {
+    /// Never: some servers end the connection when they hear CAPA.
+    #[must_use]
+    pub const fn never() -> Self {
+        Self { after_greeting: false, after_tls: false, after_login: false }
+    }
+}
+
 impl Default for AskCapabilities {
     fn default() -> Self {
         Self { after_greeting: true, after_tls: true, after_login: true }
@@ -79,12 +88,13 @@ impl Default for AskCapabilities {
 }
 
 /// How long a server may be silent. The driver keeps the clock.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// For the greeting.
     pub greeting: Duration,
     /// For a status line, which can take long where a maildrop is large.
-    pub reply: Duration,
+    pub command: Duration,
     /// Within a listing or a message.
     pub body: Duration,
     /// For the answer to QUIT, while messages are deleted.
@@ -95,7 +105,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             greeting: Duration::from_secs(60),
-            reply: Duration::from_secs(180),
+            command: Duration::from_secs(180),
             body: Duration::from_secs(120),
             quit: Duration::from_secs(600),
         }

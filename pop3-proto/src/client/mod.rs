@@ -243,11 +243,8 @@ impl Connection {
         {
             return false;
         }
-        let depth = if self.config.pipelining && session.pipelining() {
-            self.config.limits.pipeline_depth
-        } else {
-            1
-        };
+        let depth =
+            if self.config.pipelining && session.pipelining() { self.config.limits.pipeline } else { 1 };
         if let Some(&setup) = session.setup.front() {
             let (command, depth) = match setup {
                 Setup::Capa => (Command::Capa, depth),
@@ -448,7 +445,7 @@ impl mailwire_core::Connection for Connection {
             (Reading::Status, Some(pending)) if pending.kind == Kind::Quit => Some(timeouts.quit),
             (Reading::Status, Some(_)) => {
                 let callers_turn = self.session.auth.as_ref().is_some_and(|auth| auth.challenged);
-                (!callers_turn).then_some(timeouts.reply)
+                (!callers_turn).then_some(timeouts.command)
             }
         }
     }

@@ -74,7 +74,7 @@ impl Connection {
 
     fn read_line(&mut self, input: &mut BytesMut) -> Result<Option<Line>, Error> {
         let limits = &self.config.limits;
-        let limit = if self.session.auth.is_some() { limits.sasl_line } else { limits.line };
+        let limit = if self.session.auth.is_some() { limits.auth_line } else { limits.line };
         Ok(self.session.framer.next_line(input, limit)?)
     }
 
@@ -255,7 +255,7 @@ impl Connection {
     }
 
     fn challenge(&mut self, line: &Line, challenge: Result<Parsed<Secret>, ParseError>) -> Step {
-        let limit = self.config.limits.sasl_steps;
+        let limit = self.config.limits.auth_steps;
         let ticket = self.session.pending.front().and_then(|pending| pending.ticket);
         if let Some(auth) = &mut self.session.auth {
             if auth.cancelled {

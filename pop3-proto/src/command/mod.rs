@@ -51,7 +51,7 @@ pub enum Command {
     /// `TOP msg n`: the header and the first lines (RFC 1939 section 7).
     Top {
         /// The message.
-        message: MessageNumber,
+        number: MessageNumber,
         /// How many lines of its body.
         lines: u64,
     },

@@ -123,11 +123,11 @@ fn optional_message(cursor: &mut Cursor<'_>) -> Result<Option<MessageNumber>, Pa
 fn top(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     cursor.skip(3);
     space(cursor)?;
-    let message = number(cursor)?;
+    let number = number(cursor)?;
     space(cursor)?;
     let lines = cursor.number_u64()?;
     end(cursor)?;
-    Ok(Command::Top { message, lines })
+    Ok(Command::Top { number, lines })
 }
 
 /// `USER name`. A space in the name is taken leniently, as it is the only argument.

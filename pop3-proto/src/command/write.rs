@@ -32,7 +32,7 @@ impl Command {
             Self::Uidl(None) => out.extend_from_slice(b"UIDL"),
             Self::Uidl(Some(message)) => number(out, b"UIDL ", message.get().into()),
             Self::Retr(message) => number(out, b"RETR ", message.get().into()),
-            Self::Top { message, lines } => {
+            Self::Top { number: message, lines } => {
                 number(out, b"TOP ", message.get().into());
                 number(out, b" ", *lines);
             }

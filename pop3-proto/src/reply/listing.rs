@@ -13,6 +13,7 @@ use crate::{
 };
 
 /// How much is in the maildrop, without what is marked as deleted.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct DropListing {
@@ -25,11 +26,12 @@ pub struct DropListing {
 }
 
 /// The size of one message.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ScanListing {
     /// The message.
-    pub message: MessageNumber,
+    pub number: MessageNumber,
     /// Its size. `None` if the server does not know it.
     pub octets: Option<u64>,
     /// What stands behind, which RFC 1939 discourages.
@@ -37,11 +39,12 @@ pub struct ScanListing {
 }
 
 /// The unique-id of one message.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct UniqueIdListing {
     /// The message.
-    pub message: MessageNumber,
+    pub number: MessageNumber,
     /// Its name for all time.
     pub unique_id: UniqueId,
 }
@@ -68,6 +71,13 @@ impl DropListing {
         Self { messages, octets: Some(octets), rest: LineText::default() }
     }
 
+    /// Adds text after the numbers, which RFC 1939 discourages.
+    #[must_use]
+    pub fn with_rest(mut self, rest: LineText) -> Self {
+        self.rest = rest;
+        self
+    }
+
     /// Appends it without status and line end. An unknown size is written as 0.
     pub fn write(&self, out: &mut Vec<u8>) {
         write_number(out, self.messages);
@@ -80,8 +90,23 @@ impl DropListing {
 impl ScanListing {
     /// A scan listing with nothing behind it.
     #[must_use]
-    pub fn new(message: MessageNumber, octets: u64) -> Self {
-        Self { message, octets: Some(octets), rest: LineText::default() }
+    pub fn new(number: MessageNumber, octets: u64) -> Self {
+        Self { number, octets: Some(octets), rest: LineText::default() }
+    }
+
+    /// Adds text after the numbers, which RFC 1939 discourages.
+    #[must_use]
+    pub fn with_rest(mut self, rest: LineText) -> Self {
+        self.rest = rest;
+        self
+    }
+}
+
+impl UniqueIdListing {
+    /// A unique-id listing.
+    #[must_use]
+    pub const fn new(number: MessageNumber, unique_id: UniqueId) -> Self {
+        Self { number, unique_id }
     }
 }
 
@@ -119,13 +144,13 @@ impl Listing {
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Scan(scan) => {
-                write_number(out, scan.message.get().into());
+                write_number(out, scan.number.get().into());
                 out.push(b' ');
                 write_number(out, scan.octets.unwrap_or(0));
                 write_rest(out, &scan.rest);
             }
             Self::UniqueId(listing) => {
-                write_number(out, listing.message.get().into());
+                write_number(out, listing.number.get().into());
                 out.push(b' ');
                 out.extend_from_slice(listing.unique_id.as_bytes());
             }
@@ -198,13 +223,13 @@ pub(super) fn drop_listing(cursor: &mut Cursor<'_>) -> Result<DropListing, Parse
 
 /// `scan listing`: message-number SP size. More can stand behind.
 pub(super) fn scan_listing(cursor: &mut Cursor<'_>) -> Result<ScanListing, ParseError> {
-    let message = message(cursor)?;
+    let number = message_number(cursor)?;
     let octets = octets(cursor)?;
     let rest = rest(cursor)?;
-    Ok(ScanListing { message, octets, rest })
+    Ok(ScanListing { number, octets, rest })
 }
 
-fn message(cursor: &mut Cursor<'_>) -> Result<MessageNumber, ParseError> {
+fn message_number(cursor: &mut Cursor<'_>) -> Result<MessageNumber, ParseError> {
     let start = cursor.offset();
     let number = cursor.number_u32()?;
     MessageNumber::new(number).map_err(|invalid| ParseError::new(start, invalid.reason))
@@ -252,7 +277,7 @@ pub(super) fn rest_of_line(cursor: &mut Cursor<'_>) -> Result<LineText, ParseErr
 /// `unique-id listing`: message-number SP unique-id, one to 70 characters from 0x21 to 0x7E.
 /// Nothing stands behind.
 pub(super) fn unique_id_listing(cursor: &mut Cursor<'_>) -> Result<UniqueIdListing, ParseError> {
-    let message = message(cursor)?;
+    let number = message_number(cursor)?;
     space(cursor, "expected a space and the unique-id")?;
     let start = cursor.offset();
     let mut id = cursor.rest();
@@ -279,5 +304,5 @@ pub(super) fn unique_id_listing(cursor: &mut Cursor<'_>) -> Result<UniqueIdListi
         cursor.deviate("space-at-line-end")?;
         cursor.skip(usize::MAX);
     }
-    Ok(UniqueIdListing { message, unique_id: UniqueId::from_peer(text) })
+    Ok(UniqueIdListing { number, unique_id: UniqueId::from_peer(text) })
 }

@@ -70,14 +70,14 @@ impl Reply {
 
     /// The answer to LIST of one message.
     #[must_use]
-    pub fn scan_listing(message: MessageNumber, octets: u64) -> Self {
-        Self::Listing(Listing::Scan(ScanListing::new(message, octets)))
+    pub fn scan_listing(number: MessageNumber, octets: u64) -> Self {
+        Self::Listing(Listing::Scan(ScanListing::new(number, octets)))
     }
 
     /// The answer to UIDL of one message.
     #[must_use]
-    pub fn unique_id_listing(message: MessageNumber, unique_id: UniqueId) -> Self {
-        Self::Listing(Listing::UniqueId(UniqueIdListing { message, unique_id }))
+    pub fn unique_id_listing(number: MessageNumber, unique_id: UniqueId) -> Self {
+        Self::Listing(Listing::UniqueId(UniqueIdListing::new(number, unique_id)))
     }
 
     /// Whether it is positive.

@@ -77,29 +77,31 @@ impl Config {
             more: Vec::new(),
             extension_commands: Vec::new(),
             bare_newline: BareNewline::Normalize,
-            limits: Limits::default(),
+            limits: Limits::server(),
             timeouts: Timeouts::default(),
         }
     }
 }
 
 /// How long a client may be silent. The driver keeps the clock.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Before the login.
-    pub authorization: Duration,
-    /// After it. At least 10 minutes (RFC 1939 section 3).
-    pub transaction: Duration,
-    /// For taking what is sent to it.
-    pub write: Duration,
+    /// For a command before the login: 10 minutes.
+    pub login: Duration,
+    /// For a command after the login: 10 minutes, and not less ([RFC 1939 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc1939#section-3)).
+    pub idle: Duration,
+    /// For taking what is sent to it: 5 minutes.
+    pub body: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            authorization: Duration::from_secs(600),
-            transaction: Duration::from_secs(600),
-            write: Duration::from_secs(300),
+            login: Duration::from_secs(600),
+            idle: Duration::from_secs(600),
+            body: Duration::from_secs(300),
         }
     }
 }

@@ -66,7 +66,7 @@ pub struct Connection {
     output: Output,
     tickets: Tickets,
     bad_commands: usize,
-    failed_logins: usize,
+    auth_failures: usize,
     /// Steps of the SASL exchange that goes on.
     auth_steps: u32,
     /// Why the connection ends; it is told once the last reply is in the output.
@@ -110,7 +110,7 @@ impl Connection {
             output: Output::new(config.limits.output),
             tickets: Tickets::new(),
             bad_commands: 0,
-            failed_logins: 0,
+            auth_failures: 0,
             auth_steps: 0,
             failed: None,
             closing: false,
@@ -331,10 +331,10 @@ impl Connection {
             (Kind::Stls, _) => return Err(Misuse::WrongAnswer("STLS is agreed to with accept_upgrade")),
             (Kind::Stat, reply) => matches!(reply, Reply::Drop(_)),
             (Kind::List(Some(message)), reply) => {
-                matches!(reply, Reply::Listing(Listing::Scan(scan)) if scan.message == message)
+                matches!(reply, Reply::Listing(Listing::Scan(scan)) if scan.number == message)
             }
             (Kind::Uidl(Some(message)), reply) => {
-                matches!(reply, Reply::Listing(Listing::UniqueId(id)) if id.message == message)
+                matches!(reply, Reply::Listing(Listing::UniqueId(id)) if id.number == message)
             }
             (Kind::Other, _) => true,
             (_, reply) => matches!(reply, Reply::Ok { .. }),
@@ -363,9 +363,9 @@ impl Connection {
         match kind {
             Kind::Login | Kind::Auth if ok => self.session.state = State::Transaction,
             Kind::Login | Kind::Auth => {
-                self.failed_logins = self.failed_logins.saturating_add(1);
-                if self.failed_logins >= self.config.limits.failed_logins {
-                    let limit = self.config.limits.failed_logins as u64;
+                self.auth_failures = self.auth_failures.saturating_add(1);
+                if self.auth_failures >= self.config.limits.auth_failures {
+                    let limit = self.config.limits.auth_failures as u64;
                     self.failed = Some(Error::LimitExceeded { what: "failed logins", limit });
                 }
             }
@@ -436,7 +436,7 @@ impl mailwire_core::Connection for Connection {
     fn timeout(&self) -> Option<Duration> {
         let timeouts = &self.config.timeouts;
         if !self.output.is_empty() {
-            return Some(timeouts.write);
+            return Some(timeouts.body);
         }
         let callers_turn =
             self.session.current.as_ref().is_some_and(|current| !matches!(current.stage, Stage::Auth));
@@ -444,8 +444,8 @@ impl mailwire_core::Connection for Connection {
             return None;
         }
         Some(match self.session.state {
-            State::Authorization => timeouts.authorization,
-            State::Transaction | State::Update => timeouts.transaction,
+            State::Authorization => timeouts.login,
+            State::Transaction | State::Update => timeouts.idle,
         })
     }
 

@@ -53,7 +53,7 @@ impl Connection {
                 return Ok(Next::Paused);
             }
             let limits = &self.config.limits;
-            let limit = if auth.is_some() { limits.sasl_line } else { limits.line };
+            let limit = if auth.is_some() { limits.auth_line } else { limits.line };
             let line = match self.session.framer.next_line(input, limit) {
                 Ok(Some(line)) => line,
                 Ok(None) => return self.need_input(input, auth.is_some()),
@@ -108,7 +108,7 @@ impl Connection {
                 Ok(Some(Next::Event(Event::AuthResponse { ticket, step: SaslStep::Cancel })))
             }
             Ok(step) => {
-                let limit = self.config.limits.sasl_steps;
+                let limit = self.config.limits.auth_steps;
                 if self.auth_steps > limit {
                     self.put_status(Reply::err("too many steps"));
                     return Err(Error::LimitExceeded {
@@ -194,9 +194,9 @@ impl Connection {
 
     fn begin(&mut self, kind: Kind) -> Ticket {
         let ticket = self.tickets.issue();
-        let Session { current, no_ops, .. } = &mut self.session;
+        let Session { current, idle_commands, .. } = &mut self.session;
         *current = Some(Current { ticket, kind, stage: Stage::Reply });
-        *no_ops = 0;
+        *idle_commands = 0;
         self.auth_steps = 0;
         ticket
     }
@@ -259,9 +259,9 @@ impl Connection {
 
     /// What the machine answers by itself must not go on for ever.
     fn no_op(&mut self) -> Step {
-        self.session.no_ops = self.session.no_ops.saturating_add(1);
-        let limit = self.config.limits.no_ops;
-        if self.session.no_ops > limit {
+        self.session.idle_commands = self.session.idle_commands.saturating_add(1);
+        let limit = self.config.limits.idle_commands;
+        if self.session.idle_commands > limit {
             self.put_status(Reply::err("too many commands that do nothing"));
             return Err(Error::LimitExceeded { what: "commands that do nothing", limit: limit as u64 });
         }

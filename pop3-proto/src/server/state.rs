@@ -27,7 +27,7 @@ pub(super) struct Session {
     pub(super) user: Option<UserName>,
     pub(super) current: Option<Current>,
     pub(super) upgrading: bool,
-    pub(super) no_ops: usize,
+    pub(super) idle_commands: usize,
 }
 
 impl Session {
@@ -39,7 +39,7 @@ impl Session {
             user: None,
             current: None,
             upgrading: false,
-            no_ops: 0,
+            idle_commands: 0,
         }
     }
 }

@@ -43,9 +43,7 @@ pub fn run<C: Connection<Error = Error>>(
 /// A client whose machine sends nothing by itself.
 pub fn quiet_config(channel: Channel) -> client::Config {
     let mut config = client::Config::new(channel);
-    config.ask_capabilities.after_greeting = false;
-    config.ask_capabilities.after_tls = false;
-    config.ask_capabilities.after_login = false;
+    config.ask_capabilities = client::AskCapabilities::never();
     config
 }
 

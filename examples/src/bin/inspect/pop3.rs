@@ -77,7 +77,7 @@ impl Pop3 {
             dialect,
             context,
             multiline,
-            limits: Limits::default(),
+            limits: Limits::client(),
             client_lines: LineFramer::new(),
             server_lines: LineFramer::new(),
             overlong: Overlong::default(),
@@ -321,7 +321,7 @@ impl Inspector for Pop3 {
             return self.read_body(input, ended);
         }
         let lines = if side == Side::Client { &mut self.client_lines } else { &mut self.server_lines };
-        match lines.next_line(input, self.limits.sasl_line) {
+        match lines.next_line(input, self.limits.auth_line) {
             Ok(Some(line)) if side == Side::Client => Some(self.command(&line.text, line.newline)),
             Ok(Some(line)) => match self.status(&line.text, line.newline) {
                 Some(message) => Some(message),

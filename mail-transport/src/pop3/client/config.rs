@@ -1,7 +1,7 @@
 use mailwire_core::{Channel, Dialect};
 use mailwire_pop3::{
     Limits,
-    client::{AskCapabilities, Config as MachineConfig, Timeouts},
+    client::{AskCapabilities, Config as MachineConfig},
 };
 
 use crate::{
@@ -61,6 +61,9 @@ impl Config {
     /// To log in.
     #[must_use]
     pub fn login(credentials: Credentials) -> Self {
+        let mut limits = Limits::client();
+        // A client keeps the lines of a listing, other than the machine.
+        limits.listing_lines = 1_000_000;
         Self {
             credentials,
             method: None,
@@ -68,8 +71,7 @@ impl Config {
             without_pipelining: false,
             without_capa: false,
             dialect: Dialect::default(),
-            // A client keeps the lines of a listing, other than the machine.
-            limits: Limits { listing_lines: 1_000_000, ..Limits::default() },
+            limits,
         }
     }
 
@@ -80,16 +82,14 @@ impl Config {
         config.allow_clear_credentials = self.allow_clear_credentials;
         config.pipelining = !self.without_pipelining;
         config.limits = self.limits;
-        config.timeouts = Timeouts {
-            greeting: times.greeting,
-            reply: times.command,
-            body: times.body,
-            // The server deletes messages before it answers QUIT.
-            quit: times.body_reply,
-        };
+        let timeouts = &mut config.timeouts;
+        timeouts.greeting = times.greeting;
+        timeouts.command = times.command;
+        timeouts.body = times.body;
+        // The server deletes messages before it answers QUIT.
+        timeouts.quit = times.body_reply;
         if self.without_capa {
-            config.ask_capabilities =
-                AskCapabilities { after_greeting: false, after_tls: false, after_login: false };
+            config.ask_capabilities = AskCapabilities::never();
         }
         config
     }

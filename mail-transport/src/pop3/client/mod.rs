@@ -9,7 +9,7 @@
 //! let mut client = pop3::Client::connect(endpoint, &credentials).await?;
 //!
 //! for message in client.list().await? {
-//!     let number = message.message.get();
+//!     let number = message.number.get();
 //!     let mut body = client.retr(number).await?;
 //!     while let Some(chunk) = body.chunk().await? {
 //!         // A part of the message. Nothing is kept of what was read before.
@@ -166,7 +166,7 @@ impl Client {
     pub async fn list_one(&mut self, message: u32) -> Result<ScanListing> {
         let message = MessageNumber::new(message)?;
         match self.call("LIST", Command::List(Some(message))).await? {
-            Reply::Listing(Listing::Scan(scan)) if scan.message == message => Ok(scan),
+            Reply::Listing(Listing::Scan(scan)) if scan.number == message => Ok(scan),
             _ => Err(unexpected("an answer to LIST about something else")),
         }
     }
@@ -191,7 +191,7 @@ impl Client {
     pub async fn uidl_one(&mut self, message: u32) -> Result<UniqueIdListing> {
         let message = MessageNumber::new(message)?;
         match self.call("UIDL", Command::Uidl(Some(message))).await? {
-            Reply::Listing(Listing::UniqueId(id)) if id.message == message => Ok(id),
+            Reply::Listing(Listing::UniqueId(id)) if id.number == message => Ok(id),
             _ => Err(unexpected("an answer to UIDL about something else")),
         }
     }
@@ -211,7 +211,7 @@ impl Client {
     ///
     /// The server refuses (it need not know TOP), or the connection fails.
     pub async fn top(&mut self, message: u32, lines: u64) -> Result<Body<'_>> {
-        self.body("TOP", Command::Top { message: MessageNumber::new(message)?, lines }).await
+        self.body("TOP", Command::Top { number: MessageNumber::new(message)?, lines }).await
     }
 
     /// DELE: marks a message, to be deleted by [`quit`](Self::quit).

@@ -77,8 +77,8 @@ impl<M: Maildrop> Transaction<M> {
                 return lines(driver, ticket, self.listed().map(line)).await;
             }
             Command::Uidl(None) => {
-                let line = |(message, entry): (_, &Entry)| {
-                    Listing::UniqueId(UniqueIdListing { message, unique_id: entry.unique_id.clone() })
+                let line = |(number, entry): (_, &Entry)| {
+                    Listing::UniqueId(UniqueIdListing::new(number, entry.unique_id.clone()))
                 };
                 return lines(driver, ticket, self.listed().map(line)).await;
             }
@@ -103,7 +103,7 @@ impl<M: Maildrop> Transaction<M> {
                 }
                 Err(no) => Err(no),
             },
-            Command::Top { message, lines } => match self.top(message, lines).await {
+            Command::Top { number, lines } => match self.top(number, lines).await {
                 Ok(content) => {
                     return send(driver, ticket, Reply::ok(""), content, Some(Top::new(lines))).await;
                 }
