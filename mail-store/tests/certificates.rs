@@ -44,7 +44,7 @@ impl imap::server::Service for Certified {
         self
     }
 
-    async fn open(&self, identity: &Identity) -> Result<Self::Session, imap::server::No> {
+    async fn open(&self, identity: &Identity) -> Result<Self::Session, imap::server::Refusal> {
         imap::server::Service::open(&self.0, identity).await
     }
 }

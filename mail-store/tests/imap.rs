@@ -6,11 +6,11 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 use bytes::Bytes;
 use mailwire_store::memory::Store;
 use mailwire_transport::{
-    Endpoint, Result, Security,
+    Endpoint, Payload, Result, Security,
     imap::{
-        Capability, Client, Config, FetchItem, Flag, FlagChange, LoginMethod, SearchKey, SequenceSet, Server,
-        StatusItem,
-        client::{NewMessage, Update},
+        Capability, Client, Config, FetchItem, Flag, FlagChange, LoginMechanism, SearchKey, SequenceSet,
+        Server, StatusItem,
+        client::Update,
         proto::{
             client::State,
             command::{AString, List, ListReturn, Search, SearchReturn},
@@ -75,10 +75,11 @@ async fn all_ways_to_log_in() {
     let store = store();
     for security in [Security::implicit_tls(), Security::required_starttls()] {
         let running = serve(&store, security).await;
-        let methods = [Mechanism::ScramSha256Plus, Mechanism::ScramSha1, Mechanism::Plain, Mechanism::Login];
-        for method in methods.map(LoginMethod::Sasl).into_iter().chain([LoginMethod::Login]) {
+        let mechanisms =
+            [Mechanism::ScramSha256Plus, Mechanism::ScramSha1, Mechanism::Plain, Mechanism::Login];
+        for mechanism in mechanisms.map(LoginMechanism::Sasl).into_iter().chain([LoginMechanism::Login]) {
             let mut config = Config::login(Credentials::password("ada", "secret"));
-            config.method = Some(method);
+            config.mechanism = Some(mechanism);
             config.identify("test", "1").unwrap();
             let mut client = soon(Client::connect_with(running.endpoint(), config.clone())).await.unwrap();
             assert!(client.is_encrypted() && client.state() == State::Authenticated);
@@ -89,7 +90,7 @@ async fn all_ways_to_log_in() {
             config.credentials = Some(Credentials::password("ada", "wrong"));
             let error = soon(Client::connect_with(running.endpoint(), config)).await.unwrap_err();
             let code = error.refused().and_then(|refused| refused.code.clone());
-            assert!(code.is_some_and(|code| code == "AUTHENTICATIONFAILED"), "{method:?}: {error:?}");
+            assert!(code.is_some_and(|code| code == "AUTHENTICATIONFAILED"), "{mechanism:?}: {error:?}");
         }
         running.stop().await;
     }
@@ -137,8 +138,8 @@ async fn append(client: &mut Client) -> Result<Vec<Bytes>> {
             text.push_str("Grüße, and a line of text. {20}\r\n");
         }
         let text = Bytes::from(text);
-        let message: NewMessage<'_> = match size % 1000 {
-            0 => NewMessage::from_reader(text.len() as u64, &text[..]),
+        let message: Payload<'_> = match size % 1000 {
+            0 => Payload::from_reader(&text[..], Some(text.len() as u64)),
             _ => text.clone().into(),
         };
         let appended = client.append("INBOX", [Flag::Flagged], date, message).await?;
@@ -204,7 +205,7 @@ async fn change(client: &mut Client) -> Result<()> {
     let stored = client.uid_store([4, 5, 6], FlagChange::add([Flag::Seen, Flag::new("$Label1")?])).await?;
     assert!(stored.len() == 3 && stored.iter().all(|message| message.flags().unwrap().contains(&Flag::Seen)));
     assert!(client.store([1, 2], FlagChange::replace([Flag::Deleted]).silent()).await?.is_empty());
-    let copied = client.uid_copy([4, 5, 6], "c").await?.unwrap();
+    let copied = client.uid_copy_to([4, 5, 6], "c").await?.unwrap();
     assert_eq!((copied.source.count(), copied.destination.count()), (3, 3));
     let moved = client.uid_move_to(6, "Entwürfe").await?.unwrap();
     assert_eq!(moved.source.to_string(), "6");

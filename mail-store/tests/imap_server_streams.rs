@@ -19,8 +19,8 @@ use mailwire_store::memory::Store;
 use mailwire_transport::{
     Stream,
     imap::server::{
-        Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage, No, Reader, Selected, Server, Service,
-        Session, Status, Stored,
+        Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage, Reader, Refusal, Selected, Server,
+        Service, Session, Status, Stored,
     },
     sasl::Identity,
 };
@@ -60,7 +60,7 @@ impl Service for Endless {
         &self.users
     }
 
-    async fn open(&self, _: &Identity) -> Result<EndlessSession, No> {
+    async fn open(&self, _: &Identity) -> Result<EndlessSession, Refusal> {
         Ok(EndlessSession { appended: Arc::clone(&self.appended) })
     }
 }
@@ -68,21 +68,21 @@ impl Service for Endless {
 impl Session for EndlessSession {
     type Reader = Zeros;
 
-    async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, No> {
+    async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, Refusal> {
         Ok(vec![Mailbox::new("INBOX")])
     }
 
-    async fn status(&mut self, _: &str, _: &[StatusItem]) -> Result<Status, No> {
+    async fn status(&mut self, _: &str, _: &[StatusItem]) -> Result<Status, Refusal> {
         Ok(Status::default())
     }
 
-    async fn select(&mut self, _: &str, _: bool) -> Result<Selected, No> {
+    async fn select(&mut self, _: &str, _: bool) -> Result<Selected, Refusal> {
         Ok(Selected { uid_validity: 1, uid_next: 2, uids: vec![Uid::MIN], ..Selected::default() })
     }
 
     async fn unselect(&mut self) {}
 
-    async fn fetch(&mut self, uids: &[Uid], items: &[FetchItem]) -> Result<Vec<Fetched<Zeros>>, No> {
+    async fn fetch(&mut self, uids: &[Uid], items: &[FetchItem]) -> Result<Vec<Fetched<Zeros>>, Refusal> {
         let mut fetched = Fetched::new(uids[0]);
         for item in items {
             let reader = Zeros { left: LARGE };
@@ -91,15 +91,20 @@ impl Session for EndlessSession {
         Ok(vec![fetched])
     }
 
-    async fn store(&mut self, _: &[Uid], _: StoreAction, _: &FlagSet) -> Result<Vec<Stored>, No> {
+    async fn store(&mut self, _: &[Uid], _: StoreAction, _: &FlagSet) -> Result<Vec<Stored>, Refusal> {
         Ok(Vec::new())
     }
 
-    async fn search(&mut self, _: &[SearchKey]) -> Result<Vec<Uid>, No> {
+    async fn search(&mut self, _: &[SearchKey]) -> Result<Vec<Uid>, Refusal> {
         Ok(Vec::new())
     }
 
-    async fn append(&mut self, _: &str, _: NewMessage, body: &mut Body<'_>) -> Result<Option<Appended>, No> {
+    async fn append(
+        &mut self,
+        _: &str,
+        _: NewMessage,
+        body: &mut Body<'_>,
+    ) -> Result<Option<Appended>, Refusal> {
         let mut length = 0;
         while let Some(chunk) = body.chunk().await? {
             length += chunk.len() as u64;
@@ -108,15 +113,15 @@ impl Session for EndlessSession {
         Ok(Some(Appended { uid_validity: 1, uid: Uid::MIN }))
     }
 
-    async fn copy(&mut self, _: &[Uid], _: &str) -> Result<Option<Copied>, No> {
+    async fn copy_to(&mut self, _: &[Uid], _: &str) -> Result<Option<Copied>, Refusal> {
         Ok(None)
     }
 
-    async fn relocate(&mut self, _: &[Uid], _: &str) -> Result<Copied, No> {
-        Err(No::unavailable())
+    async fn move_to(&mut self, _: &[Uid], _: &str) -> Result<Copied, Refusal> {
+        Err(Refusal::unavailable())
     }
 
-    async fn expunge(&mut self, _: Option<&[Uid]>) -> Result<Vec<Uid>, No> {
+    async fn expunge(&mut self, _: Option<&[Uid]>) -> Result<Vec<Uid>, Refusal> {
         Ok(Vec::new())
     }
 }

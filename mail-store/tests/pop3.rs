@@ -19,8 +19,8 @@ use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Error, Result, Security, Stream,
     pop3::{
-        Client, Config, Deletions, LoginMethod, Server, UniqueId,
-        server::{Content, Entry, Maildrop, No, Service},
+        Client, Config, Deletions, LoginMechanism, QuitError, Server, UniqueId,
+        server::{Content, Entry, Maildrop, Refusal, Service},
     },
     sasl::{Authenticator, Credentials, Identity, Mechanism, SaslError, StoredPassword, Unavailable},
     server::{Listener, ServerLimits},
@@ -46,9 +46,9 @@ fn ada() -> Config {
     Config::login(Credentials::password("ada", "secret"))
 }
 
-fn by(method: LoginMethod) -> Config {
+fn by(mechanism: LoginMechanism) -> Config {
     let mut config = ada();
-    config.method = Some(method);
+    config.mechanism = Some(mechanism);
     config
 }
 
@@ -79,7 +79,7 @@ impl Service for Quick {
         self
     }
 
-    async fn open(&self, identity: &Identity) -> Result<Self::Maildrop, No> {
+    async fn open(&self, identity: &Identity) -> Result<Self::Maildrop, Refusal> {
         self.0.open(identity).await
     }
 }
@@ -252,7 +252,7 @@ impl Service for Everyone {
         self
     }
 
-    async fn open(&self, identity: &Identity) -> Result<One, No> {
+    async fn open(&self, identity: &Identity) -> Result<One, Refusal> {
         Ok(One(format!("To: {}\r\n\r\n", identity.acting_as).into()))
     }
 
@@ -266,16 +266,16 @@ struct One(Bytes);
 impl Maildrop for One {
     type Reader = tokio::io::Empty;
 
-    async fn messages(&mut self) -> Result<Vec<Entry>, No> {
+    async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
         Ok(vec![Entry { size: self.0.len() as u64, unique_id: UniqueId::new("1").unwrap() }])
     }
 
-    async fn retr(&mut self, _: usize) -> Result<Content, No> {
+    async fn retr(&mut self, _: usize) -> Result<Content, Refusal> {
         Ok(self.0.clone().into())
     }
 
-    async fn commit(self, _: Vec<usize>) -> Result<(), No> {
-        Err(No::new("this message stays"))
+    async fn commit(self, _: Vec<usize>) -> Result<(), Refusal> {
+        Err(Refusal::new("this message stays"))
     }
 }
 
@@ -283,7 +283,7 @@ impl Maildrop for One {
 async fn logs_in_by_every_mechanism() {
     let with = |mechanism, credentials| {
         let mut config = Config::login(credentials);
-        config.method = Some(LoginMethod::Sasl(mechanism));
+        config.mechanism = Some(LoginMechanism::Sasl(mechanism));
         config
     };
     for security in [Security::implicit_tls(), Security::required_starttls()] {
@@ -312,7 +312,7 @@ async fn logs_in_by_every_mechanism() {
         assert_eq!(offered[0], "SCRAM-SHA-256-PLUS");
         assert!(!offered.contains(&"EXTERNAL".to_owned()), "no certificate was shown");
         drop(client);
-        server.client(by(LoginMethod::UserPass)).await.unwrap();
+        server.client(by(LoginMechanism::UserPass)).await.unwrap();
         server.end().await;
     }
 }
@@ -345,21 +345,21 @@ async fn logs_in_by_a_certificate() {
 #[tokio::test]
 async fn wrong_names_and_wrong_passwords_are_the_same() {
     let server = Running::start(Server::new(Everyone::new()), Security::implicit_tls()).await;
-    for method in [
-        LoginMethod::UserPass,
-        LoginMethod::Sasl(Mechanism::Plain),
-        LoginMethod::Sasl(Mechanism::ScramSha256),
+    for mechanism in [
+        LoginMechanism::UserPass,
+        LoginMechanism::Sasl(Mechanism::Plain),
+        LoginMechanism::Sasl(Mechanism::ScramSha256),
     ] {
         let mut refusals = Vec::new();
         for (user, password) in [("ada", "wrong"), ("nobody", "secret"), ("ADA", "secret")] {
             let mut config = Config::login(Credentials::password(user, password));
-            config.method = Some(method);
+            config.mechanism = Some(mechanism);
             refusals.push(server.client(config).await.unwrap_err().refused().unwrap().clone());
         }
         assert!(refusals.iter().all(|refused| *refused == refusals[0]), "{refusals:?}");
         assert_eq!(refusals[0].code.as_ref().unwrap(), "AUTH");
         let mut config = Config::login(Credentials::password("outage", "secret"));
-        config.method = Some(method);
+        config.mechanism = Some(mechanism);
         let error = server.client(config).await.unwrap_err();
         assert!(error.is_transient(), "{error:?}");
     }
@@ -372,12 +372,12 @@ async fn nothing_is_shown_in_clear_unless_allowed() {
     // SCRAM shows nothing.
     let client = server.client(ada()).await.unwrap();
     assert!(client.capabilities().mechanisms().all(|mechanism| !mechanism.exposes_credentials()));
-    for method in [LoginMethod::UserPass, LoginMethod::Sasl(Mechanism::Plain)] {
-        let error = server.client(by(method)).await.unwrap_err();
+    for mechanism in [LoginMechanism::UserPass, LoginMechanism::Sasl(Mechanism::Plain)] {
+        let error = server.client(by(mechanism)).await.unwrap_err();
         assert!(matches!(error, Error::Sasl(SaslError::CredentialsInClear)), "{error:?}");
         // The server does not take it either.
         let mut config = clear();
-        config.method = Some(method);
+        config.mechanism = Some(mechanism);
         assert!(matches!(server.client(config).await, Err(Error::Refused(_))));
     }
     drop(client);
@@ -385,13 +385,12 @@ async fn nothing_is_shown_in_clear_unless_allowed() {
 
     let server = Running::start(in_clear(Everyone::new()), CLEAR).await;
     let mut config = clear();
-    config.method = Some(LoginMethod::UserPass);
+    config.mechanism = Some(LoginMechanism::UserPass);
     let mut client = server.client(config).await.unwrap();
     client.dele(1).await.unwrap();
     let error = client.quit().await.unwrap_err();
-    assert_eq!(error.refused().unwrap().text, "this message stays");
-    assert_eq!(client.deletions(), Deletions::Incomplete(1));
-    drop(client);
+    assert_eq!(error.error.refused().unwrap().text, "this message stays");
+    assert_eq!(error.deletions, Deletions::Incomplete(1));
     server.end().await;
 }
 
@@ -400,10 +399,10 @@ async fn apop() {
     let server = Server::new(Everyone::new());
     assert!(server.clone().apop("a host").is_err());
     let server = Running::start(server.apop("mail.example.org").unwrap(), CLEAR).await;
-    server.client(by(LoginMethod::Apop)).await.unwrap();
+    server.client(by(LoginMechanism::Apop)).await.unwrap();
     for (user, password) in [("ada", "wrong"), ("nobody", "secret"), ("nobody", "")] {
         let mut config = Config::login(Credentials::password(user, password));
-        config.method = Some(LoginMethod::Apop);
+        config.mechanism = Some(LoginMechanism::Apop);
         let error = server.client(config).await.unwrap_err();
         assert_eq!(error.refused().unwrap().code.as_ref().unwrap(), "AUTH");
     }
@@ -413,7 +412,7 @@ async fn apop() {
 #[tokio::test]
 async fn one_session_has_the_maildrop() {
     let server = Running::start(Server::new(store(&["x"])), Security::implicit_tls()).await;
-    let mut first = server.client(ada()).await.unwrap();
+    let first = server.client(ada()).await.unwrap();
     let error = server.client(ada()).await.unwrap_err();
     assert_eq!(error.refused().unwrap().code.as_ref().unwrap(), "IN-USE");
     assert!(error.is_transient());
@@ -463,16 +462,16 @@ impl AsyncRead for HugeReader {
 impl Maildrop for Huge {
     type Reader = HugeReader;
 
-    async fn messages(&mut self) -> Result<Vec<Entry>, No> {
+    async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
         Ok(vec![Entry { size: self.length as u64, unique_id: UniqueId::new("huge").unwrap() }])
     }
 
-    async fn retr(&mut self, _: usize) -> Result<Content<HugeReader>, No> {
+    async fn retr(&mut self, _: usize) -> Result<Content<HugeReader>, Refusal> {
         let (end, fails_at) = (self.length, self.fails_at);
         Ok(Content::Reader(HugeReader { at: 0, end, fails_at, ahead: Arc::clone(&self.ahead) }))
     }
 
-    async fn commit(self, _: Vec<usize>) -> Result<(), No> {
+    async fn commit(self, _: Vec<usize>) -> Result<(), Refusal> {
         Ok(())
     }
 }
@@ -491,7 +490,7 @@ impl Service for HugeService {
         &self.everyone
     }
 
-    async fn open(&self, _: &Identity) -> Result<Huge, No> {
+    async fn open(&self, _: &Identity) -> Result<Huge, Refusal> {
         Ok(Huge { length: 20 << 20, fails_at: self.fails_at, ahead: Arc::clone(&self.ahead) })
     }
 }
@@ -621,12 +620,7 @@ async fn a_call_can_be_dropped_at_any_point() {
         }
     }
     client.dele(2).await.unwrap();
-    for polls in 0.. {
-        if let Some(result) = dropped_after(polls, client.quit()).await {
-            assert_eq!(result.unwrap(), Deletions::Done(1));
-            break;
-        }
-    }
+    assert_eq!(client.quit().await.unwrap(), Deletions::Done(1));
     assert_eq!(store.lock_maildrop("ada").unwrap().messages().len(), 2);
 }
 
@@ -706,7 +700,7 @@ async fn a_server_may_vanish_at_any_byte() {
     async fn session(stream: CutOff) -> (Deletions, Result<Deletions>) {
         let endpoint = Endpoint::tcp("127.0.0.1", 110, CLEAR);
         let mut config = clear();
-        config.method = Some(LoginMethod::UserPass);
+        config.mechanism = Some(LoginMechanism::UserPass);
         let mut client = match Client::over(Stream::other(stream), endpoint, config).await {
             Ok(client) => client,
             Err(error) => return (Deletions::None, Err(error)),
@@ -715,11 +709,15 @@ async fn a_server_may_vanish_at_any_byte() {
             client.list().await?;
             client.uidl().await?;
             assert_eq!(client.retr(1).await?.bytes(100).await?, "Subject: x\r\n\r\n.\r\n");
-            client.dele(1).await?;
-            client.quit().await
+            client.dele(1).await
         };
-        let result = result.await;
-        (client.deletions(), result)
+        if let Err(error) = result.await {
+            return (client.deletions(), Err(error));
+        }
+        match client.quit().await {
+            Ok(done) => (done, Ok(done)),
+            Err(QuitError { error, deletions, .. }) => (deletions, Err(error)),
+        }
     }
     let mut lost = 0;
     let mut unknown = 0;
@@ -852,13 +850,12 @@ async fn a_shutdown_tells_clients_and_deletes_nothing() {
     client.dele(1).await.unwrap();
     server.shutdown.cancel();
     let error = client.quit().await.unwrap_err();
-    match &error {
+    match &error.error {
         Error::Refused(refused) => assert_eq!(refused.code.as_ref().unwrap(), "SYS/TEMP"),
         Error::Io(_) | Error::Protocol(_) => {}
         _ => panic!("{error:?}"),
     }
-    assert!(!matches!(client.deletions(), Deletions::Done(_)));
-    drop(client);
+    assert!(!matches!(error.deletions, Deletions::Done(_)));
     server.end().await;
     assert_eq!(store.lock_maildrop("ada").unwrap().messages().len(), 1);
 }
@@ -951,18 +948,18 @@ async fn no_secret_is_shown_or_traced() {
     write!(shown, "{server:?}").unwrap();
     let server = Running::start(server, CLEAR).await;
     for password in ["secret", "tanstaaf"] {
-        for method in [
+        for mechanism in [
             None,
-            Some(LoginMethod::UserPass),
-            Some(LoginMethod::Sasl(Mechanism::Plain)),
-            Some(LoginMethod::Sasl(Mechanism::Login)),
+            Some(LoginMechanism::UserPass),
+            Some(LoginMechanism::Sasl(Mechanism::Plain)),
+            Some(LoginMechanism::Sasl(Mechanism::Login)),
         ] {
             let mut config = clear();
             config.credentials = Credentials::password("ada", password);
-            config.method = method;
+            config.mechanism = mechanism;
             write!(shown, "{config:?}").unwrap();
             match server.client(config).await {
-                Ok(mut client) => {
+                Ok(client) => {
                     write!(shown, "{client:?}").unwrap();
                     client.quit().await.unwrap();
                 }

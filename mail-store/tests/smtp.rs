@@ -7,11 +7,11 @@ use bytes::Bytes;
 use mailwire_core::dot::BareNewline;
 use mailwire_store::memory::Store;
 use mailwire_transport::{
-    Endpoint, Error, Result, Security, Status,
+    Endpoint, Error, Payload, RefusedKind, Result, Security,
     sasl::{Credentials, Mechanism, SaslError},
     server::Listener,
     smtp::{
-        Client, Config, Envelope, Message, Outcome, Server,
+        Client, Config, Envelope, Outcome, Server,
         proto::{self, Host},
     },
     testing::TestCa,
@@ -104,7 +104,7 @@ async fn every_mechanism_logs_in() {
         config.mechanism = Some(mechanism);
         let error = Client::connect_with(server.endpoint(security), config).await.unwrap_err();
         let refused = error.refused().unwrap_or_else(|| panic!("{mechanism}: {error}"));
-        assert_eq!((refused.command, refused.status), ("AUTH", Status::Smtp(535)));
+        assert_eq!((refused.command, refused.kind), ("AUTH", RefusedKind::Smtp(535)));
         assert!(!format!("{error} {error:?}").contains("wrong"));
     }
 }
@@ -140,7 +140,7 @@ async fn each_recipient_has_a_result() {
 
     let envelope = Envelope::new("", ["x@mx.example", "y@mx.example"]).unwrap();
     let error = client.send(&envelope, "Hello\r\n").await.unwrap_err();
-    assert_eq!(error.refused().unwrap().status, Status::Smtp(550));
+    assert_eq!(error.refused().unwrap().kind, RefusedKind::Smtp(550));
     assert_eq!(client.outcome(), Outcome::Refused);
     // The transaction is over, and the next one is not disturbed.
     let _ = client.send(&to_bob(), "again\r\n").await.unwrap();
@@ -184,11 +184,11 @@ async fn large_messages_stream() {
     let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
     let line = b".a line that starts with a dot and goes on for a while, as lines do in mail...\r\n";
     let body: Vec<u8> = line.iter().copied().cycle().take(line.len() * 100_000).collect();
-    let message = Message::from_reader(&body[..], None);
+    let message = Payload::from_reader(&body[..], None);
     let _ = client.send(&to_bob(), message).await.unwrap();
     assert!(server.inbox("bob")[0] == body);
 
-    let too_large = Message::from_reader(&body[..], Some(1 << 40));
+    let too_large = Payload::from_reader(&body[..], Some(1 << 40));
     let error = client.send(&to_bob(), too_large).await.unwrap_err();
     assert!(matches!(error, Error::Misuse(mailwire_core::Misuse::NotOffered(_))), "{error}");
     client.noop().await.unwrap();
@@ -306,7 +306,7 @@ async fn a_server_refuses_injected_commands() {
 #[tokio::test]
 async fn a_refusing_or_vanishing_server_says_which() {
     let error = connect_to(script(&["554 no mail here\r\n"]).await, CLEAR).await.unwrap_err();
-    assert_eq!(error.refused().unwrap().status, Status::Smtp(554));
+    assert_eq!(error.refused().unwrap().kind, RefusedKind::Smtp(554));
 
     let vanishing: &[&[&str]] = &[
         &[],
@@ -333,7 +333,7 @@ async fn an_unasked_421_is_not_the_next_reply() {
     let lines: &[&str] = &["220 mx\r\n", "250 mx\r\n421 idle too long\r\n"];
     let mut client = connect_to(script(lines).await, CLEAR).await.unwrap();
     let error = client.noop().await.unwrap_err();
-    let is_421 = error.refused().is_some_and(|refused| refused.status == Status::Smtp(421));
+    let is_421 = error.refused().is_some_and(|refused| refused.kind == RefusedKind::Smtp(421));
     assert!(is_421, "{error}");
 }
 
@@ -345,7 +345,7 @@ async fn shutting_down_takes_leave() {
     server.shutdown.cancel();
     server.task.await.unwrap().unwrap();
     let error = client.noop().await.unwrap_err();
-    assert!(error.refused().is_some_and(|refused| refused.status == Status::Smtp(421)), "{error}");
+    assert!(error.refused().is_some_and(|refused| refused.kind == RefusedKind::Smtp(421)), "{error}");
 }
 
 #[tokio::test]
@@ -354,7 +354,7 @@ async fn commands_beside_sending() {
     let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
     assert!(client.help().await.unwrap().is_positive());
     client.rset().await.unwrap();
-    assert_eq!(client.expn("list").await.unwrap_err().refused().unwrap().status, Status::Smtp(502));
+    assert_eq!(client.expn("list").await.unwrap_err().refused().unwrap().kind, RefusedKind::Smtp(502));
     assert!(client.vrfy("a\r\nQUIT").await.is_err(), "an injected line");
     assert!(Envelope::new("a@b\r\nDATA", []).is_err());
     let _: &proto::Capabilities = client.capabilities();

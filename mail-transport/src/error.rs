@@ -109,8 +109,8 @@ pub struct Refused {
     /// The command's name.
     pub command: &'static str,
     /// What kind of no.
-    pub status: Status,
-    /// The machine-readable reason beside it: SMTP's enhanced status code (`5.1.1`), IMAP's response
+    pub kind: RefusedKind,
+    /// The machine-readable reason beside it: SMTP's enhanced kind code (`5.1.1`), IMAP's response
     /// code (`AUTHENTICATIONFAILED`, with its arguments), POP3's (`IN-USE`).
     pub code: Option<Text>,
     /// The words for people; lines are separated by LF.
@@ -120,7 +120,7 @@ pub struct Refused {
 /// The kinds of no.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Status {
+pub enum RefusedKind {
     /// SMTP's and LMTP's three digits, 4xx or 5xx.
     Smtp(u16),
     /// IMAP's NO.
@@ -136,8 +136,8 @@ pub enum Status {
 impl Refused {
     /// A server's no.
     #[must_use]
-    pub const fn new(command: &'static str, status: Status, code: Option<Text>, text: Text) -> Self {
-        Self { command, status, code, text }
+    pub const fn new(command: &'static str, kind: RefusedKind, code: Option<Text>, text: Text) -> Self {
+        Self { command, kind, code, text }
     }
 
     /// Whether the server said, by its code, that the same may succeed later.
@@ -150,14 +150,14 @@ impl Refused {
                 code.get(..end).unwrap_or_default().eq_ignore_ascii_case(word.as_bytes())
             })
         };
-        match self.status {
-            Status::Smtp(code) => (400..500).contains(&code),
+        match self.kind {
+            RefusedKind::Smtp(code) => (400..500).contains(&code),
             // RFC 5530 section 3.
-            Status::No | Status::Bad | Status::Bye => {
+            RefusedKind::No | RefusedKind::Bad | RefusedKind::Bye => {
                 code("UNAVAILABLE") || code("INUSE") || code("LIMIT") || code("SERVERBUG")
             }
             // RFC 2449 section 8.1, RFC 3206 section 3.
-            Status::Err => code("IN-USE") || code("LOGIN-DELAY") || code("SYS/TEMP"),
+            RefusedKind::Err => code("IN-USE") || code("LOGIN-DELAY") || code("SYS/TEMP"),
         }
     }
 }
@@ -165,15 +165,15 @@ impl Refused {
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the server refused {}: ", self.command)?;
-        match self.status {
-            Status::Smtp(code) => write!(f, "{code}")?,
-            Status::No => f.write_str("NO")?,
-            Status::Bad => f.write_str("BAD")?,
-            Status::Bye => f.write_str("BYE")?,
-            Status::Err => f.write_str("-ERR")?,
+        match self.kind {
+            RefusedKind::Smtp(code) => write!(f, "{code}")?,
+            RefusedKind::No => f.write_str("NO")?,
+            RefusedKind::Bad => f.write_str("BAD")?,
+            RefusedKind::Bye => f.write_str("BYE")?,
+            RefusedKind::Err => f.write_str("-ERR")?,
         }
-        match (&self.code, self.status) {
-            (Some(code), Status::Smtp(_)) => write!(f, " {code}")?,
+        match (&self.code, self.kind) {
+            (Some(code), RefusedKind::Smtp(_)) => write!(f, " {code}")?,
             (Some(code), _) => write!(f, " [{code}]")?,
             (None, _) => {}
         }

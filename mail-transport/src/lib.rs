@@ -68,6 +68,7 @@ pub mod codec;
 pub mod driver;
 mod error;
 pub mod imap;
+mod payload;
 pub mod pop3;
 pub mod sasl;
 mod security;
@@ -80,7 +81,8 @@ pub mod testing;
 pub mod tls;
 
 pub use driver::{Driver, DriverConfig, DriverError, Step};
-pub use error::{Error, Phase, Refused, Result, Status};
+pub use error::{Error, Phase, Refused, RefusedKind, Result};
+pub use payload::Payload;
 pub use security::{Address, Endpoint, Protocol, Security, Timeouts, within};
 pub use stream::{Duplex, Plain, Stream};
 

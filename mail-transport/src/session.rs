@@ -13,14 +13,14 @@ pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
     fn completes(event: &Self::Event) -> Option<Ticket>;
 
     /// What is in progress is not wanted any more: end it, where that is for this side to do.
-    fn hurry(&mut self) {}
+    fn cut_short(&mut self) {}
 }
 
 /// A driver of a client's machine that outlives dropped calls.
 ///
 /// A call that is dropped between its command and its answer leaves the answer on the way. Its ticket
 /// stays here, and the next call first waits for that answer and throws it away
-/// ([`settle`](Self::settle)). A call that is dropped where nothing can be made good, within a body or
+/// ([`finish_dropped`](Self::finish_dropped)). A call that is dropped where nothing can be made good, within a body or
 /// an authentication, leaves the session spent.
 pub(crate) struct Session<C> {
     driver: Driver<Stream, C>,
@@ -28,7 +28,7 @@ pub(crate) struct Session<C> {
     /// Commands whose last event has not come yet, in the order in which they were sent.
     pending: VecDeque<Ticket>,
     /// Something is on its way that only the call which started it can end.
-    exposed: bool,
+    held: bool,
 }
 
 impl<C: Machine> Session<C> {
@@ -36,7 +36,7 @@ impl<C: Machine> Session<C> {
     pub(crate) fn over(stream: Stream, endpoint: Endpoint, machine: C) -> Self {
         let config = DriverConfig { close_timeout: endpoint.timeouts().close, ..DriverConfig::client() };
         let driver = Driver::with_config(stream, machine, config);
-        Self { driver, endpoint, pending: VecDeque::new(), exposed: false }
+        Self { driver, endpoint, pending: VecDeque::new(), held: false }
     }
 
     /// The machine, to put commands and bodies into.
@@ -70,14 +70,14 @@ impl<C: Machine> Session<C> {
         self.pending.contains(&ticket)
     }
 
-    /// From here until [`cover`](Self::cover), a dropped call spends the session.
-    pub(crate) const fn expose(&mut self) {
-        self.exposed = true;
+    /// From here until [`release`](Self::release), a dropped call spends the session.
+    pub(crate) const fn hold(&mut self) {
+        self.held = true;
     }
 
     /// The call can be dropped again.
-    pub(crate) const fn cover(&mut self) {
-        self.exposed = false;
+    pub(crate) const fn release(&mut self) {
+        self.held = false;
     }
 
     /// The next event; `None` when all is written and it is this side's move.
@@ -113,20 +113,20 @@ impl<C: Machine> Session<C> {
         }
     }
 
-    /// Starts a call: waits for what dropped calls have left on the way. `stray` is given what comes
+    /// Starts a call: waits for what dropped calls have left on the way. `unclaimed` is given what comes
     /// meanwhile, for data that belongs to no call.
     ///
     /// # Errors
     ///
     /// [`Error::Spent`] if one was dropped where that does not help.
-    pub(crate) async fn settle(&mut self, mut stray: impl FnMut(C::Event)) -> Result<()> {
-        if self.exposed {
+    pub(crate) async fn finish_dropped(&mut self, mut unclaimed: impl FnMut(C::Event)) -> Result<()> {
+        if self.held {
             self.machine().close();
             return Err(Error::Spent);
         }
         while !self.pending.is_empty() {
-            self.machine().hurry();
-            stray(self.event().await?);
+            self.machine().cut_short();
+            unclaimed(self.event().await?);
         }
         Ok(())
     }

@@ -20,11 +20,11 @@ use std::{
 
 use mailwire_core::Error as Violation;
 use mailwire_transport::{
-    Endpoint, Error, Result, Security, Status, Stream,
+    Endpoint, Error, Payload, RefusedKind, Result, Security, Stream,
     imap::{
-        Capability, Client, Config, FetchItem, Flag, FlagChange, LoginMethod, SearchKey, SequenceSet,
+        Capability, Client, Config, FetchItem, Flag, FlagChange, LoginMechanism, SearchKey, SequenceSet,
         StatusItem,
-        client::{NewMessage, Update},
+        client::Update,
         proto::{
             client::State,
             command::{AString, Command, List, ListReturn, Search, SearchReturn},
@@ -308,7 +308,7 @@ async fn logs_in_the_best_way() {
             S: A OK done"
         );
         let mut config = clear();
-        config.without_initial_response = !trust;
+        config.initial_response = trust;
         against(config, &script, async |client| {
             assert!(
                 client
@@ -330,7 +330,7 @@ async fn logs_in_the_best_way() {
         C: dGFuc3RhYWY=
         S: A OK [CAPABILITY IMAP4rev1] done";
     let mut config = clear();
-    config.method = Some(LoginMethod::Sasl(Mechanism::Login));
+    config.mechanism = Some(LoginMechanism::Sasl(Mechanism::Login));
     against(config, script, async |_| Ok(())).await.unwrap();
     // A refusal says why, and nothing of the password.
     let script = "S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready
@@ -341,7 +341,7 @@ async fn logs_in_the_best_way() {
         C: *
         S: A BAD cancelled";
     let error = against(clear(), script, async |_| Ok(())).await.unwrap_err();
-    assert_eq!(error.refused().unwrap().status, Status::Bad);
+    assert_eq!(error.refused().unwrap().kind, RefusedKind::Bad);
     let script = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready
         C: A AUTHENTICATE PLAIN AGFkYQB0YW5zdGFhZg==
         S: A NO [AUTHENTICATIONFAILED] wrong";
@@ -353,7 +353,7 @@ async fn logs_in_the_best_way() {
     against(ada(), script, async |mut client| client.noop().await).await.unwrap();
     // A greeting that is a farewell.
     let error = against(ada(), "S: * BYE [UNAVAILABLE] later", async |_| Ok(())).await.unwrap_err();
-    assert!(error.is_transient() && error.refused().unwrap().status == Status::Bye);
+    assert!(error.is_transient() && error.refused().unwrap().kind == RefusedKind::Bye);
 }
 
 #[tokio::test]
@@ -398,7 +398,7 @@ async fn refusals_are_errors_whatever_came_before() {
         assert!(messages.next().await?.is_none());
         let refused = client.create("x").await.unwrap_err();
         let refused = refused.refused().unwrap();
-        assert_eq!((refused.status, refused.command), (Status::Bad, "CREATE"));
+        assert_eq!((refused.kind, refused.command), (RefusedKind::Bad, "CREATE"));
         client.noop().await?;
         let code = client.completion().unwrap().code.as_ref().unwrap();
         assert_eq!(code.to_string(), "MESSAGELIMIT 1000 23221");
@@ -558,7 +558,7 @@ async fn changes_of_messages() {
         let stored = client.store([1, 2], FlagChange::add([Flag::Seen])).await?;
         assert_eq!((stored.len(), stored[0].number()), (1, 1));
         assert!(client.uid_store(7, FlagChange::remove([Flag::Seen]).silent()).await?.is_empty());
-        let copied = client.uid_copy([7, 8], "x").await?.unwrap();
+        let copied = client.uid_copy_to([7, 8], "x").await?.unwrap();
         assert_eq!((copied.uid_validity, copied.destination.to_string().as_str()), (38505, "3956:3957"));
         let moved = client.uid_move_to(7, "x").await?.unwrap();
         assert_eq!(moved.destination.iter(9).collect::<Vec<_>>(), [3958]);
@@ -651,7 +651,7 @@ async fn appends_with_all_kinds_of_literals() {
 
             let appended = client.append("Drafts", [Flag::Draft], date, text.to_owned()).await?.unwrap();
             assert_eq!((appended.uid_validity, appended.uid()), (38505, Some(3955)));
-            let message = NewMessage::from_reader(14, text.as_bytes());
+            let message = Payload::from_reader(text.as_bytes(), Some(14));
             assert!(client.append("Drafts", [], None, message).await?.is_none());
             Ok(())
         })
@@ -671,7 +671,7 @@ async fn refused_appends() {
         S: D OK done",
     );
     against(clear(), &script, async |mut client| {
-        let message = NewMessage::from_reader(5, &b"hello, and more"[..]);
+        let message = Payload::from_reader(&b"hello, and more"[..], Some(5));
         let error = client.append("x", [], None, message).await.unwrap_err();
         assert_eq!(error.refused().unwrap().code.as_ref().unwrap().as_bytes(), b"TRYCREATE");
         client.append("x", [], None, "hello").await?;
@@ -683,7 +683,7 @@ async fn refused_appends() {
     // Refused before the message.
     let script = offering("IMAP4rev1", "C: C APPEND x {5}\nS: C NO [TOOBIG] no\nC: D NOOP\nS: D OK done");
     against(clear(), &script, async |mut client| {
-        client.append("x", [], None, NewMessage::from_reader(5, &b"hello"[..])).await.unwrap_err();
+        client.append("x", [], None, Payload::from_reader(&b"hello"[..], Some(5))).await.unwrap_err();
         client.noop().await
     })
     .await
@@ -691,7 +691,8 @@ async fn refused_appends() {
     // A reader that ends early leaves a literal that nothing can end.
     let script = offering("IMAP4rev1", "C: C APPEND x {5}\nS: + go on");
     against(clear(), &script, async |mut client| {
-        let error = client.append("x", [], None, NewMessage::from_reader(5, &b"hell"[..])).await.unwrap_err();
+        let error =
+            client.append("x", [], None, Payload::from_reader(&b"hell"[..], Some(5))).await.unwrap_err();
         // The server may be gone by then.
         assert!(matches!(error, Error::Misuse(_) | Error::Io(_)), "{error:?}");
         assert!(matches!(client.noop().await, Err(Error::Spent)));
@@ -849,7 +850,7 @@ async fn data_of_other_sessions_is_found_inside_of_any_call() {
         ("STORE 1 +FLAGS (\\Seen)", |c| {
             Box::pin(async { c.store(1, FlagChange::add([Flag::Seen])).await.map(drop) })
         }),
-        ("UID COPY 1 x", |c| Box::pin(async { c.uid_copy(1, "x").await.map(drop) })),
+        ("UID COPY 1 x", |c| Box::pin(async { c.uid_copy_to(1, "x").await.map(drop) })),
         ("APPEND x {1+}\nC: a", |c| Box::pin(async { c.append("x", [], None, "a").await.map(drop) })),
         ("ID NIL", |c| Box::pin(async { c.id(&[]).await.map(drop) })),
     ];
@@ -962,7 +963,7 @@ async fn idle() {
         assert!(client.idle().await.unwrap_err().refused().is_some());
         client.noop().await?;
         let mut idle = client.idle().await?;
-        assert_eq!(idle.next().await.unwrap_err().refused().unwrap().status, Status::Bye);
+        assert_eq!(idle.next().await.unwrap_err().refused().unwrap().kind, RefusedKind::Bye);
         Ok(())
     })
     .await
@@ -1170,7 +1171,7 @@ async fn an_append_from_a_reader_that_is_dropped_spends_the_client() {
         let server = tokio::spawn(answer(theirs));
         let mut client = Client::over(Stream::other(ours), endpoint(), ada()).await.unwrap();
         let text = vec![b'x'; 2000];
-        let message = NewMessage::from_reader(2000, &text[..]);
+        let message = Payload::from_reader(&text[..], Some(2000));
         let outcome = polled(pin!(client.append("x", [], None, message)), polls).await;
         match (outcome, client.noop().await) {
             (None | Some(Ok(_)), Ok(())) => {}
@@ -1363,7 +1364,7 @@ async fn large_bodies_in_little_memory() {
     let client = async move {
         let mut client = Client::over(Stream::other(ours), endpoint(), clear()).await.unwrap();
         // No more is read than was announced.
-        let message = NewMessage::from_reader(LENGTH, tokio::io::repeat(b'x'));
+        let message = Payload::from_reader(tokio::io::repeat(b'x'), Some(LENGTH));
         client.append("x", [], None, message).await.unwrap_err();
     };
     tokio::join!(client, server);

@@ -7,8 +7,8 @@ use clap::Parser;
 use mailwire_core::Text;
 use mailwire_examples::{LoginArguments, ServerArguments, progress};
 use mailwire_transport::{
-    Protocol,
-    imap::{self, FetchItem, SearchKey, client::NewMessage, encoded_words},
+    Payload, Protocol,
+    imap::{self, FetchItem, SearchKey, encoded_words},
 };
 use tokio::io::{AsyncWriteExt, BufWriter};
 
@@ -87,7 +87,7 @@ async fn append(client: &mut imap::Client, mailbox: &str, path: &PathBuf) -> Res
     let file = tokio::fs::File::open(path).await.with_context(|| format!("cannot open {name}"))?;
     let length = file.metadata().await?.len();
     let bar = progress(length, &name.to_string());
-    let message = NewMessage::from_reader(length, bar.wrap_async_read(file));
+    let message = Payload::from_reader(bar.wrap_async_read(file), Some(length));
     let appended = client.append(mailbox, [], None, message).await.with_context(|| format!("{name}"))?;
     bar.finish_and_clear();
     match appended.and_then(|appended| appended.uid()) {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use clap::Parser;
 use mailwire_store::memory::Store;
 use mailwire_transport::{
-    Endpoint, Security,
+    Endpoint, Payload, Security,
     imap::{
         self,
         proto::{
@@ -22,7 +22,7 @@ use mailwire_transport::{
             types::{FlagSet, Uid},
         },
         server::{
-            Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage, No, Selected, Status, Stored,
+            Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage, Refusal, Selected, Status, Stored,
         },
     },
     pop3,
@@ -172,7 +172,7 @@ impl pop3::server::Service for Giant {
         &self.users
     }
 
-    async fn open(&self, _: &Identity) -> Result<OneMessage, pop3::server::No> {
+    async fn open(&self, _: &Identity) -> Result<OneMessage, pop3::server::Refusal> {
         Ok(OneMessage { size: self.size })
     }
 }
@@ -185,17 +185,17 @@ struct OneMessage {
 impl pop3::server::Maildrop for OneMessage {
     type Reader = Source;
 
-    async fn messages(&mut self) -> Result<Vec<pop3::server::Entry>, pop3::server::No> {
-        let unique_id =
-            pop3::proto::UniqueId::new("giant").map_err(|error| pop3::server::No::new(error.to_string()))?;
+    async fn messages(&mut self) -> Result<Vec<pop3::server::Entry>, pop3::server::Refusal> {
+        let unique_id = pop3::proto::UniqueId::new("giant")
+            .map_err(|error| pop3::server::Refusal::new(error.to_string()))?;
         Ok(vec![pop3::server::Entry { size: self.size, unique_id }])
     }
 
-    async fn retr(&mut self, _: usize) -> Result<pop3::server::Content<Source>, pop3::server::No> {
+    async fn retr(&mut self, _: usize) -> Result<pop3::server::Content<Source>, pop3::server::Refusal> {
         Ok(pop3::server::Content::Reader(Source::new(self.size)))
     }
 
-    async fn commit(self, _: Vec<usize>) -> Result<(), pop3::server::No> {
+    async fn commit(self, _: Vec<usize>) -> Result<(), pop3::server::Refusal> {
         Ok(())
     }
 }
@@ -208,7 +208,7 @@ impl imap::server::Service for Giant {
         &self.users
     }
 
-    async fn open(&self, _: &Identity) -> Result<OneMessage, imap::server::No> {
+    async fn open(&self, _: &Identity) -> Result<OneMessage, imap::server::Refusal> {
         Ok(OneMessage { size: self.size })
     }
 }
@@ -216,22 +216,22 @@ impl imap::server::Service for Giant {
 impl imap::server::Session for OneMessage {
     type Reader = Source;
 
-    async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, No> {
+    async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, Refusal> {
         Ok(vec![Mailbox::new("INBOX")])
     }
 
-    async fn status(&mut self, _: &str, _: &[StatusItem]) -> Result<Status, No> {
+    async fn status(&mut self, _: &str, _: &[StatusItem]) -> Result<Status, Refusal> {
         Ok(Status { messages: Some(1), ..Status::default() })
     }
 
-    async fn select(&mut self, _: &str, read_only: bool) -> Result<Selected, No> {
+    async fn select(&mut self, _: &str, read_only: bool) -> Result<Selected, Refusal> {
         let uids = Uid::new(1).into_iter().collect();
         Ok(Selected { uid_validity: 1, uid_next: 2, uids, read_only, ..Selected::default() })
     }
 
     async fn unselect(&mut self) {}
 
-    async fn fetch(&mut self, uids: &[Uid], items: &[Asked]) -> Result<Vec<Fetched<Source>>, No> {
+    async fn fetch(&mut self, uids: &[Uid], items: &[Asked]) -> Result<Vec<Fetched<Source>>, Refusal> {
         let mut fetched = Vec::new();
         for &uid in uids {
             let mut message = Fetched::new(uid);
@@ -250,11 +250,11 @@ impl imap::server::Session for OneMessage {
         Ok(fetched)
     }
 
-    async fn store(&mut self, _: &[Uid], _: StoreAction, _: &FlagSet) -> Result<Vec<Stored>, No> {
+    async fn store(&mut self, _: &[Uid], _: StoreAction, _: &FlagSet) -> Result<Vec<Stored>, Refusal> {
         Ok(Vec::new())
     }
 
-    async fn search(&mut self, _: &[SearchKey]) -> Result<Vec<Uid>, No> {
+    async fn search(&mut self, _: &[SearchKey]) -> Result<Vec<Uid>, Refusal> {
         Ok(Uid::new(1).into_iter().collect())
     }
 
@@ -263,23 +263,23 @@ impl imap::server::Session for OneMessage {
         _: &str,
         message: NewMessage,
         body: &mut Body<'_>,
-    ) -> Result<Option<Appended>, No> {
+    ) -> Result<Option<Appended>, Refusal> {
         let mut length = 0;
         while let Some(chunk) = body.chunk().await? {
             length += chunk.len() as u64;
         }
-        if length == message.length { Ok(None) } else { Err(No::new("a part is missing")) }
+        if length == message.length { Ok(None) } else { Err(Refusal::new("a part is missing")) }
     }
 
-    async fn copy(&mut self, _: &[Uid], _: &str) -> Result<Option<Copied>, No> {
-        Err(No::new("This is a sink"))
+    async fn copy_to(&mut self, _: &[Uid], _: &str) -> Result<Option<Copied>, Refusal> {
+        Err(Refusal::new("This is a sink"))
     }
 
-    async fn relocate(&mut self, _: &[Uid], _: &str) -> Result<Copied, No> {
-        Err(No::new("This is a sink"))
+    async fn move_to(&mut self, _: &[Uid], _: &str) -> Result<Copied, Refusal> {
+        Err(Refusal::new("This is a sink"))
     }
 
-    async fn expunge(&mut self, _: Option<&[Uid]>) -> Result<Vec<Uid>, No> {
+    async fn expunge(&mut self, _: Option<&[Uid]>) -> Result<Vec<Uid>, Refusal> {
         Ok(Vec::new())
     }
 }
@@ -369,7 +369,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
 
     let mut client = smtp::Client::connect_with(smtp, smtp::Config::anonymous()).await?;
     let envelope = smtp::Envelope::new("", ["giant@localhost"])?;
-    let sent = client.send(&envelope, smtp::Message::from_reader(Source::new(size), Some(size))).await?;
+    let sent = client.send(&envelope, Payload::from_reader(Source::new(size), Some(size))).await?;
     ensure!(sent.reply.to_string() == format!("250 2.0.0 {size}"), "SMTP: {}", sent.reply);
     client.quit().await?;
     println!("SMTP: {size} bytes sent");
@@ -378,7 +378,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     config.allow_clear_credentials = true;
     config.limits.literal = size.saturating_mul(2);
     let mut client = imap::Client::connect_with(imap, config).await?;
-    let message = imap::client::NewMessage::from_reader(size, Source::new(size));
+    let message = Payload::from_reader(Source::new(size), Some(size));
     client.append("INBOX", [], None, message).await?;
     println!("IMAP: {size} bytes appended");
     client.examine("INBOX").await?;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use mailwire_examples::{LoginArguments, ServerArguments, progress};
-use mailwire_transport::{Protocol, smtp};
+use mailwire_transport::{Payload, Protocol, smtp};
 use tokio::io::AsyncReadExt;
 
 /// Sends messages by SMTP, submission or LMTP.
@@ -83,7 +83,7 @@ async fn run(arguments: Arguments) -> Result<usize> {
         }
         let bar = progress(metadata.len(), &name.to_string());
         let reader = bar.wrap_async_read(file.take(metadata.len()));
-        let result = client.send(&envelope, smtp::Message::from_reader(reader, Some(metadata.len()))).await;
+        let result = client.send(&envelope, Payload::from_reader(reader, Some(metadata.len()))).await;
         bar.finish_and_clear();
         match result {
             Ok(sent) => {

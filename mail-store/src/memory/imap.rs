@@ -11,8 +11,8 @@ use mailwire_imap::{
 };
 use mailwire_transport::{
     imap::server::{
-        Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage as Appending, No, NoReader, Selected,
-        Service, Session, Status, Stored, Update,
+        Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage as Appending, NoReader, Refusal,
+        Selected, Service, Session, Status, Stored, Update,
     },
     sasl::Identity,
 };
@@ -28,10 +28,10 @@ impl Service for Store {
         self
     }
 
-    async fn open(&self, identity: &Identity) -> Result<UserSession, No> {
+    async fn open(&self, identity: &Identity) -> Result<UserSession, Refusal> {
         let user = self.user(&identity.acting_as);
         let user =
-            user.ok_or_else(|| No::new("There is no such user").with_code(Code::AuthorizationFailed))?;
+            user.ok_or_else(|| Refusal::new("There is no such user").with_code(Code::AuthorizationFailed))?;
         Ok(UserSession { user, view: None })
     }
 }
@@ -43,7 +43,7 @@ pub struct UserSession {
     view: Option<View>,
 }
 
-impl From<Refused> for No {
+impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         let code = match refused {
             Refused::NoSuchMailbox | Refused::NoSuchUser => Code::NonExistent,
@@ -59,16 +59,16 @@ impl From<Refused> for No {
 }
 
 /// Copying into a mailbox that is not there: the client may make it and try again.
-fn try_create(refused: Refused) -> No {
+fn try_create(refused: Refused) -> Refusal {
     match refused {
-        Refused::NoSuchMailbox => No::from(refused).with_code(Code::TryCreate),
+        Refused::NoSuchMailbox => Refusal::from(refused).with_code(Code::TryCreate),
         _ => refused.into(),
     }
 }
 
 impl UserSession {
-    fn view(&mut self) -> Result<&mut View, No> {
-        self.view.as_mut().ok_or_else(|| No::new("No mailbox is open"))
+    fn view(&mut self) -> Result<&mut View, Refusal> {
+        self.view.as_mut().ok_or_else(|| Refusal::new("No mailbox is open"))
     }
 
     fn take_updates(&mut self) -> Vec<Update> {
@@ -99,7 +99,7 @@ impl UserSession {
 impl Session for UserSession {
     type Reader = NoReader;
 
-    async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, No> {
+    async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, Refusal> {
         let mailbox = |info: MailboxInfo| {
             let mut mailbox = Mailbox::new(info.name).subscribed(info.subscribed);
             if !info.exists {
@@ -113,7 +113,7 @@ impl Session for UserSession {
         Ok(self.user.mailboxes().into_iter().map(mailbox).collect())
     }
 
-    async fn status(&mut self, mailbox: &str, _: &[StatusItem]) -> Result<Status, No> {
+    async fn status(&mut self, mailbox: &str, _: &[StatusItem]) -> Result<Status, Refusal> {
         let status = self.user.status(mailbox)?;
         Ok(Status {
             messages: Some(status.messages),
@@ -126,7 +126,7 @@ impl Session for UserSession {
         })
     }
 
-    async fn select(&mut self, mailbox: &str, read_only: bool) -> Result<Selected, No> {
+    async fn select(&mut self, mailbox: &str, read_only: bool) -> Result<Selected, Refusal> {
         self.view = None;
         let view = self.user.open(mailbox, read_only)?;
         let known = view.uids();
@@ -160,7 +160,7 @@ impl Session for UserSession {
         self.view = None;
     }
 
-    async fn fetch(&mut self, uids: &[Uid], items: &[Asked]) -> Result<Vec<Fetched>, No> {
+    async fn fetch(&mut self, uids: &[Uid], items: &[Asked]) -> Result<Vec<Fetched>, Refusal> {
         let view = self.view()?;
         let mut fetched = Vec::with_capacity(uids.len());
         for uid in uids {
@@ -171,7 +171,12 @@ impl Session for UserSession {
         Ok(fetched)
     }
 
-    async fn store(&mut self, uids: &[Uid], action: StoreAction, flags: &FlagSet) -> Result<Vec<Stored>, No> {
+    async fn store(
+        &mut self,
+        uids: &[Uid],
+        action: StoreAction,
+        flags: &FlagSet,
+    ) -> Result<Vec<Stored>, Refusal> {
         let how = match action {
             StoreAction::Replace => Change::Replace,
             StoreAction::Add => Change::Add,
@@ -184,7 +189,7 @@ impl Session for UserSession {
         Ok(stored.into_iter().filter_map(one).collect())
     }
 
-    async fn search(&mut self, keys: &[SearchKey]) -> Result<Vec<Uid>, No> {
+    async fn search(&mut self, keys: &[SearchKey]) -> Result<Vec<Uid>, Refusal> {
         let view = self.view()?;
         let mut found = Vec::new();
         for (done, uid) in view.uids().iter().enumerate() {
@@ -204,7 +209,7 @@ impl Session for UserSession {
         mailbox: &str,
         message: Appending,
         body: &mut Body<'_>,
-    ) -> Result<Option<Appended>, No> {
+    ) -> Result<Option<Appended>, Refusal> {
         // What can be told before the message is sent, is.
         self.user.status(mailbox).map_err(try_create)?;
         if body.length() > self.user.room() {
@@ -220,16 +225,16 @@ impl Session for UserSession {
         Ok(Uid::new(uid).map(|uid| Appended { uid_validity, uid }))
     }
 
-    async fn copy(&mut self, uids: &[Uid], target: &str) -> Result<Option<Copied>, No> {
+    async fn copy_to(&mut self, uids: &[Uid], target: &str) -> Result<Option<Copied>, Refusal> {
         let copied = self.view()?.copy(&numbers(uids), target, false).map_err(try_create)?;
         Ok(Some(copied.into()))
     }
 
-    async fn relocate(&mut self, uids: &[Uid], target: &str) -> Result<Copied, No> {
+    async fn move_to(&mut self, uids: &[Uid], target: &str) -> Result<Copied, Refusal> {
         Ok(self.view()?.copy(&numbers(uids), target, true).map_err(try_create)?.into())
     }
 
-    async fn expunge(&mut self, only: Option<&[Uid]>) -> Result<Vec<Uid>, No> {
+    async fn expunge(&mut self, only: Option<&[Uid]>) -> Result<Vec<Uid>, Refusal> {
         let only = only.map(numbers);
         Ok(uids(self.view()?.expunge(only.as_deref())?))
     }
@@ -251,19 +256,19 @@ impl Session for UserSession {
         self.take_updates()
     }
 
-    async fn create(&mut self, mailbox: &str) -> Result<(), No> {
+    async fn create(&mut self, mailbox: &str) -> Result<(), Refusal> {
         Ok(self.user.create(mailbox, None)?)
     }
 
-    async fn delete(&mut self, mailbox: &str) -> Result<(), No> {
+    async fn delete(&mut self, mailbox: &str) -> Result<(), Refusal> {
         Ok(self.user.delete(mailbox)?)
     }
 
-    async fn rename(&mut self, from: &str, to: &str) -> Result<(), No> {
+    async fn rename(&mut self, from: &str, to: &str) -> Result<(), Refusal> {
         Ok(self.user.rename(from, to)?)
     }
 
-    async fn subscribe(&mut self, mailbox: &str, subscribed: bool) -> Result<(), No> {
+    async fn subscribe(&mut self, mailbox: &str, subscribed: bool) -> Result<(), Refusal> {
         if subscribed {
             self.user.subscribe(mailbox)?;
         } else {
@@ -332,7 +337,7 @@ fn numbers(uids: &[Uid]) -> Vec<u32> {
 }
 
 /// A message as one piece. It grows as it comes, whatever was announced.
-async fn collect(body: &mut Body<'_>) -> Result<Bytes, No> {
+async fn collect(body: &mut Body<'_>) -> Result<Bytes, Refusal> {
     let Some(first) = body.chunk().await? else { return Ok(Bytes::new()) };
     let mut message = BytesMut::from(&first[..]);
     while let Some(chunk) = body.chunk().await? {
@@ -341,13 +346,14 @@ async fn collect(body: &mut Body<'_>) -> Result<Bytes, No> {
     Ok(message.freeze())
 }
 
-fn fetch(uid: Uid, message: &Message, items: &[Asked]) -> Result<Fetched, No> {
+fn fetch(uid: Uid, message: &Message, items: &[Asked]) -> Result<Fetched, Refusal> {
     use mailwire_imap::types::Section;
     let mut fetched = Fetched::new(uid);
     let looked_at = OnceCell::new();
     let parts = || looked_at.get_or_init(|| message.parts());
-    let unknown =
-        |_: UnknownEncoding| No::new("The part's transfer encoding is not known").with_code(Code::UnknownCte);
+    let unknown = |_: UnknownEncoding| {
+        Refusal::new("The part's transfer encoding is not known").with_code(Code::UnknownCte)
+    };
     for item in items {
         let content = match item {
             Asked::Flags => {

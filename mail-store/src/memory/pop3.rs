@@ -2,7 +2,7 @@
 
 use mailwire_pop3::UniqueId;
 use mailwire_transport::{
-    pop3::server::{Content, Entry, No, Service},
+    pop3::server::{Content, Entry, Refusal, Service},
     sasl::Identity,
 };
 
@@ -16,7 +16,7 @@ impl Service for Store {
         self
     }
 
-    async fn open(&self, identity: &Identity) -> Result<Maildrop, No> {
+    async fn open(&self, identity: &Identity) -> Result<Maildrop, Refusal> {
         Ok(self.lock_maildrop(&identity.acting_as)?)
     }
 }
@@ -24,25 +24,25 @@ impl Service for Store {
 impl mailwire_transport::pop3::server::Maildrop for Maildrop {
     type Reader = tokio::io::Empty;
 
-    async fn messages(&mut self) -> Result<Vec<Entry>, No> {
+    async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
         let entry = |message| {
-            let unique_id = UniqueId::new(self.unique_id(message)).map_err(|_| No::unavailable())?;
+            let unique_id = UniqueId::new(self.unique_id(message)).map_err(|_| Refusal::unavailable())?;
             Ok(Entry { size: message.size(), unique_id })
         };
         Self::messages(self).iter().map(entry).collect()
     }
 
-    async fn retr(&mut self, index: usize) -> Result<Content, No> {
-        let message = Self::messages(self).get(index).ok_or_else(|| No::new("no such message"))?;
+    async fn retr(&mut self, index: usize) -> Result<Content, Refusal> {
+        let message = Self::messages(self).get(index).ok_or_else(|| Refusal::new("no such message"))?;
         Ok(message.raw().clone().into())
     }
 
-    async fn commit(self, deleted: Vec<usize>) -> Result<(), No> {
+    async fn commit(self, deleted: Vec<usize>) -> Result<(), Refusal> {
         Ok(Self::commit(self, deleted)?)
     }
 }
 
-impl From<Refused> for No {
+impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Locked => Self::in_use(),

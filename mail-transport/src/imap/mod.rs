@@ -5,7 +5,10 @@ pub mod server;
 #[cfg(feature = "encoded-words")]
 mod words;
 
-pub use client::{Client, Config, FlagChange, Found, Idle, LoginMethod, Message, Messages, ToMailbox, ToSet};
+pub use client::{
+    Client, Config, FetchedMessage, FetchedMessages, FlagChange, Found, Idle, LoginMechanism, ToMailbox,
+    ToSet,
+};
 pub use mailwire_imap as proto;
 pub use mailwire_imap::{
     Capability,

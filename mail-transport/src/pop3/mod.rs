@@ -5,7 +5,7 @@
 pub mod client;
 pub mod server;
 
-pub use client::{Body, Client, Config, LoginMethod, Messages};
+pub use client::{Body, Client, Config, LoginMechanism, QuitError, RetrievedMessages};
 pub use mailwire_pop3 as proto;
 pub use mailwire_pop3::{
     Capabilities, Capability, MessageNumber, UniqueId,

@@ -30,7 +30,8 @@
 //! ```
 
 mod listener;
-mod places;
+mod refusal;
+mod slots;
 
 use std::{
     future::Future,
@@ -44,11 +45,12 @@ use std::{
 
 pub use listener::Listener;
 use mailwire_core::Channel;
+pub use refusal::Refusal;
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use self::places::{Place, Places};
+use self::slots::{Slot, Slots};
 use crate::{Error, Phase, Result, Stream, tls::ServerTls, within};
 
 /// How much a server takes on.
@@ -89,7 +91,7 @@ pub struct Acceptor {
     refusal: &'static [u8],
     limits: ServerLimits,
     shutdown: CancellationToken,
-    places: Arc<Places>,
+    slots: Arc<Slots>,
 }
 
 /// A connection that a server has accepted.
@@ -196,7 +198,7 @@ impl Acceptor {
         Self {
             protocol,
             refusal: b"",
-            places: Places::new(limits.connections, limits.connections_per_address),
+            slots: Slots::new(limits.connections, limits.connections_per_address),
             limits,
             shutdown: CancellationToken::new(),
         }
@@ -205,7 +207,7 @@ impl Acceptor {
     /// Uses these limits.
     #[must_use]
     pub fn with_limits(mut self, limits: ServerLimits) -> Self {
-        self.places = Places::new(limits.connections, limits.connections_per_address);
+        self.slots = Slots::new(limits.connections, limits.connections_per_address);
         self.limits = limits;
         self
     }
@@ -234,7 +236,7 @@ impl Acceptor {
     /// The number of connections now.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.places.taken()
+        self.slots.taken()
     }
 
     /// Serves `listener` until the shutdown: then it takes no more connections, gives notice to
@@ -268,10 +270,10 @@ impl Acceptor {
                     }
                 },
             };
-            match self.places.take(peer.map(|peer| peer.ip())) {
-                Some(place) => {
+            match self.slots.take(peer.map(|peer| peer.ip())) {
+                Some(slot) => {
                     let connection = self.connection(&listener, stream, peer);
-                    tasks.spawn(run(connection, place, Arc::clone(&serve), cut.clone(), self.clone()));
+                    tasks.spawn(run(connection, slot, Arc::clone(&serve), cut.clone(), self.clone()));
                 }
                 None => {
                     tracing::info!(protocol = self.protocol, ?peer, "too many connections");
@@ -319,7 +321,7 @@ fn is_passing(error: &std::io::Error) -> bool {
 
 async fn run<F, R>(
     mut connection: Accepted,
-    place: Place,
+    slot: Slot,
     serve: Arc<F>,
     cut: CancellationToken,
     acceptor: Acceptor,
@@ -364,7 +366,7 @@ async fn run<F, R>(
         }
     };
     ending.instrument(span).await;
-    drop(place);
+    drop(slot);
 }
 
 /// An error and what caused it, in one line.

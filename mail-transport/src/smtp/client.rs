@@ -9,7 +9,7 @@ use mailwire_smtp::{
 };
 
 use crate::{
-    Endpoint, Error, Protocol, Refused, Result, Status, Stream,
+    Endpoint, Error, Protocol, Refused, RefusedKind, Result, Stream,
     sasl::{ClientExchange, Credentials, Mechanism, SaslContext},
     session::{Machine, Session},
 };
@@ -27,7 +27,7 @@ pub struct Config {
     /// Speak LMTP (RFC 2033).
     pub lmtp: bool,
     /// Never send commands in groups: some servers offer PIPELINING and fail at it.
-    pub without_pipelining: bool,
+    pub pipelining: bool,
     /// What becomes of CRs and LFs in a message that stand alone.
     pub bare_newline: mailwire_core::dot::BareNewline,
     /// Send credentials without TLS, readable by everyone on the way.
@@ -58,7 +58,7 @@ impl Config {
         let timeouts = endpoint.timeouts();
         let mut config = client::Config::new(name, channel);
         config.lmtp = self.lmtp;
-        config.pipelining = !self.without_pipelining;
+        config.pipelining = self.pipelining;
         config.bare_newline = self.bare_newline;
         config.allow_clear_credentials = self.allow_clear_credentials;
         config.timeouts.greeting = timeouts.greeting;
@@ -152,7 +152,7 @@ impl Client {
                     return Err(refused("the connection", &reply));
                 }
                 Event::HelloRefused { reply } => return Err(refused("EHLO", &reply)),
-                event => self.stray(event)?,
+                event => self.unclaimed(event)?,
             }
         }
     }
@@ -171,7 +171,7 @@ impl Client {
         };
         let mechanism = mailwire_smtp::Mechanism::try_from(exchange.mechanism().name())?;
         let initial = exchange.initial()?;
-        self.session.expose();
+        self.session.hold();
         let command = Command::Auth(Auth { mechanism, initial });
         let auth = self.session.machine().send(command)?;
         self.session.expect(auth);
@@ -180,16 +180,16 @@ impl Client {
                 Event::AuthChallenge { data, .. } => self.answer(&mut exchange, &data)?,
                 Event::Reply { ticket, reply, .. } if ticket == auth => {
                     if !reply.is_positive() {
-                        self.session.cover();
+                        self.session.release();
                         return Err(refused("AUTH", &reply));
                     }
                     // A server that has proved nothing is not the one it claims to be: the session
-                    // stays exposed.
+                    // stays held.
                     exchange.finish(None)?;
-                    self.session.cover();
+                    self.session.release();
                     return Ok(());
                 }
-                event => self.stray(event)?,
+                event => self.unclaimed(event)?,
             }
         }
     }
@@ -289,7 +289,7 @@ impl Client {
     /// The command is refused, by the machine or by the server.
     pub async fn call(&mut self, command: Command) -> Result<Reply> {
         let name = static_name(&command);
-        self.settle().await?;
+        self.finish_dropped().await?;
         let sent = self.session.machine().send(command)?;
         self.session.expect(sent);
         loop {
@@ -297,15 +297,15 @@ impl Client {
                 Event::Reply { ticket, reply, .. } if ticket == sent => {
                     return if reply.is_positive() { Ok(reply) } else { Err(refused(name, &reply)) };
                 }
-                event => self.stray(event)?,
+                event => self.unclaimed(event)?,
             }
         }
     }
 
-    pub(super) async fn settle(&mut self) -> Result<()> {
+    pub(super) async fn finish_dropped(&mut self) -> Result<()> {
         let mut last_words = Ok(());
         self.session
-            .settle(|event| {
+            .finish_dropped(|event| {
                 if let Event::Unsolicited { reply } = event {
                     last_words = Err(refused("the connection", &reply));
                 }
@@ -315,7 +315,7 @@ impl Client {
     }
 
     /// What belongs to no call: a 421 or 221 that nobody asked for is the server's last word.
-    pub(super) fn stray(&self, event: Event) -> Result<()> {
+    pub(super) fn unclaimed(&self, event: Event) -> Result<()> {
         match event {
             Event::Unsolicited { reply } => Err(refused("the connection", &reply)),
             Event::Malformed { error, .. } => {
@@ -346,7 +346,7 @@ pub(super) fn refused(command: &'static str, reply: &Reply) -> Error {
         }
         text.extend_from_slice(line.as_bytes());
     }
-    Refused::new(command, Status::Smtp(reply.code().get()), code, text.into()).into()
+    Refused::new(command, RefusedKind::Smtp(reply.code().get()), code, text.into()).into()
 }
 
 fn static_name(command: &Command) -> &'static str {

@@ -14,14 +14,14 @@
 //! ```
 
 mod client;
-mod message;
+mod envelope;
 mod send;
 pub mod server;
 
 pub use client::{Client, Config};
+pub use envelope::Envelope;
 pub use mailwire_core::dot::BareNewline;
 pub use mailwire_smtp as proto;
 pub use mailwire_smtp::client::Outcome;
-pub use message::{Envelope, Message};
 pub use send::{RefusedRecipient, Sent};
 pub use server::Server;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use mailwire_core::{Misuse, Ticket};
 use mailwire_smtp::{BodyType, Capability, Command, ForwardPath, Mail, Rcpt, Reply, client::Event};
 
-use super::{Client, Envelope, Message, client::refused};
-use crate::{Error, Result};
+use super::{Client, Envelope, client::refused};
+use crate::{Error, Payload, Result};
 
 /// A message that the server took for at least one recipient.
 #[must_use = "some recipients may have been refused"]
@@ -52,32 +52,32 @@ impl Client {
     /// first. Any other error means that the connection is of no more use, but for
     /// [`Error::Misuse`] with [`Misuse::NotOffered`]: the server lacks what this message needs. Whether
     /// the server can have accepted the message then says [`outcome`](Client::outcome).
-    pub async fn send(&mut self, envelope: &Envelope, message: impl Into<Message<'_>>) -> Result<Sent> {
+    pub async fn send(&mut self, envelope: &Envelope, message: impl Into<Payload<'_>>) -> Result<Sent> {
         let mut message = message.into();
         if envelope.to.is_empty() {
             return Err(Misuse::WrongState("an envelope without recipients").into());
         }
-        self.settle().await?;
+        self.finish_dropped().await?;
         let mail = self.mail(envelope, &message)?;
         let mut transaction = self.transact(envelope, mail).await?;
         if let Some(error) = self.until_body(&mut transaction).await? {
-            self.session.cover();
+            self.session.release();
             return Err(error);
         }
         self.body(&mut message, &transaction).await?;
         self.session.machine().finish_body()?;
-        self.session.cover();
+        self.session.release();
         self.answer_to(transaction).await
     }
 
-    fn mail(&self, envelope: &Envelope, message: &Message<'_>) -> Result<Mail> {
+    fn mail(&self, envelope: &Envelope, message: &Payload<'_>) -> Result<Mail> {
         let mut mail = envelope.mail();
         let capabilities = self.capabilities();
         if capabilities.size().is_some() {
-            mail.size = message.size();
+            mail.size = message.length();
         }
         let offered = capabilities.has(&Capability::EightBitMime);
-        mail.body = match message.is_eight_bit() {
+        mail.body = match message.bytes().map(|bytes| !bytes.is_ascii()) {
             Some(true) => Some(BodyType::EightBitMime),
             None if offered => Some(BodyType::EightBitMime),
             Some(false) | None => None,
@@ -88,7 +88,7 @@ impl Client {
     /// Puts the transaction's commands into the machine, waiting where its queue is full.
     async fn transact<'a>(&mut self, envelope: &'a Envelope, mail: Mail) -> Result<Transaction<'a>> {
         let mail = self.session.machine().send(Command::Mail(mail))?;
-        self.session.expose();
+        self.session.hold();
         let mut transaction = Transaction {
             mail: self.session.expect(mail),
             // Replaced below; no reply comes with it.
@@ -136,7 +136,7 @@ impl Client {
                 }
                 Ok(())
             }
-            event => self.stray(event),
+            event => self.unclaimed(event),
         }
     }
 
@@ -159,9 +159,9 @@ impl Client {
         }
     }
 
-    async fn body(&mut self, message: &mut Message<'_>, transaction: &Transaction<'_>) -> Result<()> {
+    async fn body(&mut self, message: &mut Payload<'_>, transaction: &Transaction<'_>) -> Result<()> {
         loop {
-            let mut chunk: Bytes = message.next().await?;
+            let mut chunk: Bytes = message.next(u64::MAX).await?;
             if chunk.is_empty() {
                 return Ok(());
             }
@@ -173,7 +173,7 @@ impl Client {
                         Event::Reply { ticket, reply, .. } if ticket == transaction.data => {
                             return Err(refused("DATA", &reply));
                         }
-                        event => self.stray(event)?,
+                        event => self.unclaimed(event)?,
                     }
                 }
             }
@@ -209,7 +209,7 @@ impl Client {
                         };
                     }
                 }
-                event => self.stray(event)?,
+                event => self.unclaimed(event)?,
             }
         }
     }

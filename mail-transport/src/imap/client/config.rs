@@ -15,7 +15,7 @@ use crate::{
 /// A way to log in.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LoginMethod {
+pub enum LoginMechanism {
     /// AUTHENTICATE with this mechanism.
     Sasl(Mechanism),
     /// LOGIN: the password is shown, so TLS has to protect it.
@@ -45,7 +45,7 @@ pub struct Config {
     pub credentials: Option<Credentials>,
     /// The only way to log in. Without, the best SASL mechanism that the server offers is used, and
     /// LOGIN if it offers none that fits and does not refuse LOGIN.
-    pub method: Option<LoginMethod>,
+    pub mechanism: Option<LoginMechanism>,
     /// Send credentials without TLS, readable by everyone on the way.
     pub allow_clear_credentials: bool,
     /// What is sent with ID right after the login, if the server knows ID (RFC 2971). Some servers,
@@ -53,9 +53,9 @@ pub struct Config {
     pub identity: Option<Vec<(AString, Option<AString>)>>,
     /// Send the first message of a SASL exchange when the server asks for it: some servers offer
     /// SASL-IR and fail at it.
-    pub without_initial_response: bool,
+    pub initial_response: bool,
     /// Wait for the server before each literal, though it offers LITERAL+ or LITERAL-.
-    pub synchronizing_literals: bool,
+    pub non_synchronizing_literals: bool,
     /// How long an IDLE lasts before it is ended and begun anew. Never longer than 29 minutes (RFC
     /// 9051 section 6.3.13); shorter where something between the peers forgets idle connections.
     pub idle_interval: Duration,
@@ -63,7 +63,7 @@ pub struct Config {
     pub updates: usize,
     /// How many items one call collects: mailboxes of LIST, ranges of SEARCH.
     pub items: usize,
-    /// How many bytes of bodies one [`Message`](super::Message) collects. Larger ones are left out of
+    /// How many bytes of bodies one [`FetchedMessage`](super::FetchedMessage) collects. Larger ones are left out of
     /// it: [`Client::fetch_body`](super::Client::fetch_body) is for those.
     pub message_bodies: usize,
     /// How exactly the server is held to the grammar.
@@ -76,11 +76,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             credentials: None,
-            method: None,
+            mechanism: None,
             allow_clear_credentials: false,
             identity: None,
-            without_initial_response: false,
-            synchronizing_literals: false,
+            initial_response: true,
+            non_synchronizing_literals: true,
             idle_interval: Duration::from_secs(14 * 60),
             updates: 4096,
             items: 1_000_000,
@@ -125,8 +125,8 @@ impl Config {
         let mut config = MachineConfig::new(channel, u64::from_ne_bytes(seed));
         config.dialect = self.dialect;
         config.allow_clear_credentials = self.allow_clear_credentials;
-        config.initial_response = !self.without_initial_response;
-        config.non_synchronizing_literals = !self.synchronizing_literals;
+        config.initial_response = self.initial_response;
+        config.non_synchronizing_literals = self.non_synchronizing_literals;
         config.limits = self.limits;
         config.timeouts =
             Timeouts { greeting: times.greeting, command: times.command, idle: self.idle_interval() };

@@ -16,13 +16,13 @@ use crate::Result;
 
 /// What a server told of one message.
 ///
-/// A server may tell it in several pieces: then each piece is a `Message` of its own.
+/// A server may tell it in several pieces: then each piece is a `FetchedMessage` of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct FetchedMessage {
     fetch: response::Fetch,
 }
 
-impl Message {
+impl FetchedMessage {
     /// Its sequence number.
     #[must_use]
     pub const fn number(&self) -> u32 {
@@ -142,7 +142,7 @@ impl Message {
     }
 }
 
-impl From<response::Fetch> for Message {
+impl From<response::Fetch> for FetchedMessage {
     fn from(fetch: response::Fetch) -> Self {
         Self { fetch }
     }
@@ -225,7 +225,7 @@ impl Wanted {
 /// They need not be read to the end: the next call to the client reads what is left and throws it
 /// away.
 #[must_use]
-pub struct Messages<'a> {
+pub struct FetchedMessages<'a> {
     client: &'a mut Client,
     /// `None`: it is over.
     call: Option<Call>,
@@ -235,13 +235,13 @@ pub struct Messages<'a> {
     collected: usize,
 }
 
-impl Messages<'_> {
+impl FetchedMessages<'_> {
     /// The next message; `None` when the server has told all. Cancel-safe.
     ///
     /// # Errors
     ///
     /// The server refuses, whatever it told before, or the connection fails.
-    pub async fn next(&mut self) -> Result<Option<Message>> {
+    pub async fn next(&mut self) -> Result<Option<FetchedMessage>> {
         let Some(call) = self.call else { return Ok(None) };
         loop {
             let event = match self.client.event(call).await {
@@ -259,7 +259,7 @@ impl Messages<'_> {
                     let fetch = self.complete(fetch);
                     let exists = self.client.inbox.exists;
                     if self.wanted.as_ref().is_some_and(|wanted| wanted.is_answered_by(&fetch, exists)) {
-                        return Ok(Some(Message { fetch }));
+                        return Ok(Some(FetchedMessage { fetch }));
                     }
                     self.client.inbox.push(Untagged::Fetch(fetch));
                 }
@@ -311,9 +311,9 @@ impl Messages<'_> {
     }
 }
 
-impl std::fmt::Debug for Messages<'_> {
+impl std::fmt::Debug for FetchedMessages<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Messages").field("over", &self.call.is_none()).finish_non_exhaustive()
+        f.debug_struct("FetchedMessages").field("over", &self.call.is_none()).finish_non_exhaustive()
     }
 }
 
@@ -327,7 +327,7 @@ impl Client {
         &mut self,
         messages: impl ToSet,
         items: impl Into<FetchItems>,
-    ) -> Result<Messages<'_>> {
+    ) -> Result<FetchedMessages<'_>> {
         let set = messages.to_set()?;
         self.fetch_set(set, false, items.into()).await
     }
@@ -341,7 +341,7 @@ impl Client {
         &mut self,
         messages: impl ToSet,
         items: impl Into<FetchItems>,
-    ) -> Result<Messages<'_>> {
+    ) -> Result<FetchedMessages<'_>> {
         let set = messages.to_set()?;
         self.fetch_set(set, true, items.into()).await
     }
@@ -351,7 +351,7 @@ impl Client {
         set: Option<SequenceSet>,
         uid: bool,
         items: FetchItems,
-    ) -> Result<Messages<'_>> {
+    ) -> Result<FetchedMessages<'_>> {
         if matches!(&items, FetchItems::List(items) if items.is_empty()) {
             return Err(Invalid::new("FETCH", 0, "nothing is asked for").into());
         }
@@ -367,6 +367,6 @@ impl Client {
                 .await?,
             );
         }
-        Ok(Messages { client: self, call, wanted, bodies: VecDeque::new(), collected: 0 })
+        Ok(FetchedMessages { client: self, call, wanted, bodies: VecDeque::new(), collected: 0 })
     }
 }

@@ -115,7 +115,7 @@ impl Inbox {
     }
 
     /// An event that belongs to no call that goes on.
-    pub(super) fn stray(&mut self, event: Event) {
+    pub(super) fn unclaimed(&mut self, event: Event) {
         match event {
             Event::Data { data, .. } => {
                 self.note(&data);

@@ -9,7 +9,7 @@ use mailwire_imap::{
     types::Atom,
 };
 
-use super::{Client, Config, LoginMethod, refused};
+use super::{Client, Config, LoginMechanism, refused};
 use crate::{
     Error, Result,
     sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
@@ -36,7 +36,7 @@ impl Client {
                         self.inbox.complete(&greeting);
                     }
                 }
-                event => self.inbox.stray(event),
+                event => self.inbox.unclaimed(event),
             }
         }
     }
@@ -50,7 +50,7 @@ impl Client {
         if config.allow_clear_credentials {
             context = context.allow_clear_credentials();
         }
-        match self.plan(config.method, credentials, &context)? {
+        match self.plan(config.mechanism, credentials, &context)? {
             Plan::Sasl(exchange) => self.authenticate(*exchange).await?,
             Plan::Login(user, password) => {
                 let login = Login::new(AString::new(user)?, password.clone())?;
@@ -64,14 +64,14 @@ impl Client {
         {
             let event = self.session.event().await;
             let event = event.map_err(|error| self.inbox.explain("CAPABILITY", error))?;
-            self.inbox.stray(event);
+            self.inbox.unclaimed(event);
         }
         Ok(())
     }
 
     fn plan<'a>(
         &self,
-        method: Option<LoginMethod>,
+        mechanism: Option<LoginMechanism>,
         credentials: &'a Credentials,
         context: &SaslContext,
     ) -> Result<Plan<'a>> {
@@ -84,12 +84,12 @@ impl Client {
                 Err(SaslError::CredentialsInClear.into())
             }
         };
-        match method {
-            Some(LoginMethod::Sasl(mechanism)) => {
+        match mechanism {
+            Some(LoginMechanism::Sasl(mechanism)) => {
                 let exchange = ClientExchange::with_mechanism(credentials, mechanism, context)?;
                 return Ok(Plan::Sasl(Box::new(exchange)));
             }
-            Some(LoginMethod::Login) => return login(simple.ok_or(NOT_SIMPLE)?),
+            Some(LoginMechanism::Login) => return login(simple.ok_or(NOT_SIMPLE)?),
             None => {}
         }
         let offered = self.capabilities().iter().filter_map(|capability| match capability {

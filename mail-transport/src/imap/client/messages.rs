@@ -8,7 +8,7 @@ use mailwire_imap::{
     types::{Flag, FlagSet, SequenceSet},
 };
 
-use super::{Client, Message, ToMailbox, ToSet, fetch::Wanted, set::is_relative, too_many};
+use super::{Client, FetchedMessage, ToMailbox, ToSet, fetch::Wanted, set::is_relative, too_many};
 use crate::Result;
 
 /// What STORE does to flags.
@@ -61,7 +61,7 @@ impl Client {
     /// # Errors
     ///
     /// A number is zero, `\Recent` is to be changed, the server refuses, or the connection fails.
-    pub async fn store(&mut self, messages: impl ToSet, change: FlagChange) -> Result<Vec<Message>> {
+    pub async fn store(&mut self, messages: impl ToSet, change: FlagChange) -> Result<Vec<FetchedMessage>> {
         let set = messages.to_set()?;
         self.store_set(set, false, change).await
     }
@@ -71,7 +71,11 @@ impl Client {
     /// # Errors
     ///
     /// As [`store`](Self::store).
-    pub async fn uid_store(&mut self, messages: impl ToSet, change: FlagChange) -> Result<Vec<Message>> {
+    pub async fn uid_store(
+        &mut self,
+        messages: impl ToSet,
+        change: FlagChange,
+    ) -> Result<Vec<FetchedMessage>> {
         let set = messages.to_set()?;
         self.store_set(set, true, change).await
     }
@@ -81,7 +85,7 @@ impl Client {
         set: Option<SequenceSet>,
         uid: bool,
         change: FlagChange,
-    ) -> Result<Vec<Message>> {
+    ) -> Result<Vec<FetchedMessage>> {
         check_flags(&change.flags)?;
         let mut messages = Vec::new();
         let Some(set) = set else { return Ok(messages) };
@@ -112,7 +116,11 @@ impl Client {
     ///
     /// A number is zero, the server refuses, or the connection fails. A code `TRYCREATE` means that
     /// there is no such mailbox, and could be.
-    pub async fn copy(&mut self, messages: impl ToSet, mailbox: impl ToMailbox) -> Result<Option<CopyUid>> {
+    pub async fn copy_to(
+        &mut self,
+        messages: impl ToSet,
+        mailbox: impl ToMailbox,
+    ) -> Result<Option<CopyUid>> {
         let set = messages.to_set()?;
         let mailbox = mailbox.to_mailbox()?;
         let Some(set) = set else { return Ok(None) };
@@ -123,8 +131,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`copy`](Self::copy).
-    pub async fn uid_copy(
+    /// As [`copy_to`](Self::copy_to).
+    pub async fn uid_copy_to(
         &mut self,
         messages: impl ToSet,
         mailbox: impl ToMailbox,

@@ -58,10 +58,10 @@ use mailwire_imap::{
 
 use self::inbox::{Inbox, code_text};
 pub use self::{
-    append::{AppendUid, NewMessage},
+    append::AppendUid,
     body::Body,
-    config::{Config, LoginMethod},
-    fetch::{Message, Messages},
+    config::{Config, LoginMechanism},
+    fetch::{FetchedMessage, FetchedMessages},
     idle::Idle,
     inbox::{Malformed, Update},
     mailboxes::Listed,
@@ -71,7 +71,7 @@ pub use self::{
     set::{ToMailbox, ToSet},
 };
 use crate::{
-    Endpoint, Error, Refused, Result, Status, Stream,
+    Endpoint, Error, Refused, RefusedKind, Result, Stream,
     sasl::Credentials,
     session::{Machine, Session},
 };
@@ -159,7 +159,7 @@ impl Client {
             if client.has(&Capability::Id) {
                 match client.call_id(Some(identity)).await {
                     // Whoever does not like to hear it may still serve.
-                    Err(Error::Refused(refused)) if refused.status != Status::Bye => {
+                    Err(Error::Refused(refused)) if refused.kind != RefusedKind::Bye => {
                         tracing::debug!(%refused, "ID");
                     }
                     told => drop(told?),
@@ -328,7 +328,7 @@ impl Client {
         match self.run(Command::Logout, |data| Ok(Some(data))).await {
             // Some close without the last word.
             Ok(_) | Err(Error::Closed) => {}
-            Err(Error::Refused(refused)) if refused.status == Status::Bye => {}
+            Err(Error::Refused(refused)) if refused.kind == RefusedKind::Bye => {}
             Err(error) => return Err(error),
         }
         // The answer was read. How the stream ends changes nothing.
@@ -380,8 +380,8 @@ impl Client {
     async fn start(&mut self, command: Command) -> Result<Call> {
         let name = command.known_name().unwrap_or("the command");
         let Self { session, inbox, .. } = self;
-        let settled = session.settle(|event| inbox.stray(event)).await;
-        settled.map_err(|error| self.inbox.explain(name, error))?;
+        let finished = session.finish_dropped(|event| inbox.unclaimed(event)).await;
+        finished.map_err(|error| self.inbox.explain(name, error))?;
         self.send(command)
     }
 
@@ -450,11 +450,11 @@ impl Client {
             }
             Event::Malformed { ticket: Some(ticket), error, .. } if ticket == call.ticket => {
                 let (what, offset) = (error.reason, error.offset);
-                self.inbox.stray(event);
+                self.inbox.unclaimed(event);
                 Some(Err(mailwire_core::Error::Unexpected { what, offset }.into()))
             }
             event => {
-                self.inbox.stray(event);
+                self.inbox.unclaimed(event);
                 None
             }
         }
@@ -480,20 +480,20 @@ impl Machine for Connection {
     }
 
     /// An IDLE that was dropped would last for ever.
-    fn hurry(&mut self) {
+    fn cut_short(&mut self) {
         let _ = self.done();
     }
 }
 
 /// A server's no. It outlives the connection's buffers, so it is a copy.
 fn refused(command: &'static str, reply: &Reply) -> Error {
-    let status = match reply.kind {
-        StatusKind::Bad => Status::Bad,
-        StatusKind::Bye => Status::Bye,
-        StatusKind::No | StatusKind::Ok | StatusKind::PreAuth => Status::No,
+    let kind = match reply.kind {
+        StatusKind::Bad => RefusedKind::Bad,
+        StatusKind::Bye => RefusedKind::Bye,
+        StatusKind::No | StatusKind::Ok | StatusKind::PreAuth => RefusedKind::No,
     };
     let code = reply.code.as_ref().map(code_text);
-    Refused::new(command, status, code, Text::from(reply.text.as_bytes())).into()
+    Refused::new(command, kind, code, Text::from(reply.text.as_bytes())).into()
 }
 
 fn unexpected(what: &'static str) -> Error {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mailwire_core::Ticket;
 use mailwire_imap::server::{Connection, Event};
 
-use super::service::No;
+use super::service::Refusal;
 use crate::{Driver, Error, Step, Stream};
 
 /// A message that a client appends: at no time is more of it in memory than one piece.
@@ -54,14 +54,14 @@ impl<'a> Body<'a> {
     /// # Errors
     ///
     /// The message will not be complete: give this error as the answer to the APPEND.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, No> {
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Refusal> {
         match self.advance().await {
             Ok(chunk) => Ok(chunk),
             Err(error) => {
                 if !matches!(self.state, State::Aborted | State::Failed(_)) {
                     self.state = State::Failed(error);
                 }
-                Err(No::new("The message is not complete"))
+                Err(Refusal::new("The message is not complete"))
             }
         }
     }

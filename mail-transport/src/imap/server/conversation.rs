@@ -14,7 +14,7 @@ use super::{
     numbers::BadSet,
     open::Open,
     sending::{ServerDriver, push},
-    service::{No, Service, Session, status},
+    service::{Refusal, Service, Session, status},
 };
 use crate::{
     Error, Step, Stream,
@@ -35,7 +35,7 @@ pub(super) struct Conversation<S: Service> {
 
 /// Why a command does not end in OK.
 pub(super) enum Stop {
-    No(No),
+    No(Refusal),
     Bad(&'static str),
     /// The machine has answered it already.
     Answered,
@@ -43,9 +43,9 @@ pub(super) enum Stop {
     Fatal(Error),
 }
 
-impl From<No> for Stop {
-    fn from(no: No) -> Self {
-        Self::No(no)
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::No(refusal)
     }
 }
 
@@ -123,7 +123,7 @@ impl<S: Service> Conversation<S> {
         tracing::trace!(command = command.name(), "command");
         let status = match self.execute(ticket, command).await {
             Ok(status) => status,
-            Err(Stop::No(no)) => no.into(),
+            Err(Stop::No(refusal)) => refusal.into(),
             Err(Stop::Bad(reason)) => status(StatusKind::Bad, reason),
             Err(Stop::Answered) => return Ok(()),
             Err(Stop::Fatal(error)) => return Err(error),
@@ -201,8 +201,8 @@ impl<S: Service> Conversation<S> {
             Command::Search(search) => self.search(ticket, search).await,
             Command::Fetch(fetch) => self.fetch(fetch).await,
             Command::Store(store) => self.store(store).await,
-            Command::Copy(copy) => self.copy(copy).await,
-            Command::Move(copy) => self.relocate(copy).await,
+            Command::Copy(copy) => self.copy_to(copy).await,
+            Command::Move(copy) => self.move_to(copy).await,
             _ => Err(Stop::Bad("Unknown command")),
         }
     }
@@ -215,7 +215,7 @@ impl<S: Service> Conversation<S> {
         };
         match (verified, user) {
             (Ok(true), Some(user)) => self.let_in(&Identity::new(user)).await,
-            (Err(Unavailable), _) => Err(No::unavailable().into()),
+            (Err(Unavailable), _) => Err(Refusal::unavailable().into()),
             _ => self.refuse_login().await,
         }
     }
@@ -227,7 +227,7 @@ impl<S: Service> Conversation<S> {
         let exchange = Mechanism::from_name(command.mechanism.as_bytes())
             .and_then(|mechanism| ServerExchange::new(authenticator, mechanism, &context).ok());
         let Some(mut exchange) = exchange else {
-            return Err(No::new("This mechanism is not available").with_code(Code::Cannot).into());
+            return Err(Refusal::new("This mechanism is not available").with_code(Code::Cannot).into());
         };
         let mut step = exchange.start(authenticator, command.initial.as_ref()).await;
         loop {
@@ -241,7 +241,7 @@ impl<S: Service> Conversation<S> {
                 ServerStep::Success(identity) => return self.let_in(&identity).await,
                 // The machine has answered it.
                 ServerStep::Cancelled => return Err(Stop::Answered),
-                ServerStep::Unavailable => return Err(No::unavailable().into()),
+                ServerStep::Unavailable => return Err(Refusal::unavailable().into()),
                 _ => return self.refuse_login().await,
             }
         }
@@ -277,8 +277,8 @@ impl<S: Service> Conversation<S> {
             push(&mut self.driver, Untagged::Status(bye)).await?;
         }
         // The same words whatever was wrong.
-        let no = No::new("User name or password is wrong").with_code(Code::AuthenticationFailed);
-        Err(no.into())
+        let refusal = Refusal::new("User name or password is wrong").with_code(Code::AuthenticationFailed);
+        Err(refusal.into())
     }
 
     /// IDLE: what others do is told at once (RFC 9051 section 6.3.13).

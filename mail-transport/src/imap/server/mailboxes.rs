@@ -84,8 +84,8 @@ impl<S: Service> Conversation<S> {
         };
         session.unselect().await;
         // It is closed in any case; a refusal would mean that it is not.
-        if let Err(no) = expunged {
-            tracing::warn!(reason = %no.text, "cannot expunge");
+        if let Err(refusal) = expunged {
+            tracing::warn!(reason = %refusal.text, "cannot expunge");
         }
         Ok(done())
     }

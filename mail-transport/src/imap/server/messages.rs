@@ -13,7 +13,7 @@ use super::{
     conversation::{Conversation, Stop, done},
     open::Open,
     sending::{push, send_stream, without_nul},
-    service::{Content, Copied, Fetched, Given, No, Reader, Service, Session, Stored, status},
+    service::{Content, Copied, Fetched, Given, Reader, Refusal, Service, Session, Stored, status},
 };
 
 /// So many messages are asked of an application at once.
@@ -33,7 +33,7 @@ impl<S: Service> Conversation<S> {
     fn writable(&mut self) -> Result<(), Stop> {
         let (_, open) = self.opened()?;
         if open.read_only {
-            return Err(No::new("The mailbox is open for reading only").with_code(Code::NoPerm).into());
+            return Err(Refusal::new("The mailbox is open for reading only").with_code(Code::NoPerm).into());
         }
         Ok(())
     }
@@ -144,7 +144,7 @@ impl<S: Service> Conversation<S> {
         if let Some(charset) = &search.charset {
             if !["US-ASCII", "UTF-8"].iter().any(|known| charset.eq_ignore_ascii_case(known)) {
                 let known = ["US-ASCII", "UTF-8"].iter().filter_map(|name| ImapString::new(*name).ok());
-                let no = No::new("This character set is not known");
+                let no = Refusal::new("This character set is not known");
                 return Err(no.with_code(Code::BadCharset(known.collect())).into());
             }
         }
@@ -202,19 +202,19 @@ impl<S: Service> Conversation<S> {
     }
 
     /// COPY: RFC 9051 section 6.4.7.
-    pub(super) async fn copy(&mut self, copy: Copy) -> Result<Status, Stop> {
+    pub(super) async fn copy_to(&mut self, copy: Copy) -> Result<Status, Stop> {
         let target = self.name(&copy.mailbox);
         let (session, open) = self.opened()?;
         let uids = open.numbers.resolve(&copy.set, copy.uid)?;
         if uids.is_empty() {
             return Ok(done());
         }
-        let copied = session.copy(&uids, &target).await?;
+        let copied = session.copy_to(&uids, &target).await?;
         Ok(Status { code: copied.and_then(|copied| copy_uid(&copied)), ..done() })
     }
 
     /// MOVE: RFC 9051 section 6.4.8.
-    pub(super) async fn relocate(&mut self, copy: Copy) -> Result<Status, Stop> {
+    pub(super) async fn move_to(&mut self, copy: Copy) -> Result<Status, Stop> {
         self.writable()?;
         let target = self.name(&copy.mailbox);
         let (session, open) = self.opened()?;
@@ -222,7 +222,7 @@ impl<S: Service> Conversation<S> {
         if uids.is_empty() {
             return Ok(done());
         }
-        let moved = session.relocate(&uids, &target).await?;
+        let moved = session.move_to(&uids, &target).await?;
         if let Some(code) = copy_uid(&moved) {
             // RFC 9051 section 6.4.8: before the EXPUNGE responses.
             let told = status(mailwire_imap::response::StatusKind::Ok, "Moved").with_code(code);

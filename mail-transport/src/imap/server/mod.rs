@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub use body::Body;
 pub use listing::Mailbox;
 pub use service::{
-    Appended, Content, Copied, Fetched, Given, Namespaces, NewMessage, No, NoReader, Reader, Selected,
+    Appended, Content, Copied, Fetched, Given, Namespaces, NewMessage, NoReader, Reader, Refusal, Selected,
     Service, Session, Status, Stored, Update,
 };
 

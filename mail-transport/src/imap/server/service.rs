@@ -28,7 +28,7 @@ pub trait Service: Send + Sync + 'static {
     /// # Errors
     ///
     /// The user is not let in now.
-    fn open(&self, identity: &Identity) -> impl Future<Output = Result<Self::Session, No>> + Send;
+    fn open(&self, identity: &Identity) -> impl Future<Output = Result<Self::Session, Refusal>> + Send;
 
     /// What the server says of itself in answer to ID (RFC 2971), and may learn of the client.
     fn id(&self, client: &[(Text, Option<Text>)]) -> Vec<(String, String)> {
@@ -48,18 +48,21 @@ pub trait Session: Send + 'static {
 
     /// The user's mailboxes and subscriptions, in any order. All may be given: what `request` does
     /// not ask for is left out by the server, as are the levels of hierarchy added that are missing.
-    fn list(&mut self, request: &List) -> impl Future<Output = Result<Vec<Mailbox>, No>> + Send;
+    fn list(&mut self, request: &List) -> impl Future<Output = Result<Vec<Mailbox>, Refusal>> + Send;
 
     /// What is in a mailbox: at least the `items`.
     fn status(
         &mut self,
         mailbox: &str,
         items: &[StatusItem],
-    ) -> impl Future<Output = Result<Status, No>> + Send;
+    ) -> impl Future<Output = Result<Status, Refusal>> + Send;
 
     /// Opens a mailbox, to read only for EXAMINE. Another one that was open is closed before.
-    fn select(&mut self, mailbox: &str, read_only: bool)
-    -> impl Future<Output = Result<Selected, No>> + Send;
+    fn select(
+        &mut self,
+        mailbox: &str,
+        read_only: bool,
+    ) -> impl Future<Output = Result<Selected, Refusal>> + Send;
 
     /// Ends what [`select`](Self::select) began.
     fn unselect(&mut self) -> impl Future<Output = ()> + Send;
@@ -70,7 +73,7 @@ pub trait Session: Send + 'static {
         &mut self,
         uids: &[Uid],
         items: &[Asked],
-    ) -> impl Future<Output = Result<Vec<Fetched<Self::Reader>>, No>> + Send;
+    ) -> impl Future<Output = Result<Vec<Fetched<Self::Reader>>, Refusal>> + Send;
 
     /// Changes flags. Gives what they are now; messages that are gone are left out.
     fn store(
@@ -78,32 +81,36 @@ pub trait Session: Send + 'static {
         uids: &[Uid],
         action: StoreAction,
         flags: &FlagSet,
-    ) -> impl Future<Output = Result<Vec<Stored>, No>> + Send;
+    ) -> impl Future<Output = Result<Vec<Stored>, Refusal>> + Send;
 
     /// The messages of which all `keys` are true. There are neither sequence numbers nor `$`, `NEW`,
     /// `OLD` and `RECENT` in the keys any more, strings are UTF-8, and the ranges of sets ascend.
-    fn search(&mut self, keys: &[SearchKey]) -> impl Future<Output = Result<Vec<Uid>, No>> + Send;
+    fn search(&mut self, keys: &[SearchKey]) -> impl Future<Output = Result<Vec<Uid>, Refusal>> + Send;
 
     /// Stores a message. The client is told to send it when its first chunk is asked for: an answer
-    /// before that saves it from sending. A `No` with [`Code::TryCreate`] if there is no such
+    /// before that saves it from sending. A refusal with [`Code::TryCreate`] if there is no such
     /// mailbox.
     fn append(
         &mut self,
         mailbox: &str,
         message: NewMessage,
         body: &mut Body<'_>,
-    ) -> impl Future<Output = Result<Option<Appended>, No>> + Send;
+    ) -> impl Future<Output = Result<Option<Appended>, Refusal>> + Send;
 
     /// Copies messages to the end of another mailbox: all or none.
-    fn copy(&mut self, uids: &[Uid], target: &str)
-    -> impl Future<Output = Result<Option<Copied>, No>> + Send;
+    fn copy_to(
+        &mut self,
+        uids: &[Uid],
+        target: &str,
+    ) -> impl Future<Output = Result<Option<Copied>, Refusal>> + Send;
 
     /// Moves messages to the end of another mailbox: all or none. Those in the answer are gone from
     /// this one.
-    fn relocate(&mut self, uids: &[Uid], target: &str) -> impl Future<Output = Result<Copied, No>> + Send;
+    fn move_to(&mut self, uids: &[Uid], target: &str)
+    -> impl Future<Output = Result<Copied, Refusal>> + Send;
 
     /// Removes those of `uids`, or of all messages, that are `\Deleted`. Gives those that are gone.
-    fn expunge(&mut self, uids: Option<&[Uid]>) -> impl Future<Output = Result<Vec<Uid>, No>> + Send;
+    fn expunge(&mut self, uids: Option<&[Uid]>) -> impl Future<Output = Result<Vec<Uid>, Refusal>> + Send;
 
     /// What others did to the open mailbox since it was last said: waits until there is something.
     /// The future is dropped and asked for again often: nothing may be lost by that.
@@ -120,31 +127,35 @@ pub trait Session: Send + 'static {
     }
 
     /// Makes a mailbox.
-    fn create(&mut self, mailbox: &str) -> impl Future<Output = Result<(), No>> + Send {
+    fn create(&mut self, mailbox: &str) -> impl Future<Output = Result<(), Refusal>> + Send {
         let _ = mailbox;
-        async { Err(No::not_here()) }
+        async { Err(Refusal::not_here()) }
     }
 
     /// Deletes a mailbox.
-    fn delete(&mut self, mailbox: &str) -> impl Future<Output = Result<(), No>> + Send {
+    fn delete(&mut self, mailbox: &str) -> impl Future<Output = Result<(), Refusal>> + Send {
         let _ = mailbox;
-        async { Err(No::not_here()) }
+        async { Err(Refusal::not_here()) }
     }
 
     /// Gives a mailbox and those below it another name.
-    fn rename(&mut self, from: &str, to: &str) -> impl Future<Output = Result<(), No>> + Send {
+    fn rename(&mut self, from: &str, to: &str) -> impl Future<Output = Result<(), Refusal>> + Send {
         let _ = (from, to);
-        async { Err(No::not_here()) }
+        async { Err(Refusal::not_here()) }
     }
 
     /// Subscribes to a name, or ends that.
-    fn subscribe(&mut self, mailbox: &str, subscribed: bool) -> impl Future<Output = Result<(), No>> + Send {
+    fn subscribe(
+        &mut self,
+        mailbox: &str,
+        subscribed: bool,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
         let _ = (mailbox, subscribed);
-        async { Err(No::not_here()) }
+        async { Err(Refusal::not_here()) }
     }
 
     /// Where mailboxes are. By default, the user's own are at the root, divided by `/`.
-    fn namespace(&mut self) -> impl Future<Output = Result<Namespaces, No>> + Send {
+    fn namespace(&mut self) -> impl Future<Output = Result<Namespaces, Refusal>> + Send {
         async { Ok(Namespaces { personal: vec![(String::new(), Some('/'))], ..Namespaces::default() }) }
     }
 }
@@ -160,28 +171,9 @@ fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 /// An application's refusal of a command: tagged NO.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct No {
-    /// Why, for programs.
-    pub code: Option<Code>,
-    /// Why, for people.
-    pub text: ResponseText,
-}
+pub type Refusal = crate::server::Refusal<Code>;
 
-impl No {
-    /// A refusal for a reason in words. What cannot stand in a line is taken out.
-    #[must_use]
-    pub fn new(text: impl AsRef<str>) -> Self {
-        Self { code: None, text: words(text.as_ref()) }
-    }
-
-    /// The same with a reason for programs.
-    #[must_use]
-    pub fn with_code(mut self, code: Code) -> Self {
-        self.code = Some(code);
-        self
-    }
-
+impl Refusal {
     /// There is no such mailbox.
     #[must_use]
     pub fn no_such_mailbox() -> Self {
@@ -199,9 +191,9 @@ impl No {
     }
 }
 
-impl From<No> for WireStatus {
-    fn from(no: No) -> Self {
-        Self { kind: StatusKind::No, code: no.code, text: no.text }
+impl From<Refusal> for WireStatus {
+    fn from(refusal: Refusal) -> Self {
+        Self { kind: StatusKind::No, code: refusal.code, text: words(&refusal.text) }
     }
 }
 

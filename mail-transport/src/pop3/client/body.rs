@@ -3,7 +3,7 @@ use mailwire_core::Ticket;
 use mailwire_pop3::client::{Connection, Event};
 use tokio::io::AsyncWrite;
 
-use super::stray;
+use super::unclaimed;
 use crate::{
     Error, Result,
     body::{self, Pieces},
@@ -42,7 +42,7 @@ impl<'a> Body<'a> {
                     }
                     self.ended = true;
                 }
-                event => stray(event),
+                event => unclaimed(event),
             }
         }
         Ok(None)

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use mailwire_core::{Misuse, Ticket};
 use mailwire_pop3::{Command, MessageNumber, client::Connection};
 
-use super::{Body, Client, answer, send, stray};
+use super::{Body, Client, answer, send, unclaimed};
 use crate::{Error, Refused, Result, session::Session};
 
 /// DELE commands on their way at once. The machine sends them one by one where PIPELINING (RFC 2449
@@ -26,7 +26,7 @@ impl Client {
         messages: impl IntoIterator<Item = u32>,
     ) -> Result<Vec<(u32, Result<(), Refused>)>> {
         let messages = numbers(messages)?;
-        self.session.settle(stray).await?;
+        self.session.finish_dropped(unclaimed).await?;
         let mut results = Vec::with_capacity(messages.len());
         let mut waiting = VecDeque::new();
         let mut messages = messages.into_iter().peekable();
@@ -67,19 +67,27 @@ impl Client {
     /// # Errors
     ///
     /// A number is 0, and nothing is sent; or the connection fails.
-    pub async fn retr_all(&mut self, messages: impl IntoIterator<Item = u32>) -> Result<Messages<'_>> {
+    pub async fn retr_all(
+        &mut self,
+        messages: impl IntoIterator<Item = u32>,
+    ) -> Result<RetrievedMessages<'_>> {
         let messages = numbers(messages)?.into();
-        self.session.settle(stray).await?;
-        Ok(Messages { session: &mut self.session, messages, waiting: VecDeque::new(), current: None })
+        self.session.finish_dropped(unclaimed).await?;
+        Ok(RetrievedMessages {
+            session: &mut self.session,
+            messages,
+            waiting: VecDeque::new(),
+            current: None,
+        })
     }
 }
 
-/// Messages that are being received one after the other: see [`Client::retr_all`].
+/// RetrievedMessages that are being received one after the other: see [`Client::retr_all`].
 ///
 /// If this is dropped before its end, the next call to the client reads the few messages that are
 /// asked for already, and throws them away.
 #[must_use]
-pub struct Messages<'a> {
+pub struct RetrievedMessages<'a> {
     session: &'a mut Session<Connection>,
     messages: VecDeque<MessageNumber>,
     waiting: VecDeque<(u32, Ticket)>,
@@ -87,7 +95,7 @@ pub struct Messages<'a> {
     current: Option<Ticket>,
 }
 
-impl Messages<'_> {
+impl RetrievedMessages<'_> {
     /// The next message, or the server's no to it; `None` at the end. What was not read of the one
     /// before is thrown away. Cancel-safe.
     ///
@@ -102,7 +110,7 @@ impl Messages<'_> {
                 self.current = None;
                 break;
             }
-            stray(self.session.event().await?);
+            unclaimed(self.session.event().await?);
         }
         let Some(&(message, ticket)) = self.waiting.front() else { return Ok(None) };
         let result = answer(self.session, "RETR", ticket).await;
@@ -129,10 +137,10 @@ impl Messages<'_> {
     }
 }
 
-impl std::fmt::Debug for Messages<'_> {
+impl std::fmt::Debug for RetrievedMessages<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let left = self.messages.len().saturating_add(self.waiting.len());
-        f.debug_struct("Messages").field("left", &left).finish_non_exhaustive()
+        f.debug_struct("RetrievedMessages").field("left", &left).finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 /// A way to log in.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LoginMethod {
+pub enum LoginMechanism {
     /// AUTH (RFC 5034) with this mechanism, even if the server does not list it.
     Sasl(Mechanism),
     /// APOP (RFC 1939 section 7): the password is not shown, but its protection is MD5.
@@ -30,7 +30,7 @@ pub enum LoginMethod {
 /// let endpoint = Endpoint::tcp("127.0.0.1", 1110, Security::plaintext_without_encryption());
 /// let mut config = pop3::Config::login(Credentials::password("ada", "secret"));
 /// config.allow_clear_credentials = true;
-/// config.method = Some(pop3::LoginMethod::UserPass);
+/// config.mechanism = Some(pop3::LoginMechanism::UserPass);
 /// let client = pop3::Client::connect_with(endpoint, config).await?;
 /// # Ok(())
 /// # }
@@ -44,13 +44,13 @@ pub struct Config {
     /// APOP, then USER and PASS; without TLS, APOP comes before mechanisms that show the password.
     /// If APOP is refused, USER and PASS are tried where the password may be shown, as some servers
     /// put a timestamp into their greeting and do not know APOP.
-    pub method: Option<LoginMethod>,
+    pub mechanism: Option<LoginMechanism>,
     /// Send credentials without TLS, readable by everyone on the way.
     pub allow_clear_credentials: bool,
     /// Never send commands in groups: some servers offer PIPELINING and fail at it.
-    pub without_pipelining: bool,
+    pub pipelining: bool,
     /// Never ask for capabilities: some servers end the connection when they hear CAPA.
-    pub without_capa: bool,
+    pub ask_capabilities: bool,
     /// How exactly the server is held to the grammar.
     pub dialect: Dialect,
     /// What is taken from the server.
@@ -66,10 +66,10 @@ impl Config {
         limits.listing_lines = 1_000_000;
         Self {
             credentials,
-            method: None,
+            mechanism: None,
             allow_clear_credentials: false,
-            without_pipelining: false,
-            without_capa: false,
+            pipelining: true,
+            ask_capabilities: true,
             dialect: Dialect::default(),
             limits,
         }
@@ -80,7 +80,7 @@ impl Config {
         let mut config = MachineConfig::new(channel);
         config.dialect = self.dialect;
         config.allow_clear_credentials = self.allow_clear_credentials;
-        config.pipelining = !self.without_pipelining;
+        config.pipelining = self.pipelining;
         config.limits = self.limits;
         let timeouts = &mut config.timeouts;
         timeouts.greeting = times.greeting;
@@ -88,7 +88,7 @@ impl Config {
         timeouts.body = times.body;
         // The server deletes messages before it answers QUIT.
         timeouts.quit = times.body_reply;
-        if self.without_capa {
+        if !self.ask_capabilities {
             config.ask_capabilities = AskCapabilities::never();
         }
         config

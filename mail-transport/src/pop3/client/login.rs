@@ -7,7 +7,7 @@ use mailwire_pop3::{
 };
 use md5::{Digest, Md5};
 
-use super::{Config, LoginMethod, accept, answer, refused, send, stray};
+use super::{Config, LoginMechanism, accept, answer, refused, send, unclaimed};
 use crate::{
     Error, Result,
     sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
@@ -23,7 +23,7 @@ pub(super) async fn greet(session: &mut Session<Connection>) -> Result<()> {
                 return Err(refused("the connection", code, &greeting.text).into());
             }
             Some(Event::Capabilities(_)) | None => return Ok(()),
-            Some(event) => stray(event),
+            Some(event) => unclaimed(event),
         }
     }
 }
@@ -38,16 +38,16 @@ pub(super) async fn log_in(session: &mut Session<Connection>, config: &Config) -
     let credentials = &config.credentials;
     let context = SaslContext::of(session.stream());
     let context = if config.allow_clear_credentials { context.allow_clear_credentials() } else { context };
-    let plan = match config.method {
+    let plan = match config.mechanism {
         None => best(session.machine_ref(), credentials, &context)?,
-        Some(LoginMethod::Sasl(mechanism)) => {
+        Some(LoginMechanism::Sasl(mechanism)) => {
             Plan::Sasl(Box::new(ClientExchange::with_mechanism(credentials, mechanism, &context)?))
         }
-        Some(LoginMethod::Apop) => {
+        Some(LoginMechanism::Apop) => {
             let (user, password) = simple(credentials).ok_or(NOT_SIMPLE)?;
             Plan::Apop(user, password)
         }
-        Some(LoginMethod::UserPass) => {
+        Some(LoginMechanism::UserPass) => {
             let (user, password) = simple(credentials).ok_or(NOT_SIMPLE)?;
             if !context.may_show_credentials() {
                 return Err(SaslError::CredentialsInClear.into());
@@ -60,7 +60,7 @@ pub(super) async fn log_in(session: &mut Session<Connection>, config: &Config) -
         Plan::UserPass(user, password) => user_pass(session, user, password).await,
         Plan::Apop(user, password) => match apop(session, user, password).await {
             Err(Error::Refused(refused))
-                if config.method.is_none() && refused.code.is_none() && context.may_show_credentials() =>
+                if config.mechanism.is_none() && refused.code.is_none() && context.may_show_credentials() =>
             {
                 user_pass(session, user, password).await
             }
@@ -160,7 +160,7 @@ async fn authenticate(session: &mut Session<Connection>, mut exchange: ClientExc
                 };
             }
             Event::NotSent { ticket: of, reason } if of == ticket => return Err(reason.into()),
-            event => stray(event),
+            event => unclaimed(event),
         }
     }
 }

@@ -45,11 +45,11 @@ use mailwire_pop3::{
 
 pub use self::{
     body::Body,
-    bulk::Messages,
-    config::{Config, LoginMethod},
+    bulk::RetrievedMessages,
+    config::{Config, LoginMechanism},
 };
 use crate::{
-    Endpoint, Error, Refused, Result, Status, Stream,
+    Endpoint, Error, Refused, RefusedKind, Result, Stream,
     sasl::Credentials,
     session::{Machine, Session},
 };
@@ -63,9 +63,6 @@ use crate::{
 /// A server's `-ERR` is [`Error::Refused`], with its code (`IN-USE`, `AUTH`, `SYS/TEMP`) and text.
 pub struct Client {
     session: Session<Connection>,
-    quitting: Option<Ticket>,
-    /// The answer to QUIT.
-    farewell: Option<Result<(), Refused>>,
 }
 
 impl Client {
@@ -102,7 +99,7 @@ impl Client {
     async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
         let machine = Connection::new(config.machine(&endpoint, channel));
         let session = Session::over(stream, endpoint, machine);
-        let mut client = Self { session, quitting: None, farewell: None };
+        let mut client = Self { session };
         login::greet(&mut client.session).await?;
         login::log_in(&mut client.session, &config).await?;
         Ok(client)
@@ -263,39 +260,26 @@ impl Client {
 
     /// QUIT: deletes what is marked, ends the session, and says what was deleted.
     ///
-    /// If this call is dropped, it can be called again. If it fails, [`deletions`](Self::deletions)
-    /// says what is known.
-    ///
     /// # Errors
     ///
     /// The server refuses, which means that it could not delete all that was marked, or the
-    /// connection fails.
-    pub async fn quit(&mut self) -> Result<Deletions> {
-        if self.farewell.is_none() {
-            let ticket = match self.quitting {
-                Some(ticket) => ticket,
-                None => {
-                    let ticket = self.start(Command::Quit).await?;
-                    *self.quitting.insert(ticket)
-                }
-            };
-            self.farewell = Some(match self.answer("QUIT", ticket).await {
-                Ok(_) => Ok(()),
-                Err(Error::Refused(refused)) => Err(*refused),
-                Err(error) => return Err(error),
-            });
+    /// connection fails. [`QuitError::deletions`] says what is known then.
+    pub async fn quit(mut self) -> Result<Deletions, QuitError> {
+        let result = self.call("QUIT", Command::Quit).await;
+        if matches!(result, Ok(_) | Err(Error::Refused(_))) {
+            // The answer was read. How the stream ends changes nothing.
+            let _ = self.session.close().await;
         }
-        // The answer was read. How the stream ends changes nothing.
-        let _ = self.session.close().await;
-        match &self.farewell {
-            Some(Err(refused)) => Err(refused.clone().into()),
-            _ => Ok(self.deletions()),
+        let deletions = self.deletions();
+        match result {
+            Ok(_) => Ok(deletions),
+            Err(error) => Err(QuitError { error, deletions }),
         }
     }
 
     /// Sends a command, behind what dropped calls have left.
     async fn start(&mut self, command: Command) -> Result<Ticket> {
-        self.session.settle(stray).await?;
+        self.session.finish_dropped(unclaimed).await?;
         send(&mut self.session, command)
     }
 
@@ -321,7 +305,7 @@ impl Client {
             match self.session.event().await? {
                 Event::Line { ticket: of, line, .. } if of == ticket => lines.extend(pick(line)),
                 Event::LinesEnd { ticket: of } if of == ticket => return Ok(lines),
-                event => stray(event),
+                event => unclaimed(event),
             }
         }
     }
@@ -330,6 +314,23 @@ impl Client {
         let ticket = self.start(command).await?;
         self.answer(name, ticket).await?;
         Ok(Body::new(&mut self.session, ticket))
+    }
+}
+
+/// Why a session did not end as it should, and what became of the messages that were marked.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct QuitError {
+    /// Why. [`Error::Refused`]: the server could not delete all of them.
+    pub error: Error,
+    /// What is known of the marked messages.
+    pub deletions: Deletions,
+}
+
+impl From<QuitError> for Error {
+    fn from(error: QuitError) -> Self {
+        error.error
     }
 }
 
@@ -379,7 +380,7 @@ async fn answer(session: &mut Session<Connection>, name: &'static str, ticket: T
                 return Err(mailwire_core::Error::Unexpected { what, offset }.into());
             }
             Event::NotSent { ticket: of, reason } if of == ticket => return Err(reason.into()),
-            event => stray(event),
+            event => unclaimed(event),
         }
     }
 }
@@ -395,7 +396,7 @@ fn accept(name: &'static str, reply: Reply) -> Result<Reply> {
 
 /// A server's no. It outlives the connection's buffers, so it is a copy.
 fn refused(name: &'static str, code: Option<&Text>, text: &ReplyText) -> Refused {
-    Refused::new(name, Status::Err, code.map(Text::compact), text.as_text().compact())
+    Refused::new(name, RefusedKind::Err, code.map(Text::compact), text.as_text().compact())
 }
 
 fn unexpected(what: &'static str) -> Error {
@@ -403,7 +404,7 @@ fn unexpected(what: &'static str) -> Error {
 }
 
 /// An event that belongs to no call that goes on.
-fn stray(event: Event) {
+fn unclaimed(event: Event) {
     if let Event::Malformed { bytes, error, .. } = event {
         tracing::warn!(line = %mailwire_core::escape_ascii(&bytes), %error, "cannot be read");
     }

@@ -10,7 +10,7 @@
 //!     Result, Security,
 //!     pop3::{
 //!         Server, UniqueId,
-//!         server::{Content, Entry, Maildrop, No, Service},
+//!         server::{Content, Entry, Maildrop, Refusal, Service},
 //!     },
 //!     sasl::{Authenticator, Identity, StoredPassword, Unavailable},
 //!     server::Listener,
@@ -36,7 +36,7 @@
 //!         self
 //!     }
 //!
-//!     async fn open(&self, _: &Identity) -> Result<Messages, No> {
+//!     async fn open(&self, _: &Identity) -> Result<Messages, Refusal> {
 //!         Ok(Messages(vec![Bytes::from_static(b"Subject: hello\r\n\r\nHello!\r\n")]))
 //!     }
 //! }
@@ -46,20 +46,20 @@
 //! impl Maildrop for Messages {
 //!     type Reader = tokio::io::Empty;
 //!
-//!     async fn messages(&mut self) -> Result<Vec<Entry>, No> {
+//!     async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
 //!         let entry = |(index, message): (usize, &Bytes)| {
-//!             let unique_id = UniqueId::new(index.to_string()).map_err(|_| No::unavailable())?;
+//!             let unique_id = UniqueId::new(index.to_string()).map_err(|_| Refusal::unavailable())?;
 //!             Ok(Entry { size: message.len() as u64, unique_id })
 //!         };
 //!         self.0.iter().enumerate().map(entry).collect()
 //!     }
 //!
-//!     async fn retr(&mut self, index: usize) -> Result<Content, No> {
-//!         let message = self.0.get(index).ok_or_else(|| No::new("no such message"))?;
+//!     async fn retr(&mut self, index: usize) -> Result<Content, Refusal> {
+//!         let message = self.0.get(index).ok_or_else(|| Refusal::new("no such message"))?;
 //!         Ok(message.clone().into())
 //!     }
 //!
-//!     async fn commit(self, _deleted: Vec<usize>) -> Result<(), No> {
+//!     async fn commit(self, _deleted: Vec<usize>) -> Result<(), Refusal> {
 //!         Ok(())
 //!     }
 //! }
@@ -93,7 +93,7 @@ use mailwire_core::Channel;
 use mailwire_pop3::server::Config;
 use tokio_util::sync::CancellationToken;
 
-pub use self::service::{Content, Entry, Maildrop, No, Service};
+pub use self::service::{Content, Entry, Maildrop, Refusal, Service};
 use crate::{
     Result, Stream,
     server::{Accepted, Acceptor, Handle, Listener, ServerLimits, grantable},

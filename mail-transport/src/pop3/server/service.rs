@@ -24,8 +24,8 @@ pub trait Service: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The user is not let in now: [`No::in_use`] if another session has the maildrop.
-    fn open(&self, identity: &Identity) -> impl Future<Output = Result<Self::Maildrop, No>> + Send;
+    /// The user is not let in now: [`Refusal::in_use`] if another session has the maildrop.
+    fn open(&self, identity: &Identity) -> impl Future<Output = Result<Self::Maildrop, Refusal>> + Send;
 
     /// A user's password as it is, for APOP; `None` if there is no such user. Asked only if the
     /// server [offers it](super::Server::apop).
@@ -50,14 +50,14 @@ pub trait Maildrop: Send + 'static {
     /// # Errors
     ///
     /// The login is refused.
-    fn messages(&mut self) -> impl Future<Output = Result<Vec<Entry>, No>> + Send;
+    fn messages(&mut self) -> impl Future<Output = Result<Vec<Entry>, Refusal>> + Send;
 
     /// A message, as it is: dots and its end are the server's.
     ///
     /// # Errors
     ///
     /// RETR is refused.
-    fn retr(&mut self, index: usize) -> impl Future<Output = Result<Content<Self::Reader>, No>> + Send;
+    fn retr(&mut self, index: usize) -> impl Future<Output = Result<Content<Self::Reader>, Refusal>> + Send;
 
     /// A message's header, the empty line, and at least so many lines behind it. More is cut off by
     /// the server; so by default this is [`retr`](Self::retr).
@@ -69,7 +69,7 @@ pub trait Maildrop: Send + 'static {
         &mut self,
         index: usize,
         lines: u64,
-    ) -> impl Future<Output = Result<Content<Self::Reader>, No>> + Send {
+    ) -> impl Future<Output = Result<Content<Self::Reader>, Refusal>> + Send {
         let _ = lines;
         self.retr(index)
     }
@@ -79,7 +79,7 @@ pub trait Maildrop: Send + 'static {
     /// # Errors
     ///
     /// Not all of them could be deleted.
-    fn commit(self, deleted: Vec<usize>) -> impl Future<Output = Result<(), No>> + Send;
+    fn commit(self, deleted: Vec<usize>) -> impl Future<Output = Result<(), Refusal>> + Send;
 }
 
 /// A message of a maildrop.
@@ -108,41 +108,24 @@ impl<R> From<Bytes> for Content<R> {
 }
 
 /// An application's refusal: `-ERR`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct No {
-    /// Why, for programs.
-    pub code: Option<ResponseCode>,
-    /// Why, for people. What cannot stand in a line is replaced.
-    pub text: String,
-}
+pub type Refusal = crate::server::Refusal<ResponseCode>;
 
-impl No {
-    /// A refusal for a reason in words.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { code: None, text: text.into() }
-    }
-
-    /// The same with a reason for programs.
-    #[must_use]
-    pub fn with_code(mut self, code: ResponseCode) -> Self {
-        self.code = Some(code);
-        self
-    }
-
-    /// Another session has the maildrop (RFC 2449 section 8.1.2).
+impl Refusal {
+    /// Another session has the maildrop
+    /// ([RFC 2449 section 8.1.2](https://www.rfc-editor.org/rfc/rfc2449#section-8.1.2)).
     #[must_use]
     pub fn in_use() -> Self {
         Self::new("another session has the maildrop").with_code(ResponseCode::IN_USE)
     }
 
-    /// It will work later (RFC 3206 section 4).
+    /// It will work later ([RFC 3206 section 4](https://www.rfc-editor.org/rfc/rfc3206#section-4)).
     #[must_use]
     pub fn unavailable() -> Self {
         Self::new("not available now").with_code(ResponseCode::SYS_TEMP)
     }
 }
 
-impl From<Unavailable> for No {
+impl From<Unavailable> for Refusal {
     fn from(_: Unavailable) -> Self {
         Self::unavailable()
     }

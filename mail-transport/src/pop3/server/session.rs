@@ -7,7 +7,7 @@ use mailwire_pop3::{
 };
 use md5::{Digest, Md5};
 
-use super::{Maildrop, No, Service, transaction::Transaction};
+use super::{Maildrop, Refusal, Service, transaction::Transaction};
 use crate::{
     Driver, DriverConfig, Error, Result, Step, Stream,
     sasl::{Authenticator, Identity, Mechanism, SaslContext, ServerExchange, ServerStep},
@@ -129,7 +129,7 @@ impl<S: Service> Session<'_, S> {
             Event::Command { ticket, command: Command::Quit, .. } => self.quit(ticket).await,
             Event::Command { ticket, command, .. } => match &mut self.transaction {
                 Some(transaction) => transaction.command(&mut self.driver, ticket, command).await,
-                None => self.refuse(ticket, No::new("log in first")),
+                None => self.refuse(ticket, Refusal::new("log in first")),
             },
             Event::Malformed { error, .. } => {
                 tracing::debug!(%error, "a line that cannot be read");
@@ -144,26 +144,26 @@ impl<S: Service> Session<'_, S> {
         }
     }
 
-    async fn auth_step(&mut self, ticket: Ticket, step: Result<ServerStep, No>) -> Result<()> {
+    async fn auth_step(&mut self, ticket: Ticket, step: Result<ServerStep, Refusal>) -> Result<()> {
         match step {
             Ok(ServerStep::Challenge(data)) => {
                 Ok(self.driver.connection_mut().send_auth(SaslStep::Data(data))?)
             }
             Ok(ServerStep::Success(identity)) => self.logged_in(ticket, Ok(identity)).await,
-            Ok(ServerStep::Unavailable) => self.logged_in(ticket, Err(No::unavailable())).await,
+            Ok(ServerStep::Unavailable) => self.logged_in(ticket, Err(Refusal::unavailable())).await,
             Ok(_) => self.logged_in(ticket, Err(wrong())).await,
-            Err(no) => self.logged_in(ticket, Err(no)).await,
+            Err(refusal) => self.logged_in(ticket, Err(refusal)).await,
         }
     }
 
     /// Opens the maildrop, and answers.
-    async fn logged_in(&mut self, ticket: Ticket, result: Result<Identity, No>) -> Result<()> {
+    async fn logged_in(&mut self, ticket: Ticket, result: Result<Identity, Refusal>) -> Result<()> {
         self.login.exchange = None;
         let opened = async {
             let identity = result?;
             let mut maildrop = self.login.service.open(&identity).await?;
             let messages = maildrop.messages().await?;
-            Ok::<_, No>((identity, Transaction::new(maildrop, messages)))
+            Ok::<_, Refusal>((identity, Transaction::new(maildrop, messages)))
         };
         match opened.await {
             Ok((identity, transaction)) => {
@@ -181,9 +181,9 @@ impl<S: Service> Session<'_, S> {
                 self.transaction = Some(transaction);
                 Ok(self.driver.connection_mut().reply(ticket, Reply::ok(&text))?)
             }
-            Err(no) => {
-                tracing::info!(reason = no.text, "login refused");
-                self.refuse(ticket, no)
+            Err(refusal) => {
+                tracing::info!(reason = refusal.text, "login refused");
+                self.refuse(ticket, refusal)
             }
         }
     }
@@ -198,29 +198,29 @@ impl<S: Service> Session<'_, S> {
                 tracing::info!(deleted = count, "quit");
                 Ok(self.driver.connection_mut().reply(ticket, Reply::ok("bye"))?)
             }
-            Err(no) => {
-                tracing::warn!(count, reason = no.text, "messages not deleted");
-                self.refuse(ticket, no)
+            Err(refusal) => {
+                tracing::warn!(count, reason = refusal.text, "messages not deleted");
+                self.refuse(ticket, refusal)
             }
         }
     }
 
-    fn refuse(&mut self, ticket: Ticket, no: No) -> Result<()> {
-        refuse(&mut self.driver, ticket, no)
+    fn refuse(&mut self, ticket: Ticket, refusal: Refusal) -> Result<()> {
+        refuse(&mut self.driver, ticket, refusal)
     }
 }
 
-pub(super) fn refuse(driver: &mut ServerDriver, ticket: Ticket, no: No) -> Result<()> {
-    let reply = match no.code {
-        Some(code) => Reply::err_with(code, &no.text),
-        None => Reply::err(&no.text),
+pub(super) fn refuse(driver: &mut ServerDriver, ticket: Ticket, refusal: Refusal) -> Result<()> {
+    let reply = match refusal.code {
+        Some(code) => Reply::err_with(code, &refusal.text),
+        None => Reply::err(&refusal.text),
     };
     Ok(driver.connection_mut().reply(ticket, reply)?)
 }
 
 /// The same for a wrong name and a wrong password.
-fn wrong() -> No {
-    No::new("name or password is wrong").with_code(ResponseCode::AUTH)
+fn wrong() -> Refusal {
+    Refusal::new("name or password is wrong").with_code(ResponseCode::AUTH)
 }
 
 impl<S: Service> LogIn<'_, S> {
@@ -229,7 +229,7 @@ impl<S: Service> LogIn<'_, S> {
         offered.into_iter().filter_map(|mechanism| Name::new(mechanism.name()).ok()).collect()
     }
 
-    async fn password(&self, user: &UserName, password: Password) -> Result<Identity, No> {
+    async fn password(&self, user: &UserName, password: Password) -> Result<Identity, Refusal> {
         let user = user.as_text().to_string_lossy();
         let authenticator = self.service.authenticator();
         if authenticator.verify_password(&user, &password.into_secret()).await? {
@@ -239,7 +239,7 @@ impl<S: Service> LogIn<'_, S> {
         }
     }
 
-    async fn apop(&self, name: &UserName, digest: ApopDigest) -> Result<Identity, No> {
+    async fn apop(&self, name: &UserName, digest: ApopDigest) -> Result<Identity, Refusal> {
         let user = name.as_text().to_string_lossy();
         let found = self.service.apop_secret(&user).await?;
         let timestamp = self.apop.as_ref().ok_or_else(wrong)?;
@@ -251,15 +251,15 @@ impl<S: Service> LogIn<'_, S> {
         if fits && known && !secret.is_empty() { Ok(Identity::new(user)) } else { Err(wrong()) }
     }
 
-    async fn start(&mut self, mechanism: &Name, initial: Option<Secret>) -> Result<ServerStep, No> {
-        let refused = || No::new("this mechanism is not offered");
+    async fn start(&mut self, mechanism: &Name, initial: Option<Secret>) -> Result<ServerStep, Refusal> {
+        let refused = || Refusal::new("this mechanism is not offered");
         let mechanism = Mechanism::from_name(mechanism).ok_or_else(refused)?;
         let authenticator = self.service.authenticator();
         let exchange = ServerExchange::new(authenticator, mechanism, &self.context).map_err(|_| refused())?;
         Ok(self.exchange.insert(exchange).start(authenticator, initial.as_ref()).await)
     }
 
-    async fn step(&mut self, step: &SaslStep) -> Result<ServerStep, No> {
+    async fn step(&mut self, step: &SaslStep) -> Result<ServerStep, Refusal> {
         let exchange = self.exchange.as_mut().ok_or_else(wrong)?;
         Ok(exchange.step(self.service.authenticator(), step).await)
     }

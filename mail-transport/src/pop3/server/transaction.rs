@@ -9,7 +9,7 @@ use mailwire_pop3::{
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{
-    Content, Entry, Maildrop, No,
+    Content, Entry, Maildrop, Refusal,
     session::{ServerDriver, refuse},
     top::Top,
 };
@@ -21,24 +21,24 @@ const READ: usize = 64 * 1024;
 /// A maildrop and the marks of DELE.
 pub(super) struct Transaction<M> {
     maildrop: M,
-    messages: Vec<Slot>,
+    messages: Vec<Marked>,
 }
 
-struct Slot {
+struct Marked {
     entry: Entry,
     deleted: bool,
 }
 
 impl<M: Maildrop> Transaction<M> {
     pub(super) fn new(maildrop: M, messages: Vec<Entry>) -> Self {
-        let slot = |entry| Slot { entry, deleted: false };
-        Self { maildrop, messages: messages.into_iter().map(slot).collect() }
+        let message = |entry| Marked { entry, deleted: false };
+        Self { maildrop, messages: messages.into_iter().map(message).collect() }
     }
 
     /// The messages that are not marked.
     fn listed(&self) -> impl Iterator<Item = (MessageNumber, &Entry)> {
-        let numbered = (1..).zip(&self.messages).filter(|(_, slot)| !slot.deleted);
-        numbered.filter_map(|(number, slot)| Some((MessageNumber::new(number).ok()?, &slot.entry)))
+        let numbered = (1..).zip(&self.messages).filter(|(_, message)| !message.deleted);
+        numbered.filter_map(|(number, message)| Some((MessageNumber::new(number).ok()?, &message.entry)))
     }
 
     pub(super) fn count(&self) -> u64 {
@@ -51,16 +51,16 @@ impl<M: Maildrop> Transaction<M> {
 
     /// The maildrop, and what is to be deleted.
     pub(super) fn finish(self) -> (M, Vec<usize>) {
-        let marked = self.messages.iter().enumerate().filter(|(_, slot)| slot.deleted);
+        let marked = self.messages.iter().enumerate().filter(|(_, message)| message.deleted);
         (self.maildrop, marked.map(|(index, _)| index).collect())
     }
 
-    fn slot(&mut self, number: MessageNumber) -> Result<(usize, &mut Slot), No> {
+    fn message(&mut self, number: MessageNumber) -> Result<(usize, &mut Marked), Refusal> {
         let index = usize::try_from(number.get()).unwrap_or(usize::MAX).saturating_sub(1);
         match self.messages.get_mut(index) {
-            Some(slot) if !slot.deleted => Ok((index, slot)),
-            Some(_) => Err(No::new("the message is deleted")),
-            None => Err(No::new("no such message")),
+            Some(message) if !message.deleted => Ok((index, message)),
+            Some(_) => Err(Refusal::new("the message is deleted")),
+            None => Err(Refusal::new("no such message")),
         }
     }
 
@@ -83,17 +83,17 @@ impl<M: Maildrop> Transaction<M> {
                 return lines(driver, ticket, self.listed().map(line)).await;
             }
             Command::List(Some(number)) => {
-                self.slot(number).map(|(_, slot)| Reply::scan_listing(number, slot.entry.size))
+                self.message(number).map(|(_, message)| Reply::scan_listing(number, message.entry.size))
             }
             Command::Uidl(Some(number)) => self
-                .slot(number)
-                .map(|(_, slot)| Reply::unique_id_listing(number, slot.entry.unique_id.clone())),
-            Command::Dele(number) => self.slot(number).map(|(_, slot)| {
-                slot.deleted = true;
+                .message(number)
+                .map(|(_, message)| Reply::unique_id_listing(number, message.entry.unique_id.clone())),
+            Command::Dele(number) => self.message(number).map(|(_, message)| {
+                message.deleted = true;
                 Reply::ok("marked for deletion")
             }),
             Command::Rset => {
-                self.messages.iter_mut().for_each(|slot| slot.deleted = false);
+                self.messages.iter_mut().for_each(|message| message.deleted = false);
                 Ok(Reply::ok("nothing is marked"))
             }
             Command::Retr(number) => match self.retr(number).await {
@@ -101,30 +101,30 @@ impl<M: Maildrop> Transaction<M> {
                     let reply = Reply::ok(&format!("{size} octets"));
                     return send(driver, ticket, reply, content, None).await;
                 }
-                Err(no) => Err(no),
+                Err(refusal) => Err(refusal),
             },
             Command::Top { number, lines } => match self.top(number, lines).await {
                 Ok(content) => {
                     return send(driver, ticket, Reply::ok(""), content, Some(Top::new(lines))).await;
                 }
-                Err(no) => Err(no),
+                Err(refusal) => Err(refusal),
             },
-            _ => Err(No::new("not here")),
+            _ => Err(Refusal::new("not here")),
         };
         match answer {
             Ok(reply) => Ok(driver.connection_mut().reply(ticket, reply)?),
-            Err(no) => refuse(driver, ticket, no),
+            Err(refusal) => refuse(driver, ticket, refusal),
         }
     }
 
-    async fn retr(&mut self, number: MessageNumber) -> Result<(u64, Content<M::Reader>), No> {
-        let (index, slot) = self.slot(number)?;
-        let size = slot.entry.size;
+    async fn retr(&mut self, number: MessageNumber) -> Result<(u64, Content<M::Reader>), Refusal> {
+        let (index, message) = self.message(number)?;
+        let size = message.entry.size;
         Ok((size, self.maildrop.retr(index).await?))
     }
 
-    async fn top(&mut self, number: MessageNumber, lines: u64) -> Result<Content<M::Reader>, No> {
-        let (index, _) = self.slot(number)?;
+    async fn top(&mut self, number: MessageNumber, lines: u64) -> Result<Content<M::Reader>, Refusal> {
+        let (index, _) = self.message(number)?;
         self.maildrop.top(index, lines).await
     }
 }

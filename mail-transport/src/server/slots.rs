@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The places for connections, overall and per address.
+/// The slots for connections, overall and per address.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Slots {
     limit: usize,
     limit_per_address: usize,
     taken: Mutex<Taken>,
@@ -21,14 +21,14 @@ struct Taken {
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// A place, given back when dropped.
+/// A slot, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Arc<Places>,
+pub(super) struct Slot {
+    slots: Arc<Slots>,
     address: Option<IpAddr>,
 }
 
-impl Places {
+impl Slots {
     pub(super) fn new(limit: usize, limit_per_address: usize) -> Arc<Self> {
         Arc::new(Self { limit, limit_per_address, taken: Mutex::default() })
     }
@@ -37,7 +37,7 @@ impl Places {
         self.lock().all
     }
 
-    pub(super) fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Place> {
+    pub(super) fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Slot> {
         let address = address.map(customer);
         let mut taken = self.lock();
         if taken.all >= self.limit {
@@ -51,7 +51,7 @@ impl Places {
             taken.by_address.insert(address, count.saturating_add(1));
         }
         taken.all = taken.all.saturating_add(1);
-        Some(Place { places: Arc::clone(self), address })
+        Some(Slot { slots: Arc::clone(self), address })
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -59,9 +59,9 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let mut taken = self.places.lock();
+        let mut taken = self.slots.lock();
         taken.all = taken.all.saturating_sub(1);
         if let Some(address) = self.address {
             match taken.by_address.get_mut(&address) {
@@ -90,26 +90,26 @@ mod tests {
 
     #[test]
     fn places_are_limited_and_given_back() {
-        let places = Places::new(4, 2);
-        let first = places.take(address("192.0.2.1")).unwrap();
-        let _second = places.take(address("::ffff:192.0.2.1")).unwrap();
-        assert!(places.take(address("192.0.2.1")).is_none());
+        let slots = Slots::new(4, 2);
+        let first = slots.take(address("192.0.2.1")).unwrap();
+        let _second = slots.take(address("::ffff:192.0.2.1")).unwrap();
+        assert!(slots.take(address("192.0.2.1")).is_none());
         drop(first);
-        let _third = places.take(address("192.0.2.1")).unwrap();
-        let _fourth = places.take(address("2001:db8::1")).unwrap();
-        let fifth = places.take(address("2001:db8::2")).unwrap();
-        assert!(places.take(None).is_none(), "all are taken");
+        let _third = slots.take(address("192.0.2.1")).unwrap();
+        let _fourth = slots.take(address("2001:db8::1")).unwrap();
+        let fifth = slots.take(address("2001:db8::2")).unwrap();
+        assert!(slots.take(None).is_none(), "all are taken");
         drop(fifth);
-        assert!(places.take(address("2001:db8::ffff:ffff:ffff:ffff")).is_some());
-        assert_eq!(places.taken(), 3);
+        assert!(slots.take(address("2001:db8::ffff:ffff:ffff:ffff")).is_some());
+        assert_eq!(slots.taken(), 3);
     }
 
     #[test]
     fn ipv6_is_counted_by_customer() {
-        let places = Places::new(10, 1);
-        let _one = places.take(address("2001:db8:0:1::1")).unwrap();
-        assert!(places.take(address("2001:db8:0:1:ffff::1")).is_none());
-        assert!(places.take(address("2001:db8:0:2::1")).is_some());
-        assert_eq!(places.lock().by_address.len(), 1, "nothing is kept of those that are gone");
+        let slots = Slots::new(10, 1);
+        let _one = slots.take(address("2001:db8:0:1::1")).unwrap();
+        assert!(slots.take(address("2001:db8:0:1:ffff::1")).is_none());
+        assert!(slots.take(address("2001:db8:0:2::1")).is_some());
+        assert_eq!(slots.lock().by_address.len(), 1, "nothing is kept of those that are gone");
     }
 }
