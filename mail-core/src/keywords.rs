@@ -90,7 +90,7 @@ macro_rules! keyword_match {
 #[inline]
 #[must_use]
 pub fn keyword_key(text: &[u8]) -> (u64, u64) {
-    match crate::private::words(text) {
+    match crate::words::words(text) {
         Some([first, second, 0]) => (fold(first), fold(second)),
         _ => (u64::MAX, u64::MAX),
     }
@@ -100,7 +100,7 @@ pub fn keyword_key(text: &[u8]) -> (u64, u64) {
 #[inline]
 #[must_use]
 pub fn long_keyword_key(text: &[u8]) -> (u64, u64, u64) {
-    match crate::private::words(text) {
+    match crate::words::words(text) {
         Some([first, second, third]) => (fold(first), fold(second), fold(third)),
         None => (u64::MAX, u64::MAX, u64::MAX),
     }

@@ -26,8 +26,10 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod classes;
 mod connection;
 mod cursor;
+pub mod deviation;
 mod dialect;
 pub mod dot;
 mod error;
@@ -35,6 +37,8 @@ mod error;
 pub mod grammar;
 mod keywords;
 mod line;
+mod newtype;
+mod numbers;
 mod output;
 #[doc(hidden)]
 pub mod private;
@@ -42,6 +46,7 @@ pub mod sasl;
 mod secret;
 mod text;
 mod ticket;
+mod words;
 
 pub use connection::{Channel, Connection, Next, Upgrade};
 pub use cursor::{Cursor, Mark};

@@ -5,7 +5,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use crate::private::words;
+use crate::words::words;
 
 /// Text as a peer sent it or is to get it: bytes that are usually UTF-8, never assumed to be.
 ///

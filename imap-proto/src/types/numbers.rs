@@ -1,84 +1,10 @@
 //! The numbers of messages, each its own type.
 
-use core::{fmt, num::NonZeroU32, str::FromStr};
+use core::num::NonZeroU32;
 
-use mailwire_core::{Invalid, ParseError};
+use mailwire_core::{ParseError, number};
 
 use super::reader::Reader;
-
-macro_rules! number {
-    ($(#[$doc:meta])* $name:ident($inner:ty) from $plain:ty, $what:literal, $range:literal, $check:expr, $get:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
-        pub struct $name($inner);
-
-        impl $name {
-            /// A number of this kind, if it is one.
-            #[must_use]
-            #[inline]
-            pub const fn new(number: $plain) -> Option<Self> {
-                match $check(number) {
-                    Some(number) => Some(Self(number)),
-                    None => None,
-                }
-            }
-
-            /// The number.
-            #[must_use]
-            #[inline]
-            pub const fn get(self) -> $plain {
-                $get(self.0)
-            }
-        }
-
-        impl From<$name> for $plain {
-            #[inline]
-            fn from(number: $name) -> Self {
-                number.get()
-            }
-        }
-
-        impl TryFrom<$plain> for $name {
-            type Error = Invalid;
-            fn try_from(number: $plain) -> Result<Self, Invalid> {
-                Self::new(number).ok_or(Invalid::new($what, 0, $range))
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Invalid;
-            fn from_str(text: &str) -> Result<Self, Invalid> {
-                text.parse().ok().and_then(Self::new).ok_or(Invalid::new($what, 0, $range))
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.get().fmt(f)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({})"), self.get())
-            }
-        }
-
-        #[cfg(feature = "arbitrary")]
-        impl<'a> arbitrary::Arbitrary<'a> for $name {
-            fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
-                Self::new(u.arbitrary()?).ok_or(arbitrary::Error::IncorrectFormat)
-            }
-        }
-
-        impl PartialEq<$plain> for $name {
-            fn eq(&self, number: &$plain) -> bool {
-                self.get() == *number
-            }
-        }
-    };
-}
 
 number! {
     /// The unique identifier of a message in its mailbox, from 1 on (RFC 9051 section 2.3.1.1).

@@ -5,9 +5,11 @@
 //! each message of a mechanism in a line of base64; a client cancels with `*`, and writes an empty
 //! initial response as `=`.
 
+mod exchange;
 mod mechanism;
 mod policy;
 
+pub use exchange::{Challenged, Exchange, Steps, write_step};
 pub use mechanism::{Mechanism, OtherMechanism};
 pub use policy::Policy;
 
