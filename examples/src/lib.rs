@@ -114,3 +114,12 @@ pub fn progress(bytes: u64, what: &str) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
+
+/// The examples of READMEs that no crate's own tests compile.
+#[cfg(doctest)]
+mod readmes {
+    #[doc = include_str!("../../mail-core/README.md")]
+    struct Core;
+    #[doc = include_str!("../../mail-transport/README.md")]
+    struct Transport;
+}
