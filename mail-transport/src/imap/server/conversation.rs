@@ -6,7 +6,7 @@ use mailwire_core::{Misuse, SaslStep, Ticket};
 use mailwire_imap::{
     command::{Authenticate, Command, Login},
     response::{Code, Status, StatusKind, Untagged},
-    server::Event,
+    server::{Config, Connection, Event},
     types::{Atom, ImapString},
 };
 
@@ -17,18 +17,18 @@ use super::{
     service::{Refusal, Service, Session, status},
 };
 use crate::{
-    Error, Step, Stream,
-    sasl::{Authenticator, Identity, Mechanism, SaslContext, ServerExchange, ServerStep, Unavailable},
-    server::{Handle, Notice},
+    Driver, DriverConfig, Error, Step,
+    sasl::{Mechanism, ServerStep},
+    server::{Accepted, Handle, LoginGate, Notice},
 };
 
 pub(super) struct Conversation<S: Service> {
     pub(super) driver: ServerDriver,
-    pub(super) handle: Option<Handle>,
-    pub(super) service: Arc<S>,
-    pub(super) allow_clear: bool,
+    handle: Handle,
+    service: Arc<S>,
+    gate: LoginGate,
     /// Failed logins that are left.
-    pub(super) attempts: usize,
+    attempts: usize,
     pub(super) session: Option<S::Session>,
     pub(super) open: Option<Open>,
 }
@@ -68,18 +68,32 @@ pub(super) fn done() -> Status {
     status(StatusKind::Ok, "Done")
 }
 
-pub(super) fn offered(service: &impl Service, context: &SaslContext) -> Vec<Atom> {
-    let offered = context.offered(service.authenticator().mechanisms());
+/// Serves a client until it leaves or the connection fails.
+pub(super) async fn serve<S: Service>(
+    service: Arc<S>,
+    mut config: Config,
+    attempts: usize,
+    client: Accepted,
+) -> Result<(), Error> {
+    let Accepted { stream, channel, handle, .. } = client;
+    let gate = LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials);
+    config.channel = channel;
+    config.mechanisms = offered(&*service, &gate);
+    let driver = Driver::with_config(stream, Connection::new(config), DriverConfig::server());
+    Conversation { driver, handle, service, gate, attempts, session: None, open: None }.run().await
+}
+
+fn offered(service: &impl Service, gate: &LoginGate) -> Vec<Atom> {
+    let offered = gate.offered(service.authenticator());
     offered.into_iter().filter_map(|mechanism| Atom::new(mechanism.name()).ok()).collect()
 }
 
 impl<S: Service> Conversation<S> {
-    /// Until the client leaves or the connection fails.
-    pub(super) async fn run(&mut self) -> Result<(), Error> {
+    async fn run(&mut self) -> Result<(), Error> {
         loop {
             let step = tokio::select! {
                 biased;
-                notice = notice(self.handle.as_ref()) => {
+                notice = self.handle.notice() => {
                     self.say_bye(notice);
                     self.driver.next().await?
                 }
@@ -90,9 +104,9 @@ impl<S: Service> Conversation<S> {
                 Step::Event(Event::Malformed { error, .. }) => tracing::debug!(%error, "malformed"),
                 Step::Event(_) => {}
                 Step::Upgrade(_) => {
-                    let Some(handle) = self.handle.clone() else { return Err(Error::Closed) };
-                    self.driver.upgrade_in_place(Stream::Absent, |stream| handle.start_tls(stream)).await?;
-                    let offered = offered(&*self.service, &self.context());
+                    self.handle.upgrade(&mut self.driver).await?;
+                    self.gate.upgraded(self.driver.stream());
+                    let offered = offered(&*self.service, &self.gate);
                     self.driver.connection_mut().set_mechanisms(offered);
                 }
                 // Each command is answered before the next step, so nothing is due from here.
@@ -102,13 +116,7 @@ impl<S: Service> Conversation<S> {
         }
     }
 
-    /// What SASL may rely on.
-    fn context(&self) -> SaslContext {
-        SaslContext::of_server(self.driver.stream(), self.driver.connection().is_tls(), self.allow_clear)
-    }
-
     fn say_bye(&mut self, notice: Notice) {
-        self.handle = None;
         let text = match notice {
             Notice::Unauthenticated => "Nobody has logged in",
             _ => "The server shuts down",
@@ -208,43 +216,30 @@ impl<S: Service> Conversation<S> {
     }
 
     async fn login(&mut self, login: Login) -> Result<Status, Stop> {
-        let user = login.user().as_str();
-        let verified = match user {
-            Some(user) => self.service.authenticator().verify_password(user, login.password()).await,
-            None => Ok(false),
+        let step = match login.user().as_str() {
+            Some(user) => self.gate.password(self.service.authenticator(), user, login.password()).await,
+            None => ServerStep::Failed,
         };
-        match (verified, user) {
-            (Ok(true), Some(user)) => self.let_in(&Identity::new(user)).await,
-            (Err(Unavailable), _) => Err(Refusal::unavailable().into()),
-            _ => self.refuse_login().await,
-        }
+        self.end_login(step).await
     }
 
     async fn authenticate(&mut self, command: Authenticate) -> Result<Status, Stop> {
-        let context = self.context();
         let service = Arc::clone(&self.service);
         let authenticator = service.authenticator();
-        let exchange = Mechanism::from_name(command.mechanism.as_bytes())
-            .and_then(|mechanism| ServerExchange::new(authenticator, mechanism, &context).ok());
-        let Some(mut exchange) = exchange else {
+        let step = match Mechanism::from_name(command.mechanism.as_bytes()) {
+            Some(mechanism) => self.gate.start(authenticator, mechanism, command.initial.as_ref()).await.ok(),
+            None => None,
+        };
+        let Some(mut step) = step else {
             return Err(Refusal::new("This mechanism is not available").with_code(Code::Cannot).into());
         };
-        let mut step = exchange.start(authenticator, command.initial.as_ref()).await;
-        loop {
-            match step {
-                ServerStep::Challenge(challenge) => {
-                    use mailwire_core::Connection as _;
-                    self.driver.connection_mut().send_auth(SaslStep::Data(challenge))?;
-                    let response = self.auth_response().await?;
-                    step = exchange.step(authenticator, &response).await;
-                }
-                ServerStep::Success(identity) => return self.let_in(&identity).await,
-                // The machine has answered it.
-                ServerStep::Cancelled => return Err(Stop::Answered),
-                ServerStep::Unavailable => return Err(Refusal::unavailable().into()),
-                _ => return self.refuse_login().await,
-            }
+        while let ServerStep::Challenge(challenge) = step {
+            use mailwire_core::Connection as _;
+            self.driver.connection_mut().send_auth(SaslStep::Data(challenge))?;
+            let response = self.auth_response().await?;
+            step = self.gate.step(authenticator, &response).await;
         }
+        self.end_login(step).await
     }
 
     async fn auth_response(&mut self) -> Result<SaslStep, Stop> {
@@ -259,14 +254,19 @@ impl<S: Service> Conversation<S> {
         }
     }
 
-    async fn let_in(&mut self, identity: &Identity) -> Result<Status, Stop> {
-        self.session = Some(self.service.open(identity).await?);
-        if let Some(handle) = &self.handle {
-            handle.authenticated();
+    async fn end_login(&mut self, step: ServerStep) -> Result<Status, Stop> {
+        match step {
+            ServerStep::Success(identity) => {
+                self.session = Some(self.service.open(&identity).await?);
+                self.gate.let_in(&identity);
+                // The machine adds the capabilities.
+                Ok(status(StatusKind::Ok, "Logged in"))
+            }
+            // The machine has answered it.
+            ServerStep::Cancelled => Err(Stop::Answered),
+            ServerStep::Unavailable => Err(Refusal::unavailable().into()),
+            _ => self.refuse_login().await,
         }
-        tracing::info!(user = %identity.acting_as, mechanism = identity.mechanism.map(Mechanism::name), "logged in");
-        // The machine adds the capabilities.
-        Ok(status(StatusKind::Ok, "Logged in"))
     }
 
     async fn refuse_login(&mut self) -> Result<Status, Stop> {
@@ -298,7 +298,7 @@ impl<S: Service> Conversation<S> {
             };
             tokio::select! {
                 biased;
-                notice = notice(self.handle.as_ref()) => {
+                notice = self.handle.notice() => {
                     self.say_bye(notice);
                     return Err(Stop::Answered);
                 }
@@ -318,12 +318,5 @@ impl<S: Service> Conversation<S> {
 
     pub(super) fn rev2(&self) -> bool {
         self.driver.connection().is_rev2()
-    }
-}
-
-async fn notice(handle: Option<&Handle>) -> Notice {
-    match handle {
-        Some(handle) => handle.notice().await,
-        None => std::future::pending().await,
     }
 }

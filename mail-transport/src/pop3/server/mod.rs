@@ -91,57 +91,56 @@ use std::sync::Arc;
 
 use mailwire_core::Channel;
 use mailwire_pop3::server::Config;
-use tokio_util::sync::CancellationToken;
 
 pub use self::service::{Content, Entry, Maildrop, Refusal, Service};
 use crate::{
-    Result, Stream,
-    server::{Accepted, Acceptor, Handle, Listener, ServerLimits, grantable},
+    Result,
+    server::{Accepted, ServerProtocol},
 };
 
-/// A POP3 server. Clones share their limits: use one for all ports.
-#[derive(Debug)]
-pub struct Server<S> {
-    service: Arc<S>,
-    acceptor: Acceptor,
-    config: Arc<Config>,
+/// A server of POP3.
+pub type Server<S> = crate::server::Server<Pop3, S>;
+
+/// POP3 as a server speaks it.
+#[derive(Debug, Clone)]
+pub struct Pop3 {
+    config: Config,
     /// The name in APOP's timestamps.
     apop_host: Option<String>,
 }
 
-impl<S> Clone for Server<S> {
-    fn clone(&self) -> Self {
-        Self {
-            service: Arc::clone(&self.service),
-            acceptor: self.acceptor.clone(),
-            config: Arc::clone(&self.config),
-            apop_host: self.apop_host.clone(),
-        }
+impl<S: Service> ServerProtocol<S> for Pop3 {
+    type Config = Config;
+
+    const NAME: &'static str = "pop3";
+
+    const REFUSAL: &'static [u8] = b"-ERR [SYS/TEMP] too many connections, come back later\r\n";
+
+    fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
+    fn allow_clear_credentials(&mut self) {
+        self.config.allow_clear_credentials = true;
+    }
+
+    async fn converse(&self, service: Arc<S>, client: Accepted) -> Result<()> {
+        let mut config = self.config.clone();
+        config.apop = self.apop_host.as_deref().map(session::timestamp).transpose()?;
+        session::serve(&*service, config, client).await
     }
 }
 
 impl<S: Service> Server<S> {
-    /// A server with the default configuration and limits.
+    /// Makes a server with the default configuration and limits.
     pub fn new(service: S) -> Self {
-        // The channel is each connection's.
-        let config = Config::new(Channel::Clear);
-        let acceptor =
-            Acceptor::new("pop3").with_refusal(b"-ERR [SYS/TEMP] too many connections, come back later\r\n");
-        Self { service: Arc::new(service), acceptor, config: Arc::new(config), apop_host: None }
-    }
-
-    /// Everything that the state machine can be told: the greeting, further capabilities, the dialect,
-    /// what one client may cost and how long it may be silent. The channel is the listener's, and
-    /// mechanisms are the [authenticator](Service::authenticator)'s. APOP's timestamp is made
-    /// for each connection.
-    #[must_use]
-    pub fn configure(mut self, configure: impl FnOnce(&mut Config)) -> Self {
-        configure(Arc::make_mut(&mut self.config));
-        self
+        // The channel and the mechanisms are each connection's.
+        Self::with_protocol(Pop3 { config: Config::new(Channel::Clear), apop_host: None }, service)
     }
 
     /// Offers APOP, for which the application has to know passwords as they are
-    /// ([`Service::apop_secret`]). `host` is for the timestamp in the greeting.
+    /// ([`Service::apop_secret`]). `host` is for the timestamp in the greeting, which is made for each
+    /// connection.
     ///
     /// # Errors
     ///
@@ -149,67 +148,7 @@ impl<S: Service> Server<S> {
     pub fn apop(mut self, host: impl Into<String>) -> Result<Self> {
         let host = host.into();
         session::timestamp(&host)?;
-        self.apop_host = Some(host);
+        self.protocol_mut().apop_host = Some(host);
         Ok(self)
-    }
-
-    /// Bounds on what all clients may cost.
-    #[must_use]
-    pub fn with_server_limits(mut self, limits: ServerLimits) -> Self {
-        self.acceptor = self.acceptor.with_limits(limits);
-        self
-    }
-
-    /// Takes passwords on connections without TLS, where everybody on the way can read them.
-    #[must_use]
-    pub fn allow_clear_credentials(self) -> Self {
-        self.configure(|config| config.allow_clear_credentials = true)
-    }
-
-    /// The service.
-    #[must_use]
-    pub fn service(&self) -> &S {
-        &self.service
-    }
-
-    /// The number of connections now.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.acceptor.connections()
-    }
-
-    /// Serves a port until `shutdown` is cancelled: then a message that is being sent has the
-    /// [grace](ServerLimits::grace) to come to its end, everybody is told, and this returns.
-    ///
-    /// # Errors
-    ///
-    /// The listener is of no more use.
-    pub async fn serve(&self, listener: Listener, shutdown: CancellationToken) -> Result<()> {
-        let server = self.clone();
-        let serve = move |accepted: Accepted| {
-            let server = server.clone();
-            async move {
-                let Accepted { stream, channel, handle, .. } = accepted;
-                server.converse(stream, channel, Some(handle)).await
-            }
-        };
-        self.acceptor.clone().with_shutdown(shutdown).serve(listener, serve).await
-    }
-
-    /// Serves one client over a stream that is there: a pipe, a tunnel. Protect it, or call it
-    /// [`Channel::Tls`] if it never leaves the machine; STLS is not to be had here.
-    ///
-    /// # Errors
-    ///
-    /// The stream failed, or the client broke the protocol.
-    pub async fn serve_stream(&self, stream: Stream, channel: Channel) -> Result<()> {
-        self.converse(stream, channel, None).await
-    }
-
-    async fn converse(&self, stream: Stream, channel: Channel, handle: Option<Handle>) -> Result<()> {
-        let mut config = Config::clone(&self.config);
-        config.channel = grantable(channel, handle.as_ref());
-        config.apop = self.apop_host.as_deref().map(session::timestamp).transpose()?;
-        session::serve(&*self.service, config, stream, handle).await
     }
 }

@@ -1,72 +1,55 @@
 //! A connection, from the greeting to the maildrop.
 
-use mailwire_core::{Channel, Connection as _, SaslStep, Secret, Ticket};
+use mailwire_core::{Connection as _, Misuse, SaslStep, Secret, Ticket};
 use mailwire_pop3::{
-    ApopDigest, ApopTimestamp, Command, Mechanism as Name, Password, Reply, ResponseCode, UserName,
+    ApopDigest, ApopTimestamp, Command, Mechanism as Name, Reply, ResponseCode, UserName,
     server::{Config, Connection, Event},
 };
 use md5::{Digest, Md5};
 
-use super::{Maildrop, Refusal, Service, transaction::Transaction};
+use super::{
+    Maildrop, Refusal, Service,
+    transaction::{ServerDriver, Transaction, refuse},
+};
 use crate::{
-    Driver, DriverConfig, Error, Result, Step, Stream,
-    sasl::{Authenticator, Identity, Mechanism, SaslContext, ServerExchange, ServerStep},
-    server::{Handle, Notice},
-    tls::TlsError,
+    Driver, DriverConfig, Error, Result, Step,
+    sasl::{Identity, Mechanism, ServerStep, Unavailable},
+    server::{Accepted, Handle, LoginGate, Notice},
 };
 
 const SHUTDOWN: &[u8] = b"-ERR [SYS/TEMP] the server shuts down, nothing was deleted\r\n";
 const TOO_SLOW: &[u8] = b"-ERR nobody has logged in in time\r\n";
 
-pub(super) async fn serve<S: Service>(
-    service: &S,
-    mut config: Config,
-    stream: Stream,
-    handle: Option<Handle>,
-) -> Result<()> {
-    let login = LogIn {
-        service,
-        allow_clear: config.allow_clear_credentials,
-        handle,
-        context: SaslContext::of_server(
-            &stream,
-            config.channel == Channel::Tls,
-            config.allow_clear_credentials,
-        ),
-        apop: config.apop.clone(),
-        exchange: None,
-    };
-    config.mechanisms = login.offered();
+pub(super) async fn serve<S: Service>(service: &S, mut config: Config, client: Accepted) -> Result<()> {
+    let Accepted { stream, channel, handle, .. } = client;
+    let gate = LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials);
+    config.channel = channel;
+    config.mechanisms = offered(service, &gate);
+    let apop = config.apop.clone();
     let driver = Driver::with_config(stream, Connection::new(config), DriverConfig::server());
-    Session { driver, login, transaction: None }.run().await
+    Session { service, driver, handle, gate, apop, transaction: None }.run().await
 }
 
-pub(super) type ServerDriver = Driver<Stream, Connection>;
+fn offered(service: &impl Service, gate: &LoginGate) -> Vec<Name> {
+    let offered = gate.offered(service.authenticator());
+    offered.into_iter().filter_map(|mechanism| Name::new(mechanism.name()).ok()).collect()
+}
 
 struct Session<'a, S: Service> {
-    driver: ServerDriver,
-    login: LogIn<'a, S>,
-    transaction: Option<Transaction<S::Maildrop>>,
-}
-
-/// What is needed until a maildrop is open.
-struct LogIn<'a, S> {
     service: &'a S,
-    allow_clear: bool,
-    handle: Option<Handle>,
-    context: SaslContext,
+    driver: ServerDriver,
+    handle: Handle,
+    gate: LoginGate,
     apop: Option<ApopTimestamp>,
-    exchange: Option<ServerExchange>,
+    transaction: Option<Transaction<S::Maildrop>>,
 }
 
 impl<S: Service> Session<'_, S> {
     async fn run(mut self) -> Result<()> {
-        let mut leaving = false;
         loop {
             let step = tokio::select! {
                 biased;
-                notice = notice(self.login.handle.as_ref()), if !leaving => {
-                    leaving = true;
+                notice = self.handle.notice() => {
                     self.take_leave(notice);
                     continue;
                 }
@@ -74,10 +57,15 @@ impl<S: Service> Session<'_, S> {
             };
             match step {
                 Step::Event(event) => self.event(event).await?,
-                Step::Upgrade(_) => self.upgrade().await?,
+                Step::Upgrade(_) => {
+                    self.handle.upgrade(&mut self.driver).await?;
+                    self.gate.upgraded(self.driver.stream());
+                    let offered = offered(self.service, &self.gate);
+                    self.driver.connection_mut().set_mechanisms(offered);
+                }
                 Step::Closed => return Ok(()),
                 // Every command is answered before the next is asked for.
-                Step::Blocked => return Err(mailwire_core::Misuse::WrongState("nothing is due").into()),
+                Step::Blocked => return Err(Misuse::WrongState("nothing is due").into()),
             }
         }
     }
@@ -89,38 +77,29 @@ impl<S: Service> Session<'_, S> {
         machine.close();
     }
 
-    async fn upgrade(&mut self) -> Result<()> {
-        let Some(handle) = self.login.handle.clone() else { return Err(TlsError::NotConfigured.into()) };
-        self.driver
-            .upgrade_in_place(Stream::Absent, |stream| async move { handle.start_tls(stream).await })
-            .await?;
-        self.login.context = SaslContext::of_server(self.driver.stream(), true, self.login.allow_clear);
-        let mechanisms = self.login.offered();
-        self.driver.connection_mut().set_mechanisms(mechanisms);
-        Ok(())
-    }
-
     async fn event(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Login { ticket, user, password, .. } => {
-                let result = self.login.password(&user, password).await;
-                self.logged_in(ticket, result).await
+                let user = user.as_text().to_string_lossy();
+                let authenticator = self.service.authenticator();
+                let step = self.gate.password(authenticator, &user, &password.into_secret()).await;
+                self.login_step(ticket, step).await
             }
             Event::Command { ticket, command: Command::Apop { name, digest }, .. } => {
-                let result = self.login.apop(&name, digest).await;
-                self.logged_in(ticket, result).await
+                let step = apop(self.service, self.apop.as_ref(), &name, digest).await;
+                let step = step.unwrap_or(ServerStep::Unavailable);
+                self.login_step(ticket, step).await
             }
             Event::Command { ticket, command: Command::Auth { mechanism, initial }, .. } => {
-                let step = self.login.start(&mechanism, initial).await;
-                self.auth_step(ticket, step).await
+                self.auth(ticket, &mechanism, initial).await
             }
             Event::AuthResponse { ticket, step: step @ SaslStep::Data(_) } => {
-                let step = self.login.step(&step).await;
-                self.auth_step(ticket, step).await
+                let step = self.gate.step(self.service.authenticator(), &step).await;
+                self.login_step(ticket, step).await
             }
             // The machine has answered.
             Event::AuthResponse { .. } | Event::Malformed { ticket: Some(_), .. } => {
-                self.login.exchange = None;
+                self.gate.cancel();
                 Ok(())
             }
             Event::Command { ticket, command: Command::Stls, .. } => {
@@ -144,47 +123,53 @@ impl<S: Service> Session<'_, S> {
         }
     }
 
-    async fn auth_step(&mut self, ticket: Ticket, step: Result<ServerStep, Refusal>) -> Result<()> {
+    async fn auth(&mut self, ticket: Ticket, name: &Name, initial: Option<Secret>) -> Result<()> {
+        let authenticator = self.service.authenticator();
+        let step = match Mechanism::from_name(name) {
+            Some(mechanism) => self.gate.start(authenticator, mechanism, initial.as_ref()).await.ok(),
+            None => None,
+        };
         match step {
-            Ok(ServerStep::Challenge(data)) => {
-                Ok(self.driver.connection_mut().send_auth(SaslStep::Data(data))?)
-            }
-            Ok(ServerStep::Success(identity)) => self.logged_in(ticket, Ok(identity)).await,
-            Ok(ServerStep::Unavailable) => self.logged_in(ticket, Err(Refusal::unavailable())).await,
-            Ok(_) => self.logged_in(ticket, Err(wrong())).await,
-            Err(refusal) => self.logged_in(ticket, Err(refusal)).await,
+            Some(step) => self.login_step(ticket, step).await,
+            None => self.refuse(ticket, Refusal::new("this mechanism is not offered")),
         }
     }
 
-    /// Opens the maildrop, and answers.
-    async fn logged_in(&mut self, ticket: Ticket, result: Result<Identity, Refusal>) -> Result<()> {
-        self.login.exchange = None;
+    async fn login_step(&mut self, ticket: Ticket, step: ServerStep) -> Result<()> {
+        match step {
+            ServerStep::Challenge(data) => {
+                Ok(self.driver.connection_mut().send_auth(SaslStep::Data(data))?)
+            }
+            ServerStep::Success(identity) => self.open(ticket, &identity).await,
+            ServerStep::Unavailable => self.refuse_login(ticket, Refusal::unavailable()),
+            // The same words for a wrong name and a wrong password.
+            _ => {
+                let wrong = Refusal::new("name or password is wrong").with_code(ResponseCode::AUTH);
+                self.refuse_login(ticket, wrong)
+            }
+        }
+    }
+
+    fn refuse_login(&mut self, ticket: Ticket, refusal: Refusal) -> Result<()> {
+        tracing::info!(reason = refusal.text, "login refused");
+        self.refuse(ticket, refusal)
+    }
+
+    /// Opens the maildrop of a user who has logged in, and answers.
+    async fn open(&mut self, ticket: Ticket, identity: &Identity) -> Result<()> {
         let opened = async {
-            let identity = result?;
-            let mut maildrop = self.login.service.open(&identity).await?;
+            let mut maildrop = self.service.open(identity).await?;
             let messages = maildrop.messages().await?;
-            Ok::<_, Refusal>((identity, Transaction::new(maildrop, messages)))
+            Ok::<_, Refusal>(Transaction::new(maildrop, messages))
         };
         match opened.await {
-            Ok((identity, transaction)) => {
-                tracing::info!(
-                    user = identity.user,
-                    acting_as = identity.acting_as,
-                    mechanism = identity.mechanism.map(tracing::field::display),
-                    messages = transaction.count(),
-                    "logged in"
-                );
-                if let Some(handle) = &self.login.handle {
-                    handle.authenticated();
-                }
+            Ok(transaction) => {
+                self.gate.let_in(identity);
                 let text = format!("{} messages ({} octets)", transaction.count(), transaction.octets());
                 self.transaction = Some(transaction);
                 Ok(self.driver.connection_mut().reply(ticket, Reply::ok(&text))?)
             }
-            Err(refusal) => {
-                tracing::info!(reason = refusal.text, "login refused");
-                self.refuse(ticket, refusal)
-            }
+            Err(refusal) => self.refuse_login(ticket, refusal),
         }
     }
 
@@ -210,66 +195,27 @@ impl<S: Service> Session<'_, S> {
     }
 }
 
-pub(super) fn refuse(driver: &mut ServerDriver, ticket: Ticket, refusal: Refusal) -> Result<()> {
-    let reply = match refusal.code {
-        Some(code) => Reply::err_with(code, &refusal.text),
-        None => Reply::err(&refusal.text),
-    };
-    Ok(driver.connection_mut().reply(ticket, reply)?)
-}
-
-/// The same for a wrong name and a wrong password.
-fn wrong() -> Refusal {
-    Refusal::new("name or password is wrong").with_code(ResponseCode::AUTH)
-}
-
-impl<S: Service> LogIn<'_, S> {
-    fn offered(&self) -> Vec<Name> {
-        let offered = self.context.offered(self.service.authenticator().mechanisms());
-        offered.into_iter().filter_map(|mechanism| Name::new(mechanism.name()).ok()).collect()
-    }
-
-    async fn password(&self, user: &UserName, password: Password) -> Result<Identity, Refusal> {
-        let user = user.as_text().to_string_lossy();
-        let authenticator = self.service.authenticator();
-        if authenticator.verify_password(&user, &password.into_secret()).await? {
-            Ok(Identity::new(user))
-        } else {
-            Err(wrong())
-        }
-    }
-
-    async fn apop(&self, name: &UserName, digest: ApopDigest) -> Result<Identity, Refusal> {
-        let user = name.as_text().to_string_lossy();
-        let found = self.service.apop_secret(&user).await?;
-        let timestamp = self.apop.as_ref().ok_or_else(wrong)?;
-        // A name that does not exist costs the same.
-        let known = found.is_some();
-        let secret = found.unwrap_or_default();
-        let expected = Md5::new().chain_update(timestamp.as_bytes()).chain_update(secret.expose()).finalize();
-        let fits = ApopDigest::new(expected.into()) == digest;
-        if fits && known && !secret.is_empty() { Ok(Identity::new(user)) } else { Err(wrong()) }
-    }
-
-    async fn start(&mut self, mechanism: &Name, initial: Option<Secret>) -> Result<ServerStep, Refusal> {
-        let refused = || Refusal::new("this mechanism is not offered");
-        let mechanism = Mechanism::from_name(mechanism).ok_or_else(refused)?;
-        let authenticator = self.service.authenticator();
-        let exchange = ServerExchange::new(authenticator, mechanism, &self.context).map_err(|_| refused())?;
-        Ok(self.exchange.insert(exchange).start(authenticator, initial.as_ref()).await)
-    }
-
-    async fn step(&mut self, step: &SaslStep) -> Result<ServerStep, Refusal> {
-        let exchange = self.exchange.as_mut().ok_or_else(wrong)?;
-        Ok(exchange.step(self.service.authenticator(), step).await)
-    }
-}
-
-async fn notice(handle: Option<&Handle>) -> Notice {
-    match handle {
-        Some(handle) => handle.notice().await,
-        None => std::future::pending().await,
-    }
+/// Checks a digest of the timestamp and the password
+/// ([RFC 1939 section 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
+async fn apop(
+    service: &impl Service,
+    timestamp: Option<&ApopTimestamp>,
+    name: &UserName,
+    digest: ApopDigest,
+) -> Result<ServerStep, Unavailable> {
+    let user = name.as_text().to_string_lossy();
+    let found = service.apop_secret(&user).await?;
+    let Some(timestamp) = timestamp else { return Ok(ServerStep::Failed) };
+    // A name that does not exist costs the same.
+    let known = found.is_some();
+    let secret = found.unwrap_or_default();
+    let expected = Md5::new().chain_update(timestamp.as_bytes()).chain_update(secret.expose()).finalize();
+    let fits = ApopDigest::new(expected.into()) == digest;
+    Ok(if fits && known && !secret.is_empty() {
+        ServerStep::Success(Identity::new(user))
+    } else {
+        ServerStep::Failed
+    })
 }
 
 /// A new timestamp, which nobody can foresee.

@@ -5,18 +5,17 @@ use mailwire_core::{Misuse, Ticket};
 use mailwire_pop3::{
     Command, Listing, MessageNumber, Reply,
     reply::{ScanListing, UniqueIdListing},
+    server::Connection,
 };
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{
-    Content, Entry, Maildrop, Refusal,
-    session::{ServerDriver, refuse},
-    top::Top,
-};
-use crate::{Result, Step};
+use super::{Content, Entry, Maildrop, Refusal, top::Top};
+use crate::{Driver, Result, Step, Stream};
 
 /// How much of a message is read at once.
 const READ: usize = 64 * 1024;
+
+pub(super) type ServerDriver = Driver<Stream, Connection>;
 
 /// A maildrop and the marks of DELE.
 pub(super) struct Transaction<M> {
@@ -127,6 +126,14 @@ impl<M: Maildrop> Transaction<M> {
         let (index, _) = self.message(number)?;
         self.maildrop.top(index, lines).await
     }
+}
+
+pub(super) fn refuse(driver: &mut ServerDriver, ticket: Ticket, refusal: Refusal) -> Result<()> {
+    let reply = match refusal.code {
+        Some(code) => Reply::err_with(code, &refusal.text),
+        None => Reply::err(&refusal.text),
+    };
+    Ok(driver.connection_mut().reply(ticket, reply)?)
 }
 
 /// Answers with lines.

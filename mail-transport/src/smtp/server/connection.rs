@@ -1,6 +1,6 @@
 //! One connection of a server.
 
-use mailwire_core::{Channel, Connection as _, Ticket};
+use mailwire_core::{Connection as _, Ticket};
 use mailwire_smtp::{
     Command, EhloName, Mechanism as Name, Reply, ReplyCode,
     server::{Config, Connection, Event, default_reply},
@@ -8,69 +8,49 @@ use mailwire_smtp::{
 
 use super::{Body, BodyError, Client, Service, Session, body::End};
 use crate::{
-    Driver, DriverConfig, Error, Result, Step, Stream,
-    sasl::{Authenticator as _, Identity, Mechanism, SaslContext, ServerExchange, ServerStep},
-    server::{Handle, Notice, grantable},
+    Driver, DriverConfig, Result, Step, Stream,
+    sasl::{Identity, Mechanism, ServerStep},
+    server::{Accepted, Handle, LoginGate, Notice},
 };
 
 /// Serves it until it ends.
-pub(super) async fn serve<S: Service>(
-    service: &S,
-    config: &Config,
-    stream: Stream,
-    channel: Channel,
-    handle: Option<Handle>,
-) -> Result<()> {
-    let mut config = config.clone();
-    config.channel = grantable(channel, handle.as_ref());
-    let allow_clear = config.allow_clear_credentials;
-    config.mechanisms =
-        offered(service, &SaslContext::of_server(&stream, channel == Channel::Tls, allow_clear));
+pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted: Accepted) -> Result<()> {
+    let Accepted { stream, channel, handle, .. } = accepted;
+    let gate = LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials);
+    config.channel = channel;
+    config.mechanisms = offered(service, &gate);
     let client = Client { address: stream.peer_addr(), tls: stream.is_tls(), ..Client::default() };
     let (session, machine) = match service.connect(&client).await {
         Ok(session) => (Some(session), Connection::new(config)),
         Err(refusal) => (None, Connection::refusing(config, &refusal)),
     };
     let driver = Driver::with_config(stream, machine, DriverConfig::server());
-    let mut conversation = Conversation {
-        service,
-        driver,
-        handle,
-        allow_clear,
-        client,
-        session,
-        exchange: None,
-        recipients: Vec::new(),
-    };
-    conversation.run().await
+    Conversation { service, driver, handle, gate, client, session, recipients: Vec::new() }.run().await
 }
 
-fn offered(service: &impl Service, context: &SaslContext) -> Vec<Name> {
-    let offered = context.offered(service.authenticator().mechanisms());
+fn offered(service: &impl Service, gate: &LoginGate) -> Vec<Name> {
+    let offered = gate.offered(service.authenticator());
     offered.into_iter().filter_map(|mechanism| Name::try_from(mechanism.name()).ok()).collect()
 }
 
 struct Conversation<'a, S: Service> {
     service: &'a S,
     driver: Driver<Stream, Connection>,
-    handle: Option<Handle>,
-    allow_clear: bool,
+    handle: Handle,
+    gate: LoginGate,
     client: Client,
     /// None if the client was refused at the door.
     session: Option<S::Session>,
-    exchange: Option<ServerExchange>,
     /// The accepted recipients of the transaction.
     recipients: Vec<Ticket>,
 }
 
 impl<S: Service> Conversation<'_, S> {
     async fn run(&mut self) -> Result<()> {
-        let mut noticed = false;
         loop {
             let step = tokio::select! {
                 step = self.driver.next() => step?,
-                notice = notice(self.handle.as_ref()), if !noticed => {
-                    noticed = true;
+                notice = self.handle.notice() => {
                     self.take_leave(notice);
                     continue;
                 }
@@ -78,16 +58,10 @@ impl<S: Service> Conversation<'_, S> {
             match step {
                 Step::Event(event) => self.event(event).await?,
                 Step::Upgrade(_) => {
-                    // STARTTLS is granted only where there is a handle with TLS.
-                    let Some(handle) = self.handle.clone() else { return Err(Error::Closed) };
-                    self.driver
-                        .upgrade_in_place(
-                            Stream::Absent,
-                            |stream| async move { handle.start_tls(stream).await },
-                        )
-                        .await?;
+                    self.handle.upgrade(&mut self.driver).await?;
                     self.client = Client { address: self.client.address, tls: true, ..Client::default() };
-                    let offered = offered(self.service, &self.context());
+                    self.gate.upgraded(self.driver.stream());
+                    let offered = offered(self.service, &self.gate);
                     self.driver.connection_mut().set_mechanisms(offered);
                 }
                 // Every event is answered at once, so nothing waits for this side.
@@ -95,11 +69,6 @@ impl<S: Service> Conversation<'_, S> {
                 Step::Closed => return Ok(()),
             }
         }
-    }
-
-    /// What SASL may rely on.
-    fn context(&self) -> SaslContext {
-        SaslContext::of_server(self.driver.stream(), self.driver.connection().is_tls(), self.allow_clear)
     }
 
     fn take_leave(&mut self, notice: Notice) {
@@ -115,8 +84,7 @@ impl<S: Service> Conversation<'_, S> {
         match event {
             Event::Command { ticket, command, .. } => self.command(ticket, command).await,
             Event::AuthResponse { ticket, step } => {
-                let Some(exchange) = &mut self.exchange else { return Ok(()) };
-                let step = exchange.step(self.service.authenticator(), &step).await;
+                let step = self.gate.step(self.service.authenticator(), &step).await;
                 self.sasl(ticket, step).await
             }
             Event::Refused { command, reply } => {
@@ -126,7 +94,7 @@ impl<S: Service> Conversation<'_, S> {
             Event::Malformed { ticket, error, .. } => {
                 tracing::debug!(%error, "malformed");
                 if ticket.is_some() {
-                    self.exchange = None;
+                    self.gate.cancel();
                 }
                 Ok(())
             }
@@ -163,17 +131,17 @@ impl<S: Service> Conversation<'_, S> {
                 return Ok(self.driver.connection_mut().accept_upgrade(ticket)?);
             }
             Command::Auth(auth) => {
-                let name = Mechanism::from_name(auth.mechanism.as_bytes());
-                let context = self.context();
-                let exchange = name
-                    .and_then(|name| ServerExchange::new(self.service.authenticator(), name, &context).ok());
-                let Some(mut exchange) = exchange else {
-                    let reply = Reply::new(ReplyCode::PARAMETER_NOT_IMPLEMENTED, "5.5.4 Unknown mechanism");
-                    return Ok(self.driver.connection_mut().reply(ticket, reply)?);
+                let authenticator = self.service.authenticator();
+                let step = match Mechanism::from_name(auth.mechanism.as_bytes()) {
+                    Some(mechanism) => {
+                        self.gate.start(authenticator, mechanism, auth.initial.as_ref()).await.ok()
+                    }
+                    None => None,
                 };
-                let step = exchange.start(self.service.authenticator(), auth.initial.as_ref()).await;
-                self.exchange = Some(exchange);
-                return self.sasl(ticket, step).await;
+                match step {
+                    Some(step) => return self.sasl(ticket, step).await,
+                    None => Reply::new(ReplyCode::PARAMETER_NOT_IMPLEMENTED, "5.5.4 Unknown mechanism"),
+                }
             }
             Command::Vrfy(who) => session.vrfy(client, who).await,
             Command::Expn(list) => session.expn(client, list).await,
@@ -195,10 +163,7 @@ impl<S: Service> Conversation<'_, S> {
                 Reply::new(ReplyCode::AUTHENTICATED, "2.7.0 Authentication succeeded")
             }
             // The machine has answered it.
-            ServerStep::Cancelled => {
-                self.exchange = None;
-                return Ok(());
-            }
+            ServerStep::Cancelled => return Ok(()),
             ServerStep::Failed => {
                 tracing::info!("authentication failed");
                 Reply::new(ReplyCode::BAD_CREDENTIALS, "5.7.8 Authentication credentials invalid")
@@ -207,16 +172,12 @@ impl<S: Service> Conversation<'_, S> {
                 Reply::new(ReplyCode::TEMPORARY_FAILURE, "4.7.0 Temporary authentication failure")
             }
         };
-        self.exchange = None;
         self.driver.connection_mut().reply(ticket, reply)?;
         Ok(())
     }
 
     async fn logged_in(&mut self, identity: Identity) {
-        tracing::info!(user = identity.acting_as, "logged in");
-        if let Some(handle) = &self.handle {
-            handle.authenticated();
-        }
+        self.gate.let_in(&identity);
         self.client.identity = Some(identity);
         if let Some(session) = &mut self.session {
             session.authenticated(&self.client).await;
@@ -283,11 +244,4 @@ async fn hello<S: Session>(
     recipients.clear();
     session.reset().await;
     session.hello(client).await
-}
-
-async fn notice(handle: Option<&Handle>) -> Notice {
-    match handle {
-        Some(handle) => handle.notice().await,
-        None => std::future::pending().await,
-    }
 }

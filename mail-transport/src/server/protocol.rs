@@ -1,0 +1,136 @@
+use std::{fmt, future::Future, sync::Arc};
+
+use mailwire_core::Channel;
+use tokio_util::sync::CancellationToken;
+
+use super::{Accepted, Acceptor, Listener, ServerLimits};
+use crate::{Result, Stream};
+
+/// What makes a [`Server`] one of a protocol: how it says that it is full, what its machine can be
+/// told, and how it serves one client of a service `S`.
+pub trait ServerProtocol<S>: Clone + Send + Sync + 'static {
+    /// What the state machine can be told.
+    type Config;
+
+    /// The protocol's name in the traces.
+    const NAME: &'static str;
+
+    /// What is said to a client that is one too many: the protocol's line for "come back later".
+    const REFUSAL: &'static [u8];
+
+    /// What the state machine of each connection is told. Its channel and its mechanisms are each
+    /// connection's.
+    fn config_mut(&mut self) -> &mut Self::Config;
+
+    /// Takes passwords on connections without TLS.
+    fn allow_clear_credentials(&mut self);
+
+    /// Serves one client until it leaves.
+    ///
+    /// # Errors
+    ///
+    /// The client or the stream failed.
+    fn converse(&self, service: Arc<S>, client: Accepted) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// A server of the protocol `P` over an application's service `S`.
+///
+/// `smtp::Server`, `imap::Server` and `pop3::Server` are this for their protocol, and say how one is
+/// made. Clones share their limits: one server can serve several ports.
+pub struct Server<P, S> {
+    protocol: Arc<P>,
+    service: Arc<S>,
+    acceptor: Acceptor,
+}
+
+impl<P, S> Clone for Server<P, S> {
+    fn clone(&self) -> Self {
+        Self {
+            protocol: Arc::clone(&self.protocol),
+            service: Arc::clone(&self.service),
+            acceptor: self.acceptor.clone(),
+        }
+    }
+}
+
+impl<P, S> fmt::Debug for Server<P, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("acceptor", &self.acceptor).finish_non_exhaustive()
+    }
+}
+
+impl<P: ServerProtocol<S>, S: Send + Sync + 'static> Server<P, S> {
+    /// A server of `service` with the default limits.
+    pub fn with_protocol(protocol: P, service: S) -> Self {
+        let acceptor = Acceptor::new(P::NAME).with_refusal(P::REFUSAL);
+        Self { protocol: Arc::new(protocol), service: Arc::new(service), acceptor }
+    }
+
+    /// Changes what the state machine of each connection is told: the greeting, further capabilities,
+    /// the dialect, what one client may cost and how long it may be silent.
+    ///
+    /// The channel is the listener's, and the mechanisms are the authenticator's, whatever is said
+    /// here.
+    #[must_use]
+    pub fn configure(mut self, configure: impl FnOnce(&mut P::Config)) -> Self {
+        configure(Arc::make_mut(&mut self.protocol).config_mut());
+        self
+    }
+
+    /// Bounds what all clients together may cost.
+    #[must_use]
+    pub fn with_server_limits(mut self, limits: ServerLimits) -> Self {
+        self.acceptor = self.acceptor.with_limits(limits);
+        self
+    }
+
+    /// Takes passwords on connections without TLS, where everybody on the way can read them.
+    #[must_use]
+    pub fn allow_clear_credentials(mut self) -> Self {
+        Arc::make_mut(&mut self.protocol).allow_clear_credentials();
+        self
+    }
+
+    /// The service.
+    #[must_use]
+    pub fn service(&self) -> &S {
+        &self.service
+    }
+
+    /// The number of connections now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.acceptor.connections()
+    }
+
+    /// Serves a port until `shutdown` is cancelled: then no more clients are taken, those that there
+    /// are get told, messages on their way have the [grace](ServerLimits::grace) to end, and this
+    /// returns. If this future is dropped, all of its connections are cut.
+    ///
+    /// # Errors
+    ///
+    /// The listener is of no more use.
+    pub async fn serve(&self, listener: Listener, shutdown: CancellationToken) -> Result<()> {
+        let server = self.clone();
+        let serve = move |client: Accepted| {
+            let server = server.clone();
+            async move { server.protocol.converse(server.service, client).await }
+        };
+        self.acceptor.clone().with_shutdown(shutdown).serve(listener, serve).await
+    }
+
+    /// Serves one client over a stream that is there: a pipe, a tunnel. Protect it, or call it
+    /// [`Channel::Tls`] if it never leaves the machine; STARTTLS is not to be had here.
+    ///
+    /// # Errors
+    ///
+    /// The client or the stream failed.
+    pub async fn serve_stream(&self, stream: Stream, channel: Channel) -> Result<()> {
+        self.protocol.converse(Arc::clone(&self.service), Accepted::over(stream, channel)).await
+    }
+
+    /// The protocol, with its settings.
+    pub(crate) fn protocol_mut(&mut self) -> &mut P {
+        Arc::make_mut(&mut self.protocol)
+    }
+}
