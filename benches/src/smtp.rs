@@ -24,6 +24,11 @@ pub(crate) fn add(groups: &mut Groups) {
     groups.add("smtp/ehlo-reply", ehlo_reply);
 }
 
+/// What a framer gives: all but the last line end.
+fn frame(wire: &[u8]) -> Bytes {
+    received(wire).slice(..wire.len() - 2)
+}
+
 fn parse_command(frame: &Bytes) -> Command {
     Command::parse(frame, Dialect::Strict).expect("a valid command").value
 }
@@ -34,7 +39,7 @@ fn parse_request(wire: &[u8]) -> Request<std::borrow::Cow<'_, str>> {
 
 fn command(group: String, title: &str, wire: &'static [u8]) -> Group {
     // The facts are the same.
-    match (parse_command(&received(wire)), parse_request(wire)) {
+    match (parse_command(&frame(wire)), parse_request(wire)) {
         (Command::Ehlo(name), Request::Ehlo { host }) => assert_eq!(name.as_str(), host),
         (Command::Mail(mail), Request::Mail { from }) => {
             assert_eq!(mail.from.mailbox().expect("a mailbox").as_str(), from.address);
@@ -48,7 +53,7 @@ fn command(group: String, title: &str, wire: &'static [u8]) -> Group {
     }
     Group::new(group, format!("SMTP command {title}"), Aim::OfFastestPeer(1.0), wire.len())
         .add(Kind::Ours, "mailwire", move || {
-            let frame = received(wire);
+            let frame = frame(wire);
             move || parse_command(&frame)
         })
         .add(Kind::Peer, "smtp-proto", move || move || parse_request(std::hint::black_box(wire)))
@@ -62,7 +67,7 @@ fn command(group: String, title: &str, wire: &'static [u8]) -> Group {
 }
 
 fn write(group: String, title: &str, wire: &'static [u8]) -> Group {
-    let command = parse_command(&received(wire));
+    let command = parse_command(&frame(wire));
     let mut out = Vec::new();
     command.write(&mut out);
     assert_eq!(out, wire);
@@ -93,7 +98,7 @@ fn reply(group: String, title: &str, wire: &'static [u8], lines: usize) -> Group
     let parse = |frame: &Bytes| Reply::parse(frame, Dialect::Strict).expect("a valid reply").value;
     let lettre = |wire: &str| wire.parse::<LettreResponse>().expect("a valid reply");
     let text = std::str::from_utf8(wire).expect("ASCII");
-    let (ours, stalwarts, lettres) = (parse(&received(wire)), stalwart_reply(wire), lettre(text));
+    let (ours, stalwarts, lettres) = (parse(&frame(wire)), stalwart_reply(wire), lettre(text));
     let enhanced = ours.enhanced().expect("an enhanced code");
     assert_eq!(ours.lines().count(), lines);
     assert_eq!(lettres.message().count(), lines);
@@ -108,7 +113,7 @@ fn reply(group: String, title: &str, wire: &'static [u8], lines: usize) -> Group
 
     Group::new(group, format!("SMTP {title}"), Aim::OfFastestPeer(1.0 / 1.5), wire.len())
         .add(Kind::Ours, "mailwire", move || {
-            let frame = received(wire);
+            let frame = frame(wire);
             move || parse(&frame)
         })
         .add(Kind::Peer, "smtp-proto", move || move || stalwart_reply(std::hint::black_box(wire)))
@@ -130,13 +135,13 @@ fn reply_lines(group: String) -> Group {
         let response = wire.parse::<LettreResponse>().expect("a valid reply");
         response.message().map(|line| std::hint::black_box(line).len()).sum::<usize>()
     };
-    assert_eq!(ours(&received(wire)), stalwarts(wire));
+    assert_eq!(ours(&frame(wire)), stalwarts(wire));
     // This one leaves the enhanced codes in the lines.
-    assert_eq!(ours(&received(wire)), lettres(text) - 10 * "5.7.1 ".len());
+    assert_eq!(ours(&frame(wire)), lettres(text) - 10 * "5.7.1 ".len());
 
     Group::new(group, "SMTP reply of ten lines, each taken out", Aim::None, wire.len())
         .add(Kind::Ours, "mailwire", move || {
-            let frame = received(wire);
+            let frame = frame(wire);
             move || ours(&frame)
         })
         .add(Kind::Peer, "smtp-proto", move || move || stalwarts(std::hint::black_box(wire)))
@@ -152,7 +157,7 @@ fn ehlo_reply(group: String) -> Group {
         let response = wire.parse::<LettreResponse>().expect("a valid reply");
         ServerInfo::from_response(&response).expect("a valid reply to EHLO")
     };
-    let (ours, stalwarts, lettres) = (parse(&received(wire)), stalwart(wire), lettre(text));
+    let (ours, stalwarts, lettres) = (parse(&frame(wire)), stalwart(wire), lettre(text));
     assert_eq!(ours.size(), Some(Some(stalwarts.size as u64)));
     assert_eq!(ours.auth().expect("AUTH").len(), stalwarts.auth_mechanisms.count_ones() as usize);
     assert_eq!(ours.iter().count(), stalwarts.capabilities.count_ones() as usize);
@@ -161,7 +166,7 @@ fn ehlo_reply(group: String) -> Group {
 
     Group::new(group, "SMTP reply to EHLO: capabilities", Aim::OfFastestPeer(1.0 / 1.5), wire.len())
         .add(Kind::Ours, "mailwire", move || {
-            let frame = received(wire);
+            let frame = frame(wire);
             move || parse(&frame)
         })
         .add(Kind::Peer, "smtp-proto", move || move || stalwart(std::hint::black_box(wire)))

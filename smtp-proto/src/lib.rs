@@ -9,7 +9,7 @@
 //! use mailwire_smtp::{Command, Dialect, Reply};
 //!
 //! // A device that writes a space behind the colon, and no brackets.
-//! let line = Bytes::from_static(b"RCPT TO: scans@example.org\r\n");
+//! let line = Bytes::from_static(b"RCPT TO: scans@example.org");
 //! let parsed = Command::parse(&line, Dialect::Lenient)?;
 //! let Command::Rcpt(rcpt) = &parsed.value else { panic!() };
 //! assert_eq!(rcpt.to.mailbox().unwrap().local_part(), "scans");
@@ -22,7 +22,7 @@
 //! parsed.value.write(&mut out);
 //! assert_eq!(out, b"RCPT TO:<scans@example.org>\r\n");
 //!
-//! let reply = Reply::parse(&Bytes::from_static(b"550 5.1.1 No such user\r\n"), Dialect::Lenient)?.value;
+//! let reply = Reply::parse(&Bytes::from_static(b"550 5.1.1 No such user"), Dialect::Lenient)?.value;
 //! assert!(reply.is_permanent_failure());
 //! assert_eq!(reply.first_line(), "No such user");
 //! # Ok::<(), mailwire_smtp::ParseError>(())
@@ -40,6 +40,7 @@ mod arbitrary;
 mod capability;
 pub mod client;
 pub mod command;
+mod context;
 mod error;
 mod limits;
 pub mod reply;
@@ -48,6 +49,7 @@ pub mod types;
 
 pub use capability::{Capabilities, Capability};
 pub use command::{Auth, Command, Mail, Rcpt};
+pub use context::ParseContext;
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use limits::Limits;
 pub use reply::{EnhancedCode, Reply, ReplyCode, ReplyFramer};

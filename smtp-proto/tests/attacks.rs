@@ -205,7 +205,7 @@ fn one_byte_at_a_time() {
     // A command without an end, and a reply without one.
     {
         let mut config = server_config();
-        config.limits.command_line = usize::MAX;
+        config.limits.line = usize::MAX;
         let mut server = server::Connection::new(config);
         let mut input = BytesMut::new();
         for _ in 0..40_000 {
@@ -412,13 +412,13 @@ fn misuse_harms_nothing() {
     };
     assert_eq!(server.accept_body(ticket), Err(Misuse::UnknownTicket));
     assert_eq!(server.accept_upgrade(ticket), Err(Misuse::UnknownTicket));
-    assert!(server.notify(Reply::new(ReplyCode::OK, "")).is_err());
+    assert!(server.goodbye(Reply::new(ReplyCode::OK, "")).is_err());
     assert!(server.reply(ticket, Reply::new(ReplyCode::START_INPUT, "")).is_err());
     assert!(server.send_auth(mailwire_smtp::SaslStep::Cancel).is_err());
     server.reply(ticket, server::default_reply(&command)).unwrap();
     let twice = server.reply(ticket, server::default_reply(&command)).unwrap_err();
     assert_eq!(twice.reason, Misuse::UnknownTicket);
-    server.notify(Reply::new(ReplyCode::UNAVAILABLE, "shutting down")).unwrap();
+    server.goodbye(Reply::new(ReplyCode::UNAVAILABLE, "shutting down")).unwrap();
     assert_eq!(try_feed(&mut server, b"").unwrap().1, Next::Closed);
     assert!(drain(&mut server).ends_with("421 4.0.0 shutting down\r\n"));
 }

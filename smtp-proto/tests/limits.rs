@@ -21,7 +21,7 @@ const TRANSACTION: &str = "MAIL FROM:<a@client.example>\r\nRCPT TO:<b@mx.example
 
 #[test]
 fn command_line() {
-    let mut server = server(|config| config.limits.command_line = 100);
+    let mut server = server(|config| config.limits.line = 100);
     let long = format!("NOOP {}\r\n", "x".repeat(1000));
     assert_eq!(server.say(&long), "500 5.5.6 Line too long\r\n");
     assert_eq!(server.say("NOOP\r\n"), "250 2.0.0 Ok\r\n", "the next line is a command");
@@ -155,7 +155,7 @@ fn server_output() {
 #[test]
 fn reply_line_and_lines() {
     let mut config = client_config();
-    config.limits.reply_line = 100;
+    config.limits.line = 100;
     config.limits.reply_lines = 10;
     let mut client = ready_client(config.clone());
     assert_eq!(try_feed(&mut client, &[b'2'; 101]), Err(Error::LineTooLong { limit: 100 }));
@@ -174,7 +174,7 @@ fn reply_line_and_lines() {
 #[test]
 fn pipeline() {
     let mut config = client_config();
-    config.limits.pipeline = 10;
+    config.limits.queue = 10;
     let mut client = ready_client(config);
     for _ in 0..10 {
         client.send(Command::Noop(None)).unwrap();

@@ -11,7 +11,7 @@ use mailwire_smtp::{
 
 /// In the lenient dialect `line` is `meaning` with these deviations; strict reading ends at the first.
 fn accept_command(line: &str, meaning: &str, deviations: &[(&str, usize)]) {
-    let frame = Bytes::from(format!("{line}\r\n"));
+    let frame = Bytes::from(line.to_owned());
     let parsed = Command::parse(&frame, Dialect::Lenient).unwrap_or_else(|error| panic!("{line}: {error}"));
     let mut out = Vec::new();
     parsed.value.write(&mut out);
@@ -65,13 +65,13 @@ fn missing_brackets() {
         "RCPT TO:<b@example.org>",
         &[("space-after-colon", 8), (name, 9)],
     );
-    for line in [&b"MAIL FROM:\r\n"[..], b"MAIL FROM: \r\n"] {
+    for line in [&b"MAIL FROM:"[..], b"MAIL FROM: "] {
         assert!(
             Command::parse(&Bytes::from_static(line), Dialect::Lenient).is_err(),
             "no address, no brackets"
         );
     }
-    refuse_command(b"MAIL FROM:<a@example.org\r\n", 24);
+    refuse_command(b"MAIL FROM:<a@example.org", 24);
 }
 
 #[test]
@@ -133,17 +133,17 @@ fn valid_commands() {
 fn names_in_ehlo() {
     for name in ["FE80::1", "2001:db8::1", "192.168.1.2]", "[127.0.0.1", "host!name", "(none)", "a@b", "x-"] {
         let line = format!("EHLO {name}");
-        let frame = Bytes::from(format!("{line}\r\n"));
+        let frame = Bytes::from(line.to_owned());
         let parsed = Command::parse(&frame, Dialect::Lenient).unwrap();
         let mut out = Vec::new();
         parsed.value.write(&mut out);
-        assert_eq!(out, frame);
+        assert_eq!(out, format!("{line}\r\n").as_bytes());
         assert_eq!(parsed.deviations.len(), 1, "{line}");
         assert!(Command::parse(&frame, Dialect::Strict).is_err(), "{line}");
     }
     accept_command("EHLO my_host", "EHLO my_host", &[("underscore-in-domain", 7)]);
-    refuse_command(b"EHLO \r\n", 5);
-    refuse_command(b"HELO a b\r\n", 7);
+    refuse_command(b"EHLO ", 5);
+    refuse_command(b"HELO a b", 7);
 }
 
 #[test]
@@ -167,31 +167,31 @@ fn parameters() {
         "MAIL FROM:<a@b.example> AUTH=e+3Dmc2@b.example",
         "MAIL FROM:<a@b.example> AUTH=e+3Dmc2@b.example",
     );
-    refuse_command(b"MAIL FROM:<a@b.example> SIZE=18446744073709551616\r\n", 29);
-    refuse_command(b"MAIL FROM:<a@b.example> SIZE=-1\r\n", 29);
-    refuse_command(b"MAIL FROM:<a@b.example> BODY=9BIT\r\n", 29);
-    refuse_command(b"MAIL FROM:<a@b.example> =1\r\n", 24);
+    refuse_command(b"MAIL FROM:<a@b.example> SIZE=18446744073709551616", 29);
+    refuse_command(b"MAIL FROM:<a@b.example> SIZE=-1", 29);
+    refuse_command(b"MAIL FROM:<a@b.example> BODY=9BIT", 29);
+    refuse_command(b"MAIL FROM:<a@b.example> =1", 24);
 }
 
 #[test]
 fn refused_in_every_dialect() {
     for (frame, offset) in [
-        (&b"RCPT TO:<a\rb@example.org>\r\n"[..], 10),
-        (b"RCPT TO:<a\nb@example.org>\r\n", 10),
-        (b"RCPT TO:<\"a\rb\"@example.org>\r\n", 11),
-        (b"RCPT TO:<a\0b@example.org>\r\n", 10),
-        (b"RCPT TO:<a@example\x7f.org>\r\n", 18),
-        (b"RCPT TO:<a@\xff.example>\r\n", 11),
-        (b"DATA foo\r\n", 5),
-        (b"QUIT now\r\n", 5),
-        (b"STARTTLS x\r\n", 9),
-        (b"RSET\r\r\n", 4),
-        (b"NOOP \x00\r\n", 5),
+        (&b"RCPT TO:<a\rb@example.org>"[..], 10),
+        (b"RCPT TO:<a\nb@example.org>", 10),
+        (b"RCPT TO:<\"a\rb\"@example.org>", 11),
+        (b"RCPT TO:<a\0b@example.org>", 10),
+        (b"RCPT TO:<a@example\x7f.org>", 18),
+        (b"RCPT TO:<a@\xff.example>", 11),
+        (b"DATA foo", 5),
+        (b"QUIT now", 5),
+        (b"STARTTLS x", 9),
+        (b"RSET\r", 4),
+        (b"NOOP \x00", 5),
         (b"NOOP\n", 4),
         (b"NOOP x\n", 6),
-        (b"VRFY\r\n", 4),
-        (b"\x16\x03\x01\r\n", 0),
-        (b" NOOP\r\n", 0),
+        (b"VRFY", 4),
+        (b"\x16\x03\x01", 0),
+        (b" NOOP", 0),
     ] {
         refuse_command(frame, offset);
     }
@@ -199,16 +199,15 @@ fn refused_in_every_dialect() {
 
 /// The code, the lines, and the names of the deviations.
 fn accept_reply(frame: &[u8], code: u16, lines: &[&[u8]], deviations: &[&str]) {
-    let frame = Bytes::copy_from_slice(frame);
     // The framer takes all of it.
-    let mut input = BytesMut::from(&frame[..]);
-    let framed = ReplyFramer::new().next_reply(&mut input, &Limits::default()).unwrap().unwrap();
-    assert_eq!(framed, frame);
-    let parsed = Reply::parse(&frame, Dialect::Lenient).unwrap();
+    let mut input = BytesMut::from(frame);
+    let frame = ReplyFramer::new().next_reply(&mut input, &Limits::client()).unwrap().unwrap();
+    assert!(input.is_empty());
+    let parsed = Reply::parse(&frame.bytes, frame.context(Dialect::Lenient)).unwrap();
     assert_eq!(parsed.value.code().get(), code);
     assert_eq!(parsed.value.lines().map(|line| line.into_bytes()).collect::<Vec<_>>(), lines);
     assert_eq!(parsed.deviations.iter().map(|it| it.name).collect::<Vec<_>>(), deviations);
-    match (Reply::parse(&frame, Dialect::Strict), parsed.deviations.first()) {
+    match (Reply::parse(&frame.bytes, frame.context(Dialect::Strict)), parsed.deviations.first()) {
         (Ok(strict), None) => assert_eq!(strict.value, parsed.value),
         (Err(error), Some(first)) => assert_eq!(error, ParseError::new(first.offset, first.name)),
         (strict, _) => panic!("{strict:?}"),
@@ -277,25 +276,25 @@ fn replies() {
         b"550-5.1.1\r\n\n550-5.1.1 a\r\n550-5.1.1b\r\n550-5.01.1 c\r\n571 5.1.1  d\n",
         571,
         &[b"", b"a", b"5.1.1b", b"5.01.1 c", b" d"],
-        &["empty-line-in-reply", "reply-code-out-of-range", "bare-lf", "reply-codes-differ"],
+        &["empty-line-in-reply", "reply-code-out-of-range", "reply-codes-differ", "bare-lf"],
     );
 }
 
 #[test]
 fn enhanced_codes() {
     for (frame, code, text) in [
-        ("550 5.1.1 No such user here\r\n", Some("5.1.1"), "No such user here"),
-        ("556 5.1.10 Recipient address has null MX\r\n", Some("5.1.10"), "Recipient address has null MX"),
-        ("250 2.0.0\r\n", Some("2.0.0"), ""),
-        ("250 5.1.1 of another class is text\r\n", None, "5.1.1 of another class is text"),
-        ("354 3.0.0 go on\r\n", None, "3.0.0 go on"),
-        ("250 2.0 is no code\r\n", None, "2.0 is no code"),
+        ("550 5.1.1 No such user here", Some("5.1.1"), "No such user here"),
+        ("556 5.1.10 Recipient address has null MX", Some("5.1.10"), "Recipient address has null MX"),
+        ("250 2.0.0", Some("2.0.0"), ""),
+        ("250 5.1.1 of another class is text", None, "5.1.1 of another class is text"),
+        ("354 3.0.0 go on", None, "3.0.0 go on"),
+        ("250 2.0 is no code", None, "2.0 is no code"),
     ] {
         let reply = Reply::parse(&Bytes::from(frame), Dialect::Strict).unwrap().value;
         assert_eq!(reply.enhanced().map(|code| code.to_string()).as_deref(), code);
         assert_eq!(reply.first_line(), text);
     }
-    let frame = Bytes::from("550-5.1.1 a\r\n550-5.1.1\r\n550-b\r\n550 5.7.1 c\r\n");
+    let frame = Bytes::from("550-5.1.1 a\r\n550-5.1.1\r\n550-b\r\n550 5.7.1 c");
     let reply = Reply::parse(&frame, Dialect::Strict).unwrap().value;
     let lines: Vec<_> = reply.lines().map(|line| line.to_string()).collect();
     assert_eq!(lines, ["a", "", "b", "5.7.1 c"]);
@@ -303,9 +302,7 @@ fn enhanced_codes() {
 
 #[test]
 fn no_replies() {
-    for frame in
-        ["Hello there\r\n", "\r\n", "25 ok\r\n", "2500 ok\r\n", "250ok\r\n", "000 x\r\n", "600 x\r\n"]
-    {
+    for frame in ["Hello there", "\r", "25 ok", "2500 ok", "250ok", "000 x", "600 x"] {
         for dialect in [Dialect::Strict, Dialect::Lenient] {
             assert!(Reply::parse(&Bytes::from(frame), dialect).is_err(), "{frame}");
         }
@@ -314,7 +311,7 @@ fn no_replies() {
     input.extend_from_slice(&b"a".repeat(100_000));
     input.extend_from_slice(b"\r\n");
     assert!(matches!(
-        ReplyFramer::new().next_reply(&mut input, &Limits::default()),
+        ReplyFramer::new().next_reply(&mut input, &Limits::client()),
         Err(Error::LineTooLong { limit: 16384 })
     ));
 }
@@ -323,17 +320,17 @@ fn no_replies() {
 fn capabilities() {
     let parse = |frame: &'static str| Capabilities::parse(&Bytes::from(frame), Dialect::Lenient).unwrap();
     let names = |frame| parse(frame).deviations.iter().map(|it| it.name).collect::<Vec<_>>();
-    let both = "250-mx.example.org\r\n250-AUTH=PLAIN LOGIN\r\n250 AUTH PLAIN LOGIN\r\n";
+    let both = "250-mx.example.org\r\n250-AUTH=PLAIN LOGIN\r\n250 AUTH PLAIN LOGIN";
     assert_eq!(parse(both).value.auth(), Some(vec![Mechanism::PLAIN, Mechanism::LOGIN]));
     assert_eq!(names(both), ["equals-sign-behind-auth"]);
     assert_eq!(
-        names("250-mx\r\n250-X-EXPS GSSAPI NTLM\r\n250-X-EXPS=LOGIN\r\n250 SIZE 37748736\r\n"),
+        names("250-mx\r\n250-X-EXPS GSSAPI NTLM\r\n250-X-EXPS=LOGIN\r\n250 SIZE 37748736"),
         ["equals-sign-behind-keyword"]
     );
-    assert_eq!(parse("250-mx\r\n250-SIZE\r\n250 size 0\r\n").value.size(), Some(None));
-    assert_eq!(parse("250-mx\r\n250 auth  plain\r\n").value.auth(), Some(vec![Mechanism::PLAIN]));
+    assert_eq!(parse("250-mx\r\n250-SIZE\r\n250 size 0").value.size(), Some(None));
+    assert_eq!(parse("250-mx\r\n250 auth  plain").value.auth(), Some(vec![Mechanism::PLAIN]));
     assert_eq!(
-        names("250-mx\r\n250-PIPELINING\r\n\r\n250-!\r\n250 8BITMIME \r\n"),
+        names("250-mx\r\n250-PIPELINING\r\n\r\n250-!\r\n250 8BITMIME "),
         ["malformed-capability", "space-before-line-end"]
     );
     assert!(Capabilities::parse(&Bytes::from(both), Dialect::Strict).is_err());

@@ -28,7 +28,7 @@ fn said() -> impl Strategy<Value = Vec<u8>> {
 
 fn serve(said: &[u8], cuts: &[usize], lenient: bool) -> String {
     let mut config = server_config();
-    config.limits.command_line = 100;
+    config.limits.line = 100;
     config.limits.auth_line = 150;
     config.limits.message = 200;
     config.limits.output = 2000;

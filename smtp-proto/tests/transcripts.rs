@@ -149,8 +149,8 @@ fn servers() {
 
 fn replies(text: &str) -> VecDeque<Reply> {
     let (mut framer, mut input, mut replies) = (ReplyFramer::new(), BytesMut::from(text), VecDeque::new());
-    while let Some(frame) = framer.next_reply(&mut input, &Limits::default()).unwrap() {
-        replies.push_back(Reply::parse(&frame, Dialect::Lenient).unwrap().value);
+    while let Some(frame) = framer.next_reply(&mut input, &Limits::client()).unwrap() {
+        replies.push_back(Reply::parse(&frame.bytes, Dialect::Lenient).unwrap().value);
     }
     assert!(input.is_empty());
     replies
@@ -342,7 +342,7 @@ fn say(client: &mut client::Connection, lines: &[String], in_body: bool, in_exch
         client.send_auth(step).unwrap();
     }
     for line in lines {
-        let frame = Bytes::from(format!("{line}\r\n"));
+        let frame = Bytes::from(line.clone());
         match Command::parse(&frame, Dialect::Strict) {
             Ok(parsed) => match parsed.value {
                 Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) | Command::StartTls => {}

@@ -59,7 +59,7 @@ fn this_side_ends_the_wait() {
     server.close();
     assert_eq!(server.next_event(&mut input), Ok(Next::Closed));
     let (mut server, mut input) = waiting_server();
-    server.notify(Reply::new(ReplyCode::UNAVAILABLE, "Going down")).unwrap();
+    server.goodbye(Reply::new(ReplyCode::UNAVAILABLE, "Going down")).unwrap();
     assert_eq!(server.next_event(&mut input), Ok(Next::Closed));
     let (mut client, mut input) = waiting_client(client_config());
     client.close();
@@ -88,7 +88,7 @@ fn commands_that_wait_for_room_go_out_within_a_line() {
 #[test]
 fn limits_hold_at_the_byte() {
     let mut config = client_config();
-    config.limits.reply_line = 100;
+    config.limits.line = 100;
     let (mut client, mut input) = waiting_client(config);
     // Of this line, six bytes are there.
     for count in 7..=100 {
@@ -98,7 +98,7 @@ fn limits_hold_at_the_byte() {
     }
     for (start, limit) in [("NOOP ", 50), ("AUTH ", 30)] {
         let mut config = server_config();
-        (config.limits.command_line, config.limits.auth_line) = (50, 30);
+        (config.limits.line, config.limits.auth_line) = (50, 30);
         let mut server = server::Connection::new(config);
         let mut input = wait_within(&mut server, start);
         for count in 6..=limit {

@@ -65,7 +65,7 @@ pub(super) fn smtp_server(wire: &[u8], piece: usize) {
 pub(super) fn smtp_client(count: usize, piece: usize) {
     use mailwire_smtp::{Command, client};
     let mut config = client::Config::new("client.example".try_into().expect("a name"), Channel::Tls);
-    config.limits.pipeline = usize::MAX;
+    config.limits.queue = usize::MAX;
     config.limits.output = usize::MAX;
     let mut client = client::Connection::new(config);
     drive(&mut client, b"220 mx.example ESMTP\r\n", usize::MAX, |_, _| {});

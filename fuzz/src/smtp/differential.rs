@@ -8,7 +8,8 @@ use peer_smtp_proto::{Request, response::parser::ResponseReceiver};
 pub fn run(data: &[u8]) {
     let Some(end) = data.iter().position(|&byte| byte == b'\n') else { return };
     let line = &data[..=end];
-    let frame = Bytes::copy_from_slice(line);
+    let Some(text) = line.strip_suffix(b"\r\n") else { return };
+    let frame = Bytes::copy_from_slice(text);
     if let Ok(command) = Command::parse(&frame, Dialect::Strict) {
         if let Ok(peer) = Request::parse(&mut line.iter()) {
             commands(&command.value, &peer, line);

@@ -6,7 +6,7 @@ mod session;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::Dialect;
-use mailwire_smtp::{Auth, Capabilities, Command, Limits, Reply, ReplyFramer};
+use mailwire_smtp::{Auth, Capabilities, Command, Limits, Reply, ReplyFramer, reply::Frame};
 
 use self::session::{Caller, Service};
 use crate::script::{hides, session};
@@ -29,7 +29,7 @@ pub fn command_is_written(command: &Command, dialect: Dialect) {
     let mut out = Vec::new();
     command.write(&mut out);
     one_line(&out);
-    let again = Command::parse(&Bytes::from(out.clone()), dialect);
+    let again = Command::parse(&frame_of(&out), dialect);
     round_trip(command, &out, again.map(|parsed| parsed.value));
     if let Command::Auth(auth) = command {
         if auth.initial.is_some() {
@@ -44,7 +44,9 @@ pub fn reply(data: &[u8]) {
     let frames = frames([data]);
     assert_eq!(frames, self::frames(pieces(data, &cuts_of(data))));
     assert_eq!(frames, self::frames(data.chunks(1)));
-    for frame in frames.0.iter().chain([&Bytes::copy_from_slice(data)]) {
+    let framed = frames.0.iter().map(|frame| frame.bytes.clone());
+    for frame in framed.chain([Bytes::copy_from_slice(data)]) {
+        let frame = &frame;
         let (strict, lenient) = both_dialects(frame.len(), |dialect| Reply::parse(frame, dialect));
         if let Some(reply) = strict {
             reply_is_written(&reply);
@@ -55,7 +57,7 @@ pub fn reply(data: &[u8]) {
             let mut out = Vec::new();
             reply.write(&mut out);
             out.split_inclusive(|&byte| byte == b'\n').for_each(one_line);
-            let again = Reply::parse(&Bytes::from(out.clone()), Dialect::Lenient);
+            let again = Reply::parse(&frame_of(&out), Dialect::Lenient);
             let again = again.unwrap_or_else(|error| panic!("{}: {error}", out.escape_ascii())).value;
             assert_eq!((again.code(), again.lines().count()), (reply.code(), reply.lines().count()));
         }
@@ -68,17 +70,23 @@ pub fn reply_is_written(reply: &Reply) {
     let mut out = Vec::new();
     reply.write(&mut out);
     out.split_inclusive(|&byte| byte == b'\n').for_each(one_line);
-    let again = Reply::parse(&Bytes::from(out.clone()), Dialect::Strict);
+    let again = Reply::parse(&frame_of(&out), Dialect::Strict);
     round_trip(reply, &out, again.map(|parsed| parsed.value));
     let mut input = BytesMut::from(&out[..]);
-    let framed = ReplyFramer::new().next_reply(&mut input, &Limits::default());
-    assert_eq!(framed, Ok(Some(Bytes::from(out))), "more than one reply");
+    let framed = ReplyFramer::new().next_reply(&mut input, &Limits::client());
+    let framed = framed.map(|frame| frame.map(|frame| frame.bytes));
+    assert_eq!(framed, Ok(Some(frame_of(&out))), "more than one reply");
+}
+
+/// What is parsed of what was written: all but the last line end.
+fn frame_of(written: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(written.strip_suffix(b"\r\n").expect("a line end"))
 }
 
 /// The replies as they are framed, and whether a limit was passed.
-fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Bytes>, bool) {
-    let mut limits = Limits::default();
-    (limits.reply_line, limits.reply_lines) = (600, 20);
+fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Frame>, bool) {
+    let mut limits = Limits::client();
+    (limits.line, limits.reply_lines) = (600, 20);
     let (mut framer, mut input, mut seen) = (ReplyFramer::new(), BytesMut::new(), Vec::new());
     for piece in pieces {
         input.extend_from_slice(piece);

@@ -31,8 +31,8 @@ impl Owner for Caller {
         if bits & 64 != 0 {
             config.bare_newline = BareNewline::Normalize;
         }
-        (config.limits.reply_line, config.limits.reply_lines) = (300, 20);
-        (config.limits.pipeline, config.limits.output) = (16, 8192);
+        (config.limits.line, config.limits.reply_lines) = (300, 20);
+        (config.limits.queue, config.limits.output) = (16, 8192);
         (Self, client::Connection::new(config))
     }
 
@@ -96,7 +96,7 @@ impl Owner for Service {
         config.require_auth = bits & 64 != 0 && bits & 32 != 0;
         config.pass_unknown_commands = bits & 64 != 0;
         config.pass_unknown_parameters = bits & 64 != 0;
-        (config.limits.command_line, config.limits.auth_line) = (120, 160);
+        (config.limits.line, config.limits.auth_line) = (120, 160);
         (config.limits.message, config.limits.recipients) = (300, 5);
         (config.limits.bad_commands, config.limits.idle_commands) = (12, 20);
         config.limits.output = 4096;
@@ -144,12 +144,10 @@ impl Owner for Service {
 
     fn operate(&mut self, connection: &mut server::Connection, kind: u8, bytes: &[u8]) {
         let reply = match kind {
-            b'L' => Reply::parse(&[bytes, b"\r\n"].concat().into(), Dialect::Strict)
-                .ok()
-                .map(|parsed| parsed.value),
+            b'L' => Reply::parse(&bytes.to_vec().into(), Dialect::Strict).ok().map(|parsed| parsed.value),
             b'A' => Reply::arbitrary(&mut Unstructured::new(bytes)).ok(),
             b'N' => {
-                drop(connection.notify(Reply::new(ReplyCode::UNAVAILABLE, "4.3.2 going")));
+                drop(connection.goodbye(Reply::new(ReplyCode::UNAVAILABLE, "4.3.2 going")));
                 None
             }
             b'D' => {

@@ -16,7 +16,7 @@ use crate::{
 
 /// How a client behaves beyond what its [`Endpoint`] says.
 #[non_exhaustive]
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Who logs in. Without, nobody does: for relaying and LMTP.
     pub credentials: Option<Credentials>,
@@ -26,12 +26,27 @@ pub struct Config {
     pub name: Option<EhloName>,
     /// Speak LMTP (RFC 2033).
     pub lmtp: bool,
-    /// Never send commands in groups: some servers offer PIPELINING and fail at it.
+    /// Send commands in groups where the server offers PIPELINING. True by default; some servers offer it
+    /// and fail at it.
     pub pipelining: bool,
     /// What becomes of CRs and LFs in a message that stand alone.
     pub bare_newline: mailwire_core::dot::BareNewline,
     /// Send credentials without TLS, readable by everyone on the way.
     pub allow_clear_credentials: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            credentials: None,
+            mechanism: None,
+            name: None,
+            lmtp: false,
+            pipelining: true,
+            bare_newline: mailwire_core::dot::BareNewline::default(),
+            allow_clear_credentials: false,
+        }
+    }
 }
 
 impl Config {
@@ -65,9 +80,9 @@ impl Config {
         config.timeouts.mail = timeouts.command;
         config.timeouts.rcpt = timeouts.command;
         config.timeouts.command = timeouts.command;
-        config.timeouts.data_start = timeouts.command;
-        config.timeouts.data_block = timeouts.body;
-        config.timeouts.data_end = timeouts.body_reply;
+        config.timeouts.data = timeouts.command;
+        config.timeouts.body = timeouts.body;
+        config.timeouts.body_reply = timeouts.body_reply;
         config
     }
 }

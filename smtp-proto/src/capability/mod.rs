@@ -10,7 +10,7 @@ use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text};
 
 use self::line::{Line, Lines, Plain, next_line, skip_line};
 use crate::{
-    Reply, ReplyCode,
+    ParseContext, Reply, ReplyCode,
     command::put_number,
     reply::write_line,
     types::{Keyword, Mechanism},
@@ -130,8 +130,8 @@ impl Capabilities {
         })
     }
 
-    /// Reads the reply to EHLO or LHLO, `frame` being all its lines. The first one is the server's
-    /// name and no capability.
+    /// Reads the reply to EHLO or LHLO, `frame` being all its lines without the last line end. The
+    /// first one is the server's name and no capability.
     ///
     /// In the lenient dialect a line that does not parse is left out, and reported.
     ///
@@ -145,8 +145,12 @@ impl Capabilities {
     /// # Errors
     ///
     /// In the strict dialect, a line that does not parse.
-    pub fn parse(frame: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
-        let mut cursor = Cursor::new(frame, dialect);
+    pub fn parse(frame: &Bytes, context: impl Into<ParseContext>) -> Result<Parsed<Self>, ParseError> {
+        Self::parse_in(frame, context.into())
+    }
+
+    fn parse_in(frame: &Bytes, context: ParseContext) -> Result<Parsed<Self>, ParseError> {
+        let mut cursor = Cursor::new(frame, context.dialect);
         skip_line(&mut cursor);
         let capabilities = Self::read(&mut cursor)?;
         Ok(cursor.finish(capabilities))
@@ -229,9 +233,8 @@ impl Extend<Capability> for Capabilities {
     fn extend<I: IntoIterator<Item = Capability>>(&mut self, list: I) {
         let mut lines = Vec::from(core::mem::take(&mut self.lines));
         for capability in list {
-            lines.extend_from_slice(b"250-");
+            lines.extend_from_slice(if lines.is_empty() { &b"250-"[..] } else { b"\r\n250-" });
             capability.write(&mut lines);
-            lines.extend_from_slice(b"\r\n");
         }
         let lines = Bytes::from(lines);
         *self = Self::read(&mut Cursor::new(&lines, Dialect::Lenient)).unwrap_or_default();
@@ -327,7 +330,7 @@ mod tests {
 
     #[test]
     fn both_forms_of_auth_are_one() {
-        let parsed = parse("250-mx.example.org\r\n250-AUTH=PLAIN LOGIN\r\n250 AUTH PLAIN LOGIN\r\n");
+        let parsed = parse("250-mx.example.org\r\n250-AUTH=PLAIN LOGIN\r\n250 AUTH PLAIN LOGIN");
         assert_eq!(parsed.value.auth().unwrap(), [Mechanism::PLAIN, Mechanism::LOGIN]);
         assert_eq!((parsed.deviations[0].name, parsed.deviations[0].offset), ("equals-sign-behind-auth", 28));
         assert_eq!(parsed.deviations.len(), 1);
@@ -352,7 +355,7 @@ mod tests {
         list.iter().for_each(|capability| pushed.push(capability.clone()));
         let received = parse(
             "250-mx\r\n250-DSN\r\n250-size 0\r\n250-AUTH LOGIN\r\n\r\n250-HELP me\r\n250-AUTH=plain login\r\n\
-             250-X-LONG parameters of more than a few bytes\r\n250-SIZE 5\r\n",
+             250-X-LONG parameters of more than a few bytes\r\n250-SIZE 5",
         )
         .value;
         for capabilities in [&made, &pushed, &received, &received.compact()] {
@@ -380,7 +383,7 @@ mod tests {
 
     #[test]
     fn unknown_keywords_are_kept() {
-        let parsed = parse("250-mx.example.org\r\n250-X-EXPS GSSAPI NTLM\r\n250 SIZE 37748736\r\n");
+        let parsed = parse("250-mx.example.org\r\n250-X-EXPS GSSAPI NTLM\r\n250 SIZE 37748736");
         assert_eq!(parsed.value.other("x-exps").unwrap(), "GSSAPI NTLM");
         assert_eq!(parsed.value.size(), Some(Some(37_748_736)));
         assert!(parsed.deviations.is_empty());
@@ -388,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_bad_line_costs_that_line() {
-        let parsed = parse("250-mx\r\n250-\x01\r\n250-SIZE 99999999999999999999999\r\n250 PIPELINING \r\n");
+        let parsed = parse("250-mx\r\n250-\x01\r\n250-SIZE 99999999999999999999999\r\n250 PIPELINING ");
         assert_eq!(parsed.value.iter().collect::<Vec<_>>(), [Capability::Pipelining]);
         assert_eq!(
             parsed.deviations.iter().map(|deviation| deviation.name).collect::<Vec<_>>(),

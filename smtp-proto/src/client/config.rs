@@ -45,7 +45,7 @@ impl Config {
             channel,
             lmtp: false,
             dialect: Dialect::Lenient,
-            limits: Limits::default(),
+            limits: Limits::client(),
             timeouts: Timeouts::default(),
             pipelining: true,
             helo_fallback: true,
@@ -66,11 +66,11 @@ pub struct Timeouts {
     /// The reply to RCPT: 5 minutes.
     pub rcpt: Duration,
     /// The reply to DATA: 2 minutes.
-    pub data_start: Duration,
+    pub data: Duration,
     /// Taking a part of the message: 3 minutes.
-    pub data_block: Duration,
+    pub body: Duration,
     /// The reply to the end of the message: 10 minutes.
-    pub data_end: Duration,
+    pub body_reply: Duration,
     /// The reply to any other command: 5 minutes.
     pub command: Duration,
 }
@@ -82,9 +82,9 @@ impl Default for Timeouts {
             greeting: Duration::from_secs(5 * MINUTE),
             mail: Duration::from_secs(5 * MINUTE),
             rcpt: Duration::from_secs(5 * MINUTE),
-            data_start: Duration::from_secs(2 * MINUTE),
-            data_block: Duration::from_secs(3 * MINUTE),
-            data_end: Duration::from_secs(10 * MINUTE),
+            data: Duration::from_secs(2 * MINUTE),
+            body: Duration::from_secs(3 * MINUTE),
+            body_reply: Duration::from_secs(10 * MINUTE),
             command: Duration::from_secs(5 * MINUTE),
         }
     }

@@ -86,8 +86,12 @@ pub enum Event {
         reply: Reply,
     },
     /// A line that is no reply. If it has a reply's form, the conversation cannot go on, and the
-    /// next call is an error; otherwise it is dropped as noise.
+    /// next call is an error; otherwise it is dropped as noise, and counted against
+    /// [`Limits::noise`](crate::Limits::noise).
     Malformed {
+        /// The command that it would answer, or the AUTH command whose exchange is cancelled because of
+        /// it; `None` for noise.
+        ticket: Option<Ticket>,
         /// The line, or the whole reply.
         bytes: Bytes,
         /// What is wrong with it.
@@ -116,9 +120,12 @@ impl fmt::Debug for Event {
             }
             Self::Unsolicited { reply } => f.debug_tuple("Unsolicited").field(reply).finish(),
             // The bytes can be a challenge that does not parse.
-            Self::Malformed { bytes, error } => {
-                f.debug_struct("Malformed").field("length", &bytes.len()).field("error", error).finish()
-            }
+            Self::Malformed { ticket, bytes, error } => f
+                .debug_struct("Malformed")
+                .field("ticket", ticket)
+                .field("length", &bytes.len())
+                .field("error", error)
+                .finish(),
         }
     }
 }

@@ -66,7 +66,7 @@ use mailwire_core::{
 
 pub use config::{Config, Timeouts};
 pub use event::{Event, Outcome};
-use state::{Body, Kind, Phase, Progress, Session, Waiting};
+use state::{Body, InFlight, Kind, Phase, Progress, Session};
 
 use crate::{Auth, BodyType, Capabilities, Capability, Command, ReplyFramer};
 
@@ -86,7 +86,7 @@ pub struct Connection {
     phase: Phase,
     session: Session,
     /// What poisoned the connection.
-    error: Option<Error>,
+    failed: Option<Error>,
     tls: bool,
     eof: bool,
     noise: usize,
@@ -103,7 +103,7 @@ impl Connection {
             tickets: Tickets::new(),
             phase: Phase::Greeting,
             session: Session::new(),
-            error: None,
+            failed: None,
             tls: config.channel == Channel::Tls,
             eof: false,
             noise: 0,
@@ -133,10 +133,10 @@ impl Connection {
     /// be kept for later.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.error.is_none()
+        self.failed.is_none()
             && self.phase == Phase::Ready
             && self.session.queue.is_empty()
-            && self.session.waiting.is_empty()
+            && self.session.in_flight.is_empty()
             && matches!(self.session.body, Body::None)
             && self.output.is_empty()
     }
@@ -174,7 +174,7 @@ impl Connection {
                 self.session.smtp_utf8 = mail.smtp_utf8;
                 self.session.begin();
             }
-            Command::Quit => self.phase = Phase::Quitting,
+            Command::Quit => self.phase = Phase::Leaving,
             _ => {}
         }
         let ticket = self.tickets.issue();
@@ -184,16 +184,16 @@ impl Connection {
     }
 
     fn check(&self, command: &Command) -> Result<(), Misuse> {
-        if self.error.is_some() {
+        if self.failed.is_some() {
             return Err(Misuse::Closed);
         }
         match self.phase {
             Phase::Ready => {}
-            Phase::Quitting | Phase::Closed => return Err(Misuse::Closed),
+            Phase::Leaving | Phase::Closed => return Err(Misuse::Closed),
             _ => return Err(Misuse::WrongState("the server's capabilities are not known yet")),
         }
-        let limit = self.config.limits.pipeline;
-        if self.session.queue.len() + self.session.waiting.len() >= limit {
+        let limit = self.config.limits.queue;
+        if self.session.queue.len() + self.session.in_flight.len() >= limit {
             return Err(Misuse::Full { limit });
         }
         let capabilities = &self.session.capabilities;
@@ -297,10 +297,10 @@ impl Connection {
             for recipient in &self.session.accepted {
                 left -= 1;
                 let kind = Kind::RecipientEnd { data: ticket, last: left == 0 };
-                self.session.waiting.push_back(Waiting { ticket: *recipient, kind, end });
+                self.session.in_flight.push_back(InFlight { ticket: *recipient, kind, end });
             }
         } else {
-            self.session.waiting.push_back(Waiting { ticket, kind: Kind::BodyEnd, end });
+            self.session.in_flight.push_back(InFlight { ticket, kind: Kind::BodyEnd, end });
         }
         self.flush();
         Ok(())
@@ -310,7 +310,7 @@ impl Connection {
         &mut self,
         push: impl FnOnce(&mut Stuffer, &mut Output) -> Result<T, Misuse>,
     ) -> Result<T, Misuse> {
-        if self.error.is_some() || self.phase == Phase::Closed {
+        if self.failed.is_some() || self.phase == Phase::Closed {
             return Err(Misuse::Closed);
         }
         let before = self.output.len();
@@ -341,11 +341,11 @@ impl Connection {
 
     /// Writes the commands whose turn it is (RFC 2920 section 3.1).
     fn flush(&mut self) {
-        while matches!(self.phase, Phase::Ready | Phase::Quitting)
+        while matches!(self.phase, Phase::Ready | Phase::Leaving)
             && matches!(self.session.body, Body::None)
             && !self.output.is_full()
         {
-            match self.session.waiting.back() {
+            match self.session.in_flight.back() {
                 Some(last) if !(self.session.pipelining && last.kind.groups()) => return,
                 _ => {}
             }
@@ -354,12 +354,12 @@ impl Connection {
                 self.session.held_initial = take_long_initial(auth);
             }
             let end = self.write(|out| command.write(out));
-            self.session.waiting.push_back(Waiting { ticket, kind: Kind::of(&command), end });
+            self.session.in_flight.push_back(InFlight { ticket, kind: Kind::of(&command), end });
         }
     }
 
-    fn poison<T>(&mut self, error: Error) -> Result<T, Error> {
-        self.error = Some(error);
+    fn fail<T>(&mut self, error: Error) -> Result<T, Error> {
+        self.failed = Some(error);
         Err(error)
     }
 }
@@ -392,23 +392,23 @@ impl mailwire_core::Connection for Connection {
 
     fn timeout(&self) -> Option<Duration> {
         let timeouts = &self.config.timeouts;
-        if self.error.is_some() {
+        if self.failed.is_some() {
             return None;
         }
         match self.phase {
             Phase::Greeting => Some(timeouts.greeting),
             Phase::Hello { .. } | Phase::StartTls { .. } => Some(timeouts.command),
             Phase::Upgrading | Phase::Closed => None,
-            Phase::Ready | Phase::Quitting => {
+            Phase::Ready | Phase::Leaving => {
                 if !self.output.is_empty() && !matches!(self.session.body, Body::None) {
-                    return Some(timeouts.data_block);
+                    return Some(timeouts.body);
                 }
-                let waiting = self.session.waiting.front().filter(|waiting| waiting.end != u64::MAX)?;
+                let waiting = self.session.in_flight.front().filter(|waiting| waiting.end != u64::MAX)?;
                 Some(match waiting.kind {
                     Kind::Mail => timeouts.mail,
                     Kind::Rcpt => timeouts.rcpt,
-                    Kind::Data => timeouts.data_start,
-                    Kind::BodyEnd | Kind::EmptyEnd | Kind::RecipientEnd { .. } => timeouts.data_end,
+                    Kind::Data => timeouts.data,
+                    Kind::BodyEnd | Kind::EmptyEnd | Kind::RecipientEnd { .. } => timeouts.body_reply,
                     Kind::Rset | Kind::Auth | Kind::Quit | Kind::Other => timeouts.command,
                 })
             }
@@ -422,16 +422,16 @@ impl mailwire_core::Connection for Connection {
             Phase::Greeting => "the greeting",
             Phase::Hello { .. } => "the reply to EHLO",
             Phase::StartTls { .. } => "the reply to STARTTLS",
-            Phase::Ready | Phase::Quitting => match self.session.waiting.front() {
+            Phase::Ready | Phase::Leaving => match self.session.in_flight.front() {
                 Some(waiting) => waiting.kind.waiting_for(),
                 None => "the server to take the message",
             },
         };
-        self.error.get_or_insert(Error::TimedOut { waiting_for });
+        self.failed.get_or_insert(Error::TimedOut { waiting_for });
     }
 
     fn upgraded(&mut self) {
-        if self.phase == Phase::Upgrading && self.error.is_none() {
+        if self.phase == Phase::Upgrading && self.failed.is_none() {
             self.tls = true;
             self.session = Session::new();
             self.framer = ReplyFramer::new();
@@ -441,9 +441,9 @@ impl mailwire_core::Connection for Connection {
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
         self.framer.wake();
-        let turn = match self.session.waiting.front() {
-            _ if self.error.is_some() || self.phase == Phase::Closed => Err(Misuse::Closed),
-            Some(Waiting { kind: Kind::Auth, end: u64::MAX, .. }) => Ok(()),
+        let turn = match self.session.in_flight.front() {
+            _ if self.failed.is_some() || self.phase == Phase::Closed => Err(Misuse::Closed),
+            Some(InFlight { kind: Kind::Auth, end: u64::MAX, .. }) => Ok(()),
             _ => Err(Misuse::WrongState("no challenge waits for a response")),
         };
         if let Err(reason) = turn {
@@ -469,7 +469,7 @@ impl Connection {
             }
             out.extend_from_slice(b"\r\n");
         });
-        if let Some(waiting) = self.session.waiting.front_mut() {
+        if let Some(waiting) = self.session.in_flight.front_mut() {
             waiting.end = end;
         }
     }

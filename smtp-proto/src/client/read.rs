@@ -10,22 +10,25 @@ use mailwire_core::{
 
 use super::{
     Connection, Event,
-    state::{Body, Kind, Phase, Waiting},
+    state::{Body, InFlight, Kind, Phase},
 };
-use crate::{Capabilities, Capability, Command, Reply, ReplyCode, reply::has_code};
+use crate::{
+    Capabilities, Capability, Command, Reply, ReplyCode,
+    reply::{Frame, has_code},
+};
 
 impl Connection {
     /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
     #[inline(never)]
     pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         loop {
-            if let Some(error) = self.error {
+            if let Some(error) = self.failed {
                 return Err(error);
             }
             match self.phase {
                 Phase::Closed => return Ok(Next::Closed),
                 Phase::Upgrading if !input.is_empty() => {
-                    return self.poison(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                    return self.fail(Error::BytesBehindUpgrade { command: "STARTTLS" });
                 }
                 Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
                 Phase::Upgrading => return Ok(Next::Upgrade(Upgrade::Tls)),
@@ -36,7 +39,7 @@ impl Connection {
                 Ok(Some(frame)) => frame,
                 Ok(None) if self.eof => return self.end_of_input(input),
                 Ok(None) => return Ok(self.no_reply()),
-                Err(error) => return self.poison(error),
+                Err(error) => return self.fail(error),
             };
             match self.receive(&frame, input) {
                 Ok(event) => {
@@ -46,14 +49,14 @@ impl Connection {
                         return Ok(Next::Event(event));
                     }
                 }
-                Err(error) => return self.poison(error),
+                Err(error) => return self.fail(error),
             }
         }
     }
 
-    /// One frame has come. `input` is what stands behind it.
-    pub(super) fn receive(&mut self, frame: &Bytes, input: &BytesMut) -> Result<Option<Event>, Error> {
-        let reply = match Reply::parse(frame, self.config.dialect) {
+    /// One frame has come. `input` is what follows it.
+    fn receive(&mut self, frame: &Frame, input: &BytesMut) -> Result<Option<Event>, Error> {
+        let reply = match Reply::parse(&frame.bytes, frame.context(self.config.dialect)) {
             Ok(reply) => reply,
             Err(error) => return self.malformed(frame, error).map(Some),
         };
@@ -61,19 +64,21 @@ impl Connection {
             Phase::Greeting => self.greeting(reply).map(Some),
             Phase::Hello { fallback, end } => self.hello_reply(frame, reply, fallback, end, input),
             Phase::StartTls { end } => self.starttls_reply(&reply.value, end, input),
-            Phase::Ready | Phase::Quitting => self.command_reply(reply),
+            Phase::Ready | Phase::Leaving => self.command_reply(reply),
             Phase::Upgrading | Phase::Closed => Ok(None),
         }
     }
 
     /// What has no code is noise: a warning of a program behind the server. What has one answers a
     /// command, and as nobody can say what it means, the conversation ends.
-    fn malformed(&mut self, frame: &Bytes, error: ParseError) -> Result<Event, Error> {
+    fn malformed(&mut self, frame: &Frame, error: ParseError) -> Result<Event, Error> {
         if self.phase == Phase::Greeting {
             return Err(Error::InvalidGreeting { reason: error.reason, offset: error.offset });
         }
-        if has_code(frame) || matches!(self.phase, Phase::StartTls { .. }) {
-            self.error = Some(Error::Unexpected { what: error.reason, offset: error.offset });
+        let mut ticket = None;
+        if has_code(&frame.bytes) || matches!(self.phase, Phase::StartTls { .. }) {
+            ticket = self.session.in_flight.front().map(|command| command.ticket);
+            self.failed = Some(Error::Unexpected { what: error.reason, offset: error.offset });
         } else {
             self.noise += 1;
             let limit = self.config.limits.noise;
@@ -81,7 +86,7 @@ impl Connection {
                 return Err(Error::LimitExceeded { what: "lines that are no replies", limit: limit as u64 });
             }
         }
-        Ok(Event::Malformed { bytes: frame.clone(), error })
+        Ok(Event::Malformed { ticket, bytes: frame.bytes.clone(), error })
     }
 
     fn greeting(&mut self, greeting: Parsed<Reply>) -> Result<Event, Error> {
@@ -113,7 +118,7 @@ impl Connection {
 
     fn hello_reply(
         &mut self,
-        frame: &Bytes,
+        frame: &Frame,
         parsed: Parsed<Reply>,
         fallback: bool,
         end: u64,
@@ -144,7 +149,7 @@ impl Connection {
         }
         let mut capabilities = Capabilities::new();
         if !fallback {
-            match Capabilities::parse(frame, self.config.dialect) {
+            match Capabilities::parse(&frame.bytes, frame.context(self.config.dialect)) {
                 Ok(parsed) => {
                     capabilities = parsed.value;
                     deviations.extend(parsed.deviations);
@@ -188,7 +193,7 @@ impl Connection {
     fn command_reply(&mut self, parsed: Parsed<Reply>) -> Result<Option<Event>, Error> {
         let Parsed { value: reply, deviations } = parsed;
         let drained = self.drained();
-        let Some(&waiting) = self.session.waiting.front() else {
+        let Some(&waiting) = self.session.in_flight.front() else {
             return self.unasked(reply, deviations);
         };
         let unavailable = reply.code() == ReplyCode::UNAVAILABLE;
@@ -213,7 +218,7 @@ impl Connection {
         if reply.is_intermediate() {
             return self.intermediate(waiting, &reply, deviations);
         }
-        self.session.waiting.pop_front();
+        self.session.in_flight.pop_front();
         let ticket = waiting.ticket;
         let positive = reply.is_positive();
         match waiting.kind {
@@ -282,20 +287,20 @@ impl Connection {
     /// 354 or 334.
     fn intermediate(
         &mut self,
-        waiting: Waiting,
+        waiting: InFlight,
         reply: &Reply,
         mut deviations: Vec<Deviation>,
     ) -> Result<Option<Event>, Error> {
         let ticket = waiting.ticket;
         match waiting.kind {
             Kind::Data if self.session.accepted.is_empty() => {
-                self.session.waiting.pop_front();
+                self.session.in_flight.pop_front();
                 let end = self.write(|out| out.extend_from_slice(b".\r\n"));
-                self.session.waiting.push_front(Waiting { ticket, kind: Kind::EmptyEnd, end });
+                self.session.in_flight.push_front(InFlight { ticket, kind: Kind::EmptyEnd, end });
                 Ok(None)
             }
             Kind::Data => {
-                self.session.waiting.pop_front();
+                self.session.in_flight.pop_front();
                 self.session.body = Body::Sending { ticket, stuffer: Stuffer::new(self.config.bare_newline) };
                 Ok(Some(Event::BodyRequested { ticket }))
             }
@@ -311,14 +316,18 @@ impl Connection {
                         // RFC 4954 section 4: cancel.
                         self.respond(&SaslStep::Cancel);
                         let error = ParseError::new(error.offset.saturating_add(4), error.reason);
-                        return Ok(Some(Event::Malformed { bytes: Bytes::new(), error }));
+                        return Ok(Some(Event::Malformed {
+                            ticket: Some(ticket),
+                            bytes: Bytes::new(),
+                            error,
+                        }));
                     }
                     Err(_) => {
                         deviations.push(Deviation { name: "challenge-not-base64", offset: 4 });
                         Secret::from(text.as_bytes())
                     }
                 };
-                if let Some(waiting) = self.session.waiting.front_mut() {
+                if let Some(waiting) = self.session.in_flight.front_mut() {
                     waiting.end = u64::MAX;
                 }
                 Ok(Some(Event::AuthChallenge { ticket, data, deviations }))
@@ -329,7 +338,7 @@ impl Connection {
 
     /// No whole reply is there.
     pub(super) fn no_reply(&mut self) -> Next<Event> {
-        let callers_turn = match self.session.waiting.front() {
+        let callers_turn = match self.session.in_flight.front() {
             Some(waiting) => waiting.end == u64::MAX,
             None => !matches!(self.session.body, Body::None),
         };
@@ -348,11 +357,11 @@ impl Connection {
         let during = if !input.is_empty() || !self.framer.at_start() {
             "within a reply"
         } else {
-            match (self.phase, self.session.waiting.front(), &self.session.body) {
+            match (self.phase, self.session.in_flight.front(), &self.session.body) {
                 (Phase::Greeting, ..) => "before the greeting",
                 (Phase::Hello { .. }, ..) => "before the reply to EHLO",
                 (Phase::StartTls { .. }, ..) => "before the reply to STARTTLS",
-                (_, Some(Waiting { kind: Kind::Quit, .. }), _) => return self.closed(),
+                (_, Some(InFlight { kind: Kind::Quit, .. }), _) => return self.closed(),
                 (_, Some(waiting), _) => match waiting.kind {
                     Kind::BodyEnd | Kind::RecipientEnd { .. } => "before the reply to a message",
                     _ => "before a reply",
@@ -362,7 +371,7 @@ impl Connection {
                 (_, None, Body::None) => "before a command was sent",
             }
         };
-        self.poison(Error::UnexpectedEof { during })
+        self.fail(Error::UnexpectedEof { during })
     }
 
     fn closed(&mut self) -> Result<Next<Event>, Error> {

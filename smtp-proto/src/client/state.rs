@@ -22,13 +22,13 @@ pub(super) enum Phase {
     Upgrading,
     Ready,
     /// QUIT was accepted for sending; nothing may follow it.
-    Quitting,
+    Leaving,
     Closed,
 }
 
 /// A command that was written and waits for its reply.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Waiting {
+pub(super) struct InFlight {
     pub(super) ticket: Ticket,
     pub(super) kind: Kind,
     /// Where the command ends, in bytes since the beginning: no reply to it can come before these
@@ -129,7 +129,7 @@ pub(super) struct Session {
     pub(super) authenticated: bool,
     /// Commands that are not written yet.
     pub(super) queue: VecDeque<(Ticket, Command)>,
-    pub(super) waiting: VecDeque<Waiting>,
+    pub(super) in_flight: VecDeque<InFlight>,
     pub(super) body: Body,
     pub(super) progress: Progress,
     /// MAIL was taken for sending while the message before was not answered yet.
@@ -151,7 +151,7 @@ impl Session {
             pipelining: false,
             authenticated: false,
             queue: VecDeque::new(),
-            waiting: VecDeque::new(),
+            in_flight: VecDeque::new(),
             body: Body::None,
             progress: Progress::Unfinished,
             begun: false,

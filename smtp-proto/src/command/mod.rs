@@ -24,7 +24,7 @@ use crate::types::{
 /// use mailwire_core::Dialect;
 /// use mailwire_smtp::Command;
 ///
-/// let line = bytes::Bytes::from_static(b"mail from:<a@example.org> size=1000\r\n");
+/// let line = bytes::Bytes::from_static(b"mail from:<a@example.org> size=1000");
 /// let Command::Mail(mail) = Command::parse(&line, Dialect::Strict).unwrap().value else { panic!() };
 /// assert_eq!((mail.from.mailbox().unwrap().domain(), mail.size), ("example.org", Some(1000)));
 ///

@@ -3,25 +3,32 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, ParseError, Parsed, sasl};
+use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed, sasl};
 
 use super::{Auth, Command, Known, Mail, Rcpt, known};
-use crate::types::{
-    Argument, BodyType, EhloName, ForwardPath, Keyword, Mechanism, Parameter, ParameterValue, ReversePath,
-    Submitter, Verb,
+use crate::{
+    ParseContext,
+    types::{
+        Argument, BodyType, EhloName, ForwardPath, Keyword, Mechanism, Parameter, ParameterValue,
+        ReversePath, Submitter, Verb,
+    },
 };
 
 impl Command {
-    /// Reads one command, `frame` being its line with the line end.
+    /// Reads one command, `frame` being its line without the line end.
     ///
     /// # Errors
     ///
-    /// What is not a command, with the place. Control characters and a line end other than CR LF
-    /// are errors in every dialect.
-    pub fn parse(frame: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
-        let mut cursor = Cursor::new(frame, dialect);
+    /// What is not a command, with the place. Control characters, and a line end other than CR LF
+    /// ([`ParseContext::newline`]), are errors in every dialect.
+    pub fn parse(frame: &Bytes, context: impl Into<ParseContext>) -> Result<Parsed<Self>, ParseError> {
+        Self::parse_in(frame, context.into())
+    }
+
+    fn parse_in(frame: &Bytes, context: ParseContext) -> Result<Parsed<Self>, ParseError> {
+        let mut cursor = Cursor::new(frame, context.dialect);
         let command = command(&mut cursor)?;
-        line_end(&mut cursor)?;
+        line_end(&mut cursor, context.newline)?;
         Ok(cursor.finish(command))
     }
 }
@@ -55,7 +62,7 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
 fn name(cursor: &mut Cursor<'_>) -> Option<Known> {
     let rest = cursor.rest();
     let length = match rest {
-        [_, _, _, _, b' ' | b'\r', ..] => 4,
+        [_, _, _, _] | [_, _, _, _, b' ', ..] => 4,
         _ => rest
             .iter()
             .position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_'))
@@ -66,32 +73,26 @@ fn name(cursor: &mut Cursor<'_>) -> Option<Known> {
     Some(name)
 }
 
-/// CR LF, and perhaps white space before it, which receivers SHOULD tolerate (RFC 5321 section
+/// The end, and perhaps white space before it, which receivers SHOULD tolerate (RFC 5321 section
 /// 4.1.1): it is no error in the strict dialect either.
 #[inline]
-fn line_end(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+fn line_end(cursor: &mut Cursor<'_>, newline: Newline) -> Result<(), ParseError> {
     if matches!(cursor.peek(), Some(b' ' | b'\t')) {
         if cursor.dialect() == Dialect::Lenient {
             let start = cursor.offset();
             cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
-            if cursor.peek() == Some(b'\r') {
+            if cursor.is_at_end() {
                 cursor.deviate_at(start, "space-before-line-end")?;
             }
         } else {
             cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
         }
     }
-    match cursor.rest() {
-        b"\r\n" => {
-            cursor.skip(2);
-            Ok(())
-        }
-        [b'\n', ..] => Err(cursor.error("LF without CR")),
-        [b'\r', b'\n', ..] => Err(ParseError::new(cursor.offset().saturating_add(2), "expected one line")),
-        [b'\r', ..] => Err(cursor.error("CR without LF")),
-        [0..=31 | 127, ..] => Err(cursor.error("control character")),
-        [] => Err(cursor.error("expected the end of the line")),
-        [..] => Err(cursor.error("expected no more arguments")),
+    match (cursor.rest(), newline) {
+        ([], Newline::CrLf) => Ok(()),
+        ([], Newline::Lf) => Err(cursor.error("LF without CR")),
+        ([0..=31 | 127, ..], _) => Err(cursor.error("control character")),
+        ([..], _) => Err(cursor.error("expected no more arguments")),
     }
 }
 
@@ -114,10 +115,8 @@ fn space(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
 /// Whether nothing but white space is left of the line.
 fn at_line_end(cursor: &Cursor<'_>) -> bool {
     match cursor.rest() {
-        [b'\r' | b'\n', ..] | [] => true,
-        [b' ' | b'\t', rest @ ..] => {
-            matches!(rest.iter().find(|byte| !matches!(byte, b' ' | b'\t')), None | Some(b'\r' | b'\n'))
-        }
+        [] => true,
+        [b' ' | b'\t', rest @ ..] => rest.iter().all(|byte| matches!(byte, b' ' | b'\t')),
         _ => false,
     }
 }
@@ -223,7 +222,7 @@ fn parameters(
         let start = cursor.offset();
         let keyword = Keyword::skip(cursor);
         parameter(cursor, start, keyword)?;
-        if !matches!(cursor.peek(), None | Some(b' ' | b'\t' | b'\r' | b'\n')) {
+        if !matches!(cursor.peek(), None | Some(b' ' | b'\t')) {
             return Err(cursor.error("expected a space or the end of the line"));
         }
     }
@@ -276,7 +275,7 @@ mod tests {
 
     #[test]
     fn values_are_slices_of_the_frame() {
-        let frame = Bytes::from_static(b"NOOP some text that is long enough\r\n");
+        let frame = Bytes::from_static(b"NOOP some text that is long enough");
         let parsed = Command::parse(&frame, Dialect::Strict).unwrap();
         let Command::Noop(Some(argument)) = parsed.value else { panic!() };
         assert_eq!(argument.as_bytes().as_ptr(), frame[5..].as_ptr());
@@ -285,21 +284,21 @@ mod tests {
     #[test]
     fn errors_name_the_place() {
         for (line, offset) in [
-            (&b"DATA foo\r\n"[..], 5),
-            (b"RCPT TO:<a\rb@example.org>\r\n", 10),
-            (b"NOOP \x00\r\n", 5),
-            (b"NOOP a\x00\r\n", 6),
+            (&b"DATA foo"[..], 5),
+            (b"RCPT TO:<a\rb@example.org>", 10),
+            (b"NOOP \x00", 5),
+            (b"NOOP a\x00", 6),
             (b"NOOP\n", 4),
-            (b"NOOP", 4),
-            (b"MAIL FROM:<a@b> SIZE=x\r\n", 21),
-            (b"MAIL FROM:<a@b> SIZE=1 SIZE=2\r\n", 23),
-            (b"MAIL FROM:<a@b> SIZE\r\n", 20),
-            (b"MAIL FROM:<a@b>SIZE=1\r\n", 15),
-            (b"EHLO\r\n", 4),
-            (b"AUTH PLAIN Zg==!\r\n", 15),
-            (b"AUTH PLAIN = x\r\n", 13),
-            (b"\r\n", 0),
-            (b"NOOP\r\nNOOP\r\n", 6),
+            (b"NOOP\r", 4),
+            (b"MAIL FROM:<a@b> SIZE=x", 21),
+            (b"MAIL FROM:<a@b> SIZE=1 SIZE=2", 23),
+            (b"MAIL FROM:<a@b> SIZE", 20),
+            (b"MAIL FROM:<a@b>SIZE=1", 15),
+            (b"EHLO", 4),
+            (b"AUTH PLAIN Zg==!", 15),
+            (b"AUTH PLAIN = x", 13),
+            (b"", 0),
+            (b"NOOP\r\nNOOP", 4),
         ] {
             for dialect in [Dialect::Strict, Dialect::Lenient] {
                 let error = Command::parse(&Bytes::from_static(line), dialect).unwrap_err();
@@ -309,8 +308,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_ends_in_lf_alone_is_no_command() {
+        for dialect in [Dialect::Strict, Dialect::Lenient] {
+            let context = ParseContext::new(dialect).with_newline(Newline::Lf);
+            assert_eq!(Command::parse(&Bytes::from_static(b"NOOP"), context).unwrap_err().offset, 4);
+        }
+    }
+
+    #[test]
     fn trailing_white_space_is_tolerated() {
-        let frame = Bytes::from_static(b"RSET \r\n");
+        let frame = Bytes::from_static(b"RSET ");
         assert_eq!(Command::parse(&frame, Dialect::Strict).unwrap().value, Command::Rset);
         assert_eq!(
             Command::parse(&frame, Dialect::Lenient).unwrap().deviations,

@@ -7,34 +7,31 @@ use mailwire_core::Text;
 
 use super::{EnhancedCode, ReplyCode};
 
-/// The lines of a reply in one text, as they go over the wire, with or without the code of the first
-/// and the end of the last. To receive a reply takes one slice, whatever the number of its lines; they
+/// The lines of a reply in one text, as they go over the wire without the end of the last, with or
+/// without the code of the first. To receive a reply takes one slice, whatever the number of its lines; they
 /// are told apart when they are asked for.
 #[derive(Clone)]
 pub(super) struct Written {
     text: Text,
     /// How many bytes stand before the text of the first line.
     before: u8,
-    /// How many bytes stand behind the last line.
-    behind: u8,
     /// How many bytes the enhanced code has at the start of the first line. It is taken off each line
     /// that starts with the same.
     enhanced: u8,
 }
 
 impl Written {
-    /// A whole frame, of which the text of the first line begins at `start` and the last ends at `end`,
-    /// and which starts with an enhanced code of so many bytes.
+    /// A whole frame, of which the text of the first line begins at `start`, with an enhanced code of so
+    /// many bytes.
     #[inline]
-    pub(super) fn received(frame: Text, start: usize, end: usize, enhanced: u8) -> Self {
-        // A code and what follows it, a line end: a few bytes each.
-        let behind = frame.len().saturating_sub(end) as u8;
-        Self { text: frame, before: start as u8, behind, enhanced }
+    pub(super) fn received(frame: Text, start: usize, enhanced: u8) -> Self {
+        // A code and what follows it: a few bytes.
+        Self { text: frame, before: start as u8, enhanced }
     }
 
     /// A program's own line.
     pub(super) const fn made(text: Text, enhanced: u8) -> Self {
-        Self { text, before: 0, behind: 0, enhanced }
+        Self { text, before: 0, enhanced }
     }
 
     /// A program's own lines, of which none has a line end in it, and the enhanced code with which
@@ -60,26 +57,18 @@ impl Written {
 
     /// The same with another line.
     pub(super) fn with(self, code: ReplyCode, line: &Text) -> Self {
-        let end = self.bytes().len();
         let mut text = Vec::from(self.text.into_bytes());
-        text.truncate(end);
         begin_line(code, &mut text);
         text.extend_from_slice(line.as_bytes());
-        Self { text: text.into(), behind: 0, ..self }
+        Self { text: text.into(), ..self }
     }
 
     pub(super) fn compact(&self) -> Self {
         Self { text: self.text.compact(), ..*self }
     }
 
-    /// Up to the end of the last line's text.
-    fn bytes(&self) -> &[u8] {
-        let bytes = self.text.as_bytes();
-        bytes.get(..bytes.len().saturating_sub(self.behind.into())).unwrap_or_default()
-    }
-
     pub(super) fn lines(&self) -> Lines<'_> {
-        let (bytes, before) = (self.bytes(), usize::from(self.before));
+        let (bytes, before) = (self.text.as_bytes(), usize::from(self.before));
         let enhanced = bytes.get(before..).and_then(|first| first.get(..self.enhanced.into()));
         Lines { text: &self.text, bytes, enhanced: enhanced.unwrap_or_default(), next: Some(before) }
     }
@@ -111,7 +100,6 @@ impl serde::Serialize for Written {
 #[derive(Clone)]
 pub struct Lines<'a> {
     text: &'a Text,
-    /// Up to the end of the last line's text.
     bytes: &'a [u8],
     enhanced: &'a [u8],
     /// Where the next line's text begins.
@@ -143,7 +131,7 @@ impl<'a> Lines<'a> {
         Some(start..end)
     }
 
-    /// The same as bytes.
+    /// The lines as bytes.
     pub(super) fn bytes(mut self) -> impl Iterator<Item = &'a [u8]> {
         core::iter::from_fn(move || {
             let range = self.next_range()?;
@@ -152,7 +140,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Where the text of the line at `start` begins: behind its code and what follows that. Empty lines
+/// Where the text of the line at `start` begins: after its code and what follows that. Empty lines
 /// within a reply are none.
 fn next_line(bytes: &[u8], mut start: usize) -> usize {
     loop {
@@ -198,7 +186,7 @@ mod tests {
     #[test]
     fn received_and_made_replies_are_alike() {
         let code = ReplyCode::new(550).unwrap();
-        let received = parse("550-5.1.1 a line of more than a few bytes\r\n\r\n550-5.1.1\r\n550 5.7.1 b\r\n");
+        let received = parse("550-5.1.1 a line of more than a few bytes\r\n\r\n550-5.1.1\r\n550 5.7.1 b");
         let lines = ["5.1.1 a line of more than a few bytes", "5.1.1", "5.7.1 b"];
         let made = Reply::try_new(code, lines.map(Text::from)).unwrap();
         let piecewise =
@@ -216,22 +204,21 @@ mod tests {
                 b"550-5.1.1 a line of more than a few bytes\r\n550-5.1.1\r\n550 5.1.1 5.7.1 b\r\n"
             );
         }
-        assert_ne!(received, parse("550-5.1.1 a line of more than a few bytes\r\n550 5.1.1\r\n"));
-        assert_ne!(parse("550 a\r\n"), parse("550-a\r\n550\r\n"));
+        assert_ne!(received, parse("550-5.1.1 a line of more than a few bytes\r\n550 5.1.1"));
+        assert_ne!(parse("550 a"), parse("550-a\r\n550"));
     }
 
     #[test]
     fn another_enhanced_code_leaves_the_lines() {
-        let reply = parse("550-5.1.1 a\r\n550 5.1.1 b\r\n").with_enhanced(7, 2);
+        let reply = parse("550-5.1.1 a\r\n550 5.1.1 b").with_enhanced(7, 2);
         assert_eq!(reply.to_string(), "550 5.7.2 a b");
         assert_eq!(Reply::new(ReplyCode::FAILED, "a").with_enhanced(1, 1).to_string(), "554 5.1.1 a");
     }
 
     #[test]
     fn long_lines_are_slices_of_what_was_received() {
-        let frame = Bytes::from_static(
-            b"250-first line, of more than a few bytes\r\n250 and another one of those\r\n",
-        );
+        let frame =
+            Bytes::from_static(b"250-first line, of more than a few bytes\r\n250 and another one of those");
         let reply = Reply::parse(&frame, Dialect::Strict).unwrap().value;
         let starts = [4, 46];
         for (line, start) in reply.lines().zip(starts) {

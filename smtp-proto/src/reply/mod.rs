@@ -12,7 +12,7 @@ use core::fmt;
 use mailwire_core::{Invalid, Text};
 
 pub use code::{EnhancedCode, ReplyCode};
-pub use frame::ReplyFramer;
+pub use frame::{Frame, ReplyFramer};
 pub use lines::Lines;
 use lines::Written;
 pub(crate) use parse::has_code;
@@ -25,14 +25,14 @@ pub(crate) use write::write_line;
 /// use mailwire_core::Dialect;
 /// use mailwire_smtp::Reply;
 ///
-/// let frame = bytes::Bytes::from_static(b"550-5.1.1 No such user here\r\n550 5.1.1 Sorry\r\n");
+/// let frame = bytes::Bytes::from_static(b"550-5.1.1 No such user here\r\n550 5.1.1 Sorry");
 /// let reply = Reply::parse(&frame, Dialect::Strict).unwrap().value;
 /// assert_eq!((reply.code().get(), reply.enhanced().unwrap().to_string()), (550, "5.1.1".into()));
 /// assert_eq!(reply.lines().last().unwrap(), "Sorry");
 ///
 /// let mut out = Vec::new();
 /// reply.write(&mut out);
-/// assert_eq!(out, frame);
+/// assert_eq!(out, b"550-5.1.1 No such user here\r\n550 5.1.1 Sorry\r\n");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

@@ -1,13 +1,13 @@
 //! Reading replies.
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text};
+use mailwire_core::{Cursor, ParseError, Parsed, Text};
 
 use super::{EnhancedCode, Reply, ReplyCode, Written, is_text};
-use crate::types::chars;
+use crate::{ParseContext, types::chars};
 
 impl Reply {
-    /// Reads one reply, `frame` being all its lines with their line ends.
+    /// Reads one reply, `frame` being all its lines without the last line end.
     ///
     /// ```abnf
     /// Reply-line = *( Reply-code "-" [ textstring ] CRLF )      ; RFC 5321 section 4.2
@@ -17,13 +17,17 @@ impl Reply {
     /// # Errors
     ///
     /// What is not a reply, with the place.
-    pub fn parse(frame: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
+    pub fn parse(frame: &Bytes, context: impl Into<ParseContext>) -> Result<Parsed<Self>, ParseError> {
+        Self::parse_in(frame, context.into())
+    }
+
+    fn parse_in(frame: &Bytes, context: ParseContext) -> Result<Parsed<Self>, ParseError> {
         // What is shared is counted here, so that this is done when the value is put together.
         let text = Text::from(frame);
-        let mut cursor = Cursor::new(frame, dialect);
+        let mut cursor = Cursor::new(frame, context.dialect);
         let first = line(&mut cursor)?;
         let enhanced = EnhancedCode::of_first_line(first.code, cursor.between(first.start, first.end));
-        let (mut code, mut end, mut more) = (first.code, first.end, first.more);
+        let (mut code, mut more) = (first.code, first.more);
         while more {
             if matches!(cursor.peek(), Some(b'\r' | b'\n')) && empty_line(&mut cursor)? {
                 continue;
@@ -35,11 +39,11 @@ impl Reply {
                 // The last line's code counts.
                 code = next.code;
             }
-            (end, more) = (next.end, next.more);
+            more = next.more;
         }
-        cursor.expect_end()?;
+        context.reply_end(&mut cursor)?;
         let (enhanced, taken_off) = enhanced.unzip();
-        let text = Written::received(text, first.start, end, taken_off.unwrap_or(0));
+        let text = Written::received(text, first.start, taken_off.unwrap_or(0));
         Ok(cursor.finish(Self { code, enhanced, text }))
     }
 }
@@ -65,19 +69,24 @@ fn empty_line(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
     Ok(empty)
 }
 
-/// Whether a line has the form of a reply's: three digits and what can stand behind them.
+/// Whether a line has the form of a reply's: three digits and what can follow them.
 pub(crate) fn has_code(line: &[u8]) -> bool {
-    matches!(line, [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9', b' ' | b'-' | b'\t' | b'\r' | b'\n', ..])
+    match line {
+        [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9', rest @ ..] => {
+            matches!(rest, [] | [b' ' | b'-' | b'\t' | b'\r' | b'\n', ..])
+        }
+        _ => false,
+    }
 }
 
-/// Steps over one line with its end.
+/// Steps over one line, with its end unless it is the last one.
 #[inline(always)]
 fn line(cursor: &mut Cursor<'_>) -> Result<Line, ParseError> {
     match plain_line(cursor.rest()) {
         Some((code, more, length)) => {
             cursor.skip(4);
             let start = cursor.offset();
-            cursor.skip(length.saturating_add(2));
+            cursor.skip(length.saturating_add(if more { 2 } else { 0 }));
             Ok(Line { code, start, end: start.saturating_add(length), more })
         }
         None => other_line(cursor),
@@ -85,15 +94,18 @@ fn line(cursor: &mut Cursor<'_>) -> Result<Line, ParseError> {
 }
 
 /// A line with nothing but printable ASCII in it: its code, whether another line follows, and the
-/// length of its text. The first byte that is not printable is its CR, so this is found in the same
-/// pass.
+/// length of its text. The first byte that is not printable is its CR or the end, so this is found in
+/// the same pass.
 #[inline(always)]
 fn plain_line(rest: &[u8]) -> Option<(ReplyCode, bool, usize)> {
     let (digits, rest) = rest.split_first_chunk()?;
     let code = ReplyCode::of_digits(digits)?;
     let (separator @ (b' ' | b'-'), text) = rest.split_first()? else { return None };
     let length = chars::printable(text);
-    text.get(length..)?.starts_with(b"\r\n").then_some((code, *separator == b'-', length))
+    let more = *separator == b'-';
+    let rest = text.get(length..)?;
+    let ends = if more { rest.starts_with(b"\r\n") } else { rest.is_empty() };
+    ends.then_some((code, more, length))
 }
 
 /// Any line.
@@ -125,23 +137,31 @@ fn other_line(cursor: &mut Cursor<'_>) -> Result<Line, ParseError> {
     }
     let start = cursor.offset();
     let rest = cursor.rest();
-    let Some(length) = memchr::memchr(b'\n', rest) else {
-        cursor.skip(rest.len());
-        return Err(cursor.error("expected the end of the line"));
-    };
-    let text = match rest.get(..length).unwrap_or_default() {
-        [text @ .., b'\r'] => text,
-        text => {
-            cursor.deviate_at(start.saturating_add(length), "bare-lf")?;
-            text
+    let more = separator == Some(b'-');
+    let (text, length) = match memchr::memchr(b'\n', rest) {
+        Some(length) if more => {
+            let text = rest.get(..length).unwrap_or_default();
+            if !text.ends_with(b"\r") {
+                cursor.deviate_at(start.saturating_add(length), "bare-lf")?;
+            }
+            (text.strip_suffix(b"\r").unwrap_or(text), length.saturating_add(1))
         }
+        None if more => {
+            cursor.skip(rest.len());
+            return Err(cursor.error("expected another line"));
+        }
+        Some(length) => {
+            cursor.skip(length);
+            return Err(cursor.error("expected the end of the reply"));
+        }
+        None => (rest, rest.len()),
     };
     if !matches!(separator, Some(b' ' | b'-' | b'\t')) && !text.is_empty() {
-        return Err(cursor.error("expected a space or - behind a reply code"));
+        return Err(cursor.error("expected a space or - after a reply code"));
     }
     check_text(cursor, text, start)?;
-    cursor.skip(length.saturating_add(1));
-    Ok(Line { code, start, end: start.saturating_add(text.len()), more: separator == Some(b'-') })
+    cursor.skip(length);
+    Ok(Line { code, start, end: start.saturating_add(text.len()), more })
 }
 
 /// Bytes that the grammar does not have are kept. UTF-8 is in RFC 6531's grammar.
@@ -159,6 +179,8 @@ fn check_text(cursor: &mut Cursor<'_>, text: &[u8], start: usize) -> Result<(), 
 mod tests {
     use alloc::vec::Vec;
 
+    use mailwire_core::{Deviation, Dialect, Newline};
+
     use super::*;
 
     fn names(frame: &'static [u8]) -> (Reply, Vec<&'static str>) {
@@ -170,39 +192,32 @@ mod tests {
 
     #[test]
     fn valid() {
-        for frame in
-            [&b"250\r\n"[..], b"250 \r\n", b"334 \r\n", b"250 ok\r\n", b"250-\r\n250 \r\n", b"550 5.1.1\r\n"]
-        {
+        for frame in [&b"250"[..], b"250 ", b"334 ", b"250 ok", b"250-\r\n250 ", b"550 5.1.1"] {
             assert_eq!(names(frame).1, [""; 0], "{}", frame.escape_ascii());
         }
-        assert_eq!(names(b"251 User not local\r\n").0.code().get(), 251);
+        assert_eq!(names(b"251 User not local").0.code().get(), 251);
     }
 
     #[test]
     fn deviations() {
-        assert_eq!(names(b"250-a\r\n\r\n250 b\r\n").1, ["empty-line-in-reply"]);
-        let (reply, deviations) = names(b"250-a\r\n550 b\r\n");
+        assert_eq!(names(b"250-a\r\n\r\n250 b").1, ["empty-line-in-reply"]);
+        let (reply, deviations) = names(b"250-a\r\n550 b");
         assert_eq!((reply.code().get(), &deviations[..]), (550, &["reply-codes-differ"][..]));
-        let (reply, deviations) = names(b"550 caf\xe9 \x07\r\n");
+        let (reply, deviations) = names(b"550 caf\xe9 \x07");
         assert_eq!(reply.first_line().as_bytes(), b"caf\xe9 \x07");
         assert_eq!(deviations, ["control-character-in-reply", "reply-text-not-utf-8"]);
-        assert_eq!(names(b"250 ok\n").1, ["bare-lf"]);
-        assert_eq!(names(b"280 ok\r\n").1, ["reply-code-out-of-range"]);
+        assert_eq!(names(b"250-ok\n250 ok").1, ["bare-lf"]);
+        let context = ParseContext::new(Dialect::Lenient).with_newline(Newline::Lf);
+        let parsed = Reply::parse(&Bytes::from_static(b"250 ok"), context).unwrap();
+        assert_eq!(parsed.deviations, [Deviation { name: "bare-lf", offset: 6 }]);
+        assert_eq!(names(b"280 ok").1, ["reply-code-out-of-range"]);
     }
 
     #[test]
     fn refused() {
-        for frame in [
-            "Hello there\r\n",
-            "25\r\n",
-            "250ok\r\n",
-            "650 x\r\n",
-            "150 x\r\n",
-            "250 x",
-            "",
-            "\r\n",
-            "250-a\r\n",
-        ] {
+        for frame in
+            ["Hello there", "25", "250ok", "650 x", "150 x", "250 x\r\n", "250 x\n250 y", "", "\r", "250-a"]
+        {
             for dialect in [Dialect::Strict, Dialect::Lenient] {
                 assert!(Reply::parse(&Bytes::from(frame), dialect).is_err(), "{frame:?}");
             }

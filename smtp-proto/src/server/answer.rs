@@ -75,7 +75,7 @@ impl Connection {
         let limit = self.config.limits.auth_failures;
         if self.auth_failures >= limit {
             self.end("Too many failed authentications");
-            self.error = Some(Error::LimitExceeded { what: "failed authentications", limit: limit as u64 });
+            self.failed = Some(Error::LimitExceeded { what: "failed authentications", limit: limit as u64 });
         }
     }
 

@@ -56,7 +56,7 @@ impl Config {
             channel,
             lmtp: false,
             dialect: Dialect::Strict,
-            limits: Limits::default(),
+            limits: Limits::server(),
             timeouts: Timeouts::default(),
             capabilities: [
                 Capability::Pipelining,
@@ -84,11 +84,11 @@ pub struct Timeouts {
     /// The next command: 5 minutes.
     pub command: Duration,
     /// The next part of a message: 5 minutes.
-    pub data_block: Duration,
+    pub body: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { command: Duration::from_secs(300), data_block: Duration::from_secs(300) }
+        Self { command: Duration::from_secs(300), body: Duration::from_secs(300) }
     }
 }

@@ -84,7 +84,7 @@ pub struct Connection {
     phase: Phase,
     session: Session,
     /// What poisoned the connection.
-    error: Option<Error>,
+    failed: Option<Error>,
     tls: bool,
     eof: bool,
     /// A line that passed its limit and whose end is not there yet.
@@ -122,10 +122,10 @@ impl Connection {
     /// A server that greets with a refusal: after 554 the client may only send QUIT, after 521 or 421
     /// the conversation is over (RFC 5321 section 3.1, RFC 7504).
     #[must_use]
-    pub fn refusing(config: Config, greeting: &Reply) -> Self {
+    pub fn refuse(config: Config, reply: Reply) -> Self {
         let mut connection = Self::silent(config);
-        connection.output.write(|out| greeting.write_with(None, out));
-        connection.phase = if greeting.code() == ReplyCode::FAILED { Phase::Refused } else { Phase::Closed };
+        connection.output.write(|out| reply.write_with(None, out));
+        connection.phase = if reply.code() == ReplyCode::FAILED { Phase::Refused } else { Phase::Closed };
         connection
     }
 
@@ -136,7 +136,7 @@ impl Connection {
             tickets: Tickets::new(),
             phase: Phase::Commands,
             session: Session::default(),
-            error: None,
+            failed: None,
             tls: config.channel == Channel::Tls,
             eof: false,
             overlong: None,
@@ -259,7 +259,7 @@ impl Connection {
             }
             Asked::Auth => {
                 self.auth_failed();
-                if self.error.is_some() {
+                if self.failed.is_some() {
                     return Ok(());
                 }
             }
@@ -275,7 +275,7 @@ impl Connection {
     }
 
     fn check_reply(&self, ticket: Ticket, reply: &Reply) -> Result<(), Misuse> {
-        if self.error.is_some() || matches!(self.phase, Phase::Closed) {
+        if self.failed.is_some() || matches!(self.phase, Phase::Closed) {
             return Err(Misuse::Closed);
         }
         let Phase::Answering { ticket: expected, asked } = &self.phase else {
@@ -309,7 +309,7 @@ impl Connection {
     pub fn accept_body(&mut self, ticket: Ticket) -> Result<(), Misuse> {
         self.framer.wake();
         match &self.phase {
-            _ if self.error.is_some() => return Err(Misuse::Closed),
+            _ if self.failed.is_some() => return Err(Misuse::Closed),
             Phase::Answering { ticket: expected, asked: Asked::Data } if *expected == ticket => {}
             _ => return Err(Misuse::UnknownTicket),
         }
@@ -340,7 +340,7 @@ impl Connection {
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
         self.framer.wake();
         match &self.phase {
-            _ if self.error.is_some() => return Err(Misuse::Closed),
+            _ if self.failed.is_some() => return Err(Misuse::Closed),
             Phase::Answering { ticket: expected, asked: Asked::StartTls } if *expected == ticket => {}
             _ => return Err(Misuse::UnknownTicket),
         }
@@ -355,9 +355,9 @@ impl Connection {
     /// # Errors
     ///
     /// Any other code: SMTP knows no other unsolicited reply.
-    pub fn notify(&mut self, reply: Reply) -> Result<(), SendError<Reply>> {
+    pub fn goodbye(&mut self, reply: Reply) -> Result<(), SendError<Reply>> {
         self.framer.wake();
-        if self.error.is_some() || matches!(self.phase, Phase::Closed) {
+        if self.failed.is_some() || matches!(self.phase, Phase::Closed) {
             return Err(SendError::new(Misuse::Closed, reply));
         }
         if reply.code() != ReplyCode::UNAVAILABLE {
@@ -390,8 +390,8 @@ impl mailwire_core::Connection for Connection {
 
     fn timeout(&self) -> Option<Duration> {
         match &self.phase {
-            _ if self.error.is_some() => None,
-            Phase::Body { .. } => Some(self.config.timeouts.data_block),
+            _ if self.failed.is_some() => None,
+            Phase::Body { .. } => Some(self.config.timeouts.body),
             Phase::Commands | Phase::Refused | Phase::Challenged { .. } => Some(self.config.timeouts.command),
             // The client has to read what was written.
             Phase::Upgrading | Phase::Answering { .. } if !self.output.is_empty() => {
@@ -404,18 +404,18 @@ impl mailwire_core::Connection for Connection {
     fn handle_timeout(&mut self) {
         self.framer.wake();
         let waiting_for = match &self.phase {
-            _ if self.error.is_some() => return,
+            _ if self.failed.is_some() => return,
             Phase::Closed => return,
             Phase::Body { .. } => "a message",
             Phase::Challenged { .. } => "a response to a challenge",
             _ => "a command",
         };
         self.write_reply(&Reply::of(ReplyCode::UNAVAILABLE, 4, 2, "Timeout, closing connection"));
-        self.error = Some(Error::TimedOut { waiting_for });
+        self.failed = Some(Error::TimedOut { waiting_for });
     }
 
     fn upgraded(&mut self) {
-        if matches!(self.phase, Phase::Upgrading) && self.error.is_none() {
+        if matches!(self.phase, Phase::Upgrading) && self.failed.is_none() {
             self.tls = true;
             self.session = Session::default();
             self.framer = LineFramer::new();
@@ -428,7 +428,7 @@ impl mailwire_core::Connection for Connection {
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
         self.framer.wake();
         let ticket = match &self.phase {
-            _ if self.error.is_some() => return Err(SendError::new(Misuse::Closed, step)),
+            _ if self.failed.is_some() => return Err(SendError::new(Misuse::Closed, step)),
             Phase::Answering { ticket, asked: Asked::Auth } => *ticket,
             Phase::Closed => return Err(SendError::new(Misuse::Closed, step)),
             _ => return Err(SendError::new(Misuse::WrongState("no SASL exchange waits"), step)),

@@ -3,7 +3,9 @@
 use alloc::{format, vec::Vec};
 
 use bytes::{Buf, Bytes, BytesMut};
-use mailwire_core::{Error, Next, ParseError, SaslStep, Ticket, Upgrade, dot::Unstuffed, sasl};
+use mailwire_core::{
+    Error, Line, Newline, Next, ParseError, SaslStep, Ticket, Upgrade, dot::Unstuffed, sasl,
+};
 
 use super::{
     BodyRefusal, Connection, Event,
@@ -11,7 +13,7 @@ use super::{
     state::{Asked, Body, Phase},
 };
 use crate::{
-    Command, Reply, ReplyCode,
+    Command, ParseContext, Reply, ReplyCode,
     command::{first_word, known},
 };
 
@@ -27,14 +29,14 @@ impl Connection {
     /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
     #[inline(never)]
     pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        if let Some(error) = self.error {
+        if let Some(error) = self.failed {
             return Err(error);
         }
         let next = match &mut self.phase {
             Phase::Closed => return Ok(Next::Closed),
             Phase::Answering { .. } => return Ok(Next::Paused),
             Phase::Upgrading if !input.is_empty() => {
-                self.error = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                self.failed = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
                 None
             }
             Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
@@ -47,7 +49,7 @@ impl Connection {
                 self.receive_line(input)
             }
         };
-        match (self.error, next) {
+        match (self.failed, next) {
             (Some(error), _) => Err(error),
             (None, Some(event)) => Ok(Next::Event(event)),
             (None, None) if self.eof => self.end_of_input(input),
@@ -71,15 +73,13 @@ impl Connection {
             let secret = in_exchange.is_some()
                 || input.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH "));
             let limits = &self.config.limits;
-            let limit = if secret { limits.auth_line } else { limits.command_line };
-            match self.framer.find(input, limit) {
+            let limit = if secret { limits.auth_line } else { limits.line };
+            match self.framer.next_line(input, limit) {
                 Ok(None) => return None,
-                Ok(Some(length)) => {
-                    self.framer.reset();
-                    let frame = input.split_to(length).freeze();
+                Ok(Some(line)) => {
                     return match in_exchange {
-                        Some(ticket) => self.response(ticket, &frame),
-                        None => self.command(&frame, input),
+                        Some(ticket) => self.response(ticket, &line),
+                        None => self.command(&line, input),
                     };
                 }
                 Err(_) => {
@@ -112,14 +112,14 @@ impl Connection {
 
     /// Answers a bad line, or ends the conversation if there were too many.
     fn refuse_line(&mut self, reply: Reply) {
-        if self.error.is_some() {
+        if self.failed.is_some() {
             return;
         }
         self.bad_commands += 1;
         let limit = self.config.limits.bad_commands;
         if self.bad_commands >= limit {
             self.end("Too many bad commands");
-            self.error = Some(Error::TooManyBadCommands { limit });
+            self.failed = Some(Error::TooManyBadCommands { limit });
         } else {
             self.write_reply(&reply);
         }
@@ -130,10 +130,10 @@ impl Connection {
     /// ```abnf
     /// response = [base64] CRLF / "*" CRLF     ; RFC 4954 section 8
     /// ```
-    fn response(&mut self, ticket: Ticket, frame: &Bytes) -> Option<Event> {
-        let step = match frame.strip_suffix(b"\r\n") {
-            Some(line) => sasl::decode_step(line),
-            None => Err(ParseError::new(frame.len().saturating_sub(1), "LF without CR")),
+    fn response(&mut self, ticket: Ticket, line: &Line) -> Option<Event> {
+        let step = match line.newline {
+            Newline::CrLf => sasl::decode_step(&line.text),
+            Newline::Lf => Err(ParseError::new(line.text.len(), "LF without CR")),
         };
         self.phase = Phase::Commands;
         match step {
@@ -143,7 +143,7 @@ impl Connection {
             }
             Ok(SaslStep::Cancel) => {
                 self.auth_failed();
-                if self.error.is_none() {
+                if self.failed.is_none() {
                     self.write_reply(&Reply::of(ReplyCode::BAD_ARGUMENTS, 7, 0, "Authentication cancelled"));
                 }
                 Some(Event::AuthResponse { ticket, step: SaslStep::Cancel })
@@ -156,8 +156,10 @@ impl Connection {
         }
     }
 
-    fn command(&mut self, frame: &Bytes, input: &BytesMut) -> Option<Event> {
-        let parsed = match Command::parse(frame, self.config.dialect) {
+    fn command(&mut self, line: &Line, input: &BytesMut) -> Option<Event> {
+        let frame = &line.text;
+        let context = ParseContext::new(self.config.dialect).with_newline(line.newline);
+        let parsed = match Command::parse(frame, context) {
             Ok(parsed) => parsed,
             Err(error) => return Some(self.malformed(frame, error)),
         };
@@ -194,7 +196,7 @@ impl Connection {
             }
             Command::StartTls if !input.is_empty() => {
                 self.write_reply(&Reply::of(ReplyCode::FAILED, 5, 1, "Bytes in clear behind STARTTLS"));
-                self.error = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                self.failed = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
                 return None;
             }
             _ => {}
@@ -255,7 +257,7 @@ impl Connection {
             return Some(());
         }
         self.end("Too many commands without a message");
-        self.error = Some(Error::LimitExceeded { what: "commands that lead nowhere", limit: limit as u64 });
+        self.failed = Some(Error::LimitExceeded { what: "commands that lead nowhere", limit: limit as u64 });
         None
     }
 
@@ -333,7 +335,7 @@ impl Connection {
             }
         };
         let error = Error::UnexpectedEof { during };
-        self.error = Some(error);
+        self.failed = Some(error);
         Err(error)
     }
 }

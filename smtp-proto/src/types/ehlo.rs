@@ -48,7 +48,7 @@ impl EhloName {
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
         match Host::skip(cursor) {
-            Ok(end) if matches!(cursor.peek(), None | Some(b' ' | b'\t' | b'\r' | b'\n')) => {
+            Ok(end) if matches!(cursor.peek(), None | Some(b' ' | b'\t')) => {
                 Ok(Self(text_between(cursor, start, end)))
             }
             // What is wrong behind it, the end of the line says.

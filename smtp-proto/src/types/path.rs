@@ -79,7 +79,7 @@ impl ForwardPath {
                 let rest = cursor.rest();
                 let name = rest.get(..10).unwrap_or_default();
                 if name.eq_ignore_ascii_case(b"postmaster")
-                    && matches!(rest.get(10), None | Some(b'>' | b' ' | b'\r'))
+                    && matches!(rest.get(10), None | Some(b'>' | b' '))
                 {
                     cursor.skip(10);
                     return Ok(Self::Postmaster);
@@ -108,7 +108,7 @@ fn read_path<T>(
     address: impl FnOnce(&mut Cursor<'_>) -> Result<T, ParseError>,
 ) -> Result<T, ParseError> {
     if !cursor.eat(b'<') {
-        if matches!(cursor.peek(), None | Some(b' ' | b'\r')) {
+        if matches!(cursor.peek(), None | Some(b' ')) {
             return Err(cursor.error("expected <"));
         }
         cursor.deviate("missing-angle-brackets")?;

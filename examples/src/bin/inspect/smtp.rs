@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use mailwire_core::{
-    Deviation, Dialect, LineFramer, ParseError,
+    Deviation, Dialect, Error, Line, LineFramer, ParseError, Parsed,
     dot::{LineEnds, Unstuffed, Unstuffer},
     sasl,
 };
-use mailwire_smtp::{Capabilities, Capability, Command, Limits, Reply, ReplyFramer};
+use mailwire_smtp::{
+    Capabilities, Capability, Command, Limits, ParseContext, Reply, ReplyFramer, reply::Frame,
+};
 use serde_json::json;
 
 use crate::{
@@ -49,7 +51,7 @@ impl Smtp {
         Self {
             dialect,
             context,
-            limits: Limits::default(),
+            limits: Limits::client(),
             lines: LineFramer::new(),
             replies: ReplyFramer::new(),
             overlong: Overlong::default(),
@@ -59,9 +61,11 @@ impl Smtp {
         }
     }
 
-    fn reply(&mut self, frame: &Bytes) -> Message {
+    fn reply(&mut self, frame: &Frame) -> Message {
+        let context = frame.context(self.dialect);
+        let frame = &frame.bytes;
         let asked = if self.context { self.asked.pop_front() } else { None };
-        let parsed = match Reply::parse(frame, self.dialect) {
+        let parsed = match Reply::parse(frame, context) {
             Ok(parsed) => parsed,
             Err(error) => return Message::malformed(frame, error),
         };
@@ -74,7 +78,7 @@ impl Smtp {
         }
         let mut capabilities = None;
         if code == 250 && asked.map_or_else(|| looks_like_hello(&reply), |asked| asked == Asked::Hello) {
-            match Capabilities::parse(frame, self.dialect) {
+            match Capabilities::parse(frame, context) {
                 Ok(parsed) => {
                     capabilities = Some(parsed.value.iter().collect::<Vec<Capability>>());
                     deviations.extend(parsed.deviations);
@@ -96,8 +100,8 @@ impl Smtp {
         message
     }
 
-    fn command(&mut self, frame: &Bytes) -> Message {
-        let parsed = Command::parse(frame, self.dialect);
+    fn command(&mut self, line: &Line) -> Message {
+        let parsed = self.parse(line);
         let asked = match parsed.as_ref().map(|parsed| &parsed.value) {
             Ok(Command::Ehlo(_) | Command::Lhlo(_)) => Asked::Hello,
             Ok(Command::Data) => Asked::Data,
@@ -112,18 +116,17 @@ impl Smtp {
                 Asked::Hello | Asked::Else => self.client = Client::Commands,
             }
         }
-        Message::of(frame, parsed, |command| command.name().to_owned())
+        Message::of(&line.text, parsed, |command| command.name().to_owned())
     }
 
     /// A line of a SASL exchange. With only the client heard, a command ends the exchange.
-    fn sasl(&mut self, frame: &Bytes) -> Message {
-        let line = frame.strip_suffix(b"\n").unwrap_or(frame);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let decoded = sasl::decode_step(line);
+    fn sasl(&mut self, line: &Line) -> Message {
+        let decoded = sasl::decode_step(&line.text);
         if !self.context {
-            let known = matches!(Command::parse(frame, self.dialect), Ok(parsed) if !matches!(parsed.value, Command::Other { .. }));
+            let known =
+                matches!(self.parse(line), Ok(parsed) if !matches!(parsed.value, Command::Other { .. }));
             if known || decoded.is_err() {
-                return self.command(frame);
+                return self.command(line);
             }
         } else {
             self.client = Client::Commands;
@@ -133,6 +136,10 @@ impl Smtp {
             Ok(_) => Message::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
             Err(error) => Message::malformed(b"<secret>", error),
         }
+    }
+
+    fn parse(&self, line: &Line) -> Result<Parsed<Command>, ParseError> {
+        Command::parse(&line.text, ParseContext::new(self.dialect).with_newline(line.newline))
     }
 
     fn begin_body(&mut self) {
@@ -198,23 +205,23 @@ impl Inspector for Smtp {
             }
             return self.body(input, ended);
         }
-        let frame = match side {
-            Side::Server => self.replies.next_reply(input, &self.limits),
-            Side::Client => self
-                .lines
-                .find(input, self.limits.auth_line)
-                .map_err(Into::into)
-                .map(|end| end.map(|end| input.split_to(end).freeze())),
-        };
-        match frame {
-            Ok(Some(frame)) => {
-                self.lines.reset();
-                Some(match (side, &self.client) {
-                    (Side::Server, _) => self.reply(&frame),
-                    (Side::Client, Client::Sasl) => self.sasl(&frame),
-                    (Side::Client, _) => self.command(&frame),
+        let message = match side {
+            Side::Server => self
+                .replies
+                .next_reply(input, &self.limits)
+                .map(|frame| frame.map(|frame| self.reply(&frame))),
+            Side::Client => {
+                let line = self.lines.next_line(input, self.limits.auth_line).map_err(Error::from);
+                line.map(|line| {
+                    line.map(|line| match self.client {
+                        Client::Sasl => self.sasl(&line),
+                        _ => self.command(&line),
+                    })
                 })
             }
+        };
+        match message {
+            Ok(Some(message)) => Some(message),
             Ok(None) => incomplete(input, ended),
             Err(error) => {
                 self.overlong.begin(input, &error);

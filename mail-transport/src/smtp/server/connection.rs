@@ -22,7 +22,7 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
     let client = Client { address: stream.peer_addr(), tls: stream.is_tls(), ..Client::default() };
     let (session, machine) = match service.connect(&client).await {
         Ok(session) => (Some(session), Connection::new(config)),
-        Err(refusal) => (None, Connection::refusing(config, &refusal)),
+        Err(refusal) => (None, Connection::refuse(config, refusal)),
     };
     let driver = Driver::with_config(stream, machine, DriverConfig::server());
     Conversation { service, driver, handle, gate, client, session, recipients: Vec::new() }.run().await
@@ -77,7 +77,7 @@ impl<S: Service> Conversation<'_, S> {
             Notice::Unauthenticated => "4.7.0 Nobody logged in",
         };
         // Refused only where the conversation is over anyway.
-        let _ = self.driver.connection_mut().notify(Reply::new(ReplyCode::UNAVAILABLE, text));
+        let _ = self.driver.connection_mut().goodbye(Reply::new(ReplyCode::UNAVAILABLE, text));
     }
 
     async fn event(&mut self, event: Event) -> Result<()> {
