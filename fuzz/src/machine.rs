@@ -75,7 +75,7 @@ where
                 Ok(Next::Upgrade(_)) => {
                     report(Observation::Event("Upgrade".to_owned()));
                     assert!(self.input.is_empty(), "bytes in clear survive the upgrade");
-                    self.connection.upgraded();
+                    self.connection.upgraded(mailwire_core::Upgrade::Tls);
                 }
                 Ok(Next::Closed) => {
                     self.over = true;

@@ -231,7 +231,7 @@ impl<O: Owner> Runner<O> {
                         Next::Paused => break,
                         Next::Upgrade(_) => {
                             assert!(self.input.is_empty(), "bytes in clear survive the upgrade");
-                            self.connection.upgraded();
+                            self.connection.upgraded(mailwire_core::Upgrade::Tls);
                             self.report(Observation::Event("Upgrade".to_owned()));
                         }
                         Next::Closed => {

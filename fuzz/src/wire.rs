@@ -76,7 +76,7 @@ fn next_event<C: Connection<Error = Error>>(
             }
             Next::Upgrade(_) => {
                 *moved = true;
-                machine.upgraded();
+                machine.upgraded(mailwire_core::Upgrade::Tls);
             }
             Next::Closed => {
                 *over = true;

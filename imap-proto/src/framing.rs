@@ -262,21 +262,21 @@ impl Framer {
     }
 
     /// From here on nothing matters but the end of the line or literal that is looked at:
-    /// [`LineFramer::wait`].
-    pub fn wait(&mut self) {
-        self.lines.wait();
+    /// Parks the framer: [`LineFramer::park`].
+    pub fn park(&mut self) {
+        self.lines.park();
     }
 
-    /// Whether that is so still: [`LineFramer::waits`].
+    /// Whether the framer is parked still: [`LineFramer::is_parked`].
     #[inline]
     #[must_use]
-    pub fn waits(&mut self, input: &[u8]) -> bool {
-        self.lines.waits(input)
+    pub fn is_parked(&mut self, input: &[u8]) -> bool {
+        self.lines.is_parked(input)
     }
 
-    /// Something else happened: [`LineFramer::wake`].
-    pub fn wake(&mut self) {
-        self.lines.wake();
+    /// Wakes the framer: [`LineFramer::unpark`].
+    pub fn unpark(&mut self) {
+        self.lines.unpark();
     }
 
     /// Whether a literal is awaited or under way.

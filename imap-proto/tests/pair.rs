@@ -56,8 +56,8 @@ impl Pair {
                 match self.client.next_event(&mut self.to_client).unwrap() {
                     Next::Event(event) => on_client(&mut self.client, event),
                     Next::Upgrade(_) if self.upgrade_due() => {
-                        self.client.upgraded();
-                        self.server.upgraded();
+                        self.client.upgraded(mailwire_core::Upgrade::Tls);
+                        self.server.upgraded(mailwire_core::Upgrade::Tls);
                     }
                     _ => break,
                 }

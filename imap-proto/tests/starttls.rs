@@ -37,7 +37,7 @@ fn the_clients_way() {
     let mut input = BytesMut::from("b.1 OK go\r\n");
     assert_eq!(client.next_event(&mut input), Ok(Next::Upgrade(Upgrade::Tls)));
     assert_eq!(client.next_event(&mut input), Ok(Next::Upgrade(Upgrade::Tls)), "until it is done");
-    client.upgraded();
+    client.upgraded(Upgrade::Tls);
     assert!(client.is_tls());
     assert_eq!(client.capabilities(), None, "what was learnt in clear is forgotten");
     assert_eq!(drain_text(&mut client), "b.2 CAPABILITY\r\n");
@@ -169,7 +169,7 @@ fn the_servers_way() {
     );
     let mut server = server_with_starttls(true);
     assert_eq!(server.next_event(&mut BytesMut::new()), Ok(Next::Upgrade(Upgrade::Tls)));
-    server.upgraded();
+    server.upgraded(Upgrade::Tls);
     assert!(server.is_tls() && server.output().is_empty(), "there is no second greeting");
     feed(&mut server, b"a2 CAPABILITY\r\n");
     let offered = drain_text(&mut server);

@@ -259,7 +259,7 @@ fn replay_client(transcript: &Transcript, cut: Cut) -> Vec<String> {
             }
             Step::Upgrade => {
                 assert!(matches!(client.next_event(&mut input), Ok(Next::Upgrade(_))));
-                client.upgraded();
+                client.upgraded(mailwire_core::Upgrade::Tls);
             }
         }
     }
@@ -360,7 +360,7 @@ fn replay_server(transcript: &Transcript, cut: Cut) -> Vec<String> {
             }
             Step::Upgrade => {
                 assert!(matches!(server.next_event(&mut input), Ok(Next::Upgrade(_))));
-                server.upgraded();
+                server.upgraded(mailwire_core::Upgrade::Tls);
             }
         }
     }

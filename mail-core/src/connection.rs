@@ -42,9 +42,11 @@ pub trait Connection {
     /// The time that [`timeout`](Self::timeout) named has passed.
     fn handle_timeout(&mut self);
 
-    /// The stream under this connection was replaced after [`Next::Upgrade`]. Everything that was
-    /// learnt in clear is forgotten.
-    fn upgraded(&mut self);
+    /// Tells the machine that the stream under it was replaced, after [`Next::Upgrade`]. `upgrade` is
+    /// what that named; an upgrade that was not agreed upon changes nothing.
+    ///
+    /// What becomes of what was learnt, and of bytes after the agreement, is told by [`Upgrade`].
+    fn upgraded(&mut self, upgrade: Upgrade);
 
     /// Sends one step of a SASL exchange: a client's response or a server's challenge, each of the
     /// three protocols' base64 line. Cancelling is a step too.
@@ -69,8 +71,8 @@ pub enum Next<E> {
     /// It is the caller's move: a decision is due, or the output must be drained first. Reading
     /// would not help.
     Paused,
-    /// The output is drained, both sides agreed, and no byte of the peer waits: replace the stream,
-    /// then call [`Connection::upgraded`].
+    /// The output is drained and both sides agreed: replace the stream, then call
+    /// [`Connection::upgraded`]. For [`Upgrade::Tls`], no byte of the peer waits.
     Upgrade(Upgrade),
     /// The conversation is over. Drain the output and close the stream.
     Closed,
@@ -90,11 +92,33 @@ impl<E> Next<E> {
 }
 
 /// What takes the stream's place.
+///
+/// Bytes that the peer sent after the agreement belong to the new stream. What becomes of them depends
+/// on whether that stream protects: see [`takes_rest`](Self::takes_rest).
 #[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Upgrade {
-    /// TLS (STARTTLS, STLS): RFC 3207, RFC 2595, RFC 9051 section 6.2.1.
+    /// TLS, by STARTTLS or STLS: [RFC 3207](https://www.rfc-editor.org/rfc/rfc3207),
+    /// [RFC 2595](https://www.rfc-editor.org/rfc/rfc2595),
+    /// [RFC 9051 section 6.2.1](https://www.rfc-editor.org/rfc/rfc9051#section-6.2.1).
+    ///
+    /// Everything that was learnt in clear is forgotten. A byte in clear after the agreement is an
+    /// error, in both roles: it can have been injected ([CVE-2011-0411](https://nvd.nist.gov/vuln/detail/CVE-2011-0411)).
     Tls,
+}
+
+impl Upgrade {
+    /// Whether the new stream begins with the bytes that were received after the agreement and lie in
+    /// the input, so that they have to be handed to it.
+    ///
+    /// False for TLS, where such bytes are an error. True for a layer that protects nothing, such as
+    /// compression, where they are its first ones; what was learnt is then kept.
+    #[must_use]
+    pub const fn takes_rest(self) -> bool {
+        match self {
+            Self::Tls => false,
+        }
+    }
 }
 
 /// How the stream under a connection is protected, as its owner knows when the connection begins.

@@ -33,6 +33,7 @@ pub mod deviation;
 mod dialect;
 pub mod dot;
 mod error;
+mod gate;
 #[cfg(feature = "nom")]
 pub mod grammar;
 mod keywords;
@@ -53,7 +54,7 @@ pub use cursor::{Cursor, Mark};
 pub use dialect::{Deviation, Dialect, Parsed};
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use line::{Line, LineFramer, LineTooLong, Newline};
-pub use output::Output;
+pub use output::{Output, OutputMark};
 pub use sasl::SaslStep;
 pub use secret::Secret;
 pub use text::{Text, escape_ascii};

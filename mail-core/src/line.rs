@@ -41,10 +41,10 @@ impl From<LineTooLong> for crate::Error {
 
 /// Finds line ends and remembers how far it has looked, so that no byte is looked at twice.
 ///
-/// A state machine that waits within a line says so with [`wait`](Self::wait), and then asks
-/// [`waits`](Self::waits) before anything else: a call that finds nothing new costs next to nothing,
-/// and a line that arrives byte by byte not much more than one that arrives whole. All that its
-/// owner does with the machine meanwhile is a [`wake`](Self::wake).
+/// A state machine that waits within a line parks its framer with [`park`](Self::park), and then asks
+/// [`is_parked`](Self::is_parked) before anything else: a call that finds nothing new costs next to
+/// nothing, and a line that arrives byte by byte not much more than one that arrives whole. Whatever
+/// its owner does with the machine meanwhile calls [`unpark`](Self::unpark).
 #[derive(Debug, Clone)]
 pub struct LineFramer {
     /// One more than the bytes that are known to hold no line end, or to be a literal: the length of
@@ -52,7 +52,7 @@ pub struct LineFramer {
     next: NonZeroUsize,
     /// Where the last search has to end.
     limit: usize,
-    /// An input shorter than this is of interest only if an LF came. Zero: whoever waits is awake.
+    /// An input shorter than this is of interest only if an LF came. Zero: the framer is awake.
     quiet_below: usize,
 }
 
@@ -122,16 +122,17 @@ impl LineFramer {
         *self = Self::new();
     }
 
-    /// Within a line or literal, nothing matters from here on but its end and its limit.
-    pub fn wait(&mut self) {
+    /// Parks the framer: within a line or literal, nothing matters from here on but its end and its
+    /// limit.
+    pub fn park(&mut self) {
         self.quiet_below = if self.looked() > 0 { self.limit } else { 0 };
     }
 
-    /// Whether that is so still: [`wait`](Self::wait) was said, nothing woke the machine, and
+    /// Whether the framer is parked still: nothing has woken it since [`park`](Self::park), and
     /// neither a line end nor the limit is in what came since.
     #[inline]
     #[must_use]
-    pub fn waits(&mut self, input: &[u8]) -> bool {
+    pub fn is_parked(&mut self, input: &[u8]) -> bool {
         let length = input.len();
         if length == self.next.get() {
             if input.last().is_some_and(|byte| *byte != b'\n') && length < self.quiet_below {
@@ -141,14 +142,14 @@ impl LineFramer {
         } else if length < self.next.get() && length < self.quiet_below {
             return true;
         }
-        // There is more to be searched, or the machine was woken.
-        self.wake();
+        // There is more to be searched, or the framer was woken.
+        self.unpark();
         false
     }
 
-    /// Something else happened that may change what is waited for.
+    /// Wakes the framer: something else happened that may change what is waited for.
     #[inline]
-    pub fn wake(&mut self) {
+    pub fn unpark(&mut self) {
         self.quiet_below = 0;
     }
 
@@ -219,35 +220,35 @@ mod tests {
     }
 
     #[test]
-    fn waits_within_a_line_for_its_end_and_its_limit() {
+    fn is_parked_within_a_line_for_its_end_and_its_limit() {
         let (mut framer, mut input) = (LineFramer::new(), BytesMut::new());
         let mut feed = |framer: &mut LineFramer, bytes: &[u8]| {
             input.extend_from_slice(bytes);
-            (framer.waits(&input), framer.find(&input, 10))
+            (framer.is_parked(&input), framer.find(&input, 10))
         };
         assert_eq!(feed(&mut framer, b""), (false, Ok(None)));
-        framer.wait();
+        framer.park();
         assert_eq!(feed(&mut framer, b""), (false, Ok(None)), "no line has begun");
         assert_eq!(feed(&mut framer, b"a"), (false, Ok(None)));
-        assert_eq!(feed(&mut framer, b"b"), (false, Ok(None)), "nobody said that it waits");
-        framer.wait();
+        assert_eq!(feed(&mut framer, b"b"), (false, Ok(None)), "nobody parked it");
+        framer.park();
         assert_eq!(feed(&mut framer, b""), (true, Ok(None)));
         assert_eq!(feed(&mut framer, b"c"), (true, Ok(None)));
-        framer.wake();
+        framer.unpark();
         assert_eq!(feed(&mut framer, b"d"), (false, Ok(None)));
-        framer.wait();
+        framer.park();
         assert_eq!(feed(&mut framer, b"\n"), (false, Ok(Some(5))));
-        framer.wait();
+        framer.park();
         assert_eq!(feed(&mut framer, b"6789"), (false, Ok(None)));
-        framer.wait();
+        framer.park();
         assert_eq!(feed(&mut framer, b"0"), (false, Err(LineTooLong { limit: 10 })));
 
         let (mut framer, mut input) = (LineFramer::new(), BytesMut::from("{3}\r\n"));
         framer.skip_to(8);
-        framer.wait();
-        for (byte, waits) in [(b'a', true), (b'\n', true), (b'c', false), (b')', false)] {
+        framer.park();
+        for (byte, parked) in [(b'a', true), (b'\n', true), (b'c', false), (b')', false)] {
             input.extend_from_slice(&[byte]);
-            assert_eq!(framer.waits(&input), waits, "{input:?}");
+            assert_eq!(framer.is_parked(&input), parked, "{input:?}");
         }
     }
 

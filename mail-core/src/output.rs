@@ -33,7 +33,16 @@ pub struct Output {
     chained: Vec<(usize, Bytes)>,
     length: usize,
     limit: usize,
+    /// How many bytes were put since the beginning.
+    put: u64,
 }
+
+/// A place in the stream of all bytes that were ever put to an [`Output`], from [`Output::mark`].
+///
+/// With it a machine knows whether a command has left before its answer comes. The default is the
+/// beginning, which has always left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct OutputMark(u64);
 
 enum Piece {
     /// So many of the copied bytes.
@@ -55,6 +64,7 @@ impl Output {
             chained: Vec::new(),
             length: 0,
             limit,
+            put: 0,
         }
     }
 
@@ -86,6 +96,34 @@ impl Output {
     #[must_use]
     pub const fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// Marks the place after the last byte that was put.
+    ///
+    /// ```
+    /// use bytes::Buf;
+    /// use mailwire_core::Output;
+    ///
+    /// let mut output = Output::new(1024);
+    /// output.put(b"NOOP\r\n");
+    /// let mark = output.mark();
+    /// output.put(b"QUIT\r\n");
+    /// output.advance(5);
+    /// assert!(!output.has_left(mark));
+    /// output.advance(1);
+    /// assert!(output.has_left(mark));
+    /// ```
+    #[must_use]
+    #[inline]
+    pub const fn mark(&self) -> OutputMark {
+        OutputMark(self.put)
+    }
+
+    /// Whether all that was put before `mark` was taken off the output, to be written to the peer.
+    #[must_use]
+    #[inline]
+    pub const fn has_left(&self, mark: OutputMark) -> bool {
+        mark.0 <= self.put.saturating_sub(self.length as u64)
     }
 
     /// Copies `bytes` to the end.
@@ -139,6 +177,7 @@ impl Output {
     fn count_copied(&mut self, added: usize) {
         if added > 0 {
             self.length += added;
+            self.put = self.put.saturating_add(added as u64);
             match self.pieces.back_mut() {
                 Some(Piece::Copied(length)) => *length += added,
                 _ => self.pieces.push_back(Piece::Copied(added)),
@@ -149,6 +188,7 @@ impl Output {
     fn chain(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.length += bytes.len();
+            self.put = self.put.saturating_add(bytes.len() as u64);
             self.pieces.push_back(Piece::Chained(bytes));
         }
     }
@@ -328,6 +368,31 @@ mod tests {
         }
         output.advance(output.len());
         assert!(output.is_empty() && output.chained.is_empty());
+    }
+
+    #[test]
+    fn a_mark_has_left_with_the_last_byte_before_it() {
+        let mut output = Output::new(10_000);
+        assert!(output.has_left(OutputMark::default()) && output.has_left(output.mark()));
+        let mut marks = Vec::new();
+        for _ in 0..3 {
+            output.put(b"ab");
+            output.append(Bytes::from(vec![7; 600]));
+            output.write_chained(|out, chained| {
+                out.push(b'c');
+                chained.push((out.len(), Bytes::from(vec![7; 600])));
+            });
+            marks.push(output.mark());
+        }
+        for taken in 0..=output.len() {
+            for (at, mark) in marks.iter().enumerate() {
+                assert_eq!(output.has_left(*mark), taken >= (at + 1) * 1203, "{taken}");
+            }
+            output.advance(1);
+        }
+        assert!(output.mark() == marks[2]);
+        output.put(b"x");
+        assert!(output.mark() > marks[2] && !output.has_left(output.mark()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use core::{cmp, hash, ops::RangeInclusive};
 use crate::{Invalid, deviation};
 pub use crate::{
     classes::ByteClasses,
+    gate::{Gate, Park},
     keywords::{keyword, keyword_key, long_keyword_key},
     words::words,
 };

@@ -34,7 +34,7 @@ async fn a_conversation_and_an_upgrade() {
                     let parts = framed.into_parts();
                     assert!(parts.read_buf.is_empty() && parts.write_buf.is_empty());
                     let mut codec = parts.codec;
-                    codec.connection_mut().upgraded();
+                    codec.connection_mut().upgraded(Upgrade::Tls);
                     log.push("upgraded".into());
                     framed = Framed::from_parts(FramedParts::new::<fn(&mut Toy) -> Result<(), Error>>(
                         parts.io, codec,
@@ -57,7 +57,7 @@ async fn a_conversation_and_an_upgrade() {
         framed.send(command).await.unwrap();
         match framed.next().await.unwrap().unwrap() {
             Item::Event(reply) => assert_eq!(reply, line),
-            Item::Upgrade(_) => framed.codec_mut().connection_mut().upgraded(),
+            Item::Upgrade(_) => framed.codec_mut().connection_mut().upgraded(Upgrade::Tls),
             item => unreachable!("{item:?}"),
         }
     }

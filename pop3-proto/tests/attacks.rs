@@ -56,7 +56,7 @@ fn what_was_learnt_in_clear_is_forgotten() {
     client.hear("+OK\r\nSTLS\r\nPIPELINING\r\nSASL PLAIN\r\n.\r\n");
     assert!(client.connection.capabilities().is_known());
     client.hear("+OK\r\n");
-    client.connection.upgraded();
+    client.connection.upgraded(Upgrade::Tls);
     assert!(!client.connection.capabilities().is_known());
     assert_eq!(client.connection.timestamp(), None);
     let name = UserName::new("a").unwrap();

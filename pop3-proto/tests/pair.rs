@@ -87,8 +87,8 @@ impl Pair {
                 moved |= pass(self.server.output(), &mut self.to_client, self.piece);
             }
             if upgrades == 2 {
-                self.client.upgraded();
-                self.server.upgraded();
+                self.client.upgraded(Upgrade::Tls);
+                self.server.upgraded(Upgrade::Tls);
                 moved = true;
             }
             if !moved {

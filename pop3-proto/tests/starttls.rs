@@ -49,7 +49,7 @@ fn a_client_upgrades_by_itself_and_forgets_what_it_learnt() {
     let (events, next) = client.feed("+OK\r\n").unwrap();
     assert_eq!((events, next), (vec![], Next::Upgrade(Upgrade::Tls)));
     assert_eq!(drain(&mut client.connection), "");
-    client.connection.upgraded();
+    client.connection.upgraded(Upgrade::Tls);
     assert!(client.connection.is_tls());
     assert!(client.connection.timestamp().is_none() && !client.connection.capabilities().is_known());
     assert_eq!(drain(&mut client.connection), "CAPA\r\n");
@@ -112,7 +112,7 @@ fn a_server_upgrades_when_its_answer_is_written() {
     assert_eq!(server.feed("").unwrap().1, Next::Paused);
     assert!(drain(&mut server.connection).ends_with("+OK begin TLS negotiation\r\n"));
     assert_eq!(server.feed("").unwrap().1, Next::Upgrade(Upgrade::Tls));
-    server.connection.upgraded();
+    server.connection.upgraded(Upgrade::Tls);
     assert!(server.connection.is_tls());
     server.hear("CAPA\r\nSTLS\r\n");
     let text = drain(&mut server.connection);
@@ -130,7 +130,7 @@ fn a_server_forgets_the_user_it_was_told_in_clear() {
     server.connection.accept_upgrade(ticket).unwrap();
     drain(&mut server.connection);
     server.hear("");
-    server.connection.upgraded();
+    server.connection.upgraded(Upgrade::Tls);
     let events = server.hear("PASS tanstaaf\r\n");
     assert!(matches!(&events[..], [server::Event::Refused { .. }]), "{events:?}");
 }
@@ -197,7 +197,7 @@ fn capabilities_of_the_clear_stream_are_not_used() {
     // PIPELINING and SASL were only said in clear.
     let mut client = upgrading_client();
     client.hear("+OK\r\n");
-    client.connection.upgraded();
+    client.connection.upgraded(Upgrade::Tls);
     client.hear("-ERR no CAPA\r\n");
     let auth = Command::Auth { mechanism: Mechanism::PLAIN, initial: Some("\0a\0b".into()) };
     client.connection.send(auth).unwrap();

@@ -206,7 +206,7 @@ fn replay_client(transcript: &Transcript, cut: Cut) -> Vec<client::Event> {
             Item::Tls => {
                 let next = run(&mut connection, &mut input, &mut events).unwrap();
                 assert_eq!(next, Next::Upgrade(Upgrade::Tls));
-                connection.upgraded();
+                connection.upgraded(Upgrade::Tls);
             }
             Item::Told(line) => due.push(line.clone()),
             Item::Ask(line) => send(&mut connection, line),
@@ -255,7 +255,7 @@ fn replay_server(transcript: &Transcript, cut: Cut) -> Vec<server::Event> {
                     run(&mut connection, &mut input, &mut events).unwrap(),
                     Next::Upgrade(Upgrade::Tls)
                 );
-                connection.upgraded();
+                connection.upgraded(Upgrade::Tls);
             }
             Item::Client(line) => {
                 let mut text = format!("{line}\r\n");

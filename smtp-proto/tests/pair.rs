@@ -92,7 +92,7 @@ impl Pair {
                 }
                 Next::Upgrade(_) => {
                     moved = true;
-                    self.client.upgraded();
+                    self.client.upgraded(mailwire_core::Upgrade::Tls);
                 }
                 Next::Paused if !self.to_send.is_empty() && !self.client.output().is_full() => {
                     moved = true;
@@ -120,7 +120,7 @@ impl Pair {
                 }
                 Next::Upgrade(_) => {
                     moved = true;
-                    self.server.upgraded();
+                    self.server.upgraded(mailwire_core::Upgrade::Tls);
                 }
                 Next::Closed => {
                     self.closed.1 = true;

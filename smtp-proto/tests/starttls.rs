@@ -108,7 +108,7 @@ fn client_forgets_what_it_learnt() {
     let mut input = BytesMut::from("220 go\r\n");
     assert!(matches!(client.next_event(&mut input), Ok(Next::Upgrade(_))));
     assert!(!client.is_tls());
-    client.upgraded();
+    client.upgraded(Upgrade::Tls);
     assert!(client.is_tls());
     assert_eq!(drain(&mut client), "EHLO client.example\r\n");
     assert_eq!(client.capabilities().iter().count(), 0);
@@ -125,10 +125,10 @@ fn client_forgets_what_it_learnt() {
 #[test]
 fn upgraded_without_an_upgrade_does_nothing() {
     let mut client = client();
-    client.upgraded();
+    client.upgraded(Upgrade::Tls);
     assert!(!client.is_tls());
     let mut server = server();
-    server.machine.upgraded();
+    server.machine.upgraded(Upgrade::Tls);
     assert!(!server.machine.is_tls());
 }
 

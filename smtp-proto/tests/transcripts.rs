@@ -188,7 +188,7 @@ fn serve(transcript: &Transcript, cut: Cut) -> (String, String) {
                         continue;
                     }
                     Next::Upgrade(_) => {
-                        server.upgraded();
+                        server.upgraded(mailwire_core::Upgrade::Tls);
                         break;
                     }
                     Next::Closed => break,
@@ -302,7 +302,7 @@ fn converse(transcript: &Transcript, cut: Cut) -> (String, String) {
     let (mut in_body, mut in_exchange) = (false, false);
     for turn in &transcript.turns {
         match turn {
-            None => client.upgraded(),
+            None => client.upgraded(mailwire_core::Upgrade::Tls),
             Some((Side::Client, lines)) => {
                 say(&mut client, lines, in_body, in_exchange);
                 (in_body, in_exchange) = (false, false);

@@ -60,7 +60,9 @@ use core::time::Duration;
 use bytes::{Bytes, BytesMut};
 pub use config::{AskCapabilities, Config, Timeouts};
 pub use event::{BodyItem, BodyStart, Event};
-use mailwire_core::{Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, sasl};
+use mailwire_core::{
+    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl,
+};
 use state::{Active, Idle, Queued, Session, Unfinished};
 
 use crate::{
@@ -161,7 +163,7 @@ impl Connection {
     /// Hands the command back if it cannot be sent in this session, if it would show a secret
     /// without TLS, or if too many are in progress.
     pub fn send(&mut self, command: Command) -> Result<Ticket, SendError<Command>> {
-        self.framer.wake();
+        self.framer.unpark();
         if let Err(reason) = self.check(&command) {
             return Err(SendError::new(reason, command));
         }
@@ -203,7 +205,7 @@ impl Connection {
     /// No message is due, the message would be longer than announced, or there is a NUL in it and
     /// the APPEND is not `binary`. Nothing is taken.
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         match &mut self.unfinished {
             Some(Unfinished::Sending(body)) if self.failed.is_none() => {
                 let sent = body.send(chunk, &mut self.output)?;
@@ -221,7 +223,7 @@ impl Connection {
     /// No message is due, or less was given than announced: give the rest, or
     /// [`close`](mailwire_core::Connection::close) the connection, which is the one way to take back what was announced.
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         match &self.unfinished {
             Some(Unfinished::Sending(body)) => body.finish()?,
             _ => return Err(Misuse::WrongState("no message is due")),
@@ -242,7 +244,7 @@ impl Connection {
     ///
     /// IDLE is not in progress.
     pub fn done(&mut self) -> Result<(), Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         match &mut self.unfinished {
             // It may be about to begin anew.
             Some(Unfinished::Idle(idle)) => idle.renew = false,
@@ -259,7 +261,7 @@ impl Connection {
     ///
     /// IDLE is not in progress, or is being ended.
     pub fn renew_idle(&mut self) -> Result<(), Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         match &mut self.unfinished {
             Some(Unfinished::Idle(idle)) if idle.begun && !idle.done => idle.renew = true,
             _ => return Err(Misuse::WrongState("IDLE is not in progress")),
@@ -307,7 +309,7 @@ impl mailwire_core::Connection for Connection {
     #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         // Nearly free where nothing came but more of a line.
-        if self.framer.waits(input) { Ok(Next::NeedInput) } else { self.advance(input) }
+        if self.framer.is_parked(input) { Ok(Next::NeedInput) } else { self.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
@@ -315,7 +317,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_eof(&mut self) {
-        self.framer.wake();
+        self.framer.unpark();
         self.eof = true;
     }
 
@@ -334,7 +336,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
-        self.framer.wake();
+        self.framer.unpark();
         if self.timeout().is_none() || self.renew_idle().is_ok() {
             return;
         }
@@ -345,8 +347,8 @@ impl mailwire_core::Connection for Connection {
         self.failed = Some(Error::TimedOut { waiting_for });
     }
 
-    fn upgraded(&mut self) {
-        if self.phase != Phase::Upgrading {
+    fn upgraded(&mut self, upgrade: Upgrade) {
+        if upgrade != Upgrade::Tls || self.phase != Phase::Upgrading {
             return;
         }
         // Nothing but the caller's queue and the counters outlives the clear part.
@@ -367,7 +369,7 @@ impl mailwire_core::Connection for Connection {
 
     /// Sends a step of the exchange that [`Event::AuthChallenge`] belongs to.
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        self.framer.wake();
+        self.framer.unpark();
         match &mut self.unfinished {
             Some(Unfinished::Auth { challenged, .. }) if *challenged && self.failed.is_none() => {
                 *challenged = false;
@@ -389,7 +391,7 @@ impl mailwire_core::Connection for Connection {
 
     /// Ends the connection without LOGOUT.
     fn close(&mut self) {
-        self.framer.wake();
+        self.framer.unpark();
         self.phase = Phase::Over;
     }
 }

@@ -61,7 +61,7 @@ impl Connection {
                 Framed::NeedInput => {
                     // A full output may keep commands back that go out when it was drained.
                     if !self.output.is_full() {
-                        self.framer.wait();
+                        self.framer.park();
                     }
                     return Ok(Next::NeedInput);
                 }

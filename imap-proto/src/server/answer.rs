@@ -29,7 +29,7 @@ impl Connection {
     /// Hands the status back if it is none of the three, if the ticket is not that of the command
     /// in progress, or if the command cannot be ended so now.
     pub fn reply(&mut self, ticket: Ticket, status: Status) -> Result<(), SendError<Status>> {
-        self.framer.wake();
+        self.framer.unpark();
         match self.check_reply(ticket, &status) {
             Err(reason) => Err(SendError::new(reason, status)),
             Ok(()) => {
@@ -114,7 +114,7 @@ impl Connection {
     /// change, if it has nothing that can be written, if a literal is due, or if the output is full:
     /// drain it first.
     pub fn notify(&mut self, data: Untagged) -> Result<(), SendError<Untagged>> {
-        self.framer.wake();
+        self.framer.unpark();
         if let Err(reason) = self.check_notify(&data) {
             return Err(SendError::new(reason, data));
         }
@@ -160,7 +160,7 @@ impl Connection {
     /// No literal is due, it would be longer than announced, or there is a NUL in what is not
     /// BINARY. Nothing is taken.
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         match self.owed.front_mut() {
             Some(Owed::Body(body)) if self.failed.is_none() => body.send(chunk, &mut self.output),
             _ => Err(Misuse::WrongState("no literal is due")),
@@ -175,7 +175,7 @@ impl Connection {
     /// [`close`](mailwire_core::Connection::close) the connection, which is the one way to take back
     /// what was announced.
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         match self.owed.front() {
             Some(Owed::Body(body)) => body.finish()?,
             _ => return Err(Misuse::WrongState("no literal is due")),
@@ -195,7 +195,7 @@ impl Connection {
     ///
     /// The command is not an APPEND that waits for this.
     pub fn accept_body(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         self.command(ticket)?;
         if !matches!(self.mode, Mode::Decision { .. }) {
             return Err(Misuse::WrongState("no message waits"));
@@ -224,7 +224,7 @@ impl Connection {
     ///
     /// The command is not STARTTLS.
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         if self.command(ticket)?.rules.effect != Effect::StartTls {
             return Err(Misuse::WrongAnswer("the command is not STARTTLS"));
         }
@@ -242,7 +242,7 @@ impl Connection {
     ///
     /// The command is not an IDLE that waits for this.
     pub fn accept_idle(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         if self.command(ticket)?.rules.effect != Effect::Idle || self.mode != Mode::Answer {
             return Err(Misuse::WrongAnswer("the command is not IDLE"));
         }

@@ -250,7 +250,7 @@ impl Connection {
             match self.framer.next(input, &self.config.limits)? {
                 Framed::NeedInput if self.eof => return self.at_eof(input),
                 Framed::NeedInput => {
-                    self.framer.wait();
+                    self.framer.park();
                     return Ok(Next::NeedInput);
                 }
                 Framed::Message(frame) => self.take_message(frame, input)?,
@@ -325,7 +325,7 @@ impl mailwire_core::Connection for Connection {
     #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         // Nearly free where nothing came but more of a line.
-        if self.framer.waits(input) { Ok(Next::NeedInput) } else { self.advance(input) }
+        if self.framer.is_parked(input) { Ok(Next::NeedInput) } else { self.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
@@ -333,7 +333,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_eof(&mut self) {
-        self.framer.wake();
+        self.framer.unpark();
         self.eof = true;
     }
 
@@ -351,14 +351,14 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
-        self.framer.wake();
+        self.framer.unpark();
         if self.timeout().is_some() {
             self.fail(Error::TimedOut { waiting_for: "the client" });
         }
     }
 
-    fn upgraded(&mut self) {
-        if self.phase != Phase::Upgrading {
+    fn upgraded(&mut self, upgrade: Upgrade) {
+        if upgrade != Upgrade::Tls || self.phase != Phase::Upgrading {
             return;
         }
         let fresh = Self::silent(self.config.clone());
@@ -370,7 +370,7 @@ impl mailwire_core::Connection for Connection {
 
     /// Sends a challenge to AUTHENTICATE. The client's answer comes as [`Event::AuthResponse`].
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        self.framer.wake();
+        self.framer.unpark();
         let authenticates =
             self.current.as_ref().is_some_and(|current| current.rules.effect == Effect::Authenticate);
         if !authenticates || self.mode != Mode::Answer || self.failed.is_some() {
@@ -389,7 +389,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn close(&mut self) {
-        self.framer.wake();
+        self.framer.unpark();
         self.phase = Phase::Over;
     }
 }

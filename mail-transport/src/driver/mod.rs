@@ -147,7 +147,7 @@ impl<S, C: Connection> Driver<S, C> {
     ) -> Result<Driver<T, C>, DriverError<C::Error>> {
         self.check_upgrade()?;
         let Self { stream, mut connection, config, .. } = self;
-        connection.upgraded();
+        connection.upgraded(mailwire_core::Upgrade::Tls);
         Ok(Driver::with_config(replace(stream), connection, config))
     }
 
@@ -164,7 +164,7 @@ impl<S, C: Connection> Driver<S, C> {
         self.check_upgrade()?;
         let Self { stream, mut connection, config, .. } = self;
         let stream = handshake(stream).await?;
-        connection.upgraded();
+        connection.upgraded(mailwire_core::Upgrade::Tls);
         Ok(Driver::with_config(stream, connection, config))
     }
 
@@ -191,7 +191,7 @@ impl<S, C: Connection> Driver<S, C> {
         self.failed = None;
         self.read_size = self.config.read_at_least;
         self.clock.restart();
-        self.connection.upgraded();
+        self.connection.upgraded(mailwire_core::Upgrade::Tls);
         Ok(())
     }
 

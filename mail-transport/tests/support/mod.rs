@@ -186,8 +186,8 @@ impl Connection for Toy {
         }
     }
 
-    fn upgraded(&mut self) {
-        assert_eq!(self.state, State::Upgrading);
+    fn upgraded(&mut self, upgrade: Upgrade) {
+        assert_eq!((upgrade, self.state), (Upgrade::Tls, State::Upgrading));
         self.state = State::Open;
         self.framer = LineFramer::new();
         self.upgrades += 1;

@@ -43,7 +43,9 @@ use core::time::Duration;
 use bytes::BytesMut;
 pub use config::{AskCapabilities, Config, Timeouts};
 pub use event::{Deletions, Event};
-use mailwire_core::{Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, sasl};
+use mailwire_core::{
+    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl,
+};
 pub use state::State;
 use state::{Auth, Kind, Pending, Place, Queued, Reading, Session, Setup, UserStep};
 
@@ -126,7 +128,7 @@ impl Connection {
         command: Command,
         follows: Follows,
     ) -> Result<Ticket, SendError<Command>> {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         if let Err(reason) = self.check(&command) {
             return Err(SendError::new(reason, command));
         }
@@ -421,7 +423,7 @@ impl mailwire_core::Connection for Connection {
     #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         // Nearly free where nothing came but more of a line.
-        if self.session.framer.waits(input) { Ok(Next::NeedInput) } else { self.advance(input) }
+        if self.session.framer.is_parked(input) { Ok(Next::NeedInput) } else { self.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
@@ -429,7 +431,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_eof(&mut self) {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         self.eof = true;
     }
 
@@ -451,7 +453,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         if self.timeout().is_some() && self.failed.is_none() {
             let waiting_for = match &self.session.reading {
                 Reading::Greeting => "the greeting",
@@ -465,8 +467,8 @@ impl mailwire_core::Connection for Connection {
         }
     }
 
-    fn upgraded(&mut self) {
-        if !matches!(self.session.reading, Reading::Upgrade) {
+    fn upgraded(&mut self, upgrade: Upgrade) {
+        if upgrade != Upgrade::Tls || !matches!(self.session.reading, Reading::Upgrade) {
             return;
         }
         self.session = Session::new(true, Reading::Status);
@@ -477,7 +479,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         if self.closed || self.failed.is_some() {
             return Err(SendError::new(Misuse::Closed, step));
         }
@@ -489,7 +491,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn close(&mut self) {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         self.closed = true;
         self.queue.clear();
     }

@@ -67,7 +67,7 @@ impl Connection {
         }
         // A full output may keep commands back that go out when it was drained.
         if !self.output.is_full() {
-            self.session.framer.wait();
+            self.session.framer.park();
         }
         Ok(Next::NeedInput)
     }

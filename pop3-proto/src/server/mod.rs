@@ -47,7 +47,7 @@ use bytes::{Bytes, BytesMut};
 pub use config::{Config, Timeouts};
 pub use event::Event;
 use mailwire_core::{
-    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, dot::Stuffer,
+    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, dot::Stuffer,
 };
 pub use state::State;
 use state::{Current, Kind, Session, Stage};
@@ -129,7 +129,7 @@ impl Connection {
     /// Hands the reply back if it is no answer to this command, or not one line of at most 512
     /// octets of ASCII.
     pub fn reply(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         match self.check_reply(ticket, &reply) {
             Ok(kind) => {
                 self.put_reply(kind, reply);
@@ -146,7 +146,7 @@ impl Connection {
     ///
     /// As [`reply`](Self::reply).
     pub fn reply_with_lines(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         match self.check_reply(ticket, &reply) {
             Ok(Kind::Other) if reply.is_ok() => {
                 self.put_status(reply);
@@ -164,7 +164,7 @@ impl Connection {
     ///
     /// No STLS waits for an answer.
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         match self.waiting(ticket)? {
             Kind::Stls => {
                 self.put_status(Reply::ok("begin TLS negotiation"));
@@ -184,7 +184,7 @@ impl Connection {
     /// No message is being sent, or it has a bare CR or LF and [`Config::bare_newline`] refuses
     /// that: the connection then ends, as the message cannot be completed.
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         let Some(Current { stage: Stage::Body(stuffer), .. }) = &mut self.session.current else {
             return Err(Misuse::WrongState("no message is being sent"));
         };
@@ -204,7 +204,7 @@ impl Connection {
     /// Hands the line back if it is not of the command's kind, or if the output is full
     /// ([`Misuse::Full`]): send it again when some was written.
     pub fn send_line(&mut self, line: Listing) -> Result<(), SendError<Listing>> {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         let fits = match &self.session.current {
             Some(Current { kind, stage: Stage::Lines, .. }) => matches!(
                 (kind, &line),
@@ -228,7 +228,7 @@ impl Connection {
     ///
     /// Nothing is being sent, or as for [`send_body`](Self::send_body).
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         match &mut self.session.current {
             Some(Current { stage: Stage::Body(stuffer), .. }) => {
                 let result = stuffer.finish(&mut self.output);
@@ -421,7 +421,7 @@ impl mailwire_core::Connection for Connection {
     #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         // Nearly free where nothing came but more of a line.
-        if self.session.framer.waits(input) { Ok(Next::NeedInput) } else { self.advance(input) }
+        if self.session.framer.is_parked(input) { Ok(Next::NeedInput) } else { self.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
@@ -429,7 +429,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_eof(&mut self) {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         self.eof = true;
     }
 
@@ -451,7 +451,7 @@ impl mailwire_core::Connection for Connection {
 
     /// Nothing is deleted and nothing is said (RFC 1939 section 3).
     fn handle_timeout(&mut self) {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         if self.timeout().is_some() && self.failed.is_none() {
             let waiting_for = if self.output.is_empty() { "a command" } else { "the client to read" };
             self.failed = Some(Error::TimedOut { waiting_for });
@@ -460,14 +460,14 @@ impl mailwire_core::Connection for Connection {
         }
     }
 
-    fn upgraded(&mut self) {
-        if self.session.upgrading {
+    fn upgraded(&mut self, upgrade: Upgrade) {
+        if upgrade == Upgrade::Tls && self.session.upgrading {
             self.session = Session::new(true);
         }
     }
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         let ticket = match &self.session.current {
             Some(current) => current.ticket,
             None => return Err(SendError::new(Misuse::WrongState("no exchange goes on"), step)),
@@ -490,7 +490,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn close(&mut self) {
-        self.session.framer.wake();
+        self.session.framer.unpark();
         self.closing = true;
         self.session.current = None;
     }

@@ -81,7 +81,7 @@ impl Connection {
     fn need_input(&mut self, input: &BytesMut, in_auth: bool) -> Result<Next<Event>, Error> {
         match (self.eof, input.is_empty()) {
             (false, _) => {
-                self.session.framer.wait();
+                self.session.framer.park();
                 Ok(Next::NeedInput)
             }
             (true, _) if in_auth => Err(Error::UnexpectedEof { during: "within a SASL exchange" }),

@@ -61,7 +61,7 @@ use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, dot::Stuffer, sasl,
+    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, dot::Stuffer, sasl,
 };
 
 pub use config::{Config, Timeouts};
@@ -165,7 +165,7 @@ impl Connection {
     /// the server does not offer support of; credentials without TLS; too many commands waiting.
     #[allow(clippy::result_large_err)] // The command is handed back.
     pub fn send(&mut self, command: Command) -> Result<Ticket, SendError<Command>> {
-        self.framer.wake();
+        self.framer.unpark();
         if let Err(reason) = self.check(&command) {
             return Err(SendError::new(reason, command));
         }
@@ -267,7 +267,7 @@ impl Connection {
     /// by then, and its end must not be: all that is left is to close the connection. The server
     /// will not have accepted anything.
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         let room = self.output.room().min(chunk.len());
         self.with_stuffer(|stuffer, output| {
             if room > 0 {
@@ -284,7 +284,7 @@ impl Connection {
     ///
     /// As for [`send_body`](Self::send_body).
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         let Body::Sending { ticket, .. } = self.session.body else {
             return self.with_stuffer(|_, _| Ok(()));
         };
@@ -378,7 +378,7 @@ impl mailwire_core::Connection for Connection {
     #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         // Nearly free where nothing came but more of a line.
-        if self.framer.waits(input) { Ok(Next::NeedInput) } else { self.advance(input) }
+        if self.framer.is_parked(input) { Ok(Next::NeedInput) } else { self.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
@@ -386,7 +386,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_eof(&mut self) {
-        self.framer.wake();
+        self.framer.unpark();
         self.eof = true;
     }
 
@@ -416,7 +416,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
-        self.framer.wake();
+        self.framer.unpark();
         let waiting_for = match self.phase {
             Phase::Closed | Phase::Upgrading => return,
             Phase::Greeting => "the greeting",
@@ -430,8 +430,8 @@ impl mailwire_core::Connection for Connection {
         self.failed.get_or_insert(Error::TimedOut { waiting_for });
     }
 
-    fn upgraded(&mut self) {
-        if self.phase == Phase::Upgrading && self.failed.is_none() {
+    fn upgraded(&mut self, upgrade: Upgrade) {
+        if upgrade == Upgrade::Tls && self.phase == Phase::Upgrading && self.failed.is_none() {
             self.tls = true;
             self.session = Session::new();
             self.framer = ReplyFramer::new();
@@ -440,7 +440,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        self.framer.wake();
+        self.framer.unpark();
         let turn = match self.session.in_flight.front() {
             _ if self.failed.is_some() || self.phase == Phase::Closed => Err(Misuse::Closed),
             Some(InFlight { kind: Kind::Auth, end: u64::MAX, .. }) => Ok(()),
@@ -454,7 +454,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn close(&mut self) {
-        self.framer.wake();
+        self.framer.unpark();
         self.phase = Phase::Closed;
     }
 }

@@ -347,7 +347,7 @@ impl Connection {
         }
         // A full output may keep commands back that go out when it was drained.
         if !self.output.is_full() {
-            self.framer.wait();
+            self.framer.park();
         }
         Next::NeedInput
     }

@@ -46,20 +46,20 @@ impl ReplyFramer {
         self.lines == 0
     }
 
-    /// [`LineFramer::wait`].
-    pub(crate) fn wait(&mut self) {
-        self.framer.wait();
+    /// Parks the framer: [`LineFramer::park`].
+    pub(crate) fn park(&mut self) {
+        self.framer.park();
     }
 
-    /// [`LineFramer::waits`].
+    /// [`LineFramer::is_parked`].
     #[inline]
-    pub(crate) fn waits(&mut self, input: &[u8]) -> bool {
-        self.framer.waits(input)
+    pub(crate) fn is_parked(&mut self, input: &[u8]) -> bool {
+        self.framer.is_parked(input)
     }
 
-    /// [`LineFramer::wake`].
-    pub(crate) fn wake(&mut self) {
-        self.framer.wake();
+    /// [`LineFramer::unpark`].
+    pub(crate) fn unpark(&mut self) {
+        self.framer.unpark();
     }
 
     /// Takes one whole reply off the front of `input`. A line that has no code is one by itself, unless

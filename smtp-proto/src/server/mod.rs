@@ -61,7 +61,7 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use mailwire_core::{
-    Channel, Error, LineFramer, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets,
+    Channel, Error, LineFramer, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade,
     dot::{LineEnds, Unstuffer},
     sasl,
 };
@@ -213,7 +213,7 @@ impl Connection {
     /// Hands the reply back: nothing with this ticket waits for an answer, or it is not an answer to
     /// that. Intermediate replies are the machine's own.
     pub fn reply(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
-        self.framer.wake();
+        self.framer.unpark();
         match self.check_reply(ticket, &reply) {
             Ok(()) => {}
             Err(reason) => return Err(SendError::new(reason, reply)),
@@ -307,7 +307,7 @@ impl Connection {
     ///
     /// No DATA with this ticket waits for an answer.
     pub fn accept_body(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         match &self.phase {
             _ if self.failed.is_some() => return Err(Misuse::Closed),
             Phase::Answering { ticket: expected, asked: Asked::Data } if *expected == ticket => {}
@@ -338,7 +338,7 @@ impl Connection {
     ///
     /// No STARTTLS with this ticket waits for an answer.
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        self.framer.wake();
+        self.framer.unpark();
         match &self.phase {
             _ if self.failed.is_some() => return Err(Misuse::Closed),
             Phase::Answering { ticket: expected, asked: Asked::StartTls } if *expected == ticket => {}
@@ -356,7 +356,7 @@ impl Connection {
     ///
     /// Any other code: SMTP knows no other unsolicited reply.
     pub fn goodbye(&mut self, reply: Reply) -> Result<(), SendError<Reply>> {
-        self.framer.wake();
+        self.framer.unpark();
         if self.failed.is_some() || matches!(self.phase, Phase::Closed) {
             return Err(SendError::new(Misuse::Closed, reply));
         }
@@ -376,7 +376,7 @@ impl mailwire_core::Connection for Connection {
     #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         // Nearly free where nothing came but more of a line.
-        if self.framer.waits(input) { Ok(Next::NeedInput) } else { self.advance(input) }
+        if self.framer.is_parked(input) { Ok(Next::NeedInput) } else { self.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
@@ -384,7 +384,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_eof(&mut self) {
-        self.framer.wake();
+        self.framer.unpark();
         self.eof = true;
     }
 
@@ -402,7 +402,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
-        self.framer.wake();
+        self.framer.unpark();
         let waiting_for = match &self.phase {
             _ if self.failed.is_some() => return,
             Phase::Closed => return,
@@ -414,8 +414,8 @@ impl mailwire_core::Connection for Connection {
         self.failed = Some(Error::TimedOut { waiting_for });
     }
 
-    fn upgraded(&mut self) {
-        if matches!(self.phase, Phase::Upgrading) && self.failed.is_none() {
+    fn upgraded(&mut self, upgrade: Upgrade) {
+        if upgrade == Upgrade::Tls && matches!(self.phase, Phase::Upgrading) && self.failed.is_none() {
             self.tls = true;
             self.session = Session::default();
             self.framer = LineFramer::new();
@@ -426,7 +426,7 @@ impl mailwire_core::Connection for Connection {
 
     /// Sends a challenge. To end the exchange, [`reply`](Connection::reply).
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        self.framer.wake();
+        self.framer.unpark();
         let ticket = match &self.phase {
             _ if self.failed.is_some() => return Err(SendError::new(Misuse::Closed, step)),
             Phase::Answering { ticket, asked: Asked::Auth } => *ticket,
@@ -446,7 +446,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn close(&mut self) {
-        self.framer.wake();
+        self.framer.unpark();
         self.phase = Phase::Closed;
     }
 }

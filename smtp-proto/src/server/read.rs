@@ -56,7 +56,7 @@ impl Connection {
             (None, None) => {
                 // From the fifth byte on it is certain which limit the line has.
                 if input.len() >= 5 {
-                    self.framer.wait();
+                    self.framer.park();
                 }
                 Ok(Next::NeedInput)
             }

@@ -90,7 +90,7 @@ impl Granting {
             let event = match self.machine.next_event(&mut self.input) {
                 Ok(Next::Event(event)) => event,
                 Ok(Next::Upgrade(_)) => {
-                    self.machine.upgraded();
+                    self.machine.upgraded(mailwire_core::Upgrade::Tls);
                     continue;
                 }
                 Ok(Next::Paused) if self.machine.output().is_empty() => panic!("nobody's turn"),
