@@ -5,7 +5,7 @@ use mailwire_core::{Dialect, Output};
 use mailwire_imap::{
     Limits,
     framing::{Framed, Framer, Speaker},
-    response::{ESearchItem, FetchItem, Response, StatusKind, Untagged},
+    response::{MsgAtt, ReplyKind, Response, SearchReturnData, Untagged},
     types::{BodyStructure, Data, ParseContext},
 };
 use peer_imap_codec::{
@@ -57,7 +57,7 @@ const CASES: &[Case] = &[
         peers: Peers::Both,
         chained: false,
         facts: |response| match fetch(response) {
-            [FetchItem::Uid(_), FetchItem::Envelope(envelope)] => format!(
+            [MsgAtt::Uid(_), MsgAtt::Envelope(envelope)] => format!(
                 "{:?} {} {} {}",
                 envelope.subject.as_ref().expect("a subject").as_bytes(),
                 envelope.to().len(),
@@ -88,7 +88,7 @@ const CASES: &[Case] = &[
         peers: Peers::Both,
         chained: false,
         facts: |response| match fetch(response) {
-            [FetchItem::BodyStructure(body)] => match body {
+            [MsgAtt::BodyStructure(body)] => match body {
                 BodyStructure::Multi(multi) => format!("{}", multi.parts.len()),
                 BodyStructure::Single(_) => panic!("not a multipart"),
             },
@@ -112,7 +112,7 @@ const CASES: &[Case] = &[
         peers: Peers::Both,
         chained: false,
         facts: |response| match fetch(response) {
-            [FetchItem::Flags(flags)] => format!("{}", flags.iter().count()),
+            [MsgAtt::Flags(flags)] => format!("{}", flags.iter().count()),
             other => panic!("{other:?}"),
         },
         proto_facts: |response| match response {
@@ -131,7 +131,7 @@ const CASES: &[Case] = &[
         peers: Peers::Both,
         chained: true,
         facts: |response| match fetch(response) {
-            [FetchItem::Uid(_), FetchItem::Section(section)] => match &section.data {
+            [MsgAtt::Uid(_), MsgAtt::Section(section)] => match &section.data {
                 Data::Inline(text) => format!("{}", text.len()),
                 other => panic!("{other:?}"),
             },
@@ -178,8 +178,8 @@ const CASES: &[Case] = &[
             Response::Tagged(tagged) => format!(
                 "{} {} {}",
                 tagged.tag.as_str().unwrap_or_default(),
-                tagged.status.kind == StatusKind::Ok,
-                tagged.status.code.is_some()
+                tagged.reply.kind == ReplyKind::Ok,
+                tagged.reply.code.is_some()
             ),
             other => panic!("{other:?}"),
         },
@@ -219,7 +219,7 @@ const CASES: &[Case] = &[
         chained: false,
         facts: |response| match response {
             Response::Untagged(Untagged::ESearch(search)) => match &search.items[..] {
-                [ESearchItem::Count(10_000), ESearchItem::All(_)] => String::new(),
+                [SearchReturnData::Count(10_000), SearchReturnData::All(_)] => String::new(),
                 other => panic!("{other:?}"),
             },
             other => panic!("{other:?}"),
@@ -244,7 +244,7 @@ const CASES: &[Case] = &[
     },
 ];
 
-fn fetch(response: &Response) -> &[FetchItem] {
+fn fetch(response: &Response) -> &[MsgAtt] {
     match response {
         Response::Untagged(Untagged::Fetch(fetch)) => &fetch.items,
         other => panic!("{other:?}"),

@@ -9,8 +9,8 @@ use mailwire_core::{Channel, Connection, Misuse, Next, SaslStep, Secret};
 use mailwire_imap::{
     Capability,
     client::{self, BodyItem, Event, State},
-    command::{Append, Command, FetchItem},
-    response::{StatusKind, Untagged},
+    command::{Append, Command, FetchAtt},
+    response::{ReplyKind, Untagged},
     types::{MailboxName, Section},
 };
 
@@ -168,7 +168,7 @@ fn no_and_bad_are_replies_with_their_code() {
     let found =
         feed(&mut client, b"* OK [INPROGRESS (\"b.2\" 3 7)] half\r\nb.2 NO [TRYCREATE] no such mailbox\r\n");
     let Event::Reply { ticket, reply, .. } = &found[1] else { panic!("{found:?}") };
-    assert_eq!((*ticket, reply.kind, reply.is_ok()), (copy, StatusKind::No, false));
+    assert_eq!((*ticket, reply.kind, reply.is_ok()), (copy, ReplyKind::No, false));
     assert_eq!(reply.code, Some(mailwire_imap::response::Code::TryCreate));
     let Event::Data { during, .. } = &found[0] else { panic!() };
     assert_eq!(*during, Some(copy));
@@ -346,7 +346,7 @@ fn what_a_streamed_literal_belongs_to() {
     );
     assert_eq!(start("X-FOO"), None);
     assert_eq!(start("ENVELOPE (NIL"), None);
-    let _ = FetchItem::MESSAGE;
+    let _ = FetchAtt::MESSAGE;
 }
 
 #[test]

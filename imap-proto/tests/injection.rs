@@ -8,7 +8,7 @@ use mailwire_core::{Channel, Connection, Secret};
 use mailwire_imap::{
     client,
     command::{AString, Command, Login, OtherCommand, Request, Search, SearchKey},
-    response::{Status, StatusKind},
+    response::{Reply, ReplyKind},
     types::{Atom, ListPattern, MailboxName, ParseContext, Tag},
 };
 
@@ -22,7 +22,7 @@ fn line_ends_and_nul_are_refused_when_a_value_is_built() {
         assert!(Atom::new(bad).is_err());
         assert!(Tag::new(bad).is_err());
         assert!(OtherCommand::new(Atom::new("X").unwrap(), bad).is_err());
-        assert!(Status::new(StatusKind::Ok, bad).is_err());
+        assert!(Reply::new(ReplyKind::Ok, bad).is_err());
         let error = Login::new(AString::new("fred").unwrap(), bad).unwrap_err();
         assert_eq!(error.offset, 0, "the place would tell something of the password");
     }

@@ -9,7 +9,7 @@ use mailwire_core::{Channel, Connection, Error, Misuse, Next};
 use mailwire_imap::{
     Limits, client,
     command::{Command, Literals},
-    response::{StatusKind, Untagged},
+    response::{ReplyKind, Untagged},
     server,
 };
 
@@ -282,7 +282,7 @@ fn repeated_byes() {
     let (found, last) = events(&mut client, &mut input);
     assert_eq!(found.len(), 1);
     assert!(
-        matches!(&found[0], client::Event::Data { data: Untagged::Status(status), .. } if status.kind == StatusKind::Bye)
+        matches!(&found[0], client::Event::Data { data: Untagged::Reply(status), .. } if status.kind == ReplyKind::Bye)
     );
     assert_eq!(last, Ok(Next::Closed));
 }

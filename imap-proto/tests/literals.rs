@@ -9,25 +9,25 @@ use bytes::{Buf, Bytes};
 use common::*;
 use mailwire_core::{Connection, Dialect, Misuse, Output, Text};
 use mailwire_imap::{
-    response::{BinaryData, Fetch, FetchItem, Response, SectionData, Untagged},
+    response::{BinaryData, FetchData, MsgAtt, Response, SectionData, Untagged},
     server,
     types::{Data, ParseContext, Section},
 };
 
-fn fetch(items: impl IntoIterator<Item = FetchItem>) -> Untagged {
-    Untagged::Fetch(Fetch { number: 1, items: items.into_iter().collect() })
+fn fetch(items: impl IntoIterator<Item = MsgAtt>) -> Untagged {
+    Untagged::Fetch(FetchData { number: 1, items: items.into_iter().collect() })
 }
 
 fn inline(bytes: &Bytes) -> Data {
     Data::Inline(Text::from(bytes.clone()))
 }
 
-fn section(data: Data) -> FetchItem {
-    FetchItem::Section(Box::new(SectionData { section: Section::WHOLE, origin: None, data }))
+fn section(data: Data) -> MsgAtt {
+    MsgAtt::Section(Box::new(SectionData { section: Section::WHOLE, origin: None, data }))
 }
 
-fn binary(data: Data) -> FetchItem {
-    FetchItem::Binary(Box::new(BinaryData { part: Vec::new(), origin: None, data }))
+fn binary(data: Data) -> MsgAtt {
+    MsgAtt::Binary(Box::new(BinaryData { part: Vec::new(), origin: None, data }))
 }
 
 /// Bytes of a message, too many to be copied.
@@ -79,8 +79,8 @@ fn large_literals_are_chained_and_small_ones_copied() {
         section(inline(&first)),
         section(inline(&small)),
         binary(inline(&second)),
-        FetchItem::Rfc822Header(inline(&first)),
-        FetchItem::Rfc822Size(7),
+        MsgAtt::Rfc822Header(inline(&first)),
+        MsgAtt::Rfc822Size(7),
     ]);
     let expected = [
         Ok("* 1 FETCH (BODY[] {5002}\r\n"),
@@ -140,7 +140,7 @@ fn chained_literals_wait_behind_streamed_ones() {
     let data = fetch([
         section(inline(&first)),
         streamed(),
-        FetchItem::Rfc822Size(7),
+        MsgAtt::Rfc822Size(7),
         section(inline(&second)),
         section(inline(&third)),
         streamed(),
@@ -182,6 +182,6 @@ fn chained_bytes_fill_the_output() {
     server.notify(Untagged::Exists(1)).unwrap();
     drain(&mut server);
     // What cannot be written leaves nothing behind.
-    assert!(server.notify(fetch([FetchItem::InternalDate(None)])).is_err());
+    assert!(server.notify(fetch([MsgAtt::InternalDate(None)])).is_err());
     assert!(server.output().is_empty());
 }

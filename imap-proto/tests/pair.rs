@@ -9,7 +9,7 @@ use mailwire_core::{Channel, Connection, Misuse, Next, SaslStep, Secret, Ticket}
 use mailwire_imap::{
     Capability, client,
     command::{Append, Command},
-    response::{Fetch, FetchItem, SectionData, Untagged},
+    response::{FetchData, MsgAtt, SectionData, Untagged},
     server,
     types::{Data, MailboxName, Section},
 };
@@ -38,7 +38,7 @@ impl Pair {
     /// A client that is logged in.
     fn logged_in() -> Self {
         let mut server = server_config(Channel::Tls);
-        server.greeting.kind = mailwire_imap::response::StatusKind::PreAuth;
+        server.greeting.kind = mailwire_imap::response::ReplyKind::PreAuth;
         let mut pair = Self::new(client_config(Channel::Tls), server);
         pair.run(|_, _| {}, |_, _| {});
         pair
@@ -303,14 +303,11 @@ fn fetched_messages() {
                     let server::Event::Command { ticket, .. } = event else { panic!("{event:?}") };
                     let part = |section: Section| {
                         let data = Data::Streamed { length: length as u64 };
-                        FetchItem::Section(Box::new(SectionData { section, origin: None, data }))
+                        MsgAtt::Section(Box::new(SectionData { section, origin: None, data }))
                     };
-                    let items = vec![
-                        part(Section::WHOLE),
-                        FetchItem::Uid(7.try_into().unwrap()),
-                        part(Section::TEXT),
-                    ];
-                    server.notify(Untagged::Fetch(Fetch { number: 1, items: items.into() })).unwrap();
+                    let items =
+                        vec![part(Section::WHOLE), MsgAtt::Uid(7.try_into().unwrap()), part(Section::TEXT)];
+                    server.notify(Untagged::Fetch(FetchData { number: 1, items: items.into() })).unwrap();
                     assert!(server.notify(Untagged::Exists(3)).is_err(), "the literal comes first");
                     asked = Some(ticket);
                 },
@@ -321,7 +318,7 @@ fn fetched_messages() {
         if length > 64 << 10 {
             assert_eq!(starts, 2);
             assert_eq!(got.len(), 2 * length);
-            let FetchItem::Section(part) = &fetch.items[0] else { panic!() };
+            let MsgAtt::Section(part) = &fetch.items[0] else { panic!() };
             assert_eq!(part.data, Data::Streamed { length: length as u64 });
         } else {
             assert_eq!(starts, 0);

@@ -78,7 +78,7 @@ fn rewritten(response: &Response) {
 }
 
 #[track_caller]
-fn items(data: Untagged) -> Vec<FetchItem> {
+fn items(data: Untagged) -> Vec<MsgAtt> {
     match data {
         Untagged::Fetch(fetch) => fetch.items.into(),
         other => panic!("{other:?}"),
@@ -90,7 +90,7 @@ fn body(data: Untagged) -> BodyStructure {
     items(data)
         .into_iter()
         .find_map(|item| match item {
-            FetchItem::BodyStructure(body) | FetchItem::Body(body) => Some(body),
+            MsgAtt::BodyStructure(body) | MsgAtt::Body(body) => Some(body),
             _ => None,
         })
         .expect("a body structure")
@@ -117,14 +117,14 @@ fn envelope(data: Untagged) -> Envelope {
     items(data)
         .into_iter()
         .find_map(|item| match item {
-            FetchItem::Envelope(envelope) => Some(*envelope),
+            MsgAtt::Envelope(envelope) => Some(*envelope),
             _ => None,
         })
         .expect("an envelope")
 }
 
 #[track_caller]
-fn list(data: Untagged) -> ListResponse {
+fn list(data: Untagged) -> ListData {
     match data {
         Untagged::List(list) => list,
         other => panic!("{other:?}"),
@@ -132,9 +132,9 @@ fn list(data: Untagged) -> ListResponse {
 }
 
 #[track_caller]
-fn status(data: Untagged) -> Status {
+fn status(data: Untagged) -> Reply {
     match data {
-        Untagged::Status(status) => status,
+        Untagged::Reply(status) => status,
         other => panic!("{other:?}"),
     }
 }
@@ -147,15 +147,15 @@ fn some(text: &str) -> Option<ImapString> {
     Some(s(text))
 }
 
-fn uid(number: u32) -> FetchItem {
-    FetchItem::Uid(Uid::new(number).unwrap())
+fn uid(number: u32) -> MsgAtt {
+    MsgAtt::Uid(Uid::new(number).unwrap())
 }
 
 #[test]
 fn spaces() {
     let messages = |data| match data {
-        Untagged::MailboxStatus(status) => {
-            assert_eq!(status.items, [StatusItem::Messages(0)]);
+        Untagged::Status(status) => {
+            assert_eq!(status.items, [StatusAttVal::Messages(0)]);
             status.mailbox
         }
         other => panic!("{other:?}"),
@@ -187,7 +187,7 @@ fn spaces() {
         ("* SEARCH 0 2", vec![0, 2]),
         ("* SEARCH 4294967296 2", vec![2]),
     ] {
-        assert_eq!(accepted(line), Untagged::Search(Search { numbers, mod_seq: None }), "{line}");
+        assert_eq!(accepted(line), Untagged::Search(SearchData { numbers, mod_seq: None }), "{line}");
     }
     for line in [
         "* 11487 FETCH (UID 19436 )",
@@ -202,11 +202,11 @@ fn spaces() {
     }
     assert_eq!(
         items(accepted("* 1 FETCH (FLAGS (\\Seen)UID 5)")),
-        [FetchItem::Flags([Flag::Seen].into()), uid(5)]
+        [MsgAtt::Flags([Flag::Seen].into()), uid(5)]
     );
     assert_eq!(
         items(accepted("* 1 FETCH (FLAGS(\\Seen) UID 5)")),
-        [FetchItem::Flags([Flag::Seen].into()), uid(5)]
+        [MsgAtt::Flags([Flag::Seen].into()), uid(5)]
     );
     for line in ["*  1843 EXISTS", "* 1843  EXISTS", "* 1843 EXISTS  ", "*1843 EXISTS"] {
         assert_eq!(accepted(line), Untagged::Exists(1843), "{line}");
@@ -215,18 +215,18 @@ fn spaces() {
     assert_eq!(accepted("* 5 RECENT "), Untagged::Recent(5));
     assert_eq!(
         items(accepted("* 4 FETCH (UID 71372 RFC822.HEADER  {5}\r\nhello)")),
-        [uid(71372), FetchItem::Rfc822Header(Data::Inline("hello".into()))]
+        [uid(71372), MsgAtt::Rfc822Header(Data::Inline("hello".into()))]
     );
-    assert_eq!(accepted("* OK hi\n"), Status::new(StatusKind::Ok, "hi").unwrap().into_untagged());
+    assert_eq!(accepted("* OK hi\n"), Reply::new(ReplyKind::Ok, "hi").unwrap().into_untagged());
 }
 
 trait IntoUntagged {
     fn into_untagged(self) -> Untagged;
 }
 
-impl IntoUntagged for Status {
+impl IntoUntagged for Reply {
     fn into_untagged(self) -> Untagged {
-        Untagged::Status(self)
+        Untagged::Reply(self)
     }
 }
 
@@ -264,7 +264,7 @@ fn flags() {
 
 #[test]
 fn status_text() {
-    let text = |data: Status| data.text.as_bytes().to_vec();
+    let text = |data: Reply| data.text.as_bytes().to_vec();
     let found = status(accepted("* OK [HIGHESTMODSEQ 1234]"));
     assert_eq!((found.code, found.text.is_empty()), (Some(Code::HighestModSeq(1234)), true));
     let found = status(accepted("* OK [ALERT] Gr\u{fc}\u{df}e"));
@@ -272,12 +272,12 @@ fn status_text() {
     assert_eq!(text(status(accepted(b"* OK caf\xe9"))), b"caf\xe9");
     assert_eq!(text(status(valid("* OK see ticket {20}"))), b"see ticket {20}");
     assert_eq!(status(accepted("* OK")).text.as_bytes(), b"");
-    assert_eq!(status(accepted("* BYE")).kind, StatusKind::Bye);
+    assert_eq!(status(accepted("* BYE")).kind, ReplyKind::Bye);
     assert_eq!(status(accepted("* OK [UIDVALIDITY 0] x")).code, Some(Code::UidValidity(0)));
     assert_eq!(status(accepted("* OK [UIDNEXT 0] x")).code, Some(Code::UidNext(0)));
     assert_eq!(status(accepted("* OK [UNSEEN 0] x")).code, Some(Code::Unseen(0)));
     let found = status(accepted("* [COPYUID 1 2 3] done"));
-    assert_eq!(found.kind, StatusKind::Ok);
+    assert_eq!(found.kind, ReplyKind::Ok);
     let Some(Code::CopyUid(copy)) = found.code else { panic!() };
     assert_eq!((copy.uid_validity, copy.source.count(), copy.destination.contains(3)), (1, 1, true));
     assert_eq!(status(accepted("* [ALERT] look")).code, Some(Code::Alert));
@@ -318,7 +318,7 @@ fn numbers() {
         ("* 1 FETCH (RFC822.SIZE \"12\")", 12),
         ("* 1 FETCH (RFC822.SIZE +12)", 12),
     ] {
-        assert_eq!(items(accepted(line)), [FetchItem::Rfc822Size(size)], "{line}");
+        assert_eq!(items(accepted(line)), [MsgAtt::Rfc822Size(size)], "{line}");
     }
     for line in [
         "* 1 FETCH (RFC822.SIZE -1 UID 5)",
@@ -328,26 +328,22 @@ fn numbers() {
         "* 1 FETCH (RFC822.SIZE x UID 5)",
     ] {
         let items = items(accepted(line));
-        assert!(matches!(items[0], FetchItem::Malformed(_)), "{line}");
+        assert!(matches!(items[0], MsgAtt::Malformed(_)), "{line}");
         assert_eq!(items[1], uid(5), "{line}");
     }
     for line in ["* 1 FETCH (UID 5 MODSEQ (-1))", "* 1 FETCH (UID 5 MODSEQ (0))"] {
-        assert_eq!(items(accepted(line)), [uid(5), FetchItem::ModSeq(None)]);
+        assert_eq!(items(accepted(line)), [uid(5), MsgAtt::ModSeq(None)]);
     }
-    let Some(FetchItem::ModSeq(Some(value))) = items(accepted("* 1 FETCH (MODSEQ 12)")).pop() else {
-        panic!()
-    };
+    let Some(MsgAtt::ModSeq(Some(value))) = items(accepted("* 1 FETCH (MODSEQ 12)")).pop() else { panic!() };
     assert_eq!(value.get(), 12);
-    assert_eq!(items(valid("* 1 FETCH (RFC822.SIZE 5000000000)")), [FetchItem::Rfc822Size(5_000_000_000)]);
+    assert_eq!(items(valid("* 1 FETCH (RFC822.SIZE 5000000000)")), [MsgAtt::Rfc822Size(5_000_000_000)]);
     let Untagged::Fetch(fetch) = accepted("* 0 FETCH (FLAGS (\\Seen))") else { panic!() };
     assert_eq!((fetch.number, fetch.items.len()), (0, 1));
     assert_eq!(accepted("* 0 EXPUNGE"), Untagged::Expunge(0));
-    let Untagged::MailboxStatus(found) = accepted("* STATUS a (MESSAGES 3 UNSEEN -1 UIDNEXT 0)") else {
-        panic!()
-    };
-    assert_eq!(found.items[0], StatusItem::Messages(3));
-    assert_eq!(found.items[1], StatusItem::Malformed("UNSEEN -1".into()));
-    assert_eq!(found.items[2], StatusItem::UidNext(0));
+    let Untagged::Status(found) = accepted("* STATUS a (MESSAGES 3 UNSEEN -1 UIDNEXT 0)") else { panic!() };
+    assert_eq!(found.items[0], StatusAttVal::Messages(3));
+    assert_eq!(found.items[1], StatusAttVal::Malformed("UNSEEN -1".into()));
+    assert_eq!(found.items[2], StatusAttVal::UidNext(0));
 }
 
 #[test]
@@ -366,7 +362,7 @@ fn envelopes() {
         let line = format!("* 6 FETCH (ENVELOPE (NIL \"s\"{}) UID 6)", " NIL".repeat(fields - 2));
         let items = items(accepted(&line));
         assert_eq!(items[1], uid(6), "{line}");
-        let FetchItem::Envelope(envelope) = &items[0] else { panic!("{line}") };
+        let MsgAtt::Envelope(envelope) = &items[0] else { panic!("{line}") };
         assert_eq!(envelope.subject, some("s"));
     }
     let surplus = format!("* 6 FETCH (ENVELOPE (NIL \"s\"{}) UID 6)", " NIL".repeat(9));
@@ -379,7 +375,7 @@ fn envelopes() {
         3
     );
     for wrong in ["(ENVELOPE NIL UID 6)", "(ENVELOPE () UID 6)"] {
-        assert_eq!(items(accepted(format!("* 1 FETCH {wrong}")))[0], FetchItem::Envelope(Box::default()));
+        assert_eq!(items(accepted(format!("* 1 FETCH {wrong}")))[0], MsgAtt::Envelope(Box::default()));
     }
     let eight_bit =
         envelope(accepted(b"* 1 FETCH (ENVELOPE (NIL \"h\xe9llo\" NIL NIL NIL NIL NIL NIL NIL NIL))"));
@@ -412,7 +408,7 @@ fn envelopes() {
     // An envelope that cannot be read costs itself.
     let kept = items(accepted(r#"* 1 FETCH (UID 1 ENVELOPE (NIL "s" ("a" (x))) FLAGS ())"#));
     assert_eq!(kept.len(), 3);
-    assert!(matches!(&kept[1], FetchItem::Malformed(raw) if *raw == r#"ENVELOPE (NIL "s" ("a" (x)))"#));
+    assert!(matches!(&kept[1], MsgAtt::Malformed(raw) if *raw == r#"ENVELOPE (NIL "s" ("a" (x)))"#));
 }
 
 #[test]
@@ -523,26 +519,26 @@ fn fetch_items() {
             "* 1 FETCH (X-GM-THRID 1563190496481790748 X-GM-MSGID 1 X-GM-LABELS (\"\\\\Sent\" foo) UID 1)"
         )),
         [
-            FetchItem::GmailThreadId(1_563_190_496_481_790_748),
-            FetchItem::GmailMessageId(1),
-            FetchItem::GmailLabels(vec![s("\\Sent"), s("foo")]),
+            MsgAtt::GmailThreadId(1_563_190_496_481_790_748),
+            MsgAtt::GmailMessageId(1),
+            MsgAtt::GmailLabels(vec![s("\\Sent"), s("foo")]),
             uid(1)
         ]
     );
     assert_eq!(
         items(valid("* 1 FETCH (X-GM-LABELS (\\Inbox \\Sent Important \"Muy Importante\"))")),
-        [FetchItem::GmailLabels(vec![s("\\Inbox"), s("\\Sent"), s("Important"), s("Muy Importante")])]
+        [MsgAtt::GmailLabels(vec![s("\\Inbox"), s("\\Sent"), s("Important"), s("Muy Importante")])]
     );
     let found = items(valid("* 1 FETCH (UID 9 X-FOO ((a b) \"c\") FLAGS ())"));
-    let [_, FetchItem::Other(other), FetchItem::Flags(_)] = &found[..] else { panic!("{found:?}") };
+    let [_, MsgAtt::Other(other), MsgAtt::Flags(_)] = &found[..] else { panic!("{found:?}") };
     assert_eq!((other.name().as_bytes(), other.value().as_bytes()), (&b"X-FOO"[..], &b"((a b) \"c\")"[..]));
     for value in ["NIL", "12", "\"a b)\"", "{3}\r\n)(\"", "atom", "(a {3}\r\nb)c d)", "()", "a[b"] {
         let found = items(valid(format!("* 1 FETCH (UID 9 X-FOO {value} FLAGS ())")));
-        let [_, FetchItem::Other(other), FetchItem::Flags(_)] = &found[..] else { panic!("{found:?}") };
+        let [_, MsgAtt::Other(other), MsgAtt::Flags(_)] = &found[..] else { panic!("{found:?}") };
         assert_eq!(other.value().as_bytes(), value.as_bytes());
     }
     let time = |data| match items(data).pop() {
-        Some(FetchItem::InternalDate(date)) => date.map(|date| date.to_string()),
+        Some(MsgAtt::InternalDate(date)) => date.map(|date| date.to_string()),
         other => panic!("{other:?}"),
     };
     let fourth = Some("\" 4-Jan-2015 16:53:35 +0800\"".to_owned());
@@ -556,11 +552,11 @@ fn fetch_items() {
     }
     for odd in ["\"Sun, 4 Jan 2015 16:53:35 +0800\"", "04-Jan-2015", "\"x\"", "()"] {
         let found = items(accepted(format!("* 1 FETCH (INTERNALDATE {odd} UID 5)")));
-        assert!(matches!(&found[..], [FetchItem::Malformed(_), FetchItem::Uid(_)]), "{odd}: {found:?}");
+        assert!(matches!(&found[..], [MsgAtt::Malformed(_), MsgAtt::Uid(_)]), "{odd}: {found:?}");
     }
     // Parts of messages.
     let data = |data| match items(data).swap_remove(0) {
-        FetchItem::Section(part) => (part.section, part.origin, part.data),
+        MsgAtt::Section(part) => (part.section, part.origin, part.data),
         other => panic!("{other:?}"),
     };
     assert_eq!(
@@ -580,12 +576,12 @@ fn fetch_items() {
         Data::Inline("x".into())
     );
     let binary = items(valid("* 1 FETCH (BINARY[1] ~{3}\r\na\0b BINARY.SIZE[1] 3)"));
-    assert!(matches!(&binary[0], FetchItem::Binary(part) if part.data == Data::Inline("a\0b".into())));
+    assert!(matches!(&binary[0], MsgAtt::Binary(part) if part.data == Data::Inline("a\0b".into())));
     // An item without a value, or with one that has no end.
     let kept = items(accepted("* 1 FETCH (UID 5 FLAGS)"));
-    assert!(matches!(&kept[..], [FetchItem::Uid(_), FetchItem::Malformed(_)]), "{kept:?}");
+    assert!(matches!(&kept[..], [MsgAtt::Uid(_), MsgAtt::Malformed(_)]), "{kept:?}");
     let kept = items(accepted("* 1 FETCH (UID 5 ENVELOPE (NIL \"unclosed)"));
-    assert!(matches!(&kept[..], [FetchItem::Uid(_), FetchItem::Malformed(_)]), "{kept:?}");
+    assert!(matches!(&kept[..], [MsgAtt::Uid(_), MsgAtt::Malformed(_)]), "{kept:?}");
     assert_eq!(items(accepted("* 1 FETCH ()")), []);
 }
 
@@ -626,9 +622,9 @@ fn mailboxes() {
     ));
     assert_eq!((found.attributes.len(), found.extensions.len()), (2, 3));
     let empty = accepted("* STATUS \"INBOX\" ()");
-    assert!(matches!(empty, Untagged::MailboxStatus(status) if status.items.is_empty()));
+    assert!(matches!(empty, Untagged::Status(status) if status.items.is_empty()));
     let spaced = accepted("* STATUS Sent Items (MESSAGES 3)");
-    assert!(matches!(spaced, Untagged::MailboxStatus(status) if status.mailbox.as_bytes() == b"Sent Items"));
+    assert!(matches!(spaced, Untagged::Status(status) if status.mailbox.as_bytes() == b"Sent Items"));
     let Untagged::Namespace(found) = accepted("* NAMESPACE ((\"\" NIL)) NIL NIL") else { panic!() };
     assert_eq!((found.personal.len(), found.personal[0].delimiter), (1, None));
     for line in [
@@ -694,7 +690,7 @@ fn streamed_literals() {
     context.streamed = &[27];
     let Response::Untagged(data) = Response::parse(&frame, context).unwrap().value else { panic!() };
     let found = items(data.clone());
-    assert!(matches!(&found[0], FetchItem::Section(part) if part.data == Data::Streamed { length: 70000 }));
+    assert!(matches!(&found[0], MsgAtt::Section(part) if part.data == Data::Streamed { length: 70000 }));
     assert_eq!(found[1], uid(5));
     let (mut out, mut streamed) = (Vec::new(), Vec::new());
     Response::Untagged(data).write_streamed(&mut out, &mut streamed);
@@ -765,6 +761,6 @@ fn mistakes_cost_linear_time() {
 #[test]
 fn a_status_item_without_its_value_costs_that_item() {
     let line = "* STATUS INBOX (MESSAGES 1 UNSEEN)";
-    let Untagged::MailboxStatus(status) = accepted(line) else { panic!() };
-    assert_eq!(status.items, [StatusItem::Messages(1), StatusItem::Malformed("UNSEEN".into())]);
+    let Untagged::Status(status) = accepted(line) else { panic!() };
+    assert_eq!(status.items, [StatusAttVal::Messages(1), StatusAttVal::Malformed("UNSEEN".into())]);
 }

@@ -8,7 +8,7 @@ use mailwire_imap::{
     Limits,
     command::{EncodeOptions, Encoded, Literals, Request},
     framing::{Framed, Framer, Speaker},
-    response::{Response, Status, StatusKind, Untagged},
+    response::{Reply, ReplyKind, Response, Untagged},
     types::{MailboxName, ParseContext},
 };
 use proptest::prelude::*;
@@ -88,12 +88,12 @@ fn a_mailbox_name_is_converted_only_where_nothing_is_lost() {
 #[test]
 fn a_text_that_looks_like_a_code_stays_a_text() {
     for text in ["  [ALERT] x", " [ALERT] x"] {
-        let status = Status::new(StatusKind::Ok, text).unwrap();
+        let status = Reply::new(ReplyKind::Ok, text).unwrap();
         let mut out = Vec::new();
         Response::from(status).write(&mut out);
         let frame = Bytes::copy_from_slice(out.strip_suffix(b"\r\n").unwrap());
         let parsed = Response::parse(&frame, ParseContext::new(Dialect::Lenient)).unwrap().value;
-        let Response::Untagged(Untagged::Status(status)) = parsed else { panic!("{parsed:?}") };
+        let Response::Untagged(Untagged::Reply(status)) = parsed else { panic!("{parsed:?}") };
         assert!(status.code.is_none() && status.text.as_bytes().ends_with(text.as_bytes()));
     }
 }

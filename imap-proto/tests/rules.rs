@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use mailwire_core::Misuse;
 use mailwire_imap::{
-    command::{Command, Fetch, FetchItem, OtherCommand},
+    command::{Command, Fetch, FetchAtt, OtherCommand},
     extensions::quota,
     types::{Atom, ModSeq, SequenceSet},
 };
@@ -25,11 +25,11 @@ fn raw_commands_do_not_change_the_session() {
 #[test]
 fn extensions_are_asked_for_only_where_they_are_offered() {
     let mut client = logged_in("IMAP4rev2");
-    let refused = client.send(quota::Command::get("").unwrap().into()).unwrap_err();
+    let refused = client.send(quota::QuotaCommand::get("").unwrap().into()).unwrap_err();
     assert_eq!(refused.reason, Misuse::NotOffered("QUOTA"));
     let mut client = selected("IMAP4rev2 QUOTA");
-    client.send(quota::Command::get("").unwrap().into()).unwrap();
-    let fetch = Fetch::new(SequenceSet::all(), [FetchItem::Flags].into_iter().collect::<Vec<_>>().into());
+    client.send(quota::QuotaCommand::get("").unwrap().into()).unwrap();
+    let fetch = Fetch::new(SequenceSet::all(), [FetchAtt::Flags].into_iter().collect::<Vec<_>>().into());
     let fetch = fetch.with_since(ModSeq::new(5).unwrap().into());
     let refused = client.send(Command::Fetch(fetch)).unwrap_err();
     assert_eq!(refused.reason, Misuse::NotOffered("CONDSTORE"));

@@ -8,7 +8,7 @@ use common::*;
 use mailwire_core::{Channel, Connection, Dialect, Misuse, Next, SaslStep, Secret};
 use mailwire_imap::{
     command::Command,
-    response::{Fetch, FetchItem, SectionData, Untagged},
+    response::{FetchData, MsgAtt, SectionData, Untagged},
     server::{self, Event, State},
     types::{Data, Section},
 };
@@ -302,8 +302,8 @@ fn chunks_are_slices_of_the_input_and_of_what_was_given() {
     done(&mut server, "a SELECT x");
     take(&mut server, "a FETCH 1 BODY[]");
     let part = SectionData { section: Section::WHOLE, origin: None, data: Data::Streamed { length: 9000 } };
-    let items = vec![FetchItem::Section(Box::new(part)), FetchItem::Rfc822Size(9000)];
-    server.notify(Untagged::Fetch(Fetch { number: 1, items: items.into() })).unwrap();
+    let items = vec![MsgAtt::Section(Box::new(part)), MsgAtt::Rfc822Size(9000)];
+    server.notify(Untagged::Fetch(FetchData { number: 1, items: items.into() })).unwrap();
     let line = server.output().chunk().to_vec();
     assert_eq!(line, b"* 1 FETCH (BODY[] {9000}\r\n");
     server.output().advance(line.len());
@@ -331,7 +331,7 @@ fn logout_and_bye() {
     assert!(server.notify(Untagged::Exists(1)).is_err());
     let mut config = server_config(Channel::Tls);
     config.greeting = status("BAD x");
-    config.greeting.kind = mailwire_imap::response::StatusKind::Bye;
+    config.greeting.kind = mailwire_imap::response::ReplyKind::Bye;
     let mut server = server::Connection::new(config);
     assert_eq!(drain_text(&mut server), "* BYE x\r\n");
     assert_eq!(server.next_event(&mut BytesMut::new()), Ok(Next::Closed));

@@ -275,10 +275,10 @@ fn say(server: &mut server::Connection, line: &[u8], ticket: Option<Ticket>, com
     match response(line) {
         Response::Untagged(data) => server.notify(data).unwrap(),
         Response::Tagged(tagged) => match command {
-            Some(Command::StartTls) if tagged.status.is_ok() => {
+            Some(Command::StartTls) if tagged.reply.is_ok() => {
                 server.accept_upgrade(ticket.unwrap()).unwrap()
             }
-            _ => server.reply(ticket.unwrap(), tagged.status).unwrap(),
+            _ => server.reply(ticket.unwrap(), tagged.reply).unwrap(),
         },
         Response::Continuation(text) => match command {
             Some(Command::Idle) => server.accept_idle(ticket.unwrap()).unwrap(),
@@ -299,7 +299,7 @@ fn replay_server(transcript: &Transcript, cut: Cut) -> Vec<String> {
     // The first thing a server says is its greeting.
     let Some(Step::Server(greeting)) = steps.next() else { panic!("no greeting") };
     let line = greeting.strip_suffix(b"\r\n").unwrap();
-    let Response::Untagged(Untagged::Status(status)) = response(line) else { panic!("no greeting") };
+    let Response::Untagged(Untagged::Reply(status)) = response(line) else { panic!("no greeting") };
     if let Some(Code::Capability(offered)) = &status.code {
         let extensions = [Capability::Quota, Capability::QuotaSet];
         config.capabilities.extend(extensions.into_iter().filter(|extension| offered.contains(extension)));

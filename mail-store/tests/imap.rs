@@ -8,13 +8,13 @@ use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Payload, Result, Security,
     imap::{
-        Capability, Client, Config, FetchItem, Flag, FlagChange, LoginMechanism, SearchKey, SequenceSet,
-        Server, StatusItem,
+        Capability, Client, Config, FetchAtt, Flag, FlagChange, LoginMechanism, SearchKey, SequenceSet,
+        Server, StatusAtt,
         client::Update,
         proto::{
             client::State,
-            command::{AString, List, ListReturn, Search, SearchReturn},
-            response::StatusItem as Number,
+            command::{AString, List, ListReturnOpt, Search, SearchReturnOpt},
+            response::StatusAttVal,
             types::{DateTime, ListPattern, MailboxName, Partial, Section},
         },
     },
@@ -146,10 +146,10 @@ async fn append(client: &mut Client) -> Result<Vec<Bytes>> {
         sent.push(text);
         assert_eq!(appended.unwrap().uid(), u32::try_from(sent.len()).ok());
     }
-    let status = client.status("inbox", [StatusItem::Messages, StatusItem::UidNext]).await?;
-    assert_eq!(status.items, [Number::Messages(6), Number::UidNext(7)]);
+    let status = client.status("inbox", [StatusAtt::Messages, StatusAtt::UidNext]).await?;
+    assert_eq!(status.items, [StatusAttVal::Messages(6), StatusAttVal::UidNext(7)]);
     let list = List::new(MailboxName::new("")?, ListPattern::new("*")?);
-    let listed = client.list_with(list.returning([ListReturn::Status(vec![StatusItem::Messages])])).await?;
+    let listed = client.list_with(list.returning([ListReturnOpt::Status(vec![StatusAtt::Messages])])).await?;
     assert!(listed.len() == 3 && listed.iter().all(|listed| listed.status.is_some()));
     let error = client.append("nowhere", [], None, "x").await.unwrap_err();
     assert_eq!(error.refused().unwrap().code.as_ref().unwrap(), &"TRYCREATE");
@@ -160,13 +160,13 @@ async fn read(client: &mut Client, sent: &[Bytes]) -> Result<()> {
     let selected = client.select("INBOX").await?;
     assert_eq!((selected.exists, selected.uid_next, selected.read_only), (6, Some(7), false));
     let items = [
-        FetchItem::Uid,
-        FetchItem::Envelope,
-        FetchItem::InternalDate,
-        FetchItem::Flags,
-        FetchItem::Rfc822Size,
-        FetchItem::BodyStructure,
-        FetchItem::MESSAGE,
+        FetchAtt::Uid,
+        FetchAtt::Envelope,
+        FetchAtt::InternalDate,
+        FetchAtt::Flags,
+        FetchAtt::Rfc822Size,
+        FetchAtt::BodyStructure,
+        FetchAtt::MESSAGE,
     ];
     let mut messages = client.fetch(SequenceSet::all(), items).await?;
     for (number, text) in (1..).zip(sent) {
@@ -184,7 +184,7 @@ async fn read(client: &mut Client, sent: &[Bytes]) -> Result<()> {
         assert_eq!(body.length(), text.len() as u64);
         assert!(body.bytes(2_000_000).await? == text);
         let partial = Some(Partial { offset: 9, length: std::num::NonZeroU64::new(5).unwrap() });
-        let item = FetchItem::BodySection { section: Section::WHOLE, partial, peek: true };
+        let item = FetchAtt::BodySection { section: Section::WHOLE, partial, peek: true };
         assert_eq!(client.fetch_item(uid, item).await?.unwrap().bytes(5).await?, text[9..14]);
     }
     assert!(client.fetch_body(99, Section::WHOLE).await?.is_none());
@@ -194,7 +194,7 @@ async fn read(client: &mut Client, sent: &[Bytes]) -> Result<()> {
     let text = SearchKey::Text(AString::new("Grüße")?);
     assert_eq!(client.search([SearchKey::Not(Box::new(text))]).await?.len(), 2);
     let mut search = Search::by_uid([SearchKey::All]);
-    search.returns = Some(vec![SearchReturn::Min, SearchReturn::Max, SearchReturn::Count]);
+    search.returns = Some(vec![SearchReturnOpt::Min, SearchReturnOpt::Max, SearchReturnOpt::Count]);
     let found = client.search_with(search).await?;
     assert_eq!((found.min(), found.max(), found.len()), (Some(1), Some(6), 6));
     assert_eq!(client.malformed().count(), 0);

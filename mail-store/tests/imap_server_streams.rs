@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use mailwire_core::Channel;
 use mailwire_imap::{
-    command::{FetchItem, List, SearchKey, StatusItem, StoreAction},
+    command::{FetchAtt, List, SearchKey, StatusAtt, StoreAction},
     types::{FlagSet, Uid},
 };
 use mailwire_store::memory::Store;
@@ -72,7 +72,7 @@ impl Session for EndlessSession {
         Ok(vec![Mailbox::new("INBOX")])
     }
 
-    async fn status(&mut self, _: &str, _: &[StatusItem]) -> Result<Status, Refusal> {
+    async fn status(&mut self, _: &str, _: &[StatusAtt]) -> Result<Status, Refusal> {
         Ok(Status::default())
     }
 
@@ -82,7 +82,7 @@ impl Session for EndlessSession {
 
     async fn unselect(&mut self) {}
 
-    async fn fetch(&mut self, uids: &[Uid], items: &[FetchItem]) -> Result<Vec<Fetched<Zeros>>, Refusal> {
+    async fn fetch(&mut self, uids: &[Uid], items: &[FetchAtt]) -> Result<Vec<Fetched<Zeros>>, Refusal> {
         let mut fetched = Fetched::new(uids[0]);
         for item in items {
             let reader = Zeros { left: LARGE };

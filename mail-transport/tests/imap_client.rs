@@ -22,12 +22,12 @@ use mailwire_core::Error as Violation;
 use mailwire_transport::{
     Endpoint, Error, Payload, RefusedKind, Result, Security, Stream,
     imap::{
-        Capability, Client, Config, FetchItem, Flag, FlagChange, LoginMechanism, SearchKey, SequenceSet,
-        StatusItem,
+        Capability, Client, Config, FetchAtt, Flag, FlagChange, LoginMechanism, SearchKey, SequenceSet,
+        StatusAtt,
         client::Update,
         proto::{
             client::State,
-            command::{AString, Command, List, ListReturn, Search, SearchReturn},
+            command::{AString, Command, List, ListReturnOpt, Search, SearchReturnOpt},
             types::{ImapString, ListPattern, MailboxName, Section, SectionText},
         },
     },
@@ -198,7 +198,7 @@ async fn the_unseen_messages_of_an_inbox() {
         assert_eq!((unseen.iter().collect::<Vec<_>>(), unseen.len()), (vec![40, 41, 43], 3));
         assert_eq!((unseen.min(), unseen.max(), unseen.contains(42)), (Some(40), Some(43), false));
         let mut subjects = Vec::new();
-        let mut messages = client.uid_fetch(&unseen, [FetchItem::Envelope]).await?;
+        let mut messages = client.uid_fetch(&unseen, [FetchAtt::Envelope]).await?;
         while let Some(message) = messages.next().await? {
             subjects.push((message.uid(), message.subject().map(|subject| subject.into_owned())));
         }
@@ -227,13 +227,13 @@ async fn messages_come_with_all_their_data() {
     "#;
     within(script, async |client| {
         let items = [
-            FetchItem::Uid,
-            FetchItem::Flags,
-            FetchItem::Rfc822Size,
-            FetchItem::InternalDate,
-            FetchItem::BodyStructure,
-            FetchItem::MESSAGE,
-            FetchItem::BodySection { section: date(), partial: None, peek: true },
+            FetchAtt::Uid,
+            FetchAtt::Flags,
+            FetchAtt::Rfc822Size,
+            FetchAtt::InternalDate,
+            FetchAtt::BodyStructure,
+            FetchAtt::MESSAGE,
+            FetchAtt::BodySection { section: date(), partial: None, peek: true },
         ];
         let mut messages = client.fetch("1:2".parse::<SequenceSet>()?, items).await?;
         let message = messages.next().await?.unwrap();
@@ -391,7 +391,7 @@ async fn refusals_are_errors_whatever_came_before() {
         S: * BYE [X-NEW a b] I go
     ";
     within(script, async |client| {
-        let mut messages = client.uid_fetch(SequenceSet::all(), FetchItem::Flags).await?;
+        let mut messages = client.uid_fetch(SequenceSet::all(), FetchAtt::Flags).await?;
         assert!(messages.next().await?.is_some());
         let error = messages.next().await.unwrap_err();
         assert_eq!(error.to_string(), "the server refused FETCH: NO [EXPUNGEISSUED] some are gone");
@@ -403,7 +403,7 @@ async fn refusals_are_errors_whatever_came_before() {
         let code = client.completion().unwrap().code.as_ref().unwrap();
         assert_eq!(code.to_string(), "MESSAGELIMIT 1000 23221");
         for _ in 0..2 {
-            let error = client.status("x", [StatusItem::Messages]).await.unwrap_err();
+            let error = client.status("x", [StatusAtt::Messages]).await.unwrap_err();
             assert_eq!(error.to_string(), "the server refused STATUS: BYE [X-NEW a b] I go");
         }
         Ok(())
@@ -455,13 +455,13 @@ async fn mailboxes() {
         let list = client.list("", "*").await?;
         assert_eq!((list.len(), list[1].name.to_unicode().as_ref()), (2, "Entwürfe"));
         let list = List::new(MailboxName::new("")?, ListPattern::new("%")?);
-        let returns = [ListReturn::Status(vec![StatusItem::Messages, StatusItem::Unseen])];
+        let returns = [ListReturnOpt::Status(vec![StatusAtt::Messages, StatusAtt::Unseen])];
         let listed = client.list_with(list.returning(returns)).await?;
         assert_eq!((listed.len(), listed[0].status.as_ref().unwrap().items.len()), (2, 2));
         assert!(listed[1].status.is_none());
         assert_eq!(client.updates().count(), 1, "a status that belongs to none of them");
         assert_eq!(client.lsub("", "*").await?.len(), 1);
-        let status = client.status("Entwürfe", [StatusItem::UidNext]).await?;
+        let status = client.status("Entwürfe", [StatusAtt::UidNext]).await?;
         assert_eq!((status.uid_next(), status.messages()), (Some(5), None));
         client.create("a").await?;
         client.rename("a", "b c").await?;
@@ -509,7 +509,7 @@ async fn searches() {
         let found = client.uid_search([SearchKey::Or(Box::new(text), Box::new(SearchKey::Seen))]).await?;
         assert_eq!((found.ranges(), found.mod_seq()), (&[(5, 6), (9, 9)][..], Some(917_162_500)));
         let mut search = Search::by_uid([]);
-        search.returns = Some(vec![SearchReturn::Min, SearchReturn::Count, SearchReturn::All]);
+        search.returns = Some(vec![SearchReturnOpt::Min, SearchReturnOpt::Count, SearchReturnOpt::All]);
         let found = client.search_with(search).await?;
         assert_eq!((found.len(), found.min(), found.iter().count()), (5_000_000, Some(2), 9));
         let found = client.uid_search([SearchKey::Unseen]).await?;
@@ -517,7 +517,7 @@ async fn searches() {
         assert_eq!(client.exists(), Some(4));
         assert_eq!(client.updates().next(), Some(Update::Exists(4)));
         // Nothing is sent for nothing.
-        let mut messages = client.uid_fetch(&found, FetchItem::Envelope).await?;
+        let mut messages = client.uid_fetch(&found, FetchAtt::Envelope).await?;
         assert!(messages.next().await?.is_none());
         assert!(client.uid_store(&found, FlagChange::add([Flag::Seen])).await?.is_empty());
         assert!(client.uid_expunge(Vec::new()).await?.is_empty());
@@ -754,11 +754,11 @@ async fn bodies_piece_by_piece() {
         let body = client.fetch_body(7, Section::WHOLE).await?.unwrap();
         assert!(body.copy_to(&mut tokio::io::sink()).await.unwrap_err().refused().is_some());
 
-        let mut messages = client.fetch(1, [FetchItem::Uid, FetchItem::MESSAGE]).await?;
+        let mut messages = client.fetch(1, [FetchAtt::Uid, FetchAtt::MESSAGE]).await?;
         let message = messages.next().await?.unwrap();
         assert!(message.body().unwrap() == large && message.omitted().count() == 0);
         assert!(messages.next().await?.is_none());
-        drop(client.fetch(1, [FetchItem::Uid, FetchItem::MESSAGE]).await?);
+        drop(client.fetch(1, [FetchAtt::Uid, FetchAtt::MESSAGE]).await?);
         client.noop().await?;
         assert_eq!(client.updates().count(), 0);
         Ok(())
@@ -781,8 +781,8 @@ async fn bodies_piece_by_piece() {
     ));
     against(config, &script, async |mut client| {
         client.select("INBOX").await?;
-        let text = FetchItem::BodySection { section: Section::TEXT, partial: None, peek: true };
-        let mut messages = client.fetch(1, [FetchItem::MESSAGE, text]).await?;
+        let text = FetchAtt::BodySection { section: Section::TEXT, partial: None, peek: true };
+        let mut messages = client.fetch(1, [FetchAtt::MESSAGE, text]).await?;
         let message = messages.next().await?.unwrap();
         assert_eq!((message.body(), message.text().unwrap().len()), (None, 70_000));
         assert_eq!(message.omitted().map(|(_, length)| length).collect::<Vec<_>>(), [200_000]);
@@ -809,7 +809,7 @@ async fn what_cannot_be_read_ends_no_call() {
         S: E OK done
     ";
     within(script, async |client| {
-        let mut messages = client.uid_fetch([1, 2, 3], [FetchItem::Uid, FetchItem::Envelope]).await?;
+        let mut messages = client.uid_fetch([1, 2, 3], [FetchAtt::Uid, FetchAtt::Envelope]).await?;
         assert_eq!(messages.next().await?.unwrap().subject().unwrap(), "one");
         let message = messages.next().await?.unwrap();
         assert_eq!((message.uid(), message.subject().unwrap().as_ref()), (Some(3), "three"));
@@ -844,7 +844,7 @@ async fn data_of_other_sessions_is_found_inside_of_any_call() {
         ("NAMESPACE", |c| Box::pin(async { c.namespace().await.map(drop) })),
         ("SEARCH ALL", |c| Box::pin(async { c.search([]).await.map(drop) })),
         ("UID FETCH 1 ENVELOPE", |c| {
-            Box::pin(async { c.uid_fetch(1, FetchItem::Envelope).await?.next().await.map(drop) })
+            Box::pin(async { c.uid_fetch(1, FetchAtt::Envelope).await?.next().await.map(drop) })
         }),
         ("UID FETCH 1 BODY.PEEK[]", |c| Box::pin(async { c.fetch_body(1, Section::WHOLE).await.map(drop) })),
         ("STORE 1 +FLAGS (\\Seen)", |c| {
@@ -1107,11 +1107,11 @@ async fn calls_are_dropped_at_each_poll() {
     let calls: &[fn(&mut Client) -> Outcome<'_>] = &[
         |c| Box::pin(c.noop()),
         |c| Box::pin(async { c.select("x").await.map(drop) }),
-        |c| Box::pin(async { c.status("x", [StatusItem::Messages]).await.map(drop) }),
+        |c| Box::pin(async { c.status("x", [StatusAtt::Messages]).await.map(drop) }),
         |c| Box::pin(async { c.uid_search([SearchKey::Unseen]).await.map(drop) }),
         |c| {
             Box::pin(async {
-                let mut messages = c.uid_fetch([7, 8], FetchItem::Flags).await?;
+                let mut messages = c.uid_fetch([7, 8], FetchAtt::Flags).await?;
                 while messages.next().await?.is_some() {}
                 Ok(())
             })
@@ -1227,8 +1227,8 @@ async fn the_server_vanishes_at_each_byte() {
             client.select("INBOX").await?;
             let found = client.uid_search([SearchKey::All]).await?;
             assert_eq!(found.len(), 2);
-            let text = FetchItem::BodySection { section: Section::TEXT, partial: None, peek: true };
-            let mut messages = client.uid_fetch(&found, [FetchItem::Flags, text]).await?;
+            let text = FetchAtt::BodySection { section: Section::TEXT, partial: None, peek: true };
+            let mut messages = client.uid_fetch(&found, [FetchAtt::Flags, text]).await?;
             let mut read = 0;
             while let Some(message) = messages.next().await? {
                 assert_eq!(message.text().unwrap(), "abc");

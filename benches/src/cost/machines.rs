@@ -133,16 +133,16 @@ pub(super) fn imap_client(wire: &[u8], messages: usize, piece: usize) {
 pub(super) fn imap_server(wire: &[u8], commands: usize, piece: usize) {
     use mailwire_imap::{
         command::Command,
-        response::{Status, StatusKind},
+        response::{Reply, ReplyKind},
         server::{Config, Connection, Event},
     };
-    let status = |kind, text| Status::new(kind, text).expect("a text");
+    let status = |kind, text| Reply::new(kind, text).expect("a text");
     let mut config = Config::new(Channel::Tls);
-    config.greeting = status(StatusKind::PreAuth, "hello");
+    config.greeting = status(ReplyKind::PreAuth, "hello");
     config.limits.idle_commands = usize::MAX;
     config.limits.literals = usize::MAX;
     let mut server = Connection::new(config);
-    let (ok, no) = (status(StatusKind::Ok, "selected"), status(StatusKind::No, "no such message"));
+    let (ok, no) = (status(ReplyKind::Ok, "selected"), status(ReplyKind::No, "no such message"));
     let mut answered = 0;
     drive(&mut server, b"a0 SELECT INBOX\r\n", usize::MAX, |server, event| match event {
         Event::Command { ticket, .. } => server.reply(ticket, ok.clone()).expect("an answer"),

@@ -8,7 +8,7 @@ use mailwire_core::Text;
 use mailwire_examples::{LoginArguments, ServerArguments, progress};
 use mailwire_transport::{
     Payload, Protocol,
-    imap::{self, FetchItem, SearchKey, encoded_words},
+    imap::{self, FetchAtt, SearchKey, encoded_words},
 };
 use tokio::io::{AsyncWriteExt, BufWriter};
 
@@ -98,7 +98,7 @@ async fn append(client: &mut imap::Client, mailbox: &str, path: &PathBuf) -> Res
 }
 
 async fn list(client: &mut imap::Client, uids: &[u32]) -> Result<()> {
-    let items = [FetchItem::Uid, FetchItem::Flags, FetchItem::Rfc822Size, FetchItem::Envelope];
+    let items = [FetchAtt::Uid, FetchAtt::Flags, FetchAtt::Rfc822Size, FetchAtt::Envelope];
     let mut messages = client.uid_fetch(uids, items).await?;
     while let Some(message) = messages.next().await? {
         let uid = message.uid().map_or_else(|| "?".to_owned(), |uid| uid.to_string());
@@ -114,7 +114,7 @@ async fn list(client: &mut imap::Client, uids: &[u32]) -> Result<()> {
 
 async fn download(client: &mut imap::Client, uids: &[u32], folder: &std::path::Path) -> Result<()> {
     let mut sizes = Vec::with_capacity(uids.len());
-    let mut messages = client.uid_fetch(uids, [FetchItem::Uid, FetchItem::Rfc822Size]).await?;
+    let mut messages = client.uid_fetch(uids, [FetchAtt::Uid, FetchAtt::Rfc822Size]).await?;
     while let Some(message) = messages.next().await? {
         sizes.extend(message.size());
     }

@@ -17,8 +17,8 @@ use mailwire_transport::{
     imap::{
         self,
         proto::{
-            command::{FetchItem as Asked, List, SearchKey, StatusItem, StoreAction},
-            response::FetchItem,
+            command::{FetchAtt, List, SearchKey, StatusAtt, StoreAction},
+            response::MsgAtt,
             types::{FlagSet, Uid},
         },
         server::{
@@ -220,7 +220,7 @@ impl imap::server::Session for OneMessage {
         Ok(vec![Mailbox::new("INBOX")])
     }
 
-    async fn status(&mut self, _: &str, _: &[StatusItem]) -> Result<Status, Refusal> {
+    async fn status(&mut self, _: &str, _: &[StatusAtt]) -> Result<Status, Refusal> {
         Ok(Status { messages: Some(1), ..Status::default() })
     }
 
@@ -231,14 +231,14 @@ impl imap::server::Session for OneMessage {
 
     async fn unselect(&mut self) {}
 
-    async fn fetch(&mut self, uids: &[Uid], items: &[Asked]) -> Result<Vec<Fetched<Source>>, Refusal> {
+    async fn fetch(&mut self, uids: &[Uid], items: &[FetchAtt]) -> Result<Vec<Fetched<Source>>, Refusal> {
         let mut fetched = Vec::new();
         for &uid in uids {
             let mut message = Fetched::new(uid);
             for item in items {
                 match item {
-                    Asked::Rfc822Size => message.data(FetchItem::Rfc822Size(self.size)),
-                    Asked::BodySection { .. } => {
+                    FetchAtt::Rfc822Size => message.data(MsgAtt::Rfc822Size(self.size)),
+                    FetchAtt::BodySection { .. } => {
                         let content = Content::Stream { length: self.size, reader: Source::new(self.size) };
                         message.content(item.clone(), Some(content));
                     }

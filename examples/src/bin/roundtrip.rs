@@ -9,7 +9,7 @@ use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Security,
     imap::{
-        self, FetchItem, Flag, SearchKey,
+        self, FetchAtt, Flag, SearchKey,
         client::{FlagChange, Update},
         proto::types::Section,
     },
@@ -180,7 +180,7 @@ async fn fetch_on(who: &str, client: &mut imap::Client, message: &Bytes) -> Resu
     let unseen = client.uid_search([SearchKey::Unseen]).await?;
     let uid = unseen.min().context("no message is unseen")?;
     let mut messages =
-        client.uid_fetch(uid, [FetchItem::Uid, FetchItem::Envelope, FetchItem::Rfc822Size]).await?;
+        client.uid_fetch(uid, [FetchAtt::Uid, FetchAtt::Envelope, FetchAtt::Rfc822Size]).await?;
     let found = messages.next().await?.context("the message is gone")?;
     drop(messages);
     let subject = found.subject().unwrap_or_default();

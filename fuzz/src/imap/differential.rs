@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mailwire_core::Dialect;
 use mailwire_imap::{
     command::{Command, Request},
-    response::{FetchItem, Response, StatusKind, Untagged},
+    response::{MsgAtt, Response, ReplyKind, Untagged},
 };
 use peer_imap_codec::{CommandCodec, decode::Decoder, imap_types::command::CommandBody};
 use peer_imap_proto::{AttributeValue, MailboxDatum, Response as Peer, Status};
@@ -69,7 +69,7 @@ fn response(ours: &Response, peer: &Peer<'_>, message: &[u8]) {
         }
         (Response::Continuation(_), Peer::Continue(_)) => {}
         (Response::Untagged(ours), peer) => match (ours, peer) {
-            (Untagged::Status(ours), Peer::Data { status, .. }) => {
+            (Untagged::Reply(ours), Peer::Data { status, .. }) => {
                 assert!(same_status(ours.kind, status), "{shown}");
             }
             (Untagged::Exists(ours), Peer::MailboxData(MailboxDatum::Exists(peer)))
@@ -80,9 +80,9 @@ fn response(ours: &Response, peer: &Peer<'_>, message: &[u8]) {
             }
             (Untagged::Fetch(ours), Peer::Fetch(number, items)) => {
                 assert_eq!(ours.number, *number, "{shown}");
-                let known = |item: &FetchItem| match item {
-                    FetchItem::Uid(uid) => Some((1, u64::from(uid.get()))),
-                    FetchItem::Rfc822Size(size) => Some((2, u64::from(*size))),
+                let known = |item: &MsgAtt| match item {
+                    MsgAtt::Uid(uid) => Some((1, u64::from(uid.get()))),
+                    MsgAtt::Rfc822Size(size) => Some((2, u64::from(*size))),
                     _ => None,
                 };
                 let peers = |item: &AttributeValue<'_>| match item {
@@ -104,13 +104,13 @@ fn response(ours: &Response, peer: &Peer<'_>, message: &[u8]) {
     }
 }
 
-fn same_status(ours: StatusKind, peer: &Status) -> bool {
+fn same_status(ours: ReplyKind, peer: &Status) -> bool {
     matches!(
         (ours, peer),
-        (StatusKind::Ok, Status::Ok)
-            | (StatusKind::No, Status::No)
-            | (StatusKind::Bad, Status::Bad)
-            | (StatusKind::PreAuth, Status::PreAuth)
-            | (StatusKind::Bye, Status::Bye)
+        (ReplyKind::Ok, Status::Ok)
+            | (ReplyKind::No, Status::No)
+            | (ReplyKind::Bad, Status::Bad)
+            | (ReplyKind::PreAuth, Status::PreAuth)
+            | (ReplyKind::Bye, Status::Bye)
     )
 }

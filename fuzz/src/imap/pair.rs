@@ -8,7 +8,7 @@ use mailwire_core::{Channel, Connection as _, SaslStep, Ticket};
 use mailwire_imap::{
     Capability, client,
     command::{AppendData, Command, Literals},
-    response::{Response, Status, StatusKind, Untagged},
+    response::{Response, Reply, ReplyKind, Untagged},
     server,
     types::Atom,
 };
@@ -60,7 +60,7 @@ pub fn run(case: Case) {
         _ => Literals::Synchronizing,
     };
     if case.bits & 8 == 0 && channel == Channel::Tls {
-        config.greeting.kind = StatusKind::PreAuth;
+        config.greeting.kind = ReplyKind::PreAuth;
     }
     (config.limits.bad_commands, config.limits.idle_commands) = (1000, 1000);
     (config.limits.inline_literal, config.limits.output) = (64, 600);
@@ -227,7 +227,7 @@ impl Conversation {
         }
         let Some(Response::Untagged(data)) = self.data.next() else { return };
         // These end the connection, or are the machine's own.
-        if matches!(&data, Untagged::Status(status) if status.kind == StatusKind::Bye) {
+        if matches!(&data, Untagged::Reply(status) if status.kind == ReplyKind::Bye) {
             return;
         }
         if self.faces.server.notify(data.clone()).is_ok() {
@@ -237,15 +237,15 @@ impl Conversation {
 
     fn reply(&mut self, ticket: Ticket) {
         let kind = if self.answers.next().is_some_and(|answer| answer % 5 == 4) {
-            StatusKind::No
+            ReplyKind::No
         } else {
-            StatusKind::Ok
+            ReplyKind::Ok
         };
-        let status = Status::new(kind, "done").expect("a text");
+        let status = Reply::new(kind, "done").expect("a text");
         if let Err(refused) = self.faces.server.reply(ticket, status) {
             // LOGOUT, for instance, cannot be refused.
-            assert_eq!(refused.message.kind, StatusKind::No, "{}", refused.reason);
-            let done = Status::new(StatusKind::Ok, "done").expect("a text");
+            assert_eq!(refused.message.kind, ReplyKind::No, "{}", refused.reason);
+            let done = Reply::new(ReplyKind::Ok, "done").expect("a text");
             self.faces.server.reply(ticket, done).expect("it waits");
         }
     }

@@ -8,7 +8,7 @@ use mailwire_core::{Connection as _, Dialect, SaslStep, Ticket};
 use mailwire_imap::{
     Capability, client,
     command::{Command, Literals, Request},
-    response::{Response, Status, StatusKind, Untagged},
+    response::{Response, Reply, ReplyKind, Untagged},
     server,
     types::{Atom, ParseContext},
 };
@@ -105,8 +105,8 @@ pub struct Service {
     waiting: VecDeque<(Ticket, Command)>,
 }
 
-fn status(kind: StatusKind) -> Status {
-    Status::new(kind, "done").expect("a text")
+fn status(kind: ReplyKind) -> Reply {
+    Reply::new(kind, "done").expect("a text")
 }
 
 impl Owner for Service {
@@ -128,7 +128,7 @@ impl Owner for Service {
         };
         config.accept_bodies = bits & 64 != 0;
         if bits & 16 != 0 {
-            config.greeting = status(StatusKind::PreAuth);
+            config.greeting = status(ReplyKind::PreAuth);
         }
         (config.limits.line, config.limits.message) = (600, 900);
         (config.limits.inline_literal, config.limits.literal, config.limits.literals) = (16, 200, 8);
@@ -152,13 +152,13 @@ impl Owner for Service {
             }
             server::Event::AuthResponse { ticket, step: SaslStep::Data(data) } => {
                 let _ = match data.expose() {
-                    b"no" => connection.reply(ticket, status(StatusKind::No)).is_ok(),
+                    b"no" => connection.reply(ticket, status(ReplyKind::No)).is_ok(),
                     b"more" => connection.send_auth(SaslStep::Data("go on".into())).is_ok(),
-                    _ => connection.reply(ticket, status(StatusKind::Ok)).is_ok(),
+                    _ => connection.reply(ticket, status(ReplyKind::Ok)).is_ok(),
                 };
             }
             server::Event::IdleDone { ticket } | server::Event::BodyEnd { ticket } => {
-                connection.reply(ticket, status(StatusKind::Ok)).expect("it waits for this");
+                connection.reply(ticket, status(ReplyKind::Ok)).expect("it waits for this");
             }
             _ => {}
         }
@@ -170,14 +170,14 @@ impl Owner for Service {
         match kind {
             b'L' => match Response::parse(&frame, ParseContext::new(Dialect::Lenient)) {
                 Ok(parsed) => match parsed.value {
-                    Response::Tagged(tagged) => self.answer(connection, Some(tagged.status)),
+                    Response::Tagged(tagged) => self.answer(connection, Some(tagged.reply)),
                     Response::Untagged(data) => notify(connection, data),
                     Response::Continuation(_) => self.answer(connection, None),
                 },
                 Err(_) => {}
             },
             b'A' => match Response::arbitrary(&mut Unstructured::new(bytes)) {
-                Ok(Response::Tagged(tagged)) => self.answer(connection, Some(tagged.status)),
+                Ok(Response::Tagged(tagged)) => self.answer(connection, Some(tagged.reply)),
                 Ok(Response::Untagged(data)) => notify(connection, data),
                 _ => {}
             },
@@ -205,7 +205,7 @@ fn notify(connection: &mut server::Connection, data: Untagged) {
 
 impl Service {
     /// Answers what waits longest: as asked, or as it should be.
-    fn answer(&mut self, connection: &mut server::Connection, asked: Option<Status>) {
+    fn answer(&mut self, connection: &mut server::Connection, asked: Option<Reply>) {
         let Some((ticket, command)) = self.waiting.pop_front() else { return };
         match (asked, &command) {
             (Some(asked), _) => {
@@ -219,7 +219,7 @@ impl Service {
             }
             (None, Command::Append(_)) => {
                 if connection.accept_body(ticket).is_err() {
-                    let _ = connection.reply(ticket, status(StatusKind::Ok));
+                    let _ = connection.reply(ticket, status(ReplyKind::Ok));
                 }
             }
             (None, Command::Idle) => drop(connection.accept_idle(ticket)),
@@ -227,7 +227,7 @@ impl Service {
             (None, Command::Authenticate(authenticate)) if authenticate.initial.is_none() => {
                 let _ = connection.send_auth(SaslStep::Data("who?".into()));
             }
-            _ => drop(connection.reply(ticket, status(StatusKind::Ok))),
+            _ => drop(connection.reply(ticket, status(ReplyKind::Ok))),
         }
     }
 }

@@ -8,7 +8,7 @@ use mailwire_core::{Deviation, Misuse, ParseError, Secret, Ticket};
 
 use crate::{
     capability::Capability,
-    response::{Status, Untagged},
+    response::{Reply, Untagged},
     types::Section,
 };
 
@@ -22,7 +22,7 @@ pub enum Event {
     /// The server is there. If the greeting is BYE, the connection is over.
     Greeting {
         /// OK, PREAUTH or BYE.
-        greeting: Status,
+        greeting: Reply,
         /// What was odd.
         deviations: Vec<Deviation>,
     },
@@ -42,7 +42,7 @@ pub enum Event {
         /// The command.
         ticket: Ticket,
         /// How it ended.
-        reply: Status,
+        reply: Reply,
         /// What was odd.
         deviations: Vec<Deviation>,
     },

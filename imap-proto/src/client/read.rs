@@ -16,7 +16,7 @@ use crate::{
     capability::Capability,
     command::Effect,
     framing::{Announcement, Frame, Framed},
-    response::{Code, Continuation, FetchItem, Response, Status, StatusKind, Tagged, Untagged},
+    response::{Code, Continuation, MsgAtt, Reply, ReplyKind, Response, Tagged, Untagged},
     types::{Data, ParseContext, chars},
 };
 
@@ -168,20 +168,20 @@ impl Connection {
         };
         let (number, known) = self.fetching.unwrap_or((fetch.number, None));
         let uid = fetch.items.iter().find_map(|item| match item {
-            FetchItem::Uid(uid) => Some(uid.get()),
+            MsgAtt::Uid(uid) => Some(uid.get()),
             _ => None,
         });
         let streamed = |data: &Data| matches!(data, Data::Streamed { .. });
         let item = match fetch.items.pop()? {
-            FetchItem::Section(part) if streamed(&part.data) => {
+            MsgAtt::Section(part) if streamed(&part.data) => {
                 BodyItem::Section { section: part.section, origin: part.origin }
             }
-            FetchItem::Binary(part) if streamed(&part.data) => {
+            MsgAtt::Binary(part) if streamed(&part.data) => {
                 BodyItem::Binary { part: part.part, origin: part.origin }
             }
-            FetchItem::Rfc822(data) if streamed(&data) => BodyItem::Rfc822,
-            FetchItem::Rfc822Header(data) if streamed(&data) => BodyItem::Rfc822Header,
-            FetchItem::Rfc822Text(data) if streamed(&data) => BodyItem::Rfc822Text,
+            MsgAtt::Rfc822(data) if streamed(&data) => BodyItem::Rfc822,
+            MsgAtt::Rfc822Header(data) if streamed(&data) => BodyItem::Rfc822Header,
+            MsgAtt::Rfc822Text(data) if streamed(&data) => BodyItem::Rfc822Text,
             _ => return None,
         };
         Some(BodyStart { number, uid: known.or(uid), item, length })
@@ -232,22 +232,22 @@ impl Connection {
             Ok(parsed) => parsed,
             Err(error) => return invalid(error.reason, error.offset),
         };
-        let Response::Untagged(Untagged::Status(greeting)) = value else {
+        let Response::Untagged(Untagged::Reply(greeting)) = value else {
             return invalid("expected OK, PREAUTH or BYE", 0);
         };
         let start_tls = self.config.channel == Channel::StartTls;
         match greeting.kind {
-            StatusKind::Bye => {
+            ReplyKind::Bye => {
                 self.phase = Phase::Over;
                 self.session.state = State::Logout;
             }
-            StatusKind::PreAuth if start_tls => {
+            ReplyKind::PreAuth if start_tls => {
                 // A session that begins logged in can never become a protected one.
                 return Err(Error::TlsUnavailable { reason: "the server greets with PREAUTH" });
             }
-            StatusKind::PreAuth => self.session.state = State::Authenticated,
-            StatusKind::Ok => {}
-            StatusKind::No | StatusKind::Bad => return invalid("expected OK, PREAUTH or BYE", 2),
+            ReplyKind::PreAuth => self.session.state = State::Authenticated,
+            ReplyKind::Ok => {}
+            ReplyKind::No | ReplyKind::Bad => return invalid("expected OK, PREAUTH or BYE", 2),
         }
         let capabilities = match &greeting.code {
             Some(Code::Capability(capabilities)) => Some(capabilities.clone()),
@@ -278,7 +278,7 @@ impl Connection {
     }
 
     fn complete(&mut self, tagged: Tagged, deviations: Vec<Deviation>) -> Result<(), Error> {
-        let Tagged { tag, status } = tagged;
+        let Tagged { tag, reply: status } = tagged;
         let Some(at) = self.active.iter().position(|active| active.tag == tag) else {
             return Err(Error::UnsolicitedReply { what: "a completion with an unknown tag" });
         };
@@ -327,7 +327,7 @@ impl Connection {
     }
 
     /// What the end of a command means for the session.
-    fn conclude(&mut self, active: &Active, status: &Status) -> Result<(), Error> {
+    fn conclude(&mut self, active: &Active, status: &Reply) -> Result<(), Error> {
         let effect = active.rules.effect;
         let capabilities = match &status.code {
             Some(Code::Capability(capabilities)) if effect != Effect::StartTls => Some(capabilities.clone()),
@@ -395,7 +395,7 @@ impl Connection {
     }
 
     fn take_data(&mut self, data: Untagged, deviations: Vec<Deviation>) {
-        if let Untagged::Status(Status { kind: StatusKind::Bye, .. }) = &data {
+        if let Untagged::Reply(Reply { kind: ReplyKind::Bye, .. }) = &data {
             self.byes += 1;
             let first = self.session.state != State::Logout || self.byes == 1;
             self.session.state = State::Logout;
@@ -411,7 +411,7 @@ impl Connection {
                 self.learn(capabilities.clone());
                 return;
             }
-            Untagged::Status(Status { code: Some(Code::Capability(capabilities)), .. }) => {
+            Untagged::Reply(Reply { code: Some(Code::Capability(capabilities)), .. }) => {
                 self.learn(capabilities.clone());
             }
             Untagged::Enabled(enabled) => {

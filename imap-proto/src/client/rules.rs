@@ -8,7 +8,7 @@ use super::state::Session;
 use crate::{
     capability::Capability,
     command::{Authenticate, Command, Effect, Rules},
-    response::{StatusKind, Untagged},
+    response::{ReplyKind, Untagged},
     state::State,
 };
 
@@ -68,13 +68,13 @@ impl Session {
     /// # Errors
     ///
     /// The connection cannot go on without TLS.
-    pub(super) fn conclude(&mut self, effect: Effect, answer: StatusKind) -> Result<Then, Error> {
+    pub(super) fn conclude(&mut self, effect: Effect, answer: ReplyKind) -> Result<Then, Error> {
         self.state = effect.after(self.state, answer);
         match (effect, answer) {
-            (Effect::StartTls, StatusKind::Ok) => Ok(Then::Upgrade),
+            (Effect::StartTls, ReplyKind::Ok) => Ok(Then::Upgrade),
             (Effect::StartTls, _) => Err(Error::TlsUnavailable { reason: "the server refuses STARTTLS" }),
-            (Effect::Login | Effect::Authenticate, StatusKind::Ok) => Ok(Then::LoggedIn),
-            (Effect::Logout, StatusKind::Ok) => Ok(Then::Close),
+            (Effect::Login | Effect::Authenticate, ReplyKind::Ok) => Ok(Then::LoggedIn),
+            (Effect::Logout, ReplyKind::Ok) => Ok(Then::Close),
             _ => Ok(Then::GoOn),
         }
     }
@@ -83,7 +83,7 @@ impl Session {
     /// mailboxes before the login, nor of messages before a mailbox is selected.
     pub(super) fn takes(&self, data: &Untagged, selecting: bool) -> bool {
         match data {
-            Untagged::Status(_) | Untagged::Capability(_) | Untagged::Id(_) | Untagged::Other(_) => true,
+            Untagged::Reply(_) | Untagged::Capability(_) | Untagged::Id(_) | Untagged::Other(_) => true,
             Untagged::Flags(_)
             | Untagged::Exists(_)
             | Untagged::Recent(_)

@@ -7,9 +7,9 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use mailwire_core::Secret;
 
 use super::{
-    AString, Append, AppendData, Authenticate, Command, Copy, Fetch, FetchItem, FetchItems, List,
-    ListPatterns, ListReturn, ListSelection, Login, OtherCommand, Request, Search, SearchKey, SearchReturn,
-    Select, Since, StatusItem, Store, StoreAction,
+    AString, Append, AppendData, Authenticate, Command, Copy, Fetch, FetchAtt, FetchAtts, List, ListPatterns,
+    ListReturnOpt, ListSelectOpt, Login, OtherCommand, Request, Search, SearchKey, SearchReturnOpt, Select,
+    Since, StatusAtt, Store, StoreAction,
 };
 use crate::capability::Capability;
 use crate::types::{
@@ -137,33 +137,33 @@ fn partial(u: &mut Unstructured<'_>) -> Result<Partial> {
     Ok(Partial { offset: u.int_in_range(0..=i64::MAX as u64)?, length })
 }
 
-fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchItem> {
+fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchAtt> {
     Ok(match u.int_in_range(0..=13)? {
-        0 => FetchItem::Envelope,
-        1 => FetchItem::Flags,
-        2 => FetchItem::InternalDate,
-        3 => FetchItem::Rfc822,
-        4 => FetchItem::Rfc822Header,
-        5 => FetchItem::Rfc822Size,
-        6 => FetchItem::Rfc822Text,
-        7 => FetchItem::Body,
-        8 => FetchItem::BodyStructure,
-        9 => FetchItem::Uid,
-        10 => FetchItem::Binary { part: part(u)?, partial: maybe(u, partial)?, peek: u.arbitrary()? },
-        11 => FetchItem::BinarySize { part: part(u)? },
-        12 => FetchItem::Other(atom(u)?),
+        0 => FetchAtt::Envelope,
+        1 => FetchAtt::Flags,
+        2 => FetchAtt::InternalDate,
+        3 => FetchAtt::Rfc822,
+        4 => FetchAtt::Rfc822Header,
+        5 => FetchAtt::Rfc822Size,
+        6 => FetchAtt::Rfc822Text,
+        7 => FetchAtt::Body,
+        8 => FetchAtt::BodyStructure,
+        9 => FetchAtt::Uid,
+        10 => FetchAtt::Binary { part: part(u)?, partial: maybe(u, partial)?, peek: u.arbitrary()? },
+        11 => FetchAtt::BinarySize { part: part(u)? },
+        12 => FetchAtt::Other(atom(u)?),
         _ => {
-            FetchItem::BodySection { section: section(u)?, partial: maybe(u, partial)?, peek: u.arbitrary()? }
+            FetchAtt::BodySection { section: section(u)?, partial: maybe(u, partial)?, peek: u.arbitrary()? }
         }
     })
 }
 
 fn fetch(u: &mut Unstructured<'_>) -> Result<Fetch> {
     let items = match u.int_in_range(0..=5)? {
-        0 => FetchItems::All,
-        1 => FetchItems::Fast,
-        2 => FetchItems::Full,
-        _ => FetchItems::List(some(u, fetch_item)?),
+        0 => FetchAtts::All,
+        1 => FetchAtts::Fast,
+        2 => FetchAtts::Full,
+        _ => FetchAtts::List(some(u, fetch_item)?),
     };
     let uid = u.arbitrary()?;
     let since = maybe(u, |u| u.arbitrary())?;
@@ -218,12 +218,12 @@ fn key(u: &mut Unstructured<'_>, depth: usize) -> Result<SearchKey> {
 fn search(u: &mut Unstructured<'_>) -> Result<Search> {
     let option = |u: &mut Unstructured<'_>| {
         Ok(match u.int_in_range(0..=5)? {
-            0 => SearchReturn::Min,
-            1 => SearchReturn::Max,
-            2 => SearchReturn::All,
-            3 => SearchReturn::Count,
-            4 => SearchReturn::Save,
-            _ => SearchReturn::Other(atom(u)?),
+            0 => SearchReturnOpt::Min,
+            1 => SearchReturnOpt::Max,
+            2 => SearchReturnOpt::All,
+            3 => SearchReturnOpt::Count,
+            4 => SearchReturnOpt::Save,
+            _ => SearchReturnOpt::Other(atom(u)?),
         })
     };
     Ok(Search {
@@ -234,17 +234,17 @@ fn search(u: &mut Unstructured<'_>) -> Result<Search> {
     })
 }
 
-fn status_items(u: &mut Unstructured<'_>) -> Result<Vec<StatusItem>> {
+fn status_items(u: &mut Unstructured<'_>) -> Result<Vec<StatusAtt>> {
     some(u, |u| {
         Ok(match u.int_in_range(0..=7)? {
-            0 => StatusItem::Messages,
-            1 => StatusItem::Recent,
-            2 => StatusItem::UidNext,
-            3 => StatusItem::UidValidity,
-            4 => StatusItem::Unseen,
-            5 => StatusItem::Deleted,
-            6 => StatusItem::Size,
-            _ => StatusItem::Other(atom(u)?),
+            0 => StatusAtt::Messages,
+            1 => StatusAtt::Recent,
+            2 => StatusAtt::UidNext,
+            3 => StatusAtt::UidValidity,
+            4 => StatusAtt::Unseen,
+            5 => StatusAtt::Deleted,
+            6 => StatusAtt::Size,
+            _ => StatusAtt::Other(atom(u)?),
         })
     })
 }
@@ -252,20 +252,20 @@ fn status_items(u: &mut Unstructured<'_>) -> Result<Vec<StatusItem>> {
 fn list(u: &mut Unstructured<'_>) -> Result<List> {
     let selection = |u: &mut Unstructured<'_>| {
         Ok(match u.int_in_range(0..=4)? {
-            0 => ListSelection::Subscribed,
-            1 => ListSelection::Remote,
-            2 => ListSelection::RecursiveMatch,
-            3 => ListSelection::SpecialUse,
-            _ => ListSelection::Other(atom(u)?),
+            0 => ListSelectOpt::Subscribed,
+            1 => ListSelectOpt::Remote,
+            2 => ListSelectOpt::RecursiveMatch,
+            3 => ListSelectOpt::SpecialUse,
+            _ => ListSelectOpt::Other(atom(u)?),
         })
     };
     let returns = |u: &mut Unstructured<'_>| {
         Ok(match u.int_in_range(0..=4)? {
-            0 => ListReturn::Subscribed,
-            1 => ListReturn::Children,
-            2 => ListReturn::Status(status_items(u)?),
-            3 => ListReturn::SpecialUse,
-            _ => ListReturn::Other(atom(u)?),
+            0 => ListReturnOpt::Subscribed,
+            1 => ListReturnOpt::Children,
+            2 => ListReturnOpt::Status(status_items(u)?),
+            3 => ListReturnOpt::SpecialUse,
+            _ => ListReturnOpt::Other(atom(u)?),
         })
     };
     let selection = maybe(u, |u| some(u, selection))?.unwrap_or_default();

@@ -12,10 +12,10 @@ use crate::types::{Atom, ModSeq, Partial, Reader, Section, SequenceSet, chars};
 /// `FETCH` and `UID FETCH` (RFC 9051 section 6.4.5).
 ///
 /// ```
-/// use mailwire_imap::command::{Fetch, FetchItem};
+/// use mailwire_imap::command::{Fetch, FetchAtt};
 /// use mailwire_imap::types::{ModSeq, SequenceSet};
 ///
-/// let fetch = Fetch::by_uid(SequenceSet::all(), [FetchItem::Flags].into());
+/// let fetch = Fetch::by_uid(SequenceSet::all(), [FetchAtt::Flags].into());
 /// let changed = fetch.with_since(ModSeq::new(715_194_045_007).unwrap().into());
 /// # let _ = changed;
 /// ```
@@ -28,7 +28,7 @@ pub struct Fetch {
     /// The messages.
     pub set: SequenceSet,
     /// What of them.
-    pub items: FetchItems,
+    pub items: FetchAtts,
     /// Only those that changed, and the ones that are gone.
     pub since: Option<Since>,
 }
@@ -86,7 +86,7 @@ keywords! {
 /// What FETCH asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum FetchItems {
+pub enum FetchAtts {
     /// `ALL`: FLAGS, INTERNALDATE, RFC822.SIZE and ENVELOPE.
     All,
     /// `FAST`: the same without ENVELOPE.
@@ -94,14 +94,14 @@ pub enum FetchItems {
     /// `FULL`: that of `ALL` and BODY.
     Full,
     /// These, at least one.
-    List(Vec<FetchItem>),
+    List(Vec<FetchAtt>),
 }
 
 /// One item that FETCH asks for.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum FetchItem {
+pub enum FetchAtt {
     /// `ENVELOPE`
     Envelope,
     /// `FLAGS`
@@ -152,13 +152,13 @@ pub enum FetchItem {
 impl Fetch {
     /// A `FETCH` of messages by their sequence numbers.
     #[must_use]
-    pub const fn new(set: SequenceSet, items: FetchItems) -> Self {
+    pub const fn new(set: SequenceSet, items: FetchAtts) -> Self {
         Self { uid: false, set, items, since: None }
     }
 
     /// A `UID FETCH`.
     #[must_use]
-    pub const fn by_uid(set: SequenceSet, items: FetchItems) -> Self {
+    pub const fn by_uid(set: SequenceSet, items: FetchAtts) -> Self {
         Self { uid: true, set, items, since: None }
     }
 
@@ -185,7 +185,7 @@ impl Fetch {
         r.space()?;
         let set = SequenceSet::read(r)?;
         r.space()?;
-        let items = FetchItems::read(r)?;
+        let items = FetchAtts::read(r)?;
         let since = if r.is_at_end() { None } else { read_modifiers(r, uid)? };
         Ok(Self { uid, set, items, since })
     }
@@ -212,10 +212,10 @@ impl Fetch {
 
     fn write_items(&self, e: &mut Encoder<'_>) {
         match &self.items {
-            FetchItems::All => e.put(b"ALL"),
-            FetchItems::Fast => e.put(b"FAST"),
-            FetchItems::Full => e.put(b"FULL"),
-            FetchItems::List(items) => match items.as_slice() {
+            FetchAtts::All => e.put(b"ALL"),
+            FetchAtts::Fast => e.put(b"FAST"),
+            FetchAtts::Full => e.put(b"FULL"),
+            FetchAtts::List(items) => match items.as_slice() {
                 [item] => item.write(e),
                 items => {
                     e.put(b"(");
@@ -227,30 +227,30 @@ impl Fetch {
     }
 }
 
-impl From<Vec<FetchItem>> for FetchItems {
-    fn from(items: Vec<FetchItem>) -> Self {
+impl From<Vec<FetchAtt>> for FetchAtts {
+    fn from(items: Vec<FetchAtt>) -> Self {
         Self::List(items)
     }
 }
 
-impl<const N: usize> From<[FetchItem; N]> for FetchItems {
-    fn from(items: [FetchItem; N]) -> Self {
+impl<const N: usize> From<[FetchAtt; N]> for FetchAtts {
+    fn from(items: [FetchAtt; N]) -> Self {
         Self::List(items.into())
     }
 }
 
-impl From<FetchItem> for FetchItems {
-    fn from(item: FetchItem) -> Self {
+impl From<FetchAtt> for FetchAtts {
+    fn from(item: FetchAtt) -> Self {
         Self::List(alloc::vec![item])
     }
 }
 
-impl FetchItems {
+impl FetchAtts {
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         if r.eat(b'(') {
             let mut items = Vec::with_capacity(6);
             r.items(|r| {
-                items.push(FetchItem::read(r)?);
+                items.push(FetchAtt::read(r)?);
                 Ok(())
             })?;
             if items.is_empty() {
@@ -258,16 +258,16 @@ impl FetchItems {
             }
             return Ok(Self::List(items));
         }
-        Ok(match FetchItem::read(r)? {
-            FetchItem::Other(name) if name.eq_ignore_ascii_case("ALL") => Self::All,
-            FetchItem::Other(name) if name.eq_ignore_ascii_case("FAST") => Self::Fast,
-            FetchItem::Other(name) if name.eq_ignore_ascii_case("FULL") => Self::Full,
+        Ok(match FetchAtt::read(r)? {
+            FetchAtt::Other(name) if name.eq_ignore_ascii_case("ALL") => Self::All,
+            FetchAtt::Other(name) if name.eq_ignore_ascii_case("FAST") => Self::Fast,
+            FetchAtt::Other(name) if name.eq_ignore_ascii_case("FULL") => Self::Full,
             item => Self::List(alloc::vec![item]),
         })
     }
 }
 
-impl FetchItem {
+impl FetchAtt {
     /// `BODY.PEEK[]`: the whole message, and `\Seen` left alone.
     pub const MESSAGE: Self = Self::BodySection { section: Section::WHOLE, partial: None, peek: true };
     /// `BODY.PEEK[HEADER]`: its header.

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::ParseError;
 
-use super::{StatusItem, encode::Encoder, parse::read_atom};
+use super::{StatusAtt, encode::Encoder, parse::read_atom};
 use crate::types::{Atom, ListPattern, MailboxName, Reader};
 
 /// `LIST` (RFC 9051 section 6.3.9, RFC 5258).
@@ -24,9 +24,9 @@ pub struct List {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ListOptions {
     /// Which mailboxes; all if there is none.
-    pub selection: Vec<ListSelection>,
+    pub selection: Vec<ListSelectOpt>,
     /// What is to be told of each.
-    pub returns: Vec<ListReturn>,
+    pub returns: Vec<ListReturnOpt>,
 }
 
 /// One pattern or more.
@@ -88,7 +88,7 @@ impl serde::Serialize for ListPatterns {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum ListSelection {
+pub enum ListSelectOpt {
     /// `SUBSCRIBED`
     Subscribed,
     /// `REMOTE`
@@ -105,13 +105,13 @@ pub enum ListSelection {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum ListReturn {
+pub enum ListReturnOpt {
     /// `SUBSCRIBED`
     Subscribed,
     /// `CHILDREN`
     Children,
     /// `STATUS (...)`: RFC 5819. At least one item.
-    Status(Vec<StatusItem>),
+    Status(Vec<StatusAtt>),
     /// `SPECIAL-USE`: RFC 6154.
     SpecialUse,
     /// Another option, of one word.
@@ -127,7 +127,7 @@ impl List {
 
     /// Only mailboxes of this kind, too.
     #[must_use]
-    pub fn selecting(mut self, options: impl IntoIterator<Item = ListSelection>) -> Self {
+    pub fn selecting(mut self, options: impl IntoIterator<Item = ListSelectOpt>) -> Self {
         for option in options {
             self.options.get_or_insert_default().selection.push(option);
         }
@@ -136,7 +136,7 @@ impl List {
 
     /// With this told of each, too.
     #[must_use]
-    pub fn returning(mut self, options: impl IntoIterator<Item = ListReturn>) -> Self {
+    pub fn returning(mut self, options: impl IntoIterator<Item = ListReturnOpt>) -> Self {
         for option in options {
             self.options.get_or_insert_default().returns.push(option);
         }
@@ -145,13 +145,13 @@ impl List {
 
     /// Which mailboxes; all if there is none.
     #[must_use]
-    pub fn selection(&self) -> &[ListSelection] {
+    pub fn selection(&self) -> &[ListSelectOpt] {
         self.options.as_ref().map_or(&[], |options| &options.selection)
     }
 
     /// What is to be told of each.
     #[must_use]
-    pub fn returns(&self) -> &[ListReturn] {
+    pub fn returns(&self) -> &[ListReturnOpt] {
         self.options.as_ref().map_or(&[], |options| &options.returns)
     }
 
@@ -204,7 +204,7 @@ fn read_selection(r: &mut Reader<'_>) -> Result<Option<Box<ListOptions>>, ParseE
     r.skip(1);
     let mut options: Option<Box<ListOptions>> = None;
     r.items(|r| {
-        options.get_or_insert_default().selection.push(ListSelection::read(r)?);
+        options.get_or_insert_default().selection.push(ListSelectOpt::read(r)?);
         Ok(())
     })?;
     r.space()?;
@@ -222,7 +222,7 @@ fn read_returns(r: &mut Reader<'_>, options: &mut Option<Box<ListOptions>>) -> R
     r.space()?;
     r.expect(b'(', "expected (")?;
     r.items(|r| {
-        options.get_or_insert_default().returns.push(ListReturn::read(r)?);
+        options.get_or_insert_default().returns.push(ListReturnOpt::read(r)?);
         Ok(())
     })
 }
@@ -241,7 +241,7 @@ fn read_patterns(r: &mut Reader<'_>) -> Result<ListPatterns, ParseError> {
     Ok(ListPatterns::new(first, patterns))
 }
 
-impl ListSelection {
+impl ListSelectOpt {
     /// ```text
     /// list-select-opt = "SUBSCRIBED" / "REMOTE" / "RECURSIVEMATCH" / "SPECIAL-USE" / option-extension
     /// ```
@@ -272,7 +272,7 @@ impl ListSelection {
     }
 }
 
-impl ListReturn {
+impl ListReturnOpt {
     /// ```text
     /// return-option = "SUBSCRIBED" / "CHILDREN" / status-option / "SPECIAL-USE" / option-extension
     /// status-option = "STATUS" SP "(" status-att *(SP status-att) ")"
@@ -286,7 +286,7 @@ impl ListReturn {
             Self::Children
         } else if is("STATUS") {
             r.space()?;
-            Self::Status(StatusItem::read_list(r)?)
+            Self::Status(StatusAtt::read_list(r)?)
         } else if is("SPECIAL-USE") {
             Self::SpecialUse
         } else {
@@ -300,7 +300,7 @@ impl ListReturn {
             Self::Children => e.put(b"CHILDREN"),
             Self::Status(items) => {
                 e.put(b"STATUS ");
-                StatusItem::write_list(items, e);
+                StatusAtt::write_list(items, e);
             }
             Self::SpecialUse => e.put(b"SPECIAL-USE"),
             Self::Other(name) => e.put(name.as_bytes()),

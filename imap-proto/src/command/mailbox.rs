@@ -22,7 +22,7 @@ pub struct Select {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum StatusItem {
+pub enum StatusAtt {
     /// `MESSAGES`
     Messages,
     /// `RECENT`: RFC 3501 only.
@@ -62,7 +62,7 @@ impl Select {
     }
 }
 
-impl StatusItem {
+impl StatusAtt {
     /// ```text
     /// "(" status-att *(SP status-att) ")"
     /// status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE"

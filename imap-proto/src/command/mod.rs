@@ -7,14 +7,14 @@
 //! ```
 //! use bytes::Bytes;
 //! use mailwire_core::Dialect;
-//! use mailwire_imap::command::{Command, EncodeOptions, FetchItem, FetchItems, Request};
+//! use mailwire_imap::command::{Command, EncodeOptions, FetchAtt, FetchAtts, Request};
 //! use mailwire_imap::types::ParseContext;
 //!
 //! let frame = Bytes::from_static(b"a1 UID FETCH 1:* (UID FLAGS)");
 //! let request = Request::parse(&frame, ParseContext::new(Dialect::Strict))?.value;
 //! let Command::Fetch(fetch) = &request.command else { panic!() };
 //! assert!(fetch.uid);
-//! assert_eq!(fetch.items, FetchItems::List(vec![FetchItem::Uid, FetchItem::Flags]));
+//! assert_eq!(fetch.items, FetchAtts::List(vec![FetchAtt::Uid, FetchAtt::Flags]));
 //!
 //! let mut out = Vec::new();
 //! request.encode(EncodeOptions::default(), &mut out);
@@ -48,12 +48,12 @@ pub use append::{Append, AppendData};
 pub use auth::{Authenticate, Login};
 pub use encode::{EncodeOptions, Encoded, Literals};
 pub(crate) use encode::{Encoder, LITERAL_MINUS};
-pub use fetch::{Fetch, FetchItem, FetchItems, Since};
-pub use list::{List, ListOptions, ListPatterns, ListReturn, ListSelection};
-pub use mailbox::{Select, StatusItem};
+pub use fetch::{Fetch, FetchAtt, FetchAtts, Since};
+pub use list::{List, ListOptions, ListPatterns, ListReturnOpt, ListSelectOpt};
+pub use mailbox::{Select, StatusAtt};
 pub(crate) use parse::{Head, append_announces_message, parse_head};
 pub(crate) use rules::{Effect, Name, Numbers, Rules};
-pub use search::{Search, SearchKey, SearchReturn};
+pub use search::{Search, SearchKey, SearchReturnOpt};
 pub use store::{Copy, Store, StoreAction};
 pub use string::{AString, OtherCommand};
 
@@ -123,7 +123,7 @@ pub enum Command {
         /// The mailbox, which should not be the selected one.
         mailbox: MailboxName,
         /// What of it.
-        items: Vec<StatusItem>,
+        items: Vec<StatusAtt>,
     },
     /// `APPEND`: section 6.3.12.
     Append(Box<Append>),
@@ -152,7 +152,7 @@ pub enum Command {
     /// `ID`: RFC 2971. `None` is `NIL`. At most 30 fields.
     Id(Option<Vec<(AString, Option<AString>)>>),
     /// `GETQUOTA`, `GETQUOTAROOT`, `SETQUOTA`: RFC 9208.
-    Quota(crate::extensions::quota::Command),
+    Quota(crate::extensions::quota::QuotaCommand),
     /// A command that this crate does not know. A server answers it with BAD.
     Other(OtherCommand),
 }

@@ -7,7 +7,7 @@ use mailwire_core::{ParseError, Parsed, Text};
 
 use super::{
     AString, Append, Authenticate, Command, Copy, Fetch, List, Login, OtherCommand, Request, Search, Select,
-    StatusItem, Store, rules::Name,
+    StatusAtt, Store, rules::Name,
 };
 use crate::{
     capability::Capability,
@@ -82,7 +82,7 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::Status) => {
             let mailbox = mailbox(r)?;
             r.space()?;
-            Command::Status { mailbox, items: StatusItem::read_list(r)? }
+            Command::Status { mailbox, items: StatusAtt::read_list(r)? }
         }
         Some(Name::Append) => Command::Append(Append::read(r)?.into()),
         Some(Name::Capability) => Command::Capability,

@@ -3,7 +3,7 @@
 use mailwire_core::keywords;
 
 use super::Command;
-use crate::{capability::Capability, response::StatusKind, state::State};
+use crate::{capability::Capability, response::ReplyKind, state::State};
 
 /// What a command is, whoever sends or receives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,13 +292,13 @@ impl Effect {
     }
 
     /// The state after a command with this effect was answered.
-    pub(crate) const fn after(self, state: State, answer: StatusKind) -> State {
+    pub(crate) const fn after(self, state: State, answer: ReplyKind) -> State {
         match (self, answer) {
-            (Effect::Login | Effect::Authenticate, StatusKind::Ok) => State::Authenticated,
-            (Effect::Select, StatusKind::Ok) => State::Selected,
+            (Effect::Login | Effect::Authenticate, ReplyKind::Ok) => State::Authenticated,
+            (Effect::Select, ReplyKind::Ok) => State::Selected,
             // RFC 9051 section 6.3.2: no mailbox is selected then, unless it was not understood (BAD).
-            (Effect::Select, StatusKind::No) | (Effect::Deselect, StatusKind::Ok) => State::Authenticated,
-            (Effect::Logout, StatusKind::Ok) => State::Logout,
+            (Effect::Select, ReplyKind::No) | (Effect::Deselect, ReplyKind::Ok) => State::Authenticated,
+            (Effect::Logout, ReplyKind::Ok) => State::Logout,
             _ => state,
         }
     }

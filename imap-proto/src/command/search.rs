@@ -15,7 +15,7 @@ pub struct Search {
     pub uid: bool,
     /// `RETURN (...)`: what of the result. `None` is a search of RFC 3501; an empty list asks for
     /// `ALL`.
-    pub returns: Option<Vec<SearchReturn>>,
+    pub returns: Option<Vec<SearchReturnOpt>>,
     /// The character set of the strings; US-ASCII or UTF-8 if there is none.
     pub charset: Option<Box<AString>>,
     /// What must all be true of a message. None means all messages.
@@ -26,7 +26,7 @@ pub struct Search {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum SearchReturn {
+pub enum SearchReturnOpt {
     /// `MIN`: the lowest number.
     Min,
     /// `MAX`: the highest number.
@@ -148,7 +148,7 @@ impl Search {
             r.expect(b'(', "expected (")?;
             let mut options = Vec::new();
             r.items(|r| {
-                options.push(SearchReturn::read(r)?);
+                options.push(SearchReturnOpt::read(r)?);
                 Ok(())
             })?;
             returns = Some(options);
@@ -192,7 +192,7 @@ fn eat_word(r: &mut Reader<'_>, word: &str) -> bool {
     !r.peek_at(word.len()).is_some_and(|byte| chars::is(byte, chars::ASTRING)) && r.eat_ignore_case(word)
 }
 
-impl SearchReturn {
+impl SearchReturnOpt {
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let name = read_atom(r)?;
         let is = |known: &str| name.eq_ignore_ascii_case(known);

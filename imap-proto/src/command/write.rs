@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{AString, Command, EncodeOptions, Encoded, OtherCommand, Request, StatusItem, encode::Encoder};
+use super::{AString, Command, EncodeOptions, Encoded, OtherCommand, Request, StatusAtt, encode::Encoder};
 use crate::{
     framing,
     types::{ListPattern, MailboxName, Section, SectionText, Tag},
@@ -81,7 +81,7 @@ impl Command {
             Command::Status { mailbox, items } => {
                 write_mailbox(e, b"STATUS ", mailbox);
                 e.put(b" ");
-                StatusItem::write_list(items, e);
+                StatusAtt::write_list(items, e);
             }
             Command::Append(append) => append.write(e),
             Command::UidExpunge(set) => {

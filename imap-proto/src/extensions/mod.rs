@@ -8,10 +8,10 @@ use crate::{command::Command, response::Untagged, types::Reader};
 
 /// A command of an extension, behind its name. `None`: no extension has the name.
 pub(crate) fn read_command(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Command, ParseError>> {
-    quota::Command::read(name, r).map(|read| read.map(Command::from))
+    quota::QuotaCommand::read(name, r).map(|read| read.map(Command::from))
 }
 
 /// Untagged data of an extension, behind its name.
 pub(crate) fn read_data(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Untagged, ParseError>> {
-    quota::Data::read(name, r).map(|read| read.map(Untagged::from))
+    quota::QuotaData::read(name, r).map(|read| read.map(Untagged::from))
 }

@@ -2,9 +2,9 @@
 //!
 //! ```
 //! use mailwire_imap::command::{Command, EncodeOptions, Request};
-//! use mailwire_imap::{extensions::quota, types::Tag};
+//! use mailwire_imap::{extensions::quota::QuotaCommand, types::Tag};
 //!
-//! let request = Request { tag: Tag::new("a1")?, command: quota::Command::get("")?.into() };
+//! let request = Request { tag: Tag::new("a1")?, command: QuotaCommand::get("")?.into() };
 //! let mut out = Vec::new();
 //! request.encode(EncodeOptions::default(), &mut out);
 //! assert_eq!(out, b"a1 GETQUOTA \"\"\r\n");
@@ -38,7 +38,7 @@ use crate::{
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum Command {
+pub enum QuotaCommand {
     /// `GETQUOTA`: usage and limits of a quota root (RFC 9208 section 4.1.1).
     Get(AString),
     /// `GETQUOTAROOT`: the quota roots of a mailbox, with their usage and limits (section 4.1.2).
@@ -48,7 +48,7 @@ pub enum Command {
         /// The quota root.
         root: AString,
         /// All its limits: what is not named has none.
-        limits: Vec<Limit>,
+        limits: Vec<SetQuotaResource>,
     },
 }
 
@@ -56,13 +56,13 @@ pub enum Command {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum Data {
+pub enum QuotaData {
     /// `QUOTA`: usage and limits of a quota root (section 4.2.1).
     Quota {
         /// The quota root.
         root: AString,
         /// What is limited in it.
-        usage: Vec<Usage>,
+        usage: Vec<QuotaResource>,
     },
     /// `QUOTAROOT`: the quota roots of a mailbox (section 4.2.2).
     Roots {
@@ -77,7 +77,7 @@ pub enum Data {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum Resource {
+pub enum ResourceName {
     /// `STORAGE`: the size of all messages, in units of 1024 octets.
     Storage,
     /// `MESSAGE`: the number of messages.
@@ -94,9 +94,9 @@ pub enum Resource {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Limit {
+pub struct SetQuotaResource {
     /// Of what.
-    pub resource: Resource,
+    pub resource: ResourceName,
     /// In the resource's units, below 2^63.
     pub limit: u64,
 }
@@ -105,9 +105,9 @@ pub struct Limit {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Usage {
+pub struct QuotaResource {
     /// Of what.
-    pub resource: Resource,
+    pub resource: ResourceName,
     /// In the resource's units.
     pub usage: u64,
     /// In the resource's units.
@@ -125,7 +125,7 @@ keywords! {
     }
 }
 
-impl Command {
+impl QuotaCommand {
     /// `GETQUOTA`
     ///
     /// # Errors
@@ -136,37 +136,37 @@ impl Command {
     }
 }
 
-impl Limit {
+impl SetQuotaResource {
     /// A limit of a resource.
     #[must_use]
-    pub const fn new(resource: Resource, limit: u64) -> Self {
+    pub const fn new(resource: ResourceName, limit: u64) -> Self {
         Self { resource, limit }
     }
 }
 
-impl Usage {
-    /// Usage and limit of a resource.
+impl QuotaResource {
+    /// QuotaResource and limit of a resource.
     #[must_use]
-    pub const fn new(resource: Resource, usage: u64, limit: u64) -> Self {
+    pub const fn new(resource: ResourceName, usage: u64, limit: u64) -> Self {
         Self { resource, usage, limit }
     }
 }
 
-impl From<Command> for command::Command {
-    fn from(command: Command) -> Self {
+impl From<QuotaCommand> for command::Command {
+    fn from(command: QuotaCommand) -> Self {
         Self::Quota(command)
     }
 }
 
-impl From<Data> for Untagged {
-    fn from(data: Data) -> Self {
+impl From<QuotaData> for Untagged {
+    fn from(data: QuotaData) -> Self {
         Self::Quota(Box::new(data))
     }
 }
 
 // Rules
 
-impl Command {
+impl QuotaCommand {
     pub(crate) const fn name(&self) -> Name {
         match self {
             Self::Get(_) => Name::GetQuota,
@@ -192,9 +192,9 @@ impl Name {
 /// ```text
 /// resource-name = "STORAGE" / "MESSAGE" / "MAILBOX" / "ANNOTATION-STORAGE" / atom
 /// ```
-fn resource<'a>(frame: &'a Bytes) -> impl Grammar<'a, Resource> {
+fn resource<'a>(frame: &'a Bytes) -> impl Grammar<'a, ResourceName> {
     let atom = take_while1(|byte| chars::is(byte, chars::ATOM));
-    map(expected("expected a resource", atom), move |name: &'a [u8]| Resource::of(frame, name))
+    map(expected("expected a resource", atom), move |name: &'a [u8]| ResourceName::of(frame, name))
 }
 
 fn sp_number<'a>(dialect: Dialect) -> impl Grammar<'a, u64> {
@@ -206,11 +206,14 @@ fn sp_number<'a>(dialect: Dialect) -> impl Grammar<'a, u64> {
 /// setquota-resource = resource-name SP resource-limit
 /// resource-limit    = number64
 /// ```
-fn limits<'a>(frame: &'a Bytes, dialect: Dialect) -> impl Grammar<'a, Vec<Limit>> {
+fn limits<'a>(frame: &'a Bytes, dialect: Dialect) -> impl Grammar<'a, Vec<SetQuotaResource>> {
     list(
         dialect,
         "expected a list of limits",
-        map((resource(frame), cut(sp_number(dialect))), |(resource, limit)| Limit { resource, limit }),
+        map((resource(frame), cut(sp_number(dialect))), |(resource, limit)| SetQuotaResource {
+            resource,
+            limit,
+        }),
     )
 }
 
@@ -220,16 +223,16 @@ fn limits<'a>(frame: &'a Bytes, dialect: Dialect) -> impl Grammar<'a, Vec<Limit>
 /// ```
 ///
 /// An empty list is taken: servers without a limit send it, as RFC 2087 had it.
-fn usage<'a>(frame: &'a Bytes, dialect: Dialect) -> impl Grammar<'a, Vec<Usage>> {
+fn usage<'a>(frame: &'a Bytes, dialect: Dialect) -> impl Grammar<'a, Vec<QuotaResource>> {
     let one = (resource(frame), cut((sp_number(dialect), sp_number(dialect))));
     list(
         dialect,
         "expected a list of resources",
-        map(one, |(resource, (usage, limit))| Usage { resource, usage, limit }),
+        map(one, |(resource, (usage, limit))| QuotaResource { resource, usage, limit }),
     )
 }
 
-impl Command {
+impl QuotaCommand {
     /// ```text
     /// getquota     = "GETQUOTA" SP quota-root-name
     /// getquotaroot = "GETQUOTAROOT" SP mailbox
@@ -258,7 +261,7 @@ impl Command {
             Self::Set { root, limits } => {
                 e.astring(root);
                 e.put(b" (");
-                e.spaced(limits, |e, Limit { resource, limit }| {
+                e.spaced(limits, |e, SetQuotaResource { resource, limit }| {
                     e.put(resource.as_bytes());
                     e.put(b" ");
                     e.number(*limit);
@@ -269,7 +272,7 @@ impl Command {
     }
 }
 
-impl Data {
+impl QuotaData {
     /// ```text
     /// quota-response     = "QUOTA" SP quota-root-name SP quota-list
     /// quotaroot-response = "QUOTAROOT" SP mailbox *(SP quota-root-name)
@@ -307,7 +310,7 @@ impl Data {
             Self::Quota { root, usage } => {
                 write_astring(out, root.as_bytes());
                 out.extend_from_slice(b" (");
-                for (at, Usage { resource, usage, limit }) in usage.iter().enumerate() {
+                for (at, QuotaResource { resource, usage, limit }) in usage.iter().enumerate() {
                     if at > 0 {
                         out.push(b' ');
                     }
@@ -338,7 +341,7 @@ keywords! {
     }
 }
 
-impl Resource {
+impl ResourceName {
     fn of(frame: &Bytes, name: &[u8]) -> Self {
         match Known::of(name) {
             Some(Known::Storage) => Self::Storage,
@@ -374,10 +377,10 @@ fn spaced<'a, T>(
 mod arbitrary {
     use ::arbitrary::{Arbitrary, Result, Unstructured};
 
-    use super::{Command, Data, Limit, Resource, Usage};
+    use super::{QuotaCommand, QuotaData, QuotaResource, ResourceName, SetQuotaResource};
     use crate::command::arbitrary::{astring, atom, mailbox, some};
 
-    impl<'a> Arbitrary<'a> for Resource {
+    impl<'a> Arbitrary<'a> for ResourceName {
         fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
             Ok(match u.int_in_range(0..=4)? {
                 0 => Self::Storage,
@@ -389,68 +392,28 @@ mod arbitrary {
         }
     }
 
-    impl<'a> Arbitrary<'a> for Command {
+    impl<'a> Arbitrary<'a> for QuotaCommand {
         fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
             Ok(match u.int_in_range(0..=2)? {
                 0 => Self::Get(astring(u)?),
                 1 => Self::GetRoot(mailbox(u)?),
                 _ => {
-                    let limits = some(u, |u| Ok(Limit::new(u.arbitrary()?, u.arbitrary()?)))?;
+                    let limits = some(u, |u| Ok(SetQuotaResource::new(u.arbitrary()?, u.arbitrary()?)))?;
                     Self::Set { root: astring(u)?, limits }
                 }
             })
         }
     }
 
-    impl<'a> Arbitrary<'a> for Data {
+    impl<'a> Arbitrary<'a> for QuotaData {
         fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
             if u.arbitrary()? {
-                let usage = some(u, |u| Ok(Usage::new(u.arbitrary()?, u.arbitrary()?, u.arbitrary()?)))?;
+                let usage =
+                    some(u, |u| Ok(QuotaResource::new(u.arbitrary()?, u.arbitrary()?, u.arbitrary()?)))?;
                 Ok(Self::Quota { root: astring(u)?, usage })
             } else {
                 Ok(Self::Roots { mailbox: mailbox(u)?, roots: some(u, astring)? })
             }
         }
-    }
-}
-
-/// A trial.
-#[doc(hidden)]
-pub mod toy {
-    use super::*;
-    use crate::types::ParseContext;
-
-    fn by_hand(r: &mut Reader<'_>) -> Result<Vec<Usage>, ParseError> {
-        r.expect(b'(', "expected a list of resources")?;
-        let mut list = Vec::new();
-        r.items(|r| {
-            let start = r.offset();
-            let name = r.take_class(chars::ATOM);
-            if name.is_empty() {
-                return Err(r.error("expected a resource"));
-            }
-            let resource = match Known::of(name) {
-                Some(Known::Storage) => Resource::Storage,
-                Some(Known::Message) => Resource::Message,
-                Some(Known::Mailbox) => Resource::Mailbox,
-                None if name.eq_ignore_ascii_case(b"ANNOTATION-STORAGE") => Resource::AnnotationStorage,
-                None => Resource::Other(Atom::unchecked(r.text_from(start))),
-            };
-            r.space()?;
-            let usage = r.number_u64()?;
-            r.space()?;
-            list.push(Usage { resource, usage, limit: r.number_u64()? });
-            Ok(())
-        })?;
-        Ok(list)
-    }
-
-    /// With nom, or by hand.
-    pub fn read(frame: &Bytes, nom: bool, dialect: Dialect) -> Result<Vec<Usage>, ParseError> {
-        let context = ParseContext::new(dialect);
-        let mut r = Reader::new(frame, &context);
-        let list = if nom { r.run_either("odd-quota-list", usage) } else { by_hand(&mut r) }?;
-        r.end()?;
-        Ok(r.finish(list).value)
     }
 }

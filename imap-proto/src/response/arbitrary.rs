@@ -8,18 +8,18 @@ use bytes::Bytes;
 use mailwire_core::{Dialect, Text};
 
 use super::{
-    BinaryData, BinarySize, Code, Continuation, CopyUid, ESearch, ESearchItem, Fetch, FetchItem,
-    ListExtension, ListKind, ListResponse, MailboxStatus, Namespace, NamespaceResponse, OtherCode, OtherData,
-    OtherItem, Response, ResponseText, Search, SectionData, Status, StatusItem, StatusKind, Tagged, Untagged,
-    Vanished,
+    BinaryData, BinarySize, Code, Continuation, CopyUid, ESearchData, FetchData, ListData, ListExtension,
+    ListKind, MsgAtt, NamespaceData, NamespaceDescr, OtherCode, OtherData, OtherMsgAtt, Reply, ReplyKind,
+    ReplyText, Response, SearchData, SearchReturnData, SectionData, StatusAttVal, StatusData, Tagged,
+    Untagged, VanishedData,
 };
 use crate::{
     Capability,
     command::arbitrary::{atom, date_time, flags, mailbox, maybe, part, section, some, text, word},
     types::{
         Address, AddressLists, BodyStructure, CommonExtension, ContentEncoding, Data, Disposition, Envelope,
-        ImapString, List, MailboxAttribute, MailboxAttributes, MessagePart, ModSeq, MultiExtension,
-        MultiPart, ParseContext, PartExtension, PartKind, PermanentFlags, RawValue, Reader, SequenceSet,
+        ImapString, MailboxAttribute, MailboxAttributes, MessagePart, ModSeq, MultiExtension, MultiPart,
+        ParseContext, PartExtension, PartKind, PermanentFlags, RawValue, Reader, SequenceSet, ShortList,
         SinglePart, Tag, UidSet,
     },
 };
@@ -51,11 +51,11 @@ fn from_one(u: &mut Unstructured<'_>) -> Result<u32> {
     u.int_in_range(1..=u32::MAX)
 }
 
-fn response_text(u: &mut Unstructured<'_>) -> Result<ResponseText> {
+fn response_text(u: &mut Unstructured<'_>) -> Result<ReplyText> {
     let mut text = text(u)?;
     text.retain(|byte| (b' '..0x7f).contains(byte));
     // A space at either end is a deviation in some places.
-    ResponseText::new(text.trim_ascii()).or_else(|_| ResponseText::new("done {20}")).map_err(none)
+    ReplyText::new(text.trim_ascii()).or_else(|_| ReplyText::new("done {20}")).map_err(none)
 }
 
 fn uids(u: &mut Unstructured<'_>) -> Result<UidSet> {
@@ -119,8 +119,8 @@ fn charset(u: &mut Unstructured<'_>) -> Result<ImapString> {
     ImapString::new(word(u, b"UTF-8 ]\"\\")?).map_err(none)
 }
 
-fn status(u: &mut Unstructured<'_>, kinds: &[StatusKind]) -> Result<Status> {
-    Ok(Status { kind: *u.choose(kinds)?, code: maybe(u, code)?, text: response_text(u)? })
+fn status(u: &mut Unstructured<'_>, kinds: &[ReplyKind]) -> Result<Reply> {
+    Ok(Reply { kind: *u.choose(kinds)?, code: maybe(u, code)?, text: response_text(u)? })
 }
 
 fn address(u: &mut Unstructured<'_>) -> Result<Address> {
@@ -145,7 +145,7 @@ fn envelope(u: &mut Unstructured<'_>) -> Result<Envelope> {
     })
 }
 
-fn parameters(u: &mut Unstructured<'_>) -> Result<List<(ImapString, ImapString)>> {
+fn parameters(u: &mut Unstructured<'_>) -> Result<ShortList<(ImapString, ImapString)>> {
     Ok(maybe(u, |u| some(u, |u| Ok((string(u)?, string(u)?))))?.unwrap_or_default().into())
 }
 
@@ -216,38 +216,38 @@ fn object_id(u: &mut Unstructured<'_>) -> Result<ImapString> {
     ImapString::new(word(u, b"MaZ09_-")?).map_err(none)
 }
 
-fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchItem> {
+fn fetch_item(u: &mut Unstructured<'_>) -> Result<MsgAtt> {
     Ok(match u.int_in_range(0..=21)? {
-        0 => FetchItem::Uid(u.arbitrary()?),
-        1 => FetchItem::Flags(flags(u)?),
-        2 => FetchItem::InternalDate(Some(date_time(u)?)),
-        3 => FetchItem::Rfc822Size(long(u)?),
-        4 => FetchItem::Envelope(Box::new(envelope(u)?)),
-        5 => FetchItem::BodyStructure(body(u, true, 0)?),
-        6 => FetchItem::Body(body(u, false, 0)?),
-        7 => FetchItem::Section(Box::new(SectionData {
+        0 => MsgAtt::Uid(u.arbitrary()?),
+        1 => MsgAtt::Flags(flags(u)?),
+        2 => MsgAtt::InternalDate(Some(date_time(u)?)),
+        3 => MsgAtt::Rfc822Size(long(u)?),
+        4 => MsgAtt::Envelope(Box::new(envelope(u)?)),
+        5 => MsgAtt::BodyStructure(body(u, true, 0)?),
+        6 => MsgAtt::Body(body(u, false, 0)?),
+        7 => MsgAtt::Section(Box::new(SectionData {
             section: section(u)?,
             origin: maybe(u, long)?,
             data: data(u, false)?,
         })),
-        8 => FetchItem::Binary(Box::new(BinaryData {
+        8 => MsgAtt::Binary(Box::new(BinaryData {
             part: part(u)?,
             origin: maybe(u, long)?,
             data: data(u, true)?,
         })),
-        9 => FetchItem::BinarySize(Box::new(BinarySize { part: part(u)?, size: long(u)? })),
-        10 => FetchItem::Rfc822(data(u, false)?),
-        11 => FetchItem::Rfc822Header(data(u, false)?),
-        12 => FetchItem::Rfc822Text(data(u, false)?),
-        13 => FetchItem::ModSeq(ModSeq::new(long(u)?.max(1))),
-        14 => FetchItem::EmailId(object_id(u)?),
-        15 => FetchItem::ThreadId(maybe(u, object_id)?),
-        16 => FetchItem::SaveDate(maybe(u, date_time)?),
-        17 => FetchItem::Preview(nstring(u)?),
-        18 => FetchItem::GmailMessageId(u.arbitrary()?),
-        19 => FetchItem::GmailThreadId(u.arbitrary()?),
-        20 => FetchItem::GmailLabels(maybe(u, |u| some(u, string))?.unwrap_or_default()),
-        _ => FetchItem::Other(Box::new(OtherItem { name: atom(u)?.into_text(), value: raw(u)? })),
+        9 => MsgAtt::BinarySize(Box::new(BinarySize { part: part(u)?, size: long(u)? })),
+        10 => MsgAtt::Rfc822(data(u, false)?),
+        11 => MsgAtt::Rfc822Header(data(u, false)?),
+        12 => MsgAtt::Rfc822Text(data(u, false)?),
+        13 => MsgAtt::ModSeq(ModSeq::new(long(u)?.max(1))),
+        14 => MsgAtt::EmailId(object_id(u)?),
+        15 => MsgAtt::ThreadId(maybe(u, object_id)?),
+        16 => MsgAtt::SaveDate(maybe(u, date_time)?),
+        17 => MsgAtt::Preview(nstring(u)?),
+        18 => MsgAtt::GmailMessageId(u.arbitrary()?),
+        19 => MsgAtt::GmailThreadId(u.arbitrary()?),
+        20 => MsgAtt::GmailLabels(maybe(u, |u| some(u, string))?.unwrap_or_default()),
+        _ => MsgAtt::Other(Box::new(OtherMsgAtt { name: atom(u)?.into_text(), value: raw(u)? })),
     })
 }
 
@@ -255,7 +255,7 @@ fn delimiter(u: &mut Unstructured<'_>) -> Result<Option<u8>> {
     u.choose(&[None, Some(b'/'), Some(b'.'), Some(b'\\'), Some(b'"')]).copied()
 }
 
-fn list(u: &mut Unstructured<'_>) -> Result<ListResponse> {
+fn list(u: &mut Unstructured<'_>) -> Result<ListData> {
     let mut attributes = MailboxAttributes::new();
     for _ in 0..u.int_in_range(0..=2)? {
         attributes.insert(match u.int_in_range(0..=2)? {
@@ -274,7 +274,7 @@ fn list(u: &mut Unstructured<'_>) -> Result<ListResponse> {
             },
         })
     };
-    Ok(ListResponse {
+    Ok(ListData {
         kind: *u.choose(&[ListKind::List, ListKind::Lsub, ListKind::Xlist])?,
         attributes,
         delimiter: delimiter(u)?,
@@ -283,35 +283,37 @@ fn list(u: &mut Unstructured<'_>) -> Result<ListResponse> {
     })
 }
 
-fn status_item(u: &mut Unstructured<'_>) -> Result<StatusItem> {
+fn status_item(u: &mut Unstructured<'_>) -> Result<StatusAttVal> {
     Ok(match u.int_in_range(0..=11)? {
-        0 => StatusItem::Messages(u.arbitrary()?),
-        1 => StatusItem::Recent(u.arbitrary()?),
-        2 => StatusItem::UidNext(from_one(u)?),
-        3 => StatusItem::UidValidity(from_one(u)?),
-        4 => StatusItem::Unseen(u.arbitrary()?),
-        5 => StatusItem::Deleted(u.arbitrary()?),
-        6 => StatusItem::Size(long(u)?),
-        7 => StatusItem::DeletedStorage(long(u)?),
-        8 => StatusItem::HighestModSeq(long(u)?),
-        9 => StatusItem::AppendLimit(maybe(u, long)?),
-        10 => StatusItem::MailboxId(object_id(u)?),
-        _ => StatusItem::Other { name: atom(u)?, value: raw(u)? },
+        0 => StatusAttVal::Messages(u.arbitrary()?),
+        1 => StatusAttVal::Recent(u.arbitrary()?),
+        2 => StatusAttVal::UidNext(from_one(u)?),
+        3 => StatusAttVal::UidValidity(from_one(u)?),
+        4 => StatusAttVal::Unseen(u.arbitrary()?),
+        5 => StatusAttVal::Deleted(u.arbitrary()?),
+        6 => StatusAttVal::Size(long(u)?),
+        7 => StatusAttVal::DeletedStorage(long(u)?),
+        8 => StatusAttVal::HighestModSeq(long(u)?),
+        9 => StatusAttVal::AppendLimit(maybe(u, long)?),
+        10 => StatusAttVal::MailboxId(object_id(u)?),
+        _ => StatusAttVal::Other { name: atom(u)?, value: raw(u)? },
     })
 }
 
-fn esearch_item(u: &mut Unstructured<'_>) -> Result<ESearchItem> {
+fn esearch_item(u: &mut Unstructured<'_>) -> Result<SearchReturnData> {
     Ok(match u.int_in_range(0..=5)? {
-        0 => ESearchItem::Min(u.arbitrary()?),
-        1 => ESearchItem::Max(u.arbitrary()?),
-        2 => ESearchItem::Count(u.arbitrary()?),
-        3 => ESearchItem::All(uids(u)?),
-        4 => ESearchItem::ModSeq(long(u)?),
-        _ => ESearchItem::Other { name: crate::types::Atom::new("X-OWN").map_err(none)?, value: raw(u)? },
+        0 => SearchReturnData::Min(u.arbitrary()?),
+        1 => SearchReturnData::Max(u.arbitrary()?),
+        2 => SearchReturnData::Count(u.arbitrary()?),
+        3 => SearchReturnData::All(uids(u)?),
+        4 => SearchReturnData::ModSeq(long(u)?),
+        _ => {
+            SearchReturnData::Other { name: crate::types::Atom::new("X-OWN").map_err(none)?, value: raw(u)? }
+        }
     })
 }
 
-fn namespaces(u: &mut Unstructured<'_>) -> Result<Vec<Namespace>> {
+fn namespaces(u: &mut Unstructured<'_>) -> Result<Vec<NamespaceDescr>> {
     let namespace = |u: &mut Unstructured<'_>| {
         let mut prefix = string(u)?;
         let delimiter = delimiter(u)?;
@@ -319,26 +321,26 @@ fn namespaces(u: &mut Unstructured<'_>) -> Result<Vec<Namespace>> {
             prefix = ImapString::new("#").map_err(none)?;
         }
         let extensions = maybe(u, |u| some(u, |u| Ok((string(u)?, some(u, string)?))))?.unwrap_or_default();
-        Ok(Namespace { prefix, delimiter, extensions })
+        Ok(NamespaceDescr { prefix, delimiter, extensions })
     };
     Ok(maybe(u, |u| some(u, namespace))?.unwrap_or_default())
 }
 
 impl<'a> Arbitrary<'a> for Untagged {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        const ALL: [StatusKind; 5] =
-            [StatusKind::Ok, StatusKind::No, StatusKind::Bad, StatusKind::Bye, StatusKind::PreAuth];
+        const ALL: [ReplyKind; 5] =
+            [ReplyKind::Ok, ReplyKind::No, ReplyKind::Bad, ReplyKind::Bye, ReplyKind::PreAuth];
         Ok(match u.int_in_range(0..=20)? {
-            0 | 1 => Self::Status(status(u, &ALL)?),
+            0 | 1 => Self::Reply(status(u, &ALL)?),
             2 => Self::Capability(capabilities(u)?),
             3 => Self::Enabled(capabilities(u)?),
             4 => Self::List(list(u)?),
-            5 => Self::MailboxStatus(MailboxStatus { mailbox: mailbox(u)?, items: some(u, status_item)? }),
-            6 => Self::Search(Search {
+            5 => Self::Status(StatusData { mailbox: mailbox(u)?, items: some(u, status_item)? }),
+            6 => Self::Search(SearchData {
                 numbers: maybe(u, |u| some(u, from_one))?.unwrap_or_default(),
                 mod_seq: maybe(u, |u| Ok(NonZeroU64::MIN.saturating_add(long(u)? / 2)))?,
             }),
-            7 => Self::ESearch(ESearch {
+            7 => Self::ESearch(ESearchData {
                 tag: nstring(u)?,
                 uid: u.arbitrary()?,
                 items: maybe(u, |u| some(u, esearch_item))?.unwrap_or_default(),
@@ -347,8 +349,8 @@ impl<'a> Arbitrary<'a> for Untagged {
             9 => Self::Exists(u.arbitrary()?),
             10 => Self::Recent(u.arbitrary()?),
             11 => Self::Expunge(from_one(u)?),
-            12 => Self::Vanished(Vanished { earlier: u.arbitrary()?, uids: uids(u)? }),
-            13 => Self::Namespace(Box::new(NamespaceResponse {
+            12 => Self::Vanished(VanishedData { earlier: u.arbitrary()?, uids: uids(u)? }),
+            13 => Self::Namespace(Box::new(NamespaceData {
                 personal: namespaces(u)?,
                 other_users: namespaces(u)?,
                 shared: namespaces(u)?,
@@ -361,7 +363,7 @@ impl<'a> Arbitrary<'a> for Untagged {
                 complete: true,
             })),
             16 => Self::Quota(Box::new(u.arbitrary()?)),
-            _ => Self::Fetch(Fetch { number: from_one(u)?, items: some(u, fetch_item)?.into() }),
+            _ => Self::Fetch(FetchData { number: from_one(u)?, items: some(u, fetch_item)?.into() }),
         })
     }
 }
@@ -371,7 +373,7 @@ impl<'a> Arbitrary<'a> for Response {
         Ok(match u.int_in_range(0..=7)? {
             0 => Self::Tagged(Tagged {
                 tag: Tag::new(word(u, b"Aa09.-")?).map_err(none)?,
-                status: status(u, &[StatusKind::Ok, StatusKind::No, StatusKind::Bad])?,
+                reply: status(u, &[ReplyKind::Ok, ReplyKind::No, ReplyKind::Bad])?,
             }),
             1 => Self::Continuation(Continuation { code: maybe(u, code)?, text: response_text(u)? }),
             _ => Self::Untagged(u.arbitrary()?),

@@ -37,7 +37,7 @@ impl ListKind {
 /// One mailbox (RFC 9051 section 7.3.1).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct ListResponse {
+pub struct ListData {
     /// Which command this answers.
     pub kind: ListKind,
     /// What the mailbox is like.
@@ -68,7 +68,7 @@ pub enum ListExtension {
     },
 }
 
-impl ListResponse {
+impl ListData {
     /// ```text
     /// mailbox-list = "(" [mbx-list-flags] ")" SP (DQUOTE QUOTED-CHAR DQUOTE / nil) SP mailbox
     ///                [SP mbox-list-extended]
@@ -228,18 +228,18 @@ fn read_extensions(r: &mut Reader<'_>) -> Result<Vec<ListExtension>, ParseError>
 /// Numbers about one mailbox (RFC 9051 section 7.3.3).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct MailboxStatus {
+pub struct StatusData {
     /// The mailbox.
     pub mailbox: MailboxName,
     /// What was asked about it.
-    pub items: Vec<StatusItem>,
+    pub items: Vec<StatusAttVal>,
 }
 
 /// A number about a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub enum StatusItem {
+pub enum StatusAttVal {
     /// `MESSAGES`: how many there are.
     Messages(u32),
     /// `RECENT`: how many are new (IMAP4rev1).
@@ -274,44 +274,44 @@ pub enum StatusItem {
     Malformed(Text),
 }
 
-impl MailboxStatus {
+impl StatusData {
     /// `MESSAGES`: how many there are.
     #[must_use]
     pub fn messages(&self) -> Option<u32> {
-        self.find(|item| if let StatusItem::Messages(count) = item { Some(*count) } else { None })
+        self.find(|item| if let StatusAttVal::Messages(count) = item { Some(*count) } else { None })
     }
 
     /// `RECENT`: how many are new (IMAP4rev1).
     #[must_use]
     pub fn recent(&self) -> Option<u32> {
-        self.find(|item| if let StatusItem::Recent(count) = item { Some(*count) } else { None })
+        self.find(|item| if let StatusAttVal::Recent(count) = item { Some(*count) } else { None })
     }
 
     /// `UNSEEN`: how many have not been read.
     #[must_use]
     pub fn unseen(&self) -> Option<u32> {
-        self.find(|item| if let StatusItem::Unseen(count) = item { Some(*count) } else { None })
+        self.find(|item| if let StatusAttVal::Unseen(count) = item { Some(*count) } else { None })
     }
 
     /// `UIDNEXT`: the next new message will have this identifier or a higher one.
     #[must_use]
     pub fn uid_next(&self) -> Option<u32> {
-        self.find(|item| if let StatusItem::UidNext(uid) = item { Some(*uid) } else { None })
+        self.find(|item| if let StatusAttVal::UidNext(uid) = item { Some(*uid) } else { None })
     }
 
     /// `UIDVALIDITY`: identifiers mean the same messages as long as this stays the same.
     #[must_use]
     pub fn uid_validity(&self) -> Option<u32> {
-        self.find(|item| if let StatusItem::UidValidity(value) = item { Some(*value) } else { None })
+        self.find(|item| if let StatusAttVal::UidValidity(value) = item { Some(*value) } else { None })
     }
 
     /// `SIZE`: of all messages, in bytes.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.find(|item| if let StatusItem::Size(size) = item { Some(*size) } else { None })
+        self.find(|item| if let StatusAttVal::Size(size) = item { Some(*size) } else { None })
     }
 
-    fn find<T>(&self, pick: impl FnMut(&StatusItem) -> Option<T>) -> Option<T> {
+    fn find<T>(&self, pick: impl FnMut(&StatusAttVal) -> Option<T>) -> Option<T> {
         self.items.iter().find_map(pick)
     }
 
@@ -348,7 +348,7 @@ impl MailboxStatus {
         r.expect(b'(', "expected (")?;
         let mut items = Vec::with_capacity(4);
         r.items(|r| {
-            items.push(StatusItem::read(r)?);
+            items.push(StatusAttVal::read(r)?);
             Ok(())
         })?;
         if items.is_empty() {
@@ -364,8 +364,8 @@ impl MailboxStatus {
         let start = out.len();
         for item in &self.items {
             let unwritable = match item {
-                StatusItem::Other { value, .. } => !value.is_complete(),
-                StatusItem::Malformed(_) => true,
+                StatusAttVal::Other { value, .. } => !value.is_complete(),
+                StatusAttVal::Malformed(_) => true,
                 _ => false,
             };
             if unwritable {
@@ -380,7 +380,7 @@ impl MailboxStatus {
     }
 }
 
-impl StatusItem {
+impl StatusAttVal {
     /// Lenient: a value that is not what it should be is kept as it stands.
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();

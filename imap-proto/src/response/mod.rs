@@ -6,14 +6,14 @@
 //!
 //! ```
 //! use mailwire_core::Dialect;
-//! use mailwire_imap::response::{FetchItem, Response, Untagged};
+//! use mailwire_imap::response::{MsgAtt, Response, Untagged};
 //! use mailwire_imap::types::ParseContext;
 //!
 //! let line = bytes::Bytes::from_static(b"* 12 FETCH (UID 40 RFC822.SIZE 4286)");
 //! let parsed = Response::parse(&line, ParseContext::new(Dialect::Strict))?;
 //! let Response::Untagged(Untagged::Fetch(fetch)) = parsed.value else { panic!() };
 //! assert_eq!(fetch.number, 12);
-//! assert!(matches!(fetch.items[..], [FetchItem::Uid(_), FetchItem::Rfc822Size(4286)]));
+//! assert!(matches!(fetch.items[..], [MsgAtt::Uid(_), MsgAtt::Rfc822Size(4286)]));
 //! # Ok::<(), mailwire_core::ParseError>(())
 //! ```
 
@@ -24,22 +24,22 @@ mod fetch;
 mod mailbox_data;
 mod namespace;
 mod parse;
+mod reply;
 mod search;
-mod status;
 mod write;
 
 use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::Text;
 
-pub(crate) use self::write::Apart;
+pub(crate) use self::write::Detached;
 pub use self::{
     code::{Code, CopyUid, OtherCode},
-    fetch::{BinaryData, BinarySize, Fetch, FetchItem, OtherItem, SectionData},
-    mailbox_data::{ListExtension, ListKind, ListResponse, MailboxStatus, StatusItem},
-    namespace::{Namespace, NamespaceResponse},
-    search::{ESearch, ESearchItem, Search, Vanished},
-    status::{Continuation, ResponseText, Status, StatusKind, Tagged},
+    fetch::{BinaryData, BinarySize, FetchData, MsgAtt, OtherMsgAtt, SectionData},
+    mailbox_data::{ListData, ListExtension, ListKind, StatusAttVal, StatusData},
+    namespace::{NamespaceData, NamespaceDescr},
+    reply::{Continuation, Reply, ReplyKind, ReplyText, Tagged},
+    search::{ESearchData, SearchData, SearchReturnData, VanishedData},
 };
 use crate::{
     Capability,
@@ -64,19 +64,19 @@ pub enum Response {
 #[non_exhaustive]
 pub enum Untagged {
     /// `OK`, `NO`, `BAD`, `PREAUTH` or `BYE`.
-    Status(Status),
+    Reply(Reply),
     /// `CAPABILITY`: all that the server can do now.
     Capability(Vec<Capability>),
     /// `ENABLED`: what ENABLE has switched on.
     Enabled(Vec<Capability>),
     /// `LIST`, `LSUB` or `XLIST`: one mailbox.
-    List(ListResponse),
+    List(ListData),
     /// `STATUS`: numbers about one mailbox.
-    MailboxStatus(MailboxStatus),
+    Status(StatusData),
     /// `SEARCH`: the messages found.
-    Search(Search),
+    Search(SearchData),
     /// `ESEARCH`: the same, and what else was asked about them.
-    ESearch(ESearch),
+    ESearch(ESearchData),
     /// `FLAGS`: the flags that messages of the mailbox have.
     Flags(FlagSet),
     /// `EXISTS`: so many messages are in the mailbox.
@@ -86,15 +86,15 @@ pub enum Untagged {
     /// `EXPUNGE`: the message of this number is gone, and those behind it move up.
     Expunge(u32),
     /// `FETCH`: data of one message.
-    Fetch(Fetch),
+    Fetch(FetchData),
     /// `VANISHED`: the messages of these identifiers are gone (RFC 7162).
-    Vanished(Vanished),
+    Vanished(VanishedData),
     /// `NAMESPACE`: where the mailboxes are.
-    Namespace(Box<NamespaceResponse>),
+    Namespace(Box<NamespaceData>),
     /// `ID`: what the server calls itself; nothing for `NIL`.
     Id(Vec<(ImapString, Option<ImapString>)>),
     /// `QUOTA`, `QUOTAROOT`: RFC 9208.
-    Quota(Box<crate::extensions::quota::Data>),
+    Quota(Box<crate::extensions::quota::QuotaData>),
     /// What is not known here.
     Other(Box<OtherData>),
 }
@@ -131,9 +131,9 @@ impl OtherData {
     }
 }
 
-impl From<Status> for Response {
-    fn from(status: Status) -> Self {
-        Self::Untagged(Untagged::Status(status))
+impl From<Reply> for Response {
+    fn from(reply: Reply) -> Self {
+        Self::Untagged(Untagged::Reply(reply))
     }
 }
 
@@ -160,11 +160,11 @@ impl Untagged {
     #[must_use]
     pub fn name(&self) -> &[u8] {
         match self {
-            Self::Status(status) => status.kind.as_str().as_bytes(),
+            Self::Reply(reply) => reply.kind.as_str().as_bytes(),
             Self::Capability(_) => b"CAPABILITY",
             Self::Enabled(_) => b"ENABLED",
             Self::List(list) => list.kind.as_str().as_bytes(),
-            Self::MailboxStatus(_) => b"STATUS",
+            Self::Status(_) => b"STATUS",
             Self::Search(_) => b"SEARCH",
             Self::ESearch(_) => b"ESEARCH",
             Self::Flags(_) => b"FLAGS",

@@ -11,19 +11,19 @@ use crate::types::{
 /// Where the mailboxes are (RFC 9051 section 7.3.2, RFC 2342).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct NamespaceResponse {
+pub struct NamespaceData {
     /// The user's own.
-    pub personal: Vec<Namespace>,
+    pub personal: Vec<NamespaceDescr>,
     /// Those of other users.
-    pub other_users: Vec<Namespace>,
+    pub other_users: Vec<NamespaceDescr>,
     /// Those that are shared.
-    pub shared: Vec<Namespace>,
+    pub shared: Vec<NamespaceDescr>,
 }
 
 /// One namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Namespace {
+pub struct NamespaceDescr {
     /// What the names begin with, as on the wire.
     pub prefix: ImapString,
     /// The character between the levels of names. `None`: there are no levels.
@@ -32,7 +32,7 @@ pub struct Namespace {
     pub extensions: Vec<(ImapString, Vec<ImapString>)>,
 }
 
-impl NamespaceResponse {
+impl NamespaceData {
     /// ```text
     /// namespace-response = "NAMESPACE" SP namespace SP namespace SP namespace
     /// ```
@@ -75,7 +75,7 @@ impl NamespaceResponse {
 /// ```
 ///
 /// Lenient: an empty list; spaces between the descriptions; one without a list around it.
-fn read_namespaces(r: &mut Reader<'_>) -> Result<Vec<Namespace>, ParseError> {
+fn read_namespaces(r: &mut Reader<'_>) -> Result<Vec<NamespaceDescr>, ParseError> {
     let mut namespaces = Vec::new();
     let start = r.offset();
     if eat_nil(r) {
@@ -84,7 +84,7 @@ fn read_namespaces(r: &mut Reader<'_>) -> Result<Vec<Namespace>, ParseError> {
     r.expect(b'(', "expected a namespace")?;
     if matches!(r.peek(), Some(b'"' | b'{')) {
         r.deviate_at(start, "namespace-without-list")?;
-        namespaces.push(Namespace::read(r)?);
+        namespaces.push(NamespaceDescr::read(r)?);
         return Ok(namespaces);
     }
     loop {
@@ -96,11 +96,11 @@ fn read_namespaces(r: &mut Reader<'_>) -> Result<Vec<Namespace>, ParseError> {
             return Ok(namespaces);
         }
         r.expect(b'(', "expected a namespace")?;
-        namespaces.push(Namespace::read(r)?);
+        namespaces.push(NamespaceDescr::read(r)?);
     }
 }
 
-impl Namespace {
+impl NamespaceDescr {
     /// ```text
     /// namespace-descr               = "(" string SP (DQUOTE QUOTED-CHAR DQUOTE / nil)
     ///                                 [namespace-response-extensions] ")"

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use mailwire_core::{Dialect, ParseError, Parsed, Text};
 
 use super::{
-    Continuation, ESearch, Fetch, ListKind, ListResponse, MailboxStatus, NamespaceResponse, OtherData,
-    Response, Search, Status, StatusKind, Tagged, Untagged, Vanished, status::read_text,
+    Continuation, ESearchData, FetchData, ListData, ListKind, NamespaceData, OtherData, Reply, ReplyKind,
+    Response, SearchData, StatusData, Tagged, Untagged, VanishedData, reply::read_text,
 };
 use crate::{
     Capability, extensions,
     framing::announcement,
     types::{
-        FlagSet, ImapString, List, Literal, ParseContext, Reader, Tag, chars, eat_nil, read_literal,
+        FlagSet, ImapString, Literal, ParseContext, Reader, ShortList, Tag, chars, eat_nil, read_literal,
         read_nstring, read_string,
     },
 };
@@ -64,16 +64,16 @@ fn read_tagged(r: &mut Reader<'_>) -> Result<Tagged, ParseError> {
     let tag = Tag::unchecked(r.text_class(chars::TAG, "expected *, + or a tag")?);
     r.space()?;
     let start = r.offset();
-    let kind = match StatusKind::from_name(r.take_while(|byte| byte.is_ascii_alphabetic())) {
-        Some(kind @ (StatusKind::Ok | StatusKind::No | StatusKind::Bad)) => kind,
+    let kind = match ReplyKind::from_name(r.take_while(|byte| byte.is_ascii_alphabetic())) {
+        Some(kind @ (ReplyKind::Ok | ReplyKind::No | ReplyKind::Bad)) => kind,
         _ => return Err(ParseError::new(start, "expected OK, NO or BAD")),
     };
-    Ok(Tagged { tag, status: read_status(r, kind)? })
+    Ok(Tagged { tag, reply: read_reply(r, kind)? })
 }
 
 /// Behind the kind, to the end of the line.
 #[inline(always)]
-fn read_status(r: &mut Reader<'_>, kind: StatusKind) -> Result<Status, ParseError> {
+fn read_reply(r: &mut Reader<'_>, kind: ReplyKind) -> Result<Reply, ParseError> {
     match r.peek() {
         Some(b' ') => r.skip(1),
         None => r.deviate("missing-text")?,
@@ -89,7 +89,7 @@ fn read_status(r: &mut Reader<'_>, kind: StatusKind) -> Result<Status, ParseErro
         }
     }
     let (code, text) = read_text(r)?;
-    Ok(Status { kind, code, text })
+    Ok(Reply { kind, code, text })
 }
 
 impl Untagged {
@@ -108,7 +108,7 @@ impl Untagged {
             Some(b'[') => {
                 r.deviate("code-without-ok")?;
                 let (code, text) = read_text(r)?;
-                return Ok(Self::Status(Status { kind: StatusKind::Ok, code, text }));
+                return Ok(Self::Reply(Reply { kind: ReplyKind::Ok, code, text }));
             }
             _ => {}
         }
@@ -121,25 +121,25 @@ impl Untagged {
             }
             None => name,
         };
-        if let Some(kind) = StatusKind::from_name(name) {
-            return read_status(r, kind).map(Self::Status);
+        if let Some(kind) = ReplyKind::from_name(name) {
+            return read_reply(r, kind).map(Self::Reply);
         }
         let is = |known: &str| chars::is_name(name, known);
         let data = match name.len() {
-            4 if is("LIST") => Self::List(ListResponse::read(r, ListKind::List)?),
-            4 if is("LSUB") => Self::List(ListResponse::read(r, ListKind::Lsub)?),
-            5 if is("XLIST") => Self::List(ListResponse::read(r, ListKind::Xlist)?),
+            4 if is("LIST") => Self::List(ListData::read(r, ListKind::List)?),
+            4 if is("LSUB") => Self::List(ListData::read(r, ListKind::Lsub)?),
+            5 if is("XLIST") => Self::List(ListData::read(r, ListKind::Xlist)?),
             5 if is("FLAGS") => {
                 r.space()?;
                 Self::Flags(FlagSet::read(r)?)
             }
-            6 if is("STATUS") => Self::MailboxStatus(MailboxStatus::read(r)?),
-            6 if is("SEARCH") => Self::Search(Search::read(r)?),
-            7 if is("ESEARCH") => Self::ESearch(ESearch::read(r)?),
+            6 if is("STATUS") => Self::Status(StatusData::read(r)?),
+            6 if is("SEARCH") => Self::Search(SearchData::read(r)?),
+            7 if is("ESEARCH") => Self::ESearch(ESearchData::read(r)?),
             7 if is("ENABLED") => Self::Enabled(Capability::read_all(r)?),
             10 if is("CAPABILITY") => Self::Capability(Capability::read_all(r)?),
-            8 if is("VANISHED") => Self::Vanished(Vanished::read(r)?),
-            9 if is("NAMESPACE") => Self::Namespace(Box::new(NamespaceResponse::read(r)?)),
+            8 if is("VANISHED") => Self::Vanished(VanishedData::read(r)?),
+            9 if is("NAMESPACE") => Self::Namespace(Box::new(NamespaceData::read(r)?)),
             2 if is("ID") => Self::Id(read_id(r)?),
             _ => match extensions::read_data(name, r) {
                 Some(data) => data?,
@@ -171,7 +171,7 @@ impl Untagged {
             5 if is("FETCH") => {
                 let number = from_one(r, start, small?)?;
                 r.space()?;
-                let mut fetch = Fetch { number, items: List::new() };
+                let mut fetch = FetchData { number, items: ShortList::new() };
                 fetch.read_items(r)?;
                 r.end()?;
                 return Ok(Self::Fetch(fetch));

@@ -12,14 +12,14 @@ use crate::types::{
 /// The messages found (RFC 9051 section 7.3.4).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Search {
+pub struct SearchData {
     /// Their sequence numbers, or unique identifiers after UID SEARCH, in the server's order.
     pub numbers: Vec<u32>,
     /// The highest modification sequence among them (RFC 7162).
     pub mod_seq: Option<NonZeroU64>,
 }
 
-impl Search {
+impl SearchData {
     /// ```text
     /// "SEARCH" [1*(SP nz-number) [SP search-sort-mod-seq]]     ; RFC 7162
     /// search-sort-mod-seq = "(" "MODSEQ" SP mod-sequence-value ")"
@@ -40,10 +40,10 @@ impl Search {
                 let mod_seq = read_mod_seq(r)?;
                 return Ok(Self { numbers, mod_seq });
             }
-            match odd_number(r)? {
-                Odd::Number(number) => numbers.push(number),
-                Odd::Nothing => {}
-                Odd::End => return Ok(Self { numbers, mod_seq: None }),
+            match misplaced_number(r)? {
+                Misplaced::Number(number) => numbers.push(number),
+                Misplaced::Nothing => {}
+                Misplaced::End => return Ok(Self { numbers, mod_seq: None }),
             }
         }
     }
@@ -80,21 +80,21 @@ fn read_plain(r: &mut Reader<'_>, numbers: &mut Vec<u32>) {
     r.skip(end);
 }
 
-enum Odd {
+enum Misplaced {
     Number(u32),
     Nothing,
     End,
 }
 
 #[cold]
-fn odd_number(r: &mut Reader<'_>) -> Result<Odd, ParseError> {
+fn misplaced_number(r: &mut Reader<'_>) -> Result<Misplaced, ParseError> {
     let start = r.offset();
     if matches!(r.peek(), Some(b' ' | b'\t' | b'\r'))
         && r.peek_at(1).is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
     {
         r.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r'));
         if r.is_at_end() {
-            return r.deviate_at(start, "space-before-line-end").map(|()| Odd::End);
+            return r.deviate_at(start, "space-before-line-end").map(|()| Misplaced::End);
         }
         r.deviate_at(start, "doubled-space")?;
     } else if r.peek() == Some(b',') {
@@ -107,7 +107,7 @@ fn odd_number(r: &mut Reader<'_>) -> Result<Odd, ParseError> {
         // The space before it is read again.
         let before = r.offset() - 1;
         r.seek(before);
-        return Ok(Odd::Nothing);
+        return Ok(Misplaced::Nothing);
     }
     let at = r.offset();
     let digits = r.take_while(|byte| byte.is_ascii_digit());
@@ -118,10 +118,10 @@ fn odd_number(r: &mut Reader<'_>) -> Result<Odd, ParseError> {
         .iter()
         .try_fold(0u32, |value, digit| value.checked_mul(10)?.checked_add(u32::from(digit - b'0')));
     match value {
-        Some(0) => r.deviate_at(at, "zero-for-number").map(|()| Odd::Number(0)),
-        Some(value) => Ok(Odd::Number(value)),
+        Some(0) => r.deviate_at(at, "zero-for-number").map(|()| Misplaced::Number(0)),
+        Some(value) => Ok(Misplaced::Number(value)),
         None if r.dialect() == Dialect::Strict => Err(ParseError::new(at, "number too large")),
-        None => r.deviate_at(at, "number-too-large").map(|()| Odd::Nothing),
+        None => r.deviate_at(at, "number-too-large").map(|()| Misplaced::Nothing),
     }
 }
 
@@ -144,20 +144,20 @@ fn read_mod_seq(r: &mut Reader<'_>) -> Result<Option<NonZeroU64>, ParseError> {
 /// The messages found, and what else was asked about them (RFC 9051 section 7.3.4, RFC 4731).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct ESearch {
+pub struct ESearchData {
     /// The tag of the command that this answers.
     pub tag: Option<ImapString>,
     /// Whether the numbers are unique identifiers.
     pub uid: bool,
     /// The results.
-    pub items: Vec<ESearchItem>,
+    pub items: Vec<SearchReturnData>,
 }
 
 /// One result of ESEARCH.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub enum ESearchItem {
+pub enum SearchReturnData {
     /// `MIN`: the lowest number found.
     Min(u32),
     /// `MAX`: the highest number found.
@@ -177,12 +177,12 @@ pub enum ESearchItem {
     },
 }
 
-impl ESearch {
+impl ESearchData {
     /// The set of `ALL`.
     #[must_use]
     pub fn all(&self) -> Option<&UidSet> {
         self.items.iter().find_map(|item| match item {
-            ESearchItem::All(set) => Some(set),
+            SearchReturnData::All(set) => Some(set),
             _ => None,
         })
     }
@@ -236,18 +236,21 @@ impl ESearch {
             }
             r.space()?;
             found.items.push(if is("MIN") {
-                ESearchItem::Min(r.number_u32()?)
+                SearchReturnData::Min(r.number_u32()?)
             } else if is("MAX") {
-                ESearchItem::Max(r.number_u32()?)
+                SearchReturnData::Max(r.number_u32()?)
             } else if is("COUNT") {
-                ESearchItem::Count(r.number_u32()?)
+                SearchReturnData::Count(r.number_u32()?)
             } else if is("MODSEQ") {
-                ESearchItem::ModSeq(read_known_count(r)?)
+                SearchReturnData::ModSeq(read_known_count(r)?)
             } else if is("ALL") {
-                ESearchItem::All(UidSet::read(r)?)
+                SearchReturnData::All(UidSet::read(r)?)
             } else {
                 let name = Text::from(r.slice(start, name_end));
-                ESearchItem::Other { name: crate::types::Atom::unchecked(name), value: RawValue::read(r)? }
+                SearchReturnData::Other {
+                    name: crate::types::Atom::unchecked(name),
+                    value: RawValue::read(r)?,
+                }
             });
         }
     }
@@ -265,16 +268,16 @@ impl ESearch {
         }
         for item in &self.items {
             let (name, number): (&[u8], _) = match item {
-                ESearchItem::Min(number) => (b" MIN ", u64::from(*number)),
-                ESearchItem::Max(number) => (b" MAX ", u64::from(*number)),
-                ESearchItem::Count(number) => (b" COUNT ", u64::from(*number)),
-                ESearchItem::ModSeq(value) => (b" MODSEQ ", *value),
-                ESearchItem::All(set) => {
+                SearchReturnData::Min(number) => (b" MIN ", u64::from(*number)),
+                SearchReturnData::Max(number) => (b" MAX ", u64::from(*number)),
+                SearchReturnData::Count(number) => (b" COUNT ", u64::from(*number)),
+                SearchReturnData::ModSeq(value) => (b" MODSEQ ", *value),
+                SearchReturnData::All(set) => {
                     out.extend_from_slice(b" ALL ");
                     set.write(out);
                     continue;
                 }
-                ESearchItem::Other { name, value } => {
+                SearchReturnData::Other { name, value } => {
                     if value.is_complete() {
                         out.push(b' ');
                         out.extend_from_slice(name.as_bytes());
@@ -293,14 +296,14 @@ impl ESearch {
 /// The messages of these identifiers are gone (RFC 7162 section 3.2.10).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Vanished {
+pub struct VanishedData {
     /// Whether they went before this session knew of them, so that no number moves.
     pub earlier: bool,
     /// Their unique identifiers.
     pub uids: UidSet,
 }
 
-impl Vanished {
+impl VanishedData {
     /// ```text
     /// expunged-resp = "VANISHED" [SP "(EARLIER)"] SP known-uids
     /// ```

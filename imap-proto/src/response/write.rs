@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What of a response does not stand in the buffer that it is written to.
-pub(crate) struct Apart<'a> {
+pub(crate) struct Detached<'a> {
     /// Where the bytes of streamed literals belong, as offsets in the buffer.
     pub(crate) streamed: &'a mut Vec<usize>,
     /// Large literals, each with its place. They are copied if there is no list for them.
@@ -32,29 +32,29 @@ impl Response {
     /// The same. Where the bytes of streamed literals belong is added to `streamed`, as offsets in
     /// `out`.
     pub fn write_streamed(&self, out: &mut Vec<u8>, streamed: &mut Vec<usize>) {
-        self.write_apart(out, &mut Apart { streamed, chained: None });
+        self.write_detached(out, &mut Detached { streamed, chained: None });
     }
 
     /// The same as [`write`](Self::write) to an output. Large parts of messages are chained to it and
     /// not copied.
     pub fn write_to(&self, output: &mut Output) {
         output.write_chained(|out, chained| {
-            self.write_apart(out, &mut Apart { streamed: &mut Vec::new(), chained: Some(chained) });
+            self.write_detached(out, &mut Detached { streamed: &mut Vec::new(), chained: Some(chained) });
         });
     }
 
-    pub(crate) fn write_apart(&self, out: &mut Vec<u8>, apart: &mut Apart<'_>) {
+    pub(crate) fn write_detached(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) {
         match self {
             Self::Tagged(tagged) => {
                 out.extend_from_slice(tagged.tag.as_bytes());
                 out.push(b' ');
-                tagged.status.write(out);
+                tagged.reply.write(out);
             }
             Self::Continuation(continuation) => continuation.write(out),
             Self::Untagged(data) => {
                 let start = out.len();
                 out.extend_from_slice(b"* ");
-                if !data.write(out, apart) {
+                if !data.write(out, detached) {
                     out.truncate(start);
                     return;
                 }
@@ -66,13 +66,13 @@ impl Response {
 
 impl Untagged {
     /// Appends what stands between `* ` and the line end; whether it can be written.
-    fn write(&self, out: &mut Vec<u8>, apart: &mut Apart<'_>) -> bool {
+    fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) -> bool {
         let numbered = |out: &mut Vec<u8>, number: u32, name: &[u8]| {
             write_number(out, u64::from(number));
             out.extend_from_slice(name);
         };
         match self {
-            Self::Status(status) => status.write(out),
+            Self::Reply(reply) => reply.write(out),
             Self::Capability(capabilities) => {
                 out.extend_from_slice(b"CAPABILITY");
                 Capability::write_all(out, capabilities);
@@ -82,7 +82,7 @@ impl Untagged {
                 Capability::write_all(out, capabilities);
             }
             Self::List(list) => list.write(out),
-            Self::MailboxStatus(status) => status.write(out),
+            Self::Status(status) => status.write(out),
             Self::Search(found) => found.write(out),
             Self::ESearch(found) => found.write(out),
             Self::Flags(flags) => {
@@ -92,7 +92,7 @@ impl Untagged {
             Self::Exists(number) => numbered(out, *number, b" EXISTS"),
             Self::Recent(number) => numbered(out, *number, b" RECENT"),
             Self::Expunge(number) => numbered(out, *number, b" EXPUNGE"),
-            Self::Fetch(fetch) => return fetch.write(out, apart),
+            Self::Fetch(fetch) => return fetch.write(out, detached),
             Self::Vanished(vanished) => vanished.write(out),
             Self::Namespace(namespace) => namespace.write(out),
             Self::Id(fields) => {

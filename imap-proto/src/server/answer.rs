@@ -14,7 +14,7 @@ use crate::{
     body::Outgoing,
     command::Effect,
     framing,
-    response::{Apart, Code, Response, Status, StatusKind, Untagged},
+    response::{Detached, Code, Reply, ReplyKind, Response, Untagged},
 };
 
 impl Connection {
@@ -28,7 +28,7 @@ impl Connection {
     ///
     /// Hands the status back if it is none of the three, if the ticket is not that of the command
     /// in progress, or if the command cannot be ended so now.
-    pub fn reply(&mut self, ticket: Ticket, status: Status) -> Result<(), SendError<Status>> {
+    pub fn reply(&mut self, ticket: Ticket, status: Reply) -> Result<(), SendError<Reply>> {
         self.framer.unpark();
         match self.check_reply(ticket, &status) {
             Err(reason) => Err(SendError::new(reason, status)),
@@ -39,7 +39,7 @@ impl Connection {
         }
     }
 
-    fn check_reply(&self, ticket: Ticket, status: &Status) -> Result<(), Misuse> {
+    fn check_reply(&self, ticket: Ticket, status: &Reply) -> Result<(), Misuse> {
         let current = self.command(ticket)?;
         permits_answer(current.rules.effect, status.kind)?;
         match self.mode {
@@ -67,7 +67,7 @@ impl Connection {
         }
     }
 
-    fn complete(&mut self, mut status: Status) {
+    fn complete(&mut self, mut status: Reply) {
         let Some(current) = self.current.take() else { return };
         let effect = current.rules.effect;
         self.session.state = effect.after(self.session.state, status.kind);
@@ -79,11 +79,11 @@ impl Connection {
                 }
             }
             Effect::Logout => {
-                self.untagged(&Status::from_static(StatusKind::Bye, "logging out"));
+                self.untagged(&Reply::from_static(ReplyKind::Bye, "logging out"));
                 self.phase = Phase::Over;
             }
             Effect::Idle if current.bad_end => {
-                status = Status::from_static(StatusKind::Bad, "expected DONE");
+                status = Reply::from_static(ReplyKind::Bad, "expected DONE");
             }
             _ => {}
         }
@@ -118,13 +118,13 @@ impl Connection {
         if let Err(reason) = self.check_notify(&data) {
             return Err(SendError::new(reason, data));
         }
-        let bye = matches!(&data, Untagged::Status(status) if status.kind == StatusKind::Bye);
+        let bye = matches!(&data, Untagged::Reply(status) if status.kind == ReplyKind::Bye);
         let response = Response::Untagged(data);
         let mut streamed = Vec::new();
         let (written, owed) = self.output.write_chained(|out, chained| {
             let start = out.len();
-            let mut apart = Apart { streamed: &mut streamed, chained: Some(&mut *chained) };
-            response.write_apart(out, &mut apart);
+            let mut detached = Detached { streamed: &mut streamed, chained: Some(&mut *chained) };
+            response.write_detached(out, &mut detached);
             (out.len() > start, split_owed(out, chained, &streamed))
         });
         if !written {
@@ -211,7 +211,7 @@ impl Connection {
     ///
     /// Hands the status back if it is not NO or BAD, or if the command is not an APPEND that waits
     /// for this.
-    pub fn reject_body(&mut self, ticket: Ticket, status: Status) -> Result<(), SendError<Status>> {
+    pub fn reject_body(&mut self, ticket: Ticket, status: Reply) -> Result<(), SendError<Reply>> {
         if !matches!(self.mode, Mode::Decision { .. }) {
             return Err(SendError::new(Misuse::WrongState("no message waits"), status));
         }
@@ -229,7 +229,7 @@ impl Connection {
             return Err(Misuse::WrongAnswer("the command is not STARTTLS"));
         }
         if let Some(current) = self.current.take() {
-            let ready = Status::from_static(StatusKind::Ok, "begin TLS now");
+            let ready = Reply::from_static(ReplyKind::Ok, "begin TLS now");
             self.tagged(current.tag.as_bytes(), &ready);
         }
         self.phase = Phase::Upgrading;

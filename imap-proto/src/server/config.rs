@@ -9,7 +9,7 @@ use crate::{
     capability::Capability,
     command::Literals,
     limits::Limits,
-    response::{Status, StatusKind},
+    response::{Reply, ReplyKind},
     types::Atom,
 };
 
@@ -26,7 +26,7 @@ pub struct Config {
     pub allow_clear_credentials: bool,
     /// OK; or PREAUTH, for a client that is known already; or BYE, which ends the connection. The
     /// machine adds the capabilities where there is no code.
-    pub greeting: Status,
+    pub greeting: Reply,
     /// What the application can do, in the order of listing. The machine itself adds STARTTLS,
     /// LOGINDISABLED, `AUTH=`, LITERAL+ or LITERAL- and SASL-IR where they apply.
     pub capabilities: Vec<Capability>,
@@ -55,7 +55,7 @@ impl Config {
             channel,
             dialect: Dialect::Strict,
             allow_clear_credentials: false,
-            greeting: Status::from_static(StatusKind::Ok, "ready"),
+            greeting: Reply::from_static(ReplyKind::Ok, "ready"),
             capabilities: [
                 Capability::Imap4Rev1,
                 Capability::Imap4Rev2,

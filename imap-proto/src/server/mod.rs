@@ -8,12 +8,12 @@
 //! ```
 //! use bytes::{Buf, BytesMut};
 //! use mailwire_imap::command::Command;
-//! use mailwire_imap::response::{Status, StatusKind, Untagged};
+//! use mailwire_imap::response::{Reply, ReplyKind, Untagged};
 //! use mailwire_imap::server::{Config, Connection, Event};
 //! use mailwire_imap::{Channel, Connection as _, Next};
 //!
 //! let mut config = Config::new(Channel::Tls);
-//! config.greeting = Status::new(StatusKind::PreAuth, "hello")?;
+//! config.greeting = Reply::new(ReplyKind::PreAuth, "hello")?;
 //! let mut connection = Connection::new(config);
 //!
 //! let mut input = BytesMut::from("a1 SELECT INBOX\r\na2 FETCH 1 (\r\n");
@@ -22,7 +22,7 @@
 //!         Next::Event(Event::Command { ticket, command: Command::Select(select), .. }) => {
 //!             assert!(select.mailbox.is_inbox());
 //!             connection.notify(Untagged::Exists(3)).unwrap();
-//!             connection.reply(ticket, Status::new(StatusKind::Ok, "selected")?).unwrap();
+//!             connection.reply(ticket, Reply::new(ReplyKind::Ok, "selected")?).unwrap();
 //!         }
 //!         // The machine has answered it already.
 //!         Next::Event(Event::Malformed { .. }) => {}
@@ -64,7 +64,7 @@ use crate::{
     capability::Capability,
     command::{Effect, Literals},
     framing::{Framed, Framer, Speaker},
-    response::{Code, Status, StatusKind},
+    response::{Code, Reply, ReplyKind},
     types::{Atom, Tag},
 };
 
@@ -125,14 +125,14 @@ impl Connection {
         let mut connection = Self::silent(config);
         let mut greeting = connection.config.greeting.clone();
         match greeting.kind {
-            StatusKind::Bye => {
+            ReplyKind::Bye => {
                 connection.phase = Phase::Over;
                 connection.session.state = State::Logout;
             }
-            StatusKind::PreAuth => connection.session.state = State::Authenticated,
-            _ => greeting.kind = StatusKind::Ok,
+            ReplyKind::PreAuth => connection.session.state = State::Authenticated,
+            _ => greeting.kind = ReplyKind::Ok,
         }
-        if greeting.code.is_none() && greeting.kind != StatusKind::Bye {
+        if greeting.code.is_none() && greeting.kind != ReplyKind::Bye {
             greeting.code = Some(Code::Capability(connection.capabilities()));
         }
         connection.untagged(&greeting);
@@ -294,13 +294,13 @@ impl Connection {
             _ => "closing",
         };
         if self.owed.is_empty() && !matches!(error, Error::UnexpectedEof { .. }) {
-            let bye = Status { code, ..Status::from_static(StatusKind::Bye, text) };
+            let bye = Reply { code, ..Reply::from_static(ReplyKind::Bye, text) };
             self.untagged(&bye);
         }
         self.failed = Some(error);
     }
 
-    fn untagged(&mut self, status: &Status) {
+    fn untagged(&mut self, status: &Reply) {
         self.output.write(|out| {
             out.extend_from_slice(b"* ");
             status.write(out);
@@ -308,7 +308,7 @@ impl Connection {
         });
     }
 
-    fn tagged(&mut self, tag: &[u8], status: &Status) {
+    fn tagged(&mut self, tag: &[u8], status: &Reply) {
         self.output.write(|out| {
             out.extend_from_slice(tag);
             out.push(b' ');

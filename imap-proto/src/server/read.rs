@@ -10,24 +10,24 @@ use crate::{
     capability::Capability,
     command::{Command, Head, LITERAL_MINUS, Literals, Name, Request, append_announces_message, parse_head},
     framing::{Announcement, Frame},
-    response::{Code, Status, StatusKind},
+    response::{Code, Reply, ReplyKind},
     types::{ParseContext, Tag},
 };
 
 /// Why a command is not handed out.
 pub(super) struct Refusal {
-    status: Status,
+    status: Reply,
     error: ParseError,
 }
 
 impl Refusal {
     pub(super) fn bad(offset: usize, reason: &'static str) -> Self {
-        let status = Status::from_static(StatusKind::Bad, reason);
+        let status = Reply::from_static(ReplyKind::Bad, reason);
         Self { status, error: ParseError::new(offset, reason) }
     }
 
     pub(super) fn no(code: Code, reason: &'static str) -> Self {
-        let status = Status::from_static(StatusKind::No, reason).with_code(code);
+        let status = Reply::from_static(ReplyKind::No, reason).with_code(code);
         Self { status, error: ParseError::new(0, reason) }
     }
 
@@ -193,7 +193,7 @@ impl Connection {
                     Capability::write_all(out, &capabilities);
                     out.extend_from_slice(b"\r\n");
                 });
-                self.tagged(tag.as_bytes(), &Status::from_static(StatusKind::Ok, "done"));
+                self.tagged(tag.as_bytes(), &Reply::from_static(ReplyKind::Ok, "done"));
                 return Ok(());
             }
             Command::Enable(asked) => {
@@ -207,7 +207,7 @@ impl Connection {
             Command::Select(_) | Command::Examine(_)
                 if self.session.rev2 && self.session.state == State::Selected =>
             {
-                let closed = Status::from_static(StatusKind::Ok, "the previous mailbox is closed");
+                let closed = Reply::from_static(ReplyKind::Ok, "the previous mailbox is closed");
                 self.untagged(&closed.with_code(Code::Closed));
             }
             _ => {}
@@ -256,7 +256,7 @@ impl Connection {
             Capability::write_all(out, &enabled);
             out.extend_from_slice(b"\r\n");
         });
-        self.tagged(tag.as_bytes(), &Status::from_static(StatusKind::Ok, "done"));
+        self.tagged(tag.as_bytes(), &Reply::from_static(ReplyKind::Ok, "done"));
         if !enabled.is_empty() {
             self.events.push_back(Event::Enabled(enabled));
         }
@@ -333,7 +333,7 @@ impl Connection {
 
     fn abort_body(&mut self, error: ParseError) -> Result<(), Error> {
         let Some(current) = self.current.take() else { return Ok(()) };
-        self.tagged(current.tag.as_bytes(), &Status::from_static(StatusKind::Bad, error.reason));
+        self.tagged(current.tag.as_bytes(), &Reply::from_static(ReplyKind::Bad, error.reason));
         self.events.push_back(Event::BodyAborted { ticket: current.ticket, error });
         Ok(())
     }
@@ -361,7 +361,7 @@ impl Connection {
         let tag = current.tag.clone();
         self.current = None;
         self.mode = Mode::Command;
-        self.tagged(tag.as_bytes(), &Status::from_static(StatusKind::Bad, reason));
+        self.tagged(tag.as_bytes(), &Reply::from_static(ReplyKind::Bad, reason));
         self.events.push_back(Event::AuthResponse { ticket, step });
         Ok(())
     }

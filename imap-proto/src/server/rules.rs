@@ -7,7 +7,7 @@ use mailwire_core::{Channel, Misuse};
 use super::{Connection, Refusal};
 use crate::{
     command::{Command, Effect, Rules},
-    response::{Code, StatusKind, Untagged},
+    response::{Code, ReplyKind, Untagged},
     state::State,
 };
 
@@ -59,15 +59,15 @@ impl Connection {
 
 /// Whether the application may end a command so. What is still to come of it is another matter: see
 /// `Mode`.
-pub(super) fn permits_answer(effect: Effect, answer: StatusKind) -> Result<(), Misuse> {
+pub(super) fn permits_answer(effect: Effect, answer: ReplyKind) -> Result<(), Misuse> {
     match (effect, answer) {
-        (_, StatusKind::Bye | StatusKind::PreAuth) => {
+        (_, ReplyKind::Bye | ReplyKind::PreAuth) => {
             Err(Misuse::WrongAnswer("a command ends with OK, NO or BAD"))
         }
-        (Effect::StartTls, StatusKind::Ok) => {
+        (Effect::StartTls, ReplyKind::Ok) => {
             Err(Misuse::WrongAnswer("STARTTLS is accepted with accept_upgrade"))
         }
-        (Effect::Logout, StatusKind::No | StatusKind::Bad) => {
+        (Effect::Logout, ReplyKind::No | ReplyKind::Bad) => {
             Err(Misuse::WrongAnswer("LOGOUT cannot be refused"))
         }
         _ => Ok(()),

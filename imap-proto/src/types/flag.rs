@@ -115,7 +115,7 @@ known! {
     Keyword(Atom),
     /// A name that the grammar does not have, `a]b` for instance, as lenient reading found it. It is
     /// written as it came, for the server that made it up knows no other.
-    Odd(OddName),
+    Malformed(MalformedName),
 }
 
 known! {
@@ -175,16 +175,16 @@ known! {
     /// `\` and an atom that is not listed here; the atom.
     Extension(Atom),
     /// A name that the grammar does not have, as lenient reading found it.
-    Odd(OddName),
+    Malformed(MalformedName),
 }
 
 text_newtype! {
     /// What lenient reading found in place of a flag: bytes without space, controls, parentheses,
     /// quotes and `{`.
-    OddName
+    MalformedName
 }
 
-impl OddName {
+impl MalformedName {
     /// The same bytes, if they can be such a name.
     ///
     /// # Errors
@@ -266,7 +266,7 @@ impl Flag {
                 out.extend_from_slice(name.as_bytes());
             }
             Self::Keyword(name) => out.extend_from_slice(name.as_bytes()),
-            Self::Odd(name) => out.extend_from_slice(name.as_bytes()),
+            Self::Malformed(name) => out.extend_from_slice(name.as_bytes()),
             _ => {}
         }
     }
@@ -297,7 +297,7 @@ impl Flag {
         let Some(name) = odd_name(r, "expected a flag")? else { return Ok(None) };
         Ok(Some(match Self::new(name.clone()) {
             Ok(flag) => flag,
-            Err(_) => Self::Odd(OddName(name)),
+            Err(_) => Self::Malformed(MalformedName(name)),
         }))
     }
 }
@@ -368,7 +368,7 @@ impl MailboxAttribute {
                 out.push(b'\\');
                 out.extend_from_slice(name.as_bytes());
             }
-            Self::Odd(name) => out.extend_from_slice(name.as_bytes()),
+            Self::Malformed(name) => out.extend_from_slice(name.as_bytes()),
             _ => {}
         }
     }
@@ -401,7 +401,9 @@ impl MailboxAttribute {
         let mut with = Vec::with_capacity(name.len() + 1);
         with.push(b'\\');
         with.extend_from_slice(name.as_bytes());
-        Self::known(&with).or_else(|| Self::new(name.clone()).ok()).unwrap_or(Self::Odd(OddName(name)))
+        Self::known(&with)
+            .or_else(|| Self::new(name.clone()).ok())
+            .unwrap_or(Self::Malformed(MalformedName(name)))
     }
 }
 

@@ -7,7 +7,6 @@ mod datetime;
 mod envelope;
 mod flag;
 mod flag_set;
-mod list;
 mod mailbox;
 mod number;
 mod numbers;
@@ -16,6 +15,7 @@ mod raw;
 mod reader;
 mod section;
 mod sequence;
+mod short_list;
 mod string;
 mod utf7;
 mod write;
@@ -27,9 +27,8 @@ pub use body_structure::{
 };
 pub use datetime::{Date, DateTime};
 pub use envelope::{AddressLists, Envelope};
-pub use flag::{Flag, MailboxAttribute, OddName};
+pub use flag::{Flag, MailboxAttribute, MalformedName};
 pub use flag_set::{FlagSet, MailboxAttributes, PermanentFlags};
-pub use list::List;
 pub use mailbox::{ListPattern, MailboxName};
 pub(crate) use mailbox::{read_delimiter, write_delimiter};
 pub(crate) use number::{read_count, read_known_count};
@@ -42,6 +41,7 @@ pub(crate) use reader::TOO_DEEP;
 pub use section::{Partial, Section, SectionText};
 pub use sequence::{SeqRange, SequenceSet, SetNumber, UidSet};
 pub(crate) use sequence::{display, read_nz};
+pub use short_list::ShortList;
 pub use string::{Atom, Data, ImapString, Tag};
 pub(crate) use string::{
     Literal, checked, eat_nil, read_astring, read_data, read_literal, read_nstring, read_string, text_newtype,

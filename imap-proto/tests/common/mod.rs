@@ -109,9 +109,9 @@ pub fn server(channel: mailwire_core::Channel) -> server::Connection {
     server::Connection::new(server_config(channel))
 }
 
-pub fn status(text: &str) -> mailwire_imap::response::Status {
+pub fn status(text: &str) -> mailwire_imap::response::Reply {
     match response(format!("a {text}").as_bytes()) {
-        Response::Tagged(tagged) => tagged.status,
+        Response::Tagged(tagged) => tagged.reply,
         other => panic!("{other:?}"),
     }
 }
@@ -123,7 +123,7 @@ pub fn serving() -> server::Connection {
 
 pub fn serving_with(mut config: server::Config) -> server::Connection {
     config.greeting =
-        mailwire_imap::response::Status::new(mailwire_imap::response::StatusKind::PreAuth, "hi").unwrap();
+        mailwire_imap::response::Reply::new(mailwire_imap::response::ReplyKind::PreAuth, "hi").unwrap();
     let mut server = server::Connection::new(config);
     drain(&mut server);
     server

@@ -5,8 +5,8 @@ use std::{cell::OnceCell, ops::Deref};
 use bytes::{Bytes, BytesMut};
 use mailwire_core::Text;
 use mailwire_imap::{
-    command::{FetchItem as Asked, List, SearchKey, StatusItem, StoreAction},
-    response::{BinarySize, Code, FetchItem},
+    command::{FetchAtt, List, SearchKey, StatusAtt, StoreAction},
+    response::{BinarySize, Code, MsgAtt},
     types::{Date, DateTime, Flag, FlagSet, MailboxAttribute, PermanentFlags, Uid},
 };
 use mailwire_transport::{
@@ -113,7 +113,7 @@ impl Session for UserSession {
         Ok(self.user.mailboxes().into_iter().map(mailbox).collect())
     }
 
-    async fn status(&mut self, mailbox: &str, _: &[StatusItem]) -> Result<Status, Refusal> {
+    async fn status(&mut self, mailbox: &str, _: &[StatusAtt]) -> Result<Status, Refusal> {
         let status = self.user.status(mailbox)?;
         Ok(Status {
             messages: Some(status.messages),
@@ -160,7 +160,7 @@ impl Session for UserSession {
         self.view = None;
     }
 
-    async fn fetch(&mut self, uids: &[Uid], items: &[Asked]) -> Result<Vec<Fetched>, Refusal> {
+    async fn fetch(&mut self, uids: &[Uid], items: &[FetchAtt]) -> Result<Vec<Fetched>, Refusal> {
         let view = self.view()?;
         let mut fetched = Vec::with_capacity(uids.len());
         for uid in uids {
@@ -346,7 +346,7 @@ async fn collect(body: &mut Body<'_>) -> Result<Bytes, Refusal> {
     Ok(message.freeze())
 }
 
-fn fetch(uid: Uid, message: &Message, items: &[Asked]) -> Result<Fetched, Refusal> {
+fn fetch(uid: Uid, message: &Message, items: &[FetchAtt]) -> Result<Fetched, Refusal> {
     use mailwire_imap::types::Section;
     let mut fetched = Fetched::new(uid);
     let looked_at = OnceCell::new();
@@ -356,48 +356,48 @@ fn fetch(uid: Uid, message: &Message, items: &[Asked]) -> Result<Fetched, Refusa
     };
     for item in items {
         let content = match item {
-            Asked::Flags => {
-                fetched.data(FetchItem::Flags(message.flags.to_set()));
+            FetchAtt::Flags => {
+                fetched.data(MsgAtt::Flags(message.flags.to_set()));
                 continue;
             }
-            Asked::InternalDate => {
-                fetched.data(FetchItem::InternalDate(message.date_time()));
+            FetchAtt::InternalDate => {
+                fetched.data(MsgAtt::InternalDate(message.date_time()));
                 continue;
             }
-            Asked::Rfc822Size => {
-                fetched.data(FetchItem::Rfc822Size(message.size()));
+            FetchAtt::Rfc822Size => {
+                fetched.data(MsgAtt::Rfc822Size(message.size()));
                 continue;
             }
-            Asked::Envelope => {
-                fetched.data(FetchItem::Envelope(Box::new(parts().envelope())));
+            FetchAtt::Envelope => {
+                fetched.data(MsgAtt::Envelope(Box::new(parts().envelope())));
                 continue;
             }
-            Asked::Body => {
-                fetched.data(FetchItem::Body(parts().structure(false)));
+            FetchAtt::Body => {
+                fetched.data(MsgAtt::Body(parts().structure(false)));
                 continue;
             }
-            Asked::BodyStructure => {
-                fetched.data(FetchItem::BodyStructure(parts().structure(true)));
+            FetchAtt::BodyStructure => {
+                fetched.data(MsgAtt::BodyStructure(parts().structure(true)));
                 continue;
             }
-            Asked::BinarySize { part } => {
+            FetchAtt::BinarySize { part } => {
                 let size = match parts().binary(part) {
                     Some(decoded) => decoded.map_err(unknown)?.len() as u64,
                     None => 0,
                 };
-                fetched.data(FetchItem::BinarySize(Box::new(BinarySize { part: part.clone(), size })));
+                fetched.data(MsgAtt::BinarySize(Box::new(BinarySize { part: part.clone(), size })));
                 continue;
             }
-            Asked::BodySection { section, partial: range, .. } => {
+            FetchAtt::BodySection { section, partial: range, .. } => {
                 parts().section(section).map(|found| partial(&found, *range))
             }
-            Asked::Binary { part, partial: range, .. } => match parts().binary(part) {
+            FetchAtt::Binary { part, partial: range, .. } => match parts().binary(part) {
                 Some(decoded) => Some(partial(&decoded.map_err(unknown)?, *range)),
                 None => None,
             },
-            Asked::Rfc822 => Some(message.raw().clone()),
-            Asked::Rfc822Header => parts().section(&Section::HEADER),
-            Asked::Rfc822Text => parts().section(&Section::TEXT),
+            FetchAtt::Rfc822 => Some(message.raw().clone()),
+            FetchAtt::Rfc822Header => parts().section(&Section::HEADER),
+            FetchAtt::Rfc822Text => parts().section(&Section::TEXT),
             _ => continue,
         };
         fetched.content(item.clone(), content.map(Content::Bytes));

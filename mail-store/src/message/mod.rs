@@ -87,7 +87,7 @@ impl Message {
 mod tests {
     use mailwire_core::Dialect;
     use mailwire_imap::{
-        response::{Fetch, FetchItem, Response, Untagged},
+        response::{FetchData, MsgAtt, Response, Untagged},
         types::{ParseContext, Section},
     };
 
@@ -113,11 +113,11 @@ mod tests {
             let _ = (message.binary(&number), message.section(&Section::new(number, None).unwrap()));
         }
         for item in [
-            FetchItem::Envelope(Box::new(message.envelope())),
-            FetchItem::Body(message.structure(false)),
-            FetchItem::BodyStructure(message.structure(true)),
+            MsgAtt::Envelope(Box::new(message.envelope())),
+            MsgAtt::Body(message.structure(false)),
+            MsgAtt::BodyStructure(message.structure(true)),
         ] {
-            let response = Response::Untagged(Untagged::Fetch(Fetch { number: 1, items: [item].into() }));
+            let response = Response::Untagged(Untagged::Fetch(FetchData { number: 1, items: [item].into() }));
             let mut line = Vec::new();
             response.write(&mut line);
             let frame = Bytes::from(line);

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use mailwire_imap::types::{
-    BodyStructure, CommonExtension, ContentEncoding, Disposition, ImapString, List, MessagePart,
-    MultiExtension, MultiPart, PartExtension, PartKind, SinglePart,
+    BodyStructure, CommonExtension, ContentEncoding, Disposition, ImapString, MessagePart, MultiExtension,
+    MultiPart, PartExtension, PartKind, ShortList, SinglePart,
 };
 
 use super::{
@@ -120,7 +120,7 @@ impl Fields {
     }
 }
 
-fn parameters(list: &[(Bytes, Bytes)]) -> List<(ImapString, ImapString)> {
+fn parameters(list: &[(Bytes, Bytes)]) -> ShortList<(ImapString, ImapString)> {
     list.iter().map(|(name, value)| (string(name.clone()), string(value.clone()))).collect()
 }
 

@@ -12,7 +12,7 @@ pub use client::{
 pub use mailwire_imap as proto;
 pub use mailwire_imap::{
     Capability,
-    command::{FetchItem, FetchItems, SearchKey, StatusItem},
+    command::{FetchAtt, FetchAtts, SearchKey, StatusAtt},
     types::{Flag, MailboxName, SequenceSet},
 };
 pub use server::Server;

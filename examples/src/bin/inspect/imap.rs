@@ -82,7 +82,7 @@ impl Imap {
         }
         Message::of(&frame.bytes, parsed, |response| match response {
             Response::Untagged(data) => text(data.name()).to_ascii_uppercase(),
-            Response::Tagged(tagged) => tagged.status.kind.as_str().to_owned(),
+            Response::Tagged(tagged) => tagged.reply.kind.as_str().to_owned(),
             Response::Continuation(_) => "CONTINUATION".to_owned(),
         })
     }

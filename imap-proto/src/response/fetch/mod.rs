@@ -7,9 +7,9 @@ use core::num::NonZeroU32;
 
 use mailwire_core::{Output, Text};
 
-use super::write::Apart;
+use super::write::Detached;
 use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, List, ModSeq, RawValue, Section, Uid,
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Section, ShortList, Uid,
     is_quotable, write_announcement, write_nstring, write_number, write_plain_quoted, write_quoted,
     write_string,
 };
@@ -17,19 +17,19 @@ use crate::types::{
 /// Data of one message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Fetch {
+pub struct FetchData {
     /// The message's sequence number. Some servers say 0, and it is given as it stands.
     pub number: u32,
     /// The data, in the order they came. One that cannot be written (`Malformed`) is left out by the
     /// writer, and so is a response without any.
-    pub items: List<FetchItem>,
+    pub items: ShortList<MsgAtt>,
 }
 
 /// One item of a FETCH response (RFC 9051 section 7.5.2).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub enum FetchItem {
+pub enum MsgAtt {
     /// `UID`
     Uid(Uid),
     /// `FLAGS`
@@ -74,7 +74,7 @@ pub enum FetchItem {
     /// `X-GM-LABELS`: Gmail's labels.
     GmailLabels(Vec<ImapString>),
     /// An item that is not known here.
-    Other(Box<OtherItem>),
+    Other(Box<OtherMsgAtt>),
     /// An item that is known here, with a value that could not be read, as it stands on the wire.
     Malformed(Text),
 }
@@ -116,12 +116,12 @@ pub struct BinarySize {
 /// An item that is not known here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct OtherItem {
+pub struct OtherMsgAtt {
     pub(crate) name: Text,
     pub(crate) value: RawValue,
 }
 
-impl OtherItem {
+impl OtherMsgAtt {
     /// Its name: `X-FOO`.
     #[must_use]
     pub const fn name(&self) -> &Text {
@@ -135,9 +135,9 @@ impl OtherItem {
     }
 }
 
-impl FetchItem {
+impl MsgAtt {
     /// Appends the item; whether it can be written.
-    fn write(&self, out: &mut Vec<u8>, apart: &mut Apart<'_>) {
+    fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) {
         match self {
             Self::Uid(uid) => named_number(out, b"UID ", u64::from(uid.get())),
             Self::Flags(flags) => {
@@ -168,14 +168,14 @@ impl FetchItem {
                 part.section.write(out);
                 write_origin(out, part.origin);
                 out.push(b' ');
-                write_data(out, &part.data, false, apart);
+                write_data(out, &part.data, false, detached);
             }
             Self::Binary(part) => {
                 out.extend_from_slice(b"BINARY");
                 write_part(out, &part.part);
                 write_origin(out, part.origin);
                 out.push(b' ');
-                write_data(out, &part.data, true, apart);
+                write_data(out, &part.data, true, detached);
             }
             Self::BinarySize(part) => {
                 out.extend_from_slice(b"BINARY.SIZE");
@@ -184,15 +184,15 @@ impl FetchItem {
             }
             Self::Rfc822(data) => {
                 out.extend_from_slice(b"RFC822 ");
-                write_data(out, data, false, apart);
+                write_data(out, data, false, detached);
             }
             Self::Rfc822Header(data) => {
                 out.extend_from_slice(b"RFC822.HEADER ");
-                write_data(out, data, false, apart);
+                write_data(out, data, false, detached);
             }
             Self::Rfc822Text(data) => {
                 out.extend_from_slice(b"RFC822.TEXT ");
-                write_data(out, data, false, apart);
+                write_data(out, data, false, detached);
             }
             Self::ModSeq(value) => {
                 if let Some(value) = value {
@@ -242,9 +242,9 @@ impl FetchItem {
     }
 }
 
-impl Fetch {
+impl FetchData {
     /// Appends the response without its `* ` and line end; whether there is any item to write.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, apart: &mut Apart<'_>) -> bool {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) -> bool {
         write_number(out, u64::from(self.number));
         out.extend_from_slice(b" FETCH (");
         let start = out.len();
@@ -254,7 +254,7 @@ impl Fetch {
                 out.push(b' ');
             }
             let begun = out.len();
-            item.write(out, apart);
+            item.write(out, detached);
             if out.len() == begun {
                 out.truncate(before);
             }
@@ -295,7 +295,7 @@ fn named_number(out: &mut Vec<u8>, name: &[u8], number: u64) {
 
 /// Appends bytes as an `nstring`, or a `literal8` if they may be one, and have a NUL or are too many
 /// to look for it.
-fn write_data(out: &mut Vec<u8>, data: &Data, binary: bool, apart: &mut Apart<'_>) {
+fn write_data(out: &mut Vec<u8>, data: &Data, binary: bool, detached: &mut Detached<'_>) {
     match data {
         Data::Nil => out.extend_from_slice(b"NIL"),
         Data::Inline(text) => {
@@ -311,7 +311,7 @@ fn write_data(out: &mut Vec<u8>, data: &Data, binary: bool, apart: &mut Apart<'_
                 out.push(b'~');
             }
             write_announcement(out, bytes.len() as u64);
-            match &mut apart.chained {
+            match &mut detached.chained {
                 Some(chained) if large => chained.push((out.len(), text.clone().into_bytes())),
                 _ => out.extend_from_slice(bytes),
             }
@@ -321,7 +321,7 @@ fn write_data(out: &mut Vec<u8>, data: &Data, binary: bool, apart: &mut Apart<'_
                 out.push(b'~');
             }
             write_announcement(out, *length);
-            apart.streamed.push(out.len());
+            detached.streamed.push(out.len());
         }
     }
 }

@@ -5,14 +5,14 @@ use core::num::NonZeroU32;
 
 use mailwire_core::{Dialect, ParseError};
 
-use super::{BinaryData, BinarySize, Fetch, FetchItem, OtherItem, SectionData};
+use super::{BinaryData, BinarySize, FetchData, MsgAtt, OtherMsgAtt, SectionData};
 use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, List, ModSeq, RawValue, Reader, Section,
-    TOO_DEEP, Uid, chars, eat_nil, read_astring, read_count, read_data, read_known_count, read_nstring,
-    read_nz, skip_value,
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Reader, Section,
+    ShortList, TOO_DEEP, Uid, chars, eat_nil, read_astring, read_count, read_data, read_known_count,
+    read_nstring, read_nz, skip_value,
 };
 
-impl Fetch {
+impl FetchData {
     /// ```text
     /// msg-att = "(" (msg-att-dynamic / msg-att-static) *(SP (msg-att-dynamic / msg-att-static)) ")"
     /// ```
@@ -39,7 +39,7 @@ impl Fetch {
                     open += 1;
                     continue;
                 }
-                Some(_) => FetchItem::read_or_keep(r, &mut self.items)?,
+                Some(_) => MsgAtt::read_or_keep(r, &mut self.items)?,
                 None => {
                     r.deviate("missing-parenthesis")?;
                     break;
@@ -59,8 +59,8 @@ impl Fetch {
     }
 }
 
-impl FetchItem {
-    fn read_or_keep(r: &mut Reader<'_>, items: &mut List<Self>) -> Result<(), ParseError> {
+impl MsgAtt {
+    fn read_or_keep(r: &mut Reader<'_>, items: &mut ShortList<Self>) -> Result<(), ParseError> {
         let start = r.offset();
         match Self::read(r, items) {
             Ok(()) if matches!(r.peek(), Some(b' ' | b')')) => return Ok(()),
@@ -105,7 +105,7 @@ impl FetchItem {
 
     /// Reads one, behind those that are there.
     #[inline(always)]
-    fn read(r: &mut Reader<'_>, items: &mut List<Self>) -> Result<(), ParseError> {
+    fn read(r: &mut Reader<'_>, items: &mut ShortList<Self>) -> Result<(), ParseError> {
         let start = r.offset();
         let name = r.take_class(chars::LABEL);
         let is = |known: &str| chars::is_name(name, known);
@@ -184,7 +184,7 @@ impl FetchItem {
                 read_item_name(r)?;
                 let name = r.text_from(start);
                 r.space()?;
-                items.push(Self::Other(Box::new(OtherItem { name, value: RawValue::read(r)? })));
+                items.push(Self::Other(Box::new(OtherMsgAtt { name, value: RawValue::read(r)? })));
             }
         }
         Ok(())
@@ -196,10 +196,10 @@ impl FetchItem {
 /// ```
 ///
 /// `BODY` was read.
-fn read_body(r: &mut Reader<'_>, items: &mut List<FetchItem>) -> Result<(), ParseError> {
+fn read_body(r: &mut Reader<'_>, items: &mut ShortList<MsgAtt>) -> Result<(), ParseError> {
     if r.peek() != Some(b'[') {
         r.space()?;
-        items.push(FetchItem::Body(BodyStructure::read(r)?));
+        items.push(MsgAtt::Body(BodyStructure::read(r)?));
         return Ok(());
     }
     let mut part = Box::<SectionData>::default();
@@ -207,19 +207,19 @@ fn read_body(r: &mut Reader<'_>, items: &mut List<FetchItem>) -> Result<(), Pars
     part.origin = read_origin(r)?;
     r.space()?;
     part.data = read_data(r)?;
-    items.push(FetchItem::Section(part));
+    items.push(MsgAtt::Section(part));
     Ok(())
 }
 
 /// ```text
 /// "BINARY" section-binary SP (nstring / literal8)
 /// ```
-fn read_binary(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
+fn read_binary(r: &mut Reader<'_>) -> Result<MsgAtt, ParseError> {
     let part = read_part(r)?;
     let origin = read_origin(r)?;
     r.space()?;
     let data = read_data(r)?;
-    Ok(FetchItem::Binary(Box::new(BinaryData { part, origin, data })))
+    Ok(MsgAtt::Binary(Box::new(BinaryData { part, origin, data })))
 }
 
 fn read_spaced_data(r: &mut Reader<'_>) -> Result<Data, ParseError> {
@@ -277,7 +277,7 @@ fn read_uid(r: &mut Reader<'_>) -> Result<Uid, ParseError> {
 /// ```
 ///
 /// Lenient: without parentheses; 0 or less, which is none.
-fn read_modseq(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
+fn read_modseq(r: &mut Reader<'_>) -> Result<MsgAtt, ParseError> {
     r.space()?;
     let start = r.offset();
     let list = r.eat(b'(');
@@ -299,7 +299,7 @@ fn read_modseq(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
         r.no_space()?;
         r.expect(b')', "expected )")?;
     }
-    Ok(FetchItem::ModSeq(value.filter(|&value| value > 0).and_then(ModSeq::new)))
+    Ok(MsgAtt::ModSeq(value.filter(|&value| value > 0).and_then(ModSeq::new)))
 }
 
 /// ```text
@@ -332,7 +332,7 @@ fn read_object_id(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> 
 /// ```
 ///
 /// Lenient: the list of an early draft, `(FUZZY "text")`.
-fn read_preview(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
+fn read_preview(r: &mut Reader<'_>) -> Result<MsgAtt, ParseError> {
     if r.peek() == Some(b'(') && r.peek_at(1) != Some(b')') {
         r.deviate("list-for-preview")?;
         r.skip(1);
@@ -343,9 +343,9 @@ fn read_preview(r: &mut Reader<'_>) -> Result<FetchItem, ParseError> {
         let text = read_nstring(r)?;
         r.no_space()?;
         r.expect(b')', "expected )")?;
-        return Ok(FetchItem::Preview(text));
+        return Ok(MsgAtt::Preview(text));
     }
-    read_nstring(r).map(FetchItem::Preview)
+    read_nstring(r).map(MsgAtt::Preview)
 }
 
 /// Gmail's labels: astrings, and names with a backslash like flags.

@@ -9,8 +9,8 @@ use crate::types::{
     ImapString, RawValue, Reader,
     address::{more_fields, rest_of_list},
     eat_nil,
-    list::List,
     raw::skip_value,
+    short_list::ShortList,
     string::{read_nstring_field, read_string_field},
 };
 
@@ -124,7 +124,7 @@ fn read_disposition(r: &mut Reader<'_>, to: &mut Option<Disposition>) -> Result<
     read_string_field(r, &mut kind)?;
     r.deviate_at(start, "disposition-without-list")?;
     if !kind.is_empty() {
-        *to = Some(Disposition { kind, parameters: List::new() });
+        *to = Some(Disposition { kind, parameters: ShortList::new() });
     }
     Ok(())
 }
@@ -171,7 +171,7 @@ fn read_language(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
 /// Lenient: an empty list or string, which is `NIL`; a name without a value; `NIL` for a value.
 pub(super) fn read_parameters(
     r: &mut Reader<'_>,
-    parameters: &mut List<(ImapString, ImapString)>,
+    parameters: &mut ShortList<(ImapString, ImapString)>,
 ) -> Result<(), ParseError> {
     let start = r.offset();
     if !r.eat(b'(') {

@@ -9,8 +9,8 @@ use self::parse::{is_message, is_text};
 use super::{
     chars,
     envelope::Envelope,
-    list::List,
     raw::RawValue,
+    short_list::ShortList,
     string::ImapString,
     write::{write_imap_string, write_next_nstring, write_number, write_string},
 };
@@ -34,7 +34,7 @@ pub struct SinglePart {
     /// `plain`, in any case.
     pub media_subtype: ImapString,
     /// Parameters of Content-Type: names and values.
-    pub parameters: List<(ImapString, ImapString)>,
+    pub parameters: ShortList<(ImapString, ImapString)>,
     /// Content-ID.
     pub id: Option<ImapString>,
     /// Content-Description.
@@ -85,7 +85,7 @@ pub struct MessagePart {
 pub struct MultiPart {
     /// The parts. None only where a server breaks the grammar; it is then written as a part of the
     /// type `multipart` without content.
-    pub parts: List<BodyStructure>,
+    pub parts: ShortList<BodyStructure>,
     /// `mixed`, in any case.
     pub media_subtype: ImapString,
     /// What BODYSTRUCTURE says more than BODY.
@@ -127,7 +127,7 @@ pub struct PartExtension {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MultiExtension {
     /// Parameters of Content-Type: names and values.
-    pub parameters: List<(ImapString, ImapString)>,
+    pub parameters: ShortList<(ImapString, ImapString)>,
     /// What every part can have.
     pub common: CommonExtension,
 }
@@ -153,7 +153,7 @@ pub struct Disposition {
     /// `attachment`, in any case.
     pub kind: ImapString,
     /// Names and values.
-    pub parameters: List<(ImapString, ImapString)>,
+    pub parameters: ShortList<(ImapString, ImapString)>,
 }
 
 impl BodyStructure {

@@ -5,7 +5,7 @@ use mailwire_imap::{
     Capability,
     client::Event,
     command::{Append, AppendData, Command},
-    response::{Code, Status},
+    response::{Code, Reply},
     types::{DateTime, Flag, FlagSet, UidSet},
 };
 
@@ -28,7 +28,7 @@ impl AppendUid {
         self.uids.iter(1).next()
     }
 
-    fn of(status: Status) -> Option<Self> {
+    fn of(status: Reply) -> Option<Self> {
         match status.code {
             Some(Code::AppendUid { uid_validity, uids }) => Some(Self { uid_validity, uids }),
             _ => None,
@@ -125,7 +125,7 @@ impl Client {
     }
 
     /// Waits until the message is asked for; otherwise gives how the command ended.
-    async fn until_body(&mut self, call: Call) -> Result<Option<Result<Status>>> {
+    async fn until_body(&mut self, call: Call) -> Result<Option<Result<Reply>>> {
         loop {
             match self.event(call).await? {
                 Event::BodyRequested { ticket } if ticket == call.ticket => return Ok(None),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mailwire_core::{Invalid, Text};
 use mailwire_imap::{
     client::Event,
-    command::{Command, Fetch, FetchItem},
+    command::{Command, Fetch, FetchAtt},
     response::Untagged,
     types::{Data, Section, SequenceSet, Uid},
 };
@@ -125,7 +125,7 @@ impl Client {
     ///
     /// The UID is zero, the server refuses, or the connection fails.
     pub async fn fetch_body(&mut self, uid: u32, section: Section) -> Result<Option<Body<'_>>> {
-        self.fetch_item(uid, FetchItem::BodySection { section, partial: None, peek: true }).await
+        self.fetch_item(uid, FetchAtt::BodySection { section, partial: None, peek: true }).await
     }
 
     /// The same of any item that is a body: some bytes of a part, a part decoded by the server
@@ -134,7 +134,7 @@ impl Client {
     /// # Errors
     ///
     /// As [`fetch_body`](Self::fetch_body).
-    pub async fn fetch_item(&mut self, uid: u32, item: FetchItem) -> Result<Option<Body<'_>>> {
+    pub async fn fetch_item(&mut self, uid: u32, item: FetchAtt) -> Result<Option<Body<'_>>> {
         let wanted = Uid::new(uid).ok_or(Invalid::new("UID", 0, "zero"))?;
         let fetch = Fetch::by_uid(SequenceSet::single(wanted), vec![item].into());
         let call = self.start(Command::Fetch(fetch)).await?;

@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 use mailwire_core::{Invalid, Text};
 use mailwire_imap::{
     client::Event,
-    command::{self, Command, FetchItem, FetchItems},
-    response::{self, FetchItem as Item, Untagged},
+    command::{self, Command, FetchAtt, FetchAtts},
+    response::{self, MsgAtt, Untagged},
     types::{BodyStructure, Data, DateTime, Envelope, FlagSet, Section, SequenceSet},
 };
 
@@ -19,7 +19,7 @@ use crate::Result;
 /// A server may tell it in several pieces: then each piece is a `FetchedMessage` of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchedMessage {
-    fetch: response::Fetch,
+    fetch: response::FetchData,
 }
 
 impl FetchedMessage {
@@ -38,13 +38,13 @@ impl FetchedMessage {
     /// Its flags.
     #[must_use]
     pub fn flags(&self) -> Option<&FlagSet> {
-        self.find(|item| if let Item::Flags(flags) = item { Some(flags) } else { None })
+        self.find(|item| if let MsgAtt::Flags(flags) = item { Some(flags) } else { None })
     }
 
     /// The main fields of its header.
     #[must_use]
     pub fn envelope(&self) -> Option<&Envelope> {
-        self.find(|item| if let Item::Envelope(envelope) = item { Some(&**envelope) } else { None })
+        self.find(|item| if let MsgAtt::Envelope(envelope) = item { Some(&**envelope) } else { None })
     }
 
     /// Its subject, from the envelope, as it stands there. Words beyond ASCII are mostly encoded (RFC
@@ -58,7 +58,7 @@ impl FetchedMessage {
     #[must_use]
     pub fn body_structure(&self) -> Option<&BodyStructure> {
         self.find(|item| match item {
-            Item::BodyStructure(structure) | Item::Body(structure) => Some(structure),
+            MsgAtt::BodyStructure(structure) | MsgAtt::Body(structure) => Some(structure),
             _ => None,
         })
     }
@@ -66,41 +66,42 @@ impl FetchedMessage {
     /// Its size in bytes.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.find(|item| if let Item::Rfc822Size(size) = item { Some(*size) } else { None })
+        self.find(|item| if let MsgAtt::Rfc822Size(size) = item { Some(*size) } else { None })
     }
 
     /// When it came.
     #[must_use]
     pub fn internal_date(&self) -> Option<DateTime> {
-        self.find(|item| if let Item::InternalDate(date) = item { *date } else { None })
+        self.find(|item| if let MsgAtt::InternalDate(date) = item { *date } else { None })
     }
 
     /// Its modification sequence (RFC 7162).
     #[must_use]
     pub fn mod_seq(&self) -> Option<u64> {
-        self.find(|item| if let Item::ModSeq(value) = item { value.map(u64::from) } else { None })
+        self.find(|item| if let MsgAtt::ModSeq(value) = item { value.map(u64::from) } else { None })
     }
 
     /// The whole message.
     #[must_use]
     pub fn body(&self) -> Option<Bytes> {
         self.section(&Section::WHOLE)
-            .or_else(|| self.find(|item| if let Item::Rfc822(data) = item { bytes(data) } else { None }))
+            .or_else(|| self.find(|item| if let MsgAtt::Rfc822(data) = item { bytes(data) } else { None }))
     }
 
     /// Its header.
     #[must_use]
     pub fn header(&self) -> Option<Bytes> {
         self.section(&Section::HEADER).or_else(|| {
-            self.find(|item| if let Item::Rfc822Header(data) = item { bytes(data) } else { None })
+            self.find(|item| if let MsgAtt::Rfc822Header(data) = item { bytes(data) } else { None })
         })
     }
 
     /// Its body without its header.
     #[must_use]
     pub fn text(&self) -> Option<Bytes> {
-        self.section(&Section::TEXT)
-            .or_else(|| self.find(|item| if let Item::Rfc822Text(data) = item { bytes(data) } else { None }))
+        self.section(&Section::TEXT).or_else(|| {
+            self.find(|item| if let MsgAtt::Rfc822Text(data) = item { bytes(data) } else { None })
+        })
     }
 
     /// A part of it, or as much of that as was asked for. `None` if there is no such part, and if it
@@ -109,7 +110,7 @@ impl FetchedMessage {
     pub fn section(&self, section: &Section) -> Option<Bytes> {
         let sections = || {
             self.fetch.items.iter().filter_map(|item| match item {
-                Item::Section(part) => Some(part),
+                MsgAtt::Section(part) => Some(part),
                 _ => None,
             })
         };
@@ -124,7 +125,7 @@ impl FetchedMessage {
     }
 
     /// The bodies that were too large to be collected, with their sizes.
-    pub fn omitted(&self) -> impl Iterator<Item = (&Item, u64)> {
+    pub fn omitted(&self) -> impl Iterator<Item = (&MsgAtt, u64)> {
         self.fetch.items.iter().filter_map(|item| match data_ref(item)? {
             Data::Streamed { length } => Some((item, *length)),
             _ => None,
@@ -133,17 +134,17 @@ impl FetchedMessage {
 
     /// All that was told, as the protocol has it.
     #[must_use]
-    pub fn items(&self) -> &[Item] {
+    pub fn items(&self) -> &[MsgAtt] {
         &self.fetch.items
     }
 
-    fn find<'a, T>(&'a self, pick: impl FnMut(&'a Item) -> Option<T>) -> Option<T> {
+    fn find<'a, T>(&'a self, pick: impl FnMut(&'a MsgAtt) -> Option<T>) -> Option<T> {
         self.fetch.items.iter().find_map(pick)
     }
 }
 
-impl From<response::Fetch> for FetchedMessage {
-    fn from(fetch: response::Fetch) -> Self {
+impl From<response::FetchData> for FetchedMessage {
+    fn from(fetch: response::FetchData) -> Self {
         Self { fetch }
     }
 }
@@ -156,20 +157,20 @@ fn bytes(data: &Data) -> Option<Bytes> {
 }
 
 /// The body in an item, if it is one.
-pub(super) fn data_of(item: &mut Item) -> Option<&mut Data> {
+pub(super) fn data_of(item: &mut MsgAtt) -> Option<&mut Data> {
     match item {
-        Item::Section(part) => Some(&mut part.data),
-        Item::Binary(part) => Some(&mut part.data),
-        Item::Rfc822(data) | Item::Rfc822Header(data) | Item::Rfc822Text(data) => Some(data),
+        MsgAtt::Section(part) => Some(&mut part.data),
+        MsgAtt::Binary(part) => Some(&mut part.data),
+        MsgAtt::Rfc822(data) | MsgAtt::Rfc822Header(data) | MsgAtt::Rfc822Text(data) => Some(data),
         _ => None,
     }
 }
 
-fn data_ref(item: &Item) -> Option<&Data> {
+fn data_ref(item: &MsgAtt) -> Option<&Data> {
     match item {
-        Item::Section(part) => Some(&part.data),
-        Item::Binary(part) => Some(&part.data),
-        Item::Rfc822(data) | Item::Rfc822Header(data) | Item::Rfc822Text(data) => Some(data),
+        MsgAtt::Section(part) => Some(&part.data),
+        MsgAtt::Binary(part) => Some(&part.data),
+        MsgAtt::Rfc822(data) | MsgAtt::Rfc822Header(data) | MsgAtt::Rfc822Text(data) => Some(data),
         _ => None,
     }
 }
@@ -182,11 +183,11 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn new(set: SequenceSet, uid: bool, items: &FetchItems) -> Self {
+    pub(super) fn new(set: SequenceSet, uid: bool, items: &FetchAtts) -> Self {
         let flags = match items {
-            FetchItems::List(items) => items.iter().any(|item| {
+            FetchAtts::List(items) => items.iter().any(|item| {
                 // An extension's item may be about flags; MODSEQ comes with them.
-                matches!(item, FetchItem::Flags | FetchItem::Other(_))
+                matches!(item, FetchAtt::Flags | FetchAtt::Other(_))
             }),
             _ => true,
         };
@@ -199,12 +200,12 @@ impl Wanted {
     }
 
     /// Whether the response answers. Only what has flags and nothing else can be news.
-    pub(super) fn is_answered_by(&self, fetch: &response::Fetch, exists: Option<u32>) -> bool {
+    pub(super) fn is_answered_by(&self, fetch: &response::FetchData, exists: Option<u32>) -> bool {
         let mut has_flags = false;
         for item in &fetch.items {
             match item {
-                Item::Flags(_) => has_flags = true,
-                Item::Uid(_) | Item::ModSeq(_) => {}
+                MsgAtt::Flags(_) => has_flags = true,
+                MsgAtt::Uid(_) | MsgAtt::ModSeq(_) => {}
                 _ => return true,
             }
         }
@@ -293,7 +294,7 @@ impl FetchedMessages<'_> {
     }
 
     /// Puts the bodies in their places.
-    fn complete(&mut self, mut fetch: response::Fetch) -> response::Fetch {
+    fn complete(&mut self, mut fetch: response::FetchData) -> response::FetchData {
         for item in &mut fetch.items {
             if let Some(data @ Data::Streamed { .. }) = data_of(item) {
                 if let Some(bytes) = self.bodies.pop_front().flatten() {
@@ -326,7 +327,7 @@ impl Client {
     pub async fn fetch(
         &mut self,
         messages: impl ToSet,
-        items: impl Into<FetchItems>,
+        items: impl Into<FetchAtts>,
     ) -> Result<FetchedMessages<'_>> {
         let set = messages.to_set()?;
         self.fetch_set(set, false, items.into()).await
@@ -340,7 +341,7 @@ impl Client {
     pub async fn uid_fetch(
         &mut self,
         messages: impl ToSet,
-        items: impl Into<FetchItems>,
+        items: impl Into<FetchAtts>,
     ) -> Result<FetchedMessages<'_>> {
         let set = messages.to_set()?;
         self.fetch_set(set, true, items.into()).await
@@ -350,9 +351,9 @@ impl Client {
         &mut self,
         set: Option<SequenceSet>,
         uid: bool,
-        items: FetchItems,
+        items: FetchAtts,
     ) -> Result<FetchedMessages<'_>> {
-        if matches!(&items, FetchItems::List(items) if items.is_empty()) {
+        if matches!(&items, FetchAtts::List(items) if items.is_empty()) {
             return Err(Invalid::new("FETCH", 0, "nothing is asked for").into());
         }
         let (mut call, mut wanted) = (None, None);

@@ -7,7 +7,7 @@ use mailwire_core::{ParseError, Text};
 use mailwire_imap::{
     Capability,
     client::Event,
-    response::{Code, Fetch, FetchItem, Response, Status, StatusKind, Untagged, Vanished},
+    response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Response, Untagged, VanishedData},
     types::FlagSet,
 };
 
@@ -25,7 +25,7 @@ pub enum Update {
     /// The message of this number is gone, and those behind it have moved up.
     Expunge(u32),
     /// The messages of these UIDs are gone (RFC 7162).
-    Vanished(Vanished),
+    Vanished(VanishedData),
     /// A message has these flags now.
     Flags {
         /// Its sequence number.
@@ -37,7 +37,7 @@ pub enum Update {
     },
     /// Words of the server outside of any answer, or with `ALERT`. Alerts must be shown to the user
     /// (RFC 9051 section 7.1); NO and BAD are warnings.
-    Notice(Status),
+    Notice(Reply),
     /// Other data.
     Data(Box<Untagged>),
     /// More came than [`Config::updates`](super::Config::updates) keeps, and what was about messages is
@@ -73,9 +73,9 @@ pub(super) struct Inbox {
     /// How many messages the selected mailbox has.
     pub(super) exists: Option<u32>,
     /// The server's last words.
-    pub(super) bye: Option<Status>,
+    pub(super) bye: Option<Reply>,
     /// How the last call ended.
-    pub(super) completion: Option<Status>,
+    pub(super) completion: Option<Reply>,
     /// IMAP4rev2 or UTF8=ACCEPT was enabled.
     pub(super) utf8: bool,
 }
@@ -141,11 +141,11 @@ impl Inbox {
         match data {
             Untagged::Exists(count) => self.exists = Some(*count),
             Untagged::Expunge(_) => self.exists = self.exists.map(|count| count.saturating_sub(1)),
-            Untagged::Vanished(Vanished { earlier: false, uids }) => {
+            Untagged::Vanished(VanishedData { earlier: false, uids }) => {
                 let gone = u32::try_from(uids.count()).unwrap_or(u32::MAX);
                 self.exists = self.exists.map(|count| count.saturating_sub(gone));
             }
-            Untagged::Status(status) if status.kind == StatusKind::Bye => {
+            Untagged::Reply(status) if status.kind == ReplyKind::Bye => {
                 self.bye.get_or_insert_with(|| status.clone());
             }
             Untagged::Enabled(enabled) => {
@@ -174,9 +174,9 @@ impl Inbox {
                 }
                 None => return,
             },
-            Untagged::Status(status) => match status {
+            Untagged::Reply(status) => match status {
                 // Said on its own account already, or of no consequence: "still here".
-                Status { kind: StatusKind::Bye, .. } | Status { kind: StatusKind::Ok, code: None, .. } => {
+                Reply { kind: ReplyKind::Bye, .. } | Reply { kind: ReplyKind::Ok, code: None, .. } => {
                     return;
                 }
                 status => {
@@ -195,7 +195,7 @@ impl Inbox {
     }
 
     /// Keeps the words with which a call ended, if they are for the user.
-    pub(super) fn complete(&mut self, status: &Status) {
+    pub(super) fn complete(&mut self, status: &Reply) {
         if status.code == Some(Code::Alert) {
             self.add(Update::Notice(status.clone()), status.text.as_bytes().len());
         }
@@ -250,10 +250,10 @@ const fn is_about_messages(update: &Update) -> bool {
 }
 
 /// What an unsolicited FETCH says, and what it weighs beyond its place in the queue.
-fn of_fetch(mut fetch: Fetch) -> Option<(Update, usize)> {
+fn of_fetch(mut fetch: FetchData) -> Option<(Update, usize)> {
     let uid = uid_of(&fetch);
     let flags = fetch.items.iter_mut().find_map(|item| match item {
-        FetchItem::Flags(flags) => Some(std::mem::take(flags)),
+        MsgAtt::Flags(flags) => Some(std::mem::take(flags)),
         _ => None,
     });
     if let Some(flags) = flags {
@@ -263,7 +263,7 @@ fn of_fetch(mut fetch: Fetch) -> Option<(Update, usize)> {
     }
     // A body that nobody waits for any more is not news.
     fetch.items.retain_mut(|item| data_of(item).is_none());
-    if !fetch.items.iter().any(|item| !matches!(item, FetchItem::Uid(_))) {
+    if !fetch.items.iter().any(|item| !matches!(item, MsgAtt::Uid(_))) {
         return None;
     }
     let response = Response::Untagged(Untagged::Fetch(fetch));
@@ -272,9 +272,9 @@ fn of_fetch(mut fetch: Fetch) -> Option<(Update, usize)> {
     Some((Update::Data(Box::new(data)), weight))
 }
 
-pub(super) fn uid_of(fetch: &Fetch) -> Option<u32> {
+pub(super) fn uid_of(fetch: &FetchData) -> Option<u32> {
     fetch.items.iter().find_map(|item| match item {
-        FetchItem::Uid(uid) => Some(uid.get()),
+        MsgAtt::Uid(uid) => Some(uid.get()),
         _ => None,
     })
 }

@@ -5,7 +5,7 @@ use mailwire_imap::{
     Capability,
     client::{Event, State},
     command::{AString, Authenticate, Command, Login},
-    response::StatusKind,
+    response::ReplyKind,
     types::Atom,
 };
 
@@ -26,7 +26,7 @@ impl Client {
                 return Ok(());
             }
             match self.session.event().await.map_err(|error| self.inbox.explain("the connection", error))? {
-                Event::Greeting { greeting, .. } if greeting.kind == StatusKind::Bye => {
+                Event::Greeting { greeting, .. } if greeting.kind == ReplyKind::Bye => {
                     return Err(refused("the connection", &greeting));
                 }
                 Event::Greeting { greeting, .. } => {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use mailwire_core::Invalid;
 use mailwire_imap::{
-    command::{Command, List, StatusItem},
-    response::{ListKind, ListResponse, MailboxStatus, Untagged},
+    command::{Command, List, StatusAtt},
+    response::{ListData, ListKind, StatusData, Untagged},
     types::ListPattern,
 };
 
@@ -17,9 +17,9 @@ use crate::Result;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// The mailbox.
-    pub mailbox: ListResponse,
+    pub mailbox: ListData,
     /// Numbers about it, if they were asked for and could be had.
-    pub status: Option<MailboxStatus>,
+    pub status: Option<StatusData>,
 }
 
 impl Client {
@@ -29,7 +29,7 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses, or the connection fails.
-    pub async fn list(&mut self, reference: impl ToMailbox, pattern: &str) -> Result<Vec<ListResponse>> {
+    pub async fn list(&mut self, reference: impl ToMailbox, pattern: &str) -> Result<Vec<ListData>> {
         let list = List::new(reference.to_mailbox()?, ListPattern::new(pattern)?);
         self.listed(Command::List(list), |kind| kind != ListKind::Lsub).await
     }
@@ -40,13 +40,13 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses, or the connection fails.
-    pub async fn lsub(&mut self, reference: impl ToMailbox, pattern: &str) -> Result<Vec<ListResponse>> {
+    pub async fn lsub(&mut self, reference: impl ToMailbox, pattern: &str) -> Result<Vec<ListData>> {
         let command =
             Command::Lsub { reference: reference.to_mailbox()?, pattern: ListPattern::new(pattern)? };
         self.listed(command, |kind| kind == ListKind::Lsub).await
     }
 
-    async fn listed(&mut self, command: Command, wanted: fn(ListKind) -> bool) -> Result<Vec<ListResponse>> {
+    async fn listed(&mut self, command: Command, wanted: fn(ListKind) -> bool) -> Result<Vec<ListData>> {
         let limit = self.settings.items;
         let mut mailboxes = Vec::new();
         let take = |data| match data {
@@ -76,13 +76,13 @@ impl Client {
                 mailboxes.push(Listed { mailbox, status: None });
                 if mailboxes.len() > limit { Err(too_many("mailboxes", limit)) } else { Ok(None) }
             }
-            Untagged::MailboxStatus(status) => {
+            Untagged::Status(status) => {
                 match places.get(&status.mailbox).and_then(|&place| mailboxes.get_mut(place)) {
                     Some(listed) => {
                         listed.status = Some(status);
                         Ok(None)
                     }
-                    None => Ok(Some(Untagged::MailboxStatus(status))),
+                    None => Ok(Some(Untagged::Status(status))),
                 }
             }
             data => Ok(Some(data)),
@@ -99,8 +99,8 @@ impl Client {
     pub async fn status(
         &mut self,
         mailbox: impl ToMailbox,
-        items: impl Into<Vec<StatusItem>>,
-    ) -> Result<MailboxStatus> {
+        items: impl Into<Vec<StatusAtt>>,
+    ) -> Result<StatusData> {
         let items = items.into();
         if items.is_empty() {
             return Err(Invalid::new("STATUS", 0, "nothing is asked for").into());
@@ -109,12 +109,12 @@ impl Client {
         let asked = mailbox.to_utf8();
         let (mut answer, mut other) = (None, None);
         let take = |data| match data {
-            Untagged::MailboxStatus(status) if status.mailbox.to_utf8() == asked => {
+            Untagged::Status(status) if status.mailbox.to_utf8() == asked => {
                 answer = Some(status);
                 Ok(None)
             }
             // Some servers write the name otherwise than they were asked.
-            Untagged::MailboxStatus(status) if other.is_none() => {
+            Untagged::Status(status) if other.is_none() => {
                 other = Some(status);
                 Ok(None)
             }
@@ -124,7 +124,7 @@ impl Client {
         if answer.is_none() {
             answer = other;
         } else if let Some(other) = other {
-            self.inbox.push(Untagged::MailboxStatus(other));
+            self.inbox.push(Untagged::Status(other));
         }
         answer.ok_or(unexpected("an answer to STATUS about something else"))
     }

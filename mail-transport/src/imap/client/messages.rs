@@ -147,14 +147,14 @@ impl Client {
         let mut copied = None;
         // MOVE says it before the messages vanish: RFC 6851 section 4.3.
         let take = |data| match data {
-            Untagged::Status(mut status) => match status.code.take() {
+            Untagged::Reply(mut status) => match status.code.take() {
                 Some(Code::CopyUid(uids)) => {
                     copied = Some(*uids);
                     Ok(None)
                 }
                 code => {
                     status.code = code;
-                    Ok(Some(Untagged::Status(status)))
+                    Ok(Some(Untagged::Reply(status)))
                 }
             },
             data => Ok(Some(data)),

@@ -2,14 +2,14 @@
 //!
 //! ```no_run
 //! use mailwire_transport::{Endpoint, Protocol, Security, imap, sasl::Credentials};
-//! use mailwire_transport::imap::{FetchItem, SearchKey};
+//! use mailwire_transport::imap::{FetchAtt, SearchKey};
 //!
 //! # async fn run() -> mailwire_transport::Result<()> {
 //! let server = Endpoint::new("imap.example.org", Protocol::Imap, Security::implicit_tls());
 //! let mut client = imap::Client::connect(server, &Credentials::password("anna", "secret")).await?;
 //! client.select("INBOX").await?;
 //! let unseen = client.uid_search([SearchKey::Unseen]).await?;
-//! let mut messages = client.uid_fetch(&unseen, [FetchItem::Envelope]).await?;
+//! let mut messages = client.uid_fetch(&unseen, [FetchAtt::Envelope]).await?;
 //! while let Some(message) = messages.next().await? {
 //!     println!("{}", message.subject().unwrap_or_default());
 //! }
@@ -52,7 +52,7 @@ use mailwire_imap::{
     Capability,
     client::{Connection, Event, State},
     command::{AString, AppendData, Command},
-    response::{NamespaceResponse, Status as Reply, StatusKind, Untagged},
+    response::{NamespaceData, Reply, ReplyKind, Untagged},
     types::ImapString,
 };
 
@@ -306,7 +306,7 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses or does not know NAMESPACE, or the connection fails.
-    pub async fn namespace(&mut self) -> Result<NamespaceResponse> {
+    pub async fn namespace(&mut self) -> Result<NamespaceData> {
         let mut namespace = None;
         let take = |data| match data {
             Untagged::Namespace(answer) => {
@@ -488,9 +488,9 @@ impl Machine for Connection {
 /// A server's no. It outlives the connection's buffers, so it is a copy.
 fn refused(command: &'static str, reply: &Reply) -> Error {
     let kind = match reply.kind {
-        StatusKind::Bad => RefusedKind::Bad,
-        StatusKind::Bye => RefusedKind::Bye,
-        StatusKind::No | StatusKind::Ok | StatusKind::PreAuth => RefusedKind::No,
+        ReplyKind::Bad => RefusedKind::Bad,
+        ReplyKind::Bye => RefusedKind::Bye,
+        ReplyKind::No | ReplyKind::Ok | ReplyKind::PreAuth => RefusedKind::No,
     };
     let code = reply.code.as_ref().map(code_text);
     Refused::new(command, kind, code, Text::from(reply.text.as_bytes())).into()

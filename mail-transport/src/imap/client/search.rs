@@ -3,7 +3,7 @@
 use mailwire_core::Invalid;
 use mailwire_imap::{
     command::{AString, Command, Search, SearchKey},
-    response::{ESearch, ESearchItem, Untagged},
+    response::{ESearchData, SearchReturnData, Untagged},
     types::UidSet,
 };
 
@@ -99,14 +99,14 @@ impl Found {
         self.ranges.extend(set.ranges().map(|(start, end)| (start.min(end), start.max(end))));
     }
 
-    fn add_extended(&mut self, found: &ESearch) {
+    fn add_extended(&mut self, found: &ESearchData) {
         for item in &found.items {
             match item {
-                ESearchItem::Min(number) => self.min = Some(*number),
-                ESearchItem::Max(number) => self.max = Some(*number),
-                ESearchItem::Count(count) => self.count = Some(*count),
-                ESearchItem::All(set) => self.add_set(set),
-                ESearchItem::ModSeq(value) => self.mod_seq = Some(*value),
+                SearchReturnData::Min(number) => self.min = Some(*number),
+                SearchReturnData::Max(number) => self.max = Some(*number),
+                SearchReturnData::Count(count) => self.count = Some(*count),
+                SearchReturnData::All(set) => self.add_set(set),
+                SearchReturnData::ModSeq(value) => self.mod_seq = Some(*value),
                 _ => {}
             }
         }

@@ -2,7 +2,7 @@
 
 use mailwire_imap::{
     command::Command,
-    response::{Code, StatusKind, Untagged},
+    response::{Code, ReplyKind, Untagged},
     types::{FlagSet, ImapString, MailboxName, PermanentFlags},
 };
 
@@ -47,12 +47,12 @@ impl Selected {
             Untagged::Recent(count) => self.recent = Some(count),
             Untagged::Flags(flags) => self.flags = flags,
             Untagged::List(list) => self.name = Some(list.name),
-            Untagged::Status(status) if status.kind == StatusKind::Ok => match status.code {
+            Untagged::Reply(status) if status.kind == ReplyKind::Ok => match status.code {
                 // What came before was about the mailbox that was selected until now.
                 Some(Code::Closed) => *self = Self::default(),
                 Some(code) => {
                     if let Some(code) = self.take_code(code) {
-                        return Some(Untagged::Status(mailwire_imap::response::Status {
+                        return Some(Untagged::Reply(mailwire_imap::response::Reply {
                             code: Some(code),
                             ..status
                         }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mailwire_core::{Misuse, SaslStep, Ticket};
 use mailwire_imap::{
     command::{Authenticate, Command, Login},
-    response::{Code, Status, StatusKind, Untagged},
+    response::{Code, Reply, ReplyKind, Untagged},
     server::{Config, Connection, Event},
     types::{Atom, ImapString},
 };
@@ -64,8 +64,8 @@ impl From<BadSet> for Stop {
     }
 }
 
-pub(super) fn done() -> Status {
-    status(StatusKind::Ok, "Done")
+pub(super) fn done() -> Reply {
+    status(ReplyKind::Ok, "Done")
 }
 
 /// Serves a client until it leaves or the connection fails.
@@ -121,9 +121,9 @@ impl<S: Service> Conversation<S> {
             Notice::Unauthenticated => "Nobody has logged in",
             _ => "The server shuts down",
         };
-        let bye = status(StatusKind::Bye, text).with_code(Code::Unavailable);
+        let bye = status(ReplyKind::Bye, text).with_code(Code::Unavailable);
         // If it cannot be said any more, the connection is at its end anyway.
-        let _ = self.driver.connection_mut().notify(Untagged::Status(bye));
+        let _ = self.driver.connection_mut().notify(Untagged::Reply(bye));
     }
 
     async fn command(&mut self, ticket: Ticket, command: Command) -> Result<(), Error> {
@@ -132,7 +132,7 @@ impl<S: Service> Conversation<S> {
         let status = match self.execute(ticket, command).await {
             Ok(status) => status,
             Err(Stop::No(refusal)) => refusal.into(),
-            Err(Stop::Bad(reason)) => status(StatusKind::Bad, reason),
+            Err(Stop::Bad(reason)) => status(ReplyKind::Bad, reason),
             Err(Stop::Answered) => return Ok(()),
             Err(Stop::Fatal(error)) => return Err(error),
         };
@@ -147,7 +147,7 @@ impl<S: Service> Conversation<S> {
         }
     }
 
-    async fn execute(&mut self, ticket: Ticket, command: Command) -> Result<Status, Stop> {
+    async fn execute(&mut self, ticket: Ticket, command: Command) -> Result<Reply, Stop> {
         match command {
             Command::Noop | Command::Check | Command::Logout => Ok(done()),
             Command::StartTls => {
@@ -215,7 +215,7 @@ impl<S: Service> Conversation<S> {
         }
     }
 
-    async fn login(&mut self, login: Login) -> Result<Status, Stop> {
+    async fn login(&mut self, login: Login) -> Result<Reply, Stop> {
         let step = match login.user().as_str() {
             Some(user) => self.gate.password(self.service.authenticator(), user, login.password()).await,
             None => ServerStep::Failed,
@@ -223,7 +223,7 @@ impl<S: Service> Conversation<S> {
         self.end_login(step).await
     }
 
-    async fn authenticate(&mut self, command: Authenticate) -> Result<Status, Stop> {
+    async fn authenticate(&mut self, command: Authenticate) -> Result<Reply, Stop> {
         let service = Arc::clone(&self.service);
         let authenticator = service.authenticator();
         let step = match Mechanism::from_name(command.mechanism.as_bytes()) {
@@ -254,13 +254,13 @@ impl<S: Service> Conversation<S> {
         }
     }
 
-    async fn end_login(&mut self, step: ServerStep) -> Result<Status, Stop> {
+    async fn end_login(&mut self, step: ServerStep) -> Result<Reply, Stop> {
         match step {
             ServerStep::Success(identity) => {
                 self.session = Some(self.service.open(&identity).await?);
                 self.gate.let_in(&identity);
                 // The machine adds the capabilities.
-                Ok(status(StatusKind::Ok, "Logged in"))
+                Ok(status(ReplyKind::Ok, "Logged in"))
             }
             // The machine has answered it.
             ServerStep::Cancelled => Err(Stop::Answered),
@@ -269,12 +269,12 @@ impl<S: Service> Conversation<S> {
         }
     }
 
-    async fn refuse_login(&mut self) -> Result<Status, Stop> {
+    async fn refuse_login(&mut self) -> Result<Reply, Stop> {
         tracing::info!("login refused");
         self.attempts = self.attempts.saturating_sub(1);
         if self.attempts == 0 {
-            let bye = status(StatusKind::Bye, "Too many failed logins");
-            push(&mut self.driver, Untagged::Status(bye)).await?;
+            let bye = status(ReplyKind::Bye, "Too many failed logins");
+            push(&mut self.driver, Untagged::Reply(bye)).await?;
         }
         // The same words whatever was wrong.
         let refusal = Refusal::new("User name or password is wrong").with_code(Code::AuthenticationFailed);
@@ -282,7 +282,7 @@ impl<S: Service> Conversation<S> {
     }
 
     /// IDLE: what others do is told at once (RFC 9051 section 6.3.13).
-    async fn idle(&mut self, ticket: Ticket) -> Result<Status, Stop> {
+    async fn idle(&mut self, ticket: Ticket) -> Result<Reply, Stop> {
         self.driver.connection_mut().accept_idle(ticket)?;
         loop {
             use mailwire_core::Connection as _;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mailwire_imap::{
-    command::{List, ListSelection},
+    command::{List, ListSelectOpt},
     types::{ListPattern, MailboxAttribute, MailboxName},
 };
 
@@ -76,10 +76,10 @@ pub(super) fn unicode_name(name: &MailboxName, utf8: bool) -> String {
 
 /// What LIST answers (RFC 9051 section 6.3.9).
 pub(super) fn list(all: Vec<Mailbox>, list: &List, utf8: bool) -> Vec<Listed> {
-    let selects = |selection: &ListSelection| list.selection().contains(selection);
+    let selects = |selection: &ListSelectOpt| list.selection().contains(selection);
     let pattern = Patterns::new(&list.reference, &list.patterns, utf8);
-    let subscribed = selects(&ListSelection::Subscribed);
-    let recursive = selects(&ListSelection::RecursiveMatch);
+    let subscribed = selects(&ListSelectOpt::Subscribed);
+    let recursive = selects(&ListSelectOpt::RecursiveMatch);
     let mut listed = Vec::new();
     for node in tree(all) {
         if !pattern.matches(&node.mailbox) {
@@ -89,7 +89,7 @@ pub(super) fn list(all: Vec<Mailbox>, list: &List, utf8: bool) -> Vec<Listed> {
         let child_subscribed = recursive && node.subscribed_below;
         let chosen = if subscribed {
             mailbox.subscribed || child_subscribed
-        } else if selects(&ListSelection::SpecialUse) {
+        } else if selects(&ListSelectOpt::SpecialUse) {
             mailbox.attributes.iter().any(is_special_use)
         } else {
             // A subscription alone is no mailbox; a name with mailboxes below it is one level.
@@ -230,7 +230,7 @@ mod tests {
         ]
     }
 
-    fn names(selection: &[ListSelection], reference: &str, pattern: &str) -> Vec<String> {
+    fn names(selection: &[ListSelectOpt], reference: &str, pattern: &str) -> Vec<String> {
         let request = List::new(MailboxName::new(reference).unwrap(), ListPattern::new(pattern).unwrap())
             .selecting(selection.to_vec());
         let show = |listed: Listed| {
@@ -252,11 +252,11 @@ mod tests {
 
     #[test]
     fn selections() {
-        let subscribed = ListSelection::Subscribed;
+        let subscribed = ListSelectOpt::Subscribed;
         assert_eq!(names(std::slice::from_ref(&subscribed), "", "*"), ["Sent", "a/b/c", "gone"]);
         assert_eq!(names(std::slice::from_ref(&subscribed), "", "%"), ["Sent", "gone"]);
-        assert_eq!(names(&[subscribed, ListSelection::RecursiveMatch], "", "%"), ["Sent", "a+", "gone"]);
-        assert_eq!(names(&[ListSelection::SpecialUse], "", "*"), ["Sent"]);
+        assert_eq!(names(&[subscribed, ListSelectOpt::RecursiveMatch], "", "%"), ["Sent", "a+", "gone"]);
+        assert_eq!(names(&[ListSelectOpt::SpecialUse], "", "*"), ["Sent"]);
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use mailwire_core::Ticket;
 use mailwire_imap::{
-    command::{Append, AppendData, List, ListReturn, StatusItem as Item},
+    command::{Append, AppendData, List, ListReturnOpt, StatusAtt},
     response::{
-        Code, ListExtension, ListKind, ListResponse, MailboxStatus, Namespace, NamespaceResponse,
-        Status as WireStatus, StatusItem, StatusKind, Untagged,
+        Code, ListData, ListExtension, ListKind, NamespaceData, NamespaceDescr, Reply, ReplyKind,
+        StatusAttVal, StatusData, Untagged,
     },
     types::{ImapString, ListPattern, MailboxAttribute, MailboxName, UidSet},
 };
@@ -38,11 +38,7 @@ impl<S: Service> Conversation<S> {
     }
 
     /// SELECT and EXAMINE: RFC 9051 section 6.3.2.
-    pub(super) async fn select(
-        &mut self,
-        mailbox: &MailboxName,
-        read_only: bool,
-    ) -> Result<WireStatus, Stop> {
+    pub(super) async fn select(&mut self, mailbox: &MailboxName, read_only: bool) -> Result<Reply, Stop> {
         // Whatever comes of it, the mailbox before it is closed.
         let before = self.open.take();
         let rev2 = self.rev2();
@@ -54,7 +50,7 @@ impl<S: Service> Conversation<S> {
         let read_only = read_only || selected.read_only;
         let numbers = Numbers::new(selected.uids, selected.recent);
         let mut tell = vec![Untagged::Flags(selected.flags), Untagged::Exists(numbers.len())];
-        let ok = |code, text| Untagged::Status(status(StatusKind::Ok, text).with_code(code));
+        let ok = |code, text| Untagged::Reply(status(ReplyKind::Ok, text).with_code(code));
         if rev2 {
             let name = listed(ListKind::List, Mailbox::new(name), rev2);
             tell.extend(name.map(Untagged::List));
@@ -75,7 +71,7 @@ impl<S: Service> Conversation<S> {
     }
 
     /// CLOSE and UNSELECT: RFC 9051 sections 6.4.1 and 6.4.2.
-    pub(super) async fn close(&mut self, expunge: bool) -> Result<WireStatus, Stop> {
+    pub(super) async fn close(&mut self, expunge: bool) -> Result<Reply, Stop> {
         let open = self.open.take();
         let session = self.session()?;
         let expunged = match open {
@@ -91,14 +87,14 @@ impl<S: Service> Conversation<S> {
     }
 
     /// LIST: RFC 9051 section 6.3.9.
-    pub(super) async fn list(&mut self, list: List) -> Result<WireStatus, Stop> {
+    pub(super) async fn list(&mut self, list: List) -> Result<Reply, Stop> {
         let rev2 = self.rev2();
         if list.selection().is_empty() && list.patterns.iter().all(|pattern| pattern.as_bytes().is_empty()) {
             return self.list_delimiter(ListKind::List).await;
         }
         let all = self.session()?.list(&list).await?;
         let items = list.returns().iter().find_map(|option| match option {
-            ListReturn::Status(items) => Some(items.clone()),
+            ListReturnOpt::Status(items) => Some(items.clone()),
             _ => None,
         });
         let extended = rev2 || !list.selection().is_empty() || !list.returns().is_empty();
@@ -127,7 +123,7 @@ impl<S: Service> Conversation<S> {
         &mut self,
         reference: &MailboxName,
         pattern: &ListPattern,
-    ) -> Result<WireStatus, Stop> {
+    ) -> Result<Reply, Stop> {
         if pattern.as_bytes().is_empty() {
             return self.list_delimiter(ListKind::Lsub).await;
         }
@@ -142,7 +138,7 @@ impl<S: Service> Conversation<S> {
     }
 
     /// An empty pattern asks for the delimiter.
-    async fn list_delimiter(&mut self, kind: ListKind) -> Result<WireStatus, Stop> {
+    async fn list_delimiter(&mut self, kind: ListKind) -> Result<Reply, Stop> {
         let namespaces = self.session()?.namespace().await?;
         let delimiter = namespaces.personal.first().and_then(|(_, delimiter)| *delimiter);
         let mut root = Mailbox::new("").with(MailboxAttribute::NoSelect);
@@ -154,17 +150,17 @@ impl<S: Service> Conversation<S> {
     }
 
     /// NAMESPACE: RFC 9051 section 6.3.10.
-    pub(super) async fn namespace(&mut self) -> Result<WireStatus, Stop> {
+    pub(super) async fn namespace(&mut self) -> Result<Reply, Stop> {
         let namespaces = self.session()?.namespace().await?;
         let rev2 = self.rev2();
         let convert = |list: Vec<(String, Option<char>)>| {
             let one = |(prefix, delimiter): (String, Option<char>)| {
                 let prefix = ImapString::new(wire_name(&prefix, rev2)?.into_text()).ok()?;
-                Some(Namespace { prefix, delimiter: delimiter.and_then(ascii), extensions: Vec::new() })
+                Some(NamespaceDescr { prefix, delimiter: delimiter.and_then(ascii), extensions: Vec::new() })
             };
             list.into_iter().filter_map(one).collect()
         };
-        let response = NamespaceResponse {
+        let response = NamespaceData {
             personal: convert(namespaces.personal),
             other_users: convert(namespaces.other_users),
             shared: convert(namespaces.shared),
@@ -174,8 +170,8 @@ impl<S: Service> Conversation<S> {
     }
 
     /// STATUS: RFC 9051 section 6.3.11.
-    pub(super) async fn status(&mut self, mailbox: &MailboxName, items: &[Item]) -> Result<WireStatus, Stop> {
-        if items.iter().any(|item| matches!(item, Item::Other(_))) {
+    pub(super) async fn status(&mut self, mailbox: &MailboxName, items: &[StatusAtt]) -> Result<Reply, Stop> {
+        if items.iter().any(|item| matches!(item, StatusAtt::Other(_))) {
             return Err(Stop::Bad("Unknown STATUS item"));
         }
         let (session, name) = self.session_and_name(mailbox)?;
@@ -184,27 +180,27 @@ impl<S: Service> Conversation<S> {
         Ok(done())
     }
 
-    async fn tell_status(&mut self, name: &str, items: &[Item], status: &Status) -> Result<(), Stop> {
+    async fn tell_status(&mut self, name: &str, items: &[StatusAtt], status: &Status) -> Result<(), Stop> {
         let Some(mailbox) = wire_name(name, self.rev2()) else { return Ok(()) };
-        let value = |item: &Item| {
+        let value = |item: &StatusAtt| {
             Some(match item {
-                Item::Messages => StatusItem::Messages(status.messages?),
-                Item::Recent => StatusItem::Recent(status.recent?),
-                Item::UidNext => StatusItem::UidNext(status.uid_next?),
-                Item::UidValidity => StatusItem::UidValidity(status.uid_validity?),
-                Item::Unseen => StatusItem::Unseen(status.unseen?),
-                Item::Deleted => StatusItem::Deleted(status.deleted?),
-                Item::Size => StatusItem::Size(status.size?),
+                StatusAtt::Messages => StatusAttVal::Messages(status.messages?),
+                StatusAtt::Recent => StatusAttVal::Recent(status.recent?),
+                StatusAtt::UidNext => StatusAttVal::UidNext(status.uid_next?),
+                StatusAtt::UidValidity => StatusAttVal::UidValidity(status.uid_validity?),
+                StatusAtt::Unseen => StatusAttVal::Unseen(status.unseen?),
+                StatusAtt::Deleted => StatusAttVal::Deleted(status.deleted?),
+                StatusAtt::Size => StatusAttVal::Size(status.size?),
                 _ => return None,
             })
         };
         let items = items.iter().filter_map(value).collect();
-        push(&mut self.driver, Untagged::MailboxStatus(MailboxStatus { mailbox, items })).await?;
+        push(&mut self.driver, Untagged::Status(StatusData { mailbox, items })).await?;
         Ok(())
     }
 
     /// APPEND: RFC 9051 section 6.3.12.
-    pub(super) async fn append(&mut self, ticket: Ticket, append: Append) -> Result<WireStatus, Stop> {
+    pub(super) async fn append(&mut self, ticket: Ticket, append: Append) -> Result<Reply, Stop> {
         let AppendData::Streamed { length } = append.message else {
             return Err(Stop::Bad("The message is missing"));
         };
@@ -226,7 +222,7 @@ impl<S: Service> Conversation<S> {
             uid_validity: appended.uid_validity,
             uids: UidSet::single(appended.uid),
         });
-        Ok(WireStatus { code, ..done() })
+        Ok(Reply { code, ..done() })
     }
 }
 
@@ -244,8 +240,8 @@ fn show_attributes(mailbox: &mut Mailbox, extended: bool) {
     }
 }
 
-fn listed(kind: ListKind, mailbox: Mailbox, rev2: bool) -> Option<ListResponse> {
-    Some(ListResponse {
+fn listed(kind: ListKind, mailbox: Mailbox, rev2: bool) -> Option<ListData> {
+    Some(ListData {
         kind,
         name: wire_name(&mailbox.name, rev2)?,
         delimiter: mailbox.delimiter.and_then(ascii),

@@ -2,11 +2,11 @@
 
 use mailwire_core::{Text, Ticket};
 use mailwire_imap::{
-    command::{Copy, Fetch, FetchItem as Asked, FetchItems, Search, SearchReturn, Store, StoreAction},
+    command::{Copy, Fetch, FetchAtt, FetchAtts, Search, SearchReturnOpt, Store, StoreAction},
     response::{
-        self, BinaryData, Code, CopyUid, ESearch, ESearchItem, FetchItem, SectionData, Status, Untagged,
+        self, BinaryData, Code, CopyUid, ESearchData, MsgAtt, Reply, SearchReturnData, SectionData, Untagged,
     },
-    types::{Data, Flag, FlagSet, ImapString, List, Partial, SequenceSet, Uid, UidSet},
+    types::{Data, Flag, FlagSet, ImapString, Partial, SequenceSet, ShortList, Uid, UidSet},
 };
 
 use super::{
@@ -39,12 +39,12 @@ impl<S: Service> Conversation<S> {
     }
 
     /// FETCH: RFC 9051 section 6.4.5.
-    pub(super) async fn fetch(&mut self, fetch: Fetch) -> Result<Status, Stop> {
+    pub(super) async fn fetch(&mut self, fetch: Fetch) -> Result<Reply, Stop> {
         let mut asked = items(fetch.items)?;
         let (session, open) = self.opened()?;
         let uids = open.numbers.resolve(&fetch.set, fetch.uid)?;
-        let with_uid = fetch.uid || asked.contains(&Asked::Uid);
-        asked.retain(|item| *item != Asked::Uid);
+        let with_uid = fetch.uid || asked.contains(&FetchAtt::Uid);
+        asked.retain(|item| *item != FetchAtt::Uid);
         let mut seen = Vec::new();
         if !open.read_only && !uids.is_empty() && asked.iter().any(sets_seen) {
             let flags = FlagSet::from([Flag::Seen]);
@@ -65,9 +65,9 @@ impl<S: Service> Conversation<S> {
             for mut message in fetched {
                 let place = seen.binary_search_by_key(&message.uid, |stored| stored.uid);
                 if let Some(Stored { flags, .. }) = place.ok().and_then(|place| seen.get(place)) {
-                    let is_flags = |item: &Given<_>| matches!(item, Given::Data(FetchItem::Flags(_)));
+                    let is_flags = |item: &Given<_>| matches!(item, Given::Data(MsgAtt::Flags(_)));
                     if !message.items.iter().any(is_flags) {
-                        message.data(FetchItem::Flags(flags.clone()));
+                        message.data(MsgAtt::Flags(flags.clone()));
                     }
                 }
                 self.tell_message(message, with_uid).await?;
@@ -87,19 +87,19 @@ impl<S: Service> Conversation<S> {
         let (_, open) = self.opened()?;
         let uid = message.uid;
         let Some(number) = open.numbers.number(uid) else { return Ok(()) };
-        let mut items = List::new();
+        let mut items = ShortList::new();
         let mut streams = Vec::new();
         if with_uid {
-            items.push(FetchItem::Uid(uid));
+            items.push(MsgAtt::Uid(uid));
         }
         for item in message.items {
             match item {
-                Given::Data(FetchItem::Flags(flags)) => {
-                    items.push(FetchItem::Flags(open.shown(uid, flags, rev2)));
+                Given::Data(MsgAtt::Flags(flags)) => {
+                    items.push(MsgAtt::Flags(open.shown(uid, flags, rev2)));
                 }
                 Given::Data(item) => items.push(item),
                 Given::Content { asked, content } => {
-                    let binary = matches!(asked, Asked::Binary { .. });
+                    let binary = matches!(asked, FetchAtt::Binary { .. });
                     let (data, reader) = announce(content, binary);
                     let Some(item) = item_of(asked, data) else { continue };
                     items.push(item);
@@ -110,7 +110,7 @@ impl<S: Service> Conversation<S> {
         if items.is_empty() {
             return Ok(());
         }
-        push(&mut self.driver, Untagged::Fetch(response::Fetch { number, items })).await?;
+        push(&mut self.driver, Untagged::Fetch(response::FetchData { number, items })).await?;
         for (reader, binary) in streams {
             send_stream(&mut self.driver, reader, binary).await?;
         }
@@ -118,7 +118,7 @@ impl<S: Service> Conversation<S> {
     }
 
     /// STORE: RFC 9051 section 6.4.6.
-    pub(super) async fn store(&mut self, store: Store) -> Result<Status, Stop> {
+    pub(super) async fn store(&mut self, store: Store) -> Result<Reply, Stop> {
         self.writable()?;
         let rev2 = self.rev2();
         let (session, open) = self.opened()?;
@@ -140,7 +140,7 @@ impl<S: Service> Conversation<S> {
     }
 
     /// SEARCH: RFC 9051 section 6.4.4.
-    pub(super) async fn search(&mut self, ticket: Ticket, search: Search) -> Result<Status, Stop> {
+    pub(super) async fn search(&mut self, ticket: Ticket, search: Search) -> Result<Reply, Stop> {
         if let Some(charset) = &search.charset {
             if !["US-ASCII", "UTF-8"].iter().any(|known| charset.eq_ignore_ascii_case(known)) {
                 let known = ["US-ASCII", "UTF-8"].iter().filter_map(|name| ImapString::new(*name).ok());
@@ -150,7 +150,7 @@ impl<S: Service> Conversation<S> {
         }
         let rev2 = self.rev2();
         let tag = self.driver.connection().tag(ticket).map(|tag| tag.as_text().clone());
-        let saves = search.returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturn::Save));
+        let saves = search.returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturnOpt::Save));
         let (session, open) = self.opened()?;
         let keys = open.numbers.translate(search.keys)?;
         let found = session.search(&keys).await;
@@ -166,43 +166,43 @@ impl<S: Service> Conversation<S> {
         let numbers: Vec<u32> = found.iter().filter_map(number).collect();
         let returns = match search.returns {
             None if !rev2 => {
-                let data = response::Search { numbers, mod_seq: None };
+                let data = response::SearchData { numbers, mod_seq: None };
                 push(&mut self.driver, Untagged::Search(data)).await?;
                 return Ok(done());
             }
             Some(returns) if !returns.is_empty() => returns,
-            _ => vec![SearchReturn::All],
+            _ => vec![SearchReturnOpt::All],
         };
-        if returns.iter().any(|option| matches!(option, SearchReturn::Other(_))) {
+        if returns.iter().any(|option| matches!(option, SearchReturnOpt::Other(_))) {
             return Err(Stop::Bad("Unknown result option"));
         }
         if saves {
             open.numbers.save(saved(&returns, &found));
         }
-        let asked = |option: &SearchReturn| returns.contains(option);
+        let asked = |option: &SearchReturnOpt| returns.contains(option);
         let mut items = Vec::new();
-        if let (true, Some(&least)) = (asked(&SearchReturn::Min), numbers.first()) {
-            items.push(ESearchItem::Min(least));
+        if let (true, Some(&least)) = (asked(&SearchReturnOpt::Min), numbers.first()) {
+            items.push(SearchReturnData::Min(least));
         }
-        if let (true, Some(&most)) = (asked(&SearchReturn::Max), numbers.last()) {
-            items.push(ESearchItem::Max(most));
+        if let (true, Some(&most)) = (asked(&SearchReturnOpt::Max), numbers.last()) {
+            items.push(SearchReturnData::Max(most));
         }
-        if let (true, Ok(set)) = (asked(&SearchReturn::All), UidSet::from_uids(numbers.iter().copied())) {
-            items.push(ESearchItem::All(set));
+        if let (true, Ok(set)) = (asked(&SearchReturnOpt::All), UidSet::from_uids(numbers.iter().copied())) {
+            items.push(SearchReturnData::All(set));
         }
-        if asked(&SearchReturn::Count) {
-            items.push(ESearchItem::Count(u32::try_from(numbers.len()).unwrap_or(u32::MAX)));
+        if asked(&SearchReturnOpt::Count) {
+            items.push(SearchReturnData::Count(u32::try_from(numbers.len()).unwrap_or(u32::MAX)));
         }
-        if returns.iter().any(|option| *option != SearchReturn::Save) {
+        if returns.iter().any(|option| *option != SearchReturnOpt::Save) {
             let tag = tag.and_then(|tag| ImapString::new(tag).ok());
-            let data = ESearch { tag, uid: search.uid, items };
+            let data = ESearchData { tag, uid: search.uid, items };
             push(&mut self.driver, Untagged::ESearch(data)).await?;
         }
         Ok(done())
     }
 
     /// COPY: RFC 9051 section 6.4.7.
-    pub(super) async fn copy_to(&mut self, copy: Copy) -> Result<Status, Stop> {
+    pub(super) async fn copy_to(&mut self, copy: Copy) -> Result<Reply, Stop> {
         let target = self.name(&copy.mailbox);
         let (session, open) = self.opened()?;
         let uids = open.numbers.resolve(&copy.set, copy.uid)?;
@@ -210,11 +210,11 @@ impl<S: Service> Conversation<S> {
             return Ok(done());
         }
         let copied = session.copy_to(&uids, &target).await?;
-        Ok(Status { code: copied.and_then(|copied| copy_uid(&copied)), ..done() })
+        Ok(Reply { code: copied.and_then(|copied| copy_uid(&copied)), ..done() })
     }
 
     /// MOVE: RFC 9051 section 6.4.8.
-    pub(super) async fn move_to(&mut self, copy: Copy) -> Result<Status, Stop> {
+    pub(super) async fn move_to(&mut self, copy: Copy) -> Result<Reply, Stop> {
         self.writable()?;
         let target = self.name(&copy.mailbox);
         let (session, open) = self.opened()?;
@@ -225,8 +225,8 @@ impl<S: Service> Conversation<S> {
         let moved = session.move_to(&uids, &target).await?;
         if let Some(code) = copy_uid(&moved) {
             // RFC 9051 section 6.4.8: before the EXPUNGE responses.
-            let told = status(mailwire_imap::response::StatusKind::Ok, "Moved").with_code(code);
-            push(&mut self.driver, Untagged::Status(told)).await?;
+            let told = status(mailwire_imap::response::ReplyKind::Ok, "Moved").with_code(code);
+            push(&mut self.driver, Untagged::Reply(told)).await?;
         }
         let gone: Vec<Uid> = moved.uids.iter().map(|(uid, _)| *uid).collect();
         if let Some(open) = &mut self.open {
@@ -236,7 +236,7 @@ impl<S: Service> Conversation<S> {
     }
 
     /// EXPUNGE and UID EXPUNGE: RFC 9051 sections 6.4.3 and 6.4.9.
-    pub(super) async fn expunge(&mut self, set: Option<&SequenceSet>) -> Result<Status, Stop> {
+    pub(super) async fn expunge(&mut self, set: Option<&SequenceSet>) -> Result<Reply, Stop> {
         self.writable()?;
         let (session, open) = self.opened()?;
         let uids = match set {
@@ -252,15 +252,15 @@ impl<S: Service> Conversation<S> {
 }
 
 /// What is asked for, with the macros of RFC 9051 section 6.4.5 spelt out.
-fn items(items: FetchItems) -> Result<Vec<Asked>, Stop> {
-    let fast = [Asked::Flags, Asked::InternalDate, Asked::Rfc822Size];
+fn items(items: FetchAtts) -> Result<Vec<FetchAtt>, Stop> {
+    let fast = [FetchAtt::Flags, FetchAtt::InternalDate, FetchAtt::Rfc822Size];
     let asked = match items {
-        FetchItems::Fast => fast.to_vec(),
-        FetchItems::All => [&fast[..], &[Asked::Envelope]].concat(),
-        FetchItems::Full => [&fast[..], &[Asked::Envelope, Asked::Body]].concat(),
-        FetchItems::List(items) => items,
+        FetchAtts::Fast => fast.to_vec(),
+        FetchAtts::All => [&fast[..], &[FetchAtt::Envelope]].concat(),
+        FetchAtts::Full => [&fast[..], &[FetchAtt::Envelope, FetchAtt::Body]].concat(),
+        FetchAtts::List(items) => items,
     };
-    if asked.iter().any(|item| matches!(item, Asked::Other(_))) {
+    if asked.iter().any(|item| matches!(item, FetchAtt::Other(_))) {
         return Err(Stop::Bad("Unknown FETCH item"));
     }
     let mut once = Vec::with_capacity(asked.len());
@@ -278,25 +278,25 @@ fn items(items: FetchItems) -> Result<Vec<Asked>, Stop> {
 /// More different items of a message are not given at once.
 const MAX_ITEMS: usize = 200;
 
-fn is_content(item: &Asked) -> bool {
+fn is_content(item: &FetchAtt) -> bool {
     matches!(
         item,
-        Asked::BodySection { .. }
-            | Asked::Binary { .. }
-            | Asked::BinarySize { .. }
-            | Asked::Rfc822
-            | Asked::Rfc822Header
-            | Asked::Rfc822Text
+        FetchAtt::BodySection { .. }
+            | FetchAtt::Binary { .. }
+            | FetchAtt::BinarySize { .. }
+            | FetchAtt::Rfc822
+            | FetchAtt::Rfc822Header
+            | FetchAtt::Rfc822Text
     )
 }
 
-fn sets_seen(item: &Asked) -> bool {
+fn sets_seen(item: &FetchAtt) -> bool {
     matches!(
         item,
-        Asked::BodySection { peek: false, .. }
-            | Asked::Binary { peek: false, .. }
-            | Asked::Rfc822
-            | Asked::Rfc822Text
+        FetchAtt::BodySection { peek: false, .. }
+            | FetchAtt::Binary { peek: false, .. }
+            | FetchAtt::Rfc822
+            | FetchAtt::Rfc822Text
     )
 }
 
@@ -313,27 +313,27 @@ fn announce<R: Reader>(content: Option<Content<R>>, binary: bool) -> (Data, Opti
     }
 }
 
-fn item_of(asked: Asked, data: Data) -> Option<FetchItem> {
+fn item_of(asked: FetchAtt, data: Data) -> Option<MsgAtt> {
     let origin = |partial: Option<Partial>| partial.map(|partial| partial.offset);
     Some(match asked {
-        Asked::BodySection { section, partial, .. } => {
-            FetchItem::Section(Box::new(SectionData { section, origin: origin(partial), data }))
+        FetchAtt::BodySection { section, partial, .. } => {
+            MsgAtt::Section(Box::new(SectionData { section, origin: origin(partial), data }))
         }
-        Asked::Binary { part, partial, .. } => {
-            FetchItem::Binary(Box::new(BinaryData { part, origin: origin(partial), data }))
+        FetchAtt::Binary { part, partial, .. } => {
+            MsgAtt::Binary(Box::new(BinaryData { part, origin: origin(partial), data }))
         }
-        Asked::Rfc822 => FetchItem::Rfc822(data),
-        Asked::Rfc822Header => FetchItem::Rfc822Header(data),
-        Asked::Rfc822Text => FetchItem::Rfc822Text(data),
+        FetchAtt::Rfc822 => MsgAtt::Rfc822(data),
+        FetchAtt::Rfc822Header => MsgAtt::Rfc822Header(data),
+        FetchAtt::Rfc822Text => MsgAtt::Rfc822Text(data),
         _ => return None,
     })
 }
 
 /// What SAVE keeps: only the ends, if only those were asked for (RFC 5182 section 2.4).
-fn saved(returns: &[SearchReturn], found: &[Uid]) -> Vec<Uid> {
-    let asked = |option: &SearchReturn| returns.contains(option);
-    let (min, max) = (asked(&SearchReturn::Min), asked(&SearchReturn::Max));
-    if asked(&SearchReturn::All) || asked(&SearchReturn::Count) || !(min || max) {
+fn saved(returns: &[SearchReturnOpt], found: &[Uid]) -> Vec<Uid> {
+    let asked = |option: &SearchReturnOpt| returns.contains(option);
+    let (min, max) = (asked(&SearchReturnOpt::Min), asked(&SearchReturnOpt::Max));
+    if asked(&SearchReturnOpt::All) || asked(&SearchReturnOpt::Count) || !(min || max) {
         return found.to_vec();
     }
     let least = found.first().filter(|_| min);

@@ -1,7 +1,7 @@
 //! The selected mailbox, and what the client is told of it.
 
 use mailwire_imap::{
-    response::{Code, Fetch, FetchItem, Status, StatusKind, Untagged},
+    response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Untagged},
     types::{Flag, FlagSet, Uid},
 };
 
@@ -38,9 +38,9 @@ impl Open {
     /// The response that shows a message's flags. `None` if the client does not know the message.
     pub(super) fn flags(&self, uid: Uid, flags: FlagSet, with_uid: bool, rev2: bool) -> Option<Untagged> {
         let number = self.numbers.number(uid)?;
-        let flags = FetchItem::Flags(self.shown(uid, flags, rev2));
-        let items = if with_uid { [FetchItem::Uid(uid), flags].into() } else { [flags].into() };
-        Some(Untagged::Fetch(Fetch { number, items }))
+        let flags = MsgAtt::Flags(self.shown(uid, flags, rev2));
+        let items = if with_uid { [MsgAtt::Uid(uid), flags].into() } else { [flags].into() };
+        Some(Untagged::Fetch(FetchData { number, items }))
     }
 
     /// Tells what others did. EXPUNGE is held back where sequence numbers must not change (RFC 9051
@@ -60,12 +60,12 @@ impl Open {
                 Update::Expunged(uids) => self.held.extend(uids),
                 Update::Flags(changed) => flags.extend(changed),
                 Update::MailboxGone => {
-                    let bye = status(StatusKind::Bye, "The selected mailbox was deleted");
-                    return push(driver, Untagged::Status(bye)).await;
+                    let bye = status(ReplyKind::Bye, "The selected mailbox was deleted");
+                    return push(driver, Untagged::Reply(bye)).await;
                 }
                 Update::Alert(text) => {
-                    let alert = Status { kind: StatusKind::Ok, code: Some(Code::Alert), text: words(&text) };
-                    push(driver, Untagged::Status(alert)).await?;
+                    let alert = Reply { kind: ReplyKind::Ok, code: Some(Code::Alert), text: words(&text) };
+                    push(driver, Untagged::Reply(alert)).await?;
                 }
             }
         }

@@ -5,8 +5,8 @@ use std::{future::Future, io};
 use bytes::Bytes;
 use mailwire_core::Text;
 use mailwire_imap::{
-    command::{FetchItem as Asked, List, SearchKey, StatusItem, StoreAction},
-    response::{Code, FetchItem, ResponseText, Status as WireStatus, StatusKind},
+    command::{FetchAtt, List, SearchKey, StatusAtt, StoreAction},
+    response::{Code, MsgAtt, Reply, ReplyKind, ReplyText},
     types::{DateTime, Flag, FlagSet, PermanentFlags, Uid},
 };
 
@@ -54,7 +54,7 @@ pub trait Session: Send + 'static {
     fn status(
         &mut self,
         mailbox: &str,
-        items: &[StatusItem],
+        items: &[StatusAtt],
     ) -> impl Future<Output = Result<Status, Refusal>> + Send;
 
     /// Opens a mailbox, to read only for EXAMINE. Another one that was open is closed before.
@@ -72,7 +72,7 @@ pub trait Session: Send + 'static {
     fn fetch(
         &mut self,
         uids: &[Uid],
-        items: &[Asked],
+        items: &[FetchAtt],
     ) -> impl Future<Output = Result<Vec<Fetched<Self::Reader>>, Refusal>> + Send;
 
     /// Changes flags. Gives what they are now; messages that are gone are left out.
@@ -191,27 +191,27 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for WireStatus {
+impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
-        Self { kind: StatusKind::No, code: refusal.code, text: words(&refusal.text) }
+        Self { kind: ReplyKind::No, code: refusal.code, text: words(&refusal.text) }
     }
 }
 
 /// Words for people that can stand in a response.
-pub(super) fn words(text: &str) -> ResponseText {
+pub(super) fn words(text: &str) -> ReplyText {
     let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
     let text: String = text.trim_start_matches(['[', ' ']).chars().map(printable).collect();
-    ResponseText::new(text).unwrap_or_else(|_| plain("Refused"))
+    ReplyText::new(text).unwrap_or_else(|_| plain("Refused"))
 }
 
 #[allow(clippy::expect_used, reason = "letters and spaces can always stand in a response")]
-fn plain(text: &'static str) -> ResponseText {
-    ResponseText::new(text).expect("plain words")
+fn plain(text: &'static str) -> ReplyText {
+    ReplyText::new(text).expect("plain words")
 }
 
 /// A status of our own words.
-pub(super) fn status(kind: StatusKind, text: &'static str) -> WireStatus {
-    WireStatus { kind, code: None, text: words(text) }
+pub(super) fn status(kind: ReplyKind, text: &'static str) -> Reply {
+    Reply { kind, code: None, text: words(text) }
 }
 
 /// What is in a mailbox: what STATUS asks for, and more if it costs nothing.
@@ -275,11 +275,11 @@ pub struct Fetched<R = NoReader> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Given<R = NoReader> {
     /// A small one: flags, dates, sizes, structures.
-    Data(FetchItem),
+    Data(MsgAtt),
     /// Bytes of the message.
     Content {
         /// For what was asked.
-        asked: Asked,
+        asked: FetchAtt,
         /// The bytes: of the part that was asked for, only the range that was asked for. `None` if
         /// there is no such part.
         content: Option<Content<R>>,
@@ -294,12 +294,12 @@ impl<R> Fetched<R> {
     }
 
     /// Adds a small item.
-    pub fn data(&mut self, item: FetchItem) {
+    pub fn data(&mut self, item: MsgAtt) {
         self.items.push(Given::Data(item));
     }
 
     /// Adds bytes of the message: see [`Given::Content`].
-    pub fn content(&mut self, asked: Asked, content: Option<impl Into<Content<R>>>) {
+    pub fn content(&mut self, asked: FetchAtt, content: Option<impl Into<Content<R>>>) {
         self.items.push(Given::Content { asked, content: content.map(Into::into) });
     }
 }

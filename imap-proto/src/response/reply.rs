@@ -1,4 +1,4 @@
-//! Status responses: the end of commands, greetings, warnings.
+//! Reply responses: the end of commands, greetings, warnings.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,7 +11,7 @@ use crate::types::{Reader, Tag, chars, text_newtype};
 /// What a status says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum StatusKind {
+pub enum ReplyKind {
     /// It is done.
     Ok,
     /// It cannot be done.
@@ -24,7 +24,7 @@ pub enum StatusKind {
     Bye,
 }
 
-impl StatusKind {
+impl ReplyKind {
     /// The name as it stands on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -56,10 +56,10 @@ impl StatusKind {
 
 text_newtype! {
     /// Text for people: bytes without NUL, CR and LF. It is empty only where a server left it out.
-    ResponseText
+    ReplyText
 }
 
-impl ResponseText {
+impl ReplyText {
     /// A text. Text beyond ASCII is for clients that have enabled it.
     ///
     /// # Errors
@@ -100,28 +100,28 @@ impl ResponseText {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Status {
+pub struct Reply {
     /// What it says.
-    pub kind: StatusKind,
+    pub kind: ReplyKind,
     /// What it says to programs.
     pub code: Option<Code>,
     /// What it says to people.
-    pub text: ResponseText,
+    pub text: ReplyText,
 }
 
-impl Status {
+impl Reply {
     /// A status without a code.
     ///
     /// # Errors
     ///
-    /// The text is not a [`ResponseText`].
-    pub fn new(kind: StatusKind, text: impl Into<Text>) -> Result<Self, Invalid> {
-        Ok(Self { kind, code: None, text: ResponseText::new(text)? })
+    /// The text is not a [`ReplyText`].
+    pub fn new(kind: ReplyKind, text: impl Into<Text>) -> Result<Self, Invalid> {
+        Ok(Self { kind, code: None, text: ReplyText::new(text)? })
     }
 
     /// A status whose text is part of the program and known to be one.
-    pub(crate) const fn from_static(kind: StatusKind, text: &'static str) -> Self {
-        Self { kind, code: None, text: ResponseText::from_static(text) }
+    pub(crate) const fn from_static(kind: ReplyKind, text: &'static str) -> Self {
+        Self { kind, code: None, text: ReplyText::from_static(text) }
     }
 
     /// The same with a code.
@@ -134,7 +134,7 @@ impl Status {
     /// Whether it is OK.
     #[must_use]
     pub fn is_ok(&self) -> bool {
-        self.kind == StatusKind::Ok
+        self.kind == ReplyKind::Ok
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
@@ -144,7 +144,7 @@ impl Status {
     }
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind.as_str(), self.text)
     }
@@ -161,7 +161,7 @@ pub struct Tagged {
     /// The command's tag.
     pub tag: Tag,
     /// How it ended. The kind is `OK`, `NO` or `BAD`.
-    pub status: Status,
+    pub reply: Reply,
 }
 
 /// The server waits for the rest of a command.
@@ -178,7 +178,7 @@ pub struct Continuation {
     /// What it says to programs.
     pub code: Option<Code>,
     /// The text, or base64; it can be empty.
-    pub text: ResponseText,
+    pub text: ReplyText,
 }
 
 impl Continuation {
@@ -186,9 +186,9 @@ impl Continuation {
     ///
     /// # Errors
     ///
-    /// The text is not a [`ResponseText`].
+    /// The text is not a [`ReplyText`].
     pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
-        Ok(Self { code: None, text: ResponseText::new(text)? })
+        Ok(Self { code: None, text: ReplyText::new(text)? })
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
@@ -200,7 +200,7 @@ impl Continuation {
     }
 }
 
-fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ResponseText) {
+fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ReplyText) {
     let code = code.filter(|code| !matches!(code, Code::Malformed(_)));
     if let Some(code) = code {
         out.push(b'[');
@@ -221,13 +221,13 @@ fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ResponseText) {
 ///
 /// Up to the end of the line. Lenient: nothing behind the code, or no space; text beyond ASCII.
 #[inline(always)]
-pub(crate) fn read_text(r: &mut Reader<'_>) -> Result<(Option<Code>, ResponseText), ParseError> {
+pub(crate) fn read_text(r: &mut Reader<'_>) -> Result<(Option<Code>, ReplyText), ParseError> {
     let code = if r.peek() == Some(b'[') { read_code(r)? } else { None };
     let start = r.offset();
     let length = chars::text_prefix(r.rest());
     r.skip(length);
     if r.is_at_end() {
-        return Ok((code, ResponseText::unchecked(r.text_from(start))));
+        return Ok((code, ReplyText::unchecked(r.text_from(start))));
     }
     Ok((code, odd_text(r, start)?))
 }
@@ -256,7 +256,7 @@ fn read_code(r: &mut Reader<'_>) -> Result<Option<Code>, ParseError> {
 }
 
 #[cold]
-fn odd_text(r: &mut Reader<'_>, start: usize) -> Result<ResponseText, ParseError> {
+fn odd_text(r: &mut Reader<'_>, start: usize) -> Result<ReplyText, ParseError> {
     let at = r.offset();
     let bytes = r.rest();
     let controls = bytes.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'));
@@ -267,7 +267,7 @@ fn odd_text(r: &mut Reader<'_>, start: usize) -> Result<ResponseText, ParseError
     }
     r.skip(bytes.len());
     if !controls {
-        return Ok(ResponseText::unchecked(r.text_from(start)));
+        return Ok(ReplyText::unchecked(r.text_from(start)));
     }
     r.deviate_at(at, "control-character-in-text")?;
     let clean: Vec<u8> = r
@@ -276,5 +276,5 @@ fn odd_text(r: &mut Reader<'_>, start: usize) -> Result<ResponseText, ParseError
         .map(|&byte| if matches!(byte, 0 | b'\r' | b'\n') { b' ' } else { byte })
         .collect();
     let length = clean.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
-    Ok(ResponseText::unchecked(Text::from(clean.get(..length).unwrap_or_default())))
+    Ok(ReplyText::unchecked(Text::from(clean.get(..length).unwrap_or_default())))
 }

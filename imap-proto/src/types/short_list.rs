@@ -12,15 +12,15 @@ use core::{
 /// more. It is used like a slice.
 ///
 /// ```
-/// use mailwire_imap::types::List;
+/// use mailwire_imap::types::ShortList;
 ///
-/// let mut list = List::from(["a", "b"]);
+/// let mut list = ShortList::from(["a", "b"]);
 /// list.push("c");
 /// assert_eq!(list[..], ["a", "b", "c"]);
 /// assert_eq!(Vec::from(list), ["a", "b", "c"]);
 /// ```
 #[derive(Clone)]
-pub struct List<T>(Repr<T>);
+pub struct ShortList<T>(Repr<T>);
 
 #[derive(Clone)]
 enum Repr<T> {
@@ -30,7 +30,7 @@ enum Repr<T> {
     Many(Vec<T>),
 }
 
-impl<T> List<T> {
+impl<T> ShortList<T> {
     /// None.
     #[must_use]
     pub const fn new() -> Self {
@@ -82,13 +82,13 @@ impl<T> List<T> {
     }
 }
 
-impl<T> Default for List<T> {
+impl<T> Default for ShortList<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> Deref for List<T> {
+impl<T> Deref for ShortList<T> {
     type Target = [T];
     #[inline]
     fn deref(&self) -> &[T] {
@@ -101,7 +101,7 @@ impl<T> Deref for List<T> {
     }
 }
 
-impl<T> DerefMut for List<T> {
+impl<T> DerefMut for ShortList<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
         match &mut self.0 {
@@ -113,20 +113,20 @@ impl<T> DerefMut for List<T> {
     }
 }
 
-impl<T> From<Vec<T>> for List<T> {
+impl<T> From<Vec<T>> for ShortList<T> {
     fn from(values: Vec<T>) -> Self {
         if values.len() > 2 { Self(Repr::Many(values)) } else { values.into_iter().collect() }
     }
 }
 
-impl<T, const N: usize> From<[T; N]> for List<T> {
+impl<T, const N: usize> From<[T; N]> for ShortList<T> {
     fn from(values: [T; N]) -> Self {
         values.into_iter().collect()
     }
 }
 
-impl<T> From<List<T>> for Vec<T> {
-    fn from(list: List<T>) -> Self {
+impl<T> From<ShortList<T>> for Vec<T> {
+    fn from(list: ShortList<T>) -> Self {
         match list.0 {
             Repr::None => Self::new(),
             Repr::One(values) => values.into(),
@@ -136,7 +136,7 @@ impl<T> From<List<T>> for Vec<T> {
     }
 }
 
-impl<T> FromIterator<T> for List<T> {
+impl<T> FromIterator<T> for ShortList<T> {
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
         let mut list = Self::new();
         list.extend(values);
@@ -144,13 +144,13 @@ impl<T> FromIterator<T> for List<T> {
     }
 }
 
-impl<T> Extend<T> for List<T> {
+impl<T> Extend<T> for ShortList<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
         values.into_iter().for_each(|value| self.push(value));
     }
 }
 
-impl<T> IntoIterator for List<T> {
+impl<T> IntoIterator for ShortList<T> {
     type Item = T;
     type IntoIter = vec::IntoIter<T>;
     fn into_iter(self) -> Self::IntoIter {
@@ -158,7 +158,7 @@ impl<T> IntoIterator for List<T> {
     }
 }
 
-impl<'a, T> IntoIterator for &'a List<T> {
+impl<'a, T> IntoIterator for &'a ShortList<T> {
     type Item = &'a T;
     type IntoIter = core::slice::Iter<'a, T>;
     fn into_iter(self) -> Self::IntoIter {
@@ -166,7 +166,7 @@ impl<'a, T> IntoIterator for &'a List<T> {
     }
 }
 
-impl<'a, T> IntoIterator for &'a mut List<T> {
+impl<'a, T> IntoIterator for &'a mut ShortList<T> {
     type Item = &'a mut T;
     type IntoIter = core::slice::IterMut<'a, T>;
     fn into_iter(self) -> Self::IntoIter {
@@ -174,28 +174,28 @@ impl<'a, T> IntoIterator for &'a mut List<T> {
     }
 }
 
-impl<T: PartialEq> PartialEq for List<T> {
+impl<T: PartialEq> PartialEq for ShortList<T> {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
     }
 }
 
-impl<T: Eq> Eq for List<T> {}
+impl<T: Eq> Eq for ShortList<T> {}
 
-impl<T: Hash> Hash for List<T> {
+impl<T: Hash> Hash for ShortList<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (**self).hash(state);
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for List<T> {
+impl<T: fmt::Debug> fmt::Debug for ShortList<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
     }
 }
 
 #[cfg(feature = "serde")]
-impl<T: serde::Serialize> serde::Serialize for List<T> {
+impl<T: serde::Serialize> serde::Serialize for ShortList<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self)
     }
@@ -209,10 +209,10 @@ mod tests {
     fn a_list_is_what_a_vec_is() {
         for count in 0..6 {
             let values: Vec<u8> = (0..count).collect();
-            let mut list: List<u8> = values.iter().copied().collect();
+            let mut list: ShortList<u8> = values.iter().copied().collect();
             assert_eq!((&list[..], list.len()), (&values[..], values.len()));
             assert_eq!(alloc::format!("{list:?}"), alloc::format!("{values:?}"));
-            assert_eq!(list, List::from(values.clone()));
+            assert_eq!(list, ShortList::from(values.clone()));
             assert_eq!(list.clone().into_iter().collect::<Vec<_>>(), values);
             let mut even = list.clone();
             even.retain_mut(|value| *value % 2 == 0);
@@ -223,6 +223,6 @@ mod tests {
             }
             assert_eq!((list.pop(), list.is_empty()), (None, true));
         }
-        assert_ne!(List::from([1]), List::from([1, 1]));
+        assert_ne!(ShortList::from([1]), ShortList::from([1, 1]));
     }
 }
