@@ -6,7 +6,7 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Result, Security, imap,
-    sasl::{Authenticator, Credentials, Identity, Mechanism, StoredPassword, Unavailable},
+    sasl::{Authenticator, Credentials, Identity, Mechanism, SPOKEN, StoredPassword, Unavailable},
     server::Listener,
     smtp,
     testing::TestCa,
@@ -20,7 +20,7 @@ struct Certified(Store);
 
 impl Authenticator for Certified {
     fn mechanisms(&self) -> &[Mechanism] {
-        &Mechanism::ALL
+        &SPOKEN
     }
 
     async fn lookup(&self, user: &str) -> Result<Option<StoredPassword>, Unavailable> {

@@ -79,7 +79,7 @@ async fn all_ways_to_log_in() {
             [Mechanism::ScramSha256Plus, Mechanism::ScramSha1, Mechanism::Plain, Mechanism::Login];
         for mechanism in mechanisms.map(LoginMechanism::Sasl).into_iter().chain([LoginMechanism::Login]) {
             let mut config = Config::login(Credentials::password("ada", "secret"));
-            config.mechanism = Some(mechanism);
+            config.mechanism = Some(mechanism.clone());
             config.identify("test", "1").unwrap();
             let mut client = soon(Client::connect_with(running.endpoint(), config.clone())).await.unwrap();
             assert!(client.is_encrypted() && client.state() == State::Authenticated);

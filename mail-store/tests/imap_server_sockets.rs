@@ -115,7 +115,7 @@ async fn scram_with_channel_binding_after_starttls() {
     let offered = capabilities.split(' ').filter_map(|word| word.strip_prefix("AUTH="));
     let credentials = Credentials::password("ada", "secret");
     let mut exchange = ClientExchange::choose(&credentials, offered, &context).unwrap();
-    assert_eq!(exchange.mechanism(), Mechanism::ScramSha256Plus);
+    assert_eq!(exchange.mechanism(), &Mechanism::ScramSha256Plus);
     let end = exchange_lines(&mut stream, &mut exchange).await;
     assert!(end.starts_with("c OK [CAPABILITY"), "{end}");
     exchange.finish(None).unwrap();

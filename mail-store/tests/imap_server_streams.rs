@@ -19,10 +19,11 @@ use mailwire_store::memory::Store;
 use mailwire_transport::{
     Stream,
     imap::server::{
-        Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage, Reader, Refusal, Selected, Server,
-        Service, Session, Status, Stored,
+        Appended, Body, Copied, Fetched, Mailbox, NewMessage, Refusal, Selected, Server, Service, Session,
+        Status, Stored,
     },
     sasl::Identity,
+    server::{Content, Reader},
 };
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 

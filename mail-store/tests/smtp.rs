@@ -96,12 +96,12 @@ async fn every_mechanism_logs_in() {
         Mechanism::Login,
     ] {
         let mut config = Config::login(ada());
-        config.mechanism = Some(mechanism);
+        config.mechanism = Some(mechanism.clone());
         let mut client = Client::connect_with(server.endpoint(security), config).await.unwrap();
         client.noop().await.unwrap();
 
         let mut config = Config::login(Credentials::password("ada", "wrong"));
-        config.mechanism = Some(mechanism);
+        config.mechanism = Some(mechanism.clone());
         let error = Client::connect_with(server.endpoint(security), config).await.unwrap_err();
         let refused = error.refused().unwrap_or_else(|| panic!("{mechanism}: {error}"));
         assert_eq!((refused.command, refused.kind), ("AUTH", RefusedKind::Smtp(535)));

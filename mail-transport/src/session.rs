@@ -3,9 +3,12 @@
 
 use std::collections::VecDeque;
 
-use mailwire_core::{Connection, Misuse, Ticket};
+use mailwire_core::{Connection, Misuse, SaslStep, Secret, Text, Ticket};
 
-use crate::{Driver, DriverConfig, Endpoint, Error, Result, Step, Stream};
+use crate::{
+    Driver, DriverConfig, Endpoint, Error, Result, Step, Stream,
+    sasl::{ClientExchange, SaslContext, SaslError},
+};
 
 /// A client's machine, as far as a session has to understand it.
 pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
@@ -14,6 +17,18 @@ pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
 
     /// What is in progress is not wanted any more: end it, where that is for this side to do.
     fn cut_short(&mut self) {}
+}
+
+/// What an event of a machine means to a SASL exchange that goes on.
+pub(crate) enum AuthEvent {
+    /// The server's next message.
+    Challenge(Secret),
+    /// The server's message could not be read, and the machine has cancelled the exchange.
+    Cancelled(&'static str),
+    /// The end of the command, and whether the server was content.
+    Ended(Result<()>),
+    /// No part of the exchange.
+    Other,
 }
 
 /// A driver of a client's machine that outlives dropped calls.
@@ -55,7 +70,7 @@ impl<C: Machine> Session<C> {
     }
 
     /// The stream, to ask what protects it.
-    pub(crate) const fn stream(&self) -> &Stream {
+    const fn stream(&self) -> &Stream {
         self.driver.stream()
     }
 
@@ -129,6 +144,55 @@ impl<C: Machine> Session<C> {
             unclaimed(self.event().await?);
         }
         Ok(())
+    }
+
+    /// Runs an exchange whose command was sent, to the end of the command. `read` tells what an event
+    /// means to it.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or is not the one that it claims to be; or the connection fails.
+    pub(crate) async fn authenticate(
+        &mut self,
+        mut exchange: ClientExchange,
+        mut read: impl FnMut(C::Event) -> AuthEvent,
+    ) -> Result<()> {
+        let mut failure = None;
+        loop {
+            match read(self.event().await?) {
+                AuthEvent::Challenge(challenge) => {
+                    let step = exchange.step(&challenge).unwrap_or_else(|error| {
+                        failure = Some(error);
+                        SaslStep::Cancel
+                    });
+                    self.machine().send_auth(step)?;
+                }
+                AuthEvent::Cancelled(reason) => failure = Some(SaslError::Malformed(reason)),
+                AuthEvent::Ended(end) => {
+                    // The server answers what was cancelled with an error of its own.
+                    if let Some(error) = failure {
+                        return Err(error.into());
+                    }
+                    return match end {
+                        Ok(()) => Ok(exchange.finish(None)?),
+                        Err(Error::Refused(mut refused)) => {
+                            if let Some(error) = exchange.server_error() {
+                                let text = [refused.text.as_bytes(), error.as_bytes()].join(&b'\n');
+                                refused.text = Text::from(text);
+                            }
+                            Err(Error::Refused(refused))
+                        }
+                        Err(error) => Err(error),
+                    };
+                }
+                AuthEvent::Other => {}
+            }
+        }
+    }
+
+    /// What SASL may rely on over this session's stream.
+    pub(crate) fn sasl_context(&self, allow_clear_credentials: bool) -> SaslContext {
+        SaslContext::of(self.stream()).allow_clear_credentials(allow_clear_credentials)
     }
 
     /// Ends the connection from this side: writes what waits, and closes the stream.

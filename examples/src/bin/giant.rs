@@ -21,13 +21,11 @@ use mailwire_transport::{
             response::MsgAtt,
             types::{FlagSet, Uid},
         },
-        server::{
-            Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage, Refusal, Selected, Status, Stored,
-        },
+        server::{Appended, Body, Copied, Fetched, Mailbox, NewMessage, Refusal, Selected, Status, Stored},
     },
     pop3,
     sasl::{Credentials, Identity},
-    server::Listener,
+    server::{self, Content, Listener},
     smtp,
 };
 use tokio::io::{AsyncRead, ReadBuf};
@@ -116,7 +114,7 @@ impl AsyncRead for Source {
     }
 }
 
-impl imap::server::Reader for Source {
+impl server::Reader for Source {
     async fn chunk(&mut self) -> std::io::Result<Option<Bytes>> {
         let piece = self.next();
         Ok(if piece.is_empty() { None } else { Some(piece) })
@@ -191,8 +189,8 @@ impl pop3::server::Maildrop for OneMessage {
         Ok(vec![pop3::server::Entry { size: self.size, unique_id }])
     }
 
-    async fn retr(&mut self, _: usize) -> Result<pop3::server::Content<Source>, pop3::server::Refusal> {
-        Ok(pop3::server::Content::Reader(Source::new(self.size)))
+    async fn retr(&mut self, _: usize) -> Result<Content<Source>, pop3::server::Refusal> {
+        Ok(Content::stream(self.size, Source::new(self.size)))
     }
 
     async fn commit(self, _: Vec<usize>) -> Result<(), pop3::server::Refusal> {

@@ -14,7 +14,7 @@ use crate::{
     body::Outgoing,
     command::Effect,
     framing,
-    response::{Detached, Code, Reply, ReplyKind, Response, Untagged},
+    response::{Code, Detached, Reply, ReplyKind, Response, Untagged},
 };
 
 impl Connection {

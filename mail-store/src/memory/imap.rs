@@ -11,10 +11,11 @@ use mailwire_imap::{
 };
 use mailwire_transport::{
     imap::server::{
-        Appended, Body, Content, Copied, Fetched, Mailbox, NewMessage as Appending, NoReader, Refusal,
-        Selected, Service, Session, Status, Stored, Update,
+        Appended, Body, Copied, Fetched, Mailbox, NewMessage as Appending, Refusal, Selected, Service,
+        Session, Status, Stored, Update,
     },
     sasl::Identity,
+    server::{Content, NoReader},
 };
 
 use super::{Change, Flags, InternalDate, MailboxInfo, Message, NewMessage, Refused, Store, User, View};

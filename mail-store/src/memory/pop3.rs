@@ -2,8 +2,9 @@
 
 use mailwire_pop3::UniqueId;
 use mailwire_transport::{
-    pop3::server::{Content, Entry, Refusal, Service},
+    pop3::server::{Entry, Refusal, Service},
     sasl::Identity,
+    server::{Content, NoReader},
 };
 
 use super::{Maildrop, Refused, Store};
@@ -22,7 +23,7 @@ impl Service for Store {
 }
 
 impl mailwire_transport::pop3::server::Maildrop for Maildrop {
-    type Reader = tokio::io::Empty;
+    type Reader = NoReader;
 
     async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
         let entry = |message| {

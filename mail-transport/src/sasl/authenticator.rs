@@ -111,7 +111,7 @@ pub struct Identity {
     pub user: String,
     /// As whom that user acts: mostly the same.
     pub acting_as: String,
-    /// By which mechanism; `None` for a protocol's own command.
+    /// The mechanism that was used; `None` for a protocol's own command.
     pub mechanism: Option<Mechanism>,
 }
 

@@ -64,18 +64,19 @@ impl ClientExchange {
                 names.push(b' ');
             }
             names.extend_from_slice(name);
-            known.extend(Mechanism::from_name(name));
+            known.extend(Mechanism::from_peer(name));
         }
-        let fits = |mechanism: &&Mechanism| known.contains(mechanism);
-        let binds = |mechanism: &Mechanism| !mechanism.binds_channel() || !context.bindings.is_empty();
-        let mut candidates = credentials.mechanisms().iter().filter(fits).filter(|m| binds(m)).peekable();
+        let fits = |mechanism: &&Mechanism| {
+            known.contains(mechanism) && (!mechanism.binds_channel() || !context.bindings.is_empty())
+        };
+        let mut candidates = credentials.mechanisms().iter().filter(fits).peekable();
         if candidates.peek().is_none() {
             return Err(SaslError::NoMechanism { offered: names.into() });
         }
-        let Some(&mechanism) = candidates.find(|mechanism| context.permits(**mechanism)) else {
+        let Some(mechanism) = candidates.find(|mechanism| context.permits(mechanism)) else {
             return Err(SaslError::CredentialsInClear);
         };
-        let plus_offered = known.iter().any(|mechanism| mechanism.binds_channel());
+        let plus_offered = known.iter().any(|offered| offered.is_scram() && offered.binds_channel());
         Self::start(credentials, mechanism, context, plus_offered)
     }
 
@@ -86,17 +87,17 @@ impl ClientExchange {
     /// It cannot carry the credentials, or is not safe over this channel.
     pub fn with_mechanism(
         credentials: &Credentials,
-        mechanism: Mechanism,
+        mechanism: &Mechanism,
         context: &SaslContext,
     ) -> Result<Self, SaslError> {
-        if !credentials.mechanisms().contains(&mechanism) {
-            return Err(SaslError::NotAvailable(mechanism));
+        if !credentials.mechanisms().contains(mechanism) {
+            return Err(SaslError::NotAvailable(mechanism.clone()));
         }
-        if mechanism.shows_credentials() && !context.may_show_credentials() {
+        if !context.policy().permits(mechanism) {
             return Err(SaslError::CredentialsInClear);
         }
         if !context.permits(mechanism) {
-            return Err(SaslError::NotAvailable(mechanism));
+            return Err(SaslError::NotAvailable(mechanism.clone()));
         }
         // Whether the server offers binding is not known: saying "I could, you cannot" would be a
         // guess, so the message says that this side cannot.
@@ -105,7 +106,7 @@ impl ClientExchange {
 
     fn start(
         credentials: &Credentials,
-        mechanism: Mechanism,
+        mechanism: &Mechanism,
         context: &SaslContext,
         plus_offered: bool,
     ) -> Result<Self, SaslError> {
@@ -117,23 +118,23 @@ impl ClientExchange {
             bind: mechanism.binds_channel() || (!context.bindings.is_empty() && !plus_offered),
             binding_type: context.bindings.preferred(),
         };
-        let unavailable = |_| SaslError::NotAvailable(mechanism);
+        let not_available = || SaslError::NotAvailable(mechanism.clone());
+        let unavailable = |_| not_available();
         let config = SASLConfig::builder()
-            .with_registry(Registry::with_mechanisms(registry(mechanism)))
+            .with_registry(Registry::with_mechanisms(registry(mechanism).ok_or_else(not_available)?))
             .with_callback(callback)
             .map_err(unavailable)?;
-        let name =
-            Mechname::parse(mechanism.name().as_bytes()).map_err(|_| SaslError::NotAvailable(mechanism))?;
+        let name = Mechname::parse(mechanism.as_bytes()).map_err(|_| not_available())?;
         let session = SASLClient::with_cb(Arc::clone(&config), Binding(context.bindings.clone()))
             .start_suggested(&[name])
             .map_err(unavailable)?;
-        Ok(Self { mechanism, session, state: State::New, server_error: None })
+        Ok(Self { mechanism: mechanism.clone(), session, state: State::New, server_error: None })
     }
 
     /// The mechanism that is spoken.
     #[must_use]
-    pub const fn mechanism(&self) -> Mechanism {
-        self.mechanism
+    pub const fn mechanism(&self) -> &Mechanism {
+        &self.mechanism
     }
 
     /// The initial response, to be sent with the command where the protocol can. `None` for LOGIN,
@@ -166,7 +167,7 @@ impl ClientExchange {
     }
 
     fn answer(&mut self, challenge: &[u8]) -> Result<Secret, SaslError> {
-        match (self.state, self.mechanism) {
+        match (self.state, &self.mechanism) {
             // The initial response was not sent with the command. What the server says here is
             // nothing, or words for people.
             (State::New, _) => self.advance(None),
@@ -301,7 +302,7 @@ fn check(credentials: &Credentials) -> Result<(), SaslError> {
 
 /// SCRAM wants names and passwords prepared (RFC 5802 section 5.1). What does not go through that is
 /// sent as it is: a server that took it once will take it again.
-fn prepare(credentials: &Credentials, mechanism: Mechanism) -> Credentials {
+fn prepare(credentials: &Credentials, mechanism: &Mechanism) -> Credentials {
     let mut credentials = credentials.clone();
     if let (Kind::Password { user, password }, true) = (&mut credentials.kind, mechanism.is_scram()) {
         if let Ok(prepared) = stringprep::saslprep(user).map(Cow::into_owned) {
@@ -316,8 +317,8 @@ fn prepare(credentials: &Credentials, mechanism: Mechanism) -> Credentials {
     credentials
 }
 
-fn registry(mechanism: Mechanism) -> &'static [Registered] {
-    match mechanism {
+fn registry(mechanism: &Mechanism) -> Option<&'static [Registered]> {
+    Some(match mechanism {
         Mechanism::ScramSha256Plus => registry!(scram::SCRAM_SHA256_PLUS),
         Mechanism::ScramSha256 => registry!(scram::SCRAM_SHA256),
         Mechanism::ScramSha1Plus => registry!(scram::SCRAM_SHA1_PLUS),
@@ -328,7 +329,8 @@ fn registry(mechanism: Mechanism) -> &'static [Registered] {
         Mechanism::Login => registry!(login::LOGIN),
         Mechanism::External => registry!(external::EXTERNAL),
         Mechanism::Anonymous => registry!(anonymous::ANONYMOUS),
-    }
+        _ => return None,
+    })
 }
 
 pub(super) struct Binding(pub(super) ChannelBindings);
@@ -364,7 +366,7 @@ impl SessionCallback for Callback {
                 let token = std::str::from_utf8(token.expose()).unwrap_or_default();
                 request.satisfy::<AuthId>(user)?.satisfy::<OAuthBearerToken>(token)?;
                 // OAUTHBEARER names its user in the GS2 header: RFC 7628 section 3.1.
-                if session.mechanism().mechanism.as_str() == Mechanism::OAuthBearer.name() {
+                if session.mechanism().mechanism.as_str() == Mechanism::OAuthBearer.as_str() {
                     let name = acting_as.unwrap_or(user);
                     request.satisfy::<AuthzId>(&name.replace('=', "=3D").replace(',', "=2C"))?;
                 }

@@ -1,6 +1,6 @@
 use mailwire_core::Secret;
 
-use super::Mechanism;
+use super::{Mechanism, SaslError};
 
 /// Who a client is, and how it proves that.
 ///
@@ -70,6 +70,15 @@ impl Credentials {
         match &self.kind {
             Kind::Password { password, .. } => Some(password),
             _ => None,
+        }
+    }
+
+    /// A name and a password and nothing else, for commands that can carry just that: LOGIN, APOP,
+    /// USER and PASS.
+    pub(crate) fn name_and_password(&self) -> Result<(&str, &Secret), SaslError> {
+        match &self.kind {
+            Kind::Password { user, password } if self.acting_as.is_none() => Ok((user, password)),
+            _ => Err(SaslError::InvalidCredentials("only a name and a password can be")),
         }
     }
 

@@ -12,9 +12,9 @@
 //!
 //! let credentials = Credentials::password("tim", "tanstaaf");
 //! // `SaslContext::of(&stream)` says what protects the channel.
-//! let context = SaslContext::clear().allow_clear_credentials();
+//! let context = SaslContext::clear().allow_clear_credentials(true);
 //! let mut exchange = ClientExchange::choose(&credentials, ["LOGIN", "PLAIN"], &context)?;
-//! assert_eq!(exchange.mechanism().name(), "PLAIN");
+//! assert_eq!(exchange.mechanism().as_str(), "PLAIN");
 //! let initial = exchange.initial()?.expect("the client goes first");
 //! assert_eq!(initial.expose(), b"\0tim\0tanstaaf");
 //! // The server's challenges go to `exchange.step(..)`. When the protocol says that it succeeded:
@@ -33,7 +33,8 @@ mod stored;
 pub use authenticator::{Authenticator, Identity, Unavailable};
 pub use client::ClientExchange;
 pub use credentials::Credentials;
-pub use mechanism::{Mechanism, SaslContext};
+pub use mailwire_core::sasl::Mechanism;
+pub use mechanism::{SPOKEN, SaslContext};
 pub use server::{ServerExchange, ServerStep};
 pub use stored::{DEFAULT_ITERATIONS, ScramKeys, StoredPassword};
 

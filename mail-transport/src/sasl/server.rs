@@ -77,21 +77,26 @@ impl ServerExchange {
     /// The authenticator does not support it, or it is not available over this channel.
     pub fn new<A: Authenticator>(
         authenticator: &A,
-        mechanism: Mechanism,
+        mechanism: &Mechanism,
         context: &SaslContext,
     ) -> Result<Self, SaslError> {
         let offered = context.offered(authenticator.mechanisms());
-        if !offered.contains(&mechanism) {
-            return Err(SaslError::NotAvailable(mechanism));
+        if !offered.contains(mechanism) {
+            return Err(SaslError::NotAvailable(mechanism.clone()));
         }
-        let supports_binding = offered.iter().any(|mechanism| mechanism.binds_channel());
-        Ok(Self { mechanism, context: context.clone(), supports_binding, state: State::New })
+        let supports_binding = offered.iter().any(Mechanism::binds_channel);
+        Ok(Self {
+            mechanism: mechanism.clone(),
+            context: context.clone(),
+            supports_binding,
+            state: State::New,
+        })
     }
 
     /// The mechanism that is spoken.
     #[must_use]
-    pub const fn mechanism(&self) -> Mechanism {
-        self.mechanism
+    pub const fn mechanism(&self) -> &Mechanism {
+        &self.mechanism
     }
 
     /// The first step, with the initial response if the client has sent one with its command.
@@ -100,7 +105,7 @@ impl ServerExchange {
         authenticator: &A,
         initial: Option<&Secret>,
     ) -> ServerStep {
-        match (initial, self.mechanism) {
+        match (initial, &self.mechanism) {
             (Some(response), _) => self.advance(authenticator, response.expose()).await,
             (None, Mechanism::Login) => ServerStep::Challenge("Username:".into()),
             (None, _) => ServerStep::Challenge(Secret::default()),
@@ -147,7 +152,7 @@ impl ServerExchange {
         authenticator: &A,
         response: &[u8],
     ) -> Result<ServerStep, Stop> {
-        match self.mechanism {
+        match &self.mechanism {
             Mechanism::ScramSha256Plus
             | Mechanism::ScramSha256
             | Mechanism::ScramSha1Plus
@@ -182,6 +187,7 @@ impl ServerExchange {
                 let user = authenticator.anonymous(seen.trace.as_deref().unwrap_or_default()).await?;
                 self.identify(authenticator, user.ok_or(Stop::Failed)?, None).await
             }
+            _ => Err(Stop::Failed),
         }
     }
 
@@ -243,7 +249,7 @@ impl ServerExchange {
             }
             _ => user.clone(),
         };
-        Ok(Identity { user, acting_as, mechanism: Some(self.mechanism) })
+        Ok(Identity { user, acting_as, mechanism: Some(self.mechanism.clone()) })
     }
 
     async fn scram<A: Authenticator>(
@@ -265,16 +271,16 @@ impl ServerExchange {
         let known = found.is_some();
         let decoy =
             || StoredPassword::decoy(&user, &authenticator.decoy_key(), authenticator.decoy_iterations());
-        let keys = found.unwrap_or_else(decoy).keys(self.mechanism).cloned();
+        let keys = found.unwrap_or_else(decoy).keys(&self.mechanism).cloned();
         let known = known && keys.is_some();
         let keys = match keys {
             Some(keys) => keys,
-            None => decoy().keys(self.mechanism).cloned().ok_or(Stop::Failed)?,
+            None => decoy().keys(&self.mechanism).cloned().ok_or(Stop::Failed)?,
         };
         let seen = Arc::new(Mutex::new(Seen::default()));
         let callback = Callback { keys: Some(keys), seen: Arc::clone(&seen) };
         let mut session =
-            open(self.registry(), self.mechanism.name(), callback, Binding(self.context.bindings.clone()))?;
+            open(self.registry(), self.mechanism.as_str(), callback, Binding(self.context.bindings.clone()))?;
         let mut out = Vec::new();
         session.step(Some(response), &mut out)?;
         let session = ScramSession { session, seen, user, acting_as: first.acting_as };
@@ -305,7 +311,7 @@ impl ServerExchange {
     /// With `-PLUS` in it, a client that says "I could bind, you cannot" is refused: somebody took
     /// it off the list on the way.
     fn registry(&self) -> &'static [Registered] {
-        match (self.mechanism, self.supports_binding) {
+        match (&self.mechanism, self.supports_binding) {
             (Mechanism::ScramSha1 | Mechanism::ScramSha1Plus, true) => {
                 registry!(scram::SCRAM_SHA1, scram::SCRAM_SHA1_PLUS)
             }

@@ -100,7 +100,7 @@ impl StoredPassword {
         same && prepared.is_ok()
     }
 
-    pub(super) const fn keys(&self, mechanism: Mechanism) -> Option<&ScramKeys> {
+    pub(super) const fn keys(&self, mechanism: &Mechanism) -> Option<&ScramKeys> {
         match mechanism {
             Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => Some(&self.sha256),
             Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => self.sha1.as_ref(),

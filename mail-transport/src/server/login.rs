@@ -24,13 +24,13 @@ impl LoginGate {
     /// The gate of a connection. `allow_clear`: passwords may be shown without TLS.
     #[must_use]
     pub fn new(stream: &Stream, channel: Channel, handle: Handle, allow_clear: bool) -> Self {
-        let context = SaslContext::of_server(stream, channel == Channel::Tls, allow_clear);
+        let context = context(stream, channel == Channel::Tls, allow_clear);
         Self { handle, allow_clear, context, exchange: None }
     }
 
     /// TLS was begun under the conversation.
     pub fn upgraded(&mut self, stream: &Stream) {
-        self.context = SaslContext::of_server(stream, true, self.allow_clear);
+        self.context = context(stream, true, self.allow_clear);
         self.exchange = None;
     }
 
@@ -61,7 +61,7 @@ impl LoginGate {
     pub async fn start(
         &mut self,
         authenticator: &impl Authenticator,
-        mechanism: Mechanism,
+        mechanism: &Mechanism,
         initial: Option<&Secret>,
     ) -> Result<ServerStep, SaslError> {
         let exchange = ServerExchange::new(authenticator, mechanism, &self.context)?;
@@ -94,8 +94,13 @@ impl LoginGate {
         tracing::info!(
             user = identity.user,
             acting_as = identity.acting_as,
-            mechanism = identity.mechanism.map(tracing::field::display),
+            mechanism = identity.mechanism.as_ref().map(tracing::field::display),
             "logged in"
         );
     }
+}
+
+/// What SASL may rely on in a server's role.
+fn context(stream: &Stream, protected: bool, allow_clear: bool) -> SaslContext {
+    SaslContext::of(stream).with_protection(protected).allow_clear_credentials(allow_clear)
 }

@@ -30,6 +30,7 @@
 //! ```
 
 mod acceptor;
+mod content;
 mod handle;
 mod listener;
 mod login;
@@ -40,6 +41,7 @@ mod slots;
 use std::time::Duration;
 
 pub use acceptor::{Accepted, Acceptor};
+pub use content::{AsyncReader, Content, NoReader, Reader};
 pub use handle::{Handle, Notice};
 pub use listener::Listener;
 pub use login::LoginGate;

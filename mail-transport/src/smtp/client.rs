@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mailwire_core::{Channel, SaslStep, Secret, Text, Ticket};
+use mailwire_core::{Channel, Text, Ticket};
 use mailwire_smtp::{
     AddressLiteral, Argument, Auth, Capabilities, Command, Domain, EhloName, Host, Reply,
     client::{self, Connection, Event, Outcome},
@@ -10,8 +10,8 @@ use mailwire_smtp::{
 
 use crate::{
     Endpoint, Error, Protocol, Refused, RefusedKind, Result, Stream,
-    sasl::{ClientExchange, Credentials, Mechanism, SaslContext},
-    session::{Machine, Session},
+    sasl::{ClientExchange, Credentials, Mechanism},
+    session::{AuthEvent, Machine, Session},
 };
 
 /// How a client behaves beyond what its [`Endpoint`] says.
@@ -167,58 +167,35 @@ impl Client {
                     return Err(refused("the connection", &reply));
                 }
                 Event::HelloRefused { reply } => return Err(refused("EHLO", &reply)),
-                event => self.unclaimed(event)?,
+                event => unclaimed(event)?,
             }
         }
     }
 
     async fn log_in(&mut self, credentials: &Credentials, config: &Config) -> Result<()> {
-        let mut context = SaslContext::of(self.session.stream());
-        if config.allow_clear_credentials {
-            context = context.allow_clear_credentials();
-        }
-        let offered = self.capabilities().auth().unwrap_or_default();
-        let mut exchange = match config.mechanism {
+        let context = self.session.sasl_context(config.allow_clear_credentials);
+        let mut exchange = match &config.mechanism {
             Some(mechanism) => ClientExchange::with_mechanism(credentials, mechanism, &context)?,
             None => {
+                let offered = self.capabilities().auth().unwrap_or_default();
                 ClientExchange::choose(credentials, offered.iter().map(|name| name.as_bytes()), &context)?
             }
         };
-        let mechanism = mailwire_smtp::Mechanism::try_from(exchange.mechanism().name())?;
+        let mechanism = mailwire_smtp::Mechanism::try_from(exchange.mechanism().as_str())?;
         let initial = exchange.initial()?;
-        self.session.hold();
-        let command = Command::Auth(Auth { mechanism, initial });
-        let auth = self.session.machine().send(command)?;
+        let auth = self.session.machine().send(Command::Auth(Auth { mechanism, initial }))?;
         self.session.expect(auth);
-        loop {
-            match self.session.event().await? {
-                Event::AuthChallenge { data, .. } => self.answer(&mut exchange, &data)?,
-                Event::Reply { ticket, reply, .. } if ticket == auth => {
-                    if !reply.is_positive() {
-                        self.session.release();
-                        return Err(refused("AUTH", &reply));
-                    }
-                    // A server that has proved nothing is not the one it claims to be: the session
-                    // stays held.
-                    exchange.finish(None)?;
-                    self.session.release();
-                    return Ok(());
-                }
-                event => self.unclaimed(event)?,
+        let read = |event| match event {
+            Event::AuthChallenge { data, .. } => AuthEvent::Challenge(data),
+            Event::Reply { ticket, reply, .. } if ticket == auth => {
+                AuthEvent::Ended(if reply.is_positive() { Ok(()) } else { Err(refused("AUTH", &reply)) })
             }
-        }
-    }
-
-    fn answer(&mut self, exchange: &mut ClientExchange, challenge: &Secret) -> Result<()> {
-        use mailwire_core::Connection as _;
-        match exchange.step(challenge) {
-            Ok(step) => Ok(self.session.machine().send_auth(step)?),
-            Err(error) => {
-                // Said for politeness; the session is spent.
-                let _ = self.session.machine().send_auth(SaslStep::Cancel);
-                Err(error.into())
-            }
-        }
+            event => match unclaimed(event) {
+                Ok(()) => AuthEvent::Other,
+                Err(error) => AuthEvent::Ended(Err(error)),
+            },
+        };
+        self.session.authenticate(exchange, read).await
     }
 
     /// What the server offers.
@@ -312,7 +289,7 @@ impl Client {
                 Event::Reply { ticket, reply, .. } if ticket == sent => {
                     return if reply.is_positive() { Ok(reply) } else { Err(refused(name, &reply)) };
                 }
-                event => self.unclaimed(event)?,
+                event => unclaimed(event)?,
             }
         }
     }
@@ -328,17 +305,6 @@ impl Client {
             .await?;
         last_words
     }
-
-    /// What belongs to no call: a 421 or 221 that nobody asked for is the server's last word.
-    pub(super) fn unclaimed(&self, event: Event) -> Result<()> {
-        match event {
-            Event::Unsolicited { reply } => Err(refused("the connection", &reply)),
-            Event::Malformed { error, .. } => {
-                Err(mailwire_core::Error::Unexpected { what: error.reason, offset: error.offset }.into())
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 impl std::fmt::Debug for Client {
@@ -348,6 +314,17 @@ impl std::fmt::Debug for Client {
             .field("protocol", &protocol)
             .field("server", self.session.endpoint().address())
             .finish_non_exhaustive()
+    }
+}
+
+/// What belongs to no call: a 421 or 221 that nobody asked for is the server's last word.
+pub(super) fn unclaimed(event: Event) -> Result<()> {
+    match event {
+        Event::Unsolicited { reply } => Err(refused("the connection", &reply)),
+        Event::Malformed { error, .. } => {
+            Err(mailwire_core::Error::Unexpected { what: error.reason, offset: error.offset }.into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use mailwire_core::{Misuse, Ticket};
 use mailwire_smtp::{BodyType, Capability, Command, ForwardPath, Mail, Rcpt, Reply, client::Event};
 
-use super::{Client, Envelope, client::refused};
+use super::{
+    Client, Envelope,
+    client::{refused, unclaimed},
+};
 use crate::{Error, Payload, Result};
 
 /// A message that the server took for at least one recipient.
@@ -136,7 +139,7 @@ impl Client {
                 }
                 Ok(())
             }
-            event => self.unclaimed(event),
+            event => unclaimed(event),
         }
     }
 
@@ -173,7 +176,7 @@ impl Client {
                         Event::Reply { ticket, reply, .. } if ticket == transaction.data => {
                             return Err(refused("DATA", &reply));
                         }
-                        event => self.unclaimed(event)?,
+                        event => unclaimed(event)?,
                     }
                 }
             }
@@ -209,7 +212,7 @@ impl Client {
                         };
                     }
                 }
-                event => self.unclaimed(event)?,
+                event => unclaimed(event)?,
             }
         }
     }

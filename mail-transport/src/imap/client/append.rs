@@ -130,7 +130,7 @@ impl Client {
             match self.event(call).await? {
                 Event::BodyRequested { ticket } if ticket == call.ticket => return Ok(None),
                 event => {
-                    if let Some(end) = self.ended(call, event) {
+                    if let Some(end) = self.inbox.ended(call, event) {
                         return Ok(Some(end));
                     }
                 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// A way to log in.
 #[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LoginMechanism {
     /// AUTHENTICATE with this mechanism.
     Sasl(Mechanism),

@@ -267,7 +267,7 @@ impl FetchedMessages<'_> {
                 event => {
                     // Of a response that could not be read, the bodies are lost with it.
                     self.forget_bodies();
-                    if let Some(end) = self.client.ended(call, event) {
+                    if let Some(end) = self.client.inbox.ended(call, event) {
                         self.call = None;
                         return end.map(|_| None);
                     }

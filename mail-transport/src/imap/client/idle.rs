@@ -50,7 +50,7 @@ impl Client {
                     return Ok(Idle { client: self, call, over: false, renew_at });
                 }
                 event => {
-                    if let Some(end) = self.ended(call, event) {
+                    if let Some(end) = self.inbox.ended(call, event) {
                         end?;
                         return Err(unexpected("the end of IDLE before its beginning"));
                     }
@@ -92,7 +92,7 @@ impl Idle<'_> {
     fn take(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Idling { .. } => self.restart_clock(),
-            event => match self.client.ended(self.call, event) {
+            event => match self.client.inbox.ended(self.call, event) {
                 None => {}
                 // The server has ended it by itself.
                 Some(Ok(_)) => {
@@ -123,7 +123,7 @@ impl Idle<'_> {
             // It may have to begin before it can end.
             let _ = client.session.machine().done();
             let event = client.event(call).await?;
-            if let Some(end) = client.ended(call, event) {
+            if let Some(end) = client.inbox.ended(call, event) {
                 end?;
                 over = true;
             }

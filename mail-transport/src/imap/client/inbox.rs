@@ -11,7 +11,7 @@ use mailwire_imap::{
     types::FlagSet,
 };
 
-use super::{fetch::data_of, refused};
+use super::{Call, fetch::data_of, refused};
 use crate::{Error, Result};
 
 /// News that no call asked for: of the selected mailbox mostly, made by other sessions.
@@ -123,6 +123,37 @@ impl Inbox {
             }
             Event::Malformed { bytes, error, .. } => self.push_malformed(&bytes, error),
             _ => {}
+        }
+    }
+
+    /// How the call ended, if the event is its end. Any other belongs to no call.
+    pub(super) fn ended(&mut self, call: Call, event: Event) -> Option<Result<Reply>> {
+        match event {
+            Event::Reply { ticket, reply, .. } if ticket == call.ticket => {
+                self.complete(&reply);
+                if !reply.is_ok() {
+                    return Some(Err(refused(call.name, &reply)));
+                }
+                if call.leaves {
+                    let exists = self.exists;
+                    self.forget_mailbox();
+                    self.exists = exists;
+                }
+                Some(Ok(reply))
+            }
+            Event::NotSent { ticket, reason } if ticket == call.ticket => {
+                let said = self.check_bye(call.name);
+                Some(Err(said.err().unwrap_or_else(|| reason.into())))
+            }
+            Event::Malformed { ticket: Some(ticket), error, .. } if ticket == call.ticket => {
+                let (what, offset) = (error.reason, error.offset);
+                self.unclaimed(event);
+                Some(Err(mailwire_core::Error::Unexpected { what, offset }.into()))
+            }
+            event => {
+                self.unclaimed(event);
+                None
+            }
         }
     }
 

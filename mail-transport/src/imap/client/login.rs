@@ -1,6 +1,6 @@
 //! From the greeting to the authenticated state.
 
-use mailwire_core::{Channel, Connection as _, SaslStep, Secret, Text};
+use mailwire_core::{Channel, Secret};
 use mailwire_imap::{
     Capability,
     client::{Event, State},
@@ -11,8 +11,9 @@ use mailwire_imap::{
 
 use super::{Client, Config, LoginMechanism, refused};
 use crate::{
-    Error, Result,
-    sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
+    Result,
+    sasl::{ClientExchange, Credentials, SaslContext, SaslError},
+    session::AuthEvent,
 };
 
 impl Client {
@@ -46,11 +47,8 @@ impl Client {
         if self.state() != State::NotAuthenticated {
             return Ok(());
         }
-        let mut context = SaslContext::of(self.session.stream());
-        if config.allow_clear_credentials {
-            context = context.allow_clear_credentials();
-        }
-        match self.plan(config.mechanism, credentials, &context)? {
+        let context = self.session.sasl_context(config.allow_clear_credentials);
+        match self.plan(config.mechanism.as_ref(), credentials, &context)? {
             Plan::Sasl(exchange) => self.authenticate(*exchange).await?,
             Plan::Login(user, password) => {
                 let login = Login::new(AString::new(user)?, password.clone())?;
@@ -71,14 +69,13 @@ impl Client {
 
     fn plan<'a>(
         &self,
-        mechanism: Option<LoginMechanism>,
+        mechanism: Option<&LoginMechanism>,
         credentials: &'a Credentials,
         context: &SaslContext,
     ) -> Result<Plan<'a>> {
-        const NOT_SIMPLE: SaslError = SaslError::InvalidCredentials("only a name and a password can be");
-        let simple = simple(credentials);
+        let simple = credentials.name_and_password();
         let login = |(user, password)| {
-            if context.may_show_credentials() {
+            if context.policy().permits_password() {
                 Ok(Plan::Login(user, password))
             } else {
                 Err(SaslError::CredentialsInClear.into())
@@ -89,7 +86,7 @@ impl Client {
                 let exchange = ClientExchange::with_mechanism(credentials, mechanism, context)?;
                 return Ok(Plan::Sasl(Box::new(exchange)));
             }
-            Some(LoginMechanism::Login) => return login(simple.ok_or(NOT_SIMPLE)?),
+            Some(LoginMechanism::Login) => return login(simple?),
             None => {}
         }
         let offered = self.capabilities().iter().filter_map(|capability| match capability {
@@ -98,7 +95,7 @@ impl Client {
         });
         match (ClientExchange::choose(credentials, offered, context), simple) {
             (Ok(exchange), _) => Ok(Plan::Sasl(Box::new(exchange))),
-            (Err(SaslError::NoMechanism { .. }), Some(simple)) if !self.has(&Capability::LoginDisabled) => {
+            (Err(SaslError::NoMechanism { .. }), Ok(simple)) if !self.has(&Capability::LoginDisabled) => {
                 login(simple)
             }
             (Err(error), _) => Err(error.into()),
@@ -106,47 +103,23 @@ impl Client {
     }
 
     async fn authenticate(&mut self, mut exchange: ClientExchange) -> Result<()> {
-        let mechanism = Atom::new(exchange.mechanism().name())?;
+        let mechanism = Atom::new(exchange.mechanism().as_str())?;
         let initial = exchange.initial()?;
         let call = self.send(Command::Authenticate(Authenticate { mechanism, initial }))?;
-        let mut failure = None;
-        loop {
-            match self.event(call).await? {
-                Event::AuthChallenge { ticket, data } if ticket == call.ticket => {
-                    let step = exchange.step(&data).unwrap_or_else(|error| {
-                        failure = Some(error);
-                        SaslStep::Cancel
-                    });
-                    self.session.machine().send_auth(step)?;
-                }
-                event => match (self.ended(call, event), failure.take()) {
-                    (None, kept) => failure = kept,
-                    // The server ends what was cancelled with BAD.
-                    (Some(_), Some(error)) => return Err(error.into()),
-                    (Some(Ok(_)), None) => return Ok(exchange.finish(None)?),
-                    (Some(Err(Error::Refused(mut refused))), None) => {
-                        if let Some(error) = exchange.server_error() {
-                            let text = [refused.text.as_bytes(), error.as_bytes()].join(&b'\n');
-                            refused.text = Text::from(text);
-                        }
-                        return Err(Error::Refused(refused));
-                    }
-                    (Some(Err(error)), None) => return Err(error),
-                },
-            }
-        }
+        let Self { session, inbox, .. } = self;
+        let read = |event| match event {
+            Event::AuthChallenge { ticket, data } if ticket == call.ticket => AuthEvent::Challenge(data),
+            event => match inbox.ended(call, event) {
+                Some(end) => AuthEvent::Ended(end.map(drop)),
+                None => AuthEvent::Other,
+            },
+        };
+        let result = session.authenticate(exchange, read).await;
+        result.map_err(|error| self.inbox.explain(call.name, error))
     }
 }
 
 enum Plan<'a> {
     Sasl(Box<ClientExchange>),
     Login(&'a str, &'a Secret),
-}
-
-/// A name and a password and nothing else: what the mechanism LOGIN can carry, the command can.
-fn simple(credentials: &Credentials) -> Option<(&str, &Secret)> {
-    if !credentials.mechanisms().contains(&Mechanism::Login) {
-        return None;
-    }
-    credentials.user().zip(credentials.password_secret())
 }

@@ -421,41 +421,10 @@ impl Client {
                     }
                 }
                 event => {
-                    if let Some(end) = self.ended(call, event) {
+                    if let Some(end) = self.inbox.ended(call, event) {
                         return end;
                     }
                 }
-            }
-        }
-    }
-
-    /// How the call ended, if the event is its end. Any other belongs to no call.
-    fn ended(&mut self, call: Call, event: Event) -> Option<Result<Reply>> {
-        match event {
-            Event::Reply { ticket, reply, .. } if ticket == call.ticket => {
-                self.inbox.complete(&reply);
-                if !reply.is_ok() {
-                    return Some(Err(refused(call.name, &reply)));
-                }
-                if call.leaves {
-                    let exists = self.inbox.exists;
-                    self.inbox.forget_mailbox();
-                    self.inbox.exists = exists;
-                }
-                Some(Ok(reply))
-            }
-            Event::NotSent { ticket, reason } if ticket == call.ticket => {
-                let said = self.inbox.check_bye(call.name);
-                Some(Err(said.err().unwrap_or_else(|| reason.into())))
-            }
-            Event::Malformed { ticket: Some(ticket), error, .. } if ticket == call.ticket => {
-                let (what, offset) = (error.reason, error.offset);
-                self.inbox.unclaimed(event);
-                Some(Err(mailwire_core::Error::Unexpected { what, offset }.into()))
-            }
-            event => {
-                self.inbox.unclaimed(event);
-                None
             }
         }
     }

@@ -85,7 +85,7 @@ pub(super) async fn serve<S: Service>(
 
 fn offered(service: &impl Service, gate: &LoginGate) -> Vec<Atom> {
     let offered = gate.offered(service.authenticator());
-    offered.into_iter().filter_map(|mechanism| Atom::new(mechanism.name()).ok()).collect()
+    offered.into_iter().filter_map(|mechanism| Atom::new(mechanism.as_str()).ok()).collect()
 }
 
 impl<S: Service> Conversation<S> {
@@ -226,9 +226,9 @@ impl<S: Service> Conversation<S> {
     async fn authenticate(&mut self, command: Authenticate) -> Result<Reply, Stop> {
         let service = Arc::clone(&self.service);
         let authenticator = service.authenticator();
-        let step = match Mechanism::from_name(command.mechanism.as_bytes()) {
-            Some(mechanism) => self.gate.start(authenticator, mechanism, command.initial.as_ref()).await.ok(),
-            None => None,
+        let step = match Mechanism::from_peer(command.mechanism.as_bytes()) {
+            Ok(mechanism) => self.gate.start(authenticator, &mechanism, command.initial.as_ref()).await.ok(),
+            Err(_) => None,
         };
         let Some(mut step) = step else {
             return Err(Refusal::new("This mechanism is not available").with_code(Code::Cannot).into());

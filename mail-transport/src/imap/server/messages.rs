@@ -13,8 +13,9 @@ use super::{
     conversation::{Conversation, Stop, done},
     open::Open,
     sending::{push, send_stream, without_nul},
-    service::{Content, Copied, Fetched, Given, Reader, Refusal, Service, Session, Stored, status},
+    service::{Copied, Fetched, Given, Refusal, Service, Session, Stored, status},
 };
+use crate::server::{Content, Reader};
 
 /// So many messages are asked of an application at once.
 const BATCH: usize = 256;

@@ -23,8 +23,8 @@ use mailwire_imap::{Capability, server::Config};
 pub use body::Body;
 pub use listing::Mailbox;
 pub use service::{
-    Appended, Content, Copied, Fetched, Given, Namespaces, NewMessage, NoReader, Reader, Refusal, Selected,
-    Service, Session, Status, Stored, Update,
+    Appended, Copied, Fetched, Given, Namespaces, NewMessage, Refusal, Selected, Service, Session, Status,
+    Stored, Update,
 };
 
 use crate::{

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use mailwire_imap::{response::Untagged, server::Connection};
 
-use super::service::Reader;
-use crate::{Driver, Error, Stream};
+use crate::{Driver, Error, Stream, server::Reader};
 
 pub(super) type ServerDriver = Driver<Stream, Connection>;
 

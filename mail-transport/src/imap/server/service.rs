@@ -1,8 +1,7 @@
 //! What an application implements.
 
-use std::{future::Future, io};
+use std::future::Future;
 
-use bytes::Bytes;
 use mailwire_core::Text;
 use mailwire_imap::{
     command::{FetchAtt, List, SearchKey, StatusAtt, StoreAction},
@@ -11,7 +10,10 @@ use mailwire_imap::{
 };
 
 use super::{body::Body, listing::Mailbox};
-use crate::sasl::{Authenticator, Identity};
+use crate::{
+    sasl::{Authenticator, Identity},
+    server::{Content, NoReader, Reader},
+};
 
 /// An IMAP service: who may log in, and what a session is. See [`Server`](super::Server).
 pub trait Service: Send + Sync + 'static {
@@ -301,42 +303,6 @@ impl<R> Fetched<R> {
     /// Adds bytes of the message: see [`Given::Content`].
     pub fn content(&mut self, asked: FetchAtt, content: Option<impl Into<Content<R>>>) {
         self.items.push(Given::Content { asked, content: content.map(Into::into) });
-    }
-}
-
-/// Bytes of a message on their way to a client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content<R = NoReader> {
-    /// They are here.
-    Bytes(Bytes),
-    /// They are read while they are sent.
-    Stream {
-        /// How many.
-        length: u64,
-        /// From where.
-        reader: R,
-    },
-}
-
-impl<R> From<Bytes> for Content<R> {
-    fn from(bytes: Bytes) -> Self {
-        Self::Bytes(bytes)
-    }
-}
-
-/// Gives bytes of a message piece by piece.
-pub trait Reader: Send + 'static {
-    /// The next piece; `None` at the end.
-    fn chunk(&mut self) -> impl Future<Output = io::Result<Option<Bytes>>> + Send;
-}
-
-/// For sessions whose contents are all in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoReader {}
-
-impl Reader for NoReader {
-    async fn chunk(&mut self) -> io::Result<Option<Bytes>> {
-        match *self {}
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 
 /// A way to log in.
 #[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LoginMechanism {
     /// AUTH (RFC 5034) with this mechanism, even if the server does not list it.
     Sasl(Mechanism),

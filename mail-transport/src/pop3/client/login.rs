@@ -1,6 +1,6 @@
 //! From the greeting to the maildrop.
 
-use mailwire_core::{Connection as _, SaslStep, Secret, Text};
+use mailwire_core::Secret;
 use mailwire_pop3::{
     ApopDigest, Command, Password, ResponseCode, UserName,
     client::{Connection, Event},
@@ -10,8 +10,8 @@ use md5::{Digest, Md5};
 use super::{Config, LoginMechanism, accept, answer, refused, send, unclaimed};
 use crate::{
     Error, Result,
-    sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
-    session::Session,
+    sasl::{ClientExchange, Credentials, SaslContext, SaslError},
+    session::{AuthEvent, Session},
 };
 
 /// Waits until the server is there, TLS is up and it is known what is offered.
@@ -36,20 +36,20 @@ enum Plan<'a> {
 
 pub(super) async fn log_in(session: &mut Session<Connection>, config: &Config) -> Result<()> {
     let credentials = &config.credentials;
-    let context = SaslContext::of(session.stream());
-    let context = if config.allow_clear_credentials { context.allow_clear_credentials() } else { context };
-    let plan = match config.mechanism {
+    let context = session.sasl_context(config.allow_clear_credentials);
+    let permits_password = context.policy().permits_password();
+    let plan = match &config.mechanism {
         None => best(session.machine_ref(), credentials, &context)?,
         Some(LoginMechanism::Sasl(mechanism)) => {
             Plan::Sasl(Box::new(ClientExchange::with_mechanism(credentials, mechanism, &context)?))
         }
         Some(LoginMechanism::Apop) => {
-            let (user, password) = simple(credentials).ok_or(NOT_SIMPLE)?;
+            let (user, password) = credentials.name_and_password()?;
             Plan::Apop(user, password)
         }
         Some(LoginMechanism::UserPass) => {
-            let (user, password) = simple(credentials).ok_or(NOT_SIMPLE)?;
-            if !context.may_show_credentials() {
+            let (user, password) = credentials.name_and_password()?;
+            if !permits_password {
                 return Err(SaslError::CredentialsInClear.into());
             }
             Plan::UserPass(user, password)
@@ -60,7 +60,7 @@ pub(super) async fn log_in(session: &mut Session<Connection>, config: &Config) -
         Plan::UserPass(user, password) => user_pass(session, user, password).await,
         Plan::Apop(user, password) => match apop(session, user, password).await {
             Err(Error::Refused(refused))
-                if config.mechanism.is_none() && refused.code.is_none() && context.may_show_credentials() =>
+                if config.mechanism.is_none() && refused.code.is_none() && permits_password =>
             {
                 user_pass(session, user, password).await
             }
@@ -69,24 +69,14 @@ pub(super) async fn log_in(session: &mut Session<Connection>, config: &Config) -
     }
 }
 
-const NOT_SIMPLE: SaslError = SaslError::InvalidCredentials("only a name and a password can be");
-
-/// A name and a password and nothing else: what LOGIN can carry, APOP, USER and PASS can.
-fn simple(credentials: &Credentials) -> Option<(&str, &Secret)> {
-    if !credentials.mechanisms().contains(&Mechanism::Login) {
-        return None;
-    }
-    credentials.user().zip(credentials.password_secret())
-}
-
 /// The best way that the server offers.
 fn best<'a>(machine: &Connection, credentials: &'a Credentials, context: &SaslContext) -> Result<Plan<'a>> {
     let offered = machine.capabilities();
-    let simple = simple(credentials);
+    let simple = credentials.name_and_password().ok();
     let apop = simple.filter(|_| machine.timestamp().is_some());
     match (ClientExchange::choose(credentials, offered.mechanisms(), context), apop) {
         (Ok(exchange), Some((user, password)))
-            if exchange.mechanism().shows_credentials() && !machine.is_tls() =>
+            if exchange.mechanism().shows_secret() && !machine.is_tls() =>
         {
             Ok(Plan::Apop(user, password))
         }
@@ -97,7 +87,7 @@ fn best<'a>(machine: &Connection, credentials: &'a Credentials, context: &SaslCo
         (Err(error @ SaslError::NoMechanism { .. }), None) => match simple {
             // A server that lists mechanisms and not USER does not have it.
             Some(_) if offered.has_sasl() && !offered.has("USER") => Err(error.into()),
-            Some(_) if !context.may_show_credentials() => Err(SaslError::CredentialsInClear.into()),
+            Some(_) if !context.policy().permits_password() => Err(SaslError::CredentialsInClear.into()),
             Some((user, password)) => Ok(Plan::UserPass(user, password)),
             None => Err(error.into()),
         },
@@ -126,41 +116,22 @@ async fn apop(session: &mut Session<Connection>, user: &str, password: &Secret) 
 }
 
 async fn authenticate(session: &mut Session<Connection>, mut exchange: ClientExchange) -> Result<()> {
-    let mechanism = mailwire_pop3::Mechanism::new(exchange.mechanism().name())?;
+    let mechanism = mailwire_pop3::Mechanism::new(exchange.mechanism().as_str())?;
     let initial = exchange.initial()?;
     let ticket = send(session, Command::Auth { mechanism, initial })?;
-    let mut failure = None;
-    loop {
-        match session.event().await? {
-            Event::AuthChallenge { ticket: of, data, .. } if of == ticket => {
-                let step = exchange.step(&data).unwrap_or_else(|error| {
-                    failure = Some(error);
-                    SaslStep::Cancel
-                });
-                session.machine().send_auth(step)?;
-            }
-            // The machine has cancelled the exchange.
-            Event::Malformed { ticket: Some(of), ends: false, error, .. } if of == ticket => {
-                failure = Some(SaslError::Malformed(error.reason));
-            }
-            Event::Reply { ticket: of, reply, .. } if of == ticket => {
-                if let Some(error) = failure {
-                    return Err(error.into());
-                }
-                return match accept("AUTH", reply) {
-                    Ok(_) => Ok(exchange.finish(None)?),
-                    Err(Error::Refused(mut refused)) => {
-                        if let Some(error) = exchange.server_error() {
-                            let text = [refused.text.as_bytes(), error.as_bytes()].join(&b'\n');
-                            refused.text = Text::from(text);
-                        }
-                        Err(Error::Refused(refused))
-                    }
-                    Err(error) => Err(error),
-                };
-            }
-            Event::NotSent { ticket: of, reason } if of == ticket => return Err(reason.into()),
-            event => unclaimed(event),
+    let read = |event| match event {
+        Event::AuthChallenge { ticket: of, data, .. } if of == ticket => AuthEvent::Challenge(data),
+        Event::Malformed { ticket: Some(of), ends: false, error, .. } if of == ticket => {
+            AuthEvent::Cancelled(error.reason)
         }
-    }
+        Event::Reply { ticket: of, reply, .. } if of == ticket => {
+            AuthEvent::Ended(accept("AUTH", reply).map(drop))
+        }
+        Event::NotSent { ticket: of, reason } if of == ticket => AuthEvent::Ended(Err(reason.into())),
+        event => {
+            unclaimed(event);
+            AuthEvent::Other
+        }
+    };
+    session.authenticate(exchange, read).await
 }

@@ -10,10 +10,10 @@
 //!     Result, Security,
 //!     pop3::{
 //!         Server, UniqueId,
-//!         server::{Content, Entry, Maildrop, Refusal, Service},
+//!         server::{Entry, Maildrop, Refusal, Service},
 //!     },
 //!     sasl::{Authenticator, Identity, StoredPassword, Unavailable},
-//!     server::Listener,
+//!     server::{Content, Listener, NoReader},
 //! };
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -44,7 +44,7 @@
 //! struct Messages(Vec<Bytes>);
 //!
 //! impl Maildrop for Messages {
-//!     type Reader = tokio::io::Empty;
+//!     type Reader = NoReader;
 //!
 //!     async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
 //!         let entry = |(index, message): (usize, &Bytes)| {
@@ -92,7 +92,7 @@ use std::sync::Arc;
 use mailwire_core::Channel;
 use mailwire_pop3::server::Config;
 
-pub use self::service::{Content, Entry, Maildrop, Refusal, Service};
+pub use self::service::{Entry, Maildrop, Refusal, Service};
 use crate::{
     Result,
     server::{Accepted, ServerProtocol},

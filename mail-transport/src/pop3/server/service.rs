@@ -2,12 +2,13 @@
 
 use std::future::Future;
 
-use bytes::Bytes;
 use mailwire_core::Secret;
 use mailwire_pop3::{ResponseCode, UniqueId};
-use tokio::io::AsyncRead;
 
-use crate::sasl::{Authenticator, Identity, Unavailable};
+use crate::{
+    sasl::{Authenticator, Identity, Unavailable},
+    server::{Content, Reader},
+};
 
 /// What stands behind a POP3 server: the users and their maildrops.
 pub trait Service: Send + Sync + 'static {
@@ -42,8 +43,9 @@ pub trait Service: Send + Sync + 'static {
 ///
 /// One call is made at a time, and none is dropped half-way while the server lets the client stay.
 pub trait Maildrop: Send + 'static {
-    /// What messages are read from that are not in memory: a file. [`tokio::io::Empty`] if all are.
-    type Reader: AsyncRead + Send + Unpin;
+    /// What messages are read from that are not in memory; [`NoReader`](crate::server::NoReader) if all
+    /// are.
+    type Reader: Reader;
 
     /// The messages as they are for the whole session. Asked once.
     ///
@@ -89,22 +91,6 @@ pub struct Entry {
     pub size: u64,
     /// Its name, the same in all sessions and never given again.
     pub unique_id: UniqueId,
-}
-
-/// What is in a message.
-#[derive(Debug)]
-pub enum Content<R = tokio::io::Empty> {
-    /// It is here.
-    Bytes(Bytes),
-    /// It is read while it is sent. If that fails in the middle, the connection ends, so that the
-    /// client does not take what it has for the whole.
-    Reader(R),
-}
-
-impl<R> From<Bytes> for Content<R> {
-    fn from(bytes: Bytes) -> Self {
-        Self::Bytes(bytes)
-    }
 }
 
 /// An application's refusal: `-ERR`.

@@ -32,7 +32,7 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, client: A
 
 fn offered(service: &impl Service, gate: &LoginGate) -> Vec<Name> {
     let offered = gate.offered(service.authenticator());
-    offered.into_iter().filter_map(|mechanism| Name::new(mechanism.name()).ok()).collect()
+    offered.into_iter().filter_map(|mechanism| Name::new(mechanism.as_str()).ok()).collect()
 }
 
 struct Session<'a, S: Service> {
@@ -125,9 +125,9 @@ impl<S: Service> Session<'_, S> {
 
     async fn auth(&mut self, ticket: Ticket, name: &Name, initial: Option<Secret>) -> Result<()> {
         let authenticator = self.service.authenticator();
-        let step = match Mechanism::from_name(name) {
-            Some(mechanism) => self.gate.start(authenticator, mechanism, initial.as_ref()).await.ok(),
-            None => None,
+        let step = match Mechanism::from_peer(AsRef::<[u8]>::as_ref(name)) {
+            Ok(mechanism) => self.gate.start(authenticator, &mechanism, initial.as_ref()).await.ok(),
+            Err(_) => None,
         };
         match step {
             Some(step) => self.login_step(ticket, step).await,

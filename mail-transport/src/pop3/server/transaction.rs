@@ -1,19 +1,18 @@
 //! A session with an open maildrop.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mailwire_core::{Misuse, Ticket};
 use mailwire_pop3::{
     Command, Listing, MessageNumber, Reply,
     reply::{ScanListing, UniqueIdListing},
     server::Connection,
 };
-use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{Content, Entry, Maildrop, Refusal, top::Top};
-use crate::{Driver, Result, Step, Stream};
-
-/// How much of a message is read at once.
-const READ: usize = 64 * 1024;
+use super::{Entry, Maildrop, Refusal, top::Top};
+use crate::{
+    Driver, Result, Step, Stream,
+    server::{Content, Reader},
+};
 
 pub(super) type ServerDriver = Driver<Stream, Connection>;
 
@@ -156,7 +155,7 @@ async fn lines(
 }
 
 /// Answers with a message, or with the part of it that TOP wants.
-async fn send<R: AsyncRead + Unpin>(
+async fn send<R: Reader>(
     driver: &mut ServerDriver,
     ticket: Ticket,
     reply: Reply,
@@ -166,13 +165,11 @@ async fn send<R: AsyncRead + Unpin>(
     driver.connection_mut().reply(ticket, reply)?;
     match content {
         Content::Bytes(bytes) => send_piece(driver, bytes, &mut top).await?,
-        Content::Reader(mut reader) => {
-            let mut buffer = BytesMut::new();
+        Content::Stream { mut reader, .. } => {
             while !top.as_ref().is_some_and(Top::ended) {
-                buffer.reserve(READ);
-                match reader.read_buf(&mut buffer).await {
-                    Ok(0) => break,
-                    Ok(_) => send_piece(driver, buffer.split().freeze(), &mut top).await?,
+                match reader.chunk().await {
+                    Ok(None) => break,
+                    Ok(Some(piece)) => send_piece(driver, piece, &mut top).await?,
                     Err(error) => {
                         // The client must not take this for the whole message.
                         give_up(driver).await;

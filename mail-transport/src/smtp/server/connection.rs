@@ -30,7 +30,7 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
 
 fn offered(service: &impl Service, gate: &LoginGate) -> Vec<Name> {
     let offered = gate.offered(service.authenticator());
-    offered.into_iter().filter_map(|mechanism| Name::try_from(mechanism.name()).ok()).collect()
+    offered.into_iter().filter_map(|mechanism| Name::try_from(mechanism.as_str()).ok()).collect()
 }
 
 struct Conversation<'a, S: Service> {
@@ -132,11 +132,11 @@ impl<S: Service> Conversation<'_, S> {
             }
             Command::Auth(auth) => {
                 let authenticator = self.service.authenticator();
-                let step = match Mechanism::from_name(auth.mechanism.as_bytes()) {
-                    Some(mechanism) => {
-                        self.gate.start(authenticator, mechanism, auth.initial.as_ref()).await.ok()
+                let step = match Mechanism::from_peer(auth.mechanism.as_bytes()) {
+                    Ok(mechanism) => {
+                        self.gate.start(authenticator, &mechanism, auth.initial.as_ref()).await.ok()
                     }
-                    None => None,
+                    Err(_) => None,
                 };
                 match step {
                     Some(step) => return self.sasl(ticket, step).await,
