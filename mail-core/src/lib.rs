@@ -45,6 +45,8 @@ mod output;
 pub mod private;
 pub mod sasl;
 mod secret;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 mod ticket;
 mod words;

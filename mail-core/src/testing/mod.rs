@@ -1,0 +1,86 @@
+//! Tests of state machines: transcripts, cuts of the input, two machines face to face.
+//!
+//! A [`Transcript`] is a conversation in a file. [`replay`] has one role's machine take its part, with
+//! an [`Actor`] as its owner, and [`at_every_cut`] does so with the peer's bytes whole, byte by byte,
+//! and cut in two at every place: a machine must tell the same each time. [`Faces`] connects a
+//! client and a server in memory. [`drain`] and [`events`] are for tests that go step by step.
+//!
+//! Everything here panics with what it found, as tests do.
+//!
+//! ```
+//! use mailwire_core::testing::{Side, Transcript, Turn};
+//!
+//! let transcript = Transcript::parse(
+//!     "greeting",
+//!     "# A conversation of two lines\n@ channel clear\nS: hello\nC: bye\n",
+//! )?;
+//! assert_eq!(transcript.option("channel"), Some("clear"));
+//! assert_eq!(transcript.said_by(Side::Client), b"bye\r\n");
+//! assert!(matches!(&transcript.turns[0], Turn::Said { by: Side::Server, .. }));
+//! # Ok::<(), mailwire_core::testing::TranscriptError>(())
+//! ```
+#![allow(clippy::panic, reason = "what a test finds, it tells by a panic")]
+
+mod actor;
+mod faces;
+mod replay;
+mod transcript;
+
+use std::{string::String, vec::Vec};
+
+use bytes::{Buf, BytesMut};
+
+pub use actor::{Actor, Due};
+pub use faces::{Faces, Pair};
+pub use replay::{Cut, Log, at_every_cut, replay};
+pub use transcript::{Side, Transcript, TranscriptError, Turn, transcripts};
+
+use crate::{Connection, Next};
+
+/// Takes all that waits to be written, as a driver would write it.
+pub fn drain(connection: &mut impl Connection) -> Vec<u8> {
+    let output = connection.output();
+    output.copy_to_bytes(output.remaining()).into()
+}
+
+/// Takes all that waits to be written, as text.
+///
+/// # Panics
+///
+/// What waits is not UTF-8.
+pub fn drain_text(connection: &mut impl Connection) -> String {
+    match String::from_utf8(drain(connection)) {
+        Ok(text) => text,
+        Err(error) => panic!("not UTF-8: {}", error.as_bytes().escape_ascii()),
+    }
+}
+
+/// All events that `input` brings, and what the machine wants then, or its error.
+pub fn events<C: Connection>(
+    connection: &mut C,
+    input: &mut BytesMut,
+) -> (Vec<C::Event>, Result<Next<()>, C::Error>) {
+    let mut found = Vec::new();
+    loop {
+        match connection.next_event(input) {
+            Ok(Next::Event(event)) => found.push(event),
+            Ok(next) => return (found, Ok(next.map(|_| ()))),
+            Err(error) => return (found, Err(error)),
+        }
+    }
+}
+
+/// Feeds `bytes` to a machine that takes all of them without an error, and gives the events.
+///
+/// # Panics
+///
+/// The connection failed, or left bytes unread.
+pub fn feed<C: Connection>(connection: &mut C, bytes: impl AsRef<[u8]>) -> Vec<C::Event> {
+    let mut input = BytesMut::from(bytes.as_ref());
+    let (found, next) = events(connection, &mut input);
+    if let Err(error) = next {
+        panic!("{error}");
+    }
+    assert!(input.is_empty(), "left unread: {}", input.escape_ascii());
+    found
+}
