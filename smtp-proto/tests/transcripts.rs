@@ -1,355 +1,173 @@
-//! Replays conversations for both roles.
+//! Conversations, replayed for both roles: whole, byte by byte, and cut in two at every place. See
+//! `mailwire_core::testing::Transcript` for the language.
 //!
-//! A transcript is a file of lines. `C: ` is what the client says, `S: ` what the server says, each
-//! with its CR LF left out. `#` begins a comment. `--- tls` is where TLS begins. Directives stand at
-//! the top: `@ lmtp`, `@ starttls` (otherwise the stream is protected from the start), `@ clear`,
-//! `@ require-auth`, `@ only client` or `@ only server`, `@ no-pipelining`.
-//!
-//! The server's application answers what the `S: ` lines say; the client's caller sends what the
-//! `C: ` lines say. Each machine must then write its lines byte for byte, and tell the same events
-//! whether its input comes whole, byte by byte, or cut in two at any place.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::expect_used
-)]
+//! Options besides `channel` and `role`: `lmtp`, `require-auth`, `no-pipelining`.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
-use std::{collections::VecDeque, fmt::Write as _};
+use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
-use common::{client_config, drain, server_config};
-use mailwire_core::sasl;
+use common::{client_config, server_config};
+use mailwire_core::{
+    sasl,
+    testing::{Actor, Due, Log, Side, Transcript, at_every_cut, transcripts},
+};
 use mailwire_smtp::{
-    Channel, Command, Connection as _, Dialect, Limits, Next, Reply, ReplyCode, ReplyFramer, SaslStep,
-    client, server,
+    Command, Connection as _, Dialect, Limits, Reply, ReplyCode, ReplyFramer, SaslStep, Ticket, client,
+    server,
 };
 
-struct Transcript {
-    name: String,
-    directives: Vec<String>,
-    /// Who says what, as turns. `None` where TLS begins.
-    turns: Vec<Option<(Side, Vec<String>)>>,
-}
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Side {
-    Client,
-    Server,
-}
-
-impl Transcript {
-    fn has(&self, directive: &str) -> bool {
-        self.directives.iter().any(|it| it == directive)
-    }
-
-    fn channel(&self) -> Channel {
-        match (self.has("starttls"), self.has("clear")) {
-            (true, _) => Channel::StartTls,
-            (_, true) => Channel::Clear,
-            _ => Channel::Tls,
-        }
-    }
-
-    fn text(&self, side: Side) -> String {
-        self.turns.iter().flatten().filter(|turn| turn.0 == side).map(|turn| wire(&turn.1)).collect()
-    }
-}
-
-fn wire(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\r\n")).collect()
-}
-
-fn transcripts() -> Vec<Transcript> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty());
-    paths
-        .iter()
-        .map(|path| {
-            let mut transcript = Transcript {
-                name: path.file_name().unwrap().to_string_lossy().into_owned(),
-                directives: Vec::new(),
-                turns: Vec::new(),
-            };
-            for line in std::fs::read_to_string(path).unwrap().lines() {
-                let (side, text) = match line.split_at_checked(3) {
-                    Some(("C: ", text)) => (Side::Client, text),
-                    Some(("S: ", text)) => (Side::Server, text),
-                    _ if line == "C:" => (Side::Client, ""),
-                    _ if line == "--- tls" => {
-                        transcript.turns.push(None);
-                        continue;
-                    }
-                    _ if line.starts_with("@ ") => {
-                        transcript.directives.push(line[2..].into());
-                        continue;
-                    }
-                    _ if line.is_empty() || line.starts_with('#') => continue,
-                    _ => panic!("{}: {line}", path.display()),
-                };
-                match transcript.turns.last_mut() {
-                    Some(Some((last, lines))) if *last == side => lines.push(text.into()),
-                    _ => transcript.turns.push(Some((side, vec![text.into()]))),
-                }
-            }
-            transcript
-        })
-        .collect()
-}
-
-/// How the input comes.
-#[derive(Clone, Copy, Debug)]
-enum Cut {
-    Whole,
-    Bytes,
-    At(usize),
-}
-
-impl Cut {
-    /// The pieces of `text`, which begins at `start` of all that comes.
-    fn pieces(self, text: &str, start: usize) -> Vec<&[u8]> {
-        let bytes = text.as_bytes();
-        match self {
-            Cut::Whole => vec![bytes],
-            Cut::Bytes => bytes.chunks(1).collect(),
-            Cut::At(at) => {
-                let at = at.saturating_sub(start).min(bytes.len());
-                vec![&bytes[..at], &bytes[at..]]
-            }
-        }
-    }
-}
-
-fn ways(length: usize) -> impl Iterator<Item = Cut> {
-    [Cut::Whole, Cut::Bytes].into_iter().chain((0..=length).map(Cut::At))
+#[test]
+fn clients() {
+    transcripts(FOLDER).iter().for_each(at_every_cut::<Caller>);
 }
 
 #[test]
 fn servers() {
-    for transcript in transcripts().iter().filter(|it| !it.has("only client")) {
-        let length = transcript.text(Side::Client).len();
-        let mut expected = None;
-        for cut in ways(length) {
-            let (events, written) = serve(transcript, cut);
-            assert_eq!(written, transcript.text(Side::Server), "{} {cut:?}\n{events}", transcript.name);
-            assert_eq!(
-                *expected.get_or_insert_with(|| events.clone()),
-                events,
-                "{} {cut:?}",
-                transcript.name
-            );
+    transcripts(FOLDER).iter().for_each(at_every_cut::<Application>);
+}
+
+/// Sends what the transcript's client says.
+struct Caller {
+    machine: client::Connection,
+    /// What the server waits for.
+    waiting: Option<client::Event>,
+}
+
+impl Actor for Caller {
+    type Machine = client::Connection;
+    const SIDE: Side = Side::Client;
+
+    fn new(transcript: &Transcript) -> Self {
+        let mut config = client_config();
+        config.channel = transcript.channel();
+        config.lmtp = transcript.has("lmtp");
+        config.pipelining = !transcript.has("no-pipelining");
+        Self { machine: client::Connection::new(config), waiting: None }
+    }
+
+    fn machine(&mut self) -> &mut client::Connection {
+        &mut self.machine
+    }
+
+    fn hear(&mut self, event: client::Event, log: &mut Log) {
+        log.event(&event);
+        if matches!(event, client::Event::BodyRequested { .. } | client::Event::AuthChallenge { .. }) {
+            self.waiting = Some(event);
         }
     }
-}
 
-fn replies(text: &str) -> VecDeque<Reply> {
-    let (mut framer, mut input, mut replies) = (ReplyFramer::new(), BytesMut::from(text), VecDeque::new());
-    while let Some(frame) = framer.next_reply(&mut input, &Limits::client()).unwrap() {
-        replies.push_back(Reply::parse(&frame.bytes, Dialect::Lenient).unwrap().value);
-    }
-    assert!(input.is_empty());
-    replies
-}
-
-fn serve(transcript: &Transcript, cut: Cut) -> (String, String) {
-    let mut config = server_config();
-    config.channel = transcript.channel();
-    config.lmtp = transcript.has("lmtp");
-    config.require_auth = transcript.has("require-auth");
-    let mut server = server::Connection::new(config);
-    let mut replies = replies(&transcript.text(Side::Server));
-    replies.pop_front().expect("a greeting");
-    let (mut events, mut written, mut body) = (String::new(), drain(&mut server), Vec::new());
-    // In LMTP, those who get a reply of their own.
-    let mut recipients = transcript.has("lmtp").then(Vec::new);
-    let mut input = BytesMut::new();
-    let mut start = 0;
-    // All that the client says before TLS, then all behind it.
-    for section in transcript.turns.split(|turn| turn.is_none()) {
-        let said: String = section
-            .iter()
-            .flatten()
-            .filter(|turn| turn.0 == Side::Client)
-            .map(|turn| wire(&turn.1))
-            .collect();
-        for piece in cut.pieces(&said, start) {
-            input.extend_from_slice(piece);
-            loop {
-                let event = match server.next_event(&mut input).unwrap() {
-                    Next::Event(event) => event,
-                    Next::NeedInput => break,
-                    Next::Paused => {
-                        written += &drain(&mut server);
-                        continue;
-                    }
-                    Next::Upgrade(_) => {
-                        server.upgraded(mailwire_core::Upgrade::Tls);
-                        break;
-                    }
-                    Next::Closed => break,
-                };
-                if let server::Event::BodyChunk(chunk) = &event {
-                    body.extend_from_slice(chunk);
-                    continue;
-                }
-                writeln!(events, "{event:?}").unwrap();
-                answer(&mut server, event, &mut replies, recipients.as_mut());
+    fn say(&mut self, due: &Due<'_>) {
+        match self.waiting.take() {
+            Some(client::Event::BodyRequested { .. }) => {
+                let text = String::from_utf8(due.rest().to_vec()).unwrap();
+                let body: String = text
+                    .split_inclusive("\r\n")
+                    .take_while(|line| *line != ".\r\n")
+                    .map(|line| line.strip_prefix('.').unwrap_or(line))
+                    .collect();
+                self.machine.send_body(&mut Bytes::from(body)).unwrap();
+                self.machine.finish_body().unwrap();
             }
-            written += &drain(&mut server);
-        }
-        start += said.len();
-    }
-    writeln!(events, "{}", body.escape_ascii()).unwrap();
-    assert!(replies.is_empty(), "{}: {replies:?}", transcript.name);
-    (events, written)
-}
-
-/// Answers what the transcript's server does.
-fn answer(
-    server: &mut server::Connection,
-    event: server::Event,
-    replies: &mut VecDeque<Reply>,
-    recipients: Option<&mut Vec<mailwire_smtp::Ticket>>,
-) {
-    use server::Event;
-    match event {
-        Event::BodyStart { .. } => {}
-        Event::BodyEnd { .. } if recipients.is_some() => {
-            for recipient in recipients.unwrap().drain(..) {
-                server.reply(recipient, replies.pop_front().unwrap()).unwrap();
-            }
-        }
-        Event::Command {
-            ticket, command: Command::Ehlo(_) | Command::Lhlo(_) | Command::Helo(_), ..
-        } => {
-            let reply = replies.pop_front().unwrap();
-            let reply = if reply.is_positive() { Reply::new(ReplyCode::OK, "") } else { reply };
-            server.reply(ticket, reply).unwrap();
-        }
-        Event::Command { ticket, command, .. } => {
-            let reply = replies.pop_front().unwrap();
-            if let (Some(recipients), Command::Rcpt(_)) = (recipients, &command)
-                && reply.is_positive()
-            {
-                recipients.push(ticket);
-            }
-            give(server, ticket, &command, reply);
-        }
-        Event::AuthResponse { ticket, step: SaslStep::Data(_) } | Event::BodyEnd { ticket, .. } => {
-            let reply = replies.pop_front().unwrap();
-            match reply.code() {
-                ReplyCode::CHALLENGE => challenge(server, &reply),
-                _ => server.reply(ticket, reply).unwrap(),
-            }
-        }
-        // Answered by the machine.
-        Event::AuthResponse { .. }
-        | Event::Refused { .. }
-        | Event::Malformed { .. }
-        | Event::BodyRefused { .. } => {
-            replies.pop_front().unwrap();
-        }
-        _ => {}
-    }
-}
-
-fn give(server: &mut server::Connection, ticket: mailwire_smtp::Ticket, command: &Command, reply: Reply) {
-    match (command, reply.code()) {
-        (Command::Data, ReplyCode::START_INPUT) => server.accept_body(ticket).unwrap(),
-        (Command::StartTls, ReplyCode::READY) => server.accept_upgrade(ticket).unwrap(),
-        (Command::Auth(_), ReplyCode::CHALLENGE) => challenge(server, &reply),
-        _ => server.reply(ticket, reply).unwrap(),
-    }
-}
-
-fn challenge(server: &mut server::Connection, reply: &Reply) {
-    let data = sasl::decode(reply.first_line().as_bytes()).unwrap();
-    server.send_auth(SaslStep::Data(data)).unwrap();
-}
-
-#[test]
-fn clients() {
-    for transcript in transcripts().iter().filter(|it| !it.has("only server")) {
-        let length = transcript.text(Side::Server).len();
-        let mut expected = None;
-        for cut in ways(length) {
-            let (events, written) = converse(transcript, cut);
-            assert_eq!(written, transcript.text(Side::Client), "{} {cut:?}\n{events}", transcript.name);
-            assert_eq!(
-                *expected.get_or_insert_with(|| events.clone()),
-                events,
-                "{} {cut:?}",
-                transcript.name
-            );
-        }
-    }
-}
-
-fn converse(transcript: &Transcript, cut: Cut) -> (String, String) {
-    let mut config = client_config();
-    config.channel = transcript.channel();
-    config.lmtp = transcript.has("lmtp");
-    config.pipelining = !transcript.has("no-pipelining");
-    let mut client = client::Connection::new(config);
-    let (mut events, mut written) = (String::new(), String::new());
-    let mut input = BytesMut::new();
-    let mut start = 0;
-    let (mut in_body, mut in_exchange) = (false, false);
-    for turn in &transcript.turns {
-        match turn {
-            None => client.upgraded(mailwire_core::Upgrade::Tls),
-            Some((Side::Client, lines)) => {
-                say(&mut client, lines, in_body, in_exchange);
-                (in_body, in_exchange) = (false, false);
-                written += &drain(&mut client);
-            }
-            Some((Side::Server, lines)) => {
-                let said = wire(lines);
-                for piece in cut.pieces(&said, start) {
-                    input.extend_from_slice(piece);
-                    while let Next::Event(event) = client.next_event(&mut input).unwrap() {
-                        in_body |= matches!(event, client::Event::BodyRequested { .. });
-                        in_exchange |= matches!(event, client::Event::AuthChallenge { .. });
-                        writeln!(events, "{event:?}").unwrap();
-                    }
-                }
-                start += said.len();
+            Some(_) => self.machine.send_auth(sasl::decode_step(due.line()).unwrap()).unwrap(),
+            None => {
+                let frame = Bytes::copy_from_slice(due.line());
+                let command = Command::parse(&frame, Dialect::Strict).unwrap().value;
+                self.machine.send(command).unwrap();
             }
         }
     }
-    (events, written)
 }
 
-/// Sends what the transcript's client says, unless the machine says it by itself.
-fn say(client: &mut client::Connection, lines: &[String], in_body: bool, in_exchange: bool) {
-    let mut lines = lines.iter();
-    if in_body {
-        let body: String = lines
-            .by_ref()
-            .take_while(|line| *line != ".")
-            .map(|line| format!("{}\r\n", line.strip_prefix('.').unwrap_or(line)))
-            .collect();
-        client.send_body(&mut Bytes::from(body)).unwrap();
-        client.finish_body().unwrap();
+/// Answers what the transcript's server answers.
+struct Application {
+    machine: server::Connection,
+    /// What waits for an answer.
+    questions: VecDeque<Question>,
+    /// In LMTP, those who get a reply of their own.
+    recipients: Option<Vec<Ticket>>,
+}
+
+enum Question {
+    Command(Ticket, Command),
+    /// A response of an exchange, or a message.
+    Other(Ticket),
+}
+
+impl Actor for Application {
+    type Machine = server::Connection;
+    const SIDE: Side = Side::Server;
+
+    fn new(transcript: &Transcript) -> Self {
+        let mut config = server_config();
+        config.channel = transcript.channel();
+        config.lmtp = transcript.has("lmtp");
+        config.require_auth = transcript.has("require-auth");
+        let recipients = config.lmtp.then(Vec::new);
+        Self { machine: server::Connection::new(config), questions: VecDeque::new(), recipients }
     }
-    if in_exchange {
-        let step = sasl::decode_step(lines.next().unwrap().as_bytes()).unwrap();
-        client.send_auth(step).unwrap();
+
+    fn machine(&mut self) -> &mut server::Connection {
+        &mut self.machine
     }
-    for line in lines {
-        let frame = Bytes::from(line.clone());
-        match Command::parse(&frame, Dialect::Strict) {
-            Ok(parsed) => match parsed.value {
-                Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) | Command::StartTls => {}
-                command => drop(client.send(command).unwrap()),
+
+    fn hear(&mut self, event: server::Event, log: &mut Log) {
+        use server::Event;
+        if let Event::BodyChunk(chunk) = &event {
+            return log.body(chunk);
+        }
+        log.event(&event);
+        match event {
+            Event::Command { ticket, command, .. } => {
+                self.questions.push_back(Question::Command(ticket, command));
+            }
+            Event::BodyEnd { ticket, .. } => match &mut self.recipients {
+                Some(recipients) => self.questions.extend(recipients.drain(..).map(Question::Other)),
+                None => self.questions.push_back(Question::Other(ticket)),
             },
-            // The end of a message that the machine sends by itself.
-            Err(_) => assert_eq!(line, "."),
+            Event::AuthResponse { ticket, step: SaslStep::Data(_) } => {
+                self.questions.push_back(Question::Other(ticket));
+            }
+            // Answered by the machine.
+            _ => {}
+        }
+    }
+
+    fn say(&mut self, due: &Due<'_>) {
+        let (mut framer, mut input) = (ReplyFramer::new(), BytesMut::from(due.rest()));
+        let frame = framer.next_reply(&mut input, &Limits::client()).unwrap().unwrap();
+        let reply = Reply::parse(&frame.bytes, Dialect::Lenient).unwrap().value;
+        let question = self.questions.pop_front().unwrap_or_else(|| panic!("nobody asked for {reply:?}"));
+        match (question, reply.code()) {
+            (Question::Command(_, Command::Auth(_)) | Question::Other(_), ReplyCode::CHALLENGE) => {
+                let challenge = sasl::decode(reply.first_line().as_bytes()).unwrap();
+                self.machine.send_auth(SaslStep::Data(challenge)).unwrap();
+            }
+            (Question::Command(ticket, Command::Data), ReplyCode::START_INPUT) => {
+                self.machine.accept_body(ticket).unwrap();
+            }
+            (Question::Command(ticket, Command::StartTls), ReplyCode::READY) => {
+                self.machine.accept_upgrade(ticket).unwrap();
+            }
+            (Question::Command(ticket, Command::Ehlo(_) | Command::Lhlo(_) | Command::Helo(_)), _)
+                if reply.is_positive() =>
+            {
+                // The machine says what it offers.
+                self.machine.reply(ticket, Reply::new(ReplyCode::OK, "")).unwrap();
+            }
+            (Question::Command(ticket, command), _) => {
+                if let (Some(recipients), Command::Rcpt(_), true) =
+                    (&mut self.recipients, &command, reply.is_positive())
+                {
+                    recipients.push(ticket);
+                }
+                self.machine.reply(ticket, reply).unwrap();
+            }
+            (Question::Other(ticket), _) => self.machine.reply(ticket, reply).unwrap(),
         }
     }
 }

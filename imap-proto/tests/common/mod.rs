@@ -1,20 +1,12 @@
 //! What the tests share.
 #![allow(dead_code, unreachable_pub, clippy::type_complexity)]
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use mailwire_core::{Connection, Next};
 use mailwire_imap::{client, response::Response, server, types::ParseContext};
 
-/// All that waits, as a driver would write it.
-pub fn drain(connection: &mut impl Connection) -> Vec<u8> {
-    let output = connection.output();
-    let bytes = output.copy_to_bytes(output.remaining());
-    bytes.to_vec()
-}
-
-pub fn drain_text(connection: &mut impl Connection) -> String {
-    String::from_utf8(drain(connection)).unwrap()
-}
+#[allow(unused_imports, reason = "not every test uses all")]
+pub use mailwire_core::testing::{drain, drain_text, events, feed};
 
 /// The one event that is there.
 pub fn event<C: Connection>(connection: &mut C, input: &mut BytesMut) -> C::Event
@@ -26,32 +18,6 @@ where
         Ok(next) => panic!("expected an event, not {next:?}"),
         Err(error) => panic!("expected an event, not {error:?}"),
     }
-}
-
-/// All events up to where more input or a decision is needed, and that last step.
-pub fn events<C: Connection>(
-    connection: &mut C,
-    input: &mut BytesMut,
-) -> (Vec<C::Event>, Result<Next<C::Event>, C::Error>) {
-    let mut found = Vec::new();
-    loop {
-        match connection.next_event(input) {
-            Ok(Next::Event(event)) => found.push(event),
-            last => return (found, last),
-        }
-    }
-}
-
-/// Feeds `text` and gives all events; there must be no error.
-pub fn feed<C: Connection>(connection: &mut C, text: &[u8]) -> Vec<C::Event>
-where
-    C::Event: core::fmt::Debug,
-{
-    let mut input = BytesMut::from(text);
-    let (found, last) = events(connection, &mut input);
-    assert!(last.is_ok(), "{last:?}");
-    assert!(input.is_empty(), "left: {}", input.escape_ascii());
-    found
 }
 
 pub fn untagged(line: &str) -> mailwire_imap::response::Untagged {

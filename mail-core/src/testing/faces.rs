@@ -86,9 +86,9 @@ fn next_event<C: Connection<Error = Error>>(
                 *moved = true;
                 return Some(event);
             }
-            Ok(Next::Upgrade(_)) => {
+            Ok(Next::Upgrade(upgrade)) => {
                 *moved = true;
-                machine.upgraded();
+                machine.upgraded(upgrade);
             }
             Ok(Next::Closed) => {
                 *closed = true;

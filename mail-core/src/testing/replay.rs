@@ -1,8 +1,8 @@
 //! Replaying a transcript.
 
 use std::{
-    format,
     fmt::Debug,
+    format,
     string::{String, ToString},
     vec,
     vec::Vec,
@@ -180,7 +180,7 @@ impl<A: Actor> Stage<'_, A> {
             self.pump();
         }
         match self.upgrade.take() {
-            Some(_) => self.actor.machine().upgraded(),
+            Some(upgrade) => self.actor.machine().upgraded(upgrade),
             None => panic!("{}: the machine does not wait for TLS", self.name),
         }
         self.pump();

@@ -207,8 +207,7 @@ pub fn transcripts(folder: impl AsRef<Path>) -> Vec<Transcript> {
 }
 
 fn read_folder(folder: &Path) -> io::Result<Vec<Transcript>> {
-    let mut paths =
-        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     paths.sort();
     paths
         .iter()

@@ -1,16 +1,11 @@
 //! What the tests share: driving a machine by hand.
 #![allow(dead_code, unreachable_pub)]
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use mailwire_core::{Channel, Connection, Error, Next};
 use mailwire_pop3::{client, server};
 
-/// All that waits to be written.
-pub fn drain<C: Connection>(connection: &mut C) -> String {
-    let output = connection.output();
-    let bytes = output.copy_to_bytes(output.remaining());
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+pub use mailwire_core::testing::drain_text as drain;
 
 /// Feeds `bytes` and collects events until the machine wants something else.
 pub fn feed<C: Connection<Error = Error>>(

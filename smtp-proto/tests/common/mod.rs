@@ -1,21 +1,12 @@
 //! What several tests use.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use mailwire_smtp::{Channel, Connection, Error, Mailbox, Mechanism, Next, Reply, ReplyCode, client, server};
 
-/// What waits to be written, as if it were written.
-pub(crate) fn drain<C: Connection>(connection: &mut C) -> String {
-    let output = connection.output();
-    String::from_utf8(output.copy_to_bytes(output.remaining()).to_vec()).unwrap()
-}
+pub(crate) use mailwire_core::testing::{drain_text as drain, feed};
 
-/// Feeds `bytes` and gives all events until the machine wants something.
-pub(crate) fn feed<C: Connection<Error = Error>>(connection: &mut C, bytes: &[u8]) -> Vec<C::Event> {
-    try_feed(connection, bytes).unwrap().0
-}
-
-/// The same with what came last, or the error.
+/// Feeds `bytes` and gives all events until the machine wants something, and what it wants, or its error.
 pub(crate) fn try_feed<C: Connection<Error = Error>>(
     connection: &mut C,
     bytes: &[u8],
