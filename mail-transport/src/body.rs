@@ -1,9 +1,6 @@
 //! What is read piece by piece, put together or handed on.
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-
-use crate::{Error, Result};
 
 /// A source of pieces.
 pub(crate) trait Pieces {
@@ -33,27 +30,39 @@ pub(crate) async fn collect<P: Pieces>(
     Ok(whole.freeze())
 }
 
-/// Whether so many bytes are within a limit that the caller has set.
-pub(crate) fn within(limit: usize) -> impl Fn(usize) -> Result<()> {
-    move |length| {
-        if length <= limit {
-            return Ok(());
-        }
-        let limit = limit as u64;
-        Err(Error::Protocol(mailwire_core::Error::LimitExceeded { what: "bytes of a body", limit }))
-    }
-}
+#[cfg(all(feature = "client", any(feature = "imap", feature = "pop3")))]
+pub(crate) use client::{copy, within};
 
-/// Writes all pieces as they come, and flushes. Gives their length.
-pub(crate) async fn copy<P: Pieces<Error = Error>>(
-    pieces: &mut P,
-    writer: &mut (impl AsyncWrite + Unpin),
-) -> Result<u64> {
-    let mut length: u64 = 0;
-    while let Some(piece) = pieces.piece().await? {
-        writer.write_all(&piece).await?;
-        length = length.saturating_add(piece.len() as u64);
+/// What only clients do with pieces.
+#[cfg(all(feature = "client", any(feature = "imap", feature = "pop3")))]
+mod client {
+    use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+    use super::Pieces;
+    use crate::{Error, Result};
+
+    /// Whether so many bytes are within a limit that the caller has set.
+    pub(crate) fn within(limit: usize) -> impl Fn(usize) -> Result<()> {
+        move |length| {
+            if length <= limit {
+                return Ok(());
+            }
+            let limit = limit as u64;
+            Err(Error::Protocol(mailwire_core::Error::LimitExceeded { what: "bytes of a body", limit }))
+        }
     }
-    writer.flush().await?;
-    Ok(length)
+
+    /// Writes all pieces as they come, and flushes. Gives their length.
+    pub(crate) async fn copy<P: Pieces<Error = Error>>(
+        pieces: &mut P,
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<u64> {
+        let mut length: u64 = 0;
+        while let Some(piece) = pieces.piece().await? {
+            writer.write_all(&piece).await?;
+            length = length.saturating_add(piece.len() as u64);
+        }
+        writer.flush().await?;
+        Ok(length)
+    }
 }

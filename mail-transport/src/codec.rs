@@ -58,8 +58,8 @@ pub enum Item<E> {
     Write,
     /// It is the caller's move: to be answered with a send.
     Blocked,
-    /// The stream is to be replaced: take the parts of the `Framed`, whose read buffer is empty, and
-    /// tell the machine that it was [`upgraded`](Connection::upgraded).
+    /// The stream is to be replaced: take the parts of the `Framed`, whose read buffer has the first
+    /// bytes of the new stream (none if that is TLS, where they are an error), and tell the machine that it was [`upgraded`](Connection::upgraded).
     Upgrade(Upgrade),
 }
 
@@ -98,7 +98,7 @@ impl<C: Connection<Error = mailwire_core::Error>> Decoder for Codec<C> {
             Next::NeedInput | Next::Closed => None,
             Next::Paused if waiting => Some(Item::Write),
             Next::Paused => Some(Item::Blocked),
-            Next::Upgrade(_) if !src.is_empty() => {
+            Next::Upgrade(upgrade) if !upgrade.takes_rest() && !src.is_empty() => {
                 return Err(DriverError::<mailwire_core::Error>::BytesBeforeUpgrade.into());
             }
             Next::Upgrade(upgrade) => Some(Item::Upgrade(upgrade)),

@@ -37,7 +37,7 @@
 //!             }
 //!             // STARTTLS is agreed. A handshake that fails leaves the driver without a stream.
 //!             Step::Upgrade(_) => {
-//!                 driver.upgrade_in_place(Stream::Absent, |stream| endpoint.start_tls(stream)).await?;
+//!                 driver.upgrade_in_place(Stream::Absent, |stream, _| endpoint.start_tls(stream)).await?;
 //!             }
 //!             // All is written, and nothing is due from the peer: what is waited for cannot come.
 //!             Step::Blocked => return Err(mailwire_core::Misuse::WrongState("nothing is due").into()),
@@ -55,25 +55,48 @@
 //!
 //! # Features
 //!
-//! - `ring` (default), `aws-lc-rs`: whose cryptography rustls uses. No provider is installed
-//!   process-wide.
-//! - `platform-verifier` (default), `webpki-roots`: what a client trusts if it is not told.
-//! - `testing`: a certificate authority made on the spot.
-//! - `encoded-words`: decodes words beyond ASCII in header fields, [`imap::encoded_words`].
+//! | feature | |
+//! | --- | --- |
+//! | `smtp`, `imap`, `pop3` (all default) | the protocols |
+//! | `client`, `server` (both default) | the roles |
+//! | `codec` (default) | the machines as codecs of tokio-util: [`codec`] |
+//! | `ring` (default), `aws-lc-rs` | whose cryptography rustls uses; no provider is installed process-wide |
+//! | `platform-verifier` (default), `webpki-roots` | what a client trusts if it is not told |
+//! | `encoded-words` | decodes words beyond ASCII in header fields: [`encoded_words`] |
+//! | `testing` | a certificate authority made on the spot: [`testing`]; needs Rust 1.88 |
+//! | `simd` | messages are searched with the widest vector registers that the processor has; needs Rust 1.89 |
+//!
+//! A feature that is off costs neither code nor dependencies. A program that sends mail needs no more than
+//! `default-features = false, features = ["smtp", "client", "ring", "platform-verifier"]`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+#[cfg(any(
+    all(feature = "client", any(feature = "imap", feature = "pop3")),
+    all(feature = "server", feature = "smtp")
+))]
 mod body;
+#[cfg(feature = "codec")]
 pub mod codec;
 pub mod driver;
+#[cfg(feature = "encoded-words")]
+mod encoded_words;
+#[cfg(feature = "client")]
+mod endpoint;
 mod error;
+#[cfg(feature = "imap")]
 pub mod imap;
+#[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
 mod payload;
+#[cfg(feature = "pop3")]
 pub mod pop3;
 pub mod sasl;
 mod security;
+#[cfg(feature = "server")]
 pub mod server;
+#[cfg(all(feature = "client", any(feature = "smtp", feature = "imap", feature = "pop3")))]
 mod session;
+#[cfg(feature = "smtp")]
 pub mod smtp;
 mod stream;
 #[cfg(feature = "testing")]
@@ -81,9 +104,14 @@ pub mod testing;
 pub mod tls;
 
 pub use driver::{Driver, DriverConfig, DriverError, Step};
+#[cfg(feature = "encoded-words")]
+pub use encoded_words::encoded_words;
+#[cfg(feature = "client")]
+pub use endpoint::{Address, Endpoint, Timeouts};
 pub use error::{Error, Phase, Refused, RefusedKind, Result};
+#[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
 pub use payload::Payload;
-pub use security::{Address, Endpoint, Protocol, Security, Timeouts, within};
+pub use security::{Protocol, Security, within};
 pub use stream::{Duplex, Plain, Stream};
 
 /// The examples at the top of the repository's README are compiled.

@@ -7,7 +7,7 @@ use mailwire_core::{Connection, Misuse, SaslStep, Secret, Text, Ticket};
 
 use crate::{
     Driver, DriverConfig, Endpoint, Error, Result, Step, Stream,
-    sasl::{ClientExchange, SaslContext, SaslError},
+    sasl::{ClientExchange, SaslContext},
 };
 
 /// A client's machine, as far as a session has to understand it.
@@ -24,6 +24,7 @@ pub(crate) enum AuthEvent {
     /// The server's next message.
     Challenge(Secret),
     /// The server's message could not be read, and the machine has cancelled the exchange.
+    #[cfg(feature = "pop3")]
     Cancelled(&'static str),
     /// The end of the command, and whether the server was content.
     Ended(Result<()>),
@@ -81,16 +82,19 @@ impl<C: Machine> Session<C> {
     }
 
     /// Whether the answer to a command is still due, or on its way.
+    #[cfg(feature = "pop3")]
     pub(crate) fn is_pending(&self, ticket: Ticket) -> bool {
         self.pending.contains(&ticket)
     }
 
     /// From here until [`release`](Self::release), a dropped call spends the session.
+    #[cfg(any(feature = "smtp", feature = "imap"))]
     pub(crate) const fn hold(&mut self) {
         self.held = true;
     }
 
     /// The call can be dropped again.
+    #[cfg(any(feature = "smtp", feature = "imap"))]
     pub(crate) const fn release(&mut self) {
         self.held = false;
     }
@@ -109,10 +113,9 @@ impl<C: Machine> Session<C> {
                 Step::Upgrade(_) => {
                     let endpoint = self.endpoint.clone();
                     self.driver
-                        .upgrade_in_place(
-                            Stream::Absent,
-                            |stream| async move { endpoint.start_tls(stream).await },
-                        )
+                        .upgrade_in_place(Stream::Absent, |stream, _| async move {
+                            endpoint.start_tls(stream).await
+                        })
                         .await?;
                 }
                 Step::Closed => return Err(Error::Closed),
@@ -167,7 +170,8 @@ impl<C: Machine> Session<C> {
                     });
                     self.machine().send_auth(step)?;
                 }
-                AuthEvent::Cancelled(reason) => failure = Some(SaslError::Malformed(reason)),
+                #[cfg(feature = "pop3")]
+                AuthEvent::Cancelled(reason) => failure = Some(crate::sasl::SaslError::Malformed(reason)),
                 AuthEvent::Ended(end) => {
                     // The server answers what was cancelled with an error of its own.
                     if let Some(error) = failure {

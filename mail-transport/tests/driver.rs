@@ -230,7 +230,7 @@ async fn an_upgrade_keeps_no_byte_of_before() {
     let mut driver = Driver::new(Script::new([&b"GO\r\n"[..]]), toy);
     assert_eq!(driver.next().await.unwrap(), Step::Upgrade(Upgrade::Tls));
     assert_eq!(driver.next().await.unwrap(), Step::Upgrade(Upgrade::Tls), "until it is done");
-    let mut driver = driver.replace_stream(|_| Script::new([&b"ok\r\n"[..]])).unwrap();
+    let mut driver = driver.replace_stream(|_, _| Script::new([&b"ok\r\n"[..]])).unwrap();
     assert_eq!(driver.connection().upgrades, 1);
     driver.connection_mut().send("hello");
     assert_eq!(driver.next().await.unwrap(), Step::Event("ok".into()));
@@ -243,7 +243,7 @@ async fn a_handshake_that_fails_or_is_dropped_leaves_no_stream() {
         toy.send("STARTTLS");
         let mut driver = Driver::new(Script::new([&b"GO\r\n"[..]]), toy);
         assert_eq!(driver.next().await.unwrap(), Step::Upgrade(Upgrade::Tls));
-        let handshake = driver.upgrade_in_place(Script::default(), |_| async {
+        let handshake = driver.upgrade_in_place(Script::default(), |_, _| async {
             if fails {
                 Err(DriverError::Io(io::ErrorKind::InvalidData.into()))
             } else {

@@ -42,7 +42,7 @@ async fn serve(stream: Stream, tls: ServerTls) -> Result<Vec<String>, Error> {
                 log.push(line);
             }
             Step::Upgrade(Upgrade::Tls) => {
-                driver.upgrade_in_place(Stream::Absent, |stream| tls.accept(stream)).await?;
+                driver.upgrade_in_place(Stream::Absent, |stream, _| tls.accept(stream)).await?;
             }
             Step::Closed => return Ok(log),
             _ => unreachable!(),
@@ -64,7 +64,7 @@ async fn starttls_in_both_roles() {
     toy.send("STARTTLS");
     let mut driver = Driver::new(stream, toy);
     assert_eq!(driver.next().await.unwrap(), Step::Upgrade(Upgrade::Tls));
-    driver.upgrade_in_place(Stream::Absent, |stream| endpoint.start_tls(stream)).await.unwrap();
+    driver.upgrade_in_place(Stream::Absent, |stream, _| endpoint.start_tls(stream)).await.unwrap();
     assert!(driver.stream().is_tls());
     driver.connection_mut().send("hello");
     assert_eq!(driver.next().await.unwrap(), Step::Event("hello".into()));
@@ -131,7 +131,8 @@ async fn injected_bytes_behind_starttls_are_refused_by_the_client() {
             ));
         } else {
             assert_eq!(driver.next().await.unwrap(), Step::Upgrade(Upgrade::Tls));
-            let result = driver.upgrade_in_place(Stream::Absent, |stream| endpoint.start_tls(stream)).await;
+            let result =
+                driver.upgrade_in_place(Stream::Absent, |stream, _| endpoint.start_tls(stream)).await;
             assert!(matches!(result, Err(Error::Tls(TlsError::Handshake(_)))), "{result:?}");
             assert_eq!(driver.connection().upgrades, 0);
         }

@@ -7,8 +7,8 @@ use clap::Parser;
 use mailwire_core::Text;
 use mailwire_examples::{LoginArguments, ServerArguments, progress};
 use mailwire_transport::{
-    Payload, Protocol,
-    imap::{self, FetchAtt, SearchKey, encoded_words},
+    Payload, Protocol, encoded_words,
+    imap::{self, FetchAtt, SearchKey},
 };
 use tokio::io::{AsyncWriteExt, BufWriter};
 

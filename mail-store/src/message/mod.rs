@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 pub use address::{Address, addresses};
 pub use decode::UnknownEncoding;
-pub use mailwire_transport::imap::encoded_words;
+pub use mailwire_transport::encoded_words;
 pub use mime::{Content, ContentType, Part};
 pub use search::Candidate;
 pub use section::partial;

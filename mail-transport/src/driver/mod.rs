@@ -1,22 +1,23 @@
 //! The loop between a state machine and a stream.
 
 mod clock;
+mod close;
 mod types;
+mod upgrade;
 
 use std::{
     future::{Future, poll_fn},
     io::{self, IoSlice},
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, BytesMut};
-use mailwire_core::{Connection, Next};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::io::poll_read_buf;
+use mailwire_core::{Connection, Next, Upgrade};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use self::clock::Clock;
 pub use self::types::{DriverConfig, DriverError, Step};
+use self::{clock::Clock, close::Closing};
 
 /// Drives one connection, of any of the protocols and in either role, over one stream.
 ///
@@ -53,21 +54,12 @@ pub struct Driver<S, C> {
     failed: Option<io::ErrorKind>,
     clock: Clock,
     closing: Closing,
+    /// What the machine has agreed to put in the stream's place.
+    upgrade: Option<Upgrade>,
 }
 
 /// More chunks than this are not written at once.
 const MAX_SLICES: usize = 32;
-/// The most that is thrown away while lingering.
-const LINGER_BYTES: usize = 1024 * 1024;
-
-#[derive(Debug)]
-enum Closing {
-    No,
-    Drain,
-    Shutdown,
-    Linger { left: usize },
-    Done,
-}
 
 impl<S, C> Driver<S, C> {
     /// A driver of `connection` over `stream`, with the default configuration.
@@ -89,6 +81,7 @@ impl<S, C> Driver<S, C> {
             failed: None,
             clock: Clock::default(),
             closing: Closing::No,
+            upgrade: None,
         }
     }
 
@@ -135,77 +128,6 @@ impl<S, C> Driver<S, C> {
 }
 
 impl<S, C: Connection> Driver<S, C> {
-    /// The same conversation over another stream, after [`Step::Upgrade`]. The machine is told that
-    /// it was [`upgraded`](Connection::upgraded).
-    ///
-    /// # Errors
-    ///
-    /// Bytes were received in clear that the machine has not taken.
-    pub fn replace_stream<T>(
-        mut self,
-        replace: impl FnOnce(S) -> T,
-    ) -> Result<Driver<T, C>, DriverError<C::Error>> {
-        self.check_upgrade()?;
-        let Self { stream, mut connection, config, .. } = self;
-        connection.upgraded(mailwire_core::Upgrade::Tls);
-        Ok(Driver::with_config(replace(stream), connection, config))
-    }
-
-    /// The same, with a handshake in between. The machine is told once it has succeeded.
-    ///
-    /// # Errors
-    ///
-    /// The handshake's error, or that bytes were received in clear that the machine has not taken.
-    pub async fn upgrade<T, F, E>(mut self, handshake: impl FnOnce(S) -> F) -> Result<Driver<T, C>, E>
-    where
-        F: Future<Output = Result<T, E>>,
-        E: From<DriverError<C::Error>>,
-    {
-        self.check_upgrade()?;
-        let Self { stream, mut connection, config, .. } = self;
-        let stream = handshake(stream).await?;
-        connection.upgraded(mailwire_core::Upgrade::Tls);
-        Ok(Driver::with_config(stream, connection, config))
-    }
-
-    /// The same in place, for a stream type that holds both forms. `placeholder` stands in for the
-    /// stream while the handshake runs; if that fails, or its future is dropped, the driver is left
-    /// without a stream and says so from then on.
-    ///
-    /// # Errors
-    ///
-    /// The handshake's error, or that bytes were received in clear that the machine has not taken.
-    pub async fn upgrade_in_place<F, E>(
-        &mut self,
-        placeholder: S,
-        handshake: impl FnOnce(S) -> F,
-    ) -> Result<(), E>
-    where
-        F: Future<Output = Result<S, E>>,
-        E: From<DriverError<C::Error>>,
-    {
-        self.check_upgrade()?;
-        let stream = std::mem::replace(&mut self.stream, placeholder);
-        self.failed = Some(io::ErrorKind::NotConnected);
-        self.stream = handshake(stream).await?;
-        self.failed = None;
-        self.read_size = self.config.read_at_least;
-        self.clock.restart();
-        self.connection.upgraded(mailwire_core::Upgrade::Tls);
-        Ok(())
-    }
-
-    fn check_upgrade(&mut self) -> Result<(), DriverError<C::Error>> {
-        if let Some(kind) = self.failed {
-            return Err(DriverError::Io(kind.into()));
-        }
-        if !self.input.is_empty() {
-            self.failed = Some(io::ErrorKind::InvalidData);
-            return Err(DriverError::BytesBeforeUpgrade);
-        }
-        Ok(())
-    }
-
     /// Whether the stream has failed or was lost: nothing more can be said over it.
     pub const fn is_broken(&self) -> bool {
         self.failed.is_some() || self.write_failure.is_some()
@@ -273,7 +195,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
                         return Poll::Ready(Err(self.fail(error)));
                     }
                     if !ready!(self.poll_write_out(cx))? {
-                        self.check_upgrade()?;
+                        self.upgrade = Some(upgrade);
+                        self.check_upgrade(upgrade)?;
                         return Poll::Ready(Ok(Step::Upgrade(upgrade)));
                     }
                 }
@@ -413,7 +336,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             self.input.reserve(self.read_size);
         }
         let room = self.input.capacity().saturating_sub(self.input.len());
-        let count = match ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input)) {
+        let count = match ready!(self.poll_fill(cx)) {
             Ok(count) => count,
             // TLS without a close_notify. Whether the conversation was complete is for the machine
             // to judge: each of the protocols says where its messages end.
@@ -430,6 +353,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         Poll::Ready(Ok(count))
     }
 
+    /// Reads what there is into the room of the input.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        pin!(self.stream.read_buf(&mut self.input)).poll(cx)
+    }
+
     /// Waits for the time of the present step to run out, and tells the machine.
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DriverError<C::Error>>> {
         let of_machine = self.connection.timeout();
@@ -442,72 +370,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         }
         self.connection.handle_timeout();
         Poll::Ready(Ok(()))
-    }
-
-    /// Lets the last bytes leave, as far as the peer takes them in time.
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.write_failure.is_some() {
-            self.closing = Closing::Done;
-        }
-        loop {
-            let limit = match self.closing {
-                Closing::No => {
-                    self.clock.restart();
-                    self.closing = Closing::Drain;
-                    continue;
-                }
-                Closing::Drain => {
-                    if self.connection.output().is_empty() {
-                        if !self.unflushed || self.poll_flush(cx).is_ready() {
-                            self.closing = Closing::Shutdown;
-                            continue;
-                        }
-                    } else {
-                        match self.poll_write_once(cx) {
-                            Poll::Ready(Ok(())) => continue,
-                            Poll::Ready(Err(_)) => {
-                                self.connection.output().clear();
-                                self.closing = Closing::Done;
-                                continue;
-                            }
-                            Poll::Pending => {}
-                        }
-                    }
-                    self.config.close_timeout
-                }
-                Closing::Shutdown => {
-                    if Pin::new(&mut self.stream).poll_shutdown(cx).is_ready() {
-                        self.clock.restart();
-                        self.closing = if self.eof || self.config.linger.is_zero() {
-                            Closing::Done
-                        } else {
-                            Closing::Linger { left: LINGER_BYTES }
-                        };
-                        continue;
-                    }
-                    self.config.close_timeout
-                }
-                Closing::Linger { left } => {
-                    self.input.clear();
-                    self.input.reserve(self.config.read_at_least);
-                    match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input) {
-                        Poll::Ready(Ok(count @ 1..)) if count < left => {
-                            self.closing = Closing::Linger { left: left.saturating_sub(count) };
-                            continue;
-                        }
-                        Poll::Ready(_) => {
-                            self.closing = Closing::Done;
-                            continue;
-                        }
-                        Poll::Pending => {}
-                    }
-                    self.config.linger
-                }
-                Closing::Done => return Poll::Ready(()),
-            };
-            ready!(self.clock.poll(cx, Some(limit), Some(limit)));
-            self.closing = Closing::Done;
-        }
     }
 
     fn fail(&mut self, error: io::Error) -> DriverError<C::Error> {

@@ -1,10 +1,11 @@
 //! IMAP over a stream.
 
+#[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "server")]
 pub mod server;
-#[cfg(feature = "encoded-words")]
-mod words;
 
+#[cfg(feature = "client")]
 pub use client::{
     Client, Config, FetchedMessage, FetchedMessages, FlagChange, Found, Idle, LoginMechanism, ToMailbox,
     ToSet,
@@ -15,6 +16,5 @@ pub use mailwire_imap::{
     command::{FetchAtt, FetchAtts, SearchKey, StatusAtt},
     types::{Flag, MailboxName, SequenceSet},
 };
+#[cfg(feature = "server")]
 pub use server::Server;
-#[cfg(feature = "encoded-words")]
-pub use words::encoded_words;

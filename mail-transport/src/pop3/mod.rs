@@ -2,9 +2,12 @@
 //!
 //! The values of the protocol are [`mailwire_pop3`]'s, here under the name [`proto`].
 
+#[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "server")]
 pub mod server;
 
+#[cfg(feature = "client")]
 pub use client::{Body, Client, Config, LoginMechanism, QuitError, RetrievedMessages};
 pub use mailwire_pop3 as proto;
 pub use mailwire_pop3::{
@@ -12,4 +15,5 @@ pub use mailwire_pop3::{
     client::Deletions,
     reply::{DropListing, ScanListing, UniqueIdListing},
 };
+#[cfg(feature = "server")]
 pub use server::Server;

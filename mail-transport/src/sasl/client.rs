@@ -4,19 +4,17 @@ use mailwire_core::{SaslStep, Secret, Text};
 use rsasl::{
     callback::{Context, Request, SessionCallback, SessionData},
     mechanisms::{anonymous, external, login, oauthbearer, plain, scram, xoauth2},
-    prelude::{
-        ChannelBindingCallback, Mechanism as Registered, Mechname, Registry, SASLClient, SASLConfig, Session,
-        SessionError,
-    },
+    prelude::{Mechanism as Registered, Mechname, Registry, SASLClient, SASLConfig, Session, SessionError},
     property::{AuthId, AuthzId, OAuthBearerToken, OverrideCBType, Password},
     validate::NoValidation,
 };
 
 use super::{
-    Credentials, Mechanism, SaslContext, SaslError, credentials::Kind, mechanism::registry, scram as grammar,
-    stored,
+    Credentials, Mechanism, SaslContext, SaslError,
+    credentials::Kind,
+    prepare::{Binding, prepare as prepare_password, registry},
+    scram as grammar,
 };
-use crate::tls::ChannelBindings;
 
 /// A client's side of one exchange.
 ///
@@ -310,7 +308,7 @@ fn prepare(credentials: &Credentials, mechanism: &Mechanism) -> Credentials {
                 *user = prepared;
             }
         }
-        if let Ok(prepared) = stored::prepare(password) {
+        if let Ok(prepared) = prepare_password(password) {
             *password = prepared;
         }
     }
@@ -331,14 +329,6 @@ fn registry(mechanism: &Mechanism) -> Option<&'static [Registered]> {
         Mechanism::Anonymous => registry!(anonymous::ANONYMOUS),
         _ => return None,
     })
-}
-
-pub(super) struct Binding(pub(super) ChannelBindings);
-
-impl ChannelBindingCallback for Binding {
-    fn get_cb_data(&self, cbname: &str) -> Option<&[u8]> {
-        self.0.get(cbname)
-    }
 }
 
 struct Callback {

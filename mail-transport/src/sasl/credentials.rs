@@ -1,6 +1,8 @@
 use mailwire_core::Secret;
 
-use super::{Mechanism, SaslError};
+use super::Mechanism;
+#[cfg(any(feature = "imap", feature = "pop3"))]
+use super::SaslError;
 
 /// Who a client is, and how it proves that.
 ///
@@ -75,6 +77,7 @@ impl Credentials {
 
     /// A name and a password and nothing else, for commands that can carry just that: LOGIN, APOP,
     /// USER and PASS.
+    #[cfg(any(feature = "imap", feature = "pop3"))]
     pub(crate) fn name_and_password(&self) -> Result<(&str, &Secret), SaslError> {
         match &self.kind {
             Kind::Password { user, password } if self.acting_as.is_none() => Ok((user, password)),

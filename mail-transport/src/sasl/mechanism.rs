@@ -52,6 +52,7 @@ impl SaslContext {
     }
 
     /// Says that nobody can listen, for a stream that its owner calls protected without TLS of ours.
+    #[cfg(feature = "server")]
     pub(crate) const fn with_protection(mut self, protected: bool) -> Self {
         self.protected = self.protected || protected;
         self.policy = Policy::new(self.protected);
@@ -98,12 +99,3 @@ impl SaslContext {
         supported.iter().filter(offered).cloned().collect()
     }
 }
-
-/// Those of rsasl's mechanisms, as a registry wants them.
-macro_rules! registry {
-    ($($mechanism:path),+) => {{
-        static REGISTRY: &[rsasl::prelude::Mechanism] = &[$($mechanism),+];
-        REGISTRY
-    }};
-}
-pub(super) use registry;

@@ -22,20 +22,33 @@
 //! # Ok::<(), mailwire_transport::sasl::SaslError>(())
 //! ```
 
+#[cfg(feature = "server")]
 mod authenticator;
+#[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "client")]
 mod credentials;
 mod mechanism;
+#[cfg(any(feature = "client", feature = "server"))]
+mod prepare;
+#[cfg(any(feature = "client", feature = "server"))]
 mod scram;
+#[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
 mod stored;
 
+#[cfg(feature = "server")]
 pub use authenticator::{Authenticator, Identity, Unavailable};
+#[cfg(feature = "client")]
 pub use client::ClientExchange;
+#[cfg(feature = "client")]
 pub use credentials::Credentials;
 pub use mailwire_core::sasl::Mechanism;
 pub use mechanism::{SPOKEN, SaslContext};
+#[cfg(feature = "server")]
 pub use server::{ServerExchange, ServerStep};
+#[cfg(feature = "server")]
 pub use stored::{DEFAULT_ITERATIONS, ScramKeys, StoredPassword};
 
 use mailwire_core::Text;

@@ -17,11 +17,14 @@ use super::SaslError;
 
 /// Below this, a password can be guessed from an exchange that somebody has seen: RFC 5802 section
 /// 5.1 and RFC 7677 section 4 ask for 4096 at least.
+#[cfg(feature = "client")]
 const MIN_ITERATIONS: u64 = 4096;
 /// Above this, computing them is an attack on the client.
+#[cfg(feature = "client")]
 const MAX_ITERATIONS: u64 = 5_000_000;
 
 /// What a server wants to know of the client's first message.
+#[cfg(feature = "server")]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ClientFirst {
     pub(super) user: String,
@@ -30,6 +33,7 @@ pub(super) struct ClientFirst {
     pub(super) binding: Option<String>,
 }
 
+#[cfg(feature = "server")]
 pub(super) fn client_first(message: &[u8]) -> Result<ClientFirst, SaslError> {
     let mut parts = message.split(|&byte| byte == b',');
     let mut next = || parts.next().ok_or(SaslError::Malformed("a part is missing"));
@@ -50,6 +54,7 @@ pub(super) fn client_first(message: &[u8]) -> Result<ClientFirst, SaslError> {
     Ok(ClientFirst { user, acting_as, binding })
 }
 
+#[cfg(feature = "client")]
 pub(super) fn server_first(message: &[u8]) -> Result<(), SaslError> {
     let mut parts = message.split(|&byte| byte == b',');
     let mut next = || parts.next().ok_or(SaslError::Malformed("a part is missing"));
@@ -70,6 +75,7 @@ pub(super) fn server_first(message: &[u8]) -> Result<(), SaslError> {
     }
 }
 
+#[cfg(feature = "server")]
 pub(super) fn client_final(message: &[u8]) -> Result<(), SaslError> {
     let mut parts = message.split(|&byte| byte == b',');
     let mut next = || parts.next().ok_or(SaslError::Malformed("a part is missing"));
@@ -84,6 +90,7 @@ pub(super) fn client_final(message: &[u8]) -> Result<(), SaslError> {
 }
 
 /// The server's error, if it is one.
+#[cfg(feature = "client")]
 pub(super) fn server_final(message: &[u8]) -> Result<Option<&[u8]>, SaslError> {
     let mut parts = message.split(|&byte| byte == b',');
     let first = parts.next().unwrap_or_default();
@@ -117,6 +124,7 @@ fn text(bytes: &[u8]) -> Result<&str, SaslError> {
     std::str::from_utf8(bytes).map_err(|_| SaslError::Malformed("not UTF-8"))
 }
 
+#[cfg(feature = "server")]
 pub(super) fn name(escaped: &[u8]) -> Result<String, SaslError> {
     let escaped = text(escaped)?;
     let mut pieces = escaped.split('=');
@@ -136,7 +144,7 @@ pub(super) fn name(escaped: &[u8]) -> Result<String, SaslError> {
     Ok(name)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "client", feature = "server"))]
 mod tests {
     use super::*;
 

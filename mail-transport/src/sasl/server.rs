@@ -15,7 +15,8 @@ use rsasl::{
 
 use super::{
     Authenticator, Identity, Mechanism, SaslContext, SaslError, ScramKeys, StoredPassword, Unavailable,
-    client::Binding, mechanism::registry, scram as grammar,
+    prepare::{Binding, registry},
+    scram as grammar,
 };
 
 /// What a server does next.

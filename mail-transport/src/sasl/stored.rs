@@ -7,7 +7,7 @@ use mailwire_core::Secret;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::{Mechanism, SaslError};
+use super::{Mechanism, SaslError, prepare::prepare};
 
 /// How often a password is hashed unless told otherwise: the least that RFC 7677 section 4 allows.
 /// More makes a stolen store harder to use, and each login slower, on the client's side too.
@@ -150,28 +150,6 @@ pub(super) fn process_key() -> Secret {
         key
     });
     Secret::from(&key[..])
-}
-
-/// SASLprep (RFC 4013), as RFC 5802 section 5.1 asks for.
-///
-/// # Errors
-///
-/// The password is empty or has characters that passwords must not have. What is not UTF-8 is left
-/// as it is.
-pub(super) fn prepare(password: &Secret) -> Result<Secret, SaslError> {
-    let prepared = match std::str::from_utf8(password.expose()) {
-        Ok(text) => match stringprep::saslprep(text) {
-            Ok(prepared) => Secret::from(prepared.as_ref()),
-            Err(_) => {
-                return Err(SaslError::InvalidCredentials("a character that passwords must not have"));
-            }
-        },
-        Err(_) => password.clone(),
-    };
-    if prepared.is_empty() {
-        return Err(SaslError::InvalidCredentials("an empty password"));
-    }
-    Ok(prepared)
 }
 
 /// A key of at most one block is filled up with zeros (RFC 2104 section 2), which spares the case of

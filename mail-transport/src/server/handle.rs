@@ -110,6 +110,6 @@ impl Handle {
     where
         Error: From<DriverError<C::Error>>,
     {
-        driver.upgrade_in_place(Stream::Absent, |stream| self.start_tls(stream)).await
+        driver.upgrade_in_place(Stream::Absent, |stream, _| self.start_tls(stream)).await
     }
 }

@@ -13,15 +13,25 @@
 //! # }
 //! ```
 
+#[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "client")]
 mod envelope;
+#[cfg(feature = "client")]
 mod send;
+#[cfg(feature = "server")]
 pub mod server;
 
+#[cfg(feature = "client")]
 pub use client::{Client, Config};
+#[cfg(feature = "client")]
 pub use envelope::Envelope;
+#[cfg(feature = "client")]
 pub use mailwire_core::dot::BareNewline;
 pub use mailwire_smtp as proto;
+#[cfg(feature = "client")]
 pub use mailwire_smtp::client::Outcome;
+#[cfg(feature = "client")]
 pub use send::{RefusedRecipient, Sent};
+#[cfg(feature = "server")]
 pub use server::Server;

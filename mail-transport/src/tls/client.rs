@@ -9,7 +9,7 @@ use rustls::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{TlsError, TlsStream, add_roots, binding, certificates, default_provider, private_key};
+use super::{TlsError, TlsStream, add_roots, certificates, default_provider, end_point, private_key};
 use crate::{Error, Stream};
 
 /// How a client does TLS: whom it trusts and who it is. Cheap to clone; clones share session
@@ -73,7 +73,7 @@ impl ClientTls {
             .await
             .map_err(TlsError::from_handshake)?;
         let server = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let server_end_point = server.and_then(|certificate| binding::server_end_point(certificate));
+        let server_end_point = server.and_then(|certificate| end_point::server_end_point(certificate));
         Ok(TlsStream { inner: tls.into(), server_end_point }.into())
     }
 }

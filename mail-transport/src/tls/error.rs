@@ -1,3 +1,4 @@
+#[cfg(any(feature = "client", feature = "server"))]
 use std::{fmt::Display, io};
 
 /// Why there is no TLS.
@@ -35,6 +36,7 @@ pub enum TlsError {
     NotPlain,
 }
 
+#[cfg(any(feature = "client", feature = "server"))]
 impl TlsError {
     pub(super) fn pem(what: &'static str, reason: &dyn Display) -> Self {
         Self::Pem { what, reason: reason.to_string() }

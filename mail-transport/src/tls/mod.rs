@@ -4,21 +4,28 @@
 //! nothing here depends on, or changes, what other parts of a program do.
 
 mod binding;
+#[cfg(feature = "client")]
 mod client;
+#[cfg(any(feature = "client", feature = "server"))]
+mod end_point;
 mod error;
+#[cfg(feature = "server")]
 mod server;
 
 use std::sync::Arc;
 
 pub use binding::ChannelBindings;
+#[cfg(feature = "client")]
 pub use client::{ClientTls, ClientTlsBuilder};
 pub use error::TlsError;
 pub use rustls::pki_types::ServerName;
+use rustls::{CommonState, ProtocolVersion, crypto::CryptoProvider, pki_types::CertificateDer};
+#[cfg(any(feature = "client", feature = "server"))]
 use rustls::{
-    CommonState, ProtocolVersion, RootCertStore,
-    crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    RootCertStore,
+    pki_types::{PrivateKeyDer, pem::PemObject},
 };
+#[cfg(feature = "server")]
 pub use server::{ServerTls, ServerTlsBuilder};
 
 use crate::Plain;
@@ -93,6 +100,7 @@ pub fn default_provider() -> Result<Arc<CryptoProvider>, TlsError> {
 }
 
 /// The certificates in PEM, at least one.
+#[cfg(any(feature = "client", feature = "server"))]
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let chain = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
@@ -100,10 +108,12 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if chain.is_empty() { Err(TlsError::pem("certificate", &"there is none")) } else { Ok(chain) }
 }
 
+#[cfg(any(feature = "client", feature = "server"))]
 fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|error| TlsError::pem("private key", &error))
 }
 
+#[cfg(any(feature = "client", feature = "server"))]
 fn add_roots(store: &mut RootCertStore, pem: &[u8]) -> Result<(), TlsError> {
     for certificate in certificates(pem)? {
         store.add(certificate).map_err(TlsError::Config)?;

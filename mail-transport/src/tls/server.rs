@@ -9,7 +9,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{TlsError, TlsStream, add_roots, binding, certificates, default_provider, private_key};
+use super::{TlsError, TlsStream, add_roots, certificates, default_provider, end_point, private_key};
 use crate::{Error, Stream};
 
 /// How a server does TLS: who it is, and which clients' certificates it takes. Cheap to clone.
@@ -48,7 +48,7 @@ impl ServerTls {
     /// channel binding `tls-server-end-point`, if there is only one that it can show.
     #[must_use]
     pub fn from_config(config: Arc<ServerConfig>, certificate: Option<&CertificateDer<'_>>) -> Self {
-        let server_end_point = certificate.and_then(|certificate| binding::server_end_point(certificate));
+        let server_end_point = certificate.and_then(|certificate| end_point::server_end_point(certificate));
         Self { config, server_end_point }
     }
 
@@ -146,7 +146,7 @@ impl ServerTlsBuilder {
             }
         };
         let server_end_point =
-            self.chain.first().and_then(|certificate| binding::server_end_point(certificate));
+            self.chain.first().and_then(|certificate| end_point::server_end_point(certificate));
         let config = builder.with_single_cert(self.chain, self.key).map_err(TlsError::Config)?;
         Ok(ServerTls { config: Arc::new(config), server_end_point })
     }

@@ -48,7 +48,7 @@ impl FetchedMessage {
     }
 
     /// Its subject, from the envelope, as it stands there. Words beyond ASCII are mostly encoded (RFC
-    /// 2047): `imap::encoded_words`, under the feature `encoded-words`, decodes them.
+    /// 2047): `encoded_words`, under the feature `encoded-words`, decodes them.
     #[must_use]
     pub fn subject(&self) -> Option<Cow<'_, str>> {
         Some(self.envelope()?.subject.as_ref()?.to_string_lossy())

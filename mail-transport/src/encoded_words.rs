@@ -8,7 +8,7 @@ use mail_parser::{HeaderValue, parsers::MessageStream};
 /// The text is a stranger's: it can hold control characters, which a terminal would obey.
 ///
 /// ```
-/// use mailwire_transport::imap::encoded_words;
+/// use mailwire_transport::encoded_words;
 ///
 /// assert_eq!(encoded_words(b"=?utf-8?q?Caf=C3=A9?= at =?iso-8859-1?B?6Q==?="), "Café at é");
 /// ```
