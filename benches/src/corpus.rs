@@ -97,6 +97,21 @@ pub const FETCH_ENVELOPE: &[u8] = b"* 12 FETCH (UID 4392 ENVELOPE (\"Mon, 7 Sep 
 ((NIL NIL \"minutes\" \"cnri.example.org\")(\"John Klensin\" NIL \"klensin\" \"mit.example.edu\")) NIL \
 \"<B27397-0100000@cac.example.edu>\" \"<20260907092325.GA12345@cac.example.edu>\"))\r\n";
 
+/// The same with a Sender and a Reply-To that are not From: ours sees by the bytes when they are.
+pub const FETCH_ENVELOPE_APART: &[u8] =
+    b"* 12 FETCH (UID 4392 ENVELOPE (\"Mon, 7 Sep 2026 02:23:25 -0700 (PDT)\" \
+\"Re: Agenda for the planning meeting on Thursday\" \
+((\"Terry Gray\" NIL \"terry.gray\" \"cac.example.edu\")) \
+((\"Terry Gray\" NIL \"assistant.\" \"cac.example.edu\")) \
+((\"Terry Gray\" NIL \"answers.to\" \"cac.example.edu\")) \
+((NIL NIL \"imap-protocol\" \"lists.example.edu\")(\"Mark Crispin\" NIL \"mrc\" \"panda.example.com\")) \
+((NIL NIL \"minutes\" \"cnri.example.org\")(\"John Klensin\" NIL \"klensin\" \"mit.example.edu\")) NIL \
+\"<B27397-0100000@cac.example.edu>\" \"<20260907092325.GA12345@cac.example.edu>\"))\r\n";
+
+/// QUOTA with three resources.
+pub const QUOTA: &[u8] =
+    b"* QUOTA \"user/anna\" (STORAGE 104857 524288 MESSAGE 12345 100000 ANNOTATION-STORAGE 5 1000)\r\n";
+
 /// FETCH with the BODYSTRUCTURE of a message with text, HTML and an attachment.
 pub const FETCH_BODYSTRUCTURE: &[u8] =
     b"* 12 FETCH (BODYSTRUCTURE (((\"TEXT\" \"PLAIN\" (\"CHARSET\" \"UTF-8\" \

@@ -16,6 +16,7 @@ pub mod corpus;
 pub mod cost;
 mod dot;
 mod floors;
+mod grammars;
 mod imap;
 mod imap_response;
 mod imap_stream;
@@ -188,6 +189,7 @@ impl Groups {
         imap::add(&mut groups);
         imap_response::add(&mut groups);
         imap_stream::add(&mut groups);
+        grammars::add(&mut groups);
         pop3::add(&mut groups);
         groups.list
     }
