@@ -7,7 +7,7 @@ use mailwire_core::Text;
 
 use crate::{
     AddressLiteral, Argument, Auth, BodyType, Capabilities, Capability, Command, Domain, EhloName,
-    ForwardPath, Host, Keyword, Mail, Mailbox, Mechanism, Parameter, ParameterValue, Rcpt, Reply, ReplyCode,
+    ForwardPath, Host, Keyword, Mail, Mailbox, Parameter, ParameterValue, Rcpt, Reply, ReplyCode,
     ReversePath, Submitter, Verb,
 };
 
@@ -105,7 +105,6 @@ arbitrary!(ParameterValue, |u| {
 });
 arbitrary!(Parameter, |u| Ok(Self { keyword: u.arbitrary()?, value: u.arbitrary()? }));
 arbitrary!(BodyType, |u| Ok(*u.choose(&[Self::SevenBit, Self::EightBitMime, Self::BinaryMime])?));
-arbitrary!(Mechanism, |u| valid(Self::try_from(word(u, LETTERS, 1..=20)?)));
 arbitrary!(Argument, |u| {
     let text = printable(u, 20)?;
     valid(Self::try_from(alloc::format!("a{}", text.trim())))

@@ -2,6 +2,8 @@
 
 use mailwire_core::{Cursor, Dialect, Newline, ParseError};
 
+use crate::deviation;
+
 /// What a parser is told besides the bytes. A [`Dialect`] is one, of a frame that ended in CR LF.
 ///
 /// A frame is a command or a reply without its last line end. How that was written is told here, as a
@@ -37,7 +39,7 @@ impl ParseContext {
         }
         match self.newline {
             Newline::CrLf => Ok(()),
-            Newline::Lf => cursor.deviate("bare-lf"),
+            Newline::Lf => cursor.deviate(deviation::BARE_LF),
         }
     }
 }

@@ -41,10 +41,12 @@ mod capability;
 pub mod client;
 pub mod command;
 mod context;
+pub mod deviation;
 mod error;
 mod limits;
 pub mod reply;
 pub mod server;
+mod state;
 pub mod types;
 
 pub use capability::{Capabilities, Capability};
@@ -53,9 +55,10 @@ pub use context::ParseContext;
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use limits::Limits;
 pub use reply::{EnhancedCode, Reply, ReplyCode, ReplyFramer};
+pub use state::State;
 pub use types::{
-    AddressLiteral, Argument, BodyType, Domain, EhloName, ForwardPath, Host, Keyword, Mailbox, Mechanism,
-    Parameter, ParameterValue, ReversePath, Submitter, Verb,
+    AddressLiteral, Argument, BodyType, Domain, EhloName, ForwardPath, Host, Keyword, Mailbox, Parameter,
+    ParameterValue, ReversePath, Submitter, Verb,
 };
 
 #[cfg(doctest)]
@@ -65,4 +68,5 @@ struct Readme;
 #[doc(no_inline)]
 pub use mailwire_core::{
     Channel, Connection, Deviation, Dialect, Next, Parsed, SaslStep, Secret, Text, Ticket, Upgrade,
+    sasl::Mechanism,
 };

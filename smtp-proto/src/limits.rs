@@ -25,6 +25,8 @@ pub struct Limits {
     /// answered with 500, which ends the exchange.
     /// [RFC 4954 section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4) says that 12288 is enough.
     pub auth_line: usize,
+    /// Challenges of one SASL exchange. More end the connection, of a server with 421.
+    pub auth_steps: usize,
     /// Client: lines of one reply. More end the connection.
     pub reply_lines: usize,
     /// Server: bytes of a message as it is stored, without stuffed dots. It is announced as SIZE; a
@@ -57,6 +59,7 @@ impl Limits {
         Self {
             line: 16 * 1024,
             auth_line: 16 * 1024,
+            auth_steps: 32,
             reply_lines: 1000,
             message: 50 * 1024 * 1024,
             recipients: 1000,

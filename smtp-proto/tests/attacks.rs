@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use common::{Granting, client_config, drain, feed, mailbox, ready_client, server_config, try_feed};
 use mailwire_smtp::{
     Auth, Channel, Command, Connection as _, Dialect, Error, Mail, Mechanism, Misuse, Next, Rcpt, Reply,
-    ReplyCode, ReversePath, client, server,
+    ReplyCode, ReversePath, Secret, client, server,
 };
 
 fn server() -> Granting {
@@ -172,7 +172,7 @@ fn an_unasked_reply_is_no_reply_to_the_next_command() {
 
 #[test]
 fn credentials_in_clear() {
-    let auth = || Command::Auth(Auth { mechanism: Mechanism::PLAIN, initial: Some("\0a\0b".into()) });
+    let auth = || Command::Auth(Auth::new(Mechanism::Plain).with_initial(Secret::from("\0a\0b")));
     let mut config = client_config();
     config.channel = Channel::Clear;
     let mut client = ready_client(config.clone());

@@ -210,7 +210,7 @@ fn a_message_goes_through_at_any_pace() {
             pair.run();
             assert_eq!(pair.ready, 1);
             if channel != Channel::Clear {
-                let auth = Auth { mechanism: Mechanism::LOGIN, initial: None };
+                let auth = Auth::new(Mechanism::Login);
                 let ticket = pair.client.send(Command::Auth(auth)).unwrap();
                 pair.run();
                 assert!(pair.replies[&ticket].is_positive() && pair.server.is_authenticated());

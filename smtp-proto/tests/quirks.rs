@@ -121,7 +121,7 @@ fn valid_commands() {
         ("RCPT TO:<jürgen@bücher.example>", "RCPT TO:<jürgen@bücher.example>"),
         ("EHLO [IPv6:::1]", "EHLO [IPv6:::1]"),
         ("hElO Example.org", "HELO Example.org"),
-        ("auth plain =", "AUTH plain ="),
+        ("auth plain =", "AUTH PLAIN ="),
         ("BDAT 100 LAST", "BDAT 100 LAST"),
         ("XCLIENT NAME=spike.example ADDR=168.100.189.2", "XCLIENT NAME=spike.example ADDR=168.100.189.2"),
     ] {
@@ -232,14 +232,9 @@ fn replies() {
     );
     accept_reply(b"250-a\r\n550 b\r\n", 550, &[b"a", b"b"], &["reply-codes-differ"]);
     accept_reply(b"550-a\r\n250 b\r\n", 250, &[b"a", b"b"], &["reply-codes-differ"]);
-    accept_reply(
-        b"550 caf\xe9 \x07\r\n",
-        550,
-        &[b"caf\xe9 \x07"],
-        &["control-character-in-reply", "reply-text-not-utf-8"],
-    );
+    accept_reply(b"550 caf\xe9 \x07\r\n", 550, &[b"caf\xe9 \x07"], &["control-character", "not-utf-8"]);
     accept_reply("550 café\r\n".as_bytes(), 550, &["café".as_bytes()], &[]);
-    accept_reply(b"250 a\rb\r\n", 250, &[b"a\rb"], &["control-character-in-reply"]);
+    accept_reply(b"250 a\rb\r\n", 250, &[b"a\rb"], &["control-character"]);
     accept_reply(b"250 ok\n", 250, &[b"ok"], &["bare-lf"]);
     accept_reply(b"250-a\n250 b\r\n", 250, &[b"a", b"b"], &["bare-lf"]);
     accept_reply(b"250\tok\r\n", 250, &[b"ok"], &["tab-for-space"]);
@@ -252,24 +247,19 @@ fn replies() {
     );
     accept_reply(b"334 \r\n", 334, &[b""], &[]);
     // Lines are told apart when they are asked for: as they were when they were read.
-    accept_reply(
-        b"250-a\r\r\n250-\n250\r\n",
-        250,
-        &[b"a\r", b"", b""],
-        &["control-character-in-reply", "bare-lf"],
-    );
+    accept_reply(b"250-a\r\r\n250-\n250\r\n", 250, &[b"a\r", b"", b""], &["control-character", "bare-lf"]);
     accept_reply(
         b"250-\xe9\n\n250-\x01\r\n\r\n250\tb\r\r\n",
         250,
         &[b"\xe9", b"\x01", b"b\r"],
         &[
             "bare-lf",
-            "reply-text-not-utf-8",
+            "not-utf-8",
             "empty-line-in-reply",
-            "control-character-in-reply",
+            "control-character",
             "empty-line-in-reply",
             "tab-for-space",
-            "control-character-in-reply",
+            "control-character",
         ],
     );
     accept_reply(
@@ -321,14 +311,14 @@ fn capabilities() {
     let parse = |frame: &'static str| Capabilities::parse(&Bytes::from(frame), Dialect::Lenient).unwrap();
     let names = |frame| parse(frame).deviations.iter().map(|it| it.name).collect::<Vec<_>>();
     let both = "250-mx.example.org\r\n250-AUTH=PLAIN LOGIN\r\n250 AUTH PLAIN LOGIN";
-    assert_eq!(parse(both).value.auth(), Some(vec![Mechanism::PLAIN, Mechanism::LOGIN]));
-    assert_eq!(names(both), ["equals-sign-behind-auth"]);
+    assert_eq!(parse(both).value.auth(), Some(vec![Mechanism::Plain, Mechanism::Login]));
+    assert_eq!(names(both), ["equals-sign-for-space"]);
     assert_eq!(
         names("250-mx\r\n250-X-EXPS GSSAPI NTLM\r\n250-X-EXPS=LOGIN\r\n250 SIZE 37748736"),
-        ["equals-sign-behind-keyword"]
+        ["equals-sign-for-space"]
     );
     assert_eq!(parse("250-mx\r\n250-SIZE\r\n250 size 0").value.size(), Some(None));
-    assert_eq!(parse("250-mx\r\n250 auth  plain").value.auth(), Some(vec![Mechanism::PLAIN]));
+    assert_eq!(parse("250-mx\r\n250 auth  plain").value.auth(), Some(vec![Mechanism::Plain]));
     assert_eq!(
         names("250-mx\r\n250-PIPELINING\r\n\r\n250-!\r\n250 8BITMIME "),
         ["malformed-capability", "space-before-line-end"]
@@ -342,7 +332,7 @@ fn a_challenge_that_is_no_base64() {
     use mailwire_smtp::{Auth, Connection as _, SaslStep};
     for challenge in ["334 User name\0\r\n", "334 Username:\r\n", "334 ?\r\n"] {
         let mut client = ready_client(client_config());
-        client.send(Command::Auth(Auth { mechanism: Mechanism::LOGIN, initial: None })).unwrap();
+        client.send(Command::Auth(Auth::new(Mechanism::Login))).unwrap();
         common::drain(&mut client);
         let events = feed(&mut client, challenge.as_bytes());
         let [client::Event::AuthChallenge { deviations, .. }] = &events[..] else { panic!("{events:?}") };
@@ -354,7 +344,7 @@ fn a_challenge_that_is_no_base64() {
     let mut config = client_config();
     config.dialect = Dialect::Strict;
     let mut client = ready_client(config);
-    client.send(Command::Auth(Auth { mechanism: Mechanism::LOGIN, initial: None })).unwrap();
+    client.send(Command::Auth(Auth::new(Mechanism::Login))).unwrap();
     common::drain(&mut client);
     let events = feed(&mut client, b"334 Username:\r\n");
     assert!(matches!(&events[..], [client::Event::Malformed { bytes, .. }] if bytes.is_empty()));

@@ -22,9 +22,12 @@ fn mailbox() -> impl Strategy<Value = Mailbox> {
 }
 
 fn parameter() -> impl Strategy<Value = Parameter> {
-    ("X[A-Za-z0-9-]{0,8}", proptest::option::of("[!-<>-~ü]{1,12}")).prop_map(|(keyword, value)| Parameter {
-        keyword: Keyword::try_from(keyword).unwrap(),
-        value: value.map(|value| ParameterValue::try_from(value).unwrap()),
+    ("X[A-Za-z0-9-]{0,8}", proptest::option::of("[!-<>-~ü]{1,12}")).prop_map(|(keyword, value)| {
+        let parameter = Parameter::new(Keyword::try_from(keyword).unwrap());
+        match value {
+            Some(value) => parameter.with_value(ParameterValue::try_from(value).unwrap()),
+            None => parameter,
+        }
     })
 }
 
@@ -74,10 +77,8 @@ fn command() -> impl Strategy<Value = Command> {
         argument().prop_map(Command::Vrfy),
         argument().prop_map(Command::Expn),
         ("[A-Z0-9_-]{1,20}", any::<Option<Vec<u8>>>()).prop_map(|(mechanism, initial)| {
-            Command::Auth(Auth {
-                mechanism: Mechanism::try_from(mechanism).unwrap(),
-                initial: initial.map(Secret::from),
-            })
+            let mechanism = Mechanism::try_from(mechanism.as_str()).unwrap();
+            Command::Auth(Auth::new(mechanism).with_initial(initial.map(Secret::from)))
         }),
         ("X[A-Z0-9_-]{0,9}", proptest::option::of(argument())).prop_map(|(verb, argument)| {
             Command::Other { verb: Verb::try_from(verb).unwrap(), argument }

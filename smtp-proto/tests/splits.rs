@@ -70,7 +70,7 @@ fn answered() -> impl Strategy<Value = Vec<u8>> {
 
 fn converse(answers: &[u8], cuts: &[usize]) -> Vec<String> {
     let mut client = ready_client(client_config());
-    let auth = Auth { mechanism: Mechanism::LOGIN, initial: Some(Secret::from("x")) };
+    let auth = Auth::new(Mechanism::Login).with_initial(Secret::from("x"));
     client.send(Command::Auth(auth)).unwrap();
     client.send(Command::Mail(Mail::new(ReversePath::Null))).unwrap();
     client.send(Command::Rcpt(Rcpt::new(mailbox("a@b.example")))).unwrap();
@@ -148,7 +148,7 @@ proptest! {
 fn a_long_initial_response_waits_for_the_challenge() {
     let mut client = ready_client(client_config());
     let token = "t".repeat(1000);
-    let auth = Auth { mechanism: Mechanism::PLAIN, initial: Some(Secret::from(token.as_str())) };
+    let auth = Auth::new(Mechanism::Plain).with_initial(Secret::from(token.as_str()));
     let ticket = client.send(Command::Auth(auth)).unwrap();
     assert_eq!(drain(&mut client), "AUTH PLAIN\r\n", "RFC 4954 section 4: the line would be too long");
     assert!(feed(&mut client, b"334 \r\n").is_empty());

@@ -6,7 +6,7 @@ mod session;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::Dialect;
-use mailwire_smtp::{Auth, Capabilities, Command, Limits, Reply, ReplyFramer, reply::Frame};
+use mailwire_smtp::{Auth, Capabilities, Command, Limits, Reply, ReplyFramer, Secret, reply::Frame};
 
 use self::session::{Caller, Service};
 use crate::script::{hides, session};
@@ -33,7 +33,7 @@ pub fn command_is_written(command: &Command, dialect: Dialect) {
     round_trip(command, &out, again.map(|parsed| parsed.value));
     if let Command::Auth(auth) = command {
         if auth.initial.is_some() {
-            let other = Auth { mechanism: auth.mechanism.clone(), initial: Some("another".into()) };
+            let other = Auth::new(auth.mechanism.clone()).with_initial(Secret::from("another"));
             shown_alike(command, &Command::Auth(other));
         }
     }

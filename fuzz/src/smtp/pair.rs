@@ -45,7 +45,7 @@ pub fn run(case: Case) {
     let client = client::Connection::new(config);
     let mut config = server::Config::new("mx.example".try_into().expect("a name"), channel);
     config.lmtp = lmtp;
-    config.mechanisms = vec![Mechanism::PLAIN];
+    config.mechanisms = vec![Mechanism::Plain];
     (config.pass_unknown_commands, config.pass_unknown_parameters) = (true, true);
     (config.limits.bad_commands, config.limits.idle_commands) = (1000, 1000);
     (config.limits.auth_failures, config.limits.output) = (1000, 600);

@@ -91,7 +91,7 @@ impl Owner for Service {
         let mut config = server::Config::new("mx.example".try_into().expect("a name"), channel(bits));
         config.dialect = dialect(bits);
         config.lmtp = bits & 16 != 0;
-        config.mechanisms = vec![Mechanism::PLAIN, Mechanism::LOGIN];
+        config.mechanisms = vec![Mechanism::Plain, Mechanism::Login];
         config.allow_clear_credentials = bits & 32 != 0;
         config.require_auth = bits & 64 != 0 && bits & 32 != 0;
         config.pass_unknown_commands = bits & 64 != 0;

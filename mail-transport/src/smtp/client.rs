@@ -183,7 +183,7 @@ impl Client {
         };
         let mechanism = mailwire_smtp::Mechanism::try_from(exchange.mechanism().as_str())?;
         let initial = exchange.initial()?;
-        let auth = self.session.machine().send(Command::Auth(Auth { mechanism, initial }))?;
+        let auth = self.session.machine().send(Command::Auth(Auth::new(mechanism).with_initial(initial)))?;
         self.session.expect(auth);
         let read = |event| match event {
             Event::AuthChallenge { data, .. } => AuthEvent::Challenge(data),

@@ -1,80 +1,22 @@
 //! Reading the lines of a reply to EHLO.
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, ParseError};
+use mailwire_core::{Cursor, Dialect, ParseError, sasl::Mechanism};
 
-use super::Capability;
-use crate::types::{Keyword, Mechanism};
+use super::Extension;
+use crate::{deviation, types::Keyword};
 
 /// What a line says, in the line's own bytes.
 pub(super) enum Line<'a> {
-    Plain(Plain),
+    /// An extension without parameters.
+    Plain(Extension),
     Size(Option<u64>),
-    /// What stands behind AUTH: names of mechanisms, between them spaces, or `=`.
+    /// What follows AUTH: names of mechanisms, between them spaces, or `=`.
     Auth(&'a [u8]),
     Other {
         keyword: &'a [u8],
         parameters: &'a [u8],
     },
-}
-
-/// The capabilities that are known and have no parameters.
-#[derive(Clone, Copy)]
-pub(super) enum Plain {
-    Pipelining,
-    EightBitMime,
-    SmtpUtf8,
-    EnhancedStatusCodes,
-    StartTls,
-    Vrfy,
-    Expn,
-    Help,
-}
-
-impl Plain {
-    pub(super) const fn of(capability: &Capability) -> Option<Self> {
-        match capability {
-            Capability::Pipelining => Some(Self::Pipelining),
-            Capability::EightBitMime => Some(Self::EightBitMime),
-            Capability::SmtpUtf8 => Some(Self::SmtpUtf8),
-            Capability::EnhancedStatusCodes => Some(Self::EnhancedStatusCodes),
-            Capability::StartTls => Some(Self::StartTls),
-            Capability::Vrfy => Some(Self::Vrfy),
-            Capability::Expn => Some(Self::Expn),
-            Capability::Help => Some(Self::Help),
-            Capability::Size(_) | Capability::Auth(_) | Capability::Other { .. } => None,
-        }
-    }
-
-    pub(super) const fn capability(self) -> Capability {
-        match self {
-            Self::Pipelining => Capability::Pipelining,
-            Self::EightBitMime => Capability::EightBitMime,
-            Self::SmtpUtf8 => Capability::SmtpUtf8,
-            Self::EnhancedStatusCodes => Capability::EnhancedStatusCodes,
-            Self::StartTls => Capability::StartTls,
-            Self::Vrfy => Capability::Vrfy,
-            Self::Expn => Capability::Expn,
-            Self::Help => Capability::Help,
-        }
-    }
-
-    pub(super) const fn name(self) -> &'static [u8] {
-        match self {
-            Self::Pipelining => b"PIPELINING",
-            Self::EightBitMime => b"8BITMIME",
-            Self::SmtpUtf8 => b"SMTPUTF8",
-            Self::EnhancedStatusCodes => b"ENHANCEDSTATUSCODES",
-            Self::StartTls => b"STARTTLS",
-            Self::Vrfy => b"VRFY",
-            Self::Expn => b"EXPN",
-            Self::Help => b"HELP",
-        }
-    }
-
-    pub(super) const fn bit(self) -> u16 {
-        1 << self as u16
-    }
 }
 
 /// The lines of a reply that was read before. What is odd about them was reported then.
@@ -113,7 +55,7 @@ pub(super) fn next_line<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Line<'a>>,
             Err(error) if cursor.dialect() == Dialect::Strict => return Err(error),
             Err(_) => {
                 cursor.rewind(start);
-                cursor.deviate("malformed-capability")?;
+                cursor.deviate(deviation::MALFORMED_CAPABILITY)?;
                 skip_line(cursor);
             }
         }
@@ -140,33 +82,20 @@ pub(super) fn skip_line(cursor: &mut Cursor<'_>) {
 fn line<'a>(cursor: &mut Cursor<'a>) -> Result<Line<'a>, ParseError> {
     let start = cursor.offset();
     let keyword = Keyword::skip(cursor);
-    let plain = match keyword.len() {
-        10 if is(keyword, b"PIPELINING") => Plain::Pipelining,
-        8 if is(keyword, b"8BITMIME") => Plain::EightBitMime,
-        8 if is(keyword, b"SMTPUTF8") => Plain::SmtpUtf8,
-        19 if is(keyword, b"ENHANCEDSTATUSCODES") => Plain::EnhancedStatusCodes,
-        8 if is(keyword, b"STARTTLS") => Plain::StartTls,
-        4 if is(keyword, b"VRFY") => Plain::Vrfy,
-        4 if is(keyword, b"EXPN") => Plain::Expn,
-        4 if is(keyword, b"HELP") => Plain::Help,
-        4 if is(keyword, b"SIZE") => return size(cursor),
-        4 if is(keyword, b"AUTH") => return auth(cursor),
-        _ => {
-            Keyword::check(keyword, start)?;
-            return Ok(Line::Other { keyword, parameters: parameters(cursor)? });
+    match Extension::of(keyword) {
+        Some(Extension::Size) => size(cursor),
+        Some(Extension::Auth) => auth(cursor),
+        Some(plain) => {
+            // SMTPUTF8 and others may get parameters one day, which are to be ignored (RFC 6531
+            // section 3.1).
+            parameters(cursor)?;
+            Ok(Line::Plain(plain))
         }
-    };
-    // SMTPUTF8 and others may get parameters one day, which are to be ignored (RFC 6531 section 3.1).
-    parameters(cursor)?;
-    Ok(Line::Plain(plain))
-}
-
-/// Whether a keyword, in any case, is this one. Its bytes are letters, digits and hyphens, so one bit
-/// makes the case, and all are compared at once.
-#[inline(always)]
-fn is<const N: usize>(keyword: &[u8], name: &[u8; N]) -> bool {
-    <&[u8; N]>::try_from(keyword)
-        .is_ok_and(|keyword| keyword.iter().zip(name).fold(0, |odd, (a, b)| odd | (a ^ b) & !0x20) == 0)
+        None => {
+            Keyword::check(keyword, start)?;
+            Ok(Line::Other { keyword, parameters: parameters(cursor)? })
+        }
+    }
 }
 
 /// ```abnf
@@ -193,7 +122,7 @@ fn size<'a>(cursor: &mut Cursor<'a>) -> Result<Line<'a>, ParseError> {
 fn auth<'a>(cursor: &mut Cursor<'a>) -> Result<Line<'a>, ParseError> {
     let begin = cursor.offset();
     if cursor.peek() == Some(b'=') {
-        cursor.deviate("equals-sign-behind-auth")?;
+        cursor.deviate(deviation::EQUALS_SIGN_FOR_SPACE)?;
         cursor.skip(1);
         Mechanism::skip(cursor)?;
     }
@@ -208,14 +137,14 @@ fn auth<'a>(cursor: &mut Cursor<'a>) -> Result<Line<'a>, ParseError> {
             return Err(cursor.error("expected a space"));
         }
         if spaces > 1 {
-            cursor.deviate_at(start.saturating_add(1), "extra-space")?;
+            cursor.deviate_at(start.saturating_add(1), deviation::EXTRA_SPACE)?;
         }
         Mechanism::skip(cursor)?;
     }
 }
 
 fn trailing_space(cursor: &mut Cursor<'_>, start: usize, spaces: usize) -> Result<(), ParseError> {
-    if spaces > 0 { cursor.deviate_at(start, "space-before-line-end") } else { Ok(()) }
+    if spaces > 0 { cursor.deviate_at(start, deviation::SPACE_BEFORE_LINE_END) } else { Ok(()) }
 }
 
 /// The parameters of a line, without the space before them.
@@ -231,7 +160,7 @@ fn some_parameters<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], ParseError> 
     let start = cursor.offset();
     match cursor.peek() {
         Some(b' ') => {}
-        Some(b'=') => cursor.deviate("equals-sign-behind-keyword")?,
+        Some(b'=') => cursor.deviate(deviation::EQUALS_SIGN_FOR_SPACE)?,
         _ => return Err(cursor.error("expected a space")),
     }
     cursor.skip(1);
@@ -245,7 +174,7 @@ fn some_parameters<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], ParseError> 
     let end = begin.saturating_add(text.len()).saturating_sub(spaces);
     trailing_space(cursor, end, spaces)?;
     if let Some(at) = text.iter().position(|byte| !matches!(byte, b' '..=126)) {
-        cursor.deviate_at(begin.saturating_add(at), "unprintable-capability")?;
+        cursor.deviate_at(begin.saturating_add(at), deviation::UNPRINTABLE_CAPABILITY)?;
     }
     Ok(cursor.between(begin, end))
 }

@@ -6,15 +6,10 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use core::fmt;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text};
+use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text, keywords, sasl::Mechanism};
 
-use self::line::{Line, Lines, Plain, next_line, skip_line};
-use crate::{
-    ParseContext, Reply, ReplyCode,
-    command::put_number,
-    reply::write_line,
-    types::{Keyword, Mechanism},
-};
+use self::line::{Line, Lines, next_line, skip_line};
+use crate::{ParseContext, Reply, ReplyCode, command::put_number, reply::write_line, types::Keyword};
 
 /// One extension that a server offers (RFC 5321 section 4.1.1.1).
 #[non_exhaustive]
@@ -45,9 +40,64 @@ pub enum Capability {
     Other {
         /// Its keyword.
         keyword: Keyword,
-        /// What stands behind it.
+        /// What follows it.
         parameters: Text,
     },
+}
+
+keywords! {
+    /// The extensions that are known here, by their keywords in the reply to EHLO.
+    pub(crate) enum Extension {
+        Auth = "AUTH",
+        EightBitMime = "8BITMIME",
+        EnhancedStatusCodes = "ENHANCEDSTATUSCODES",
+        Expn = "EXPN",
+        Help = "HELP",
+        Pipelining = "PIPELINING",
+        Size = "SIZE",
+        SmtpUtf8 = "SMTPUTF8",
+        StartTls = "STARTTLS",
+        Vrfy = "VRFY",
+    }
+}
+
+impl Extension {
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
+    /// The extension of a capability that is known.
+    const fn of_capability(capability: &Capability) -> Option<Self> {
+        Some(match capability {
+            Capability::Pipelining => Self::Pipelining,
+            Capability::Size(_) => Self::Size,
+            Capability::EightBitMime => Self::EightBitMime,
+            Capability::SmtpUtf8 => Self::SmtpUtf8,
+            Capability::EnhancedStatusCodes => Self::EnhancedStatusCodes,
+            Capability::StartTls => Self::StartTls,
+            Capability::Auth(_) => Self::Auth,
+            Capability::Vrfy => Self::Vrfy,
+            Capability::Expn => Self::Expn,
+            Capability::Help => Self::Help,
+            Capability::Other { .. } => return None,
+        })
+    }
+
+    /// The capability without parameters.
+    const fn plain(self) -> Capability {
+        match self {
+            Self::Pipelining => Capability::Pipelining,
+            Self::Size => Capability::Size(None),
+            Self::EightBitMime => Capability::EightBitMime,
+            Self::SmtpUtf8 => Capability::SmtpUtf8,
+            Self::EnhancedStatusCodes => Capability::EnhancedStatusCodes,
+            Self::StartTls => Capability::StartTls,
+            Self::Auth => Capability::Auth(Vec::new()),
+            Self::Vrfy => Capability::Vrfy,
+            Self::Expn => Capability::Expn,
+            Self::Help => Capability::Help,
+        }
+    }
 }
 
 /// All that a server offers.
@@ -59,25 +109,44 @@ pub enum Capability {
 pub struct Capabilities {
     /// Each with a code before it.
     lines: Bytes,
-    /// A bit for each of [`Plain`].
-    plain: u16,
-    has_auth: bool,
+    /// A bit for each [`Extension`].
+    offered: u16,
     /// That of the first SIZE.
-    size: Option<Option<u64>>,
+    size: Option<u64>,
+    /// Whether the server has said what it offers.
+    known: bool,
 }
 
 impl Capabilities {
-    /// No extension, as after HELO.
+    /// No extension, as long as the server has not said what it offers.
     #[must_use]
     pub const fn new() -> Self {
-        Self { lines: Bytes::new(), plain: 0, has_auth: false, size: None }
+        Self { lines: Bytes::new(), offered: 0, size: None, known: false }
+    }
+
+    /// Whether the server has said what it offers. With HELO it says that it offers nothing.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
     }
 
     /// All of them, in the server's order. Mechanisms that are spread over several lines are told with
     /// the first.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter { capabilities: self, lines: Lines::of(&self.lines), auth: self.has_auth }
+        Iter { capabilities: self, lines: Lines::of(&self.lines), auth: self.offers(Extension::Auth) }
     }
 
     /// Adds one, as it is written: what cannot stand in a line becomes `?`, and an
@@ -89,17 +158,24 @@ impl Capabilities {
     /// Whether exactly this is offered.
     #[must_use]
     pub fn has(&self, capability: &Capability) -> bool {
-        match Plain::of(capability) {
-            Some(plain) => self.plain & plain.bit() != 0,
-            None => self.iter().any(|offered| offered == *capability),
+        match (capability, Extension::of_capability(capability)) {
+            (Capability::Size(_) | Capability::Auth(_), _) | (_, None) => {
+                self.iter().any(|offered| offered == *capability)
+            }
+            (_, Some(plain)) => self.offers(plain),
         }
+    }
+
+    /// Whether an extension is offered, whatever its parameters.
+    pub(crate) const fn offers(&self, extension: Extension) -> bool {
+        self.offered & extension.bit() != 0
     }
 
     /// SIZE: `None` if it is not offered, `Some(None)` if without a limit (RFC 1870 section 4: 0
     /// says the same).
     #[must_use]
     pub fn size(&self) -> Option<Option<u64>> {
-        self.size.map(|size| size.filter(|&size| size > 0))
+        self.offers(Extension::Size).then(|| self.size.filter(|&size| size > 0))
     }
 
     /// The SASL mechanisms, if AUTH is offered, each once.
@@ -111,15 +187,15 @@ impl Capabilities {
             if let Line::Auth(names) = line {
                 for name in names.split(|byte| matches!(byte, b' ' | b'=')).filter(|name| !name.is_empty()) {
                     if seen.insert(name.to_ascii_uppercase()) {
-                        mechanisms.push(Mechanism(Text::from(name)));
+                        mechanisms.extend(Mechanism::new(Text::from(name)));
                     }
                 }
             }
         }
-        self.has_auth.then_some(mechanisms)
+        self.offers(Extension::Auth).then_some(mechanisms)
     }
 
-    /// What stands behind `keyword`, if this crate does not know it and it is offered.
+    /// What follows `keyword`, if this crate does not know it and it is offered.
     #[must_use]
     pub fn other(&self, keyword: &str) -> Option<Text> {
         Lines::of(&self.lines).find_map(|line| match line {
@@ -159,16 +235,21 @@ impl Capabilities {
     /// All lines that are left.
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
-        let (mut plain, mut has_auth, mut size) = (0, false, None);
+        let (mut offered, mut size) = (0, None);
         while let Some(line) = next_line(cursor)? {
             match line {
-                Line::Plain(found) => plain |= found.bit(),
-                Line::Size(found) => size = size.or(Some(found)),
-                Line::Auth(_) => has_auth = true,
+                Line::Plain(found) => offered |= found.bit(),
+                Line::Size(found) => {
+                    if offered & Extension::Size.bit() == 0 {
+                        size = found;
+                    }
+                    offered |= Extension::Size.bit();
+                }
+                Line::Auth(_) => offered |= Extension::Auth.bit(),
                 Line::Other { .. } => {}
             }
         }
-        Ok(Self { lines: cursor.slice(start, cursor.offset()), plain, has_auth, size })
+        Ok(Self { lines: cursor.slice(start, cursor.offset()), offered, size, known: true })
     }
 
     /// A copy that keeps no receive buffer alive.
@@ -214,13 +295,13 @@ impl Iterator for Iter<'_> {
     fn next(&mut self) -> Option<Capability> {
         loop {
             match self.lines.next()? {
-                Line::Plain(plain) => return Some(plain.capability()),
+                Line::Plain(plain) => return Some(plain.plain()),
                 Line::Size(size) => return Some(Capability::Size(size)),
                 Line::Auth(_) if !core::mem::take(&mut self.auth) => {}
                 Line::Auth(_) => return self.capabilities.auth().map(Capability::Auth),
                 Line::Other { keyword, parameters } => {
                     return Some(Capability::Other {
-                        keyword: Keyword(Text::from(keyword)),
+                        keyword: Keyword::unchecked(Text::from(keyword)),
                         parameters: Text::from(parameters),
                     });
                 }
@@ -237,6 +318,7 @@ impl Extend<Capability> for Capabilities {
             capability.write(&mut lines);
         }
         let lines = Bytes::from(lines);
+        // A lenient reader leaves out what does not parse.
         *self = Self::read(&mut Cursor::new(&lines, Dialect::Lenient)).unwrap_or_default();
     }
 }
@@ -313,7 +395,10 @@ impl Capability {
                     );
                 }
             }
-            plain => out.extend_from_slice(Plain::of(plain).map_or(b"", Plain::name)),
+            plain => {
+                let name = Extension::of_capability(plain).map_or("", Extension::as_str);
+                out.extend_from_slice(name.as_bytes());
+            }
         }
     }
 }
@@ -331,8 +416,8 @@ mod tests {
     #[test]
     fn both_forms_of_auth_are_one() {
         let parsed = parse("250-mx.example.org\r\n250-AUTH=PLAIN LOGIN\r\n250 AUTH PLAIN LOGIN");
-        assert_eq!(parsed.value.auth().unwrap(), [Mechanism::PLAIN, Mechanism::LOGIN]);
-        assert_eq!((parsed.deviations[0].name, parsed.deviations[0].offset), ("equals-sign-behind-auth", 28));
+        assert_eq!(parsed.value.auth().unwrap(), [Mechanism::Plain, Mechanism::Login]);
+        assert_eq!((parsed.deviations[0].name, parsed.deviations[0].offset), ("equals-sign-for-space", 28));
         assert_eq!(parsed.deviations.len(), 1);
     }
 
@@ -345,7 +430,7 @@ mod tests {
         let list = [
             other("DSN", ""),
             Capability::Size(Some(0)),
-            Capability::Auth(alloc::vec![Mechanism::LOGIN, Mechanism::PLAIN]),
+            Capability::Auth(alloc::vec![Mechanism::Login, Mechanism::Plain]),
             Capability::Help,
             other("X-LONG", "parameters of more than a few bytes"),
             Capability::Size(Some(5)),
@@ -371,7 +456,7 @@ mod tests {
         received.write_reply(b"mx", &mut out);
         assert_eq!(
             out.escape_ascii().to_string(),
-            "250-mx\\r\\n250-DSN\\r\\n250-SIZE 0\\r\\n250-AUTH LOGIN plain\\r\\n250-HELP\\r\\n\
+            "250-mx\\r\\n250-DSN\\r\\n250-SIZE 0\\r\\n250-AUTH LOGIN PLAIN\\r\\n250-HELP\\r\\n\
              250-X-LONG parameters of more than a few bytes\\r\\n250 SIZE 5\\r\\n"
         );
         assert_ne!(made, Capabilities::new());

@@ -32,7 +32,7 @@ pub struct Config {
     pub helo_fallback: bool,
     /// What happens to a bare CR or LF in a body. Refused by default.
     pub bare_newline: BareNewline,
-    /// Whether AUTH may be sent without TLS. False by default.
+    /// Whether mechanisms that show the secret may be used without TLS. False by default.
     pub allow_clear_credentials: bool,
 }
 

@@ -55,24 +55,22 @@
 mod config;
 mod event;
 mod read;
+mod rules;
+mod send;
 mod state;
 
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, dot::Stuffer, sasl,
+    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl::Policy,
 };
 
 pub use config::{Config, Timeouts};
 pub use event::{Event, Outcome};
-use state::{Body, InFlight, Kind, Phase, Progress, Session};
+use state::{Body, Part, Phase, Progress, Queued, Session};
 
-use crate::{Auth, BodyType, Capabilities, Capability, Command, ReplyFramer};
-
-/// RFC 5321 section 4.5.3.1.4: an AUTH command that would be longer is sent without its initial
-/// response (RFC 4954 section 4).
-const COMMAND_LINE: usize = 512;
+use crate::{Capabilities, Command, ReplyFramer, State, command::Effect};
 
 /// The client's state machine. See the [module](self).
 #[derive(Debug)]
@@ -111,7 +109,14 @@ impl Connection {
         }
     }
 
-    /// What the server offers. Nothing before [`Event::Capabilities`].
+    /// Where the session stands, as far as the server has answered.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.session.state
+    }
+
+    /// What the server offers. Nothing before [`Event::Capabilities`], until which they are not
+    /// [known](Capabilities::is_known).
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {
         &self.session.capabilities
@@ -127,6 +132,12 @@ impl Connection {
     #[must_use]
     pub const fn is_tls(&self) -> bool {
         self.tls
+    }
+
+    /// Whether LMTP is spoken.
+    #[must_use]
+    pub const fn is_lmtp(&self) -> bool {
+        self.config.lmtp
     }
 
     /// Whether every command is answered and no message is under way, so that the connection could
@@ -162,32 +173,27 @@ impl Connection {
     /// # Errors
     ///
     /// Hands the command back: before [`Event::Capabilities`]; a parameter, mechanism or address that
-    /// the server does not offer support of; credentials without TLS; too many commands waiting.
+    /// the server does not offer support of; a mechanism that shows the secret, without TLS; BDAT, TURN
+    /// and ATRN, which would change what the bytes after them are; too many commands waiting.
     #[allow(clippy::result_large_err)] // The command is handed back.
     pub fn send(&mut self, command: Command) -> Result<Ticket, SendError<Command>> {
         self.framer.unpark();
-        if let Err(reason) = self.check(&command) {
+        if let Err(reason) = self.permits(&command) {
             return Err(SendError::new(reason, command));
         }
-        match &command {
-            Command::Mail(mail) => {
-                self.session.smtp_utf8 = mail.smtp_utf8;
-                self.session.begin();
-            }
-            Command::Quit => self.phase = Phase::Leaving,
-            _ => {}
+        self.session.begin(&command);
+        if matches!(command, Command::Quit) {
+            self.phase = Phase::Leaving;
         }
         let ticket = self.tickets.issue();
-        self.session.queue.push_back((ticket, command));
+        self.session.queue.push_back(Queued { ticket, command });
         self.flush();
         Ok(ticket)
     }
 
-    fn check(&self, command: &Command) -> Result<(), Misuse> {
-        if self.failed.is_some() {
-            return Err(Misuse::Closed);
-        }
+    fn permits(&self, command: &Command) -> Result<(), Misuse> {
         match self.phase {
+            _ if self.failed.is_some() => return Err(Misuse::Closed),
             Phase::Ready => {}
             Phase::Leaving | Phase::Closed => return Err(Misuse::Closed),
             _ => return Err(Misuse::WrongState("the server's capabilities are not known yet")),
@@ -196,65 +202,8 @@ impl Connection {
         if self.session.queue.len() + self.session.in_flight.len() >= limit {
             return Err(Misuse::Full { limit });
         }
-        let capabilities = &self.session.capabilities;
-        let offers = |capability: Capability, name: &'static str| {
-            if capabilities.has(&capability) { Ok(()) } else { Err(Misuse::NotOffered(name)) }
-        };
-        const INTERNATIONAL: Misuse =
-            Misuse::WrongState("an address beyond ASCII, and MAIL without SMTPUTF8");
-        match command {
-            Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) | Command::StartTls => {
-                Err(Misuse::WrongState("the machine sends this command by itself"))
-            }
-            Command::Mail(mail) => {
-                match (mail.size, capabilities.size()) {
-                    (Some(_), None) => return Err(Misuse::NotOffered("SIZE")),
-                    (Some(size), Some(Some(limit))) if size > limit => {
-                        return Err(Misuse::NotOffered("messages of this size"));
-                    }
-                    _ => {}
-                }
-                match mail.body {
-                    Some(BodyType::BinaryMime) => return Err(Misuse::NotOffered("BINARYMIME")),
-                    Some(_) => offers(Capability::EightBitMime, "8BITMIME")?,
-                    None => {}
-                }
-                if mail.auth.is_some() && capabilities.auth().is_none() {
-                    return Err(Misuse::NotOffered("AUTH"));
-                }
-                if mail.smtp_utf8 {
-                    offers(Capability::SmtpUtf8, "SMTPUTF8")
-                } else if mail.is_international() {
-                    offers(Capability::SmtpUtf8, "SMTPUTF8")?;
-                    Err(INTERNATIONAL)
-                } else {
-                    Ok(())
-                }
-            }
-            Command::Rcpt(rcpt) if rcpt.is_international() && !self.session.smtp_utf8 => {
-                offers(Capability::SmtpUtf8, "SMTPUTF8")?;
-                Err(INTERNATIONAL)
-            }
-            Command::Auth(auth) => self.check_auth(auth),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_auth(&self, auth: &Auth) -> Result<(), Misuse> {
-        if !self.tls && !self.config.allow_clear_credentials {
-            return Err(Misuse::CredentialsInClear);
-        }
-        if self.session.authenticated {
-            return Err(Misuse::WrongState("already authenticated"));
-        }
-        if self.session.mail_accepted {
-            return Err(Misuse::WrongState("AUTH is not for within a transaction"));
-        }
-        match self.session.capabilities.auth() {
-            None => Err(Misuse::NotOffered("AUTH")),
-            Some(mechanisms) if mechanisms.contains(&auth.mechanism) => Ok(()),
-            Some(_) => Err(Misuse::NotOffered("this SASL mechanism")),
-        }
+        let policy = Policy::new(self.tls).allow_clear_credentials(self.config.allow_clear_credentials);
+        self.session.permits(command, &command.rules(), policy)
     }
 
     /// Sends a part of the message: takes what fits into the output off the front of `chunk`, which
@@ -285,90 +234,8 @@ impl Connection {
     /// As for [`send_body`](Self::send_body).
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
         self.framer.unpark();
-        let Body::Sending { ticket, .. } = self.session.body else {
-            return self.with_stuffer(|_, _| Ok(()));
-        };
-        self.with_stuffer(|stuffer, output| stuffer.finish(output))?;
-        self.session.body = Body::None;
-        let end = self.put;
-        self.session.progress = Progress::Ended(end);
-        if self.config.lmtp {
-            let mut left = self.session.accepted.len();
-            for recipient in &self.session.accepted {
-                left -= 1;
-                let kind = Kind::RecipientEnd { data: ticket, last: left == 0 };
-                self.session.in_flight.push_back(InFlight { ticket: *recipient, kind, end });
-            }
-        } else {
-            self.session.in_flight.push_back(InFlight { ticket, kind: Kind::BodyEnd, end });
-        }
-        self.flush();
-        Ok(())
+        self.end_body()
     }
-
-    fn with_stuffer<T>(
-        &mut self,
-        push: impl FnOnce(&mut Stuffer, &mut Output) -> Result<T, Misuse>,
-    ) -> Result<T, Misuse> {
-        if self.failed.is_some() || self.phase == Phase::Closed {
-            return Err(Misuse::Closed);
-        }
-        let before = self.output.len();
-        let result = match &mut self.session.body {
-            Body::Sending { stuffer, .. } => push(stuffer, &mut self.output),
-            Body::Broken(reason) => return Err(*reason),
-            Body::None => return Err(Misuse::WrongState("no message was asked for")),
-        };
-        self.put += self.output.len().saturating_sub(before) as u64;
-        if let Err(reason) = result {
-            self.session.body = Body::Broken(reason);
-        }
-        result
-    }
-
-    /// Bytes that have left the output.
-    fn drained(&self) -> u64 {
-        self.put.saturating_sub(self.output.len() as u64)
-    }
-
-    /// Writes to the output, and says where that ends.
-    fn write(&mut self, write: impl FnOnce(&mut alloc::vec::Vec<u8>)) -> u64 {
-        let before = self.output.len();
-        self.output.write(write);
-        self.put += self.output.len().saturating_sub(before) as u64;
-        self.put
-    }
-
-    /// Writes the commands whose turn it is (RFC 2920 section 3.1).
-    fn flush(&mut self) {
-        while matches!(self.phase, Phase::Ready | Phase::Leaving)
-            && matches!(self.session.body, Body::None)
-            && !self.output.is_full()
-        {
-            match self.session.in_flight.back() {
-                Some(last) if !(self.session.pipelining && last.kind.groups()) => return,
-                _ => {}
-            }
-            let Some((ticket, mut command)) = self.session.queue.pop_front() else { return };
-            if let Command::Auth(auth) = &mut command {
-                self.session.held_initial = take_long_initial(auth);
-            }
-            let end = self.write(|out| command.write(out));
-            self.session.in_flight.push_back(InFlight { ticket, kind: Kind::of(&command), end });
-        }
-    }
-
-    fn fail<T>(&mut self, error: Error) -> Result<T, Error> {
-        self.failed = Some(error);
-        Err(error)
-    }
-}
-
-/// The initial response, if the AUTH command would be too long with it.
-fn take_long_initial(auth: &mut Auth) -> Option<mailwire_core::Secret> {
-    let length = auth.initial.as_ref()?.expose().len().div_ceil(3) * 4;
-    let line = "AUTH  \r\n".len() + auth.mechanism.as_bytes().len() + length;
-    if line > COMMAND_LINE { auth.initial.take() } else { None }
 }
 
 impl mailwire_core::Connection for Connection {
@@ -403,13 +270,16 @@ impl mailwire_core::Connection for Connection {
                 if !self.output.is_empty() && !matches!(self.session.body, Body::None) {
                     return Some(timeouts.body);
                 }
-                let waiting = self.session.in_flight.front().filter(|waiting| waiting.end != u64::MAX)?;
-                Some(match waiting.kind {
-                    Kind::Mail => timeouts.mail,
-                    Kind::Rcpt => timeouts.rcpt,
-                    Kind::Data => timeouts.data,
-                    Kind::BodyEnd | Kind::EmptyEnd | Kind::RecipientEnd { .. } => timeouts.body_reply,
-                    Kind::Rset | Kind::Auth | Kind::Quit | Kind::Other => timeouts.command,
+                if self.session.is_challenged() {
+                    return None;
+                }
+                let due = self.session.in_flight.front()?;
+                Some(match (due.part, due.rules.effect) {
+                    (Part::Line, Effect::Mail) => timeouts.mail,
+                    (Part::Line, Effect::Rcpt) => timeouts.rcpt,
+                    (Part::Line, Effect::Data) => timeouts.data,
+                    (Part::Line, _) => timeouts.command,
+                    _ => timeouts.body_reply,
                 })
             }
         }
@@ -423,7 +293,7 @@ impl mailwire_core::Connection for Connection {
             Phase::Hello { .. } => "the reply to EHLO",
             Phase::StartTls { .. } => "the reply to STARTTLS",
             Phase::Ready | Phase::Leaving => match self.session.in_flight.front() {
-                Some(waiting) => waiting.kind.waiting_for(),
+                Some(due) => due.waiting_for(),
                 None => "the server to take the message",
             },
         };
@@ -441,13 +311,11 @@ impl mailwire_core::Connection for Connection {
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
         self.framer.unpark();
-        let turn = match self.session.in_flight.front() {
-            _ if self.failed.is_some() || self.phase == Phase::Closed => Err(Misuse::Closed),
-            Some(InFlight { kind: Kind::Auth, end: u64::MAX, .. }) => Ok(()),
-            _ => Err(Misuse::WrongState("no challenge waits for a response")),
-        };
-        if let Err(reason) = turn {
-            return Err(SendError::new(reason, step));
+        if self.failed.is_some() || self.phase == Phase::Closed {
+            return Err(SendError::new(Misuse::Closed, step));
+        }
+        if !self.session.is_challenged() {
+            return Err(SendError::new(Misuse::WrongState("no challenge waits for a response"), step));
         }
         self.respond(&step);
         Ok(())
@@ -456,21 +324,5 @@ impl mailwire_core::Connection for Connection {
     fn close(&mut self) {
         self.framer.unpark();
         self.phase = Phase::Closed;
-    }
-}
-
-impl Connection {
-    /// Writes a response to a challenge; the reply that is due now answers it.
-    fn respond(&mut self, step: &SaslStep) {
-        let end = self.write(|out| {
-            match step {
-                SaslStep::Data(data) => sasl::encode(data.expose(), out),
-                SaslStep::Cancel => out.push(b'*'),
-            }
-            out.extend_from_slice(b"\r\n");
-        });
-        if let Some(waiting) = self.session.in_flight.front_mut() {
-            waiting.end = end;
-        }
     }
 }

@@ -4,16 +4,20 @@ use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Channel, Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Secret, Upgrade, dot::Stuffer,
-    sasl,
+    Channel, Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Secret, Ticket, Upgrade,
+    dot::Stuffer,
+    sasl::{self, Challenged},
 };
 
 use super::{
     Connection, Event,
-    state::{Body, InFlight, Kind, Phase},
+    rules::Then,
+    state::{Body, InFlight, Part, Phase},
 };
 use crate::{
     Capabilities, Capability, Command, Reply, ReplyCode,
+    command::Effect,
+    deviation,
     reply::{Frame, has_code},
 };
 
@@ -147,7 +151,7 @@ impl Connection {
                 return Ok(Some(Event::HelloRefused { reply }));
             }
         }
-        let mut capabilities = Capabilities::new();
+        let mut capabilities = Capabilities::from_iter([]);
         if !fallback {
             match Capabilities::parse(&frame.bytes, frame.context(self.config.dialect)) {
                 Ok(parsed) => {
@@ -171,7 +175,7 @@ impl Connection {
             return Ok(None);
         }
         self.phase = Phase::Ready;
-        self.session.pipelining = self.config.pipelining && capabilities.has(&Capability::Pipelining);
+        self.session.state = Effect::Ehlo.after(self.session.state);
         self.session.capabilities = capabilities.clone();
         Ok(Some(Event::Capabilities { capabilities, reply, deviations }))
     }
@@ -192,78 +196,41 @@ impl Connection {
 
     fn command_reply(&mut self, parsed: Parsed<Reply>) -> Result<Option<Event>, Error> {
         let Parsed { value: reply, deviations } = parsed;
-        let drained = self.drained();
-        let Some(&waiting) = self.session.in_flight.front() else {
+        let Some(&command) = self.session.in_flight.front() else {
             return self.unasked(reply, deviations);
         };
         let unavailable = reply.code() == ReplyCode::UNAVAILABLE;
-        if drained < waiting.end {
+        if self.session.is_challenged() || self.drained() < command.end {
             // Only a refusal can come before the message it is about was sent in full.
-            let of_message = matches!(waiting.kind, Kind::BodyEnd | Kind::RecipientEnd { .. });
-            let refused = of_message && reply.code().class() > 3;
+            let refused = command.is_message() && reply.code().class() > 3;
             if !(unavailable || refused) {
                 return Err(Error::UnsolicitedReply { what: "a reply before its command was sent" });
             }
             self.phase = Phase::Closed;
-            if !of_message {
+            if !command.is_message() {
                 return Ok(Some(Event::Unsolicited { reply }));
             }
         } else if unavailable {
             self.phase = Phase::Closed;
-        } else if reply.code() == ReplyCode::CLOSING && waiting.kind != Kind::Quit {
+        } else if reply.code() == ReplyCode::CLOSING && !command.is_quit() {
             // Taken for a success of this command, it would be a lie.
             self.phase = Phase::Closed;
             return Ok(Some(Event::Unsolicited { reply }));
         }
         if reply.is_intermediate() {
-            return self.intermediate(waiting, &reply, deviations);
+            return self.intermediate(command, &reply, deviations);
         }
         self.session.in_flight.pop_front();
-        let ticket = waiting.ticket;
-        let positive = reply.is_positive();
-        match waiting.kind {
-            Kind::Mail if positive => {
-                self.session.end_transaction();
-                self.session.mail_accepted = true;
-            }
-            Kind::Rcpt if positive && self.session.mail_accepted => self.session.accepted.push(ticket),
-            Kind::Rset if positive => self.session.end_transaction(),
-            Kind::Data if positive => {
-                return Err(Error::Unexpected { what: "a success to DATA before the message", offset: 0 });
-            }
-            Kind::Data => self.session.answered(false),
-            Kind::BodyEnd => {
-                self.session.answered(positive);
-                self.session.end_transaction();
-            }
-            Kind::EmptyEnd => {
-                self.session.end_transaction();
-                return Ok(Some(Event::NoRecipients { ticket, reply }));
-            }
-            Kind::RecipientEnd { data, last } => {
-                self.recipient_answered(positive, last);
-                return Ok(Some(Event::RecipientReply { ticket, data, reply, last, deviations }));
-            }
-            Kind::Auth => {
-                self.session.authenticated = positive;
-                self.session.held_initial = None;
-            }
-            Kind::Quit => self.phase = Phase::Closed,
-            Kind::Mail | Kind::Rcpt | Kind::Rset | Kind::Other => {}
+        match self.session.conclude(&command, &reply)? {
+            Then::GoOn => {}
+            Then::Close => self.phase = Phase::Closed,
         }
-        Ok(Some(Event::Reply { ticket, reply, deviations }))
-    }
-
-    /// LMTP: the message is accepted if it is for one recipient, and in doubt before the last reply.
-    fn recipient_answered(&mut self, positive: bool, last: bool) {
-        if positive {
-            // Remembered until the last reply is in.
-            self.session.mail_accepted = false;
-        }
-        if last {
-            self.session.answered(!self.session.mail_accepted);
-            self.session.end_transaction();
-        }
+        let ticket = command.ticket;
+        Ok(Some(match command.part {
+            Part::Line | Part::Message => Event::Reply { ticket, reply, deviations },
+            Part::Empty => Event::NoRecipients { ticket, reply },
+            Part::Recipient { data, last } => Event::RecipientReply { ticket, data, reply, last, deviations },
+        }))
     }
 
     /// A reply, and no command waits for one.
@@ -273,12 +240,12 @@ impl Connection {
             return Ok(Some(Event::Unsolicited { reply }));
         }
         match self.session.body {
-            Body::Sending { ticket, .. } if reply.code().class() > 3 => {
+            Body::Sending { command, .. } if reply.code().class() > 3 => {
                 // The message is refused before its end. The end cannot be sent any more: it might
                 // be read as a command.
                 self.session.answered(false);
                 self.phase = Phase::Closed;
-                Ok(Some(Event::Reply { ticket, reply, deviations }))
+                Ok(Some(Event::Reply { ticket: command.ticket, reply, deviations }))
             }
             _ => Err(Error::UnsolicitedReply { what: "a reply, and no command waits for one" }),
         }
@@ -287,62 +254,63 @@ impl Connection {
     /// 354 or 334.
     fn intermediate(
         &mut self,
-        waiting: InFlight,
+        command: InFlight,
         reply: &Reply,
-        mut deviations: Vec<Deviation>,
+        deviations: Vec<Deviation>,
     ) -> Result<Option<Event>, Error> {
-        let ticket = waiting.ticket;
-        match waiting.kind {
-            Kind::Data if self.session.accepted.is_empty() => {
+        match (command.part, command.rules.effect) {
+            (Part::Line, Effect::Data) => {
                 self.session.in_flight.pop_front();
-                let end = self.write(|out| out.extend_from_slice(b".\r\n"));
-                self.session.in_flight.push_front(InFlight { ticket, kind: Kind::EmptyEnd, end });
-                Ok(None)
-            }
-            Kind::Data => {
-                self.session.in_flight.pop_front();
-                self.session.body = Body::Sending { ticket, stuffer: Stuffer::new(self.config.bare_newline) };
-                Ok(Some(Event::BodyRequested { ticket }))
-            }
-            Kind::Auth => {
-                if let Some(initial) = self.session.held_initial.take() {
-                    self.respond(&SaslStep::Data(initial));
+                if self.session.transaction.recipients.is_empty() {
+                    let end = self.write(|out| out.extend_from_slice(b".\r\n"));
+                    self.session.in_flight.push_front(InFlight { part: Part::Empty, end, ..command });
                     return Ok(None);
                 }
-                let text = reply.first_line();
-                let data = match sasl::decode(text.as_bytes()) {
-                    Ok(data) => data,
-                    Err(error) if self.config.dialect == Dialect::Strict => {
-                        // RFC 4954 section 4: cancel.
-                        self.respond(&SaslStep::Cancel);
-                        let error = ParseError::new(error.offset.saturating_add(4), error.reason);
-                        return Ok(Some(Event::Malformed {
-                            ticket: Some(ticket),
-                            bytes: Bytes::new(),
-                            error,
-                        }));
-                    }
-                    Err(_) => {
-                        deviations.push(Deviation { name: "challenge-not-base64", offset: 4 });
-                        Secret::from(text.as_bytes())
-                    }
-                };
-                if let Some(waiting) = self.session.in_flight.front_mut() {
-                    waiting.end = u64::MAX;
-                }
-                Ok(Some(Event::AuthChallenge { ticket, data, deviations }))
+                self.session.state = Effect::Data.after(self.session.state);
+                self.session.body =
+                    Body::Sending { command, stuffer: Stuffer::new(self.config.bare_newline) };
+                Ok(Some(Event::BodyRequested { ticket: command.ticket }))
             }
+            (Part::Line, Effect::Auth) => self.challenge(command.ticket, reply, deviations),
             _ => Err(Error::Unexpected { what: "an intermediate reply", offset: 0 }),
         }
     }
 
+    /// 334: nothing is to be told where the first message was held back.
+    fn challenge(
+        &mut self,
+        ticket: Ticket,
+        reply: &Reply,
+        mut deviations: Vec<Deviation>,
+    ) -> Result<Option<Event>, Error> {
+        let limit = self.config.limits.auth_steps;
+        let challenged =
+            self.session.exchange.as_mut().map(|exchange| exchange.challenge(limit)).transpose()?;
+        if let Some(Challenged::Held(initial)) = challenged {
+            self.respond(&SaslStep::Data(initial));
+            return Ok(None);
+        }
+        let text = reply.first_line();
+        let data = match sasl::decode(text.as_bytes()) {
+            Ok(data) => data,
+            Err(error) if self.config.dialect == Dialect::Strict => {
+                // RFC 4954 section 4: cancel.
+                self.respond(&SaslStep::Cancel);
+                let error = ParseError::new(error.offset.saturating_add(4), error.reason);
+                return Ok(Some(Event::Malformed { ticket: Some(ticket), bytes: Bytes::new(), error }));
+            }
+            Err(_) => {
+                deviations.push(Deviation { name: deviation::CHALLENGE_NOT_BASE64, offset: 4 });
+                Secret::from(text.as_bytes())
+            }
+        };
+        Ok(Some(Event::AuthChallenge { ticket, data, deviations }))
+    }
+
     /// No whole reply is there.
     pub(super) fn no_reply(&mut self) -> Next<Event> {
-        let callers_turn = match self.session.in_flight.front() {
-            Some(waiting) => waiting.end == u64::MAX,
-            None => !matches!(self.session.body, Body::None),
-        };
-        if callers_turn {
+        let body_is_due = self.session.in_flight.is_empty() && !matches!(self.session.body, Body::None);
+        if self.session.is_challenged() || body_is_due {
             return Next::Paused;
         }
         // A full output may keep commands back that go out when it was drained.
@@ -361,11 +329,9 @@ impl Connection {
                 (Phase::Greeting, ..) => "before the greeting",
                 (Phase::Hello { .. }, ..) => "before the reply to EHLO",
                 (Phase::StartTls { .. }, ..) => "before the reply to STARTTLS",
-                (_, Some(InFlight { kind: Kind::Quit, .. }), _) => return self.closed(),
-                (_, Some(waiting), _) => match waiting.kind {
-                    Kind::BodyEnd | Kind::RecipientEnd { .. } => "before the reply to a message",
-                    _ => "before a reply",
-                },
+                (_, Some(command), _) if command.is_quit() => return self.closed(),
+                (_, Some(command), _) if command.is_message() => "before the reply to a message",
+                (_, Some(_), _) => "before a reply",
                 (_, None, Body::Sending { .. } | Body::Broken(_)) => "within a message",
                 (_, None, Body::None) if self.session.queue.is_empty() => return self.closed(),
                 (_, None, Body::None) => "before a command was sent",

@@ -5,18 +5,18 @@
 //! ENVID, DELIVERBY's BY) is a field of [`Mail`] or [`Rcpt`].
 
 mod parse;
+mod rules;
 mod write;
 
 pub(crate) use parse::first_word;
+pub(crate) use rules::{Effect, Name, OutOfOrder, Rules};
 pub(crate) use write::put_number;
 
 use alloc::vec::Vec;
 
-use mailwire_core::Secret;
+use mailwire_core::{Secret, sasl::Mechanism};
 
-use crate::types::{
-    Argument, BodyType, EhloName, ForwardPath, Mechanism, Parameter, ReversePath, Submitter, Verb,
-};
+use crate::types::{Argument, BodyType, EhloName, ForwardPath, Parameter, ReversePath, Submitter, Verb};
 
 /// A command (RFC 5321 section 4.1.1).
 ///
@@ -68,7 +68,7 @@ pub enum Command {
     Other {
         /// Its name.
         verb: Verb,
-        /// What stands behind the name.
+        /// What follows the name.
         argument: Option<Argument>,
     },
 }
@@ -93,10 +93,45 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// A transaction without parameters.
+    /// MAIL without parameters.
     #[must_use]
     pub fn new(from: impl Into<ReversePath>) -> Self {
         Self { from: from.into(), size: None, body: None, smtp_utf8: false, auth: None, other: Vec::new() }
+    }
+
+    /// Sets SIZE.
+    #[must_use]
+    pub const fn with_size(mut self, size: u64) -> Self {
+        self.size = Some(size);
+        self
+    }
+
+    /// Sets BODY.
+    #[must_use]
+    pub const fn with_body(mut self, body: BodyType) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Sets SMTPUTF8.
+    #[must_use]
+    pub const fn with_smtp_utf8(mut self, smtp_utf8: bool) -> Self {
+        self.smtp_utf8 = smtp_utf8;
+        self
+    }
+
+    /// Sets AUTH.
+    #[must_use]
+    pub fn with_auth(mut self, auth: impl Into<Submitter>) -> Self {
+        self.auth = Some(auth.into());
+        self
+    }
+
+    /// Adds a parameter that this crate does not know.
+    #[must_use]
+    pub fn with_parameter(mut self, parameter: Parameter) -> Self {
+        self.other.push(parameter);
+        self
     }
 
     /// Whether the sender's address needs SMTPUTF8.
@@ -118,10 +153,17 @@ pub struct Rcpt {
 }
 
 impl Rcpt {
-    /// A recipient without parameters.
+    /// RCPT without parameters.
     #[must_use]
     pub fn new(to: impl Into<ForwardPath>) -> Self {
         Self { to: to.into(), other: Vec::new() }
+    }
+
+    /// Adds a parameter that this crate does not know.
+    #[must_use]
+    pub fn with_parameter(mut self, parameter: Parameter) -> Self {
+        self.other.push(parameter);
+        self
     }
 
     /// Whether the address needs SMTPUTF8.
@@ -131,7 +173,9 @@ impl Rcpt {
     }
 }
 
-/// AUTH: a mechanism, and perhaps its first message.
+/// AUTH: a mechanism, and perhaps its first message
+/// ([RFC 4954 section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Auth {
@@ -140,6 +184,21 @@ pub struct Auth {
     /// The client's first message, decoded. It may be empty, which is not the same as none.
     #[cfg_attr(feature = "serde", serde(serialize_with = "hide"))]
     pub initial: Option<Secret>,
+}
+
+impl Auth {
+    /// AUTH without a first message.
+    #[must_use]
+    pub const fn new(mechanism: Mechanism) -> Self {
+        Self { mechanism, initial: None }
+    }
+
+    /// Sets the first message, or none.
+    #[must_use]
+    pub fn with_initial(mut self, initial: impl Into<Option<Secret>>) -> Self {
+        self.initial = initial.into();
+        self
+    }
 }
 
 #[cfg(feature = "serde")]
@@ -158,69 +217,13 @@ impl Command {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Ehlo(_) => "EHLO",
-            Self::Helo(_) => "HELO",
-            Self::Lhlo(_) => "LHLO",
-            Self::Mail(_) => "MAIL",
-            Self::Rcpt(_) => "RCPT",
-            Self::Data => "DATA",
-            Self::Rset => "RSET",
-            Self::Noop(_) => "NOOP",
-            Self::Vrfy(_) => "VRFY",
-            Self::Expn(_) => "EXPN",
-            Self::Help(_) => "HELP",
-            Self::Quit => "QUIT",
-            Self::StartTls => "STARTTLS",
-            Self::Auth(_) => "AUTH",
             Self::Other { verb, .. } => verb.as_str(),
+            known => known.key().map_or("", Name::as_str),
         }
     }
 }
 
-/// The commands that this crate knows, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
-    Ehlo,
-    Helo,
-    Lhlo,
-    Mail,
-    Rcpt,
-    Data,
-    Rset,
-    Noop,
-    Vrfy,
-    Expn,
-    Help,
-    Quit,
-    StartTls,
-    Auth,
-}
-
-/// The command that `verb` names, in any case. All but one have four letters: one comparison of a
-/// number each.
-#[inline]
-pub(crate) fn known(verb: &[u8]) -> Option<Known> {
-    if let Ok(four) = <[u8; 4]>::try_from(verb) {
-        return match &(u32::from_be_bytes(four) | 0x2020_2020).to_be_bytes() {
-            b"ehlo" => Some(Known::Ehlo),
-            b"helo" => Some(Known::Helo),
-            b"lhlo" => Some(Known::Lhlo),
-            b"mail" => Some(Known::Mail),
-            b"rcpt" => Some(Known::Rcpt),
-            b"data" => Some(Known::Data),
-            b"rset" => Some(Known::Rset),
-            b"noop" => Some(Known::Noop),
-            b"vrfy" => Some(Known::Vrfy),
-            b"expn" => Some(Known::Expn),
-            b"help" => Some(Known::Help),
-            b"quit" => Some(Known::Quit),
-            b"auth" => Some(Known::Auth),
-            _ => None,
-        };
-    }
-    verb.eq_ignore_ascii_case(b"starttls").then_some(Known::StartTls)
-}
-
+/// Whether `verb` names a command that is known, in any case.
 pub(crate) fn is_known(verb: &[u8]) -> bool {
-    known(verb).is_some()
+    Name::of(verb).is_some()
 }

@@ -3,14 +3,14 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed, sasl};
+use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed, sasl, sasl::Mechanism};
 
-use super::{Auth, Command, Known, Mail, Rcpt, known};
+use super::{Auth, Command, Mail, Name, Rcpt};
 use crate::{
-    ParseContext,
+    ParseContext, deviation,
     types::{
-        Argument, BodyType, EhloName, ForwardPath, Keyword, Mechanism, Parameter, ParameterValue,
-        ReversePath, Submitter, Verb,
+        Argument, BodyType, EhloName, ForwardPath, Keyword, Parameter, ParameterValue, ReversePath,
+        Submitter, Verb,
     },
 };
 
@@ -40,26 +40,26 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
         return Ok(Command::Other { verb, argument: argument(cursor)? });
     };
     Ok(match name {
-        Known::Mail => mail(cursor)?,
-        Known::Rcpt => rcpt(cursor)?,
-        Known::Ehlo => Command::Ehlo(ehlo_name(cursor)?),
-        Known::Helo => Command::Helo(ehlo_name(cursor)?),
-        Known::Lhlo => Command::Lhlo(ehlo_name(cursor)?),
-        Known::Data => Command::Data,
-        Known::Rset => Command::Rset,
-        Known::Quit => Command::Quit,
-        Known::StartTls => Command::StartTls,
-        Known::Auth => auth(cursor)?,
-        Known::Noop => Command::Noop(argument(cursor)?),
-        Known::Help => Command::Help(argument(cursor)?),
-        Known::Vrfy => Command::Vrfy(required_argument(cursor)?),
-        Known::Expn => Command::Expn(required_argument(cursor)?),
+        Name::Mail => mail(cursor)?,
+        Name::Rcpt => rcpt(cursor)?,
+        Name::Ehlo => Command::Ehlo(ehlo_name(cursor)?),
+        Name::Helo => Command::Helo(ehlo_name(cursor)?),
+        Name::Lhlo => Command::Lhlo(ehlo_name(cursor)?),
+        Name::Data => Command::Data,
+        Name::Rset => Command::Rset,
+        Name::Quit => Command::Quit,
+        Name::StartTls => Command::StartTls,
+        Name::Auth => auth(cursor)?,
+        Name::Noop => Command::Noop(argument(cursor)?),
+        Name::Help => Command::Help(argument(cursor)?),
+        Name::Vrfy => Command::Vrfy(required_argument(cursor)?),
+        Name::Expn => Command::Expn(required_argument(cursor)?),
     })
 }
 
 /// Steps over a name that is known.
 #[inline]
-fn name(cursor: &mut Cursor<'_>) -> Option<Known> {
+fn name(cursor: &mut Cursor<'_>) -> Option<Name> {
     let rest = cursor.rest();
     let length = match rest {
         [_, _, _, _] | [_, _, _, _, b' ', ..] => 4,
@@ -68,7 +68,7 @@ fn name(cursor: &mut Cursor<'_>) -> Option<Known> {
             .position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_'))
             .unwrap_or(rest.len()),
     };
-    let name = known(rest.get(..length)?)?;
+    let name = Name::of(rest.get(..length)?)?;
     cursor.skip(length);
     Some(name)
 }
@@ -82,7 +82,7 @@ fn line_end(cursor: &mut Cursor<'_>, newline: Newline) -> Result<(), ParseError>
             let start = cursor.offset();
             cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
             if cursor.is_at_end() {
-                cursor.deviate_at(start, "space-before-line-end")?;
+                cursor.deviate_at(start, deviation::SPACE_BEFORE_LINE_END)?;
             }
         } else {
             cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
@@ -101,12 +101,12 @@ fn line_end(cursor: &mut Cursor<'_>, newline: Newline) -> Result<(), ParseError>
 fn space(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     match cursor.peek() {
         Some(b' ') => {}
-        Some(b'\t') => cursor.deviate("tab-for-space")?,
+        Some(b'\t') => cursor.deviate(deviation::TAB_FOR_SPACE)?,
         _ => return Err(cursor.error("expected a space")),
     }
     cursor.skip(1);
     if matches!(cursor.peek(), Some(b' ' | b'\t')) {
-        cursor.deviate("extra-space")?;
+        cursor.deviate(deviation::EXTRA_SPACE)?;
         cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
     }
     Ok(())
@@ -153,12 +153,12 @@ fn path_prefix(cursor: &mut Cursor<'_>, word: &'static str, reason: &'static str
     space(cursor)?;
     cursor.expect_ignore_case(word, reason)?;
     if cursor.peek() == Some(b' ') {
-        cursor.deviate("space-before-colon")?;
+        cursor.deviate(deviation::SPACE_BEFORE_COLON)?;
         cursor.take_while(|byte| byte == b' ');
     }
     cursor.expect(b':', "expected a colon")?;
     if cursor.peek() == Some(b' ') {
-        cursor.deviate("space-after-colon")?;
+        cursor.deviate(deviation::SPACE_AFTER_COLON)?;
         cursor.take_while(|byte| byte == b' ');
     }
     Ok(())

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mailwire_core::{Cursor, ParseError, Parsed, Text};
 
 use super::{EnhancedCode, Reply, ReplyCode, Written, is_text};
-use crate::{ParseContext, types::chars};
+use crate::{ParseContext, deviation, types::chars};
 
 impl Reply {
     /// Reads one reply, `frame` being all its lines without the last line end.
@@ -35,7 +35,7 @@ impl Reply {
             let start = cursor.offset();
             let next = line(&mut cursor)?;
             if next.code != code {
-                cursor.deviate_at(start, "reply-codes-differ")?;
+                cursor.deviate_at(start, deviation::REPLY_CODES_DIFFER)?;
                 // The last line's code counts.
                 code = next.code;
             }
@@ -62,7 +62,7 @@ struct Line {
 fn empty_line(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
     let empty = matches!(cursor.rest(), [b'\r', b'\n', ..] | [b'\n', ..]);
     if empty {
-        cursor.deviate("empty-line-in-reply")?;
+        cursor.deviate(deviation::EMPTY_LINE_IN_REPLY)?;
         cursor.take_while(|byte| byte == b'\r');
         cursor.skip(1);
     }
@@ -121,7 +121,7 @@ fn other_line(cursor: &mut Cursor<'_>) -> Result<Line, ParseError> {
         Some(code) => code,
         None => {
             let code = ReplyCode::lenient(code).ok_or(cursor.error("expected a reply code of 2xx to 5xx"))?;
-            cursor.deviate("reply-code-out-of-range")?;
+            cursor.deviate(deviation::REPLY_CODE_OUT_OF_RANGE)?;
             code
         }
     };
@@ -130,7 +130,7 @@ fn other_line(cursor: &mut Cursor<'_>) -> Result<Line, ParseError> {
     match separator {
         Some(b' ' | b'-') => cursor.skip(1),
         Some(b'\t') => {
-            cursor.deviate("tab-for-space")?;
+            cursor.deviate(deviation::TAB_FOR_SPACE)?;
             cursor.skip(1);
         }
         _ => {}
@@ -142,7 +142,7 @@ fn other_line(cursor: &mut Cursor<'_>) -> Result<Line, ParseError> {
         Some(length) if more => {
             let text = rest.get(..length).unwrap_or_default();
             if !text.ends_with(b"\r") {
-                cursor.deviate_at(start.saturating_add(length), "bare-lf")?;
+                cursor.deviate_at(start.saturating_add(length), deviation::BARE_LF)?;
             }
             (text.strip_suffix(b"\r").unwrap_or(text), length.saturating_add(1))
         }
@@ -167,10 +167,10 @@ fn other_line(cursor: &mut Cursor<'_>) -> Result<Line, ParseError> {
 /// Bytes that the grammar does not have are kept. UTF-8 is in RFC 6531's grammar.
 fn check_text(cursor: &mut Cursor<'_>, text: &[u8], start: usize) -> Result<(), ParseError> {
     if let Some(at) = text.iter().position(|&byte| !is_text(byte)) {
-        cursor.deviate_at(start.saturating_add(at), "control-character-in-reply")?;
+        cursor.deviate_at(start.saturating_add(at), deviation::CONTROL_CHARACTER)?;
     }
     if let Err(error) = core::str::from_utf8(text) {
-        cursor.deviate_at(start.saturating_add(error.valid_up_to()), "reply-text-not-utf-8")?;
+        cursor.deviate_at(start.saturating_add(error.valid_up_to()), deviation::NOT_UTF_8)?;
     }
     Ok(())
 }
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!((reply.code().get(), &deviations[..]), (550, &["reply-codes-differ"][..]));
         let (reply, deviations) = names(b"550 caf\xe9 \x07");
         assert_eq!(reply.first_line().as_bytes(), b"caf\xe9 \x07");
-        assert_eq!(deviations, ["control-character-in-reply", "reply-text-not-utf-8"]);
+        assert_eq!(deviations, ["control-character", "not-utf-8"]);
         assert_eq!(names(b"250-ok\n250 ok").1, ["bare-lf"]);
         let context = ParseContext::new(Dialect::Lenient).with_newline(Newline::Lf);
         let parsed = Reply::parse(&Bytes::from_static(b"250 ok"), context).unwrap();

@@ -3,9 +3,9 @@
 use alloc::{string::String, vec::Vec};
 use core::time::Duration;
 
-use mailwire_core::{Channel, Dialect};
+use mailwire_core::{Channel, Dialect, sasl::Mechanism};
 
-use crate::{Capabilities, Capability, Host, Limits, Mechanism};
+use crate::{Capabilities, Capability, Host, Limits};
 
 /// How a server behaves.
 #[non_exhaustive]
@@ -30,9 +30,10 @@ pub struct Config {
     /// PIPELINING, SIZE, 8BITMIME, SMTPUTF8 and ENHANCEDSTATUSCODES. SIZE without a number is offered
     /// with the limit.
     pub capabilities: Capabilities,
-    /// The SASL mechanisms to offer. None by default.
+    /// The SASL mechanisms to offer. None by default. In clear, only those are offered that do not show
+    /// the secret.
     pub mechanisms: Vec<Mechanism>,
-    /// Whether AUTH is offered and accepted without TLS. False by default.
+    /// Whether mechanisms that show the secret are offered and accepted without TLS. False by default.
     pub allow_clear_credentials: bool,
     /// Whether mail needs TLS first (530). False by default.
     pub require_tls: bool,

@@ -49,11 +49,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod admit;
-mod answer;
 mod config;
 mod event;
 mod read;
+mod rules;
+mod send;
 mod state;
 
 use alloc::vec::Vec;
@@ -62,17 +62,16 @@ use core::time::Duration;
 use bytes::BytesMut;
 use mailwire_core::{
     Channel, Error, LineFramer, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade,
-    dot::{LineEnds, Unstuffer},
-    sasl,
+    sasl::{self, Mechanism},
 };
 
-pub use answer::default_reply;
 pub use config::{Config, Timeouts};
 pub use event::{BodyRefusal, Event};
 use read::Overlong;
-use state::{Asked, Body, Phase, Session, Transaction};
+pub use send::default_reply;
+use state::{Body, Counts, Current, Due, Phase, Session};
 
-use crate::{Capabilities, Capability, Mechanism, Reply, ReplyCode, reply::write_line};
+use crate::{Capabilities, Capability, Reply, ReplyCode, State, command::Effect, reply::write_line};
 
 /// The server's state machine. See the [module](self).
 #[derive(Debug)]
@@ -82,7 +81,10 @@ pub struct Connection {
     framer: LineFramer,
     tickets: Tickets,
     phase: Phase,
+    /// While there is one, no other is read.
+    current: Option<Current>,
     session: Session,
+    counts: Counts,
     /// What poisoned the connection.
     failed: Option<Error>,
     tls: bool,
@@ -90,10 +92,7 @@ pub struct Connection {
     /// A line that passed its limit and whose end is not there yet.
     overlong: Option<Overlong>,
     /// What is offered now.
-    offered: Capabilities,
-    bad_commands: usize,
-    idle_commands: usize,
-    auth_failures: usize,
+    capabilities: Capabilities,
     /// An AUTH command failed, and a client that did not notice may send its password as the next
     /// line.
     secret_may_follow: bool,
@@ -134,21 +133,26 @@ impl Connection {
             output: Output::new(config.limits.output),
             framer: LineFramer::new(),
             tickets: Tickets::new(),
-            phase: Phase::Commands,
-            session: Session::default(),
+            phase: Phase::Open,
+            current: None,
+            session: Session::new(),
+            counts: Counts::default(),
             failed: None,
             tls: config.channel == Channel::Tls,
             eof: false,
             overlong: None,
-            offered: Capabilities::new(),
-            bad_commands: 0,
-            idle_commands: 0,
-            auth_failures: 0,
+            capabilities: Capabilities::new(),
             secret_may_follow: false,
             config,
         };
         connection.offer();
         connection
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.session.state
     }
 
     /// Whether an AUTH command succeeded.
@@ -169,10 +173,11 @@ impl Connection {
         self.config.lmtp
     }
 
-    /// What is offered at this point: STARTTLS before TLS, AUTH where credentials are safe.
+    /// What is offered at this point: STARTTLS before TLS, AUTH with the mechanisms that may be used over
+    /// the stream as it is.
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {
-        &self.offered
+        &self.capabilities
     }
 
     /// Changes [`Config::mechanisms`]: within TLS there are others, such as those that bind to it. The
@@ -184,7 +189,7 @@ impl Connection {
 
     fn offer(&mut self) {
         let config = &self.config;
-        self.offered = config
+        let mut offered: Capabilities = config
             .capabilities
             .iter()
             .filter_map(|capability| match capability {
@@ -194,12 +199,17 @@ impl Connection {
             })
             .collect();
         if config.channel == Channel::StartTls && !self.tls {
-            self.offered.push(Capability::StartTls);
+            offered.push(Capability::StartTls);
         }
-        let safe = self.tls || config.allow_clear_credentials;
-        if safe && !config.mechanisms.is_empty() && !self.session.authenticated {
-            self.offered.push(Capability::Auth(config.mechanisms.clone()));
+        if !self.session.authenticated {
+            let policy = self.policy();
+            let mechanisms = config.mechanisms.iter().filter(|mechanism| policy.permits(mechanism));
+            let mechanisms: Vec<Mechanism> = mechanisms.cloned().collect();
+            if !mechanisms.is_empty() {
+                offered.push(Capability::Auth(mechanisms));
+            }
         }
+        self.capabilities = offered;
     }
 
     /// Answers a command, or a message.
@@ -214,91 +224,13 @@ impl Connection {
     /// that. Intermediate replies are the machine's own.
     pub fn reply(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
         self.framer.unpark();
-        match self.check_reply(ticket, &reply) {
-            Ok(()) => {}
-            Err(reason) => return Err(SendError::new(reason, reply)),
+        if let Err(reason) = self.permits_reply(ticket, &reply) {
+            return Err(SendError::new(reason, reply));
         }
-        let Phase::Answering { ticket: asked_ticket, asked } =
-            core::mem::replace(&mut self.phase, Phase::Commands)
-        else {
-            return Ok(());
-        };
-        let positive = reply.is_positive();
-        match asked {
-            Asked::Recipients(recipients) => {
-                self.recipient_reply(asked_ticket, recipients, ticket, reply);
-                return Ok(());
-            }
-            Asked::Hello(hello) if positive => {
-                self.session.hello = Some(hello);
-                self.hello_reply(hello, &reply);
-                return Ok(());
-            }
-            Asked::Hello(_) => {
-                self.output.write(|out| reply.write_with(None, out));
-                self.close_if_unavailable(&reply);
-                return Ok(());
-            }
-            Asked::Mail { smtp_utf8 } if positive => {
-                self.session.transaction = Some(Transaction { smtp_utf8, tried: 0, recipients: Vec::new() });
-            }
-            Asked::Mail { .. } => self.session.mail_refused = true,
-            Asked::Rcpt => {
-                if let Some(transaction) = &mut self.session.transaction {
-                    transaction.tried += 1;
-                    if positive {
-                        transaction.recipients.push(ticket);
-                        self.idle_commands = 0;
-                        self.session.orphans = 0;
-                    }
-                }
-            }
-            Asked::Auth if positive => {
-                self.session.authenticated = true;
-                self.offer();
-            }
-            Asked::Auth => {
-                self.auth_failed();
-                if self.failed.is_some() {
-                    return Ok(());
-                }
-            }
-            Asked::Message => self.session.transaction = None,
-            // RFC 5321 section 4.1.1.4: a refusal of DATA ends the transaction.
-            Asked::Data => self.session.transaction = None,
-            Asked::Quit => self.phase = Phase::Closed,
-            Asked::StartTls | Asked::Other => {}
+        if let Some(current) = self.current.take() {
+            self.answer(current, ticket, reply);
         }
-        self.write_reply(&reply);
-        self.close_if_unavailable(&reply);
         Ok(())
-    }
-
-    fn check_reply(&self, ticket: Ticket, reply: &Reply) -> Result<(), Misuse> {
-        if self.failed.is_some() || matches!(self.phase, Phase::Closed) {
-            return Err(Misuse::Closed);
-        }
-        let Phase::Answering { ticket: expected, asked } = &self.phase else {
-            return Err(Misuse::UnknownTicket);
-        };
-        let known = match asked {
-            Asked::Recipients(recipients) => {
-                ticket == *expected
-                    || recipients.iter().any(|(recipient, reply)| *recipient == ticket && reply.is_none())
-            }
-            _ => ticket == *expected,
-        };
-        if !known {
-            return Err(Misuse::UnknownTicket);
-        }
-        match asked {
-            _ if reply.is_intermediate() => Err(Misuse::WrongAnswer("an intermediate reply")),
-            Asked::Data if reply.is_positive() => Err(Misuse::WrongAnswer("DATA is granted by accept_body")),
-            Asked::StartTls if reply.is_positive() => {
-                Err(Misuse::WrongAnswer("STARTTLS is granted by accept_upgrade"))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Grants DATA: 354, then the message comes as events.
@@ -308,15 +240,12 @@ impl Connection {
     /// No DATA with this ticket waits for an answer.
     pub fn accept_body(&mut self, ticket: Ticket) -> Result<(), Misuse> {
         self.framer.unpark();
-        match &self.phase {
-            _ if self.failed.is_some() => return Err(Misuse::Closed),
-            Phase::Answering { ticket: expected, asked: Asked::Data } if *expected == ticket => {}
-            _ => return Err(Misuse::UnknownTicket),
-        }
+        self.permits_grant(ticket, Effect::Data)?;
         self.output.put(b"354 Start mail input; end with <CRLF>.<CRLF>\r\n");
-        let body =
-            Body { unstuffer: Unstuffer::new(LineEnds::CrLf), started: false, length: 0, too_large: false };
-        self.phase = Phase::Body { ticket, body };
+        self.session.state = Effect::Data.after(self.session.state);
+        if let Some(current) = &mut self.current {
+            current.due = Due::Body(Body::new());
+        }
         Ok(())
     }
 
@@ -326,9 +255,9 @@ impl Connection {
     ///
     /// As for `reply`; also for a positive one.
     pub fn reject_body(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
-        match &self.phase {
-            Phase::Answering { asked: Asked::Data, .. } => self.reply(ticket, reply),
-            _ => Err(SendError::new(Misuse::UnknownTicket, reply)),
+        match self.permits_grant(ticket, Effect::Data) {
+            Ok(()) => self.reply(ticket, reply),
+            Err(reason) => Err(SendError::new(reason, reply)),
         }
     }
 
@@ -339,12 +268,9 @@ impl Connection {
     /// No STARTTLS with this ticket waits for an answer.
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
         self.framer.unpark();
-        match &self.phase {
-            _ if self.failed.is_some() => return Err(Misuse::Closed),
-            Phase::Answering { ticket: expected, asked: Asked::StartTls } if *expected == ticket => {}
-            _ => return Err(Misuse::UnknownTicket),
-        }
+        self.permits_grant(ticket, Effect::StartTls)?;
         self.write_reply(&Reply::of(ReplyCode::READY, 0, 0, "Ready to start TLS"));
+        self.current = None;
         self.phase = Phase::Upgrading;
         Ok(())
     }
@@ -357,7 +283,7 @@ impl Connection {
     /// Any other code: SMTP knows no other unsolicited reply.
     pub fn goodbye(&mut self, reply: Reply) -> Result<(), SendError<Reply>> {
         self.framer.unpark();
-        if self.failed.is_some() || matches!(self.phase, Phase::Closed) {
+        if self.failed.is_some() || self.phase == Phase::Closed {
             return Err(SendError::new(Misuse::Closed, reply));
         }
         if reply.code() != ReplyCode::UNAVAILABLE {
@@ -389,25 +315,27 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        match &self.phase {
+        let timeouts = &self.config.timeouts;
+        // While it is the application's turn, the client has to read what was written.
+        let reading = if self.output.is_empty() { None } else { Some(timeouts.command) };
+        match (self.phase, &self.current) {
+            (Phase::Closed, _) => None,
             _ if self.failed.is_some() => None,
-            Phase::Body { .. } => Some(self.config.timeouts.body),
-            Phase::Commands | Phase::Refused | Phase::Challenged { .. } => Some(self.config.timeouts.command),
-            // The client has to read what was written.
-            Phase::Upgrading | Phase::Answering { .. } if !self.output.is_empty() => {
-                Some(self.config.timeouts.command)
-            }
-            Phase::Upgrading | Phase::Answering { .. } | Phase::Closed => None,
+            (Phase::Upgrading, _) => reading,
+            (_, Some(Current { due: Due::Body(_), .. })) => Some(timeouts.body),
+            (_, None | Some(Current { due: Due::Response, .. })) => Some(timeouts.command),
+            (_, Some(_)) => reading,
         }
     }
 
     fn handle_timeout(&mut self) {
         self.framer.unpark();
-        let waiting_for = match &self.phase {
-            _ if self.failed.is_some() => return,
-            Phase::Closed => return,
-            Phase::Body { .. } => "a message",
-            Phase::Challenged { .. } => "a response to a challenge",
+        if self.failed.is_some() || self.phase == Phase::Closed {
+            return;
+        }
+        let waiting_for = match &self.current {
+            Some(Current { due: Due::Body(_), .. }) => "a message",
+            Some(Current { due: Due::Response, .. }) => "a response to a challenge",
             _ => "a command",
         };
         self.write_reply(&Reply::of(ReplyCode::UNAVAILABLE, 4, 2, "Timeout, closing connection"));
@@ -415,11 +343,11 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn upgraded(&mut self, upgrade: Upgrade) {
-        if upgrade == Upgrade::Tls && matches!(self.phase, Phase::Upgrading) && self.failed.is_none() {
+        if upgrade == Upgrade::Tls && self.phase == Phase::Upgrading && self.failed.is_none() {
             self.tls = true;
-            self.session = Session::default();
+            self.session = Session::new();
             self.framer = LineFramer::new();
-            self.phase = Phase::Commands;
+            self.phase = Phase::Open;
             self.offer();
         }
     }
@@ -427,22 +355,25 @@ impl mailwire_core::Connection for Connection {
     /// Sends a challenge. To end the exchange, [`reply`](Connection::reply).
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
         self.framer.unpark();
-        let ticket = match &self.phase {
-            _ if self.failed.is_some() => return Err(SendError::new(Misuse::Closed, step)),
-            Phase::Answering { ticket, asked: Asked::Auth } => *ticket,
-            Phase::Closed => return Err(SendError::new(Misuse::Closed, step)),
-            _ => return Err(SendError::new(Misuse::WrongState("no SASL exchange waits"), step)),
+        let reason = match (&mut self.current, &step) {
+            _ if self.failed.is_some() || self.phase == Phase::Closed => Misuse::Closed,
+            (Some(Current { due: due @ Due::Reply, rules, .. }), SaslStep::Data(data))
+                if rules.effect == Effect::Auth =>
+            {
+                self.output.write(|out| {
+                    out.extend_from_slice(b"334 ");
+                    sasl::encode(data.expose(), out);
+                    out.extend_from_slice(b"\r\n");
+                });
+                *due = Due::Response;
+                return Ok(());
+            }
+            (Some(Current { due: Due::Reply, rules, .. }), _) if rules.effect == Effect::Auth => {
+                Misuse::WrongAnswer("a server ends an exchange by a reply")
+            }
+            _ => Misuse::WrongState("no SASL exchange waits"),
         };
-        let SaslStep::Data(data) = &step else {
-            return Err(SendError::new(Misuse::WrongAnswer("a server ends an exchange by a reply"), step));
-        };
-        self.output.write(|out| {
-            out.extend_from_slice(b"334 ");
-            sasl::encode(data.expose(), out);
-            out.extend_from_slice(b"\r\n");
-        });
-        self.phase = Phase::Challenged { ticket };
-        Ok(())
+        Err(SendError::new(reason, step))
     }
 
     fn close(&mut self) {

@@ -1,20 +1,22 @@
 //! What a server makes of what comes.
 
-use alloc::{format, vec::Vec};
+use alloc::format;
 
 use bytes::{Buf, Bytes, BytesMut};
 use mailwire_core::{
-    Error, Line, Newline, Next, ParseError, SaslStep, Ticket, Upgrade, dot::Unstuffed, sasl,
+    Error, Line, Newline, Next, ParseError, SaslStep, Ticket, Upgrade,
+    dot::Unstuffed,
+    sasl::{self, Steps},
 };
 
 use super::{
     BodyRefusal, Connection, Event,
-    admit::{Refusal, Rules},
-    state::{Asked, Body, Phase},
+    rules::Refusal,
+    state::{Body, Current, Due, Phase},
 };
 use crate::{
     Command, ParseContext, Reply, ReplyCode,
-    command::{first_word, known},
+    command::{Effect, Name, first_word},
 };
 
 /// A line that passed its limit.
@@ -32,22 +34,19 @@ impl Connection {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let next = match &mut self.phase {
-            Phase::Closed => return Ok(Next::Closed),
-            Phase::Answering { .. } => return Ok(Next::Paused),
-            Phase::Upgrading if !input.is_empty() => {
+        let next = match (self.phase, &self.current) {
+            (Phase::Closed, _) => return Ok(Next::Closed),
+            (Phase::Upgrading, _) if !input.is_empty() => {
                 self.failed = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
                 None
             }
-            Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
-            Phase::Upgrading => return Ok(Next::Upgrade(Upgrade::Tls)),
-            Phase::Body { .. } => self.receive_body(input),
-            Phase::Commands | Phase::Refused | Phase::Challenged { .. } => {
-                if self.output.is_full() {
-                    return Ok(Next::Paused);
-                }
+            (Phase::Upgrading, _) if !self.output.is_empty() => return Ok(Next::Paused),
+            (Phase::Upgrading, _) => return Ok(Next::Upgrade(Upgrade::Tls)),
+            (_, Some(Current { due: Due::Body(_), .. })) => self.receive_body(input),
+            (_, None | Some(Current { due: Due::Response, .. })) if !self.output.is_full() => {
                 self.receive_line(input)
             }
+            _ => return Ok(Next::Paused),
         };
         match (self.failed, next) {
             (Some(error), _) => Err(error),
@@ -65,10 +64,8 @@ impl Connection {
 
     /// The next line, if it is there.
     pub(super) fn receive_line(&mut self, input: &mut BytesMut) -> Option<Event> {
-        let in_exchange = match self.phase {
-            Phase::Challenged { ticket } => Some(ticket),
-            _ => None,
-        };
+        // A line is a response or a command.
+        let in_exchange = self.current.as_ref().map(|current| current.ticket);
         if self.overlong.is_none() {
             let secret = in_exchange.is_some()
                 || input.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH "));
@@ -103,26 +100,11 @@ impl Connection {
         let Overlong { bytes, limit } = self.overlong.take()?;
         let error = ParseError::new(limit, "line too long");
         if in_exchange.is_some() {
-            self.phase = Phase::Commands;
+            self.current = None;
             self.auth_failed();
         }
-        self.refuse_line(Reply::of(ReplyCode::UNRECOGNIZED, 5, 6, "Line too long"));
+        self.refuse_line(&Reply::of(ReplyCode::UNRECOGNIZED, 5, 6, "Line too long"));
         Some(Event::Malformed { ticket: in_exchange, bytes, error })
-    }
-
-    /// Answers a bad line, or ends the conversation if there were too many.
-    fn refuse_line(&mut self, reply: Reply) {
-        if self.failed.is_some() {
-            return;
-        }
-        self.bad_commands += 1;
-        let limit = self.config.limits.bad_commands;
-        if self.bad_commands >= limit {
-            self.end("Too many bad commands");
-            self.failed = Some(Error::TooManyBadCommands { limit });
-        } else {
-            self.write_reply(&reply);
-        }
     }
 
     /// A line within a SASL exchange.
@@ -135,13 +117,21 @@ impl Connection {
             Newline::CrLf => sasl::decode_step(&line.text),
             Newline::Lf => Err(ParseError::new(line.text.len(), "LF without CR")),
         };
-        self.phase = Phase::Commands;
         match step {
             Ok(step @ SaslStep::Data(_)) => {
-                self.phase = Phase::Answering { ticket, asked: Asked::Auth };
+                let limit = self.config.limits.auth_steps;
+                if let Some(current) = &mut self.current {
+                    current.due = Due::Reply;
+                    if let Err(error) = current.steps.count(limit) {
+                        self.write_last("Too many steps of an authentication");
+                        self.failed = Some(error);
+                        return None;
+                    }
+                }
                 Some(Event::AuthResponse { ticket, step })
             }
             Ok(SaslStep::Cancel) => {
+                self.current = None;
                 self.auth_failed();
                 if self.failed.is_none() {
                     self.write_reply(&Reply::of(ReplyCode::BAD_ARGUMENTS, 7, 0, "Authentication cancelled"));
@@ -149,8 +139,9 @@ impl Connection {
                 Some(Event::AuthResponse { ticket, step: SaslStep::Cancel })
             }
             Err(error) => {
+                self.current = None;
                 self.auth_failed();
-                self.refuse_line(Reply::of(ReplyCode::BAD_ARGUMENTS, 5, 2, "Cannot decode the response"));
+                self.refuse_line(&Reply::of(ReplyCode::BAD_ARGUMENTS, 5, 2, "Cannot decode the response"));
                 Some(Event::Malformed { ticket: Some(ticket), bytes: Bytes::new(), error })
             }
         }
@@ -171,53 +162,37 @@ impl Connection {
             Command::Other { .. } => {}
             command => self.secret_may_follow = matches!(command, Command::Auth(_)),
         }
-        if matches!(self.phase, Phase::Refused) && command != Command::Quit {
-            return self.refused(
-                command,
-                Refusal { reply: Reply::of(ReplyCode::BAD_SEQUENCE, 5, 1, "No service here"), bad: true },
-            );
+        let rules = command.rules();
+        if let Err(refusal) = self.permits(&command, &rules) {
+            return Some(self.refused(command, rules.effect, refusal));
         }
-        let rules =
-            Rules { config: &self.config, session: &self.session, offered: &self.offered, tls: self.tls };
-        if let Err(refusal) = rules.admit(&command) {
-            return self.refused(command, refusal);
+        self.session.begin(&command, rules.effect);
+        if rules.idle {
+            self.idle()?;
         }
-        match &command {
-            // RFC 5321 section 4.1.4: both end the transaction, at once.
-            Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) | Command::Rset => {
-                self.session.transaction = None;
-                self.session.mail_refused = false;
-                self.idle()?;
-            }
-            Command::Noop(_) | Command::Help(_) | Command::Vrfy(_) | Command::Expn(_) => self.idle()?,
-            Command::Mail(_) => {
-                self.session.mail_refused = false;
-                self.idle()?;
-            }
-            Command::StartTls if !input.is_empty() => {
-                self.write_reply(&Reply::of(ReplyCode::FAILED, 5, 1, "Bytes in clear behind STARTTLS"));
-                self.failed = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
-                return None;
-            }
-            _ => {}
+        if rules.effect == Effect::StartTls && !input.is_empty() {
+            self.write_reply(&Reply::of(ReplyCode::FAILED, 5, 1, "Bytes in clear after STARTTLS"));
+            self.failed = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
+            return None;
         }
         let ticket = self.tickets.issue();
-        self.phase = Phase::Answering { ticket, asked: Asked::of(&command) };
+        self.current = Some(Current { ticket, rules, due: Due::Reply, steps: Steps::default() });
         Some(Event::Command { ticket, command, deviations: parsed.deviations })
     }
 
     fn malformed(&mut self, frame: &Bytes, error: ParseError) -> Event {
         let word = first_word(frame);
-        if word.eq_ignore_ascii_case(b"MAIL") {
-            self.session.mail_refused = true;
+        let name = Name::of(word);
+        if name == Some(Name::Mail) {
+            self.session.refused(Effect::Mail, true);
         }
-        let reply = if known(word).is_some() {
+        let reply = if name.is_some() {
             let text = format!("Syntax error at byte {}: {}", error.offset, error.reason);
             Reply::new(ReplyCode::BAD_ARGUMENTS, &text).with_enhanced(5, 4)
         } else {
             Reply::of(ReplyCode::UNRECOGNIZED, 5, 2, "Not a command")
         };
-        self.refuse_line(reply);
+        self.refuse_line(&reply);
         let start = first_word(frame.trim_ascii_start());
         if start.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH")) {
             self.secret_may_follow = true;
@@ -226,45 +201,21 @@ impl Connection {
         Event::Malformed { ticket: None, bytes: if secret { Bytes::new() } else { frame.clone() }, error }
     }
 
-    fn refused(&mut self, command: Command, refusal: Refusal) -> Option<Event> {
+    fn refused(&mut self, command: Command, effect: Effect, refusal: Refusal) -> Event {
         let Refusal { reply, bad } = refusal;
-        match &command {
-            Command::Mail(_) => self.session.mail_refused = true,
-            Command::Rcpt(_) => match &mut self.session.transaction {
-                Some(transaction) => transaction.tried += 1,
-                None => self.session.orphans += 1,
-            },
-            Command::Data if !bad => {
-                // RFC 5321 section 4.1.1.4: nothing of the transaction is left.
-                self.session.transaction = None;
-                self.session.mail_refused = false;
-            }
-            _ => {}
-        }
+        self.session.refused(effect, bad);
         if bad {
-            self.refuse_line(reply.clone());
+            self.refuse_line(&reply);
         } else {
             self.write_reply(&reply);
         }
-        Some(Event::Refused { command, reply })
-    }
-
-    /// Counts a command that leads nowhere. `None` if it was one too many.
-    fn idle(&mut self) -> Option<()> {
-        self.idle_commands += 1;
-        let limit = self.config.limits.idle_commands;
-        if self.idle_commands < limit {
-            return Some(());
-        }
-        self.end("Too many commands without a message");
-        self.failed = Some(Error::LimitExceeded { what: "commands that lead nowhere", limit: limit as u64 });
-        None
+        Event::Refused { command, reply }
     }
 
     /// The next part of a message, if it is there.
     pub(super) fn receive_body(&mut self, input: &mut BytesMut) -> Option<Event> {
         let limit = self.config.limits.message;
-        let Phase::Body { ticket, body } = &mut self.phase else { return None };
+        let Some(Current { ticket, due: Due::Body(body), .. }) = &mut self.current else { return None };
         let ticket = *ticket;
         if !body.started {
             body.started = true;
@@ -303,31 +254,30 @@ impl Connection {
                 }
                 BodyRefusal::TooLarge(_) => Reply::of(ReplyCode::TOO_LARGE, 3, 4, "Message too large"),
             };
-            let recipients =
-                self.session.transaction.take().map_or(0, |transaction| transaction.recipients.len());
+            let recipients = self.session.transaction.recipients.len();
             for _ in 0..if self.config.lmtp { recipients } else { 1 } {
                 self.write_reply(&reply);
             }
-            self.phase = Phase::Commands;
+            self.session.end_transaction();
+            self.current = None;
             return Event::BodyRefused { ticket, reason };
         }
-        let asked = match &self.session.transaction {
-            Some(transaction) if self.config.lmtp => {
-                let recipients: Vec<_> =
-                    transaction.recipients.iter().map(|recipient| (*recipient, None)).collect();
-                Asked::Recipients(recipients)
-            }
-            _ => Asked::Message,
-        };
-        self.phase = Phase::Answering { ticket, asked };
+        let recipients = core::mem::take(&mut self.session.transaction.recipients);
+        if let Some(current) = &mut self.current {
+            current.due = if self.config.lmtp {
+                Due::RecipientReplies(recipients.into_iter().map(|recipient| (recipient, None)).collect())
+            } else {
+                Due::MessageReply
+            };
+        }
         Event::BodyEnd { ticket, length }
     }
 
     /// The client has closed the stream.
     pub(super) fn end_of_input(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
-        let during = match self.phase {
-            Phase::Body { .. } => "within a message",
-            Phase::Challenged { .. } => "within a SASL exchange",
+        let during = match &self.current {
+            Some(Current { due: Due::Body(_), .. }) => "within a message",
+            Some(Current { due: Due::Response, .. }) => "within a SASL exchange",
             _ if !input.is_empty() || self.overlong.is_some() => "within a command",
             _ => {
                 self.phase = Phase::Closed;

@@ -1,76 +1,49 @@
-//! Where a server stands.
+//! What a server remembers.
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Ticket, dot::Unstuffer};
+use mailwire_core::{
+    Ticket,
+    dot::{LineEnds, Unstuffer},
+    sasl::Steps,
+};
 
-use crate::{Command, Reply};
+use crate::{Reply, State, command::Rules};
 
-#[derive(Debug)]
+/// The parts of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The next line is a command.
-    Commands,
+    Open,
     /// The greeting was a refusal: only QUIT is left (RFC 5321 section 3.1).
     Refused,
-    /// The application has to answer.
-    Answering {
-        ticket: Ticket,
-        asked: Asked,
-    },
-    /// The next line is a response to a SASL challenge.
-    Challenged {
-        ticket: Ticket,
-    },
-    /// What comes is a message.
-    Body {
-        ticket: Ticket,
-        body: Body,
-    },
     /// STARTTLS was accepted.
     Upgrading,
     Closed,
 }
 
-/// What the application has to answer.
+/// The command that is being answered.
 #[derive(Debug)]
-pub(super) enum Asked {
-    Hello(Hello),
-    Mail {
-        smtp_utf8: bool,
-    },
-    Rcpt,
-    Data,
-    /// The end of a message.
-    Message,
-    /// LMTP: the end of a message, for each recipient.
-    Recipients(Vec<(Ticket, Option<Reply>)>),
-    Auth,
-    StartTls,
-    Quit,
-    Other,
+pub(super) struct Current {
+    pub(super) ticket: Ticket,
+    pub(super) rules: Rules,
+    pub(super) due: Due,
+    /// Responses of its SASL exchange.
+    pub(super) steps: Steps,
 }
 
-impl Asked {
-    pub(super) const fn of(command: &Command) -> Self {
-        match command {
-            Command::Ehlo(_) | Command::Lhlo(_) => Self::Hello(Hello::Extended),
-            Command::Helo(_) => Self::Hello(Hello::Plain),
-            Command::Mail(mail) => Self::Mail { smtp_utf8: mail.smtp_utf8 },
-            Command::Rcpt(_) => Self::Rcpt,
-            Command::Data => Self::Data,
-            Command::Auth(_) => Self::Auth,
-            Command::StartTls => Self::StartTls,
-            Command::Quit => Self::Quit,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// How the client introduced itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hello {
-    Plain,
-    Extended,
+/// What the answer to a command waits for.
+#[derive(Debug)]
+pub(super) enum Due {
+    /// The application's reply, or what it grants.
+    Reply,
+    /// The client's response to a challenge.
+    Response,
+    /// The client's message.
+    Body(Body),
+    /// The application's reply to the message.
+    MessageReply,
+    /// LMTP: the application's reply to the message for each recipient.
+    RecipientReplies(Vec<(Ticket, Option<Reply>)>),
 }
 
 /// A message on its way.
@@ -82,23 +55,52 @@ pub(super) struct Body {
     pub(super) too_large: bool,
 }
 
+impl Body {
+    pub(super) fn new() -> Self {
+        Self { unstuffer: Unstuffer::new(LineEnds::CrLf), started: false, length: 0, too_large: false }
+    }
+}
+
 /// What was learnt of a client. It is made anew when TLS is up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Session {
-    pub(super) hello: Option<Hello>,
+    pub(super) state: State,
+    /// The client introduced itself with EHLO or LHLO, not with HELO.
+    pub(super) extended: bool,
     pub(super) authenticated: bool,
-    pub(super) transaction: Option<Transaction>,
-    /// MAIL was refused, and recipients that were sent along are to come.
-    pub(super) mail_refused: bool,
-    /// How many of them came.
+    pub(super) transaction: Transaction,
+    /// Recipients of transactions whose MAIL was refused, since one was accepted.
     pub(super) orphans: usize,
 }
 
 /// What follows MAIL.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Transaction {
     pub(super) smtp_utf8: bool,
+    /// MAIL was refused, and recipients that were sent along are to come.
+    pub(super) refused: bool,
     /// RCPTs, accepted or not.
     pub(super) tried: usize,
+    /// Those accepted.
     pub(super) recipients: Vec<Ticket>,
+}
+
+/// How often a client did what does not lead to mail. Kept until the connection ends.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) bad_commands: usize,
+    pub(super) idle_commands: usize,
+    pub(super) auth_failures: usize,
+}
+
+impl Session {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Connected,
+            extended: false,
+            authenticated: false,
+            transaction: Transaction::default(),
+            orphans: 0,
+        }
+    }
 }

@@ -1,21 +1,28 @@
-//! Free text behind a verb, and verbs that this crate does not know.
+//! Free text after a verb, and verbs that this crate does not know.
 
-use mailwire_core::{Cursor, ParseError, Text};
+use mailwire_core::{Cursor, Invalid, ParseError, Text, text_newtype};
 
 use super::{
     chars::{self, HIGH, PRINTABLE, TAB},
-    check_utf8, text_newtype,
+    check_utf8, read_all,
 };
 
-/// The argument of VRFY, EXPN, HELP, NOOP or an unknown command: at least one printable character,
-/// no space at either end, UTF-8.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
-pub struct Argument(pub(crate) Text);
-
-text_newtype!(Argument, "argument", Argument::read);
+text_newtype! {
+    /// The argument of VRFY, EXPN, HELP, NOOP or an unknown command: at least one printable character,
+    /// no space at either end, UTF-8.
+    pub struct Argument: str;
+}
 
 impl Argument {
+    /// The argument of a text.
+    ///
+    /// # Errors
+    ///
+    /// No character, a space at an end, a control character other than a tab, or not UTF-8.
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        read_all("argument", text.into(), Self::read)
+    }
+
     /// ```abnf
     /// String = Atom / Quoted-string     ; RFC 5321 section 4.1.2
     /// ```
@@ -37,19 +44,30 @@ impl Argument {
             check_utf8(cursor, start)?;
         }
         cursor.rewind(start.saturating_add(length));
-        Ok(Self(cursor.text_from(start)))
+        Ok(Self::unchecked(cursor.text_from(start)))
     }
 }
 
-/// The name of a command that this crate does not know: a letter, then letters, digits, `-` or
-/// `_`. Never one of the names that it does know.
-#[derive(Debug, Clone)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
-pub struct Verb(pub(crate) Text);
-
-text_newtype!(Verb, "verb", Verb::read_unknown);
+text_newtype! {
+    /// The name of a command that this crate does not know: a letter, then letters, digits, `-` or
+    /// `_`. Never one of the names that it does know. The case of letters does not count.
+    pub struct Verb: str, ignore_case;
+}
 
 impl Verb {
+    /// The name of a command that is not known.
+    ///
+    /// # Errors
+    ///
+    /// Other characters than those, or a name that is known.
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        let verb: Self = read_all("verb", text.into(), Self::read)?;
+        if crate::command::is_known(verb.as_bytes()) {
+            return Err(Invalid::new("verb", 0, "a command of its own"));
+        }
+        Ok(verb)
+    }
+
     /// ```abnf
     /// verb = ALPHA *(ALPHA / DIGIT / "-" / "_")    ; a superset of RFC 5321 section 4.1.1
     /// ```
@@ -57,23 +75,7 @@ impl Verb {
         if !cursor.peek().is_some_and(|byte| byte.is_ascii_alphabetic()) {
             return Err(cursor.error("expected a command"));
         }
-        Ok(Self(cursor.text_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))))
-    }
-
-    fn read_unknown(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let verb = Self::read(cursor)?;
-        if crate::command::is_known(verb.as_bytes()) {
-            return Err(ParseError::new(0, "a command of its own"));
-        }
-        Ok(verb)
+        let name = cursor.text_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        Ok(Self::unchecked(name))
     }
 }
-
-/// The case of letters does not count.
-impl PartialEq for Verb {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_bytes().eq_ignore_ascii_case(other.as_bytes())
-    }
-}
-
-impl Eq for Verb {}

@@ -1,88 +1,43 @@
 //! Classes of bytes, in one table.
 
+use mailwire_core::private::ByteClasses;
+
 /// `atext` of RFC 5322 section 3.2.3.
-pub(crate) const ATEXT: u8 = 1;
+pub(crate) const ATEXT: u16 = 1;
 /// ALPHA / DIGIT.
-pub(crate) const ALNUM: u8 = 2;
+pub(crate) const ALNUM: u16 = 2;
 /// Not ASCII: RFC 6531's UTF8-non-ascii, byte by byte.
-pub(crate) const HIGH: u8 = 4;
+pub(crate) const HIGH: u16 = 4;
 /// `%d32-126`.
-pub(crate) const PRINTABLE: u8 = 8;
+pub(crate) const PRINTABLE: u16 = 8;
 /// `esmtp-value`: `%d33-60 / %d62-126`.
-pub(crate) const VALUE: u8 = 16;
+pub(crate) const VALUE: u16 = 16;
 /// `dcontent`: `%d33-90 / %d94-126`.
-pub(crate) const DCONTENT: u8 = 32;
+pub(crate) const DCONTENT: u16 = 32;
 /// A horizontal tab.
-pub(crate) const TAB: u8 = 64;
+pub(crate) const TAB: u16 = 64;
 
-static CLASSES: [u8; 256] = classes();
-
-#[allow(clippy::indexing_slicing)] // Evaluated by the compiler.
-const fn classes() -> [u8; 256] {
-    let mut table = [0; 256];
-    let mut byte = 0u8;
-    loop {
-        let mut class = 0;
-        if byte.is_ascii_alphanumeric() {
-            class |= ALNUM | ATEXT;
-        }
-        if matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'/'
-                | b'='
-                | b'?'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'{'
-                | b'|'
-                | b'}'
-                | b'~'
-        ) {
-            class |= ATEXT;
-        }
-        if byte >= 128 {
-            class |= HIGH;
-        }
-        if matches!(byte, 32..=126) {
-            class |= PRINTABLE;
-        }
-        if matches!(byte, 33..=60 | 62..=126) {
-            class |= VALUE;
-        }
-        if matches!(byte, 33..=90 | 94..=126) {
-            class |= DCONTENT;
-        }
-        if byte == b'\t' {
-            class |= TAB;
-        }
-        table[byte as usize] = class;
-        if byte == 255 {
-            return table;
-        }
-        byte += 1;
-    }
-}
+static CLASSES: ByteClasses = ByteClasses::NONE
+    .with_alphanumeric(ALNUM | ATEXT)
+    .with(ATEXT, b"!#$%&'*+-/=?^_`{|}~")
+    .with_range(HIGH, 128, 255)
+    .with_range(PRINTABLE, 32, 126)
+    .with_range(VALUE, 33, 126)
+    .without(VALUE, b"=")
+    .with_range(DCONTENT, 33, 90)
+    .with_range(DCONTENT, 94, 126)
+    .with(TAB, b"\t");
 
 /// Whether `byte` is in one of `classes`.
 #[inline]
-pub(crate) fn is(byte: u8, classes: u8) -> bool {
-    CLASSES.get(usize::from(byte)).is_some_and(|class| class & classes != 0)
+pub(crate) fn is(byte: u8, classes: u16) -> bool {
+    CLASSES.is(byte, classes)
 }
 
 /// How many bytes from `at` on are in one of `classes`.
 #[inline]
-pub(crate) fn run(bytes: &[u8], at: usize, classes: u8) -> usize {
-    let bytes = bytes.get(at..).unwrap_or_default();
-    bytes.iter().position(|&byte| !is(byte, classes)).unwrap_or(bytes.len())
+pub(crate) fn run(bytes: &[u8], at: usize, classes: u16) -> usize {
+    CLASSES.run(bytes.get(at..).unwrap_or_default(), classes)
 }
 
 /// How many bytes from the start are `%d32-126`, looked at eight at a time.
@@ -159,11 +114,11 @@ mod tests {
         for length in 0..20 {
             for at in 0..=length {
                 for odd in 0..=255u8 {
-                    // What stands behind it does not count, whatever it is.
-                    for behind in [b'a', 0, 31, 127, 255] {
+                    // What follows it does not count, whatever it is.
+                    for after in [b'a', 0, 31, 127, 255] {
                         let mut bytes = [b' ', b'~'].repeat(10);
                         bytes.truncate(length);
-                        bytes.iter_mut().skip(at).for_each(|byte| *byte = behind);
+                        bytes.iter_mut().skip(at).for_each(|byte| *byte = after);
                         bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = odd);
                         let found = bytes.iter().position(|byte| !matches!(byte, 32..=126)).unwrap_or(length);
                         assert_eq!(printable(&bytes), found, "{}", bytes.escape_ascii());

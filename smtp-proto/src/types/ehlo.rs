@@ -7,6 +7,7 @@ use super::{
     chars::{self, HIGH, PRINTABLE},
     check_utf8, text_between,
 };
+use crate::deviation;
 
 /// What a client calls itself in EHLO, HELO or LHLO: a domain or an address literal.
 ///
@@ -51,7 +52,7 @@ impl EhloName {
             Ok(end) if matches!(cursor.peek(), None | Some(b' ' | b'\t')) => {
                 Ok(Self(text_between(cursor, start, end)))
             }
-            // What is wrong behind it, the end of the line says.
+            // What is wrong after it, the end of the line says.
             Ok(end) if cursor.dialect() == Dialect::Strict => Ok(Self(text_between(cursor, start, end))),
             Err(error) if cursor.dialect() == Dialect::Strict => Err(error),
             _ => Self::read_word(cursor, start),
@@ -65,7 +66,7 @@ impl EhloName {
         let text = cursor
             .text_while1(|byte| byte != b' ' && chars::is(byte, PRINTABLE | HIGH), "expected a host name")?;
         check_utf8(cursor, start)?;
-        cursor.deviate_at(start, "unusual-ehlo-name")?;
+        cursor.deviate_at(start, deviation::UNUSUAL_EHLO_NAME)?;
         Ok(Self(text))
     }
 }
@@ -81,15 +82,15 @@ impl TryFrom<&str> for EhloName {
 impl From<Host> for EhloName {
     fn from(host: Host) -> Self {
         match host {
-            Host::Domain(domain) => Self(domain.0),
-            Host::Literal(literal) => Self(literal.0),
+            Host::Domain(domain) => Self(domain.into_text()),
+            Host::Literal(literal) => Self(literal.into_text()),
         }
     }
 }
 
 impl From<Domain> for EhloName {
     fn from(domain: Domain) -> Self {
-        Self(domain.0)
+        Self(domain.into_text())
     }
 }
 

@@ -2,39 +2,47 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use mailwire_core::{Cursor, Dialect, ParseError, Text};
+use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text, text_newtype};
 
 use super::{
     chars::{self, ALNUM, DCONTENT, HIGH},
-    check_utf8, text_between, text_newtype,
+    check_utf8, read_all, text_between,
 };
+use crate::deviation;
 
-/// A domain name. Comparing ignores the case of ASCII letters.
-///
-/// ```
-/// use mailwire_smtp::Domain;
-///
-/// assert_eq!(Domain::try_from("mx.Example.org").unwrap(), Domain::try_from("MX.example.org").unwrap());
-/// assert!(Domain::try_from("a b.example").is_err());
-/// ```
-#[derive(Debug, Clone)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
-pub struct Domain(pub(crate) Text);
-
-text_newtype!(Domain, "domain", Domain::read_given);
+text_newtype! {
+    /// A domain name. The case of ASCII letters does not count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_smtp::Domain;
+    ///
+    /// assert_eq!(Domain::new("mx.Example.org").unwrap(), Domain::new("MX.example.org").unwrap());
+    /// assert!(Domain::new("a b.example").is_err());
+    /// ```
+    pub struct Domain: str, ignore_case;
+}
 
 impl Domain {
+    /// The domain of a text, with underscores where there are some, as hosts have them.
+    ///
+    /// # Errors
+    ///
+    /// An empty label, one with a hyphen at an end, or another character than letters, digits, hyphens,
+    /// underscores and UTF-8 beyond ASCII.
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        read_all("domain", text.into(), |cursor| {
+            let start = cursor.offset();
+            let end = read_domain(cursor, false)?;
+            Ok(Self::unchecked(text_between(cursor, start, end)))
+        })
+    }
+
     /// `localhost`, for who has no better name.
     #[must_use]
     pub const fn localhost() -> Self {
-        Self(Text::from_static("localhost"))
-    }
-
-    /// What a caller may give: with underscores, as hosts have them.
-    fn read_given(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let start = cursor.offset();
-        let end = read_domain(cursor, false)?;
-        Ok(Self(text_between(cursor, start, end)))
+        Self::unchecked(Text::from_static("localhost"))
     }
 }
 
@@ -92,18 +100,18 @@ fn read_odd_domain(
     let end = cursor.offset();
     match before {
         b'.' => {
-            cursor.deviate_at(end.saturating_sub(1), "trailing-dot-in-domain")?;
+            cursor.deviate_at(end.saturating_sub(1), deviation::TRAILING_DOT_IN_DOMAIN)?;
             Ok(end.saturating_sub(1))
         }
         b'-' => {
-            cursor.deviate_at(end.saturating_sub(1), "hyphen-at-label-edge")?;
+            cursor.deviate_at(end.saturating_sub(1), deviation::HYPHEN_AT_LABEL_EDGE)?;
             Ok(end)
         }
         _ => Ok(end),
     }
 }
 
-/// A byte of a domain that is no letter and no digit, behind `before`.
+/// A byte of a domain that is no letter and no digit, after `before`.
 fn odd(
     cursor: &mut Cursor<'_>,
     offset: usize,
@@ -113,32 +121,32 @@ fn odd(
 ) -> Result<(), ParseError> {
     match (before, byte) {
         (b'.', b'.') => Err(ParseError::new(offset, "expected a label of a domain")),
-        (b'-', b'.') | (b'.', b'-') => cursor.deviate_at(offset, "hyphen-at-label-edge"),
-        (_, b'_') if refuse_underscore => cursor.deviate_at(offset, "underscore-in-domain"),
+        (b'-', b'.') | (b'.', b'-') => cursor.deviate_at(offset, deviation::HYPHEN_AT_LABEL_EDGE),
+        (_, b'_') if refuse_underscore => cursor.deviate_at(offset, deviation::UNDERSCORE_IN_DOMAIN),
         _ => Ok(()),
     }
 }
 
-impl PartialEq for Domain {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_bytes().eq_ignore_ascii_case(other.as_bytes())
-    }
+text_newtype! {
+    /// An address in brackets: `[192.0.2.1]`, `[IPv6:2001:db8::1]`
+    /// ([RFC 5321 section 4.1.3](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.3)).
+    pub struct AddressLiteral: str;
 }
 
-impl Eq for Domain {}
-
-/// An address in brackets: `[192.0.2.1]`, `[IPv6:2001:db8::1]` (RFC 5321 section 4.1.3).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
-pub struct AddressLiteral(pub(crate) Text);
-
-text_newtype!(AddressLiteral, "address literal", AddressLiteral::read);
-
 impl AddressLiteral {
+    /// The literal of a text, with its brackets.
+    ///
+    /// # Errors
+    ///
+    /// No brackets, or something else than an IPv4 address, `IPv6:` and an address, or a tag in them.
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        read_all("address literal", text.into(), Self::read)
+    }
+
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
         read_literal(cursor)?;
-        Ok(Self(cursor.text_from(start)))
+        Ok(Self::unchecked(cursor.text_from(start)))
     }
 
     /// The IP address, if it is one.
@@ -156,7 +164,7 @@ impl AddressLiteral {
 
 impl From<IpAddr> for AddressLiteral {
     fn from(address: IpAddr) -> Self {
-        Self(Text::from(match address {
+        Self::unchecked(Text::from(match address {
             IpAddr::V4(address) => alloc::format!("[{address}]"),
             IpAddr::V6(address) => alloc::format!("[IPv6:{address}]"),
         }))
@@ -178,9 +186,9 @@ pub(crate) fn read_literal(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
         if content.is_empty() || cursor.dialect() == Dialect::Strict {
             return Err(ParseError::new(start, "expected an IPv4 address, IPv6: or a tag"));
         }
-        cursor.deviate_at(start, "malformed-address-literal")?;
+        cursor.deviate_at(start, deviation::MALFORMED_ADDRESS_LITERAL)?;
     }
-    cursor.expect(b']', "expected ] behind an address literal")
+    cursor.expect(b']', "expected ] after an address literal")
 }
 
 fn is_literal(content: &[u8]) -> bool {
@@ -259,7 +267,7 @@ impl Host {
 }
 
 impl TryFrom<&str> for Host {
-    type Error = mailwire_core::Invalid;
+    type Error = Invalid;
 
     fn try_from(text: &str) -> Result<Self, Self::Error> {
         if text.starts_with('[') {

@@ -11,6 +11,7 @@ use super::{
     host::{AddressLiteral, Domain, Host, read_domain, read_literal},
     read_all, text_between,
 };
+use crate::deviation;
 
 /// An address: a local part, `@`, and a domain or address literal.
 ///
@@ -84,20 +85,20 @@ impl Mailbox {
         Cow::Owned(unquoted)
     }
 
-    /// The part behind the `@`: a domain, or an address literal with its brackets.
+    /// The part after the `@`: a domain, or an address literal with its brackets.
     #[must_use]
     pub fn domain(&self) -> &str {
         self.as_str().get(self.at.get().saturating_add(1)..).unwrap_or_default()
     }
 
-    /// The part behind the `@`, as a value of its own.
+    /// The part after the `@`, as a value of its own.
     #[must_use]
     pub fn host(&self) -> Host {
         let text = self.text.clone().into_bytes();
         let text = Text::from(text.slice(self.at.get().saturating_add(1).min(text.len())..));
         match text.as_bytes().first() {
-            Some(b'[') => Host::Literal(AddressLiteral(text)),
-            _ => Host::Domain(Domain(text)),
+            Some(b'[') => Host::Literal(AddressLiteral::unchecked(text)),
+            _ => Host::Domain(Domain::unchecked(text)),
         }
     }
 
@@ -168,7 +169,7 @@ fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
         match rest.get(at) {
             Some(b'.') => {
                 if at == atom {
-                    cursor.deviate_at(start.saturating_add(at), "misplaced-dot-in-local-part")?;
+                    cursor.deviate_at(start.saturating_add(at), deviation::MISPLACED_DOT_IN_LOCAL_PART)?;
                 }
                 atom = at + 1;
             }
@@ -182,7 +183,7 @@ fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     }
     cursor.skip(at);
     if at == atom {
-        cursor.deviate_at(cursor.offset().saturating_sub(1), "misplaced-dot-in-local-part")?;
+        cursor.deviate_at(cursor.offset().saturating_sub(1), deviation::MISPLACED_DOT_IN_LOCAL_PART)?;
     }
     if high { check_utf8(cursor, start) } else { Ok(()) }
 }
@@ -203,7 +204,7 @@ fn read_quoted(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
             Some(b'\\') => {
                 cursor.skip(1);
                 if !cursor.peek().is_some_and(|byte| chars::is(byte, PRINTABLE)) {
-                    return Err(cursor.error("expected a printable character behind a backslash"));
+                    return Err(cursor.error("expected a printable character after a backslash"));
                 }
             }
             Some(128..) => high = true,
@@ -228,7 +229,7 @@ impl TryFrom<Text> for Mailbox {
     type Error = Invalid;
 
     fn try_from(text: Text) -> Result<Self, Self::Error> {
-        read_all("mailbox", text.into_bytes(), |cursor| Self::read_with(cursor, false))
+        read_all("mailbox", text, |cursor| Self::read_with(cursor, false))
     }
 }
 

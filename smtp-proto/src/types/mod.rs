@@ -6,7 +6,6 @@ pub(crate) mod chars;
 mod ehlo;
 mod host;
 mod mailbox;
-mod mechanism;
 mod parameter;
 mod path;
 pub(crate) mod xtext;
@@ -15,84 +14,18 @@ pub use argument::{Argument, Verb};
 pub use ehlo::EhloName;
 pub use host::{AddressLiteral, Domain, Host};
 pub use mailbox::Mailbox;
-pub use mechanism::Mechanism;
 pub use parameter::{BodyType, Keyword, Parameter, ParameterValue, Submitter};
 pub use path::{ForwardPath, ReversePath};
 
-/// What all newtypes over text have in common.
-macro_rules! text_newtype {
-    ($name:ident, $what:literal, $grammar:path) => {
-        impl $name {
-            /// The bytes as they go over the wire.
-            #[must_use]
-            pub fn as_bytes(&self) -> &[u8] {
-                self.0.as_bytes()
-            }
-
-            /// The text. It is always UTF-8.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                self.0.as_str().unwrap_or_default()
-            }
-
-            /// A copy that keeps no receive buffer alive.
-            #[must_use]
-            pub fn compact(&self) -> Self {
-                Self(self.0.compact())
-            }
-        }
-
-        impl TryFrom<mailwire_core::Text> for $name {
-            type Error = mailwire_core::Invalid;
-
-            fn try_from(text: mailwire_core::Text) -> Result<Self, Self::Error> {
-                crate::types::read_all($what, text.into_bytes(), $grammar)
-            }
-        }
-
-        impl TryFrom<&str> for $name {
-            type Error = mailwire_core::Invalid;
-
-            fn try_from(text: &str) -> Result<Self, Self::Error> {
-                Self::try_from(mailwire_core::Text::from(text))
-            }
-        }
-
-        impl TryFrom<alloc::string::String> for $name {
-            type Error = mailwire_core::Invalid;
-
-            fn try_from(text: alloc::string::String) -> Result<Self, Self::Error> {
-                Self::try_from(mailwire_core::Text::from(text))
-            }
-        }
-
-        impl core::str::FromStr for $name {
-            type Err = mailwire_core::Invalid;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::try_from(text)
-            }
-        }
-
-        impl core::fmt::Display for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-    };
-}
-pub(crate) use text_newtype;
-
-use bytes::Bytes;
 use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text};
 
 /// Reads a value that a caller gives: the strict grammar over the whole text.
 pub(crate) fn read_all<T>(
     what: &'static str,
-    text: Bytes,
+    text: Text,
     grammar: impl FnOnce(&mut Cursor<'_>) -> Result<T, ParseError>,
 ) -> Result<T, Invalid> {
-    Cursor::parse(&text, Dialect::Strict, grammar)
+    Cursor::parse(&text.into_bytes(), Dialect::Strict, grammar)
         .map(|parsed| parsed.value)
         .map_err(|error| Invalid::new(what, error.offset, error.reason))
 }

@@ -2,22 +2,31 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::{Cursor, Dialect, ParseError, Text};
+use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text, text_newtype};
 
 use super::{
     Mailbox,
     chars::{self, ALNUM, HIGH, VALUE},
-    check_utf8, text_newtype, xtext,
+    check_utf8, read_all, xtext,
 };
+use crate::deviation;
 
-/// The name of a parameter or of an extension. The case of letters does not count.
-#[derive(Debug, Clone)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
-pub struct Keyword(pub(crate) Text);
-
-text_newtype!(Keyword, "keyword", Keyword::read);
+text_newtype! {
+    /// The name of a parameter or of an extension: a letter or digit, then letters, digits or `-`. The
+    /// case of letters does not count.
+    pub struct Keyword: str, ignore_case;
+}
 
 impl Keyword {
+    /// The keyword of a text.
+    ///
+    /// # Errors
+    ///
+    /// Other characters than those, or none.
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        read_all("keyword", text.into(), Self::read)
+    }
+
     /// ```abnf
     /// esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")   ; RFC 5321 section 4.1.2
     /// ```
@@ -37,7 +46,7 @@ impl Keyword {
     #[inline]
     pub(crate) fn from_start(cursor: &Cursor<'_>, start: usize) -> Result<Self, ParseError> {
         Self::check(cursor.between(start, cursor.offset()), start)?;
-        Ok(Self(cursor.text_from(start)))
+        Ok(Self::unchecked(cursor.text_from(start)))
     }
 
     /// That the bytes of a keyword, which stand at `start`, are one.
@@ -50,22 +59,21 @@ impl Keyword {
     }
 }
 
-impl PartialEq for Keyword {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_bytes().eq_ignore_ascii_case(other.as_bytes())
-    }
+text_newtype! {
+    /// The value of a parameter: printable, without spaces and equals signs.
+    pub struct ParameterValue: str;
 }
 
-impl Eq for Keyword {}
-
-/// The value of a parameter: printable, without spaces.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
-pub struct ParameterValue(pub(crate) Text);
-
-text_newtype!(ParameterValue, "parameter value", ParameterValue::read);
-
 impl ParameterValue {
+    /// The value of a text.
+    ///
+    /// # Errors
+    ///
+    /// No character, a space, an equals sign, a control character, or not UTF-8.
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        read_all("parameter value", text.into(), Self::read)
+    }
+
     /// ```abnf
     /// esmtp-value = 1*(%d33-60 / %d62-126 / UTF8-non-ascii)    ; RFC 6531 section 3.3
     /// ```
@@ -73,7 +81,7 @@ impl ParameterValue {
         let start = cursor.offset();
         let mut value = cursor.take_while(|byte| chars::is(byte, VALUE | HIGH));
         if cursor.peek() == Some(b'=') {
-            cursor.deviate("equals-sign-in-parameter-value")?;
+            cursor.deviate(deviation::EQUALS_SIGN_IN_PARAMETER_VALUE)?;
             let end = cursor.take_while(|byte| byte == b'=' || chars::is(byte, VALUE | HIGH));
             value = if value.is_empty() || value.is_ascii() { end } else { value };
         }
@@ -83,21 +91,47 @@ impl ParameterValue {
         if !value.is_ascii() {
             check_utf8(cursor, start)?;
         }
-        Ok(Self(cursor.text_from(start)))
+        Ok(Self::unchecked(cursor.text_from(start)))
     }
 }
 
 /// A parameter of MAIL or RCPT that this crate does not know, kept as it came.
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_smtp::{Mail, Mailbox, Parameter};
+///
+/// // RFC 3461: only the header comes back with a report.
+/// let ret = Parameter::new("RET".parse()?).with_value("HDRS".parse()?);
+/// let mail = Mail::new(Mailbox::try_from("a@client.example")?).with_parameter(ret);
+/// assert_eq!(mail.other.len(), 1);
+/// # Ok::<(), mailwire_smtp::Invalid>(())
+/// ```
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Parameter {
     /// Its name.
     pub keyword: Keyword,
-    /// What stands behind the `=`, if there is one.
+    /// What follows the `=`, if there is one.
     pub value: Option<ParameterValue>,
 }
 
 impl Parameter {
+    /// A parameter without a value.
+    #[must_use]
+    pub const fn new(keyword: Keyword) -> Self {
+        Self { keyword, value: None }
+    }
+
+    /// Sets the value.
+    #[must_use]
+    pub fn with_value(mut self, value: ParameterValue) -> Self {
+        self.value = Some(value);
+        self
+    }
+
     /// Appends the parameter, without a space before it.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.keyword.as_bytes());
@@ -146,7 +180,8 @@ impl BodyType {
     }
 }
 
-/// Who submitted a message first: the AUTH parameter of MAIL (RFC 4954 section 5).
+/// Who submitted a message first: the AUTH parameter of MAIL
+/// ([RFC 4954 section 5](https://www.rfc-editor.org/rfc/rfc4954#section-5)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Submitter {
@@ -186,7 +221,7 @@ impl Submitter {
             Ok(mailbox) => Ok(mailbox.into()),
             Err(error) if cursor.dialect() == Dialect::Strict || encoded.is_empty() => Err(error),
             Err(_) => {
-                cursor.deviate_at(start, "malformed-auth-parameter")?;
+                cursor.deviate_at(start, deviation::MALFORMED_AUTH_PARAMETER)?;
                 Ok(Self::Unknown)
             }
         }

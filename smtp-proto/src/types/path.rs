@@ -6,6 +6,7 @@ use core::fmt;
 use mailwire_core::{Cursor, ParseError};
 
 use super::{Mailbox, host::read_domain};
+use crate::deviation;
 
 /// The sender of a message: `<>` for reports, otherwise an address (RFC 5321 section 4.1.1.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +112,7 @@ fn read_path<T>(
         if matches!(cursor.peek(), None | Some(b' ')) {
             return Err(cursor.error("expected <"));
         }
-        cursor.deviate("missing-angle-brackets")?;
+        cursor.deviate(deviation::MISSING_ANGLE_BRACKETS)?;
         return address(cursor);
     }
     spaces(cursor)?;
@@ -123,17 +124,17 @@ fn read_path<T>(
                 break;
             }
         }
-        cursor.expect(b':', "expected : behind a source route")?;
+        cursor.expect(b':', "expected : after a source route")?;
     }
     let value = address(cursor)?;
     spaces(cursor)?;
-    cursor.expect(b'>', "expected > behind an address")?;
+    cursor.expect(b'>', "expected > after an address")?;
     Ok(value)
 }
 
 fn spaces(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     if cursor.peek() == Some(b' ') {
-        cursor.deviate("space-in-path")?;
+        cursor.deviate(deviation::SPACE_IN_PATH)?;
         cursor.take_while(|byte| byte == b' ');
     }
     Ok(())

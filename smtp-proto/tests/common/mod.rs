@@ -31,7 +31,7 @@ pub(crate) fn client_config() -> client::Config {
 
 pub(crate) fn server_config() -> server::Config {
     let mut config = server::Config::new("mx.example".try_into().unwrap(), Channel::Tls);
-    config.mechanisms = vec![Mechanism::PLAIN, Mechanism::LOGIN];
+    config.mechanisms = vec![Mechanism::Plain, Mechanism::Login];
     config
 }
 

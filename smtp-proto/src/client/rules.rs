@@ -1,0 +1,158 @@
+//! What a client may send now, and what the answers change.
+//!
+//! What a command is stands in `command/rules.rs`, the states in `state.rs`.
+
+use mailwire_core::{Error, Misuse, keywords, sasl::Policy};
+
+use super::state::{InFlight, Part, Progress, Session, Transaction};
+use crate::{
+    Auth, BodyType, Command, Mail, Reply,
+    capability::Extension,
+    command::{Effect, Rules},
+};
+
+const INTERNATIONAL: Misuse = Misuse::WrongState("an address beyond ASCII, and MAIL without SMTPUTF8");
+
+keywords! {
+    /// Commands that are not known here and would change what the bytes after them are.
+    enum Foreign { Atrn = "ATRN", Bdat = "BDAT", Turn = "TURN" }
+}
+
+impl Session {
+    /// Whether the server can be asked for this now.
+    pub(super) fn permits(&self, command: &Command, rules: &Rules, policy: Policy) -> Result<(), Misuse> {
+        if let Command::Auth(auth) = command {
+            policy.check(&auth.mechanism)?;
+        }
+        let missing = |need: &Extension| !self.capabilities.offers(*need);
+        if let Some(missing) = rules.needs.into_iter().chain(command.option_needs()).find(missing) {
+            return Err(Misuse::NotOffered(missing.as_str()));
+        }
+        match command {
+            Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) | Command::StartTls => {
+                Err(Misuse::WrongState("the machine sends this command by itself"))
+            }
+            Command::Mail(mail) => self.permits_mail(mail),
+            Command::Rcpt(rcpt) if rcpt.is_international() && !self.smtp_utf8 => self.international(),
+            Command::Auth(auth) => self.permits_auth(auth, rules),
+            Command::Other { verb, .. } if Foreign::of(verb.as_bytes()).is_some() => {
+                Err(Misuse::WrongState("this command would change what follows it"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn permits_mail(&self, mail: &Mail) -> Result<(), Misuse> {
+        if mail.body == Some(BodyType::BinaryMime) {
+            return Err(Misuse::NotOffered("BINARYMIME"));
+        }
+        match (mail.size, self.capabilities.size()) {
+            (Some(size), Some(Some(limit))) if size > limit => {
+                return Err(Misuse::NotOffered("messages of this size"));
+            }
+            _ => {}
+        }
+        if mail.is_international() && !mail.smtp_utf8 { self.international() } else { Ok(()) }
+    }
+
+    /// An address beyond ASCII, and SMTPUTF8 is not said.
+    fn international(&self) -> Result<(), Misuse> {
+        match self.capabilities.offers(Extension::SmtpUtf8) {
+            true => Err(INTERNATIONAL),
+            false => Err(Misuse::NotOffered(Extension::SmtpUtf8.as_str())),
+        }
+    }
+
+    fn permits_auth(&self, auth: &Auth, rules: &Rules) -> Result<(), Misuse> {
+        if self.authenticated {
+            return Err(Misuse::WrongState("already authenticated"));
+        }
+        if rules.valid_in.check(self.state).is_err() {
+            return Err(Misuse::WrongState("AUTH is not for within a transaction"));
+        }
+        match self.capabilities.auth() {
+            Some(mechanisms) if mechanisms.contains(&auth.mechanism) => Ok(()),
+            _ => Err(Misuse::NotOffered("this SASL mechanism")),
+        }
+    }
+
+    /// A command was taken for sending.
+    pub(super) fn begin(&mut self, command: &Command) {
+        if let Command::Mail(mail) = command {
+            self.smtp_utf8 = mail.smtp_utf8;
+            // A message that was answered is the last one no more.
+            match self.progress {
+                Progress::Ended(_) => self.begun = true,
+                Progress::Unfinished | Progress::Answered { .. } => self.progress = Progress::Unfinished,
+            }
+        }
+    }
+
+    /// A command, or the part of it that was in flight, was answered, and not by an intermediate reply.
+    ///
+    /// # Errors
+    ///
+    /// The reply is none that the command can have.
+    pub(super) fn conclude(&mut self, command: &InFlight, reply: &Reply) -> Result<Then, Error> {
+        let accepted = reply.is_positive();
+        let effect = command.rules.effect;
+        match command.part {
+            Part::Line => {}
+            Part::Message => {
+                self.answered(accepted);
+                self.end_transaction();
+                return Ok(Then::GoOn);
+            }
+            Part::Empty => {
+                self.end_transaction();
+                return Ok(Then::GoOn);
+            }
+            Part::Recipient { last, .. } => {
+                self.transaction.delivered |= accepted;
+                if last {
+                    self.answered(self.transaction.delivered);
+                    self.end_transaction();
+                }
+                return Ok(Then::GoOn);
+            }
+        }
+        match effect {
+            Effect::Data if accepted => {
+                return Err(Error::Unexpected { what: "a success to DATA before the message", offset: 0 });
+            }
+            Effect::Data => self.answered(false),
+            Effect::Mail | Effect::Reset if accepted => self.transaction = Transaction::default(),
+            Effect::Rcpt if accepted && self.state.is_in_transaction() => {
+                self.transaction.recipients.push(command.ticket);
+            }
+            Effect::Auth => {
+                self.authenticated = accepted;
+                self.exchange = None;
+            }
+            Effect::Quit => return Ok(Then::Close),
+            _ => {}
+        }
+        if accepted {
+            self.state = effect.after(self.state);
+        }
+        Ok(Then::GoOn)
+    }
+
+    /// The server has answered a message, or refused to take it.
+    pub(super) fn answered(&mut self, accepted: bool) {
+        let begun = core::mem::take(&mut self.begun);
+        self.progress = if begun { Progress::Unfinished } else { Progress::Answered { accepted } };
+    }
+
+    fn end_transaction(&mut self) {
+        self.state = self.state.reset();
+        self.transaction = Transaction::default();
+    }
+}
+
+/// What follows from a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    GoOn,
+    Close,
+}

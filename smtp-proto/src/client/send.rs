@@ -1,0 +1,113 @@
+//! How what a client says leaves.
+
+use alloc::vec::Vec;
+
+use mailwire_core::{Error, Misuse, Output, SaslStep, dot::Stuffer, sasl::Exchange};
+
+use super::{
+    Connection,
+    state::{Body, InFlight, Part, Phase, Progress, Queued},
+};
+use crate::{Capability, Command};
+
+/// RFC 5321 section 4.5.3.1.4: an AUTH command that would be longer is sent without its initial
+/// response (RFC 4954 section 4).
+const COMMAND_LINE: usize = 512;
+
+impl Connection {
+    /// Bytes that have left the output.
+    pub(super) fn drained(&self) -> u64 {
+        self.put.saturating_sub(self.output.len() as u64)
+    }
+
+    /// Writes to the output, and says where that ends.
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
+        let before = self.output.len();
+        self.output.write(write);
+        self.put += self.output.len().saturating_sub(before) as u64;
+        self.put
+    }
+
+    /// Writes the commands whose turn it is (RFC 2920 section 3.1).
+    pub(super) fn flush(&mut self) {
+        while matches!(self.phase, Phase::Ready | Phase::Leaving)
+            && matches!(self.session.body, Body::None)
+            && !self.output.is_full()
+        {
+            match self.session.in_flight.back() {
+                Some(last) if !(last.groups() && self.is_pipelining()) => return,
+                _ => {}
+            }
+            let Some(Queued { ticket, mut command }) = self.session.queue.pop_front() else { return };
+            if let Command::Auth(auth) = &mut command {
+                let room = COMMAND_LINE.saturating_sub("AUTH  \r\n".len() + auth.mechanism.as_bytes().len());
+                self.session.exchange = Some(Exchange::begin(&auth.mechanism, &mut auth.initial, room));
+            }
+            let end = self.write(|out| command.write(out));
+            let rules = command.rules();
+            self.session.in_flight.push_back(InFlight { ticket, rules, part: Part::Line, end });
+        }
+    }
+
+    fn is_pipelining(&self) -> bool {
+        self.config.pipelining && self.session.capabilities.has(&Capability::Pipelining)
+    }
+
+    /// Writes a response to a challenge; the reply that is due now answers it.
+    pub(super) fn respond(&mut self, step: &SaslStep) {
+        let Some(mut exchange) = self.session.exchange.take() else { return };
+        let end = self.write(|out| exchange.respond(step, out));
+        self.session.exchange = Some(exchange);
+        if let Some(command) = self.session.in_flight.front_mut() {
+            command.end = end;
+        }
+    }
+
+    /// Writes the end of the message, and waits for what it answers.
+    pub(super) fn end_body(&mut self) -> Result<(), Misuse> {
+        self.with_stuffer(|stuffer, output| stuffer.finish(output))?;
+        let end = self.put;
+        let session = &mut self.session;
+        let Body::Sending { command, .. } = core::mem::replace(&mut session.body, Body::None) else {
+            return Ok(());
+        };
+        session.progress = Progress::Ended(end);
+        if self.config.lmtp {
+            let mut left = session.transaction.recipients.len();
+            for &ticket in &session.transaction.recipients {
+                left -= 1;
+                let part = Part::Recipient { data: command.ticket, last: left == 0 };
+                session.in_flight.push_back(InFlight { ticket, part, end, ..command });
+            }
+        } else {
+            session.in_flight.push_back(InFlight { part: Part::Message, end, ..command });
+        }
+        self.flush();
+        Ok(())
+    }
+
+    pub(super) fn with_stuffer<T>(
+        &mut self,
+        push: impl FnOnce(&mut Stuffer, &mut Output) -> Result<T, Misuse>,
+    ) -> Result<T, Misuse> {
+        if self.failed.is_some() || self.phase == Phase::Closed {
+            return Err(Misuse::Closed);
+        }
+        let before = self.output.len();
+        let result = match &mut self.session.body {
+            Body::Sending { stuffer, .. } => push(stuffer, &mut self.output),
+            Body::Broken(reason) => return Err(*reason),
+            Body::None => return Err(Misuse::WrongState("no message was asked for")),
+        };
+        self.put += self.output.len().saturating_sub(before) as u64;
+        if let Err(reason) = result {
+            self.session.body = Body::Broken(reason);
+        }
+        result
+    }
+
+    pub(super) fn fail<T>(&mut self, error: Error) -> Result<T, Error> {
+        self.failed = Some(error);
+        Err(error)
+    }
+}

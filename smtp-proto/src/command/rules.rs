@@ -1,0 +1,260 @@
+//! What each command is: one row a command.
+
+use mailwire_core::keywords;
+
+use super::{Command, Mail};
+use crate::{capability::Extension, state::State};
+
+/// What a command is, whoever sends or receives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// The extension that a server must offer, if the base protocol does not have the command.
+    pub(crate) needs: Option<Extension>,
+    /// The states that it is valid in. A client sends commands before those before them are answered,
+    /// so a server alone looks at this for the commands of a transaction.
+    pub(crate) valid_in: ValidIn,
+    /// Whether another command may follow in the same group (RFC 2920 section 3.1).
+    pub(crate) groups: bool,
+    /// Whether it may come before STARTTLS where TLS is required (RFC 3207 section 4).
+    pub(crate) before_tls: bool,
+    /// Whether it leads nowhere, so that a client that sends many has another aim than mail.
+    pub(crate) idle: bool,
+    /// What its success changes.
+    pub(crate) effect: Effect,
+}
+
+/// The states that a command is valid in (RFC 5321 section 4.1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ValidIn {
+    Any,
+    /// The client has introduced itself.
+    Introduced,
+    /// It has, and no transaction is under way.
+    Ready,
+    /// A transaction is under way.
+    Transaction,
+    /// It has a recipient.
+    Recipients,
+}
+
+/// Why a command is out of order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutOfOrder {
+    NotIntroduced,
+    InTransaction,
+    NoTransaction,
+    NoRecipients,
+}
+
+/// What the success of a command changes in the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Nothing,
+    /// EHLO and LHLO.
+    Ehlo,
+    Helo,
+    StartTls,
+    Auth,
+    Mail,
+    Rcpt,
+    Data,
+    Reset,
+    Quit,
+}
+
+keywords! {
+    /// The commands that are known here.
+    pub(crate) enum Name {
+        Auth = "AUTH",
+        Data = "DATA",
+        Ehlo = "EHLO",
+        Expn = "EXPN",
+        Helo = "HELO",
+        Help = "HELP",
+        Lhlo = "LHLO",
+        Mail = "MAIL",
+        Noop = "NOOP",
+        Quit = "QUIT",
+        Rcpt = "RCPT",
+        Rset = "RSET",
+        StartTls = "STARTTLS",
+        Vrfy = "VRFY",
+    }
+}
+
+impl Name {
+    /// The table: a row a command.
+    pub(crate) const fn rules(self) -> Rules {
+        match self {
+            Name::Ehlo | Name::Lhlo => any().before_tls().idle().does(Effect::Ehlo),
+            Name::Helo => any().before_tls().idle().does(Effect::Helo),
+            Name::StartTls => {
+                row(ValidIn::Introduced).needs(Extension::StartTls).before_tls().does(Effect::StartTls)
+            }
+            Name::Auth => row(ValidIn::Ready).needs(Extension::Auth).does(Effect::Auth),
+            Name::Mail => row(ValidIn::Ready).groups().idle().does(Effect::Mail),
+            Name::Rcpt => row(ValidIn::Transaction).groups().does(Effect::Rcpt),
+            Name::Data => row(ValidIn::Recipients).does(Effect::Data),
+            Name::Rset => any().groups().idle().does(Effect::Reset),
+            Name::Noop => any().before_tls().idle(),
+            Name::Vrfy | Name::Expn | Name::Help => any().idle(),
+            Name::Quit => any().before_tls().does(Effect::Quit),
+        }
+    }
+}
+
+impl Command {
+    /// The name of a command that is known.
+    pub(crate) const fn key(&self) -> Option<Name> {
+        Some(match self {
+            Command::Ehlo(_) => Name::Ehlo,
+            Command::Helo(_) => Name::Helo,
+            Command::Lhlo(_) => Name::Lhlo,
+            Command::Mail(_) => Name::Mail,
+            Command::Rcpt(_) => Name::Rcpt,
+            Command::Data => Name::Data,
+            Command::Rset => Name::Rset,
+            Command::Noop(_) => Name::Noop,
+            Command::Vrfy(_) => Name::Vrfy,
+            Command::Expn(_) => Name::Expn,
+            Command::Help(_) => Name::Help,
+            Command::Quit => Name::Quit,
+            Command::StartTls => Name::StartTls,
+            Command::Auth(_) => Name::Auth,
+            Command::Other { .. } => return None,
+        })
+    }
+
+    /// The row of this command.
+    pub(crate) const fn rules(&self) -> Rules {
+        match self.key() {
+            Some(name) => name.rules(),
+            None => any(),
+        }
+    }
+
+    /// The extensions that the parameters of this command need, beside what the row says.
+    pub(crate) fn option_needs(&self) -> impl Iterator<Item = Extension> + use<> {
+        match self {
+            Command::Mail(mail) => mail.needs(),
+            _ => [None; 4],
+        }
+        .into_iter()
+        .flatten()
+    }
+}
+
+impl Mail {
+    fn needs(&self) -> [Option<Extension>; 4] {
+        [
+            self.body.map(|_| Extension::EightBitMime),
+            self.smtp_utf8.then_some(Extension::SmtpUtf8),
+            self.size.map(|_| Extension::Size),
+            self.auth.as_ref().map(|_| Extension::Auth),
+        ]
+    }
+}
+
+/// A row with what most commands are.
+const fn row(valid_in: ValidIn) -> Rules {
+    Rules { needs: None, valid_in, groups: false, before_tls: false, idle: false, effect: Effect::Nothing }
+}
+
+const fn any() -> Rules {
+    row(ValidIn::Any)
+}
+
+impl Rules {
+    const fn needs(mut self, extension: Extension) -> Self {
+        self.needs = Some(extension);
+        self
+    }
+
+    const fn groups(mut self) -> Self {
+        self.groups = true;
+        self
+    }
+
+    const fn before_tls(mut self) -> Self {
+        self.before_tls = true;
+        self
+    }
+
+    const fn idle(mut self) -> Self {
+        self.idle = true;
+        self
+    }
+
+    const fn does(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self
+    }
+}
+
+impl ValidIn {
+    /// # Errors
+    ///
+    /// Why it is not valid in this state.
+    pub(crate) const fn check(self, state: State) -> Result<(), OutOfOrder> {
+        match (self, state) {
+            (ValidIn::Any, _) => Ok(()),
+            (ValidIn::Introduced | ValidIn::Ready, State::Connected) => Err(OutOfOrder::NotIntroduced),
+            (ValidIn::Ready, state) if state.is_in_transaction() => Err(OutOfOrder::InTransaction),
+            (ValidIn::Introduced | ValidIn::Ready, _) => Ok(()),
+            (_, State::Connected | State::Ready) => Err(OutOfOrder::NoTransaction),
+            (ValidIn::Recipients, State::Sender) => Err(OutOfOrder::NoRecipients),
+            (ValidIn::Transaction | ValidIn::Recipients, _) => Ok(()),
+        }
+    }
+}
+
+impl Effect {
+    /// The state after the success of a command with this effect. That of DATA is 354.
+    pub(crate) const fn after(self, state: State) -> State {
+        match self {
+            Effect::Ehlo | Effect::Helo => State::Ready,
+            Effect::Mail => State::Sender,
+            // A recipient whose MAIL was refused has no transaction, whatever is said to it.
+            Effect::Rcpt if state.is_in_transaction() => State::Recipients,
+            Effect::Data => State::Message,
+            Effect::Reset => state.reset(),
+            Effect::StartTls => State::Connected,
+            Effect::Nothing | Effect::Auth | Effect::Rcpt | Effect::Quit => state,
+        }
+    }
+
+    /// What a reply is waited for, in words.
+    pub(crate) const fn waiting_for(self) -> &'static str {
+        match self {
+            Effect::Ehlo | Effect::Helo => "the reply to EHLO",
+            Effect::StartTls => "the reply to STARTTLS",
+            Effect::Mail => "the reply to MAIL",
+            Effect::Rcpt => "the reply to RCPT",
+            Effect::Reset => "the reply to RSET",
+            Effect::Data => "the reply to DATA",
+            Effect::Auth => "the reply to AUTH",
+            Effect::Quit => "the reply to QUIT",
+            Effect::Nothing => "the reply to a command",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The commands that may stand before others in a group, and that end one: RFC 2920 section 3.1.
+    #[test]
+    fn groups() {
+        let grouping: alloc::vec::Vec<_> = Name::ALL.into_iter().filter(|name| name.rules().groups).collect();
+        assert_eq!(grouping, [Name::Mail, Name::Rcpt, Name::Rset]);
+    }
+
+    /// RFC 3207 section 4: NOOP, EHLO, STARTTLS and QUIT.
+    #[test]
+    fn before_tls() {
+        let names: alloc::vec::Vec<_> =
+            Name::ALL.into_iter().filter(|name| name.rules().before_tls).collect();
+        assert_eq!(names, [Name::Ehlo, Name::Helo, Name::Lhlo, Name::Noop, Name::Quit, Name::StartTls]);
+    }
+}

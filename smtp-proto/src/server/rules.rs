@@ -1,0 +1,325 @@
+//! What a client may say now, what the application may, and what either changes.
+//!
+//! What a command is stands in `command/rules.rs`, the states in `state.rs`.
+
+use mailwire_core::{Channel, Misuse, Ticket, sasl::Policy};
+
+use super::{
+    Connection,
+    state::{Current, Due, Phase, Session, Transaction},
+};
+use crate::{
+    Auth, BodyType, Command, Mail, Rcpt, Reply, ReplyCode,
+    capability::Extension,
+    command::{Effect, OutOfOrder, Rules},
+};
+
+/// A command that the machine refuses.
+pub(super) struct Refusal {
+    pub(super) reply: Reply,
+    /// Whether it counts as a bad command.
+    pub(super) bad: bool,
+}
+
+fn bad(code: ReplyCode, subject: u16, detail: u16, text: &'static str) -> Result<(), Refusal> {
+    Err(Refusal { reply: Reply::of(code, subject, detail, text), bad: true })
+}
+
+fn policy(code: ReplyCode, subject: u16, detail: u16, text: &'static str) -> Result<(), Refusal> {
+    Err(Refusal { reply: Reply::of(code, subject, detail, text), bad: false })
+}
+
+fn sequence(text: &'static str) -> Result<(), Refusal> {
+    bad(ReplyCode::BAD_SEQUENCE, 5, 1, text)
+}
+
+impl Connection {
+    pub(super) const fn policy(&self) -> Policy {
+        Policy::new(self.tls).allow_clear_credentials(self.config.allow_clear_credentials)
+    }
+
+    /// Whether the client may ask for this now: RFC 5321 section 4.1.4, RFC 3207 section 4, RFC 4954
+    /// section 4, and the configuration.
+    pub(super) fn permits(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
+        if self.phase == Phase::Refused && !matches!(command, Command::Quit) {
+            return sequence("No service here");
+        }
+        match command {
+            Command::Ehlo(_) | Command::Helo(_) if self.config.lmtp => {
+                return bad(ReplyCode::UNRECOGNIZED, 5, 1, "This is LMTP: send LHLO");
+            }
+            Command::Lhlo(_) if !self.config.lmtp => {
+                return bad(ReplyCode::UNRECOGNIZED, 5, 1, "This is SMTP: send EHLO");
+            }
+            Command::Other { .. } if !self.config.pass_unknown_commands => {
+                return bad(ReplyCode::UNRECOGNIZED, 5, 1, "Command not recognized");
+            }
+            Command::StartTls if self.tls && self.knows(Extension::StartTls) => {
+                return sequence("TLS is active already");
+            }
+            _ => {}
+        }
+        if let Some(missing) = rules.needs.filter(|need| !self.knows(*need)) {
+            return bad(ReplyCode::NOT_IMPLEMENTED, 5, 1, not_offered(missing));
+        }
+        if self.config.require_tls && !self.tls && !rules.before_tls {
+            return bad(ReplyCode::REQUIRED, 7, 0, "Must issue a STARTTLS command first");
+        }
+        match rules.valid_in.check(self.session.state) {
+            Ok(()) => {}
+            Err(OutOfOrder::NotIntroduced) => return self.not_introduced(rules),
+            Err(OutOfOrder::InTransaction) if rules.effect == Effect::Auth => {
+                return sequence("AUTH is not permitted during a mail transaction");
+            }
+            Err(OutOfOrder::InTransaction) => return sequence("A transaction is under way"),
+            Err(OutOfOrder::NoTransaction) => return self.no_transaction(),
+            Err(OutOfOrder::NoRecipients) => return self.no_recipients(),
+        }
+        match command {
+            Command::StartTls if !self.session.extended => self.not_introduced(rules),
+            Command::Auth(auth) => self.permits_auth(auth, rules),
+            Command::Mail(mail) => self.permits_mail(mail, command),
+            Command::Rcpt(rcpt) => self.permits_rcpt(rcpt),
+            Command::Vrfy(_) | Command::Expn(_) => self.authenticated(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this server has an extension, at one point or another.
+    fn knows(&self, extension: Extension) -> bool {
+        match extension {
+            Extension::StartTls => self.config.channel == Channel::StartTls,
+            Extension::Auth => !self.config.mechanisms.is_empty(),
+            other => self.capabilities.offers(other),
+        }
+    }
+
+    fn not_introduced(&self, rules: &Rules) -> Result<(), Refusal> {
+        match (self.config.lmtp, rules.effect) {
+            (true, _) => sequence("Send LHLO first"),
+            (false, Effect::Mail) => sequence("Send EHLO or HELO first"),
+            (false, _) => sequence("Send EHLO first"),
+        }
+    }
+
+    /// What was sent in one group with a MAIL that is refused is no mistake of the client's.
+    fn no_transaction(&self) -> Result<(), Refusal> {
+        let of_group =
+            self.session.transaction.refused && self.session.orphans < self.config.limits.recipients;
+        match of_group {
+            true => policy(ReplyCode::BAD_SEQUENCE, 5, 1, "Send MAIL first"),
+            false => sequence("Send MAIL first"),
+        }
+    }
+
+    fn no_recipients(&self) -> Result<(), Refusal> {
+        // RFC 2033 section 4.2 has 503 here.
+        if self.session.transaction.tried == 0 || self.config.lmtp {
+            policy(ReplyCode::BAD_SEQUENCE, 5, 1, "No recipients")
+        } else {
+            policy(ReplyCode::FAILED, 5, 1, "No valid recipients")
+        }
+    }
+
+    fn authenticated(&self) -> Result<(), Refusal> {
+        if self.config.require_auth && !self.session.authenticated {
+            return bad(ReplyCode::REQUIRED, 7, 0, "Authentication required");
+        }
+        Ok(())
+    }
+
+    fn permits_auth(&self, auth: &Auth, rules: &Rules) -> Result<(), Refusal> {
+        if !self.session.extended {
+            return self.not_introduced(rules);
+        }
+        if self.session.authenticated {
+            return sequence("Already authenticated");
+        }
+        if !self.config.mechanisms.contains(&auth.mechanism) {
+            return bad(ReplyCode::PARAMETER_NOT_IMPLEMENTED, 5, 4, "Mechanism not offered");
+        }
+        match (self.policy().permits(&auth.mechanism), self.config.channel) {
+            (true, _) => Ok(()),
+            (false, Channel::StartTls) => {
+                bad(ReplyCode::REQUIRED, 7, 0, "Must issue a STARTTLS command first")
+            }
+            (false, _) => {
+                bad(ReplyCode::PARAMETER_NOT_IMPLEMENTED, 5, 4, "Mechanism not offered without TLS")
+            }
+        }
+    }
+
+    fn permits_mail(&self, mail: &Mail, command: &Command) -> Result<(), Refusal> {
+        self.authenticated()?;
+        let unoffered = |text| bad(ReplyCode::BAD_PARAMETERS, 5, 4, text);
+        if mail.body == Some(BodyType::BinaryMime) {
+            return unoffered("BINARYMIME is not offered");
+        }
+        if let Some(missing) = command.option_needs().find(|need| !self.knows(*need)) {
+            return unoffered(not_offered(missing));
+        }
+        if !mail.other.is_empty() && !self.config.pass_unknown_parameters {
+            return unoffered("Parameter not recognized");
+        }
+        if mail.is_international() && !mail.smtp_utf8 {
+            return international();
+        }
+        if mail.size.is_some_and(|size| size > self.config.limits.message) {
+            return policy(ReplyCode::TOO_LARGE, 3, 4, "Message too large");
+        }
+        Ok(())
+    }
+
+    fn permits_rcpt(&self, rcpt: &Rcpt) -> Result<(), Refusal> {
+        let transaction = &self.session.transaction;
+        if transaction.recipients.len() >= self.config.limits.recipients {
+            return policy(ReplyCode::INSUFFICIENT_STORAGE, 5, 3, "Too many recipients");
+        }
+        if !rcpt.other.is_empty() && !self.config.pass_unknown_parameters {
+            return bad(ReplyCode::BAD_PARAMETERS, 5, 4, "Parameter not recognized");
+        }
+        if rcpt.is_international() && !transaction.smtp_utf8 {
+            return international();
+        }
+        Ok(())
+    }
+
+    /// Whether the application may answer so now.
+    pub(super) fn permits_reply(&self, ticket: Ticket, reply: &Reply) -> Result<(), Misuse> {
+        if self.failed.is_some() || self.phase == Phase::Closed {
+            return Err(Misuse::Closed);
+        }
+        let Some(current) = &self.current else { return Err(Misuse::UnknownTicket) };
+        let known = match &current.due {
+            Due::Reply | Due::MessageReply => ticket == current.ticket,
+            Due::RecipientReplies(recipients) => {
+                ticket == current.ticket
+                    || recipients.iter().any(|(recipient, reply)| *recipient == ticket && reply.is_none())
+            }
+            Due::Response | Due::Body(_) => false,
+        };
+        match (&current.due, current.rules.effect) {
+            _ if !known => Err(Misuse::UnknownTicket),
+            _ if reply.is_intermediate() => Err(Misuse::WrongAnswer("an intermediate reply")),
+            (Due::Reply, Effect::Data) if reply.is_positive() => {
+                Err(Misuse::WrongAnswer("DATA is granted by accept_body"))
+            }
+            (Due::Reply, Effect::StartTls) if reply.is_positive() => {
+                Err(Misuse::WrongAnswer("STARTTLS is granted by accept_upgrade"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the application may grant the command of this ticket, which has this effect.
+    pub(super) fn permits_grant(&self, ticket: Ticket, effect: Effect) -> Result<(), Misuse> {
+        match &self.current {
+            _ if self.failed.is_some() => Err(Misuse::Closed),
+            Some(Current { ticket: current, rules, due: Due::Reply, .. })
+                if *current == ticket && rules.effect == effect =>
+            {
+                Ok(())
+            }
+            _ => Err(Misuse::UnknownTicket),
+        }
+    }
+}
+
+impl Session {
+    /// A command goes to the application.
+    pub(super) fn begin(&mut self, command: &Command, effect: Effect) {
+        match command {
+            Command::Mail(mail) => {
+                self.transaction = Transaction { smtp_utf8: mail.smtp_utf8, ..Transaction::default() };
+            }
+            // RFC 5321 section 4.1.4: both end the transaction, at once.
+            _ if matches!(effect, Effect::Ehlo | Effect::Helo | Effect::Reset) => self.end_transaction(),
+            _ => {}
+        }
+    }
+
+    /// The machine has refused a command. `bad`: it should not have been sent.
+    pub(super) fn refused(&mut self, effect: Effect, bad: bool) {
+        match effect {
+            Effect::Mail => self.transaction.refused = true,
+            Effect::Rcpt if self.state.is_in_transaction() => self.transaction.tried += 1,
+            Effect::Rcpt => self.orphans += 1,
+            // RFC 5321 section 4.1.1.4: nothing of the transaction is left.
+            Effect::Data if !bad => self.end_transaction(),
+            _ => {}
+        }
+    }
+
+    /// The application has answered a command, or a message.
+    pub(super) fn conclude(&mut self, current: &Current, accepted: bool) -> Then {
+        let effect = current.rules.effect;
+        if effect == Effect::Data {
+            // RFC 5321 section 4.1.1.4: a refusal of DATA ends the transaction, and so does the message.
+            self.end_transaction();
+            return Then::GoOn;
+        }
+        match effect {
+            Effect::Mail => self.transaction.refused = !accepted,
+            Effect::Rcpt => self.transaction.tried += 1,
+            _ => {}
+        }
+        if accepted {
+            self.state = effect.after(self.state);
+        }
+        match effect {
+            Effect::Ehlo | Effect::Helo if accepted => {
+                self.extended = effect == Effect::Ehlo;
+                Then::Introduced
+            }
+            Effect::Ehlo | Effect::Helo => Then::NotIntroduced,
+            Effect::Rcpt if accepted => {
+                self.transaction.recipients.push(current.ticket);
+                self.orphans = 0;
+                Then::Progress
+            }
+            Effect::Auth if accepted => {
+                self.authenticated = true;
+                Then::Authenticated
+            }
+            Effect::Auth => Then::AuthFailed,
+            Effect::Quit => Then::Close,
+            _ => Then::GoOn,
+        }
+    }
+
+    pub(super) fn end_transaction(&mut self) {
+        self.state = self.state.reset();
+        self.transaction = Transaction::default();
+    }
+}
+
+/// What follows from an answer of the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    GoOn,
+    /// The machine writes the reply to EHLO.
+    Introduced,
+    NotIntroduced,
+    /// The client is after mail.
+    Progress,
+    /// AUTH is no more offered.
+    Authenticated,
+    AuthFailed,
+    Close,
+}
+
+/// The text of a refusal.
+const fn not_offered(extension: Extension) -> &'static str {
+    match extension {
+        Extension::StartTls => "STARTTLS is not offered",
+        Extension::Auth => "AUTH is not offered",
+        Extension::EightBitMime => "BODY is not offered",
+        Extension::SmtpUtf8 => "SMTPUTF8 is not offered",
+        Extension::Size => "SIZE is not offered",
+        _ => "The extension is not offered",
+    }
+}
+
+fn international() -> Result<(), Refusal> {
+    policy(ReplyCode::BAD_MAILBOX, 6, 7, "An address beyond ASCII needs SMTPUTF8")
+}

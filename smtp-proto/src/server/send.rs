@@ -1,0 +1,168 @@
+//! How what a server says leaves.
+
+use alloc::vec::Vec;
+
+use mailwire_core::{Error, Ticket};
+
+use super::{
+    Connection,
+    rules::Then,
+    state::{Current, Due, Phase},
+};
+use crate::{
+    Capability, Command, EnhancedCode, Reply, ReplyCode,
+    command::{Effect, Name},
+    reply::write_line,
+};
+
+impl Connection {
+    /// Writes a reply with or without an enhanced code, as RFC 2034 section 4 wants it.
+    pub(super) fn write_reply(&mut self, reply: &Reply) {
+        let enhanced = if self.capabilities.has(&Capability::EnhancedStatusCodes) {
+            let class = reply.code().class();
+            reply
+                .enhanced()
+                .filter(|enhanced| enhanced.class() == class)
+                .or_else(|| EnhancedCode::new(class, 0, 0))
+        } else {
+            None
+        };
+        self.output.write(|out| reply.write_with(enhanced, out));
+    }
+
+    /// What the application answered to a command, or to a message.
+    pub(super) fn answer(&mut self, mut current: Current, ticket: Ticket, reply: Reply) {
+        if let Due::RecipientReplies(recipients) = &mut current.due {
+            for reply in recipient_replies(recipients, current.ticket, ticket, reply) {
+                self.write_reply(&reply);
+            }
+            if recipients.is_empty() {
+                self.session.end_transaction();
+            } else {
+                self.current = Some(current);
+            }
+            return;
+        }
+        match self.session.conclude(&current, reply.is_positive()) {
+            Then::Introduced => return self.write_introduction(current.rules.effect, &reply),
+            Then::NotIntroduced => {
+                self.output.write(|out| reply.write_with(None, out));
+                return self.close_if_unavailable(&reply);
+            }
+            Then::Progress => self.counts.idle_commands = 0,
+            Then::Authenticated => self.offer(),
+            Then::AuthFailed => {
+                self.auth_failed();
+                if self.failed.is_some() {
+                    return;
+                }
+            }
+            Then::Close => self.phase = Phase::Closed,
+            Then::GoOn => {}
+        }
+        self.write_reply(&reply);
+        self.close_if_unavailable(&reply);
+    }
+
+    /// The reply to EHLO, LHLO or HELO: the server's name, what the application says, what is offered.
+    fn write_introduction(&mut self, effect: Effect, reply: &Reply) {
+        let mut greeting = Vec::from(self.config.name.as_bytes());
+        if !reply.first_line().is_empty() {
+            greeting.push(b' ');
+            greeting.extend_from_slice(reply.first_line().as_bytes());
+        }
+        if effect == Effect::Ehlo {
+            self.output.write(|out| self.capabilities.write_reply(&greeting, out));
+        } else {
+            self.output.write(|out| write_line(ReplyCode::OK, None, &greeting, true, out));
+        }
+    }
+
+    fn close_if_unavailable(&mut self, reply: &Reply) {
+        if reply.code() == ReplyCode::UNAVAILABLE {
+            self.phase = Phase::Closed;
+        }
+    }
+
+    pub(super) fn auth_failed(&mut self) {
+        self.counts.auth_failures += 1;
+        self.secret_may_follow = true;
+        let limit = self.config.limits.auth_failures;
+        if self.counts.auth_failures >= limit {
+            self.write_last("Too many failed authentications");
+            self.failed = Some(Error::LimitExceeded { what: "failed authentications", limit: limit as u64 });
+        }
+    }
+
+    /// Answers a bad line, or ends the conversation if there were too many.
+    pub(super) fn refuse_line(&mut self, reply: &Reply) {
+        if self.failed.is_some() {
+            return;
+        }
+        self.counts.bad_commands += 1;
+        let limit = self.config.limits.bad_commands;
+        if self.counts.bad_commands >= limit {
+            self.write_last("Too many bad commands");
+            self.failed = Some(Error::TooManyBadCommands { limit });
+        } else {
+            self.write_reply(reply);
+        }
+    }
+
+    /// Counts a command that leads nowhere. `None` if it was one too many.
+    pub(super) fn idle(&mut self) -> Option<()> {
+        self.counts.idle_commands += 1;
+        let limit = self.config.limits.idle_commands;
+        if self.counts.idle_commands < limit {
+            return Some(());
+        }
+        self.write_last("Too many commands without a message");
+        self.failed = Some(Error::LimitExceeded { what: "commands that lead nowhere", limit: limit as u64 });
+        None
+    }
+
+    /// Writes the last reply before an error.
+    pub(super) fn write_last(&mut self, text: &'static str) {
+        self.write_reply(&Reply::of(ReplyCode::UNAVAILABLE, 7, 0, text));
+    }
+}
+
+/// LMTP: keeps the reply for one recipient, or with the ticket of DATA for all that have none, and gives
+/// those whose turn it is.
+fn recipient_replies(
+    recipients: &mut Vec<(Ticket, Option<Reply>)>,
+    data: Ticket,
+    ticket: Ticket,
+    reply: Reply,
+) -> Vec<Reply> {
+    for (recipient, kept) in recipients.iter_mut() {
+        if kept.is_none() && (*recipient == ticket || ticket == data) {
+            *kept = Some(reply.clone());
+        }
+    }
+    let ready = recipients.iter().take_while(|(_, reply)| reply.is_some()).count();
+    recipients.drain(..ready).filter_map(|(_, reply)| reply).collect()
+}
+
+/// The usual answer of a server that has nothing particular to say. DATA, STARTTLS and AUTH are
+/// refused by it, as granting them is a call of its own.
+#[must_use]
+pub fn default_reply(command: &Command) -> Reply {
+    let of = Reply::of;
+    let Some(name) = command.key() else {
+        return of(ReplyCode::UNRECOGNIZED, 5, 1, "Command not recognized");
+    };
+    match name {
+        Name::Ehlo | Name::Helo | Name::Lhlo => Reply::new(ReplyCode::OK, ""),
+        Name::Mail => of(ReplyCode::OK, 1, 0, "Ok"),
+        Name::Rcpt => of(ReplyCode::OK, 1, 5, "Ok"),
+        Name::Rset | Name::Noop => of(ReplyCode::OK, 0, 0, "Ok"),
+        Name::Vrfy => of(ReplyCode::CANNOT_VERIFY, 1, 5, "Cannot verify, but will accept and attempt"),
+        Name::Expn => of(ReplyCode::NOT_IMPLEMENTED, 5, 1, "Not implemented"),
+        Name::Help => of(ReplyCode::HELP, 0, 0, "See RFC 5321"),
+        Name::Quit => of(ReplyCode::CLOSING, 0, 0, "Goodbye"),
+        Name::Data => of(ReplyCode::LOCAL_ERROR, 3, 0, "Not now"),
+        Name::StartTls => of(ReplyCode::TEMPORARY_FAILURE, 7, 0, "TLS not available"),
+        Name::Auth => of(ReplyCode::TEMPORARY_FAILURE, 7, 0, "Authentication not available"),
+    }
+}
