@@ -182,14 +182,16 @@ fn section<'a>(text: &'a str, heading: &str) -> Option<&'a str> {
     rest.split("\n## ").next()
 }
 
-/// What the first column of a section's table names in backticks, and whether `(default)` stands after it.
+/// What the first column of a section's table names in backticks, and whether `(default)` stands after it, or
+/// `(all default)` after the last one.
 fn table(section: &str) -> Vec<(String, bool)> {
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
     let cells = rows.filter_map(|row| row.split('|').next()).map(|cell| format!("`{cell}"));
     let names = cells.flat_map(|cell| {
         let mut parts: Vec<String> = cell.split('`').map(str::to_owned).collect();
         parts.remove(0);
-        let pairs = parts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].contains("(default)")));
+        let all = cell.contains("(all default)") || cell.contains("(both default)");
+        let pairs = parts.chunks_exact(2).map(|pair| (pair[0].clone(), all || pair[1].contains("(default)")));
         pairs.collect::<Vec<_>>()
     });
     names.collect()
@@ -353,6 +355,7 @@ mod finders {
             ("`std` (default)", "`std`"),
             ("`simd`", "`simd` (default)"),
             ("`simd` |", "`simd`, `more` |"),
+            ("`std` (default) | x |\n| `simd` |", "`std`, `simd` (both default) |"),
             ("`bytes 1`", "`bytes 2`"),
             ("`bytes 1`", "`tokio 1`"),
             ("| `bytes 1` | z |", ""),
