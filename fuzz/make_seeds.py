@@ -10,7 +10,7 @@ import shutil
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SEEDS = ROOT / "fuzz" / "seeds"
-# What a step of a session begins with: see src/script.rs.
+# What a step of a session begins with: see oracles/src/script.rs.
 STEP = b"\xfe"
 # No seed corpus becomes larger than this, in bytes and in files.
 BUDGET = 6000

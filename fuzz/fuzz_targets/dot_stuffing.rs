@@ -7,7 +7,7 @@ use mailwire_core::{
     Output,
     dot::{BareNewline, LineEnds, Stuffer, Unstuffed, Unstuffer},
 };
-use mailwire_fuzz::pieces;
+use mailwire_oracles::pieces;
 
 fuzz_target!(|case: (Vec<u8>, Vec<u16>, bool, bool)| {
     let (body, cuts, normalize, any_end) = case;

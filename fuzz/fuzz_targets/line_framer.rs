@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use mailwire_core::{LineFramer, Newline};
-use mailwire_fuzz::pieces;
+use mailwire_oracles::pieces;
 
 fuzz_target!(|case: (Vec<u8>, Vec<u16>, u8)| {
     let (text, cuts, limit) = case;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mailwire_core::Dialect;
 use mailwire_imap::{
     command::{Command, Request},
-    response::{MsgAtt, Response, ReplyKind, Untagged},
+    response::{MsgAtt, ReplyKind, Response, Untagged},
 };
 use peer_imap_codec::{CommandCodec, decode::Decoder, imap_types::command::CommandBody};
 use peer_imap_proto::{AttributeValue, MailboxDatum, Response as Peer, Status};
@@ -65,7 +65,7 @@ fn response(ours: &Response, peer: &Peer<'_>, message: &[u8]) {
     match (ours, peer) {
         (Response::Tagged(ours), Peer::Done { tag, status, .. }) => {
             assert_eq!(ours.tag.as_bytes(), tag.0.as_bytes(), "{shown}");
-            assert!(same_status(ours.status.kind, status), "{shown}");
+            assert!(same_status(ours.reply.kind, status), "{shown}");
         }
         (Response::Continuation(_), Peer::Continue(_)) => {}
         (Response::Untagged(ours), peer) => match (ours, peer) {

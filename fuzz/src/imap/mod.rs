@@ -14,8 +14,8 @@ use mailwire_imap::{
 };
 
 use self::session::{Caller, Service};
-use crate::script::{hides, session};
-use crate::{both_dialects, cuts_of, pieces, round_trip, shown_alike};
+use mailwire_oracles::script::{hides, session};
+use mailwire_oracles::{both_dialects, cuts_of, pieces, round_trip, shown_alike};
 
 /// Literals of more bytes are streamed where bytes are framed.
 const INLINE: u64 = 40;

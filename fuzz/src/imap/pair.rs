@@ -8,12 +8,12 @@ use mailwire_core::{Channel, Connection as _, SaslStep, Ticket};
 use mailwire_imap::{
     Capability, client,
     command::{AppendData, Command, Literals},
-    response::{Response, Reply, ReplyKind, Untagged},
+    response::{Reply, ReplyKind, Response, Untagged},
     server,
     types::Atom,
 };
 
-use crate::wire::{Faces, Pair};
+use mailwire_core::testing::{Faces, Pair};
 
 /// What happens.
 #[derive(Debug, Arbitrary)]
@@ -101,7 +101,7 @@ pub fn run(case: Case) {
         pair.run();
     }
     assert!(
-        pair.faces.over || pair.unanswered.is_empty(),
+        pair.faces.client_closed || pair.unanswered.is_empty(),
         "no answer to {:?}: {:?}, {:?}",
         pair.unanswered,
         pair.faces.client,

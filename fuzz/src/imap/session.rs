@@ -8,12 +8,12 @@ use mailwire_core::{Connection as _, Dialect, SaslStep, Ticket};
 use mailwire_imap::{
     Capability, client,
     command::{Command, Literals, Request},
-    response::{Response, Reply, ReplyKind, Untagged},
+    response::{Reply, ReplyKind, Response, Untagged},
     server,
     types::{Atom, ParseContext},
 };
 
-use crate::{
+use mailwire_oracles::{
     Observation,
     script::{Owner, channel, dialect},
 };

@@ -12,8 +12,8 @@ use mailwire_pop3::{
 };
 
 use self::session::{Caller, Service};
-use crate::script::{hides, session};
-use crate::{both_dialects, one_line, round_trip, shown_alike};
+use mailwire_oracles::script::{hides, session};
+use mailwire_oracles::{both_dialects, one_line, round_trip, shown_alike};
 
 /// What a line can be expected to be.
 const EXPECTED: [Expected; 6] = [

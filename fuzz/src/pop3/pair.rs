@@ -11,7 +11,9 @@ use mailwire_pop3::{
     server,
 };
 
-use crate::wire::{Faces, Pair, message};
+use mailwire_core::testing::{Faces, Pair};
+
+use crate::message;
 
 /// What happens.
 #[derive(Debug, Arbitrary)]
@@ -87,9 +89,9 @@ pub fn run(mut case: Case) {
         }
     }
     pair.run();
-    assert!(pair.faces.over || pair.unanswered.is_empty(), "no answer to {:?}", pair.unanswered);
+    assert!(pair.faces.client_closed || pair.unanswered.is_empty(), "no answer to {:?}", pair.unanswered);
     assert!(pair.left.is_none() && pair.lines.is_empty(), "a part of a body is left");
-    assert!(pair.faces.over || pair.expected.is_empty(), "lines that did not arrive");
+    assert!(pair.faces.client_closed || pair.expected.is_empty(), "lines that did not arrive");
 }
 
 impl Pair for Conversation {

@@ -12,7 +12,7 @@ use mailwire_pop3::{
     server,
 };
 
-use crate::{
+use mailwire_oracles::{
     Observation,
     script::{Owner, channel, dialect},
 };

@@ -9,8 +9,8 @@ use mailwire_core::Dialect;
 use mailwire_smtp::{Auth, Capabilities, Command, Limits, Reply, ReplyFramer, Secret, reply::Frame};
 
 use self::session::{Caller, Service};
-use crate::script::{hides, session};
-use crate::{both_dialects, cuts_of, one_line, pieces, round_trip, shown_alike};
+use mailwire_oracles::script::{hides, session};
+use mailwire_oracles::{both_dialects, cuts_of, one_line, pieces, round_trip, shown_alike};
 
 /// Bytes as a command.
 pub fn command(data: &[u8]) {

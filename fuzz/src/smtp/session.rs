@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mailwire_core::{Connection as _, SaslStep, dot::BareNewline};
 use mailwire_smtp::{Command, Dialect, Mechanism, Reply, ReplyCode, Ticket, client, server};
 
-use crate::{
+use mailwire_oracles::{
     Observation,
     script::{Owner, channel, dialect},
 };

@@ -1,5 +1,8 @@
 //! Each oracle finds what it is for, and nothing where all is well.
 
+#[global_allocator]
+static ALLOCATOR: crate::memory::Counting = crate::memory::Counting;
+
 use crate::{
     Observation, Subject, bounded_memory, independence, linear_cost, memory, no_secret, one_line, round_trip,
     shown_alike, split_invariance,

@@ -1,4 +1,5 @@
 //! How much memory is held, and was ever taken: an allocator that counts.
+#![allow(unsafe_code, reason = "an allocator is unsafe to implement")]
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -6,7 +7,18 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-struct Counting;
+/// The system's allocator, which counts.
+///
+/// A program that uses [`held`], [`taken`] or [`script`](crate::script) makes it its own:
+///
+/// ```
+/// #[global_allocator]
+/// static ALLOCATOR: mailwire_oracles::memory::Counting = mailwire_oracles::memory::Counting;
+///
+/// assert!(mailwire_oracles::memory::is_counted());
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counting;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
@@ -14,9 +26,6 @@ thread_local! {
     // Without a destructor, so that an allocator may use it at any time.
     static TAKEN: Cell<u64> = const { Cell::new(0) };
 }
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 // SAFETY: all is left to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
@@ -45,4 +54,13 @@ pub fn held() -> usize {
 #[must_use]
 pub fn taken() -> u64 {
     TAKEN.get()
+}
+
+/// Whether [`Counting`] is this program's allocator: without it nothing is counted, and what asks
+/// [`held`] and [`taken`] finds nothing.
+#[must_use]
+pub fn is_counted() -> bool {
+    let before = taken();
+    drop(std::hint::black_box(vec![0_u8; 64]));
+    taken() > before
 }

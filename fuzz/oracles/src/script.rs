@@ -1,7 +1,7 @@
 //! Sessions: what a peer sends and what the machine's owner does, in turn.
 //!
 //! A script is bytes, so that transcripts are seeds, dictionaries help and a finding can be read. Its
-//! first byte chooses the configuration. Steps follow, each behind a byte 0xFE: a letter that says
+//! first byte chooses the configuration. Steps follow, each after a byte 0xFE: a letter that says
 //! what kind of step it is, and its bytes.
 //!
 //! | letter | step |
@@ -82,6 +82,7 @@ struct Log {
 /// stay, memory within what was fed and the limits, the same events and output however the input is
 /// cut, a malformed message that does not disturb the next one, and costs that grow as the input does.
 pub fn session<O: Owner>(data: &[u8]) {
+    assert!(memory::is_counted(), "the allocator must be memory::Counting");
     let Some((&config, steps)) = data.split_first() else { return };
     let steps: Vec<(u8, &[u8])> = steps
         .split(|&byte| byte == STEP)
@@ -319,7 +320,7 @@ impl<O: Owner> Subject for Runner<O> {
 fn independent<O: Owner>(config: u8, bad: &[u8]) {
     let mut disturbed = greeted::<O>(config);
     let Some((last, start)) = bad.split_last() else { return };
-    // One line; behind one that announces a literal, what follows is that literal.
+    // One line; what follows one that announces a literal is that literal.
     if start.contains(&b'\n') || start.trim_ascii_end().ends_with(b"}") {
         return;
     }
@@ -340,7 +341,7 @@ fn independent<O: Owner>(config: u8, bad: &[u8]) {
     assert_eq!(
         untold(&disturbed.log),
         untold(&alone.log),
-        "behind a malformed message (left) and alone (right)"
+        "after a malformed message (left) and alone (right)"
     );
 }
 
