@@ -371,7 +371,7 @@ async fn nothing_is_shown_in_clear_unless_allowed() {
     let server = Running::start(Server::new(Everyone::new()), CLEAR).await;
     // SCRAM shows nothing.
     let client = server.client(ada()).await.unwrap();
-    assert!(client.capabilities().mechanisms().all(|mechanism| !mechanism.exposes_credentials()));
+    assert!(client.capabilities().mechanisms().all(|mechanism| !mechanism.shows_secret()));
     for mechanism in [LoginMechanism::UserPass, LoginMechanism::Sasl(Mechanism::Plain)] {
         let error = server.client(by(mechanism.clone())).await.unwrap_err();
         assert!(matches!(error, Error::Sasl(SaslError::CredentialsInClear)), "{error:?}");

@@ -224,7 +224,7 @@ async fn many_at_once() {
         let (number, body) = messages.next().await?.unwrap();
         assert_eq!((number, body.unwrap().bytes(0).await?.len()), (3, 0));
         assert!(messages.next().await?.is_none());
-        assert!(client.capabilities().has("UIDL"));
+        assert!(client.capabilities().has_tag("UIDL"));
         assert_eq!(client.dele_all([1, 3]).await?.len(), 2);
         Ok(())
     })

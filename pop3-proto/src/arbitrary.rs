@@ -10,8 +10,7 @@ use crate::{
     command::Command,
     reply::{DropListing, Greeting, Listing, Reply, ResponseCode, ScanListing, UniqueIdListing},
     types::{
-        ApopDigest, ApopTimestamp, Keyword, LineText, Mechanism, MessageNumber, Password, ReplyText,
-        UniqueId, UserName,
+        ApopDigest, ApopTimestamp, Keyword, LineText, MessageNumber, Password, ReplyText, UniqueId, UserName,
     },
 };
 
@@ -71,13 +70,6 @@ impl<'a> Arbitrary<'a> for ApopTimestamp {
         text.extend(bytes(u, 20, inner)?);
         text.push(b'>');
         Self::new(text).or(Err(WRONG))
-    }
-}
-
-impl<'a> Arbitrary<'a> for Mechanism {
-    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        let name = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
-        Self::new(bytes(u, 20, name)?).map_err(|_| WRONG)
     }
 }
 
@@ -214,12 +206,11 @@ impl<'a> Arbitrary<'a> for Reply {
 
 impl<'a> Arbitrary<'a> for Greeting {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let greeting = Self { ok: u.arbitrary()?, code: u.arbitrary()?, ..Self::new(u.arbitrary()?) };
         let timestamp: Option<ApopTimestamp> = u.arbitrary()?;
-        let mut text = Vec::from(b"ready ");
-        if let Some(timestamp) = &timestamp {
-            text.extend_from_slice(timestamp.as_bytes());
-        }
-        let text = ReplyText::new(text).map_err(|_| WRONG)?;
-        Ok(Self { ok: u.arbitrary()?, code: u.arbitrary()?, text, timestamp })
+        Ok(match timestamp {
+            Some(timestamp) => greeting.with_timestamp(&timestamp),
+            None => greeting,
+        })
     }
 }

@@ -1,66 +1,93 @@
-//! Capabilities (RFC 2449 sections 5 and 6, and the RFCs that add some).
+//! Capabilities.
 
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, ParseError, Parsed};
+use mailwire_core::{Cursor, ParseError, Parsed, Text, keywords, sasl::Mechanism};
 
 use crate::{
     command::write_number,
-    types::{Keyword, LineText, Mechanism, find_break, is_vchar},
+    context::ParseContext,
+    deviation,
+    types::{Keyword, LineText, find_break, is_blank, is_vchar},
 };
 
-/// One line of the reply to CAPA.
+/// One thing that a server offers: a line of the reply to CAPA ([RFC 2449 sections 5 and
+/// 6](https://www.rfc-editor.org/rfc/rfc2449#section-5)).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Capability {
-    /// `TOP` (RFC 2449 section 6.1).
+    /// `TOP` ([RFC 2449 section 6.1](https://www.rfc-editor.org/rfc/rfc2449#section-6.1)).
     Top,
-    /// `USER`: USER and PASS are there (RFC 2449 section 6.2).
+    /// `USER`: USER and PASS ([RFC 2449 section
+    /// 6.2](https://www.rfc-editor.org/rfc/rfc2449#section-6.2)).
     User,
-    /// `SASL mechanism ...` (RFC 5034 section 3).
+    /// `SASL mechanism ...`: AUTH ([RFC 5034 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc5034#section-3)).
     Sasl(Vec<Mechanism>),
-    /// `RESP-CODES` (RFC 2449 section 6.4).
+    /// `RESP-CODES` ([RFC 2449 section 6.4](https://www.rfc-editor.org/rfc/rfc2449#section-6.4)).
     RespCodes,
-    /// `LOGIN-DELAY seconds [USER]` (RFC 2449 section 6.5).
+    /// `LOGIN-DELAY seconds [USER]` ([RFC 2449 section
+    /// 6.5](https://www.rfc-editor.org/rfc/rfc2449#section-6.5)).
     LoginDelay {
         /// The least time between two logins.
         seconds: u64,
         /// A more accurate value comes after the login.
         per_user: bool,
     },
-    /// `PIPELINING` (RFC 2449 section 6.6).
+    /// `PIPELINING` ([RFC 2449 section 6.6](https://www.rfc-editor.org/rfc/rfc2449#section-6.6)).
     Pipelining,
-    /// `EXPIRE days|NEVER [USER]` (RFC 2449 section 6.7).
+    /// `EXPIRE days|NEVER [USER]` ([RFC 2449 section
+    /// 6.7](https://www.rfc-editor.org/rfc/rfc2449#section-6.7)).
     Expire {
         /// For how many days messages are kept at least; `None` means `NEVER` deleted.
         days: Option<u64>,
         /// A more accurate value comes after the login.
         per_user: bool,
     },
-    /// `UIDL` (RFC 2449 section 6.8).
+    /// `UIDL` ([RFC 2449 section 6.8](https://www.rfc-editor.org/rfc/rfc2449#section-6.8)).
     Uidl,
-    /// `IMPLEMENTATION text` (RFC 2449 section 6.9).
+    /// `IMPLEMENTATION text` ([RFC 2449 section
+    /// 6.9](https://www.rfc-editor.org/rfc/rfc2449#section-6.9)).
     Implementation(LineText),
-    /// `STLS` (RFC 2595 section 4).
+    /// `STLS` ([RFC 2595 section 4](https://www.rfc-editor.org/rfc/rfc2595#section-4)).
     Stls,
-    /// `AUTH-RESP-CODE` (RFC 3206 section 6).
+    /// `AUTH-RESP-CODE` ([RFC 3206 section 6](https://www.rfc-editor.org/rfc/rfc3206#section-6)).
     AuthRespCode,
-    /// `UTF8 [USER]` (RFC 6856 section 2).
+    /// `UTF8 [USER]` ([RFC 6856 section 2](https://www.rfc-editor.org/rfc/rfc6856#section-2)).
     Utf8 {
         /// UTF-8 is possible in USER, PASS and APOP.
         user: bool,
     },
-    /// `LANG` (RFC 6856 section 3).
+    /// `LANG` ([RFC 6856 section 3](https://www.rfc-editor.org/rfc/rfc6856#section-3)).
     Lang,
     /// Any other, or a known one whose arguments mean nothing.
     Other {
         /// Its tag.
         tag: Keyword,
-        /// What stands behind it and a space.
+        /// What stands after the tag and a space.
         arguments: Option<LineText>,
     },
+}
+
+keywords! {
+    /// The tags of the capabilities that are known here.
+    pub(crate) enum Tag {
+        Top = "TOP",
+        User = "USER",
+        Sasl = "SASL",
+        RespCodes = "RESP-CODES",
+        LoginDelay = "LOGIN-DELAY",
+        Pipelining = "PIPELINING",
+        Expire = "EXPIRE",
+        Uidl = "UIDL",
+        Implementation = "IMPLEMENTATION",
+        Stls = "STLS",
+        AuthRespCode = "AUTH-RESP-CODE",
+        Utf8 = "UTF8",
+        Lang = "LANG",
+    }
 }
 
 impl Capability {
@@ -77,8 +104,8 @@ impl Capability {
     /// # Errors
     ///
     /// What is wrong and where.
-    pub fn parse(line: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
-        Cursor::parse(line, dialect, capability)
+    pub fn parse(frame: &Bytes, context: impl Into<ParseContext>) -> Result<Parsed<Self>, ParseError> {
+        context.into().parse(frame, capability)
     }
 
     /// Appends the capability without a line end.
@@ -113,24 +140,33 @@ impl Capability {
         }
     }
 
-    /// The tag.
+    /// The tag, in upper case if it is one of the RFCs'.
     #[must_use]
     pub fn tag(&self) -> Keyword {
-        Keyword::from_static(match self {
-            Self::Top => "TOP",
-            Self::User => "USER",
-            Self::Sasl(_) => "SASL",
-            Self::RespCodes => "RESP-CODES",
-            Self::LoginDelay { .. } => "LOGIN-DELAY",
-            Self::Pipelining => "PIPELINING",
-            Self::Expire { .. } => "EXPIRE",
-            Self::Uidl => "UIDL",
-            Self::Implementation(_) => "IMPLEMENTATION",
-            Self::Stls => "STLS",
-            Self::AuthRespCode => "AUTH-RESP-CODE",
-            Self::Utf8 { .. } => "UTF8",
-            Self::Lang => "LANG",
-            Self::Other { tag, .. } => return tag.clone(),
+        match (self, self.key()) {
+            (_, Some(tag)) => Keyword::from_static(tag.as_str()),
+            (Self::Other { tag, .. }, None) => tag.clone(),
+            (_, None) => Keyword::from_static(""),
+        }
+    }
+
+    /// The tag of a capability that is known here.
+    const fn key(&self) -> Option<Tag> {
+        Some(match self {
+            Self::Top => Tag::Top,
+            Self::User => Tag::User,
+            Self::Sasl(_) => Tag::Sasl,
+            Self::RespCodes => Tag::RespCodes,
+            Self::LoginDelay { .. } => Tag::LoginDelay,
+            Self::Pipelining => Tag::Pipelining,
+            Self::Expire { .. } => Tag::Expire,
+            Self::Uidl => Tag::Uidl,
+            Self::Implementation(_) => Tag::Implementation,
+            Self::Stls => Tag::Stls,
+            Self::AuthRespCode => Tag::AuthRespCode,
+            Self::Utf8 { .. } => Tag::Utf8,
+            Self::Lang => Tag::Lang,
+            Self::Other { .. } => return None,
         })
     }
 }
@@ -142,41 +178,36 @@ fn write_user(out: &mut Vec<u8>, user: bool) {
 }
 
 fn capability(cursor: &mut Cursor<'_>) -> Result<Capability, ParseError> {
-    if matches!(cursor.peek(), Some(b' ' | b'\t')) {
-        cursor.deviate("space-at-line-start")?;
-        cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
+    if cursor.peek().is_some_and(is_blank) {
+        cursor.deviate(deviation::SPACE_AT_LINE_START)?;
+        cursor.take_while(is_blank);
     }
     let tag = cursor.text_while1(is_vchar, "expected a capability")?;
-    let start = cursor.offset();
     if !matches!(cursor.peek(), None | Some(b' ')) {
-        cursor.deviate("no-space-behind-capability")?;
+        let tab = cursor.peek() == Some(b'\t');
+        cursor.deviate(if tab { deviation::TAB_FOR_SPACE } else { deviation::MISSING_SPACE })?;
     }
-    let is = |name| tag.eq_ignore_ascii_case(name);
-    let simple = match tag.len() {
-        3 if is("TOP") => Capability::Top,
-        4 if is("USER") => Capability::User,
-        4 if is("UIDL") => Capability::Uidl,
-        4 if is("STLS") => Capability::Stls,
-        4 if is("LANG") => Capability::Lang,
-        4 if is("UTF8") => return utf8(cursor),
-        4 if is("SASL") => return sasl(cursor),
-        6 if is("EXPIRE") => return per_user(cursor, &tag, start),
-        10 if is("RESP-CODES") => Capability::RespCodes,
-        10 if is("PIPELINING") => Capability::Pipelining,
-        11 if is("LOGIN-DELAY") => return per_user(cursor, &tag, start),
-        14 if is("AUTH-RESP-CODE") => Capability::AuthRespCode,
-        14 if is("IMPLEMENTATION") => {
-            let arguments = arguments(cursor)?.unwrap_or_default();
-            return Ok(Capability::Implementation(arguments));
+    let simple = match Tag::of(tag.as_bytes()) {
+        Some(Tag::Top) => Capability::Top,
+        Some(Tag::User) => Capability::User,
+        Some(Tag::Uidl) => Capability::Uidl,
+        Some(Tag::Stls) => Capability::Stls,
+        Some(Tag::Lang) => Capability::Lang,
+        Some(Tag::RespCodes) => Capability::RespCodes,
+        Some(Tag::Pipelining) => Capability::Pipelining,
+        Some(Tag::AuthRespCode) => Capability::AuthRespCode,
+        Some(Tag::Utf8) => return Ok(Capability::Utf8 { user: user(cursor)? }),
+        Some(Tag::Sasl) => return sasl(cursor),
+        Some(Tag::Expire) => return expire(cursor, tag),
+        Some(Tag::LoginDelay) => return login_delay(cursor, tag),
+        Some(Tag::Implementation) => {
+            return Ok(Capability::Implementation(arguments(cursor)?.unwrap_or_default()));
         }
-        _ => {
-            let arguments = arguments(cursor)?;
-            return Ok(Capability::Other { tag: Keyword::from_peer(tag), arguments });
-        }
+        None => return other(cursor, tag),
     };
-    // What is behind these means nothing to anybody.
+    // What stands after these means nothing to anybody.
     if spaces(cursor)? {
-        cursor.deviate("unexpected-parameter")?;
+        cursor.deviate(deviation::SURPLUS_PARAMETER)?;
         cursor.skip(usize::MAX);
     }
     Ok(simple)
@@ -188,23 +219,25 @@ fn spaces(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
         return Ok(false);
     }
     let start = cursor.offset();
-    let blank = cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
+    let blank = cursor.take_while(is_blank);
     if cursor.is_at_end() {
-        cursor.deviate_at(start, "space-at-line-end")?;
+        cursor.deviate_at(start, deviation::SPACE_BEFORE_LINE_END)?;
         return Ok(false);
     }
-    if blank.len() > 1 || blank.first() == Some(&b'\t') {
-        cursor.deviate_at(start, "not-a-single-space")?;
+    if blank.contains(&b'\t') {
+        cursor.deviate_at(start, deviation::TAB_FOR_SPACE)?;
+    } else if blank.len() > 1 {
+        cursor.deviate_at(start, deviation::EXTRA_SPACE)?;
     }
     Ok(true)
 }
 
-/// All that is left behind one space, as it is.
+/// All that is left after one space, as it is.
 fn arguments(cursor: &mut Cursor<'_>) -> Result<Option<LineText>, ParseError> {
     if cursor.is_at_end() {
         return Ok(None);
     }
-    if matches!(cursor.peek(), Some(b' ' | b'\t')) {
+    if cursor.peek().is_some_and(is_blank) {
         cursor.skip(1);
     }
     let start = cursor.offset();
@@ -215,18 +248,23 @@ fn arguments(cursor: &mut Cursor<'_>) -> Result<Option<LineText>, ParseError> {
     }
 }
 
-/// `UTF8 [USER]`
-fn utf8(cursor: &mut Cursor<'_>) -> Result<Capability, ParseError> {
+fn other(cursor: &mut Cursor<'_>, tag: Text) -> Result<Capability, ParseError> {
+    let arguments = arguments(cursor)?;
+    Ok(Capability::Other { tag: Keyword::from_peer(tag), arguments })
+}
+
+/// `[USER]`
+fn user(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
     let mut user = false;
     while spaces(cursor)? {
         let start = cursor.offset();
-        if cursor.text_while(|byte| !matches!(byte, b' ' | b'\t')).eq_ignore_ascii_case("USER") {
+        if cursor.text_while(|byte| !is_blank(byte)).eq_ignore_ascii_case("USER") {
             user = true;
         } else {
-            cursor.deviate_at(start, "unexpected-parameter")?;
+            cursor.deviate_at(start, deviation::SURPLUS_PARAMETER)?;
         }
     }
-    Ok(Capability::Utf8 { user })
+    Ok(user)
 }
 
 /// `SASL *(SP sasl-mech)`
@@ -238,56 +276,54 @@ fn sasl(cursor: &mut Cursor<'_>) -> Result<Capability, ParseError> {
         match Mechanism::new(name.clone()) {
             Ok(mechanism) => mechanisms.push(mechanism),
             Err(invalid) => {
-                cursor.deviate_at(start.saturating_add(invalid.offset), "odd-mechanism-name")?;
-                mechanisms.push(Mechanism::from_peer(name));
+                cursor.deviate_at(start.saturating_add(invalid.offset), deviation::ODD_MECHANISM_NAME)?;
+                mechanisms.extend(Mechanism::from_peer(name));
             }
         }
     }
     Ok(Capability::Sasl(mechanisms))
 }
 
-/// `LOGIN-DELAY seconds [USER]`, `EXPIRE days|NEVER [USER]`. One whose number is none keeps its
-/// bytes.
-fn per_user(
-    cursor: &mut Cursor<'_>,
-    tag: &mailwire_core::Text,
-    start: usize,
-) -> Result<Capability, ParseError> {
-    let expire = tag.eq_ignore_ascii_case("EXPIRE");
-    let behind_tag = cursor.offset();
-    let value = if spaces(cursor)? {
-        let argument = cursor.text_while(|byte| !matches!(byte, b' ' | b'\t'));
-        if expire && argument.eq_ignore_ascii_case("NEVER") {
-            Some(None)
-        } else {
-            number(&argument).map(Some)
-        }
-    } else {
-        None
-    };
-    let Some(value) = value else {
-        cursor.rewind(behind_tag);
-        cursor.deviate_at(start, "parameter-is-not-a-number")?;
-        let arguments = arguments(cursor)?;
-        return Ok(Capability::Other { tag: Keyword::from_peer(tag.clone()), arguments });
-    };
-    let mut per_user = false;
-    while spaces(cursor)? {
-        let start = cursor.offset();
-        if cursor.text_while(|byte| !matches!(byte, b' ' | b'\t')).eq_ignore_ascii_case("USER") {
-            per_user = true;
-        } else {
-            cursor.deviate_at(start, "unexpected-parameter")?;
-        }
+/// `LOGIN-DELAY seconds [USER]`
+fn login_delay(cursor: &mut Cursor<'_>, tag: Text) -> Result<Capability, ParseError> {
+    match first_parameter(cursor, number)? {
+        Some(seconds) => Ok(Capability::LoginDelay { seconds, per_user: user(cursor)? }),
+        None => other(cursor, tag),
     }
-    Ok(match value {
-        days if expire => Capability::Expire { days, per_user },
-        Some(seconds) => Capability::LoginDelay { seconds, per_user },
-        None => Capability::Expire { days: None, per_user },
-    })
 }
 
-fn number(text: &mailwire_core::Text) -> Option<u64> {
+/// `EXPIRE days|NEVER [USER]`
+fn expire(cursor: &mut Cursor<'_>, tag: Text) -> Result<Capability, ParseError> {
+    let days =
+        |text: &Text| if text.eq_ignore_ascii_case("NEVER") { Some(None) } else { number(text).map(Some) };
+    match first_parameter(cursor, days)? {
+        Some(days) => Ok(Capability::Expire { days, per_user: user(cursor)? }),
+        None => other(cursor, tag),
+    }
+}
+
+/// The first parameter, as `read` understands it. If it does not, the cursor stays before it.
+fn first_parameter<T>(
+    cursor: &mut Cursor<'_>,
+    read: impl FnOnce(&Text) -> Option<T>,
+) -> Result<Option<T>, ParseError> {
+    let before = cursor.mark();
+    let start = cursor.offset();
+    let name = if spaces(cursor)? {
+        let value = read(&cursor.text_while(|byte| !is_blank(byte)));
+        if value.is_some() {
+            return Ok(value);
+        }
+        deviation::TEXT_FOR_NUMBER
+    } else {
+        deviation::MISSING_PARAMETER
+    };
+    cursor.reset(before);
+    cursor.deviate_at(start, name)?;
+    Ok(None)
+}
+
+fn number(text: &Text) -> Option<u64> {
     let digits = text.as_bytes();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -295,7 +331,18 @@ fn number(text: &mailwire_core::Text) -> Option<u64> {
     core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// What a server offers, as its reply to CAPA said it.
+/// What a server offers, as its reply to CAPA says it.
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_pop3::{Capabilities, Capability};
+///
+/// let capabilities: Capabilities = [Capability::Top, Capability::Uidl].into_iter().collect();
+/// assert!(capabilities.is_known() && capabilities.has(&Capability::Uidl));
+/// // A server that does not know CAPA may have all of it: only trying tells.
+/// assert!(!Capabilities::unknown().is_known());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Capabilities {
@@ -304,34 +351,34 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// What a server offers that does not know CAPA: it may have TOP, UIDL and the rest, and only
-    /// trying tells.
+    /// The capabilities of a server that has said nothing of them: it may have TOP, UIDL and the
+    /// rest, and only trying tells.
     #[must_use]
     pub const fn unknown() -> Self {
         Self { list: Vec::new(), known: false }
     }
 
-    /// Whether the server answered CAPA with a list.
+    /// Whether the server has said what it offers.
     #[must_use]
     pub const fn is_known(&self) -> bool {
         self.known
     }
 
-    /// All, in the order of the list.
-    pub fn iter(&self) -> impl Iterator<Item = &Capability> {
-        self.list.iter()
-    }
-
     /// Whether `capability` is in the list, arguments and all.
     #[must_use]
-    pub fn contains(&self, capability: &Capability) -> bool {
+    pub fn has(&self, capability: &Capability) -> bool {
         self.list.contains(capability)
     }
 
-    /// Whether a capability with this tag is in the list.
+    /// Whether a capability with this tag is in the list, whatever its arguments.
     #[must_use]
-    pub fn has(&self, tag: &str) -> bool {
+    pub fn has_tag(&self, tag: &str) -> bool {
         self.list.iter().any(|capability| capability.tag().is(tag))
+    }
+
+    /// Whether a known capability with this tag is in the list, whatever its arguments.
+    pub(crate) fn offers(&self, tag: Tag) -> bool {
+        self.list.iter().any(|capability| capability.key() == Some(tag))
     }
 
     /// The SASL mechanisms.
@@ -345,21 +392,35 @@ impl Capabilities {
             .flatten()
     }
 
-    /// Whether AUTH is announced.
-    #[must_use]
-    pub fn has_sasl(&self) -> bool {
-        self.list.iter().any(|capability| matches!(capability, Capability::Sasl(_)))
+    /// All capabilities, in the order of the list.
+    pub fn iter(&self) -> core::slice::Iter<'_, Capability> {
+        self.list.iter()
     }
 
-    /// Whether UTF-8 is possible in USER, PASS and APOP (RFC 6856 section 2.2).
+    /// The number of capabilities.
     #[must_use]
-    pub fn has_utf8_user(&self) -> bool {
-        self.list.contains(&Capability::Utf8 { user: true })
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether the list is empty, as it is where it is not known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 }
 
 impl FromIterator<Capability> for Capabilities {
     fn from_iter<I: IntoIterator<Item = Capability>>(list: I) -> Self {
         Self { list: list.into_iter().collect(), known: true }
+    }
+}
+
+impl<'a> IntoIterator for &'a Capabilities {
+    type Item = &'a Capability;
+    type IntoIter = core::slice::Iter<'a, Capability>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }

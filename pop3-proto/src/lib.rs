@@ -9,25 +9,32 @@ extern crate std;
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
-pub mod capability;
+mod capability;
 pub mod client;
-pub mod command;
-pub mod error;
-pub mod limits;
-pub mod reply;
+mod command;
+mod context;
+pub mod deviation;
+mod limits;
+mod reply;
 pub mod server;
-pub mod types;
+mod state;
+mod types;
 
 pub use capability::{Capabilities, Capability};
 pub use command::{Command, Follows, MAX_COMMAND_LINE};
-pub use error::{Error, Invalid, Misuse, ParseError, SendError};
+pub use context::ParseContext;
 pub use limits::Limits;
 #[doc(no_inline)]
 pub use mailwire_core::{
-    Channel, Connection, Deviation, Dialect, Next, Parsed, SaslStep, Secret, Text, Ticket, Upgrade,
+    Channel, Connection, Deviation, Dialect, Error, Invalid, Misuse, Newline, Next, ParseError, Parsed,
+    SaslStep, Secret, SendError, Text, Ticket, Upgrade,
+    sasl::{Mechanism, Policy},
 };
-pub use reply::{Expected, Greeting, Listing, MAX_STATUS_LINE, Reply, ResponseCode, ResponseCodeKind};
+pub use reply::{
+    Challenge, DropListing, Expected, Greeting, Listing, MAX_STATUS_LINE, Reply, ResponseCode,
+    ResponseCodeKind, ScanListing, UniqueIdListing,
+};
+pub use state::State;
 pub use types::{
-    ApopDigest, ApopTimestamp, Keyword, LineText, Mechanism, MessageNumber, Password, ReplyText, UniqueId,
-    UserName,
+    ApopDigest, ApopTimestamp, Keyword, LineText, MessageNumber, Password, ReplyText, UniqueId, UserName,
 };

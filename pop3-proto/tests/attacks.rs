@@ -14,7 +14,8 @@ use bytes::{Buf, BytesMut};
 use common::{Client, Server, drain, quiet_config, run};
 use mailwire_core::{Channel, Connection as _, Dialect, Error, Misuse, Next, SaslStep, Secret, Upgrade};
 use mailwire_pop3::{
-    ApopDigest, Command, Expected, Listing, Mechanism, MessageNumber, Password, Reply, UserName,
+    ApopDigest, Command, Expected, Listing, Mechanism, MessageNumber, ParseContext, Password, Reply, State,
+    UserName,
     client::{self, Deletions, Event},
     server,
 };
@@ -155,7 +156,9 @@ fn cr_lf_and_nul_in_every_string_of_a_caller() {
 #[test]
 fn text_of_the_peer_is_escaped_when_shown() {
     let line = bytes::Bytes::from_static(b"1 \x9b2J\xc2\x9b");
-    let listing = Listing::parse(&line, Expected::UniqueIdListing, Dialect::Lenient).unwrap();
+    let listing =
+        Listing::parse(&line, ParseContext::new(Dialect::Lenient).expecting(Expected::UniqueIdListing))
+            .unwrap();
     let shown = format!("{listing:?}");
     assert!(shown.chars().all(|c| !c.is_control()), "{shown}");
 }
@@ -171,10 +174,15 @@ fn numbers_that_do_not_fit_are_errors() {
             assert!(Command::parse(&line, Dialect::Lenient).is_err(), "{line:?}");
         }
         let line = bytes::Bytes::from(format!("{number} 1"));
-        assert!(Listing::parse(&line, Expected::ScanListing, Dialect::Lenient).is_err());
+        assert!(
+            Listing::parse(&line, ParseContext::new(Dialect::Lenient).expecting(Expected::ScanListing))
+                .is_err()
+        );
     }
     let line = bytes::Bytes::from_static(b"+OK 1 18446744073709551616");
-    assert!(Reply::parse(&line, Expected::DropListing, Dialect::Lenient).is_err());
+    assert!(
+        Reply::parse(&line, ParseContext::new(Dialect::Lenient).expecting(Expected::DropListing)).is_err()
+    );
     assert_eq!(command("RETR 0000000001"), Command::Retr(MessageNumber::FIRST));
 }
 
@@ -380,7 +388,7 @@ fn a_client_that_vanishes_at_any_byte_has_deleted_nothing() {
                 other => panic!("{end}: {other:?}"),
             }
         }
-        assert_ne!(server.connection.state(), server::State::Update);
+        assert_ne!(server.connection.state(), State::Update);
     }
 }
 
@@ -390,7 +398,7 @@ fn a_client_that_vanishes_at_any_byte_has_deleted_nothing() {
 fn no_byte_of_a_secret_is_shown() {
     let secret = "tanstaaf";
     let mut config = server::Config::new(Channel::Tls);
-    config.mechanisms = vec![Mechanism::PLAIN];
+    config.mechanisms = vec![Mechanism::Plain];
     let mut shown = String::new();
     // What a server tells and is, with the line in its right place and out of step.
     for lines in [
@@ -416,7 +424,7 @@ fn no_byte_of_a_secret_is_shown() {
     client.hear("+OK\r\n");
     client.hear("+OK\r\n");
     shown += &format!("{:?}\n", client.connection);
-    let auth = Command::Auth { mechanism: Mechanism::PLAIN, initial: Some(Secret::from(secret)) };
+    let auth = Command::Auth { mechanism: Mechanism::Plain, initial: Some(Secret::from(secret)) };
     shown += &format!("{auth:?} {:?}\n", Password::new(format!("{secret}\n")));
     shown += &format!("{:?}", ApopDigest::new(*b"tanstaaftanstaaf"));
     shown += &format!("{:?}", Client::new(quiet_config(Channel::Clear)).connection.send(auth));
@@ -430,14 +438,17 @@ fn no_byte_of_a_secret_is_shown() {
 #[test]
 fn plain_and_login_need_tls_on_both_sides() {
     let mut client = Client::new(client::Config::new(Channel::Clear));
-    for mechanism in [Mechanism::PLAIN, Mechanism::LOGIN] {
+    for mechanism in [Mechanism::Plain, Mechanism::Login] {
         let auth = Command::Auth { mechanism, initial: None };
         assert_eq!(client.connection.send(auth).unwrap_err().reason, Misuse::CredentialsInClear);
     }
     let mut config = server::Config::new(Channel::Clear);
-    config.mechanisms = vec![Mechanism::PLAIN, Mechanism::LOGIN];
+    config.mechanisms = vec![Mechanism::Plain, Mechanism::Login];
     let mut server = Server::new(config.clone());
-    assert!(!server.connection.capabilities().has_sasl() && !server.connection.capabilities().has("USER"));
+    assert!(
+        !server.connection.capabilities().has_tag("SASL")
+            && !server.connection.capabilities().has_tag("USER")
+    );
     let events = server.hear("AUTH PLAIN AHQAdA==\r\n");
     assert!(matches!(&events[..], [server::Event::Refused { .. }]));
     // Unless both are told otherwise by name.
@@ -450,10 +461,10 @@ fn plain_and_login_need_tls_on_both_sides() {
 fn a_success_before_the_client_has_said_anything_is_none() {
     let mut client = Client::new(quiet_config(Channel::Tls));
     client.hear("+OK\r\n");
-    client.connection.send(Command::Auth { mechanism: Mechanism::SCRAM_SHA_256, initial: None }).unwrap();
+    client.connection.send(Command::Auth { mechanism: Mechanism::ScramSha256, initial: None }).unwrap();
     let events = client.hear("+OK logged in\r\n");
     assert!(matches!(&events[..], [Event::AuthChallenge { .. }]));
-    assert_eq!(client.connection.state(), client::State::Authorization);
+    assert_eq!(client.connection.state(), State::Authorization);
     client.connection.send_auth(SaslStep::Cancel).unwrap();
     assert_eq!(drain(&mut client.connection), "*\r\n");
 }

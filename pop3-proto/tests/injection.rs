@@ -12,10 +12,8 @@ mod common;
 use common::{Client, Server, drain, quiet_config};
 use mailwire_core::{Channel, Connection as _, Error, Misuse, Next, SaslStep, dot::BareNewline};
 use mailwire_pop3::{
-    ApopTimestamp, Capability, Command, Keyword, LineText, Listing, Mechanism, MessageNumber, Password,
-    Reply, ReplyText, ResponseCode, UniqueId, UserName,
-    client::{self, Event},
-    server,
+    ApopTimestamp, Capability, Command, Keyword, LineText, Listing, Mechanism, MessageNumber, ParseContext,
+    Password, Reply, ReplyText, ResponseCode, State, UniqueId, UserName, client::Event, server,
 };
 
 const LINES: [&str; 8] = ["a\r\nDELE 1", "a\nDELE 1", "a\rDELE 1", "a\0b", "\r\n", "\n", "\r", "\0"];
@@ -81,7 +79,7 @@ fn a_carriage_return_within_a_command_is_an_error_of_that_line() {
 #[test]
 fn a_sasl_response_is_one_line() {
     let mut config = server::Config::new(Channel::Tls);
-    config.mechanisms = vec![Mechanism::PLAIN];
+    config.mechanisms = vec![Mechanism::Plain];
     for line in ["AAAA\rQUIT\r\n", "AA=A\r\n", "=AAA\r\n", "QUIT now\r\n"] {
         let mut server = Server::new(config.clone());
         let (ticket, _) = server.command("AUTH PLAIN");
@@ -101,13 +99,13 @@ fn a_sasl_response_is_one_line() {
 fn a_client_cancels_a_challenge_that_is_not_base64() {
     let mut client = Client::new(quiet_config(Channel::Tls));
     client.hear("+OK\r\n");
-    client.connection.send(Command::Auth { mechanism: Mechanism::LOGIN, initial: None }).unwrap();
+    client.connection.send(Command::Auth { mechanism: Mechanism::Login, initial: None }).unwrap();
     let events = client.hear("+ User name:\r\n");
-    assert!(matches!(&events[..], [Event::Malformed { ends: false, .. }]), "{events:?}");
+    assert!(matches!(&events[..], [Event::Malformed { ticket: Some(_), .. }]), "{events:?}");
     assert_eq!(drain(&mut client.connection), "*\r\n");
     let events = client.hear("-ERR cancelled\r\n");
     assert!(matches!(&events[..], [Event::Reply { .. }]));
-    assert_eq!(client.connection.state(), client::State::Authorization);
+    assert_eq!(client.connection.state(), State::Authorization);
 }
 
 /// A message that is sent cannot end itself.
@@ -134,7 +132,7 @@ fn a_message_cannot_end_early() {
         let (result, mut server) = send(BareNewline::Refuse, message);
         assert!(matches!(result, Err(Misuse::InvalidBody { .. })), "{message:?}");
         // It cannot be completed: the connection ends without the final dot.
-        assert_eq!(server.feed("").unwrap().1, Next::Paused);
+        assert_eq!(server.feed("").unwrap().1, Next::Closed);
         assert!(!drain(&mut server.connection).ends_with("\r\n.\r\n"));
         assert_eq!(server.feed("NOOP\r\n").unwrap().1, Next::Closed);
     }
@@ -143,8 +141,11 @@ fn a_message_cannot_end_early() {
 #[test]
 fn what_the_peer_says_is_escaped_when_shown() {
     let line = bytes::Bytes::from_static(b"-ERR \x1b[31mred\x07 \xe2\x80\xaeabc \xff");
-    let reply =
-        Reply::parse(&line, mailwire_pop3::Expected::Status, mailwire_core::Dialect::Lenient).unwrap();
+    let reply = Reply::parse(
+        &line,
+        ParseContext::new(mailwire_core::Dialect::Lenient).expecting(mailwire_pop3::Expected::Status),
+    )
+    .unwrap();
     let text = reply.value.text().unwrap().to_string();
     for shown in [format!("{reply:?}"), text] {
         assert!(!shown.contains(['\x1b', '\x07', '\u{202e}']), "{shown}");

@@ -13,9 +13,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use common::{Client, Server, drain, feed, quiet_config, run};
 use mailwire_core::{Channel, Connection as _, Error, Misuse, Next, SaslStep};
 use mailwire_pop3::{
-    Command, Keyword, Listing, Mechanism, MessageNumber, Reply,
+    Command, Keyword, Listing, Mechanism, MessageNumber, Reply, ScanListing, State,
     client::{self, Event},
-    reply::ScanListing,
     server,
 };
 
@@ -54,7 +53,7 @@ fn line() {
 fn sasl_line_and_steps() {
     let config = |set: fn(&mut mailwire_pop3::Limits)| {
         let mut config = server::Config::new(Channel::Tls);
-        config.mechanisms = vec![Mechanism::PLAIN];
+        config.mechanisms = vec![Mechanism::Plain];
         set(&mut config.limits);
         config
     };
@@ -76,7 +75,7 @@ fn sasl_line_and_steps() {
     config.limits.auth_steps = 2;
     let mut c = Client::new(config);
     c.hear("+OK\r\n");
-    c.connection.send(Command::Auth { mechanism: Mechanism::PLAIN, initial: None }).unwrap();
+    c.connection.send(Command::Auth { mechanism: Mechanism::Plain, initial: None }).unwrap();
     for _ in 0..2 {
         assert_eq!(c.hear("+ \r\n").len(), 1);
         c.connection.send_auth(SaslStep::Data("a".into())).unwrap();
@@ -250,7 +249,7 @@ fn timeouts() {
     assert_eq!(s.feed(""), Err(Error::TimedOut { waiting_for: "a command" }));
     // RFC 1939 section 3: nothing is sent, nothing is deleted.
     assert_eq!(drain(&mut s.connection), "");
-    assert_eq!(s.connection.state(), server::State::Transaction);
+    assert_eq!(s.connection.state(), State::Transaction);
 }
 
 #[test]

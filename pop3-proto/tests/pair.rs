@@ -13,16 +13,15 @@ use bytes::{Buf, Bytes, BytesMut};
 use common::quiet_config;
 use mailwire_core::{Channel, Connection as _, Next, SaslStep, Upgrade};
 use mailwire_pop3::{
-    ApopDigest, ApopTimestamp, Command, Listing, Mechanism, MessageNumber, Password, Reply, UniqueId,
-    UserName,
+    ApopDigest, ApopTimestamp, Command, Listing, Mechanism, MessageNumber, Password, Reply, ScanListing,
+    State, UniqueId, UniqueIdListing, UserName,
     client::{self, Deletions, Event},
-    reply::{ScanListing, UniqueIdListing},
     server,
 };
 
 const MESSAGES: [&str; 3] = ["Subject: a\r\n\r\n.\r\n..\r\nend\r\n", "", "no line end"];
 
-/// A maildrop, and the two machines in front of and behind it.
+/// A maildrop, and the two machines in front of it.
 struct Pair {
     client: client::Connection,
     server: server::Connection,
@@ -281,9 +280,9 @@ fn starttls_and_auth() {
     for piece in [1, 7, usize::MAX] {
         for initial in [None, Some("\0mrose\0tanstaaf".into())] {
             let mut server = server::Config::new(Channel::StartTls);
-            server.mechanisms = vec![Mechanism::PLAIN];
+            server.mechanisms = vec![Mechanism::Plain];
             let mut pair = Pair::new(client::Config::new(Channel::StartTls), server, piece);
-            pair.client.send(Command::Auth { mechanism: Mechanism::PLAIN, initial }).unwrap();
+            pair.client.send(Command::Auth { mechanism: Mechanism::Plain, initial }).unwrap();
             pair.run();
             assert!(pair.client.is_tls() && pair.server.is_tls());
             assert_eq!(pair.oks(), 1);
@@ -338,7 +337,7 @@ fn a_lost_connection_deletes_nothing() {
         assert_eq!(next.is_err(), quit);
         assert_eq!(pair.client.deletions(), if quit { Deletions::Unknown } else { Deletions::Lost(2) });
         assert_eq!(pair.server.next_event(&mut pair.to_server), Ok(Next::Closed));
-        assert_eq!(pair.server.state(), server::State::Transaction);
+        assert_eq!(pair.server.state(), State::Transaction);
         assert!(pair.deleted.is_empty());
     }
 }

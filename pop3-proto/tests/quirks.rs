@@ -14,11 +14,8 @@ use bytes::Bytes;
 use common::{Client, Server, quiet_config};
 use mailwire_core::{Channel, Connection as _, Deviation, Dialect, Error, Next, SaslStep};
 use mailwire_pop3::{
-    Capability, Command, Expected, Follows, Greeting, Listing, Mechanism, MessageNumber, Reply,
-    ResponseCodeKind,
-    client::{self, Event},
-    reply::parse_challenge,
-    server,
+    Capability, Challenge, Command, Expected, Follows, Greeting, Listing, Mechanism, MessageNumber,
+    ParseContext, Reply, ResponseCodeKind, State, client::Event, deviation, server,
 };
 
 fn line(text: &str) -> Bytes {
@@ -31,17 +28,20 @@ fn names(deviations: &[Deviation]) -> Vec<(&'static str, usize)> {
 
 /// Lenient: the value, with this deviation first. Strict: an error of that name and place.
 fn accept(text: &str, expected: Expected, name: &'static str, offset: usize) -> Reply {
-    let parsed = Reply::parse(&line(text), expected, Dialect::Lenient).unwrap();
+    let parsed = Reply::parse(&line(text), ParseContext::new(Dialect::Lenient).expecting(expected)).unwrap();
     assert_eq!(names(&parsed.deviations).first(), Some(&(name, offset)), "{text:?}");
-    let error = Reply::parse(&line(text), expected, Dialect::Strict).unwrap_err();
+    let error =
+        Reply::parse(&line(text), ParseContext::new(Dialect::Strict).expecting(expected)).unwrap_err();
     assert_eq!((error.reason, error.offset), (name, offset), "{text:?}");
     parsed.value
 }
 
 fn accept_line(text: &str, expected: Expected, name: &'static str, offset: usize) -> Listing {
-    let parsed = Listing::parse(&line(text), expected, Dialect::Lenient).unwrap();
+    let parsed =
+        Listing::parse(&line(text), ParseContext::new(Dialect::Lenient).expecting(expected)).unwrap();
     assert_eq!(names(&parsed.deviations).first(), Some(&(name, offset)), "{text:?}");
-    let error = Listing::parse(&line(text), expected, Dialect::Strict).unwrap_err();
+    let error =
+        Listing::parse(&line(text), ParseContext::new(Dialect::Strict).expecting(expected)).unwrap_err();
     assert_eq!((error.reason, error.offset), (name, offset), "{text:?}");
     parsed.value
 }
@@ -55,8 +55,11 @@ fn accept_command(text: &str, name: &'static str, offset: usize) -> Command {
 }
 
 fn valid(text: &str, expected: Expected) -> Reply {
-    let parsed = Reply::parse(&line(text), expected, Dialect::Strict).unwrap();
-    assert_eq!(Reply::parse(&line(text), expected, Dialect::Lenient).unwrap(), parsed);
+    let parsed = Reply::parse(&line(text), ParseContext::new(Dialect::Strict).expecting(expected)).unwrap();
+    assert_eq!(
+        Reply::parse(&line(text), ParseContext::new(Dialect::Lenient).expecting(expected)).unwrap(),
+        parsed
+    );
     assert_eq!(parsed.deviations, []);
     parsed.value
 }
@@ -125,7 +128,7 @@ fn ok_where_a_challenge_is_due() {
     for ok in ["+OK\r\n", "+OK go on\r\n", "+ok\r\n"] {
         let mut client = Client::new(quiet_config(Channel::Tls));
         client.hear("+OK\r\n");
-        let auth = Command::Auth { mechanism: Mechanism::PLAIN, initial: None };
+        let auth = Command::Auth { mechanism: Mechanism::Plain, initial: None };
         client.connection.send(auth).unwrap();
         let (events, next) = client.feed(ok).unwrap();
         assert!(matches!(&events[..], [Event::AuthChallenge { data, .. }] if data.is_empty()), "{events:?}");
@@ -135,13 +138,13 @@ fn ok_where_a_challenge_is_due() {
         // The second one is the success.
         let (events, _) = client.feed("+OK\r\n").unwrap();
         assert!(matches!(&events[..], [Event::Reply { .. }]));
-        assert_eq!(client.connection.state(), client::State::Transaction);
+        assert_eq!(client.connection.state(), State::Transaction);
     }
     let mut config = quiet_config(Channel::Tls);
     config.dialect = Dialect::Strict;
     let mut client = Client::new(config);
     client.hear("+OK\r\n");
-    client.connection.send(Command::Auth { mechanism: Mechanism::PLAIN, initial: None }).unwrap();
+    client.connection.send(Command::Auth { mechanism: Mechanism::Plain, initial: None }).unwrap();
     assert_eq!(client.feed("+OK\r\n"), Err(Error::Unexpected { what: "ok-for-challenge", offset: 0 }));
 }
 
@@ -149,7 +152,7 @@ fn ok_where_a_challenge_is_due() {
 fn ok_for_both_prompts_of_login() {
     let mut client = Client::new(quiet_config(Channel::Tls));
     client.hear("+OK\r\n");
-    client.connection.send(Command::Auth { mechanism: Mechanism::LOGIN, initial: None }).unwrap();
+    client.connection.send(Command::Auth { mechanism: Mechanism::Login, initial: None }).unwrap();
     for answer in ["user", "password"] {
         let (events, _) = client.feed("+OK\r\n").unwrap();
         assert!(matches!(&events[..], [Event::AuthChallenge { .. }]), "{events:?}");
@@ -174,7 +177,7 @@ fn octets_that_nobody_knows() {
             assert_eq!((listing.messages, listing.octets), (3, None));
         }
     }
-    let Reply::Drop(listing) = accept("+OK 3", Expected::DropListing, "no-octets", 5) else { panic!() };
+    let Reply::Drop(listing) = accept("+OK 3", Expected::DropListing, "missing-octets", 5) else { panic!() };
     assert_eq!((listing.messages, listing.octets), (3, None));
     let Reply::Listing(Listing::Scan(scan)) = accept("+OK 1 -1", Expected::ScanListing, "negative-octets", 6)
     else {
@@ -184,7 +187,11 @@ fn octets_that_nobody_knows() {
     accept_line("1 -1", Expected::ScanListing, "negative-octets", 2);
     // No number at all is no listing.
     for text in ["+OK", "+OK x", "+OK 1 x", "+OK 3 -", "+OK 99999999999999999999999 1"] {
-        assert!(Reply::parse(&line(text), Expected::DropListing, Dialect::Lenient).is_err(), "{text}");
+        assert!(
+            Reply::parse(&line(text), ParseContext::new(Dialect::Lenient).expecting(Expected::DropListing))
+                .is_err(),
+            "{text}"
+        );
     }
 }
 
@@ -201,25 +208,25 @@ fn more_behind_the_numbers_is_valid() {
 #[test]
 fn blanks_in_listings() {
     for (text, expected, name, offset) in [
-        ("1   abc", Expected::UniqueIdListing, "not-a-single-space", 1),
-        ("1   abc", Expected::Any, "not-a-single-space", 1),
-        ("1\tabc", Expected::UniqueIdListing, "not-a-single-space", 1),
+        ("1   abc", Expected::UniqueIdListing, "extra-space", 1),
+        ("1   abc", Expected::Any, "extra-space", 1),
+        ("1\tabc", Expected::UniqueIdListing, "tab-for-space", 1),
         (" 1 abc", Expected::UniqueIdListing, "space-at-line-start", 0),
-        ("1 abc ", Expected::UniqueIdListing, "space-at-line-end", 5),
+        ("1 abc ", Expected::UniqueIdListing, "space-before-line-end", 5),
     ] {
         let Listing::UniqueId(listing) = accept_line(text, expected, name, offset) else { panic!() };
         assert_eq!((listing.number.get(), listing.unique_id.as_bytes()), (1, &b"abc"[..]));
     }
     for (text, name, offset) in [
-        ("12   340", "not-a-single-space", 2),
+        ("12   340", "extra-space", 2),
         ("   12 340", "space-at-line-start", 0),
-        ("12\t340", "not-a-single-space", 2),
+        ("12\t340", "tab-for-space", 2),
     ] {
         let Listing::Scan(scan) = accept_line(text, Expected::ScanListing, name, offset) else { panic!() };
         assert_eq!((scan.number.get(), scan.octets), (12, Some(340)));
     }
-    accept("+OK 2  320", Expected::DropListing, "not-a-single-space", 5);
-    accept("+OK 2   QhdPYR", Expected::UniqueIdListing, "not-a-single-space", 5);
+    accept("+OK 2  320", Expected::DropListing, "extra-space", 5);
+    accept("+OK 2   QhdPYR", Expected::UniqueIdListing, "extra-space", 5);
 }
 
 #[test]
@@ -230,7 +237,11 @@ fn odd_unique_ids() {
     accept_line("1 ä", Expected::UniqueIdListing, "odd-character-in-unique-id", 2);
     for text in ["1", "1 ", "0 abc", "x abc", "1 a\x07b", "1 a\0b", ""] {
         assert!(
-            Listing::parse(&line(text), Expected::UniqueIdListing, Dialect::Lenient).is_err(),
+            Listing::parse(
+                &line(text),
+                ParseContext::new(Dialect::Lenient).expecting(Expected::UniqueIdListing)
+            )
+            .is_err(),
             "{text:?}"
         );
     }
@@ -241,7 +252,7 @@ fn one_bad_line_costs_one_line() {
     let events = answer("UIDL", "+OK\r\n1 a\r\nfoo\r\n3 c\r\n.\r\n");
     let lines = events.iter().filter(|event| matches!(event, Event::Line { .. })).count();
     let malformed =
-        events.iter().filter(|event| matches!(event, Event::Malformed { ends: false, .. })).count();
+        events.iter().filter(|event| matches!(event, Event::Malformed { ticket: None, .. })).count();
     assert_eq!((lines, malformed), (2, 1));
     assert!(matches!(events.last(), Some(Event::LinesEnd { .. })));
 }
@@ -254,7 +265,7 @@ fn an_empty_line_for_ok() {
         assert_eq!(deviations(&events), ["empty-line-for-ok"]);
         let strict = strict_answer(command, "\r\n").unwrap();
         assert!(
-            matches!(&strict[..], [Event::Malformed { ends: true, error, .. }] if error.offset == 0),
+            matches!(&strict[..], [Event::Malformed { ticket: Some(_), error, .. }] if error.offset == 0),
             "{strict:?}"
         );
     }
@@ -284,7 +295,7 @@ fn the_timestamp_anywhere_in_the_greeting() {
     ] {
         let greeting = Greeting::parse(&line(text), Dialect::Strict).unwrap();
         assert_eq!(greeting.deviations, []);
-        assert_eq!(greeting.value.timestamp.as_ref().and_then(|t| t.as_str()), timestamp, "{text}");
+        assert_eq!(greeting.value.timestamp().as_ref().and_then(|t| t.as_str()), timestamp, "{text}");
     }
 }
 
@@ -314,7 +325,7 @@ fn a_capability_that_starts_with_a_dot() {
     else {
         panic!("{events:?}")
     };
-    assert!(capabilities.has(".cap") && capabilities.contains(&Capability::Uidl));
+    assert!(capabilities.has_tag(".cap") && capabilities.has(&Capability::Uidl));
     assert!(!events.iter().any(|event| matches!(event, Event::Malformed { .. })));
 }
 
@@ -328,7 +339,7 @@ fn the_capabilities_of_rfc_2449() {
     else {
         panic!("{events:?}")
     };
-    assert!(list.is_known() && list.has_sasl() && list.has_utf8_user());
+    assert!(list.is_known() && list.has_tag("SASL") && list.has(&Capability::Utf8 { user: true }));
     assert_eq!(list.mechanisms().map(|m| m.to_string()).collect::<Vec<_>>(), ["PLAIN", "X-ZIMBRA"]);
     for capability in [
         Capability::Top,
@@ -340,7 +351,7 @@ fn the_capabilities_of_rfc_2449() {
         Capability::Lang,
         Capability::Other { tag: "X-GOOGLE-RICO".try_into().unwrap(), arguments: None },
     ] {
-        assert!(list.contains(&capability), "{capability:?}");
+        assert!(list.has(&capability), "{capability:?}");
     }
 }
 
@@ -350,21 +361,25 @@ fn odd_capabilities() {
         Listing::Capability(capability) => capability,
         other => panic!("{other:?}"),
     };
-    assert_eq!(capability("TOP ", "space-at-line-end", 3), Capability::Top);
+    assert_eq!(capability("TOP ", "space-before-line-end", 3), Capability::Top);
     assert_eq!(capability(" UIDL", "space-at-line-start", 0), Capability::Uidl);
-    assert_eq!(capability("PIPELINING yes", "unexpected-parameter", 11), Capability::Pipelining);
-    assert_eq!(capability("SASL  PLAIN", "not-a-single-space", 4), Capability::Sasl(vec![Mechanism::PLAIN]));
+    assert_eq!(capability("PIPELINING yes", "surplus-parameter", 11), Capability::Pipelining);
+    assert_eq!(capability("SASL  PLAIN", "extra-space", 4), Capability::Sasl(vec![Mechanism::Plain]));
     assert_eq!(
-        capability("LOGIN-DELAY soon", "parameter-is-not-a-number", 11),
+        capability("LOGIN-DELAY soon", "text-for-number", 11),
         Capability::Other {
             tag: "LOGIN-DELAY".try_into().unwrap(),
             arguments: Some("soon".try_into().unwrap())
         }
     );
     capability("SASL PLAIN+", "odd-mechanism-name", 10);
-    capability("EXPIRE", "parameter-is-not-a-number", 6);
+    capability("EXPIRE", "missing-parameter", 6);
     for text in ["", "\u{1}", "IMPLEMENTATION a\0b"] {
-        assert!(Listing::parse(&line(text), Expected::Capability, Dialect::Lenient).is_err(), "{text:?}");
+        assert!(
+            Listing::parse(&line(text), ParseContext::new(Dialect::Lenient).expecting(Expected::Capability))
+                .is_err(),
+            "{text:?}"
+        );
     }
 }
 
@@ -408,44 +423,49 @@ fn odd_status_lines() {
     assert!(accept("+ok hi", Expected::Status, "status-in-lower-case", 0).is_ok());
     assert!(!accept("-Err hi", Expected::Status, "status-in-lower-case", 0).is_ok());
     assert!(accept(" +OK hi", Expected::Status, "space-at-line-start", 0).is_ok());
-    assert!(accept("+OK\thi", Expected::Status, "tab-behind-status", 3).is_ok());
-    assert!(accept("+OKhi", Expected::Status, "no-space-behind-status", 3).is_ok());
-    assert!(!accept("-ERROR", Expected::Status, "no-space-behind-status", 4).is_ok());
-    let reply = accept("+OK a\0b\r\r", Expected::Status, "control-character-in-text", 5);
+    assert!(accept("+OK\thi", Expected::Status, "tab-for-space", 3).is_ok());
+    assert!(accept("+OKhi", Expected::Status, "missing-space", 3).is_ok());
+    assert!(!accept("-ERROR", Expected::Status, "missing-space", 4).is_ok());
+    let reply = accept("+OK a\0b\r\r", Expected::Status, "control-character", 5);
     assert_eq!(reply.text().unwrap().as_text(), &"a?b");
     let long = format!("+OK {}", "x".repeat(600));
     accept(&long, Expected::Status, "status-line-longer-than-512-octets", 510);
     for text in ["", "OK", "+", "+O", "*OK", "HTTP/1.1 400 Bad Request", "220 smtp", "* OK imap", "+0K"] {
-        assert!(Reply::parse(&line(text), Expected::Status, Dialect::Lenient).is_err(), "{text:?}");
+        assert!(
+            Reply::parse(&line(text), ParseContext::new(Dialect::Lenient).expecting(Expected::Status))
+                .is_err(),
+            "{text:?}"
+        );
     }
 }
 
 #[test]
 fn odd_challenges() {
     for (text, data, name) in [
-        ("+", "", "no-space-behind-plus"),
-        ("+  ", "", "space-at-line-end"),
-        ("+ YQ== ", "a", "space-at-line-end"),
-        ("+\tYQ==", "a", "no-space-behind-plus"),
+        ("+", "", "missing-space"),
+        ("+  ", "", "space-before-line-end"),
+        ("+ YQ== ", "a", "space-before-line-end"),
+        ("+\tYQ==", "a", "tab-for-space"),
     ] {
-        let parsed = parse_challenge(&line(text), Dialect::Lenient).unwrap().unwrap();
-        assert_eq!(parsed.value.expose(), data.as_bytes());
+        let parsed = Challenge::parse(&line(text), Dialect::Lenient).unwrap();
+        assert_eq!(parsed.value.data.expose(), data.as_bytes());
         assert_eq!(parsed.deviations[0].name, name);
-        assert!(parse_challenge(&line(text), Dialect::Strict).is_err());
+        assert!(Challenge::is_one(text.as_bytes()));
+        assert!(Challenge::parse(&line(text), Dialect::Strict).is_err());
     }
-    assert_eq!(parse_challenge(&line("+ "), Dialect::Strict).unwrap().unwrap().deviations, []);
-    assert_eq!(parse_challenge(&line("+OK"), Dialect::Strict), Ok(None));
-    assert!(parse_challenge(&line("+ User name"), Dialect::Lenient).is_err());
-    assert!(parse_challenge(&line("+ =AAA"), Dialect::Lenient).is_err());
+    assert_eq!(Challenge::parse(&line("+ "), Dialect::Strict).unwrap().deviations, []);
+    assert!(!Challenge::is_one(b"+OK") && !Challenge::is_one(b""));
+    assert!(Challenge::parse(&line("+ User name"), Dialect::Lenient).is_err());
+    assert!(Challenge::parse(&line("+ =AAA"), Dialect::Lenient).is_err());
 }
 
 #[test]
 fn odd_commands() {
-    assert_eq!(accept_command("QUIT ", "space-at-line-end", 4), Command::Quit);
-    assert_eq!(accept_command("LIST ", "space-at-line-end", 4), Command::List(None));
-    assert_eq!(accept_command("retr  1", "more-than-one-space", 5), Command::Retr(MessageNumber::FIRST));
+    assert_eq!(accept_command("QUIT ", "space-before-line-end", 4), Command::Quit);
+    assert_eq!(accept_command("LIST ", "space-before-line-end", 4), Command::List(None));
+    assert_eq!(accept_command("retr  1", "extra-space", 5), Command::Retr(MessageNumber::FIRST));
     assert_eq!(
-        accept_command("TOP 1  0 ", "more-than-one-space", 6),
+        accept_command("TOP 1  0 ", "extra-space", 6),
         Command::Top { number: MessageNumber::FIRST, lines: 0 }
     );
     let Command::User(name) = accept_command("USER john doe", "space-in-user-name", 9) else { panic!() };
@@ -510,10 +530,12 @@ fn a_pass_keeps_its_spaces() {
 
 #[test]
 fn a_lenient_server_reports_what_was_odd() {
-    let mut server = Server::logged_in(server::Config::new(Channel::Tls));
+    let mut config = server::Config::new(Channel::Tls);
+    config.dialect = Dialect::Lenient;
+    let mut server = Server::logged_in(config);
     let (events, _) = server.feed("RETR  1\r\n").unwrap();
     let [server::Event::Command { deviations, .. }] = &events[..] else { panic!("{events:?}") };
-    assert_eq!(names(deviations), [("more-than-one-space", 5)]);
+    assert_eq!(names(deviations), [("extra-space", 5)]);
 }
 
 #[test]
@@ -535,4 +557,47 @@ fn list_and_uidl_of_one_message_have_one_line() {
         let events = answer(command, text);
         assert!(matches!(&events[..], [Event::Reply { follows: Follows::Nothing, .. }]), "{events:?}");
     }
+}
+
+#[test]
+fn a_server_is_strict_unless_told_otherwise() {
+    let config = server::Config::new(Channel::Tls);
+    assert_eq!(config.dialect, Dialect::Strict);
+    let mut server = Server::logged_in(config);
+    let (events, _) = server.feed("RETR  1\r\n").unwrap();
+    assert!(
+        matches!(&events[..], [server::Event::Malformed { ticket: None, error, .. }]
+            if error.reason == deviation::EXTRA_SPACE),
+        "{events:?}"
+    );
+    assert_eq!(common::drain(&mut server.connection), "-ERR extra-space\r\n");
+    assert_eq!(mailwire_pop3::client::Config::new(Channel::Tls).dialect, Dialect::Lenient);
+}
+
+/// A bare LF is a deviation of a server's line, and an error of a command.
+#[test]
+fn a_bare_line_feed_is_told_with_the_context() {
+    let lf = |dialect| ParseContext::new(dialect).with_newline(mailwire_core::Newline::Lf);
+    let reply = Reply::parse(&line("+OK hi"), lf(Dialect::Lenient)).unwrap();
+    assert_eq!(names(&reply.deviations), [(deviation::BARE_LF, 6)]);
+    let error = Reply::parse(&line("+OK hi"), lf(Dialect::Strict)).unwrap_err();
+    assert_eq!((error.reason, error.offset), (deviation::BARE_LF, 6));
+    for dialect in [Dialect::Lenient, Dialect::Strict] {
+        assert_eq!(Command::parse(&line("NOOP"), lf(dialect)).unwrap_err().offset, 4);
+    }
+}
+
+/// The table of the crate's page names each deviation, and no other.
+#[test]
+fn the_table_of_deviations_is_complete() {
+    let page = include_str!("../README.md");
+    let table = page.split("## What lenient reading accepts").nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut listed: Vec<&str> = table
+        .lines()
+        .filter_map(|row| row.strip_prefix("| `")?.split_once('`').map(|(name, _)| name))
+        .collect();
+    listed.sort_unstable();
+    let mut names = deviation::ALL.to_vec();
+    names.sort_unstable();
+    assert_eq!(listed, names);
 }

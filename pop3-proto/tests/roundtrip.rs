@@ -10,9 +10,9 @@
 use bytes::Bytes;
 use mailwire_core::{Dialect, Secret};
 use mailwire_pop3::{
-    ApopDigest, Capability, Command, Expected, Keyword, LineText, Listing, Mechanism, MessageNumber,
-    Password, Reply, ReplyText, ResponseCode, UniqueId, UserName,
-    reply::{DropListing, ScanListing, UniqueIdListing, parse_challenge, write_challenge},
+    ApopDigest, Capability, Challenge, Command, DropListing, Expected, Keyword, LineText, Listing, Mechanism,
+    MessageNumber, ParseContext, Password, Reply, ReplyText, ResponseCode, ScanListing, UniqueId,
+    UniqueIdListing, UserName,
 };
 use proptest::{option, prelude::*};
 
@@ -137,7 +137,7 @@ proptest! {
     fn replies(reply in reply()) {
         let mut written = Vec::new();
         reply.write(&mut written);
-        let parsed = Reply::parse(&one_line(written), Expected::of_reply(&reply), Dialect::Strict).unwrap();
+        let parsed = Reply::parse(&one_line(written), ParseContext::new(Dialect::Strict).expecting(Expected::of_reply(&reply))).unwrap();
         prop_assert_eq!(parsed.value, reply);
     }
 
@@ -150,16 +150,18 @@ proptest! {
     ]) {
         let mut written = Vec::new();
         line.write(&mut written);
-        let parsed = Listing::parse(&written.into(), Expected::of_line(&line), Dialect::Strict).unwrap();
+        let parsed = Listing::parse(&written.into(), ParseContext::new(Dialect::Strict).expecting(Expected::of_line(&line))).unwrap();
         prop_assert_eq!(parsed.value, line);
     }
 
     #[test]
     fn challenges(data: Vec<u8>) {
         let mut written = Vec::new();
-        write_challenge(&data, &mut written);
-        let parsed = parse_challenge(&one_line(written), Dialect::Strict).unwrap().unwrap();
-        prop_assert_eq!(parsed.value.expose(), &data[..]);
+        Challenge::new(&data[..]).write(&mut written);
+        let line = one_line(written);
+        prop_assert!(Challenge::is_one(&line));
+        let parsed = Challenge::parse(&line, Dialect::Strict).unwrap();
+        prop_assert_eq!(parsed.value.data.expose(), &data[..]);
     }
 
     /// Whatever comes is read or refused, and what was read leniently is read the same again.
@@ -171,11 +173,11 @@ proptest! {
             Expected::Capability, Expected::Any,
         ] {
             for dialect in [Dialect::Strict, Dialect::Lenient] {
-                let _ = Reply::parse(&line, expected, dialect);
-                let _ = Listing::parse(&line, expected, dialect);
+                let _ = Reply::parse(&line, ParseContext::new(dialect).expecting(expected));
+                let _ = Listing::parse(&line, ParseContext::new(dialect).expecting(expected));
             }
         }
-        let _ = parse_challenge(&line, Dialect::Lenient);
+        let _ = Challenge::parse(&line, Dialect::Lenient);
         if let Ok(parsed) = Command::parse(&line, Dialect::Lenient) {
             let mut written = Vec::new();
             parsed.value.write(&mut written);
@@ -205,14 +207,14 @@ mod made_up {
                 let mut written = Vec::new();
                 reply.write(&mut written);
                 let expected = Expected::of_reply(&reply);
-                let parsed = Reply::parse(&one_line(written), expected, Dialect::Strict).unwrap();
+                let parsed = Reply::parse(&one_line(written), ParseContext::new(Dialect::Strict).expecting(expected)).unwrap();
                 prop_assert_eq!(parsed.value, reply);
             }
             if let Ok(line) = Listing::arbitrary(&mut Unstructured::new(&seed)) {
                 let mut written = Vec::new();
                 line.write(&mut written);
                 let expected = Expected::of_line(&line);
-                let parsed = Listing::parse(&written.into(), expected, Dialect::Strict).unwrap();
+                let parsed = Listing::parse(&written.into(), ParseContext::new(Dialect::Strict).expecting(expected)).unwrap();
                 prop_assert_eq!(parsed.value, line);
             }
             if let Ok(greeting) = Greeting::arbitrary(&mut Unstructured::new(&seed)) {

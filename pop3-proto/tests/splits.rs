@@ -53,7 +53,7 @@ fn client_hears(
     let mut client = if auth {
         let mut client = Client::new(config);
         client.hear("+OK\r\n");
-        let auth = Command::Auth { mechanism: Mechanism::PLAIN, initial: Some("a".into()) };
+        let auth = Command::Auth { mechanism: Mechanism::Plain, initial: Some("a".into()) };
         client.connection.send(auth).unwrap();
         client
     } else {
@@ -112,7 +112,7 @@ fn client_hears(
 
 fn server_hears(pieces: &[&[u8]]) -> (Vec<server::Event>, Result<Next<()>, Error>, String) {
     let mut config = server::Config::new(Channel::Tls);
-    config.mechanisms = vec![Mechanism::PLAIN];
+    config.mechanisms = vec![Mechanism::Plain];
     config.limits.bad_commands = 5;
     let mut server = Server::new(config);
     let mut input = BytesMut::new();
@@ -166,7 +166,7 @@ fn answer(server: &mut server::Connection, event: &server::Event) -> bool {
             server.finish_body().unwrap();
         }
         server::Event::Command { command: Command::List(None), .. } => {
-            let line = mailwire_pop3::reply::ScanListing::new(one, 1);
+            let line = mailwire_pop3::ScanListing::new(one, 1);
             server.send_line(Listing::Scan(line)).unwrap();
             server.finish_body().unwrap();
         }

@@ -199,7 +199,7 @@ fn capabilities_of_the_clear_stream_are_not_used() {
     client.hear("+OK\r\n");
     client.connection.upgraded(Upgrade::Tls);
     client.hear("-ERR no CAPA\r\n");
-    let auth = Command::Auth { mechanism: Mechanism::PLAIN, initial: Some("\0a\0b".into()) };
+    let auth = Command::Auth { mechanism: Mechanism::Plain, initial: Some("\0a\0b".into()) };
     client.connection.send(auth).unwrap();
     assert_eq!(drain(&mut client.connection), "AUTH PLAIN\r\n");
 }
@@ -213,7 +213,7 @@ fn stls_is_not_for_the_caller_and_not_after_the_login() {
     let mut config = server::Config::new(Channel::StartTls);
     config.allow_clear_credentials = true;
     let mut server = Server::logged_in(config);
-    assert!(!server.connection.capabilities().contains(&Capability::Stls));
+    assert!(!server.connection.capabilities().has(&Capability::Stls));
     let events = server.hear("STLS\r\n");
     assert!(matches!(&events[..], [server::Event::Refused { .. }]));
 }
@@ -246,19 +246,19 @@ fn credentials_in_clear_are_refused_in_both_roles() {
     for command in [
         user(),
         Command::Pass(Password::new("x").unwrap()),
-        Command::Auth { mechanism: Mechanism::PLAIN, initial: None },
-        Command::Auth { mechanism: Mechanism::LOGIN, initial: None },
-        Command::Auth { mechanism: Mechanism::XOAUTH2, initial: None },
+        Command::Auth { mechanism: Mechanism::Plain, initial: None },
+        Command::Auth { mechanism: Mechanism::Login, initial: None },
+        Command::Auth { mechanism: Mechanism::XOAuth2, initial: None },
         Command::Auth { mechanism: Mechanism::new("X-NEW").unwrap(), initial: None },
     ] {
         let refused = client.connection.send(command.clone()).unwrap_err();
         assert_eq!((refused.reason, refused.message), (Misuse::CredentialsInClear, command));
     }
     // These show nothing that is of use to whoever listens.
-    client.connection.send(Command::Auth { mechanism: Mechanism::SCRAM_SHA_256, initial: None }).unwrap();
+    client.connection.send(Command::Auth { mechanism: Mechanism::ScramSha256, initial: None }).unwrap();
 
     let mut config = server::Config::new(Channel::Clear);
-    config.mechanisms = vec![Mechanism::PLAIN, Mechanism::LOGIN, Mechanism::SCRAM_SHA_256];
+    config.mechanisms = vec![Mechanism::Plain, Mechanism::Login, Mechanism::ScramSha256];
     let mut server = Server::new(config);
     server.hear("CAPA\r\n");
     let text = drain(&mut server.connection);

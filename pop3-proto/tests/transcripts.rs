@@ -18,7 +18,8 @@ use mailwire_core::{
     testing::{Actor, Due, Log, Side, Transcript, at_every_cut, transcripts},
 };
 use mailwire_pop3::{
-    ApopTimestamp, Command, Expected, Follows, Listing, Mechanism, Reply, client, reply, server,
+    ApopTimestamp, Challenge, Command, Expected, Follows, Listing, Mechanism, ParseContext, Reply, client,
+    server,
 };
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
@@ -89,7 +90,7 @@ fn described(event: &client::Event) -> String {
         String::from_utf8(line).unwrap().trim_end().to_owned()
     };
     match event {
-        Event::Greeting { greeting, .. } => match &greeting.timestamp {
+        Event::Greeting { greeting, .. } => match greeting.timestamp() {
             Some(timestamp) => format!("greeting {timestamp}"),
             None => format!("greeting {}", if greeting.ok { "+OK" } else { "-ERR" }),
         },
@@ -155,13 +156,15 @@ impl Actor for Application {
 
     fn say(&mut self, due: &Due<'_>) {
         let status = Bytes::copy_from_slice(due.line());
-        let asked = self.questions.pop_front();
-        let (ticket, command) = asked.unwrap_or_else(|| panic!("nobody asked for {status:?}"));
-        if let Some(challenge) = reply::parse_challenge(&status, Dialect::Strict).unwrap() {
-            return self.machine.send_auth(SaslStep::Data(challenge.value)).unwrap();
+        let Some((ticket, command)) = self.questions.pop_front() else {
+            // Nobody asked for it.
+            return self.machine.goodbye(reply(&status, Expected::Status)).unwrap();
+        };
+        if Challenge::is_one(&status) {
+            let challenge = Challenge::parse(&status, Dialect::Strict).unwrap().value;
+            return self.machine.send_auth(SaslStep::Data(challenge.data)).unwrap();
         }
-        let expected = command.as_ref().map_or(Expected::Status, Expected::status_of);
-        let reply = Reply::parse(&status, expected, Dialect::Strict).unwrap().value;
+        let reply = reply(&status, command.as_ref().map_or(Expected::Status, Expected::status_of));
         if !reply.is_ok() {
             return self.machine.reply(ticket, reply).unwrap();
         }
@@ -184,7 +187,8 @@ impl Application {
         let text = String::from_utf8(text.to_vec()).unwrap();
         for line in text.split("\r\n").take_while(|line| *line != ".") {
             let line = Bytes::from(line.to_owned());
-            self.machine.send_line(Listing::parse(&line, expected, Dialect::Strict).unwrap().value).unwrap();
+            let context = ParseContext::new(Dialect::Strict).expecting(expected);
+            self.machine.send_line(Listing::parse(&line, context).unwrap().value).unwrap();
         }
         self.machine.finish_body().unwrap();
     }
@@ -199,4 +203,8 @@ impl Application {
         }
         self.machine.finish_body().unwrap();
     }
+}
+
+fn reply(status: &Bytes, expected: Expected) -> Reply {
+    Reply::parse(status, ParseContext::new(Dialect::Strict).expecting(expected)).unwrap().value
 }

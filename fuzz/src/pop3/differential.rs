@@ -2,7 +2,7 @@
 //! sockets only, and do not give what they read.
 
 use bytes::Bytes;
-use mailwire_pop3::{Command, Dialect, Expected, Listing, Reply, ResponseCodeKind};
+use mailwire_pop3::{Command, Dialect, Expected, Listing, ParseContext, Reply, ResponseCodeKind};
 
 /// A line that is a command or a reply means what its words say.
 pub fn run(data: &[u8]) {
@@ -12,10 +12,10 @@ pub fn run(data: &[u8]) {
     if let Ok(command) = Command::parse(&line, Dialect::Strict) {
         commands(&command.value, &text);
     }
-    if let Ok(reply) = Reply::parse(&line, Expected::Status, Dialect::Strict) {
+    if let Ok(reply) = Reply::parse(&line, ParseContext::new(Dialect::Strict).expecting(Expected::Status)) {
         replies(&reply.value, &text);
     }
-    if let Ok(reply) = Reply::parse(&line, Expected::DropListing, Dialect::Strict) {
+    if let Ok(reply) = Reply::parse(&line, ParseContext::new(Dialect::Strict).expecting(Expected::DropListing)) {
         if let Reply::Drop(drop) = reply.value {
             let words = text.split(' ').skip(1).collect::<Vec<_>>();
             assert_eq!(words.first().map(|word| word.parse()), Some(Ok(drop.messages)), "{text:?}");
@@ -24,7 +24,7 @@ pub fn run(data: &[u8]) {
     }
     for expected in [Expected::ScanListing, Expected::UniqueIdListing] {
         let words = text.split(' ').collect::<Vec<_>>();
-        match Listing::parse(&line, expected, Dialect::Strict).map(|parsed| parsed.value) {
+        match Listing::parse(&line, ParseContext::new(Dialect::Strict).expecting(expected)).map(|parsed| parsed.value) {
             Ok(Listing::Scan(scan)) => {
                 assert_eq!(words[0].parse(), Ok(scan.number.get()), "{text:?}");
                 assert_eq!(words[1].parse().ok(), scan.octets, "{text:?}");

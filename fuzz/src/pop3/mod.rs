@@ -7,8 +7,7 @@ mod session;
 use bytes::Bytes;
 use mailwire_core::{Dialect, sasl};
 use mailwire_pop3::{
-    ApopDigest, Capability, Command, Expected, Greeting, Listing, Password, Reply,
-    reply::{parse_challenge, write_challenge},
+    ApopDigest, Capability, Challenge, Command, Expected, Greeting, Listing, ParseContext, Password, Reply,
 };
 
 use self::session::{Caller, Service};
@@ -62,17 +61,17 @@ pub fn reply(data: &[u8]) {
     let line = Bytes::copy_from_slice(data);
     let length = line.len();
     for expected in EXPECTED {
-        let (strict, lenient) = both_dialects(length, |dialect| Reply::parse(&line, expected, dialect));
+        let (strict, lenient) = both_dialects(length, |dialect| Reply::parse(&line, ParseContext::new(dialect).expecting(expected)));
         strict.iter().for_each(reply_is_written);
         if let Some(reply) = lenient {
             let mut out = Vec::new();
             reply.write(&mut out);
             one_line(&out);
-            let again = Reply::parse(&line_of(&out), Expected::of_reply(&reply), Dialect::Lenient);
+            let again = Reply::parse(&line_of(&out), ParseContext::new(Dialect::Lenient).expecting(Expected::of_reply(&reply)));
             let again = again.unwrap_or_else(|error| panic!("{}: {error}", out.escape_ascii())).value;
             assert_eq!(again.is_ok(), reply.is_ok(), "{}", out.escape_ascii());
         }
-        let (strict, lenient) = both_dialects(length, |dialect| Listing::parse(&line, expected, dialect));
+        let (strict, lenient) = both_dialects(length, |dialect| Listing::parse(&line, ParseContext::new(dialect).expecting(expected)));
         if let Some(listing) = strict {
             listing_is_written(&listing);
         }
@@ -91,14 +90,14 @@ pub fn reply(data: &[u8]) {
         round_trip(&greeting, &out, again.map(|parsed| parsed.value));
     }
     both_dialects(length, |dialect| Capability::parse(&line, dialect));
-    if let Ok(Some(challenge)) = parse_challenge(&line, Dialect::Strict) {
+    if let Ok(challenge) = Challenge::parse(&line, Dialect::Strict) {
         assert_eq!(challenge.deviations, []);
         let mut out = Vec::new();
-        write_challenge(challenge.value.expose(), &mut out);
-        let again = parse_challenge(&line_of(&out), Dialect::Strict).expect("as it was read");
-        assert_eq!(again.map(|again| again.value), Some(challenge.value));
+        challenge.value.write(&mut out);
+        let again = Challenge::parse(&line_of(&out), Dialect::Strict).expect("as it was read");
+        assert_eq!(again.value, challenge.value);
     }
-    let _ = parse_challenge(&line, Dialect::Lenient);
+    let _ = Challenge::parse(&line, Dialect::Lenient);
     let _ = sasl::decode_step(&line);
 }
 
@@ -107,7 +106,7 @@ pub fn reply_is_written(reply: &Reply) {
     let mut out = Vec::new();
     reply.write(&mut out);
     one_line(&out);
-    let again = Reply::parse(&line_of(&out), Expected::of_reply(reply), Dialect::Strict);
+    let again = Reply::parse(&line_of(&out), ParseContext::new(Dialect::Strict).expecting(Expected::of_reply(reply)));
     round_trip(reply, &out, again.map(|parsed| parsed.value));
 }
 
@@ -116,7 +115,7 @@ pub fn listing_is_written(listing: &Listing) {
     let mut out = Vec::new();
     listing.write(&mut out);
     no_line_end(&out);
-    let again = Listing::parse(&Bytes::from(out.clone()), Expected::of_line(listing), Dialect::Strict);
+    let again = Listing::parse(&Bytes::from(out.clone()), ParseContext::new(Dialect::Strict).expecting(Expected::of_line(listing)));
     round_trip(listing, &out, again.map(|parsed| parsed.value));
 }
 

@@ -6,8 +6,7 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use mailwire_core::{Connection as _, SaslStep, Ticket};
 use mailwire_pop3::{
-    ApopTimestamp, Channel, Command, Listing, Mechanism, Reply, UniqueId, client,
-    reply::{ScanListing, UniqueIdListing},
+    ApopTimestamp, Channel, Command, Listing, Mechanism, Reply, ScanListing, UniqueId, UniqueIdListing, client,
     server,
 };
 
@@ -52,7 +51,7 @@ pub fn run(mut case: Case) {
     (config.pipelining, config.initial_response) = (case.bits & 4 == 0, case.bits & 16 == 0);
     let client = client::Connection::new(config);
     let mut config = server::Config::new(channel);
-    config.mechanisms = vec![Mechanism::new("PLAIN").expect("a mechanism")];
+    config.mechanisms = vec![Mechanism::Plain];
     config.apop = Some(ApopTimestamp::new("<1.2@pop.example>").expect("a timestamp"));
     config.limits.bad_commands = 1000;
     config.limits.auth_failures = 1000;
@@ -168,9 +167,9 @@ impl Pair for Conversation {
                 let reply = if refused { Reply::err("no") } else { Reply::ok("yes") };
                 self.faces.server.reply(ticket, reply).expect("it waits");
             }
-            Event::Refused { keyword, .. } => loop {
+            Event::Refused { command: refused, .. } => loop {
                 let (sent, command) = self.sent.pop_front().expect("somebody sent it");
-                if command.keyword() == keyword {
+                if command.keyword() == refused.keyword() {
                     self.given.insert(sent, false);
                     break;
                 }

@@ -6,10 +6,8 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use mailwire_core::{Connection as _, SaslStep, Ticket};
 use mailwire_pop3::{
-    ApopTimestamp, Command, Dialect, Expected, Follows, Keyword, Listing, Mechanism, MessageNumber, Reply,
-    UniqueId, client,
-    reply::{ScanListing, UniqueIdListing},
-    server,
+    ApopTimestamp, Command, Dialect, Follows, Keyword, Listing, Mechanism, MessageNumber, Reply, ScanListing,
+    UniqueId, UniqueIdListing, client, server,
 };
 
 use mailwire_oracles::{
@@ -103,7 +101,7 @@ impl Owner for Service {
     fn connect(bits: u8) -> (Self, server::Connection) {
         let mut config = server::Config::new(channel(bits));
         config.dialect = dialect(bits);
-        config.mechanisms = vec![Mechanism::new("PLAIN").expect("a mechanism")];
+        config.mechanisms = vec![Mechanism::Plain];
         config.apop = Some(ApopTimestamp::new("<1.2@pop.example>").expect("a timestamp"));
         config.pipelining = bits & 16 == 0;
         config.allow_clear_credentials = bits & 32 != 0;
@@ -149,9 +147,9 @@ impl Owner for Service {
         match kind {
             b'L' => {
                 let line = Bytes::copy_from_slice(bytes);
-                if let Ok(reply) = Reply::parse(&line, Expected::Any, Dialect::Strict) {
+                if let Ok(reply) = Reply::parse(&line, Dialect::Strict) {
                     self.answer(connection, Some(reply.value));
-                } else if let Ok(line) = Listing::parse(&line, Expected::Any, Dialect::Strict) {
+                } else if let Ok(line) = Listing::parse(&line, Dialect::Strict) {
                     let copy = line.value.clone();
                     if let Err(refused) = connection.send_line(line.value) {
                         assert_eq!(refused.message, copy);
@@ -170,6 +168,11 @@ impl Owner for Service {
                 }
             }
             b'F' => drop(connection.finish_body()),
+            b'N' => {
+                if let Err(refused) = connection.goodbye(Reply::err("the end")) {
+                    assert_eq!(refused.message, Reply::err("the end"));
+                }
+            }
             b'X' => drop(connection.send_auth(SaslStep::Data(bytes.into()))),
             b'D' => self.answer(connection, None),
             _ => {}

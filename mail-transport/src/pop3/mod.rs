@@ -11,9 +11,8 @@ pub mod server;
 pub use client::{Body, Client, Config, LoginMechanism, QuitError, RetrievedMessages};
 pub use mailwire_pop3 as proto;
 pub use mailwire_pop3::{
-    Capabilities, Capability, MessageNumber, UniqueId,
+    Capabilities, Capability, DropListing, MessageNumber, ScanListing, UniqueId, UniqueIdListing,
     client::Deletions,
-    reply::{DropListing, ScanListing, UniqueIdListing},
 };
 #[cfg(feature = "server")]
 pub use server::Server;

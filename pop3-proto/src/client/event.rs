@@ -1,4 +1,4 @@
-//! What a client's machine tells.
+//! What a client's machine tells its owner.
 
 use alloc::vec::Vec;
 
@@ -11,7 +11,7 @@ use crate::{
     reply::{Greeting, Listing, Reply},
 };
 
-/// An event of [`client::Connection`](super::Connection).
+/// What happened on a client's [`Connection`](super::Connection).
 ///
 /// A command's answer is a `Reply`. If lines follow it, each is a `Line`, and `LinesEnd` ends them;
 /// if a message follows, it comes as `BodyStart`, `BodyChunk`s and `BodyEnd`. Answers come in the
@@ -21,9 +21,9 @@ use crate::{
 pub enum Event {
     /// The server is there. If the greeting is `-ERR`, the connection is over.
     Greeting {
-        /// What it says.
+        /// The greeting.
         greeting: Greeting,
-        /// What was odd.
+        /// What was odd about it.
         deviations: Vec<Deviation>,
     },
     /// What the server offers from now on. [`Capabilities::unknown`] if it does not know CAPA.
@@ -34,9 +34,9 @@ pub enum Event {
         ticket: Ticket,
         /// The status line.
         reply: Reply,
-        /// What comes behind it.
+        /// What follows it.
         follows: Follows,
-        /// What was odd.
+        /// What was odd about it.
         deviations: Vec<Deviation>,
     },
     /// One line of the answer to LIST, UIDL or CAPA.
@@ -45,10 +45,10 @@ pub enum Event {
         ticket: Ticket,
         /// The line.
         line: Listing,
-        /// What was odd.
+        /// What was odd about it.
         deviations: Vec<Deviation>,
     },
-    /// The lines are complete.
+    /// The lines of an answer are complete.
     LinesEnd {
         /// The command.
         ticket: Ticket,
@@ -58,13 +58,13 @@ pub enum Event {
         /// The command.
         ticket: Ticket,
     },
-    /// A part of it, without dot-stuffing: a slice of the input.
+    /// A part of a message, without dot-stuffing: a slice of the input.
     BodyChunk(Bytes),
     /// The message is complete.
     BodyEnd {
         /// The command.
         ticket: Ticket,
-        /// What was odd.
+        /// What was odd about it.
         deviations: Vec<Deviation>,
     },
     /// The server's step of a SASL exchange. Answer with `send_auth`.
@@ -73,7 +73,7 @@ pub enum Event {
         ticket: Ticket,
         /// The message, decoded. It may be empty.
         data: Secret,
-        /// What was odd.
+        /// What was odd about it.
         deviations: Vec<Deviation>,
     },
     /// A command that waited in the machine will not be sent: the login before it failed, say.
@@ -83,30 +83,30 @@ pub enum Event {
         /// Why.
         reason: Misuse,
     },
-    /// A line that does not parse. What comes behind it is not disturbed.
+    /// A line that does not parse. What comes after it is not disturbed.
     Malformed {
-        /// The command that it answers; `None` for one of the machine's own.
+        /// The command whose answer it was, so that nothing more comes for it; or the AUTH command
+        /// whose exchange the machine has cancelled because of it: the reply to that comes next.
+        /// `None` for a line of a listing, and for one that answers nothing.
         ticket: Option<Ticket>,
-        /// Whether it was the status line, so that nothing more comes for the command.
-        ends: bool,
-        /// The line.
+        /// The line. Of a challenge, which can hold a secret, its first byte.
         bytes: Bytes,
         /// What is wrong.
         error: ParseError,
     },
 }
 
-/// Whether messages are gone from the server. Only the answer to QUIT deletes them: a connection
-/// that is lost before deletes nothing (RFC 1939 section 6).
+/// Whether messages are gone from the server. Only QUIT deletes them: a connection that is lost before
+/// deletes nothing ([RFC 1939 section 6](https://www.rfc-editor.org/rfc/rfc1939#section-6)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deletions {
     /// No message was marked.
     None,
-    /// So many are marked, and QUIT was not sent yet.
+    /// So many messages are marked, and QUIT is not answered yet.
     Marked(u64),
-    /// So many are deleted.
+    /// So many messages are deleted.
     Done(u64),
-    /// The server could not delete all of so many.
+    /// So many messages were marked, and the server could not delete all of them.
     Incomplete(u64),
     /// The connection ended before QUIT was sent: so many marks were lost, and nothing is deleted.
     Lost(u64),

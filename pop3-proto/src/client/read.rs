@@ -1,22 +1,24 @@
-//! Reading what the server sends.
+//! What becomes of what the server sends.
 
 use alloc::vec::Vec;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use mailwire_core::{
-    Channel, Deviation, Dialect, Error, Line, Newline, Next, ParseError, Parsed, SaslStep, Secret, Upgrade,
-    dot::{Unstuffed, Unstuffer},
+    Channel, Deviation, Dialect, Error, Line, Newline, Next, ParseError, Parsed, SaslStep, Secret, Ticket,
+    Upgrade,
 };
 
 use super::{
     Connection, Event,
-    state::{Kind, Pending, Reading, Setup, State, UserStep},
+    rules::Then,
+    state::{Phase, Setup},
 };
 use crate::{
     capability::{Capabilities, Capability},
-    command::Follows,
-    reply::{Expected, Greeting, Listing, Reply, parse_challenge},
-    types::ReplyText,
+    command::{Effect, Follows},
+    context::ParseContext,
+    deviation,
+    reply::{Challenge, Expected, Greeting, Listing, Reply},
 };
 
 /// `None`: look again.
@@ -29,31 +31,30 @@ impl Connection {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.step(input).inspect_err(|error| {
-            self.failed = Some(*error);
-            self.queue.clear();
-        })
+        self.step(input).inspect_err(|error| self.fail(*error))
     }
 
-    pub(super) fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+    fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         loop {
             if let Some(event) = self.next.take() {
                 return Ok(Next::Event(event));
             }
-            if self.closed {
-                return Ok(if self.output.is_empty() { Next::Closed } else { Next::Paused });
+            if matches!(self.session.phase, Phase::Closed) {
+                return Ok(Next::Closed);
             }
             self.flush();
             if let Some(event) = self.take_unsendable() {
                 return Ok(Next::Event(event));
             }
-            let found = match &self.session.reading {
-                Reading::Greeting => self.read_greeting(input)?,
-                Reading::Status => self.read_status(input)?,
-                Reading::Lines { .. } => self.read_line_of_list(input)?,
-                Reading::BodyStart => Some(self.start_body()),
-                Reading::Body { .. } => Some(self.read_body(input)?),
-                Reading::Upgrade => Some(self.upgrade(input)?),
+            let found = match &self.session.phase {
+                Phase::Closed => None,
+                Phase::Greeting => self.read_greeting(input)?,
+                Phase::Reply if self.session.in_flight.is_empty() => self.read_noise(input)?,
+                Phase::Reply => self.read_reply(input)?,
+                Phase::Lines { .. } => self.read_line_of_list(input)?,
+                Phase::BodyStart => Some(self.start_body()),
+                Phase::Body(_) => Some(self.read_body(input)?),
+                Phase::Upgrading => Some(self.upgrade(input)?),
             };
             if let Some(next) = found {
                 return Ok(next);
@@ -61,7 +62,7 @@ impl Connection {
         }
     }
 
-    fn need_input(&mut self) -> Result<Next<Event>, Error> {
+    pub(super) fn need_input(&mut self) -> Result<Next<Event>, Error> {
         if self.eof {
             return Err(Error::UnexpectedEof { during: self.during() });
         }
@@ -72,191 +73,156 @@ impl Connection {
         Ok(Next::NeedInput)
     }
 
+    /// What is going on, for errors.
+    fn during(&self) -> &'static str {
+        match (&self.session.phase, self.session.in_flight.front()) {
+            (Phase::Greeting, _) => "before the greeting",
+            (Phase::Upgrading, _) => "before TLS was up",
+            (Phase::Lines { .. }, _) => "within a listing",
+            (Phase::BodyStart | Phase::Body(_), _) => "within a message",
+            (Phase::Reply, Some(sent)) => match sent.rules.effect {
+                Effect::Quit => "before the answer to QUIT",
+                Effect::Authenticate => "within a SASL exchange",
+                _ => "before the answer to a command",
+            },
+            (Phase::Reply | Phase::Closed, _) => "between commands",
+        }
+    }
+
     fn read_line(&mut self, input: &mut BytesMut) -> Result<Option<Line>, Error> {
         let limits = &self.config.limits;
         let limit = if self.session.auth.is_some() { limits.auth_line } else { limits.line };
         Ok(self.session.framer.next_line(input, limit)?)
     }
 
-    /// A line's end that is not CR LF.
-    fn check_newline(&self, line: &Line) -> Result<Option<Deviation>, ParseError> {
-        const NAME: &str = "bare-line-feed";
-        let offset = line.text.len();
-        match (line.newline, self.config.dialect) {
-            (Newline::CrLf, _) => Ok(None),
-            (Newline::Lf, Dialect::Strict) => Err(ParseError::new(offset, NAME)),
-            (Newline::Lf, Dialect::Lenient) => Ok(Some(Deviation { name: NAME, offset })),
-        }
+    fn context(&self, line: &Line, expected: Expected) -> ParseContext {
+        ParseContext::new(self.config.dialect).with_newline(line.newline).expecting(expected)
+    }
+
+    /// The ticket of the command that is being answered; `None` for the machine's own.
+    fn ticket(&self) -> Option<Ticket> {
+        self.session.in_flight.front().and_then(|sent| sent.ticket)
     }
 
     fn read_greeting(&mut self, input: &mut BytesMut) -> Step {
         let Some(line) = self.read_line(input)? else { return self.need_input().map(Some) };
-        let parsed = self
-            .check_newline(&line)
-            .and_then(|odd| Ok(with(Greeting::parse(&line.text, self.config.dialect)?, odd)))
-            .map_err(|error| Error::InvalidGreeting { reason: error.reason, offset: error.offset })?;
-        let greeting = parsed.value;
-        let ask = self.config.ask_capabilities.after_greeting;
+        let Parsed { value: greeting, deviations } =
+            Greeting::parse(&line.text, self.context(&line, Expected::Status))
+                .map_err(|error| Error::InvalidGreeting { reason: error.reason, offset: error.offset })?;
         let session = &mut self.session;
-        session.reading = Reading::Status;
-        session.timestamp.clone_from(&greeting.timestamp);
+        session.timestamp = greeting.timestamp();
         if greeting.ok {
-            session.setup.extend(ask.then_some(Setup::Capa));
+            session.phase = Phase::Reply;
+            session.setup.extend(self.config.ask_capabilities.after_greeting.then_some(Setup::Capa));
             session.setup.extend((self.config.channel == Channel::StartTls).then_some(Setup::Stls));
         } else {
-            self.closed = true;
+            session.phase = Phase::Closed;
+            self.queue.clear();
         }
-        Ok(Some(Next::Event(Event::Greeting { greeting, deviations: parsed.deviations })))
+        Ok(Some(Next::Event(Event::Greeting { greeting, deviations })))
     }
 
-    fn read_status(&mut self, input: &mut BytesMut) -> Step {
-        let Some(pending) = self.session.pending.front() else {
-            if !input.is_empty() {
-                return Err(Error::UnsolicitedReply { what: "bytes when no answer was due" });
+    /// Nothing is due. A line that is no reply is a warning of some program behind the server; one
+    /// that is a reply answers nothing, and whatever it means, we are out of step.
+    fn read_noise(&mut self, input: &mut BytesMut) -> Step {
+        if input.is_empty() {
+            if self.eof {
+                self.session.phase = Phase::Closed;
+                return Ok(None);
             }
-            self.closed = self.eof;
-            return Ok(if self.eof { None } else { Some(Next::Paused) });
-        };
-        let kind = pending.kind;
-        if self.session.auth.as_ref().is_some_and(|auth| auth.challenged) {
             return Ok(Some(Next::Paused));
         }
-        let written = self.put.saturating_sub(self.output.len() as u64);
-        if !input.is_empty() && written < pending.end {
+        let Some(line) = self.read_line(input)? else {
+            // Nobody waits for the rest of it.
+            return if self.eof { self.need_input().map(Some) } else { Ok(Some(Next::Paused)) };
+        };
+        match Reply::parse(&line.text, Dialect::Lenient) {
+            Err(error) if !Challenge::is_one(&line.text) => {
+                self.noise = self.noise.saturating_add(1);
+                let limit = self.config.limits.noise;
+                if self.noise > limit {
+                    let what = "lines that are no replies";
+                    return Err(Error::LimitExceeded { what, limit: limit as u64 });
+                }
+                Ok(Some(Next::Event(Event::Malformed { ticket: None, bytes: line.text, error })))
+            }
+            _ => Err(Error::UnsolicitedReply { what: "a reply when none was due" }),
+        }
+    }
+
+    fn read_reply(&mut self, input: &mut BytesMut) -> Step {
+        if self.session.is_challenged() {
+            return Ok(Some(Next::Paused));
+        }
+        let Some(sent) = self.session.in_flight.front() else { return Ok(None) };
+        let (rules, end) = (sent.rules, sent.end);
+        if !input.is_empty() && !self.output.has_left(end) {
             return Err(Error::UnsolicitedReply { what: "an answer before its command was sent" });
         }
         let Some(line) = self.read_line(input)? else { return self.need_input().map(Some) };
-        if kind == Kind::Auth {
-            if let Some(challenge) = parse_challenge(&line.text, self.config.dialect).transpose() {
-                return self.challenge(&line, challenge);
+        if rules.effect == Effect::Authenticate && Challenge::is_one(&line.text) {
+            return self.challenge(&line);
+        }
+        let empty = line.text.is_empty() && rules.may_be_empty;
+        let expected = if empty { Expected::Any } else { rules.status };
+        match Reply::parse(&line.text, self.context(&line, expected)) {
+            Ok(Parsed { value, deviations }) => self.answered(value, deviations, input),
+            // An answer that cannot be read costs its command, unless what follows would be a guess.
+            Err(error)
+                if rules.follows == Follows::Nothing
+                    && matches!(rules.effect, Effect::Nothing | Effect::Dele | Effect::Rset) =>
+            {
+                let ticket = self.session.in_flight.pop_front().and_then(|sent| sent.ticket);
+                Ok(Some(Next::Event(Event::Malformed { ticket, bytes: line.text, error })))
             }
-        }
-        match self.parse_status(&line) {
-            Ok(parsed) => self.answered(parsed, input),
-            Err(error) => self.malformed_status(line.text, error),
+            Err(error) => Err(Error::Unexpected { what: error.reason, offset: error.offset }),
         }
     }
 
-    fn parse_status(&self, line: &Line) -> Result<Parsed<Reply>, ParseError> {
-        let odd = self.check_newline(line)?;
-        let (kind, expected) = match self.session.pending.front() {
-            Some(pending) => (pending.kind, pending.expected),
-            None => (Kind::Plain, Expected::Status),
-        };
-        let empty = line.text.is_empty() && kind.may_be_empty() && self.config.dialect == Dialect::Lenient;
-        let parsed = if empty {
-            let deviations = alloc::vec![Deviation { name: "empty-line-for-ok", offset: 0 }];
-            Parsed { value: Reply::Ok { code: None, text: ReplyText::default() }, deviations }
-        } else {
-            Reply::parse(&line.text, expected, self.config.dialect)?
-        };
-        Ok(with(parsed, odd))
-    }
-
-    /// An unreadable answer costs its command, unless what follows it would be a guess.
-    fn malformed_status(&mut self, bytes: Bytes, error: ParseError) -> Step {
-        let simple = self.session.pending.front().is_some_and(|pending| {
-            pending.follows == Follows::Nothing
-                && matches!(pending.kind, Kind::Plain | Kind::Dele | Kind::Rset | Kind::Noop)
-        });
-        if !simple {
-            return Err(Error::Unexpected { what: error.reason, offset: error.offset });
+    fn answered(&mut self, reply: Reply, mut deviations: Vec<Deviation>, input: &BytesMut) -> Step {
+        let Some(sent) = self.session.in_flight.front() else { return Ok(None) };
+        let (ticket, rules, ok) = (sent.ticket, sent.rules, reply.is_ok());
+        if rules.effect == Effect::Authenticate && ok && self.session.takes_ok_for_challenge() {
+            let name = deviation::OK_FOR_CHALLENGE;
+            if self.config.dialect == Dialect::Strict {
+                return Err(Error::Unexpected { what: name, offset: 0 });
+            }
+            deviations.push(Deviation { name, offset: 0 });
+            return Ok(self.challenged(ticket, Secret::default(), deviations));
         }
-        let ticket = self.session.pending.pop_front().and_then(|pending| pending.ticket);
-        Ok(Some(Next::Event(Event::Malformed { ticket, ends: true, bytes, error })))
-    }
-
-    fn answered(&mut self, parsed: Parsed<Reply>, input: &BytesMut) -> Step {
-        let Some(Pending { ticket, kind, follows, lines, .. }) = self.session.pending.front() else {
-            return Ok(None);
-        };
-        let (ticket, kind, mut follows, lines) = (*ticket, *kind, *follows, *lines);
-        let Parsed { value: reply, deviations } = parsed;
-        let ok = reply.is_ok();
-        if kind == Kind::Auth && ok && self.ok_for_challenge()? {
-            return Ok(self.challenged(ticket, Secret::default(), {
-                let mut deviations = deviations;
-                deviations.push(Deviation { name: "ok-for-challenge", offset: 0 });
-                deviations
-            }));
-        }
-        if !ok {
-            follows = Follows::Nothing;
-        }
+        let follows = if ok { rules.follows } else { Follows::Nothing };
         match follows {
-            Follows::Nothing => {
-                self.session.pending.pop_front();
-            }
-            Follows::Lines => {
-                self.session.reading = Reading::Lines {
-                    expected: lines.unwrap_or(Expected::Status),
-                    count: 0,
-                    capabilities: Vec::new(),
-                };
-            }
-            Follows::Body => self.session.reading = Reading::BodyStart,
+            Follows::Nothing => drop(self.session.in_flight.pop_front()),
+            Follows::Lines => self.session.phase = Phase::Lines { count: 0, capabilities: Vec::new() },
+            Follows::Body => self.session.phase = Phase::BodyStart,
         }
-        match kind {
-            Kind::User => self.session.user = if ok { UserStep::Accepted } else { UserStep::None },
-            Kind::Login | Kind::Auth => self.login_answered(kind, ok),
-            Kind::Stls if !ok => {
-                return Err(Error::TlsUnavailable { reason: "the server refuses STLS" });
-            }
-            Kind::Stls => {
-                self.session.reading = Reading::Upgrade;
+        match self.session.conclude(rules.effect, ok)? {
+            Then::GoOn => {}
+            Then::Upgrade => {
+                self.session.phase = Phase::Upgrading;
                 self.refuse_injection(input)?;
             }
-            Kind::Capa if !ok && ticket.is_none() => {
-                self.session.capa_refused = true;
-                return Ok(self.capabilities_changed(Capabilities::unknown()).map(Next::Event));
+            Then::LoggedIn => {
+                let ask = self.config.ask_capabilities.after_login && !self.session.capa_refused;
+                self.session.setup.extend(ask.then_some(Setup::Capa));
             }
-            Kind::Dele if ok => self.marked = self.marked.saturating_add(1),
-            Kind::Rset if ok => self.marked = 0,
-            Kind::Quit => {
-                self.quit = Some(ok);
-                self.closed = true;
-            }
-            _ => {}
+            Then::Close => self.session.phase = Phase::Closed,
         }
-        let Some(ticket) = ticket else { return Ok(None) };
-        Ok(Some(Next::Event(Event::Reply { ticket, reply, follows, deviations })))
-    }
-
-    fn login_answered(&mut self, kind: Kind, ok: bool) {
-        self.forget_login(kind);
-        self.session.auth = None;
-        if !ok {
-            return;
+        if rules.effect == Effect::Capa && !ok && ticket.is_none() {
+            self.session.capa_refused = true;
+            return Ok(self.capabilities_changed(Capabilities::unknown()).map(Next::Event));
         }
-        // A QUIT behind the login is already on its way when commands are pipelined.
-        let quit = self.session.pending.iter().any(|pending| pending.kind == Kind::Quit);
-        self.session.state = if quit { State::Update } else { State::Transaction };
-        if self.config.ask_capabilities.after_login && !self.session.capa_refused && !quit {
-            self.session.setup.push_back(Setup::Capa);
-        }
+        Ok(ticket.map(|ticket| Next::Event(Event::Reply { ticket, reply, follows, deviations })))
     }
 
     /// `None` where TLS is still to come: what is offered in clear concerns nobody else.
     fn capabilities_changed(&mut self, capabilities: Capabilities) -> Option<Event> {
         self.session.capabilities = capabilities.clone();
-        let hidden = self.config.channel == Channel::StartTls && !self.session.tls;
-        (!hidden).then_some(Event::Capabilities(capabilities))
+        (!self.waits_for_tls()).then_some(Event::Capabilities(capabilities))
     }
 
-    /// Whether a `+OK` stands for an empty challenge: it cannot be a success before the client has
-    /// sent what its mechanism needs.
-    fn ok_for_challenge(&self) -> Result<bool, Error> {
-        let early =
-            self.session.auth.as_ref().is_some_and(|auth| !auth.cancelled && auth.responses < auth.needed);
-        match self.config.dialect {
-            Dialect::Strict if early => Err(Error::Unexpected { what: "ok-for-challenge", offset: 0 }),
-            _ => Ok(early),
-        }
-    }
-
-    fn challenge(&mut self, line: &Line, challenge: Result<Parsed<Secret>, ParseError>) -> Step {
+    fn challenge(&mut self, line: &Line) -> Step {
         let limit = self.config.limits.auth_steps;
-        let ticket = self.session.pending.front().and_then(|pending| pending.ticket);
         if let Some(auth) = &mut self.session.auth {
             if auth.cancelled {
                 return Err(Error::Unexpected {
@@ -269,21 +235,21 @@ impl Connection {
                 return Err(Error::LimitExceeded { what: "steps of a SASL exchange", limit: limit.into() });
             }
         }
-        let challenge = challenge.and_then(|parsed| Ok(with(parsed, self.check_newline(line)?)));
-        match challenge {
-            Ok(Parsed { value, deviations }) => Ok(self.challenged(ticket, value, deviations)),
+        let ticket = self.ticket();
+        match Challenge::parse(&line.text, self.context(line, Expected::Any)) {
+            Ok(Parsed { value, deviations }) => Ok(self.challenged(ticket, value.data, deviations)),
             Err(error) => {
-                // RFC 5034 section 4: a client cancels what it cannot decode.
+                // RFC 5034 section 4: a client cancels what it cannot decode. The line can hold a secret.
                 self.put_auth(&SaslStep::Cancel);
-                let bytes = Bytes::from_static(b"+");
-                Ok(Some(Next::Event(Event::Malformed { ticket, ends: false, bytes, error })))
+                let bytes = line.text.slice(..1);
+                Ok(Some(Next::Event(Event::Malformed { ticket, bytes, error })))
             }
         }
     }
 
     fn challenged(
         &mut self,
-        ticket: Option<mailwire_core::Ticket>,
+        ticket: Option<Ticket>,
         data: Secret,
         deviations: Vec<Deviation>,
     ) -> Option<Next<Event>> {
@@ -299,18 +265,15 @@ impl Connection {
     fn read_line_of_list(&mut self, input: &mut BytesMut) -> Step {
         let Some(line) = self.read_line(input)? else { return self.need_input().map(Some) };
         // Where a line ends is where the list can end: nothing to be guessed at.
-        let odd = self
-            .check_newline(&line)
-            .map_err(|error| Error::Unexpected { what: error.reason, offset: error.offset })?;
-        let ticket = self.session.pending.front().and_then(|pending| pending.ticket);
-        let (dialect, limits) = (self.config.dialect, self.config.limits);
-        let Reading::Lines { expected, count, capabilities } = &mut self.session.reading else {
-            return Ok(None);
-        };
+        if line.newline == Newline::Lf && self.config.dialect == Dialect::Strict {
+            return Err(Error::Unexpected { what: deviation::BARE_LF, offset: line.text.len() });
+        }
+        let expected = self.session.in_flight.front().map_or(Expected::Status, |sent| sent.rules.lines);
+        let (ticket, context, limits) = (self.ticket(), self.context(&line, expected), self.config.limits);
+        let Phase::Lines { count, capabilities } = &mut self.session.phase else { return Ok(None) };
         if line.text.as_ref() == b"." {
-            let is_capa = *expected == Expected::Capability;
-            let list = core::mem::take(capabilities);
-            return Ok(self.end_of_list(is_capa, list)?.map(Next::Event));
+            let capabilities = core::mem::take(capabilities);
+            return Ok(self.end_of_list(capabilities)?.map(Next::Event));
         }
         *count = count.saturating_add(1);
         if *count > limits.listing_lines {
@@ -318,9 +281,8 @@ impl Connection {
             return Err(Error::LimitExceeded { what: "lines of a listing", limit });
         }
         let text = if line.text.first() == Some(&b'.') { line.text.slice(1..) } else { line.text };
-        match Listing::parse(&text, *expected, dialect) {
-            Ok(parsed) => {
-                let Parsed { value: line, deviations } = with(parsed, odd);
+        match Listing::parse(&text, context) {
+            Ok(Parsed { value: line, deviations }) => {
                 if let Listing::Capability(capability) = &line {
                     if capabilities.len() >= limits.capabilities {
                         let limit = limits.capabilities as u64;
@@ -330,92 +292,24 @@ impl Connection {
                 }
                 Ok(ticket.map(|ticket| Next::Event(Event::Line { ticket, line, deviations })))
             }
-            Err(error) => Ok(Some(Next::Event(Event::Malformed { ticket, ends: false, bytes: text, error }))),
+            Err(error) => Ok(Some(Next::Event(malformed_line(text, error)))),
         }
     }
 
-    fn end_of_list(&mut self, is_capa: bool, list: Vec<Capability>) -> Result<Option<Event>, Error> {
-        self.session.reading = Reading::Status;
-        let ticket = self.session.pending.pop_front().and_then(|pending| pending.ticket);
-        let end = ticket.map(|ticket| Event::LinesEnd { ticket });
-        if !is_capa {
+    fn end_of_list(&mut self, list: Vec<Capability>) -> Result<Option<Event>, Error> {
+        self.session.phase = Phase::Reply;
+        let Some(sent) = self.session.in_flight.pop_front() else { return Ok(None) };
+        let end = sent.ticket.map(|ticket| Event::LinesEnd { ticket });
+        if sent.rules.effect != Effect::Capa {
             return Ok(end);
         }
         let capabilities: Capabilities = list.into_iter().collect();
-        if !self.session.tls
-            && self.config.channel == Channel::StartTls
-            && !capabilities.contains(&Capability::Stls)
-        {
+        if self.waits_for_tls() && !capabilities.has(&Capability::Stls) {
             return Err(Error::TlsUnavailable { reason: "the server does not offer STLS" });
         }
         let changed = self.capabilities_changed(capabilities);
         self.next = end;
         Ok(changed)
-    }
-
-    fn start_body(&mut self) -> Next<Event> {
-        self.session.reading = Reading::Body {
-            unstuffer: Unstuffer::new(self.config.line_ends()),
-            length: 0,
-            wire: 0,
-            stop: None,
-        };
-        match self.session.pending.front().and_then(|pending| pending.ticket) {
-            Some(ticket) => Next::Event(Event::BodyStart { ticket }),
-            None => Next::Paused,
-        }
-    }
-
-    fn read_body(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        let (dialect, limit) = (self.config.dialect, self.config.limits.message);
-        let Reading::Body { unstuffer, length, wire, stop } = &mut self.session.reading else {
-            return Ok(Next::NeedInput);
-        };
-        if let Some(error) = stop {
-            return Err(*error);
-        }
-        let before = input.len();
-        let found = unstuffer.next(input);
-        *wire = wire.saturating_add(before.saturating_sub(input.len()) as u64);
-        let bare = unstuffer.bare_newline().map(|at| (at, usize::try_from(at).unwrap_or(usize::MAX)));
-        let refused = bare.filter(|_| dialect == Dialect::Strict);
-        let refusal = |offset| Error::Unexpected { what: "bare-line-end", offset };
-        match found {
-            Unstuffed::Chunk(mut chunk) => {
-                // What is in front of the place where reading stops is handed out, however it came.
-                let start = wire.saturating_sub(chunk.len() as u64);
-                if let Some((at, offset)) = refused {
-                    *stop = Some(refusal(offset));
-                    let good = (at + 1).saturating_sub(start);
-                    chunk.truncate(usize::try_from(good).unwrap_or(usize::MAX));
-                }
-                let room = limit.saturating_sub(*length);
-                if chunk.len() as u64 > room {
-                    *stop = Some(Error::LimitExceeded { what: "octets of a message", limit });
-                    chunk.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-                }
-                *length = length.saturating_add(chunk.len() as u64);
-                match stop {
-                    Some(error) if chunk.is_empty() => Err(*error),
-                    _ => Ok(Next::Event(Event::BodyChunk(chunk))),
-                }
-            }
-            Unstuffed::NeedInput => self.need_input(),
-            Unstuffed::End => {
-                if let Some((_, offset)) = refused {
-                    return Err(refusal(offset));
-                }
-                let deviation = bare.map(|(_, offset)| Deviation { name: "bare-line-end", offset });
-                self.session.reading = Reading::Status;
-                match self.session.pending.pop_front().and_then(|pending| pending.ticket) {
-                    Some(ticket) => {
-                        let deviations = deviation.into_iter().collect();
-                        Ok(Next::Event(Event::BodyEnd { ticket, deviations }))
-                    }
-                    None => Ok(Next::NeedInput),
-                }
-            }
-        }
     }
 
     fn upgrade(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
@@ -426,14 +320,13 @@ impl Connection {
         Ok(if self.output.is_empty() { Next::Upgrade(Upgrade::Tls) } else { Next::Paused })
     }
 
-    /// Bytes behind the answer to STLS are not protected (CVE-2011-0411).
+    /// Bytes after the answer to STLS are not protected (CVE-2011-0411).
     fn refuse_injection(&self, input: &BytesMut) -> Result<(), Error> {
         if input.is_empty() { Ok(()) } else { Err(Error::BytesBehindUpgrade { command: "STLS" }) }
     }
 }
 
-/// Adds what was odd about the line's end.
-fn with<T>(mut parsed: Parsed<T>, odd: Option<Deviation>) -> Parsed<T> {
-    parsed.deviations.extend(odd);
-    parsed
+/// The list goes on.
+const fn malformed_line(bytes: bytes::Bytes, error: ParseError) -> Event {
+    Event::Malformed { ticket: None, bytes, error }
 }

@@ -2,91 +2,100 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use mailwire_core::{Error, LineFramer, Secret, Ticket, dot::Unstuffer};
+use mailwire_core::{Error, LineFramer, OutputMark, Secret, Ticket, dot::Unstuffer, sasl::Mechanism};
 
+use super::Deletions;
 use crate::{
-    capability::{Capabilities, Capability},
-    command::{Command, Follows},
-    reply::Expected,
-    types::{ApopTimestamp, Mechanism},
+    capability::{Capabilities, Capability, Tag},
+    command::{Command, Effect, Follows, Rules},
+    state::State,
+    types::ApopTimestamp,
 };
-
-/// The states of RFC 1939.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Before the login.
-    Authorization,
-    /// After it.
-    Transaction,
-    /// QUIT was sent after the login.
-    Update,
-}
 
 /// All that is forgotten when TLS takes over.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) tls: bool,
     pub(super) state: State,
+    pub(super) phase: Phase,
     pub(super) framer: LineFramer,
-    pub(super) reading: Reading,
-    /// Commands on their way or being answered, in order.
-    pub(super) pending: VecDeque<Pending>,
+    /// Commands that are written, or at least put out, and not answered, in order.
+    pub(super) in_flight: VecDeque<InFlight>,
     /// What the machine itself has to send before the caller's commands.
     pub(super) setup: VecDeque<Setup>,
     pub(super) capabilities: Capabilities,
     pub(super) capa_refused: bool,
     pub(super) timestamp: Option<ApopTimestamp>,
-    pub(super) user: UserStep,
+    /// A USER was sent, and not refused.
+    pub(super) user: bool,
     pub(super) auth: Option<Auth>,
+    pub(super) marks: Marks,
 }
 
 impl Session {
-    pub(super) fn new(tls: bool, reading: Reading) -> Self {
+    pub(super) fn new(tls: bool, phase: Phase) -> Self {
         Self {
             tls,
             state: State::Authorization,
+            phase,
             framer: LineFramer::new(),
-            reading,
-            pending: VecDeque::new(),
+            in_flight: VecDeque::new(),
             setup: VecDeque::new(),
             capabilities: Capabilities::unknown(),
             capa_refused: false,
             timestamp: None,
-            user: UserStep::None,
+            user: false,
             auth: None,
+            marks: Marks::default(),
         }
     }
 
-    pub(super) fn pipelining(&self) -> bool {
-        self.capabilities.contains(&Capability::Pipelining)
+    /// Whether a command with this effect is in flight.
+    pub(super) fn has_in_flight(&self, is: impl Fn(Effect) -> bool) -> bool {
+        self.in_flight.iter().any(|command| is(command.rules.effect))
+    }
+
+    pub(super) fn has_pipelining(&self) -> bool {
+        self.capabilities.offers(Tag::Pipelining)
+    }
+
+    /// It is the caller's turn in a SASL exchange.
+    pub(super) fn is_challenged(&self) -> bool {
+        self.auth.as_ref().is_some_and(|auth| auth.challenged)
     }
 }
 
 /// What the next bytes of the server are.
 #[derive(Debug)]
-pub(super) enum Reading {
+pub(super) enum Phase {
     Greeting,
     /// A status line, or a challenge.
-    Status,
+    Reply,
     Lines {
-        expected: Expected,
         count: u64,
         capabilities: Vec<Capability>,
     },
     BodyStart,
-    Body {
-        unstuffer: Unstuffer,
-        /// Octets handed out.
-        length: u64,
-        /// Octets read, with stuffing.
-        wire: u64,
-        /// Why reading ends here.
-        stop: Option<Error>,
-    },
+    Body(Body),
     /// The answer to STLS was positive.
-    Upgrade,
+    Upgrading,
+    /// The conversation is over.
+    Closed,
 }
 
+/// A message that is being read.
+#[derive(Debug)]
+pub(super) struct Body {
+    pub(super) unstuffer: Unstuffer,
+    /// Bytes handed out.
+    pub(super) length: u64,
+    /// Bytes read, with stuffing.
+    pub(super) wire: u64,
+    /// Why reading ends here.
+    pub(super) stop: Option<Error>,
+}
+
+/// What the machine sends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setup {
     Capa,
@@ -95,15 +104,12 @@ pub(super) enum Setup {
 
 /// A command that was put into the output.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct InFlight {
     /// `None` for the machine's own.
     pub(super) ticket: Option<Ticket>,
-    pub(super) kind: Kind,
-    pub(super) expected: Expected,
-    pub(super) lines: Option<Expected>,
-    pub(super) follows: Follows,
-    /// Where the command's last byte stands in all that was put out so far.
-    pub(super) end: u64,
+    pub(super) rules: Rules,
+    /// The end of its last line in the output.
+    pub(super) end: OutputMark,
 }
 
 /// A command that waits to be sent.
@@ -111,64 +117,8 @@ pub(super) struct Pending {
 pub(super) struct Queued {
     pub(super) ticket: Ticket,
     pub(super) command: Command,
+    /// What the caller says that follows the answer to a command that is not known here.
     pub(super) follows: Follows,
-}
-
-/// What matters of a command while its answer is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    User,
-    /// PASS or APOP.
-    Login,
-    Auth,
-    Stls,
-    Capa,
-    Dele,
-    Rset,
-    Noop,
-    Quit,
-    /// Nothing but its answer.
-    Plain,
-}
-
-impl Kind {
-    pub(super) const fn of(command: &Command) -> Self {
-        match command {
-            Command::User(_) => Self::User,
-            Command::Pass(_) | Command::Apop { .. } => Self::Login,
-            Command::Auth { .. } => Self::Auth,
-            Command::Stls => Self::Stls,
-            Command::Capa => Self::Capa,
-            Command::Dele(_) => Self::Dele,
-            Command::Rset => Self::Rset,
-            Command::Noop => Self::Noop,
-            Command::Quit => Self::Quit,
-            _ => Self::Plain,
-        }
-    }
-
-    pub(super) const fn is_login(self) -> bool {
-        matches!(self, Self::Login | Self::Auth)
-    }
-
-    /// Nothing may be sent behind these before they are answered.
-    pub(super) const fn blocks(self) -> bool {
-        matches!(self, Self::Auth | Self::Stls | Self::Quit)
-    }
-
-    /// An empty line in place of `+OK` was seen from one server, for commands whose answer says
-    /// nothing else.
-    pub(super) const fn may_be_empty(self) -> bool {
-        matches!(self, Self::Dele | Self::Rset | Self::Noop)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum UserStep {
-    /// No USER, or a refused one.
-    None,
-    Sent,
-    Accepted,
 }
 
 /// A SASL exchange.
@@ -191,7 +141,7 @@ impl Auth {
         Self {
             held,
             responses: u32::from(sent),
-            needed: if *mechanism == Mechanism::LOGIN { 2 } else { 1 },
+            needed: if *mechanism == Mechanism::Login { 2 } else { 1 },
             steps: 0,
             challenged: false,
             cancelled: false,
@@ -199,32 +149,26 @@ impl Auth {
     }
 }
 
-/// Where a command may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    Authorization,
-    Transaction,
-    Both,
-    /// Only the machine itself sends it.
-    Nowhere,
+/// What DELE has marked.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    /// A DELE was sent, whatever came of it.
+    pub(super) sent: bool,
+    /// Messages whose DELE was accepted.
+    pub(super) accepted: u64,
+    /// Whether the server deleted them all: the answer to QUIT.
+    pub(super) deleted: Option<bool>,
 }
 
-impl Place {
-    pub(super) const fn of(command: &Command) -> Self {
-        match command {
-            Command::User(_) | Command::Pass(_) | Command::Apop { .. } | Command::Auth { .. } => {
-                Self::Authorization
-            }
-            Command::Stls => Self::Nowhere,
-            Command::Capa | Command::Quit | Command::Other { .. } => Self::Both,
-            Command::Stat
-            | Command::List(_)
-            | Command::Uidl(_)
-            | Command::Retr(_)
-            | Command::Top { .. }
-            | Command::Dele(_)
-            | Command::Rset
-            | Command::Noop => Self::Transaction,
+impl Marks {
+    pub(super) const fn deletions(&self, state: State, over: bool) -> Deletions {
+        match (state, self.deleted, self.accepted) {
+            (State::Update, None, _) if over && self.sent => Deletions::Unknown,
+            (_, _, 0) => Deletions::None,
+            (_, Some(true), marked) => Deletions::Done(marked),
+            (_, Some(false), marked) => Deletions::Incomplete(marked),
+            (_, None, marked) if over => Deletions::Lost(marked),
+            (_, None, marked) => Deletions::Marked(marked),
         }
     }
 }

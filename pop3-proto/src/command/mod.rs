@@ -1,34 +1,53 @@
-//! Commands (RFC 1939 section 9, RFC 2449 section 5, RFC 2595 section 4, RFC 5034 section 4).
+//! Commands.
 
 mod parse;
+mod rules;
 mod write;
 
+use mailwire_core::{Secret, sasl::Mechanism};
+pub(crate) use rules::{Effect, Rules, ValidIn};
 pub(crate) use write::write_number;
 
-use mailwire_core::Secret;
+use crate::types::{ApopDigest, Keyword, LineText, MessageNumber, Password, UserName};
 
-use crate::types::{ApopDigest, Keyword, LineText, Mechanism, MessageNumber, Password, UserName};
-
-/// The longest command line that a client sends, with its line end (RFC 2449 section 4).
+/// The longest command line that a client sends, in bytes with its line end ([RFC 2449 section
+/// 4](https://www.rfc-editor.org/rfc/rfc2449#section-4)).
 pub const MAX_COMMAND_LINE: usize = 255;
 
-/// A command.
+/// A command of a client.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use mailwire_pop3::{Command, Dialect, MessageNumber};
+///
+/// let command = Command::Top { number: MessageNumber::FIRST, lines: 10 };
+/// let mut line = Vec::new();
+/// command.write(&mut line);
+/// assert_eq!(line, b"TOP 1 10\r\n");
+/// assert_eq!(Command::parse(&Bytes::from_static(b"TOP 1 10"), Dialect::Strict)?.value, command);
+/// # Ok::<(), mailwire_pop3::ParseError>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Command {
-    /// `USER name`: the first half of a login (RFC 1939 section 7).
+    /// `USER name`: the first half of a login ([RFC 1939 section
+    /// 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
     User(UserName),
-    /// `PASS string`: the second half.
+    /// `PASS string`: the second half of a login.
     Pass(Password),
-    /// `APOP name digest` (RFC 1939 section 7).
+    /// `APOP name digest`: a login that does not show the password ([RFC 1939 section
+    /// 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
     Apop {
         /// The mailbox.
         name: UserName,
         /// MD5 over the greeting's timestamp and the shared secret.
         digest: ApopDigest,
     },
-    /// `AUTH mechanism [initial-response]` (RFC 5034 section 4).
+    /// `AUTH mechanism [initial-response]`: a login by SASL ([RFC 5034 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc5034#section-4)).
     Auth {
         /// The mechanism.
         mechanism: Mechanism,
@@ -36,38 +55,47 @@ pub enum Command {
         #[cfg_attr(feature = "serde", serde(serialize_with = "hide"))]
         initial: Option<Secret>,
     },
-    /// `STLS` (RFC 2595 section 4).
+    /// `STLS`: begins TLS ([RFC 2595 section 4](https://www.rfc-editor.org/rfc/rfc2595#section-4)).
     Stls,
-    /// `CAPA` (RFC 2449 section 5).
+    /// `CAPA`: asks what the server offers ([RFC 2449 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc2449#section-5)).
     Capa,
-    /// `STAT`: how much there is (RFC 1939 section 5).
+    /// `STAT`: asks how much there is ([RFC 1939 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc1939#section-5)).
     Stat,
-    /// `LIST [msg]`: sizes of one message or of all (RFC 1939 section 5).
+    /// `LIST [msg]`: asks for the size of one message or of all ([RFC 1939 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc1939#section-5)).
     List(Option<MessageNumber>),
-    /// `UIDL [msg]`: unique-ids of one message or of all (RFC 1939 section 7).
+    /// `UIDL [msg]`: asks for the unique-id of one message or of all ([RFC 1939 section
+    /// 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
     Uidl(Option<MessageNumber>),
-    /// `RETR msg`: a whole message (RFC 1939 section 5).
+    /// `RETR msg`: asks for a whole message ([RFC 1939 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc1939#section-5)).
     Retr(MessageNumber),
-    /// `TOP msg n`: the header and the first lines (RFC 1939 section 7).
+    /// `TOP msg n`: asks for the header and the first lines of a message ([RFC 1939 section
+    /// 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
     Top {
         /// The message.
         number: MessageNumber,
         /// How many lines of its body.
         lines: u64,
     },
-    /// `DELE msg`: mark for deletion at QUIT (RFC 1939 section 5).
+    /// `DELE msg`: marks a message, to be deleted at QUIT ([RFC 1939 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc1939#section-5)).
     Dele(MessageNumber),
-    /// `RSET`: take back all marks (RFC 1939 section 5).
+    /// `RSET`: takes back all marks ([RFC 1939 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc1939#section-5)).
     Rset,
-    /// `NOOP` (RFC 1939 section 5).
+    /// `NOOP`: does nothing ([RFC 1939 section 5](https://www.rfc-editor.org/rfc/rfc1939#section-5)).
     Noop,
-    /// `QUIT`: delete what is marked and end (RFC 1939 sections 4 and 6).
+    /// `QUIT`: deletes what is marked, and ends the session ([RFC 1939 sections 4 and
+    /// 6](https://www.rfc-editor.org/rfc/rfc1939#section-6)).
     Quit,
     /// Any other command.
     Other {
         /// Its name.
         keyword: Keyword,
-        /// What stands behind the name and a space.
+        /// What stands after the name and a space.
         arguments: Option<LineText>,
     },
 }
@@ -76,38 +104,25 @@ impl Command {
     /// The command's name, in upper case if it is one of the RFCs'.
     #[must_use]
     pub fn keyword(&self) -> Keyword {
-        Keyword::from_static(match self {
-            Self::User(_) => "USER",
-            Self::Pass(_) => "PASS",
-            Self::Apop { .. } => "APOP",
-            Self::Auth { .. } => "AUTH",
-            Self::Stls => "STLS",
-            Self::Capa => "CAPA",
-            Self::Stat => "STAT",
-            Self::List(_) => "LIST",
-            Self::Uidl(_) => "UIDL",
-            Self::Retr(_) => "RETR",
-            Self::Top { .. } => "TOP",
-            Self::Dele(_) => "DELE",
-            Self::Rset => "RSET",
-            Self::Noop => "NOOP",
-            Self::Quit => "QUIT",
-            Self::Other { keyword, .. } => return keyword.clone(),
-        })
+        match (self, self.key()) {
+            (_, Some(name)) => Keyword::from_static(name.as_str()),
+            (Self::Other { keyword, .. }, None) => keyword.clone(),
+            (_, None) => Keyword::from_static(""),
+        }
     }
 
-    /// What stands behind the status line when this command succeeds.
+    /// What follows the status line when this command succeeds. Nothing is taken to follow that of a
+    /// command that is not known here.
     #[must_use]
-    pub const fn follows(&self) -> Follows {
+    pub fn follows(&self) -> Follows {
         match self {
-            Self::Capa | Self::List(None) | Self::Uidl(None) => Follows::Lines,
-            Self::Retr(_) | Self::Top { .. } => Follows::Body,
-            _ => Follows::Nothing,
+            Self::Other { .. } => Follows::Nothing,
+            known => known.rules().follows,
         }
     }
 }
 
-/// What stands behind a positive status line. Only the command tells.
+/// What follows a positive status line. Only the command tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Follows {

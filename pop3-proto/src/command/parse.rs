@@ -1,15 +1,21 @@
 //! Reading commands.
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text, sasl};
+use mailwire_core::{
+    Cursor, Newline, ParseError, Parsed, Text,
+    sasl::{self, Mechanism},
+};
 
-use super::{Command, MAX_COMMAND_LINE};
-use crate::types::{
-    ApopDigest, Keyword, LineText, Mechanism, MessageNumber, Password, UserName, find_break, is_vchar,
+use super::{Command, MAX_COMMAND_LINE, rules::Name};
+use crate::{
+    context::ParseContext,
+    deviation,
+    types::{ApopDigest, Keyword, LineText, MessageNumber, Password, UserName, find_break, is_vchar},
 };
 
 impl Command {
-    /// Reads a command from a line without its line end.
+    /// Reads a command from a line without its line end ([RFC 2449 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc2449#section-3)).
     ///
     /// ```text
     /// command = keyword *(SP param) CRLF    ;255 octets maximum
@@ -19,45 +25,49 @@ impl Command {
     ///
     /// # Errors
     ///
-    /// What is wrong and where. A server answers it with `-ERR`.
-    pub fn parse(line: &Bytes, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
-        Cursor::parse(line, dialect, command)
+    /// What is wrong and where. A server answers it with `-ERR`. A bare LF as the line end is always
+    /// wrong: whether it ends a line is what injection lives on.
+    pub fn parse(frame: &Bytes, context: impl Into<ParseContext>) -> Result<Parsed<Self>, ParseError> {
+        let context = context.into();
+        let parsed = Cursor::parse(frame, context.dialect, command)?;
+        match context.newline {
+            Newline::CrLf => Ok(parsed),
+            Newline::Lf => Err(ParseError::new(frame.len(), "a line that ends in a bare LF")),
+        }
     }
 }
 
 fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     if cursor.rest().len() + 2 > MAX_COMMAND_LINE {
-        cursor.deviate_at(MAX_COMMAND_LINE - 2, "command-longer-than-255-octets")?;
+        cursor.deviate_at(MAX_COMMAND_LINE - 2, deviation::LONG_COMMAND)?;
     }
-    // Clearing bit 5 makes letters upper case; a space as fourth byte becomes NUL.
-    let word = match cursor.rest() {
-        [a, b, c, b' ', ..] | [a, b, c] => [a & 0xdf, b & 0xdf, c & 0xdf, 0],
-        [a, b, c, d, b' ', ..] | [a, b, c, d] => [a & 0xdf, b & 0xdf, c & 0xdf, d & 0xdf],
-        _ => return other(cursor),
-    };
-    match &word {
-        b"USER" => Ok(Command::User(user(cursor)?)),
-        b"PASS" => pass(cursor),
-        b"APOP" => apop(cursor),
-        b"AUTH" => auth(cursor),
-        b"STLS" => plain(cursor, Command::Stls),
-        b"CAPA" => plain(cursor, Command::Capa),
-        b"STAT" => plain(cursor, Command::Stat),
-        b"LIST" => Ok(Command::List(optional_message(cursor)?)),
-        b"UIDL" => Ok(Command::Uidl(optional_message(cursor)?)),
-        b"RETR" => Ok(Command::Retr(message(cursor)?)),
-        b"DELE" => Ok(Command::Dele(message(cursor)?)),
-        b"TOP\0" => top(cursor),
-        b"RSET" => plain(cursor, Command::Rset),
-        b"NOOP" => plain(cursor, Command::Noop),
-        b"QUIT" => plain(cursor, Command::Quit),
-        _ => other(cursor),
+    let start = cursor.offset();
+    let word = cursor.take_while(|byte| byte != b' ');
+    match Name::of(word) {
+        Some(Name::User) => Ok(Command::User(user(cursor)?)),
+        Some(Name::Pass) => pass(cursor),
+        Some(Name::Apop) => apop(cursor),
+        Some(Name::Auth) => auth(cursor),
+        Some(Name::Stls) => plain(cursor, Command::Stls),
+        Some(Name::Capa) => plain(cursor, Command::Capa),
+        Some(Name::Stat) => plain(cursor, Command::Stat),
+        Some(Name::List) => Ok(Command::List(optional_message(cursor)?)),
+        Some(Name::Uidl) => Ok(Command::Uidl(optional_message(cursor)?)),
+        Some(Name::Retr) => Ok(Command::Retr(message(cursor)?)),
+        Some(Name::Top) => top(cursor),
+        Some(Name::Dele) => Ok(Command::Dele(message(cursor)?)),
+        Some(Name::Rset) => plain(cursor, Command::Rset),
+        Some(Name::Noop) => plain(cursor, Command::Noop),
+        Some(Name::Quit) => plain(cursor, Command::Quit),
+        None => {
+            cursor.seek(start);
+            other(cursor)
+        }
     }
 }
 
-/// A command without arguments. Nothing but spaces is ever accepted behind it.
+/// A command without arguments. Nothing but spaces is ever accepted after it.
 fn plain(cursor: &mut Cursor<'_>, command: Command) -> Result<Command, ParseError> {
-    cursor.skip(4);
     end(cursor)?;
     Ok(command)
 }
@@ -70,7 +80,7 @@ fn end(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
         if !cursor.is_at_end() {
             return Err(ParseError::new(start, "unexpected argument"));
         }
-        cursor.deviate_at(start, "space-at-line-end")?;
+        cursor.deviate_at(start, deviation::SPACE_BEFORE_LINE_END)?;
     }
     cursor.expect_end()
 }
@@ -81,7 +91,7 @@ fn space(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
         return Err(cursor.error("an argument is missing"));
     }
     if cursor.peek() == Some(b' ') {
-        cursor.deviate("more-than-one-space")?;
+        cursor.deviate(deviation::EXTRA_SPACE)?;
         cursor.take_while(|byte| byte == b' ');
     }
     Ok(())
@@ -96,7 +106,6 @@ fn number(cursor: &mut Cursor<'_>) -> Result<MessageNumber, ParseError> {
 
 /// `RETR msg`, `DELE msg`
 fn message(cursor: &mut Cursor<'_>) -> Result<MessageNumber, ParseError> {
-    cursor.skip(4);
     space(cursor)?;
     let number = number(cursor)?;
     end(cursor)?;
@@ -105,7 +114,6 @@ fn message(cursor: &mut Cursor<'_>) -> Result<MessageNumber, ParseError> {
 
 /// `LIST [msg]`, `UIDL [msg]`
 fn optional_message(cursor: &mut Cursor<'_>) -> Result<Option<MessageNumber>, ParseError> {
-    cursor.skip(4);
     if cursor.is_at_end() {
         return Ok(None);
     }
@@ -121,7 +129,6 @@ fn optional_message(cursor: &mut Cursor<'_>) -> Result<Option<MessageNumber>, Pa
 
 /// `TOP msg n`
 fn top(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
-    cursor.skip(3);
     space(cursor)?;
     let number = number(cursor)?;
     space(cursor)?;
@@ -132,7 +139,6 @@ fn top(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
 
 /// `USER name`. A space in the name is taken leniently, as it is the only argument.
 fn user(cursor: &mut Cursor<'_>) -> Result<UserName, ParseError> {
-    cursor.skip(4);
     space(cursor)?;
     let start = cursor.offset();
     let mut name = cursor.rest();
@@ -154,14 +160,14 @@ fn user_name(cursor: &mut Cursor<'_>, start: usize) -> Result<UserName, ParseErr
             return Err(ParseError::new(offset, invalid.reason));
         }
         let not_utf_8 = invalid.reason == UserName::NOT_UTF_8;
-        cursor.deviate_at(offset, if not_utf_8 { "user-name-not-utf-8" } else { "space-in-user-name" })?;
+        let name = if not_utf_8 { deviation::NOT_UTF_8 } else { deviation::SPACE_IN_USER_NAME };
+        cursor.deviate_at(offset, name)?;
     }
     Ok(UserName::from_peer(text))
 }
 
 /// `PASS string`. Spaces are part of the password (RFC 1939 section 7).
 fn pass(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
-    cursor.skip(4);
     if !cursor.eat(b' ') {
         return Err(cursor.error("an argument is missing"));
     }
@@ -174,7 +180,6 @@ fn pass(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
 
 /// `APOP name digest`. The digest is the last word, so that a name with a space can be read.
 fn apop(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
-    cursor.skip(4);
     space(cursor)?;
     let start = cursor.offset();
     let mut rest = cursor.rest();
@@ -222,7 +227,7 @@ fn digest(cursor: &mut Cursor<'_>) -> Result<ApopDigest, ParseError> {
         return Err(cursor.error(WRONG));
     }
     if let Some(offset) = upper {
-        cursor.deviate_at(offset, "digest-in-upper-case")?;
+        cursor.deviate_at(offset, deviation::DIGEST_IN_UPPER_CASE)?;
     }
     Ok(ApopDigest::new(digest))
 }
@@ -232,12 +237,8 @@ fn digest(cursor: &mut Cursor<'_>) -> Result<ApopDigest, ParseError> {
 /// initial-response = base64 / "="              ; RFC 5034 section 5
 /// ```
 fn auth(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
-    cursor.skip(4);
     space(cursor)?;
-    let start = cursor.offset();
-    let name = cursor.text_while(|byte| byte != b' ');
-    let mechanism = Mechanism::new(name)
-        .map_err(|invalid| ParseError::new(start.saturating_add(invalid.offset), invalid.reason))?;
+    let mechanism = Mechanism::read(cursor)?;
     if cursor.rest().iter().all(|&byte| byte == b' ') {
         end(cursor)?;
         return Ok(Command::Auth { mechanism, initial: None });
@@ -261,7 +262,7 @@ fn other(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
         return Err(ParseError::new(Keyword::MAX_LENGTH, "no command has such a long name"));
     }
     if !matches!(keyword.len(), 3 | 4) {
-        cursor.deviate_at(keyword.len().min(4), "keyword-not-of-3-or-4-characters")?;
+        cursor.deviate_at(keyword.len().min(4), deviation::KEYWORD_LENGTH)?;
     }
     let arguments = if cursor.eat(b' ') {
         let start = cursor.offset();

@@ -1,34 +1,42 @@
-//! Response codes (RFC 2449 section 8, RFC 3206, RFC 6856 section 5).
+//! Response codes.
 
 use mailwire_core::{Cursor, Invalid, ParseError, Text};
 
 use crate::types::is_vchar;
 
-/// A response code: `SYS/TEMP`.
+/// What machines read of a status line, `[SYS/TEMP]` ([RFC 2449 section
+/// 8](https://www.rfc-editor.org/rfc/rfc2449#section-8)).
 ///
 /// Codes are hierarchical. One with more detail than is known here counts as what its longest known
 /// beginning says: see [`kind`](Self::kind).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ResponseCode(Text);
 
-/// What a response code means, as far as it is known.
+/// What a [`ResponseCode`] means, as far as it is known.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ResponseCodeKind {
-    /// `LOGIN-DELAY`: the last login is too recent (RFC 2449 section 8.1.1).
+    /// `LOGIN-DELAY`: the last login is too recent ([RFC 2449 section
+    /// 8.1.1](https://www.rfc-editor.org/rfc/rfc2449#section-8.1.1)).
     LoginDelay,
-    /// `IN-USE`: the login is right, but the maildrop is locked (RFC 2449 section 8.1.2).
+    /// `IN-USE`: the login is right, but the maildrop is locked ([RFC 2449
+    /// section 8.1.2](https://www.rfc-editor.org/rfc/rfc2449#section-8.1.2)).
     InUse,
-    /// `SYS/TEMP`: trouble of the system that will pass (RFC 3206 section 4).
+    /// `SYS/TEMP`: trouble of the system that will pass ([RFC 3206 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc3206#section-4)).
     SysTemp,
-    /// `SYS/PERM`: trouble of the system that will not pass by itself (RFC 3206 section 4).
+    /// `SYS/PERM`: trouble of the system that will not pass by itself ([RFC 3206 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc3206#section-4)).
     SysPerm,
-    /// `SYS` with another detail or none: trouble of the system (RFC 3206 section 4).
+    /// `SYS` with another detail or none: trouble of the system ([RFC 3206 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc3206#section-4)).
     Sys,
-    /// `AUTH`: the credentials (RFC 3206 section 5).
+    /// `AUTH`: the credentials are wrong ([RFC 3206 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc3206#section-5)).
     Auth,
-    /// `UTF8`: the message needs UTF-8 mode (RFC 6856 section 5).
+    /// `UTF8`: the message needs UTF-8 mode ([RFC 6856 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc6856#section-5)).
     Utf8,
     /// Any other code.
     Other,
@@ -48,7 +56,7 @@ impl ResponseCode {
     /// `UTF8`
     pub const UTF8: Self = Self(Text::from_static("UTF8"));
 
-    /// A code.
+    /// A code without its brackets.
     ///
     /// ```text
     /// resp-code  = "[" resp-level *("/" resp-level) "]"
@@ -70,7 +78,7 @@ impl ResponseCode {
     /// The meaning of the code, or of its longest known beginning. Case does not matter.
     ///
     /// ```
-    /// use mailwire_pop3::reply::{ResponseCode, ResponseCodeKind};
+    /// use mailwire_pop3::{ResponseCode, ResponseCodeKind};
     /// let code = ResponseCode::new("AUTH/EXPIRED").unwrap();
     /// assert_eq!(code.kind(), ResponseCodeKind::Auth);
     /// ```

@@ -1,51 +1,56 @@
-//! What STAT, LIST and UIDL tell (RFC 1939 sections 5 and 7).
+//! What STAT, LIST and UIDL tell.
 
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, ParseError, Parsed};
+use mailwire_core::{Cursor, ParseError, Parsed};
 
 use super::Expected;
 use crate::{
     capability::Capability,
     command::write_number,
-    types::{LineText, MessageNumber, UniqueId, find_break, is_vchar},
+    context::ParseContext,
+    deviation,
+    types::{LineText, MessageNumber, UniqueId, find_break, is_blank, is_vchar},
 };
 
-/// How much is in the maildrop, without what is marked as deleted.
+/// How much is in the maildrop, without what is marked as deleted: the answer to STAT ([RFC 1939
+/// section 5](https://www.rfc-editor.org/rfc/rfc1939#section-5)).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct DropListing {
-    /// How many messages.
+    /// The number of messages.
     pub messages: u64,
-    /// Their size. `None` if the server does not know it.
+    /// Their size in bytes. `None` if the server does not know it.
     pub octets: Option<u64>,
-    /// What stands behind, which RFC 1939 discourages.
+    /// What stands after the numbers, which RFC 1939 discourages.
     pub rest: LineText,
 }
 
-/// The size of one message.
+/// The size of one message: a line of LIST ([RFC 1939 section
+/// 5](https://www.rfc-editor.org/rfc/rfc1939#section-5)).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ScanListing {
     /// The message.
     pub number: MessageNumber,
-    /// Its size. `None` if the server does not know it.
+    /// Its size in bytes. `None` if the server does not know it.
     pub octets: Option<u64>,
-    /// What stands behind, which RFC 1939 discourages.
+    /// What stands after the numbers, which RFC 1939 discourages.
     pub rest: LineText,
 }
 
-/// The unique-id of one message.
+/// The unique-id of one message: a line of UIDL ([RFC 1939 section
+/// 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct UniqueIdListing {
     /// The message.
     pub number: MessageNumber,
-    /// Its name for all time.
+    /// Its name in all sessions.
     pub unique_id: UniqueId,
 }
 
@@ -54,18 +59,18 @@ pub struct UniqueIdListing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Listing {
-    /// Of LIST.
+    /// A line of LIST.
     Scan(ScanListing),
-    /// Of UIDL.
+    /// A line of UIDL.
     UniqueId(UniqueIdListing),
-    /// Of CAPA.
+    /// A line of CAPA.
     Capability(Capability),
-    /// Of a command that this crate does not know.
+    /// A line of a command that this crate does not know.
     Other(LineText),
 }
 
 impl DropListing {
-    /// A drop listing with nothing behind it.
+    /// A drop listing without further text.
     #[must_use]
     pub fn new(messages: u64, octets: u64) -> Self {
         Self { messages, octets: Some(octets), rest: LineText::default() }
@@ -79,7 +84,7 @@ impl DropListing {
     }
 
     /// Appends it without status and line end. An unknown size is written as 0.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         write_number(out, self.messages);
         out.push(b' ');
         write_number(out, self.octets.unwrap_or(0));
@@ -88,7 +93,7 @@ impl DropListing {
 }
 
 impl ScanListing {
-    /// A scan listing with nothing behind it.
+    /// A scan listing without further text.
     #[must_use]
     pub fn new(number: MessageNumber, octets: u64) -> Self {
         Self { number, octets: Some(octets), rest: LineText::default() }
@@ -116,25 +121,26 @@ impl Listing {
     /// # Errors
     ///
     /// What is wrong and where. It costs this line.
-    pub fn parse(line: &Bytes, expected: Expected, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
-        match expected {
-            Expected::Capability => Ok(Capability::parse(line, dialect)?.map(Self::Capability)),
-            Expected::ScanListing => Cursor::parse(line, dialect, |cursor| {
+    pub fn parse(frame: &Bytes, context: impl Into<ParseContext>) -> Result<Parsed<Self>, ParseError> {
+        let context = context.into();
+        match context.expected {
+            Expected::Capability => Ok(Capability::parse(frame, context)?.map(Self::Capability)),
+            Expected::ScanListing => context.parse(frame, |cursor| {
                 indented(cursor)?;
                 scan_listing(cursor).map(Self::Scan)
             }),
-            Expected::UniqueIdListing => Cursor::parse(line, dialect, |cursor| {
+            Expected::UniqueIdListing => context.parse(frame, |cursor| {
                 indented(cursor)?;
                 unique_id_listing(cursor).map(Self::UniqueId)
             }),
-            Expected::Any if looks_like_scan_listing(line) => {
-                Self::parse(line, Expected::ScanListing, dialect)
+            Expected::Any if looks_like_scan_listing(frame) => {
+                Self::parse(frame, context.expecting(Expected::ScanListing))
             }
-            Expected::Any if looks_like_unique_id_listing(line) => {
-                Self::parse(line, Expected::UniqueIdListing, dialect)
+            Expected::Any if looks_like_unique_id_listing(frame) => {
+                Self::parse(frame, context.expecting(Expected::UniqueIdListing))
             }
             Expected::Status | Expected::Any | Expected::DropListing => {
-                Cursor::parse(line, dialect, |cursor| rest_of_line(cursor).map(Self::Other))
+                context.parse(frame, |cursor| rest_of_line(cursor).map(Self::Other))
             }
         }
     }
@@ -183,21 +189,17 @@ fn is_number(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(u8::is_ascii_digit)
 }
 
-/// The first word, and all behind the blanks that follow it.
+/// The first word, and all after the blanks that follow it.
 fn two_words(line: &[u8]) -> (&[u8], &[u8]) {
     let Some(end) = line.iter().position(|&byte| is_blank(byte)) else { return (line, &[]) };
     let (word, rest) = line.split_at_checked(end).unwrap_or((line, &[]));
     (word, rest.trim_ascii_start())
 }
 
-const fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t')
-}
-
 /// Blanks before the number of a line.
 fn indented(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     if cursor.peek().is_some_and(is_blank) {
-        cursor.deviate("space-at-line-start")?;
+        cursor.deviate(deviation::SPACE_AT_LINE_START)?;
         cursor.take_while(is_blank);
     }
     Ok(())
@@ -209,11 +211,12 @@ fn space(cursor: &mut Cursor<'_>, reason: &'static str) -> Result<(), ParseError
     match cursor.take_while(is_blank) {
         b" " => Ok(()),
         b"" => Err(cursor.error(reason)),
-        _ => cursor.deviate_at(start, "not-a-single-space"),
+        blank if blank.contains(&b'\t') => cursor.deviate_at(start, deviation::TAB_FOR_SPACE),
+        _ => cursor.deviate_at(start, deviation::EXTRA_SPACE),
     }
 }
 
-/// `nn SP mm`: number of messages and their octets. More can stand behind.
+/// `nn SP mm`: number of messages and their octets. More can follow.
 pub(super) fn drop_listing(cursor: &mut Cursor<'_>) -> Result<DropListing, ParseError> {
     let messages = cursor.number_u64()?;
     let octets = octets(cursor)?;
@@ -221,7 +224,7 @@ pub(super) fn drop_listing(cursor: &mut Cursor<'_>) -> Result<DropListing, Parse
     Ok(DropListing { messages, octets, rest })
 }
 
-/// `scan listing`: message-number SP size. More can stand behind.
+/// `scan listing`: message-number SP size. More can follow.
 pub(super) fn scan_listing(cursor: &mut Cursor<'_>) -> Result<ScanListing, ParseError> {
     let number = message_number(cursor)?;
     let octets = octets(cursor)?;
@@ -239,14 +242,14 @@ fn message_number(cursor: &mut Cursor<'_>) -> Result<MessageNumber, ParseError> 
 fn octets(cursor: &mut Cursor<'_>) -> Result<Option<u64>, ParseError> {
     let start = cursor.offset();
     if cursor.rest().iter().all(|&byte| is_blank(byte)) {
-        cursor.deviate_at(start, "no-octets")?;
+        cursor.deviate_at(start, deviation::MISSING_OCTETS)?;
         cursor.skip(usize::MAX);
         return Ok(None);
     }
     space(cursor, "expected a space and the octets")?;
     let start = cursor.offset();
     if cursor.eat(b'-') {
-        cursor.deviate_at(start, "negative-octets")?;
+        cursor.deviate_at(start, deviation::NEGATIVE_OCTETS)?;
         if cursor.take_while(|byte| byte.is_ascii_digit()).is_empty() {
             return Err(cursor.error("expected a number"));
         }
@@ -255,12 +258,12 @@ fn octets(cursor: &mut Cursor<'_>) -> Result<Option<u64>, ParseError> {
     cursor.number_u64().map(Some)
 }
 
-/// What is behind the octets.
+/// What follows the octets.
 fn rest(cursor: &mut Cursor<'_>) -> Result<LineText, ParseError> {
     match cursor.peek() {
         None => return Ok(LineText::default()),
         Some(b' ') => cursor.skip(1),
-        Some(_) => cursor.deviate("no-space-behind-octets")?,
+        Some(_) => cursor.deviate(deviation::MISSING_SPACE)?,
     }
     rest_of_line(cursor)
 }
@@ -275,7 +278,7 @@ pub(super) fn rest_of_line(cursor: &mut Cursor<'_>) -> Result<LineText, ParseErr
 }
 
 /// `unique-id listing`: message-number SP unique-id, one to 70 characters from 0x21 to 0x7E.
-/// Nothing stands behind.
+/// Nothing follows.
 pub(super) fn unique_id_listing(cursor: &mut Cursor<'_>) -> Result<UniqueIdListing, ParseError> {
     let number = message_number(cursor)?;
     space(cursor, "expected a space and the unique-id")?;
@@ -294,14 +297,14 @@ pub(super) fn unique_id_listing(cursor: &mut Cursor<'_>) -> Result<UniqueIdListi
         if id.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
             return Err(ParseError::new(offset, "a control character in a unique-id"));
         }
-        cursor.deviate_at(offset, "odd-character-in-unique-id")?;
+        cursor.deviate_at(offset, deviation::ODD_CHARACTER_IN_UNIQUE_ID)?;
     }
     if text.len() > UniqueId::MAX_LENGTH {
         let end = start.saturating_add(UniqueId::MAX_LENGTH);
-        cursor.deviate_at(end, "unique-id-longer-than-70-characters")?;
+        cursor.deviate_at(end, deviation::LONG_UNIQUE_ID)?;
     }
     if !cursor.is_at_end() {
-        cursor.deviate("space-at-line-end")?;
+        cursor.deviate(deviation::SPACE_BEFORE_LINE_END)?;
         cursor.skip(usize::MAX);
     }
     Ok(UniqueIdListing { number, unique_id: UniqueId::from_peer(text) })

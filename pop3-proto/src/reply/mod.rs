@@ -1,4 +1,4 @@
-//! Replies (RFC 1939 section 3, RFC 2449 sections 3 and 8).
+//! Replies.
 
 mod challenge;
 mod code;
@@ -7,7 +7,7 @@ mod listing;
 mod parse;
 mod write;
 
-pub use challenge::{parse_challenge, write_challenge};
+pub use challenge::Challenge;
 pub use code::{ResponseCode, ResponseCodeKind};
 pub use greeting::Greeting;
 pub use listing::{DropListing, Listing, ScanListing, UniqueIdListing};
@@ -15,22 +15,36 @@ pub use parse::Expected;
 
 use crate::types::{MessageNumber, ReplyText, UniqueId};
 
-/// The longest status line that a server sends, with its line end (RFC 1939 section 3).
+/// The longest status line that a server sends, in bytes with its line end ([RFC 1939 section
+/// 3](https://www.rfc-editor.org/rfc/rfc1939#section-3)).
 pub const MAX_STATUS_LINE: usize = 512;
 
-/// A status line.
+/// A server's answer to a command: one status line ([RFC 1939 section
+/// 3](https://www.rfc-editor.org/rfc/rfc1939#section-3)).
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_pop3::{Reply, ResponseCode, ResponseCodeKind};
+///
+/// let reply = Reply::err_with(ResponseCode::IN_USE, "another session has the maildrop");
+/// let mut line = Vec::new();
+/// reply.write(&mut line);
+/// assert_eq!(line, b"-ERR [IN-USE] another session has the maildrop\r\n");
+/// assert_eq!(reply.code().unwrap().kind(), ResponseCodeKind::InUse);
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Reply {
-    /// `+OK`.
+    /// `+OK` and a text.
     Ok {
         /// What machines read of it.
         code: Option<ResponseCode>,
         /// What humans read of it.
         text: ReplyText,
     },
-    /// `-ERR`.
+    /// `-ERR` and a text.
     Err {
         /// What machines read of it.
         code: Option<ResponseCode>,
@@ -62,19 +76,19 @@ impl Reply {
         Self::Err { code: Some(code), text: ReplyText::lossy(text) }
     }
 
-    /// The answer to STAT.
+    /// `+OK nn mm`, the answer to STAT.
     #[must_use]
     pub fn drop_listing(messages: u64, octets: u64) -> Self {
         Self::Drop(DropListing::new(messages, octets))
     }
 
-    /// The answer to LIST of one message.
+    /// `+OK n size`, the answer to LIST of one message.
     #[must_use]
     pub fn scan_listing(number: MessageNumber, octets: u64) -> Self {
         Self::Listing(Listing::Scan(ScanListing::new(number, octets)))
     }
 
-    /// The answer to UIDL of one message.
+    /// `+OK n unique-id`, the answer to UIDL of one message.
     #[must_use]
     pub fn unique_id_listing(number: MessageNumber, unique_id: UniqueId) -> Self {
         Self::Listing(Listing::UniqueId(UniqueIdListing::new(number, unique_id)))

@@ -3,15 +3,19 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text};
+use mailwire_core::{Cursor, ParseError, Parsed, Text};
 
 use super::{Listing, MAX_STATUS_LINE, Reply, ResponseCode, code, listing};
 use crate::{
     command::{Command, Follows},
-    types::{ReplyText, find_break, is_line_byte},
+    context::ParseContext,
+    deviation,
+    types::{ReplyText, find_break, is_blank, is_line_byte},
 };
 
-/// What the command lets one expect of a line: a status line alone does not tell what it is.
+/// What a server's line is. Only the command tells: a line that means a number to one is a text to
+/// another.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Expected {
     /// A status and a text.
@@ -31,7 +35,7 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// What reads this reply again.
+    /// What a reply is, to read it again.
     #[must_use]
     pub const fn of_reply(reply: &Reply) -> Self {
         match reply {
@@ -41,7 +45,7 @@ impl Expected {
         }
     }
 
-    /// What reads this line again.
+    /// What a line of a listing is, to read it again.
     #[must_use]
     pub const fn of_line(line: &Listing) -> Self {
         match line {
@@ -54,26 +58,16 @@ impl Expected {
 
     /// What stands in the status line when `command` succeeds.
     #[must_use]
-    pub const fn status_of(command: &Command) -> Self {
-        match command {
-            Command::Stat => Self::DropListing,
-            Command::List(Some(_)) => Self::ScanListing,
-            Command::Uidl(Some(_)) => Self::UniqueIdListing,
-            _ => Self::Status,
-        }
+    pub fn status_of(command: &Command) -> Self {
+        command.rules().status
     }
 
-    /// What stands in each line behind the status line of `command`.
+    /// What stands in each line after the status line of `command`; `None` if no lines follow.
     #[must_use]
-    pub const fn lines_of(command: &Command) -> Option<Self> {
-        match command {
-            Command::Capa => Some(Self::Capability),
-            Command::List(None) => Some(Self::ScanListing),
-            Command::Uidl(None) => Some(Self::UniqueIdListing),
-            _ => match command.follows() {
-                Follows::Lines => Some(Self::Status),
-                Follows::Nothing | Follows::Body => None,
-            },
+    pub fn lines_of(command: &Command) -> Option<Self> {
+        match command.follows() {
+            Follows::Lines => Some(command.rules().lines),
+            Follows::Nothing | Follows::Body => None,
         }
     }
 }
@@ -93,15 +87,16 @@ impl Reply {
     /// # Errors
     ///
     /// What is wrong and where.
-    pub fn parse(line: &Bytes, expected: Expected, dialect: Dialect) -> Result<Parsed<Self>, ParseError> {
-        Cursor::parse(line, dialect, |cursor| reply(cursor, expected))
+    pub fn parse(frame: &Bytes, context: impl Into<ParseContext>) -> Result<Parsed<Self>, ParseError> {
+        let context = context.into();
+        context.parse(frame, |cursor| reply(cursor, context.expected))
     }
 }
 
 fn reply(cursor: &mut Cursor<'_>, expected: Expected) -> Result<Reply, ParseError> {
     // One server answers DELE with an empty line (see the client for when it counts).
     if cursor.is_at_end() && expected == Expected::Any {
-        cursor.deviate("empty-line-for-ok")?;
+        cursor.deviate(deviation::EMPTY_LINE_FOR_OK)?;
         return Ok(Reply::Ok { code: None, text: ReplyText::default() });
     }
     let ok = status(cursor)?;
@@ -127,7 +122,7 @@ fn reply(cursor: &mut Cursor<'_>, expected: Expected) -> Result<Reply, ParseErro
 
 /// Digits, blanks, digits with or without a sign, and nothing more.
 fn looks_like_drop_listing(text: &[u8]) -> bool {
-    let mut words = text.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+    let mut words = text.split(|&byte| is_blank(byte)).filter(|word| !word.is_empty());
     let digits = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
     match (words.next(), words.next(), words.next()) {
         (Some(messages), Some(octets), None) => {
@@ -137,13 +132,13 @@ fn looks_like_drop_listing(text: &[u8]) -> bool {
     }
 }
 
-/// The status and the space behind it; true for `+OK`.
+/// The status and the space after it; true for `+OK`.
 pub(super) fn status(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
     if cursor.rest().len() + 2 > MAX_STATUS_LINE {
-        cursor.deviate_at(MAX_STATUS_LINE - 2, "status-line-longer-than-512-octets")?;
+        cursor.deviate_at(MAX_STATUS_LINE - 2, deviation::LONG_STATUS_LINE)?;
     }
     if cursor.peek() == Some(b' ') {
-        cursor.deviate("space-at-line-start")?;
+        cursor.deviate(deviation::SPACE_AT_LINE_START)?;
         cursor.take_while(|byte| byte == b' ');
     }
     let rest = cursor.rest();
@@ -155,17 +150,17 @@ pub(super) fn status(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
         _ => return Err(cursor.error("expected +OK or -ERR")),
     };
     if rest.get(1..length).is_some_and(|word| word.iter().any(u8::is_ascii_lowercase)) {
-        cursor.deviate("status-in-lower-case")?;
+        cursor.deviate(deviation::STATUS_IN_LOWER_CASE)?;
     }
     cursor.skip(length);
     match cursor.peek() {
         None => {}
         Some(b' ') => cursor.skip(1),
         Some(b'\t') => {
-            cursor.deviate("tab-behind-status")?;
+            cursor.deviate(deviation::TAB_FOR_SPACE)?;
             cursor.skip(1);
         }
-        Some(_) => cursor.deviate("no-space-behind-status")?,
+        Some(_) => cursor.deviate(deviation::MISSING_SPACE)?,
     }
     Ok(ok)
 }
@@ -182,7 +177,7 @@ pub(super) fn text(cursor: &mut Cursor<'_>) -> Result<(Option<ResponseCode>, Rep
             }
             Err(error) => {
                 cursor.rewind(start);
-                cursor.deviate_at(error.offset, "malformed-response-code")?;
+                cursor.deviate_at(error.offset, deviation::MALFORMED_RESPONSE_CODE)?;
             }
         }
     }
@@ -196,7 +191,7 @@ fn without_controls(cursor: &mut Cursor<'_>, text: Text, start: usize) -> Result
     let Some(odd) = find_break(text.as_bytes()) else {
         return Ok(text);
     };
-    cursor.deviate_at(start.saturating_add(odd), "control-character-in-text")?;
+    cursor.deviate_at(start.saturating_add(odd), deviation::CONTROL_CHARACTER)?;
     let mut bytes = text.as_bytes();
     while let Some((b'\r', shorter)) = bytes.split_last() {
         bytes = shorter;

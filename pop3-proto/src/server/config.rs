@@ -3,22 +3,23 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use mailwire_core::{Channel, Dialect, dot::BareNewline};
+use mailwire_core::{Channel, Dialect, dot::BareNewline, sasl::Mechanism};
 
 use crate::{
     capability::Capability,
     limits::Limits,
-    types::{ApopTimestamp, Keyword, LineText, Mechanism, ReplyText},
+    types::{ApopTimestamp, Keyword, LineText, ReplyText},
 };
 
-/// The settings of a server's connection. The machine announces what follows from them and from
+/// The settings of a server's [`Connection`](super::Connection). The machine announces what follows from them and from
 /// the session's state, and refuses what it does not announce.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// How the stream is protected. With [`Channel::StartTls`] STLS is offered.
     pub channel: Channel,
-    /// How exactly the client is held to the grammar. Line ends are always strict.
+    /// How exactly the client is held to the grammar: strictly, if nothing else is said. Line ends are
+    /// strict in any case. Choose lenient for the programs of people's devices.
     pub dialect: Dialect,
     /// The greeting's text.
     pub greeting: ReplyText,
@@ -26,7 +27,8 @@ pub struct Config {
     pub apop: Option<ApopTimestamp>,
     /// Whether USER and PASS are offered, on a protected stream or where it is allowed in clear.
     pub user: bool,
-    /// The SASL mechanisms, those that show the secret on a protected stream only.
+    /// The SASL mechanisms. Those that [show the secret](Mechanism::shows_secret) are offered on a
+    /// protected stream, or where it is allowed in clear.
     pub mechanisms: Vec<Mechanism>,
     /// Whether secrets may come in clear.
     pub allow_clear_credentials: bool,
@@ -39,9 +41,10 @@ pub struct Config {
     /// Whether RESP-CODES is announced. If not, codes in replies are left out.
     pub resp_codes: bool,
     /// Whether AUTH-RESP-CODE is announced: the application then gives each refusal of credentials
-    /// the code AUTH (RFC 3206 section 6).
+    /// the code AUTH ([RFC 3206 section
+    /// 6](https://www.rfc-editor.org/rfc/rfc3206#section-6)).
     pub auth_resp_code: bool,
-    /// IMPLEMENTATION, announced after the login.
+    /// The text of IMPLEMENTATION, which is announced after the login.
     pub implementation: Option<LineText>,
     /// Anything else to be announced: LOGIN-DELAY, EXPIRE, vendors' own.
     pub more: Vec<Capability>,
@@ -57,12 +60,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults for a channel: everything that needs nothing of the application but a maildrop.
+    /// The default settings for a channel: everything that needs nothing of the application but a maildrop.
     #[must_use]
     pub fn new(channel: Channel) -> Self {
         Self {
             channel,
-            dialect: Dialect::default(),
+            dialect: Dialect::Strict,
             greeting: ReplyText::from_static("POP3 server ready"),
             apop: None,
             user: true,

@@ -1,4 +1,4 @@
-//! What a server's machine tells.
+//! What a server's machine tells its owner.
 
 use alloc::vec::Vec;
 
@@ -7,10 +7,11 @@ use mailwire_core::{Deviation, ParseError, SaslStep, Ticket};
 
 use crate::{
     command::Command,
-    types::{Keyword, Password, UserName},
+    reply::Reply,
+    types::{Password, UserName},
 };
 
-/// An event of [`server::Connection`](super::Connection).
+/// What happened on a server's [`Connection`](super::Connection).
 ///
 /// `Command` and `Login` have to be answered; the next command is read after that. What the machine
 /// answers by itself does not come up here: CAPA, NOOP, USER, and QUIT before the login.
@@ -18,13 +19,14 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A command that fits the session's state. QUIT comes after a login only: it is the moment to
-    /// delete what is marked, and the only one (RFC 1939 section 6).
+    /// delete what is marked, and the only one ([RFC 1939 section
+    /// 6](https://www.rfc-editor.org/rfc/rfc1939#section-6)).
     Command {
         /// For the answer.
         ticket: Ticket,
         /// The command.
         command: Command,
-        /// What was odd.
+        /// What was odd about it.
         deviations: Vec<Deviation>,
     },
     /// USER and PASS. The answer should be the same for a wrong name and a wrong password.
@@ -35,7 +37,7 @@ pub enum Event {
         user: UserName,
         /// The password.
         password: Password,
-        /// What was odd.
+        /// What was odd about it.
         deviations: Vec<Deviation>,
     },
     /// The client's step of a SASL exchange. [`SaslStep::Cancel`] ends the exchange: the machine
@@ -48,11 +50,11 @@ pub enum Event {
     },
     /// A command that is unknown, not offered or out of sequence. The machine has answered it.
     Refused {
-        /// Its name; before the login at most its first four characters if it is unknown, as a
-        /// line out of step can be a secret.
-        keyword: Keyword,
-        /// Why.
-        reason: &'static str,
+        /// The command. Of an unknown one before the login there are only the first four characters of
+        /// its name, as a line out of step can be a secret.
+        command: Command,
+        /// The answer that it got.
+        reply: Reply,
     },
     /// A line that does not parse. The machine has answered it.
     Malformed {

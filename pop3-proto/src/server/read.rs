@@ -1,4 +1,4 @@
-//! Reading what the client sends.
+//! What becomes of what the client sends.
 
 use alloc::vec::Vec;
 
@@ -7,12 +7,13 @@ use mailwire_core::{Deviation, Error, Newline, Next, ParseError, Parsed, SaslSte
 
 use super::{
     Connection, Event,
-    state::{Current, Kind, Session, Stage, State},
+    state::{Current, Phase, Stage},
 };
 use crate::{
-    command::Command,
-    reply::{Listing, Reply, ResponseCode},
-    types::{Keyword, Mechanism},
+    command::{Command, Effect},
+    reply::{Reply, ResponseCode},
+    state::State,
+    types::{Keyword, UserName},
 };
 
 /// `None`: look again.
@@ -25,25 +26,21 @@ impl Connection {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.step(input).inspect_err(|error| {
-            self.failed = Some(*error);
-            self.session.current = None;
-        })
+        self.step(input).inspect_err(|error| self.fail(*error))
     }
 
-    pub(super) fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+    fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         loop {
-            if self.closing {
-                return Ok(if self.output.is_empty() { Next::Closed } else { Next::Paused });
-            }
-            if self.session.upgrading {
-                return self.upgrade(input);
+            match self.session.phase {
+                Phase::Running => {}
+                Phase::Upgrading => return self.upgrade(input),
+                Phase::Closed => return Ok(Next::Closed),
             }
             let auth = match &self.session.current {
                 None => None,
                 Some(Current { ticket, stage: Stage::Auth, .. }) => Some(*ticket),
                 Some(current) => {
-                    if current.kind == Kind::Stls {
+                    if current.rules.effect == Effect::StartTls {
                         refuse_injection(input)?;
                     }
                     return Ok(Next::Paused);
@@ -87,7 +84,10 @@ impl Connection {
             (true, _) if in_auth => Err(Error::UnexpectedEof { during: "within a SASL exchange" }),
             (true, false) => Err(Error::UnexpectedEof { during: "within a command" }),
             // A client that leaves without QUIT is rude, but it has deleted nothing.
-            (true, true) => Ok(if self.output.is_empty() { Next::Closed } else { Next::Paused }),
+            (true, true) => {
+                self.end();
+                Ok(Next::Closed)
+            }
         }
     }
 
@@ -109,12 +109,10 @@ impl Connection {
             }
             Ok(step) => {
                 let limit = self.config.limits.auth_steps;
-                if self.auth_steps > limit {
+                if self.session.current.as_ref().is_some_and(|current| current.auth_steps > limit) {
                     self.put_status(Reply::err("too many steps"));
-                    return Err(Error::LimitExceeded {
-                        what: "steps of a SASL exchange",
-                        limit: limit.into(),
-                    });
+                    let what = "steps of a SASL exchange";
+                    return Err(Error::LimitExceeded { what, limit: limit.into() });
                 }
                 self.set_stage(Stage::Reply);
                 Ok(Some(Next::Event(Event::AuthResponse { ticket, step })))
@@ -126,139 +124,69 @@ impl Connection {
         }
     }
 
-    pub(super) fn challenged(&mut self) {
-        self.auth_steps = self.auth_steps.saturating_add(1);
-        self.set_stage(Stage::Auth);
-    }
-
     fn command_line(&mut self, line: &Bytes, input: &BytesMut) -> Step {
+        // PASS is void unless it follows USER at once.
+        let user = self.session.user.take();
         let Parsed { value: command, deviations } = match Command::parse(line, self.config.dialect) {
             Ok(parsed) => parsed,
             Err(error) => {
-                // PASS is void unless it follows USER at once.
-                self.session.user = None;
                 let bytes = self.without_secrets(line);
                 return self.malformed(None, bytes, error, error.reason);
             }
         };
-        self.handle(command, deviations, input)
-    }
-
-    fn handle(&mut self, command: Command, deviations: Vec<Deviation>, input: &BytesMut) -> Step {
-        let user = self.session.user.take();
-        if let Some(reason) = self.refusal(&command) {
-            let keyword = match command {
-                Command::Other { keyword, .. } => {
-                    Keyword::from_peer(self.without_secrets(&keyword.as_text().clone().into_bytes()).into())
-                }
-                command => command.keyword(),
-            };
-            return self.refused(keyword, reason);
+        let rules = command.rules();
+        if let Err(reason) = self.permits(&command, &rules) {
+            return Ok(Some(self.refused(command, reason)));
         }
-        match command {
-            Command::Capa => self.capa(),
-            Command::Noop => {
-                self.put_status(Reply::ok(""));
-                self.no_op()
+        match (command, user) {
+            (Command::Capa, _) => {
+                self.put_capabilities();
+                self.idle_command()
             }
-            Command::User(name) => {
+            (Command::Noop, _) => {
+                self.put_status(Reply::ok(""));
+                self.idle_command()
+            }
+            (Command::User(name), _) => {
                 // The same for every name: who exists is nobody's business.
                 self.put_status(Reply::ok("send PASS"));
                 self.session.user = Some(name);
-                self.no_op()
+                self.idle_command()
             }
-            Command::Pass(password) => {
-                let Some(user) = user else {
-                    return self.refused(Keyword::from_static("PASS"), "USER comes first");
-                };
-                let ticket = self.begin(Kind::Login);
-                Ok(Some(Next::Event(Event::Login { ticket, user, password, deviations })))
-            }
-            Command::Quit if self.session.state == State::Authorization => {
+            (Command::Quit, _) if self.session.state == State::Authorization => {
                 self.put_status(Reply::ok("bye"));
-                self.closing = true;
+                self.end();
                 Ok(None)
             }
-            command => {
-                let kind = Kind::of(&command);
-                match kind {
-                    Kind::Stls => refuse_injection(input)?,
-                    Kind::Quit => self.session.state = State::Update,
-                    _ => {}
+            (command @ Command::Pass(_), None) => Ok(Some(self.refused(command, "USER comes first"))),
+            (command, user) => {
+                if rules.effect == Effect::StartTls {
+                    refuse_injection(input)?;
                 }
-                let ticket = self.begin(kind);
-                Ok(Some(Next::Event(Event::Command { ticket, command, deviations })))
+                Ok(Some(self.handed_out(command, user, deviations)))
             }
         }
     }
 
-    fn begin(&mut self, kind: Kind) -> Ticket {
+    /// The application is to answer.
+    fn handed_out(
+        &mut self,
+        command: Command,
+        user: Option<UserName>,
+        deviations: Vec<Deviation>,
+    ) -> Next<Event> {
         let ticket = self.tickets.issue();
-        let Session { current, idle_commands, .. } = &mut self.session;
-        *current = Some(Current { ticket, kind, stage: Stage::Reply });
-        *idle_commands = 0;
-        self.auth_steps = 0;
-        ticket
-    }
-
-    /// Why a command cannot be given now.
-    fn refusal(&self, command: &Command) -> Option<&'static str> {
-        const LOGGED_IN: &str = "already logged in";
-        const NOT_LOGGED_IN: &str = "log in first";
-        const NEEDS_TLS: &str = "not without TLS";
-        let config = &self.config;
-        let login = self.session.state == State::Authorization;
-        let unless = |fits: bool, reason| if fits { None } else { Some(reason) };
-        match command {
-            Command::Capa | Command::Quit => None,
-            Command::Stls if self.session.tls => Some("not permitted when TLS is active"),
-            Command::Stls if !login => Some(LOGGED_IN),
-            Command::Stls => unless(self.offers_stls(), "not offered"),
-            Command::User(_) | Command::Pass(_) | Command::Apop { .. } | Command::Auth { .. } if !login => {
-                Some(LOGGED_IN)
-            }
-            Command::User(_) | Command::Pass(_) if !config.user => Some("not offered"),
-            Command::User(_) | Command::Pass(_) => unless(self.protected(), NEEDS_TLS),
-            Command::Apop { .. } => unless(config.apop.is_some(), "not offered"),
-            Command::Auth { mechanism, .. } => self.mechanism_refusal(mechanism),
-            Command::Other { keyword, .. } => {
-                let known =
-                    |name: &Keyword| keyword.as_text().as_bytes().eq_ignore_ascii_case(name.as_bytes());
-                unless(config.extension_commands.iter().any(known), "unknown command")
-            }
-            Command::Top { .. } if !config.top => Some("not offered"),
-            Command::Uidl(_) if !config.uidl => Some("not offered"),
-            _ => {
-                if login {
-                    Some(NOT_LOGGED_IN)
-                } else {
-                    None
-                }
-            }
-        }
-    }
-
-    fn mechanism_refusal(&self, mechanism: &Mechanism) -> Option<&'static str> {
-        if self.offers_mechanism(mechanism) {
-            None
-        } else if self.config.mechanisms.contains(mechanism) {
-            Some("not without TLS")
-        } else {
-            Some("mechanism not offered")
-        }
-    }
-
-    fn capa(&mut self) -> Step {
-        self.put_status(Reply::ok("capability list follows"));
-        for capability in self.capabilities().iter() {
-            self.put_line(&Listing::Capability(capability.clone()));
-        }
-        self.output.put(b".\r\n");
-        self.no_op()
+        let current = Current::new(ticket, &command);
+        self.begin(current.rules.effect);
+        self.session.current = Some(current);
+        Next::Event(match (command, user) {
+            (Command::Pass(password), Some(user)) => Event::Login { ticket, user, password, deviations },
+            (command, _) => Event::Command { ticket, command, deviations },
+        })
     }
 
     /// What the machine answers by itself must not go on for ever.
-    fn no_op(&mut self) -> Step {
+    fn idle_command(&mut self) -> Step {
         self.session.idle_commands = self.session.idle_commands.saturating_add(1);
         let limit = self.config.limits.idle_commands;
         if self.session.idle_commands > limit {
@@ -268,10 +196,19 @@ impl Connection {
         Ok(None)
     }
 
-    fn refused(&mut self, keyword: Keyword, reason: &'static str) -> Step {
-        self.put_status(Reply::err(reason));
+    fn refused(&mut self, command: Command, reason: &'static str) -> Next<Event> {
+        let command = match command {
+            // A line out of step can be a secret.
+            Command::Other { keyword, .. } if self.session.state == State::Authorization => {
+                let start = self.without_secrets(&keyword.as_text().clone().into_bytes());
+                Command::Other { keyword: Keyword::from_peer(start.into()), arguments: None }
+            }
+            command => command,
+        };
+        let reply = Reply::err(reason);
+        self.put_status(reply.clone());
         self.bad_command();
-        Ok(Some(Next::Event(Event::Refused { keyword, reason })))
+        Next::Event(Event::Refused { command, reply })
     }
 
     /// Before the login any line can hold a secret: a mistyped PASS, a SASL response out of step.
@@ -288,19 +225,18 @@ impl Connection {
         Ok(Some(Next::Event(Event::Malformed { ticket, bytes, error })))
     }
 
-    /// Counts; the error comes with the next call, behind the event.
+    /// Counts; the error comes with the next call, after the event.
     fn bad_command(&mut self) {
         self.bad_commands = self.bad_commands.saturating_add(1);
         let limit = self.config.limits.bad_commands;
         if self.bad_commands >= limit {
-            let reply = Reply::err_with(ResponseCode::SYS_PERM, "too many bad commands");
-            self.put_status(reply);
-            self.failed = Some(Error::TooManyBadCommands { limit });
+            self.put_status(Reply::err_with(ResponseCode::SYS_PERM, "too many bad commands"));
+            self.fail(Error::TooManyBadCommands { limit });
         }
     }
 }
 
-/// Bytes behind STLS are not protected (CVE-2011-0411).
+/// Bytes after STLS are not protected (CVE-2011-0411).
 fn refuse_injection(input: &BytesMut) -> Result<(), Error> {
     if input.is_empty() { Ok(()) } else { Err(Error::BytesBehindUpgrade { command: "STLS" }) }
 }

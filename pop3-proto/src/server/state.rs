@@ -2,56 +2,83 @@
 
 use mailwire_core::{LineFramer, Ticket, dot::Stuffer};
 
+use super::Config;
 use crate::{
-    command::Command,
+    capability::Capabilities,
+    command::{Command, Rules},
+    state::State,
     types::{MessageNumber, UserName},
 };
-
-/// The states of RFC 1939.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Before the login.
-    Authorization,
-    /// After it.
-    Transaction,
-    /// QUIT came after the login: what is marked is to be deleted.
-    Update,
-}
 
 /// All that is forgotten when TLS takes over.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) tls: bool,
     pub(super) state: State,
+    pub(super) phase: Phase,
     pub(super) framer: LineFramer,
+    /// What is announced now.
+    pub(super) capabilities: Capabilities,
+    /// The name of the USER that stood in the line before.
     pub(super) user: Option<UserName>,
     pub(super) current: Option<Current>,
-    pub(super) upgrading: bool,
+    /// Commands in a row that led nowhere.
     pub(super) idle_commands: usize,
 }
 
 impl Session {
-    pub(super) const fn new(tls: bool) -> Self {
+    pub(super) fn new(config: &Config, tls: bool) -> Self {
+        let state = State::Authorization;
         Self {
             tls,
-            state: State::Authorization,
+            state,
+            phase: Phase::Running,
             framer: LineFramer::new(),
+            capabilities: config.announced(tls, state),
             user: None,
             current: None,
-            upgrading: false,
             idle_commands: 0,
         }
     }
+}
+
+/// How far the conversation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Commands are read and answered.
+    Running,
+    /// STLS was agreed to.
+    Upgrading,
+    /// The conversation is over.
+    Closed,
 }
 
 /// The command that is being answered.
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) ticket: Ticket,
-    pub(super) kind: Kind,
+    pub(super) rules: Rules,
+    /// The message that it asks about, if its answer names it.
+    pub(super) number: Option<MessageNumber>,
+    /// It is one of the application's own.
+    pub(super) own: bool,
     pub(super) stage: Stage,
+    /// Challenges of its SASL exchange.
+    pub(super) auth_steps: u32,
 }
 
+impl Current {
+    pub(super) fn new(ticket: Ticket, command: &Command) -> Self {
+        let number = match command {
+            Command::List(number) | Command::Uidl(number) => *number,
+            _ => None,
+        };
+        let own = matches!(command, Command::Other { .. });
+        Self { ticket, rules: command.rules(), number, own, stage: Stage::Reply, auth_steps: 0 }
+    }
+}
+
+/// Whose turn it is.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// The application owes a reply, or a challenge to AUTH.
@@ -62,39 +89,4 @@ pub(super) enum Stage {
     Body(Stuffer),
     /// The application sends lines.
     Lines,
-}
-
-/// What matters of a command while it is being answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// PASS or APOP.
-    Login,
-    Auth,
-    Stls,
-    Stat,
-    List(Option<MessageNumber>),
-    Uidl(Option<MessageNumber>),
-    /// RETR or TOP.
-    Message,
-    Quit,
-    /// An application's own, whose answer may have lines.
-    Other,
-    Plain,
-}
-
-impl Kind {
-    pub(super) const fn of(command: &Command) -> Self {
-        match command {
-            Command::Apop { .. } | Command::Pass(_) => Self::Login,
-            Command::Auth { .. } => Self::Auth,
-            Command::Stls => Self::Stls,
-            Command::Stat => Self::Stat,
-            Command::List(message) => Self::List(*message),
-            Command::Uidl(message) => Self::Uidl(*message),
-            Command::Retr(_) | Command::Top { .. } => Self::Message,
-            Command::Quit => Self::Quit,
-            Command::Other { .. } => Self::Other,
-            _ => Self::Plain,
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! What APOP is made of (RFC 1939 section 7). The MD5 itself is the caller's.
+//! What APOP is made of. The MD5 itself is the caller's.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -7,7 +7,8 @@ use mailwire_core::{Invalid, Text};
 
 use super::{check_bytes, is_vchar, text_value};
 
-/// The timestamp in a greeting, with its angle brackets: `<1896.697170952@dbc.mtview.ca.us>`.
+/// The timestamp in a greeting, with its angle brackets: `<1896.697170952@dbc.mtview.ca.us>` ([RFC 1939
+/// section 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
 ///
 /// `timestamp = "<" *VCHAR ">"`, and it "MUST conform to RFC-822 msg-id" (RFC 2449 section 3): an
 /// `@` is in it, and printable ASCII only. Attacks on APOP choose timestamps with other bytes.
@@ -40,7 +41,8 @@ impl ApopTimestamp {
     }
 }
 
-/// The digest of an APOP command: MD5 over the timestamp and the shared secret.
+/// The digest of an APOP command: MD5 over the timestamp and the shared secret ([RFC 1939 section
+/// 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
 ///
 /// Whoever sees it can try passwords on it, so `Debug` does not show it.
 #[derive(Clone, Copy)]

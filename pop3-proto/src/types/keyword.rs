@@ -4,8 +4,9 @@ use mailwire_core::{Invalid, Text};
 
 use super::{check, is_vchar, text_value};
 
-/// A command's keyword (`3*4VCHAR`, RFC 2449 section 3) or a capability's tag (`1*cchar`).
-/// Compares in any case of its letters with [`is`](Self::is).
+/// The name of a command (`3*4VCHAR`) or the tag of a capability (`1*cchar`), of printable ASCII ([RFC
+/// 2449 section 3](https://www.rfc-editor.org/rfc/rfc2449#section-3)). [`is`](Self::is) compares it in
+/// any case of its letters.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Keyword(Text);

@@ -3,7 +3,6 @@
 mod apop;
 mod keyword;
 mod line_text;
-mod mechanism;
 mod message_number;
 mod password;
 mod reply_text;
@@ -13,7 +12,6 @@ mod user_name;
 pub use apop::{ApopDigest, ApopTimestamp};
 pub use keyword::Keyword;
 pub use line_text::LineText;
-pub use mechanism::Mechanism;
 pub use message_number::MessageNumber;
 pub use password::Password;
 pub use reply_text::ReplyText;
@@ -23,6 +21,11 @@ pub use user_name::UserName;
 /// `VCHAR = %x21-7E` (RFC 5234 appendix B.1).
 pub(crate) const fn is_vchar(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e)
+}
+
+/// What separates words, where real servers are concerned.
+pub(crate) const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// What can stand in a line at all: everything but CR, LF and NUL.
@@ -51,7 +54,7 @@ macro_rules! text_value {
                 self.0.as_bytes()
             }
 
-            /// The text, if it is UTF-8.
+            /// The text as UTF-8, if it is.
             #[must_use]
             pub fn as_str(&self) -> Option<&str> {
                 self.0.as_str()

@@ -1,11 +1,12 @@
-//! The argument of PASS (RFC 1939 section 7).
+//! The argument of PASS.
 
 use mailwire_core::{Invalid, Secret};
 
 use super::{check, is_line_byte};
 
-/// A password that can stand in a PASS command: a [`Secret`] without CR, LF and NUL. Spaces are
-/// part of it.
+/// A password that can stand in a PASS command ([RFC 1939 section
+/// 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)): a [`Secret`] without CR, LF and NUL. Spaces
+/// are part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Password(Secret);
 

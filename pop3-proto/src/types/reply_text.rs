@@ -35,7 +35,7 @@ impl ReplyText {
     /// that come from elsewhere, such as error messages.
     ///
     /// ```
-    /// use mailwire_pop3::types::ReplyText;
+    /// use mailwire_pop3::ReplyText;
     /// assert_eq!(ReplyText::lossy("disk full\r\n+OK").to_string(), "disk full??+OK");
     /// ```
     #[must_use]

@@ -1,10 +1,11 @@
-//! The unique-id of UIDL (RFC 1939 section 7).
+//! The unique-id of UIDL.
 
 use mailwire_core::{Invalid, Text};
 
 use super::{check, is_vchar, text_value};
 
-/// A name of a message that stays the same from session to session.
+/// The name of a message that stays the same from session to session ([RFC 1939 section
+/// 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
 ///
 /// One to 70 characters in the range 0x21 to 0x7E. One that was read leniently can be longer or
 /// contain other characters, but never a control character.

@@ -1,13 +1,14 @@
-//! The name in USER and APOP (RFC 1939 section 7).
+//! The name in USER and APOP.
 
 use mailwire_core::{Invalid, Text};
 
 use super::{check, text_value};
 
-/// The name of a mailbox as it stands in USER and APOP. Its meaning is the server's.
+/// The name of a mailbox in USER and APOP ([RFC 1939 section
+/// 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)). Its meaning is the server's.
 ///
 /// No space and no control character; UTF-8 is possible, and for servers that say `UTF8 USER`
-/// (RFC 6856 section 2.2).
+/// ([RFC 6856 section 2.2](https://www.rfc-editor.org/rfc/rfc6856#section-2.2)).
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct UserName(Text);

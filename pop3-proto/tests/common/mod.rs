@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 use mailwire_core::{Channel, Connection, Error, Next};
-use mailwire_pop3::{client, server};
+use mailwire_pop3::{State, client, server};
 
 pub use mailwire_core::testing::drain_text as drain;
 
@@ -60,12 +60,12 @@ impl Client {
         Ok((events, next))
     }
 
-    /// The same where what comes of it does not matter.
+    /// Feeds `bytes` where only the events matter.
     pub fn hear(&mut self, bytes: &str) -> Vec<client::Event> {
         self.feed(bytes).unwrap().0
     }
 
-    /// A client behind greeting and login.
+    /// A client after greeting and login.
     pub fn logged_in(config: client::Config) -> Self {
         let mut client = Self::new(config);
         client.hear("+OK\r\n");
@@ -76,7 +76,7 @@ impl Client {
         }
         client.hear("+OK\r\n");
         client.hear("+OK\r\n");
-        assert_eq!(client.connection.state(), client::State::Transaction);
+        assert_eq!(client.connection.state(), State::Transaction);
         client
     }
 }
@@ -97,12 +97,12 @@ impl Server {
         Ok((events, next))
     }
 
-    /// The same where what is wanted next does not matter.
+    /// Feeds `bytes` where only the events matter.
     pub fn hear(&mut self, bytes: &str) -> Vec<server::Event> {
         self.feed(bytes).unwrap().0
     }
 
-    /// A server behind greeting and login, with nothing to be written.
+    /// A server after greeting and login, with nothing to be written.
     pub fn logged_in(config: server::Config) -> Self {
         let mut server = Self::new(config);
         let (events, _) = server.feed("USER mrose\r\nPASS tanstaaf\r\n").unwrap();

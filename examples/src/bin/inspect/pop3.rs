@@ -8,7 +8,10 @@ use mailwire_core::{
     dot::{LineEnds, Unstuffed, Unstuffer},
     sasl,
 };
-use mailwire_pop3::{Command, Expected, Follows, Greeting, Limits, Listing, Reply, reply::parse_challenge};
+use mailwire_pop3::{
+    Capability, Challenge, Command, Expected, Follows, Greeting, Limits, Listing, ParseContext, Reply,
+    deviation,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -27,12 +30,13 @@ pub(crate) struct Pop3 {
     overlong: Overlong,
     greeted: bool,
     client_sasl: bool,
-    asked: VecDeque<Asked>,
+    /// What the next replies answer.
+    in_flight: VecDeque<InFlight>,
     body: Option<Body>,
 }
 
-/// What the next reply answers.
-struct Asked {
+/// A command, or a line of its SASL exchange, that a reply is due to.
+struct InFlight {
     status: Expected,
     follows: Follows,
     lines: Option<Expected>,
@@ -41,8 +45,8 @@ struct Asked {
     challenge_due: bool,
 }
 
-impl Asked {
-    fn by(command: &Command) -> Self {
+impl InFlight {
+    fn of(command: &Command) -> Self {
         Self {
             status: Expected::status_of(command),
             follows: command.follows(),
@@ -51,9 +55,14 @@ impl Asked {
             challenge_due: matches!(command, Command::Auth { initial: None, .. }),
         }
     }
+
+    /// What has an answer of one line: a line that cannot be read, or one of a SASL exchange.
+    const fn line(sasl: bool) -> Self {
+        Self { status: Expected::Status, follows: Follows::Nothing, lines: None, sasl, challenge_due: false }
+    }
 }
 
-/// A success with lines or a body behind it.
+/// A success that lines or a body follow.
 struct Body {
     message: Message,
     unstuffer: Unstuffer,
@@ -83,7 +92,7 @@ impl Pop3 {
             overlong: Overlong::default(),
             greeted: false,
             client_sasl: false,
-            asked: VecDeque::new(),
+            in_flight: VecDeque::new(),
             body: None,
         }
     }
@@ -98,53 +107,52 @@ impl Pop3 {
         }
     }
 
+    fn context(&self, newline: Newline, expected: Expected) -> ParseContext {
+        ParseContext::new(self.dialect).with_newline(newline).expecting(expected)
+    }
+
     fn status(&mut self, line: &Bytes, newline: Newline) -> Option<Message> {
-        let asked = if self.context && self.greeted { self.asked.pop_front() } else { None };
+        let in_flight = if self.context && self.greeted { self.in_flight.pop_front() } else { None };
         let first = !std::mem::replace(&mut self.greeted, true);
-        let sasl = asked.as_ref().is_none_or(|asked| asked.sasl);
-        let challenge = if sasl { parse_challenge(line, self.dialect).transpose() } else { None };
-        let expected = match &asked {
+        let sasl = in_flight.as_ref().is_none_or(|command| command.sasl);
+        let expected = match &in_flight {
             Some(_) if line.is_empty() => Expected::Any,
-            Some(asked) => asked.status,
+            Some(command) => command.status,
             None if self.context => Expected::Status,
             None => Expected::Any,
         };
-        let challenge_due = asked.as_ref().is_some_and(|asked| asked.challenge_due);
-        let mut ok = false;
-        let mut message = match challenge {
-            // Some servers write +OK where "+ " is due.
-            None if challenge_due && line.trim_ascii_end().eq_ignore_ascii_case(b"+OK") => {
-                self.client_sasl = true;
-                let mut message = Message::new("CHALLENGE", &json!({ "bytes": "<secret>" }), Vec::new());
-                self.deviate(&mut message, "ok-for-challenge", 0);
-                message
-            }
-            Some(Ok(parsed)) => {
-                self.client_sasl = true;
-                Message::new("CHALLENGE", &json!({ "bytes": "<secret>" }), parsed.deviations)
-            }
-            Some(Err(error)) => Message::malformed(line, error),
-            None => match Reply::parse(line, expected, self.dialect) {
-                Ok(parsed) => {
-                    ok = parsed.value.is_ok();
-                    let mut message =
-                        Message::new(if ok { "OK" } else { "ERR" }, &parsed.value, parsed.deviations);
-                    let timestamp = Greeting::parse(line, self.dialect)
-                        .ok()
-                        .and_then(|greeting| greeting.value.timestamp);
-                    if let (true, Some(timestamp)) = (first, timestamp) {
-                        message.value = json!({ "reply": message.value, "timestamp": timestamp });
-                    }
-                    message
-                }
+        let challenge_due = in_flight.as_ref().is_some_and(|command| command.challenge_due);
+        if sasl && Challenge::is_one(line) {
+            self.client_sasl = true;
+            let parsed = Challenge::parse(line, self.context(newline, expected));
+            return Some(match parsed {
+                Ok(parsed) => challenge(parsed.deviations),
                 Err(error) => Message::malformed(line, error),
-            },
-        };
-        if newline == Newline::Lf {
-            self.deviate(&mut message, "bare-lf", line.len());
+            });
         }
-        let (follows, lines) = match asked {
-            Some(asked) => (asked.follows, asked.lines),
+        // Some servers write +OK where "+ " is due.
+        if challenge_due && line.trim_ascii_end().eq_ignore_ascii_case(b"+OK") {
+            self.client_sasl = true;
+            let mut message = challenge(Vec::new());
+            self.deviate(&mut message, deviation::OK_FOR_CHALLENGE, 0);
+            return Some(message);
+        }
+        let (ok, message) = match Reply::parse(line, self.context(newline, expected)) {
+            Ok(parsed) => {
+                let ok = parsed.value.is_ok();
+                let mut message =
+                    Message::new(if ok { "OK" } else { "ERR" }, &parsed.value, parsed.deviations);
+                let timestamp =
+                    Greeting::parse(line, self.dialect).ok().and_then(|greeting| greeting.value.timestamp());
+                if let (true, Some(timestamp)) = (first, timestamp) {
+                    message.value = json!({ "reply": message.value, "timestamp": timestamp });
+                }
+                (ok, message)
+            }
+            Err(error) => (false, Message::malformed(line, error)),
+        };
+        let (follows, lines) = match in_flight {
+            Some(command) => (command.follows, command.lines),
             None if self.multiline && !self.context => (Follows::Lines, None),
             None => (Follows::Nothing, None),
         };
@@ -186,7 +194,7 @@ impl Pop3 {
         message.value = json!({ "reply": message.value, "length": body.length, "lines": body.items });
         if let Some(at) = bare {
             let at = usize::try_from(at).unwrap_or(usize::MAX);
-            self.deviate(&mut message, "bare-newline", status_length.saturating_add(at));
+            self.deviate(&mut message, deviation::BARE_CR_OR_LF, status_length.saturating_add(at));
         }
         if !complete {
             input.clear();
@@ -196,47 +204,35 @@ impl Pop3 {
     }
 
     fn command(&mut self, line: &Bytes, newline: Newline) -> Message {
+        let parsed = Command::parse(line, self.dialect);
         if std::mem::take(&mut self.client_sasl) {
             let decoded = sasl::decode_step(line);
-            let known = Command::parse(line, self.dialect)
-                .is_ok_and(|parsed| !matches!(parsed.value, Command::Other { .. }));
+            let known = parsed.as_ref().is_ok_and(|parsed| !matches!(parsed.value, Command::Other { .. }));
             if self.context || (decoded.is_ok() && !known) {
                 self.client_sasl = !self.context;
-                let asked = Asked {
-                    status: Expected::Status,
-                    follows: Follows::Nothing,
-                    lines: None,
-                    sasl: true,
-                    challenge_due: false,
-                };
-                self.asked.push_back(asked);
+                self.in_flight.push_back(InFlight::line(true));
                 return match decoded {
                     Ok(_) => Message::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
                     Err(error) => Message::malformed(b"<secret>", error),
                 };
             }
         }
-        let parsed = Command::parse(line, self.dialect);
-        match &parsed {
-            Ok(parsed) => {
-                let asked = Asked::by(&parsed.value);
-                self.client_sasl = asked.sasl && !self.context;
-                self.asked.push_back(asked);
-            }
-            Err(_) => self.asked.push_back(Asked {
-                status: Expected::Status,
-                follows: Follows::Nothing,
-                lines: None,
-                sasl: false,
-                challenge_due: false,
-            }),
-        }
+        let in_flight = match &parsed {
+            Ok(parsed) => InFlight::of(&parsed.value),
+            Err(_) => InFlight::line(false),
+        };
+        self.client_sasl = in_flight.sasl && !self.context;
+        self.in_flight.push_back(in_flight);
         let mut message = Message::of(line, parsed, |command| command.keyword().to_string());
         if newline == Newline::Lf {
-            message.error.get_or_insert(ParseError::new(line.len(), "LF without CR"));
+            message.error.get_or_insert(ParseError::new(line.len(), "a line that ends in a bare LF"));
         }
         message
     }
+}
+
+fn challenge(deviations: Vec<Deviation>) -> Message {
+    Message::new("CHALLENGE", &json!({ "bytes": "<secret>" }), deviations)
 }
 
 impl Body {
@@ -265,7 +261,7 @@ impl Body {
             }
         }
         if let (Some(expected), false) = (self.lines, self.opaque) {
-            match Listing::parse(&line, expected, dialect) {
+            match Listing::parse(&line, ParseContext::new(dialect).expecting(expected)) {
                 Ok(parsed) => {
                     if self.items.len() < SHOWN {
                         self.items.push(json!(parsed.value));
@@ -287,29 +283,15 @@ impl Body {
 
 /// What the lines are, of which this is the first, when the command was not heard.
 fn guess(line: &Bytes) -> Option<Expected> {
-    match Listing::parse(line, Expected::Any, Dialect::Lenient).ok()?.value {
+    match Listing::parse(line, Dialect::Lenient).ok()?.value {
         Listing::Scan(_) => return Some(Expected::ScanListing),
         Listing::UniqueId(_) => return Some(Expected::UniqueIdListing),
         _ => {}
     }
-    const TAGS: [&str; 13] = [
-        "TOP",
-        "USER",
-        "UIDL",
-        "SASL",
-        "STLS",
-        "RESP-CODES",
-        "AUTH-RESP-CODE",
-        "PIPELINING",
-        "EXPIRE",
-        "LOGIN-DELAY",
-        "IMPLEMENTATION",
-        "UTF8",
-        "LANG",
-    ];
-    let end = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
-    let word = line.get(..end).unwrap_or_default();
-    TAGS.iter().any(|tag| tag.as_bytes() == word).then_some(Expected::Capability)
+    match Capability::parse(line, Dialect::Lenient).ok()?.value {
+        Capability::Other { .. } => None,
+        _ => Some(Expected::Capability),
+    }
 }
 
 impl Inspector for Pop3 {

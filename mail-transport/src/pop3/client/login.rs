@@ -86,7 +86,7 @@ fn best<'a>(machine: &Connection, credentials: &'a Credentials, context: &SaslCo
         }
         (Err(error @ SaslError::NoMechanism { .. }), None) => match simple {
             // A server that lists mechanisms and not USER does not have it.
-            Some(_) if offered.has_sasl() && !offered.has("USER") => Err(error.into()),
+            Some(_) if offered.has_tag("SASL") && !offered.has_tag("USER") => Err(error.into()),
             Some(_) if !context.policy().permits_password() => Err(SaslError::CredentialsInClear.into()),
             Some((user, password)) => Ok(Plan::UserPass(user, password)),
             None => Err(error.into()),
@@ -121,7 +121,7 @@ async fn authenticate(session: &mut Session<Connection>, mut exchange: ClientExc
     let ticket = send(session, Command::Auth { mechanism, initial })?;
     let read = |event| match event {
         Event::AuthChallenge { ticket: of, data, .. } if of == ticket => AuthEvent::Challenge(data),
-        Event::Malformed { ticket: Some(of), ends: false, error, .. } if of == ticket => {
+        Event::Malformed { ticket: Some(of), error, .. } if of == ticket => {
             AuthEvent::Cancelled(error.reason)
         }
         Event::Reply { ticket: of, reply, .. } if of == ticket => {

@@ -37,10 +37,9 @@ mod login;
 
 use mailwire_core::{Channel, SendError, Text, Ticket};
 use mailwire_pop3::{
-    Capabilities, Command, Follows, Listing, MessageNumber, Reply, ResponseCode,
+    Capabilities, Command, DropListing, Follows, Keyword, LineText, Listing, MessageNumber, Reply, ReplyText,
+    ResponseCode, ScanListing, UniqueIdListing,
     client::{Connection, Deletions, Event},
-    reply::{DropListing, ScanListing, UniqueIdListing},
-    types::{Keyword, LineText, ReplyText},
 };
 
 pub use self::{
@@ -350,7 +349,7 @@ impl Machine for Connection {
             | Event::LinesEnd { ticket }
             | Event::BodyEnd { ticket, .. }
             | Event::NotSent { ticket, .. } => Some(*ticket),
-            Event::Malformed { ticket, ends: true, .. } => *ticket,
+            Event::Malformed { ticket, .. } => *ticket,
             _ => None,
         }
     }
@@ -375,7 +374,7 @@ async fn answer(session: &mut Session<Connection>, name: &'static str, ticket: T
                 }
                 return accept(name, reply);
             }
-            Event::Malformed { ticket: Some(of), ends: true, error, .. } if of == ticket => {
+            Event::Malformed { ticket: Some(of), error, .. } if of == ticket => {
                 let (what, offset) = (error.reason, error.offset);
                 return Err(mailwire_core::Error::Unexpected { what, offset }.into());
             }

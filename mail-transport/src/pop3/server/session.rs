@@ -17,9 +17,6 @@ use crate::{
     server::{Accepted, Handle, LoginGate, Notice},
 };
 
-const SHUTDOWN: &[u8] = b"-ERR [SYS/TEMP] the server shuts down, nothing was deleted\r\n";
-const TOO_SLOW: &[u8] = b"-ERR nobody has logged in in time\r\n";
-
 pub(super) async fn serve<S: Service>(service: &S, mut config: Config, client: Accepted) -> Result<()> {
     let Accepted { stream, channel, handle, .. } = client;
     let gate = LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials);
@@ -73,8 +70,16 @@ impl<S: Service> Session<'_, S> {
     /// Between two commands: all answers before this one are whole.
     fn take_leave(&mut self, notice: Notice) {
         let machine = self.driver.connection_mut();
-        machine.output().put(if notice == Notice::Unauthenticated { TOO_SLOW } else { SHUTDOWN });
-        machine.close();
+        let goodbye = match notice {
+            Notice::Unauthenticated => Reply::err("nobody has logged in in time"),
+            Notice::Shutdown => {
+                Reply::err_with(ResponseCode::SYS_TEMP, "the server shuts down, nothing was deleted")
+            }
+        };
+        // There is nothing to be said before TLS, and nobody to hear it after the end.
+        if machine.goodbye(goodbye).is_err() {
+            machine.close();
+        }
     }
 
     async fn event(&mut self, event: Event) -> Result<()> {
@@ -115,8 +120,8 @@ impl<S: Service> Session<'_, S> {
                 Ok(())
             }
             // Not its name: a line out of step can be a password.
-            Event::Refused { reason, .. } => {
-                tracing::debug!(reason, "refused");
+            Event::Refused { reply, .. } => {
+                tracing::debug!(reason = reply.text().map(tracing::field::display), "refused");
                 Ok(())
             }
             _ => Ok(()),

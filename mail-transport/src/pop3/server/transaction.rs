@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use mailwire_core::{Misuse, Ticket};
 use mailwire_pop3::{
-    Command, Listing, MessageNumber, Reply,
-    reply::{ScanListing, UniqueIdListing},
-    server::Connection,
+    Command, Listing, MessageNumber, Reply, ScanListing, UniqueIdListing, server::Connection,
 };
 
 use super::{Entry, Maildrop, Refusal, top::Top};

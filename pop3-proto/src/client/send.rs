@@ -1,0 +1,126 @@
+//! How commands leave.
+
+use mailwire_core::{SaslStep, Secret, Ticket, sasl, sasl::Mechanism};
+
+use super::{
+    Connection, Event,
+    state::{Auth, InFlight, Phase, Setup},
+};
+use crate::{
+    capability::Tag,
+    command::{Command, Effect, Follows, MAX_COMMAND_LINE},
+};
+
+impl Connection {
+    /// Puts out what may be put out now.
+    pub(super) fn flush(&mut self) {
+        while self.flush_one() {}
+    }
+
+    fn flush_one(&mut self) -> bool {
+        let session = &self.session;
+        if self.is_over()
+            || matches!(session.phase, Phase::Greeting | Phase::Upgrading)
+            || session.in_flight.back().is_some_and(|last| last.rules.blocks())
+        {
+            return false;
+        }
+        let pipeline =
+            if self.config.pipelining && session.has_pipelining() { self.config.limits.pipeline } else { 1 };
+        if let Some(&setup) = session.setup.front() {
+            let (command, pipeline) = match setup {
+                Setup::Capa => (Command::Capa, pipeline),
+                Setup::Stls => (Command::Stls, 1),
+            };
+            if session.in_flight.len() >= pipeline {
+                return false;
+            }
+            self.session.setup.pop_front();
+            self.put_command(None, command, Follows::Nothing);
+            return true;
+        }
+        if session.in_flight.len() >= pipeline
+            || self.output.is_full()
+            || self.waits_for_tls()
+            || self.unsendable().is_some()
+        {
+            return false;
+        }
+        let Some(queued) = self.queue.pop_front() else { return false };
+        self.put_command(Some(queued.ticket), queued.command, queued.follows);
+        true
+    }
+
+    /// Why the first command of the queue must not be sent any more.
+    fn unsendable(&self) -> Option<mailwire_core::Misuse> {
+        let command = &self.queue.front()?.command;
+        let session = &self.session;
+        // What is still to come may let it be sent.
+        let waits = matches!(session.phase, Phase::Greeting | Phase::Upgrading)
+            || !session.setup.is_empty()
+            || self.waits_for_tls()
+            || session
+                .in_flight
+                .iter()
+                .any(|sent| sent.rules.effect == Effect::Capa && sent.ticket.is_none());
+        if waits { None } else { session.permits(command, &command.rules()).err() }
+    }
+
+    /// Takes a command off the queue that must not be sent.
+    pub(super) fn take_unsendable(&mut self) -> Option<Event> {
+        let reason = self.unsendable()?;
+        let queued = self.queue.pop_front()?;
+        Some(Event::NotSent { ticket: queued.ticket, reason })
+    }
+
+    /// `follows` is for a command that is not known here.
+    fn put_command(&mut self, ticket: Option<Ticket>, command: Command, follows: Follows) {
+        let mut rules = command.rules();
+        if matches!(command, Command::Other { .. }) {
+            rules.follows = follows;
+        }
+        self.session.begin(rules.effect);
+        let command = match command {
+            Command::Auth { mechanism, initial } => self.start_auth(mechanism, initial),
+            command => command,
+        };
+        self.output.write(|out| command.write(out));
+        let end = self.output.mark();
+        self.session.in_flight.push_back(InFlight { ticket, rules, end });
+    }
+
+    /// Decides whether the first message goes with AUTH.
+    fn start_auth(&mut self, mechanism: Mechanism, initial: Option<Secret>) -> Command {
+        let length =
+            initial.as_ref().map_or(0, |data| data.expose().len().div_ceil(3).saturating_mul(4).max(1));
+        let line = length.saturating_add(mechanism.as_bytes().len()).saturating_add("AUTH  \r\n".len());
+        let now = self.config.initial_response
+            && self.session.capabilities.offers(Tag::Sasl)
+            && line <= MAX_COMMAND_LINE;
+        let (initial, held) = if now { (initial, None) } else { (None, initial) };
+        self.session.auth = Some(Auth::new(&mechanism, held, initial.is_some()));
+        Command::Auth { mechanism, initial }
+    }
+
+    /// Sends a client's line of a SASL exchange.
+    pub(super) fn put_auth(&mut self, step: &SaslStep) {
+        self.output.write(|out| {
+            match step {
+                SaslStep::Data(data) => sasl::encode(data.expose(), out),
+                SaslStep::Cancel => out.push(b'*'),
+            }
+            out.extend_from_slice(b"\r\n");
+        });
+        let end = self.output.mark();
+        if let Some(sent) = self.session.in_flight.front_mut() {
+            sent.end = end;
+        }
+        if let Some(auth) = &mut self.session.auth {
+            auth.challenged = false;
+            match step {
+                SaslStep::Data(_) => auth.responses = auth.responses.saturating_add(1),
+                SaslStep::Cancel => auth.cancelled = true,
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What each command is: one row a command.
+
+use mailwire_core::keywords;
+
+use super::{Command, Follows};
+use crate::{capability::Tag, reply::Expected, state::State};
+
+/// What a command is, whoever sends or receives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// The capability that tells of it, if it need not be there.
+    pub(crate) needs: Option<Tag>,
+    /// The states that it is valid in.
+    pub(crate) valid_in: ValidIn,
+    /// What stands in its positive status line.
+    pub(crate) status: Expected,
+    /// What follows that line.
+    pub(crate) follows: Follows,
+    /// What each line is that follows.
+    pub(crate) lines: Expected,
+    /// What its answer changes.
+    pub(crate) effect: Effect,
+    /// Its answer says nothing but that it was done: one server leaves `+OK` out.
+    pub(crate) may_be_empty: bool,
+}
+
+/// The states that a command is valid in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ValidIn {
+    Any,
+    Authorization,
+    Transaction,
+}
+
+/// What the answer to a command changes in the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Nothing,
+    Capa,
+    StartTls,
+    /// The name for the PASS that follows.
+    User,
+    /// PASS, APOP.
+    Login,
+    Authenticate,
+    Dele,
+    Rset,
+    Quit,
+}
+
+keywords! {
+    /// The names of the commands that are known here.
+    pub(crate) enum Name {
+        User = "USER",
+        Pass = "PASS",
+        Apop = "APOP",
+        Auth = "AUTH",
+        Stls = "STLS",
+        Capa = "CAPA",
+        Stat = "STAT",
+        List = "LIST",
+        Uidl = "UIDL",
+        Retr = "RETR",
+        Top = "TOP",
+        Dele = "DELE",
+        Rset = "RSET",
+        Noop = "NOOP",
+        Quit = "QUIT",
+    }
+}
+
+impl Name {
+    /// The table: a row a command.
+    pub(crate) const fn rules(self) -> Rules {
+        match self {
+            Name::User => authorization().needs(Tag::User).does(Effect::User),
+            Name::Pass => authorization().needs(Tag::User).does(Effect::Login),
+            Name::Apop => authorization().does(Effect::Login),
+            Name::Auth => authorization().needs(Tag::Sasl).does(Effect::Authenticate),
+            Name::Stls => authorization().needs(Tag::Stls).does(Effect::StartTls),
+            Name::Capa => any().lines(Expected::Capability).does(Effect::Capa),
+            Name::Stat => transaction().status(Expected::DropListing),
+            Name::List => transaction().lines(Expected::ScanListing),
+            Name::Uidl => transaction().lines(Expected::UniqueIdListing).needs(Tag::Uidl),
+            Name::Retr => transaction().body(),
+            Name::Top => transaction().body().needs(Tag::Top),
+            Name::Dele => transaction().may_be_empty().does(Effect::Dele),
+            Name::Rset => transaction().may_be_empty().does(Effect::Rset),
+            Name::Noop => transaction().may_be_empty(),
+            Name::Quit => any().does(Effect::Quit),
+        }
+    }
+}
+
+impl Command {
+    /// The name of a command that is known here.
+    pub(crate) const fn key(&self) -> Option<Name> {
+        Some(match self {
+            Self::User(_) => Name::User,
+            Self::Pass(_) => Name::Pass,
+            Self::Apop { .. } => Name::Apop,
+            Self::Auth { .. } => Name::Auth,
+            Self::Stls => Name::Stls,
+            Self::Capa => Name::Capa,
+            Self::Stat => Name::Stat,
+            Self::List(_) => Name::List,
+            Self::Uidl(_) => Name::Uidl,
+            Self::Retr(_) => Name::Retr,
+            Self::Top { .. } => Name::Top,
+            Self::Dele(_) => Name::Dele,
+            Self::Rset => Name::Rset,
+            Self::Noop => Name::Noop,
+            Self::Quit => Name::Quit,
+            Self::Other { .. } => return None,
+        })
+    }
+
+    /// The row of this command. Where a value decides (`LIST 1` is not `LIST`), it is asked here.
+    pub(crate) fn rules(&self) -> Rules {
+        match self {
+            // What is sent as it is may be known here nevertheless.
+            Self::Other { keyword, .. } => Name::of(keyword.as_bytes()).map_or(any(), Name::rules),
+            Self::List(Some(_)) => Name::List.rules().of_one(),
+            Self::Uidl(Some(_)) => Name::Uidl.rules().of_one(),
+            known => known.key().map_or(any(), Name::rules),
+        }
+    }
+}
+
+/// A row with what most commands are.
+const fn row(valid_in: ValidIn) -> Rules {
+    Rules {
+        needs: None,
+        valid_in,
+        status: Expected::Status,
+        follows: Follows::Nothing,
+        lines: Expected::Status,
+        effect: Effect::Nothing,
+        may_be_empty: false,
+    }
+}
+
+const fn any() -> Rules {
+    row(ValidIn::Any)
+}
+
+const fn authorization() -> Rules {
+    row(ValidIn::Authorization)
+}
+
+const fn transaction() -> Rules {
+    row(ValidIn::Transaction)
+}
+
+impl Rules {
+    const fn needs(mut self, tag: Tag) -> Self {
+        self.needs = Some(tag);
+        self
+    }
+
+    const fn status(mut self, status: Expected) -> Self {
+        self.status = status;
+        self
+    }
+
+    const fn lines(mut self, lines: Expected) -> Self {
+        self.follows = Follows::Lines;
+        self.lines = lines;
+        self
+    }
+
+    /// Of one message: what would be a line is in the status line.
+    const fn of_one(mut self) -> Self {
+        self.follows = Follows::Nothing;
+        self.status = self.lines;
+        self
+    }
+
+    const fn body(mut self) -> Self {
+        self.follows = Follows::Body;
+        self
+    }
+
+    const fn may_be_empty(mut self) -> Self {
+        self.may_be_empty = true;
+        self
+    }
+
+    const fn does(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self
+    }
+
+    /// Whether nothing may be sent after it before it is answered: bytes of another command would be
+    /// taken for a part of the exchange, for TLS, or for nothing.
+    pub(crate) const fn blocks(&self) -> bool {
+        matches!(self.effect, Effect::Authenticate | Effect::StartTls | Effect::Quit)
+    }
+}
+
+impl ValidIn {
+    /// # Errors
+    ///
+    /// Why it is not valid in this state.
+    pub(crate) const fn check(self, state: State) -> Result<(), &'static str> {
+        match (self, state) {
+            (_, State::Update) => Err("the session ends"),
+            (Self::Authorization, State::Transaction) => Err("already logged in"),
+            (Self::Transaction, State::Authorization) => Err("log in first"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Effect {
+    pub(crate) const fn is_login(self) -> bool {
+        matches!(self, Self::Login | Self::Authenticate)
+    }
+
+    /// The state when a command with this effect was said.
+    pub(crate) const fn before(self, state: State) -> State {
+        match (self, state) {
+            (Self::Quit, State::Transaction) => State::Update,
+            _ => state,
+        }
+    }
+
+    /// The state when a command with this effect was answered.
+    pub(crate) const fn after(self, state: State, ok: bool) -> State {
+        match self {
+            Self::Login | Self::Authenticate if ok => State::Transaction,
+            _ => state,
+        }
+    }
+}

@@ -1,3 +1,0 @@
-//! The errors, which all three protocols share.
-
-pub use mailwire_core::{Error, Invalid, Misuse, ParseError, SendError};

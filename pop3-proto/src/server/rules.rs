@@ -1,0 +1,240 @@
+//! What a client may say now, what the application may answer, and what either changes.
+//!
+//! What a command is stands in `command/rules.rs`, the states in `state.rs`.
+
+use alloc::vec::Vec;
+
+use mailwire_core::{
+    Channel, Misuse, Ticket,
+    sasl::{Mechanism, Policy},
+};
+
+use super::{
+    Config, Connection,
+    state::{Current, Phase, Stage},
+};
+use crate::{
+    capability::{Capabilities, Capability},
+    command::{Command, Effect, Rules},
+    reply::{Expected, Listing, MAX_STATUS_LINE, Reply},
+    state::State,
+    types::Keyword,
+};
+
+impl Config {
+    const fn policy(&self, tls: bool) -> Policy {
+        Policy::new(tls).allow_clear_credentials(self.allow_clear_credentials)
+    }
+
+    /// What is announced in this state.
+    pub(super) fn announced(&self, tls: bool, state: State) -> Capabilities {
+        let policy = self.policy(tls);
+        let mechanisms: Vec<Mechanism> =
+            self.mechanisms.iter().filter(|mechanism| policy.permits(mechanism)).cloned().collect();
+        let implementation = self.implementation.clone().filter(|_| state == State::Transaction);
+        // STLS is announced only where it is permitted (RFC 2595 section 4).
+        let stls = self.channel == Channel::StartTls && !tls && state == State::Authorization;
+        [
+            self.top.then_some(Capability::Top),
+            self.uidl.then_some(Capability::Uidl),
+            self.resp_codes.then_some(Capability::RespCodes),
+            (self.auth_resp_code && self.resp_codes).then_some(Capability::AuthRespCode),
+            self.pipelining.then_some(Capability::Pipelining),
+            stls.then_some(Capability::Stls),
+            (self.user && policy.permits_password()).then_some(Capability::User),
+            (!mechanisms.is_empty()).then_some(Capability::Sasl(mechanisms)),
+            implementation.map(Capability::Implementation),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(self.more.iter().cloned())
+        .collect()
+    }
+}
+
+impl Connection {
+    /// Whether the client may give this command now.
+    ///
+    /// # Errors
+    ///
+    /// Why not, in the words of the answer.
+    pub(super) fn permits(&self, command: &Command, rules: &Rules) -> Result<(), &'static str> {
+        const NOT_OFFERED: Result<(), &str> = Err("not offered");
+        const NEEDS_TLS: Result<(), &str> = Err("not without TLS");
+        if self.session.tls && rules.effect == Effect::StartTls {
+            return Err("not permitted when TLS is active");
+        }
+        rules.valid_in.check(self.session.state)?;
+        let offered = rules.needs.is_none_or(|tag| self.session.capabilities.offers(tag));
+        match command {
+            Command::Auth { mechanism, .. } if !self.config.mechanisms.contains(mechanism) => {
+                Err("mechanism not offered")
+            }
+            Command::Auth { mechanism, .. } => {
+                if self.config.policy(self.session.tls).permits(mechanism) {
+                    Ok(())
+                } else {
+                    NEEDS_TLS
+                }
+            }
+            Command::User(_) | Command::Pass(_) if self.config.user && !offered => NEEDS_TLS,
+            Command::Apop { .. } if self.config.apop.is_none() => NOT_OFFERED,
+            Command::Other { keyword, .. } if !self.config.has_extension(keyword) => Err("unknown command"),
+            _ if !offered => NOT_OFFERED,
+            _ => Ok(()),
+        }
+    }
+
+    /// The command that the application may answer now.
+    pub(super) fn answerable(&self, ticket: Ticket) -> Result<&Current, Misuse> {
+        if self.is_over() {
+            return Err(Misuse::Closed);
+        }
+        match &self.session.current {
+            Some(current) if current.ticket == ticket => match current.stage {
+                Stage::Reply => Ok(current),
+                Stage::Auth => Err(Misuse::WrongState("the client's answer is due")),
+                Stage::Body(_) | Stage::Lines => Err(Misuse::WrongState("the reply was given")),
+            },
+            _ => Err(Misuse::UnknownTicket),
+        }
+    }
+
+    /// Whether a reply is one that the command can have.
+    pub(super) fn permits_reply(&self, ticket: Ticket, reply: &Reply) -> Result<(), Misuse> {
+        let current = self.answerable(ticket)?;
+        let fits = match (reply, current.rules.status) {
+            (Reply::Err { .. }, _) => true,
+            _ if current.rules.effect == Effect::StartTls => {
+                return Err(Misuse::WrongAnswer("STLS is agreed to with accept_upgrade"));
+            }
+            _ if current.own => true,
+            (Reply::Drop(_), expected) => expected == Expected::DropListing,
+            (Reply::Listing(Listing::Scan(scan)), Expected::ScanListing) => {
+                Some(scan.number) == current.number
+            }
+            (Reply::Listing(Listing::UniqueId(id)), Expected::UniqueIdListing) => {
+                Some(id.number) == current.number
+            }
+            (Reply::Ok { .. }, expected) => expected == Expected::Status,
+            _ => false,
+        };
+        if fits {
+            permits_status_line(reply)
+        } else {
+            Err(Misuse::WrongAnswer("another command has such an answer"))
+        }
+    }
+
+    /// Whether a challenge is due from the application.
+    pub(super) fn permits_challenge(&self) -> Result<(), Misuse> {
+        const NO_EXCHANGE: Misuse = Misuse::WrongState("no exchange goes on");
+        let current = self.session.current.as_ref().ok_or(NO_EXCHANGE)?;
+        match self.answerable(current.ticket)?.rules.effect {
+            Effect::Authenticate => Ok(()),
+            _ => Err(NO_EXCHANGE),
+        }
+    }
+
+    /// Whether lines may follow the reply to this command.
+    pub(super) fn permits_lines(&self, ticket: Ticket, reply: &Reply) -> Result<(), Misuse> {
+        self.permits_reply(ticket, reply)?;
+        if reply.is_ok() && self.answerable(ticket)?.own {
+            Ok(())
+        } else {
+            Err(Misuse::WrongAnswer("no lines follow it"))
+        }
+    }
+
+    /// Whether a line is one that the answer to the command can have.
+    pub(super) fn permits_line(&self, line: &Listing) -> Result<(), Misuse> {
+        let Some(current @ Current { stage: Stage::Lines, .. }) = &self.session.current else {
+            return Err(Misuse::WrongState("no lines are being sent"));
+        };
+        if !current.own && Expected::of_line(line) != current.rules.lines {
+            return Err(Misuse::WrongAnswer("a line of another command"));
+        }
+        if self.output.is_full() {
+            return Err(Misuse::Full { limit: self.output.limit() });
+        }
+        Ok(())
+    }
+
+    /// Whether the application may end the session with this reply now.
+    pub(super) fn permits_goodbye(&self, reply: &Reply) -> Result<(), Misuse> {
+        if self.is_over() {
+            return Err(Misuse::Closed);
+        }
+        if self.session.phase == Phase::Upgrading {
+            return Err(Misuse::WrongState("TLS is about to begin"));
+        }
+        if let Some(Current { stage: Stage::Body(_) | Stage::Lines, .. }) = &self.session.current {
+            return Err(Misuse::WrongState("an answer is not at its end"));
+        }
+        if reply.is_ok() {
+            return Err(Misuse::WrongAnswer("a goodbye is -ERR"));
+        }
+        permits_status_line(reply)
+    }
+
+    /// The command was given.
+    pub(super) fn begin(&mut self, effect: Effect) {
+        self.session.state = effect.before(self.session.state);
+        self.session.idle_commands = 0;
+    }
+
+    /// The command was answered.
+    pub(super) fn conclude(&mut self, effect: Effect, ok: bool) -> Then {
+        self.session.state = effect.after(self.session.state, ok);
+        match (effect, ok) {
+            (Effect::Login | Effect::Authenticate, true) => {
+                self.announce();
+                Then::GoOn
+            }
+            (Effect::Login | Effect::Authenticate, false) => Then::LoginFailed,
+            (Effect::Quit, _) => Then::Close,
+            _ => Then::GoOn,
+        }
+    }
+
+    /// Something that is announced may have changed.
+    pub(super) fn announce(&mut self) {
+        self.session.capabilities = self.config.announced(self.session.tls, self.session.state);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.failed.is_some() || self.session.phase == Phase::Closed
+    }
+}
+
+/// What follows from the answer to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    GoOn,
+    LoginFailed,
+    Close,
+}
+
+impl Config {
+    fn has_extension(&self, keyword: &Keyword) -> bool {
+        let is = |name: &Keyword| keyword.as_bytes().eq_ignore_ascii_case(name.as_bytes());
+        self.extension_commands.iter().any(is)
+    }
+}
+
+/// Whether a reply is one line of at most 512 octets of ASCII.
+fn permits_status_line(reply: &Reply) -> Result<(), Misuse> {
+    let (code, text) = match reply {
+        Reply::Ok { code, text } | Reply::Err { code, text } => (code.as_ref(), text.as_bytes()),
+        Reply::Drop(listing) => (None, listing.rest.as_bytes()),
+        Reply::Listing(_) => (None, &[][..]),
+    };
+    if !text.is_ascii() {
+        return Err(Misuse::WrongAnswer("a status line that is not ASCII"));
+    }
+    let code = code.map_or(0, |code| code.as_text().len().saturating_add(3));
+    if text.len().saturating_add(code).saturating_add("-ERR \r\n".len()) > MAX_STATUS_LINE {
+        return Err(Misuse::WrongAnswer("a status line longer than 512 octets"));
+    }
+    Ok(())
+}
