@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use mailwire_imap::{
     Limits,
-    command::{EncodeOptions, Literals, Request},
+    command::{Literals, Request, WriteOptions},
     framing::{Framed, Framer, Speaker},
-    types::ParseContext,
 };
 use mailwire_smtp::Dialect;
 use peer_imap_codec::{
@@ -37,7 +36,7 @@ pub(crate) fn framed(wire: &[u8]) -> Bytes {
 }
 
 fn parse_request(frame: &Bytes) -> Request {
-    Request::parse(frame, ParseContext::new(Dialect::Strict)).expect("a valid command").value
+    Request::parse(frame, Dialect::Strict).expect("a valid command").value
 }
 
 fn codec_command(wire: &[u8]) -> CodecCommand<'_> {
@@ -46,15 +45,15 @@ fn codec_command(wire: &[u8]) -> CodecCommand<'_> {
     command
 }
 
-fn plus() -> EncodeOptions {
-    EncodeOptions { literals: Literals::Plus, ..EncodeOptions::default() }
+fn plus() -> WriteOptions {
+    WriteOptions::default().with_literals(Literals::Plus)
 }
 
 fn command(group: String, title: &str, wire: Vec<u8>) -> Group {
     let wire: &'static [u8] = wire.leak();
     // Both read what both would write again: the facts are the same.
     let mut out = Vec::new();
-    parse_request(&framed(wire)).encode(plus(), &mut out);
+    parse_request(&framed(wire)).write(plus(), &mut out);
     same_facts(&out, wire);
     same_facts(&CommandCodec::new().encode(&codec_command(wire)).dump(), wire);
 
@@ -67,7 +66,7 @@ fn command(group: String, title: &str, wire: Vec<u8>) -> Group {
             Kind::Ours,
             "mailwire with framing",
             waiting(wire),
-            move || (Framer::new(Speaker::Client), Limits::default(), read_buffer(wire)),
+            move || (Framer::new(Speaker::Client), Limits::client(), read_buffer(wire)),
             move |(framer, limits, input)| {
                 for _ in 0..waiting(wire) {
                     loop {
@@ -112,7 +111,7 @@ fn write_command(group: String, title: &str, wire: Vec<u8>) -> Group {
     let request = parse_request(&framed(wire));
     let command = codec_command(wire).into_static();
     let mut out = Vec::new();
-    request.encode(plus(), &mut out);
+    request.write(plus(), &mut out);
     same_facts(&out, wire);
     same_facts(&CommandCodec::new().encode(&command).dump(), wire);
 
@@ -121,7 +120,7 @@ fn write_command(group: String, title: &str, wire: Vec<u8>) -> Group {
             let (request, mut out) = (request.clone(), Vec::with_capacity(wire.len() + 1024));
             move || {
                 out.clear();
-                std::hint::black_box(&request).encode(plus(), &mut out);
+                std::hint::black_box(&request).write(plus(), &mut out);
                 out.len()
             }
         })

@@ -6,7 +6,7 @@ use mailwire_imap::{
     Limits,
     framing::{Framed, Framer, Speaker},
     response::{MsgAtt, ReplyKind, Response, SearchReturnData, Untagged},
-    types::{BodyStructure, Data, ParseContext},
+    types::{BodyStructure, Data},
 };
 use peer_imap_codec::{
     ResponseCodec,
@@ -259,7 +259,7 @@ pub(crate) fn add(groups: &mut Groups) {
 }
 
 pub(crate) fn parse(frame: &Bytes) -> Response {
-    Response::parse(frame, ParseContext::new(Dialect::Lenient)).expect("a valid response").value
+    Response::parse(frame, Dialect::Lenient).expect("a valid response").value
 }
 
 fn codec(wire: &[u8]) -> CodecResponse<'_> {
@@ -280,8 +280,7 @@ fn read(group: String, case: &'static Case) -> Group {
     let mut out = Vec::new();
     ours.write(&mut out);
     same_facts(&out, wire);
-    let strict =
-        Response::parse(&framed(wire), ParseContext::new(Dialect::Strict)).expect("a valid response");
+    let strict = Response::parse(&framed(wire), Dialect::Strict).expect("a valid response");
     assert!(strict.deviations.is_empty() && strict.value == ours);
     let facts = (case.facts)(&ours);
     if case.peers == Peers::Both {
@@ -300,7 +299,8 @@ fn read(group: String, case: &'static Case) -> Group {
             "mailwire with framing",
             waiting(wire),
             move || {
-                let limits = Limits { line: 1 << 20, message: 1 << 21, ..Limits::default() };
+                let mut limits = Limits::client();
+                (limits.line, limits.frame) = (1 << 20, 1 << 21);
                 (Framer::new(Speaker::Server), limits, read_buffer(wire))
             },
             move |(framer, limits, input)| {

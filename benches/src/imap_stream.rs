@@ -61,7 +61,7 @@ pub(crate) fn client() -> Connection {
     let mut config = Config::new(Channel::Tls, 1);
     config.ask_capabilities.after_greeting = false;
     config.limits.line = 1 << 20;
-    config.limits.message = 1 << 22;
+    config.limits.frame = 1 << 22;
     let mut client = Connection::new(config);
     let mut input = BytesMut::from("* PREAUTH [CAPABILITY IMAP4rev1] hello\r\n");
     client.send(Command::Select(Select::from(MailboxName::new("INBOX").expect("a name")))).expect("SELECT");

@@ -43,10 +43,10 @@ pub struct Frame {
 impl Frame {
     /// What a parser has to know of the frame besides its bytes.
     #[must_use]
-    pub fn context(&self, dialect: Dialect, nesting: usize) -> ParseContext<'_> {
+    pub fn context(&self, dialect: Dialect, nesting: usize) -> ParseContext {
         ParseContext {
             newline: self.newline,
-            streamed: &self.streamed,
+            streamed: self.streamed.clone(),
             nesting,
             ..ParseContext::new(dialect)
         }
@@ -188,11 +188,11 @@ impl Framer {
         if let State::Announced(announced, start) = self.state {
             let end = usize::try_from(announced.size).ok().and_then(|size| start.checked_add(size));
             match end {
-                Some(end) if self.head.len().saturating_add(end) <= limits.message => {
+                Some(end) if self.head.len().saturating_add(end) <= limits.frame => {
                     self.lines.skip_to(end);
                     self.state = State::Inline(end);
                 }
-                _ => return Err(exceeded("bytes in a message", limits.message as u64)),
+                _ => return Err(exceeded("bytes in a message", limits.frame as u64)),
             }
         }
         Ok(())
@@ -294,12 +294,12 @@ impl Framer {
     #[inline]
     fn find_line(&mut self, input: &BytesMut, limits: &Limits) -> Result<Option<usize>, Error> {
         let line = self.line_start.saturating_add(limits.line);
-        let message = limits.message.saturating_sub(self.head.len());
+        let message = limits.frame.saturating_sub(self.head.len());
         self.lines.find(input, line.min(message)).map_err(|_| {
             if line <= message {
                 Error::LineTooLong { limit: limits.line }
             } else {
-                exceeded("bytes in a message", limits.message as u64)
+                exceeded("bytes in a message", limits.frame as u64)
             }
         })
     }
@@ -525,7 +525,7 @@ mod tests {
 
     #[test]
     fn limits_end_a_message() {
-        let limits = Limits { line: 30, message: 60, literals: 3, inline_literal: 40, ..Limits::client() };
+        let limits = Limits { line: 30, frame: 60, literals: 3, inline_literal: 40, ..Limits::client() };
         let run = |text: &[u8]| frames(Speaker::Client, &[text], &limits);
         assert_eq!(run(&[b'x'; 30]), Err(Error::LineTooLong { limit: 30 }));
         assert_eq!(

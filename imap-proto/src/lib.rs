@@ -82,7 +82,7 @@ pub mod server;
 mod state;
 pub mod types;
 
-pub use capability::Capability;
+pub use capability::{Capabilities, Capability};
 pub use command::{Command, Request};
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use limits::Limits;

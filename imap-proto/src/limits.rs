@@ -9,78 +9,79 @@
 /// use mailwire_imap::Limits;
 ///
 /// // A server that takes messages of at most 25 MB.
-/// let limits = Limits { literal: 25_000_000, ..Limits::server() };
+/// let mut limits = Limits::server();
+/// limits.message = 25_000_000;
 /// assert!(limits.line < Limits::client().line);
 /// ```
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of one line with its line end; literals are not counted. Beyond it, the connection
     /// ends: a client errs, a server says BYE.
     pub line: usize,
-    /// Bytes of one message: all its lines and inline literals. The answer is that of `line`.
-    pub message: usize,
-    /// Bytes of the largest literal that is part of its message. A larger one is streamed if it is
+    /// Bytes of one command or response: all its lines and inline literals. The answer is that of
+    /// `line`.
+    pub frame: usize,
+    /// Bytes of the largest literal that is part of its frame. A larger one is streamed if it is
     /// data of a message (FETCH, APPEND), and refused in a command otherwise.
     pub inline_literal: usize,
-    /// Bytes of the largest literal that is streamed. A client ends the connection beyond it; a
-    /// server answers NO with TOOBIG.
-    pub literal: u64,
-    /// Literals in one message. The answer is that of `line`.
+    /// Bytes of the largest mail message or part of one: the largest literal that is streamed. A
+    /// client ends the connection beyond it; a server answers NO with TOOBIG.
+    pub message: u64,
+    /// Literals in one frame. The answer is that of `line`.
     pub literals: usize,
-    /// Levels of nested lists: search keys, body structures. A message that is nested deeper does
-    /// not parse.
+    /// Levels of nested lists: search keys, body structures. A frame that is nested deeper does not
+    /// parse.
     pub nesting: usize,
-    /// Commands in progress: sent and unanswered, or taken and unanswered. A client refuses more
-    /// with [`Misuse::Full`](mailwire_core::Misuse::Full), a server leaves them unread.
-    pub pipeline: usize,
+    /// Commands that a client was given and that are unanswered. More are refused with
+    /// [`Misuse::Full`](mailwire_core::Misuse::Full). (A server takes one command at a time, and
+    /// leaves the others unread.)
+    pub queue: usize,
     /// Bytes of output that wait before a server stops taking commands.
     pub output: usize,
     /// Commands that do not parse or are not allowed, in a row, before a server says BYE.
     pub bad_commands: usize,
-    /// NOOP, CHECK and CAPABILITY commands before authentication, before a server says BYE.
+    /// NOOP, CAPABILITY and ID commands before the login, before a server says BYE.
     pub idle_commands: usize,
-    /// Untagged BYE responses in a row that a client takes before it ends the connection itself.
-    pub byes: usize,
+    /// Logins that are refused, by whatever command, before a server says BYE.
+    pub auth_failures: usize,
+    /// What a client takes in a row that leads nowhere: BYE responses, after which it ends the
+    /// connection as if the server had; and responses that do not parse while no command is in
+    /// progress, after which it errs.
+    pub noise: usize,
 }
 
 impl Limits {
-    /// For a client: it has chosen its server, and mailboxes can be large.
+    /// The limits of a client: it has chosen its server, and mailboxes can be large.
     #[must_use]
     pub const fn client() -> Self {
         Self {
             line: 8 << 20,
-            message: 16 << 20,
+            frame: 16 << 20,
             inline_literal: 64 << 10,
-            literal: 2 << 30,
+            message: 2 << 30,
             literals: 16_384,
             nesting: 32,
-            pipeline: 1024,
+            queue: 1024,
             output: 1 << 20,
             bad_commands: 16,
             idle_commands: 64,
-            byes: 8,
+            auth_failures: 5,
+            noise: 64,
         }
     }
 
-    /// For a server: its clients are anybody.
+    /// The limits of a server: its clients are anybody.
     #[must_use]
     pub const fn server() -> Self {
         Self {
             line: 64 << 10,
-            message: 256 << 10,
+            frame: 256 << 10,
             inline_literal: 16 << 10,
-            literal: 128 << 20,
+            message: 128 << 20,
             literals: 1024,
-            pipeline: 64,
             output: 256 << 10,
             ..Self::client()
         }
-    }
-}
-
-/// Those of a client.
-impl Default for Limits {
-    fn default() -> Self {
-        Self::client()
     }
 }

@@ -48,7 +48,7 @@ fn nesting_of_100_000_levels() {
             .stack_size(128 << 10)
             .spawn(move || {
                 let mut config = server_config(Channel::Tls);
-                config.limits = Limits { line: 1 << 20, message: 1 << 20, ..Limits::server() };
+                config.limits = limits!(Limits::server(); line: 1 << 20, frame: 1 << 20);
                 let mut server = serving_with(config);
                 done(&mut server, "a SELECT x");
                 let found = feed(&mut server, format!("a SEARCH {key}\r\n").as_bytes());
@@ -79,13 +79,10 @@ fn a_literal_announced_and_never_sent_costs_nothing() {
 
 /// How many bytes a framer looks at for one message: what it costs, whatever the machine.
 fn looked_at(text: &[u8], step: usize) -> usize {
-    let limits = Limits {
-        inline_literal: 100,
+    let limits = limits!(Limits::client(); inline_literal: 100,
         literals: 1 << 20,
         line: 1 << 30,
-        message: 1 << 30,
-        ..Limits::client()
-    };
+        frame: 1 << 30);
     let (mut framer, mut input) = (Framer::new(Speaker::Client), BytesMut::new());
     let mut steps = 0;
     for piece in text.chunks(step) {

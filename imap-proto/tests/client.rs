@@ -131,15 +131,18 @@ fn capabilities_are_asked_for_where_they_are_not_told() {
     client.send(command("LOGIN a b")).unwrap();
     assert_eq!(drain_text(&mut client), "b.1 CAPABILITY\r\n");
     let found = feed(&mut client, b"* CAPABILITY IMAP4rev1 XLIST\r\nb.1 OK done\r\n");
-    assert_eq!(found, [Event::Capabilities(vec![Capability::Imap4Rev1, Capability::XList])]);
+    assert_eq!(found, [Event::Capabilities(vec![Capability::Imap4Rev1, Capability::XList].into())]);
     assert_eq!(drain_text(&mut client), "b.2 LOGIN a \"b\"\r\n");
     // They change with the login.
     let found = feed(&mut client, b"b.2 OK done\r\n");
     assert!(matches!(&found[..], [Event::Reply { .. }]));
-    assert_eq!(client.capabilities(), None);
+    assert_eq!(client.capabilities().is_known(), false);
     assert_eq!(drain_text(&mut client), "b.3 CAPABILITY\r\n");
     feed(&mut client, b"* CAPABILITY IMAP4rev1 IDLE\r\nb.3 OK done\r\n");
-    assert_eq!(client.capabilities().unwrap(), [Capability::Imap4Rev1, Capability::Idle]);
+    assert_eq!(
+        client.capabilities(),
+        &mailwire_imap::Capabilities::from(vec![Capability::Imap4Rev1, Capability::Idle])
+    );
     // Some servers tell them before the completion, some in it.
     for told in
         ["* CAPABILITY IMAP4rev1 IDLE\r\nb.1 OK done\r\n", "b.1 OK [CAPABILITY IMAP4rev1 IDLE] done\r\n"]
@@ -414,4 +417,16 @@ fn bare_line_feeds_of_a_server() {
     let mut client = client::Connection::new(config);
     let (_, last) = events(&mut client, &mut BytesMut::from("* OK hi\n"));
     assert!(last.is_err());
+}
+
+#[test]
+fn noise_between_commands_has_an_end() {
+    let mut config = client_config(Channel::Tls);
+    config.limits.noise = 3;
+    let mut client = client::Connection::new(config);
+    feed(&mut client, b"* PREAUTH [CAPABILITY IMAP4rev1] hi\r\n* LIST\r\n* LIST\r\n* LIST\r\n* 1 EXISTS\r\n");
+    let found = feed(&mut client, b"* LIST\r\n* LIST\r\n* LIST\r\n");
+    assert!(found.iter().all(|event| matches!(event, Event::Malformed { ticket: None, .. })), "{found:?}");
+    let error = client.next_event(&mut BytesMut::from("* LIST\r\n")).unwrap_err();
+    assert!(matches!(error, mailwire_core::Error::LimitExceeded { limit: 3, .. }), "{error}");
 }

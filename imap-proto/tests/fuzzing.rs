@@ -15,7 +15,6 @@ use mailwire_imap::{
     command::Request,
     framing::{Framed, Framer, Speaker, announcement},
     response::Response,
-    types::ParseContext,
 };
 
 /// What is no digit was multiplied before it was looked at.
@@ -27,12 +26,12 @@ fn a_date_of_anything_but_digits_is_no_panic() {
             date[at] = byte;
             let line = [b"* 1 FETCH (INTERNALDATE \"", &date[..], b"\")"].concat();
             for dialect in [Dialect::Strict, Dialect::Lenient] {
-                let _ = Response::parse(&Bytes::from(line.clone()), ParseContext::new(dialect));
+                let _ = Response::parse(&Bytes::from(line.clone()), dialect);
             }
             let line = [b"a APPEND x \"", &date[..], b"\" {0}\r\n"].concat();
             for dialect in [Dialect::Strict, Dialect::Lenient] {
                 let frame = Bytes::from(line.clone());
-                let _ = Request::parse(&frame, ParseContext::new(dialect));
+                let _ = Request::parse(&frame, dialect);
             }
         }
     }
@@ -44,7 +43,7 @@ fn an_unknown_value_holds_no_nul_and_no_line_end() {
     for value in ["a\0b", "\0", "a[\0]", "(a \0)", "a\rb", "x[a\rb]"] {
         let lines = [format!("* 1 FETCH (X-VALUE {value})"), format!("* 1 FETCH (X[{value}] 1)")];
         for line in lines.map(Bytes::from) {
-            let Ok(parsed) = Response::parse(&line, ParseContext::new(Dialect::Lenient)) else { continue };
+            let Ok(parsed) = Response::parse(&line, Dialect::Lenient) else { continue };
             let mut out = Vec::new();
             parsed.value.write(&mut out);
             let line = out.strip_suffix(b"\r\n").unwrap_or(&out);
@@ -67,7 +66,7 @@ fn nothing_that_is_written_announces_what_does_not_follow() {
     ] {
         let frame = Bytes::from(line);
         for dialect in [Dialect::Strict, Dialect::Lenient] {
-            let Ok(parsed) = Response::parse(&frame, ParseContext::new(dialect)) else { continue };
+            let Ok(parsed) = Response::parse(&frame, dialect) else { continue };
             let mut out = Vec::new();
             parsed.value.write(&mut out);
             assert_eq!(announcement(&out), None, "{}", out.escape_ascii());
@@ -95,7 +94,7 @@ fn enable_enables_something() {
     for line in [&b"a ENABLE A\0\0"[..], b"a ENABLE", b"a ENABLE "] {
         let frame = Bytes::from(line.to_vec());
         for dialect in [Dialect::Strict, Dialect::Lenient] {
-            assert!(Request::parse(&frame, ParseContext::new(dialect)).is_err(), "{}", line.escape_ascii());
+            assert!(Request::parse(&frame, dialect).is_err(), "{}", line.escape_ascii());
         }
     }
 }
@@ -105,7 +104,7 @@ fn enable_enables_something() {
 fn the_wildcard_of_permanent_flags_is_not_stored() {
     for line in [r"a STORE 1 +FLAGS \*", r"a STORE 1 +FLAGS x \* y", r"a STORE 1 FLAGS \* y"] {
         let frame = Bytes::from(line);
-        assert!(Request::parse(&frame, ParseContext::new(Dialect::Lenient)).is_err(), "{line}");
+        assert!(Request::parse(&frame, Dialect::Lenient).is_err(), "{line}");
     }
 }
 
@@ -113,7 +112,7 @@ fn the_wildcard_of_permanent_flags_is_not_stored() {
 #[test]
 fn the_last_bye_is_the_last_however_the_input_is_cut() {
     let wire =
-        [b"* OK ready\r\n".to_vec(), b"* BYE x\r\n".repeat(Limits::client().byes), b"junk\r\n".to_vec()]
+        [b"* OK ready\r\n".to_vec(), b"* BYE x\r\n".repeat(Limits::client().noise), b"junk\r\n".to_vec()]
             .concat();
     let read = |size: usize| {
         let mut client = client::Connection::new(client::Config::new(Channel::Tls, 1));
@@ -142,7 +141,7 @@ fn the_last_bye_is_the_last_however_the_input_is_cut() {
     }
     // A limit of none is that of the first.
     let mut config = client::Config::new(Channel::Tls, 1);
-    config.limits.byes = 0;
+    config.limits.noise = 0;
     let mut input = BytesMut::from("* OK ready\r\n");
     let event = client::Connection::new(config).next_event(&mut input);
     assert!(matches!(event, Ok(Next::Event(client::Event::Greeting { .. }))), "{event:?}");

@@ -9,7 +9,7 @@ use mailwire_imap::{
     client,
     command::{AString, Command, Login, OtherCommand, Request, Search, SearchKey},
     response::{Reply, ReplyKind},
-    types::{Atom, ListPattern, MailboxName, ParseContext, Tag},
+    types::{Atom, ListPattern, MailboxName, Tag},
 };
 
 #[test]
@@ -90,11 +90,11 @@ fn every_command_is_one_message() {
     ] {
         let mut line = Vec::new();
         let tag = Tag::new("a").unwrap();
-        let encoded = command.encode(&tag, Default::default(), &mut line);
+        let encoded = command.write(&tag, Default::default(), &mut line);
         assert_eq!((encoded.waits.len(), encoded.body), (0, None));
         let text = line.strip_suffix(b"\r\n").unwrap();
         let frame = bytes::Bytes::copy_from_slice(text);
-        let parsed = Request::parse(&frame, ParseContext::new(mailwire_core::Dialect::Strict)).unwrap();
+        let parsed = Request::parse(&frame, mailwire_core::Dialect::Strict).unwrap();
         assert_eq!(parsed.value.command, command);
     }
 }
@@ -167,7 +167,7 @@ fn no_secret_is_shown() {
 fn an_unknown_command_is_one_line_but_for_its_literals() {
     let parse = |line: &'static [u8]| {
         let frame = bytes::Bytes::from_static(line);
-        Request::parse(&frame, ParseContext::new(mailwire_core::Dialect::Lenient)).map(|parsed| parsed.value)
+        Request::parse(&frame, mailwire_core::Dialect::Lenient).map(|parsed| parsed.value)
     };
     for bad in
         [&b"a X \0"[..], b"a X a\0b", b"a X\rb", b"a X a\nb LOGOUT", b"a X {1}\r\n\0", b"a X {1}\n1\r\n"]

@@ -11,7 +11,7 @@ use mailwire_core::{Connection, Dialect, Misuse, Output, Text};
 use mailwire_imap::{
     response::{BinaryData, FetchData, MsgAtt, Response, SectionData, Untagged},
     server,
-    types::{Data, ParseContext, Section},
+    types::{Data, Section},
 };
 
 fn fetch(items: impl IntoIterator<Item = MsgAtt>) -> Untagged {
@@ -104,7 +104,7 @@ fn large_literals_are_chained_and_small_ones_copied() {
     response.write_to(&mut output);
     assert_eq!(output.copy_to_bytes(output.remaining()), out);
     let frame = Bytes::from(out);
-    let parsed = Response::parse(&frame.slice(..frame.len() - 2), ParseContext::new(Dialect::Strict));
+    let parsed = Response::parse(&frame.slice(..frame.len() - 2), Dialect::Strict);
     assert_eq!(parsed.unwrap().value, response);
 }
 

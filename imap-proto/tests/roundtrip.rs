@@ -6,10 +6,10 @@ use bytes::{Bytes, BytesMut};
 use mailwire_core::Dialect;
 use mailwire_imap::{
     Limits,
-    command::{EncodeOptions, Encoded, Literals, Request},
+    command::{Literals, Request, WriteOptions, Written},
     framing::{Framed, Framer, Speaker},
     response::{Reply, ReplyKind, Response, Untagged},
-    types::{MailboxName, ParseContext},
+    types::MailboxName,
 };
 use proptest::prelude::*;
 
@@ -17,14 +17,16 @@ fn request(seed: &[u8]) -> Option<Request> {
     Request::arbitrary(&mut Unstructured::new(seed)).ok()
 }
 
-fn options() -> impl Strategy<Value = EncodeOptions> {
+fn options() -> impl Strategy<Value = WriteOptions> {
     let literals = prop_oneof![Just(Literals::Synchronizing), Just(Literals::Minus), Just(Literals::Plus)];
-    (literals, any::<bool>()).prop_map(|(literals, utf8)| EncodeOptions { literals, utf8 })
+    (literals, any::<bool>())
+        .prop_map(|(literals, utf8)| WriteOptions::default().with_literals(literals).with_utf8(utf8))
 }
 
 /// The message that a framer of a server finds, and that it finds nothing else.
 fn framed(bytes: &[u8]) -> Bytes {
-    let limits = Limits { inline_literal: usize::MAX, ..Limits::client() };
+    let mut limits = Limits::client();
+    limits.inline_literal = usize::MAX;
     let (mut framer, mut input) = (Framer::new(Speaker::Client), BytesMut::from(bytes));
     loop {
         match framer.next(&mut input, &limits).unwrap() {
@@ -45,14 +47,14 @@ proptest! {
     fn commands(seed in prop::collection::vec(any::<u8>(), 20..300), options in options()) {
         let Some(request) = request(&seed) else { return Ok(()) };
         let mut out = Vec::new();
-        let Encoded { waits, body, .. } = request.encode(options, &mut out);
+        let Written { waits, body, .. } = request.write(options, &mut out);
         prop_assert_eq!(body, None);
         for wait in &waits {
             assert!(out[..*wait].ends_with(b"}\r\n"));
             assert!(!out[..*wait].ends_with(b"+}\r\n"));
         }
         let frame = framed(&out);
-        let parsed = Request::parse(&frame, ParseContext::new(Dialect::Strict));
+        let parsed = Request::parse(&frame, Dialect::Strict);
         match parsed {
             Ok(parsed) => prop_assert_eq!(&parsed.value, &request, "{}", out.escape_ascii()),
             Err(error) => prop_assert!(false, "{}: {:?}: {}", error, request, out.escape_ascii()),
@@ -63,7 +65,7 @@ proptest! {
     fn no_bytes_break_the_parser(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
         let frame = Bytes::from(bytes);
         for dialect in [Dialect::Strict, Dialect::Lenient] {
-            let _ = Request::parse(&frame, ParseContext::new(dialect));
+            let _ = Request::parse(&frame, dialect);
         }
     }
 }
@@ -92,7 +94,7 @@ fn a_text_that_looks_like_a_code_stays_a_text() {
         let mut out = Vec::new();
         Response::from(status).write(&mut out);
         let frame = Bytes::copy_from_slice(out.strip_suffix(b"\r\n").unwrap());
-        let parsed = Response::parse(&frame, ParseContext::new(Dialect::Lenient)).unwrap().value;
+        let parsed = Response::parse(&frame, Dialect::Lenient).unwrap().value;
         let Response::Untagged(Untagged::Reply(status)) = parsed else { panic!("{parsed:?}") };
         assert!(status.code.is_none() && status.text.as_bytes().ends_with(text.as_bytes()));
     }

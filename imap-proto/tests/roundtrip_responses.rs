@@ -21,7 +21,8 @@ use proptest::prelude::*;
 
 /// The first message that a framer of a client finds, and whether it finds nothing else.
 fn first_message(bytes: &[u8]) -> Option<(Bytes, bool)> {
-    let limits = Limits { inline_literal: usize::MAX, ..Limits::client() };
+    let mut limits = Limits::client();
+    limits.inline_literal = usize::MAX;
     let (mut framer, mut input) = (Framer::new(Speaker::Server), BytesMut::from(bytes));
     loop {
         match framer.next(&mut input, &limits).ok()? {
@@ -70,8 +71,8 @@ proptest! {
         pieces.iter().for_each(|piece| text.extend_from_slice(piece));
         text.extend_from_slice(b"\r\n");
         let Some((frame, _)) = first_message(&text) else { return Ok(()) };
-        let strict = Response::parse(&frame, ParseContext::new(Dialect::Strict));
-        let lenient = Response::parse(&frame, ParseContext::new(Dialect::Lenient));
+        let strict = Response::parse(&frame, Dialect::Strict);
+        let lenient = Response::parse(&frame, Dialect::Lenient);
         if let Ok(strict) = &strict {
             prop_assert_eq!(&strict.deviations, &vec![]);
             // Where there is no deviation the dialects agree.
@@ -86,7 +87,7 @@ proptest! {
             lenient.value.write(&mut out);
             if !out.is_empty() {
                 let again = framed(&out);
-                let again = Response::parse(&again, ParseContext::new(Dialect::Lenient));
+                let again = Response::parse(&again, Dialect::Lenient);
                 prop_assert!(again.is_ok(), "{} from {}", out.escape_ascii(), frame.escape_ascii());
             }
         }

@@ -15,7 +15,10 @@ use mailwire_imap::{
 
 fn refused(server: &mut server::Connection, line: &str) -> String {
     let found = feed(server, format!("{line}\r\n").as_bytes());
-    assert!(matches!(&found[..], [Event::Malformed { .. }]), "{line}: {found:?}");
+    assert!(
+        matches!(&found[..], [Event::Malformed { ticket: None, .. } | Event::Refused { .. }]),
+        "{line}: {found:?}"
+    );
     drain_text(server)
 }
 
@@ -182,7 +185,10 @@ fn authentication() {
         server.send_auth(SaslStep::Data(Secret::default())).unwrap();
         drain(&mut server);
         let found = feed(&mut server, format!("{line}\r\n").as_bytes());
-        assert_eq!(found, [Event::AuthResponse { ticket, step: SaslStep::Cancel }], "{line}");
+        let [Event::Malformed { ticket: Some(ended), bytes, .. }] = &found[..] else {
+            panic!("{line}: {found:?}")
+        };
+        assert!(*ended == ticket && bytes.is_empty(), "{line}");
         assert!(drain_text(&mut server).starts_with("a BAD "));
         take(&mut server, "b NOOP");
     }
@@ -245,7 +251,7 @@ fn appending() {
         let ticket = take(&mut server, "a APPEND x {2}");
         server.accept_body(ticket).unwrap();
         let found = feed(&mut server, format!("hi{tail}").as_bytes());
-        assert!(matches!(found.last(), Some(Event::BodyAborted { .. })), "{tail:?} {found:?}");
+        assert!(matches!(found.last(), Some(Event::BodyRefused { .. })), "{tail:?} {found:?}");
         assert!(drain_text(&mut server).contains("a BAD "));
         take_and_end(&mut server);
     }
@@ -326,14 +332,19 @@ fn logout_and_bye() {
     assert_eq!(drain_text(&mut server), "* BYE logging out\r\na OK bye\r\n");
     assert_eq!(server.next_event(&mut BytesMut::from("b NOOP\r\n")), Ok(Next::Closed));
     let mut server = serving();
-    server.notify(untagged("* BYE shutting down")).unwrap();
+    assert!(server.notify(untagged("* BYE shutting down")).is_err(), "there is one way");
+    assert!(server.notify(untagged("* PREAUTH hello")).is_err());
+    server.goodbye(status("OK shutting down")).unwrap();
+    assert!(server.goodbye(status("OK again")).is_err());
+    assert_eq!(server.next_event(&mut BytesMut::new()), Ok(Next::Closed), "the output waits still");
+    assert_eq!(drain_text(&mut server), "* BYE shutting down\r\n");
     assert_eq!(server.next_event(&mut BytesMut::new()), Ok(Next::Closed));
     assert!(server.notify(Untagged::Exists(1)).is_err());
     let mut config = server_config(Channel::Tls);
-    config.greeting = status("BAD x");
-    config.greeting.kind = mailwire_imap::response::ReplyKind::Bye;
-    let mut server = server::Connection::new(config);
-    assert_eq!(drain_text(&mut server), "* BYE x\r\n");
+    assert!(config.set_greeting(status("BAD x")).is_err());
+    let mut server = server::Connection::refuse(config, status("NO [UNAVAILABLE] x"));
+    assert_eq!(drain_text(&mut server), "* BYE [UNAVAILABLE] x\r\n");
+    assert_eq!(server.state(), State::Logout);
     assert_eq!(server.next_event(&mut BytesMut::new()), Ok(Next::Closed));
     // A client that just goes.
     let mut server = serving();
@@ -359,4 +370,57 @@ fn imap4rev2() {
     let ticket = take(&mut server, "a SELECT \"Entw\u{fc}rfe\"");
     assert_eq!(drain_text(&mut server), "* OK [CLOSED] the previous mailbox is closed\r\n");
     server.reply(ticket, status("OK done")).unwrap();
+}
+
+#[test]
+fn what_is_refused_is_told_apart_from_what_does_not_parse() {
+    let mut server = serving();
+    let found = feed(&mut server, b"a FETCH 1 FLAGS\r\n");
+    let [Event::Refused { command, reply }] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((command.name(), reply), ("FETCH", &status("BAD no mailbox is selected")));
+    assert_eq!(drain_text(&mut server), "a BAD no mailbox is selected\r\n");
+    let found = feed(&mut server, b"a FETCH 1 (\r\n");
+    assert!(matches!(&found[..], [Event::Malformed { ticket: None, .. }]), "{found:?}");
+}
+
+#[test]
+fn a_step_that_is_not_base64_ends_its_exchange() {
+    let mut server = server(Channel::Tls);
+    drain(&mut server);
+    let ticket = take(&mut server, "a AUTHENTICATE PLAIN");
+    server.send_auth(mailwire_core::SaslStep::Data("".into())).unwrap();
+    let found = feed(&mut server, b"!secret\r\n");
+    let [Event::Malformed { ticket: Some(ended), bytes, .. }] = &found[..] else { panic!("{found:?}") };
+    assert!(*ended == ticket && bytes.is_empty());
+    assert!(server.reply(ticket, status("OK done")).is_err());
+}
+
+#[test]
+fn failed_logins_are_counted() {
+    let mut config = server_config(Channel::Tls);
+    config.limits.auth_failures = 3;
+    let mut server = server::Connection::new(config);
+    drain(&mut server);
+    let ticket = take(&mut server, "a LOGIN a b");
+    server.reply(ticket, status("NO wrong")).unwrap();
+    // The client gives up by itself: that was a guess, too.
+    take(&mut server, "b AUTHENTICATE PLAIN");
+    server.send_auth(mailwire_core::SaslStep::Data("".into())).unwrap();
+    feed(&mut server, b"*\r\n");
+    drain(&mut server);
+    let ticket = take(&mut server, "c LOGIN a b");
+    server.reply(ticket, status("NO wrong")).unwrap();
+    let error = server.next_event(&mut BytesMut::from("d LOGIN a b\r\n")).unwrap_err();
+    assert!(matches!(error, mailwire_core::Error::LimitExceeded { limit: 3, .. }), "{error}");
+    assert_eq!(drain_text(&mut server), "c NO wrong\r\n* BYE too many failed logins\r\n");
+}
+
+#[test]
+fn what_the_machine_cannot_keep_is_not_offered() {
+    let mut config = server_config(Channel::Tls);
+    for name in ["COMPRESS=DEFLATE", "UIDONLY", "LITERAL+", "AUTH=PLAIN", "STARTTLS", "MULTIAPPEND"] {
+        let capability = mailwire_imap::Capability::new(name).unwrap();
+        assert!(config.add_capabilities([mailwire_imap::Capability::Quota, capability]).is_err(), "{name}");
+    }
+    assert!(!config.capabilities().has(&mailwire_imap::Capability::Quota), "nothing is changed");
 }

@@ -10,7 +10,7 @@ use common::*;
 use mailwire_core::{Channel, Connection, Next, SaslStep, Secret, Ticket};
 use mailwire_imap::{
     Limits, client,
-    command::{Command, EncodeOptions, Literals, Request},
+    command::{Command, Literals, Request, WriteOptions},
     response::Untagged,
     server,
 };
@@ -78,7 +78,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn limits(server: bool) -> Limits {
     let limits = if server { Limits::server() } else { Limits::client() };
-    Limits { inline_literal: 16, literal: 100, output: 4096, ..limits }
+    limits!(limits; inline_literal: 16, message: 100, output: 4096)
 }
 
 /// Feeds what is said in pieces of `cut` bytes, and logs the events with chunks joined.
@@ -255,11 +255,11 @@ proptest! {
     fn commands_arrive(seed in prop::collection::vec(any::<u8>(), 20..300), plus in any::<bool>()) {
         let Ok(request) = Request::arbitrary(&mut Unstructured::new(&seed)) else { return Ok(()) };
         let mut config = server_config(Channel::Tls);
-        config.capabilities.push(mailwire_imap::Capability::Binary);
+        config.add_capabilities([mailwire_imap::Capability::Binary]).unwrap();
         let mut server = serving_with(config);
         let literals = if plus { Literals::Plus } else { Literals::Synchronizing };
         let mut bytes = Vec::new();
-        let encoded = request.encode(EncodeOptions { literals, utf8: false }, &mut bytes);
+        let encoded = request.write(WriteOptions::default().with_literals(literals), &mut bytes);
         let mut input = BytesMut::new();
         let mut from = 0;
         let mut found = Vec::new();

@@ -8,7 +8,7 @@
 mod common;
 
 use bytes::{Bytes, BytesMut};
-use common::{client_config, response, server_config};
+use common::{client_config, limits, response, server_config};
 use mailwire_core::{
     Connection as _, Dialect, SaslStep, Secret, Ticket, sasl,
     testing::{Actor, Due, Log, Side, Transcript, Turn, at_every_cut, transcripts},
@@ -19,7 +19,6 @@ use mailwire_imap::{
     framing::{Framed, Framer, Speaker},
     response::{Code, Response, Untagged},
     server,
-    types::ParseContext,
 };
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
@@ -35,7 +34,7 @@ fn servers() {
 }
 
 fn any_literal() -> Limits {
-    Limits { inline_literal: usize::MAX, ..Limits::client() }
+    limits!(Limits::client(); inline_literal: usize::MAX)
 }
 
 /// Sends what the transcript's client says.
@@ -113,7 +112,7 @@ fn request(due: &Due<'_>) -> Request {
             }
             Framed::Literal(_) => framer.keep(&limits).unwrap(),
             Framed::Message(frame) => {
-                break Request::parse(&frame.bytes, ParseContext::new(Dialect::Strict));
+                break Request::parse(&frame.bytes, Dialect::Strict);
             }
             other => panic!("{other:?}"),
         }
@@ -147,9 +146,9 @@ impl Actor for Application {
         if let Some(Code::Capability(offered)) = &greeting.code {
             let extensions = [Capability::Quota, Capability::QuotaSet];
             let offered = extensions.into_iter().filter(|extension| offered.contains(extension));
-            config.capabilities.extend(offered);
+            config.add_capabilities(offered).unwrap();
         }
-        config.greeting = greeting;
+        config.set_greeting(greeting).unwrap();
         let said = String::from_utf8(transcript.said_by(Side::Client)).unwrap();
         let announced = |line: &str| line.rsplit_once('{')?.1.strip_suffix("+}")?.parse().ok();
         let unasked = said.lines().filter_map(announced).collect();

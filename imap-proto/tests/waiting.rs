@@ -71,7 +71,7 @@ fn this_side_ends_the_wait() {
         assert!(matches!(server.next_event(&mut input), Ok(Next::Closed)));
     }
     for (mut server, mut input) in waiting_servers() {
-        server.notify(untagged("* BYE going down")).unwrap();
+        server.goodbye(status("OK going down")).unwrap();
         assert!(matches!(server.next_event(&mut input), Ok(Next::Closed)));
     }
     for (mut client, mut input) in waiting_clients() {
@@ -114,7 +114,7 @@ fn commands_that_wait_for_room_go_out_within_a_line() {
 
 #[test]
 fn limits_hold_at_the_byte() {
-    let limits = Limits { line: 100, ..Limits::client() };
+    let limits = limits!(Limits::client(); line: 100);
     let mut config = client_config(Channel::Tls);
     config.limits = limits;
     let mut client = client::Connection::new(config);

@@ -129,7 +129,7 @@ impl Session for EndlessSession {
 
 async fn connect<S: Service>(service: S) -> BufReader<DuplexStream> {
     let (ours, theirs) = tokio::io::duplex(PIECE);
-    let server = Server::new(service).configure(|config| config.limits.literal = LARGE);
+    let server = Server::new(service).configure(|config| config.limits.message = LARGE);
     tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
     let mut stream = BufReader::new(ours);
     line(&mut stream).await;

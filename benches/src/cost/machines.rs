@@ -138,7 +138,7 @@ pub(super) fn imap_server(wire: &[u8], commands: usize, piece: usize) {
     };
     let status = |kind, text| Reply::new(kind, text).expect("a text");
     let mut config = Config::new(Channel::Tls);
-    config.greeting = status(ReplyKind::PreAuth, "hello");
+    config.set_greeting(status(ReplyKind::PreAuth, "hello")).expect("a greeting");
     config.limits.idle_commands = usize::MAX;
     config.limits.literals = usize::MAX;
     let mut server = Connection::new(config);

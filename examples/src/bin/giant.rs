@@ -294,7 +294,7 @@ async fn serve(size: u64) -> Result<()> {
         .configure(|config| config.limits.message = size.saturating_mul(2));
     let imap = imap::Server::new(giant.clone())
         .allow_clear_credentials()
-        .configure(|config| config.limits.literal = size.saturating_mul(2));
+        .configure(|config| config.limits.message = size.saturating_mul(2));
     let pop3 = pop3::Server::new(giant).allow_clear_credentials();
 
     let mut listeners = Vec::new();
@@ -374,7 +374,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
 
     let mut config = imap::Config::login(credentials.clone());
     config.allow_clear_credentials = true;
-    config.limits.literal = size.saturating_mul(2);
+    config.limits.message = size.saturating_mul(2);
     let mut client = imap::Client::connect_with(imap, config).await?;
     let message = Payload::from_reader(Source::new(size), Some(size));
     client.append("INBOX", [], None, message).await?;

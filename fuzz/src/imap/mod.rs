@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use mailwire_core::Dialect;
 use mailwire_imap::{
     Limits,
-    command::{Authenticate, Command, EncodeOptions, Encoded, Literals, Login, Request},
+    command::{Authenticate, Command, WriteOptions, Written, Literals, Login, Request},
     framing::{Frame, Framed, Framer, Speaker},
     response::Response,
 };
@@ -40,7 +40,7 @@ pub fn command(data: &[u8]) {
 pub fn command_is_written(request: &Request, dialect: Dialect) {
     for literals in [Literals::Synchronizing, Literals::Minus, Literals::Plus] {
         for utf8 in [false, true] {
-            command_is_written_as(request, dialect, EncodeOptions { literals, utf8 });
+            command_is_written_as(request, dialect, WriteOptions::default().with_literals(literals).with_utf8(utf8));
         }
     }
     let command = match &request.command {
@@ -58,9 +58,9 @@ pub fn command_is_written(request: &Request, dialect: Dialect) {
     shown_alike(request, &Request { tag: request.tag.clone(), command });
 }
 
-fn command_is_written_as(request: &Request, dialect: Dialect, options: EncodeOptions) {
+fn command_is_written_as(request: &Request, dialect: Dialect, options: WriteOptions) {
     let mut out = Vec::new();
-    let Encoded { waits, body, .. } = request.encode(options, &mut out);
+    let Written { waits, body, .. } = request.write(options, &mut out);
     let shown = out.escape_ascii().to_string();
     for &wait in &waits {
         let before = &out[..wait];
@@ -197,7 +197,7 @@ struct Seen {
 
 fn framed<'a>(speaker: Speaker, pieces: impl IntoIterator<Item = &'a [u8]>) -> Seen {
     let mut limits = Limits::server();
-    (limits.line, limits.message, limits.literals) = (2000, 3000, 30);
+    (limits.line, limits.frame, limits.literals) = (2000, 3000, 30);
     let (mut framer, mut input) = (Framer::new(speaker), BytesMut::new());
     let mut seen = Seen { frames: Vec::new(), literals: Vec::new(), error: None };
     for piece in pieces {

@@ -52,7 +52,7 @@ pub fn run(case: Case) {
     let client = client::Connection::new(config);
     let mut config = server::Config::new(channel);
     config.mechanisms = vec![Atom::new("PLAIN").expect("a mechanism")];
-    config.capabilities.push(Capability::Binary);
+    config.add_capabilities([Capability::Binary]).expect("a capability");
     config.enable = vec![Capability::Imap4Rev2];
     config.literals = match case.bits >> 5 & 3 {
         0 => Literals::Plus,
@@ -60,7 +60,7 @@ pub fn run(case: Case) {
         _ => Literals::Synchronizing,
     };
     if case.bits & 8 == 0 && channel == Channel::Tls {
-        config.greeting.kind = ReplyKind::PreAuth;
+        config.set_greeting(status(ReplyKind::PreAuth)).expect("a greeting");
     }
     (config.limits.bad_commands, config.limits.idle_commands) = (1000, 1000);
     (config.limits.inline_literal, config.limits.output) = (64, 600);

@@ -10,7 +10,7 @@ use mailwire_imap::{
     command::{Command, Literals, Request},
     response::{Reply, ReplyKind, Response, Untagged},
     server,
-    types::{Atom, ParseContext},
+    types::{Atom},
 };
 
 use mailwire_oracles::{
@@ -38,9 +38,9 @@ impl Owner for Caller {
             config.ask_capabilities.after_greeting = false;
             config.ask_capabilities.after_login = false;
         }
-        (config.limits.line, config.limits.message) = (1000, 1500);
-        (config.limits.inline_literal, config.limits.literal, config.limits.literals) = (16, 200, 8);
-        (config.limits.pipeline, config.limits.output) = (16, 4096);
+        (config.limits.line, config.limits.frame) = (1000, 1500);
+        (config.limits.inline_literal, config.limits.message, config.limits.literals) = (16, 200, 8);
+        (config.limits.queue, config.limits.output) = (16, 4096);
         (Self, client::Connection::new(config))
     }
 
@@ -68,7 +68,7 @@ impl Owner for Caller {
                 let tagged = Bytes::from([b"a ", bytes].concat());
                 [Bytes::copy_from_slice(bytes), tagged]
                     .iter()
-                    .filter_map(|frame| Request::parse(frame, ParseContext::new(Dialect::Lenient)).ok())
+                    .filter_map(|frame| Request::parse(frame, Dialect::Lenient).ok())
                     .map(|parsed| parsed.value.command)
                     .last()
             }
@@ -128,12 +128,12 @@ impl Owner for Service {
         };
         config.accept_bodies = bits & 64 != 0;
         if bits & 16 != 0 {
-            config.greeting = status(ReplyKind::PreAuth);
+            config.set_greeting(status(ReplyKind::PreAuth)).expect("a greeting");
         }
-        (config.limits.line, config.limits.message) = (600, 900);
-        (config.limits.inline_literal, config.limits.literal, config.limits.literals) = (16, 200, 8);
+        (config.limits.line, config.limits.frame) = (600, 900);
+        (config.limits.inline_literal, config.limits.message, config.limits.literals) = (16, 200, 8);
         (config.limits.bad_commands, config.limits.idle_commands) = (8, 12);
-        (config.limits.pipeline, config.limits.output) = (16, 4096);
+        (config.limits.queue, config.limits.output) = (16, 4096);
         (Self { at_once: bits & 1 == 0, waiting: VecDeque::new() }, server::Connection::new(config))
     }
 
@@ -168,7 +168,7 @@ impl Owner for Service {
     fn operate(&mut self, connection: &mut server::Connection, kind: u8, bytes: &[u8]) {
         let frame = Bytes::copy_from_slice(bytes);
         match kind {
-            b'L' => match Response::parse(&frame, ParseContext::new(Dialect::Lenient)) {
+            b'L' => match Response::parse(&frame, Dialect::Lenient) {
                 Ok(parsed) => match parsed.value {
                     Response::Tagged(tagged) => self.answer(connection, Some(tagged.reply)),
                     Response::Untagged(data) => notify(connection, data),

@@ -57,6 +57,7 @@ impl Config {
 }
 
 /// When a client sends CAPABILITY by itself, if the server has not told its capabilities unasked.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AskCapabilities {
     /// After the greeting, unless STARTTLS comes first.
@@ -74,6 +75,7 @@ impl Default for AskCapabilities {
 }
 
 /// How long a server may be silent. The driver keeps the clock.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// For the greeting.
@@ -87,7 +89,7 @@ pub struct Timeouts {
     /// The driver starts its clock anew whenever bytes move. A server that says `* OK still here`
     /// every now and then keeps it from running out: whoever needs a fixed interval calls
     /// [`renew_idle`](super::Connection::renew_idle) by a clock of its own.
-    pub idle: Duration,
+    pub idle_renewal: Duration,
 }
 
 impl Default for Timeouts {
@@ -95,7 +97,7 @@ impl Default for Timeouts {
         Self {
             greeting: Duration::from_secs(60),
             command: Duration::from_secs(300),
-            idle: Duration::from_secs(14 * 60),
+            idle_renewal: Duration::from_secs(14 * 60),
         }
     }
 }

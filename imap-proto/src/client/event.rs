@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mailwire_core::{Deviation, Misuse, ParseError, Secret, Ticket};
 
 use crate::{
-    capability::Capability,
+    capability::Capabilities,
     response::{Reply, Untagged},
     types::Section,
 };
@@ -26,8 +26,9 @@ pub enum Event {
         /// What was odd.
         deviations: Vec<Deviation>,
     },
-    /// What the server offers from now on; nothing if it was asked and did not say.
-    Capabilities(Vec<Capability>),
+    /// What the server offers from now on; not [known](Capabilities::is_known) if it was asked and
+    /// did not say.
+    Capabilities(Capabilities),
     /// Untagged data.
     Data {
         /// The data.
@@ -52,7 +53,7 @@ pub enum Event {
         ticket: Ticket,
     },
     /// A large literal of a FETCH response begins. It comes in `BodyChunk`s; the response itself
-    /// comes behind `BodyEnd` as `Data`, with the literal named by its length.
+    /// comes after `BodyEnd` as `Data`, with the literal named by its length.
     BodyStart(BodyStart),
     /// A part of it: a slice of the input.
     BodyChunk(Bytes),
@@ -77,7 +78,7 @@ pub enum Event {
         /// Why.
         reason: Misuse,
     },
-    /// A response that does not parse. What comes behind it is not disturbed.
+    /// A response that does not parse. What comes after it is not disturbed.
     Malformed {
         /// The command, if this was its completion: it is over, and how it ended is not known.
         ticket: Option<Ticket>,

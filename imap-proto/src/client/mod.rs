@@ -63,10 +63,10 @@ pub use event::{BodyItem, BodyStart, Event};
 use mailwire_core::{
     Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl,
 };
-use state::{Active, Idle, Queued, Session, Unfinished};
+use state::{Idle, InFlight, Queued, Session, Unfinished};
 
 use crate::{
-    capability::Capability,
+    capability::Capabilities,
     command::Command,
     framing::{Framer, Speaker},
 };
@@ -89,8 +89,8 @@ pub struct Connection {
     phase: Phase,
     /// Commands that wait for their turn.
     queue: VecDeque<Queued>,
-    /// Commands in progress, oldest first.
-    active: VecDeque<Active>,
+    /// Commands that were written and are unanswered, oldest first.
+    in_flight: VecDeque<InFlight>,
     /// What the youngest of them still has to send.
     unfinished: Option<Unfinished>,
     events: VecDeque<Event>,
@@ -102,7 +102,10 @@ pub struct Connection {
     ignoring: Option<Ignoring>,
     failed: Option<Error>,
     eof: bool,
+    /// BYE responses that came.
     byes: usize,
+    /// Responses in a row that do not parse while no command is in progress.
+    noise: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +115,7 @@ enum Phase {
     /// STARTTLS was accepted.
     Upgrading,
     /// LOGOUT was completed, or the greeting was BYE.
-    Over,
+    Closed,
 }
 
 /// Why a response is not given to the caller.
@@ -138,7 +141,7 @@ impl Connection {
             written: None,
             phase: Phase::Greeting,
             queue: VecDeque::new(),
-            active: VecDeque::new(),
+            in_flight: VecDeque::new(),
             unfinished: None,
             events: VecDeque::new(),
             fetching: None,
@@ -147,6 +150,7 @@ impl Connection {
             failed: None,
             eof: false,
             byes: 0,
+            noise: 0,
             config,
         }
     }
@@ -177,19 +181,19 @@ impl Connection {
     }
 
     fn check(&self, command: &Command) -> Result<(), Misuse> {
-        if self.failed.is_some() || self.phase == Phase::Over || self.eof {
+        if self.failed.is_some() || self.phase == Phase::Closed || self.eof {
             return Err(Misuse::Closed);
         }
         if self.session.state == State::Logout {
             return Err(Misuse::WrongState("the session ends"));
         }
-        if self.queue.len() + self.active.len() >= self.config.limits.pipeline {
-            return Err(Misuse::Full { limit: self.config.limits.pipeline });
+        if self.queue.len() + self.in_flight.len() >= self.config.limits.queue {
+            return Err(Misuse::Full { limit: self.config.limits.queue });
         }
         let allow_clear = self.config.allow_clear_credentials;
         let waits = self.phase != Phase::Running
             || !self.queue.is_empty()
-            || self.active.iter().any(|active| active.rules.is_alone());
+            || self.in_flight.iter().any(|sent| sent.rules.is_alone());
         if waits {
             self.session.permits_later(command, self.config.channel != Channel::Clear || allow_clear)
         } else {
@@ -272,8 +276,8 @@ impl Connection {
 
     /// What the server offers, as far as it said so under the present protection.
     #[must_use]
-    pub fn capabilities(&self) -> Option<&[Capability]> {
-        self.session.capabilities.as_deref()
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.session.capabilities
     }
 
     /// Where the session stands.
@@ -298,7 +302,7 @@ impl Connection {
     /// How many commands are queued or in progress, the machine's own among them.
     #[must_use]
     pub fn outstanding(&self) -> usize {
-        self.queue.len() + self.active.len()
+        self.queue.len() + self.in_flight.len()
     }
 }
 
@@ -327,10 +331,10 @@ impl mailwire_core::Connection for Connection {
             _ if self.failed.is_some() => None,
             (Phase::Greeting, _) => Some(timeouts.greeting),
             (Phase::Running, Some(Unfinished::Idle(Idle { begun: true, done: false, .. }))) => {
-                Some(timeouts.idle)
+                Some(timeouts.idle_renewal)
             }
             (Phase::Running, _) if self.waits_for_caller() && self.output.is_empty() => None,
-            (Phase::Running, _) if !self.active.is_empty() => Some(timeouts.command),
+            (Phase::Running, _) if !self.in_flight.is_empty() => Some(timeouts.command),
             _ => None,
         }
     }
@@ -344,7 +348,7 @@ impl mailwire_core::Connection for Connection {
             Phase::Greeting => "the greeting",
             _ => "a response",
         };
-        self.failed = Some(Error::TimedOut { waiting_for });
+        self.fail(Error::TimedOut { waiting_for });
     }
 
     fn upgraded(&mut self, upgrade: Upgrade) {
@@ -392,11 +396,16 @@ impl mailwire_core::Connection for Connection {
     /// Ends the connection without LOGOUT.
     fn close(&mut self) {
         self.framer.unpark();
-        self.phase = Phase::Over;
+        self.phase = Phase::Closed;
     }
 }
 
 impl Connection {
+    /// The connection cannot go on: each later call says why.
+    fn fail(&mut self, error: Error) {
+        self.failed = Some(error);
+    }
+
     fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let before = self.output.len();
         let result = self.output.write(write);
@@ -412,8 +421,8 @@ impl Connection {
     /// The youngest command has been put out as far as it can be now.
     fn mark_end(&mut self) {
         let put = self.put;
-        if let Some(active) = self.active.back_mut() {
-            active.end = put;
+        if let Some(youngest) = self.in_flight.back_mut() {
+            youngest.end = put;
         }
     }
 

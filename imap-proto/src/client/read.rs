@@ -7,13 +7,9 @@ use mailwire_core::{
     Channel, Deviation, Error, Misuse, Newline, Next, ParseError, Parsed, Secret, Upgrade, sasl,
 };
 
-use super::{
-    BodyItem, BodyStart, Connection, Event, Ignoring, Phase, State,
-    rules::Then,
-    state::{Active, Unfinished},
-};
+use super::{BodyItem, BodyStart, Connection, Event, Ignoring, Phase, State, rules::Then, state::Unfinished};
 use crate::{
-    capability::Capability,
+    capability::{Capabilities, Capability},
     command::Effect,
     framing::{Announcement, Frame, Framed},
     response::{Code, Continuation, MsgAtt, Reply, ReplyKind, Response, Tagged, Untagged},
@@ -27,7 +23,7 @@ impl Connection {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.step(input).inspect_err(|error| self.failed = Some(*error))
+        self.step(input).inspect_err(|error| self.fail(*error))
     }
 
     fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
@@ -44,15 +40,15 @@ impl Connection {
                 }
                 Phase::Upgrading if self.output.is_empty() => return Ok(Next::Upgrade(Upgrade::Tls)),
                 Phase::Upgrading => return Ok(Next::Paused),
-                Phase::Over => return Ok(self.end()),
+                Phase::Closed => return Ok(self.end()),
                 Phase::Greeting | Phase::Running => {}
             }
             self.flush();
             if !self.events.is_empty() {
                 continue;
             }
-            if self.byes >= self.config.limits.byes.max(1) {
-                // As if the server had closed behind it, whatever has come already.
+            if self.byes >= self.config.limits.noise.max(1) {
+                // As if the server had closed after it, whatever has come already.
                 return self.at_eof(&BytesMut::new());
             }
             match self.framer.next(input, &self.config.limits)? {
@@ -102,11 +98,11 @@ impl Connection {
         let during = match (self.phase, self.framer.at_boundary(input)) {
             (Phase::Greeting, _) => "before the greeting",
             (_, false) => "within a response",
-            (_, true) if self.active.iter().any(|active| active.rules.effect != Effect::Logout) => {
+            (_, true) if self.in_flight.iter().any(|sent| sent.rules.effect != Effect::Logout) => {
                 "while a command is in progress"
             }
             (_, true) => {
-                self.phase = Phase::Over;
+                self.phase = Phase::Closed;
                 return Ok(Next::Closed);
             }
         };
@@ -119,8 +115,8 @@ impl Connection {
         input: &mut BytesMut,
     ) -> Result<(), Error> {
         let limits = &self.config.limits;
-        if announced.size > limits.literal {
-            return Err(Error::LimitExceeded { what: "bytes in a literal", limit: limits.literal });
+        if announced.size > limits.message {
+            return Err(Error::LimitExceeded { what: "bytes in a literal", limit: limits.message });
         }
         if announced.size <= limits.inline_literal as u64 {
             return self.framer.keep(limits);
@@ -189,7 +185,7 @@ impl Connection {
 
     fn parse(&self, frame: &Frame) -> Result<Parsed<Response>, ParseError> {
         let context = frame.context(self.config.dialect, self.config.limits.nesting);
-        Response::parse(&frame.bytes, ParseContext { utf8: self.session.utf8, ..context })
+        Response::parse_in(&frame.bytes, &ParseContext { utf8: self.session.utf8, ..context })
     }
 
     /// Before TLS, where TLS is to come, nothing but the completion of STARTTLS has a meaning.
@@ -212,14 +208,25 @@ impl Connection {
         }
         match self.parse(&frame) {
             Err(error) => self.malformed(frame.bytes, error),
-            Ok(Parsed { value, deviations }) => match value {
-                Response::Tagged(tagged) => self.complete(tagged, deviations),
-                Response::Continuation(continuation) => self.take_continuation(&continuation, frame.bytes),
-                Response::Untagged(data) => {
-                    self.take_data(data, deviations);
-                    Ok(())
-                }
-            },
+            Ok(Parsed { value, deviations }) => self.take_response(value, deviations, frame.bytes),
+        }
+    }
+
+    #[inline]
+    fn take_response(
+        &mut self,
+        response: Response,
+        deviations: Vec<Deviation>,
+        bytes: Bytes,
+    ) -> Result<(), Error> {
+        self.noise = 0;
+        match response {
+            Response::Tagged(tagged) => self.complete(tagged, deviations),
+            Response::Continuation(continuation) => self.take_continuation(&continuation, bytes),
+            Response::Untagged(data) => {
+                self.take_data(data, deviations);
+                Ok(())
+            }
         }
     }
 
@@ -238,7 +245,7 @@ impl Connection {
         let start_tls = self.config.channel == Channel::StartTls;
         match greeting.kind {
             ReplyKind::Bye => {
-                self.phase = Phase::Over;
+                self.phase = Phase::Closed;
                 self.session.state = State::Logout;
             }
             ReplyKind::PreAuth if start_tls => {
@@ -254,12 +261,12 @@ impl Connection {
             _ => None,
         };
         self.events.push_back(Event::Greeting { greeting, deviations });
-        if self.phase == Phase::Over {
+        if self.phase == Phase::Closed {
             return Ok(());
         }
         self.phase = Phase::Running;
         if start_tls {
-            if capabilities.is_some_and(|known| !known.contains(&Capability::StartTls)) {
+            if capabilities.is_some_and(|offered| !offered.contains(&Capability::StartTls)) {
                 return Err(Error::TlsUnavailable { reason: "the server does not offer STARTTLS" });
             }
             self.ask_tls();
@@ -272,18 +279,18 @@ impl Connection {
     }
 
     fn learn(&mut self, capabilities: Vec<Capability>) {
-        self.session.capabilities = Some(capabilities.clone());
+        self.session.capabilities = capabilities.into();
         self.session.capabilities_fresh = true;
-        self.events.push_back(Event::Capabilities(capabilities));
+        self.events.push_back(Event::Capabilities(self.session.capabilities.clone()));
     }
 
     fn complete(&mut self, tagged: Tagged, deviations: Vec<Deviation>) -> Result<(), Error> {
         let Tagged { tag, reply: status } = tagged;
-        let Some(at) = self.active.iter().position(|active| active.tag == tag) else {
+        let Some(at) = self.in_flight.iter().position(|sent| sent.tag == tag) else {
             return Err(Error::UnsolicitedReply { what: "a completion with an unknown tag" });
         };
-        let youngest = at + 1 == self.active.len();
-        let end = self.active.get(at).map_or(0, |active| active.end);
+        let youngest = at + 1 == self.in_flight.len();
+        let end = self.in_flight.get(at).map_or(0, |sent| sent.end);
         // What refuses a command may come before all of it was sent; success may not.
         let unsent = !self.has_left(end) || (youngest && self.unfinished_owes());
         if status.is_ok() && unsent {
@@ -291,11 +298,11 @@ impl Connection {
                 what: "the success of a command that was not sent in full",
             });
         }
-        let Some(active) = self.active.remove(at) else { return Ok(()) };
+        let Some(command) = self.in_flight.remove(at) else { return Ok(()) };
         if youngest && matches!(self.unfinished, Some(Unfinished::Sending(_))) {
             // The server still reads as many bytes as were announced (RFC 7888 section 4). The
             // caller gives them, and then sees how the command ended.
-            if let Some(ticket) = active.ticket {
+            if let Some(ticket) = command.ticket {
                 self.held = Some(Event::Reply { ticket, reply: status, deviations });
             }
             return Ok(());
@@ -303,16 +310,16 @@ impl Connection {
         let unfinished = if youngest { self.unfinished.take() } else { None };
         if let Some(Unfinished::Idle(idle)) = &unfinished {
             if status.is_ok() && idle.renew && idle.done_sent && self.queue.is_empty() {
-                self.resume_idle(active.ticket);
+                self.resume_idle(command.ticket);
                 return Ok(());
             }
         }
-        self.conclude(&active, &status)?;
-        if let Some(ticket) = active.ticket {
+        self.conclude(command.rules.effect, &status)?;
+        if let Some(ticket) = command.ticket {
             self.events.push_back(Event::Reply { ticket, reply: status, deviations });
-        } else if active.rules.effect == Effect::Nothing && self.session.capabilities.is_none() {
+        } else if command.rules.effect == Effect::Nothing && !self.session.capabilities.is_known() {
             // The machine's own CAPABILITY brought nothing; whoever waits for it is told.
-            self.events.push_back(Event::Capabilities(Vec::new()));
+            self.events.push_back(Event::Capabilities(Capabilities::unknown()));
         }
         Ok(())
     }
@@ -327,8 +334,7 @@ impl Connection {
     }
 
     /// What the end of a command means for the session.
-    fn conclude(&mut self, active: &Active, status: &Reply) -> Result<(), Error> {
-        let effect = active.rules.effect;
+    fn conclude(&mut self, effect: Effect, status: &Reply) -> Result<(), Error> {
         let capabilities = match &status.code {
             Some(Code::Capability(capabilities)) if effect != Effect::StartTls => Some(capabilities.clone()),
             _ => None,
@@ -337,13 +343,13 @@ impl Connection {
             Then::GoOn => {}
             Then::Upgrade => self.phase = Phase::Upgrading,
             Then::LoggedIn if capabilities.is_none() && !self.session.capabilities_fresh => {
-                self.session.capabilities = None;
+                self.session.capabilities = Capabilities::unknown();
                 if self.config.ask_capabilities.after_login {
                     self.ask_capabilities();
                 }
             }
             Then::LoggedIn => {}
-            Then::Close => self.phase = Phase::Over,
+            Then::Close => self.phase = Phase::Closed,
         }
         if let Some(capabilities) = capabilities {
             self.learn(capabilities);
@@ -352,11 +358,11 @@ impl Connection {
     }
 
     fn take_continuation(&mut self, continuation: &Continuation, bytes: Bytes) -> Result<(), Error> {
-        let Some(active) = self.active.back() else { return self.stray_continuation(bytes) };
-        if self.unfinished.is_some() && !self.has_left(active.end) {
+        let Some(youngest) = self.in_flight.back() else { return self.idle_continuation(bytes) };
+        if self.unfinished.is_some() && !self.has_left(youngest.end) {
             return Err(Error::UnsolicitedReply { what: "a continuation before its command was sent" });
         }
-        let ticket = active.ticket;
+        let ticket = youngest.ticket;
         match &mut self.unfinished {
             Some(Unfinished::Parts { .. }) => self.continue_parts(),
             Some(Unfinished::Idle(idle)) if !idle.begun => {
@@ -385,12 +391,12 @@ impl Connection {
                     }
                 }
             }
-            _ => return self.stray_continuation(bytes),
+            _ => return self.idle_continuation(bytes),
         }
         Ok(())
     }
 
-    fn stray_continuation(&mut self, bytes: Bytes) -> Result<(), Error> {
+    fn idle_continuation(&mut self, bytes: Bytes) -> Result<(), Error> {
         self.malformed(bytes, ParseError::new(0, "a continuation that nothing waits for"))
     }
 
@@ -420,7 +426,7 @@ impl Connection {
             }
             _ => {}
         }
-        let during = self.active.iter().find_map(|active| active.ticket);
+        let during = self.in_flight.iter().find_map(|sent| sent.ticket);
         self.events.push_back(Event::Data { data, during, deviations });
     }
 
@@ -430,25 +436,33 @@ impl Connection {
     }
 
     fn is_selecting(&self) -> bool {
-        self.active.iter().any(|active| active.rules.effect == Effect::Select)
+        self.in_flight.iter().any(|sent| sent.rules.effect == Effect::Select)
     }
 
     /// A response that does not parse. If it ended a command, that is over.
     fn malformed(&mut self, bytes: Bytes, error: ParseError) -> Result<(), Error> {
         let word = bytes.iter().take_while(|byte| chars::is(**byte, chars::TAG)).count();
         let tag = bytes.get(..word).unwrap_or_default();
-        let at = self.active.iter().position(|active| active.tag.as_bytes() == tag);
-        let active = at.and_then(|at| self.active.remove(at));
-        if let Some(active) = &active {
-            if at == Some(self.active.len()) {
+        let at = self.in_flight.iter().position(|sent| sent.tag.as_bytes() == tag);
+        let ended = at.and_then(|at| self.in_flight.remove(at));
+        if let Some(ended) = &ended {
+            if at == Some(self.in_flight.len()) {
                 self.unfinished = None;
             }
-            match active.rules.effect {
+            match ended.rules.effect {
                 Effect::StartTls => {
                     return Err(Error::TlsUnavailable { reason: "the answer to STARTTLS does not parse" });
                 }
-                Effect::Logout => self.phase = Phase::Over,
+                Effect::Logout => self.phase = Phase::Closed,
                 _ => {}
+            }
+        }
+        if ended.is_none() && self.in_flight.is_empty() {
+            self.noise += 1;
+            let limit = self.config.limits.noise;
+            if self.noise > limit {
+                let what = "responses that do not parse";
+                return Err(Error::LimitExceeded { what, limit: limit as u64 });
             }
         }
         if self.is_out_of_place() {
@@ -456,10 +470,10 @@ impl Connection {
         }
         // What belongs to an authentication is not shown.
         let secret =
-            bytes.starts_with(b"+") && self.active.iter().any(|active| active.rules.effect.is_login());
+            bytes.starts_with(b"+") && self.in_flight.iter().any(|sent| sent.rules.effect.is_login());
         let bytes = if secret { bytes.slice(..1) } else { bytes };
         self.events.push_back(Event::Malformed {
-            ticket: active.and_then(|active| active.ticket),
+            ticket: ended.and_then(|ended| ended.ticket),
             bytes,
             error,
         });

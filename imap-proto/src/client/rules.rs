@@ -17,16 +17,17 @@ impl Session {
     pub(super) fn permits(&self, command: &Command, rules: &Rules, allow_clear: bool) -> Result<(), Misuse> {
         rules.valid_in.check(self.state).map_err(Misuse::WrongState)?;
         let mut needs = rules.needs.into_iter().chain(command.option_needs());
-        if let Some(missing) =
-            self.capabilities.as_ref().and_then(|known| needs.find(|need| !need.is_met(known)))
-        {
+        let missing = needs.find(|need| !need.is_met(&self.capabilities));
+        if let Some(missing) = missing.filter(|_| self.capabilities.is_known()) {
             return Err(Misuse::NotOffered(missing.capability.known_name().unwrap_or("the extension")));
         }
         let clear = !self.tls && !allow_clear;
         match command {
             Command::StartTls => Err(Misuse::WrongState("STARTTLS is sent with Channel::StartTls only")),
             Command::Login(_) if clear => Err(Misuse::CredentialsInClear),
-            Command::Login(_) if self.has(&Capability::LoginDisabled) => Err(Misuse::NotOffered("LOGIN")),
+            Command::Login(_) if self.capabilities.has(&Capability::LoginDisabled) => {
+                Err(Misuse::NotOffered("LOGIN"))
+            }
             Command::Authenticate(authenticate) => self.permits_mechanism(authenticate, clear),
             Command::Other(_) if rules.effect != Effect::Nothing => {
                 Err(Misuse::WrongState("it would change the session: send the command that it is"))
@@ -37,9 +38,10 @@ impl Session {
 
     fn permits_mechanism(&self, authenticate: &Authenticate, clear: bool) -> Result<(), Misuse> {
         let mechanism = authenticate.mechanism.as_str().unwrap_or_default();
+        let offered = self.capabilities.mechanisms().any(|offered| offered.eq_ignore_ascii_case(mechanism));
         if clear && shows_secret(mechanism) {
             Err(Misuse::CredentialsInClear)
-        } else if self.capabilities.is_some() && !self.has_mechanism(mechanism) {
+        } else if self.capabilities.is_known() && !offered {
             Err(Misuse::NotOffered("this mechanism"))
         } else {
             Ok(())

@@ -6,12 +6,12 @@ use mailwire_core::{Misuse, Secret, sasl};
 
 use super::{
     Connection, Event, Phase, State,
-    state::{Active, Body, Idle, Queued, Unfinished},
+    state::{Body, Idle, InFlight, Queued, Unfinished},
 };
 use crate::{
     body::Outgoing,
     capability::Capability,
-    command::{AppendData, Command, Encoded, Rules},
+    command::{AppendData, Command, Rules, Written},
     types::{Tag, write_number},
 };
 
@@ -22,8 +22,8 @@ impl Connection {
             let Some(next) = self.queue.front() else { return };
             let rules = next.command.rules();
             let pipelining = self.config.pipelining;
-            let mut active = self.active.iter();
-            if !active.all(|before| pipelining && next.command.may_follow(&before.rules))
+            let mut in_flight = self.in_flight.iter();
+            if !in_flight.all(|before| pipelining && next.command.may_follow(&before.rules))
                 || self.output.is_full()
             {
                 return;
@@ -77,47 +77,47 @@ impl Connection {
         let tag = self.next_tag();
         self.written = ticket.or(self.written);
         self.session.begin(rules.effect);
-        self.active.push_back(Active { ticket, tag: tag.clone(), rules, end: 0 });
+        self.in_flight.push_back(InFlight { ticket, tag: tag.clone(), rules, end: 0 });
         match &mut command {
             Command::Authenticate(authenticate) => {
                 let inline = self.config.initial_response
-                    && (self.session.has(&Capability::SaslIr) || self.session.has(&Capability::Imap4Rev2));
+                    && self.session.capabilities.has_or_rev2(&Capability::SaslIr);
                 let initial = if inline { None } else { authenticate.initial.take() };
                 self.unfinished = Some(Unfinished::Auth { initial, challenged: false });
-                self.encode(&tag, &command, None);
+                self.write_out(&tag, &command, None);
             }
             Command::Idle => {
                 // What waits already ends it as soon as it has begun.
                 let done = !self.queue.is_empty();
                 self.unfinished = Some(Unfinished::Idle(Idle { done, ..Idle::default() }));
-                self.encode(&tag, &command, None);
+                self.write_out(&tag, &command, None);
             }
             Command::Append(append) => {
                 let mut body =
                     Body { outgoing: Outgoing::new(append.message.len(), append.binary), message: None };
                 if let AppendData::Inline(message) = &mut append.message {
-                    // Chained to the output, where the encoder would copy it.
+                    // Chained to the output, where the writer would copy it.
                     let length = message.len() as u64;
                     body.message = Some(core::mem::take(message).into_bytes());
                     append.message = AppendData::Streamed { length };
                 }
-                self.encode(&tag, &command, Some(body));
+                self.write_out(&tag, &command, Some(body));
             }
-            _ => self.encode(&tag, &command, None),
+            _ => self.write_out(&tag, &command, None),
         }
     }
 
-    fn encode(&mut self, tag: &Tag, command: &Command, body: Option<Body>) {
-        let options = self.session.encode_options(self.config.non_synchronizing_literals);
-        let (Encoded { waits, .. }, rest) = self.write(|out| {
+    fn write_out(&mut self, tag: &Tag, command: &Command, body: Option<Body>) {
+        let options = self.session.write_options(self.config.non_synchronizing_literals);
+        let (Written { waits, .. }, rest) = self.write(|out| {
             let start = out.len();
-            let encoded = command.encode(tag, options, out);
-            // What stands behind the first literal's header waits for the server.
-            let rest = match encoded.waits.first() {
+            let written = command.write(tag, options, out);
+            // What stands after the first literal's header waits for the server.
+            let rest = match written.waits.first() {
                 Some(first) => out.split_off((start + first).min(out.len())),
                 None => Vec::new(),
             };
-            (encoded, rest)
+            (written, rest)
         });
         match waits.first() {
             None => self.begin_body(body),
@@ -160,7 +160,7 @@ impl Connection {
             self.unfinished = None;
         } else {
             self.unfinished = Some(Unfinished::Sending(outgoing));
-            if let Some(ticket) = self.active.back().and_then(|active| active.ticket) {
+            if let Some(ticket) = self.in_flight.back().and_then(|sent| sent.ticket) {
                 self.events.push_back(Event::BodyRequested { ticket });
             }
         }

@@ -1,14 +1,14 @@
 //! What a client's machine remembers.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 use mailwire_core::{Secret, Ticket};
 
 use crate::{
     body::Outgoing,
-    capability::Capability,
-    command::{Command, EncodeOptions, Literals, Rules},
+    capability::{Capabilities, Capability},
+    command::{Command, Literals, Rules, WriteOptions},
     state::State,
     types::Tag,
 };
@@ -18,8 +18,7 @@ use crate::{
 pub(super) struct Session {
     pub(super) tls: bool,
     pub(super) state: State,
-    /// `None`: not known.
-    pub(super) capabilities: Option<Vec<Capability>>,
+    pub(super) capabilities: Capabilities,
     /// Capabilities came since the login was sent.
     pub(super) capabilities_fresh: bool,
     /// IMAP4rev2 or UTF8=ACCEPT was enabled.
@@ -31,32 +30,19 @@ impl Session {
         Self {
             tls,
             state: State::NotAuthenticated,
-            capabilities: None,
+            capabilities: Capabilities::unknown(),
             capabilities_fresh: false,
             utf8: false,
         }
     }
 
-    pub(super) fn has(&self, capability: &Capability) -> bool {
-        self.capabilities.as_ref().is_some_and(|known| known.contains(capability))
-    }
-
-    pub(super) fn has_mechanism(&self, name: &str) -> bool {
-        self.capabilities.iter().flatten().any(|capability| match capability {
-            Capability::Auth(mechanism) => mechanism.eq_ignore_ascii_case(name),
-            _ => false,
-        })
-    }
-
-    pub(super) fn encode_options(&self, non_synchronizing: bool) -> EncodeOptions {
+    pub(super) fn write_options(&self, non_synchronizing: bool) -> WriteOptions {
         let literals = match non_synchronizing {
-            true if self.has(&Capability::LiteralPlus) => Literals::Plus,
-            true if self.has(&Capability::LiteralMinus) || self.has(&Capability::Imap4Rev2) => {
-                Literals::Minus
-            }
+            true if self.capabilities.has(&Capability::LiteralPlus) => Literals::Plus,
+            true if self.capabilities.has_or_rev2(&Capability::LiteralMinus) => Literals::Minus,
             _ => Literals::Synchronizing,
         };
-        EncodeOptions { literals, utf8: self.utf8 }
+        WriteOptions::default().with_literals(literals).with_utf8(self.utf8)
     }
 }
 
@@ -70,7 +56,7 @@ pub(super) struct Queued {
 
 /// A command in progress.
 #[derive(Debug)]
-pub(super) struct Active {
+pub(super) struct InFlight {
     pub(super) ticket: Option<Ticket>,
     pub(super) tag: Tag,
     pub(super) rules: Rules,
@@ -118,6 +104,6 @@ pub(super) struct Idle {
     /// DONE is to be sent, or was.
     pub(super) done: bool,
     pub(super) done_sent: bool,
-    /// Begin anew behind the completion.
+    /// Begin anew after the completion.
     pub(super) renew: bool,
 }

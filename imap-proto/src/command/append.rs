@@ -2,7 +2,7 @@
 
 use mailwire_core::{ParseError, Text};
 
-use super::encode::Encoder;
+use super::writer::Writer;
 use crate::types::{DateTime, Flag, FlagSet, Literal, MailboxName, Reader, read_literal};
 
 /// `APPEND` (RFC 9051 section 6.3.12).
@@ -115,7 +115,7 @@ impl Append {
         Ok(Self { mailbox, flags, date, binary, message })
     }
 
-    pub(super) fn write(&self, e: &mut Encoder<'_>) {
+    pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.put(b"APPEND ");
         e.mailbox(&self.mailbox);
         if !self.flags.is_empty() {

@@ -2,7 +2,7 @@
 
 use mailwire_core::{Invalid, ParseError, Secret, sasl};
 
-use super::{AString, encode::Encoder, parse::read_atom};
+use super::{AString, parse::read_atom, writer::Writer};
 use crate::types::{Atom, Reader};
 
 /// `AUTHENTICATE` (RFC 9051 section 6.2.2).
@@ -46,7 +46,7 @@ impl Authenticate {
         Ok(Self { mechanism, initial })
     }
 
-    pub(super) fn write(&self, e: &mut Encoder<'_>) {
+    pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.put(b"AUTHENTICATE ");
         e.put(self.mechanism.as_bytes());
         if let Some(initial) = &self.initial {
@@ -96,7 +96,7 @@ impl Login {
         Ok(Self { user, password: Secret::from(password.as_bytes()) })
     }
 
-    pub(super) fn write(&self, e: &mut Encoder<'_>) {
+    pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.put(b"LOGIN ");
         e.astring(&self.user);
         e.put(b" ");

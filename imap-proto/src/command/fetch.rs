@@ -5,7 +5,7 @@ use core::num::NonZeroU32;
 
 use mailwire_core::{ParseError, keywords};
 
-use super::{encode::Encoder, rules::Need};
+use super::{rules::Need, writer::Writer};
 use crate::capability::Capability;
 use crate::types::{Atom, ModSeq, Partial, Reader, Section, SequenceSet, chars};
 
@@ -190,7 +190,7 @@ impl Fetch {
         Ok(Self { uid, set, items, since })
     }
 
-    pub(super) fn write(&self, e: &mut Encoder<'_>) {
+    pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.name(self.uid, b"FETCH ");
         self.set.write(e.out);
         e.put(b" ");
@@ -210,7 +210,7 @@ impl Fetch {
         }
     }
 
-    fn write_items(&self, e: &mut Encoder<'_>) {
+    fn write_items(&self, e: &mut Writer<'_>) {
         match &self.items {
             FetchAtts::All => e.put(b"ALL"),
             FetchAtts::Fast => e.put(b"FAST"),
@@ -316,7 +316,7 @@ impl FetchAtt {
         Ok(Self::BodySection { section: Section::read(r)?, partial: read_partial(r)?, peek })
     }
 
-    fn write(&self, e: &mut Encoder<'_>) {
+    fn write(&self, e: &mut Writer<'_>) {
         match self {
             Self::Envelope => e.put(b"ENVELOPE"),
             Self::Flags => e.put(b"FLAGS"),
@@ -360,7 +360,7 @@ fn read_part(r: &mut Reader<'_>) -> Result<Vec<NonZeroU32>, ParseError> {
     Ok(section.part().to_vec())
 }
 
-fn write_part(e: &mut Encoder<'_>, part: &[NonZeroU32]) {
+fn write_part(e: &mut Writer<'_>, part: &[NonZeroU32]) {
     e.put(b"[");
     for (index, number) in part.iter().enumerate() {
         if index > 0 {
@@ -375,7 +375,7 @@ fn read_partial(r: &mut Reader<'_>) -> Result<Option<Partial>, ParseError> {
     if r.peek() == Some(b'<') { Partial::read(r).map(Some) } else { Ok(None) }
 }
 
-fn write_partial(e: &mut Encoder<'_>, partial: Option<Partial>) {
+fn write_partial(e: &mut Writer<'_>, partial: Option<Partial>) {
     if let Some(partial) = partial {
         partial.write(e.out);
     }

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::ParseError;
 
-use super::{StatusAtt, encode::Encoder, parse::read_atom};
+use super::{StatusAtt, parse::read_atom, writer::Writer};
 use crate::types::{Atom, ListPattern, MailboxName, Reader};
 
 /// `LIST` (RFC 9051 section 6.3.9, RFC 5258).
@@ -174,7 +174,7 @@ impl List {
         Ok(Self { reference, patterns, options })
     }
 
-    pub(super) fn write(&self, e: &mut Encoder<'_>) {
+    pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.put(b"LIST ");
         if !self.selection().is_empty() {
             e.put(b"(");
@@ -261,7 +261,7 @@ impl ListSelectOpt {
         })
     }
 
-    fn write(&self, e: &mut Encoder<'_>) {
+    fn write(&self, e: &mut Writer<'_>) {
         e.put(match self {
             Self::Subscribed => b"SUBSCRIBED",
             Self::Remote => b"REMOTE",
@@ -294,7 +294,7 @@ impl ListReturnOpt {
         })
     }
 
-    fn write(&self, e: &mut Encoder<'_>) {
+    fn write(&self, e: &mut Writer<'_>) {
         match self {
             Self::Subscribed => e.put(b"SUBSCRIBED"),
             Self::Children => e.put(b"CHILDREN"),

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use mailwire_core::ParseError;
 
-use super::{encode::Encoder, parse::read_atom};
+use super::{parse::read_atom, writer::Writer};
 use crate::types::{Atom, MailboxName, Reader};
 
 /// `SELECT` and `EXAMINE` (RFC 9051 sections 6.3.2 and 6.3.3).
@@ -57,7 +57,7 @@ impl Select {
         Ok(Self { mailbox: MailboxName::read(r)? })
     }
 
-    pub(super) fn write(&self, e: &mut Encoder<'_>) {
+    pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.mailbox(&self.mailbox);
     }
 }
@@ -99,7 +99,7 @@ impl StatusAtt {
         Ok(items)
     }
 
-    pub(super) fn write_list(items: &[Self], e: &mut Encoder<'_>) {
+    pub(super) fn write_list(items: &[Self], e: &mut Writer<'_>) {
         e.put(b"(");
         e.spaced(items, |e, item| {
             e.put(match item {

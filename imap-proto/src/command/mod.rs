@@ -1,13 +1,13 @@
 //! Commands: what they are, how they are read and how they are written.
 //!
-//! [`Request::parse`] reads one complete frame, [`Request::encode`] writes one. All commands of
+//! [`Request::parse`] reads one complete frame, [`Request::write`] writes one. All commands of
 //! RFC 3501 and RFC 9051 are here, with ID (RFC 2971) and those that RFC 9051 folded in. A command
 //! that is not known is [`Command::Other`].
 //!
 //! ```
 //! use bytes::Bytes;
 //! use mailwire_core::Dialect;
-//! use mailwire_imap::command::{Command, EncodeOptions, FetchAtt, FetchAtts, Request};
+//! use mailwire_imap::command::{Command, WriteOptions, FetchAtt, FetchAtts, Request};
 //! use mailwire_imap::types::ParseContext;
 //!
 //! let frame = Bytes::from_static(b"a1 UID FETCH 1:* (UID FLAGS)");
@@ -17,7 +17,7 @@
 //! assert_eq!(fetch.items, FetchAtts::List(vec![FetchAtt::Uid, FetchAtt::Flags]));
 //!
 //! let mut out = Vec::new();
-//! request.encode(EncodeOptions::default(), &mut out);
+//! request.write(WriteOptions::default(), &mut out);
 //! assert_eq!(out, b"a1 UID FETCH 1:* (UID FLAGS)\r\n");
 //! # Ok::<(), mailwire_core::ParseError>(())
 //! ```
@@ -26,7 +26,6 @@ mod append;
 #[cfg(feature = "arbitrary")]
 pub(crate) mod arbitrary;
 mod auth;
-mod encode;
 mod fetch;
 mod list;
 mod mailbox;
@@ -36,6 +35,7 @@ mod search;
 mod store;
 mod string;
 mod write;
+mod writer;
 
 use alloc::{boxed::Box, vec::Vec};
 
@@ -46,8 +46,6 @@ use crate::{
 
 pub use append::{Append, AppendData};
 pub use auth::{Authenticate, Login};
-pub use encode::{EncodeOptions, Encoded, Literals};
-pub(crate) use encode::{Encoder, LITERAL_MINUS};
 pub use fetch::{Fetch, FetchAtt, FetchAtts, Since};
 pub use list::{List, ListOptions, ListPatterns, ListReturnOpt, ListSelectOpt};
 pub use mailbox::{Select, StatusAtt};
@@ -56,6 +54,8 @@ pub(crate) use rules::{Effect, Name, Numbers, Rules};
 pub use search::{Search, SearchKey, SearchReturnOpt};
 pub use store::{Copy, Store, StoreAction};
 pub use string::{AString, OtherCommand};
+pub(crate) use writer::{LITERAL_MINUS, Writer};
+pub use writer::{Literals, WriteOptions, Written};
 
 /// A command with its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]

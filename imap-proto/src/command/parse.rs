@@ -24,8 +24,13 @@ impl Request {
     /// # Errors
     ///
     /// What is not a command, with the place where it went wrong.
-    pub fn parse(frame: &Bytes, context: ParseContext<'_>) -> Result<Parsed<Self>, ParseError> {
-        let mut reader = Reader::new(frame, &context);
+    #[inline]
+    pub fn parse(frame: &Bytes, context: impl Into<ParseContext>) -> Result<Parsed<Self>, ParseError> {
+        Self::parse_in(frame, &context.into())
+    }
+
+    pub(crate) fn parse_in(frame: &Bytes, context: &ParseContext) -> Result<Parsed<Self>, ParseError> {
+        let mut reader = Reader::new(frame, context);
         reader.line_end(context.newline)?;
         let tag = read_tag(&mut reader)?;
         reader.space()?;

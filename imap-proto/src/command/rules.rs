@@ -3,7 +3,11 @@
 use mailwire_core::keywords;
 
 use super::Command;
-use crate::{capability::Capability, response::ReplyKind, state::State};
+use crate::{
+    capability::{Capabilities, Capability},
+    response::ReplyKind,
+    state::State,
+};
 
 /// What a command is, whoever sends or receives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,10 +266,8 @@ impl Need {
     }
 
     /// Whether a peer with these capabilities has what is needed.
-    pub(crate) fn is_met(&self, capabilities: &[Capability]) -> bool {
-        capabilities
-            .iter()
-            .any(|has| has == self.capability || (self.in_rev2 && *has == Capability::Imap4Rev2))
+    pub(crate) fn is_met(&self, offered: &Capabilities) -> bool {
+        if self.in_rev2 { offered.has_or_rev2(self.capability) } else { offered.has(self.capability) }
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::{ParseError, keywords};
 
-use super::{AString, encode::Encoder, parse::read_atom};
+use super::{AString, parse::read_atom, writer::Writer};
 use crate::types::{Atom, Date, Reader, SequenceSet, chars};
 
 /// `SEARCH` and `UID SEARCH` (RFC 9051 section 6.4.4).
@@ -171,7 +171,7 @@ impl Search {
         }
     }
 
-    pub(super) fn write(&self, e: &mut Encoder<'_>) {
+    pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.name(self.uid, b"SEARCH ");
         if let Some(returns) = &self.returns {
             e.put(b"RETURN (");
@@ -211,7 +211,7 @@ impl SearchReturnOpt {
         })
     }
 
-    fn write(&self, e: &mut Encoder<'_>) {
+    fn write(&self, e: &mut Writer<'_>) {
         e.put(match self {
             Self::Min => b"MIN",
             Self::Max => b"MAX",
@@ -349,14 +349,14 @@ impl SearchKey {
         }
     }
 
-    fn write_all(keys: &[Self], e: &mut Encoder<'_>) {
+    fn write_all(keys: &[Self], e: &mut Writer<'_>) {
         if keys.is_empty() {
             e.put(b"ALL");
         }
         e.spaced(keys, |e, key| key.write(e));
     }
 
-    fn write(&self, e: &mut Encoder<'_>) {
+    fn write(&self, e: &mut Writer<'_>) {
         match self {
             Self::All => e.put(b"ALL"),
             Self::Answered => e.put(b"ANSWERED"),
@@ -439,22 +439,22 @@ fn size(r: &mut Reader<'_>) -> Result<u64, ParseError> {
     if size > i64::MAX as u64 { Err(ParseError::new(start, "number too large")) } else { Ok(size) }
 }
 
-fn write_text(e: &mut Encoder<'_>, name: &[u8], word: &AString) {
+fn write_text(e: &mut Writer<'_>, name: &[u8], word: &AString) {
     e.put(name);
     e.astring(word);
 }
 
-fn write_word(e: &mut Encoder<'_>, name: &[u8], word: &Atom) {
+fn write_word(e: &mut Writer<'_>, name: &[u8], word: &Atom) {
     e.put(name);
     e.put(word.as_bytes());
 }
 
-fn write_date(e: &mut Encoder<'_>, name: &[u8], date: Date) {
+fn write_date(e: &mut Writer<'_>, name: &[u8], date: Date) {
     e.put(name);
     date.write(e.out);
 }
 
-fn write_size(e: &mut Encoder<'_>, name: &[u8], size: u64) {
+fn write_size(e: &mut Writer<'_>, name: &[u8], size: u64) {
     e.put(name);
     e.number(size.min(i64::MAX as u64));
 }

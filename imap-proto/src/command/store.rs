@@ -2,7 +2,7 @@
 
 use mailwire_core::ParseError;
 
-use super::{encode::Encoder, rules::Need};
+use super::{rules::Need, writer::Writer};
 use crate::capability::Capability;
 use crate::types::{Flag, FlagSet, MailboxName, ModSeq, Reader, SequenceSet};
 
@@ -106,7 +106,7 @@ impl Store {
         Ok(Self { uid, set, action, silent, flags, unchanged_since })
     }
 
-    pub(super) fn write(&self, e: &mut Encoder<'_>) {
+    pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.name(self.uid, b"STORE ");
         self.set.write(e.out);
         if let Some(mod_seq) = self.unchanged_since {
@@ -168,7 +168,7 @@ impl Copy {
         Ok(Self { uid, set, mailbox: MailboxName::read(r)? })
     }
 
-    pub(super) fn write(&self, e: &mut Encoder<'_>) {
+    pub(super) fn write(&self, e: &mut Writer<'_>) {
         self.set.write(e.out);
         e.put(b" ");
         e.mailbox(&self.mailbox);

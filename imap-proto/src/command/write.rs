@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{AString, Command, EncodeOptions, Encoded, OtherCommand, Request, StatusAtt, encode::Encoder};
+use super::{AString, Command, OtherCommand, Request, StatusAtt, WriteOptions, Written, writer::Writer};
 use crate::{
     framing,
     types::{ListPattern, MailboxName, Section, SectionText, Tag},
@@ -10,8 +10,8 @@ use crate::{
 
 impl Request {
     /// Appends the command to `out`, and says where it has to wait for the server.
-    pub fn encode(&self, options: EncodeOptions, out: &mut Vec<u8>) -> Encoded {
-        self.command.encode(&self.tag, options, out)
+    pub fn write(&self, options: WriteOptions, out: &mut Vec<u8>) -> Written {
+        self.command.write(&self.tag, options, out)
     }
 }
 
@@ -20,22 +20,22 @@ impl Command {
     ///
     /// Nothing is allocated but room in `out`, unless there is a synchronizing literal or a mailbox
     /// name has to be converted.
-    pub fn encode(&self, tag: &Tag, options: EncodeOptions, out: &mut Vec<u8>) -> Encoded {
-        let mut encoder = Encoder::new(out, options);
-        encoder.put(tag.as_bytes());
-        encoder.put(b" ");
-        self.write(&mut encoder);
+    pub fn write(&self, tag: &Tag, options: WriteOptions, out: &mut Vec<u8>) -> Written {
+        let mut writer = Writer::new(out, options);
+        writer.put(tag.as_bytes());
+        writer.put(b" ");
+        self.put(&mut writer);
         let body = match self {
             Command::Append(append) => append.message.streamed(),
             _ => None,
         };
         if body.is_none() {
-            encoder.put(b"\r\n");
+            writer.put(b"\r\n");
         }
-        encoder.finish(body)
+        writer.finish(body)
     }
 
-    fn write(&self, e: &mut Encoder<'_>) {
+    fn put(&self, e: &mut Writer<'_>) {
         match self {
             Command::Capability
             | Command::Noop
@@ -106,12 +106,12 @@ impl Command {
     }
 }
 
-fn write_mailbox(e: &mut Encoder<'_>, name: &[u8], mailbox: &MailboxName) {
+fn write_mailbox(e: &mut Writer<'_>, name: &[u8], mailbox: &MailboxName) {
     e.put(name);
     e.mailbox(mailbox);
 }
 
-fn write_id(fields: Option<&[(AString, Option<AString>)]>, e: &mut Encoder<'_>) {
+fn write_id(fields: Option<&[(AString, Option<AString>)]>, e: &mut Writer<'_>) {
     e.put(b"ID ");
     let Some(fields) = fields else { return e.put(b"NIL") };
     e.put(b"(");
@@ -127,7 +127,7 @@ fn write_id(fields: Option<&[(AString, Option<AString>)]>, e: &mut Encoder<'_>) 
 }
 
 /// As it came, with waits where literals in it want them.
-fn write_other(other: &OtherCommand, e: &mut Encoder<'_>) {
+fn write_other(other: &OtherCommand, e: &mut Writer<'_>) {
     e.put(other.name().as_bytes());
     let mut rest = other.arguments().as_bytes();
     if !rest.is_empty() {
@@ -148,7 +148,7 @@ fn write_other(other: &OtherCommand, e: &mut Encoder<'_>) {
     e.put(rest);
 }
 
-impl Encoder<'_> {
+impl Writer<'_> {
     /// In UTF-8 or modified UTF-7, as the server reads it.
     pub(crate) fn mailbox(&mut self, name: &MailboxName) {
         let bytes = name.as_bytes();

@@ -1,12 +1,12 @@
 //! QUOTA: how much a user may store (RFC 9208).
 //!
 //! ```
-//! use mailwire_imap::command::{Command, EncodeOptions, Request};
+//! use mailwire_imap::command::{Command, WriteOptions, Request};
 //! use mailwire_imap::{extensions::quota::QuotaCommand, types::Tag};
 //!
 //! let request = Request { tag: Tag::new("a1")?, command: QuotaCommand::get("")?.into() };
 //! let mut out = Vec::new();
-//! request.encode(EncodeOptions::default(), &mut out);
+//! request.write(WriteOptions::default(), &mut out);
 //! assert_eq!(out, b"a1 GETQUOTA \"\"\r\n");
 //! # Ok::<(), mailwire_core::Invalid>(())
 //! ```
@@ -27,7 +27,7 @@ use nom::{
 
 use crate::{
     capability::Capability,
-    command::{self, AString, Encoder, Rules, rules},
+    command::{self, AString, Rules, Writer, rules},
     response::Untagged,
     types::{Atom, MailboxName, Reader, chars, write_astring, write_number},
 };
@@ -252,7 +252,7 @@ impl QuotaCommand {
         })
     }
 
-    pub(crate) fn write(&self, e: &mut Encoder<'_>) {
+    pub(crate) fn write(&self, e: &mut Writer<'_>) {
         e.put(self.name().as_str().as_bytes());
         e.put(b" ");
         match self {

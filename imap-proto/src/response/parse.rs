@@ -19,13 +19,18 @@ use crate::{
 };
 
 impl Response {
-    /// Reads one complete message: its lines with their literals, without its last line end.
+    /// Reads one complete response: its lines with their literals, without its last line end.
     ///
     /// # Errors
     ///
     /// It is not a response. In the strict dialect, every deviation from the grammar.
-    pub fn parse(frame: &Bytes, context: ParseContext<'_>) -> Result<Parsed<Self>, ParseError> {
-        let mut reader = Reader::new(frame, &context);
+    #[inline]
+    pub fn parse(frame: &Bytes, context: impl Into<ParseContext>) -> Result<Parsed<Self>, ParseError> {
+        Self::parse_in(frame, &context.into())
+    }
+
+    pub(crate) fn parse_in(frame: &Bytes, context: &ParseContext) -> Result<Parsed<Self>, ParseError> {
+        let mut reader = Reader::new(frame, context);
         reader.line_end(context.newline)?;
         let response = Self::read(&mut reader)?;
         Ok(reader.finish(response))

@@ -3,10 +3,10 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use bytes::Bytes;
-use mailwire_core::{Misuse, SendError, Ticket};
+use mailwire_core::{Error, Misuse, SendError, Ticket};
 
 use super::{
-    Connection, Mode, Owed, Phase, State,
+    Connection, FAILED_LOGINS, Mode, Owed, Phase,
     rules::{permits_answer, permits_data},
     state::Current,
 };
@@ -14,7 +14,7 @@ use crate::{
     body::Outgoing,
     command::Effect,
     framing,
-    response::{Code, Detached, Reply, ReplyKind, Response, Untagged},
+    response::{Detached, Reply, ReplyKind, Response, Untagged},
 };
 
 impl Connection {
@@ -67,6 +67,15 @@ impl Connection {
         }
     }
 
+    /// Nobody tries passwords for ever.
+    pub(super) fn count_failed_login(&mut self) {
+        self.session.auth_failures += 1;
+        let limit = self.config.limits.auth_failures;
+        if self.session.auth_failures >= limit {
+            self.fail(Error::LimitExceeded { what: FAILED_LOGINS, limit: limit as u64 });
+        }
+    }
+
     fn complete(&mut self, mut status: Reply) {
         let Some(current) = self.current.take() else { return };
         let effect = current.rules.effect;
@@ -74,20 +83,21 @@ impl Connection {
         match effect {
             Effect::Login | Effect::Authenticate if status.is_ok() => {
                 self.session.idle_commands = 0;
+                self.renew_offer();
                 if status.code.is_none() {
-                    status.code = Some(Code::Capability(self.capabilities()));
+                    status.code = Some(self.offer_code());
                 }
             }
-            Effect::Logout => {
-                self.untagged(&Reply::from_static(ReplyKind::Bye, "logging out"));
-                self.phase = Phase::Over;
-            }
+            Effect::Logout => self.say_bye(Reply::from_static(ReplyKind::Bye, "logging out")),
             Effect::Idle if current.bad_end => {
                 status = Reply::from_static(ReplyKind::Bad, "expected DONE");
             }
             _ => {}
         }
         self.tagged(current.tag.as_bytes(), &status);
+        if effect.is_login() && !status.is_ok() {
+            self.count_failed_login();
+        }
         self.mode = match self.mode {
             Mode::Decision { synchronizing: true, .. } => {
                 self.framer.cancel();
@@ -105,20 +115,18 @@ impl Connection {
     /// Sends untagged data, at any time: what a command asks for, or what happened by itself.
     ///
     /// Each literal that is [`Data::Streamed`](crate::types::Data::Streamed) is then due, in order:
-    /// give it with [`send_body`](Self::send_body) and [`finish_body`](Self::finish_body). BYE ends
-    /// the connection.
+    /// give it with [`send_body`](Self::send_body) and [`finish_body`](Self::finish_body).
     ///
     /// # Errors
     ///
     /// Hands the data back if it is EXPUNGE or VANISHED at a time when sequence numbers must not
-    /// change, if it has nothing that can be written, if a literal is due, or if the output is full:
-    /// drain it first.
+    /// change, if it is BYE or PREAUTH (see [`goodbye`](Self::goodbye)), if it has nothing that can
+    /// be written, if a literal is due, or if the output is full: drain it first.
     pub fn notify(&mut self, data: Untagged) -> Result<(), SendError<Untagged>> {
         self.framer.unpark();
         if let Err(reason) = self.check_notify(&data) {
             return Err(SendError::new(reason, data));
         }
-        let bye = matches!(&data, Untagged::Reply(status) if status.kind == ReplyKind::Bye);
         let response = Response::Untagged(data);
         let mut streamed = Vec::new();
         let (written, owed) = self.output.write_chained(|out, chained| {
@@ -132,10 +140,24 @@ impl Connection {
             return Err(SendError::new(Misuse::WrongAnswer("there is nothing in it"), data));
         }
         self.owed = owed;
-        if bye {
-            self.session.state = State::Logout;
-            self.phase = Phase::Over;
+        Ok(())
+    }
+
+    /// Ends the connection unasked with an untagged BYE: a shutdown, a client that is idle for too
+    /// long. Of `reply` the code and the text are said, whatever its kind.
+    ///
+    /// # Errors
+    ///
+    /// Hands the reply back if the connection is over already, or if a literal is due.
+    pub fn goodbye(&mut self, reply: Reply) -> Result<(), SendError<Reply>> {
+        self.framer.unpark();
+        if self.failed.is_some() || self.phase != Phase::Running {
+            return Err(SendError::new(Misuse::Closed, reply));
         }
+        if !self.owed.is_empty() {
+            return Err(SendError::new(Misuse::WrongState("a literal is not complete"), reply));
+        }
+        self.say_bye(reply);
         Ok(())
     }
 

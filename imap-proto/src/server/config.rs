@@ -3,10 +3,11 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use mailwire_core::{Channel, Dialect};
+use mailwire_core::{Channel, Dialect, Invalid};
 
+use super::rules::permits_offer;
 use crate::{
-    capability::Capability,
+    capability::{Capabilities, Capability},
     command::Literals,
     limits::Limits,
     response::{Reply, ReplyKind},
@@ -24,12 +25,8 @@ pub struct Config {
     /// Whether LOGIN and AUTHENTICATE may be used without TLS. Otherwise they are neither offered
     /// nor taken.
     pub allow_clear_credentials: bool,
-    /// OK; or PREAUTH, for a client that is known already; or BYE, which ends the connection. The
-    /// machine adds the capabilities where there is no code.
-    pub greeting: Reply,
-    /// What the application can do, in the order of listing. The machine itself adds STARTTLS,
-    /// LOGINDISABLED, `AUTH=`, LITERAL+ or LITERAL- and SASL-IR where they apply.
-    pub capabilities: Vec<Capability>,
+    greeting: Reply,
+    capabilities: Capabilities,
     /// The SASL mechanisms.
     pub mechanisms: Vec<Atom>,
     /// Whether LOGIN is taken.
@@ -73,7 +70,8 @@ impl Config {
                 Capability::SpecialUse,
                 Capability::StatusSize,
             ]
-            .into(),
+            .into_iter()
+            .collect(),
             mechanisms: Vec::new(),
             login: true,
             enable: Vec::new(),
@@ -83,9 +81,71 @@ impl Config {
             timeouts: Timeouts::default(),
         }
     }
+
+    /// What a client is greeted with.
+    #[must_use]
+    pub const fn greeting(&self) -> &Reply {
+        &self.greeting
+    }
+
+    /// Greets with OK; or with PREAUTH, for a client that is known already. The machine adds the
+    /// capabilities where there is no code. (Whoever is not let in at all is
+    /// [refused](super::Connection::refuse).)
+    ///
+    /// # Errors
+    ///
+    /// The greeting is neither OK nor PREAUTH.
+    pub fn set_greeting(&mut self, greeting: Reply) -> Result<(), Invalid> {
+        match greeting.kind {
+            ReplyKind::Ok | ReplyKind::PreAuth => self.greeting = greeting,
+            _ => return Err(Invalid::new("greeting", 0, "neither OK nor PREAUTH")),
+        }
+        Ok(())
+    }
+
+    /// What the application can do, in the order of listing. The machine itself adds STARTTLS,
+    /// LOGINDISABLED, `AUTH=`, LITERAL+ or LITERAL- and SASL-IR where they apply.
+    #[must_use]
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// Offers these and no others.
+    ///
+    /// # Errors
+    ///
+    /// The machine cannot keep what one of them promises, or says it by itself; nothing is changed.
+    pub fn set_capabilities(
+        &mut self,
+        capabilities: impl IntoIterator<Item = Capability>,
+    ) -> Result<(), Invalid> {
+        let mut list: Vec<Capability> = Vec::new();
+        for capability in capabilities {
+            permits_offer(&capability)?;
+            if !list.contains(&capability) {
+                list.push(capability);
+            }
+        }
+        self.capabilities = list.into();
+        Ok(())
+    }
+
+    /// Offers these as well.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set_capabilities`](Self::set_capabilities).
+    pub fn add_capabilities(
+        &mut self,
+        capabilities: impl IntoIterator<Item = Capability>,
+    ) -> Result<(), Invalid> {
+        let before = self.capabilities.clone();
+        self.set_capabilities(before.into_iter().chain(capabilities))
+    }
 }
 
 /// How long a client may be silent. The driver keeps the clock.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// Before the login.

@@ -5,14 +5,14 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use mailwire_core::{Deviation, ParseError, SaslStep, Ticket};
 
-use crate::{capability::Capability, command::Command};
+use crate::{capability::Capability, command::Command, response::Reply};
 
 /// An event of [`server::Connection`](super::Connection).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A command to answer with [`reply`](super::Connection::reply), after the data it asks for.
-    /// The next one comes behind the reply.
+    /// The next one comes after the reply.
     ///
     /// STARTTLS, IDLE, AUTHENTICATE and APPEND have answers of their own before that:
     /// `accept_upgrade`, `accept_idle`, `send_auth`, `accept_body`.
@@ -38,16 +38,17 @@ pub enum Event {
         /// The APPEND.
         ticket: Ticket,
     },
-    /// What follows the message is not the end of the command. The machine has answered BAD; the
-    /// message must not be kept.
-    BodyAborted {
+    /// The message is refused after it came: the machine has answered BAD, and the message must not
+    /// be kept.
+    BodyRefused {
         /// The APPEND, which is over.
         ticket: Ticket,
-        /// What is wrong.
-        error: ParseError,
+        /// Why.
+        reason: BodyRefusal,
     },
     /// The client's step of a SASL exchange. Answer with `send_auth` or `reply`. If it is
-    /// [`SaslStep::Cancel`], the machine has answered BAD and the command is over.
+    /// [`SaslStep::Cancel`], the machine has answered BAD and the command is over; so it is with a
+    /// step that is not base64, which is [`Malformed`](Self::Malformed).
     AuthResponse {
         /// The AUTHENTICATE.
         ticket: Ticket,
@@ -61,12 +62,33 @@ pub enum Event {
     },
     /// These extensions are on from now on, by ENABLE. The machine has answered it.
     Enabled(Vec<Capability>),
-    /// A command that does not parse, is not known, or is not allowed now. The machine has
-    /// answered it with BAD or NO.
+    /// A well-formed command that the machine refused by itself: it is not known, not offered or not
+    /// allowed now.
+    Refused {
+        /// The command. The message of an APPEND does not come.
+        command: Command,
+        /// What it was answered.
+        reply: Reply,
+    },
+    /// A line that does not parse, or a command whose literal was refused before it came. The machine
+    /// has answered it with BAD or NO.
     Malformed {
-        /// The command. Of one that may carry a password, the name only.
+        /// The AUTHENTICATE, if this was a step of its exchange: it is over.
+        ticket: Option<Ticket>,
+        /// The command. Of one that may carry a password, the name only; nothing of a step of an
+        /// exchange.
         bytes: Bytes,
         /// What is wrong.
         error: ParseError,
     },
+}
+
+/// Why a message was refused after it came.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyRefusal {
+    /// Another message follows it (MULTIAPPEND, RFC 3502), which is not offered.
+    SecondMessage,
+    /// What follows it, from this byte of the command on, is not the end of the command.
+    Trailing(usize),
 }

@@ -13,7 +13,7 @@
 //! use mailwire_imap::{Channel, Connection as _, Next};
 //!
 //! let mut config = Config::new(Channel::Tls);
-//! config.greeting = Reply::new(ReplyKind::PreAuth, "hello")?;
+//! config.set_greeting(Reply::new(ReplyKind::PreAuth, "hello")?)?;
 //! let mut connection = Connection::new(config);
 //!
 //! let mut input = BytesMut::from("a1 SELECT INBOX\r\na2 FETCH 1 (\r\n");
@@ -52,7 +52,7 @@ use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 pub use config::{Config, Timeouts};
-pub use event::Event;
+pub use event::{BodyRefusal, Event};
 use mailwire_core::{
     Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl,
 };
@@ -61,7 +61,7 @@ use state::{Current, Mode, Session};
 
 use crate::{
     body::Outgoing,
-    capability::Capability,
+    capability::{Capabilities, Capability},
     command::{Effect, Literals},
     framing::{Framed, Framer, Speaker},
     response::{Code, Reply, ReplyKind},
@@ -91,6 +91,8 @@ pub struct Connection {
     session: Session,
     framer: Framer,
     output: Output,
+    /// What is offered in the session's present state.
+    offer: Capabilities,
     tickets: Tickets,
     phase: Phase,
     mode: Mode,
@@ -102,6 +104,9 @@ pub struct Connection {
     failed: Option<Error>,
     eof: bool,
 }
+
+/// What there can be too many of.
+const FAILED_LOGINS: &str = "failed authentications";
 
 #[derive(Debug)]
 enum Owed {
@@ -115,7 +120,7 @@ enum Phase {
     /// STARTTLS was accepted.
     Upgrading,
     /// LOGOUT was answered, or BYE was said.
-    Over,
+    Closed,
 }
 
 impl Connection {
@@ -123,19 +128,24 @@ impl Connection {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let mut connection = Self::silent(config);
-        let mut greeting = connection.config.greeting.clone();
-        match greeting.kind {
-            ReplyKind::Bye => {
-                connection.phase = Phase::Over;
-                connection.session.state = State::Logout;
-            }
-            ReplyKind::PreAuth => connection.session.state = State::Authenticated,
-            _ => greeting.kind = ReplyKind::Ok,
+        let mut greeting = connection.config.greeting().clone();
+        if greeting.kind == ReplyKind::PreAuth {
+            connection.session.state = State::Authenticated;
         }
-        if greeting.code.is_none() && greeting.kind != ReplyKind::Bye {
-            greeting.code = Some(Code::Capability(connection.capabilities()));
+        connection.renew_offer();
+        if greeting.code.is_none() {
+            greeting.code = Some(connection.offer_code());
         }
         connection.untagged(&greeting);
+        connection
+    }
+
+    /// A connection that is refused at the door: BYE is its greeting, and the end of it. Of `reply`
+    /// the code and the text are said, whatever its kind.
+    #[must_use]
+    pub fn refuse(config: Config, reply: Reply) -> Self {
+        let mut connection = Self::silent(config);
+        connection.say_bye(reply);
         connection
     }
 
@@ -144,6 +154,7 @@ impl Connection {
             session: Session::new(config.channel == Channel::Tls),
             framer: Framer::new(Speaker::Client),
             output: Output::new(config.limits.output),
+            offer: Capabilities::unknown(),
             tickets: Tickets::new(),
             phase: Phase::Running,
             mode: Mode::Command,
@@ -158,8 +169,13 @@ impl Connection {
 
     /// What is offered now.
     #[must_use]
-    pub fn capabilities(&self) -> Vec<Capability> {
-        let mut list = self.config.capabilities.clone();
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.offer
+    }
+
+    /// The state, the protection or the mechanisms changed.
+    fn renew_offer(&mut self) {
+        let mut list = self.config.capabilities().as_slice().to_vec();
         match self.config.literals {
             Literals::Plus => list.push(Capability::LiteralPlus),
             Literals::Minus => list.push(Capability::LiteralMinus),
@@ -178,12 +194,17 @@ impl Connection {
                 list.extend(self.config.mechanisms.iter().cloned().map(Capability::Auth));
             }
         }
-        list
+        self.offer = list.into();
+    }
+
+    fn offer_code(&self) -> Code {
+        Code::Capability(self.offer.as_slice().to_vec())
     }
 
     /// Changes [`Config::mechanisms`]: within TLS there are others, such as those that bind to it.
     pub fn set_mechanisms(&mut self, mechanisms: Vec<Atom>) {
         self.config.mechanisms = mechanisms;
+        self.renew_offer();
     }
 
     /// Where the session stands.
@@ -233,7 +254,7 @@ impl Connection {
                 }
                 Phase::Upgrading if self.output.is_empty() => return Ok(Next::Upgrade(Upgrade::Tls)),
                 Phase::Upgrading => return Ok(Next::Paused),
-                Phase::Over => return Ok(Next::Closed),
+                Phase::Closed => return Ok(Next::Closed),
                 Phase::Running => {}
             }
             match self.mode {
@@ -268,7 +289,7 @@ impl Connection {
     fn at_eof(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
         let during = match self.mode {
             Mode::Command if self.framer.at_boundary(input) => {
-                self.phase = Phase::Over;
+                self.phase = Phase::Closed;
                 return Ok(Next::Closed);
             }
             Mode::Body | Mode::Tail => "within a message",
@@ -282,10 +303,12 @@ impl Connection {
     /// The connection cannot go on: the client is told why.
     fn fail(&mut self, error: Error) {
         let code = match error {
+            Error::LimitExceeded { what: FAILED_LOGINS, .. } => None,
             Error::LimitExceeded { .. } => Some(Code::TooBig),
             _ => None,
         };
         let text = match error {
+            Error::LimitExceeded { what: FAILED_LOGINS, .. } => "too many failed logins",
             Error::LineTooLong { .. } => "the line is too long",
             Error::LimitExceeded { .. } => "too large",
             Error::TooManyBadCommands { .. } => "too many bad commands",
@@ -298,6 +321,13 @@ impl Connection {
             self.untagged(&bye);
         }
         self.failed = Some(error);
+    }
+
+    /// BYE ends the conversation; the reason is that of `reply`.
+    fn say_bye(&mut self, reply: Reply) {
+        self.untagged(&Reply { kind: ReplyKind::Bye, ..reply });
+        self.session.state = State::Logout;
+        self.phase = Phase::Closed;
     }
 
     fn untagged(&mut self, status: &Reply) {
@@ -366,6 +396,7 @@ impl mailwire_core::Connection for Connection {
         self.tickets = before.tickets;
         self.eof = before.eof;
         self.session = Session::new(true);
+        self.renew_offer();
     }
 
     /// Sends a challenge to AUTHENTICATE. The client's answer comes as [`Event::AuthResponse`].
@@ -390,6 +421,6 @@ impl mailwire_core::Connection for Connection {
 
     fn close(&mut self) {
         self.framer.unpark();
-        self.phase = Phase::Over;
+        self.phase = Phase::Closed;
     }
 }

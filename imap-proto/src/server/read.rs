@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{Deviation, Error, ParseError, Parsed, SaslStep, sasl};
 
-use super::{Connection, Event, Mode, State, state::Current};
+use super::{BodyRefusal, Connection, Event, Mode, State, state::Current};
 use crate::{
     capability::Capability,
     command::{Command, Head, LITERAL_MINUS, Literals, Name, Request, append_announces_message, parse_head},
@@ -52,7 +52,7 @@ impl Connection {
             }
             Mode::Tail => {
                 self.give_up(announced, input);
-                return self.abort_body(ParseError::new(0, "only one message can be appended"));
+                return self.refuse_body(BodyRefusal::SecondMessage);
             }
             _ => {
                 self.give_up(announced, input);
@@ -93,7 +93,7 @@ impl Connection {
             self.permits_login()?;
         }
         let total = announced.size.saturating_add(so_far as u64);
-        if announced.size > limits.inline_literal as u64 || total > limits.message as u64 {
+        if announced.size > limits.inline_literal as u64 || total > limits.frame as u64 {
             return Err(Refusal::bad(so_far, "the literal is too large").with_code(Code::TooBig));
         }
         self.permits_size(announced, so_far)
@@ -118,13 +118,19 @@ impl Connection {
         refusal: &Refusal,
     ) -> Result<(), Error> {
         let text = Bytes::copy_from_slice(self.framer.announced(input));
+        self.stop_reading(announced, input)?;
+        self.refuse_line(text, refusal)
+    }
+
+    /// Reads past what still comes of a command that is refused, as far as that is worth it.
+    fn stop_reading(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
         // More than this is not read for nothing (RFC 7888 section 4).
-        if !announced.synchronizing && announced.size > self.config.limits.literal {
-            let limit = self.config.limits.literal;
+        if !announced.synchronizing && announced.size > self.config.limits.message {
+            let limit = self.config.limits.message;
             return Err(Error::LimitExceeded { what: "bytes in a literal", limit });
         }
         self.give_up(announced, input);
-        self.refuse(text, refusal)
+        Ok(())
     }
 
     /// Reads past the announced literal and the rest of the command, if they come.
@@ -138,12 +144,24 @@ impl Connection {
         }
     }
 
-    /// Answers a command that is not handed out.
-    fn refuse(&mut self, bytes: Bytes, refusal: &Refusal) -> Result<(), Error> {
+    /// Answers a line that is no command, or none yet.
+    fn refuse_line(&mut self, bytes: Bytes, refusal: &Refusal) -> Result<(), Error> {
         let head = parse_head(&bytes);
         self.tagged(head.map_or(b"*", |head| head.tag), &refusal.status);
         let bytes = without_secrets(bytes);
-        self.events.push_back(Event::Malformed { bytes, error: refusal.error });
+        self.events.push_back(Event::Malformed { ticket: None, bytes, error: refusal.error });
+        self.count_bad()
+    }
+
+    /// Answers a command that is not handed out.
+    fn refuse_command(&mut self, request: Request, refusal: Refusal) -> Result<(), Error> {
+        let Request { tag, command } = request;
+        self.tagged(tag.as_bytes(), &refusal.status);
+        self.events.push_back(Event::Refused { command, reply: refusal.status });
+        self.count_bad()
+    }
+
+    fn count_bad(&mut self) -> Result<(), Error> {
         self.session.bad_commands += 1;
         let limit = self.config.limits.bad_commands;
         if self.session.bad_commands >= limit { Err(Error::TooManyBadCommands { limit }) } else { Ok(()) }
@@ -159,10 +177,10 @@ impl Connection {
             Mode::Tail => self.end_body(&frame),
             _ => {
                 let context = frame.context(self.config.dialect, self.config.limits.nesting);
-                match Request::parse(&frame.bytes, ParseContext { utf8: self.session.rev2, ..context }) {
-                    Ok(Parsed { value, deviations }) => self.dispatch(value, deviations, frame.bytes, input),
+                match Request::parse_in(&frame.bytes, &ParseContext { utf8: self.session.rev2, ..context }) {
+                    Ok(Parsed { value, deviations }) => self.dispatch(value, deviations, input),
                     Err(ParseError { offset, reason }) => {
-                        self.refuse(frame.bytes, &Refusal::bad(offset, reason))
+                        self.refuse_line(frame.bytes, &Refusal::bad(offset, reason))
                     }
                 }
             }
@@ -173,24 +191,23 @@ impl Connection {
         &mut self,
         request: Request,
         deviations: Vec<Deviation>,
-        bytes: Bytes,
         input: &BytesMut,
     ) -> Result<(), Error> {
-        let Request { tag, command } = request;
-        if let Err(refusal) = self.permits(&command, &command.rules()) {
-            return self.refuse(bytes, &refusal);
+        if let Err(refusal) = self.permits(&request.command, &request.command.rules()) {
+            return self.refuse_command(request, refusal);
         }
-        if matches!(command, Command::Append(_)) {
+        if matches!(request.command, Command::Append(_)) {
             // A message that is not announced by a literal at the end of a line does not exist.
-            return self.refuse(bytes, &Refusal::bad(0, "expected the message as a literal"));
+            return self.refuse_command(request, Refusal::bad(0, "expected the message as a literal"));
         }
+        let Request { tag, command } = request;
         self.count_idle(&command)?;
         match &command {
             Command::Capability => {
-                let capabilities = self.capabilities();
+                let offer = self.offer.as_slice();
                 self.output.write(|out| {
                     out.extend_from_slice(b"* CAPABILITY");
-                    Capability::write_all(out, &capabilities);
+                    Capability::write_all(out, offer);
                     out.extend_from_slice(b"\r\n");
                 });
                 self.tagged(tag.as_bytes(), &Reply::from_static(ReplyKind::Ok, "done"));
@@ -242,7 +259,7 @@ impl Connection {
         let mut enabled: Vec<Capability> = Vec::new();
         for capability in asked {
             let has = match capability {
-                Capability::Imap4Rev2 => self.config.capabilities.contains(capability),
+                Capability::Imap4Rev2 => self.config.capabilities().has(capability),
                 _ => self.config.enable.contains(capability),
             };
             if has && !enabled.contains(capability) {
@@ -264,30 +281,28 @@ impl Connection {
 
     /// The head of an APPEND, up to the announcement of its message.
     fn take_append(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
-        let context = ParseContext {
-            nesting: self.config.limits.nesting,
-            utf8: self.session.rev2,
-            ..ParseContext::new(self.config.dialect)
-        };
         let frame = self.framer.announced_frame(input);
-        let context = ParseContext { streamed: &frame.streamed, ..context };
-        let parsed = match Request::parse(&frame.bytes, context) {
+        let context = frame.context(self.config.dialect, self.config.limits.nesting);
+        let context = ParseContext { utf8: self.session.rev2, ..context };
+        let parsed = match Request::parse_in(&frame.bytes, &context) {
             Ok(parsed) => parsed,
             Err(ParseError { offset, reason }) => {
                 return self.refuse_literal(announced, input, &Refusal::bad(offset, reason));
             }
         };
-        let Parsed { value: Request { tag, command }, deviations } = parsed;
-        let mut checked = self.permits(&command, &command.rules());
-        if checked.is_ok() && announced.size > self.config.limits.literal {
+        let Parsed { value: request, deviations } = parsed;
+        let mut checked = self.permits(&request.command, &request.command.rules());
+        if checked.is_ok() && announced.size > self.config.limits.message {
             checked = Err(Refusal::no(Code::TooBig, "the message is too large"));
         }
         if checked.is_ok() {
             checked = self.permits_size(announced, frame.bytes.len());
         }
         if let Err(refusal) = checked {
-            return self.refuse_literal(announced, input, &refusal);
+            self.stop_reading(announced, input)?;
+            return self.refuse_command(request, refusal);
         }
+        let Request { tag, command } = request;
         let length = match &command {
             Command::Append(append) => append.message.streamed(),
             _ => None,
@@ -317,12 +332,12 @@ impl Connection {
         self.mode = Mode::Body;
     }
 
-    /// The line behind the message of an APPEND.
+    /// The line after the message of an APPEND.
     fn end_body(&mut self, frame: &Frame) -> Result<(), Error> {
         let end = frame.streamed.last().copied().unwrap_or_default();
         if frame.bytes.len() > end {
             self.mode = Mode::Command;
-            return self.abort_body(ParseError::new(end, "expected the end of the command"));
+            return self.refuse_body(BodyRefusal::Trailing(end));
         }
         self.mode = Mode::Answer;
         if let Some(current) = &self.current {
@@ -331,10 +346,14 @@ impl Connection {
         Ok(())
     }
 
-    fn abort_body(&mut self, error: ParseError) -> Result<(), Error> {
+    fn refuse_body(&mut self, reason: BodyRefusal) -> Result<(), Error> {
         let Some(current) = self.current.take() else { return Ok(()) };
-        self.tagged(current.tag.as_bytes(), &Reply::from_static(ReplyKind::Bad, error.reason));
-        self.events.push_back(Event::BodyAborted { ticket: current.ticket, error });
+        let text = match reason {
+            BodyRefusal::SecondMessage => "only one message can be appended",
+            BodyRefusal::Trailing(_) => "expected the end of the command",
+        };
+        self.tagged(current.tag.as_bytes(), &Reply::from_static(ReplyKind::Bad, text));
+        self.events.push_back(Event::BodyRefused { ticket: current.ticket, reason });
         Ok(())
     }
 
@@ -349,25 +368,28 @@ impl Connection {
             self.events.push_back(Event::IdleDone { ticket });
             return Ok(());
         }
-        let (step, reason) = match sasl::decode_step(line) {
+        let (event, reason) = match sasl::decode_step(line) {
             Ok(SaslStep::Data(data)) => {
                 self.mode = Mode::Answer;
                 self.events.push_back(Event::AuthResponse { ticket, step: SaslStep::Data(data) });
                 return Ok(());
             }
-            Ok(SaslStep::Cancel) => (SaslStep::Cancel, "cancelled"),
-            Err(error) => (SaslStep::Cancel, error.reason),
+            Ok(step @ SaslStep::Cancel) => (Event::AuthResponse { ticket, step }, "cancelled"),
+            Err(error) => {
+                (Event::Malformed { ticket: Some(ticket), bytes: Bytes::new(), error }, error.reason)
+            }
         };
         let tag = current.tag.clone();
         self.current = None;
         self.mode = Mode::Command;
         self.tagged(tag.as_bytes(), &Reply::from_static(ReplyKind::Bad, reason));
-        self.events.push_back(Event::AuthResponse { ticket, step });
+        self.events.push_back(event);
+        self.count_failed_login();
         Ok(())
     }
 }
 
-/// What may be shown of a command that was refused: nothing behind LOGIN or AUTHENTICATE, wherever
+/// What may be shown of a command that was refused: nothing after LOGIN or AUTHENTICATE, wherever
 /// they stand, and nothing of a single word, which can be a step of an exchange that was refused
 /// before.
 fn without_secrets(bytes: Bytes) -> Bytes {

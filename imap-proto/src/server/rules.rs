@@ -2,12 +2,13 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
-use mailwire_core::{Channel, Misuse};
+use mailwire_core::{Channel, Invalid, Misuse};
 
 use super::{Connection, Refusal};
 use crate::{
+    capability::Capability,
     command::{Command, Effect, Rules},
-    response::{Code, ReplyKind, Untagged},
+    response::{Code, Reply, ReplyKind, Untagged},
     state::State,
 };
 
@@ -24,7 +25,7 @@ impl Connection {
     pub(super) fn permits(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
         rules.valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason))?;
         let mut needs = rules.needs.into_iter().chain(command.option_needs());
-        if needs.any(|need| !need.is_met(&self.config.capabilities)) {
+        if needs.any(|need| !need.is_met(self.config.capabilities())) {
             return Err(Refusal::bad(0, "the extension is not offered"));
         }
         match command {
@@ -77,11 +78,41 @@ pub(super) fn permits_answer(effect: Effect, answer: ReplyKind) -> Result<(), Mi
 /// Whether the application may say this while `current` is in progress (RFC 9051 section 7.5.1).
 pub(super) fn permits_data(data: &Untagged, current: Option<&Rules>) -> Result<(), Misuse> {
     match data {
+        Untagged::Reply(Reply { kind: ReplyKind::Bye | ReplyKind::PreAuth, .. }) => {
+            Err(Misuse::WrongAnswer("BYE is said with goodbye, PREAUTH in the greeting"))
+        }
         Untagged::Expunge(_) | Untagged::Vanished(_) if !current.is_some_and(|rules| rules.expunge) => {
             Err(Misuse::WrongState("EXPUNGE waits for a command that permits it"))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether the machine can keep what a capability promises, as far as it has a part in it.
+///
+/// # Errors
+///
+/// Why it cannot.
+pub(super) fn permits_offer(capability: &Capability) -> Result<(), Invalid> {
+    let reason = match capability {
+        Capability::StartTls
+        | Capability::LoginDisabled
+        | Capability::SaslIr
+        | Capability::LiteralPlus
+        | Capability::LiteralMinus
+        | Capability::Auth(_) => "the machine says it by itself, where it applies",
+        // They change how bytes are read, which state follows, or what may be said when.
+        Capability::CompressDeflate
+        | Capability::Unauthenticate
+        | Capability::MultiAppend
+        | Capability::Catenate
+        | Capability::Replace
+        | Capability::Notify
+        | Capability::UidOnly
+        | Capability::Utf8Only => "the machine cannot keep it",
+        _ => return Ok(()),
+    };
+    Err(Invalid::new("capability of this server", 0, reason))
 }
 
 pub(super) fn privacy_required() -> Refusal {

@@ -15,11 +15,20 @@ pub(super) struct Session {
     pub(super) bad_commands: usize,
     /// Commands before authentication that do nothing.
     pub(super) idle_commands: usize,
+    /// Logins that were refused.
+    pub(super) auth_failures: usize,
 }
 
 impl Session {
     pub(super) const fn new(tls: bool) -> Self {
-        Self { tls, state: State::NotAuthenticated, rev2: false, bad_commands: 0, idle_commands: 0 }
+        Self {
+            tls,
+            state: State::NotAuthenticated,
+            rev2: false,
+            bad_commands: 0,
+            idle_commands: 0,
+            auth_failures: 0,
+        }
     }
 }
 
@@ -38,7 +47,7 @@ pub(super) enum Mode {
     },
     /// The message of an APPEND.
     Body,
-    /// The end of an APPEND, behind its message.
+    /// The end of an APPEND, after its message.
     Tail,
     /// A line of a SASL exchange.
     AuthLine,

@@ -1,5 +1,6 @@
 //! The cursor of this crate's grammars.
 
+use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
@@ -11,16 +12,19 @@ use super::chars;
 pub(crate) const TOO_DEEP: &str = "nested too deeply";
 
 /// How a message is to be read, and what framing knows about it.
-#[derive(Debug, Clone, Copy)]
+///
+/// A [`Dialect`] alone stands for a message that ended in CRLF, has all its literals inline, and is
+/// nested at most 64 deep.
+#[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct ParseContext<'a> {
+pub struct ParseContext {
     /// How exact reading is.
     pub dialect: Dialect,
     /// How the message's last line ended.
     pub newline: Newline,
-    /// Where the bytes of streamed literals would stand: the offsets in the frame behind their
+    /// Where the bytes of streamed literals would stand: the offsets in the frame after their
     /// headers' line ends, ascending.
-    pub streamed: &'a [usize],
+    pub streamed: Vec<usize>,
     /// How deep lists may be nested.
     pub nesting: usize,
     /// Whether text beyond ASCII is agreed on, by IMAP4rev2 or UTF8=ACCEPT: UTF-8 in status text is
@@ -28,11 +32,18 @@ pub struct ParseContext<'a> {
     pub utf8: bool,
 }
 
-impl ParseContext<'_> {
-    /// For a message that ended in CRLF and has all its literals inline, nested at most 64 deep.
+impl ParseContext {
+    /// The context of a message that ended in CRLF and has all its literals inline, nested at most 64 deep.
     #[must_use]
     pub const fn new(dialect: Dialect) -> Self {
-        Self { dialect, newline: Newline::CrLf, streamed: &[], nesting: 64, utf8: false }
+        Self { dialect, newline: Newline::CrLf, streamed: Vec::new(), nesting: 64, utf8: false }
+    }
+}
+
+impl From<Dialect> for ParseContext {
+    #[inline]
+    fn from(dialect: Dialect) -> Self {
+        Self::new(dialect)
     }
 }
 
@@ -40,12 +51,12 @@ impl ParseContext<'_> {
 /// streamed.
 ///
 /// The frame holds literals inline: `{5}\r\nhello`. A literal that was streamed stands as its
-/// header alone, `{70000}\r\n`, and its place (the offset behind the header's line end, where its
+/// header alone, `{70000}\r\n`, and its place (the offset after the header's line end, where its
 /// bytes would be) is in [`ParseContext::streamed`].
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     cursor: Cursor<'a>,
-    context: &'a ParseContext<'a>,
+    context: &'a ParseContext,
     depth: usize,
 }
 
@@ -67,7 +78,7 @@ impl DerefMut for Reader<'_> {
 impl<'a> Reader<'a> {
     /// A reader of `frame`, which has no line end of its own.
     #[inline]
-    pub(crate) fn new(frame: &'a Bytes, context: &'a ParseContext<'a>) -> Self {
+    pub(crate) fn new(frame: &'a Bytes, context: &'a ParseContext) -> Self {
         Self { cursor: Cursor::new(frame, context.dialect), context, depth: 0 }
     }
 

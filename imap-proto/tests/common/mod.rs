@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{Connection, Next};
-use mailwire_imap::{client, response::Response, server, types::ParseContext};
+use mailwire_imap::{client, response::Response, server};
 
 #[allow(unused_imports, reason = "not every test uses all")]
 pub use mailwire_core::testing::{drain, drain_text, events, feed};
@@ -29,14 +29,13 @@ pub fn untagged(line: &str) -> mailwire_imap::response::Untagged {
 
 pub fn response(line: &[u8]) -> Response {
     let frame = Bytes::copy_from_slice(line);
-    let parsed = Response::parse(&frame, ParseContext::new(mailwire_core::Dialect::Strict));
+    let parsed = Response::parse(&frame, mailwire_core::Dialect::Strict);
     parsed.unwrap_or_else(|error| panic!("{error}: {}", line.escape_ascii())).value
 }
 
 pub fn command(line: &str) -> mailwire_imap::command::Command {
     let frame = Bytes::from(format!("a {line}"));
-    let parsed =
-        mailwire_imap::command::Request::parse(&frame, ParseContext::new(mailwire_core::Dialect::Strict));
+    let parsed = mailwire_imap::command::Request::parse(&frame, mailwire_core::Dialect::Strict);
     parsed.unwrap_or_else(|error| panic!("{error}: {line}")).value.command
 }
 
@@ -88,8 +87,11 @@ pub fn serving() -> server::Connection {
 }
 
 pub fn serving_with(mut config: server::Config) -> server::Connection {
-    config.greeting =
-        mailwire_imap::response::Reply::new(mailwire_imap::response::ReplyKind::PreAuth, "hi").unwrap();
+    config
+        .set_greeting(
+            mailwire_imap::response::Reply::new(mailwire_imap::response::ReplyKind::PreAuth, "hi").unwrap(),
+        )
+        .unwrap();
     let mut server = server::Connection::new(config);
     drain(&mut server);
     server
@@ -109,3 +111,15 @@ pub fn done(server: &mut server::Connection, line: &str) {
     server.reply(ticket, status("OK done")).unwrap();
     drain(server);
 }
+
+/// Limits with some that are others: `limits!(Limits::client(); line: 100)`.
+#[allow(unused_macros)]
+macro_rules! limits {
+    ($base:expr; $($field:ident : $value:expr),* $(,)?) => {{
+        let mut limits = $base;
+        $(limits.$field = $value;)*
+        limits
+    }};
+}
+#[allow(unused_imports)]
+pub(crate) use limits;

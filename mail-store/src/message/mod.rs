@@ -88,7 +88,7 @@ mod tests {
     use mailwire_core::Dialect;
     use mailwire_imap::{
         response::{FetchData, MsgAtt, Response, Untagged},
-        types::{ParseContext, Section},
+        types::Section,
     };
 
     use super::*;
@@ -122,7 +122,7 @@ mod tests {
             response.write(&mut line);
             let frame = Bytes::from(line);
             let frame = frame.slice(..frame.len() - 2);
-            let parsed = Response::parse(&frame, ParseContext::new(Dialect::Strict));
+            let parsed = Response::parse(&frame, Dialect::Strict);
             let shown = || format!("{:?} of {:?}", frame, message.raw());
             assert_eq!(
                 parsed.unwrap_or_else(|error| panic!("{error}: {}", shown())).value,

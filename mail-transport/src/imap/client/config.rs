@@ -1,11 +1,7 @@
 use std::time::Duration;
 
 use mailwire_core::{Channel, Dialect, Invalid};
-use mailwire_imap::{
-    Limits,
-    client::{Config as MachineConfig, Timeouts},
-    command::AString,
-};
+use mailwire_imap::{Limits, client::Config as MachineConfig, command::AString};
 
 use crate::{
     Endpoint,
@@ -128,8 +124,9 @@ impl Config {
         config.initial_response = self.initial_response;
         config.non_synchronizing_literals = self.non_synchronizing_literals;
         config.limits = self.limits;
-        config.timeouts =
-            Timeouts { greeting: times.greeting, command: times.command, idle: self.idle_interval() };
+        config.timeouts.greeting = times.greeting;
+        config.timeouts.command = times.command;
+        config.timeouts.idle_renewal = self.idle_interval();
         config
     }
 

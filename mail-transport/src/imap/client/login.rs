@@ -23,7 +23,7 @@ impl Client {
         loop {
             let machine = self.session.machine_ref();
             let protected = channel != Channel::StartTls || machine.is_tls();
-            if greeted && protected && (machine.capabilities().is_some() || machine.outstanding() == 0) {
+            if greeted && protected && (machine.capabilities().is_known() || machine.outstanding() == 0) {
                 return Ok(());
             }
             match self.session.event().await.map_err(|error| self.inbox.explain("the connection", error))? {
@@ -57,7 +57,7 @@ impl Client {
             }
         }
         // Servers offer more behind the login. Not all say so unasked; then the machine has asked.
-        while self.session.machine_ref().capabilities().is_none()
+        while !self.session.machine_ref().capabilities().is_known()
             && self.session.machine_ref().outstanding() > 0
         {
             let event = self.session.event().await;
@@ -89,10 +89,7 @@ impl Client {
             Some(LoginMechanism::Login) => return login(simple?),
             None => {}
         }
-        let offered = self.capabilities().iter().filter_map(|capability| match capability {
-            Capability::Auth(name) => Some(name.as_bytes()),
-            _ => None,
-        });
+        let offered = self.capabilities().mechanisms().map(|name| name.as_bytes());
         match (ClientExchange::choose(credentials, offered, context), simple) {
             (Ok(exchange), _) => Ok(Plan::Sasl(Box::new(exchange))),
             (Err(SaslError::NoMechanism { .. }), Ok(simple)) if !self.has(&Capability::LoginDisabled) => {

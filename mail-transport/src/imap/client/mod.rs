@@ -49,7 +49,7 @@ mod set;
 
 use mailwire_core::{Channel, Misuse, SendError, Text, Ticket};
 use mailwire_imap::{
-    Capability,
+    Capabilities, Capability,
     client::{Connection, Event, State},
     command::{AString, AppendData, Command},
     response::{NamespaceData, Reply, ReplyKind, Untagged},
@@ -177,19 +177,19 @@ impl Client {
 
     /// What the server offers, as far as it has said so.
     #[must_use]
-    pub fn capabilities(&self) -> &[Capability] {
-        self.session.machine_ref().capabilities().unwrap_or_default()
+    pub const fn capabilities(&self) -> &Capabilities {
+        self.session.machine_ref().capabilities()
     }
 
     /// Whether the server offers this.
     #[must_use]
     pub fn has(&self, capability: &Capability) -> bool {
-        self.capabilities().contains(capability)
+        self.capabilities().has(capability)
     }
 
     /// Whether the server offers this, by name or as a part of IMAP4rev2.
     fn has_or_rev2(&self, capability: &Capability) -> bool {
-        self.has(capability) || self.has(&Capability::Imap4Rev2)
+        self.capabilities().has_or_rev2(capability)
     }
 
     /// Where the session stands.
@@ -235,7 +235,7 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses, or the connection fails.
-    pub async fn capability(&mut self) -> Result<&[Capability]> {
+    pub async fn capability(&mut self) -> Result<&Capabilities> {
         self.simple(Command::Capability).await?;
         Ok(self.capabilities())
     }

@@ -75,7 +75,7 @@ impl<'a> Body<'a> {
             match self.driver.next().await? {
                 Step::Event(Event::BodyChunk(chunk)) => return Ok(Some(chunk)),
                 Step::Event(Event::BodyEnd { .. }) => self.state = State::Complete,
-                Step::Event(Event::BodyAborted { .. }) => self.state = State::Aborted,
+                Step::Event(Event::BodyRefused { .. }) => self.state = State::Aborted,
                 Step::Event(_) => {}
                 Step::Blocked | Step::Upgrade(_) | Step::Closed => return Err(Error::Closed),
             }

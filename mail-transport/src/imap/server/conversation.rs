@@ -27,8 +27,6 @@ pub(super) struct Conversation<S: Service> {
     handle: Handle,
     service: Arc<S>,
     gate: LoginGate,
-    /// Failed logins that are left.
-    attempts: usize,
     pub(super) session: Option<S::Session>,
     pub(super) open: Option<Open>,
 }
@@ -72,7 +70,6 @@ pub(super) fn done() -> Reply {
 pub(super) async fn serve<S: Service>(
     service: Arc<S>,
     mut config: Config,
-    attempts: usize,
     client: Accepted,
 ) -> Result<(), Error> {
     let Accepted { stream, channel, handle, .. } = client;
@@ -80,7 +77,7 @@ pub(super) async fn serve<S: Service>(
     config.channel = channel;
     config.mechanisms = offered(&*service, &gate);
     let driver = Driver::with_config(stream, Connection::new(config), DriverConfig::server());
-    Conversation { driver, handle, service, gate, attempts, session: None, open: None }.run().await
+    Conversation { driver, handle, service, gate, session: None, open: None }.run().await
 }
 
 fn offered(service: &impl Service, gate: &LoginGate) -> Vec<Atom> {
@@ -102,6 +99,9 @@ impl<S: Service> Conversation<S> {
             match step {
                 Step::Event(Event::Command { ticket, command, .. }) => self.command(ticket, command).await?,
                 Step::Event(Event::Malformed { error, .. }) => tracing::debug!(%error, "malformed"),
+                Step::Event(Event::Refused { command, reply }) => {
+                    tracing::debug!(command = command.name(), %reply, "refused");
+                }
                 Step::Event(_) => {}
                 Step::Upgrade(_) => {
                     self.handle.upgrade(&mut self.driver).await?;
@@ -123,7 +123,7 @@ impl<S: Service> Conversation<S> {
         };
         let bye = status(ReplyKind::Bye, text).with_code(Code::Unavailable);
         // If it cannot be said any more, the connection is at its end anyway.
-        let _ = self.driver.connection_mut().notify(Untagged::Reply(bye));
+        let _ = self.driver.connection_mut().goodbye(bye);
     }
 
     async fn command(&mut self, ticket: Ticket, command: Command) -> Result<(), Error> {
@@ -265,17 +265,12 @@ impl<S: Service> Conversation<S> {
             // The machine has answered it.
             ServerStep::Cancelled => Err(Stop::Answered),
             ServerStep::Unavailable => Err(Refusal::unavailable().into()),
-            _ => self.refuse_login().await,
+            _ => Self::refuse_login(),
         }
     }
 
-    async fn refuse_login(&mut self) -> Result<Reply, Stop> {
+    fn refuse_login() -> Result<Reply, Stop> {
         tracing::info!("login refused");
-        self.attempts = self.attempts.saturating_sub(1);
-        if self.attempts == 0 {
-            let bye = status(ReplyKind::Bye, "Too many failed logins");
-            push(&mut self.driver, Untagged::Reply(bye)).await?;
-        }
         // The same words whatever was wrong.
         let refusal = Refusal::new("User name or password is wrong").with_code(Code::AuthenticationFailed);
         Err(refusal.into())

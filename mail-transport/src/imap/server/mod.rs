@@ -53,7 +53,6 @@ pub type Server<S> = crate::server::Server<Imap, S>;
 #[derive(Debug, Clone)]
 pub struct Imap {
     config: Config,
-    attempts: usize,
 }
 
 impl<S: Service> ServerProtocol<S> for Imap {
@@ -72,7 +71,7 @@ impl<S: Service> ServerProtocol<S> for Imap {
     }
 
     async fn converse(&self, service: Arc<S>, client: Accepted) -> Result<()> {
-        conversation::serve(service, self.config.clone(), self.attempts, client).await
+        conversation::serve(service, self.config.clone(), client).await
     }
 }
 
@@ -81,14 +80,14 @@ impl<S: Service> Server<S> {
     pub fn new(service: S) -> Self {
         // The channel and the mechanisms are each connection's.
         let mut config = Config::new(Channel::Clear);
-        config.capabilities.extend([Capability::Binary, Capability::SearchRes]);
-        Self::with_protocol(Imap { config, attempts: 5 }, service)
+        let added = config.add_capabilities([Capability::Binary, Capability::SearchRes]);
+        debug_assert!(added.is_ok(), "the machine keeps both");
+        Self::with_protocol(Imap { config }, service)
     }
 
     /// Sets how many logins may fail on one connection; five by default.
     #[must_use]
-    pub fn with_login_attempts(mut self, attempts: usize) -> Self {
-        self.protocol_mut().attempts = attempts.max(1);
-        self
+    pub fn with_login_attempts(self, attempts: usize) -> Self {
+        self.configure(|config| config.limits.auth_failures = attempts.max(1))
     }
 }

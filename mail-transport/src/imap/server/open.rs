@@ -61,7 +61,9 @@ impl Open {
                 Update::Flags(changed) => flags.extend(changed),
                 Update::MailboxGone => {
                     let bye = status(ReplyKind::Bye, "The selected mailbox was deleted");
-                    return push(driver, Untagged::Reply(bye)).await;
+                    // If it cannot be said any more, the connection is at its end anyway.
+                    let _ = driver.connection_mut().goodbye(bye);
+                    return Ok(());
                 }
                 Update::Alert(text) => {
                     let alert = Reply { kind: ReplyKind::Ok, code: Some(Code::Alert), text: words(&text) };

@@ -33,12 +33,31 @@ impl Literals {
 }
 
 /// What the server understands, as far as writing depends on it.
+///
+/// The default is a server of which nothing is known.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub struct EncodeOptions {
+pub struct WriteOptions {
     /// How literals are announced.
     pub literals: Literals,
     /// UTF-8 may stand in quoted strings and mailbox names: IMAP4rev2 or UTF8=ACCEPT is on.
     pub utf8: bool,
+}
+
+impl WriteOptions {
+    /// These literals in place of synchronizing ones.
+    #[must_use]
+    pub const fn with_literals(mut self, literals: Literals) -> Self {
+        self.literals = literals;
+        self
+    }
+
+    /// Whether UTF-8 may stand in quoted strings and mailbox names.
+    #[must_use]
+    pub const fn with_utf8(mut self, utf8: bool) -> Self {
+        self.utf8 = utf8;
+        self
+    }
 }
 
 /// Where a command that is written has to wait.
@@ -46,7 +65,7 @@ pub struct EncodeOptions {
 /// Its bytes are in the buffer that was written to; at each of these places, counted from the start
 /// of the command, a synchronizing literal begins.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Encoded {
+pub struct Written {
     /// Offsets at which the server's `+` must have come before the rest is sent, ascending.
     pub waits: Vec<usize>,
     /// The length of the literal that is to be streamed behind the bytes that were written. The
@@ -55,21 +74,21 @@ pub struct Encoded {
 }
 
 /// Appends the parts of one command to a buffer.
-pub(crate) struct Encoder<'a> {
+pub(crate) struct Writer<'a> {
     pub(crate) out: &'a mut Vec<u8>,
-    pub(crate) options: EncodeOptions,
+    pub(crate) options: WriteOptions,
     start: usize,
     waits: Vec<usize>,
 }
 
-impl<'a> Encoder<'a> {
-    pub(crate) fn new(out: &'a mut Vec<u8>, options: EncodeOptions) -> Self {
+impl<'a> Writer<'a> {
+    pub(crate) fn new(out: &'a mut Vec<u8>, options: WriteOptions) -> Self {
         let start = out.len();
         Self { out, options, start, waits: Vec::new() }
     }
 
-    pub(crate) fn finish(self, body: Option<u64>) -> Encoded {
-        Encoded { waits: self.waits, body }
+    pub(crate) fn finish(self, body: Option<u64>) -> Written {
+        Written { waits: self.waits, body }
     }
 
     pub(crate) fn put(&mut self, bytes: &[u8]) {
