@@ -10,7 +10,7 @@ use mailwire_transport::{
     imap::{
         Capability, Client, Config, FetchAtt, Flag, FlagChange, LoginMechanism, SearchKey, SequenceSet,
         Server, StatusAtt,
-        client::Update,
+        client::{AppendOptions, Update},
         proto::{
             client::State,
             command::{AString, List, ListReturnOpt, Search, SearchReturnOpt},
@@ -142,7 +142,9 @@ async fn append(client: &mut Client) -> Result<Vec<Bytes>> {
             0 => Payload::from_reader(&text[..], Some(text.len() as u64)),
             _ => text.clone().into(),
         };
-        let appended = client.append("INBOX", [Flag::Flagged], date, message).await?;
+        let appended = client
+            .append_with("INBOX", AppendOptions::new().with_flags([Flag::Flagged]).with_date(date), message)
+            .await?;
         sent.push(text);
         assert_eq!(appended.unwrap().uid(), u32::try_from(sent.len()).ok());
     }
@@ -151,7 +153,7 @@ async fn append(client: &mut Client) -> Result<Vec<Bytes>> {
     let list = List::new(MailboxName::new("")?, ListPattern::new("*")?);
     let listed = client.list_with(list.returning([ListReturnOpt::Status(vec![StatusAtt::Messages])])).await?;
     assert!(listed.len() == 3 && listed.iter().all(|listed| listed.status.is_some()));
-    let error = client.append("nowhere", [], None, "x").await.unwrap_err();
+    let error = client.append("nowhere", "x").await.unwrap_err();
     assert_eq!(error.refused().unwrap().code.as_ref().unwrap(), &"TRYCREATE");
     Ok(sent)
 }
@@ -248,7 +250,7 @@ async fn see(one: &mut Client, two: &mut Client) -> Result<()> {
     one.select("INBOX").await?;
     two.select("INBOX").await?;
     let mut idle = one.idle().await?;
-    two.append("INBOX", [], None, "Subject: hi\r\n\r\nhi\r\n").await?;
+    two.append("INBOX", "Subject: hi\r\n\r\nhi\r\n").await?;
     while idle.next().await? != Update::Exists(1) {}
     two.noop().await?;
     two.store(1, FlagChange::add([Flag::Seen])).await?;
@@ -272,7 +274,7 @@ async fn see(one: &mut Client, two: &mut Client) -> Result<()> {
     assert_eq!(one.exists(), Some(0));
     // An IDLE that is dropped ends with the next call.
     drop(one.idle().await?);
-    two.append("INBOX", [], None, "Subject: 2\r\n\r\n").await?;
+    two.append("INBOX", "Subject: 2\r\n\r\n").await?;
     one.noop().await?;
     assert_eq!(one.exists(), Some(1));
     assert!(one.updates().any(|update| update == Update::Exists(1)));

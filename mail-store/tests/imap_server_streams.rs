@@ -11,16 +11,14 @@ use std::{
 
 use bytes::Bytes;
 use mailwire_core::Channel;
-use mailwire_imap::{
-    command::{FetchAtt, List, SearchKey, StatusAtt, StoreAction},
-    types::{FlagSet, Uid},
-};
+use mailwire_imap::{command::List, types::Uid};
 use mailwire_store::memory::Store;
 use mailwire_transport::{
     Stream,
     imap::server::{
-        Appended, Body, Copied, Fetched, Mailbox, NewMessage, Refusal, Selected, Server, Service, Session,
-        Status, Stored,
+        Appended, Body, Copied, CopyOptions, FetchOptions, Fetched, Mailbox, NewMessage, Refusal,
+        SearchOptions, SelectOptions, Selected, Server, Service, Session, Status, StatusOptions,
+        StoreOptions, Stored,
     },
     sasl::Identity,
     server::{Content, Reader},
@@ -73,30 +71,30 @@ impl Session for EndlessSession {
         Ok(vec![Mailbox::new("INBOX")])
     }
 
-    async fn status(&mut self, _: &str, _: &[StatusAtt]) -> Result<Status, Refusal> {
+    async fn status(&mut self, _: &str, _: &StatusOptions) -> Result<Status, Refusal> {
         Ok(Status::default())
     }
 
-    async fn select(&mut self, _: &str, _: bool) -> Result<Selected, Refusal> {
-        Ok(Selected { uid_validity: 1, uid_next: 2, uids: vec![Uid::MIN], ..Selected::default() })
+    async fn select(&mut self, _: &str, _: &SelectOptions) -> Result<Selected, Refusal> {
+        Ok(Selected::new(1, 2, [Uid::MIN]))
     }
 
     async fn unselect(&mut self) {}
 
-    async fn fetch(&mut self, uids: &[Uid], items: &[FetchAtt]) -> Result<Vec<Fetched<Zeros>>, Refusal> {
+    async fn fetch(&mut self, uids: &[Uid], options: &FetchOptions) -> Result<Vec<Fetched<Zeros>>, Refusal> {
         let mut fetched = Fetched::new(uids[0]);
-        for item in items {
+        for item in &options.items {
             let reader = Zeros { left: LARGE };
             fetched.content(item.clone(), Some(Content::Stream { length: LARGE, reader }));
         }
         Ok(vec![fetched])
     }
 
-    async fn store(&mut self, _: &[Uid], _: StoreAction, _: &FlagSet) -> Result<Vec<Stored>, Refusal> {
+    async fn store(&mut self, _: &[Uid], _: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
         Ok(Vec::new())
     }
 
-    async fn search(&mut self, _: &[SearchKey]) -> Result<Vec<Uid>, Refusal> {
+    async fn search(&mut self, _: &SearchOptions) -> Result<Vec<Uid>, Refusal> {
         Ok(Vec::new())
     }
 
@@ -111,14 +109,14 @@ impl Session for EndlessSession {
             length += chunk.len() as u64;
         }
         self.appended.store(length, Ordering::Relaxed);
-        Ok(Some(Appended { uid_validity: 1, uid: Uid::MIN }))
+        Ok(Some(Appended::new(1, Uid::MIN)))
     }
 
-    async fn copy_to(&mut self, _: &[Uid], _: &str) -> Result<Option<Copied>, Refusal> {
+    async fn copy_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Option<Copied>, Refusal> {
         Ok(None)
     }
 
-    async fn move_to(&mut self, _: &[Uid], _: &str) -> Result<Copied, Refusal> {
+    async fn move_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Copied, Refusal> {
         Err(Refusal::unavailable())
     }
 

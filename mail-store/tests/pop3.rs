@@ -267,7 +267,7 @@ impl Maildrop for One {
     type Reader = NoReader;
 
     async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
-        Ok(vec![Entry { size: self.0.len() as u64, unique_id: UniqueId::new("1").unwrap() }])
+        Ok(vec![Entry::new(self.0.len() as u64, UniqueId::new("1").unwrap())])
     }
 
     async fn retr(&mut self, _: usize) -> Result<Content, Refusal> {
@@ -463,7 +463,7 @@ impl Maildrop for Huge {
     type Reader = AsyncReader<HugeReader>;
 
     async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
-        Ok(vec![Entry { size: self.length as u64, unique_id: UniqueId::new("huge").unwrap() }])
+        Ok(vec![Entry::new(self.length as u64, UniqueId::new("huge").unwrap())])
     }
 
     async fn retr(&mut self, _: usize) -> Result<Content<AsyncReader<HugeReader>>, Refusal> {

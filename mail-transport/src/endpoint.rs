@@ -19,6 +19,7 @@ use crate::{
 };
 
 /// Where a server is.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
     /// A host, by name or address, and a port.

@@ -79,6 +79,7 @@ impl Security {
 }
 
 /// The protocols, as far as ports go.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// SMTP between servers.

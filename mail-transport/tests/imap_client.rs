@@ -24,7 +24,7 @@ use mailwire_transport::{
     imap::{
         Capability, Client, Config, FetchAtt, Flag, FlagChange, LoginMechanism, SearchKey, SequenceSet,
         StatusAtt,
-        client::Update,
+        client::{AppendOptions, Update},
         proto::{
             client::State,
             command::{AString, Command, List, ListReturnOpt, Search, SearchReturnOpt},
@@ -649,10 +649,17 @@ async fn appends_with_all_kinds_of_literals() {
             let date = DateTime::from_unix(837_596_665, -7 * 60);
             let text = "Subject: x\r\n\r\n";
 
-            let appended = client.append("Drafts", [Flag::Draft], date, text.to_owned()).await?.unwrap();
+            let appended = client
+                .append_with(
+                    "Drafts",
+                    AppendOptions::new().with_flags([Flag::Draft]).with_date(date),
+                    text.to_owned(),
+                )
+                .await?
+                .unwrap();
             assert_eq!((appended.uid_validity, appended.uid()), (38505, Some(3955)));
             let message = Payload::from_reader(text.as_bytes(), Some(14));
-            assert!(client.append("Drafts", [], None, message).await?.is_none());
+            assert!(client.append("Drafts", message).await?.is_none());
             Ok(())
         })
         .await
@@ -672,10 +679,10 @@ async fn refused_appends() {
     );
     against(clear(), &script, async |mut client| {
         let message = Payload::from_reader(&b"hello, and more"[..], Some(5));
-        let error = client.append("x", [], None, message).await.unwrap_err();
+        let error = client.append("x", message).await.unwrap_err();
         assert_eq!(error.refused().unwrap().code.as_ref().unwrap().as_bytes(), b"TRYCREATE");
-        client.append("x", [], None, "hello").await?;
-        assert!(matches!(client.append("x", [], None, "a\0b").await, Err(Error::Misuse(_))));
+        client.append("x", "hello").await?;
+        assert!(matches!(client.append("x", "a\0b").await, Err(Error::Misuse(_))));
         Ok(())
     })
     .await
@@ -683,7 +690,7 @@ async fn refused_appends() {
     // Refused before the message.
     let script = offering("IMAP4rev1", "C: C APPEND x {5}\nS: C NO [TOOBIG] no\nC: D NOOP\nS: D OK done");
     against(clear(), &script, async |mut client| {
-        client.append("x", [], None, Payload::from_reader(&b"hello"[..], Some(5))).await.unwrap_err();
+        client.append("x", Payload::from_reader(&b"hello"[..], Some(5))).await.unwrap_err();
         client.noop().await
     })
     .await
@@ -691,8 +698,7 @@ async fn refused_appends() {
     // A reader that ends early leaves a literal that nothing can end.
     let script = offering("IMAP4rev1", "C: C APPEND x {5}\nS: + go on");
     against(clear(), &script, async |mut client| {
-        let error =
-            client.append("x", [], None, Payload::from_reader(&b"hell"[..], Some(5))).await.unwrap_err();
+        let error = client.append("x", Payload::from_reader(&b"hell"[..], Some(5))).await.unwrap_err();
         // The server may be gone by then.
         assert!(matches!(error, Error::Misuse(_) | Error::Io(_)), "{error:?}");
         assert!(matches!(client.noop().await, Err(Error::Spent)));
@@ -851,7 +857,7 @@ async fn data_of_other_sessions_is_found_inside_of_any_call() {
             Box::pin(async { c.store(1, FlagChange::add([Flag::Seen])).await.map(drop) })
         }),
         ("UID COPY 1 x", |c| Box::pin(async { c.uid_copy_to(1, "x").await.map(drop) })),
-        ("APPEND x {1+}\nC: a", |c| Box::pin(async { c.append("x", [], None, "a").await.map(drop) })),
+        ("APPEND x {1+}\nC: a", |c| Box::pin(async { c.append("x", "a").await.map(drop) })),
         ("ID NIL", |c| Box::pin(async { c.id(&[]).await.map(drop) })),
     ];
     for (command, call) in calls {
@@ -1125,7 +1131,7 @@ async fn calls_are_dropped_at_each_poll() {
                 Ok(())
             })
         },
-        |c| Box::pin(async { c.append("x", [], None, vec![b'x'; 10_000]).await.map(drop) }),
+        |c| Box::pin(async { c.append("x", vec![b'x'; 10_000]).await.map(drop) }),
         |c| {
             Box::pin(async {
                 let mut idle = c.idle().await?;
@@ -1172,7 +1178,7 @@ async fn an_append_from_a_reader_that_is_dropped_spends_the_client() {
         let mut client = Client::over(Stream::other(ours), endpoint(), ada()).await.unwrap();
         let text = vec![b'x'; 2000];
         let message = Payload::from_reader(&text[..], Some(2000));
-        let outcome = polled(pin!(client.append("x", [], None, message)), polls).await;
+        let outcome = polled(pin!(client.append("x", message)), polls).await;
         match (outcome, client.noop().await) {
             (None | Some(Ok(_)), Ok(())) => {}
             (None, Err(Error::Spent)) => {}
@@ -1365,7 +1371,7 @@ async fn large_bodies_in_little_memory() {
         let mut client = Client::over(Stream::other(ours), endpoint(), clear()).await.unwrap();
         // No more is read than was announced.
         let message = Payload::from_reader(tokio::io::repeat(b'x'), Some(LENGTH));
-        client.append("x", [], None, message).await.unwrap_err();
+        client.append("x", message).await.unwrap_err();
     };
     tokio::join!(client, server);
 }

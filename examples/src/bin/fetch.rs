@@ -88,7 +88,7 @@ async fn append(client: &mut imap::Client, mailbox: &str, path: &PathBuf) -> Res
     let length = file.metadata().await?.len();
     let bar = progress(length, &name.to_string());
     let message = Payload::from_reader(bar.wrap_async_read(file), Some(length));
-    let appended = client.append(mailbox, [], None, message).await.with_context(|| format!("{name}"))?;
+    let appended = client.append(mailbox, message).await.with_context(|| format!("{name}"))?;
     bar.finish_and_clear();
     match appended.and_then(|appended| appended.uid()) {
         Some(uid) => println!("{name}: stored as {uid}"),

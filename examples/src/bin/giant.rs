@@ -17,11 +17,14 @@ use mailwire_transport::{
     imap::{
         self,
         proto::{
-            command::{FetchAtt, List, SearchKey, StatusAtt, StoreAction},
+            command::{FetchAtt, List},
             response::MsgAtt,
-            types::{FlagSet, Uid},
+            types::Uid,
         },
-        server::{Appended, Body, Copied, Fetched, Mailbox, NewMessage, Refusal, Selected, Status, Stored},
+        server::{
+            Appended, Body, Copied, CopyOptions, FetchOptions, Fetched, Mailbox, NewMessage, Refusal,
+            SearchOptions, SelectOptions, Selected, Status, StatusOptions, StoreOptions, Stored,
+        },
     },
     pop3,
     sasl::{Credentials, Identity},
@@ -186,7 +189,7 @@ impl pop3::server::Maildrop for OneMessage {
     async fn messages(&mut self) -> Result<Vec<pop3::server::Entry>, pop3::server::Refusal> {
         let unique_id = pop3::proto::UniqueId::new("giant")
             .map_err(|error| pop3::server::Refusal::new(error.to_string()))?;
-        Ok(vec![pop3::server::Entry { size: self.size, unique_id }])
+        Ok(vec![pop3::server::Entry::new(self.size, unique_id)])
     }
 
     async fn retr(&mut self, _: usize) -> Result<Content<Source>, pop3::server::Refusal> {
@@ -218,22 +221,24 @@ impl imap::server::Session for OneMessage {
         Ok(vec![Mailbox::new("INBOX")])
     }
 
-    async fn status(&mut self, _: &str, _: &[StatusAtt]) -> Result<Status, Refusal> {
-        Ok(Status { messages: Some(1), ..Status::default() })
+    async fn status(&mut self, _: &str, _: &StatusOptions) -> Result<Status, Refusal> {
+        let mut status = Status::default();
+        status.messages = Some(1);
+        Ok(status)
     }
 
-    async fn select(&mut self, _: &str, read_only: bool) -> Result<Selected, Refusal> {
-        let uids = Uid::new(1).into_iter().collect();
-        Ok(Selected { uid_validity: 1, uid_next: 2, uids, read_only, ..Selected::default() })
+    async fn select(&mut self, _: &str, options: &SelectOptions) -> Result<Selected, Refusal> {
+        let uids: Vec<_> = Uid::new(1).into_iter().collect();
+        Ok(Selected::new(1, 2, uids).with_read_only(options.read_only))
     }
 
     async fn unselect(&mut self) {}
 
-    async fn fetch(&mut self, uids: &[Uid], items: &[FetchAtt]) -> Result<Vec<Fetched<Source>>, Refusal> {
+    async fn fetch(&mut self, uids: &[Uid], options: &FetchOptions) -> Result<Vec<Fetched<Source>>, Refusal> {
         let mut fetched = Vec::new();
         for &uid in uids {
             let mut message = Fetched::new(uid);
-            for item in items {
+            for item in &options.items {
                 match item {
                     FetchAtt::Rfc822Size => message.data(MsgAtt::Rfc822Size(self.size)),
                     FetchAtt::BodySection { .. } => {
@@ -248,11 +253,11 @@ impl imap::server::Session for OneMessage {
         Ok(fetched)
     }
 
-    async fn store(&mut self, _: &[Uid], _: StoreAction, _: &FlagSet) -> Result<Vec<Stored>, Refusal> {
+    async fn store(&mut self, _: &[Uid], _: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
         Ok(Vec::new())
     }
 
-    async fn search(&mut self, _: &[SearchKey]) -> Result<Vec<Uid>, Refusal> {
+    async fn search(&mut self, _: &SearchOptions) -> Result<Vec<Uid>, Refusal> {
         Ok(Uid::new(1).into_iter().collect())
     }
 
@@ -269,11 +274,11 @@ impl imap::server::Session for OneMessage {
         if length == message.length { Ok(None) } else { Err(Refusal::new("a part is missing")) }
     }
 
-    async fn copy_to(&mut self, _: &[Uid], _: &str) -> Result<Option<Copied>, Refusal> {
+    async fn copy_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Option<Copied>, Refusal> {
         Err(Refusal::new("This is a sink"))
     }
 
-    async fn move_to(&mut self, _: &[Uid], _: &str) -> Result<Copied, Refusal> {
+    async fn move_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Copied, Refusal> {
         Err(Refusal::new("This is a sink"))
     }
 
@@ -377,7 +382,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     config.limits.message = size.saturating_mul(2);
     let mut client = imap::Client::connect_with(imap, config).await?;
     let message = Payload::from_reader(Source::new(size), Some(size));
-    client.append("INBOX", [], None, message).await?;
+    client.append("INBOX", message).await?;
     println!("IMAP: {size} bytes appended");
     client.examine("INBOX").await?;
     let mut body =

@@ -5,14 +5,15 @@ use std::{cell::OnceCell, ops::Deref};
 use bytes::{Bytes, BytesMut};
 use mailwire_core::Text;
 use mailwire_imap::{
-    command::{FetchAtt, List, SearchKey, StatusAtt, StoreAction},
+    command::{FetchAtt, List, StoreAction},
     response::{BinarySize, Code, MsgAtt},
     types::{Date, DateTime, Flag, FlagSet, MailboxAttribute, PermanentFlags, Uid},
 };
 use mailwire_transport::{
     imap::server::{
-        Appended, Body, Copied, Fetched, Mailbox, NewMessage as Appending, Refusal, Selected, Service,
-        Session, Status, Stored, Update,
+        Appended, Body, Copied, CopyOptions, CreateOptions, FetchOptions, Fetched, Mailbox,
+        NewMessage as Appending, Refusal, SearchOptions, SelectOptions, Selected, Service, Session, Status,
+        StatusOptions, StoreOptions, Stored, Update,
     },
     sasl::Identity,
     server::{Content, NoReader},
@@ -114,20 +115,21 @@ impl Session for UserSession {
         Ok(self.user.mailboxes().into_iter().map(mailbox).collect())
     }
 
-    async fn status(&mut self, mailbox: &str, _: &[StatusAtt]) -> Result<Status, Refusal> {
+    async fn status(&mut self, mailbox: &str, _: &StatusOptions) -> Result<Status, Refusal> {
         let status = self.user.status(mailbox)?;
-        Ok(Status {
-            messages: Some(status.messages),
-            recent: Some(status.recent),
-            uid_next: Some(status.uid_next),
-            uid_validity: Some(status.uid_validity),
-            unseen: Some(status.unseen),
-            deleted: Some(status.deleted),
-            size: Some(status.size),
-        })
+        let mut all = Status::default();
+        all.messages = Some(status.messages);
+        all.recent = Some(status.recent);
+        all.uid_next = Some(status.uid_next);
+        all.uid_validity = Some(status.uid_validity);
+        all.unseen = Some(status.unseen);
+        all.deleted = Some(status.deleted);
+        all.size = Some(status.size);
+        Ok(all)
     }
 
-    async fn select(&mut self, mailbox: &str, read_only: bool) -> Result<Selected, Refusal> {
+    async fn select(&mut self, mailbox: &str, options: &SelectOptions) -> Result<Selected, Refusal> {
+        let read_only = options.read_only;
         self.view = None;
         let view = self.user.open(mailbox, read_only)?;
         let known = view.uids();
@@ -139,20 +141,14 @@ impl Session for UserSession {
             .cloned()
             .chain(view.flags_in_use().to_set().iter().cloned())
             .collect();
-        let selected = Selected {
-            uid_validity: view.uid_validity(),
-            uid_next: view.uid_next(),
-            uids: uids(known.iter().copied()),
-            recent: uids(known.iter().copied().filter(|uid| view.is_recent(*uid))),
-            unseen: known.iter().copied().find(is_unseen).and_then(Uid::new),
-            permanent_flags: if read_only {
-                PermanentFlags::default()
-            } else {
-                PermanentFlags { flags: flags.clone(), new_keywords: true }
-            },
-            flags,
-            read_only,
-        };
+        let mut selected = Selected::new(view.uid_validity(), view.uid_next(), uids(known.iter().copied()));
+        selected.recent = uids(known.iter().copied().filter(|uid| view.is_recent(*uid)));
+        selected.unseen = known.iter().copied().find(is_unseen).and_then(Uid::new);
+        selected.read_only = read_only;
+        if !read_only {
+            selected.permanent_flags = PermanentFlags { flags: flags.clone(), new_keywords: true };
+        }
+        selected.flags = flags;
         self.view = Some(view);
         Ok(selected)
     }
@@ -161,40 +157,35 @@ impl Session for UserSession {
         self.view = None;
     }
 
-    async fn fetch(&mut self, uids: &[Uid], items: &[FetchAtt]) -> Result<Vec<Fetched>, Refusal> {
+    async fn fetch(&mut self, uids: &[Uid], options: &FetchOptions) -> Result<Vec<Fetched>, Refusal> {
         let view = self.view()?;
         let mut fetched = Vec::with_capacity(uids.len());
         for uid in uids {
             if let Some(message) = view.message(uid.get()) {
-                fetched.push(fetch(*uid, &message, items)?);
+                fetched.push(fetch(*uid, &message, &options.items)?);
             }
         }
         Ok(fetched)
     }
 
-    async fn store(
-        &mut self,
-        uids: &[Uid],
-        action: StoreAction,
-        flags: &FlagSet,
-    ) -> Result<Vec<Stored>, Refusal> {
-        let how = match action {
+    async fn store(&mut self, uids: &[Uid], options: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
+        let how = match options.action {
             StoreAction::Replace => Change::Replace,
             StoreAction::Add => Change::Add,
             StoreAction::Remove => Change::Remove,
         };
-        let stored = self.view()?.store(&numbers(uids), how, &Flags::from_set(flags))?;
+        let stored = self.view()?.store(&numbers(uids), how, &Flags::from_set(&options.flags))?;
         let one = |stored: super::Stored| {
-            Some(Stored { uid: Uid::new(stored.uid)?, flags: stored.flags.to_set(), changed: stored.changed })
+            Some(Stored::new(Uid::new(stored.uid)?, stored.flags.to_set(), stored.changed))
         };
         Ok(stored.into_iter().filter_map(one).collect())
     }
 
-    async fn search(&mut self, keys: &[SearchKey]) -> Result<Vec<Uid>, Refusal> {
+    async fn search(&mut self, options: &SearchOptions) -> Result<Vec<Uid>, Refusal> {
         let view = self.view()?;
         let mut found = Vec::new();
         for (done, uid) in view.uids().iter().enumerate() {
-            if view.message(*uid).is_some_and(|message| keys.iter().all(|key| message.matches(key))) {
+            if view.message(*uid).is_some_and(|message| options.keys.iter().all(|key| message.matches(key))) {
                 found.extend(Uid::new(*uid));
             }
             // Looking into many messages takes a while; others have their turn.
@@ -223,15 +214,20 @@ impl Session for UserSession {
         });
         let message = NewMessage { raw, flags: Flags::from_set(&message.flags), date };
         let (uid_validity, uid) = self.user.append(mailbox, message).map_err(try_create)?;
-        Ok(Uid::new(uid).map(|uid| Appended { uid_validity, uid }))
+        Ok(Uid::new(uid).map(|uid| Appended::new(uid_validity, uid)))
     }
 
-    async fn copy_to(&mut self, uids: &[Uid], target: &str) -> Result<Option<Copied>, Refusal> {
+    async fn copy_to(
+        &mut self,
+        uids: &[Uid],
+        target: &str,
+        _: &CopyOptions,
+    ) -> Result<Option<Copied>, Refusal> {
         let copied = self.view()?.copy(&numbers(uids), target, false).map_err(try_create)?;
         Ok(Some(copied.into()))
     }
 
-    async fn move_to(&mut self, uids: &[Uid], target: &str) -> Result<Copied, Refusal> {
+    async fn move_to(&mut self, uids: &[Uid], target: &str, _: &CopyOptions) -> Result<Copied, Refusal> {
         Ok(self.view()?.copy(&numbers(uids), target, true).map_err(try_create)?.into())
     }
 
@@ -257,7 +253,7 @@ impl Session for UserSession {
         self.take_updates()
     }
 
-    async fn create(&mut self, mailbox: &str) -> Result<(), Refusal> {
+    async fn create(&mut self, mailbox: &str, _: &CreateOptions) -> Result<(), Refusal> {
         Ok(self.user.create(mailbox, None)?)
     }
 
@@ -325,7 +321,7 @@ impl Flags {
 impl From<super::Copied> for Copied {
     fn from(copied: super::Copied) -> Self {
         let pair = |(from, to)| Some((Uid::new(from)?, Uid::new(to)?));
-        Self { uid_validity: copied.uid_validity, uids: copied.uids.into_iter().filter_map(pair).collect() }
+        Self::new(copied.uid_validity, copied.uids.into_iter().filter_map(pair).collect::<Vec<_>>())
     }
 }
 

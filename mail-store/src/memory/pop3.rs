@@ -28,7 +28,7 @@ impl mailwire_transport::pop3::server::Maildrop for Maildrop {
     async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
         let entry = |message| {
             let unique_id = UniqueId::new(self.unique_id(message)).map_err(|_| Refusal::unavailable())?;
-            Ok(Entry { size: message.size(), unique_id })
+            Ok(Entry::new(message.size(), unique_id))
         };
         Self::messages(self).iter().map(entry).collect()
     }

@@ -67,6 +67,7 @@ pub enum Step<E> {
 }
 
 /// Why [`Driver::next`](super::Driver::next) cannot go on. Each later call says the same.
+#[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError<E = mailwire_core::Error> {
     /// The stream failed.

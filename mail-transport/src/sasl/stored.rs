@@ -15,6 +15,7 @@ pub const DEFAULT_ITERATIONS: u32 = 4096;
 
 /// What SCRAM needs of one user for one hash function (RFC 5802 section 3). Passwords cannot be read
 /// out of it, but can be guessed with it.
+#[non_exhaustive]
 #[derive(Clone, PartialEq, Eq)]
 pub struct ScramKeys {
     /// The salt.
@@ -25,6 +26,18 @@ pub struct ScramKeys {
     pub stored_key: Secret,
     /// `HMAC(SaltedPassword, "Server Key")`
     pub server_key: Secret,
+}
+
+impl ScramKeys {
+    /// Keys that are stored elsewhere.
+    pub fn new(
+        salt: impl Into<Vec<u8>>,
+        iterations: u32,
+        stored_key: impl Into<Secret>,
+        server_key: impl Into<Secret>,
+    ) -> Self {
+        Self { salt: salt.into(), iterations, stored_key: stored_key.into(), server_key: server_key.into() }
+    }
 }
 
 /// Shows no key.

@@ -68,6 +68,20 @@ impl Config {
         Self { lmtp: true, ..Self::default() }
     }
 
+    /// Sets whether commands are sent in groups where the server offers it: some offer PIPELINING and fail at it.
+    #[must_use]
+    pub const fn with_pipelining(mut self, pipelining: bool) -> Self {
+        self.pipelining = pipelining;
+        self
+    }
+
+    /// Sets whether credentials may go without TLS, readable by everyone on the way.
+    #[must_use]
+    pub const fn with_allow_clear_credentials(mut self, allow_clear_credentials: bool) -> Self {
+        self.allow_clear_credentials = allow_clear_credentials;
+        self
+    }
+
     fn machine(&self, endpoint: &Endpoint, stream: &Stream, channel: Channel) -> client::Config {
         let name = self.name.clone().unwrap_or_else(|| own_name(stream.local_addr()));
         let timeouts = endpoint.timeouts();
@@ -351,5 +365,16 @@ fn static_name(command: &Command) -> &'static str {
         Command::Quit => "QUIT",
         Command::Auth(_) => "AUTH",
         _ => "the command",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_go_in_groups_by_default() {
+        assert!(Config::default().pipelining && Config::lmtp().pipelining);
+        assert!(!Config::anonymous().with_pipelining(false).pipelining);
     }
 }

@@ -14,6 +14,7 @@ use crate::{Error, Payload, Result};
 
 /// A message that the server took for at least one recipient.
 #[must_use = "some recipients may have been refused"]
+#[non_exhaustive]
 #[derive(Debug)]
 pub struct Sent {
     /// What the server said to the message: often the name it has there. In LMTP, to its last
@@ -24,6 +25,7 @@ pub struct Sent {
 }
 
 /// A recipient who will not get a message, while others do.
+#[non_exhaustive]
 #[derive(Debug)]
 pub struct RefusedRecipient {
     /// Who.

@@ -13,6 +13,7 @@ use super::{Call, Client, ToMailbox, messages::check_flags};
 use crate::{Payload, Result};
 
 /// What an appended message is called (UIDPLUS).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppendUid {
     /// UIDVALIDITY of the mailbox.
@@ -36,35 +37,82 @@ impl AppendUid {
     }
 }
 
+/// What an appended message is to have.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AppendOptions {
+    /// Its flags.
+    pub flags: FlagSet,
+    /// The time at which it came; now, if nothing is said.
+    pub date: Option<DateTime>,
+}
+
+impl AppendOptions {
+    /// No flags, and the present time.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the flags.
+    #[must_use]
+    pub fn with_flags(mut self, flags: impl IntoIterator<Item = Flag>) -> Self {
+        self.flags = flags.into_iter().collect();
+        self
+    }
+
+    /// Sets the time at which it came.
+    #[must_use]
+    pub fn with_date(mut self, date: impl Into<Option<DateTime>>) -> Self {
+        self.date = date.into();
+        self
+    }
+}
+
 impl Client {
-    /// APPEND: puts a message into a mailbox, with these flags, and as if it had come at `date`. The
-    /// message's bytes are not copied. Gives what it is called, if the server says so (UIDPLUS).
+    /// APPEND: puts a message into a mailbox. Gives what it is called, if the server says so (UIDPLUS).
     ///
     /// ```no_run
     /// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {
-    /// use mailwire_transport::{Payload, imap::Flag};
+    /// use mailwire_transport::{
+    ///     Payload,
+    ///     imap::{Flag, client::AppendOptions},
+    /// };
     ///
-    /// client.append("Drafts", [Flag::Draft], None, "Subject: Hello\r\n\r\nHello.\r\n").await?;
+    /// let draft = AppendOptions::new().with_flags([Flag::Draft]);
+    /// client.append_with("Drafts", draft, "Subject: Hello\r\n\r\nHello.\r\n").await?;
     /// let file = tokio::fs::File::open("large.eml").await?;
     /// let length = file.metadata().await?.len();
-    /// client.append("Archive", [], None, Payload::from_reader(file, Some(length))).await?;
+    /// client.append("Archive", Payload::from_reader(file, Some(length))).await?;
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     ///
-    /// `\Recent` is among the flags, the server refuses, or the connection fails. A code `TRYCREATE`
-    /// means that there is no such mailbox, and could be. An error of the reader, or its early end,
-    /// leaves the client spent.
+    /// As [`append_with`](Self::append_with).
     pub async fn append(
         &mut self,
         mailbox: impl ToMailbox,
-        flags: impl IntoIterator<Item = Flag>,
-        date: Option<DateTime>,
         message: impl Into<Payload<'_>>,
     ) -> Result<Option<AppendUid>> {
-        let flags: FlagSet = flags.into_iter().collect();
+        self.append_with(mailbox, AppendOptions::new(), message).await
+    }
+
+    /// APPEND with flags and a date. The message's bytes are not copied.
+    ///
+    /// # Errors
+    ///
+    /// `\Recent` is among the flags, the length of the message is not known, the server refuses, or the
+    /// connection fails. A code `TRYCREATE` means that there is no such mailbox, and could be. An error of
+    /// the reader, or its early end, leaves the client spent.
+    pub async fn append_with(
+        &mut self,
+        mailbox: impl ToMailbox,
+        options: AppendOptions,
+        message: impl Into<Payload<'_>>,
+    ) -> Result<Option<AppendUid>> {
+        let AppendOptions { flags, date } = options;
         check_flags(&flags)?;
         let mailbox = mailbox.to_mailbox()?;
         let payload = message.into();

@@ -10,7 +10,10 @@ use mailwire_imap::{
 };
 use tokio::io::AsyncWrite;
 
-use super::{Call, Client, fetch::data_of, inbox::uid_of};
+use super::{
+    Call, Client,
+    items::{data_of, uid_of},
+};
 use crate::{
     Error, Result,
     body::{self, Pieces},

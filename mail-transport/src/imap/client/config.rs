@@ -47,10 +47,10 @@ pub struct Config {
     /// What is sent with ID right after the login, if the server knows ID (RFC 2971). Some servers,
     /// such as those of 163 and 126, refuse SELECT without it. See [`identify`](Self::identify).
     pub identity: Option<Vec<(AString, Option<AString>)>>,
-    /// Send the first message of a SASL exchange when the server asks for it: some servers offer
-    /// SASL-IR and fail at it.
+    /// Send the first message of a SASL exchange with its command where the server offers SASL-IR: some
+    /// offer it and fail at it.
     pub initial_response: bool,
-    /// Wait for the server before each literal, though it offers LITERAL+ or LITERAL-.
+    /// Send literals without waiting for the server where it offers LITERAL+ or LITERAL-.
     pub non_synchronizing_literals: bool,
     /// How long an IDLE lasts before it is ended and begun anew. Never longer than 29 minutes (RFC
     /// 9051 section 6.3.13); shorter where something between the peers forgets idle connections.
@@ -111,6 +111,27 @@ impl Config {
             (AString::new("version")?, Some(AString::new(version)?)),
         ]);
         Ok(())
+    }
+
+    /// Sets whether the first message of a SASL exchange goes with its command where the server offers it.
+    #[must_use]
+    pub const fn with_initial_response(mut self, initial_response: bool) -> Self {
+        self.initial_response = initial_response;
+        self
+    }
+
+    /// Sets whether literals go without waiting for the server where it offers that.
+    #[must_use]
+    pub const fn with_non_synchronizing_literals(mut self, non_synchronizing_literals: bool) -> Self {
+        self.non_synchronizing_literals = non_synchronizing_literals;
+        self
+    }
+
+    /// Sets whether credentials may go without TLS, readable by everyone on the way.
+    #[must_use]
+    pub const fn with_allow_clear_credentials(mut self, allow_clear_credentials: bool) -> Self {
+        self.allow_clear_credentials = allow_clear_credentials;
+        self
     }
 
     pub(super) fn machine(&self, endpoint: &Endpoint, channel: Channel) -> MachineConfig {

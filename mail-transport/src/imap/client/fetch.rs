@@ -6,12 +6,16 @@ use bytes::{Bytes, BytesMut};
 use mailwire_core::{Invalid, Text};
 use mailwire_imap::{
     client::Event,
-    command::{self, Command, FetchAtt, FetchAtts},
+    command::{Command, Fetch, FetchAtt, FetchAtts},
     response::{self, MsgAtt, Untagged},
     types::{BodyStructure, Data, DateTime, Envelope, FlagSet, Section, SequenceSet},
 };
 
-use super::{Call, Client, ToSet, inbox::uid_of, set::is_relative};
+use super::{
+    Call, Client, ToSet,
+    items::{data_of, data_ref, uid_of},
+    set::is_relative,
+};
 use crate::Result;
 
 /// What a server told of one message.
@@ -156,25 +160,6 @@ fn bytes(data: &Data) -> Option<Bytes> {
     }
 }
 
-/// The body in an item, if it is one.
-pub(super) fn data_of(item: &mut MsgAtt) -> Option<&mut Data> {
-    match item {
-        MsgAtt::Section(part) => Some(&mut part.data),
-        MsgAtt::Binary(part) => Some(&mut part.data),
-        MsgAtt::Rfc822(data) | MsgAtt::Rfc822Header(data) | MsgAtt::Rfc822Text(data) => Some(data),
-        _ => None,
-    }
-}
-
-fn data_ref(item: &MsgAtt) -> Option<&Data> {
-    match item {
-        MsgAtt::Section(part) => Some(&part.data),
-        MsgAtt::Binary(part) => Some(&part.data),
-        MsgAtt::Rfc822(data) | MsgAtt::Rfc822Header(data) | MsgAtt::Rfc822Text(data) => Some(data),
-        _ => None,
-    }
-}
-
 /// Tells answers to a FETCH or STORE from what other sessions have done to messages meanwhile.
 pub(super) struct Wanted {
     set: SequenceSet,
@@ -236,7 +221,11 @@ pub struct FetchedMessages<'a> {
     collected: usize,
 }
 
-impl FetchedMessages<'_> {
+impl<'a> FetchedMessages<'a> {
+    const fn new(client: &'a mut Client, call: Option<Call>, wanted: Option<Wanted>) -> Self {
+        Self { client, call, wanted, bodies: VecDeque::new(), collected: 0 }
+    }
+
     /// The next message; `None` when the server has told all. Cancel-safe.
     ///
     /// # Errors
@@ -347,27 +336,36 @@ impl Client {
         self.fetch_set(set, true, items.into()).await
     }
 
+    /// FETCH or UID FETCH with all that extensions add to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch).
+    pub async fn fetch_with(&mut self, fetch: Fetch) -> Result<FetchedMessages<'_>> {
+        check(&fetch.items)?;
+        let wanted = Wanted::new(fetch.set.clone(), fetch.uid, &fetch.items);
+        let call = self.start(Command::Fetch(fetch)).await?;
+        Ok(FetchedMessages::new(self, Some(call), Some(wanted)))
+    }
+
     async fn fetch_set(
         &mut self,
         set: Option<SequenceSet>,
         uid: bool,
         items: FetchAtts,
     ) -> Result<FetchedMessages<'_>> {
-        if matches!(&items, FetchAtts::List(items) if items.is_empty()) {
-            return Err(Invalid::new("FETCH", 0, "nothing is asked for").into());
+        check(&items)?;
+        match set {
+            Some(set) if uid => self.fetch_with(Fetch::by_uid(set, items)).await,
+            Some(set) => self.fetch_with(Fetch::new(set, items)).await,
+            None => Ok(FetchedMessages::new(self, None, None)),
         }
-        let (mut call, mut wanted) = (None, None);
-        if let Some(set) = set {
-            wanted = Some(Wanted::new(set.clone(), uid, &items));
-            call = Some(
-                self.start(Command::Fetch(if uid {
-                    command::Fetch::by_uid(set, items)
-                } else {
-                    command::Fetch::new(set, items)
-                }))
-                .await?,
-            );
-        }
-        Ok(FetchedMessages { client: self, call, wanted, bodies: VecDeque::new(), collected: 0 })
+    }
+}
+
+fn check(items: &FetchAtts) -> Result<(), Invalid> {
+    match items {
+        FetchAtts::List(items) if items.is_empty() => Err(Invalid::new("FETCH", 0, "nothing is asked for")),
+        _ => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use mailwire_imap::{client::Event, command::Command};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Call, Client, Update, unexpected};
+use super::{Call, Client, Update, error::unexpected};
 use crate::{Error, Result};
 
 /// An IDLE in progress: the server tells what is new as it happens.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use mailwire_core::{ParseError, Text};
+use mailwire_core::ParseError;
 use mailwire_imap::{
     Capability,
     client::Event,
@@ -11,7 +11,11 @@ use mailwire_imap::{
     types::FlagSet,
 };
 
-use super::{Call, fetch::data_of, refused};
+use super::{
+    Call,
+    error::refused,
+    items::{data_of, uid_of},
+};
 use crate::{Error, Result};
 
 /// News that no call asked for: of the selected mailbox mostly, made by other sessions.
@@ -303,21 +307,9 @@ fn of_fetch(mut fetch: FetchData) -> Option<(Update, usize)> {
     Some((Update::Data(Box::new(data)), weight))
 }
 
-pub(super) fn uid_of(fetch: &FetchData) -> Option<u32> {
-    fetch.items.iter().find_map(|item| match item {
-        MsgAtt::Uid(uid) => Some(uid.get()),
-        _ => None,
-    })
-}
-
 /// About as much as the response has on the wire.
 fn weigh(response: &Response) -> usize {
     let mut bytes = Vec::new();
     response.write(&mut bytes);
     bytes.len()
-}
-
-/// A response code as it stands between its brackets.
-pub(super) fn code_text(code: &Code) -> Text {
-    Text::from(code.to_string())
 }

@@ -9,7 +9,7 @@ use mailwire_imap::{
     types::Atom,
 };
 
-use super::{Client, Config, LoginMechanism, refused};
+use super::{Client, Config, LoginMechanism, error::refused};
 use crate::{
     Result,
     sasl::{ClientExchange, Credentials, SaslContext, SaslError},

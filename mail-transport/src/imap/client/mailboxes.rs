@@ -9,7 +9,10 @@ use mailwire_imap::{
     types::ListPattern,
 };
 
-use super::{Client, ToMailbox, too_many, unexpected};
+use super::{
+    Client, ToMailbox,
+    error::{too_many, unexpected},
+};
 use crate::Result;
 
 /// A mailbox of [`Client::list_with`].

@@ -8,7 +8,7 @@ use mailwire_imap::{
     types::{Flag, FlagSet, SequenceSet},
 };
 
-use super::{Client, FetchedMessage, ToMailbox, ToSet, fetch::Wanted, set::is_relative, too_many};
+use super::{Client, FetchedMessage, ToMailbox, ToSet, error::too_many, fetch::Wanted, set::is_relative};
 use crate::Result;
 
 /// What STORE does to flags.
@@ -86,13 +86,25 @@ impl Client {
         uid: bool,
         change: FlagChange,
     ) -> Result<Vec<FetchedMessage>> {
-        check_flags(&change.flags)?;
-        let mut messages = Vec::new();
-        let Some(set) = set else { return Ok(messages) };
         let FlagChange { action, flags, silent } = change;
+        check_flags(&flags)?;
+        let Some(set) = set else { return Ok(Vec::new()) };
+        let mut store = if uid { Store::by_uid(set, action, flags) } else { Store::new(set, action, flags) };
+        store.silent = silent;
+        self.store_with(store).await
+    }
+
+    /// STORE or UID STORE with all that extensions add to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`store`](Self::store).
+    pub async fn store_with(&mut self, store: Store) -> Result<Vec<FetchedMessage>> {
+        check_flags(&store.flags)?;
+        let mut messages = Vec::new();
         let limit = self.settings.items;
         // If nobody is told, what comes is another's doing.
-        let wanted = (!silent).then(|| Wanted::flags(set.clone(), uid));
+        let wanted = (!store.silent).then(|| Wanted::flags(store.set.clone(), store.uid));
         let exists = self.inbox.exists;
         let take = |data| match data {
             Untagged::Fetch(fetch)
@@ -103,8 +115,6 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        let mut store = if uid { Store::by_uid(set, action, flags) } else { Store::new(set, action, flags) };
-        store.silent = silent;
         self.run(Command::Store(store), take).await?;
         Ok(messages)
     }

@@ -37,9 +37,11 @@
 mod append;
 mod body;
 mod config;
+mod error;
 mod fetch;
 mod idle;
 mod inbox;
+mod items;
 mod login;
 mod mailboxes;
 mod messages;
@@ -47,18 +49,17 @@ mod search;
 mod select;
 mod set;
 
-use mailwire_core::{Channel, Misuse, SendError, Text, Ticket};
+use mailwire_core::{Channel, Misuse, SendError, Ticket};
 use mailwire_imap::{
     Capabilities, Capability,
     client::{Connection, Event, State},
     command::{AString, AppendData, Command},
-    response::{NamespaceData, Reply, ReplyKind, Untagged},
+    response::{NamespaceData, Reply, Untagged},
     types::ImapString,
 };
 
-use self::inbox::{Inbox, code_text};
 pub use self::{
-    append::AppendUid,
+    append::{AppendOptions, AppendUid},
     body::Body,
     config::{Config, LoginMechanism},
     fetch::{FetchedMessage, FetchedMessages},
@@ -70,8 +71,12 @@ pub use self::{
     select::Selected,
     set::{ToMailbox, ToSet},
 };
+use self::{
+    error::{too_many, unexpected},
+    inbox::Inbox,
+};
 use crate::{
-    Endpoint, Error, Refused, RefusedKind, Result, Stream,
+    Endpoint, Error, RefusedKind, Result, Stream,
     sasl::Credentials,
     session::{Machine, Session},
 };
@@ -452,23 +457,4 @@ impl Machine for Connection {
     fn cut_short(&mut self) {
         let _ = self.done();
     }
-}
-
-/// A server's no. It outlives the connection's buffers, so it is a copy.
-fn refused(command: &'static str, reply: &Reply) -> Error {
-    let kind = match reply.kind {
-        ReplyKind::Bad => RefusedKind::Bad,
-        ReplyKind::Bye => RefusedKind::Bye,
-        ReplyKind::No | ReplyKind::Ok | ReplyKind::PreAuth => RefusedKind::No,
-    };
-    let code = reply.code.as_ref().map(code_text);
-    Refused::new(command, kind, code, Text::from(reply.text.as_bytes())).into()
-}
-
-fn unexpected(what: &'static str) -> Error {
-    mailwire_core::Error::Unexpected { what, offset: 0 }.into()
-}
-
-fn too_many(what: &'static str, limit: usize) -> Error {
-    mailwire_core::Error::LimitExceeded { what, limit: limit as u64 }.into()
 }

@@ -7,7 +7,7 @@ use mailwire_imap::{
     types::UidSet,
 };
 
-use super::{Client, too_many};
+use super::{Client, error::too_many};
 use crate::Result;
 
 /// What a search has found: sequence numbers, or UIDs after [`Client::uid_search`].

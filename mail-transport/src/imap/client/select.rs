@@ -1,7 +1,7 @@
 //! SELECT, EXAMINE, CLOSE, UNSELECT.
 
 use mailwire_imap::{
-    command::Command,
+    command::{Command, Select},
     response::{Code, ReplyKind, Untagged},
     types::{FlagSet, ImapString, MailboxName, PermanentFlags},
 };
@@ -90,7 +90,16 @@ impl Client {
     ///
     /// The server refuses, and then no mailbox is open, or the connection fails.
     pub async fn select(&mut self, mailbox: impl ToMailbox) -> Result<Selected> {
-        self.open(Command::Select(mailbox.to_mailbox()?.into()), false).await
+        self.select_with(Select::from(mailbox.to_mailbox()?)).await
+    }
+
+    /// SELECT with all that extensions add to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`select`](Self::select).
+    pub async fn select_with(&mut self, select: Select) -> Result<Selected> {
+        self.open(Command::Select(select), false).await
     }
 
     /// EXAMINE: opens a mailbox, to read only.
@@ -99,7 +108,16 @@ impl Client {
     ///
     /// As [`select`](Self::select).
     pub async fn examine(&mut self, mailbox: impl ToMailbox) -> Result<Selected> {
-        self.open(Command::Examine(mailbox.to_mailbox()?.into()), true).await
+        self.examine_with(Select::from(mailbox.to_mailbox()?)).await
+    }
+
+    /// EXAMINE with all that extensions add to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`select`](Self::select).
+    pub async fn examine_with(&mut self, select: Select) -> Result<Selected> {
+        self.open(Command::Examine(select), true).await
     }
 
     async fn open(&mut self, command: Command, read_only: bool) -> Result<Selected> {

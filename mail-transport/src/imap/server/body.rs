@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mailwire_core::Ticket;
 use mailwire_imap::server::{Connection, Event};
 
-use super::service::Refusal;
+use super::refusal::Refusal;
 use crate::{Driver, Error, Step, Stream};
 
 /// A message that a client appends: at no time is more of it in memory than one piece.
@@ -31,7 +31,7 @@ enum State {
 }
 
 /// How a body was left.
-pub(super) enum Left {
+pub(super) enum BodyOutcome {
     Complete,
     Incomplete,
     Answered,
@@ -91,12 +91,12 @@ impl<'a> Body<'a> {
         while let Ok(Some(_)) = self.chunk().await {}
     }
 
-    pub(super) fn left(self) -> Left {
+    pub(super) fn end(self) -> BodyOutcome {
         match self.state {
-            State::Complete => Left::Complete,
-            State::Waiting | State::Reading => Left::Incomplete,
-            State::Aborted => Left::Answered,
-            State::Failed(error) => Left::Failed(error),
+            State::Complete => BodyOutcome::Complete,
+            State::Waiting | State::Reading => BodyOutcome::Incomplete,
+            State::Aborted => BodyOutcome::Answered,
+            State::Failed(error) => BodyOutcome::Failed(error),
         }
     }
 }

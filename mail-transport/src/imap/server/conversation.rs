@@ -13,8 +13,10 @@ use mailwire_imap::{
 use super::{
     numbers::BadSet,
     open::Open,
+    options::CreateOptions,
+    refusal::{Refusal, status},
     sending::{ServerDriver, push},
-    service::{Refusal, Service, Session, status},
+    service::{Service, Session},
 };
 use crate::{
     Driver, DriverConfig, Error, Step,
@@ -175,7 +177,7 @@ impl<S: Service> Conversation<S> {
             Command::Unselect => self.close(false).await,
             Command::Create(mailbox) => {
                 let (session, name) = self.session_and_name(&mailbox)?;
-                session.create(&name).await?;
+                session.create(&name, &CreateOptions::new()).await?;
                 Ok(done())
             }
             Command::Delete(mailbox) => {

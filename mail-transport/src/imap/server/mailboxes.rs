@@ -11,13 +11,15 @@ use mailwire_imap::{
 };
 
 use super::{
-    body::{Body, Left},
+    body::{Body, BodyOutcome},
     conversation::{Conversation, Stop, done},
     listing::{self, Listed, Mailbox, unicode_name, wire_name},
     numbers::Numbers,
     open::Open,
+    options::{SelectOptions, StatusOptions},
+    refusal::status,
     sending::push,
-    service::{NewMessage, Service, Session, Status, status},
+    service::{NewMessage, Service, Session, Status},
 };
 
 impl<S: Service> Conversation<S> {
@@ -46,7 +48,7 @@ impl<S: Service> Conversation<S> {
         if before.is_some() {
             session.unselect().await;
         }
-        let selected = session.select(&name, read_only).await?;
+        let selected = session.select(&name, &SelectOptions::new().with_read_only(read_only)).await?;
         let read_only = read_only || selected.read_only;
         let numbers = Numbers::new(selected.uids, selected.recent);
         let mut tell = vec![Untagged::Flags(selected.flags), Untagged::Exists(numbers.len())];
@@ -110,7 +112,8 @@ impl<S: Service> Conversation<S> {
             push(&mut self.driver, Untagged::List(response)).await?;
             if let (Some(items), true) = (&items, selectable) {
                 // RFC 5819: no STATUS where it fails.
-                if let Ok(status) = self.session()?.status(&name, items).await {
+                if let Ok(status) = self.session()?.status(&name, &StatusOptions::new(items.as_slice())).await
+                {
                     self.tell_status(&name, items, &status).await?;
                 }
             }
@@ -175,7 +178,7 @@ impl<S: Service> Conversation<S> {
             return Err(Stop::Bad("Unknown STATUS item"));
         }
         let (session, name) = self.session_and_name(mailbox)?;
-        let status = session.status(&name, items).await?;
+        let status = session.status(&name, &StatusOptions::new(items)).await?;
         self.tell_status(&name, items, &status).await?;
         Ok(done())
     }
@@ -212,10 +215,10 @@ impl<S: Service> Conversation<S> {
         if result.is_ok() {
             body.skip().await;
         }
-        match body.left() {
-            Left::Failed(error) => return Err(Stop::Fatal(error)),
-            Left::Answered => return Err(Stop::Answered),
-            Left::Complete | Left::Incomplete => {}
+        match body.end() {
+            BodyOutcome::Failed(error) => return Err(Stop::Fatal(error)),
+            BodyOutcome::Answered => return Err(Stop::Answered),
+            BodyOutcome::Complete | BodyOutcome::Incomplete => {}
         }
         let appended = result?;
         let code = appended.map(|appended| Code::AppendUid {

@@ -12,8 +12,10 @@ use mailwire_imap::{
 use super::{
     conversation::{Conversation, Stop, done},
     open::Open,
+    options::{CopyOptions, FetchOptions, SearchOptions, StoreOptions},
+    refusal::{Refusal, status},
     sending::{push, send_stream, without_nul},
-    service::{Copied, Fetched, Given, Refusal, Service, Session, Stored, status},
+    service::{Copied, Fetched, FetchedItem, Service, Session, Stored},
 };
 use crate::server::{Content, Reader};
 
@@ -48,25 +50,27 @@ impl<S: Service> Conversation<S> {
         asked.retain(|item| *item != FetchAtt::Uid);
         let mut seen = Vec::new();
         if !open.read_only && !uids.is_empty() && asked.iter().any(sets_seen) {
-            let flags = FlagSet::from([Flag::Seen]);
-            seen = session.store(&uids, StoreAction::Add, &flags).await?;
+            let options = StoreOptions::new(StoreAction::Add, FlagSet::from([Flag::Seen]));
+            seen = session.store(&uids, &options).await?;
             seen.retain(|stored| stored.changed);
             seen.sort_unstable_by_key(|stored| stored.uid);
         }
         let size = if asked.iter().any(is_content) { CONTENT_BATCH } else { BATCH };
+        let options = FetchOptions::new(asked);
         let mut missing = false;
         for batch in uids.chunks(size) {
-            let fetched = if asked.is_empty() {
+            let fetched = if options.items.is_empty() {
                 batch.iter().copied().map(Fetched::new).collect()
             } else {
                 let (session, _) = self.opened()?;
-                session.fetch(batch, &asked).await?
+                session.fetch(batch, &options).await?
             };
             missing |= fetched.len() < batch.len();
             for mut message in fetched {
                 let place = seen.binary_search_by_key(&message.uid, |stored| stored.uid);
                 if let Some(Stored { flags, .. }) = place.ok().and_then(|place| seen.get(place)) {
-                    let is_flags = |item: &Given<_>| matches!(item, Given::Data(MsgAtt::Flags(_)));
+                    let is_flags =
+                        |item: &FetchedItem<_>| matches!(item, FetchedItem::Data(MsgAtt::Flags(_)));
                     if !message.items.iter().any(is_flags) {
                         message.data(MsgAtt::Flags(flags.clone()));
                     }
@@ -95,11 +99,11 @@ impl<S: Service> Conversation<S> {
         }
         for item in message.items {
             match item {
-                Given::Data(MsgAtt::Flags(flags)) => {
+                FetchedItem::Data(MsgAtt::Flags(flags)) => {
                     items.push(MsgAtt::Flags(open.shown(uid, flags, rev2)));
                 }
-                Given::Data(item) => items.push(item),
-                Given::Content { asked, content } => {
+                FetchedItem::Data(item) => items.push(item),
+                FetchedItem::Content { asked, content } => {
                     let binary = matches!(asked, FetchAtt::Binary { .. });
                     let (data, reader) = announce(content, binary);
                     let Some(item) = item_of(asked, data) else { continue };
@@ -127,7 +131,8 @@ impl<S: Service> Conversation<S> {
         if uids.is_empty() {
             return Ok(done());
         }
-        let stored = session.store(&uids, store.action, &store.flags).await?;
+        let options = StoreOptions::new(store.action, store.flags);
+        let stored = session.store(&uids, &options).await?;
         let missing = stored.len() < uids.len() && !store.uid;
         if !store.silent {
             for Stored { uid, flags, .. } in stored {
@@ -145,16 +150,16 @@ impl<S: Service> Conversation<S> {
         if let Some(charset) = &search.charset {
             if !["US-ASCII", "UTF-8"].iter().any(|known| charset.eq_ignore_ascii_case(known)) {
                 let known = ["US-ASCII", "UTF-8"].iter().filter_map(|name| ImapString::new(*name).ok());
-                let no = Refusal::new("This character set is not known");
-                return Err(no.with_code(Code::BadCharset(known.collect())).into());
+                let refusal = Refusal::new("This character set is not known");
+                return Err(refusal.with_code(Code::BadCharset(known.collect())).into());
             }
         }
         let rev2 = self.rev2();
         let tag = self.driver.connection().tag(ticket).map(|tag| tag.as_text().clone());
         let saves = search.returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturnOpt::Save));
         let (session, open) = self.opened()?;
-        let keys = open.numbers.translate(search.keys)?;
-        let found = session.search(&keys).await;
+        let options = SearchOptions::new(open.numbers.translate(search.keys)?);
+        let found = session.search(&options).await;
         if saves && found.is_err() {
             // RFC 9051 section 6.4.4.1: a search that fails leaves nothing saved.
             open.numbers.save(Vec::new());
@@ -210,7 +215,7 @@ impl<S: Service> Conversation<S> {
         if uids.is_empty() {
             return Ok(done());
         }
-        let copied = session.copy_to(&uids, &target).await?;
+        let copied = session.copy_to(&uids, &target, &CopyOptions::new()).await?;
         Ok(Reply { code: copied.and_then(|copied| copy_uid(&copied)), ..done() })
     }
 
@@ -223,7 +228,7 @@ impl<S: Service> Conversation<S> {
         if uids.is_empty() {
             return Ok(done());
         }
-        let moved = session.move_to(&uids, &target).await?;
+        let moved = session.move_to(&uids, &target, &CopyOptions::new()).await?;
         if let Some(code) = copy_uid(&moved) {
             // RFC 9051 section 6.4.8: before the EXPUNGE responses.
             let told = status(mailwire_imap::response::ReplyKind::Ok, "Moved").with_code(code);

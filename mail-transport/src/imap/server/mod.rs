@@ -12,6 +12,8 @@ mod mailboxes;
 mod messages;
 mod numbers;
 mod open;
+mod options;
+mod refusal;
 mod sending;
 mod service;
 
@@ -22,8 +24,12 @@ use mailwire_imap::{Capability, server::Config};
 
 pub use body::Body;
 pub use listing::Mailbox;
+pub use options::{
+    CopyOptions, CreateOptions, FetchOptions, SearchOptions, SelectOptions, StatusOptions, StoreOptions,
+};
+pub use refusal::Refusal;
 pub use service::{
-    Appended, Copied, Fetched, Given, Namespaces, NewMessage, Refusal, Selected, Service, Session, Status,
+    Appended, Copied, Fetched, FetchedItem, Namespaces, NewMessage, Selected, Service, Session, Status,
     Stored, Update,
 };
 

@@ -7,8 +7,9 @@ use mailwire_imap::{
 
 use super::{
     numbers::Numbers,
+    refusal::{status, words},
     sending::{ServerDriver, push},
-    service::{Update, status, words},
+    service::Update,
 };
 use crate::Error;
 

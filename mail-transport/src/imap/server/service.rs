@@ -4,12 +4,19 @@ use std::future::Future;
 
 use mailwire_core::Text;
 use mailwire_imap::{
-    command::{FetchAtt, List, SearchKey, StatusAtt, StoreAction},
-    response::{Code, MsgAtt, Reply, ReplyKind, ReplyText},
+    command::{FetchAtt, List},
+    response::MsgAtt,
     types::{DateTime, Flag, FlagSet, PermanentFlags, Uid},
 };
 
-use super::{body::Body, listing::Mailbox};
+use super::{
+    body::Body,
+    listing::Mailbox,
+    options::{
+        CopyOptions, CreateOptions, FetchOptions, SearchOptions, SelectOptions, StatusOptions, StoreOptions,
+    },
+    refusal::Refusal,
+};
 use crate::{
     sasl::{Authenticator, Identity},
     server::{Content, NoReader, Reader},
@@ -52,45 +59,43 @@ pub trait Session: Send + 'static {
     /// not ask for is left out by the server, as are the levels of hierarchy added that are missing.
     fn list(&mut self, request: &List) -> impl Future<Output = Result<Vec<Mailbox>, Refusal>> + Send;
 
-    /// What is in a mailbox: at least the `items`.
+    /// What is in a mailbox: at least what is asked for.
     fn status(
         &mut self,
         mailbox: &str,
-        items: &[StatusAtt],
+        options: &StatusOptions,
     ) -> impl Future<Output = Result<Status, Refusal>> + Send;
 
-    /// Opens a mailbox, to read only for EXAMINE. Another one that was open is closed before.
+    /// Opens a mailbox. Another one that was open is closed before.
     fn select(
         &mut self,
         mailbox: &str,
-        read_only: bool,
+        options: &SelectOptions,
     ) -> impl Future<Output = Result<Selected, Refusal>> + Send;
 
     /// Ends what [`select`](Self::select) began.
     fn unselect(&mut self) -> impl Future<Output = ()> + Send;
 
-    /// Gives `items` of these messages, which the client knows. Messages that are gone are left out.
+    /// Gives what is asked for of these messages, which the client knows. Messages that are gone are left out.
     /// Reading sets no flag: the server calls [`store`](Self::store) where it has to.
     fn fetch(
         &mut self,
         uids: &[Uid],
-        items: &[FetchAtt],
+        options: &FetchOptions,
     ) -> impl Future<Output = Result<Vec<Fetched<Self::Reader>>, Refusal>> + Send;
 
     /// Changes flags. Gives what they are now; messages that are gone are left out.
     fn store(
         &mut self,
         uids: &[Uid],
-        action: StoreAction,
-        flags: &FlagSet,
+        options: &StoreOptions,
     ) -> impl Future<Output = Result<Vec<Stored>, Refusal>> + Send;
 
-    /// The messages of which all `keys` are true. There are neither sequence numbers nor `$`, `NEW`,
-    /// `OLD` and `RECENT` in the keys any more, strings are UTF-8, and the ranges of sets ascend.
-    fn search(&mut self, keys: &[SearchKey]) -> impl Future<Output = Result<Vec<Uid>, Refusal>> + Send;
+    /// The messages that are looked for, in any order.
+    fn search(&mut self, options: &SearchOptions) -> impl Future<Output = Result<Vec<Uid>, Refusal>> + Send;
 
     /// Stores a message. The client is told to send it when its first chunk is asked for: an answer
-    /// before that saves it from sending. A refusal with [`Code::TryCreate`] if there is no such
+    /// before that saves it from sending. A refusal with [`Code::TryCreate`](mailwire_imap::response::Code::TryCreate) if there is no such
     /// mailbox.
     fn append(
         &mut self,
@@ -104,12 +109,17 @@ pub trait Session: Send + 'static {
         &mut self,
         uids: &[Uid],
         target: &str,
+        options: &CopyOptions,
     ) -> impl Future<Output = Result<Option<Copied>, Refusal>> + Send;
 
     /// Moves messages to the end of another mailbox: all or none. Those in the answer are gone from
     /// this one.
-    fn move_to(&mut self, uids: &[Uid], target: &str)
-    -> impl Future<Output = Result<Copied, Refusal>> + Send;
+    fn move_to(
+        &mut self,
+        uids: &[Uid],
+        target: &str,
+        options: &CopyOptions,
+    ) -> impl Future<Output = Result<Copied, Refusal>> + Send;
 
     /// Removes those of `uids`, or of all messages, that are `\Deleted`. Gives those that are gone.
     fn expunge(&mut self, uids: Option<&[Uid]>) -> impl Future<Output = Result<Vec<Uid>, Refusal>> + Send;
@@ -123,14 +133,19 @@ pub trait Session: Send + 'static {
         std::future::pending()
     }
 
-    /// The same without waiting: empty if there is nothing. It is asked after each command.
+    /// Gives what [`updates`](Self::updates) has now, without waiting: empty if there is nothing. It is
+    /// asked after each command.
     fn poll_updates(&mut self) -> impl Future<Output = Vec<Update>> + Send {
         async { now_or_never(self.updates()).unwrap_or_default() }
     }
 
     /// Makes a mailbox.
-    fn create(&mut self, mailbox: &str) -> impl Future<Output = Result<(), Refusal>> + Send {
-        let _ = mailbox;
+    fn create(
+        &mut self,
+        mailbox: &str,
+        options: &CreateOptions,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let _ = (mailbox, options);
         async { Err(Refusal::not_here()) }
     }
 
@@ -172,51 +187,8 @@ fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// An application's refusal of a command: tagged NO.
-pub type Refusal = crate::server::Refusal<Code>;
-
-impl Refusal {
-    /// There is no such mailbox.
-    #[must_use]
-    pub fn no_such_mailbox() -> Self {
-        Self::new("There is no such mailbox").with_code(Code::NonExistent)
-    }
-
-    /// The service cannot answer now.
-    #[must_use]
-    pub fn unavailable() -> Self {
-        Self::new("Not available now").with_code(Code::Unavailable)
-    }
-
-    fn not_here() -> Self {
-        Self::new("This is not possible here").with_code(Code::Cannot)
-    }
-}
-
-impl From<Refusal> for Reply {
-    fn from(refusal: Refusal) -> Self {
-        Self { kind: ReplyKind::No, code: refusal.code, text: words(&refusal.text) }
-    }
-}
-
-/// Words for people that can stand in a response.
-pub(super) fn words(text: &str) -> ReplyText {
-    let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
-    let text: String = text.trim_start_matches(['[', ' ']).chars().map(printable).collect();
-    ReplyText::new(text).unwrap_or_else(|_| plain("Refused"))
-}
-
-#[allow(clippy::expect_used, reason = "letters and spaces can always stand in a response")]
-fn plain(text: &'static str) -> ReplyText {
-    ReplyText::new(text).expect("plain words")
-}
-
-/// A status of our own words.
-pub(super) fn status(kind: ReplyKind, text: &'static str) -> Reply {
-    Reply { kind, code: None, text: words(text) }
-}
-
 /// What is in a mailbox: what STATUS asks for, and more if it costs nothing.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Status {
     /// Number of messages.
@@ -236,6 +208,7 @@ pub struct Status {
 }
 
 /// An open mailbox.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selected {
     /// UIDs are comparable while this stays.
@@ -257,6 +230,19 @@ pub struct Selected {
 }
 
 impl Selected {
+    /// A mailbox with these messages, without flags. `uid_next` is the UID that the next one will have.
+    #[must_use]
+    pub fn new(uid_validity: u32, uid_next: u32, uids: impl Into<Vec<Uid>>) -> Self {
+        Self { uid_validity, uid_next, uids: uids.into(), ..Self::default() }
+    }
+
+    /// Sets whether changes are refused.
+    #[must_use]
+    pub const fn with_read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
     /// The flags that every mailbox has.
     #[must_use]
     pub fn system_flags() -> FlagSet {
@@ -265,17 +251,19 @@ impl Selected {
 }
 
 /// What FETCH gives of one message.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched<R = NoReader> {
     /// The message.
     pub uid: Uid,
     /// What was asked for.
-    pub items: Vec<Given<R>>,
+    pub items: Vec<FetchedItem<R>>,
 }
 
 /// One item of [`Fetched`].
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Given<R = NoReader> {
+pub enum FetchedItem<R = NoReader> {
     /// A small one: flags, dates, sizes, structures.
     Data(MsgAtt),
     /// Bytes of the message.
@@ -289,7 +277,7 @@ pub enum Given<R = NoReader> {
 }
 
 impl<R> Fetched<R> {
-    /// Nothing of a message so far.
+    /// A message of which nothing is given so far.
     #[must_use]
     pub const fn new(uid: Uid) -> Self {
         Self { uid, items: Vec::new() }
@@ -297,16 +285,17 @@ impl<R> Fetched<R> {
 
     /// Adds a small item.
     pub fn data(&mut self, item: MsgAtt) {
-        self.items.push(Given::Data(item));
+        self.items.push(FetchedItem::Data(item));
     }
 
-    /// Adds bytes of the message: see [`Given::Content`].
+    /// Adds bytes of the message: see [`FetchedItem::Content`].
     pub fn content(&mut self, asked: FetchAtt, content: Option<impl Into<Content<R>>>) {
-        self.items.push(Given::Content { asked, content: content.map(Into::into) });
+        self.items.push(FetchedItem::Content { asked, content: content.map(Into::into) });
     }
 }
 
 /// A message's flags after STORE.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// The message.
@@ -315,6 +304,14 @@ pub struct Stored {
     pub flags: FlagSet,
     /// Whether they were others before.
     pub changed: bool,
+}
+
+impl Stored {
+    /// A message with the flags that it has now; `changed`: it had others before.
+    #[must_use]
+    pub const fn new(uid: Uid, flags: FlagSet, changed: bool) -> Self {
+        Self { uid, flags, changed }
+    }
 }
 
 /// What APPEND says of the message that it brings.
@@ -332,6 +329,7 @@ pub struct NewMessage {
 }
 
 /// Where an appended message lies.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
     /// The mailbox's UIDVALIDITY.
@@ -340,7 +338,16 @@ pub struct Appended {
     pub uid: Uid,
 }
 
+impl Appended {
+    /// A message in a mailbox of this UIDVALIDITY.
+    #[must_use]
+    pub const fn new(uid_validity: u32, uid: Uid) -> Self {
+        Self { uid_validity, uid }
+    }
+}
+
 /// Where copies lie.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
     /// The UIDVALIDITY of the mailbox that has the copies.
@@ -349,13 +356,21 @@ pub struct Copied {
     pub uids: Vec<(Uid, Uid)>,
 }
 
+impl Copied {
+    /// Copies in a mailbox of this UIDVALIDITY: each message's UID, and that of its copy.
+    #[must_use]
+    pub fn new(uid_validity: u32, uids: impl Into<Vec<(Uid, Uid)>>) -> Self {
+        Self { uid_validity, uids: uids.into() }
+    }
+}
+
 /// What happened to an open mailbox.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {
     /// Messages came.
     Added {
-        /// They.
+        /// Their UIDs.
         uids: Vec<Uid>,
         /// Whether this session is the first that is told (IMAP4rev1's `\Recent`).
         recent: bool,
@@ -371,6 +386,7 @@ pub enum Update {
 }
 
 /// Where mailboxes are: prefixes and the delimiters below them.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Namespaces {
     /// The user's own.

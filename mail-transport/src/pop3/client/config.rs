@@ -47,9 +47,9 @@ pub struct Config {
     pub mechanism: Option<LoginMechanism>,
     /// Send credentials without TLS, readable by everyone on the way.
     pub allow_clear_credentials: bool,
-    /// Never send commands in groups: some servers offer PIPELINING and fail at it.
+    /// Send commands in groups where the server offers PIPELINING: some offer it and fail at it.
     pub pipelining: bool,
-    /// Never ask for capabilities: some servers end the connection when they hear CAPA.
+    /// Ask the server for its capabilities: some end the connection when they hear CAPA.
     pub ask_capabilities: bool,
     /// How exactly the server is held to the grammar.
     pub dialect: Dialect,
@@ -73,6 +73,27 @@ impl Config {
             dialect: Dialect::default(),
             limits,
         }
+    }
+
+    /// Sets whether commands are sent in groups where the server offers it.
+    #[must_use]
+    pub const fn with_pipelining(mut self, pipelining: bool) -> Self {
+        self.pipelining = pipelining;
+        self
+    }
+
+    /// Sets whether the server is asked for its capabilities: some end the connection when they hear CAPA.
+    #[must_use]
+    pub const fn with_ask_capabilities(mut self, ask_capabilities: bool) -> Self {
+        self.ask_capabilities = ask_capabilities;
+        self
+    }
+
+    /// Sets whether credentials may go without TLS, readable by everyone on the way.
+    #[must_use]
+    pub const fn with_allow_clear_credentials(mut self, allow_clear_credentials: bool) -> Self {
+        self.allow_clear_credentials = allow_clear_credentials;
+        self
     }
 
     pub(super) fn machine(&self, endpoint: &Endpoint, channel: Channel) -> MachineConfig {

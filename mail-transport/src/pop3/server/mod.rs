@@ -49,7 +49,7 @@
 //!     async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
 //!         let entry = |(index, message): (usize, &Bytes)| {
 //!             let unique_id = UniqueId::new(index.to_string()).map_err(|_| Refusal::unavailable())?;
-//!             Ok(Entry { size: message.len() as u64, unique_id })
+//!             Ok(Entry::new(message.len() as u64, unique_id))
 //!         };
 //!         self.0.iter().enumerate().map(entry).collect()
 //!     }

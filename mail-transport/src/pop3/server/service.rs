@@ -85,12 +85,21 @@ pub trait Maildrop: Send + 'static {
 }
 
 /// A message of a maildrop.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its size in bytes, each line end counted as two.
     pub size: u64,
     /// Its name, the same in all sessions and never given again.
     pub unique_id: UniqueId,
+}
+
+impl Entry {
+    /// A message of `size` bytes, each line end counted as two.
+    #[must_use]
+    pub const fn new(size: u64, unique_id: UniqueId) -> Self {
+        Self { size, unique_id }
+    }
 }
 
 /// An application's refusal: `-ERR`.
