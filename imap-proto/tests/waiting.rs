@@ -6,18 +6,8 @@ mod common;
 
 use bytes::BytesMut;
 use common::*;
-use mailwire_core::{Channel, Connection, Error, Next};
+use mailwire_core::{Channel, Connection, Error, Next, testing::wait_within};
 use mailwire_imap::{Limits, client, command::Command, server};
-
-/// Feeds a part of a message byte by byte.
-fn wait_within<C: Connection<Error = Error>>(machine: &mut C, part: &str) -> BytesMut {
-    let mut input = BytesMut::new();
-    for byte in part.bytes() {
-        input.extend_from_slice(&[byte]);
-        assert!(matches!(machine.next_event(&mut input), Ok(Next::NeedInput)), "{input:?}");
-    }
-    input
-}
 
 /// In a line, and in a literal.
 fn waiting_servers() -> [(server::Connection, BytesMut); 2] {

@@ -6,18 +6,8 @@ mod common;
 
 use bytes::BytesMut;
 use common::{Client, Server, drain, quiet_config};
-use mailwire_core::{Channel, Connection, Error, Next};
+use mailwire_core::{Channel, Connection, Error, Next, testing::wait_within};
 use mailwire_pop3::{Command, client, server};
-
-/// Feeds a part of a line byte by byte.
-fn wait_within<C: Connection<Error = Error>>(machine: &mut C, part: &str) -> BytesMut {
-    let mut input = BytesMut::new();
-    for byte in part.bytes() {
-        input.extend_from_slice(&[byte]);
-        assert!(matches!(machine.next_event(&mut input), Ok(Next::NeedInput)), "{input:?}");
-    }
-    input
-}
 
 fn waiting_server() -> (server::Connection, BytesMut) {
     let mut server = Server::logged_in(server::Config::new(Channel::Tls)).connection;

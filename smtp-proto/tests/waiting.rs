@@ -6,17 +6,8 @@ mod common;
 
 use bytes::BytesMut;
 use common::{client_config, drain, mailbox, ready_client, server_config};
+use mailwire_core::testing::wait_within;
 use mailwire_smtp::{Command, Connection, Error, Mail, Next, Reply, ReplyCode, client, server};
-
-/// Feeds a part of a line byte by byte.
-fn wait_within<C: Connection<Error = Error>>(machine: &mut C, part: &str) -> BytesMut {
-    let mut input = BytesMut::new();
-    for byte in part.bytes() {
-        input.extend_from_slice(&[byte]);
-        assert!(matches!(machine.next_event(&mut input), Ok(Next::NeedInput)), "{input:?}");
-    }
-    input
-}
 
 fn waiting_server() -> (server::Connection, BytesMut) {
     let mut server = server::Connection::new(server_config());

@@ -26,6 +26,7 @@ mod faces;
 mod replay;
 mod transcript;
 
+use core::fmt::Debug;
 use std::{string::String, vec::Vec};
 
 use bytes::{Buf, BytesMut};
@@ -83,4 +84,19 @@ pub fn feed<C: Connection>(connection: &mut C, bytes: impl AsRef<[u8]>) -> Vec<C
     }
     assert!(input.is_empty(), "left unread: {}", input.escape_ascii());
     found
+}
+
+/// Feeds the beginning of a message byte by byte, and gives the input, in which all of it waits.
+///
+/// # Panics
+///
+/// The machine does anything but wait for more.
+pub fn wait_within<C: Connection<Event: Debug, Error: Debug>>(connection: &mut C, part: &str) -> BytesMut {
+    let mut input = BytesMut::new();
+    for byte in part.bytes() {
+        input.extend_from_slice(&[byte]);
+        let next = connection.next_event(&mut input);
+        assert!(matches!(next, Ok(Next::NeedInput)), "{next:?} after {}", input.escape_ascii());
+    }
+    input
 }
