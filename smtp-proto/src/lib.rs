@@ -46,6 +46,7 @@ mod error;
 mod limits;
 pub mod reply;
 pub mod server;
+mod setters;
 mod state;
 pub mod types;
 

@@ -1,5 +1,7 @@
 //! What a peer may use up.
 
+use crate::setters::setters;
+
 /// The limits of one connection. Each has a safe default; the documentation of each says what happens
 /// when it is reached.
 ///
@@ -9,8 +11,7 @@
 /// use mailwire_smtp::Limits;
 ///
 /// // A server that takes messages of at most 25 MB.
-/// let mut limits = Limits::server();
-/// limits.message = 25_000_000;
+/// let limits = Limits::server().with_message(25_000_000);
 /// assert!(limits.line < Limits::client().line);
 /// ```
 #[non_exhaustive]
@@ -78,3 +79,18 @@ impl Limits {
         Self { line: 4096, ..Self::client() }
     }
 }
+
+setters!(Limits {
+    with_line(line: usize),
+    with_auth_line(auth_line: usize),
+    with_auth_steps(auth_steps: usize),
+    with_reply_lines(reply_lines: usize),
+    with_message(message: u64),
+    with_recipients(recipients: usize),
+    with_bad_commands(bad_commands: usize),
+    with_idle_commands(idle_commands: usize),
+    with_auth_failures(auth_failures: usize),
+    with_queue(queue: usize),
+    with_noise(noise: usize),
+    with_output(output: usize),
+});

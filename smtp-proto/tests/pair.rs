@@ -157,7 +157,7 @@ impl Pair {
                 self.server.reply(ticket, server::default_reply(&command)).unwrap();
             }
             Event::BodyChunk(chunk) => self.message.extend_from_slice(&chunk),
-            Event::BodyEnd { ticket, length } => {
+            Event::BodyEnd { ticket, length, .. } => {
                 assert_eq!(length, self.message.len() as u64);
                 self.messages.push(std::mem::take(&mut self.message));
                 let recipients = std::mem::take(&mut self.recipients);

@@ -129,7 +129,7 @@ impl Actor for Application {
                 Some(recipients) => self.questions.extend(recipients.drain(..).map(Question::Other)),
                 None => self.questions.push_back(Question::Other(ticket)),
             },
-            Event::AuthResponse { ticket, step: SaslStep::Data(_) } => {
+            Event::AuthResponse { ticket, step: SaslStep::Data(_), .. } => {
                 self.questions.push_back(Question::Other(ticket));
             }
             // Answered by the machine.

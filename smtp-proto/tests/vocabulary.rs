@@ -74,7 +74,7 @@ fn what_a_server_refuses_by_itself_is_told_with_the_reply() {
     server.say("EHLO client.example\r\n");
     server.events.clear();
     let said = server.say("RCPT TO:<b@mx.example>\r\n");
-    let [server::Event::Refused { command, reply }] = &server.events[..] else {
+    let [server::Event::Refused { command, reply, .. }] = &server.events[..] else {
         panic!("{:?}", server.events)
     };
     assert_eq!(*command, Command::Rcpt(Rcpt::new(mailbox("b@mx.example"))));

@@ -91,7 +91,7 @@ impl Pair for Conversation {
         use client::Event;
         match event {
             Event::Greeting { .. } | Event::Capabilities { .. } => {}
-            Event::Reply { ticket, reply, deviations } => {
+            Event::Reply { ticket, reply, deviations, .. } => {
                 assert_eq!(deviations, [], "{reply:?}");
                 // The answer to the message comes with the ticket of DATA, a second time.
                 if self.unanswered.front() == Some(&ticket) {
@@ -106,7 +106,7 @@ impl Pair for Conversation {
                 }
             }
             Event::BodyRequested { .. } => self.left = self.message.clone().into(),
-            Event::NoRecipients { ticket, reply } => {
+            Event::NoRecipients { ticket, reply, .. } => {
                 assert_eq!(self.given.pop_front(), Some(reply.code()));
                 assert_eq!(self.unanswered.pop_front(), Some(ticket));
             }
@@ -120,7 +120,7 @@ impl Pair for Conversation {
     fn serve(&mut self, event: server::Event) {
         use server::Event;
         match event {
-            Event::Command { ticket, command, deviations } => {
+            Event::Command { ticket, command, deviations, .. } => {
                 assert_eq!(deviations, [], "{command:?}");
                 match &command {
                     Command::StartTls => return self.faces.server.accept_upgrade(ticket).expect("it waits"),
@@ -144,7 +144,7 @@ impl Pair for Conversation {
                     command => self.reply(ticket, &command),
                 }
             }
-            Event::Refused { command, reply } => {
+            Event::Refused { command, reply, .. } => {
                 self.arrived(&command);
                 self.given.push_back(reply.code());
             }
@@ -153,7 +153,7 @@ impl Pair for Conversation {
             }
             Event::BodyStart { .. } => self.got.clear(),
             Event::BodyChunk(chunk) => self.got.extend_from_slice(&chunk),
-            Event::BodyEnd { ticket, length } => {
+            Event::BodyEnd { ticket, length, .. } => {
                 assert_eq!(length, self.got.len() as u64);
                 // An empty one gets out of a DATA without recipients.
                 assert!(self.got.is_empty() || self.got == self.message, "another message arrived");

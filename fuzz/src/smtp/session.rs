@@ -116,14 +116,14 @@ impl Owner for Service {
                 assert!(!chunk.is_empty());
                 return Observation::Body(chunk.to_vec());
             }
-            server::Event::Command { ticket, command, deviations } => {
+            server::Event::Command { ticket, command, deviations, .. } => {
                 assert!(deviations.is_empty() || self.lenient);
                 self.waiting.push_back((ticket, command));
                 if self.at_once {
                     self.answer(connection, None);
                 }
             }
-            server::Event::AuthResponse { ticket, step: SaslStep::Data(data) } => {
+            server::Event::AuthResponse { ticket, step: SaslStep::Data(data), .. } => {
                 let reply = if data.expose() == b"yes" {
                     Reply::new(ReplyCode::AUTHENTICATED, "2.7.0 ok")
                 } else {

@@ -180,7 +180,7 @@ impl Client {
                 Event::Greeting { reply, .. } if !reply.is_positive() => {
                     return Err(refused("the connection", &reply));
                 }
-                Event::HelloRefused { reply } => return Err(refused("EHLO", &reply)),
+                Event::HelloRefused { reply, .. } => return Err(refused("EHLO", &reply)),
                 event => unclaimed(event)?,
             }
         }
@@ -312,7 +312,7 @@ impl Client {
         let mut last_words = Ok(());
         self.session
             .finish_dropped(|event| {
-                if let Event::Unsolicited { reply } = event {
+                if let Event::Unsolicited { reply, .. } = event {
                     last_words = Err(refused("the connection", &reply));
                 }
             })
@@ -334,7 +334,7 @@ impl std::fmt::Debug for Client {
 /// What belongs to no call: a 421 or 221 that nobody asked for is the server's last word.
 pub(super) fn unclaimed(event: Event) -> Result<()> {
     match event {
-        Event::Unsolicited { reply } => Err(refused("the connection", &reply)),
+        Event::Unsolicited { reply, .. } => Err(refused("the connection", &reply)),
         Event::Malformed { error, .. } => {
             Err(mailwire_core::Error::Unexpected { what: error.reason, offset: error.offset }.into())
         }

@@ -1,42 +1,83 @@
 //! Who sends a message, and to whom.
 
 use mailwire_core::Invalid;
-use mailwire_smtp::{ForwardPath, Mail, Mailbox, Parameter, ReversePath};
+use mailwire_smtp::{Mail, Mailbox, Parameter, Rcpt, ReversePath};
 
-/// Who sends a message and who is to get it: the addresses of MAIL and RCPT, which need not be
-/// those in the message's header (RFC 5321 section 2.3.1).
+/// Who sends a message and who is to get it: what MAIL and RCPT say, which need not be what the message's
+/// header says ([RFC 5321 section 2.3.1](https://www.rfc-editor.org/rfc/rfc5321#section-2.3.1)).
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_transport::smtp::{Envelope, proto::{Mailbox, Parameter, Rcpt}};
+///
+/// let envelope = Envelope::new("anna@example.org", ["bob@example.net"])?;
+/// assert_eq!(envelope.recipients().len(), 1);
+///
+/// // A recipient with a parameter of its own (RFC 3461).
+/// let notify = Parameter::new("NOTIFY".parse()?).with_value("NEVER".parse()?);
+/// let carol = Rcpt::new(Mailbox::try_from("carol@example.net")?).with_parameter(notify);
+/// let envelope = envelope.with_recipient(carol);
+/// assert_eq!(envelope.recipients().len(), 2);
+/// # Ok::<(), mailwire_transport::smtp::proto::Invalid>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    /// The address for reports of failure; none in such reports.
-    pub from: ReversePath,
-    /// The recipients.
-    pub to: Vec<ForwardPath>,
-    /// Parameters of MAIL that this crate does not know. SIZE, BODY and SMTPUTF8 are found by
-    /// [`Client::send`](super::Client::send).
-    pub parameters: Vec<Parameter>,
+    mail: Mail,
+    recipients: Vec<Rcpt>,
 }
 
 impl Envelope {
-    /// From `from` (empty for the null address) to each of `to`.
+    /// An envelope from `from` (empty for the null address) to each of `to`.
     ///
     /// # Errors
     ///
-    /// An address that is none.
+    /// A text that is not an address.
     pub fn new<'a>(from: &str, to: impl IntoIterator<Item = &'a str>) -> Result<Self, Invalid> {
         let from = match from {
             "" => ReversePath::Null,
             address => Mailbox::try_from(address)?.into(),
         };
-        let to: Result<_, Invalid> = to.into_iter().map(|to| Ok(Mailbox::try_from(to)?.into())).collect();
-        Ok(Self { from, to: to?, parameters: Vec::new() })
+        let to: Result<Vec<_>, Invalid> =
+            to.into_iter().map(|to| Ok(Rcpt::new(Mailbox::try_from(to)?))).collect();
+        Ok(Self { mail: Mail::new(from), recipients: to? })
     }
 
-    /// The MAIL command, without what depends on the server.
-    pub(super) fn mail(&self) -> Mail {
-        let mut mail = Mail::new(self.from.clone());
-        mail.other.clone_from(&self.parameters);
-        mail.smtp_utf8 = mail.is_international()
-            || self.to.iter().any(|to| to.mailbox().is_some_and(|mailbox| !mailbox.is_ascii()));
-        mail
+    /// An envelope of the commands themselves, with their parameters. SIZE, BODY and SMTPUTF8 are found by
+    /// [`Client::send`](super::Client::send).
+    #[must_use]
+    pub fn from_commands(mail: Mail, recipients: impl IntoIterator<Item = Rcpt>) -> Self {
+        Self { mail, recipients: recipients.into_iter().collect() }
+    }
+
+    /// Adds a recipient.
+    #[must_use]
+    pub fn with_recipient(mut self, recipient: Rcpt) -> Self {
+        self.recipients.push(recipient);
+        self
+    }
+
+    /// Adds a parameter of MAIL.
+    #[must_use]
+    pub fn with_parameter(mut self, parameter: Parameter) -> Self {
+        self.mail = self.mail.with_parameter(parameter);
+        self
+    }
+
+    /// The sender, and what is said about the message.
+    #[must_use]
+    pub const fn mail(&self) -> &Mail {
+        &self.mail
+    }
+
+    /// The recipients, in the order in which they are told to the server.
+    #[must_use]
+    pub fn recipients(&self) -> &[Rcpt] {
+        &self.recipients
+    }
+
+    /// Whether an address needs SMTPUTF8.
+    pub(super) fn is_international(&self) -> bool {
+        self.mail.is_international() || self.recipients.iter().any(Rcpt::is_international)
     }
 }

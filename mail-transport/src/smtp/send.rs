@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use mailwire_core::{Misuse, Ticket};
-use mailwire_smtp::{BodyType, Capability, Command, ForwardPath, Mail, Rcpt, Reply, client::Event};
+use mailwire_smtp::{BodyType, Capability, Command, ForwardPath, Mail, Reply, client::Event};
 
 use super::{
     Client, Envelope,
@@ -59,7 +59,7 @@ impl Client {
     /// the server can have accepted the message then says [`outcome`](Client::outcome).
     pub async fn send(&mut self, envelope: &Envelope, message: impl Into<Payload<'_>>) -> Result<Sent> {
         let mut message = message.into();
-        if envelope.to.is_empty() {
+        if envelope.recipients().is_empty() {
             return Err(Misuse::WrongState("an envelope without recipients").into());
         }
         self.finish_dropped().await?;
@@ -76,7 +76,8 @@ impl Client {
     }
 
     fn mail(&self, envelope: &Envelope, message: &Payload<'_>) -> Result<Mail> {
-        let mut mail = envelope.mail();
+        let mut mail = envelope.mail().clone();
+        mail.smtp_utf8 |= envelope.is_international();
         let capabilities = self.capabilities();
         if capabilities.size().is_some() {
             mail.size = message.length();
@@ -98,13 +99,13 @@ impl Client {
             mail: self.session.expect(mail),
             // Replaced below; no reply comes with it.
             data: mail,
-            recipients: HashMap::with_capacity(envelope.to.len()),
+            recipients: HashMap::with_capacity(envelope.recipients().len()),
             refused: Vec::new(),
             mail_refused: None,
         };
-        for to in &envelope.to {
-            let ticket = self.push(Command::Rcpt(Rcpt::new(to.clone())), &mut transaction).await?;
-            transaction.recipients.insert(ticket, to);
+        for recipient in envelope.recipients() {
+            let ticket = self.push(Command::Rcpt(recipient.clone()), &mut transaction).await?;
+            transaction.recipients.insert(ticket, &recipient.to);
         }
         transaction.data = self.push(Command::Data, &mut transaction).await?;
         Ok(transaction)
@@ -149,8 +150,8 @@ impl Client {
     async fn until_body(&mut self, transaction: &mut Transaction<'_>) -> Result<Option<Error>> {
         loop {
             match self.session.event().await? {
-                Event::BodyRequested { ticket } if ticket == transaction.data => return Ok(None),
-                Event::Reply { ticket, reply, .. } | Event::NoRecipients { ticket, reply }
+                Event::BodyRequested { ticket, .. } if ticket == transaction.data => return Ok(None),
+                Event::Reply { ticket, reply, .. } | Event::NoRecipients { ticket, reply, .. }
                     if ticket == transaction.data =>
                 {
                     // The first refusal is the reason for those behind it.

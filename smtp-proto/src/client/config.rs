@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use mailwire_core::{Channel, Dialect, dot::BareNewline};
 
-use crate::{EhloName, Limits};
+use crate::{EhloName, Limits, setters::setters};
 
 /// How a client behaves.
 #[non_exhaustive]
@@ -89,3 +89,26 @@ impl Default for Timeouts {
         }
     }
 }
+
+setters!(Config {
+    with_name(name: EhloName),
+    with_channel(channel: Channel),
+    with_lmtp(lmtp: bool),
+    with_dialect(dialect: Dialect),
+    with_limits(limits: Limits),
+    with_timeouts(timeouts: Timeouts),
+    with_pipelining(pipelining: bool),
+    with_helo_fallback(helo_fallback: bool),
+    with_bare_newline(bare_newline: BareNewline),
+    with_allow_clear_credentials(allow_clear_credentials: bool),
+});
+
+setters!(Timeouts {
+    with_greeting(greeting: Duration),
+    with_mail(mail: Duration),
+    with_rcpt(rcpt: Duration),
+    with_data(data: Duration),
+    with_body(body: Duration),
+    with_body_reply(body_reply: Duration),
+    with_command(command: Duration),
+});

@@ -14,6 +14,7 @@ use crate::{Capabilities, Reply};
 pub enum Event {
     /// The server's first words. Unless they are positive, the conversation is over: the next call
     /// says [`Closed`](mailwire_core::Next::Closed).
+    #[non_exhaustive]
     Greeting {
         /// 220, or a refusal: 554, 521, 421.
         reply: Reply,
@@ -21,6 +22,7 @@ pub enum Event {
         deviations: Vec<Deviation>,
     },
     /// The server took EHLO, LHLO or HELO, and TLS is up where it is wanted: commands can be sent.
+    #[non_exhaustive]
     Capabilities {
         /// What the server offers. Nothing after HELO.
         capabilities: Capabilities,
@@ -30,11 +32,13 @@ pub enum Event {
         deviations: Vec<Deviation>,
     },
     /// The server refused EHLO, LHLO or HELO. The conversation is over.
+    #[non_exhaustive]
     HelloRefused {
         /// The refusal.
         reply: Reply,
     },
     /// The answer to a command, or with the ticket of DATA, the answer to the message.
+    #[non_exhaustive]
     Reply {
         /// The command.
         ticket: Ticket,
@@ -44,6 +48,7 @@ pub enum Event {
         deviations: Vec<Deviation>,
     },
     /// LMTP: what became of the message for one recipient.
+    #[non_exhaustive]
     RecipientReply {
         /// The recipient's RCPT.
         ticket: Ticket,
@@ -57,12 +62,14 @@ pub enum Event {
         deviations: Vec<Deviation>,
     },
     /// The server waits for the message: `send_body`, then `finish_body`.
+    #[non_exhaustive]
     BodyRequested {
         /// The message's DATA.
         ticket: Ticket,
     },
     /// The server was ready for a message, though it accepted no recipient. The machine sent an
     /// empty one to get out of it (RFC 2920 section 3.1): no message was sent, whatever the reply says.
+    #[non_exhaustive]
     NoRecipients {
         /// The message's DATA.
         ticket: Ticket,
@@ -70,6 +77,7 @@ pub enum Event {
         reply: Reply,
     },
     /// The server's challenge in a SASL exchange: `send_auth`.
+    #[non_exhaustive]
     AuthChallenge {
         /// The AUTH command.
         ticket: Ticket,
@@ -81,6 +89,7 @@ pub enum Event {
     },
     /// A reply that answers nothing: 421 or 221, when a server ends an idle connection. The
     /// conversation is over.
+    #[non_exhaustive]
     Unsolicited {
         /// The reply.
         reply: Reply,
@@ -88,6 +97,7 @@ pub enum Event {
     /// A line that is no reply. If it has a reply's form, the conversation cannot go on, and the
     /// next call is an error; otherwise it is dropped as noise, and counted against
     /// [`Limits::noise`](crate::Limits::noise).
+    #[non_exhaustive]
     Malformed {
         /// The command that it would answer, or the AUTH command whose exchange is cancelled because of
         /// it; `None` for noise.

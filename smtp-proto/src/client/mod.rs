@@ -62,103 +62,75 @@ mod state;
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use mailwire_core::{
-    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl::Policy,
-};
+use mailwire_core::{Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, private::Gate};
 
 pub use config::{Config, Timeouts};
 pub use event::{Event, Outcome};
-use state::{Body, Part, Phase, Progress, Queued, Session};
+use state::{Body, Machine, Part, Phase, Progress, Queued, Session};
 
 use crate::{Capabilities, Command, ReplyFramer, State, command::Effect};
 
 /// The client's state machine. See the [module](self).
 #[derive(Debug)]
-pub struct Connection {
-    config: Config,
-    output: Output,
-    /// The bytes that were ever put into the output.
-    put: u64,
-    framer: ReplyFramer,
-    tickets: Tickets,
-    phase: Phase,
-    session: Session,
-    /// What poisoned the connection.
-    failed: Option<Error>,
-    tls: bool,
-    eof: bool,
-    noise: usize,
-}
+pub struct Connection(Gate<Machine>);
 
 impl Connection {
     /// A client at the beginning of a connection.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self {
-            output: Output::new(config.limits.output),
-            put: 0,
-            framer: ReplyFramer::new(),
-            tickets: Tickets::new(),
-            phase: Phase::Greeting,
-            session: Session::new(),
-            failed: None,
-            tls: config.channel == Channel::Tls,
-            eof: false,
-            noise: 0,
-            config,
-        }
+        Self(Gate::new(Machine::new(config)))
     }
 
     /// Where the session stands, as far as the server has answered.
     #[must_use]
-    pub const fn state(&self) -> State {
-        self.session.state
+    pub fn state(&self) -> State {
+        self.0.session.state
     }
 
     /// What the server offers. Nothing before [`Event::Capabilities`], until which they are not
     /// [known](Capabilities::is_known).
     #[must_use]
-    pub const fn capabilities(&self) -> &Capabilities {
-        &self.session.capabilities
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.0.session.capabilities
     }
 
     /// Whether an AUTH command succeeded.
     #[must_use]
-    pub const fn is_authenticated(&self) -> bool {
-        self.session.authenticated
+    pub fn is_authenticated(&self) -> bool {
+        self.0.session.authenticated
     }
 
     /// Whether the stream is protected.
     #[must_use]
-    pub const fn is_tls(&self) -> bool {
-        self.tls
+    pub fn is_tls(&self) -> bool {
+        self.0.tls
     }
 
     /// Whether LMTP is spoken.
     #[must_use]
-    pub const fn is_lmtp(&self) -> bool {
-        self.config.lmtp
+    pub fn is_lmtp(&self) -> bool {
+        self.0.config.lmtp
     }
 
     /// Whether every command is answered and no message is under way, so that the connection could
     /// be kept for later.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.failed.is_none()
-            && self.phase == Phase::Ready
-            && self.session.queue.is_empty()
-            && self.session.in_flight.is_empty()
-            && matches!(self.session.body, Body::None)
-            && self.output.is_empty()
+        self.0.failed.is_none()
+            && self.0.phase == Phase::Ready
+            && self.0.session.queue.is_empty()
+            && self.0.session.in_flight.is_empty()
+            && matches!(self.0.session.body, Body::None)
+            && self.0.output.is_empty()
     }
 
     /// What is known of the message that waits for its answer or, if none does, of the one whose MAIL
     /// was sent last.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        match self.session.progress {
+        match self.0.session.progress {
             Progress::Unfinished => Outcome::NotSent,
-            Progress::Ended(end) if self.drained() < end => Outcome::NotSent,
+            Progress::Ended(end) if !self.0.output.has_left(end) => Outcome::NotSent,
             Progress::Ended(_) => Outcome::Unknown,
             Progress::Answered { accepted: true } => Outcome::Accepted,
             Progress::Answered { accepted: false } => Outcome::Refused,
@@ -177,33 +149,17 @@ impl Connection {
     /// and ATRN, which would change what the bytes after them are; too many commands waiting.
     #[allow(clippy::result_large_err)] // The command is handed back.
     pub fn send(&mut self, command: Command) -> Result<Ticket, SendError<Command>> {
-        self.framer.unpark();
-        if let Err(reason) = self.permits(&command) {
+        if let Err(reason) = self.0.permits(&command) {
             return Err(SendError::new(reason, command));
         }
-        self.session.begin(&command);
+        self.0.session.begin(&command);
         if matches!(command, Command::Quit) {
-            self.phase = Phase::Leaving;
+            self.0.phase = Phase::Leaving;
         }
-        let ticket = self.tickets.issue();
-        self.session.queue.push_back(Queued { ticket, command });
-        self.flush();
+        let ticket = self.0.tickets.issue();
+        self.0.session.queue.push_back(Queued { ticket, command });
+        self.0.flush();
         Ok(ticket)
-    }
-
-    fn permits(&self, command: &Command) -> Result<(), Misuse> {
-        match self.phase {
-            _ if self.failed.is_some() => return Err(Misuse::Closed),
-            Phase::Ready => {}
-            Phase::Leaving | Phase::Closed => return Err(Misuse::Closed),
-            _ => return Err(Misuse::WrongState("the server's capabilities are not known yet")),
-        }
-        let limit = self.config.limits.queue;
-        if self.session.queue.len() + self.session.in_flight.len() >= limit {
-            return Err(Misuse::Full { limit });
-        }
-        let policy = Policy::new(self.tls).allow_clear_credentials(self.config.allow_clear_credentials);
-        self.session.permits(command, &command.rules(), policy)
     }
 
     /// Sends a part of the message: takes what fits into the output off the front of `chunk`, which
@@ -216,9 +172,8 @@ impl Connection {
     /// by then, and its end must not be: all that is left is to close the connection. The server
     /// will not have accepted anything.
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
-        self.framer.unpark();
-        let room = self.output.room().min(chunk.len());
-        self.with_stuffer(|stuffer, output| {
+        let room = self.0.output.room().min(chunk.len());
+        self.0.with_stuffer(|stuffer, output| {
             if room > 0 {
                 stuffer.push(chunk.split_to(room), output)?;
             }
@@ -233,8 +188,7 @@ impl Connection {
     ///
     /// As for [`send_body`](Self::send_body).
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
-        self.framer.unpark();
-        self.end_body()
+        self.0.end_body()
     }
 }
 
@@ -245,35 +199,34 @@ impl mailwire_core::Connection for Connection {
     #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         // Nearly free where nothing came but more of a line.
-        if self.framer.is_parked(input) { Ok(Next::NeedInput) } else { self.advance(input) }
+        if self.0.is_parked(input) { Ok(Next::NeedInput) } else { self.0.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
-        &mut self.output
+        &mut self.0.asleep().output
     }
 
     fn handle_eof(&mut self) {
-        self.framer.unpark();
-        self.eof = true;
+        self.0.eof = true;
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let timeouts = &self.config.timeouts;
-        if self.failed.is_some() {
+        let timeouts = &self.0.config.timeouts;
+        if self.0.failed.is_some() {
             return None;
         }
-        match self.phase {
+        match self.0.phase {
             Phase::Greeting => Some(timeouts.greeting),
             Phase::Hello { .. } | Phase::StartTls { .. } => Some(timeouts.command),
             Phase::Upgrading | Phase::Closed => None,
             Phase::Ready | Phase::Leaving => {
-                if !self.output.is_empty() && !matches!(self.session.body, Body::None) {
+                if !self.0.output.is_empty() && !matches!(self.0.session.body, Body::None) {
                     return Some(timeouts.body);
                 }
-                if self.session.is_challenged() {
+                if self.0.session.is_challenged() {
                     return None;
                 }
-                let due = self.session.in_flight.front()?;
+                let due = self.0.session.in_flight.front()?;
                 Some(match (due.part, due.rules.effect) {
                     (Part::Line, Effect::Mail) => timeouts.mail,
                     (Part::Line, Effect::Rcpt) => timeouts.rcpt,
@@ -286,43 +239,40 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
-        self.framer.unpark();
-        let waiting_for = match self.phase {
+        let waiting_for = match self.0.phase {
             Phase::Closed | Phase::Upgrading => return,
             Phase::Greeting => "the greeting",
             Phase::Hello { .. } => "the reply to EHLO",
             Phase::StartTls { .. } => "the reply to STARTTLS",
-            Phase::Ready | Phase::Leaving => match self.session.in_flight.front() {
+            Phase::Ready | Phase::Leaving => match self.0.session.in_flight.front() {
                 Some(due) => due.waiting_for(),
                 None => "the server to take the message",
             },
         };
-        self.failed.get_or_insert(Error::TimedOut { waiting_for });
+        self.0.failed.get_or_insert(Error::TimedOut { waiting_for });
     }
 
     fn upgraded(&mut self, upgrade: Upgrade) {
-        if upgrade == Upgrade::Tls && self.phase == Phase::Upgrading && self.failed.is_none() {
-            self.tls = true;
-            self.session = Session::new();
-            self.framer = ReplyFramer::new();
-            self.hello(false);
+        if upgrade == Upgrade::Tls && self.0.phase == Phase::Upgrading && self.0.failed.is_none() {
+            self.0.tls = true;
+            self.0.session = Session::new();
+            self.0.framer = ReplyFramer::new();
+            self.0.hello(false);
         }
     }
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        self.framer.unpark();
-        if self.failed.is_some() || self.phase == Phase::Closed {
+        if self.0.failed.is_some() || self.0.phase == Phase::Closed {
             return Err(SendError::new(Misuse::Closed, step));
         }
-        if !self.session.is_challenged() {
+        if !self.0.session.is_challenged() {
             return Err(SendError::new(Misuse::WrongState("no challenge waits for a response"), step));
         }
-        self.respond(&step);
+        self.0.respond(&step);
         Ok(())
     }
 
     fn close(&mut self) {
-        self.framer.unpark();
-        self.phase = Phase::Closed;
+        self.0.phase = Phase::Closed;
     }
 }

@@ -4,15 +4,16 @@ use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Channel, Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Secret, Ticket, Upgrade,
+    Channel, Deviation, Dialect, Error, Next, OutputMark, ParseError, Parsed, SaslStep, Secret, Ticket,
+    Upgrade,
     dot::Stuffer,
     sasl::{self, Challenged},
 };
 
 use super::{
-    Connection, Event,
+    Event,
     rules::Then,
-    state::{Body, InFlight, Part, Phase},
+    state::{Body, InFlight, Machine, Part, Phase},
 };
 use crate::{
     Capabilities, Capability, Command, Reply, ReplyCode,
@@ -21,7 +22,7 @@ use crate::{
     reply::{Frame, has_code},
 };
 
-impl Connection {
+impl Machine {
     /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
     #[inline(never)]
     pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
@@ -73,7 +74,7 @@ impl Connection {
         }
     }
 
-    /// What has no code is noise: a warning of a program behind the server. What has one answers a
+    /// What has no code is noise: a warning of a program that the server runs. What has one answers a
     /// command, and as nobody can say what it means, the conversation ends.
     fn malformed(&mut self, frame: &Frame, error: ParseError) -> Result<Event, Error> {
         if self.phase == Phase::Greeting {
@@ -125,7 +126,7 @@ impl Connection {
         frame: &Frame,
         parsed: Parsed<Reply>,
         fallback: bool,
-        end: u64,
+        end: OutputMark,
         input: &BytesMut,
     ) -> Result<Option<Event>, Error> {
         let Parsed { value: reply, mut deviations } = parsed;
@@ -133,7 +134,7 @@ impl Connection {
             self.phase = Phase::Closed;
             return Ok(Some(Event::HelloRefused { reply }));
         }
-        if self.drained() < end {
+        if !self.output.has_left(end) {
             return Err(Error::UnsolicitedReply { what: "a reply before EHLO was sent" });
         }
         let wants_tls = self.config.channel == Channel::StartTls && !self.tls;
@@ -180,8 +181,13 @@ impl Connection {
         Ok(Some(Event::Capabilities { capabilities, reply, deviations }))
     }
 
-    fn starttls_reply(&mut self, reply: &Reply, end: u64, input: &BytesMut) -> Result<Option<Event>, Error> {
-        if self.drained() < end {
+    fn starttls_reply(
+        &mut self,
+        reply: &Reply,
+        end: OutputMark,
+        input: &BytesMut,
+    ) -> Result<Option<Event>, Error> {
+        if !self.output.has_left(end) {
             return Err(Error::UnsolicitedReply { what: "a reply before STARTTLS was sent" });
         }
         if reply.code() != ReplyCode::READY {
@@ -200,7 +206,7 @@ impl Connection {
             return self.unasked(reply, deviations);
         };
         let unavailable = reply.code() == ReplyCode::UNAVAILABLE;
-        if self.session.is_challenged() || self.drained() < command.end {
+        if self.session.is_challenged() || !self.output.has_left(command.end) {
             // Only a refusal can come before the message it is about was sent in full.
             let refused = command.is_message() && reply.code().class() > 3;
             if !(unavailable || refused) {

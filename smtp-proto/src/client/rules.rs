@@ -4,7 +4,7 @@
 
 use mailwire_core::{Error, Misuse, keywords, sasl::Policy};
 
-use super::state::{InFlight, Part, Progress, Session, Transaction};
+use super::state::{InFlight, Machine, Part, Phase, Progress, Session, Transaction};
 use crate::{
     Auth, BodyType, Command, Mail, Reply,
     capability::Extension,
@@ -16,6 +16,24 @@ const INTERNATIONAL: Misuse = Misuse::WrongState("an address beyond ASCII, and M
 keywords! {
     /// Commands that are not known here and would change what the bytes after them are.
     enum Foreign { Atrn = "ATRN", Bdat = "BDAT", Turn = "TURN" }
+}
+
+impl Machine {
+    /// Whether this can be sent now.
+    pub(super) fn permits(&self, command: &Command) -> Result<(), Misuse> {
+        match self.phase {
+            _ if self.failed.is_some() => return Err(Misuse::Closed),
+            Phase::Ready => {}
+            Phase::Leaving | Phase::Closed => return Err(Misuse::Closed),
+            _ => return Err(Misuse::WrongState("the server's capabilities are not known yet")),
+        }
+        let limit = self.config.limits.queue;
+        if self.session.queue.len() + self.session.in_flight.len() >= limit {
+            return Err(Misuse::Full { limit });
+        }
+        let policy = Policy::new(self.tls).allow_clear_credentials(self.config.allow_clear_credentials);
+        self.session.permits(command, &command.rules(), policy)
+    }
 }
 
 impl Session {

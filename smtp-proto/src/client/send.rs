@@ -2,30 +2,20 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Error, Misuse, Output, SaslStep, dot::Stuffer, sasl::Exchange};
+use mailwire_core::{Error, Misuse, Output, OutputMark, SaslStep, dot::Stuffer, sasl::Exchange};
 
-use super::{
-    Connection,
-    state::{Body, InFlight, Part, Phase, Progress, Queued},
-};
+use super::state::{Body, InFlight, Machine, Part, Phase, Progress, Queued};
 use crate::{Capability, Command};
 
 /// RFC 5321 section 4.5.3.1.4: an AUTH command that would be longer is sent without its initial
 /// response (RFC 4954 section 4).
 const COMMAND_LINE: usize = 512;
 
-impl Connection {
-    /// Bytes that have left the output.
-    pub(super) fn drained(&self) -> u64 {
-        self.put.saturating_sub(self.output.len() as u64)
-    }
-
+impl Machine {
     /// Writes to the output, and says where that ends.
-    pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
-        let before = self.output.len();
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> OutputMark {
         self.output.write(write);
-        self.put += self.output.len().saturating_sub(before) as u64;
-        self.put
+        self.output.mark()
     }
 
     /// Writes the commands whose turn it is (RFC 2920 section 3.1).
@@ -66,7 +56,7 @@ impl Connection {
     /// Writes the end of the message, and waits for what it answers.
     pub(super) fn end_body(&mut self) -> Result<(), Misuse> {
         self.with_stuffer(|stuffer, output| stuffer.finish(output))?;
-        let end = self.put;
+        let end = self.output.mark();
         let session = &mut self.session;
         let Body::Sending { command, .. } = core::mem::replace(&mut session.body, Body::None) else {
             return Ok(());
@@ -93,13 +83,11 @@ impl Connection {
         if self.failed.is_some() || self.phase == Phase::Closed {
             return Err(Misuse::Closed);
         }
-        let before = self.output.len();
         let result = match &mut self.session.body {
             Body::Sending { stuffer, .. } => push(stuffer, &mut self.output),
             Body::Broken(reason) => return Err(*reason),
             Body::None => return Err(Misuse::WrongState("no message was asked for")),
         };
-        self.put += self.output.len().saturating_sub(before) as u64;
         if let Err(reason) = result {
             self.session.body = Body::Broken(reason);
         }

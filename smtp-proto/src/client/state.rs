@@ -2,12 +2,60 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use mailwire_core::{Misuse, Ticket, dot::Stuffer, sasl::Exchange};
+use mailwire_core::{
+    Channel, Error, Misuse, Output, OutputMark, Ticket, Tickets, dot::Stuffer, private::Park, sasl::Exchange,
+};
 
+use super::Config;
 use crate::{
-    Capabilities, Command, State,
+    Capabilities, Command, ReplyFramer, State,
     command::{Effect, Rules},
 };
+
+/// All that a client is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) config: Config,
+    pub(super) output: Output,
+    pub(super) framer: ReplyFramer,
+    pub(super) tickets: Tickets,
+    pub(super) phase: Phase,
+    pub(super) session: Session,
+    /// What poisoned the connection.
+    pub(super) failed: Option<Error>,
+    pub(super) tls: bool,
+    pub(super) eof: bool,
+    pub(super) noise: usize,
+}
+
+impl Machine {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            output: Output::new(config.limits.output),
+            framer: ReplyFramer::new(),
+            tickets: Tickets::new(),
+            phase: Phase::Greeting,
+            session: Session::new(),
+            failed: None,
+            tls: config.channel == Channel::Tls,
+            eof: false,
+            noise: 0,
+            config,
+        }
+    }
+}
+
+impl Park for Machine {
+    #[inline]
+    fn is_parked(&mut self, input: &[u8]) -> bool {
+        self.framer.is_parked(input)
+    }
+
+    #[inline]
+    fn unpark(&mut self) {
+        self.framer.unpark();
+    }
+}
 
 /// The parts of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,10 +64,10 @@ pub(super) enum Phase {
     /// EHLO, LHLO or HELO was written, up to `end`.
     Hello {
         fallback: bool,
-        end: u64,
+        end: OutputMark,
     },
     StartTls {
-        end: u64,
+        end: OutputMark,
     },
     /// The server agreed to TLS.
     Upgrading,
@@ -42,9 +90,8 @@ pub(super) struct InFlight {
     pub(super) ticket: Ticket,
     pub(super) rules: Rules,
     pub(super) part: Part,
-    /// Where that ends, in bytes since the beginning: no reply to it can come before these were written
-    /// to the stream.
-    pub(super) end: u64,
+    /// Where that ends in the output: no reply to it can come before it was written to the stream.
+    pub(super) end: OutputMark,
 }
 
 /// The part of a command that a reply answers.
@@ -107,7 +154,7 @@ pub(super) enum Body {
 pub(super) enum Progress {
     Unfinished,
     /// It was written, up to here.
-    Ended(u64),
+    Ended(OutputMark),
     Answered {
         accepted: bool,
     },

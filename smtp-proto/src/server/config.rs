@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use mailwire_core::{Channel, Dialect, sasl::Mechanism};
 
-use crate::{Capabilities, Capability, Host, Limits};
+use crate::{Capabilities, Capability, Host, Limits, setters::setters};
 
 /// How a server behaves.
 #[non_exhaustive]
@@ -93,3 +93,25 @@ impl Default for Timeouts {
         Self { command: Duration::from_secs(300), body: Duration::from_secs(300) }
     }
 }
+
+setters!(Config {
+    with_name(name: Host),
+    with_banner(banner: String),
+    with_channel(channel: Channel),
+    with_lmtp(lmtp: bool),
+    with_dialect(dialect: Dialect),
+    with_limits(limits: Limits),
+    with_timeouts(timeouts: Timeouts),
+    with_capabilities(capabilities: Capabilities),
+    with_mechanisms(mechanisms: Vec<Mechanism>),
+    with_allow_clear_credentials(allow_clear_credentials: bool),
+    with_require_tls(require_tls: bool),
+    with_require_auth(require_auth: bool),
+    with_pass_unknown_commands(pass_unknown_commands: bool),
+    with_pass_unknown_parameters(pass_unknown_parameters: bool),
+});
+
+setters!(Timeouts {
+    with_command(command: Duration),
+    with_body(body: Duration),
+});

@@ -15,6 +15,7 @@ pub enum Event {
     /// A command that is allowed at this point. Answer it with
     /// [`reply`](super::Connection::reply), DATA also with `accept_body`, STARTTLS with
     /// `accept_upgrade`, AUTH with `send_auth`. The next command is read after that.
+    #[non_exhaustive]
     Command {
         /// Names the command in the answer.
         ticket: Ticket,
@@ -25,6 +26,7 @@ pub enum Event {
     },
     /// A command that the machine refused by itself: out of order, not offered, beyond a limit. There
     /// is nothing to answer.
+    #[non_exhaustive]
     Refused {
         /// The command.
         command: Command,
@@ -33,6 +35,7 @@ pub enum Event {
     },
     /// A line that is no command, or within a SASL exchange no response. The machine has answered it,
     /// in order.
+    #[non_exhaustive]
     Malformed {
         /// The AUTH command whose exchange is over because of it.
         ticket: Option<Ticket>,
@@ -43,6 +46,7 @@ pub enum Event {
     },
     /// The client's response to a challenge. Answer [`Data`](SaslStep::Data) with `send_auth` or
     /// `reply`. [`Cancel`](SaslStep::Cancel) ends the exchange, and the machine has answered it.
+    #[non_exhaustive]
     AuthResponse {
         /// The AUTH command.
         ticket: Ticket,
@@ -50,6 +54,7 @@ pub enum Event {
         step: SaslStep,
     },
     /// A message begins.
+    #[non_exhaustive]
     BodyStart {
         /// The message's DATA.
         ticket: Ticket,
@@ -58,6 +63,7 @@ pub enum Event {
     BodyChunk(Bytes),
     /// The message is complete. Answer with `reply` and the ticket of DATA; in LMTP, with those of the
     /// accepted recipients, once each.
+    #[non_exhaustive]
     BodyEnd {
         /// The message's DATA.
         ticket: Ticket,
@@ -65,6 +71,7 @@ pub enum Event {
         length: u64,
     },
     /// The message is at its end, and the machine has refused it. Drop what came of it.
+    #[non_exhaustive]
     BodyRefused {
         /// The message's DATA.
         ticket: Ticket,

@@ -31,7 +31,7 @@
 //!         Next::Event(server::Event::Command { ticket, command, .. }) => {
 //!             server.reply(ticket, server::default_reply(&command))?;
 //!         }
-//!         Next::Event(server::Event::BodyEnd { ticket, length }) => {
+//!         Next::Event(server::Event::BodyEnd { ticket, length, .. }) => {
 //!             assert_eq!(length, 7);
 //!             server.reply(ticket, Reply::new(ReplyCode::OK, "Queued"))?;
 //!             break;
@@ -61,155 +61,89 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use mailwire_core::{
-    Channel, Error, LineFramer, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade,
+    Error, LineFramer, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade,
+    private::Gate,
     sasl::{self, Mechanism},
 };
 
 pub use config::{Config, Timeouts};
 pub use event::{BodyRefusal, Event};
-use read::Overlong;
 pub use send::default_reply;
-use state::{Body, Counts, Current, Due, Phase, Session};
+use state::{Body, Current, Due, Machine, Phase, Session};
 
-use crate::{Capabilities, Capability, Reply, ReplyCode, State, command::Effect, reply::write_line};
+use crate::{Capabilities, Reply, ReplyCode, State, command::Effect, reply::write_line};
 
 /// The server's state machine. See the [module](self).
 #[derive(Debug)]
-pub struct Connection {
-    config: Config,
-    output: Output,
-    framer: LineFramer,
-    tickets: Tickets,
-    phase: Phase,
-    /// While there is one, no other is read.
-    current: Option<Current>,
-    session: Session,
-    counts: Counts,
-    /// What poisoned the connection.
-    failed: Option<Error>,
-    tls: bool,
-    eof: bool,
-    /// A line that passed its limit and whose end is not there yet.
-    overlong: Option<Overlong>,
-    /// What is offered now.
-    capabilities: Capabilities,
-    /// An AUTH command failed, and a client that did not notice may send its password as the next
-    /// line.
-    secret_may_follow: bool,
-}
+pub struct Connection(Gate<Machine>);
 
 impl Connection {
     /// A server at the beginning of a connection. The greeting waits in the output.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let mut connection = Self::silent(config);
-        let config = &connection.config;
+        let mut machine = Machine::new(config);
+        let config = &machine.config;
         let banner = match (config.banner.as_str(), config.lmtp) {
             ("", false) => "ESMTP",
             ("", true) => "LMTP",
             (banner, _) => banner,
         };
-        connection.output.write(|out| {
+        machine.output.write(|out| {
             let mut text = Vec::from(config.name.as_bytes());
             text.push(b' ');
             text.extend_from_slice(banner.as_bytes());
             write_line(ReplyCode::READY, None, &text, true, out);
         });
-        connection
+        Self(Gate::new(machine))
     }
 
     /// A server that greets with a refusal: after 554 the client may only send QUIT, after 521 or 421
-    /// the conversation is over (RFC 5321 section 3.1, RFC 7504).
+    /// the conversation is over ([RFC 5321 section 3.1](https://www.rfc-editor.org/rfc/rfc5321#section-3.1),
+    /// [RFC 7504](https://www.rfc-editor.org/rfc/rfc7504)).
     #[must_use]
     pub fn refuse(config: Config, reply: Reply) -> Self {
-        let mut connection = Self::silent(config);
-        connection.output.write(|out| reply.write_with(None, out));
-        connection.phase = if reply.code() == ReplyCode::FAILED { Phase::Refused } else { Phase::Closed };
-        connection
-    }
-
-    fn silent(config: Config) -> Self {
-        let mut connection = Self {
-            output: Output::new(config.limits.output),
-            framer: LineFramer::new(),
-            tickets: Tickets::new(),
-            phase: Phase::Open,
-            current: None,
-            session: Session::new(),
-            counts: Counts::default(),
-            failed: None,
-            tls: config.channel == Channel::Tls,
-            eof: false,
-            overlong: None,
-            capabilities: Capabilities::new(),
-            secret_may_follow: false,
-            config,
-        };
-        connection.offer();
-        connection
+        let mut machine = Machine::new(config);
+        machine.output.write(|out| reply.write_with(None, out));
+        machine.phase = if reply.code() == ReplyCode::FAILED { Phase::Refused } else { Phase::Closed };
+        Self(Gate::new(machine))
     }
 
     /// Where the session stands.
     #[must_use]
-    pub const fn state(&self) -> State {
-        self.session.state
+    pub fn state(&self) -> State {
+        self.0.session.state
     }
 
     /// Whether an AUTH command succeeded.
     #[must_use]
-    pub const fn is_authenticated(&self) -> bool {
-        self.session.authenticated
+    pub fn is_authenticated(&self) -> bool {
+        self.0.session.authenticated
     }
 
     /// Whether the stream is protected.
     #[must_use]
-    pub const fn is_tls(&self) -> bool {
-        self.tls
+    pub fn is_tls(&self) -> bool {
+        self.0.tls
     }
 
     /// Whether LMTP is spoken.
     #[must_use]
-    pub const fn is_lmtp(&self) -> bool {
-        self.config.lmtp
+    pub fn is_lmtp(&self) -> bool {
+        self.0.config.lmtp
     }
 
     /// What is offered at this point: STARTTLS before TLS, AUTH with the mechanisms that may be used over
     /// the stream as it is.
     #[must_use]
-    pub const fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.0.capabilities
     }
 
     /// Changes [`Config::mechanisms`]: within TLS there are others, such as those that bind to it. The
     /// client learns of it by its next EHLO.
     pub fn set_mechanisms(&mut self, mechanisms: Vec<Mechanism>) {
-        self.config.mechanisms = mechanisms;
-        self.offer();
-    }
-
-    fn offer(&mut self) {
-        let config = &self.config;
-        let mut offered: Capabilities = config
-            .capabilities
-            .iter()
-            .filter_map(|capability| match capability {
-                Capability::Size(None) => Some(Capability::Size(Some(config.limits.message))),
-                Capability::StartTls | Capability::Auth(_) => None,
-                other => Some(other),
-            })
-            .collect();
-        if config.channel == Channel::StartTls && !self.tls {
-            offered.push(Capability::StartTls);
-        }
-        if !self.session.authenticated {
-            let policy = self.policy();
-            let mechanisms = config.mechanisms.iter().filter(|mechanism| policy.permits(mechanism));
-            let mechanisms: Vec<Mechanism> = mechanisms.cloned().collect();
-            if !mechanisms.is_empty() {
-                offered.push(Capability::Auth(mechanisms));
-            }
-        }
-        self.capabilities = offered;
+        self.0.config.mechanisms = mechanisms;
+        self.0.offer();
     }
 
     /// Answers a command, or a message.
@@ -223,12 +157,11 @@ impl Connection {
     /// Hands the reply back: nothing with this ticket waits for an answer, or it is not an answer to
     /// that. Intermediate replies are the machine's own.
     pub fn reply(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
-        self.framer.unpark();
-        if let Err(reason) = self.permits_reply(ticket, &reply) {
+        if let Err(reason) = self.0.permits_reply(ticket, &reply) {
             return Err(SendError::new(reason, reply));
         }
-        if let Some(current) = self.current.take() {
-            self.answer(current, ticket, reply);
+        if let Some(current) = self.0.current.take() {
+            self.0.answer(current, ticket, reply);
         }
         Ok(())
     }
@@ -239,11 +172,10 @@ impl Connection {
     ///
     /// No DATA with this ticket waits for an answer.
     pub fn accept_body(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        self.framer.unpark();
-        self.permits_grant(ticket, Effect::Data)?;
-        self.output.put(b"354 Start mail input; end with <CRLF>.<CRLF>\r\n");
-        self.session.state = Effect::Data.after(self.session.state);
-        if let Some(current) = &mut self.current {
+        self.0.permits_grant(ticket, Effect::Data)?;
+        self.0.output.put(b"354 Start mail input; end with <CRLF>.<CRLF>\r\n");
+        self.0.session.state = Effect::Data.after(self.0.session.state);
+        if let Some(current) = &mut self.0.current {
             current.due = Due::Body(Body::new());
         }
         Ok(())
@@ -255,7 +187,7 @@ impl Connection {
     ///
     /// As for `reply`; also for a positive one.
     pub fn reject_body(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
-        match self.permits_grant(ticket, Effect::Data) {
+        match self.0.permits_grant(ticket, Effect::Data) {
             Ok(()) => self.reply(ticket, reply),
             Err(reason) => Err(SendError::new(reason, reply)),
         }
@@ -267,11 +199,10 @@ impl Connection {
     ///
     /// No STARTTLS with this ticket waits for an answer.
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        self.framer.unpark();
-        self.permits_grant(ticket, Effect::StartTls)?;
-        self.write_reply(&Reply::of(ReplyCode::READY, 0, 0, "Ready to start TLS"));
-        self.current = None;
-        self.phase = Phase::Upgrading;
+        self.0.permits_grant(ticket, Effect::StartTls)?;
+        self.0.write_reply(&Reply::of(ReplyCode::READY, 0, 0, "Ready to start TLS"));
+        self.0.current = None;
+        self.0.phase = Phase::Upgrading;
         Ok(())
     }
 
@@ -282,15 +213,14 @@ impl Connection {
     ///
     /// Any other code: SMTP knows no other unsolicited reply.
     pub fn goodbye(&mut self, reply: Reply) -> Result<(), SendError<Reply>> {
-        self.framer.unpark();
-        if self.failed.is_some() || self.phase == Phase::Closed {
+        if self.0.failed.is_some() || self.0.phase == Phase::Closed {
             return Err(SendError::new(Misuse::Closed, reply));
         }
         if reply.code() != ReplyCode::UNAVAILABLE {
             return Err(SendError::new(Misuse::WrongAnswer("only 421 can be sent unasked"), reply));
         }
-        self.write_reply(&reply);
-        self.phase = Phase::Closed;
+        self.0.write_reply(&reply);
+        self.0.phase = Phase::Closed;
         Ok(())
     }
 }
@@ -302,25 +232,24 @@ impl mailwire_core::Connection for Connection {
     #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         // Nearly free where nothing came but more of a line.
-        if self.framer.is_parked(input) { Ok(Next::NeedInput) } else { self.advance(input) }
+        if self.0.is_parked(input) { Ok(Next::NeedInput) } else { self.0.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
-        &mut self.output
+        &mut self.0.asleep().output
     }
 
     fn handle_eof(&mut self) {
-        self.framer.unpark();
-        self.eof = true;
+        self.0.eof = true;
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let timeouts = &self.config.timeouts;
+        let timeouts = &self.0.config.timeouts;
         // While it is the application's turn, the client has to read what was written.
-        let reading = if self.output.is_empty() { None } else { Some(timeouts.command) };
-        match (self.phase, &self.current) {
+        let reading = if self.0.output.is_empty() { None } else { Some(timeouts.command) };
+        match (self.0.phase, &self.0.current) {
             (Phase::Closed, _) => None,
-            _ if self.failed.is_some() => None,
+            _ if self.0.failed.is_some() => None,
             (Phase::Upgrading, _) => reading,
             (_, Some(Current { due: Due::Body(_), .. })) => Some(timeouts.body),
             (_, None | Some(Current { due: Due::Response, .. })) => Some(timeouts.command),
@@ -329,38 +258,37 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
-        self.framer.unpark();
-        if self.failed.is_some() || self.phase == Phase::Closed {
+        if self.0.failed.is_some() || self.0.phase == Phase::Closed {
             return;
         }
-        let waiting_for = match &self.current {
+        let waiting_for = match &self.0.current {
             Some(Current { due: Due::Body(_), .. }) => "a message",
             Some(Current { due: Due::Response, .. }) => "a response to a challenge",
             _ => "a command",
         };
-        self.write_reply(&Reply::of(ReplyCode::UNAVAILABLE, 4, 2, "Timeout, closing connection"));
-        self.failed = Some(Error::TimedOut { waiting_for });
+        self.0.write_reply(&Reply::of(ReplyCode::UNAVAILABLE, 4, 2, "Timeout, closing connection"));
+        self.0.failed = Some(Error::TimedOut { waiting_for });
     }
 
     fn upgraded(&mut self, upgrade: Upgrade) {
-        if upgrade == Upgrade::Tls && self.phase == Phase::Upgrading && self.failed.is_none() {
-            self.tls = true;
-            self.session = Session::new();
-            self.framer = LineFramer::new();
-            self.phase = Phase::Open;
-            self.offer();
+        if upgrade == Upgrade::Tls && self.0.phase == Phase::Upgrading && self.0.failed.is_none() {
+            self.0.tls = true;
+            self.0.session = Session::new();
+            self.0.framer = LineFramer::new();
+            self.0.phase = Phase::Open;
+            self.0.offer();
         }
     }
 
     /// Sends a challenge. To end the exchange, [`reply`](Connection::reply).
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        self.framer.unpark();
-        let reason = match (&mut self.current, &step) {
-            _ if self.failed.is_some() || self.phase == Phase::Closed => Misuse::Closed,
+        let machine = &mut *self.0;
+        let reason = match (&mut machine.current, &step) {
+            _ if machine.failed.is_some() || machine.phase == Phase::Closed => Misuse::Closed,
             (Some(Current { due: due @ Due::Reply, rules, .. }), SaslStep::Data(data))
                 if rules.effect == Effect::Auth =>
             {
-                self.output.write(|out| {
+                machine.output.write(|out| {
                     out.extend_from_slice(b"334 ");
                     sasl::encode(data.expose(), out);
                     out.extend_from_slice(b"\r\n");
@@ -377,7 +305,6 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn close(&mut self) {
-        self.framer.unpark();
-        self.phase = Phase::Closed;
+        self.0.phase = Phase::Closed;
     }
 }

@@ -10,9 +10,9 @@ use mailwire_core::{
 };
 
 use super::{
-    BodyRefusal, Connection, Event,
+    BodyRefusal, Event,
     rules::Refusal,
-    state::{Body, Current, Due, Phase},
+    state::{Body, Current, Due, Machine, Phase},
 };
 use crate::{
     Command, ParseContext, Reply, ReplyCode,
@@ -27,7 +27,7 @@ pub(super) struct Overlong {
     limit: usize,
 }
 
-impl Connection {
+impl Machine {
     /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
     #[inline(never)]
     pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {

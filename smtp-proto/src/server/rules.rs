@@ -4,10 +4,7 @@
 
 use mailwire_core::{Channel, Misuse, Ticket, sasl::Policy};
 
-use super::{
-    Connection,
-    state::{Current, Due, Phase, Session, Transaction},
-};
+use super::state::{Current, Due, Machine, Phase, Session, Transaction};
 use crate::{
     Auth, BodyType, Command, Mail, Rcpt, Reply, ReplyCode,
     capability::Extension,
@@ -33,7 +30,7 @@ fn sequence(text: &'static str) -> Result<(), Refusal> {
     bad(ReplyCode::BAD_SEQUENCE, 5, 1, text)
 }
 
-impl Connection {
+impl Machine {
     pub(super) const fn policy(&self) -> Policy {
         Policy::new(self.tls).allow_clear_credentials(self.config.allow_clear_credentials)
     }

@@ -5,9 +5,8 @@ use alloc::vec::Vec;
 use mailwire_core::{Error, Ticket};
 
 use super::{
-    Connection,
     rules::Then,
-    state::{Current, Due, Phase},
+    state::{Current, Due, Machine, Phase},
 };
 use crate::{
     Capability, Command, EnhancedCode, Reply, ReplyCode,
@@ -15,7 +14,7 @@ use crate::{
     reply::write_line,
 };
 
-impl Connection {
+impl Machine {
     /// Writes a reply with or without an enhanced code, as RFC 2034 section 4 wants it.
     pub(super) fn write_reply(&mut self, reply: &Reply) {
         let enhanced = if self.capabilities.has(&Capability::EnhancedStatusCodes) {

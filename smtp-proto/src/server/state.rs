@@ -3,12 +3,101 @@
 use alloc::vec::Vec;
 
 use mailwire_core::{
-    Ticket,
+    Channel, Error, LineFramer, Output, Ticket, Tickets,
     dot::{LineEnds, Unstuffer},
-    sasl::Steps,
+    private::Park,
+    sasl::{Mechanism, Steps},
 };
 
-use crate::{Reply, State, command::Rules};
+use super::{Config, read::Overlong};
+use crate::{Capabilities, Capability, Reply, State, command::Rules};
+
+/// All that a server is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) config: Config,
+    pub(super) output: Output,
+    pub(super) framer: LineFramer,
+    pub(super) tickets: Tickets,
+    pub(super) phase: Phase,
+    /// While there is one, no other is read.
+    pub(super) current: Option<Current>,
+    pub(super) session: Session,
+    pub(super) counts: Counts,
+    /// What poisoned the connection.
+    pub(super) failed: Option<Error>,
+    pub(super) tls: bool,
+    pub(super) eof: bool,
+    /// A line that passed its limit and whose end is not there yet.
+    pub(super) overlong: Option<Overlong>,
+    /// What is offered now.
+    pub(super) capabilities: Capabilities,
+    /// An AUTH command failed, and a client that did not notice may send its password as the next
+    /// line.
+    pub(super) secret_may_follow: bool,
+}
+
+impl Machine {
+    /// A server that has said nothing.
+    pub(super) fn new(config: Config) -> Self {
+        let mut machine = Self {
+            output: Output::new(config.limits.output),
+            framer: LineFramer::new(),
+            tickets: Tickets::new(),
+            phase: Phase::Open,
+            current: None,
+            session: Session::new(),
+            counts: Counts::default(),
+            failed: None,
+            tls: config.channel == Channel::Tls,
+            eof: false,
+            overlong: None,
+            capabilities: Capabilities::new(),
+            secret_may_follow: false,
+            config,
+        };
+        machine.offer();
+        machine
+    }
+
+    /// Finds out what is offered, whenever that may have changed.
+    pub(super) fn offer(&mut self) {
+        let config = &self.config;
+        let mut offered: Capabilities = config
+            .capabilities
+            .iter()
+            .filter_map(|capability| match capability {
+                Capability::Size(None) => Some(Capability::Size(Some(config.limits.message))),
+                Capability::StartTls | Capability::Auth(_) => None,
+                other => Some(other),
+            })
+            .collect();
+        if config.channel == Channel::StartTls && !self.tls {
+            offered.push(Capability::StartTls);
+        }
+        if !self.session.authenticated {
+            let policy = self.policy();
+            let mechanisms = config.mechanisms.iter().filter(|mechanism| policy.permits(mechanism));
+            let mechanisms: Vec<Mechanism> = mechanisms.cloned().collect();
+            if !mechanisms.is_empty() {
+                offered.push(Capability::Auth(mechanisms));
+            }
+        }
+        self.capabilities = offered;
+    }
+}
+
+impl Park for Machine {
+    #[inline]
+    fn is_parked(&mut self, input: &[u8]) -> bool {
+        self.framer.is_parked(input)
+    }
+
+    #[inline]
+    fn unpark(&mut self) {
+        self.framer.unpark();
+    }
+}
 
 /// The parts of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -106,7 +106,7 @@ impl Granting {
                 Event::Command { ticket, command, .. } => {
                     self.machine.reply(*ticket, server::default_reply(command)).unwrap();
                 }
-                Event::AuthResponse { ticket, step: SaslStep::Data(_) } => {
+                Event::AuthResponse { ticket, step: SaslStep::Data(_), .. } => {
                     self.machine.reply(*ticket, authenticated()).unwrap();
                 }
                 Event::BodyEnd { ticket, .. } => {

@@ -83,11 +83,11 @@ impl<S: Service> Conversation<'_, S> {
     async fn event(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Command { ticket, command, .. } => self.command(ticket, command).await,
-            Event::AuthResponse { ticket, step } => {
+            Event::AuthResponse { ticket, step, .. } => {
                 let step = self.gate.step(self.service.authenticator(), &step).await;
                 self.sasl(ticket, step).await
             }
-            Event::Refused { command, reply } => {
+            Event::Refused { command, reply, .. } => {
                 tracing::debug!(command = command.name(), %reply, "refused");
                 Ok(())
             }

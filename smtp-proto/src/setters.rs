@@ -1,0 +1,18 @@
+//! Methods that set the options of a struct.
+
+/// A method `with_x` for each option `x`, so that options can be set in one expression.
+macro_rules! setters {
+    ($name:ident { $($with:ident($field:ident: $type:ty),)* }) => {
+        impl $name {
+            $(
+                #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[must_use]
+                pub fn $with(mut self, $field: $type) -> Self {
+                    self.$field = $field;
+                    self
+                }
+            )*
+        }
+    };
+}
+pub(crate) use setters;
