@@ -1,14 +1,15 @@
 //! What the programs share: naming a server, credentials from the environment, progress.
 
-use std::{io::IsTerminal, path::PathBuf, time::Duration};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use mailwire_transport::{Endpoint, Protocol, Security, Timeouts, sasl::Credentials, tls::ClientTls};
 
-/// Which server, and how the connection is protected.
+/// Which server, how the connection is protected, and who logs in. The secret comes from the
+/// environment: MAILWIRE_PASSWORD, or MAILWIRE_TOKEN for OAuth.
 #[derive(Debug, clap::Args)]
-pub struct ServerArguments {
+pub struct AccountArguments {
     /// The server: HOST or HOST:PORT; without a port, the standard one for the security
     #[arg(long, value_name = "HOST[:PORT]")]
     pub server: String,
@@ -19,6 +20,9 @@ pub struct ServerArguments {
     /// Trust the certificate authorities in this PEM file, and no others
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// The user who logs in, with MAILWIRE_PASSWORD or MAILWIRE_TOKEN from the environment
+    #[arg(long, env = "MAILWIRE_USER")]
+    pub user: Option<String>,
 }
 
 /// The ways to protect a connection.
@@ -32,12 +36,12 @@ pub enum SecurityName {
     Plaintext,
 }
 
-impl ServerArguments {
+impl AccountArguments {
     /// The endpoint that is meant.
     ///
     /// # Errors
     ///
-    /// The port is none, or the certificates cannot be read.
+    /// The port is not a number, or the certificates cannot be read.
     pub fn endpoint(&self, protocol: Protocol) -> Result<Endpoint> {
         let security = match self.security {
             SecurityName::Tls => Security::implicit_tls(),
@@ -64,18 +68,7 @@ impl ServerArguments {
     pub fn allows_clear_credentials(&self) -> bool {
         self.security == SecurityName::Plaintext
     }
-}
 
-/// Who logs in. The secret comes from the environment: MAILWIRE_PASSWORD, or MAILWIRE_TOKEN for
-/// OAuth.
-#[derive(Debug, clap::Args)]
-pub struct LoginArguments {
-    /// The user who logs in, with MAILWIRE_PASSWORD or MAILWIRE_TOKEN from the environment
-    #[arg(long, env = "MAILWIRE_USER")]
-    pub user: Option<String>,
-}
-
-impl LoginArguments {
     /// The credentials, or none without a user.
     ///
     /// # Errors
@@ -92,14 +85,24 @@ impl LoginArguments {
         }
     }
 
-    /// The credentials, which are needed.
+    /// The credentials, where there must be some.
     ///
     /// # Errors
     ///
     /// No user, or no secret.
-    pub fn required(&self) -> Result<Credentials> {
+    pub fn required_credentials(&self) -> Result<Credentials> {
         self.credentials()?.context("a user is needed: --user or MAILWIRE_USER")
     }
+}
+
+/// The exit status of a program that came to this. An error is told in a line that begins with the
+/// program's name: `env!("CARGO_BIN_NAME")`.
+#[must_use]
+pub fn exit_code(program: &str, result: Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("{program}: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 /// A progress bar over so many bytes: shown only on a terminal, and only if the work takes a while.

@@ -9,9 +9,7 @@ use crate::{
     capability::Capability,
     command::Command,
     reply::{DropListing, Greeting, Listing, Reply, ResponseCode, ScanListing, UniqueIdListing},
-    types::{
-        ApopDigest, ApopTimestamp, Keyword, LineText, MessageNumber, Password, ReplyText, UniqueId, UserName,
-    },
+    types::{ApopDigest, ApopTimestamp, Keyword, LineText, Password, ReplyText, UniqueId, UserName},
 };
 
 /// Up to `max` bytes, at least one of them, each brought into the class.
@@ -29,12 +27,6 @@ fn pick<T: Clone>(u: &mut Unstructured<'_>, values: &[T]) -> Result<T> {
 }
 
 const WRONG: arbitrary::Error = arbitrary::Error::IncorrectFormat;
-
-impl<'a> Arbitrary<'a> for MessageNumber {
-    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        u.arbitrary().map(|number: core::num::NonZeroU32| Self::from(number))
-    }
-}
 
 impl<'a> Arbitrary<'a> for UniqueId {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {

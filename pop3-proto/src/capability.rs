@@ -144,9 +144,9 @@ impl Capability {
     #[must_use]
     pub fn tag(&self) -> Keyword {
         match (self, self.key()) {
-            (_, Some(tag)) => Keyword::from_static(tag.as_str()),
+            (_, Some(tag)) => Keyword::unchecked(Text::from_static(tag.as_str())),
             (Self::Other { tag, .. }, None) => tag.clone(),
-            (_, None) => Keyword::from_static(""),
+            (_, None) => Keyword::unchecked(Text::from_static("")),
         }
     }
 
@@ -244,13 +244,13 @@ fn arguments(cursor: &mut Cursor<'_>) -> Result<Option<LineText>, ParseError> {
     let text = cursor.text_rest();
     match find_break(text.as_bytes()) {
         Some(offset) => Err(ParseError::new(start.saturating_add(offset), "a CR or NUL in a capability")),
-        None => Ok(Some(LineText::from_peer(text))),
+        None => Ok(Some(LineText::unchecked(text))),
     }
 }
 
 fn other(cursor: &mut Cursor<'_>, tag: Text) -> Result<Capability, ParseError> {
     let arguments = arguments(cursor)?;
-    Ok(Capability::Other { tag: Keyword::from_peer(tag), arguments })
+    Ok(Capability::Other { tag: Keyword::unchecked(tag), arguments })
 }
 
 /// `[USER]`
@@ -373,7 +373,7 @@ impl Capabilities {
     /// Whether a capability with this tag is in the list, whatever its arguments.
     #[must_use]
     pub fn has_tag(&self, tag: &str) -> bool {
-        self.list.iter().any(|capability| capability.tag().is(tag))
+        self.list.iter().any(|capability| capability.tag() == *tag)
     }
 
     /// Whether a known capability with this tag is in the list, whatever its arguments.

@@ -24,7 +24,7 @@ pub struct Limits {
     /// ends, as for `line`.
     pub auth_line: usize,
     /// Steps of one SASL exchange. More end the connection.
-    pub auth_steps: u32,
+    pub auth_steps: usize,
     /// Client: lines of one listing. They are not kept. More end the connection.
     pub listing_lines: u64,
     /// Client: capabilities in one list. They are kept. More end the connection.

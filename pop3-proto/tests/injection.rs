@@ -40,7 +40,7 @@ fn values_refuse_what_would_be_two_words_or_a_code() {
     assert!(UniqueId::new("a b").is_err() && UniqueId::new("x".repeat(71)).is_err());
     assert!(Keyword::new("RETR 1").is_err() && Mechanism::new("PLAIN AAAA").is_err());
     assert!(ReplyText::new("[AUTH] no").is_err() && ResponseCode::new("A] B").is_err());
-    assert!(Password::new("").is_err() && MessageNumber::new(0).is_err());
+    assert!(Password::new("").is_err() && MessageNumber::new(0).is_none());
     let mut line = Vec::new();
     Reply::err("[AUTH] forged").write(&mut line);
     assert_eq!(line, b"-ERR (AUTH] forged\r\n");

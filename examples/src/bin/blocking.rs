@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use bytes::{Buf as _, Bytes, BytesMut};
 use clap::Parser;
 use mailwire_core::{Channel, Connection, Next};
+use mailwire_examples::exit_code;
 use mailwire_smtp::{Command, EhloName, Mail, Mailbox, Rcpt, client};
 
 /// Sends a message over `std::net`, in clear, as one does to a server on the same machine.
@@ -34,13 +35,8 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("blocking: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let result = run(&Arguments::parse());
+    exit_code(env!("CARGO_BIN_NAME"), result.map(|()| ExitCode::SUCCESS))
 }
 
 /// The driver: writes what waits, reads what is needed, until there is an event. `None` means that it

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use mailwire_core::Text;
-use mailwire_examples::{LoginArguments, ServerArguments, progress};
+use mailwire_examples::{AccountArguments, exit_code, progress};
 use mailwire_transport::{
     Payload, Protocol, encoded_words,
     imap::{self, FetchAtt, SearchKey},
@@ -24,9 +24,7 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 #[command(version, verbatim_doc_comment)]
 struct Arguments {
     #[command(flatten)]
-    server: ServerArguments,
-    #[command(flatten)]
-    login: LoginArguments,
+    account: AccountArguments,
     /// The mailbox
     #[arg(long, default_value = "INBOX")]
     mailbox: String,
@@ -43,20 +41,15 @@ struct Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("fetch: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let result = run(Arguments::parse()).await;
+    exit_code(env!("CARGO_BIN_NAME"), result.map(|()| ExitCode::SUCCESS))
 }
 
 async fn run(arguments: Arguments) -> Result<()> {
-    let mut config = imap::Config::login(arguments.login.required()?);
-    config.allow_clear_credentials = arguments.server.allows_clear_credentials();
+    let mut config = imap::Config::login(arguments.account.required_credentials()?);
+    config.allow_clear_credentials = arguments.account.allows_clear_credentials();
     config.identify("mailwire-fetch", env!("CARGO_PKG_VERSION"))?;
-    let endpoint = arguments.server.endpoint(Protocol::Imap)?;
+    let endpoint = arguments.account.endpoint(Protocol::Imap)?;
     let mut client = imap::Client::connect_with(endpoint, config).await?;
     for path in &arguments.append {
         append(&mut client, &arguments.mailbox, path).await?;

@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use clap::Parser;
+use mailwire_examples::exit_code;
 use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Payload, Security,
@@ -64,13 +65,7 @@ fn main() -> ExitCode {
             let size = arguments.size;
             if arguments.server { runtime.block_on(serve(size)) } else { runtime.block_on(run(&arguments)) }
         });
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("giant: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(env!("CARGO_BIN_NAME"), result.map(|()| ExitCode::SUCCESS))
 }
 
 const LINE: &[u8] =

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use mailwire_examples::{LoginArguments, ServerArguments, progress};
+use mailwire_examples::{AccountArguments, exit_code, progress};
 use mailwire_transport::{Protocol, pop3};
 use tokio::io::{AsyncWriteExt, BufWriter};
 
@@ -20,9 +20,7 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 #[command(version, verbatim_doc_comment)]
 struct Arguments {
     #[command(flatten)]
-    server: ServerArguments,
-    #[command(flatten)]
-    login: LoginArguments,
+    account: AccountArguments,
     /// The folder for the messages
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -36,19 +34,14 @@ struct Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("pop: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let result = run(Arguments::parse()).await;
+    exit_code(env!("CARGO_BIN_NAME"), result.map(|()| ExitCode::SUCCESS))
 }
 
 async fn run(arguments: Arguments) -> Result<()> {
-    let mut config = pop3::Config::login(arguments.login.required()?);
-    config.allow_clear_credentials = arguments.server.allows_clear_credentials();
-    let endpoint = arguments.server.endpoint(Protocol::Pop3)?;
+    let mut config = pop3::Config::login(arguments.account.required_credentials()?);
+    config.allow_clear_credentials = arguments.account.allows_clear_credentials();
+    let endpoint = arguments.account.endpoint(Protocol::Pop3)?;
     let mut client = pop3::Client::connect_with(endpoint, config).await?;
     let sizes = client.list().await?;
     let ids = client.uidl().await.unwrap_or_default();

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use clap::Parser;
+use mailwire_examples::exit_code;
 use mailwire_store::memory::Store;
 use mailwire_transport::{
     Endpoint, Security,
@@ -36,16 +37,11 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
-        Ok(()) => {
-            println!("\nEvery byte came through.");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("roundtrip: {error:#}");
-            ExitCode::FAILURE
-        }
+    let result = run(Arguments::parse()).await;
+    if result.is_ok() {
+        println!("\nEvery byte came through.");
     }
+    exit_code(env!("CARGO_BIN_NAME"), result.map(|()| ExitCode::SUCCESS))
 }
 
 fn say(who: &str, what: impl std::fmt::Display) {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
-use mailwire_examples::{LoginArguments, ServerArguments, progress};
+use mailwire_examples::{AccountArguments, exit_code, progress};
 use mailwire_transport::{Payload, Protocol, smtp};
 use tokio::io::AsyncReadExt;
 
@@ -22,9 +22,7 @@ use tokio::io::AsyncReadExt;
 #[command(version, verbatim_doc_comment)]
 struct Arguments {
     #[command(flatten)]
-    server: ServerArguments,
-    #[command(flatten)]
-    login: LoginArguments,
+    account: AccountArguments,
     /// The sender's address; empty for the null address of reports
     #[arg(long, value_name = "ADDRESS")]
     from: String,
@@ -44,35 +42,29 @@ struct Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(refused) => {
-            eprintln!("send: {refused} refused");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("send: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let result = run(Arguments::parse()).await.and_then(|refused| match refused {
+        0 => Ok(ExitCode::SUCCESS),
+        refused => bail!("{refused} refused"),
+    });
+    exit_code(env!("CARGO_BIN_NAME"), result)
 }
 
 async fn run(arguments: Arguments) -> Result<usize> {
-    let protocol = match (arguments.lmtp, &arguments.login.user) {
+    let protocol = match (arguments.lmtp, &arguments.account.user) {
         (true, _) => Protocol::Lmtp,
         (false, Some(_)) => Protocol::Submission,
         (false, None) => Protocol::Smtp,
     };
     let mut config = smtp::Config::default();
-    config.credentials = arguments.login.credentials()?;
+    config.credentials = arguments.account.credentials()?;
     config.lmtp = arguments.lmtp;
-    config.allow_clear_credentials = arguments.server.allows_clear_credentials();
+    config.allow_clear_credentials = arguments.account.allows_clear_credentials();
     config.bare_newline = smtp::BareNewline::Normalize;
     if let Some(name) = &arguments.name {
         config.name = Some(name.as_str().try_into()?);
     }
     let envelope = smtp::Envelope::new(&arguments.from, arguments.to.iter().map(String::as_str))?;
-    let mut client = smtp::Client::connect_with(arguments.server.endpoint(protocol)?, config).await?;
+    let mut client = smtp::Client::connect_with(arguments.account.endpoint(protocol)?, config).await?;
     let mut refused = 0;
     for path in &arguments.files {
         let name = path.display();

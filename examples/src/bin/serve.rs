@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
+use mailwire_examples::exit_code;
 use mailwire_store::memory::Store;
 use mailwire_transport::{
     Security, imap, pop3,
@@ -54,13 +55,8 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("serve: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let result = run(Arguments::parse()).await;
+    exit_code(env!("CARGO_BIN_NAME"), result.map(|()| ExitCode::SUCCESS))
 }
 
 /// The servers: handles, one for each listener.

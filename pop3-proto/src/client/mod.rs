@@ -235,7 +235,7 @@ impl mailwire_core::Connection for Connection {
         if !self.session.is_challenged() {
             return Err(SendError::new(Misuse::WrongState("no challenge waits for an answer"), step));
         }
-        self.put_auth(&step);
+        self.respond(&step);
         Ok(())
     }
 

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use bytes::BytesMut;
 use mailwire_core::{
-    Channel, Deviation, Dialect, Error, Line, Newline, Next, ParseError, Parsed, SaslStep, Secret, Ticket,
-    Upgrade,
+    Channel, Deviation, Dialect, Error, Line, Newline, Next, Parsed, SaslStep, Secret, Ticket, Upgrade,
+    sasl::Challenged,
 };
 
 use super::{
@@ -91,7 +91,7 @@ impl Connection {
 
     fn read_line(&mut self, input: &mut BytesMut) -> Result<Option<Line>, Error> {
         let limits = &self.config.limits;
-        let limit = if self.session.auth.is_some() { limits.auth_line } else { limits.line };
+        let limit = if self.session.exchange.is_some() { limits.auth_line } else { limits.line };
         Ok(self.session.framer.next_line(input, limit)?)
     }
 
@@ -188,7 +188,7 @@ impl Connection {
                 return Err(Error::Unexpected { what: name, offset: 0 });
             }
             deviations.push(Deviation { name, offset: 0 });
-            return Ok(self.challenged(ticket, Secret::default(), deviations));
+            return self.challenged(Secret::default(), deviations);
         }
         let follows = if ok { rules.follows } else { Follows::Nothing };
         match follows {
@@ -222,44 +222,34 @@ impl Connection {
     }
 
     fn challenge(&mut self, line: &Line) -> Step {
-        let limit = self.config.limits.auth_steps;
-        if let Some(auth) = &mut self.session.auth {
-            if auth.cancelled {
-                return Err(Error::Unexpected {
-                    what: "a challenge after the exchange was cancelled",
-                    offset: 0,
-                });
-            }
-            auth.steps = auth.steps.saturating_add(1);
-            if auth.steps > limit {
-                return Err(Error::LimitExceeded { what: "steps of a SASL exchange", limit: limit.into() });
-            }
-        }
-        let ticket = self.ticket();
         match Challenge::parse(&line.text, self.context(line, Expected::Any)) {
-            Ok(Parsed { value, deviations }) => Ok(self.challenged(ticket, value.data, deviations)),
+            Ok(Parsed { value, deviations }) => self.challenged(value.data, deviations),
             Err(error) => {
+                self.take_challenge()?;
                 // RFC 5034 section 4: a client cancels what it cannot decode. The line can hold a secret.
-                self.put_auth(&SaslStep::Cancel);
-                let bytes = line.text.slice(..1);
+                self.respond(&SaslStep::Cancel);
+                let (ticket, bytes) = (self.ticket(), line.text.slice(..1));
                 Ok(Some(Next::Event(Event::Malformed { ticket, bytes, error })))
             }
         }
     }
 
-    fn challenged(
-        &mut self,
-        ticket: Option<Ticket>,
-        data: Secret,
-        deviations: Vec<Deviation>,
-    ) -> Option<Next<Event>> {
-        let auth = self.session.auth.as_mut()?;
-        if let Some(held) = auth.held.take() {
-            self.put_auth(&SaslStep::Data(held));
-            return None;
+    fn challenged(&mut self, data: Secret, deviations: Vec<Deviation>) -> Step {
+        match self.take_challenge()? {
+            Challenged::Held(held) => {
+                self.respond(&SaslStep::Data(held));
+                Ok(None)
+            }
+            Challenged::Asks => {
+                let event = |ticket| Next::Event(Event::AuthChallenge { ticket, data, deviations });
+                Ok(self.ticket().map(event))
+            }
         }
-        auth.challenged = true;
-        ticket.map(|ticket| Next::Event(Event::AuthChallenge { ticket, data, deviations }))
+    }
+
+    fn take_challenge(&mut self) -> Result<Challenged, Error> {
+        let limit = self.config.limits.auth_steps;
+        self.session.exchange.as_mut().map_or(Ok(Challenged::Asks), |exchange| exchange.challenge(limit))
     }
 
     fn read_line_of_list(&mut self, input: &mut BytesMut) -> Step {
@@ -292,7 +282,7 @@ impl Connection {
                 }
                 Ok(ticket.map(|ticket| Next::Event(Event::Line { ticket, line, deviations })))
             }
-            Err(error) => Ok(Some(Next::Event(malformed_line(text, error)))),
+            Err(error) => Ok(Some(Next::Event(Event::Malformed { ticket: None, bytes: text, error }))),
         }
     }
 
@@ -324,9 +314,4 @@ impl Connection {
     fn refuse_injection(&self, input: &BytesMut) -> Result<(), Error> {
         if input.is_empty() { Ok(()) } else { Err(Error::BytesBehindUpgrade { command: "STLS" }) }
     }
-}
-
-/// The list goes on.
-const fn malformed_line(bytes: bytes::Bytes, error: ParseError) -> Event {
-    Event::Malformed { ticket: None, bytes, error }
 }

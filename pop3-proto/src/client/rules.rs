@@ -2,7 +2,10 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
-use mailwire_core::{Channel, Error, Misuse, sasl::Policy};
+use mailwire_core::{
+    Channel, Error, Misuse,
+    sasl::{Exchange, Policy},
+};
 
 use super::{
     Connection,
@@ -134,7 +137,7 @@ impl Session {
                 return Err(Error::TlsUnavailable { reason: "the server refuses STLS" });
             }
             (Effect::Login | Effect::Authenticate, _) => {
-                self.auth = None;
+                self.exchange = None;
                 // A QUIT after the login is already on its way when commands are pipelined.
                 if ok && self.has_in_flight(|effect| effect == Effect::Quit) {
                     self.state = Effect::Quit.before(self.state);
@@ -157,7 +160,7 @@ impl Session {
     /// Whether a `+OK` stands for an empty challenge: it cannot be a success before the client has
     /// sent what its mechanism needs.
     pub(super) fn takes_ok_for_challenge(&self) -> bool {
-        self.auth.as_ref().is_some_and(|auth| !auth.cancelled && auth.responses < auth.needed)
+        self.exchange.as_ref().is_some_and(Exchange::owes)
     }
 }
 

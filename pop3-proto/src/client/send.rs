@@ -1,10 +1,13 @@
 //! How commands leave.
 
-use mailwire_core::{SaslStep, Secret, Ticket, sasl, sasl::Mechanism};
+use mailwire_core::{
+    Misuse, SaslStep, Ticket,
+    sasl::{Exchange, Mechanism},
+};
 
 use super::{
     Connection, Event,
-    state::{Auth, InFlight, Phase, Setup},
+    state::{InFlight, Phase, Setup},
 };
 use crate::{
     capability::Tag,
@@ -52,7 +55,7 @@ impl Connection {
     }
 
     /// Why the first command of the queue must not be sent any more.
-    fn unsendable(&self) -> Option<mailwire_core::Misuse> {
+    fn unsendable(&self) -> Option<Misuse> {
         let command = &self.queue.front()?.command;
         let session = &self.session;
         // What is still to come may let it be sent.
@@ -74,53 +77,37 @@ impl Connection {
     }
 
     /// `follows` is for a command that is not known here.
-    fn put_command(&mut self, ticket: Option<Ticket>, command: Command, follows: Follows) {
+    fn put_command(&mut self, ticket: Option<Ticket>, mut command: Command, follows: Follows) {
         let mut rules = command.rules();
         if matches!(command, Command::Other { .. }) {
             rules.follows = follows;
         }
         self.session.begin(rules.effect);
-        let command = match command {
-            Command::Auth { mechanism, initial } => self.start_auth(mechanism, initial),
-            command => command,
-        };
+        if let Command::Auth { mechanism, initial } = &mut command {
+            let room = self.room_in_auth(mechanism);
+            self.session.exchange = Some(Exchange::begin(mechanism, initial, room));
+        }
         self.output.write(|out| command.write(out));
         let end = self.output.mark();
         self.session.in_flight.push_back(InFlight { ticket, rules, end });
     }
 
-    /// Decides whether the first message goes with AUTH.
-    fn start_auth(&mut self, mechanism: Mechanism, initial: Option<Secret>) -> Command {
-        let length =
-            initial.as_ref().map_or(0, |data| data.expose().len().div_ceil(3).saturating_mul(4).max(1));
-        let line = length.saturating_add(mechanism.as_bytes().len()).saturating_add("AUTH  \r\n".len());
-        let now = self.config.initial_response
-            && self.session.capabilities.offers(Tag::Sasl)
-            && line <= MAX_COMMAND_LINE;
-        let (initial, held) = if now { (initial, None) } else { (None, initial) };
-        self.session.auth = Some(Auth::new(&mechanism, held, initial.is_some()));
-        Command::Auth { mechanism, initial }
+    /// How many bytes of base64 the first message may have to go with AUTH.
+    fn room_in_auth(&self, mechanism: &Mechanism) -> usize {
+        if self.config.initial_response && self.session.capabilities.offers(Tag::Sasl) {
+            MAX_COMMAND_LINE.saturating_sub("AUTH  \r\n".len() + mechanism.as_bytes().len())
+        } else {
+            0
+        }
     }
 
-    /// Sends a client's line of a SASL exchange.
-    pub(super) fn put_auth(&mut self, step: &SaslStep) {
-        self.output.write(|out| {
-            match step {
-                SaslStep::Data(data) => sasl::encode(data.expose(), out),
-                SaslStep::Cancel => out.push(b'*'),
-            }
-            out.extend_from_slice(b"\r\n");
-        });
+    /// Sends a client's line of a SASL exchange; the line that comes next answers it.
+    pub(super) fn respond(&mut self, step: &SaslStep) {
+        let Some(exchange) = &mut self.session.exchange else { return };
+        self.output.write(|out| exchange.respond(step, out));
         let end = self.output.mark();
         if let Some(sent) = self.session.in_flight.front_mut() {
             sent.end = end;
-        }
-        if let Some(auth) = &mut self.session.auth {
-            auth.challenged = false;
-            match step {
-                SaslStep::Data(_) => auth.responses = auth.responses.saturating_add(1),
-                SaslStep::Cancel => auth.cancelled = true,
-            }
         }
     }
 }

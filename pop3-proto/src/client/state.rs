@@ -2,7 +2,7 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use mailwire_core::{Error, LineFramer, OutputMark, Secret, Ticket, dot::Unstuffer, sasl::Mechanism};
+use mailwire_core::{Error, LineFramer, OutputMark, Ticket, dot::Unstuffer, sasl::Exchange};
 
 use super::Deletions;
 use crate::{
@@ -28,7 +28,7 @@ pub(super) struct Session {
     pub(super) timestamp: Option<ApopTimestamp>,
     /// A USER was sent, and not refused.
     pub(super) user: bool,
-    pub(super) auth: Option<Auth>,
+    pub(super) exchange: Option<Exchange>,
     pub(super) marks: Marks,
 }
 
@@ -45,7 +45,7 @@ impl Session {
             capa_refused: false,
             timestamp: None,
             user: false,
-            auth: None,
+            exchange: None,
             marks: Marks::default(),
         }
     }
@@ -61,7 +61,7 @@ impl Session {
 
     /// It is the caller's turn in a SASL exchange.
     pub(super) fn is_challenged(&self) -> bool {
-        self.auth.as_ref().is_some_and(|auth| auth.challenged)
+        self.exchange.as_ref().is_some_and(Exchange::is_clients_turn)
     }
 }
 
@@ -119,34 +119,6 @@ pub(super) struct Queued {
     pub(super) command: Command,
     /// What the caller says that follows the answer to a command that is not known here.
     pub(super) follows: Follows,
-}
-
-/// A SASL exchange.
-#[derive(Debug)]
-pub(super) struct Auth {
-    /// The first message, if it was not sent with AUTH.
-    pub(super) held: Option<Secret>,
-    /// Messages that the client has sent.
-    pub(super) responses: u32,
-    /// How many it has to send at least.
-    pub(super) needed: u32,
-    pub(super) steps: u32,
-    /// It is the caller's turn.
-    pub(super) challenged: bool,
-    pub(super) cancelled: bool,
-}
-
-impl Auth {
-    pub(super) fn new(mechanism: &Mechanism, held: Option<Secret>, sent: bool) -> Self {
-        Self {
-            held,
-            responses: u32::from(sent),
-            needed: if *mechanism == Mechanism::Login { 2 } else { 1 },
-            steps: 0,
-            challenged: false,
-            cancelled: false,
-        }
-    }
 }
 
 /// What DELE has marked.

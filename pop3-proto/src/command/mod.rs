@@ -4,7 +4,7 @@ mod parse;
 mod rules;
 mod write;
 
-use mailwire_core::{Secret, sasl::Mechanism};
+use mailwire_core::{Secret, Text, sasl::Mechanism};
 pub(crate) use rules::{Effect, Rules, ValidIn};
 pub(crate) use write::write_number;
 
@@ -105,9 +105,9 @@ impl Command {
     #[must_use]
     pub fn keyword(&self) -> Keyword {
         match (self, self.key()) {
-            (_, Some(name)) => Keyword::from_static(name.as_str()),
+            (_, Some(name)) => Keyword::unchecked(Text::from_static(name.as_str())),
             (Self::Other { keyword, .. }, None) => keyword.clone(),
-            (_, None) => Keyword::from_static(""),
+            (_, None) => Keyword::unchecked(Text::from_static("")),
         }
     }
 

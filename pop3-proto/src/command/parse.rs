@@ -101,7 +101,7 @@ fn space(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
 fn number(cursor: &mut Cursor<'_>) -> Result<MessageNumber, ParseError> {
     let start = cursor.offset();
     let number = cursor.number_u32()?;
-    MessageNumber::new(number).map_err(|invalid| ParseError::new(start, invalid.reason))
+    MessageNumber::new(number).ok_or(ParseError::new(start, MessageNumber::NOT_ZERO))
 }
 
 /// `RETR msg`, `DELE msg`
@@ -163,7 +163,7 @@ fn user_name(cursor: &mut Cursor<'_>, start: usize) -> Result<UserName, ParseErr
         let name = if not_utf_8 { deviation::NOT_UTF_8 } else { deviation::SPACE_IN_USER_NAME };
         cursor.deviate_at(offset, name)?;
     }
-    Ok(UserName::from_peer(text))
+    Ok(UserName::unchecked(text))
 }
 
 /// `PASS string`. Spaces are part of the password (RFC 1939 section 7).
@@ -270,9 +270,9 @@ fn other(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
         if let Some(offset) = find_break(text.as_bytes()) {
             return Err(ParseError::new(start.saturating_add(offset), "a CR or NUL in an argument"));
         }
-        Some(LineText::from_peer(text))
+        Some(LineText::unchecked(text))
     } else {
         None
     };
-    Ok(Command::Other { keyword: Keyword::from_peer(keyword), arguments })
+    Ok(Command::Other { keyword: Keyword::unchecked(keyword), arguments })
 }

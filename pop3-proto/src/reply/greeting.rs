@@ -35,7 +35,7 @@ impl Greeting {
     pub fn with_timestamp(mut self, timestamp: &ApopTimestamp) -> Self {
         let space: &[u8] = if self.text.is_empty() { b"" } else { b" " };
         let text = [self.text.as_bytes(), space, timestamp.as_bytes()].concat();
-        self.text = ReplyText::from_peer(Text::from(text));
+        self.text = ReplyText::unchecked(Text::from(text));
         self
     }
 

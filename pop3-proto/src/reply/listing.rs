@@ -235,7 +235,7 @@ pub(super) fn scan_listing(cursor: &mut Cursor<'_>) -> Result<ScanListing, Parse
 fn message_number(cursor: &mut Cursor<'_>) -> Result<MessageNumber, ParseError> {
     let start = cursor.offset();
     let number = cursor.number_u32()?;
-    MessageNumber::new(number).map_err(|invalid| ParseError::new(start, invalid.reason))
+    MessageNumber::new(number).ok_or(ParseError::new(start, MessageNumber::NOT_ZERO))
 }
 
 /// A size. Servers that do not know it send a negative one, or none.
@@ -273,7 +273,7 @@ pub(super) fn rest_of_line(cursor: &mut Cursor<'_>) -> Result<LineText, ParseErr
     let text = cursor.text_rest();
     match find_break(text.as_bytes()) {
         Some(offset) => Err(ParseError::new(start.saturating_add(offset), "a CR or NUL in a line")),
-        None => Ok(LineText::from_peer(text)),
+        None => Ok(LineText::unchecked(text)),
     }
 }
 
@@ -307,5 +307,5 @@ pub(super) fn unique_id_listing(cursor: &mut Cursor<'_>) -> Result<UniqueIdListi
         cursor.deviate(deviation::SPACE_BEFORE_LINE_END)?;
         cursor.skip(usize::MAX);
     }
-    Ok(UniqueIdListing { number, unique_id: UniqueId::from_peer(text) })
+    Ok(UniqueIdListing { number, unique_id: UniqueId::unchecked(text) })
 }

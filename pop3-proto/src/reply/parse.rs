@@ -183,7 +183,7 @@ pub(super) fn text(cursor: &mut Cursor<'_>) -> Result<(Option<ResponseCode>, Rep
     }
     let start = cursor.offset();
     let text = cursor.text_rest();
-    Ok((found, ReplyText::from_peer(without_controls(cursor, text, start)?)))
+    Ok((found, ReplyText::unchecked(without_controls(cursor, text, start)?)))
 }
 
 /// A CR at the end is dropped; a CR or NUL within becomes `?`, as only humans read it.

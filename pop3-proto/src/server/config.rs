@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use mailwire_core::{Channel, Dialect, dot::BareNewline, sasl::Mechanism};
+use mailwire_core::{Channel, Dialect, Text, dot::BareNewline, sasl::Mechanism};
 
 use crate::{
     capability::Capability,
@@ -66,7 +66,7 @@ impl Config {
         Self {
             channel,
             dialect: Dialect::Strict,
-            greeting: ReplyText::from_static("POP3 server ready"),
+            greeting: ReplyText::unchecked(Text::from_static("POP3 server ready")),
             apop: None,
             user: true,
             mechanisms: Vec::new(),

@@ -108,13 +108,13 @@ impl Connection {
                 Ok(Some(Next::Event(Event::AuthResponse { ticket, step: SaslStep::Cancel })))
             }
             Ok(step) => {
-                let limit = self.config.limits.auth_steps;
-                if self.session.current.as_ref().is_some_and(|current| current.auth_steps > limit) {
-                    self.put_status(Reply::err("too many steps"));
-                    let what = "steps of a SASL exchange";
-                    return Err(Error::LimitExceeded { what, limit: limit.into() });
+                if let Some(current) = &mut self.session.current {
+                    current.stage = Stage::Reply;
+                    if let Err(error) = current.steps.count(self.config.limits.auth_steps) {
+                        self.put_status(Reply::err("too many steps"));
+                        return Err(error);
+                    }
                 }
-                self.set_stage(Stage::Reply);
                 Ok(Some(Next::Event(Event::AuthResponse { ticket, step })))
             }
             Err(error) => {
@@ -201,7 +201,7 @@ impl Connection {
             // A line out of step can be a secret.
             Command::Other { keyword, .. } if self.session.state == State::Authorization => {
                 let start = self.without_secrets(&keyword.as_text().clone().into_bytes());
-                Command::Other { keyword: Keyword::from_peer(start.into()), arguments: None }
+                Command::Other { keyword: Keyword::unchecked(start.into()), arguments: None }
             }
             command => command,
         };

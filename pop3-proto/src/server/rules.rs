@@ -18,7 +18,6 @@ use crate::{
     command::{Command, Effect, Rules},
     reply::{Expected, Listing, MAX_STATUS_LINE, Reply},
     state::State,
-    types::Keyword,
 };
 
 impl Config {
@@ -79,7 +78,9 @@ impl Connection {
             }
             Command::User(_) | Command::Pass(_) if self.config.user && !offered => NEEDS_TLS,
             Command::Apop { .. } if self.config.apop.is_none() => NOT_OFFERED,
-            Command::Other { keyword, .. } if !self.config.has_extension(keyword) => Err("unknown command"),
+            Command::Other { keyword, .. } if !self.config.extension_commands.contains(keyword) => {
+                Err("unknown command")
+            }
             _ if !offered => NOT_OFFERED,
             _ => Ok(()),
         }
@@ -213,13 +214,6 @@ pub(super) enum Then {
     GoOn,
     LoginFailed,
     Close,
-}
-
-impl Config {
-    fn has_extension(&self, keyword: &Keyword) -> bool {
-        let is = |name: &Keyword| keyword.as_bytes().eq_ignore_ascii_case(name.as_bytes());
-        self.extension_commands.iter().any(is)
-    }
 }
 
 /// Whether a reply is one line of at most 512 octets of ASCII.

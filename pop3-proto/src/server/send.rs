@@ -185,10 +185,7 @@ impl Connection {
             }
             (Ok(()), SaslStep::Data(data)) => {
                 self.output.write(|out| Challenge { data }.write(out));
-                if let Some(current) = &mut self.session.current {
-                    current.auth_steps = current.auth_steps.saturating_add(1);
-                    current.stage = Stage::Auth;
-                }
+                self.set_stage(Stage::Auth);
                 Ok(())
             }
         }

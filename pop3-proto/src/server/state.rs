@@ -1,6 +1,6 @@
 //! What a server remembers of one session.
 
-use mailwire_core::{LineFramer, Ticket, dot::Stuffer};
+use mailwire_core::{LineFramer, Ticket, dot::Stuffer, sasl::Steps};
 
 use super::Config;
 use crate::{
@@ -63,8 +63,8 @@ pub(super) struct Current {
     /// It is one of the application's own.
     pub(super) own: bool,
     pub(super) stage: Stage,
-    /// Challenges of its SASL exchange.
-    pub(super) auth_steps: u32,
+    /// The client's steps of its SASL exchange.
+    pub(super) steps: Steps,
 }
 
 impl Current {
@@ -74,7 +74,7 @@ impl Current {
             _ => None,
         };
         let own = matches!(command, Command::Other { .. });
-        Self { ticket, rules: command.rules(), number, own, stage: Stage::Reply, auth_steps: 0 }
+        Self { ticket, rules: command.rules(), number, own, stage: Stage::Reply, steps: Steps::default() }
     }
 }
 

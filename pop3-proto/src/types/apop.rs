@@ -3,20 +3,18 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use mailwire_core::{Invalid, Text};
+use mailwire_core::{Invalid, Text, private::check_text, text_newtype};
 
-use super::{check_bytes, is_vchar, text_value};
+use super::is_vchar;
 
-/// The timestamp in a greeting, with its angle brackets: `<1896.697170952@dbc.mtview.ca.us>` ([RFC 1939
-/// section 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
-///
-/// `timestamp = "<" *VCHAR ">"`, and it "MUST conform to RFC-822 msg-id" (RFC 2449 section 3): an
-/// `@` is in it, and printable ASCII only. Attacks on APOP choose timestamps with other bytes.
-#[derive(Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct ApopTimestamp(Text);
-
-text_value!(ApopTimestamp);
+text_newtype! {
+    /// The timestamp in a greeting, with its angle brackets: `<1896.697170952@dbc.mtview.ca.us>` ([RFC 1939
+    /// section 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
+    ///
+    /// `timestamp = "<" *VCHAR ">"`, and it "MUST conform to RFC-822 msg-id" (RFC 2449 section 3): an
+    /// `@` is in it, and printable ASCII only. Attacks on APOP choose timestamps with other bytes.
+    pub struct ApopTimestamp: str;
+}
 
 impl ApopTimestamp {
     /// A timestamp. A server has to make a new one for each connection.
@@ -33,7 +31,7 @@ impl ApopTimestamp {
             return Err(Invalid::new(WHAT, 0, "it does not stand in angle brackets"));
         };
         let allowed = |byte| is_vchar(byte) && !matches!(byte, b'<' | b'>');
-        check_bytes(WHAT, inner, allowed, "a bracket, or what is not printable ASCII")?;
+        check_text(WHAT, inner, 0..=usize::MAX, allowed, "a bracket, or what is not printable ASCII")?;
         match inner.iter().position(|&byte| byte == b'@') {
             Some(at) if at > 0 && at + 1 < inner.len() => Ok(Self(text)),
             _ => Err(Invalid::new(WHAT, 0, "not of the form <local@domain>")),

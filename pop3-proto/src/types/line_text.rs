@@ -1,31 +1,25 @@
 //! Text that can stand in a line.
 
-use mailwire_core::{Invalid, Text};
+use mailwire_core::{Invalid, Text, private::check_text, text_newtype};
 
-use super::{check_bytes, is_line_byte, text_value};
+use super::is_line_byte;
 
-/// Any text without CR, LF and NUL: arguments and lines whose form is not known here.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct LineText(Text);
-
-text_value!(LineText);
+text_newtype! {
+    /// Any text without CR, LF and NUL: arguments and lines whose form is not known here.
+    #[derive(Default)]
+    pub struct LineText: bytes;
+}
 
 impl LineText {
     /// A text.
     ///
     /// # Errors
     ///
-    /// A CR, LF or NUL in it.
+    /// It has a CR, LF or NUL.
     pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
         let text = text.into();
-        check_bytes("text of a line", text.as_bytes(), is_line_byte, "a CR, LF or NUL")?;
+        check_text("text of a line", text.as_bytes(), 0..=usize::MAX, is_line_byte, "a CR, LF or NUL")?;
         Ok(Self(text))
-    }
-
-    /// What a parser read, without CR, LF and NUL.
-    pub(crate) const fn from_peer(text: Text) -> Self {
-        Self(text)
     }
 
     /// Whether there is nothing.

@@ -1,8 +1,8 @@
 //! The argument of PASS.
 
-use mailwire_core::{Invalid, Secret};
+use mailwire_core::{Invalid, Secret, private::check_text};
 
-use super::{check, is_line_byte};
+use super::is_line_byte;
 
 /// A password that can stand in a PASS command ([RFC 1939 section
 /// 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)): a [`Secret`] without CR, LF and NUL. Spaces
@@ -15,10 +15,10 @@ impl Password {
     ///
     /// # Errors
     ///
-    /// Nothing, or a CR, LF or NUL in it. The error shows no byte of it.
+    /// It is empty, or has a CR, LF or NUL. The error shows no byte of it.
     pub fn new(secret: impl Into<Secret>) -> Result<Self, Invalid> {
         let secret = secret.into();
-        check("password", secret.expose(), is_line_byte, "a CR, LF or NUL")?;
+        check_text("password", secret.expose(), 1..=usize::MAX, is_line_byte, "a CR, LF or NUL")?;
         Ok(Self(secret))
     }
 

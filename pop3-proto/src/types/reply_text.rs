@@ -2,17 +2,16 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Invalid, Text};
+use mailwire_core::{Invalid, Text, private::check_text, text_newtype};
 
-use super::{check_bytes, is_line_byte, text_value};
+use super::is_line_byte;
 
-/// What a status line says to a human: no CR, LF or NUL, and no `[` at its start, where a response
-/// code stands (RFC 2449 section 8). One that was read leniently can start with `[`.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct ReplyText(Text);
-
-text_value!(ReplyText);
+text_newtype! {
+    /// What a status line says to a human: no CR, LF or NUL, and no `[` at its start, where a response
+    /// code stands (RFC 2449 section 8). One that was read leniently can start with `[`.
+    #[derive(Default)]
+    pub struct ReplyText: bytes;
+}
 
 impl ReplyText {
     /// A text.
@@ -23,7 +22,7 @@ impl ReplyText {
     pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
         const WHAT: &str = "reply text";
         let text = text.into();
-        check_bytes(WHAT, text.as_bytes(), is_line_byte, "a CR, LF or NUL")?;
+        check_text(WHAT, text.as_bytes(), 0..=usize::MAX, is_line_byte, "a CR, LF or NUL")?;
         if text.as_bytes().first() == Some(&b'[') {
             return Err(Invalid::new(WHAT, 0, "it starts like a response code"));
         }
@@ -50,16 +49,6 @@ impl ReplyText {
             *first = b'(';
         }
         Self(Text::from(bytes))
-    }
-
-    /// What a parser read, without CR, LF and NUL.
-    pub(crate) const fn from_peer(text: Text) -> Self {
-        Self(text)
-    }
-
-    /// A text that is part of the program.
-    pub(crate) const fn from_static(text: &'static str) -> Self {
-        Self(Text::from_static(text))
     }
 
     /// Whether there is nothing.

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     Inspector, Side,
-    report::{Message, Overlong, incomplete, text},
+    report::{Finding, Overlong, incomplete, text},
 };
 
 pub(crate) struct Imap {
@@ -46,19 +46,19 @@ impl Imap {
         }
     }
 
-    fn command(&mut self, frame: &Frame) -> Message {
+    fn command(&mut self, frame: &Frame) -> Finding {
         let line = frame.bytes.as_ref();
         if self.mode == Mode::Idle && line.eq_ignore_ascii_case(b"DONE") {
             self.mode = Mode::Commands;
-            return Message::new("DONE", &serde_json::Value::Null, Vec::new());
+            return Finding::new("DONE", &serde_json::Value::Null, Vec::new());
         }
         if self.mode == Mode::Sasl && !line.contains(&b' ') {
             if !self.context && line == b"*" {
                 self.mode = Mode::Commands;
             }
             return match sasl::decode_step(line) {
-                Ok(_) => Message::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
-                Err(error) => Message::malformed(b"<secret>", error),
+                Ok(_) => Finding::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
+                Err(error) => Finding::malformed(b"<secret>", error),
             };
         }
         let parsed = Request::parse(&frame.bytes, frame.context(self.dialect, self.limits.nesting));
@@ -67,20 +67,20 @@ impl Imap {
             Ok(Command::Idle) => Mode::Idle,
             _ => Mode::Commands,
         };
-        Message::of(line, parsed, |request| {
+        Finding::of(line, parsed, |request| {
             let uid = if request.command.is_uid() { "UID " } else { "" };
             format!("{uid}{}", request.command.name())
         })
     }
 
-    fn response(&mut self, frame: &Frame) -> Message {
+    fn response(&mut self, frame: &Frame) -> Finding {
         let parsed = Response::parse(&frame.bytes, frame.context(self.dialect, self.limits.nesting));
         if let (Mode::Sasl | Mode::Idle, Ok(Response::Tagged(_))) =
             (self.mode, parsed.as_ref().map(|parsed| &parsed.value))
         {
             self.mode = Mode::Commands;
         }
-        Message::of(&frame.bytes, parsed, |response| match response {
+        Finding::of(&frame.bytes, parsed, |response| match response {
             Response::Untagged(data) => text(data.name()).to_ascii_uppercase(),
             Response::Tagged(tagged) => tagged.reply.kind.as_str().to_owned(),
             Response::Continuation(_) => "CONTINUATION".to_owned(),
@@ -89,7 +89,7 @@ impl Imap {
 }
 
 impl Inspector for Imap {
-    fn next(&mut self, side: Side, input: &mut BytesMut, ended: bool) -> Option<Message> {
+    fn next(&mut self, side: Side, input: &mut BytesMut, ended: bool) -> Option<Finding> {
         if let Some(message) = self.overlong.pass(input, ended) {
             return message;
         }

@@ -29,7 +29,7 @@ use source::Source;
 /// value; deviations, what the lenient dialect accepted, each with its name and its offset in the
 /// message; raw, what was kept unparsed; error, null or a reason and its offset in the message.
 ///
-/// Without the other side's words some things are guessed: behind DATA, AUTH and AUTHENTICATE the
+/// Without the other side's words some things are guessed: after DATA, AUTH and AUTHENTICATE the
 /// client is taken to go on as if the server had agreed. Passwords and SASL data are not shown.
 ///
 /// A summary goes to standard error. The exit status is 1 if any message had an error, and 2 if a file
@@ -81,7 +81,7 @@ pub(crate) trait Inspector {
     /// The next message that is complete, taken off `input`. What it takes without giving a message
     /// is part of the next one. With `ended`, no more input follows, and what is left is an
     /// incomplete message.
-    fn next(&mut self, side: Side, input: &mut bytes::BytesMut, ended: bool) -> Option<report::Message>;
+    fn next(&mut self, side: Side, input: &mut bytes::BytesMut, ended: bool) -> Option<report::Finding>;
 }
 
 fn main() -> ExitCode {

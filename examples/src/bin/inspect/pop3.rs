@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Inspector, Side,
-    report::{Message, Overlong, incomplete},
+    report::{Finding, Overlong, incomplete},
 };
 
 pub(crate) struct Pop3 {
@@ -64,7 +64,7 @@ impl InFlight {
 
 /// A success that lines or a body follow.
 struct Body {
-    message: Message,
+    message: Finding,
     unstuffer: Unstuffer,
     /// What the lines are; `None` if that is not known before the first.
     lines: Option<Expected>,
@@ -98,7 +98,7 @@ impl Pop3 {
     }
 
     /// A deviation of ours; an error in the strict dialect.
-    fn deviate(&self, message: &mut Message, name: &'static str, offset: usize) {
+    fn deviate(&self, message: &mut Finding, name: &'static str, offset: usize) {
         match self.dialect {
             Dialect::Strict => {
                 message.error.get_or_insert(ParseError::new(offset, name));
@@ -111,7 +111,7 @@ impl Pop3 {
         ParseContext::new(self.dialect).with_newline(newline).expecting(expected)
     }
 
-    fn status(&mut self, line: &Bytes, newline: Newline) -> Option<Message> {
+    fn status(&mut self, line: &Bytes, newline: Newline) -> Option<Finding> {
         let in_flight = if self.context && self.greeted { self.in_flight.pop_front() } else { None };
         let first = !std::mem::replace(&mut self.greeted, true);
         let sasl = in_flight.as_ref().is_none_or(|command| command.sasl);
@@ -127,7 +127,7 @@ impl Pop3 {
             let parsed = Challenge::parse(line, self.context(newline, expected));
             return Some(match parsed {
                 Ok(parsed) => challenge(parsed.deviations),
-                Err(error) => Message::malformed(line, error),
+                Err(error) => Finding::malformed(line, error),
             });
         }
         // Some servers write +OK where "+ " is due.
@@ -141,7 +141,7 @@ impl Pop3 {
             Ok(parsed) => {
                 let ok = parsed.value.is_ok();
                 let mut message =
-                    Message::new(if ok { "OK" } else { "ERR" }, &parsed.value, parsed.deviations);
+                    Finding::new(if ok { "OK" } else { "ERR" }, &parsed.value, parsed.deviations);
                 let timestamp =
                     Greeting::parse(line, self.dialect).ok().and_then(|greeting| greeting.value.timestamp());
                 if let (true, Some(timestamp)) = (first, timestamp) {
@@ -149,7 +149,7 @@ impl Pop3 {
                 }
                 (ok, message)
             }
-            Err(error) => (false, Message::malformed(line, error)),
+            Err(error) => (false, Finding::malformed(line, error)),
         };
         let (follows, lines) = match in_flight {
             Some(command) => (command.follows, command.lines),
@@ -172,7 +172,7 @@ impl Pop3 {
         None
     }
 
-    fn read_body(&mut self, input: &mut BytesMut, ended: bool) -> Option<Message> {
+    fn read_body(&mut self, input: &mut BytesMut, ended: bool) -> Option<Finding> {
         let mut body = self.body.take()?;
         let status_length = body.line_start.saturating_sub(usize::try_from(body.length).unwrap_or(0));
         let complete = loop {
@@ -203,7 +203,7 @@ impl Pop3 {
         Some(message)
     }
 
-    fn command(&mut self, line: &Bytes, newline: Newline) -> Message {
+    fn command(&mut self, line: &Bytes, newline: Newline) -> Finding {
         let parsed = Command::parse(line, self.dialect);
         if std::mem::take(&mut self.client_sasl) {
             let decoded = sasl::decode_step(line);
@@ -212,8 +212,8 @@ impl Pop3 {
                 self.client_sasl = !self.context;
                 self.in_flight.push_back(InFlight::line(true));
                 return match decoded {
-                    Ok(_) => Message::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
-                    Err(error) => Message::malformed(b"<secret>", error),
+                    Ok(_) => Finding::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
+                    Err(error) => Finding::malformed(b"<secret>", error),
                 };
             }
         }
@@ -223,7 +223,7 @@ impl Pop3 {
         };
         self.client_sasl = in_flight.sasl && !self.context;
         self.in_flight.push_back(in_flight);
-        let mut message = Message::of(line, parsed, |command| command.keyword().to_string());
+        let mut message = Finding::of(line, parsed, |command| command.keyword().to_string());
         if newline == Newline::Lf {
             message.error.get_or_insert(ParseError::new(line.len(), "a line that ends in a bare LF"));
         }
@@ -231,8 +231,8 @@ impl Pop3 {
     }
 }
 
-fn challenge(deviations: Vec<Deviation>) -> Message {
-    Message::new("CHALLENGE", &json!({ "bytes": "<secret>" }), deviations)
+fn challenge(deviations: Vec<Deviation>) -> Finding {
+    Finding::new("CHALLENGE", &json!({ "bytes": "<secret>" }), deviations)
 }
 
 impl Body {
@@ -295,7 +295,7 @@ fn guess(line: &Bytes) -> Option<Expected> {
 }
 
 impl Inspector for Pop3 {
-    fn next(&mut self, side: Side, input: &mut BytesMut, ended: bool) -> Option<Message> {
+    fn next(&mut self, side: Side, input: &mut BytesMut, ended: bool) -> Option<Finding> {
         if let Some(message) = self.overlong.pass(input, ended) {
             return message;
         }

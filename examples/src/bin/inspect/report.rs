@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::Side;
 
 /// One message, as far as it was understood.
-pub(crate) struct Message {
+pub(crate) struct Finding {
     pub(crate) kind: String,
     pub(crate) value: Value,
     pub(crate) deviations: Vec<Deviation>,
@@ -23,7 +23,7 @@ pub(crate) struct Message {
     pub(crate) error: Option<ParseError>,
 }
 
-impl Message {
+impl Finding {
     /// A message that was understood.
     pub(crate) fn new(kind: impl Into<String>, value: &impl Serialize, deviations: Vec<Deviation>) -> Self {
         let value =
@@ -83,7 +83,7 @@ impl Overlong {
     }
 
     /// Whether a line is being passed over, and the message once it is done.
-    pub(crate) fn pass(&mut self, input: &mut BytesMut, ended: bool) -> Option<Option<Message>> {
+    pub(crate) fn pass(&mut self, input: &mut BytesMut, ended: bool) -> Option<Option<Finding>> {
         let error = self.error?;
         match input.iter().position(|&byte| byte == b'\n') {
             Some(end) => input.advance(end + 1),
@@ -95,17 +95,17 @@ impl Overlong {
             }
         }
         self.error = None;
-        Some(Some(Message::malformed(&std::mem::take(&mut self.start), error)))
+        Some(Some(Finding::malformed(&std::mem::take(&mut self.start), error)))
     }
 }
 
 /// What is left of `input` at its end is no message.
-pub(crate) fn incomplete(input: &mut BytesMut, ended: bool) -> Option<Message> {
+pub(crate) fn incomplete(input: &mut BytesMut, ended: bool) -> Option<Finding> {
     if !ended || input.is_empty() {
         return None;
     }
     let left = input.split();
-    Some(Message::malformed(&left, ParseError::new(left.len(), "the input ends within a message")))
+    Some(Finding::malformed(&left, ParseError::new(left.len(), "the input ends within a message")))
 }
 
 /// Writes messages.
@@ -120,8 +120,8 @@ impl<'a, W: Write> Report<'a, W> {
         Self { file: file.display().to_string(), out, summary }
     }
 
-    pub(crate) fn write(&mut self, side: Side, offset: u64, length: u64, message: Message) -> io::Result<()> {
-        let Message { kind, value, deviations, raw, error } = message;
+    pub(crate) fn write(&mut self, side: Side, offset: u64, length: u64, message: Finding) -> io::Result<()> {
+        let Finding { kind, value, deviations, raw, error } = message;
         self.summary.count(length, &deviations, error.is_some());
         let raw = raw.map(Value::from).or_else(|| unparsed(&value));
         let line = json!({

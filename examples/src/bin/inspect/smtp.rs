@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     Inspector, Side,
-    report::{Message, Overlong, incomplete},
+    report::{Finding, Overlong, incomplete},
 };
 
 pub(crate) struct Smtp {
@@ -28,7 +28,7 @@ pub(crate) struct Smtp {
     overlong: Overlong,
     client: Client,
     /// What the next replies answer.
-    asked: VecDeque<Asked>,
+    in_flight: VecDeque<InFlight>,
 }
 
 /// What the client's next bytes are.
@@ -39,7 +39,7 @@ enum Client {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum InFlight {
     Hello,
     Sasl,
     Data,
@@ -57,70 +57,70 @@ impl Smtp {
             overlong: Overlong::default(),
             client: Client::Commands,
             // The greeting answers nothing.
-            asked: VecDeque::from([Asked::Else]),
+            in_flight: VecDeque::from([InFlight::Else]),
         }
     }
 
-    fn reply(&mut self, frame: &Frame) -> Message {
+    fn reply(&mut self, frame: &Frame) -> Finding {
         let context = frame.context(self.dialect);
         let frame = &frame.bytes;
-        let asked = if self.context { self.asked.pop_front() } else { None };
+        let asked = if self.context { self.in_flight.pop_front() } else { None };
         let parsed = match Reply::parse(frame, context) {
             Ok(parsed) => parsed,
-            Err(error) => return Message::malformed(frame, error),
+            Err(error) => return Finding::malformed(frame, error),
         };
         let (reply, mut deviations) = (parsed.value, parsed.deviations);
         let code = reply.code().get();
         match asked {
-            Some(Asked::Data) if code == 354 => self.begin_body(),
-            Some(Asked::Sasl) if code == 334 => self.client = Client::Sasl,
+            Some(InFlight::Data) if code == 354 => self.begin_body(),
+            Some(InFlight::Sasl) if code == 334 => self.client = Client::Sasl,
             _ => {}
         }
         let mut capabilities = None;
-        if code == 250 && asked.map_or_else(|| looks_like_hello(&reply), |asked| asked == Asked::Hello) {
+        if code == 250 && asked.map_or_else(|| looks_like_hello(&reply), |asked| asked == InFlight::Hello) {
             match Capabilities::parse(frame, context) {
                 Ok(parsed) => {
                     capabilities = Some(parsed.value.iter().collect::<Vec<Capability>>());
                     deviations.extend(parsed.deviations);
                 }
-                Err(error) => return Message::malformed(frame, error),
+                Err(error) => return Finding::malformed(frame, error),
             }
         }
         if code == 334 && sasl::decode(reply.first_line().as_bytes()).is_err() {
             let name = "challenge-not-base64";
             match self.dialect {
-                Dialect::Strict => return Message::malformed(frame, ParseError::new(4, name)),
+                Dialect::Strict => return Finding::malformed(frame, ParseError::new(4, name)),
                 Dialect::Lenient => deviations.push(Deviation { name, offset: 4 }),
             }
         }
-        let mut message = Message::new(code.to_string(), &reply, deviations);
+        let mut message = Finding::new(code.to_string(), &reply, deviations);
         if let (Some(capabilities), Some(fields)) = (capabilities, message.value.as_object_mut()) {
             fields.insert("capabilities".to_owned(), json!(capabilities));
         }
         message
     }
 
-    fn command(&mut self, line: &Line) -> Message {
+    fn command(&mut self, line: &Line) -> Finding {
         let parsed = self.parse(line);
         let asked = match parsed.as_ref().map(|parsed| &parsed.value) {
-            Ok(Command::Ehlo(_) | Command::Lhlo(_)) => Asked::Hello,
-            Ok(Command::Data) => Asked::Data,
-            Ok(Command::Auth(_)) => Asked::Sasl,
-            _ => Asked::Else,
+            Ok(Command::Ehlo(_) | Command::Lhlo(_)) => InFlight::Hello,
+            Ok(Command::Data) => InFlight::Data,
+            Ok(Command::Auth(_)) => InFlight::Sasl,
+            _ => InFlight::Else,
         };
-        self.asked.push_back(asked);
+        self.in_flight.push_back(asked);
         if !self.context {
             match asked {
-                Asked::Data => self.begin_body(),
-                Asked::Sasl => self.client = Client::Sasl,
-                Asked::Hello | Asked::Else => self.client = Client::Commands,
+                InFlight::Data => self.begin_body(),
+                InFlight::Sasl => self.client = Client::Sasl,
+                InFlight::Hello | InFlight::Else => self.client = Client::Commands,
             }
         }
-        Message::of(&line.text, parsed, |command| command.name().to_owned())
+        Finding::of(&line.text, parsed, |command| command.name().to_owned())
     }
 
     /// A line of a SASL exchange. With only the client heard, a command ends the exchange.
-    fn sasl(&mut self, line: &Line) -> Message {
+    fn sasl(&mut self, line: &Line) -> Finding {
         let decoded = sasl::decode_step(&line.text);
         if !self.context {
             let known =
@@ -130,11 +130,11 @@ impl Smtp {
             }
         } else {
             self.client = Client::Commands;
-            self.asked.push_back(Asked::Sasl);
+            self.in_flight.push_back(InFlight::Sasl);
         }
         match decoded {
-            Ok(_) => Message::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
-            Err(error) => Message::malformed(b"<secret>", error),
+            Ok(_) => Finding::new("SASL", &json!({ "bytes": "<secret>" }), Vec::new()),
+            Err(error) => Finding::malformed(b"<secret>", error),
         }
     }
 
@@ -146,7 +146,7 @@ impl Smtp {
         self.client = Client::Body { unstuffer: Unstuffer::new(LineEnds::CrLf), length: 0 };
     }
 
-    fn body(&mut self, input: &mut BytesMut, ended: bool) -> Option<Message> {
+    fn body(&mut self, input: &mut BytesMut, ended: bool) -> Option<Finding> {
         let Client::Body { unstuffer, length } = &mut self.client else { return None };
         loop {
             match unstuffer.next(input) {
@@ -156,7 +156,7 @@ impl Smtp {
                     let length = *length;
                     let bare = unstuffer.bare_newline();
                     self.client = Client::Commands;
-                    self.asked.push_back(Asked::Else);
+                    self.in_flight.push_back(InFlight::Else);
                     input.truncate(if end == Unstuffed::End { input.len() } else { 0 });
                     return Some(body_message(length, bare, end == Unstuffed::End));
                 }
@@ -166,8 +166,8 @@ impl Smtp {
 }
 
 /// Bare CRs and LFs are how messages are smuggled: an error in every dialect.
-fn body_message(length: u64, bare: Option<u64>, complete: bool) -> Message {
-    let mut message = Message::new("BODY", &json!({ "length": length }), Vec::new());
+fn body_message(length: u64, bare: Option<u64>, complete: bool) -> Finding {
+    let mut message = Finding::new("BODY", &json!({ "length": length }), Vec::new());
     message.error = match bare {
         Some(offset) => Some(ParseError::new(
             usize::try_from(offset).unwrap_or(usize::MAX),
@@ -182,7 +182,7 @@ fn body_message(length: u64, bare: Option<u64>, complete: bool) -> Message {
     message
 }
 
-/// Whether the lines behind the first are keywords.
+/// Whether the lines after the first are keywords.
 fn looks_like_hello(reply: &Reply) -> bool {
     let keyword = |line: &[u8]| {
         let end = line.iter().position(|byte| matches!(byte, b' ' | b'=')).unwrap_or(line.len());
@@ -195,7 +195,7 @@ fn looks_like_hello(reply: &Reply) -> bool {
 }
 
 impl Inspector for Smtp {
-    fn next(&mut self, side: Side, input: &mut BytesMut, ended: bool) -> Option<Message> {
+    fn next(&mut self, side: Side, input: &mut BytesMut, ended: bool) -> Option<Finding> {
         if let Some(message) = self.overlong.pass(input, ended) {
             return message;
         }

@@ -27,12 +27,12 @@ pub(crate) struct Source {
 #[derive(Default)]
 struct Stream {
     input: BytesMut,
-    place: Place,
+    place: Position,
 }
 
 /// Which bytes of the file a message is.
 #[derive(Default)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     /// How many bytes of the stream belong to messages that are reported, and how many were taken.
     reported: u64,
     taken: u64,
@@ -40,7 +40,7 @@ pub(crate) struct Place {
     pieces: VecDeque<(u64, u64)>,
 }
 
-impl Place {
+impl Position {
     /// The inspector took so many bytes.
     pub(crate) fn taken(&mut self, count: usize) {
         self.taken += count as u64;
@@ -80,7 +80,7 @@ impl Source {
     }
 
     /// The bytes of `side` that wait, and where they are from.
-    pub(crate) fn input(&mut self, side: Side) -> (&mut BytesMut, &mut Place) {
+    pub(crate) fn input(&mut self, side: Side) -> (&mut BytesMut, &mut Position) {
         let stream = match side {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,

@@ -146,7 +146,7 @@ impl std::fmt::Debug for RetrievedMessages<'_> {
 
 /// All of them are checked before the first is sent.
 fn numbers(messages: impl IntoIterator<Item = u32>) -> Result<Vec<MessageNumber>> {
-    messages.into_iter().map(|message| MessageNumber::new(message).map_err(Error::from)).collect()
+    messages.into_iter().map(|message| MessageNumber::try_from(message).map_err(Error::from)).collect()
 }
 
 /// `None` if the queue is full; if this command is `alone`, that is an error, as waiting for another

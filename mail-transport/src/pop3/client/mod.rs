@@ -160,7 +160,7 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn list_one(&mut self, message: u32) -> Result<ScanListing> {
-        let message = MessageNumber::new(message)?;
+        let message = MessageNumber::try_from(message)?;
         match self.call("LIST", Command::List(Some(message))).await? {
             Reply::Listing(Listing::Scan(scan)) if scan.number == message => Ok(scan),
             _ => Err(unexpected("an answer to LIST about something else")),
@@ -185,7 +185,7 @@ impl Client {
     ///
     /// The server refuses (it need not know UIDL), or the connection fails.
     pub async fn uidl_one(&mut self, message: u32) -> Result<UniqueIdListing> {
-        let message = MessageNumber::new(message)?;
+        let message = MessageNumber::try_from(message)?;
         match self.call("UIDL", Command::Uidl(Some(message))).await? {
             Reply::Listing(Listing::UniqueId(id)) if id.number == message => Ok(id),
             _ => Err(unexpected("an answer to UIDL about something else")),
@@ -198,7 +198,7 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn retr(&mut self, message: u32) -> Result<Body<'_>> {
-        self.body("RETR", Command::Retr(MessageNumber::new(message)?)).await
+        self.body("RETR", Command::Retr(MessageNumber::try_from(message)?)).await
     }
 
     /// TOP: a message's header and the first lines of its body.
@@ -207,7 +207,7 @@ impl Client {
     ///
     /// The server refuses (it need not know TOP), or the connection fails.
     pub async fn top(&mut self, message: u32, lines: u64) -> Result<Body<'_>> {
-        self.body("TOP", Command::Top { number: MessageNumber::new(message)?, lines }).await
+        self.body("TOP", Command::Top { number: MessageNumber::try_from(message)?, lines }).await
     }
 
     /// DELE: marks a message, to be deleted by [`quit`](Self::quit).
@@ -216,7 +216,7 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn dele(&mut self, message: u32) -> Result<()> {
-        self.call("DELE", Command::Dele(MessageNumber::new(message)?)).await.map(drop)
+        self.call("DELE", Command::Dele(MessageNumber::try_from(message)?)).await.map(drop)
     }
 
     /// RSET: takes all marks back.

@@ -34,7 +34,7 @@ impl<M: Maildrop> Transaction<M> {
     /// The messages that are not marked.
     fn listed(&self) -> impl Iterator<Item = (MessageNumber, &Entry)> {
         let numbered = (1..).zip(&self.messages).filter(|(_, message)| !message.deleted);
-        numbered.filter_map(|(number, message)| Some((MessageNumber::new(number).ok()?, &message.entry)))
+        numbered.filter_map(|(number, message)| Some((MessageNumber::new(number)?, &message.entry)))
     }
 
     pub(super) fn count(&self) -> u64 {
