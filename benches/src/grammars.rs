@@ -85,7 +85,8 @@ fn fetch<'a>(frame: &'a Bytes) -> impl Grammar<'a, Response> {
     let head = delimited(tag(&b"* "[..]), number, tag_no_case(&b" FETCH ("[..]));
     let items = terminated(separated_list1(sp(), item(frame)), byte(b')', "expected )"));
     map((head, items), |(number, items)| {
-        Untagged::Fetch(FetchData { number, items: items.into_iter().collect() }).into()
+        Untagged::Fetch(FetchData { number: number.try_into().ok(), items: items.into_iter().collect() })
+            .into()
     })
 }
 

@@ -11,7 +11,7 @@ use mailwire_imap::{
     client::{self, BodyItem, Event, State},
     command::{Append, Command, FetchAtt},
     response::{ReplyKind, Untagged},
-    types::{MailboxName, Section},
+    types::{MailboxName, Section, SeqNumber, Uid},
 };
 
 /// What goes out when these are sent at once.
@@ -299,7 +299,7 @@ fn chunks_are_slices_of_the_input_and_of_what_was_given() {
     let mut input = BytesMut::from(&text[..]);
     let place = input.as_ptr() as usize + start;
     let Event::BodyStart(begun) = event(&mut client, &mut input) else { panic!() };
-    assert_eq!((begun.number, begun.uid, begun.length), (5, Some(77), 100_000));
+    assert_eq!((begun.number, begun.uid, begun.length), (SeqNumber::new(5), Uid::new(77), 100_000));
     let BodyItem::Section { section, origin: Some(10) } = &begun.item else { panic!("{begun:?}") };
     assert_eq!(section.part().len(), 2);
     let Event::BodyChunk(chunk) = event(&mut client, &mut input) else { panic!() };

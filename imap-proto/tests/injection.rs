@@ -61,7 +61,7 @@ fn strings_that_look_like_something_else() {
     assert_eq!(login("", "p\u{e4}"), "LOGIN \"\" {3+}\r\np\u{e4}\r\n");
     assert_eq!(login("NIL", "nil"), "LOGIN \"NIL\" \"nil\"\r\n");
 
-    let create = |name: &str| said(Command::Create(MailboxName::new(name).unwrap()));
+    let create = |name: &str| said(Command::Create(MailboxName::new(name).unwrap().into()));
     assert_eq!(create("a\"b\\c"), "CREATE \"a\\\"b\\\\c\"\r\n");
     assert_eq!(create("100% *"), "CREATE \"100% *\"\r\n");
     assert_eq!(create("x {5}"), "CREATE \"x {5}\"\r\n");
@@ -79,7 +79,7 @@ fn strings_that_look_like_something_else() {
 fn every_command_is_one_message() {
     let evil = "\" LOGOUT {3+} \\";
     for command in [
-        Command::Create(MailboxName::new(evil).unwrap()),
+        Command::Create(MailboxName::new(evil).unwrap().into()),
         Command::Rename { from: MailboxName::new(evil).unwrap(), to: MailboxName::new(evil).unwrap() },
         Command::Lsub {
             reference: MailboxName::new(evil).unwrap(),

@@ -11,11 +11,11 @@ use mailwire_core::{Connection, Dialect, Misuse, Output, Text};
 use mailwire_imap::{
     response::{BinaryData, FetchData, MsgAtt, Response, SectionData, Untagged},
     server,
-    types::{Data, Section},
+    types::{Data, Section, SeqNumber},
 };
 
 fn fetch(items: impl IntoIterator<Item = MsgAtt>) -> Untagged {
-    Untagged::Fetch(FetchData { number: 1, items: items.into_iter().collect() })
+    Untagged::Fetch(FetchData { number: SeqNumber::new(1), items: items.into_iter().collect() })
 }
 
 fn inline(bytes: &Bytes) -> Data {

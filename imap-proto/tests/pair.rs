@@ -11,7 +11,7 @@ use mailwire_imap::{
     command::{Append, Command},
     response::{FetchData, MsgAtt, SectionData, Untagged},
     server,
-    types::{Data, MailboxName, Section},
+    types::{Data, MailboxName, Section, SeqNumber},
 };
 
 /// Two machines and what is on its way between them.
@@ -292,7 +292,7 @@ fn fetched_messages() {
                 |_, event| match event {
                     client::Event::BodyStart(start) => {
                         starts += 1;
-                        assert_eq!((start.number, start.length), (1, length as u64));
+                        assert_eq!((start.number, start.length), (SeqNumber::new(1), length as u64));
                         assert_eq!(start.uid.is_some(), starts == 2);
                     }
                     client::Event::BodyChunk(chunk) => got.extend_from_slice(&chunk),
@@ -308,7 +308,9 @@ fn fetched_messages() {
                     };
                     let items =
                         vec![part(Section::WHOLE), MsgAtt::Uid(7.try_into().unwrap()), part(Section::TEXT)];
-                    server.notify(Untagged::Fetch(FetchData { number: 1, items: items.into() })).unwrap();
+                    server
+                        .notify(Untagged::Fetch(FetchData { number: SeqNumber::new(1), items: items.into() }))
+                        .unwrap();
                     assert!(server.notify(Untagged::Exists(3)).is_err(), "the literal comes first");
                     asked = Some(ticket);
                 },
@@ -340,7 +342,7 @@ fn idle_with_news() {
             let server::Event::Command { ticket, .. } = event else { panic!("{event:?}") };
             server.accept_idle(ticket).unwrap();
             server.notify(Untagged::Exists(8)).unwrap();
-            server.notify(Untagged::Expunge(3)).unwrap();
+            server.notify(Untagged::Expunge(SeqNumber::new(3))).unwrap();
         },
     );
     assert!(matches!(seen[0], client::Event::Idling { ticket } if ticket == idle));
@@ -462,7 +464,7 @@ fn a_thousand_pipelined_commands() {
 fn enable_changes_both_sides() {
     let mut pair = Pair::logged_in();
     pair.client.send(command("ENABLE IMAP4rev2 X-NONE")).unwrap();
-    pair.client.send(Command::Create(MailboxName::new("Entwürfe").unwrap())).unwrap();
+    pair.client.send(Command::Create(MailboxName::new("Entwürfe").unwrap().into())).unwrap();
     let mut names = vec![];
     let mut enabled = vec![];
     pair.run(
@@ -482,5 +484,5 @@ fn enable_changes_both_sides() {
     );
     assert_eq!(enabled, [Capability::Imap4Rev2]);
     assert!(pair.server.is_rev2());
-    assert_eq!(names[0].as_bytes(), "Entwürfe".as_bytes());
+    assert_eq!(names[0].mailbox.as_bytes(), "Entwürfe".as_bytes());
 }

@@ -211,7 +211,7 @@ fn spaces() {
     for line in ["*  1843 EXISTS", "* 1843  EXISTS", "* 1843 EXISTS  ", "*1843 EXISTS"] {
         assert_eq!(accepted(line), Untagged::Exists(1843), "{line}");
     }
-    assert_eq!(accepted("* 5 EXPUNGE "), Untagged::Expunge(5));
+    assert_eq!(accepted("* 5 EXPUNGE "), Untagged::Expunge(SeqNumber::new(5)));
     assert_eq!(accepted("* 5 RECENT "), Untagged::Recent(5));
     assert_eq!(
         items(accepted("* 4 FETCH (UID 71372 RFC822.HEADER  {5}\r\nhello)")),
@@ -266,25 +266,28 @@ fn flags() {
 fn status_text() {
     let text = |data: Reply| data.text.as_bytes().to_vec();
     let found = status(accepted("* OK [HIGHESTMODSEQ 1234]"));
-    assert_eq!((found.code, found.text.is_empty()), (Some(Code::HighestModSeq(1234)), true));
+    assert_eq!((found.code, found.text.is_empty()), (Some(Code::HighestModSeq(ModSeq::new(1234))), true));
     let found = status(accepted("* OK [ALERT] Gr\u{fc}\u{df}e"));
     assert_eq!((&found.code, text(found.clone())), (&Some(Code::Alert), "Gr\u{fc}\u{df}e".into()));
     assert_eq!(text(status(accepted(b"* OK caf\xe9"))), b"caf\xe9");
     assert_eq!(text(status(valid("* OK see ticket {20}"))), b"see ticket {20}");
     assert_eq!(status(accepted("* OK")).text.as_bytes(), b"");
     assert_eq!(status(accepted("* BYE")).kind, ReplyKind::Bye);
-    assert_eq!(status(accepted("* OK [UIDVALIDITY 0] x")).code, Some(Code::UidValidity(0)));
-    assert_eq!(status(accepted("* OK [UIDNEXT 0] x")).code, Some(Code::UidNext(0)));
-    assert_eq!(status(accepted("* OK [UNSEEN 0] x")).code, Some(Code::Unseen(0)));
+    assert_eq!(status(accepted("* OK [UIDVALIDITY 0] x")).code, Some(Code::UidValidity(None)));
+    assert_eq!(status(accepted("* OK [UIDNEXT 0] x")).code, Some(Code::UidNext(None)));
+    assert_eq!(status(accepted("* OK [UNSEEN 0] x")).code, Some(Code::Unseen(None)));
     let found = status(accepted("* [COPYUID 1 2 3] done"));
     assert_eq!(found.kind, ReplyKind::Ok);
     let Some(Code::CopyUid(copy)) = found.code else { panic!() };
-    assert_eq!((copy.uid_validity, copy.source.count(), copy.destination.contains(3)), (1, 1, true));
+    assert_eq!(
+        (copy.uid_validity, copy.source.count(), copy.destination.contains(3.try_into().unwrap())),
+        (UidValidity::new(1), 1, true)
+    );
     assert_eq!(status(accepted("* [ALERT] look")).code, Some(Code::Alert));
     assert_eq!(status(accepted("* OK[ALERT] look")).code, Some(Code::Alert));
     assert_eq!(status(accepted("* OK [ALERT]look")).code, Some(Code::Alert));
     assert_eq!(status(accepted("* OK  [ALERT] look")).code, Some(Code::Alert));
-    assert_eq!(status(accepted("* OK [UIDNEXT 5 ] look")).code, Some(Code::UidNext(5)));
+    assert_eq!(status(accepted("* OK [UIDNEXT 5 ] look")).code, Some(Code::UidNext(Uid::new(5))));
     assert_eq!(text(status(accepted("* OK [no end"))), b"[no end");
     // A code whose arguments are not what they should be keeps them.
     let found = status(accepted("* OK [COPYUID 1  ] done"));
@@ -338,12 +341,12 @@ fn numbers() {
     assert_eq!(value.get(), 12);
     assert_eq!(items(valid("* 1 FETCH (RFC822.SIZE 5000000000)")), [MsgAtt::Rfc822Size(5_000_000_000)]);
     let Untagged::Fetch(fetch) = accepted("* 0 FETCH (FLAGS (\\Seen))") else { panic!() };
-    assert_eq!((fetch.number, fetch.items.len()), (0, 1));
-    assert_eq!(accepted("* 0 EXPUNGE"), Untagged::Expunge(0));
+    assert_eq!((fetch.number, fetch.items.len()), (None, 1));
+    assert_eq!(accepted("* 0 EXPUNGE"), Untagged::Expunge(None));
     let Untagged::Status(found) = accepted("* STATUS a (MESSAGES 3 UNSEEN -1 UIDNEXT 0)") else { panic!() };
     assert_eq!(found.items[0], StatusAttVal::Messages(3));
     assert_eq!(found.items[1], StatusAttVal::Malformed("UNSEEN -1".into()));
-    assert_eq!(found.items[2], StatusAttVal::UidNext(0));
+    assert_eq!(found.items[2], StatusAttVal::UidNext(None));
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn extensions_are_asked_for_only_where_they_are_offered() {
     assert_eq!(refused.reason, Misuse::NotOffered("QUOTA"));
     let mut client = selected("IMAP4rev2 QUOTA");
     client.send(quota::QuotaCommand::get("").unwrap().into()).unwrap();
-    let fetch = Fetch::new(SequenceSet::all(), [FetchAtt::Flags].into_iter().collect::<Vec<_>>().into());
+    let fetch = Fetch::new(SequenceSet::all(), [FetchAtt::Flags]);
     let fetch = fetch.with_since(ModSeq::new(5).unwrap().into());
     let refused = client.send(Command::Fetch(fetch)).unwrap_err();
     assert_eq!(refused.reason, Misuse::NotOffered("CONDSTORE"));

@@ -10,7 +10,7 @@ use mailwire_imap::{
     command::Command,
     response::{FetchData, MsgAtt, SectionData, Untagged},
     server::{self, Event, State},
-    types::{Data, Section},
+    types::{Data, Section, SeqNumber},
 };
 
 fn refused(server: &mut server::Connection, line: &str) -> String {
@@ -113,7 +113,8 @@ fn one_command_at_a_time() {
 fn expunge_waits_for_its_time() {
     let mut server = serving();
     done(&mut server, "a SELECT x");
-    let expunge = |server: &mut server::Connection| server.notify(Untagged::Expunge(1)).is_ok();
+    let expunge =
+        |server: &mut server::Connection| server.notify(Untagged::Expunge(SeqNumber::new(1))).is_ok();
     assert!(!expunge(&mut server), "no command is in progress");
     for (line, allowed) in [
         ("a FETCH 1 FLAGS", false),
@@ -202,7 +203,7 @@ fn literals_of_commands_go_on_by_themselves() {
     assert_eq!(drain_text(&mut server), "+ go on\r\n");
     input.extend_from_slice(b"a b\r\n");
     assert!(
-        matches!(event(&mut server, &mut input), Event::Command { command: Command::Create(name), .. } if name == "a b")
+        matches!(event(&mut server, &mut input), Event::Command { command: Command::Create(create), .. } if create.mailbox == "a b")
     );
 }
 
@@ -309,7 +310,7 @@ fn chunks_are_slices_of_the_input_and_of_what_was_given() {
     take(&mut server, "a FETCH 1 BODY[]");
     let part = SectionData { section: Section::WHOLE, origin: None, data: Data::Streamed { length: 9000 } };
     let items = vec![MsgAtt::Section(Box::new(part)), MsgAtt::Rfc822Size(9000)];
-    server.notify(Untagged::Fetch(FetchData { number: 1, items: items.into() })).unwrap();
+    server.notify(Untagged::Fetch(FetchData { number: SeqNumber::new(1), items: items.into() })).unwrap();
     let line = server.output().chunk().to_vec();
     assert_eq!(line, b"* 1 FETCH (BODY[] {9000}\r\n");
     server.output().advance(line.len());

@@ -216,7 +216,7 @@ fn run_server(steps: &[Step], cut: usize) -> Vec<String> {
                     let _ = server.reply(ticket, status("NO no"));
                 }
                 (6, _) => {
-                    let _ = server.notify(Untagged::Expunge(1));
+                    let _ = server.notify(Untagged::Expunge(1.try_into().ok()));
                 }
                 _ => {
                     let _ = server.notify(Untagged::Exists(1));

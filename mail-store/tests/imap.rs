@@ -149,7 +149,7 @@ async fn append(client: &mut Client) -> Result<Vec<Bytes>> {
         assert_eq!(appended.unwrap().uid(), u32::try_from(sent.len()).ok());
     }
     let status = client.status("inbox", [StatusAtt::Messages, StatusAtt::UidNext]).await?;
-    assert_eq!(status.items, [StatusAttVal::Messages(6), StatusAttVal::UidNext(7)]);
+    assert_eq!(status.items, [StatusAttVal::Messages(6), StatusAttVal::UidNext(7.try_into().ok())]);
     let list = List::new(MailboxName::new("")?, ListPattern::new("*")?);
     let listed = client.list_with(list.returning([ListReturnOpt::Status(vec![StatusAtt::Messages])])).await?;
     assert!(listed.len() == 3 && listed.iter().all(|listed| listed.status.is_some()));

@@ -47,14 +47,14 @@ fn command(ours: &Request, peer: &peer_imap_codec::imap_types::command::Command<
             assert_eq!(ours.user().as_bytes(), username.as_ref());
             assert_eq!(ours.password().expose(), password.declassify().as_ref());
         }
-        (Command::Fetch(ours), CommandBody::Fetch { uid, .. }) => assert_eq!(ours.uid, *uid),
-        (Command::Store(ours), CommandBody::Store { uid, .. }) => assert_eq!(ours.uid, *uid),
+        (Command::Fetch(ours), CommandBody::Fetch { uid, .. }) => assert_eq!(ours.messages.is_uid(), *uid),
+        (Command::Store(ours), CommandBody::Store { uid, .. }) => assert_eq!(ours.messages.is_uid(), *uid),
         (Command::Search(ours), CommandBody::Search { uid, .. }) => assert_eq!(ours.uid, *uid),
         (
             Command::Copy(ours) | Command::Move(ours),
             CommandBody::Copy { uid, .. } | CommandBody::Move { uid, .. },
         ) => {
-            assert_eq!(ours.uid, *uid);
+            assert_eq!(ours.messages.is_uid(), *uid);
         }
         _ => {}
     }

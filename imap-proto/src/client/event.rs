@@ -9,7 +9,7 @@ use mailwire_core::{Deviation, Misuse, ParseError, Secret, Ticket};
 use crate::{
     capability::Capabilities,
     response::{Reply, Untagged},
-    types::Section,
+    types::{Section, SeqNumber, Uid},
 };
 
 /// An event of [`client::Connection`](super::Connection).
@@ -93,10 +93,10 @@ pub enum Event {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyStart {
-    /// The message's sequence number.
-    pub number: u32,
+    /// The message's sequence number. `None`: the server says 0.
+    pub number: Option<SeqNumber>,
     /// Its UID, if it stood before the literal in the response.
-    pub uid: Option<u32>,
+    pub uid: Option<Uid>,
     /// The item.
     pub item: BodyItem,
     /// How many bytes will come.

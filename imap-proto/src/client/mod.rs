@@ -95,7 +95,7 @@ pub struct Connection {
     unfinished: Option<Unfinished>,
     events: VecDeque<Event>,
     /// The number and UID of the message whose streamed FETCH response is being read.
-    fetching: Option<(u32, Option<u32>)>,
+    fetching: Option<(Option<crate::types::SeqNumber>, Option<crate::types::Uid>)>,
     /// How an APPEND ended whose message is still being sent.
     held: Option<Event>,
     /// The present response is read past.

@@ -164,7 +164,7 @@ impl Connection {
         };
         let (number, known) = self.fetching.unwrap_or((fetch.number, None));
         let uid = fetch.items.iter().find_map(|item| match item {
-            MsgAtt::Uid(uid) => Some(uid.get()),
+            MsgAtt::Uid(uid) => Some(*uid),
             _ => None,
         });
         let streamed = |data: &Data| matches!(data, Data::Streamed { .. });

@@ -6,6 +6,7 @@ use super::writer::Writer;
 use crate::types::{DateTime, Flag, FlagSet, Literal, MailboxName, Reader, read_literal};
 
 /// `APPEND` (RFC 9051 section 6.3.12).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Append {
@@ -77,6 +78,27 @@ impl Append {
     #[must_use]
     pub fn inline(mailbox: MailboxName, message: impl Into<Text>) -> Self {
         Self { message: AppendData::Inline(message.into()), ..Self::streamed(mailbox, 0) }
+    }
+
+    /// Gives the message these flags.
+    #[must_use]
+    pub fn with_flags(mut self, flags: FlagSet) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// Gives the message this internal date.
+    #[must_use]
+    pub const fn with_date(mut self, date: DateTime) -> Self {
+        self.date = Some(date);
+        self
+    }
+
+    /// Whether the message is a `literal8`, which can hold NUL.
+    #[must_use]
+    pub const fn with_binary(mut self, binary: bool) -> Self {
+        self.binary = binary;
+        self
     }
 
     /// ```text

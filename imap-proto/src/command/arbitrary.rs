@@ -7,14 +7,14 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use mailwire_core::Secret;
 
 use super::{
-    AString, Append, AppendData, Authenticate, Command, Copy, Fetch, FetchAtt, FetchAtts, List, ListPatterns,
-    ListReturnOpt, ListSelectOpt, Login, OtherCommand, Request, Search, SearchKey, SearchReturnOpt, Select,
-    Since, StatusAtt, Store, StoreAction,
+    AString, Append, AppendData, Authenticate, Command, Copy, Create, Fetch, FetchAtt, FetchAtts, List,
+    ListPatterns, ListReturnOpt, ListSelectOpt, Login, Messages, OtherCommand, Request, Search, SearchKey,
+    SearchReturnOpt, Select, Since, Status, StatusAtt, Store, StoreAction,
 };
 use crate::capability::Capability;
 use crate::types::{
-    Atom, Date, DateTime, Flag, FlagSet, ImapString, ListPattern, MailboxName, Partial, Section, SectionText,
-    SeqRange, SequenceSet, SetNumber, Tag,
+    Atom, Date, DateTime, Flag, FlagSet, ImapString, ListPattern, MailboxName, MessageSet, Partial, Section,
+    SectionText, SeqRange, SetMember, SetNumber, Tag,
 };
 
 /// One to four values.
@@ -74,19 +74,24 @@ fn pattern(u: &mut Unstructured<'_>) -> Result<ListPattern> {
     ListPattern::from_wire(text(u)?).map_err(|_| arbitrary::Error::IncorrectFormat)
 }
 
-fn number(u: &mut Unstructured<'_>) -> Result<SetNumber> {
-    Ok(maybe(u, |u| u.arbitrary::<NonZeroU32>())?.map_or(SetNumber::Largest, SetNumber::Value))
+fn number<N: SetMember>(u: &mut Unstructured<'_>) -> Result<SetNumber<N>> {
+    Ok(maybe(u, |u| u.arbitrary::<NonZeroU32>())?
+        .map_or(SetNumber::Largest, |number| SetNumber::Value(number.into())))
 }
 
-fn set(u: &mut Unstructured<'_>) -> Result<SequenceSet> {
+fn messages(u: &mut Unstructured<'_>) -> Result<Messages> {
+    Ok(if u.arbitrary()? { Messages::Uid(set(u)?) } else { Messages::Sequence(set(u)?) })
+}
+
+fn set<N: SetMember>(u: &mut Unstructured<'_>) -> Result<MessageSet<N>> {
     if u.ratio(1, 8)? {
-        return Ok(SequenceSet::saved());
+        return Ok(MessageSet::saved());
     }
     let ranges = some(u, |u| {
         let start = number(u)?;
         Ok(SeqRange { start, end: maybe(u, number)?.unwrap_or(start) })
     })?;
-    SequenceSet::from_ranges(ranges).map_err(|_| arbitrary::Error::IncorrectFormat)
+    MessageSet::from_ranges(ranges).map_err(|_| arbitrary::Error::IncorrectFormat)
 }
 
 fn date(u: &mut Unstructured<'_>) -> Result<Date> {
@@ -165,12 +170,13 @@ fn fetch(u: &mut Unstructured<'_>) -> Result<Fetch> {
         2 => FetchAtts::Full,
         _ => FetchAtts::List(some(u, fetch_item)?),
     };
-    let uid = u.arbitrary()?;
+    let messages = messages(u)?;
     let since = maybe(u, |u| u.arbitrary())?;
     let vanished = u.arbitrary()?;
-    let since =
-        since.map(|at| if vanished && uid { Since::ChangedOrVanished(at) } else { Since::Changed(at) });
-    Ok(Fetch { uid, set: set(u)?, items, since })
+    let since = since.map(|at| {
+        if vanished && messages.is_uid() { Since::ChangedOrVanished(at) } else { Since::Changed(at) }
+    });
+    Ok(Fetch { messages, items, since })
 }
 
 fn key(u: &mut Unstructured<'_>, depth: usize) -> Result<SearchKey> {
@@ -295,7 +301,7 @@ fn append(u: &mut Unstructured<'_>) -> Result<Append> {
 }
 
 fn copy(u: &mut Unstructured<'_>) -> Result<Copy> {
-    Ok(Copy { uid: u.arbitrary()?, set: set(u)?, mailbox: mailbox(u)? })
+    Ok(Copy::new(messages(u)?, mailbox(u)?))
 }
 
 impl<'a> Arbitrary<'a> for Command {
@@ -315,7 +321,7 @@ impl<'a> Arbitrary<'a> for Command {
             6 => Command::Enable(some(u, |u| Ok(Capability::Other(atom(u)?)))?),
             7 => Command::Select(Select::from(mailbox(u)?)),
             8 => Command::Examine(Select::from(mailbox(u)?)),
-            9 => Command::Create(mailbox(u)?),
+            9 => Command::Create(Create::new(mailbox(u)?)),
             10 => Command::Delete(mailbox(u)?),
             11 => Command::Rename { from: mailbox(u)?, to: mailbox(u)? },
             12 => Command::Subscribe(mailbox(u)?),
@@ -323,7 +329,7 @@ impl<'a> Arbitrary<'a> for Command {
             14 => Command::List(list(u)?),
             15 => Command::Lsub { reference: mailbox(u)?, pattern: pattern(u)? },
             16 => Command::Namespace,
-            17 => Command::Status { mailbox: mailbox(u)?, items: status_items(u)? },
+            17 => Command::Status(Status::new(mailbox(u)?, status_items(u)?)),
             18 => Command::Append(append(u)?.into()),
             19 => Command::Idle,
             20 => Command::Check,
@@ -335,8 +341,7 @@ impl<'a> Arbitrary<'a> for Command {
             26 => Command::Fetch(fetch(u)?),
             27 => Command::Store(Store {
                 unchanged_since: maybe(u, |u| u.arbitrary())?,
-                uid: u.arbitrary()?,
-                set: set(u)?,
+                messages: messages(u)?,
                 action: StoreAction::arbitrary(u)?,
                 silent: u.arbitrary()?,
                 flags: flags(u)?,

@@ -5,17 +5,17 @@ use core::num::NonZeroU32;
 
 use mailwire_core::{ParseError, keywords};
 
-use super::{rules::Need, writer::Writer};
+use super::{Messages, rules::Need, writer::Writer};
 use crate::capability::Capability;
-use crate::types::{Atom, ModSeq, Partial, Reader, Section, SequenceSet, chars};
+use crate::types::{Atom, ModSeq, Partial, Reader, Section, chars};
 
 /// `FETCH` and `UID FETCH` (RFC 9051 section 6.4.5).
 ///
 /// ```
 /// use mailwire_imap::command::{Fetch, FetchAtt};
-/// use mailwire_imap::types::{ModSeq, SequenceSet};
+/// use mailwire_imap::types::{ModSeq, UidSet};
 ///
-/// let fetch = Fetch::by_uid(SequenceSet::all(), [FetchAtt::Flags].into());
+/// let fetch = Fetch::new(UidSet::all(), [FetchAtt::Flags]);
 /// let changed = fetch.with_since(ModSeq::new(715_194_045_007).unwrap().into());
 /// # let _ = changed;
 /// ```
@@ -23,10 +23,8 @@ use crate::types::{Atom, ModSeq, Partial, Reader, Section, SequenceSet, chars};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Fetch {
-    /// Whether `set` holds UIDs.
-    pub uid: bool,
-    /// The messages.
-    pub set: SequenceSet,
+    /// Which messages; UIDs make it `UID FETCH`.
+    pub messages: Messages,
     /// What of them.
     pub items: FetchAtts,
     /// Only those that changed, and the ones that are gone.
@@ -150,16 +148,10 @@ pub enum FetchAtt {
 }
 
 impl Fetch {
-    /// A `FETCH` of messages by their sequence numbers.
+    /// Asks for `items` of these messages.
     #[must_use]
-    pub const fn new(set: SequenceSet, items: FetchAtts) -> Self {
-        Self { uid: false, set, items, since: None }
-    }
-
-    /// A `UID FETCH`.
-    #[must_use]
-    pub const fn by_uid(set: SequenceSet, items: FetchAtts) -> Self {
-        Self { uid: true, set, items, since: None }
+    pub fn new(messages: impl Into<Messages>, items: impl Into<FetchAtts>) -> Self {
+        Self { messages: messages.into(), items: items.into(), since: None }
     }
 
     /// Only what changed since then.
@@ -183,21 +175,21 @@ impl Fetch {
     /// ```
     pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {
         r.space()?;
-        let set = SequenceSet::read(r)?;
+        let messages = Messages::read(r, uid)?;
         r.space()?;
         let items = FetchAtts::read(r)?;
         let since = if r.is_at_end() { None } else { read_modifiers(r, uid)? };
-        Ok(Self { uid, set, items, since })
+        Ok(Self { messages, items, since })
     }
 
     pub(super) fn write(&self, e: &mut Writer<'_>) {
-        e.name(self.uid, b"FETCH ");
-        self.set.write(e.out);
+        e.name(self.messages.is_uid(), b"FETCH ");
+        self.messages.write(e.out);
         e.put(b" ");
         self.write_items(e);
         match self.since {
             None => {}
-            Some(Since::ChangedOrVanished(mod_seq)) if self.uid => {
+            Some(Since::ChangedOrVanished(mod_seq)) if self.messages.is_uid() => {
                 e.put(b" (CHANGEDSINCE ");
                 e.number(mod_seq.get());
                 e.put(b" VANISHED)");

@@ -1,4 +1,4 @@
-//! SELECT, EXAMINE and STATUS.
+//! SELECT, EXAMINE, CREATE and STATUS.
 
 use alloc::vec::Vec;
 
@@ -16,6 +16,28 @@ use crate::types::{Atom, MailboxName, Reader};
 pub struct Select {
     /// The mailbox.
     pub mailbox: MailboxName,
+}
+
+/// `CREATE` (RFC 9051 section 6.3.4).
+///
+/// Extensions add parameters here (RFC 4466 section 2.2).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Create {
+    /// The mailbox.
+    pub mailbox: MailboxName,
+}
+
+/// `STATUS` (RFC 9051 section 6.3.11).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Status {
+    /// The mailbox, which should not be the selected one.
+    pub mailbox: MailboxName,
+    /// What of it, at least one.
+    pub items: Vec<StatusAtt>,
 }
 
 /// What STATUS asks for (RFC 9051 section 6.3.11).
@@ -47,7 +69,65 @@ impl From<MailboxName> for Select {
     }
 }
 
+impl From<MailboxName> for Create {
+    fn from(mailbox: MailboxName) -> Self {
+        Self { mailbox }
+    }
+}
+
+impl Create {
+    /// Creates a mailbox.
+    #[must_use]
+    pub const fn new(mailbox: MailboxName) -> Self {
+        Self { mailbox }
+    }
+
+    /// ```text
+    /// create = "CREATE" SP mailbox
+    /// ```
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        r.space()?;
+        Ok(Self { mailbox: MailboxName::read(r)? })
+    }
+
+    pub(super) fn write(&self, e: &mut Writer<'_>) {
+        e.put(b"CREATE ");
+        e.mailbox(&self.mailbox);
+    }
+}
+
+impl Status {
+    /// Asks for `items` of a mailbox, at least one.
+    #[must_use]
+    pub fn new(mailbox: MailboxName, items: impl Into<Vec<StatusAtt>>) -> Self {
+        Self { mailbox, items: items.into() }
+    }
+
+    /// ```text
+    /// status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"
+    /// ```
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        r.space()?;
+        let mailbox = MailboxName::read(r)?;
+        r.space()?;
+        Ok(Self { mailbox, items: StatusAtt::read_list(r)? })
+    }
+
+    pub(super) fn write(&self, e: &mut Writer<'_>) {
+        e.put(b"STATUS ");
+        e.mailbox(&self.mailbox);
+        e.put(b" ");
+        StatusAtt::write_list(&self.items, e);
+    }
+}
+
 impl Select {
+    /// Opens a mailbox.
+    #[must_use]
+    pub const fn new(mailbox: MailboxName) -> Self {
+        Self { mailbox }
+    }
+
     /// ```text
     /// select  = "SELECT" SP mailbox
     /// examine = "EXAMINE" SP mailbox

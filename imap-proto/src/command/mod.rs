@@ -13,7 +13,7 @@
 //! let frame = Bytes::from_static(b"a1 UID FETCH 1:* (UID FLAGS)");
 //! let request = Request::parse(&frame, ParseContext::new(Dialect::Strict))?.value;
 //! let Command::Fetch(fetch) = &request.command else { panic!() };
-//! assert!(fetch.uid);
+//! assert!(fetch.messages.is_uid());
 //! assert_eq!(fetch.items, FetchAtts::List(vec![FetchAtt::Uid, FetchAtt::Flags]));
 //!
 //! let mut out = Vec::new();
@@ -29,6 +29,7 @@ mod auth;
 mod fetch;
 mod list;
 mod mailbox;
+mod messages;
 mod parse;
 pub(crate) mod rules;
 mod search;
@@ -41,14 +42,15 @@ use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
     capability::Capability,
-    types::{MailboxName, SequenceSet, Tag},
+    types::{MailboxName, Tag, UidSet},
 };
 
 pub use append::{Append, AppendData};
 pub use auth::{Authenticate, Login};
 pub use fetch::{Fetch, FetchAtt, FetchAtts, Since};
 pub use list::{List, ListOptions, ListPatterns, ListReturnOpt, ListSelectOpt};
-pub use mailbox::{Select, StatusAtt};
+pub use mailbox::{Create, Select, Status, StatusAtt};
+pub use messages::Messages;
 pub(crate) use parse::{Head, append_announces_message, parse_head};
 pub(crate) use rules::{Effect, Name, Numbers, Rules};
 pub use search::{Search, SearchKey, SearchReturnOpt};
@@ -93,7 +95,7 @@ pub enum Command {
     /// `EXAMINE`: section 6.3.3.
     Examine(Select),
     /// `CREATE`: section 6.3.4.
-    Create(MailboxName),
+    Create(Create),
     /// `DELETE`: section 6.3.5.
     Delete(MailboxName),
     /// `RENAME`: section 6.3.6.
@@ -118,13 +120,8 @@ pub enum Command {
     },
     /// `NAMESPACE`: section 6.3.10.
     Namespace,
-    /// `STATUS`: section 6.3.11. At least one item.
-    Status {
-        /// The mailbox, which should not be the selected one.
-        mailbox: MailboxName,
-        /// What of it.
-        items: Vec<StatusAtt>,
-    },
+    /// `STATUS`: section 6.3.11.
+    Status(Status),
     /// `APPEND`: section 6.3.12.
     Append(Box<Append>),
     /// `IDLE`: section 6.3.13. It lasts until `DONE`.
@@ -138,7 +135,7 @@ pub enum Command {
     /// `EXPUNGE`: section 6.4.3.
     Expunge,
     /// `UID EXPUNGE`: section 6.4.9.
-    UidExpunge(SequenceSet),
+    UidExpunge(UidSet),
     /// `SEARCH`: section 6.4.4.
     Search(Search),
     /// `FETCH`: section 6.4.5.
@@ -182,9 +179,9 @@ impl Command {
         match self {
             Command::UidExpunge(_) => true,
             Command::Search(search) => search.uid,
-            Command::Fetch(fetch) => fetch.uid,
-            Command::Store(store) => store.uid,
-            Command::Copy(copy) | Command::Move(copy) => copy.uid,
+            Command::Fetch(fetch) => fetch.messages.is_uid(),
+            Command::Store(store) => store.messages.is_uid(),
+            Command::Copy(copy) | Command::Move(copy) => copy.messages.is_uid(),
             _ => false,
         }
     }

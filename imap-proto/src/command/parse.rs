@@ -6,14 +6,14 @@ use bytes::Bytes;
 use mailwire_core::{ParseError, Parsed, Text};
 
 use super::{
-    AString, Append, Authenticate, Command, Copy, Fetch, List, Login, OtherCommand, Request, Search, Select,
-    StatusAtt, Store, rules::Name,
+    AString, Append, Authenticate, Command, Copy, Create, Fetch, List, Login, OtherCommand, Request, Search,
+    Select, Status, Store, rules::Name,
 };
 use crate::{
     capability::Capability,
     extensions, framing,
     types::{
-        Atom, ListPattern, Literal, MailboxName, ParseContext, Reader, SequenceSet, Tag, chars, eat_nil,
+        Atom, ListPattern, Literal, MailboxName, ParseContext, Reader, Tag, UidSet, chars, eat_nil,
         read_literal, read_nstring, read_string,
     },
 };
@@ -84,11 +84,7 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::Select) => Command::Select(Select::read(r)?),
         Some(Name::Examine) => Command::Examine(Select::read(r)?),
         Some(Name::List) => Command::List(List::read(r)?),
-        Some(Name::Status) => {
-            let mailbox = mailbox(r)?;
-            r.space()?;
-            Command::Status { mailbox, items: StatusAtt::read_list(r)? }
-        }
+        Some(Name::Status) => Command::Status(Status::read(r)?),
         Some(Name::Append) => Command::Append(Append::read(r)?.into()),
         Some(Name::Capability) => Command::Capability,
         Some(Name::Login) => Command::Login(Login::read(r)?),
@@ -96,7 +92,7 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::StartTls) => Command::StartTls,
         Some(Name::Logout) => Command::Logout,
         Some(Name::Enable) => Command::Enable(read_enable(r)?),
-        Some(Name::Create) => Command::Create(mailbox(r)?),
+        Some(Name::Create) => Command::Create(Create::read(r)?),
         Some(Name::Delete) => Command::Delete(mailbox(r)?),
         Some(Name::Rename) => {
             let from = mailbox(r)?;
@@ -169,7 +165,7 @@ fn read_uid(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::Move) => Command::Move(Copy::read(r, true)?),
         Some(Name::Expunge) => {
             r.space()?;
-            Command::UidExpunge(SequenceSet::read(r)?)
+            Command::UidExpunge(UidSet::read(r)?)
         }
         _ => return Err(ParseError::new(start, "not a command that takes UIDs")),
     })

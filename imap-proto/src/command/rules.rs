@@ -120,7 +120,7 @@ impl Command {
             C::List(_) => Name::List,
             C::Lsub { .. } => Name::Lsub,
             C::Namespace => Name::Namespace,
-            C::Status { .. } => Name::Status,
+            C::Status(_) => Name::Status,
             C::Append(_) => Name::Append,
             C::Idle => Name::Idle,
             C::Check => Name::Check,

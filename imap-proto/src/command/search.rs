@@ -5,9 +5,10 @@ use alloc::{boxed::Box, vec::Vec};
 use mailwire_core::{ParseError, keywords};
 
 use super::{AString, parse::read_atom, writer::Writer};
-use crate::types::{Atom, Date, Reader, SequenceSet, chars};
+use crate::types::{Atom, Date, Reader, SequenceSet, UidSet, chars};
 
 /// `SEARCH` and `UID SEARCH` (RFC 9051 section 6.4.4).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Search {
@@ -102,8 +103,8 @@ pub enum SearchKey {
     Text(AString),
     /// `TO`
     To(AString),
-    /// `UID`
-    Uid(SequenceSet),
+    /// `UID`: messages by their unique identifiers.
+    Uid(UidSet),
     /// `UNANSWERED`
     Unanswered,
     /// `UNDELETED`
@@ -133,6 +134,20 @@ impl Search {
     #[must_use]
     pub fn by_uid(keys: impl Into<Vec<SearchKey>>) -> Self {
         Self { uid: true, ..Self::new(keys) }
+    }
+
+    /// Asks for these results: `RETURN (...)`. None of them asks for `ALL`.
+    #[must_use]
+    pub fn with_returns(mut self, returns: impl Into<Vec<SearchReturnOpt>>) -> Self {
+        self.returns = Some(returns.into());
+        self
+    }
+
+    /// Names the character set of the strings in the keys: `CHARSET`.
+    #[must_use]
+    pub fn with_charset(mut self, charset: AString) -> Self {
+        self.charset = Some(Box::new(charset));
+        self
     }
 
     /// ```text
@@ -308,7 +323,7 @@ impl SearchKey {
             Some(Key::To) => Self::To(text(r)?),
             Some(Key::Uid) => {
                 r.space()?;
-                Self::Uid(SequenceSet::read(r)?)
+                Self::Uid(UidSet::read(r)?)
             }
             Some(Key::Unanswered) => Self::Unanswered,
             Some(Key::Undeleted) => Self::Undeleted,

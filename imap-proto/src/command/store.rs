@@ -2,19 +2,17 @@
 
 use mailwire_core::ParseError;
 
-use super::{rules::Need, writer::Writer};
+use super::{Messages, rules::Need, writer::Writer};
 use crate::capability::Capability;
-use crate::types::{Flag, FlagSet, MailboxName, ModSeq, Reader, SequenceSet};
+use crate::types::{Flag, FlagSet, MailboxName, ModSeq, Reader};
 
 /// `STORE` and `UID STORE` (RFC 9051 section 6.4.6).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Store {
-    /// Whether `set` holds UIDs.
-    pub uid: bool,
-    /// The messages.
-    pub set: SequenceSet,
+    /// Which messages; UIDs make it `UID STORE`.
+    pub messages: Messages,
     /// What is done with the flags.
     pub action: StoreAction,
     /// `.SILENT`: the server need not tell the new flags.
@@ -39,40 +37,35 @@ pub enum StoreAction {
 }
 
 /// `COPY`, `MOVE` and their UID forms (RFC 9051 sections 6.4.7 and 6.4.8).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Copy {
-    /// Whether `set` holds UIDs.
-    pub uid: bool,
-    /// The messages.
-    pub set: SequenceSet,
+    /// Which messages; UIDs make it `UID COPY` or `UID MOVE`.
+    pub messages: Messages,
     /// Where to.
     pub mailbox: MailboxName,
 }
 
 impl Store {
-    /// A `STORE` of messages by their sequence numbers.
+    /// Changes flags of these messages.
     #[must_use]
-    pub const fn new(set: SequenceSet, action: StoreAction, flags: FlagSet) -> Self {
-        Self { uid: false, set, action, silent: false, flags, unchanged_since: None }
+    pub fn new(messages: impl Into<Messages>, action: StoreAction, flags: FlagSet) -> Self {
+        Self { messages: messages.into(), action, silent: false, flags, unchanged_since: None }
     }
 
-    /// A `UID STORE`.
+    /// Whether the server may keep the new flags to itself: `.SILENT`.
     #[must_use]
-    pub const fn by_uid(set: SequenceSet, action: StoreAction, flags: FlagSet) -> Self {
-        Self { uid: true, set, action, silent: false, flags, unchanged_since: None }
+    pub const fn with_silent(mut self, silent: bool) -> Self {
+        self.silent = silent;
+        self
     }
 
-    /// The server need not tell the new flags.
+    /// Changes only messages that did not change since then.
     #[must_use]
-    pub fn with_silent(self) -> Self {
-        Self { silent: true, ..self }
-    }
-
-    /// Only of messages that did not change since then.
-    #[must_use]
-    pub fn with_unchanged_since(self, mod_seq: ModSeq) -> Self {
-        Self { unchanged_since: Some(mod_seq), ..self }
+    pub const fn with_unchanged_since(mut self, mod_seq: ModSeq) -> Self {
+        self.unchanged_since = Some(mod_seq);
+        self
     }
 
     /// What a server must have for the options.
@@ -86,7 +79,7 @@ impl Store {
     /// ```
     pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {
         r.space()?;
-        let set = SequenceSet::read(r)?;
+        let messages = Messages::read(r, uid)?;
         r.space()?;
         let unchanged_since = if r.peek() == Some(b'(') { Some(read_modifiers(r)?) } else { None };
         let action = match r.peek() {
@@ -103,12 +96,12 @@ impl Store {
         if flags.contains(&Flag::Recent) {
             return Err(ParseError::new(start, "\\Recent cannot be stored"));
         }
-        Ok(Self { uid, set, action, silent, flags, unchanged_since })
+        Ok(Self { messages, action, silent, flags, unchanged_since })
     }
 
     pub(super) fn write(&self, e: &mut Writer<'_>) {
-        e.name(self.uid, b"STORE ");
-        self.set.write(e.out);
+        e.name(self.messages.is_uid(), b"STORE ");
+        self.messages.write(e.out);
         if let Some(mod_seq) = self.unchanged_since {
             e.put(b" (UNCHANGEDSINCE ");
             e.number(mod_seq.get());
@@ -157,19 +150,25 @@ fn read_bare(r: &mut Reader<'_>) -> Result<FlagSet, ParseError> {
 }
 
 impl Copy {
+    /// Copies or moves these messages to a mailbox.
+    #[must_use]
+    pub fn new(messages: impl Into<Messages>, mailbox: MailboxName) -> Self {
+        Self { messages: messages.into(), mailbox }
+    }
+
     /// ```text
     /// copy = "COPY" SP sequence-set SP mailbox
     /// move = "MOVE" SP sequence-set SP mailbox
     /// ```
     pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {
         r.space()?;
-        let set = SequenceSet::read(r)?;
+        let messages = Messages::read(r, uid)?;
         r.space()?;
-        Ok(Self { uid, set, mailbox: MailboxName::read(r)? })
+        Ok(Self { messages, mailbox: MailboxName::read(r)? })
     }
 
     pub(super) fn write(&self, e: &mut Writer<'_>) {
-        self.set.write(e.out);
+        self.messages.write(e.out);
         e.put(b" ");
         e.mailbox(&self.mailbox);
     }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{AString, Command, OtherCommand, Request, StatusAtt, WriteOptions, Written, writer::Writer};
+use super::{AString, Command, OtherCommand, Request, WriteOptions, Written, writer::Writer};
 use crate::{
     framing,
     types::{ListPattern, MailboxName, Section, SectionText, Tag},
@@ -64,7 +64,7 @@ impl Command {
                 e.put(b"EXAMINE ");
                 select.write(e);
             }
-            Command::Create(mailbox) => write_mailbox(e, b"CREATE ", mailbox),
+            Command::Create(create) => create.write(e),
             Command::Delete(mailbox) => write_mailbox(e, b"DELETE ", mailbox),
             Command::Rename { from, to } => {
                 write_mailbox(e, b"RENAME ", from);
@@ -78,11 +78,7 @@ impl Command {
                 e.put(b" ");
                 e.pattern(pattern);
             }
-            Command::Status { mailbox, items } => {
-                write_mailbox(e, b"STATUS ", mailbox);
-                e.put(b" ");
-                StatusAtt::write_list(items, e);
-            }
+            Command::Status(status) => status.write(e),
             Command::Append(append) => append.write(e),
             Command::UidExpunge(set) => {
                 e.put(b"UID EXPUNGE ");
@@ -92,11 +88,11 @@ impl Command {
             Command::Fetch(fetch) => fetch.write(e),
             Command::Store(store) => store.write(e),
             Command::Copy(copy) => {
-                e.name(copy.uid, b"COPY ");
+                e.name(copy.messages.is_uid(), b"COPY ");
                 copy.write(e);
             }
             Command::Move(copy) => {
-                e.name(copy.uid, b"MOVE ");
+                e.name(copy.messages.is_uid(), b"MOVE ");
                 copy.write(e);
             }
             Command::Id(fields) => write_id(fields.as_deref(), e),

@@ -1,7 +1,7 @@
 //! Responses for fuzzing: each of them is valid, and is read back as it was written.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::num::NonZeroU64;
+use core::num::NonZeroU32;
 
 use arbitrary::{Arbitrary, Error, Result, Unstructured};
 use bytes::Bytes;
@@ -18,9 +18,9 @@ use crate::{
     command::arbitrary::{atom, date_time, flags, mailbox, maybe, part, section, some, text, word},
     types::{
         Address, AddressLists, BodyStructure, CommonExtension, ContentEncoding, Data, Disposition, Envelope,
-        ImapString, MailboxAttribute, MailboxAttributes, MessagePart, ModSeq, MultiExtension, MultiPart,
-        ParseContext, PartExtension, PartKind, PermanentFlags, RawValue, Reader, SequenceSet, ShortList,
-        SinglePart, Tag, UidSet,
+        ImapString, KnownSet, MailboxAttribute, MailboxAttributes, MessagePart, ModSeq, MultiExtension,
+        MultiPart, ParseContext, PartExtension, PartKind, PermanentFlags, RawValue, Reader, SetMember,
+        ShortList, SinglePart, Tag,
     },
 };
 
@@ -47,8 +47,12 @@ fn long(u: &mut Unstructured<'_>) -> Result<u64> {
     u.int_in_range(0..=i64::MAX as u64)
 }
 
-fn from_one(u: &mut Unstructured<'_>) -> Result<u32> {
-    u.int_in_range(1..=u32::MAX)
+fn from_one<N: From<NonZeroU32>>(u: &mut Unstructured<'_>) -> Result<N> {
+    u.int_in_range(1..=u32::MAX).and_then(|number| NonZeroU32::new(number).map(N::from).ok_or(none(())))
+}
+
+fn mod_seq(u: &mut Unstructured<'_>) -> Result<ModSeq> {
+    u.int_in_range(1..=i64::MAX as u64).and_then(|value| ModSeq::new(value).ok_or(none(())))
 }
 
 fn response_text(u: &mut Unstructured<'_>) -> Result<ReplyText> {
@@ -58,9 +62,9 @@ fn response_text(u: &mut Unstructured<'_>) -> Result<ReplyText> {
     ReplyText::new(text.trim_ascii()).or_else(|_| ReplyText::new("done {20}")).map_err(none)
 }
 
-fn uids(u: &mut Unstructured<'_>) -> Result<UidSet> {
-    let ranges = some(u, |u| Ok((u.arbitrary()?, u.arbitrary()?)))?;
-    UidSet::from_ranges(ranges).map_err(none)
+fn known<N: SetMember>(u: &mut Unstructured<'_>) -> Result<KnownSet<N>> {
+    let ranges = some(u, |u| Ok((from_one(u)?, from_one(u)?)))?;
+    KnownSet::from_ranges(ranges).map_err(none)
 }
 
 fn raw(u: &mut Unstructured<'_>) -> Result<RawValue> {
@@ -93,17 +97,17 @@ fn code(u: &mut Unstructured<'_>) -> Result<Code> {
         3 => Code::BadCharset(maybe(u, |u| some(u, charset))?.unwrap_or_default()),
         4 => Code::Capability(capabilities(u)?),
         5 => Code::PermanentFlags(PermanentFlags { flags: flags(u)?, new_keywords: u.arbitrary()? }),
-        6 => Code::UidNext(from_one(u)?),
-        7 => Code::UidValidity(from_one(u)?),
-        8 => Code::Unseen(from_one(u)?),
-        9 => Code::AppendUid { uid_validity: from_one(u)?, uids: uids(u)? },
+        6 => Code::UidNext(Some(from_one(u)?)),
+        7 => Code::UidValidity(Some(from_one(u)?)),
+        8 => Code::Unseen(Some(from_one(u)?)),
+        9 => Code::AppendUid { uid_validity: Some(from_one(u)?), uids: known(u)? },
         10 => Code::CopyUid(Box::new(CopyUid {
-            uid_validity: from_one(u)?,
-            source: uids(u)?,
-            destination: uids(u)?,
+            uid_validity: Some(from_one(u)?),
+            source: known(u)?,
+            destination: known(u)?,
         })),
-        11 => Code::HighestModSeq(u.int_in_range(1..=i64::MAX as u64)?),
-        12 => Code::Modified(SequenceSet::from(uids(u)?)),
+        11 => Code::HighestModSeq(Some(mod_seq(u)?)),
+        12 => Code::Modified(known(u)?),
         13 => Code::MailboxId(ImapString::new(word(u, b"Az09_-")?).map_err(none)?),
         14 => Code::UnknownCte,
         15 => Code::Closed,
@@ -287,13 +291,13 @@ fn status_item(u: &mut Unstructured<'_>) -> Result<StatusAttVal> {
     Ok(match u.int_in_range(0..=11)? {
         0 => StatusAttVal::Messages(u.arbitrary()?),
         1 => StatusAttVal::Recent(u.arbitrary()?),
-        2 => StatusAttVal::UidNext(from_one(u)?),
-        3 => StatusAttVal::UidValidity(from_one(u)?),
+        2 => StatusAttVal::UidNext(Some(from_one(u)?)),
+        3 => StatusAttVal::UidValidity(Some(from_one(u)?)),
         4 => StatusAttVal::Unseen(u.arbitrary()?),
         5 => StatusAttVal::Deleted(u.arbitrary()?),
         6 => StatusAttVal::Size(long(u)?),
         7 => StatusAttVal::DeletedStorage(long(u)?),
-        8 => StatusAttVal::HighestModSeq(long(u)?),
+        8 => StatusAttVal::HighestModSeq(u.arbitrary()?),
         9 => StatusAttVal::AppendLimit(maybe(u, long)?),
         10 => StatusAttVal::MailboxId(object_id(u)?),
         _ => StatusAttVal::Other { name: atom(u)?, value: raw(u)? },
@@ -305,8 +309,8 @@ fn esearch_item(u: &mut Unstructured<'_>) -> Result<SearchReturnData> {
         0 => SearchReturnData::Min(u.arbitrary()?),
         1 => SearchReturnData::Max(u.arbitrary()?),
         2 => SearchReturnData::Count(u.arbitrary()?),
-        3 => SearchReturnData::All(uids(u)?),
-        4 => SearchReturnData::ModSeq(long(u)?),
+        3 => SearchReturnData::All(known(u)?),
+        4 => SearchReturnData::ModSeq(mod_seq(u)?),
         _ => {
             SearchReturnData::Other { name: crate::types::Atom::new("X-OWN").map_err(none)?, value: raw(u)? }
         }
@@ -337,8 +341,9 @@ impl<'a> Arbitrary<'a> for Untagged {
             4 => Self::List(list(u)?),
             5 => Self::Status(StatusData { mailbox: mailbox(u)?, items: some(u, status_item)? }),
             6 => Self::Search(SearchData {
-                numbers: maybe(u, |u| some(u, from_one))?.unwrap_or_default(),
-                mod_seq: maybe(u, |u| Ok(NonZeroU64::MIN.saturating_add(long(u)? / 2)))?,
+                numbers: maybe(u, |u| some(u, |u| from_one::<NonZeroU32>(u).map(NonZeroU32::get)))?
+                    .unwrap_or_default(),
+                mod_seq: maybe(u, mod_seq)?,
             }),
             7 => Self::ESearch(ESearchData {
                 tag: nstring(u)?,
@@ -348,8 +353,8 @@ impl<'a> Arbitrary<'a> for Untagged {
             8 => Self::Flags(flags(u)?),
             9 => Self::Exists(u.arbitrary()?),
             10 => Self::Recent(u.arbitrary()?),
-            11 => Self::Expunge(from_one(u)?),
-            12 => Self::Vanished(VanishedData { earlier: u.arbitrary()?, uids: uids(u)? }),
+            11 => Self::Expunge(Some(from_one(u)?)),
+            12 => Self::Vanished(VanishedData { earlier: u.arbitrary()?, uids: known(u)? }),
             13 => Self::Namespace(Box::new(NamespaceData {
                 personal: namespaces(u)?,
                 other_users: namespaces(u)?,
@@ -363,7 +368,7 @@ impl<'a> Arbitrary<'a> for Untagged {
                 complete: true,
             })),
             16 => Self::Quota(Box::new(u.arbitrary()?)),
-            _ => Self::Fetch(FetchData { number: from_one(u)?, items: some(u, fetch_item)?.into() }),
+            _ => Self::Fetch(FetchData { number: Some(from_one(u)?), items: some(u, fetch_item)?.into() }),
         })
     }
 }

@@ -1,15 +1,15 @@
 //! Response codes.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::fmt;
+use core::{fmt, num::NonZeroU32};
 
 use mailwire_core::{Dialect, ParseError, Text};
 
 use crate::{
     Capability,
     types::{
-        Atom, ImapString, PermanentFlags, Reader, SequenceSet, TOO_DEEP, UidSet, chars, display,
-        read_astring, read_count, write_number, write_quoted,
+        Atom, ImapString, KnownNumbers, KnownUids, ModSeq, PermanentFlags, Reader, SeqNumber, TOO_DEEP, Uid,
+        UidValidity, chars, display, read_astring, read_count, read_mod_seq, write_number, write_quoted,
     },
 };
 
@@ -27,28 +27,30 @@ macro_rules! codes {
             Capability(Vec<Capability>),
             /// `PERMANENTFLAGS`: the flags that the client can change for good.
             PermanentFlags(PermanentFlags),
-            /// `UIDNEXT`: the next new message will have this identifier or a higher one. Some
-            /// servers say 0.
-            UidNext(u32),
+            /// `UIDNEXT`: the next new message will have this identifier or a higher one. `None`:
+            /// the server says 0. It is not written.
+            UidNext(Option<Uid>),
             /// `UIDVALIDITY`: identifiers mean the same messages as long as this stays the same.
-            /// Some servers say 0.
-            UidValidity(u32),
-            /// `UNSEEN`: the first message that was not read (IMAP4rev1).
-            Unseen(u32),
+            /// `None`: the server says 0. It is not written.
+            UidValidity(Option<UidValidity>),
+            /// `UNSEEN`: the first message that was not read (IMAP4rev1). `None`: the server says 0.
+            /// It is not written.
+            Unseen(Option<SeqNumber>),
             /// `APPENDUID`: what the appended messages are called now (RFC 4315).
             AppendUid {
-                /// UIDVALIDITY of the mailbox.
-                uid_validity: u32,
+                /// UIDVALIDITY of the mailbox. `None`: the server says 0. It is not written.
+                uid_validity: Option<UidValidity>,
                 /// The identifiers, in the order of the messages.
-                uids: UidSet,
+                uids: KnownUids,
             },
             /// `COPYUID`: what the copied messages are called now (RFC 4315).
             CopyUid(Box<CopyUid>),
-            /// `HIGHESTMODSEQ`: of the mailbox (RFC 7162).
-            HighestModSeq(u64),
+            /// `HIGHESTMODSEQ`: of the mailbox (RFC 7162). `None`: the server says 0. It is not
+            /// written.
+            HighestModSeq(Option<ModSeq>),
             /// `MODIFIED`: these messages were changed meanwhile, so that STORE left them alone
             /// (RFC 7162).
-            Modified(SequenceSet),
+            Modified(KnownNumbers),
             /// `MAILBOXID`: what the mailbox is called for good (RFC 8474).
             MailboxId(ImapString),
             /// One that is known here, with arguments that could not be read: what stands between the
@@ -161,12 +163,12 @@ pub struct OtherCode {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct CopyUid {
-    /// UIDVALIDITY of the mailbox they were copied to.
-    pub uid_validity: u32,
+    /// UIDVALIDITY of the mailbox they were copied to. `None`: the server says 0. It is not written.
+    pub uid_validity: Option<UidValidity>,
     /// What they are called in the mailbox they were copied from.
-    pub source: UidSet,
+    pub source: KnownUids,
     /// What they are called in the mailbox they were copied to.
-    pub destination: UidSet,
+    pub destination: KnownUids,
 }
 
 impl Code {
@@ -273,14 +275,14 @@ impl Code {
             7 if is("COPYUID") => {
                 let uid_validity = read_number(r, "zero-for-uidvalidity")?;
                 r.space()?;
-                let source = UidSet::read(r)?;
+                let source = KnownUids::read(r)?;
                 r.space()?;
-                let destination = UidSet::read(r)?;
+                let destination = KnownUids::read(r)?;
                 Self::CopyUid(Box::new(CopyUid { uid_validity, source, destination }))
             }
             8 if is("MODIFIED") => {
                 r.space()?;
-                Self::Modified(SequenceSet::read(r)?)
+                Self::Modified(KnownNumbers::read(r)?)
             }
             9 if is("MAILBOXID") => {
                 r.space()?;
@@ -294,19 +296,14 @@ impl Code {
             9 if is("APPENDUID") => {
                 let uid_validity = read_number(r, "zero-for-uidvalidity")?;
                 r.space()?;
-                Self::AppendUid { uid_validity, uids: UidSet::read(r)? }
+                Self::AppendUid { uid_validity, uids: KnownUids::read(r)? }
             }
             10 if is("CAPABILITY") => Self::Capability(Capability::read_all(r)?),
             10 if is("BADCHARSET") => Self::BadCharset(read_charsets(r)?),
             11 if is("UIDVALIDITY") => Self::UidValidity(read_number(r, "zero-for-uidvalidity")?),
             13 if is("HIGHESTMODSEQ") => {
                 r.space()?;
-                let start = r.offset();
-                let value = read_count(r)?.ok_or(ParseError::new(start, "expected a number"))?;
-                if value == 0 {
-                    r.deviate_at(start, "zero-for-modseq")?;
-                }
-                Self::HighestModSeq(value)
+                Self::HighestModSeq(read_mod_seq(r)?)
             }
             14 if is("PERMANENTFLAGS") => {
                 r.space()?;
@@ -320,6 +317,20 @@ impl Code {
             },
         };
         Ok(Some(code))
+    }
+
+    /// Tells whether the code has a form in the grammar.
+    pub(super) const fn is_writable(&self) -> bool {
+        match self {
+            Self::Malformed(_)
+            | Self::UidNext(None)
+            | Self::UidValidity(None)
+            | Self::Unseen(None)
+            | Self::HighestModSeq(None)
+            | Self::AppendUid { uid_validity: None, .. } => false,
+            Self::CopyUid(copy) => copy.uid_validity.is_some(),
+            _ => true,
+        }
     }
 
     /// Appends the code without its brackets.
@@ -347,22 +358,22 @@ impl Code {
                 out.extend_from_slice(b"PERMANENTFLAGS ");
                 flags.write(out);
             }
-            Self::UidNext(uid) => number(out, b"UIDNEXT ", u64::from(*uid)),
-            Self::UidValidity(validity) => number(out, b"UIDVALIDITY ", u64::from(*validity)),
-            Self::Unseen(message) => number(out, b"UNSEEN ", u64::from(*message)),
+            Self::UidNext(uid) => number(out, b"UIDNEXT ", plain(*uid)),
+            Self::UidValidity(validity) => number(out, b"UIDVALIDITY ", plain(*validity)),
+            Self::Unseen(message) => number(out, b"UNSEEN ", plain(*message)),
             Self::AppendUid { uid_validity, uids } => {
-                number(out, b"APPENDUID ", u64::from(*uid_validity));
+                number(out, b"APPENDUID ", plain(*uid_validity));
                 out.push(b' ');
                 uids.write(out);
             }
             Self::CopyUid(copy) => {
-                number(out, b"COPYUID ", u64::from(copy.uid_validity));
+                number(out, b"COPYUID ", plain(copy.uid_validity));
                 out.push(b' ');
                 copy.source.write(out);
                 out.push(b' ');
                 copy.destination.write(out);
             }
-            Self::HighestModSeq(value) => number(out, b"HIGHESTMODSEQ ", *value),
+            Self::HighestModSeq(value) => number(out, b"HIGHESTMODSEQ ", value.map_or(0, ModSeq::get)),
             Self::Modified(set) => {
                 out.extend_from_slice(b"MODIFIED ");
                 set.write(out);
@@ -419,7 +430,7 @@ fn is_space_before_bracket(r: &Reader<'_>) -> bool {
 }
 
 /// Lenient: 0, in scientific notation and the like.
-fn read_number(r: &mut Reader<'_>, zero: &'static str) -> Result<u32, ParseError> {
+fn read_number<N: From<NonZeroU32>>(r: &mut Reader<'_>, zero: &'static str) -> Result<Option<N>, ParseError> {
     r.space()?;
     let start = r.offset();
     let value = read_count(r)?.and_then(|value| u32::try_from(value).ok());
@@ -427,7 +438,12 @@ fn read_number(r: &mut Reader<'_>, zero: &'static str) -> Result<u32, ParseError
     if value == 0 {
         r.deviate_at(start, zero)?;
     }
-    Ok(value)
+    Ok(NonZeroU32::new(value).map(N::from))
+}
+
+/// The number as it is written where there is one.
+pub(super) fn plain<N: Into<u32>>(number: Option<N>) -> u64 {
+    number.map_or(0, |number| u64::from(number.into()))
 }
 
 /// ```text

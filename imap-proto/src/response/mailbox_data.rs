@@ -1,13 +1,15 @@
 //! LIST and STATUS: what there is beside the selected mailbox.
 
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use mailwire_core::{Dialect, ParseError, Text};
 
+use super::code::plain;
 use crate::types::{
-    Atom, ImapString, MailboxAttributes, MailboxName, RawValue, Reader, TOO_DEEP, chars, eat_nil,
-    read_astring, read_count, read_delimiter, read_known_count, skip_value, write_astring, write_delimiter,
-    write_number, write_string,
+    Atom, ImapString, MailboxAttributes, MailboxName, ModSeq, RawValue, Reader, TOO_DEEP, Uid, UidValidity,
+    chars, eat_nil, read_astring, read_count, read_delimiter, read_known_count, skip_value, write_astring,
+    write_delimiter, write_number, write_string,
 };
 
 /// Which command a mailbox answers.
@@ -244,10 +246,12 @@ pub enum StatusAttVal {
     Messages(u32),
     /// `RECENT`: how many are new (IMAP4rev1).
     Recent(u32),
-    /// `UIDNEXT`: the next new message will have this identifier or a higher one.
-    UidNext(u32),
-    /// `UIDVALIDITY`: identifiers mean the same messages as long as this stays the same.
-    UidValidity(u32),
+    /// `UIDNEXT`: the next new message will have this identifier or a higher one. `None`: the server
+    /// says 0. It is not written.
+    UidNext(Option<Uid>),
+    /// `UIDVALIDITY`: identifiers mean the same messages as long as this stays the same. `None`: the
+    /// server says 0. It is not written.
+    UidValidity(Option<UidValidity>),
     /// `UNSEEN`: how many have not been read.
     Unseen(u32),
     /// `DELETED`: how many are marked as deleted.
@@ -257,7 +261,7 @@ pub enum StatusAttVal {
     /// `DELETED-STORAGE`: what an expunge would free, in units of 1024 bytes (RFC 9208).
     DeletedStorage(u64),
     /// `HIGHESTMODSEQ` (RFC 7162).
-    HighestModSeq(u64),
+    HighestModSeq(ModSeq),
     /// `APPENDLIMIT`: the largest message, if there is a limit (RFC 7889).
     AppendLimit(Option<u64>),
     /// `MAILBOXID` (RFC 8474).
@@ -295,14 +299,14 @@ impl StatusData {
 
     /// `UIDNEXT`: the next new message will have this identifier or a higher one.
     #[must_use]
-    pub fn uid_next(&self) -> Option<u32> {
-        self.find(|item| if let StatusAttVal::UidNext(uid) = item { Some(*uid) } else { None })
+    pub fn uid_next(&self) -> Option<Uid> {
+        self.find(|item| if let StatusAttVal::UidNext(uid) = item { *uid } else { None })
     }
 
     /// `UIDVALIDITY`: identifiers mean the same messages as long as this stays the same.
     #[must_use]
-    pub fn uid_validity(&self) -> Option<u32> {
-        self.find(|item| if let StatusAttVal::UidValidity(value) = item { Some(*value) } else { None })
+    pub fn uid_validity(&self) -> Option<UidValidity> {
+        self.find(|item| if let StatusAttVal::UidValidity(value) = item { *value } else { None })
     }
 
     /// `SIZE`: of all messages, in bytes.
@@ -365,7 +369,9 @@ impl StatusData {
         for item in &self.items {
             let unwritable = match item {
                 StatusAttVal::Other { value, .. } => !value.is_complete(),
-                StatusAttVal::Malformed(_) => true,
+                StatusAttVal::Malformed(_)
+                | StatusAttVal::UidNext(None)
+                | StatusAttVal::UidValidity(None) => true,
                 _ => false,
             };
             if unwritable {
@@ -422,7 +428,7 @@ impl StatusAttVal {
             7 if is("DELETED") => Self::Deleted(read_small(r)?),
             4 if is("SIZE") => Self::Size(read_known_count(r)?),
             15 if is("DELETED-STORAGE") => Self::DeletedStorage(read_known_count(r)?),
-            13 if is("HIGHESTMODSEQ") => Self::HighestModSeq(read_known_count(r)?),
+            13 if is("HIGHESTMODSEQ") => Self::HighestModSeq(ModSeq::read(r)?),
             11 if is("APPENDLIMIT") => {
                 Self::AppendLimit(if eat_nil(r) { None } else { Some(read_known_count(r)?) })
             }
@@ -447,13 +453,13 @@ impl StatusAttVal {
         let (name, number): (&[u8], _) = match self {
             Self::Messages(number) => (b"MESSAGES ", u64::from(*number)),
             Self::Recent(number) => (b"RECENT ", u64::from(*number)),
-            Self::UidNext(number) => (b"UIDNEXT ", u64::from(*number)),
-            Self::UidValidity(number) => (b"UIDVALIDITY ", u64::from(*number)),
+            Self::UidNext(number) => (b"UIDNEXT ", plain(*number)),
+            Self::UidValidity(number) => (b"UIDVALIDITY ", plain(*number)),
             Self::Unseen(number) => (b"UNSEEN ", u64::from(*number)),
             Self::Deleted(number) => (b"DELETED ", u64::from(*number)),
             Self::Size(number) => (b"SIZE ", *number),
             Self::DeletedStorage(number) => (b"DELETED-STORAGE ", *number),
-            Self::HighestModSeq(number) => (b"HIGHESTMODSEQ ", *number),
+            Self::HighestModSeq(number) => (b"HIGHESTMODSEQ ", number.get()),
             Self::AppendLimit(Some(number)) => (b"APPENDLIMIT ", *number),
             Self::AppendLimit(None) => {
                 out.extend_from_slice(b"APPENDLIMIT NIL");
@@ -493,11 +499,11 @@ fn read_small(r: &mut Reader<'_>) -> Result<u32, ParseError> {
 /// ```
 ///
 /// Lenient: 0.
-fn read_from_one(r: &mut Reader<'_>) -> Result<u32, ParseError> {
+fn read_from_one<N: From<NonZeroU32>>(r: &mut Reader<'_>) -> Result<Option<N>, ParseError> {
     let start = r.offset();
     let value = read_small(r)?;
     if value == 0 {
         r.deviate_at(start, "zero-for-number")?;
     }
-    Ok(value)
+    Ok(NonZeroU32::new(value).map(N::from))
 }

@@ -7,12 +7,12 @@
 //! ```
 //! use mailwire_core::Dialect;
 //! use mailwire_imap::response::{MsgAtt, Response, Untagged};
-//! use mailwire_imap::types::ParseContext;
+//! use mailwire_imap::types::{ParseContext, SeqNumber};
 //!
 //! let line = bytes::Bytes::from_static(b"* 12 FETCH (UID 40 RFC822.SIZE 4286)");
 //! let parsed = Response::parse(&line, ParseContext::new(Dialect::Strict))?;
 //! let Response::Untagged(Untagged::Fetch(fetch)) = parsed.value else { panic!() };
-//! assert_eq!(fetch.number, 12);
+//! assert_eq!(fetch.number, SeqNumber::new(12));
 //! assert!(matches!(fetch.items[..], [MsgAtt::Uid(_), MsgAtt::Rfc822Size(4286)]));
 //! # Ok::<(), mailwire_core::ParseError>(())
 //! ```
@@ -43,7 +43,7 @@ pub use self::{
 };
 use crate::{
     Capability,
-    types::{FlagSet, ImapString},
+    types::{FlagSet, ImapString, SeqNumber},
 };
 
 /// One message of a server.
@@ -83,8 +83,9 @@ pub enum Untagged {
     Exists(u32),
     /// `RECENT`: so many of them are new to this session (IMAP4rev1).
     Recent(u32),
-    /// `EXPUNGE`: the message of this number is gone, and those behind it move up.
-    Expunge(u32),
+    /// `EXPUNGE`: the message of this number is gone, and those after it move up. `None`:
+    /// the server says 0. It is not written.
+    Expunge(Option<SeqNumber>),
     /// `FETCH`: data of one message.
     Fetch(FetchData),
     /// `VANISHED`: the messages of these identifiers are gone (RFC 7162).

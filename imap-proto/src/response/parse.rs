@@ -13,8 +13,8 @@ use crate::{
     Capability, extensions,
     framing::announcement,
     types::{
-        FlagSet, ImapString, Literal, ParseContext, Reader, ShortList, Tag, chars, eat_nil, read_literal,
-        read_nstring, read_string,
+        FlagSet, ImapString, Literal, ParseContext, Reader, SeqNumber, ShortList, Tag, chars, eat_nil,
+        read_literal, read_nstring, read_string,
     },
 };
 
@@ -195,11 +195,11 @@ impl Untagged {
 }
 
 #[inline]
-fn from_one(r: &mut Reader<'_>, start: usize, number: u32) -> Result<u32, ParseError> {
+fn from_one(r: &mut Reader<'_>, start: usize, number: u32) -> Result<Option<SeqNumber>, ParseError> {
     if number == 0 {
         r.deviate_at(start, "zero-for-message-number")?;
     }
-    Ok(number)
+    Ok(SeqNumber::new(number))
 }
 
 /// ```text

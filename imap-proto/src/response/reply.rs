@@ -201,7 +201,7 @@ impl Continuation {
 }
 
 fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ReplyText) {
-    let code = code.filter(|code| !matches!(code, Code::Malformed(_)));
+    let code = code.filter(|code| code.is_writable());
     if let Some(code) = code {
         out.push(b'[');
         code.write(out);

@@ -1,12 +1,12 @@
 //! SEARCH, ESEARCH and VANISHED: sets of messages.
 
 use alloc::vec::Vec;
-use core::num::NonZeroU64;
 
 use mailwire_core::{Dialect, ParseError, Text};
 
 use crate::types::{
-    ImapString, RawValue, Reader, UidSet, chars, read_astring, read_known_count, write_number, write_numbers,
+    Atom, ImapString, KnownNumbers, KnownUids, ModSeq, RawValue, Reader, chars, read_astring, read_mod_seq,
+    write_number, write_numbers, write_string,
 };
 
 /// The messages found (RFC 9051 section 7.3.4).
@@ -16,7 +16,7 @@ pub struct SearchData {
     /// Their sequence numbers, or unique identifiers after UID SEARCH, in the server's order.
     pub numbers: Vec<u32>,
     /// The highest modification sequence among them (RFC 7162).
-    pub mod_seq: Option<NonZeroU64>,
+    pub mod_seq: Option<ModSeq>,
 }
 
 impl SearchData {
@@ -37,7 +37,7 @@ impl SearchData {
             }
             if r.peek() == Some(b' ') && matches!(r.peek_at(1), Some(b'(')) {
                 r.skip(1);
-                let mod_seq = read_mod_seq(r)?;
+                let mod_seq = read_highest(r)?;
                 return Ok(Self { numbers, mod_seq });
             }
             match misplaced_number(r)? {
@@ -126,16 +126,12 @@ fn misplaced_number(r: &mut Reader<'_>) -> Result<Misplaced, ParseError> {
 }
 
 /// The next byte is `(`.
-fn read_mod_seq(r: &mut Reader<'_>) -> Result<Option<NonZeroU64>, ParseError> {
+fn read_highest(r: &mut Reader<'_>) -> Result<Option<ModSeq>, ParseError> {
     r.expect(b'(', "expected (")?;
     r.no_space()?;
     r.expect_ignore_case("MODSEQ", "expected MODSEQ")?;
     r.space()?;
-    let start = r.offset();
-    let value = NonZeroU64::new(read_known_count(r)?);
-    if value.is_none() {
-        r.deviate_at(start, "zero-for-modseq")?;
-    }
+    let value = read_mod_seq(r)?;
     r.no_space()?;
     r.expect(b')', "expected )")?;
     Ok(value)
@@ -165,13 +161,13 @@ pub enum SearchReturnData {
     /// `COUNT`: how many were found.
     Count(u32),
     /// `ALL`: all numbers found.
-    All(UidSet),
+    All(KnownNumbers),
     /// `MODSEQ`: the highest modification sequence among them (RFC 7162).
-    ModSeq(u64),
+    ModSeq(ModSeq),
     /// Another.
     Other {
         /// Its name.
-        name: crate::types::Atom,
+        name: Atom,
         /// Its value.
         value: RawValue,
     },
@@ -180,7 +176,7 @@ pub enum SearchReturnData {
 impl ESearchData {
     /// The set of `ALL`.
     #[must_use]
-    pub fn all(&self) -> Option<&UidSet> {
+    pub fn all(&self) -> Option<&KnownNumbers> {
         self.items.iter().find_map(|item| match item {
             SearchReturnData::All(set) => Some(set),
             _ => None,
@@ -235,22 +231,21 @@ impl ESearchData {
                 continue;
             }
             r.space()?;
+            if is("MODSEQ") {
+                found.items.extend(read_mod_seq(r)?.map(SearchReturnData::ModSeq));
+                continue;
+            }
             found.items.push(if is("MIN") {
                 SearchReturnData::Min(r.number_u32()?)
             } else if is("MAX") {
                 SearchReturnData::Max(r.number_u32()?)
             } else if is("COUNT") {
                 SearchReturnData::Count(r.number_u32()?)
-            } else if is("MODSEQ") {
-                SearchReturnData::ModSeq(read_known_count(r)?)
             } else if is("ALL") {
-                SearchReturnData::All(UidSet::read(r)?)
+                SearchReturnData::All(KnownNumbers::read(r)?)
             } else {
                 let name = Text::from(r.slice(start, name_end));
-                SearchReturnData::Other {
-                    name: crate::types::Atom::unchecked(name),
-                    value: RawValue::read(r)?,
-                }
+                SearchReturnData::Other { name: Atom::unchecked(name), value: RawValue::read(r)? }
             });
         }
     }
@@ -260,7 +255,7 @@ impl ESearchData {
         if let Some(tag) = &self.tag {
             out.extend_from_slice(b" (TAG ");
             // Between quotes, as the examples of the RFC have it.
-            crate::types::write_string(out, tag.as_bytes());
+            write_string(out, tag.as_bytes());
             out.push(b')');
         }
         if self.uid {
@@ -271,7 +266,7 @@ impl ESearchData {
                 SearchReturnData::Min(number) => (b" MIN ", u64::from(*number)),
                 SearchReturnData::Max(number) => (b" MAX ", u64::from(*number)),
                 SearchReturnData::Count(number) => (b" COUNT ", u64::from(*number)),
-                SearchReturnData::ModSeq(value) => (b" MODSEQ ", *value),
+                SearchReturnData::ModSeq(value) => (b" MODSEQ ", value.get()),
                 SearchReturnData::All(set) => {
                     out.extend_from_slice(b" ALL ");
                     set.write(out);
@@ -300,7 +295,7 @@ pub struct VanishedData {
     /// Whether they went before this session knew of them, so that no number moves.
     pub earlier: bool,
     /// Their unique identifiers.
-    pub uids: UidSet,
+    pub uids: KnownUids,
 }
 
 impl VanishedData {
@@ -317,7 +312,7 @@ impl VanishedData {
             r.expect(b')', "expected )")?;
             r.space()?;
         }
-        Ok(Self { earlier, uids: UidSet::read(r)? })
+        Ok(Self { earlier, uids: KnownUids::read(r)? })
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {

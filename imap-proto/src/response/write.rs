@@ -91,7 +91,8 @@ impl Untagged {
             }
             Self::Exists(number) => numbered(out, *number, b" EXISTS"),
             Self::Recent(number) => numbered(out, *number, b" RECENT"),
-            Self::Expunge(number) => numbered(out, *number, b" EXPUNGE"),
+            Self::Expunge(None) => return false,
+            Self::Expunge(Some(number)) => numbered(out, number.get(), b" EXPUNGE"),
             Self::Fetch(fetch) => return fetch.write(out, detached),
             Self::Vanished(vanished) => vanished.write(out),
             Self::Namespace(namespace) => namespace.write(out),

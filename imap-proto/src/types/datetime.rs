@@ -5,7 +5,7 @@ use core::fmt;
 
 use mailwire_core::{Invalid, ParseError};
 
-use super::{reader::Reader, sequence::display};
+use super::{reader::Reader, text::display};
 
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];

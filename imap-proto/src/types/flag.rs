@@ -8,8 +8,8 @@ use mailwire_core::{Invalid, ParseError, Text};
 use super::{
     chars,
     reader::Reader,
-    sequence::display,
     string::{Atom, checked, read_string, text_newtype},
+    text::display,
 };
 
 macro_rules! known {

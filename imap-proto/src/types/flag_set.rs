@@ -8,8 +8,8 @@ use mailwire_core::ParseError;
 use super::{
     flag::{Flag, MailboxAttribute},
     reader::Reader,
-    sequence::display,
     string::eat_nil,
+    text::display,
 };
 
 macro_rules! set {

@@ -7,6 +7,7 @@ mod datetime;
 mod envelope;
 mod flag;
 mod flag_set;
+mod known_set;
 mod mailbox;
 mod number;
 mod numbers;
@@ -14,9 +15,10 @@ mod quoted;
 mod raw;
 mod reader;
 mod section;
-mod sequence;
+mod set;
 mod short_list;
 mod string;
+mod text;
 mod utf7;
 mod write;
 
@@ -29,23 +31,25 @@ pub use datetime::{Date, DateTime};
 pub use envelope::{AddressLists, Envelope};
 pub use flag::{Flag, MailboxAttribute, MalformedName};
 pub use flag_set::{FlagSet, MailboxAttributes, PermanentFlags};
+pub use known_set::{KnownNumbers, KnownSet, KnownUids};
 pub use mailbox::{ListPattern, MailboxName};
 pub(crate) use mailbox::{read_delimiter, write_delimiter};
-pub(crate) use number::{read_count, read_known_count};
-pub use numbers::{ModSeq, SeqNumber, Uid};
+pub(crate) use number::{read_count, read_known_count, read_mod_seq};
+pub use numbers::{ModSeq, SeqNumber, SetMember, Uid, UidValidity};
 pub use raw::RawValue;
 pub(crate) use raw::skip_value;
 pub use reader::ParseContext;
 pub(crate) use reader::Reader;
 pub(crate) use reader::TOO_DEEP;
 pub use section::{Partial, Section, SectionText};
-pub use sequence::{SeqRange, SequenceSet, SetNumber, UidSet};
-pub(crate) use sequence::{display, read_nz};
+pub(crate) use set::read_nz;
+pub use set::{MessageSet, SeqRange, SequenceSet, SetNumber, UidSet};
 pub use short_list::ShortList;
 pub use string::{Atom, Data, ImapString, Tag};
 pub(crate) use string::{
     Literal, checked, eat_nil, read_astring, read_data, read_literal, read_nstring, read_string, text_newtype,
 };
+pub(crate) use text::display;
 pub(crate) use write::{
     is_astring_atom, is_quotable, write_announcement, write_astring, write_nstring, write_number,
     write_numbers, write_plain_quoted, write_quoted, write_string,

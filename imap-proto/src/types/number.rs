@@ -2,7 +2,7 @@
 
 use mailwire_core::{Dialect, ParseError};
 
-use super::{reader::Reader, string::eat_nil};
+use super::{numbers::ModSeq, reader::Reader, string::eat_nil};
 
 /// ```text
 /// number64 = 1*DIGIT
@@ -27,6 +27,24 @@ pub(crate) fn read_count(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> 
 pub(crate) fn read_known_count(r: &mut Reader<'_>) -> Result<u64, ParseError> {
     let start = r.offset();
     read_count(r)?.ok_or(ParseError::new(start, "not a number"))
+}
+
+/// ```text
+/// mod-sequence-value = 1*DIGIT     ; from 1 to 63 bits
+/// ```
+///
+/// Lenient: 0 and less, and what is beyond, which are none.
+pub(crate) fn read_mod_seq(r: &mut Reader<'_>) -> Result<Option<ModSeq>, ParseError> {
+    let start = r.offset();
+    let value = read_count(r)?;
+    if value == Some(0) {
+        r.deviate_at(start, "zero-for-modseq")?;
+    }
+    match value.map(ModSeq::new) {
+        Some(None) if r.dialect() == Dialect::Strict => Err(ParseError::new(start, "number too large")),
+        Some(None) => r.deviate_at(start, "number-too-large").map(|()| None),
+        value => Ok(value.flatten().filter(|value| *value != ModSeq::ZERO)),
+    }
 }
 
 #[cold]

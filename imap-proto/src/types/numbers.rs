@@ -18,6 +18,12 @@ number! {
 }
 
 number! {
+    /// The value that says whether unique identifiers still mean the same messages, from 1 on
+    /// ([RFC 9051 section 2.3.1.1](https://www.rfc-editor.org/rfc/rfc9051#section-2.3.1.1)).
+    UidValidity(NonZeroU32) from u32, "UIDVALIDITY", "not from 1 to 4294967295", NonZeroU32::new, NonZeroU32::get
+}
+
+number! {
     /// A modification sequence, of 63 bits (RFC 7162). Zero is before all changes.
     ModSeq(u64) from u64, "modification sequence", "beyond 63 bits", below_63_bits, identity
 }
@@ -30,15 +36,58 @@ const fn identity(number: u64) -> u64 {
     number
 }
 
-impl From<NonZeroU32> for Uid {
-    fn from(number: NonZeroU32) -> Self {
-        Self(number)
+/// What sets of messages hold: [`SeqNumber`], [`Uid`], or a number of either kind.
+pub trait SetMember: Copy + Ord + From<NonZeroU32> + sealed::Sealed {
+    #[doc(hidden)]
+    fn to_nz(self) -> NonZeroU32;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! from_one {
+    ($($name:ident),*) => {$(
+        impl From<NonZeroU32> for $name {
+            #[inline]
+            fn from(number: NonZeroU32) -> Self {
+                Self(number)
+            }
+        }
+
+        impl From<$name> for NonZeroU32 {
+            #[inline]
+            fn from(number: $name) -> Self {
+                number.0
+            }
+        }
+    )*};
+}
+
+from_one!(Uid, SeqNumber, UidValidity);
+
+impl sealed::Sealed for Uid {}
+impl sealed::Sealed for SeqNumber {}
+impl sealed::Sealed for NonZeroU32 {}
+
+impl SetMember for Uid {
+    #[inline]
+    fn to_nz(self) -> NonZeroU32 {
+        self.0
     }
 }
 
-impl From<NonZeroU32> for SeqNumber {
-    fn from(number: NonZeroU32) -> Self {
-        Self(number)
+impl SetMember for SeqNumber {
+    #[inline]
+    fn to_nz(self) -> NonZeroU32 {
+        self.0
+    }
+}
+
+impl SetMember for NonZeroU32 {
+    #[inline]
+    fn to_nz(self) -> NonZeroU32 {
+        self
     }
 }
 
@@ -57,7 +106,14 @@ impl ModSeq {
     }
 }
 
+impl SeqNumber {
+    /// The last that can be.
+    pub const MAX: Self = Self(NonZeroU32::MAX);
+}
+
 impl Uid {
     /// The first of all.
     pub const MIN: Self = Self(NonZeroU32::MIN);
+    /// The last of all.
+    pub const MAX: Self = Self(NonZeroU32::MAX);
 }

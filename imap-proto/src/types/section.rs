@@ -8,7 +8,7 @@ use mailwire_core::{Invalid, ParseError};
 use super::{
     chars,
     reader::Reader,
-    sequence::read_nz,
+    set::read_nz,
     string::{ImapString, read_astring},
     write::{write_astring, write_number},
 };

@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Deref};
 
 use mailwire_imap::{
     command::{AString, SearchKey},
-    types::{Date, SequenceSet},
+    types::{Date, Uid, UidSet},
 };
 
 use super::{Content, Message, Part, decode, header};
@@ -73,10 +73,11 @@ pub trait Candidate {
 }
 
 /// In a set whose ranges ascend.
-fn is_in(set: &SequenceSet, uid: u32) -> bool {
+fn is_in(set: &UidSet, uid: u32) -> bool {
+    let Some(uid) = Uid::new(uid) else { return false };
     let ranges = set.ranges();
-    let place = ranges.partition_point(|range| range.bounds(u32::MAX).1 < uid);
-    ranges.get(place).is_some_and(|range| range.bounds(u32::MAX).0 <= uid)
+    let place = ranges.partition_point(|range| range.bounds(Uid::MAX).1 < uid);
+    ranges.get(place).is_some_and(|range| range.bounds(Uid::MAX).0 <= uid)
 }
 
 fn word_of(word: &AString) -> Cow<'_, str> {

@@ -14,7 +14,7 @@ pub use mailwire_imap as proto;
 pub use mailwire_imap::{
     Capability,
     command::{FetchAtt, FetchAtts, SearchKey, StatusAtt},
-    types::{Flag, MailboxName, SequenceSet},
+    types::{Flag, MailboxName, SequenceSet, UidSet},
 };
 #[cfg(feature = "server")]
 pub use server::Server;

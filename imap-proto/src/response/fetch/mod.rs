@@ -9,17 +9,17 @@ use mailwire_core::{Output, Text};
 
 use super::write::Detached;
 use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Section, ShortList, Uid,
-    is_quotable, write_announcement, write_nstring, write_number, write_plain_quoted, write_quoted,
-    write_string,
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Section, SeqNumber,
+    ShortList, Uid, is_quotable, write_announcement, write_nstring, write_number, write_plain_quoted,
+    write_quoted, write_string,
 };
 
 /// Data of one message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct FetchData {
-    /// The message's sequence number. Some servers say 0, and it is given as it stands.
-    pub number: u32,
+    /// The message's sequence number. `None`: the server says 0. It is not written.
+    pub number: Option<SeqNumber>,
     /// The data, in the order they came. One that cannot be written (`Malformed`) is left out by the
     /// writer, and so is a response without any.
     pub items: ShortList<MsgAtt>,
@@ -245,7 +245,8 @@ impl MsgAtt {
 impl FetchData {
     /// Appends the response without its `* ` and line end; whether there is any item to write.
     pub(crate) fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) -> bool {
-        write_number(out, u64::from(self.number));
+        let Some(number) = self.number else { return false };
+        write_number(out, u64::from(number.get()));
         out.extend_from_slice(b" FETCH (");
         let start = out.len();
         for item in &self.items {

@@ -7,9 +7,9 @@ use mailwire_core::{Dialect, ParseError};
 
 use super::{BinaryData, BinarySize, FetchData, MsgAtt, OtherMsgAtt, SectionData};
 use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Reader, Section,
-    ShortList, TOO_DEEP, Uid, chars, eat_nil, read_astring, read_count, read_data, read_known_count,
-    read_nstring, read_nz, skip_value,
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, ShortList,
+    TOO_DEEP, Uid, chars, eat_nil, read_astring, read_data, read_known_count, read_mod_seq, read_nstring,
+    read_nz, skip_value,
 };
 
 impl FetchData {
@@ -279,7 +279,6 @@ fn read_uid(r: &mut Reader<'_>) -> Result<Uid, ParseError> {
 /// Lenient: without parentheses; 0 or less, which is none.
 fn read_modseq(r: &mut Reader<'_>) -> Result<MsgAtt, ParseError> {
     r.space()?;
-    let start = r.offset();
     let list = r.eat(b'(');
     if !list && r.peek() != Some(b'(') {
         r.deviate("missing-parenthesis")?;
@@ -290,16 +289,13 @@ fn read_modseq(r: &mut Reader<'_>) -> Result<MsgAtt, ParseError> {
             r.deviate("missing-field")?;
             None
         }
-        _ => read_count(r)?,
+        _ => read_mod_seq(r)?,
     };
-    if value == Some(0) {
-        r.deviate_at(start, "zero-for-modseq")?;
-    }
     if list {
         r.no_space()?;
         r.expect(b')', "expected )")?;
     }
-    Ok(MsgAtt::ModSeq(value.filter(|&value| value > 0).and_then(ModSeq::new)))
+    Ok(MsgAtt::ModSeq(value))
 }
 
 /// ```text

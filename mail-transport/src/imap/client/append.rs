@@ -4,9 +4,9 @@ use mailwire_core::Misuse;
 use mailwire_imap::{
     Capability,
     client::Event,
-    command::{Append, AppendData, Command},
+    command::{Append, Command},
     response::{Code, Reply},
-    types::{DateTime, Flag, FlagSet, UidSet},
+    types::{DateTime, Flag, FlagSet, KnownUids, Uid, UidValidity},
 };
 
 use super::{Call, Client, ToMailbox, messages::check_flags};
@@ -19,19 +19,21 @@ pub struct AppendUid {
     /// UIDVALIDITY of the mailbox.
     pub uid_validity: u32,
     /// Its UID.
-    pub uids: UidSet,
+    pub uids: KnownUids,
 }
 
 impl AppendUid {
     /// The message's UID.
     #[must_use]
     pub fn uid(&self) -> Option<u32> {
-        self.uids.iter(1).next()
+        self.uids.iter(1).next().map(Uid::get)
     }
 
     fn of(status: Reply) -> Option<Self> {
         match status.code {
-            Some(Code::AppendUid { uid_validity, uids }) => Some(Self { uid_validity, uids }),
+            Some(Code::AppendUid { uid_validity, uids }) => {
+                Some(Self { uid_validity: uid_validity.map_or(0, UidValidity::get), uids })
+            }
             _ => None,
         }
     }
@@ -123,15 +125,16 @@ impl Client {
                 let (reason, offset) = ("NUL in a literal", at as u64);
                 return Err(Misuse::InvalidBody { reason, offset }.into());
             }
-            let message = AppendData::Inline(bytes.clone().into());
-            let command = Command::Append(Append { mailbox, flags, date, binary, message }.into());
+            let mut append = Append::inline(mailbox, bytes.clone()).with_flags(flags).with_binary(binary);
+            append.date = date;
+            let command = Command::Append(append.into());
             return self.run(command, |data| Ok(Some(data))).await.map(AppendUid::of);
         }
         let Some(length) = payload.length() else {
             return Err(Misuse::WrongState("APPEND of a message of unknown length").into());
         };
-        let message = AppendData::Streamed { length };
-        let append = Append { mailbox, flags, date, binary: false, message };
+        let mut append = Append::streamed(mailbox, length).with_flags(flags);
+        append.date = date;
         self.append_read(append, payload, length).await
     }
 

@@ -6,7 +6,7 @@ use mailwire_imap::{
     client::Event,
     command::{Command, Fetch, FetchAtt},
     response::Untagged,
-    types::{Data, Section, SequenceSet, Uid},
+    types::{Data, Section, Uid},
 };
 use tokio::io::AsyncWrite;
 
@@ -139,16 +139,16 @@ impl Client {
     /// As [`fetch_body`](Self::fetch_body).
     pub async fn fetch_item(&mut self, uid: u32, item: FetchAtt) -> Result<Option<Body<'_>>> {
         let wanted = Uid::new(uid).ok_or(Invalid::new("UID", 0, "zero"))?;
-        let fetch = Fetch::by_uid(SequenceSet::single(wanted), vec![item].into());
+        let fetch = Fetch::new(wanted, item);
         let call = self.start(Command::Fetch(fetch)).await?;
         loop {
             match self.event(call).await? {
-                Event::BodyStart(start) if start.uid.is_none_or(|of| of == uid) => {
+                Event::BodyStart(start) if start.uid.is_none_or(|of| of == wanted) => {
                     let length = start.length;
                     return Ok(Some(Body { client: self, call, length, state: State::Pieces }));
                 }
                 Event::Data { data: Untagged::Fetch(mut fetch), .. } => {
-                    let ours = uid_of(&fetch).is_none_or(|of| of == uid);
+                    let ours = uid_of(&fetch).is_none_or(|of| of == wanted);
                     let data = fetch.items.iter_mut().find_map(data_of).filter(|_| ours).map(take);
                     self.inbox.push(Untagged::Fetch(fetch));
                     if let Some(Some(text)) = data {

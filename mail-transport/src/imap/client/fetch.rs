@@ -6,15 +6,14 @@ use bytes::{Bytes, BytesMut};
 use mailwire_core::{Invalid, Text};
 use mailwire_imap::{
     client::Event,
-    command::{Command, Fetch, FetchAtt, FetchAtts},
+    command::{Command, Fetch, FetchAtt, FetchAtts, Messages},
     response::{self, MsgAtt, Untagged},
-    types::{BodyStructure, Data, DateTime, Envelope, FlagSet, Section, SequenceSet},
+    types::{BodyStructure, Data, DateTime, Envelope, FlagSet, Section, SeqNumber, Uid},
 };
 
 use super::{
     Call, Client, ToSet,
     items::{data_of, data_ref, uid_of},
-    set::is_relative,
 };
 use crate::Result;
 
@@ -27,16 +26,16 @@ pub struct FetchedMessage {
 }
 
 impl FetchedMessage {
-    /// Its sequence number.
+    /// Its sequence number. Some servers say 0.
     #[must_use]
-    pub const fn number(&self) -> u32 {
-        self.fetch.number
+    pub fn number(&self) -> u32 {
+        self.fetch.number.map_or(0, SeqNumber::get)
     }
 
     /// Its UID. It comes with every answer to [`Client::uid_fetch`].
     #[must_use]
     pub fn uid(&self) -> Option<u32> {
-        uid_of(&self.fetch)
+        uid_of(&self.fetch).map(Uid::get)
     }
 
     /// Its flags.
@@ -162,13 +161,12 @@ fn bytes(data: &Data) -> Option<Bytes> {
 
 /// Tells answers to a FETCH or STORE from what other sessions have done to messages meanwhile.
 pub(super) struct Wanted {
-    set: SequenceSet,
-    uid: bool,
+    messages: Messages,
     flags: bool,
 }
 
 impl Wanted {
-    pub(super) fn new(set: SequenceSet, uid: bool, items: &FetchAtts) -> Self {
+    pub(super) fn new(messages: Messages, items: &FetchAtts) -> Self {
         let flags = match items {
             FetchAtts::List(items) => items.iter().any(|item| {
                 // An extension's item may be about flags; MODSEQ comes with them.
@@ -176,12 +174,12 @@ impl Wanted {
             }),
             _ => true,
         };
-        Self { set, uid, flags }
+        Self { messages, flags }
     }
 
     /// Flags of these messages and no other data.
-    pub(super) const fn flags(set: SequenceSet, uid: bool) -> Self {
-        Self { set, uid, flags: true }
+    pub(super) const fn flags(messages: Messages) -> Self {
+        Self { messages, flags: true }
     }
 
     /// Whether the response answers. Only what has flags and nothing else can be news.
@@ -197,11 +195,15 @@ impl Wanted {
         if has_flags && !self.flags {
             return false;
         }
-        match (self.uid, uid_of(fetch)) {
-            (true, Some(uid)) => is_relative(&self.set) || self.set.contains(uid, u32::MAX),
+        match &self.messages {
             // RFC 9051 section 6.4.9: the answer has it.
-            (true, None) => false,
-            (false, _) => self.set.is_saved() || self.set.contains(fetch.number, exists.unwrap_or(u32::MAX)),
+            Messages::Uid(set) => {
+                uid_of(fetch).is_some_and(|uid| set.is_relative() || set.contains(uid, uid))
+            }
+            Messages::Sequence(set) => {
+                let largest = exists.and_then(SeqNumber::new).unwrap_or(SeqNumber::MAX);
+                set.is_saved() || fetch.number.is_some_and(|number| set.contains(number, largest))
+            }
         }
     }
 }
@@ -315,11 +317,11 @@ impl Client {
     /// A number is zero, nothing is asked for, or the connection fails.
     pub async fn fetch(
         &mut self,
-        messages: impl ToSet,
+        messages: impl ToSet<SeqNumber>,
         items: impl Into<FetchAtts>,
     ) -> Result<FetchedMessages<'_>> {
         let set = messages.to_set()?;
-        self.fetch_set(set, false, items.into()).await
+        self.fetch_messages(set.map(Messages::Sequence), items.into()).await
     }
 
     /// UID FETCH: data of messages by their UIDs. Those that do not exist any more are left out.
@@ -329,11 +331,11 @@ impl Client {
     /// A number is zero, nothing is asked for, or the connection fails.
     pub async fn uid_fetch(
         &mut self,
-        messages: impl ToSet,
+        messages: impl ToSet<Uid>,
         items: impl Into<FetchAtts>,
     ) -> Result<FetchedMessages<'_>> {
         let set = messages.to_set()?;
-        self.fetch_set(set, true, items.into()).await
+        self.fetch_messages(set.map(Messages::Uid), items.into()).await
     }
 
     /// FETCH or UID FETCH with all that extensions add to it.
@@ -343,21 +345,19 @@ impl Client {
     /// As [`fetch`](Self::fetch).
     pub async fn fetch_with(&mut self, fetch: Fetch) -> Result<FetchedMessages<'_>> {
         check(&fetch.items)?;
-        let wanted = Wanted::new(fetch.set.clone(), fetch.uid, &fetch.items);
+        let wanted = Wanted::new(fetch.messages.clone(), &fetch.items);
         let call = self.start(Command::Fetch(fetch)).await?;
         Ok(FetchedMessages::new(self, Some(call), Some(wanted)))
     }
 
-    async fn fetch_set(
+    async fn fetch_messages(
         &mut self,
-        set: Option<SequenceSet>,
-        uid: bool,
+        messages: Option<Messages>,
         items: FetchAtts,
     ) -> Result<FetchedMessages<'_>> {
         check(&items)?;
-        match set {
-            Some(set) if uid => self.fetch_with(Fetch::by_uid(set, items)).await,
-            Some(set) => self.fetch_with(Fetch::new(set, items)).await,
+        match messages {
+            Some(messages) => self.fetch_with(Fetch::new(messages, items)).await,
             None => Ok(FetchedMessages::new(self, None, None)),
         }
     }

@@ -8,7 +8,7 @@ use mailwire_imap::{
     Capability,
     client::Event,
     response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Response, Untagged, VanishedData},
-    types::FlagSet,
+    types::{FlagSet, SeqNumber, Uid},
 };
 
 use super::{
@@ -197,7 +197,7 @@ impl Inbox {
         let update = match data {
             Untagged::Exists(count) => Update::Exists(count),
             Untagged::Recent(count) => Update::Recent(count),
-            Untagged::Expunge(number) => Update::Expunge(number),
+            Untagged::Expunge(number) => Update::Expunge(number.map_or(0, SeqNumber::get)),
             Untagged::Vanished(vanished) => {
                 weight = vanished.uids.ranges().count().saturating_mul(16);
                 Update::Vanished(vanished)
@@ -294,7 +294,8 @@ fn of_fetch(mut fetch: FetchData) -> Option<(Update, usize)> {
     if let Some(flags) = flags {
         // Keywords stand on the heap; a list of them can be long.
         let weight = flags.len().saturating_sub(16).saturating_mul(64);
-        return Some((Update::Flags { number: fetch.number, uid, flags }, weight));
+        let number = fetch.number.map_or(0, SeqNumber::get);
+        return Some((Update::Flags { number, uid: uid.map(Uid::get), flags }, weight));
     }
     // A body that nobody waits for any more is not news.
     fetch.items.retain_mut(|item| data_of(item).is_none());

@@ -2,12 +2,12 @@
 
 use mailwire_imap::{
     response::{FetchData, MsgAtt},
-    types::Data,
+    types::{Data, Uid},
 };
 
-pub(super) fn uid_of(fetch: &FetchData) -> Option<u32> {
+pub(super) fn uid_of(fetch: &FetchData) -> Option<Uid> {
     fetch.items.iter().find_map(|item| match item {
-        MsgAtt::Uid(uid) => Some(uid.get()),
+        MsgAtt::Uid(uid) => Some(*uid),
         _ => None,
     })
 }

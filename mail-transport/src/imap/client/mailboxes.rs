@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use mailwire_core::Invalid;
 use mailwire_imap::{
-    command::{Command, List, StatusAtt},
+    command::{Command, List, Status, StatusAtt},
     response::{ListData, ListKind, StatusData, Untagged},
     types::ListPattern,
 };
@@ -123,7 +123,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run(Command::Status { mailbox, items }, take).await?;
+        self.run(Command::Status(Status::new(mailbox, items)), take).await?;
         if answer.is_none() {
             answer = other;
         } else if let Some(other) = other {
@@ -138,7 +138,7 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn create(&mut self, mailbox: impl ToMailbox) -> Result<()> {
-        self.simple(Command::Create(mailbox.to_mailbox()?)).await
+        self.simple(Command::Create(mailbox.to_mailbox()?.into())).await
     }
 
     /// DELETE: removes a mailbox with all that is in it.

@@ -3,12 +3,12 @@
 use mailwire_core::{Invalid, Misuse};
 use mailwire_imap::{
     Capability,
-    command::{Command, Copy, SearchKey, Store, StoreAction},
+    command::{Command, Copy, Messages, SearchKey, Store, StoreAction},
     response::{Code, CopyUid, Untagged},
-    types::{Flag, FlagSet, SequenceSet},
+    types::{Flag, FlagSet, MailboxName, SeqNumber, Uid, UidSet},
 };
 
-use super::{Client, FetchedMessage, ToMailbox, ToSet, error::too_many, fetch::Wanted, set::is_relative};
+use super::{Client, FetchedMessage, ToMailbox, ToSet, error::too_many, fetch::Wanted};
 use crate::Result;
 
 /// What STORE does to flags.
@@ -61,9 +61,13 @@ impl Client {
     /// # Errors
     ///
     /// A number is zero, `\Recent` is to be changed, the server refuses, or the connection fails.
-    pub async fn store(&mut self, messages: impl ToSet, change: FlagChange) -> Result<Vec<FetchedMessage>> {
+    pub async fn store(
+        &mut self,
+        messages: impl ToSet<SeqNumber>,
+        change: FlagChange,
+    ) -> Result<Vec<FetchedMessage>> {
         let set = messages.to_set()?;
-        self.store_set(set, false, change).await
+        self.store_messages(set.map(Messages::Sequence), change).await
     }
 
     /// UID STORE: the same by their UIDs.
@@ -73,25 +77,22 @@ impl Client {
     /// As [`store`](Self::store).
     pub async fn uid_store(
         &mut self,
-        messages: impl ToSet,
+        messages: impl ToSet<Uid>,
         change: FlagChange,
     ) -> Result<Vec<FetchedMessage>> {
         let set = messages.to_set()?;
-        self.store_set(set, true, change).await
+        self.store_messages(set.map(Messages::Uid), change).await
     }
 
-    async fn store_set(
+    async fn store_messages(
         &mut self,
-        set: Option<SequenceSet>,
-        uid: bool,
+        named: Option<Messages>,
         change: FlagChange,
     ) -> Result<Vec<FetchedMessage>> {
         let FlagChange { action, flags, silent } = change;
         check_flags(&flags)?;
-        let Some(set) = set else { return Ok(Vec::new()) };
-        let mut store = if uid { Store::by_uid(set, action, flags) } else { Store::new(set, action, flags) };
-        store.silent = silent;
-        self.store_with(store).await
+        let Some(messages) = named else { return Ok(Vec::new()) };
+        self.store_with(Store::new(messages, action, flags).with_silent(silent)).await
     }
 
     /// STORE or UID STORE with all that extensions add to it.
@@ -104,7 +105,7 @@ impl Client {
         let mut messages = Vec::new();
         let limit = self.settings.items;
         // If nobody is told, what comes is another's doing.
-        let wanted = (!store.silent).then(|| Wanted::flags(store.set.clone(), store.uid));
+        let wanted = (!store.silent).then(|| Wanted::flags(store.messages.clone()));
         let exists = self.inbox.exists;
         let take = |data| match data {
             Untagged::Fetch(fetch)
@@ -128,13 +129,13 @@ impl Client {
     /// there is no such mailbox, and could be.
     pub async fn copy_to(
         &mut self,
-        messages: impl ToSet,
+        messages: impl ToSet<SeqNumber>,
         mailbox: impl ToMailbox,
     ) -> Result<Option<CopyUid>> {
         let set = messages.to_set()?;
         let mailbox = mailbox.to_mailbox()?;
         let Some(set) = set else { return Ok(None) };
-        self.copied(Command::Copy(Copy { uid: false, set, mailbox })).await
+        self.copied(Command::Copy(Copy::new(set, mailbox))).await
     }
 
     /// UID COPY: the same by their UIDs.
@@ -144,13 +145,13 @@ impl Client {
     /// As [`copy_to`](Self::copy_to).
     pub async fn uid_copy_to(
         &mut self,
-        messages: impl ToSet,
+        messages: impl ToSet<Uid>,
         mailbox: impl ToMailbox,
     ) -> Result<Option<CopyUid>> {
         let set = messages.to_set()?;
         let mailbox = mailbox.to_mailbox()?;
         let Some(set) = set else { return Ok(None) };
-        self.copied(Command::Copy(Copy { uid: true, set, mailbox })).await
+        self.copied(Command::Copy(Copy::new(set, mailbox))).await
     }
 
     async fn copied(&mut self, command: Command) -> Result<Option<CopyUid>> {
@@ -188,20 +189,20 @@ impl Client {
     /// A number is zero, the server refuses or offers neither, or the connection fails.
     pub async fn move_to(
         &mut self,
-        messages: impl ToSet,
+        messages: impl ToSet<SeqNumber>,
         mailbox: impl ToMailbox,
     ) -> Result<Option<CopyUid>> {
         let set = messages.to_set()?;
         let mailbox = mailbox.to_mailbox()?;
         let Some(set) = set else { return Ok(None) };
         if self.has_or_rev2(&Capability::Move) {
-            return self.copied(Command::Move(Copy { uid: false, set, mailbox })).await;
+            return self.copied(Command::Move(Copy::new(set, mailbox))).await;
         }
         self.check_uid_plus()?;
         // The numbers would mean other messages by the second command.
         let found = self.uid_search([SearchKey::Sequence(set)]).await?;
         let Some(set) = found.to_set()? else { return Ok(None) };
-        self.move_by_copy(Copy { uid: true, set, mailbox }).await
+        self.move_by_copy(set, mailbox).await
     }
 
     /// UID MOVE: the same by their UIDs.
@@ -211,22 +212,22 @@ impl Client {
     /// As [`move_to`](Self::move_to).
     pub async fn uid_move_to(
         &mut self,
-        messages: impl ToSet,
+        messages: impl ToSet<Uid>,
         mailbox: impl ToMailbox,
     ) -> Result<Option<CopyUid>> {
         let set = messages.to_set()?;
         let mailbox = mailbox.to_mailbox()?;
         let Some(mut set) = set else { return Ok(None) };
         if self.has_or_rev2(&Capability::Move) {
-            return self.copied(Command::Move(Copy { uid: true, set, mailbox })).await;
+            return self.copied(Command::Move(Copy::new(set, mailbox))).await;
         }
         self.check_uid_plus()?;
-        if is_relative(&set) {
+        if set.is_relative() {
             let found = self.uid_search([SearchKey::Uid(set)]).await?;
             let Some(found) = found.to_set()? else { return Ok(None) };
             set = found;
         }
-        self.move_by_copy(Copy { uid: true, set, mailbox }).await
+        self.move_by_copy(set, mailbox).await
     }
 
     fn check_uid_plus(&self) -> Result<()> {
@@ -234,10 +235,10 @@ impl Client {
         if self.has_or_rev2(&Capability::UidPlus) { Ok(()) } else { Err(Misuse::NotOffered("MOVE").into()) }
     }
 
-    async fn move_by_copy(&mut self, copy: Copy) -> Result<Option<CopyUid>> {
-        let set = copy.set.clone();
-        let copied = self.copied(Command::Copy(copy)).await?;
-        self.store_set(Some(set.clone()), true, FlagChange::add([Flag::Deleted]).silent()).await?;
+    async fn move_by_copy(&mut self, set: UidSet, mailbox: MailboxName) -> Result<Option<CopyUid>> {
+        let copied = self.copied(Command::Copy(Copy::new(set.clone(), mailbox))).await?;
+        let deleted = FlagChange::add([Flag::Deleted]).silent();
+        self.store_messages(Some(set.clone().into()), deleted).await?;
         self.simple(Command::UidExpunge(set)).await?;
         Ok(copied)
     }
@@ -257,7 +258,7 @@ impl Client {
     /// # Errors
     ///
     /// A UID is zero, the server refuses or does not offer UIDPLUS, or the connection fails.
-    pub async fn uid_expunge(&mut self, messages: impl ToSet) -> Result<Vec<u32>> {
+    pub async fn uid_expunge(&mut self, messages: impl ToSet<Uid>) -> Result<Vec<u32>> {
         match messages.to_set()? {
             Some(set) => self.expunged(Command::UidExpunge(set)).await,
             None => Ok(Vec::new()),
@@ -269,7 +270,7 @@ impl Client {
         let mut numbers = Vec::new();
         let take = |data| match data {
             Untagged::Expunge(number) => {
-                numbers.push(number);
+                numbers.push(number.map_or(0, SeqNumber::get));
                 if numbers.len() > limit { Err(too_many("messages", limit)) } else { Ok(None) }
             }
             data => Ok(Some(data)),

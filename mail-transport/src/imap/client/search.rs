@@ -1,10 +1,12 @@
 //! SEARCH.
 
 use mailwire_core::Invalid;
+use std::num::NonZeroU32;
+
 use mailwire_imap::{
     command::{AString, Command, Search, SearchKey},
     response::{ESearchData, SearchReturnData, Untagged},
-    types::UidSet,
+    types::KnownNumbers,
 };
 
 use super::{Client, error::too_many};
@@ -95,8 +97,9 @@ impl Found {
         }
     }
 
-    fn add_set(&mut self, set: &UidSet) {
-        self.ranges.extend(set.ranges().map(|(start, end)| (start.min(end), start.max(end))));
+    fn add_set(&mut self, set: &KnownNumbers) {
+        let range = |(start, end): (NonZeroU32, NonZeroU32)| (start.min(end).get(), start.max(end).get());
+        self.ranges.extend(set.ranges().map(range));
     }
 
     fn add_extended(&mut self, found: &ESearchData) {
@@ -106,7 +109,7 @@ impl Found {
                 SearchReturnData::Max(number) => self.max = Some(*number),
                 SearchReturnData::Count(count) => self.count = Some(*count),
                 SearchReturnData::All(set) => self.add_set(set),
-                SearchReturnData::ModSeq(value) => self.mod_seq = Some(*value),
+                SearchReturnData::ModSeq(value) => self.mod_seq = Some(value.get()),
                 _ => {}
             }
         }

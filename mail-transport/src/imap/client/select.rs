@@ -3,7 +3,7 @@
 use mailwire_imap::{
     command::{Command, Select},
     response::{Code, ReplyKind, Untagged},
-    types::{FlagSet, ImapString, MailboxName, PermanentFlags},
+    types::{FlagSet, ImapString, MailboxName, ModSeq, PermanentFlags, SeqNumber, Uid, UidValidity},
 };
 
 use super::{Client, ToMailbox};
@@ -67,11 +67,11 @@ impl Selected {
 
     fn take_code(&mut self, code: Code) -> Option<Code> {
         match code {
-            Code::UidValidity(value) => self.uid_validity = Some(value),
-            Code::UidNext(uid) => self.uid_next = Some(uid),
-            Code::Unseen(number) => self.unseen = Some(number),
+            Code::UidValidity(value) => self.uid_validity = Some(value.map_or(0, UidValidity::get)),
+            Code::UidNext(uid) => self.uid_next = Some(uid.map_or(0, Uid::get)),
+            Code::Unseen(number) => self.unseen = Some(number.map_or(0, SeqNumber::get)),
             Code::PermanentFlags(flags) => self.permanent_flags = Some(flags),
-            Code::HighestModSeq(value) => self.highest_mod_seq = Some(value),
+            Code::HighestModSeq(value) => self.highest_mod_seq = value.map(ModSeq::get),
             Code::NoModSeq => self.highest_mod_seq = None,
             Code::MailboxId(id) => self.mailbox_id = Some(id),
             Code::UidNotSticky => self.uid_not_sticky = true,

@@ -1,7 +1,11 @@
 //! What calls take: mailboxes and sets of messages.
 
+use std::num::NonZeroU32;
+
 use mailwire_core::Invalid;
-use mailwire_imap::types::{MailboxName, SeqRange, SequenceSet, SetNumber, Uid, UidSet};
+use mailwire_imap::types::{
+    KnownUids, MailboxName, MessageSet, SeqNumber, SeqRange, SequenceSet, SetMember, Uid, UidSet,
+};
 
 use super::Found;
 
@@ -39,106 +43,108 @@ impl ToMailbox for &String {
     }
 }
 
-/// What can name messages: one number, several, a [`SequenceSet`] (`"1:*".parse()`), what a search has
-/// [`Found`].
+/// What can name messages: one number, several, a set (`"1:*".parse()`), what a search has
+/// [`Found`]. `N` says whether the numbers are sequence numbers or UIDs.
 ///
 /// An empty set is nothing to be done, and nothing is sent for it.
-pub trait ToSet {
+pub trait ToSet<N> {
     /// The set as it is sent; `None` if it is empty.
     ///
     /// # Errors
     ///
     /// A number is zero.
-    fn to_set(self) -> Result<Option<SequenceSet>, Invalid>;
+    fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid>;
 }
 
-fn from_numbers(numbers: impl IntoIterator<Item = u32>) -> Result<Option<SequenceSet>, Invalid> {
-    let mut numbers = numbers.into_iter().peekable();
-    match numbers.peek() {
-        None => Ok(None),
-        Some(_) => SequenceSet::from_numbers(numbers).map(Some),
-    }
+const ZERO: Invalid = Invalid::new("set of messages", 0, "zero");
+
+fn from_numbers<N: SetMember>(
+    numbers: impl IntoIterator<Item = u32>,
+) -> Result<Option<MessageSet<N>>, Invalid> {
+    let numbers = numbers.into_iter().map(|number| NonZeroU32::new(number).map(N::from).ok_or(ZERO));
+    let numbers: Vec<N> = numbers.collect::<Result<_, _>>()?;
+    Ok(MessageSet::from_numbers(numbers).ok())
 }
 
-impl ToSet for SequenceSet {
-    fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
+impl<N: SetMember> ToSet<N> for MessageSet<N> {
+    fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         Ok(Some(self))
     }
 }
 
-impl ToSet for &SequenceSet {
-    fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
+impl<N: SetMember> ToSet<N> for &MessageSet<N> {
+    fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         Ok(Some(self.clone()))
     }
 }
 
-impl ToSet for UidSet {
-    fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
+impl ToSet<Uid> for KnownUids {
+    fn to_set(self) -> Result<Option<UidSet>, Invalid> {
         Ok(Some(self.into()))
     }
 }
 
-impl ToSet for &UidSet {
-    fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
+impl ToSet<Uid> for &KnownUids {
+    fn to_set(self) -> Result<Option<UidSet>, Invalid> {
         Ok(Some(self.clone().into()))
     }
 }
 
-impl ToSet for u32 {
-    fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
-        from_numbers([self])
+impl ToSet<Uid> for Uid {
+    fn to_set(self) -> Result<Option<UidSet>, Invalid> {
+        Ok(Some(UidSet::single(self)))
     }
 }
 
-impl ToSet for Uid {
+impl ToSet<SeqNumber> for SeqNumber {
     fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
         Ok(Some(SequenceSet::single(self)))
     }
 }
 
-impl ToSet for &[u32] {
-    fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
+impl<N: SetMember> ToSet<N> for u32 {
+    fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
+        from_numbers([self])
+    }
+}
+
+impl<N: SetMember> ToSet<N> for &[u32] {
+    fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         from_numbers(self.iter().copied())
     }
 }
 
-impl<const N: usize> ToSet for [u32; N] {
-    fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
+impl<N: SetMember, const LEN: usize> ToSet<N> for [u32; LEN] {
+    fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         from_numbers(self)
     }
 }
 
-impl ToSet for Vec<u32> {
-    fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
+impl<N: SetMember> ToSet<N> for Vec<u32> {
+    fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         from_numbers(self)
     }
 }
 
-impl ToSet for &Vec<u32> {
-    fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
+impl<N: SetMember> ToSet<N> for &Vec<u32> {
+    fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         from_numbers(self.iter().copied())
     }
 }
 
-impl ToSet for Found {
-    fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
+impl<N: SetMember> ToSet<N> for Found {
+    fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         (&self).to_set()
     }
 }
 
-impl ToSet for &Found {
-    fn to_set(self) -> Result<Option<SequenceSet>, Invalid> {
+impl<N: SetMember> ToSet<N> for &Found {
+    fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
+        let number = |number| NonZeroU32::new(number).map(N::from).ok_or(ZERO);
         let mut ranges = Vec::with_capacity(self.ranges().len());
         for &(first, last) in self.ranges() {
-            let zero = Invalid::new("sequence set", 0, "zero");
-            let number = |number| core::num::NonZeroU32::new(number).map(SetNumber::Value).ok_or(zero);
-            ranges.push(SeqRange { start: number(first)?, end: number(last)? });
+            ranges.push(SeqRange::new(number(first)?, number(last)?));
         }
-        if ranges.is_empty() { Ok(None) } else { SequenceSet::from_ranges(ranges).map(Some) }
+        Ok(MessageSet::from_ranges(ranges).ok())
     }
-}
-
-/// Whether it depends on what is in the mailbox which messages these are.
-pub(super) fn is_relative(set: &SequenceSet) -> bool {
-    set.is_saved() || set.ranges().iter().any(|range| [range.start, range.end].contains(&SetNumber::Largest))
 }

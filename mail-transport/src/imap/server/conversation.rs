@@ -175,8 +175,8 @@ impl<S: Service> Conversation<S> {
             Command::Examine(select) => self.select(&select.mailbox, true).await,
             Command::Close => self.close(true).await,
             Command::Unselect => self.close(false).await,
-            Command::Create(mailbox) => {
-                let (session, name) = self.session_and_name(&mailbox)?;
+            Command::Create(create) => {
+                let (session, name) = self.session_and_name(&create.mailbox)?;
                 session.create(&name, &CreateOptions::new()).await?;
                 Ok(done())
             }
@@ -204,7 +204,7 @@ impl<S: Service> Conversation<S> {
             Command::List(list) => self.list(list).await,
             Command::Lsub { reference, pattern } => self.lsub(&reference, &pattern).await,
             Command::Namespace => self.namespace().await,
-            Command::Status { mailbox, items } => self.status(&mailbox, &items).await,
+            Command::Status(status) => self.status(&status.mailbox, &status.items).await,
             Command::Append(append) => self.append(ticket, *append).await,
             Command::Expunge => self.expunge(None).await,
             Command::UidExpunge(set) => self.expunge(Some(&set)).await,

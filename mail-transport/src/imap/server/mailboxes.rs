@@ -7,7 +7,7 @@ use mailwire_imap::{
         Code, ListData, ListExtension, ListKind, NamespaceData, NamespaceDescr, Reply, ReplyKind,
         StatusAttVal, StatusData, Untagged,
     },
-    types::{ImapString, ListPattern, MailboxAttribute, MailboxName, UidSet},
+    types::{ImapString, KnownUids, ListPattern, MailboxAttribute, MailboxName, Uid, UidValidity},
 };
 
 use super::{
@@ -59,10 +59,10 @@ impl<S: Service> Conversation<S> {
         } else {
             tell.push(Untagged::Recent(numbers.recent()));
             let unseen = selected.unseen.and_then(|uid| numbers.number(uid));
-            tell.extend(unseen.map(|number| ok(Code::Unseen(number), "The first unseen message")));
+            tell.extend(unseen.map(|number| ok(Code::Unseen(Some(number)), "The first unseen message")));
         }
-        tell.push(ok(Code::UidValidity(selected.uid_validity), "UIDs are valid"));
-        tell.push(ok(Code::UidNext(selected.uid_next), "The next UID"));
+        tell.push(ok(Code::UidValidity(UidValidity::new(selected.uid_validity)), "UIDs are valid"));
+        tell.push(ok(Code::UidNext(Uid::new(selected.uid_next)), "The next UID"));
         tell.push(ok(Code::PermanentFlags(selected.permanent_flags), "Flags that stay"));
         for data in tell {
             push(&mut self.driver, data).await?;
@@ -189,8 +189,8 @@ impl<S: Service> Conversation<S> {
             Some(match item {
                 StatusAtt::Messages => StatusAttVal::Messages(status.messages?),
                 StatusAtt::Recent => StatusAttVal::Recent(status.recent?),
-                StatusAtt::UidNext => StatusAttVal::UidNext(status.uid_next?),
-                StatusAtt::UidValidity => StatusAttVal::UidValidity(status.uid_validity?),
+                StatusAtt::UidNext => StatusAttVal::UidNext(Uid::new(status.uid_next?)),
+                StatusAtt::UidValidity => StatusAttVal::UidValidity(UidValidity::new(status.uid_validity?)),
                 StatusAtt::Unseen => StatusAttVal::Unseen(status.unseen?),
                 StatusAtt::Deleted => StatusAttVal::Deleted(status.deleted?),
                 StatusAtt::Size => StatusAttVal::Size(status.size?),
@@ -222,8 +222,8 @@ impl<S: Service> Conversation<S> {
         }
         let appended = result?;
         let code = appended.map(|appended| Code::AppendUid {
-            uid_validity: appended.uid_validity,
-            uids: UidSet::single(appended.uid),
+            uid_validity: UidValidity::new(appended.uid_validity),
+            uids: KnownUids::single(appended.uid),
         });
         Ok(Reply { code, ..done() })
     }

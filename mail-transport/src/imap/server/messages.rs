@@ -1,12 +1,17 @@
 //! Commands about messages.
 
+use std::num::NonZeroU32;
+
 use mailwire_core::{Text, Ticket};
 use mailwire_imap::{
     command::{Copy, Fetch, FetchAtt, FetchAtts, Search, SearchReturnOpt, Store, StoreAction},
     response::{
         self, BinaryData, Code, CopyUid, ESearchData, MsgAtt, Reply, SearchReturnData, SectionData, Untagged,
     },
-    types::{Data, Flag, FlagSet, ImapString, Partial, SequenceSet, ShortList, Uid, UidSet},
+    types::{
+        Data, Flag, FlagSet, ImapString, KnownNumbers, KnownUids, Partial, SeqNumber, ShortList, Uid, UidSet,
+        UidValidity,
+    },
 };
 
 use super::{
@@ -45,8 +50,9 @@ impl<S: Service> Conversation<S> {
     pub(super) async fn fetch(&mut self, fetch: Fetch) -> Result<Reply, Stop> {
         let mut asked = items(fetch.items)?;
         let (session, open) = self.opened()?;
-        let uids = open.numbers.resolve(&fetch.set, fetch.uid)?;
-        let with_uid = fetch.uid || asked.contains(&FetchAtt::Uid);
+        let uids = open.numbers.resolve(&fetch.messages)?;
+        let by_uid = fetch.messages.is_uid();
+        let with_uid = by_uid || asked.contains(&FetchAtt::Uid);
         asked.retain(|item| *item != FetchAtt::Uid);
         let mut seen = Vec::new();
         if !open.read_only && !uids.is_empty() && asked.iter().any(sets_seen) {
@@ -79,7 +85,7 @@ impl<S: Service> Conversation<S> {
             }
         }
         // RFC 5530: the client can wait for the EXPUNGE.
-        let gone = missing && !fetch.uid;
+        let gone = missing && !by_uid;
         Ok(if gone { done().with_code(Code::ExpungeIssued) } else { done() })
     }
 
@@ -115,7 +121,7 @@ impl<S: Service> Conversation<S> {
         if items.is_empty() {
             return Ok(());
         }
-        push(&mut self.driver, Untagged::Fetch(response::FetchData { number, items })).await?;
+        push(&mut self.driver, Untagged::Fetch(response::FetchData { number: Some(number), items })).await?;
         for (reader, binary) in streams {
             send_stream(&mut self.driver, reader, binary).await?;
         }
@@ -127,17 +133,18 @@ impl<S: Service> Conversation<S> {
         self.writable()?;
         let rev2 = self.rev2();
         let (session, open) = self.opened()?;
-        let uids = open.numbers.resolve(&store.set, store.uid)?;
+        let uids = open.numbers.resolve(&store.messages)?;
         if uids.is_empty() {
             return Ok(done());
         }
         let options = StoreOptions::new(store.action, store.flags);
         let stored = session.store(&uids, &options).await?;
-        let missing = stored.len() < uids.len() && !store.uid;
+        let by_uid = store.messages.is_uid();
+        let missing = stored.len() < uids.len() && !by_uid;
         if !store.silent {
             for Stored { uid, flags, .. } in stored {
                 let Some(open) = &self.open else { break };
-                if let Some(data) = open.flags(uid, flags, store.uid || rev2, rev2) {
+                if let Some(data) = open.flags(uid, flags, by_uid || rev2, rev2) {
                     push(&mut self.driver, data).await?;
                 }
             }
@@ -168,7 +175,9 @@ impl<S: Service> Conversation<S> {
         found.retain(|uid| open.numbers.number(*uid).is_some());
         found.sort_unstable();
         found.dedup();
-        let number = |uid: &Uid| if search.uid { Some(uid.get()) } else { open.numbers.number(*uid) };
+        let number = |uid: &Uid| {
+            if search.uid { Some(uid.get()) } else { open.numbers.number(*uid).map(SeqNumber::get) }
+        };
         let numbers: Vec<u32> = found.iter().filter_map(number).collect();
         let returns = match search.returns {
             None if !rev2 => {
@@ -193,7 +202,8 @@ impl<S: Service> Conversation<S> {
         if let (true, Some(&most)) = (asked(&SearchReturnOpt::Max), numbers.last()) {
             items.push(SearchReturnData::Max(most));
         }
-        if let (true, Ok(set)) = (asked(&SearchReturnOpt::All), UidSet::from_uids(numbers.iter().copied())) {
+        let all = numbers.iter().copied().filter_map(NonZeroU32::new);
+        if let (true, Ok(set)) = (asked(&SearchReturnOpt::All), KnownNumbers::from_numbers(all)) {
             items.push(SearchReturnData::All(set));
         }
         if asked(&SearchReturnOpt::Count) {
@@ -211,7 +221,7 @@ impl<S: Service> Conversation<S> {
     pub(super) async fn copy_to(&mut self, copy: Copy) -> Result<Reply, Stop> {
         let target = self.name(&copy.mailbox);
         let (session, open) = self.opened()?;
-        let uids = open.numbers.resolve(&copy.set, copy.uid)?;
+        let uids = open.numbers.resolve(&copy.messages)?;
         if uids.is_empty() {
             return Ok(done());
         }
@@ -224,7 +234,7 @@ impl<S: Service> Conversation<S> {
         self.writable()?;
         let target = self.name(&copy.mailbox);
         let (session, open) = self.opened()?;
-        let uids = open.numbers.resolve(&copy.set, copy.uid)?;
+        let uids = open.numbers.resolve(&copy.messages)?;
         if uids.is_empty() {
             return Ok(done());
         }
@@ -242,11 +252,11 @@ impl<S: Service> Conversation<S> {
     }
 
     /// EXPUNGE and UID EXPUNGE: RFC 9051 sections 6.4.3 and 6.4.9.
-    pub(super) async fn expunge(&mut self, set: Option<&SequenceSet>) -> Result<Reply, Stop> {
+    pub(super) async fn expunge(&mut self, set: Option<&UidSet>) -> Result<Reply, Stop> {
         self.writable()?;
         let (session, open) = self.opened()?;
         let uids = match set {
-            Some(set) => Some(open.numbers.resolve(set, true)?),
+            Some(set) => Some(open.numbers.resolve_uids(set)),
             None => None,
         };
         let gone = session.expunge(uids.as_deref()).await?;
@@ -350,10 +360,9 @@ fn saved(returns: &[SearchReturnOpt], found: &[Uid]) -> Vec<Uid> {
 }
 
 fn copy_uid(copied: &Copied) -> Option<Code> {
-    let set =
-        |of: fn(&(Uid, Uid)) -> Uid| UidSet::from_uids(copied.uids.iter().map(|pair| of(pair).get())).ok();
+    let set = |of: fn(&(Uid, Uid)) -> Uid| KnownUids::from_numbers(copied.uids.iter().map(of)).ok();
     Some(Code::CopyUid(Box::new(CopyUid {
-        uid_validity: copied.uid_validity,
+        uid_validity: UidValidity::new(copied.uid_validity),
         source: set(|pair| pair.0)?,
         destination: set(|pair| pair.1)?,
     })))

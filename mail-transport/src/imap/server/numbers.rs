@@ -1,8 +1,8 @@
 //! The messages of the selected mailbox as the client counts them.
 
 use mailwire_imap::{
-    command::SearchKey,
-    types::{SeqRange, SequenceSet, SetNumber, Uid},
+    command::{Messages, SearchKey},
+    types::{SeqNumber, SeqRange, SequenceSet, SetNumber, Uid, UidSet},
 };
 
 /// Why sets and keys are not taken: the answer is BAD.
@@ -50,9 +50,9 @@ impl Numbers {
         self.recent.binary_search(&uid).is_ok()
     }
 
-    pub(super) fn number(&self, uid: Uid) -> Option<u32> {
+    pub(super) fn number(&self, uid: Uid) -> Option<SeqNumber> {
         let index = self.uids.binary_search(&uid).ok()?;
-        u32::try_from(index).ok()?.checked_add(1)
+        u32::try_from(index).ok()?.checked_add(1).and_then(SeqNumber::new)
     }
 
     /// New messages. Those that the client knows are left out. Whether there are any.
@@ -75,16 +75,16 @@ impl Numbers {
 
     /// Takes messages away. Gives the number of each, as EXPUNGE counts: after those before it are
     /// gone.
-    pub(super) fn remove(&mut self, gone: &[Uid]) -> Vec<u32> {
+    pub(super) fn remove(&mut self, gone: &[Uid]) -> Vec<SeqNumber> {
         let mut gone: Vec<Uid> = gone.to_vec();
         gone.sort_unstable();
         gone.dedup();
-        let numbers: Vec<u32> = gone.iter().filter_map(|&uid| self.number(uid)).collect();
+        let numbers: Vec<SeqNumber> = gone.iter().filter_map(|&uid| self.number(uid)).collect();
         let is_left = |uid: &Uid| gone.binary_search(uid).is_err();
         self.uids.retain(is_left);
         self.recent.retain(is_left);
         self.saved.retain(is_left);
-        (0u32..).zip(numbers).map(|(before, number)| number - before).collect()
+        (0u32..).zip(numbers).filter_map(|(before, number)| SeqNumber::new(number.get() - before)).collect()
     }
 
     pub(super) fn save(&mut self, mut uids: Vec<Uid>) {
@@ -93,38 +93,42 @@ impl Numbers {
     }
 
     /// The messages that a set names, ascending. A set of UIDs can name some that are not there.
-    pub(super) fn resolve(&self, set: &SequenceSet, by_uid: bool) -> Result<Vec<Uid>, BadSet> {
-        if set.is_saved() {
-            return Ok(self.saved.clone());
+    pub(super) fn resolve(&self, messages: &Messages) -> Result<Vec<Uid>, BadSet> {
+        match messages {
+            Messages::Uid(set) => Ok(self.resolve_uids(set)),
+            Messages::Sequence(set) if set.is_saved() => Ok(self.saved.clone()),
+            Messages::Sequence(set) => Ok(self.at(&self.places(set)?)),
         }
-        let mut uids = Vec::new();
-        for (start, end) in self.places(set, by_uid)? {
-            uids.extend_from_slice(self.uids.get(start..end).unwrap_or_default());
-        }
-        Ok(uids)
+    }
+
+    pub(super) fn resolve_uids(&self, set: &UidSet) -> Vec<Uid> {
+        if set.is_saved() { self.saved.clone() } else { self.at(&self.uid_places(set)) }
+    }
+
+    fn at(&self, places: &[(usize, usize)]) -> Vec<Uid> {
+        places.iter().filter_map(|&(start, end)| self.uids.get(start..end)).flatten().copied().collect()
     }
 
     /// Ranges of places in `uids`, ascending and without overlap: as many as the set has, however
     /// many messages they span.
-    fn places(&self, set: &SequenceSet, by_uid: bool) -> Result<Vec<(usize, usize)>, BadSet> {
-        if by_uid {
-            let Some(largest) = self.uids.last() else { return Ok(Vec::new()) };
-            let ranges = set.normalized(largest.get());
-            let place = |of: &dyn Fn(u32) -> bool| self.uids.partition_point(|uid| of(uid.get()));
-            return Ok(ranges
-                .into_iter()
-                .map(|(low, high)| (place(&|uid| uid < low), place(&|uid| uid <= high)))
-                .collect());
-        }
-        let exists = self.len();
-        let is_within = |number: SetNumber| match number {
-            SetNumber::Value(number) => number.get() <= exists,
-            SetNumber::Largest => exists > 0,
+    fn uid_places(&self, set: &UidSet) -> Vec<(usize, usize)> {
+        let Some(largest) = self.uids.last() else { return Vec::new() };
+        let before = |end: Uid| self.uids.partition_point(|uid| *uid < end);
+        let until = |end: Uid| self.uids.partition_point(|uid| *uid <= end);
+        set.normalized(*largest).into_iter().map(|(low, high)| (before(low), until(high))).collect()
+    }
+
+    /// The same of sequence numbers.
+    fn places(&self, set: &SequenceSet) -> Result<Vec<(usize, usize)>, BadSet> {
+        let exists = SeqNumber::new(self.len()).ok_or(BadSet::OutOfRange)?;
+        let is_within = |number: SetNumber<SeqNumber>| match number {
+            SetNumber::Value(number) => number <= exists,
+            SetNumber::Largest => true,
         };
         if !set.ranges().iter().all(|range| is_within(range.start) && is_within(range.end)) {
             return Err(BadSet::OutOfRange);
         }
-        let place = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let place = |number: SeqNumber| usize::try_from(number.get()).unwrap_or(usize::MAX);
         let ranges = set.normalized(exists);
         Ok(ranges.into_iter().map(|(low, high)| (place(low).saturating_sub(1), place(high))).collect())
     }
@@ -138,8 +142,10 @@ impl Numbers {
 
     fn translate_key(&self, key: SearchKey, left: &mut usize) -> Result<SearchKey, BadSet> {
         Ok(match key {
-            SearchKey::Sequence(set) => self.key_of(&set, false, left)?,
-            SearchKey::Uid(set) => self.key_of(&set, true, left)?,
+            SearchKey::Sequence(set) if set.is_saved() => key_of_uids(&self.saved, left)?,
+            SearchKey::Sequence(set) => self.key_of(&self.places(&set)?, left)?,
+            SearchKey::Uid(set) if set.is_saved() => key_of_uids(&self.saved, left)?,
+            SearchKey::Uid(set) => self.key_of(&self.uid_places(&set), left)?,
             SearchKey::Recent => key_of_uids(&self.recent, left)?,
             SearchKey::Old => key_of_uids(&self.recent, left)?.not(),
             SearchKey::New => SearchKey::And(vec![key_of_uids(&self.recent, left)?, SearchKey::Unseen]),
@@ -155,22 +161,18 @@ impl Numbers {
         })
     }
 
-    fn key_of(&self, set: &SequenceSet, by_uid: bool, left: &mut usize) -> Result<SearchKey, BadSet> {
-        if set.is_saved() {
-            return key_of_uids(&self.saved, left);
-        }
-        let places = self.places(set, by_uid)?;
+    fn key_of(&self, places: &[(usize, usize)], left: &mut usize) -> Result<SearchKey, BadSet> {
         *left = left.checked_sub(places.len()).ok_or(BadSet::TooLarge)?;
-        let ranges = places.into_iter().filter_map(|(start, end)| {
+        let ranges = places.iter().filter_map(|&(start, end)| {
             let uids = self.uids.get(start..end)?;
-            Some(SeqRange { start: (*uids.first()?).into(), end: (*uids.last()?).into() })
+            Some(SeqRange::new(*uids.first()?, *uids.last()?))
         });
-        Ok(SequenceSet::from_ranges(ranges).map_or_else(|_| nothing(), SearchKey::Uid))
+        Ok(UidSet::from_ranges(ranges).map_or_else(|_| nothing(), SearchKey::Uid))
     }
 }
 
 fn key_of_uids(uids: &[Uid], left: &mut usize) -> Result<SearchKey, BadSet> {
-    let Ok(set) = SequenceSet::from_numbers(uids.iter().map(|uid| uid.get())) else { return Ok(nothing()) };
+    let Ok(set) = UidSet::from_numbers(uids.iter().copied()) else { return Ok(nothing()) };
     *left = left.checked_sub(set.ranges().len()).ok_or(BadSet::TooLarge)?;
     Ok(SearchKey::Uid(set))
 }
@@ -197,7 +199,12 @@ mod tests {
     }
 
     fn resolve(set: &str, by_uid: bool) -> Result<Vec<u32>, BadSet> {
-        let uids = numbers().resolve(&set.parse().unwrap(), by_uid)?;
+        let messages = if by_uid {
+            Messages::Uid(set.parse().unwrap())
+        } else {
+            Messages::Sequence(set.parse().unwrap())
+        };
+        let uids = numbers().resolve(&messages)?;
         Ok(uids.into_iter().map(Uid::get).collect())
     }
 
@@ -212,17 +219,20 @@ mod tests {
         assert_eq!(resolve("100:*", true).unwrap(), [13]);
         assert_eq!(resolve("*", true).unwrap(), [13]);
         let empty = Numbers::default();
-        assert_eq!(empty.resolve(&SequenceSet::all(), false), Err(BadSet::OutOfRange));
-        assert_eq!(empty.resolve(&SequenceSet::all(), true), Ok(vec![]));
+        assert_eq!(empty.resolve(&SequenceSet::all().into()), Err(BadSet::OutOfRange));
+        assert_eq!(empty.resolve(&UidSet::all().into()), Ok(vec![]));
     }
 
     #[test]
     fn expunging() {
         let mut numbers = numbers();
         numbers.save(vec![uid(13), uid(2)]);
-        assert_eq!(numbers.remove(&[uid(13), uid(2), uid(99), uid(5)]), [1, 2, 3]);
-        assert_eq!((numbers.len(), numbers.recent(), numbers.number(uid(8))), (2, 0, Some(2)));
-        assert_eq!(numbers.resolve(&SequenceSet::saved(), true), Ok(vec![]));
+        assert_eq!(
+            numbers.remove(&[uid(13), uid(2), uid(99), uid(5)]),
+            [1, 2, 3].map(|number| SeqNumber::new(number).unwrap())
+        );
+        assert_eq!((numbers.len(), numbers.recent(), numbers.number(uid(8))), (2, 0, SeqNumber::new(2)));
+        assert_eq!(numbers.resolve(&UidSet::saved().into()), Ok(vec![]));
         assert!(numbers.add([uid(8), uid(20), uid(4)], true));
         assert_eq!((numbers.len(), numbers.is_recent(uid(20))), (3, true));
         assert!(!numbers.add([uid(20)], true));

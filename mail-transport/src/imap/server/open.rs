@@ -41,7 +41,7 @@ impl Open {
         let number = self.numbers.number(uid)?;
         let flags = MsgAtt::Flags(self.shown(uid, flags, rev2));
         let items = if with_uid { [MsgAtt::Uid(uid), flags].into() } else { [flags].into() };
-        Some(Untagged::Fetch(FetchData { number, items }))
+        Some(Untagged::Fetch(FetchData { number: Some(number), items }))
     }
 
     /// Tells what others did. EXPUNGE is held back where sequence numbers must not change (RFC 9051
@@ -93,7 +93,7 @@ impl Open {
     /// Tells that messages are gone, during a command that permits it.
     pub(super) async fn expunge(&mut self, driver: &mut ServerDriver, gone: &[Uid]) -> Result<(), Error> {
         for number in self.numbers.remove(gone) {
-            push(driver, Untagged::Expunge(number)).await?;
+            push(driver, Untagged::Expunge(Some(number))).await?;
         }
         Ok(())
     }

@@ -1,0 +1,79 @@
+//! Which messages a command is about.
+
+use alloc::vec::Vec;
+
+use mailwire_core::ParseError;
+
+use crate::types::{KnownUids, Reader, SeqNumber, SequenceSet, Uid, UidSet};
+
+/// Messages by sequence numbers or unique identifiers: whether FETCH is written as `FETCH` or as
+/// `UID FETCH`, and likewise STORE, COPY and MOVE
+/// ([RFC 9051 section 6.4.9](https://www.rfc-editor.org/rfc/rfc9051#section-6.4.9)).
+///
+/// ```
+/// use mailwire_imap::command::{Fetch, FetchAtt, Messages};
+/// use mailwire_imap::types::{Uid, UidSet};
+///
+/// let messages = Messages::from(UidSet::all());
+/// assert!(messages.is_uid());
+/// let fetch = Fetch::new(Uid::new(40).unwrap(), [FetchAtt::Flags]);
+/// assert_eq!(fetch.messages, Messages::Uid("40".parse()?));
+/// # Ok::<(), mailwire_core::Invalid>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Messages {
+    /// By their sequence numbers.
+    Sequence(SequenceSet),
+    /// By their unique identifiers.
+    Uid(UidSet),
+}
+
+impl Messages {
+    /// Tells whether the messages are named by unique identifiers.
+    #[must_use]
+    pub const fn is_uid(&self) -> bool {
+        matches!(self, Self::Uid(_))
+    }
+
+    pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {
+        Ok(if uid { Self::Uid(UidSet::read(r)?) } else { Self::Sequence(SequenceSet::read(r)?) })
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Sequence(set) => set.write(out),
+            Self::Uid(set) => set.write(out),
+        }
+    }
+}
+
+impl From<SequenceSet> for Messages {
+    fn from(set: SequenceSet) -> Self {
+        Self::Sequence(set)
+    }
+}
+
+impl From<UidSet> for Messages {
+    fn from(set: UidSet) -> Self {
+        Self::Uid(set)
+    }
+}
+
+impl From<KnownUids> for Messages {
+    fn from(set: KnownUids) -> Self {
+        Self::Uid(set.into())
+    }
+}
+
+impl From<SeqNumber> for Messages {
+    fn from(number: SeqNumber) -> Self {
+        Self::Sequence(SequenceSet::single(number))
+    }
+}
+
+impl From<Uid> for Messages {
+    fn from(uid: Uid) -> Self {
+        Self::Uid(UidSet::single(uid))
+    }
+}
