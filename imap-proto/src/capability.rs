@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use mailwire_core::{Invalid, ParseError, Text};
+use mailwire_core::{Invalid, ParseError, Text, sasl::Mechanism};
 
 use crate::types::{Atom, Reader, chars, checked, display, read_string, write_number};
 
@@ -25,7 +25,7 @@ macro_rules! capabilities {
         pub enum Capability {
             $($(#[$doc])* $variant,)*
             /// `AUTH=`: a SASL mechanism for AUTHENTICATE.
-            Auth(Atom),
+            Auth(Mechanism),
             /// `APPENDLIMIT`, with the limit if it is the same for all mailboxes (RFC 7889).
             AppendLimit(Option<u64>),
             /// Another, as it was written.
@@ -184,9 +184,7 @@ impl Capability {
 
     fn known(name: &[u8]) -> Option<Self> {
         if let Some((b"AUTH=" | b"auth=" | b"Auth=", mechanism)) = name.split_at_checked(5) {
-            return checked("mechanism", Text::from(mechanism), chars::ATOM)
-                .ok()
-                .map(|mechanism| Self::Auth(Atom::unchecked(mechanism)));
+            return Mechanism::from_peer(Text::from(mechanism)).ok().map(Self::Auth);
         }
         if name.len() >= 11 && name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case(b"APPENDLIMIT"))
         {
@@ -329,7 +327,7 @@ impl Capabilities {
     }
 
     /// The names of the SASL mechanisms, of the capabilities `AUTH=`.
-    pub fn mechanisms(&self) -> impl Iterator<Item = &Atom> {
+    pub fn mechanisms(&self) -> impl Iterator<Item = &Mechanism> {
         self.list.iter().filter_map(|capability| match capability {
             Capability::Auth(mechanism) => Some(mechanism),
             _ => None,

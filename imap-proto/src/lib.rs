@@ -81,6 +81,7 @@ pub mod response;
 pub mod server;
 mod state;
 pub mod types;
+pub mod view;
 
 pub use capability::{Capabilities, Capability};
 pub use command::{Command, Request};

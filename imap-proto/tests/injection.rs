@@ -26,9 +26,14 @@ fn line_ends_and_nul_are_refused_when_a_value_is_built() {
         let error = Login::new(AString::new("fred").unwrap(), bad).unwrap_err();
         assert_eq!(error.offset, 0, "the place would tell something of the password");
     }
-    for bad in ["{5}", "x {5+}", "x ~{5}", "\u{e9}"] {
-        assert!(OtherCommand::new(Atom::new("X").unwrap(), bad).is_err(), "{bad}");
+    let raw = |arguments: &'static str| OtherCommand::new(Atom::new("X").unwrap(), arguments);
+    for bad in ["{5}", "x {5+}", "x ~{5}"] {
+        assert!(raw(bad).is_err(), "{bad}");
+        assert!(raw("").unwrap().with_text(bad).is_err(), "{bad}");
     }
+    // In two parts.
+    assert!(raw("x {5").unwrap().with_text("}").is_err());
+    assert!(raw("").unwrap().with_literal("a\0b", false).is_err());
 }
 
 /// What a client puts out for a command, whose server takes literals without waiting.

@@ -8,13 +8,14 @@ use mailwire_core::Misuse;
 use mailwire_imap::{
     command::{Command, Fetch, FetchAtt, OtherCommand},
     extensions::quota,
+    server::Event,
     types::{Atom, ModSeq, SequenceSet},
 };
 
 #[test]
 fn raw_commands_do_not_change_the_session() {
     let mut client = logged_in("IMAP4rev2");
-    for name in ["select", "CLOSE", "Logout", "IDLE"] {
+    for name in ["select", "CLOSE", "Logout", "IDLE", "compress", "UNAUTHENTICATE"] {
         let raw = OtherCommand::new(Atom::new(name).unwrap(), "INBOX").unwrap();
         assert!(client.send(Command::Other(raw)).is_err(), "{name}");
     }
@@ -40,4 +41,36 @@ fn a_literal_of_a_command_out_of_place_is_refused_before_it_comes() {
     let mut server = serving();
     feed(&mut server, b"a SEARCH {5}\r\n");
     assert_eq!(drain_text(&mut server), "a BAD no mailbox is selected\r\n");
+}
+
+#[test]
+fn raw_commands_carry_literals_and_text_beyond_ascii() {
+    let raw = OtherCommand::new(Atom::new("X-SET").unwrap(), "\u{e9} ").unwrap();
+    let raw = raw.with_literal("a\r\nb", false).and_then(|raw| raw.with_text(" ")).unwrap();
+    let raw = raw.with_literal("\0", true).and_then(|raw| raw.with_text(")")).unwrap();
+    let mut client = logged_in("IMAP4rev1");
+    client.send(Command::Other(raw.clone())).unwrap();
+    // Each literal waits for the server.
+    assert_eq!(drain_text(&mut client), "b.1 X-SET \u{e9} {4}\r\n");
+    feed(&mut client, b"+ go on\r\n");
+    assert_eq!(drain_text(&mut client), "a\r\nb ~{1}\r\n");
+    feed(&mut client, b"+ go on\r\n");
+    assert_eq!(drain_text(&mut client), "\0)\r\n");
+
+    // A server hands it to whoever knows it.
+    let line = b"a x-set \xc3\xa9 {4+}\r\na\r\nb ~{1+}\r\n\0)\r\n";
+    let mut config = server_config(mailwire_core::Channel::Tls);
+    let found = feed(&mut serving_with(config.clone()), line);
+    assert!(matches!(&found[..], [Event::Refused { command: Command::Other(_), .. }]), "{found:?}");
+    config.commands.push(Atom::new("X-SET").unwrap());
+    let found = feed(&mut serving_with(config), line);
+    let [Event::Command { command: Command::Other(other), .. }] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(other.arguments().as_bytes(), b"\xc3\xa9 {4+}\r\na\r\nb ~{1+}\r\n\0)");
+}
+
+#[test]
+fn what_the_machine_cannot_keep_is_not_enabled() {
+    let mut client = logged_in("IMAP4rev2 ENABLE UIDONLY");
+    assert!(client.send(command("ENABLE UIDONLY")).is_err());
+    client.send(command("ENABLE CONDSTORE")).unwrap();
 }

@@ -244,3 +244,16 @@ fn a_client_shows_no_secret_in_clear() {
     );
     assert!(matches!(client.send(command("STARTTLS")).unwrap_err().reason, Misuse::WrongState(_)));
 }
+
+#[test]
+fn in_clear_a_server_offers_what_does_not_show_the_password() {
+    let mut config = server_config(Channel::Clear);
+    config.mechanisms.push(mailwire_core::sasl::Mechanism::ScramSha256);
+    let mut server = server::Connection::new(config);
+    let greeting = drain_text(&mut server);
+    assert!(greeting.contains("AUTH=SCRAM-SHA-256") && greeting.contains("LOGINDISABLED"), "{greeting}");
+    assert!(!greeting.contains("AUTH=PLAIN"), "{greeting}");
+    feed(&mut server, b"a AUTHENTICATE PLAIN\r\n");
+    assert_eq!(drain_text(&mut server), "a NO [PRIVACYREQUIRED] TLS is needed first\r\n");
+    take(&mut server, "b AUTHENTICATE scram-sha-256");
+}

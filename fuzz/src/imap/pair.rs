@@ -51,7 +51,7 @@ pub fn run(case: Case) {
     config.initial_response = case.bits & 16 == 0;
     let client = client::Connection::new(config);
     let mut config = server::Config::new(channel);
-    config.mechanisms = vec![Atom::new("PLAIN").expect("a mechanism")];
+    config.mechanisms = vec![mailwire_core::sasl::Mechanism::Plain];
     config.add_capabilities([Capability::Binary]).expect("a capability");
     config.enable = vec![Capability::Imap4Rev2];
     config.literals = match case.bits >> 5 & 3 {

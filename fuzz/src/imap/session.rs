@@ -118,7 +118,7 @@ impl Owner for Service {
     fn connect(bits: u8) -> (Self, server::Connection) {
         let mut config = server::Config::new(channel(bits));
         config.dialect = dialect(bits);
-        config.mechanisms = vec![Atom::new("PLAIN").expect("a mechanism")];
+        config.mechanisms = vec![mailwire_core::sasl::Mechanism::Plain];
         config.allow_clear_credentials = bits & 32 != 0;
         config.enable = vec![Capability::Imap4Rev2];
         config.literals = match bits >> 5 & 3 {

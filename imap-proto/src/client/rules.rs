@@ -2,12 +2,15 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
-use mailwire_core::{Error, Misuse};
+use mailwire_core::{
+    Error, Misuse,
+    sasl::{Mechanism, Policy},
+};
 
 use super::state::Session;
 use crate::{
     capability::Capability,
-    command::{Authenticate, Command, Effect, Rules},
+    command::{Command, Effect, Rules},
     response::{ReplyKind, Untagged},
     state::State,
 };
@@ -21,14 +24,21 @@ impl Session {
         if let Some(missing) = missing.filter(|_| self.capabilities.is_known()) {
             return Err(Misuse::NotOffered(missing.capability.known_name().unwrap_or("the extension")));
         }
-        let clear = !self.tls && !allow_clear;
+        let policy = Policy::new(self.tls).allow_clear_credentials(allow_clear);
         match command {
             Command::StartTls => Err(Misuse::WrongState("STARTTLS is sent with Channel::StartTls only")),
-            Command::Login(_) if clear => Err(Misuse::CredentialsInClear),
-            Command::Login(_) if self.capabilities.has(&Capability::LoginDisabled) => {
-                Err(Misuse::NotOffered("LOGIN"))
+            Command::Login(_) => {
+                policy.check_password()?;
+                let refused = self.capabilities.has(&Capability::LoginDisabled);
+                if refused { Err(Misuse::NotOffered("LOGIN")) } else { Ok(()) }
             }
-            Command::Authenticate(authenticate) => self.permits_mechanism(authenticate, clear),
+            Command::Authenticate(authenticate) => {
+                policy.check(&authenticate.mechanism)?;
+                self.permits_mechanism(&authenticate.mechanism)
+            }
+            Command::Enable(extensions) if extensions.contains(&Capability::UidOnly) => {
+                Err(Misuse::WrongState("the machine cannot keep UIDONLY"))
+            }
             Command::Other(_) if rules.effect != Effect::Nothing => {
                 Err(Misuse::WrongState("it would change the session: send the command that it is"))
             }
@@ -36,15 +46,12 @@ impl Session {
         }
     }
 
-    fn permits_mechanism(&self, authenticate: &Authenticate, clear: bool) -> Result<(), Misuse> {
-        let mechanism = authenticate.mechanism.as_str().unwrap_or_default();
-        let offered = self.capabilities.mechanisms().any(|offered| offered.eq_ignore_ascii_case(mechanism));
-        if clear && shows_secret(mechanism) {
-            Err(Misuse::CredentialsInClear)
-        } else if self.capabilities.is_known() && !offered {
-            Err(Misuse::NotOffered("this mechanism"))
-        } else {
+    fn permits_mechanism(&self, mechanism: &Mechanism) -> Result<(), Misuse> {
+        let offered = self.capabilities.mechanisms().any(|offered| offered == mechanism);
+        if offered || !self.capabilities.is_known() {
             Ok(())
+        } else {
+            Err(Misuse::NotOffered("this mechanism"))
         }
     }
 
@@ -106,13 +113,4 @@ pub(super) enum Then {
     /// The capabilities may be others.
     LoggedIn,
     Close,
-}
-
-/// The mechanisms that are known not to show the secret, by name or beginning of the name.
-fn shows_secret(mechanism: &str) -> bool {
-    const SAFE: [&str; 8] =
-        ["SCRAM-", "CRAM-MD5", "DIGEST-MD5", "GSSAPI", "GS2-", "NTLM", "ANONYMOUS", "EXTERNAL"];
-    !SAFE
-        .iter()
-        .any(|safe| mechanism.get(..safe.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(safe)))
 }

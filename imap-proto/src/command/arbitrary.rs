@@ -312,7 +312,7 @@ impl<'a> Arbitrary<'a> for Command {
             2 => Command::Logout,
             3 => Command::StartTls,
             4 => Command::Authenticate(Authenticate {
-                mechanism: atom(u)?,
+                mechanism: u.arbitrary()?,
                 initial: maybe(u, |u| u.arbitrary::<Secret>())?,
             }),
             5 => Command::Login(

@@ -1,16 +1,19 @@
 //! AUTHENTICATE and LOGIN.
 
-use mailwire_core::{Invalid, ParseError, Secret, sasl};
+use mailwire_core::{
+    Invalid, ParseError, Secret,
+    sasl::{self, Mechanism},
+};
 
-use super::{AString, parse::read_atom, writer::Writer};
-use crate::types::{Atom, Reader};
+use super::{AString, writer::Writer};
+use crate::types::{Reader, chars};
 
 /// `AUTHENTICATE` (RFC 9051 section 6.2.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Authenticate {
     /// The name of the mechanism.
-    pub mechanism: Atom,
+    pub mechanism: Mechanism,
     /// The initial response, decoded. It may be empty, which is not the same as none.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub initial: Option<Secret>,
@@ -33,7 +36,10 @@ impl Authenticate {
     /// ```
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         r.space()?;
-        let mechanism = read_atom(r)?;
+        let start = r.offset();
+        let name = r.text_class(chars::ATOM, "expected a mechanism")?;
+        let mechanism = Mechanism::from_peer(name)
+            .map_err(|error| ParseError::new(start + error.offset, "not the name of a mechanism"))?;
         let initial = if r.is_at_end() {
             None
         } else {

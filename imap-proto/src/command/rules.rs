@@ -65,6 +65,8 @@ pub(crate) enum Effect {
     Logout,
     Append,
     Idle,
+    /// Something that the machines cannot keep.
+    Unsupported,
 }
 
 impl Command {
@@ -90,7 +92,10 @@ impl Command {
             Command::UidExpunge(_) => selected().numbered().by_uid().needs_or_rev2(&Capability::UidPlus),
             Command::Quota(quota) => quota.name().rules(),
             // What is sent as it is may be known here nevertheless.
-            Command::Other(other) => Name::of(other.name().as_bytes()).map_or(any(), Name::rules),
+            Command::Other(other) => {
+                let name = other.name().as_bytes();
+                Name::of(name).map_or_else(|| unknown(name), Name::rules)
+            }
             known => {
                 let row = known.key().map_or(any(), Name::rules);
                 if known.is_uid() { row.by_uid() } else { row }
@@ -202,6 +207,13 @@ impl Name {
             Name::Uid => selected().numbered().by_uid(),
         }
     }
+}
+
+/// A command that is not known here but by its name: these change what the bytes mean, or who the
+/// client is.
+fn unknown(name: &[u8]) -> Rules {
+    let changes = [&b"COMPRESS"[..], b"UNAUTHENTICATE"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    if changes { any().does(Effect::Unsupported) } else { any() }
 }
 
 /// A row with what most commands are.

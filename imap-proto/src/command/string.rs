@@ -6,7 +6,7 @@ use mailwire_core::{Invalid, ParseError, Text};
 
 use crate::{
     framing,
-    types::{Atom, Reader, read_astring, text_newtype},
+    types::{Atom, Reader, read_astring, text_newtype, write_announcement},
 };
 
 text_newtype! {
@@ -67,21 +67,62 @@ pub struct OtherCommand {
 }
 
 impl OtherCommand {
-    /// A command of one line. `arguments` stand behind its name and a space; there may be none.
+    /// A command of one line. `arguments` stand after its name and a space; there may be none. Literals
+    /// are added with [`with_literal`](Self::with_literal).
+    ///
+    /// ```
+    /// use mailwire_imap::{command::OtherCommand, types::Atom};
+    ///
+    /// let command = OtherCommand::new(Atom::new("SETMETADATA")?, "INBOX (/private/comment ")?
+    ///     .with_literal("two\r\nlines", false)?
+    ///     .with_text(")")?;
+    /// assert_eq!(command.arguments(), "INBOX (/private/comment {10}\r\ntwo\r\nlines)");
+    /// # Ok::<(), mailwire_imap::Invalid>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// A NUL, CR, LF or 8-bit character in the arguments, or a literal's announcement at their end.
+    /// A NUL, CR or LF in the arguments, or a literal's announcement at their end.
     pub fn new(name: Atom, arguments: impl Into<Text>) -> Result<Self, Invalid> {
         let arguments = arguments.into();
-        let bytes = arguments.as_bytes();
-        if let Some(at) = bytes.iter().position(|byte| matches!(byte, 0 | b'\r' | b'\n' | 0x80..)) {
-            return Err(Invalid::new("command", at, "a character that cannot stand in a line"));
-        }
-        if framing::announcement(bytes).is_some() {
-            return Err(Invalid::new("command", bytes.len(), "it announces a literal"));
-        }
+        check_line(arguments.as_bytes())?;
         Ok(Self { name, arguments })
+    }
+
+    /// Adds a literal, which waits for the server's go-ahead: `binary` is a `literal8`, which can hold
+    /// NUL. Give the space before it with the arguments.
+    ///
+    /// # Errors
+    ///
+    /// A NUL in a literal that is not binary.
+    pub fn with_literal(self, literal: impl Into<Text>, binary: bool) -> Result<Self, Invalid> {
+        let literal = literal.into();
+        let bytes = literal.as_bytes();
+        if let Some(at) = memchr::memchr(0, bytes).filter(|_| !binary) {
+            return Err(Invalid::new("literal", at, "NUL in what is not binary"));
+        }
+        let mut arguments = self.arguments.as_bytes().to_vec();
+        if binary {
+            arguments.push(b'~');
+        }
+        write_announcement(&mut arguments, bytes.len() as u64);
+        arguments.extend_from_slice(bytes);
+        Ok(Self { name: self.name, arguments: arguments.into() })
+    }
+
+    /// Adds text, as after a literal.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub fn with_text(self, text: impl Into<Text>) -> Result<Self, Invalid> {
+        let text = text.into();
+        let mut arguments = self.arguments.as_bytes().to_vec();
+        let line = arguments.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        arguments.extend_from_slice(text.as_bytes());
+        check_line(text.as_bytes())?;
+        check_line_end(arguments.get(line..).unwrap_or_default())?;
+        Ok(Self { name: self.name, arguments: arguments.into() })
     }
 
     /// Of a frame, with literals in it.
@@ -95,10 +136,24 @@ impl OtherCommand {
         &self.name
     }
 
-    /// What stands behind the name and its space.
+    /// What stands after the name and its space, with literals as they are on the wire.
     #[must_use]
     pub const fn arguments(&self) -> &Text {
         &self.arguments
+    }
+}
+
+fn check_line(text: &[u8]) -> Result<(), Invalid> {
+    match memchr::memchr3(0, b'\r', b'\n', text) {
+        Some(at) => Err(Invalid::new("command", at, "a character that cannot stand in a line")),
+        None => check_line_end(text),
+    }
+}
+
+fn check_line_end(line: &[u8]) -> Result<(), Invalid> {
+    match framing::announcement(line) {
+        Some(_) => Err(Invalid::new("command", line.len(), "it announces a literal")),
+        None => Ok(()),
     }
 }
 

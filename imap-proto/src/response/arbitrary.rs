@@ -82,7 +82,7 @@ fn capabilities(u: &mut Unstructured<'_>) -> Result<Vec<Capability>> {
         Ok(match u.int_in_range(0..=4)? {
             0 => Capability::Imap4Rev1,
             1 => Capability::LiteralPlus,
-            2 => Capability::Auth(atom(u)?),
+            2 => Capability::Auth(u.arbitrary()?),
             3 => Capability::AppendLimit(maybe(u, long)?),
             _ => Capability::Other(atom(u)?),
         })

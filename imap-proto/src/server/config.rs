@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use mailwire_core::{Channel, Dialect, Invalid};
+use mailwire_core::{Channel, Dialect, Invalid, sasl::Mechanism};
 
 use super::rules::permits_offer;
 use crate::{
@@ -22,15 +22,18 @@ pub struct Config {
     pub channel: Channel,
     /// How exactly clients are held to the grammar.
     pub dialect: Dialect,
-    /// Whether LOGIN and AUTHENTICATE may be used without TLS. Otherwise they are neither offered
-    /// nor taken.
+    /// Whether LOGIN, and mechanisms that show the password, may be used without TLS. Otherwise they
+    /// are neither offered nor taken.
     pub allow_clear_credentials: bool,
     greeting: Reply,
     capabilities: Capabilities,
     /// The SASL mechanisms.
-    pub mechanisms: Vec<Atom>,
+    pub mechanisms: Vec<Mechanism>,
     /// Whether LOGIN is taken.
     pub login: bool,
+    /// The names of commands that this crate does not know and the application does: they are handed
+    /// out as [`Command::Other`](crate::Command::Other). They are valid in every state.
+    pub commands: Vec<Atom>,
     /// Which of ENABLE's extensions the application has. The machine itself has IMAP4rev2.
     pub enable: Vec<Capability>,
     /// Which literals are taken without a go-ahead.
@@ -74,6 +77,7 @@ impl Config {
             .collect(),
             mechanisms: Vec::new(),
             login: true,
+            commands: Vec::new(),
             enable: Vec::new(),
             literals: Literals::Plus,
             accept_bodies: false,

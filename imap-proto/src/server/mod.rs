@@ -54,7 +54,8 @@ use bytes::{Bytes, BytesMut};
 pub use config::{Config, Timeouts};
 pub use event::{BodyRefusal, Event};
 use mailwire_core::{
-    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl,
+    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade,
+    sasl::{self, Mechanism},
 };
 use read::Refusal;
 use state::{Current, Mode, Session};
@@ -65,7 +66,7 @@ use crate::{
     command::{Effect, Literals},
     framing::{Framed, Framer, Speaker},
     response::{Code, Reply, ReplyKind},
-    types::{Atom, Tag},
+    types::Tag,
 };
 
 pub use crate::state::State;
@@ -185,13 +186,15 @@ impl Connection {
             if self.offers_tls() {
                 list.push(Capability::StartTls);
             }
-            let credentials = self.takes_credentials();
-            if !credentials || !self.config.login {
+            let policy = self.policy();
+            if !policy.permits_password() || !self.config.login {
                 list.push(Capability::LoginDisabled);
             }
-            if credentials && !self.config.mechanisms.is_empty() {
+            let offered = self.config.mechanisms.iter().filter(|mechanism| policy.permits(mechanism));
+            let mut offered = offered.cloned().map(Capability::Auth).peekable();
+            if offered.peek().is_some() {
                 list.push(Capability::SaslIr);
-                list.extend(self.config.mechanisms.iter().cloned().map(Capability::Auth));
+                list.extend(offered);
             }
         }
         self.offer = list.into();
@@ -202,7 +205,7 @@ impl Connection {
     }
 
     /// Changes [`Config::mechanisms`]: within TLS there are others, such as those that bind to it.
-    pub fn set_mechanisms(&mut self, mechanisms: Vec<Atom>) {
+    pub fn set_mechanisms(&mut self, mechanisms: Vec<Mechanism>) {
         self.config.mechanisms = mechanisms;
         self.renew_offer();
     }

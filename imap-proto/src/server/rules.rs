@@ -2,7 +2,7 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
-use mailwire_core::{Channel, Invalid, Misuse};
+use mailwire_core::{Channel, Invalid, Misuse, sasl::Policy};
 
 use super::{Connection, Refusal};
 use crate::{
@@ -17,8 +17,9 @@ impl Connection {
         self.config.channel == Channel::StartTls && !self.session.tls
     }
 
-    pub(super) fn takes_credentials(&self) -> bool {
-        self.session.tls || self.config.allow_clear_credentials
+    /// What may go over the stream as it is.
+    pub(super) const fn policy(&self) -> Policy {
+        Policy::new(self.session.tls).allow_clear_credentials(self.config.allow_clear_credentials)
     }
 
     /// Whether the client may ask for this now (RFC 9051 section 3).
@@ -29,15 +30,20 @@ impl Connection {
             return Err(Refusal::bad(0, "the extension is not offered"));
         }
         match command {
-            Command::Other(_) => Err(Refusal::bad(0, "unknown command")),
+            Command::Other(other) => {
+                let name = other.name().as_bytes();
+                let known =
+                    self.config.commands.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
+                if known { Ok(()) } else { Err(Refusal::bad(0, "unknown command")) }
+            }
             Command::StartTls if self.session.tls => Err(Refusal::bad(0, "TLS is there already")),
             Command::StartTls if !self.offers_tls() => Err(Refusal::bad(0, "STARTTLS is not offered")),
             Command::Login(_) => self.permits_login(),
-            Command::Authenticate(_) if !self.takes_credentials() => Err(privacy_required()),
+            Command::Authenticate(authenticate) if !self.policy().permits(&authenticate.mechanism) => {
+                Err(privacy_required())
+            }
             Command::Authenticate(authenticate) => {
-                let known = self.config.mechanisms.iter().any(|mechanism| {
-                    authenticate.mechanism.eq_ignore_ascii_case(mechanism.as_str().unwrap_or_default())
-                });
+                let known = self.config.mechanisms.contains(&authenticate.mechanism);
                 if known { Ok(()) } else { Err(Refusal::no(Code::Cannot, "this mechanism is not offered")) }
             }
             _ => Ok(()),
@@ -48,7 +54,7 @@ impl Connection {
     pub(super) fn permits_login(&self) -> Result<(), Refusal> {
         if self.session.state != State::NotAuthenticated {
             Err(Refusal::bad(0, "already logged in"))
-        } else if !self.takes_credentials() {
+        } else if !self.policy().permits_password() {
             Err(privacy_required())
         } else if !self.config.login {
             Err(Refusal::no(Code::Cannot, "LOGIN is disabled"))

@@ -66,7 +66,7 @@ pub fn selected(capabilities: &str) -> client::Connection {
 
 pub fn server_config(channel: mailwire_core::Channel) -> server::Config {
     let mut config = server::Config::new(channel);
-    config.mechanisms = vec![mailwire_imap::types::Atom::new("PLAIN").unwrap()];
+    config.mechanisms = vec![mailwire_core::sasl::Mechanism::Plain];
     config
 }
 

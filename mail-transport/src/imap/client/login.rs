@@ -6,7 +6,6 @@ use mailwire_imap::{
     client::{Event, State},
     command::{AString, Authenticate, Command, Login},
     response::ReplyKind,
-    types::Atom,
 };
 
 use super::{Client, Config, LoginMechanism, error::refused};
@@ -89,7 +88,7 @@ impl Client {
             Some(LoginMechanism::Login) => return login(simple?),
             None => {}
         }
-        let offered = self.capabilities().mechanisms().map(|name| name.as_bytes());
+        let offered = self.capabilities().mechanisms().map(|mechanism| mechanism.as_bytes());
         match (ClientExchange::choose(credentials, offered, context), simple) {
             (Ok(exchange), _) => Ok(Plan::Sasl(Box::new(exchange))),
             (Err(SaslError::NoMechanism { .. }), Ok(simple)) if !self.has(&Capability::LoginDisabled) => {
@@ -100,7 +99,7 @@ impl Client {
     }
 
     async fn authenticate(&mut self, mut exchange: ClientExchange) -> Result<()> {
-        let mechanism = Atom::new(exchange.mechanism().as_str())?;
+        let mechanism = exchange.mechanism().clone();
         let initial = exchange.initial()?;
         let call = self.send(Command::Authenticate(Authenticate { mechanism, initial }))?;
         let Self { session, inbox, .. } = self;

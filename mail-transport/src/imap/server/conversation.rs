@@ -7,7 +7,7 @@ use mailwire_imap::{
     command::{Authenticate, Command, Login},
     response::{Code, Reply, ReplyKind, Untagged},
     server::{Config, Connection, Event},
-    types::{Atom, ImapString},
+    types::ImapString,
 };
 
 use super::{
@@ -82,9 +82,8 @@ pub(super) async fn serve<S: Service>(
     Conversation { driver, handle, service, gate, session: None, open: None }.run().await
 }
 
-fn offered(service: &impl Service, gate: &LoginGate) -> Vec<Atom> {
-    let offered = gate.offered(service.authenticator());
-    offered.into_iter().filter_map(|mechanism| Atom::new(mechanism.as_str()).ok()).collect()
+fn offered(service: &impl Service, gate: &LoginGate) -> Vec<Mechanism> {
+    gate.offered(service.authenticator())
 }
 
 impl<S: Service> Conversation<S> {
@@ -228,11 +227,8 @@ impl<S: Service> Conversation<S> {
     async fn authenticate(&mut self, command: Authenticate) -> Result<Reply, Stop> {
         let service = Arc::clone(&self.service);
         let authenticator = service.authenticator();
-        let step = match Mechanism::from_peer(command.mechanism.as_bytes()) {
-            Ok(mechanism) => self.gate.start(authenticator, &mechanism, command.initial.as_ref()).await.ok(),
-            Err(_) => None,
-        };
-        let Some(mut step) = step else {
+        let start = self.gate.start(authenticator, &command.mechanism, command.initial.as_ref());
+        let Ok(mut step) = start.await else {
             return Err(Refusal::new("This mechanism is not available").with_code(Code::Cannot).into());
         };
         while let ServerStep::Challenge(challenge) = step {

@@ -1,0 +1,207 @@
+//! What a server's client is to be told, and when it may be told.
+
+use alloc::vec::Vec;
+
+use super::{Numbering, View};
+use crate::types::{KnownUids, ModSeq, SeqNumber, Uid};
+
+/// What may be told now.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Allow {
+    /// Whether sequence numbers may change: see
+    /// [`Command::permits_expunge`](crate::Command::permits_expunge).
+    pub expunge: bool,
+}
+
+impl Allow {
+    /// All of it, or all but EXPUNGE.
+    #[must_use]
+    pub const fn new(expunge: bool) -> Self {
+        Self { expunge }
+    }
+}
+
+/// How a client is told that messages are gone.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Telling {
+    /// With EXPUNGE, one by one.
+    Expunge,
+    /// With VANISHED, once QRESYNC or UIDONLY is enabled.
+    Vanished,
+}
+
+/// What a client is to be told, from [`View::tell`].
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// EXISTS, and RECENT for a client of IMAP4rev1.
+    Exists {
+        /// How many messages there are.
+        exists: u32,
+        /// How many of them are new to this session.
+        recent: u32,
+    },
+    /// FETCH with the flags of a message as they are now.
+    Flags {
+        /// Its number; of no use with [`Numbering::UidOnly`].
+        number: SeqNumber,
+        /// Its identifier.
+        uid: Uid,
+        /// The modification sequence of the change.
+        mod_seq: ModSeq,
+    },
+    /// EXPUNGE.
+    Expunge {
+        /// The number that the message had.
+        number: SeqNumber,
+        /// Its identifier.
+        uid: Uid,
+    },
+    /// VANISHED.
+    Vanished(KnownUids),
+}
+
+impl View {
+    /// Another session added messages, in ascending ranges. Those that are known are left out.
+    pub fn arrived(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>, at: ModSeq, recent: bool) {
+        for (low, high) in ranges {
+            // Identifiers only grow (RFC 9051 section 2.3.1.1).
+            let last = self.slots.last().max(self.pending.arrived.last());
+            let after = last.map_or(Some(Uid::MIN), |last| Uid::new(last.get().checked_add(1)?));
+            let Some(low) = after.map(|after| low.max(after)).filter(|low| *low <= high) else { continue };
+            self.pending.arrived.insert(low, high);
+            if recent {
+                self.pending.recent.insert(low, high);
+            }
+            self.pending.arrived_at = lower(self.pending.arrived_at, at);
+        }
+    }
+
+    /// Another session changed the flags of a message.
+    pub fn changed(&mut self, uid: Uid, at: ModSeq) {
+        if self.number(uid).is_some() && !self.pending.removed.contains(uid) {
+            let known = self.pending.changed.entry(uid).or_insert(at);
+            *known = at.max(*known);
+        }
+    }
+
+    /// Messages were removed, by this session or another, in ascending ranges. One that was not told of
+    /// yet is never told of.
+    pub fn removed(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>, at: ModSeq) {
+        for (low, high) in ranges {
+            self.pending.arrived.remove(low, high);
+            self.pending.recent.remove(low, high);
+            let gone: Vec<Uid> = self.pending.changed.range(low..=high).map(|(uid, _)| *uid).collect();
+            for uid in gone {
+                self.pending.changed.remove(&uid);
+            }
+            let mut from = Some(low);
+            while let Some(known) = from.and_then(|from| self.slots.known_from(from)) {
+                if known.uid > high {
+                    break;
+                }
+                let last = known.uid.get() + (known.length - 1).min(high.get() - known.uid.get());
+                let Some(last) = Uid::new(last) else { break };
+                self.pending.removed.insert(known.uid, last);
+                self.pending.removed_at = lower(self.pending.removed_at, at);
+                from = last.get().checked_add(1).and_then(Uid::new);
+            }
+        }
+        if self.pending.arrived.is_empty() {
+            self.pending.arrived_at = None;
+        }
+    }
+
+    /// The next thing that the client is to be told, and is taken as told from then on. `None`: nothing
+    /// more may be told now.
+    pub fn tell(&mut self, allow: Allow, telling: Telling) -> Option<Update> {
+        if !self.pending.arrived.is_empty() {
+            let arrived = core::mem::take(&mut self.pending.arrived);
+            for (low, high) in arrived.ranges() {
+                self.slots.push_range(low, high);
+            }
+            let recent = core::mem::take(&mut self.pending.recent);
+            for (low, high) in recent.ranges() {
+                self.recent.insert(low, high);
+            }
+            self.pending.arrived_at = None;
+            return Some(Update::Exists { exists: self.len(), recent: self.recent() });
+        }
+        if let Some((uid, mod_seq)) = self.pending.changed.pop_first() {
+            let number = self.number(uid)?;
+            return Some(Update::Flags { number, uid, mod_seq });
+        }
+        // VANISHED moves numbers, too.
+        if allow.expunge { self.tell_removed(telling) } else { None }
+    }
+
+    fn tell_removed(&mut self, telling: Telling) -> Option<Update> {
+        let update = match telling {
+            Telling::Expunge if self.numbering == Numbering::Numbers => {
+                let uid = self.pending.removed.first()?;
+                let number = self.number(uid)?;
+                self.pending.removed.remove(uid, uid);
+                self.slots.remove(number.get() - 1, 1);
+                self.forget(uid, uid);
+                Update::Expunge { number, uid }
+            }
+            _ => {
+                let removed = core::mem::take(&mut self.pending.removed);
+                let uids = KnownUids::from_ranges(removed.ranges()).ok()?;
+                self.vanished(removed.ranges());
+                Update::Vanished(uids)
+            }
+        };
+        if self.pending.removed.is_empty() {
+            self.pending.removed_at = None;
+        }
+        Some(update)
+    }
+
+    /// A FETCH response, as an answer, carried the flags of this message: they need not be told again.
+    pub fn told(&mut self, uid: Uid) {
+        self.pending.changed.remove(&uid);
+    }
+
+    /// The HIGHESTMODSEQ that the client may be told while the mailbox is at `mailbox`: lower than all
+    /// that it was not told yet
+    /// ([RFC 7162 section 3.2](https://www.rfc-editor.org/rfc/rfc7162#section-3.2)).
+    #[must_use]
+    pub fn safe_mod_seq(&self, mailbox: ModSeq) -> ModSeq {
+        let pending = self.pending.changed.values().copied();
+        let pending = pending.chain(self.pending.arrived_at).chain(self.pending.removed_at).min();
+        let safe = pending.and_then(|lowest| ModSeq::new(lowest.get().saturating_sub(1)));
+        safe.map_or(mailbox, |safe| safe.min(mailbox))
+    }
+
+    /// The messages that are new to this session, as the mailbox is selected
+    /// ([RFC 3501 section 2.3.2](https://www.rfc-editor.org/rfc/rfc3501#section-2.3.2)).
+    pub fn set_recent(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>) {
+        for (low, high) in ranges {
+            self.recent.insert(low, high);
+        }
+    }
+
+    /// How many messages are new to this session.
+    #[must_use]
+    pub fn recent(&self) -> u32 {
+        self.recent.len()
+    }
+
+    /// Whether a message is new to this session.
+    #[must_use]
+    pub fn is_recent(&self, uid: Uid) -> bool {
+        self.recent.contains(uid)
+    }
+
+    /// The messages that are new to this session, as ascending ranges.
+    pub fn recent_uids(&self) -> impl Iterator<Item = (Uid, Uid)> + '_ {
+        self.recent.ranges()
+    }
+}
+
+fn lower(one: Option<ModSeq>, other: ModSeq) -> Option<ModSeq> {
+    Some(one.map_or(other, |one| one.min(other)))
+}
