@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Makes the packages of all crates that are published, builds them from what is in them, and looks at what is in them:
+"""Makes the packages of all crates that are published, compiles them from what is in them, and looks at what is in them:
 the licences, the README, and what the registry shows of a crate."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -42,15 +43,36 @@ def faults(package, archive):
     return found
 
 
+def compile_packages(archives, folder):
+    """Compiles the packages, each on the others, in a workspace of their own.
+
+    Cargo's own check keeps what it unpacked of a version, and would compile on a core of before.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    for archive in archives.values():
+        with tarfile.open(archive) as files:
+            files.extractall(folder)
+    patches = "".join(f'{name} = {{ path = "{archive.stem}" }}\n' for name, archive in archives.items())
+    manifest = f'[workspace]\nresolver = "3"\nmembers = ["mailwire-*"]\n\n[patch.crates-io]\n{patches}'
+    (folder / "Cargo.toml").write_text(manifest)
+    # The versions that everything else is checked with.
+    shutil.copy(ROOT / "Cargo.lock", folder)
+    target = folder.parent.parent
+    subprocess.check_call(["cargo", "check", "--quiet", "--workspace", "--target-dir", target], cwd=folder)
+
+
 def main():
     workspace = metadata()
     published = [package for package in workspace["packages"] if package["publish"] != []]
     # Cargo finds the order by itself, and takes what is not published yet from the packages made before.
     names = [argument for package in published for argument in ("--package", package["name"])]
-    subprocess.check_call(["cargo", "package", "--quiet", "--allow-dirty", *names], cwd=ROOT)
+    subprocess.check_call(["cargo", "package", "--quiet", "--allow-dirty", "--no-verify", *names], cwd=ROOT)
+    folder = Path(workspace["target_directory"], "package")
+    archives = {it["name"]: folder / f"{it['name']}-{it['version']}.crate" for it in published}
+    compile_packages(archives, folder / "unpacked")
     failed = False
     for package in published:
-        archive = Path(workspace["target_directory"], "package", f"{package['name']}-{package['version']}.crate")
+        archive = archives[package["name"]]
         found = faults(package, archive)
         print(f"{package['name']:20} {os.path.getsize(archive) // 1024:5} KiB  {'; '.join(found) or 'whole'}")
         failed |= bool(found)
