@@ -124,7 +124,8 @@ async fn credentials_stay_home_without_tls() {
 
     let strict = start(CLEAR, |server| server).await;
     let client = Client::connect_with(strict.endpoint(CLEAR), Config::anonymous()).await.unwrap();
-    assert_eq!(client.capabilities().auth(), None, "nothing is offered in clear");
+    let offered = client.capabilities().auth().unwrap_or_default();
+    assert!(!offered.is_empty() && offered.iter().all(|mechanism| !mechanism.shows_secret()), "{offered:?}");
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ impl Endpoint {
         Self::at(Address::Tcp { host: host.into(), port }, security)
     }
 
-    /// A server behind a Unix socket, in clear: the bytes never leave the machine.
+    /// A server at a Unix socket, in clear: the bytes never leave the machine.
     #[must_use]
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self::at(Address::Unix(path.into()), Security::plaintext_without_encryption())
@@ -294,7 +294,7 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// The same for whoever waits: half a minute for everything but bodies, whose replies still get
+    /// Times for a program whose user waits: half a minute for everything but bodies, whose replies still get
     /// a few minutes.
     #[must_use]
     pub fn interactive() -> Self {

@@ -1,7 +1,56 @@
-//! Async clients and servers for SMTP, IMAP and POP3: tokio and rustls around mailwire's sans-IO
-//! state machines.
+//! Sends and reads mail, and serves it: async clients and servers for SMTP, IMAP and POP3 on tokio and
+//! rustls.
 //!
-//! The layers, from the bottom up:
+//! # Sending
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "smtp", feature = "client"))]
+//! # async fn example() -> mailwire_transport::Result<()> {
+//! use mailwire_transport::{Endpoint, Protocol, Security, sasl::Credentials, smtp};
+//!
+//! let server = Endpoint::new("mail.example.org", Protocol::Submission, Security::implicit_tls());
+//! let mut client = smtp::Client::connect(server, &Credentials::password("anna", "secret")).await?;
+//! let envelope = smtp::Envelope::new("anna@example.org", ["bob@example.net"])?;
+//! client.send(&envelope, "From: anna@example.org\r\nSubject: Hi\r\n\r\nHello, Bob.\r\n").await?;
+//! client.quit().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Reading
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "imap", feature = "client"))]
+//! # async fn example() -> mailwire_transport::Result<()> {
+//! use mailwire_transport::{
+//!     Endpoint, Protocol, Security,
+//!     imap::{self, FetchAtt, SearchKey},
+//!     sasl::Credentials,
+//! };
+//!
+//! let server = Endpoint::new("imap.example.org", Protocol::Imap, Security::implicit_tls());
+//! let mut client = imap::Client::connect(server, &Credentials::password("anna", "secret")).await?;
+//! client.select("INBOX").await?;
+//! let unseen = client.uid_search([SearchKey::Unseen]).await?;
+//! let mut messages = client.uid_fetch(&unseen, [FetchAtt::Envelope]).await?;
+//! while let Some(message) = messages.next().await? {
+//!     println!("{}", message.subject().unwrap_or_default());
+//! }
+//! client.logout().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`pop3::Client`] downloads and deletes.
+//!
+//! # Serving
+//!
+//! [`smtp::Server`], [`imap::Server`] and [`pop3::Server`] each ask an application through a trait; the
+//! protocol, TLS, authentication, limits and shutting down are theirs. The pages of
+//! [`smtp::server`] and [`pop3::server`] have whole examples, and the crate `mailwire-store` has an
+//! application for all three.
+//!
+//! # The layers
 //!
 //! - [`Stream`]: TCP, a Unix socket or anything else, in clear or within TLS. A client gets one from
 //!   an [`Endpoint`], which knows the address, the [`Security`] and the [`Timeouts`]; a server from

@@ -15,7 +15,7 @@ pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
     /// The command for which this event is the last one, if it is anyone's last.
     fn completes(event: &Self::Event) -> Option<Ticket>;
 
-    /// What is in progress is not wanted any more: end it, where that is for this side to do.
+    /// Ends what is in progress and not wanted any more, where that is for this side to do.
     fn cut_short(&mut self) {}
 }
 

@@ -5,7 +5,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::{DEFAULT_ITERATIONS, Mechanism, StoredPassword, stored};
 
-/// The user store behind a server's exchanges. An application implements what it has; the defaults
+/// The user store of a server. An application implements what it has; the defaults
 /// know nobody.
 ///
 /// Users that do not exist and passwords that are wrong get the same answers for the same work, as
@@ -29,7 +29,7 @@ pub trait Authenticator: Send + Sync {
         async { Ok(None) }
     }
 
-    /// Whether this is the user's password, for mechanisms and commands that show it. To be
+    /// Checks whether this is the user's password, for mechanisms and commands that show it. To be
     /// implemented where passwords are checked elsewhere (LDAP, PAM): by default it is compared with
     /// what [`lookup`](Self::lookup) gives.
     fn verify_password(

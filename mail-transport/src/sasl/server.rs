@@ -19,7 +19,7 @@ use super::{
     scram as grammar,
 };
 
-/// What a server does next.
+/// What a server does next in an exchange.
 #[must_use]
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum ServerStep {
     Challenge(Secret),
     /// The client is who it claims to be.
     Success(Identity),
-    /// It is not, or it sent nonsense. The answer is the same for all reasons.
+    /// The client is not who it claims to be, or sent nonsense. The answer is the same for all reasons.
     Failed,
     /// The client gave up.
     Cancelled,

@@ -66,7 +66,7 @@ impl StoredPassword {
         Self::derive_with(password, DEFAULT_ITERATIONS)
     }
 
-    /// The same with another number of iterations. An [`Authenticator`](super::Authenticator) then
+    /// Derives what is kept with another number of iterations. An [`Authenticator`](super::Authenticator) then
     /// says so, for the sake of the users that do not exist.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl StoredPassword {
         self.sha1.as_ref()
     }
 
-    /// Whether this is the password. Takes as long for a wrong one as for the right one.
+    /// Checks whether this is the password. Takes as long for a wrong one as for the right one.
     #[must_use]
     pub fn verify(&self, password: &Secret) -> bool {
         // What cannot be a password is hashed all the same.

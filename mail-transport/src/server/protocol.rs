@@ -130,7 +130,7 @@ impl<P: ServerProtocol<S>, S: Send + Sync + 'static> Server<P, S> {
     }
 
     /// The protocol, with its settings.
-    #[cfg(any(feature = "imap", feature = "pop3"))]
+    #[cfg(feature = "pop3")]
     pub(crate) fn protocol_mut(&mut self) -> &mut P {
         Arc::make_mut(&mut self.protocol)
     }

@@ -151,8 +151,8 @@ impl Client {
         Self::begin(stream, endpoint.channel(), endpoint, config).await
     }
 
-    /// The same over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes on top of
-    /// it as the endpoint says, unless the stream has it already.
+    /// Begins a session over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes on
+    /// top of it as the endpoint says, unless the stream has it already.
     ///
     /// # Errors
     ///
@@ -195,7 +195,7 @@ impl Client {
                 ClientExchange::choose(credentials, offered.iter().map(|name| name.as_bytes()), &context)?
             }
         };
-        let mechanism = mailwire_smtp::Mechanism::try_from(exchange.mechanism().as_str())?;
+        let mechanism = exchange.mechanism().clone();
         let initial = exchange.initial()?;
         let auth = self.session.machine().send(Command::Auth(Auth::new(mechanism).with_initial(initial)))?;
         self.session.expect(auth);
@@ -277,7 +277,7 @@ impl Client {
         self.call(Command::Help(None)).await
     }
 
-    /// Takes leave.
+    /// Ends the session.
     ///
     /// # Errors
     ///

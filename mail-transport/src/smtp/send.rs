@@ -28,9 +28,9 @@ pub struct Sent {
 #[non_exhaustive]
 #[derive(Debug)]
 pub struct RefusedRecipient {
-    /// Who.
+    /// The address of the recipient.
     pub recipient: ForwardPath,
-    /// Why: always [`Error::Refused`].
+    /// The reason: always [`Error::Refused`].
     pub error: Error,
 }
 
@@ -154,7 +154,7 @@ impl Client {
                 Event::Reply { ticket, reply, .. } | Event::NoRecipients { ticket, reply, .. }
                     if ticket == transaction.data =>
                 {
-                    // The first refusal is the reason for those behind it.
+                    // The first refusal is the reason for those after it.
                     let first = transaction.mail_refused.take();
                     let first =
                         first.or_else(|| transaction.refused.drain(..).next().map(|refused| refused.error));

@@ -39,7 +39,7 @@ impl ClientTls {
         Self::builder().roots_pem(pem)?.build()
     }
 
-    /// Everything else that can be set.
+    /// Begins a configuration with everything that can be set.
     pub fn builder() -> ClientTlsBuilder {
         ClientTlsBuilder { provider: None, roots: None, webpki: false, identity: None }
     }

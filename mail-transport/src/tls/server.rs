@@ -30,7 +30,7 @@ impl ServerTls {
         Self::builder(chain, key)?.build()
     }
 
-    /// Everything else that can be set.
+    /// Begins a configuration with everything that can be set.
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ use crate::{Payload, Result};
 pub struct AppendUid {
     /// UIDVALIDITY of the mailbox.
     pub uid_validity: u32,
-    /// Its UID.
+    /// The UID of the message, as a set.
     pub uids: KnownUids,
 }
 

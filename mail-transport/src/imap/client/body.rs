@@ -84,7 +84,7 @@ impl Body<'_> {
         Ok(None)
     }
 
-    /// All of it, if it has at most `limit` bytes.
+    /// Reads all of it, if it has at most `limit` bytes.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Client {
         self.fetch_item(uid, FetchAtt::BodySection { section, partial: None, peek: true }).await
     }
 
-    /// The same of any item that is a body: some bytes of a part, a part decoded by the server
+    /// UID FETCH of any item that is a body, to be read piece by piece: some bytes of a part, a part decoded by the server
     /// (`BINARY`), one that becomes `\Seen` by it.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub enum Update {
     Exists(u32),
     /// So many of them are new to this session (IMAP4rev1).
     Recent(u32),
-    /// The message of this number is gone, and those behind it have moved up.
+    /// The message of this number is gone, and those after it have moved up.
     Expunge(u32),
     /// The messages of these UIDs are gone (RFC 7162).
     Vanished(VanishedData),
@@ -42,7 +42,7 @@ pub enum Update {
     /// Words of the server outside of any answer, or with `ALERT`. Alerts must be shown to the user
     /// (RFC 9051 section 7.1); NO and BAD are warnings.
     Notice(Reply),
-    /// Other data.
+    /// Data of another kind.
     Data(Box<Untagged>),
     /// More came than [`Config::updates`](super::Config::updates) keeps, and what was about messages is
     /// lost: look at the mailbox anew.
@@ -271,7 +271,7 @@ impl Inbox {
         }
     }
 
-    /// The same where a command cannot be sent any more.
+    /// Fails with the server's last words, where a command cannot be sent any more.
     pub(super) fn check_bye(&self, command: &'static str) -> Result<()> {
         match &self.bye {
             Some(bye) => Err(refused(command, bye)),

@@ -55,7 +55,7 @@ impl Client {
                 self.finish(call, |data| Ok(Some(data))).await?;
             }
         }
-        // Servers offer more behind the login. Not all say so unasked; then the machine has asked.
+        // Servers offer more after the login. Not all say so unasked; then the machine has asked.
         while !self.session.machine_ref().capabilities().is_known()
             && self.session.machine_ref().outstanding() > 0
         {

@@ -138,8 +138,8 @@ impl Client {
         Self::begin(stream, endpoint.channel(), endpoint, config).await
     }
 
-    /// The same over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes on top of
-    /// it as the endpoint says, unless the stream has it already.
+    /// Begins a session over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes on
+    /// top of it as the endpoint says, unless the stream has it already.
     ///
     /// # Errors
     ///
@@ -174,7 +174,7 @@ impl Client {
         Ok(client)
     }
 
-    /// Whom this session is with.
+    /// The server that this session is with.
     #[must_use]
     pub const fn endpoint(&self) -> &Endpoint {
         self.session.endpoint()
@@ -324,7 +324,7 @@ impl Client {
         namespace.ok_or(unexpected("an answer to NAMESPACE without namespaces"))
     }
 
-    /// LOGOUT: takes leave.
+    /// LOGOUT: ends the session.
     ///
     /// # Errors
     ///
@@ -341,7 +341,7 @@ impl Client {
         Ok(())
     }
 
-    /// Any command, and all that the server sends before its end. What came belongs to this call, and
+    /// Sends any command, and gives all that the server sends before its end. What came belongs to this call, and
     /// is not among the [`updates`](Self::updates).
     ///
     /// # Errors
@@ -381,7 +381,7 @@ impl Client {
         self.finish(call, take).await
     }
 
-    /// Sends a command, behind what dropped calls have left.
+    /// Sends a command, after what dropped calls have left.
     async fn start(&mut self, command: Command) -> Result<Call> {
         let name = command.known_name().unwrap_or("the command");
         let Self { session, inbox, .. } = self;

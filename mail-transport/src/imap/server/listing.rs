@@ -30,14 +30,14 @@ impl Mailbox {
         Self { name: name.into(), delimiter: Some('/'), attributes: Vec::new(), subscribed: false }
     }
 
-    /// The same with another attribute.
+    /// Adds an attribute.
     #[must_use]
     pub fn with(mut self, attribute: MailboxAttribute) -> Self {
         self.attributes.push(attribute);
         self
     }
 
-    /// The same, subscribed to or not.
+    /// Sets whether the user is subscribed to it.
     #[must_use]
     pub const fn subscribed(mut self, subscribed: bool) -> Self {
         self.subscribed = subscribed;

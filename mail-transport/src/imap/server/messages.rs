@@ -26,7 +26,7 @@ use crate::server::{Content, Reader};
 
 /// So many messages are asked of an application at once.
 const BATCH: usize = 256;
-/// The same where their contents are wanted.
+/// So many where their contents are wanted.
 const CONTENT_BATCH: usize = 16;
 
 impl<S: Service> Conversation<S> {
@@ -316,7 +316,7 @@ fn sets_seen(item: &FetchAtt) -> bool {
     )
 }
 
-/// How a content stands in its response, and what is to be sent behind that. What is in memory is
+/// How a content stands in its response, and what is to be sent after that. What is in memory is
 /// part of the response, which chains it to the output if it is large.
 fn announce<R: Reader>(content: Option<Content<R>>, binary: bool) -> (Data, Option<R>) {
     match content {

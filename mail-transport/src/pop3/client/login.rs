@@ -99,7 +99,7 @@ async fn user_pass(session: &mut Session<Connection>, user: &str, password: &Sec
     let user = Command::User(UserName::new(user)?);
     let pass = Command::Pass(Password::new(password.clone())?);
     let user = send(session, user)?;
-    // Behind a refused USER the machine does not send it, unless both are pipelined.
+    // After a refused USER the machine does not send it, unless both are pipelined.
     let pass = send(session, pass)?;
     answer(session, "USER", user).await?;
     answer(session, "PASS", pass).await.map(drop)
@@ -116,7 +116,7 @@ async fn apop(session: &mut Session<Connection>, user: &str, password: &Secret) 
 }
 
 async fn authenticate(session: &mut Session<Connection>, mut exchange: ClientExchange) -> Result<()> {
-    let mechanism = mailwire_pop3::Mechanism::new(exchange.mechanism().as_str())?;
+    let mechanism = exchange.mechanism().clone();
     let initial = exchange.initial()?;
     let ticket = send(session, Command::Auth { mechanism, initial })?;
     let read = |event| match event {

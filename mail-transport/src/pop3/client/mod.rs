@@ -84,8 +84,8 @@ impl Client {
         Self::begin(stream, endpoint.channel(), endpoint, config).await
     }
 
-    /// The same over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes on top of
-    /// it as the endpoint says, unless the stream has it already.
+    /// Begins a session over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes on
+    /// top of it as the endpoint says, unless the stream has it already.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl Client {
         Ok(client)
     }
 
-    /// Whom this session is with.
+    /// The server that this session is with.
     #[must_use]
     pub const fn endpoint(&self) -> &Endpoint {
         self.session.endpoint()
@@ -276,7 +276,7 @@ impl Client {
         }
     }
 
-    /// Sends a command, behind what dropped calls have left.
+    /// Sends a command, after what dropped calls have left.
     async fn start(&mut self, command: Command) -> Result<Ticket> {
         self.session.finish_dropped(unclaimed).await?;
         send(&mut self.session, command)

@@ -10,7 +10,7 @@ use crate::{
     server::{Content, Reader},
 };
 
-/// What stands behind a POP3 server: the users and their maildrops.
+/// The application of a POP3 server: its users and their maildrops.
 pub trait Service: Send + Sync + 'static {
     /// A user's maildrop, locked.
     type Maildrop: Maildrop;
@@ -61,7 +61,7 @@ pub trait Maildrop: Send + 'static {
     /// RETR is refused.
     fn retr(&mut self, index: usize) -> impl Future<Output = Result<Content<Self::Reader>, Refusal>> + Send;
 
-    /// A message's header, the empty line, and at least so many lines behind it. More is cut off by
+    /// A message's header, the empty line, and at least so many lines after it. More is cut off by
     /// the server; so by default this is [`retr`](Self::retr).
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Refusal {
         Self::new("another session has the maildrop").with_code(ResponseCode::IN_USE)
     }
 
-    /// It will work later ([RFC 3206 section 4](https://www.rfc-editor.org/rfc/rfc3206#section-4)).
+    /// The service cannot answer now, and will later ([RFC 3206 section 4](https://www.rfc-editor.org/rfc/rfc3206#section-4)).
     #[must_use]
     pub fn unavailable() -> Self {
         Self::new("not available now").with_code(ResponseCode::SYS_TEMP)

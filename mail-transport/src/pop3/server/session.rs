@@ -2,7 +2,7 @@
 
 use mailwire_core::{Connection as _, Misuse, SaslStep, Secret, Ticket};
 use mailwire_pop3::{
-    ApopDigest, ApopTimestamp, Command, Mechanism as Name, Reply, ResponseCode, UserName,
+    ApopDigest, ApopTimestamp, Command, Reply, ResponseCode, UserName,
     server::{Config, Connection, Event},
 };
 use md5::{Digest, Md5};
@@ -21,15 +21,10 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, client: A
     let Accepted { stream, channel, handle, .. } = client;
     let gate = LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials);
     config.channel = channel;
-    config.mechanisms = offered(service, &gate);
+    config.mechanisms = gate.offered(service.authenticator());
     let apop = config.apop.clone();
     let driver = Driver::with_config(stream, Connection::new(config), DriverConfig::server());
     Session { service, driver, handle, gate, apop, transaction: None }.run().await
-}
-
-fn offered(service: &impl Service, gate: &LoginGate) -> Vec<Name> {
-    let offered = gate.offered(service.authenticator());
-    offered.into_iter().filter_map(|mechanism| Name::new(mechanism.as_str()).ok()).collect()
 }
 
 struct Session<'a, S: Service> {
@@ -57,7 +52,7 @@ impl<S: Service> Session<'_, S> {
                 Step::Upgrade(_) => {
                     self.handle.upgrade(&mut self.driver).await?;
                     self.gate.upgraded(self.driver.stream());
-                    let offered = offered(self.service, &self.gate);
+                    let offered = self.gate.offered(self.service.authenticator());
                     self.driver.connection_mut().set_mechanisms(offered);
                 }
                 Step::Closed => return Ok(()),
@@ -128,15 +123,12 @@ impl<S: Service> Session<'_, S> {
         }
     }
 
-    async fn auth(&mut self, ticket: Ticket, name: &Name, initial: Option<Secret>) -> Result<()> {
+    async fn auth(&mut self, ticket: Ticket, name: &Mechanism, initial: Option<Secret>) -> Result<()> {
         let authenticator = self.service.authenticator();
-        let step = match Mechanism::from_peer(AsRef::<[u8]>::as_ref(name)) {
-            Ok(mechanism) => self.gate.start(authenticator, &mechanism, initial.as_ref()).await.ok(),
-            Err(_) => None,
-        };
+        let step = self.gate.start(authenticator, name, initial.as_ref()).await;
         match step {
-            Some(step) => self.login_step(ticket, step).await,
-            None => self.refuse(ticket, Refusal::new("this mechanism is not offered")),
+            Ok(step) => self.login_step(ticket, step).await,
+            Err(_) => self.refuse(ticket, Refusal::new("this mechanism is not offered")),
         }
     }
 

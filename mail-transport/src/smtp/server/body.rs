@@ -39,7 +39,7 @@ impl<'a> Body<'a> {
         Self { driver, end: None }
     }
 
-    /// The next part, a slice of what was received; `None` behind the last. Cancel-safe.
+    /// The next part, a slice of what was received; `None` after the last. Cancel-safe.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// All of it.
+    /// Reads all of it.
     ///
     /// # Errors
     ///

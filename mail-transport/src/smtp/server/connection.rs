@@ -2,14 +2,14 @@
 
 use mailwire_core::{Connection as _, Ticket};
 use mailwire_smtp::{
-    Command, EhloName, Mechanism as Name, Reply, ReplyCode,
+    Command, EhloName, Reply, ReplyCode,
     server::{Config, Connection, Event, default_reply},
 };
 
 use super::{Body, BodyError, Client, Service, Session, body::End};
 use crate::{
     Driver, DriverConfig, Result, Step, Stream,
-    sasl::{Identity, Mechanism, ServerStep},
+    sasl::{Identity, ServerStep},
     server::{Accepted, Handle, LoginGate, Notice},
 };
 
@@ -18,7 +18,7 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
     let Accepted { stream, channel, handle, .. } = accepted;
     let gate = LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials);
     config.channel = channel;
-    config.mechanisms = offered(service, &gate);
+    config.mechanisms = gate.offered(service.authenticator());
     let client = Client { address: stream.peer_addr(), tls: stream.is_tls(), ..Client::default() };
     let (session, machine) = match service.connect(&client).await {
         Ok(session) => (Some(session), Connection::new(config)),
@@ -26,11 +26,6 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
     };
     let driver = Driver::with_config(stream, machine, DriverConfig::server());
     Conversation { service, driver, handle, gate, client, session, recipients: Vec::new() }.run().await
-}
-
-fn offered(service: &impl Service, gate: &LoginGate) -> Vec<Name> {
-    let offered = gate.offered(service.authenticator());
-    offered.into_iter().filter_map(|mechanism| Name::try_from(mechanism.as_str()).ok()).collect()
 }
 
 struct Conversation<'a, S: Service> {
@@ -61,7 +56,7 @@ impl<S: Service> Conversation<'_, S> {
                     self.handle.upgrade(&mut self.driver).await?;
                     self.client = Client { address: self.client.address, tls: true, ..Client::default() };
                     self.gate.upgraded(self.driver.stream());
-                    let offered = offered(self.service, &self.gate);
+                    let offered = self.gate.offered(self.service.authenticator());
                     self.driver.connection_mut().set_mechanisms(offered);
                 }
                 // Every event is answered at once, so nothing waits for this side.
@@ -132,15 +127,10 @@ impl<S: Service> Conversation<'_, S> {
             }
             Command::Auth(auth) => {
                 let authenticator = self.service.authenticator();
-                let step = match Mechanism::from_peer(auth.mechanism.as_bytes()) {
-                    Ok(mechanism) => {
-                        self.gate.start(authenticator, &mechanism, auth.initial.as_ref()).await.ok()
-                    }
-                    Err(_) => None,
-                };
+                let step = self.gate.start(authenticator, &auth.mechanism, auth.initial.as_ref()).await;
                 match step {
-                    Some(step) => return self.sasl(ticket, step).await,
-                    None => Reply::new(ReplyCode::PARAMETER_NOT_IMPLEMENTED, "5.5.4 Unknown mechanism"),
+                    Ok(step) => return self.sasl(ticket, step).await,
+                    Err(_) => Reply::new(ReplyCode::PARAMETER_NOT_IMPLEMENTED, "5.5.4 Unknown mechanism"),
                 }
             }
             Command::Vrfy(who) => session.vrfy(client, who).await,

@@ -33,7 +33,7 @@ pub trait Service: Send + Sync + 'static {
     /// Who knows the users who log in. One without mechanisms lets nobody log in.
     fn authenticator(&self) -> &Self::Authenticator;
 
-    /// Somebody has connected. A refusal is a reply of 554, 521 or 421.
+    /// Begins a connection, or refuses it. A refusal is a reply of 554, 521 or 421.
     fn connect(&self, client: &Client) -> impl Future<Output = Result<Self::Session, Reply>> + Send;
 }
 
@@ -42,7 +42,7 @@ pub trait Service: Send + Sync + 'static {
 /// A transaction is [`mail`](Self::mail), [`rcpt`](Self::rcpt) for each recipient, then
 /// [`message`](Self::message). It is over after `message` or [`reset`](Self::reset).
 pub trait Session: Send {
-    /// EHLO, HELO or LHLO. A positive reply's text stands behind the server's name.
+    /// EHLO, HELO or LHLO. A positive reply's text stands after the server's name.
     fn hello(&mut self, client: &Client) -> impl Future<Output = Reply> + Send {
         let _ = client;
         async { Reply::new(ReplyCode::OK, "") }
