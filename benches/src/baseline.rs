@@ -26,6 +26,10 @@ impl Baseline {
     /// Counts every path of ours whose name contains `filter`; `program` is this crate's benchmark.
     ///
     /// How often each runs depends on nothing but its input, so that it is counted alike each time.
+    ///
+    /// # Panics
+    ///
+    /// One does not run.
     #[must_use]
     pub fn count(program: &Path, filter: &str) -> Self {
         let mut counts = BTreeMap::new();
@@ -36,8 +40,9 @@ impl Baseline {
                     continue;
                 }
                 let iterations = (ENOUGH / (group.bytes * item.batch)).clamp(1, MOST) as u64;
-                let count = callgrind::per_iteration(program, &group.name, item.who, iterations);
-                counts.insert(path, count.expect("callgrind counts") / item.batch as f64);
+                let count = callgrind::per_iteration(program, &group.name, item.who, iterations)
+                    .unwrap_or_else(|| panic!("{path}: callgrind counted nothing"));
+                counts.insert(path, count / item.batch as f64);
             }
         }
         counts.extend(cost::count_paths(program, filter));

@@ -99,7 +99,9 @@ pub(crate) fn count_paths(program: &Path, filter: &str) -> Vec<(String, f64)> {
         for &(how, counted, piece) in runs {
             let path = format!("hostile/{} {how}", it.name);
             if path.contains(filter) {
-                let count = count(program, it, counted, it.count, piece).expect("callgrind counts");
+                let Some(count) = count(program, it, counted, it.count, piece) else {
+                    panic!("{path}: callgrind counted nothing");
+                };
                 paths.push((path, count as f64));
             }
         }
