@@ -6,7 +6,7 @@ use mailwire_core::{
     sasl::{self, Mechanism},
 };
 
-use super::{Command, MAX_COMMAND_LINE, rules::Name};
+use super::{Command, MAX_COMMAND_LINE};
 use crate::{
     context::ParseContext,
     deviation,
@@ -29,9 +29,8 @@ impl Command {
     /// wrong: whether it ends a line is what injection lives on.
     pub fn parse(frame: &Bytes, context: impl Into<ParseContext>) -> Result<Parsed<Self>, ParseError> {
         let context = context.into();
-        let parsed = Cursor::parse(frame, context.dialect, command)?;
         match context.newline {
-            Newline::CrLf => Ok(parsed),
+            Newline::CrLf => Cursor::parse(frame, context.dialect, command),
             Newline::Lf => Err(ParseError::new(frame.len(), "a line that ends in a bare LF")),
         }
     }
@@ -41,26 +40,32 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     if cursor.rest().len() + 2 > MAX_COMMAND_LINE {
         cursor.deviate_at(MAX_COMMAND_LINE - 2, deviation::LONG_COMMAND)?;
     }
-    let start = cursor.offset();
-    let word = cursor.take_while(|byte| byte != b' ');
-    match Name::of(word) {
-        Some(Name::User) => Ok(Command::User(user(cursor)?)),
-        Some(Name::Pass) => pass(cursor),
-        Some(Name::Apop) => apop(cursor),
-        Some(Name::Auth) => auth(cursor),
-        Some(Name::Stls) => plain(cursor, Command::Stls),
-        Some(Name::Capa) => plain(cursor, Command::Capa),
-        Some(Name::Stat) => plain(cursor, Command::Stat),
-        Some(Name::List) => Ok(Command::List(optional_message(cursor)?)),
-        Some(Name::Uidl) => Ok(Command::Uidl(optional_message(cursor)?)),
-        Some(Name::Retr) => Ok(Command::Retr(message(cursor)?)),
-        Some(Name::Top) => top(cursor),
-        Some(Name::Dele) => Ok(Command::Dele(message(cursor)?)),
-        Some(Name::Rset) => plain(cursor, Command::Rset),
-        Some(Name::Noop) => plain(cursor, Command::Noop),
-        Some(Name::Quit) => plain(cursor, Command::Quit),
-        None => {
-            cursor.seek(start);
+    // Clearing bit 5 makes letters upper case; a space as fourth byte becomes NUL. By the keywords'
+    // table a NOOP takes 13 % more: hostile/pop3-server-commands.
+    let (word, length) = match cursor.rest() {
+        [a, b, c, b' ', ..] | [a, b, c] => ([a & 0xdf, b & 0xdf, c & 0xdf, 0], 3),
+        [a, b, c, d, b' ', ..] | [a, b, c, d] => ([a & 0xdf, b & 0xdf, c & 0xdf, d & 0xdf], 4),
+        _ => return other(cursor),
+    };
+    cursor.skip(length);
+    match &word {
+        b"USER" => Ok(Command::User(user(cursor)?)),
+        b"PASS" => pass(cursor),
+        b"APOP" => apop(cursor),
+        b"AUTH" => auth(cursor),
+        b"STLS" => plain(cursor, Command::Stls),
+        b"CAPA" => plain(cursor, Command::Capa),
+        b"STAT" => plain(cursor, Command::Stat),
+        b"LIST" => Ok(Command::List(optional_message(cursor)?)),
+        b"UIDL" => Ok(Command::Uidl(optional_message(cursor)?)),
+        b"RETR" => Ok(Command::Retr(message(cursor)?)),
+        b"TOP\0" => top(cursor),
+        b"DELE" => Ok(Command::Dele(message(cursor)?)),
+        b"RSET" => plain(cursor, Command::Rset),
+        b"NOOP" => plain(cursor, Command::Noop),
+        b"QUIT" => plain(cursor, Command::Quit),
+        _ => {
+            cursor.seek(0);
             other(cursor)
         }
     }

@@ -71,7 +71,7 @@ keywords! {
 
 impl Name {
     /// The table: a row a command.
-    pub(crate) const fn rules(self) -> Rules {
+    const fn row(self) -> Rules {
         match self {
             Name::User => authorization().needs(Tag::User).does(Effect::User),
             Name::Pass => authorization().needs(Tag::User).does(Effect::Login),
@@ -90,7 +90,28 @@ impl Name {
             Name::Quit => any().does(Effect::Quit),
         }
     }
+
+    /// The row of this command.
+    #[inline]
+    fn rules(self) -> Rules {
+        ROWS.get(self as usize).copied().unwrap_or(any())
+    }
 }
+
+/// The table in memory: a load for each command in place of a match (hostile/pop3-server-commands).
+static ROWS: [Rules; Name::ALL.len()] = {
+    let mut rows = [any(); Name::ALL.len()];
+    let mut at = 0;
+    while at < rows.len() {
+        // In a constant, where a mistake does not build.
+        #[allow(clippy::indexing_slicing)]
+        {
+            rows[at] = Name::ALL[at].row();
+        }
+        at += 1;
+    }
+    rows
+};
 
 impl Command {
     /// The name of a command that is known here.
@@ -116,6 +137,7 @@ impl Command {
     }
 
     /// The row of this command. Where a value decides (`LIST 1` is not `LIST`), it is asked here.
+    #[inline]
     pub(crate) fn rules(&self) -> Rules {
         match self {
             // What is sent as it is may be known here nevertheless.

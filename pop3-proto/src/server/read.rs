@@ -1,19 +1,17 @@
 //! What becomes of what the client sends.
 
-use alloc::vec::Vec;
-
 use bytes::{Bytes, BytesMut};
-use mailwire_core::{Deviation, Error, Newline, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade, sasl};
+use mailwire_core::{Error, Newline, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade, sasl};
 
 use super::{
     Connection, Event,
     state::{Current, Phase, Stage},
 };
 use crate::{
-    command::{Command, Effect},
+    command::{Command, Effect, Rules},
     reply::{Reply, ResponseCode},
     state::State,
-    types::{Keyword, UserName},
+    types::Keyword,
 };
 
 /// `None`: look again.
@@ -138,51 +136,49 @@ impl Connection {
         if let Err(reason) = self.permits(&command, &rules) {
             return Ok(Some(self.refused(command, reason)));
         }
-        match (command, user) {
-            (Command::Capa, _) => {
-                self.put_capabilities();
-                self.idle_command()
-            }
-            (Command::Noop, _) => {
+        match command {
+            Command::Noop => {
                 self.put_status(Reply::ok(""));
                 self.idle_command()
             }
-            (Command::User(name), _) => {
+            Command::Capa => {
+                self.put_capabilities();
+                self.idle_command()
+            }
+            Command::User(name) => {
                 // The same for every name: who exists is nobody's business.
                 self.put_status(Reply::ok("send PASS"));
                 self.session.user = Some(name);
                 self.idle_command()
             }
-            (Command::Quit, _) if self.session.state == State::Authorization => {
+            Command::Quit if self.session.state == State::Authorization => {
                 self.put_status(Reply::ok("bye"));
                 self.end();
                 Ok(None)
             }
-            (command @ Command::Pass(_), None) => Ok(Some(self.refused(command, "USER comes first"))),
-            (command, user) => {
+            Command::Pass(password) => {
+                let Some(user) = user else {
+                    return Ok(Some(self.refused(Command::Pass(password), "USER comes first")));
+                };
+                let ticket = self.hand_out(rules, None);
+                Ok(Some(Next::Event(Event::Login { ticket, user, password, deviations })))
+            }
+            command => {
                 if rules.effect == Effect::StartTls {
                     refuse_injection(input)?;
                 }
-                Ok(Some(self.handed_out(command, user, deviations)))
+                let ticket = self.hand_out(rules, Some(&command));
+                Ok(Some(Next::Event(Event::Command { ticket, command, deviations })))
             }
         }
     }
 
     /// The application is to answer.
-    fn handed_out(
-        &mut self,
-        command: Command,
-        user: Option<UserName>,
-        deviations: Vec<Deviation>,
-    ) -> Next<Event> {
+    fn hand_out(&mut self, rules: Rules, command: Option<&Command>) -> Ticket {
+        self.begin(rules.effect);
         let ticket = self.tickets.issue();
-        let current = Current::new(ticket, &command);
-        self.begin(current.rules.effect);
-        self.session.current = Some(current);
-        Next::Event(match (command, user) {
-            (Command::Pass(password), Some(user)) => Event::Login { ticket, user, password, deviations },
-            (command, _) => Event::Command { ticket, command, deviations },
-        })
+        self.session.current = Some(Current::new(ticket, rules, command));
+        ticket
     }
 
     /// What the machine answers by itself must not go on for ever.

@@ -68,13 +68,14 @@ pub(super) struct Current {
 }
 
 impl Current {
-    pub(super) fn new(ticket: Ticket, command: &Command) -> Self {
+    /// `command` where more than its rules matters.
+    pub(super) fn new(ticket: Ticket, rules: Rules, command: Option<&Command>) -> Self {
         let number = match command {
-            Command::List(number) | Command::Uidl(number) => *number,
+            Some(Command::List(number) | Command::Uidl(number)) => *number,
             _ => None,
         };
-        let own = matches!(command, Command::Other { .. });
-        Self { ticket, rules: command.rules(), number, own, stage: Stage::Reply, steps: Steps::default() }
+        let own = matches!(command, Some(Command::Other { .. }));
+        Self { ticket, rules, number, own, stage: Stage::Reply, steps: Steps::default() }
     }
 }
 
