@@ -40,10 +40,15 @@ impl ReplyText {
     #[must_use]
     pub fn lossy(text: &str) -> Self {
         const LENGTH: usize = 400;
+        let fits = |byte| matches!(byte, b' '..=b'~');
+        // Nearly all are fit as they are, and a copy is cheap (hostile/pop3-server-commands).
+        if text.len() <= LENGTH && text.bytes().all(fits) && !text.starts_with('[') {
+            return Self(Text::from(text));
+        }
         let mut bytes: Vec<u8> = text
             .chars()
             .take(LENGTH)
-            .map(|c| u8::try_from(c).ok().filter(|b| matches!(b, b' '..=b'~')).unwrap_or(b'?'))
+            .map(|c| u8::try_from(c).ok().filter(|&byte| fits(byte)).unwrap_or(b'?'))
             .collect();
         if let Some(first) = bytes.first_mut().filter(|first| **first == b'[') {
             *first = b'(';
