@@ -1,14 +1,21 @@
-//! Sans-IO SMTP (RFC 5321), submission (RFC 6409) and LMTP (RFC 2033): values, their parser and
-//! writer, and a state machine for each role.
+//! Send mail, or receive it, over a connection of your own: SMTP
+//! ([RFC 5321](https://www.rfc-editor.org/rfc/rfc5321)), submission
+//! ([RFC 6409](https://www.rfc-editor.org/rfc/rfc6409)) and LMTP
+//! ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)) without I/O.
 //!
-//! [`Command`] and [`Reply`] can be used by themselves. [`client`] and [`server`] have the machines,
-//! which take bytes and give events; `mailwire-transport` puts them on sockets.
+//! - To send, drive a [`client::Connection`]; its page has a whole transaction.
+//! - To receive, drive a [`server::Connection`].
+//! - To read or write single messages, use [`Command`], [`Reply`] and [`Capabilities`] by themselves.
+//!
+//! The machines take bytes and give events; `mailwire-transport` puts them on sockets.
+//!
+//! # Examples
 //!
 //! ```
 //! use bytes::Bytes;
 //! use mailwire_smtp::{Command, Dialect, Reply};
 //!
-//! // A device that writes a space behind the colon, and no brackets.
+//! // A device that writes a space after the colon, and no brackets. A line end is not part of a frame.
 //! let line = Bytes::from_static(b"RCPT TO: scans@example.org");
 //! let parsed = Command::parse(&line, Dialect::Lenient)?;
 //! let Command::Rcpt(rcpt) = &parsed.value else { panic!() };
@@ -27,6 +34,28 @@
 //! assert_eq!(reply.first_line(), "No such user");
 //! # Ok::<(), mailwire_smtp::ParseError>(())
 //! ```
+//!
+//! # States
+//!
+//! Both machines tell where a session stands ([`State`]):
+//!
+//! ```text
+//!            EHLO, HELO, LHLO         MAIL           RCPT               DATA
+//!  Connected ---------------> Ready -------> Sender ------> Recipients ------> Message
+//!      ^                      ^  ^              |             |  |  ^             |
+//!      |                      |  '- RSET, EHLO -'- RSET, EHLO-'  '--'             |
+//!      |                      |                                 RCPT              |
+//!      '---- STARTTLS --------'------------- the message is answered -------------'
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `std` | yes | vectored output; without it the crate is `no_std` with `alloc` |
+//! | `serde` | no | `Serialize` for what is parsed; secrets are not serialized |
+//! | `arbitrary` | no | valid values for fuzzing |
+//! | `simd` | no | messages are searched with the widest vector registers of the processor; needs Rust 1.89 |
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -39,23 +68,23 @@ extern crate std;
 mod arbitrary;
 mod capability;
 pub mod client;
-pub mod command;
+mod command;
 mod context;
 pub mod deviation;
 mod error;
 mod limits;
-pub mod reply;
+mod reply;
 pub mod server;
 mod setters;
 mod state;
-pub mod types;
+mod types;
 
-pub use capability::{Capabilities, Capability};
+pub use capability::{Capabilities, CapabilitiesIter, Capability};
 pub use command::{Auth, Command, Mail, Rcpt};
 pub use context::ParseContext;
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use limits::Limits;
-pub use reply::{EnhancedCode, Reply, ReplyCode, ReplyFramer};
+pub use reply::{EnhancedCode, Reply, ReplyCode, ReplyFrame, ReplyFramer, ReplyLines};
 pub use state::State;
 pub use types::{
     AddressLiteral, Argument, BodyType, Domain, EhloName, ForwardPath, Host, Keyword, Mailbox, Parameter,

@@ -206,7 +206,7 @@ fn client_output() {
         feed(&mut client, b"");
         said += &drain(&mut client);
     }
-    feed(&mut client, &[&b"250 ok\r\n".repeat(101)[..], b"354 go\r\n"].concat());
+    feed(&mut client, [&b"250 ok\r\n".repeat(101)[..], b"354 go\r\n"].concat());
     let body = Bytes::from(vec![b'.'; 10_000]);
     let (mut left, mut written) = (body.clone(), 0);
     while !left.is_empty() {

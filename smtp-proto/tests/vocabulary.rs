@@ -230,6 +230,8 @@ fn states() {
         ("RCPT TO:<b@mx.example>\r\n", "250 ok\r\n", State::Recipients),
         ("DATA\r\n", "354 go\r\n", State::Message),
     ] {
+        let recipients = usize::from(matches!(state, State::Message));
+        assert_eq!(server.machine.recipients().len(), recipients, "{said}");
         server.say(said);
         let _ = try_feed(&mut client, answer.as_bytes()).unwrap();
         assert_eq!((server.machine.state(), client.state()), (state, state), "{said}");

@@ -6,7 +6,7 @@ mod session;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::Dialect;
-use mailwire_smtp::{Auth, Capabilities, Command, Limits, Reply, ReplyFramer, Secret, reply::Frame};
+use mailwire_smtp::{Auth, Capabilities, Command, Limits, Reply, ReplyFrame, ReplyFramer, Secret};
 
 use self::session::{Caller, Service};
 use mailwire_oracles::script::{hides, session};
@@ -84,7 +84,7 @@ fn frame_of(written: &[u8]) -> Bytes {
 }
 
 /// The replies as they are framed, and whether a limit was passed.
-fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Frame>, bool) {
+fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<ReplyFrame>, bool) {
     let mut limits = Limits::client();
     (limits.line, limits.reply_lines) = (600, 20);
     let (mut framer, mut input, mut seen) = (ReplyFramer::new(), BytesMut::new(), Vec::new());

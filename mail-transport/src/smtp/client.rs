@@ -128,7 +128,6 @@ impl Machine for Connection {
 /// spent; then each call says [`Error::Spent`].
 pub struct Client {
     pub(super) session: Session<Connection>,
-    pub(super) lmtp: bool,
 }
 
 impl Client {
@@ -164,7 +163,7 @@ impl Client {
 
     async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
         let machine = Connection::new(config.machine(&endpoint, &stream, channel));
-        let mut client = Self { session: Session::over(stream, endpoint, machine), lmtp: config.lmtp };
+        let mut client = Self { session: Session::over(stream, endpoint, machine) };
         client.greet().await?;
         if let Some(credentials) = &config.credentials {
             client.log_in(credentials, &config).await?;
@@ -323,7 +322,7 @@ impl Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let protocol = if self.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+        let protocol = if self.session.machine_ref().is_lmtp() { Protocol::Lmtp } else { Protocol::Smtp };
         f.debug_struct("Client")
             .field("protocol", &protocol)
             .field("server", self.session.endpoint().address())

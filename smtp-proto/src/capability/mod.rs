@@ -11,30 +11,41 @@ use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text, keywords, sasl::M
 use self::line::{Line, Lines, next_line, skip_line};
 use crate::{ParseContext, Reply, ReplyCode, command::put_number, reply::write_line, types::Keyword};
 
-/// One extension that a server offers (RFC 5321 section 4.1.1.1).
+/// One extension that a server offers ([RFC 5321 section
+/// 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Capability {
-    /// Commands in groups (RFC 2920).
+    /// PIPELINING: commands may come in groups ([RFC 2920 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc2920#section-3)).
     Pipelining,
-    /// The largest message, if it is told (RFC 1870).
+    /// SIZE: the size of the largest message in bytes, if the server tells it ([RFC 1870 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc1870#section-4)).
     Size(Option<u64>),
-    /// Bodies with bytes beyond ASCII (RFC 6152).
+    /// 8BITMIME: messages may have bytes beyond ASCII ([RFC 6152 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc6152#section-2)).
     EightBitMime,
-    /// Internationalized addresses (RFC 6531).
+    /// SMTPUTF8: addresses may have more than ASCII ([RFC 6531 section
+    /// 3.1](https://www.rfc-editor.org/rfc/rfc6531#section-3.1)).
     SmtpUtf8,
-    /// Enhanced status codes (RFC 2034).
+    /// ENHANCEDSTATUSCODES: replies have enhanced status codes ([RFC 2034 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc2034#section-3)).
     EnhancedStatusCodes,
-    /// TLS (RFC 3207).
+    /// STARTTLS: the server can do TLS ([RFC 3207 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc3207#section-4)).
     StartTls,
-    /// SASL, with its mechanisms (RFC 4954).
+    /// AUTH: the client can log in, with these SASL mechanisms ([RFC 4954 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc4954#section-3)).
     Auth(Vec<Mechanism>),
-    /// VRFY.
+    /// VRFY: users can be verified ([RFC 5321 section
+    /// 3.5](https://www.rfc-editor.org/rfc/rfc5321#section-3.5)).
     Vrfy,
-    /// EXPN.
+    /// EXPN: mailing lists can be expanded ([RFC 5321 section
+    /// 3.5](https://www.rfc-editor.org/rfc/rfc5321#section-3.5)).
     Expn,
-    /// HELP.
+    /// HELP: help can be asked for ([RFC 5321 section
+    /// 4.1.1.8](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.8)).
     Help,
     /// An extension that this crate does not know: BDAT's CHUNKING, DSN, X-EXPS.
     Other {
@@ -100,11 +111,26 @@ impl Extension {
     }
 }
 
-/// All that a server offers.
+/// All that a server offers: the extensions of its reply to EHLO ([RFC 5321 section
+/// 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)).
 ///
 /// It is kept as the lines that were received, which [`iter`](Self::iter) reads again: so nothing is lost
 /// of extensions that this crate does not know, and to receive it takes one slice. What is asked for
 /// often is found in the same pass.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use mailwire_smtp::{Capabilities, Capability, Dialect};
+///
+/// let frame = Bytes::from_static(b"250-mx.example.org\r\n250-SIZE 1000000\r\n250-PIPELINING\r\n250 DSN");
+/// let capabilities = Capabilities::parse(&frame, Dialect::Lenient)?.value;
+/// assert!(capabilities.has(&Capability::Pipelining));
+/// assert_eq!(capabilities.size(), Some(Some(1_000_000)));
+/// assert!(capabilities.other("dsn").is_some() && capabilities.other("CHUNKING").is_none());
+/// # Ok::<(), mailwire_smtp::ParseError>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Capabilities {
     /// Each with a code before it.
@@ -130,32 +156,36 @@ impl Capabilities {
         self.known
     }
 
-    /// How many there are.
+    /// The number of extensions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// Whether there are none.
+    /// Whether no extension is offered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
 
-    /// All of them, in the server's order. Mechanisms that are spread over several lines are told with
+    /// All extensions, in the server's order. Mechanisms that are spread over several lines are told with
     /// the first.
     #[must_use]
-    pub fn iter(&self) -> Iter<'_> {
-        Iter { capabilities: self, lines: Lines::of(&self.lines), auth: self.offers(Extension::Auth) }
+    pub fn iter(&self) -> CapabilitiesIter<'_> {
+        CapabilitiesIter {
+            capabilities: self,
+            lines: Lines::of(&self.lines),
+            auth: self.offers(Extension::Auth),
+        }
     }
 
-    /// Adds one, as it is written: what cannot stand in a line becomes `?`, and an
+    /// Adds an extension, as it is written: what cannot stand in a line becomes `?`, and an
     /// [`Other`](Capability::Other) whose keyword this crate knows is what that says.
     pub fn push(&mut self, capability: Capability) {
         self.extend([capability]);
     }
 
-    /// Whether exactly this is offered.
+    /// Whether exactly this is offered, its parameters included.
     #[must_use]
     pub fn has(&self, capability: &Capability) -> bool {
         match (capability, Extension::of_capability(capability)) {
@@ -171,8 +201,8 @@ impl Capabilities {
         self.offered & extension.bit() != 0
     }
 
-    /// SIZE: `None` if it is not offered, `Some(None)` if without a limit (RFC 1870 section 4: 0
-    /// says the same).
+    /// The largest message in bytes: `None` if SIZE is not offered, `Some(None)` if it is without a limit,
+    /// which 0 says, too ([RFC 1870 section 4](https://www.rfc-editor.org/rfc/rfc1870#section-4)).
     #[must_use]
     pub fn size(&self) -> Option<Option<u64>> {
         self.offers(Extension::Size).then(|| self.size.filter(|&size| size > 0))
@@ -195,7 +225,7 @@ impl Capabilities {
         self.offers(Extension::Auth).then_some(mechanisms)
     }
 
-    /// What follows `keyword`, if this crate does not know it and it is offered.
+    /// The parameters of the extension called `keyword`, if this crate does not know it and it is offered.
     #[must_use]
     pub fn other(&self, keyword: &str) -> Option<Text> {
         Lines::of(&self.lines).find_map(|line| match line {
@@ -282,14 +312,14 @@ impl Capabilities {
 
 /// The capabilities of a server, each read when it is asked for.
 #[derive(Debug)]
-pub struct Iter<'a> {
+pub struct CapabilitiesIter<'a> {
     capabilities: &'a Capabilities,
     lines: Lines<'a>,
     /// Whether AUTH is still to come.
     auth: bool,
 }
 
-impl Iterator for Iter<'_> {
+impl Iterator for CapabilitiesIter<'_> {
     type Item = Capability;
 
     fn next(&mut self) -> Option<Capability> {
@@ -357,7 +387,7 @@ impl serde::Serialize for Capabilities {
 
 impl<'a> IntoIterator for &'a Capabilities {
     type Item = Capability;
-    type IntoIter = Iter<'a>;
+    type IntoIter = CapabilitiesIter<'a>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()

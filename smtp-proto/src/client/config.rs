@@ -6,7 +6,17 @@ use mailwire_core::{Channel, Dialect, dot::BareNewline};
 
 use crate::{EhloName, Limits, setters::setters};
 
-/// How a client behaves.
+/// The settings of a client's connection.
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_smtp::{Channel, client::Config};
+///
+/// let config = Config::new("client.example".try_into()?, Channel::StartTls).with_pipelining(false);
+/// assert!(!config.pipelining && config.helo_fallback);
+/// # Ok::<(), mailwire_smtp::Invalid>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -15,7 +25,8 @@ pub struct Config {
     /// How the stream is protected. With [`Channel::StartTls`] nothing but EHLO is sent before TLS
     /// is up.
     pub channel: Channel,
-    /// LMTP (RFC 2033) in place of SMTP: LHLO, and one reply for each accepted recipient after a
+    /// Whether LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)) is spoken in place of SMTP: LHLO,
+    /// and one reply for each accepted recipient after a
     /// message. False by default.
     pub lmtp: bool,
     /// How exactly replies are read. Lenient by default.
@@ -55,23 +66,24 @@ impl Config {
     }
 }
 
-/// How long a server may take, by what it owes (RFC 5321 section 4.5.3.2).
+/// How long a server may take for each step ([RFC 5321 section
+/// 4.5.3.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2)).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
-    /// The greeting: 5 minutes.
+    /// For the greeting: 5 minutes.
     pub greeting: Duration,
-    /// The reply to MAIL: 5 minutes.
+    /// For the reply to MAIL: 5 minutes.
     pub mail: Duration,
-    /// The reply to RCPT: 5 minutes.
+    /// For the reply to RCPT: 5 minutes.
     pub rcpt: Duration,
-    /// The reply to DATA: 2 minutes.
+    /// For the reply to DATA: 2 minutes.
     pub data: Duration,
-    /// Taking a part of the message: 3 minutes.
+    /// For taking a part of the message: 3 minutes.
     pub body: Duration,
-    /// The reply to the end of the message: 10 minutes.
+    /// For the reply to the end of the message: 10 minutes.
     pub body_reply: Duration,
-    /// The reply to any other command: 5 minutes.
+    /// For the reply to any other command: 5 minutes.
     pub command: Duration,
 }
 

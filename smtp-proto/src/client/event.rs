@@ -1,4 +1,4 @@
-//! What a client is told.
+//! What a client's machine tells its owner.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,7 +8,7 @@ use mailwire_core::{Deviation, ParseError, Secret, Ticket};
 
 use crate::{Capabilities, Reply};
 
-/// What a client is told.
+/// What the client's machine tells its owner.
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq)]
 pub enum Event {
@@ -68,7 +68,9 @@ pub enum Event {
         ticket: Ticket,
     },
     /// The server was ready for a message, though it accepted no recipient. The machine sent an
-    /// empty one to get out of it (RFC 2920 section 3.1): no message was sent, whatever the reply says.
+    /// empty one to get out of it ([RFC 2920 section
+    /// 3.1](https://www.rfc-editor.org/rfc/rfc2920#section-3.1)): no message was sent, whatever the reply
+    /// says.
     #[non_exhaustive]
     NoRecipients {
         /// The message's DATA.

@@ -19,7 +19,7 @@ use crate::{
     Capabilities, Capability, Command, Reply, ReplyCode,
     command::Effect,
     deviation,
-    reply::{Frame, has_code},
+    reply::{ReplyFrame, has_code},
 };
 
 impl Machine {
@@ -60,7 +60,7 @@ impl Machine {
     }
 
     /// One frame has come. `input` is what follows it.
-    fn receive(&mut self, frame: &Frame, input: &BytesMut) -> Result<Option<Event>, Error> {
+    fn receive(&mut self, frame: &ReplyFrame, input: &BytesMut) -> Result<Option<Event>, Error> {
         let reply = match Reply::parse(&frame.bytes, frame.context(self.config.dialect)) {
             Ok(reply) => reply,
             Err(error) => return self.malformed(frame, error).map(Some),
@@ -76,7 +76,7 @@ impl Machine {
 
     /// What has no code is noise: a warning of a program that the server runs. What has one answers a
     /// command, and as nobody can say what it means, the conversation ends.
-    fn malformed(&mut self, frame: &Frame, error: ParseError) -> Result<Event, Error> {
+    fn malformed(&mut self, frame: &ReplyFrame, error: ParseError) -> Result<Event, Error> {
         if self.phase == Phase::Greeting {
             return Err(Error::InvalidGreeting { reason: error.reason, offset: error.offset });
         }
@@ -123,7 +123,7 @@ impl Machine {
 
     fn hello_reply(
         &mut self,
-        frame: &Frame,
+        frame: &ReplyFrame,
         parsed: Parsed<Reply>,
         fallback: bool,
         end: OutputMark,

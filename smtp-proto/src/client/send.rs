@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use mailwire_core::{Error, Misuse, Output, OutputMark, SaslStep, dot::Stuffer, sasl::Exchange};
 
 use super::state::{Body, InFlight, Machine, Part, Phase, Progress, Queued};
-use crate::{Capability, Command};
+use crate::{Command, capability::Extension};
 
 /// RFC 5321 section 4.5.3.1.4: an AUTH command that would be longer is sent without its initial
 /// response (RFC 4954 section 4).
@@ -40,7 +40,7 @@ impl Machine {
     }
 
     fn is_pipelining(&self) -> bool {
-        self.config.pipelining && self.session.capabilities.has(&Capability::Pipelining)
+        self.config.pipelining && self.session.capabilities.offers(Extension::Pipelining)
     }
 
     /// Writes a response to a challenge; the reply that is due now answers it.

@@ -1,8 +1,8 @@
 //! Commands, from client to server.
 //!
-//! A new verb (BDAT, ETRN, XCLIENT) is a variant of [`Command`], an arm in `parse.rs`, one in
-//! `write.rs`, and one in the name table here. A new parameter of MAIL or RCPT (DSN's RET and
-//! ENVID, DELIVERBY's BY) is a field of [`Mail`] or [`Rcpt`].
+//! A new verb (BDAT, ETRN, XCLIENT) is a variant of [`Command`], an arm in `parse.rs`, one in `write.rs`,
+//! and a row in `rules.rs`. A new parameter of MAIL or RCPT (DSN's RET and ENVID, DELIVERBY's BY) is a field
+//! of [`Mail`] or [`Rcpt`].
 
 mod parse;
 mod rules;
@@ -18,7 +18,9 @@ use mailwire_core::{Secret, sasl::Mechanism};
 
 use crate::types::{Argument, BodyType, EhloName, ForwardPath, Parameter, ReversePath, Submitter, Verb};
 
-/// A command (RFC 5321 section 4.1.1).
+/// A command of a client ([RFC 5321 section 4.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1)).
+///
+/// # Examples
 ///
 /// ```
 /// use mailwire_core::Dialect;
@@ -36,33 +38,45 @@ use crate::types::{Argument, BodyType, EhloName, ForwardPath, Parameter, Reverse
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Command {
-    /// The client's name; asks for the server's extensions.
+    /// EHLO: gives the client's name, and asks for the server's extensions ([RFC 5321 section
+    /// 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)).
     Ehlo(EhloName),
-    /// The client's name, to a server without extensions.
+    /// HELO: gives the client's name to a server without extensions ([RFC 5321 section
+    /// 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)).
     Helo(EhloName),
-    /// EHLO's counterpart in LMTP (RFC 2033 section 4.1).
+    /// LHLO: what EHLO is in LMTP ([RFC 2033 section
+    /// 4.1](https://www.rfc-editor.org/rfc/rfc2033#section-4.1)).
     Lhlo(EhloName),
-    /// Begins a transaction with its sender.
+    /// MAIL: begins a transaction with its sender ([RFC 5321 section
+    /// 4.1.1.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.2)).
     Mail(Mail),
-    /// One recipient.
+    /// RCPT: adds a recipient ([RFC 5321 section
+    /// 4.1.1.3](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.3)).
     Rcpt(Rcpt),
-    /// Asks to send the message.
+    /// DATA: asks to send the message ([RFC 5321 section
+    /// 4.1.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.4)).
     Data,
-    /// Ends the transaction, if there is one.
+    /// RSET: gives up the transaction, if there is one ([RFC 5321 section
+    /// 4.1.1.5](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.5)).
     Rset,
-    /// Nothing.
+    /// NOOP: asks for a reply and nothing else ([RFC 5321 section
+    /// 4.1.1.9](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.9)).
     Noop(Option<Argument>),
-    /// Whether there is such a mailbox.
+    /// VRFY: asks whether there is such a user or mailbox ([RFC 5321 section
+    /// 4.1.1.6](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.6)).
     Vrfy(Argument),
-    /// Who is on a mailing list.
+    /// EXPN: asks for the members of a mailing list ([RFC 5321 section
+    /// 4.1.1.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.7)).
     Expn(Argument),
-    /// Help, perhaps on something.
+    /// HELP: asks for help, in general or on a command ([RFC 5321 section
+    /// 4.1.1.8](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.8)).
     Help(Option<Argument>),
-    /// The end.
+    /// QUIT: ends the session ([RFC 5321 section
+    /// 4.1.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.10)).
     Quit,
-    /// Asks for TLS (RFC 3207).
+    /// STARTTLS: asks for TLS ([RFC 3207 section 4](https://www.rfc-editor.org/rfc/rfc3207#section-4)).
     StartTls,
-    /// Begins a SASL exchange (RFC 4954).
+    /// AUTH: begins a SASL exchange ([RFC 4954 section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)).
     Auth(Auth),
     /// A command that this crate does not know.
     Other {
@@ -73,27 +87,42 @@ pub enum Command {
     },
 }
 
-/// MAIL: the sender and what is said about the message.
+/// The command MAIL: the sender, and what is said about the message ([RFC 5321 section
+/// 4.1.1.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.2)).
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_smtp::{BodyType, Mail, Mailbox};
+///
+/// let mail = Mail::new(Mailbox::try_from("anna@example.org")?).with_size(2000).with_body(BodyType::EightBitMime);
+/// assert_eq!(mail.size, Some(2000));
+/// # Ok::<(), mailwire_smtp::Invalid>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Mail {
-    /// Who gets reports.
+    /// The sender: who gets reports of failure.
     pub from: ReversePath,
-    /// SIZE: the message's size as its sender estimates it (RFC 1870).
+    /// SIZE: the message's size in bytes, as its sender estimates it ([RFC 1870 section
+    /// 6](https://www.rfc-editor.org/rfc/rfc1870#section-6)).
     pub size: Option<u64>,
-    /// BODY: what bytes the message has (RFC 6152).
+    /// BODY: which bytes the message has ([RFC 6152 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc6152#section-2)).
     pub body: Option<BodyType>,
-    /// SMTPUTF8: that addresses or header fields have more than ASCII (RFC 6531).
+    /// SMTPUTF8: whether addresses or header fields have more than ASCII ([RFC 6531 section
+    /// 3.4](https://www.rfc-editor.org/rfc/rfc6531#section-3.4)).
     pub smtp_utf8: bool,
-    /// AUTH: who submitted the message first (RFC 4954 section 5).
+    /// AUTH: who submitted the message first ([RFC 4954 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc4954#section-5)).
     pub auth: Option<Submitter>,
     /// Parameters that this crate does not know.
     pub other: Vec<Parameter>,
 }
 
 impl Mail {
-    /// MAIL without parameters.
+    /// A MAIL command without parameters.
     #[must_use]
     pub fn new(from: impl Into<ReversePath>) -> Self {
         Self { from: from.into(), size: None, body: None, smtp_utf8: false, auth: None, other: Vec::new() }
@@ -141,19 +170,20 @@ impl Mail {
     }
 }
 
-/// RCPT: one recipient.
+/// The command RCPT: one recipient, and what is said about it ([RFC 5321 section
+/// 4.1.1.3](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.3)).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Rcpt {
-    /// Who is to get the message.
+    /// The recipient.
     pub to: ForwardPath,
     /// Parameters that this crate does not know.
     pub other: Vec<Parameter>,
 }
 
 impl Rcpt {
-    /// RCPT without parameters.
+    /// A RCPT command without parameters.
     #[must_use]
     pub fn new(to: impl Into<ForwardPath>) -> Self {
         Self { to: to.into(), other: Vec::new() }
@@ -173,7 +203,7 @@ impl Rcpt {
     }
 }
 
-/// AUTH: a mechanism, and perhaps its first message
+/// The command AUTH: a mechanism, and perhaps its first message
 /// ([RFC 4954 section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,7 +217,7 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// AUTH without a first message.
+    /// An AUTH command without a first message.
     #[must_use]
     pub const fn new(mechanism: Mechanism) -> Self {
         Self { mechanism, initial: None }

@@ -135,12 +135,11 @@ impl Command {
 
     /// The extensions that the parameters of this command need, beside what the row says.
     pub(crate) fn option_needs(&self) -> impl Iterator<Item = Extension> + use<> {
-        match self {
+        let needs = match self {
             Command::Mail(mail) => mail.needs(),
             _ => [None; 4],
-        }
-        .into_iter()
-        .flatten()
+        };
+        needs.into_iter().flatten()
     }
 }
 

@@ -43,6 +43,7 @@ impl Command {
     }
 }
 
+#[inline]
 fn with_argument(out: &mut Vec<u8>, verb: &[u8], argument: Option<&[u8]>) {
     out.extend_from_slice(verb);
     if let Some(argument) = argument {

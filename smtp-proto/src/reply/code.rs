@@ -2,7 +2,8 @@
 
 use core::{fmt, num::NonZeroU8};
 
-/// The three digits of a reply (RFC 5321 section 4.2.1).
+/// The three digits of a reply ([RFC 5321 section
+/// 4.2.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 pub struct ReplyCode(u16);
@@ -16,7 +17,7 @@ impl ReplyCode {
     pub const READY: Self = Self(220);
     /// Goodbye.
     pub const CLOSING: Self = Self(221);
-    /// Authenticated (RFC 4954).
+    /// Authenticated ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)).
     pub const AUTHENTICATED: Self = Self(235);
     /// Done.
     pub const OK: Self = Self(250);
@@ -24,7 +25,7 @@ impl ReplyCode {
     pub const FORWARDED: Self = Self(251);
     /// Not verified, but accepted.
     pub const CANNOT_VERIFY: Self = Self(252);
-    /// A SASL challenge (RFC 4954).
+    /// A SASL challenge ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)).
     pub const CHALLENGE: Self = Self(334);
     /// Send the message.
     pub const START_INPUT: Self = Self(354);
@@ -36,7 +37,8 @@ impl ReplyCode {
     pub const LOCAL_ERROR: Self = Self(451);
     /// Too many recipients, or no room.
     pub const INSUFFICIENT_STORAGE: Self = Self(452);
-    /// Temporary failure of authentication or of TLS (RFC 4954, RFC 3207).
+    /// Temporary failure of authentication or of TLS ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954),
+    /// [RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)).
     pub const TEMPORARY_FAILURE: Self = Self(454);
     /// Unknown command.
     pub const UNRECOGNIZED: Self = Self(500);
@@ -48,11 +50,11 @@ impl ReplyCode {
     pub const BAD_SEQUENCE: Self = Self(503);
     /// The argument is not implemented.
     pub const PARAMETER_NOT_IMPLEMENTED: Self = Self(504);
-    /// The host accepts no mail (RFC 7504).
+    /// The host accepts no mail ([RFC 7504](https://www.rfc-editor.org/rfc/rfc7504)).
     pub const NO_MAIL: Self = Self(521);
     /// TLS or authentication is required.
     pub const REQUIRED: Self = Self(530);
-    /// Wrong credentials (RFC 4954).
+    /// Wrong credentials ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)).
     pub const BAD_CREDENTIALS: Self = Self(535);
     /// No such mailbox, or policy says so.
     pub const MAILBOX_UNAVAILABLE: Self = Self(550);
@@ -92,7 +94,8 @@ impl ReplyCode {
         self.0
     }
 
-    /// The first digit, from which alone a client decides (RFC 5321 section 4.3.2).
+    /// The first digit, from which alone a client decides ([RFC 5321 section
+    /// 4.3.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.3.2)).
     #[must_use]
     pub const fn class(self) -> u8 {
         // 2 to 5.
@@ -129,7 +132,8 @@ impl fmt::Display for ReplyCode {
     }
 }
 
-/// An enhanced status code (RFC 3463, RFC 2034): class, subject, detail.
+/// An enhanced status code ([RFC 3463](https://www.rfc-editor.org/rfc/rfc3463), [RFC
+/// 2034](https://www.rfc-editor.org/rfc/rfc2034)): class, subject, detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EnhancedCode {
     class: NonZeroU8,

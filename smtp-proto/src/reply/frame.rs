@@ -9,14 +9,14 @@ use crate::{Limits, ParseContext};
 /// One whole reply as it arrived.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
+pub struct ReplyFrame {
     /// All its lines, without the last line end.
     pub bytes: Bytes,
     /// How the last line ended.
     pub newline: Newline,
 }
 
-impl Frame {
+impl ReplyFrame {
     /// What [`Reply::parse`](super::Reply::parse) is told of this frame.
     #[must_use]
     pub const fn context(&self, dialect: Dialect) -> ParseContext {
@@ -68,7 +68,7 @@ impl ReplyFramer {
     /// # Errors
     ///
     /// A line or a reply beyond its limit.
-    pub fn next_reply(&mut self, input: &mut BytesMut, limits: &Limits) -> Result<Option<Frame>, Error> {
+    pub fn next_reply(&mut self, input: &mut BytesMut, limits: &Limits) -> Result<Option<ReplyFrame>, Error> {
         loop {
             let limit = self.line_start.saturating_add(limits.line);
             let end = match self.framer.find(input, limit) {
@@ -87,7 +87,7 @@ impl ReplyFramer {
                 *self = Self::new();
                 let mut bytes = input.split_to(end).freeze();
                 bytes.truncate(length);
-                return Ok(Some(Frame { bytes, newline }));
+                return Ok(Some(ReplyFrame { bytes, newline }));
             }
             self.lines += 1;
             self.line_start = end;

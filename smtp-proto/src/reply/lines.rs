@@ -67,10 +67,10 @@ impl Written {
         Self { text: self.text.compact(), ..*self }
     }
 
-    pub(super) fn lines(&self) -> Lines<'_> {
+    pub(super) fn lines(&self) -> ReplyLines<'_> {
         let (bytes, before) = (self.text.as_bytes(), usize::from(self.before));
         let enhanced = bytes.get(before..).and_then(|first| first.get(..self.enhanced.into()));
-        Lines { text: &self.text, bytes, enhanced: enhanced.unwrap_or_default(), next: Some(before) }
+        ReplyLines { text: &self.text, bytes, enhanced: enhanced.unwrap_or_default(), next: Some(before) }
     }
 }
 
@@ -98,7 +98,7 @@ impl serde::Serialize for Written {
 
 /// The lines of a reply without their codes. There is at least one; it may be empty.
 #[derive(Clone)]
-pub struct Lines<'a> {
+pub struct ReplyLines<'a> {
     text: &'a Text,
     bytes: &'a [u8],
     enhanced: &'a [u8],
@@ -106,7 +106,7 @@ pub struct Lines<'a> {
     next: Option<usize>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> ReplyLines<'a> {
     /// Where the next line stands.
     fn next_range(&mut self) -> Option<Range<usize>> {
         let mut start = self.next?;
@@ -152,7 +152,7 @@ fn next_line(bytes: &[u8], mut start: usize) -> usize {
     }
 }
 
-impl Iterator for Lines<'_> {
+impl Iterator for ReplyLines<'_> {
     type Item = Text;
 
     fn next(&mut self) -> Option<Text> {
@@ -161,9 +161,9 @@ impl Iterator for Lines<'_> {
     }
 }
 
-impl core::iter::FusedIterator for Lines<'_> {}
+impl core::iter::FusedIterator for ReplyLines<'_> {}
 
-impl fmt::Debug for Lines<'_> {
+impl fmt::Debug for ReplyLines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.clone()).finish()
     }

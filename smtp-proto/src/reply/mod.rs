@@ -12,14 +12,16 @@ use core::fmt;
 use mailwire_core::{Invalid, Text};
 
 pub use code::{EnhancedCode, ReplyCode};
-pub use frame::{Frame, ReplyFramer};
-pub use lines::Lines;
+pub use frame::{ReplyFrame, ReplyFramer};
+pub use lines::ReplyLines;
 use lines::Written;
 pub(crate) use parse::has_code;
 pub(crate) use write::write_line;
 
-/// A reply: a code, perhaps an enhanced code, and one or more lines of text (RFC 5321 section
-/// 4.2).
+/// A reply of a server: a code, perhaps an enhanced code, and one or more lines of text
+/// ([RFC 5321 section 4.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.2)).
+///
+/// # Examples
 ///
 /// ```
 /// use mailwire_core::Dialect;
@@ -58,7 +60,8 @@ impl Reply {
     /// # Errors
     ///
     /// No line, a control character other than a tab, text that is not UTF-8, or a line that makes
-    /// the reply's line longer than 512 bytes (RFC 5321 section 4.5.3.1.5).
+    /// the reply's line longer than 512 bytes ([RFC 5321 section
+    /// 4.5.3.1.5](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.5)).
     pub fn try_new(code: ReplyCode, lines: impl IntoIterator<Item = Text>) -> Result<Self, Invalid> {
         let lines: Vec<Text> = lines.into_iter().collect();
         for line in &lines {
@@ -83,8 +86,9 @@ impl Reply {
         Self { code, enhanced, text }
     }
 
-    /// The same with an enhanced code of `subject` and `detail`, whose class is the reply's own
-    /// (RFC 2034 section 4). A reply of an intermediate code has none.
+    /// Sets the enhanced code to one of `subject` and `detail`, whose class is the reply's own
+    /// ([RFC 2034 section 4](https://www.rfc-editor.org/rfc/rfc2034#section-4)). A reply of an
+    /// intermediate code has none.
     #[must_use]
     pub fn with_enhanced(mut self, subject: u16, detail: u16) -> Self {
         self.enhanced = EnhancedCode::new(self.code.class(), subject, detail);
@@ -114,7 +118,7 @@ impl Reply {
 
     /// The lines of text without codes. There is at least one; it may be empty.
     #[must_use]
-    pub fn lines(&self) -> Lines<'_> {
+    pub fn lines(&self) -> ReplyLines<'_> {
         self.text.lines()
     }
 
@@ -124,25 +128,25 @@ impl Reply {
         self.lines().next().unwrap_or_default()
     }
 
-    /// 2yz: what was asked for is done.
+    /// Whether it is 2yz: what was asked for is done.
     #[must_use]
     pub const fn is_positive(&self) -> bool {
         self.code.class() == 2
     }
 
-    /// 3yz: the server waits for more.
+    /// Whether it is 3yz: the server waits for more.
     #[must_use]
     pub const fn is_intermediate(&self) -> bool {
         self.code.class() == 3
     }
 
-    /// 4yz: not now.
+    /// Whether it is 4yz: not now.
     #[must_use]
     pub const fn is_transient_failure(&self) -> bool {
         self.code.class() == 4
     }
 
-    /// 5yz: not ever, in this form.
+    /// Whether it is 5yz: not ever, in this form.
     #[must_use]
     pub const fn is_permanent_failure(&self) -> bool {
         self.code.class() == 5
@@ -154,7 +158,7 @@ impl Reply {
         Self { code: self.code, enhanced: self.enhanced, text: self.text.compact() }
     }
 
-    /// Another line, for replies that are built piece by piece.
+    /// Adds a line, for replies that are built piece by piece.
     #[must_use]
     pub fn with_line(self, line: &str) -> Self {
         Self { text: self.text.with(self.code, &printable(line)), ..self }

@@ -7,17 +7,31 @@ use mailwire_core::{Channel, Dialect, sasl::Mechanism};
 
 use crate::{Capabilities, Capability, Host, Limits, setters::setters};
 
-/// How a server behaves.
+/// The settings of a server's connection.
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_smtp::{Channel, Mechanism, server::Config};
+///
+/// // A submission server.
+/// let config = Config::new("mx.example".try_into()?, Channel::StartTls)
+///     .with_mechanisms(vec![Mechanism::Plain])
+///     .with_require_auth(true);
+/// # let _ = config;
+/// # Ok::<(), mailwire_smtp::Invalid>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The server's name, in the greeting and the reply to EHLO.
     pub name: Host,
-    /// What stands behind the name in the greeting. By default `ESMTP`, and `LMTP` in LMTP.
+    /// What follows the name in the greeting. By default `ESMTP`, and `LMTP` in LMTP.
     pub banner: String,
     /// How the stream is protected. STARTTLS is offered with [`Channel::StartTls`].
     pub channel: Channel,
-    /// LMTP (RFC 2033) in place of SMTP: LHLO, and one reply for each accepted recipient after a
+    /// Whether LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)) is spoken in place of SMTP: LHLO,
+    /// and one reply for each accepted recipient after a
     /// message. False by default.
     pub lmtp: bool,
     /// How exactly commands are read. Strict by default. A bare CR or LF is refused in both.
@@ -78,13 +92,14 @@ impl Config {
     }
 }
 
-/// How long a client may take (RFC 5321 section 4.5.3.2.7).
+/// How long a client may take for each step ([RFC 5321 section
+/// 4.5.3.2.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.7)).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
-    /// The next command: 5 minutes.
+    /// For the next command, or response to a challenge: 5 minutes.
     pub command: Duration,
-    /// The next part of a message: 5 minutes.
+    /// For the next part of a message: 5 minutes.
     pub body: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What a server is told.
+//! What a server's machine tells its owner.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,7 +8,7 @@ use mailwire_core::{Deviation, ParseError, SaslStep, Ticket};
 
 use crate::{Command, Reply};
 
-/// What a server is told.
+/// What the server's machine tells its owner.
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq)]
 pub enum Event {

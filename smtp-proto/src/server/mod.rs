@@ -139,6 +139,13 @@ impl Connection {
         &self.0.capabilities
     }
 
+    /// The RCPT commands of this transaction that were accepted, in order: who has a reply of its own in LMTP.
+    /// There are none any more once the message is complete.
+    #[must_use]
+    pub fn recipients(&self) -> &[Ticket] {
+        &self.0.session.transaction.recipients
+    }
+
     /// Changes [`Config::mechanisms`]: within TLS there are others, such as those that bind to it. The
     /// client learns of it by its next EHLO.
     pub fn set_mechanisms(&mut self, mechanisms: Vec<Mechanism>) {
@@ -148,7 +155,8 @@ impl Connection {
 
     /// Answers a command, or a message.
     ///
-    /// A negative reply to MAIL, RCPT or DATA has the effect that RFC 5321 gives it. After the reply
+    /// A negative reply to MAIL, RCPT or DATA has the effect that [RFC
+    /// 5321](https://www.rfc-editor.org/rfc/rfc5321) gives it. After the reply
     /// to QUIT, and after 421, the conversation is over. In LMTP, the ticket of DATA after a message
     /// stands for all recipients that are not answered yet.
     ///
@@ -160,9 +168,7 @@ impl Connection {
         if let Err(reason) = self.0.permits_reply(ticket, &reply) {
             return Err(SendError::new(reason, reply));
         }
-        if let Some(current) = self.0.current.take() {
-            self.0.answer(current, ticket, reply);
-        }
+        self.0.answer(ticket, reply);
         Ok(())
     }
 
@@ -181,7 +187,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Refuses DATA: the same as a negative [`reply`](Self::reply).
+    /// Refuses DATA, as a negative [`reply`](Self::reply) does.
     ///
     /// # Errors
     ///

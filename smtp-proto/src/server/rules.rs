@@ -248,8 +248,7 @@ impl Session {
     }
 
     /// The application has answered a command, or a message.
-    pub(super) fn conclude(&mut self, current: &Current, accepted: bool) -> Then {
-        let effect = current.rules.effect;
+    pub(super) fn conclude(&mut self, ticket: Ticket, effect: Effect, accepted: bool) -> Then {
         if effect == Effect::Data {
             // RFC 5321 section 4.1.1.4: a refusal of DATA ends the transaction, and so does the message.
             self.end_transaction();
@@ -270,7 +269,7 @@ impl Session {
             }
             Effect::Ehlo | Effect::Helo => Then::NotIntroduced,
             Effect::Rcpt if accepted => {
-                self.transaction.recipients.push(current.ticket);
+                self.transaction.recipients.push(ticket);
                 self.orphans = 0;
                 Then::Progress
             }

@@ -6,10 +6,11 @@ use mailwire_core::{Error, Ticket};
 
 use super::{
     rules::Then,
-    state::{Current, Due, Machine, Phase},
+    state::{Due, Machine, Phase},
 };
 use crate::{
-    Capability, Command, EnhancedCode, Reply, ReplyCode,
+    Command, EnhancedCode, Reply, ReplyCode,
+    capability::Extension,
     command::{Effect, Name},
     reply::write_line,
 };
@@ -17,7 +18,7 @@ use crate::{
 impl Machine {
     /// Writes a reply with or without an enhanced code, as RFC 2034 section 4 wants it.
     pub(super) fn write_reply(&mut self, reply: &Reply) {
-        let enhanced = if self.capabilities.has(&Capability::EnhancedStatusCodes) {
+        let enhanced = if self.capabilities.offers(Extension::EnhancedStatusCodes) {
             let class = reply.code().class();
             reply
                 .enhanced()
@@ -30,20 +31,23 @@ impl Machine {
     }
 
     /// What the application answered to a command, or to a message.
-    pub(super) fn answer(&mut self, mut current: Current, ticket: Ticket, reply: Reply) {
+    pub(super) fn answer(&mut self, ticket: Ticket, reply: Reply) {
+        let Some(current) = &mut self.current else { return };
+        let effect = current.rules.effect;
         if let Due::RecipientReplies(recipients) = &mut current.due {
-            for reply in recipient_replies(recipients, current.ticket, ticket, reply) {
-                self.write_reply(&reply);
-            }
+            let replies = recipient_replies(recipients, current.ticket, ticket, reply);
             if recipients.is_empty() {
+                self.current = None;
                 self.session.end_transaction();
-            } else {
-                self.current = Some(current);
+            }
+            for reply in replies {
+                self.write_reply(&reply);
             }
             return;
         }
-        match self.session.conclude(&current, reply.is_positive()) {
-            Then::Introduced => return self.write_introduction(current.rules.effect, &reply),
+        self.current = None;
+        match self.session.conclude(ticket, effect, reply.is_positive()) {
+            Then::Introduced => return self.write_introduction(effect, &reply),
             Then::NotIntroduced => {
                 self.output.write(|out| reply.write_with(None, out));
                 return self.close_if_unavailable(&reply);

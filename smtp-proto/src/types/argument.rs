@@ -14,7 +14,7 @@ text_newtype! {
 }
 
 impl Argument {
-    /// The argument of a text.
+    /// Makes an argument of a text.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ text_newtype! {
 }
 
 impl Verb {
-    /// The name of a command that is not known.
+    /// Makes a name of a text.
     ///
     /// # Errors
     ///

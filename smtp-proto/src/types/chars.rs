@@ -16,6 +16,8 @@ pub(crate) const VALUE: u16 = 16;
 pub(crate) const DCONTENT: u16 = 32;
 /// A horizontal tab.
 pub(crate) const TAB: u16 = 64;
+/// `esmtp-keyword` and `ehlo-keyword`: ALPHA / DIGIT / "-".
+pub(crate) const KEYWORD: u16 = 128;
 
 static CLASSES: ByteClasses = ByteClasses::NONE
     .with_alphanumeric(ALNUM | ATEXT)
@@ -26,7 +28,9 @@ static CLASSES: ByteClasses = ByteClasses::NONE
     .without(VALUE, b"=")
     .with_range(DCONTENT, 33, 90)
     .with_range(DCONTENT, 94, 126)
-    .with(TAB, b"\t");
+    .with(TAB, b"\t")
+    .with_alphanumeric(KEYWORD)
+    .with(KEYWORD, b"-");
 
 /// Whether `byte` is in one of `classes`.
 #[inline]

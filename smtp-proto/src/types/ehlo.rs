@@ -1,6 +1,6 @@
 //! The name that a client gives itself.
 
-use mailwire_core::{Cursor, Dialect, ParseError, Text};
+use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text, text_newtype};
 
 use super::{
     Domain, Host,
@@ -9,37 +9,28 @@ use super::{
 };
 use crate::deviation;
 
-/// What a client calls itself in EHLO, HELO or LHLO: a domain or an address literal.
-///
-/// Clients send much else. A server in the lenient dialect takes any word, which is then no
-/// [`Host`]; callers can build proper names only.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
-pub struct EhloName(Text);
+text_newtype! {
+    /// What a client calls itself in EHLO, HELO or LHLO: a domain or an address literal.
+    ///
+    /// Clients send much else. A server in the lenient dialect takes any word, which is then no
+    /// [`Host`]; callers can build proper names only.
+    pub struct EhloName: str;
+}
 
 impl EhloName {
-    /// The bytes as they go over the wire.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-
-    /// The text as it goes over the wire.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.0.as_str().unwrap_or_default()
+    /// Makes a name of a text.
+    ///
+    /// # Errors
+    ///
+    /// A text that is neither a domain nor an address literal.
+    pub fn new(text: impl Into<Text>) -> Result<Self, Invalid> {
+        Host::try_from(text.into().as_str().unwrap_or_default()).map(Self::from)
     }
 
     /// The host it names, if it is the name of one.
     #[must_use]
     pub fn host(&self) -> Option<Host> {
         Host::try_from(self.as_str()).ok()
-    }
-
-    /// A copy that keeps no receive buffer alive.
-    #[must_use]
-    pub fn compact(&self) -> Self {
-        Self(self.0.compact())
     }
 
     /// ```abnf
@@ -50,10 +41,12 @@ impl EhloName {
         let start = cursor.offset();
         match Host::skip(cursor) {
             Ok(end) if matches!(cursor.peek(), None | Some(b' ' | b'\t')) => {
-                Ok(Self(text_between(cursor, start, end)))
+                Ok(Self::unchecked(text_between(cursor, start, end)))
             }
             // What is wrong after it, the end of the line says.
-            Ok(end) if cursor.dialect() == Dialect::Strict => Ok(Self(text_between(cursor, start, end))),
+            Ok(end) if cursor.dialect() == Dialect::Strict => {
+                Ok(Self::unchecked(text_between(cursor, start, end)))
+            }
             Err(error) if cursor.dialect() == Dialect::Strict => Err(error),
             _ => Self::read_word(cursor, start),
         }
@@ -67,35 +60,21 @@ impl EhloName {
             .text_while1(|byte| byte != b' ' && chars::is(byte, PRINTABLE | HIGH), "expected a host name")?;
         check_utf8(cursor, start)?;
         cursor.deviate_at(start, deviation::UNUSUAL_EHLO_NAME)?;
-        Ok(Self(text))
-    }
-}
-
-impl TryFrom<&str> for EhloName {
-    type Error = mailwire_core::Invalid;
-
-    fn try_from(text: &str) -> Result<Self, Self::Error> {
-        Host::try_from(text).map(Self::from)
+        Ok(Self::unchecked(text))
     }
 }
 
 impl From<Host> for EhloName {
     fn from(host: Host) -> Self {
         match host {
-            Host::Domain(domain) => Self(domain.into_text()),
-            Host::Literal(literal) => Self(literal.into_text()),
+            Host::Domain(domain) => Self::unchecked(domain.into_text()),
+            Host::Literal(literal) => Self::unchecked(literal.into_text()),
         }
     }
 }
 
 impl From<Domain> for EhloName {
     fn from(domain: Domain) -> Self {
-        Self(domain.into_text())
-    }
-}
-
-impl core::fmt::Display for EhloName {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.0.fmt(f)
+        Self::unchecked(domain.into_text())
     }
 }

@@ -25,7 +25,7 @@ text_newtype! {
 }
 
 impl Domain {
-    /// The domain of a text, with underscores where there are some, as hosts have them.
+    /// Makes a domain of a text, with underscores where there are some, as hosts have them.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl Domain {
         })
     }
 
-    /// `localhost`, for who has no better name.
+    /// The name `localhost`, for hosts without a better one.
     #[must_use]
     pub const fn localhost() -> Self {
         Self::unchecked(Text::from_static("localhost"))
@@ -134,7 +134,7 @@ text_newtype! {
 }
 
 impl AddressLiteral {
-    /// The literal of a text, with its brackets.
+    /// Makes a literal of a text, with its brackets.
     ///
     /// # Errors
     ///

@@ -18,6 +18,8 @@ use crate::deviation;
 /// It is kept as it was written, a quoted local part with its quotes. Two addresses are equal if
 /// their local parts are equal byte for byte and their domains but for the case of ASCII letters.
 ///
+/// # Examples
+///
 /// ```
 /// use mailwire_smtp::Mailbox;
 ///
@@ -34,7 +36,7 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// The address of `local_part`, which is quoted if it has to be, at `host`.
+    /// Makes an address of `local_part`, which is quoted if it has to be, at `host`.
     ///
     /// # Errors
     ///
@@ -114,7 +116,8 @@ impl Mailbox {
         self.text.as_bytes()
     }
 
-    /// Whether it is ASCII, so that it needs no SMTPUTF8 (RFC 6531).
+    /// Whether it is ASCII, so that it needs no SMTPUTF8 ([RFC
+    /// 6531](https://www.rfc-editor.org/rfc/rfc6531)).
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.text.as_bytes().is_ascii()

@@ -6,7 +6,7 @@ use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text, text_newtype};
 
 use super::{
     Mailbox,
-    chars::{self, ALNUM, HIGH, VALUE},
+    chars::{self, ALNUM, HIGH, KEYWORD, VALUE},
     check_utf8, read_all, xtext,
 };
 use crate::deviation;
@@ -18,7 +18,7 @@ text_newtype! {
 }
 
 impl Keyword {
-    /// The keyword of a text.
+    /// Makes a keyword of a text.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl Keyword {
     /// Steps over the bytes of a keyword.
     #[inline]
     pub(crate) fn skip<'a>(cursor: &mut Cursor<'a>) -> &'a [u8] {
-        cursor.take_while(|byte| byte == b'-' || chars::is(byte, ALNUM))
+        cursor.take_while(|byte| chars::is(byte, KEYWORD))
     }
 
     /// The keyword that lies between `start` and the cursor.
@@ -65,7 +65,7 @@ text_newtype! {
 }
 
 impl ParameterValue {
-    /// The value of a text.
+    /// Makes a value of a text.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl ParameterValue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Parameter {
-    /// Its name.
+    /// The parameter's name.
     pub keyword: Keyword,
     /// What follows the `=`, if there is one.
     pub value: Option<ParameterValue>,
@@ -142,7 +142,8 @@ impl Parameter {
     }
 }
 
-/// What a body may contain: the BODY parameter (RFC 6152, RFC 3030).
+/// What a body may contain: the BODY parameter ([RFC 6152](https://www.rfc-editor.org/rfc/rfc6152), [RFC
+/// 3030](https://www.rfc-editor.org/rfc/rfc3030)).
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -196,7 +197,7 @@ impl Submitter {
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Unknown => out.extend_from_slice(b"<>"),
-            Self::Mailbox(mailbox) => xtext::encode(mailbox.as_bytes(), out),
+            Self::Mailbox(mailbox) => xtext::write(mailbox.as_bytes(), out),
         }
     }
 
@@ -212,7 +213,7 @@ impl Submitter {
         if encoded == b"<>" {
             return Ok(Self::Unknown);
         }
-        let mailbox = match xtext::decode(encoded) {
+        let mailbox = match xtext::read(encoded) {
             Ok(decoded) => Mailbox::try_from(Text::from(decoded))
                 .map_err(|_| ParseError::new(start, "expected a mailbox or <>")),
             Err(at) => Err(ParseError::new(start.saturating_add(at), "not xtext")),

@@ -8,23 +8,25 @@ use mailwire_core::{Cursor, ParseError};
 use super::{Mailbox, host::read_domain};
 use crate::deviation;
 
-/// The sender of a message: `<>` for reports, otherwise an address (RFC 5321 section 4.1.1.2).
+/// The sender of a message: `<>` for reports, otherwise an address ([RFC 5321 section
+/// 4.1.1.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.2)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ReversePath {
     /// `<>`: nobody is to be told if delivery fails.
     Null,
-    /// An address.
+    /// An address with a domain.
     Mailbox(Mailbox),
 }
 
-/// A recipient of a message (RFC 5321 section 4.1.1.3).
+/// A recipient of a message ([RFC 5321 section
+/// 4.1.1.3](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.3)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ForwardPath {
     /// `<Postmaster>`, the one address without a domain.
     Postmaster,
-    /// An address.
+    /// An address with a domain.
     Mailbox(Mailbox),
 }
 

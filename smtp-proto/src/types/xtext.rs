@@ -9,7 +9,7 @@
 use alloc::vec::Vec;
 
 /// Appends `text` in this encoding.
-pub(crate) fn encode(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in text {
         if matches!(byte, 0x21..=0x2a | 0x2c..=0x3c | 0x3e..=0x7e) {
@@ -24,7 +24,7 @@ pub(crate) fn encode(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The text that `encoded` stands for. The error is the offset of what is wrong.
-pub(crate) fn decode(encoded: &[u8]) -> Result<Vec<u8>, usize> {
+pub(crate) fn read(encoded: &[u8]) -> Result<Vec<u8>, usize> {
     let mut out = Vec::with_capacity(encoded.len());
     let mut at = 0;
     while let Some(&byte) = encoded.get(at) {
@@ -57,11 +57,11 @@ mod tests {
     fn there_and_back() {
         let text: Vec<u8> = (0..=255).collect();
         let mut encoded = Vec::new();
-        encode(&text, &mut encoded);
+        write(&text, &mut encoded);
         assert!(encoded.iter().all(|byte| (0x21..0x7f).contains(byte) && *byte != b'='));
-        assert_eq!(decode(&encoded), Ok(text));
-        assert_eq!(decode(b"a+4"), Err(1));
-        assert_eq!(decode(b"a+4g"), Err(1));
-        assert_eq!(decode(b"a b"), Err(1));
+        assert_eq!(read(&encoded), Ok(text));
+        assert_eq!(read(b"a+4"), Err(1));
+        assert_eq!(read(b"a+4g"), Err(1));
+        assert_eq!(read(b"a b"), Err(1));
     }
 }

@@ -9,7 +9,7 @@ use mailwire_core::{
     sasl,
 };
 use mailwire_smtp::{
-    Capabilities, Capability, Command, Limits, ParseContext, Reply, ReplyFramer, reply::Frame,
+    Capabilities, Capability, Command, Limits, ParseContext, Reply, ReplyFrame, ReplyFramer,
 };
 use serde_json::json;
 
@@ -61,7 +61,7 @@ impl Smtp {
         }
     }
 
-    fn reply(&mut self, frame: &Frame) -> Finding {
+    fn reply(&mut self, frame: &ReplyFrame) -> Finding {
         let context = frame.context(self.dialect);
         let frame = &frame.bytes;
         let asked = if self.context { self.in_flight.pop_front() } else { None };

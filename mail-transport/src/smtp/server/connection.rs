@@ -25,7 +25,7 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
         Err(refusal) => (None, Connection::refuse(config, refusal)),
     };
     let driver = Driver::with_config(stream, machine, DriverConfig::server());
-    Conversation { service, driver, handle, gate, client, session, recipients: Vec::new() }.run().await
+    Conversation { service, driver, handle, gate, client, session }.run().await
 }
 
 struct Conversation<'a, S: Service> {
@@ -36,8 +36,6 @@ struct Conversation<'a, S: Service> {
     client: Client,
     /// None if the client was refused at the door.
     session: Option<S::Session>,
-    /// The accepted recipients of the transaction.
-    recipients: Vec<Ticket>,
 }
 
 impl<S: Service> Conversation<'_, S> {
@@ -104,20 +102,11 @@ impl<S: Service> Conversation<'_, S> {
             return Ok(());
         };
         let reply = match &command {
-            Command::Ehlo(name) | Command::Lhlo(name) => {
-                hello(client, session, name, true, &mut self.recipients).await
-            }
-            Command::Helo(name) => hello(client, session, name, false, &mut self.recipients).await,
+            Command::Ehlo(name) | Command::Lhlo(name) => hello(client, session, name, true).await,
+            Command::Helo(name) => hello(client, session, name, false).await,
             Command::Mail(mail) => session.mail(client, mail).await,
-            Command::Rcpt(rcpt) => {
-                let reply = session.rcpt(client, rcpt).await;
-                if reply.is_positive() {
-                    self.recipients.push(ticket);
-                }
-                reply
-            }
+            Command::Rcpt(rcpt) => session.rcpt(client, rcpt).await,
             Command::Rset => {
-                self.recipients.clear();
                 session.reset().await;
                 default_reply(&command)
             }
@@ -175,9 +164,11 @@ impl<S: Service> Conversation<'_, S> {
     }
 
     async fn data(&mut self, ticket: Ticket) -> Result<()> {
-        let lmtp = self.driver.connection().is_lmtp();
-        self.driver.connection_mut().accept_body(ticket)?;
-        let recipients = std::mem::take(&mut self.recipients);
+        let machine = self.driver.connection_mut();
+        // In LMTP each has a reply of its own.
+        let lmtp = machine.is_lmtp();
+        let recipients = if lmtp { machine.recipients().to_vec() } else { Vec::new() };
+        machine.accept_body(ticket)?;
         let Some(session) = &mut self.session else { return Ok(()) };
         let mut body = Body::new(&mut self.driver);
         let verdict = if lmtp {
@@ -222,16 +213,9 @@ impl<S: Service> Conversation<'_, S> {
     }
 }
 
-async fn hello<S: Session>(
-    client: &mut Client,
-    session: &mut S,
-    name: &EhloName,
-    extended: bool,
-    recipients: &mut Vec<Ticket>,
-) -> Reply {
+async fn hello<S: Session>(client: &mut Client, session: &mut S, name: &EhloName, extended: bool) -> Reply {
     client.hello = Some(name.clone());
     client.extended = extended;
-    recipients.clear();
     session.reset().await;
     session.hello(client).await
 }
