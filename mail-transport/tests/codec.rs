@@ -1,4 +1,4 @@
-//! A state machine behind `Framed`.
+//! A state machine under `Framed`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod support;

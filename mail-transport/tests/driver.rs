@@ -56,7 +56,7 @@ async fn every_cut_gives_the_same_events() {
         for hesitant in [false, true] {
             for write_at_most in [1, 3, usize::MAX] {
                 for cut in 0..=input.len() {
-                    // A cut right behind STARTTLS is not seen as an injection by this machine, but
+                    // A cut right after STARTTLS is not seen as an injection by this machine, but
                     // by the driver or the handshake: `tls.rs` has that over sockets.
                     let mut script = Script::new([&input[..cut], &input[cut..]]);
                     if input.ends_with(b"injected\r\n") && cut == input.len() - 10 {

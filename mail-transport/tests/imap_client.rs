@@ -1296,7 +1296,7 @@ async fn nothing_goes_out_before_tls() {
         let error = refused_before_tls(script).await;
         assert!(matches!(error, Error::Protocol(Violation::TlsUnavailable { .. })), "{script}: {error:?}");
     }
-    // Bytes behind the answer, in one piece with it.
+    // Bytes after the answer, in one piece with it.
     let error =
         refused_before_tls("S: * OK hi\nC: A STARTTLS\nS: A OK go\r* CAPABILITY IMAP4rev1 AUTH=PLAIN").await;
     assert!(matches!(error, Error::Protocol(Violation::BytesBehindUpgrade { .. })), "{error:?}");

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Driver, DriverConfig, Error, Step,
-    sasl::{Mechanism, ServerStep},
+    sasl::ServerStep,
     server::{Accepted, Handle, LoginGate, Notice},
 };
 
@@ -77,13 +77,9 @@ pub(super) async fn serve<S: Service>(
     let Accepted { stream, channel, handle, .. } = client;
     let gate = LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials);
     config.channel = channel;
-    config.mechanisms = offered(&*service, &gate);
+    config.mechanisms = gate.offered(service.authenticator());
     let driver = Driver::with_config(stream, Connection::new(config), DriverConfig::server());
     Conversation { driver, handle, service, gate, session: None, open: None }.run().await
-}
-
-fn offered(service: &impl Service, gate: &LoginGate) -> Vec<Mechanism> {
-    gate.offered(service.authenticator())
 }
 
 impl<S: Service> Conversation<S> {
@@ -107,7 +103,7 @@ impl<S: Service> Conversation<S> {
                 Step::Upgrade(_) => {
                     self.handle.upgrade(&mut self.driver).await?;
                     self.gate.upgraded(self.driver.stream());
-                    let offered = offered(&*self.service, &self.gate);
+                    let offered = self.gate.offered(self.service.authenticator());
                     self.driver.connection_mut().set_mechanisms(offered);
                 }
                 // Each command is answered before the next step, so nothing is due from here.

@@ -118,7 +118,7 @@ impl Numbers {
         set.normalized(*largest).into_iter().map(|(low, high)| (before(low), until(high))).collect()
     }
 
-    /// The same of sequence numbers.
+    /// Reads a set of sequence numbers likewise.
     fn places(&self, set: &SequenceSet) -> Result<Vec<(usize, usize)>, BadSet> {
         let exists = SeqNumber::new(self.len()).ok_or(BadSet::OutOfRange)?;
         let is_within = |number: SetNumber<SeqNumber>| match number {

@@ -28,7 +28,7 @@ pub trait Service: Send + Sync + 'static {
     /// The user is not let in now: [`Refusal::in_use`] if another session has the maildrop.
     fn open(&self, identity: &Identity) -> impl Future<Output = Result<Self::Maildrop, Refusal>> + Send;
 
-    /// A user's password as it is, for APOP; `None` if there is no such user. Asked only if the
+    /// A user's password as it is, for APOP; `None` if there is no such user. It is needed only if the
     /// server [offers it](super::Server::apop).
     fn apop_secret(&self, user: &str) -> impl Future<Output = Result<Option<Secret>, Unavailable>> + Send {
         let _ = user;
@@ -47,7 +47,7 @@ pub trait Maildrop: Send + 'static {
     /// are.
     type Reader: Reader;
 
-    /// The messages as they are for the whole session. Asked once.
+    /// The messages as they are for the whole session. They are listed once.
     ///
     /// # Errors
     ///
