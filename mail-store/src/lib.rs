@@ -1,13 +1,83 @@
 //! What stands behind a mail server: mailboxes and messages, for SMTP, LMTP, IMAP and POP3 alike.
 //!
+//! # To run a mail server
+//!
+//! Take a store, and give a service over it to each server of `mailwire-transport`. What SMTP or LMTP
+//! delivers is read by IMAP and POP3:
+//!
+//! ```no_run
+//! use mailwire_store::{ImapService, Pop3Service, SmtpService, memory::MemoryStore};
+//! use mailwire_transport::{Security, imap, pop3, server::Listener, smtp, tls::ServerTls};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn run(chain: &str, key: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let store = MemoryStore::new();
+//! store.add_user("ada", "secret")?;
+//!
+//! let tls = ServerTls::builder(chain, key)?.build()?;
+//! let bind = |address, security| Listener::bind(address, security, Some(tls.clone()));
+//! let stop = CancellationToken::new();
+//! let smtp = smtp::Server::new(SmtpService::new(store.clone()), "mx.example.org".try_into()?);
+//! let imap = imap::Server::new(ImapService::new(store.clone()));
+//! let pop3 = pop3::Server::new(Pop3Service::new(store));
+//! tokio::try_join!(
+//!     smtp.serve(bind("[::]:25", Security::required_starttls()).await?, stop.clone()),
+//!     imap.serve(bind("[::]:993", Security::implicit_tls()).await?, stop.clone()),
+//!     pop3.serve(bind("[::]:995", Security::implicit_tls()).await?, stop.clone()),
+//! )?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # To bring your own store
+//!
+//! Implement [`Store`]: accounts, mailboxes, messages, and one feed of what changes. The three services are
+//! written once over it: sequence numbers, `\Recent`, responses and the wording of refusals are theirs and
+//! the transport's. If the store knows passwords, let it be the
+//! [`Authenticator`](mailwire_transport::sasl::Authenticator) of its users, too; otherwise give the services
+//! another one with `with_authenticator`.
+//!
+//! Whoever has no mailboxes to offer, but proxies or makes messages up, implements the traits of
+//! `mailwire-transport` instead.
+//!
+//! # To look into messages
+//!
+//! [`message`] finds the parts of a raw message as IMAP sees them: sections, envelopes, body structures,
+//! texts without their encodings.
+//!
 //! # Features
 //!
 //! | feature | |
 //! | --- | --- |
-//! | `memory` (default) | a store in memory that all three servers share |
+//! | `memory` (default) | [`memory`]: a store in memory, for tests, examples and short-lived servers |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod content;
+mod error;
+mod filter;
+mod imap;
+mod mailbox;
 #[cfg(feature = "memory")]
 pub mod memory;
 pub mod message;
+mod messages;
+mod path;
+mod pop3;
+mod smtp;
+mod store;
+mod uids;
+
+pub use content::Contents;
+pub use error::{Error, Result};
+pub use filter::{Filter, Preselected};
+pub use imap::{ImapService, ImapSession};
+pub use mailbox::{AccountId, BodyId, Changes, Cursor, Mailbox, MailboxChange, MailboxId, Mailboxes, Opened};
+pub use messages::{
+    Copied, Delivered, Destination, Fields, FlagChange, How, InternalDate, Lease, Row, Stored, Target, Which,
+};
+pub use path::{DELIMITER, MailboxPath};
+pub use pop3::{Pop3Maildrop, Pop3Service};
+pub use smtp::{SmtpService, SmtpSession};
+pub use store::{BodyReader, BodyWriter, MAX_CHANGED, MAX_COPIED, Store, Watch};
+pub use uids::Uids;

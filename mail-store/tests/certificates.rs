@@ -3,10 +3,10 @@
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
-use mailwire_store::memory::Store;
+use mailwire_store::{ImapService, SmtpService, memory::MemoryStore};
 use mailwire_transport::{
     Endpoint, Result, Security, imap,
-    sasl::{Authenticator, Credentials, Identity, Mechanism, SPOKEN, StoredPassword, Unavailable},
+    sasl::{Authenticator, Credentials, Mechanism, SPOKEN, StoredPassword, Unavailable},
     server::Listener,
     smtp,
     testing::TestCa,
@@ -16,7 +16,7 @@ use rustls::pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 
 /// A store into which whoever has a certificate is let as Ada.
-struct Certified(Store);
+struct Certified(MemoryStore);
 
 impl Authenticator for Certified {
     fn mechanisms(&self) -> &[Mechanism] {
@@ -33,32 +33,6 @@ impl Authenticator for Certified {
         _: Option<&str>,
     ) -> Result<Option<String>, Unavailable> {
         Ok((!certificates.is_empty()).then(|| "ada".to_owned()))
-    }
-}
-
-impl imap::server::Service for Certified {
-    type Session = <Store as imap::server::Service>::Session;
-    type Authenticator = Self;
-
-    fn authenticator(&self) -> &Self {
-        self
-    }
-
-    async fn open(&self, identity: &Identity) -> Result<Self::Session, imap::server::Refusal> {
-        imap::server::Service::open(&self.0, identity).await
-    }
-}
-
-impl smtp::server::Service for Certified {
-    type Session = <Store as smtp::server::Service>::Session;
-    type Authenticator = Self;
-
-    fn authenticator(&self) -> &Self {
-        self
-    }
-
-    async fn connect(&self, client: &smtp::server::Client) -> Result<Self::Session, smtp::proto::Reply> {
-        smtp::server::Service::connect(&self.0, client).await
     }
 }
 
@@ -82,7 +56,7 @@ impl Place {
         let tls = tls.client_certificates_optional(ca.root_pem()).unwrap().build().unwrap();
         let listener = Listener::bind("127.0.0.1:0", security, Some(tls)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let store = Store::new();
+        let store = MemoryStore::new();
         store.add_user("ada", "secret").unwrap();
         tokio::spawn(serve(Certified(store), listener, CancellationToken::new()));
         Self { ca, address, security }
@@ -108,8 +82,10 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 #[tokio::test]
 async fn imap_offers_external_to_whom_it_helps() {
     for security in BOTH {
-        let serve =
-            |service, listener, token| async move { imap::Server::new(service).serve(listener, token).await };
+        let serve = |users: Certified, listener, token| async move {
+            let service = ImapService::with_authenticator(users.0.clone(), users);
+            imap::Server::new(service).serve(listener, token).await
+        };
         let place = Place::serve(security(), serve).await;
         let mut client =
             soon(imap::Client::connect(place.endpoint(true), &Credentials::external())).await.unwrap();
@@ -122,7 +98,8 @@ async fn imap_offers_external_to_whom_it_helps() {
 #[tokio::test]
 async fn smtp_offers_external_to_whom_it_helps() {
     for security in BOTH {
-        let serve = |service, listener, token| async move {
+        let serve = |users: Certified, listener, token| async move {
+            let service = SmtpService::with_authenticator(users.0.clone(), users);
             let server = smtp::Server::new(service, "mx.example".try_into()?);
             server.require_authentication().serve(listener, token).await
         };

@@ -4,7 +4,7 @@
 use std::{future::Future, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use mailwire_store::memory::Store;
+use mailwire_store::{ImapService, memory::MemoryStore};
 use mailwire_transport::{
     Endpoint, Payload, Result, Security,
     imap::{
@@ -34,13 +34,13 @@ struct Running {
     server: JoinHandle<Result<()>>,
 }
 
-async fn serve(store: &Store, security: Security) -> Running {
+async fn serve(store: &MemoryStore, security: Security) -> Running {
     let ca = TestCa::new().unwrap();
     let tls = ca.server_tls(&["localhost"]).unwrap();
     let listener = Listener::bind("127.0.0.1:0", security, Some(tls)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let (server, token) = (Server::new(store.clone()), shutdown.clone());
+    let (server, token) = (Server::new(ImapService::new(store.clone())), shutdown.clone());
     let server = tokio::spawn(async move { server.serve(listener, token).await });
     Running { address, security, tls: ca.client_tls().unwrap(), shutdown, server }
 }
@@ -64,8 +64,8 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), future).await.unwrap()
 }
 
-fn store() -> Store {
-    let store = Store::new();
+fn store() -> MemoryStore {
+    let store = MemoryStore::new();
     store.add_user("ada", "secret").unwrap();
     store
 }

@@ -4,7 +4,11 @@
 use std::time::Duration;
 
 use mailwire_core::Channel;
-use mailwire_store::memory::{Config, Flags, NewMessage, Store, User};
+use mailwire_imap::types::Flag;
+use mailwire_store::{
+    ImapService, InternalDate,
+    memory::{Config, MemoryStore, NewMessage, User},
+};
 use mailwire_transport::{Stream, imap::Server};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
@@ -82,28 +86,28 @@ impl Raw {
     }
 }
 
-fn store() -> (Store, User) {
-    let store = Store::new();
+fn store() -> (MemoryStore, User) {
+    let store = MemoryStore::new();
     let user = store.add_user("ada", "secret").unwrap();
     (store, user)
 }
 
-async fn connect(store: &Store) -> Raw {
+async fn connect(store: &MemoryStore) -> Raw {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    let server = Server::new(store.clone());
+    let server = Server::new(ImapService::new(store.clone()));
     tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
     let mut raw = Raw { stream: ours, buffer: Vec::new(), commands: 0 };
     assert!(raw.line().await.starts_with("* OK [CAPABILITY IMAP4rev1 IMAP4rev2 "));
     raw
 }
 
-async fn login(store: &Store) -> Raw {
+async fn login(store: &MemoryStore) -> Raw {
     let mut raw = connect(store).await;
     raw.ok("LOGIN ada secret").await;
     raw
 }
 
-async fn select(store: &Store) -> Raw {
+async fn select(store: &MemoryStore) -> Raw {
     let mut raw = login(store).await;
     raw.ok("SELECT INBOX").await;
     raw
@@ -311,8 +315,8 @@ async fn searching() {
     let (store, user) = store();
     let message = |raw: &'static str, seconds, flags: &[&'static str]| {
         let mut message = NewMessage::new(raw.into());
-        message.date = mailwire_store::memory::InternalDate { seconds, zone: 0 };
-        message.flags = flags.iter().copied().collect::<Flags>();
+        message.date = InternalDate { seconds, zone: 0 };
+        message.flags = flags.iter().map(|flag| Flag::new(*flag).unwrap()).collect();
         user.append("INBOX", message).unwrap();
     };
     let day = 86_400;
@@ -475,7 +479,7 @@ async fn copies_and_moves() {
 
 #[tokio::test]
 async fn appending() {
-    let store = Store::with_config({
+    let store = MemoryStore::with_config({
         let mut config = Config::default();
         config.bytes = 100_000;
         config
@@ -511,6 +515,35 @@ async fn appending() {
     assert!(raw.until("c ").await.1.starts_with("BAD"));
     assert!(raw.until("d ").await.1.starts_with("OK"));
     assert_eq!(user.status("INBOX").unwrap().messages, 2);
+}
+
+#[tokio::test]
+async fn many_messages_at_once() {
+    let (store, user) = store();
+    deliver(&user, 5000);
+    let mut one = select(&store).await;
+    let mut two = select(&store).await;
+    // A store takes 4096 at once.
+    assert_eq!(one.ok("STORE 2:* +FLAGS.SILENT (\\Deleted)").await, [""; 0]);
+    assert_eq!(one.ok("NOOP").await, [""; 0], "one's own change is not told");
+    assert_eq!(two.ok("STORE 1:* +FLAGS.SILENT (\\Flagged)").await.len(), 4999, "others' changes are");
+    assert_eq!(one.ok("EXPUNGE").await.len(), 4999 + 1, "and the change of the message that stays");
+    assert_eq!(two.ok("NOOP").await.len(), 4999);
+    assert_eq!(two.ok("FETCH 1:* FLAGS").await, ["* 1 FETCH (FLAGS (\\Flagged))"]);
+}
+
+#[tokio::test]
+async fn keywords_are_bounded() {
+    let (store, user) = store();
+    deliver(&user, 1);
+    let mut raw = select(&store).await;
+    let keywords: Vec<String> = (0..63).map(|number| format!("k{number}")).collect();
+    raw.ok(&format!("STORE 1 +FLAGS.SILENT ({})", keywords.join(" "))).await;
+    assert_eq!(raw.no("STORE 1 +FLAGS (other)").await, "NO [LIMIT] too many keywords in this mailbox");
+    raw.ok("STORE 1 -FLAGS (other k1)").await;
+    let told = raw.ok("SELECT INBOX").await;
+    assert!(told.iter().any(|line| line.contains("PERMANENTFLAGS") && !line.contains("\\*")), "{told:?}");
+    assert!(raw.append("INBOX", "(other) ", "x").await.starts_with("NO [LIMIT]"));
 }
 
 #[tokio::test]

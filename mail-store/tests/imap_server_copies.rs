@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use mailwire_core::Channel;
-use mailwire_store::memory::Store;
+use mailwire_store::{ImapService, memory::MemoryStore};
 use mailwire_transport::{Stream, imap::server::Server};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 
@@ -71,7 +71,7 @@ impl AsyncWrite for Watched {
 async fn a_message_is_not_copied_on_its_way_to_the_stream() {
     let (header, line) = ("Subject: x\r\n\r\n", "a line of the message\r\n");
     let message = Bytes::from(format!("{header}{}", line.repeat(10_000)));
-    let store = Store::new();
+    let store = MemoryStore::new();
     store.add_user("ada", "secret").unwrap().deliver(message.clone()).unwrap();
 
     let (mut client, theirs) = tokio::io::duplex(1 << 16);
@@ -79,7 +79,7 @@ async fn a_message_is_not_copied_on_its_way_to_the_stream() {
     let start = message.as_ptr() as usize;
     let place = start..start + message.len();
     let watched = Watched { stream: theirs, place, from_there: Arc::clone(&from_there) };
-    let server = Server::new(store);
+    let server = Server::new(ImapService::new(store));
     tokio::spawn(async move { server.serve_stream(Stream::other(watched), Channel::Tls).await });
 
     let commands = "a LOGIN ada secret\r\nb SELECT INBOX\r\n\

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use mailwire_core::SaslStep;
-use mailwire_store::memory::Store;
+use mailwire_store::{ImapService, memory::MemoryStore};
 use mailwire_transport::{
     Endpoint, Security, Stream,
     imap::Server,
@@ -28,7 +28,7 @@ struct Running {
 }
 
 async fn serve(security: Security) -> Running {
-    let store = Store::new();
+    let store = MemoryStore::new();
     store.add_user("ada", "secret").unwrap();
     let ca = TestCa::new().unwrap();
     let tls = ca.server_tls(&["localhost"]).unwrap();
@@ -36,7 +36,8 @@ async fn serve(security: Security) -> Running {
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();
-    let server = tokio::spawn(async move { Server::new(store).serve(listener, token).await });
+    let server =
+        tokio::spawn(async move { Server::new(ImapService::new(store)).serve(listener, token).await });
     Running { address, ca, shutdown, server }
 }
 

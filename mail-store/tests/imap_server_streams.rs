@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use mailwire_core::Channel;
 use mailwire_imap::{command::List, types::Uid};
-use mailwire_store::memory::Store;
+use mailwire_store::{ImapService, memory::MemoryStore};
 use mailwire_transport::{
     Stream,
     imap::server::{
@@ -30,7 +30,7 @@ const PIECE: usize = 64 << 10;
 
 /// Has one mailbox with one message that exists nowhere, and forgets what it is given.
 struct Endless {
-    users: Store,
+    users: MemoryStore,
     appended: Arc<AtomicU64>,
 }
 
@@ -53,9 +53,9 @@ impl Reader for Zeros {
 
 impl Service for Endless {
     type Session = EndlessSession;
-    type Authenticator = Store;
+    type Authenticator = MemoryStore;
 
-    fn authenticator(&self) -> &Store {
+    fn authenticator(&self) -> &MemoryStore {
         &self.users
     }
 
@@ -164,7 +164,7 @@ fn peak_memory() -> Option<u64> {
 // One test, so that nothing else uses memory meanwhile.
 #[tokio::test]
 async fn large_literals_stream_both_ways() {
-    let users = Store::new();
+    let users = MemoryStore::new();
     users.add_user("ada", "secret").unwrap();
     let appended = Arc::new(AtomicU64::new(0));
     let mut stream = connect(Endless { users, appended: Arc::clone(&appended) }).await;
@@ -201,9 +201,9 @@ async fn large_literals_stream_both_ways() {
     assert!(line(&mut stream).await.starts_with("d NO [TOOBIG]"));
 
     // 20 MB through the memory store and back.
-    let store = Store::new();
+    let store = MemoryStore::new();
     let user = store.add_user("ada", "secret").unwrap();
-    let mut stream = connect(store).await;
+    let mut stream = connect(ImapService::new(store)).await;
     let message: Vec<u8> = (0..20_000_000u32).map(|at| b'!' + (at % 90) as u8).collect();
     stream.write_all(format!("e APPEND INBOX {{{}}}\r\n", message.len()).as_bytes()).await.unwrap();
     line(&mut stream).await;
@@ -212,7 +212,7 @@ async fn large_literals_stream_both_ways() {
     assert_eq!(line(&mut stream).await, "* 1 EXISTS");
     assert_eq!(line(&mut stream).await, "* 1 RECENT");
     assert!(line(&mut stream).await.starts_with("e OK [APPENDUID"));
-    assert_eq!(user.status("INBOX").unwrap().size, 20_000_000);
+    assert_eq!(user.status("INBOX").unwrap().bytes, 20_000_000);
     stream.write_all(b"f FETCH 1 BODY.PEEK[]\r\n").await.unwrap();
     line(&mut stream).await;
     let mut back = vec![0; message.len()];

@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use mailwire_core::{Channel, Secret};
-use mailwire_store::memory::Store;
+use mailwire_store::{Pop3Service, memory::MemoryStore};
 use mailwire_transport::{
     Endpoint, Error, Result, Security, Stream,
     pop3::{
@@ -53,8 +53,8 @@ fn by(mechanism: LoginMechanism) -> Config {
 }
 
 /// A store with Ada and these messages of hers.
-fn store(messages: &[&str]) -> Store {
-    let store = Store::new();
+fn store(messages: &[&str]) -> MemoryStore {
+    let store = MemoryStore::new();
     let ada = store.add_user("ada", "secret").unwrap();
     for message in messages {
         ada.deliver(Bytes::copy_from_slice(message.as_bytes())).unwrap();
@@ -63,7 +63,7 @@ fn store(messages: &[&str]) -> Store {
 }
 
 /// The same without the work that makes passwords hard to guess, for tests of many sessions.
-struct Quick(Store);
+struct Quick;
 
 impl Authenticator for Quick {
     async fn verify_password(&self, user: &str, password: &Secret) -> Result<bool, Unavailable> {
@@ -71,17 +71,13 @@ impl Authenticator for Quick {
     }
 }
 
-impl Service for Quick {
-    type Maildrop = mailwire_store::memory::Maildrop;
-    type Authenticator = Self;
+fn quick(store: &MemoryStore) -> Pop3Service<MemoryStore, Quick> {
+    Pop3Service::with_authenticator(store.clone(), Quick)
+}
 
-    fn authenticator(&self) -> &Self {
-        self
-    }
-
-    async fn open(&self, identity: &Identity) -> Result<Self::Maildrop, Refusal> {
-        self.0.open(identity).await
-    }
+/// How many messages Ada has.
+fn count(store: &MemoryStore) -> usize {
+    store.user("ada").unwrap().messages("INBOX").unwrap().len()
 }
 
 struct Running {
@@ -153,7 +149,7 @@ async fn keeps_and_deletes_over_every_kind_of_tls() {
     const MESSAGES: [&str; 4] = ["Subject: one\r\n\r\n.\r\n..\r\n.dots\r\n", "", "\r\n", "no end of line"];
     for security in [Security::implicit_tls(), Security::required_starttls()] {
         let store = store(&MESSAGES);
-        let server = Running::start(Server::new(store.clone()), security).await;
+        let server = Running::start(Server::new(Pop3Service::new(store.clone())), security).await;
 
         let mut client =
             Client::connect(server.endpoint(), &Credentials::password("ada", "secret")).await.unwrap();
@@ -411,7 +407,7 @@ async fn apop() {
 
 #[tokio::test]
 async fn one_session_has_the_maildrop() {
-    let server = Running::start(Server::new(store(&["x"])), Security::implicit_tls()).await;
+    let server = Running::start(Server::new(Pop3Service::new(store(&["x"]))), Security::implicit_tls()).await;
     let first = server.client(ada()).await.unwrap();
     let error = server.client(ada()).await.unwrap_err();
     assert_eq!(error.refused().unwrap().code.as_ref().unwrap(), "IN-USE");
@@ -577,7 +573,7 @@ async fn a_call_can_be_dropped_at_any_point() {
     let two = format!("Subject: two\r\n\r\n{}", ".a line\r\n".repeat(40));
     let store = store(&["Subject: one\r\n\r\n", &two, "Subject: three\r\n\r\n.\r\n"]);
     // So small that each call waits many times.
-    let mut client = over_pipe(in_clear(store.clone()), 7, clear()).await;
+    let mut client = over_pipe(in_clear(Pop3Service::new(store.clone())), 7, clear()).await;
     let mut most = 0;
     most = most.max(drop_everywhere!(client, client.stat().await));
     most = most.max(drop_everywhere!(client, client.list().await));
@@ -622,13 +618,13 @@ async fn a_call_can_be_dropped_at_any_point() {
     }
     client.dele(2).await.unwrap();
     assert_eq!(client.quit().await.unwrap(), Deletions::Done(1));
-    assert_eq!(store.lock_maildrop("ada").unwrap().messages().len(), 2);
+    assert_eq!(count(&store), 2);
 }
 
 #[tokio::test]
 async fn next_of_many_can_be_dropped_and_called_again() {
     let store = store(&["one\r\n", "two\r\n", "three\r\n"]);
-    let mut client = over_pipe(in_clear(store), 5, clear()).await;
+    let mut client = over_pipe(in_clear(Pop3Service::new(store)), 5, clear()).await;
     for polls in 1..30 {
         let mut messages = client.retr_all([1, 2, 7, 3, 1]).await.unwrap();
         let mut seen = Vec::new();
@@ -724,14 +720,14 @@ async fn a_server_may_vanish_at_any_byte() {
     let mut unknown = 0;
     let store = store(&["Subject: x\r\n\r\n.\r\n"]);
     for left in 0.. {
-        if store.lock_maildrop("ada").unwrap().messages().is_empty() {
-            store.deliver("ada", "Subject: x\r\n\r\n.\r\n".into()).unwrap();
+        if count(&store) == 0 {
+            store.user("ada").unwrap().deliver("Subject: x\r\n\r\n.\r\n".into()).unwrap();
         }
-        let server = Running::start(in_clear(Quick(store.clone())), CLEAR).await;
+        let server = Running::start(in_clear(quick(&store)), CLEAR).await;
         let stream = TcpStream::connect(server.address).await.unwrap();
         let (deletions, result) = session(CutOff { stream, left }).await;
         server.end().await;
-        let is_there = !store.lock_maildrop("ada").unwrap().messages().is_empty();
+        let is_there = count(&store) > 0;
         match result {
             Ok(done) => {
                 assert_eq!((done, is_there), (Deletions::Done(1), false));
@@ -760,7 +756,7 @@ async fn a_client_may_vanish_at_any_byte() {
         b"USER ada\r\nPASS secret\r\nSTAT\r\nRETR 1\r\nDELE 1\r\nAUTH PLAIN\r\nLIST\r\nDELE 1\r\nQUIT\r\n";
     let store = store(&["Subject: x\r\n\r\n.\r\n"]);
     for sent in 0..=ALL.len() {
-        let server = Running::start(in_clear(Quick(store.clone())), CLEAR).await;
+        let server = Running::start(in_clear(quick(&store)), CLEAR).await;
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(&ALL[..sent]).await.unwrap();
         stream.shutdown().await.unwrap();
@@ -768,7 +764,7 @@ async fn a_client_may_vanish_at_any_byte() {
         stream.read_to_string(&mut answers).await.unwrap();
         assert!(answers.starts_with("+OK "), "{sent}");
         server.end().await;
-        let is_there = !store.lock_maildrop("ada").unwrap().messages().is_empty();
+        let is_there = count(&store) > 0;
         assert_eq!(is_there, sent < ALL.len(), "{sent}: {answers}");
     }
 }
@@ -776,7 +772,7 @@ async fn a_client_may_vanish_at_any_byte() {
 #[tokio::test]
 async fn bytes_behind_stls_are_refused_by_the_server() {
     let store = store(&["x"]);
-    let server = Running::start(Server::new(store), Security::required_starttls()).await;
+    let server = Running::start(Server::new(Pop3Service::new(store)), Security::required_starttls()).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(b"STLS\r\nUSER ada\r\nPASS secret\r\n").await.unwrap();
     let mut answers = Vec::new();
@@ -836,7 +832,7 @@ async fn bytes_behind_stls_are_refused_by_the_client() {
 
 #[tokio::test]
 async fn a_server_without_stls_gets_no_credentials() {
-    let server = Running::start(in_clear(store(&[])), CLEAR).await;
+    let server = Running::start(in_clear(Pop3Service::new(store(&[]))), CLEAR).await;
     let endpoint = Endpoint::tcp("127.0.0.1", server.address.port(), Security::required_starttls());
     let error = Client::connect_with(endpoint, clear()).await.unwrap_err();
     assert!(matches!(error, Error::Protocol(mailwire_core::Error::TlsUnavailable { .. })), "{error:?}");
@@ -846,7 +842,7 @@ async fn a_server_without_stls_gets_no_credentials() {
 #[tokio::test]
 async fn a_shutdown_tells_clients_and_deletes_nothing() {
     let store = store(&["x"]);
-    let server = Running::start(Server::new(store.clone()), Security::implicit_tls()).await;
+    let server = Running::start(Server::new(Pop3Service::new(store.clone())), Security::implicit_tls()).await;
     let mut client = server.client(ada()).await.unwrap();
     client.dele(1).await.unwrap();
     server.shutdown.cancel();
@@ -858,7 +854,7 @@ async fn a_shutdown_tells_clients_and_deletes_nothing() {
     }
     assert!(!matches!(error.deletions, Deletions::Done(_)));
     server.end().await;
-    assert_eq!(store.lock_maildrop("ada").unwrap().messages().len(), 1);
+    assert_eq!(count(&store), 1);
 }
 
 #[tokio::test]
@@ -882,7 +878,7 @@ async fn a_shutdown_lets_a_message_end() {
 async fn connections_are_limited() {
     let mut limits = ServerLimits::default();
     limits.connections = 1;
-    let server = in_clear(store(&[])).with_server_limits(limits);
+    let server = in_clear(Pop3Service::new(store(&[]))).with_server_limits(limits);
     let server = Running::start(server, CLEAR).await;
     let first = server.client(clear()).await.unwrap();
     let error = server.client(clear()).await.unwrap_err();
@@ -895,7 +891,8 @@ async fn connections_are_limited() {
 async fn who_does_not_log_in_is_cut() {
     let mut limits = ServerLimits::default();
     limits.unauthenticated = Some(std::time::Duration::from_millis(20));
-    let server = Running::start(Server::new(store(&[])).with_server_limits(limits), CLEAR).await;
+    let server =
+        Running::start(Server::new(Pop3Service::new(store(&[]))).with_server_limits(limits), CLEAR).await;
     let stream = TcpStream::connect(server.address).await.unwrap();
     let (mut read, mut write) = stream.into_split();
     // Never silent, and never logged in.
@@ -945,7 +942,7 @@ async fn no_secret_is_shown_or_traced() {
     tracing::callsite::rebuild_interest_cache();
     let secrets = ["tans", "dGFuc3RhYWY", "HRhbnN0YWFm", "0YW5zdGFhZ"];
     let mut shown = String::new();
-    let server = in_clear(store(&["x"]));
+    let server = in_clear(Pop3Service::new(store(&["x"])));
     write!(shown, "{server:?}").unwrap();
     let server = Running::start(server, CLEAR).await;
     for password in ["secret", "tanstaaf"] {

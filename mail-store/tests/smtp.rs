@@ -5,7 +5,7 @@ use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, task::Poll};
 
 use bytes::Bytes;
 use mailwire_core::dot::BareNewline;
-use mailwire_store::memory::Store;
+use mailwire_store::{SmtpService, memory::MemoryStore};
 use mailwire_transport::{
     Endpoint, Error, Payload, RefusedKind, Result, Security,
     sasl::{Credentials, Mechanism, SaslError},
@@ -26,22 +26,28 @@ use tokio_util::sync::CancellationToken;
 const CLEAR: Security = Security::plaintext_without_encryption();
 
 struct Running {
-    store: Store,
+    store: MemoryStore,
     ca: TestCa,
     address: SocketAddr,
     shutdown: CancellationToken,
     task: JoinHandle<Result<()>>,
 }
 
-async fn start(security: Security, configure: impl FnOnce(Server<Store>) -> Server<Store>) -> Running {
-    let store = Store::new();
+async fn start(
+    security: Security,
+    configure: impl FnOnce(Server<SmtpService<MemoryStore>>) -> Server<SmtpService<MemoryStore>>,
+) -> Running {
+    let store = MemoryStore::new();
     store.add_user("ada", "secret").unwrap();
     store.add_user("bob", "hidden").unwrap();
     let ca = TestCa::new().unwrap();
     let tls = security.is_tls().then(|| ca.server_tls(&["localhost"]).unwrap());
     let listener = Listener::bind("127.0.0.1:0", security, tls).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Arc::new(configure(Server::new(store.clone(), Host::try_from("mx.example").unwrap())));
+    let server = Arc::new(configure(Server::new(
+        SmtpService::new(store.clone()),
+        Host::try_from("mx.example").unwrap(),
+    )));
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();
     let task = tokio::spawn(async move { server.serve(listener, token).await });
@@ -56,8 +62,7 @@ impl Running {
 
     /// The inbox of a user.
     fn inbox(&self, user: &str) -> Vec<Bytes> {
-        let maildrop = self.store.lock_maildrop(user).unwrap();
-        maildrop.messages().iter().map(|message| message.raw().clone()).collect()
+        self.store.user(user).unwrap().messages("INBOX").unwrap()
     }
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use clap::Parser;
 use mailwire_examples::exit_code;
-use mailwire_store::memory::Store;
+use mailwire_store::memory::MemoryStore;
 use mailwire_transport::{
     Endpoint, Payload, Security,
     imap::{
@@ -127,14 +127,14 @@ fn whole_lines(size: u64) -> u64 {
 #[derive(Clone)]
 struct Giant {
     size: u64,
-    users: Store,
+    users: MemoryStore,
 }
 
 impl smtp::server::Service for Giant {
     type Session = Sink;
-    type Authenticator = Store;
+    type Authenticator = MemoryStore;
 
-    fn authenticator(&self) -> &Store {
+    fn authenticator(&self) -> &MemoryStore {
         &self.users
     }
 
@@ -162,9 +162,9 @@ impl smtp::server::Session for Sink {
 
 impl pop3::server::Service for Giant {
     type Maildrop = OneMessage;
-    type Authenticator = Store;
+    type Authenticator = MemoryStore;
 
-    fn authenticator(&self) -> &Store {
+    fn authenticator(&self) -> &MemoryStore {
         &self.users
     }
 
@@ -198,9 +198,9 @@ impl pop3::server::Maildrop for OneMessage {
 
 impl imap::server::Service for Giant {
     type Session = OneMessage;
-    type Authenticator = Store;
+    type Authenticator = MemoryStore;
 
-    fn authenticator(&self) -> &Store {
+    fn authenticator(&self) -> &MemoryStore {
         &self.users
     }
 
@@ -285,7 +285,7 @@ impl imap::server::Session for OneMessage {
 /// The server's process: prints its ports and its memory while idle, then its peak when standard input
 /// ends.
 async fn serve(size: u64) -> Result<()> {
-    let users = Store::new();
+    let users = MemoryStore::new();
     users.add_user("giant", "secret")?;
     let giant = Giant { size, users };
     let name = smtp::proto::Host::try_from("localhost")?;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use clap::Parser;
 use mailwire_examples::exit_code;
-use mailwire_store::memory::Store;
+use mailwire_store::{ImapService, Pop3Service, SmtpService, memory::MemoryStore};
 use mailwire_transport::{
     Endpoint, Security,
     imap::{
@@ -63,7 +63,7 @@ const TLS: Security = Security::implicit_tls();
 
 impl World {
     async fn start() -> Result<Self> {
-        let store = Store::new();
+        let store = MemoryStore::new();
         store.add_user("bob", "bob's secret")?;
         store.add_user("anna", "anna's secret")?;
         let ca = TestCa::new()?;
@@ -83,9 +83,10 @@ impl World {
             shutdown: shutdown.clone(),
             servers: tokio::task::JoinSet::new(),
         };
-        let smtp_server =
-            smtp::Server::new(store.clone(), Host::try_from("localhost")?).require_authentication();
-        let (imap_server, pop3_server) = (imap::Server::new(store.clone()), pop3::Server::new(store));
+        let smtp_server = smtp::Server::new(SmtpService::new(store.clone()), Host::try_from("localhost")?)
+            .require_authentication();
+        let (imap_server, pop3_server) =
+            (imap::Server::new(ImapService::new(store.clone())), pop3::Server::new(Pop3Service::new(store)));
         let token = shutdown.clone();
         world.servers.spawn(async move { smtp_server.serve(submission, token).await });
         let token = shutdown.clone();

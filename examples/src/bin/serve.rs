@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use mailwire_examples::exit_code;
-use mailwire_store::memory::Store;
+use mailwire_store::{ImapService, Pop3Service, SmtpService, memory::MemoryStore};
 use mailwire_transport::{
     Security, imap, pop3,
     server::Listener,
@@ -62,15 +62,15 @@ async fn main() -> ExitCode {
 /// The servers: handles, one for each listener.
 #[derive(Clone)]
 struct Servers {
-    smtp: smtp::Server<Store>,
-    submission: smtp::Server<Store>,
-    lmtp: smtp::Server<Store>,
-    imap: imap::Server<Store>,
-    pop3: pop3::Server<Store>,
+    smtp: smtp::Server<SmtpService<MemoryStore>>,
+    submission: smtp::Server<SmtpService<MemoryStore>>,
+    lmtp: smtp::Server<SmtpService<MemoryStore>>,
+    imap: imap::Server<ImapService<MemoryStore>>,
+    pop3: pop3::Server<Pop3Service<MemoryStore>>,
 }
 
 async fn run(arguments: Arguments) -> Result<()> {
-    let store = Store::new();
+    let store = MemoryStore::new();
     for user in &arguments.users {
         let (name, password) = user.split_once('=').context("a user is given as NAME=PASSWORD")?;
         store.add_user(name, password)?;
@@ -89,13 +89,13 @@ async fn run(arguments: Arguments) -> Result<()> {
         }
     };
     let name = Host::try_from(arguments.name.as_str())?;
-    let smtp = smtp::Server::new(store.clone(), name);
+    let smtp = smtp::Server::new(SmtpService::new(store.clone()), name);
     let servers = Servers {
         submission: smtp.clone().require_authentication(),
         lmtp: smtp.clone().lmtp(),
         smtp,
-        imap: imap::Server::new(store.clone()),
-        pop3: pop3::Server::new(store),
+        imap: imap::Server::new(ImapService::new(store.clone())),
+        pop3: pop3::Server::new(Pop3Service::new(store)),
     };
 
     let shutdown = CancellationToken::new();

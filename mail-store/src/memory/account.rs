@@ -2,410 +2,353 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::Bytes;
 use mailwire_core::Text;
-
+use mailwire_imap::types::ModSeq;
 use mailwire_transport::sasl::StoredPassword;
+use tokio::sync::watch;
 
 use super::{
     Config,
-    error::Refused,
-    flags::Flags,
-    mailbox::{InternalDate, Mailbox, Message, NOBODY, NewMessage},
-    maildrop::Maildrop,
-    view::View,
+    bodies::Body,
+    folder::{Folder, Message, mod_seq},
+    keywords::Unknown,
+};
+use crate::{
+    AccountId, Copied, DELIMITER, Delivered, Error, FlagChange, How, InternalDate, Mailbox, MailboxChange,
+    MailboxId, MailboxPath, Mailboxes, Result, Stored, Target, Uids, Which,
 };
 
-/// What divides the levels of a mailbox's name.
-pub const DELIMITER: char = '/';
-const INBOX: &str = "INBOX";
-const MAX_NAME: usize = 1000;
-
-/// One user of a [`Store`](super::Store). Cloning is cheap.
-#[derive(Debug, Clone)]
-pub struct User {
-    pub(super) account: Arc<Account>,
-}
+/// So many mailboxes are remembered as gone.
+const MAX_GONE: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct Account {
+    pub(super) id: u32,
     pub(super) name: String,
     pub(super) password: StoredPassword,
-    pub(super) config: Arc<Config>,
-    sessions: AtomicU64,
     state: Mutex<State>,
+    /// The number of the last change; those who look on wait for it.
+    changes: watch::Sender<u64>,
 }
 
 /// What is behind an account's lock, which is held for no longer than a look.
 #[derive(Debug)]
 pub(super) struct State {
-    mailboxes: BTreeMap<String, Mailbox>,
-    subscribed: BTreeSet<String>,
+    account: u32,
+    config: Arc<Config>,
+    /// Counts the account's changes.
+    mod_seq: u64,
+    folders: BTreeMap<u32, Folder>,
+    names: BTreeMap<MailboxPath, u32>,
+    subscribed: BTreeSet<MailboxPath>,
+    subscribed_at: u64,
+    /// The mailboxes that are gone, with the change that did it.
+    gone: Vec<(u64, MailboxId)>,
+    /// Up to this change, `gone` is not complete.
+    gone_floor: u64,
     messages: u64,
     bytes: u64,
     last_uid_validity: u32,
-    pub(super) maildrop_locked: bool,
+    last_folder: u32,
+    pub(super) maildrop_leased: bool,
 }
 
-/// A mailbox in [`User::mailboxes`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MailboxInfo {
-    /// Its name, with [`DELIMITER`] between its levels.
-    pub name: String,
-    /// There is such a mailbox, and not only the name: mailboxes below it, or a subscription.
-    pub exists: bool,
-    /// Mailboxes stand below it.
-    pub has_children: bool,
-    /// The user subscribed to it.
-    pub subscribed: bool,
-    /// What it is for, RFC 6154: `\Sent`.
-    pub special_use: Option<Text>,
+/// The account of a mailbox, and the mailbox's number there.
+pub(super) fn parts(mailbox: MailboxId) -> (AccountId, u32) {
+    let number = u32::try_from(mailbox.get() & u64::from(u32::MAX)).unwrap_or_default();
+    (AccountId::new(mailbox.get() >> 32), number)
 }
 
-/// What is in a mailbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Status {
-    /// Number of messages.
-    pub messages: u32,
-    /// Messages that are not `\Seen`.
-    pub unseen: u32,
-    /// Messages that are `\Deleted`.
-    pub deleted: u32,
-    /// Messages that no session was told of.
-    pub recent: u32,
-    /// The size of all messages.
-    pub size: u64,
-    /// The UID that the next message will have.
-    pub uid_next: u32,
-    /// UIDs are comparable while this stays.
-    pub uid_validity: u32,
+impl Account {
+    pub(super) fn new(id: u32, name: String, password: StoredPassword, config: Arc<Config>) -> Result<Self> {
+        let mut state = State {
+            account: id,
+            config,
+            mod_seq: 0,
+            folders: BTreeMap::new(),
+            names: BTreeMap::new(),
+            subscribed: BTreeSet::from([MailboxPath::inbox()]),
+            subscribed_at: 1,
+            gone: Vec::new(),
+            gone_floor: 0,
+            messages: 0,
+            bytes: 0,
+            last_uid_validity: 0,
+            last_folder: 0,
+            maildrop_leased: false,
+        };
+        state.create(&MailboxPath::inbox(), None)?;
+        let changes = watch::Sender::new(state.mod_seq);
+        Ok(Self { id, name, password, state: Mutex::new(state), changes })
+    }
+
+    /// A look at what is there.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes something, and tells those who look on: after the change itself, so that nobody looks too
+    /// early.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        let now = state.mod_seq;
+        drop(state);
+        self.changes.send_if_modified(|told| {
+            let news = now > *told;
+            *told = now.max(*told);
+            news
+        });
+        result
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
 }
 
 impl State {
-    pub(super) fn mailbox(&mut self, name: &str) -> Result<&mut Mailbox, Refused> {
-        self.mailboxes.get_mut(canonical(name).as_ref()).ok_or(Refused::NoSuchMailbox)
+    pub(super) fn folder(&self, number: u32) -> Result<&Folder> {
+        self.folders.get(&number).ok_or(Error::NoSuchMailbox)
     }
 
-    /// A mailbox that was opened under this name: it can have got another one.
-    pub(super) fn opened(&mut self, name: &str, uid_validity: u32) -> Result<&mut Mailbox, Refused> {
-        let is_it = |mailbox: &Mailbox| mailbox.uid_validity == uid_validity;
-        let name = canonical(name);
-        if self.mailboxes.get(name.as_ref()).is_some_and(is_it) {
-            return self.mailbox(&name);
+    pub(super) fn folder_mut(&mut self, number: u32) -> Result<&mut Folder> {
+        self.folders.get_mut(&number).ok_or(Error::NoSuchMailbox)
+    }
+
+    pub(super) fn number(&self, path: &MailboxPath) -> Result<u32> {
+        self.names.get(path).copied().ok_or(Error::NoSuchMailbox)
+    }
+
+    pub(super) fn mailbox(&self, path: &MailboxPath) -> Result<Mailbox> {
+        Ok(self.folder(self.number(path)?)?.info())
+    }
+
+    fn next_change(&mut self) -> u64 {
+        self.mod_seq += 1;
+        self.mod_seq
+    }
+
+    /// How many bytes the user may still store.
+    pub(super) fn room(&self) -> u64 {
+        if self.messages >= self.config.messages {
+            return 0;
         }
-        self.mailboxes.values_mut().find(|mailbox| is_it(mailbox)).ok_or(Refused::NoSuchMailbox)
+        self.config.bytes.saturating_sub(self.bytes)
     }
 
     /// Counts messages that are about to be stored.
-    pub(super) fn reserve(&mut self, messages: u64, bytes: u64, config: &Config) -> Result<(), Refused> {
+    fn reserve(&mut self, messages: u64, bytes: u64) -> Result<()> {
         let messages = self.messages.saturating_add(messages);
         let bytes = self.bytes.saturating_add(bytes);
-        if messages > config.messages || bytes > config.bytes {
-            return Err(Refused::OverQuota);
+        if messages > self.config.messages || bytes > self.config.bytes {
+            return Err(Error::OverQuota);
         }
         (self.messages, self.bytes) = (messages, bytes);
         Ok(())
     }
 
     /// Counts messages that are gone.
-    pub(super) fn forget(&mut self, messages: &[Message]) {
-        self.messages = self.messages.saturating_sub(messages.len() as u64);
-        self.bytes = self.bytes.saturating_sub(messages.iter().map(Message::size).sum());
+    fn release<'a>(&mut self, messages: impl Iterator<Item = &'a Message>) {
+        for message in messages {
+            self.messages = self.messages.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(message.body.size());
+        }
     }
 
-    /// Makes a mailbox and those above it.
-    fn create(&mut self, name: &str, config: &Config) -> Result<&mut Mailbox, Refused> {
-        let parents = name.match_indices(DELIMITER).filter_map(|(end, _)| name.get(..end));
-        let missing: Vec<&str> =
-            parents.chain([name]).filter(|name| !self.mailboxes.contains_key(*name)).collect();
-        if self.mailboxes.len() + missing.len() > config.mailboxes {
-            return Err(Refused::OverQuota);
+    pub(super) fn mailboxes(&self, after: ModSeq) -> Mailboxes {
+        let after = after.get();
+        let complete = after == 0 || after < self.gone_floor;
+        let changed = |folder: &&Folder| complete || folder.mod_seq().get() > after;
+        let gone = self.gone.iter().filter(|(change, _)| *change > after).map(|(_, id)| *id);
+        let subscriptions = (complete || self.subscribed_at > after).then(|| self.subscribed.iter().cloned());
+        Mailboxes {
+            mod_seq: mod_seq(self.mod_seq),
+            mailboxes: self.folders.values().filter(changed).map(Folder::info).collect(),
+            gone: gone.collect(),
+            complete,
+            subscriptions: subscriptions.map(Iterator::collect),
+        }
+    }
+
+    pub(super) fn alter(&mut self, change: MailboxChange) -> Result<ModSeq> {
+        match change {
+            MailboxChange::Create { path, special_use } => self.create(&path, special_use)?,
+            MailboxChange::Delete(path) => self.delete(&path)?,
+            MailboxChange::Rename { from, to } => self.rename(&from, &to)?,
+            MailboxChange::Subscribe(path) => {
+                if self.subscribed.len() >= self.config.mailboxes {
+                    return Err(Error::OverQuota);
+                }
+                if self.subscribed.insert(path) {
+                    self.subscribed_at = self.next_change();
+                }
+            }
+            MailboxChange::Unsubscribe(path) => {
+                if self.subscribed.remove(&path) {
+                    self.subscribed_at = self.next_change();
+                }
+            }
+        }
+        Ok(mod_seq(self.mod_seq))
+    }
+
+    fn create(&mut self, path: &MailboxPath, special_use: Option<Text>) -> Result<()> {
+        if self.names.contains_key(path) {
+            return Err(Error::MailboxExists);
+        }
+        self.create_levels(path.parents().chain([path.as_str()]))?;
+        let number = self.number(path)?;
+        self.folder_mut(number)?.info_mut().special_use = special_use;
+        Ok(())
+    }
+
+    /// Makes those of the mailboxes that are missing: all or none.
+    fn create_levels<'a>(&mut self, levels: impl Iterator<Item = &'a str>) -> Result<()> {
+        let missing: Vec<&str> = levels.filter(|name| !self.names.contains_key(*name)).collect();
+        if self.folders.len() + missing.len() > self.config.mailboxes {
+            return Err(Error::OverQuota);
         }
         for name in missing {
             // A name that is used again must not bring old UIDs back.
             let now = u32::try_from(InternalDate::now().seconds).unwrap_or(1);
             self.last_uid_validity = now.max(self.last_uid_validity.saturating_add(1));
-            self.mailboxes.insert(name.to_owned(), Mailbox::new(self.last_uid_validity));
+            self.last_folder += 1;
+            let id = MailboxId::new(u64::from(self.account) << 32 | u64::from(self.last_folder));
+            let path = MailboxPath::new(name)?;
+            let mut info = Mailbox::new(id, path.clone(), self.last_uid_validity);
+            info.mod_seq = mod_seq(self.next_change());
+            self.folders.insert(self.last_folder, Folder::new(info));
+            self.names.insert(path, self.last_folder);
         }
-        self.mailbox(name)
-    }
-
-    fn has_children(&self, name: &str) -> bool {
-        let prefix = format!("{name}{DELIMITER}");
-        self.mailboxes.range(prefix.clone()..).next().is_some_and(|(name, _)| name.starts_with(&prefix))
-    }
-}
-
-impl Account {
-    pub(super) fn new(name: String, password: StoredPassword, config: Arc<Config>) -> Result<Self, Refused> {
-        let mut state = State {
-            mailboxes: BTreeMap::new(),
-            subscribed: BTreeSet::from([INBOX.to_owned()]),
-            messages: 0,
-            bytes: 0,
-            last_uid_validity: 0,
-            maildrop_locked: false,
-        };
-        state.create(INBOX, &config)?;
-        Ok(Self { name, password, config, sessions: AtomicU64::new(NOBODY), state: Mutex::new(state) })
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn session_id(&self) -> u64 {
-        self.sessions.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
-    }
-}
-
-impl User {
-    /// The user's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.account.name
-    }
-
-    /// Makes a mailbox, and those above it that are missing.
-    ///
-    /// # Errors
-    ///
-    /// The name is taken or is none, or the user has too many.
-    pub fn create(&self, name: &str, special_use: Option<Text>) -> Result<(), Refused> {
-        let name = checked(name)?;
-        let mut state = self.account.lock();
-        if state.mailboxes.contains_key(&name) {
-            return Err(Refused::MailboxExists);
-        }
-        state.create(&name, &self.account.config)?.special_use = special_use;
         Ok(())
     }
 
-    /// Deletes a mailbox and its messages. Mailboxes below it stay.
-    ///
-    /// # Errors
-    ///
-    /// There is none, or it is INBOX.
-    pub fn delete(&self, name: &str) -> Result<(), Refused> {
-        let name = canonical(name);
-        if name == INBOX {
-            return Err(Refused::Inbox);
+    fn below(&self, path: &MailboxPath) -> impl Iterator<Item = &MailboxPath> {
+        let prefix = format!("{path}{DELIMITER}");
+        let names = self.names.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        names.map(|(name, _)| name).take_while(move |name| name.as_str().starts_with(&prefix))
+    }
+
+    fn delete(&mut self, path: &MailboxPath) -> Result<()> {
+        if path.is_inbox() {
+            return Err(Error::Inbox);
         }
-        let mut state = self.account.lock();
-        let Some(mut mailbox) = state.mailboxes.remove(name.as_ref()) else {
-            let has_children = state.has_children(&name);
-            return Err(if has_children { Refused::HasChildren } else { Refused::NoSuchMailbox });
+        let Some(number) = self.names.remove(path) else {
+            let has_children = self.below(path).next().is_some();
+            return Err(if has_children { Error::HasChildren } else { Error::NoSuchMailbox });
         };
-        let messages: Vec<_> = std::mem::take(&mut mailbox.messages).into_values().collect();
-        state.forget(&messages);
-        drop(state);
-        mailbox.announce_end();
+        let Some(folder) = self.folders.remove(&number) else { return Err(Error::NoSuchMailbox) };
+        self.release(folder.messages.values());
+        let change = self.next_change();
+        self.gone.push((change, folder.info().id));
+        if self.gone.len() > MAX_GONE {
+            let late = self.gone.len() - MAX_GONE / 2;
+            self.gone_floor = self.gone.drain(..late).last().map_or(0, |(change, _)| change);
+        }
         Ok(())
     }
 
-    /// Gives a mailbox and those below it another name. INBOX stays, empty: its messages move, and
-    /// what is below it stays too (RFC 9051 section 6.3.6).
-    ///
-    /// # Errors
-    ///
-    /// There is none of the old name, or one of the new name, or that is no name.
-    pub fn rename(&self, from: &str, to: &str) -> Result<(), Refused> {
-        let (from, to) = (canonical(from), checked(to)?);
-        let mut state = self.account.lock();
-        if state.mailboxes.contains_key(&to) {
-            return Err(Refused::MailboxExists);
+    fn rename(&mut self, from: &MailboxPath, to: &MailboxPath) -> Result<()> {
+        if self.names.contains_key(to) {
+            return Err(Error::MailboxExists);
         }
-        if from == INBOX {
-            state.create(&to, &self.account.config)?;
-            let inbox = state.mailbox(INBOX)?;
-            let uids: Vec<u32> = inbox.messages.keys().copied().collect();
-            let messages = inbox.remove(uids);
-            let target = state.mailbox(&to)?;
-            for message in messages {
-                target.add_shared(message.content, message.flags, message.date, NOBODY);
+        if from.is_inbox() {
+            self.create(to, None)?;
+            let (inbox, to) = (self.number(from)?, self.number(to)?);
+            return self.copy(inbox, &Uids::below(u32::MAX), to, How::Move).map(drop);
+        }
+        if to.is_below(from) {
+            return Err(Error::MailboxName("it lies below the mailbox itself"));
+        }
+        let mut renamed = Vec::new();
+        for name in self.names.get_key_value(from).map(|(name, _)| name).into_iter().chain(self.below(from)) {
+            let target = name.renamed(from, to)?;
+            if self.names.contains_key(&target) {
+                return Err(Error::MailboxExists);
             }
-            return Ok(());
+            renamed.push((name.clone(), target));
         }
-        let below = format!("{from}{DELIMITER}");
-        if to.starts_with(&below) {
-            return Err(Refused::MailboxName("it lies below the mailbox itself"));
+        if renamed.is_empty() {
+            return Err(Error::NoSuchMailbox);
         }
-        let moved: Vec<String> = state
-            .mailboxes
-            .keys()
-            .filter(|name| **name == from || name.starts_with(&below))
-            .cloned()
-            .collect();
-        if moved.is_empty() {
-            return Err(Refused::NoSuchMailbox);
-        }
-        let target = |name: &str| format!("{to}{}", name.get(from.len()..).unwrap_or_default());
-        if moved.iter().any(|name| {
-            let target = target(name);
-            target.len() > MAX_NAME || state.mailboxes.contains_key(&target)
-        }) {
-            return Err(Refused::MailboxExists);
-        }
-        if let Some((parent, _)) = to.rsplit_once(DELIMITER) {
-            state.create(parent, &self.account.config)?;
-        }
-        for name in moved {
-            if let Some(mailbox) = state.mailboxes.remove(&name) {
-                state.mailboxes.insert(target(&name), mailbox);
+        self.create_levels(to.parents())?;
+        let change = self.next_change();
+        for (name, target) in renamed {
+            let Some(number) = self.names.remove(&name) else { continue };
+            if let Some(folder) = self.folders.get_mut(&number) {
+                folder.info_mut().path = target.clone();
+                folder.info_mut().mod_seq = mod_seq(change);
             }
+            self.names.insert(target, number);
         }
         Ok(())
     }
 
-    /// Subscribes to a name, whether there is such a mailbox or not.
-    ///
-    /// # Errors
-    ///
-    /// It is no name, or there are too many subscriptions.
-    pub fn subscribe(&self, name: &str) -> Result<(), Refused> {
-        let name = checked(name)?;
-        let mut state = self.account.lock();
-        if state.subscribed.len() >= self.account.config.mailboxes {
-            return Err(Refused::OverQuota);
+    /// Stores a message.
+    pub(super) fn deliver(&mut self, number: u32, body: Arc<Body>, target: &Target) -> Result<Delivered> {
+        let folder = self.folder_mut(number)?;
+        folder.check_uids(1)?;
+        let bits = folder.keywords.bits(&target.flags, Unknown::Add)?;
+        self.reserve(1, body.size())?;
+        let change = self.next_change();
+        let date = target.date.unwrap_or_else(InternalDate::now);
+        let folder = self.folder_mut(number)?;
+        let uid = folder.add(body, bits, date, change);
+        let uid = mailwire_imap::types::Uid::new(uid).ok_or(Error::Limit("messages in this mailbox"))?;
+        Ok(Delivered::new(folder.info().id, folder.uid_validity(), uid, mod_seq(change)))
+    }
+
+    pub(super) fn store(&mut self, number: u32, uids: &Uids, how: &FlagChange) -> Result<Stored> {
+        let change = self.mod_seq + 1;
+        let stored = self.folder_mut(number)?.store(uids, how, change)?;
+        if !stored.changed.is_empty() {
+            self.mod_seq = change;
         }
-        state.subscribed.insert(name);
-        Ok(())
+        Ok(stored)
     }
 
-    /// Ends a subscription. Whether there was one.
-    pub fn unsubscribe(&self, name: &str) -> bool {
-        self.account.lock().subscribed.remove(canonical(name).as_ref())
-    }
-
-    /// All names: mailboxes, names above them that are none themselves, and subscriptions.
-    #[must_use]
-    pub fn mailboxes(&self) -> Vec<MailboxInfo> {
-        let state = self.account.lock();
-        let mut names: BTreeSet<&str> =
-            state.mailboxes.keys().chain(&state.subscribed).map(String::as_str).collect();
-        for name in state.mailboxes.keys() {
-            names.extend(name.match_indices(DELIMITER).filter_map(|(end, _)| name.get(..end)));
+    pub(super) fn expunge(&mut self, number: u32, uids: &Uids, which: Which) -> Result<ModSeq> {
+        let doomed = self.folder(number)?.doomed(uids, which);
+        if !doomed.is_empty() {
+            let change = self.next_change();
+            let removed = self.folder_mut(number)?.remove(&doomed, change);
+            self.release(removed.iter());
         }
-        let info = |name: &str| {
-            let mailbox = state.mailboxes.get(name);
-            MailboxInfo {
-                name: name.to_owned(),
-                exists: mailbox.is_some(),
-                has_children: state.has_children(name),
-                subscribed: state.subscribed.contains(name),
-                special_use: mailbox.and_then(|mailbox| mailbox.special_use.clone()),
-            }
-        };
-        names.into_iter().map(info).collect()
+        Ok(self.folder(number)?.mod_seq())
     }
 
-    /// What is in a mailbox.
-    ///
-    /// # Errors
-    ///
-    /// There is none.
-    pub fn status(&self, name: &str) -> Result<Status, Refused> {
-        let mut state = self.account.lock();
-        let mailbox = state.mailbox(name)?;
-        let count = |is: &dyn Fn(&Message) -> bool| {
-            u32::try_from(mailbox.messages.values().filter(|message| is(message)).count()).unwrap_or(u32::MAX)
-        };
-        Ok(Status {
-            messages: count(&|_| true),
-            unseen: count(&|message| !message.flags.contains(Flags::SEEN.as_bytes())),
-            deleted: count(&|message| message.flags.contains(Flags::DELETED.as_bytes())),
-            recent: count(&|message| message.uid >= mailbox.first_recent),
-            size: mailbox.messages.values().map(Message::size).sum(),
-            uid_next: mailbox.uid_next,
-            uid_validity: mailbox.uid_validity,
-        })
-    }
-
-    /// How many bytes the user may still store.
-    #[must_use]
-    pub fn room(&self) -> u64 {
-        let state = self.account.lock();
-        if state.messages >= self.account.config.messages {
-            return 0;
+    pub(super) fn copy(&mut self, from: u32, uids: &Uids, to: u32, how: How) -> Result<Copied> {
+        let source = self.folder(from)?;
+        let messages: Vec<(u32, Message)> =
+            source.within(uids).map(|(uid, message)| (uid, message.clone())).collect();
+        let flags: Vec<_> = messages.iter().map(|(_, message)| source.keywords.set(message.bits)).collect();
+        let target = self.folder(to)?;
+        target.check_uids(messages.len())?;
+        let first = target.uid_next();
+        let found: Vec<u32> = messages.iter().map(|(uid, _)| *uid).collect();
+        let set = found.iter().filter_map(|&uid| mailwire_imap::types::Uid::new(uid)).collect();
+        if messages.is_empty() {
+            return Ok(Copied::new(target.mod_seq(), target.uid_validity(), set, first));
         }
-        self.account.config.bytes.saturating_sub(state.bytes)
-    }
-
-    /// Puts a message into a mailbox. Gives its UIDVALIDITY and UID.
-    ///
-    /// # Errors
-    ///
-    /// There is no such mailbox, or no room.
-    pub fn append(&self, name: &str, message: NewMessage) -> Result<(u32, u32), Refused> {
-        let mut state = self.account.lock();
-        state.mailbox(name)?;
-        state.reserve(1, message.raw.len() as u64, &self.account.config)?;
-        let mailbox = state.mailbox(name)?;
-        Ok((mailbox.uid_validity, mailbox.add(message, NOBODY)))
-    }
-
-    /// Puts a message into INBOX. Gives its UID.
-    ///
-    /// # Errors
-    ///
-    /// There is no room.
-    pub fn deliver(&self, raw: Bytes) -> Result<u32, Refused> {
-        self.append(INBOX, NewMessage::new(raw)).map(|(_, uid)| uid)
-    }
-
-    /// Opens a mailbox, to look at it and to see what others do with it.
-    ///
-    /// # Errors
-    ///
-    /// There is none.
-    pub fn open(&self, name: &str, read_only: bool) -> Result<View, Refused> {
-        View::new(Arc::clone(&self.account), &canonical(name), read_only)
-    }
-
-    /// Locks INBOX for a POP3 session.
-    ///
-    /// # Errors
-    ///
-    /// Another session has it.
-    pub fn lock_maildrop(&self) -> Result<Maildrop, Refused> {
-        Maildrop::lock(Arc::clone(&self.account))
+        if how == How::Copy {
+            let size = messages.iter().map(|(_, message)| message.body.size()).sum();
+            self.reserve(messages.len() as u64, size)?;
+        }
+        let change = self.next_change();
+        let target = self.folder_mut(to)?;
+        for ((_, message), flags) in messages.into_iter().zip(flags) {
+            let bits = target.keywords.bits(&flags, Unknown::AddSome)?;
+            target.add(message.body, bits, message.date, change);
+        }
+        let uid_validity = target.uid_validity();
+        if how == How::Move {
+            self.folder_mut(from)?.remove(&found, change);
+        }
+        Ok(Copied::new(mod_seq(change), uid_validity, set, first))
     }
 }
-
-/// INBOX in capitals, alone or above others; other names as they are.
-fn canonical(name: &str) -> std::borrow::Cow<'_, str> {
-    match name.split_at_checked(INBOX.len()) {
-        Some((inbox, rest))
-            if inbox.eq_ignore_ascii_case(INBOX) && (rest.is_empty() || rest.starts_with(DELIMITER)) =>
-        {
-            format!("{INBOX}{rest}").into()
-        }
-        _ => name.into(),
-    }
-}
-
-/// A name that a mailbox can have. A delimiter at its end (RFC 9051 section 6.3.4) is dropped.
-fn checked(name: &str) -> Result<String, Refused> {
-    let name = name.strip_suffix(DELIMITER).unwrap_or(name);
-    if name.is_empty() || name.len() > MAX_NAME {
-        return Err(Refused::MailboxName("empty or too long"));
-    }
-    if name.split(DELIMITER).any(str::is_empty) {
-        return Err(Refused::MailboxName("it has an empty level"));
-    }
-    if name.split(DELIMITER).count() > MAX_LEVELS {
-        return Err(Refused::MailboxName("it has too many levels"));
-    }
-    if name.chars().any(|c| c.is_control() || matches!(c, '*' | '%')) {
-        return Err(Refused::MailboxName("it has wildcards or control characters"));
-    }
-    Ok(canonical(name).into_owned())
-}
-
-const MAX_LEVELS: usize = 32;

@@ -1,52 +1,52 @@
-//! A mail store in memory that all three servers share: what SMTP or LMTP delivers is read by IMAP
-//! and POP3. It is the [`Authenticator`] of its users, too. For tests, examples and short-lived
-//! servers; nothing of it outlives the process.
+//! A store in memory: for tests, examples and short-lived servers. Nothing of it outlives the process.
+//!
+//! It is the [`Authenticator`] of its users, too.
+//!
+//! # Examples
 //!
 //! ```
-//! use mailwire_store::memory::Store;
+//! use mailwire_store::{MailboxPath, Store, memory::MemoryStore};
 //!
-//! let store = Store::new();
-//! let ada = store.add_user("ada", "secret").unwrap();
-//! let mut view = ada.open("INBOX", false).unwrap();
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> mailwire_store::Result<()> {
+//! let store = MemoryStore::new();
+//! let ada = store.add_user("ada", "secret")?;
+//! let inbox = store.mailbox(ada.account(), &MailboxPath::inbox()).await?;
+//! let opened = store.open(inbox.id, None).await?;
 //!
-//! store.deliver("ada@example.org", "Subject: Hello\r\n\r\nHi!\r\n".into()).unwrap();
+//! let uid = ada.deliver("Subject: Hello\r\n\r\nHi!\r\n".into())?;
 //!
-//! let changes = view.take_changes();
-//! assert_eq!(changes.added[0].raw().len(), 23);
+//! let changes = store.changes(inbox.id, opened.cursor, 100).await?;
+//! assert_eq!(changes.arrived, uid.into());
+//! # Ok(())
+//! # }
 //! ```
 
 mod account;
-mod error;
-mod flags;
-mod imap;
-mod mailbox;
-mod maildrop;
-mod pop3;
-mod smtp;
-mod view;
+mod bodies;
+mod folder;
+mod keywords;
+mod store;
+mod user;
 
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use bytes::Bytes;
 use mailwire_core::Secret;
-
 use mailwire_transport::sasl::{Authenticator, StoredPassword, Unavailable};
 
-pub use account::{DELIMITER, MailboxInfo, Status, User};
-pub use error::Refused;
-pub use flags::{Change, Flags};
-pub use imap::UserSession;
-pub use mailbox::{InternalDate, Message, NewMessage, Stored};
-pub use maildrop::Maildrop;
-pub use smtp::Delivery;
-pub use view::{Changes, Copied, View};
+pub use self::{
+    bodies::{Reader, Writer},
+    store::{Held, Watch},
+    user::{NewMessage, User},
+};
 
-use account::Account;
+use self::{account::Account, bodies::Bodies};
+use crate::{AccountId, Error, MailboxId, Result};
 
-/// What a user of a [`Store`] may have.
+/// What a user of a [`MemoryStore`] may have.
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -66,20 +66,28 @@ impl Default for Config {
     }
 }
 
-/// Users and their mail. Cloning gives another handle of the same store.
+/// Users and their mail, in memory. Cloning gives another handle of one store.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct MemoryStore {
     config: Arc<Config>,
-    users: Arc<RwLock<HashMap<String, User>>>,
+    users: Arc<RwLock<Users>>,
+    bodies: Arc<Bodies>,
 }
 
-impl Default for Store {
+#[derive(Debug, Default)]
+struct Users {
+    by_name: HashMap<String, Arc<Account>>,
+    /// Each at the place that its id says.
+    all: Vec<Arc<Account>>,
+}
+
+impl Default for MemoryStore {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Store {
+impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new() -> Self {
@@ -89,7 +97,7 @@ impl Store {
     /// An empty store whose users may have this much.
     #[must_use]
     pub fn with_config(config: Config) -> Self {
-        Self { config: Arc::new(config), users: Arc::default() }
+        Self { config: Arc::new(config), users: Arc::default(), bodies: Arc::default() }
     }
 
     /// A new user: `ada`, who gets mail for `ada` at any of the store's domains, or
@@ -97,62 +105,66 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The name is taken, empty or has control characters, or this cannot be a password.
-    pub fn add_user(&self, name: &str, password: impl Into<Secret>) -> Result<User, Refused> {
+    /// [`Error::Account`]: the name is taken, empty or has control characters, or this cannot be a password.
+    pub fn add_user(&self, name: &str, password: impl Into<Secret>) -> Result<User> {
         if name.is_empty() || name.chars().any(char::is_control) {
-            return Err(Refused::UserName);
+            return Err(Error::Account("not a user name"));
         }
-        let password = StoredPassword::derive(&password.into()).map_err(|_| Refused::Password)?;
+        let password =
+            StoredPassword::derive(&password.into()).map_err(|_| Error::Account("not a password"))?;
         let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
-        if users.contains_key(&key(name)) {
-            return Err(Refused::UserName);
+        if users.by_name.contains_key(&key(name)) {
+            return Err(Error::Account("the user name is taken"));
         }
-        let account = Account::new(name.to_owned(), password, Arc::clone(&self.config))?;
-        let user = User { account: Arc::new(account) };
-        users.insert(key(name), user.clone());
-        Ok(user)
+        let id = u32::try_from(users.all.len()).map_err(|_| Error::Limit("users"))?;
+        let account = Arc::new(Account::new(id, name.to_owned(), password, Arc::clone(&self.config))?);
+        users.by_name.insert(key(name), Arc::clone(&account));
+        users.all.push(Arc::clone(&account));
+        Ok(self.user_of(account))
     }
 
     /// The user of this name, in any case of its letters.
     #[must_use]
     pub fn user(&self, name: &str) -> Option<User> {
-        self.users.read().unwrap_or_else(PoisonError::into_inner).get(&key(name)).cloned()
+        self.named(name).map(|account| self.user_of(account))
     }
 
-    /// Who gets mail for this recipient: `ada@example.org`, or `ada`.
-    #[must_use]
-    pub fn resolve(&self, recipient: &str) -> Option<User> {
-        self.user(recipient).or_else(|| {
-            let (local, domain) = recipient.rsplit_once('@')?;
+    fn user_of(&self, account: Arc<Account>) -> User {
+        User { account, bodies: Arc::clone(&self.bodies) }
+    }
+
+    fn named(&self, name: &str) -> Option<Arc<Account>> {
+        self.users.read().unwrap_or_else(PoisonError::into_inner).by_name.get(&key(name)).cloned()
+    }
+
+    /// Who logs in by this name, or gets the mail for this address: `ada@example.org`, or `ada`.
+    fn resolve(&self, name: &str) -> Option<Arc<Account>> {
+        self.named(name).or_else(|| {
+            let (local, domain) = name.rsplit_once('@')?;
             let domains = &self.config.domains;
             let is_ours = domains.is_empty() || domains.iter().any(|ours| ours.eq_ignore_ascii_case(domain));
-            if is_ours { self.user(local) } else { None }
+            if is_ours { self.named(local) } else { None }
         })
     }
 
-    /// Puts a message into the recipient's INBOX. Gives its UID.
-    ///
-    /// # Errors
-    ///
-    /// Nobody here is this recipient, or there is no room.
-    pub fn deliver(&self, recipient: &str, raw: Bytes) -> Result<u32, Refused> {
-        self.resolve(recipient).ok_or(Refused::NoSuchUser)?.deliver(raw)
+    fn by_id(&self, id: AccountId) -> Result<Arc<Account>> {
+        let place = usize::try_from(id.get()).unwrap_or(usize::MAX);
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
+        users.all.get(place).cloned().ok_or(Error::NoSuchAccount)
     }
 
-    /// Locks a user's INBOX for a POP3 session.
-    ///
-    /// # Errors
-    ///
-    /// There is no such user, or another session has it.
-    pub fn lock_maildrop(&self, user: &str) -> Result<Maildrop, Refused> {
-        self.user(user).ok_or(Refused::NoSuchUser)?.lock_maildrop()
+    /// The account of a mailbox, and the mailbox's number there.
+    fn owner(&self, mailbox: MailboxId) -> Result<(Arc<Account>, u32)> {
+        let (account, number) = account::parts(mailbox);
+        let account = self.by_id(account).map_err(|_| Error::NoSuchMailbox)?;
+        Ok((account, number))
     }
 }
 
 /// Users prove who they are by their passwords, and act as themselves only.
-impl Authenticator for Store {
+impl Authenticator for MemoryStore {
     async fn lookup(&self, user: &str) -> Result<Option<StoredPassword>, Unavailable> {
-        Ok(self.user(user).map(|user| user.account.password.clone()))
+        Ok(self.named(user).map(|account| account.password.clone()))
     }
 }
 

@@ -20,8 +20,8 @@ pub use address::{Address, addresses};
 pub use decode::UnknownEncoding;
 pub use mailwire_transport::encoded_words;
 pub use mime::{Content, ContentType, Part};
-pub use search::Candidate;
 pub use section::partial;
+pub use structure::without_extension;
 
 /// A raw message and where its parts lie.
 #[derive(Debug, Clone)]
@@ -112,6 +112,7 @@ mod tests {
             let number: Vec<_> = part.split('.').map(|number| number.parse().unwrap()).collect();
             let _ = (message.binary(&number), message.section(&Section::new(number, None).unwrap()));
         }
+        assert_eq!(without_extension(message.structure(true)), message.structure(false));
         for item in [
             MsgAtt::Envelope(Box::new(message.envelope())),
             MsgAtt::Body(message.structure(false)),

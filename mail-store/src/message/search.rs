@@ -1,88 +1,8 @@
-//! SEARCH: whether a message is one that is looked for.
+//! SEARCH: what is in a message's text.
 
-use std::{borrow::Cow, ops::Deref};
-
-use mailwire_imap::{
-    command::{AString, SearchKey},
-    types::{Date, Uid, UidSet},
-};
+use std::borrow::Cow;
 
 use super::{Content, Message, Part, decode, header};
-
-/// A message of a mailbox, for SEARCH. Only what the keys ask for is asked of it.
-pub trait Candidate {
-    /// Its UID.
-    fn uid(&self) -> u32;
-    /// Whether this flag is set: `\\Seen`, `$Junk`.
-    fn has_flag(&self, flag: &[u8]) -> bool;
-    /// The day of its internal date, in the date's own time zone; `None` if it has none.
-    fn internal_date(&self) -> Option<Date>;
-    /// Its size in bytes.
-    fn size(&self) -> u64;
-    /// The message itself.
-    fn message(&self) -> impl Deref<Target = Message>;
-
-    /// Whether all is true of this message that `key` asks for (RFC 9051 section 6.4.4), one of the
-    /// keys that a [`Session`](mailwire_transport::imap::server::Session) gets: sequence numbers and `\Recent` are resolved
-    /// in them, and the ranges of their sets ascend.
-    fn matches(&self, key: &SearchKey) -> bool {
-        let field = |name: &[u8], word: &AString| self.message().header_contains(name, &word_of(word));
-        let sent = |is: fn(Date, Date) -> bool, date: &Date| {
-            self.message()
-                .sent_on()
-                .and_then(|(year, month, day)| Date::new(year, month, day).ok())
-                .is_some_and(|sent| is(sent, *date))
-        };
-        match key {
-            SearchKey::All => true,
-            SearchKey::Answered => self.has_flag(b"\\Answered"),
-            SearchKey::Bcc(word) => field(b"bcc", word),
-            SearchKey::Before(date) => self.internal_date().is_some_and(|day| day < *date),
-            SearchKey::Body(word) => self.message().body_contains(&word_of(word)),
-            SearchKey::Cc(word) => field(b"cc", word),
-            SearchKey::Deleted => self.has_flag(b"\\Deleted"),
-            SearchKey::Draft => self.has_flag(b"\\Draft"),
-            SearchKey::Flagged => self.has_flag(b"\\Flagged"),
-            SearchKey::From(word) => field(b"from", word),
-            SearchKey::Header(name, word) => field(name.as_bytes(), word),
-            SearchKey::Keyword(keyword) => self.has_flag(keyword.as_bytes()),
-            SearchKey::Larger(size) => self.size() > *size,
-            SearchKey::Not(key) => !self.matches(key),
-            SearchKey::On(date) => self.internal_date() == Some(*date),
-            SearchKey::Or(one, other) => self.matches(one) || self.matches(other),
-            SearchKey::Seen => self.has_flag(b"\\Seen"),
-            SearchKey::SentBefore(date) => sent(|sent, date| sent < date, date),
-            SearchKey::SentOn(date) => sent(|sent, date| sent == date, date),
-            SearchKey::SentSince(date) => sent(|sent, date| sent >= date, date),
-            SearchKey::Since(date) => self.internal_date().is_some_and(|day| day >= *date),
-            SearchKey::Smaller(size) => self.size() < *size,
-            SearchKey::Subject(word) => field(b"subject", word),
-            SearchKey::Text(word) => self.message().text_contains(&word_of(word)),
-            SearchKey::To(word) => field(b"to", word),
-            SearchKey::Uid(set) => is_in(set, self.uid()),
-            SearchKey::Unanswered => !self.has_flag(b"\\Answered"),
-            SearchKey::Undeleted => !self.has_flag(b"\\Deleted"),
-            SearchKey::Undraft => !self.has_flag(b"\\Draft"),
-            SearchKey::Unflagged => !self.has_flag(b"\\Flagged"),
-            SearchKey::Unkeyword(keyword) => !self.has_flag(keyword.as_bytes()),
-            SearchKey::Unseen => !self.has_flag(b"\\Seen"),
-            SearchKey::And(keys) => keys.iter().all(|key| self.matches(key)),
-            _ => false,
-        }
-    }
-}
-
-/// In a set whose ranges ascend.
-fn is_in(set: &UidSet, uid: u32) -> bool {
-    let Some(uid) = Uid::new(uid) else { return false };
-    let ranges = set.ranges();
-    let place = ranges.partition_point(|range| range.bounds(Uid::MAX).1 < uid);
-    ranges.get(place).is_some_and(|range| range.bounds(Uid::MAX).0 <= uid)
-}
-
-fn word_of(word: &AString) -> Cow<'_, str> {
-    word.as_text().to_string_lossy()
-}
 
 impl Message {
     /// Whether a field with this name contains `needle`, in any case, with encoded words decoded:
@@ -102,7 +22,7 @@ impl Message {
         self.body_has(&self.root, &Needle::new(needle))
     }
 
-    /// The same, or the header: `TEXT`.
+    /// Whether the header, or the text of the body, contains `needle`: `TEXT`.
     #[must_use]
     pub fn text_contains(&self, needle: &str) -> bool {
         let needle = Needle::new(needle);

@@ -88,6 +88,27 @@ impl Message {
     }
 }
 
+/// What `BODY` shows of a `BODYSTRUCTURE`: the same parts without extension data.
+#[must_use]
+pub fn without_extension(structure: BodyStructure) -> BodyStructure {
+    match structure {
+        BodyStructure::Single(mut part) => {
+            part.extension = None;
+            if let PartKind::Message(message) = part.kind {
+                let MessagePart { envelope, body, lines, .. } = *message;
+                let body = without_extension(body);
+                part.kind = PartKind::Message(Box::new(MessagePart { envelope, body, lines }));
+            }
+            BodyStructure::Single(part)
+        }
+        BodyStructure::Multi(mut multi) => {
+            multi.extension = None;
+            multi.parts = multi.parts.into_iter().map(without_extension).collect();
+            BodyStructure::Multi(multi)
+        }
+    }
+}
+
 /// The values of the fields that describe a part's content.
 #[derive(Default)]
 struct Fields {

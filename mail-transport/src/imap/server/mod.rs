@@ -40,8 +40,8 @@ use crate::{
 
 /// A server of IMAP.
 ///
-/// The store in memory of `mailwire-store` is a service to begin with. What a service of one's own has
-/// to do stands at [`Service`] and [`Session`].
+/// `ImapService` of `mailwire-store` is a service over any store of mailboxes and messages. What a service
+/// of one's own has to do stands at [`Service`] and [`Session`].
 ///
 /// ```no_run
 /// use mailwire_transport::{Result, Security, imap, server::Listener, tls::ServerTls};

@@ -1,0 +1,104 @@
+//! Any store as an IMAP service.
+
+mod fetch;
+mod open;
+mod session;
+
+use mailwire_imap::response::Code;
+use mailwire_transport::{
+    imap::server::{Refusal, Service},
+    sasl::{Authenticator, Identity},
+};
+
+pub use self::session::ImapSession;
+use crate::{Error, Store};
+
+/// An IMAP service over any [`Store`], for an [`imap::Server`](mailwire_transport::imap::Server).
+///
+/// # Examples
+///
+/// ```no_run
+/// use mailwire_store::{ImapService, memory::MemoryStore};
+/// use mailwire_transport::{Result, Security, imap, server::Listener, tls::ServerTls};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # async fn run(store: MemoryStore, tls: ServerTls) -> Result<()> {
+/// let server = imap::Server::new(ImapService::new(store));
+/// let listener = Listener::bind("[::]:993", Security::implicit_tls(), Some(tls)).await?;
+/// server.serve(listener, CancellationToken::new()).await
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ImapService<S, A = S> {
+    store: S,
+    authenticator: A,
+}
+
+impl<S: Store + Authenticator> ImapService<S> {
+    /// A service over a store that knows its users' passwords.
+    #[must_use]
+    pub fn new(store: S) -> Self {
+        Self { authenticator: store.clone(), store }
+    }
+}
+
+impl<S: Store, A: Authenticator> ImapService<S, A> {
+    /// A service over a store, for users that somebody else knows.
+    #[must_use]
+    pub const fn with_authenticator(store: S, authenticator: A) -> Self {
+        Self { store, authenticator }
+    }
+}
+
+impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
+    type Session = ImapSession<S>;
+    type Authenticator = A;
+
+    fn authenticator(&self) -> &A {
+        &self.authenticator
+    }
+
+    async fn open(&self, identity: &Identity) -> Result<ImapSession<S>, Refusal> {
+        match self.store.account(&identity.acting_as).await {
+            Ok(account) => Ok(ImapSession::new(self.store.clone(), account)),
+            Err(error @ Error::NoSuchAccount) => {
+                Err(Refusal::new(error.to_string()).with_code(Code::AuthorizationFailed))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let code = match error {
+            Error::NoSuchMailbox | Error::NoSuchAccount => Code::NonExistent,
+            Error::NoSuchBody => Code::ExpungeIssued,
+            Error::MailboxExists => Code::AlreadyExists,
+            Error::OverQuota => Code::OverQuota,
+            Error::InUse => Code::InUse,
+            Error::HasChildren => Code::HasChildren,
+            Error::Limit(_) => Code::Limit,
+            Error::NotDone(_) | Error::Unknown(_) => return internal(&error),
+            _ => Code::Cannot,
+        };
+        Self::new(error.to_string()).with_code(code)
+    }
+}
+
+/// What went wrong inside is not the client's matter.
+fn internal(error: &Error) -> Refusal {
+    tracing::warn!(%error, "the store failed");
+    match error {
+        Error::Unknown(_) => Refusal::new("It is not known whether this was done").with_code(Code::ServerBug),
+        _ => Refusal::unavailable(),
+    }
+}
+
+/// Copying into a mailbox that is not there: the client may make it and try again.
+fn try_create(error: Error) -> Refusal {
+    match error {
+        Error::NoSuchMailbox => Refusal::from(error).with_code(Code::TryCreate),
+        _ => error.into(),
+    }
+}

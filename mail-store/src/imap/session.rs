@@ -1,0 +1,303 @@
+//! An IMAP session over a store.
+
+use mailwire_imap::{
+    command::{List, SearchKey},
+    types::{FlagSet, MailboxAttribute, PermanentFlags, Uid, UidSet},
+};
+use mailwire_transport::imap::server::{
+    Appended, Body, Copied, CopyOptions, CreateOptions, FetchOptions, Fetched, Mailbox, NewMessage, Refusal,
+    SearchOptions, SelectOptions, Selected, Session, Status, StatusOptions, StoreOptions, Stored, Update,
+};
+
+use super::{fetch, open::Open, try_create};
+use crate::{
+    AccountId, BodyWriter, Error, Fields, Filter, FlagChange, How, InternalDate, MAX_CHANGED, MailboxChange,
+    MailboxPath, Store, Target, Uids, Which, content::Contents,
+};
+
+/// So many messages are searched before others have their turn.
+const SEARCHED: u32 = 64;
+/// So many rows are asked of a store at once.
+const ROWS: u32 = 1000;
+
+/// An IMAP session of a user of a [`Store`].
+pub struct ImapSession<S: Store> {
+    user: User<S>,
+    open: Option<Open<S>>,
+}
+
+/// Whose session it is.
+struct User<S> {
+    store: S,
+    account: AccountId,
+}
+
+impl<S: Store> User<S> {
+    /// A mailbox that a client names.
+    async fn named(&self, name: &str) -> Result<crate::Mailbox, Error> {
+        let path = MailboxPath::new(name).map_err(|_| Error::NoSuchMailbox)?;
+        self.store.mailbox(self.account, &path).await
+    }
+
+    async fn alter(&self, change: MailboxChange) -> Result<(), Refusal> {
+        Ok(self.store.alter(self.account, change).await.map(drop)?)
+    }
+}
+
+impl<S: Store> ImapSession<S> {
+    pub(super) const fn new(store: S, account: AccountId) -> Self {
+        Self { user: User { store, account }, open: None }
+    }
+
+    fn opened(&mut self) -> Result<(&S, &mut Open<S>), Refusal> {
+        match &mut self.open {
+            Some(open) => Ok((&self.user.store, open)),
+            None => Err(Refusal::new("No mailbox is open")),
+        }
+    }
+
+    /// Puts messages into another mailbox.
+    async fn copy(&mut self, uids: &[Uid], target: &str, how: How) -> Result<Copied, Refusal> {
+        let target = self.user.named(target).await.map_err(try_create)?;
+        let (store, open) = self.opened()?;
+        let copied = store.copy(open.mailbox, &uids.into(), target.id, how).await.map_err(try_create)?;
+        Ok(Copied::new(copied.uid_validity, copied.pairs().collect::<Vec<_>>()))
+    }
+
+    /// Reads the feed. What is read stays if a change cannot be.
+    async fn catch_up(&mut self) {
+        if let Some(open) = &mut self.open {
+            if let Err(error) = open.catch_up(&[]).await {
+                tracing::warn!(%error, "the store does not tell what has changed");
+            }
+        }
+    }
+
+    fn take_news(&mut self) -> Vec<Update> {
+        self.open.as_mut().map(Open::take_news).unwrap_or_default()
+    }
+}
+
+impl<S: Store> std::fmt::Debug for ImapSession<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mailbox = self.open.as_ref().map(|open| open.mailbox);
+        f.debug_struct("ImapSession").field("mailbox", &mailbox).finish_non_exhaustive()
+    }
+}
+
+impl<S: Store> Session for ImapSession<S> {
+    type Reader = Contents<S::Reader>;
+
+    async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, Refusal> {
+        let all = self.user.store.mailboxes(self.user.account, mailwire_imap::types::ModSeq::ZERO).await?;
+        let mut subscribed = all.subscriptions.unwrap_or_default();
+        subscribed.sort_unstable();
+        let mut listed: Vec<Mailbox> = Vec::with_capacity(all.mailboxes.len());
+        for mailbox in all.mailboxes {
+            let place = subscribed.binary_search(&mailbox.path);
+            let mut one = Mailbox::new(mailbox.path.as_str()).subscribed(place.is_ok());
+            if let Ok(place) = place {
+                subscribed.remove(place);
+            }
+            if let Some(attribute) = mailbox.special_use.and_then(|name| MailboxAttribute::new(name).ok()) {
+                one = one.with(attribute);
+            }
+            listed.push(one);
+        }
+        listed.extend(
+            subscribed
+                .into_iter()
+                .map(|path| Mailbox::new(path.as_str()).subscribed(true).with(MailboxAttribute::NonExistent)),
+        );
+        Ok(listed)
+    }
+
+    async fn status(&mut self, mailbox: &str, _: &StatusOptions) -> Result<Status, Refusal> {
+        let mailbox = self.user.named(mailbox).await?;
+        let mut status = Status::default();
+        status.messages = Some(mailbox.messages);
+        status.recent = Some(mailbox.recent);
+        status.uid_next = Some(mailbox.uid_next);
+        status.uid_validity = Some(mailbox.uid_validity);
+        status.unseen = Some(mailbox.unseen);
+        status.deleted = Some(mailbox.deleted);
+        status.size = Some(mailbox.bytes);
+        Ok(status)
+    }
+
+    async fn select(&mut self, mailbox: &str, options: &SelectOptions) -> Result<Selected, Refusal> {
+        let read_only = options.read_only;
+        self.open = None;
+        let mailbox = self.user.named(mailbox).await?.id;
+        // Before the look, so that nothing is missed.
+        let watch = self.user.store.watch(self.user.account);
+        let opened = self.user.store.open(mailbox, None).await?;
+        let first_recent = self.user.store.recent(mailbox, opened.cursor.uid_next(), !read_only).await?;
+        let flags: FlagSet = Selected::system_flags().iter().chain(opened.keywords.iter()).cloned().collect();
+        self.open = Some(Open::new(self.user.store.clone(), mailbox, opened.cursor, read_only, watch));
+        let uids: Vec<Uid> = opened.uids.iter().collect();
+        let mut selected = Selected::new(opened.mailbox.uid_validity, opened.mailbox.uid_next, uids);
+        selected.recent = opened.uids.difference(&Uids::below(first_recent)).iter().collect();
+        selected.unseen = opened.first_unseen;
+        selected.read_only = read_only;
+        if !read_only {
+            selected.permanent_flags =
+                PermanentFlags { flags: flags.clone(), new_keywords: opened.new_keywords };
+        }
+        selected.flags = flags;
+        Ok(selected)
+    }
+
+    async fn unselect(&mut self) {
+        self.open = None;
+    }
+
+    async fn fetch(
+        &mut self,
+        uids: &[Uid],
+        options: &FetchOptions,
+    ) -> Result<Vec<Fetched<Self::Reader>>, Refusal> {
+        let (store, open) = self.opened()?;
+        let items = options.items.as_slice();
+        let mut fetched = Vec::with_capacity(uids.len());
+        for row in store.messages(open.mailbox, &uids.into(), fetch::fields(items), uids.len()).await? {
+            fetched.extend(fetch::fetch(store, &row, items).await?);
+        }
+        Ok(fetched)
+    }
+
+    async fn store(&mut self, uids: &[Uid], options: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
+        let (store, open) = self.opened()?;
+        let uids = Uids::from(uids);
+        let change = FlagChange::new(options.action, options.flags.clone()).seen(open.cursor.mod_seq());
+        let mut own = Vec::new();
+        for page in uids.pages(MAX_CHANGED) {
+            own.push(store.store(open.mailbox, &page, &change).await?);
+        }
+        let changed: Uids = own.iter().flat_map(|own| own.changed.iter()).collect();
+        let mine = open.catch_up(&own).await?;
+        let known: Uids = mine.iter().map(|(uid, _)| *uid).collect();
+        let mut stored: Vec<Stored> =
+            mine.into_iter().map(|(uid, flags)| Stored::new(uid, flags, true)).collect();
+        // Those that were so before, or that others have changed since.
+        for page in uids.difference(&known).pages(ROWS) {
+            let rows =
+                store.messages(open.mailbox, &page, Fields::new().with_flags(true), usize::MAX).await?;
+            stored.extend(
+                rows.into_iter().map(|row| Stored::new(row.uid, row.flags, changed.contains(row.uid))),
+            );
+        }
+        stored.sort_unstable_by_key(|stored| stored.uid);
+        Ok(stored)
+    }
+
+    async fn search(&mut self, options: &SearchOptions) -> Result<Vec<Uid>, Refusal> {
+        let (store, open) = self.opened()?;
+        let filter = Filter::new(options.keys.iter().cloned());
+        let preselected = store.preselect(open.mailbox, &filter).await?;
+        let mut found = preselected.sure;
+        for page in preselected.maybe.pages(SEARCHED) {
+            for row in store.messages(open.mailbox, &page, Fields::new().with_flags(true), usize::MAX).await?
+            {
+                match store.message(row.body).await {
+                    Ok(message) if filter.matches(&row, &message) => found.insert(row.uid),
+                    Ok(_) | Err(Error::NoSuchBody) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            // Looking into many messages takes a while; others have their turn.
+            tokio::task::yield_now().await;
+        }
+        Ok(found.iter().collect())
+    }
+
+    async fn append(
+        &mut self,
+        mailbox: &str,
+        message: NewMessage,
+        body: &mut Body<'_>,
+    ) -> Result<Option<Appended>, Refusal> {
+        // What can be told before the message is sent, is.
+        let mailbox = self.user.named(mailbox).await.map_err(try_create)?.id;
+        let mut writer = self.user.store.body(&[self.user.account], Some(body.length())).await?;
+        while let Some(chunk) = body.chunk().await? {
+            writer.write(chunk).await?;
+        }
+        let target = Target::mailbox(mailbox)
+            .with_flags(message.flags)
+            .with_date(message.date.map(InternalDate::from));
+        let stored = self.user.store.deliver(writer.finish().await?, &[target]).await.pop();
+        let delivered = stored.unwrap_or(Err(Error::NoSuchMailbox)).map_err(try_create)?;
+        Ok(Some(Appended::new(delivered.uid_validity, delivered.uid)))
+    }
+
+    async fn copy_to(
+        &mut self,
+        uids: &[Uid],
+        target: &str,
+        _: &CopyOptions,
+    ) -> Result<Option<Copied>, Refusal> {
+        self.copy(uids, target, How::Copy).await.map(Some)
+    }
+
+    async fn move_to(&mut self, uids: &[Uid], target: &str, _: &CopyOptions) -> Result<Copied, Refusal> {
+        self.copy(uids, target, How::Move).await
+    }
+
+    async fn expunge(&mut self, only: Option<&[Uid]>) -> Result<Vec<Uid>, Refusal> {
+        let (store, open) = self.opened()?;
+        let known = Uids::below(open.cursor.uid_next());
+        let named = only.map_or_else(|| known.clone(), Uids::from);
+        let Some(set) = named.to_known() else { return Ok(Vec::new()) };
+        let filter = Filter::new([SearchKey::Deleted, SearchKey::Uid(UidSet::from(set))]);
+        let doomed = store.preselect(open.mailbox, &filter).await?;
+        for page in doomed.sure.intersection(&known).pages(MAX_CHANGED) {
+            store.expunge(open.mailbox, &page, Which::Deleted).await?;
+        }
+        open.catch_up(&[]).await?;
+        Ok(open.take_vanished().iter().collect())
+    }
+
+    async fn updates(&mut self) -> Vec<Update> {
+        loop {
+            self.catch_up().await;
+            let updates = self.take_news();
+            if !updates.is_empty() {
+                return updates;
+            }
+            match &mut self.open {
+                Some(open) => open.changed().await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn poll_updates(&mut self) -> Vec<Update> {
+        self.catch_up().await;
+        self.take_news()
+    }
+
+    async fn create(&mut self, mailbox: &str, _: &CreateOptions) -> Result<(), Refusal> {
+        self.user.alter(MailboxChange::Create { path: MailboxPath::new(mailbox)?, special_use: None }).await
+    }
+
+    async fn delete(&mut self, mailbox: &str) -> Result<(), Refusal> {
+        let path = MailboxPath::new(mailbox).map_err(|_| Error::NoSuchMailbox)?;
+        self.user.alter(MailboxChange::Delete(path)).await
+    }
+
+    async fn rename(&mut self, from: &str, to: &str) -> Result<(), Refusal> {
+        let from = MailboxPath::new(from).map_err(|_| Error::NoSuchMailbox)?;
+        self.user.alter(MailboxChange::Rename { from, to: MailboxPath::new(to)? }).await
+    }
+
+    async fn subscribe(&mut self, mailbox: &str, subscribed: bool) -> Result<(), Refusal> {
+        match MailboxPath::new(mailbox) {
+            Ok(path) if subscribed => self.user.alter(MailboxChange::Subscribe(path)).await,
+            Ok(path) => self.user.alter(MailboxChange::Unsubscribe(path)).await,
+            Err(error) if subscribed => Err(error.into()),
+            // Nobody can be subscribed to what is no name.
+            Err(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A mailbox and its messages, as they lie in memory.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    sync::Arc,
+    time::SystemTime,
+};
+
+use mailwire_imap::types::{ModSeq, Uid};
+
+use super::{
+    bodies::Body,
+    keywords::{Bits, Keywords, Unknown},
+};
+use crate::{
+    Changes, Cursor, Error, FlagChange, InternalDate, Mailbox, Opened, Result, Row, Stored, Uids, Which,
+};
+
+/// So many runs of UIDs are remembered as gone. Who asks for earlier ones is told of every UID that is not
+/// there: as exact, only longer.
+const MAX_VANISHED: usize = 4096;
+
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) mod_seq: u64,
+    pub(super) bits: Bits,
+    pub(super) date: InternalDate,
+    pub(super) saved: SystemTime,
+    pub(super) body: Arc<Body>,
+}
+
+/// A mailbox. It lies under its account's lock.
+#[derive(Debug)]
+pub(super) struct Folder {
+    /// The mailbox with its counters, but for `recent`.
+    info: Mailbox,
+    pub(super) messages: BTreeMap<u32, Message>,
+    /// The messages by their last change.
+    by_change: BTreeSet<(u64, u32)>,
+    /// Change, first and last UID of messages that are gone, by change.
+    vanished: Vec<(u64, u32, u32)>,
+    /// Up to this change, `vanished` is not complete.
+    vanished_floor: u64,
+    /// From this UID on, no session has been told that a message is recent.
+    first_recent: u32,
+    pub(super) keywords: Keywords,
+}
+
+/// A change's number as a type. The counter of an account does not reach 63 bits.
+pub(super) fn mod_seq(number: u64) -> ModSeq {
+    ModSeq::new(number).unwrap_or(ModSeq::ZERO)
+}
+
+impl Folder {
+    pub(super) fn new(info: Mailbox) -> Self {
+        Self {
+            info,
+            messages: BTreeMap::new(),
+            by_change: BTreeSet::new(),
+            vanished: Vec::new(),
+            vanished_floor: 0,
+            first_recent: 1,
+            keywords: Keywords::default(),
+        }
+    }
+
+    pub(super) fn info(&self) -> Mailbox {
+        let recent = self.messages.range(self.first_recent..).count();
+        Mailbox { recent: u32::try_from(recent).unwrap_or(u32::MAX), ..self.info.clone() }
+    }
+
+    pub(super) fn info_mut(&mut self) -> &mut Mailbox {
+        &mut self.info
+    }
+
+    pub(super) const fn uid_validity(&self) -> u32 {
+        self.info.uid_validity
+    }
+
+    pub(super) const fn uid_next(&self) -> u32 {
+        self.info.uid_next
+    }
+
+    pub(super) const fn mod_seq(&self) -> ModSeq {
+        self.info.mod_seq
+    }
+
+    /// Whether so many more messages can have UIDs.
+    pub(super) fn check_uids(&self, more: usize) -> Result<()> {
+        let left = usize::try_from(u32::MAX - self.info.uid_next).unwrap_or(usize::MAX);
+        if more > left { Err(Error::Limit("messages in this mailbox")) } else { Ok(()) }
+    }
+
+    /// Adds a message. The caller has checked the quota and the UIDs.
+    pub(super) fn add(&mut self, body: Arc<Body>, bits: Bits, date: InternalDate, change: u64) -> u32 {
+        let uid = self.info.uid_next;
+        self.info.uid_next = uid.saturating_add(1);
+        self.info.mod_seq = mod_seq(change);
+        self.info.messages += 1;
+        self.info.bytes += body.size();
+        self.info.unseen += u32::from(!bits.is_seen());
+        self.info.deleted += u32::from(bits.is_deleted());
+        self.by_change.insert((change, uid));
+        let saved = SystemTime::now();
+        self.messages.insert(uid, Message { mod_seq: change, bits, date, saved, body });
+        uid
+    }
+
+    /// The messages of a set that are there, ascending.
+    pub(super) fn within<'a>(&'a self, uids: &'a Uids) -> impl Iterator<Item = (u32, &'a Message)> {
+        uids.ranges()
+            .flat_map(|(first, last)| self.messages.range(first..=last))
+            .map(|(uid, message)| (*uid, message))
+    }
+
+    /// The UIDs of messages that would be removed, ascending.
+    pub(super) fn doomed(&self, uids: &Uids, which: Which) -> Vec<u32> {
+        self.within(uids)
+            .filter(|(_, message)| which == Which::All || message.bits.is_deleted())
+            .map(|(uid, _)| uid)
+            .collect()
+    }
+
+    /// Removes messages, ascending, by one change.
+    pub(super) fn remove(&mut self, uids: &[u32], change: u64) -> Vec<Message> {
+        let mut removed = Vec::with_capacity(uids.len());
+        for &uid in uids {
+            let Some(message) = self.messages.remove(&uid) else { continue };
+            self.by_change.remove(&(message.mod_seq, uid));
+            self.info.messages -= 1;
+            self.info.bytes -= message.body.size();
+            self.info.unseen -= u32::from(!message.bits.is_seen());
+            self.info.deleted -= u32::from(message.bits.is_deleted());
+            match self.vanished.last_mut() {
+                Some((same, _, last)) if *same == change && last.checked_add(1) == Some(uid) => *last = uid,
+                _ => self.vanished.push((change, uid, uid)),
+            }
+            removed.push(message);
+        }
+        if !removed.is_empty() {
+            self.info.mod_seq = mod_seq(change);
+        }
+        if self.vanished.len() > MAX_VANISHED {
+            let late = self.vanished.len() - MAX_VANISHED / 2;
+            self.vanished_floor = self.vanished.drain(..late).last().map_or(0, |(change, ..)| change);
+        }
+        removed
+    }
+
+    /// Changes flags; `change` is the number that this takes if it changes any.
+    pub(super) fn store(&mut self, uids: &Uids, how: &FlagChange, change: u64) -> Result<Stored> {
+        use mailwire_imap::command::StoreAction;
+        let unknown = if how.action == StoreAction::Remove { Unknown::Ignore } else { Unknown::Add };
+        let bits = self.keywords.bits(&how.flags, unknown)?;
+        let mut stored = Stored::new(self.info.mod_seq);
+        for (first, last) in uids.ranges() {
+            for (&uid, message) in self.messages.range_mut(first..=last) {
+                let Some(id) = Uid::new(uid) else { continue };
+                if how.unchanged_since.is_some_and(|since| message.mod_seq > since.get()) {
+                    stored.refused.insert(id);
+                    continue;
+                }
+                let before = message.bits;
+                message.bits = match how.action {
+                    StoreAction::Replace => bits,
+                    StoreAction::Add => before.with(bits),
+                    StoreAction::Remove => before.without(bits),
+                };
+                if message.bits == before {
+                    continue;
+                }
+                self.info.unseen += u32::from(!message.bits.is_seen());
+                self.info.unseen -= u32::from(!before.is_seen());
+                self.info.deleted += u32::from(message.bits.is_deleted());
+                self.info.deleted -= u32::from(before.is_deleted());
+                if how.seen.is_some_and(|seen| message.mod_seq > seen.get()) {
+                    stored.met.insert(id);
+                }
+                self.by_change.remove(&(message.mod_seq, uid));
+                self.by_change.insert((change, uid));
+                message.mod_seq = change;
+                stored.changed.insert(id);
+            }
+        }
+        if !stored.changed.is_empty() {
+            stored.mod_seq = mod_seq(change);
+            self.info.mod_seq = stored.mod_seq;
+        }
+        Ok(stored)
+    }
+
+    /// What is known of a message. The body's own fields are the caller's.
+    pub(super) fn row(&self, uid: u32, message: &Message, flags: bool) -> Option<Row> {
+        let mut row =
+            Row::new(Uid::new(uid)?, mod_seq(message.mod_seq), message.body.id, message.body.size());
+        (row.date, row.saved) = (message.date, message.saved);
+        if flags {
+            row.flags = self.keywords.set(message.bits);
+        }
+        Some(row)
+    }
+
+    fn uids(&self) -> Uids {
+        self.messages.keys().filter_map(|&uid| Uid::new(uid)).collect()
+    }
+
+    pub(super) fn open(&self, since: Option<Cursor>) -> Opened {
+        let mut opened = Opened::new(self.info(), self.uids());
+        if self.info.unseen > 0 {
+            let unseen = self.messages.iter().find(|(_, message)| !message.bits.is_seen());
+            opened.first_unseen = unseen.and_then(|(&uid, _)| Uid::new(uid));
+        }
+        opened.keywords = self.keywords.all();
+        opened.new_keywords = !self.keywords.is_full();
+        opened.changes = since.map(|since| self.changes(since, usize::MAX));
+        opened
+    }
+
+    pub(super) fn changes(&self, after: Cursor, limit: usize) -> Changes {
+        let mut changes = Changes::new(Cursor::new(self.info.mod_seq, self.info.uid_next));
+        if after.mod_seq() >= self.info.mod_seq && !after.is_before(self.info.mod_seq, Uid::MAX) {
+            return changes;
+        }
+        let change = after.mod_seq().get();
+        let arrived = self.messages.range(after.uid_next()..).filter_map(|(&uid, _)| Uid::new(uid));
+        changes.arrived = arrived.collect();
+        changes.vanished = if change < self.vanished_floor {
+            Uids::below(after.uid_next().min(self.info.uid_next)).difference(&self.uids())
+        } else {
+            let first = self.vanished.partition_point(|&(at, ..)| at <= change);
+            let runs = self.vanished.get(first..).unwrap_or_default();
+            let runs = runs.iter().filter_map(|&(_, first, last)| Some((Uid::new(first)?, Uid::new(last)?)));
+            runs.collect()
+        };
+        let later = self.by_change.range((Bound::Excluded((change, after.last_within())), Bound::Unbounded));
+        for &(at, uid) in later.filter(|(_, uid)| *uid < after.uid_next()) {
+            let (Some(message), Some(id)) = (self.messages.get(&uid), Uid::new(uid)) else { continue };
+            if changes.flags.len() == limit {
+                changes.more = true;
+                if let Some(&(last, at, _)) = changes.flags.last() {
+                    changes.cursor = changes.cursor.within(at, last);
+                }
+                break;
+            }
+            changes.flags.push((id, mod_seq(at), self.keywords.set(message.bits)));
+        }
+        changes
+    }
+
+    pub(super) fn recent(&mut self, below: u32, claim: bool) -> u32 {
+        let first = self.first_recent;
+        if claim {
+            self.first_recent = first.max(below.min(self.info.uid_next));
+        }
+        first
+    }
+}

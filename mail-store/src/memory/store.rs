@@ -1,0 +1,225 @@
+//! The memory store as a [`Store`].
+
+use std::{ops::Range, sync::Arc, time::Duration};
+
+use mailwire_imap::types::ModSeq;
+use tokio::sync::watch;
+
+use super::{
+    MemoryStore,
+    account::Account,
+    bodies::{Reader, Writer},
+};
+use crate::{
+    AccountId, BodyId, Changes, Copied, Cursor, Delivered, Destination, Error, Fields, Filter, FlagChange,
+    How, Lease, MAX_CHANGED, MAX_COPIED, Mailbox, MailboxChange, MailboxId, MailboxPath, Mailboxes, Opened,
+    Preselected, Result, Row, Store, Stored, Target, Uids, Which, message::Message,
+};
+
+/// So many messages are looked at before others have their turn.
+const STEP: usize = 1000;
+
+impl Store for MemoryStore {
+    type Writer = Writer;
+    type Reader = Reader;
+    type Watch = Watch;
+    type Held = Held;
+
+    async fn account(&self, name: &str) -> Result<AccountId> {
+        let account = self.resolve(name).ok_or(Error::NoSuchAccount)?;
+        Ok(AccountId::new(account.id.into()))
+    }
+
+    async fn mailboxes(&self, account: AccountId, after: ModSeq) -> Result<Mailboxes> {
+        Ok(self.by_id(account)?.lock().mailboxes(after))
+    }
+
+    async fn mailbox(&self, account: AccountId, path: &MailboxPath) -> Result<Mailbox> {
+        self.by_id(account)?.lock().mailbox(path)
+    }
+
+    async fn alter(&self, account: AccountId, change: MailboxChange) -> Result<ModSeq> {
+        self.by_id(account)?.change(|state| state.alter(change))
+    }
+
+    async fn body(&self, accounts: &[AccountId], announced: Option<u64>) -> Result<Writer> {
+        let mut room = 0;
+        for &account in accounts {
+            room = self.by_id(account)?.lock().room().max(room);
+        }
+        if announced.is_some_and(|size| size > room) {
+            return Err(Error::OverQuota);
+        }
+        Ok(Writer::new(Arc::clone(&self.bodies), room))
+    }
+
+    async fn deliver(&self, body: BodyId, to: &[Target]) -> Vec<Result<Delivered>> {
+        let body = match self.bodies.take(body) {
+            Ok(body) => body,
+            Err(error) => return vec![Err(error); to.len()],
+        };
+        let one = |target: &Target| {
+            let body = Arc::clone(&body);
+            match target.to {
+                Destination::Mailbox(mailbox) => {
+                    let (account, number) = self.owner(mailbox)?;
+                    account.change(|state| state.deliver(number, body, target))
+                }
+                Destination::Inbox(account) => self.by_id(account)?.change(|state| {
+                    let number = state.number(&MailboxPath::inbox())?;
+                    state.deliver(number, body, target)
+                }),
+            }
+        };
+        to.iter().map(one).collect()
+    }
+
+    async fn open(&self, mailbox: MailboxId, since: Option<Cursor>) -> Result<Opened> {
+        let (account, number) = self.owner(mailbox)?;
+        let state = account.lock();
+        Ok(state.folder(number)?.open(since))
+    }
+
+    async fn changes(&self, mailbox: MailboxId, after: Cursor, limit: usize) -> Result<Changes> {
+        let (account, number) = self.owner(mailbox)?;
+        let state = account.lock();
+        Ok(match state.folder(number) {
+            Ok(folder) => folder.changes(after, limit.max(1)),
+            Err(_) => {
+                let mut changes = Changes::new(after);
+                changes.gone = true;
+                changes
+            }
+        })
+    }
+
+    async fn recent(&self, mailbox: MailboxId, below: u32, claim: bool) -> Result<u32> {
+        let (account, number) = self.owner(mailbox)?;
+        let mut state = account.lock();
+        Ok(state.folder_mut(number)?.recent(below, claim))
+    }
+
+    async fn messages(
+        &self,
+        mailbox: MailboxId,
+        uids: &Uids,
+        fields: Fields,
+        limit: usize,
+    ) -> Result<Vec<Row>> {
+        let (account, number) = self.owner(mailbox)?;
+        let (mut rows, mut bodies) = (Vec::new(), Vec::new());
+        {
+            let state = account.lock();
+            let folder = state.folder(number)?;
+            for (uid, message) in folder.within(uids).take(limit) {
+                rows.extend(folder.row(uid, message, fields.flags));
+                if fields.envelope || fields.structure {
+                    bodies.push(Arc::clone(&message.body));
+                }
+            }
+        }
+        for (row, body) in rows.iter_mut().zip(bodies) {
+            let parts = body.parts();
+            row.envelope = fields.envelope.then(|| Box::new(parts.envelope()));
+            row.structure = fields.structure.then(|| Box::new(parts.structure(true)));
+        }
+        Ok(rows)
+    }
+
+    async fn preselect(&self, mailbox: MailboxId, filter: &Filter) -> Result<Preselected> {
+        let (account, number) = self.owner(mailbox)?;
+        let mut found = Preselected::new();
+        let mut next = Some(1);
+        while let Some(first) = next {
+            next = {
+                let state = account.lock();
+                let folder = state.folder(number)?;
+                let mut seen = 0;
+                for (&uid, message) in folder.messages.range(first..).take(STEP) {
+                    seen = uid;
+                    let Some(row) = folder.row(uid, message, true) else { continue };
+                    match filter.test(&row) {
+                        Some(true) => found.sure.insert(row.uid),
+                        Some(false) => {}
+                        None => found.maybe.insert(row.uid),
+                    }
+                }
+                if seen == 0 { None } else { seen.checked_add(1) }
+            };
+            tokio::task::yield_now().await;
+        }
+        Ok(found)
+    }
+
+    async fn read(&self, body: BodyId, range: Range<u64>) -> Result<Reader> {
+        Ok(Reader::new(&*self.bodies.get(body)?, range))
+    }
+
+    async fn message(&self, body: BodyId) -> Result<Arc<Message>> {
+        Ok(self.bodies.get(body)?.parts())
+    }
+
+    async fn store(&self, mailbox: MailboxId, uids: &Uids, change: &FlagChange) -> Result<Stored> {
+        check(uids, MAX_CHANGED)?;
+        let (account, number) = self.owner(mailbox)?;
+        account.change(|state| state.store(number, uids, change))
+    }
+
+    async fn expunge(&self, mailbox: MailboxId, uids: &Uids, which: Which) -> Result<ModSeq> {
+        check(uids, MAX_CHANGED)?;
+        let (account, number) = self.owner(mailbox)?;
+        account.change(|state| state.expunge(number, uids, which))
+    }
+
+    async fn copy(&self, from: MailboxId, uids: &Uids, to: MailboxId, how: How) -> Result<Copied> {
+        check(uids, MAX_COPIED)?;
+        let (account, source) = self.owner(from)?;
+        let (other, target) = self.owner(to)?;
+        if account.id != other.id {
+            return Err(Error::NoSuchMailbox);
+        }
+        account.change(|state| state.copy(source, uids, target, how))
+    }
+
+    fn watch(&self, account: AccountId) -> Watch {
+        Watch(self.by_id(account).ok().map(|account| account.subscribe()))
+    }
+
+    /// A lease ends when it is dropped: its holder lives in this process.
+    async fn lease(&self, account: AccountId, lease: Lease, _: Duration) -> Result<Held> {
+        let Lease::Maildrop = lease;
+        let account = self.by_id(account)?;
+        let held = std::mem::replace(&mut account.lock().maildrop_leased, true);
+        if held { Err(Error::InUse) } else { Ok(Held(account)) }
+    }
+}
+
+fn check(uids: &Uids, most: u32) -> Result<()> {
+    if uids.len() > u64::from(most) { Err(Error::Limit("messages at once")) } else { Ok(()) }
+}
+
+/// Waits for changes in an account of a [`MemoryStore`].
+#[derive(Debug)]
+pub struct Watch(Option<watch::Receiver<u64>>);
+
+impl crate::Watch for Watch {
+    async fn changed(&mut self) {
+        if let Some(changes) = &mut self.0 {
+            if changes.changed().await.is_ok() {
+                return;
+            }
+        }
+        // There is no such account, or no more; nothing will ever happen.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The lease of a maildrop of a [`MemoryStore`]. It ends with this value.
+#[derive(Debug)]
+pub struct Held(Arc<Account>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.lock().maildrop_leased = false;
+    }
+}

@@ -1,0 +1,130 @@
+//! A user's mail at hand, for tests and examples.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mailwire_core::Text;
+use mailwire_imap::types::{FlagSet, Uid};
+
+use super::{account::Account, bodies::Bodies};
+use crate::{AccountId, Delivered, InternalDate, Mailbox, MailboxChange, MailboxPath, Result, Target};
+
+/// One user of a [`MemoryStore`](super::MemoryStore), without waiting. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct User {
+    pub(super) account: Arc<Account>,
+    pub(super) bodies: Arc<Bodies>,
+}
+
+/// A message for [`User::append`].
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// Its bytes.
+    pub raw: Bytes,
+    /// Its first flags.
+    pub flags: FlagSet,
+    /// When it arrived.
+    pub date: InternalDate,
+}
+
+impl NewMessage {
+    /// A message that arrives now.
+    #[must_use]
+    pub fn new(raw: Bytes) -> Self {
+        Self { raw, flags: FlagSet::new(), date: InternalDate::now() }
+    }
+
+    /// This message, with its first flags.
+    #[must_use]
+    pub fn with_flags(mut self, flags: FlagSet) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// This message, with the date when it arrived.
+    #[must_use]
+    pub const fn with_date(mut self, date: InternalDate) -> Self {
+        self.date = date;
+        self
+    }
+}
+
+impl User {
+    /// The user's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.account.name
+    }
+
+    /// The user's account.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        AccountId::new(self.account.id.into())
+    }
+
+    /// Makes a mailbox, and those above it that are missing.
+    ///
+    /// # Errors
+    ///
+    /// The name is taken or is none, or the user has too many.
+    pub fn create(&self, name: &str, special_use: Option<Text>) -> Result<()> {
+        let change = MailboxChange::Create { path: MailboxPath::new(name)?, special_use };
+        self.account.change(|state| state.alter(change)).map(drop)
+    }
+
+    /// Deletes a mailbox and its messages. Mailboxes below it stay.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it is INBOX.
+    pub fn delete(&self, name: &str) -> Result<()> {
+        let change = MailboxChange::Delete(MailboxPath::new(name)?);
+        self.account.change(|state| state.alter(change)).map(drop)
+    }
+
+    /// What is in a mailbox.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn status(&self, name: &str) -> Result<Mailbox> {
+        self.account.lock().mailbox(&MailboxPath::new(name)?)
+    }
+
+    /// The messages of a mailbox as they were received, in their order.
+    ///
+    /// # Errors
+    ///
+    /// There is no such mailbox.
+    pub fn messages(&self, name: &str) -> Result<Vec<Bytes>> {
+        let state = self.account.lock();
+        let folder = state.folder(state.number(&MailboxPath::new(name)?)?)?;
+        Ok(folder.messages.values().map(|message| message.body.raw.clone()).collect())
+    }
+
+    /// Puts a message into a mailbox.
+    ///
+    /// # Errors
+    ///
+    /// There is no such mailbox, or no room.
+    pub fn append(&self, name: &str, message: NewMessage) -> Result<Delivered> {
+        let path = MailboxPath::new(name)?;
+        let body = self.bodies.keep(message.raw);
+        self.account.change(|state| {
+            let number = state.number(&path)?;
+            let mailbox = state.folder(number)?.info().id;
+            let target = Target::mailbox(mailbox).with_flags(message.flags).with_date(Some(message.date));
+            state.deliver(number, body, &target)
+        })
+    }
+
+    /// Puts a message into INBOX.
+    ///
+    /// # Errors
+    ///
+    /// There is no room.
+    pub fn deliver(&self, raw: Bytes) -> Result<Uid> {
+        self.append("INBOX", NewMessage::new(raw)).map(|delivered| delivered.uid)
+    }
+}

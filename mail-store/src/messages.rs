@@ -1,0 +1,306 @@
+//! Messages of a mailbox.
+
+use std::time::SystemTime;
+
+use mailwire_imap::{
+    command::StoreAction,
+    types::{BodyStructure, DateTime, Envelope, FlagSet, ModSeq, Uid},
+};
+
+use crate::{AccountId, BodyId, MailboxId, Uids};
+
+/// When a message arrived, or what the client that stored it said: seconds and a time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InternalDate {
+    /// Seconds since 1970-01-01 00:00:00 UTC.
+    pub seconds: i64,
+    /// Minutes east of Greenwich.
+    pub zone: i16,
+}
+
+impl InternalDate {
+    /// This moment, in UTC.
+    #[must_use]
+    pub fn now() -> Self {
+        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        Self { seconds: i64::try_from(seconds).unwrap_or(i64::MAX), zone: 0 }
+    }
+
+    /// The date as IMAP says it. `None` outside of the years 0 to 9999.
+    #[must_use]
+    pub fn to_date_time(self) -> Option<DateTime> {
+        DateTime::from_unix(self.seconds, self.zone)
+    }
+}
+
+impl From<DateTime> for InternalDate {
+    fn from(date: DateTime) -> Self {
+        Self { seconds: date.to_unix(), zone: date.zone() }
+    }
+}
+
+/// What [`Store::messages`](crate::Store::messages) is to find out beside what costs nothing.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Fields {
+    /// [`Row::flags`].
+    pub flags: bool,
+    /// [`Row::envelope`].
+    pub envelope: bool,
+    /// [`Row::structure`].
+    pub structure: bool,
+}
+
+impl Fields {
+    /// Nothing more.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { flags: false, envelope: false, structure: false }
+    }
+
+    /// The flags, too.
+    #[must_use]
+    pub const fn with_flags(mut self, flags: bool) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// The envelope, too.
+    #[must_use]
+    pub const fn with_envelope(mut self, envelope: bool) -> Self {
+        self.envelope = envelope;
+        self
+    }
+
+    /// The body structure, too.
+    #[must_use]
+    pub const fn with_structure(mut self, structure: bool) -> Self {
+        self.structure = structure;
+        self
+    }
+}
+
+/// What is known of a message without reading it.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The message.
+    pub uid: Uid,
+    /// Number of the last change of its flags, or of its arrival.
+    pub mod_seq: ModSeq,
+    /// Its flags, without `\Recent`. Empty if [`Fields::flags`] was not asked for.
+    pub flags: FlagSet,
+    /// When it arrived.
+    pub date: InternalDate,
+    /// When it was put into this mailbox (RFC 8514: SAVEDATE).
+    pub saved: SystemTime,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Where its bytes are; also its EMAILID (RFC 8474).
+    pub body: BodyId,
+    /// The main fields of its header; given if [`Fields::envelope`] is asked for.
+    pub envelope: Option<Box<Envelope>>,
+    /// Its parts with their extension data (BODYSTRUCTURE); given if [`Fields::structure`] is asked for.
+    pub structure: Option<Box<BodyStructure>>,
+}
+
+impl Row {
+    /// A message that arrives now.
+    #[must_use]
+    pub fn new(uid: Uid, mod_seq: ModSeq, body: BodyId, size: u64) -> Self {
+        Self {
+            uid,
+            mod_seq,
+            flags: FlagSet::new(),
+            date: InternalDate::now(),
+            saved: SystemTime::now(),
+            size,
+            body,
+            envelope: None,
+            structure: None,
+        }
+    }
+}
+
+/// Where [`Store::deliver`](crate::Store::deliver) puts a message, and as what.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The mailbox.
+    pub to: Destination,
+    /// The message's first flags.
+    pub flags: FlagSet,
+    /// When it arrived; now if nothing is said.
+    pub date: Option<InternalDate>,
+}
+
+/// A mailbox for [`Target`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Destination {
+    /// An account's INBOX.
+    Inbox(AccountId),
+    /// A mailbox.
+    Mailbox(MailboxId),
+}
+
+impl Target {
+    /// An account's INBOX.
+    #[must_use]
+    pub const fn inbox(account: AccountId) -> Self {
+        Self { to: Destination::Inbox(account), flags: FlagSet::new(), date: None }
+    }
+
+    /// A mailbox.
+    #[must_use]
+    pub const fn mailbox(mailbox: MailboxId) -> Self {
+        Self { to: Destination::Mailbox(mailbox), flags: FlagSet::new(), date: None }
+    }
+
+    /// This target, with the message's first flags. What a client cannot set is left out.
+    #[must_use]
+    pub fn with_flags(mut self, flags: FlagSet) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// This target, with the date when the message arrived.
+    #[must_use]
+    pub const fn with_date(mut self, date: Option<InternalDate>) -> Self {
+        self.date = date;
+        self
+    }
+}
+
+/// A message that was stored.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// Where it is.
+    pub mailbox: MailboxId,
+    /// The mailbox's UIDVALIDITY.
+    pub uid_validity: u32,
+    /// The message.
+    pub uid: Uid,
+    /// The number of this change.
+    pub mod_seq: ModSeq,
+}
+
+impl Delivered {
+    /// A message that was stored by the change `mod_seq`.
+    #[must_use]
+    pub const fn new(mailbox: MailboxId, uid_validity: u32, uid: Uid, mod_seq: ModSeq) -> Self {
+        Self { mailbox, uid_validity, uid, mod_seq }
+    }
+}
+
+/// How [`Store::store`](crate::Store::store) changes flags.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagChange {
+    /// Whether the flags are added, removed, or replace those before.
+    pub action: StoreAction,
+    /// The flags. What a client cannot set is left out.
+    pub flags: FlagSet,
+    /// Only messages that have not changed after this (RFC 7162: UNCHANGEDSINCE).
+    pub unchanged_since: Option<ModSeq>,
+    /// The change up to which the caller knows the messages: see [`Stored::met`].
+    pub seen: Option<ModSeq>,
+}
+
+impl FlagChange {
+    /// A change of flags, whatever the messages' state.
+    #[must_use]
+    pub const fn new(action: StoreAction, flags: FlagSet) -> Self {
+        Self { action, flags, unchanged_since: None, seen: None }
+    }
+
+    /// This change, only of messages that have not changed after `mod_seq`.
+    #[must_use]
+    pub const fn unchanged_since(mut self, mod_seq: ModSeq) -> Self {
+        self.unchanged_since = Some(mod_seq);
+        self
+    }
+
+    /// This change, by somebody who knows the messages as they were at `mod_seq`.
+    #[must_use]
+    pub const fn seen(mut self, mod_seq: ModSeq) -> Self {
+        self.seen = Some(mod_seq);
+        self
+    }
+}
+
+/// What [`Store::store`](crate::Store::store) did. Messages that are gone are in none of the sets.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The number of this change; the mailbox's last if nothing was changed.
+    pub mod_seq: ModSeq,
+    /// The messages whose flags are others now.
+    pub changed: Uids,
+    /// Those of `changed` that another change had met since [`FlagChange::seen`]: whoever tells nobody of
+    /// his own changes must tell of these.
+    pub met: Uids,
+    /// The messages that were left alone for UNCHANGEDSINCE.
+    pub refused: Uids,
+}
+
+impl Stored {
+    /// Nothing was changed.
+    #[must_use]
+    pub const fn new(mod_seq: ModSeq) -> Self {
+        Self { mod_seq, changed: Uids::new(), met: Uids::new(), refused: Uids::new() }
+    }
+}
+
+/// Which messages [`Store::expunge`](crate::Store::expunge) removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Which {
+    /// Those that are `\Deleted` (IMAP).
+    Deleted,
+    /// All that are named (POP3).
+    All,
+}
+
+/// Whether [`Store::copy`](crate::Store::copy) leaves the messages where they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum How {
+    /// They stay.
+    Copy,
+    /// They are removed.
+    Move,
+}
+
+/// What [`Store::copy`](crate::Store::copy) did.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The number of this change.
+    pub mod_seq: ModSeq,
+    /// The UIDVALIDITY of the mailbox that has the copies.
+    pub uid_validity: u32,
+    /// The messages that were copied; those that were gone are left out.
+    pub source: Uids,
+    /// The UID of the first copy. The others follow, in the order of the messages.
+    pub first: u32,
+}
+
+impl Copied {
+    /// Messages whose copies have the UIDs from `first` on.
+    #[must_use]
+    pub const fn new(mod_seq: ModSeq, uid_validity: u32, source: Uids, first: u32) -> Self {
+        Self { mod_seq, uid_validity, source, first }
+    }
+
+    /// Each message's UID, and that of its copy.
+    pub fn pairs(&self) -> impl Iterator<Item = (Uid, Uid)> + '_ {
+        self.source.iter().zip((self.first..).filter_map(Uid::new))
+    }
+}
+
+/// What [`Store::lease`](crate::Store::lease) gives to one holder at a time.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lease {
+    /// The maildrop of a POP3 session (RFC 1939 section 8). Other protocols go on meanwhile.
+    Maildrop,
+}

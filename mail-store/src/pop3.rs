@@ -1,0 +1,146 @@
+//! Any store as a POP3 service.
+
+use std::time::Duration;
+
+use mailwire_pop3::UniqueId;
+use mailwire_transport::{
+    pop3::server::{Entry, Maildrop, Refusal, Service},
+    sasl::{Authenticator, Identity},
+    server::Content,
+};
+
+use crate::{
+    Error, Fields, Lease, MAX_CHANGED, MailboxId, MailboxPath, Result, Row, Store, Uids, Which,
+    content::{Contents, content},
+};
+
+/// So many rows are asked of a store at once.
+const ROWS: usize = 1000;
+/// A lease whose holder has died ends after this.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// A POP3 service over any [`Store`], for a [`pop3::Server`](mailwire_transport::pop3::Server): the
+/// maildrop is INBOX.
+///
+/// # Examples
+///
+/// ```no_run
+/// use mailwire_store::{Pop3Service, memory::MemoryStore};
+/// use mailwire_transport::{Result, Security, pop3, server::Listener, tls::ServerTls};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # async fn run(store: MemoryStore, tls: ServerTls) -> Result<()> {
+/// let server = pop3::Server::new(Pop3Service::new(store));
+/// let listener = Listener::bind("[::]:995", Security::implicit_tls(), Some(tls)).await?;
+/// server.serve(listener, CancellationToken::new()).await
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Pop3Service<S, A = S> {
+    store: S,
+    authenticator: A,
+}
+
+impl<S: Store + Authenticator> Pop3Service<S> {
+    /// A service over a store that knows its users' passwords.
+    #[must_use]
+    pub fn new(store: S) -> Self {
+        Self { authenticator: store.clone(), store }
+    }
+}
+
+impl<S: Store, A: Authenticator> Pop3Service<S, A> {
+    /// A service over a store, for users that somebody else knows.
+    #[must_use]
+    pub const fn with_authenticator(store: S, authenticator: A) -> Self {
+        Self { store, authenticator }
+    }
+}
+
+impl<S: Store, A: Authenticator + 'static> Service for Pop3Service<S, A> {
+    type Maildrop = Pop3Maildrop<S>;
+    type Authenticator = A;
+
+    fn authenticator(&self) -> &A {
+        &self.authenticator
+    }
+
+    async fn open(&self, identity: &Identity) -> Result<Pop3Maildrop<S>, Refusal> {
+        Ok(Pop3Maildrop::open(self.store.clone(), &identity.acting_as).await?)
+    }
+}
+
+/// The messages of an INBOX as they were when it was leased (RFC 1939 section 8). The lease ends with this
+/// value.
+///
+/// Nothing is deleted before QUIT. IMAP sessions go on meanwhile.
+pub struct Pop3Maildrop<S: Store> {
+    store: S,
+    inbox: MailboxId,
+    uid_validity: u32,
+    rows: Vec<Row>,
+    _held: S::Held,
+}
+
+impl<S: Store> Pop3Maildrop<S> {
+    async fn open(store: S, user: &str) -> Result<Self> {
+        let account = store.account(user).await?;
+        let held = store.lease(account, Lease::Maildrop, LEASE).await?;
+        let inbox = store.mailbox(account, &MailboxPath::inbox()).await?.id;
+        let opened = store.open(inbox, None).await?;
+        let (mut rest, mut rows) = (opened.uids, Vec::new());
+        loop {
+            let page = store.messages(inbox, &rest, Fields::new(), ROWS).await?;
+            let Some(last) = page.last() else { break };
+            rest = rest.difference(&Uids::below(last.uid.get())).difference(&last.uid.into());
+            rows.extend(page);
+        }
+        Ok(Self { store, inbox, uid_validity: opened.mailbox.uid_validity, rows, _held: held })
+    }
+}
+
+impl<S: Store> std::fmt::Debug for Pop3Maildrop<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pop3Maildrop").field("messages", &self.rows.len()).finish_non_exhaustive()
+    }
+}
+
+impl<S: Store> Maildrop for Pop3Maildrop<S> {
+    type Reader = Contents<S::Reader>;
+
+    async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
+        let entry = |row: &Row| {
+            let unique_id = format!("{:08x}{:08x}", self.uid_validity, row.uid.get());
+            let unique_id = UniqueId::new(unique_id).map_err(|_| Refusal::unavailable())?;
+            Ok(Entry::new(row.size, unique_id))
+        };
+        self.rows.iter().map(entry).collect()
+    }
+
+    async fn retr(&mut self, index: usize) -> Result<Content<Self::Reader>, Refusal> {
+        let row = self.rows.get(index).ok_or(Error::NoSuchBody)?;
+        Ok(content(&self.store, row, 0..row.size).await?)
+    }
+
+    async fn commit(self, deleted: Vec<usize>) -> Result<(), Refusal> {
+        let uids: Uids =
+            deleted.into_iter().filter_map(|index| self.rows.get(index)).map(|row| row.uid).collect();
+        for page in uids.pages(MAX_CHANGED) {
+            self.store.expunge(self.inbox, &page, Which::All).await?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::InUse => Self::in_use(),
+            Error::NotDone(_) | Error::Unknown(_) => {
+                tracing::warn!(%error, "the store failed");
+                Self::unavailable()
+            }
+            error => Self::new(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Any store as a destination of SMTP and LMTP.
+
+use mailwire_smtp::{ForwardPath, Mail, Rcpt, Reply, ReplyCode};
+use mailwire_transport::{
+    sasl::Authenticator,
+    smtp::server::{Body, BodyError, Client, Service, Session},
+};
+
+use crate::{AccountId, BodyId, BodyWriter, Delivered, Error, Result, Store, Target};
+
+/// An SMTP or LMTP service over any [`Store`], for an [`smtp::Server`](mailwire_transport::smtp::Server).
+///
+/// It takes mail for the store's accounts from anybody, puts it into their INBOX, and relays nothing.
+///
+/// # Examples
+///
+/// ```no_run
+/// use mailwire_store::{SmtpService, memory::MemoryStore};
+/// use mailwire_transport::{Result, Security, server::Listener, smtp, tls::ServerTls};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # async fn run(store: MemoryStore, tls: ServerTls) -> Result<()> {
+/// let server = smtp::Server::new(SmtpService::new(store), "mx.example.org".try_into()?);
+/// let listener = Listener::bind("[::]:25", Security::required_starttls(), Some(tls)).await?;
+/// server.serve(listener, CancellationToken::new()).await
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct SmtpService<S, A = S> {
+    store: S,
+    authenticator: A,
+}
+
+impl<S: Store + Authenticator> SmtpService<S> {
+    /// A service over a store that knows its users' passwords.
+    #[must_use]
+    pub fn new(store: S) -> Self {
+        Self { authenticator: store.clone(), store }
+    }
+}
+
+impl<S: Store, A: Authenticator> SmtpService<S, A> {
+    /// A service over a store, for users that somebody else knows.
+    #[must_use]
+    pub const fn with_authenticator(store: S, authenticator: A) -> Self {
+        Self { store, authenticator }
+    }
+}
+
+impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
+    type Session = SmtpSession<S>;
+    type Authenticator = A;
+
+    fn authenticator(&self) -> &A {
+        &self.authenticator
+    }
+
+    async fn connect(&self, _client: &Client) -> Result<SmtpSession<S>, Reply> {
+        Ok(SmtpSession { store: self.store.clone(), size: 0, recipients: Vec::new() })
+    }
+}
+
+/// One SMTP or LMTP connection to a [`Store`].
+#[derive(Debug)]
+pub struct SmtpSession<S> {
+    store: S,
+    size: u64,
+    recipients: Vec<AccountId>,
+}
+
+/// A message that is stored once, for all its recipients.
+struct Staged {
+    body: BodyId,
+    size: u64,
+}
+
+impl<S: Store> SmtpSession<S> {
+    /// Stores the message. The inner error is the store's.
+    async fn stage(&self, body: &mut Body<'_>) -> Result<Result<Staged>, BodyError> {
+        let mut writer = match self.store.body(&self.recipients, None).await {
+            Ok(writer) => writer,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut size = 0;
+        while let Some(piece) = body.chunk().await? {
+            size += piece.len() as u64;
+            if let Err(error) = writer.write(piece).await {
+                return Ok(Err(error));
+            }
+        }
+        Ok(writer.finish().await.map(|body| Staged { body, size }))
+    }
+
+    async fn deliver(&self, staged: &Staged, recipients: &[AccountId]) -> Vec<Reply> {
+        let targets: Vec<Target> = recipients.iter().copied().map(Target::inbox).collect();
+        self.store.deliver(staged.body, &targets).await.into_iter().map(verdict).collect()
+    }
+
+    /// Whether one of the recipients has no room for the message.
+    async fn check_room(&self, size: u64, recipients: &[AccountId]) -> Result<()> {
+        for recipient in recipients {
+            self.store.body(&[*recipient], Some(size)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn verdict(delivered: Result<Delivered>) -> Reply {
+    match delivered {
+        Ok(delivered) => Reply::new(ReplyCode::OK, &format!("2.0.0 Stored as {}", delivered.uid)),
+        Err(error) => refusal(&error),
+    }
+}
+
+fn refusal(error: &Error) -> Reply {
+    match error {
+        Error::OverQuota => Reply::new(ReplyCode::INSUFFICIENT_STORAGE, "4.2.2 Mailbox full"),
+        Error::NoSuchAccount => Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.1.1 No such user here"),
+        Error::NotDone(_) | Error::Unknown(_) => {
+            tracing::warn!(%error, "the store failed");
+            Reply::new(ReplyCode::LOCAL_ERROR, "4.3.0 Not available now")
+        }
+        error => Reply::new(ReplyCode::LOCAL_ERROR, &format!("4.3.0 {error}")),
+    }
+}
+
+impl<S: Store> Session for SmtpSession<S> {
+    async fn mail(&mut self, _client: &Client, mail: &Mail) -> Reply {
+        self.recipients.clear();
+        self.size = mail.size.unwrap_or(0);
+        Reply::new(ReplyCode::OK, "2.1.0 Ok")
+    }
+
+    async fn rcpt(&mut self, _client: &Client, rcpt: &Rcpt) -> Reply {
+        let address = match &rcpt.to {
+            ForwardPath::Mailbox(mailbox) => {
+                format!("{}@{}", mailbox.unquoted_local_part(), mailbox.domain())
+            }
+            _ => "postmaster".to_owned(),
+        };
+        let found = async {
+            let account = self.store.account(&address).await?;
+            self.check_room(self.size, &[account]).await?;
+            Ok::<_, Error>(account)
+        };
+        match found.await {
+            Ok(account) => {
+                self.recipients.push(account);
+                Reply::new(ReplyCode::OK, "2.1.5 Ok")
+            }
+            Err(error) => refusal(&error),
+        }
+    }
+
+    /// One refusal refuses the message for all, so that no recipient gets it twice when the client
+    /// tries again; room was asked for at RCPT.
+    async fn message(&mut self, _client: &Client, body: &mut Body<'_>) -> Result<Reply, BodyError> {
+        let staged = self.stage(body).await?;
+        let recipients = std::mem::take(&mut self.recipients);
+        let staged = match staged {
+            Ok(staged) => match self.check_room(staged.size, &recipients).await {
+                Ok(()) => staged,
+                Err(error) => return Ok(refusal(&error)),
+            },
+            Err(error) => return Ok(refusal(&error)),
+        };
+        let replies = self.deliver(&staged, &recipients).await;
+        let refused = replies.iter().find(|reply| !reply.is_positive());
+        Ok(refused.or(replies.first()).cloned().unwrap_or_else(|| Reply::new(ReplyCode::OK, "2.0.0 Ok")))
+    }
+
+    async fn message_for_each(
+        &mut self,
+        _client: &Client,
+        body: &mut Body<'_>,
+    ) -> Result<Vec<Reply>, BodyError> {
+        let staged = self.stage(body).await?;
+        let recipients = std::mem::take(&mut self.recipients);
+        Ok(match staged {
+            Ok(staged) => self.deliver(&staged, &recipients).await,
+            Err(error) => recipients.iter().map(|_| refusal(&error)).collect(),
+        })
+    }
+
+    async fn reset(&mut self) {
+        self.recipients.clear();
+    }
+}

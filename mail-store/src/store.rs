@@ -1,0 +1,273 @@
+//! What every store can do.
+
+use std::{future::Future, ops::Range, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use mailwire_imap::types::ModSeq;
+
+use crate::{
+    AccountId, BodyId, Changes, Copied, Cursor, Delivered, Fields, Filter, FlagChange, How, Lease, Mailbox,
+    MailboxChange, MailboxId, MailboxPath, Mailboxes, Opened, Preselected, Result, Row, Stored, Target, Uids,
+    Which, message::Message,
+};
+
+/// Accounts with mailboxes and messages. Cloning gives another handle of one store.
+///
+/// [`ImapService`](crate::ImapService), [`SmtpService`](crate::SmtpService) and
+/// [`Pop3Service`](crate::Pop3Service) make servers of any store. What holds for all of them:
+///
+/// - **One counter an account.** Each change takes the account's next mod-sequence. Whoever sees one
+///   number sees all changes below it. Numbers and UIDs are never given twice and never go back; a gap
+///   is legal.
+/// - **Answered is stored.** `Ok` comes after the change is where it survives. An error is
+///   [`Error::Unknown`](crate::Error::Unknown) if nobody knows, and means in all other cases that nothing
+///   was done.
+/// - **Each call can be dropped.** A dropped change happens wholly or not at all; a dropped
+///   [`Watch::changed`] loses nothing, for the place in the feed is the caller's [`Cursor`].
+/// - **Bounds.** [`store`](Self::store) and [`expunge`](Self::expunge) take at most [`MAX_CHANGED`] UIDs a
+///   call, [`copy`](Self::copy) at most [`MAX_COPIED`]; more is [`Error::Limit`](crate::Error::Limit).
+/// - **Spurious, never missing.** A watch may wake for nothing. That a message is gone, or its flags, may
+///   be told twice.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// Takes a body piece by piece.
+    type Writer: BodyWriter;
+    /// Gives a body piece by piece.
+    type Reader: BodyReader;
+    /// Waits for changes.
+    type Watch: Watch;
+    /// A lease, for as long as it is not dropped.
+    type Held: Send + 'static;
+
+    /// The account that logs in by this name, or gets the mail for this address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchAccount`](crate::Error::NoSuchAccount).
+    fn account(&self, name: &str) -> impl Future<Output = Result<AccountId>> + Send;
+
+    /// The mailboxes that have changed after `after`, and what else changed with them; all of them after
+    /// [`ModSeq::ZERO`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchAccount`](crate::Error::NoSuchAccount).
+    fn mailboxes(&self, account: AccountId, after: ModSeq) -> impl Future<Output = Result<Mailboxes>> + Send;
+
+    /// One mailbox by its name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchMailbox`](crate::Error::NoSuchMailbox).
+    fn mailbox(&self, account: AccountId, path: &MailboxPath)
+    -> impl Future<Output = Result<Mailbox>> + Send;
+
+    /// Makes, deletes, renames and subscribes to mailboxes. Gives the number of the change.
+    ///
+    /// # Errors
+    ///
+    /// There is none such, or one already; the account may not have more; INBOX was to be deleted.
+    fn alter(&self, account: AccountId, change: MailboxChange)
+    -> impl Future<Output = Result<ModSeq>> + Send;
+
+    /// Begins to store a body of a message that has yet to be [delivered](Self::deliver) to these accounts.
+    /// Of what is never delivered, nothing stays.
+    ///
+    /// A caller that only wants to know whether there is room drops the writer at once: it must cost little
+    /// before the first piece.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OverQuota`](crate::Error::OverQuota): none of the accounts has room for `announced` bytes.
+    fn body(
+        &self,
+        accounts: &[AccountId],
+        announced: Option<u64>,
+    ) -> impl Future<Output = Result<Self::Writer>> + Send;
+
+    /// Puts a message into mailboxes, one after the other. Gives what became of it in each.
+    ///
+    /// # Errors
+    ///
+    /// For each target: there is no such account or mailbox, no room, or too many keywords.
+    fn deliver(&self, body: BodyId, to: &[Target]) -> impl Future<Output = Vec<Result<Delivered>>> + Send;
+
+    /// A mailbox's counters, its messages and the place of its feed, in one snapshot, and what happened
+    /// after `since`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchMailbox`](crate::Error::NoSuchMailbox).
+    fn open(&self, mailbox: MailboxId, since: Option<Cursor>) -> impl Future<Output = Result<Opened>> + Send;
+
+    /// The feed: what happened in a mailbox after `after`, with the flags of at most `limit` messages. A
+    /// mailbox that is gone is no error.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be asked now.
+    fn changes(
+        &self,
+        mailbox: MailboxId,
+        after: Cursor,
+        limit: usize,
+    ) -> impl Future<Output = Result<Changes>> + Send;
+
+    /// Says that messages with UIDs below `below` are no longer recent (IMAP4rev1's `\Recent`), if `claim`
+    /// says so. Gives the first UID that was recent until now: each message is claimed once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchMailbox`](crate::Error::NoSuchMailbox).
+    fn recent(&self, mailbox: MailboxId, below: u32, claim: bool)
+    -> impl Future<Output = Result<u32>> + Send;
+
+    /// What is known of messages, ascending, at most `limit` of them: ask again from there on. Those that
+    /// are gone are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchMailbox`](crate::Error::NoSuchMailbox).
+    fn messages(
+        &self,
+        mailbox: MailboxId,
+        uids: &Uids,
+        fields: Fields,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Row>>> + Send;
+
+    /// The messages that a search finds, as far as that is known without reading them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchMailbox`](crate::Error::NoSuchMailbox).
+    fn preselect(
+        &self,
+        mailbox: MailboxId,
+        filter: &Filter,
+    ) -> impl Future<Output = Result<Preselected>> + Send;
+
+    /// Reads a range of a body. What lies beyond its end is cut off.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchBody`](crate::Error::NoSuchBody): its last message is gone.
+    fn read(&self, body: BodyId, range: Range<u64>) -> impl Future<Output = Result<Self::Reader>> + Send;
+
+    /// A body with its parts found. By default, it is read whole for that.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    fn message(&self, body: BodyId) -> impl Future<Output = Result<Arc<Message>>> + Send {
+        async move {
+            let mut reader = self.read(body, 0..u64::MAX).await?;
+            let first = reader.chunk().await?.unwrap_or_default();
+            let raw = match reader.chunk().await? {
+                None => first,
+                Some(second) => {
+                    let mut raw = BytesMut::from(first);
+                    raw.extend_from_slice(&second);
+                    while let Some(chunk) = reader.chunk().await? {
+                        raw.extend_from_slice(&chunk);
+                    }
+                    raw.freeze()
+                }
+            };
+            Ok(Arc::new(Message::parse(raw)))
+        }
+    }
+
+    /// Changes flags.
+    ///
+    /// # Errors
+    ///
+    /// There is no such mailbox, it may not have so many keywords, or these are too many messages.
+    fn store(
+        &self,
+        mailbox: MailboxId,
+        uids: &Uids,
+        change: &FlagChange,
+    ) -> impl Future<Output = Result<Stored>> + Send;
+
+    /// Removes messages. Gives the number of the change: the feed tells which they were.
+    ///
+    /// # Errors
+    ///
+    /// There is no such mailbox, or these are too many messages.
+    fn expunge(
+        &self,
+        mailbox: MailboxId,
+        uids: &Uids,
+        which: Which,
+    ) -> impl Future<Output = Result<ModSeq>> + Send;
+
+    /// Copies messages to the end of another mailbox of the account, or moves them there: all or none.
+    /// Flags are kept, but for keywords that the other mailbox has no room for.
+    ///
+    /// # Errors
+    ///
+    /// There is no such mailbox, no room, or these are too many messages.
+    fn copy(
+        &self,
+        from: MailboxId,
+        uids: &Uids,
+        to: MailboxId,
+        how: How,
+    ) -> impl Future<Output = Result<Copied>> + Send;
+
+    /// Waits for changes in an account.
+    fn watch(&self, account: AccountId) -> Self::Watch;
+
+    /// Gives a lease to one holder, who keeps it until it is dropped; one whose holder has died ends after
+    /// `time`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InUse`](crate::Error::InUse).
+    fn lease(
+        &self,
+        account: AccountId,
+        lease: Lease,
+        time: Duration,
+    ) -> impl Future<Output = Result<Self::Held>> + Send;
+}
+
+/// The most UIDs of one [`Store::store`] or [`Store::expunge`].
+pub const MAX_CHANGED: u32 = 4096;
+
+/// The most UIDs of one [`Store::copy`].
+pub const MAX_COPIED: u32 = 100_000;
+
+/// A body on its way into a [`Store`]. Nothing of it stays if it is dropped.
+pub trait BodyWriter: Send {
+    /// Stores the next piece.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OverQuota`](crate::Error::OverQuota): it is more than any of the accounts has room for.
+    fn write(&mut self, piece: Bytes) -> impl Future<Output = Result<()>> + Send;
+
+    /// The body is complete: it can be [delivered](Store::deliver).
+    ///
+    /// # Errors
+    ///
+    /// It could not be stored.
+    fn finish(self) -> impl Future<Output = Result<BodyId>> + Send;
+}
+
+/// A body on its way out of a [`Store`].
+pub trait BodyReader: Send + 'static {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    fn chunk(&mut self) -> impl Future<Output = Result<Option<Bytes>>> + Send;
+}
+
+/// Wakes up when something may have happened in an account.
+pub trait Watch: Send + 'static {
+    /// Waits for a change that came after this watch was made or last woke up. It may wake for nothing, and
+    /// loses nothing when it is dropped.
+    fn changed(&mut self) -> impl Future<Output = ()> + Send;
+}
