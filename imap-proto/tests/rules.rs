@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use mailwire_core::Misuse;
+use mailwire_core::{Misuse, NotOffered};
 use mailwire_imap::{
     command::{Command, Fetch, FetchAtt, OtherCommand},
     extensions::quota,
@@ -27,13 +27,13 @@ fn raw_commands_do_not_change_the_session() {
 fn extensions_are_asked_for_only_where_they_are_offered() {
     let mut client = logged_in("IMAP4rev2");
     let refused = client.send(quota::QuotaCommand::get("").unwrap().into()).unwrap_err();
-    assert_eq!(refused.reason, Misuse::NotOffered("QUOTA"));
+    assert_eq!(refused.reason, Misuse::NotOffered(NotOffered::Extension("QUOTA")));
     let mut client = selected("IMAP4rev2 QUOTA");
     client.send(quota::QuotaCommand::get("").unwrap().into()).unwrap();
     let fetch = Fetch::new(SequenceSet::all(), [FetchAtt::Flags]);
     let fetch = fetch.with_since(ModSeq::new(5).unwrap().into());
     let refused = client.send(Command::Fetch(fetch)).unwrap_err();
-    assert_eq!(refused.reason, Misuse::NotOffered("CONDSTORE"));
+    assert_eq!(refused.reason, Misuse::NotOffered(NotOffered::Extension("CONDSTORE")));
 }
 
 #[test]

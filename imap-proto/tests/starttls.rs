@@ -5,7 +5,7 @@ mod common;
 
 use bytes::BytesMut;
 use common::*;
-use mailwire_core::{Channel, Connection, Error, Misuse, Next, Upgrade};
+use mailwire_core::{Channel, Connection, Error, Misuse, Next, NotOffered, Upgrade};
 use mailwire_imap::{Capability, client, server};
 
 const GREETING: &str = "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] hi\r\n";
@@ -237,10 +237,13 @@ fn a_client_shows_no_secret_in_clear() {
     config.allow_clear_credentials = true;
     let mut client = client::Connection::new(config);
     feed(&mut client, b"* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] hi\r\n");
-    assert_eq!(client.send(command("LOGIN a b")).unwrap_err().reason, Misuse::NotOffered("LOGIN"));
+    assert_eq!(
+        client.send(command("LOGIN a b")).unwrap_err().reason,
+        Misuse::NotOffered(NotOffered::Extension("LOGIN"))
+    );
     assert_eq!(
         client.send(command("AUTHENTICATE PLAIN")).unwrap_err().reason,
-        Misuse::NotOffered("this mechanism")
+        Misuse::NotOffered(NotOffered::Mechanism)
     );
     assert!(matches!(client.send(command("STARTTLS")).unwrap_err().reason, Misuse::WrongState(_)));
 }

@@ -121,8 +121,9 @@ impl Upgrade {
     }
 }
 
-/// How the stream under a connection is protected, as its owner knows when the connection begins.
-/// For both roles and all protocols.
+/// How the stream under a connection is protected, as its owner knows when the connection begins: for
+/// both roles and all protocols.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Channel {
     /// In clear, and it stays so. A client does not ask for TLS, a server does not offer it.
@@ -131,4 +132,18 @@ pub enum Channel {
     StartTls,
     /// Protected from the first byte: implicit TLS, or a stream that never leaves the machine.
     Tls,
+}
+
+impl Channel {
+    /// Whether the stream is protected from the first byte.
+    #[must_use]
+    pub const fn is_tls(self) -> bool {
+        matches!(self, Self::Tls)
+    }
+
+    /// Whether TLS has to be put in place before anything is said.
+    #[must_use]
+    pub const fn is_start_tls(self) -> bool {
+        matches!(self, Self::StartTls)
+    }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::{Deviation, Dialect, ParseError, Parsed, Text};
+use crate::{Deviation, Dialect, ParseError, ParseErrorKind, Parsed, Text};
 
 /// A place in one complete frame, from which a grammar reads forward.
 ///
@@ -21,7 +21,7 @@ use crate::{Deviation, Dialect, ParseError, Parsed, Text};
 ///     cursor.expect_ignore_case("size=", "expected SIZE=")?;
 ///     cursor.number_u64()
 /// });
-/// assert_eq!(size, Ok(Parsed { value: 1000, deviations: vec![] }));
+/// assert_eq!(size, Ok(Parsed::new(1000, vec![])));
 /// ```
 #[derive(Debug)]
 pub struct Cursor<'a> {
@@ -335,7 +335,7 @@ impl<'a> Cursor<'a> {
                 .iter()
                 .take(length)
                 .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
-                .ok_or(ParseError::new(start, "number too large")),
+                .ok_or(too_large(start)),
         }
     }
 
@@ -348,7 +348,7 @@ impl<'a> Cursor<'a> {
     pub fn number_u32(&mut self) -> Result<u32, ParseError> {
         let start = self.offset();
         let value = self.number_u64()?;
-        u32::try_from(value).map_err(|_| ParseError::new(start, "number too large"))
+        u32::try_from(value).map_err(|_| too_large(start))
     }
 
     /// Runs a grammar that can contain itself, one level deeper.
@@ -362,7 +362,7 @@ impl<'a> Cursor<'a> {
         grammar: impl FnOnce(&mut Self) -> Result<T, ParseError>,
     ) -> Result<T, ParseError> {
         if self.depth >= limit {
-            return Err(self.error("nested too deeply"));
+            return Err(self.error("nested too deeply").with_kind(ParseErrorKind::TooDeep));
         }
         self.depth += 1;
         let result = grammar(self);
@@ -381,7 +381,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     ///
-    /// In [`Dialect::Strict`]: the deviation's name, as the reason.
+    /// In [`Dialect::Strict`]: [`ParseErrorKind::Deviation`], with the deviation's name as the reason.
     #[cold]
     pub fn deviate(&mut self, name: &'static str) -> Result<(), ParseError> {
         self.deviate_at(self.offset(), name)
@@ -391,19 +391,24 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     ///
-    /// In [`Dialect::Strict`]: the deviation's name, as the reason.
+    /// In [`Dialect::Strict`]: [`ParseErrorKind::Deviation`], with the deviation's name as the reason.
     #[cold]
     pub fn deviate_at(&mut self, offset: usize, name: &'static str) -> Result<(), ParseError> {
         match self.dialect {
-            Dialect::Strict => Err(ParseError::new(offset, name)),
+            Dialect::Strict => Err(Deviation::new(name, offset).into()),
             Dialect::Lenient => {
                 if self.deviations.len() < MAX_DEVIATIONS {
-                    self.deviations.push(Deviation { name, offset });
+                    self.deviations.push(Deviation::new(name, offset));
                 }
                 Ok(())
             }
         }
     }
+}
+
+#[cold]
+const fn too_large(offset: usize) -> ParseError {
+    ParseError::new(offset, "number too large").with_kind(ParseErrorKind::OutOfRange)
 }
 
 #[cfg(test)]
@@ -427,20 +432,20 @@ mod tests {
     #[test]
     fn a_deviation_is_an_error_in_the_strict_dialect() {
         let frame = Bytes::from_static(b"a  b");
-        let double_space = |cursor: &mut Cursor<'_>| {
+        let extra_space = |cursor: &mut Cursor<'_>| {
             cursor.expect(b'a', "a")?;
             cursor.expect_space()?;
             if cursor.peek() == Some(b' ') {
-                cursor.deviate("double-space")?;
+                cursor.deviate("extra-space")?;
                 cursor.skip(1);
             }
             cursor.expect(b'b', "b")
         };
-        let parsed = Cursor::parse(&frame, Dialect::Lenient, double_space).unwrap();
-        assert_eq!(parsed.deviations, [Deviation { name: "double-space", offset: 2 }]);
+        let parsed = Cursor::parse(&frame, Dialect::Lenient, extra_space).unwrap();
+        assert_eq!(parsed.deviations, [Deviation { name: "extra-space", offset: 2 }]);
         assert_eq!(
-            Cursor::parse(&frame, Dialect::Strict, double_space),
-            Err(ParseError::new(2, "double-space"))
+            Cursor::parse(&frame, Dialect::Strict, extra_space),
+            Err(ParseError::new(2, "extra-space").with_kind(ParseErrorKind::Deviation))
         );
     }
 
@@ -459,7 +464,7 @@ mod tests {
         let frame = Bytes::from("(".repeat(100_000));
         assert_eq!(
             Cursor::parse(&frame, Dialect::Strict, parens),
-            Err(ParseError::new(11, "nested too deeply"))
+            Err(ParseError::new(11, "nested too deeply").with_kind(ParseErrorKind::TooDeep))
         );
     }
 }

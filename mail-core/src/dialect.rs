@@ -14,6 +14,7 @@ pub enum Dialect {
 }
 
 /// A departure from the grammar that was accepted.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Deviation {
@@ -23,7 +24,16 @@ pub struct Deviation {
     pub offset: usize,
 }
 
-/// A value and what was odd about its bytes.
+impl Deviation {
+    /// The deviation of this name, at `offset`.
+    #[must_use]
+    pub const fn new(name: &'static str, offset: usize) -> Self {
+        Self { name, offset }
+    }
+}
+
+/// A value that was read, and the deviations from the grammar that were accepted on the way.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[repr(C)] // The value at the start: moves out of this are then as fast as moves of the whole.
 pub struct Parsed<T> {
@@ -35,7 +45,13 @@ pub struct Parsed<T> {
 }
 
 impl<T> Parsed<T> {
-    /// The same with the value replaced.
+    /// A value with the deviations that were met.
+    #[inline]
+    pub const fn new(value: T, deviations: Vec<Deviation>) -> Self {
+        Self { value, deviations }
+    }
+
+    /// Replaces the value and keeps the deviations.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Parsed<U> {
         Parsed { value: f(self.value), deviations: self.deviations }
     }

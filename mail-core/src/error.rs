@@ -3,26 +3,85 @@
 
 use core::fmt;
 
+use crate::{Deviation, NotOffered, WrongAnswer, WrongState};
+
 /// Why some bytes are not what the grammar asks for.
+///
+/// ```
+/// use mailwire_core::{ParseError, ParseErrorKind};
+///
+/// let error = ParseError::new(4, "expected a space");
+/// assert_eq!(error.kind, ParseErrorKind::Syntax);
+/// assert_eq!(error.to_string(), "at byte 4: expected a space");
+/// ```
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[error("at byte {offset}: {reason}")]
 pub struct ParseError {
     /// Where, in bytes from the start of the message.
     pub offset: usize,
-    /// What was expected or wrong there.
+    /// What was expected or wrong there, for people. With [`ParseErrorKind::Deviation`] the name of
+    /// the deviation.
     pub reason: &'static str,
+    /// What kind of error it is, for programs.
+    pub kind: ParseErrorKind,
+}
+
+/// What kind of error a [`ParseError`] is.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum ParseErrorKind {
+    /// The bytes are not of the grammar.
+    #[default]
+    Syntax,
+    /// A known deviation, which [`Dialect::Strict`](crate::Dialect::Strict) refuses and
+    /// [`Dialect::Lenient`](crate::Dialect::Lenient) accepts.
+    Deviation,
+    /// Something is longer than it may be.
+    TooLong,
+    /// There are more of something than there may be.
+    TooMany,
+    /// Something is nested deeper than it may be.
+    TooDeep,
+    /// A number is too large or too small.
+    OutOfRange,
+    /// The grammar has this, with a name that is not known: a command, for instance.
+    Unknown,
 }
 
 impl ParseError {
-    /// An error at `offset`.
+    /// An error at `offset`: bytes that are not of the grammar.
     #[must_use]
     pub const fn new(offset: usize, reason: &'static str) -> Self {
-        Self { offset, reason }
+        Self { offset, reason, kind: ParseErrorKind::Syntax }
+    }
+
+    /// Sets the kind of the error.
+    #[must_use]
+    pub const fn with_kind(mut self, kind: ParseErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Moves the error by `bytes`, for a grammar that was run on a part of the message.
+    #[must_use]
+    pub const fn after(mut self, bytes: usize) -> Self {
+        self.offset = self.offset.saturating_add(bytes);
+        self
+    }
+}
+
+/// The error that a deviation is in the strict dialect.
+impl From<Deviation> for ParseError {
+    fn from(deviation: Deviation) -> Self {
+        Self::new(deviation.offset, deviation.name).with_kind(ParseErrorKind::Deviation)
     }
 }
 
 /// A value that cannot be built because no peer could read it, or would read more than one value.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("not a valid {what}: {reason} (at byte {offset})")]
 pub struct Invalid {
@@ -122,10 +181,16 @@ pub enum Error {
 pub enum Misuse {
     /// This cannot be done in the connection's present state.
     #[error("not possible now: {0}")]
-    WrongState(&'static str),
+    WrongState(WrongState),
     /// The peer does not offer what this needs.
     #[error("the peer does not offer {0}")]
-    NotOffered(&'static str),
+    NotOffered(NotOffered),
+    /// The command is longer than its line may be, in bytes with the line end.
+    #[error("the command is longer than {limit} bytes")]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
     /// No command with this ticket waits for an answer.
     #[error("no command with this ticket waits for this")]
     UnknownTicket,
@@ -137,7 +202,7 @@ pub enum Misuse {
     },
     /// The answer is not one that the command can have.
     #[error("not an answer to this command: {0}")]
-    WrongAnswer(&'static str),
+    WrongAnswer(WrongAnswer),
     /// The body that was sent is not the one that was announced.
     #[error("the body is not the one announced: {0}")]
     BodyMismatch(&'static str),
@@ -158,6 +223,7 @@ pub enum Misuse {
 }
 
 /// A message that was not taken, with the reason. The message is handed back.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendError<M> {
     /// Why.

@@ -43,6 +43,7 @@ mod numbers;
 mod output;
 #[doc(hidden)]
 pub mod private;
+mod reason;
 pub mod sasl;
 mod secret;
 #[cfg(feature = "testing")]
@@ -54,9 +55,10 @@ mod words;
 pub use connection::{Channel, Connection, Next, Upgrade};
 pub use cursor::{Cursor, Mark};
 pub use dialect::{Deviation, Dialect, Parsed};
-pub use error::{Error, Invalid, Misuse, ParseError, SendError};
+pub use error::{Error, Invalid, Misuse, ParseError, ParseErrorKind, SendError};
 pub use line::{Line, LineFramer, LineTooLong, Newline};
 pub use output::{Output, OutputMark};
+pub use reason::{NotOffered, WrongAnswer, WrongState};
 pub use sasl::SaslStep;
 pub use secret::Secret;
 pub use text::{Text, escape_ascii};

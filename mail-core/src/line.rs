@@ -17,15 +17,17 @@ pub enum Newline {
 /// One line, without its line end.
 ///
 /// The text holds no LF. It can hold a CR or a NUL, which the grammar has to refuse.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// The text, a slice of the input.
     pub text: Bytes,
-    /// What stood behind it.
+    /// How it ended.
     pub newline: Newline,
 }
 
 /// A line that has no end within its limit.
+#[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no line end within {limit} bytes")]
 pub struct LineTooLong {

@@ -65,7 +65,7 @@
 //! four outcomes:
 //!
 //! ```
-//! use mailwire_core::{Connection, Error as ProtocolError};
+//! use mailwire_core::{Connection, Error as ProtocolError, Misuse, WrongState};
 //! use mailwire_transport::{Driver, Endpoint, Error, Result, Step, Stream};
 //!
 //! /// Waits for the event that `wanted` picks, upgrading to TLS when the machine says so.
@@ -89,7 +89,7 @@
 //!                 driver.upgrade_in_place(Stream::Absent, |stream, _| endpoint.start_tls(stream)).await?;
 //!             }
 //!             // All is written, and nothing is due from the peer: what is waited for cannot come.
-//!             Step::Blocked => return Err(mailwire_core::Misuse::WrongState("nothing is due").into()),
+//!             Step::Blocked => return Err(Misuse::WrongState(WrongState::NothingDue("step")).into()),
 //!             Step::Closed => return Err(Error::Closed),
 //!         }
 //!     }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use mailwire_core::{Connection, Misuse, SaslStep, Secret, Text, Ticket};
+use mailwire_core::{Connection, Misuse, SaslStep, Secret, Text, Ticket, WrongState};
 
 use crate::{
     Driver, DriverConfig, Endpoint, Error, Result, Step, Stream,
@@ -127,7 +127,7 @@ impl<C: Machine> Session<C> {
     pub(crate) async fn event(&mut self) -> Result<C::Event> {
         match self.next().await? {
             Some(event) => Ok(event),
-            None => Err(Misuse::WrongState("nothing is due from the server").into()),
+            None => Err(Misuse::WrongState(WrongState::NothingDue("answer of the server")).into()),
         }
     }
 

@@ -12,7 +12,9 @@ mod common;
 
 use bytes::{Buf, BytesMut};
 use common::{Client, Server, drain, quiet_config, run};
-use mailwire_core::{Channel, Connection as _, Dialect, Error, Misuse, Next, SaslStep, Secret, Upgrade};
+use mailwire_core::{
+    Channel, Connection as _, Dialect, Error, Misuse, Next, NotOffered, SaslStep, Secret, Upgrade,
+};
 use mailwire_pop3::{
     ApopDigest, Command, Expected, Listing, Mechanism, MessageNumber, ParseContext, Password, Reply, State,
     UserName,
@@ -62,7 +64,10 @@ fn what_was_learnt_in_clear_is_forgotten() {
     assert_eq!(client.connection.timestamp(), None);
     let name = UserName::new("a").unwrap();
     let apop = Command::Apop { name, digest: ApopDigest::new([0; 16]) };
-    assert_eq!(client.connection.send(apop).unwrap_err().reason, Misuse::NotOffered("APOP"));
+    assert_eq!(
+        client.connection.send(apop).unwrap_err().reason,
+        Misuse::NotOffered(NotOffered::Extension("APOP"))
+    );
 }
 
 #[test]

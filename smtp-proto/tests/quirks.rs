@@ -209,7 +209,7 @@ fn accept_reply(frame: &[u8], code: u16, lines: &[&[u8]], deviations: &[&str]) {
     assert_eq!(parsed.deviations.iter().map(|it| it.name).collect::<Vec<_>>(), deviations);
     match (Reply::parse(&frame.bytes, frame.context(Dialect::Strict)), parsed.deviations.first()) {
         (Ok(strict), None) => assert_eq!(strict.value, parsed.value),
-        (Err(error), Some(first)) => assert_eq!(error, ParseError::new(first.offset, first.name)),
+        (Err(error), Some(first)) => assert_eq!(error, ParseError::from(*first)),
         (strict, _) => panic!("{strict:?}"),
     }
 }

@@ -61,7 +61,7 @@ use bytes::{Bytes, BytesMut};
 pub use config::{AskCapabilities, Config, Timeouts};
 pub use event::{BodyItem, BodyStart, Event};
 use mailwire_core::{
-    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, sasl,
+    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, WrongState, sasl,
 };
 use state::{Idle, InFlight, Queued, Session, Unfinished};
 
@@ -185,7 +185,7 @@ impl Connection {
             return Err(Misuse::Closed);
         }
         if self.session.state == State::Logout {
-            return Err(Misuse::WrongState("the session ends"));
+            return Err(Misuse::WrongState(WrongState::Ending));
         }
         if self.queue.len() + self.in_flight.len() >= self.config.limits.queue {
             return Err(Misuse::Full { limit: self.config.limits.queue });
@@ -216,7 +216,7 @@ impl Connection {
                 self.put = self.put.saturating_add(sent as u64);
                 Ok(sent)
             }
-            _ => Err(Misuse::WrongState("no message is due")),
+            _ => Err(Misuse::WrongState(WrongState::NothingDue("message"))),
         }
     }
 
@@ -230,7 +230,7 @@ impl Connection {
         self.framer.unpark();
         match &self.unfinished {
             Some(Unfinished::Sending(body)) => body.finish()?,
-            _ => return Err(Misuse::WrongState("no message is due")),
+            _ => return Err(Misuse::WrongState(WrongState::NothingDue("message"))),
         }
         self.unfinished = None;
         self.put(b"\r\n");
@@ -252,7 +252,7 @@ impl Connection {
         match &mut self.unfinished {
             // It may be about to begin anew.
             Some(Unfinished::Idle(idle)) => idle.renew = false,
-            _ => return Err(Misuse::WrongState("IDLE is not in progress")),
+            _ => return Err(Misuse::WrongState(WrongState::NothingDue("end of IDLE"))),
         }
         self.end_idle();
         Ok(())
@@ -268,7 +268,7 @@ impl Connection {
         self.framer.unpark();
         match &mut self.unfinished {
             Some(Unfinished::Idle(idle)) if idle.begun && !idle.done => idle.renew = true,
-            _ => return Err(Misuse::WrongState("IDLE is not in progress")),
+            _ => return Err(Misuse::WrongState(WrongState::NothingDue("end of IDLE"))),
         }
         self.end_idle();
         Ok(())
@@ -379,7 +379,10 @@ impl mailwire_core::Connection for Connection {
                 *challenged = false;
             }
             _ => {
-                return Err(SendError::new(Misuse::WrongState("no step of an exchange is due"), step));
+                return Err(SendError::new(
+                    Misuse::WrongState(WrongState::NothingDue("step of an exchange")),
+                    step,
+                ));
             }
         }
         self.write(|out| {

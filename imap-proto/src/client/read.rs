@@ -208,7 +208,7 @@ impl Connection {
         }
         match self.parse(&frame) {
             Err(error) => self.malformed(frame.bytes, error),
-            Ok(Parsed { value, deviations }) => self.take_response(value, deviations, frame.bytes),
+            Ok(Parsed { value, deviations, .. }) => self.take_response(value, deviations, frame.bytes),
         }
     }
 
@@ -235,7 +235,7 @@ impl Connection {
     /// ```
     fn greet(&mut self, frame: &Frame) -> Result<(), Error> {
         let invalid = |reason, offset| Err(Error::InvalidGreeting { reason, offset });
-        let Parsed { value, deviations } = match self.parse(frame) {
+        let Parsed { value, deviations, .. } = match self.parse(frame) {
             Ok(parsed) => parsed,
             Err(error) => return invalid(error.reason, error.offset),
         };

@@ -3,7 +3,7 @@
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
 use mailwire_core::{
-    Error, Misuse,
+    Error, Misuse, NotOffered, WrongState,
     sasl::{Mechanism, Policy},
 };
 
@@ -22,25 +22,27 @@ impl Session {
         let mut needs = rules.needs.into_iter().chain(command.option_needs());
         let missing = needs.find(|need| !need.is_met(&self.capabilities));
         if let Some(missing) = missing.filter(|_| self.capabilities.is_known()) {
-            return Err(Misuse::NotOffered(missing.capability.known_name().unwrap_or("the extension")));
+            return Err(Misuse::NotOffered(NotOffered::Extension(
+                missing.capability.known_name().unwrap_or("the extension"),
+            )));
         }
         let policy = Policy::new(self.tls).allow_clear_credentials(allow_clear);
         match command {
-            Command::StartTls => Err(Misuse::WrongState("STARTTLS is sent with Channel::StartTls only")),
+            Command::StartTls => Err(Misuse::WrongState(WrongState::Automatic)),
             Command::Login(_) => {
                 policy.check_password()?;
                 let refused = self.capabilities.has(&Capability::LoginDisabled);
-                if refused { Err(Misuse::NotOffered("LOGIN")) } else { Ok(()) }
+                if refused { Err(Misuse::NotOffered(NotOffered::Extension("LOGIN"))) } else { Ok(()) }
             }
             Command::Authenticate(authenticate) => {
                 policy.check(&authenticate.mechanism)?;
                 self.permits_mechanism(&authenticate.mechanism)
             }
             Command::Enable(extensions) if extensions.contains(&Capability::UidOnly) => {
-                Err(Misuse::WrongState("the machine cannot keep UIDONLY"))
+                Err(Misuse::WrongState(WrongState::Unsupported("UIDONLY")))
             }
             Command::Other(_) if rules.effect != Effect::Nothing => {
-                Err(Misuse::WrongState("it would change the session: send the command that it is"))
+                Err(Misuse::WrongState(WrongState::OwnCall))
             }
             _ => Ok(()),
         }
@@ -51,7 +53,7 @@ impl Session {
         if offered || !self.capabilities.is_known() {
             Ok(())
         } else {
-            Err(Misuse::NotOffered("this mechanism"))
+            Err(Misuse::NotOffered(NotOffered::Mechanism))
         }
     }
 
@@ -59,7 +61,7 @@ impl Session {
     /// but protection only comes with STARTTLS.
     pub(super) fn permits_later(&self, command: &Command, safe: bool) -> Result<(), Misuse> {
         match command {
-            Command::StartTls => Err(Misuse::WrongState("STARTTLS is sent with Channel::StartTls only")),
+            Command::StartTls => Err(Misuse::WrongState(WrongState::Automatic)),
             Command::Login(_) if !safe => Err(Misuse::CredentialsInClear),
             _ => Ok(()),
         }

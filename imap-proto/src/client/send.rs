@@ -2,7 +2,7 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use mailwire_core::{Misuse, Secret, sasl};
+use mailwire_core::{Misuse, Secret, WrongState, sasl};
 
 use super::{
     Connection, Event, Phase, State,
@@ -30,7 +30,7 @@ impl Connection {
             }
             let Some(next) = self.queue.pop_front() else { return };
             let checked = match next.ticket {
-                _ if self.session.state == State::Logout => Err(Misuse::WrongState("the session ends")),
+                _ if self.session.state == State::Logout => Err(Misuse::WrongState(WrongState::Ending)),
                 Some(_) => self.session.permits(&next.command, &rules, self.config.allow_clear_credentials),
                 None => Ok(()),
             };

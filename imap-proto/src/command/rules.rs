@@ -1,6 +1,6 @@
 //! What each command is: one row a command.
 
-use mailwire_core::keywords;
+use mailwire_core::{WrongState, keywords};
 
 use super::Command;
 use crate::{
@@ -287,15 +287,19 @@ impl ValidIn {
     /// # Errors
     ///
     /// Why it is not valid in this state.
-    pub(crate) const fn check(self, state: State) -> Result<(), &'static str> {
+    pub(crate) const fn check(self, state: State) -> Result<(), WrongState> {
         match (self, state) {
-            (ValidIn::NotAuthenticated, State::Authenticated | State::Selected) => Err("already logged in"),
-            (ValidIn::LoggedIn | ValidIn::Selected, State::NotAuthenticated) => Err("log in first"),
-            (ValidIn::Selected, State::Authenticated) => Err("no mailbox is selected"),
+            (ValidIn::NotAuthenticated, State::Authenticated | State::Selected) => {
+                Err(WrongState::AlreadyAuthenticated)
+            }
+            (ValidIn::LoggedIn | ValidIn::Selected, State::NotAuthenticated) => {
+                Err(WrongState::NotAuthenticated)
+            }
+            (ValidIn::Selected, State::Authenticated) => Err(WrongState::NoMailbox),
             (ValidIn::Any, _) | (_, State::NotAuthenticated | State::Authenticated | State::Selected) => {
                 Ok(())
             }
-            (_, State::Logout) => Err("the session ends"),
+            (_, State::Logout) => Err(WrongState::Ending),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::{ParseError, keywords};
+use mailwire_core::{ParseError, ParseErrorKind, keywords};
 
 use super::{AString, parse::read_atom, writer::Writer};
 use crate::types::{Atom, Date, Reader, SequenceSet, UidSet, chars};
@@ -451,7 +451,11 @@ fn size(r: &mut Reader<'_>) -> Result<u64, ParseError> {
     r.space()?;
     let start = r.offset();
     let size = r.number_u64()?;
-    if size > i64::MAX as u64 { Err(ParseError::new(start, "number too large")) } else { Ok(size) }
+    if size > i64::MAX as u64 {
+        Err(ParseError::new(start, "number too large").with_kind(ParseErrorKind::OutOfRange))
+    } else {
+        Ok(size)
+    }
 }
 
 fn write_text(e: &mut Writer<'_>, name: &[u8], word: &AString) {

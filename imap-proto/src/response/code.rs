@@ -3,12 +3,12 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::{fmt, num::NonZeroU32};
 
-use mailwire_core::{Dialect, ParseError, Text};
+use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
 
 use crate::{
     Capability,
     types::{
-        Atom, ImapString, KnownNumbers, KnownUids, ModSeq, PermanentFlags, Reader, SeqNumber, TOO_DEEP, Uid,
+        Atom, ImapString, KnownNumbers, KnownUids, ModSeq, PermanentFlags, Reader, SeqNumber, Uid,
         UidValidity, chars, display, read_astring, read_count, read_mod_seq, write_number, write_quoted,
     },
 };
@@ -197,7 +197,9 @@ impl Code {
                 return Self::keep(r, start);
             }
             Ok(None) => r.seek(start),
-            Err(error) if r.dialect() == Dialect::Strict || error.reason == TOO_DEEP => return Err(error),
+            Err(error) if r.dialect() == Dialect::Strict || error.kind == ParseErrorKind::TooDeep => {
+                return Err(error);
+            }
             Err(_) => return Self::keep(r, start),
         }
         Self::read_other(r).map(Some)

@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use mailwire_core::{Dialect, ParseError, Text};
+use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
 
 use super::code::plain;
 use crate::types::{
-    Atom, ImapString, MailboxAttributes, MailboxName, ModSeq, RawValue, Reader, TOO_DEEP, Uid, UidValidity,
-    chars, eat_nil, read_astring, read_count, read_delimiter, read_known_count, skip_value, write_astring,
+    Atom, ImapString, MailboxAttributes, MailboxName, ModSeq, RawValue, Reader, Uid, UidValidity, chars,
+    eat_nil, read_astring, read_count, read_delimiter, read_known_count, skip_value, write_astring,
     write_delimiter, write_number, write_string,
 };
 
@@ -108,7 +108,9 @@ impl ListData {
         }
         match read_extensions(r) {
             Ok(extensions) => Ok(Self { kind, attributes, delimiter, name, extensions }),
-            Err(error) if r.dialect() == Dialect::Strict || error.reason == TOO_DEEP => Err(error),
+            Err(error) if r.dialect() == Dialect::Strict || error.kind == ParseErrorKind::TooDeep => {
+                Err(error)
+            }
             Err(_) => {
                 r.rewind(behind);
                 let name = read_rest_as_name(r, start)?;

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use bytes::Bytes;
-use mailwire_core::{Dialect, ParseError, Parsed, Text};
+use mailwire_core::{Dialect, ParseError, ParseErrorKind, Parsed, Text};
 
 use super::{
     Continuation, ESearchData, FetchData, ListData, ListKind, NamespaceData, OtherData, Reply, ReplyKind,
@@ -167,7 +167,8 @@ impl Untagged {
     fn read_numbered(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         let number = r.number_u64()?;
-        let small = u32::try_from(number).map_err(|_| ParseError::new(start, "number too large"));
+        let small = u32::try_from(number)
+            .map_err(|_| ParseError::new(start, "number too large").with_kind(ParseErrorKind::OutOfRange));
         r.space()?;
         let name_at = r.offset();
         let name = r.take_class(chars::ATOM);

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Dialect, ParseError, Text};
+use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
 
 use crate::types::{
     Atom, ImapString, KnownNumbers, KnownUids, ModSeq, RawValue, Reader, chars, read_astring, read_mod_seq,
@@ -120,7 +120,9 @@ fn misplaced_number(r: &mut Reader<'_>) -> Result<Misplaced, ParseError> {
     match value {
         Some(0) => r.deviate_at(at, "zero-for-number").map(|()| Misplaced::Number(0)),
         Some(value) => Ok(Misplaced::Number(value)),
-        None if r.dialect() == Dialect::Strict => Err(ParseError::new(at, "number too large")),
+        None if r.dialect() == Dialect::Strict => {
+            Err(ParseError::new(at, "number too large").with_kind(ParseErrorKind::OutOfRange))
+        }
         None => r.deviate_at(at, "number-too-large").map(|()| Misplaced::Nothing),
     }
 }

@@ -3,7 +3,7 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use bytes::Bytes;
-use mailwire_core::{Error, Misuse, SendError, Ticket};
+use mailwire_core::{Error, Misuse, SendError, Ticket, WrongAnswer, WrongState};
 
 use super::{
     Connection, FAILED_LOGINS, Mode, Owed, Phase,
@@ -46,10 +46,10 @@ impl Connection {
             Mode::Answer => Ok(()),
             Mode::Decision { .. } | Mode::Body | Mode::Tail if !status.is_ok() => Ok(()),
             Mode::Decision { .. } | Mode::Body | Mode::Tail => {
-                Err(Misuse::WrongAnswer("the message is not complete"))
+                Err(Misuse::WrongAnswer(WrongAnswer::Incomplete))
             }
-            Mode::Idle => Err(Misuse::WrongState("IDLE ends with the client's DONE")),
-            _ => Err(Misuse::WrongState("the client's step of the exchange is due")),
+            Mode::Idle => Err(Misuse::WrongState(WrongState::Busy("the client's DONE"))),
+            _ => Err(Misuse::WrongState(WrongState::Busy("the client's step of the exchange"))),
         }
     }
 
@@ -59,7 +59,7 @@ impl Connection {
             return Err(Misuse::Closed);
         }
         if !self.owed.is_empty() {
-            return Err(Misuse::WrongState("a literal is not complete"));
+            return Err(Misuse::WrongState(WrongState::Busy("the rest of a literal")));
         }
         match &self.current {
             Some(current) if current.ticket == ticket => Ok(current),
@@ -137,7 +137,7 @@ impl Connection {
         });
         if !written {
             let Response::Untagged(data) = response else { return Ok(()) };
-            return Err(SendError::new(Misuse::WrongAnswer("there is nothing in it"), data));
+            return Err(SendError::new(Misuse::WrongAnswer(WrongAnswer::Empty), data));
         }
         self.owed = owed;
         Ok(())
@@ -155,7 +155,7 @@ impl Connection {
             return Err(SendError::new(Misuse::Closed, reply));
         }
         if !self.owed.is_empty() {
-            return Err(SendError::new(Misuse::WrongState("a literal is not complete"), reply));
+            return Err(SendError::new(Misuse::WrongState(WrongState::Busy("the rest of a literal")), reply));
         }
         self.say_bye(reply);
         Ok(())
@@ -166,7 +166,7 @@ impl Connection {
             return Err(Misuse::Closed);
         }
         if !self.owed.is_empty() {
-            return Err(Misuse::WrongState("a literal is not complete"));
+            return Err(Misuse::WrongState(WrongState::Busy("the rest of a literal")));
         }
         if self.output.is_full() {
             return Err(Misuse::Full { limit: self.output.limit() });
@@ -185,7 +185,7 @@ impl Connection {
         self.framer.unpark();
         match self.owed.front_mut() {
             Some(Owed::Body(body)) if self.failed.is_none() => body.send(chunk, &mut self.output),
-            _ => Err(Misuse::WrongState("no literal is due")),
+            _ => Err(Misuse::WrongState(WrongState::NothingDue("literal"))),
         }
     }
 
@@ -200,7 +200,7 @@ impl Connection {
         self.framer.unpark();
         match self.owed.front() {
             Some(Owed::Body(body)) => body.finish()?,
-            _ => return Err(Misuse::WrongState("no literal is due")),
+            _ => return Err(Misuse::WrongState(WrongState::NothingDue("literal"))),
         }
         self.owed.pop_front();
         while let Some(Owed::Bytes(behind)) = self.owed.front_mut() {
@@ -220,7 +220,7 @@ impl Connection {
         self.framer.unpark();
         self.command(ticket)?;
         if !matches!(self.mode, Mode::Decision { .. }) {
-            return Err(Misuse::WrongState("no message waits"));
+            return Err(Misuse::WrongState(WrongState::NothingDue("message")));
         }
         self.begin_body();
         Ok(())
@@ -235,7 +235,7 @@ impl Connection {
     /// for this.
     pub fn reject_body(&mut self, ticket: Ticket, status: Reply) -> Result<(), SendError<Reply>> {
         if !matches!(self.mode, Mode::Decision { .. }) {
-            return Err(SendError::new(Misuse::WrongState("no message waits"), status));
+            return Err(SendError::new(Misuse::WrongState(WrongState::NothingDue("message")), status));
         }
         self.reply(ticket, status)
     }
@@ -248,7 +248,7 @@ impl Connection {
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
         self.framer.unpark();
         if self.command(ticket)?.rules.effect != Effect::StartTls {
-            return Err(Misuse::WrongAnswer("the command is not STARTTLS"));
+            return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
         }
         if let Some(current) = self.current.take() {
             let ready = Reply::from_static(ReplyKind::Ok, "begin TLS now");
@@ -266,7 +266,7 @@ impl Connection {
     pub fn accept_idle(&mut self, ticket: Ticket) -> Result<(), Misuse> {
         self.framer.unpark();
         if self.command(ticket)?.rules.effect != Effect::Idle || self.mode != Mode::Answer {
-            return Err(Misuse::WrongAnswer("the command is not IDLE"));
+            return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
         }
         self.output.put(b"+ idling\r\n");
         self.mode = Mode::Idle;

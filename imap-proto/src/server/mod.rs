@@ -54,7 +54,8 @@ use bytes::{Bytes, BytesMut};
 pub use config::{Config, Timeouts};
 pub use event::{BodyRefusal, Event};
 use mailwire_core::{
-    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade,
+    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, WrongAnswer,
+    WrongState,
     sasl::{self, Mechanism},
 };
 use read::Refusal;
@@ -408,10 +409,13 @@ impl mailwire_core::Connection for Connection {
         let authenticates =
             self.current.as_ref().is_some_and(|current| current.rules.effect == Effect::Authenticate);
         if !authenticates || self.mode != Mode::Answer || self.failed.is_some() {
-            return Err(SendError::new(Misuse::WrongState("no step of an exchange is due"), step));
+            return Err(SendError::new(
+                Misuse::WrongState(WrongState::NothingDue("step of an exchange")),
+                step,
+            ));
         }
         let SaslStep::Data(challenge) = &step else {
-            return Err(SendError::new(Misuse::WrongAnswer("a server refuses with a reply"), step));
+            return Err(SendError::new(Misuse::WrongAnswer(WrongAnswer::Cancelled), step));
         };
         self.output.write(|out| {
             out.extend_from_slice(b"+ ");

@@ -86,7 +86,10 @@ impl Connection {
         so_far: usize,
     ) -> Result<(), Refusal> {
         if let Some(name) = Name::of(head.name) {
-            name.rules().valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason))?;
+            name.rules()
+                .valid_in
+                .check(self.session.state)
+                .map_err(|reason| Refusal::bad(0, reason.as_str()))?;
         }
         let limits = &self.config.limits;
         if head.name.eq_ignore_ascii_case(b"LOGIN") {
@@ -178,8 +181,8 @@ impl Connection {
             _ => {
                 let context = frame.context(self.config.dialect, self.config.limits.nesting);
                 match Request::parse_in(&frame.bytes, &ParseContext { utf8: self.session.rev2, ..context }) {
-                    Ok(Parsed { value, deviations }) => self.dispatch(value, deviations, input),
-                    Err(ParseError { offset, reason }) => {
+                    Ok(Parsed { value, deviations, .. }) => self.dispatch(value, deviations, input),
+                    Err(ParseError { offset, reason, .. }) => {
                         self.refuse_line(frame.bytes, &Refusal::bad(offset, reason))
                     }
                 }
@@ -286,11 +289,11 @@ impl Connection {
         let context = ParseContext { utf8: self.session.rev2, ..context };
         let parsed = match Request::parse_in(&frame.bytes, &context) {
             Ok(parsed) => parsed,
-            Err(ParseError { offset, reason }) => {
+            Err(ParseError { offset, reason, .. }) => {
                 return self.refuse_literal(announced, input, &Refusal::bad(offset, reason));
             }
         };
-        let Parsed { value: request, deviations } = parsed;
+        let Parsed { value: request, deviations, .. } = parsed;
         let mut checked = self.permits(&request.command, &request.command.rules());
         if checked.is_ok() && announced.size > self.config.limits.message {
             checked = Err(Refusal::no(Code::TooBig, "the message is too large"));

@@ -2,7 +2,7 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
-use mailwire_core::{Channel, Invalid, Misuse, sasl::Policy};
+use mailwire_core::{Channel, Invalid, Misuse, WrongAnswer, WrongState, sasl::Policy};
 
 use super::{Connection, Refusal};
 use crate::{
@@ -24,7 +24,7 @@ impl Connection {
 
     /// Whether the client may ask for this now (RFC 9051 section 3).
     pub(super) fn permits(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
-        rules.valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason))?;
+        rules.valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason.as_str()))?;
         let mut needs = rules.needs.into_iter().chain(command.option_needs());
         if needs.any(|need| !need.is_met(self.config.capabilities())) {
             return Err(Refusal::bad(0, "the extension is not offered"));
@@ -68,14 +68,10 @@ impl Connection {
 /// `Mode`.
 pub(super) fn permits_answer(effect: Effect, answer: ReplyKind) -> Result<(), Misuse> {
     match (effect, answer) {
-        (_, ReplyKind::Bye | ReplyKind::PreAuth) => {
-            Err(Misuse::WrongAnswer("a command ends with OK, NO or BAD"))
-        }
-        (Effect::StartTls, ReplyKind::Ok) => {
-            Err(Misuse::WrongAnswer("STARTTLS is accepted with accept_upgrade"))
-        }
+        (_, ReplyKind::Bye | ReplyKind::PreAuth) => Err(Misuse::WrongAnswer(WrongAnswer::NotFinal)),
+        (Effect::StartTls, ReplyKind::Ok) => Err(Misuse::WrongAnswer(WrongAnswer::OwnCall("accept_upgrade"))),
         (Effect::Logout, ReplyKind::No | ReplyKind::Bad) => {
-            Err(Misuse::WrongAnswer("LOGOUT cannot be refused"))
+            Err(Misuse::WrongAnswer(WrongAnswer::NotRefusable))
         }
         _ => Ok(()),
     }
@@ -85,10 +81,10 @@ pub(super) fn permits_answer(effect: Effect, answer: ReplyKind) -> Result<(), Mi
 pub(super) fn permits_data(data: &Untagged, current: Option<&Rules>) -> Result<(), Misuse> {
     match data {
         Untagged::Reply(Reply { kind: ReplyKind::Bye | ReplyKind::PreAuth, .. }) => {
-            Err(Misuse::WrongAnswer("BYE is said with goodbye, PREAUTH in the greeting"))
+            Err(Misuse::WrongAnswer(WrongAnswer::NotFinal))
         }
         Untagged::Expunge(_) | Untagged::Vanished(_) if !current.is_some_and(|rules| rules.expunge) => {
-            Err(Misuse::WrongState("EXPUNGE waits for a command that permits it"))
+            Err(Misuse::WrongState(WrongState::NumbersInUse))
         }
         _ => Ok(()),
     }

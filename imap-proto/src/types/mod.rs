@@ -40,7 +40,6 @@ pub use raw::RawValue;
 pub(crate) use raw::skip_value;
 pub use reader::ParseContext;
 pub(crate) use reader::Reader;
-pub(crate) use reader::TOO_DEEP;
 pub use section::{Partial, Section, SectionText};
 pub(crate) use set::read_nz;
 pub use set::{MessageSet, SeqRange, SequenceSet, SetNumber, UidSet};

@@ -1,6 +1,6 @@
 //! Numbers of real servers.
 
-use mailwire_core::{Dialect, ParseError};
+use mailwire_core::{Dialect, ParseError, ParseErrorKind};
 
 use super::{numbers::ModSeq, reader::Reader, string::eat_nil};
 
@@ -41,7 +41,9 @@ pub(crate) fn read_mod_seq(r: &mut Reader<'_>) -> Result<Option<ModSeq>, ParseEr
         r.deviate_at(start, "zero-for-modseq")?;
     }
     match value.map(ModSeq::new) {
-        Some(None) if r.dialect() == Dialect::Strict => Err(ParseError::new(start, "number too large")),
+        Some(None) if r.dialect() == Dialect::Strict => {
+            Err(ParseError::new(start, "number too large").with_kind(ParseErrorKind::OutOfRange))
+        }
         Some(None) => r.deviate_at(start, "number-too-large").map(|()| None),
         value => Ok(value.flatten().filter(|value| *value != ModSeq::ZERO)),
     }
@@ -83,7 +85,7 @@ fn odd_count(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
     if !matches!(r.peek(), Some(b'.' | b'e' | b'E')) {
         if value.is_none() {
             if r.dialect() == Dialect::Strict {
-                return Err(ParseError::new(start, "number too large"));
+                return Err(ParseError::new(start, "number too large").with_kind(ParseErrorKind::OutOfRange));
             }
             r.deviate_at(start, "number-too-large")?;
         }

@@ -2,7 +2,7 @@
 
 use core::num::NonZeroU32;
 
-use mailwire_core::{ParseError, number};
+use mailwire_core::{ParseError, ParseErrorKind, number};
 
 use super::reader::Reader;
 
@@ -102,7 +102,8 @@ impl ModSeq {
     /// ```
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
-        Self::new(r.number_u64()?).ok_or(ParseError::new(start, "number too large"))
+        Self::new(r.number_u64()?)
+            .ok_or(ParseError::new(start, "number too large").with_kind(ParseErrorKind::OutOfRange))
     }
 }
 

@@ -2,11 +2,11 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{ParseError, Text};
+use mailwire_core::{ParseError, ParseErrorKind, Text};
 
 use super::{
     chars,
-    reader::{Reader, TOO_DEEP},
+    reader::Reader,
     string::{Literal, read_literal},
 };
 use crate::framing::announcement;
@@ -62,7 +62,7 @@ pub(crate) fn skip_value(r: &mut Reader<'_>) -> Result<bool, ParseError> {
             Some(b'(') => {
                 depth += 1;
                 if depth > r.nesting() {
-                    return Err(r.error(TOO_DEEP));
+                    return Err(r.error("nested too deeply").with_kind(ParseErrorKind::TooDeep));
                 }
                 r.skip(1);
                 continue;

@@ -4,12 +4,9 @@ use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed, Text};
+use mailwire_core::{Cursor, Dialect, Newline, ParseError, ParseErrorKind, Parsed, Text};
 
 use super::chars;
-
-/// The reason of an error about nesting.
-pub(crate) const TOO_DEEP: &str = "nested too deeply";
 
 /// How a message is to be read, and what framing knows about it.
 ///
@@ -123,7 +120,7 @@ impl<'a> Reader<'a> {
         grammar: impl FnOnce(&mut Self) -> Result<T, ParseError>,
     ) -> Result<T, ParseError> {
         if self.depth >= self.context.nesting {
-            return Err(self.error(TOO_DEEP));
+            return Err(self.error("nested too deeply").with_kind(ParseErrorKind::TooDeep));
         }
         self.depth += 1;
         let result = grammar(self);

@@ -2,7 +2,7 @@
 
 use core::{fmt, hash, str::FromStr};
 
-use crate::{Cursor, Invalid, ParseError, Text};
+use crate::{Cursor, Invalid, ParseError, ParseErrorKind, Text};
 
 /// The most characters that a mechanism's name can have.
 const MAX_NAME: usize = 20;
@@ -195,7 +195,10 @@ impl Mechanism {
         match cursor.take_while(is_mech_char).len() {
             0 => Err(cursor.error("expected a SASL mechanism")),
             1..=MAX_NAME => Ok(()),
-            _ => Err(ParseError::new(start.saturating_add(MAX_NAME), TOO_LONG)),
+            _ => {
+                let error = ParseError::new(start.saturating_add(MAX_NAME), TOO_LONG);
+                Err(error.with_kind(ParseErrorKind::TooLong))
+            }
         }
     }
 

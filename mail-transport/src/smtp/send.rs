@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use mailwire_core::{Misuse, Ticket};
+use mailwire_core::{Misuse, Ticket, WrongState};
 use mailwire_smtp::{BodyType, Capability, Command, ForwardPath, Mail, Reply, client::Event};
 
 use super::{
@@ -60,7 +60,7 @@ impl Client {
     pub async fn send(&mut self, envelope: &Envelope, message: impl Into<Payload<'_>>) -> Result<Sent> {
         let mut message = message.into();
         if envelope.recipients().is_empty() {
-            return Err(Misuse::WrongState("an envelope without recipients").into());
+            return Err(Misuse::WrongState(WrongState::NoRecipients).into());
         }
         self.finish_dropped().await?;
         let mail = self.mail(envelope, &message)?;

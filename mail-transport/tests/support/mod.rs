@@ -194,7 +194,10 @@ impl Connection for Toy {
     }
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        Err(SendError::new(mailwire_core::Misuse::WrongState("no SASL here"), step))
+        Err(SendError::new(
+            mailwire_core::Misuse::WrongState(mailwire_core::WrongState::NothingDue("step of an exchange")),
+            step,
+        ))
     }
 
     fn close(&mut self) {

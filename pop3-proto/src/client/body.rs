@@ -70,7 +70,7 @@ impl Connection {
                     Some(ticket) => {
                         let name = deviation::BARE_CR_OR_LF;
                         let deviations =
-                            bare.map(|(_, offset)| Deviation { name, offset }).into_iter().collect();
+                            bare.map(|(_, offset)| Deviation::new(name, offset)).into_iter().collect();
                         Next::Event(Event::BodyEnd { ticket, deviations })
                     }
                     None => Next::NeedInput,

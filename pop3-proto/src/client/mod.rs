@@ -51,7 +51,9 @@ use core::time::Duration;
 use bytes::BytesMut;
 pub use config::{AskCapabilities, Config, Timeouts};
 pub use event::{Deletions, Event};
-use mailwire_core::{Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade};
+use mailwire_core::{
+    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, WrongState,
+};
 use state::{Phase, Queued, Session, Setup};
 
 use crate::{
@@ -233,7 +235,10 @@ impl mailwire_core::Connection for Connection {
             return Err(SendError::new(Misuse::Closed, step));
         }
         if !self.session.is_challenged() {
-            return Err(SendError::new(Misuse::WrongState("no challenge waits for an answer"), step));
+            return Err(SendError::new(
+                Misuse::WrongState(WrongState::NothingDue("step of an exchange")),
+                step,
+            ));
         }
         self.respond(&step);
         Ok(())

@@ -106,7 +106,7 @@ impl Connection {
 
     fn read_greeting(&mut self, input: &mut BytesMut) -> Step {
         let Some(line) = self.read_line(input)? else { return self.need_input().map(Some) };
-        let Parsed { value: greeting, deviations } =
+        let Parsed { value: greeting, deviations, .. } =
             Greeting::parse(&line.text, self.context(&line, Expected::Status))
                 .map_err(|error| Error::InvalidGreeting { reason: error.reason, offset: error.offset })?;
         let session = &mut self.session;
@@ -166,7 +166,7 @@ impl Connection {
         let empty = line.text.is_empty() && rules.may_be_empty;
         let expected = if empty { Expected::Any } else { rules.status };
         match Reply::parse(&line.text, self.context(&line, expected)) {
-            Ok(Parsed { value, deviations }) => self.answered(value, deviations, input),
+            Ok(Parsed { value, deviations, .. }) => self.answered(value, deviations, input),
             // An answer that cannot be read costs its command, unless what follows would be a guess.
             Err(error)
                 if rules.follows == Follows::Nothing
@@ -187,7 +187,7 @@ impl Connection {
             if self.config.dialect == Dialect::Strict {
                 return Err(Error::Unexpected { what: name, offset: 0 });
             }
-            deviations.push(Deviation { name, offset: 0 });
+            deviations.push(Deviation::new(name, 0));
             return self.challenged(Secret::default(), deviations);
         }
         let follows = if ok { rules.follows } else { Follows::Nothing };
@@ -223,7 +223,7 @@ impl Connection {
 
     fn challenge(&mut self, line: &Line) -> Step {
         match Challenge::parse(&line.text, self.context(line, Expected::Any)) {
-            Ok(Parsed { value, deviations }) => self.challenged(value.data, deviations),
+            Ok(Parsed { value, deviations, .. }) => self.challenged(value.data, deviations),
             Err(error) => {
                 self.take_challenge()?;
                 // RFC 5034 section 4: a client cancels what it cannot decode. The line can hold a secret.
@@ -272,7 +272,7 @@ impl Connection {
         }
         let text = if line.text.first() == Some(&b'.') { line.text.slice(1..) } else { line.text };
         match Listing::parse(&text, context) {
-            Ok(Parsed { value: line, deviations }) => {
+            Ok(Parsed { value: line, deviations, .. }) => {
                 if let Listing::Capability(capability) = &line {
                     if capabilities.len() >= limits.capabilities {
                         let limit = limits.capabilities as u64;

@@ -3,7 +3,7 @@
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
 use mailwire_core::{
-    Channel, Error, Misuse,
+    Channel, Error, Misuse, NotOffered, WrongState,
     sasl::{Exchange, Policy},
 };
 
@@ -24,20 +24,20 @@ impl Connection {
             return Err(Misuse::Closed);
         }
         if self.quits() {
-            return Err(Misuse::WrongState("QUIT is the last command"));
+            return Err(Misuse::WrongState(WrongState::Ending));
         }
         match (command, rules.effect) {
             (Command::Stls, _) => {
-                return Err(Misuse::WrongState("STLS is sent by the machine itself, with Channel::StartTls"));
+                return Err(Misuse::WrongState(WrongState::Automatic));
             }
             (Command::Other { .. }, effect) if effect != Effect::Nothing => {
-                return Err(Misuse::WrongState("it would change the session: send the command that it is"));
+                return Err(Misuse::WrongState(WrongState::OwnCall));
             }
             _ => {}
         }
         match rules.valid_in {
             ValidIn::Authorization if self.logs_in() => {
-                return Err(Misuse::WrongState("another login is on its way"));
+                return Err(Misuse::WrongState(WrongState::Busy("the answer to another login")));
             }
             ValidIn::Transaction if self.logs_in() => {}
             valid_in => valid_in.check(self.session.state).map_err(Misuse::WrongState)?,
@@ -48,12 +48,12 @@ impl Connection {
             Command::User(_) | Command::Pass(_) => policy.check_password()?,
             Command::Auth { mechanism, .. } => policy.check(mechanism)?,
             Command::Apop { .. } if self.session.timestamp.is_none() => {
-                return Err(Misuse::NotOffered("APOP"));
+                return Err(Misuse::NotOffered(NotOffered::Extension("APOP")));
             }
             _ => {}
         }
         if longest_line(command) > MAX_COMMAND_LINE {
-            return Err(Misuse::WrongState("the command is longer than 255 octets"));
+            return Err(Misuse::TooLong { limit: MAX_COMMAND_LINE });
         }
         if self.queue.len() >= self.config.limits.queue {
             return Err(Misuse::Full { limit: self.config.limits.queue });
@@ -98,16 +98,18 @@ impl Session {
             _ => true,
         };
         if !ascii && !self.capabilities.has(&crate::Capability::Utf8 { user: true }) {
-            return Err(Misuse::NotOffered("UTF-8 in USER, PASS and APOP"));
+            return Err(Misuse::NotOffered(NotOffered::Extension("UTF-8 in USER, PASS and APOP")));
         }
         match command {
-            Command::Pass(_) if !self.user => Err(Misuse::WrongState("PASS has no accepted USER before it")),
-            Command::Apop { .. } if self.timestamp.is_none() => Err(Misuse::NotOffered("APOP")),
+            Command::Pass(_) if !self.user => Err(Misuse::WrongState(WrongState::NoUser)),
+            Command::Apop { .. } if self.timestamp.is_none() => {
+                Err(Misuse::NotOffered(NotOffered::Extension("APOP")))
+            }
             _ if rules.valid_in == ValidIn::Transaction
                 && self.state == State::Authorization
                 && !self.has_in_flight(Effect::is_login) =>
             {
-                Err(Misuse::WrongState("the login before it failed"))
+                Err(Misuse::WrongState(WrongState::LoginFailed))
             }
             _ => Ok(()),
         }

@@ -1,6 +1,6 @@
 //! What each command is: one row a command.
 
-use mailwire_core::keywords;
+use mailwire_core::{WrongState, keywords};
 
 use super::{Command, Follows};
 use crate::{capability::Tag, reply::Expected, state::State};
@@ -224,11 +224,11 @@ impl ValidIn {
     /// # Errors
     ///
     /// Why it is not valid in this state.
-    pub(crate) const fn check(self, state: State) -> Result<(), &'static str> {
+    pub(crate) const fn check(self, state: State) -> Result<(), WrongState> {
         match (self, state) {
-            (_, State::Update) => Err("the session ends"),
-            (Self::Authorization, State::Transaction) => Err("already logged in"),
-            (Self::Transaction, State::Authorization) => Err("log in first"),
+            (_, State::Update) => Err(WrongState::Ending),
+            (Self::Authorization, State::Transaction) => Err(WrongState::AlreadyAuthenticated),
+            (Self::Transaction, State::Authorization) => Err(WrongState::NotAuthenticated),
             _ => Ok(()),
         }
     }

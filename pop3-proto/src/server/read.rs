@@ -125,7 +125,7 @@ impl Connection {
     fn command_line(&mut self, line: &Bytes, input: &BytesMut) -> Step {
         // PASS is void unless it follows USER at once.
         let user = self.session.user.take();
-        let Parsed { value: command, deviations } = match Command::parse(line, self.config.dialect) {
+        let Parsed { value: command, deviations, .. } = match Command::parse(line, self.config.dialect) {
             Ok(parsed) => parsed,
             Err(error) => {
                 let bytes = self.without_secrets(line);

@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use mailwire_core::{
-    Channel, Misuse, Ticket,
+    Channel, Misuse, Ticket, WrongAnswer, WrongState,
     sasl::{Mechanism, Policy},
 };
 
@@ -63,7 +63,7 @@ impl Connection {
         if self.session.tls && rules.effect == Effect::StartTls {
             return Err("not permitted when TLS is active");
         }
-        rules.valid_in.check(self.session.state)?;
+        rules.valid_in.check(self.session.state).map_err(WrongState::as_str)?;
         let offered = rules.needs.is_none_or(|tag| self.session.capabilities.offers(tag));
         match command {
             Command::Auth { mechanism, .. } if !self.config.mechanisms.contains(mechanism) => {
@@ -94,8 +94,10 @@ impl Connection {
         match &self.session.current {
             Some(current) if current.ticket == ticket => match current.stage {
                 Stage::Reply => Ok(current),
-                Stage::Auth => Err(Misuse::WrongState("the client's answer is due")),
-                Stage::Body(_) | Stage::Lines => Err(Misuse::WrongState("the reply was given")),
+                Stage::Auth => Err(Misuse::WrongState(WrongState::Busy("the client's step of the exchange"))),
+                Stage::Body(_) | Stage::Lines => {
+                    Err(Misuse::WrongState(WrongState::Busy("the rest of the answer")))
+                }
             },
             _ => Err(Misuse::UnknownTicket),
         }
@@ -107,7 +109,7 @@ impl Connection {
         let fits = match (reply, current.rules.status) {
             (Reply::Err { .. }, _) => true,
             _ if current.rules.effect == Effect::StartTls => {
-                return Err(Misuse::WrongAnswer("STLS is agreed to with accept_upgrade"));
+                return Err(Misuse::WrongAnswer(WrongAnswer::OwnCall("accept_upgrade")));
             }
             _ if current.own => true,
             (Reply::Drop(_), expected) => expected == Expected::DropListing,
@@ -120,16 +122,12 @@ impl Connection {
             (Reply::Ok { .. }, expected) => expected == Expected::Status,
             _ => false,
         };
-        if fits {
-            permits_status_line(reply)
-        } else {
-            Err(Misuse::WrongAnswer("another command has such an answer"))
-        }
+        if fits { permits_status_line(reply) } else { Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand)) }
     }
 
     /// Whether a challenge is due from the application.
     pub(super) fn permits_challenge(&self) -> Result<(), Misuse> {
-        const NO_EXCHANGE: Misuse = Misuse::WrongState("no exchange goes on");
+        const NO_EXCHANGE: Misuse = Misuse::WrongState(WrongState::NothingDue("step of an exchange"));
         let current = self.session.current.as_ref().ok_or(NO_EXCHANGE)?;
         match self.answerable(current.ticket)?.rules.effect {
             Effect::Authenticate => Ok(()),
@@ -143,17 +141,17 @@ impl Connection {
         if reply.is_ok() && self.answerable(ticket)?.own {
             Ok(())
         } else {
-            Err(Misuse::WrongAnswer("no lines follow it"))
+            Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand))
         }
     }
 
     /// Whether a line is one that the answer to the command can have.
     pub(super) fn permits_line(&self, line: &Listing) -> Result<(), Misuse> {
         let Some(current @ Current { stage: Stage::Lines, .. }) = &self.session.current else {
-            return Err(Misuse::WrongState("no lines are being sent"));
+            return Err(Misuse::WrongState(WrongState::NothingDue("line")));
         };
         if !current.own && Expected::of_line(line) != current.rules.lines {
-            return Err(Misuse::WrongAnswer("a line of another command"));
+            return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
         }
         if self.output.is_full() {
             return Err(Misuse::Full { limit: self.output.limit() });
@@ -167,13 +165,13 @@ impl Connection {
             return Err(Misuse::Closed);
         }
         if self.session.phase == Phase::Upgrading {
-            return Err(Misuse::WrongState("TLS is about to begin"));
+            return Err(Misuse::WrongState(WrongState::Busy("TLS")));
         }
         if let Some(Current { stage: Stage::Body(_) | Stage::Lines, .. }) = &self.session.current {
-            return Err(Misuse::WrongState("an answer is not at its end"));
+            return Err(Misuse::WrongState(WrongState::Busy("the rest of the answer")));
         }
         if reply.is_ok() {
-            return Err(Misuse::WrongAnswer("a goodbye is -ERR"));
+            return Err(Misuse::WrongAnswer(WrongAnswer::NotGoodbye));
         }
         permits_status_line(reply)
     }
@@ -224,11 +222,11 @@ fn permits_status_line(reply: &Reply) -> Result<(), Misuse> {
         Reply::Listing(_) => (None, &[][..]),
     };
     if !text.is_ascii() {
-        return Err(Misuse::WrongAnswer("a status line that is not ASCII"));
+        return Err(Misuse::WrongAnswer(WrongAnswer::NotAscii));
     }
     let code = code.map_or(0, |code| code.as_text().len().saturating_add(3));
     if text.len().saturating_add(code).saturating_add("-ERR \r\n".len()) > MAX_STATUS_LINE {
-        return Err(Misuse::WrongAnswer("a status line longer than 512 octets"));
+        return Err(Misuse::WrongAnswer(WrongAnswer::TooLong { limit: 512 }));
     }
     Ok(())
 }

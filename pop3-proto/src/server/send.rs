@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{Error, Misuse, Output, SaslStep, SendError, Ticket, dot::Stuffer};
+use mailwire_core::{
+    Error, Misuse, Output, SaslStep, SendError, Ticket, WrongAnswer, WrongState, dot::Stuffer,
+};
 
 use super::{
     Connection,
@@ -62,7 +64,7 @@ impl Connection {
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
         self.session.framer.unpark();
         if self.answerable(ticket)?.rules.effect != Effect::StartTls {
-            return Err(Misuse::WrongAnswer("only STLS upgrades"));
+            return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
         }
         self.put_status(Reply::ok("begin TLS negotiation"));
         self.session.current = None;
@@ -103,7 +105,7 @@ impl Connection {
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
         self.session.framer.unpark();
         let Some(Current { stage: Stage::Body(stuffer), .. }) = &mut self.session.current else {
-            return Err(Misuse::WrongState("no message is being sent"));
+            return Err(Misuse::WrongState(WrongState::NothingDue("message")));
         };
         let length = chunk.len().min(self.output.room());
         if length == 0 {
@@ -144,7 +146,7 @@ impl Connection {
                 self.given_up(result)?;
             }
             Some(Current { stage: Stage::Lines, .. }) => self.output.put(b".\r\n"),
-            _ => return Err(Misuse::WrongState("nothing is being sent")),
+            _ => return Err(Misuse::WrongState(WrongState::NothingDue("end of an answer"))),
         }
         self.session.current = None;
         Ok(())
@@ -180,7 +182,7 @@ impl Connection {
         match (self.permits_challenge(), step) {
             (Err(reason), step) => Err(SendError::new(reason, step)),
             (Ok(()), SaslStep::Cancel) => {
-                let reason = Misuse::WrongAnswer("only a client cancels; reply with -ERR");
+                let reason = Misuse::WrongAnswer(WrongAnswer::Cancelled);
                 Err(SendError::new(reason, SaslStep::Cancel))
             }
             (Ok(()), SaslStep::Data(data)) => {

@@ -62,7 +62,9 @@ mod state;
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use mailwire_core::{Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, private::Gate};
+use mailwire_core::{
+    Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongState, private::Gate,
+};
 
 pub use config::{Config, Timeouts};
 pub use event::{Event, Outcome};
@@ -266,7 +268,10 @@ impl mailwire_core::Connection for Connection {
             return Err(SendError::new(Misuse::Closed, step));
         }
         if !self.0.session.is_challenged() {
-            return Err(SendError::new(Misuse::WrongState("no challenge waits for a response"), step));
+            return Err(SendError::new(
+                Misuse::WrongState(WrongState::NothingDue("step of an exchange")),
+                step,
+            ));
         }
         self.0.respond(&step);
         Ok(())

@@ -95,7 +95,7 @@ impl Machine {
     }
 
     fn greeting(&mut self, greeting: Parsed<Reply>) -> Result<Event, Error> {
-        let Parsed { value: reply, deviations } = greeting;
+        let Parsed { value: reply, deviations, .. } = greeting;
         match reply.code() {
             ReplyCode::READY => self.hello(false),
             // RFC 5321 section 3.1: the server waits for QUIT.
@@ -129,7 +129,7 @@ impl Machine {
         end: OutputMark,
         input: &BytesMut,
     ) -> Result<Option<Event>, Error> {
-        let Parsed { value: reply, mut deviations } = parsed;
+        let Parsed { value: reply, mut deviations, .. } = parsed;
         if reply.code() == ReplyCode::UNAVAILABLE {
             self.phase = Phase::Closed;
             return Ok(Some(Event::HelloRefused { reply }));
@@ -201,7 +201,7 @@ impl Machine {
     }
 
     fn command_reply(&mut self, parsed: Parsed<Reply>) -> Result<Option<Event>, Error> {
-        let Parsed { value: reply, deviations } = parsed;
+        let Parsed { value: reply, deviations, .. } = parsed;
         let Some(&command) = self.session.in_flight.front() else {
             return self.unasked(reply, deviations);
         };
@@ -306,7 +306,7 @@ impl Machine {
                 return Ok(Some(Event::Malformed { ticket: Some(ticket), bytes: Bytes::new(), error }));
             }
             Err(_) => {
-                deviations.push(Deviation { name: deviation::CHALLENGE_NOT_BASE64, offset: 4 });
+                deviations.push(Deviation::new(deviation::CHALLENGE_NOT_BASE64, 4));
                 Secret::from(text.as_bytes())
             }
         };

@@ -2,7 +2,7 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
-use mailwire_core::{Error, Misuse, keywords, sasl::Policy};
+use mailwire_core::{Error, Misuse, NotOffered, WrongState, keywords, sasl::Policy};
 
 use super::state::{InFlight, Machine, Part, Phase, Progress, Session, Transaction};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     command::{Effect, Rules},
 };
 
-const INTERNATIONAL: Misuse = Misuse::WrongState("an address beyond ASCII, and MAIL without SMTPUTF8");
+const INTERNATIONAL: Misuse = Misuse::WrongState(WrongState::NeedsSmtpUtf8);
 
 keywords! {
     /// Commands that are not known here and would change what the bytes after them are.
@@ -25,7 +25,7 @@ impl Machine {
             _ if self.failed.is_some() => return Err(Misuse::Closed),
             Phase::Ready => {}
             Phase::Leaving | Phase::Closed => return Err(Misuse::Closed),
-            _ => return Err(Misuse::WrongState("the server's capabilities are not known yet")),
+            _ => return Err(Misuse::WrongState(WrongState::CapabilitiesUnknown)),
         }
         let limit = self.config.limits.queue;
         if self.session.queue.len() + self.session.in_flight.len() >= limit {
@@ -44,17 +44,17 @@ impl Session {
         }
         let missing = |need: &Extension| !self.capabilities.offers(*need);
         if let Some(missing) = rules.needs.into_iter().chain(command.option_needs()).find(missing) {
-            return Err(Misuse::NotOffered(missing.as_str()));
+            return Err(Misuse::NotOffered(NotOffered::Extension(missing.as_str())));
         }
         match command {
             Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) | Command::StartTls => {
-                Err(Misuse::WrongState("the machine sends this command by itself"))
+                Err(Misuse::WrongState(WrongState::Automatic))
             }
             Command::Mail(mail) => self.permits_mail(mail),
             Command::Rcpt(rcpt) if rcpt.is_international() && !self.smtp_utf8 => self.international(),
             Command::Auth(auth) => self.permits_auth(auth, rules),
             Command::Other { verb, .. } if Foreign::of(verb.as_bytes()).is_some() => {
-                Err(Misuse::WrongState("this command would change what follows it"))
+                Err(Misuse::WrongState(WrongState::OwnCall))
             }
             _ => Ok(()),
         }
@@ -62,11 +62,11 @@ impl Session {
 
     fn permits_mail(&self, mail: &Mail) -> Result<(), Misuse> {
         if mail.body == Some(BodyType::BinaryMime) {
-            return Err(Misuse::NotOffered("BINARYMIME"));
+            return Err(Misuse::NotOffered(NotOffered::Extension("BINARYMIME")));
         }
         match (mail.size, self.capabilities.size()) {
             (Some(size), Some(Some(limit))) if size > limit => {
-                return Err(Misuse::NotOffered("messages of this size"));
+                return Err(Misuse::NotOffered(NotOffered::MessageSize));
             }
             _ => {}
         }
@@ -77,20 +77,20 @@ impl Session {
     fn international(&self) -> Result<(), Misuse> {
         match self.capabilities.offers(Extension::SmtpUtf8) {
             true => Err(INTERNATIONAL),
-            false => Err(Misuse::NotOffered(Extension::SmtpUtf8.as_str())),
+            false => Err(Misuse::NotOffered(NotOffered::Extension(Extension::SmtpUtf8.as_str()))),
         }
     }
 
     fn permits_auth(&self, auth: &Auth, rules: &Rules) -> Result<(), Misuse> {
         if self.authenticated {
-            return Err(Misuse::WrongState("already authenticated"));
+            return Err(Misuse::WrongState(WrongState::AlreadyAuthenticated));
         }
         if rules.valid_in.check(self.state).is_err() {
-            return Err(Misuse::WrongState("AUTH is not for within a transaction"));
+            return Err(Misuse::WrongState(WrongState::InTransaction));
         }
         match self.capabilities.auth() {
             Some(mechanisms) if mechanisms.contains(&auth.mechanism) => Ok(()),
-            _ => Err(Misuse::NotOffered("this SASL mechanism")),
+            _ => Err(Misuse::NotOffered(NotOffered::Mechanism)),
         }
     }
 

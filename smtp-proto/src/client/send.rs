@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Error, Misuse, Output, OutputMark, SaslStep, dot::Stuffer, sasl::Exchange};
+use mailwire_core::{Error, Misuse, Output, OutputMark, SaslStep, WrongState, dot::Stuffer, sasl::Exchange};
 
 use super::state::{Body, InFlight, Machine, Part, Phase, Progress, Queued};
 use crate::{Command, capability::Extension};
@@ -86,7 +86,7 @@ impl Machine {
         let result = match &mut self.session.body {
             Body::Sending { stuffer, .. } => push(stuffer, &mut self.output),
             Body::Broken(reason) => return Err(*reason),
-            Body::None => return Err(Misuse::WrongState("no message was asked for")),
+            Body::None => return Err(Misuse::WrongState(WrongState::NothingDue("message"))),
         };
         if let Err(reason) = result {
             self.session.body = Body::Broken(reason);

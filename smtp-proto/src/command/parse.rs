@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(Command::parse(&frame, Dialect::Strict).unwrap().value, Command::Rset);
         assert_eq!(
             Command::parse(&frame, Dialect::Lenient).unwrap().deviations,
-            vec![Deviation { name: "space-before-line-end", offset: 4 }]
+            vec![Deviation::new("space-before-line-end", 4)]
         );
     }
 }

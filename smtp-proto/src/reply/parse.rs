@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(names(b"250-ok\n250 ok").1, ["bare-lf"]);
         let context = ParseContext::new(Dialect::Lenient).with_newline(Newline::Lf);
         let parsed = Reply::parse(&Bytes::from_static(b"250 ok"), context).unwrap();
-        assert_eq!(parsed.deviations, [Deviation { name: "bare-lf", offset: 6 }]);
+        assert_eq!(parsed.deviations, [Deviation::new("bare-lf", 6)]);
         assert_eq!(names(b"280 ok").1, ["reply-code-out-of-range"]);
     }
 

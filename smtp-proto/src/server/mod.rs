@@ -61,7 +61,7 @@ use core::time::Duration;
 
 use bytes::BytesMut;
 use mailwire_core::{
-    Error, LineFramer, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade,
+    Error, LineFramer, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState,
     private::Gate,
     sasl::{self, Mechanism},
 };
@@ -223,7 +223,7 @@ impl Connection {
             return Err(SendError::new(Misuse::Closed, reply));
         }
         if reply.code() != ReplyCode::UNAVAILABLE {
-            return Err(SendError::new(Misuse::WrongAnswer("only 421 can be sent unasked"), reply));
+            return Err(SendError::new(Misuse::WrongAnswer(WrongAnswer::NotGoodbye), reply));
         }
         self.0.write_reply(&reply);
         self.0.phase = Phase::Closed;
@@ -303,9 +303,9 @@ impl mailwire_core::Connection for Connection {
                 return Ok(());
             }
             (Some(Current { due: Due::Reply, rules, .. }), _) if rules.effect == Effect::Auth => {
-                Misuse::WrongAnswer("a server ends an exchange by a reply")
+                Misuse::WrongAnswer(WrongAnswer::Cancelled)
             }
-            _ => Misuse::WrongState("no SASL exchange waits"),
+            _ => Misuse::WrongState(WrongState::NothingDue("step of an exchange")),
         };
         Err(SendError::new(reason, step))
     }

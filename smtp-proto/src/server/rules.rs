@@ -2,7 +2,7 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
-use mailwire_core::{Channel, Misuse, Ticket, sasl::Policy};
+use mailwire_core::{Channel, Misuse, Ticket, WrongAnswer, sasl::Policy};
 
 use super::state::{Current, Due, Machine, Phase, Session, Transaction};
 use crate::{
@@ -197,12 +197,12 @@ impl Machine {
         };
         match (&current.due, current.rules.effect) {
             _ if !known => Err(Misuse::UnknownTicket),
-            _ if reply.is_intermediate() => Err(Misuse::WrongAnswer("an intermediate reply")),
+            _ if reply.is_intermediate() => Err(Misuse::WrongAnswer(WrongAnswer::NotFinal)),
             (Due::Reply, Effect::Data) if reply.is_positive() => {
-                Err(Misuse::WrongAnswer("DATA is granted by accept_body"))
+                Err(Misuse::WrongAnswer(WrongAnswer::OwnCall("accept_body")))
             }
             (Due::Reply, Effect::StartTls) if reply.is_positive() => {
-                Err(Misuse::WrongAnswer("STARTTLS is granted by accept_upgrade"))
+                Err(Misuse::WrongAnswer(WrongAnswer::OwnCall("accept_upgrade")))
             }
             _ => Ok(()),
         }

@@ -101,9 +101,9 @@ impl Pop3 {
     fn deviate(&self, message: &mut Finding, name: &'static str, offset: usize) {
         match self.dialect {
             Dialect::Strict => {
-                message.error.get_or_insert(ParseError::new(offset, name));
+                message.error.get_or_insert(Deviation::new(name, offset).into());
             }
-            Dialect::Lenient => message.deviations.push(Deviation { name, offset }),
+            Dialect::Lenient => message.deviations.push(Deviation::new(name, offset)),
         }
     }
 
@@ -268,10 +268,10 @@ impl Body {
                     }
                     let start = self.line_start;
                     self.message.deviations.extend(parsed.deviations.into_iter().take(SHOWN).map(
-                        |Deviation { name, offset }| Deviation { name, offset: start.saturating_add(offset) },
+                        |Deviation { name, offset, .. }| Deviation::new(name, start.saturating_add(offset)),
                     ));
                 }
-                Err(ParseError { offset, reason }) => {
+                Err(ParseError { offset, reason, .. }) => {
                     let error = ParseError::new(self.line_start.saturating_add(offset), reason);
                     self.message.error.get_or_insert(error);
                 }

@@ -49,7 +49,7 @@ impl Finding {
         kind: impl FnOnce(&T) -> String,
     ) -> Self {
         match parsed {
-            Ok(Parsed { value, deviations }) => Self::new(kind(&value), &value, deviations),
+            Ok(Parsed { value, deviations, .. }) => Self::new(kind(&value), &value, deviations),
             Err(error) => Self::malformed(bytes, error),
         }
     }

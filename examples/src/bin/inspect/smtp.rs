@@ -90,7 +90,7 @@ impl Smtp {
             let name = "challenge-not-base64";
             match self.dialect {
                 Dialect::Strict => return Finding::malformed(frame, ParseError::new(4, name)),
-                Dialect::Lenient => deviations.push(Deviation { name, offset: 4 }),
+                Dialect::Lenient => deviations.push(Deviation::new(name, 4)),
             }
         }
         let mut message = Finding::new(code.to_string(), &reply, deviations);

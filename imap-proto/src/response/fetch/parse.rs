@@ -3,13 +3,13 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::num::NonZeroU32;
 
-use mailwire_core::{Dialect, ParseError};
+use mailwire_core::{Dialect, ParseError, ParseErrorKind};
 
 use super::{BinaryData, BinarySize, FetchData, MsgAtt, OtherMsgAtt, SectionData};
 use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, ShortList,
-    TOO_DEEP, Uid, chars, eat_nil, read_astring, read_data, read_known_count, read_mod_seq, read_nstring,
-    read_nz, skip_value,
+    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, ShortList, Uid,
+    chars, eat_nil, read_astring, read_data, read_known_count, read_mod_seq, read_nstring, read_nz,
+    skip_value,
 };
 
 impl FetchData {
@@ -74,7 +74,9 @@ impl MsgAtt {
                 }
                 items.pop();
             }
-            Err(error) if r.dialect() == Dialect::Strict || error.reason == TOO_DEEP => return Err(error),
+            Err(error) if r.dialect() == Dialect::Strict || error.kind == ParseErrorKind::TooDeep => {
+                return Err(error);
+            }
             Err(_) => {}
         }
         items.push(Self::keep(r, start)?);
@@ -89,7 +91,7 @@ impl MsgAtt {
         r.deviate("malformed-item")?;
         match skip_item(r) {
             Ok(()) => {}
-            Err(error) if error.reason == TOO_DEEP => return Err(error),
+            Err(error) if error.kind == ParseErrorKind::TooDeep => return Err(error),
             Err(_) => {
                 r.rewind(start);
                 r.deviate("malformed-item")?;

@@ -131,7 +131,7 @@ impl Client {
             return self.run(command, |data| Ok(Some(data))).await.map(AppendUid::of);
         }
         let Some(length) = payload.length() else {
-            return Err(Misuse::WrongState("APPEND of a message of unknown length").into());
+            return Err(Misuse::BodyMismatch("its length is unknown").into());
         };
         let mut append = Append::streamed(mailbox, length).with_flags(flags);
         append.date = date;

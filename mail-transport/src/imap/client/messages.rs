@@ -1,6 +1,6 @@
 //! What can be done to messages: STORE, COPY, MOVE, EXPUNGE.
 
-use mailwire_core::{Invalid, Misuse};
+use mailwire_core::{Invalid, Misuse, NotOffered};
 use mailwire_imap::{
     Capability,
     command::{Command, Copy, Messages, SearchKey, Store, StoreAction},
@@ -232,7 +232,11 @@ impl Client {
 
     fn check_uid_plus(&self) -> Result<()> {
         // Without it, EXPUNGE would remove what others have marked.
-        if self.has_or_rev2(&Capability::UidPlus) { Ok(()) } else { Err(Misuse::NotOffered("MOVE").into()) }
+        if self.has_or_rev2(&Capability::UidPlus) {
+            Ok(())
+        } else {
+            Err(Misuse::NotOffered(NotOffered::Extension("MOVE")).into())
+        }
     }
 
     async fn move_by_copy(&mut self, set: UidSet, mailbox: MailboxName) -> Result<Option<CopyUid>> {

@@ -49,7 +49,7 @@ mod search;
 mod select;
 mod set;
 
-use mailwire_core::{Channel, Misuse, SendError, Ticket};
+use mailwire_core::{Channel, Misuse, SendError, Ticket, WrongState};
 use mailwire_imap::{
     Capabilities, Capability,
     client::{Connection, Event, State},
@@ -354,7 +354,7 @@ impl Client {
             Command::Append(append) if matches!(append.message, AppendData::Streamed { .. })
         );
         if streamed || matches!(command, Command::Idle | Command::Authenticate(_)) {
-            return Err(Misuse::WrongState("this command has a call of its own").into());
+            return Err(Misuse::WrongState(WrongState::OwnCall).into());
         }
         let limit = self.settings.items;
         let mut data = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mailwire_core::{Misuse, SaslStep, Ticket};
+use mailwire_core::{Misuse, SaslStep, Ticket, WrongState};
 use mailwire_imap::{
     command::{Authenticate, Command, Login},
     response::{Code, Reply, ReplyKind, Untagged},
@@ -107,7 +107,9 @@ impl<S: Service> Conversation<S> {
                     self.driver.connection_mut().set_mechanisms(offered);
                 }
                 // Each command is answered before the next step, so nothing is due from here.
-                Step::Blocked => return Err(Misuse::WrongState("a command was not answered").into()),
+                Step::Blocked => {
+                    return Err(Misuse::WrongState(WrongState::Busy("the answer to a command")).into());
+                }
                 Step::Closed => return Ok(()),
             }
         }

@@ -107,7 +107,7 @@ async fn user_pass(session: &mut Session<Connection>, user: &str, password: &Sec
 
 async fn apop(session: &mut Session<Connection>, user: &str, password: &Secret) -> Result<()> {
     let Some(timestamp) = session.machine_ref().timestamp() else {
-        return Err(mailwire_core::Misuse::NotOffered("APOP").into());
+        return Err(mailwire_core::Misuse::NotOffered(mailwire_core::NotOffered::Extension("APOP")).into());
     };
     let digest = Md5::new().chain_update(timestamp.as_bytes()).chain_update(password.expose()).finalize();
     let digest = ApopDigest::new(digest.into());

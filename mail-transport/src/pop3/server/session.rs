@@ -1,6 +1,6 @@
 //! A connection, from the greeting to the maildrop.
 
-use mailwire_core::{Connection as _, Misuse, SaslStep, Secret, Ticket};
+use mailwire_core::{Connection as _, Misuse, SaslStep, Secret, Ticket, WrongState};
 use mailwire_pop3::{
     ApopDigest, ApopTimestamp, Command, Reply, ResponseCode, UserName,
     server::{Config, Connection, Event},
@@ -57,7 +57,7 @@ impl<S: Service> Session<'_, S> {
                 }
                 Step::Closed => return Ok(()),
                 // Every command is answered before the next is asked for.
-                Step::Blocked => return Err(Misuse::WrongState("nothing is due").into()),
+                Step::Blocked => return Err(Misuse::WrongState(WrongState::NothingDue("step")).into()),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A session with an open maildrop.
 
 use bytes::Bytes;
-use mailwire_core::{Misuse, Ticket};
+use mailwire_core::{Misuse, Ticket, WrongState};
 use mailwire_pop3::{
     Command, Listing, MessageNumber, Reply, ScanListing, UniqueIdListing, server::Connection,
 };
@@ -196,7 +196,7 @@ async fn send_piece(driver: &mut ServerDriver, mut piece: Bytes, top: &mut Optio
 async fn drain(driver: &mut ServerDriver) -> Result<()> {
     match driver.next().await? {
         Step::Blocked => Ok(()),
-        _ => Err(Misuse::WrongState("the answer is not at its end").into()),
+        _ => Err(Misuse::WrongState(WrongState::Busy("the rest of the answer")).into()),
     }
 }
 
