@@ -85,8 +85,8 @@ fn fetch<'a>(frame: &'a Bytes) -> impl Grammar<'a, Response> {
     let head = delimited(tag(&b"* "[..]), number, tag_no_case(&b" FETCH ("[..]));
     let items = terminated(separated_list1(sp(), item(frame)), byte(b')', "expected )"));
     map((head, items), |(number, items)| {
-        Untagged::Fetch(FetchData { number: number.try_into().ok(), items: items.into_iter().collect() })
-            .into()
+        let number = number.try_into().unwrap_or(mailwire_imap::types::SeqNumber::MAX);
+        Untagged::Fetch(FetchData::new(number, items)).into()
     })
 }
 
@@ -111,7 +111,10 @@ fn envelope<'a>(frame: &'a Bytes) -> impl Grammar<'a, Envelope> {
     let fields = (field(), field(), lists, field(), nstring(frame));
     map(in_parentheses(fields), |(date, subject, lists, in_reply_to, message_id)| {
         let addresses = AddressLists::new([lists.0, lists.1, lists.2, lists.3, lists.4, lists.5]);
-        Envelope { date, subject, addresses, in_reply_to, message_id }
+        let mut envelope = Envelope::default();
+        (envelope.date, envelope.subject, envelope.addresses) = (date, subject, addresses);
+        (envelope.in_reply_to, envelope.message_id) = (in_reply_to, message_id);
+        envelope
     })
 }
 
@@ -128,7 +131,9 @@ fn addresses<'a>(frame: &'a Bytes) -> impl Grammar<'a, Vec<Address>> {
 fn address<'a>(frame: &'a Bytes) -> impl Grammar<'a, Address> {
     let field = || terminated(nstring(frame), sp());
     let fields = (field(), field(), field(), nstring(frame));
-    map(in_parentheses(fields), |(name, adl, mailbox, host)| Address { name, adl, mailbox, host })
+    map(in_parentheses(fields), |(name, adl, mailbox, host)| {
+        Address::new(mailbox, host).with_name(name).with_adl(adl)
+    })
 }
 
 fn nstring<'a>(frame: &'a Bytes) -> impl Grammar<'a, Option<ImapString>> {

@@ -15,7 +15,7 @@ use mailwire_imap::{
 };
 
 fn fetch(items: impl IntoIterator<Item = MsgAtt>) -> Untagged {
-    Untagged::Fetch(FetchData { number: SeqNumber::new(1), items: items.into_iter().collect() })
+    Untagged::Fetch(FetchData::new(SeqNumber::MIN, items.into_iter().collect::<Vec<_>>()))
 }
 
 fn inline(bytes: &Bytes) -> Data {
@@ -23,11 +23,11 @@ fn inline(bytes: &Bytes) -> Data {
 }
 
 fn section(data: Data) -> MsgAtt {
-    MsgAtt::Section(Box::new(SectionData { section: Section::WHOLE, origin: None, data }))
+    MsgAtt::Section(Box::new(SectionData::new(Section::WHOLE, data)))
 }
 
 fn binary(data: Data) -> MsgAtt {
-    MsgAtt::Binary(Box::new(BinaryData { part: Vec::new(), origin: None, data }))
+    MsgAtt::Binary(Box::new(BinaryData::new(Vec::new(), data)))
 }
 
 /// Bytes of a message, too many to be copied.

@@ -304,13 +304,11 @@ fn fetched_messages() {
                     let server::Event::Command { ticket, .. } = event else { panic!("{event:?}") };
                     let part = |section: Section| {
                         let data = Data::Streamed { length: length as u64 };
-                        MsgAtt::Section(Box::new(SectionData { section, origin: None, data }))
+                        MsgAtt::Section(Box::new(SectionData::new(section, data)))
                     };
                     let items =
                         vec![part(Section::WHOLE), MsgAtt::Uid(7.try_into().unwrap()), part(Section::TEXT)];
-                    server
-                        .notify(Untagged::Fetch(FetchData { number: SeqNumber::new(1), items: items.into() }))
-                        .unwrap();
+                    server.notify(Untagged::Fetch(FetchData::new(SeqNumber::MIN, items))).unwrap();
                     assert!(server.notify(Untagged::Exists(3)).is_err(), "the literal comes first");
                     asked = Some(ticket);
                 },

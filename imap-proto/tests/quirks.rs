@@ -187,7 +187,7 @@ fn spaces() {
         ("* SEARCH 0 2", vec![0, 2]),
         ("* SEARCH 4294967296 2", vec![2]),
     ] {
-        assert_eq!(accepted(line), Untagged::Search(SearchData { numbers, mod_seq: None }), "{line}");
+        assert_eq!(accepted(line), Untagged::Search(SearchData::new(numbers)), "{line}");
     }
     for line in [
         "* 11487 FETCH (UID 19436 )",

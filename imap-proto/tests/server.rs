@@ -308,9 +308,9 @@ fn chunks_are_slices_of_the_input_and_of_what_was_given() {
 
     done(&mut server, "a SELECT x");
     take(&mut server, "a FETCH 1 BODY[]");
-    let part = SectionData { section: Section::WHOLE, origin: None, data: Data::Streamed { length: 9000 } };
+    let part = SectionData::new(Section::WHOLE, Data::Streamed { length: 9000 });
     let items = vec![MsgAtt::Section(Box::new(part)), MsgAtt::Rfc822Size(9000)];
-    server.notify(Untagged::Fetch(FetchData { number: SeqNumber::new(1), items: items.into() })).unwrap();
+    server.notify(Untagged::Fetch(FetchData::new(SeqNumber::MIN, items))).unwrap();
     let line = server.output().chunk().to_vec();
     assert_eq!(line, b"* 1 FETCH (BODY[] {9000}\r\n");
     server.output().advance(line.len());

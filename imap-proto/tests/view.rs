@@ -19,7 +19,7 @@ fn ranges(uids: &[u32]) -> Vec<(Uid, Uid)> {
 fn fetch(number: u32, of: Option<u32>) -> Untagged {
     let items = of.map(|number| MsgAtt::Uid(uid(number))).into_iter();
     let items = items.chain([MsgAtt::Flags(FlagSet::new())]).collect::<Vec<_>>();
-    Untagged::Fetch(FetchData { number: SeqNumber::new(number), items: items.into() })
+    Untagged::Fetch(FetchData::new(SeqNumber::new(number).unwrap(), items))
 }
 
 fn expand(ranges: impl IntoIterator<Item = (Uid, Uid)>) -> Vec<u32> {

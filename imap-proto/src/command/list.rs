@@ -8,6 +8,7 @@ use super::{StatusAtt, parse::read_atom, writer::Writer};
 use crate::types::{Atom, ListPattern, MailboxName, Reader};
 
 /// `LIST` (RFC 9051 section 6.3.9, RFC 5258).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct List {
@@ -20,6 +21,7 @@ pub struct List {
 }
 
 /// The options of an extended LIST.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ListOptions {

@@ -204,3 +204,6 @@ impl Command {
         self.rules().expunge
     }
 }
+
+// What is moved often stays small.
+const _: () = assert!(size_of::<Command>() <= 96);

@@ -149,6 +149,7 @@ codes! {
 }
 
 /// A code that is not known here.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct OtherCode {
@@ -160,6 +161,7 @@ pub struct OtherCode {
 
 /// What copied or moved messages are called now (RFC 4315 section 3). The two sets correspond in
 /// their order.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct CopyUid {
@@ -169,6 +171,29 @@ pub struct CopyUid {
     pub source: KnownUids,
     /// What they are called in the mailbox they were copied to.
     pub destination: KnownUids,
+}
+
+impl OtherCode {
+    /// Makes a code without arguments.
+    #[must_use]
+    pub const fn new(name: Atom) -> Self {
+        Self { name, arguments: None }
+    }
+
+    /// Adds what stands after the name and a space.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: ImapString) -> Self {
+        self.arguments = Some(arguments);
+        self
+    }
+}
+
+impl CopyUid {
+    /// Makes the names before and after copying, in the same order.
+    #[must_use]
+    pub const fn new(uid_validity: UidValidity, source: KnownUids, destination: KnownUids) -> Self {
+        Self { uid_validity: Some(uid_validity), source, destination }
+    }
 }
 
 impl Code {

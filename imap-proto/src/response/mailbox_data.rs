@@ -37,6 +37,7 @@ impl ListKind {
 }
 
 /// One mailbox (RFC 9051 section 7.3.1).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ListData {
@@ -71,6 +72,27 @@ pub enum ListExtension {
 }
 
 impl ListData {
+    /// Makes what is told of a mailbox: without attributes, with this character between the levels of
+    /// its name.
+    #[must_use]
+    pub const fn new(kind: ListKind, name: MailboxName, delimiter: Option<u8>) -> Self {
+        Self { kind, attributes: MailboxAttributes::new(), delimiter, name, extensions: Vec::new() }
+    }
+
+    /// Gives the mailbox these attributes.
+    #[must_use]
+    pub fn with_attributes(mut self, attributes: MailboxAttributes) -> Self {
+        self.attributes = attributes;
+        self
+    }
+
+    /// Adds extended data (RFC 5258).
+    #[must_use]
+    pub fn with_extensions(mut self, extensions: impl Into<Vec<ListExtension>>) -> Self {
+        self.extensions = extensions.into();
+        self
+    }
+
     /// ```text
     /// mailbox-list = "(" [mbx-list-flags] ")" SP (DQUOTE QUOTED-CHAR DQUOTE / nil) SP mailbox
     ///                [SP mbox-list-extended]
@@ -230,6 +252,7 @@ fn read_extensions(r: &mut Reader<'_>) -> Result<Vec<ListExtension>, ParseError>
 }
 
 /// Numbers about one mailbox (RFC 9051 section 7.3.3).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct StatusData {
@@ -281,6 +304,12 @@ pub enum StatusAttVal {
 }
 
 impl StatusData {
+    /// Makes numbers about a mailbox.
+    #[must_use]
+    pub fn new(mailbox: MailboxName, items: impl Into<Vec<StatusAttVal>>) -> Self {
+        Self { mailbox, items: items.into() }
+    }
+
     /// `MESSAGES`: how many there are.
     #[must_use]
     pub fn messages(&self) -> Option<u32> {

@@ -181,3 +181,6 @@ impl Untagged {
         }
     }
 }
+
+// What is moved often stays small.
+const _: () = assert!(size_of::<MsgAtt>() <= 56 && size_of::<Untagged>() <= 112);

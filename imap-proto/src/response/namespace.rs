@@ -9,6 +9,7 @@ use crate::types::{
 };
 
 /// Where the mailboxes are (RFC 9051 section 7.3.2, RFC 2342).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct NamespaceData {
@@ -21,6 +22,7 @@ pub struct NamespaceData {
 }
 
 /// One namespace.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct NamespaceDescr {
@@ -32,7 +34,25 @@ pub struct NamespaceDescr {
     pub extensions: Vec<(ImapString, Vec<ImapString>)>,
 }
 
+impl NamespaceDescr {
+    /// Makes a namespace of its prefix and the character between the levels of names.
+    #[must_use]
+    pub const fn new(prefix: ImapString, delimiter: Option<u8>) -> Self {
+        Self { prefix, delimiter, extensions: Vec::new() }
+    }
+}
+
 impl NamespaceData {
+    /// Makes an answer of the three lists.
+    #[must_use]
+    pub const fn new(
+        personal: Vec<NamespaceDescr>,
+        other_users: Vec<NamespaceDescr>,
+        shared: Vec<NamespaceDescr>,
+    ) -> Self {
+        Self { personal, other_users, shared }
+    }
+
     /// ```text
     /// namespace-response = "NAMESPACE" SP namespace SP namespace SP namespace
     /// ```

@@ -98,6 +98,7 @@ impl ReplyText {
 /// resp-cond-auth  = ("OK" / "PREAUTH") SP resp-text
 /// resp-cond-bye   = "BYE" SP resp-text
 /// ```
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Reply {
@@ -124,7 +125,13 @@ impl Reply {
         Self { kind, code: None, text: ReplyText::from_static(text) }
     }
 
-    /// The same with a code.
+    /// Makes a reply without a code of a checked text.
+    #[must_use]
+    pub const fn from_text(kind: ReplyKind, text: ReplyText) -> Self {
+        Self { kind, code: None, text }
+    }
+
+    /// Adds a code.
     #[must_use]
     pub fn with_code(mut self, code: Code) -> Self {
         self.code = Some(code);
@@ -155,6 +162,7 @@ impl fmt::Display for Reply {
 /// ```text
 /// response-tagged = tag SP resp-cond-state CRLF
 /// ```
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Tagged {
@@ -172,6 +180,7 @@ pub struct Tagged {
 ///
 /// Whether the text is for people or a challenge of a SASL mechanism in base64, only the command
 /// says that it answers.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Continuation {
@@ -179,6 +188,14 @@ pub struct Continuation {
     pub code: Option<Code>,
     /// The text, or base64; it can be empty.
     pub text: ReplyText,
+}
+
+impl Tagged {
+    /// Makes the end of a command. The kind must be `OK`, `NO` or `BAD`.
+    #[must_use]
+    pub const fn new(tag: Tag, reply: Reply) -> Self {
+        Self { tag, reply }
+    }
 }
 
 impl Continuation {

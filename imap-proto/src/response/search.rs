@@ -10,6 +10,7 @@ use crate::types::{
 };
 
 /// The messages found (RFC 9051 section 7.3.4).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SearchData {
@@ -20,6 +21,19 @@ pub struct SearchData {
 }
 
 impl SearchData {
+    /// Makes the messages found, by sequence numbers or unique identifiers as they were asked for.
+    #[must_use]
+    pub const fn new(numbers: Vec<u32>) -> Self {
+        Self { numbers, mod_seq: None }
+    }
+
+    /// Adds the highest modification sequence among them (RFC 7162).
+    #[must_use]
+    pub const fn with_mod_seq(mut self, mod_seq: ModSeq) -> Self {
+        self.mod_seq = Some(mod_seq);
+        self
+    }
+
     /// ```text
     /// "SEARCH" [1*(SP nz-number) [SP search-sort-mod-seq]]     ; RFC 7162
     /// search-sort-mod-seq = "(" "MODSEQ" SP mod-sequence-value ")"
@@ -140,6 +154,7 @@ fn read_highest(r: &mut Reader<'_>) -> Result<Option<ModSeq>, ParseError> {
 }
 
 /// The messages found, and what else was asked about them (RFC 9051 section 7.3.4, RFC 4731).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ESearchData {
@@ -176,6 +191,19 @@ pub enum SearchReturnData {
 }
 
 impl ESearchData {
+    /// Makes results; `uid`: whether the numbers are unique identifiers.
+    #[must_use]
+    pub fn new(uid: bool, items: impl Into<Vec<SearchReturnData>>) -> Self {
+        Self { tag: None, uid, items: items.into() }
+    }
+
+    /// Names the tag of the command that this answers.
+    #[must_use]
+    pub fn with_tag(mut self, tag: Option<ImapString>) -> Self {
+        self.tag = tag;
+        self
+    }
+
     /// The set of `ALL`.
     #[must_use]
     pub fn all(&self) -> Option<&KnownNumbers> {
@@ -291,6 +319,7 @@ impl ESearchData {
 }
 
 /// The messages of these identifiers are gone (RFC 7162 section 3.2.10).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct VanishedData {
@@ -301,6 +330,12 @@ pub struct VanishedData {
 }
 
 impl VanishedData {
+    /// Makes the messages that are gone; `earlier`: before this session knew of them.
+    #[must_use]
+    pub const fn new(earlier: bool, uids: KnownUids) -> Self {
+        Self { earlier, uids }
+    }
+
     /// ```text
     /// expunged-resp = "VANISHED" [SP "(EARLIER)"] SP known-uids
     /// ```

@@ -15,6 +15,7 @@ use super::{
 ///
 /// Groups are marked by addresses without a host: one with a mailbox name begins the group of this
 /// name, one without a mailbox ends it.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Address {
@@ -29,6 +30,26 @@ pub struct Address {
 }
 
 impl Address {
+    /// Makes an address of its local part and domain.
+    #[must_use]
+    pub const fn new(mailbox: Option<ImapString>, host: Option<ImapString>) -> Self {
+        Self { name: None, adl: None, mailbox, host }
+    }
+
+    /// Adds a display name, encoded as the header has it.
+    #[must_use]
+    pub fn with_name(mut self, name: Option<ImapString>) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// Adds a source route, which is obsolete.
+    #[must_use]
+    pub fn with_adl(mut self, adl: Option<ImapString>) -> Self {
+        self.adl = adl;
+        self
+    }
+
     /// ```text
     /// address = "(" addr-name SP addr-adl SP addr-mailbox SP addr-host ")"
     /// ```

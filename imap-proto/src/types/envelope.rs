@@ -16,6 +16,7 @@ use super::{
 };
 
 /// What the header of a message says about it, parsed by the server (RFC 9051 section 7.5.2).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Envelope {
     /// The Date field, as it stands.
@@ -35,12 +36,13 @@ pub struct Envelope {
 /// mostly what From is, and then take none.
 ///
 /// ```
-/// use mailwire_imap::types::{Address, AddressLists, Envelope, ImapString};
+/// use mailwire_imap::types::{Address, AddressLists, Envelope};
 ///
-/// let alice = || vec![Address { mailbox: ImapString::new("alice").ok(), ..Address::default() }];
+/// let alice = || vec![Address::new("alice".try_into().ok(), None)];
 /// let none = Vec::new;
 /// let addresses = AddressLists::new([alice(), alice(), alice(), none(), none(), none()]);
-/// let envelope = Envelope { addresses, ..Envelope::default() };
+/// let mut envelope = Envelope::default();
+/// envelope.addresses = addresses;
 /// assert_eq!((envelope.from(), envelope.reply_to().len()), (&alice()[..], 1));
 /// assert!(envelope.bcc().is_empty());
 /// ```

@@ -259,6 +259,7 @@ impl FlagSet {
 }
 
 /// The flags that can be changed for good (RFC 9051 section 7.1, PERMANENTFLAGS).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PermanentFlags {
@@ -269,6 +270,12 @@ pub struct PermanentFlags {
 }
 
 impl PermanentFlags {
+    /// Makes the flags that can be changed; `new_keywords`: whether clients can make keywords.
+    #[must_use]
+    pub const fn new(flags: FlagSet, new_keywords: bool) -> Self {
+        Self { flags, new_keywords }
+    }
+
     /// Reads the list.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let (flags, wildcard) = FlagSet::read_perm(r)?;

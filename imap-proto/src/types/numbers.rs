@@ -108,6 +108,8 @@ impl ModSeq {
 }
 
 impl SeqNumber {
+    /// The first of all.
+    pub const MIN: Self = Self(NonZeroU32::MIN);
     /// The last that can be.
     pub const MAX: Self = Self(NonZeroU32::MAX);
 }

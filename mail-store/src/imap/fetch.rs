@@ -95,7 +95,7 @@ impl<S: Store> Fetch<'_, S> {
                     Some(decoded) => decoded?.len() as u64,
                     None => 0,
                 };
-                Some(MsgAtt::BinarySize(Box::new(BinarySize { part: part.clone(), size })))
+                Some(MsgAtt::BinarySize(Box::new(BinarySize::new(part.clone(), size))))
             }
             _ => None,
         })

@@ -141,8 +141,7 @@ impl<S: Store> Session for ImapSession<S> {
         selected.unseen = opened.first_unseen;
         selected.read_only = read_only;
         if !read_only {
-            selected.permanent_flags =
-                PermanentFlags { flags: flags.clone(), new_keywords: opened.new_keywords };
+            selected.permanent_flags = PermanentFlags::new(flags.clone(), opened.new_keywords);
         }
         selected.flags = flags;
         Ok(selected)

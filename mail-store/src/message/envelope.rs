@@ -55,15 +55,12 @@ const ADDRESS_FIELDS: [&str; 6] = ["from", "sender", "reply-to", "to", "cc", "bc
 
 fn address_list(value: &Bytes) -> impl Iterator<Item = types::Address> {
     addresses(value).into_iter().map(|address| match address {
-        address::Address::Mailbox { name, route, mailbox, host } => types::Address {
-            name: name.map(string),
-            adl: route.map(string),
-            mailbox: Some(string(mailbox)),
-            host: Some(string(host)),
-        },
-        address::Address::GroupStart(name) => {
-            types::Address { mailbox: Some(string(name)), ..types::Address::default() }
+        address::Address::Mailbox { name, route, mailbox, host } => {
+            types::Address::new(Some(string(mailbox)), Some(string(host)))
+                .with_name(name.map(string))
+                .with_adl(route.map(string))
         }
+        address::Address::GroupStart(name) => types::Address::new(Some(string(name)), None),
         address::Address::GroupEnd => types::Address::default(),
     })
 }

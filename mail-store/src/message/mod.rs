@@ -118,10 +118,10 @@ mod tests {
             MsgAtt::Body(message.structure(false)),
             MsgAtt::BodyStructure(message.structure(true)),
         ] {
-            let response = Response::Untagged(Untagged::Fetch(FetchData {
-                number: 1.try_into().ok(),
-                items: [item].into(),
-            }));
+            let response = Response::Untagged(Untagged::Fetch(FetchData::new(
+                mailwire_imap::types::SeqNumber::MIN,
+                [item],
+            )));
             let mut line = Vec::new();
             response.write(&mut line);
             let frame = Bytes::from(line);

@@ -26,34 +26,39 @@ impl Message {
         let media_subtype = string(part.content_type.subtype.clone());
         let kind = match &part.content {
             Content::Multipart(parts) => {
-                return BodyStructure::Multi(Box::new(MultiPart {
-                    parts: parts.iter().map(|part| self.structure_of(part, extended)).collect(),
-                    media_subtype,
-                    extension: extended.then(|| MultiExtension { parameters, common: fields.common() }),
-                }));
+                let mut multi = MultiPart::default();
+                multi.parts = parts.iter().map(|part| self.structure_of(part, extended)).collect();
+                multi.media_subtype = media_subtype;
+                if extended {
+                    let extension = multi.extension.insert(MultiExtension::default());
+                    (extension.parameters, extension.common) = (parameters, fields.common());
+                }
+                return BodyStructure::Multi(Box::new(multi));
             }
-            Content::Message { message, lines } => PartKind::Message(Box::new(MessagePart {
-                envelope: self.envelope_of(message),
-                body: self.structure_of(message, extended),
-                lines: Some(*lines),
-            })),
+            Content::Message { message, lines } => PartKind::Message(Box::new(MessagePart::new(
+                self.envelope_of(message),
+                self.structure_of(message, extended),
+                Some(*lines),
+            ))),
             Content::Leaf { lines } if part.content_type.kind.eq_ignore_ascii_case(b"text") => {
                 PartKind::Text { lines: Some(*lines) }
             }
             Content::Leaf { .. } => PartKind::Basic,
         };
-        BodyStructure::Single(Box::new(SinglePart {
-            media_type: string(part.content_type.kind.clone()),
-            media_subtype,
-            parameters,
-            id: fields.id.clone().map(string),
-            description: fields.description.clone().map(string),
-            encoding: encoding(fields.encoding.as_ref()),
-            octets: Some(part.body.len() as u64),
-            kind,
-            extension: extended
-                .then(|| PartExtension { md5: fields.md5.clone().map(string), common: fields.common() }),
-        }))
+        let mut single = SinglePart::default();
+        single.media_type = string(part.content_type.kind.clone());
+        single.media_subtype = media_subtype;
+        single.parameters = parameters;
+        single.id = fields.id.clone().map(string);
+        single.description = fields.description.clone().map(string);
+        single.encoding = encoding(fields.encoding.as_ref());
+        single.octets = Some(part.body.len() as u64);
+        single.kind = kind;
+        if extended {
+            let extension = single.extension.insert(PartExtension::default());
+            (extension.md5, extension.common) = (fields.md5.clone().map(string), fields.common());
+        }
+        BodyStructure::Single(Box::new(single))
     }
 
     fn content_fields(&self, part: &Part) -> Fields {
@@ -97,7 +102,7 @@ pub fn without_extension(structure: BodyStructure) -> BodyStructure {
             if let PartKind::Message(message) = part.kind {
                 let MessagePart { envelope, body, lines, .. } = *message;
                 let body = without_extension(body);
-                part.kind = PartKind::Message(Box::new(MessagePart { envelope, body, lines }));
+                part.kind = PartKind::Message(Box::new(MessagePart::new(envelope, body, lines)));
             }
             BodyStructure::Single(part)
         }
@@ -124,20 +129,13 @@ struct Fields {
 impl Fields {
     fn common(&self) -> CommonExtension {
         let disposition = self.disposition.as_ref().and_then(value_with_parameters);
-        CommonExtension {
-            disposition: disposition
-                .map(|(kind, list)| Disposition { kind: string(kind), parameters: parameters(&list) }),
-            language: self
-                .language
-                .as_ref()
-                .map(tokens)
-                .unwrap_or_default()
-                .into_iter()
-                .map(string)
-                .collect(),
-            location: self.location.clone().map(string),
-            others: Vec::new(),
-        }
+        let language = self.language.as_ref().map(tokens).unwrap_or_default();
+        let mut common = CommonExtension::default();
+        common.disposition =
+            disposition.map(|(kind, list)| Disposition::new(string(kind), parameters(&list)));
+        common.language = language.into_iter().map(string).collect();
+        common.location = self.location.clone().map(string);
+        common
     }
 }
 

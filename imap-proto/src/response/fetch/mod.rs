@@ -15,6 +15,7 @@ use crate::types::{
 };
 
 /// Data of one message.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct FetchData {
@@ -80,6 +81,7 @@ pub enum MsgAtt {
 }
 
 /// A part of a message.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SectionData {
@@ -92,6 +94,7 @@ pub struct SectionData {
 }
 
 /// A part of a message without its Content-Transfer-Encoding (RFC 3516).
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct BinaryData {
@@ -104,6 +107,7 @@ pub struct BinaryData {
 }
 
 /// The size of a part without its Content-Transfer-Encoding.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct BinarySize {
@@ -242,7 +246,51 @@ impl MsgAtt {
     }
 }
 
+impl SectionData {
+    /// Makes a part of a message of its bytes; all of the part.
+    #[must_use]
+    pub const fn new(section: Section, data: Data) -> Self {
+        Self { section, origin: None, data }
+    }
+
+    /// Says at which byte of the part the bytes begin.
+    #[must_use]
+    pub const fn with_origin(mut self, origin: Option<u64>) -> Self {
+        self.origin = origin;
+        self
+    }
+}
+
+impl BinaryData {
+    /// Makes a part of a message of its bytes; all of the part.
+    #[must_use]
+    pub const fn new(part: Vec<NonZeroU32>, data: Data) -> Self {
+        Self { part, origin: None, data }
+    }
+
+    /// Says at which byte of the part the bytes begin.
+    #[must_use]
+    pub const fn with_origin(mut self, origin: Option<u64>) -> Self {
+        self.origin = origin;
+        self
+    }
+}
+
+impl BinarySize {
+    /// Makes the size of a part, in bytes.
+    #[must_use]
+    pub const fn new(part: Vec<NonZeroU32>, size: u64) -> Self {
+        Self { part, size }
+    }
+}
+
 impl FetchData {
+    /// Makes the data of the message with this sequence number.
+    #[must_use]
+    pub fn new(number: SeqNumber, items: impl Into<ShortList<MsgAtt>>) -> Self {
+        Self { number: Some(number), items: items.into() }
+    }
+
     /// Appends the response without its `* ` and line end; whether there is any item to write.
     pub(crate) fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) -> bool {
         let Some(number) = self.number else { return false };

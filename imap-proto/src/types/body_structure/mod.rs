@@ -26,6 +26,7 @@ pub enum BodyStructure {
 }
 
 /// A part that is not `multipart`.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SinglePart {
@@ -68,6 +69,7 @@ pub enum PartKind {
 }
 
 /// A message inside of a message.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MessagePart {
@@ -80,6 +82,7 @@ pub struct MessagePart {
 }
 
 /// A `multipart`.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MultiPart {
@@ -113,6 +116,7 @@ pub enum ContentEncoding {
 }
 
 /// The extension data of a part that is not `multipart`.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PartExtension {
@@ -123,6 +127,7 @@ pub struct PartExtension {
 }
 
 /// The extension data of a `multipart`.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MultiExtension {
@@ -133,6 +138,7 @@ pub struct MultiExtension {
 }
 
 /// The extension data that every part can have.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct CommonExtension {
@@ -147,6 +153,7 @@ pub struct CommonExtension {
 }
 
 /// Content-Disposition.
+#[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Disposition {
@@ -154,6 +161,22 @@ pub struct Disposition {
     pub kind: ImapString,
     /// Names and values.
     pub parameters: ShortList<(ImapString, ImapString)>,
+}
+
+impl MessagePart {
+    /// Makes a message within a message.
+    #[must_use]
+    pub const fn new(envelope: Envelope, body: BodyStructure, lines: Option<u64>) -> Self {
+        Self { envelope, body, lines }
+    }
+}
+
+impl Disposition {
+    /// Makes a disposition: `attachment`, with its parameters.
+    #[must_use]
+    pub const fn new(kind: ImapString, parameters: ShortList<(ImapString, ImapString)>) -> Self {
+        Self { kind, parameters }
+    }
 }
 
 impl BodyStructure {

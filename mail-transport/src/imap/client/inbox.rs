@@ -176,7 +176,7 @@ impl Inbox {
         match data {
             Untagged::Exists(count) => self.exists = Some(*count),
             Untagged::Expunge(_) => self.exists = self.exists.map(|count| count.saturating_sub(1)),
-            Untagged::Vanished(VanishedData { earlier: false, uids }) => {
+            Untagged::Vanished(VanishedData { earlier: false, uids, .. }) => {
                 let gone = u32::try_from(uids.count()).unwrap_or(u32::MAX);
                 self.exists = self.exists.map(|count| count.saturating_sub(gone));
             }

@@ -47,15 +47,12 @@ impl Selected {
             Untagged::Recent(count) => self.recent = Some(count),
             Untagged::Flags(flags) => self.flags = flags,
             Untagged::List(list) => self.name = Some(list.name),
-            Untagged::Reply(status) if status.kind == ReplyKind::Ok => match status.code {
+            Untagged::Reply(mut status) if status.kind == ReplyKind::Ok => match status.code.take() {
                 // What came before was about the mailbox that was selected until now.
                 Some(Code::Closed) => *self = Self::default(),
                 Some(code) => {
                     if let Some(code) = self.take_code(code) {
-                        return Some(Untagged::Reply(mailwire_imap::response::Reply {
-                            code: Some(code),
-                            ..status
-                        }));
+                        return Some(Untagged::Reply(status.with_code(code)));
                     }
                 }
                 None => {}

@@ -159,15 +159,15 @@ impl<S: Service> Conversation<S> {
         let convert = |list: Vec<(String, Option<char>)>| {
             let one = |(prefix, delimiter): (String, Option<char>)| {
                 let prefix = ImapString::new(wire_name(&prefix, rev2)?.into_text()).ok()?;
-                Some(NamespaceDescr { prefix, delimiter: delimiter.and_then(ascii), extensions: Vec::new() })
+                Some(NamespaceDescr::new(prefix, delimiter.and_then(ascii)))
             };
             list.into_iter().filter_map(one).collect()
         };
-        let response = NamespaceData {
-            personal: convert(namespaces.personal),
-            other_users: convert(namespaces.other_users),
-            shared: convert(namespaces.shared),
-        };
+        let response = NamespaceData::new(
+            convert(namespaces.personal),
+            convert(namespaces.other_users),
+            convert(namespaces.shared),
+        );
         push(&mut self.driver, Untagged::Namespace(Box::new(response))).await?;
         Ok(done())
     }
@@ -197,8 +197,8 @@ impl<S: Service> Conversation<S> {
                 _ => return None,
             })
         };
-        let items = items.iter().filter_map(value).collect();
-        push(&mut self.driver, Untagged::Status(StatusData { mailbox, items })).await?;
+        let items: Vec<_> = items.iter().filter_map(value).collect();
+        push(&mut self.driver, Untagged::Status(StatusData::new(mailbox, items))).await?;
         Ok(())
     }
 
@@ -225,7 +225,9 @@ impl<S: Service> Conversation<S> {
             uid_validity: UidValidity::new(appended.uid_validity),
             uids: KnownUids::single(appended.uid),
         });
-        Ok(Reply { code, ..done() })
+        let mut reply = done();
+        reply.code = code;
+        Ok(reply)
     }
 }
 
@@ -244,13 +246,9 @@ fn show_attributes(mailbox: &mut Mailbox, extended: bool) {
 }
 
 fn listed(kind: ListKind, mailbox: Mailbox, rev2: bool) -> Option<ListData> {
-    Some(ListData {
-        kind,
-        name: wire_name(&mailbox.name, rev2)?,
-        delimiter: mailbox.delimiter.and_then(ascii),
-        attributes: mailbox.attributes.into_iter().collect(),
-        extensions: Vec::new(),
-    })
+    let name = wire_name(&mailbox.name, rev2)?;
+    let data = ListData::new(kind, name, mailbox.delimiter.and_then(ascii));
+    Some(data.with_attributes(mailbox.attributes.into_iter().collect()))
 }
 
 fn ascii(delimiter: char) -> Option<u8> {

@@ -121,7 +121,7 @@ impl<S: Service> Conversation<S> {
         if items.is_empty() {
             return Ok(());
         }
-        push(&mut self.driver, Untagged::Fetch(response::FetchData { number: Some(number), items })).await?;
+        push(&mut self.driver, Untagged::Fetch(response::FetchData::new(number, items))).await?;
         for (reader, binary) in streams {
             send_stream(&mut self.driver, reader, binary).await?;
         }
@@ -181,7 +181,7 @@ impl<S: Service> Conversation<S> {
         let numbers: Vec<u32> = found.iter().filter_map(number).collect();
         let returns = match search.returns {
             None if !rev2 => {
-                let data = response::SearchData { numbers, mod_seq: None };
+                let data = response::SearchData::new(numbers);
                 push(&mut self.driver, Untagged::Search(data)).await?;
                 return Ok(done());
             }
@@ -211,7 +211,7 @@ impl<S: Service> Conversation<S> {
         }
         if returns.iter().any(|option| *option != SearchReturnOpt::Save) {
             let tag = tag.and_then(|tag| ImapString::new(tag).ok());
-            let data = ESearchData { tag, uid: search.uid, items };
+            let data = ESearchData::new(search.uid, items).with_tag(tag);
             push(&mut self.driver, Untagged::ESearch(data)).await?;
         }
         Ok(done())
@@ -226,7 +226,9 @@ impl<S: Service> Conversation<S> {
             return Ok(done());
         }
         let copied = session.copy_to(&uids, &target, &CopyOptions::new()).await?;
-        Ok(Reply { code: copied.and_then(|copied| copy_uid(&copied)), ..done() })
+        let mut reply = done();
+        reply.code = copied.and_then(|copied| copy_uid(&copied));
+        Ok(reply)
     }
 
     /// MOVE: RFC 9051 section 6.4.8.
@@ -333,10 +335,10 @@ fn item_of(asked: FetchAtt, data: Data) -> Option<MsgAtt> {
     let origin = |partial: Option<Partial>| partial.map(|partial| partial.offset);
     Some(match asked {
         FetchAtt::BodySection { section, partial, .. } => {
-            MsgAtt::Section(Box::new(SectionData { section, origin: origin(partial), data }))
+            MsgAtt::Section(Box::new(SectionData::new(section, data).with_origin(origin(partial))))
         }
         FetchAtt::Binary { part, partial, .. } => {
-            MsgAtt::Binary(Box::new(BinaryData { part, origin: origin(partial), data }))
+            MsgAtt::Binary(Box::new(BinaryData::new(part, data).with_origin(origin(partial))))
         }
         FetchAtt::Rfc822 => MsgAtt::Rfc822(data),
         FetchAtt::Rfc822Header => MsgAtt::Rfc822Header(data),
@@ -361,9 +363,7 @@ fn saved(returns: &[SearchReturnOpt], found: &[Uid]) -> Vec<Uid> {
 
 fn copy_uid(copied: &Copied) -> Option<Code> {
     let set = |of: fn(&(Uid, Uid)) -> Uid| KnownUids::from_numbers(copied.uids.iter().map(of)).ok();
-    Some(Code::CopyUid(Box::new(CopyUid {
-        uid_validity: UidValidity::new(copied.uid_validity),
-        source: set(|pair| pair.0)?,
-        destination: set(|pair| pair.1)?,
-    })))
+    let uid_validity = UidValidity::new(copied.uid_validity)?;
+    let copied = CopyUid::new(uid_validity, set(|pair| pair.0)?, set(|pair| pair.1)?);
+    Some(Code::CopyUid(Box::new(copied)))
 }

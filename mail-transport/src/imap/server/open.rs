@@ -40,8 +40,8 @@ impl Open {
     pub(super) fn flags(&self, uid: Uid, flags: FlagSet, with_uid: bool, rev2: bool) -> Option<Untagged> {
         let number = self.numbers.number(uid)?;
         let flags = MsgAtt::Flags(self.shown(uid, flags, rev2));
-        let items = if with_uid { [MsgAtt::Uid(uid), flags].into() } else { [flags].into() };
-        Some(Untagged::Fetch(FetchData { number: Some(number), items }))
+        let items = if with_uid { vec![MsgAtt::Uid(uid), flags] } else { vec![flags] };
+        Some(Untagged::Fetch(FetchData::new(number, items)))
     }
 
     /// Tells what others did. EXPUNGE is held back where sequence numbers must not change (RFC 9051
@@ -67,7 +67,7 @@ impl Open {
                     return Ok(());
                 }
                 Update::Alert(text) => {
-                    let alert = Reply { kind: ReplyKind::Ok, code: Some(Code::Alert), text: words(&text) };
+                    let alert = Reply::from_text(ReplyKind::Ok, words(&text)).with_code(Code::Alert);
                     push(driver, Untagged::Reply(alert)).await?;
                 }
             }

@@ -25,7 +25,9 @@ impl Refusal {
 
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
-        Self { kind: ReplyKind::No, code: refusal.code, text: words(&refusal.text) }
+        let mut reply = Self::from_text(ReplyKind::No, words(&refusal.text));
+        reply.code = refusal.code;
+        reply
     }
 }
 
@@ -43,5 +45,5 @@ fn plain(text: &'static str) -> ReplyText {
 
 /// A status of our own words.
 pub(super) fn status(kind: ReplyKind, text: &'static str) -> Reply {
-    Reply { kind, code: None, text: words(text) }
+    Reply::from_text(kind, words(text))
 }
