@@ -10,7 +10,6 @@ use mailwire_imap::{
     command::{AppendData, Command, Literals},
     response::{Reply, ReplyKind, Response, Untagged},
     server,
-    types::Atom,
 };
 
 use mailwire_core::testing::{Faces, Pair};
@@ -60,7 +59,7 @@ pub fn run(case: Case) {
         _ => Literals::Synchronizing,
     };
     if case.bits & 8 == 0 && channel == Channel::Tls {
-        config.set_greeting(status(ReplyKind::PreAuth)).expect("a greeting");
+        config.set_greeting(super::session::status(ReplyKind::PreAuth)).expect("a greeting");
     }
     (config.limits.bad_commands, config.limits.idle_commands) = (1000, 1000);
     (config.limits.inline_literal, config.limits.output) = (64, 600);

@@ -10,7 +10,6 @@ use mailwire_imap::{
     command::{Command, Literals, Request},
     response::{Reply, ReplyKind, Response, Untagged},
     server,
-    types::{Atom},
 };
 
 use mailwire_oracles::{
@@ -105,7 +104,7 @@ pub struct Service {
     waiting: VecDeque<(Ticket, Command)>,
 }
 
-fn status(kind: ReplyKind) -> Reply {
+pub(super) fn status(kind: ReplyKind) -> Reply {
     Reply::new(kind, "done").expect("a text")
 }
 
