@@ -231,7 +231,7 @@ impl Capability {
         }))
     }
 
-    /// Reads all up to the end of the line, or up to `]`, each behind a space.
+    /// Reads all up to the end of the line, or up to `]`, each after a space.
     pub(crate) fn read_all(r: &mut Reader<'_>) -> Result<Vec<Self>, ParseError> {
         let mut capabilities = Vec::new();
         while !matches!(r.peek(), None | Some(b']')) {
@@ -275,7 +275,7 @@ impl Capability {
         }
     }
 
-    /// Appends several, each behind a space.
+    /// Appends several, each after a space.
     pub(crate) fn write_all(out: &mut Vec<u8>, capabilities: &[Self]) {
         for capability in capabilities {
             out.push(b' ');

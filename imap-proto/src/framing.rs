@@ -199,7 +199,7 @@ impl Framer {
     }
 
     /// The announced literal is to come as [`Framed::Chunk`]s. Takes what lies before it off the
-    /// input, and returns it from the start of the message or from behind the last streamed
+    /// input, and returns it from the start of the message or from the end of the last streamed
     /// literal, with the announcement at its end.
     pub fn stream(&mut self, input: &mut BytesMut) -> Bytes {
         let State::Announced(announced, start) = self.state else { return Bytes::new() };
@@ -211,7 +211,7 @@ impl Framer {
         text
     }
 
-    /// The announced literal is to be read past. The message then goes on behind it, without it.
+    /// The announced literal is to be read past. The message then goes on after it, without it.
     pub fn skip(&mut self, input: &mut BytesMut) {
         let State::Announced(announced, start) = self.state else { return };
         input.advance(start.min(input.len()));
@@ -244,7 +244,7 @@ impl Framer {
         }
     }
 
-    /// The message up to the announced literal: from its start, or from behind the last streamed
+    /// The message up to the announced literal: from its start, or from the end of the last streamed
     /// literal.
     #[must_use]
     pub fn announced<'a>(&self, input: &'a BytesMut) -> &'a [u8] {
@@ -533,7 +533,7 @@ mod tests {
             Err(exceeded("bytes in a message", 60))
         );
         assert_eq!(run(b"a {0+}\r\n {0+}\r\n {0+}\r\n {0+}\r\n"), Err(exceeded("literals in a message", 3)));
-        // The limit on lines starts anew behind a literal.
+        // The limit on lines starts anew after a literal.
         assert!(run(b"a xxxxxxxxxxxxxxx {5+}\r\nabcde xxxxxxxxxxxxxxxxxxx\r\n").is_ok());
     }
 

@@ -146,6 +146,7 @@ fn rewritten(response: &Response, dialect: Dialect) -> Option<(Vec<u8>, Response
         the_frame(Speaker::Server, &out)
     } else {
         let bytes = Bytes::copy_from_slice(out.strip_suffix(b"\r\n").expect("a line end"));
+        let streamed = streamed.iter().map(|literal| literal.offset).collect();
         Frame { bytes, streamed, newline: mailwire_core::Newline::CrLf }
     };
     let mut context = frame.context(dialect, 64);

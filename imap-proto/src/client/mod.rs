@@ -155,7 +155,7 @@ impl Connection {
         }
     }
 
-    /// Sends a command, or queues it until it may be sent: behind the greeting, TLS, the machine's
+    /// Sends a command, or queues it until it may be sent: after the greeting, TLS, the machine's
     /// own commands, and those in progress that it would be ambiguous with (RFC 9051 section 5.5).
     ///
     /// A command ends an IDLE that is in progress. Whether the session's state and the server's
@@ -201,7 +201,7 @@ impl Connection {
         }
     }
 
-    /// Gives the next part of the message of an APPEND, behind [`Event::BodyRequested`]. What fits
+    /// Gives the next part of the message of an APPEND, after [`Event::BodyRequested`]. What fits
     /// into the output is taken off the front of `chunk`, without a copy.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Writing commands when their turn comes.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 
 use mailwire_core::{Misuse, Secret, WrongState, sasl};
 
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     body::Outgoing,
     capability::Capability,
-    command::{AppendData, Command, Rules, Written},
+    command::{AppendData, Command, Rules},
     types::{Tag, write_number},
 };
 
@@ -109,28 +109,11 @@ impl Connection {
 
     fn write_out(&mut self, tag: &Tag, command: &Command, body: Option<Body>) {
         let options = self.session.write_options(self.config.non_synchronizing_literals);
-        let (Written { waits, .. }, rest) = self.write(|out| {
-            let start = out.len();
-            let written = command.write(tag, options, out);
-            // What stands after the first literal's header waits for the server.
-            let rest = match written.waits.first() {
-                Some(first) => out.split_off((start + first).min(out.len())),
-                None => Vec::new(),
-            };
-            (written, rest)
-        });
-        match waits.first() {
+        match self.write(|out| command.write_parts(tag, options, out)) {
             None => self.begin_body(body),
-            Some(&first) => {
-                let length = first + rest.len();
-                let ends = waits.iter().skip(1).copied().chain([length]);
-                let mut parts = VecDeque::with_capacity(waits.len());
-                let mut from = first;
-                for end in ends {
-                    parts.push_back(end.saturating_sub(from));
-                    from = end;
-                }
-                self.unfinished = Some(Unfinished::Parts { rest: Secret::from(rest), parts, body });
+            Some((rest, parts)) => {
+                self.unfinished =
+                    Some(Unfinished::Parts { rest: Secret::from(rest), parts: parts.into(), body });
             }
         }
         self.mark_end();
@@ -140,12 +123,12 @@ impl Connection {
     pub(super) fn continue_parts(&mut self) {
         let Some(Unfinished::Parts { rest, mut parts, body }) = self.unfinished.take() else { return };
         let length = parts.pop_front().unwrap_or(rest.expose().len());
-        let (part, behind) = rest.expose().split_at_checked(length).unwrap_or_default();
+        let (part, after) = rest.expose().split_at_checked(length).unwrap_or_default();
         self.put(part);
         if parts.is_empty() {
             self.begin_body(body);
         } else {
-            self.unfinished = Some(Unfinished::Parts { rest: Secret::from(behind), parts, body });
+            self.unfinished = Some(Unfinished::Parts { rest: Secret::from(after), parts, body });
         }
         self.mark_end();
     }

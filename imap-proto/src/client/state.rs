@@ -67,7 +67,7 @@ pub(super) struct InFlight {
 /// What the command that was written last still has to send. No other is written meanwhile.
 #[derive(Debug)]
 pub(super) enum Unfinished {
-    /// The rest, behind a synchronizing literal's header.
+    /// The rest, after a synchronizing literal's header.
     Parts {
         /// What was not sent yet. It can be a password.
         rest: Secret,

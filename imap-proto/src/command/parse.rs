@@ -123,7 +123,7 @@ fn read_other(r: &mut Reader<'_>, start: usize) -> Result<Command, ParseError> {
     Ok(Command::Other(OtherCommand::from_frame(name, other_arguments(r)?)))
 }
 
-/// What stands behind its name: one line, but for its literals.
+/// What stands after its name: one line, but for its literals.
 fn other_arguments(r: &mut Reader<'_>) -> Result<Text, ParseError> {
     let start = r.offset();
     while let Some(at) = memchr::memchr3(0, b'\r', b'\n', r.rest()) {
@@ -230,7 +230,7 @@ fn read_id(r: &mut Reader<'_>) -> Result<Option<Vec<(AString, Option<AString>)>>
 pub(crate) struct Head<'a> {
     pub(crate) tag: &'a [u8],
     pub(crate) name: &'a [u8],
-    /// What stands behind the name.
+    /// What stands after the name.
     pub(crate) rest: &'a [u8],
 }
 
@@ -243,7 +243,7 @@ pub(crate) fn parse_head(text: &[u8]) -> Option<Head<'_>> {
     if tag.is_empty() { None } else { Some(Head { tag, name, rest }) }
 }
 
-/// Whether the literal announced at the end of an APPEND command, given from behind its name, is
+/// Whether the literal announced at the end of an APPEND command, given from the end of its name, is
 /// the message: the mailbox's name stands before it.
 pub(crate) fn append_announces_message(arguments: &[u8]) -> bool {
     let Some(arguments) = arguments.strip_prefix(b" ") else { return false };

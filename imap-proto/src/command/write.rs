@@ -22,9 +22,30 @@ impl Command {
     /// name has to be converted.
     pub fn write(&self, tag: &Tag, options: WriteOptions, out: &mut Vec<u8>) -> Written {
         let mut writer = Writer::new(out, options);
+        let body = self.put_whole(tag, &mut writer);
+        writer.finish(body)
+    }
+
+    /// Appends the command up to where it has to wait. What waits comes back, with how long each part
+    /// of it is that one `+` lets go.
+    pub(crate) fn write_parts(
+        &self,
+        tag: &Tag,
+        options: WriteOptions,
+        out: &mut Vec<u8>,
+    ) -> Option<(Vec<u8>, Vec<usize>)> {
+        let mut writer = Writer::in_parts(out, options);
+        self.put_whole(tag, &mut writer);
+        writer.finish_parts()
+    }
+
+    /// Puts the tag, the command and its line end. The length of the message that is streamed in place
+    /// of the line end.
+    #[inline]
+    fn put_whole(&self, tag: &Tag, writer: &mut Writer<'_>) -> Option<u64> {
         writer.put(tag.as_bytes());
         writer.put(b" ");
-        self.put(&mut writer);
+        self.put(writer);
         let body = match self {
             Command::Append(append) => append.message.streamed(),
             _ => None,
@@ -32,7 +53,7 @@ impl Command {
         if body.is_none() {
             writer.put(b"\r\n");
         }
-        writer.finish(body)
+        body
     }
 
     fn put(&self, e: &mut Writer<'_>) {

@@ -68,7 +68,7 @@ impl WriteOptions {
 pub struct Written {
     /// Offsets at which the server's `+` must have come before the rest is sent, ascending.
     pub waits: Vec<usize>,
-    /// The length of the literal that is to be streamed behind the bytes that were written. The
+    /// The length of the literal that is to be streamed after the bytes that were written. The
     /// command's line end is not written then.
     pub body: Option<u64>,
 }
@@ -79,16 +79,43 @@ pub(crate) struct Writer<'a> {
     pub(crate) options: WriteOptions,
     start: usize,
     waits: Vec<usize>,
+    parts: Parts,
+}
+
+/// Where the parts of a command go that wait for the server.
+enum Parts {
+    /// To the same buffer.
+    Together,
+    /// To a buffer of their own, which this is.
+    Aside(Vec<u8>),
+    /// That is being written to; here is the one before it.
+    Swapped(Vec<u8>),
 }
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(out: &'a mut Vec<u8>, options: WriteOptions) -> Self {
         let start = out.len();
-        Self { out, options, start, waits: Vec::new() }
+        Self { out, options, start, waits: Vec::new(), parts: Parts::Together }
+    }
+
+    /// A writer that puts what waits for the server into a buffer of its own.
+    pub(crate) fn in_parts(out: &'a mut Vec<u8>, options: WriteOptions) -> Self {
+        Self { parts: Parts::Aside(Vec::new()), ..Self::new(out, options) }
     }
 
     pub(crate) fn finish(self, body: Option<u64>) -> Written {
         Written { waits: self.waits, body }
+    }
+
+    /// What waits for the server, if anything does, and how long each part of it is that one `+` lets
+    /// go.
+    pub(crate) fn finish_parts(self) -> Option<(Vec<u8>, Vec<usize>)> {
+        let Parts::Swapped(first) = self.parts else { return None };
+        let waiting = core::mem::replace(self.out, first);
+        let mut from = 0;
+        let ends = self.waits.into_iter().skip(1).chain([waiting.len()]);
+        let lengths = ends.map(|end| end - core::mem::replace(&mut from, end)).collect();
+        Some((waiting, lengths))
     }
 
     pub(crate) fn put(&mut self, bytes: &[u8]) {
@@ -121,7 +148,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The header of a literal, behind which its bytes go.
+    /// The header of a literal, after which its bytes go.
     pub(crate) fn announce(&mut self, size: u64, binary: bool) {
         let synchronizing = self.options.literals.synchronizes(size);
         self.put(if binary { b"~{" } else { b"{" });
@@ -143,6 +170,11 @@ impl<'a> Writer<'a> {
     /// What follows waits for the server.
     pub(crate) fn wait(&mut self) {
         self.waits.push(self.out.len().saturating_sub(self.start));
+        if let Parts::Aside(waiting) = &mut self.parts {
+            let first = core::mem::replace(self.out, core::mem::take(waiting));
+            self.parts = Parts::Swapped(first);
+            self.start = 0;
+        }
     }
 
     /// Each of `items`, with a space before each but the first.

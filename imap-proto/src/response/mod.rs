@@ -33,6 +33,7 @@ use alloc::{boxed::Box, vec::Vec};
 use mailwire_core::Text;
 
 pub(crate) use self::write::Detached;
+pub use self::write::StreamedLiteral;
 pub use self::{
     code::{Code, CopyUid, OtherCode},
     fetch::{BinaryData, BinarySize, FetchData, MsgAtt, OtherMsgAtt, SectionData},

@@ -11,10 +11,22 @@ use crate::{
     types::{write_nstring, write_number, write_string},
 };
 
+/// A literal that was announced in a response, and whose bytes are given in chunks.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamedLiteral {
+    /// Where its bytes belong: the offset in the buffer after its announcement.
+    pub offset: usize,
+    /// How many bytes there are.
+    pub length: u64,
+    /// Whether it is a `literal8`, which can hold NUL.
+    pub binary: bool,
+}
+
 /// What of a response does not stand in the buffer that it is written to.
 pub(crate) struct Detached<'a> {
-    /// Where the bytes of streamed literals belong, as offsets in the buffer.
-    pub(crate) streamed: &'a mut Vec<usize>,
+    /// Literals whose bytes are given in chunks, in order.
+    pub(crate) streamed: &'a mut Vec<StreamedLiteral>,
     /// Large literals, each with its place. They are copied if there is no list for them.
     pub(crate) chained: Option<&'a mut Vec<(usize, Bytes)>>,
 }
@@ -29,14 +41,14 @@ impl Response {
         self.write_streamed(out, &mut Vec::new());
     }
 
-    /// The same. Where the bytes of streamed literals belong is added to `streamed`, as offsets in
-    /// `out`.
-    pub fn write_streamed(&self, out: &mut Vec<u8>, streamed: &mut Vec<usize>) {
+    /// Appends the response as [`write`](Self::write) does, and adds to `streamed` which literals are to
+    /// be given in chunks.
+    pub fn write_streamed(&self, out: &mut Vec<u8>, streamed: &mut Vec<StreamedLiteral>) {
         self.write_detached(out, &mut Detached { streamed, chained: None });
     }
 
-    /// The same as [`write`](Self::write) to an output. Large parts of messages are chained to it and
-    /// not copied.
+    /// Appends the response as [`write`](Self::write) does, to an output: large parts of messages are
+    /// chained to it and not copied.
     pub fn write_to(&self, output: &mut Output) {
         output.write_chained(|out, chained| {
             self.write_detached(out, &mut Detached { streamed: &mut Vec::new(), chained: Some(chained) });

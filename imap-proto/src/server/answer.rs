@@ -6,14 +6,13 @@ use bytes::Bytes;
 use mailwire_core::{Error, Misuse, SendError, Ticket, WrongAnswer, WrongState};
 
 use super::{
-    Connection, FAILED_LOGINS, Mode, Owed, Phase,
+    Connection, FAILED_LOGINS, Mode, Phase, Piece,
     rules::{permits_answer, permits_data},
     state::Current,
 };
 use crate::{
     body::Outgoing,
     command::Effect,
-    framing,
     response::{Detached, Reply, ReplyKind, Response, Untagged},
 };
 
@@ -58,7 +57,7 @@ impl Connection {
         if self.failed.is_some() || self.phase != Phase::Running {
             return Err(Misuse::Closed);
         }
-        if !self.owed.is_empty() {
+        if !self.pieces.is_empty() {
             return Err(Misuse::WrongState(WrongState::Busy("the rest of a literal")));
         }
         match &self.current {
@@ -128,18 +127,23 @@ impl Connection {
             return Err(SendError::new(reason, data));
         }
         let response = Response::Untagged(data);
-        let mut streamed = Vec::new();
-        let (written, owed) = self.output.write_chained(|out, chained| {
-            let start = out.len();
-            let mut detached = Detached { streamed: &mut streamed, chained: Some(&mut *chained) };
-            response.write_detached(out, &mut detached);
-            (out.len() > start, split_owed(out, chained, &streamed))
-        });
+        let written = match &response {
+            Response::Untagged(Untagged::Fetch(fetch)) if fetch.is_streamed() => {
+                self.pieces = pieces(&response);
+                self.put_up_to_literal();
+                true
+            }
+            _ => self.output.write_chained(|out, chained| {
+                let start = out.len();
+                let mut detached = Detached { streamed: &mut Vec::new(), chained: Some(chained) };
+                response.write_detached(out, &mut detached);
+                out.len() > start
+            }),
+        };
         if !written {
             let Response::Untagged(data) = response else { return Ok(()) };
             return Err(SendError::new(Misuse::WrongAnswer(WrongAnswer::Empty), data));
         }
-        self.owed = owed;
         Ok(())
     }
 
@@ -154,7 +158,7 @@ impl Connection {
         if self.failed.is_some() || self.phase != Phase::Running {
             return Err(SendError::new(Misuse::Closed, reply));
         }
-        if !self.owed.is_empty() {
+        if !self.pieces.is_empty() {
             return Err(SendError::new(Misuse::WrongState(WrongState::Busy("the rest of a literal")), reply));
         }
         self.say_bye(reply);
@@ -165,7 +169,7 @@ impl Connection {
         if self.failed.is_some() || self.phase != Phase::Running {
             return Err(Misuse::Closed);
         }
-        if !self.owed.is_empty() {
+        if !self.pieces.is_empty() {
             return Err(Misuse::WrongState(WrongState::Busy("the rest of a literal")));
         }
         if self.output.is_full() {
@@ -183,8 +187,8 @@ impl Connection {
     /// BINARY. Nothing is taken.
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
         self.framer.unpark();
-        match self.owed.front_mut() {
-            Some(Owed::Body(body)) if self.failed.is_none() => body.send(chunk, &mut self.output),
+        match self.pieces.front_mut() {
+            Some(Piece::Literal(body)) if self.failed.is_none() => body.send(chunk, &mut self.output),
             _ => Err(Misuse::WrongState(WrongState::NothingDue("literal"))),
         }
     }
@@ -198,16 +202,21 @@ impl Connection {
     /// what was announced.
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
         self.framer.unpark();
-        match self.owed.front() {
-            Some(Owed::Body(body)) => body.finish()?,
+        match self.pieces.front() {
+            Some(Piece::Literal(body)) => body.finish()?,
             _ => return Err(Misuse::WrongState(WrongState::NothingDue("literal"))),
         }
-        self.owed.pop_front();
-        while let Some(Owed::Bytes(behind)) = self.owed.front_mut() {
-            self.output.append(core::mem::take(behind));
-            self.owed.pop_front();
-        }
+        self.pieces.pop_front();
+        self.put_up_to_literal();
         Ok(())
+    }
+
+    /// Puts out what stands before the next literal that the application gives.
+    fn put_up_to_literal(&mut self) {
+        while let Some(Piece::Bytes(bytes)) = self.pieces.front_mut() {
+            self.output.append(core::mem::take(bytes));
+            self.pieces.pop_front();
+        }
     }
 
     /// Lets the client go on with the message of an APPEND. It comes as
@@ -274,19 +283,24 @@ impl Connection {
     }
 }
 
-/// Takes what stands behind the first streamed literal's announcement off `out` and `chained`.
-fn split_owed(out: &mut Vec<u8>, chained: &mut Vec<(usize, Bytes)>, streamed: &[usize]) -> VecDeque<Owed> {
-    let mut owed = VecDeque::new();
-    for &offset in streamed.iter().rev() {
-        let first = chained.partition_point(|(place, _)| *place < offset);
-        for (place, bytes) in chained.drain(first..).rev() {
-            owed.push_front(Owed::Bytes(out.split_off(place.min(out.len())).into()));
-            owed.push_front(Owed::Bytes(bytes));
-        }
-        owed.push_front(Owed::Bytes(out.split_off(offset.min(out.len())).into()));
-        let announced = framing::announcement(out);
-        let (size, binary) = announced.map_or((0, false), |announced| (announced.size, announced.binary));
-        owed.push_front(Owed::Body(Outgoing::new(size, binary)));
+/// A response with literals that are given in chunks: they, and what stands between them.
+fn pieces(response: &Response) -> VecDeque<Piece> {
+    let (mut text, mut streamed, mut chained) = (Vec::new(), Vec::new(), Vec::new());
+    response
+        .write_detached(&mut text, &mut Detached { streamed: &mut streamed, chained: Some(&mut chained) });
+    let chained = chained.into_iter().map(|(offset, bytes)| (offset, Piece::Bytes(bytes)));
+    let streamed = streamed
+        .into_iter()
+        .map(|literal| (literal.offset, Piece::Literal(Outgoing::new(literal.length, literal.binary))));
+    let mut detached: Vec<(usize, Piece)> = chained.chain(streamed).collect();
+    detached.sort_by_key(|(offset, _)| *offset);
+    let (mut text, mut at, mut pieces) = (Bytes::from(text), 0, VecDeque::new());
+    for (offset, piece) in detached {
+        let length = offset.saturating_sub(at).min(text.len());
+        pieces.push_back(Piece::Bytes(text.split_to(length)));
+        pieces.push_back(piece);
+        at = offset;
     }
-    owed
+    pieces.push_back(Piece::Bytes(text));
+    pieces
 }

@@ -100,9 +100,9 @@ pub struct Connection {
     mode: Mode,
     current: Option<Current>,
     events: VecDeque<Event>,
-    /// What is left of a response: literals that the application still owes, the first one in front,
-    /// and what stands behind each.
-    owed: VecDeque<Owed>,
+    /// What is left of a response: the literal that the application gives now in front, and what
+    /// stands after it.
+    pieces: VecDeque<Piece>,
     failed: Option<Error>,
     eof: bool,
 }
@@ -110,10 +110,12 @@ pub struct Connection {
 /// What there can be too many of.
 const FAILED_LOGINS: &str = "failed authentications";
 
+/// A part of a response.
 #[derive(Debug)]
-enum Owed {
-    Body(Outgoing),
+enum Piece {
     Bytes(Bytes),
+    /// A literal that the application gives in chunks.
+    Literal(Outgoing),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +164,7 @@ impl Connection {
             mode: Mode::Command,
             current: None,
             events: VecDeque::new(),
-            owed: VecDeque::new(),
+            pieces: VecDeque::new(),
             failed: None,
             eof: false,
             config,
@@ -320,7 +322,7 @@ impl Connection {
             Error::TimedOut { .. } => "too slow",
             _ => "closing",
         };
-        if self.owed.is_empty() && !matches!(error, Error::UnexpectedEof { .. }) {
+        if self.pieces.is_empty() && !matches!(error, Error::UnexpectedEof { .. }) {
             let bye = Reply { code, ..Reply::from_static(ReplyKind::Bye, text) };
             self.untagged(&bye);
         }

@@ -7,7 +7,7 @@ use core::num::NonZeroU32;
 
 use mailwire_core::{Output, Text};
 
-use super::write::Detached;
+use super::write::{Detached, StreamedLiteral};
 use crate::types::{
     BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Section, SeqNumber,
     ShortList, Uid, is_quotable, write_announcement, write_nstring, write_number, write_plain_quoted,
@@ -284,11 +284,29 @@ impl BinarySize {
     }
 }
 
+impl MsgAtt {
+    /// Whether its bytes are given in chunks.
+    fn is_streamed(&self) -> bool {
+        let data = match self {
+            Self::Section(part) => &part.data,
+            Self::Binary(part) => &part.data,
+            Self::Rfc822(data) | Self::Rfc822Header(data) | Self::Rfc822Text(data) => data,
+            _ => return false,
+        };
+        matches!(data, Data::Streamed { .. })
+    }
+}
+
 impl FetchData {
     /// Makes the data of the message with this sequence number.
     #[must_use]
     pub fn new(number: SeqNumber, items: impl Into<ShortList<MsgAtt>>) -> Self {
         Self { number: Some(number), items: items.into() }
+    }
+
+    /// Whether it has literals that are given in chunks.
+    pub(crate) fn is_streamed(&self) -> bool {
+        self.items.iter().any(MsgAtt::is_streamed)
     }
 
     /// Appends the response without its `* ` and line end; whether there is any item to write.
@@ -370,7 +388,7 @@ fn write_data(out: &mut Vec<u8>, data: &Data, binary: bool, detached: &mut Detac
                 out.push(b'~');
             }
             write_announcement(out, *length);
-            detached.streamed.push(out.len());
+            detached.streamed.push(StreamedLiteral { offset: out.len(), length: *length, binary });
         }
     }
 }
