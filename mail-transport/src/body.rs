@@ -31,7 +31,7 @@ pub(crate) async fn collect<P: Pieces>(
 }
 
 #[cfg(all(feature = "client", any(feature = "imap", feature = "pop3")))]
-pub(crate) use client::{copy, within};
+pub(crate) use client::{copy, streamed_body, within};
 
 /// What only clients do with pieces.
 #[cfg(all(feature = "client", any(feature = "imap", feature = "pop3")))]
@@ -65,4 +65,43 @@ mod client {
         writer.flush().await?;
         Ok(length)
     }
+
+    /// Gives a client's `Body` what follows from its `chunk`, in the same words for each protocol.
+    macro_rules! streamed_body {
+        ($body:ident) => {
+            impl $body<'_> {
+                /// Reads all of it into memory, if it has at most `limit` bytes.
+                ///
+                /// # Errors
+                ///
+                /// It is larger ([`LimitExceeded`](mailwire_core::Error::LimitExceeded)), or
+                /// [`chunk`](Self::chunk) fails.
+                pub async fn bytes(mut self, limit: usize) -> $crate::Result<bytes::Bytes> {
+                    $crate::body::collect(&mut self, $crate::body::within(limit)).await
+                }
+
+                /// Writes it to `writer` as it comes, and flushes. Gives its length in bytes.
+                ///
+                /// # Errors
+                ///
+                /// The writer fails ([`Error::Io`](crate::Error::Io)), or [`chunk`](Self::chunk) does. A
+                /// part may have been written then.
+                pub async fn copy_to<W: tokio::io::AsyncWrite + Unpin>(
+                    mut self,
+                    writer: &mut W,
+                ) -> $crate::Result<u64> {
+                    $crate::body::copy(&mut self, writer).await
+                }
+            }
+
+            impl $crate::body::Pieces for $body<'_> {
+                type Error = $crate::Error;
+
+                async fn piece(&mut self) -> $crate::Result<Option<bytes::Bytes>> {
+                    self.chunk().await
+                }
+            }
+        };
+    }
+    pub(crate) use streamed_body;
 }

@@ -27,7 +27,7 @@ use mailwire_transport::{
         client::{AppendOptions, Update},
         proto::{
             client::State,
-            command::{AString, Command, List, ListReturnOpt, Search, SearchReturnOpt},
+            command::{AString, Command, Copy, Create, List, ListReturnOpt, Search, SearchReturnOpt, Status},
             types::{ImapString, ListPattern, MailboxName, Section, SectionText, Uid, UidValidity},
         },
     },
@@ -619,6 +619,51 @@ async fn moves_without_move() {
     against(clear(), &script, async |mut client| {
         client.select("INBOX").await?;
         assert!(matches!(client.move_to(2, "x").await, Err(Error::Misuse(_))));
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn takes_the_commands_themselves() {
+    let script = offering(
+        "IMAP4rev1 UIDPLUS",
+        r"C: B SELECT INBOX
+        S: * 3 EXISTS
+        S: B OK done
+        C: C CREATE a
+        S: C OK done
+        C: D STATUS a (MESSAGES)
+        S: * STATUS a (MESSAGES 0)
+        S: D OK done
+        C: E COPY 1 a
+        S: E OK [COPYUID 1 7 1] done
+        C: F UID SEARCH UID 8:*
+        S: * SEARCH 9
+        S: F OK done
+        C: G UID COPY 9 a
+        S: G OK [COPYUID 1 9 2] done
+        C: H UID STORE 9 +FLAGS.SILENT (\Deleted)
+        S: H OK done
+        C: I UID EXPUNGE 9
+        S: * 3 EXPUNGE
+        S: I OK done",
+    );
+    against(clear(), &script, async |mut client| {
+        let mailbox = MailboxName::new("a")?;
+        client.select("INBOX").await?;
+        client.create_with(Create::from(mailbox.clone())).await?;
+        let status = client.status_with(Status::new(mailbox.clone(), [StatusAtt::Messages])).await?;
+        assert_eq!(status.messages(), Some(0));
+        let error = client.status_with(Status::new(mailbox.clone(), [])).await.unwrap_err();
+        assert!(matches!(error, Error::Invalid(_)));
+        let first: SequenceSet = "1".parse()?;
+        let copied = client.copy_with(Copy::new(first, mailbox.clone())).await?.unwrap();
+        assert_eq!(copied.source.to_string(), "7");
+        let last: UidSet = "8:*".parse()?;
+        let moved = client.move_with(Copy::new(last, mailbox)).await?.unwrap();
+        assert_eq!((moved.source.to_string().as_str(), client.exists()), ("9", Some(2)));
         Ok(())
     })
     .await

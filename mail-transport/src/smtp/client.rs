@@ -11,7 +11,7 @@ use mailwire_smtp::{
 use crate::{
     Endpoint, Error, Protocol, Refused, RefusedKind, Result, Stream,
     sasl::{ClientExchange, Credentials, Mechanism},
-    session::{AuthEvent, Machine, Session},
+    session::{AuthEvent, Machine, Session, connecting},
 };
 
 /// How a client behaves beyond what its [`Endpoint`] says.
@@ -130,37 +130,9 @@ pub struct Client {
     pub(super) session: Session<Connection>,
 }
 
+connecting!("smtp", "Submission");
+
 impl Client {
-    /// Connects and logs in, with TLS as the endpoint says.
-    ///
-    /// # Errors
-    ///
-    /// No connection, no TLS, no protocol; or the server refuses the client or its credentials.
-    pub async fn connect(endpoint: Endpoint, credentials: &Credentials) -> Result<Self> {
-        Self::connect_with(endpoint, Config::login(credentials.clone())).await
-    }
-
-    /// Connects, and logs in if there are credentials.
-    ///
-    /// # Errors
-    ///
-    /// As [`connect`](Self::connect).
-    pub async fn connect_with(endpoint: Endpoint, config: Config) -> Result<Self> {
-        let stream = endpoint.connect().await?;
-        Self::begin(stream, endpoint.channel(), endpoint, config).await
-    }
-
-    /// Begins a session over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes on
-    /// top of it as the endpoint says, unless the stream has it already.
-    ///
-    /// # Errors
-    ///
-    /// As [`connect`](Self::connect).
-    pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
-        let (stream, channel) = endpoint.adopt(stream).await?;
-        Self::begin(stream, channel, endpoint, config).await
-    }
-
     async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
         let machine = Connection::new(config.machine(&endpoint, &stream, channel));
         let mut client = Self { session: Session::over(stream, endpoint, machine) };
@@ -215,12 +187,6 @@ impl Client {
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         self.session.machine_ref().capabilities()
-    }
-
-    /// Whether the connection is protected by TLS.
-    #[must_use]
-    pub fn is_encrypted(&self) -> bool {
-        self.session.machine_ref().is_tls()
     }
 
     /// What is known of the last message: after an error of [`send`](Self::send), whether the server

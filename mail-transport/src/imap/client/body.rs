@@ -8,16 +8,12 @@ use mailwire_imap::{
     response::Untagged,
     types::{Data, Section, Uid},
 };
-use tokio::io::AsyncWrite;
 
 use super::{
     Call, Client,
     items::{data_of, uid_of},
 };
-use crate::{
-    Error, Result,
-    body::{self, Pieces},
-};
+use crate::{Result, body::streamed_body};
 
 /// A message, or a part of one, that is being received.
 ///
@@ -83,34 +79,9 @@ impl Body<'_> {
         }
         Ok(None)
     }
-
-    /// Reads all of it, if it has at most `limit` bytes.
-    ///
-    /// # Errors
-    ///
-    /// It is larger, the server refuses after all, or the connection fails.
-    pub async fn bytes(mut self, limit: usize) -> Result<Bytes> {
-        body::collect(&mut self, body::within(limit)).await
-    }
-
-    /// Writes it as it comes, and flushes. Gives its length.
-    ///
-    /// # Errors
-    ///
-    /// The writer fails ([`Error::Io`]), the server refuses after all, or the connection fails; a part
-    /// may have been written then.
-    pub async fn copy_to<W: AsyncWrite + Unpin>(mut self, writer: &mut W) -> Result<u64> {
-        body::copy(&mut self, writer).await
-    }
 }
 
-impl Pieces for Body<'_> {
-    type Error = Error;
-
-    async fn piece(&mut self) -> Result<Option<Bytes>> {
-        self.chunk().await
-    }
-}
+streamed_body!(Body);
 
 impl std::fmt::Debug for Body<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use mailwire_core::Invalid;
 use mailwire_imap::{
-    command::{Command, List, Status, StatusAtt},
+    command::{Command, Create, List, Status, StatusAtt},
     response::{ListData, ListKind, StatusData, Untagged},
     types::ListPattern,
 };
@@ -104,12 +104,19 @@ impl Client {
         mailbox: impl ToMailbox,
         items: impl Into<Vec<StatusAtt>>,
     ) -> Result<StatusData> {
-        let items = items.into();
-        if items.is_empty() {
+        self.status_with(Status::new(mailbox.to_mailbox()?, items)).await
+    }
+
+    /// STATUS with all that extensions add to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status).
+    pub async fn status_with(&mut self, status: Status) -> Result<StatusData> {
+        if status.items.is_empty() {
             return Err(Invalid::new("STATUS", 0, "nothing is asked for").into());
         }
-        let mailbox = mailbox.to_mailbox()?;
-        let asked = mailbox.to_utf8();
+        let asked = status.mailbox.to_utf8();
         let (mut answer, mut other) = (None, None);
         let take = |data| match data {
             Untagged::Status(status) if status.mailbox.to_utf8() == asked => {
@@ -123,7 +130,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run(Command::Status(Status::new(mailbox, items)), take).await?;
+        self.run(Command::Status(status), take).await?;
         if answer.is_none() {
             answer = other;
         } else if let Some(other) = other {
@@ -138,7 +145,16 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn create(&mut self, mailbox: impl ToMailbox) -> Result<()> {
-        self.simple(Command::Create(mailbox.to_mailbox()?.into())).await
+        self.create_with(mailbox.to_mailbox()?.into()).await
+    }
+
+    /// CREATE with all that extensions add to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    pub async fn create_with(&mut self, create: Create) -> Result<()> {
+        self.simple(Command::Create(create)).await
     }
 
     /// DELETE: removes a mailbox with all that is in it.

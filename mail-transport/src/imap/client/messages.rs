@@ -5,7 +5,7 @@ use mailwire_imap::{
     Capability,
     command::{Command, Copy, Messages, SearchKey, Store, StoreAction},
     response::{Code, CopyUid, Untagged},
-    types::{Flag, FlagSet, MailboxName, SeqNumber, Uid, UidSet},
+    types::{Flag, FlagSet, SeqNumber, Uid},
 };
 
 use super::{Client, FetchedMessage, ToMailbox, ToSet, error::too_many, fetch::Wanted};
@@ -135,7 +135,7 @@ impl Client {
         let set = messages.to_set()?;
         let mailbox = mailbox.to_mailbox()?;
         let Some(set) = set else { return Ok(None) };
-        self.copied(Command::Copy(Copy::new(set, mailbox))).await
+        self.copy_with(Copy::new(set, mailbox)).await
     }
 
     /// UID COPY: the same by their UIDs.
@@ -151,7 +151,16 @@ impl Client {
         let set = messages.to_set()?;
         let mailbox = mailbox.to_mailbox()?;
         let Some(set) = set else { return Ok(None) };
-        self.copied(Command::Copy(Copy::new(set, mailbox))).await
+        self.copy_with(Copy::new(set, mailbox)).await
+    }
+
+    /// COPY or UID COPY with all that extensions add to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`copy_to`](Self::copy_to).
+    pub async fn copy_with(&mut self, copy: Copy) -> Result<Option<CopyUid>> {
+        self.copied(Command::Copy(copy)).await
     }
 
     async fn copied(&mut self, command: Command) -> Result<Option<CopyUid>> {
@@ -195,14 +204,7 @@ impl Client {
         let set = messages.to_set()?;
         let mailbox = mailbox.to_mailbox()?;
         let Some(set) = set else { return Ok(None) };
-        if self.has_or_rev2(&Capability::Move) {
-            return self.copied(Command::Move(Copy::new(set, mailbox))).await;
-        }
-        self.check_uid_plus()?;
-        // The numbers would mean other messages by the second command.
-        let found = self.uid_search([SearchKey::Sequence(set)]).await?;
-        let Some(set) = found.to_set()? else { return Ok(None) };
-        self.move_by_copy(set, mailbox).await
+        self.move_with(Copy::new(set, mailbox)).await
     }
 
     /// UID MOVE: the same by their UIDs.
@@ -217,30 +219,36 @@ impl Client {
     ) -> Result<Option<CopyUid>> {
         let set = messages.to_set()?;
         let mailbox = mailbox.to_mailbox()?;
-        let Some(mut set) = set else { return Ok(None) };
+        let Some(set) = set else { return Ok(None) };
+        self.move_with(Copy::new(set, mailbox)).await
+    }
+
+    /// MOVE or UID MOVE with all that extensions add to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`move_to`](Self::move_to).
+    pub async fn move_with(&mut self, copy: Copy) -> Result<Option<CopyUid>> {
         if self.has_or_rev2(&Capability::Move) {
-            return self.copied(Command::Move(Copy::new(set, mailbox))).await;
+            return self.copied(Command::Move(copy)).await;
         }
-        self.check_uid_plus()?;
-        if set.is_relative() {
-            let found = self.uid_search([SearchKey::Uid(set)]).await?;
-            let Some(found) = found.to_set()? else { return Ok(None) };
-            set = found;
-        }
-        self.move_by_copy(set, mailbox).await
-    }
-
-    fn check_uid_plus(&self) -> Result<()> {
         // Without it, EXPUNGE would remove what others have marked.
-        if self.has_or_rev2(&Capability::UidPlus) {
-            Ok(())
-        } else {
-            Err(Misuse::NotOffered(NotOffered::Extension("MOVE")).into())
+        if !self.has_or_rev2(&Capability::UidPlus) {
+            return Err(Misuse::NotOffered(NotOffered::Extension("MOVE")).into());
         }
+        self.move_by_copy(copy).await
     }
 
-    async fn move_by_copy(&mut self, set: UidSet, mailbox: MailboxName) -> Result<Option<CopyUid>> {
-        let copied = self.copied(Command::Copy(Copy::new(set.clone(), mailbox))).await?;
+    async fn move_by_copy(&mut self, mut copy: Copy) -> Result<Option<CopyUid>> {
+        let set = match copy.messages {
+            Messages::Uid(set) if !set.is_relative() => Some(set),
+            // These would mean other messages by the second command.
+            Messages::Uid(set) => self.uid_search([SearchKey::Uid(set)]).await?.to_set()?,
+            Messages::Sequence(set) => self.uid_search([SearchKey::Sequence(set)]).await?.to_set()?,
+        };
+        let Some(set) = set else { return Ok(None) };
+        copy.messages = Messages::Uid(set.clone());
+        let copied = self.copy_with(copy).await?;
         let deleted = FlagChange::add([Flag::Deleted]).silent();
         self.store_messages(Some(set.clone().into()), deleted).await?;
         self.simple(Command::UidExpunge(set)).await?;

@@ -78,7 +78,7 @@ use self::{
 use crate::{
     Endpoint, Error, RefusedKind, Result, Stream,
     sasl::Credentials,
-    session::{Machine, Session},
+    session::{Machine, Session, connecting},
 };
 
 /// A session with an IMAP server.
@@ -118,37 +118,9 @@ pub struct Answer {
     pub data: Vec<Untagged>,
 }
 
+connecting!("imap", "Imap");
+
 impl Client {
-    /// Connects, with TLS as the endpoint says, and logs in the best way that the server offers.
-    ///
-    /// # Errors
-    ///
-    /// The connection or the login fails, or the login would show the password in clear.
-    pub async fn connect(endpoint: Endpoint, credentials: &Credentials) -> Result<Self> {
-        Self::connect_with(endpoint, Config::login(credentials.clone())).await
-    }
-
-    /// Connects, and logs in as the configuration says, unless the server greets with PREAUTH.
-    ///
-    /// # Errors
-    ///
-    /// As [`connect`](Self::connect).
-    pub async fn connect_with(endpoint: Endpoint, config: Config) -> Result<Self> {
-        let stream = endpoint.connect().await?;
-        Self::begin(stream, endpoint.channel(), endpoint, config).await
-    }
-
-    /// Begins a session over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes on
-    /// top of it as the endpoint says, unless the stream has it already.
-    ///
-    /// # Errors
-    ///
-    /// As [`connect`](Self::connect).
-    pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
-        let (stream, channel) = endpoint.adopt(stream).await?;
-        Self::begin(stream, channel, endpoint, config).await
-    }
-
     async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
         let machine = Connection::new(config.machine(&endpoint, channel));
         let settings = Settings {
@@ -174,12 +146,6 @@ impl Client {
         Ok(client)
     }
 
-    /// The server that this session is with.
-    #[must_use]
-    pub const fn endpoint(&self) -> &Endpoint {
-        self.session.endpoint()
-    }
-
     /// What the server offers, as far as it has said so.
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {
@@ -201,12 +167,6 @@ impl Client {
     #[must_use]
     pub const fn state(&self) -> State {
         self.session.machine_ref().state()
-    }
-
-    /// Whether the connection is protected, by TLS or because it never leaves the machine.
-    #[must_use]
-    pub const fn is_encrypted(&self) -> bool {
-        self.session.machine_ref().is_tls()
     }
 
     /// How many messages the selected mailbox has, as far as the server has said so.

@@ -1,14 +1,9 @@
 use bytes::Bytes;
 use mailwire_core::Ticket;
 use mailwire_pop3::client::{Connection, Event};
-use tokio::io::AsyncWrite;
 
 use super::unclaimed;
-use crate::{
-    Error, Result,
-    body::{self, Pieces},
-    session::Session,
-};
+use crate::{Result, body::streamed_body, session::Session};
 
 /// A message that is being received, without dot-stuffing.
 ///
@@ -47,34 +42,9 @@ impl<'a> Body<'a> {
         }
         Ok(None)
     }
-
-    /// The whole message, if it has at most `limit` bytes.
-    ///
-    /// # Errors
-    ///
-    /// It is larger, or the connection fails.
-    pub async fn bytes(mut self, limit: usize) -> Result<Bytes> {
-        body::collect(&mut self, body::within(limit)).await
-    }
-
-    /// Writes the message as it comes, and flushes. Gives its length.
-    ///
-    /// # Errors
-    ///
-    /// The writer fails ([`Error::Io`]) or the connection does; in both cases a part of the message
-    /// may have been written.
-    pub async fn copy_to<W: AsyncWrite + Unpin>(mut self, writer: &mut W) -> Result<u64> {
-        body::copy(&mut self, writer).await
-    }
 }
 
-impl Pieces for Body<'_> {
-    type Error = Error;
-
-    async fn piece(&mut self) -> Result<Option<Bytes>> {
-        self.chunk().await
-    }
-}
+streamed_body!(Body);
 
 impl std::fmt::Debug for Body<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -50,7 +50,7 @@ pub use self::{
 use crate::{
     Endpoint, Error, Refused, RefusedKind, Result, Stream,
     sasl::Credentials,
-    session::{Machine, Session},
+    session::{Machine, Session, connecting},
 };
 
 /// A session with a POP3 server, logged in.
@@ -64,37 +64,9 @@ pub struct Client {
     session: Session<Connection>,
 }
 
+connecting!("pop3", "Pop3");
+
 impl Client {
-    /// Connects, with TLS as the endpoint says, and logs in the best way that the server offers.
-    ///
-    /// # Errors
-    ///
-    /// The connection or the login fails, or the login would show the password in clear.
-    pub async fn connect(endpoint: Endpoint, credentials: &Credentials) -> Result<Self> {
-        Self::connect_with(endpoint, Config::login(credentials.clone())).await
-    }
-
-    /// Connects and logs in as the configuration says.
-    ///
-    /// # Errors
-    ///
-    /// As [`connect`](Self::connect).
-    pub async fn connect_with(endpoint: Endpoint, config: Config) -> Result<Self> {
-        let stream = endpoint.connect().await?;
-        Self::begin(stream, endpoint.channel(), endpoint, config).await
-    }
-
-    /// Begins a session over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes on
-    /// top of it as the endpoint says, unless the stream has it already.
-    ///
-    /// # Errors
-    ///
-    /// As [`connect`](Self::connect).
-    pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
-        let (stream, channel) = endpoint.adopt(stream).await?;
-        Self::begin(stream, channel, endpoint, config).await
-    }
-
     async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
         let machine = Connection::new(config.machine(&endpoint, channel));
         let session = Session::over(stream, endpoint, machine);
@@ -104,23 +76,11 @@ impl Client {
         Ok(client)
     }
 
-    /// The server that this session is with.
-    #[must_use]
-    pub const fn endpoint(&self) -> &Endpoint {
-        self.session.endpoint()
-    }
-
     /// What the server has said that it offers. Some say more after the login: it is asked for once
     /// more then, and the answer comes with that to the first call.
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {
         self.session.machine_ref().capabilities()
-    }
-
-    /// Whether the connection is protected, by TLS or because it never leaves the machine.
-    #[must_use]
-    pub const fn is_encrypted(&self) -> bool {
-        self.session.machine_ref().is_tls()
     }
 
     /// Whether messages are gone from the server: only the answer to QUIT deletes them. A connection
