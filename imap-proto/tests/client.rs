@@ -136,7 +136,7 @@ fn capabilities_are_asked_for_where_they_are_not_told() {
     // They change with the login.
     let found = feed(&mut client, b"b.2 OK done\r\n");
     assert!(matches!(&found[..], [Event::Reply { .. }]));
-    assert_eq!(client.capabilities().is_known(), false);
+    assert!(!client.capabilities().is_known());
     assert_eq!(drain_text(&mut client), "b.3 CAPABILITY\r\n");
     feed(&mut client, b"* CAPABILITY IMAP4rev1 IDLE\r\nb.3 OK done\r\n");
     assert_eq!(

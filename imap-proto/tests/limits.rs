@@ -253,7 +253,7 @@ fn a_body_fills_the_output_no_further() {
 fn bad_commands() {
     let mut server = server_with(limits!(Limits::server(); bad_commands: 5));
     // A good one in between starts the count anew.
-    feed(&mut server, &b"x\r\n".repeat(4));
+    feed(&mut server, b"x\r\n".repeat(4));
     done(&mut server, "a NOOP");
     let error = last(&mut server, &b"a WHAT\r\n".repeat(10));
     assert_eq!(error, Error::TooManyBadCommands { limit: 5 });

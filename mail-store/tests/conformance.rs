@@ -388,7 +388,7 @@ async fn searches<S: Store>(store: S) {
         assert!(preselected.sure.intersection(&preselected.maybe).is_empty());
         let mut all = preselected.sure;
         for row in world.rows(inbox, &preselected.maybe.iter().map(Uid::get).collect::<Vec<_>>()).await {
-            if filter.matches(&row, &*world.store.message(row.body).await.unwrap()) {
+            if filter.matches(&row, &world.store.message(row.body).await.unwrap()) {
                 all.insert(row.uid);
             }
         }

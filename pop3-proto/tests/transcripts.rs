@@ -71,7 +71,7 @@ impl Actor for Caller {
         if std::mem::take(&mut self.challenged) {
             self.machine.send_auth(sasl::decode_step(due.line()).unwrap()).unwrap();
         } else {
-            self.ask(&String::from_utf8(due.line().to_vec()).unwrap());
+            self.ask(std::str::from_utf8(due.line()).unwrap());
         }
     }
 

@@ -82,7 +82,9 @@ impl Command {
 
     /// Whether it can be sent while `before` is in progress (RFC 9051 section 5.5).
     pub(crate) fn may_follow(&self, before: &Rules) -> bool {
-        !self.rules().is_alone() && !before.is_alone() && !(before.expunge && self.uses_sequence_numbers())
+        let is_alone = self.rules().is_alone() || before.is_alone();
+        let renumbers = before.expunge && self.uses_sequence_numbers();
+        !is_alone && !renumbers
     }
 
     /// The row of this command. Where a value decides (`UID FETCH` is not `FETCH`), it is asked here.

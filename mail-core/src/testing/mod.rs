@@ -57,6 +57,7 @@ pub fn drain_text(connection: &mut impl Connection) -> String {
 }
 
 /// All events that `input` brings, and what the machine wants then, or its error.
+#[allow(clippy::type_complexity)] // A name for the pair would say less.
 pub fn events<C: Connection>(
     connection: &mut C,
     input: &mut BytesMut,

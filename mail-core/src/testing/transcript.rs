@@ -248,7 +248,7 @@ mod tests {
     fn what_is_no_line_is_an_error_that_says_where() {
         for text in ["C:x", "D: x", "--- ssl", "@", "@lmtp", " C: x", "--- tls "] {
             let error = Transcript::parse("t", &["S: a\n", text].concat()).unwrap_err();
-            assert_eq!((error.line, &error.text[..]), (2, text), "{error}");
+            assert_eq!((error.line, error.text.as_str()), (2, text), "{error}");
         }
     }
 }

@@ -248,7 +248,7 @@ impl State {
         self.gone.push((change, folder.info().id));
         if self.gone.len() > MAX_GONE {
             let late = self.gone.len() - MAX_GONE / 2;
-            self.gone_floor = self.gone.drain(..late).last().map_or(0, |(change, _)| change);
+            self.gone_floor = self.gone.drain(..late).next_back().map_or(0, |(change, _)| change);
         }
         Ok(())
     }

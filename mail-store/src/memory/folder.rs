@@ -143,7 +143,7 @@ impl Folder {
         }
         if self.vanished.len() > MAX_VANISHED {
             let late = self.vanished.len() - MAX_VANISHED / 2;
-            self.vanished_floor = self.vanished.drain(..late).last().map_or(0, |(change, ..)| change);
+            self.vanished_floor = self.vanished.drain(..late).next_back().map_or(0, |(change, ..)| change);
         }
         removed
     }
