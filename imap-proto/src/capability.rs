@@ -5,7 +5,10 @@ use core::fmt;
 
 use mailwire_core::{Invalid, ParseError, Text, sasl::Mechanism};
 
-use crate::types::{Atom, Reader, chars, checked, display, read_string, write_number};
+use crate::{
+    deviation,
+    types::{Atom, Reader, chars, checked, display, read_string, write_number},
+};
 
 macro_rules! capabilities {
     ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
@@ -213,7 +216,7 @@ impl Capability {
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
         let start = r.offset();
         if r.peek() == Some(b'"') {
-            r.deviate("quoted-capability")?;
+            r.deviate(deviation::QUOTED_CAPABILITY)?;
             return Ok(Self::new(read_string(r)?.into_text()).ok());
         }
         let name = r.take_class(chars::ATOM);
@@ -222,7 +225,7 @@ impl Capability {
             if r.offset() == start {
                 return Err(r.error("expected a capability"));
             }
-            r.deviate_at(start, "odd-capability")?;
+            r.deviate_at(start, deviation::ODD_CAPABILITY)?;
             return Ok(None);
         }
         Ok(Some(match Self::known(name) {
@@ -236,14 +239,14 @@ impl Capability {
         let mut capabilities = Vec::new();
         while !matches!(r.peek(), None | Some(b']')) {
             if matches!(r.peek(), Some(b'\t')) {
-                r.deviate("tab-for-space")?;
+                r.deviate(deviation::TAB_FOR_SPACE)?;
                 r.skip(1);
             } else {
                 r.expect_space()?;
             }
             match r.peek() {
-                None | Some(b']') => r.deviate("surplus-space")?,
-                Some(b' ' | b'\t') => r.deviate("doubled-space")?,
+                None | Some(b']') => r.deviate(deviation::EXTRA_SPACE)?,
+                Some(b' ' | b'\t') => r.deviate(deviation::EXTRA_SPACE)?,
                 Some(_) => {
                     // A reserve on the first is worth it: servers name a dozen or more.
                     if capabilities.is_empty() {

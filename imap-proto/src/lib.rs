@@ -73,6 +73,7 @@ mod body;
 pub mod capability;
 pub mod client;
 pub mod command;
+pub mod deviation;
 pub mod error;
 pub mod extensions;
 pub mod framing;

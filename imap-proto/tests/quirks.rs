@@ -71,7 +71,8 @@ fn rewritten(response: &Response) {
     assert!(out.ends_with(b"\r\n"));
     let shown = mailwire_core::escape_ascii(&out).to_string();
     if let Err(error) = parse(&out, Dialect::Strict) {
-        let known = ["zero-", "odd-flag", "8-bit-text", "nul-in-literal", "empty-status", "nil-delimiter"];
+        let known =
+            ["zero-", "odd-flag", "8-bit-text", "nul-in-literal", "empty-status", "nil-for-delimiter"];
         assert!(known.iter().any(|known| error.reason.starts_with(known)), "{shown}: {error}");
         parse(&out, Dialect::Lenient).unwrap_or_else(|error| panic!("{shown}: {error}"));
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     capability::Capability,
-    extensions, framing,
+    deviation, extensions, framing,
     types::{
         Atom, ListPattern, Literal, MailboxName, ParseContext, Reader, Tag, UidSet, chars, eat_nil,
         read_literal, read_nstring, read_string,
@@ -213,7 +213,7 @@ fn read_id(r: &mut Reader<'_>) -> Result<Option<Vec<(AString, Option<AString>)>>
     r.items(|r| {
         let start = r.offset();
         if fields.len() == ID_FIELDS {
-            r.deviate("too-many-id-fields")?;
+            r.deviate(deviation::SURPLUS_ID_FIELD)?;
         }
         let line_end = |_| ParseError::new(start, "a line end in an argument");
         let field = AString::new(read_string(r)?.into_text()).map_err(line_end)?;

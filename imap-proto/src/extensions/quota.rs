@@ -28,6 +28,7 @@ use nom::{
 use crate::{
     capability::Capability,
     command::{self, AString, Rules, Writer, rules},
+    deviation,
     response::Untagged,
     types::{Atom, MailboxName, Reader, chars, write_astring, write_number},
 };
@@ -245,7 +246,7 @@ impl QuotaCommand {
             Name::GetQuota => spaced(r, AString::read).map(Self::Get),
             Name::GetQuotaRoot => spaced(r, MailboxName::read).map(Self::GetRoot),
             Name::SetQuota => spaced(r, AString::read).and_then(|root| {
-                let limits = spaced(r, |r| r.run_either("odd-quota-list", limits))?;
+                let limits = spaced(r, |r| r.run_either(deviation::ODD_QUOTA_LIST, limits))?;
                 Ok(Self::Set { root, limits })
             }),
             Name::Quota | Name::QuotaRoot => return None,
@@ -282,7 +283,7 @@ impl QuotaData {
     pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
         Some(match Name::of(name)? {
             Name::Quota => spaced(r, AString::read).and_then(|root| {
-                let usage = spaced(r, |r| r.run_either("odd-quota-list", usage))?;
+                let usage = spaced(r, |r| r.run_either(deviation::ODD_QUOTA_LIST, usage))?;
                 Ok(Self::Quota { root, usage })
             }),
             Name::QuotaRoot => spaced(r, MailboxName::read).and_then(|mailbox| {

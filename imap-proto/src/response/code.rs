@@ -6,7 +6,7 @@ use core::{fmt, num::NonZeroU32};
 use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
 
 use crate::{
-    Capability,
+    Capability, deviation,
     types::{
         Atom, ImapString, KnownNumbers, KnownUids, ModSeq, PermanentFlags, Reader, SeqNumber, Uid,
         UidValidity, chars, display, read_astring, read_count, read_mod_seq, write_number, write_quoted,
@@ -204,7 +204,7 @@ impl Code {
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
         r.no_space()?;
         if r.peek() == Some(b']') {
-            r.deviate("empty-code")?;
+            r.deviate(deviation::EMPTY_CODE)?;
             r.skip(1);
             return Ok(None);
         }
@@ -246,7 +246,7 @@ impl Code {
     #[cold]
     fn keep(r: &mut Reader<'_>, start: usize) -> Result<Option<Self>, ParseError> {
         r.rewind(start);
-        r.deviate("malformed-code")?;
+        r.deviate(deviation::MALFORMED_CODE)?;
         let length = memchr::memchr(b']', r.rest()).ok_or(r.error("expected ]"))?;
         r.skip(length);
         let raw = r.text_from(start);
@@ -265,7 +265,7 @@ impl Code {
             Err(error) => match r.dialect() {
                 Dialect::Strict => return Err(error),
                 Dialect::Lenient => {
-                    r.deviate("odd-code")?;
+                    r.deviate(deviation::ODD_CODE)?;
                     Text::from_static("X-UNKNOWN")
                 }
             },
@@ -273,7 +273,7 @@ impl Code {
         let mut arguments = None;
         if r.offset() < end {
             if !r.eat(b' ') {
-                r.deviate("missing-space")?;
+                r.deviate(deviation::MISSING_SPACE)?;
             }
             let from = r.offset();
             let bytes = r.between(from, end);
@@ -281,11 +281,11 @@ impl Code {
                 return Err(r.error("a control character in a response code"));
             }
             if bytes.is_empty() {
-                r.deviate("surplus-space")?;
+                r.deviate(deviation::EXTRA_SPACE)?;
             } else {
                 r.skip(bytes.len());
                 if !r.utf8() && !bytes.is_ascii() {
-                    r.deviate_at(from, "8-bit-text")?;
+                    r.deviate_at(from, deviation::EIGHT_BIT_TEXT)?;
                 }
                 arguments = Some(ImapString::unchecked(r.text_from(from)));
             }
@@ -297,10 +297,10 @@ impl Code {
     fn read_known(r: &mut Reader<'_>, name: &[u8]) -> Result<Option<Self>, ParseError> {
         let is = |known: &str| chars::is_name(name, known);
         let code = match name.len() {
-            6 if is("UNSEEN") => Self::Unseen(read_number(r, "zero-for-unseen")?),
-            7 if is("UIDNEXT") => Self::UidNext(read_number(r, "zero-for-uidnext")?),
+            6 if is("UNSEEN") => Self::Unseen(read_number(r, deviation::ZERO_FOR_UNSEEN)?),
+            7 if is("UIDNEXT") => Self::UidNext(read_number(r, deviation::ZERO_FOR_UIDNEXT)?),
             7 if is("COPYUID") => {
-                let uid_validity = read_number(r, "zero-for-uidvalidity")?;
+                let uid_validity = read_number(r, deviation::ZERO_FOR_UIDVALIDITY)?;
                 r.space()?;
                 let source = KnownUids::read(r)?;
                 r.space()?;
@@ -321,13 +321,13 @@ impl Code {
                 Self::MailboxId(id)
             }
             9 if is("APPENDUID") => {
-                let uid_validity = read_number(r, "zero-for-uidvalidity")?;
+                let uid_validity = read_number(r, deviation::ZERO_FOR_UIDVALIDITY)?;
                 r.space()?;
                 Self::AppendUid { uid_validity, uids: KnownUids::read(r)? }
             }
             10 if is("CAPABILITY") => Self::Capability(Capability::read_all(r)?),
             10 if is("BADCHARSET") => Self::BadCharset(read_charsets(r)?),
-            11 if is("UIDVALIDITY") => Self::UidValidity(read_number(r, "zero-for-uidvalidity")?),
+            11 if is("UIDVALIDITY") => Self::UidValidity(read_number(r, deviation::ZERO_FOR_UIDVALIDITY)?),
             13 if is("HIGHESTMODSEQ") => {
                 r.space()?;
                 Self::HighestModSeq(read_mod_seq(r)?)
@@ -491,11 +491,11 @@ fn read_charsets(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
             Ok(())
         })?;
         if charsets.is_empty() {
-            r.deviate_at(start, "empty-list")?;
+            r.deviate_at(start, deviation::EMPTY_LIST)?;
         }
         return Ok(charsets);
     }
-    r.deviate("missing-parenthesis")?;
+    r.deviate(deviation::MISSING_PARENTHESIS)?;
     while !matches!(r.peek(), None | Some(b']')) {
         charsets.push(read_charset(r)?);
         while r.eat(b' ') {}

@@ -6,10 +6,13 @@ use core::num::NonZeroU32;
 use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
 
 use super::code::plain;
-use crate::types::{
-    Atom, ImapString, MailboxAttributes, MailboxName, ModSeq, RawValue, Reader, Uid, UidValidity, chars,
-    eat_nil, read_astring, read_count, read_delimiter, read_known_count, skip_value, write_astring,
-    write_delimiter, write_number, write_string,
+use crate::{
+    deviation,
+    types::{
+        Atom, ImapString, MailboxAttributes, MailboxName, ModSeq, RawValue, Reader, Uid, UidValidity, chars,
+        eat_nil, read_astring, read_count, read_delimiter, read_known_count, skip_value, write_astring,
+        write_delimiter, write_number, write_string,
+    },
 };
 
 /// Which command a mailbox answers.
@@ -107,7 +110,7 @@ impl ListData {
         r.space()?;
         let start = r.offset();
         if r.is_at_end() {
-            r.deviate("missing-name")?;
+            r.deviate(deviation::MISSING_NAME)?;
         }
         let name = if r.is_at_end() { MailboxName::from_wire("").ok() } else { MailboxName::read(r).ok() };
         let name = match name {
@@ -122,7 +125,7 @@ impl ListData {
         };
         let behind = r.offset();
         while r.peek() == Some(b' ') && matches!(r.peek_at(1), Some(b' ') | None) {
-            r.deviate("surplus-space")?;
+            r.deviate(deviation::EXTRA_SPACE)?;
             r.skip(1);
         }
         if r.is_at_end() {
@@ -198,11 +201,11 @@ fn read_rest_as_name(r: &mut Reader<'_>, start: usize) -> Result<MailboxName, Pa
     if memchr::memchr(b'\n', r.rest()).is_some() {
         return Err(r.error("expected a mailbox name"));
     }
-    r.deviate("unquoted-mailbox-name")?;
+    r.deviate(deviation::UNQUOTED_MAILBOX_NAME)?;
     let rest = r.rest();
     let end = rest.iter().rposition(|byte| !matches!(byte, b' ' | b'\t' | b'\r')).map_or(0, |last| last + 1);
     if end < rest.len() {
-        r.deviate_at(start + end, "space-before-line-end")?;
+        r.deviate_at(start + end, deviation::SPACE_BEFORE_LINE_END)?;
     }
     let name = match rest.get(..end) {
         Some([b'"', inner @ .., b'"']) => Text::from(inner),
@@ -367,7 +370,7 @@ impl StatusData {
             Some(mailbox) => mailbox,
             None => {
                 r.rewind(start);
-                r.deviate("unquoted-mailbox-name")?;
+                r.deviate(deviation::UNQUOTED_MAILBOX_NAME)?;
                 let rest = r.rest();
                 let end = memchr::memrchr(b'(', rest).filter(|end| *end > 0).ok_or(r.error("expected ("))?;
                 let name = rest.get(..end).unwrap_or_default();
@@ -387,7 +390,7 @@ impl StatusData {
             Ok(())
         })?;
         if items.is_empty() {
-            r.deviate_at(start, "empty-status")?;
+            r.deviate_at(start, deviation::EMPTY_STATUS)?;
         }
         Ok(Self { mailbox, items })
     }
@@ -427,7 +430,7 @@ impl StatusAttVal {
         }
         let name_end = r.offset();
         if r.peek() == Some(b')') {
-            r.deviate("missing-value")?;
+            r.deviate(deviation::MISSING_VALUE)?;
             return Ok(Self::Malformed(r.text_from(start)));
         }
         r.space()?;
@@ -437,7 +440,7 @@ impl StatusAttVal {
             Err(error) if r.dialect() == Dialect::Strict => return Err(error),
             Err(_) => {
                 r.rewind(start);
-                r.deviate("malformed-item")?;
+                r.deviate(deviation::MALFORMED_ITEM)?;
                 r.skip(name.len());
                 while r.eat(b' ') {}
                 skip_value(r)?;
@@ -466,7 +469,7 @@ impl StatusAttVal {
             9 if is("MAILBOXID") => {
                 let list = r.eat(b'(');
                 if !list {
-                    r.deviate("missing-parenthesis")?;
+                    r.deviate(deviation::MISSING_PARENTHESIS)?;
                 }
                 let id = read_astring(r)?;
                 if list {
@@ -534,7 +537,7 @@ fn read_from_one<N: From<NonZeroU32>>(r: &mut Reader<'_>) -> Result<Option<N>, P
     let start = r.offset();
     let value = read_small(r)?;
     if value == 0 {
-        r.deviate_at(start, "zero-for-number")?;
+        r.deviate_at(start, deviation::ZERO_FOR_NUMBER)?;
     }
     Ok(NonZeroU32::new(value).map(N::from))
 }

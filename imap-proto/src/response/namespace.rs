@@ -4,8 +4,11 @@ use alloc::vec::Vec;
 
 use mailwire_core::ParseError;
 
-use crate::types::{
-    ImapString, Reader, eat_nil, read_delimiter, read_string, skip_value, write_delimiter, write_string,
+use crate::{
+    deviation,
+    types::{
+        ImapString, Reader, eat_nil, read_delimiter, read_string, skip_value, write_delimiter, write_string,
+    },
 };
 
 /// Where the mailboxes are (RFC 9051 section 7.3.2, RFC 2342).
@@ -64,7 +67,7 @@ impl NamespaceData {
             [&mut found.personal, &mut found.other_users, &mut found.shared].into_iter().enumerate()
         {
             if at > 0 && r.rest().iter().all(|&byte| byte == b' ') {
-                r.deviate("missing-field")?;
+                r.deviate(deviation::MISSING_FIELD)?;
                 break;
             }
             r.space()?;
@@ -103,7 +106,7 @@ fn read_namespaces(r: &mut Reader<'_>) -> Result<Vec<NamespaceDescr>, ParseError
     }
     r.expect(b'(', "expected a namespace")?;
     if matches!(r.peek(), Some(b'"' | b'{')) {
-        r.deviate_at(start, "namespace-without-list")?;
+        r.deviate_at(start, deviation::NAMESPACE_WITHOUT_LIST)?;
         namespaces.push(NamespaceDescr::read(r)?);
         return Ok(namespaces);
     }
@@ -111,7 +114,7 @@ fn read_namespaces(r: &mut Reader<'_>) -> Result<Vec<NamespaceDescr>, ParseError
         r.no_space()?;
         if r.eat(b')') {
             if namespaces.is_empty() {
-                r.deviate_at(start, "empty-list-for-nil")?;
+                r.deviate_at(start, deviation::EMPTY_LIST_FOR_NIL)?;
             }
             return Ok(namespaces);
         }
@@ -133,14 +136,14 @@ impl NamespaceDescr {
         let prefix = read_string(r)?;
         let mut delimiter = None;
         if r.peek() == Some(b')') {
-            r.deviate("missing-field")?;
+            r.deviate(deviation::MISSING_FIELD)?;
         } else {
             r.space()?;
             let start = r.offset();
             delimiter = read_delimiter(r)?;
             if delimiter.is_none() && prefix.is_empty() && r.between(start, start + 1) != b"\"" {
                 // The grammar has it, but then the user has no hierarchy at all.
-                r.deviate_at(start, "nil-delimiter")?;
+                r.deviate_at(start, deviation::NIL_FOR_DELIMITER)?;
             }
         }
         let mut extensions = Vec::new();
@@ -154,7 +157,7 @@ impl NamespaceDescr {
                     Ok(())
                 })?;
             } else {
-                r.deviate("missing-parenthesis")?;
+                r.deviate(deviation::MISSING_PARENTHESIS)?;
                 if r.peek() == Some(b'"') {
                     values.push(read_string(r)?)
                 } else {

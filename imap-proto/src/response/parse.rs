@@ -10,7 +10,7 @@ use super::{
     Response, SearchData, StatusData, Tagged, Untagged, VanishedData, reply::read_text,
 };
 use crate::{
-    Capability, extensions,
+    Capability, deviation, extensions,
     framing::announcement,
     types::{
         FlagSet, ImapString, Literal, ParseContext, Reader, SeqNumber, ShortList, Tag, chars, eat_nil,
@@ -52,7 +52,7 @@ impl Response {
             Some(b'+') => {
                 r.skip(1);
                 if !r.eat(b' ') {
-                    let name = if r.is_at_end() { "missing-text" } else { "missing-space" };
+                    let name = if r.is_at_end() { deviation::MISSING_TEXT } else { deviation::MISSING_SPACE };
                     r.deviate(name)?;
                 }
                 let (code, text) = read_text(r)?;
@@ -81,15 +81,15 @@ fn read_tagged(r: &mut Reader<'_>) -> Result<Tagged, ParseError> {
 fn read_reply(r: &mut Reader<'_>, kind: ReplyKind) -> Result<Reply, ParseError> {
     match r.peek() {
         Some(b' ') => r.skip(1),
-        None => r.deviate("missing-text")?,
-        Some(b'[' | b'\r' | b'\t') => r.deviate("missing-space")?,
+        None => r.deviate(deviation::MISSING_TEXT)?,
+        Some(b'[' | b'\r' | b'\t') => r.deviate(deviation::MISSING_SPACE)?,
         Some(_) => return Err(r.error("expected a space")),
     }
     if r.peek() == Some(b' ') {
         // More spaces are text; but a code can hide behind them.
         let spaces = r.rest().iter().take_while(|&&byte| byte == b' ').count();
         if r.peek_at(spaces) == Some(b'[') {
-            r.deviate("doubled-space")?;
+            r.deviate(deviation::EXTRA_SPACE)?;
             r.skip(spaces);
         }
     }
@@ -111,7 +111,7 @@ impl Untagged {
         match r.peek() {
             Some(b'0'..=b'9') => return Self::read_numbered(r),
             Some(b'[') => {
-                r.deviate("code-without-ok")?;
+                r.deviate(deviation::CODE_WITHOUT_OK)?;
                 let (code, text) = read_text(r)?;
                 return Ok(Self::Reply(Reply { kind: ReplyKind::Ok, code, text }));
             }
@@ -198,7 +198,7 @@ impl Untagged {
 #[inline]
 fn from_one(r: &mut Reader<'_>, start: usize, number: u32) -> Result<Option<SeqNumber>, ParseError> {
     if number == 0 {
-        r.deviate_at(start, "zero-for-message-number")?;
+        r.deviate_at(start, deviation::ZERO_FOR_MESSAGE_NUMBER)?;
     }
     Ok(SeqNumber::new(number))
 }
@@ -212,7 +212,7 @@ fn from_one(r: &mut Reader<'_>, start: usize, number: u32) -> Result<Option<SeqN
 fn read_id(r: &mut Reader<'_>) -> Result<Vec<(ImapString, Option<ImapString>)>, ParseError> {
     let mut fields = Vec::new();
     if r.rest().iter().all(|&byte| byte == b' ') {
-        r.deviate("missing-value")?;
+        r.deviate(deviation::MISSING_VALUE)?;
         return Ok(fields);
     }
     r.space()?;
@@ -220,7 +220,7 @@ fn read_id(r: &mut Reader<'_>) -> Result<Vec<(ImapString, Option<ImapString>)>, 
         return Ok(fields);
     }
     if !r.eat(b'(') {
-        r.deviate("missing-parenthesis")?;
+        r.deviate(deviation::MISSING_PARENTHESIS)?;
         while !r.is_at_end() {
             read_id_field(r, &mut fields)?;
             while r.eat(b' ') {}
@@ -239,7 +239,7 @@ fn read_id_field(
     let name = read_string(r)?;
     let behind = r.rest().iter().find(|&&byte| byte != b' ');
     let value = if matches!(behind, None | Some(b')')) {
-        r.deviate_at(start, "field-without-value")?;
+        r.deviate_at(start, deviation::FIELD_WITHOUT_VALUE)?;
         None
     } else {
         r.space()?;
@@ -255,7 +255,7 @@ fn read_other(r: &mut Reader<'_>, number: Option<u64>) -> Result<Untagged, Parse
     if !r.is_at_end() && !r.eat(b' ') {
         match r.dialect() {
             Dialect::Strict => return Err(r.error("expected a space")),
-            Dialect::Lenient => r.deviate("missing-space")?,
+            Dialect::Lenient => r.deviate(deviation::MISSING_SPACE)?,
         }
     }
     let start = r.offset();
@@ -271,13 +271,13 @@ fn read_other(r: &mut Reader<'_>, number: Option<u64>) -> Result<Untagged, Parse
     }
     let rest = r.rest();
     if memchr::memchr2(0, b'\r', rest).is_some() {
-        r.deviate("control-character")?;
+        r.deviate(deviation::CONTROL_CHARACTER)?;
     }
     r.skip(rest.len());
     let end = r.offset();
     let trailing = rest.iter().rev().take_while(|&&byte| byte == b' ').count();
     if trailing > 0 {
-        r.deviate_at(end - trailing, "space-before-line-end")?;
+        r.deviate_at(end - trailing, deviation::SPACE_BEFORE_LINE_END)?;
     }
     // What was odd about it must not be sent on.
     complete &= r.is_undeviated() && announcement(rest).is_none();

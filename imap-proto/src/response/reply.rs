@@ -6,7 +6,10 @@ use core::fmt;
 use mailwire_core::{Dialect, Invalid, ParseError, Text};
 
 use super::code::Code;
-use crate::types::{Reader, Tag, chars, text_newtype};
+use crate::{
+    deviation,
+    types::{Reader, Tag, chars, text_newtype},
+};
 
 /// What a status says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -259,15 +262,15 @@ fn read_code(r: &mut Reader<'_>) -> Result<Option<Code>, ParseError> {
             r.seek(start);
             return match r.dialect() {
                 Dialect::Strict => Err(r.error("expected ]")),
-                Dialect::Lenient => r.deviate_at(start, "unclosed-code").map(|()| None),
+                Dialect::Lenient => r.deviate_at(start, deviation::UNCLOSED_CODE).map(|()| None),
             };
         }
         code = Code::read(r)?;
     }
     match r.peek() {
         Some(b' ') => r.skip(1),
-        None => r.deviate("missing-text")?,
-        Some(_) => r.deviate("missing-space")?,
+        None => r.deviate(deviation::MISSING_TEXT)?,
+        Some(_) => r.deviate(deviation::MISSING_SPACE)?,
     }
     Ok(code)
 }
@@ -280,13 +283,13 @@ fn odd_text(r: &mut Reader<'_>, start: usize) -> Result<ReplyText, ParseError> {
     if bytes.iter().any(|&byte| byte >= 0x80)
         && !(r.utf8() && core::str::from_utf8(r.between(start, at + bytes.len())).is_ok())
     {
-        r.deviate_at(at, "8-bit-text")?;
+        r.deviate_at(at, deviation::EIGHT_BIT_TEXT)?;
     }
     r.skip(bytes.len());
     if !controls {
         return Ok(ReplyText::unchecked(r.text_from(start)));
     }
-    r.deviate_at(at, "control-character-in-text")?;
+    r.deviate_at(at, deviation::CONTROL_CHARACTER)?;
     let clean: Vec<u8> = r
         .since(start)
         .iter()

@@ -4,9 +4,12 @@ use alloc::vec::Vec;
 
 use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
 
-use crate::types::{
-    Atom, ImapString, KnownNumbers, KnownUids, ModSeq, RawValue, Reader, chars, read_astring, read_mod_seq,
-    write_number, write_numbers, write_string,
+use crate::{
+    deviation,
+    types::{
+        Atom, ImapString, KnownNumbers, KnownUids, ModSeq, RawValue, Reader, chars, read_astring,
+        read_mod_seq, write_number, write_numbers, write_string,
+    },
 };
 
 /// The messages found (RFC 9051 section 7.3.4).
@@ -108,11 +111,11 @@ fn misplaced_number(r: &mut Reader<'_>) -> Result<Misplaced, ParseError> {
     {
         r.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r'));
         if r.is_at_end() {
-            return r.deviate_at(start, "space-before-line-end").map(|()| Misplaced::End);
+            return r.deviate_at(start, deviation::SPACE_BEFORE_LINE_END).map(|()| Misplaced::End);
         }
-        r.deviate_at(start, "doubled-space")?;
+        r.deviate_at(start, deviation::EXTRA_SPACE)?;
     } else if r.peek() == Some(b',') {
-        r.deviate("comma-for-space")?;
+        r.deviate(deviation::COMMA_FOR_SPACE)?;
         r.skip(1);
     } else {
         r.expect_space()?;
@@ -132,12 +135,12 @@ fn misplaced_number(r: &mut Reader<'_>) -> Result<Misplaced, ParseError> {
         .iter()
         .try_fold(0u32, |value, digit| value.checked_mul(10)?.checked_add(u32::from(digit - b'0')));
     match value {
-        Some(0) => r.deviate_at(at, "zero-for-number").map(|()| Misplaced::Number(0)),
+        Some(0) => r.deviate_at(at, deviation::ZERO_FOR_NUMBER).map(|()| Misplaced::Number(0)),
         Some(value) => Ok(Misplaced::Number(value)),
         None if r.dialect() == Dialect::Strict => {
             Err(ParseError::new(at, "number too large").with_kind(ParseErrorKind::OutOfRange))
         }
-        None => r.deviate_at(at, "number-too-large").map(|()| Misplaced::Nothing),
+        None => r.deviate_at(at, deviation::NUMBER_TOO_LARGE).map(|()| Misplaced::Nothing),
     }
 }
 
@@ -230,7 +233,7 @@ impl ESearchData {
             let start = r.offset();
             r.space()?;
             if r.is_at_end() {
-                return r.deviate_at(start, "space-before-line-end").map(|()| found);
+                return r.deviate_at(start, deviation::SPACE_BEFORE_LINE_END).map(|()| found);
             }
             let start = r.offset();
             if r.eat(b'(') {
@@ -257,7 +260,7 @@ impl ESearchData {
             }
             let name_end = r.offset();
             if is("ALL") && r.rest().iter().all(|&byte| byte == b' ') {
-                r.deviate("missing-value")?;
+                r.deviate(deviation::MISSING_VALUE)?;
                 continue;
             }
             r.space()?;

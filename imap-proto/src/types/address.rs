@@ -10,6 +10,7 @@ use super::{
     string::{ImapString, eat_nil, read_nstring_field},
     write::{write_next_nstring, write_nstring},
 };
+use crate::deviation;
 
 /// One address of an [`Envelope`](super::Envelope) (RFC 9051 section 7.5.2).
 ///
@@ -61,7 +62,7 @@ impl Address {
         next_field(r, &mut self.adl)?;
         next_field(r, &mut self.mailbox)?;
         next_field(r, &mut self.host)?;
-        if r.eat(b')') { Ok(()) } else { rest_of_list(r, "surplus-address-field") }
+        if r.eat(b')') { Ok(()) } else { rest_of_list(r, deviation::SURPLUS_ADDRESS_FIELD) }
     }
 
     /// Reads one behind the others.
@@ -107,7 +108,7 @@ fn odd_fields(r: &mut Reader<'_>) -> Result<bool, ParseError> {
         r.space()?;
     }
     if r.peek() == Some(b')') {
-        r.deviate("missing-field")?;
+        r.deviate(deviation::MISSING_FIELD)?;
         return Ok(false);
     }
     Ok(true)
@@ -158,17 +159,17 @@ fn odd_addresses(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(),
             Some(text) if !text.is_empty() && !text.eq_ignore_ascii_case("NIL") => {
                 Err(ParseError::new(start, "expected a list of addresses"))
             }
-            _ => r.deviate_at(start, "string-for-nil"),
+            _ => r.deviate_at(start, deviation::STRING_FOR_NIL),
         };
     }
     if matches!(r.peek(), Some(b'"' | b'{')) || is_bare_address(r) {
-        r.deviate_at(start, "address-without-list")?;
+        r.deviate_at(start, deviation::ADDRESS_WITHOUT_LIST)?;
         return Address::read_behind(r, addresses);
     }
     let before = addresses.len();
     read_more(r, addresses)?;
     if addresses.len() == before {
-        r.deviate_at(start, "empty-list-for-nil")?;
+        r.deviate_at(start, deviation::EMPTY_LIST_FOR_NIL)?;
     }
     Ok(())
 }
@@ -180,7 +181,7 @@ fn read_more(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(), Par
             Some(b'(') => {
                 r.skip(1);
                 if matches!(r.peek(), Some(b')')) {
-                    r.deviate("empty-address")?;
+                    r.deviate(deviation::EMPTY_ADDRESS)?;
                     r.skip(1);
                 } else {
                     Address::read_behind(r, addresses)?;
@@ -191,7 +192,7 @@ fn read_more(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(), Par
                 return Ok(());
             }
             Some(b' ') => {
-                r.deviate("space-between-addresses")?;
+                r.deviate(deviation::SPACE_BETWEEN_ADDRESSES)?;
                 while r.eat(b' ') {}
             }
             _ => {
@@ -199,7 +200,7 @@ fn read_more(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(), Par
                 if !eat_nil(r) {
                     return Err(r.error("expected an address"));
                 }
-                r.deviate_at(start, "nil-for-address")?;
+                r.deviate_at(start, deviation::NIL_FOR_ADDRESS)?;
             }
         }
     }

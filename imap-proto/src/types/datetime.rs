@@ -6,6 +6,7 @@ use core::fmt;
 use mailwire_core::{Invalid, ParseError};
 
 use super::{reader::Reader, text::display};
+use crate::deviation;
 
 const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
@@ -293,7 +294,7 @@ impl DateTime {
         while r.peek() == Some(b' ') {
             r.skip(1);
             if r.peek() == Some(b' ') {
-                r.deviate("surplus-space")?;
+                r.deviate(deviation::EXTRA_SPACE)?;
             }
         }
         let padded = r.offset() > start;
@@ -301,7 +302,7 @@ impl DateTime {
         let day = digits(r, 1, 2)?;
         let width = r.offset() - day_start;
         if (width == 1) != padded {
-            r.deviate_at(start, "day-without-leading-space")?;
+            r.deviate_at(start, deviation::DAY_WITHOUT_LEADING_SPACE)?;
         }
         let (month, year) = read_month_year(r)?;
         r.space()?;
@@ -311,7 +312,7 @@ impl DateTime {
         for (at, slot) in time.iter_mut().enumerate() {
             if at > 0 && !r.eat(b':') {
                 if at == 2 {
-                    r.deviate("time-without-seconds")?;
+                    r.deviate(deviation::TIME_WITHOUT_SECONDS)?;
                     break;
                 }
                 return Err(r.error("expected :"));
@@ -321,10 +322,10 @@ impl DateTime {
             wide &= r.offset() - start == 2;
         }
         if !wide {
-            r.deviate_at(time_start, "time-without-leading-zero")?;
+            r.deviate_at(time_start, deviation::TIME_WITHOUT_LEADING_ZERO)?;
         }
         if r.peek() == Some(b'.') {
-            r.deviate("fraction-of-a-second")?;
+            r.deviate(deviation::FRACTION_OF_A_SECOND)?;
             r.skip(1);
             r.take_while(|byte| byte.is_ascii_digit());
         }
@@ -337,7 +338,7 @@ impl DateTime {
         match value {
             Ok(value) => Ok(Some(value)),
             Err(_) => {
-                r.deviate_at(start, "impossible-date")?;
+                r.deviate_at(start, deviation::IMPOSSIBLE_DATE)?;
                 Ok(None)
             }
         }
@@ -373,7 +374,7 @@ impl fmt::Display for DateTime {
 
 fn read_zone(r: &mut Reader<'_>) -> Result<i16, ParseError> {
     if r.peek() == Some(b'"') {
-        r.deviate("date-time-without-zone")?;
+        r.deviate(deviation::DATE_TIME_WITHOUT_ZONE)?;
         return Ok(0);
     }
     r.space()?;
@@ -385,15 +386,15 @@ fn read_zone(r: &mut Reader<'_>) -> Result<i16, ParseError> {
             let name = r.take_while(|byte| byte.is_ascii_alphabetic());
             let known =
                 [&b"GMT"[..], b"UT", b"UTC", b"Z"].iter().any(|known| name.eq_ignore_ascii_case(known));
-            r.deviate_at(start, if known { "zone-in-letters" } else { "unknown-zone" })?;
+            r.deviate_at(start, if known { deviation::ZONE_IN_LETTERS } else { deviation::UNKNOWN_ZONE })?;
             return Ok(0);
         }
         Some(b'"') => {
-            r.deviate("date-time-without-zone")?;
+            r.deviate(deviation::DATE_TIME_WITHOUT_ZONE)?;
             return Ok(0);
         }
         Some(byte) if byte.is_ascii_digit() => {
-            r.deviate("zone-without-sign")?;
+            r.deviate(deviation::ZONE_WITHOUT_SIGN)?;
             1
         }
         _ => return Err(r.error("expected a zone")),
@@ -404,12 +405,12 @@ fn read_zone(r: &mut Reader<'_>) -> Result<i16, ParseError> {
     let start = r.offset();
     let hours = digits(r, 2, 2)?;
     if r.peek() == Some(b':') {
-        r.deviate("colon-in-zone")?;
+        r.deviate(deviation::COLON_IN_ZONE)?;
         r.skip(1);
     }
     let minutes = digits(r, 2, 2)?;
     if minutes > 59 {
-        r.deviate_at(start, "impossible-zone")?;
+        r.deviate_at(start, deviation::IMPOSSIBLE_ZONE)?;
         return Ok(0);
     }
     Ok(sign * (hours * 60 + minutes) as i16)
@@ -426,7 +427,7 @@ fn read_month_year(r: &mut Reader<'_>) -> Result<(u8, u16), ParseError> {
     let start = r.offset();
     let year = digits(r, 1, 4)?;
     if r.offset() - start < 4 {
-        r.deviate_at(start, "short-year")?;
+        r.deviate_at(start, deviation::SHORT_YEAR)?;
     }
     Ok((month as u8 + 1, year))
 }

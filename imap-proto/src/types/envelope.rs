@@ -14,6 +14,7 @@ use super::{
     string::{ImapString, eat_nil, read_nstring_field},
     write::{write_next_nstring, write_nstring},
 };
+use crate::deviation;
 
 /// What the header of a message says about it, parsed by the server (RFC 9051 section 7.5.2).
 #[non_exhaustive]
@@ -202,13 +203,13 @@ impl Envelope {
         let start = r.offset();
         if !r.eat(b'(') {
             if eat_nil(r) {
-                return r.deviate_at(start, "nil-for-envelope");
+                return r.deviate_at(start, deviation::NIL_FOR_ENVELOPE);
             }
             return Err(r.error("expected an envelope"));
         }
         r.no_space()?;
         if r.peek() == Some(b')') {
-            r.deviate("missing-field")?;
+            r.deviate(deviation::MISSING_FIELD)?;
             r.skip(1);
             return Ok(());
         }
@@ -217,7 +218,7 @@ impl Envelope {
         self.addresses.read(r)?;
         next_field(r, &mut self.in_reply_to)?;
         next_field(r, &mut self.message_id)?;
-        if r.eat(b')') { Ok(()) } else { rest_of_list(r, "surplus-envelope-field") }
+        if r.eat(b')') { Ok(()) } else { rest_of_list(r, deviation::SURPLUS_ENVELOPE_FIELD) }
     }
 
     /// Appends the envelope.

@@ -11,6 +11,7 @@ use super::{
     string::{Atom, checked, read_string, text_newtype},
     text::display,
 };
+use crate::deviation;
 
 macro_rules! known {
     (
@@ -391,7 +392,7 @@ impl MailboxAttribute {
     fn odd(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
         let start = r.offset();
         if plain_name(r).is_some() {
-            r.deviate_at(start, "attribute-without-backslash")?;
+            r.deviate_at(start, deviation::ATTRIBUTE_WITHOUT_BACKSLASH)?;
             return Ok(Some(Self::bare(r.text_from(start))));
         }
         Ok(odd_name(r, "expected a mailbox attribute")?.map(Self::bare))
@@ -430,11 +431,12 @@ fn plain_name(r: &mut Reader<'_>) -> Option<usize> {
 fn odd_name(r: &mut Reader<'_>, reason: &'static str) -> Result<Option<Text>, ParseError> {
     let start = r.offset();
     let name = if r.peek() == Some(b'"') {
-        r.deviate("quoted-flag")?;
+        r.deviate(deviation::QUOTED_FLAG)?;
         read_string(r)?.into_text()
     } else {
         let name = r.text_class(chars::ODD_FLAG, reason)?;
-        r.deviate_at(start, if name == "\\" { "empty-flag" } else { "odd-flag" })?;
+        let deviation = if name == "\\" { deviation::EMPTY_FLAG } else { deviation::ODD_FLAG };
+        r.deviate_at(start, deviation)?;
         name
     };
     if name.is_empty() || name == "\\" {

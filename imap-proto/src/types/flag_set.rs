@@ -11,6 +11,7 @@ use super::{
     string::eat_nil,
     text::display,
 };
+use crate::deviation;
 
 macro_rules! set {
     ($(#[$doc:meta])* $set:ident of $item:ident) => {
@@ -184,7 +185,7 @@ impl MailboxAttributes {
         if !r.eat(b'(') {
             let start = r.offset();
             if eat_nil(r) {
-                return r.deviate_at(start, "nil-for-empty-list").map(|()| set);
+                return r.deviate_at(start, deviation::NIL_FOR_EMPTY_LIST).map(|()| set);
             }
             return Err(r.error("expected a list of attributes"));
         }
@@ -213,7 +214,7 @@ impl FlagSet {
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let (set, wildcard) = Self::read_perm(r)?;
         match wildcard {
-            Some(start) => r.deviate_at(start, "wildcard-flag").map(|()| set),
+            Some(start) => r.deviate_at(start, deviation::WILDCARD_FLAG).map(|()| set),
             None => Ok(set),
         }
     }
@@ -230,7 +231,7 @@ impl FlagSet {
         if !r.eat(b'(') {
             let start = r.offset();
             if eat_nil(r) {
-                r.deviate_at(start, "nil-for-empty-list")?;
+                r.deviate_at(start, deviation::NIL_FOR_EMPTY_LIST)?;
                 return Ok((set, wildcard));
             }
             return Err(r.error("expected a list of flags"));

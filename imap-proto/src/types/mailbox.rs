@@ -12,6 +12,7 @@ use super::{
     utf7,
     write::write_astring,
 };
+use crate::deviation;
 
 text_newtype! {
     /// The name of a mailbox, as it stands on the wire (RFC 9051 section 5.1).
@@ -235,7 +236,7 @@ impl ListPattern {
         let start = r.offset();
         r.take_class(super::chars::LIST);
         if r.peek().is_some_and(|byte| super::chars::is(byte, super::chars::WORD)) {
-            r.deviate("odd-character-in-atom")?;
+            r.deviate(deviation::ODD_CHARACTER_IN_ATOM)?;
             r.take_class(super::chars::WORD);
         }
         if r.offset() == start {
@@ -266,17 +267,17 @@ pub(crate) fn read_delimiter(r: &mut Reader<'_>) -> Result<Option<u8>, ParseErro
             Ok(Some(*byte))
         }
         [b'"', b'\\', b'"', ..] => {
-            r.deviate("unescaped-backslash")?;
+            r.deviate(deviation::UNESCAPED_BACKSLASH)?;
             r.skip(3);
             Ok(Some(b'\\'))
         }
         [b'"', b'"', ..] => {
-            r.deviate("empty-delimiter")?;
+            r.deviate(deviation::EMPTY_DELIMITER)?;
             r.skip(2);
             Ok(None)
         }
         [b'(', b')', ..] => {
-            r.deviate("empty-list-for-nil")?;
+            r.deviate(deviation::EMPTY_LIST_FOR_NIL)?;
             r.skip(2);
             Ok(None)
         }
@@ -284,7 +285,7 @@ pub(crate) fn read_delimiter(r: &mut Reader<'_>) -> Result<Option<u8>, ParseErro
             if super::string::eat_nil(r) {
                 return Ok(None);
             }
-            r.deviate("odd-delimiter")?;
+            r.deviate(deviation::ODD_DELIMITER)?;
             let text = read_astring(r)?;
             match text.as_bytes() {
                 [] => Ok(None),

@@ -3,6 +3,7 @@
 use mailwire_core::{Dialect, ParseError, ParseErrorKind};
 
 use super::{numbers::ModSeq, reader::Reader, string::eat_nil};
+use crate::deviation;
 
 /// ```text
 /// number64 = 1*DIGIT
@@ -38,13 +39,13 @@ pub(crate) fn read_mod_seq(r: &mut Reader<'_>) -> Result<Option<ModSeq>, ParseEr
     let start = r.offset();
     let value = read_count(r)?;
     if value == Some(0) {
-        r.deviate_at(start, "zero-for-modseq")?;
+        r.deviate_at(start, deviation::ZERO_FOR_MODSEQ)?;
     }
     match value.map(ModSeq::new) {
         Some(None) if r.dialect() == Dialect::Strict => {
             Err(ParseError::new(start, "number too large").with_kind(ParseErrorKind::OutOfRange))
         }
-        Some(None) => r.deviate_at(start, "number-too-large").map(|()| None),
+        Some(None) => r.deviate_at(start, deviation::NUMBER_TOO_LARGE).map(|()| None),
         value => Ok(value.flatten().filter(|value| *value != ModSeq::ZERO)),
     }
 }
@@ -53,10 +54,10 @@ pub(crate) fn read_mod_seq(r: &mut Reader<'_>) -> Result<Option<ModSeq>, ParseEr
 fn odd_count(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
     let start = r.offset();
     if eat_nil(r) {
-        return r.deviate_at(start, "nil-for-number").map(|()| None);
+        return r.deviate_at(start, deviation::NIL_FOR_NUMBER).map(|()| None);
     }
     if r.peek() == Some(b'"') {
-        r.deviate("quoted-number")?;
+        r.deviate(deviation::QUOTED_NUMBER)?;
         r.skip(1);
         let value = match r.peek() {
             Some(b'"') => None,
@@ -66,7 +67,7 @@ fn odd_count(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
         return Ok(value);
     }
     if r.peek() == Some(b'-') {
-        r.deviate("negative-number")?;
+        r.deviate(deviation::NEGATIVE_NUMBER)?;
         r.skip(1);
         if r.take_while(|byte| byte.is_ascii_digit() || byte == b'.').is_empty() {
             return Err(r.error("expected a number"));
@@ -74,7 +75,7 @@ fn odd_count(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
         return Ok(None);
     }
     if r.peek() == Some(b'+') {
-        r.deviate("signed-number")?;
+        r.deviate(deviation::SIGNED_NUMBER)?;
         r.skip(1);
     }
     let whole = r.take_while(|byte| byte.is_ascii_digit());
@@ -87,11 +88,11 @@ fn odd_count(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
             if r.dialect() == Dialect::Strict {
                 return Err(ParseError::new(start, "number too large").with_kind(ParseErrorKind::OutOfRange));
             }
-            r.deviate_at(start, "number-too-large")?;
+            r.deviate_at(start, deviation::NUMBER_TOO_LARGE)?;
         }
         return Ok(value);
     }
-    r.deviate_at(start, "fraction-for-number")?;
+    r.deviate_at(start, deviation::FRACTION_FOR_NUMBER)?;
     let fraction = if r.eat(b'.') { r.take_while(|byte| byte.is_ascii_digit()) } else { &[] };
     let mut exponent = 0usize;
     let mut shrinks = false;

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use mailwire_core::{ParseError, Text};
 
 use super::{chars, reader::Reader, string::ImapString};
+use crate::deviation;
 
 /// What can stand behind the closing quote of a string.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -134,7 +135,7 @@ fn slow_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseEr
                     let Some(end) = closes_later(r, follow) else { break };
                     inner_until = end;
                 }
-                r.deviate("unescaped-quote")?;
+                r.deviate(deviation::UNESCAPED_QUOTE)?;
                 r.skip(1);
             }
             Some(b'\\') => {
@@ -145,7 +146,7 @@ fn slow_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseEr
                             || closes(r.rest().get(2..).unwrap_or_default(), Follow::Value)
                                 && !quote_ahead(r, 2))
                     {
-                        r.deviate("unescaped-backslash")?;
+                        r.deviate(deviation::UNESCAPED_BACKSLASH)?;
                         r.skip(1);
                         continue;
                     }
@@ -155,7 +156,7 @@ fn slow_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseEr
                     piece = r.offset();
                     r.skip(1);
                 } else {
-                    r.deviate("unescaped-backslash")?;
+                    r.deviate(deviation::UNESCAPED_BACKSLASH)?;
                     r.skip(1);
                 }
             }
@@ -176,7 +177,7 @@ fn slow_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseEr
         None => r.text_from(start),
     };
     if eight_bit && text.as_str().is_none() {
-        r.deviate_at(start, "8-bit-not-utf-8")?;
+        r.deviate_at(start, deviation::NOT_UTF_8)?;
     }
     r.skip(1);
     Ok(ImapString::unchecked(text))

@@ -9,7 +9,7 @@ use super::{
     reader::Reader,
     string::{Literal, read_literal},
 };
-use crate::framing::announcement;
+use crate::{deviation, framing::announcement};
 
 /// One value of an item that is not known here, as it stands on the wire: an atom, a number, a
 /// string or a list with balanced parentheses.
@@ -112,7 +112,7 @@ fn skip_quoted(r: &mut Reader<'_>) -> Result<(), ParseError> {
             }
             Some(b'\\') if matches!(r.peek_at(1), Some(b'"' | b'\\')) => r.skip(2),
             Some(b'\\') => {
-                r.deviate("unescaped-backslash")?;
+                r.deviate(deviation::UNESCAPED_BACKSLASH)?;
                 r.skip(1);
             }
             _ => return Err(ParseError::new(start, "a quoted string without its end")),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mailwire_core::{Cursor, Dialect, Newline, ParseError, ParseErrorKind, Parsed, Text};
 
 use super::chars;
+use crate::deviation;
 
 /// How a message is to be read, and what framing knows about it.
 ///
@@ -89,7 +90,7 @@ impl<'a> Reader<'a> {
         let end = self.offset().saturating_add(self.rest().len());
         match newline {
             Newline::CrLf => Ok(()),
-            Newline::Lf => self.deviate_at(end, "bare-lf"),
+            Newline::Lf => self.deviate_at(end, deviation::BARE_LF),
         }
     }
 
@@ -171,11 +172,11 @@ impl<'a> Reader<'a> {
             }
             return match self.dialect() {
                 Dialect::Strict => Err(self.error("expected a space")),
-                Dialect::Lenient => self.deviate("missing-space"),
+                Dialect::Lenient => self.deviate(deviation::MISSING_SPACE),
             };
         }
         self.skip(1);
-        self.deviate("doubled-space")?;
+        self.deviate(deviation::EXTRA_SPACE)?;
         while self.eat(b' ') {}
         Ok(())
     }
@@ -188,7 +189,7 @@ impl<'a> Reader<'a> {
 
     #[cold]
     fn surplus_space(&mut self) -> Result<(), ParseError> {
-        self.deviate("surplus-space")?;
+        self.deviate(deviation::EXTRA_SPACE)?;
         while self.eat(b' ') {}
         Ok(())
     }
@@ -203,7 +204,7 @@ impl<'a> Reader<'a> {
             let start = self.offset();
             self.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r'));
             if self.is_at_end() {
-                return self.deviate_at(start, "space-before-line-end");
+                return self.deviate_at(start, deviation::SPACE_BEFORE_LINE_END);
             }
         }
         self.expect_end()
@@ -239,14 +240,14 @@ impl<'a> Reader<'a> {
                 Some(b' ') => {
                     self.skip(1);
                     if matches!(self.peek(), Some(b' ' | b')')) {
-                        self.deviate("surplus-space")?;
+                        self.deviate(deviation::EXTRA_SPACE)?;
                         while self.eat(b' ') {}
                         if self.eat(b')') {
                             return Ok(());
                         }
                     }
                 }
-                Some(_) => self.deviate("missing-space")?,
+                Some(_) => self.deviate(deviation::MISSING_SPACE)?,
                 None => return Err(self.error("expected )")),
             }
             item(self)?;

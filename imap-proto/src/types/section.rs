@@ -12,6 +12,7 @@ use super::{
     string::{ImapString, read_astring},
     write::{write_astring, write_number},
 };
+use crate::deviation;
 
 /// Which part of a message, and what of it (RFC 9051 section 6.4.5.1).
 ///
@@ -99,7 +100,7 @@ impl Section {
         let mut text = None;
         while r.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             if r.peek() == Some(b'0') && r.peek_at(1) == Some(b']') {
-                r.deviate("part-zero")?;
+                r.deviate(deviation::ZERO_FOR_PART)?;
                 r.skip(1);
                 text = Some(SectionText::Header);
                 break;
@@ -109,7 +110,7 @@ impl Section {
                 break;
             }
             if r.peek() == Some(b']') {
-                r.deviate("dot-without-part")?;
+                r.deviate(deviation::DOT_WITHOUT_PART)?;
             }
         }
         let start = r.offset();

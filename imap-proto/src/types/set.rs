@@ -12,6 +12,7 @@ use super::{
     text::{display, parse_whole},
     write::write_number,
 };
+use crate::deviation;
 
 /// Messages by their sequence numbers, in a command: `sequence-set`
 /// ([RFC 9051 section 9](https://www.rfc-editor.org/rfc/rfc9051#section-9)).
@@ -309,7 +310,7 @@ pub(super) fn read_ranges(
 ) -> Result<(), ParseError> {
     loop {
         if r.peek() == Some(b',') {
-            r.deviate("empty-item-in-set")?;
+            r.deviate(deviation::EMPTY_ITEM_IN_SET)?;
             r.skip(1);
             continue;
         }
@@ -318,7 +319,7 @@ pub(super) fn read_ranges(
             return Ok(());
         }
         if matches!(r.peek(), None | Some(b' ' | b']' | b')')) {
-            return r.deviate("empty-item-in-set");
+            return r.deviate(deviation::EMPTY_ITEM_IN_SET);
         }
     }
 }

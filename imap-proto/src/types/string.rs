@@ -10,6 +10,7 @@ use super::{
     quoted::{Follow, read_quoted, take_plain},
     reader::Reader,
 };
+use crate::deviation;
 
 macro_rules! text_newtype {
     ($(#[$doc:meta])* $name:ident) => {
@@ -243,7 +244,7 @@ pub(crate) fn read_literal(r: &mut Reader<'_>) -> Result<Literal, ParseError> {
     }
     r.expect(b'}', "expected } behind the literal's length")?;
     if !r.eat(b'\r') {
-        r.deviate("bare-lf")?;
+        r.deviate(deviation::BARE_LF)?;
     }
     r.expect(b'\n', "expected a line end behind the literal's length")?;
     let start = r.offset();
@@ -290,10 +291,10 @@ fn odd_string(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
     let start = r.offset();
     let word = word(r, "expected a string")?;
     if word.eq_ignore_ascii_case("NIL") {
-        r.deviate_at(start, "nil-for-string")?;
+        r.deviate_at(start, deviation::NIL_FOR_STRING)?;
         return Ok(ImapString::EMPTY);
     }
-    r.deviate_at(start, "atom-for-string")?;
+    r.deviate_at(start, deviation::ATOM_FOR_STRING)?;
     Ok(word)
 }
 
@@ -331,7 +332,7 @@ fn odd_astring(r: &mut Reader<'_>, start: usize) -> Result<ImapString, ParseErro
     if r.offset() == start {
         return Err(r.error("expected an astring"));
     }
-    r.deviate_at(at, "odd-character-in-atom")?;
+    r.deviate_at(at, deviation::ODD_CHARACTER_IN_ATOM)?;
     Ok(ImapString(r.text_from(start)))
 }
 
@@ -404,13 +405,13 @@ fn nstring(r: &mut Reader<'_>, follow: Follow) -> Result<Option<ImapString>, Par
 #[cold]
 fn odd_nstring(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> {
     if r.peek() == Some(b'(') && r.peek_at(1) == Some(b')') {
-        r.deviate("empty-list-for-nil")?;
+        r.deviate(deviation::EMPTY_LIST_FOR_NIL)?;
         r.skip(2);
         return Ok(None);
     }
     let start = r.offset();
     let word = word(r, "expected a string or NIL")?;
-    r.deviate_at(start, "atom-for-string")?;
+    r.deviate_at(start, deviation::ATOM_FOR_STRING)?;
     Ok(Some(word))
 }
 
@@ -441,7 +442,7 @@ pub(crate) fn read_data(r: &mut Reader<'_>) -> Result<Data, ParseError> {
                         && r.dialect() == Dialect::Strict
                         && memchr::memchr(0, text.as_bytes()).is_some()
                     {
-                        r.deviate_at(start, "nul-in-literal")?;
+                        r.deviate_at(start, deviation::NUL_IN_LITERAL)?;
                     }
                     Ok(Data::Inline(text))
                 }

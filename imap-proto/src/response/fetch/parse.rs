@@ -6,10 +6,13 @@ use core::num::NonZeroU32;
 use mailwire_core::{Dialect, ParseError, ParseErrorKind};
 
 use super::{BinaryData, BinarySize, FetchData, MsgAtt, OtherMsgAtt, SectionData};
-use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, ShortList, Uid,
-    chars, eat_nil, read_astring, read_data, read_known_count, read_mod_seq, read_nstring, read_nz,
-    skip_value,
+use crate::{
+    deviation,
+    types::{
+        BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, ShortList,
+        Uid, chars, eat_nil, read_astring, read_data, read_known_count, read_mod_seq, read_nstring, read_nz,
+        skip_value,
+    },
 };
 
 impl FetchData {
@@ -34,14 +37,14 @@ impl FetchData {
                     open -= 1;
                 }
                 Some(b'(') => {
-                    r.deviate("parenthesis-around-item")?;
+                    r.deviate(deviation::PARENTHESIS_AROUND_ITEM)?;
                     r.skip(1);
                     open += 1;
                     continue;
                 }
                 Some(_) => MsgAtt::read_or_keep(r, &mut self.items)?,
                 None => {
-                    r.deviate("missing-parenthesis")?;
+                    r.deviate(deviation::MISSING_PARENTHESIS)?;
                     break;
                 }
             }
@@ -49,11 +52,11 @@ impl FetchData {
                 Some(b' ') if !matches!(r.peek_at(1), Some(b' ' | b')') | None) => r.skip(1),
                 Some(b' ') => r.no_space()?,
                 Some(b')') | None => {}
-                Some(_) => r.deviate("missing-space")?,
+                Some(_) => r.deviate(deviation::MISSING_SPACE)?,
             }
         }
         if self.items.is_empty() {
-            r.deviate_at(start, "empty-fetch")?;
+            r.deviate_at(start, deviation::EMPTY_FETCH)?;
         }
         Ok(())
     }
@@ -88,13 +91,13 @@ impl MsgAtt {
     #[cold]
     fn keep(r: &mut Reader<'_>, start: usize) -> Result<Self, ParseError> {
         r.rewind(start);
-        r.deviate("malformed-item")?;
+        r.deviate(deviation::MALFORMED_ITEM)?;
         match skip_item(r) {
             Ok(()) => {}
             Err(error) if error.kind == ParseErrorKind::TooDeep => return Err(error),
             Err(_) => {
                 r.rewind(start);
-                r.deviate("malformed-item")?;
+                r.deviate(deviation::MALFORMED_ITEM)?;
                 let rest = r.rest();
                 r.skip(memchr::memrchr(b')', rest).unwrap_or(rest.len()));
             }
@@ -248,7 +251,7 @@ fn read_part(r: &mut Reader<'_>) -> Result<Vec<NonZeroU32>, ParseError> {
 /// Lenient: the length that was asked for, too; a space before it.
 fn read_origin(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
     if r.peek() == Some(b' ') && r.peek_at(1) == Some(b'<') {
-        r.deviate("surplus-space")?;
+        r.deviate(deviation::EXTRA_SPACE)?;
         r.skip(1);
     }
     if !r.eat(b'<') {
@@ -256,7 +259,7 @@ fn read_origin(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
     }
     let origin = r.number_u64()?;
     if r.peek() == Some(b'.') {
-        r.deviate("length-in-origin")?;
+        r.deviate(deviation::LENGTH_IN_ORIGIN)?;
         r.skip(1);
         r.number_u64()?;
     }
@@ -283,12 +286,12 @@ fn read_modseq(r: &mut Reader<'_>) -> Result<MsgAtt, ParseError> {
     r.space()?;
     let list = r.eat(b'(');
     if !list && r.peek() != Some(b'(') {
-        r.deviate("missing-parenthesis")?;
+        r.deviate(deviation::MISSING_PARENTHESIS)?;
     }
     r.no_space()?;
     let value = match r.peek() {
         Some(b')') if list => {
-            r.deviate("missing-field")?;
+            r.deviate(deviation::MISSING_FIELD)?;
             None
         }
         _ => read_mod_seq(r)?,
@@ -312,12 +315,12 @@ fn read_object_id(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> 
         if eat_nil(r) {
             return Ok(None);
         }
-        r.deviate("missing-parenthesis")?;
+        r.deviate(deviation::MISSING_PARENTHESIS)?;
         return read_astring(r).map(Some);
     }
     r.no_space()?;
     if r.eat(b')') {
-        return r.deviate_at(start, "empty-list-for-nil").map(|()| None);
+        return r.deviate_at(start, deviation::EMPTY_LIST_FOR_NIL).map(|()| None);
     }
     let id = read_astring(r)?;
     r.no_space()?;
@@ -332,7 +335,7 @@ fn read_object_id(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> 
 /// Lenient: the list of an early draft, `(FUZZY "text")`.
 fn read_preview(r: &mut Reader<'_>) -> Result<MsgAtt, ParseError> {
     if r.peek() == Some(b'(') && r.peek_at(1) != Some(b')') {
-        r.deviate("list-for-preview")?;
+        r.deviate(deviation::LIST_FOR_PREVIEW)?;
         r.skip(1);
         if r.peek() != Some(b'"') {
             read_astring(r)?;
@@ -351,7 +354,7 @@ fn read_labels(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
     let start = r.offset();
     if !r.eat(b'(') {
         if eat_nil(r) {
-            return r.deviate_at(start, "nil-for-empty-list").map(|()| Vec::new());
+            return r.deviate_at(start, deviation::NIL_FOR_EMPTY_LIST).map(|()| Vec::new());
         }
         return Err(r.error("expected ("));
     }
@@ -375,10 +378,10 @@ fn read_labels(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
 fn read_internal_date(r: &mut Reader<'_>) -> Result<Option<DateTime>, ParseError> {
     let start = r.offset();
     if eat_nil(r) {
-        return r.deviate_at(start, "nil-for-date").map(|()| None);
+        return r.deviate_at(start, deviation::NIL_FOR_DATE).map(|()| None);
     }
     if r.peek() == Some(b'"') && r.peek_at(1) == Some(b'"') {
-        r.deviate("empty-date")?;
+        r.deviate(deviation::EMPTY_DATE)?;
         r.skip(2);
         return Ok(None);
     }

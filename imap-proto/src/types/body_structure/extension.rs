@@ -5,13 +5,16 @@ use alloc::vec::Vec;
 use mailwire_core::ParseError;
 
 use super::{CommonExtension, Disposition, MultiExtension};
-use crate::types::{
-    ImapString, RawValue, Reader,
-    address::{more_fields, rest_of_list},
-    eat_nil,
-    raw::skip_value,
-    short_list::ShortList,
-    string::{read_nstring_field, read_string_field},
+use crate::{
+    deviation,
+    types::{
+        ImapString, RawValue, Reader,
+        address::{more_fields, rest_of_list},
+        eat_nil,
+        raw::skip_value,
+        short_list::ShortList,
+        string::{read_nstring_field, read_string_field},
+    },
 };
 
 /// Steps over what is mostly there.
@@ -46,7 +49,7 @@ fn odd_extension(r: &mut Reader<'_>) -> Result<bool, ParseError> {
         return Err(r.error("expected )"));
     }
     if r.peek() == Some(b' ') {
-        r.deviate("surplus-space")?;
+        r.deviate(deviation::EXTRA_SPACE)?;
         while r.eat(b' ') {}
     } else {
         r.space()?;
@@ -87,7 +90,7 @@ pub(super) fn read_common(r: &mut Reader<'_>, common: &mut CommonExtension) -> R
         return Ok(());
     }
     if r.peek() == Some(b'(') && r.peek_at(1) != Some(b')') {
-        r.deviate("list-for-location")?;
+        r.deviate(deviation::LIST_FOR_LOCATION)?;
         skip_value(r)?;
     } else {
         read_nstring_field(r, &mut common.location)?;
@@ -108,21 +111,21 @@ fn read_disposition(r: &mut Reader<'_>, to: &mut Option<Disposition>) -> Result<
     if r.eat(b'(') {
         r.no_space()?;
         if r.eat(b')') {
-            return r.deviate_at(start, "empty-list-for-nil");
+            return r.deviate_at(start, deviation::EMPTY_LIST_FOR_NIL);
         }
         let disposition = to.insert(Disposition::default());
         read_string_field(r, &mut disposition.kind)?;
         if more_fields(r)? {
             read_parameters(r, &mut disposition.parameters)?;
         }
-        return if r.eat(b')') { Ok(()) } else { rest_of_list(r, "surplus-disposition-field") };
+        return if r.eat(b')') { Ok(()) } else { rest_of_list(r, deviation::SURPLUS_DISPOSITION_FIELD) };
     }
     if eat_nil(r) {
         return Ok(());
     }
     let mut kind = ImapString::EMPTY;
     read_string_field(r, &mut kind)?;
-    r.deviate_at(start, "disposition-without-list")?;
+    r.deviate_at(start, deviation::DISPOSITION_WITHOUT_LIST)?;
     if !kind.is_empty() {
         *to = Some(Disposition { kind, parameters: ShortList::new() });
     }
@@ -147,19 +150,19 @@ fn read_language(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
     r.items(|r| {
         let start = r.offset();
         if r.peek() == Some(b'(') {
-            r.deviate("list-in-list")?;
+            r.deviate(deviation::LIST_FOR_STRING)?;
             return skip_value(r).map(|_| ());
         }
         let mut language = None;
         read_nstring_field(r, &mut language)?;
         if language.is_none() {
-            r.deviate_at(start, "nil-for-string")?;
+            r.deviate_at(start, deviation::NIL_FOR_STRING)?;
         }
         languages.extend(language);
         Ok(())
     })?;
     if languages.is_empty() {
-        r.deviate_at(start, "empty-list-for-nil")?;
+        r.deviate_at(start, deviation::EMPTY_LIST_FOR_NIL)?;
     }
     Ok(languages)
 }
@@ -183,7 +186,7 @@ pub(super) fn read_parameters(
         if !text.is_empty() {
             return Err(ParseError::new(start, "expected a list of parameters"));
         }
-        return r.deviate_at(start, "string-for-nil");
+        return r.deviate_at(start, deviation::STRING_FOR_NIL);
     }
     r.items(|r| {
         let name_at = r.offset();
@@ -191,19 +194,19 @@ pub(super) fn read_parameters(
         read_string_field(r, &mut name)?;
         let mut value = None;
         if matches!(r.rest(), [b')', ..] | [b' ', b')', ..]) {
-            r.deviate_at(name_at, "parameter-without-value")?;
+            r.deviate_at(name_at, deviation::PARAMETER_WITHOUT_VALUE)?;
         } else {
             r.space()?;
             read_nstring_field(r, &mut value)?;
             if value.is_none() {
-                r.deviate_at(name_at, "nil-for-string")?;
+                r.deviate_at(name_at, deviation::NIL_FOR_STRING)?;
             }
         }
         parameters.push((name, value.unwrap_or_default()));
         Ok(())
     })?;
     if parameters.is_empty() {
-        r.deviate_at(start, "empty-list-for-nil")?;
+        r.deviate_at(start, deviation::EMPTY_LIST_FOR_NIL)?;
     }
     Ok(())
 }

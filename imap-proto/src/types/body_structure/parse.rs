@@ -8,15 +8,18 @@ use super::{
     BodyStructure, ContentEncoding, MessagePart, MultiPart, PartExtension, PartKind, SinglePart,
     extension::{eat, has_extension, read_common, read_multi_extension, read_parameters},
 };
-use crate::types::{
-    ImapString, Reader,
-    address::{more_fields, next_field},
-    chars, eat_nil,
-    envelope::Envelope,
-    number::read_count,
-    quoted::{Follow, take_plain},
-    raw::skip_value,
-    string::{read_nstring_field, read_string_field},
+use crate::{
+    deviation,
+    types::{
+        ImapString, Reader,
+        address::{more_fields, next_field},
+        chars, eat_nil,
+        envelope::Envelope,
+        number::read_count,
+        quoted::{Follow, take_plain},
+        raw::skip_value,
+        string::{read_nstring_field, read_string_field},
+    },
 };
 
 impl BodyStructure {
@@ -37,7 +40,7 @@ impl BodyStructure {
         let start = r.offset();
         if !r.eat(b'(') {
             if eat_nil(r) {
-                r.deviate_at(start, "nil-for-body")?;
+                r.deviate_at(start, deviation::NIL_FOR_BODY)?;
                 return Ok(Self::unknown());
             }
             return Err(r.error("expected a body structure"));
@@ -47,7 +50,7 @@ impl BodyStructure {
             match r.peek() {
                 Some(b'(') => read_multi(r),
                 Some(b')') => {
-                    r.deviate("empty-body")?;
+                    r.deviate(deviation::EMPTY_BODY)?;
                     r.skip(1);
                     Ok(Self::unknown())
                 }
@@ -71,8 +74,10 @@ impl ContentEncoding {
         let mut name = None;
         read_nstring_field(r, &mut name)?;
         match name {
-            None => r.deviate_at(start, "nil-for-string").map(|()| Self::SevenBit),
-            Some(name) if name.is_empty() => r.deviate_at(start, "empty-encoding").map(|()| Self::SevenBit),
+            None => r.deviate_at(start, deviation::NIL_FOR_STRING).map(|()| Self::SevenBit),
+            Some(name) if name.is_empty() => {
+                r.deviate_at(start, deviation::EMPTY_ENCODING).map(|()| Self::SevenBit)
+            }
             Some(name) => Ok(Self::Other(name)),
         }
     }
@@ -86,7 +91,7 @@ fn read_multi(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
         match r.peek() {
             Some(b'(') => {}
             Some(b' ') if r.peek_at(1) == Some(b'(') => {
-                r.deviate("space-between-parts")?;
+                r.deviate(deviation::SPACE_BETWEEN_PARTS)?;
                 r.skip(1);
             }
             _ => break,
@@ -139,7 +144,7 @@ fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
     } else if is_message(&part.media_type, &part.media_subtype) {
         part.kind = read_message(r)?;
     } else if r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte.is_ascii_digit()) {
-        r.deviate("lines-of-a-basic-part")?;
+        r.deviate(deviation::LINES_OF_A_BASIC_PART)?;
         r.skip(1);
         read_count(r)?;
     }
@@ -170,7 +175,7 @@ fn odd_md5(r: &mut Reader<'_>, to: &mut Option<ImapString>) -> Result<(), ParseE
     if r.between(before, r.offset()) == b" " {
         r.seek(before);
     }
-    r.deviate("missing-field")
+    r.deviate(deviation::MISSING_FIELD)
 }
 
 /// `("RELATED" NIL ("ATTACHMENT" NIL) NIL)`, `("MIXED")`, `(NIL "MIXED")`: a multipart without
@@ -201,7 +206,7 @@ fn childless(
         (Some(b' ' | b')'), _) => part.media_subtype = first.clone(),
         _ => return Ok(None),
     }
-    r.deviate_at(start, "multipart-without-parts")?;
+    r.deviate_at(start, deviation::MULTIPART_WITHOUT_PARTS)?;
     read_multi_extension(r, &mut part.extension)?;
     Ok(Some(part))
 }
@@ -299,7 +304,7 @@ fn odd_lines(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
         return read_count(r);
     }
     r.seek(start);
-    r.deviate("missing-field")?;
+    r.deviate(deviation::MISSING_FIELD)?;
     Ok(None)
 }
 
@@ -308,7 +313,7 @@ fn read_message(r: &mut Reader<'_>) -> Result<PartKind, ParseError> {
     if r.peek() != Some(b' ') || r.peek_at(1) != Some(b'(') {
         let start = r.offset();
         if !odd_message(r)? {
-            r.deviate_at(start, "message-without-structure")?;
+            r.deviate_at(start, deviation::MESSAGE_WITHOUT_STRUCTURE)?;
             if r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte.is_ascii_digit()) {
                 r.skip(1);
                 read_count(r)?;
