@@ -300,3 +300,50 @@ fn a_large_mailbox() {
     assert_eq!((view.len(), view.uids().count()), (count / 2, count as usize / 2));
     assert_eq!(view.uid(SeqNumber::new(count / 2).unwrap()), Some(uid(count)));
 }
+
+#[test]
+fn many_numbers_in_one_pass() {
+    let gaps: Vec<u32> = (1..2000).filter(|number| number % 3 != 0).chain(5000..5100).collect();
+    let mut view = View::with_uids(ranges(&gaps), Numbering::Numbers);
+    view.expunge(SeqNumber::new(7));
+    for step in [1, 2, 7] {
+        let asked: Vec<Uid> = (1..5200).step_by(step).map(uid).collect();
+        let one_by_one: Vec<_> = asked.iter().filter_map(|&uid| Some((uid, view.number(uid)?))).collect();
+        assert_eq!(view.numbers(asked).collect::<Vec<_>>(), one_by_one);
+    }
+    // Messages with unknown identifiers count, too.
+    let mut view = View::new(2, Numbering::Numbers);
+    view.apply(&fetch(2, Some(9)));
+    assert_eq!(view.numbers([uid(3), uid(9)]).collect::<Vec<_>>(), [(uid(9), SeqNumber::new(2).unwrap())]);
+}
+
+#[test]
+fn what_is_known_of_a_range() {
+    let all: Vec<u32> = (1..3000).filter(|number| number % 2 == 0).collect();
+    let view = View::with_uids(ranges(&all), Numbering::Numbers);
+    for (low, high) in [(1, 1), (1, 2), (2, 2), (3, 9), (1000, 1800), (2997, u32::MAX), (7, 6)] {
+        let expected: Vec<u32> = all.iter().copied().filter(|uid| (low..=high).contains(uid)).collect();
+        assert_eq!(expand(view.known(uid(low), uid(high))), expected, "{low}:{high}");
+    }
+    // A set that spans what is gone.
+    let spanned = view.resolve(&"1:3".parse().unwrap()).unwrap();
+    assert_eq!(expand(spanned.into_iter().flat_map(|(low, high)| view.known(low, high))), [2, 4, 6]);
+}
+
+#[test]
+fn news_of_messages_that_are_not_told_yet() {
+    let at = ModSeq::ZERO;
+    let mut view = View::with_uids(ranges(&[1, 2]), Numbering::Numbers);
+    view.set_recent(ranges(&[2, 3, 9]));
+    assert_eq!(view.recent(), 1, "only what is there");
+    // In any order; what is known stays known.
+    view.arrived(ranges(&[5]), at, false);
+    view.arrived(ranges(&[2, 4]), at, true);
+    view.changed(uid(5), at);
+    view.changed(uid(6), at);
+    let mut tell = || view.tell(Allow::new(true), Telling::Expunge);
+    assert_eq!(tell(), Some(Update::Exists { exists: 4, recent: 2 }));
+    let number = SeqNumber::new(4).unwrap();
+    assert_eq!(tell(), Some(Update::Flags { number, uid: uid(5), mod_seq: at }));
+    assert_eq!(tell(), None);
+}

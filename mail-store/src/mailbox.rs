@@ -1,7 +1,7 @@
 //! Mailboxes, and what happens in them.
 
 use mailwire_core::Text;
-use mailwire_imap::types::{FlagSet, ModSeq, Uid};
+use mailwire_imap::types::{FlagSet, ModSeq, Uid, UidValidity};
 
 use crate::{MailboxPath, Uids};
 
@@ -51,9 +51,9 @@ pub struct Mailbox {
     /// What it is for (RFC 6154): `\Sent`.
     pub special_use: Option<Text>,
     /// UIDs are comparable while this stays.
-    pub uid_validity: u32,
+    pub uid_validity: UidValidity,
     /// The UID that the next message will have.
-    pub uid_next: u32,
+    pub uid_next: Uid,
     /// The number of the last change in it: HIGHESTMODSEQ (RFC 7162).
     pub mod_seq: ModSeq,
     /// How many messages it has.
@@ -71,13 +71,13 @@ pub struct Mailbox {
 impl Mailbox {
     /// An empty mailbox, in which nothing has happened.
     #[must_use]
-    pub const fn new(id: MailboxId, path: MailboxPath, uid_validity: u32) -> Self {
+    pub const fn new(id: MailboxId, path: MailboxPath, uid_validity: UidValidity) -> Self {
         Self {
             id,
             path,
             special_use: None,
             uid_validity,
-            uid_next: 1,
+            uid_next: Uid::MIN,
             mod_seq: ModSeq::ZERO,
             messages: 0,
             unseen: 0,
@@ -148,29 +148,29 @@ pub enum MailboxChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor {
     mod_seq: ModSeq,
-    uid_next: u32,
-    within: u32,
+    uid_next: Uid,
+    within: Uid,
 }
 
 impl Cursor {
     /// After all changes up to `mod_seq`, in a mailbox whose next UID was `uid_next` then.
     #[must_use]
-    pub const fn new(mod_seq: ModSeq, uid_next: u32) -> Self {
-        Self { mod_seq, uid_next, within: u32::MAX }
+    pub const fn new(mod_seq: ModSeq, uid_next: Uid) -> Self {
+        Self { mod_seq, uid_next, within: Uid::MAX }
     }
 
     /// After all changes up to a number that a client has named (QRESYNC, CHANGEDSINCE): messages that
     /// arrived later come as [`flags`](Changes::flags), not as [`arrived`](Changes::arrived).
     #[must_use]
     pub const fn since(mod_seq: ModSeq) -> Self {
-        Self::new(mod_seq, u32::MAX)
+        Self::new(mod_seq, Uid::MAX)
     }
 
     /// This place, in the middle of a change of many messages: after that of `uid`.
     #[must_use]
     pub const fn within(mut self, mod_seq: ModSeq, uid: Uid) -> Self {
         self.mod_seq = mod_seq;
-        self.within = uid.get();
+        self.within = uid;
         self
     }
 
@@ -182,20 +182,20 @@ impl Cursor {
 
     /// The first UID that is not known.
     #[must_use]
-    pub const fn uid_next(self) -> u32 {
+    pub const fn uid_next(self) -> Uid {
         self.uid_next
     }
 
     /// The last message that is known of the change [`mod_seq`](Self::mod_seq).
     #[must_use]
-    pub const fn last_within(self) -> u32 {
+    pub const fn last_within(self) -> Uid {
         self.within
     }
 
     /// Whether a message's flags, which were changed by `mod_seq`, are still to be told.
     #[must_use]
     pub fn is_before(self, mod_seq: ModSeq, uid: Uid) -> bool {
-        (self.mod_seq, self.within) < (mod_seq, uid.get())
+        (self.mod_seq, self.within) < (mod_seq, uid)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use mailwire_imap::{
     command::StoreAction,
-    types::{BodyStructure, DateTime, Envelope, FlagSet, ModSeq, Uid},
+    types::{BodyStructure, DateTime, Envelope, FlagSet, ModSeq, Uid, UidValidity},
 };
 
 use crate::{AccountId, BodyId, MailboxId, Uids};
@@ -178,7 +178,7 @@ pub struct Delivered {
     /// Where it is.
     pub mailbox: MailboxId,
     /// The mailbox's UIDVALIDITY.
-    pub uid_validity: u32,
+    pub uid_validity: UidValidity,
     /// The message.
     pub uid: Uid,
     /// The number of this change.
@@ -188,7 +188,7 @@ pub struct Delivered {
 impl Delivered {
     /// A message that was stored by the change `mod_seq`.
     #[must_use]
-    pub const fn new(mailbox: MailboxId, uid_validity: u32, uid: Uid, mod_seq: ModSeq) -> Self {
+    pub const fn new(mailbox: MailboxId, uid_validity: UidValidity, uid: Uid, mod_seq: ModSeq) -> Self {
         Self { mailbox, uid_validity, uid, mod_seq }
     }
 }
@@ -277,23 +277,23 @@ pub struct Copied {
     /// The number of this change.
     pub mod_seq: ModSeq,
     /// The UIDVALIDITY of the mailbox that has the copies.
-    pub uid_validity: u32,
+    pub uid_validity: UidValidity,
     /// The messages that were copied; those that were gone are left out.
     pub source: Uids,
     /// The UID of the first copy. The others follow, in the order of the messages.
-    pub first: u32,
+    pub first: Uid,
 }
 
 impl Copied {
     /// Messages whose copies have the UIDs from `first` on.
     #[must_use]
-    pub const fn new(mod_seq: ModSeq, uid_validity: u32, source: Uids, first: u32) -> Self {
+    pub const fn new(mod_seq: ModSeq, uid_validity: UidValidity, source: Uids, first: Uid) -> Self {
         Self { mod_seq, uid_validity, source, first }
     }
 
     /// Each message's UID, and that of its copy.
     pub fn pairs(&self) -> impl Iterator<Item = (Uid, Uid)> + '_ {
-        self.source.iter().zip((self.first..).filter_map(Uid::new))
+        self.source.iter().zip((self.first.get()..=u32::MAX).filter_map(Uid::new))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mailwire_imap::types::UidValidity;
 use mailwire_pop3::UniqueId;
 use mailwire_transport::{
     pop3::server::{Entry, Maildrop, Refusal, Service},
@@ -77,7 +78,7 @@ impl<S: Store, A: Authenticator + 'static> Service for Pop3Service<S, A> {
 pub struct Pop3Maildrop<S: Store> {
     store: S,
     inbox: MailboxId,
-    uid_validity: u32,
+    uid_validity: UidValidity,
     rows: Vec<Row>,
     _held: S::Held,
 }
@@ -92,7 +93,7 @@ impl<S: Store> Pop3Maildrop<S> {
         loop {
             let page = store.messages(inbox, &rest, Fields::new(), ROWS).await?;
             let Some(last) = page.last() else { break };
-            rest = rest.difference(&Uids::below(last.uid.get())).difference(&last.uid.into());
+            rest = rest.difference(&Uids::below(last.uid)).difference(&last.uid.into());
             rows.extend(page);
         }
         Ok(Self { store, inbox, uid_validity: opened.mailbox.uid_validity, rows, _held: held })
@@ -110,7 +111,7 @@ impl<S: Store> Maildrop for Pop3Maildrop<S> {
 
     async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
         let entry = |row: &Row| {
-            let unique_id = format!("{:08x}{:08x}", self.uid_validity, row.uid.get());
+            let unique_id = format!("{:08x}{:08x}", self.uid_validity.get(), row.uid.get());
             let unique_id = UniqueId::new(unique_id).map_err(|_| Refusal::unavailable())?;
             Ok(Entry::new(row.size, unique_id))
         };

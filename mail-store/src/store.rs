@@ -3,7 +3,7 @@
 use std::{future::Future, ops::Range, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use mailwire_imap::types::ModSeq;
+use mailwire_imap::types::{ModSeq, Uid};
 
 use crate::{
     AccountId, BodyId, Changes, Copied, Cursor, Delivered, Fields, Filter, FlagChange, How, Lease, Mailbox,
@@ -118,8 +118,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Error::NoSuchMailbox`](crate::Error::NoSuchMailbox).
-    fn recent(&self, mailbox: MailboxId, below: u32, claim: bool)
-    -> impl Future<Output = Result<u32>> + Send;
+    fn recent(&self, mailbox: MailboxId, below: Uid, claim: bool)
+    -> impl Future<Output = Result<Uid>> + Send;
 
     /// What is known of messages, ascending, at most `limit` of them: ask again from there on. Those that
     /// are gone are left out.

@@ -4,8 +4,10 @@ use std::fmt;
 
 use mailwire_imap::types::{KnownUids, Uid};
 
-/// A set of UIDs, kept as ranges that ascend and neither touch nor overlap. It may be empty, unlike
-/// the [`KnownUids`] of the wire, which also keeps an order.
+/// A set of UIDs, kept as ranges that ascend and neither touch nor overlap.
+///
+/// It may be empty and can be joined with others, unlike the [`KnownUids`] of the wire, which keeps the
+/// order in which its ranges were written.
 ///
 /// # Examples
 ///
@@ -34,8 +36,8 @@ impl Uids {
 
     /// All UIDs below `end`.
     #[must_use]
-    pub fn below(end: u32) -> Self {
-        Self(if end > 1 { vec![(1, end - 1)] } else { Vec::new() })
+    pub fn below(end: Uid) -> Self {
+        Self(if end > Uid::MIN { vec![(1, end.get() - 1)] } else { Vec::new() })
     }
 
     /// Whether the set is empty.
@@ -63,8 +65,8 @@ impl Uids {
     }
 
     /// The ranges, ascending, with both ends included.
-    pub fn ranges(&self) -> impl ExactSizeIterator<Item = (u32, u32)> + '_ {
-        self.0.iter().copied()
+    pub fn ranges(&self) -> impl Iterator<Item = (Uid, Uid)> + '_ {
+        self.0.iter().filter_map(|&(first, last)| Some((Uid::new(first)?, Uid::new(last)?)))
     }
 
     /// Adds a UID. Cheap at the end of the set.
@@ -80,7 +82,7 @@ impl Uids {
     /// The UIDs of both sets.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self::from_ranges(self.ranges().chain(other.ranges()))
+        Self::from_ranges(self.0.iter().chain(&other.0).copied())
     }
 
     /// The UIDs that are in both sets.
@@ -156,8 +158,7 @@ impl Uids {
     /// The set for the wire. `None` if it is empty.
     #[must_use]
     pub fn to_known(&self) -> Option<KnownUids> {
-        let ends = self.0.iter().filter_map(|&(first, last)| Some((Uid::new(first)?, Uid::new(last)?)));
-        KnownUids::from_ranges(ends).ok()
+        KnownUids::from_ranges(self.ranges()).ok()
     }
 
     fn from_ranges(ranges: impl IntoIterator<Item = (u32, u32)>) -> Self {
@@ -273,7 +274,7 @@ mod tests {
         }
         assert_eq!(set.to_string(), "2,5:7,9,4294967295");
         assert_eq!(uids(&[9, 1, 2, 9]).to_string(), "1:2,9");
-        assert_eq!(Uids::below(1), Uids::new());
+        assert_eq!(Uids::below(Uid::MIN), Uids::new());
         assert_eq!(Uids::new().to_known(), None);
     }
 }

@@ -211,7 +211,7 @@ async fn the_feed_tells_arrivals_before_flags<S: Store>(store: S) {
     assert_eq!((&changes.arrived, &changes.vanished), (&uids(&[2]), &uids(&[3])));
     let told: Vec<_> = changes.flags.iter().map(|(uid, _, flags)| (uid.get(), flags.clone())).collect();
     assert_eq!(told, [(1, flags(&["\\Seen", "$Junk"]))], "what has just arrived needs no flags");
-    assert_eq!((cursor.mod_seq(), cursor.uid_next()), (mod_seq, 4));
+    assert_eq!((cursor.mod_seq(), cursor.uid_next()), (mod_seq, uid(4)));
     assert!(world.changes(inbox, &mut cursor).await.is_empty());
 
     // A client's own number: arrivals come as flags.
@@ -281,8 +281,8 @@ async fn flags_change<S: Store>(store: S) {
 
     world.store.expunge(inbox, &uids(&[1, 2]), Which::Deleted).await.unwrap();
     let mailbox = world.mailbox("INBOX").await.unwrap();
-    assert_eq!((mailbox.messages, mailbox.unseen, mailbox.deleted, mailbox.uid_next), (1, 0, 0, 3));
-    let too_many = world.store.store(inbox, &Uids::below(5000), &add(&["\\Seen"])).await;
+    assert_eq!((mailbox.messages, mailbox.unseen, mailbox.deleted, mailbox.uid_next), (1, 0, 0, uid(3)));
+    let too_many = world.store.store(inbox, &Uids::below(uid(5000)), &add(&["\\Seen"])).await;
     assert!(matches!(too_many, Err(Error::Limit(_))));
 }
 
@@ -405,10 +405,10 @@ async fn recent_is_claimed_once<S: Store>(store: S) {
     world.deliver("1").await;
     world.deliver("2").await;
     assert_eq!(world.mailbox("INBOX").await.unwrap().recent, 2);
-    assert_eq!(world.store.recent(inbox, 3, false).await, Ok(1));
-    assert_eq!(world.store.recent(inbox, 2, true).await, Ok(1));
-    assert_eq!(world.store.recent(inbox, 3, true).await, Ok(2));
-    assert_eq!(world.store.recent(inbox, 2, true).await, Ok(3), "it never goes back");
+    assert_eq!(world.store.recent(inbox, uid(3), false).await, Ok(uid(1)));
+    assert_eq!(world.store.recent(inbox, uid(2), true).await, Ok(uid(1)));
+    assert_eq!(world.store.recent(inbox, uid(3), true).await, Ok(uid(2)));
+    assert_eq!(world.store.recent(inbox, uid(2), true).await, Ok(uid(3)), "it never goes back");
     assert_eq!(world.mailbox("INBOX").await.unwrap().recent, 0);
 }
 
@@ -470,7 +470,7 @@ async fn the_feed_is_the_state<S: Store>(store: S) {
     let mut known: BTreeMap<u32, Option<FlagSet>> = BTreeMap::new();
     for _ in 0..600 {
         for _ in 0..draw(4) {
-            let top = world.mailbox("INBOX").await.unwrap().uid_next;
+            let top = world.mailbox("INBOX").await.unwrap().uid_next.get();
             let first = draw(top) + 1;
             let set = Uids::range(uid(first), uid(first + draw(6)));
             let names = [["\\Seen"], ["\\Deleted"], ["$Work"], ["\\Flagged"]];

@@ -11,7 +11,10 @@ use std::{
 
 use bytes::Bytes;
 use mailwire_core::Channel;
-use mailwire_imap::{command::List, types::Uid};
+use mailwire_imap::{
+    command::List,
+    types::{Uid, UidValidity},
+};
 use mailwire_store::{ImapService, memory::MemoryStore};
 use mailwire_transport::{
     Stream,
@@ -76,7 +79,7 @@ impl Session for EndlessSession {
     }
 
     async fn select(&mut self, _: &str, _: &SelectOptions) -> Result<Selected, Refusal> {
-        Ok(Selected::new(1, 2, [Uid::MIN]))
+        Ok(Selected::new(UidValidity::MIN, Uid::new(2).unwrap(), [Uid::MIN]))
     }
 
     async fn unselect(&mut self) {}
@@ -109,7 +112,7 @@ impl Session for EndlessSession {
             length += chunk.len() as u64;
         }
         self.appended.store(length, Ordering::Relaxed);
-        Ok(Some(Appended::new(1, Uid::MIN)))
+        Ok(Some(Appended::new(UidValidity::MIN, Uid::MIN)))
     }
 
     async fn copy_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Option<Copied>, Refusal> {

@@ -20,7 +20,7 @@ use mailwire_transport::{
         proto::{
             command::{FetchAtt, List},
             response::MsgAtt,
-            types::Uid,
+            types::{Uid, UidValidity},
         },
         server::{
             Appended, Body, Copied, CopyOptions, FetchOptions, Fetched, Mailbox, NewMessage, Refusal,
@@ -223,8 +223,8 @@ impl imap::server::Session for OneMessage {
     }
 
     async fn select(&mut self, _: &str, options: &SelectOptions) -> Result<Selected, Refusal> {
-        let uids: Vec<_> = Uid::new(1).into_iter().collect();
-        Ok(Selected::new(1, 2, uids).with_read_only(options.read_only))
+        let uid_next = Uid::new(2).unwrap_or(Uid::MAX);
+        Ok(Selected::new(UidValidity::MIN, uid_next, [Uid::MIN]).with_read_only(options.read_only))
     }
 
     async fn unselect(&mut self) {}

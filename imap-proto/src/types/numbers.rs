@@ -114,6 +114,11 @@ impl SeqNumber {
     pub const MAX: Self = Self(NonZeroU32::MAX);
 }
 
+impl UidValidity {
+    /// The lowest value.
+    pub const MIN: Self = Self(NonZeroU32::MIN);
+}
+
 impl Uid {
     /// The first of all.
     pub const MIN: Self = Self(NonZeroU32::MIN);

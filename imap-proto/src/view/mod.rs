@@ -237,6 +237,29 @@ impl View {
         SeqNumber::new(known.index + 1)
     }
 
+    /// The identifiers from `low` to `high` that are known, as ascending ranges with both ends: what
+    /// [`resolve`](Self::resolve) gives can span identifiers that are gone.
+    pub fn known(&self, low: Uid, high: Uid) -> impl Iterator<Item = (Uid, Uid)> + '_ {
+        self.slots.ranges_within(low, high)
+    }
+
+    /// The numbers of messages whose identifiers are given in ascending order. Those that are not known
+    /// are left out.
+    ///
+    /// This is [`number`](Self::number) for many messages, in one pass over the view.
+    pub fn numbers<'a>(
+        &'a self,
+        uids: impl IntoIterator<Item = Uid> + 'a,
+    ) -> impl Iterator<Item = (Uid, SeqNumber)> + 'a {
+        let mut ranges = self.slots.indexed_ranges().peekable();
+        uids.into_iter().filter_map(move |uid| {
+            while ranges.next_if(|&(_, _, last)| last < uid).is_some() {}
+            let &(index, first, _) = ranges.peek()?;
+            let offset = uid.get().checked_sub(first.get())?;
+            Some((uid, SeqNumber::new(index + offset + 1)?))
+        })
+    }
+
     /// The messages that a set of numbers means, as ascending ranges of identifiers: no other message
     /// of this view stands within them. There are at most as many ranges as the set has.
     ///

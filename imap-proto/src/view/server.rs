@@ -67,9 +67,8 @@ impl View {
     /// Another session added messages, in ascending ranges. Those that are known are left out.
     pub fn arrived(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>, at: ModSeq, recent: bool) {
         for (low, high) in ranges {
-            // Identifiers only grow (RFC 9051 section 2.3.1.1).
-            let last = self.slots.last().max(self.pending.arrived.last());
-            let after = last.map_or(Some(Uid::MIN), |last| Uid::new(last.get().checked_add(1)?));
+            // Identifiers only grow (RFC 9051 section 2.3.1.1). What is pending may come in any order.
+            let after = self.slots.last().map_or(Some(Uid::MIN), |last| Uid::new(last.get().checked_add(1)?));
             let Some(low) = after.map(|after| low.max(after)).filter(|low| *low <= high) else { continue };
             self.pending.arrived.insert(low, high);
             if recent {
@@ -79,9 +78,10 @@ impl View {
         }
     }
 
-    /// Another session changed the flags of a message.
+    /// Another session changed the flags of a message, which may be one that is not told of yet.
     pub fn changed(&mut self, uid: Uid, at: ModSeq) {
-        if self.number(uid).is_some() && !self.pending.removed.contains(uid) {
+        let is_there = self.pending.arrived.contains(uid) || self.number(uid).is_some();
+        if is_there && !self.pending.removed.contains(uid) {
             let known = self.pending.changed.entry(uid).or_insert(at);
             *known = at.max(*known);
         }
@@ -176,10 +176,11 @@ impl View {
         safe.map_or(mailbox, |safe| safe.min(mailbox))
     }
 
-    /// The messages that are new to this session, as the mailbox is selected
+    /// Says which messages are new to this session, as the mailbox is selected; those that are not known
+    /// are left out
     /// ([RFC 3501 section 2.3.2](https://www.rfc-editor.org/rfc/rfc3501#section-2.3.2)).
     pub fn set_recent(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>) {
-        for (low, high) in ranges {
+        for (low, high) in ranges.into_iter().flat_map(|(low, high)| self.slots.ranges_within(low, high)) {
             self.recent.insert(low, high);
         }
     }

@@ -101,6 +101,27 @@ impl Slots {
         self.runs().filter_map(|run| Some((run.first?, run.last()?)))
     }
 
+    /// The known identifiers from `low` to `high`, as ranges in ascending order.
+    pub(super) fn ranges_within(&self, low: Uid, high: Uid) -> impl Iterator<Item = (Uid, Uid)> + '_ {
+        let chunks = self.chunks.iter().skip_while(move |chunk| chunk.last.is_none_or(|last| last < low));
+        chunks
+            .flat_map(|chunk| chunk.runs.iter())
+            .filter_map(|run| Some((run.first?, run.last()?)))
+            .skip_while(move |&(_, last)| last < low)
+            .take_while(move |&(first, _)| first <= high)
+            .map(move |(first, last)| (first.max(low), last.min(high)))
+    }
+
+    /// The known identifiers, as ranges in ascending order, each with the place of its first message.
+    pub(super) fn indexed_ranges(&self) -> impl Iterator<Item = (u32, Uid, Uid)> + '_ {
+        let mut next = 0;
+        self.runs().filter_map(move |run| {
+            let index = next;
+            next += run.length;
+            Some((index, run.first?, run.last()?))
+        })
+    }
+
     fn runs(&self) -> impl Iterator<Item = Run> + '_ {
         self.chunks.iter().flat_map(|chunk| chunk.runs.iter().copied())
     }

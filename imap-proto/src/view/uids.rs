@@ -25,10 +25,6 @@ impl Uids {
         self.0.first_key_value().and_then(|(low, _)| Uid::new(*low))
     }
 
-    pub(super) fn last(&self) -> Option<Uid> {
-        self.0.last_key_value().and_then(|(_, high)| Uid::new(*high))
-    }
-
     /// The ranges, ascending.
     pub(super) fn ranges(&self) -> impl Iterator<Item = (Uid, Uid)> + '_ {
         self.0.iter().filter_map(|(low, high)| Some((Uid::new(*low)?, Uid::new(*high)?)))

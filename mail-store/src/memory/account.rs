@@ -7,7 +7,7 @@ use std::{
 };
 
 use mailwire_core::Text;
-use mailwire_imap::types::ModSeq;
+use mailwire_imap::types::{ModSeq, Uid, UidValidity};
 use mailwire_transport::sasl::StoredPassword;
 use tokio::sync::watch;
 
@@ -220,7 +220,8 @@ impl State {
             self.last_folder += 1;
             let id = MailboxId::new(u64::from(self.account) << 32 | u64::from(self.last_folder));
             let path = MailboxPath::new(name)?;
-            let mut info = Mailbox::new(id, path.clone(), self.last_uid_validity);
+            let uid_validity = UidValidity::new(self.last_uid_validity).unwrap_or(UidValidity::MIN);
+            let mut info = Mailbox::new(id, path.clone(), uid_validity);
             info.mod_seq = mod_seq(self.next_change());
             self.folders.insert(self.last_folder, Folder::new(info));
             self.names.insert(path, self.last_folder);
@@ -260,7 +261,7 @@ impl State {
         if from.is_inbox() {
             self.create(to, None)?;
             let (inbox, to) = (self.number(from)?, self.number(to)?);
-            return self.copy(inbox, &Uids::below(u32::MAX), to, How::Move).map(drop);
+            return self.copy(inbox, &Uids::below(Uid::MAX), to, How::Move).map(drop);
         }
         if to.is_below(from) {
             return Err(Error::MailboxName("it lies below the mailbox itself"));
@@ -299,7 +300,6 @@ impl State {
         let date = target.date.unwrap_or_else(InternalDate::now);
         let folder = self.folder_mut(number)?;
         let uid = folder.add(body, bits, date, change);
-        let uid = mailwire_imap::types::Uid::new(uid).ok_or(Error::Limit("messages in this mailbox"))?;
         Ok(Delivered::new(folder.info().id, folder.uid_validity(), uid, mod_seq(change)))
     }
 
@@ -324,14 +324,14 @@ impl State {
 
     pub(super) fn copy(&mut self, from: u32, uids: &Uids, to: u32, how: How) -> Result<Copied> {
         let source = self.folder(from)?;
-        let messages: Vec<(u32, Message)> =
+        let messages: Vec<(Uid, Message)> =
             source.within(uids).map(|(uid, message)| (uid, message.clone())).collect();
         let flags: Vec<_> = messages.iter().map(|(_, message)| source.keywords.set(message.bits)).collect();
         let target = self.folder(to)?;
         target.check_uids(messages.len())?;
         let first = target.uid_next();
-        let found: Vec<u32> = messages.iter().map(|(uid, _)| *uid).collect();
-        let set = found.iter().filter_map(|&uid| mailwire_imap::types::Uid::new(uid)).collect();
+        let found: Vec<Uid> = messages.iter().map(|(uid, _)| *uid).collect();
+        let set = found.iter().copied().collect();
         if messages.is_empty() {
             return Ok(Copied::new(target.mod_seq(), target.uid_validity(), set, first));
         }

@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use mailwire_imap::types::{ModSeq, Uid};
+use mailwire_imap::types::{ModSeq, Uid, UidValidity};
 
 use super::{
     bodies::Body,
@@ -35,21 +35,26 @@ pub(super) struct Message {
 pub(super) struct Folder {
     /// The mailbox with its counters, but for `recent`.
     info: Mailbox,
-    pub(super) messages: BTreeMap<u32, Message>,
+    pub(super) messages: BTreeMap<Uid, Message>,
     /// The messages by their last change.
-    by_change: BTreeSet<(u64, u32)>,
+    by_change: BTreeSet<(u64, Uid)>,
     /// Change, first and last UID of messages that are gone, by change.
-    vanished: Vec<(u64, u32, u32)>,
+    vanished: Vec<(u64, Uid, Uid)>,
     /// Up to this change, `vanished` is not complete.
     vanished_floor: u64,
     /// From this UID on, no session has been told that a message is recent.
-    first_recent: u32,
+    first_recent: Uid,
     pub(super) keywords: Keywords,
 }
 
 /// A change's number as a type. The counter of an account does not reach 63 bits.
 pub(super) fn mod_seq(number: u64) -> ModSeq {
     ModSeq::new(number).unwrap_or(ModSeq::ZERO)
+}
+
+/// The UID after this one.
+pub(super) fn after(uid: Uid) -> Option<Uid> {
+    uid.get().checked_add(1).and_then(Uid::new)
 }
 
 impl Folder {
@@ -60,7 +65,7 @@ impl Folder {
             by_change: BTreeSet::new(),
             vanished: Vec::new(),
             vanished_floor: 0,
-            first_recent: 1,
+            first_recent: Uid::MIN,
             keywords: Keywords::default(),
         }
     }
@@ -74,11 +79,11 @@ impl Folder {
         &mut self.info
     }
 
-    pub(super) const fn uid_validity(&self) -> u32 {
+    pub(super) const fn uid_validity(&self) -> UidValidity {
         self.info.uid_validity
     }
 
-    pub(super) const fn uid_next(&self) -> u32 {
+    pub(super) const fn uid_next(&self) -> Uid {
         self.info.uid_next
     }
 
@@ -88,14 +93,14 @@ impl Folder {
 
     /// Whether so many more messages can have UIDs.
     pub(super) fn check_uids(&self, more: usize) -> Result<()> {
-        let left = usize::try_from(u32::MAX - self.info.uid_next).unwrap_or(usize::MAX);
+        let left = usize::try_from(u32::MAX - self.info.uid_next.get()).unwrap_or(usize::MAX);
         if more > left { Err(Error::Limit("messages in this mailbox")) } else { Ok(()) }
     }
 
     /// Adds a message. The caller has checked the quota and the UIDs.
-    pub(super) fn add(&mut self, body: Arc<Body>, bits: Bits, date: InternalDate, change: u64) -> u32 {
+    pub(super) fn add(&mut self, body: Arc<Body>, bits: Bits, date: InternalDate, change: u64) -> Uid {
         let uid = self.info.uid_next;
-        self.info.uid_next = uid.saturating_add(1);
+        self.info.uid_next = after(uid).unwrap_or(Uid::MAX);
         self.info.mod_seq = mod_seq(change);
         self.info.messages += 1;
         self.info.bytes += body.size();
@@ -108,14 +113,14 @@ impl Folder {
     }
 
     /// The messages of a set that are there, ascending.
-    pub(super) fn within<'a>(&'a self, uids: &'a Uids) -> impl Iterator<Item = (u32, &'a Message)> {
+    pub(super) fn within<'a>(&'a self, uids: &'a Uids) -> impl Iterator<Item = (Uid, &'a Message)> {
         uids.ranges()
             .flat_map(|(first, last)| self.messages.range(first..=last))
             .map(|(uid, message)| (*uid, message))
     }
 
     /// The UIDs of messages that would be removed, ascending.
-    pub(super) fn doomed(&self, uids: &Uids, which: Which) -> Vec<u32> {
+    pub(super) fn doomed(&self, uids: &Uids, which: Which) -> Vec<Uid> {
         self.within(uids)
             .filter(|(_, message)| which == Which::All || message.bits.is_deleted())
             .map(|(uid, _)| uid)
@@ -123,7 +128,7 @@ impl Folder {
     }
 
     /// Removes messages, ascending, by one change.
-    pub(super) fn remove(&mut self, uids: &[u32], change: u64) -> Vec<Message> {
+    pub(super) fn remove(&mut self, uids: &[Uid], change: u64) -> Vec<Message> {
         let mut removed = Vec::with_capacity(uids.len());
         for &uid in uids {
             let Some(message) = self.messages.remove(&uid) else { continue };
@@ -133,7 +138,7 @@ impl Folder {
             self.info.unseen -= u32::from(!message.bits.is_seen());
             self.info.deleted -= u32::from(message.bits.is_deleted());
             match self.vanished.last_mut() {
-                Some((same, _, last)) if *same == change && last.checked_add(1) == Some(uid) => *last = uid,
+                Some((same, _, last)) if *same == change && after(*last) == Some(uid) => *last = uid,
                 _ => self.vanished.push((change, uid, uid)),
             }
             removed.push(message);
@@ -156,9 +161,8 @@ impl Folder {
         let mut stored = Stored::new(self.info.mod_seq);
         for (first, last) in uids.ranges() {
             for (&uid, message) in self.messages.range_mut(first..=last) {
-                let Some(id) = Uid::new(uid) else { continue };
                 if how.unchanged_since.is_some_and(|since| message.mod_seq > since.get()) {
-                    stored.refused.insert(id);
+                    stored.refused.insert(uid);
                     continue;
                 }
                 let before = message.bits;
@@ -175,12 +179,12 @@ impl Folder {
                 self.info.deleted += u32::from(message.bits.is_deleted());
                 self.info.deleted -= u32::from(before.is_deleted());
                 if how.seen.is_some_and(|seen| message.mod_seq > seen.get()) {
-                    stored.met.insert(id);
+                    stored.met.insert(uid);
                 }
                 self.by_change.remove(&(message.mod_seq, uid));
                 self.by_change.insert((change, uid));
                 message.mod_seq = change;
-                stored.changed.insert(id);
+                stored.changed.insert(uid);
             }
         }
         if !stored.changed.is_empty() {
@@ -191,25 +195,24 @@ impl Folder {
     }
 
     /// What is known of a message. The body's own fields are the caller's.
-    pub(super) fn row(&self, uid: u32, message: &Message, flags: bool) -> Option<Row> {
-        let mut row =
-            Row::new(Uid::new(uid)?, mod_seq(message.mod_seq), message.body.id, message.body.size());
+    pub(super) fn row(&self, uid: Uid, message: &Message, flags: bool) -> Row {
+        let mut row = Row::new(uid, mod_seq(message.mod_seq), message.body.id, message.body.size());
         (row.date, row.saved) = (message.date, message.saved);
         if flags {
             row.flags = self.keywords.set(message.bits);
         }
-        Some(row)
+        row
     }
 
     fn uids(&self) -> Uids {
-        self.messages.keys().filter_map(|&uid| Uid::new(uid)).collect()
+        self.messages.keys().copied().collect()
     }
 
     pub(super) fn open(&self, since: Option<Cursor>) -> Opened {
         let mut opened = Opened::new(self.info(), self.uids());
         if self.info.unseen > 0 {
             let unseen = self.messages.iter().find(|(_, message)| !message.bits.is_seen());
-            opened.first_unseen = unseen.and_then(|(&uid, _)| Uid::new(uid));
+            opened.first_unseen = unseen.map(|(&uid, _)| uid);
         }
         opened.keywords = self.keywords.all();
         opened.new_keywords = !self.keywords.is_full();
@@ -223,19 +226,17 @@ impl Folder {
             return changes;
         }
         let change = after.mod_seq().get();
-        let arrived = self.messages.range(after.uid_next()..).filter_map(|(&uid, _)| Uid::new(uid));
-        changes.arrived = arrived.collect();
+        changes.arrived = self.messages.range(after.uid_next()..).map(|(&uid, _)| uid).collect();
         changes.vanished = if change < self.vanished_floor {
             Uids::below(after.uid_next().min(self.info.uid_next)).difference(&self.uids())
         } else {
             let first = self.vanished.partition_point(|&(at, ..)| at <= change);
             let runs = self.vanished.get(first..).unwrap_or_default();
-            let runs = runs.iter().filter_map(|&(_, first, last)| Some((Uid::new(first)?, Uid::new(last)?)));
-            runs.collect()
+            runs.iter().map(|&(_, first, last)| (first, last)).collect()
         };
         let later = self.by_change.range((Bound::Excluded((change, after.last_within())), Bound::Unbounded));
         for &(at, uid) in later.filter(|(_, uid)| *uid < after.uid_next()) {
-            let (Some(message), Some(id)) = (self.messages.get(&uid), Uid::new(uid)) else { continue };
+            let Some(message) = self.messages.get(&uid) else { continue };
             if changes.flags.len() == limit {
                 changes.more = true;
                 if let Some(&(last, at, _)) = changes.flags.last() {
@@ -243,12 +244,12 @@ impl Folder {
                 }
                 break;
             }
-            changes.flags.push((id, mod_seq(at), self.keywords.set(message.bits)));
+            changes.flags.push((uid, mod_seq(at), self.keywords.set(message.bits)));
         }
         changes
     }
 
-    pub(super) fn recent(&mut self, below: u32, claim: bool) -> u32 {
+    pub(super) fn recent(&mut self, below: Uid, claim: bool) -> Uid {
         let first = self.first_recent;
         if claim {
             self.first_recent = first.max(below.min(self.info.uid_next));

@@ -2,13 +2,14 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use mailwire_imap::types::ModSeq;
+use mailwire_imap::types::{ModSeq, Uid};
 use tokio::sync::watch;
 
 use super::{
     MemoryStore,
     account::Account,
     bodies::{Reader, Writer},
+    folder::after,
 };
 use crate::{
     AccountId, BodyId, Changes, Copied, Cursor, Delivered, Destination, Error, Fields, Filter, FlagChange,
@@ -93,7 +94,7 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn recent(&self, mailbox: MailboxId, below: u32, claim: bool) -> Result<u32> {
+    async fn recent(&self, mailbox: MailboxId, below: Uid, claim: bool) -> Result<Uid> {
         let (account, number) = self.owner(mailbox)?;
         let mut state = account.lock();
         Ok(state.folder_mut(number)?.recent(below, claim))
@@ -112,7 +113,7 @@ impl Store for MemoryStore {
             let state = account.lock();
             let folder = state.folder(number)?;
             for (uid, message) in folder.within(uids).take(limit) {
-                rows.extend(folder.row(uid, message, fields.flags));
+                rows.push(folder.row(uid, message, fields.flags));
                 if fields.envelope || fields.structure {
                     bodies.push(Arc::clone(&message.body));
                 }
@@ -129,22 +130,22 @@ impl Store for MemoryStore {
     async fn preselect(&self, mailbox: MailboxId, filter: &Filter) -> Result<Preselected> {
         let (account, number) = self.owner(mailbox)?;
         let mut found = Preselected::new();
-        let mut next = Some(1);
+        let mut next = Some(Uid::MIN);
         while let Some(first) = next {
             next = {
                 let state = account.lock();
                 let folder = state.folder(number)?;
-                let mut seen = 0;
+                let mut seen = None;
                 for (&uid, message) in folder.messages.range(first..).take(STEP) {
-                    seen = uid;
-                    let Some(row) = folder.row(uid, message, true) else { continue };
+                    seen = Some(uid);
+                    let row = folder.row(uid, message, true);
                     match filter.test(&row) {
                         Some(true) => found.sure.insert(row.uid),
                         Some(false) => {}
                         None => found.maybe.insert(row.uid),
                     }
                 }
-                if seen == 0 { None } else { seen.checked_add(1) }
+                seen.and_then(after)
             };
             tokio::task::yield_now().await;
         }

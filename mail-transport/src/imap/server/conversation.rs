@@ -11,7 +11,6 @@ use mailwire_imap::{
 };
 
 use super::{
-    numbers::BadSet,
     open::Open,
     options::CreateOptions,
     refusal::{Refusal, status},
@@ -52,15 +51,6 @@ impl From<Refusal> for Stop {
 impl<E: Into<Error>> From<E> for Stop {
     fn from(error: E) -> Self {
         Self::Fatal(error.into())
-    }
-}
-
-impl From<BadSet> for Stop {
-    fn from(bad: BadSet) -> Self {
-        Self::Bad(match bad {
-            BadSet::OutOfRange => "There is no message of this number",
-            BadSet::TooLarge => "Too many search keys",
-        })
     }
 }
 

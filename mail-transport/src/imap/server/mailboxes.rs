@@ -7,19 +7,20 @@ use mailwire_imap::{
         Code, ListData, ListExtension, ListKind, NamespaceData, NamespaceDescr, Reply, ReplyKind,
         StatusAttVal, StatusData, Untagged,
     },
-    types::{ImapString, KnownUids, ListPattern, MailboxAttribute, MailboxName, Uid, UidValidity},
+    types::{ImapString, KnownUids, ListPattern, MailboxAttribute, MailboxName},
+    view::{Numbering, View},
 };
 
 use super::{
     body::{Body, BodyOutcome},
     conversation::{Conversation, Stop, done},
     listing::{self, Listed, Mailbox, unicode_name, wire_name},
-    numbers::Numbers,
     open::Open,
     options::{SelectOptions, StatusOptions},
     refusal::status,
     sending::push,
     service::{NewMessage, Service, Session, Status},
+    sets,
 };
 
 impl<S: Service> Conversation<S> {
@@ -50,24 +51,25 @@ impl<S: Service> Conversation<S> {
         }
         let selected = session.select(&name, &SelectOptions::new().with_read_only(read_only)).await?;
         let read_only = read_only || selected.read_only;
-        let numbers = Numbers::new(selected.uids, selected.recent);
-        let mut tell = vec![Untagged::Flags(selected.flags), Untagged::Exists(numbers.len())];
+        let mut view = View::with_uids(sets::ranges(selected.uids), Numbering::Numbers);
+        view.set_recent(sets::ranges(selected.recent));
+        let mut tell = vec![Untagged::Flags(selected.flags), Untagged::Exists(view.len())];
         let ok = |code, text| Untagged::Reply(status(ReplyKind::Ok, text).with_code(code));
         if rev2 {
             let name = listed(ListKind::List, Mailbox::new(name), rev2);
             tell.extend(name.map(Untagged::List));
         } else {
-            tell.push(Untagged::Recent(numbers.recent()));
-            let unseen = selected.unseen.and_then(|uid| numbers.number(uid));
+            tell.push(Untagged::Recent(view.recent()));
+            let unseen = selected.unseen.and_then(|uid| view.number(uid));
             tell.extend(unseen.map(|number| ok(Code::Unseen(Some(number)), "The first unseen message")));
         }
-        tell.push(ok(Code::UidValidity(UidValidity::new(selected.uid_validity)), "UIDs are valid"));
-        tell.push(ok(Code::UidNext(Uid::new(selected.uid_next)), "The next UID"));
+        tell.push(ok(Code::UidValidity(Some(selected.uid_validity)), "UIDs are valid"));
+        tell.push(ok(Code::UidNext(Some(selected.uid_next)), "The next UID"));
         tell.push(ok(Code::PermanentFlags(selected.permanent_flags), "Flags that stay"));
         for data in tell {
             push(&mut self.driver, data).await?;
         }
-        self.open = Some(Open::new(numbers, read_only));
+        self.open = Some(Open::new(view, read_only));
         let code = if read_only { Code::ReadOnly } else { Code::ReadWrite };
         Ok(done().with_code(code))
     }
@@ -189,8 +191,8 @@ impl<S: Service> Conversation<S> {
             Some(match item {
                 StatusAtt::Messages => StatusAttVal::Messages(status.messages?),
                 StatusAtt::Recent => StatusAttVal::Recent(status.recent?),
-                StatusAtt::UidNext => StatusAttVal::UidNext(Uid::new(status.uid_next?)),
-                StatusAtt::UidValidity => StatusAttVal::UidValidity(UidValidity::new(status.uid_validity?)),
+                StatusAtt::UidNext => StatusAttVal::UidNext(Some(status.uid_next?)),
+                StatusAtt::UidValidity => StatusAttVal::UidValidity(Some(status.uid_validity?)),
                 StatusAtt::Unseen => StatusAttVal::Unseen(status.unseen?),
                 StatusAtt::Deleted => StatusAttVal::Deleted(status.deleted?),
                 StatusAtt::Size => StatusAttVal::Size(status.size?),
@@ -222,7 +224,7 @@ impl<S: Service> Conversation<S> {
         }
         let appended = result?;
         let code = appended.map(|appended| Code::AppendUid {
-            uid_validity: UidValidity::new(appended.uid_validity),
+            uid_validity: Some(appended.uid_validity),
             uids: KnownUids::single(appended.uid),
         });
         let mut reply = done();

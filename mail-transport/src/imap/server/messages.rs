@@ -8,10 +8,7 @@ use mailwire_imap::{
     response::{
         self, BinaryData, Code, CopyUid, ESearchData, MsgAtt, Reply, SearchReturnData, SectionData, Untagged,
     },
-    types::{
-        Data, Flag, FlagSet, ImapString, KnownNumbers, KnownUids, Partial, SeqNumber, ShortList, Uid, UidSet,
-        UidValidity,
-    },
+    types::{Data, Flag, FlagSet, ImapString, KnownNumbers, KnownUids, Partial, ShortList, Uid, UidSet},
 };
 
 use super::{
@@ -21,6 +18,7 @@ use super::{
     refusal::{Refusal, status},
     sending::{push, send_stream, without_nul},
     service::{Copied, Fetched, FetchedItem, Service, Session, Stored},
+    sets,
 };
 use crate::server::{Content, Reader};
 
@@ -50,7 +48,7 @@ impl<S: Service> Conversation<S> {
     pub(super) async fn fetch(&mut self, fetch: Fetch) -> Result<Reply, Stop> {
         let mut asked = items(fetch.items)?;
         let (session, open) = self.opened()?;
-        let uids = open.numbers.resolve(&fetch.messages)?;
+        let uids = sets::resolve(&open.view, &fetch.messages)?;
         let by_uid = fetch.messages.is_uid();
         let with_uid = by_uid || asked.contains(&FetchAtt::Uid);
         asked.retain(|item| *item != FetchAtt::Uid);
@@ -97,7 +95,7 @@ impl<S: Service> Conversation<S> {
         let rev2 = self.rev2();
         let (_, open) = self.opened()?;
         let uid = message.uid;
-        let Some(number) = open.numbers.number(uid) else { return Ok(()) };
+        let Some(number) = open.view.number(uid) else { return Ok(()) };
         let mut items = ShortList::new();
         let mut streams = Vec::new();
         if with_uid {
@@ -133,7 +131,7 @@ impl<S: Service> Conversation<S> {
         self.writable()?;
         let rev2 = self.rev2();
         let (session, open) = self.opened()?;
-        let uids = open.numbers.resolve(&store.messages)?;
+        let uids = sets::resolve(&open.view, &store.messages)?;
         if uids.is_empty() {
             return Ok(done());
         }
@@ -165,20 +163,18 @@ impl<S: Service> Conversation<S> {
         let tag = self.driver.connection().tag(ticket).map(|tag| tag.as_text().clone());
         let saves = search.returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturnOpt::Save));
         let (session, open) = self.opened()?;
-        let options = SearchOptions::new(open.numbers.translate(search.keys)?);
+        let options = SearchOptions::new(sets::translate(&open.view, search.keys)?);
         let found = session.search(&options).await;
         if saves && found.is_err() {
             // RFC 9051 section 6.4.4.1: a search that fails leaves nothing saved.
-            open.numbers.save(Vec::new());
+            open.view.save([]);
         }
         let mut found = found?;
-        found.retain(|uid| open.numbers.number(*uid).is_some());
         found.sort_unstable();
         found.dedup();
-        let number = |uid: &Uid| {
-            if search.uid { Some(uid.get()) } else { open.numbers.number(*uid).map(SeqNumber::get) }
-        };
-        let numbers: Vec<u32> = found.iter().filter_map(number).collect();
+        let known = open.view.numbers(found);
+        let known = known.map(|(uid, number)| (uid, if search.uid { uid.get() } else { number.get() }));
+        let (found, numbers): (Vec<Uid>, Vec<u32>) = known.unzip();
         let returns = match search.returns {
             None if !rev2 => {
                 let data = response::SearchData::new(numbers);
@@ -192,7 +188,7 @@ impl<S: Service> Conversation<S> {
             return Err(Stop::Bad("Unknown result option"));
         }
         if saves {
-            open.numbers.save(saved(&returns, &found));
+            open.view.save(sets::ranges(saved(&returns, &found)));
         }
         let asked = |option: &SearchReturnOpt| returns.contains(option);
         let mut items = Vec::new();
@@ -221,7 +217,7 @@ impl<S: Service> Conversation<S> {
     pub(super) async fn copy_to(&mut self, copy: Copy) -> Result<Reply, Stop> {
         let target = self.name(&copy.mailbox);
         let (session, open) = self.opened()?;
-        let uids = open.numbers.resolve(&copy.messages)?;
+        let uids = sets::resolve(&open.view, &copy.messages)?;
         if uids.is_empty() {
             return Ok(done());
         }
@@ -236,7 +232,7 @@ impl<S: Service> Conversation<S> {
         self.writable()?;
         let target = self.name(&copy.mailbox);
         let (session, open) = self.opened()?;
-        let uids = open.numbers.resolve(&copy.messages)?;
+        let uids = sets::resolve(&open.view, &copy.messages)?;
         if uids.is_empty() {
             return Ok(done());
         }
@@ -248,7 +244,7 @@ impl<S: Service> Conversation<S> {
         }
         let gone: Vec<Uid> = moved.uids.iter().map(|(uid, _)| *uid).collect();
         if let Some(open) = &mut self.open {
-            open.expunge(&mut self.driver, &gone).await?;
+            open.expunge(&mut self.driver, gone).await?;
         }
         Ok(done())
     }
@@ -258,12 +254,12 @@ impl<S: Service> Conversation<S> {
         self.writable()?;
         let (session, open) = self.opened()?;
         let uids = match set {
-            Some(set) => Some(open.numbers.resolve_uids(set)),
+            Some(set) => Some(sets::resolve_uids(&open.view, set)),
             None => None,
         };
         let gone = session.expunge(uids.as_deref()).await?;
         if let Some(open) = &mut self.open {
-            open.expunge(&mut self.driver, &gone).await?;
+            open.expunge(&mut self.driver, gone).await?;
         }
         Ok(done())
     }
@@ -363,7 +359,6 @@ fn saved(returns: &[SearchReturnOpt], found: &[Uid]) -> Vec<Uid> {
 
 fn copy_uid(copied: &Copied) -> Option<Code> {
     let set = |of: fn(&(Uid, Uid)) -> Uid| KnownUids::from_numbers(copied.uids.iter().map(of)).ok();
-    let uid_validity = UidValidity::new(copied.uid_validity)?;
-    let copied = CopyUid::new(uid_validity, set(|pair| pair.0)?, set(|pair| pair.1)?);
+    let copied = CopyUid::new(copied.uid_validity, set(|pair| pair.0)?, set(|pair| pair.1)?);
     Some(Code::CopyUid(Box::new(copied)))
 }

@@ -10,12 +10,12 @@ mod conversation;
 mod listing;
 mod mailboxes;
 mod messages;
-mod numbers;
 mod open;
 mod options;
 mod refusal;
 mod sending;
 mod service;
+mod sets;
 
 use std::sync::Arc;
 

@@ -1,36 +1,40 @@
 //! The selected mailbox, and what the client is told of it.
 
+use std::collections::BTreeMap;
+
 use mailwire_imap::{
     response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Untagged},
-    types::{Flag, FlagSet, Uid},
+    types::{Flag, FlagSet, ModSeq, Uid},
+    view::{self, Allow, Telling, View},
 };
 
 use super::{
-    numbers::Numbers,
     refusal::{status, words},
     sending::{ServerDriver, push},
     service::Update,
+    sets::ranges,
 };
 use crate::Error;
+
+/// A service does not say by which change something came: clients cannot ask for it.
+const NO_MOD_SEQ: ModSeq = ModSeq::ZERO;
 
 /// The selected mailbox as the client knows it.
 #[derive(Debug, Default)]
 pub(super) struct Open {
-    pub(super) numbers: Numbers,
+    pub(super) view: View,
     pub(super) read_only: bool,
-    /// Messages that are gone, which the client cannot be told now.
-    held: Vec<Uid>,
 }
 
 impl Open {
-    pub(super) const fn new(numbers: Numbers, read_only: bool) -> Self {
-        Self { numbers, read_only, held: Vec::new() }
+    pub(super) const fn new(view: View, read_only: bool) -> Self {
+        Self { view, read_only }
     }
 
     /// A message's flags as this client is to see them.
     pub(super) fn shown(&self, uid: Uid, mut flags: FlagSet, rev2: bool) -> FlagSet {
         flags.remove(&Flag::Recent);
-        if !rev2 && self.numbers.is_recent(uid) {
+        if !rev2 && self.view.is_recent(uid) {
             flags.insert(Flag::Recent);
         }
         flags
@@ -38,7 +42,7 @@ impl Open {
 
     /// The response that shows a message's flags. `None` if the client does not know the message.
     pub(super) fn flags(&self, uid: Uid, flags: FlagSet, with_uid: bool, rev2: bool) -> Option<Untagged> {
-        let number = self.numbers.number(uid)?;
+        let number = self.view.number(uid)?;
         let flags = MsgAtt::Flags(self.shown(uid, flags, rev2));
         let items = if with_uid { vec![MsgAtt::Uid(uid), flags] } else { vec![flags] };
         Some(Untagged::Fetch(FetchData::new(number, items)))
@@ -52,14 +56,17 @@ impl Open {
         updates: Vec<Update>,
         permits_expunge: bool,
     ) -> Result<(), Error> {
-        let rev2 = driver.connection().is_rev2();
-        let mut flags = Vec::new();
-        let mut news = false;
+        let mut flags = BTreeMap::new();
         for update in updates {
             match update {
-                Update::Added { uids, recent } => news |= self.numbers.add(uids, recent),
-                Update::Expunged(uids) => self.held.extend(uids),
-                Update::Flags(changed) => flags.extend(changed),
+                Update::Added { uids, recent } => self.view.arrived(ranges(uids), NO_MOD_SEQ, recent),
+                Update::Expunged(uids) => self.view.removed(ranges(uids), NO_MOD_SEQ),
+                Update::Flags(changed) => {
+                    for (uid, now) in changed {
+                        self.view.changed(uid, NO_MOD_SEQ);
+                        flags.insert(uid, now);
+                    }
+                }
                 Update::MailboxGone => {
                     let bye = status(ReplyKind::Bye, "The selected mailbox was deleted");
                     // If it cannot be said any more, the connection is at its end anyway.
@@ -72,28 +79,40 @@ impl Open {
                 }
             }
         }
-        if news {
-            push(driver, Untagged::Exists(self.numbers.len())).await?;
-            if !rev2 {
-                push(driver, Untagged::Recent(self.numbers.recent())).await?;
-            }
-        }
-        for (uid, flags) in flags {
-            if let Some(data) = self.flags(uid, flags, true, rev2) {
-                push(driver, data).await?;
-            }
-        }
-        if permits_expunge && !self.held.is_empty() {
-            let gone = std::mem::take(&mut self.held);
-            self.expunge(driver, &gone).await?;
-        }
-        Ok(())
+        self.tell_pending(driver, flags, permits_expunge).await
     }
 
     /// Tells that messages are gone, during a command that permits it.
-    pub(super) async fn expunge(&mut self, driver: &mut ServerDriver, gone: &[Uid]) -> Result<(), Error> {
-        for number in self.numbers.remove(gone) {
-            push(driver, Untagged::Expunge(Some(number))).await?;
+    pub(super) async fn expunge(&mut self, driver: &mut ServerDriver, gone: Vec<Uid>) -> Result<(), Error> {
+        self.view.removed(ranges(gone), NO_MOD_SEQ);
+        self.tell_pending(driver, BTreeMap::new(), true).await
+    }
+
+    async fn tell_pending(
+        &mut self,
+        driver: &mut ServerDriver,
+        mut flags: BTreeMap<Uid, FlagSet>,
+        permits_expunge: bool,
+    ) -> Result<(), Error> {
+        let rev2 = driver.connection().is_rev2();
+        while let Some(update) = self.view.tell(Allow::new(permits_expunge), Telling::Expunge) {
+            match update {
+                view::Update::Exists { exists, recent } => {
+                    push(driver, Untagged::Exists(exists)).await?;
+                    if !rev2 {
+                        push(driver, Untagged::Recent(recent)).await?;
+                    }
+                }
+                view::Update::Flags { uid, .. } => {
+                    let now = flags.remove(&uid);
+                    if let Some(data) = now.and_then(|now| self.flags(uid, now, true, rev2)) {
+                        push(driver, data).await?;
+                    }
+                }
+                view::Update::Expunge { number, .. } => push(driver, Untagged::Expunge(Some(number))).await?,
+                // VANISHED is for QRESYNC and UIDONLY, which nobody can enable here.
+                _ => {}
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use mailwire_core::Text;
 use mailwire_imap::{
     command::{FetchAtt, List},
     response::MsgAtt,
-    types::{DateTime, Flag, FlagSet, PermanentFlags, Uid},
+    types::{DateTime, Flag, FlagSet, PermanentFlags, Uid, UidValidity},
 };
 
 use super::{
@@ -196,9 +196,9 @@ pub struct Status {
     /// Messages that no session was told of (IMAP4rev1).
     pub recent: Option<u32>,
     /// The UID that the next message will have.
-    pub uid_next: Option<u32>,
+    pub uid_next: Option<Uid>,
     /// UIDs are comparable while this stays.
-    pub uid_validity: Option<u32>,
+    pub uid_validity: Option<UidValidity>,
     /// Messages that are not `\Seen`.
     pub unseen: Option<u32>,
     /// Messages that are `\Deleted`.
@@ -209,12 +209,12 @@ pub struct Status {
 
 /// An open mailbox.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
     /// UIDs are comparable while this stays.
-    pub uid_validity: u32,
+    pub uid_validity: UidValidity,
     /// The UID that the next message will have.
-    pub uid_next: u32,
+    pub uid_next: Uid,
     /// The messages.
     pub uids: Vec<Uid>,
     /// Those that no session was told of before (IMAP4rev1's `\Recent`). It may be left empty.
@@ -232,8 +232,17 @@ pub struct Selected {
 impl Selected {
     /// A mailbox with these messages, without flags. `uid_next` is the UID that the next one will have.
     #[must_use]
-    pub fn new(uid_validity: u32, uid_next: u32, uids: impl Into<Vec<Uid>>) -> Self {
-        Self { uid_validity, uid_next, uids: uids.into(), ..Self::default() }
+    pub fn new(uid_validity: UidValidity, uid_next: Uid, uids: impl Into<Vec<Uid>>) -> Self {
+        Self {
+            uid_validity,
+            uid_next,
+            uids: uids.into(),
+            recent: Vec::new(),
+            unseen: None,
+            flags: FlagSet::new(),
+            permanent_flags: PermanentFlags::default(),
+            read_only: false,
+        }
     }
 
     /// Sets whether changes are refused.
@@ -333,7 +342,7 @@ pub struct NewMessage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
     /// The mailbox's UIDVALIDITY.
-    pub uid_validity: u32,
+    pub uid_validity: UidValidity,
     /// The message's UID.
     pub uid: Uid,
 }
@@ -341,7 +350,7 @@ pub struct Appended {
 impl Appended {
     /// A message in a mailbox of this UIDVALIDITY.
     #[must_use]
-    pub const fn new(uid_validity: u32, uid: Uid) -> Self {
+    pub const fn new(uid_validity: UidValidity, uid: Uid) -> Self {
         Self { uid_validity, uid }
     }
 }
@@ -351,7 +360,7 @@ impl Appended {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
     /// The UIDVALIDITY of the mailbox that has the copies.
-    pub uid_validity: u32,
+    pub uid_validity: UidValidity,
     /// Each message's UID, and that of its copy.
     pub uids: Vec<(Uid, Uid)>,
 }
@@ -359,7 +368,7 @@ pub struct Copied {
 impl Copied {
     /// Copies in a mailbox of this UIDVALIDITY: each message's UID, and that of its copy.
     #[must_use]
-    pub fn new(uid_validity: u32, uids: impl Into<Vec<(Uid, Uid)>>) -> Self {
+    pub fn new(uid_validity: UidValidity, uids: impl Into<Vec<(Uid, Uid)>>) -> Self {
         Self { uid_validity, uids: uids.into() }
     }
 }

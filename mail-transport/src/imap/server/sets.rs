@@ -1,0 +1,191 @@
+//! Sets of messages and search keys, as an application gets them: there are UIDs alone.
+
+use mailwire_imap::{
+    command::{Messages, SearchKey},
+    types::{SeqRange, Uid, UidSet},
+    view::{BadSet, View},
+};
+
+use super::conversation::Stop;
+
+/// Ranges of numbers in all keys of one search. What a client writes is bounded by its command; what `$`
+/// and RECENT stand for is bounded by this.
+const MAX_RANGES: usize = 1 << 20;
+
+/// The messages that a set names, ascending. A set of UIDs can name some that are not there.
+pub(super) fn resolve(view: &View, messages: &Messages) -> Result<Vec<Uid>, BadSet> {
+    match messages {
+        Messages::Uid(set) => Ok(resolve_uids(view, set)),
+        Messages::Sequence(set) => Ok(expand(view, view.resolve(set)?)),
+    }
+}
+
+/// The messages of a set of UIDs that are there, ascending.
+pub(super) fn resolve_uids(view: &View, set: &UidSet) -> Vec<Uid> {
+    expand(view, view.resolve_uids(set))
+}
+
+fn expand(view: &View, ranges: Vec<(Uid, Uid)>) -> Vec<Uid> {
+    let known = ranges.into_iter().flat_map(|(low, high)| view.known(low, high));
+    known.flat_map(|(low, high)| (low.get()..=high.get()).filter_map(Uid::new)).collect()
+}
+
+/// UIDs in any order, as ascending ranges.
+pub(super) fn ranges(mut uids: Vec<Uid>) -> Vec<(Uid, Uid)> {
+    uids.sort_unstable();
+    uids.dedup();
+    let runs = uids.chunk_by(|one, next| one.get().checked_add(1) == Some(next.get()));
+    runs.filter_map(|run| Some((*run.first()?, *run.last()?))).collect()
+}
+
+/// Why keys are not taken: the answer is BAD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BadKeys {
+    Set(BadSet),
+    /// They become many times larger than they were written.
+    TooLarge,
+}
+
+impl From<BadSet> for BadKeys {
+    fn from(bad: BadSet) -> Self {
+        Self::Set(bad)
+    }
+}
+
+impl From<BadSet> for Stop {
+    fn from(bad: BadSet) -> Self {
+        Self::Bad(match bad {
+            BadSet::OutOfRange => "There is no message of this number",
+            _ => "These messages cannot be named so",
+        })
+    }
+}
+
+impl From<BadKeys> for Stop {
+    fn from(bad: BadKeys) -> Self {
+        match bad {
+            BadKeys::Set(bad) => bad.into(),
+            BadKeys::TooLarge => Self::Bad("Too many search keys"),
+        }
+    }
+}
+
+/// Keys for an application, which knows neither sequence numbers nor what is recent to whom. In their
+/// sets, ranges ascend and do not overlap.
+pub(super) fn translate(view: &View, keys: Vec<SearchKey>) -> Result<Vec<SearchKey>, BadKeys> {
+    let mut translation = Translation { view, left: MAX_RANGES };
+    keys.into_iter().map(|key| translation.key(key)).collect()
+}
+
+struct Translation<'a> {
+    view: &'a View,
+    /// So many ranges more.
+    left: usize,
+}
+
+impl Translation<'_> {
+    fn key(&mut self, key: SearchKey) -> Result<SearchKey, BadKeys> {
+        Ok(match key {
+            SearchKey::Sequence(set) => self.set(self.view.resolve(&set)?)?,
+            SearchKey::Uid(set) => self.set(self.view.resolve_uids(&set))?,
+            SearchKey::Recent => self.recent()?,
+            SearchKey::Old => self.recent()?.not(),
+            SearchKey::New => SearchKey::And(vec![self.recent()?, SearchKey::Unseen]),
+            SearchKey::Not(key) => self.key(*key)?.not(),
+            SearchKey::Or(one, other) => self.key(*one)?.or(self.key(*other)?),
+            SearchKey::And(keys) => {
+                let keys: Result<_, _> = keys.into_iter().map(|key| self.key(key)).collect();
+                SearchKey::And(keys?)
+            }
+            key => key,
+        })
+    }
+
+    fn recent(&mut self) -> Result<SearchKey, BadKeys> {
+        self.set(self.view.recent_uids().collect())
+    }
+
+    fn set(&mut self, ranges: Vec<(Uid, Uid)>) -> Result<SearchKey, BadKeys> {
+        self.left = self.left.checked_sub(ranges.len()).ok_or(BadKeys::TooLarge)?;
+        let ranges = ranges.into_iter().map(|(low, high)| SeqRange::new(low, high));
+        // An empty set is what no message is.
+        Ok(UidSet::from_ranges(ranges).map_or_else(|_| SearchKey::All.not(), SearchKey::Uid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mailwire_imap::{types::SequenceSet, view::Numbering};
+
+    use super::*;
+
+    fn uid(number: u32) -> Uid {
+        Uid::new(number).unwrap()
+    }
+
+    fn view() -> View {
+        let mut view = View::with_uids(ranges([13, 2, 8, 3, 5, 8].map(uid).to_vec()), Numbering::Numbers);
+        view.set_recent([(uid(13), uid(13))]);
+        view
+    }
+
+    fn numbers(set: &str, by_uid: bool) -> Result<Vec<u32>, BadSet> {
+        let messages = if by_uid {
+            Messages::Uid(set.parse().unwrap())
+        } else {
+            Messages::Sequence(set.parse().unwrap())
+        };
+        let uids = resolve(&view(), &messages)?;
+        Ok(uids.into_iter().map(Uid::get).collect())
+    }
+
+    #[test]
+    fn sets() {
+        assert_eq!(numbers("1:*", false).unwrap(), [2, 3, 5, 8, 13]);
+        assert_eq!(numbers("4,2:1,*", false).unwrap(), [2, 3, 8, 13]);
+        assert_eq!(numbers("6", false), Err(BadSet::OutOfRange));
+        assert_eq!(numbers("1:4294967295", false), Err(BadSet::OutOfRange));
+        assert_eq!(numbers("1:4294967295", true).unwrap(), [2, 3, 5, 8, 13]);
+        assert_eq!(numbers("4:9,1", true).unwrap(), [5, 8]);
+        assert_eq!(numbers("100:*", true).unwrap(), [13]);
+        assert_eq!(numbers("*", true).unwrap(), [13]);
+        let empty = View::default();
+        assert_eq!(resolve(&empty, &SequenceSet::all().into()), Err(BadSet::OutOfRange));
+        assert_eq!(resolve(&empty, &UidSet::all().into()), Ok(vec![]));
+    }
+
+    #[test]
+    fn saved_results() {
+        let mut view = view();
+        view.save(ranges(vec![uid(13), uid(2)]));
+        assert_eq!(resolve(&view, &SequenceSet::saved().into()), Ok(vec![uid(2), uid(13)]));
+        view.vanished([(uid(2), uid(2)), (uid(13), uid(13))]);
+        assert_eq!(resolve(&view, &UidSet::saved().into()), Ok(vec![]));
+    }
+
+    #[test]
+    fn search_keys() {
+        let mut view = view();
+        view.save([(uid(3), uid(3)), (uid(8), uid(8))]);
+        let uids = |set: &str| SearchKey::Uid(set.parse().unwrap());
+        let one = |key| translate(&view, vec![key]).unwrap().remove(0);
+        assert_eq!(one(SearchKey::Sequence("2:4".parse().unwrap())), uids("3:8"));
+        assert_eq!(one(SearchKey::Uid("6:7".parse().unwrap())), SearchKey::All.not());
+        assert_eq!(one(SearchKey::Uid("50:*".parse().unwrap())), uids("13"));
+        assert_eq!(one(SearchKey::Sequence(SequenceSet::saved())), uids("3,8"));
+        assert_eq!(one(SearchKey::New), SearchKey::And(vec![uids("13"), SearchKey::Unseen]));
+        assert_eq!(one(SearchKey::Old.or(SearchKey::Seen)), uids("13").not().or(SearchKey::Seen));
+        let far = vec![SearchKey::Sequence("9".parse().unwrap()).not()];
+        assert_eq!(translate(&view, far), Err(BadKeys::Set(BadSet::OutOfRange)));
+    }
+
+    #[test]
+    fn keys_that_grow() {
+        let every_second = (1..=MAX_RANGES as u32 / 2).map(|number| (uid(2 * number), uid(2 * number)));
+        let mut view = View::with_uids(every_second.clone(), Numbering::Numbers);
+        view.set_recent(every_second);
+        assert!(translate(&view, vec![SearchKey::Recent, SearchKey::Recent]).is_ok());
+        let keys = vec![SearchKey::Recent, SearchKey::Recent, SearchKey::Old];
+        assert_eq!(translate(&view, keys), Err(BadKeys::TooLarge));
+    }
+}
