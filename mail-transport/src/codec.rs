@@ -47,7 +47,7 @@ pub struct Codec<C> {
     eof: bool,
 }
 
-/// What a [`Codec`] decodes.
+/// An item that a [`Codec`] decodes.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item<E> {
@@ -69,17 +69,17 @@ impl<C> Codec<C> {
         Self { connection, eof: false }
     }
 
-    /// The machine.
+    /// Returns the machine.
     pub const fn connection(&self) -> &C {
         &self.connection
     }
 
-    /// The machine. What it then has to say is written with the next send.
+    /// Returns the machine. What it then has to say is written with the next send.
     pub const fn connection_mut(&mut self) -> &mut C {
         &mut self.connection
     }
 
-    /// The machine itself.
+    /// Takes the machine out.
     pub fn into_inner(self) -> C {
         self.connection
     }

@@ -1,11 +1,13 @@
-//! Words beyond ASCII in header fields: RFC 2047.
+//! Words beyond ASCII in header fields: [RFC 2047](https://www.rfc-editor.org/rfc/rfc2047).
 
 use mail_parser::{HeaderValue, parsers::MessageStream};
 
-/// A field's body, a subject for instance, with its encoded words (RFC 2047) decoded. What cannot be
+/// A field's body, a subject for instance, with its encoded words ([RFC 2047](https://www.rfc-editor.org/rfc/rfc2047)) decoded. What cannot be
 /// decoded stays as it is.
 ///
 /// The text is a stranger's: it can hold control characters, which a terminal would obey.
+///
+/// # Examples
 ///
 /// ```
 /// use mailwire_transport::encoded_words;

@@ -18,7 +18,7 @@ use crate::{
     within,
 };
 
-/// Where a server is.
+/// The place of a server: a host and a port, or a Unix socket.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
@@ -45,12 +45,18 @@ impl std::fmt::Display for Address {
 
 /// A server, how to talk to it, and how long that may take: all that a client needs to connect.
 ///
+/// # Examples
+///
 /// ```no_run
 /// # async fn example() -> mailwire_transport::Result<()> {
-/// use mailwire_transport::{Endpoint, Protocol, Security};
+/// use mailwire_transport::{Endpoint, Protocol, Security, Timeouts};
 ///
 /// let endpoint = Endpoint::new("imap.example.org", Protocol::Imap, Security::implicit_tls());
 /// let stream = endpoint.connect().await?;
+///
+/// // Another port, and a program whose user waits.
+/// let endpoint = Endpoint::tcp("mail.example.org", 2525, Security::required_starttls())
+///     .with_timeouts(Timeouts::interactive());
 /// # Ok(())
 /// # }
 /// ```
@@ -65,7 +71,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// A server at its protocol's standard port.
+    /// A server at the port that is registered for its protocol and protection.
     #[must_use]
     pub fn new(host: impl Into<String>, protocol: Protocol, security: Security) -> Self {
         Self::tcp(host, security.default_port(protocol), security)
@@ -83,7 +89,7 @@ impl Endpoint {
         Self::at(Address::Unix(path.into()), Security::plaintext_without_encryption())
     }
 
-    /// A server anywhere.
+    /// A server at this address.
     #[must_use]
     pub fn at(address: Address, security: Security) -> Self {
         Self { address, security, tls: Arc::default(), server_name: None, timeouts: Timeouts::default() }
@@ -96,7 +102,7 @@ impl Endpoint {
         self
     }
 
-    /// The name that the server's certificate must be for, where that is not the host's.
+    /// Sets the name that the server's certificate must be for, where that is not the host's.
     #[must_use]
     pub fn with_server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
@@ -110,19 +116,19 @@ impl Endpoint {
         self
     }
 
-    /// Where the server is.
+    /// Returns the place of the server.
     #[must_use]
     pub const fn address(&self) -> &Address {
         &self.address
     }
 
-    /// How the conversation is protected.
+    /// Returns how the conversation is protected.
     #[must_use]
     pub const fn security(&self) -> Security {
         self.security
     }
 
-    /// What the state machine is to be told. A Unix socket never leaves the machine, and counts as
+    /// Returns the channel for the state machine. A Unix socket never leaves the machine, and counts as
     /// protected.
     #[must_use]
     pub const fn channel(&self) -> Channel {
@@ -132,7 +138,7 @@ impl Endpoint {
         }
     }
 
-    /// How long each phase may take.
+    /// Returns how long each phase may take.
     #[must_use]
     pub const fn timeouts(&self) -> &Timeouts {
         &self.timeouts
@@ -152,7 +158,7 @@ impl Endpoint {
         }
     }
 
-    /// A stream from elsewhere in place of [`connect`](Self::connect): a proxy's tunnel, a pipe in
+    /// Takes a stream from elsewhere in place of [`connect`](Self::connect): a proxy's tunnel, a pipe in
     /// tests. TLS comes on top of it if that is implicit, unless the stream has it already. Says also
     /// how the stream is protected then: a pipe is in clear, whatever the endpoint's address is.
     ///
@@ -258,24 +264,24 @@ fn in_turn(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// How long the phases of a conversation may take. Times of commands and bodies are idle times:
+/// The times that the phases of a conversation may take. Times of commands and bodies are idle times:
 /// they start anew whenever bytes move.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Looking up the name and connecting.
+    /// Looking up the name and connecting: 30 seconds.
     pub connect: Duration,
-    /// The TLS handshake.
+    /// The TLS handshake: 30 seconds.
     pub tls: Duration,
-    /// The server's greeting: RFC 5321 section 4.5.3.2.1 asks for 5 minutes.
+    /// The server's greeting: 5 minutes ([RFC 5321 section 4.5.3.2.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.1)).
     pub greeting: Duration,
-    /// A command's reply: 5 minutes.
+    /// A command's reply: 5 minutes ([RFC 5321 section 4.5.3.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2)).
     pub command: Duration,
     /// Each part of a body: 3 minutes.
     pub body: Duration,
     /// The reply to a whole body: 10 minutes.
     pub body_reply: Duration,
-    /// QUIT, LOGOUT and the closing of the stream.
+    /// QUIT, LOGOUT and the closing of the stream: 10 seconds.
     pub close: Duration,
 }
 

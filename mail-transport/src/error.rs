@@ -6,14 +6,14 @@ use mailwire_core::{Misuse, SendError, Text};
 
 use crate::{DriverError, sasl::SaslError, tls::TlsError};
 
-/// Why a client's call, or a server's conversation, did not succeed.
+/// The error of a client's call, or of a server's conversation.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The network or the system.
+    /// The network or the system failed.
     #[error("the connection failed")]
     Io(#[from] io::Error),
-    /// TLS: its configuration or its handshake.
+    /// TLS failed: its configuration or its handshake.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The peer breaks the protocol, or closed the connection in the middle of something.
@@ -28,13 +28,13 @@ pub enum Error {
     /// A value that no peer could read, or would read as more than one value.
     #[error(transparent)]
     Invalid(#[from] mailwire_core::Invalid),
-    /// The server said no.
+    /// The server refused a command.
     #[error(transparent)]
     Refused(Box<Refused>),
     /// One phase took longer than allowed.
     #[error("{phase} took longer than {after:?}")]
     Timeout {
-        /// What was going on.
+        /// The phase that took too long.
         phase: Phase,
         /// The time it was given.
         after: Duration,
@@ -77,7 +77,7 @@ impl From<Refused> for Error {
 }
 
 impl Error {
-    /// The server's no, if this is one.
+    /// Returns the server's refusal, if this is one.
     #[must_use]
     pub fn refused(&self) -> Option<&Refused> {
         match self {
@@ -102,13 +102,13 @@ impl Error {
     }
 }
 
-/// A server's no to one command, of any of the protocols.
+/// A server's refusal of one command, in any of the protocols.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// The command's name.
     pub command: &'static str,
-    /// What kind of no.
+    /// The kind of the refusal.
     pub kind: RefusedKind,
     /// The machine-readable reason beside it: SMTP's enhanced kind code (`5.1.1`), IMAP's response
     /// code (`AUTHENTICATIONFAILED`, with its arguments), POP3's (`IN-USE`).
@@ -117,7 +117,7 @@ pub struct Refused {
     pub text: Text,
 }
 
-/// The kinds of no.
+/// The ways in which a server refuses.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RefusedKind {
@@ -134,7 +134,7 @@ pub enum RefusedKind {
 }
 
 impl Refused {
-    /// A server's no.
+    /// Makes a refusal of `command` from the parts of the server's answer.
     #[must_use]
     pub const fn new(command: &'static str, kind: RefusedKind, code: Option<Text>, text: Text) -> Self {
         Self { command, kind, code, text }
@@ -201,7 +201,7 @@ pub enum Phase {
     BodyReply,
     /// Saying goodbye.
     Close,
-    /// What a client may do before it has authenticated.
+    /// The time that a client has to authenticate.
     Unauthenticated,
 }
 

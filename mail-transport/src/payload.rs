@@ -7,6 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// A mail message to be sent, whole in memory or read while it is sent. Lines end in CR LF.
 ///
+/// # Examples
+///
 /// ```no_run
 /// use mailwire_transport::Payload;
 ///

@@ -6,8 +6,10 @@ use mailwire_core::Channel;
 
 use crate::{Error, Phase};
 
-/// How a conversation is protected. There is no "TLS if offered": it protects from nobody who can
+/// The protection of a conversation. There is no "TLS if offered": it protects from nobody who can
 /// change what is offered.
+///
+/// # Examples
 ///
 /// ```
 /// use mailwire_transport::{Protocol, Security};
@@ -26,7 +28,7 @@ pub(crate) enum Kind {
 }
 
 impl Security {
-    /// TLS from the first byte: ports 465, 993, 995 (RFC 8314). The best choice where it is offered.
+    /// TLS from the first byte: ports 465, 993, 995 ([RFC 8314](https://www.rfc-editor.org/rfc/rfc8314)). The best choice where it is offered.
     #[must_use]
     pub const fn implicit_tls() -> Self {
         Self(Kind::Implicit)
@@ -52,7 +54,7 @@ impl Security {
         !matches!(self.0, Kind::Plaintext)
     }
 
-    /// What the state machines call it.
+    /// Returns the channel that the state machines are told.
     #[must_use]
     pub const fn channel(self) -> Channel {
         match self.0 {
@@ -62,7 +64,7 @@ impl Security {
         }
     }
 
-    /// The port that is registered for it.
+    /// Returns the port that is registered for `protocol` with this protection.
     #[must_use]
     pub const fn default_port(self, protocol: Protocol) -> u16 {
         match (protocol, self.0) {
@@ -84,9 +86,9 @@ impl Security {
 pub enum Protocol {
     /// SMTP between servers.
     Smtp,
-    /// SMTP from a user to the own server (RFC 6409).
+    /// SMTP from a user to the own server ([RFC 6409](https://www.rfc-editor.org/rfc/rfc6409)).
     Submission,
-    /// LMTP (RFC 2033).
+    /// LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)).
     Lmtp,
     /// IMAP.
     Imap,

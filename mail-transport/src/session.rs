@@ -242,7 +242,7 @@ macro_rules! connecting {
                 Self::connect_with(endpoint, Config::login(credentials.clone())).await
             }
 
-            /// Connects, and logs in as the configuration says.
+            /// Connects, with TLS as the endpoint says, and logs in as the configuration says.
             ///
             /// # Errors
             ///

@@ -42,7 +42,7 @@ pub enum Plain {
     Other(Box<dyn Duplex>),
 }
 
-/// What can be a [`Stream`]: both directions, and free to move between threads.
+/// Anything that can be a [`Stream`]: both directions, and free to move between threads.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static> Duplex for T {}
 
@@ -58,7 +58,7 @@ impl Stream {
         matches!(self, Self::Tls(_))
     }
 
-    /// The TLS session, if there is one.
+    /// Returns the TLS session, if there is one.
     #[must_use]
     pub fn tls(&self) -> Option<&TlsStream> {
         match self {
@@ -67,7 +67,7 @@ impl Stream {
         }
     }
 
-    /// What is beneath TLS, or the stream itself.
+    /// Returns the stream beneath TLS, or the stream itself.
     #[must_use]
     pub fn plain(&self) -> Option<&Plain> {
         match self {
@@ -77,7 +77,7 @@ impl Stream {
         }
     }
 
-    /// The peer's address. A Unix socket has none.
+    /// Returns the peer's address. A Unix socket has none.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         match self.plain()? {
@@ -86,7 +86,7 @@ impl Stream {
         }
     }
 
-    /// The local address. A Unix socket has none.
+    /// Returns the local address. A Unix socket has none.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match self.plain()? {
@@ -108,14 +108,14 @@ impl Stream {
         }
     }
 
-    /// The peer's certificates, its own first. A client always has the server's within TLS; a
+    /// Returns the peer's certificates, its own first. A client always has the server's within TLS; a
     /// server has the client's if it asked for them and they were verified.
     #[must_use]
     pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         self.tls()?.peer_certificates()
     }
 
-    /// What SASL's `-PLUS` mechanisms bind to. Empty without TLS.
+    /// Returns what SASL's `-PLUS` mechanisms bind to. Empty without TLS.
     #[must_use]
     pub fn channel_bindings(&self) -> ChannelBindings {
         self.tls().map(TlsStream::channel_bindings).unwrap_or_default()

@@ -12,6 +12,8 @@ use crate::{
 
 /// A certificate authority that lives as long as this value.
 ///
+/// # Examples
+///
 /// ```
 /// let ca = mailwire_transport::testing::TestCa::new()?;
 /// let server = ca.server_tls(&["localhost", "127.0.0.1"])?;

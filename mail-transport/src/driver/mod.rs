@@ -85,28 +85,28 @@ impl<S, C> Driver<S, C> {
         }
     }
 
-    /// The machine.
+    /// Returns the machine.
     pub const fn connection(&self) -> &C {
         &self.connection
     }
 
-    /// The machine, to send commands, replies and bodies with. Call [`next`](Self::next) or
+    /// Returns the machine, to send commands, replies and bodies with. Call [`next`](Self::next) or
     /// [`flush`](Self::flush) afterwards: they write.
     pub const fn connection_mut(&mut self) -> &mut C {
         &mut self.connection
     }
 
-    /// The stream.
+    /// Returns the stream.
     pub const fn stream(&self) -> &S {
         &self.stream
     }
 
-    /// The stream. Reading from it or writing to it breaks the conversation.
+    /// Returns the stream. Reading from it or writing to it breaks the conversation.
     pub const fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// What this driver allows.
+    /// Returns what this driver allows.
     pub const fn config(&self) -> &DriverConfig {
         &self.config
     }
@@ -116,12 +116,12 @@ impl<S, C> Driver<S, C> {
         &mut self.config
     }
 
-    /// How many bytes were received and not taken by the machine yet.
+    /// Returns how many bytes were received and not taken by the machine yet.
     pub fn buffered(&self) -> usize {
         self.input.len()
     }
 
-    /// The stream, the machine, and what was received and not taken by it yet.
+    /// Takes apart: the stream, the machine, and what was received and not taken by it yet.
     pub fn into_parts(self) -> (S, C, BytesMut) {
         (self.stream, self.connection, self.input)
     }
@@ -167,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         .await
     }
 
-    /// [`next`](Self::next) for whoever polls by hand.
+    /// Does what [`next`](Self::next) does, for whoever polls by hand.
     ///
     /// # Errors
     ///

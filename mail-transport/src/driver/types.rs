@@ -2,7 +2,7 @@ use std::{io, time::Duration};
 
 use mailwire_core::Upgrade;
 
-/// What a driver allows itself and its peer.
+/// The bounds that a driver sets itself and its peer.
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct DriverConfig {
@@ -51,7 +51,7 @@ impl DriverConfig {
     }
 }
 
-/// What [`Driver::next`](super::Driver::next) came to.
+/// The outcome of [`Driver::next`](super::Driver::next).
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step<E> {
@@ -66,7 +66,7 @@ pub enum Step<E> {
     Closed,
 }
 
-/// Why [`Driver::next`](super::Driver::next) cannot go on. Each later call says the same.
+/// The reason why [`Driver::next`](super::Driver::next) cannot go on. Each later call says the same.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError<E = mailwire_core::Error> {

@@ -1,4 +1,4 @@
-//! POP3 (RFC 1939) over the network: [`Client`] and [`Server`].
+//! POP3 ([RFC 1939](https://www.rfc-editor.org/rfc/rfc1939)) over the network: [`Client`] and [`Server`].
 //!
 //! The values of the protocol are [`mailwire_pop3`]'s, here under the name [`proto`].
 

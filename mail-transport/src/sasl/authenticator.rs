@@ -11,7 +11,7 @@ use super::{DEFAULT_ITERATIONS, Mechanism, StoredPassword, stored};
 /// Users that do not exist and passwords that are wrong get the same answers for the same work, as
 /// long as [`lookup`](Self::lookup) itself takes as long for both.
 pub trait Authenticator: Send + Sync {
-    /// The mechanisms to offer, where the channel allows them.
+    /// Returns the mechanisms to offer, where the channel allows them.
     fn mechanisms(&self) -> &[Mechanism] {
         &[
             Mechanism::ScramSha256Plus,
@@ -23,7 +23,7 @@ pub trait Authenticator: Send + Sync {
         ]
     }
 
-    /// What is stored of a user's password; `None` if there is no such user.
+    /// Looks up what is stored of a user's password; `None` if there is no such user.
     fn lookup(&self, user: &str) -> impl Future<Output = Result<Option<StoredPassword>, Unavailable>> + Send {
         let _ = user;
         async { Ok(None) }
@@ -51,7 +51,7 @@ pub trait Authenticator: Send + Sync {
         }
     }
 
-    /// The user to whom this token belongs; `None` if it is not valid. `user` is who the client
+    /// Finds the user to whom this token belongs; `None` if it is not valid. `user` is who the client
     /// claims to be, where it says so; a token of somebody else is not valid then.
     fn verify_token(
         &self,
@@ -62,7 +62,7 @@ pub trait Authenticator: Send + Sync {
         async { Ok(None) }
     }
 
-    /// The user to whom these certificates belong, verified already, the client's own first. Empty
+    /// Finds the user to whom these certificates belong, verified already, the client's own first. Empty
     /// if the client is known by other means.
     fn verify_external(
         &self,
@@ -73,7 +73,7 @@ pub trait Authenticator: Send + Sync {
         async { Ok(None) }
     }
 
-    /// The user as whom anonymous clients act; `None` if there is none.
+    /// Returns the user as whom anonymous clients act; `None` if there is none.
     fn anonymous(&self, trace: &str) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send {
         let _ = trace;
         async { Ok(None) }
@@ -85,12 +85,12 @@ pub trait Authenticator: Send + Sync {
         async { Ok(false) }
     }
 
-    /// How often the passwords of this store are hashed, for the users that do not exist.
+    /// Returns how often the passwords of this store are hashed, for the users that do not exist.
     fn decoy_iterations(&self) -> u32 {
         DEFAULT_ITERATIONS
     }
 
-    /// From what the salts of users that do not exist are made, at most 64 bytes of it. By default
+    /// Returns the key from which the salts of users that do not exist are made, at most 64 bytes of it. By default
     /// random, as long as the process lives; a server that is restarted often, or runs on several
     /// machines, has one that is stored.
     fn decoy_key(&self) -> Secret {
@@ -103,13 +103,13 @@ pub trait Authenticator: Send + Sync {
 #[error("authentication is not available now")]
 pub struct Unavailable;
 
-/// Who a client has proved to be.
+/// The identity that a client has proved.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Whose credentials were shown.
+    /// The user whose credentials were shown.
     pub user: String,
-    /// As whom that user acts: mostly the same.
+    /// The user as whom that one acts: mostly the same.
     pub acting_as: String,
     /// The mechanism that was used; `None` for a protocol's own command.
     pub mechanism: Option<Mechanism>,

@@ -231,7 +231,7 @@ impl ClientExchange {
         result
     }
 
-    /// What the server did not like about a token: JSON, to be shown beside its refusal.
+    /// Returns what the server did not like about a token: JSON, to be shown beside its refusal.
     #[must_use]
     pub const fn server_error(&self) -> Option<&Text> {
         self.server_error.as_ref()

@@ -4,13 +4,19 @@ use super::Mechanism;
 #[cfg(any(feature = "imap", feature = "pop3"))]
 use super::SaslError;
 
-/// Who a client is, and how it proves that.
+/// The credentials of a client: who it is, and how it proves that.
+///
+/// # Examples
 ///
 /// ```
 /// use mailwire_transport::sasl::Credentials;
 ///
 /// let credentials = Credentials::password("tim", "tanstaaf");
 /// assert!(!format!("{credentials:?}").contains("tanstaaf"));
+///
+/// // An administrator, on behalf of a user.
+/// let credentials = Credentials::password("root", "secret").acting_as("tim");
+/// assert_eq!(credentials.user(), Some("root"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -32,7 +38,7 @@ impl Credentials {
         Kind::Password { user: user.into(), password: password.into() }.into()
     }
 
-    /// A user's name and an OAuth 2 access token.
+    /// A user's name and an OAuth 2 access token ([RFC 7628](https://www.rfc-editor.org/rfc/rfc7628)).
     pub fn token(user: impl Into<String>, token: impl Into<Secret>) -> Self {
         Kind::Token { user: user.into(), token: token.into() }.into()
     }
@@ -43,7 +49,7 @@ impl Credentials {
         Kind::External.into()
     }
 
-    /// Nobody in particular. `trace` is for the server's log, often an e-mail address, and may be
+    /// No user in particular ([RFC 4505](https://www.rfc-editor.org/rfc/rfc4505)). `trace` is for the server's log, often an e-mail address, and may be
     /// empty.
     pub fn anonymous(trace: impl Into<String>) -> Self {
         Kind::Anonymous { trace: trace.into() }.into()
@@ -56,7 +62,7 @@ impl Credentials {
         self
     }
 
-    /// The user's name, where there is one.
+    /// Returns the user's name, where there is one.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         match &self.kind {
@@ -65,7 +71,7 @@ impl Credentials {
         }
     }
 
-    /// The password, if these are a user's name and password: for commands outside SASL, such as
+    /// Returns the password, if these are a user's name and password: for commands outside SASL, such as
     /// IMAP's LOGIN and POP3's USER and PASS.
     #[must_use]
     pub const fn password_secret(&self) -> Option<&Secret> {
@@ -85,7 +91,7 @@ impl Credentials {
         }
     }
 
-    /// The mechanisms that can carry these, the best first.
+    /// Returns the mechanisms that can carry these, the best first.
     #[must_use]
     pub fn mechanisms(&self) -> &'static [Mechanism] {
         match &self.kind {

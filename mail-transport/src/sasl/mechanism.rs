@@ -17,7 +17,7 @@ pub const SPOKEN: [Mechanism; 10] = [
     Mechanism::Anonymous,
 ];
 
-/// What an exchange may rely on: how the channel is protected, and what it can bind to.
+/// The channel as an exchange sees it: how it is protected, and what can be bound to.
 #[derive(Debug, Clone)]
 pub struct SaslContext {
     protected: bool,
@@ -43,7 +43,7 @@ impl SaslContext {
         Self { protected, policy: Policy::new(protected), bindings, external: None }
     }
 
-    /// What this stream gives: TLS protects, and so does a Unix socket, which never leaves the
+    /// Describes this stream: TLS protects, and so does a Unix socket, which never leaves the
     /// machine. In the server's role, a verified certificate of the client makes EXTERNAL available.
     #[must_use]
     pub fn of(stream: &Stream) -> Self {
@@ -75,7 +75,7 @@ impl SaslContext {
         self
     }
 
-    /// What may go in clear.
+    /// Returns the rules for what may go in clear.
     #[must_use]
     pub const fn policy(&self) -> Policy {
         self.policy
@@ -86,7 +86,7 @@ impl SaslContext {
         self.policy.permits(mechanism) && (!mechanism.binds_channel() || !self.bindings.is_empty())
     }
 
-    /// What a server offers over this channel, of those that it supports and that are [spoken](SPOKEN):
+    /// Returns what a server offers over this channel, of those that it supports and that are [spoken](SPOKEN):
     /// those that show credentials only where they are protected (or that is allowed by name), `-PLUS`
     /// only within TLS, EXTERNAL only to whom is known already.
     #[must_use]

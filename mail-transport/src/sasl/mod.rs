@@ -1,4 +1,4 @@
-//! Authentication by SASL (RFC 4422), in both roles.
+//! Authentication by SASL ([RFC 4422](https://www.rfc-editor.org/rfc/rfc4422)), in both roles.
 //!
 //! The three protocols carry the messages of a mechanism in their own way; what is in them is made
 //! and read here, on top of rsasl. Each message from the peer is checked against the mechanism's
@@ -53,14 +53,14 @@ pub use stored::{DEFAULT_ITERATIONS, ScramKeys, StoredPassword};
 
 use mailwire_core::Text;
 
-/// Why an exchange cannot go on. None of them holds a byte of a secret.
+/// The reason why an exchange cannot go on. None holds a byte of a secret.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SaslError {
     /// The peer offers no mechanism that can carry these credentials.
     #[error("no mechanism is offered that fits the credentials (offered: {offered})")]
     NoMechanism {
-        /// What is offered.
+        /// The mechanisms that are offered.
         offered: Text,
     },
     /// All mechanisms that fit would show the credentials to whoever is on the way.
@@ -80,7 +80,7 @@ pub enum SaslError {
     #[error("a challenge that the mechanism does not have")]
     UnexpectedChallenge,
     /// The server claims success without having proved that it knows the password: it is not the
-    /// server that it claims to be (RFC 5802 section 5).
+    /// server that it claims to be ([RFC 5802 section 5](https://www.rfc-editor.org/rfc/rfc5802#section-5)).
     #[error("the server did not prove that it knows the password")]
     ServerNotVerified,
     /// The server says, within the mechanism, what it does not like.

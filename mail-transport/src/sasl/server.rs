@@ -19,7 +19,7 @@ use super::{
     scram as grammar,
 };
 
-/// What a server does next in an exchange.
+/// The next step of a server in an exchange.
 #[must_use]
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,18 +9,18 @@ use sha2::{Digest, Sha256};
 
 use super::{Mechanism, SaslError, prepare::prepare};
 
-/// How often a password is hashed unless told otherwise: the least that RFC 7677 section 4 allows.
+/// The number of times that a password is hashed unless told otherwise: the least that [RFC 7677 section 4](https://www.rfc-editor.org/rfc/rfc7677#section-4) allows.
 /// More makes a stolen store harder to use, and each login slower, on the client's side too.
 pub const DEFAULT_ITERATIONS: u32 = 4096;
 
-/// What SCRAM needs of one user for one hash function (RFC 5802 section 3). Passwords cannot be read
+/// The keys that SCRAM needs of one user for one hash function ([RFC 5802 section 3](https://www.rfc-editor.org/rfc/rfc5802#section-3)). Passwords cannot be read
 /// out of it, but can be guessed with it.
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq)]
 pub struct ScramKeys {
     /// The salt.
     pub salt: Vec<u8>,
-    /// How often the password was hashed.
+    /// The number of times that the password was hashed.
     pub iterations: u32,
     /// `H(ClientKey)`
     pub stored_key: Secret,
@@ -60,7 +60,7 @@ impl StoredPassword {
     ///
     /// # Errors
     ///
-    /// The password is empty or has characters that passwords must not have (RFC 4013), or the
+    /// The password is empty or has characters that passwords must not have ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)), or the
     /// system has no randomness.
     pub fn derive(password: &Secret) -> Result<Self, SaslError> {
         Self::derive_with(password, DEFAULT_ITERATIONS)
@@ -84,19 +84,19 @@ impl StoredPassword {
         })
     }
 
-    /// From keys that are stored elsewhere. Without those for SHA-1, SCRAM-SHA-1 always fails.
+    /// Takes keys that are stored elsewhere. Without those for SHA-1, SCRAM-SHA-1 always fails.
     #[must_use]
     pub const fn from_keys(sha256: ScramKeys, sha1: Option<ScramKeys>) -> Self {
         Self { sha256, sha1 }
     }
 
-    /// The keys for SHA-256.
+    /// Returns the keys for SHA-256.
     #[must_use]
     pub const fn sha256(&self) -> &ScramKeys {
         &self.sha256
     }
 
-    /// The keys for SHA-1.
+    /// Returns the keys for SHA-1.
     #[must_use]
     pub const fn sha1(&self) -> Option<&ScramKeys> {
         self.sha1.as_ref()

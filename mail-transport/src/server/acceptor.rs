@@ -36,7 +36,7 @@ pub struct Acceptor {
 pub struct Accepted {
     /// The stream, within TLS if that is implicit.
     pub stream: Stream,
-    /// What the state machine is to be told: an upgrade that cannot be granted is not among it. A Unix
+    /// The channel for the state machine: an upgrade that cannot be granted is not among it. A Unix
     /// socket counts as protected.
     pub channel: Channel,
     /// The peer's address; a Unix socket has none.
@@ -69,7 +69,7 @@ impl Acceptor {
         self
     }
 
-    /// What is said to a connection in clear that is one too many, before it is closed: the
+    /// Sets what is said to a connection in clear that is one too many, before it is closed: the
     /// protocol's line for "come back later".
     #[must_use]
     pub const fn with_refusal(mut self, line: &'static [u8]) -> Self {
@@ -84,13 +84,13 @@ impl Acceptor {
         self
     }
 
-    /// The limits.
+    /// Returns the limits.
     #[must_use]
     pub const fn limits(&self) -> &ServerLimits {
         &self.limits
     }
 
-    /// The number of connections now.
+    /// Returns the number of connections now.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.slots.taken()

@@ -4,6 +4,22 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// A message, or a part of one, on its way from an application to a client.
+///
+/// # Examples
+///
+/// ```no_run
+/// use bytes::Bytes;
+/// use mailwire_transport::server::{AsyncReader, Content};
+///
+/// # async fn example() -> std::io::Result<()> {
+/// let short: Content = Bytes::from_static(b"Subject: Hello\r\n\r\nHello.\r\n").into();
+/// let file = tokio::fs::File::open("large.eml").await?;
+/// let length = file.metadata().await?.len();
+/// let large = Content::stream(length, AsyncReader::new(file));
+/// # let _ = (short, large);
+/// # Ok(())
+/// # }
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content<R = NoReader> {
@@ -12,9 +28,9 @@ pub enum Content<R = NoReader> {
     /// The bytes are read while they are sent. If that fails in the middle, the connection ends, so
     /// that the client does not take what it has for the whole.
     Stream {
-        /// How many bytes there are.
+        /// The number of bytes.
         length: u64,
-        /// From where they come.
+        /// The source of the bytes.
         reader: R,
     },
 }
@@ -34,11 +50,11 @@ impl<R> From<Bytes> for Content<R> {
 
 /// Gives the bytes of a [`Content`] piece by piece.
 pub trait Reader: Send + 'static {
-    /// The next piece; `None` at the end.
+    /// Gives the next piece; `None` at the end.
     fn chunk(&mut self) -> impl Future<Output = io::Result<Option<Bytes>>> + Send;
 }
 
-/// The [`Reader`] of applications whose contents are all in memory: there is none.
+/// A [`Reader`] that cannot exist, for applications whose contents are all in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoReader {}
 

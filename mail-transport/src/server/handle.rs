@@ -22,7 +22,7 @@ pub struct Handle {
     noticed: bool,
 }
 
-/// Why a connection is to end.
+/// The reason why a connection is to end.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {

@@ -69,7 +69,7 @@ impl Listener {
         Self { socket: Socket::Unix(socket), security, tls: None }
     }
 
-    /// The address that is listened at; a Unix socket has none.
+    /// Returns the address that is listened at; a Unix socket has none.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.socket {
@@ -79,13 +79,13 @@ impl Listener {
         }
     }
 
-    /// How connections are protected.
+    /// Returns how connections are protected.
     #[must_use]
     pub const fn security(&self) -> Security {
         self.security
     }
 
-    /// What the state machines are to be told. A Unix socket counts as protected.
+    /// Returns the channel for the state machines. A Unix socket counts as protected.
     #[must_use]
     pub const fn channel(&self) -> Channel {
         match self.socket {

@@ -8,7 +8,7 @@ use crate::{
     },
 };
 
-/// Who may come in: the login of one client, by SASL or by a name and a password, in any protocol.
+/// The login of one client, by SASL or by a name and a password, in any protocol.
 ///
 /// A protocol's conversation gives it what the client sends, and says in its own words what comes of
 /// it: each way ends in a [`ServerStep`].
@@ -28,13 +28,13 @@ impl LoginGate {
         Self { handle, allow_clear, context, exchange: None }
     }
 
-    /// TLS was begun under the conversation.
+    /// Tells that TLS was begun under the conversation.
     pub fn upgraded(&mut self, stream: &Stream) {
         self.context = context(stream, true, self.allow_clear);
         self.exchange = None;
     }
 
-    /// The mechanisms that are offered to this client.
+    /// Returns the mechanisms that are offered to this client.
     pub fn offered(&self, authenticator: &impl Authenticator) -> Vec<Mechanism> {
         self.context.offered(authenticator.mechanisms())
     }

@@ -48,7 +48,7 @@ pub use login::LoginGate;
 pub use protocol::{Server, ServerProtocol};
 pub use refusal::Refusal;
 
-/// How much a server takes on.
+/// The bounds on what a server takes on.
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct ServerLimits {

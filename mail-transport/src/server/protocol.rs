@@ -6,19 +6,19 @@ use tokio_util::sync::CancellationToken;
 use super::{Accepted, Acceptor, Listener, ServerLimits};
 use crate::{Result, Stream};
 
-/// What makes a [`Server`] one of a protocol: how it says that it is full, what its machine can be
+/// Makes a [`Server`] one of a protocol: how it says that it is full, what its machine can be
 /// told, and how it serves one client of a service `S`.
 pub trait ServerProtocol<S>: Clone + Send + Sync + 'static {
-    /// What the state machine can be told.
+    /// The configuration of the state machine.
     type Config;
 
     /// The protocol's name in the traces.
     const NAME: &'static str;
 
-    /// What is said to a client that is one too many: the protocol's line for "come back later".
+    /// The line for a client that is one too many: the protocol's "come back later".
     const REFUSAL: &'static [u8];
 
-    /// What the state machine of each connection is told. Its channel and its mechanisms are each
+    /// Returns the configuration of each connection's state machine. Its channel and its mechanisms are each
     /// connection's.
     fn config_mut(&mut self) -> &mut Self::Config;
 
@@ -37,6 +37,24 @@ pub trait ServerProtocol<S>: Clone + Send + Sync + 'static {
 ///
 /// `smtp::Server`, `imap::Server` and `pop3::Server` are this for their protocol, and say how one is
 /// made. Clones share their limits: one server can serve several ports.
+///
+/// # Examples
+///
+/// ```no_run
+/// # #[cfg(feature = "pop3")] mod example {
+/// use mailwire_transport::{Result, Security, pop3, server::Listener, tls::ServerTls};
+/// use tokio_util::sync::CancellationToken;
+///
+/// async fn run(service: impl pop3::server::Service, tls: ServerTls) -> Result<()> {
+///     let server = pop3::Server::new(service);
+///     let shutdown = CancellationToken::new();
+///     let implicit = Listener::bind("[::]:995", Security::implicit_tls(), Some(tls.clone())).await?;
+///     let upgraded = Listener::bind("[::]:110", Security::required_starttls(), Some(tls)).await?;
+///     tokio::try_join!(server.serve(implicit, shutdown.clone()), server.serve(upgraded, shutdown))?;
+///     Ok(())
+/// }
+/// # }
+/// ```
 pub struct Server<P, S> {
     protocol: Arc<P>,
     service: Arc<S>,
@@ -91,13 +109,13 @@ impl<P: ServerProtocol<S>, S: Send + Sync + 'static> Server<P, S> {
         self
     }
 
-    /// The service.
+    /// Returns the service.
     #[must_use]
     pub fn service(&self) -> &S {
         &self.service
     }
 
-    /// The number of connections now.
+    /// Returns the number of connections now.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.acceptor.connections()

@@ -3,12 +3,23 @@
 ///
 /// `C` is the protocol's type of codes: IMAP's answer is a tagged NO with a response code, POP3's is
 /// `-ERR` with an extended one.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "pop3")] {
+/// use mailwire_transport::pop3::{proto::ResponseCode, server::Refusal};
+///
+/// let refusal = Refusal::new("come back in five minutes").with_code(ResponseCode::LOGIN_DELAY);
+/// assert_eq!(refusal.text, "come back in five minutes");
+/// # }
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal<C> {
-    /// Why, for programs.
+    /// The reason for programs.
     pub code: Option<C>,
-    /// Why, for people. What cannot stand in a line is replaced when it is sent.
+    /// The reason for people. What cannot stand in a line is replaced when it is sent.
     pub text: String,
 }
 

@@ -14,22 +14,22 @@ use crate::{
     session::{AuthEvent, Machine, Session, connecting},
 };
 
-/// How a client behaves beyond what its [`Endpoint`] says.
+/// The configuration of a [`Client`], beyond what its [`Endpoint`] says.
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Who logs in. Without, nobody does: for relaying and LMTP.
+    /// The credentials to log in with. Without, nobody logs in: for relaying and LMTP.
     pub credentials: Option<Credentials>,
     /// The mechanism to use, if not the best one that the server offers.
     pub mechanism: Option<Mechanism>,
     /// The name in EHLO. Without, the socket's own address, or `localhost`.
     pub name: Option<EhloName>,
-    /// Speak LMTP (RFC 2033).
+    /// Speak LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)).
     pub lmtp: bool,
     /// Send commands in groups where the server offers PIPELINING. True by default; some servers offer it
     /// and fail at it.
     pub pipelining: bool,
-    /// What becomes of CRs and LFs in a message that stand alone.
+    /// The treatment of CRs and LFs that stand alone in a message.
     pub bare_newline: mailwire_core::dot::BareNewline,
     /// Send credentials without TLS, readable by everyone on the way.
     pub allow_clear_credentials: bool,
@@ -50,19 +50,19 @@ impl Default for Config {
 }
 
 impl Config {
-    /// For mail that needs no login: a relay on port 25, or tests.
+    /// A configuration without a login: for a relay on port 25, or tests.
     #[must_use]
     pub fn anonymous() -> Self {
         Self::default()
     }
 
-    /// To log in.
+    /// A configuration to log in with `credentials`.
     #[must_use]
     pub fn login(credentials: Credentials) -> Self {
         Self { credentials: Some(credentials), ..Self::default() }
     }
 
-    /// To deliver by LMTP.
+    /// A configuration to deliver by LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)).
     #[must_use]
     pub fn lmtp() -> Self {
         Self { lmtp: true, ..Self::default() }
@@ -183,20 +183,20 @@ impl Client {
         self.session.authenticate(exchange, read).await
     }
 
-    /// What the server offers.
+    /// Returns what the server offers.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         self.session.machine_ref().capabilities()
     }
 
-    /// What is known of the last message: after an error of [`send`](Self::send), whether the server
+    /// Returns the outcome of the last message: after an error of [`send`](Self::send), whether the server
     /// can have accepted it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.session.machine_ref().outcome()
     }
 
-    /// Does nothing, and shows that the connection is alive.
+    /// NOOP: does nothing, and shows that the connection is alive.
     ///
     /// # Errors
     ///
@@ -205,7 +205,7 @@ impl Client {
         self.call(Command::Noop(None)).await.map(drop)
     }
 
-    /// Gives up a transaction.
+    /// RSET: gives up a transaction.
     ///
     /// # Errors
     ///
@@ -214,7 +214,7 @@ impl Client {
         self.call(Command::Rset).await.map(drop)
     }
 
-    /// Asks whether there is such a user or mailbox (RFC 5321 section 4.1.1.6). 252 means that the
+    /// VRFY: asks whether there is such a user or mailbox ([RFC 5321 section 4.1.1.6](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.6)). 252 means that the
     /// server does not say.
     ///
     /// # Errors
@@ -224,7 +224,7 @@ impl Client {
         self.call(Command::Vrfy(Argument::try_from(who)?)).await
     }
 
-    /// Asks for the members of a mailing list (RFC 5321 section 4.1.1.7).
+    /// EXPN: asks for the members of a mailing list ([RFC 5321 section 4.1.1.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.7)).
     ///
     /// # Errors
     ///
@@ -233,7 +233,7 @@ impl Client {
         self.call(Command::Expn(Argument::try_from(list)?)).await
     }
 
-    /// Asks for help.
+    /// HELP: asks for help.
     ///
     /// # Errors
     ///
@@ -242,7 +242,7 @@ impl Client {
         self.call(Command::Help(None)).await
     }
 
-    /// Ends the session.
+    /// QUIT: ends the session.
     ///
     /// # Errors
     ///

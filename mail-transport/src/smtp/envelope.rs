@@ -3,7 +3,7 @@
 use mailwire_core::Invalid;
 use mailwire_smtp::{Mail, Mailbox, Parameter, Rcpt, ReversePath};
 
-/// Who sends a message and who is to get it: what MAIL and RCPT say, which need not be what the message's
+/// The sender of a message and those who are to get it: what MAIL and RCPT say, which need not be what the message's
 /// header says ([RFC 5321 section 2.3.1](https://www.rfc-editor.org/rfc/rfc5321#section-2.3.1)).
 ///
 /// # Examples
@@ -64,13 +64,13 @@ impl Envelope {
         self
     }
 
-    /// The sender, and what is said about the message.
+    /// Returns the sender, and what is said about the message.
     #[must_use]
     pub const fn mail(&self) -> &Mail {
         &self.mail
     }
 
-    /// The recipients, in the order in which they are told to the server.
+    /// Returns the recipients, in the order in which they are told to the server.
     #[must_use]
     pub fn recipients(&self) -> &[Rcpt] {
         &self.recipients

@@ -17,7 +17,7 @@ use crate::{Error, Payload, Result};
 #[non_exhaustive]
 #[derive(Debug)]
 pub struct Sent {
-    /// What the server said to the message: often the name it has there. In LMTP, to its last
+    /// The server's reply to the message: often with the name that it has there. In LMTP, to its last
     /// recipient that was accepted.
     pub reply: Reply,
     /// The recipients who will not get it.
@@ -50,6 +50,22 @@ impl Client {
     /// SIZE, BODY=8BITMIME and SMTPUTF8 are given where the message or its addresses need them and
     /// the server offers them. Lines must end in CR LF, unless
     /// [`Config::bare_newline`](super::Config::bare_newline) says that they are mended.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(client: &mut mailwire_transport::smtp::Client) -> mailwire_transport::Result<()> {
+    /// use mailwire_transport::smtp::Envelope;
+    ///
+    /// let envelope = Envelope::new("ada@example.org", ["bob@example.net", "carol@example.net"])?;
+    /// let message = "From: ada@example.org\r\nSubject: Hello\r\n\r\nHello, both of you.\r\n";
+    /// let sent = client.send(&envelope, message).await?;
+    /// for refused in &sent.refused {
+    ///     println!("{} will not get it: {}", refused.recipient, refused.error);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
-//! Channel bindings: RFC 5056, RFC 5929 and RFC 9266.
+//! Channel bindings: [RFC 5056](https://www.rfc-editor.org/rfc/rfc5056), [RFC 5929](https://www.rfc-editor.org/rfc/rfc5929) and [RFC 9266](https://www.rfc-editor.org/rfc/rfc9266).
 
 use mailwire_core::Secret;
 use rustls::ConnectionCommon;
 
-/// What ties a SASL exchange to the TLS session around it, so that nobody in the middle can pass
+/// The data that tie a SASL exchange to the TLS session around it, so that nobody in the middle can pass
 /// the exchange on. Empty without TLS.
 #[derive(Debug, Clone, Default)]
 pub struct ChannelBindings {
@@ -45,7 +45,7 @@ impl ChannelBindings {
         .map(Secret::expose)
     }
 
-    /// The type to use: `tls-exporter` with TLS 1.3 (RFC 9266 section 4), otherwise
+    /// The type to use: `tls-exporter` with TLS 1.3 ([RFC 9266 section 4](https://www.rfc-editor.org/rfc/rfc9266#section-4)), otherwise
     /// `tls-server-end-point`.
     #[must_use]
     pub const fn preferred(&self) -> Option<&'static str> {

@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use super::{TlsError, TlsStream, add_roots, certificates, default_provider, end_point, private_key};
 use crate::{Error, Stream};
 
-/// How a client does TLS: whom it trusts and who it is. Cheap to clone; clones share session
+/// The TLS configuration of a client: whom it trusts and who it is. Cheap to clone; clones share session
 /// tickets, so make one and keep it.
 #[derive(Clone)]
 pub struct ClientTls {

@@ -1,7 +1,7 @@
 #[cfg(any(feature = "client", feature = "server"))]
 use std::{fmt::Display, io};
 
-/// Why there is no TLS.
+/// The reason why there is no TLS.
 #[non_exhaustive]
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TlsError {
@@ -14,9 +14,9 @@ pub enum TlsError {
     /// PEM that cannot be used.
     #[error("cannot read a {what} from PEM: {reason}")]
     Pem {
-        /// What was looked for.
+        /// The kind of object that was looked for.
         what: &'static str,
-        /// What was found instead.
+        /// The reason why there is none.
         reason: String,
     },
     /// The configuration does not hold together: a key that does not fit its certificate, say.

@@ -38,37 +38,37 @@ pub struct TlsStream {
 }
 
 impl TlsStream {
-    /// The stream beneath.
+    /// Returns the stream beneath.
     #[must_use]
     pub fn plain(&self) -> &Plain {
         self.inner.get_ref().0
     }
 
-    /// rustls' view of the session.
+    /// Returns rustls' view of the session.
     #[must_use]
     pub fn session(&self) -> &CommonState {
         self.inner.get_ref().1
     }
 
-    /// The protocol's version.
+    /// Returns the version of TLS.
     #[must_use]
     pub fn version(&self) -> Option<ProtocolVersion> {
         self.session().protocol_version()
     }
 
-    /// The cipher suite's name, for logs and Received headers.
+    /// Returns the cipher suite's name, for logs and Received headers.
     #[must_use]
     pub fn cipher_suite(&self) -> Option<&'static str> {
         self.session().negotiated_cipher_suite().and_then(|suite| suite.suite().as_str())
     }
 
-    /// The peer's certificates, its own first.
+    /// Returns the peer's certificates, its own first.
     #[must_use]
     pub fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
         self.session().peer_certificates()
     }
 
-    /// What SASL's `-PLUS` mechanisms bind to.
+    /// Returns what SASL's `-PLUS` mechanisms bind to.
     #[must_use]
     pub fn channel_bindings(&self) -> ChannelBindings {
         let exporter = (self.version() == Some(ProtocolVersion::TLSv1_3)).then(|| match &self.inner {
@@ -79,7 +79,7 @@ impl TlsStream {
     }
 }
 
-/// The crypto provider that the features chose.
+/// Returns the crypto provider that the features chose.
 ///
 /// # Errors
 ///

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{TlsError, TlsStream, add_roots, certificates, default_provider, end_point, private_key};
 use crate::{Error, Stream};
 
-/// How a server does TLS: who it is, and which clients' certificates it takes. Cheap to clone.
+/// The TLS configuration of a server: who it is, and which clients' certificates it takes. Cheap to clone.
 #[derive(Clone)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,

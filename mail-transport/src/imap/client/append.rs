@@ -12,18 +12,18 @@ use mailwire_imap::{
 use super::{Call, Client, ToMailbox, messages::check_flags};
 use crate::{Payload, Result};
 
-/// What an appended message is called (UIDPLUS).
+/// The UID of an appended message ([RFC 4315 section 3](https://www.rfc-editor.org/rfc/rfc4315#section-3)).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppendUid {
-    /// UIDVALIDITY of the mailbox.
+    /// The UIDVALIDITY of the mailbox; some servers say 0.
     pub uid_validity: u32,
     /// The UID of the message, as a set.
     pub uids: KnownUids,
 }
 
 impl AppendUid {
-    /// The message's UID.
+    /// Returns the UID of the message.
     #[must_use]
     pub fn uid(&self) -> Option<u32> {
         self.uids.iter(1).next().map(Uid::get)
@@ -39,18 +39,18 @@ impl AppendUid {
     }
 }
 
-/// What an appended message is to have.
+/// Flags and date of a message to append.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AppendOptions {
-    /// Its flags.
+    /// The flags of the message.
     pub flags: FlagSet,
-    /// The time at which it came; now, if nothing is said.
+    /// The internal date of the message; without, the server takes the present time.
     pub date: Option<DateTime>,
 }
 
 impl AppendOptions {
-    /// No flags, and the present time.
+    /// Options with no flags, and the present time.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -63,7 +63,7 @@ impl AppendOptions {
         self
     }
 
-    /// Sets the time at which it came.
+    /// Sets the internal date.
     #[must_use]
     pub fn with_date(mut self, date: impl Into<Option<DateTime>>) -> Self {
         self.date = date.into();
@@ -72,7 +72,9 @@ impl AppendOptions {
 }
 
 impl Client {
-    /// APPEND: puts a message into a mailbox. Gives what it is called, if the server says so (UIDPLUS).
+    /// APPEND: puts a message into a mailbox ([RFC 9051 section 6.3.12](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.12)). Returns its UID, if the server tells it.
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {

@@ -38,13 +38,13 @@ enum State {
 }
 
 impl Body<'_> {
-    /// How many bytes the server has announced.
+    /// Returns the length that the server has announced, in bytes.
     #[must_use]
     pub const fn length(&self) -> u64 {
         self.length
     }
 
-    /// The next piece, as large as what came over the network at once; `None` at the end.
+    /// Receives the next piece, as large as what came over the network at once; `None` at the end.
     /// Cancel-safe.
     ///
     /// # Errors
@@ -94,6 +94,20 @@ impl Client {
     /// more memory than what comes over the network at once. `\Seen` is left alone.
     ///
     /// `None`: there is no such message (any more), or no such part.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {
+    /// use mailwire_transport::imap::proto::types::Section;
+    ///
+    /// if let Some(body) = client.fetch_body(7, Section::WHOLE).await? {
+    ///     let mut file = tokio::fs::File::create("7.eml").await?;
+    ///     body.copy_to(&mut file).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -18,7 +18,9 @@ pub enum LoginMechanism {
     Login,
 }
 
-/// How a [`Client`](super::Client) behaves beyond what its [`Endpoint`] says.
+/// The configuration of a [`Client`](super::Client), beyond what its [`Endpoint`] says.
+///
+/// # Examples
 ///
 /// ```no_run
 /// # async fn example() -> mailwire_transport::Result<()> {
@@ -36,7 +38,7 @@ pub enum LoginMechanism {
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Who logs in. Without, nobody does: for servers that greet with PREAUTH, and to ask what a
+    /// The credentials to log in with. Without, nobody logs in: for servers that greet with PREAUTH, and to ask what a
     /// server offers.
     pub credentials: Option<Credentials>,
     /// The only way to log in. Without, the best SASL mechanism that the server offers is used, and
@@ -44,7 +46,7 @@ pub struct Config {
     pub mechanism: Option<LoginMechanism>,
     /// Send credentials without TLS, readable by everyone on the way.
     pub allow_clear_credentials: bool,
-    /// What is sent with ID right after the login, if the server knows ID (RFC 2971). Some servers,
+    /// The fields of the ID that is sent right after the login, if the server knows ID ([RFC 2971](https://www.rfc-editor.org/rfc/rfc2971)). Some servers,
     /// such as those of 163 and 126, refuse SELECT without it. See [`identify`](Self::identify).
     pub identity: Option<Vec<(AString, Option<AString>)>>,
     /// Send the first message of a SASL exchange with its command where the server offers SASL-IR: some
@@ -52,19 +54,19 @@ pub struct Config {
     pub initial_response: bool,
     /// Send literals without waiting for the server where it offers LITERAL+ or LITERAL-.
     pub non_synchronizing_literals: bool,
-    /// How long an IDLE lasts before it is ended and begun anew. Never longer than 29 minutes (RFC
-    /// 9051 section 6.3.13); shorter where something between the peers forgets idle connections.
+    /// The time after which an IDLE is ended and begun anew. Never longer than 29 minutes
+    /// ([RFC 9051 section 6.3.13](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.13)); shorter where something between the peers forgets idle connections.
     pub idle_interval: Duration,
-    /// How many updates are kept for [`Client::updates`](super::Client::updates).
+    /// The number of updates that are kept for [`Client::updates`](super::Client::updates).
     pub updates: usize,
-    /// How many items one call collects: mailboxes of LIST, ranges of SEARCH.
+    /// The number of items that one call collects at most: mailboxes of LIST, ranges of SEARCH.
     pub items: usize,
-    /// How many bytes of bodies one [`FetchedMessage`](super::FetchedMessage) collects. Larger ones are left out of
+    /// The number of bytes of bodies that one [`FetchedMessage`](super::FetchedMessage) collects. Larger ones are left out of
     /// it: [`Client::fetch_body`](super::Client::fetch_body) is for those.
     pub message_bodies: usize,
-    /// How exactly the server is held to the grammar.
+    /// The dialect in which the server is read: how exactly it is held to the grammar.
     pub dialect: Dialect,
-    /// What is taken from the server.
+    /// The bounds on what the server may send.
     pub limits: Limits,
 }
 
@@ -88,13 +90,13 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Without a login.
+    /// A configuration without a login.
     #[must_use]
     pub fn anonymous() -> Self {
         Self::default()
     }
 
-    /// To log in.
+    /// A configuration to log in with `credentials`, unless the server greets with PREAUTH.
     #[must_use]
     pub fn login(credentials: Credentials) -> Self {
         Self { credentials: Some(credentials), ..Self::default() }

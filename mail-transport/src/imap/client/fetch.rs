@@ -17,7 +17,7 @@ use super::{
 };
 use crate::Result;
 
-/// What a server told of one message.
+/// The data that a server gave of one message.
 ///
 /// A server may tell it in several pieces: then each piece is a `FetchedMessage` of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,38 +26,38 @@ pub struct FetchedMessage {
 }
 
 impl FetchedMessage {
-    /// Its sequence number. Some servers say 0.
+    /// Returns the sequence number. Some servers say 0.
     #[must_use]
     pub fn number(&self) -> u32 {
         self.fetch.number.map_or(0, SeqNumber::get)
     }
 
-    /// Its UID. It comes with every answer to [`Client::uid_fetch`].
+    /// Returns the UID. It comes with every answer to [`Client::uid_fetch`].
     #[must_use]
     pub fn uid(&self) -> Option<u32> {
         uid_of(&self.fetch).map(Uid::get)
     }
 
-    /// Its flags.
+    /// Returns the flags.
     #[must_use]
     pub fn flags(&self) -> Option<&FlagSet> {
         self.find(|item| if let MsgAtt::Flags(flags) = item { Some(flags) } else { None })
     }
 
-    /// The main fields of its header.
+    /// Returns the main fields of the header.
     #[must_use]
     pub fn envelope(&self) -> Option<&Envelope> {
         self.find(|item| if let MsgAtt::Envelope(envelope) = item { Some(&**envelope) } else { None })
     }
 
-    /// Its subject, from the envelope, as it stands there. Words beyond ASCII are mostly encoded (RFC
-    /// 2047): `encoded_words`, under the feature `encoded-words`, decodes them.
+    /// Returns the subject, from the envelope, as it stands there. Words beyond ASCII are mostly encoded
+    /// ([RFC 2047](https://www.rfc-editor.org/rfc/rfc2047)): `encoded_words`, under the feature `encoded-words`, decodes them.
     #[must_use]
     pub fn subject(&self) -> Option<Cow<'_, str>> {
         Some(self.envelope()?.subject.as_ref()?.to_string_lossy())
     }
 
-    /// Its parts, with extension data if there is any.
+    /// Returns the parts, with extension data if there is any.
     #[must_use]
     pub fn body_structure(&self) -> Option<&BodyStructure> {
         self.find(|item| match item {
@@ -66,32 +66,32 @@ impl FetchedMessage {
         })
     }
 
-    /// Its size in bytes.
+    /// Returns the size in bytes.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
         self.find(|item| if let MsgAtt::Rfc822Size(size) = item { Some(*size) } else { None })
     }
 
-    /// When it came.
+    /// Returns the date at which it came.
     #[must_use]
     pub fn internal_date(&self) -> Option<DateTime> {
         self.find(|item| if let MsgAtt::InternalDate(date) = item { *date } else { None })
     }
 
-    /// Its modification sequence (RFC 7162).
+    /// Returns the modification sequence ([RFC 7162](https://www.rfc-editor.org/rfc/rfc7162)).
     #[must_use]
     pub fn mod_seq(&self) -> Option<u64> {
         self.find(|item| if let MsgAtt::ModSeq(value) = item { value.map(u64::from) } else { None })
     }
 
-    /// The whole message.
+    /// Returns the whole message.
     #[must_use]
     pub fn body(&self) -> Option<Bytes> {
         self.section(&Section::WHOLE)
             .or_else(|| self.find(|item| if let MsgAtt::Rfc822(data) = item { bytes(data) } else { None }))
     }
 
-    /// Its header.
+    /// Returns the header.
     #[must_use]
     pub fn header(&self) -> Option<Bytes> {
         self.section(&Section::HEADER).or_else(|| {
@@ -99,7 +99,7 @@ impl FetchedMessage {
         })
     }
 
-    /// Its body without its header.
+    /// Returns the body without the header.
     #[must_use]
     pub fn text(&self) -> Option<Bytes> {
         self.section(&Section::TEXT).or_else(|| {
@@ -107,7 +107,7 @@ impl FetchedMessage {
         })
     }
 
-    /// A part of it, or as much of that as was asked for. `None` if there is no such part, and if it
+    /// Returns a part, or as much of it as was asked for. `None` if there is no such part, and if it
     /// was too large for [`Config::message_bodies`](super::Config::message_bodies).
     #[must_use]
     pub fn section(&self, section: &Section) -> Option<Bytes> {
@@ -127,7 +127,7 @@ impl FetchedMessage {
         bytes(&part.data)
     }
 
-    /// The bodies that were too large to be collected, with their sizes.
+    /// Iterates over the bodies that were too large to be collected, with their sizes in bytes.
     pub fn omitted(&self) -> impl Iterator<Item = (&MsgAtt, u64)> {
         self.fetch.items.iter().filter_map(|item| match data_ref(item)? {
             Data::Streamed { length } => Some((item, *length)),
@@ -135,7 +135,7 @@ impl FetchedMessage {
         })
     }
 
-    /// All that was told, as the protocol has it.
+    /// Returns all the data, as the protocol has it.
     #[must_use]
     pub fn items(&self) -> &[MsgAtt] {
         &self.fetch.items
@@ -228,7 +228,7 @@ impl<'a> FetchedMessages<'a> {
         Self { client, call, wanted, bodies: VecDeque::new(), collected: 0 }
     }
 
-    /// The next message; `None` when the server has told all. Cancel-safe.
+    /// Receives the next message; `None` when the server has told all. Cancel-safe.
     ///
     /// # Errors
     ///
@@ -310,7 +310,7 @@ impl std::fmt::Debug for FetchedMessages<'_> {
 }
 
 impl Client {
-    /// FETCH: data of messages by their sequence numbers.
+    /// FETCH: asks for data of messages by their sequence numbers ([RFC 9051 section 6.4.5](https://www.rfc-editor.org/rfc/rfc9051#section-6.4.5)).
     ///
     /// # Errors
     ///
@@ -324,7 +324,22 @@ impl Client {
         self.fetch_messages(set.map(Messages::Sequence), items.into()).await
     }
 
-    /// UID FETCH: data of messages by their UIDs. Those that do not exist any more are left out.
+    /// UID FETCH: asks for data of messages by their UIDs. Those that do not exist any more are left out.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {
+    /// use mailwire_transport::imap::{FetchAtt, UidSet};
+    ///
+    /// let all: UidSet = "1:*".parse()?;
+    /// let mut messages = client.uid_fetch(all, [FetchAtt::Flags, FetchAtt::Envelope]).await?;
+    /// while let Some(message) = messages.next().await? {
+    ///     println!("{:?}: {:?}", message.uid(), message.subject());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -19,7 +19,9 @@ pub struct Idle<'a> {
 }
 
 impl Client {
-    /// IDLE: begins to wait for what is new (RFC 9051 section 6.3.13).
+    /// IDLE: begins to wait for what is new ([RFC 9051 section 6.3.13](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.13)).
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {

@@ -22,25 +22,25 @@ use crate::{Error, Result};
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {
-    /// So many messages are in the mailbox now.
+    /// The mailbox has this number of messages now.
     Exists(u32),
-    /// So many of them are new to this session (IMAP4rev1).
+    /// This number of messages is new to this session (IMAP4rev1).
     Recent(u32),
     /// The message of this number is gone, and those after it have moved up.
     Expunge(u32),
-    /// The messages of these UIDs are gone (RFC 7162).
+    /// The messages of these UIDs are gone ([RFC 7162](https://www.rfc-editor.org/rfc/rfc7162)).
     Vanished(VanishedData),
     /// A message has these flags now.
     Flags {
-        /// Its sequence number.
+        /// The sequence number of the message.
         number: u32,
-        /// Its UID, if the server said so.
+        /// The UID of the message, if the server said it.
         uid: Option<u32>,
-        /// All its flags.
+        /// All flags of the message.
         flags: FlagSet,
     },
     /// Words of the server outside of any answer, or with `ALERT`. Alerts must be shown to the user
-    /// (RFC 9051 section 7.1); NO and BAD are warnings.
+    /// ([RFC 9051 section 7.1](https://www.rfc-editor.org/rfc/rfc9051#section-7.1)); NO and BAD are warnings.
     Notice(Reply),
     /// Data of another kind.
     Data(Box<Untagged>),
@@ -55,7 +55,7 @@ pub enum Update {
 pub struct Malformed {
     /// The response, or its beginning if it is long.
     pub bytes: Bytes,
-    /// What is wrong with it.
+    /// The reason why it could not be read.
     pub error: ParseError,
 }
 

@@ -21,12 +21,12 @@ use crate::Result;
 pub struct Listed {
     /// The mailbox.
     pub mailbox: ListData,
-    /// Numbers about it, if they were asked for and could be had.
+    /// The numbers about the mailbox, if they were asked for and could be had.
     pub status: Option<StatusData>,
 }
 
 impl Client {
-    /// LIST: the mailboxes whose names are like `pattern`, in which `*` stands for anything and `%`
+    /// LIST: lists the mailboxes whose names match `pattern`, in which `*` stands for anything and `%`
     /// for anything within one level; `reference`, mostly empty, says where it begins.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Client {
         self.listed(Command::List(list), |kind| kind != ListKind::Lsub).await
     }
 
-    /// LSUB: the same of subscribed mailboxes. Servers with LIST-EXTENDED tell more of them by
+    /// LSUB: lists the subscribed mailboxes. Servers with LIST-EXTENDED tell more of them by
     /// [`list_with`](Self::list_with).
     ///
     /// # Errors
@@ -63,8 +63,8 @@ impl Client {
         Ok(mailboxes)
     }
 
-    /// LIST with its options (RFC 5258): subscribed mailboxes, special uses, and numbers about each
-    /// (RFC 5819).
+    /// LIST with its options ([RFC 5258](https://www.rfc-editor.org/rfc/rfc5258)): lists subscribed mailboxes, special uses, and numbers about each
+    /// ([RFC 5819](https://www.rfc-editor.org/rfc/rfc5819)).
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Client {
         Ok(mailboxes)
     }
 
-    /// STATUS: numbers about a mailbox that is not open.
+    /// STATUS: asks for numbers about a mailbox that is not open ([RFC 9051 section 6.3.11](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.11)).
     ///
     /// # Errors
     ///
@@ -184,7 +184,7 @@ impl Client {
         self.simple(Command::Subscribe(mailbox.to_mailbox()?)).await
     }
 
-    /// UNSUBSCRIBE: takes a mailbox off it.
+    /// UNSUBSCRIBE: takes a mailbox off the user's list.
     ///
     /// # Errors
     ///

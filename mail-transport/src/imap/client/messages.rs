@@ -11,7 +11,9 @@ use mailwire_imap::{
 use super::{Client, FetchedMessage, ToMailbox, ToSet, error::too_many, fetch::Wanted};
 use crate::Result;
 
-/// What STORE does to flags.
+/// A change of flags, for STORE.
+///
+/// # Examples
 ///
 /// ```
 /// use mailwire_transport::imap::{Flag, FlagChange};
@@ -46,7 +48,7 @@ impl FlagChange {
         Self { action: StoreAction::Replace, flags: flags.into_iter().collect(), silent: false }
     }
 
-    /// The server need not tell the new flags.
+    /// Tells the server that it need not report the new flags (`.SILENT`).
     #[must_use]
     pub const fn silent(mut self) -> Self {
         self.silent = true;
@@ -70,7 +72,7 @@ impl Client {
         self.store_messages(set.map(Messages::Sequence), change).await
     }
 
-    /// UID STORE: the same by their UIDs.
+    /// UID STORE: changes flags of messages by their UIDs. Returns the flags that the server reports.
     ///
     /// # Errors
     ///
@@ -138,7 +140,7 @@ impl Client {
         self.copy_with(Copy::new(set, mailbox)).await
     }
 
-    /// UID COPY: the same by their UIDs.
+    /// UID COPY: copies messages, by their UIDs, to another mailbox.
     ///
     /// # Errors
     ///
@@ -207,7 +209,7 @@ impl Client {
         self.move_with(Copy::new(set, mailbox)).await
     }
 
-    /// UID MOVE: the same by their UIDs.
+    /// UID MOVE: moves messages, by their UIDs, to another mailbox.
     ///
     /// # Errors
     ///

@@ -108,11 +108,11 @@ struct Call {
     leaves: bool,
 }
 
-/// How a [`call`](Client::call) ended, and all that came before that.
+/// The answer to a [`call`](Client::call): how it ended, and all that came before that.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// OK, with its code and text.
+    /// The OK, with its code and text.
     pub status: Reply,
     /// The untagged data.
     pub data: Vec<Untagged>,
@@ -146,7 +146,7 @@ impl Client {
         Ok(client)
     }
 
-    /// What the server offers, as far as it has said so.
+    /// Returns what the server offers, as far as it has said so.
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {
         self.session.machine_ref().capabilities()
@@ -163,19 +163,19 @@ impl Client {
         self.capabilities().has_or_rev2(capability)
     }
 
-    /// Where the session stands.
+    /// Returns the state of the session ([RFC 9051 section 3](https://www.rfc-editor.org/rfc/rfc9051#section-3)).
     #[must_use]
     pub const fn state(&self) -> State {
         self.session.machine_ref().state()
     }
 
-    /// How many messages the selected mailbox has, as far as the server has said so.
+    /// Returns the number of messages in the selected mailbox, as far as the server has said it.
     #[must_use]
     pub fn exists(&self) -> Option<u32> {
         if self.state() == State::Selected { self.inbox.exists } else { None }
     }
 
-    /// What came without being asked for, oldest first. It is kept until it is taken here or in
+    /// Takes what came without being asked for, oldest first. It is kept until it is taken here or in
     /// [`idle`](Self::idle), as much of it as [`Config::updates`] says; beyond that there is an
     /// [`Update::Overflow`]. Selecting a mailbox, and leaving it, drops what was about the messages of
     /// the one before.
@@ -183,12 +183,12 @@ impl Client {
         std::iter::from_fn(|| self.inbox.pop())
     }
 
-    /// The responses that could not be read, oldest first. The last 64 of them are kept.
+    /// Takes the responses that could not be read, oldest first. The last 64 of them are kept.
     pub fn malformed(&mut self) -> impl Iterator<Item = Malformed> + '_ {
         self.inbox.malformed.drain(..)
     }
 
-    /// How the last call ended, with the response code and the text: `None` before the first.
+    /// Returns how the last call ended, with the response code and the text: `None` before the first.
     #[must_use]
     pub const fn completion(&self) -> Option<&Reply> {
         self.inbox.completion.as_ref()
@@ -205,7 +205,7 @@ impl Client {
         Ok(self.capabilities())
     }
 
-    /// NOOP: nothing, but the server tells what is new.
+    /// NOOP: does nothing, but lets the server tell what is new.
     ///
     /// # Errors
     ///
@@ -214,7 +214,7 @@ impl Client {
         self.simple(Command::Noop).await
     }
 
-    /// ID: tells the server who this is, and asks what it calls itself (RFC 2971).
+    /// ID: tells the server who this is, and asks what it calls itself ([RFC 2971](https://www.rfc-editor.org/rfc/rfc2971)).
     ///
     /// # Errors
     ///
@@ -244,7 +244,7 @@ impl Client {
         Ok(id)
     }
 
-    /// ENABLE: has the server use extensions that change what it sends. Gives those that it enabled.
+    /// ENABLE: has the server use extensions that change what it sends ([RFC 9051 section 6.3.1](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.1)). Returns those that it enabled.
     ///
     /// # Errors
     ///
@@ -266,7 +266,7 @@ impl Client {
         Ok(enabled)
     }
 
-    /// NAMESPACE: where the user's mailboxes, those of others and the shared ones are.
+    /// NAMESPACE: asks where the user's mailboxes, those of others and the shared ones are ([RFC 9051 section 6.3.10](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.10)).
     ///
     /// # Errors
     ///

@@ -12,10 +12,12 @@ use mailwire_imap::{
 use super::{Client, error::too_many};
 use crate::Result;
 
-/// What a search has found: sequence numbers, or UIDs after [`Client::uid_search`].
+/// The result of a search: sequence numbers, or UIDs after [`Client::uid_search`].
 ///
 /// Numbers that follow each other are kept as ranges, as a server may name millions of them in a few
 /// bytes.
+///
+/// # Examples
 ///
 /// ```no_run
 /// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {
@@ -38,18 +40,18 @@ pub struct Found {
 }
 
 impl Found {
-    /// The numbers, in the order in which the server named them.
+    /// Iterates over the numbers, in the order in which the server named them.
     pub fn iter(&self) -> Numbers<'_> {
         self.into_iter()
     }
 
-    /// The numbers as ranges, both ends included.
+    /// Returns the numbers as ranges, both ends included.
     #[must_use]
     pub fn ranges(&self) -> &[(u32, u32)] {
         &self.ranges
     }
 
-    /// How many there are: as the server counted them, if it was asked to.
+    /// Returns how many there are: the server's own count, if it was asked for one.
     #[must_use]
     pub fn len(&self) -> u64 {
         match self.count {
@@ -70,19 +72,19 @@ impl Found {
         self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&number))
     }
 
-    /// The lowest number: as the server said, if it was asked to.
+    /// Returns the lowest number: the server's own word, if it was asked for it.
     #[must_use]
     pub fn min(&self) -> Option<u32> {
         self.min.or_else(|| self.ranges.iter().map(|range| range.0).min())
     }
 
-    /// The highest number: as the server said, if it was asked to.
+    /// Returns the highest number: the server's own word, if it was asked for it.
     #[must_use]
     pub fn max(&self) -> Option<u32> {
         self.max.or_else(|| self.ranges.iter().map(|range| range.1).max())
     }
 
-    /// The highest modification sequence of what was found, if the search was about those (RFC 7162).
+    /// Returns the highest modification sequence of what was found, if the search was about those ([RFC 7162 section 3.1.5](https://www.rfc-editor.org/rfc/rfc7162#section-3.1.5)).
     #[must_use]
     pub const fn mod_seq(&self) -> Option<u64> {
         self.mod_seq
@@ -147,7 +149,7 @@ impl<'a> IntoIterator for &'a Found {
 }
 
 impl Client {
-    /// SEARCH: the sequence numbers of the messages of which all `keys` are true.
+    /// SEARCH: finds the messages that match all `keys`, by their sequence numbers ([RFC 9051 section 6.4.4](https://www.rfc-editor.org/rfc/rfc9051#section-6.4.4)).
     ///
     /// # Errors
     ///
@@ -156,7 +158,7 @@ impl Client {
         self.search_with(Search::new(keys)).await
     }
 
-    /// UID SEARCH: the UIDs of the messages of which all `keys` are true.
+    /// UID SEARCH: finds the messages that match all `keys`, by their UIDs.
     ///
     /// # Errors
     ///

@@ -13,13 +13,13 @@ use crate::Result;
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selected {
-    /// How many messages there are.
+    /// The number of messages.
     pub exists: u32,
-    /// How many are new to this session; IMAP4rev2 does not say.
+    /// The number of messages that are new to this session; IMAP4rev2 does not say.
     pub recent: Option<u32>,
-    /// UIDs mean the same messages as long as this stays the same. Some servers say 0.
+    /// The UIDVALIDITY: UIDs mean the same messages as long as it stays. Some servers say 0.
     pub uid_validity: Option<u32>,
-    /// The next new message will have this UID or a higher one. Some servers say 0.
+    /// The UIDNEXT: the next new message will have this UID or a higher one. Some servers say 0.
     pub uid_next: Option<u32>,
     /// The sequence number of the first message that was not seen (IMAP4rev1).
     pub unseen: Option<u32>,
@@ -27,15 +27,15 @@ pub struct Selected {
     pub flags: FlagSet,
     /// The flags that can be changed for good. `None`: the server does not say, and all can.
     pub permanent_flags: Option<PermanentFlags>,
-    /// Whether nothing can be changed.
+    /// Whether the mailbox is open for reading only.
     pub read_only: bool,
     /// Whether UIDs are not kept from session to session.
     pub uid_not_sticky: bool,
-    /// The highest modification sequence (RFC 7162).
+    /// The highest modification sequence ([RFC 7162](https://www.rfc-editor.org/rfc/rfc7162)).
     pub highest_mod_seq: Option<u64>,
-    /// What the mailbox is called for good (RFC 8474).
+    /// The identifier of the mailbox, which it keeps when it is renamed ([RFC 8474 section 4](https://www.rfc-editor.org/rfc/rfc8474#section-4)).
     pub mailbox_id: Option<ImapString>,
-    /// Its name as the server has it, if it says so (IMAP4rev2).
+    /// The name of the mailbox as the server has it, if it says so (IMAP4rev2).
     pub name: Option<MailboxName>,
 }
 
@@ -81,7 +81,7 @@ impl Selected {
 }
 
 impl Client {
-    /// SELECT: opens a mailbox, to read and to change. The one that was open is left.
+    /// SELECT: opens a mailbox, to read and to change ([RFC 9051 section 6.3.2](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.2)). The one that was open is left.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl Client {
         self.open(Command::Select(select), false).await
     }
 
-    /// EXAMINE: opens a mailbox, to read only.
+    /// EXAMINE: opens a mailbox, to read only ([RFC 9051 section 6.3.3](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.3)).
     ///
     /// # Errors
     ///

@@ -9,9 +9,9 @@ use mailwire_imap::types::{
 
 use super::Found;
 
-/// What can name a mailbox: a name for people, or a [`MailboxName`] as a server gave it.
+/// Names a mailbox: a name for people, or a [`MailboxName`] as a server gave it.
 pub trait ToMailbox {
-    /// The name as it is sent.
+    /// Converts into the name as it is sent.
     ///
     /// # Errors
     ///
@@ -43,12 +43,12 @@ impl ToMailbox for &String {
     }
 }
 
-/// What can name messages: one number, several, a set (`"1:*".parse()`), what a search has
+/// Names messages: one number, several, a set (`"1:*".parse()`), what a search has
 /// [`Found`]. `N` says whether the numbers are sequence numbers or UIDs.
 ///
 /// An empty set is nothing to be done, and nothing is sent for it.
 pub trait ToSet<N> {
-    /// The set as it is sent; `None` if it is empty.
+    /// Converts into the set as it is sent; `None` if it is empty.
     ///
     /// # Errors
     ///

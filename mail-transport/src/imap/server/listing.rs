@@ -11,11 +11,11 @@ use mailwire_imap::{
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mailbox {
-    /// Its name, in Unicode.
+    /// The name, in Unicode.
     pub name: String,
-    /// What divides the levels of its name; `None` if it has only one.
+    /// The character between the levels of the name; `None` if it has only one.
     pub delimiter: Option<char>,
-    /// What is to be known about it. A name that is only subscribed to has
+    /// The attributes of the mailbox. A name that is only subscribed to has
     /// [`NonExistent`](MailboxAttribute::NonExistent). Whether there are mailboxes below it is worked
     /// out if nothing is said.
     pub attributes: Vec<MailboxAttribute>,

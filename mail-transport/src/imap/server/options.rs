@@ -10,12 +10,12 @@ use mailwire_imap::{
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SelectOptions {
-    /// Nothing is to be changed: EXAMINE.
+    /// Whether nothing is to be changed: EXAMINE.
     pub read_only: bool,
 }
 
 impl SelectOptions {
-    /// To read and to change: SELECT.
+    /// Options to read and to change: SELECT.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -35,14 +35,14 @@ impl SelectOptions {
 pub struct CreateOptions {}
 
 impl CreateOptions {
-    /// A mailbox without special use.
+    /// Options for a mailbox without special use.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-/// What is asked of a mailbox.
+/// The data that STATUS asks of a mailbox.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusOptions {
@@ -51,14 +51,14 @@ pub struct StatusOptions {
 }
 
 impl StatusOptions {
-    /// To ask for `items`.
+    /// Options that ask for `items`.
     #[must_use]
     pub fn new(items: impl Into<Vec<StatusAtt>>) -> Self {
         Self { items: items.into() }
     }
 }
 
-/// What is asked of messages.
+/// The data that FETCH asks of messages.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchOptions {
@@ -67,14 +67,14 @@ pub struct FetchOptions {
 }
 
 impl FetchOptions {
-    /// To ask for `items`.
+    /// Options that ask for `items`.
     #[must_use]
     pub fn new(items: impl Into<Vec<FetchAtt>>) -> Self {
         Self { items: items.into() }
     }
 }
 
-/// What is to be done to messages' flags.
+/// The change that STORE makes to messages' flags.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOptions {
@@ -85,14 +85,14 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
-    /// To do `action` with `flags`.
+    /// Options that do `action` with `flags`.
     #[must_use]
     pub const fn new(action: StoreAction, flags: FlagSet) -> Self {
         Self { action, flags }
     }
 }
 
-/// Which messages are looked for.
+/// The messages that SEARCH looks for.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchOptions {
@@ -102,7 +102,7 @@ pub struct SearchOptions {
 }
 
 impl SearchOptions {
-    /// To look for messages of which all `keys` are true.
+    /// Options that look for messages of which all `keys` are true.
     #[must_use]
     pub fn new(keys: impl Into<Vec<SearchKey>>) -> Self {
         Self { keys: keys.into() }
@@ -115,7 +115,7 @@ impl SearchOptions {
 pub struct CopyOptions {}
 
 impl CopyOptions {
-    /// With their flags and dates.
+    /// Options to keep flags and dates.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

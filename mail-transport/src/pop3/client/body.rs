@@ -21,7 +21,7 @@ impl<'a> Body<'a> {
         Self { session, ticket, ended: false }
     }
 
-    /// The next piece, as large as what came over the network at once; `None` at the end.
+    /// Receives the next piece, as large as what came over the network at once; `None` at the end.
     /// Cancel-safe.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ const DELE_WINDOW: usize = 64;
 const RETR_WINDOW: usize = 4;
 
 impl Client {
-    /// Marks many messages. Each has its own result: a refused one does not stop the others.
+    /// DELE: marks many messages. Each has its own result: a refused one does not stop the others.
     ///
     /// # Errors
     ///
@@ -49,7 +49,9 @@ impl Client {
         }
     }
 
-    /// Retrieves many messages: the next are asked for while one is being read.
+    /// RETR: retrieves many messages. The next are asked for while one is being read.
+    ///
+    /// # Examples
     ///
     /// ```no_run
     /// # async fn example(client: &mut mailwire_transport::pop3::Client) -> mailwire_transport::Result<()> {
@@ -82,7 +84,7 @@ impl Client {
     }
 }
 
-/// RetrievedMessages that are being received one after the other: see [`Client::retr_all`].
+/// Messages that are being received one after the other: see [`Client::retr_all`].
 ///
 /// If this is dropped before its end, the next call to the client reads the few messages that are
 /// asked for already, and throws them away.
@@ -96,7 +98,7 @@ pub struct RetrievedMessages<'a> {
 }
 
 impl RetrievedMessages<'_> {
-    /// The next message, or the server's no to it; `None` at the end. What was not read of the one
+    /// Receives the next message, or the server's refusal of it; `None` at the end. What was not read of the one
     /// before is thrown away. Cancel-safe.
     ///
     /// # Errors

@@ -13,15 +13,17 @@ use crate::{
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LoginMechanism {
-    /// AUTH (RFC 5034) with this mechanism, even if the server does not list it.
+    /// AUTH ([RFC 5034](https://www.rfc-editor.org/rfc/rfc5034)) with this mechanism, even if the server does not list it.
     Sasl(Mechanism),
-    /// APOP (RFC 1939 section 7): the password is not shown, but its protection is MD5.
+    /// APOP ([RFC 1939 section 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)): the password is not shown, but its protection is MD5.
     Apop,
-    /// USER and PASS (RFC 1939 section 7): the password is shown, so TLS has to protect it.
+    /// USER and PASS ([RFC 1939 section 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)): the password is shown, so TLS has to protect it.
     UserPass,
 }
 
-/// How a [`Client`](super::Client) behaves beyond what its [`Endpoint`] says.
+/// The configuration of a [`Client`](super::Client), beyond what its [`Endpoint`] says.
+///
+/// # Examples
 ///
 /// ```no_run
 /// # async fn example() -> mailwire_transport::Result<()> {
@@ -38,7 +40,7 @@ pub enum LoginMechanism {
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Who logs in.
+    /// The credentials to log in with.
     pub credentials: Credentials,
     /// The only way to log in. Without, the best SASL mechanism that the server lists is used, then
     /// APOP, then USER and PASS; without TLS, APOP comes before mechanisms that show the password.
@@ -51,14 +53,14 @@ pub struct Config {
     pub pipelining: bool,
     /// Ask the server for its capabilities: some end the connection when they hear CAPA.
     pub ask_capabilities: bool,
-    /// How exactly the server is held to the grammar.
+    /// The dialect in which the server is read: how exactly it is held to the grammar.
     pub dialect: Dialect,
-    /// What is taken from the server.
+    /// The bounds on what the server may send.
     pub limits: Limits,
 }
 
 impl Config {
-    /// To log in.
+    /// A configuration to log in with `credentials`.
     #[must_use]
     pub fn login(credentials: Credentials) -> Self {
         let mut limits = Limits::client();

@@ -76,21 +76,21 @@ impl Client {
         Ok(client)
     }
 
-    /// What the server has said that it offers. Some say more after the login: it is asked for once
+    /// Returns what the server has said that it offers. Some say more after the login: it is asked for once
     /// more then, and the answer comes with that to the first call.
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {
         self.session.machine_ref().capabilities()
     }
 
-    /// Whether messages are gone from the server: only the answer to QUIT deletes them. A connection
+    /// Returns what became of the marked messages: only the answer to QUIT deletes them. A connection
     /// that is lost before deletes nothing.
     #[must_use]
     pub fn deletions(&self) -> Deletions {
         self.session.machine_ref().deletions()
     }
 
-    /// STAT: how many messages there are, and how large they are together.
+    /// STAT: asks how many messages there are, and how large they are together ([RFC 1939 section 5](https://www.rfc-editor.org/rfc/rfc1939#section-5)).
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl Client {
         }
     }
 
-    /// LIST: the size of each message.
+    /// LIST: asks for the size of each message.
     ///
     /// A line that cannot be read costs that line, and is reported as a warning to `tracing`.
     ///
@@ -114,7 +114,7 @@ impl Client {
         self.lines("LIST", Command::List(None), pick).await
     }
 
-    /// LIST of one message: its size.
+    /// LIST: asks for the size of one message.
     ///
     /// # Errors
     ///
@@ -127,7 +127,7 @@ impl Client {
         }
     }
 
-    /// UIDL: the unique id of each message, the same in all sessions.
+    /// UIDL: asks for the unique id of each message, which is the same in all sessions ([RFC 1939 section 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
     ///
     /// A line that cannot be read costs that line, and is reported as a warning to `tracing`.
     ///
@@ -139,7 +139,7 @@ impl Client {
         self.lines("UIDL", Command::Uidl(None), pick).await
     }
 
-    /// UIDL of one message: its unique id.
+    /// UIDL: asks for the unique id of one message.
     ///
     /// # Errors
     ///
@@ -152,7 +152,18 @@ impl Client {
         }
     }
 
-    /// RETR: a message, to be read piece by piece.
+    /// RETR: asks for a message, to be read piece by piece ([RFC 1939 section 5](https://www.rfc-editor.org/rfc/rfc1939#section-5)).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(client: &mut mailwire_transport::pop3::Client) -> mailwire_transport::Result<()> {
+    /// let mut file = tokio::fs::File::create("1.eml").await?;
+    /// let length = client.retr(1).await?.copy_to(&mut file).await?;
+    /// println!("{length} bytes");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -161,7 +172,7 @@ impl Client {
         self.body("RETR", Command::Retr(MessageNumber::try_from(message)?)).await
     }
 
-    /// TOP: a message's header and the first lines of its body.
+    /// TOP: asks for a message's header and the first lines of its body ([RFC 1939 section 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
     ///
     /// # Errors
     ///
@@ -188,7 +199,7 @@ impl Client {
         self.call("RSET", Command::Rset).await.map(drop)
     }
 
-    /// NOOP: nothing, but the server hears from us.
+    /// NOOP: does nothing, but lets the server hear from the client.
     ///
     /// # Errors
     ///
@@ -197,7 +208,7 @@ impl Client {
         self.call("NOOP", Command::Noop).await.map(drop)
     }
 
-    /// CAPA: asks what the server offers (RFC 2449).
+    /// CAPA: asks what the server offers ([RFC 2449](https://www.rfc-editor.org/rfc/rfc2449)).
     ///
     /// # Errors
     ///
@@ -207,7 +218,7 @@ impl Client {
         Ok(self.capabilities().clone())
     }
 
-    /// A command that this client does not know, with an answer of one line. Gives its text.
+    /// Sends a command that this client does not know, with an answer of one line. Returns its text.
     ///
     /// # Errors
     ///
@@ -276,14 +287,14 @@ impl Client {
     }
 }
 
-/// Why a session did not end as it should, and what became of the messages that were marked.
+/// The error of [`Client::quit`], and the fate of the messages that were marked.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct QuitError {
-    /// Why. [`Error::Refused`]: the server could not delete all of them.
+    /// The error. [`Error::Refused`]: the server could not delete all of them.
     pub error: Error,
-    /// What is known of the marked messages.
+    /// The fate of the marked messages, as far as it is known.
     pub deletions: Deletions,
 }
 

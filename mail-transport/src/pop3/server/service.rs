@@ -14,10 +14,10 @@ use crate::{
 pub trait Service: Send + Sync + 'static {
     /// A user's maildrop, locked.
     type Maildrop: Maildrop;
-    /// Who knows the users' passwords.
+    /// The user store, which knows the passwords.
     type Authenticator: Authenticator;
 
-    /// Who knows the users' passwords. USER with PASS and AUTH ask here.
+    /// Returns the user store, which knows the passwords. USER with PASS and AUTH ask here.
     fn authenticator(&self) -> &Self::Authenticator;
 
     /// Opens and locks the maildrop of a user who has proved who that is. The lock ends when the
@@ -28,7 +28,7 @@ pub trait Service: Send + Sync + 'static {
     /// The user is not let in now: [`Refusal::in_use`] if another session has the maildrop.
     fn open(&self, identity: &Identity) -> impl Future<Output = Result<Self::Maildrop, Refusal>> + Send;
 
-    /// A user's password as it is, for APOP; `None` if there is no such user. It is needed only if the
+    /// Returns a user's password as it is, for APOP; `None` if there is no such user. It is needed only if the
     /// server [offers it](super::Server::apop).
     fn apop_secret(&self, user: &str) -> impl Future<Output = Result<Option<Secret>, Unavailable>> + Send {
         let _ = user;
@@ -36,32 +36,32 @@ pub trait Service: Send + Sync + 'static {
     }
 }
 
-/// A maildrop that one session has for itself (RFC 1939 section 8).
+/// A maildrop that one session has for itself ([RFC 1939 section 8](https://www.rfc-editor.org/rfc/rfc1939#section-8)).
 ///
 /// Messages are named by their place in [`messages`](Self::messages), from 0 on. The server keeps the
 /// marks of DELE. A maildrop that is dropped without [`commit`](Self::commit) deletes nothing.
 ///
 /// One call is made at a time, and none is dropped half-way while the server lets the client stay.
 pub trait Maildrop: Send + 'static {
-    /// What messages are read from that are not in memory; [`NoReader`](crate::server::NoReader) if all
+    /// The reader of messages that are not in memory; [`NoReader`](crate::server::NoReader) if all
     /// are.
     type Reader: Reader;
 
-    /// The messages as they are for the whole session. They are listed once.
+    /// Lists the messages as they are for the whole session. They are listed once.
     ///
     /// # Errors
     ///
     /// The login is refused.
     fn messages(&mut self) -> impl Future<Output = Result<Vec<Entry>, Refusal>> + Send;
 
-    /// A message, as it is: dots and its end are the server's.
+    /// Opens a message, as it is: dots and its end are the server's.
     ///
     /// # Errors
     ///
     /// RETR is refused.
     fn retr(&mut self, index: usize) -> impl Future<Output = Result<Content<Self::Reader>, Refusal>> + Send;
 
-    /// A message's header, the empty line, and at least so many lines after it. More is cut off by
+    /// Opens a message's header, the empty line, and at least so many lines after it. More is cut off by
     /// the server; so by default this is [`retr`](Self::retr).
     ///
     /// # Errors
@@ -76,7 +76,7 @@ pub trait Maildrop: Send + 'static {
         self.retr(index)
     }
 
-    /// The client says QUIT: deletes these messages, and gives up the lock. Nothing else deletes.
+    /// Deletes these messages at the client's QUIT, and gives up the lock. Nothing else deletes.
     ///
     /// # Errors
     ///
@@ -88,9 +88,9 @@ pub trait Maildrop: Send + 'static {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its size in bytes, each line end counted as two.
+    /// The size in bytes, each line end counted as two.
     pub size: u64,
-    /// Its name, the same in all sessions and never given again.
+    /// The unique id, the same in all sessions and never given again.
     pub unique_id: UniqueId,
 }
 

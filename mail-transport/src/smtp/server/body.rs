@@ -22,7 +22,7 @@ pub(super) enum End {
     Refused(BodyRefusal),
 }
 
-/// Why a message is not to be kept.
+/// The reason why a message is not to be kept.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
@@ -39,7 +39,7 @@ impl<'a> Body<'a> {
         Self { driver, end: None }
     }
 
-    /// The next part, a slice of what was received; `None` after the last. Cancel-safe.
+    /// Receives the next part, a slice of what was received; `None` after the last. Cancel-safe.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Reads all of it.
+    /// Reads all of it into memory.
     ///
     /// # Errors
     ///

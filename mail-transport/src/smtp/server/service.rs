@@ -7,30 +7,30 @@ use mailwire_smtp::{Argument, Command, EhloName, Mail, Rcpt, Reply, ReplyCode, s
 use super::{Body, BodyError};
 use crate::sasl::{Authenticator, Identity};
 
-/// What is known of who is connected.
+/// The client that is connected, as far as it is known.
 #[non_exhaustive]
 #[derive(Debug, Clone, Default)]
 pub struct Client {
-    /// Its address. None over a Unix socket.
+    /// The address of the client; none over a Unix socket.
     pub address: Option<SocketAddr>,
-    /// The name in its EHLO, which proves nothing.
+    /// The name in the client's EHLO, which proves nothing.
     pub hello: Option<EhloName>,
-    /// Whether it said EHLO or LHLO, and not HELO.
+    /// Whether the client said EHLO or LHLO, and not HELO.
     pub extended: bool,
     /// Whether TLS protects the connection.
     pub tls: bool,
-    /// As whom it has logged in.
+    /// The identity as which the client has logged in.
     pub identity: Option<Identity>,
 }
 
-/// Mail comes in here.
+/// The application of an SMTP server: its users, and what becomes of connections.
 pub trait Service: Send + Sync + 'static {
     /// The state of one connection.
     type Session: Session;
-    /// Who knows the users.
+    /// The user store.
     type Authenticator: Authenticator;
 
-    /// Who knows the users who log in. One without mechanisms lets nobody log in.
+    /// Returns the user store. One without mechanisms lets nobody log in.
     fn authenticator(&self) -> &Self::Authenticator;
 
     /// Begins a connection, or refuses it. A refusal is a reply of 554, 521 or 421.
@@ -42,34 +42,34 @@ pub trait Service: Send + Sync + 'static {
 /// A transaction is [`mail`](Self::mail), [`rcpt`](Self::rcpt) for each recipient, then
 /// [`message`](Self::message). It is over after `message` or [`reset`](Self::reset).
 pub trait Session: Send {
-    /// EHLO, HELO or LHLO. A positive reply's text stands after the server's name.
+    /// Answers EHLO, HELO or LHLO. A positive reply's text stands after the server's name.
     fn hello(&mut self, client: &Client) -> impl Future<Output = Reply> + Send {
         let _ = client;
         async { Reply::new(ReplyCode::OK, "") }
     }
 
-    /// A login succeeded; `client` says who.
+    /// Tells that a login succeeded; `client` says who.
     fn authenticated(&mut self, client: &Client) -> impl Future<Output = ()> + Send {
         let _ = client;
         async {}
     }
 
-    /// A transaction begins with its sender.
+    /// Answers MAIL: a transaction begins with its sender.
     fn mail(&mut self, client: &Client, mail: &Mail) -> impl Future<Output = Reply> + Send {
         let _ = client;
         let reply = default_reply(&Command::Mail(mail.clone()));
         async { reply }
     }
 
-    /// A recipient. Only those with a positive reply belong to the transaction.
+    /// Answers RCPT. Only recipients with a positive reply belong to the transaction.
     fn rcpt(&mut self, client: &Client, rcpt: &Rcpt) -> impl Future<Output = Reply> + Send {
         let _ = client;
         let reply = default_reply(&Command::Rcpt(rcpt.clone()));
         async { reply }
     }
 
-    /// The message, read as it comes. A positive reply takes the responsibility for it: it must be
-    /// stored by then (RFC 5321 section 4.2.5).
+    /// Takes the message, read as it comes. A positive reply takes the responsibility for it: it must be
+    /// stored by then ([RFC 5321 section 4.2.5](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.5)).
     ///
     /// What is left unread is read and dropped. In LMTP the reply counts for all recipients; see
     /// [`message_for_each`](Self::message_for_each).
@@ -84,8 +84,7 @@ pub trait Session: Send {
         body: &mut Body<'_>,
     ) -> impl Future<Output = Result<Reply, BodyError>> + Send;
 
-    /// The message in LMTP: one reply for each accepted recipient, in their order (RFC 2033 section
-    /// 4.2). Recipients without one get the last.
+    /// Takes the message in LMTP: one reply for each accepted recipient, in their order ([RFC 2033 section 4.2](https://www.rfc-editor.org/rfc/rfc2033#section-4.2)). Recipients without one get the last.
     ///
     /// # Errors
     ///
@@ -98,26 +97,26 @@ pub trait Session: Send {
         async move { Ok(vec![self.message(client, body).await?]) }
     }
 
-    /// The transaction is given up: RSET, a new EHLO, a refused message.
+    /// Tells that the transaction is given up: RSET, a new EHLO, a refused message.
     fn reset(&mut self) -> impl Future<Output = ()> + Send {
         async {}
     }
 
-    /// VRFY.
+    /// Answers VRFY.
     fn vrfy(&mut self, client: &Client, who: &Argument) -> impl Future<Output = Reply> + Send {
         let _ = client;
         let reply = default_reply(&Command::Vrfy(who.clone()));
         async { reply }
     }
 
-    /// EXPN.
+    /// Answers EXPN.
     fn expn(&mut self, client: &Client, list: &Argument) -> impl Future<Output = Reply> + Send {
         let _ = client;
         let reply = default_reply(&Command::Expn(list.clone()));
         async { reply }
     }
 
-    /// Any other command: HELP, NOOP, and unknown ones if the configuration lets them through.
+    /// Answers any other command: HELP, NOOP, and unknown ones if the configuration lets them through.
     fn command(&mut self, client: &Client, command: &Command) -> impl Future<Output = Reply> + Send {
         let _ = client;
         let reply = default_reply(command);
