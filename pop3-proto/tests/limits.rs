@@ -11,7 +11,7 @@ mod common;
 
 use bytes::{Buf, Bytes, BytesMut};
 use common::{Client, Server, drain, feed, quiet_config, run};
-use mailwire_core::{Channel, Connection as _, Error, Misuse, Next, SaslStep};
+use mailwire_core::{Channel, Connection as _, Dialect, Error, Misuse, Next, SaslStep};
 use mailwire_pop3::{
     Command, Keyword, Listing, Mechanism, MessageNumber, Reply, ScanListing, State,
     client::{self, Event},
@@ -47,6 +47,38 @@ fn line() {
     // `PASS tanstaaf` just fits.
     let mut s = server(|config| config.limits.line = 15);
     s.command("QUIT");
+}
+
+#[test]
+fn initial_responses_longer_than_a_command() {
+    let auth = format!("AUTH OAUTHBEARER {}", "QUJD".repeat(500));
+    let server = |dialect| {
+        let mut config = server::Config::new(Channel::Tls);
+        config.mechanisms = vec![Mechanism::OAuthBearer];
+        config.dialect = dialect;
+        let mut server = Server::new(config);
+        drain(&mut server.connection);
+        server
+    };
+    let mut s = server(Dialect::Lenient);
+    let (ticket, command) = s.command(&auth);
+    let Command::Auth { mechanism: Mechanism::OAuthBearer, initial: Some(token) } = command else {
+        panic!("{command:?}")
+    };
+    assert_eq!(token.expose(), b"ABC".repeat(500));
+    s.connection.reply(ticket, Reply::ok("welcome")).unwrap();
+    assert_eq!(drain(&mut s.connection), "+OK welcome\r\n");
+    assert_eq!(s.connection.state(), State::Transaction);
+    // The strict one tells the client why, shows nobody the token, and takes it by a challenge.
+    let mut s = server(Dialect::Strict);
+    let events = s.hear(&format!("{auth}\r\n"));
+    let [server::Event::Malformed { ticket: None, bytes, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(bytes, "AUTH");
+    assert_eq!(drain(&mut s.connection), "-ERR command-longer-than-255-octets\r\n");
+    s.command("AUTH OAUTHBEARER");
+    s.connection.send_auth(SaslStep::Data(Default::default())).unwrap();
+    let events = s.hear(&format!("{}\r\n", "QUJD".repeat(500)));
+    assert!(matches!(&events[..], [server::Event::AuthResponse { step: SaslStep::Data(_), .. }]));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
+use mailwire_core::Dialect;
 use mailwire_examples::exit_code;
 use mailwire_store::{ImapService, Pop3Service, SmtpService, memory::MemoryStore};
 use mailwire_transport::{
@@ -89,13 +90,17 @@ async fn run(arguments: Arguments) -> Result<()> {
         }
     };
     let name = Host::try_from(arguments.name.as_str())?;
-    let smtp = smtp::Server::new(SmtpService::new(store.clone()), name);
+    // The programs of people's devices: they are not all exact.
+    let smtp = smtp::Server::new(SmtpService::new(store.clone()), name)
+        .configure(|config| config.dialect = Dialect::Lenient);
     let servers = Servers {
         submission: smtp.clone().require_authentication(),
         lmtp: smtp.clone().lmtp(),
         smtp,
-        imap: imap::Server::new(ImapService::new(store.clone())),
-        pop3: pop3::Server::new(Pop3Service::new(store)),
+        imap: imap::Server::new(ImapService::new(store.clone()))
+            .configure(|config| config.dialect = Dialect::Lenient),
+        pop3: pop3::Server::new(Pop3Service::new(store))
+            .configure(|config| config.dialect = Dialect::Lenient),
     };
 
     let shutdown = CancellationToken::new();
