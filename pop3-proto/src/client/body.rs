@@ -7,12 +7,12 @@ use mailwire_core::{
 };
 
 use super::{
-    Connection, Event,
-    state::{Body, Phase},
+    Event,
+    state::{Body, Machine, Phase},
 };
 use crate::deviation;
 
-impl Connection {
+impl Machine {
     pub(super) fn start_body(&mut self) -> Next<Event> {
         self.session.phase = Phase::Body(Body {
             unstuffer: Unstuffer::new(self.config.line_ends()),

@@ -45,16 +45,15 @@ mod rules;
 mod send;
 mod state;
 
-use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use bytes::BytesMut;
 pub use config::{AskCapabilities, Config, Timeouts};
 pub use event::{Deletions, Event};
 use mailwire_core::{
-    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, WrongState,
+    Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongState, private::Gate,
 };
-use state::{Phase, Queued, Session, Setup};
+use state::{Machine, Phase, Queued, Session, Setup};
 
 use crate::{
     capability::Capabilities,
@@ -67,36 +66,13 @@ use crate::{
 ///
 /// See the [module](self) for an example.
 #[derive(Debug)]
-pub struct Connection {
-    config: Config,
-    session: Session,
-    output: Output,
-    tickets: Tickets,
-    /// Commands that wait to be written.
-    queue: VecDeque<Queued>,
-    /// Lines from the server that were no replies.
-    noise: usize,
-    failed: Option<Error>,
-    eof: bool,
-    /// An event that comes right after another.
-    next: Option<Event>,
-}
+pub struct Connection(Gate<Machine>);
 
 impl Connection {
     /// A machine that waits for the server's greeting.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self {
-            session: Session::new(config.channel == Channel::Tls, Phase::Greeting),
-            output: Output::new(config.limits.output),
-            tickets: Tickets::new(),
-            queue: VecDeque::new(),
-            noise: 0,
-            failed: None,
-            eof: false,
-            next: None,
-            config,
-        }
+        Self(Gate::new(Machine::new(config)))
     }
 
     /// Sends a command, or queues it until it may be sent: after the greeting, TLS and the
@@ -125,49 +101,43 @@ impl Connection {
         command: Command,
         follows: Follows,
     ) -> Result<Ticket, SendError<Command>> {
-        self.session.framer.unpark();
-        if let Err(reason) = self.permits_later(&command, &command.rules()) {
+        if let Err(reason) = self.0.permits_later(&command, &command.rules()) {
             return Err(SendError::new(reason, command));
         }
-        let ticket = self.tickets.issue();
-        self.queue.push_back(Queued { ticket, command, follows });
-        self.flush();
+        let ticket = self.0.tickets.issue();
+        self.0.queue.push_back(Queued { ticket, command, follows });
+        self.0.flush();
         Ok(ticket)
     }
 
     /// What the server offers, as far as it said so under the present protection.
     #[must_use]
-    pub const fn capabilities(&self) -> &Capabilities {
-        &self.session.capabilities
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.0.session.capabilities
     }
 
     /// The greeting's timestamp for APOP. It is forgotten when STLS has put TLS in place.
     #[must_use]
-    pub const fn timestamp(&self) -> Option<&ApopTimestamp> {
-        self.session.timestamp.as_ref()
+    pub fn timestamp(&self) -> Option<&ApopTimestamp> {
+        self.0.session.timestamp.as_ref()
     }
 
     /// Where the session stands.
     #[must_use]
-    pub const fn state(&self) -> State {
-        self.session.state
+    pub fn state(&self) -> State {
+        self.0.session.state
     }
 
     /// Whether the stream is protected.
     #[must_use]
-    pub const fn is_tls(&self) -> bool {
-        self.session.tls
+    pub fn is_tls(&self) -> bool {
+        self.0.session.tls
     }
 
     /// Whether messages are gone from the server.
     #[must_use]
-    pub const fn deletions(&self) -> Deletions {
-        self.session.marks.deletions(self.session.state, self.is_over())
-    }
-
-    fn fail(&mut self, error: Error) {
-        self.failed = Some(error);
-        self.queue.clear();
+    pub fn deletions(&self) -> Deletions {
+        self.0.session.marks.deletions(self.0.session.state, self.0.is_over())
     }
 }
 
@@ -178,28 +148,27 @@ impl mailwire_core::Connection for Connection {
     #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         // Nearly free where nothing came but more of a line.
-        if self.session.framer.is_parked(input) { Ok(Next::NeedInput) } else { self.advance(input) }
+        if self.0.is_parked(input) { Ok(Next::NeedInput) } else { self.0.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
-        &mut self.output
+        &mut self.0.asleep().output
     }
 
     fn handle_eof(&mut self) {
-        self.session.framer.unpark();
-        self.eof = true;
+        self.0.eof = true;
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.failed.is_some() {
+        if self.0.failed.is_some() {
             return None;
         }
-        let timeouts = &self.config.timeouts;
-        match &self.session.phase {
+        let timeouts = &self.0.config.timeouts;
+        match &self.0.session.phase {
             Phase::Greeting => Some(timeouts.greeting),
             Phase::Lines { .. } | Phase::BodyStart | Phase::Body(_) => Some(timeouts.body),
-            Phase::Reply if self.session.is_challenged() => None,
-            Phase::Reply => match self.session.in_flight.front()?.rules.effect {
+            Phase::Reply if self.0.session.is_challenged() => None,
+            Phase::Reply => match self.0.session.in_flight.front()?.rules.effect {
                 Effect::Quit => Some(timeouts.quit),
                 _ => Some(timeouts.command),
             },
@@ -208,45 +177,43 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn handle_timeout(&mut self) {
-        self.session.framer.unpark();
         if self.timeout().is_some() {
-            let waiting_for = match &self.session.phase {
+            let waiting_for = match &self.0.session.phase {
                 Phase::Greeting => "the greeting",
                 Phase::Lines { .. } => "the rest of a listing",
                 Phase::BodyStart | Phase::Body(_) => "the rest of a message",
                 Phase::Reply | Phase::Upgrading | Phase::Closed => "an answer",
             };
-            self.fail(Error::TimedOut { waiting_for });
+            self.0.fail(Error::TimedOut { waiting_for });
         }
     }
 
     fn upgraded(&mut self, upgrade: Upgrade) {
-        if upgrade != Upgrade::Tls || !matches!(self.session.phase, Phase::Upgrading) {
+        if upgrade != Upgrade::Tls || !matches!(self.0.session.phase, Phase::Upgrading) {
             return;
         }
-        self.session = Session::new(true, Phase::Reply);
-        self.session.setup.extend(self.config.ask_capabilities.after_tls.then_some(Setup::Capa));
-        self.flush();
+        let ask = self.0.config.ask_capabilities.after_tls;
+        self.0.session = Session::new(true, Phase::Reply);
+        self.0.session.setup.extend(ask.then_some(Setup::Capa));
+        self.0.flush();
     }
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        self.session.framer.unpark();
-        if self.is_over() {
+        if self.0.is_over() {
             return Err(SendError::new(Misuse::Closed, step));
         }
-        if !self.session.is_challenged() {
+        if !self.0.session.is_challenged() {
             return Err(SendError::new(
                 Misuse::WrongState(WrongState::NothingDue("step of an exchange")),
                 step,
             ));
         }
-        self.respond(&step);
+        self.0.respond(&step);
         Ok(())
     }
 
     fn close(&mut self) {
-        self.session.framer.unpark();
-        self.session.phase = Phase::Closed;
-        self.queue.clear();
+        self.0.session.phase = Phase::Closed;
+        self.0.queue.clear();
     }
 }

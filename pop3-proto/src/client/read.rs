@@ -9,9 +9,9 @@ use mailwire_core::{
 };
 
 use super::{
-    Connection, Event,
+    Event,
     rules::Then,
-    state::{Phase, Setup},
+    state::{Machine, Phase, Setup},
 };
 use crate::{
     capability::{Capabilities, Capability},
@@ -24,7 +24,7 @@ use crate::{
 /// `None`: look again.
 type Step = Result<Option<Next<Event>>, Error>;
 
-impl Connection {
+impl Machine {
     /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
     #[inline(never)]
     pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {

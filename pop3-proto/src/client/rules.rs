@@ -7,16 +7,13 @@ use mailwire_core::{
     sasl::{Exchange, Policy},
 };
 
-use super::{
-    Connection,
-    state::{Phase, Session},
-};
+use super::state::{Machine, Phase, Session};
 use crate::{
     command::{Command, Effect, MAX_COMMAND_LINE, Rules, ValidIn},
     state::State,
 };
 
-impl Connection {
+impl Machine {
     /// What can be said of a command that has to wait: the state may be another when its turn comes,
     /// but protection only comes with STLS.
     pub(super) fn permits_later(&self, command: &Command, rules: &Rules) -> Result<(), Misuse> {

@@ -6,15 +6,15 @@ use mailwire_core::{
 };
 
 use super::{
-    Connection, Event,
-    state::{InFlight, Phase, Setup},
+    Event,
+    state::{InFlight, Machine, Phase, Setup},
 };
 use crate::{
     capability::Tag,
     command::{Command, Effect, Follows, MAX_COMMAND_LINE},
 };
 
-impl Connection {
+impl Machine {
     /// Puts out what may be put out now.
     pub(super) fn flush(&mut self) {
         while self.flush_one() {}

@@ -1,16 +1,70 @@
-//! What a client remembers of one session.
+//! What a client remembers.
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use mailwire_core::{Error, LineFramer, OutputMark, Ticket, dot::Unstuffer, sasl::Exchange};
+use mailwire_core::{
+    Channel, Error, LineFramer, Output, OutputMark, Ticket, Tickets, dot::Unstuffer, private::Park,
+    sasl::Exchange,
+};
 
-use super::Deletions;
+use super::{Config, Deletions, Event};
 use crate::{
     capability::{Capabilities, Capability, Tag},
     command::{Command, Effect, Follows, Rules},
     state::State,
     types::ApopTimestamp,
 };
+
+/// All that a client is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) config: Config,
+    pub(super) session: Session,
+    pub(super) output: Output,
+    pub(super) tickets: Tickets,
+    /// Commands that wait to be written.
+    pub(super) queue: VecDeque<Queued>,
+    /// Lines from the server that were no replies.
+    pub(super) noise: usize,
+    /// What poisoned the connection.
+    pub(super) failed: Option<Error>,
+    pub(super) eof: bool,
+    /// An event that comes right after another.
+    pub(super) next: Option<Event>,
+}
+
+impl Machine {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            session: Session::new(config.channel == Channel::Tls, Phase::Greeting),
+            output: Output::new(config.limits.output),
+            tickets: Tickets::new(),
+            queue: VecDeque::new(),
+            noise: 0,
+            failed: None,
+            eof: false,
+            next: None,
+            config,
+        }
+    }
+
+    pub(super) fn fail(&mut self, error: Error) {
+        self.failed = Some(error);
+        self.queue.clear();
+    }
+}
+
+impl Park for Machine {
+    #[inline]
+    fn is_parked(&mut self, input: &[u8]) -> bool {
+        self.session.framer.is_parked(input)
+    }
+
+    #[inline]
+    fn unpark(&mut self) {
+        self.session.framer.unpark();
+    }
+}
 
 /// All that is forgotten when TLS takes over.
 #[derive(Debug)]

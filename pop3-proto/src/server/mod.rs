@@ -48,15 +48,20 @@ mod state;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 pub use config::{Config, Timeouts};
 pub use event::Event;
-use mailwire_core::{Channel, Error, Next, Output, SaslStep, SendError, Tickets, Upgrade, sasl::Mechanism};
-use state::{Phase, Session, Stage};
+use mailwire_core::{
+    Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState,
+    private::Gate, sasl::Mechanism,
+};
+use send::put_line;
+use state::{Current, Machine, Phase, Session, Stage};
 
 use crate::{
     capability::Capabilities,
-    reply::{Greeting, Reply},
+    command::Effect,
+    reply::{Greeting, Listing, Reply},
     state::State,
 };
 
@@ -64,17 +69,7 @@ use crate::{
 ///
 /// See the [module](self) for an example.
 #[derive(Debug)]
-pub struct Connection {
-    config: Config,
-    session: Session,
-    output: Output,
-    tickets: Tickets,
-    bad_commands: usize,
-    auth_failures: usize,
-    /// Why the connection ends; it is told once the last reply is in the output.
-    failed: Option<Error>,
-    eof: bool,
-}
+pub struct Connection(Gate<Machine>);
 
 impl Connection {
     /// A machine whose greeting waits in the output.
@@ -84,62 +79,173 @@ impl Connection {
         if let Some(timestamp) = &config.apop {
             greeting = greeting.with_timestamp(timestamp);
         }
-        let mut connection = Self::silent(config);
-        connection.output.write(|out| greeting.write(out));
-        connection
+        let mut machine = Machine::new(config);
+        machine.output.write(|out| greeting.write(out));
+        Self(Gate::new(machine))
     }
 
     /// A machine that refuses its client at the door: the reply stands in the place of the greeting,
     /// and is the end.
     #[must_use]
     pub fn refuse(config: Config, reply: Reply) -> Self {
-        let mut connection = Self::silent(config);
-        connection.put_status(reply);
-        connection.end();
-        connection
-    }
-
-    fn silent(config: Config) -> Self {
-        Self {
-            session: Session::new(&config, config.channel == Channel::Tls),
-            output: Output::new(config.limits.output),
-            tickets: Tickets::new(),
-            bad_commands: 0,
-            auth_failures: 0,
-            failed: None,
-            eof: false,
-            config,
-        }
+        let mut machine = Machine::new(config);
+        machine.put_status(reply);
+        machine.end();
+        Self(Gate::new(machine))
     }
 
     /// Changes [`Config::mechanisms`]: within TLS there are others, such as those that bind to it.
     pub fn set_mechanisms(&mut self, mechanisms: Vec<Mechanism>) {
-        self.config.mechanisms = mechanisms;
-        self.announce();
+        self.0.config.mechanisms = mechanisms;
+        self.0.announce();
     }
 
     /// Where the session stands. Whoever sees the connection end before [`State::Update`] must not
     /// delete anything.
     #[must_use]
-    pub const fn state(&self) -> State {
-        self.session.state
+    pub fn state(&self) -> State {
+        self.0.session.state
     }
 
     /// Whether the stream is protected.
     #[must_use]
-    pub const fn is_tls(&self) -> bool {
-        self.session.tls
+    pub fn is_tls(&self) -> bool {
+        self.0.session.tls
     }
 
     /// What is announced now.
     #[must_use]
-    pub const fn capabilities(&self) -> &Capabilities {
-        &self.session.capabilities
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.0.session.capabilities
     }
 
-    fn fail(&mut self, error: Error) {
-        self.failed = Some(error);
-        self.session.current = None;
+    /// Answers a command. Where a message or lines follow a positive reply, they are sent next, and
+    /// ended with [`finish_body`](Self::finish_body).
+    ///
+    /// A response code is left out unless RESP-CODES is announced.
+    ///
+    /// # Errors
+    ///
+    /// Hands the reply back if it is no answer to this command, or not one line of at most 512
+    /// octets of ASCII.
+    pub fn reply(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
+        match self.0.permits_reply(ticket, &reply) {
+            Ok(()) => {
+                self.0.put_reply(reply);
+                Ok(())
+            }
+            Err(reason) => Err(SendError::new(reason, reply)),
+        }
+    }
+
+    /// Answers an [application's own command](Config::extension_commands) with `+OK` and lines,
+    /// which follow with [`send_line`](Self::send_line).
+    ///
+    /// # Errors
+    ///
+    /// As [`reply`](Self::reply), or it is another command.
+    pub fn reply_with_lines(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
+        match self.0.permits_lines(ticket, &reply) {
+            Ok(()) => {
+                self.0.put_status(reply);
+                self.0.set_stage(Stage::Lines);
+                Ok(())
+            }
+            Err(reason) => Err(SendError::new(reason, reply)),
+        }
+    }
+
+    /// Agrees to STLS.
+    ///
+    /// # Errors
+    ///
+    /// No STLS waits for an answer.
+    pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        if self.0.answerable(ticket)?.rules.effect != Effect::StartTls {
+            return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
+        }
+        self.0.put_status(Reply::ok("begin TLS negotiation"));
+        self.0.session.current = None;
+        self.0.session.phase = Phase::Upgrading;
+        Ok(())
+    }
+
+    /// Ends the session with an `-ERR` that was not asked for: the server shuts down, or the client
+    /// took too long. [`Next::Closed`] comes next. Nothing is deleted.
+    ///
+    /// If a command waits for its answer, this is the answer.
+    ///
+    /// # Errors
+    ///
+    /// Hands the reply back if it is not `-ERR`, if the session is over, or if it would stand within
+    /// an answer: lines or a message that are being sent, or TLS that was agreed to.
+    /// [`close`](mailwire_core::Connection::close) ends the session there.
+    pub fn goodbye(&mut self, reply: Reply) -> Result<(), SendError<Reply>> {
+        match self.0.permits_goodbye(&reply) {
+            Ok(()) => {
+                self.0.put_status(reply);
+                self.0.end();
+                Ok(())
+            }
+            Err(reason) => Err(SendError::new(reason, reply)),
+        }
+    }
+
+    /// Sends a part of the message that answers RETR or TOP, as it is: the machine stuffs dots. Takes
+    /// from `chunk` what the output has room for, without copying it, and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// No message is being sent, or it has a bare CR or LF and
+    /// [`Config::bare_newline`] refuses that: the connection then ends, as
+    /// the message cannot be completed.
+    pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
+        let machine = &mut *self.0;
+        let Some(Current { stage: Stage::Body(stuffer), .. }) = &mut machine.session.current else {
+            return Err(Misuse::WrongState(WrongState::NothingDue("message")));
+        };
+        let length = chunk.len().min(machine.output.room());
+        if length == 0 {
+            return Ok(0);
+        }
+        let result = stuffer.push(chunk.split_to(length), &mut machine.output);
+        machine.given_up(result)?;
+        Ok(length)
+    }
+
+    /// Sends one line of the answer to LIST or UIDL, or to an application's own command.
+    ///
+    /// # Errors
+    ///
+    /// Hands the line back if it is not of the command's kind, or if the output is full
+    /// ([`Misuse::Full`]): send it again when some was written.
+    pub fn send_line(&mut self, line: Listing) -> Result<(), SendError<Listing>> {
+        match self.0.permits_line(&line) {
+            Ok(()) => {
+                put_line(&mut self.0.output, |out| line.write(out));
+                Ok(())
+            }
+            Err(reason) => Err(SendError::new(reason, line)),
+        }
+    }
+
+    /// Ends the message or the lines that answer a command.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is being sent, or as for [`send_body`](Self::send_body).
+    pub fn finish_body(&mut self) -> Result<(), Misuse> {
+        let machine = &mut *self.0;
+        match &mut machine.session.current {
+            Some(Current { stage: Stage::Body(stuffer), .. }) => {
+                let result = stuffer.finish(&mut machine.output);
+                machine.given_up(result)?;
+            }
+            Some(Current { stage: Stage::Lines, .. }) => machine.output.put(b".\r\n"),
+            _ => return Err(Misuse::WrongState(WrongState::NothingDue("end of an answer"))),
+        }
+        machine.session.current = None;
+        Ok(())
     }
 }
 
@@ -150,29 +256,28 @@ impl mailwire_core::Connection for Connection {
     #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         // Nearly free where nothing came but more of a line.
-        if self.session.framer.is_parked(input) { Ok(Next::NeedInput) } else { self.advance(input) }
+        if self.0.is_parked(input) { Ok(Next::NeedInput) } else { self.0.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
-        &mut self.output
+        &mut self.0.asleep().output
     }
 
     fn handle_eof(&mut self) {
-        self.session.framer.unpark();
-        self.eof = true;
+        self.0.eof = true;
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let timeouts = &self.config.timeouts;
-        if !self.output.is_empty() {
+        let timeouts = &self.0.config.timeouts;
+        if !self.0.output.is_empty() {
             return Some(timeouts.body);
         }
         let applications_turn =
-            self.session.current.as_ref().is_some_and(|current| !matches!(current.stage, Stage::Auth));
-        if self.failed.is_some() || self.session.phase != Phase::Running || applications_turn {
+            self.0.session.current.as_ref().is_some_and(|current| !matches!(current.stage, Stage::Auth));
+        if self.0.failed.is_some() || self.0.session.phase != Phase::Running || applications_turn {
             return None;
         }
-        Some(match self.session.state {
+        Some(match self.0.session.state {
             State::Authorization => timeouts.login,
             State::Transaction | State::Update => timeouts.idle,
         })
@@ -181,27 +286,25 @@ impl mailwire_core::Connection for Connection {
     /// Ends the connection. Nothing is deleted and nothing is said ([RFC 1939 section
     /// 3](https://www.rfc-editor.org/rfc/rfc1939#section-3)).
     fn handle_timeout(&mut self) {
-        self.session.framer.unpark();
-        if self.timeout().is_some() && self.failed.is_none() {
-            let waiting_for = if self.output.is_empty() { "a command" } else { "the client to read" };
-            self.fail(Error::TimedOut { waiting_for });
-            self.output.clear();
+        if self.timeout().is_some() && self.0.failed.is_none() {
+            let waiting_for = if self.0.output.is_empty() { "a command" } else { "the client to read" };
+            self.0.fail(Error::TimedOut { waiting_for });
+            self.0.output.clear();
         }
     }
 
     fn upgraded(&mut self, upgrade: Upgrade) {
-        if upgrade == Upgrade::Tls && self.session.phase == Phase::Upgrading {
-            self.session = Session::new(&self.config, true);
+        if upgrade == Upgrade::Tls && self.0.session.phase == Phase::Upgrading {
+            let session = Session::new(&self.0.config, true);
+            self.0.session = session;
         }
     }
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        self.session.framer.unpark();
-        self.put_challenge(step)
+        self.0.put_challenge(step)
     }
 
     fn close(&mut self) {
-        self.session.framer.unpark();
-        self.end();
+        self.0.end();
     }
 }

@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 use mailwire_core::{Error, Newline, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade, sasl};
 
 use super::{
-    Connection, Event,
-    state::{Current, Phase, Stage},
+    Event,
+    state::{Current, Machine, Phase, Stage},
 };
 use crate::{
     command::{Command, Effect, Rules},
@@ -17,7 +17,7 @@ use crate::{
 /// `None`: look again.
 type Step = Result<Option<Next<Event>>, Error>;
 
-impl Connection {
+impl Machine {
     /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
     #[inline(never)]
     pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {

@@ -10,8 +10,8 @@ use mailwire_core::{
 };
 
 use super::{
-    Config, Connection,
-    state::{Current, Phase, Stage},
+    Config,
+    state::{Current, Machine, Phase, Stage},
 };
 use crate::{
     capability::{Capabilities, Capability},
@@ -51,7 +51,7 @@ impl Config {
     }
 }
 
-impl Connection {
+impl Machine {
     /// Whether the client may give this command now.
     ///
     /// # Errors

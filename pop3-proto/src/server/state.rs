@@ -1,6 +1,8 @@
-//! What a server remembers of one session.
+//! What a server remembers.
 
-use mailwire_core::{LineFramer, Ticket, dot::Stuffer, sasl::Steps};
+use mailwire_core::{
+    Channel, Error, LineFramer, Output, Ticket, Tickets, dot::Stuffer, private::Park, sasl::Steps,
+};
 
 use super::Config;
 use crate::{
@@ -9,6 +11,53 @@ use crate::{
     state::State,
     types::{MessageNumber, UserName},
 };
+
+/// All that a server is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) config: Config,
+    pub(super) session: Session,
+    pub(super) output: Output,
+    pub(super) tickets: Tickets,
+    pub(super) bad_commands: usize,
+    pub(super) auth_failures: usize,
+    /// Why the connection ends; it is told once the last reply is in the output.
+    pub(super) failed: Option<Error>,
+    pub(super) eof: bool,
+}
+
+impl Machine {
+    /// A server that has said nothing.
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            session: Session::new(&config, config.channel == Channel::Tls),
+            output: Output::new(config.limits.output),
+            tickets: Tickets::new(),
+            bad_commands: 0,
+            auth_failures: 0,
+            failed: None,
+            eof: false,
+            config,
+        }
+    }
+
+    pub(super) fn fail(&mut self, error: Error) {
+        self.failed = Some(error);
+        self.session.current = None;
+    }
+}
+
+impl Park for Machine {
+    #[inline]
+    fn is_parked(&mut self, input: &[u8]) -> bool {
+        self.session.framer.is_parked(input)
+    }
+
+    #[inline]
+    fn unpark(&mut self) {
+        self.session.framer.unpark();
+    }
+}
 
 /// All that is forgotten when TLS takes over.
 #[derive(Debug)]

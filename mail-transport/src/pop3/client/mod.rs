@@ -79,7 +79,7 @@ impl Client {
     /// Returns what the server has said that it offers. Some say more after the login: it is asked for once
     /// more then, and the answer comes with that to the first call.
     #[must_use]
-    pub const fn capabilities(&self) -> &Capabilities {
+    pub fn capabilities(&self) -> &Capabilities {
         self.session.machine_ref().capabilities()
     }
 
