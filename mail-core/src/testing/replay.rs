@@ -86,9 +86,13 @@ impl Log {
 ///
 /// # Panics
 ///
-/// The machine says anything but the transcript's very bytes, it fails, or its caller is not told what
-/// the transcript has.
+/// The machine says anything but the transcript's very bytes, it fails otherwise than the transcript
+/// has it, or its caller is not told what the transcript has.
 pub fn replay<A: Actor>(transcript: &Transcript, cut: Cut) -> Log {
+    let fails = match A::SIDE {
+        Side::Client => "client-fails",
+        Side::Server => "server-fails",
+    };
     let mut stage = Stage {
         actor: A::new(transcript),
         name: &transcript.name,
@@ -96,6 +100,8 @@ pub fn replay<A: Actor>(transcript: &Transcript, cut: Cut) -> Log {
         log: Log::default(),
         upgrade: None,
         closed: false,
+        fails: transcript.option(fails),
+        failed: false,
     };
     let mut seen = 0;
     for (index, turn) in transcript.turns.iter().enumerate() {
@@ -130,6 +136,9 @@ struct Stage<'a, A> {
     /// The machine waits for this.
     upgrade: Option<Upgrade>,
     closed: bool,
+    /// The error that ends the conversation for this side.
+    fails: Option<&'a str>,
+    failed: bool,
 }
 
 impl<A: Actor> Stage<'_, A> {
@@ -147,6 +156,10 @@ impl<A: Actor> Stage<'_, A> {
                     return;
                 }
                 Ok(Next::NeedInput | Next::Paused) => return,
+                Err(error) if self.fails.is_some_and(|fails| error.to_string() == fails) => {
+                    self.failed = true;
+                    return;
+                }
                 Err(error) => panic!("{}: {error}", self.name),
             }
         }
@@ -190,6 +203,7 @@ impl<A: Actor> Stage<'_, A> {
         self.pump();
         let left = drain(self.actor.machine());
         self.compare(&left, b"");
+        assert_eq!(self.failed, self.fails.is_some(), "{}: it does not fail", self.name);
         self.log.end_body();
         if self.closed {
             self.log.event(&"closed");

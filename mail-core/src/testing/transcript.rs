@@ -34,7 +34,7 @@ pub enum Side {
 /// | `--- tls` | both sides put TLS in place |
 /// | `= text` | what the client's caller is told, in the words of its [`Actor`](super::Actor) |
 /// | `> text` | what the client's caller asks for, where its machine makes something else of it |
-/// | `@ name`, `@ name value` | an option, for the actors; `@ role client` is for one role alone |
+/// | `@ name`, `@ name value` | an option, for the actors; `@ role client` is for one role alone; `@ client-fails error`, `@ server-fails error` is the error that a side ends with |
 /// | `# text`, nothing | a comment |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcript {
