@@ -12,7 +12,9 @@ use crate::{
 
 macro_rules! capabilities {
     ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
-        /// One capability (RFC 9051 section 7.2.2). Names are compared without regard to case.
+        /// Names one thing that a server can do ([RFC 9051 section
+        /// 7.2.2](https://www.rfc-editor.org/rfc/rfc9051#section-7.2.2)). Names are compared without
+        /// regard to case.
         ///
         /// ```
         /// use mailwire_imap::Capability;
@@ -27,11 +29,12 @@ macro_rules! capabilities {
         #[non_exhaustive]
         pub enum Capability {
             $($(#[$doc])* $variant,)*
-            /// `AUTH=`: a SASL mechanism for AUTHENTICATE.
+            /// AUTHENTICATE takes this SASL mechanism: `AUTH=`.
             Auth(Mechanism),
-            /// `APPENDLIMIT`, with the limit if it is the same for all mailboxes (RFC 7889).
+            /// Messages have a largest size: `APPENDLIMIT`, with the bytes if it is the same for all
+            /// mailboxes ([RFC 7889](https://www.rfc-editor.org/rfc/rfc7889)).
             AppendLimit(Option<u64>),
-            /// Another, as it was written.
+            /// A capability that is not known here, as it was written.
             Other(Atom),
         }
 
@@ -49,130 +52,156 @@ macro_rules! capabilities {
 }
 
 capabilities! {
-    /// RFC 3501.
+    /// IMAP4rev1 is spoken ([RFC 3501](https://www.rfc-editor.org/rfc/rfc3501)).
     Imap4Rev1 = "IMAP4rev1",
-    /// RFC 9051.
+    /// IMAP4rev2 is spoken, with all that it took in ([RFC
+    /// 9051](https://www.rfc-editor.org/rfc/rfc9051)).
     Imap4Rev2 = "IMAP4rev2",
-    /// RFC 1730; it promises nothing.
+    /// The first IMAP4 is spoken ([RFC 1730](https://www.rfc-editor.org/rfc/rfc1730)), which promises
+    /// nothing today.
     Imap4 = "IMAP4",
-    /// The server takes STARTTLS.
+    /// STARTTLS is taken ([RFC 9051 section
+    /// 6.2.1](https://www.rfc-editor.org/rfc/rfc9051#section-6.2.1)).
     StartTls = "STARTTLS",
-    /// The server refuses LOGIN.
+    /// LOGIN is refused ([RFC 9051 section 6.2.3](https://www.rfc-editor.org/rfc/rfc9051#section-6.2.3)).
     LoginDisabled = "LOGINDISABLED",
-    /// AUTHENTICATE can carry the first answer (RFC 4959).
+    /// AUTHENTICATE can carry the first message of its exchange ([RFC
+    /// 4959](https://www.rfc-editor.org/rfc/rfc4959)).
     SaslIr = "SASL-IR",
-    /// Literals without waiting (RFC 7888).
+    /// Literals of any size can be sent without waiting ([RFC
+    /// 7888](https://www.rfc-editor.org/rfc/rfc7888)).
     LiteralPlus = "LITERAL+",
-    /// Literals of at most 4096 bytes without waiting (RFC 7888).
+    /// Literals of up to 4096 bytes can be sent without waiting ([RFC
+    /// 7888](https://www.rfc-editor.org/rfc/rfc7888)).
     LiteralMinus = "LITERAL-",
-    /// RFC 5161.
+    /// Extensions are turned on with ENABLE ([RFC 5161](https://www.rfc-editor.org/rfc/rfc5161)).
     Enable = "ENABLE",
-    /// RFC 2971.
+    /// Client and server tell what they are with ID ([RFC 2971](https://www.rfc-editor.org/rfc/rfc2971)).
     Id = "ID",
-    /// RFC 2177.
+    /// The client is told of changes while it waits in IDLE ([RFC
+    /// 2177](https://www.rfc-editor.org/rfc/rfc2177)).
     Idle = "IDLE",
-    /// RFC 2342.
+    /// NAMESPACE tells where mailboxes of oneself and of others are ([RFC
+    /// 2342](https://www.rfc-editor.org/rfc/rfc2342)).
     Namespace = "NAMESPACE",
-    /// `\HasChildren` in LIST (RFC 3348).
+    /// LIST tells which mailboxes have children: `\HasChildren` ([RFC
+    /// 3348](https://www.rfc-editor.org/rfc/rfc3348)).
     Children = "CHILDREN",
-    /// UID EXPUNGE, APPENDUID and COPYUID (RFC 4315).
+    /// UID EXPUNGE, APPENDUID and COPYUID are there ([RFC 4315](https://www.rfc-editor.org/rfc/rfc4315)).
     UidPlus = "UIDPLUS",
-    /// RFC 3691.
+    /// UNSELECT closes a mailbox and expunges nothing ([RFC
+    /// 3691](https://www.rfc-editor.org/rfc/rfc3691)).
     Unselect = "UNSELECT",
-    /// RFC 6851.
+    /// MOVE takes messages to another mailbox in one step ([RFC
+    /// 6851](https://www.rfc-editor.org/rfc/rfc6851)).
     Move = "MOVE",
-    /// RFC 6154.
+    /// LIST tells what mailboxes are for: `\Sent` ([RFC 6154](https://www.rfc-editor.org/rfc/rfc6154)).
     SpecialUse = "SPECIAL-USE",
-    /// RFC 6154.
+    /// CREATE can say what the mailbox is for ([RFC 6154](https://www.rfc-editor.org/rfc/rfc6154)).
     CreateSpecialUse = "CREATE-SPECIAL-USE",
-    /// RFC 4731.
+    /// SEARCH can be answered with ranges, counts and extremes ([RFC
+    /// 4731](https://www.rfc-editor.org/rfc/rfc4731)).
     ESearch = "ESEARCH",
-    /// RFC 5182.
+    /// The result of a SEARCH can be saved, and named as `$` ([RFC
+    /// 5182](https://www.rfc-editor.org/rfc/rfc5182)).
     SearchRes = "SEARCHRES",
-    /// RFC 5258.
+    /// LIST takes options and several patterns ([RFC 5258](https://www.rfc-editor.org/rfc/rfc5258)).
     ListExtended = "LIST-EXTENDED",
-    /// RFC 5819.
+    /// LIST can tell the STATUS of each mailbox ([RFC 5819](https://www.rfc-editor.org/rfc/rfc5819)).
     ListStatus = "LIST-STATUS",
-    /// RFC 7162.
+    /// Changes have modification sequences, and STORE can depend on them ([RFC
+    /// 7162](https://www.rfc-editor.org/rfc/rfc7162)).
     CondStore = "CONDSTORE",
-    /// RFC 7162.
+    /// A client that comes back is told what changed and what vanished ([RFC
+    /// 7162](https://www.rfc-editor.org/rfc/rfc7162)).
     QResync = "QRESYNC",
-    /// RFC 9755.
+    /// UTF-8 can be enabled in names, strings and messages ([RFC
+    /// 9755](https://www.rfc-editor.org/rfc/rfc9755)).
     Utf8Accept = "UTF8=ACCEPT",
-    /// RFC 9755.
+    /// UTF-8 has to be enabled ([RFC 9755](https://www.rfc-editor.org/rfc/rfc9755)).
     Utf8Only = "UTF8=ONLY",
-    /// RFC 4978.
+    /// The connection can be compressed ([RFC 4978](https://www.rfc-editor.org/rfc/rfc4978)).
     CompressDeflate = "COMPRESS=DEFLATE",
-    /// RFC 3516.
+    /// Parts can be fetched decoded, and messages appended with NUL ([RFC
+    /// 3516](https://www.rfc-editor.org/rfc/rfc3516)).
     Binary = "BINARY",
-    /// RFC 3502.
+    /// APPEND takes several messages ([RFC 3502](https://www.rfc-editor.org/rfc/rfc3502)).
     MultiAppend = "MULTIAPPEND",
-    /// RFC 8508.
+    /// REPLACE puts a message in the place of another ([RFC
+    /// 8508](https://www.rfc-editor.org/rfc/rfc8508)).
     Replace = "REPLACE",
-    /// RFC 8438.
+    /// STATUS tells the size of a mailbox ([RFC 8438](https://www.rfc-editor.org/rfc/rfc8438)).
     StatusSize = "STATUS=SIZE",
-    /// RFC 8474.
+    /// Mailboxes, messages and threads have identifiers that stay ([RFC
+    /// 8474](https://www.rfc-editor.org/rfc/rfc8474)).
     ObjectId = "OBJECTID",
-    /// RFC 8514.
+    /// The date on which a message was put into its mailbox is known ([RFC
+    /// 8514](https://www.rfc-editor.org/rfc/rfc8514)).
     SaveDate = "SAVEDATE",
-    /// RFC 8970.
+    /// A few words of a message can be fetched ([RFC 8970](https://www.rfc-editor.org/rfc/rfc8970)).
     Preview = "PREVIEW",
-    /// RFC 5256.
+    /// SORT gives messages in an order ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
     Sort = "SORT",
-    /// RFC 5957.
+    /// SORT can go by the names that are shown ([RFC 5957](https://www.rfc-editor.org/rfc/rfc5957)).
     SortDisplay = "SORT=DISPLAY",
-    /// RFC 5256.
+    /// THREAD groups messages by their subjects ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
     ThreadOrderedSubject = "THREAD=ORDEREDSUBJECT",
-    /// RFC 5256.
+    /// THREAD groups messages by what they refer to ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
     ThreadReferences = "THREAD=REFERENCES",
-    /// RFC 5267.
+    /// SORT can be answered as ESEARCH is ([RFC 5267](https://www.rfc-editor.org/rfc/rfc5267)).
     ESort = "ESORT",
-    /// RFC 5267.
+    /// SEARCH can keep its result up to date ([RFC 5267](https://www.rfc-editor.org/rfc/rfc5267)).
     ContextSearch = "CONTEXT=SEARCH",
-    /// RFC 5267.
+    /// SORT can keep its result up to date ([RFC 5267](https://www.rfc-editor.org/rfc/rfc5267)).
     ContextSort = "CONTEXT=SORT",
-    /// RFC 9394.
+    /// A part of the result of SEARCH or FETCH can be asked for ([RFC
+    /// 9394](https://www.rfc-editor.org/rfc/rfc9394)).
     Partial = "PARTIAL",
-    /// RFC 5032.
+    /// SEARCH has keys for how old a message is ([RFC 5032](https://www.rfc-editor.org/rfc/rfc5032)).
     Within = "WITHIN",
-    /// RFC 6203.
+    /// SEARCH can look for what is alike ([RFC 6203](https://www.rfc-editor.org/rfc/rfc6203)).
     SearchFuzzy = "SEARCH=FUZZY",
-    /// RFC 7377.
+    /// ESEARCH looks into several mailboxes ([RFC 7377](https://www.rfc-editor.org/rfc/rfc7377)).
     MultiSearch = "MULTISEARCH",
-    /// RFC 9208.
+    /// Limits on what mailboxes hold can be asked for ([RFC
+    /// 9208](https://www.rfc-editor.org/rfc/rfc9208)).
     Quota = "QUOTA",
-    /// RFC 9208.
+    /// These limits can be set ([RFC 9208](https://www.rfc-editor.org/rfc/rfc9208)).
     QuotaSet = "QUOTASET",
-    /// RFC 4314.
+    /// Mailboxes have lists of who may do what ([RFC 4314](https://www.rfc-editor.org/rfc/rfc4314)).
     Acl = "ACL",
-    /// RFC 8440.
+    /// LIST can tell the rights to each mailbox ([RFC 8440](https://www.rfc-editor.org/rfc/rfc8440)).
     ListMyRights = "LIST-MYRIGHTS",
-    /// RFC 5464.
+    /// Mailboxes and the server have annotations ([RFC 5464](https://www.rfc-editor.org/rfc/rfc5464)).
     Metadata = "METADATA",
-    /// RFC 5464.
+    /// The server alone has annotations ([RFC 5464](https://www.rfc-editor.org/rfc/rfc5464)).
     MetadataServer = "METADATA-SERVER",
-    /// RFC 9590.
+    /// LIST can tell the annotations of each mailbox ([RFC
+    /// 9590](https://www.rfc-editor.org/rfc/rfc9590)).
     ListMetadata = "LIST-METADATA",
-    /// RFC 5465.
+    /// The client can ask to be told of changes in other mailboxes ([RFC
+    /// 5465](https://www.rfc-editor.org/rfc/rfc5465)).
     Notify = "NOTIFY",
-    /// RFC 9586.
+    /// Sequence numbers can be turned off ([RFC 9586](https://www.rfc-editor.org/rfc/rfc9586)).
     UidOnly = "UIDONLY",
-    /// RFC 9585.
+    /// The server tells how far a long command has come ([RFC
+    /// 9585](https://www.rfc-editor.org/rfc/rfc9585)).
     InProgress = "INPROGRESS",
-    /// RFC 8437.
+    /// A session can log out and stay connected ([RFC 8437](https://www.rfc-editor.org/rfc/rfc8437)).
     Unauthenticate = "UNAUTHENTICATE",
-    /// RFC 4469.
+    /// APPEND can be made of parts that the server has ([RFC
+    /// 4469](https://www.rfc-editor.org/rfc/rfc4469)).
     Catenate = "CATENATE",
-    /// RFC 5255.
+    /// Texts can come in other languages ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).
     Language = "LANGUAGE",
-    /// Gmail's labels and identifiers.
+    /// Gmail's labels and identifiers can be fetched.
     GmailExtensions = "X-GM-EXT-1",
-    /// LIST with Gmail's attributes, before SPECIAL-USE.
+    /// LIST is there with Gmail's attributes, from before SPECIAL-USE.
     XList = "XLIST",
 }
 
 impl Capability {
-    /// One by its name.
+    /// Makes a capability of its name; [`Other`](Self::Other) if it is not known here.
     ///
     /// # Errors
     ///
@@ -287,7 +316,7 @@ impl Capability {
     }
 }
 
-/// What a server offers, as far as it has said so.
+/// Lists what a server offers, as far as it has said so.
 ///
 /// ```
 /// use mailwire_imap::{Capabilities, Capability};
@@ -305,7 +334,7 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// Those of a server that has not said what it offers.
+    /// Makes the capabilities of a server that has not said what it offers.
     #[must_use]
     pub const fn unknown() -> Self {
         Self { known: false, list: Vec::new() }
@@ -317,13 +346,13 @@ impl Capabilities {
         self.known
     }
 
-    /// Whether this is offered.
+    /// Whether a capability is offered.
     #[must_use]
     pub fn has(&self, capability: &Capability) -> bool {
         self.list.contains(capability)
     }
 
-    /// Whether this is offered by its own name or as a part of IMAP4rev2.
+    /// Whether a capability is offered by its own name or as a part of IMAP4rev2.
     #[must_use]
     pub fn has_or_rev2(&self, capability: &Capability) -> bool {
         self.list.iter().any(|has| has == capability || *has == Capability::Imap4Rev2)
@@ -337,18 +366,18 @@ impl Capabilities {
         })
     }
 
-    /// All of them, in the order in which they were named.
+    /// All capabilities, in the order in which they were named.
     pub fn iter(&self) -> core::slice::Iter<'_, Capability> {
         self.list.iter()
     }
 
-    /// How many there are.
+    /// How many capabilities there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no capabilities.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -359,7 +388,7 @@ impl Capabilities {
     }
 }
 
-/// These, as a server names them.
+/// Takes a list as what a server has said: capabilities that are known.
 impl From<Vec<Capability>> for Capabilities {
     fn from(list: Vec<Capability>) -> Self {
         Self { known: true, list }

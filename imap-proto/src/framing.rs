@@ -1,31 +1,33 @@
 //! Finding the end of a message without understanding it.
 //!
 //! An IMAP message is a line, or several with literals between them: a line that ends in `{5}` is
-//! followed by five bytes of data and another line (RFC 9051 section 4.3). The [`Framer`] finds
-//! messages in linear time however they arrive, and asks its owner what to do with each literal:
-//! keep it in the message, stream it, or refuse it.
+//! followed by five bytes of data and another line ([RFC 9051 section
+//! 4.3](https://www.rfc-editor.org/rfc/rfc9051#section-4.3)). The [`Framer`] finds messages in linear
+//! time however they arrive, and asks its owner what to do with each literal: keep it in the message,
+//! stream it, or refuse it.
 //!
-//! Only the grammar says whether a line that ends in `{5}` announces a literal. A server's status
-//! text (`* OK see ticket {20}`) is text to its end; in a client's command every such line
-//! announces one (RFC 7888 section 3).
+//! Only the grammar says whether a line that ends in `{5}` announces a literal. A server's status text
+//! (`* OK see ticket {20}`) is text to its end; in a client's command every such line announces one ([RFC
+//! 7888 section 3](https://www.rfc-editor.org/rfc/rfc7888#section-3)).
 
 use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes, BytesMut};
 use mailwire_core::{Dialect, Error, LineFramer, Newline};
 
+pub use crate::literal::{Announcement, announcement};
 use crate::{Limits, types::ParseContext};
 
-/// Whose messages are framed.
+/// Says whose messages are framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Speaker {
-    /// Commands.
+    /// A client: commands.
     Client,
-    /// Responses.
+    /// A server: responses.
     Server,
 }
 
-/// One complete message.
+/// Holds one complete message.
 ///
 /// An inline literal stands in it as it came, `{5}\r\nhello`. A streamed one stands in it as its
 /// announcement alone: the bytes that followed are not there.
@@ -41,7 +43,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// What a parser has to know of the frame besides its bytes.
+    /// Tells a parser what it has to know of the frame besides its bytes. Lists may be nested `nesting`
+    /// levels deep.
     #[must_use]
     pub fn context(&self, dialect: Dialect, nesting: usize) -> ParseContext {
         ParseContext {
@@ -53,35 +56,18 @@ impl Frame {
     }
 }
 
-/// `{5}`, `{5+}` or `~{5}` at the end of a line.
-///
-/// ```text
-/// literal  = "{" number64 ["+"] "}" CRLF *CHAR8     ; RFC 9051
-/// literal8 = "~{" number64 ["+"] "}" CRLF *OCTET    ; RFC 9051, RFC 7888
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Announcement {
-    /// The number of bytes that follow. A number beyond 64 bits is [`u64::MAX`], which no limit
-    /// allows.
-    pub size: u64,
-    /// Whether the sender waits for a go-ahead (`+`) before it sends them.
-    pub synchronizing: bool,
-    /// Whether it is a `literal8`, which can hold NUL.
-    pub binary: bool,
-}
-
-/// What the [`Framer`] has found.
+/// Tells what the [`Framer`] has found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Framed {
-    /// Nothing more without more input.
+    /// Nothing more is found without more input.
     NeedInput,
-    /// A whole message, taken off the input.
+    /// A whole message was found, and taken off the input.
     Message(Frame),
     /// A literal is announced, and nothing of it is taken yet. The owner decides with
     /// [`keep`](Framer::keep), [`stream`](Framer::stream), [`skip`](Framer::skip) or
     /// [`refuse`](Framer::refuse); until then the same is found again.
     Literal(Announcement),
-    /// The next bytes of a streamed literal, a slice of the input.
+    /// The next bytes of a streamed literal have come: a slice of the input.
     Chunk(Bytes),
     /// The streamed literal is complete; the rest of its message follows.
     End,
@@ -113,7 +99,7 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// A framer at the start of a message.
+    /// Makes a framer at the start of a message.
     #[must_use]
     pub const fn new(speaker: Speaker) -> Self {
         Self {
@@ -179,7 +165,7 @@ impl Framer {
         }
     }
 
-    /// The announced literal stays in its message.
+    /// Keeps the announced literal in its message.
     ///
     /// # Errors
     ///
@@ -198,7 +184,7 @@ impl Framer {
         Ok(())
     }
 
-    /// The announced literal is to come as [`Framed::Chunk`]s. Takes what lies before it off the
+    /// Has the announced literal come as [`Framed::Chunk`]s. Takes what lies before it off the
     /// input, and returns it from the start of the message or from the end of the last streamed
     /// literal, with the announcement at its end.
     pub fn stream(&mut self, input: &mut BytesMut) -> Bytes {
@@ -211,7 +197,7 @@ impl Framer {
         text
     }
 
-    /// The announced literal is to be read past. The message then goes on after it, without it.
+    /// Reads past the announced literal. The message then goes on after it, without it.
     pub fn skip(&mut self, input: &mut BytesMut) {
         let State::Announced(announced, start) = self.state else { return };
         input.advance(start.min(input.len()));
@@ -219,15 +205,15 @@ impl Framer {
         self.state = State::Skipping(announced.size);
     }
 
-    /// The announced literal will not come, because its sender is told so: the message ends here,
-    /// and is returned as far as it came.
+    /// Ends the message where it announces a literal that will not come, because its sender is told so;
+    /// returns it as far as it came.
     pub fn refuse(&mut self, input: &mut BytesMut) -> Bytes {
         let State::Announced(_, start) = self.state else { return Bytes::new() };
         self.take_message(input, start).bytes
     }
 
-    /// The streamed literal will not come after all, because its sender is told so: the message ends
-    /// here.
+    /// Ends the message before the bytes of its streamed literal, which will not come after all, because
+    /// its sender is told so.
     pub fn cancel(&mut self) {
         if let State::Streaming(_) = self.state {
             self.head.clear();
@@ -237,7 +223,7 @@ impl Framer {
         }
     }
 
-    /// The rest of the streamed literal is to be read past.
+    /// Reads past the rest of the streamed literal.
     pub fn discard(&mut self) {
         if let State::Streaming(left) = self.state {
             self.state = State::Skipping(left);
@@ -254,15 +240,15 @@ impl Framer {
         }
     }
 
-    /// The same as a frame, as if the announced literal were streamed and the message ended there.
+    /// The message up to the announced literal as a frame, as if the announced literal were streamed and
+    /// the message ended there.
     #[must_use]
     pub fn announced_frame(&self, input: &BytesMut) -> Frame {
         let bytes = Bytes::copy_from_slice(self.announced(input));
         Frame { streamed: alloc::vec![bytes.len()], bytes, newline: Newline::CrLf }
     }
 
-    /// From here on nothing matters but the end of the line or literal that is looked at:
-    /// Parks the framer: [`LineFramer::park`].
+    /// Parks the framer until the line or literal that is looked at ends: [`LineFramer::park`].
     pub fn park(&mut self) {
         self.lines.park();
     }
@@ -304,7 +290,7 @@ impl Framer {
         })
     }
 
-    /// Whether a line that ends like an announcement is one. Behind a literal it always is; so it
+    /// Whether a line that ends like an announcement is one. After a literal it always is; so it
     /// is in a command.
     fn permits_literal(&self, line: &[u8]) -> bool {
         self.speaker == Speaker::Client || self.literals > 0 || response_can_hold_literal(line)
@@ -342,34 +328,6 @@ fn available(input: &BytesMut, left: u64) -> usize {
 
 const fn exceeded(what: &'static str, limit: u64) -> Error {
     Error::LimitExceeded { what, limit }
-}
-
-/// Reads what a line, given with its line end, announces at its end. Leading zeros are part of a
-/// number; a sign is not.
-#[inline]
-#[must_use]
-pub fn announcement(line: &[u8]) -> Option<Announcement> {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    announced_at_end(line.strip_suffix(b"}")?)
-}
-
-/// Out of the way of the many lines that end in something else than `}`.
-fn announced_at_end(line: &[u8]) -> Option<Announcement> {
-    let (line, synchronizing) = match line.strip_suffix(b"+") {
-        Some(line) => (line, false),
-        None => (line, true),
-    };
-    let digits = line.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    let (before, digits) = line.split_at_checked(line.len().saturating_sub(digits))?;
-    let before = before.strip_suffix(b"{")?;
-    if digits.is_empty() {
-        return None;
-    }
-    let size = digits.iter().fold(0u64, |value, digit| {
-        value.saturating_mul(10).saturating_add(u64::from(digit.saturating_sub(b'0')))
-    });
-    Some(Announcement { size, synchronizing, binary: before.ends_with(b"~") })
 }
 
 /// Whether the first line of a response can announce a literal at its end.

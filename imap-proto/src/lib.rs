@@ -1,18 +1,20 @@
-//! Sans-IO IMAP: IMAP4rev1 (RFC 3501), IMAP4rev2 (RFC 9051), and the extensions that the latter took
-//! in.
+//! Read, file and search mail on a server, or be that server, over a connection of your own: IMAP4rev1
+//! ([RFC 3501](https://www.rfc-editor.org/rfc/rfc3501)) and IMAP4rev2
+//! ([RFC 9051](https://www.rfc-editor.org/rfc/rfc9051)) without I/O.
 //!
-//! The crate has no sockets, threads, clocks or randomness, and needs no runtime. It is in layers,
-//! each of use by itself:
+//! - To use a server, drive a [`client::Connection`]: the example below selects a mailbox and searches it.
+//! - To be a server, drive a [`server::Connection`].
+//! - To know which message has which number, in either role, keep a [`view::View`].
+//! - To read or write single messages, use [`command::Request`] and [`Response`] by themselves; where one
+//!   ends, with literals in it, [`framing`] tells. What they are made of is in [`types`]: a value that
+//!   exists can be sent safely.
 //!
-//! - [`types`]: validated values. One that exists can be sent safely.
-//! - [`command`] and [`response`]: what the two sides say, read from and written to bytes.
-//! - [`framing`]: where a message ends, with literals in it.
-//! - [`client`] and [`server`]: the state machines of the two sides, which a driver feeds with bytes.
+//! The machines take bytes and give events; `mailwire-transport` puts them on sockets. What is read holds
+//! slices of what was received: nothing is copied, and nothing has a lifetime. Large literals come and go
+//! as chunks, and need no memory of their own. Reading takes what real servers send
+//! ([`Dialect::Lenient`]) and reports what was odd; writing keeps to the grammar.
 //!
-//! What is read holds slices of what was received: nothing is copied, and nothing has a lifetime.
-//! Large literals come and go as chunks, and need no memory of their own. Reading takes what real
-//! servers send ([`Dialect::Lenient`]) and reports what was odd;
-//! writing keeps to the grammar.
+//! # Examples
 //!
 //! ```
 //! use bytes::{Buf, BytesMut};
@@ -56,11 +58,25 @@
 //! # Ok::<(), mailwire_imap::Error>(())
 //! ```
 //!
+//! # States
+//!
+//! Both machines tell where a session stands ([`client::State`]):
+//!
+//! ```text
+//!               LOGIN, AUTHENTICATE          SELECT, EXAMINE
+//!  NotAuthenticated --------> Authenticated ----------------> Selected --.
+//!         |                     ^   |   ^   CLOSE, UNSELECT,     |   ^    | SELECT
+//!         |           PREAUTH --'   |   '-- SELECT that is refused-'   '---'
+//!         '------------ LOGOUT, BYE: Logout ---------------------'
+//! ```
+//!
 //! # Features
 //!
-//! - `std` (default): vectored output.
-//! - `serde`: `Serialize` for what is read.
-//! - `arbitrary`: valid commands and responses for fuzzing.
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `std` | yes | vectored output; without it the crate is `no_std` with `alloc` |
+//! | `serde` | no | `Serialize` for what is read; secrets are not serialized |
+//! | `arbitrary` | no | valid commands and responses for fuzzing |
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -78,6 +94,7 @@ pub mod error;
 pub mod extensions;
 pub mod framing;
 pub mod limits;
+mod literal;
 pub mod response;
 pub mod server;
 mod state;

@@ -1,6 +1,6 @@
 //! What one peer may cost.
 
-/// Bounds on what a peer can make this side hold or do.
+/// Bounds what a peer can make this side hold or do.
 ///
 /// Nothing is ever allocated because a peer announced it: a limit is compared with what is
 /// announced, and memory grows with what has come. Each limit has a defined answer.
@@ -52,7 +52,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits of a client: it has chosen its server, and mailboxes can be large.
+    /// Makes the limits of a client: it has chosen its server, and mailboxes can be large.
     #[must_use]
     pub const fn client() -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Limits {
         }
     }
 
-    /// The limits of a server: its clients are anybody.
+    /// Makes the limits of a server: its clients are anybody.
     #[must_use]
     pub const fn server() -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! Where a session stands.
 
-/// Where a session stands (RFC 9051 section 3).
+/// Tells where a session stands ([RFC 9051 section 3](https://www.rfc-editor.org/rfc/rfc9051#section-3)).
 ///
 /// ```text
 ///               LOGIN, AUTHENTICATE          SELECT, EXAMINE
@@ -11,12 +11,12 @@
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// The client has to log in.
+    /// The session has begun, and the client has to log in.
     NotAuthenticated,
-    /// A mailbox can be selected.
+    /// The client has logged in, and can select a mailbox.
     Authenticated,
     /// A mailbox is selected.
     Selected,
-    /// LOGOUT or BYE: the end.
+    /// LOGOUT or BYE was said: the session ends.
     Logout,
 }

@@ -1,4 +1,4 @@
-//! How a client behaves.
+//! The settings of a client.
 
 use core::time::Duration;
 
@@ -6,7 +6,7 @@ use mailwire_core::{Channel, Dialect};
 
 use crate::limits::Limits;
 
-/// The settings of a client's connection.
+/// Says how a client's connection behaves.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -38,7 +38,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults for a channel. `tag_seed` should be random.
+    /// Makes the default settings for a channel. `tag_seed` should be random.
     #[must_use]
     pub fn new(channel: Channel, tag_seed: u64) -> Self {
         Self {
@@ -56,15 +56,16 @@ impl Config {
     }
 }
 
-/// When a client sends CAPABILITY by itself, if the server has not told its capabilities unasked.
+/// Says when a client sends CAPABILITY by itself, if the server has not told its capabilities unasked.
+/// All are on by default.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AskCapabilities {
-    /// After the greeting, unless STARTTLS comes first.
+    /// Asks after the greeting, unless STARTTLS comes first.
     pub after_greeting: bool,
-    /// After STARTTLS, as all that was learnt before is forgotten.
+    /// Asks after STARTTLS, as all that was learnt before is forgotten.
     pub after_tls: bool,
-    /// After the login, as servers then say more.
+    /// Asks after the login, as servers then say more.
     pub after_login: bool,
 }
 
@@ -74,17 +75,17 @@ impl Default for AskCapabilities {
     }
 }
 
-/// How long a server may be silent. The driver keeps the clock.
+/// Says how long a server may be silent. The driver keeps the clock.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For the greeting.
+    /// How long the greeting may take: 60 seconds by default.
     pub greeting: Duration,
-    /// For the next response while a command is in progress.
+    /// How long the next response may take while a command is in progress: 5 minutes by default.
     pub command: Duration,
-    /// How long IDLE lasts before the machine ends it and begins it anew: below 29 minutes (RFC
-    /// 9051 section 6.3.13), and shorter where something between the peers forgets idle
-    /// connections.
+    /// How long IDLE lasts before the machine ends it and begins it anew: 14 minutes by default, below 29
+    /// minutes ([RFC 9051 section 6.3.13](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.13)), and
+    /// shorter where something between the peers forgets idle connections.
     ///
     /// The driver starts its clock anew whenever bytes move. A server that says `* OK still here`
     /// every now and then keeps it from running out: whoever needs a fixed interval calls

@@ -1,4 +1,4 @@
-//! What a client's machine tells.
+//! The events of a client.
 
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
@@ -12,39 +12,39 @@ use crate::{
     types::{Section, SeqNumber, Uid},
 };
 
-/// An event of [`client::Connection`](super::Connection).
+/// Tells the caller of a [`client::Connection`](super::Connection) what happened.
 ///
 /// What a command brings comes as `Data`, in the order of the bytes, and its completion as `Reply`.
 /// Data that nobody asked for comes the same way.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The server is there. If the greeting is BYE, the connection is over.
+    /// The server has greeted. If the greeting is BYE, the connection is over.
     Greeting {
         /// OK, PREAUTH or BYE.
         greeting: Reply,
-        /// What was odd.
+        /// What was accepted although the grammar does not have it.
         deviations: Vec<Deviation>,
     },
     /// What the server offers from now on; not [known](Capabilities::is_known) if it was asked and
     /// did not say.
     Capabilities(Capabilities),
-    /// Untagged data.
+    /// The server sent untagged data.
     Data {
         /// The data.
         data: Untagged,
         /// The oldest command in progress, which the data may be about.
         during: Option<Ticket>,
-        /// What was odd.
+        /// What was accepted although the grammar does not have it.
         deviations: Vec<Deviation>,
     },
-    /// The completion of a command: OK, NO or BAD.
+    /// A command was completed with OK, NO or BAD.
     Reply {
         /// The command.
         ticket: Ticket,
         /// How it ended.
         reply: Reply,
-        /// What was odd.
+        /// What was accepted although the grammar does not have it.
         deviations: Vec<Deviation>,
     },
     /// The server waits for the message of an APPEND: give it with `send_body` and `finish_body`.
@@ -55,11 +55,11 @@ pub enum Event {
     /// A large literal of a FETCH response begins. It comes in `BodyChunk`s; the response itself
     /// comes after `BodyEnd` as `Data`, with the literal named by its length.
     BodyStart(BodyStart),
-    /// A part of it: a slice of the input.
+    /// A part of the large literal has come: a slice of the input.
     BodyChunk(Bytes),
-    /// The literal is complete.
+    /// The large literal is complete.
     BodyEnd,
-    /// The server's step of a SASL exchange. Answer with `send_auth`.
+    /// The server sent its step of a SASL exchange. Answer with `send_auth`.
     AuthChallenge {
         /// The AUTHENTICATE.
         ticket: Ticket,
@@ -78,7 +78,7 @@ pub enum Event {
         /// Why.
         reason: Misuse,
     },
-    /// A response that does not parse. What comes after it is not disturbed.
+    /// A response does not parse. What comes after it is not disturbed.
     Malformed {
         /// The command, if this was its completion: it is over, and how it ended is not known.
         ticket: Option<Ticket>,
@@ -89,7 +89,7 @@ pub enum Event {
     },
 }
 
-/// What a streamed literal of a FETCH response belongs to.
+/// Tells what a streamed literal of a FETCH response belongs to.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyStart {
@@ -103,7 +103,7 @@ pub struct BodyStart {
     pub length: u64,
 }
 
-/// An item of a FETCH response that can be large.
+/// Names an item of a FETCH response that can be large.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyItem {

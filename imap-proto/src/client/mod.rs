@@ -1,4 +1,4 @@
-//! The client's side of a connection.
+//! Use a server: send commands, and get what it answers as events.
 //!
 //! [`Connection`] does by itself what follows from the protocol: it reads the greeting, puts TLS in
 //! place with STARTTLS, learns the capabilities, makes tags, queues what would be ambiguous, waits for
@@ -54,109 +54,35 @@ mod rules;
 mod send;
 mod state;
 
-use alloc::{collections::VecDeque, vec::Vec};
 use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 pub use config::{AskCapabilities, Config, Timeouts};
 pub use event::{BodyItem, BodyStart, Event};
 use mailwire_core::{
-    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, WrongState, sasl,
+    Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongState, private::Gate,
 };
-use state::{Idle, InFlight, Queued, Session, Unfinished};
+use state::{Idle, Machine, Phase, Session, Unfinished};
 
-use crate::{
-    capability::Capabilities,
-    command::Command,
-    framing::{Framer, Speaker},
-};
+use crate::{capability::Capabilities, command::Command};
 
 pub use crate::state::State;
 
-/// A client's connection, without its stream.
+/// The client's state machine: it is given what the server says, and gives what is to be written. See
+/// the [module](self).
 #[derive(Debug)]
-pub struct Connection {
-    config: Config,
-    session: Session,
-    framer: Framer,
-    output: Output,
-    /// All bytes that were ever put into the output.
-    put: u64,
-    tickets: Tickets,
-    tags: u64,
-    /// The last of the caller's commands that was written.
-    written: Option<Ticket>,
-    phase: Phase,
-    /// Commands that wait for their turn.
-    queue: VecDeque<Queued>,
-    /// Commands that were written and are unanswered, oldest first.
-    in_flight: VecDeque<InFlight>,
-    /// What the youngest of them still has to send.
-    unfinished: Option<Unfinished>,
-    events: VecDeque<Event>,
-    /// The number and UID of the message whose streamed FETCH response is being read.
-    fetching: Option<(Option<crate::types::SeqNumber>, Option<crate::types::Uid>)>,
-    /// How an APPEND ended whose message is still being sent.
-    held: Option<Event>,
-    /// The present response is read past.
-    ignoring: Option<Ignoring>,
-    failed: Option<Error>,
-    eof: bool,
-    /// BYE responses that came.
-    byes: usize,
-    /// Responses in a row that do not parse while no command is in progress.
-    noise: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Greeting,
-    Running,
-    /// STARTTLS was accepted.
-    Upgrading,
-    /// LOGOUT was completed, or the greeting was BYE.
-    Closed,
-}
-
-/// Why a response is not given to the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ignoring {
-    /// It has no place in this state.
-    State,
-    /// A literal is too large for where it stands.
-    Literal(usize),
-}
+pub struct Connection(Gate<Machine>);
 
 impl Connection {
-    /// A connection that waits for the server's greeting.
+    /// Makes a connection that waits for the server's greeting.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self {
-            session: Session::new(config.channel == Channel::Tls),
-            framer: Framer::new(Speaker::Server),
-            output: Output::new(config.limits.output),
-            put: 0,
-            tickets: Tickets::new(),
-            tags: 0,
-            written: None,
-            phase: Phase::Greeting,
-            queue: VecDeque::new(),
-            in_flight: VecDeque::new(),
-            unfinished: None,
-            events: VecDeque::new(),
-            fetching: None,
-            held: None,
-            ignoring: None,
-            failed: None,
-            eof: false,
-            byes: 0,
-            noise: 0,
-            config,
-        }
+        Self(Gate::new(Machine::new(config)))
     }
 
-    /// Sends a command, or queues it until it may be sent: after the greeting, TLS, the machine's
-    /// own commands, and those in progress that it would be ambiguous with (RFC 9051 section 5.5).
+    /// Sends a command, or queues it until it may be sent: after the greeting, TLS, the machine's own
+    /// commands, and those in progress that it would be ambiguous with ([RFC 9051 section
+    /// 5.5](https://www.rfc-editor.org/rfc/rfc9051#section-5.5)).
     ///
     /// A command ends an IDLE that is in progress. Whether the session's state and the server's
     /// capabilities allow it is checked at once if nothing stands before it, and otherwise when its
@@ -167,37 +93,9 @@ impl Connection {
     /// Hands the command back if it cannot be sent in this session, if it would show a secret
     /// without TLS, or if too many are in progress.
     pub fn send(&mut self, command: Command) -> Result<Ticket, SendError<Command>> {
-        self.framer.unpark();
-        if let Err(reason) = self.check(&command) {
-            return Err(SendError::new(reason, command));
-        }
-        let ticket = self.tickets.issue();
-        self.queue.push_back(Queued { ticket: Some(ticket), command });
-        if matches!(self.unfinished, Some(Unfinished::Idle(_))) {
-            self.end_idle();
-        }
-        self.flush();
-        Ok(ticket)
-    }
-
-    fn check(&self, command: &Command) -> Result<(), Misuse> {
-        if self.failed.is_some() || self.phase == Phase::Closed || self.eof {
-            return Err(Misuse::Closed);
-        }
-        if self.session.state == State::Logout {
-            return Err(Misuse::WrongState(WrongState::Ending));
-        }
-        if self.queue.len() + self.in_flight.len() >= self.config.limits.queue {
-            return Err(Misuse::Full { limit: self.config.limits.queue });
-        }
-        let allow_clear = self.config.allow_clear_credentials;
-        let waits = self.phase != Phase::Running
-            || !self.queue.is_empty()
-            || self.in_flight.iter().any(|sent| sent.rules.is_alone());
-        if waits {
-            self.session.permits_later(command, self.config.channel != Channel::Clear || allow_clear)
-        } else {
-            self.session.permits(command, &command.rules(), allow_clear)
+        match self.0.check(&command) {
+            Err(reason) => Err(SendError::new(reason, command)),
+            Ok(()) => Ok(self.0.enqueue(command)),
         }
     }
 
@@ -209,12 +107,10 @@ impl Connection {
     /// No message is due, the message would be longer than announced, or there is a NUL in it and
     /// the APPEND is not `binary`. Nothing is taken.
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
-        self.framer.unpark();
-        match &mut self.unfinished {
-            Some(Unfinished::Sending(body)) if self.failed.is_none() => {
-                let sent = body.send(chunk, &mut self.output)?;
-                self.put = self.put.saturating_add(sent as u64);
-                Ok(sent)
+        let machine = &mut *self.0;
+        match &mut machine.unfinished {
+            Some(Unfinished::Sending(body)) if machine.failed.is_none() => {
+                body.send(chunk, &mut machine.output)
             }
             _ => Err(Misuse::WrongState(WrongState::NothingDue("message"))),
         }
@@ -225,21 +121,10 @@ impl Connection {
     /// # Errors
     ///
     /// No message is due, or less was given than announced: give the rest, or
-    /// [`close`](mailwire_core::Connection::close) the connection, which is the one way to take back what was announced.
+    /// [`close`](mailwire_core::Connection::close) the connection, which is the one way to take back what
+    /// was announced.
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
-        self.framer.unpark();
-        match &self.unfinished {
-            Some(Unfinished::Sending(body)) => body.finish()?,
-            _ => return Err(Misuse::WrongState(WrongState::NothingDue("message"))),
-        }
-        self.unfinished = None;
-        self.put(b"\r\n");
-        match self.held.take() {
-            Some(reply) => self.events.push_back(reply),
-            None => self.mark_end(),
-        }
-        self.flush();
-        Ok(())
+        self.0.end_body()
     }
 
     /// Ends IDLE. Its completion follows.
@@ -248,13 +133,12 @@ impl Connection {
     ///
     /// IDLE is not in progress.
     pub fn done(&mut self) -> Result<(), Misuse> {
-        self.framer.unpark();
-        match &mut self.unfinished {
+        match &mut self.0.unfinished {
             // It may be about to begin anew.
             Some(Unfinished::Idle(idle)) => idle.renew = false,
             _ => return Err(Misuse::WrongState(WrongState::NothingDue("end of IDLE"))),
         }
-        self.end_idle();
+        self.0.end_idle();
         Ok(())
     }
 
@@ -265,44 +149,38 @@ impl Connection {
     ///
     /// IDLE is not in progress, or is being ended.
     pub fn renew_idle(&mut self) -> Result<(), Misuse> {
-        self.framer.unpark();
-        match &mut self.unfinished {
-            Some(Unfinished::Idle(idle)) if idle.begun && !idle.done => idle.renew = true,
-            _ => return Err(Misuse::WrongState(WrongState::NothingDue("end of IDLE"))),
-        }
-        self.end_idle();
-        Ok(())
+        self.0.renew_idle()
     }
 
     /// What the server offers, as far as it said so under the present protection.
     #[must_use]
-    pub const fn capabilities(&self) -> &Capabilities {
-        &self.session.capabilities
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.0.session.capabilities
     }
 
     /// Where the session stands.
     #[must_use]
-    pub const fn state(&self) -> State {
-        self.session.state
+    pub fn state(&self) -> State {
+        self.0.session.state
     }
 
     /// Whether the stream is protected.
     #[must_use]
-    pub const fn is_tls(&self) -> bool {
-        self.session.tls
+    pub fn is_tls(&self) -> bool {
+        self.0.session.tls
     }
 
     /// Whether a command was written to the output, in part at least. One that was not had no
     /// effect, however the connection ends. (One that [`Event::NotSent`] told of was not, either.)
     #[must_use]
     pub fn was_sent(&self, ticket: Ticket) -> bool {
-        self.written >= Some(ticket)
+        self.0.written >= Some(ticket)
     }
 
     /// How many commands are queued or in progress, the machine's own among them.
     #[must_use]
     pub fn outstanding(&self) -> usize {
-        self.queue.len() + self.in_flight.len()
+        self.0.queue.len() + self.0.in_flight.len()
     }
 }
 
@@ -313,124 +191,76 @@ impl mailwire_core::Connection for Connection {
     #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         // Nearly free where nothing came but more of a line.
-        if self.framer.is_parked(input) { Ok(Next::NeedInput) } else { self.advance(input) }
+        if self.0.is_parked(input) { Ok(Next::NeedInput) } else { self.0.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
-        &mut self.output
+        &mut self.0.asleep().output
     }
 
     fn handle_eof(&mut self) {
-        self.framer.unpark();
-        self.eof = true;
+        self.0.eof = true;
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let timeouts = &self.config.timeouts;
-        match (self.phase, &self.unfinished) {
-            _ if self.failed.is_some() => None,
+        let timeouts = &self.0.config.timeouts;
+        match (self.0.phase, &self.0.unfinished) {
+            _ if self.0.failed.is_some() => None,
             (Phase::Greeting, _) => Some(timeouts.greeting),
             (Phase::Running, Some(Unfinished::Idle(Idle { begun: true, done: false, .. }))) => {
                 Some(timeouts.idle_renewal)
             }
-            (Phase::Running, _) if self.waits_for_caller() && self.output.is_empty() => None,
-            (Phase::Running, _) if !self.in_flight.is_empty() => Some(timeouts.command),
+            (Phase::Running, _) if self.0.waits_for_caller() && self.0.output.is_empty() => None,
+            (Phase::Running, _) if !self.0.in_flight.is_empty() => Some(timeouts.command),
             _ => None,
         }
     }
 
     fn handle_timeout(&mut self) {
-        self.framer.unpark();
-        if self.timeout().is_none() || self.renew_idle().is_ok() {
+        if self.timeout().is_none() || self.0.renew_idle().is_ok() {
             return;
         }
-        let waiting_for = match self.phase {
+        let waiting_for = match self.0.phase {
             Phase::Greeting => "the greeting",
             _ => "a response",
         };
-        self.fail(Error::TimedOut { waiting_for });
+        self.0.fail(Error::TimedOut { waiting_for });
     }
 
     fn upgraded(&mut self, upgrade: Upgrade) {
-        if upgrade != Upgrade::Tls || self.phase != Phase::Upgrading {
+        if upgrade != Upgrade::Tls || self.0.phase != Phase::Upgrading {
             return;
         }
         // Nothing but the caller's queue and the counters outlives the clear part.
-        let fresh = Self::new(self.config.clone());
-        let before = core::mem::replace(self, fresh);
-        self.tickets = before.tickets;
-        self.tags = before.tags;
-        self.written = before.written;
-        self.queue = before.queue;
-        self.eof = before.eof;
-        self.session = Session::new(true);
-        self.phase = Phase::Running;
-        if self.config.ask_capabilities.after_tls {
-            self.ask_capabilities();
+        let fresh = Machine::new(self.0.config.clone());
+        let machine = &mut *self.0;
+        let before = core::mem::replace(machine, fresh);
+        machine.tickets = before.tickets;
+        machine.tags = before.tags;
+        machine.written = before.written;
+        machine.queue = before.queue;
+        machine.eof = before.eof;
+        machine.session = Session::new(true);
+        machine.phase = Phase::Running;
+        if machine.config.ask_capabilities.after_tls {
+            machine.ask_capabilities();
         }
-        self.flush();
+        machine.flush();
     }
 
     /// Sends a step of the exchange that [`Event::AuthChallenge`] belongs to.
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        self.framer.unpark();
-        match &mut self.unfinished {
-            Some(Unfinished::Auth { challenged, .. }) if *challenged && self.failed.is_none() => {
-                *challenged = false;
-            }
-            _ => {
-                return Err(SendError::new(
-                    Misuse::WrongState(WrongState::NothingDue("step of an exchange")),
-                    step,
-                ));
-            }
+        if self.0.take_turn() {
+            self.0.respond(&step);
+            Ok(())
+        } else {
+            let reason = WrongState::NothingDue("step of an exchange");
+            Err(SendError::new(Misuse::WrongState(reason), step))
         }
-        self.write(|out| {
-            match &step {
-                SaslStep::Data(data) => sasl::encode(data.expose(), out),
-                SaslStep::Cancel => out.push(b'*'),
-            }
-            out.extend_from_slice(b"\r\n");
-        });
-        self.mark_end();
-        Ok(())
     }
 
     /// Ends the connection without LOGOUT.
     fn close(&mut self) {
-        self.framer.unpark();
-        self.phase = Phase::Closed;
-    }
-}
-
-impl Connection {
-    /// The connection cannot go on: each later call says why.
-    fn fail(&mut self, error: Error) {
-        self.failed = Some(error);
-    }
-
-    fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        let before = self.output.len();
-        let result = self.output.write(write);
-        let added = self.output.len().saturating_sub(before);
-        self.put = self.put.saturating_add(added as u64);
-        result
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        self.write(|out| out.extend_from_slice(bytes));
-    }
-
-    /// The youngest command has been put out as far as it can be now.
-    fn mark_end(&mut self) {
-        let put = self.put;
-        if let Some(youngest) = self.in_flight.back_mut() {
-            youngest.end = put;
-        }
-    }
-
-    /// Whether all bytes up to `end` have left.
-    fn has_left(&self, end: u64) -> bool {
-        self.put.saturating_sub(self.output.len() as u64) >= end
+        self.0.phase = Phase::Closed;
     }
 }

@@ -4,10 +4,15 @@ use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Channel, Deviation, Error, Misuse, Newline, Next, ParseError, Parsed, Secret, Upgrade, sasl,
+    Channel, Deviation, Error, Misuse, Newline, Next, OutputMark, ParseError, Parsed, SaslStep, Secret,
+    Upgrade, sasl,
 };
 
-use super::{BodyItem, BodyStart, Connection, Event, Ignoring, Phase, State, rules::Then, state::Unfinished};
+use super::{
+    BodyItem, BodyStart, Event, State,
+    rules::Then,
+    state::{Ignoring, Machine, Phase, Unfinished},
+};
 use crate::{
     capability::{Capabilities, Capability},
     command::Effect,
@@ -16,7 +21,7 @@ use crate::{
     types::{Data, ParseContext, chars},
 };
 
-impl Connection {
+impl Machine {
     /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
     #[inline(never)]
     pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
@@ -109,11 +114,7 @@ impl Connection {
         Err(Error::UnexpectedEof { during })
     }
 
-    pub(super) fn take_literal(
-        &mut self,
-        announced: Announcement,
-        input: &mut BytesMut,
-    ) -> Result<(), Error> {
+    fn take_literal(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
         let limits = &self.config.limits;
         if announced.size > limits.message {
             return Err(Error::LimitExceeded { what: "bytes in a literal", limit: limits.message });
@@ -193,7 +194,7 @@ impl Connection {
         self.config.channel == Channel::StartTls && !self.session.tls
     }
 
-    pub(super) fn take_message(&mut self, frame: Frame) -> Result<(), Error> {
+    fn take_message(&mut self, frame: Frame) -> Result<(), Error> {
         self.fetching = None;
         match self.ignoring.take() {
             Some(Ignoring::State) => return Ok(()),
@@ -290,9 +291,9 @@ impl Connection {
             return Err(Error::UnsolicitedReply { what: "a completion with an unknown tag" });
         };
         let youngest = at + 1 == self.in_flight.len();
-        let end = self.in_flight.get(at).map_or(0, |sent| sent.end);
+        let end = self.in_flight.get(at).map_or_else(OutputMark::default, |sent| sent.end);
         // What refuses a command may come before all of it was sent; success may not.
-        let unsent = !self.has_left(end) || (youngest && self.unfinished_owes());
+        let unsent = !self.output.has_left(end) || (youngest && self.unfinished_owes());
         if status.is_ok() && unsent {
             return Err(Error::UnsolicitedReply {
                 what: "the success of a command that was not sent in full",
@@ -359,7 +360,7 @@ impl Connection {
 
     fn take_continuation(&mut self, continuation: &Continuation, bytes: Bytes) -> Result<(), Error> {
         let Some(youngest) = self.in_flight.back() else { return self.idle_continuation(bytes) };
-        if self.unfinished.is_some() && !self.has_left(youngest.end) {
+        if self.unfinished.is_some() && !self.output.has_left(youngest.end) {
             return Err(Error::UnsolicitedReply { what: "a continuation before its command was sent" });
         }
         let ticket = youngest.ticket;
@@ -375,7 +376,7 @@ impl Connection {
             }
             Some(Unfinished::Auth { initial, challenged }) if !*challenged => {
                 if let Some(initial) = initial.take() {
-                    self.answer_challenge(Some(initial.expose()));
+                    self.respond(&SaslStep::Data(initial));
                     return Ok(());
                 }
                 match decode_challenge(continuation) {
@@ -386,7 +387,7 @@ impl Connection {
                         }
                     }
                     Err(error) => {
-                        self.answer_challenge(None);
+                        self.respond(&SaslStep::Cancel);
                         return self.malformed(bytes, ParseError::new(error.offset + 2, error.reason));
                     }
                 }

@@ -1,12 +1,12 @@
-//! Writing commands when their turn comes.
+//! Taking commands, and writing them when their turn comes.
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Misuse, Secret, WrongState, sasl};
+use mailwire_core::{Channel, Misuse, OutputMark, SaslStep, Secret, Ticket, WrongState, sasl};
 
 use super::{
-    Connection, Event, Phase, State,
-    state::{Body, Idle, InFlight, Queued, Unfinished},
+    Event, State,
+    state::{Body, Idle, InFlight, Machine, Phase, Queued, Unfinished},
 };
 use crate::{
     body::Outgoing,
@@ -15,7 +15,38 @@ use crate::{
     types::{Tag, write_number},
 };
 
-impl Connection {
+impl Machine {
+    /// Whether a command can be taken.
+    pub(super) fn check(&self, command: &Command) -> Result<(), Misuse> {
+        if self.failed.is_some() || self.phase == Phase::Closed || self.eof {
+            return Err(Misuse::Closed);
+        }
+        if self.session.state == State::Logout {
+            return Err(Misuse::WrongState(WrongState::Ending));
+        }
+        if self.queue.len() + self.in_flight.len() >= self.config.limits.queue {
+            return Err(Misuse::Full { limit: self.config.limits.queue });
+        }
+        let allow_clear = self.config.allow_clear_credentials;
+        let waits = self.phase != Phase::Running
+            || !self.queue.is_empty()
+            || self.in_flight.iter().any(|sent| sent.rules.is_alone());
+        if waits {
+            self.session.permits_later(command, self.config.channel != Channel::Clear || allow_clear)
+        } else {
+            self.session.permits(command, &command.rules(), allow_clear)
+        }
+    }
+
+    /// Takes a command, which ends an IDLE that is in progress.
+    pub(super) fn enqueue(&mut self, command: Command) -> Ticket {
+        let ticket = self.tickets.issue();
+        self.queue.push_back(Queued { ticket: Some(ticket), command });
+        self.end_idle();
+        self.flush();
+        ticket
+    }
+
     /// Writes as many queued commands as may be sent.
     pub(super) fn flush(&mut self) {
         while self.phase == Phase::Running && self.unfinished.is_none() {
@@ -77,7 +108,7 @@ impl Connection {
         let tag = self.next_tag();
         self.written = ticket.or(self.written);
         self.session.begin(rules.effect);
-        self.in_flight.push_back(InFlight { ticket, tag: tag.clone(), rules, end: 0 });
+        self.in_flight.push_back(InFlight { ticket, tag: tag.clone(), rules, end: OutputMark::default() });
         match &mut command {
             Command::Authenticate(authenticate) => {
                 let inline = self.config.initial_response
@@ -109,7 +140,7 @@ impl Connection {
 
     fn write_out(&mut self, tag: &Tag, command: &Command, body: Option<Body>) {
         let options = self.session.write_options(self.config.non_synchronizing_literals);
-        match self.write(|out| command.write_parts(tag, options, out)) {
+        match self.output.write(|out| command.write_parts(tag, options, out)) {
             None => self.begin_body(body),
             Some((rest, parts)) => {
                 self.unfinished =
@@ -124,7 +155,7 @@ impl Connection {
         let Some(Unfinished::Parts { rest, mut parts, body }) = self.unfinished.take() else { return };
         let length = parts.pop_front().unwrap_or(rest.expose().len());
         let (part, after) = rest.expose().split_at_checked(length).unwrap_or_default();
-        self.put(part);
+        self.output.put(part);
         if parts.is_empty() {
             self.begin_body(body);
         } else {
@@ -137,9 +168,8 @@ impl Connection {
     fn begin_body(&mut self, body: Option<Body>) {
         let Some(Body { outgoing, message }) = body else { return };
         if let Some(message) = message {
-            self.put = self.put.saturating_add(message.len() as u64);
             self.output.append(message);
-            self.put(b"\r\n");
+            self.output.put(b"\r\n");
             self.unfinished = None;
         } else {
             self.unfinished = Some(Unfinished::Sending(outgoing));
@@ -149,30 +179,64 @@ impl Connection {
         }
     }
 
+    /// The caller has given all of the message.
+    pub(super) fn end_body(&mut self) -> Result<(), Misuse> {
+        match &self.unfinished {
+            Some(Unfinished::Sending(body)) => body.finish()?,
+            _ => return Err(Misuse::WrongState(WrongState::NothingDue("message"))),
+        }
+        self.unfinished = None;
+        self.output.put(b"\r\n");
+        match self.held.take() {
+            Some(reply) => self.events.push_back(reply),
+            None => self.mark_end(),
+        }
+        self.flush();
+        Ok(())
+    }
+
+    /// Ends IDLE, to begin it anew after its completion.
+    pub(super) fn renew_idle(&mut self) -> Result<(), Misuse> {
+        match &mut self.unfinished {
+            Some(Unfinished::Idle(idle)) if idle.begun && !idle.done => idle.renew = true,
+            _ => return Err(Misuse::WrongState(WrongState::NothingDue("end of IDLE"))),
+        }
+        self.end_idle();
+        Ok(())
+    }
+
     /// Sends DONE, as soon as the server has let IDLE begin.
     pub(super) fn end_idle(&mut self) {
         let Some(Unfinished::Idle(idle)) = &mut self.unfinished else { return };
         idle.done = true;
         if idle.begun && !idle.done_sent {
             idle.done_sent = true;
-            self.put(b"DONE\r\n");
+            self.output.put(b"DONE\r\n");
             self.mark_end();
         }
     }
 
     /// Begins IDLE anew with its ticket.
-    pub(super) fn resume_idle(&mut self, ticket: Option<mailwire_core::Ticket>) {
+    pub(super) fn resume_idle(&mut self, ticket: Option<Ticket>) {
         let command = Command::Idle;
         let rules = command.rules();
         self.write_command(Queued { ticket, command }, rules);
     }
 
-    /// Answers a challenge with the message that was held back, or cancels the exchange.
-    pub(super) fn answer_challenge(&mut self, data: Option<&[u8]>) {
-        self.write(|out| {
-            match data {
-                Some(data) => sasl::encode(data, out),
-                None => out.push(b'*'),
+    /// Whether the server waits for a step of an exchange, which is about to be sent.
+    pub(super) fn take_turn(&mut self) -> bool {
+        match &mut self.unfinished {
+            Some(Unfinished::Auth { challenged, .. }) if self.failed.is_none() => core::mem::take(challenged),
+            _ => false,
+        }
+    }
+
+    /// Answers a challenge.
+    pub(super) fn respond(&mut self, step: &SaslStep) {
+        self.output.write(|out| {
+            match step {
+                SaslStep::Data(data) => sasl::encode(data.expose(), out),
+                SaslStep::Cancel => out.push(b'*'),
             }
             out.extend_from_slice(b"\r\n");
         });

@@ -3,15 +3,121 @@
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
-use mailwire_core::{Secret, Ticket};
+use mailwire_core::{Channel, Error, Output, OutputMark, Secret, Ticket, Tickets, private::Park};
 
+use super::{Config, Event};
 use crate::{
     body::Outgoing,
     capability::{Capabilities, Capability},
     command::{Command, Literals, Rules, WriteOptions},
+    framing::{Framer, Speaker},
     state::State,
-    types::Tag,
+    types::{SeqNumber, Tag, Uid},
 };
+
+/// All that a client is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) config: Config,
+    pub(super) session: Session,
+    pub(super) framer: Framer,
+    pub(super) output: Output,
+    pub(super) tickets: Tickets,
+    pub(super) tags: u64,
+    /// The last of the caller's commands that was written.
+    pub(super) written: Option<Ticket>,
+    pub(super) phase: Phase,
+    /// Commands that wait for their turn.
+    pub(super) queue: VecDeque<Queued>,
+    /// Commands that were written and are unanswered, oldest first.
+    pub(super) in_flight: VecDeque<InFlight>,
+    /// What the youngest of them still has to send.
+    pub(super) unfinished: Option<Unfinished>,
+    pub(super) events: VecDeque<Event>,
+    /// The number and UID of the message whose streamed FETCH response is being read.
+    pub(super) fetching: Option<(Option<SeqNumber>, Option<Uid>)>,
+    /// How an APPEND ended whose message is still being sent.
+    pub(super) held: Option<Event>,
+    /// The present response is read past.
+    pub(super) ignoring: Option<Ignoring>,
+    /// What poisoned the connection.
+    pub(super) failed: Option<Error>,
+    pub(super) eof: bool,
+    /// BYE responses that came.
+    pub(super) byes: usize,
+    /// Responses in a row that do not parse while no command is in progress.
+    pub(super) noise: usize,
+}
+
+impl Machine {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            session: Session::new(config.channel == Channel::Tls),
+            framer: Framer::new(Speaker::Server),
+            output: Output::new(config.limits.output),
+            tickets: Tickets::new(),
+            tags: 0,
+            written: None,
+            phase: Phase::Greeting,
+            queue: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            unfinished: None,
+            events: VecDeque::new(),
+            fetching: None,
+            held: None,
+            ignoring: None,
+            failed: None,
+            eof: false,
+            byes: 0,
+            noise: 0,
+            config,
+        }
+    }
+
+    /// The connection cannot go on: each later call says why.
+    pub(super) fn fail(&mut self, error: Error) {
+        self.failed = Some(error);
+    }
+
+    /// The youngest command has been put out as far as it can be now.
+    pub(super) fn mark_end(&mut self) {
+        if let Some(youngest) = self.in_flight.back_mut() {
+            youngest.end = self.output.mark();
+        }
+    }
+}
+
+impl Park for Machine {
+    #[inline]
+    fn is_parked(&mut self, input: &[u8]) -> bool {
+        self.framer.is_parked(input)
+    }
+
+    #[inline]
+    fn unpark(&mut self) {
+        self.framer.unpark();
+    }
+}
+
+/// The parts of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Greeting,
+    Running,
+    /// STARTTLS was accepted.
+    Upgrading,
+    /// LOGOUT was completed, or the greeting was BYE.
+    Closed,
+}
+
+/// Why a response is not given to the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ignoring {
+    /// It has no place in this state.
+    State,
+    /// A literal is too large for where it stands.
+    Literal(usize),
+}
 
 /// What is learnt from the server under the present protection.
 #[derive(Debug)]
@@ -60,8 +166,8 @@ pub(super) struct InFlight {
     pub(super) ticket: Option<Ticket>,
     pub(super) tag: Tag,
     pub(super) rules: Rules,
-    /// All that was ever put out when the last byte of this command was.
-    pub(super) end: u64,
+    /// Where it ends in the output: no reply to it can come before it was written to the stream.
+    pub(super) end: OutputMark,
 }
 
 /// What the command that was written last still has to send. No other is written meanwhile.

@@ -178,7 +178,7 @@ impl Search {
         let mut keys = Vec::with_capacity(2);
         loop {
             keys.push(SearchKey::read(r)?);
-            // Another key stands behind one space.
+            // Another key stands after one space.
             if r.peek() != Some(b' ') || r.peek_at(1).is_none() {
                 return Ok(Self { uid, returns, charset, keys });
             }

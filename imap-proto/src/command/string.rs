@@ -6,7 +6,8 @@ use mailwire_core::{Invalid, ParseError, Text};
 
 use crate::{
     framing,
-    types::{Atom, Reader, read_astring, text_newtype, write_announcement},
+    literal::Announcement,
+    types::{Atom, Reader, read_astring, text_newtype},
 };
 
 text_newtype! {
@@ -105,7 +106,7 @@ impl OtherCommand {
         if binary {
             arguments.push(b'~');
         }
-        write_announcement(&mut arguments, bytes.len() as u64);
+        Announcement::by_server(bytes.len() as u64, false).write(&mut arguments);
         arguments.extend_from_slice(bytes);
         Ok(Self { name: self.name, arguments: arguments.into() })
     }

@@ -151,16 +151,16 @@ fn write_other(other: &OtherCommand, e: &mut Writer<'_>) {
         e.put(b" ");
     }
     while let Some(end) = memchr::memchr(b'\n', rest) {
-        let Some((line, behind)) = rest.split_at_checked(end + 1) else { break };
+        let Some((line, after)) = rest.split_at_checked(end + 1) else { break };
         let Some(announced) = framing::announcement(line) else { break };
         e.put(line);
         if announced.synchronizing {
             e.wait();
         }
-        let size = usize::try_from(announced.size).unwrap_or(usize::MAX).min(behind.len());
-        let (literal, behind) = behind.split_at_checked(size).unwrap_or_default();
+        let size = usize::try_from(announced.size).unwrap_or(usize::MAX).min(after.len());
+        let (literal, after) = after.split_at_checked(size).unwrap_or_default();
         e.put(literal);
-        rest = behind;
+        rest = after;
     }
     e.put(rest);
 }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::AString;
+use crate::literal::Announcement;
 use crate::types::{chars, is_astring_atom, is_quotable, write_number, write_plain_quoted, write_quoted};
 
 /// Whether literals need the server's go-ahead (RFC 7888).
@@ -151,9 +152,7 @@ impl<'a> Writer<'a> {
     /// The header of a literal, after which its bytes go.
     pub(crate) fn announce(&mut self, size: u64, binary: bool) {
         let synchronizing = self.options.literals.synchronizes(size);
-        self.put(if binary { b"~{" } else { b"{" });
-        self.number(size);
-        self.put(if synchronizing { b"}\r\n" } else { b"+}\r\n" });
+        Announcement { size, synchronizing, binary }.write(self.out);
         if synchronizing {
             self.wait();
         }

@@ -6,12 +6,12 @@ use mailwire_core::ParseError;
 
 use crate::{command::Command, response::Untagged, types::Reader};
 
-/// A command of an extension, behind its name. `None`: no extension has the name.
+/// A command of an extension, after its name. `None`: no extension has the name.
 pub(crate) fn read_command(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Command, ParseError>> {
     quota::QuotaCommand::read(name, r).map(|read| read.map(Command::from))
 }
 
-/// Untagged data of an extension, behind its name.
+/// Untagged data of an extension, after its name.
 pub(crate) fn read_data(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Untagged, ParseError>> {
     quota::QuotaData::read(name, r).map(|read| read.map(Untagged::from))
 }

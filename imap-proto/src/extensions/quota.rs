@@ -240,7 +240,7 @@ impl QuotaCommand {
     /// setquota     = "SETQUOTA" SP quota-root-name SP setquota-list
     /// ```
     ///
-    /// Behind the name. `None`: the name is not one of these.
+    /// After the name. `None`: the name is not one of these.
     pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
         Some(match Name::of(name)? {
             Name::GetQuota => spaced(r, AString::read).map(Self::Get),
@@ -279,7 +279,7 @@ impl QuotaData {
     /// quotaroot-response = "QUOTAROOT" SP mailbox *(SP quota-root-name)
     /// ```
     ///
-    /// Behind the name. `None`: the name is not one of these.
+    /// After the name. `None`: the name is not one of these.
     pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
         Some(match Name::of(name)? {
             Name::Quota => spaced(r, AString::read).and_then(|root| {

@@ -155,7 +155,7 @@ codes! {
 pub struct OtherCode {
     /// Its name.
     pub name: Atom,
-    /// What stands behind the name and a space. It is not written where it has a `]` or a line end.
+    /// What stands after the name and a space. It is not written where it has a `]` or a line end.
     pub arguments: Option<ImapString>,
 }
 

@@ -123,7 +123,7 @@ impl ListData {
                 return Ok(Self { kind, attributes, delimiter, name, extensions: Vec::new() });
             }
         };
-        let behind = r.offset();
+        let after = r.offset();
         while r.peek() == Some(b' ') && matches!(r.peek_at(1), Some(b' ') | None) {
             r.deviate(deviation::EXTRA_SPACE)?;
             r.skip(1);
@@ -137,7 +137,7 @@ impl ListData {
                 Err(error)
             }
             Err(_) => {
-                r.rewind(behind);
+                r.rewind(after);
                 let name = read_rest_as_name(r, start)?;
                 Ok(Self { kind, attributes, delimiter, name, extensions: Vec::new() })
             }

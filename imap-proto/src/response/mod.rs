@@ -126,7 +126,7 @@ impl OtherData {
         &self.name
     }
 
-    /// What stands behind the name and its space. Literals stand in it inline.
+    /// What stands after the name and its space. Literals stand in it inline.
     #[must_use]
     pub const fn rest(&self) -> &Text {
         &self.rest

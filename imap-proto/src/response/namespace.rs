@@ -147,7 +147,7 @@ impl NamespaceDescr {
             }
         }
         let mut extensions = Vec::new();
-        r.items_behind(|r| {
+        r.items_after(|r| {
             let name = read_string(r)?;
             r.space()?;
             let mut values = Vec::new();

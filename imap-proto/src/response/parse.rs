@@ -76,7 +76,7 @@ fn read_tagged(r: &mut Reader<'_>) -> Result<Tagged, ParseError> {
     Ok(Tagged { tag, reply: read_reply(r, kind)? })
 }
 
-/// Behind the kind, to the end of the line.
+/// After the kind, to the end of the line.
 #[inline(always)]
 fn read_reply(r: &mut Reader<'_>, kind: ReplyKind) -> Result<Reply, ParseError> {
     match r.peek() {
@@ -98,7 +98,7 @@ fn read_reply(r: &mut Reader<'_>, kind: ReplyKind) -> Result<Reply, ParseError> 
 }
 
 impl Untagged {
-    /// Behind `* `.
+    /// After `* `.
     ///
     /// ```text
     /// response-data = "*" SP (resp-cond-state / resp-cond-bye / mailbox-data / message-data /
@@ -237,8 +237,8 @@ fn read_id_field(
 ) -> Result<(), ParseError> {
     let start = r.offset();
     let name = read_string(r)?;
-    let behind = r.rest().iter().find(|&&byte| byte != b' ');
-    let value = if matches!(behind, None | Some(b')')) {
+    let after = r.rest().iter().find(|&&byte| byte != b' ');
+    let value = if matches!(after, None | Some(b')')) {
         r.deviate_at(start, deviation::FIELD_WITHOUT_VALUE)?;
         None
     } else {

@@ -227,7 +227,7 @@ fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ReplyText) {
         code.write(out);
         out.extend_from_slice(b"] ");
     } else if text.as_bytes().iter().find(|&&byte| byte != b' ') == Some(&b'[') {
-        // It must not be read as a code, which lenient readers do behind several spaces too.
+        // It must not be read as a code, which lenient readers do after several spaces too.
         out.extend_from_slice(b"- ");
     }
     // RFC 3501 wants text, RFC 9051 does not.
@@ -239,7 +239,7 @@ fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ReplyText) {
 /// text      = 1*(TEXT-CHAR / UTF8-2 / UTF8-3 / UTF8-4)
 /// ```
 ///
-/// Up to the end of the line. Lenient: nothing behind the code, or no space; text beyond ASCII.
+/// Up to the end of the line. Lenient: nothing after the code, or no space; text beyond ASCII.
 #[inline(always)]
 pub(crate) fn read_text(r: &mut Reader<'_>) -> Result<(Option<Code>, ReplyText), ParseError> {
     let code = if r.peek() == Some(b'[') { read_code(r)? } else { None };

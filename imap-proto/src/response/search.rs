@@ -82,16 +82,16 @@ fn read_plain(r: &mut Reader<'_>, numbers: &mut Vec<u32>) {
     let mut rest = r.rest();
     while let [b' ', first @ b'1'..=b'9', digits @ ..] = rest {
         let mut value = u32::from(first - b'0');
-        let mut behind = digits;
-        while let [digit @ b'0'..=b'9', next @ ..] = behind {
+        let mut after = digits;
+        while let [digit @ b'0'..=b'9', next @ ..] = after {
             value = value.wrapping_mul(10).wrapping_add(u32::from(digit - b'0'));
-            behind = next;
+            after = next;
         }
-        if digits.len() - behind.len() > 8 || !matches!(behind, [] | [b' ', ..]) {
+        if digits.len() - after.len() > 8 || !matches!(after, [] | [b' ', ..]) {
             break;
         }
         numbers.push(value);
-        rest = behind;
+        rest = after;
     }
     let end = r.rest().len() - rest.len();
     r.skip(end);

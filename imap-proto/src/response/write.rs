@@ -8,7 +8,7 @@ use mailwire_core::Output;
 use super::{Response, Untagged};
 use crate::{
     Capability,
-    types::{write_nstring, write_number, write_string},
+    types::{SeqNumber, write_nstring, write_number, write_string},
 };
 
 /// A literal that was announced in a response, and whose bytes are given in chunks.
@@ -63,13 +63,10 @@ impl Response {
                 tagged.reply.write(out);
             }
             Self::Continuation(continuation) => continuation.write(out),
+            Self::Untagged(data) if !data.has_form() => return,
             Self::Untagged(data) => {
-                let start = out.len();
                 out.extend_from_slice(b"* ");
-                if !data.write(out, detached) {
-                    out.truncate(start);
-                    return;
-                }
+                data.write(out, detached);
             }
         }
         out.extend_from_slice(b"\r\n");
@@ -77,8 +74,18 @@ impl Response {
 }
 
 impl Untagged {
-    /// Appends what stands between `* ` and the line end; whether it can be written.
-    fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) -> bool {
+    /// Whether the grammar has a form for it.
+    pub(crate) fn has_form(&self) -> bool {
+        match self {
+            Self::Fetch(fetch) => fetch.has_form(),
+            Self::Expunge(number) => number.is_some(),
+            Self::Other(other) => other.complete,
+            _ => true,
+        }
+    }
+
+    /// Appends what stands between `* ` and the line end, for data that [has a form](Self::has_form).
+    fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) {
         let numbered = |out: &mut Vec<u8>, number: u32, name: &[u8]| {
             write_number(out, u64::from(number));
             out.extend_from_slice(name);
@@ -103,9 +110,8 @@ impl Untagged {
             }
             Self::Exists(number) => numbered(out, *number, b" EXISTS"),
             Self::Recent(number) => numbered(out, *number, b" RECENT"),
-            Self::Expunge(None) => return false,
-            Self::Expunge(Some(number)) => numbered(out, number.get(), b" EXPUNGE"),
-            Self::Fetch(fetch) => return fetch.write(out, detached),
+            Self::Expunge(number) => numbered(out, number.map_or(0, SeqNumber::get), b" EXPUNGE"),
+            Self::Fetch(fetch) => fetch.write(out, detached),
             Self::Vanished(vanished) => vanished.write(out),
             Self::Namespace(namespace) => namespace.write(out),
             Self::Id(fields) => {
@@ -124,9 +130,6 @@ impl Untagged {
             }
             Self::Quota(quota) => quota.write(out),
             Self::Other(other) => {
-                if !other.complete {
-                    return false;
-                }
                 if let Some(number) = other.number {
                     write_number(out, number);
                     out.push(b' ');
@@ -138,6 +141,5 @@ impl Untagged {
                 }
             }
         }
-        true
     }
 }

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use mailwire_core::{Error, Misuse, SendError, Ticket, WrongAnswer, WrongState};
 
 use super::{
-    Connection, FAILED_LOGINS, Mode, Phase, Piece,
-    rules::{permits_answer, permits_data},
-    state::Current,
+    Connection,
+    rules::{Then, permits_answer, permits_data},
+    say::FAILED_LOGINS,
+    state::{Current, Machine, Mode, Phase, Piece},
 };
 use crate::{
     body::Outgoing,
@@ -28,16 +29,147 @@ impl Connection {
     /// Hands the status back if it is none of the three, if the ticket is not that of the command
     /// in progress, or if the command cannot be ended so now.
     pub fn reply(&mut self, ticket: Ticket, status: Reply) -> Result<(), SendError<Reply>> {
-        self.framer.unpark();
-        match self.check_reply(ticket, &status) {
+        match self.0.check_reply(ticket, &status) {
             Err(reason) => Err(SendError::new(reason, status)),
             Ok(()) => {
-                self.complete(status);
+                self.0.complete(status);
                 Ok(())
             }
         }
     }
 
+    /// Sends untagged data, at any time: what a command asks for, or what happened by itself.
+    ///
+    /// Each literal that is [`Data::Streamed`](crate::types::Data::Streamed) is then due, in order:
+    /// give it with [`send_body`](Self::send_body) and [`finish_body`](Self::finish_body).
+    ///
+    /// # Errors
+    ///
+    /// Hands the data back if it is EXPUNGE or VANISHED at a time when sequence numbers must not
+    /// change, if it is BYE or PREAUTH (see [`goodbye`](Self::goodbye)), if it has nothing that can
+    /// be written, if a literal is due, or if the output is full: drain it first.
+    pub fn notify(&mut self, data: Untagged) -> Result<(), SendError<Untagged>> {
+        if let Err(reason) = self.0.check_notify(&data) {
+            return Err(SendError::new(reason, data));
+        }
+        let is_streamed = matches!(&data, Untagged::Fetch(fetch) if fetch.is_streamed());
+        let response = Response::Untagged(data);
+        if is_streamed {
+            self.0.pieces = pieces(&response);
+            self.0.put_up_to_literal();
+        } else {
+            response.write_to(&mut self.0.output);
+        }
+        Ok(())
+    }
+
+    /// Ends the connection unasked with an untagged BYE: a shutdown, a client that is idle for too
+    /// long. Of `reply` the code and the text are said, whatever its kind.
+    ///
+    /// # Errors
+    ///
+    /// Hands the reply back if the connection is over already, or if a literal is due.
+    pub fn goodbye(&mut self, reply: Reply) -> Result<(), SendError<Reply>> {
+        if self.0.failed.is_some() || self.0.phase != Phase::Running {
+            return Err(SendError::new(Misuse::Closed, reply));
+        }
+        if !self.0.pieces.is_empty() {
+            return Err(SendError::new(Misuse::WrongState(WrongState::Busy("the rest of a literal")), reply));
+        }
+        self.0.say_bye(reply);
+        Ok(())
+    }
+
+    /// Gives the next part of the literal that is due. What fits into the output is taken off the
+    /// front of `chunk`, without a copy.
+    ///
+    /// # Errors
+    ///
+    /// No literal is due, it would be longer than announced, or there is a NUL in what is not
+    /// BINARY. Nothing is taken.
+    pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
+        let machine = &mut *self.0;
+        match machine.pieces.front_mut() {
+            Some(Piece::Literal(body)) if machine.failed.is_none() => body.send(chunk, &mut machine.output),
+            _ => Err(Misuse::WrongState(WrongState::NothingDue("literal"))),
+        }
+    }
+
+    /// Ends the literal that is due. The next one of its response is due then, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// No literal is due, or less was given than announced: give the rest, or
+    /// [`close`](mailwire_core::Connection::close) the connection, which is the one way to take back
+    /// what was announced.
+    pub fn finish_body(&mut self) -> Result<(), Misuse> {
+        match self.0.pieces.front() {
+            Some(Piece::Literal(body)) => body.finish()?,
+            _ => return Err(Misuse::WrongState(WrongState::NothingDue("literal"))),
+        }
+        self.0.pieces.pop_front();
+        self.0.put_up_to_literal();
+        Ok(())
+    }
+
+    /// Lets the client go on with the message of an APPEND. It comes as
+    /// [`Event::BodyStart`](super::Event::BodyStart) and what follows that.
+    ///
+    /// # Errors
+    ///
+    /// The command is not an APPEND that waits for this.
+    pub fn accept_body(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        self.0.command(ticket)?;
+        if !matches!(self.0.mode, Mode::Decision { .. }) {
+            return Err(Misuse::WrongState(WrongState::NothingDue("message")));
+        }
+        self.0.begin_body();
+        Ok(())
+    }
+
+    /// Refuses an APPEND before its message. If the client sends it nevertheless, without waiting
+    /// for a go-ahead, it is read past.
+    ///
+    /// # Errors
+    ///
+    /// Hands the status back if it is not NO or BAD, or if the command is not an APPEND that waits
+    /// for this.
+    pub fn reject_body(&mut self, ticket: Ticket, status: Reply) -> Result<(), SendError<Reply>> {
+        if !matches!(self.0.mode, Mode::Decision { .. }) {
+            return Err(SendError::new(Misuse::WrongState(WrongState::NothingDue("message")), status));
+        }
+        self.reply(ticket, status)
+    }
+
+    /// Accepts STARTTLS. The stream is to be replaced once the output is drained.
+    ///
+    /// # Errors
+    ///
+    /// The command is not STARTTLS.
+    pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        if self.0.command(ticket)?.rules.effect != Effect::StartTls {
+            return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
+        }
+        self.0.complete(Reply::from_static(ReplyKind::Ok, "begin TLS now"));
+        Ok(())
+    }
+
+    /// Lets IDLE begin. It ends with [`Event::IdleDone`](super::Event::IdleDone).
+    ///
+    /// # Errors
+    ///
+    /// The command is not an IDLE that waits for this.
+    pub fn accept_idle(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        if self.0.command(ticket)?.rules.effect != Effect::Idle || self.0.mode != Mode::Answer {
+            return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
+        }
+        self.0.output.put(b"+ idling\r\n");
+        self.0.mode = Mode::Idle;
+        Ok(())
+    }
+}
+
+impl Machine {
     fn check_reply(&self, ticket: Ticket, status: &Reply) -> Result<(), Misuse> {
         let current = self.command(ticket)?;
         permits_answer(current.rules.effect, status.kind)?;
@@ -66,36 +198,31 @@ impl Connection {
         }
     }
 
-    /// Nobody tries passwords for ever.
-    pub(super) fn count_failed_login(&mut self) {
-        self.session.auth_failures += 1;
-        let limit = self.config.limits.auth_failures;
-        if self.session.auth_failures >= limit {
-            self.fail(Error::LimitExceeded { what: FAILED_LOGINS, limit: limit as u64 });
-        }
-    }
-
-    fn complete(&mut self, mut status: Reply) {
+    /// Ends the command in progress.
+    pub(super) fn complete(&mut self, mut reply: Reply) {
         let Some(current) = self.current.take() else { return };
-        let effect = current.rules.effect;
-        self.session.state = effect.after(self.session.state, status.kind);
-        match effect {
-            Effect::Login | Effect::Authenticate if status.is_ok() => {
-                self.session.idle_commands = 0;
+        if current.bad_end {
+            reply = Reply::from_static(ReplyKind::Bad, "expected DONE");
+        }
+        let then = self.session.conclude(current.rules.effect, reply.kind);
+        match then {
+            Then::LoggedIn => {
                 self.renew_offer();
-                if status.code.is_none() {
-                    status.code = Some(self.offer_code());
+                if reply.code.is_none() {
+                    reply.code = Some(self.offer_code());
                 }
             }
-            Effect::Logout => self.say_bye(Reply::from_static(ReplyKind::Bye, "logging out")),
-            Effect::Idle if current.bad_end => {
-                status = Reply::from_static(ReplyKind::Bad, "expected DONE");
-            }
-            _ => {}
+            Then::Close => self.say_bye(Reply::from_static(ReplyKind::Bye, "logging out")),
+            Then::Upgrade => self.phase = Phase::Upgrading,
+            Then::LoginFailed | Then::GoOn => {}
         }
-        self.tagged(current.tag.as_bytes(), &status);
-        if effect.is_login() && !status.is_ok() {
-            self.count_failed_login();
+        self.tagged(current.tag.as_bytes(), &reply);
+        if then == Then::LoginFailed {
+            self.session.auth_failures += 1;
+            let limit = self.config.limits.auth_failures;
+            if self.session.auth_failures >= limit {
+                self.fail(Error::LimitExceeded { what: FAILED_LOGINS, limit: limit as u64 });
+            }
         }
         self.mode = match self.mode {
             Mode::Decision { synchronizing: true, .. } => {
@@ -111,60 +238,6 @@ impl Connection {
         };
     }
 
-    /// Sends untagged data, at any time: what a command asks for, or what happened by itself.
-    ///
-    /// Each literal that is [`Data::Streamed`](crate::types::Data::Streamed) is then due, in order:
-    /// give it with [`send_body`](Self::send_body) and [`finish_body`](Self::finish_body).
-    ///
-    /// # Errors
-    ///
-    /// Hands the data back if it is EXPUNGE or VANISHED at a time when sequence numbers must not
-    /// change, if it is BYE or PREAUTH (see [`goodbye`](Self::goodbye)), if it has nothing that can
-    /// be written, if a literal is due, or if the output is full: drain it first.
-    pub fn notify(&mut self, data: Untagged) -> Result<(), SendError<Untagged>> {
-        self.framer.unpark();
-        if let Err(reason) = self.check_notify(&data) {
-            return Err(SendError::new(reason, data));
-        }
-        let response = Response::Untagged(data);
-        let written = match &response {
-            Response::Untagged(Untagged::Fetch(fetch)) if fetch.is_streamed() => {
-                self.pieces = pieces(&response);
-                self.put_up_to_literal();
-                true
-            }
-            _ => self.output.write_chained(|out, chained| {
-                let start = out.len();
-                let mut detached = Detached { streamed: &mut Vec::new(), chained: Some(chained) };
-                response.write_detached(out, &mut detached);
-                out.len() > start
-            }),
-        };
-        if !written {
-            let Response::Untagged(data) = response else { return Ok(()) };
-            return Err(SendError::new(Misuse::WrongAnswer(WrongAnswer::Empty), data));
-        }
-        Ok(())
-    }
-
-    /// Ends the connection unasked with an untagged BYE: a shutdown, a client that is idle for too
-    /// long. Of `reply` the code and the text are said, whatever its kind.
-    ///
-    /// # Errors
-    ///
-    /// Hands the reply back if the connection is over already, or if a literal is due.
-    pub fn goodbye(&mut self, reply: Reply) -> Result<(), SendError<Reply>> {
-        self.framer.unpark();
-        if self.failed.is_some() || self.phase != Phase::Running {
-            return Err(SendError::new(Misuse::Closed, reply));
-        }
-        if !self.pieces.is_empty() {
-            return Err(SendError::new(Misuse::WrongState(WrongState::Busy("the rest of a literal")), reply));
-        }
-        self.say_bye(reply);
-        Ok(())
-    }
-
     fn check_notify(&self, data: &Untagged) -> Result<(), Misuse> {
         if self.failed.is_some() || self.phase != Phase::Running {
             return Err(Misuse::Closed);
@@ -175,40 +248,8 @@ impl Connection {
         if self.output.is_full() {
             return Err(Misuse::Full { limit: self.output.limit() });
         }
-        permits_data(data, self.current.as_ref().map(|current| &current.rules))
-    }
-
-    /// Gives the next part of the literal that is due. What fits into the output is taken off the
-    /// front of `chunk`, without a copy.
-    ///
-    /// # Errors
-    ///
-    /// No literal is due, it would be longer than announced, or there is a NUL in what is not
-    /// BINARY. Nothing is taken.
-    pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
-        self.framer.unpark();
-        match self.pieces.front_mut() {
-            Some(Piece::Literal(body)) if self.failed.is_none() => body.send(chunk, &mut self.output),
-            _ => Err(Misuse::WrongState(WrongState::NothingDue("literal"))),
-        }
-    }
-
-    /// Ends the literal that is due. The next one of its response is due then, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// No literal is due, or less was given than announced: give the rest, or
-    /// [`close`](mailwire_core::Connection::close) the connection, which is the one way to take back
-    /// what was announced.
-    pub fn finish_body(&mut self) -> Result<(), Misuse> {
-        self.framer.unpark();
-        match self.pieces.front() {
-            Some(Piece::Literal(body)) => body.finish()?,
-            _ => return Err(Misuse::WrongState(WrongState::NothingDue("literal"))),
-        }
-        self.pieces.pop_front();
-        self.put_up_to_literal();
-        Ok(())
+        permits_data(data, self.current.as_ref().map(|current| &current.rules))?;
+        if data.has_form() { Ok(()) } else { Err(Misuse::WrongAnswer(WrongAnswer::Empty)) }
     }
 
     /// Puts out what stands before the next literal that the application gives.
@@ -217,69 +258,6 @@ impl Connection {
             self.output.append(core::mem::take(bytes));
             self.pieces.pop_front();
         }
-    }
-
-    /// Lets the client go on with the message of an APPEND. It comes as
-    /// [`Event::BodyStart`](super::Event::BodyStart) and what follows that.
-    ///
-    /// # Errors
-    ///
-    /// The command is not an APPEND that waits for this.
-    pub fn accept_body(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        self.framer.unpark();
-        self.command(ticket)?;
-        if !matches!(self.mode, Mode::Decision { .. }) {
-            return Err(Misuse::WrongState(WrongState::NothingDue("message")));
-        }
-        self.begin_body();
-        Ok(())
-    }
-
-    /// Refuses an APPEND before its message. If the client sends it nevertheless, without waiting
-    /// for a go-ahead, it is read past.
-    ///
-    /// # Errors
-    ///
-    /// Hands the status back if it is not NO or BAD, or if the command is not an APPEND that waits
-    /// for this.
-    pub fn reject_body(&mut self, ticket: Ticket, status: Reply) -> Result<(), SendError<Reply>> {
-        if !matches!(self.mode, Mode::Decision { .. }) {
-            return Err(SendError::new(Misuse::WrongState(WrongState::NothingDue("message")), status));
-        }
-        self.reply(ticket, status)
-    }
-
-    /// Accepts STARTTLS. The stream is to be replaced once the output is drained.
-    ///
-    /// # Errors
-    ///
-    /// The command is not STARTTLS.
-    pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        self.framer.unpark();
-        if self.command(ticket)?.rules.effect != Effect::StartTls {
-            return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
-        }
-        if let Some(current) = self.current.take() {
-            let ready = Reply::from_static(ReplyKind::Ok, "begin TLS now");
-            self.tagged(current.tag.as_bytes(), &ready);
-        }
-        self.phase = Phase::Upgrading;
-        Ok(())
-    }
-
-    /// Lets IDLE begin. It ends with [`Event::IdleDone`](super::Event::IdleDone).
-    ///
-    /// # Errors
-    ///
-    /// The command is not an IDLE that waits for this.
-    pub fn accept_idle(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        self.framer.unpark();
-        if self.command(ticket)?.rules.effect != Effect::Idle || self.mode != Mode::Answer {
-            return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
-        }
-        self.output.put(b"+ idling\r\n");
-        self.mode = Mode::Idle;
-        Ok(())
     }
 }
 

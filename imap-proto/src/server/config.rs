@@ -1,4 +1,4 @@
-//! How a server behaves.
+//! The settings of a server.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -14,7 +14,7 @@ use crate::{
     types::Atom,
 };
 
-/// The settings of a server's connection.
+/// Says how a server's connection behaves.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -27,7 +27,7 @@ pub struct Config {
     pub allow_clear_credentials: bool,
     greeting: Reply,
     capabilities: Capabilities,
-    /// The SASL mechanisms.
+    /// The SASL mechanisms that AUTHENTICATE takes.
     pub mechanisms: Vec<Mechanism>,
     /// Whether LOGIN is taken.
     pub login: bool,
@@ -48,7 +48,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults for a channel: IMAP4rev1 and IMAP4rev2 with the extensions that belong to it.
+    /// Makes the default settings for a channel: IMAP4rev1 and IMAP4rev2 with the extensions that belong
+    /// to it.
     #[must_use]
     pub fn new(channel: Channel) -> Self {
         Self {
@@ -92,7 +93,7 @@ impl Config {
         &self.greeting
     }
 
-    /// Greets with OK; or with PREAUTH, for a client that is known already. The machine adds the
+    /// Sets the greeting: OK; or PREAUTH, for a client that is known already. The machine adds the
     /// capabilities where there is no code. (Whoever is not let in at all is
     /// [refused](super::Connection::refuse).)
     ///
@@ -148,15 +149,16 @@ impl Config {
     }
 }
 
-/// How long a client may be silent. The driver keeps the clock.
+/// Says how long a client may be silent. The driver keeps the clock.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Before the login.
+    /// How long a client may be silent before the login: 60 seconds by default.
     pub login: Duration,
-    /// After it: at least 30 minutes (RFC 9051 section 5.4).
+    /// How long a client may be silent after the login: 30 minutes by default, and not to be less
+    /// ([RFC 9051 section 5.4](https://www.rfc-editor.org/rfc/rfc9051#section-5.4)).
     pub idle: Duration,
-    /// Within a literal.
+    /// How long a client may be silent within a message: 5 minutes by default.
     pub body: Duration,
 }
 

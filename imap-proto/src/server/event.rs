@@ -1,4 +1,4 @@
-//! What a server's machine tells.
+//! The events of a server.
 
 use alloc::vec::Vec;
 
@@ -7,12 +7,12 @@ use mailwire_core::{Deviation, ParseError, SaslStep, Ticket};
 
 use crate::{capability::Capability, command::Command, response::Reply};
 
-/// An event of [`server::Connection`](super::Connection).
+/// Tells the application of a [`server::Connection`](super::Connection) what happened.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A command to answer with [`reply`](super::Connection::reply), after the data it asks for.
-    /// The next one comes after the reply.
+    /// A command has come, to be answered with [`reply`](super::Connection::reply), after the data it
+    /// asks for. The next one comes after the reply.
     ///
     /// STARTTLS, IDLE, AUTHENTICATE and APPEND have answers of their own before that:
     /// `accept_upgrade`, `accept_idle`, `send_auth`, `accept_body`.
@@ -21,7 +21,7 @@ pub enum Event {
         ticket: Ticket,
         /// The command. The message of an APPEND is always streamed.
         command: Command,
-        /// What was odd.
+        /// What was accepted although the grammar does not have it.
         deviations: Vec<Deviation>,
     },
     /// The message of an APPEND begins.
@@ -31,7 +31,7 @@ pub enum Event {
         /// How many bytes will come.
         length: u64,
     },
-    /// A part of it: a slice of the input.
+    /// A part of the message has come: a slice of the input.
     BodyChunk(Bytes),
     /// The message and its command are complete: the APPEND can be answered with OK.
     BodyEnd {
@@ -46,7 +46,7 @@ pub enum Event {
         /// Why.
         reason: BodyRefusal,
     },
-    /// The client's step of a SASL exchange. Answer with `send_auth` or `reply`. If it is
+    /// The client sent its step of a SASL exchange. Answer with `send_auth` or `reply`. If it is
     /// [`SaslStep::Cancel`], the machine has answered BAD and the command is over; so it is with a
     /// step that is not base64, which is [`Malformed`](Self::Malformed).
     AuthResponse {
@@ -62,7 +62,7 @@ pub enum Event {
     },
     /// These extensions are on from now on, by ENABLE. The machine has answered it.
     Enabled(Vec<Capability>),
-    /// A well-formed command that the machine refused by itself: it is not known, not offered or not
+    /// The machine refused a well-formed command by itself: it is not known, not offered or not
     /// allowed now.
     Refused {
         /// The command. The message of an APPEND does not come.
@@ -70,7 +70,7 @@ pub enum Event {
         /// What it was answered.
         reply: Reply,
     },
-    /// A line that does not parse, or a command whose literal was refused before it came. The machine
+    /// A line does not parse, or a command's literal was refused before it came. The machine
     /// has answered it with BAD or NO.
     Malformed {
         /// The AUTHENTICATE, if this was a step of its exchange: it is over.
@@ -83,11 +83,12 @@ pub enum Event {
     },
 }
 
-/// Why a message was refused after it came.
+/// Says why a message was refused after it came.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyRefusal {
-    /// Another message follows it (MULTIAPPEND, RFC 3502), which is not offered.
+    /// Another message follows it (MULTIAPPEND, [RFC 3502](https://www.rfc-editor.org/rfc/rfc3502)),
+    /// which is not offered.
     SecondMessage,
     /// What follows it, from this byte of the command on, is not the end of the command.
     Trailing(usize),

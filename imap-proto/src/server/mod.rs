@@ -1,4 +1,4 @@
-//! The server's side of a connection.
+//! Be a server: get what a client asks for as events, and answer it.
 //!
 //! [`Connection`] does by itself what follows from the protocol: it greets, knows which command
 //! belongs to which state, answers CAPABILITY and ENABLE and whatever does not parse, lets literals
@@ -45,34 +45,27 @@ mod config;
 mod event;
 mod read;
 mod rules;
+mod say;
 mod state;
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 pub use config::{Config, Timeouts};
 pub use event::{BodyRefusal, Event};
 use mailwire_core::{
-    Channel, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Tickets, Upgrade, WrongAnswer,
-    WrongState,
+    Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState,
+    private::Gate,
     sasl::{self, Mechanism},
 };
-use read::Refusal;
-use state::{Current, Mode, Session};
+use state::{Machine, Mode, Phase, Session};
 
-use crate::{
-    body::Outgoing,
-    capability::{Capabilities, Capability},
-    command::{Effect, Literals},
-    framing::{Framed, Framer, Speaker},
-    response::{Code, Reply, ReplyKind},
-    types::Tag,
-};
+use crate::{capability::Capabilities, command::Effect, response::Reply, types::Tag};
 
 pub use crate::state::State;
 
-/// A server's connection, without its stream.
+/// The server's state machine: it is given what the client says, and gives what is to be written.
 ///
 /// Commands are handed out one at a time: the next one is read when the one before it is answered,
 /// so that replies go out in order and no command is ambiguous. What a client pipelines waits in
@@ -80,277 +73,68 @@ pub use crate::state::State;
 ///
 /// # Rules for the application
 ///
-/// - Untagged EXPUNGE is refused while no command is in progress and while FETCH, STORE or SEARCH
-///   is (RFC 9051 section 7.5.1): keep it for the next command that
-///   [permits it](crate::command::Command::permits_expunge), and count sequence numbers with the
-///   message until then.
+/// - Untagged EXPUNGE is refused while no command is in progress and while FETCH, STORE or SEARCH is
+///   ([RFC 9051 section 7.5.1](https://www.rfc-editor.org/rfc/rfc9051#section-7.5.1)): keep it for the
+///   next command that [permits it](crate::command::Command::permits_expunge), and count sequence numbers
+///   with the message until then.
 /// - A literal of a FETCH response that is [`Data::Streamed`](crate::types::Data::Streamed) is
 ///   given with [`send_body`](Self::send_body) and [`finish_body`](Self::finish_body) before
 ///   anything else.
 #[derive(Debug)]
-pub struct Connection {
-    config: Config,
-    session: Session,
-    framer: Framer,
-    output: Output,
-    /// What is offered in the session's present state.
-    offer: Capabilities,
-    tickets: Tickets,
-    phase: Phase,
-    mode: Mode,
-    current: Option<Current>,
-    events: VecDeque<Event>,
-    /// What is left of a response: the literal that the application gives now in front, and what
-    /// stands after it.
-    pieces: VecDeque<Piece>,
-    failed: Option<Error>,
-    eof: bool,
-}
-
-/// What there can be too many of.
-const FAILED_LOGINS: &str = "failed authentications";
-
-/// A part of a response.
-#[derive(Debug)]
-enum Piece {
-    Bytes(Bytes),
-    /// A literal that the application gives in chunks.
-    Literal(Outgoing),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Running,
-    /// STARTTLS was accepted.
-    Upgrading,
-    /// LOGOUT was answered, or BYE was said.
-    Closed,
-}
+pub struct Connection(Gate<Machine>);
 
 impl Connection {
-    /// A connection whose greeting waits in the output.
+    /// Makes a connection whose greeting waits in the output.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let mut connection = Self::silent(config);
-        let mut greeting = connection.config.greeting().clone();
-        if greeting.kind == ReplyKind::PreAuth {
-            connection.session.state = State::Authenticated;
-        }
-        connection.renew_offer();
-        if greeting.code.is_none() {
-            greeting.code = Some(connection.offer_code());
-        }
-        connection.untagged(&greeting);
-        connection
+        let mut machine = Machine::new(config);
+        machine.greet();
+        Self(Gate::new(machine))
     }
 
-    /// A connection that is refused at the door: BYE is its greeting, and the end of it. Of `reply`
+    /// Makes a connection that is refused at the door: BYE is its greeting, and the end of it. Of `reply`
     /// the code and the text are said, whatever its kind.
     #[must_use]
     pub fn refuse(config: Config, reply: Reply) -> Self {
-        let mut connection = Self::silent(config);
-        connection.say_bye(reply);
-        connection
+        let mut machine = Machine::new(config);
+        machine.say_bye(reply);
+        Self(Gate::new(machine))
     }
 
-    fn silent(config: Config) -> Self {
-        Self {
-            session: Session::new(config.channel == Channel::Tls),
-            framer: Framer::new(Speaker::Client),
-            output: Output::new(config.limits.output),
-            offer: Capabilities::unknown(),
-            tickets: Tickets::new(),
-            phase: Phase::Running,
-            mode: Mode::Command,
-            current: None,
-            events: VecDeque::new(),
-            pieces: VecDeque::new(),
-            failed: None,
-            eof: false,
-            config,
-        }
-    }
-
-    /// What is offered now.
+    /// What is offered now, in the present state and under the present protection.
     #[must_use]
-    pub const fn capabilities(&self) -> &Capabilities {
-        &self.offer
-    }
-
-    /// The state, the protection or the mechanisms changed.
-    fn renew_offer(&mut self) {
-        let mut list = self.config.capabilities().as_slice().to_vec();
-        match self.config.literals {
-            Literals::Plus => list.push(Capability::LiteralPlus),
-            Literals::Minus => list.push(Capability::LiteralMinus),
-            Literals::Synchronizing => {}
-        }
-        if self.session.state == State::NotAuthenticated {
-            if self.offers_tls() {
-                list.push(Capability::StartTls);
-            }
-            let policy = self.policy();
-            if !policy.permits_password() || !self.config.login {
-                list.push(Capability::LoginDisabled);
-            }
-            let offered = self.config.mechanisms.iter().filter(|mechanism| policy.permits(mechanism));
-            let mut offered = offered.cloned().map(Capability::Auth).peekable();
-            if offered.peek().is_some() {
-                list.push(Capability::SaslIr);
-                list.extend(offered);
-            }
-        }
-        self.offer = list.into();
-    }
-
-    fn offer_code(&self) -> Code {
-        Code::Capability(self.offer.as_slice().to_vec())
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.0.offer
     }
 
     /// Changes [`Config::mechanisms`]: within TLS there are others, such as those that bind to it.
     pub fn set_mechanisms(&mut self, mechanisms: Vec<Mechanism>) {
-        self.config.mechanisms = mechanisms;
-        self.renew_offer();
+        self.0.config.mechanisms = mechanisms;
+        self.0.renew_offer();
     }
 
     /// Where the session stands.
     #[must_use]
-    pub const fn state(&self) -> State {
-        self.session.state
+    pub fn state(&self) -> State {
+        self.0.session.state
     }
 
     /// Whether the stream is protected.
     #[must_use]
-    pub const fn is_tls(&self) -> bool {
-        self.session.tls
+    pub fn is_tls(&self) -> bool {
+        self.0.session.tls
     }
 
     /// Whether the client has enabled IMAP4rev2: it wants ESEARCH for SEARCH, and UTF-8 in names.
     #[must_use]
-    pub const fn is_rev2(&self) -> bool {
-        self.session.rev2
+    pub fn is_rev2(&self) -> bool {
+        self.0.session.rev2
     }
 
     /// The tag of the command in progress, which ESEARCH names. `None` if this is not its ticket.
     #[must_use]
     pub fn tag(&self, ticket: Ticket) -> Option<&Tag> {
-        self.current.as_ref().filter(|current| current.ticket == ticket).map(|current| &current.tag)
-    }
-
-    /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
-    #[inline(never)]
-    fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        self.step(input).inspect_err(|error| self.fail(*error))
-    }
-
-    fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        loop {
-            if let Some(event) = self.events.pop_front() {
-                return Ok(Next::Event(event));
-            }
-            match self.phase {
-                Phase::Upgrading if !input.is_empty() => {
-                    return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
-                }
-                Phase::Upgrading if self.eof => {
-                    return Err(Error::UnexpectedEof { during: "before TLS" });
-                }
-                Phase::Upgrading if self.output.is_empty() => return Ok(Next::Upgrade(Upgrade::Tls)),
-                Phase::Upgrading => return Ok(Next::Paused),
-                Phase::Closed => return Ok(Next::Closed),
-                Phase::Running => {}
-            }
-            match self.mode {
-                Mode::Answer | Mode::Decision { .. } => {
-                    if self.awaits_upgrade() && !input.is_empty() {
-                        return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
-                    }
-                    return Ok(Next::Paused);
-                }
-                // The client has to read before it is given more.
-                Mode::Command if self.output.is_full() => return Ok(Next::Paused),
-                _ => {}
-            }
-            match self.framer.next(input, &self.config.limits)? {
-                Framed::NeedInput if self.eof => return self.at_eof(input),
-                Framed::NeedInput => {
-                    self.framer.park();
-                    return Ok(Next::NeedInput);
-                }
-                Framed::Message(frame) => self.take_message(frame, input)?,
-                Framed::Literal(announced) => self.take_literal(announced, input)?,
-                Framed::Chunk(chunk) => return Ok(Next::Event(Event::BodyChunk(chunk))),
-                Framed::End => self.mode = Mode::Tail,
-            }
-        }
-    }
-
-    fn awaits_upgrade(&self) -> bool {
-        self.current.as_ref().is_some_and(|current| current.rules.effect == Effect::StartTls)
-    }
-
-    fn at_eof(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
-        let during = match self.mode {
-            Mode::Command if self.framer.at_boundary(input) => {
-                self.phase = Phase::Closed;
-                return Ok(Next::Closed);
-            }
-            Mode::Body | Mode::Tail => "within a message",
-            Mode::AuthLine => "within an authentication",
-            Mode::Idle => "within IDLE",
-            _ => "within a command",
-        };
-        Err(Error::UnexpectedEof { during })
-    }
-
-    /// The connection cannot go on: the client is told why.
-    fn fail(&mut self, error: Error) {
-        let code = match error {
-            Error::LimitExceeded { what: FAILED_LOGINS, .. } => None,
-            Error::LimitExceeded { .. } => Some(Code::TooBig),
-            _ => None,
-        };
-        let text = match error {
-            Error::LimitExceeded { what: FAILED_LOGINS, .. } => "too many failed logins",
-            Error::LineTooLong { .. } => "the line is too long",
-            Error::LimitExceeded { .. } => "too large",
-            Error::TooManyBadCommands { .. } => "too many bad commands",
-            Error::BytesBehindUpgrade { .. } => "bytes behind STARTTLS",
-            Error::TimedOut { .. } => "too slow",
-            _ => "closing",
-        };
-        if self.pieces.is_empty() && !matches!(error, Error::UnexpectedEof { .. }) {
-            let bye = Reply { code, ..Reply::from_static(ReplyKind::Bye, text) };
-            self.untagged(&bye);
-        }
-        self.failed = Some(error);
-    }
-
-    /// BYE ends the conversation; the reason is that of `reply`.
-    fn say_bye(&mut self, reply: Reply) {
-        self.untagged(&Reply { kind: ReplyKind::Bye, ..reply });
-        self.session.state = State::Logout;
-        self.phase = Phase::Closed;
-    }
-
-    fn untagged(&mut self, status: &Reply) {
-        self.output.write(|out| {
-            out.extend_from_slice(b"* ");
-            status.write(out);
-            out.extend_from_slice(b"\r\n");
-        });
-    }
-
-    fn tagged(&mut self, tag: &[u8], status: &Reply) {
-        self.output.write(|out| {
-            out.extend_from_slice(tag);
-            out.push(b' ');
-            status.write(out);
-            out.extend_from_slice(b"\r\n");
-        });
+        self.0.current.as_ref().filter(|current| current.ticket == ticket).map(|current| &current.tag)
     }
 }
 
@@ -361,56 +145,54 @@ impl mailwire_core::Connection for Connection {
     #[inline]
     fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         // Nearly free where nothing came but more of a line.
-        if self.framer.is_parked(input) { Ok(Next::NeedInput) } else { self.advance(input) }
+        if self.0.is_parked(input) { Ok(Next::NeedInput) } else { self.0.advance(input) }
     }
 
     fn output(&mut self) -> &mut Output {
-        &mut self.output
+        &mut self.0.asleep().output
     }
 
     fn handle_eof(&mut self) {
-        self.framer.unpark();
-        self.eof = true;
+        self.0.eof = true;
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.failed.is_some() || self.phase != Phase::Running {
+        if self.0.failed.is_some() || self.0.phase != Phase::Running {
             return None;
         }
-        let timeouts = &self.config.timeouts;
-        match self.mode {
+        let timeouts = &self.0.config.timeouts;
+        match self.0.mode {
             Mode::Answer | Mode::Decision { .. } => None,
             Mode::Body | Mode::Tail | Mode::Rest => Some(timeouts.body),
-            _ if self.session.state == State::NotAuthenticated => Some(timeouts.login),
+            _ if self.0.session.state == State::NotAuthenticated => Some(timeouts.login),
             _ => Some(timeouts.idle),
         }
     }
 
     fn handle_timeout(&mut self) {
-        self.framer.unpark();
         if self.timeout().is_some() {
-            self.fail(Error::TimedOut { waiting_for: "the client" });
+            self.0.fail(Error::TimedOut { waiting_for: "the client" });
         }
     }
 
     fn upgraded(&mut self, upgrade: Upgrade) {
-        if upgrade != Upgrade::Tls || self.phase != Phase::Upgrading {
+        if upgrade != Upgrade::Tls || self.0.phase != Phase::Upgrading {
             return;
         }
-        let fresh = Self::silent(self.config.clone());
-        let before = core::mem::replace(self, fresh);
-        self.tickets = before.tickets;
-        self.eof = before.eof;
-        self.session = Session::new(true);
-        self.renew_offer();
+        let fresh = Machine::new(self.0.config.clone());
+        let machine = &mut *self.0;
+        let before = core::mem::replace(machine, fresh);
+        machine.tickets = before.tickets;
+        machine.eof = before.eof;
+        machine.session = Session::new(true);
+        machine.renew_offer();
     }
 
     /// Sends a challenge to AUTHENTICATE. The client's answer comes as [`Event::AuthResponse`].
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        self.framer.unpark();
         let authenticates =
-            self.current.as_ref().is_some_and(|current| current.rules.effect == Effect::Authenticate);
-        if !authenticates || self.mode != Mode::Answer || self.failed.is_some() {
+            self.0.current.as_ref().is_some_and(|current| current.rules.effect == Effect::Authenticate);
+        if !authenticates || self.0.mode != Mode::Answer || self.0.failed.is_some() {
             return Err(SendError::new(
                 Misuse::WrongState(WrongState::NothingDue("step of an exchange")),
                 step,
@@ -419,17 +201,16 @@ impl mailwire_core::Connection for Connection {
         let SaslStep::Data(challenge) = &step else {
             return Err(SendError::new(Misuse::WrongAnswer(WrongAnswer::Cancelled), step));
         };
-        self.output.write(|out| {
+        self.0.output.write(|out| {
             out.extend_from_slice(b"+ ");
             sasl::encode(challenge.expose(), out);
             out.extend_from_slice(b"\r\n");
         });
-        self.mode = Mode::AuthLine;
+        self.0.mode = Mode::AuthLine;
         Ok(())
     }
 
     fn close(&mut self) {
-        self.framer.unpark();
-        self.phase = Phase::Closed;
+        self.0.phase = Phase::Closed;
     }
 }

@@ -3,13 +3,18 @@
 use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
-use mailwire_core::{Deviation, Error, ParseError, Parsed, SaslStep, sasl};
+use mailwire_core::{Deviation, Error, Next, ParseError, Parsed, SaslStep, Upgrade, sasl};
 
-use super::{BodyRefusal, Connection, Event, Mode, State, state::Current};
+use super::{
+    BodyRefusal, Event, State,
+    state::{Current, Machine, Mode, Phase},
+};
 use crate::{
     capability::Capability,
-    command::{Command, Head, LITERAL_MINUS, Literals, Name, Request, append_announces_message, parse_head},
-    framing::{Announcement, Frame},
+    command::{
+        Command, Effect, Head, LITERAL_MINUS, Literals, Name, Request, append_announces_message, parse_head,
+    },
+    framing::{Announcement, Frame, Framed},
     response::{Code, Reply, ReplyKind},
     types::{ParseContext, Tag},
 };
@@ -37,12 +42,77 @@ impl Refusal {
     }
 }
 
-impl Connection {
-    pub(super) fn take_literal(
-        &mut self,
-        announced: Announcement,
-        input: &mut BytesMut,
-    ) -> Result<(), Error> {
+impl Machine {
+    /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
+    #[inline(never)]
+    pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.step(input).inspect_err(|error| self.fail(*error))
+    }
+
+    fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Next::Event(event));
+            }
+            match self.phase {
+                Phase::Upgrading if !input.is_empty() => {
+                    return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                }
+                Phase::Upgrading if self.eof => {
+                    return Err(Error::UnexpectedEof { during: "before TLS" });
+                }
+                Phase::Upgrading if self.output.is_empty() => return Ok(Next::Upgrade(Upgrade::Tls)),
+                Phase::Upgrading => return Ok(Next::Paused),
+                Phase::Closed => return Ok(Next::Closed),
+                Phase::Running => {}
+            }
+            match self.mode {
+                Mode::Answer | Mode::Decision { .. } => {
+                    if self.awaits_upgrade() && !input.is_empty() {
+                        return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                    }
+                    return Ok(Next::Paused);
+                }
+                // The client has to read before it is given more.
+                Mode::Command if self.output.is_full() => return Ok(Next::Paused),
+                _ => {}
+            }
+            match self.framer.next(input, &self.config.limits)? {
+                Framed::NeedInput if self.eof => return self.at_eof(input),
+                Framed::NeedInput => {
+                    self.framer.park();
+                    return Ok(Next::NeedInput);
+                }
+                Framed::Message(frame) => self.take_message(frame, input)?,
+                Framed::Literal(announced) => self.take_literal(announced, input)?,
+                Framed::Chunk(chunk) => return Ok(Next::Event(Event::BodyChunk(chunk))),
+                Framed::End => self.mode = Mode::Tail,
+            }
+        }
+    }
+
+    fn awaits_upgrade(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.rules.effect == Effect::StartTls)
+    }
+
+    fn at_eof(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
+        let during = match self.mode {
+            Mode::Command if self.framer.at_boundary(input) => {
+                self.phase = Phase::Closed;
+                return Ok(Next::Closed);
+            }
+            Mode::Body | Mode::Tail => "within a message",
+            Mode::AuthLine => "within an authentication",
+            Mode::Idle => "within IDLE",
+            _ => "within a command",
+        };
+        Err(Error::UnexpectedEof { during })
+    }
+
+    fn take_literal(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
         match self.mode {
             Mode::Command => {}
             // In these a line is no command, whatever it ends in.
@@ -170,7 +240,7 @@ impl Connection {
         if self.session.bad_commands >= limit { Err(Error::TooManyBadCommands { limit }) } else { Ok(()) }
     }
 
-    pub(super) fn take_message(&mut self, frame: Frame, input: &BytesMut) -> Result<(), Error> {
+    fn take_message(&mut self, frame: Frame, input: &BytesMut) -> Result<(), Error> {
         match self.mode {
             Mode::AuthLine | Mode::Idle => self.take_line(&frame.bytes),
             Mode::Rest => {
@@ -178,16 +248,18 @@ impl Connection {
                 Ok(())
             }
             Mode::Tail => self.end_body(&frame),
-            _ => {
-                let context = frame.context(self.config.dialect, self.config.limits.nesting);
-                match Request::parse_in(&frame.bytes, &ParseContext { utf8: self.session.rev2, ..context }) {
-                    Ok(Parsed { value, deviations, .. }) => self.dispatch(value, deviations, input),
-                    Err(ParseError { offset, reason, .. }) => {
-                        self.refuse_line(frame.bytes, &Refusal::bad(offset, reason))
-                    }
+            _ => match self.parse(&frame) {
+                Ok(Parsed { value, deviations, .. }) => self.dispatch(value, deviations, input),
+                Err(ParseError { offset, reason, .. }) => {
+                    self.refuse_line(frame.bytes, &Refusal::bad(offset, reason))
                 }
-            }
+            },
         }
+    }
+
+    fn parse(&self, frame: &Frame) -> Result<Parsed<Request>, ParseError> {
+        let context = frame.context(self.config.dialect, self.config.limits.nesting);
+        Request::parse_in(&frame.bytes, &ParseContext { utf8: self.session.rev2, ..context })
     }
 
     fn dispatch(
@@ -285,9 +357,7 @@ impl Connection {
     /// The head of an APPEND, up to the announcement of its message.
     fn take_append(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
         let frame = self.framer.announced_frame(input);
-        let context = frame.context(self.config.dialect, self.config.limits.nesting);
-        let context = ParseContext { utf8: self.session.rev2, ..context };
-        let parsed = match Request::parse_in(&frame.bytes, &context) {
+        let parsed = match self.parse(&frame) {
             Ok(parsed) => parsed,
             Err(ParseError { offset, reason, .. }) => {
                 return self.refuse_literal(announced, input, &Refusal::bad(offset, reason));
@@ -382,12 +452,8 @@ impl Connection {
                 (Event::Malformed { ticket: Some(ticket), bytes: Bytes::new(), error }, error.reason)
             }
         };
-        let tag = current.tag.clone();
-        self.current = None;
-        self.mode = Mode::Command;
-        self.tagged(tag.as_bytes(), &Reply::from_static(ReplyKind::Bad, reason));
+        self.complete(Reply::from_static(ReplyKind::Bad, reason));
         self.events.push_back(event);
-        self.count_failed_login();
         Ok(())
     }
 }

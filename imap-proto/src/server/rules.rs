@@ -4,7 +4,10 @@
 
 use mailwire_core::{Channel, Invalid, Misuse, WrongAnswer, WrongState, sasl::Policy};
 
-use super::{Connection, Refusal};
+use super::{
+    read::Refusal,
+    state::{Machine, Session},
+};
 use crate::{
     capability::Capability,
     command::{Command, Effect, Rules},
@@ -12,7 +15,7 @@ use crate::{
     state::State,
 };
 
-impl Connection {
+impl Machine {
     pub(super) fn offers_tls(&self) -> bool {
         self.config.channel == Channel::StartTls && !self.session.tls
     }
@@ -62,6 +65,37 @@ impl Connection {
             Ok(())
         }
     }
+}
+
+impl Session {
+    /// The command was answered.
+    pub(super) fn conclude(&mut self, effect: Effect, answer: ReplyKind) -> Then {
+        self.state = effect.after(self.state, answer);
+        match (effect, answer) {
+            (Effect::StartTls, ReplyKind::Ok) => Then::Upgrade,
+            (Effect::Login | Effect::Authenticate, ReplyKind::Ok) => {
+                self.idle_commands = 0;
+                Then::LoggedIn
+            }
+            (Effect::Login | Effect::Authenticate, _) => Then::LoginFailed,
+            (Effect::Logout, _) => Then::Close,
+            _ => Then::GoOn,
+        }
+    }
+}
+
+/// What follows from the answer to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    GoOn,
+    /// TLS is put in place.
+    Upgrade,
+    /// Other things are offered now.
+    LoggedIn,
+    /// It counts: nobody tries passwords for ever.
+    LoginFailed,
+    /// BYE goes before the answer, and the connection ends.
+    Close,
 }
 
 /// Whether the application may end a command so. What is still to come of it is another matter: see

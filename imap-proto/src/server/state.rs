@@ -1,8 +1,93 @@
 //! What a server's machine remembers.
 
-use mailwire_core::Ticket;
+use alloc::collections::VecDeque;
 
-use crate::{command::Rules, state::State, types::Tag};
+use bytes::Bytes;
+use mailwire_core::{Channel, Error, Output, Ticket, Tickets, private::Park};
+
+use super::{Config, Event};
+use crate::{
+    body::Outgoing,
+    capability::Capabilities,
+    command::Rules,
+    framing::{Framer, Speaker},
+    state::State,
+    types::Tag,
+};
+
+/// All that a server is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) config: Config,
+    pub(super) session: Session,
+    pub(super) framer: Framer,
+    pub(super) output: Output,
+    /// What is offered in the session's present state.
+    pub(super) offer: Capabilities,
+    pub(super) tickets: Tickets,
+    pub(super) phase: Phase,
+    pub(super) mode: Mode,
+    /// The command being answered.
+    pub(super) current: Option<Current>,
+    pub(super) events: VecDeque<Event>,
+    /// What is left of a response: the literal that the application gives now in front, and what
+    /// stands after it.
+    pub(super) pieces: VecDeque<Piece>,
+    /// What poisoned the connection.
+    pub(super) failed: Option<Error>,
+    pub(super) eof: bool,
+}
+
+impl Machine {
+    /// A server that has said nothing.
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            session: Session::new(config.channel == Channel::Tls),
+            framer: Framer::new(Speaker::Client),
+            output: Output::new(config.limits.output),
+            offer: Capabilities::unknown(),
+            tickets: Tickets::new(),
+            phase: Phase::Running,
+            mode: Mode::Command,
+            current: None,
+            events: VecDeque::new(),
+            pieces: VecDeque::new(),
+            failed: None,
+            eof: false,
+            config,
+        }
+    }
+}
+
+impl Park for Machine {
+    #[inline]
+    fn is_parked(&mut self, input: &[u8]) -> bool {
+        self.framer.is_parked(input)
+    }
+
+    #[inline]
+    fn unpark(&mut self) {
+        self.framer.unpark();
+    }
+}
+
+/// The parts of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Running,
+    /// STARTTLS was accepted.
+    Upgrading,
+    /// LOGOUT was answered, or BYE was said.
+    Closed,
+}
+
+/// A part of a response.
+#[derive(Debug)]
+pub(super) enum Piece {
+    Bytes(Bytes),
+    /// A literal that the application gives in chunks.
+    Literal(Outgoing),
+}
 
 /// What is learnt from the client under the present protection.
 #[derive(Debug, Clone, Copy)]

@@ -65,8 +65,8 @@ impl Address {
         if r.eat(b')') { Ok(()) } else { rest_of_list(r, deviation::SURPLUS_ADDRESS_FIELD) }
     }
 
-    /// Reads one behind the others.
-    fn read_behind(r: &mut Reader<'_>, addresses: &mut Vec<Self>) -> Result<(), ParseError> {
+    /// Reads one after the others.
+    fn read_next(r: &mut Reader<'_>, addresses: &mut Vec<Self>) -> Result<(), ParseError> {
         addresses.push(Self::default());
         addresses.last_mut().map_or(Ok(()), |address| address.read(r))
     }
@@ -134,7 +134,7 @@ pub(crate) fn rest_of_list(r: &mut Reader<'_>, name: &'static str) -> Result<(),
 /// "(" 1*address ")" / nil
 /// ```
 ///
-/// They are put behind those that are there. Lenient: an empty list or string, which is `NIL`; spaces
+/// They are put after those that are there. Lenient: an empty list or string, which is `NIL`; spaces
 /// between addresses; an address without a list around it; `NIL` among addresses.
 #[inline]
 pub(crate) fn read_addresses(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(), ParseError> {
@@ -164,7 +164,7 @@ fn odd_addresses(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(),
     }
     if matches!(r.peek(), Some(b'"' | b'{')) || is_bare_address(r) {
         r.deviate_at(start, deviation::ADDRESS_WITHOUT_LIST)?;
-        return Address::read_behind(r, addresses);
+        return Address::read_next(r, addresses);
     }
     let before = addresses.len();
     read_more(r, addresses)?;
@@ -184,7 +184,7 @@ fn read_more(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(), Par
                     r.deviate(deviation::EMPTY_ADDRESS)?;
                     r.skip(1);
                 } else {
-                    Address::read_behind(r, addresses)?;
+                    Address::read_next(r, addresses)?;
                 }
             }
             Some(b')') => {

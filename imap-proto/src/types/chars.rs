@@ -129,9 +129,9 @@ pub(crate) fn all_quoted(bytes: &[u8]) -> bool {
     let odd = |chunk: &[u8; 8]| not_quoted(u64::from_le_bytes(*chunk));
     let mut rest = bytes;
     let mut found = 0;
-    while let Some((chunk, behind)) = rest.split_first_chunk() {
+    while let Some((chunk, after)) = rest.split_first_chunk() {
         found |= odd(chunk);
-        rest = behind;
+        rest = after;
     }
     // The last eight again, of which some were looked at already.
     match bytes.last_chunk() {
@@ -160,7 +160,7 @@ const fn is_below(word: u64, limit: u8) -> u64 {
 /// least.
 #[inline]
 const fn not_quoted(word: u64) -> u64 {
-    // With this bit turned, `"` stands right behind the control characters.
+    // With this bit turned, `"` stands right after the control characters.
     is_below(word ^ repeat(0x02), 0x21) | is_zero(word ^ repeat(b'\\')) | word
 }
 

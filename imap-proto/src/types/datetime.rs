@@ -417,13 +417,13 @@ fn read_zone(r: &mut Reader<'_>) -> Result<i16, ParseError> {
 }
 
 fn read_month_year(r: &mut Reader<'_>) -> Result<(u8, u16), ParseError> {
-    r.expect(b'-', "expected - behind the day")?;
+    r.expect(b'-', "expected - after the day")?;
     let month = r.rest().first_chunk::<3>();
     let month = month
         .and_then(|name| MONTHS.iter().position(|known| known.eq_ignore_ascii_case(name)))
         .ok_or_else(|| r.error("expected a month"))?;
     r.skip(3);
-    r.expect(b'-', "expected - behind the month")?;
+    r.expect(b'-', "expected - after the month")?;
     let start = r.offset();
     let year = digits(r, 1, 4)?;
     if r.offset() - start < 4 {

@@ -25,7 +25,7 @@ pub struct Envelope {
     /// The Subject, still encoded.
     pub subject: Option<ImapString>,
     /// From, Sender, Reply-To, To, Cc and Bcc. They are read by [`from`](Self::from) and the methods
-    /// behind it.
+    /// after it.
     pub addresses: AddressLists,
     /// In-Reply-To.
     pub in_reply_to: Option<ImapString>,

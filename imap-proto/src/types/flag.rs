@@ -410,8 +410,8 @@ impl MailboxAttribute {
 
 #[inline(always)]
 fn bit_of<const LENGTH: usize>(rest: &[u8], bit: Option<u32>, name: &[u8; LENGTH]) -> Option<(u32, usize)> {
-    let (next, behind) = rest.split_first_chunk()?;
-    if next == name && matches!(behind, [b' ' | b')', ..]) { Some((bit?, LENGTH)) } else { None }
+    let (next, after) = rest.split_first_chunk()?;
+    if next == name && matches!(after, [b' ' | b')', ..]) { Some((bit?, LENGTH)) } else { None }
 }
 
 /// Reads `\` and an atom, or an atom, and gives its start. Nothing is read if it is something else.
@@ -455,9 +455,9 @@ mod tests {
     macro_rules! seen_ahead {
         ($type:ident) => {
             for (name, item) in $type::KNOWN {
-                for behind in [" x", ")", "", "x", "\"", "]"] {
-                    let rest = [name.as_bytes(), behind.as_bytes()].concat();
-                    let ends = matches!(behind, " x" | ")");
+                for after in [" x", ")", "", "x", "\"", "]"] {
+                    let rest = [name.as_bytes(), after.as_bytes()].concat();
+                    let ends = matches!(after, " x" | ")");
                     if let Some((bit, length)) = $type::bit_ahead(&rest) {
                         assert_eq!((Some(bit), length, ends), (item.bit(), name.len(), true), "{name}");
                     }

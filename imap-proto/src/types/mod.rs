@@ -50,6 +50,6 @@ pub(crate) use string::{
 };
 pub(crate) use text::display;
 pub(crate) use write::{
-    is_astring_atom, is_quotable, write_announcement, write_astring, write_nstring, write_number,
-    write_numbers, write_plain_quoted, write_quoted, write_string,
+    is_astring_atom, is_quotable, write_astring, write_nstring, write_number, write_numbers,
+    write_plain_quoted, write_quoted, write_string,
 };

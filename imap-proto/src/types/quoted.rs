@@ -7,7 +7,7 @@ use mailwire_core::{ParseError, Text};
 use super::{chars, reader::Reader, string::ImapString};
 use crate::deviation;
 
-/// What can stand behind the closing quote of a string.
+/// What can stand after the closing quote of a string.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Follow {
     /// Something that is not part of a word.
@@ -39,15 +39,15 @@ pub(crate) fn read_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapStri
 #[inline(always)]
 pub(crate) fn take_plain<'a>(r: &mut Reader<'a>, follow: Follow) -> Option<&'a [u8]> {
     let inner = r.rest().get(1..)?;
-    if let [b'"', behind @ ..] = inner {
-        if closes(behind, follow) {
+    if let [b'"', after @ ..] = inner {
+        if closes(after, follow) {
             r.skip(2);
             return Some(&[]);
         }
     }
-    let (plain, behind) = inner.split_at_checked(chars::quoted_prefix(inner))?;
-    match behind {
-        [b'"', behind @ ..] if closes(behind, follow) => {
+    let (plain, after) = inner.split_at_checked(chars::quoted_prefix(inner))?;
+    match after {
+        [b'"', after @ ..] if closes(after, follow) => {
             r.skip(plain.len() + 2);
             Some(plain)
         }
@@ -55,17 +55,17 @@ pub(crate) fn take_plain<'a>(r: &mut Reader<'a>, follow: Follow) -> Option<&'a [
     }
 }
 
-/// Whether a quote ends its string, if this stands behind it.
+/// Whether a quote ends its string, if this stands after it.
 #[inline(always)]
-fn closes(behind: &[u8], follow: Follow) -> bool {
-    match behind {
+fn closes(after: &[u8], follow: Follow) -> bool {
+    match after {
         [] | [b')', ..] | [b' ', b'"' | b'(', ..] | [b' ', b'N', b'I', b'L', b' ' | b')', ..] => true,
-        _ => closes_before(behind, follow),
+        _ => closes_before(after, follow),
     }
 }
 
-fn closes_before(behind: &[u8], follow: Follow) -> bool {
-    match behind {
+fn closes_before(after: &[u8], follow: Follow) -> bool {
+    match after {
         [] | [b')' | b'(', ..] => true,
         [b'"', ..] => false,
         [b' ', rest @ ..] => follow == Follow::Any || begins_value(rest),
@@ -79,7 +79,7 @@ fn begins_value(rest: &[u8]) -> bool {
     begins_proper_value(rest) || begins_atom(rest)
 }
 
-/// An atom, and `)` or a value behind it.
+/// An atom, and `)` or a value after it.
 #[cold]
 fn begins_atom(rest: &[u8]) -> bool {
     let end = rest.iter().position(|&byte| !chars::is(byte, chars::ASTRING)).unwrap_or(rest.len());
@@ -122,12 +122,12 @@ fn slow_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseEr
         match r.peek() {
             Some(b'"') => {
                 if r.offset() >= inner_until {
-                    let behind = r.rest().get(1..).unwrap_or_default();
-                    if closes(behind, follow) {
+                    let after = r.rest().get(1..).unwrap_or_default();
+                    if closes(after, follow) {
                         break;
                     }
                     // `"a""b"`: a missing space.
-                    if let [b'"', next, ..] = behind {
+                    if let [b'"', next, ..] = after {
                         if r.offset() > start && !matches!(next, b' ' | b')' | b'"') {
                             break;
                         }
@@ -183,7 +183,7 @@ fn slow_quoted(r: &mut Reader<'_>, follow: Follow) -> Result<ImapString, ParseEr
     Ok(ImapString::unchecked(text))
 }
 
-/// Whether a quote stands somewhere behind the next `from` bytes.
+/// Whether a quote stands somewhere after the next `from` bytes.
 fn quote_ahead(r: &Reader<'_>, from: usize) -> bool {
     r.rest().get(from..).is_some_and(|rest| memchr::memchr(b'"', rest).is_some())
 }
@@ -192,7 +192,7 @@ fn quote_ahead(r: &Reader<'_>, from: usize) -> bool {
 /// each quote can cost.
 const LONGEST_GUESS: usize = 500;
 
-/// Where a quote behind the next one ends the string, so that the next one does not.
+/// Where a quote after the next one ends the string, so that the next one does not.
 fn closes_later(r: &Reader<'_>, follow: Follow) -> Option<usize> {
     let rest = r.rest();
     let near = rest.get(..LONGEST_GUESS).unwrap_or(rest);

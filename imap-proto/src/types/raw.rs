@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{ParseError, ParseErrorKind, Text};
+use mailwire_core::{ParseError, Text};
 
 use super::{
     chars,
@@ -27,7 +27,7 @@ impl RawValue {
         self.bytes.as_bytes()
     }
 
-    /// Whether all of the value is here: not if a literal of it was streamed, or is missing behind
+    /// Whether all of the value is here: not if a literal of it was streamed, or is missing after
     /// what announces it.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
@@ -61,9 +61,7 @@ pub(crate) fn skip_value(r: &mut Reader<'_>) -> Result<bool, ParseError> {
         match r.peek() {
             Some(b'(') => {
                 depth += 1;
-                if depth > r.nesting() {
-                    return Err(r.error("nested too deeply").with_kind(ParseErrorKind::TooDeep));
-                }
+                r.permits_levels(depth)?;
                 r.skip(1);
                 continue;
             }

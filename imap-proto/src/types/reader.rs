@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         Self { cursor: Cursor::new(frame, context.dialect), context, depth: 0 }
     }
 
-    /// Looks at how the line behind the frame ended.
+    /// Looks at how the last line of the frame ended.
     ///
     /// # Errors
     ///
@@ -94,9 +94,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// How deep lists may be nested.
-    pub(crate) const fn nesting(&self) -> usize {
-        self.context.nesting
+    /// Whether `more` levels may begin within those that the reader is in.
+    ///
+    /// # Errors
+    ///
+    /// They would be too many.
+    pub(crate) fn permits_levels(&self, more: usize) -> Result<(), ParseError> {
+        if self.depth.saturating_add(more) > self.context.nesting {
+            return Err(self.error("nested too deeply").with_kind(ParseErrorKind::TooDeep));
+        }
+        Ok(())
     }
 
     /// Whether text beyond ASCII is agreed on.
@@ -120,9 +127,7 @@ impl<'a> Reader<'a> {
         &mut self,
         grammar: impl FnOnce(&mut Self) -> Result<T, ParseError>,
     ) -> Result<T, ParseError> {
-        if self.depth >= self.context.nesting {
-            return Err(self.error("nested too deeply").with_kind(ParseErrorKind::TooDeep));
-        }
+        self.permits_levels(1)?;
         self.depth += 1;
         let result = grammar(self);
         self.depth -= 1;
@@ -181,7 +186,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Spaces where none belongs: behind `(`, before `)`, at the end of the line.
+    /// Spaces where none belongs: after `(`, before `)`, at the end of the line.
     #[inline]
     pub(crate) fn no_space(&mut self) -> Result<(), ParseError> {
         if self.peek() == Some(b' ') { self.surplus_space() } else { Ok(()) }
@@ -210,7 +215,7 @@ impl<'a> Reader<'a> {
         self.expect_end()
     }
 
-    /// A list's items up to its `)`, whose `(` was read: each but the first behind a space.
+    /// A list's items up to its `)`, whose `(` was read: each but the first after a space.
     /// Lenient: spaces that are missing, doubled, or at the ends.
     #[inline]
     pub(crate) fn items(
@@ -222,12 +227,12 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         item(self)?;
-        self.items_behind(item)
+        self.items_after(item)
     }
 
-    /// The same, where the first item was read: each behind a space.
+    /// The same, where the first item was read: each after a space.
     #[inline]
-    pub(crate) fn items_behind(
+    pub(crate) fn items_after(
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<(), ParseError>,
     ) -> Result<(), ParseError> {

@@ -242,11 +242,11 @@ pub(crate) fn read_literal(r: &mut Reader<'_>) -> Result<Literal, ParseError> {
     if matches!(r.peek(), Some(b'+' | b'-')) {
         r.skip(1);
     }
-    r.expect(b'}', "expected } behind the literal's length")?;
+    r.expect(b'}', "expected } after the literal's length")?;
     if !r.eat(b'\r') {
         r.deviate(deviation::BARE_LF)?;
     }
-    r.expect(b'\n', "expected a line end behind the literal's length")?;
+    r.expect(b'\n', "expected a line end after the literal's length")?;
     let start = r.offset();
     if r.is_streamed(start) {
         return Ok(Literal::Streamed { length });

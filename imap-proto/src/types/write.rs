@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{chars, string::ImapString};
+use crate::literal::Announcement;
 
 /// Appends a decimal number.
 #[inline]
@@ -130,15 +131,8 @@ pub(crate) fn write_quoted(out: &mut Vec<u8>, mut bytes: &[u8]) {
 
 /// Appends `bytes` as an inline literal, as servers may always do.
 fn write_literal(out: &mut Vec<u8>, bytes: &[u8]) {
-    write_announcement(out, bytes.len() as u64);
+    Announcement::by_server(bytes.len() as u64, false).write(out);
     out.extend_from_slice(bytes);
-}
-
-/// Appends what stands before a literal's bytes.
-pub(crate) fn write_announcement(out: &mut Vec<u8>, length: u64) {
-    out.push(b'{');
-    write_number(out, length);
-    out.extend_from_slice(b"}\r\n");
 }
 
 /// Appends a `string` as servers may: quoted, or as an inline literal. There is no NUL in `bytes`.

@@ -1,4 +1,4 @@
-//! The selected mailbox as a session counts it: which message has which number and identifier.
+//! Keep account of the selected mailbox: which message has which number and identifier.
 //!
 //! A sequence number is a place in the mailbox, and it moves whenever a message before it is expunged
 //! ([RFC 9051 section 2.3.1.2](https://www.rfc-editor.org/rfc/rfc9051#section-2.3.1.2)). A [`View`]
@@ -44,7 +44,7 @@ use crate::{
     types::{ModSeq, SeqNumber, SequenceSet, SetNumber, Uid, UidSet},
 };
 
-/// The messages of the selected mailbox, as one session knows them.
+/// Keeps account of the messages of the selected mailbox, as one session knows them.
 #[derive(Debug, Clone, Default)]
 pub struct View {
     numbering: Numbering,
@@ -70,7 +70,7 @@ struct Pending {
     removed_at: Option<ModSeq>,
 }
 
-/// How messages are named in a session.
+/// Says how messages are named in a session.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Numbering {
@@ -82,11 +82,11 @@ pub enum Numbering {
     UidOnly,
 }
 
-/// What a response says about the messages, from [`View::apply`].
+/// Tells what a response says about the messages, from [`View::apply`].
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// Nothing that is new here.
+    /// The response says nothing that is new here.
     Nothing,
     /// So many messages arrived. Their identifiers are not known yet.
     Arrived(u32),
@@ -114,8 +114,8 @@ pub enum News {
     },
 }
 
-/// Why the server's account and this one cannot both be right. What helps is to select the mailbox
-/// again.
+/// Tells why the server's account and this one cannot both be right. What helps is to select the
+/// mailbox again.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Doubt {
@@ -134,7 +134,7 @@ pub enum Doubt {
     Numbered,
 }
 
-/// Why a set of messages cannot be looked up.
+/// Tells why a set of messages cannot be looked up.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BadSet {
@@ -147,7 +147,7 @@ pub enum BadSet {
     Numbered,
 }
 
-/// Why identifiers are not those of the mailbox, from [`View::learn`].
+/// Tells why identifiers are not those of the mailbox, from [`View::learn`].
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Conflict {
@@ -166,7 +166,7 @@ pub enum Conflict {
 }
 
 impl View {
-    /// A mailbox with so many messages, whose identifiers are not known.
+    /// Makes the view of a mailbox with so many messages, whose identifiers are not known.
     #[must_use]
     pub fn new(exists: u32, numbering: Numbering) -> Self {
         let mut view = Self { numbering, ..Self::default() };
@@ -174,8 +174,8 @@ impl View {
         view
     }
 
-    /// A mailbox with these messages, in ascending ranges with both ends. What is not higher than what
-    /// came before it is left out.
+    /// Makes the view of a mailbox with these messages, in ascending ranges with both ends. What is not
+    /// higher than what came before it is left out.
     pub fn with_uids(ranges: impl IntoIterator<Item = (Uid, Uid)>, numbering: Numbering) -> Self {
         let mut view = Self { numbering, ..Self::default() };
         for (low, high) in ranges {
@@ -323,7 +323,7 @@ impl View {
         }
     }
 
-    /// EXISTS: so many messages are there.
+    /// Takes account of EXISTS: so many messages are there.
     pub fn exists(&mut self, exists: u32) -> News {
         let before = self.len();
         if exists < before {
@@ -334,7 +334,7 @@ impl View {
         if exists > before { News::Arrived(exists - before) } else { News::Nothing }
     }
 
-    /// EXPUNGE: the message with this number is gone. `None` is a number that cannot be.
+    /// Takes account of EXPUNGE: the message with this number is gone. `None` is a number that cannot be.
     pub fn expunge(&mut self, number: Option<SeqNumber>) -> News {
         if self.numbering == Numbering::UidOnly {
             return self.doubtful(Doubt::Numbered);
@@ -353,7 +353,7 @@ impl View {
         }
     }
 
-    /// VANISHED: the messages in these ascending ranges are gone
+    /// Takes account of VANISHED: the messages in these ascending ranges are gone
     /// ([RFC 7162 section 3.2.10](https://www.rfc-editor.org/rfc/rfc7162#section-3.2.10)).
     pub fn vanished(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>) -> News {
         let (mut uids, mut unknown) = (Vec::new(), 0);

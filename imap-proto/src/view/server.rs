@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{Numbering, View};
 use crate::types::{KnownUids, ModSeq, SeqNumber, Uid};
 
-/// What may be told now.
+/// Says what may be told now.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Allow {
@@ -15,35 +15,35 @@ pub struct Allow {
 }
 
 impl Allow {
-    /// All of it, or all but EXPUNGE.
+    /// Allows all, or all but EXPUNGE.
     #[must_use]
     pub const fn new(expunge: bool) -> Self {
         Self { expunge }
     }
 }
 
-/// How a client is told that messages are gone.
+/// Says how a client is told that messages are gone.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Telling {
-    /// With EXPUNGE, one by one.
+    /// They are told with EXPUNGE, one by one.
     Expunge,
-    /// With VANISHED, once QRESYNC or UIDONLY is enabled.
+    /// They are told with VANISHED, once QRESYNC or UIDONLY is enabled.
     Vanished,
 }
 
-/// What a client is to be told, from [`View::tell`].
+/// Holds what a client is to be told, from [`View::tell`].
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {
-    /// EXISTS, and RECENT for a client of IMAP4rev1.
+    /// Say EXISTS, and RECENT to a client of IMAP4rev1.
     Exists {
         /// How many messages there are.
         exists: u32,
         /// How many of them are new to this session.
         recent: u32,
     },
-    /// FETCH with the flags of a message as they are now.
+    /// Say FETCH with the flags of a message as they are now.
     Flags {
         /// Its number; of no use with [`Numbering::UidOnly`].
         number: SeqNumber,
@@ -52,19 +52,20 @@ pub enum Update {
         /// The modification sequence of the change.
         mod_seq: ModSeq,
     },
-    /// EXPUNGE.
+    /// Say EXPUNGE.
     Expunge {
         /// The number that the message had.
         number: SeqNumber,
         /// Its identifier.
         uid: Uid,
     },
-    /// VANISHED.
+    /// Say VANISHED.
     Vanished(KnownUids),
 }
 
 impl View {
-    /// Another session added messages, in ascending ranges. Those that are known are left out.
+    /// Takes account of messages that another session added, in ascending ranges. Those that are known
+    /// are left out.
     pub fn arrived(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>, at: ModSeq, recent: bool) {
         for (low, high) in ranges {
             // Identifiers only grow (RFC 9051 section 2.3.1.1). What is pending may come in any order.
@@ -78,7 +79,7 @@ impl View {
         }
     }
 
-    /// Another session changed the flags of a message, which may be one that is not told of yet.
+    /// Takes account of flags that another session changed; the message may be one that is not told of yet.
     pub fn changed(&mut self, uid: Uid, at: ModSeq) {
         let is_there = self.pending.arrived.contains(uid) || self.number(uid).is_some();
         if is_there && !self.pending.removed.contains(uid) {
@@ -87,8 +88,8 @@ impl View {
         }
     }
 
-    /// Messages were removed, by this session or another, in ascending ranges. One that was not told of
-    /// yet is never told of.
+    /// Takes account of messages that were removed, by this session or another, in ascending ranges. One
+    /// that was not told of yet is never told of.
     pub fn removed(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>, at: ModSeq) {
         for (low, high) in ranges {
             self.pending.arrived.remove(low, high);
@@ -114,8 +115,8 @@ impl View {
         }
     }
 
-    /// The next thing that the client is to be told, and is taken as told from then on. `None`: nothing
-    /// more may be told now.
+    /// Gives the next thing that the client is to be told, and takes it as told. `None`: nothing more may
+    /// be told now.
     pub fn tell(&mut self, allow: Allow, telling: Telling) -> Option<Update> {
         if !self.pending.arrived.is_empty() {
             let arrived = core::mem::take(&mut self.pending.arrived);
@@ -160,7 +161,8 @@ impl View {
         Some(update)
     }
 
-    /// A FETCH response, as an answer, carried the flags of this message: they need not be told again.
+    /// Takes account of a FETCH response that carried the flags of this message as an answer: they need
+    /// not be told again.
     pub fn told(&mut self, uid: Uid) {
         self.pending.changed.remove(&uid);
     }
@@ -176,8 +178,8 @@ impl View {
         safe.map_or(mailbox, |safe| safe.min(mailbox))
     }
 
-    /// Says which messages are new to this session, as the mailbox is selected; those that are not known
-    /// are left out
+    /// Sets the messages that are new to this session, as the mailbox is selected; those that are not
+    /// known are left out
     /// ([RFC 3501 section 2.3.2](https://www.rfc-editor.org/rfc/rfc3501#section-2.3.2)).
     pub fn set_recent(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>) {
         for (low, high) in ranges.into_iter().flat_map(|(low, high)| self.slots.ranges_within(low, high)) {

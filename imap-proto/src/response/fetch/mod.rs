@@ -8,10 +8,13 @@ use core::num::NonZeroU32;
 use mailwire_core::{Output, Text};
 
 use super::write::{Detached, StreamedLiteral};
-use crate::types::{
-    BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Section, SeqNumber,
-    ShortList, Uid, is_quotable, write_announcement, write_nstring, write_number, write_plain_quoted,
-    write_quoted, write_string,
+use crate::{
+    literal::Announcement,
+    types::{
+        BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Section, SeqNumber,
+        ShortList, Uid, is_quotable, write_nstring, write_number, write_plain_quoted, write_quoted,
+        write_string,
+    },
 };
 
 /// Data of one message.
@@ -140,7 +143,17 @@ impl OtherMsgAtt {
 }
 
 impl MsgAtt {
-    /// Appends the item; whether it can be written.
+    /// Whether the grammar has a form for it.
+    #[inline]
+    const fn has_form(&self) -> bool {
+        match self {
+            Self::InternalDate(None) | Self::ModSeq(None) | Self::Malformed(_) => false,
+            Self::Other(other) => other.value.is_complete(),
+            _ => true,
+        }
+    }
+
+    /// Appends the item, which [has a form](Self::has_form).
     fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) {
         match self {
             Self::Uid(uid) => named_number(out, b"UID ", u64::from(uid.get())),
@@ -148,11 +161,10 @@ impl MsgAtt {
                 out.extend_from_slice(b"FLAGS ");
                 flags.write(out);
             }
-            Self::InternalDate(date) => {
-                if let Some(date) = date {
-                    out.extend_from_slice(b"INTERNALDATE ");
-                    date.write(out);
-                }
+            Self::InternalDate(None) | Self::ModSeq(None) | Self::Malformed(_) => {}
+            Self::InternalDate(Some(date)) => {
+                out.extend_from_slice(b"INTERNALDATE ");
+                date.write(out);
             }
             Self::Rfc822Size(size) => named_number(out, b"RFC822.SIZE ", *size),
             Self::Envelope(envelope) => {
@@ -198,11 +210,9 @@ impl MsgAtt {
                 out.extend_from_slice(b"RFC822.TEXT ");
                 write_data(out, data, false, detached);
             }
-            Self::ModSeq(value) => {
-                if let Some(value) = value {
-                    named_number(out, b"MODSEQ (", value.get());
-                    out.push(b')');
-                }
+            Self::ModSeq(Some(value)) => {
+                named_number(out, b"MODSEQ (", value.get());
+                out.push(b')');
             }
             Self::EmailId(id) => {
                 out.extend_from_slice(b"EMAILID (");
@@ -235,13 +245,10 @@ impl MsgAtt {
                 out.push(b')');
             }
             Self::Other(other) => {
-                if other.value.is_complete() {
-                    out.extend_from_slice(other.name.as_bytes());
-                    out.push(b' ');
-                    other.value.write(out);
-                }
+                out.extend_from_slice(other.name.as_bytes());
+                out.push(b' ');
+                other.value.write(out);
             }
-            Self::Malformed(_) => {}
         }
     }
 }
@@ -309,25 +316,23 @@ impl FetchData {
         self.items.iter().any(MsgAtt::is_streamed)
     }
 
-    /// Appends the response without its `* ` and line end; whether there is any item to write.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) -> bool {
-        let Some(number) = self.number else { return false };
-        write_number(out, u64::from(number.get()));
-        out.extend_from_slice(b" FETCH (");
-        let start = out.len();
+    /// Whether the grammar has a form for it: there is a number, and an item that has one.
+    pub(crate) fn has_form(&self) -> bool {
+        self.number.is_some() && self.items.iter().any(MsgAtt::has_form)
+    }
+
+    /// Appends the response, which [has a form](Self::has_form), without its `* ` and line end.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) {
+        let mut before: &[u8] = b" FETCH (";
+        write_number(out, self.number.map_or(0, |number| u64::from(number.get())));
         for item in &self.items {
-            let before = out.len();
-            if before > start {
-                out.push(b' ');
-            }
-            let begun = out.len();
-            item.write(out, detached);
-            if out.len() == begun {
-                out.truncate(before);
+            if item.has_form() {
+                out.extend_from_slice(before);
+                item.write(out, detached);
+                before = b" ";
             }
         }
         out.push(b')');
-        out.len() > start + 1
     }
 }
 
@@ -374,20 +379,15 @@ fn write_data(out: &mut Vec<u8>, data: &Data, binary: bool, detached: &mut Detac
             if is_quotable(bytes) {
                 return write_quoted(out, bytes);
             }
-            if binary && (large || memchr::memchr(0, bytes).is_some()) {
-                out.push(b'~');
-            }
-            write_announcement(out, bytes.len() as u64);
+            let binary = binary && (large || memchr::memchr(0, bytes).is_some());
+            Announcement::by_server(bytes.len() as u64, binary).write(out);
             match &mut detached.chained {
                 Some(chained) if large => chained.push((out.len(), text.clone().into_bytes())),
                 _ => out.extend_from_slice(bytes),
             }
         }
         Data::Streamed { length } => {
-            if binary {
-                out.push(b'~');
-            }
-            write_announcement(out, *length);
+            Announcement::by_server(*length, binary).write(out);
             detached.streamed.push(StreamedLiteral { offset: out.len(), length: *length, binary });
         }
     }

@@ -108,7 +108,7 @@ impl MsgAtt {
         Ok(Self::Malformed(r.text_from(start)))
     }
 
-    /// Reads one, behind those that are there.
+    /// Reads one, after those that are there.
     #[inline(always)]
     fn read(r: &mut Reader<'_>, items: &mut ShortList<Self>) -> Result<(), ParseError> {
         let start = r.offset();
@@ -388,7 +388,7 @@ fn read_internal_date(r: &mut Reader<'_>) -> Result<Option<DateTime>, ParseError
     DateTime::read_lenient(r)
 }
 
-/// A name and what stands in brackets behind it.
+/// A name and what stands in brackets after it.
 fn read_item_name(r: &mut Reader<'_>) -> Result<(), ParseError> {
     let start = r.offset();
     loop {

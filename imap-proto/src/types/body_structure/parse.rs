@@ -83,7 +83,7 @@ impl ContentEncoding {
     }
 }
 
-/// Behind the first `(`, before the first part's.
+/// After the first `(`, before the first part's.
 fn read_multi(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
     let mut part = Box::<MultiPart>::default();
     loop {
@@ -270,7 +270,7 @@ fn odd_lines(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
     let has_lines = match r.peek() {
         Some(b'N' | b'n') => {
             // NIL for the lines, or lines missing and NIL for Content-MD5. The disposition, a list,
-            // is the second field behind the lines.
+            // is the second field after the lines.
             let here = r.mark();
             let mut fields = 0;
             let mut list = None;
@@ -330,7 +330,7 @@ fn read_message(r: &mut Reader<'_>) -> Result<PartKind, ParseError> {
     Ok(PartKind::Message(Box::new(MessagePart { envelope, body, lines })))
 }
 
-/// Steps to the envelope, if there is one that is `NIL` or stands behind odd spaces: `NIL` and then
+/// Steps to the envelope, if there is one that is `NIL` or stands after odd spaces: `NIL` and then
 /// a body, whose second field is a string (a disposition's is a list).
 #[cold]
 fn odd_message(r: &mut Reader<'_>) -> Result<bool, ParseError> {

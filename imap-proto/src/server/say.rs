@@ -1,0 +1,106 @@
+//! What a server says by itself.
+
+use mailwire_core::Error;
+
+use super::state::{Machine, Phase};
+use crate::{
+    capability::Capability,
+    command::Literals,
+    response::{Code, Reply, ReplyKind},
+    state::State,
+};
+
+/// What there can be too many of.
+pub(super) const FAILED_LOGINS: &str = "failed authentications";
+
+impl Machine {
+    /// The greeting, with what is offered.
+    pub(super) fn greet(&mut self) {
+        let mut greeting = self.config.greeting().clone();
+        if greeting.kind == ReplyKind::PreAuth {
+            self.session.state = State::Authenticated;
+        }
+        self.renew_offer();
+        if greeting.code.is_none() {
+            greeting.code = Some(self.offer_code());
+        }
+        self.untagged(&greeting);
+    }
+
+    /// The state, the protection or the mechanisms changed.
+    pub(super) fn renew_offer(&mut self) {
+        let mut list = self.config.capabilities().as_slice().to_vec();
+        match self.config.literals {
+            Literals::Plus => list.push(Capability::LiteralPlus),
+            Literals::Minus => list.push(Capability::LiteralMinus),
+            Literals::Synchronizing => {}
+        }
+        if self.session.state == State::NotAuthenticated {
+            if self.offers_tls() {
+                list.push(Capability::StartTls);
+            }
+            let policy = self.policy();
+            if !policy.permits_password() || !self.config.login {
+                list.push(Capability::LoginDisabled);
+            }
+            let offered = self.config.mechanisms.iter().filter(|mechanism| policy.permits(mechanism));
+            let mut offered = offered.cloned().map(Capability::Auth).peekable();
+            if offered.peek().is_some() {
+                list.push(Capability::SaslIr);
+                list.extend(offered);
+            }
+        }
+        self.offer = list.into();
+    }
+
+    pub(super) fn offer_code(&self) -> Code {
+        Code::Capability(self.offer.as_slice().to_vec())
+    }
+
+    /// The connection cannot go on: the client is told why.
+    pub(super) fn fail(&mut self, error: Error) {
+        let code = match error {
+            Error::LimitExceeded { what: FAILED_LOGINS, .. } => None,
+            Error::LimitExceeded { .. } => Some(Code::TooBig),
+            _ => None,
+        };
+        let text = match error {
+            Error::LimitExceeded { what: FAILED_LOGINS, .. } => "too many failed logins",
+            Error::LineTooLong { .. } => "the line is too long",
+            Error::LimitExceeded { .. } => "too large",
+            Error::TooManyBadCommands { .. } => "too many bad commands",
+            Error::BytesBehindUpgrade { .. } => "bytes after STARTTLS",
+            Error::TimedOut { .. } => "too slow",
+            _ => "closing",
+        };
+        if self.pieces.is_empty() && !matches!(error, Error::UnexpectedEof { .. }) {
+            let bye = Reply { code, ..Reply::from_static(ReplyKind::Bye, text) };
+            self.untagged(&bye);
+        }
+        self.failed = Some(error);
+    }
+
+    /// BYE ends the conversation; the reason is that of `reply`.
+    pub(super) fn say_bye(&mut self, reply: Reply) {
+        self.untagged(&Reply { kind: ReplyKind::Bye, ..reply });
+        self.session.state = State::Logout;
+        self.phase = Phase::Closed;
+    }
+
+    pub(super) fn untagged(&mut self, status: &Reply) {
+        self.output.write(|out| {
+            out.extend_from_slice(b"* ");
+            status.write(out);
+            out.extend_from_slice(b"\r\n");
+        });
+    }
+
+    pub(super) fn tagged(&mut self, tag: &[u8], status: &Reply) {
+        self.output.write(|out| {
+            out.extend_from_slice(tag);
+            out.push(b' ');
+            status.write(out);
+            out.extend_from_slice(b"\r\n");
+        });
+    }
+}
