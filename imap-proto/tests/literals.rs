@@ -183,5 +183,9 @@ fn chained_bytes_fill_the_output() {
     drain(&mut server);
     // What cannot be written leaves nothing behind.
     assert!(server.notify(fetch([MsgAtt::InternalDate(None)])).is_err());
+    let Untagged::Fetch(mut unnumbered) = fetch([section(Data::Streamed { length: 5 })]) else { panic!() };
+    unnumbered.number = None;
+    assert!(server.notify(Untagged::Fetch(unnumbered)).is_err());
+    assert!(server.finish_body().is_err(), "no literal is due");
     assert!(server.output().is_empty());
 }

@@ -725,6 +725,13 @@ fn nesting_ends() {
     };
     assert!(parse(deep(60).as_bytes(), Dialect::Strict).is_ok());
     assert!(parse(deep(64).as_bytes(), Dialect::Strict).is_err());
+    // The levels of an extension's value are within those of the body that it belongs to.
+    let extended = |levels: usize| {
+        let value = format!("{}{}", "(".repeat(levels), ")".repeat(levels));
+        format!("* 1 FETCH (BODYSTRUCTURE (\"a\" \"b\" NIL NIL NIL \"7BIT\" 1 NIL NIL NIL NIL {value}))")
+    };
+    assert!(parse(extended(63).as_bytes(), Dialect::Strict).is_ok());
+    assert!(parse(extended(64).as_bytes(), Dialect::Strict).is_err());
 }
 
 /// The cost of mistakes grows with their number and no faster: four times as many take about four

@@ -17,7 +17,7 @@ use mailwire_imap::{
     Capability, Limits, client,
     command::{AppendData, Command, Request},
     framing::{Framed, Framer, Speaker},
-    response::{Code, Response, Untagged},
+    response::{Code, ReplyKind, Response, Untagged},
     server,
 };
 
@@ -143,6 +143,10 @@ impl Actor for Application {
         else {
             panic!("{}: no greeting", transcript.name)
         };
+        if greeting.kind == ReplyKind::Bye {
+            let machine = server::Connection::refuse(config, greeting);
+            return Self { machine, current: None, unasked: Vec::new() };
+        }
         if let Some(Code::Capability(offered)) = &greeting.code {
             let extensions = [Capability::Quota, Capability::QuotaSet];
             let offered = extensions.into_iter().filter(|extension| offered.contains(extension));
@@ -182,6 +186,10 @@ impl Actor for Application {
             return self.machine.reply(*ticket, tagged.reply).unwrap();
         }
         match (response(&whole_response(due)), &self.current) {
+            // Nobody asked for it.
+            (Response::Untagged(Untagged::Reply(bye)), _) if bye.kind == ReplyKind::Bye => {
+                self.machine.goodbye(bye).unwrap();
+            }
             (Response::Untagged(data), _) => self.machine.notify(data).unwrap(),
             (Response::Tagged(tagged), Some((ticket, Command::StartTls))) if tagged.reply.is_ok() => {
                 self.machine.accept_upgrade(*ticket).unwrap();
