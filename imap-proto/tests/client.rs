@@ -421,9 +421,7 @@ fn bare_line_feeds_of_a_server() {
 
 #[test]
 fn noise_between_commands_has_an_end() {
-    let mut config = client_config(Channel::Tls);
-    config.limits.noise = 3;
-    let mut client = client::Connection::new(config);
+    let mut client = client_within(|limits| limits.noise = 3);
     feed(&mut client, b"* PREAUTH [CAPABILITY IMAP4rev1] hi\r\n* LIST\r\n* LIST\r\n* LIST\r\n* 1 EXISTS\r\n");
     let found = feed(&mut client, b"* LIST\r\n* LIST\r\n* LIST\r\n");
     assert!(found.iter().all(|event| matches!(event, Event::Malformed { ticket: None, .. })), "{found:?}");

@@ -1,12 +1,4 @@
 //! What fuzzing found, and what must stay mended.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
 
 use bytes::{Buf, Bytes, BytesMut};
 use mailwire_core::{Channel, Connection as _, Dialect, Next};

@@ -265,10 +265,7 @@ fn bad_commands() {
 
 #[test]
 fn commands_before_the_login() {
-    let mut config = server_config(Channel::Tls);
-    config.limits.idle_commands = 10;
-    let mut server = server::Connection::new(config);
-    drain(&mut server);
+    let mut server = server_within(|limits| limits.idle_commands = 10);
     for _ in 0..10 {
         feed(&mut server, b"a CAPABILITY\r\n");
     }

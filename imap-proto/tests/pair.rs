@@ -3,9 +3,9 @@
 
 mod common;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use common::*;
-use mailwire_core::{Channel, Connection, Misuse, Next, SaslStep, Secret, Ticket};
+use mailwire_core::{Channel, Connection as _, Misuse, Next, SaslStep, Secret, Ticket, testing::Faces};
 use mailwire_imap::{
     Capability, client,
     command::{Append, Command},
@@ -14,107 +14,65 @@ use mailwire_imap::{
     types::{Data, MailboxName, Section, SeqNumber},
 };
 
-/// Two machines and what is on its way between them.
-struct Pair {
-    client: client::Connection,
-    server: server::Connection,
-    to_client: BytesMut,
-    to_server: BytesMut,
-    /// How many bytes move at once.
-    step: usize,
+type Pair = Faces<client::Connection, server::Connection>;
+
+fn pair(channel: Channel, step: usize) -> Pair {
+    let server = server::Connection::new(server_config(channel));
+    Faces::new(client(channel), server, [step])
 }
 
-impl Pair {
-    fn new(client: client::Config, server: server::Config) -> Self {
-        Self {
-            client: client::Connection::new(client),
-            server: server::Connection::new(server),
-            to_client: BytesMut::new(),
-            to_server: BytesMut::new(),
-            step: usize::MAX,
+/// A client that is logged in.
+fn logged_in(step: usize) -> Pair {
+    let mut pair = Faces::new(client(Channel::Tls), preauth(server_config(Channel::Tls)), [step]);
+    run(&mut pair, |_, _| {}, |_, _| {});
+    pair
+}
+
+/// An application that answers every command with OK, and begins to idle.
+fn say_ok(server: &mut server::Connection, event: server::Event) {
+    match event {
+        server::Event::Command { ticket, command: Command::Idle, .. } => server.accept_idle(ticket).unwrap(),
+        server::Event::IdleDone { ticket } | server::Event::Command { ticket, .. } => {
+            server.reply(ticket, status("OK done")).unwrap();
         }
-    }
-
-    /// A client that is logged in.
-    fn logged_in() -> Self {
-        let mut server = server_config(Channel::Tls);
-        let hello = mailwire_imap::response::Reply::new(mailwire_imap::response::ReplyKind::PreAuth, "ready");
-        server.set_greeting(hello.unwrap()).unwrap();
-        let mut pair = Self::new(client_config(Channel::Tls), server);
-        pair.run(|_, _| {}, |_, _| {});
-        pair
-    }
-
-    /// Until nothing moves any more. The applications see each event and do what they do.
-    fn run(
-        &mut self,
-        mut on_client: impl FnMut(&mut client::Connection, client::Event),
-        mut on_server: impl FnMut(&mut server::Connection, server::Event),
-    ) {
-        loop {
-            let mut moved = false;
-            loop {
-                match self.client.next_event(&mut self.to_client).unwrap() {
-                    Next::Event(event) => on_client(&mut self.client, event),
-                    Next::Upgrade(_) if self.upgrade_due() => {
-                        self.client.upgraded(mailwire_core::Upgrade::Tls);
-                        self.server.upgraded(mailwire_core::Upgrade::Tls);
-                    }
-                    _ => break,
-                }
-                moved = true;
-            }
-            loop {
-                match self.server.next_event(&mut self.to_server).unwrap() {
-                    Next::Event(event) => on_server(&mut self.server, event),
-                    _ => break,
-                }
-                moved = true;
-            }
-            moved |= pass(self.client.output(), &mut self.to_server, self.step);
-            moved |= pass(self.server.output(), &mut self.to_client, self.step);
-            if !moved {
-                return;
-            }
-        }
-    }
-
-    fn upgrade_due(&mut self) -> bool {
-        matches!(self.server.next_event(&mut self.to_server), Ok(Next::Upgrade(_)))
-    }
-
-    /// Runs an application that answers every command with OK.
-    fn run_ok(&mut self) -> Vec<client::Event> {
-        let mut seen = vec![];
-        self.run(
-            |_, event| seen.push(event),
-            |server, event| {
-                if let server::Event::Command { ticket, .. } = event {
-                    server.reply(ticket, status("OK done")).unwrap();
-                }
-            },
-        );
-        seen
+        other => panic!("{other:?}"),
     }
 }
 
-fn pass(output: &mut mailwire_core::Output, to: &mut BytesMut, step: usize) -> bool {
-    let count = output.chunk().len().min(step);
-    to.extend_from_slice(&output.chunk()[..count]);
-    output.advance(count);
-    count > 0
+/// Runs an application that answers every command with OK, and gives the tickets of the replies.
+fn run_ok(pair: &mut Pair) -> Vec<Ticket> {
+    let mut replies = vec![];
+    run(
+        pair,
+        |_, event| {
+            if let client::Event::Reply { ticket, .. } = event {
+                replies.push(ticket);
+            }
+        },
+        say_ok,
+    );
+    replies
+}
+
+/// Until nothing moves any more. The applications see each event and do what they do.
+fn run(
+    pair: &mut Pair,
+    on_client: impl FnMut(&mut client::Connection, client::Event),
+    on_server: impl FnMut(&mut server::Connection, server::Event),
+) {
+    pair.run(&mut (on_client, on_server));
 }
 
 #[test]
 fn starttls_login_and_logout() {
     for step in [1, 7, usize::MAX] {
-        let mut pair = Pair::new(client_config(Channel::StartTls), server_config(Channel::StartTls));
-        pair.step = step;
+        let mut pair = pair(Channel::StartTls, step);
         let login = pair.client.send(command("LOGIN fred {5+}\r\nbl\"ah")).unwrap();
         let logout = pair.client.send(Command::Logout).unwrap();
         let mut seen = vec![];
         let mut replies = vec![];
-        pair.run(
+        run(
+            &mut pair,
             |_, event| {
                 if let client::Event::Reply { ticket, reply, .. } = event {
                     assert!(reply.is_ok());
@@ -144,11 +102,12 @@ fn starttls_login_and_logout() {
 
 #[test]
 fn an_exchange_of_several_steps() {
-    let mut pair = Pair::new(client_config(Channel::Tls), server_config(Channel::Tls));
+    let mut pair = pair(Channel::Tls, 0);
     pair.client.send(command("AUTHENTICATE PLAIN AAE=")).unwrap();
     let mut steps = 0;
     let mut end = None;
-    pair.run(
+    run(
+        &mut pair,
         |client, event| match event {
             client::Event::AuthChallenge { data, .. } => {
                 let answer = [data.expose(), b"!"].concat();
@@ -183,10 +142,11 @@ fn an_exchange_of_several_steps() {
 
 #[test]
 fn cancelled_and_invalid_exchanges() {
-    let mut pair = Pair::new(client_config(Channel::Tls), server_config(Channel::Tls));
+    let mut pair = pair(Channel::Tls, 0);
     pair.client.send(command("AUTHENTICATE PLAIN")).unwrap();
     let (mut cancelled, mut replies) = (0, 0);
-    pair.run(
+    run(
+        &mut pair,
         |client, event| match event {
             client::Event::AuthChallenge { .. } => client.send_auth(SaslStep::Cancel).unwrap(),
             client::Event::Reply { reply, .. } => {
@@ -227,7 +187,8 @@ fn append(pair: &mut Pair, length: usize) {
                 requested = false;
             }
         }
-        pair.run(
+        run(
+            pair,
             |_, event| match event {
                 client::Event::BodyRequested { ticket: asked } => {
                     assert_eq!(asked, ticket);
@@ -255,8 +216,7 @@ fn append(pair: &mut Pair, length: usize) {
 #[test]
 fn appended_messages() {
     for step in [1000, usize::MAX] {
-        let mut pair = Pair::logged_in();
-        pair.step = step;
+        let mut pair = logged_in(step);
         for length in [0, 1, 4096, 4097, 300_000] {
             append(&mut pair, length);
         }
@@ -266,10 +226,9 @@ fn appended_messages() {
 #[test]
 fn fetched_messages() {
     for (length, step) in [(0, 1), (5, 1), (70_000, 999), (3_000_000, usize::MAX)] {
-        let mut pair = Pair::logged_in();
-        pair.step = step;
+        let mut pair = logged_in(step);
         pair.client.send(command("SELECT INBOX")).unwrap();
-        pair.run_ok();
+        run_ok(&mut pair);
         pair.client.send(command("FETCH 1 (FLAGS BODY.PEEK[] UID)")).unwrap();
         let message = Bytes::from(vec![b'm'; length]);
         let mut left = vec![message.clone(), message.clone()];
@@ -288,7 +247,8 @@ fn fetched_messages() {
                     asked = None;
                 }
             }
-            pair.run(
+            run(
+                &mut pair,
                 |_, event| match event {
                     client::Event::BodyStart(start) => {
                         starts += 1;
@@ -329,12 +289,13 @@ fn fetched_messages() {
 
 #[test]
 fn idle_with_news() {
-    let mut pair = Pair::logged_in();
+    let mut pair = logged_in(0);
     pair.client.send(command("SELECT INBOX")).unwrap();
-    pair.run_ok();
+    run_ok(&mut pair);
     let idle = pair.client.send(Command::Idle).unwrap();
     let mut seen = vec![];
-    pair.run(
+    run(
+        &mut pair,
         |_, event| seen.push(event),
         |server, event| {
             let server::Event::Command { ticket, .. } = event else { panic!("{event:?}") };
@@ -347,31 +308,18 @@ fn idle_with_news() {
     assert_eq!(seen.len(), 3);
     // Another command ends it.
     let noop = pair.client.send(Command::Noop).unwrap();
-    let mut replies = vec![];
-    pair.run(
-        |_, event| {
-            if let client::Event::Reply { ticket, .. } = event {
-                replies.push(ticket);
-            }
-        },
-        |server, event| match event {
-            server::Event::IdleDone { ticket } | server::Event::Command { ticket, .. } => {
-                server.reply(ticket, status("OK done")).unwrap();
-            }
-            other => panic!("{other:?}"),
-        },
-    );
-    assert_eq!(replies, [idle, noop]);
+    assert_eq!(run_ok(&mut pair), [idle, noop]);
 }
 
 #[test]
 fn idle_is_renewed_by_itself() {
-    let mut pair = Pair::logged_in();
+    let mut pair = logged_in(0);
     let idle = pair.client.send(Command::Idle).unwrap();
     let (mut begun, mut done) = (0, 0);
     let mut events = vec![];
     for _ in 0..3 {
-        pair.run(
+        run(
+            &mut pair,
             |_, event| events.push(event),
             |server, event| match event {
                 server::Event::Command { ticket, command: Command::Idle, .. } => {
@@ -394,78 +342,48 @@ fn idle_is_renewed_by_itself() {
 
 #[test]
 fn idle_that_is_being_renewed_can_be_ended() {
-    let mut pair = Pair::logged_in();
+    let mut pair = logged_in(0);
     let idle = pair.client.send(Command::Idle).unwrap();
-    let answer = |server: &mut server::Connection, event| match event {
-        server::Event::Command { ticket, command: Command::Idle, .. } => server.accept_idle(ticket).unwrap(),
-        server::Event::IdleDone { ticket } | server::Event::Command { ticket, .. } => {
-            server.reply(ticket, status("OK done")).unwrap();
-        }
-        other => panic!("{other:?}"),
-    };
-    pair.run(|_, _| (), answer);
+    run(&mut pair, |_, _| (), say_ok);
     pair.client.renew_idle().unwrap();
     pair.client.done().unwrap();
     let mut replies = vec![];
-    pair.run(
+    run(
+        &mut pair,
         |_, event| match event {
             client::Event::Reply { ticket, .. } => replies.push(ticket),
             other => panic!("{other:?}"),
         },
-        answer,
+        say_ok,
     );
     assert_eq!(replies, [idle]);
 }
 
 #[test]
 fn idle_ends_for_what_waits_behind_it() {
-    let mut pair = Pair::logged_in();
+    let mut pair = logged_in(0);
     let noop = pair.client.send(Command::Noop).unwrap();
     let idle = pair.client.send(Command::Idle).unwrap();
     let last = pair.client.send(Command::Noop).unwrap();
-    let mut replies = vec![];
-    pair.run(
-        |_, event| {
-            if let client::Event::Reply { ticket, .. } = event {
-                replies.push(ticket);
-            }
-        },
-        |server, event| match event {
-            server::Event::Command { ticket, command: Command::Idle, .. } => {
-                server.accept_idle(ticket).unwrap()
-            }
-            server::Event::IdleDone { ticket } | server::Event::Command { ticket, .. } => {
-                server.reply(ticket, status("OK done")).unwrap();
-            }
-            other => panic!("{other:?}"),
-        },
-    );
-    assert_eq!(replies, [noop, idle, last]);
+    assert_eq!(run_ok(&mut pair), [noop, idle, last]);
 }
 
 #[test]
 fn a_thousand_pipelined_commands() {
-    let mut pair = Pair::logged_in();
+    let mut pair = logged_in(0);
     let tickets: Vec<_> = (0..1000).map(|_| pair.client.send(Command::Noop).unwrap()).collect();
-    let replies: Vec<_> = pair
-        .run_ok()
-        .into_iter()
-        .filter_map(|event| match event {
-            client::Event::Reply { ticket, .. } => Some(ticket),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(replies, tickets);
+    assert_eq!(run_ok(&mut pair), tickets);
 }
 
 #[test]
 fn enable_changes_both_sides() {
-    let mut pair = Pair::logged_in();
+    let mut pair = logged_in(0);
     pair.client.send(command("ENABLE IMAP4rev2 X-NONE")).unwrap();
     pair.client.send(Command::Create(MailboxName::new("Entwürfe").unwrap().into())).unwrap();
     let mut names = vec![];
     let mut enabled = vec![];
-    pair.run(
+    run(
+        &mut pair,
         |_, event| {
             if let client::Event::Data { data: Untagged::Enabled(list), .. } = event {
                 enabled.extend(list);

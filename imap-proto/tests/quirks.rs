@@ -1,13 +1,6 @@
 //! What real servers send, and what it must mean: lenient reading gives the meaning and reports a
 //! deviation, strict reading gives an error.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bytes::Bytes;
 use mailwire_core::{Dialect, Newline, ParseError, Parsed};
@@ -86,15 +79,18 @@ fn items(data: Untagged) -> Vec<MsgAtt> {
     }
 }
 
+/// The first item that `pick` takes.
+#[track_caller]
+fn item<T>(data: Untagged, pick: fn(MsgAtt) -> Option<T>) -> T {
+    items(data).into_iter().find_map(pick).expect("an item of the kind")
+}
+
 #[track_caller]
 fn body(data: Untagged) -> BodyStructure {
-    items(data)
-        .into_iter()
-        .find_map(|item| match item {
-            MsgAtt::BodyStructure(body) | MsgAtt::Body(body) => Some(body),
-            _ => None,
-        })
-        .expect("a body structure")
+    item(data, |item| match item {
+        MsgAtt::BodyStructure(body) | MsgAtt::Body(body) => Some(body),
+        _ => None,
+    })
 }
 
 #[track_caller]
@@ -115,13 +111,10 @@ fn multi(data: Untagged) -> MultiPart {
 
 #[track_caller]
 fn envelope(data: Untagged) -> Envelope {
-    items(data)
-        .into_iter()
-        .find_map(|item| match item {
-            MsgAtt::Envelope(envelope) => Some(*envelope),
-            _ => None,
-        })
-        .expect("an envelope")
+    item(data, |item| match item {
+        MsgAtt::Envelope(envelope) => Some(*envelope),
+        _ => None,
+    })
 }
 
 #[track_caller]

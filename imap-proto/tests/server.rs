@@ -398,10 +398,7 @@ fn a_step_that_is_not_base64_ends_its_exchange() {
 
 #[test]
 fn failed_logins_are_counted() {
-    let mut config = server_config(Channel::Tls);
-    config.limits.auth_failures = 3;
-    let mut server = server::Connection::new(config);
-    drain(&mut server);
+    let mut server = server_within(|limits| limits.auth_failures = 3);
     let ticket = take(&mut server, "a LOGIN a b");
     server.reply(ticket, status("NO wrong")).unwrap();
     // The client gives up by itself: that was a guess, too.

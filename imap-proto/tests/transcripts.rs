@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use common::{client_config, limits, response, server_config};
 use mailwire_core::{
     Connection as _, Dialect, SaslStep, Secret, Ticket, sasl,
-    testing::{Actor, Due, Log, Side, Transcript, Turn, at_every_cut, transcripts},
+    testing::{Actor, Due, Log, Side, Transcript, Turn},
 };
 use mailwire_imap::{
     Capability, Limits, client,
@@ -21,17 +21,7 @@ use mailwire_imap::{
     server,
 };
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
-
-#[test]
-fn clients() {
-    transcripts(FOLDER).iter().for_each(at_every_cut::<Caller>);
-}
-
-#[test]
-fn servers() {
-    transcripts(FOLDER).iter().for_each(at_every_cut::<Application>);
-}
+mailwire_core::replay_transcripts!(Caller, Application);
 
 fn any_literal() -> Limits {
     limits!(Limits::client(); inline_literal: usize::MAX)

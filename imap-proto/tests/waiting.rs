@@ -6,75 +6,52 @@ mod common;
 
 use bytes::BytesMut;
 use common::*;
-use mailwire_core::{Channel, Connection, Error, Next, testing::wait_within};
+use mailwire_core::{
+    Channel, Connection, Next,
+    testing::{ends_within, wait_within},
+};
 use mailwire_imap::{Limits, client, command::Command, server};
 
 /// In a line, and in a literal.
-fn waiting_servers() -> [(server::Connection, BytesMut); 2] {
-    ["a1 FETCH 1 (FL", "a1 X-SEARCH SUBJECT {10+}\r\nsome\r\nt"].map(|part| {
-        let mut server = serving();
-        let input = wait_within(&mut server, part);
-        (server, input)
-    })
+const COMMANDS: [&str; 2] = ["a1 FETCH 1 (FL", "a1 X-SEARCH SUBJECT {10+}\r\nsome\r\nt"];
+const RESPONSES: [&str; 2] = ["* 1 FETCH (FL", "* 1 FETCH (BODY[] {10}\r\nsome\r\nt"];
+
+fn waiting_server(part: &str) -> (server::Connection, BytesMut) {
+    let mut server = serving();
+    let input = wait_within(&mut server, part);
+    (server, input)
 }
 
-fn waiting_clients() -> [(client::Connection, BytesMut); 2] {
-    ["* 1 FETCH (FL", "* 1 FETCH (BODY[] {10}\r\nsome\r\nt"].map(|part| {
-        let mut client = selected("IMAP4rev1");
-        let input = wait_within(&mut client, part);
-        (client, input)
-    })
+/// A command of its waits for its reply, so that there is a time to run out.
+fn waiting_client(part: &str) -> (client::Connection, BytesMut) {
+    let mut client = selected("IMAP4rev1");
+    client.send(Command::Noop).unwrap();
+    let input = wait_within(&mut client, part);
+    (client, input)
 }
 
 #[test]
-fn the_end_of_the_stream_ends_the_wait() {
-    for (mut server, mut input) in waiting_servers() {
-        server.handle_eof();
-        let next = server.next_event(&mut input);
-        assert!(matches!(next, Err(Error::UnexpectedEof { during: "within a command" })), "{next:?}");
+fn the_end_of_the_stream_a_timeout_and_this_side_end_the_wait() {
+    for part in COMMANDS {
+        ends_within(|| waiting_server(part), "within a command");
     }
-    for (mut client, mut input) in waiting_clients() {
-        client.handle_eof();
-        let next = client.next_event(&mut input);
-        assert!(matches!(next, Err(Error::UnexpectedEof { during: "within a response" })), "{next:?}");
+    for part in RESPONSES {
+        ends_within(|| waiting_client(part), "within a response");
     }
 }
 
 #[test]
-fn a_timeout_ends_the_wait() {
-    for (mut server, mut input) in waiting_servers() {
-        server.handle_timeout();
-        assert!(matches!(server.next_event(&mut input), Err(Error::TimedOut { .. })));
-    }
-    for (mut client, mut input) in waiting_clients() {
-        client.send(Command::Noop).unwrap();
-        assert!(matches!(client.next_event(&mut input), Ok(Next::NeedInput)));
-        client.handle_timeout();
-        assert!(matches!(client.next_event(&mut input), Err(Error::TimedOut { .. })));
-    }
-}
-
-#[test]
-fn this_side_ends_the_wait() {
-    for (mut server, mut input) in waiting_servers() {
-        server.close();
-        assert!(matches!(server.next_event(&mut input), Ok(Next::Closed)));
-    }
-    for (mut server, mut input) in waiting_servers() {
+fn a_goodbye_ends_the_wait() {
+    for part in COMMANDS {
+        let (mut server, mut input) = waiting_server(part);
         server.goodbye(status("OK going down")).unwrap();
         assert!(matches!(server.next_event(&mut input), Ok(Next::Closed)));
-    }
-    for (mut client, mut input) in waiting_clients() {
-        client.close();
-        assert!(matches!(client.next_event(&mut input), Ok(Next::Closed)));
     }
 }
 
 #[test]
 fn a_full_output_pauses_a_server_within_a_line() {
-    let mut config = server_config(Channel::Tls);
-    config.limits.output = 100;
-    let mut server = serving_with(config);
+    let mut server = serving_within(|limits| limits.output = 100);
     let mut input = wait_within(&mut server, "a1 FETCH 1 (FL");
     while server.notify(untagged("* 3 EXISTS")).is_ok() {}
     assert!(matches!(server.next_event(&mut input), Ok(Next::Paused)));
@@ -84,9 +61,7 @@ fn a_full_output_pauses_a_server_within_a_line() {
 
 #[test]
 fn commands_that_wait_for_room_go_out_within_a_line() {
-    let mut config = client_config(Channel::Tls);
-    config.limits.output = 20;
-    let mut client = client::Connection::new(config);
+    let mut client = client_within(|limits| limits.output = 20);
     feed(&mut client, b"* PREAUTH [CAPABILITY IMAP4rev1] hi\r\n");
     let mut input = wait_within(&mut client, "* OK so");
     for _ in 0..5 {

@@ -1,12 +1,6 @@
 //! The attacks that mail programs have met, as far as they concern POP3's machines: one test for
 //! each, named after it. More of the kind is in `starttls.rs`, `injection.rs` and `limits.rs`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::string_slice)]
 
 mod common;
 

@@ -1,11 +1,5 @@
 //! No string that a caller passes becomes a second line, and no line of the peer becomes two.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice
-)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

@@ -1,11 +1,5 @@
 //! Every limit is reached, and has its answer.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice
-)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

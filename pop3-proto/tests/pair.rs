@@ -1,17 +1,14 @@
 //! A client's and a server's machine face to face, with bytes in pieces of any size.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice
-)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
 use bytes::{Buf, Bytes, BytesMut};
 use common::quiet_config;
-use mailwire_core::{Channel, Connection as _, Next, SaslStep, Upgrade};
+use mailwire_core::{
+    Channel, Connection as _, Next, SaslStep,
+    testing::{Faces, Owners},
+};
 use mailwire_pop3::{
     ApopDigest, ApopTimestamp, Command, Listing, Mechanism, MessageNumber, Password, Reply, ScanListing,
     State, UniqueId, UniqueIdListing, UserName,
@@ -21,13 +18,14 @@ use mailwire_pop3::{
 
 const MESSAGES: [&str; 3] = ["Subject: a\r\n\r\n.\r\n..\r\nend\r\n", "", "no line end"];
 
-/// A maildrop, and the two machines in front of it.
+/// Two machines, a maildrop, and who reads it.
 struct Pair {
-    client: client::Connection,
-    server: server::Connection,
-    to_client: BytesMut,
-    to_server: BytesMut,
-    piece: usize,
+    faces: Faces<client::Connection, server::Connection>,
+    owners: Both,
+}
+
+#[derive(Default)]
+struct Both {
     marked: Vec<u32>,
     deleted: Vec<u32>,
     waiting: Option<Bytes>,
@@ -41,72 +39,63 @@ fn number(n: usize) -> MessageNumber {
 
 impl Pair {
     fn new(client: client::Config, server: server::Config, piece: usize) -> Self {
-        Self {
-            client: client::Connection::new(client),
-            server: server::Connection::new(server),
-            to_client: BytesMut::new(),
-            to_server: BytesMut::new(),
-            piece,
-            marked: Vec::new(),
-            deleted: Vec::new(),
-            waiting: None,
-            lines: Vec::new(),
-            events: Vec::new(),
-        }
+        let faces = Faces::new(client::Connection::new(client), server::Connection::new(server), [piece]);
+        Self { faces, owners: Both::default() }
     }
 
     /// Lets both go on until neither can.
     fn run(&mut self) {
-        loop {
-            let mut moved = false;
-            let mut upgrades = 0;
-            match self.client.next_event(&mut self.to_client).unwrap() {
-                Next::Event(Event::AuthChallenge { .. }) => {
-                    self.client.send_auth(SaslStep::Data("\0mrose\0tanstaaf".into())).unwrap();
-                    moved = true;
-                }
-                Next::Event(event) => {
-                    self.events.push(event);
-                    moved = true;
-                }
-                Next::Upgrade(Upgrade::Tls) => upgrades += 1,
-                _ => {}
-            }
-            match self.server.next_event(&mut self.to_server).unwrap() {
-                Next::Event(event) => {
-                    self.serve(event);
-                    moved = true;
-                }
-                Next::Upgrade(Upgrade::Tls) => upgrades += 1,
-                _ => {}
-            }
-            moved |= self.send();
-            moved |= pass(self.client.output(), &mut self.to_server, self.piece);
-            if upgrades < 2 {
-                moved |= pass(self.server.output(), &mut self.to_client, self.piece);
-            }
-            if upgrades == 2 {
-                self.client.upgraded(Upgrade::Tls);
-                self.server.upgraded(Upgrade::Tls);
-                moved = true;
-            }
-            if !moved {
-                return;
-            }
+        self.faces.run(&mut self.owners);
+    }
+
+    fn send_all(&mut self, commands: &[&str]) {
+        for line in commands {
+            let line = Bytes::copy_from_slice(line.as_bytes());
+            let command = Command::parse(&line, mailwire_core::Dialect::Strict).unwrap().value;
+            self.faces.client.send(command).unwrap();
         }
     }
 
-    fn serve(&mut self, event: server::Event) {
+    fn oks(&self) -> usize {
+        self.owners.events.iter().filter(|e| matches!(e, Event::Reply { reply, .. } if reply.is_ok())).count()
+    }
+
+    fn bodies(&self) -> Vec<String> {
+        let mut bodies: Vec<String> = Vec::new();
+        for event in &self.owners.events {
+            match event {
+                Event::BodyStart { .. } => bodies.push(String::new()),
+                Event::BodyChunk(chunk) => {
+                    bodies.last_mut().unwrap().push_str(std::str::from_utf8(chunk).unwrap());
+                }
+                _ => {}
+            }
+        }
+        bodies
+    }
+}
+
+impl Owners<client::Connection, server::Connection> for Both {
+    fn hear(&mut self, client: &mut client::Connection, event: Event) {
+        match event {
+            Event::AuthChallenge { .. } => {
+                client.send_auth(SaslStep::Data("\0mrose\0tanstaaf".into())).unwrap();
+            }
+            event => self.events.push(event),
+        }
+    }
+
+    fn serve(&mut self, server: &mut server::Connection, event: server::Event) {
         let (ticket, command) = match event {
             server::Event::Login { ticket, user, password, .. } => {
                 let ok = user.as_bytes() == b"mrose" && password.expose() == b"tanstaaf";
                 let reply = if ok { Reply::ok("locked") } else { Reply::err("no") };
-                return self.server.reply(ticket, reply).unwrap();
+                return server.reply(ticket, reply).unwrap();
             }
             server::Event::AuthResponse { ticket, step } => {
                 let ok = step == SaslStep::Data("\0mrose\0tanstaaf".into());
                 let reply = if ok { Reply::ok("locked") } else { Reply::err("no") };
-                return self.server.reply(ticket, reply).unwrap();
+                return server.reply(ticket, reply).unwrap();
             }
             server::Event::Command { ticket, command, .. } => (ticket, command),
             event => panic!("{event:?}"),
@@ -114,9 +103,9 @@ impl Pair {
         let message = |message: MessageNumber| MESSAGES.get(message.get() as usize - 1);
         let octets = |message: &str| message.len() as u64;
         let reply = match command {
-            Command::Stls => return self.server.accept_upgrade(ticket).unwrap(),
+            Command::Stls => return server.accept_upgrade(ticket).unwrap(),
             Command::Auth { initial: None, .. } => {
-                return self.server.send_auth(SaslStep::Data(Default::default())).unwrap();
+                return server.send_auth(SaslStep::Data(Default::default())).unwrap();
             }
             Command::Auth { initial: Some(data), .. } if data.expose() == b"\0mrose\0tanstaaf" => {
                 Reply::ok("ok")
@@ -161,25 +150,25 @@ impl Pair {
             _ => Reply::err("no"),
         };
         let lines = !self.lines.is_empty();
-        self.server.reply(ticket, reply).unwrap();
+        server.reply(ticket, reply).unwrap();
         assert!(!lines || self.waiting.is_none());
     }
 
     /// Sends what there is room for.
-    fn send(&mut self) -> bool {
+    fn send(&mut self, _: &mut client::Connection, server: &mut server::Connection) -> bool {
         if let Some(body) = &mut self.waiting {
-            let moved = self.server.send_body(body).unwrap() > 0;
+            let moved = server.send_body(body).unwrap() > 0;
             if body.is_empty() {
                 self.waiting = None;
-                self.server.finish_body().unwrap();
+                server.finish_body().unwrap();
                 return true;
             }
             return moved;
         }
         match self.lines.pop() {
-            Some(line) => match self.server.send_line(line) {
+            Some(line) => match server.send_line(line) {
                 Ok(()) if self.lines.is_empty() => {
-                    self.server.finish_body().unwrap();
+                    server.finish_body().unwrap();
                     true
                 }
                 Ok(()) => true,
@@ -191,39 +180,6 @@ impl Pair {
             None => false,
         }
     }
-
-    fn send_all(&mut self, commands: &[&str]) {
-        for line in commands {
-            let line = Bytes::copy_from_slice(line.as_bytes());
-            let command = Command::parse(&line, mailwire_core::Dialect::Strict).unwrap().value;
-            self.client.send(command).unwrap();
-        }
-    }
-
-    fn oks(&self) -> usize {
-        self.events.iter().filter(|e| matches!(e, Event::Reply { reply, .. } if reply.is_ok())).count()
-    }
-
-    fn bodies(&self) -> Vec<String> {
-        let mut bodies: Vec<String> = Vec::new();
-        for event in &self.events {
-            match event {
-                Event::BodyStart { .. } => bodies.push(String::new()),
-                Event::BodyChunk(chunk) => {
-                    bodies.last_mut().unwrap().push_str(std::str::from_utf8(chunk).unwrap());
-                }
-                _ => {}
-            }
-        }
-        bodies
-    }
-}
-
-/// Up to `piece` bytes over the wire.
-fn pass(output: &mut mailwire_core::Output, input: &mut BytesMut, piece: usize) -> bool {
-    let length = output.remaining().min(piece);
-    input.extend_from_slice(&output.copy_to_bytes(length));
-    length > 0
 }
 
 const SESSION: [&str; 16] = [
@@ -236,21 +192,22 @@ fn check_session(mut pair: Pair) {
     pair.run();
     assert_eq!(pair.bodies(), [MESSAGES[0], MESSAGES[1], "no line end\r\n", MESSAGES[0]]);
     let lines = pair
+        .owners
         .events
         .iter()
         .filter(|event| matches!(event, Event::Line { line, .. } if !matches!(line, Listing::Capability(_))))
         .count();
     assert_eq!(lines, 6);
-    assert_eq!(pair.deleted, [2]);
-    assert_eq!(pair.client.deletions(), Deletions::Done(1));
-    assert_eq!(pair.client.next_event(&mut pair.to_client), Ok(Next::Closed));
-    assert_eq!(pair.server.next_event(&mut pair.to_server), Ok(Next::Closed));
-    assert!(pair.to_client.is_empty() && pair.to_server.is_empty());
+    assert_eq!(pair.owners.deleted, [2]);
+    assert_eq!(pair.faces.client.deletions(), Deletions::Done(1));
+    assert_eq!(pair.faces.client.next_event(&mut pair.faces.to_client), Ok(Next::Closed));
+    assert_eq!(pair.faces.server.next_event(&mut pair.faces.to_server), Ok(Next::Closed));
+    assert!(pair.faces.to_client.is_empty() && pair.faces.to_server.is_empty());
 }
 
 fn login(pair: &mut Pair) {
-    pair.client.send(Command::User(UserName::new("mrose").unwrap())).unwrap();
-    pair.client.send(Command::Pass(Password::new("tanstaaf").unwrap())).unwrap();
+    pair.faces.client.send(Command::User(UserName::new("mrose").unwrap())).unwrap();
+    pair.faces.client.send(Command::Pass(Password::new("tanstaaf").unwrap())).unwrap();
 }
 
 #[test]
@@ -282,9 +239,9 @@ fn starttls_and_auth() {
             let mut server = server::Config::new(Channel::StartTls);
             server.mechanisms = vec![Mechanism::Plain];
             let mut pair = Pair::new(client::Config::new(Channel::StartTls), server, piece);
-            pair.client.send(Command::Auth { mechanism: Mechanism::Plain, initial }).unwrap();
+            pair.faces.client.send(Command::Auth { mechanism: Mechanism::Plain, initial }).unwrap();
             pair.run();
-            assert!(pair.client.is_tls() && pair.server.is_tls());
+            assert!(pair.faces.client.is_tls() && pair.faces.server.is_tls());
             assert_eq!(pair.oks(), 1);
             check_session(pair);
         }
@@ -297,21 +254,21 @@ fn apop() {
     server.apop = Some(ApopTimestamp::new("<1.2@example>").unwrap());
     let mut pair = Pair::new(client::Config::new(Channel::Clear), server, 10);
     pair.run();
-    assert_eq!(pair.client.timestamp().unwrap().as_bytes(), b"<1.2@example>");
+    assert_eq!(pair.faces.client.timestamp().unwrap().as_bytes(), b"<1.2@example>");
     let name = UserName::new("mrose").unwrap();
-    pair.client.send(Command::Apop { name, digest: ApopDigest::new([7; 16]) }).unwrap();
+    pair.faces.client.send(Command::Apop { name, digest: ApopDigest::new([7; 16]) }).unwrap();
     check_session(pair);
 }
 
 #[test]
 fn a_refused_user_or_login_sends_no_more() {
     let mut pair = Pair::new(quiet_config(Channel::Tls), server::Config::new(Channel::Tls), usize::MAX);
-    pair.client.send(Command::User(UserName::new("mrose").unwrap())).unwrap();
-    pair.client.send(Command::Pass(Password::new("wrong").unwrap())).unwrap();
+    pair.faces.client.send(Command::User(UserName::new("mrose").unwrap())).unwrap();
+    pair.faces.client.send(Command::Pass(Password::new("wrong").unwrap())).unwrap();
     pair.send_all(&["STAT", "DELE 1"]);
     pair.run();
-    let unsent = pair.events.iter().filter(|event| matches!(event, Event::NotSent { .. })).count();
-    assert_eq!(unsent, 2, "{:?}", pair.events);
+    let unsent = pair.owners.events.iter().filter(|event| matches!(event, Event::NotSent { .. })).count();
+    assert_eq!(unsent, 2, "{:?}", pair.owners.events);
     // Another try on the same connection.
     login(&mut pair);
     check_session(pair);
@@ -324,21 +281,21 @@ fn a_lost_connection_deletes_nothing() {
         login(&mut pair);
         pair.send_all(&["DELE 1", "DELE 2"]);
         pair.run();
-        assert_eq!(pair.client.deletions(), Deletions::Marked(2));
+        assert_eq!(pair.faces.client.deletions(), Deletions::Marked(2));
         if quit {
             pair.send_all(&["QUIT"]);
         }
         // The wire is cut here.
-        pair.client.handle_eof();
-        pair.server.handle_eof();
-        let length = pair.client.output().remaining();
-        pair.client.output().advance(length);
-        let next = pair.client.next_event(&mut pair.to_client);
+        pair.faces.client.handle_eof();
+        pair.faces.server.handle_eof();
+        let length = pair.faces.client.output().remaining();
+        pair.faces.client.output().advance(length);
+        let next = pair.faces.client.next_event(&mut pair.faces.to_client);
         assert_eq!(next.is_err(), quit);
-        assert_eq!(pair.client.deletions(), if quit { Deletions::Unknown } else { Deletions::Lost(2) });
-        assert_eq!(pair.server.next_event(&mut pair.to_server), Ok(Next::Closed));
-        assert_eq!(pair.server.state(), State::Transaction);
-        assert!(pair.deleted.is_empty());
+        assert_eq!(pair.faces.client.deletions(), if quit { Deletions::Unknown } else { Deletions::Lost(2) });
+        assert_eq!(pair.faces.server.next_event(&mut pair.faces.to_server), Ok(Next::Closed));
+        assert_eq!(pair.faces.server.state(), State::Transaction);
+        assert!(pair.owners.deleted.is_empty());
     }
 }
 

@@ -1,11 +1,5 @@
 //! What is written is read again as the same, by the strict parser.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice
-)]
+#![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
 use mailwire_core::{Dialect, Secret};

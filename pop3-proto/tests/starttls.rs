@@ -1,11 +1,5 @@
 //! STLS in both roles: what goes right, and what must end the connection.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice
-)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

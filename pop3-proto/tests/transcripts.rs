@@ -15,24 +15,14 @@ use mailwire_core::{
     Connection as _, Dialect, SaslStep, Ticket,
     dot::{LineEnds, Unstuffed, Unstuffer},
     sasl,
-    testing::{Actor, Due, Log, Side, Transcript, at_every_cut, transcripts},
+    testing::{Actor, Due, Log, Side, Transcript},
 };
 use mailwire_pop3::{
     ApopTimestamp, Challenge, Command, Expected, Follows, Listing, Mechanism, ParseContext, Reply, client,
     server,
 };
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
-
-#[test]
-fn clients() {
-    transcripts(FOLDER).iter().for_each(at_every_cut::<Caller>);
-}
-
-#[test]
-fn servers() {
-    transcripts(FOLDER).iter().for_each(at_every_cut::<Application>);
-}
+mailwire_core::replay_transcripts!(Caller, Application);
 
 /// Sends what the transcript's client says.
 struct Caller {

@@ -6,7 +6,10 @@ mod common;
 
 use bytes::BytesMut;
 use common::{Client, Server, drain, quiet_config};
-use mailwire_core::{Channel, Connection, Error, Next, testing::wait_within};
+use mailwire_core::{
+    Channel, Connection, Error, Next,
+    testing::{ends_within, wait_within},
+};
 use mailwire_pop3::{Command, client, server};
 
 fn waiting_server() -> (server::Connection, BytesMut) {
@@ -25,33 +28,9 @@ fn waiting_client(config: client::Config) -> (client::Connection, BytesMut) {
 }
 
 #[test]
-fn the_end_of_the_stream_ends_the_wait() {
-    let (mut server, mut input) = waiting_server();
-    server.handle_eof();
-    assert_eq!(server.next_event(&mut input), Err(Error::UnexpectedEof { during: "within a command" }));
-    let (mut client, mut input) = waiting_client(quiet_config(Channel::Tls));
-    client.handle_eof();
-    assert!(matches!(client.next_event(&mut input), Err(Error::UnexpectedEof { .. })));
-}
-
-#[test]
-fn a_timeout_ends_the_wait() {
-    let (mut server, mut input) = waiting_server();
-    server.handle_timeout();
-    assert!(matches!(server.next_event(&mut input), Err(Error::TimedOut { .. })));
-    let (mut client, mut input) = waiting_client(quiet_config(Channel::Tls));
-    client.handle_timeout();
-    assert!(matches!(client.next_event(&mut input), Err(Error::TimedOut { .. })));
-}
-
-#[test]
-fn this_side_ends_the_wait() {
-    let (mut server, mut input) = waiting_server();
-    server.close();
-    assert_eq!(server.next_event(&mut input), Ok(Next::Closed));
-    let (mut client, mut input) = waiting_client(quiet_config(Channel::Tls));
-    client.close();
-    assert_eq!(client.next_event(&mut input), Ok(Next::Closed));
+fn the_end_of_the_stream_a_timeout_and_this_side_end_the_wait() {
+    ends_within(waiting_server, "within a command");
+    ends_within(|| waiting_client(quiet_config(Channel::Tls)), "before the answer to a command");
 }
 
 #[test]

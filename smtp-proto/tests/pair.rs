@@ -5,21 +5,23 @@ mod common;
 
 use std::collections::HashMap;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use common::{authenticated, client_config, mailbox, server_config};
+use mailwire_core::testing::{Faces, Owners};
 use mailwire_smtp::{
-    Auth, BodyType, Channel, Command, Connection, Error, Mail, Mechanism, Next, Rcpt, Reply, ReplyCode,
+    Auth, BodyType, Channel, Command, Connection as _, Mail, Mechanism, Next, Rcpt, Reply, ReplyCode,
     SaslStep, Ticket, client, server,
 };
 use proptest::prelude::*;
 
+/// The two machines, their caller and their application.
 struct Pair {
-    client: client::Connection,
-    server: server::Connection,
-    /// To the client, and to the server.
-    wires: (BytesMut, BytesMut),
-    /// How many bytes go over at once.
-    step: usize,
+    faces: Faces<client::Connection, server::Connection>,
+    owners: Both,
+}
+
+#[derive(Default)]
+struct Both {
     // The server's application.
     message: Vec<u8>,
     messages: Vec<Vec<u8>>,
@@ -28,120 +30,73 @@ struct Pair {
     lmtp: bool,
     // The client's caller.
     to_send: Bytes,
+    requested: bool,
     replies: HashMap<Ticket, Reply>,
     recipient_replies: Vec<(Ticket, Reply)>,
     ready: usize,
-    closed: (bool, bool),
 }
 
 impl Pair {
+    /// `step`: how many bytes go over at once.
     fn new(channel: Channel, step: usize, lmtp: bool) -> Self {
         let (mut client, mut server) = (client_config(), server_config());
         (client.channel, server.channel) = (channel, channel);
         (client.lmtp, server.lmtp) = (lmtp, lmtp);
-        Self {
-            client: client::Connection::new(client),
-            server: server::Connection::new(server),
-            wires: Default::default(),
-            step,
-            message: Vec::new(),
-            messages: Vec::new(),
-            recipients: Vec::new(),
-            refuse: Vec::new(),
-            lmtp,
-            to_send: Bytes::new(),
-            replies: HashMap::new(),
-            recipient_replies: Vec::new(),
-            ready: 0,
-            closed: (false, false),
-        }
+        let faces = Faces::new(client::Connection::new(client), server::Connection::new(server), [step]);
+        Self { faces, owners: Both { lmtp, ..Both::default() } }
     }
 
-    /// Moves bytes and events until nothing moves.
     fn run(&mut self) {
-        loop {
-            let mut moved = self.run_client() | self.run_server();
-            moved |= carry(&mut self.client, &mut self.wires.1, self.step);
-            moved |= carry(&mut self.server, &mut self.wires.0, self.step);
-            if !moved {
-                return;
+        self.faces.run(&mut self.owners);
+    }
+
+    /// Sends a message, and gives the tickets of its recipients and of DATA.
+    fn submit(&mut self, recipients: &[&str], message: &Bytes) -> (Vec<Ticket>, Ticket) {
+        let mut mail = Mail::new(mailbox("a@client.example"));
+        mail.size = Some(message.len() as u64);
+        mail.body = Some(BodyType::EightBitMime);
+        self.faces.client.send(Command::Mail(mail)).unwrap();
+        let recipients = recipients
+            .iter()
+            .map(|to| self.faces.client.send(Command::Rcpt(Rcpt::new(mailbox(to)))).unwrap())
+            .collect();
+        let data = self.faces.client.send(Command::Data).unwrap();
+        self.owners.to_send = message.clone();
+        self.run();
+        (recipients, data)
+    }
+}
+
+impl Owners<client::Connection, server::Connection> for Both {
+    fn hear(&mut self, client: &mut client::Connection, event: client::Event) {
+        match event {
+            client::Event::Capabilities { .. } => self.ready += 1,
+            client::Event::Reply { ticket, reply, .. } => {
+                assert!(self.replies.insert(ticket, reply).is_none(), "one reply each");
             }
+            client::Event::RecipientReply { ticket, reply, .. } => {
+                self.recipient_replies.push((ticket, reply));
+            }
+            client::Event::AuthChallenge { .. } => {
+                client.send_auth(SaslStep::Data("secret".into())).unwrap();
+            }
+            client::Event::BodyRequested { .. } => self.requested = true,
+            client::Event::Greeting { .. } => {}
+            event => panic!("{event:?}"),
         }
     }
 
-    fn run_client(&mut self) -> bool {
-        let mut moved = false;
-        loop {
-            match self.client.next_event(&mut self.wires.0).unwrap() {
-                Next::Event(event) => {
-                    moved = true;
-                    match event {
-                        client::Event::Capabilities { .. } => self.ready += 1,
-                        client::Event::Reply { ticket, reply, .. } => {
-                            assert!(self.replies.insert(ticket, reply).is_none(), "one reply each");
-                        }
-                        client::Event::RecipientReply { ticket, reply, .. } => {
-                            self.recipient_replies.push((ticket, reply));
-                        }
-                        client::Event::AuthChallenge { .. } => {
-                            self.client.send_auth(SaslStep::Data("secret".into())).unwrap();
-                        }
-                        client::Event::BodyRequested { .. } | client::Event::Greeting { .. } => {}
-                        event => panic!("{event:?}"),
-                    }
-                }
-                Next::Upgrade(_) => {
-                    moved = true;
-                    self.client.upgraded(mailwire_core::Upgrade::Tls);
-                }
-                Next::Paused if !self.to_send.is_empty() && !self.client.output().is_full() => {
-                    moved = true;
-                    self.client.send_body(&mut self.to_send).unwrap();
-                    if self.to_send.is_empty() {
-                        self.client.finish_body().unwrap();
-                    }
-                }
-                Next::Closed => {
-                    self.closed.0 = true;
-                    return moved;
-                }
-                _ => return moved,
-            }
-        }
-    }
-
-    fn run_server(&mut self) -> bool {
-        let mut moved = false;
-        loop {
-            match self.server.next_event(&mut self.wires.1).unwrap() {
-                Next::Event(event) => {
-                    moved = true;
-                    self.serve(event);
-                }
-                Next::Upgrade(_) => {
-                    moved = true;
-                    self.server.upgraded(mailwire_core::Upgrade::Tls);
-                }
-                Next::Closed => {
-                    self.closed.1 = true;
-                    return moved;
-                }
-                _ => return moved,
-            }
-        }
-    }
-
-    fn serve(&mut self, event: server::Event) {
+    fn serve(&mut self, server: &mut server::Connection, event: server::Event) {
         use server::Event;
         match event {
-            Event::Command { ticket, command: Command::Data, .. } => self.server.accept_body(ticket).unwrap(),
+            Event::Command { ticket, command: Command::Data, .. } => server.accept_body(ticket).unwrap(),
             Event::Command { ticket, command: Command::StartTls, .. } => {
-                self.server.accept_upgrade(ticket).unwrap();
+                server.accept_upgrade(ticket).unwrap();
             }
             Event::Command { command: Command::Auth(_), .. } => {
-                self.server.send_auth(SaslStep::Data("who?".into())).unwrap();
+                server.send_auth(SaslStep::Data("who?".into())).unwrap();
             }
-            Event::AuthResponse { ticket, .. } => self.server.reply(ticket, authenticated()).unwrap(),
+            Event::AuthResponse { ticket, .. } => server.reply(ticket, authenticated()).unwrap(),
             Event::Command { ticket, command: Command::Rcpt(rcpt), .. } => {
                 let refused =
                     rcpt.to.mailbox().is_some_and(|to| self.refuse.iter().any(|it| it == to.as_str()));
@@ -151,10 +106,10 @@ impl Pair {
                     self.recipients.push(ticket);
                     server::default_reply(&Command::Rcpt(rcpt))
                 };
-                self.server.reply(ticket, reply).unwrap();
+                server.reply(ticket, reply).unwrap();
             }
             Event::Command { ticket, command, .. } => {
-                self.server.reply(ticket, server::default_reply(&command)).unwrap();
+                server.reply(ticket, server::default_reply(&command)).unwrap();
             }
             Event::BodyChunk(chunk) => self.message.extend_from_slice(&chunk),
             Event::BodyEnd { ticket, length, .. } => {
@@ -165,10 +120,10 @@ impl Pair {
                     // In any order.
                     for recipient in recipients.iter().rev() {
                         let text = format!("2.1.5 Delivered {}", recipient.number());
-                        self.server.reply(*recipient, Reply::new(ReplyCode::OK, &text)).unwrap();
+                        server.reply(*recipient, Reply::new(ReplyCode::OK, &text)).unwrap();
                     }
                 } else {
-                    self.server.reply(ticket, Reply::new(ReplyCode::OK, "2.0.0 Queued")).unwrap();
+                    server.reply(ticket, Reply::new(ReplyCode::OK, "2.0.0 Queued")).unwrap();
                 }
             }
             Event::BodyStart { .. } => {}
@@ -176,29 +131,17 @@ impl Pair {
         }
     }
 
-    /// Sends a message, and gives the tickets of its recipients and of DATA.
-    fn submit(&mut self, recipients: &[&str], message: &Bytes) -> (Vec<Ticket>, Ticket) {
-        let mut mail = Mail::new(mailbox("a@client.example"));
-        mail.size = Some(message.len() as u64);
-        mail.body = Some(BodyType::EightBitMime);
-        self.client.send(Command::Mail(mail)).unwrap();
-        let recipients = recipients
-            .iter()
-            .map(|to| self.client.send(Command::Rcpt(Rcpt::new(mailbox(to)))).unwrap())
-            .collect();
-        let data = self.client.send(Command::Data).unwrap();
-        self.to_send = message.clone();
-        self.run();
-        (recipients, data)
+    fn send(&mut self, client: &mut client::Connection, _: &mut server::Connection) -> bool {
+        if !self.requested || self.to_send.is_empty() || client.output().is_full() {
+            return false;
+        }
+        client.send_body(&mut self.to_send).unwrap();
+        if self.to_send.is_empty() {
+            client.finish_body().unwrap();
+            self.requested = false;
+        }
+        true
     }
-}
-
-/// Moves up to `step` bytes onto the wire.
-fn carry<C: Connection<Error = Error>>(from: &mut C, wire: &mut BytesMut, step: usize) -> bool {
-    let output = from.output();
-    let count = output.remaining().min(step);
-    wire.extend_from_slice(&output.copy_to_bytes(count));
-    count > 0
 }
 
 #[test]
@@ -208,27 +151,27 @@ fn a_message_goes_through_at_any_pace() {
         for step in [1, 2, 3, 7, 100, usize::MAX] {
             let mut pair = Pair::new(channel, step, false);
             pair.run();
-            assert_eq!(pair.ready, 1);
+            assert_eq!(pair.owners.ready, 1);
             if channel != Channel::Clear {
                 let auth = Auth::new(Mechanism::Login);
-                let ticket = pair.client.send(Command::Auth(auth)).unwrap();
+                let ticket = pair.faces.client.send(Command::Auth(auth)).unwrap();
                 pair.run();
-                assert!(pair.replies[&ticket].is_positive() && pair.server.is_authenticated());
+                assert!(pair.owners.replies[&ticket].is_positive() && pair.faces.server.is_authenticated());
             }
-            pair.refuse = vec!["nobody@mx.example".into()];
+            pair.owners.refuse = vec!["nobody@mx.example".into()];
             let (recipients, data) =
                 pair.submit(&["b@mx.example", "nobody@mx.example", "c@mx.example"], &message);
             assert_eq!(
-                recipients.iter().map(|it| pair.replies[it].code().get()).collect::<Vec<_>>(),
+                recipients.iter().map(|it| pair.owners.replies[it].code().get()).collect::<Vec<_>>(),
                 [250, 550, 250]
             );
-            assert_eq!(pair.replies[&data].to_string(), "250 2.0.0 Queued");
+            assert_eq!(pair.owners.replies[&data].to_string(), "250 2.0.0 Queued");
             let (_, data) = pair.submit(&["b@mx.example"], &message);
-            assert!(pair.replies[&data].is_positive());
-            assert_eq!(pair.messages, [&message[..], &message[..]]);
-            pair.client.send(Command::Quit).unwrap();
+            assert!(pair.owners.replies[&data].is_positive());
+            assert_eq!(pair.owners.messages, [&message[..], &message[..]]);
+            pair.faces.client.send(Command::Quit).unwrap();
             pair.run();
-            assert_eq!(pair.closed, (true, true));
+            assert_eq!((pair.faces.client_closed, pair.faces.server_closed), (true, true));
         }
     }
 }
@@ -238,20 +181,20 @@ fn lmtp_answers_for_each_recipient() {
     for step in [1, 5, usize::MAX] {
         let mut pair = Pair::new(Channel::Tls, step, true);
         pair.run();
-        pair.refuse = vec!["nobody@mx.example".into()];
+        pair.owners.refuse = vec!["nobody@mx.example".into()];
         let (tickets, _) = pair
             .submit(&["b@mx.example", "nobody@mx.example", "c@mx.example"], &Bytes::from_static(b"x\r\n"));
-        let answered: Vec<_> = pair.recipient_replies.iter().map(|it| it.0).collect();
+        let answered: Vec<_> = pair.owners.recipient_replies.iter().map(|it| it.0).collect();
         assert_eq!(answered, [tickets[0], tickets[2]]);
         assert!(
-            pair.recipient_replies.iter().all(|it| it
+            pair.owners.recipient_replies.iter().all(|it| it
                 .1
                 .first_line()
                 .to_string_lossy()
                 .starts_with("Delivered"))
         );
-        assert_eq!(pair.client.outcome(), client::Outcome::Accepted);
-        assert!(pair.client.is_idle());
+        assert_eq!(pair.faces.client.outcome(), client::Outcome::Accepted);
+        assert!(pair.faces.client.is_idle());
     }
 }
 
@@ -259,22 +202,22 @@ fn lmtp_answers_for_each_recipient() {
 fn a_group_leaves_in_one_write_and_a_body_is_not_copied() {
     let mut pair = Pair::new(Channel::Tls, usize::MAX, false);
     pair.run();
-    pair.client.send(Command::Mail(Mail::new(mailbox("a@client.example")))).unwrap();
-    pair.client.send(Command::Rcpt(Rcpt::new(mailbox("b@mx.example")))).unwrap();
-    pair.client.send(Command::Data).unwrap();
-    assert_eq!(pair.client.output().chunk().iter().filter(|byte| **byte == b'\n').count(), 3);
+    pair.faces.client.send(Command::Mail(Mail::new(mailbox("a@client.example")))).unwrap();
+    pair.faces.client.send(Command::Rcpt(Rcpt::new(mailbox("b@mx.example")))).unwrap();
+    pair.faces.client.send(Command::Data).unwrap();
+    assert_eq!(pair.faces.client.output().chunk().iter().filter(|byte| **byte == b'\n').count(), 3);
     pair.run();
     let message = Bytes::from(vec![b'x'; 10_000]);
     let mut chunk = message.clone();
-    pair.client.send_body(&mut chunk).unwrap();
-    assert_eq!(pair.client.output().chunk().as_ptr(), message.as_ptr());
-    pair.client.finish_body().unwrap();
+    pair.faces.client.send_body(&mut chunk).unwrap();
+    assert_eq!(pair.faces.client.output().chunk().as_ptr(), message.as_ptr());
+    pair.faces.client.finish_body().unwrap();
     // And what is received is a slice of the input.
-    let output = pair.client.output();
-    pair.wires.1.extend_from_slice(&output.copy_to_bytes(output.remaining()));
-    let place = pair.wires.1.as_ptr();
+    let output = pair.faces.client.output();
+    pair.faces.to_server.extend_from_slice(&output.copy_to_bytes(output.remaining()));
+    let place = pair.faces.to_server.as_ptr();
     loop {
-        match pair.server.next_event(&mut pair.wires.1).unwrap() {
+        match pair.faces.server.next_event(&mut pair.faces.to_server).unwrap() {
             Next::Event(server::Event::BodyChunk(chunk)) => {
                 assert_eq!(chunk.as_ptr(), place);
                 break;
@@ -300,21 +243,21 @@ proptest! {
         }
         let mut pair = Pair::new(Channel::Tls, step, false);
         pair.run();
-        pair.client.send(Command::Mail(Mail::new(mailbox("a@client.example")))).unwrap();
-        pair.client.send(Command::Rcpt(Rcpt::new(mailbox("b@mx.example")))).unwrap();
-        pair.client.send(Command::Data).unwrap();
+        pair.faces.client.send(Command::Mail(Mail::new(mailbox("a@client.example")))).unwrap();
+        pair.faces.client.send(Command::Rcpt(Rcpt::new(mailbox("b@mx.example")))).unwrap();
+        pair.faces.client.send(Command::Data).unwrap();
         pair.run();
         for chunk in text.as_bytes().chunks(piece) {
             let mut chunk = Bytes::copy_from_slice(chunk);
             while !chunk.is_empty() {
-                pair.client.send_body(&mut chunk).unwrap();
+                pair.faces.client.send_body(&mut chunk).unwrap();
                 pair.run();
             }
         }
-        pair.client.finish_body().unwrap();
+        pair.faces.client.finish_body().unwrap();
         pair.run();
         // A line end that the body lacked is added.
         let expected = if text.is_empty() || text.ends_with("\r\n") { text } else { text + "\r\n" };
-        prop_assert_eq!(&pair.messages, &[expected.into_bytes()]);
+        prop_assert_eq!(&pair.owners.messages, &[expected.into_bytes()]);
     }
 }

@@ -12,24 +12,14 @@ use bytes::{Bytes, BytesMut};
 use common::{client_config, server_config};
 use mailwire_core::{
     sasl,
-    testing::{Actor, Due, Log, Side, Transcript, at_every_cut, transcripts},
+    testing::{Actor, Due, Log, Side, Transcript},
 };
 use mailwire_smtp::{
     Command, Connection as _, Dialect, Limits, Reply, ReplyCode, ReplyFramer, SaslStep, Ticket, client,
     server,
 };
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
-
-#[test]
-fn clients() {
-    transcripts(FOLDER).iter().for_each(at_every_cut::<Caller>);
-}
-
-#[test]
-fn servers() {
-    transcripts(FOLDER).iter().for_each(at_every_cut::<Application>);
-}
+mailwire_core::replay_transcripts!(Caller, Application);
 
 /// Sends what the transcript's client says.
 struct Caller {

@@ -16,7 +16,7 @@
 //! | `E`, `T`, `Q` | the stream ends, time runs out, the owner closes |
 
 use bytes::{Buf, BytesMut};
-use mailwire_core::{Channel, Connection, Dialect, Next};
+use mailwire_core::{Channel, Connection, Dialect, Next, SaslStep};
 
 use crate::{Observation, Subject, cuts_of, linear_cost, memory, pieces};
 
@@ -28,7 +28,7 @@ pub trait Owner: Sized {
     /// The machine.
     type Connection: Connection<Error = mailwire_core::Error>;
     /// Complete messages after which a fresh machine can be told [`GOOD`](Self::GOOD).
-    const HELLO: &'static [&'static str];
+    const HELLO: &'static [&'static str] = &[];
     /// A message of which the machine tells its owner, whatever came before.
     const GOOD: &'static str;
     /// How many bytes a machine may leave in its input for more to come, with the limits that
@@ -200,6 +200,9 @@ impl<O: Owner> Runner<O> {
                 }
             }
             b'Q' => self.connection.close(),
+            // Where no exchange waits for it, it is refused.
+            b'X' => drop(self.connection.send_auth(SaslStep::Data(bytes.into()))),
+            b'x' => drop(self.connection.send_auth(SaslStep::Cancel)),
             kind => self.owner.operate(&mut self.connection, kind, bytes),
         }
         self.go();

@@ -8,13 +8,14 @@ use bytes::{Bytes, BytesMut};
 use mailwire_core::Dialect;
 use mailwire_imap::{
     Limits,
-    command::{Authenticate, Command, WriteOptions, Written, Literals, Login, Request},
+    command::{Authenticate, Command, Literals, Login, Request, WriteOptions, Written},
     framing::{Frame, Framed, Framer, Speaker},
     response::Response,
 };
 
 use self::session::{Caller, Service};
-use mailwire_oracles::script::{hides, session};
+use crate::{case, check_read, session_with_secrets};
+use mailwire_oracles::script::session;
 use mailwire_oracles::{both_dialects, cuts_of, pieces, round_trip, shown_alike};
 
 /// Literals of more bytes are streamed where bytes are framed.
@@ -24,13 +25,10 @@ const INLINE: u64 = 40;
 pub fn command(data: &[u8]) {
     for frame in frames(Speaker::Client, data) {
         let length = frame.bytes.len();
-        let (strict, lenient) =
-            both_dialects(length, |dialect| Request::parse(&frame.bytes, frame.context(dialect, 16)));
-        match (strict, lenient) {
-            (Some(request), _) => command_is_written(&request, Dialect::Strict),
-            (None, Some(request)) => command_is_written(&request, Dialect::Lenient),
-            _ => {}
-        }
+        check_read(
+            both_dialects(length, |dialect| Request::parse(&frame.bytes, frame.context(dialect, 16))),
+            command_is_written,
+        );
     }
 }
 
@@ -40,7 +38,11 @@ pub fn command(data: &[u8]) {
 pub fn command_is_written(request: &Request, dialect: Dialect) {
     for literals in [Literals::Synchronizing, Literals::Minus, Literals::Plus] {
         for utf8 in [false, true] {
-            command_is_written_as(request, dialect, WriteOptions::default().with_literals(literals).with_utf8(utf8));
+            command_is_written_as(
+                request,
+                dialect,
+                WriteOptions::default().with_literals(literals).with_utf8(utf8),
+            );
         }
     }
     let command = match &request.command {
@@ -238,29 +240,21 @@ pub fn client_session(data: &[u8]) {
 
 /// A script of a server's session; and the same bytes around a secret.
 pub fn server_session(data: &[u8]) {
-    session::<Service>(data);
-    let config = data.first().copied().unwrap_or_default() & 8;
-    let junk = data.get(1..).unwrap_or_default();
-    let lines: [&[&str]; 5] = [
-        &["a LOGIN user "],
-        &["a LOGIN \"user\" \""],
-        &["a AUTHENTICATE PLAIN "],
-        &["a AUTHENTICATE PLAIN", ""],
-        &["a AUTHENTICATE UNKNOWN "],
-    ];
-    for lines in lines {
-        hides::<Service>(config, lines, SECRET, junk);
-    }
+    session_with_secrets::<Service>(
+        data,
+        &[
+            &["a LOGIN user "],
+            &["a LOGIN \"user\" \""],
+            &["a AUTHENTICATE PLAIN "],
+            &["a AUTHENTICATE PLAIN", ""],
+            &["a AUTHENTICATE UNKNOWN "],
+        ],
+    );
 }
-
-/// What nothing may show. It is base64.
-const SECRET: &str = "AHVzZXIAY29ycmVjdCBob3JzZQ==";
 
 /// A client and a server face to face, in a case made of `data`.
 pub fn pair(data: &[u8]) {
-    if let Ok(case) = arbitrary::Arbitrary::arbitrary_take_rest(arbitrary::Unstructured::new(data)) {
-        pair::run(case);
-    }
+    case(data, pair::run);
 }
 
 /// Bytes as another parser reads them.

@@ -8,11 +8,13 @@ use mailwire_core::{Channel, Connection as _, SaslStep, Ticket};
 use mailwire_imap::{
     Capability, client,
     command::{AppendData, Command, Literals},
-    response::{Reply, ReplyKind, Response, Untagged},
+    response::{ReplyKind, Response, Untagged},
     server,
 };
 
-use mailwire_core::testing::{Faces, Pair};
+use mailwire_core::testing::{Faces, Owners};
+
+use super::session::status;
 
 /// What happens.
 #[derive(Debug, Arbitrary)]
@@ -26,7 +28,6 @@ pub struct Case {
 }
 
 struct Conversation {
-    faces: Faces<client::Connection, server::Connection>,
     sent: VecDeque<(Ticket, Command)>,
     /// Commands whose replies have not come yet: several can be on their way.
     unanswered: Vec<Ticket>,
@@ -63,8 +64,8 @@ pub fn run(case: Case) {
     }
     (config.limits.bad_commands, config.limits.idle_commands) = (1000, 1000);
     (config.limits.inline_literal, config.limits.output) = (64, 600);
+    let mut faces = Faces::new(client, server::Connection::new(config), case.steps);
     let mut pair = Conversation {
-        faces: Faces::new(client, server::Connection::new(config), case.steps),
         sent: VecDeque::new(),
         unanswered: Vec::new(),
         said: VecDeque::new(),
@@ -76,48 +77,41 @@ pub fn run(case: Case) {
         got: Vec::new(),
         whole: case.bits & 0x80 != 0,
     };
-    pair.run();
+    faces.run(&mut pair);
     for mut command in case.commands.into_iter().take(24) {
         if case.bits & 1 != 0 {
-            pair.run();
+            faces.run(&mut pair);
         }
         if let Command::Append(append) = &mut command {
             if case.bits & 0x80 != 0 {
                 append.message = AppendData::Streamed { length: pair.message.len() as u64 };
             }
         }
-        if let Ok(ticket) = pair.faces.client.send(command.clone()) {
+        if let Ok(ticket) = faces.client.send(command.clone()) {
             pair.sent.push_back((ticket, command));
             pair.unanswered.push(ticket);
         }
     }
-    pair.run();
+    faces.run(&mut pair);
     // What waits behind IDLE goes on when it ends.
     for _ in 0..30 {
-        if pair.faces.client.done().is_err() {
+        if faces.client.done().is_err() {
             break;
         }
-        pair.run();
+        faces.run(&mut pair);
     }
     assert!(
-        pair.faces.client_closed || pair.unanswered.is_empty(),
+        faces.client_closed || pair.unanswered.is_empty(),
         "no answer to {:?}: {:?}, {:?}",
         pair.unanswered,
-        pair.faces.client,
-        pair.faces.server
+        faces.client,
+        faces.server
     );
     assert!(pair.left.is_none(), "a part of a message is left");
 }
 
-impl Pair for Conversation {
-    type Client = client::Connection;
-    type Server = server::Connection;
-
-    fn faces(&mut self) -> &mut Faces<client::Connection, server::Connection> {
-        &mut self.faces
-    }
-
-    fn hear(&mut self, event: client::Event) {
+impl Owners<client::Connection, server::Connection> for Conversation {
+    fn hear(&mut self, client: &mut client::Connection, event: client::Event) {
         use client::Event;
         match event {
             Event::Reply { ticket, deviations, .. } => {
@@ -136,36 +130,36 @@ impl Pair for Conversation {
             }
             Event::BodyRequested { .. } => self.left = Some(self.message.clone()),
             Event::AuthChallenge { .. } => {
-                self.faces.client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
+                client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
             }
             Event::Malformed { bytes, error, .. } => panic!("{error}: {}", bytes.escape_ascii()),
             _ => {}
         }
     }
 
-    fn serve(&mut self, event: server::Event) {
+    fn serve(&mut self, server: &mut server::Connection, event: server::Event) {
         use server::Event;
         match event {
             Event::Command { ticket, command, deviations } => {
                 assert_eq!(deviations, [], "{command:?}");
                 match &command {
-                    Command::StartTls => return self.faces.server.accept_upgrade(ticket).expect("it waits"),
+                    Command::StartTls => return server.accept_upgrade(ticket).expect("it waits"),
                     command => self.arrived(command),
                 }
-                self.say();
+                self.say(server);
                 match &command {
                     Command::Append(append) => {
                         if let AppendData::Inline(_) = append.message {
-                            self.reply(ticket);
+                            self.reply(server, ticket);
                         } else {
-                            self.faces.server.accept_body(ticket).expect("it waits");
+                            server.accept_body(ticket).expect("it waits");
                         }
                     }
-                    Command::Idle => self.faces.server.accept_idle(ticket).expect("it waits"),
+                    Command::Idle => server.accept_idle(ticket).expect("it waits"),
                     Command::Authenticate(authenticate) if authenticate.initial.is_none() => {
-                        self.faces.server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
+                        server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
                     }
-                    _ => self.reply(ticket),
+                    _ => self.reply(server, ticket),
                 }
             }
             Event::BodyStart { .. } => self.got.clear(),
@@ -174,22 +168,22 @@ impl Pair for Conversation {
                 if self.whole {
                     assert_eq!(self.got, self.message, "arrived (left) and sent (right)");
                 }
-                self.reply(ticket);
+                self.reply(server, ticket);
             }
-            Event::AuthResponse { ticket, .. } | Event::IdleDone { ticket } => self.reply(ticket),
+            Event::AuthResponse { ticket, .. } | Event::IdleDone { ticket } => self.reply(server, ticket),
             // What is refused for its state is told so; what does not parse is our writer's fault.
             _ => {}
         }
     }
 
     /// Sends what there is room for.
-    fn send(&mut self) -> bool {
+    fn send(&mut self, client: &mut client::Connection, _: &mut server::Connection) -> bool {
         let Some(left) = &mut self.left else { return false };
-        match self.faces.client.send_body(left) {
+        match client.send_body(left) {
             Ok(sent) if !left.is_empty() => sent > 0,
             Ok(_) => {
                 self.left = None;
-                self.faces.client.finish_body().expect("a body is due");
+                client.finish_body().expect("a body is due");
                 true
             }
             Err(_) => {
@@ -220,7 +214,7 @@ impl Conversation {
     }
 
     /// Untagged data, as the application has it.
-    fn say(&mut self) {
+    fn say(&mut self, server: &mut server::Connection) {
         if self.answers.next().is_none_or(|answer| answer & 1 == 0) {
             return;
         }
@@ -229,23 +223,21 @@ impl Conversation {
         if matches!(&data, Untagged::Reply(status) if status.kind == ReplyKind::Bye) {
             return;
         }
-        if self.faces.server.notify(data.clone()).is_ok() {
+        if server.notify(data.clone()).is_ok() {
             self.said.push_back(data);
         }
     }
 
-    fn reply(&mut self, ticket: Ticket) {
+    fn reply(&mut self, server: &mut server::Connection, ticket: Ticket) {
         let kind = if self.answers.next().is_some_and(|answer| answer % 5 == 4) {
             ReplyKind::No
         } else {
             ReplyKind::Ok
         };
-        let status = Reply::new(kind, "done").expect("a text");
-        if let Err(refused) = self.faces.server.reply(ticket, status) {
+        if let Err(refused) = server.reply(ticket, status(kind)) {
             // LOGOUT, for instance, cannot be refused.
             assert_eq!(refused.message.kind, ReplyKind::No, "{}", refused.reason);
-            let done = Reply::new(ReplyKind::Ok, "done").expect("a text");
-            self.faces.server.reply(ticket, done).expect("it waits");
+            server.reply(ticket, status(ReplyKind::Ok)).expect("it waits");
         }
     }
 }

@@ -12,6 +12,7 @@ use mailwire_imap::{
     server,
 };
 
+use crate::{answer_challenge, body, send_part, sent};
 use mailwire_oracles::{
     Observation,
     script::{Owner, channel, dialect},
@@ -46,15 +47,8 @@ impl Owner for Caller {
     fn event(&mut self, connection: &mut client::Connection, event: client::Event) -> Observation {
         let shown = format!("{event:?}");
         match event {
-            client::Event::BodyChunk(chunk) => {
-                assert!(!chunk.is_empty());
-                return Observation::Body(chunk.to_vec());
-            }
-            client::Event::AuthChallenge { data, .. } => {
-                let step =
-                    if data.expose() == b"no" { SaslStep::Cancel } else { SaslStep::Data("yes".into()) };
-                connection.send_auth(step).expect("a challenge waits");
-            }
+            client::Event::BodyChunk(chunk) => return body(&chunk),
+            client::Event::AuthChallenge { data, .. } => answer_challenge(connection, &data),
             _ => {}
         }
         Observation::Event(shown)
@@ -75,24 +69,14 @@ impl Owner for Caller {
             _ => None,
         };
         if let Some(command) = command {
-            let copy = command.clone();
-            if let Err(refused) = connection.send(command) {
-                assert_eq!(refused.message, copy, "a refused command is handed back");
-            }
+            sent(command, |command| connection.send(command));
             assert!(connection.outstanding() <= 20, "a queue without a limit");
         }
         match kind {
-            b'B' => {
-                let mut chunk = Bytes::copy_from_slice(bytes);
-                if let Ok(taken) = connection.send_body(&mut chunk) {
-                    assert_eq!(taken + chunk.len(), bytes.len());
-                }
-            }
+            b'B' => send_part(bytes, |chunk| connection.send_body(chunk)),
             b'F' => drop(connection.finish_body()),
             b'D' => drop(connection.done()),
             b'U' => drop(connection.renew_idle()),
-            b'X' => drop(connection.send_auth(SaslStep::Data(bytes.into()))),
-            b'x' => drop(connection.send_auth(SaslStep::Cancel)),
             _ => {}
         }
     }
@@ -104,13 +88,13 @@ pub struct Service {
     waiting: VecDeque<(Ticket, Command)>,
 }
 
+/// A reply with a text.
 pub(super) fn status(kind: ReplyKind) -> Reply {
     Reply::new(kind, "done").expect("a text")
 }
 
 impl Owner for Service {
     type Connection = server::Connection;
-    const HELLO: &'static [&'static str] = &[];
     const GOOD: &'static str = "z NOOP\r\n";
     const HELD: usize = 20_000;
 
@@ -139,10 +123,7 @@ impl Owner for Service {
     fn event(&mut self, connection: &mut server::Connection, event: server::Event) -> Observation {
         let shown = format!("{event:?}");
         match event {
-            server::Event::BodyChunk(chunk) => {
-                assert!(!chunk.is_empty());
-                return Observation::Body(chunk.to_vec());
-            }
+            server::Event::BodyChunk(chunk) => return body(&chunk),
             server::Event::Command { ticket, command, .. } => {
                 self.waiting.push_back((ticket, command));
                 if self.at_once {
@@ -180,14 +161,8 @@ impl Owner for Service {
                 Ok(Response::Untagged(data)) => notify(connection, data),
                 _ => {}
             },
-            b'B' => {
-                let mut chunk = frame;
-                if let Ok(taken) = connection.send_body(&mut chunk) {
-                    assert_eq!(taken + chunk.len(), bytes.len());
-                }
-            }
+            b'B' => send_part(bytes, |chunk| connection.send_body(chunk)),
             b'F' => drop(connection.finish_body()),
-            b'X' => drop(connection.send_auth(SaslStep::Data(bytes.into()))),
             b'D' => self.answer(connection, None),
             b'N' => drop(connection.notify(Untagged::Exists(1))),
             _ => {}
@@ -196,10 +171,7 @@ impl Owner for Service {
 }
 
 fn notify(connection: &mut server::Connection, data: Untagged) {
-    let copy = data.clone();
-    if let Err(refused) = connection.notify(data) {
-        assert_eq!(refused.message, copy, "refused data is handed back");
-    }
+    sent(data, |data| connection.notify(data));
 }
 
 impl Service {
@@ -208,12 +180,8 @@ impl Service {
         let Some((ticket, command)) = self.waiting.pop_front() else { return };
         match (asked, &command) {
             (Some(asked), _) => {
-                let copy = asked.clone();
-                if let Err(refused) = connection.reply(ticket, asked) {
-                    assert_eq!(refused.message, copy, "a refused reply is handed back");
-                    if !self.at_once {
-                        self.waiting.push_front((ticket, command));
-                    }
+                if !sent(asked, |reply| connection.reply(ticket, reply)) && !self.at_once {
+                    self.waiting.push_front((ticket, command));
                 }
             }
             (None, Command::Append(_)) => {

@@ -15,7 +15,9 @@ pub fn run(data: &[u8]) {
     if let Ok(reply) = Reply::parse(&line, ParseContext::new(Dialect::Strict).expecting(Expected::Status)) {
         replies(&reply.value, &text);
     }
-    if let Ok(reply) = Reply::parse(&line, ParseContext::new(Dialect::Strict).expecting(Expected::DropListing)) {
+    if let Ok(reply) =
+        Reply::parse(&line, ParseContext::new(Dialect::Strict).expecting(Expected::DropListing))
+    {
         if let Reply::Drop(drop) = reply.value {
             let words = text.split(' ').skip(1).collect::<Vec<_>>();
             assert_eq!(words.first().map(|word| word.parse()), Some(Ok(drop.messages)), "{text:?}");
@@ -24,7 +26,9 @@ pub fn run(data: &[u8]) {
     }
     for expected in [Expected::ScanListing, Expected::UniqueIdListing] {
         let words = text.split(' ').collect::<Vec<_>>();
-        match Listing::parse(&line, ParseContext::new(Dialect::Strict).expecting(expected)).map(|parsed| parsed.value) {
+        match Listing::parse(&line, ParseContext::new(Dialect::Strict).expecting(expected))
+            .map(|parsed| parsed.value)
+        {
             Ok(Listing::Scan(scan)) => {
                 assert_eq!(words[0].parse(), Ok(scan.number.get()), "{text:?}");
                 assert_eq!(words[1].parse().ok(), scan.octets, "{text:?}");

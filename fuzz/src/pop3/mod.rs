@@ -11,7 +11,8 @@ use mailwire_pop3::{
 };
 
 use self::session::{Caller, Service};
-use mailwire_oracles::script::{hides, session};
+use crate::{case, check_read, session_with_secrets};
+use mailwire_oracles::script::session;
 use mailwire_oracles::{both_dialects, one_line, round_trip, shown_alike};
 
 /// What a line can be expected to be.
@@ -27,12 +28,7 @@ const EXPECTED: [Expected; 6] = [
 /// Bytes as a command.
 pub fn command(data: &[u8]) {
     let line = Bytes::copy_from_slice(data);
-    let (strict, lenient) = both_dialects(line.len(), |dialect| Command::parse(&line, dialect));
-    match (strict, lenient) {
-        (Some(command), _) => command_is_written(&command, Dialect::Strict),
-        (None, Some(command)) => command_is_written(&command, Dialect::Lenient),
-        _ => {}
-    }
+    check_read(both_dialects(line.len(), |dialect| Command::parse(&line, dialect)), command_is_written);
 }
 
 /// A command is written as one line, which reads back as itself; its secret is not shown. `dialect`: a value
@@ -61,17 +57,24 @@ pub fn reply(data: &[u8]) {
     let line = Bytes::copy_from_slice(data);
     let length = line.len();
     for expected in EXPECTED {
-        let (strict, lenient) = both_dialects(length, |dialect| Reply::parse(&line, ParseContext::new(dialect).expecting(expected)));
+        let (strict, lenient) = both_dialects(length, |dialect| {
+            Reply::parse(&line, ParseContext::new(dialect).expecting(expected))
+        });
         strict.iter().for_each(reply_is_written);
         if let Some(reply) = lenient {
             let mut out = Vec::new();
             reply.write(&mut out);
             one_line(&out);
-            let again = Reply::parse(&line_of(&out), ParseContext::new(Dialect::Lenient).expecting(Expected::of_reply(&reply)));
+            let again = Reply::parse(
+                &line_of(&out),
+                ParseContext::new(Dialect::Lenient).expecting(Expected::of_reply(&reply)),
+            );
             let again = again.unwrap_or_else(|error| panic!("{}: {error}", out.escape_ascii())).value;
             assert_eq!(again.is_ok(), reply.is_ok(), "{}", out.escape_ascii());
         }
-        let (strict, lenient) = both_dialects(length, |dialect| Listing::parse(&line, ParseContext::new(dialect).expecting(expected)));
+        let (strict, lenient) = both_dialects(length, |dialect| {
+            Listing::parse(&line, ParseContext::new(dialect).expecting(expected))
+        });
         if let Some(listing) = strict {
             listing_is_written(&listing);
         }
@@ -106,7 +109,8 @@ pub fn reply_is_written(reply: &Reply) {
     let mut out = Vec::new();
     reply.write(&mut out);
     one_line(&out);
-    let again = Reply::parse(&line_of(&out), ParseContext::new(Dialect::Strict).expecting(Expected::of_reply(reply)));
+    let again =
+        Reply::parse(&line_of(&out), ParseContext::new(Dialect::Strict).expecting(Expected::of_reply(reply)));
     round_trip(reply, &out, again.map(|parsed| parsed.value));
 }
 
@@ -115,7 +119,10 @@ pub fn listing_is_written(listing: &Listing) {
     let mut out = Vec::new();
     listing.write(&mut out);
     no_line_end(&out);
-    let again = Listing::parse(&Bytes::from(out.clone()), ParseContext::new(Dialect::Strict).expecting(Expected::of_line(listing)));
+    let again = Listing::parse(
+        &Bytes::from(out.clone()),
+        ParseContext::new(Dialect::Strict).expecting(Expected::of_line(listing)),
+    );
     round_trip(listing, &out, again.map(|parsed| parsed.value));
 }
 
@@ -135,24 +142,15 @@ pub fn client_session(data: &[u8]) {
 
 /// A script of a server's session; and the same bytes around a secret.
 pub fn server_session(data: &[u8]) {
-    session::<Service>(data);
-    let config = data.first().copied().unwrap_or_default() & 8;
-    let junk = data.get(1..).unwrap_or_default();
-    let lines: [&[&str]; 5] =
-        [&["USER a", "PASS "], &["PASS "], &["AUTH PLAIN "], &["AUTH PLAIN", ""], &["AUTH UNKNOWN "]];
-    for lines in lines {
-        hides::<Service>(config, lines, SECRET, junk);
-    }
+    session_with_secrets::<Service>(
+        data,
+        &[&["USER a", "PASS "], &["PASS "], &["AUTH PLAIN "], &["AUTH PLAIN", ""], &["AUTH UNKNOWN "]],
+    );
 }
-
-/// What nothing may show. It is base64.
-const SECRET: &str = "AHVzZXIAY29ycmVjdCBob3JzZQ==";
 
 /// A client and a server face to face, in a case made of `data`.
 pub fn pair(data: &[u8]) {
-    if let Ok(case) = arbitrary::Arbitrary::arbitrary_take_rest(arbitrary::Unstructured::new(data)) {
-        pair::run(case);
-    }
+    case(data, pair::run);
 }
 
 /// Bytes as another parser reads them.

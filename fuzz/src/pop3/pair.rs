@@ -6,11 +6,11 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use mailwire_core::{Connection as _, SaslStep, Ticket};
 use mailwire_pop3::{
-    ApopTimestamp, Channel, Command, Listing, Mechanism, Reply, ScanListing, UniqueId, UniqueIdListing, client,
-    server,
+    ApopTimestamp, Channel, Command, Listing, Mechanism, Reply, ScanListing, UniqueId, UniqueIdListing,
+    client, server,
 };
 
-use mailwire_core::testing::{Faces, Pair};
+use mailwire_core::testing::{Faces, Owners};
 
 use crate::message;
 
@@ -28,7 +28,6 @@ pub struct Case {
 
 struct Conversation {
     case: Case,
-    faces: Faces<client::Connection, server::Connection>,
     sent: VecDeque<(Ticket, Command)>,
     unanswered: VecDeque<Ticket>,
     /// Whether the replies that the server's application gave are positive.
@@ -57,8 +56,8 @@ pub fn run(mut case: Case) {
     config.limits.auth_failures = 1000;
     config.limits.output = 300;
     let (commands, steps) = (std::mem::take(&mut case.commands), std::mem::take(&mut case.steps));
+    let mut faces = Faces::new(client, server::Connection::new(config), steps);
     let mut pair = Conversation {
-        faces: Faces::new(client, server::Connection::new(config), steps),
         sent: VecDeque::new(),
         unanswered: VecDeque::new(),
         given: HashMap::new(),
@@ -71,7 +70,7 @@ pub fn run(mut case: Case) {
         exchange: None,
         case,
     };
-    pair.run();
+    faces.run(&mut pair);
     let login = ["USER mrose", "PASS tanstaaf"].map(|line| {
         Command::parse(&Bytes::from_static(line.as_bytes()), mailwire_core::Dialect::Strict)
             .expect("ours")
@@ -80,28 +79,21 @@ pub fn run(mut case: Case) {
     let login = if pair.case.bits & 8 == 0 { &login[..] } else { &[] };
     for command in login.iter().cloned().chain(commands).take(24) {
         if pair.case.bits & 32 != 0 {
-            pair.run();
+            faces.run(&mut pair);
         }
-        if let Ok(ticket) = pair.faces.client.send(command.clone()) {
+        if let Ok(ticket) = faces.client.send(command.clone()) {
             pair.sent.push_back((ticket, command));
             pair.unanswered.push_back(ticket);
         }
     }
-    pair.run();
-    assert!(pair.faces.client_closed || pair.unanswered.is_empty(), "no answer to {:?}", pair.unanswered);
+    faces.run(&mut pair);
+    assert!(faces.client_closed || pair.unanswered.is_empty(), "no answer to {:?}", pair.unanswered);
     assert!(pair.left.is_none() && pair.lines.is_empty(), "a part of a body is left");
-    assert!(pair.faces.client_closed || pair.expected.is_empty(), "lines that did not arrive");
+    assert!(faces.client_closed || pair.expected.is_empty(), "lines that did not arrive");
 }
 
-impl Pair for Conversation {
-    type Client = client::Connection;
-    type Server = server::Connection;
-
-    fn faces(&mut self) -> &mut Faces<client::Connection, server::Connection> {
-        &mut self.faces
-    }
-
-    fn hear(&mut self, event: client::Event) {
+impl Owners<client::Connection, server::Connection> for Conversation {
+    fn hear(&mut self, client: &mut client::Connection, event: client::Event) {
         use client::Event;
         match event {
             Event::Reply { ticket, reply, deviations, .. } => {
@@ -129,43 +121,43 @@ impl Pair for Conversation {
                 assert_eq!(self.got, self.message, "arrived (left) and sent (right)");
             }
             Event::AuthChallenge { .. } => {
-                self.faces.client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
+                client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
             }
             Event::Greeting { .. } | Event::Capabilities(_) | Event::LinesEnd { .. } => {}
             event => panic!("{event:?}"),
         }
     }
 
-    fn serve(&mut self, event: server::Event) {
+    fn serve(&mut self, server: &mut server::Connection, event: server::Event) {
         use server::Event;
         let refused = self.case.refusals.pop().unwrap_or(false);
         match event {
             Event::Command { ticket, command, deviations } => {
                 assert_eq!(deviations, [], "{command:?}");
                 if command == Command::Stls && self.sent.front().is_none_or(|(_, sent)| *sent != command) {
-                    return self.faces.server.accept_upgrade(ticket).expect("it waits");
+                    return server.accept_upgrade(ticket).expect("it waits");
                 }
                 let sent = self.arrived(&command);
                 if let Command::Auth { initial: None, .. } = command {
                     self.exchange = Some(sent);
-                    return self.faces.server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
+                    return server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
                 }
                 self.given.insert(sent, !refused);
-                self.answer(ticket, &command, refused);
+                self.answer(server, ticket, &command, refused);
             }
             Event::Login { ticket, user, password, .. } => {
                 self.arrived(&Command::User(user));
                 let sent = self.arrived(&Command::Pass(password));
                 self.given.insert(sent, !refused);
                 let reply = if refused { Reply::err("no") } else { Reply::ok("yes") };
-                self.faces.server.reply(ticket, reply).expect("it waits");
+                server.reply(ticket, reply).expect("it waits");
             }
             Event::AuthResponse { ticket, .. } => {
                 if let Some(sent) = self.exchange.take() {
                     self.given.insert(sent, !refused);
                 }
                 let reply = if refused { Reply::err("no") } else { Reply::ok("yes") };
-                self.faces.server.reply(ticket, reply).expect("it waits");
+                server.reply(ticket, reply).expect("it waits");
             }
             Event::Refused { command: refused, .. } => loop {
                 let (sent, command) = self.sent.pop_front().expect("somebody sent it");
@@ -180,12 +172,12 @@ impl Pair for Conversation {
     }
 
     /// Sends what there is room for.
-    fn send(&mut self) -> bool {
+    fn send(&mut self, _: &mut client::Connection, server: &mut server::Connection) -> bool {
         if let Some(left) = &mut self.left {
-            let moved = self.faces.server.send_body(left).expect("a body is due") > 0;
+            let moved = server.send_body(left).expect("a body is due") > 0;
             if left.is_empty() {
                 self.left = None;
-                self.faces.server.finish_body().expect("a body is due");
+                server.finish_body().expect("a body is due");
                 return true;
             }
             return moved;
@@ -194,7 +186,7 @@ impl Pair for Conversation {
             return false;
         }
         match self.lines.pop_front() {
-            Some(line) => match self.faces.server.send_line(line) {
+            Some(line) => match server.send_line(line) {
                 Ok(()) => true,
                 Err(refused) => {
                     self.lines.push_front(refused.message);
@@ -203,7 +195,7 @@ impl Pair for Conversation {
             },
             None => {
                 self.sending_lines = false;
-                self.faces.server.finish_body().expect("lines are due");
+                server.finish_body().expect("lines are due");
                 true
             }
         }
@@ -228,7 +220,7 @@ impl Conversation {
         }
     }
 
-    fn answer(&mut self, ticket: Ticket, command: &Command, refused: bool) {
+    fn answer(&mut self, server: &mut server::Connection, ticket: Ticket, command: &Command, refused: bool) {
         let reply = match command {
             _ if refused => Reply::err("no"),
             Command::Stat => Reply::drop_listing(1, 2),
@@ -238,7 +230,7 @@ impl Conversation {
             }
             _ => Reply::ok("done"),
         };
-        self.faces.server.reply(ticket, reply).expect("it waits");
+        server.reply(ticket, reply).expect("it waits");
         if refused {
             return;
         }

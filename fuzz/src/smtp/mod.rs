@@ -9,18 +9,14 @@ use mailwire_core::Dialect;
 use mailwire_smtp::{Auth, Capabilities, Command, Limits, Reply, ReplyFrame, ReplyFramer, Secret};
 
 use self::session::{Caller, Service};
-use mailwire_oracles::script::{hides, session};
+use crate::{case, check_read, session_with_secrets};
+use mailwire_oracles::script::session;
 use mailwire_oracles::{both_dialects, cuts_of, one_line, pieces, round_trip, shown_alike};
 
 /// Bytes as a command.
 pub fn command(data: &[u8]) {
     let frame = Bytes::copy_from_slice(data);
-    let (strict, lenient) = both_dialects(frame.len(), |dialect| Command::parse(&frame, dialect));
-    match (strict, lenient) {
-        (Some(command), _) => command_is_written(&command, Dialect::Strict),
-        (None, Some(command)) => command_is_written(&command, Dialect::Lenient),
-        _ => {}
-    }
+    check_read(both_dialects(frame.len(), |dialect| Command::parse(&frame, dialect)), command_is_written);
 }
 
 /// A command is written as one line, which reads back as itself; its secret is not shown. `dialect`: a value
@@ -108,29 +104,20 @@ pub fn client_session(data: &[u8]) {
 
 /// A script of a server's session; and the same bytes around a secret.
 pub fn server_session(data: &[u8]) {
-    session::<Service>(data);
-    // In clear, where it is allowed, or after TLS; both dialects.
-    let config = data.first().copied().unwrap_or_default() & 8;
-    let junk = data.get(1..).unwrap_or_default();
-    let lines: [&[&str]; 4] = [
-        &["EHLO a", "AUTH PLAIN "],
-        &["EHLO a", "AUTH LOGIN", ""],
-        &["EHLO a", "AUTH UNKNOWN", ""],
-        &["AUTH PLAIN "],
-    ];
-    for lines in lines {
-        hides::<Service>(config, lines, SECRET, junk);
-    }
+    session_with_secrets::<Service>(
+        data,
+        &[
+            &["EHLO a", "AUTH PLAIN "],
+            &["EHLO a", "AUTH LOGIN", ""],
+            &["EHLO a", "AUTH UNKNOWN", ""],
+            &["AUTH PLAIN "],
+        ],
+    );
 }
-
-/// What nothing may show. It is base64.
-const SECRET: &str = "AHVzZXIAY29ycmVjdCBob3JzZQ==";
 
 /// A client and a server face to face, in a case made of `data`.
 pub fn pair(data: &[u8]) {
-    if let Ok(case) = arbitrary::Arbitrary::arbitrary_take_rest(arbitrary::Unstructured::new(data)) {
-        pair::run(case);
-    }
+    case(data, pair::run);
 }
 
 /// Bytes as another parser reads them.

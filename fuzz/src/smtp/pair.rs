@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mailwire_core::{Connection as _, SaslStep};
 use mailwire_smtp::{Channel, Command, Mechanism, Reply, ReplyCode, Ticket, client, server};
 
-use mailwire_core::testing::{Faces, Pair};
+use mailwire_core::testing::{Faces, Owners};
 
 use crate::message;
 
@@ -22,7 +22,6 @@ pub struct Case {
 }
 
 struct Conversation {
-    faces: Faces<client::Connection, server::Connection>,
     lmtp: bool,
     /// Commands that the client took, in order.
     sent: VecDeque<(Ticket, Command)>,
@@ -51,8 +50,8 @@ pub fn run(case: Case) {
     (config.pass_unknown_commands, config.pass_unknown_parameters) = (true, true);
     (config.limits.bad_commands, config.limits.idle_commands) = (1000, 1000);
     (config.limits.auth_failures, config.limits.output) = (1000, 600);
+    let mut faces = Faces::new(client, server::Connection::new(config), case.steps);
     let mut pair = Conversation {
-        faces: Faces::new(client, server::Connection::new(config), case.steps),
         lmtp,
         sent: VecDeque::new(),
         unanswered: VecDeque::new(),
@@ -66,28 +65,21 @@ pub fn run(case: Case) {
     for command in case.commands.into_iter().take(24) {
         // Some commands can only be sent once the server has said what it offers.
         if case.bits & 8 != 0 {
-            pair.run();
+            faces.run(&mut pair);
         }
-        if let Ok(ticket) = pair.faces.client.send(command.clone()) {
+        if let Ok(ticket) = faces.client.send(command.clone()) {
             pair.sent.push_back((ticket, command));
             pair.unanswered.push_back(ticket);
         }
     }
-    pair.run();
-    assert!(pair.faces.client_closed || pair.unanswered.is_empty(), "no answer to {:?}", pair.unanswered);
-    assert!(pair.faces.client_closed || pair.sent.is_empty(), "never arrived: {:?}", pair.sent);
+    faces.run(&mut pair);
+    assert!(faces.client_closed || pair.unanswered.is_empty(), "no answer to {:?}", pair.unanswered);
+    assert!(faces.client_closed || pair.sent.is_empty(), "never arrived: {:?}", pair.sent);
     assert!(pair.left.is_empty(), "a part of a message is left");
 }
 
-impl Pair for Conversation {
-    type Client = client::Connection;
-    type Server = server::Connection;
-
-    fn faces(&mut self) -> &mut Faces<client::Connection, server::Connection> {
-        &mut self.faces
-    }
-
-    fn hear(&mut self, event: client::Event) {
+impl Owners<client::Connection, server::Connection> for Conversation {
+    fn hear(&mut self, client: &mut client::Connection, event: client::Event) {
         use client::Event;
         match event {
             Event::Greeting { .. } | Event::Capabilities { .. } => {}
@@ -111,37 +103,33 @@ impl Pair for Conversation {
                 assert_eq!(self.unanswered.pop_front(), Some(ticket));
             }
             Event::AuthChallenge { .. } => {
-                self.faces.client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
+                client.send_auth(SaslStep::Data("x".into())).expect("a challenge waits");
             }
             event => panic!("{event:?}"),
         }
     }
 
-    fn serve(&mut self, event: server::Event) {
+    fn serve(&mut self, server: &mut server::Connection, event: server::Event) {
         use server::Event;
         match event {
             Event::Command { ticket, command, deviations, .. } => {
                 assert_eq!(deviations, [], "{command:?}");
                 match &command {
-                    Command::StartTls => return self.faces.server.accept_upgrade(ticket).expect("it waits"),
+                    Command::StartTls => return server.accept_upgrade(ticket).expect("it waits"),
                     // The client's own.
                     Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_)
                         if self.sent.front().is_none_or(|(_, sent)| *sent != command) =>
                     {
-                        return self
-                            .faces
-                            .server
-                            .reply(ticket, server::default_reply(&command))
-                            .expect("it waits");
+                        return server.reply(ticket, server::default_reply(&command)).expect("it waits");
                     }
                     _ => self.arrived(&command),
                 }
                 match command {
-                    Command::Data => self.faces.server.accept_body(ticket).expect("it waits"),
+                    Command::Data => server.accept_body(ticket).expect("it waits"),
                     Command::Auth(ref auth) if auth.initial.is_none() => {
-                        self.faces.server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
+                        server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
                     }
-                    command => self.reply(ticket, &command),
+                    command => self.reply(server, ticket, &command),
                 }
             }
             Event::Refused { command, reply, .. } => {
@@ -149,7 +137,7 @@ impl Pair for Conversation {
                 self.given.push_back(reply.code());
             }
             Event::AuthResponse { ticket, .. } => {
-                self.answer(ticket, Reply::new(ReplyCode::BAD_CREDENTIALS, "no"));
+                self.answer(server, ticket, Reply::new(ReplyCode::BAD_CREDENTIALS, "no"));
             }
             Event::BodyStart { .. } => self.got.clear(),
             Event::BodyChunk(chunk) => self.got.extend_from_slice(&chunk),
@@ -160,24 +148,24 @@ impl Pair for Conversation {
                 let recipients = std::mem::take(&mut self.recipients);
                 if self.lmtp && !recipients.is_empty() {
                     for recipient in recipients {
-                        self.answer(recipient, Reply::new(ReplyCode::OK, "delivered"));
+                        self.answer(server, recipient, Reply::new(ReplyCode::OK, "delivered"));
                     }
                 } else {
-                    self.answer(ticket, Reply::new(ReplyCode::OK, "queued"));
+                    self.answer(server, ticket, Reply::new(ReplyCode::OK, "queued"));
                 }
             }
             event => panic!("{event:?}"),
         }
     }
 
-    fn send(&mut self) -> bool {
+    fn send(&mut self, client: &mut client::Connection, _: &mut server::Connection) -> bool {
         let mut moved = false;
-        while !self.left.is_empty() && !self.faces.client.output().is_full() {
+        while !self.left.is_empty() && !client.output().is_full() {
             let mut piece = self.left.split_to(self.left.len().min(7));
-            self.faces.client.send_body(&mut piece).expect("a body is due");
+            client.send_body(&mut piece).expect("a body is due");
             assert!(piece.is_empty());
             if self.left.is_empty() {
-                self.faces.client.finish_body().expect("a body is due");
+                client.finish_body().expect("a body is due");
             }
             moved = true;
         }
@@ -195,13 +183,13 @@ impl Conversation {
         }
     }
 
-    fn reply(&mut self, ticket: Ticket, command: &Command) {
+    fn reply(&mut self, server: &mut server::Connection, ticket: Ticket, command: &Command) {
         let asked = self.replies.next().filter(|reply| {
             // These end the conversation.
             reply.code() != ReplyCode::UNAVAILABLE && reply.code() != ReplyCode::CLOSING
         });
         let code = asked.as_ref().map(Reply::code);
-        let code = match asked.map(|reply| self.faces.server.reply(ticket, reply)) {
+        let code = match asked.map(|reply| server.reply(ticket, reply)) {
             Some(Ok(())) => code.unwrap_or(ReplyCode::OK),
             _ => {
                 let reply = match command {
@@ -209,7 +197,7 @@ impl Conversation {
                     command => server::default_reply(command),
                 };
                 let code = reply.code();
-                self.faces.server.reply(ticket, reply).expect("it waits");
+                server.reply(ticket, reply).expect("it waits");
                 code
             }
         };
@@ -221,8 +209,8 @@ impl Conversation {
         }
     }
 
-    fn answer(&mut self, ticket: Ticket, reply: Reply) {
+    fn answer(&mut self, server: &mut server::Connection, ticket: Ticket, reply: Reply) {
         self.given.push_back(reply.code());
-        self.faces.server.reply(ticket, reply).expect("it waits");
+        server.reply(ticket, reply).expect("it waits");
     }
 }

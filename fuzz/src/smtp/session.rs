@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use arbitrary::{Arbitrary, Unstructured};
-use bytes::Bytes;
 use mailwire_core::{Connection as _, SaslStep, dot::BareNewline};
 use mailwire_smtp::{Command, Dialect, Mechanism, Reply, ReplyCode, Ticket, client, server};
 
+use crate::{answer_challenge, body, send_part, sent};
 use mailwire_oracles::{
     Observation,
     script::{Owner, channel, dialect},
@@ -17,7 +17,6 @@ pub struct Caller;
 
 impl Owner for Caller {
     type Connection = client::Connection;
-    const HELLO: &'static [&'static str] = &[];
     const GOOD: &'static str = "220 mx.example ESMTP\r\n";
     const HELD: usize = 40_000;
 
@@ -38,8 +37,7 @@ impl Owner for Caller {
 
     fn event(&mut self, connection: &mut client::Connection, event: client::Event) -> Observation {
         if let client::Event::AuthChallenge { data, .. } = &event {
-            let step = if data.expose() == b"no" { SaslStep::Cancel } else { SaslStep::Data("yes".into()) };
-            connection.send_auth(step).expect("a challenge waits");
+            answer_challenge(connection, data);
         }
         Observation::Event(format!("{event:?}"))
     }
@@ -53,21 +51,11 @@ impl Owner for Caller {
             _ => None,
         };
         if let Some(command) = command {
-            let copy = command.clone();
-            if let Err(refused) = connection.send(command) {
-                assert_eq!(refused.message, copy, "a refused command is handed back");
-            }
+            sent(command, |command| connection.send(command));
         }
         match kind {
-            b'B' => {
-                let mut chunk = Bytes::copy_from_slice(bytes);
-                if let Ok(taken) = connection.send_body(&mut chunk) {
-                    assert_eq!(taken + chunk.len(), bytes.len());
-                }
-            }
+            b'B' => send_part(bytes, |chunk| connection.send_body(chunk)),
             b'F' => drop(connection.finish_body()),
-            b'X' => drop(connection.send_auth(SaslStep::Data(bytes.into()))),
-            b'x' => drop(connection.send_auth(SaslStep::Cancel)),
             _ => {}
         }
     }
@@ -83,7 +71,6 @@ pub struct Service {
 
 impl Owner for Service {
     type Connection = server::Connection;
-    const HELLO: &'static [&'static str] = &[];
     const GOOD: &'static str = "NOOP\r\n";
     const HELD: usize = 12_000;
 
@@ -112,10 +99,7 @@ impl Owner for Service {
     fn event(&mut self, connection: &mut server::Connection, event: server::Event) -> Observation {
         let shown = format!("{event:?}");
         match event {
-            server::Event::BodyChunk(chunk) => {
-                assert!(!chunk.is_empty());
-                return Observation::Body(chunk.to_vec());
-            }
+            server::Event::BodyChunk(chunk) => return body(&chunk),
             server::Event::Command { ticket, command, deviations, .. } => {
                 assert!(deviations.is_empty() || self.lenient);
                 self.waiting.push_back((ticket, command));
@@ -168,13 +152,7 @@ impl Service {
         if let Some((ticket, command)) = self.waiting.pop_front() {
             let again = command.clone();
             let done = match (reply, &command) {
-                (Some(reply), _) => {
-                    let copy = reply.clone();
-                    connection
-                        .reply(ticket, reply)
-                        .map_err(|refused| assert_eq!(refused.message, copy))
-                        .is_ok()
-                }
+                (Some(reply), _) => sent(reply, |reply| connection.reply(ticket, reply)),
                 (None, Command::Data) => connection.accept_body(ticket).is_ok(),
                 (None, Command::StartTls) => connection.accept_upgrade(ticket).is_ok(),
                 (None, Command::Auth(auth)) => match &auth.initial {

@@ -3,7 +3,11 @@
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{Connection, Next};
-use mailwire_imap::{client, response::Response, server};
+use mailwire_imap::{
+    Limits, client,
+    response::{Reply, ReplyKind, Response},
+    server,
+};
 
 #[allow(unused_imports, reason = "not every test uses all")]
 pub use mailwire_core::testing::{drain, drain_text, events, feed};
@@ -48,6 +52,13 @@ pub fn client_config(channel: mailwire_core::Channel) -> client::Config {
     client::Config::new(channel, 1)
 }
 
+/// A client with a limit that is another.
+pub fn client_within(limit: impl FnOnce(&mut Limits)) -> client::Connection {
+    let mut config = client_config(mailwire_core::Channel::Tls);
+    limit(&mut config.limits);
+    client::Connection::new(config)
+}
+
 /// A client behind its greeting, logged in, with these capabilities.
 pub fn logged_in(capabilities: &str) -> client::Connection {
     let mut client = client(mailwire_core::Channel::Tls);
@@ -70,6 +81,22 @@ pub fn server_config(channel: mailwire_core::Channel) -> server::Config {
     config
 }
 
+/// A server with a limit that is another, whose greeting is drained.
+pub fn server_within(limit: impl FnOnce(&mut Limits)) -> server::Connection {
+    let mut config = server_config(mailwire_core::Channel::Tls);
+    limit(&mut config.limits);
+    let mut server = server::Connection::new(config);
+    drain(&mut server);
+    server
+}
+
+/// The same, whose client is logged in.
+pub fn serving_within(limit: impl FnOnce(&mut Limits)) -> server::Connection {
+    let mut config = server_config(mailwire_core::Channel::Tls);
+    limit(&mut config.limits);
+    serving_with(config)
+}
+
 pub fn server(channel: mailwire_core::Channel) -> server::Connection {
     server::Connection::new(server_config(channel))
 }
@@ -86,15 +113,16 @@ pub fn serving() -> server::Connection {
     serving_with(server_config(mailwire_core::Channel::Tls))
 }
 
-pub fn serving_with(mut config: server::Config) -> server::Connection {
-    config
-        .set_greeting(
-            mailwire_imap::response::Reply::new(mailwire_imap::response::ReplyKind::PreAuth, "hi").unwrap(),
-        )
-        .unwrap();
-    let mut server = server::Connection::new(config);
+pub fn serving_with(config: server::Config) -> server::Connection {
+    let mut server = preauth(config);
     drain(&mut server);
     server
+}
+
+/// A server whose greeting says that the client is logged in.
+pub fn preauth(mut config: server::Config) -> server::Connection {
+    config.set_greeting(Reply::new(ReplyKind::PreAuth, "hi").unwrap()).unwrap();
+    server::Connection::new(config)
 }
 
 /// Takes a command whose line is given, and gives its ticket.

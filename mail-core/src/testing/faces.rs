@@ -17,9 +17,11 @@ pub struct Faces<C, S> {
     pub client_closed: bool,
     /// Whether the server's conversation is over.
     pub server_closed: bool,
-    to_client: BytesMut,
-    to_server: BytesMut,
-    steps: Vec<u8>,
+    /// What is on its way to the client.
+    pub to_client: BytesMut,
+    /// What is on its way to the server.
+    pub to_server: BytesMut,
+    steps: Vec<usize>,
     turn: usize,
 }
 
@@ -27,7 +29,7 @@ impl<C: Connection<Error = Error>, S: Connection<Error = Error>> Faces<C, S> {
     /// Connects two machines. `steps` say, again and again, how many bytes of their output move at
     /// once; 0, or no steps, stands for all.
     #[must_use]
-    pub fn new(client: C, server: S, steps: Vec<u8>) -> Self {
+    pub fn new(client: C, server: S, steps: impl IntoIterator<Item = impl Into<usize>>) -> Self {
         Self {
             client,
             server,
@@ -35,8 +37,32 @@ impl<C: Connection<Error = Error>, S: Connection<Error = Error>> Faces<C, S> {
             server_closed: false,
             to_client: BytesMut::new(),
             to_server: BytesMut::new(),
-            steps,
+            steps: steps.into_iter().map(Into::into).collect(),
             turn: 0,
+        }
+    }
+
+    /// Moves events and bytes until nothing moves any more.
+    ///
+    /// # Panics
+    ///
+    /// A machine finds an error in what the other has sent.
+    pub fn run(&mut self, owners: &mut impl Owners<C, S>) {
+        let mut moved = true;
+        while moved {
+            moved = false;
+            while let Some(event) =
+                next_event(&mut self.client, &mut self.to_client, &mut self.client_closed, &mut moved)
+            {
+                owners.hear(&mut self.client, event);
+            }
+            while let Some(event) =
+                next_event(&mut self.server, &mut self.to_server, &mut self.server_closed, &mut moved)
+            {
+                owners.serve(&mut self.server, event);
+            }
+            moved |= owners.send(&mut self.client, &mut self.server);
+            moved |= self.carry();
         }
     }
 
@@ -48,20 +74,12 @@ impl<C: Connection<Error = Error>, S: Connection<Error = Error>> Faces<C, S> {
         there || back
     }
 
-    fn client_event(&mut self, moved: &mut bool) -> Option<C::Event> {
-        next_event(&mut self.client, &mut self.to_client, &mut self.client_closed, moved)
-    }
-
-    fn server_event(&mut self, moved: &mut bool) -> Option<S::Event> {
-        next_event(&mut self.server, &mut self.to_server, &mut self.server_closed, moved)
-    }
-
     fn step(&mut self) -> usize {
         self.turn = self.turn.wrapping_add(1);
         let turn = self.turn.checked_rem(self.steps.len()).unwrap_or_default();
         match self.steps.get(turn) {
             None | Some(0) => usize::MAX,
-            Some(&step) => step.into(),
+            Some(&step) => step,
         }
     }
 }
@@ -88,6 +106,7 @@ fn next_event<C: Connection<Error = Error>>(
             }
             Ok(Next::Upgrade(upgrade)) => {
                 *moved = true;
+                assert!(input.is_empty(), "sent in clear: {}", input.escape_ascii());
                 machine.upgraded(upgrade);
             }
             Ok(Next::Closed) => {
@@ -100,40 +119,35 @@ fn next_event<C: Connection<Error = Error>>(
     }
 }
 
-/// The owner of a client and a server that are face to face.
-pub trait Pair {
-    /// The client's machine.
-    type Client: Connection<Error = Error>;
-    /// The server's machine.
-    type Server: Connection<Error = Error>;
-
-    /// Both machines.
-    fn faces(&mut self) -> &mut Faces<Self::Client, Self::Server>;
-
-    /// Takes note of an event of the client's.
-    fn hear(&mut self, event: <Self::Client as Connection>::Event);
+/// Who owns a client's and a server's machine that are face to face: the caller and the application.
+///
+/// Where they share nothing, two closures will do: what the client's owner does with an event, and what
+/// the server's does.
+pub trait Owners<C: Connection, S: Connection> {
+    /// Takes note of an event of the client's, and may go on from there.
+    fn hear(&mut self, client: &mut C, event: C::Event);
 
     /// Takes note of an event of the server's, and may answer it.
-    fn serve(&mut self, event: <Self::Server as Connection>::Event);
+    fn serve(&mut self, server: &mut S, event: S::Event);
 
     /// Sends what there is room for, of a body for instance, and says whether there was something.
-    fn send(&mut self) -> bool {
+    fn send(&mut self, _client: &mut C, _server: &mut S) -> bool {
         false
     }
+}
 
-    /// Moves events and bytes until nothing moves any more.
-    fn run(&mut self) {
-        let mut moved = true;
-        while moved {
-            moved = false;
-            while let Some(event) = self.faces().client_event(&mut moved) {
-                self.hear(event);
-            }
-            while let Some(event) = self.faces().server_event(&mut moved) {
-                self.serve(event);
-            }
-            moved |= self.send();
-            moved |= self.faces().carry();
-        }
+impl<C, S, H, A> Owners<C, S> for (H, A)
+where
+    C: Connection,
+    S: Connection,
+    H: FnMut(&mut C, C::Event),
+    A: FnMut(&mut S, S::Event),
+{
+    fn hear(&mut self, client: &mut C, event: C::Event) {
+        (self.0)(client, event);
+    }
+
+    fn serve(&mut self, server: &mut S, event: S::Event) {
+        (self.1)(server, event);
     }
 }

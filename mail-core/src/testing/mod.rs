@@ -32,11 +32,11 @@ use std::{string::String, vec::Vec};
 use bytes::{Buf, BytesMut};
 
 pub use actor::{Actor, Due};
-pub use faces::{Faces, Pair};
+pub use faces::{Faces, Owners};
 pub use replay::{Cut, Log, at_every_cut, replay};
 pub use transcript::{Side, Transcript, TranscriptError, Turn, transcripts};
 
-use crate::{Connection, Next};
+use crate::{Connection, Error, Next};
 
 /// Takes all that waits to be written, as a driver would write it.
 pub fn drain(connection: &mut impl Connection) -> Vec<u8> {
@@ -100,4 +100,45 @@ pub fn wait_within<C: Connection<Event: Debug, Error: Debug>>(connection: &mut C
         assert!(matches!(next, Ok(Next::NeedInput)), "{next:?} after {}", input.escape_ascii());
     }
     input
+}
+
+/// A machine that waits within a message ends when the stream does, when time is over and when this side
+/// closes. `waiting` makes one and the input that it waits for more of; `during` is what it is in the midst
+/// of, in the words of [`Error::UnexpectedEof`].
+///
+/// # Panics
+///
+/// It goes on waiting, or ends in another way.
+pub fn ends_within<C: Connection<Error = Error>>(waiting: impl Fn() -> (C, BytesMut), during: &str) {
+    let end = |how: fn(&mut C)| {
+        let (mut connection, mut input) = waiting();
+        how(&mut connection);
+        connection.next_event(&mut input).map(|next| next.map(|_| ()))
+    };
+    let eof = end(C::handle_eof);
+    assert!(matches!(eof, Err(Error::UnexpectedEof { during: it }) if it == during), "{eof:?}");
+    let timeout = end(C::handle_timeout);
+    assert!(matches!(timeout, Err(Error::TimedOut { .. })), "{timeout:?}");
+    assert_eq!(end(C::close), Ok(Next::Closed));
+}
+
+/// Two tests, `clients` and `servers`: the machines of an [`Actor`] for each role tell the same of all
+/// transcripts in the crate's folder `tests/transcripts`, [at every cut](at_every_cut).
+#[macro_export]
+macro_rules! replay_transcripts {
+    ($client:ty, $server:ty) => {
+        const TRANSCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts");
+
+        #[test]
+        fn clients() {
+            let transcripts = $crate::testing::transcripts(TRANSCRIPTS);
+            transcripts.iter().for_each($crate::testing::at_every_cut::<$client>);
+        }
+
+        #[test]
+        fn servers() {
+            let transcripts = $crate::testing::transcripts(TRANSCRIPTS);
+            transcripts.iter().for_each($crate::testing::at_every_cut::<$server>);
+        }
+    };
 }

@@ -24,15 +24,9 @@ pub fn run<C: Connection<Error = Error>>(
     input: &mut BytesMut,
     events: &mut Vec<C::Event>,
 ) -> Result<Next<()>, Error> {
-    loop {
-        match connection.next_event(input)? {
-            Next::Event(event) => events.push(event),
-            Next::NeedInput => return Ok(Next::NeedInput),
-            Next::Paused => return Ok(Next::Paused),
-            Next::Upgrade(upgrade) => return Ok(Next::Upgrade(upgrade)),
-            Next::Closed => return Ok(Next::Closed),
-        }
-    }
+    let (found, next) = mailwire_core::testing::events(connection, input);
+    events.extend(found);
+    next
 }
 
 /// A client whose machine sends nothing by itself.

@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 use mailwire_smtp::{Channel, Connection, Error, Mailbox, Mechanism, Next, Reply, ReplyCode, client, server};
 
-pub(crate) use mailwire_core::testing::{drain_text as drain, feed};
+pub(crate) use mailwire_core::testing::{drain_text as drain, events, feed};
 
 /// Feeds `bytes` and gives all events until the machine wants something, and what it wants, or its error.
 pub(crate) fn try_feed<C: Connection<Error = Error>>(
@@ -12,17 +12,10 @@ pub(crate) fn try_feed<C: Connection<Error = Error>>(
     bytes: &[u8],
 ) -> Result<(Vec<C::Event>, Next<()>), Error> {
     let mut input = BytesMut::from(bytes);
-    let mut events = Vec::new();
-    loop {
-        match connection.next_event(&mut input)? {
-            Next::Event(event) => events.push(event),
-            Next::NeedInput => {
-                assert!(input.is_empty(), "left: {input:?}");
-                return Ok((events, Next::NeedInput));
-            }
-            other => return Ok((events, other.map(|_| ()))),
-        }
-    }
+    let (found, next) = events(connection, &mut input);
+    let next = next?;
+    assert!(next != Next::NeedInput || input.is_empty(), "left: {input:?}");
+    Ok((found, next))
 }
 
 pub(crate) fn client_config() -> client::Config {
