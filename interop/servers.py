@@ -59,6 +59,16 @@ class Authority:
         self.key.chmod(0o644)
 
 
+def listen(service, **ports):
+    """A service of Dovecot's that listens on these ports; `imaps` and `pop3s` speak TLS."""
+    listeners = "".join(
+        f"  inet_listener {name} {{\n    address = 127.0.0.1\n    port = {port}\n"
+        f"    ssl = {'yes' if name in ('imaps', 'pop3s') else 'no'}\n  }}\n"
+        for name, port in ports.items()
+    )
+    return f"service {service} {{\n{listeners}}}"
+
+
 class Dovecot:
     """IMAP, POP3, LMTP and submission; also Postfix's authentication."""
 
@@ -109,41 +119,11 @@ namespace inbox {{
 submission_relay_host = 127.0.0.1
 submission_relay_port = {relay_port}
 submission_relay_trusted = no
-service imap-login {{
-  inet_listener imap {{
-    port = {self.imap}
-  }}
-  inet_listener imaps {{
-    port = {self.imaps}
-    ssl = yes
-  }}
-}}
-service pop3-login {{
-  inet_listener pop3 {{
-    port = {self.pop3}
-  }}
-  inet_listener pop3s {{
-    port = {self.pop3s}
-    ssl = yes
-  }}
-}}
-service submission-login {{
-  inet_listener submission {{
-    port = {self.submission}
-  }}
-}}
-service lmtp {{
-  inet_listener lmtp {{
-    address = 127.0.0.1
-    port = {self.lmtp}
-  }}
-}}
-service auth {{
-  inet_listener {{
-    address = 127.0.0.1
-    port = {self.auth}
-  }}
-}}
+{listen("imap-login", imap=self.imap, imaps=self.imaps)}
+{listen("pop3-login", pop3=self.pop3, pop3s=self.pop3s)}
+{listen("submission-login", submission=self.submission)}
+{listen("lmtp", lmtp=self.lmtp)}
+{listen("auth", auth=self.auth)}
 service stats {{
   chroot =
 }}

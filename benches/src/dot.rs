@@ -23,14 +23,22 @@ pub(crate) fn add(groups: &mut Groups) {
         let body = Bytes::from(body());
         let wire = Bytes::from(corpus::stuffed(&body));
         for (piece, piece_title) in [(1400, "1,400 B"), (16 * 1024, "16 KiB"), (1024 * 1024, "1 MiB")] {
+            let direction = |verb: &str| format!("DATA {verb}, 1 MiB in {piece_title} pieces, {dots_title}");
+            let case = Case { few_dots: dots == "few-dots", piece, body: &body, wire: &wire };
             groups.add(format!("dot/receive-{dots}-{piece}"), |name| {
-                receive(name, dots, dots_title, piece, piece_title, &body, &wire)
+                receive(name, direction("receiving"), &case)
             });
-            groups.add(format!("dot/send-{dots}-{piece}"), |name| {
-                send(name, dots, dots_title, piece, piece_title, &body, &wire)
-            });
+            groups.add(format!("dot/send-{dots}-{piece}"), |name| send(name, direction("sending"), &case));
         }
     }
+}
+
+/// What is received or sent.
+struct Case<'a> {
+    few_dots: bool,
+    piece: usize,
+    body: &'a Bytes,
+    wire: &'a Bytes,
 }
 
 /// The wire in pieces as they come from a socket, out of one read buffer of 64 KiB or a piece.
@@ -76,15 +84,8 @@ fn unstuff(pieces: &mut [BytesMut], mut take: impl FnMut(Bytes)) {
     panic!("a body without an end");
 }
 
-fn receive(
-    name: String,
-    dots: &str,
-    dots_title: &str,
-    piece: usize,
-    piece_title: &str,
-    body: &Bytes,
-    wire: &Bytes,
-) -> Group {
+fn receive(name: String, title: String, case: &Case<'_>) -> Group {
+    let &Case { few_dots, piece, body, wire } = case;
     let mut read = Vec::new();
     unstuff(&mut pieces(wire, piece), |chunk| read.extend_from_slice(&chunk));
     assert!(read == *body, "what was read is not the body");
@@ -93,14 +94,11 @@ fn receive(
     stalwart(wire, piece, &mut read);
     assert!(read == *body, "what Stalwart's receiver read is not the body");
 
-    let (ours, peer, floor_copy, floor_dots) = (wire.clone(), wire.clone(), wire.clone(), wire.clone());
+    let (ours, peer, floor_dots) = (wire.clone(), wire.clone(), wire.clone());
     // 1,400-byte pieces of a body with few dots are what the aim was set for; a dot on every line has
     // to be no cliff, which is measured against the peer.
-    let aim = match dots {
-        "few-dots" => Aim::Throughput(25.0),
-        _ => Aim::OfFastestPeer(1.0),
-    };
-    Group::new(name, format!("DATA receiving, 1 MiB in {piece_title} pieces, {dots_title}"), aim, wire.len())
+    let aim = if few_dots { Aim::Throughput(25.0) } else { Aim::OfFastestPeer(1.0) };
+    Group::new(name, title, aim, wire.len())
         .add_prepared(
             Kind::Ours,
             "mailwire",
@@ -116,11 +114,7 @@ fn receive(
                 stalwart(&wire, piece, &mut out);
             }
         })
-        .add(Kind::Floor, "memcpy", move || {
-            let wire = floor_copy.clone();
-            let mut out = vec![0; wire.len()];
-            move || floors::copy_in_pieces(&wire, piece, &mut out)
-        })
+        .add_copying(wire, piece)
         .add(Kind::Floor, "memmem", move || {
             let wire = floor_dots.clone();
             let dot = memchr::memmem::Finder::new(b"\n.");
@@ -139,15 +133,8 @@ fn stalwart(wire: &[u8], piece: usize, out: &mut Vec<u8>) {
     panic!("a body without an end");
 }
 
-fn send(
-    name: String,
-    dots: &str,
-    dots_title: &str,
-    piece: usize,
-    piece_title: &str,
-    body: &Bytes,
-    wire: &Bytes,
-) -> Group {
+fn send(name: String, title: String, case: &Case<'_>) -> Group {
+    let &Case { few_dots, piece, body, wire } = case;
     let stuff = |body: &Bytes, piece: usize, written: &mut dyn FnMut(&mut Output)| {
         let mut output = Output::new(usize::MAX);
         let mut stuffer = Stuffer::new(BareNewline::Refuse);
@@ -166,27 +153,19 @@ fn send(
     });
     assert!(sent == *wire, "what was sent is not the wire form");
 
-    let (ours, floor_copy, floor_look) = (body.clone(), body.clone(), body.clone());
-    Group::new(
-        name,
-        format!("DATA sending, 1 MiB in {piece_title} pieces, {dots_title}"),
-        if dots == "few-dots" { Aim::Throughput(25.0) } else { Aim::None },
-        body.len(),
-    )
-    .add(Kind::Ours, "mailwire", move || {
-        let body = ours.clone();
-        move || {
-            // As a driver does: what waits is written at once.
-            stuff(&body, piece, &mut |output| output.advance(output.remaining()));
-        }
-    })
-    .add(Kind::Floor, "memcpy", move || {
-        let body = floor_copy.clone();
-        let mut out = vec![0; body.len()];
-        move || floors::copy_in_pieces(&body, piece, &mut out)
-    })
-    .add(Kind::Floor, "memchr", move || {
-        let body = floor_look.clone();
-        move || body.chunks(piece).map(floors::look).sum::<usize>()
-    })
+    let (ours, floor_look) = (body.clone(), body.clone());
+    let aim = if few_dots { Aim::Throughput(25.0) } else { Aim::None };
+    Group::new(name, title, aim, body.len())
+        .add(Kind::Ours, "mailwire", move || {
+            let body = ours.clone();
+            move || {
+                // As a driver does: what waits is written at once.
+                stuff(&body, piece, &mut |output| output.advance(output.remaining()));
+            }
+        })
+        .add_copying(body, piece)
+        .add(Kind::Floor, "memchr", move || {
+            let body = floor_look.clone();
+            move || body.chunks(piece).map(floors::look).sum::<usize>()
+        })
 }

@@ -14,7 +14,7 @@ use peer_imap_codec::{
     imap_types::{IntoStatic, command::Command as CodecCommand},
 };
 
-use crate::{Aim, Group, Groups, Kind, corpus, floors, read_buffer, received, waiting};
+use crate::{Aim, Group, Groups, Kind, corpus, read_buffer, received, waiting};
 
 pub(crate) fn add(groups: &mut Groups) {
     for (name, wire) in corpus::IMAP_COMMANDS {
@@ -86,10 +86,7 @@ fn command(group: String, title: &str, wire: Vec<u8>) -> Group {
         .add(Kind::Peer, "imap-codec into_static", move || {
             move || codec_command(std::hint::black_box(wire)).into_static()
         })
-        .add(Kind::Floor, "tokens", move || {
-            let mut out = Vec::new();
-            move || floors::tokens(std::hint::black_box(wire), &mut out)
-        })
+        .add_tokens(wire)
 }
 
 /// That two forms of a message differ at most in how strings are quoted, and in case.

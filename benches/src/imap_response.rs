@@ -20,7 +20,7 @@ use peer_imap_proto::{
 };
 
 use crate::{
-    Aim, Group, Groups, Kind, corpus, floors,
+    Aim, Group, Groups, Kind, corpus,
     imap::{framed, same_facts},
     read_buffer, waiting,
 };
@@ -332,12 +332,7 @@ fn read(group: String, case: &'static Case) -> Group {
             move || move || codec(std::hint::black_box(wire)).into_static(),
         );
     }
-    group
-        .add(Kind::Floor, "tokens", move || {
-            let mut out = Vec::new();
-            move || floors::tokens(std::hint::black_box(wire), &mut out)
-        })
-        .add(Kind::Floor, "memchr", move || move || floors::lines(std::hint::black_box(wire)))
+    group.add_tokens(wire).add_line_ends("memchr", wire)
 }
 
 fn write(group: String, case: &'static Case) -> Group {

@@ -13,7 +13,7 @@ use peer_imap_next::{
 };
 
 use crate::{
-    Aim, Group, Groups, Kind, corpus, floors,
+    Aim, Group, Groups, Kind, corpus,
     stream::{Script, ready},
 };
 
@@ -123,7 +123,7 @@ fn pieces(wire: &[u8], size: usize) -> Vec<BytesMut> {
 }
 
 fn stream(group: String, title: String, aim: Aim, wire: &Bytes, messages: usize, piece: usize) -> Group {
-    let (ours, async_imap, imap_next, floor) = (wire.clone(), wire.clone(), wire.clone(), wire.clone());
+    let (ours, async_imap, imap_next) = (wire.clone(), wire.clone(), wire.clone());
     Group::new(group, title, aim, wire.len())
         .add_prepared(
             Kind::Ours,
@@ -171,9 +171,5 @@ fn stream(group: String, title: String, aim: Aim, wire: &Bytes, messages: usize,
                 assert_eq!(seen, messages);
             }
         })
-        .add(Kind::Floor, "memcpy", move || {
-            let wire = floor.clone();
-            let mut out = vec![0; wire.len()];
-            move || floors::copy_in_pieces(&wire, piece, &mut out)
-        })
+        .add_copying(wire, piece)
 }

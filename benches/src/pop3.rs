@@ -8,7 +8,7 @@ use mailwire_pop3::{
 };
 
 use crate::{
-    Aim, Group, Groups, Kind, corpus, floors,
+    Aim, Group, Groups, Kind, corpus,
     stream::{Script, ready},
 };
 
@@ -75,7 +75,7 @@ fn retr(name: String, size_title: &str, size: usize, piece_title: &str, piece: u
     let stuffed = corpus::stuffed(&body);
     assert!(peer(&wire, piece)() == stuffed[..stuffed.len() - 5], "what async-pop read is not the body");
 
-    let (ours, theirs, floor) = (wire.clone(), wire.clone(), wire.clone());
+    let (ours, theirs) = (wire.clone(), wire.clone());
     Group::new(
         name,
         format!("POP3 RETR of {size_title} in {piece_title} pieces"),
@@ -90,11 +90,7 @@ fn retr(name: String, size_title: &str, size: usize, piece_title: &str, piece: u
         |(client, pieces)| read(client, pieces, |chunk| drop(std::hint::black_box(chunk))),
     )
     .add(Kind::Peer, "async-pop", move || peer(&theirs, piece))
-    .add(Kind::Floor, "memcpy", move || {
-        let wire = floor.clone();
-        let mut out = vec![0; wire.len()];
-        move || floors::copy_in_pieces(&wire, piece, &mut out)
-    })
+    .add_copying(&wire, piece)
 }
 
 fn peer(wire: &Bytes, piece: usize) -> impl FnMut() -> Bytes + use<> {

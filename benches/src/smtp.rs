@@ -5,7 +5,7 @@ use mailwire_smtp::{Capabilities, Command, Dialect, Reply};
 use peer_lettre::transport::smtp::{extension::ServerInfo, response::Response as LettreResponse};
 use peer_smtp_proto::{EhloResponse, Request, Response, response::parser::ResponseReceiver};
 
-use crate::{Aim, Group, Groups, Kind, corpus, floors, received};
+use crate::{Aim, Group, Groups, Kind, corpus, received};
 
 pub(crate) fn add(groups: &mut Groups) {
     for (name, title, wire) in [
@@ -60,10 +60,7 @@ fn command(group: String, title: &str, wire: &'static [u8]) -> Group {
         .add(Kind::Peer, "smtp-proto into_owned", move || {
             move || parse_request(std::hint::black_box(wire)).into_owned()
         })
-        .add(Kind::Floor, "tokens", move || {
-            let mut out = Vec::new();
-            move || floors::tokens(std::hint::black_box(wire), &mut out)
-        })
+        .add_tokens(wire)
 }
 
 fn write(group: String, title: &str, wire: &'static [u8]) -> Group {
@@ -118,7 +115,7 @@ fn reply(group: String, title: &str, wire: &'static [u8], lines: usize) -> Group
         })
         .add(Kind::Peer, "smtp-proto", move || move || stalwart_reply(std::hint::black_box(wire)))
         .add(Kind::Peer, "lettre", move || move || lettre(std::hint::black_box(text)))
-        .add(Kind::Floor, "line ends", move || move || floors::lines(std::hint::black_box(wire)))
+        .add_line_ends("line ends", wire)
 }
 
 /// The reply of ten lines, and each of them taken out of it.
@@ -171,5 +168,5 @@ fn ehlo_reply(group: String) -> Group {
         })
         .add(Kind::Peer, "smtp-proto", move || move || stalwart(std::hint::black_box(wire)))
         .add(Kind::Peer, "lettre", move || move || lettre(std::hint::black_box(text)))
-        .add(Kind::Floor, "line ends", move || move || floors::lines(std::hint::black_box(wire)))
+        .add_line_ends("line ends", wire)
 }

@@ -1,13 +1,5 @@
 //! That what is measured works: every contender reads its input, and ours finds in it what the others
 //! find. The groups check that when they are made.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
 
 #[test]
 fn every_contender_reads_its_input() {

@@ -1,6 +1,11 @@
 //! What the programs share: naming a server, credentials from the environment, progress.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io::IsTerminal,
+    path::PathBuf,
+    process::{ExitCode, Termination},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -98,11 +103,14 @@ impl AccountArguments {
 /// The exit status of a program that came to this. An error is told in a line that begins with the
 /// program's name: `env!("CARGO_BIN_NAME")`.
 #[must_use]
-pub fn exit_code(program: &str, result: Result<ExitCode>) -> ExitCode {
-    result.unwrap_or_else(|error| {
-        eprintln!("{program}: {error:#}");
-        ExitCode::FAILURE
-    })
+pub fn exit_code(program: &str, result: Result<impl Termination>) -> ExitCode {
+    match result {
+        Ok(result) => result.report(),
+        Err(error) => {
+            eprintln!("{program}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// A progress bar over so many bytes: shown only on a terminal, and only if the work takes a while.

@@ -1,13 +1,5 @@
 //! What the documents name exists: paths, links, tests, features and dependencies.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{
     fs,

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use mailwire_core::{Error, Upgrade};
 use mailwire_transport::{Driver, DriverConfig, DriverError, Step};
 use support::{Script, Toy};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 type Scripted = Driver<Script, Toy>;
 
@@ -256,13 +256,18 @@ async fn a_handshake_that_fails_or_is_dropped_leaves_no_stream() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn silence_ends_in_the_machines_time() {
-    let (a, mut b) = duplex(1000);
+/// A driver whose machine has something to say and waits for a minute, and its peer.
+fn greeting_within_a_minute() -> (Driver<DuplexStream, Toy>, DuplexStream) {
+    let (a, b) = duplex(1000);
     let mut toy = Toy::client();
     toy.timeout = Some(Duration::from_secs(60));
     toy.send("hello");
-    let mut driver = Driver::new(a, toy);
+    (Driver::new(a, toy), b)
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_ends_in_the_machines_time() {
+    let (mut driver, mut b) = greeting_within_a_minute();
     let start = tokio::time::Instant::now();
     let peer = async {
         // Bytes that move start the time anew.
@@ -278,11 +283,7 @@ async fn silence_ends_in_the_machines_time() {
 
 #[tokio::test(start_paused = true)]
 async fn one_byte_a_second_is_not_progress_for_ever() {
-    let (a, mut b) = duplex(1000);
-    let mut toy = Toy::client();
-    toy.timeout = Some(Duration::from_secs(60));
-    toy.send("hello");
-    let mut driver = Driver::new(a, toy);
+    let (mut driver, mut b) = greeting_within_a_minute();
     driver.config_mut().step_deadline = Some(Duration::from_secs(180));
     let start = tokio::time::Instant::now();
     let tarpit = async {

@@ -86,9 +86,7 @@ fn ada() -> Config {
 }
 
 fn clear() -> Config {
-    let mut config = ada();
-    config.allow_clear_credentials = true;
-    config
+    ada().with_allow_clear_credentials(true)
 }
 
 fn endpoint() -> Endpoint {

@@ -44,9 +44,7 @@ fn ada() -> Config {
 }
 
 fn clear() -> Config {
-    let mut config = ada();
-    config.allow_clear_credentials = true;
-    config
+    ada().with_allow_clear_credentials(true)
 }
 
 async fn against<T>(config: Config, script: &str, calls: impl AsyncFnOnce(Client) -> Result<T>) -> Result<T> {

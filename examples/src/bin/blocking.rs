@@ -35,8 +35,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let result = run(&Arguments::parse());
-    exit_code(env!("CARGO_BIN_NAME"), result.map(|()| ExitCode::SUCCESS))
+    exit_code(env!("CARGO_BIN_NAME"), run(&Arguments::parse()))
 }
 
 /// The driver: writes what waits, reads what is needed, until there is an event. `None` means that it

@@ -65,7 +65,7 @@ fn main() -> ExitCode {
             let size = arguments.size;
             if arguments.server { runtime.block_on(serve(size)) } else { runtime.block_on(run(&arguments)) }
         });
-    exit_code(env!("CARGO_BIN_NAME"), result.map(|()| ExitCode::SUCCESS))
+    exit_code(env!("CARGO_BIN_NAME"), result)
 }
 
 const LINE: &[u8] =

@@ -34,8 +34,7 @@ struct Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let result = run(Arguments::parse()).await;
-    exit_code(env!("CARGO_BIN_NAME"), result.map(|()| ExitCode::SUCCESS))
+    exit_code(env!("CARGO_BIN_NAME"), run(Arguments::parse()).await)
 }
 
 async fn run(arguments: Arguments) -> Result<()> {

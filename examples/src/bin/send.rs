@@ -43,7 +43,7 @@ struct Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let result = run(Arguments::parse()).await.and_then(|refused| match refused {
-        0 => Ok(ExitCode::SUCCESS),
+        0 => Ok(()),
         refused => bail!("{refused} refused"),
     });
     exit_code(env!("CARGO_BIN_NAME"), result)

@@ -56,8 +56,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = run(Arguments::parse()).await;
-    exit_code(env!("CARGO_BIN_NAME"), result.map(|()| ExitCode::SUCCESS))
+    exit_code(env!("CARGO_BIN_NAME"), run(Arguments::parse()).await)
 }
 
 /// The servers: handles, one for each listener.
