@@ -60,7 +60,7 @@ pub fn run(case: Case) {
         _ => Literals::Synchronizing,
     };
     if case.bits & 8 == 0 && channel == Channel::Tls {
-        config.set_greeting(super::session::status(ReplyKind::PreAuth)).expect("a greeting");
+        config.set_greeting(status(ReplyKind::PreAuth)).expect("a greeting");
     }
     (config.limits.bad_commands, config.limits.idle_commands) = (1000, 1000);
     (config.limits.inline_literal, config.limits.output) = (64, 600);
