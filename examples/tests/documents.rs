@@ -115,11 +115,12 @@ fn fault(path: &str, folders: &[PathBuf]) -> Option<String> {
     if !folders.iter().any(|folder| has(folder, path)) {
         return Some(format!("no {path} in any crate"));
     }
+    // A path that another crate has, too, may be said of that one.
+    let protocols = PROTOCOLS.map(|folder| root.join(folder));
+    let elsewhere = folders.iter().any(|folder| !protocols.contains(folder) && has(folder, path));
     let missing: Vec<_> = PROTOCOLS.into_iter().filter(|folder| !has(&root.join(folder), path)).collect();
     let short = path.strip_prefix("src/").unwrap_or(path);
-    let differs = !path.contains('/')
-        || missing.len() == PROTOCOLS.len()
-        || NOT_IN_ALL.iter().any(|it| short.starts_with(it));
+    let differs = elsewhere || !path.contains('/') || NOT_IN_ALL.iter().any(|it| short.starts_with(it));
     (!differs && !missing.is_empty()).then(|| format!("no {path} in {}", missing.join(", ")))
 }
 
