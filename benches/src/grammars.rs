@@ -12,7 +12,7 @@ use mailwire_imap::{
     command::AString,
     extensions::quota::{QuotaData, QuotaResource, ResourceName},
     response::{FetchData, MsgAtt, Response, Untagged},
-    types::{Address, AddressLists, Atom, Envelope, ImapString, ParseContext},
+    types::{Address, Atom, Envelope, ImapString, ParseContext},
 };
 use nom::{
     branch::alt,
@@ -110,11 +110,11 @@ fn envelope<'a>(frame: &'a Bytes) -> impl Grammar<'a, Envelope> {
     let lists = (people(), people(), people(), people(), people(), people());
     let fields = (field(), field(), lists, field(), nstring(frame));
     map(in_parentheses(fields), |(date, subject, lists, in_reply_to, message_id)| {
-        let addresses = AddressLists::new([lists.0, lists.1, lists.2, lists.3, lists.4, lists.5]);
-        let mut envelope = Envelope::default();
-        (envelope.date, envelope.subject, envelope.addresses) = (date, subject, addresses);
-        (envelope.in_reply_to, envelope.message_id) = (in_reply_to, message_id);
-        envelope
+        Envelope::new([lists.0, lists.1, lists.2, lists.3, lists.4, lists.5])
+            .with_date(date)
+            .with_subject(subject)
+            .with_in_reply_to(in_reply_to)
+            .with_message_id(message_id)
     })
 }
 

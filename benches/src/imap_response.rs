@@ -59,7 +59,7 @@ const CASES: &[Case] = &[
         facts: |response| match fetch(response) {
             [MsgAtt::Uid(_), MsgAtt::Envelope(envelope)] => format!(
                 "{:?} {} {} {}",
-                envelope.subject.as_ref().expect("a subject").as_bytes(),
+                envelope.subject().expect("a subject").as_bytes(),
                 envelope.to().len(),
                 envelope.cc().len(),
                 envelope.bcc().len()

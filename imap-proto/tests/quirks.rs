@@ -349,7 +349,7 @@ fn envelopes() {
         r#"* 6 FETCH (UID 6 ENVELOPE ("d" "s" ((NIL NIL "a" "b")) () () ((NIL NIL "a" "b")) () () "" "mid"))"#,
     ));
     assert_eq!((found.from().len(), found.sender().len(), found.to().len()), (1, 0, 1));
-    assert_eq!((found.in_reply_to, found.message_id), (some(""), some("mid")));
+    assert_eq!((found.in_reply_to().cloned(), found.message_id().cloned()), (some(""), some("mid")));
     let two = envelope(accepted(
         r#"* 6 FETCH (ENVELOPE (NIL "s" ((NIL NIL "a" "b") (NIL NIL "c" "d")) NIL NIL NIL NIL NIL NIL NIL))"#,
     ));
@@ -360,7 +360,7 @@ fn envelopes() {
         let items = items(accepted(&line));
         assert_eq!(items[1], uid(6), "{line}");
         let MsgAtt::Envelope(envelope) = &items[0] else { panic!("{line}") };
-        assert_eq!(envelope.subject, some("s"));
+        assert_eq!(envelope.subject().cloned(), some("s"));
     }
     let surplus = format!("* 6 FETCH (ENVELOPE (NIL \"s\"{}) UID 6)", " NIL".repeat(9));
     assert_eq!(items(accepted(surplus)).len(), 2);
@@ -376,7 +376,7 @@ fn envelopes() {
     }
     let eight_bit =
         envelope(accepted(b"* 1 FETCH (ENVELOPE (NIL \"h\xe9llo\" NIL NIL NIL NIL NIL NIL NIL NIL))"));
-    assert_eq!(eight_bit.subject.unwrap().as_bytes(), b"h\xe9llo");
+    assert_eq!(eight_bit.subject().unwrap().as_bytes(), b"h\xe9llo");
     // Addresses.
     for (addresses, name, host) in [
         (r#"(("x" NIL "a" "b"))"#, "x", "b"),
@@ -398,10 +398,10 @@ fn envelopes() {
         let found = envelope(if strict { valid(&line) } else { accepted(&line) });
         assert_eq!(found.from()[0].name, some(name), "{line}");
         assert_eq!(found.from()[0].host.clone().unwrap_or_default(), host, "{line}");
-        assert_eq!(found.message_id, some("m"), "{line}");
+        assert_eq!(found.message_id().cloned(), some("m"), "{line}");
     }
     let empty = envelope(accepted(r#"* 1 FETCH (ENVELOPE (NIL "s" "" NIL NIL NIL NIL NIL NIL "m"))"#));
-    assert_eq!((empty.from().len(), empty.message_id), (0, some("m")));
+    assert_eq!((empty.from().len(), empty.message_id().cloned()), (0, some("m")));
     // An envelope that cannot be read costs itself.
     let kept = items(accepted(r#"* 1 FETCH (UID 1 ENVELOPE (NIL "s" ("a" (x))) FLAGS ())"#));
     assert_eq!(kept.len(), 3);

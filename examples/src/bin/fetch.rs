@@ -96,7 +96,7 @@ async fn list(client: &mut imap::Client, uids: &[u32]) -> Result<()> {
         let uid = message.uid().map_or_else(|| "?".to_owned(), |uid| uid.to_string());
         let size = message.size().unwrap_or(0);
         let flags = message.flags().map(ToString::to_string).unwrap_or_default();
-        let subject = message.envelope().and_then(|envelope| envelope.subject.as_ref());
+        let subject = message.envelope().and_then(|envelope| envelope.subject());
         let subject = subject.map(|text| encoded_words(text.as_bytes())).unwrap_or_default();
         // A text shows control characters as escapes: no sender writes to this terminal.
         println!("{uid:>8} {size:>10} {} ({flags})", Text::from(subject));

@@ -17,10 +17,10 @@ use crate::{
     Capability,
     command::arbitrary::{atom, date_time, flags, mailbox, maybe, part, section, some, text, word},
     types::{
-        Address, AddressLists, BodyStructure, CommonExtension, ContentEncoding, Data, Disposition, Envelope,
-        ImapString, KnownSet, MailboxAttribute, MailboxAttributes, MessagePart, ModSeq, MultiExtension,
-        MultiPart, ParseContext, PartExtension, PartKind, PermanentFlags, RawValue, Reader, SetMember,
-        ShortList, SinglePart, Tag,
+        Address, BodyStructure, CommonExtension, ContentEncoding, Data, Disposition, Envelope, ImapString,
+        KnownSet, MailboxAttribute, MailboxAttributes, MessagePart, ModSeq, MultiExtension, MultiPart,
+        ParseContext, PartExtension, PartKind, PermanentFlags, RawValue, Reader, SetMember, ShortList,
+        SinglePart, Tag,
     },
 };
 
@@ -139,14 +139,12 @@ fn envelope(u: &mut Unstructured<'_>) -> Result<Envelope> {
     let from = addresses(u)?;
     let sender = if u.arbitrary()? { from.clone() } else { addresses(u)? };
     let reply_to = if u.arbitrary()? { from.clone() } else { addresses(u)? };
-    let addresses = AddressLists::new([from, sender, reply_to, addresses(u)?, addresses(u)?, addresses(u)?]);
-    Ok(Envelope {
-        date: nstring(u)?,
-        subject: nstring(u)?,
-        addresses,
-        in_reply_to: nstring(u)?,
-        message_id: nstring(u)?,
-    })
+    let envelope = Envelope::new([from, sender, reply_to, addresses(u)?, addresses(u)?, addresses(u)?]);
+    Ok(envelope
+        .with_date(nstring(u)?)
+        .with_subject(nstring(u)?)
+        .with_in_reply_to(nstring(u)?)
+        .with_message_id(nstring(u)?))
 }
 
 fn parameters(u: &mut Unstructured<'_>) -> Result<ShortList<(ImapString, ImapString)>> {

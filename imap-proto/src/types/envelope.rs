@@ -16,48 +16,40 @@ use super::{
 };
 use crate::deviation;
 
-/// What the header of a message says about it, parsed by the server (RFC 9051 section 7.5.2).
-#[non_exhaustive]
+/// Holds what the header of a message says about it, parsed by the server
+/// ([RFC 9051 section 7.5.2](https://www.rfc-editor.org/rfc/rfc9051#section-7.5.2)).
+///
+/// ```
+/// use mailwire_imap::types::{Address, Envelope};
+///
+/// let alice = || vec![Address::new("alice".try_into().ok(), None)];
+/// let [to, cc, bcc] = [const { Vec::new() }; 3];
+/// let envelope = Envelope::new([alice(), alice(), alice(), to, cc, bcc])
+///     .with_subject("hello".try_into().ok());
+/// assert_eq!((envelope.from(), envelope.reply_to().len()), (&alice()[..], 1));
+/// assert!(envelope.bcc().is_empty());
+/// assert_eq!(envelope.subject().unwrap(), &"hello");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Envelope {
-    /// The Date field, as it stands.
-    pub date: Option<ImapString>,
-    /// The Subject, still encoded.
-    pub subject: Option<ImapString>,
-    /// From, Sender, Reply-To, To, Cc and Bcc. They are read by [`from`](Self::from) and the methods
-    /// after it.
-    pub addresses: AddressLists,
-    /// In-Reply-To.
-    pub in_reply_to: Option<ImapString>,
-    /// Message-ID.
-    pub message_id: Option<ImapString>,
+    date: Option<ImapString>,
+    subject: Option<ImapString>,
+    addresses: AddressLists,
+    in_reply_to: Option<ImapString>,
+    message_id: Option<ImapString>,
 }
 
 /// The addresses of an [`Envelope`], which stand in one piece of memory. Sender and Reply-To are
 /// mostly what From is, and then take none.
-///
-/// ```
-/// use mailwire_imap::types::{Address, AddressLists, Envelope};
-///
-/// let alice = || vec![Address::new("alice".try_into().ok(), None)];
-/// let none = Vec::new;
-/// let addresses = AddressLists::new([alice(), alice(), alice(), none(), none(), none()]);
-/// let mut envelope = Envelope::default();
-/// envelope.addresses = addresses;
-/// assert_eq!((envelope.from(), envelope.reply_to().len()), (&alice()[..], 1));
-/// assert!(envelope.bcc().is_empty());
-/// ```
 #[derive(Clone, Default)]
-pub struct AddressLists {
+struct AddressLists {
     all: Vec<Address>,
     /// Where in it the lists begin and end.
     bounds: [(usize, usize); 6],
 }
 
 impl AddressLists {
-    /// From, Sender, Reply-To, To, Cc and Bcc.
-    #[must_use]
-    pub fn new(lists: [Vec<Address>; 6]) -> Self {
+    fn new(lists: [Vec<Address>; 6]) -> Self {
         let mut made = Self::default();
         for (at, list) in lists.into_iter().enumerate() {
             let same = (0..at).find(|&before| made.list(before) == list);
@@ -156,37 +148,95 @@ impl serde::Serialize for Envelope {
 }
 
 impl Envelope {
-    /// From.
+    /// Makes an envelope of its lists of addresses: From, Sender, Reply-To, To, Cc and Bcc.
+    #[must_use]
+    pub fn new(addresses: [Vec<Address>; 6]) -> Self {
+        Self { addresses: AddressLists::new(addresses), ..Self::default() }
+    }
+
+    /// Sets Date.
+    #[must_use]
+    pub fn with_date(mut self, date: Option<ImapString>) -> Self {
+        self.date = date;
+        self
+    }
+
+    /// Sets Subject.
+    #[must_use]
+    pub fn with_subject(mut self, subject: Option<ImapString>) -> Self {
+        self.subject = subject;
+        self
+    }
+
+    /// Sets In-Reply-To.
+    #[must_use]
+    pub fn with_in_reply_to(mut self, in_reply_to: Option<ImapString>) -> Self {
+        self.in_reply_to = in_reply_to;
+        self
+    }
+
+    /// Sets Message-ID.
+    #[must_use]
+    pub fn with_message_id(mut self, message_id: Option<ImapString>) -> Self {
+        self.message_id = message_id;
+        self
+    }
+
+    /// Returns Date, as it stands.
+    #[must_use]
+    pub const fn date(&self) -> Option<&ImapString> {
+        self.date.as_ref()
+    }
+
+    /// Returns Subject, with its encoded words.
+    #[must_use]
+    pub const fn subject(&self) -> Option<&ImapString> {
+        self.subject.as_ref()
+    }
+
+    /// Returns In-Reply-To, as it stands.
+    #[must_use]
+    pub const fn in_reply_to(&self) -> Option<&ImapString> {
+        self.in_reply_to.as_ref()
+    }
+
+    /// Returns Message-ID, as it stands.
+    #[must_use]
+    pub const fn message_id(&self) -> Option<&ImapString> {
+        self.message_id.as_ref()
+    }
+
+    /// Returns the addresses of From.
     #[must_use]
     pub fn from(&self) -> &[Address] {
         self.addresses.list(0)
     }
 
-    /// Sender; the server gives From where there is none.
+    /// Returns the addresses of Sender; the server gives From where there is none.
     #[must_use]
     pub fn sender(&self) -> &[Address] {
         self.addresses.list(1)
     }
 
-    /// Reply-To; the server gives From where there is none.
+    /// Returns the addresses of Reply-To; the server gives From where there is none.
     #[must_use]
     pub fn reply_to(&self) -> &[Address] {
         self.addresses.list(2)
     }
 
-    /// To.
+    /// Returns the addresses of To.
     #[must_use]
     pub fn to(&self) -> &[Address] {
         self.addresses.list(3)
     }
 
-    /// Cc.
+    /// Returns the addresses of Cc.
     #[must_use]
     pub fn cc(&self) -> &[Address] {
         self.addresses.list(4)
     }
 
-    /// Bcc.
+    /// Returns the addresses of Bcc.
     #[must_use]
     pub fn bcc(&self) -> &[Address] {
         self.addresses.list(5)

@@ -28,7 +28,7 @@ pub use body_structure::{
     PartExtension, PartKind, SinglePart,
 };
 pub use datetime::{Date, DateTime};
-pub use envelope::{AddressLists, Envelope};
+pub use envelope::Envelope;
 pub use flag::{Flag, MailboxAttribute, MalformedName};
 pub use flag_set::{FlagSet, MailboxAttributes, PermanentFlags};
 pub use known_set::{KnownNumbers, KnownSet, KnownUids};

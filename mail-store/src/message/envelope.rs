@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mailwire_core::Text;
-use mailwire_imap::types::{self, AddressLists, Envelope, ImapString};
+use mailwire_imap::types::{self, Envelope, ImapString};
 
 use super::{Message, Part, address, address::addresses, header};
 
@@ -18,7 +18,7 @@ impl Message {
     #[must_use]
     pub fn envelope_of(&self, message: &Part) -> Envelope {
         let header = self.header(message);
-        let mut envelope = Envelope::default();
+        let [mut date, mut subject, mut in_reply_to, mut message_id] = [const { None }; 4];
         let mut addresses: [Vec<types::Address>; 6] = Default::default();
         for field in header::fields(&header) {
             let is = |name: &&str| field.is(name.as_bytes());
@@ -28,13 +28,13 @@ impl Message {
                 continue;
             }
             let once = if is(&"date") {
-                &mut envelope.date
+                &mut date
             } else if is(&"subject") {
-                &mut envelope.subject
+                &mut subject
             } else if is(&"in-reply-to") {
-                &mut envelope.in_reply_to
+                &mut in_reply_to
             } else if is(&"message-id") {
-                &mut envelope.message_id
+                &mut message_id
             } else {
                 continue;
             };
@@ -46,8 +46,11 @@ impl Message {
                 list.clone_from(&from);
             }
         }
-        envelope.addresses = AddressLists::new([from, sender, reply_to, to, cc, bcc]);
-        envelope
+        Envelope::new([from, sender, reply_to, to, cc, bcc])
+            .with_date(date)
+            .with_subject(subject)
+            .with_in_reply_to(in_reply_to)
+            .with_message_id(message_id)
     }
 }
 
@@ -84,12 +87,12 @@ mod tests {
             "Subject: =?utf-8?q?h=C3=A9?=\r\n there\r\nsubject: second\r\nFrom: \"A, B\" <a@b>\r\n\
              To: c@d\r\nTo: e@f\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\nMessage-ID: <1@x>\r\n\r\n",
         );
-        assert_eq!(envelope.subject.clone().unwrap(), "=?utf-8?q?h=C3=A9?= there");
+        assert_eq!(envelope.subject().unwrap(), &"=?utf-8?q?h=C3=A9?= there");
         assert_eq!(envelope.from()[0].name.clone().unwrap(), "A, B");
         assert_eq!((envelope.sender(), envelope.reply_to()), (envelope.from(), envelope.from()));
         assert_eq!(envelope.to().len(), 2);
-        assert_eq!(envelope.message_id.clone().unwrap(), "<1@x>");
-        assert!(envelope.in_reply_to.is_none() && envelope.cc().is_empty());
+        assert_eq!(envelope.message_id().unwrap(), &"<1@x>");
+        assert!(envelope.in_reply_to().is_none() && envelope.cc().is_empty());
     }
 
     #[test]

@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(common.language.len(), 2);
         let BodyStructure::Single(message) = &multi.parts[1] else { panic!() };
         let PartKind::Message(inner) = &message.kind else { panic!() };
-        assert_eq!(inner.envelope.subject.as_ref().unwrap(), &"inner");
+        assert_eq!(inner.envelope.subject().unwrap(), &"inner");
         assert_eq!(inner.lines, Some(3));
     }
 

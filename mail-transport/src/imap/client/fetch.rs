@@ -54,7 +54,7 @@ impl FetchedMessage {
     /// ([RFC 2047](https://www.rfc-editor.org/rfc/rfc2047)): `encoded_words`, under the feature `encoded-words`, decodes them.
     #[must_use]
     pub fn subject(&self) -> Option<Cow<'_, str>> {
-        Some(self.envelope()?.subject.as_ref()?.to_string_lossy())
+        Some(self.envelope()?.subject()?.to_string_lossy())
     }
 
     /// Returns the parts, with extension data if there is any.

@@ -148,7 +148,7 @@ impl Client {
 
     /// Returns what the server offers, as far as it has said so.
     #[must_use]
-    pub const fn capabilities(&self) -> &Capabilities {
+    pub fn capabilities(&self) -> &Capabilities {
         self.session.machine_ref().capabilities()
     }
 
@@ -165,7 +165,7 @@ impl Client {
 
     /// Returns the state of the session ([RFC 9051 section 3](https://www.rfc-editor.org/rfc/rfc9051#section-3)).
     #[must_use]
-    pub const fn state(&self) -> State {
+    pub fn state(&self) -> State {
         self.session.machine_ref().state()
     }
 
