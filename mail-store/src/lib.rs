@@ -35,7 +35,7 @@
 //! written once over it: sequence numbers, `\Recent`, responses and the wording of refusals are theirs and
 //! the transport's. If the store knows passwords, let it be the
 //! [`Authenticator`](mailwire_transport::sasl::Authenticator) of its users, too; otherwise give the services
-//! another one with `with_authenticator`.
+//! another one with `with_authenticator`. [`conformance::check`] tests whether it does what every store must.
 //!
 //! Whoever has no mailboxes to offer, but proxies or makes messages up, implements the traits of
 //! `mailwire-transport` instead.
@@ -50,9 +50,12 @@
 //! | feature | |
 //! | --- | --- |
 //! | `memory` (default) | [`memory`]: a store in memory, for tests, examples and short-lived servers |
+//! | `conformance` | [`conformance::check`]: checks of what every store must do, for the tests of a store of one's own |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod content;
 mod error;
 mod filter;

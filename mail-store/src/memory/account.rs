@@ -35,7 +35,7 @@ pub(super) struct Account {
     changes: watch::Sender<u64>,
 }
 
-/// What is behind an account's lock, which is held for no longer than a look.
+/// What an account's lock guards, which is held for no longer than a look.
 #[derive(Debug)]
 pub(super) struct State {
     account: u32,

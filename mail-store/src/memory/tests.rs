@@ -1,4 +1,4 @@
-//! What only the memory store has; the rest is in `tests/conformance.rs`.
+//! What only the memory store has; the rest is in `conformance`.
 
 use bytes::Bytes;
 use mailwire_imap::types::{FlagSet, Uid};

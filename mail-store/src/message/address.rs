@@ -1,4 +1,5 @@
-//! Address lists of RFC 5322 section 3.4, as IMAP's ENVELOPE shows them: encoded words stay encoded.
+//! Address lists of [RFC 5322 section 3.4](https://www.rfc-editor.org/rfc/rfc5322#section-3.4),
+//! as IMAP's ENVELOPE shows them: encoded words stay encoded.
 
 use bytes::Bytes;
 
@@ -18,9 +19,9 @@ pub enum Address {
         /// The domain; empty if there is none.
         host: Bytes,
     },
-    /// A group begins.
+    /// The begin of a group, with its name.
     GroupStart(Bytes),
-    /// It ends.
+    /// The end of a group.
     GroupEnd,
 }
 

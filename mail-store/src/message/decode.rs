@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use mail_parser::decoders::{base64::base64_decode, charsets::map::charset_decoder};
 
-/// A content transfer encoding that nobody knows (RFC 3516: `UNKNOWN-CTE`).
+/// The error of a content transfer encoding that is not known: `UNKNOWN-CTE`
+/// ([RFC 3516 section 4.3](https://www.rfc-editor.org/rfc/rfc3516#section-4.3)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unknown content transfer encoding")]
 pub struct UnknownEncoding;

@@ -1,4 +1,4 @@
-//! ENVELOPE: RFC 9051 section 7.5.2.
+//! ENVELOPE: [RFC 9051 section 7.5.2](https://www.rfc-editor.org/rfc/rfc9051#section-7.5.2).
 
 use bytes::Bytes;
 use mailwire_core::Text;
@@ -7,14 +7,14 @@ use mailwire_imap::types::{self, Envelope, ImapString};
 use super::{Message, Part, address, address::addresses, header};
 
 impl Message {
-    /// The header's most wanted fields. Encoded words stay encoded; Sender and Reply-To are those of
-    /// From if there are none.
+    /// Makes the ENVELOPE of the message: the fields of its header that lists show. Encoded words stay
+    /// encoded; Sender and Reply-To are those of From if there are none.
     #[must_use]
     pub fn envelope(&self) -> Envelope {
         self.envelope_of(&self.root)
     }
 
-    /// The same of an embedded message.
+    /// Makes the ENVELOPE of an embedded message: see [`envelope`](Self::envelope).
     #[must_use]
     pub fn envelope_of(&self, message: &Part) -> Envelope {
         let header = self.header(message);

@@ -7,35 +7,35 @@ use bytes::Bytes;
 /// One field of a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// Its name, without the colon.
+    /// The name, without the colon.
     pub name: Bytes,
-    /// What stands behind the colon, line ends and folds included.
+    /// What stands after the colon, line ends and folds included.
     pub body: Bytes,
     /// The whole field with its line ends.
     pub whole: Bytes,
 }
 
 impl Field {
-    /// Whether this field has this name.
+    /// Tells whether the field has this name, in any case.
     #[must_use]
     pub fn is(&self, name: &[u8]) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
 
-    /// The field's value as RFC 5322 section 2.2.3 reads it: unfolded, without the white space
-    /// around it. Without NUL too, which IMAP cannot carry in a string.
+    /// Gives the value unfolded ([RFC 5322 section 2.2.3](https://www.rfc-editor.org/rfc/rfc5322#section-2.2.3)),
+    /// without the white space around it. Without NUL too, which IMAP cannot carry in a string.
     #[must_use]
     pub fn value(&self) -> Bytes {
         unfold(&self.body)
     }
 }
 
-/// The fields of `header`, in their order. Lines that belong to no field are left out.
+/// Reads the fields of `header`, in their order. Lines that belong to no field are left out.
 pub fn fields(header: &Bytes) -> Fields<'_> {
     Fields { header, position: 0 }
 }
 
-/// See [`fields`].
+/// The fields of a header, from [`fields`].
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
     header: &'a Bytes,
@@ -76,13 +76,13 @@ impl Iterator for Fields<'_> {
     }
 }
 
-/// The value of the first field with this name.
+/// Finds the first field with this name, and gives its value.
 #[must_use]
 pub fn first(header: &Bytes, name: &[u8]) -> Option<Bytes> {
     fields(header).find(|field| field.is(name)).map(|field| field.value())
 }
 
-/// Where the body begins: behind the first empty line, or at the end if there is none.
+/// Where the body begins: after the first empty line, or at the end if there is none.
 #[must_use]
 pub(super) fn body_start(part: &[u8]) -> usize {
     let mut position = 0;

@@ -14,20 +14,20 @@ const MAX_PARTS: usize = 2000;
 /// One part of a message: the message itself, a part of a multipart, or an embedded message.
 #[derive(Debug, Clone)]
 pub struct Part {
-    /// The header, with the empty line behind it.
+    /// The range of the header in the message, with the empty line after it.
     pub header: Range<usize>,
-    /// What follows.
+    /// The range of the body in the message, in its transfer encoding.
     pub body: Range<usize>,
     /// Its media type.
     pub content_type: ContentType,
-    /// What is inside.
+    /// The parts inside it, if it has any.
     pub content: Content,
 }
 
 /// What is inside a part.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// Nothing that IMAP looks into.
+    /// A body that IMAP does not look into.
     Leaf {
         /// The number of lines of the body.
         lines: u64,
@@ -36,7 +36,7 @@ pub enum Content {
     Multipart(Vec<Part>),
     /// The message in a message/rfc822 or message/global.
     Message {
-        /// It.
+        /// The embedded message as a part.
         message: Box<Part>,
         /// The number of lines of the body.
         lines: u64,
@@ -46,23 +46,23 @@ pub enum Content {
 /// A media type as the Content-Type field gives it, or its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentType {
-    /// `text`.
+    /// The type: `text` of `text/plain`.
     pub kind: Bytes,
-    /// `plain`.
+    /// The subtype: `plain` of `text/plain`.
     pub subtype: Bytes,
-    /// The parameters as they are written: RFC 2231 is not undone.
+    /// The parameters as they are written: [RFC 2231](https://www.rfc-editor.org/rfc/rfc2231) is not undone.
     pub parameters: Vec<(Bytes, Bytes)>,
 }
 
 impl ContentType {
-    /// Whether this is `kind/subtype`.
+    /// Tells whether this is `kind/subtype`, in any case.
     #[must_use]
     pub fn is(&self, kind: &str, subtype: &str) -> bool {
         self.kind.eq_ignore_ascii_case(kind.as_bytes())
             && self.subtype.eq_ignore_ascii_case(subtype.as_bytes())
     }
 
-    /// A parameter's value.
+    /// Gives the value of a parameter, whose name is compared in any case.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&Bytes> {
         let of_name = |parameter: &&(Bytes, Bytes)| parameter.0.eq_ignore_ascii_case(name.as_bytes());
@@ -177,7 +177,7 @@ impl Part {
             while let Some(delimiter) = open.take().filter(|_| *left > 0) {
                 *left -= 1;
                 let next = if *left > 0 { delimiters.next() } else { None };
-                // Without a delimiter behind it, a part goes on to the end of its surroundings.
+                // Without a delimiter after it, a part goes on to the end of its surroundings.
                 let end = next.as_ref().map_or(body.len(), |next| next.before).max(delimiter.after);
                 let range = self.body.start + delimiter.after..self.body.start + end;
                 parts.push(Self::parse_at(raw, range, default, depth + 1, left));
@@ -201,7 +201,8 @@ impl Part {
         }
     }
 
-    /// The part that a section's number names: `2.1` is the first part of the second.
+    /// Finds the part that a section's number names: `2.1` is the first part of the second
+    /// ([RFC 9051 section 6.4.5.1](https://www.rfc-editor.org/rfc/rfc9051#section-6.4.5.1)).
     #[must_use]
     pub fn find(&self, number: &[NonZeroU32]) -> Option<&Self> {
         let Some((first, rest)) = number.split_first() else { return Some(self) };
@@ -237,7 +238,7 @@ impl Part {
         size_of::<Self>() + parameters + inside
     }
 
-    /// The message in this part.
+    /// Gives the message in this part, if it is an embedded message.
     #[must_use]
     pub fn message(&self) -> Option<&Self> {
         match &self.content {
@@ -256,7 +257,7 @@ fn count_lines(text: &[u8]) -> u64 {
 struct Delimiter {
     /// Where the part before it ends: the line end before a delimiter is the delimiter's.
     before: usize,
-    /// Where the part behind it begins.
+    /// Where the part after it begins.
     after: usize,
     last: bool,
 }

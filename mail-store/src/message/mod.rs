@@ -38,41 +38,42 @@ impl Message {
         Self { raw, root }
     }
 
-    /// The whole message.
+    /// Gives the whole message.
     #[must_use]
     pub const fn raw(&self) -> &Bytes {
         &self.raw
     }
 
-    /// The message as a part.
+    /// Gives the message as a part: the root of its tree of parts.
     #[must_use]
     pub const fn root(&self) -> &Part {
         &self.root
     }
 
-    /// How much memory it takes to know where the parts lie, in bytes, the message itself aside.
+    /// Counts the bytes of memory that it takes to know where the parts lie, the message itself aside.
     #[must_use]
     pub fn footprint(&self) -> usize {
         self.root.footprint()
     }
 
-    /// A part's header, with the empty line behind it.
+    /// Gives a part's header, with the empty line after it.
     #[must_use]
     pub fn header(&self, part: &Part) -> Bytes {
         self.raw.slice(part.header.clone())
     }
 
-    /// A part's body, in its transfer encoding.
+    /// Gives a part's body, in its transfer encoding.
     #[must_use]
     pub fn body(&self, part: &Part) -> Bytes {
         self.raw.slice(part.body.clone())
     }
 
-    /// A part's body without its transfer encoding.
+    /// Gives a part's body without its transfer encoding
+    /// ([RFC 2045 section 6](https://www.rfc-editor.org/rfc/rfc2045#section-6)).
     ///
     /// # Errors
     ///
-    /// Nobody knows the encoding.
+    /// The encoding is not known.
     pub fn decoded(&self, part: &Part) -> Result<Bytes, UnknownEncoding> {
         let body = self.body(part);
         if !matches!(part.content, Content::Leaf { .. }) {

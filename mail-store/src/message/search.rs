@@ -1,11 +1,11 @@
-//! SEARCH: what is in a message's text.
+//! SEARCH: what is in a message's text ([RFC 9051 section 6.4.4](https://www.rfc-editor.org/rfc/rfc9051#section-6.4.4)).
 
 use std::borrow::Cow;
 
 use super::{Content, Message, Part, decode, header};
 
 impl Message {
-    /// Whether a field with this name contains `needle`, in any case, with encoded words decoded:
+    /// Tells whether a field with this name contains `needle`, in any case, with encoded words decoded:
     /// `HEADER`, `FROM`, `SUBJECT` and their like. An empty needle asks for the field alone.
     #[must_use]
     pub fn header_contains(&self, name: &[u8], needle: &str) -> bool {
@@ -15,21 +15,21 @@ impl Message {
             .any(|field| needle.is_in(&super::encoded_words(&field.body)))
     }
 
-    /// Whether the text of the body contains `needle`: `BODY`. Texts are decoded, in the header of
+    /// Tells whether the text of the body contains `needle`: `BODY`. Texts are decoded, in the header of
     /// each part too.
     #[must_use]
     pub fn body_contains(&self, needle: &str) -> bool {
         self.body_has(&self.root, &Needle::new(needle))
     }
 
-    /// Whether the header, or the text of the body, contains `needle`: `TEXT`.
+    /// Tells whether the header, or the text of the body, contains `needle`: `TEXT`.
     #[must_use]
     pub fn text_contains(&self, needle: &str) -> bool {
         let needle = Needle::new(needle);
         self.header_has(&self.root, &needle) || self.body_has(&self.root, &needle)
     }
 
-    /// The day of the Date field, in its own time zone: year, month, day. For `SENTON` and its like.
+    /// Reads the day of the Date field, in its own time zone: year, month, day. For `SENTON` and its like.
     #[must_use]
     pub fn sent_on(&self) -> Option<(u16, u8, u8)> {
         let date = header::first(&self.header(&self.root), b"date")?;

@@ -8,8 +8,9 @@ use mailwire_imap::types::{ImapString, Partial, Section, SectionText};
 use super::{Message, Part, UnknownEncoding, header};
 
 impl Message {
-    /// A section of the message (RFC 9051 section 6.4.5.1): a slice of it, except for chosen header
-    /// fields. `None` if there is no such section.
+    /// Gives a section of the message
+    /// ([RFC 9051 section 6.4.5.1](https://www.rfc-editor.org/rfc/rfc9051#section-6.4.5.1)): a
+    /// slice of it, except for chosen header fields. `None` if there is no such section.
     #[must_use]
     pub fn section(&self, section: &Section) -> Option<Bytes> {
         let part = self.root.find(section.part())?;
@@ -31,7 +32,8 @@ impl Message {
         }
     }
 
-    /// A part's content without its transfer encoding (RFC 3516); without a number, the message as
+    /// Gives a part's content without its transfer encoding
+    /// ([RFC 3516 section 4.2](https://www.rfc-editor.org/rfc/rfc3516#section-4.2)); without a number, the message as
     /// it is. `None` if there is no such part.
     #[must_use]
     pub fn binary(&self, number: &[NonZeroU32]) -> Option<Result<Bytes, UnknownEncoding>> {
@@ -41,7 +43,7 @@ impl Message {
         self.root.find(number).map(|part| self.decoded(part))
     }
 
-    /// Fields as they stand, in the message's order, with the empty line behind them.
+    /// Fields as they stand, in the message's order, with the empty line after them.
     fn chosen_fields(&self, part: &Part, choose: impl Fn(&header::Field) -> bool) -> Bytes {
         let header = self.header(part);
         let mut chosen = Vec::new();
@@ -60,7 +62,7 @@ fn is_one_of(field: &header::Field, names: &[ImapString]) -> bool {
     names.iter().any(|name| field.is(name.as_bytes()))
 }
 
-/// The range of `data` that a FETCH asks for, if it asks for less than all. What lies beyond the end
+/// Cuts out the range of `data` that a FETCH asks for, if it asks for less than all. What lies beyond the end
 /// is cut off.
 #[must_use]
 pub fn partial(data: &Bytes, range: Option<Partial>) -> Bytes {

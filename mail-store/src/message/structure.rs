@@ -1,4 +1,4 @@
-//! BODY and BODYSTRUCTURE: RFC 9051 section 7.5.2.
+//! BODY and BODYSTRUCTURE: [RFC 9051 section 7.5.2](https://www.rfc-editor.org/rfc/rfc9051#section-7.5.2).
 
 use bytes::Bytes;
 use mailwire_imap::types::{
@@ -14,7 +14,7 @@ use super::{
 };
 
 impl Message {
-    /// What parts the message has: `BODYSTRUCTURE`, or `BODY` without what that leaves out.
+    /// Describes the parts of the message: `BODYSTRUCTURE`, or `BODY` without what that leaves out.
     #[must_use]
     pub fn structure(&self, extended: bool) -> BodyStructure {
         self.structure_of(&self.root, extended)
@@ -93,7 +93,7 @@ impl Message {
     }
 }
 
-/// What `BODY` shows of a `BODYSTRUCTURE`: the same parts without extension data.
+/// Turns a `BODYSTRUCTURE` into what `BODY` shows of it: the same parts without extension data.
 #[must_use]
 pub fn without_extension(structure: BodyStructure) -> BodyStructure {
     match structure {

@@ -1,4 +1,5 @@
-//! The tokens of structured fields: RFC 2045 section 5.1, read leniently.
+//! The tokens of structured fields, read leniently:
+//! [RFC 2045 section 5.1](https://www.rfc-editor.org/rfc/rfc2045#section-5.1).
 
 use bytes::Bytes;
 
@@ -115,7 +116,7 @@ impl<'a> Words<'a> {
         let mut parameters = Vec::new();
         while self.peek().is_some() && parameters.len() < MAX_PARAMETERS {
             if !self.eat(b';') {
-                // Junk behind a value.
+                // Junk after a value.
                 self.take_while(|byte| byte != b';');
                 continue;
             }
