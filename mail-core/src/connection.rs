@@ -79,7 +79,7 @@ pub enum Next<E> {
 }
 
 impl<E> Next<E> {
-    /// The same with the event replaced.
+    /// Replaces the event, if there is one.
     pub fn map<T>(self, f: impl FnOnce(E) -> T) -> Next<T> {
         match self {
             Next::Event(event) => Next::Event(f(event)),

@@ -1,4 +1,4 @@
-//! What the grammars are written on.
+//! A place in a frame, with what grammars do there.
 
 use alloc::vec::Vec;
 
@@ -53,8 +53,8 @@ impl<'a> Cursor<'a> {
         Self::until(frame, frame.len(), dialect)
     }
 
-    /// The same, as if the frame ended at `end`: what stands behind it, a line end for instance,
-    /// is not seen.
+    /// A cursor at the start of `frame`, as if that ended at `end`: what stands after it, a line end for
+    /// instance, is not seen.
     #[must_use]
     #[inline]
     pub fn until(frame: &'a Bytes, end: usize, dialect: Dialect) -> Self {
@@ -66,7 +66,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     ///
-    /// The grammar's error, or that bytes are left behind what it read.
+    /// The grammar's error, or that bytes are left after what it read.
     pub fn parse<T>(
         frame: &'a Bytes,
         dialect: Dialect,
@@ -101,6 +101,8 @@ impl<'a> Cursor<'a> {
 
     /// Goes back to (or on to) an offset, and forgets nothing. For looking ahead over what can have
     /// no deviation.
+    // Easily wrong, and only tuned for our grammars: `mark` and `reset` are public.
+    #[doc(hidden)]
     #[inline]
     pub fn seek(&mut self, offset: usize) {
         self.rest = self.bytes.get(offset..).unwrap_or_default();
@@ -151,7 +153,7 @@ impl<'a> Cursor<'a> {
         self.rest.first().copied()
     }
 
-    /// The byte `ahead` bytes behind the next one.
+    /// The byte `ahead` bytes after the next one.
     #[must_use]
     #[inline]
     pub fn peek_at(&self, ahead: usize) -> Option<u8> {
@@ -237,7 +239,7 @@ impl<'a> Cursor<'a> {
         taken
     }
 
-    /// The same as a [`Text`].
+    /// Steps over the bytes of a class, as many as there are, and gives them as a [`Text`].
     #[inline]
     pub fn text_while(&mut self, class: impl Fn(u8) -> bool) -> Text {
         let start = self.offset();
@@ -245,7 +247,7 @@ impl<'a> Cursor<'a> {
         self.text_from(start)
     }
 
-    /// The same, of at least one byte.
+    /// Steps over the bytes of a class, at least one, and gives them as a [`Text`].
     ///
     /// # Errors
     ///
@@ -282,8 +284,9 @@ impl<'a> Cursor<'a> {
         Text::part_of(self.frame, start..end)
     }
 
-    /// The same, given to `put`: a short text goes to its place without a stop in memory, where it
+    /// Gives what lies between two offsets to `put`: a short text goes to its place without a stop in memory, where it
     /// would have to be waited for.
+    #[doc(hidden)]
     #[inline(always)]
     pub fn put_text(&self, start: usize, end: usize, put: impl FnOnce(Text)) {
         if let Some(short) = Text::short_part_of(self.frame, &(start..end)) {
@@ -339,7 +342,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The same of 32 bits.
+    /// A decimal number of 32 bits without a sign; leading zeros are allowed.
     ///
     /// # Errors
     ///

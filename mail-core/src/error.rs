@@ -126,7 +126,7 @@ pub enum Error {
         /// What was going on.
         during: &'static str,
     },
-    /// Bytes in clear behind STARTTLS or STLS: somebody tries to have them taken for protected
+    /// Bytes in clear after STARTTLS or STLS: somebody tries to have them taken for protected
     /// ones (CVE-2011-0411).
     #[error("bytes in clear behind the {command} command: refused as an injection")]
     BytesBehindUpgrade {

@@ -1,7 +1,34 @@
-//! The bridge from [`Cursor`] to grammars written with nom 8.
+//! The bridge from [`Cursor`] to grammars written with [nom 8](https://docs.rs/nom/8).
 //!
-//! For what is cold and strict: see DESIGN. A grammar runs on what is left of the frame, and what it
-//! took is stepped over; its errors carry the place and the reason that ours do.
+//! It is for messages that are rare and have much grammar; what is read often is written on the cursor
+//! itself. [`Cursor::run`] runs a grammar on what is left of the frame and steps over what it took;
+//! [`run_all`] runs one on a message that is not part of a frame. The errors of both are a
+//! [`ParseError`], with the offset and the reason where the grammar failed.
+//!
+//! # Examples
+//!
+//! ```
+//! use bytes::Bytes;
+//! use mailwire_core::{Cursor, Dialect, ParseError, grammar::{Grammar, byte, number64, space}};
+//! use nom::{Parser, sequence::{delimited, separated_pair}};
+//!
+//! // range = "(" number64 SP number64 ")"
+//! fn range<'a>(dialect: Dialect) -> impl Grammar<'a, (u64, u64)> {
+//!     let pair = separated_pair(number64(), space(dialect), number64());
+//!     delimited(byte(b'(', "expected ("), pair, byte(b')', "expected )"))
+//! }
+//!
+//! let frame = Bytes::from_static(b"RANGE (1 20)");
+//! let mut cursor = Cursor::new(&frame, Dialect::Strict);
+//! cursor.expect_ignore_case("range ", "expected RANGE")?;
+//! assert_eq!(cursor.run(|_| range(Dialect::Strict))?, (1, 20));
+//! assert!(cursor.is_at_end());
+//!
+//! let frame = Bytes::from_static(b"(1 20");
+//! let error = Cursor::new(&frame, Dialect::Strict).run(|_| range(Dialect::Strict));
+//! assert_eq!(error, Err(ParseError::new(5, "expected )")));
+//! # Ok::<(), ParseError>(())
+//! ```
 
 use bytes::Bytes;
 use nom::{Err, Parser, error::ErrorKind};
@@ -17,7 +44,7 @@ pub struct Expected<'a> {
     pub reason: &'static str,
 }
 
-/// A nom parser of bytes with our errors. Every such parser is one.
+/// A nom parser of bytes whose errors say what was [`Expected`]. Every such parser is one.
 pub trait Grammar<'a, T>: Parser<&'a [u8], Output = T, Error = Expected<'a>> {}
 
 impl<'a, T, P: Parser<&'a [u8], Output = T, Error = Expected<'a>>> Grammar<'a, T> for P {}
@@ -37,7 +64,7 @@ impl<'a> nom::error::ParseError<&'a [u8]> for Expected<'a> {
     }
 }
 
-/// `grammar`; if it fails at its first byte, for this reason.
+/// Gives a grammar the reason for which it fails at its first byte. Failures further on keep theirs.
 pub fn expected<'a, T>(reason: &'static str, mut grammar: impl Grammar<'a, T>) -> impl Grammar<'a, T> {
     move |input: &'a [u8]| {
         grammar.parse_complete(input).map_err(|error| match error {
@@ -50,7 +77,8 @@ pub fn expected<'a, T>(reason: &'static str, mut grammar: impl Grammar<'a, T>) -
     }
 }
 
-/// Any number of `item`s between parentheses, each but the first behind a space.
+/// Reads any number of `item`s between parentheses, with a space between two. The lenient dialect lets
+/// spaces stand anywhere between them, and be left out.
 pub fn list<'a, T>(
     dialect: Dialect,
     reason: &'static str,
@@ -64,18 +92,18 @@ pub fn list<'a, T>(
                 rest = rest.trim_ascii_start();
             }
             match rest {
-                [b')', behind @ ..] => return Ok((behind, items)),
+                [b')', after @ ..] => return Ok((after, items)),
                 _ if items.is_empty() || dialect == Dialect::Lenient => {}
                 _ => (rest, _) = byte(b' ', "expected a space or )").parse_complete(rest)?,
             }
-            let (behind, value) = item.parse_complete(rest)?;
+            let (after, value) = item.parse_complete(rest)?;
             items.push(value);
-            rest = behind;
+            rest = after;
         }
     }
 }
 
-/// A space; in the lenient dialect several.
+/// Reads one space; in the lenient dialect any white space after it too.
 pub fn space<'a>(dialect: Dialect) -> impl Grammar<'a, ()> {
     move |input: &'a [u8]| match (dialect, byte(b' ', "expected a space").parse_complete(input)?) {
         (Dialect::Strict, done) => Ok(done),
@@ -83,7 +111,7 @@ pub fn space<'a>(dialect: Dialect) -> impl Grammar<'a, ()> {
     }
 }
 
-/// One byte.
+/// Reads this byte.
 pub fn byte<'a>(byte: u8, reason: &'static str) -> impl Grammar<'a, ()> {
     move |input: &'a [u8]| match input {
         [first, rest @ ..] if *first == byte => Ok((rest, ())),
@@ -91,11 +119,47 @@ pub fn byte<'a>(byte: u8, reason: &'static str) -> impl Grammar<'a, ()> {
     }
 }
 
+/// Reads a decimal number of up to 64 bits. Leading zeros are allowed.
+///
 /// ```text
 /// number64 = 1*DIGIT
 /// ```
 pub fn number64<'a>() -> impl Grammar<'a, u64> {
     expected("expected a number", nom::character::complete::u64)
+}
+
+/// Runs a grammar on the whole of a message that is no part of a frame.
+///
+/// # Errors
+///
+/// The grammar's own, or that something is left after what it took.
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_core::{ParseError, grammar::{number64, run_all}};
+///
+/// assert_eq!(run_all(b"4096", number64()), Ok(4096));
+/// assert_eq!(run_all(b"4096x", number64()), Err(ParseError::new(4, "expected the end")));
+/// ```
+pub fn run_all<'a, T>(message: &'a [u8], mut grammar: impl Grammar<'a, T>) -> Result<T, ParseError> {
+    match grammar.parse_complete(message) {
+        Ok(([], value)) => Ok(value),
+        Ok((rest, _)) => {
+            Result::Err(parse_error(message, &Err::Error(Expected { rest, reason: "expected the end" })))
+        }
+        Result::Err(error) => Result::Err(parse_error(message, &error)),
+    }
+}
+
+fn parse_error(input: &[u8], error: &Err<Expected<'_>>) -> ParseError {
+    match error {
+        Err::Error(error) | Err::Failure(error) => {
+            ParseError::new(input.len().saturating_sub(error.rest.len()), error.reason)
+        }
+        // No grammar here is a streaming one.
+        Err::Incomplete(_) => ParseError::new(0, "cut off"),
+    }
 }
 
 impl<'a> Cursor<'a> {
@@ -110,24 +174,15 @@ impl<'a> Cursor<'a> {
         grammar: impl FnOnce(&'a Bytes) -> G,
     ) -> Result<T, ParseError> {
         let input = self.rest();
-        match grammar(self.frame).parse_complete(input) {
-            Ok((rest, value)) => {
-                self.skip(input.len().saturating_sub(rest.len()));
-                Ok(value)
-            }
-            Result::Err(Err::Error(error) | Err::Failure(error)) => {
-                let taken = input.len().saturating_sub(error.rest.len());
-                Result::Err(ParseError::new(self.offset() + taken, error.reason))
-            }
-            // No grammar here is a streaming one.
-            Result::Err(Err::Incomplete(_)) => Result::Err(self.error("cut off")),
-        }
+        let (rest, value) = grammar(self.frame)
+            .parse_complete(input)
+            .map_err(|error| parse_error(input, &error).after(self.offset()))?;
+        self.skip(input.len().saturating_sub(rest.len()));
+        Ok(value)
     }
-}
 
-impl<'a> Cursor<'a> {
-    /// Runs a grammar as the RFC has it; if that fails and reading is lenient, once more as `grammar`
-    /// is then, and reports `name` where the first failed.
+    /// Runs a strict grammar, and if that fails and reading is lenient, its lenient form. What only the
+    /// latter takes is reported as the deviation `name`, once, where the strict one failed.
     ///
     /// # Errors
     ///
@@ -149,10 +204,105 @@ impl<'a> Cursor<'a> {
 }
 
 impl Text {
-    /// What a grammar took of `frame`, without a copy.
+    /// The text of what a grammar took of `frame`, without a copy.
     #[must_use]
     pub fn of(frame: &Bytes, part: &[u8]) -> Self {
         let start = (part.as_ptr() as usize).wrapping_sub(frame.as_ptr() as usize);
         Self::part_of(frame, start..start.wrapping_add(part.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{vec, vec::Vec};
+
+    use nom::{branch::alt, bytes::complete::tag, combinator::cut, sequence::preceded};
+
+    use super::*;
+    use crate::{Deviation, ParseErrorKind};
+
+    fn numbers<'a>(dialect: Dialect) -> impl Grammar<'a, Vec<u64>> {
+        list(dialect, "expected (", number64())
+    }
+
+    #[test]
+    fn a_cursor_steps_over_what_a_grammar_took() {
+        let frame = Bytes::from_static(b"x 12(3 4)5");
+        let mut cursor = Cursor::new(&frame, Dialect::Strict);
+        cursor.skip(2);
+        assert_eq!(cursor.run(|_| number64()), Ok(12));
+        assert_eq!(cursor.run(|_| numbers(Dialect::Strict)), Ok(vec![3, 4]));
+        assert_eq!(cursor.offset(), 9);
+    }
+
+    #[test]
+    fn errors_have_the_offset_in_the_frame_and_the_reason() {
+        for (text, offset, reason) in [
+            ("x ", 2, "expected ("),
+            ("x 1", 2, "expected ("),
+            ("x (a", 3, "expected a number"),
+            ("x (1", 4, "expected a space or )"),
+            ("x (1  2)", 5, "expected a number"),
+            ("x (1 99999999999999999999)", 5, "expected a number"),
+        ] {
+            let frame = Bytes::from(text);
+            let mut cursor = Cursor::new(&frame, Dialect::Strict);
+            cursor.skip(2);
+            let error = cursor.run(|_| numbers(Dialect::Strict)).unwrap_err();
+            assert_eq!(error, ParseError::new(offset, reason), "{text}");
+            assert_eq!(cursor.offset(), 2, "nothing was taken");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_given_to_failures_at_the_first_byte_only() {
+        let word = || expected("expected a word", preceded(tag("a"), byte(b'b', "expected b")));
+        assert_eq!(run_all(b"x", word()), Err(ParseError::new(0, "expected a word")));
+        assert_eq!(run_all(b"ax", word()), Err(ParseError::new(1, "expected b")));
+        assert_eq!(run_all(b"x", cut(word())), Err(ParseError::new(0, "expected a word")));
+        assert_eq!(run_all(b"abc", word()), Err(ParseError::new(2, "expected the end")));
+    }
+
+    #[test]
+    fn of_alternatives_the_one_that_came_further_gives_the_reason() {
+        let one = || preceded(tag("a"), byte(b'b', "expected b"));
+        let other = || byte(b'c', "expected c");
+        let error = Err(ParseError::new(1, "expected b"));
+        assert_eq!(run_all(b"ax", alt((one(), other()))), error);
+        assert_eq!(run_all(b"ax", alt((other(), one()))), error);
+    }
+
+    #[test]
+    fn run_either_reports_one_deviation_where_the_strict_run_failed() {
+        let frame = Bytes::from_static(b"x ( 1  2 )");
+        let mut cursor = Cursor::new(&frame, Dialect::Lenient);
+        cursor.skip(2);
+        assert_eq!(cursor.run_either("spaces", |_, dialect| numbers(dialect)), Ok(vec![1, 2]));
+        assert!(cursor.is_at_end());
+        assert_eq!(cursor.deviations(), [Deviation { name: "spaces", offset: 3 }]);
+    }
+
+    #[test]
+    fn run_either_has_the_error_of_the_strict_run() {
+        for (text, dialect) in [("( 1)", Dialect::Strict), ("( x)", Dialect::Lenient)] {
+            let frame = Bytes::from(text);
+            let mut cursor = Cursor::new(&frame, dialect);
+            let error = cursor.run_either("spaces", |_, dialect| numbers(dialect)).unwrap_err();
+            assert_eq!(error, ParseError::new(1, "expected a number"));
+            assert_eq!(error.kind, ParseErrorKind::Syntax);
+            assert!(cursor.deviations().is_empty());
+        }
+        let frame = Bytes::from_static(b"(1 2)");
+        let mut cursor = Cursor::new(&frame, Dialect::Lenient);
+        assert_eq!(cursor.run_either("spaces", |_, dialect| numbers(dialect)), Ok(vec![1, 2]));
+        assert!(cursor.deviations().is_empty(), "what is strict deviates from nothing");
+    }
+
+    #[test]
+    fn texts_are_parts_of_the_frame() {
+        let frame = Bytes::from("x".repeat(100));
+        let text = Text::of(&frame, frame.get(10..90).unwrap());
+        assert_eq!(text.as_bytes(), &frame[10..90]);
+        assert_eq!(text.as_bytes().as_ptr(), frame[10..].as_ptr());
     }
 }

@@ -1,10 +1,12 @@
-//! What mailwire's three protocol crates share.
+//! The vocabulary that mailwire's crates for SMTP, IMAP and POP3 share.
 //!
 //! Nothing here does I/O, reads a clock or knows a protocol. It is the part that has to be right
 //! once: the [`Connection`] trait that every state machine implements, the [`Output`] they write
 //! to, the resumable [`LineFramer`], dot-stuffing ([`dot`]), base64 lines of SASL exchanges
 //! ([`sasl`]), [`Secret`] and [`Ticket`], the [`Cursor`] that grammars are written on, and the
 //! errors.
+//!
+//! # Examples
 //!
 //! ```
 //! use bytes::BytesMut;
@@ -59,7 +61,7 @@ pub use error::{Error, Invalid, Misuse, ParseError, ParseErrorKind, SendError};
 pub use line::{Line, LineFramer, LineTooLong, Newline};
 pub use output::{Output, OutputMark};
 pub use reason::{NotOffered, WrongAnswer, WrongState};
-pub use sasl::SaslStep;
+pub use sasl::step::SaslStep;
 pub use secret::Secret;
 pub use text::{Text, escape_ascii};
 pub use ticket::{Ticket, Tickets};

@@ -83,7 +83,7 @@ impl LineFramer {
     /// not looked at yet; `None` when there is none so far. `limit` counts from the start of
     /// `input`.
     ///
-    /// The framer then stands behind that line: a message of several lines or with literals in it
+    /// The framer then stands after that line: a message of several lines or with literals in it
     /// goes on with [`skip_to`](Self::skip_to) or another call, and one that is taken off the
     /// input ends with [`reset`](Self::reset).
     ///
@@ -113,7 +113,7 @@ impl LineFramer {
         }
     }
 
-    /// Goes on looking at `offset`, which lies behind a literal.
+    /// Goes on looking at `offset`, which lies after a literal.
     pub fn skip_to(&mut self, offset: usize) {
         *self = Self { limit: offset, ..Self::new() };
         self.set_looked(offset);

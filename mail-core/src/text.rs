@@ -153,6 +153,8 @@ impl Text {
     }
 
     /// Appends the bytes.
+    // `extend_from_slice` of `as_bytes` but for speed.
+    #[doc(hidden)]
     #[inline]
     pub fn append_to(&self, out: &mut Vec<u8>) {
         match &self.0 {

@@ -12,7 +12,7 @@ use super::{
 pub enum Unstuffed {
     /// A part of the body, a slice of the input. Never empty.
     Chunk(Bytes),
-    /// The lone dot. The input stands behind it.
+    /// The lone dot. The input stands after it.
     End,
     /// Nothing more without input.
     NeedInput,

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::{Mechanism, SaslStep, encode};
-use crate::{Error, Secret};
+use super::{Mechanism, encode};
+use crate::{Error, SaslStep, Secret};
 
 /// The client's side of a SASL exchange, without the messages of its mechanism: whose turn it is,
 /// and what became of the first message.

@@ -8,6 +8,7 @@
 mod exchange;
 mod mechanism;
 mod policy;
+pub(crate) mod step;
 
 pub use exchange::{Challenged, Exchange, Steps, write_step};
 pub use mechanism::{Mechanism, OtherMechanism};
@@ -21,16 +22,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use crate::{ParseError, Secret};
-
-/// One message of a mechanism, from either side, or the client's wish to stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SaslStep {
-    /// The mechanism's message, decoded. It may be empty.
-    Data(Secret),
-    /// `*`: the client gives up. The server answers with an error.
-    Cancel,
-}
+use crate::{ParseError, SaslStep, Secret};
 
 // RFC 4648 padding is required by the RFCs and left out by some clients; both decode. Trailing bits
 // must be zero, so that a message has one spelling.
