@@ -25,7 +25,7 @@ pub(crate) enum AuthEvent {
     Challenge(Secret),
     /// The server's message could not be read, and the machine has cancelled the exchange.
     #[cfg(feature = "pop3")]
-    Cancelled(&'static str),
+    Cancelled(mailwire_core::ParseError),
     /// The end of the command, and whether the server was content.
     Ended(Result<()>),
     /// No part of the exchange.
@@ -171,7 +171,7 @@ impl<C: Machine> Session<C> {
                     self.machine().send_auth(step)?;
                 }
                 #[cfg(feature = "pop3")]
-                AuthEvent::Cancelled(reason) => failure = Some(crate::sasl::SaslError::Malformed(reason)),
+                AuthEvent::Cancelled(error) => failure = Some(crate::sasl::SaslError::Malformed(error)),
                 AuthEvent::Ended(end) => {
                     // The server answers what was cancelled with an error of its own.
                     if let Some(error) = failure {

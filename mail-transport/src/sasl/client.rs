@@ -1,6 +1,6 @@
 use std::{borrow::Cow, sync::Arc};
 
-use mailwire_core::{SaslStep, Secret, Text};
+use mailwire_core::{ParseError, SaslStep, Secret, Text};
 use rsasl::{
     callback::{Context, Request, SessionCallback, SessionData},
     mechanisms::{anonymous, external, login, oauthbearer, plain, scram, xoauth2},
@@ -200,7 +200,7 @@ impl ClientExchange {
         let step = self.session.step(input, &mut out.0).map_err(|error| match error {
             SessionError::MutualAuthenticationFailed => SaslError::ServerNotVerified,
             _ if input.is_none() => SaslError::InvalidCredentials("the mechanism does not take them"),
-            _ => SaslError::Malformed("the mechanism does not take it"),
+            _ => SaslError::Malformed(ParseError::new(0, "the mechanism does not take it")),
         })?;
         self.state = match before {
             _ if step.is_finished() => State::Done,

@@ -51,7 +51,7 @@ pub use server::{ServerExchange, ServerStep};
 #[cfg(feature = "server")]
 pub use stored::{DEFAULT_ITERATIONS, ScramKeys, StoredPassword};
 
-use mailwire_core::Text;
+use mailwire_core::{ParseError, Text};
 
 /// The reason why an exchange cannot go on. None holds a byte of a secret.
 #[non_exhaustive]
@@ -69,9 +69,10 @@ pub enum SaslError {
     /// The credentials cannot be carried: a NUL in a password, nothing where something must be.
     #[error("these credentials cannot be sent: {0}")]
     InvalidCredentials(&'static str),
-    /// The peer's message is not one of the mechanism.
+    /// The peer's message is not one of the mechanism. Where only the whole of it is known to be wrong,
+    /// the offset is 0.
     #[error("not a message of the mechanism: {0}")]
-    Malformed(&'static str),
+    Malformed(ParseError),
     /// The server asks for so few iterations that the password could be guessed from the exchange,
     /// or for so many that computing them harms the client.
     #[error("the server asks for {0} iterations, which is out of bounds")]

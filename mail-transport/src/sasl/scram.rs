@@ -1,17 +1,24 @@
-//! The grammar of SCRAM's messages (RFC 5802 section 7), checked before rsasl sees them.
-//!
-//! ```abnf
-//! client-first-message = gs2-header client-first-message-bare
-//! gs2-header      = gs2-cbind-flag "," [ authzid ] ","
-//! gs2-cbind-flag  = ("p=" cb-name) / "n" / "y"
-//! authzid         = "a=" saslname
-//! client-first-message-bare = [reserved-mext ","] username "," nonce ["," extensions]
-//! username        = "n=" saslname
-//! saslname        = 1*(value-safe-char / "=2C" / "=3D")
-//! server-first-message = [reserved-mext ","] nonce "," salt "," iteration-count ["," extensions]
-//! client-final-message = channel-binding "," nonce ["," extensions] "," proof
-//! server-final-message = (server-error / verifier) ["," extensions]
-//! ```
+//! The messages of SCRAM ([RFC 5802 section 7](https://www.rfc-editor.org/rfc/rfc5802#section-7)),
+//! checked before rsasl sees them.
+
+#[cfg(feature = "client")]
+use mailwire_core::grammar::number64;
+use mailwire_core::grammar::{Expected, Grammar, byte, expected, run_all};
+use nom::{
+    Err, IResult, Parser,
+    bytes::complete::{tag, take_while, take_while_m_n, take_while1},
+    combinator::{cut, recognize},
+    multi::many0_count,
+    sequence::preceded,
+};
+#[cfg(feature = "server")]
+use nom::{
+    branch::alt,
+    character::complete::one_of,
+    combinator::{not, value},
+    multi::fold_many1,
+    sequence::terminated,
+};
 
 use super::SaslError;
 
@@ -23,6 +30,8 @@ const MIN_ITERATIONS: u64 = 4096;
 #[cfg(feature = "client")]
 const MAX_ITERATIONS: u64 = 5_000_000;
 
+type Read<'a, T> = IResult<&'a [u8], T, Expected<'a>>;
+
 /// What a server wants to know of the client's first message.
 #[cfg(feature = "server")]
 #[derive(Debug, PartialEq, Eq)]
@@ -33,41 +42,42 @@ pub(super) struct ClientFirst {
     pub(super) binding: Option<String>,
 }
 
+/// ```abnf
+/// client-first-message      = gs2-header client-first-message-bare
+/// gs2-header                = gs2-cbind-flag "," [ authzid ] ","
+/// authzid                   = "a=" saslname
+/// client-first-message-bare = [reserved-mext ","] username "," nonce ["," extensions]
+/// username                  = "n=" saslname
+/// ```
 #[cfg(feature = "server")]
 pub(super) fn client_first(message: &[u8]) -> Result<ClientFirst, SaslError> {
-    let mut parts = message.split(|&byte| byte == b',');
-    let mut next = || parts.next().ok_or(SaslError::Malformed("a part is missing"));
-    let binding = match next()? {
-        b"n" | b"y" => None,
-        flag => match flag.strip_prefix(b"p=") {
-            Some(name) if !name.is_empty() => Some(text(name)?.to_owned()),
-            _ => return Err(SaslError::Malformed("no flag of channel binding")),
-        },
-    };
-    let acting_as = match next()? {
-        b"" => None,
-        authzid => Some(name(value(authzid, b"a=")?)?),
-    };
-    let user = name(value(next()?, b"n=")?)?;
-    nonce(next()?)?;
-    attributes(parts)?;
+    let authzid = attribute("a=", "expected a= or a comma", saslname);
+    let grammar = (
+        terminated(gs2_cbind_flag, comma()),
+        alt((value(None, comma()), terminated(authzid.map(Some), comma()))),
+        preceded(no_reserved_mext, attribute("n=", "expected n=", saslname)),
+        preceded(comma(), nonce),
+        extensions,
+    );
+    let (binding, acting_as, user, (), ()) = run(message, grammar)?;
     Ok(ClientFirst { user, acting_as, binding })
 }
 
+/// ```abnf
+/// server-first-message = [reserved-mext ","] nonce "," salt "," iteration-count ["," extensions]
+/// salt                 = "s=" base64
+/// iteration-count      = "i=" posit-number
+/// ```
 #[cfg(feature = "client")]
 pub(super) fn server_first(message: &[u8]) -> Result<(), SaslError> {
-    let mut parts = message.split(|&byte| byte == b',');
-    let mut next = || parts.next().ok_or(SaslError::Malformed("a part is missing"));
-    nonce(next()?)?;
-    let salt = value(next()?, b"s=")?;
-    let iterations = value(next()?, b"i=")?;
-    attributes(parts)?;
-    if salt.is_empty() {
-        return Err(SaslError::Malformed("no salt"));
-    }
-    let iterations = text(iterations)?
-        .parse()
-        .map_err(|_| SaslError::Malformed("the number of iterations is not a number"))?;
+    let grammar = (
+        preceded(no_reserved_mext, nonce),
+        preceded(comma(), attribute("s=", "expected s=", base64)),
+        // Zeros in front are let pass, as rsasl does; none is out of the bounds.
+        preceded(comma(), attribute("i=", "expected i=", number64())),
+        extensions,
+    );
+    let ((), (), iterations, ()) = run(message, grammar)?;
     if (MIN_ITERATIONS..=MAX_ITERATIONS).contains(&iterations) {
         Ok(())
     } else {
@@ -75,73 +85,166 @@ pub(super) fn server_first(message: &[u8]) -> Result<(), SaslError> {
     }
 }
 
+/// ```abnf
+/// client-final-message               = client-final-message-without-proof "," proof
+/// client-final-message-without-proof = channel-binding "," nonce ["," extensions]
+/// channel-binding                    = "c=" base64
+/// proof                              = "p=" base64
+/// ```
 #[cfg(feature = "server")]
 pub(super) fn client_final(message: &[u8]) -> Result<(), SaslError> {
-    let mut parts = message.split(|&byte| byte == b',');
-    let mut next = || parts.next().ok_or(SaslError::Malformed("a part is missing"));
-    value(next()?, b"c=")?;
-    nonce(next()?)?;
-    let mut last = next()?;
-    for part in parts {
-        attributes([last].into_iter())?;
-        last = part;
-    }
-    value(last, b"p=").map(drop)
+    let extension = preceded(not(tag("p=")), cut(attr_val));
+    let grammar = (
+        attribute("c=", "expected c=", base64),
+        preceded(comma(), nonce),
+        many0_count(preceded(comma(), extension)),
+        preceded(comma(), attribute("p=", "expected p=", base64)),
+    );
+    run(message, grammar).map(drop)
 }
 
-/// The server's error, if it is one.
+/// ```abnf
+/// server-final-message = (server-error / verifier) ["," extensions]
+/// server-error         = "e=" server-error-value
+/// verifier             = "v=" base64
+/// ```
+///
+/// The server's error, if it is one. It is for people, so any bytes may be in it.
 #[cfg(feature = "client")]
 pub(super) fn server_final(message: &[u8]) -> Result<Option<&[u8]>, SaslError> {
-    let mut parts = message.split(|&byte| byte == b',');
-    let first = parts.next().unwrap_or_default();
-    attributes(parts)?;
-    match first.strip_prefix(b"e=") {
-        Some(error) => Ok(Some(error)),
-        None => value(first, b"v=").map(|_| None),
+    if message.starts_with(b"e=") {
+        let error = preceded(tag("e="), take_while(|byte| byte != b','));
+        return run(message, (error, extensions)).map(|(error, ())| Some(error));
     }
+    let verifier = attribute("v=", "expected e= or v=", base64);
+    run(message, (verifier, extensions)).map(|_| None)
 }
 
-fn value<'a>(part: &'a [u8], prefix: &[u8]) -> Result<&'a [u8], SaslError> {
-    part.strip_prefix(prefix).ok_or(SaslError::Malformed("an attribute is not the one expected"))
-}
-
-fn nonce(part: &[u8]) -> Result<(), SaslError> {
-    let nonce = value(part, b"r=")?;
-    let printable = nonce.iter().all(|byte| byte.is_ascii_graphic());
-    if printable && !nonce.is_empty() { Ok(()) } else { Err(SaslError::Malformed("a bad nonce")) }
-}
-
-/// `attr-val = ALPHA "=" value`, `value = 1*value-char`
-fn attributes<'a>(mut parts: impl Iterator<Item = &'a [u8]>) -> Result<(), SaslError> {
-    let good = parts.all(|part| match part {
-        [name, b'=', value @ ..] => name.is_ascii_alphabetic() && !value.is_empty(),
-        _ => false,
-    });
-    if good { Ok(()) } else { Err(SaslError::Malformed("an attribute without a name or a value")) }
-}
-
-fn text(bytes: &[u8]) -> Result<&str, SaslError> {
-    std::str::from_utf8(bytes).map_err(|_| SaslError::Malformed("not UTF-8"))
-}
-
+/// `name`, alone.
 #[cfg(feature = "server")]
-pub(super) fn name(escaped: &[u8]) -> Result<String, SaslError> {
-    let escaped = text(escaped)?;
-    let mut pieces = escaped.split('=');
-    let mut name = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let (character, rest) = match (piece.strip_prefix("2C"), piece.strip_prefix("3D")) {
-            (Some(rest), _) => (',', rest),
-            (_, Some(rest)) => ('=', rest),
-            (None, None) => return Err(SaslError::Malformed("a bad escape in a name")),
-        };
-        name.push(character);
-        name.push_str(rest);
+pub(super) fn name(name: &[u8]) -> Result<String, SaslError> {
+    run(name, saslname)
+}
+
+fn run<'a, T>(message: &'a [u8], grammar: impl Grammar<'a, T>) -> Result<T, SaslError> {
+    run_all(message, grammar).map_err(SaslError::Malformed)
+}
+
+fn comma<'a>() -> impl Grammar<'a, ()> {
+    byte(b',', "expected a comma")
+}
+
+fn attribute<'a, T>(
+    name: &'static str,
+    reason: &'static str,
+    value: impl Grammar<'a, T>,
+) -> impl Grammar<'a, T> {
+    preceded(expected(reason, tag(name)), value)
+}
+
+/// ```abnf
+/// gs2-cbind-flag = ("p=" cb-name) / "n" / "y"
+/// cb-name        = 1*(ALPHA / DIGIT / "." / "-")
+/// ```
+#[cfg(feature = "server")]
+fn gs2_cbind_flag(input: &[u8]) -> Read<'_, Option<String>> {
+    let cb_name = take_while1(|byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+        .map(|name| Some(String::from_utf8_lossy(name).into_owned()));
+    let bound = preceded(tag("p="), expected("expected the name of a channel binding", cb_name));
+    expected("expected p=, n or y", alt((bound, value(None, one_of("ny"))))).parse_complete(input)
+}
+
+/// ```abnf
+/// saslname        = 1*(value-safe-char / "=2C" / "=3D")
+/// value-safe-char = %x01-2B / %x2D-3C / %x3E-7F / UTF8-2 / UTF8-3 / UTF8-4
+/// ```
+#[cfg(feature = "server")]
+fn saslname(input: &[u8]) -> Read<'_, String> {
+    let escape = alt((value(",", tag("2C")), value("=", tag("3D"))));
+    let escape = preceded(tag("="), cut(expected("expected 2C or 3D after =", escape)));
+    let safe = utf8(|byte| !matches!(byte, 0 | b'=' | b','));
+    let name = fold_many1(alt((escape, safe)), String::new, |name, piece| name + piece);
+    expected("expected a name", name).parse_complete(input)
+}
+
+/// Mandatory extensions, of which there are none.
+///
+/// ```abnf
+/// reserved-mext = "m=" 1*(value-char)
+/// ```
+fn no_reserved_mext(input: &[u8]) -> Read<'_, ()> {
+    match input {
+        [b'm', b'=', ..] => {
+            Err(Err::Failure(Expected { rest: input, reason: "a mandatory extension that is not known" }))
+        }
+        _ => Ok((input, ())),
     }
-    if name.is_empty() || name.contains('\0') {
-        return Err(SaslError::Malformed("an empty name, or NUL in a name"));
+}
+
+/// ```abnf
+/// nonce     = "r=" c-nonce [s-nonce]
+/// c-nonce   = printable
+/// s-nonce   = printable
+/// printable = %x21-2B / %x2D-7E
+/// ```
+///
+/// One byte or more of them.
+fn nonce(input: &[u8]) -> Read<'_, ()> {
+    let printable = take_while1(|byte: u8| byte.is_ascii_graphic() && byte != b',');
+    attribute("r=", "expected r=", expected("expected a nonce", printable).map(drop)).parse_complete(input)
+}
+
+/// ```abnf
+/// base64      = *base64-4 [base64-3 / base64-2]
+/// base64-4    = 4base64-char
+/// base64-3    = 3base64-char "="
+/// base64-2    = 2base64-char "=="
+/// base64-char = ALPHA / DIGIT / "/" / "+"
+/// ```
+///
+/// None is empty: no salt, binding or proof of no bytes is taken.
+fn base64(input: &[u8]) -> Read<'_, ()> {
+    let chars = take_while(|byte: u8| byte.is_ascii_alphanumeric() || b"/+".contains(&byte));
+    let padding = take_while_m_n(0, 2, |byte| byte == b'=');
+    let (rest, text) = recognize((chars, padding)).parse_complete(input)?;
+    if text.is_empty() || text.len() % 4 != 0 {
+        return Err(Err::Failure(Expected { rest: input, reason: "expected base64" }));
     }
-    Ok(name)
+    Ok((rest, ()))
+}
+
+/// ```abnf
+/// extensions = attr-val *("," attr-val)
+/// ```
+///
+/// With the comma before each; or none.
+fn extensions(input: &[u8]) -> Read<'_, ()> {
+    many0_count(preceded(comma(), cut(attr_val))).map(drop).parse_complete(input)
+}
+
+/// ```abnf
+/// attr-val   = ALPHA "=" value
+/// value      = 1*value-char
+/// value-char = value-safe-char / "="
+/// ```
+fn attr_val(input: &[u8]) -> Read<'_, ()> {
+    let name = take_while_m_n(1, 1, |byte: u8| byte.is_ascii_alphabetic());
+    let value = expected("expected a value", utf8(|byte| !matches!(byte, 0 | b',')));
+    let name = expected("expected an attribute", name);
+    (name, byte(b'=', "expected ="), value).map(drop).parse_complete(input)
+}
+
+/// At least one byte of a class, which together are UTF-8.
+fn utf8<'a>(class: impl Fn(u8) -> bool) -> impl Grammar<'a, &'a str> {
+    let mut bytes = take_while1(class);
+    move |input: &'a [u8]| {
+        let (rest, bytes) = bytes.parse_complete(input)?;
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let rest = input.get(error.valid_up_to()..).unwrap_or_default();
+            Err::Failure(Expected { rest, reason: "expected UTF-8" })
+        })?;
+        Ok((rest, text))
+    }
 }
 
 #[cfg(all(test, feature = "client", feature = "server"))]
@@ -196,5 +299,92 @@ mod tests {
         }
         assert!(server_first(b"r=a,s=YQ==,i=-5").is_err());
         assert!(server_first(b"r=a,s=YQ==,i=99999999999999999999999").is_err());
+    }
+
+    /// Where and why a message is refused.
+    fn refused<T: std::fmt::Debug>(result: Result<T, SaslError>) -> (usize, &'static str) {
+        match result {
+            Err(SaslError::Malformed(error)) => (error.offset, error.reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn malformed_first_messages_of_a_client() {
+        for (message, offset, reason) in [
+            (&b""[..], 0, "expected p=, n or y"),
+            (b"x,,n=u,r=x", 0, "expected p=, n or y"),
+            (b"p=,,n=u,r=x", 2, "expected the name of a channel binding"),
+            (b"p=tls unique,,n=u,r=x", 5, "expected a comma"),
+            (b"n", 1, "expected a comma"),
+            (b"n,u,n=u,r=x", 2, "expected a= or a comma"),
+            (b"n,a=,n=u,r=x", 4, "expected a name"),
+            (b"n,a=b", 5, "expected a comma"),
+            (b"n,,m=x,n=u,r=x", 3, "a mandatory extension that is not known"),
+            (b"n,,u,r=x", 3, "expected n="),
+            (b"n,,n=,r=x", 5, "expected a name"),
+            (b"n,,n=a\0b,r=x", 6, "expected a comma"),
+            (b"n,,n=a=2c,r=x", 7, "expected 2C or 3D after ="),
+            (b"n,,n==,r=x", 6, "expected 2C or 3D after ="),
+            (b"n,,n=a\xffb,r=x", 6, "expected UTF-8"),
+            (b"n,,n=u", 6, "expected a comma"),
+            (b"n,,n=u,x", 7, "expected r="),
+            (b"n,,n=u,r=", 9, "expected a nonce"),
+            (b"n,,n=u,r=a b", 10, "expected the end"),
+            (b"n,,n=u,r=x,", 11, "expected an attribute"),
+            (b"n,,n=u,r=x,1=2", 11, "expected an attribute"),
+            (b"n,,n=u,r=x,ab", 12, "expected ="),
+            (b"n,,n=u,r=x,a=", 13, "expected a value"),
+            (b"n,,n=u,r=x,a=b\xc3", 14, "expected UTF-8"),
+        ] {
+            assert_eq!(refused(client_first(message)), (offset, reason), "{}", message.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn malformed_first_messages_of_a_server() {
+        for (message, offset, reason) in [
+            ("", 0, "expected r="),
+            ("m=x,r=a,s=YQ==,i=4096", 0, "a mandatory extension that is not known"),
+            ("r=a", 3, "expected a comma"),
+            ("r=a,YQ==,i=4096", 4, "expected s="),
+            ("r=a,s=,i=4096", 6, "expected base64"),
+            ("r=a,s=YQ=,i=4096", 6, "expected base64"),
+            ("r=a,s=?,i=4096", 6, "expected base64"),
+            ("r=a,s=YQ==,4096", 11, "expected i="),
+            ("r=a,s=YQ==,i=x", 13, "expected a number"),
+            ("r=a,s=YQ==,i=-5", 13, "expected a number"),
+            ("r=a,s=YQ==,i=99999999999999999999999", 13, "expected a number"),
+            ("r=a,s=YQ==,i=4096x", 17, "expected the end"),
+            ("r=a,s=YQ==,i=4096,x", 19, "expected ="),
+        ] {
+            assert_eq!(refused(server_first(message.as_bytes())), (offset, reason), "{message}");
+        }
+    }
+
+    #[test]
+    fn malformed_last_messages() {
+        for (message, offset, reason) in [
+            ("", 0, "expected c="),
+            ("c=,r=a,p=YQ==", 2, "expected base64"),
+            ("c=biws,p=YQ==", 7, "expected r="),
+            ("c=biws,r=a", 10, "expected a comma"),
+            ("c=biws,r=a,x=y", 14, "expected a comma"),
+            ("c=biws,r=a,x,p=YQ==", 12, "expected ="),
+            ("c=biws,r=a,p=Y", 13, "expected base64"),
+            ("c=biws,r=a,p=YQ==,x=y", 17, "expected the end"),
+        ] {
+            assert_eq!(refused(client_final(message.as_bytes())), (offset, reason), "{message}");
+        }
+        for (message, offset, reason) in [
+            ("", 0, "expected e= or v="),
+            ("r=x", 0, "expected e= or v="),
+            ("v=", 2, "expected base64"),
+            ("v=YQ==x", 6, "expected the end"),
+            ("v=YQ==,x", 8, "expected ="),
+            ("e=other-error,x", 15, "expected ="),
+        ] {
+            assert_eq!(refused(server_final(message.as_bytes())), (offset, reason), "{message}");
+        }
     }
 }

@@ -121,9 +121,7 @@ async fn authenticate(session: &mut Session<Connection>, mut exchange: ClientExc
     let ticket = send(session, Command::Auth { mechanism, initial })?;
     let read = |event| match event {
         Event::AuthChallenge { ticket: of, data, .. } if of == ticket => AuthEvent::Challenge(data),
-        Event::Malformed { ticket: Some(of), error, .. } if of == ticket => {
-            AuthEvent::Cancelled(error.reason)
-        }
+        Event::Malformed { ticket: Some(of), error, .. } if of == ticket => AuthEvent::Cancelled(error),
         Event::Reply { ticket: of, reply, .. } if of == ticket => {
             AuthEvent::Ended(accept("AUTH", reply).map(drop))
         }
