@@ -1,5 +1,5 @@
 //! What the documents name exists: paths, links, tests, features and dependencies.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
     fs,

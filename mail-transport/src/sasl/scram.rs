@@ -303,10 +303,8 @@ mod tests {
 
     /// Where and why a message is refused.
     fn refused<T: std::fmt::Debug>(result: Result<T, SaslError>) -> (usize, &'static str) {
-        match result {
-            Err(SaslError::Malformed(error)) => (error.offset, error.reason),
-            other => panic!("{other:?}"),
-        }
+        let SaslError::Malformed(error) = result.unwrap_err() else { unreachable!("a malformed message") };
+        (error.offset, error.reason)
     }
 
     #[test]
