@@ -302,6 +302,7 @@ mod tests {
     }
 
     /// Where and why a message is refused.
+    #[allow(clippy::unwrap_used)]
     fn refused<T: std::fmt::Debug>(result: Result<T, SaslError>) -> (usize, &'static str) {
         let SaslError::Malformed(error) = result.unwrap_err() else { unreachable!("a malformed message") };
         (error.offset, error.reason)
