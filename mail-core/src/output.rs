@@ -139,7 +139,7 @@ impl Output {
         result
     }
 
-    /// The same, with a list for large bytes that are to be chained, not copied: each with its place
+    /// Writes with a function that is also given a list for large bytes that are to be chained, not copied: each with its place
     /// in the buffer, ascending.
     ///
     /// ```

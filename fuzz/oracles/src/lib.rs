@@ -125,7 +125,7 @@ pub fn observe<'a>(
     seen
 }
 
-/// The same events come out whole, byte by byte, and cut at `cuts` (each taken modulo the length).
+/// Checks that the same events come out whole, byte by byte, and cut at `cuts` (each taken modulo the length).
 pub fn split_invariance<S: Subject>(make: impl Fn() -> S, input: &[u8], cuts: &[u16]) {
     let whole = observe(&mut make(), [input]);
     let bytes = observe(&mut make(), input.chunks(1));

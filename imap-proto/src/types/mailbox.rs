@@ -97,7 +97,7 @@ impl MailboxName {
         utf7::decode(self.as_bytes()).unwrap_or_else(|| self.0.to_string_lossy())
     }
 
-    /// The same name in modified UTF-7, for a peer that speaks IMAP4rev1. A name that is neither ASCII
+    /// Gives the name in modified UTF-7, for a peer that speaks IMAP4rev1. A name that is neither ASCII
     /// nor UTF-8 stays as it is: it would become another one.
     #[must_use]
     pub fn to_utf7(&self) -> Self {
@@ -107,7 +107,7 @@ impl MailboxName {
         }
     }
 
-    /// The same name in UTF-8, for a peer that speaks IMAP4rev2. A name whose modified UTF-7 is not the
+    /// Gives the name in UTF-8, for a peer that speaks IMAP4rev2. A name whose modified UTF-7 is not the
     /// only one of its characters stays as it is.
     #[must_use]
     pub fn to_utf8(&self) -> Self {

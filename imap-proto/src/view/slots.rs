@@ -66,7 +66,7 @@ pub(super) struct Slots {
 
 /// Where a message stands.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Position {
     chunk: usize,
     run: usize,
     /// In its run.
@@ -126,7 +126,7 @@ impl Slots {
         self.chunks.iter().flat_map(|chunk| chunk.runs.iter().copied())
     }
 
-    fn place(&self, index: u32) -> Option<Place> {
+    fn place(&self, index: u32) -> Option<Position> {
         let mut start = 0u32;
         for (at, chunk) in self.chunks.iter().enumerate() {
             if index - start >= chunk.length {
@@ -135,7 +135,7 @@ impl Slots {
             }
             for (run_at, run) in chunk.runs.iter().enumerate() {
                 if index - start < run.length {
-                    return Some(Place { chunk: at, run: run_at, offset: index - start });
+                    return Some(Position { chunk: at, run: run_at, offset: index - start });
                 }
                 start += run.length;
             }
@@ -143,7 +143,7 @@ impl Slots {
         None
     }
 
-    fn run(&self, place: Place) -> Option<Run> {
+    fn run(&self, place: Position) -> Option<Run> {
         self.chunks.get(place.chunk)?.runs.get(place.run).copied()
     }
 
@@ -293,7 +293,7 @@ impl Slots {
     }
 
     /// Puts others in the place of one run.
-    fn change(&mut self, place: Place, change: impl FnOnce(Run) -> Vec<Run>) {
+    fn change(&mut self, place: Position, change: impl FnOnce(Run) -> Vec<Run>) {
         let Some(chunk) = self.chunks.get_mut(place.chunk) else { return };
         let Some(run) = chunk.runs.get(place.run).copied() else { return };
         self.length -= chunk.length;

@@ -75,7 +75,7 @@ impl<'a> Due<'a> {
             match turn {
                 Turn::Said { by, bytes } if by == side => said.extend_from_slice(bytes),
                 Turn::Said { bytes, .. } if goes_on(bytes) => {}
-                Turn::Told(_) | Turn::Asked(_) => {}
+                Turn::Told(_) | Turn::Request(_) => {}
                 Turn::Said { .. } | Turn::Tls => break,
             }
         }

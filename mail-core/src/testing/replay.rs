@@ -117,11 +117,11 @@ pub fn replay<A: Actor>(transcript: &Transcript, cut: Cut) -> Log {
                 seen = seen.saturating_add(bytes.len());
             }
             Turn::Tls => stage.upgrade(),
-            Turn::Asked(line) if A::SIDE == Side::Client => {
+            Turn::Request(line) if A::SIDE == Side::Client => {
                 stage.actor.ask(line);
                 stage.pump();
             }
-            Turn::Asked(_) | Turn::Told(_) => {}
+            Turn::Request(_) | Turn::Told(_) => {}
         }
     }
     stage.end(transcript)

@@ -61,7 +61,7 @@ pub enum Turn {
     /// What the client's caller is told.
     Told(String),
     /// What the client's caller asks for.
-    Asked(String),
+    Request(String),
 }
 
 /// A line that is not one of a transcript.
@@ -81,7 +81,7 @@ enum Line<'a> {
     Said(Side, &'a str),
     Tls,
     Told(&'a str),
-    Asked(&'a str),
+    Request(&'a str),
     Option(&'a str, &'a str),
     Comment,
 }
@@ -96,7 +96,7 @@ fn line(input: &str) -> IResult<&str, Line<'_>> {
         map((side, text), |(side, text)| Line::Said(side, text)),
         value(Line::Tls, terminated(tag("--- tls"), eof)),
         map(preceded(tag("="), text), Line::Told),
-        map(preceded(tag(">"), text), Line::Asked),
+        map(preceded(tag(">"), text), Line::Request),
         map(preceded(tag("@ "), (name, text)), |(name, text)| Line::Option(name, text)),
         value(Line::Comment, alt((preceded(tag("#"), rest), eof))),
     ))
@@ -137,7 +137,7 @@ impl Transcript {
             }
             Line::Tls => self.turns.push(Turn::Tls),
             Line::Told(text) => self.turns.push(Turn::Told(text.into())),
-            Line::Asked(text) => self.turns.push(Turn::Asked(text.into())),
+            Line::Request(text) => self.turns.push(Turn::Request(text.into())),
             Line::Option(name, value) => self.options.push((name.into(), value.into())),
             Line::Comment => {}
         }
@@ -236,7 +236,7 @@ mod tests {
                 said(Side::Client, b"x \r\n"),
                 Turn::Tls,
                 Turn::Told("told".into()),
-                Turn::Asked("asked".into()),
+                Turn::Request("asked".into()),
                 said(Side::Client, b"y\r\n"),
             ]
         );

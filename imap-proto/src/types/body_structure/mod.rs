@@ -56,7 +56,7 @@ pub struct SinglePart {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum PartKind {
-    /// Nothing.
+    /// No such field.
     #[default]
     Basic,
     /// `text`.
