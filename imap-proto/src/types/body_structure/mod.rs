@@ -56,7 +56,7 @@ pub struct SinglePart {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum PartKind {
-    /// No such field.
+    /// Any other type: nothing more.
     #[default]
     Basic,
     /// `text`.
