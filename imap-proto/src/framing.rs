@@ -54,6 +54,12 @@ impl Frame {
             ..ParseContext::new(dialect)
         }
     }
+
+    /// The same for who parses it only once: the places of streamed literals move to the context.
+    pub(crate) fn take_context(&mut self, dialect: Dialect, nesting: usize) -> ParseContext {
+        let streamed = core::mem::take(&mut self.streamed);
+        ParseContext { newline: self.newline, streamed, nesting, ..ParseContext::new(dialect) }
+    }
 }
 
 /// Tells what the [`Framer`] has found.

@@ -30,9 +30,15 @@ impl Announcement {
     /// Appends it with its line end, after which the literal's bytes go.
     #[inline]
     pub(crate) fn write(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(if self.binary { b"~{" } else { b"{" });
+        if self.binary {
+            out.push(b'~');
+        }
+        out.push(b'{');
         write_number(out, self.size);
-        out.extend_from_slice(if self.synchronizing { b"}\r\n" } else { b"+}\r\n" });
+        if !self.synchronizing {
+            out.push(b'+');
+        }
+        out.extend_from_slice(b"}\r\n");
     }
 }
 

@@ -378,7 +378,7 @@ fn what_is_refused_is_told_apart_from_what_does_not_parse() {
     let mut server = serving();
     let found = feed(&mut server, b"a FETCH 1 FLAGS\r\n");
     let [Event::Refused { command, reply }] = &found[..] else { panic!("{found:?}") };
-    assert_eq!((command.name(), reply), ("FETCH", &status("BAD no mailbox is selected")));
+    assert_eq!((command.name(), &**reply), ("FETCH", &status("BAD no mailbox is selected")));
     assert_eq!(drain_text(&mut server), "a BAD no mailbox is selected\r\n");
     let found = feed(&mut server, b"a FETCH 1 (\r\n");
     assert!(matches!(&found[..], [Event::Malformed { ticket: None, .. }]), "{found:?}");

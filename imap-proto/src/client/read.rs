@@ -158,8 +158,9 @@ impl Machine {
         }
         let streamed = alloc::vec![bytes.len()];
         bytes.push(b')');
-        let closed = Frame { bytes: bytes.into(), streamed, newline: Newline::CrLf };
-        let Ok(Parsed { value: Response::Untagged(Untagged::Fetch(mut fetch)), .. }) = self.parse(&closed)
+        let mut closed = Frame { bytes: bytes.into(), streamed, newline: Newline::CrLf };
+        let Ok(Parsed { value: Response::Untagged(Untagged::Fetch(mut fetch)), .. }) =
+            self.parse(&mut closed)
         else {
             return None;
         };
@@ -184,8 +185,8 @@ impl Machine {
         Some(BodyStart { number, uid: known.or(uid), item, length })
     }
 
-    fn parse(&self, frame: &Frame) -> Result<Parsed<Response>, ParseError> {
-        let context = frame.context(self.config.dialect, self.config.limits.nesting);
+    fn parse(&self, frame: &mut Frame) -> Result<Parsed<Response>, ParseError> {
+        let context = frame.take_context(self.config.dialect, self.config.limits.nesting);
         Response::parse_in(&frame.bytes, &ParseContext { utf8: self.session.utf8, ..context })
     }
 
@@ -194,7 +195,7 @@ impl Machine {
         self.config.channel == Channel::StartTls && !self.session.tls
     }
 
-    fn take_message(&mut self, frame: Frame) -> Result<(), Error> {
+    fn take_message(&mut self, mut frame: Frame) -> Result<(), Error> {
         self.fetching = None;
         match self.ignoring.take() {
             Some(Ignoring::State) => return Ok(()),
@@ -205,9 +206,9 @@ impl Machine {
             None => {}
         }
         if self.phase == Phase::Greeting {
-            return self.greet(&frame);
+            return self.greet(frame);
         }
-        match self.parse(&frame) {
+        match self.parse(&mut frame) {
             Err(error) => self.malformed(frame.bytes, error),
             Ok(Parsed { value, deviations, .. }) => self.take_response(value, deviations, frame.bytes),
         }
@@ -234,9 +235,9 @@ impl Machine {
     /// ```text
     /// greeting = "*" SP (resp-cond-auth / resp-cond-bye) CRLF
     /// ```
-    fn greet(&mut self, frame: &Frame) -> Result<(), Error> {
+    fn greet(&mut self, mut frame: Frame) -> Result<(), Error> {
         let invalid = |reason, offset| Err(Error::InvalidGreeting { reason, offset });
-        let Parsed { value, deviations, .. } = match self.parse(frame) {
+        let Parsed { value, deviations, .. } = match self.parse(&mut frame) {
             Ok(parsed) => parsed,
             Err(error) => return invalid(error.reason, error.offset),
         };

@@ -52,7 +52,7 @@ pub use list::{List, ListOptions, ListPatterns, ListReturnOpt, ListSelectOpt};
 pub use mailbox::{Create, Select, Status, StatusAtt};
 pub use messages::Messages;
 pub(crate) use parse::{Head, append_announces_message, parse_head};
-pub(crate) use rules::{Effect, Name, Numbers, Rules};
+pub(crate) use rules::{Effect, Name, Need, Numbers, Rules};
 pub use search::{Search, SearchKey, SearchReturnOpt};
 pub use store::{Copy, Store, StoreAction};
 pub use string::{AString, OtherCommand};

@@ -231,7 +231,7 @@ fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ReplyText) {
         out.extend_from_slice(b"- ");
     }
     // RFC 3501 wants text, RFC 9051 does not.
-    out.extend_from_slice(if text.is_empty() { b"-" } else { text.as_bytes() });
+    if text.is_empty() { out.push(b'-') } else { text.as_text().append_to(out) }
 }
 
 /// ```text

@@ -8,7 +8,7 @@ use mailwire_core::Output;
 use super::{Response, Untagged};
 use crate::{
     Capability,
-    types::{SeqNumber, write_nstring, write_number, write_string},
+    types::{write_nstring, write_number, write_string},
 };
 
 /// A literal that was announced in a response, and whose bytes are given in chunks.
@@ -58,15 +58,18 @@ impl Response {
     pub(crate) fn write_detached(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) {
         match self {
             Self::Tagged(tagged) => {
-                out.extend_from_slice(tagged.tag.as_bytes());
+                tagged.tag.as_text().append_to(out);
                 out.push(b' ');
                 tagged.reply.write(out);
             }
             Self::Continuation(continuation) => continuation.write(out),
-            Self::Untagged(data) if !data.has_form() => return,
             Self::Untagged(data) => {
+                let start = out.len();
                 out.extend_from_slice(b"* ");
                 data.write(out, detached);
+                if out.len() == start + 2 {
+                    return out.truncate(start);
+                }
             }
         }
         out.extend_from_slice(b"\r\n");
@@ -84,7 +87,8 @@ impl Untagged {
         }
     }
 
-    /// Appends what stands between `* ` and the line end, for data that [has a form](Self::has_form).
+    /// Appends what stands between `* ` and the line end; nothing for data that [has no
+    /// form](Self::has_form).
     fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) {
         let numbered = |out: &mut Vec<u8>, number: u32, name: &[u8]| {
             write_number(out, u64::from(number));
@@ -110,7 +114,8 @@ impl Untagged {
             }
             Self::Exists(number) => numbered(out, *number, b" EXISTS"),
             Self::Recent(number) => numbered(out, *number, b" RECENT"),
-            Self::Expunge(number) => numbered(out, number.map_or(0, SeqNumber::get), b" EXPUNGE"),
+            Self::Expunge(None) => {}
+            Self::Expunge(Some(number)) => numbered(out, number.get(), b" EXPUNGE"),
             Self::Fetch(fetch) => fetch.write(out, detached),
             Self::Vanished(vanished) => vanished.write(out),
             Self::Namespace(namespace) => namespace.write(out),
@@ -129,6 +134,7 @@ impl Untagged {
                 }
             }
             Self::Quota(quota) => quota.write(out),
+            Self::Other(other) if !other.complete => {}
             Self::Other(other) => {
                 if let Some(number) = other.number {
                     write_number(out, number);

@@ -1,6 +1,6 @@
 //! The events of a server.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use bytes::Bytes;
 use mailwire_core::{Deviation, ParseError, SaslStep, Ticket};
@@ -68,7 +68,7 @@ pub enum Event {
         /// The command. The message of an APPEND does not come.
         command: Command,
         /// What it was answered.
-        reply: Reply,
+        reply: Box<Reply>,
     },
     /// A line does not parse, or a command's literal was refused before it came. The machine
     /// has answered it with BAD or NO.

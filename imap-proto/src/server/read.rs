@@ -1,6 +1,6 @@
 //! What the client's commands mean for the session.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{Deviation, Error, Next, ParseError, Parsed, SaslStep, Upgrade, sasl};
@@ -12,7 +12,8 @@ use super::{
 use crate::{
     capability::Capability,
     command::{
-        Command, Effect, Head, LITERAL_MINUS, Literals, Name, Request, append_announces_message, parse_head,
+        Command, Effect, Head, LITERAL_MINUS, Literals, Name, Request, Rules, append_announces_message,
+        parse_head,
     },
     framing::{Announcement, Frame, Framed},
     response::{Code, Reply, ReplyKind},
@@ -230,7 +231,7 @@ impl Machine {
     fn refuse_command(&mut self, request: Request, refusal: Refusal) -> Result<(), Error> {
         let Request { tag, command } = request;
         self.tagged(tag.as_bytes(), &refusal.status);
-        self.events.push_back(Event::Refused { command, reply: refusal.status });
+        self.events.push_back(Event::Refused { command, reply: Box::new(refusal.status) });
         self.count_bad()
     }
 
@@ -240,7 +241,7 @@ impl Machine {
         if self.session.bad_commands >= limit { Err(Error::TooManyBadCommands { limit }) } else { Ok(()) }
     }
 
-    fn take_message(&mut self, frame: Frame, input: &BytesMut) -> Result<(), Error> {
+    fn take_message(&mut self, mut frame: Frame, input: &BytesMut) -> Result<(), Error> {
         match self.mode {
             Mode::AuthLine | Mode::Idle => self.take_line(&frame.bytes),
             Mode::Rest => {
@@ -248,7 +249,7 @@ impl Machine {
                 Ok(())
             }
             Mode::Tail => self.end_body(&frame),
-            _ => match self.parse(&frame) {
+            _ => match self.parse(&mut frame) {
                 Ok(Parsed { value, deviations, .. }) => self.dispatch(value, deviations, input),
                 Err(ParseError { offset, reason, .. }) => {
                     self.refuse_line(frame.bytes, &Refusal::bad(offset, reason))
@@ -257,8 +258,8 @@ impl Machine {
         }
     }
 
-    fn parse(&self, frame: &Frame) -> Result<Parsed<Request>, ParseError> {
-        let context = frame.context(self.config.dialect, self.config.limits.nesting);
+    fn parse(&self, frame: &mut Frame) -> Result<Parsed<Request>, ParseError> {
+        let context = frame.take_context(self.config.dialect, self.config.limits.nesting);
         Request::parse_in(&frame.bytes, &ParseContext { utf8: self.session.rev2, ..context })
     }
 
@@ -268,7 +269,8 @@ impl Machine {
         deviations: Vec<Deviation>,
         input: &BytesMut,
     ) -> Result<(), Error> {
-        if let Err(refusal) = self.permits(&request.command, &request.command.rules()) {
+        let rules = request.command.rules();
+        if let Err(refusal) = self.permits(&request.command, &rules) {
             return self.refuse_command(request, refusal);
         }
         if matches!(request.command, Command::Append(_)) {
@@ -304,14 +306,14 @@ impl Machine {
             }
             _ => {}
         }
-        self.begin(tag, command, deviations);
+        self.begin(tag, command, rules, deviations);
         Ok(())
     }
 
-    fn begin(&mut self, tag: Tag, command: Command, deviations: Vec<Deviation>) {
+    fn begin(&mut self, tag: Tag, command: Command, rules: Rules, deviations: Vec<Deviation>) {
         let ticket = self.tickets.issue();
         self.session.bad_commands = 0;
-        self.current = Some(Current { ticket, tag, rules: command.rules(), bad_end: false });
+        self.current = Some(Current { ticket, tag, rules, bad_end: false });
         self.mode = Mode::Answer;
         self.events.push_back(Event::Command { ticket, command, deviations });
     }
@@ -356,15 +358,16 @@ impl Machine {
 
     /// The head of an APPEND, up to the announcement of its message.
     fn take_append(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
-        let frame = self.framer.announced_frame(input);
-        let parsed = match self.parse(&frame) {
+        let mut frame = self.framer.announced_frame(input);
+        let parsed = match self.parse(&mut frame) {
             Ok(parsed) => parsed,
             Err(ParseError { offset, reason, .. }) => {
                 return self.refuse_literal(announced, input, &Refusal::bad(offset, reason));
             }
         };
         let Parsed { value: request, deviations, .. } = parsed;
-        let mut checked = self.permits(&request.command, &request.command.rules());
+        let rules = request.command.rules();
+        let mut checked = self.permits(&request.command, &rules);
         if checked.is_ok() && announced.size > self.config.limits.message {
             checked = Err(Refusal::no(Code::TooBig, "the message is too large"));
         }
@@ -385,7 +388,7 @@ impl Machine {
             return self.refuse_literal(announced, input, &refusal);
         };
         self.framer.stream(input);
-        self.begin(tag, command, deviations);
+        self.begin(tag, command, rules, deviations);
         self.mode = Mode::Decision { synchronizing: announced.synchronizing, length };
         if self.config.accept_bodies {
             self.begin_body();

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     capability::Capability,
-    command::{Command, Effect, Rules},
+    command::{Command, Effect, Need, Rules},
     response::{Code, Reply, ReplyKind, Untagged},
     state::State,
 };
@@ -28,8 +28,8 @@ impl Machine {
     /// Whether the client may ask for this now (RFC 9051 section 3).
     pub(super) fn permits(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
         rules.valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason.as_str()))?;
-        let mut needs = rules.needs.into_iter().chain(command.option_needs());
-        if needs.any(|need| !need.is_met(self.config.capabilities())) {
+        let lacks = |need: Option<Need>| need.is_some_and(|need| !need.is_met(self.config.capabilities()));
+        if lacks(rules.needs) || lacks(command.option_needs()) {
             return Err(Refusal::bad(0, "the extension is not offered"));
         }
         match command {

@@ -321,16 +321,20 @@ impl FetchData {
         self.number.is_some() && self.items.iter().any(MsgAtt::has_form)
     }
 
-    /// Appends the response, which [has a form](Self::has_form), without its `* ` and line end.
+    /// Appends the response without its `* ` and line end; nothing if it [has no form](Self::has_form).
     pub(crate) fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) {
-        let mut before: &[u8] = b" FETCH (";
-        write_number(out, self.number.map_or(0, |number| u64::from(number.get())));
-        for item in &self.items {
-            if item.has_form() {
-                out.extend_from_slice(before);
-                item.write(out, detached);
-                before = b" ";
-            }
+        let Some(number) = self.number else { return };
+        let start = out.len();
+        write_number(out, u64::from(number.get()));
+        out.extend_from_slice(b" FETCH ");
+        let mut before = b'(';
+        for item in self.items.iter().filter(|item| item.has_form()) {
+            out.push(before);
+            item.write(out, detached);
+            before = b' ';
+        }
+        if before == b'(' {
+            return out.truncate(start);
         }
         out.push(b')');
     }
