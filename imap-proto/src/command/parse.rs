@@ -66,6 +66,7 @@ fn read_tag(r: &mut Reader<'_>) -> Result<Tag, ParseError> {
 /// command-nonauth = login / authenticate / "STARTTLS"
 /// command-select = "CLOSE" / "UNSELECT" / "EXPUNGE" / copy / move / fetch / store / search / uid
 /// ```
+#[inline]
 fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
     let start = r.offset();
     let name = r.take_class(chars::ATOM);

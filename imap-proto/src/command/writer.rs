@@ -119,6 +119,7 @@ impl<'a> Writer<'a> {
         Some((waiting, lengths))
     }
 
+    #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
@@ -177,6 +178,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Each of `items`, with a space before each but the first.
+    #[inline]
     pub(crate) fn spaced<T>(
         &mut self,
         items: impl IntoIterator<Item = T>,
