@@ -730,6 +730,18 @@ fn nesting_ends() {
 /// The cost of mistakes grows with their number and no faster: four times as many take about four
 /// times as long, measured in the same way on both.
 #[test]
+fn parentheses_after_what_is_no_space_come_to_an_end() {
+    for line in ["* SEARCH 4,(MODSEQ 7)", "* SEARCH 4\t\t(MODSEQ 7)", "* SEARCH 4  (MODSEQ 7)"] {
+        let Untagged::Search(search) = accepted(line) else { panic!("{line}") };
+        assert_eq!((&search.numbers[..], search.mod_seq), (&[4][..], ModSeq::new(7)), "{line}");
+    }
+    for line in ["* SEARCH 4,(", "* SEARCH ,(", "* SEARCH\t\t(x", "* SEARCH 4\t(", "* SEARCH 4,(\0\0\08* S OK"] {
+        let frame = Bytes::copy_from_slice(line.as_bytes());
+        assert!(Response::parse(&frame, Dialect::Lenient).is_err(), "{line}");
+    }
+}
+
+#[test]
 fn mistakes_cost_linear_time() {
     let cases: &[(&str, &str, &str)] = &[
         ("* 1 FETCH (ENVELOPE (", "\"", "))"),

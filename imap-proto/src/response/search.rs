@@ -54,12 +54,12 @@ impl SearchData {
             }
             if r.peek() == Some(b' ') && matches!(r.peek_at(1), Some(b'(')) {
                 r.skip(1);
-                let mod_seq = read_highest(r)?;
-                return Ok(Self { numbers, mod_seq });
+                return Ok(Self { numbers, mod_seq: read_highest(r)? });
             }
             match misplaced_number(r)? {
                 Misplaced::Number(number) => numbers.push(number),
                 Misplaced::Nothing => {}
+                Misplaced::ModSeq => return Ok(Self { numbers, mod_seq: read_highest(r)? }),
                 Misplaced::End => return Ok(Self { numbers, mod_seq: None }),
             }
         }
@@ -100,6 +100,8 @@ fn read_plain(r: &mut Reader<'_>, numbers: &mut Vec<u32>) {
 enum Misplaced {
     Number(u32),
     Nothing,
+    /// What stands in parentheses is next.
+    ModSeq,
     End,
 }
 
@@ -121,10 +123,7 @@ fn misplaced_number(r: &mut Reader<'_>) -> Result<Misplaced, ParseError> {
         r.expect_space()?;
     }
     if matches!(r.peek(), Some(b'(')) {
-        // The space before it is read again.
-        let before = r.offset() - 1;
-        r.seek(before);
-        return Ok(Misplaced::Nothing);
+        return Ok(Misplaced::ModSeq);
     }
     let at = r.offset();
     let digits = r.take_while(|byte| byte.is_ascii_digit());
