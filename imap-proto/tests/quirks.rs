@@ -735,7 +735,9 @@ fn parentheses_after_what_is_no_space_come_to_an_end() {
         let Untagged::Search(search) = accepted(line) else { panic!("{line}") };
         assert_eq!((&search.numbers[..], search.mod_seq), (&[4][..], ModSeq::new(7)), "{line}");
     }
-    for line in ["* SEARCH 4,(", "* SEARCH ,(", "* SEARCH\t\t(x", "* SEARCH 4\t(", "* SEARCH 4,(\0\0\08* S OK"] {
+    for line in
+        ["* SEARCH 4,(", "* SEARCH ,(", "* SEARCH\t\t(x", "* SEARCH 4\t(", "* SEARCH 4,(\0\0\08* S OK"]
+    {
         let frame = Bytes::copy_from_slice(line.as_bytes());
         assert!(Response::parse(&frame, Dialect::Lenient).is_err(), "{line}");
     }
