@@ -97,7 +97,7 @@ pub const FETCH_ENVELOPE: &[u8] = b"* 12 FETCH (UID 4392 ENVELOPE (\"Mon, 7 Sep 
 ((NIL NIL \"minutes\" \"cnri.example.org\")(\"John Klensin\" NIL \"klensin\" \"mit.example.edu\")) NIL \
 \"<B27397-0100000@cac.example.edu>\" \"<20260907092325.GA12345@cac.example.edu>\"))\r\n";
 
-/// The same with a Sender and a Reply-To that are not From: ours sees by the bytes when they are.
+/// An ENVELOPE with a Sender and a Reply-To that are not From: ours sees by the bytes when they are.
 pub const FETCH_ENVELOPE_APART: &[u8] =
     b"* 12 FETCH (UID 4392 ENVELOPE (\"Mon, 7 Sep 2026 02:23:25 -0700 (PDT)\" \
 \"Re: Agenda for the planning meeting on Thursday\" \

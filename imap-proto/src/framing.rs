@@ -55,7 +55,7 @@ impl Frame {
         }
     }
 
-    /// The same for who parses it only once: the places of streamed literals move to the context.
+    /// Makes the context for who parses the frame only once: the places of streamed literals move to it.
     pub(crate) fn take_context(&mut self, dialect: Dialect, nesting: usize) -> ParseContext {
         let streamed = core::mem::take(&mut self.streamed);
         ParseContext { newline: self.newline, streamed, nesting, ..ParseContext::new(dialect) }

@@ -230,7 +230,7 @@ impl<'a> Reader<'a> {
         self.items_after(item)
     }
 
-    /// The same, where the first item was read: each after a space.
+    /// Reads the items after the first, which was read: each after a space.
     #[inline]
     pub(crate) fn items_after(
         &mut self,
