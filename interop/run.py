@@ -16,13 +16,13 @@ from pathlib import Path
 import clients
 from clients import Mailbox, Ours, without_tuid
 from messages import as_sent, messages, without_trace
-from servers import Authority, Dovecot, Postfix, Serve, free_ports
+from servers import Authority, Cyrus, Dovecot, Postfix, Serve, free_ports
 
 
-def pairs(ours, other, dovecot, postfix, serve):
+def pairs(ours, other, dovecot, cyrus, postfix, serve):
     """Name, server whose mailbox is used, how messages get in, how they get out. Where one half of a pair is not what
     is tested, it is Python's imaplib."""
-    with_dovecot, with_serve = Mailbox(dovecot, other), Mailbox(serve, other)
+    with_dovecot, with_cyrus, with_serve = (Mailbox(server, other) for server in (dovecot, cyrus, serve))
     yield "send (STARTTLS, AUTH) > Postfix", with_dovecot, ours.send("starttls", postfix.smtp), with_dovecot.get
     yield "send (STARTTLS, AUTH) > Dovecot submission", with_dovecot, ours.send("starttls", dovecot.submission), \
         with_dovecot.get
@@ -34,6 +34,11 @@ def pairs(ours, other, dovecot, postfix, serve):
     yield "pop (STLS) < Dovecot POP3", with_dovecot, with_dovecot.put, ours.pop("starttls", dovecot.pop3)
     yield "send > Postfix > fetch < Dovecot", with_dovecot, ours.send("starttls", postfix.smtp), \
         ours.fetch("tls", dovecot.imaps)
+    yield "fetch (implicit TLS) < Cyrus IMAP", with_cyrus, with_cyrus.put, ours.fetch("tls", cyrus.imaps)
+    yield "fetch (STARTTLS) < Cyrus IMAP", with_cyrus, with_cyrus.put, ours.fetch("starttls", cyrus.imap)
+    yield "fetch --append > Cyrus IMAP", with_cyrus, ours.append("tls", cyrus.imaps), with_cyrus.get
+    yield "pop (implicit TLS) < Cyrus POP3", with_cyrus, with_cyrus.put, ours.pop("tls", cyrus.pop3s)
+    yield "pop (STLS) < Cyrus POP3", with_cyrus, with_cyrus.put, ours.pop("starttls", cyrus.pop3)
 
     yield "curl > serve submission (STARTTLS)", with_serve, other.curl_smtp("smtp", serve.submission), with_serve.get
     yield "curl > serve submissions (TLS)", with_serve, other.curl_smtp("smtps", serve.submissions), with_serve.get
@@ -82,6 +87,8 @@ def main():
         try:
             dovecot = Dovecot(folder / "dovecot", authority, relay)
             started.append(dovecot)
+            cyrus = Cyrus(folder / "cyrus", authority)
+            started.append(cyrus)
             postfix = Postfix(folder / "postfix", authority, relay, dovecot)
             started.append(postfix)
             serve = Serve(programs / "serve", authority)
@@ -92,7 +99,7 @@ def main():
                 files[-1].write_bytes(content)
             ours, other = Ours(programs, authority, folder), clients.Others(authority, folder)
             rows = []
-            for name, mailbox, put, get in pairs(ours, other, dovecot, postfix, serve):
+            for name, mailbox, put, get in pairs(ours, other, dovecot, cyrus, postfix, serve):
                 if wanted not in name:
                     continue
                 start = time.monotonic()

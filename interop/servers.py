@@ -1,4 +1,4 @@
-"""Dovecot and Postfix on loopback ports, below one temporary folder, and a certificate authority for them."""
+"""Dovecot, Cyrus and Postfix on loopback ports, below one temporary folder, and a certificate authority for them."""
 
 import os
 import shutil
@@ -129,6 +129,76 @@ service stats {{
 }}
 """)
         self.process = subprocess.Popen(["dovecot", "-F", "-c", str(config)], start_new_session=True)
+        for port in ports:
+            wait_for(port, self.process)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
+
+
+class Cyrus:
+    """IMAP and POP3, with SCRAM: its channel binding is `tls-unique` alone, which TLS 1.3 does not have."""
+
+    USER, BIN = "cyrus", Path("/usr/lib/cyrus/bin")
+
+    def __init__(self, folder, authority):
+        self.folder = folder
+        ports = free_ports(4)
+        self.imap, self.imaps, self.pop3, self.pop3s = ports
+        config, spool = folder / "config", folder / "spool"
+        for path in (folder, config, spool, folder / "run", config / "db", config / "socket", config / "proc"):
+            path.mkdir()
+            shutil.chown(path, self.USER, "mail")
+        settings = folder / "imapd.conf"
+        settings.write_text(f"""
+configdirectory: {config}
+partition-default: {spool}
+defaultpartition: default
+temp_path: {folder}/run
+proc_path: {config}/proc
+sievedir: {config}/sieve
+lmtpsocket: {config}/socket/lmtp
+idlesocket: {config}/socket/idle
+notifysocket: {config}/socket/notify
+virtdomains: userid
+unixhierarchysep: yes
+altnamespace: yes
+autocreate_quota: 0
+allowplaintext: no
+servername: localhost
+sasl_pwcheck_method: auxprop
+sasl_auxprop_plugin: sasldb
+sasl_sasldb_path: {folder}/sasldb
+sasl_mech_list: SCRAM-SHA-256 SCRAM-SHA-1 PLAIN
+tls_server_cert: {authority.cert}
+tls_server_key: {authority.key}
+tls_session_timeout: 0
+syslog_prefix: interop
+""")
+        services = "".join(
+            f'  {name} cmd="{program} -C {settings}" listen="127.0.0.1:{port}" prefork=0\n'
+            for name, program, port in (("imap", "imapd", self.imap), ("imaps", "imapd -s", self.imaps),
+                                        ("pop3", "pop3d", self.pop3), ("pop3s", "pop3d -s", self.pop3s)))
+        (folder / "cyrus.conf").write_text(f"""
+START {{
+  recover cmd="ctl_cyrusdb -C {settings} -r"
+}}
+SERVICES {{
+{services}}}
+EVENTS {{
+}}
+""")
+        name, realm = USER.split("@")
+        subprocess.run(["saslpasswd2", "-p", "-c", "-f", str(folder / "sasldb"), "-u", realm, name], check=True,
+                       input=PASSWORD.encode())
+        shutil.chown(folder / "sasldb", self.USER, "mail")
+        with open(folder / "log", "wb") as log:
+            self.process = subprocess.Popen(
+                [str(self.BIN / "master"), "-C", str(settings), "-M", str(folder / "cyrus.conf"),
+                 "-p", str(folder / "run" / "pid"), "-D"],
+                user=self.USER, group="mail", extra_groups=[], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
         for port in ports:
             wait_for(port, self.process)
 
