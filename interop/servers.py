@@ -141,15 +141,20 @@ class Cyrus:
     """IMAP and POP3, with SCRAM: its channel binding is `tls-unique` alone, which TLS 1.3 does not have."""
 
     USER, BIN = "cyrus", Path("/usr/lib/cyrus/bin")
+    # Debian's packages of the two daemons cannot be installed beside those of Dovecot: they are unpacked elsewhere.
+    DAEMONS = Path(os.environ.get("CYRUS_DAEMONS", BIN))
 
     def __init__(self, folder, authority):
         self.folder = folder
         ports = free_ports(4)
         self.imap, self.imaps, self.pop3, self.pop3s = ports
         config, spool = folder / "config", folder / "spool"
-        for path in (folder, config, spool, folder / "run", config / "db", config / "socket", config / "proc"):
+        daemons = folder / "bin"
+        for path in (folder, daemons, config, spool, folder / "run", config / "db", config / "socket", config / "proc"):
             path.mkdir()
             shutil.chown(path, self.USER, "mail")
+        for name in ("imapd", "pop3d"):
+            shutil.copy(self.DAEMONS / name, daemons)
         settings = folder / "imapd.conf"
         settings.write_text(f"""
 configdirectory: {config}
@@ -171,13 +176,16 @@ sasl_pwcheck_method: auxprop
 sasl_auxprop_plugin: sasldb
 sasl_sasldb_path: {folder}/sasldb
 sasl_mech_list: SCRAM-SHA-256 SCRAM-SHA-1 PLAIN
+search_skipdiacrit: no
+search_skiphtml: no
+search_whitespace: keep
 tls_server_cert: {authority.cert}
 tls_server_key: {authority.key}
 tls_session_timeout: 0
 syslog_prefix: interop
 """)
         services = "".join(
-            f'  {name} cmd="{program} -C {settings}" listen="127.0.0.1:{port}" prefork=0\n'
+            f'  {name} cmd="{daemons}/{program} -C {settings}" listen="127.0.0.1:{port}" prefork=0\n'
             for name, program, port in (("imap", "imapd", self.imap), ("imaps", "imapd -s", self.imaps),
                                         ("pop3", "pop3d", self.pop3), ("pop3s", "pop3d -s", self.pop3s)))
         (folder / "cyrus.conf").write_text(f"""
@@ -204,7 +212,12 @@ EVENTS {{
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            # It waits for those of its children that wait for a client.
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(20)
 
 
 class Postfix:
