@@ -1,7 +1,7 @@
 //! Conversations, replayed for both roles: whole, byte by byte, and cut in two at every place. See
 //! `mailwire_core::testing::Transcript` for the language.
 //!
-//! Options besides `channel` and `role`: `lmtp`, `require-auth`, `no-pipelining`.
+//! Options besides `channel` and `role`: `lmtp`, `require-auth`, `no-pipelining`, `pass-unknown`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -97,6 +97,7 @@ impl Actor for Application {
         config.channel = transcript.channel();
         config.lmtp = transcript.has("lmtp");
         config.require_auth = transcript.has("require-auth");
+        config.pass_unknown_commands = transcript.has("pass-unknown");
         let recipients = config.lmtp.then(Vec::new);
         Self { machine: server::Connection::new(config), questions: VecDeque::new(), recipients }
     }

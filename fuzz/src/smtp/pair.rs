@@ -34,6 +34,8 @@ struct Conversation {
     left: Bytes,
     got: Vec<u8>,
     recipients: Vec<Ticket>,
+    /// The last command was an AUTH that failed: a word that is no command may be a secret.
+    auth_failed: bool,
 }
 
 /// Runs a case: each command arrives as it was sent, each reply at its command, each message whole,
@@ -61,6 +63,7 @@ pub fn run(case: Case) {
         left: Bytes::new(),
         got: Vec::new(),
         recipients: Vec::new(),
+        auth_failed: false,
     };
     for command in case.commands.into_iter().take(24) {
         // Some commands can only be sent once the server has said what it offers.
@@ -136,6 +139,12 @@ impl Owners<client::Connection, server::Connection> for Conversation {
                 self.arrived(&command);
                 self.given.push_back(reply.code());
             }
+            Event::Malformed { ticket: None, bytes, .. } if self.auth_failed && bytes.is_empty() => {
+                let sent = self.sent.pop_front();
+                let word = matches!(sent, Some((_, Command::Other { argument: None, .. })));
+                assert!(word, "this is a command: {sent:?}");
+                self.given.push_back(ReplyCode::UNRECOGNIZED);
+            }
             Event::AuthResponse { ticket, .. } => {
                 self.answer(server, ticket, Reply::new(ReplyCode::BAD_CREDENTIALS, "no"));
             }
@@ -176,6 +185,8 @@ impl Owners<client::Connection, server::Connection> for Conversation {
 impl Conversation {
     fn arrived(&mut self, command: &Command) {
         let (_, sent) = self.sent.pop_front().unwrap_or_else(|| panic!("nobody sent {command:?}"));
+        // Unless the reply says otherwise.
+        self.auth_failed = matches!(command, Command::Auth(_));
         match (&sent, command) {
             // A long first message is sent when the server asks for it.
             (Command::Auth(sent), Command::Auth(got)) => assert_eq!(sent.mechanism, got.mechanism),
@@ -203,6 +214,7 @@ impl Conversation {
         };
         self.given.push_back(code);
         match command {
+            Command::Auth(_) if code.class() == 2 => self.auth_failed = false,
             Command::Rcpt(_) if code.class() == 2 => self.recipients.push(ticket),
             Command::Mail(_) | Command::Rset => self.recipients.clear(),
             _ => {}

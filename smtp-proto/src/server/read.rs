@@ -155,13 +155,11 @@ impl Machine {
             Err(error) => return Some(self.malformed(frame, error)),
         };
         let command = parsed.value;
-        match &command {
-            Command::Other { .. } if self.secret_may_follow => {
-                return Some(self.malformed(frame, ParseError::new(0, "not a command")));
-            }
-            Command::Other { .. } => {}
-            command => self.secret_may_follow = matches!(command, Command::Auth(_)),
+        // Base64 is one word.
+        if self.secret_may_follow && matches!(command, Command::Other { argument: None, .. }) {
+            return Some(self.malformed(frame, ParseError::new(0, "not a command")));
         }
+        self.secret_may_follow = matches!(command, Command::Auth(_));
         let rules = command.rules();
         if let Err(refusal) = self.permits(&command, &rules) {
             return Some(self.refused(command, rules.effect, refusal));

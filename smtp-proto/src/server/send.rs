@@ -53,7 +53,10 @@ impl Machine {
                 return self.close_if_unavailable(&reply);
             }
             Then::Progress => self.counts.idle_commands = 0,
-            Then::Authenticated => self.offer(),
+            Then::Authenticated => {
+                self.secret_may_follow = false;
+                self.offer();
+            }
             Then::AuthFailed => {
                 self.auth_failed();
                 if self.failed.is_some() {

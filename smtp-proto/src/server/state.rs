@@ -32,8 +32,8 @@ pub(super) struct Machine {
     pub(super) overlong: Option<Overlong>,
     /// What is offered now.
     pub(super) capabilities: Capabilities,
-    /// An AUTH command failed, and a client that did not notice may send its password as the next
-    /// line.
+    /// The last command was an AUTH that has not succeeded, and a client that did not notice may send
+    /// its password as the next line: one word, in base64.
     pub(super) secret_may_follow: bool,
 }
 
