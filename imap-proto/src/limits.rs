@@ -39,6 +39,13 @@ pub struct Limits {
     pub queue: usize,
     /// Bytes of output that wait before a server stops taking commands.
     pub output: usize,
+    /// Bytes of one FETCH response of a server, all literals counted. The machine does not count them:
+    /// whoever answers the commands says NO with LIMIT before anything of a larger one is written.
+    pub response: u64,
+    /// Bytes that a server looks at, compares or copies for one command, beyond a multiple of what is
+    /// stored and of what is sent. The machine does not count them: whoever answers the commands does,
+    /// and says NO with LIMIT beyond it.
+    pub work: u64,
     /// Commands that do not parse or are not allowed, in a row, before a server says BYE.
     pub bad_commands: usize,
     /// NOOP, CAPABILITY and ID commands before the login, before a server says BYE.
@@ -64,6 +71,8 @@ impl Limits {
             nesting: 32,
             queue: 1024,
             output: 1 << 20,
+            response: 1 << 30,
+            work: 256 << 20,
             bad_commands: 16,
             idle_commands: 64,
             auth_failures: 5,

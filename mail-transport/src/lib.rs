@@ -125,6 +125,7 @@
     all(feature = "server", feature = "smtp")
 ))]
 mod body;
+mod budget;
 #[cfg(feature = "codec")]
 pub mod codec;
 pub mod driver;
@@ -152,6 +153,7 @@ mod stream;
 pub mod testing;
 pub mod tls;
 
+pub use budget::{Budget, OverBudget, run_blocking};
 pub use driver::{Driver, DriverConfig, DriverError, Step};
 #[cfg(feature = "encoded-words")]
 pub use encoded_words::encoded_words;
