@@ -42,6 +42,16 @@ pub trait Connection {
     /// The time that [`timeout`](Self::timeout) named has passed.
     fn handle_timeout(&mut self);
 
+    /// Whether an event tells of a part of something whose end is still to come: a piece of a body, a
+    /// line of a listing, data before the completion of its command.
+    ///
+    /// A driver bounds the time of the whole by this: after such an event that time runs on, after any
+    /// other it starts anew.
+    fn is_part(event: &Self::Event) -> bool {
+        let _ = event;
+        false
+    }
+
     /// Tells the machine that the stream under it was replaced, after [`Next::Upgrade`]. `upgrade` is
     /// what that named; an upgrade that was not agreed upon changes nothing.
     ///

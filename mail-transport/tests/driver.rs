@@ -299,6 +299,71 @@ async fn one_byte_a_second_is_not_progress_for_ever() {
     assert!((180..=195).contains(&seconds), "{seconds}");
 }
 
+/// Serves lines of which the first is the beginning of something that goes on: each line but the last is a part.
+async fn seconds_of_parts(least_rate: u32, bytes_a_second: usize) -> u64 {
+    let (a, mut b) = duplex(100_000);
+    let mut toy = Toy::server();
+    toy.timeout = Some(Duration::from_secs(60));
+    let mut driver = Driver::new(a, toy);
+    driver.config_mut().step_deadline = Some(Duration::from_secs(180));
+    driver.config_mut().least_rate = least_rate;
+    let line = [b"part ".repeat(bytes_a_second), b"\r\n".to_vec()].concat();
+    let line = line[line.len() - bytes_a_second..].to_vec();
+    let start = tokio::time::Instant::now();
+    let sender = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            b.write_all(&line).await.unwrap();
+        }
+    };
+    let server = async {
+        loop {
+            match driver.next().await {
+                Ok(Step::Event(_)) => driver.connection_mut().due = 0,
+                Ok(step) => unreachable!("{step:?}"),
+                Err(error) => return error,
+            }
+        }
+    };
+    let server = tokio::time::timeout(Duration::from_secs(10_000), server);
+    let ended = tokio::select! { ended = server => ended, () = sender => unreachable!() };
+    assert!(!matches!(ended, Ok(DriverError::Io(_))), "{ended:?}");
+    start.elapsed().as_secs()
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_of_a_whole_do_not_start_its_time_anew() {
+    // Ten bytes a second, where each hundred give a second more: a tenth more in all.
+    let seconds = seconds_of_parts(100, 10).await;
+    assert!((195..=205).contains(&seconds), "{seconds}");
+    let seconds = seconds_of_parts(0, 10).await;
+    assert!((175..=185).contains(&seconds), "without a rate, length gives no time: {seconds}");
+    let seconds = seconds_of_parts(100, 200).await;
+    assert_eq!(seconds, 10_000, "who is fast enough may go on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_of_a_byte_a_second_is_given_up() {
+    let (a, mut b) = duplex(16);
+    let mut toy = Toy::server();
+    toy.timeout = Some(Duration::from_secs(60));
+    toy.append(Bytes::from(vec![b'x'; 1_000_000]));
+    let mut driver = Driver::new(a, toy);
+    driver.config_mut().step_deadline = Some(Duration::from_secs(180));
+    let start = tokio::time::Instant::now();
+    let reader = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            b.read_u8().await.unwrap();
+        }
+    };
+    let error =
+        tokio::select! { result = driver.next() => result.unwrap_err(), () = reader => unreachable!() };
+    assert!(matches!(error, DriverError::Protocol(Error::TimedOut { .. })));
+    let seconds = start.elapsed().as_secs();
+    assert!((180..=200).contains(&seconds), "{seconds}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn dropping_and_calling_again_does_not_wind_the_clock_back() {
     let (a, _b) = duplex(1000);

@@ -227,6 +227,24 @@ impl mailwire_core::Connection for Connection {
         self.0.fail(Error::TimedOut { waiting_for });
     }
 
+    fn is_part(event: &Event) -> bool {
+        match event {
+            Event::Data { .. }
+            | Event::Capabilities(_)
+            | Event::BodyStart(_)
+            | Event::BodyChunk(_)
+            | Event::BodyEnd
+            | Event::Malformed { ticket: None, .. } => true,
+            Event::Greeting { .. }
+            | Event::Reply { .. }
+            | Event::BodyRequested { .. }
+            | Event::AuthChallenge { .. }
+            | Event::Idling { .. }
+            | Event::NotSent { .. }
+            | Event::Malformed { .. } => false,
+        }
+    }
+
     fn upgraded(&mut self, upgrade: Upgrade) {
         if upgrade != Upgrade::Tls || self.0.phase != Phase::Upgrading {
             return;

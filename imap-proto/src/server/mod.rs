@@ -175,6 +175,10 @@ impl mailwire_core::Connection for Connection {
         }
     }
 
+    fn is_part(event: &Event) -> bool {
+        matches!(event, Event::BodyStart { .. } | Event::BodyChunk(_))
+    }
+
     fn upgraded(&mut self, upgrade: Upgrade) {
         if upgrade != Upgrade::Tls || self.0.phase != Phase::Upgrading {
             return;

@@ -7,50 +7,72 @@ use std::{
 
 use tokio::time::{Instant, Sleep};
 
-/// The time that the peer has left. Both ends are set when the clock is looked at, so that a caller
-/// who comes back after an hour of its own finds it full.
+/// What the time of a whole is: of a command, a reply or a body, from its first byte to its last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whole {
+    /// The time that it has whatever its length.
+    pub(super) time: Option<Duration>,
+    /// So many bytes add a second to it; 0 if none do.
+    pub(super) least_rate: u32,
+}
+
+/// The time that the peer has left.
+///
+/// Only time in which the peer is waited for counts: from when the clock is looked at to when bytes move.
+/// A caller who comes back after an hour of its own finds it full.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     sleep: Option<Pin<Box<Sleep>>>,
-    idle_since: Option<Instant>,
-    step_since: Option<Instant>,
     limit: Option<Duration>,
+    /// The peer is waited for since then.
+    since: Option<Instant>,
+    /// How long it was waited for before that, since the whole began.
+    waited: Duration,
+    /// How many bytes have moved since the whole began.
+    moved: u64,
 }
 
 impl Clock {
-    /// A new step begins.
+    /// A new whole begins.
     pub(super) fn restart(&mut self) {
-        self.idle_since = None;
-        self.step_since = None;
+        self.since = None;
+        self.waited = Duration::ZERO;
+        self.moved = 0;
     }
 
-    /// Bytes came, of a step that is not at its end.
-    pub(super) fn received(&mut self) {
-        self.idle_since = None;
+    /// Bytes moved, in either direction.
+    pub(super) fn moved(&mut self, count: usize) {
+        self.moved = self.moved.saturating_add(count as u64);
+        self.stop();
     }
 
-    pub(super) fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        limit: Option<Duration>,
-        step: Option<Duration>,
-    ) -> Poll<()> {
+    /// The peer is not waited for any more.
+    pub(super) fn stop(&mut self) {
+        if let Some(since) = self.since.take() {
+            self.waited = self.waited.saturating_add(since.elapsed());
+        }
+    }
+
+    /// Waits until the peer has moved no byte for `limit`, or the time of the whole has passed. That is
+    /// never shorter than `limit`.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, limit: Option<Duration>, whole: Whole) -> Poll<()> {
         if self.limit != limit {
             self.limit = limit;
-            self.restart();
+            self.stop();
         }
         let Some(limit) = limit else {
-            self.restart();
+            self.stop();
             return Poll::Pending;
         };
-        let now = Instant::now();
-        let idle = self.idle_since.get_or_insert(now).checked_add(limit);
-        let whole = step.and_then(|step| self.step_since.get_or_insert(now).checked_add(step.max(limit)));
-        let at = match (idle, whole) {
-            (Some(idle), Some(whole)) => idle.min(whole),
-            (Some(at), None) | (None, Some(at)) => at,
-            // Beyond what the clock can count.
-            (None, None) => return Poll::Pending,
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let left = whole.time.map(|time| {
+            let earned = self.moved.checked_div(whole.least_rate.into()).unwrap_or(0);
+            let time = time.max(limit).saturating_add(Duration::from_secs(earned));
+            time.saturating_sub(self.waited)
+        });
+        // Beyond what the clock can count: no end.
+        let Some(at) = since.checked_add(left.map_or(limit, |left| left.min(limit))) else {
+            return Poll::Pending;
         };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         if sleep.deadline() != at {

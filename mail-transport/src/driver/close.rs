@@ -8,7 +8,7 @@ use std::{
 use mailwire_core::Connection;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Driver;
+use super::{Driver, clock::Whole};
 
 /// The most that is thrown away while lingering.
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -84,7 +84,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
                 }
                 Closing::Done => return Poll::Ready(()),
             };
-            ready!(self.clock.poll(cx, Some(limit), Some(limit)));
+            // All of it has this time, however its bytes trickle.
+            ready!(self.clock.poll(cx, Some(limit), Whole { time: Some(limit), least_rate: 0 }));
             self.closing = Closing::Done;
         }
     }

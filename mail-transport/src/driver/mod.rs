@@ -17,7 +17,10 @@ use mailwire_core::{Connection, Next, Upgrade};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 pub use self::types::{DriverConfig, DriverError, Step};
-use self::{clock::Clock, close::Closing};
+use self::{
+    clock::{Clock, Whole},
+    close::Closing,
+};
 
 /// Drives one connection, of any of the protocols and in either role, over one stream.
 ///
@@ -36,8 +39,8 @@ use self::{clock::Clock, close::Closing};
 ///   seen.
 /// - On [`Next::Paused`] it writes all there is, and says [`Step::Blocked`] if the machine is still
 ///   paused then.
-/// - The machine's `timeout` starts anew whenever bytes move. Beside it,
-///   [`DriverConfig::step_deadline`] bounds a step that makes progress without coming to an end.
+/// - The machine's `timeout` starts anew whenever bytes move. Beside it, [`DriverConfig::step_deadline`] and
+///   [`DriverConfig::least_rate`] bound a whole that makes progress without coming to an end.
 pub struct Driver<S, C> {
     stream: S,
     connection: C,
@@ -180,13 +183,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             }
             match self.connection.next_event(&mut self.input) {
                 Ok(Next::Event(event)) => {
-                    self.clock.restart();
+                    if C::is_part(&event) {
+                        self.clock.stop();
+                    } else {
+                        self.clock.restart();
+                    }
                     return Poll::Ready(Ok(Step::Event(event)));
                 }
                 Ok(Next::NeedInput) => ready!(self.poll_exchange(cx))?,
                 Ok(Next::Paused) => {
                     if !ready!(self.poll_paused(cx))? {
-                        self.clock.restart();
+                        self.clock.stop();
                         return Poll::Ready(Ok(Step::Blocked));
                     }
                 }
@@ -234,7 +241,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             }
         }
         if wrote {
-            self.clock.restart();
             return Poll::Ready(Ok(()));
         }
         if self.eof {
@@ -284,18 +290,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             match self.poll_write_once(cx) {
                 Poll::Ready(Ok(())) => wrote = true,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(error))),
-                Poll::Pending if wrote => {
-                    self.clock.restart();
-                    return Poll::Ready(Ok(true));
-                }
+                Poll::Pending if wrote => return Poll::Ready(Ok(true)),
                 Poll::Pending => {
                     ready!(self.poll_clock(cx))?;
                     return Poll::Ready(Ok(true));
                 }
             }
-        }
-        if wrote {
-            self.clock.restart();
         }
         if self.unflushed {
             match self.poll_flush(cx) {
@@ -321,6 +321,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         }
         output.advance(written);
         self.unflushed = true;
+        self.clock.moved(written);
         Poll::Ready(Ok(()))
     }
 
@@ -343,7 +344,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        self.clock.received();
+        self.clock.moved(count);
         if count == 0 {
             self.eof = true;
             self.connection.handle_eof();
@@ -363,7 +364,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         let of_machine = self.connection.timeout();
         let stalled = !self.connection.output().is_empty() || self.unflushed;
         let limit = of_machine.or(stalled.then_some(self.config.write_timeout));
-        ready!(self.clock.poll(cx, limit, self.config.step_deadline));
+        let whole = Whole { time: self.config.step_deadline, least_rate: self.config.least_rate };
+        ready!(self.clock.poll(cx, limit, whole));
         self.clock.restart();
         if of_machine.is_none() {
             return Poll::Ready(Err(self.fail(io::ErrorKind::TimedOut.into())));

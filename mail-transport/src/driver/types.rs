@@ -12,10 +12,18 @@ pub struct DriverConfig {
     pub read_at_most: usize,
     /// How long the peer may leave our bytes unread where the machine itself sets no time.
     pub write_timeout: Duration,
-    /// How long one step of the peer may take in all, however steadily its bytes trickle in: the
-    /// guard against a peer that sends one byte a second. Never shorter than the machine's own
-    /// timeout of the step. `None` for no bound.
+    /// How long the peer may let us wait for a whole in all, however steadily its bytes trickle: a
+    /// command, a reply, a body with all its pieces, an answer that it reads. It is the guard against
+    /// a peer that sends, or takes, one byte a second. [`least_rate`](Self::least_rate) adds to it; it is never
+    /// shorter than the machine's own timeout. `None` for no bound. 10 minutes for a server, 30 for a
+    /// client, whose server may have to search for long.
+    ///
+    /// Time that the owner of the driver takes for itself does not count.
     pub step_deadline: Option<Duration>,
+    /// The least rate of what is large, in bytes per second: each so many bytes of a whole, in either
+    /// direction, give the peer another second. 0 for none, so that the time does not depend on the
+    /// length. 500 for a server, 100 for a client.
+    pub least_rate: u32,
     /// How long the last bytes may take to leave when the conversation is over.
     pub close_timeout: Duration,
     /// How long the peer's remaining bytes are read and thrown away after our side is closed. With
@@ -30,7 +38,8 @@ impl Default for DriverConfig {
             read_at_least: 8 * 1024,
             read_at_most: 64 * 1024,
             write_timeout: Duration::from_secs(300),
-            step_deadline: Some(Duration::from_secs(600)),
+            step_deadline: Some(Duration::from_secs(1800)),
+            least_rate: 100,
             close_timeout: Duration::from_secs(10),
             linger: Duration::ZERO,
         }
@@ -44,10 +53,16 @@ impl DriverConfig {
         Self::default()
     }
 
-    /// The defaults of a server: the last reply is protected by lingering for two seconds.
+    /// The defaults of a server, whose clients are anybody: they have less time, and the last reply is
+    /// protected by lingering for two seconds.
     #[must_use]
     pub fn server() -> Self {
-        Self { linger: Duration::from_secs(2), ..Self::default() }
+        Self {
+            step_deadline: Some(Duration::from_secs(600)),
+            least_rate: 500,
+            linger: Duration::from_secs(2),
+            ..Self::default()
+        }
     }
 }
 

@@ -186,6 +186,10 @@ impl Connection for Toy {
         }
     }
 
+    fn is_part(event: &String) -> bool {
+        event.contains("part")
+    }
+
     fn upgraded(&mut self, upgrade: Upgrade) {
         assert_eq!((upgrade, self.state), (Upgrade::Tls, State::Upgrading));
         self.state = State::Open;

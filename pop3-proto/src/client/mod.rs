@@ -188,6 +188,17 @@ impl mailwire_core::Connection for Connection {
         }
     }
 
+    fn is_part(event: &Event) -> bool {
+        match event {
+            Event::Reply { follows, .. } => *follows != Follows::Nothing,
+            Event::Line { .. }
+            | Event::BodyStart { .. }
+            | Event::BodyChunk(_)
+            | Event::Malformed { ticket: None, .. } => true,
+            _ => false,
+        }
+    }
+
     fn upgraded(&mut self, upgrade: Upgrade) {
         if upgrade != Upgrade::Tls || !matches!(self.0.session.phase, Phase::Upgrading) {
             return;

@@ -254,6 +254,10 @@ impl mailwire_core::Connection for Connection {
         self.0.failed.get_or_insert(Error::TimedOut { waiting_for });
     }
 
+    fn is_part(event: &Event) -> bool {
+        matches!(event, Event::RecipientReply { last: false, .. } | Event::Malformed { ticket: None, .. })
+    }
+
     fn upgraded(&mut self, upgrade: Upgrade) {
         if upgrade == Upgrade::Tls && self.0.phase == Phase::Upgrading && self.0.failed.is_none() {
             self.0.tls = true;

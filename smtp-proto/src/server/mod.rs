@@ -276,6 +276,10 @@ impl mailwire_core::Connection for Connection {
         self.0.failed = Some(Error::TimedOut { waiting_for });
     }
 
+    fn is_part(event: &Event) -> bool {
+        matches!(event, Event::BodyStart { .. } | Event::BodyChunk(_))
+    }
+
     fn upgraded(&mut self, upgrade: Upgrade) {
         if upgrade == Upgrade::Tls && self.0.phase == Phase::Upgrading && self.0.failed.is_none() {
             self.0.tls = true;
