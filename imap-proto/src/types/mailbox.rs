@@ -6,6 +6,7 @@ use core::fmt;
 use mailwire_core::{Invalid, ParseError, Text};
 
 use super::{
+    ListMatcher,
     quoted::{Follow, read_quoted},
     reader::Reader,
     string::{read_astring, read_string, text_newtype},
@@ -181,36 +182,10 @@ impl ListPattern {
     }
 
     /// Whether the pattern stands for `name`: `*` for anything, `%` for anything without the
-    /// hierarchy `delimiter`, `INBOX` in any case. The cost is at most the product of the lengths.
+    /// hierarchy `delimiter`, `INBOX` in any case. For many names, make a [`ListMatcher`] once.
     #[must_use]
     pub fn matches(&self, name: &MailboxName, delimiter: Option<u8>) -> bool {
-        let name = name.as_bytes();
-        let ignore_case = name == b"INBOX";
-        // reached[i]: the pattern so far stands for the first i bytes of the name.
-        let mut reached = Vec::new();
-        reached.resize(name.len() + 1, false);
-        if let Some(first) = reached.first_mut() {
-            *first = true;
-        }
-        for &byte in self.as_bytes() {
-            let mut before = false;
-            for (at, slot) in reached.iter_mut().enumerate() {
-                let last = at.checked_sub(1).and_then(|at| name.get(at)).copied();
-                let was = *slot;
-                *slot = match byte {
-                    b'*' => was || before,
-                    b'%' => was || (before && last != delimiter),
-                    _ => {
-                        before
-                            && last.is_some_and(|last| {
-                                last == byte || ignore_case && last.eq_ignore_ascii_case(&byte)
-                            })
-                    }
-                };
-                before = if matches!(byte, b'*' | b'%') { *slot } else { was };
-            }
-        }
-        reached.last() == Some(&true)
+        ListMatcher::new(self).matches(name, delimiter)
     }
 
     /// ```text
@@ -310,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wildcards() {
+    fn names_that_patterns_stand_for() {
         let matches = |pattern: &str, name: &str| {
             ListPattern::new(pattern).unwrap().matches(&MailboxName::new(name).unwrap(), Some(b'/'))
         };
