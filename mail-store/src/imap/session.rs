@@ -1,5 +1,7 @@
 //! An IMAP session over a store.
 
+use std::collections::BTreeSet;
+
 use mailwire_imap::{
     command::{List, SearchKey},
     types::{FlagSet, MailboxAttribute, PermanentFlags, Uid, UidSet},
@@ -90,15 +92,11 @@ impl<S: Store> Session for ImapSession<S> {
 
     async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, Refusal> {
         let all = self.user.store.mailboxes(self.user.account, mailwire_imap::types::ModSeq::ZERO).await?;
-        let mut subscribed = all.subscriptions.unwrap_or_default();
-        subscribed.sort_unstable();
+        let mut subscribed: BTreeSet<MailboxPath> =
+            all.subscriptions.unwrap_or_default().into_iter().collect();
         let mut listed: Vec<Mailbox> = Vec::with_capacity(all.mailboxes.len());
         for mailbox in all.mailboxes {
-            let place = subscribed.binary_search(&mailbox.path);
-            let mut one = Mailbox::new(mailbox.path.as_str()).subscribed(place.is_ok());
-            if let Ok(place) = place {
-                subscribed.remove(place);
-            }
+            let mut one = Mailbox::new(mailbox.path.as_str()).subscribed(subscribed.remove(&mailbox.path));
             if let Some(attribute) = mailbox.special_use.and_then(|name| MailboxAttribute::new(name).ok()) {
                 one = one.with(attribute);
             }

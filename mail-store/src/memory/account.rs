@@ -125,7 +125,7 @@ impl State {
     }
 
     pub(super) fn mailbox(&self, path: &MailboxPath) -> Result<Mailbox> {
-        Ok(self.folder(self.number(path)?)?.info())
+        Ok(self.folder(self.number(path)?)?.info().clone())
     }
 
     fn next_change(&mut self) -> u64 {
@@ -168,7 +168,7 @@ impl State {
         let subscriptions = (complete || self.subscribed_at > after).then(|| self.subscribed.iter().cloned());
         Mailboxes {
             mod_seq: mod_seq(self.mod_seq),
-            mailboxes: self.folders.values().filter(changed).map(Folder::info).collect(),
+            mailboxes: self.folders.values().filter(changed).map(Folder::info).cloned().collect(),
             gone: gone.collect(),
             complete,
             subscriptions: subscriptions.map(Iterator::collect),

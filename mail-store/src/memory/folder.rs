@@ -33,7 +33,7 @@ pub(super) struct Message {
 /// A mailbox. It lies under its account's lock.
 #[derive(Debug)]
 pub(super) struct Folder {
-    /// The mailbox with its counters, but for `recent`.
+    /// The mailbox with its counters.
     info: Mailbox,
     pub(super) messages: BTreeMap<Uid, Message>,
     /// The messages by their last change.
@@ -70,9 +70,8 @@ impl Folder {
         }
     }
 
-    pub(super) fn info(&self) -> Mailbox {
-        let recent = self.messages.range(self.first_recent..).count();
-        Mailbox { recent: u32::try_from(recent).unwrap_or(u32::MAX), ..self.info.clone() }
+    pub(super) const fn info(&self) -> &Mailbox {
+        &self.info
     }
 
     pub(super) fn info_mut(&mut self) -> &mut Mailbox {
@@ -103,6 +102,7 @@ impl Folder {
         self.info.uid_next = after(uid).unwrap_or(Uid::MAX);
         self.info.mod_seq = mod_seq(change);
         self.info.messages += 1;
+        self.info.recent += 1;
         self.info.bytes += body.size();
         self.info.unseen += u32::from(!bits.is_seen());
         self.info.deleted += u32::from(bits.is_deleted());
@@ -134,6 +134,7 @@ impl Folder {
             let Some(message) = self.messages.remove(&uid) else { continue };
             self.by_change.remove(&(message.mod_seq, uid));
             self.info.messages -= 1;
+            self.info.recent -= u32::from(uid >= self.first_recent);
             self.info.bytes -= message.body.size();
             self.info.unseen -= u32::from(!message.bits.is_seen());
             self.info.deleted -= u32::from(message.bits.is_deleted());
@@ -209,7 +210,7 @@ impl Folder {
     }
 
     pub(super) fn open(&self, since: Option<Cursor>) -> Opened {
-        let mut opened = Opened::new(self.info(), self.uids());
+        let mut opened = Opened::new(self.info.clone(), self.uids());
         if self.info.unseen > 0 {
             let unseen = self.messages.iter().find(|(_, message)| !message.bits.is_seen());
             opened.first_unseen = unseen.map(|(&uid, _)| uid);
@@ -253,6 +254,8 @@ impl Folder {
         let first = self.first_recent;
         if claim {
             self.first_recent = first.max(below.min(self.info.uid_next));
+            let claimed = self.messages.range(first..self.first_recent).count();
+            self.info.recent -= u32::try_from(claimed).unwrap_or_default().min(self.info.recent);
         }
         first
     }
