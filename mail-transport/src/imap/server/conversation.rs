@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mailwire_core::{Misuse, SaslStep, Ticket, WrongState};
 use mailwire_imap::{
+    Limits,
     command::{Authenticate, Command, Login},
     response::{Code, Reply, ReplyKind, Untagged},
     server::{Config, Connection, Event},
@@ -18,7 +19,7 @@ use super::{
     service::{Service, Session},
 };
 use crate::{
-    Driver, DriverConfig, Error, Step,
+    Budget, Driver, DriverConfig, Error, OverBudget, Step,
     sasl::ServerStep,
     server::{Accepted, Handle, LoginGate, Notice},
 };
@@ -28,6 +29,7 @@ pub(super) struct Conversation<S: Service> {
     handle: Handle,
     service: Arc<S>,
     gate: LoginGate,
+    pub(super) limits: Limits,
     pub(super) session: Option<S::Session>,
     pub(super) open: Option<Open>,
 }
@@ -45,6 +47,12 @@ pub(super) enum Stop {
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         Self::No(refusal)
+    }
+}
+
+impl From<OverBudget> for Stop {
+    fn from(over: OverBudget) -> Self {
+        Self::No(over.into())
     }
 }
 
@@ -68,8 +76,9 @@ pub(super) async fn serve<S: Service>(
     let gate = LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials);
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
+    let limits = config.limits;
     let driver = Driver::with_config(stream, Connection::new(config), DriverConfig::server());
-    Conversation { driver, handle, service, gate, session: None, open: None }.run().await
+    Conversation { driver, handle, service, gate, limits, session: None, open: None }.run().await
 }
 
 impl<S: Service> Conversation<S> {
@@ -295,6 +304,11 @@ impl<S: Service> Conversation<S> {
                 }
             }
         }
+    }
+
+    /// What a command may cost.
+    pub(super) const fn budget(&self) -> Budget {
+        Budget::new(self.limits.work)
     }
 
     pub(super) fn rev2(&self) -> bool {

@@ -1,11 +1,11 @@
 //! LIST and LSUB: which of an application's mailboxes a client is shown, and how.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use mailwire_imap::{
     command::{List, ListSelectOpt},
-    types::{ListPattern, MailboxAttribute, MailboxName},
+    types::{ListMatcher, ListPattern, MailboxAttribute, MailboxName},
 };
+
+use crate::{Budget, OverBudget};
 
 /// A mailbox as an application lists it.
 #[non_exhaustive]
@@ -74,56 +74,104 @@ pub(super) fn unicode_name(name: &MailboxName, utf8: bool) -> String {
     if utf8 { name.as_text().to_string_lossy().into_owned() } else { name.to_unicode().into_owned() }
 }
 
-/// What LIST answers (RFC 9051 section 6.3.9).
-pub(super) fn list(all: Vec<Mailbox>, list: &List, utf8: bool) -> Vec<Listed> {
-    let selects = |selection: &ListSelectOpt| list.selection().contains(selection);
-    let pattern = Patterns::new(&list.reference, &list.patterns, utf8);
-    let subscribed = selects(&ListSelectOpt::Subscribed);
-    let recursive = selects(&ListSelectOpt::RecursiveMatch);
-    let mut listed = Vec::new();
-    for node in tree(all) {
-        if !pattern.matches(&node.mailbox) {
-            continue;
-        }
-        let mailbox = &node.mailbox;
-        let child_subscribed = recursive && node.subscribed_below;
-        let chosen = if subscribed {
-            mailbox.subscribed || child_subscribed
-        } else if selects(&ListSelectOpt::SpecialUse) {
-            mailbox.attributes.iter().any(is_special_use)
-        } else {
-            // A subscription alone is no mailbox; a name with mailboxes below it is one level.
-            !mailbox.has(&MailboxAttribute::NonExistent) || node.exists_below
-        };
-        if chosen {
-            listed.push(Listed { child_subscribed, mailbox: node.into_mailbox() });
-        }
-    }
-    listed
+/// What LIST or LSUB asks for.
+pub(super) struct Listing {
+    patterns: Vec<ListMatcher>,
+    utf8: bool,
+    choice: Choice,
 }
 
-/// What LSUB answers (RFC 3501 section 6.3.9). With `%`, a subscription that lies deeper shows its
-/// level, as one that cannot be selected.
-pub(super) fn lsub(
-    all: Vec<Mailbox>,
-    reference: &MailboxName,
-    pattern: &ListPattern,
-    utf8: bool,
-) -> Vec<Listed> {
-    let by_level = pattern.as_bytes().contains(&b'%');
-    let pattern = Patterns::new(reference, std::slice::from_ref(pattern), utf8);
-    tree(all)
-        .into_iter()
-        .filter(|node| pattern.matches(&node.mailbox))
-        .filter(|node| node.mailbox.subscribed || (by_level && node.subscribed_below))
-        .map(|node| {
-            let mut mailbox = node.mailbox;
-            mailbox.attributes =
-                if mailbox.subscribed { Vec::new() } else { vec![MailboxAttribute::NoSelect] };
-            Listed { mailbox, child_subscribed: false }
-        })
-        .collect()
+enum Choice {
+    List {
+        /// SUBSCRIBED.
+        subscribed: bool,
+        /// RECURSIVEMATCH.
+        recursive: bool,
+        /// SPECIAL-USE.
+        special_use: bool,
+    },
+    Lsub {
+        /// With `%`, a subscription that lies deeper shows its level.
+        by_level: bool,
+    },
 }
+
+impl Listing {
+    /// What LIST asks for (RFC 9051 section 6.3.9).
+    pub(super) fn list(list: &List, utf8: bool) -> Self {
+        let selects = |selection: &ListSelectOpt| list.selection().contains(selection);
+        let choice = Choice::List {
+            subscribed: selects(&ListSelectOpt::Subscribed),
+            recursive: selects(&ListSelectOpt::RecursiveMatch),
+            special_use: selects(&ListSelectOpt::SpecialUse),
+        };
+        Self { patterns: patterns(&list.reference, &list.patterns), utf8, choice }
+    }
+
+    /// What LSUB asks for (RFC 3501 section 6.3.9).
+    pub(super) fn lsub(reference: &MailboxName, pattern: &ListPattern, utf8: bool) -> Self {
+        let by_level = pattern.as_bytes().contains(&b'%');
+        let patterns = patterns(reference, std::slice::from_ref(pattern));
+        Self { patterns, utf8, choice: Choice::Lsub { by_level } }
+    }
+
+    /// The line that this asks for of a name, if it does. What it takes to find out is counted.
+    pub(super) async fn line(
+        &self,
+        entry: Entry<'_>,
+        budget: &mut Budget,
+    ) -> Result<Option<Listed>, OverBudget> {
+        if !self.chooses(&entry) {
+            budget.spend(COMPARISON).await?;
+            return Ok(None);
+        }
+        let Some(name) = wire_name(entry.name(), self.utf8) else { return Ok(None) };
+        let delimiter = entry.mailbox.delimiter.and_then(|delimiter| u8::try_from(delimiter).ok());
+        let cost = COMPARISON + name.as_bytes().len() as u64;
+        for pattern in &self.patterns {
+            budget.spend(cost).await?;
+            if pattern.matches(&name, delimiter) {
+                return Ok(Some(self.shown(&entry)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn chooses(&self, entry: &Entry<'_>) -> bool {
+        let subscribed = entry.is_mailbox() && entry.mailbox.subscribed;
+        match self.choice {
+            Choice::List { subscribed: true, recursive, .. } => {
+                subscribed || (recursive && entry.node.subscribed_below)
+            }
+            Choice::List { special_use: true, .. } => {
+                entry.is_mailbox() && entry.mailbox.attributes.iter().any(is_special_use)
+            }
+            // A subscription alone is no mailbox; a name with mailboxes below it is one level.
+            Choice::List { .. } => {
+                entry.node.exists_below
+                    || (entry.is_mailbox() && !entry.mailbox.has(&MailboxAttribute::NonExistent))
+            }
+            Choice::Lsub { by_level } => subscribed || (by_level && entry.node.subscribed_below),
+        }
+    }
+
+    fn shown(&self, entry: &Entry<'_>) -> Listed {
+        let mut mailbox = entry.to_mailbox();
+        match self.choice {
+            Choice::List { recursive, .. } => {
+                Listed { mailbox, child_subscribed: recursive && entry.node.subscribed_below }
+            }
+            Choice::Lsub { .. } => {
+                mailbox.attributes =
+                    if mailbox.subscribed { Vec::new() } else { vec![MailboxAttribute::NoSelect] };
+                Listed { mailbox, child_subscribed: false }
+            }
+        }
+    }
+}
+
+/// What a comparison costs beside the bytes of the name.
+const COMPARISON: u64 = 16;
 
 fn is_special_use(attribute: &MailboxAttribute) -> bool {
     use MailboxAttribute as A;
@@ -133,90 +181,129 @@ fn is_special_use(attribute: &MailboxAttribute) -> bool {
     )
 }
 
-struct Patterns(Vec<ListPattern>, bool);
-
-impl Patterns {
-    /// The reference stands before each pattern.
-    fn new(reference: &MailboxName, patterns: &[ListPattern], utf8: bool) -> Self {
-        let joined = |pattern: &ListPattern| {
-            if reference.as_bytes().is_empty() {
-                return Some(pattern.clone());
-            }
-            ListPattern::from_wire([reference.as_bytes(), pattern.as_bytes()].concat()).ok()
-        };
-        Self(patterns.iter().filter_map(joined).collect(), utf8)
-    }
-
-    fn matches(&self, mailbox: &Mailbox) -> bool {
-        let Some(name) = wire_name(&mailbox.name, self.1) else { return false };
-        let delimiter = mailbox.delimiter.and_then(|delimiter| u8::try_from(delimiter).ok());
-        self.0.iter().any(|pattern| pattern.matches(&name, delimiter))
-    }
+/// The reference stands before each pattern.
+fn patterns(reference: &MailboxName, patterns: &[ListPattern]) -> Vec<ListMatcher> {
+    let joined = |pattern: &ListPattern| {
+        if reference.as_bytes().is_empty() {
+            return Some(ListMatcher::new(pattern));
+        }
+        let joined = ListPattern::from_wire([reference.as_bytes(), pattern.as_bytes()].concat());
+        joined.ok().map(|pattern| ListMatcher::new(&pattern))
+    };
+    patterns.iter().filter_map(joined).collect()
 }
 
+/// All names in order, each after the levels above it, and INBOX before all others.
+pub(super) struct Tree {
+    mailboxes: Vec<Mailbox>,
+    nodes: Vec<Node>,
+}
+
+/// A name, or a level above names that was left out.
+#[derive(Debug, Clone, Copy)]
 struct Node {
-    mailbox: Mailbox,
+    /// The mailbox whose name begins with this one.
+    mailbox: usize,
+    /// So many bytes of that are this one.
+    length: usize,
     exists_below: bool,
     subscribed_below: bool,
 }
 
-impl Node {
-    fn into_mailbox(self) -> Mailbox {
-        use MailboxAttribute::{HasChildren, HasNoChildren, NoInferiors};
-        let mut mailbox = self.mailbox;
+/// A name of a [`Tree`].
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    mailbox: &'a Mailbox,
+    node: Node,
+}
+
+impl Entry<'_> {
+    fn name(&self) -> &str {
+        self.mailbox.name.get(..self.node.length).unwrap_or_default()
+    }
+
+    /// Whether it was listed itself.
+    fn is_mailbox(&self) -> bool {
+        self.mailbox.name.len() == self.node.length
+    }
+
+    fn to_mailbox(self) -> Mailbox {
+        use MailboxAttribute::{HasChildren, HasNoChildren, NoInferiors, NonExistent};
+        let mut mailbox = if self.is_mailbox() {
+            self.mailbox.clone()
+        } else {
+            let delimiter = self.mailbox.delimiter;
+            Mailbox { delimiter, ..Mailbox::new(self.name()).with(NonExistent) }
+        };
         if ![HasChildren, HasNoChildren, NoInferiors].iter().any(|said| mailbox.has(said)) {
-            mailbox.attributes.push(if self.exists_below { HasChildren } else { HasNoChildren });
+            mailbox.attributes.push(if self.node.exists_below { HasChildren } else { HasNoChildren });
         }
         mailbox
     }
 }
 
-/// All names, and the levels above them that were left out, in order.
-fn tree(all: Vec<Mailbox>) -> Vec<Node> {
-    let (mut exists_above, mut subscribed_above) = (BTreeSet::new(), BTreeSet::new());
-    let mut missing: BTreeMap<String, Option<char>> = BTreeMap::new();
-    for mailbox in &all {
-        let Some(delimiter) = mailbox.delimiter else { continue };
-        let exists = !mailbox.has(&MailboxAttribute::NonExistent);
-        for (end, _) in mailbox.name.match_indices(delimiter) {
-            let Some(level) = mailbox.name.get(..end).filter(|level| !level.is_empty()) else { continue };
-            missing.insert(level.to_owned(), mailbox.delimiter);
-            if exists {
-                exists_above.insert(level.to_owned());
+impl Tree {
+    /// How many bytes are looked at to make one of these.
+    pub(super) fn cost(mailboxes: &[Mailbox]) -> u64 {
+        let rounds = u64::from(mailboxes.len().checked_ilog2().unwrap_or_default()) + 4;
+        mailboxes.iter().map(|mailbox| mailbox.name.len() as u64 + COMPARISON).sum::<u64>() * rounds
+    }
+
+    pub(super) fn new(mut mailboxes: Vec<Mailbox>) -> Self {
+        mailboxes.sort_by(by_levels);
+        let mut nodes: Vec<Node> = Vec::with_capacity(mailboxes.len());
+        // The levels above a name: each is a part of the name after it.
+        let mut above: Vec<usize> = Vec::new();
+        for (index, mailbox) in mailboxes.iter().enumerate() {
+            let is_above = |node: &Node| {
+                let level = mailboxes.get(node.mailbox).and_then(|of| of.name.get(..node.length));
+                let rest = level.and_then(|level| mailbox.name.strip_prefix(level));
+                rest.zip(mailbox.delimiter).is_some_and(|(rest, delimiter)| rest.starts_with(delimiter))
+            };
+            while above.last().and_then(|&last| nodes.get(last)).is_some_and(|node| !is_above(node)) {
+                above.pop();
             }
-            if mailbox.subscribed {
-                subscribed_above.insert(level.to_owned());
+            let known = above.last().and_then(|&last| nodes.get(last)).map_or(0, |node| node.length);
+            let node = Node { mailbox: index, length: 0, exists_below: false, subscribed_below: false };
+            if let Some(delimiter) = mailbox.delimiter {
+                for (length, _) in mailbox.name.match_indices(delimiter).filter(|(end, _)| *end > known) {
+                    above.push(nodes.len());
+                    nodes.push(Node { length, ..node });
+                }
             }
+            let exists = !mailbox.has(&MailboxAttribute::NonExistent);
+            for &level in &above {
+                if let Some(level) = nodes.get_mut(level) {
+                    level.exists_below |= exists;
+                    level.subscribed_below |= mailbox.subscribed;
+                }
+            }
+            above.push(nodes.len());
+            nodes.push(Node { length: mailbox.name.len(), ..node });
         }
+        Self { mailboxes, nodes }
     }
-    for mailbox in &all {
-        missing.remove(&mailbox.name);
+
+    /// All names.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.nodes.iter().filter_map(|&node| Some(Entry { mailbox: self.mailboxes.get(node.mailbox)?, node }))
     }
-    let missing = missing.into_iter().map(|(name, delimiter)| Mailbox {
-        name,
-        delimiter,
-        attributes: vec![MailboxAttribute::NonExistent],
-        subscribed: false,
-    });
-    let mut nodes: Vec<Node> = all
-        .into_iter()
-        .chain(missing)
-        .map(|mailbox| Node {
-            exists_below: exists_above.contains(&mailbox.name),
-            subscribed_below: subscribed_above.contains(&mailbox.name),
-            mailbox,
-        })
-        .collect();
+}
+
+fn by_levels(one: &Mailbox, other: &Mailbox) -> std::cmp::Ordering {
+    fn levels(mailbox: &Mailbox) -> impl Iterator<Item = &str> {
+        let delimiter = mailbox.delimiter;
+        mailbox.name.split(move |c| Some(c) == delimiter)
+    }
     // INBOX first, as people expect it.
-    nodes.sort_by(|a, b| {
-        let key = |node: &Node| (node.mailbox.name != "INBOX", node.mailbox.name.clone());
-        key(a).cmp(&key(b))
-    });
-    nodes
+    let later = |mailbox: &Mailbox| levels(mailbox).next() != Some("INBOX");
+    later(one).cmp(&later(other)).then_with(|| levels(one).cmp(levels(other)))
 }
 
 #[cfg(test)]
 mod tests {
+    use mailwire_imap::command::ListPatterns;
+
     use super::*;
 
     fn all() -> Vec<Mailbox> {
@@ -230,6 +317,14 @@ mod tests {
         ]
     }
 
+    fn lines(listing: &Listing, mailboxes: Vec<Mailbox>) -> Vec<Listed> {
+        let mut budget = Budget::unlimited();
+        let tree = Tree::new(mailboxes);
+        // Nothing is waited for within a turn.
+        let line = |entry| futures_util::FutureExt::now_or_never(listing.line(entry, &mut budget));
+        tree.entries().map(line).filter_map(|line| line.unwrap().unwrap()).collect()
+    }
+
     fn names(selection: &[ListSelectOpt], reference: &str, pattern: &str) -> Vec<String> {
         let request = List::new(MailboxName::new(reference).unwrap(), ListPattern::new(pattern).unwrap())
             .selecting(selection.to_vec());
@@ -237,7 +332,7 @@ mod tests {
             let mark = if listed.child_subscribed { "+" } else { "" };
             format!("{}{mark}", listed.mailbox.name)
         };
-        list(all(), &request, false).into_iter().map(show).collect()
+        lines(&Listing::list(&request, false), all()).into_iter().map(show).collect()
     }
 
     #[test]
@@ -262,7 +357,7 @@ mod tests {
     #[test]
     fn attributes() {
         let request = List::new(MailboxName::new("").unwrap(), ListPattern::ALL);
-        let listed = list(all(), &request, false);
+        let listed = lines(&Listing::list(&request, false), all());
         let attributes = |name: &str| {
             listed.iter().find(|listed| listed.mailbox.name == name).unwrap().mailbox.attributes.clone()
         };
@@ -274,7 +369,8 @@ mod tests {
     #[test]
     fn lsub_shows_levels() {
         let lsub = |pattern: &str| {
-            super::lsub(all(), &MailboxName::new("").unwrap(), &ListPattern::new(pattern).unwrap(), false)
+            let pattern = ListPattern::new(pattern).unwrap();
+            lines(&Listing::lsub(&MailboxName::new("").unwrap(), &pattern, false), all())
                 .into_iter()
                 .map(|listed| (listed.mailbox.name, listed.mailbox.attributes.len()))
                 .collect::<Vec<_>>()
@@ -284,5 +380,34 @@ mod tests {
         };
         assert_eq!(lsub("*"), expected(&[("Sent", 0), ("a/b/c", 0), ("gone", 0)]));
         assert_eq!(lsub("%"), expected(&[("Sent", 0), ("a", 1), ("gone", 0)]));
+    }
+
+    #[test]
+    fn levels_stand_above_what_is_below_them() {
+        let all = ["a/b/c", "a!", "a", "INBOX/x", "b/c", "INBOX", "Z"].map(Mailbox::new).to_vec();
+        let request = List::new(MailboxName::new("").unwrap(), ListPattern::ALL);
+        let listed = lines(&Listing::list(&request, false), all);
+        let names: Vec<_> = listed.iter().map(|listed| listed.mailbox.name.as_str()).collect();
+        assert_eq!(names, ["INBOX", "INBOX/x", "Z", "a", "a/b", "a/b/c", "a!", "b", "b/c"]);
+        let without = |listed: &&Listed| listed.mailbox.has(&MailboxAttribute::HasNoChildren);
+        assert_eq!(listed.iter().filter(without).count(), 5);
+    }
+
+    /// So many bytes are looked at as there are patterns and names, and no more than the limit.
+    #[tokio::test]
+    async fn comparisons_are_counted() {
+        let all: Vec<_> = (0..100).map(|number| Mailbox::new(format!("{number:0>984}"))).collect();
+        let (tree, cost) = (Tree::new(all.clone()), Tree::cost(&all));
+        assert_eq!(cost, 100 * 1000 * 10);
+        let pattern = ListPattern::new("x*").unwrap();
+        let mut request = List::new(MailboxName::new("").unwrap(), pattern.clone());
+        request.patterns = ListPatterns::new(pattern.clone(), vec![pattern; 9]);
+        let listing = Listing::list(&request, false);
+        let mut budget = Budget::new(100 * 10 * 1000);
+        for entry in tree.entries() {
+            assert_eq!(listing.line(entry, &mut budget).await, Ok(None));
+        }
+        assert_eq!(budget.left(), 0);
+        assert_eq!(listing.line(tree.entries().next().unwrap(), &mut budget).await, Err(OverBudget));
     }
 }

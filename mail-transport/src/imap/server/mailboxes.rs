@@ -14,7 +14,7 @@ use mailwire_imap::{
 use super::{
     body::{Body, BodyOutcome},
     conversation::{Conversation, Stop, done},
-    listing::{self, Listed, Mailbox, unicode_name, wire_name},
+    listing::{Listed, Listing, Mailbox, Tree, unicode_name, wire_name},
     open::Open,
     options::{SelectOptions, StatusOptions},
     refusal::status,
@@ -22,6 +22,7 @@ use super::{
     service::{NewMessage, Service, Session, Status},
     sets,
 };
+use crate::Budget;
 
 impl<S: Service> Conversation<S> {
     pub(super) fn session(&mut self) -> Result<&mut S::Session, Stop> {
@@ -102,7 +103,11 @@ impl<S: Service> Conversation<S> {
             _ => None,
         });
         let extended = rev2 || !list.selection().is_empty() || !list.returns().is_empty();
-        for Listed { mut mailbox, child_subscribed } in listing::list(all, &list, rev2) {
+        let listing = Listing::list(&list, rev2);
+        let (mut budget, tree) = self.tree(all).await?;
+        for entry in tree.entries() {
+            let Some(line) = listing.line(entry, &mut budget).await? else { continue };
+            let Listed { mut mailbox, child_subscribed } = line;
             let name = mailbox.name.clone();
             let selectable = mailbox.is_selectable();
             show_attributes(&mut mailbox, extended);
@@ -134,12 +139,24 @@ impl<S: Service> Conversation<S> {
         }
         let rev2 = self.rev2();
         let all = self.session()?.list(&List::new(reference.clone(), pattern.clone())).await?;
-        for Listed { mailbox, .. } in listing::lsub(all, reference, pattern, rev2) {
-            if let Some(response) = listed(ListKind::Lsub, mailbox, rev2) {
+        let listing = Listing::lsub(reference, pattern, rev2);
+        let (mut budget, tree) = self.tree(all).await?;
+        for entry in tree.entries() {
+            let Some(line) = listing.line(entry, &mut budget).await? else { continue };
+            if let Some(response) = listed(ListKind::Lsub, line.mailbox, rev2) {
                 push(&mut self.driver, Untagged::List(response)).await?;
             }
         }
         Ok(done())
+    }
+
+    /// Mailboxes in their order, and what it may cost to compare them.
+    async fn tree(&mut self, mailboxes: Vec<Mailbox>) -> Result<(Budget, Tree), Stop> {
+        let mut budget = self.budget();
+        let cost = Tree::cost(&mailboxes);
+        budget.grant(cost);
+        let tree = budget.run(cost, || Tree::new(mailboxes)).await?;
+        Ok((budget, tree))
     }
 
     /// An empty pattern asks for the delimiter.

@@ -2,6 +2,8 @@
 
 use mailwire_imap::response::{Code, Reply, ReplyKind, ReplyText};
 
+use crate::OverBudget;
+
 /// An application's refusal of a command: tagged NO.
 pub type Refusal = crate::server::Refusal<Code>;
 
@@ -20,6 +22,12 @@ impl Refusal {
 
     pub(super) fn not_here() -> Self {
         Self::new("This is not possible here").with_code(Code::Cannot)
+    }
+}
+
+impl From<OverBudget> for Refusal {
+    fn from(_: OverBudget) -> Self {
+        Self::new("This takes too much work: ask for less at once").with_code(Code::Limit)
     }
 }
 
