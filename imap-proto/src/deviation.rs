@@ -22,13 +22,11 @@
 //! | `empty-code` | status responses | brackets without a response code |
 //! | `empty-date` | FETCH | an empty string where a date is due |
 //! | `empty-delimiter` | LIST, NAMESPACE | an empty string for a hierarchy delimiter: there is none |
-//! | `empty-encoding` | BODYSTRUCTURE | an empty string for a transfer encoding: 7BIT is meant |
 //! | `empty-fetch` | FETCH | a FETCH response without items |
 //! | `empty-flag` | flags | a backslash without the name of a flag: it is left out |
 //! | `empty-item-in-set` | sets | a comma in a set with nothing before or after it |
 //! | `empty-list` | status responses | an empty list where the grammar has at least one member |
 //! | `empty-list-for-nil` | FETCH, LIST, NAMESPACE | an empty list where `NIL` is due |
-//! | `empty-status` | STATUS | a STATUS response without items |
 //! | `extra-space` | everywhere | more spaces than the grammar has |
 //! | `field-without-value` | ID | a field of ID that has a name and no value |
 //! | `fraction-for-number` | numbers | a number with a fraction or an exponent |
@@ -40,13 +38,17 @@
 //! | `list-for-location` | BODYSTRUCTURE | a list where the location is due: it is left out |
 //! | `list-for-preview` | FETCH | a list where the text of a preview is due, as in early drafts of it |
 //! | `list-for-string` | BODYSTRUCTURE | a list where a language is due: it is left out |
+//! | `literal-for-date` | FETCH | a literal where a date is due |
+//! | `malformed-address` | ENVELOPE | an address that cannot be read: it is left out |
 //! | `malformed-code` | status responses | a known response code with arguments that cannot be read: it is kept as it came |
 //! | `malformed-item` | FETCH, STATUS | an item that cannot be read: it is kept as it came |
 //! | `message-without-structure` | BODYSTRUCTURE | a part of type MESSAGE without the envelope and the structure of its message |
+//! | `missing-asterisk` | responses | a response code at the start of a line: `* OK` is meant |
 //! | `missing-field` | lists | a list that ends too early |
 //! | `missing-name` | LIST | a LIST response without a mailbox's name |
 //! | `missing-parenthesis` | lists | a list without one of its parentheses |
 //! | `missing-space` | everywhere | no space where the grammar has one |
+//! | `missing-subtype` | BODYSTRUCTURE | a media type without its subtype: the usual one of the type is meant |
 //! | `missing-text` | status responses | no text at the end of a status response or a continuation |
 //! | `missing-value` | ID, ESEARCH, STATUS | a name without the value that is due after it |
 //! | `multipart-without-parts` | BODYSTRUCTURE | a multipart that has no parts |
@@ -55,7 +57,6 @@
 //! | `nil-for-address` | ENVELOPE | `NIL` in a list of addresses: it is left out |
 //! | `nil-for-body` | BODYSTRUCTURE | `NIL` where a body structure is due |
 //! | `nil-for-date` | FETCH | `NIL` where a date is due |
-//! | `nil-for-delimiter` | NAMESPACE | `NIL` for the delimiter of a namespace without a prefix: there is no hierarchy at all |
 //! | `nil-for-empty-list` | FETCH, LIST | `NIL` where an empty list is due |
 //! | `nil-for-envelope` | ENVELOPE | `NIL` where an envelope is due |
 //! | `nil-for-number` | numbers | `NIL` where a number is due |
@@ -70,10 +71,12 @@
 //! | `odd-flag` | flags | a flag with characters that are not allowed |
 //! | `odd-quota-list` | GETQUOTA, SETQUOTA | a list of quotas that is written otherwise than in RFC 9208 |
 //! | `parameter-without-value` | BODYSTRUCTURE | a parameter of a media type or a disposition that has no value |
+//! | `parameters-for-md5` | BODYSTRUCTURE | parameters where Content-MD5 is due: they are left out |
 //! | `parenthesis-around-item` | FETCH | a parenthesis before an item of FETCH |
 //! | `quoted-capability` | CAPABILITY | a capability between quotes |
 //! | `quoted-flag` | flags | a flag between quotes |
 //! | `quoted-number` | numbers | a number between quotes |
+//! | `section-of-rfc822` | FETCH | a section in brackets after `RFC822`: that of `BODY` is meant |
 //! | `short-year` | dates | a year with fewer than four digits |
 //! | `signed-number` | numbers | a number with a plus sign |
 //! | `space-before-line-end` | lines | spaces before the end of a line |
@@ -81,6 +84,7 @@
 //! | `space-between-parts` | BODYSTRUCTURE | a space between two parts of a multipart, where the grammar has none |
 //! | `string-for-nil` | FETCH | a string where the grammar has a list or `NIL` |
 //! | `surplus-address-field` | ENVELOPE | a field after the four of an address: it is left out |
+//! | `surplus-data` | responses | data after the end of a response: items of FETCH are read, all else is left out |
 //! | `surplus-disposition-field` | BODYSTRUCTURE | a field after the parameters of a disposition: it is left out |
 //! | `surplus-envelope-field` | ENVELOPE | a field after the ten of an envelope: it is left out |
 //! | `surplus-id-field` | ID | more fields in ID than the 30 that are allowed |
@@ -97,6 +101,7 @@
 //! | `zero-for-modseq` | numbers | 0 for a mod-sequence: the message has none |
 //! | `zero-for-number` | numbers | 0 where the lowest number is 1 |
 //! | `zero-for-part` | FETCH | 0 for a section's part number: the header is meant |
+//! | `zero-for-uid` | FETCH | 0 for a unique identifier: it is left out |
 //! | `zero-for-uidnext` | status responses | 0 in the code UIDNEXT |
 //! | `zero-for-uidvalidity` | status responses | 0 for a UIDVALIDITY |
 //! | `zero-for-unseen` | status responses | 0 in the code UNSEEN |
@@ -135,8 +140,6 @@ mailwire_core::deviations! {
     EMPTY_DATE = "empty-date";
     /// An empty string for a hierarchy delimiter: there is none.
     EMPTY_DELIMITER = "empty-delimiter";
-    /// An empty string for a transfer encoding: 7BIT is meant.
-    EMPTY_ENCODING = "empty-encoding";
     /// A FETCH response without items.
     EMPTY_FETCH = "empty-fetch";
     /// A backslash without the name of a flag: it is left out.
@@ -147,8 +150,6 @@ mailwire_core::deviations! {
     EMPTY_LIST = "empty-list";
     /// An empty list where `NIL` is due.
     EMPTY_LIST_FOR_NIL = "empty-list-for-nil";
-    /// A STATUS response without items.
-    EMPTY_STATUS = "empty-status";
     /// A field of ID that has a name and no value.
     FIELD_WITHOUT_VALUE = "field-without-value";
     /// A number with a fraction or an exponent.
@@ -169,18 +170,26 @@ mailwire_core::deviations! {
     LIST_FOR_PREVIEW = "list-for-preview";
     /// A list where a language is due: it is left out.
     LIST_FOR_STRING = "list-for-string";
+    /// A literal where a date is due.
+    LITERAL_FOR_DATE = "literal-for-date";
+    /// An address that cannot be read: it is left out.
+    MALFORMED_ADDRESS = "malformed-address";
     /// A known response code with arguments that cannot be read: it is kept as it came.
     MALFORMED_CODE = "malformed-code";
     /// An item that cannot be read: it is kept as it came.
     MALFORMED_ITEM = "malformed-item";
     /// A part of type MESSAGE without the envelope and the structure of its message.
     MESSAGE_WITHOUT_STRUCTURE = "message-without-structure";
+    /// A response code at the start of a line: `* OK` is meant.
+    MISSING_ASTERISK = "missing-asterisk";
     /// A list that ends too early.
     MISSING_FIELD = "missing-field";
     /// A LIST response without a mailbox's name.
     MISSING_NAME = "missing-name";
     /// A list without one of its parentheses.
     MISSING_PARENTHESIS = "missing-parenthesis";
+    /// A media type without its subtype: the usual one of the type is meant.
+    MISSING_SUBTYPE = "missing-subtype";
     /// No text at the end of a status response or a continuation.
     MISSING_TEXT = "missing-text";
     /// A name without the value that is due after it.
@@ -197,8 +206,6 @@ mailwire_core::deviations! {
     NIL_FOR_BODY = "nil-for-body";
     /// `NIL` where a date is due.
     NIL_FOR_DATE = "nil-for-date";
-    /// `NIL` for the delimiter of a namespace without a prefix: there is no hierarchy at all.
-    NIL_FOR_DELIMITER = "nil-for-delimiter";
     /// `NIL` where an empty list is due.
     NIL_FOR_EMPTY_LIST = "nil-for-empty-list";
     /// `NIL` where an envelope is due.
@@ -225,6 +232,8 @@ mailwire_core::deviations! {
     ODD_QUOTA_LIST = "odd-quota-list";
     /// A parameter of a media type or a disposition that has no value.
     PARAMETER_WITHOUT_VALUE = "parameter-without-value";
+    /// Parameters where Content-MD5 is due: they are left out.
+    PARAMETERS_FOR_MD5 = "parameters-for-md5";
     /// A parenthesis before an item of FETCH.
     PARENTHESIS_AROUND_ITEM = "parenthesis-around-item";
     /// A capability between quotes.
@@ -233,6 +242,8 @@ mailwire_core::deviations! {
     QUOTED_FLAG = "quoted-flag";
     /// A number between quotes.
     QUOTED_NUMBER = "quoted-number";
+    /// A section in brackets after `RFC822`: that of `BODY` is meant.
+    SECTION_OF_RFC822 = "section-of-rfc822";
     /// A year with fewer than four digits.
     SHORT_YEAR = "short-year";
     /// A number with a plus sign.
@@ -245,6 +256,8 @@ mailwire_core::deviations! {
     STRING_FOR_NIL = "string-for-nil";
     /// A field after the four of an address: it is left out.
     SURPLUS_ADDRESS_FIELD = "surplus-address-field";
+    /// Data after the end of a response: items of FETCH are read, all else is left out.
+    SURPLUS_DATA = "surplus-data";
     /// A field after the parameters of a disposition: it is left out.
     SURPLUS_DISPOSITION_FIELD = "surplus-disposition-field";
     /// A field after the ten of an envelope: it is left out.
@@ -275,6 +288,8 @@ mailwire_core::deviations! {
     ZERO_FOR_NUMBER = "zero-for-number";
     /// 0 for a section's part number: the header is meant.
     ZERO_FOR_PART = "zero-for-part";
+    /// 0 for a unique identifier: it is left out.
+    ZERO_FOR_UID = "zero-for-uid";
     /// 0 in the code UIDNEXT.
     ZERO_FOR_UIDNEXT = "zero-for-uidnext";
     /// 0 for a UIDVALIDITY.

@@ -48,6 +48,9 @@ pub struct Limits {
     pub work: u64,
     /// Commands that do not parse or are not allowed, in a row, before a server says BYE.
     pub bad_commands: usize,
+    /// Steps of one SASL exchange: challenges for a client, responses for a server. Beyond it, the
+    /// connection ends: a client errs, a server says BYE.
+    pub auth_steps: usize,
     /// NOOP, CAPABILITY and ID commands before the login, before a server says BYE.
     pub idle_commands: usize,
     /// Logins that are refused, by whatever command, before a server says BYE.
@@ -74,6 +77,7 @@ impl Limits {
             response: 1 << 30,
             work: 256 << 20,
             bad_commands: 16,
+            auth_steps: 32,
             idle_commands: 64,
             auth_failures: 5,
             noise: 64,

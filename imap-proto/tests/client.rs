@@ -5,11 +5,11 @@ mod common;
 
 use bytes::{Buf, Bytes, BytesMut};
 use common::*;
-use mailwire_core::{Channel, Connection, Misuse, Next, SaslStep, Secret};
+use mailwire_core::{Channel, Connection, Misuse, Next, SaslStep, Secret, WrongState};
 use mailwire_imap::{
     Capability,
     client::{self, BodyItem, Event, State},
-    command::{Append, Command, FetchAtt},
+    command::{Append, Command, FetchAtt, Store, StoreAction},
     response::{ReplyKind, Untagged},
     types::{MailboxName, Section, SeqNumber, Uid},
 };
@@ -235,6 +235,99 @@ fn a_challenge_is_the_callers_move() {
     assert!(matches!(&found[..], [Event::Malformed { .. }]), "{found:?}");
     assert_eq!(drain_text(&mut client), "*\r\n");
     assert_eq!(feed(&mut client, b"b.1 BAD cancelled\r\n").len(), 1);
+}
+
+/// A server that goes on with an exchange for ever after it was cancelled.
+#[test]
+fn no_challenge_follows_a_cancelled_exchange() {
+    let with_own_cancel = |client: &mut client::Connection| {
+        feed(client, b"+ not base64!\r\n");
+    };
+    let with_the_callers = |client: &mut client::Connection| {
+        feed(client, b"+ YWJj\r\n");
+        client.send_auth(SaslStep::Cancel).unwrap();
+    };
+    for cancel in [&with_own_cancel as &dyn Fn(&mut client::Connection), &with_the_callers] {
+        for ends in [true, false] {
+            let mut client = client(Channel::Tls);
+            feed(&mut client, b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hi\r\n");
+            client.send(command("AUTHENTICATE PLAIN")).unwrap();
+            drain(&mut client);
+            cancel(&mut client);
+            assert_eq!(drain_text(&mut client), "*\r\n");
+            if ends {
+                let found = feed(&mut client, b"b.1 BAD cancelled\r\n");
+                assert!(matches!(&found[..], [Event::Reply { .. }]), "{found:?}");
+                continue;
+            }
+            let mut input = BytesMut::from("+ YWJj\r\n+ YWJj\r\n");
+            let error = client.next_event(&mut input).unwrap_err();
+            let what = "a challenge after the exchange was cancelled";
+            assert_eq!(error, mailwire_core::Error::Unexpected { what, offset: 0 });
+            assert_eq!(drain_text(&mut client), "", "no second cancellation");
+        }
+    }
+}
+
+#[test]
+fn an_exchange_has_an_end() {
+    let mut config = client_config(Channel::Tls);
+    config.limits.auth_steps = 3;
+    let mut client = client::Connection::new(config);
+    feed(&mut client, b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hi\r\n");
+    client.send(command("AUTHENTICATE PLAIN")).unwrap();
+    drain(&mut client);
+    for _ in 0..3 {
+        feed(&mut client, b"+ YWJj\r\n");
+        client.send_auth(SaslStep::Data(Secret::from(&b"x"[..]))).unwrap();
+        drain(&mut client);
+    }
+    let error = client.next_event(&mut BytesMut::from("+ YWJj\r\n")).unwrap_err();
+    assert!(matches!(error, mailwire_core::Error::LimitExceeded { limit: 3, .. }), "{error:?}");
+}
+
+/// A server made it up; it has no form in the grammar.
+#[test]
+fn a_flag_that_cannot_be_written_is_refused() {
+    let mut client = selected("IMAP4rev1");
+    let odd = Bytes::from_static(b"* FLAGS (a]b)");
+    let parsed = mailwire_imap::Response::parse(&odd, mailwire_core::Dialect::Lenient).unwrap().value;
+    let mailwire_imap::Response::Untagged(Untagged::Flags(flags)) = parsed else { panic!("{parsed:?}") };
+    let store = Store::new(SeqNumber::MIN, StoreAction::Add, flags.clone());
+    let append = Append::inline(MailboxName::INBOX, "x").with_flags(flags);
+    for command in [Command::Store(store), Command::Append(append.into())] {
+        let error = client.send(command.clone()).unwrap_err();
+        assert!(matches!(error.reason, Misuse::WrongState(WrongState::Unsupported(_))), "{error:?}");
+        // Nor where it would wait.
+        let mut waiting = common::client(Channel::Tls);
+        assert!(waiting.send(command).is_err());
+    }
+    assert_eq!(drain_text(&mut client), "");
+}
+
+/// What is said of message 0 is said of none, however large it is.
+#[test]
+fn data_of_message_zero_are_no_data() {
+    let mut client = selected("IMAP4rev1");
+    client.send(command("UID FETCH 7 BODY.PEEK[]")).unwrap();
+    drain(&mut client);
+    let large = "x".repeat(100_000);
+    for line in [
+        "* 0 FETCH (UID 7 BODY[] {3}\r\nabc)".to_owned(),
+        "* 0 FETCH (UID 0)".to_owned(),
+        "* 0 EXPUNGE".to_owned(),
+        format!("* 0 FETCH (UID 7 BODY[] {{100000}}\r\n{large})"),
+    ] {
+        let found = feed(&mut client, format!("{line}\r\n").as_bytes());
+        let [Event::Malformed { ticket: None, error, .. }] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(error.reason, "zero-for-message-number");
+    }
+    let found = feed(&mut client, b"* 1 FETCH (UID 0 FLAGS ())\r\nb.2 OK done\r\n");
+    let [Event::Data { data: Untagged::Fetch(fetch), deviations, .. }, Event::Reply { .. }] = &found[..]
+    else {
+        panic!("{found:?}")
+    };
+    assert_eq!((fetch.items.len(), deviations[0].name), (1, "zero-for-uid"));
 }
 
 #[test]

@@ -127,8 +127,14 @@ fn nul_is_for_binary() {
     let mut server = selected();
     let (none, some) = (Bytes::from_static(b"a\r\n"), Bytes::from_static(b"\0"));
     server.notify(fetch([binary(inline(&none)), binary(inline(&some)), section(inline(&some))])).unwrap();
-    let expected = "* 1 FETCH (BINARY[] {3}\r\na\r\n BINARY[] ~{1}\r\n\0 BODY[] {1}\r\n\0)\r\n";
-    assert_pieces(server.output(), &[Ok(expected)]);
+    let expected: &[u8] = b"* 1 FETCH (BINARY[] {3}\r\na\r\n BINARY[] ~{1}\r\n\0 BODY[] {1}\r\n\x80)\r\n";
+    let [(_, found)] = &pieces(server.output())[..] else { panic!() };
+    assert_eq!(found.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    // Nor where it would be chained.
+    let large = Bytes::from(vec![0; 10_000]);
+    server.notify(fetch([section(inline(&large))])).unwrap();
+    let found = pieces(server.output());
+    assert!(found.iter().all(|(_, piece)| !piece.contains(&0)));
 }
 
 #[test]

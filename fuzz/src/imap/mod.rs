@@ -104,7 +104,7 @@ pub fn response(data: &[u8]) {
         } else if let Some(response) = lenient {
             // What has no form in the grammar is left out, so that only what is written can be
             // compared.
-            if let Some((once, again)) = rewritten(&response, Dialect::Lenient) {
+            if let Some((once, again)) = rewritten(&response, Dialect::Strict) {
                 let name = |response: &Response| match response {
                     Response::Untagged(data) => data.name().to_vec(),
                     Response::Tagged(_) => b"tagged".to_vec(),

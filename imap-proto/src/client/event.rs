@@ -93,7 +93,7 @@ pub enum Event {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyStart {
-    /// The message's sequence number. `None`: the server says 0.
+    /// The message's sequence number. (What a server says of message 0 is [`Event::Malformed`].)
     pub number: Option<SeqNumber>,
     /// Its UID, if it stood before the literal in the response.
     pub uid: Option<Uid>,

@@ -16,10 +16,14 @@ use super::{
 use crate::{
     capability::{Capabilities, Capability},
     command::Effect,
+    deviation,
     framing::{Announcement, Frame, Framed},
-    response::{Code, Continuation, MsgAtt, Reply, ReplyKind, Response, Tagged, Untagged},
+    response::{Code, Continuation, FetchData, MsgAtt, Reply, ReplyKind, Response, Tagged, Untagged},
     types::{Data, ParseContext, chars},
 };
+
+/// What the server says of message 0 is about none.
+const NO_MESSAGE: ParseError = ParseError::new(2, deviation::ZERO_FOR_MESSAGE_NUMBER);
 
 impl Machine {
     /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
@@ -139,6 +143,11 @@ impl Machine {
             self.framer.skip(input);
             return Ok(());
         }
+        if start.number.is_none() {
+            self.ignoring = Some(Ignoring::Zero);
+            self.framer.skip(input);
+            return Ok(());
+        }
         self.fetching = Some((start.number, start.uid));
         self.framer.stream(input);
         self.events.push_back(Event::BodyStart(start));
@@ -203,6 +212,7 @@ impl Machine {
                 let error = ParseError::new(offset, "the literal is too large for its place");
                 return self.malformed(frame.bytes, error);
             }
+            Some(Ignoring::Zero) => return self.malformed(frame.bytes, NO_MESSAGE),
             None => {}
         }
         if self.phase == Phase::Greeting {
@@ -225,6 +235,9 @@ impl Machine {
         match response {
             Response::Tagged(tagged) => self.complete(tagged, deviations),
             Response::Continuation(continuation) => self.take_continuation(&continuation, bytes),
+            Response::Untagged(Untagged::Expunge(None) | Untagged::Fetch(FetchData { number: None, .. })) => {
+                self.malformed(bytes, NO_MESSAGE)
+            }
             Response::Untagged(data) => {
                 self.take_data(data, deviations);
                 Ok(())
@@ -330,7 +343,7 @@ impl Machine {
     fn unfinished_owes(&self) -> bool {
         match &self.unfinished {
             Some(Unfinished::Parts { .. } | Unfinished::Sending(_)) => true,
-            Some(Unfinished::Auth { initial, challenged }) => *challenged || initial.is_some(),
+            Some(Unfinished::Auth { initial, challenged, .. }) => *challenged || initial.is_some(),
             Some(Unfinished::Idle(_)) | None => false,
         }
     }
@@ -375,7 +388,12 @@ impl Machine {
                     self.events.push_back(Event::Idling { ticket });
                 }
             }
-            Some(Unfinished::Auth { initial, challenged }) if !*challenged => {
+            Some(Unfinished::Auth { cancelled: true, .. }) => {
+                let what = "a challenge after the exchange was cancelled";
+                return Err(Error::Unexpected { what, offset: 0 });
+            }
+            Some(Unfinished::Auth { initial, challenged, steps, .. }) if !*challenged => {
+                steps.count(self.config.limits.auth_steps)?;
                 if let Some(initial) = initial.take() {
                     self.respond(&SaslStep::Data(initial));
                     return Ok(());

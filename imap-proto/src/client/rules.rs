@@ -19,6 +19,7 @@ impl Session {
     /// Whether the server can be asked for this now.
     pub(super) fn permits(&self, command: &Command, rules: &Rules, allow_clear: bool) -> Result<(), Misuse> {
         rules.valid_in.check(self.state).map_err(Misuse::WrongState)?;
+        permits_flags(command)?;
         let mut needs = rules.needs.into_iter().chain(command.option_needs());
         let missing = needs.find(|need| !need.is_met(&self.capabilities));
         if let Some(missing) = missing.filter(|_| self.capabilities.is_known()) {
@@ -63,7 +64,7 @@ impl Session {
         match command {
             Command::StartTls => Err(Misuse::WrongState(WrongState::Automatic)),
             Command::Login(_) if !safe => Err(Misuse::CredentialsInClear),
-            _ => Ok(()),
+            _ => permits_flags(command),
         }
     }
 
@@ -104,6 +105,19 @@ impl Session {
             _ => self.state != State::NotAuthenticated,
         }
     }
+}
+
+/// Whether all flags of a command have a form in the grammar: writing would leave out the others.
+fn permits_flags(command: &Command) -> Result<(), Misuse> {
+    let flags = match command {
+        Command::Store(store) => &store.flags,
+        Command::Append(append) => &append.flags,
+        _ => return Ok(()),
+    };
+    if flags.is_malformed() {
+        return Err(Misuse::WrongState(WrongState::Unsupported("a flag that the grammar does not have")));
+    }
+    Ok(())
 }
 
 /// What follows from the end of a command.

@@ -2,7 +2,10 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Channel, Misuse, OutputMark, SaslStep, Secret, Ticket, WrongState, sasl};
+use mailwire_core::{
+    Channel, Misuse, OutputMark, SaslStep, Secret, Ticket, WrongState,
+    sasl::{self, Steps},
+};
 
 use super::{
     Event, State,
@@ -114,7 +117,12 @@ impl Machine {
                 let inline = self.config.initial_response
                     && self.session.capabilities.has_or_rev2(&Capability::SaslIr);
                 let initial = if inline { None } else { authenticate.initial.take() };
-                self.unfinished = Some(Unfinished::Auth { initial, challenged: false });
+                self.unfinished = Some(Unfinished::Auth {
+                    initial,
+                    challenged: false,
+                    cancelled: false,
+                    steps: Steps::default(),
+                });
                 self.write_out(&tag, &command, None);
             }
             Command::Idle => {
@@ -233,6 +241,9 @@ impl Machine {
 
     /// Answers a challenge.
     pub(super) fn respond(&mut self, step: &SaslStep) {
+        if let (SaslStep::Cancel, Some(Unfinished::Auth { cancelled, .. })) = (step, &mut self.unfinished) {
+            *cancelled = true;
+        }
         self.output.write(|out| {
             match step {
                 SaslStep::Data(data) => sasl::encode(data.expose(), out),

@@ -3,7 +3,9 @@
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
-use mailwire_core::{Channel, Error, Output, OutputMark, Secret, Ticket, Tickets, private::Park};
+use mailwire_core::{
+    Channel, Error, Output, OutputMark, Secret, Ticket, Tickets, private::Park, sasl::Steps,
+};
 
 use super::{Config, Event};
 use crate::{
@@ -117,6 +119,8 @@ pub(super) enum Ignoring {
     State,
     /// A literal is too large for where it stands.
     Literal(usize),
+    /// It is about message 0.
+    Zero,
 }
 
 /// What is learnt from the server under the present protection.
@@ -190,6 +194,10 @@ pub(super) enum Unfinished {
         initial: Option<Secret>,
         /// The server waits for a step.
         challenged: bool,
+        /// It was cancelled: nothing but its end may come.
+        cancelled: bool,
+        /// The challenges that came.
+        steps: Steps,
     },
     /// IDLE.
     Idle(Idle),

@@ -140,7 +140,7 @@ impl Append {
     pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.put(b"APPEND ");
         e.mailbox(&self.mailbox);
-        if !self.flags.is_empty() {
+        if self.flags.has_form() {
             e.put(b" ");
             self.flags.write(e.out);
         }

@@ -304,8 +304,8 @@ fn status_item(u: &mut Unstructured<'_>) -> Result<StatusAttVal> {
 
 fn esearch_item(u: &mut Unstructured<'_>) -> Result<SearchReturnData> {
     Ok(match u.int_in_range(0..=5)? {
-        0 => SearchReturnData::Min(u.arbitrary()?),
-        1 => SearchReturnData::Max(u.arbitrary()?),
+        0 => SearchReturnData::Min(u.int_in_range(1..=u32::MAX)?),
+        1 => SearchReturnData::Max(u.int_in_range(1..=u32::MAX)?),
         2 => SearchReturnData::Count(u.arbitrary()?),
         3 => SearchReturnData::All(known(u)?),
         4 => SearchReturnData::ModSeq(mod_seq(u)?),

@@ -339,8 +339,8 @@ impl Code {
             _ => match Self::plain(name) {
                 // With arguments that it should not have, it is another.
                 Some(code) if matches!(r.peek(), Some(b']')) || is_space_before_bracket(r) => code,
-                Some(_) if r.peek() == Some(b' ') => return Err(r.error("expected ]")),
-                _ => return Ok(None),
+                Some(_) => return Err(r.error("expected ]")),
+                None => return Ok(None),
             },
         };
         Ok(Some(code))
@@ -416,6 +416,7 @@ impl Code {
                 let arguments = other.arguments.as_ref().filter(|arguments| {
                     memchr::memchr3(b']', b'\r', b'\n', arguments.as_bytes()).is_none()
                         && !arguments.is_empty()
+                        && arguments.as_str().is_some()
                 });
                 if let Some(arguments) = arguments {
                     out.push(b' ');
@@ -440,15 +441,16 @@ impl fmt::Display for Code {
 
 /// Appends an atom, or a quoted string; a literal cannot stand in a code.
 fn write_word(out: &mut Vec<u8>, word: &ImapString) {
-    let bytes = word.as_bytes();
+    let plain: Vec<u8>;
+    let mut bytes = word.as_bytes();
+    if !chars::all(bytes, chars::TEXT) {
+        plain = bytes.iter().map(|&byte| if chars::is(byte, chars::TEXT) { byte } else { b'?' }).collect();
+        bytes = &plain;
+    }
     if !bytes.is_empty() && chars::all(bytes, chars::ATOM) {
         out.extend_from_slice(bytes);
-    } else if chars::all(bytes, chars::TEXT) {
-        write_quoted(out, bytes);
     } else {
-        let plain: Vec<u8> =
-            bytes.iter().map(|&byte| if chars::is(byte, chars::TEXT) { byte } else { b'?' }).collect();
-        write_quoted(out, &plain);
+        write_quoted(out, bytes);
     }
 }
 

@@ -358,7 +358,7 @@ impl StatusData {
     /// status-att-list = status-att-val *(SP status-att-val)
     /// ```
     ///
-    /// Lenient: an unquoted name with spaces; no values; values that are not what they should be.
+    /// Lenient: an unquoted name with spaces; values that are not what they should be.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         r.space()?;
         let start = r.offset();
@@ -382,16 +382,12 @@ impl StatusData {
             }
         };
         r.space()?;
-        let start = r.offset();
         r.expect(b'(', "expected (")?;
         let mut items = Vec::with_capacity(4);
         r.items(|r| {
             items.push(StatusAttVal::read(r)?);
             Ok(())
         })?;
-        if items.is_empty() {
-            r.deviate_at(start, deviation::EMPTY_STATUS)?;
-        }
         Ok(Self { mailbox, items })
     }
 

@@ -130,7 +130,7 @@ impl NamespaceDescr {
     /// namespace-response-extension  = SP string SP "(" string *(SP string) ")"
     /// ```
     ///
-    /// The `(` was read. Lenient: no delimiter for all names.
+    /// The `(` was read. Lenient: no delimiter.
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         r.no_space()?;
         let prefix = read_string(r)?;
@@ -139,12 +139,7 @@ impl NamespaceDescr {
             r.deviate(deviation::MISSING_FIELD)?;
         } else {
             r.space()?;
-            let start = r.offset();
             delimiter = read_delimiter(r)?;
-            if delimiter.is_none() && prefix.is_empty() && r.between(start, start + 1) != b"\"" {
-                // The grammar has it, but then the user has no hierarchy at all.
-                r.deviate_at(start, deviation::NIL_FOR_DELIMITER)?;
-            }
         }
         let mut extensions = Vec::new();
         r.items_after(|r| {

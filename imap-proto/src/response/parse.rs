@@ -41,6 +41,8 @@ impl Response {
     /// continue-req    = "+" SP (resp-text / base64) CRLF
     /// response-tagged = tag SP resp-cond-state CRLF
     /// ```
+    ///
+    /// Lenient: a response code without `* OK` before it.
     #[inline(always)]
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         match r.peek() {
@@ -57,6 +59,10 @@ impl Response {
                 }
                 let (code, text) = read_text(r)?;
                 Ok(Self::Continuation(Continuation { code, text }))
+            }
+            Some(b'[') if r.dialect() == Dialect::Lenient => {
+                r.deviate(deviation::MISSING_ASTERISK)?;
+                Untagged::read(r).map(Self::Untagged)
             }
             Some(_) => read_tagged(r).map(Self::Tagged),
             None => Err(r.error("an empty line")),
@@ -154,7 +160,7 @@ impl Untagged {
                 }
             },
         };
-        r.end()?;
+        r.end_of_response()?;
         Ok(data)
     }
 
@@ -179,7 +185,7 @@ impl Untagged {
                 r.space()?;
                 let mut fetch = FetchData { number, items: ShortList::new() };
                 fetch.read_items(r)?;
-                r.end()?;
+                r.end_of_response()?;
                 return Ok(Self::Fetch(fetch));
             }
             6 if is("EXISTS") => Self::Exists(small?),
@@ -190,7 +196,7 @@ impl Untagged {
                 return read_other(r, Some(number));
             }
         };
-        r.end()?;
+        r.end_of_response()?;
         Ok(data)
     }
 }

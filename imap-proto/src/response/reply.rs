@@ -8,7 +8,7 @@ use mailwire_core::{Dialect, Invalid, ParseError, Text};
 use super::code::Code;
 use crate::{
     deviation,
-    types::{Reader, Tag, chars, text_newtype},
+    types::{ImapString, Reader, Tag, chars, text_newtype},
 };
 
 /// What a status says.
@@ -58,7 +58,9 @@ impl ReplyKind {
 }
 
 text_newtype! {
-    /// Text for people: bytes without NUL, CR and LF. It is empty only where a server left it out.
+    /// Text for people: bytes without NUL, CR and LF. It is empty only where a server left it out. What is
+    /// not UTF-8 in it is written as U+FFFD; a server says `?` for what is not ASCII, unless its client has
+    /// enabled more.
     ReplyText
 }
 
@@ -147,6 +149,28 @@ impl Reply {
         self.kind == ReplyKind::Ok
     }
 
+    /// This reply with `?` for what is not ASCII, for a client that has not enabled more. `None`: all of
+    /// it is ASCII.
+    pub(crate) fn to_ascii(&self) -> Option<Self> {
+        let plain = |text: &[u8]| -> Text {
+            text.iter().map(|byte| if byte.is_ascii() { *byte } else { b'?' }).collect::<Vec<u8>>().into()
+        };
+        let code = match &self.code {
+            Some(Code::Other(other)) => {
+                other.arguments.as_ref().filter(|arguments| !arguments.as_bytes().is_ascii())
+            }
+            _ => None,
+        };
+        if self.text.as_bytes().is_ascii() && code.is_none() {
+            return None;
+        }
+        let mut reply = Self { text: ReplyText::unchecked(plain(self.text.as_bytes())), ..self.clone() };
+        if let (Some(Code::Other(other)), Some(arguments)) = (&mut reply.code, code) {
+            other.arguments = Some(ImapString::unchecked(plain(arguments.as_bytes())));
+        }
+        Some(reply)
+    }
+
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.kind.as_str().as_bytes());
         out.push(b' ');
@@ -231,7 +255,13 @@ fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ReplyText) {
         out.extend_from_slice(b"- ");
     }
     // RFC 3501 wants text, RFC 9051 does not.
-    if text.is_empty() { out.push(b'-') } else { text.as_text().append_to(out) }
+    if text.is_empty() {
+        out.push(b'-');
+    } else if text.as_bytes().is_ascii() || text.as_str().is_some() {
+        text.as_text().append_to(out);
+    } else {
+        out.extend_from_slice(text.as_text().to_string_lossy().as_bytes());
+    }
 }
 
 /// ```text

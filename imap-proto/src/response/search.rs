@@ -42,7 +42,7 @@ impl SearchData {
     /// search-sort-mod-seq = "(" "MODSEQ" SP mod-sequence-value ")"
     /// ```
     ///
-    /// The name was read. Lenient: spaces; numbers that are 0 or do not fit.
+    /// The name was read. Lenient: spaces; numbers that are 0 or do not fit, which are left out.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let mut numbers = Vec::new();
         // Most numbers have three digits or more; what is reserved is less than what came.
@@ -134,7 +134,7 @@ fn misplaced_number(r: &mut Reader<'_>) -> Result<Misplaced, ParseError> {
         .iter()
         .try_fold(0u32, |value, digit| value.checked_mul(10)?.checked_add(u32::from(digit - b'0')));
     match value {
-        Some(0) => r.deviate_at(at, deviation::ZERO_FOR_NUMBER).map(|()| Misplaced::Number(0)),
+        Some(0) => r.deviate_at(at, deviation::ZERO_FOR_MESSAGE_NUMBER).map(|()| Misplaced::Nothing),
         Some(value) => Ok(Misplaced::Number(value)),
         None if r.dialect() == Dialect::Strict => {
             Err(ParseError::new(at, "number too large").with_kind(ParseErrorKind::OutOfRange))
@@ -173,9 +173,9 @@ pub struct ESearchData {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum SearchReturnData {
-    /// `MIN`: the lowest number found.
+    /// `MIN`: the lowest number found. 0, which is none, is not written.
     Min(u32),
-    /// `MAX`: the highest number found.
+    /// `MAX`: the highest number found. 0, which is none, is not written.
     Max(u32),
     /// `COUNT`: how many were found.
     Count(u32),
@@ -222,7 +222,8 @@ impl ESearchData {
     ///                      "COUNT" SP number / search-ret-data-ext
     /// ```
     ///
-    /// The name was read. Lenient: spaces; `ALL` without a set.
+    /// The name was read. Lenient: spaces; `ALL` without a set; a lowest or highest number of 0, which
+    /// is left out.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let mut found = Self::default();
         loop {
@@ -267,11 +268,16 @@ impl ESearchData {
                 found.items.extend(read_mod_seq(r)?.map(SearchReturnData::ModSeq));
                 continue;
             }
-            found.items.push(if is("MIN") {
-                SearchReturnData::Min(r.number_u32()?)
-            } else if is("MAX") {
-                SearchReturnData::Max(r.number_u32()?)
-            } else if is("COUNT") {
+            if is("MIN") || is("MAX") {
+                let item = if is("MIN") { SearchReturnData::Min } else { SearchReturnData::Max };
+                let start = r.offset();
+                match r.number_u32()? {
+                    0 => r.deviate_at(start, deviation::ZERO_FOR_MESSAGE_NUMBER)?,
+                    number => found.items.push(item(number)),
+                }
+                continue;
+            }
+            found.items.push(if is("COUNT") {
                 SearchReturnData::Count(r.number_u32()?)
             } else if is("ALL") {
                 SearchReturnData::All(KnownNumbers::read(r)?)
@@ -295,6 +301,7 @@ impl ESearchData {
         }
         for item in &self.items {
             let (name, number): (&[u8], _) = match item {
+                SearchReturnData::Min(0) | SearchReturnData::Max(0) => continue,
                 SearchReturnData::Min(number) => (b" MIN ", u64::from(*number)),
                 SearchReturnData::Max(number) => (b" MAX ", u64::from(*number)),
                 SearchReturnData::Count(number) => (b" COUNT ", u64::from(*number)),

@@ -53,6 +53,10 @@ impl Connection {
             return Err(SendError::new(reason, data));
         }
         let is_streamed = matches!(&data, Untagged::Fetch(fetch) if fetch.is_streamed());
+        if let Untagged::Reply(reply) = &data {
+            self.0.untagged(reply);
+            return Ok(());
+        }
         let response = Response::Untagged(data);
         if is_streamed {
             self.0.pieces = pieces(&response);

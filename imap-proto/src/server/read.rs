@@ -3,7 +3,10 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
-use mailwire_core::{Deviation, Error, Next, ParseError, Parsed, SaslStep, Upgrade, sasl};
+use mailwire_core::{
+    Deviation, Error, Next, ParseError, Parsed, SaslStep, Upgrade,
+    sasl::{self, Steps},
+};
 
 use super::{
     BodyRefusal, Event, State,
@@ -313,7 +316,7 @@ impl Machine {
     fn begin(&mut self, tag: Tag, command: Command, rules: Rules, deviations: Vec<Deviation>) {
         let ticket = self.tickets.issue();
         self.session.bad_commands = 0;
-        self.current = Some(Current { ticket, tag, rules, bad_end: false });
+        self.current = Some(Current { ticket, tag, rules, steps: Steps::default(), bad_end: false });
         self.mode = Mode::Answer;
         self.events.push_back(Event::Command { ticket, command, deviations });
     }
@@ -444,6 +447,7 @@ impl Machine {
             self.events.push_back(Event::IdleDone { ticket });
             return Ok(());
         }
+        current.steps.count(self.config.limits.auth_steps)?;
         let (event, reason) = match sasl::decode_step(line) {
             Ok(SaslStep::Data(data)) => {
                 self.mode = Mode::Answer;

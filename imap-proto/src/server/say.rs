@@ -87,7 +87,14 @@ impl Machine {
         self.phase = Phase::Closed;
     }
 
+    /// What of a reply the client can read, if that is not all.
+    pub(super) fn readable(&self, reply: &Reply) -> Option<Reply> {
+        if self.session.rev2 { None } else { reply.to_ascii() }
+    }
+
     pub(super) fn untagged(&mut self, status: &Reply) {
+        let readable = self.readable(status);
+        let status = readable.as_ref().unwrap_or(status);
         self.output.write(|out| {
             out.extend_from_slice(b"* ");
             status.write(out);
@@ -96,6 +103,8 @@ impl Machine {
     }
 
     pub(super) fn tagged(&mut self, tag: &[u8], status: &Reply) {
+        let readable = self.readable(status);
+        let status = readable.as_ref().unwrap_or(status);
         self.output.write(|out| {
             out.extend_from_slice(tag);
             out.push(b' ');

@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
-use mailwire_core::{Channel, Error, Output, Ticket, Tickets, private::Park};
+use mailwire_core::{Channel, Error, Output, Ticket, Tickets, private::Park, sasl::Steps};
 
 use super::{Config, Event};
 use crate::{
@@ -148,6 +148,8 @@ pub(super) struct Current {
     pub(super) ticket: Ticket,
     pub(super) tag: Tag,
     pub(super) rules: Rules,
+    /// The responses of its exchange.
+    pub(super) steps: Steps,
     /// What ended IDLE was not DONE.
     pub(super) bad_end: bool,
 }

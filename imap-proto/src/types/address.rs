@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::ParseError;
+use mailwire_core::{Dialect, ParseError, ParseErrorKind};
 
 use super::{
     raw::skip_value,
@@ -135,7 +135,8 @@ pub(crate) fn rest_of_list(r: &mut Reader<'_>, name: &'static str) -> Result<(),
 /// ```
 ///
 /// They are put after those that are there. Lenient: an empty list or string, which is `NIL`; spaces
-/// between addresses; an address without a list around it; `NIL` among addresses.
+/// between addresses; an address without a list around it; `NIL` or an empty string among addresses; an
+/// address that cannot be read costs itself.
 #[inline]
 pub(crate) fn read_addresses(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(), ParseError> {
     if let [b'(', b'(', next, ..] = r.rest() {
@@ -162,7 +163,7 @@ fn odd_addresses(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(),
             _ => r.deviate_at(start, deviation::STRING_FOR_NIL),
         };
     }
-    if matches!(r.peek(), Some(b'"' | b'{')) || is_bare_address(r) {
+    if is_bare_address(r) {
         r.deviate_at(start, deviation::ADDRESS_WITHOUT_LIST)?;
         return Address::read_next(r, addresses);
     }
@@ -179,12 +180,14 @@ fn read_more(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(), Par
     loop {
         match r.peek() {
             Some(b'(') => {
+                let (start, before) = (r.offset(), addresses.len());
                 r.skip(1);
                 if matches!(r.peek(), Some(b')')) {
                     r.deviate(deviation::EMPTY_ADDRESS)?;
                     r.skip(1);
-                } else {
-                    Address::read_next(r, addresses)?;
+                } else if let Err(error) = Address::read_next(r, addresses) {
+                    addresses.truncate(before);
+                    skip_address(r, start, error)?;
                 }
             }
             Some(b')') => {
@@ -197,7 +200,10 @@ fn read_more(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(), Par
             }
             _ => {
                 let start = r.offset();
-                if !eat_nil(r) {
+                let empty = r.rest().starts_with(b"\"\"");
+                if empty {
+                    r.skip(2);
+                } else if !eat_nil(r) {
                     return Err(r.error("expected an address"));
                 }
                 r.deviate_at(start, deviation::NIL_FOR_ADDRESS)?;
@@ -206,12 +212,32 @@ fn read_more(r: &mut Reader<'_>, addresses: &mut Vec<Address>) -> Result<(), Par
     }
 }
 
-/// `NIL` and another field: an address begins here, and not a list of them.
+/// A name and another field: an address begins here, and not a list of them, in which `NIL` or an empty
+/// string can stand before an address.
 fn is_bare_address(r: &mut Reader<'_>) -> bool {
     let start = r.offset();
-    let bare = eat_nil(r) && r.peek() == Some(b' ');
+    let empty = r.rest().starts_with(b"\"\"");
+    if empty {
+        r.skip(2);
+    }
+    let bare = if empty || eat_nil(r) {
+        r.peek() == Some(b' ') && !matches!(r.peek_at(1), Some(b'(' | b')'))
+    } else {
+        matches!(r.peek(), Some(b'"' | b'{'))
+    };
     r.seek(start);
     bare
+}
+
+/// Steps over an address from `start` on that cannot be read.
+#[cold]
+fn skip_address(r: &mut Reader<'_>, start: usize, error: ParseError) -> Result<(), ParseError> {
+    if r.dialect() == Dialect::Strict || error.kind == ParseErrorKind::TooDeep {
+        return Err(error);
+    }
+    r.rewind(start);
+    r.deviate(deviation::MALFORMED_ADDRESS)?;
+    skip_value(r).map(|_| ())
 }
 
 /// Appends a list of addresses, or `NIL`.

@@ -5,7 +5,11 @@ use core::fmt;
 
 use mailwire_core::{Invalid, ParseError};
 
-use super::{reader::Reader, text::display};
+use super::{
+    reader::Reader,
+    string::{Literal, read_literal},
+    text::display,
+};
 use crate::deviation;
 
 const MONTHS: [&[u8; 3]; 12] =
@@ -289,7 +293,31 @@ impl DateTime {
 
     #[cold]
     fn read_odd(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
+        if matches!(r.peek(), Some(b'{' | b'~')) {
+            return Self::read_literal(r);
+        }
         r.expect(b'"', "expected a date-time")?;
+        let time = Self::read_inner(r)?;
+        r.expect(b'"', "expected a closing quote")?;
+        Ok(time)
+    }
+
+    /// What would stand between the quotes, as a literal.
+    fn read_literal(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
+        r.deviate(deviation::LITERAL_FOR_DATE)?;
+        let Literal::Inline(text) = read_literal(r)? else {
+            return Err(r.error("the literal is too large for a date-time"));
+        };
+        let end = r.offset();
+        r.seek(end.saturating_sub(text.len()));
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let time = Self::read_inner(r)?;
+        if r.offset() == end { Ok(time) } else { Err(r.error("expected the end of the literal")) }
+    }
+
+    fn read_inner(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
         let start = r.offset();
         while r.peek() == Some(b' ') {
             r.skip(1);
@@ -331,7 +359,6 @@ impl DateTime {
         }
         let zone = read_zone(r)?;
         r.no_space()?;
-        r.expect(b'"', "expected a closing quote")?;
         let [hour, minute, second] = time;
         let value =
             Date::new(year, month, day as u8).and_then(|date| Self::new(date, hour, minute, second, zone));

@@ -52,6 +52,11 @@ macro_rules! known {
                 }
             }
 
+            /// Whether the grammar has no form for it.
+            pub(crate) const fn is_malformed(&self) -> bool {
+                matches!(self, Self::Malformed(_))
+            }
+
             /// Appends the name.
             pub(crate) fn write(&self, out: &mut Vec<u8>) {
                 match self.known_name() {
@@ -114,8 +119,9 @@ known! {
     Extension(Atom),
     /// A keyword that is not listed here.
     Keyword(Atom),
-    /// A name that the grammar does not have, `a]b` for instance, as lenient reading found it. It is
-    /// written as it came, for the server that made it up knows no other.
+    /// A name that the grammar does not have, `a]b` for instance, as lenient reading found it. It is not
+    /// written: a response leaves it out, and a client's command with it is
+    /// [`Misuse`](mailwire_core::Misuse).
     Malformed(MalformedName),
 }
 
@@ -175,7 +181,7 @@ known! {
     ---
     /// `\` and an atom that is not listed here; the atom.
     Extension(Atom),
-    /// A name that the grammar does not have, as lenient reading found it.
+    /// A name that the grammar does not have, as lenient reading found it. It is not written.
     Malformed(MalformedName),
 }
 
@@ -404,6 +410,7 @@ impl MailboxAttribute {
         with.extend_from_slice(name.as_bytes());
         Self::known(&with)
             .or_else(|| Self::new(name.clone()).ok())
+            .or_else(|| Self::new(with).ok())
             .unwrap_or(Self::Malformed(MalformedName(name)))
     }
 }

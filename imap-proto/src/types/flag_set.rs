@@ -9,7 +9,6 @@ use super::{
     flag::{Flag, MailboxAttribute},
     reader::Reader,
     string::eat_nil,
-    text::display,
 };
 use crate::deviation;
 
@@ -89,7 +88,17 @@ macro_rules! set {
                     .chain(&self.others)
             }
 
-            /// Appends the list with its parentheses.
+            /// Whether one of them has no form in the grammar, so that it is not written.
+            pub(crate) fn is_malformed(&self) -> bool {
+                self.others.iter().any($item::is_malformed)
+            }
+
+            /// Whether one of them is written.
+            pub(crate) fn has_form(&self) -> bool {
+                self.known != 0 || !self.others.iter().all($item::is_malformed)
+            }
+
+            /// Appends the list with its parentheses; not what has no form in the grammar.
             pub(crate) fn write(&self, out: &mut Vec<u8>) {
                 out.push(b'(');
                 self.write_items(out);
@@ -109,7 +118,7 @@ macro_rules! set {
                         out.extend_from_slice(name.as_bytes());
                     }
                 }
-                for item in &self.others {
+                for item in self.others.iter().filter(|item| !item.is_malformed()) {
                     if out.len() > start {
                         out.push(b' ');
                     }
@@ -140,7 +149,14 @@ macro_rules! set {
 
         impl fmt::Display for $set {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                display(f, |out| self.write(out))
+                f.write_str("(")?;
+                for (at, item) in self.iter().enumerate() {
+                    if at > 0 {
+                        f.write_str(" ")?;
+                    }
+                    fmt::Display::fmt(item, f)?;
+                }
+                f.write_str(")")
             }
         }
 
@@ -288,7 +304,7 @@ impl PermanentFlags {
         out.push(b'(');
         self.flags.write_items(out);
         if self.new_keywords {
-            out.extend_from_slice(if self.flags.is_empty() { b"\\*" } else { b" \\*" });
+            out.extend_from_slice(if out.ends_with(b"(") { b"\\*" } else { b" \\*" });
         }
         out.push(b')');
     }

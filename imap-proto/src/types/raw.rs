@@ -27,8 +27,8 @@ impl RawValue {
         self.bytes.as_bytes()
     }
 
-    /// Whether all of the value is here: not if a literal of it was streamed, or is missing after
-    /// what announces it.
+    /// Whether all of the value is here, and as the grammar has it, so that it can be written: not if a
+    /// literal of it was streamed, or is missing after what announces it.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.complete
@@ -52,8 +52,8 @@ impl RawValue {
     }
 }
 
-/// Steps over one value, however it is nested, without recursion. Whether all of it is there: no
-/// literal was streamed, or is announced and does not follow.
+/// Steps over one value, however it is nested, without recursion. Whether all of it is there and as the
+/// grammar has it: no literal was streamed, or is announced and does not follow.
 pub(crate) fn skip_value(r: &mut Reader<'_>) -> Result<bool, ParseError> {
     let mut complete = true;
     let mut depth = 0usize;
@@ -73,11 +73,9 @@ pub(crate) fn skip_value(r: &mut Reader<'_>) -> Result<bool, ParseError> {
                 r.skip(1);
                 continue;
             }
-            Some(b'"') => skip_quoted(r)?,
-            Some(b'{') => complete &= matches!(read_literal(r)?, Literal::Inline(_)),
-            Some(b'~') if r.peek_at(1) == Some(b'{') => {
-                complete &= matches!(read_literal(r)?, Literal::Inline(_));
-            }
+            Some(b'"') => complete &= skip_quoted(r)?,
+            Some(b'{') => complete &= skip_literal(r)?,
+            Some(b'~') if r.peek_at(1) == Some(b'{') => complete &= skip_literal(r)?,
             _ => {
                 let start = r.offset();
                 // A bracket holds what it holds: BODY[HEADER.FIELDS (DATE)].
@@ -98,19 +96,30 @@ pub(crate) fn skip_value(r: &mut Reader<'_>) -> Result<bool, ParseError> {
     }
 }
 
-fn skip_quoted(r: &mut Reader<'_>) -> Result<(), ParseError> {
+/// Whether it is all there, and as the grammar has it.
+fn skip_literal(r: &mut Reader<'_>) -> Result<bool, ParseError> {
+    let strict = memchr::memchr(b'\n', r.rest())
+        .and_then(|end| r.rest().get(..end))
+        .is_some_and(|line| line.ends_with(b"}\r"));
+    Ok(matches!(read_literal(r)?, Literal::Inline(_)) && strict)
+}
+
+/// Whether it is as the grammar has it.
+fn skip_quoted(r: &mut Reader<'_>) -> Result<bool, ParseError> {
     let start = r.offset();
+    let mut strict = true;
     r.skip(1);
     loop {
         r.take_while(|byte| !matches!(byte, b'"' | b'\\' | 0 | b'\r' | b'\n'));
         match r.peek() {
             Some(b'"') => {
                 r.skip(1);
-                return Ok(());
+                return Ok(strict);
             }
             Some(b'\\') if matches!(r.peek_at(1), Some(b'"' | b'\\')) => r.skip(2),
             Some(b'\\') => {
                 r.deviate(deviation::UNESCAPED_BACKSLASH)?;
+                strict = false;
                 r.skip(1);
             }
             _ => return Err(ParseError::new(start, "a quoted string without its end")),

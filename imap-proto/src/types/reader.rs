@@ -215,6 +215,26 @@ impl<'a> Reader<'a> {
         self.expect_end()
     }
 
+    /// The end of a response. Lenient: anything before it, which is left out.
+    #[inline]
+    pub(crate) fn end_of_response(&mut self) -> Result<(), ParseError> {
+        if self.is_at_end() { Ok(()) } else { self.surplus_data() }
+    }
+
+    #[cold]
+    fn surplus_data(&mut self) -> Result<(), ParseError> {
+        let start = self.offset();
+        match self.end() {
+            Err(error) if self.dialect() == Dialect::Strict => Err(error),
+            Err(_) => {
+                self.deviate_at(start, deviation::SURPLUS_DATA)?;
+                self.skip(usize::MAX);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
     /// A list's items up to its `)`, whose `(` was read: each but the first after a space.
     /// Lenient: spaces that are missing, doubled, or at the ends.
     #[inline]

@@ -92,7 +92,7 @@ pub struct SectionData {
     pub section: Section,
     /// The first byte, if not the whole part was asked for.
     pub origin: Option<u64>,
-    /// Its bytes. A literal in them should have no NUL: a message with NUL is for BINARY.
+    /// Its bytes. A NUL in them is written as the byte 0x80: a message with NUL is for BINARY.
     pub data: Data,
 }
 
@@ -383,9 +383,14 @@ fn write_data(out: &mut Vec<u8>, data: &Data, binary: bool, detached: &mut Detac
             if is_quotable(bytes) {
                 return write_quoted(out, bytes);
             }
-            let binary = binary && (large || memchr::memchr(0, bytes).is_some());
-            Announcement::by_server(bytes.len() as u64, binary).write(out);
+            // Where NUL may stand, large bytes are not looked through for it.
+            let nul = !(binary && large) && memchr::memchr(0, bytes).is_some();
+            Announcement::by_server(bytes.len() as u64, binary && (large || nul)).write(out);
             match &mut detached.chained {
+                _ if nul && !binary => {
+                    // Of the same length, which the client may have been told: as other servers do.
+                    out.extend(bytes.iter().map(|byte| if *byte == 0 { 0x80 } else { *byte }));
+                }
                 Some(chained) if large => chained.push((out.len(), text.clone().into_bytes())),
                 _ => out.extend_from_slice(bytes),
             }

@@ -20,21 +20,27 @@ impl FetchData {
     /// msg-att = "(" (msg-att-dynamic / msg-att-static) *(SP (msg-att-dynamic / msg-att-static)) ")"
     /// ```
     ///
-    /// Lenient: an empty list; parentheses around items; an item that cannot be read costs itself.
+    /// Lenient: an empty list; parentheses around items; items after the list; an item that cannot be
+    /// read costs itself.
     pub(crate) fn read_items(&mut self, r: &mut Reader<'_>) -> Result<(), ParseError> {
         let start = r.offset();
         r.expect(b'(', "expected (")?;
         // Parentheses inside of the outer ones, which do not belong there.
         let mut open = 0usize;
+        let mut closed = false;
         r.no_space()?;
         loop {
             match r.peek() {
                 Some(b')') => {
                     r.skip(1);
-                    if open == 0 {
+                    if open > 0 {
+                        open -= 1;
+                    } else if is_last(r) {
                         break;
+                    } else {
+                        closed = true;
+                        r.deviate(deviation::SURPLUS_DATA)?;
                     }
-                    open -= 1;
                 }
                 Some(b'(') => {
                     r.deviate(deviation::PARENTHESIS_AROUND_ITEM)?;
@@ -43,6 +49,7 @@ impl FetchData {
                     continue;
                 }
                 Some(_) => MsgAtt::read_or_keep(r, &mut self.items)?,
+                None if closed => break,
                 None => {
                     r.deviate(deviation::MISSING_PARENTHESIS)?;
                     break;
@@ -60,6 +67,12 @@ impl FetchData {
         }
         Ok(())
     }
+}
+
+/// Whether a response ends here, but for spaces.
+#[inline]
+fn is_last(r: &Reader<'_>) -> bool {
+    r.is_at_end() || r.rest().iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
 impl MsgAtt {
@@ -118,7 +131,9 @@ impl MsgAtt {
         match name.len() {
             3 if is("UID") => {
                 r.space()?;
-                items.push(Self::Uid(read_uid(r)?));
+                if let Some(uid) = read_uid(r)? {
+                    items.push(Self::Uid(uid));
+                }
             }
             4 if is("BODY") => return read_body(r, items),
             5 if is("FLAGS") => {
@@ -126,7 +141,7 @@ impl MsgAtt {
                 items.push(Self::Flags(FlagSet::read(r)?));
             }
             6 if is("BINARY") => items.push(read_binary(r)?),
-            6 if is("RFC822") => items.push(Self::Rfc822(read_spaced_data(r)?)),
+            6 if is("RFC822") => items.push(read_rfc822(r)?),
             6 if is("MODSEQ") => items.push(read_modseq(r)?),
             7 if is("EMAILID") => {
                 r.space()?;
@@ -165,7 +180,10 @@ impl MsgAtt {
                 r.space()?;
                 items.push(Self::Rfc822Size(read_known_count(r)?));
             }
-            11 if is("RFC822.TEXT") => items.push(Self::Rfc822Text(read_spaced_data(r)?)),
+            11 if is("RFC822.TEXT") => {
+                empty_section(r)?;
+                items.push(Self::Rfc822Text(read_spaced_data(r)?));
+            }
             11 if is("BINARY.SIZE") => {
                 let part = read_part(r)?;
                 r.space()?;
@@ -183,7 +201,10 @@ impl MsgAtt {
                 r.space()?;
                 items.push(Self::BodyStructure(BodyStructure::read(r)?));
             }
-            13 if is("RFC822.HEADER") => items.push(Self::Rfc822Header(read_spaced_data(r)?)),
+            13 if is("RFC822.HEADER") => {
+                empty_section(r)?;
+                items.push(Self::Rfc822Header(read_spaced_data(r)?));
+            }
             _ => {
                 r.seek(start);
                 read_item_name(r)?;
@@ -227,6 +248,33 @@ fn read_binary(r: &mut Reader<'_>) -> Result<MsgAtt, ParseError> {
     Ok(MsgAtt::Binary(Box::new(BinaryData { part, origin, data })))
 }
 
+/// ```text
+/// "RFC822" SP nstring
+/// ```
+///
+/// `RFC822` was read. Lenient: a section in brackets, which is that of BODY.
+#[inline]
+fn read_rfc822(r: &mut Reader<'_>) -> Result<MsgAtt, ParseError> {
+    if r.peek() == Some(b'[') {
+        r.deviate(deviation::SECTION_OF_RFC822)?;
+        let section = Section::read(r)?;
+        if section != Section::WHOLE {
+            return Ok(MsgAtt::Section(Box::new(SectionData::new(section, read_spaced_data(r)?))));
+        }
+    }
+    Ok(MsgAtt::Rfc822(read_spaced_data(r)?))
+}
+
+/// Lenient: `[]` where no section stands.
+#[inline]
+fn empty_section(r: &mut Reader<'_>) -> Result<(), ParseError> {
+    if r.peek() == Some(b'[') && r.peek_at(1) == Some(b']') {
+        r.deviate(deviation::SECTION_OF_RFC822)?;
+        r.skip(2);
+    }
+    Ok(())
+}
+
 fn read_spaced_data(r: &mut Reader<'_>) -> Result<Data, ParseError> {
     r.space()?;
     read_data(r)
@@ -267,14 +315,18 @@ fn read_origin(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> {
     Ok(Some(origin))
 }
 
-/// Lenient: between quotes.
-fn read_uid(r: &mut Reader<'_>) -> Result<Uid, ParseError> {
-    if r.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-        return read_nz(r).map(Uid::from);
+/// Lenient: between quotes; 0, which is none.
+fn read_uid(r: &mut Reader<'_>) -> Result<Option<Uid>, ParseError> {
+    if r.peek().is_some_and(|byte| byte.is_ascii_digit()) && r.peek() != Some(b'0') {
+        return read_nz(r).map(|uid| Some(Uid::from(uid)));
     }
     let start = r.offset();
     let uid = read_known_count(r)?;
-    u32::try_from(uid).ok().and_then(Uid::new).ok_or(ParseError::new(start, "not a unique identifier"))
+    let uid = u32::try_from(uid).map_err(|_| ParseError::new(start, "not a unique identifier"))?;
+    if uid == 0 {
+        r.deviate_at(start, deviation::ZERO_FOR_UID)?;
+    }
+    Ok(Uid::new(uid))
 }
 
 /// ```text
@@ -374,7 +426,7 @@ fn read_labels(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
     Ok(labels)
 }
 
-/// Lenient: `NIL` or an empty string; a literal or an unquoted word is an error of the item.
+/// Lenient: `NIL` or an empty string; a literal; an unquoted word is an error of the item.
 fn read_internal_date(r: &mut Reader<'_>) -> Result<Option<DateTime>, ParseError> {
     let start = r.offset();
     if eat_nil(r) {

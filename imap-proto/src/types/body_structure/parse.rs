@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use mailwire_core::ParseError;
+use mailwire_core::{ParseError, Text};
 
 use super::{
     BodyStructure, ContentEncoding, MessagePart, MultiPart, PartExtension, PartKind, SinglePart,
@@ -62,7 +62,7 @@ impl BodyStructure {
 }
 
 impl ContentEncoding {
-    /// Lenient: `NIL` or an empty string, which is the default.
+    /// An empty string is the default. Lenient: so is `NIL`.
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         if r.peek() == Some(b'"') {
@@ -75,10 +75,8 @@ impl ContentEncoding {
         read_nstring_field(r, &mut name)?;
         match name {
             None => r.deviate_at(start, deviation::NIL_FOR_STRING).map(|()| Self::SevenBit),
-            Some(name) if name.is_empty() => {
-                r.deviate_at(start, deviation::EMPTY_ENCODING).map(|()| Self::SevenBit)
-            }
-            Some(name) => Ok(Self::Other(name)),
+            Some(name) if name.is_empty() => Ok(Self::SevenBit),
+            Some(name) => Ok(Self::from(name)),
         }
     }
 }
@@ -119,11 +117,14 @@ fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
     let mut part = Box::<SinglePart>::default();
     read_string_field(r, &mut part.media_type)?;
     if !matches!(r.rest(), [b' ', b'"', ..]) || part.media_type.is_empty() {
-        if let Some(odd) = childless(r, start, &part.media_type)? {
+        if let Some(subtype) = missing_subtype(r, &part.media_type)? {
+            part.media_subtype = subtype;
+        } else if let Some(odd) = childless(r, start, &part.media_type)? {
             return Ok(BodyStructure::Multi(odd));
+        } else if more_fields(r)? {
+            read_string_field(r, &mut part.media_subtype)?;
         }
-    }
-    if more_fields(r)? {
+    } else if more_fields(r)? {
         read_string_field(r, &mut part.media_subtype)?;
     }
     if more_fields(r)? {
@@ -164,11 +165,19 @@ fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
 }
 
 /// A list where Content-MD5 is due: the field is missing and this is the disposition, unless it is
-/// empty.
+/// empty, or has two strings: those are the parameters of a multipart, whose extension data this is.
 #[cold]
 fn odd_md5(r: &mut Reader<'_>, to: &mut Option<ImapString>) -> Result<(), ParseError> {
     if r.peek_at(1) == Some(b')') {
         return read_nstring_field(r, to);
+    }
+    let here = r.mark();
+    r.skip(1);
+    let parameters = skip_value(r).is_ok() && r.eat(b' ') && matches!(r.peek(), Some(b'"' | b'{'));
+    r.reset(here);
+    if parameters {
+        r.deviate(deviation::PARAMETERS_FOR_MD5)?;
+        return skip_value(r).map(|_| ());
     }
     // The space before the disposition is read again there.
     let before = r.offset().saturating_sub(1);
@@ -176,6 +185,44 @@ fn odd_md5(r: &mut Reader<'_>, to: &mut Option<ImapString>) -> Result<(), ParseE
         r.seek(before);
     }
     r.deviate(deviation::MISSING_FIELD)
+}
+
+/// `("APPLICATION" NIL NIL NIL "base64" 356)`: a part without its subtype, whose type was read, if what
+/// follows are the other fields: parameters, id, description, encoding and then a number. The subtype
+/// that is meant.
+#[cold]
+fn missing_subtype(r: &mut Reader<'_>, media_type: &ImapString) -> Result<Option<ImapString>, ParseError> {
+    let here = r.mark();
+    let mut fields = [None; 5];
+    for field in &mut fields {
+        if !r.eat(b' ') {
+            break;
+        }
+        *field = r.peek();
+        if skip_value(r).is_err() {
+            break;
+        }
+    }
+    let message = r.peek() == Some(b' ') && r.peek_at(1) == Some(b'(');
+    r.reset(here);
+    let [Some(b'N' | b'n' | b'('), Some(_), Some(_), Some(_), Some(b'0'..=b'9')] = fields else {
+        return Ok(None);
+    };
+    if media_type.is_empty() {
+        return Ok(None);
+    }
+    r.deviate(deviation::MISSING_SUBTYPE)?;
+    let is = |known: &str| chars::is_name(media_type.as_bytes(), known);
+    let subtype = if is("TEXT") {
+        "plain"
+    } else if is("MESSAGE") && message {
+        "rfc822"
+    } else if is("MULTIPART") {
+        "mixed"
+    } else {
+        "octet-stream"
+    };
+    Ok(Some(ImapString::unchecked(Text::from_static(subtype))))
 }
 
 /// `("RELATED" NIL ("ATTACHMENT" NIL) NIL)`, `("MIXED")`, `(NIL "MIXED")`: a multipart without
