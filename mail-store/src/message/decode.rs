@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use mail_parser::decoders::{base64::base64_decode, charsets::map::charset_decoder};
+use mailwire_imap::types::ContentEncoding;
+
+use super::{envelope::string, words::Words};
 
 /// The error of a content transfer encoding that is not known: `UNKNOWN-CTE`
 /// ([RFC 3516 section 4.3](https://www.rfc-editor.org/rfc/rfc3516#section-4.3)).
@@ -11,18 +14,34 @@ use mail_parser::decoders::{base64::base64_decode, charsets::map::charset_decode
 #[error("unknown content transfer encoding")]
 pub struct UnknownEncoding;
 
-/// Undoes a transfer encoding. A slice of `body` where there is nothing to undo.
-pub(super) fn transfer(body: &Bytes, encoding: Option<&[u8]>) -> Result<Bytes, UnknownEncoding> {
-    let encoding = encoding.unwrap_or(b"7bit").trim_ascii();
-    let is = |name: &str| encoding.eq_ignore_ascii_case(name.as_bytes());
-    if is("") || is("7bit") || is("8bit") || is("binary") {
-        Ok(body.clone())
+/// What a Content-Transfer-Encoding field says ([RFC 2045 section 6.1](https://www.rfc-editor.org/rfc/rfc2045#section-6.1)),
+/// read leniently: what comes after one that is known does not matter.
+pub(super) fn encoding(value: Option<&Bytes>) -> ContentEncoding {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return ContentEncoding::SevenBit };
+    let token = Words::new(value).token().unwrap_or_default();
+    let is = |name: &str| token.eq_ignore_ascii_case(name.as_bytes());
+    if is("7bit") {
+        ContentEncoding::SevenBit
+    } else if is("8bit") {
+        ContentEncoding::EightBit
+    } else if is("binary") {
+        ContentEncoding::Binary
     } else if is("base64") {
-        Ok(base64(body).into())
+        ContentEncoding::Base64
     } else if is("quoted-printable") {
-        Ok(quoted_printable(body).into())
+        ContentEncoding::QuotedPrintable
     } else {
-        Err(UnknownEncoding)
+        ContentEncoding::Other(string(value.clone()))
+    }
+}
+
+/// Undoes a transfer encoding. A slice of `body` where there is nothing to undo.
+pub(super) fn transfer(body: &Bytes, field: Option<&Bytes>) -> Result<Bytes, UnknownEncoding> {
+    match encoding(field) {
+        ContentEncoding::SevenBit | ContentEncoding::EightBit | ContentEncoding::Binary => Ok(body.clone()),
+        ContentEncoding::Base64 => Ok(base64(body).into()),
+        ContentEncoding::QuotedPrintable => Ok(quoted_printable(body).into()),
+        _ => Err(UnknownEncoding),
     }
 }
 
@@ -92,7 +111,7 @@ mod tests {
 
     fn decode(body: &'static str, encoding: &str) -> Option<String> {
         let body = Bytes::from_static(body.as_bytes());
-        let decoded = transfer(&body, Some(encoding.as_bytes())).ok()?;
+        let decoded = transfer(&body, Some(&Bytes::copy_from_slice(encoding.as_bytes()))).ok()?;
         Some(String::from_utf8_lossy(&decoded).into_owned())
     }
 
@@ -103,6 +122,10 @@ mod tests {
             ("aGVs\r\nbG8=\r\n", "Base64", Some("hello")),
             ("aGVs!bG8", "base64", Some("hello")),
             ("", "base64", Some("")),
+            ("aGk=", "base64 (a comment)", Some("hi")),
+            ("aGk=", "\"base64\";", Some("hi")),
+            ("aGk=", "", Some("aGk=")),
+            ("a=3Db", "quoted printable", None),
             ("a=3Db=\r\nc  \r\n=4", "quoted-printable", Some("a=bc\r\n=4")),
             ("=\n=zz=", "quoted-printable", Some("=zz")),
             ("x", "x-uuencode", None),

@@ -12,6 +12,18 @@ const MAX_DEPTH: usize = 32;
 const MAX_PARTS: usize = 2000;
 
 /// One part of a message: the message itself, a part of a multipart, or an embedded message.
+///
+/// What a multipart holds is found by lines that are its boundary exactly, but for white space after it
+/// ([RFC 2046 section 5.1.1](https://www.rfc-editor.org/rfc/rfc2046#section-5.1.1)): a boundary that only begins
+/// like another one is not mistaken for it. Nothing of the text of a broken one is lost:
+///
+/// - Where no part is found, because there is no boundary, no line is one or the end comes first, there is one
+///   part, which is all that stands there, as plain text without a header. IMAP has no multipart of no parts.
+/// - Without a closing boundary, the last part goes on to the end of what surrounds it. The boundary of a
+///   multipart ends whatever is inside it.
+/// - A part between two boundaries with nothing between them is empty.
+/// - A multipart inside one that has its boundary ends at the first closing boundary, and the outer one goes on.
+/// - What is nested too deep, or comes after too many parts, belongs to the last part that is shown.
 #[derive(Debug, Clone)]
 pub struct Part {
     /// The range of the header in the message, with the empty line after it.
@@ -69,12 +81,19 @@ impl ContentType {
         self.parameters.iter().find(of_name).map(|(_, value)| value)
     }
 
+    /// What divides the parts of a multipart.
+    fn boundary(&self) -> Option<&[u8]> {
+        self.parameter("boundary")
+            .filter(|boundary| !boundary.trim_ascii().is_empty())
+            .map(|boundary| &boundary[..])
+    }
+
     /// RFC 2045 section 5.2.
     fn text_plain() -> Self {
         Self {
             kind: Bytes::from_static(b"text"),
             subtype: Bytes::from_static(b"plain"),
-            parameters: vec![(Bytes::from_static(b"charset"), Bytes::from_static(b"us-ascii"))],
+            parameters: vec![us_ascii()],
         }
     }
 
@@ -95,14 +114,28 @@ impl ContentType {
             return None;
         }
         let subtype = words.token()?;
-        Some(Self { kind, subtype, parameters: words.parameters() })
+        let mut content_type = Self { kind, subtype, parameters: words.parameters() };
+        let has_charset =
+            ["charset", "charset*"].into_iter().any(|name| content_type.parameter(name).is_some());
+        if content_type.kind.eq_ignore_ascii_case(b"text") && !has_charset {
+            content_type.parameters.push(us_ascii());
+        }
+        Some(content_type)
     }
 }
 
-/// A value with parameters, such as that of Content-Disposition.
+/// The charset of a text that names none ([RFC 2046 section 4.1.2](https://www.rfc-editor.org/rfc/rfc2046#section-4.1.2)).
+const fn us_ascii() -> (Bytes, Bytes) {
+    (Bytes::from_static(b"charset"), Bytes::from_static(b"us-ascii"))
+}
+
+/// A value with parameters, such as that of Content-Disposition. The value is empty if there are only
+/// parameters.
 pub(super) fn value_with_parameters(value: &Bytes) -> Option<(Bytes, Vec<(Bytes, Bytes)>)> {
     let mut words = Words::new(value);
-    Some((words.token()?, words.parameters()))
+    let found = words.token().unwrap_or_default();
+    let parameters = words.parameters();
+    (!found.is_empty() || !parameters.is_empty()).then_some((found, parameters))
 }
 
 /// Comma-separated tokens, such as those of Content-Language.
@@ -160,12 +193,10 @@ impl Part {
         part
     }
 
-    /// RFC 2046 section 5.1.1. A multipart without a boundary or without parts has one part, which
-    /// is what stands there as plain text: IMAP has no multipart of no parts.
+    /// RFC 2046 section 5.1.1, and what becomes of broken ones: see [`Part`].
     fn parse_multipart(&self, raw: &Bytes, depth: usize, left: &mut usize) -> Vec<Self> {
         let mut parts = Vec::new();
-        let boundary = self.content_type.parameter("boundary").map(|value| value.trim_ascii_end());
-        if let Some(boundary) = boundary.filter(|boundary| !boundary.is_empty() && depth < MAX_DEPTH) {
+        if let Some(boundary) = self.content_type.boundary().filter(|_| depth < MAX_DEPTH) {
             let default = if self.content_type.subtype.eq_ignore_ascii_case(b"digest") {
                 ContentType::message
             } else {
@@ -176,10 +207,16 @@ impl Part {
             let mut open = delimiters.next().filter(|delimiter| !delimiter.last);
             while let Some(delimiter) = open.take().filter(|_| *left > 0) {
                 *left -= 1;
-                let next = if *left > 0 { delimiters.next() } else { None };
+                let mut next = if *left > 0 { delimiters.next() } else { None };
                 // Without a delimiter after it, a part goes on to the end of its surroundings.
-                let end = next.as_ref().map_or(body.len(), |next| next.before).max(delimiter.after);
-                let range = self.body.start + delimiter.after..self.body.start + end;
+                let range = |next: Option<&Delimiter>| {
+                    let end = next.map_or(body.len(), |next| next.before).max(delimiter.after);
+                    self.body.start + delimiter.after..self.body.start + end
+                };
+                if next.is_some() && has_boundary(&raw.slice(range(next.as_ref())), boundary) {
+                    next = delimiters.after_last(next);
+                }
+                let range = range(next.as_ref());
                 parts.push(Self::parse_at(raw, range, default, depth + 1, left));
                 open = next.filter(|next| !next.last);
             }
@@ -248,10 +285,19 @@ impl Part {
     }
 }
 
-/// How many lines a text has; the last one counts without its line end too.
+/// How many lines a text has: what stands after the last line end is none.
 fn count_lines(text: &[u8]) -> u64 {
-    let unfinished = text.last().is_some_and(|&byte| byte != b'\n');
-    memchr::memchr_iter(b'\n', text).count() as u64 + u64::from(unfinished)
+    memchr::memchr_iter(b'\n', text).count() as u64
+}
+
+/// Whether a part is a multipart of this boundary itself.
+fn has_boundary(part: &Bytes, boundary: &[u8]) -> bool {
+    let header = part.slice(..header::body_start(part));
+    // Hardly any part is.
+    memchr::memmem::find(&header, boundary).is_some()
+        && header::first(&header, b"content-type").and_then(|value| ContentType::parse(&value)).is_some_and(
+            |found| found.kind.eq_ignore_ascii_case(b"multipart") && found.boundary() == Some(boundary),
+        )
 }
 
 struct Delimiter {
@@ -266,13 +312,25 @@ struct Delimiters<'a> {
     body: &'a [u8],
     found: memchr::memmem::FindIter<'a, 'static>,
     length: usize,
+    /// White space at the end of the boundary, which is none of it, and may have been lost on the way
+    /// (RFC 2046 section 5.1.1).
+    padding: &'a [u8],
 }
 
 impl<'a> Delimiters<'a> {
-    fn new(body: &'a [u8], boundary: &[u8]) -> Self {
-        let dashed = [&b"--"[..], boundary].concat();
+    fn new(body: &'a [u8], boundary: &'a [u8]) -> Self {
+        let (boundary, padding) = boundary.split_at(boundary.trim_ascii_end().len());
+        let dashed = [b"--", boundary].concat();
         let found = memchr::memmem::Finder::new(&dashed).find_iter(body).into_owned();
-        Self { body, found, length: dashed.len() }
+        Self { body, found, length: dashed.len(), padding }
+    }
+
+    /// The one after the first that is the last of its multipart, from `next` on.
+    fn after_last(&mut self, mut next: Option<Delimiter>) -> Option<Delimiter> {
+        while !next?.last {
+            next = self.next();
+        }
+        self.next()
     }
 }
 
@@ -287,13 +345,14 @@ impl Iterator for Delimiters<'_> {
                 continue;
             }
             let rest = self.body.get(start + self.length..)?;
-            let last = rest.starts_with(b"--");
-            let padding = if last { rest.get(2..)? } else { rest };
-            let line = memchr::memchr(b'\n', padding).map_or(padding, |end| padding.split_at(end + 1).0);
-            if !line.trim_ascii().is_empty() {
+            let line = memchr::memchr(b'\n', rest).map_or(rest, |end| rest.split_at(end + 1).0);
+            let padding = line.strip_prefix(self.padding).unwrap_or(line);
+            let (last, padding) =
+                padding.strip_prefix(b"--").map_or((false, padding), |padding| (true, padding));
+            if !padding.trim_ascii().is_empty() {
                 continue;
             }
-            let after = start + self.length + if last { 2 } else { 0 } + line.len();
+            let after = start + self.length + line.len();
             let before = before.strip_suffix(b"\n").unwrap_or(before);
             let before = before.strip_suffix(b"\r").unwrap_or(before).len();
             return Some(Delimiter { before, after, last });
@@ -352,6 +411,7 @@ mod tests {
             "Content-Type: multipart/mixed; boundary=x\r\n\r\nbody",
             "Content-Type: multipart/mixed; boundary=\"\"\r\n\r\nbody",
             "Content-Type: multipart/mixed; boundary=x\n\nbody",
+            "Content-Type: multipart/mixed; boundary=body\n\nbody",
         ] {
             let (raw, part) = parse(raw);
             assert_eq!(body_of(&raw, part.find(&number(&[1]))).as_deref(), Some("body"));
@@ -361,6 +421,58 @@ mod tests {
         let (raw, part) = parse("Content-Type: multipart/mixed; boundary=x\n\n--x\n--x\n\nlast");
         assert_eq!(body_of(&raw, part.find(&number(&[1]))).as_deref(), Some(""));
         assert_eq!(body_of(&raw, part.find(&number(&[2]))).as_deref(), Some("last"));
+    }
+
+    #[test]
+    fn boundaries_are_compared_exactly() {
+        for (boundary, body, expected) in [
+            (
+                "x",
+                "--x\n\n1\n--xjunk\n--x junk\n--X\n --x\n--x\n\n2\n--x--",
+                &["1\n--xjunk\n--x junk\n--X\n --x", "2"][..],
+            ),
+            ("x", "--x \t\n\n1\n--x\t--\n\n--x\n\n2\n--x-- ", &["1\n--x\t--\n", "2"]),
+            ("\"x \"", "--x \n\n1\n--x --\n", &["1"]),
+            ("x--", "--x--\n\n1\n--x----\n", &["1"]),
+            ("boundary*0=a; boundary*1=b", "", &[]),
+            ("x", "--x--\n\n--x\n\n1", &["--x--\n\n--x\n\n1"]),
+            ("x", "--x\n", &[""]),
+            ("x", "--x\n--x\n--x--", &["", ""]),
+        ] {
+            let header = match boundary {
+                pieces if pieces.contains('=') => {
+                    format!("Content-Type: multipart/mixed; {pieces}\n\n--ab\n\n1\n--ab--\n")
+                }
+                _ => format!("Content-Type: multipart/mixed; boundary={boundary}\n\n{body}"),
+            };
+            let expected = if boundary.contains('=') { &["1"][..] } else { expected };
+            let raw = Bytes::from(header);
+            let Content::Multipart(parts) = Part::parse(&raw).content else { panic!("{raw:?}") };
+            let bodies: Vec<_> =
+                parts.iter().map(|part| String::from_utf8_lossy(&raw[part.body.clone()])).collect();
+            assert_eq!(bodies, expected, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_multipart_may_have_the_boundary_of_the_one_around_it() {
+        let nested = "Content-Type: multipart/mixed; boundary=x\n\n--x\n\
+            Content-Type: multipart/alternative; boundary=\"x\"\n\n--x\n\n1\n--x\n\n2\n--x--\n--x\n\n3\n--x--\n";
+        for (raw, expected) in [
+            (nested.to_owned(), [Some("1"), Some("2"), Some("3")]),
+            // Only one of them ends.
+            (nested.replacen("--x--\n", "", 1), [Some("1"), Some("2"), None]),
+        ] {
+            let raw = Bytes::from(raw);
+            let part = Part::parse(&raw);
+            for (numbers, body) in [&[1, 1][..], &[1, 2], &[2]].into_iter().zip(expected) {
+                assert_eq!(
+                    body_of(&raw, part.find(&number(numbers))).as_deref(),
+                    body,
+                    "{raw:?} {numbers:?}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -383,9 +495,29 @@ mod tests {
     }
 
     #[test]
+    fn values_end_at_a_space_before_another_parameter() {
+        for (value, expected) in [
+            ("a/b; access-type=mail-server server=\"x\"", &["access-type=mail-server", "server=x"][..]),
+            ("a/b; name=my file.txt (c) size=3; x=y", &["name=my file.txt", "size=3", "x=y"]),
+            ("a/b; name=my file = 3", &["name=my", "file=3"]),
+            ("a/b; name=\"a\" size=3 ; name=a/b=c?d", &["name=a", "size=3", "name=a/b=c?d"]),
+            ("a/b charset=utf-8", &["charset=utf-8"]),
+            ("a/b; a=; b= ;c", &["a=", "b="]),
+            ("text/html", &["charset=us-ascii"]),
+            ("text/html; name=a; CHARSET*=''x", &["name=a", "CHARSET*=''x"]),
+        ] {
+            let parameters = ContentType::parse(&value.into()).unwrap().parameters;
+            let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let parameters: Vec<_> =
+                parameters.iter().map(|(name, value)| format!("{}={}", show(name), show(value))).collect();
+            assert_eq!(parameters, expected, "{value}");
+        }
+    }
+
+    #[test]
     fn content_types() {
         let value = Bytes::from_static(
-            b"Text / Plain (a (nested) comment); charset=\"utf-\\8\"; name=my file.txt ;;junk; x*0*=a''b%20",
+            b"Text / Plain (a (nested) comment); charset (c) = (d) \"utf-\\8\"; name=my file.txt ;;junk; x*0*=a''b%20",
         );
         let parsed = ContentType::parse(&value).unwrap();
         assert!(parsed.is("text", "plain"));
@@ -394,7 +526,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (std::str::from_utf8(name).unwrap(), std::str::from_utf8(value).unwrap()))
             .collect();
-        assert_eq!(parameters, [("charset", "utf-8"), ("name", "my file.txt"), ("x*0*", "a''b%20")]);
+        assert_eq!(parameters, [("charset", "utf-8"), ("name", "my file.txt"), ("x*", "a''b%20")]);
         for junk in ["", "text", "/plain", ";charset=x", "text plain"] {
             assert!(ContentType::parse(&Bytes::from_static(junk.as_bytes())).is_none(), "{junk}");
         }

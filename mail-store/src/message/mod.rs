@@ -2,9 +2,11 @@
 //!
 //! [`Message::parse`] finds the parts, in one pass a level and without copying; everything else is
 //! worked out when it is asked for, as slices of the message where that is possible. No message is
-//! refused: what is broken is shown as far as it can be understood, and the rest as plain text.
+//! refused: what is broken is shown as far as it can be understood, and the rest as plain text. See [`Part`]
+//! for what becomes of a broken multipart.
 
 mod address;
+mod continuations;
 mod decode;
 mod envelope;
 pub mod header;
@@ -80,7 +82,7 @@ impl Message {
             return Ok(body);
         }
         let encoding = header::first(&self.header(part), b"content-transfer-encoding");
-        decode::transfer(&body, encoding.as_deref())
+        decode::transfer(&body, encoding.as_ref())
     }
 }
 

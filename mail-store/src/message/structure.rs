@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use mailwire_imap::types::{
-    BodyStructure, CommonExtension, ContentEncoding, Disposition, ImapString, MessagePart, MultiExtension,
-    MultiPart, PartExtension, PartKind, ShortList, SinglePart,
+    BodyStructure, CommonExtension, Disposition, ImapString, MessagePart, MultiExtension, MultiPart,
+    PartExtension, PartKind, ShortList, SinglePart,
 };
 
 use super::{
     Content, Message, Part,
+    decode::encoding,
     envelope::string,
     header,
     mime::{tokens, value_with_parameters},
@@ -143,26 +144,10 @@ fn parameters(list: &[(Bytes, Bytes)]) -> ShortList<(ImapString, ImapString)> {
     list.iter().map(|(name, value)| (string(name.clone()), string(value.clone()))).collect()
 }
 
-fn encoding(value: Option<&Bytes>) -> ContentEncoding {
-    let value = value.map(|value| value.trim_ascii()).unwrap_or_default();
-    let is = |name: &str| value.eq_ignore_ascii_case(name.as_bytes());
-    if value.is_empty() || is("7bit") {
-        ContentEncoding::SevenBit
-    } else if is("8bit") {
-        ContentEncoding::EightBit
-    } else if is("binary") {
-        ContentEncoding::Binary
-    } else if is("base64") {
-        ContentEncoding::Base64
-    } else if is("quoted-printable") {
-        ContentEncoding::QuotedPrintable
-    } else {
-        ContentEncoding::Other(string(Bytes::copy_from_slice(value)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use mailwire_imap::types::ContentEncoding;
+
     use super::*;
 
     fn structure(raw: &'static str, extended: bool) -> BodyStructure {
@@ -176,7 +161,7 @@ mod tests {
             (&part.media_type, &part.media_subtype),
             (&string("text".into()), &string("plain".into()))
         );
-        assert_eq!((part.octets, part.kind), (Some(8), PartKind::Text { lines: Some(2) }));
+        assert_eq!((part.octets, part.kind), (Some(8), PartKind::Text { lines: Some(1) }));
         assert!(part.extension.is_none());
         assert_eq!(part.encoding, ContentEncoding::SevenBit);
     }
@@ -202,7 +187,7 @@ mod tests {
         let BodyStructure::Single(message) = &multi.parts[1] else { panic!() };
         let PartKind::Message(inner) = &message.kind else { panic!() };
         assert_eq!(inner.envelope.subject().unwrap(), &"inner");
-        assert_eq!(inner.lines, Some(3));
+        assert_eq!(inner.lines, Some(2));
     }
 
     #[test]

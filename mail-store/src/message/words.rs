@@ -3,6 +3,8 @@
 
 use bytes::Bytes;
 
+use super::continuations;
+
 /// A place in a field's unfolded value.
 pub(super) struct Words<'a> {
     value: &'a Bytes,
@@ -12,6 +14,14 @@ pub(super) struct Words<'a> {
 impl<'a> Words<'a> {
     pub(super) fn new(value: &'a Bytes) -> Self {
         Self { value, position: 0 }
+    }
+
+    pub(super) fn mark(&self) -> usize {
+        self.position
+    }
+
+    pub(super) fn reset(&mut self, mark: usize) {
+        self.position = mark;
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -105,38 +115,55 @@ impl<'a> Words<'a> {
         self.skip_blank();
         let token = match self.peek()? {
             b'"' => self.quoted(),
-            _ => self.take_while(|byte| byte > b' ' && byte != 0x7f && !b"()<>@,;:\\\"/[]?=".contains(&byte)),
+            _ => self.take_while(is_of_token),
         };
         (!token.is_empty()).then_some(token)
     }
 
-    /// `; name=value` as often as it comes. An unquoted value goes on to the semicolon, spaces
-    /// included; what has no value is left out.
+    /// `; name=value` as often as it comes, also where the semicolon is missing. What has no value is left
+    /// out, and values in pieces are joined.
     pub(super) fn parameters(&mut self) -> Vec<(Bytes, Bytes)> {
         let mut parameters = Vec::new();
         while self.peek().is_some() && parameters.len() < MAX_PARAMETERS {
-            if !self.eat(b';') {
-                // Junk after a value.
+            if self.eat(b';') {
+                continue;
+            }
+            let name = self.take_while(|byte| !b"=;( \t\r\n".contains(&byte));
+            if !self.eat(b'=') || name.is_empty() {
+                // Junk.
                 self.take_while(|byte| byte != b';');
                 continue;
             }
             self.skip_blank();
-            let name = self.take_while(|byte| byte != b'=' && byte != b';');
-            let name = name.slice_ref(name.trim_ascii());
-            if !self.eat(b'=') || name.is_empty() {
-                continue;
-            }
-            self.skip_blank();
-            let value = if self.peek() == Some(b'"') {
-                self.quoted()
-            } else {
-                let value = self.take_while(|byte| byte != b';' && byte != b'(');
-                value.slice_ref(value.trim_ascii())
-            };
+            let value = if self.peek() == Some(b'"') { self.quoted() } else { self.unquoted() };
             parameters.push((name, value));
         }
-        parameters
+        continuations::join(parameters)
     }
+
+    /// A value without quotes. It ends at a space if a parameter follows, and otherwise at the semicolon: the
+    /// name of a file may have spaces.
+    fn unquoted(&mut self) -> Bytes {
+        let start = self.position;
+        loop {
+            self.take_while(|byte| !b";( \t\r\n".contains(&byte));
+            let end = self.position;
+            self.take_while(|byte| b" \t\r\n".contains(&byte));
+            let next = self.position;
+            let ends = matches!(self.peek(), None | Some(b';' | b'(')) || {
+                let is_name = !self.take_while(is_of_token).is_empty() && self.eat(b'=');
+                self.reset(next);
+                is_name
+            };
+            if ends {
+                return self.value.slice(start..end);
+            }
+        }
+    }
+}
+
+fn is_of_token(byte: u8) -> bool {
+    byte > b' ' && byte != 0x7f && !b"()<>@,;:\\\"/[]?=".contains(&byte)
 }
 
 const MAX_PARAMETERS: usize = 100;
