@@ -28,7 +28,8 @@ pub enum Address {
 /// More than this of one list is left out.
 const MAX_ADDRESSES: usize = 4096;
 
-/// Reads an unfolded address list. What is no address at all is taken for a local part.
+/// Reads an unfolded address list. What is no address at all is taken for a local part. Where only a comma is
+/// missing between two addresses, both are given.
 #[must_use]
 pub fn addresses(value: &Bytes) -> Vec<Address> {
     let mut list = Vec::new();
@@ -36,9 +37,11 @@ pub fn addresses(value: &Bytes) -> Vec<Address> {
     let mut in_group = false;
     let mut item = Item::default();
     while list.len() < MAX_ADDRESSES {
+        let mark = words.mark();
         if let Some(comment) = words.skip_blank() {
             item.comment = Some(comment);
         }
+        let glued = words.mark() == mark;
         match words.peek() {
             None => break,
             Some(b',') => {
@@ -52,27 +55,32 @@ pub fn addresses(value: &Bytes) -> Vec<Address> {
                     list.push(Address::GroupEnd);
                 }
             }
-            Some(b':') if !in_group => {
+            Some(b':') if !in_group && item.at.is_none() && item.angle.is_none() => {
                 words.bump();
                 in_group = true;
                 list.push(Address::GroupStart(std::mem::take(&mut item).phrase().unwrap_or_default()));
             }
             Some(b'<') => {
                 words.bump();
+                if item.angle.is_some() {
+                    let next = item.words.split_off(item.name.min(item.words.len()));
+                    list.extend(item.finish());
+                    item.words = next;
+                }
+                item.name = item.words.len();
                 item.angle = Some(angle(&mut words));
             }
-            Some(b'"') => {
-                let quoted = words.quoted();
-                item.push(quoted);
-            }
+            Some(b'"') => item.words.push(Word { text: words.quoted(), glued: false }),
             Some(b'@') => {
                 words.bump();
                 item.at = Some(item.words.len());
+                item.words.push(Word { text: Bytes::from_static(b"@"), glued });
             }
             Some(b'>' | b')' | b':') => words.bump(),
             Some(_) => {
-                let word = words.take_while(|byte| !b" \t\r\n(),;:<>@\"".contains(&byte));
-                item.push(word);
+                let text = words.take_while(|byte| !b" \t\r\n(),;:<>@\"".contains(&byte));
+                let after_at = item.at.is_some_and(|at| at + 1 == item.words.len());
+                item.words.push(Word { text, glued: glued && after_at });
             }
         }
     }
@@ -87,9 +95,14 @@ pub fn addresses(value: &Bytes) -> Vec<Address> {
 fn angle(words: &mut Words<'_>) -> (Option<Bytes>, Bytes, Bytes) {
     let mut route = Vec::new();
     words.skip_blank();
+    let mark = words.mark();
     if words.peek() == Some(b'@') {
-        route.extend_from_slice(&words.take_while(|byte| byte != b':' && byte != b'>'));
-        words.eat(b':');
+        route.extend(words.take_while(|byte| byte != b':' && byte != b'>'));
+        route.retain(|byte| !byte.is_ascii_whitespace());
+        if !words.eat(b':') {
+            route.clear();
+            words.reset(mark);
+        }
     }
     let (mut local, mut host, mut at) = (Vec::new(), Vec::new(), false);
     loop {
@@ -111,11 +124,11 @@ fn angle(words: &mut Words<'_>) -> (Option<Bytes>, Bytes, Bytes) {
                 continue;
             }
             Some(b'"') => words.quoted(),
-            Some(b'(' | b')') => {
+            Some(b'(' | b')' | b'<') => {
                 words.bump();
                 continue;
             }
-            Some(_) => words.take_while(|byte| !b" \t\r\n()>@\"".contains(&byte)),
+            Some(_) => words.take_while(|byte| !b" \t\r\n()<>@\"".contains(&byte)),
         };
         if at { &mut host } else { &mut local }.extend_from_slice(&piece);
     }
@@ -125,31 +138,26 @@ fn angle(words: &mut Words<'_>) -> (Option<Bytes>, Bytes, Bytes) {
 /// What was read of one entry.
 #[derive(Default)]
 struct Item {
-    words: Vec<Bytes>,
-    /// How many words stood before the last `@`.
+    words: Vec<Word>,
+    /// Where the last `@` is among the words.
     at: Option<usize>,
     angle: Option<(Option<Bytes>, Bytes, Bytes)>,
+    /// How many words stood before the angle.
+    name: usize,
     comment: Option<Bytes>,
 }
 
-impl Item {
-    fn push(&mut self, word: Bytes) {
-        self.words.push(word);
-    }
+struct Word {
+    text: Bytes,
+    /// Nothing stood between this and the word before, one of which is an `@`.
+    glued: bool,
+}
 
+impl Item {
     fn phrase(self) -> Option<Bytes> {
-        let mut words = self.words.into_iter();
-        let first = words.next();
-        match words.len() {
-            0 => first.or(self.comment),
-            _ => {
-                let mut phrase = first?.to_vec();
-                for word in words {
-                    phrase.push(b' ');
-                    phrase.extend_from_slice(&word);
-                }
-                Some(phrase.into())
-            }
+        match self.words.as_slice() {
+            [] => self.comment,
+            words => Some(joined(words, |_, word| word.glued)),
         }
     }
 
@@ -161,14 +169,36 @@ impl Item {
         if item.words.is_empty() {
             return None;
         }
-        let host = item.words.split_off(item.at.unwrap_or(item.words.len()).min(item.words.len()));
-        Some(Address::Mailbox {
-            name: item.comment,
-            route: None,
-            mailbox: item.words.concat().into(),
-            host: host.concat().into(),
-        })
+        let (local, host) = match item.at.and_then(|at| item.words.split_at_checked(at)) {
+            Some((local, host)) => (local, host.get(1..).unwrap_or_default()),
+            None => (item.words.as_slice(), &[][..]),
+        };
+        // White space may be around the dots of a domain; what comes after another space is something else.
+        let end = host.windows(2).position(|pair| !matches!(pair, [one, other] if is_dotted(one, other)));
+        let host = host.get(..end.map_or(host.len(), |end| end + 1)).unwrap_or_default();
+        let (mailbox, host) = (joined(local, is_dotted), joined(host, is_dotted));
+        Some(Address::Mailbox { name: item.comment, route: None, mailbox, host })
     }
+}
+
+fn is_dotted(one: &Word, other: &Word) -> bool {
+    one.text.ends_with(b".") || other.text.starts_with(b".")
+}
+
+/// Words with spaces between those that do not belong together.
+fn joined(words: &[Word], are_one: impl Fn(&Word, &Word) -> bool) -> Bytes {
+    if let [word] = words {
+        return word.text.clone();
+    }
+    let mut text = Vec::new();
+    let before = std::iter::once(None).chain(words.iter().map(Some));
+    for (before, word) in before.zip(words) {
+        if before.is_some_and(|before| !are_one(before, word)) {
+            text.push(b' ');
+        }
+        text.extend_from_slice(&word.text);
+    }
+    text.into()
 }
 
 #[cfg(test)]
@@ -211,7 +241,16 @@ mod tests {
             ("nobody", &["-|-|nobody|"]),
             ("", &[]),
             (",,;>)", &[]),
-            ("a@b <", &["a b|-||"]),
+            ("a@b <", &["a@b|-||"]),
+            ("a@b <c@d>", &["a@b|-|c|d"]),
+            ("A <a@b> B <c@d>, <e@f> <g@h>", &["A|-|a|b", "B|-|c|d", "-|-|e|f", "-|-|g|h"]),
+            ("<a@b> A", &["A|-|a|b"]),
+            ("<@r1 , @r2 : a@b>", &["-|@r1,@r2|a|b"]),
+            ("<@b>", &["-|-||b"]),
+            ("A <<a@b>>", &["A|-|a|b"]),
+            ("all my friends", &["-|-|all my friends|"]),
+            ("a@b Sat 12:00 2026", &["-|-|a|b"]),
+            ("a@[192.0.2.1]", &["-|-|a|[192.0.2.1]"]),
             ("<>", &["-|-||"]),
             ("a . b @ c . d", &["-|-|a.b|c.d"]),
         ] {
