@@ -88,6 +88,8 @@ impl Look<'_> {
         let text = |is: &dyn Fn(&Message) -> bool| self.message.map(is);
         let field =
             |name: &[u8], word: &AString| text(&|message| message.header_contains(name, &word_of(word)));
+        let address =
+            |name: &[u8], word: &AString| text(&|message| message.address_contains(name, &word_of(word)));
         let day = |is: fn(Date, Date) -> bool, date: &Date| {
             Some(self.row.date.to_date_time().is_some_and(|found| is(found.date(), *date)))
         };
@@ -101,14 +103,14 @@ impl Look<'_> {
         match key {
             SearchKey::All => Some(true),
             SearchKey::Answered => flag(&Flag::Answered),
-            SearchKey::Bcc(word) => field(b"bcc", word),
+            SearchKey::Bcc(word) => address(b"bcc", word),
             SearchKey::Before(date) => day(|found, date| found < date, date),
             SearchKey::Body(word) => text(&|message| message.body_contains(&word_of(word))),
-            SearchKey::Cc(word) => field(b"cc", word),
+            SearchKey::Cc(word) => address(b"cc", word),
             SearchKey::Deleted => flag(&Flag::Deleted),
             SearchKey::Draft => flag(&Flag::Draft),
             SearchKey::Flagged => flag(&Flag::Flagged),
-            SearchKey::From(word) => field(b"from", word),
+            SearchKey::From(word) => address(b"from", word),
             SearchKey::Header(name, word) => field(name.as_bytes(), word),
             SearchKey::Keyword(keyword) => Some(self.has_keyword(keyword.as_bytes())),
             SearchKey::Larger(size) => Some(self.row.size > *size),
@@ -127,7 +129,7 @@ impl Look<'_> {
             SearchKey::Smaller(size) => Some(self.row.size < *size),
             SearchKey::Subject(word) => field(b"subject", word),
             SearchKey::Text(word) => text(&|message| message.text_contains(&word_of(word))),
-            SearchKey::To(word) => field(b"to", word),
+            SearchKey::To(word) => address(b"to", word),
             SearchKey::Uid(set) => Some(is_in(set, self.row.uid)),
             SearchKey::Unanswered => not(flag(&Flag::Answered)),
             SearchKey::Undeleted => not(flag(&Flag::Deleted)),

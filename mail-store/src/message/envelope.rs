@@ -56,7 +56,7 @@ impl Message {
 
 const ADDRESS_FIELDS: [&str; 6] = ["from", "sender", "reply-to", "to", "cc", "bcc"];
 
-fn address_list(value: &Bytes) -> impl Iterator<Item = types::Address> {
+pub(super) fn address_list(value: &Bytes) -> impl Iterator<Item = types::Address> {
     addresses(value).into_iter().map(|address| match address {
         address::Address::Mailbox { name, route, mailbox, host } => {
             types::Address::new(Some(string(mailbox)), Some(string(host)))

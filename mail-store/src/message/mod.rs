@@ -6,6 +6,7 @@
 //! for what becomes of a broken multipart.
 
 mod address;
+mod casemap;
 mod continuations;
 mod decode;
 mod envelope;

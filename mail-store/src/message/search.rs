@@ -1,18 +1,33 @@
 //! SEARCH: what is in a message's text ([RFC 9051 section 6.4.4](https://www.rfc-editor.org/rfc/rfc9051#section-6.4.4)).
 
-use std::borrow::Cow;
+use mailwire_imap::types::Address;
 
-use super::{Content, Message, Part, decode, header};
+use super::{Content, Message, Part, casemap::Needle, decode, envelope::address_list, header};
 
 impl Message {
-    /// Tells whether a field with this name contains `needle`, in any case, with encoded words decoded:
-    /// `HEADER`, `FROM`, `SUBJECT` and their like. An empty needle asks for the field alone.
+    /// Tells whether a field with this name contains `needle`, with encoded words decoded: `HEADER` and
+    /// `SUBJECT`. An empty needle asks for the field alone.
+    ///
+    /// Texts are compared by [`i;unicode-casemap`](https://www.rfc-editor.org/rfc/rfc5051), here and in the other
+    /// searches: in any case, and with letters decomposed, so that `o` is found in `ö`.
     #[must_use]
     pub fn header_contains(&self, name: &[u8], needle: &str) -> bool {
         let needle = Needle::new(needle);
         header::fields(&self.header(&self.root))
             .filter(|field| field.is(name))
             .any(|field| needle.is_in(&super::encoded_words(&field.body)))
+    }
+
+    /// Tells whether an address field with this name contains `needle`, as [`header_contains`](Self::header_contains)
+    /// does or in an address as ENVELOPE shows it: `FROM`, `TO`, `CC` and `BCC`. There, an address is
+    /// `name <mailbox@host>`, without the comments, quotes and white space of the field.
+    #[must_use]
+    pub fn address_contains(&self, name: &[u8], needle: &str) -> bool {
+        let needle = Needle::new(needle);
+        header::fields(&self.header(&self.root)).filter(|field| field.is(name)).any(|field| {
+            needle.is_in(&super::encoded_words(&field.body))
+                || address_list(&field.value()).any(|address| needle.is_in(&shown(&address)))
+        })
     }
 
     /// Tells whether the text of the body contains `needle`: `BODY`. Texts are decoded, in the header of
@@ -64,22 +79,16 @@ impl Message {
     }
 }
 
-/// What is looked for, in any case.
-struct Needle(String);
-
-impl Needle {
-    fn new(text: &str) -> Self {
-        Self(lower(text).into_owned())
+/// An address as a person reads it.
+fn shown(address: &Address) -> String {
+    let text = |text: &Option<mailwire_imap::types::ImapString>| {
+        text.as_ref().map(|text| super::encoded_words(text.as_bytes())).unwrap_or_default()
+    };
+    match address.host {
+        Some(_) => format!("{} <{}@{}>", text(&address.name), text(&address.mailbox), text(&address.host)),
+        // The name of a group.
+        None => text(&address.mailbox),
     }
-
-    fn is_in(&self, haystack: &str) -> bool {
-        self.0.is_empty() || memchr::memmem::find(lower(haystack).as_bytes(), self.0.as_bytes()).is_some()
-    }
-}
-
-fn lower(text: &str) -> Cow<'_, str> {
-    let is_lower = text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
-    if is_lower { text.into() } else { text.to_lowercase().into() }
 }
 
 #[cfg(test)]
@@ -87,6 +96,28 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+
+    #[test]
+    fn finds_addresses_as_they_are_shown() {
+        let message = Message::parse(Bytes::from_static(
+            b"From: anna (c) . b @ (d) example.org (Anna (x) B)\r\n\
+              To: \"Meier, \\\"J\\\"\" (d) Karl <k@x>, us: =?utf-8?q?=C3=9C?= <u@x>;\r\n\r\n",
+        ));
+        for (field, needle) in [
+            ("from", "anna.b@example.org"),
+            ("from", "Anna (x) B <ANNA"),
+            ("from", "@ (d) example"),
+            ("to", "meier, \"j\" karl"),
+            ("to", "\\\"J"),
+            ("to", "u\u{308} <U@x>"),
+            ("to", "us"),
+            ("to", ""),
+        ] {
+            assert!(message.address_contains(field.as_bytes(), needle), "{field} {needle}");
+        }
+        assert!(!message.address_contains(b"to", "anna") && !message.address_contains(b"cc", ""));
+        assert!(!message.header_contains(b"from", "anna.b@example.org"));
+    }
 
     #[test]
     fn finds_text_whatever_its_encoding() {
@@ -98,6 +129,10 @@ mod tests {
               --x\r\nContent-Type: application/x\r\n\r\nhidden\r\n--x--\r\n",
         ));
         assert!(message.header_contains(b"subject", "GR\u{dc}\u{df}E AN"));
+        assert!(
+            message.header_contains(b"subject", "gru\u{308}") && message.header_contains(b"subject", "u")
+        );
+        assert!(!message.header_contains(b"subject", "gruess") && message.body_contains("jo"));
         assert!(message.header_contains(b"X-Empty", "") && !message.header_contains(b"X-None", ""));
         assert!(message.body_contains("j\u{f6}rg LACHT") && !message.body_contains("hidden"));
         assert!(!message.body_contains("alle") && message.text_contains("alle"));
