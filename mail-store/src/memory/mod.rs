@@ -35,7 +35,7 @@ use std::{
 };
 
 use mailwire_core::Secret;
-use mailwire_transport::sasl::{Authenticator, StoredPassword, Unavailable};
+use mailwire_transport::sasl::{Authenticator, DEFAULT_MECHANISMS, Mechanism, StoredPassword, Unavailable};
 
 pub use self::{
     bodies::{Reader, Writer},
@@ -58,11 +58,20 @@ pub struct Config {
     pub mailboxes: usize,
     /// The domains whose mail is for the users of this store. Empty: any.
     pub domains: Vec<String>,
+    /// The mechanisms that are offered to those who log in. By default all that a password is enough for; without
+    /// the `-PLUS` ones, clients that cannot bind to the TLS channel and choose them all the same get in.
+    pub mechanisms: Vec<Mechanism>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { bytes: 1 << 30, messages: 1_000_000, mailboxes: 1000, domains: Vec::new() }
+        Self {
+            bytes: 1 << 30,
+            messages: 1_000_000,
+            mailboxes: 1000,
+            domains: Vec::new(),
+            mechanisms: DEFAULT_MECHANISMS.to_vec(),
+        }
     }
 }
 
@@ -163,6 +172,10 @@ impl MemoryStore {
 
 /// Users prove who they are by their passwords, and act as themselves only.
 impl Authenticator for MemoryStore {
+    fn mechanisms(&self) -> &[Mechanism] {
+        &self.config.mechanisms
+    }
+
     async fn lookup(&self, user: &str) -> Result<Option<StoredPassword>, Unavailable> {
         Ok(self.named(user).map(|account| account.password.clone()))
     }

@@ -5,22 +5,25 @@ use rustls::pki_types::CertificateDer;
 
 use super::{DEFAULT_ITERATIONS, Mechanism, StoredPassword, stored};
 
+/// The mechanisms that a password is enough for: what an [`Authenticator`] offers unless it says otherwise.
+pub const DEFAULT_MECHANISMS: [Mechanism; 6] = [
+    Mechanism::ScramSha256Plus,
+    Mechanism::ScramSha256,
+    Mechanism::ScramSha1Plus,
+    Mechanism::ScramSha1,
+    Mechanism::Plain,
+    Mechanism::Login,
+];
+
 /// The user store of a server. An application implements what it has; the defaults
 /// know nobody.
 ///
 /// Users that do not exist and passwords that are wrong get the same answers for the same work, as
 /// long as [`lookup`](Self::lookup) itself takes as long for both.
 pub trait Authenticator: Send + Sync {
-    /// Returns the mechanisms to offer, where the channel allows them.
+    /// Returns the mechanisms to offer, where the channel allows them: by default [`DEFAULT_MECHANISMS`].
     fn mechanisms(&self) -> &[Mechanism] {
-        &[
-            Mechanism::ScramSha256Plus,
-            Mechanism::ScramSha256,
-            Mechanism::ScramSha1Plus,
-            Mechanism::ScramSha1,
-            Mechanism::Plain,
-            Mechanism::Login,
-        ]
+        &DEFAULT_MECHANISMS
     }
 
     /// Looks up what is stored of a user's password; `None` if there is no such user.

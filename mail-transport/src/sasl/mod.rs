@@ -39,7 +39,7 @@ mod server;
 mod stored;
 
 #[cfg(feature = "server")]
-pub use authenticator::{Authenticator, Identity, Unavailable};
+pub use authenticator::{Authenticator, DEFAULT_MECHANISMS, Identity, Unavailable};
 #[cfg(feature = "client")]
 pub use client::ClientExchange;
 #[cfg(feature = "client")]
