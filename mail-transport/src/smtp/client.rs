@@ -8,6 +8,7 @@ use mailwire_smtp::{
     client::{self, Connection, Event, Outcome},
 };
 
+use super::RefusedRecipient;
 use crate::{
     Endpoint, Error, Protocol, Refused, RefusedKind, Result, Stream,
     sasl::{ClientExchange, Credentials, Mechanism},
@@ -128,6 +129,8 @@ impl Machine for Connection {
 /// spent; then each call says [`Error::Spent`].
 pub struct Client {
     pub(super) session: Session<Connection>,
+    /// Of the last message, if it was accepted for nobody.
+    pub(super) refused: Vec<RefusedRecipient>,
 }
 
 connecting!("smtp", "Submission");
@@ -135,7 +138,7 @@ connecting!("smtp", "Submission");
 impl Client {
     async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
         let machine = Connection::new(config.machine(&endpoint, &stream, channel));
-        let mut client = Self { session: Session::over(stream, endpoint, machine) };
+        let mut client = Self { session: Session::over(stream, endpoint, machine), refused: Vec::new() };
         client.greet().await?;
         if let Some(credentials) = &config.credentials {
             client.log_in(credentials, &config).await?;
@@ -194,6 +197,14 @@ impl Client {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.session.machine_ref().outcome()
+    }
+
+    /// Takes the recipients of the last message who were refused, each with its reason, if the server took it for
+    /// none: [`send`](Self::send) then gives the reason of the first alone. Empty if the message was refused before
+    /// its recipients, or sent.
+    #[must_use]
+    pub fn take_refused(&mut self) -> Vec<RefusedRecipient> {
+        std::mem::take(&mut self.refused)
     }
 
     /// NOOP: does nothing, and shows that the connection is alive.

@@ -70,7 +70,7 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Refused`] if the server takes the message for no recipient; of several reasons, the
-    /// first. Any other error means that the connection is of no more use, but for
+    /// first, and [`take_refused`](Client::take_refused) has them all. Any other error means that the connection is of no more use, but for
     /// [`Error::Misuse`] with [`Misuse::NotOffered`]: the server lacks what this message needs. Whether
     /// the server can have accepted the message then says [`outcome`](Client::outcome).
     pub async fn send(&mut self, envelope: &Envelope, message: impl Into<Payload<'_>>) -> Result<Sent> {
@@ -78,6 +78,7 @@ impl Client {
         if envelope.recipients().is_empty() {
             return Err(Misuse::WrongState(WrongState::NoRecipients).into());
         }
+        self.refused.clear();
         self.finish_dropped().await?;
         let mail = self.mail(envelope, &message)?;
         let mut transaction = self.transact(envelope, mail).await?;
@@ -172,8 +173,7 @@ impl Client {
                 {
                     // The first refusal is the reason for those after it.
                     let first = transaction.mail_refused.take();
-                    let first =
-                        first.or_else(|| transaction.refused.drain(..).next().map(|refused| refused.error));
+                    let first = first.or_else(|| self.refused_all(std::mem::take(&mut transaction.refused)));
                     return Ok(Some(first.unwrap_or_else(|| refused("DATA", &reply))));
                 }
                 event => self.early(event, transaction)?,
@@ -223,16 +223,22 @@ impl Client {
                         });
                     }
                     if last {
-                        let mut refused = transaction.refused;
+                        let refused = transaction.refused;
                         return match accepted {
                             Some(reply) => Ok(Sent { reply, refused }),
-                            None if refused.is_empty() => Err(Error::Closed),
-                            None => Err(refused.swap_remove(0).error),
+                            None => Err(self.refused_all(refused).unwrap_or(Error::Closed)),
                         };
                     }
                 }
                 event => unclaimed(event)?,
             }
         }
+    }
+
+    /// Keeps the refusals of a message that nobody gets. Returns the first one's reason.
+    fn refused_all(&mut self, refused: Vec<RefusedRecipient>) -> Option<Error> {
+        self.refused = refused;
+        let first = self.refused.first()?.error.refused()?;
+        Some(first.clone().into())
     }
 }
