@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use bytes::{Buf as _, Bytes, BytesMut};
 use clap::Parser;
 use mailwire_core::{Channel, Connection, Next};
-use mailwire_examples::exit_code;
+use mailwire_examples::{arguments, exit_code};
 use mailwire_smtp::{Command, EhloName, Mail, Mailbox, Rcpt, client};
 
 /// Sends a message over `std::net`, in clear, as one does to a server on the same machine.
@@ -35,7 +35,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    exit_code(env!("CARGO_BIN_NAME"), run(&Arguments::parse()))
+    match arguments() {
+        Ok(arguments) => exit_code(run(&arguments)),
+        Err(exit) => exit,
+    }
 }
 
 /// The driver: writes what waits, reads what is needed, until there is an event. `None` means that it

@@ -1,27 +1,36 @@
 //! Lists, downloads and stores messages by IMAP.
 
-use std::{path::PathBuf, process::ExitCode};
-
-use anyhow::{Context as _, Result};
-use clap::Parser;
-use mailwire_core::Text;
-use mailwire_examples::{AccountArguments, exit_code, progress};
-use mailwire_transport::{
-    Payload, Protocol, encoded_words,
-    imap::{self, FetchAtt, SearchKey},
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    process::ExitCode,
 };
-use tokio::io::{AsyncWriteExt, BufWriter};
+
+use anyhow::{Result, anyhow, bail};
+use clap::Parser;
+use indicatif::ProgressBar;
+use mailwire_core::Text;
+use mailwire_examples::{
+    AccountArguments, EXIT_STATUS, Folder, Input, Kept, Later, Status, Tally, program, progress, say, tell,
+};
+use mailwire_transport::{
+    Error, Protocol, RefusedKind, encoded_words,
+    imap::{self, FetchAtt, SearchKey, client::Selected, proto::types::Section},
+    sasl::Mechanism,
+};
 
 /// Lists, downloads and stores messages by IMAP.
 ///
 /// Without --output, lists the messages of the mailbox. With it, each becomes a file in that folder, named
-/// by its UID. Downloading marks nothing as seen. With --append, files are stored in the mailbox first.
+/// by its UID; a file that is there is never replaced. Downloading marks nothing as seen. With --append, files
+/// are stored in the mailbox first. A message that cannot be had is named on standard error, and does not
+/// stop the others.
 ///
 /// Examples:
 ///   MAILWIRE_PASSWORD=... fetch --server mail.example.org --user anna --unseen
-///   MAILWIRE_TOKEN=... fetch --server mail.example.org --user anna --mailbox Archive --output mail
+///   MAILWIRE_PASSWORD=... fetch --server mail.example.org --user anna --mailbox Archive --output mail
 #[derive(Parser)]
-#[command(version, verbatim_doc_comment)]
+#[command(version, verbatim_doc_comment, after_help = EXIT_STATUS)]
 struct Arguments {
     #[command(flatten)]
     account: AccountArguments,
@@ -39,93 +48,292 @@ struct Arguments {
     append: Vec<PathBuf>,
 }
 
+/// How often the connection may be lost in a row, with no message in between.
+const LOSSES: u32 = 3;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    exit_code(env!("CARGO_BIN_NAME"), run(Arguments::parse()).await)
+    program(run).await
 }
 
-async fn run(arguments: Arguments) -> Result<()> {
-    let mut config = imap::Config::login(arguments.account.required_credentials()?);
-    config.allow_clear_credentials = arguments.account.allows_clear_credentials();
-    config.identify("mailwire-fetch", env!("CARGO_PKG_VERSION"))?;
-    let endpoint = arguments.account.endpoint(Protocol::Imap)?;
-    let mut client = imap::Client::connect_with(endpoint, config).await?;
+async fn run(arguments: Arguments) -> Result<Status> {
+    let mut tally = Tally::new();
+    let result = work(&arguments, &mut tally).await;
+    Ok(tally.end(result))
+}
+
+async fn work(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
+    let mut client = connect(arguments).await?;
     for path in &arguments.append {
-        append(&mut client, &arguments.mailbox, path).await?;
+        client = match append(client, &arguments.mailbox, path, tally).await {
+            Some(client) => client,
+            None => connect(arguments).await?,
+        };
     }
-    let selected = client.examine(&arguments.mailbox).await?;
-    let key = if arguments.unseen { SearchKey::Unseen } else { SearchKey::All };
-    let found = if selected.exists > 0 { Some(client.uid_search([key]).await?) } else { None };
-    let uids: Vec<u32> = found.iter().flat_map(|found| found.iter()).collect();
-    match &arguments.output {
-        None => list(&mut client, &uids).await?,
-        Some(folder) => {
-            tokio::fs::create_dir_all(folder)
-                .await
-                .with_context(|| format!("cannot make {}", folder.display()))?;
-            download(&mut client, &uids, folder).await?;
-            println!("{} messages in {}", uids.len(), folder.display());
+    let (selected, uids) = search(&mut client, arguments).await?;
+    let Some(path) = &arguments.output else {
+        list(&mut client, &uids, tally).await?;
+        leave(client).await;
+        return Ok(());
+    };
+    let folder = Folder::open(path).await?;
+    let bar = progress(sizes(&mut client, &uids).await?, "downloading");
+    let mut download = Download { arguments, selected, folder, bar, tally, new: 0, there: 0 };
+    download.all(client, &uids).await;
+    download.bar.finish_and_clear();
+    let there = match download.there {
+        0 => String::new(),
+        there => format!(", {there} were there already"),
+    };
+    say(format_args!("{} messages in {}{there}", download.new, path.display()))?;
+    Ok(())
+}
+
+async fn connect(arguments: &Arguments) -> Result<imap::Client> {
+    let account = &arguments.account;
+    let mut config = imap::Config::login(account.required_credentials()?);
+    config.allow_clear_credentials = account.allows_clear_credentials();
+    config.mechanism = account.mechanism.clone().map(|mechanism| match mechanism {
+        // Every server has the command; few have the mechanism.
+        Mechanism::Login => imap::LoginMechanism::Login,
+        mechanism => imap::LoginMechanism::Sasl(mechanism),
+    });
+    config.identify("mailwire-fetch", env!("CARGO_PKG_VERSION"))?;
+    Ok(imap::Client::connect_with(account.endpoint(Protocol::Imap)?, config).await?)
+}
+
+/// Ends the session. All is done: how it ends changes nothing.
+async fn leave(mut client: imap::Client) {
+    passed_over(&mut client);
+    if let Err(error) = client.logout().await {
+        tell(format_args!("the end of the session: {error}"));
+    }
+}
+
+/// Tells what could not be read of the server's words, and whether there was something.
+fn passed_over(client: &mut imap::Client) -> bool {
+    let mut some = false;
+    for malformed in client.malformed() {
+        tell(format_args!("passed over a response: {}", malformed.error));
+        some = true;
+    }
+    some
+}
+
+/// Whether the connection goes on after an error: only a plain refusal leaves it as it was.
+fn goes_on(error: &Error) -> bool {
+    error.refused().is_some_and(|refused| matches!(refused.kind, RefusedKind::No | RefusedKind::Bad))
+}
+
+/// Stores a file. Returns the client if it can be used on.
+async fn append(
+    mut client: imap::Client,
+    mailbox: &str,
+    path: &Path,
+    tally: &mut Tally,
+) -> Option<imap::Client> {
+    let name = path.display();
+    let mut input = match Input::open(path).await {
+        Ok(input) => input,
+        Err(error) => {
+            tally.failed_as(Status::NoInput, name, error);
+            return Some(client);
+        }
+    };
+    match client.append(mailbox, input.payload()).await {
+        Ok(appended) => {
+            tally.done();
+            let uid = appended.and_then(|appended| appended.uid());
+            let stored = uid.map_or_else(|| "stored".to_owned(), |uid| format!("stored as {uid}"));
+            if let Err(error) = say(format_args!("{name}: {stored}")) {
+                tally.failed_as(Status::Local, name, error);
+            }
+            Some(client)
+        }
+        Err(error) if goes_on(&error) => {
+            tally.failed(name, &error.into());
+            Some(client)
+        }
+        // It may have come to its end there.
+        Err(error) => {
+            tally.unsure(name, &error.into());
+            None
         }
     }
-    for malformed in client.malformed() {
-        eprintln!("fetch: passed over a response: {}", malformed.error);
-    }
-    client.logout().await?;
-    Ok(())
 }
 
-async fn append(client: &mut imap::Client, mailbox: &str, path: &PathBuf) -> Result<()> {
-    let name = path.display();
-    let file = tokio::fs::File::open(path).await.with_context(|| format!("cannot open {name}"))?;
-    let length = file.metadata().await?.len();
-    let bar = progress(length, &name.to_string());
-    let message = Payload::from_reader(bar.wrap_async_read(file), Some(length));
-    let appended = client.append(mailbox, message).await.with_context(|| format!("{name}"))?;
-    bar.finish_and_clear();
-    match appended.and_then(|appended| appended.uid()) {
-        Some(uid) => println!("{name}: stored as {uid}"),
-        None => println!("{name}: stored"),
+/// Opens the mailbox. Returns it, and the UIDs of the messages that are wanted.
+async fn search(client: &mut imap::Client, arguments: &Arguments) -> Result<(Selected, Vec<u32>)> {
+    let selected = client.examine(&arguments.mailbox).await?;
+    if selected.exists == 0 {
+        return Ok((selected, Vec::new()));
     }
-    Ok(())
+    let key = if arguments.unseen { SearchKey::Unseen } else { SearchKey::All };
+    let found = client.uid_search([key]).await?;
+    let exists = client.exists().unwrap_or(0).max(selected.exists);
+    // A range of a few bytes can be billions.
+    if found.len() > u64::from(exists) {
+        bail!("the server has found {} messages in a mailbox of {exists}", found.len());
+    }
+    Ok((selected, found.iter().collect()))
 }
 
-async fn list(client: &mut imap::Client, uids: &[u32]) -> Result<()> {
+async fn list(client: &mut imap::Client, uids: &[u32], tally: &mut Tally) -> Result<()> {
     let items = [FetchAtt::Uid, FetchAtt::Flags, FetchAtt::Rfc822Size, FetchAtt::Envelope];
+    let mut missing: HashSet<u32> = uids.iter().copied().collect();
     let mut messages = client.uid_fetch(uids, items).await?;
-    while let Some(message) = messages.next().await? {
-        let uid = message.uid().map_or_else(|| "?".to_owned(), |uid| uid.to_string());
+    let end = loop {
+        let message = match messages.next().await {
+            Ok(Some(message)) => message,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        };
+        let number = message.uid();
+        let uid = number.map_or_else(|| "?".to_owned(), |uid| uid.to_string());
         let size = message.size().unwrap_or(0);
         let flags = message.flags().map(ToString::to_string).unwrap_or_default();
         let subject = message.envelope().and_then(|envelope| envelope.subject());
         let subject = subject.map(|text| encoded_words(text.as_bytes())).unwrap_or_default();
         // A text shows control characters as escapes: no sender writes to this terminal.
-        println!("{uid:>8} {size:>10} {} ({flags})", Text::from(subject));
+        say(format_args!("{uid:>8} {size:>10} {} {flags}", Text::from(subject)))?;
+        if number.is_some_and(|uid| missing.remove(&uid)) {
+            tally.done();
+        }
+    };
+    drop(messages);
+    if let Err(error) = end {
+        tally.failed("the list is not whole", &error.into());
+    } else {
+        for &uid in uids.iter().filter(|uid| missing.contains(uid)) {
+            tally.failed_as(Status::Temporary, format_args!("message {uid}"), GONE);
+        }
     }
     Ok(())
 }
 
-async fn download(client: &mut imap::Client, uids: &[u32], folder: &std::path::Path) -> Result<()> {
-    let mut sizes = Vec::with_capacity(uids.len());
+/// Why a message that the server had named can be missing, though it has not refused it.
+const GONE: &str = "the server gave nothing; it may have been deleted meanwhile";
+
+/// How large the messages are together.
+async fn sizes(client: &mut imap::Client, uids: &[u32]) -> Result<u64> {
+    let mut sum = 0_u64;
     let mut messages = client.uid_fetch(uids, [FetchAtt::Uid, FetchAtt::Rfc822Size]).await?;
-    while let Some(message) = messages.next().await? {
-        sizes.extend(message.size());
-    }
-    drop(messages);
-    let bar = progress(sizes.iter().sum(), "downloading");
-    for &uid in uids {
-        // Gone meanwhile, perhaps.
-        let Some(mut body) = client.fetch_body(uid, imap::proto::types::Section::WHOLE).await? else {
-            continue;
-        };
-        let partial = folder.join(format!("{uid}.part"));
-        let mut file = BufWriter::new(tokio::fs::File::create(&partial).await?);
-        while let Some(chunk) = body.chunk().await? {
-            file.write_all(&chunk).await?;
-            bar.inc(chunk.len() as u64);
+    loop {
+        match messages.next().await {
+            Ok(Some(message)) => sum = sum.saturating_add(message.size().unwrap_or(0)),
+            Ok(None) => return Ok(sum),
+            // It is for the progress bar alone.
+            Err(error) if goes_on(&error) => return Ok(sum),
+            Err(error) => return Err(error.into()),
         }
-        file.flush().await?;
-        tokio::fs::rename(&partial, folder.join(format!("{uid}.eml"))).await?;
     }
-    bar.finish_and_clear();
-    Ok(())
+}
+
+struct Download<'a> {
+    arguments: &'a Arguments,
+    selected: Selected,
+    folder: Folder,
+    bar: ProgressBar,
+    tally: &'a mut Tally,
+    new: u64,
+    there: u64,
+}
+
+/// What a message that could not be had means for those after it.
+enum Failed {
+    /// Nothing: the server gave it not, though it has not refused it.
+    Gone,
+    /// Nothing.
+    Alone(anyhow::Error),
+    /// They need another connection.
+    Connection(anyhow::Error),
+    /// Nothing can be written any more.
+    Disk(anyhow::Error),
+}
+
+impl Download<'_> {
+    async fn all(&mut self, client: imap::Client, uids: &[u32]) {
+        let mut client = Some(client);
+        let mut losses = 0;
+        for (index, &uid) in uids.iter().enumerate() {
+            let mut connected = match client.take() {
+                Some(client) => client,
+                None => match self.connect_again(losses).await {
+                    Ok(client) => client,
+                    Err(error) => {
+                        let left = uids.len().saturating_sub(index);
+                        return self.tally.failed(format_args!("{left} messages from {uid} on"), &error);
+                    }
+                },
+            };
+            let what = format!("message {uid}");
+            match self.one(&mut connected, uid).await {
+                Ok(kept) => {
+                    self.tally.done();
+                    match kept {
+                        Kept::New => self.new += 1,
+                        Kept::There => self.there += 1,
+                    }
+                    losses = 0;
+                    client = Some(connected);
+                }
+                Err(Failed::Gone) => {
+                    self.tally.failed_as(Status::Temporary, what, GONE);
+                    client = Some(connected);
+                }
+                Err(Failed::Alone(error)) => {
+                    self.tally.failed(what, &error);
+                    client = Some(connected);
+                }
+                Err(Failed::Connection(error)) => {
+                    self.tally.failed(what, &error);
+                    losses += 1;
+                }
+                Err(Failed::Disk(error)) => {
+                    self.tally.failed(what, &error);
+                    let left = uids.len().saturating_sub(index + 1);
+                    if left > 0 {
+                        self.tally.failed(format_args!("{left} messages after it"), &anyhow!("not fetched"));
+                    }
+                    return leave(connected).await;
+                }
+            }
+        }
+        if let Some(client) = client {
+            leave(client).await;
+        }
+    }
+
+    /// Another connection, after one that was lost with a message. UIDs must mean what they meant.
+    async fn connect_again(&self, losses: u32) -> Result<imap::Client> {
+        if losses >= LOSSES {
+            bail!(Later("the connection was lost too often"));
+        }
+        let mut client = connect(self.arguments).await?;
+        let selected = client.examine(&self.arguments.mailbox).await?;
+        if selected.uid_validity != self.selected.uid_validity {
+            bail!(Later("the UIDs of the mailbox have changed"));
+        }
+        Ok(client)
+    }
+
+    async fn one(&self, client: &mut imap::Client, uid: u32) -> Result<Kept, Failed> {
+        let failed = |error: Error| match goes_on(&error) {
+            true => Failed::Alone(error.into()),
+            false => Failed::Connection(error.into()),
+        };
+        let disk = |error| Failed::Disk(anyhow::Error::new(error).context("cannot write"));
+        let mut file = self.folder.begin(&uid.to_string()).await.map_err(disk)?;
+        let Some(mut body) = client.fetch_body(uid, Section::WHOLE).await.map_err(failed)? else {
+            return Err(match passed_over(client) {
+                true => Failed::Alone(anyhow!("what the server gave cannot be read")),
+                false => Failed::Gone,
+            });
+        };
+        while let Some(chunk) = body.chunk().await.map_err(failed)? {
+            file.write(&chunk).await.map_err(disk)?;
+            self.bar.inc(chunk.len() as u64);
+        }
+        file.keep().await.map_err(disk)
+    }
 }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use clap::Parser;
-use mailwire_examples::exit_code;
+use mailwire_examples::{arguments, exit_code};
 use mailwire_store::memory::MemoryStore;
 use mailwire_transport::{
     Endpoint, Payload, Security,
@@ -56,7 +56,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments: Arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit,
+    };
     let result = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -65,7 +68,7 @@ fn main() -> ExitCode {
             let size = arguments.size;
             if arguments.server { runtime.block_on(serve(size)) } else { runtime.block_on(run(&arguments)) }
         });
-    exit_code(env!("CARGO_BIN_NAME"), result)
+    exit_code(result)
 }
 
 const LINE: &[u8] =

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use clap::Parser;
-use mailwire_examples::exit_code;
+use mailwire_examples::program;
 use mailwire_store::{ImapService, Pop3Service, SmtpService, memory::MemoryStore};
 use mailwire_transport::{
     Endpoint, Security,
@@ -37,11 +37,12 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = run(Arguments::parse()).await;
-    if result.is_ok() {
+    program(async |arguments: Arguments| {
+        run(arguments).await?;
         println!("\nEvery byte came through.");
-    }
-    exit_code(env!("CARGO_BIN_NAME"), result)
+        Ok(())
+    })
+    .await
 }
 
 fn say(who: &str, what: impl std::fmt::Display) {

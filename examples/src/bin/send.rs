@@ -2,24 +2,26 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, anyhow};
 use clap::Parser;
-use mailwire_examples::{AccountArguments, exit_code, progress};
-use mailwire_transport::{Payload, Protocol, smtp};
-use tokio::io::AsyncReadExt;
+use mailwire_examples::{AccountArguments, EXIT_STATUS, Input, Status, Tally, Usage, program, say, tell};
+use mailwire_transport::{
+    Protocol,
+    smtp::{self, Envelope, Outcome, RefusedRecipient, proto::ForwardPath},
+};
 
 /// Sends messages by SMTP, submission or LMTP.
 ///
 /// Each FILE is a message with its header; its line ends may be LF or CR LF. Messages are read while they
-/// are sent, so their size does not matter. The exit status is 1 if any recipient of any message was
-/// refused.
+/// are sent, so their size does not matter. Standard output has a line for each message and recipient that
+/// was accepted, standard error one for each that was not; neither stops the others.
 ///
 /// Examples:
 ///   MAILWIRE_PASSWORD=... send --server mail.example.org --user anna --from anna@example.org \
 ///       --to bob@example.net message.eml
-///   send --server localhost:24 --security plaintext --lmtp --from '' --to anna message.eml
+///   send --server localhost:24 --security plaintext --lmtp --from '' --to anna@localhost message.eml
 #[derive(Parser)]
-#[command(version, verbatim_doc_comment)]
+#[command(version, verbatim_doc_comment, after_help = EXIT_STATUS)]
 struct Arguments {
     #[command(flatten)]
     account: AccountArguments,
@@ -29,6 +31,9 @@ struct Arguments {
     /// A recipient's address; may be given several times
     #[arg(long, value_name = "ADDRESS", required = true)]
     to: Vec<String>,
+    /// The domain of addresses that are given without one
+    #[arg(long, value_name = "NAME")]
+    domain: Option<String>,
     /// Speak LMTP
     #[arg(long)]
     lmtp: bool,
@@ -42,56 +47,137 @@ struct Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let result = run(Arguments::parse()).await.and_then(|refused| match refused {
-        0 => Ok(()),
-        refused => bail!("{refused} refused"),
-    });
-    exit_code(env!("CARGO_BIN_NAME"), result)
+    program(run).await
 }
 
-async fn run(arguments: Arguments) -> Result<usize> {
-    let protocol = match (arguments.lmtp, &arguments.account.user) {
-        (true, _) => Protocol::Lmtp,
-        (false, Some(_)) => Protocol::Submission,
-        (false, None) => Protocol::Smtp,
-    };
-    let mut config = smtp::Config::default();
-    config.credentials = arguments.account.credentials()?;
-    config.lmtp = arguments.lmtp;
-    config.allow_clear_credentials = arguments.account.allows_clear_credentials();
-    config.bare_newline = smtp::BareNewline::Normalize;
-    if let Some(name) = &arguments.name {
-        config.name = Some(name.as_str().try_into()?);
-    }
-    let envelope = smtp::Envelope::new(&arguments.from, arguments.to.iter().map(String::as_str))?;
-    let mut client = smtp::Client::connect_with(arguments.account.endpoint(protocol)?, config).await?;
-    let mut refused = 0;
-    for path in &arguments.files {
-        let name = path.display();
-        let file = tokio::fs::File::open(path).await.with_context(|| format!("cannot open {name}"))?;
-        let metadata = file.metadata().await?;
-        if !metadata.is_file() {
-            bail!("not a file: {name}");
-        }
-        let bar = progress(metadata.len(), &name.to_string());
-        let reader = bar.wrap_async_read(file.take(metadata.len()));
-        let result = client.send(&envelope, Payload::from_reader(reader, Some(metadata.len()))).await;
-        bar.finish_and_clear();
-        match result {
-            Ok(sent) => {
-                println!("{name}: {}", sent.reply);
-                for recipient in &sent.refused {
-                    eprintln!("{name}: {:?}: {}", recipient.recipient, recipient.error);
+async fn run(arguments: Arguments) -> Result<Status> {
+    let mut tally = Tally::new();
+    let result = work(&arguments, &mut tally).await;
+    Ok(tally.end(result))
+}
+
+async fn work(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
+    let envelope = arguments.envelope()?;
+    let mut client = None;
+    for (index, path) in arguments.files.iter().enumerate() {
+        let name = path.display().to_string();
+        let mut input = match Input::open(path).await {
+            Ok(input) => input,
+            Err(error) => {
+                tally.failed_as(Status::NoInput, name, error);
+                continue;
+            }
+        };
+        let mut connected = match client.take() {
+            Some(client) => client,
+            None => match arguments.connect().await {
+                Ok(client) => client,
+                Err(error) => {
+                    for path in arguments.files.iter().skip(index) {
+                        tell(format_args!("{}: not tried", path.display()));
+                    }
+                    return Err(error);
                 }
-                refused += sent.refused.len();
-            }
-            Err(error @ mailwire_transport::Error::Refused(_)) => {
-                eprintln!("{name}: {error}");
-                refused += arguments.to.len();
-            }
-            Err(error) => return Err(error).with_context(|| format!("{name} ({:?})", client.outcome())),
+            },
+        };
+        let result = connected.send(&envelope, input.payload()).await;
+        let ended = result.is_err();
+        drop(input);
+        match result {
+            Ok(sent) => report(&name, &envelope, &sent, tally),
+            Err(error) => not_sent(&name, &mut connected, error, tally),
+        }
+        // What is left of a message that failed must not get into the next.
+        if !ended || connected.rset().await.is_ok() {
+            client = Some(connected);
         }
     }
-    client.quit().await?;
-    Ok(refused)
+    if let Some(client) = client {
+        // All is said: how the session ends changes nothing.
+        if let Err(error) = client.quit().await {
+            tell(format_args!("the end of the session: {error}"));
+        }
+    }
+    Ok(())
+}
+
+/// Tells what became of a message that was accepted for some recipients.
+fn report(name: &str, envelope: &Envelope, sent: &smtp::Sent, tally: &mut Tally) {
+    let mut refused: Vec<&RefusedRecipient> = sent.refused.iter().collect();
+    for recipient in envelope.recipients() {
+        // One that is named twice may be refused once.
+        if let Some(index) = refused.iter().position(|refused| refused.recipient == recipient.to) {
+            refuse(name, &recipient.to, &refused.swap_remove(index).error, tally);
+        } else {
+            tally.done();
+            let accepted = say(format_args!("{name}: {}: {}", recipient.to, sent.reply));
+            if let Err(error) = accepted {
+                tally.failed_as(Status::Local, name, error);
+            }
+        }
+    }
+}
+
+fn refuse(name: &str, recipient: &ForwardPath, error: &mailwire_transport::Error, tally: &mut Tally) {
+    let temporary = error.is_transient();
+    let kind = if temporary { Status::Temporary } else { Status::Refused };
+    tally.failed_as(kind, format_args!("{name}: {recipient}"), error);
+}
+
+/// Tells what became of a message that was accepted for nobody, as far as it is known.
+fn not_sent(name: &str, client: &mut smtp::Client, error: mailwire_transport::Error, tally: &mut Tally) {
+    let refused = client.take_refused();
+    if !refused.is_empty() {
+        for refused in &refused {
+            refuse(name, &refused.recipient, &refused.error, tally);
+        }
+    } else if error.refused().is_none() && client.outcome() == Outcome::Unknown {
+        let what =
+            format!("{name}: sent in full, but the answer is lost; it may arrive twice if it is sent again");
+        tally.unsure(what, &error.into());
+    } else {
+        tally.failed(format_args!("{name}: not sent"), &error.into());
+    }
+}
+
+impl Arguments {
+    async fn connect(&self) -> Result<smtp::Client> {
+        let protocol = match (self.lmtp, &self.account.user) {
+            (true, _) => Protocol::Lmtp,
+            (false, Some(_)) => Protocol::Submission,
+            (false, None) => Protocol::Smtp,
+        };
+        let mut config = smtp::Config::default();
+        config.credentials = self.account.credentials()?;
+        config.mechanism = self.account.mechanism.clone();
+        config.lmtp = self.lmtp;
+        config.allow_clear_credentials = self.account.allows_clear_credentials();
+        config.bare_newline = smtp::BareNewline::Normalize;
+        if let Some(name) = &self.name {
+            config.name =
+                Some(name.as_str().try_into().map_err(|error| Usage(format!("--name {name}: {error}")))?);
+        }
+        Ok(smtp::Client::connect_with(self.account.endpoint(protocol)?, config).await?)
+    }
+
+    fn envelope(&self) -> Result<Envelope> {
+        let from = if self.from.is_empty() { String::new() } else { self.address("--from", &self.from)? };
+        let to: Vec<String> = self.to.iter().map(|to| self.address("--to", to)).collect::<Result<_>>()?;
+        Ok(Envelope::new(&from, to.iter().map(String::as_str))?)
+    }
+
+    /// An address with its domain. It is checked here, so that the words name it.
+    fn address(&self, option: &str, given: &str) -> Result<String> {
+        let address = match &self.domain {
+            Some(domain) if !given.contains('@') => format!("{given}@{domain}"),
+            None if !given.contains('@') => {
+                return Err(
+                    Usage(format!("{option} {given}: no domain, neither here nor with --domain")).into()
+                );
+            }
+            _ => given.to_owned(),
+        };
+        Envelope::new(&address, []).map_err(|error| anyhow!(Usage(format!("{option} {given}: {error}"))))?;
+        Ok(address)
+    }
 }

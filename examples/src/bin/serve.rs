@@ -2,11 +2,14 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Parser;
 use mailwire_core::Dialect;
-use mailwire_examples::exit_code;
-use mailwire_store::{ImapService, Pop3Service, SmtpService, memory::MemoryStore};
+use mailwire_examples::{Usage, program, say};
+use mailwire_store::{
+    ImapService, Pop3Service, SmtpService,
+    memory::{self, MemoryStore},
+};
 use mailwire_transport::{
     Security, imap, pop3,
     server::Listener,
@@ -22,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 /// outlives the process. Each --listen names a protocol and an address; port 0 is any free port. One line
 /// with protocol and address is printed for each, once it listens. The process ends on SIGINT and
 /// SIGTERM, after its clients have been told.
+///
+/// It is as patient as its clients need: known departures from the standards are taken where they leave no doubt,
+/// such as `MAIL FROM: <a@example.org>`. With --strict, what the standards do not have is refused.
 ///
 /// Protocols: smtp (STARTTLS offered), submission (login needed, STARTTLS), submissions (the same within
 /// TLS), lmtp (in clear, for this machine alone), imap (STARTTLS), imaps, pop3 (STLS), pop3s.
@@ -52,11 +58,18 @@ struct Arguments {
     /// The name that the servers call themselves
     #[arg(long, default_value = "localhost")]
     name: String,
+    /// Refuse what the standards do not have, to see whether a client keeps to them
+    #[arg(long)]
+    strict: bool,
+    /// Do not offer logins that are bound to the TLS channel (SCRAM-SHA-256-PLUS): some clients, such as mutt, choose
+    /// them and cannot bind
+    #[arg(long)]
+    without_channel_binding: bool,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit_code(env!("CARGO_BIN_NAME"), run(Arguments::parse()).await)
+    program(run).await
 }
 
 /// The servers: handles, one for each listener.
@@ -70,9 +83,14 @@ struct Servers {
 }
 
 async fn run(arguments: Arguments) -> Result<()> {
-    let store = MemoryStore::new();
+    let mut config = memory::Config::default();
+    if arguments.without_channel_binding {
+        config.mechanisms.retain(|mechanism| !mechanism.binds_channel());
+    }
+    let store = MemoryStore::with_config(config);
     for user in &arguments.users {
-        let (name, password) = user.split_once('=').context("a user is given as NAME=PASSWORD")?;
+        let given = || Usage("--user: given as NAME=PASSWORD".into());
+        let (name, password) = user.split_once('=').ok_or_else(given)?;
         store.add_user(name, password)?;
     }
     let tls = match (&arguments.cert, &arguments.key) {
@@ -90,34 +108,33 @@ async fn run(arguments: Arguments) -> Result<()> {
     };
     let name = Host::try_from(arguments.name.as_str())?;
     // The programs of people's devices: they are not all exact.
-    let smtp = smtp::Server::new(SmtpService::new(store.clone()), name)
-        .configure(|config| config.dialect = Dialect::Lenient);
+    let dialect = if arguments.strict { Dialect::Strict } else { Dialect::Lenient };
+    let smtp =
+        smtp::Server::new(SmtpService::new(store.clone()), name).configure(|config| config.dialect = dialect);
     let servers = Servers {
         submission: smtp.clone().require_authentication(),
         lmtp: smtp.clone().lmtp(),
         smtp,
-        imap: imap::Server::new(ImapService::new(store.clone()))
-            .configure(|config| config.dialect = Dialect::Lenient),
-        pop3: pop3::Server::new(Pop3Service::new(store))
-            .configure(|config| config.dialect = Dialect::Lenient),
+        imap: imap::Server::new(ImapService::new(store.clone())).configure(|config| config.dialect = dialect),
+        pop3: pop3::Server::new(Pop3Service::new(store)).configure(|config| config.dialect = dialect),
     };
 
     let shutdown = CancellationToken::new();
     let mut running = tokio::task::JoinSet::new();
     for listen in &arguments.listen {
-        let (protocol, address) =
-            listen.split_once('=').context("a listener is given as PROTOCOL=ADDRESS")?;
+        let given = || Usage(format!("--listen {listen}: given as PROTOCOL=ADDRESS"));
+        let (protocol, address) = listen.split_once('=').ok_or_else(given)?;
         let security = match protocol {
             "smtp" | "submission" | "imap" | "pop3" => Security::required_starttls(),
             "submissions" | "imaps" | "pop3s" => Security::implicit_tls(),
             "lmtp" => Security::plaintext_without_encryption(),
-            _ => bail!("no such protocol: {protocol}"),
+            _ => return Err(Usage(format!("--listen {listen}: no such protocol")).into()),
         };
         let listener = Listener::bind(address, security, Some(tls.clone()))
             .await
             .with_context(|| format!("cannot listen on {address}"))?;
         let address: SocketAddr = listener.local_addr().context("a listener without an address")?;
-        println!("{protocol} {address}");
+        say(format_args!("{protocol} {address}"))?;
         let shutdown = shutdown.clone();
         let servers = servers.clone();
         let protocol = protocol.to_owned();

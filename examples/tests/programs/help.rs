@@ -1,0 +1,105 @@
+//! Each example in `--help` is run as it stands there, but for where the server is.
+
+use std::fs;
+
+use crate::run::{PASSWORD, Run as _, Serve, TestFolder, program};
+
+const PROGRAMS: [&str; 8] = ["fetch", "pop", "send", "serve", "inspect", "blocking", "roundtrip", "giant"];
+
+/// The examples of a program's help: the words of each.
+fn examples(name: &str) -> Vec<Vec<String>> {
+    let help = program(name).arg("--help").run();
+    assert_eq!(help.status, 0);
+    let lines = help.out.lines().skip_while(|line| !line.starts_with("Example")).skip(1);
+    let lines = lines.take_while(|line| line.starts_with("  "));
+    let text = lines.collect::<Vec<_>>().join("\n").replace("\\\n", " ");
+    text.lines().map(|line| line.split_whitespace().map(|word| word.replace("''", "")).collect()).collect()
+}
+
+/// Whoever adds an example adds to this number.
+#[test]
+fn all_examples_are_found() {
+    let counts = PROGRAMS.map(|name| examples(name).len());
+    assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0]);
+}
+
+/// A server that has the mail of the examples, as `protocol`.
+struct World {
+    serve: Serve,
+    folder: TestFolder,
+}
+
+impl World {
+    fn new() -> Self {
+        let serve = Serve::start(&["imaps", "pop3s", "submissions", "lmtp", "smtp"], &[]);
+        let folder = TestFolder::new();
+        folder.file("message.eml", "Subject: hi\r\n\r\nhi\r\n");
+        folder.file("ca.pem", &serve.authority);
+        Self { serve, folder }
+    }
+
+    /// Runs an example with this program's server in the place of its own.
+    fn run(&self, words: &[String], protocol: &str) -> crate::run::Ended {
+        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        words.retain(|word| !word.starts_with("MAILWIRE_"));
+        let mut input = None;
+        if let Some(at) = words.iter().position(|word| *word == "<") {
+            input = words.get(at + 1).map(|name| self.folder.path().join(name));
+            words.truncate(at);
+        }
+        let server = format!("127.0.0.1:{}", self.serve.port(protocol));
+        let at = words.iter().position(|word| *word == "--server").unwrap();
+        words[at + 1] = &server;
+        let mut command = program(words[0]);
+        command.args(&words[1..]).current_dir(self.folder.path());
+        if protocol.ends_with('s') {
+            command.args(["--ca", "ca.pem"]);
+        }
+        let Some(input) = input else { return command.run() };
+        command.stdin(fs::File::open(input).unwrap()).output().unwrap().into()
+    }
+}
+
+#[test]
+fn the_examples_of_the_clients_work() {
+    let world = World::new();
+    let submission = &examples("send")[0];
+    // Mail for bob is not for anybody here.
+    let words: Vec<String> = submission.iter().map(|word| word.replace("bob@", "anna@")).collect();
+    world.run(&words, "submissions").expect(0, &[]);
+    world.run(&examples("send")[1], "lmtp").expect(0, &[]);
+    let blocking: Vec<String> =
+        examples("blocking")[0].iter().map(|word| word.replace("bob@", "anna@")).collect();
+    world.run(&blocking, "smtp").expect(0, &[]);
+
+    let listed = world.run(&examples("fetch")[0], "imaps");
+    listed.expect(0, &[]);
+    assert_eq!(listed.out.lines().count(), 3);
+    // The mailbox of the second one is not made by itself.
+    let words: Vec<String> =
+        examples("fetch")[1].iter().map(|word| word.replace("Archive", "INBOX")).collect();
+    let fetched = world.run(&words, "imaps");
+    fetched.expect(0, &[]);
+    assert!(fetched.out.starts_with("3 messages in mail"), "{}", fetched.out);
+    let fetched = world.run(&examples("pop")[0], "pop3s");
+    fetched.expect(0, &[]);
+    assert!(fetched.out.starts_with("3 messages in mail"), "{}", fetched.out);
+}
+
+#[test]
+fn the_example_of_the_server_works() {
+    let words = examples("serve").remove(0);
+    let mut command = program(&words[0]);
+    // Its ports may be taken on this machine.
+    let port =
+        |word: &String| word.rsplit_once(':').map_or_else(|| word.clone(), |(host, _)| format!("{host}:0"));
+    command.args(words[1..].iter().map(port));
+    let serve = Serve::of(&mut command, 2);
+    let folder = TestFolder::new();
+    let authority = folder.file("ca.pem", &serve.authority);
+    let server = format!("127.0.0.1:{}", serve.port("imap"));
+    let mut fetch = program("fetch");
+    fetch.args(["--user", "anna", "--security", "starttls", "--server", &server, "--ca"]).arg(authority);
+    assert_ne!(PASSWORD, "secret");
+    fetch.env("MAILWIRE_PASSWORD", "secret").run().expect(0, &[]);
+}

@@ -1,0 +1,11 @@
+//! The programs against peers that follow a script, and against each other: what they say was done is what was
+//! done, and so is their exit status.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod fetch;
+mod help;
+mod peer;
+mod pop;
+mod run;
+mod send;
+mod serve;

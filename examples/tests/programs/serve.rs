@@ -1,0 +1,136 @@
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpStream,
+    process::Command,
+};
+
+use crate::run::{PASSWORD, Run as _, Serve, TestFolder, program};
+
+/// A program as a client of `serve`, with TLS.
+fn client(name: &str, serve: &Serve, protocol: &str, folder: &TestFolder) -> Command {
+    let security = if protocol.ends_with('s') { "tls" } else { "starttls" };
+    let server = format!("127.0.0.1:{}", serve.port(protocol));
+    let mut command = program(name);
+    command.args(["--user", "anna", "--security", security, "--server", &server, "--ca"]);
+    command.arg(folder.file("ca.pem", &serve.authority));
+    command
+}
+
+/// What a server in clear answers: the last line of each reply.
+fn answers(port: u16, lines: &[&str]) -> Vec<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut replies = BufReader::new(stream.try_clone().unwrap()).lines();
+    let mut next = || {
+        let reply = replies.by_ref().map(Result::unwrap).find(|line| line.as_bytes().get(3) != Some(&b'-'));
+        reply.unwrap()
+    };
+    next();
+    let mut answer = |line: &&str| {
+        stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        next()
+    };
+    lines.iter().map(&mut answer).collect()
+}
+
+#[test]
+fn people_s_devices_are_served_unless_it_is_strict() {
+    let lines = ["EHLO my_pc", "EHLO x", "MAIL FROM: <a@example.org>", "QUIT"];
+    let serve = Serve::start(&["smtp"], &[]);
+    let patient: Vec<String> = answers(serve.port("smtp"), &lines);
+    assert!(patient[..3].iter().all(|reply| reply.starts_with("250 ")), "{patient:?}");
+    let serve = Serve::start(&["smtp"], &["--strict"]);
+    let strict: Vec<String> = answers(serve.port("smtp"), &lines);
+    assert!(strict[0].starts_with("501 ") && strict[2].starts_with("501 "), "{strict:?}");
+    assert!(strict[1].starts_with("250 "), "{strict:?}");
+}
+
+#[test]
+fn channel_binding_can_be_left_out() {
+    let folder = TestFolder::new();
+    for (options, plus) in [(&[][..], true), (&["--without-channel-binding"], false)] {
+        let serve = Serve::start(&["imaps", "pop3s", "submissions"], options);
+        let bound = ["--mechanism", "SCRAM-SHA-256-PLUS"];
+        let status = if plus { 0 } else { 77 };
+        client("fetch", &serve, "imaps", &folder).args(bound).run().expect(status, &[]);
+        client("pop", &serve, "pop3s", &folder).args(bound).run().expect(status, &[]);
+        // A client that could bind sees that it is not offered, and is let in.
+        client("fetch", &serve, "imaps", &folder).run().expect(0, &[]);
+        client("pop", &serve, "pop3s", &folder).run().expect(0, &[]);
+    }
+}
+
+#[test]
+fn the_mechanism_can_be_chosen() {
+    let folder = TestFolder::new();
+    let message = folder.file("1.eml", "Subject: hi\r\n\r\n");
+    let serve = Serve::start(&["imap", "pop3", "submission"], &[]);
+    for mechanism in ["plain", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"] {
+        let chosen = ["--mechanism", mechanism];
+        client("fetch", &serve, "imap", &folder).args(chosen).run().expect(0, &[]);
+        client("pop", &serve, "pop3", &folder).args(chosen).run().expect(0, &[]);
+        let mut send = client("send", &serve, "submission", &folder);
+        send.args(chosen).args(["--from", "anna@localhost", "--to", "anna@localhost"]);
+        send.arg(&message).run().expect(0, &[]);
+    }
+    client("pop", &serve, "pop3", &folder).args(["--mechanism", "user"]).run().expect(0, &[]);
+    client("fetch", &serve, "imap", &folder)
+        .args(["--mechanism", "CRAM-MD5"])
+        .run()
+        .expect(77, &["CRAM-MD5"]);
+    client("fetch", &serve, "imap", &folder)
+        .args(["--mechanism", "NOT A NAME"])
+        .run()
+        .expect(64, &["NOT A NAME"]);
+    let ended = client("fetch", &serve, "imap", &folder).env("MAILWIRE_PASSWORD", "wrong").run();
+    ended.expect(77, &[]);
+}
+
+#[test]
+fn traces_show_no_password() {
+    let folder = TestFolder::new();
+    let message = folder.file("1.eml", "Subject: hi\r\n\r\na secret of the message\r\n");
+    let serve = Serve::start(&["imap", "pop3", "submission"], &[]);
+    let plain = ["--mechanism", "PLAIN"];
+    let mut send = client("send", &serve, "submission", &folder);
+    send.args(["--from", "anna@localhost", "--to", "anna@localhost"]).args(plain).arg(&message);
+    let mut fetch = client("fetch", &serve, "imap", &folder);
+    let mut login = client("fetch", &serve, "imap", &folder);
+    let mut pop = client("pop", &serve, "pop3", &folder);
+    let mut user = client("pop", &serve, "pop3", &folder);
+    for command in [
+        &mut send,
+        fetch.args(plain).arg("--output").arg(folder.path().join("imap")),
+        login.args(["--mechanism", "LOGIN"]),
+        pop.args(plain).arg("--output").arg(folder.path().join("pop")),
+        user.args(["--mechanism", "USER"]),
+    ] {
+        let ended = command.env("RUST_LOG", "trace").run();
+        ended.expect(0, &[]);
+        // What base64 makes of the password in PLAIN, LOGIN and XOAUTH2 differs; none of its beginnings may be there.
+        for secret in
+            [PASSWORD, "Y29ycmVjdC1ob3JzZS03", "AGFubmEAY29ycmVjdC1ob3JzZS03", "a secret of the message"]
+        {
+            assert!(!ended.err.contains(secret), "{secret} in {}", ended.err);
+        }
+    }
+    program("fetch")
+        .args(["--server", "x", "--user", "x"])
+        .env("RUST_LOG", "a=b=c")
+        .run()
+        .expect(64, &["RUST_LOG"]);
+}
+
+#[test]
+fn wrong_arguments_are_told() {
+    program("serve").run().expect(64, &["--listen"]);
+    program("serve")
+        .args(["--listen", "imap"])
+        .run()
+        .expect(64, &["--listen imap: given as PROTOCOL=ADDRESS"]);
+    program("serve").args(["--listen", "nntp=127.0.0.1:0"]).run().expect(64, &["no such protocol"]);
+    let ended = program("serve").args(["--listen", "imap=127.0.0.1:0", "--user", "anna"]).run();
+    ended.expect(64, &["--user: given as NAME=PASSWORD"]);
+    let serve = Serve::start(&["imap"], &[]);
+    let taken = format!("imap=127.0.0.1:{}", serve.port("imap"));
+    program("serve").args(["--listen", &taken]).run().expect(75, &["cannot listen on 127.0.0.1:"]);
+}
