@@ -39,8 +39,9 @@ pub struct Limits {
     pub queue: usize,
     /// Bytes of output that wait before a server stops taking commands.
     pub output: usize,
-    /// Bytes of one FETCH response of a server, all literals counted. The machine does not count them:
-    /// whoever answers the commands says NO with LIMIT before anything of a larger one is written.
+    /// Bytes of one FETCH response of a server, all literals counted, or [`message`](Self::message) if that is
+    /// more. The machine does not count them: whoever answers the commands says NO with LIMIT before
+    /// anything of a larger one is written.
     pub response: u64,
     /// Bytes that a server looks at, compares or copies for one command, beyond a multiple of what is
     /// stored and of what is sent. The machine does not count them: whoever answers the commands does,

@@ -17,10 +17,10 @@ use mailwire_imap::{
 };
 use mailwire_store::{ImapService, memory::MemoryStore};
 use mailwire_transport::{
-    Stream,
+    Budget, Stream,
     imap::server::{
-        Appended, Body, Copied, CopyOptions, FetchOptions, Fetched, Mailbox, NewMessage, Refusal,
-        SearchOptions, SelectOptions, Selected, Server, Service, Session, Status, StatusOptions,
+        Appended, Body, Copied, CopyOptions, FetchOptions, FetchWriter, Fetched, Mailbox, NewMessage,
+        Refusal, SearchOptions, SelectOptions, Selected, Server, Service, Session, Status, StatusOptions,
         StoreOptions, Stored,
     },
     sasl::Identity,
@@ -68,8 +68,6 @@ impl Service for Endless {
 }
 
 impl Session for EndlessSession {
-    type Reader = Zeros;
-
     async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, Refusal> {
         Ok(vec![Mailbox::new("INBOX")])
     }
@@ -84,20 +82,25 @@ impl Session for EndlessSession {
 
     async fn unselect(&mut self) {}
 
-    async fn fetch(&mut self, uids: &[Uid], options: &FetchOptions) -> Result<Vec<Fetched<Zeros>>, Refusal> {
+    async fn fetch(
+        &mut self,
+        uids: &[Uid],
+        options: &FetchOptions,
+        out: &mut FetchWriter<'_>,
+    ) -> Result<(), Refusal> {
         let mut fetched = Fetched::new(uids[0]);
         for item in &options.items {
             let reader = Zeros { left: LARGE };
             fetched.content(item.clone(), Some(Content::Stream { length: LARGE, reader }));
         }
-        Ok(vec![fetched])
+        out.message(fetched).await
     }
 
     async fn store(&mut self, _: &[Uid], _: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
         Ok(Vec::new())
     }
 
-    async fn search(&mut self, _: &SearchOptions) -> Result<Vec<Uid>, Refusal> {
+    async fn search(&mut self, _: &SearchOptions, _: &mut Budget) -> Result<Vec<Uid>, Refusal> {
         Ok(Vec::new())
     }
 

@@ -14,7 +14,7 @@ use clap::Parser;
 use mailwire_examples::{arguments, exit_code};
 use mailwire_store::memory::MemoryStore;
 use mailwire_transport::{
-    Endpoint, Payload, Security,
+    Budget, Endpoint, Payload, Security,
     imap::{
         self,
         proto::{
@@ -23,8 +23,8 @@ use mailwire_transport::{
             types::{Uid, UidValidity},
         },
         server::{
-            Appended, Body, Copied, CopyOptions, FetchOptions, Fetched, Mailbox, NewMessage, Refusal,
-            SearchOptions, SelectOptions, Selected, Status, StatusOptions, StoreOptions, Stored,
+            Appended, Body, Copied, CopyOptions, FetchOptions, FetchWriter, Fetched, Mailbox, NewMessage,
+            Refusal, SearchOptions, SelectOptions, Selected, Status, StatusOptions, StoreOptions, Stored,
         },
     },
     pop3,
@@ -213,8 +213,6 @@ impl imap::server::Service for Giant {
 }
 
 impl imap::server::Session for OneMessage {
-    type Reader = Source;
-
     async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, Refusal> {
         Ok(vec![Mailbox::new("INBOX")])
     }
@@ -232,8 +230,12 @@ impl imap::server::Session for OneMessage {
 
     async fn unselect(&mut self) {}
 
-    async fn fetch(&mut self, uids: &[Uid], options: &FetchOptions) -> Result<Vec<Fetched<Source>>, Refusal> {
-        let mut fetched = Vec::new();
+    async fn fetch(
+        &mut self,
+        uids: &[Uid],
+        options: &FetchOptions,
+        out: &mut FetchWriter<'_>,
+    ) -> Result<(), Refusal> {
         for &uid in uids {
             let mut message = Fetched::new(uid);
             for item in &options.items {
@@ -246,16 +248,16 @@ impl imap::server::Session for OneMessage {
                     _ => {}
                 }
             }
-            fetched.push(message);
+            out.message(message).await?;
         }
-        Ok(fetched)
+        Ok(())
     }
 
     async fn store(&mut self, _: &[Uid], _: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
         Ok(Vec::new())
     }
 
-    async fn search(&mut self, _: &SearchOptions) -> Result<Vec<Uid>, Refusal> {
+    async fn search(&mut self, _: &SearchOptions, _: &mut Budget) -> Result<Vec<Uid>, Refusal> {
         Ok(Uid::new(1).into_iter().collect())
     }
 

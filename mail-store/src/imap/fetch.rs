@@ -1,6 +1,6 @@
 //! What FETCH gives of a message.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use mailwire_imap::{
     command::FetchAtt,
@@ -8,44 +8,101 @@ use mailwire_imap::{
     types::{Partial, Section},
 };
 use mailwire_transport::{
-    imap::server::{Fetched, Refusal},
+    Budget, OverBudget,
+    imap::server::{FetchWriter, Fetched, Refusal},
     server::Content,
 };
 
 use crate::{
-    Error, Fields, Row, Store,
-    content::{Contents, content},
-    message::{Message, UnknownEncoding, partial, without_extension},
+    Error, Fields, MailboxId, Row, Store, Uids,
+    content::{Contents, content, count, worked},
+    message::{Choice, Message, Pieces, UnknownEncoding, partial, without_extension},
 };
 
-/// What the rows have to tell for these items.
-pub(super) fn fields(items: &[FetchAtt]) -> Fields {
-    let asked = |item: &FetchAtt| items.contains(item);
-    Fields::new()
-        .with_flags(asked(&FetchAtt::Flags))
-        .with_envelope(asked(&FetchAtt::Envelope))
-        .with_structure(asked(&FetchAtt::Body) || asked(&FetchAtt::BodyStructure))
+/// So many bytes of messages have their envelopes and structures made at once, which may become as large.
+const SUMMARIES: u64 = 1 << 20;
+
+/// The items of a FETCH, with what is the same for all messages.
+pub(super) struct Plan<'a> {
+    items: Vec<(&'a FetchAtt, Option<Choice>)>,
+    fields: Fields,
 }
 
-/// The items of one message. `None` if it is gone.
-pub(super) async fn fetch<S: Store>(
-    store: &S,
-    row: &Row,
-    items: &[FetchAtt],
-) -> Result<Option<Fetched<Contents<S::Reader>>>, Refusal> {
-    match (Fetch { store, row, parts: None }).items(items).await {
-        Ok(fetched) => Ok(Some(fetched)),
-        Err(Stop::Store(Error::NoSuchBody)) => Ok(None),
-        Err(Stop::Store(error)) => Err(error.into()),
-        Err(Stop::UnknownEncoding) => {
-            Err(Refusal::new("The part's transfer encoding is not known").with_code(Code::UnknownCte))
+impl<'a> Plan<'a> {
+    pub(super) fn new(items: &'a [FetchAtt]) -> Self {
+        let asked = |item: &FetchAtt| items.contains(item);
+        let choice = |item: &FetchAtt| match item {
+            FetchAtt::BodySection { section, .. } => Choice::of(section),
+            _ => None,
+        };
+        Self {
+            items: items.iter().map(|item| (item, choice(item))).collect(),
+            fields: Fields::new()
+                .with_flags(asked(&FetchAtt::Flags))
+                .with_envelope(asked(&FetchAtt::Envelope))
+                .with_structure(asked(&FetchAtt::Body) || asked(&FetchAtt::BodyStructure)),
         }
+    }
+
+    /// Gives the items of all these messages, one message after the other.
+    pub(super) async fn fetch<S: Store>(
+        &self,
+        store: &S,
+        mailbox: MailboxId,
+        uids: &Uids,
+        out: &mut FetchWriter<'_>,
+    ) -> Result<(), Refusal> {
+        let light = Fields { envelope: false, structure: false, ..self.fields };
+        let rows = store.messages(mailbox, uids, light, usize::MAX).await?;
+        if light == self.fields {
+            return self.give(store, &rows, out).await;
+        }
+        let mut rest = rows.as_slice();
+        while !rest.is_empty() {
+            let mut bytes = 0u64;
+            let fits = |row: &&Row| {
+                bytes = bytes.saturating_add(row.size);
+                bytes <= SUMMARIES
+            };
+            let many = rest.iter().take_while(fits).count().max(1);
+            let (page, more) = rest.split_at_checked(many).unwrap_or((rest, &[]));
+            let uids = page.iter().map(|row| row.uid).collect();
+            let rows = store.messages(mailbox, &uids, self.fields, usize::MAX).await?;
+            self.give(store, &rows, out).await?;
+            rest = more;
+        }
+        Ok(())
+    }
+
+    async fn give<S: Store>(
+        &self,
+        store: &S,
+        rows: &[Row],
+        out: &mut FetchWriter<'_>,
+    ) -> Result<(), Refusal> {
+        for row in rows {
+            // What is looked at once or twice is in proportion to what is stored.
+            out.budget().grant(row.size.saturating_mul(4).saturating_add(1024));
+            let mut fetch = Fetch { store, row, parts: None, sizes: Vec::new(), budget: out.budget() };
+            match fetch.items(&self.items).await {
+                Ok(fetched) => out.message(fetched).await?,
+                Err(Stop::Store(Error::NoSuchBody)) => {}
+                Err(Stop::Store(error)) => return Err(error.into()),
+                Err(Stop::UnknownEncoding) => {
+                    let refusal = Refusal::new("The part's transfer encoding is not known");
+                    return Err(refusal.with_code(Code::UnknownCte));
+                }
+                Err(Stop::OverBudget(over)) => return Err(over.into()),
+            }
+        }
+        Ok(())
     }
 }
 
 enum Stop {
     Store(Error),
     UnknownEncoding,
+    OverBudget(OverBudget),
 }
 
 impl From<Error> for Stop {
@@ -60,20 +117,34 @@ impl From<UnknownEncoding> for Stop {
     }
 }
 
+impl From<OverBudget> for Stop {
+    fn from(over: OverBudget) -> Self {
+        Self::OverBudget(over)
+    }
+}
+
 struct Fetch<'a, S> {
     store: &'a S,
     row: &'a Row,
     parts: Option<Arc<Message>>,
+    /// The sizes of decoded parts, each worked out once.
+    sizes: Vec<(Vec<NonZeroU32>, u64)>,
+    budget: &'a mut Budget,
 }
 
+type Found<S> = Option<Content<Contents<<S as Store>::Reader>>>;
+
 impl<S: Store> Fetch<'_, S> {
-    async fn items(&mut self, items: &[FetchAtt]) -> Result<Fetched<Contents<S::Reader>>, Stop> {
+    async fn items(
+        &mut self,
+        items: &[(&FetchAtt, Option<Choice>)],
+    ) -> Result<Fetched<Contents<S::Reader>>, Stop> {
         let mut fetched = Fetched::new(self.row.uid);
-        for item in items {
+        for (item, choice) in items {
             if let Some(data) = self.data(item).await? {
                 fetched.data(data);
             } else {
-                fetched.content(item.clone(), self.content(item).await?);
+                fetched.content((*item).clone(), self.content(item, choice.as_ref()).await?);
             }
         }
         Ok(fetched)
@@ -91,8 +162,11 @@ impl<S: Store> Fetch<'_, S> {
             FetchAtt::Body => structure().map(|structure| MsgAtt::Body(without_extension(structure))),
             FetchAtt::BodyStructure => structure().map(MsgAtt::BodyStructure),
             FetchAtt::BinarySize { part } => {
-                let size = match self.parts().await?.binary(part) {
-                    Some(decoded) => decoded?.len() as u64,
+                let size = match self.parts().await?.binary_pieces(part) {
+                    Some(found) => match found? {
+                        Ok(pieces) => self.size(part, &pieces).await?,
+                        Err(bytes) => bytes.len() as u64,
+                    },
                     None => 0,
                 };
                 Some(MsgAtt::BinarySize(Box::new(BinarySize::new(part.clone(), size))))
@@ -101,20 +175,33 @@ impl<S: Store> Fetch<'_, S> {
         })
     }
 
-    async fn content(&mut self, item: &FetchAtt) -> Result<Option<Content<Contents<S::Reader>>>, Stop> {
+    async fn content(&mut self, item: &FetchAtt, choice: Option<&Choice>) -> Result<Found<S>, Stop> {
         let found = match item {
             FetchAtt::BodySection { section, partial: range, .. } => {
                 if section.part().is_empty() && section.text().is_none() {
                     return self.whole(*range).await.map(Some);
                 }
-                self.parts().await?.section(section).map(|found| partial(&found, *range))
+                let parts = self.parts().await?;
+                match choice {
+                    Some(choice) => match parts.chosen(section, choice) {
+                        Some(pieces) => return Ok(Some(worked(pieces, None, *range, self.budget).await?)),
+                        None => None,
+                    },
+                    None => parts.section(section).map(|found| partial(&found, *range)),
+                }
             }
             FetchAtt::Binary { part, partial: range, .. } => {
                 if part.is_empty() {
                     return self.whole(*range).await.map(Some);
                 }
-                match self.parts().await?.binary(part) {
-                    Some(decoded) => Some(partial(&decoded?, *range)),
+                match self.parts().await?.binary_pieces(part) {
+                    Some(found) => match found? {
+                        Ok(pieces) => {
+                            let size = self.size(part, &pieces).await?;
+                            return Ok(Some(worked(pieces, Some(size), *range, self.budget).await?));
+                        }
+                        Err(bytes) => Some(partial(&bytes, *range)),
+                    },
                     None => None,
                 }
             }
@@ -124,6 +211,16 @@ impl<S: Store> Fetch<'_, S> {
             _ => None,
         };
         Ok(found.map(Content::Bytes))
+    }
+
+    /// The size of a part without its transfer encoding.
+    async fn size(&mut self, part: &[NonZeroU32], pieces: &Pieces) -> Result<u64, OverBudget> {
+        if let Some((_, size)) = self.sizes.iter().find(|(known, _)| known == part) {
+            return Ok(*size);
+        }
+        let size = count(pieces, self.budget).await?;
+        self.sizes.push((part.to_vec(), size));
+        Ok(size)
     }
 
     async fn parts(&mut self) -> Result<&Message, Stop> {

@@ -6,15 +6,19 @@ use mailwire_imap::{
     command::{List, SearchKey},
     types::{FlagSet, MailboxAttribute, PermanentFlags, Uid, UidSet},
 };
-use mailwire_transport::imap::server::{
-    Appended, Body, Copied, CopyOptions, CreateOptions, FetchOptions, Fetched, Mailbox, NewMessage, Refusal,
-    SearchOptions, SelectOptions, Selected, Session, Status, StatusOptions, StoreOptions, Stored, Update,
+use mailwire_transport::{
+    Budget,
+    imap::server::{
+        Appended, Body, Copied, CopyOptions, CreateOptions, FetchOptions, FetchWriter, Mailbox, NewMessage,
+        Refusal, SearchOptions, SelectOptions, Selected, Session, Status, StatusOptions, StoreOptions,
+        Stored, Update,
+    },
 };
 
-use super::{fetch, open::Open, try_create};
+use super::{fetch::Plan, open::Open, try_create};
 use crate::{
     AccountId, BodyWriter, Error, Fields, Filter, FlagChange, How, InternalDate, MAX_CHANGED, MailboxChange,
-    MailboxPath, Store, Target, Uids, Which, content::Contents,
+    MailboxPath, Store, Target, Uids, Which,
 };
 
 /// So many messages are searched before others have their turn.
@@ -88,8 +92,6 @@ impl<S: Store> std::fmt::Debug for ImapSession<S> {
 }
 
 impl<S: Store> Session for ImapSession<S> {
-    type Reader = Contents<S::Reader>;
-
     async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, Refusal> {
         let all = self.user.store.mailboxes(self.user.account, mailwire_imap::types::ModSeq::ZERO).await?;
         let mut subscribed: BTreeSet<MailboxPath> =
@@ -153,14 +155,10 @@ impl<S: Store> Session for ImapSession<S> {
         &mut self,
         uids: &[Uid],
         options: &FetchOptions,
-    ) -> Result<Vec<Fetched<Self::Reader>>, Refusal> {
+        out: &mut FetchWriter<'_>,
+    ) -> Result<(), Refusal> {
         let (store, open) = self.opened()?;
-        let items = options.items.as_slice();
-        let mut fetched = Vec::with_capacity(uids.len());
-        for row in store.messages(open.mailbox, &uids.into(), fetch::fields(items), uids.len()).await? {
-            fetched.extend(fetch::fetch(store, &row, items).await?);
-        }
-        Ok(fetched)
+        Plan::new(&options.items).fetch(store, open.mailbox, &uids.into(), out).await
     }
 
     async fn store(&mut self, uids: &[Uid], options: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
@@ -188,7 +186,7 @@ impl<S: Store> Session for ImapSession<S> {
         Ok(stored)
     }
 
-    async fn search(&mut self, options: &SearchOptions) -> Result<Vec<Uid>, Refusal> {
+    async fn search(&mut self, options: &SearchOptions, budget: &mut Budget) -> Result<Vec<Uid>, Refusal> {
         let (store, open) = self.opened()?;
         let filter = Filter::new(options.keys.iter().cloned());
         let preselected = store.preselect(open.mailbox, &filter).await?;
@@ -196,6 +194,8 @@ impl<S: Store> Session for ImapSession<S> {
         for page in preselected.maybe.pages(SEARCHED) {
             for row in store.messages(open.mailbox, &page, Fields::new().with_flags(true), usize::MAX).await?
             {
+                budget.grant(row.size);
+                budget.spend(row.size).await?;
                 match store.message(row.body).await {
                     Ok(message) if filter.matches(&row, &message) => found.insert(row.uid),
                     Ok(_) | Err(Error::NoSuchBody) => {}

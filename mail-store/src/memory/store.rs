@@ -3,6 +3,7 @@
 use std::{ops::Range, sync::Arc, time::Duration};
 
 use mailwire_imap::types::{ModSeq, Uid};
+use mailwire_transport::{Budget, run_blocking};
 use tokio::sync::watch;
 
 use super::{
@@ -119,10 +120,17 @@ impl Store for MemoryStore {
                 }
             }
         }
+        let mut budget = Budget::unlimited();
         for (row, body) in rows.iter_mut().zip(bodies) {
-            let parts = body.parts();
-            row.envelope = fields.envelope.then(|| Box::new(parts.envelope()));
-            row.structure = fields.structure.then(|| Box::new(parts.structure(true)));
+            let summary = move || {
+                let parts = body.parts();
+                let envelope = fields.envelope.then(|| Box::new(parts.envelope()));
+                (envelope, fields.structure.then(|| Box::new(parts.structure(true))))
+            };
+            // It has no limit.
+            if let Ok(summary) = budget.run(row.size, summary).await {
+                (row.envelope, row.structure) = summary;
+            }
         }
         Ok(rows)
     }
@@ -157,7 +165,11 @@ impl Store for MemoryStore {
     }
 
     async fn message(&self, body: BodyId) -> Result<Arc<Message>> {
-        Ok(self.bodies.get(body)?.parts())
+        let body = self.bodies.get(body)?;
+        if body.size() <= Budget::TURN {
+            return Ok(body.parts());
+        }
+        Ok(run_blocking(move || body.parts()).await)
     }
 
     async fn store(&self, mailbox: MailboxId, uids: &Uids, change: &FlagChange) -> Result<Stored> {

@@ -26,7 +26,7 @@ pub enum Address {
 }
 
 /// More than this of one list is left out.
-const MAX_ADDRESSES: usize = 4096;
+pub(super) const MAX_ADDRESSES: usize = 4096;
 
 /// Reads an unfolded address list. What is no address at all is taken for a local part. Where only a comma is
 /// missing between two addresses, both are given.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use mail_parser::decoders::{base64::base64_decode, charsets::map::charset_decoder};
+use mail_parser::decoders::charsets::map::charset_decoder;
 use mailwire_imap::types::ContentEncoding;
 
 use super::{envelope::string, words::Words};
@@ -35,63 +35,153 @@ pub(super) fn encoding(value: Option<&Bytes>) -> ContentEncoding {
     }
 }
 
-/// Undoes a transfer encoding. A slice of `body` where there is nothing to undo.
-pub(super) fn transfer(body: &Bytes, field: Option<&Bytes>) -> Result<Bytes, UnknownEncoding> {
-    match encoding(field) {
-        ContentEncoding::SevenBit | ContentEncoding::EightBit | ContentEncoding::Binary => Ok(body.clone()),
-        ContentEncoding::Base64 => Ok(base64(body).into()),
-        ContentEncoding::QuotedPrintable => Ok(quoted_printable(body).into()),
-        _ => Err(UnknownEncoding),
+/// Undoes a transfer encoding piece by piece.
+#[derive(Debug, Clone)]
+pub(super) struct Decoder {
+    body: Bytes,
+    at: usize,
+    state: State,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    /// The bits that make no byte yet, and how many letters they came from.
+    Base64 { bits: u32, letters: u8 },
+    /// The line that was begun.
+    QuotedPrintable(Option<Line>),
+}
+
+/// A line of quoted-printable. White space at its end was added on the way.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    /// Where its text ends.
+    text: usize,
+    /// What stands between here and the next line is its line end.
+    break_from: usize,
+    next: usize,
+}
+
+impl Decoder {
+    /// A decoder of `body`, of which `field` says how it is encoded; `None` if there is nothing to undo.
+    pub(super) fn new(body: &Bytes, field: Option<&Bytes>) -> Result<Option<Self>, UnknownEncoding> {
+        let state = match encoding(field) {
+            ContentEncoding::SevenBit | ContentEncoding::EightBit | ContentEncoding::Binary => {
+                return Ok(None);
+            }
+            ContentEncoding::Base64 => State::Base64 { bits: 0, letters: 0 },
+            ContentEncoding::QuotedPrintable => State::QuotedPrintable(None),
+            _ => return Err(UnknownEncoding),
+        };
+        Ok(Some(Self { body: body.clone(), at: 0, state }))
     }
-}
 
-/// RFC 2045 section 6.8: what is not of the alphabet is ignored, and padding ends it.
-fn base64(body: &[u8]) -> Vec<u8> {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    let end = memchr::memchr(b'=', body).unwrap_or(body.len());
-    let body = body.get(..end).unwrap_or(body);
-    let clean: Cow<'_, [u8]> = if body.iter().all(|&byte| known(byte) || byte.is_ascii_whitespace()) {
-        body.into()
-    } else {
-        body.iter().copied().filter(|&byte| known(byte)).collect()
-    };
-    base64_decode(&clean).unwrap_or_default()
-}
+    /// All that it decodes to.
+    pub(super) fn whole(mut self) -> Bytes {
+        let mut out = Vec::with_capacity(self.body.len());
+        while self.next(&mut out, usize::MAX) {}
+        out.into()
+    }
 
-/// RFC 2045 section 6.7. An `=` that begins nothing is kept.
-fn quoted_printable(body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len());
-    for line in body.split_inclusive(|&byte| byte == b'\n') {
-        let text = line.strip_suffix(b"\n").unwrap_or(line);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let end = line.get(text.len()..).unwrap_or_default();
-        // White space at the end of a line was added on the way.
-        let mut text = text.trim_ascii_end();
-        let soft = text.last() == Some(&b'=');
-        if soft {
-            text = text.get(..text.len() - 1).unwrap_or_default();
-        }
-        while let Some(equals) = memchr::memchr(b'=', text) {
-            let (before, rest) = text.split_at(equals);
-            out.extend_from_slice(before);
-            let hex = |at: usize| rest.get(at).and_then(|&byte| char::from(byte).to_digit(16));
-            match (hex(1), hex(2)) {
-                (Some(high), Some(low)) => {
-                    out.push(u8::try_from(high << 4 | low).unwrap_or_default());
-                    text = rest.get(3..).unwrap_or_default();
+    /// How many bytes there are before decoding.
+    pub(super) fn encoded_len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Appends the next bytes, of about `most` encoded ones. Whether there may be more.
+    pub(super) fn next(&mut self, out: &mut Vec<u8>, most: usize) -> bool {
+        let end = self.at.saturating_add(most).min(self.body.len());
+        match &mut self.state {
+            State::Base64 { bits, letters } => {
+                let part = self.body.get(self.at..end).unwrap_or_default();
+                self.at = end;
+                if !base64(part, bits, letters, out) {
+                    self.at = self.body.len();
                 }
-                _ => {
-                    out.push(b'=');
-                    text = rest.get(1..).unwrap_or_default();
+            }
+            State::QuotedPrintable(line) => {
+                while self.at < end {
+                    self.at = quoted_printable(&self.body, self.at, end, line, out);
                 }
             }
         }
-        out.extend_from_slice(text);
-        if !soft {
-            out.extend_from_slice(end);
+        if self.at < self.body.len() {
+            return true;
+        }
+        if let State::Base64 { bits, letters } = &mut self.state {
+            // Two letters are one byte, three are two.
+            let bytes = (*bits << (6 * (4 - u32::from(*letters)))).to_be_bytes();
+            let count = usize::from(std::mem::take(letters).saturating_sub(1));
+            out.extend(bytes.iter().skip(1).take(count));
+        }
+        false
+    }
+}
+
+/// RFC 2045 section 6.8: what is not of the alphabet is ignored, and padding ends it. Whether it goes on.
+fn base64(part: &[u8], bits: &mut u32, letters: &mut u8, out: &mut Vec<u8>) -> bool {
+    for &byte in part {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            b'=' => return false,
+            _ => continue,
+        };
+        *bits = *bits << 6 | u32::from(value);
+        *letters += 1;
+        if *letters == 4 {
+            let [_, bytes @ ..] = bits.to_be_bytes();
+            out.extend_from_slice(&bytes);
+            (*bits, *letters) = (0, 0);
         }
     }
-    out
+    true
+}
+
+/// RFC 2045 section 6.7. An `=` that begins nothing is kept. Decodes from `at` to `end` or the end of the line,
+/// and gives the place that it came to.
+fn quoted_printable(
+    body: &[u8],
+    at: usize,
+    end: usize,
+    begun: &mut Option<Line>,
+    out: &mut Vec<u8>,
+) -> usize {
+    let line = *begun.get_or_insert_with(|| line_of(body, at));
+    let text = body.get(at..line.text).unwrap_or_default();
+    let Some((&first, rest)) = text.split_first() else {
+        out.extend_from_slice(body.get(line.break_from..line.next).unwrap_or_default());
+        *begun = None;
+        return line.next;
+    };
+    if first == b'=' {
+        let hex = |at: usize| rest.get(at).and_then(|&byte| char::from(byte).to_digit(16));
+        if let (Some(high), Some(low)) = (hex(0), hex(1)) {
+            out.push(u8::try_from(high << 4 | low).unwrap_or_default());
+            return at + 3;
+        }
+    }
+    let most = text.len().min(end.saturating_sub(at).max(1));
+    let plain = rest.get(..most - 1).unwrap_or_default();
+    let length = 1 + memchr::memchr(b'=', plain).unwrap_or(plain.len());
+    out.extend_from_slice(text.get(..length).unwrap_or_default());
+    at + length
+}
+
+fn line_of(body: &[u8], start: usize) -> Line {
+    let rest = body.get(start..).unwrap_or_default();
+    let line = memchr::memchr(b'\n', rest).map_or(rest, |newline| rest.split_at(newline + 1).0);
+    let text = line.strip_suffix(b"\n").unwrap_or(line);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let next = start + line.len();
+    let trimmed = text.trim_ascii_end();
+    match trimmed.strip_suffix(b"=") {
+        // The line goes on in the next.
+        Some(soft) => Line { text: start + soft.len(), break_from: next, next },
+        None => Line { text: start + trimmed.len(), break_from: start + text.len(), next },
+    }
 }
 
 /// Bytes of a charset as text; without a name that is known, they are taken for UTF-8.
@@ -108,6 +198,10 @@ pub(super) fn charset<'a>(bytes: &'a [u8], name: Option<&[u8]>) -> Cow<'a, str> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn transfer(body: &Bytes, field: Option<&Bytes>) -> Result<Bytes, UnknownEncoding> {
+        Ok(Decoder::new(body, field)?.map_or_else(|| body.clone(), Decoder::whole))
+    }
 
     fn decode(body: &'static str, encoding: &str) -> Option<String> {
         let body = Bytes::from_static(body.as_bytes());
@@ -131,6 +225,31 @@ mod tests {
             ("x", "x-uuencode", None),
         ] {
             assert_eq!(decode(body, encoding).as_deref(), expected, "{body}");
+        }
+    }
+
+    /// However it is cut, and as mail-parser decodes base64.
+    #[test]
+    fn pieces_are_the_whole() {
+        let body = Bytes::from_static(
+            b"YW=\r\nA=C3=BC \t \r\n=3D=\n a==4 \rb\r\n \n= =\r\n=E2=82=AC\0c= \r\nQUJD\r\nRA",
+        );
+        for from in 0..body.len() {
+            for encoding in ["base64", "quoted-printable"] {
+                let (body, field) = (body.slice(from..), Bytes::from_static(encoding.as_bytes()));
+                let whole = transfer(&body, Some(&field)).unwrap();
+                for most in 1..9 {
+                    let mut decoder = Decoder::new(&body, Some(&field)).unwrap().unwrap();
+                    let mut out = Vec::new();
+                    while decoder.next(&mut out, most) {}
+                    assert_eq!(out, whole, "{encoding} from {from} by {most}");
+                }
+            }
+        }
+        for text in ["QQ", "QUI", "QUJD", "QUJDRA", "QUJDREU"] {
+            let field = Bytes::from_static(b"base64");
+            let decoded = transfer(&Bytes::from_static(text.as_bytes()), Some(&field)).unwrap();
+            assert_eq!(decoded, mail_parser::decoders::base64::base64_decode(text.as_bytes()).unwrap());
         }
     }
 

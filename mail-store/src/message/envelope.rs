@@ -4,7 +4,11 @@ use bytes::Bytes;
 use mailwire_core::Text;
 use mailwire_imap::types::{self, Envelope, ImapString};
 
-use super::{Message, Part, address, address::addresses, header};
+use super::{
+    Message, Part,
+    address::{self, MAX_ADDRESSES, addresses},
+    header,
+};
 
 impl Message {
     /// Makes the ENVELOPE of the message: the fields of its header that lists show. Encoded words stay
@@ -24,7 +28,9 @@ impl Message {
             let is = |name: &&str| field.is(name.as_bytes());
             if let Some(list) = ADDRESS_FIELDS.iter().position(is) {
                 let list = addresses.get_mut(list);
-                list.into_iter().for_each(|list| list.extend(address_list(&field.value())));
+                if let Some(list) = list.filter(|list| list.len() < MAX_ADDRESSES) {
+                    list.extend(address_list(&field.value()));
+                }
                 continue;
             }
             let once = if is(&"date") {

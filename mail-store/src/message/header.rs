@@ -42,6 +42,40 @@ pub struct Fields<'a> {
     position: usize,
 }
 
+impl<'a> Fields<'a> {
+    /// The fields from this place on.
+    pub(super) const fn from(header: &'a Bytes, position: usize) -> Self {
+        Self { header, position }
+    }
+
+    /// The place after the last field that was given.
+    pub(super) const fn position(&self) -> usize {
+        self.position
+    }
+}
+
+/// Names of header fields, which are compared in any case of their letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldNames(Vec<Vec<u8>>);
+
+impl FieldNames {
+    /// A set of names. One of `n` names is asked in the logarithm of `n` comparisons.
+    pub fn new<N: AsRef<[u8]>>(names: impl IntoIterator<Item = N>) -> Self {
+        let mut names: Vec<Vec<u8>> =
+            names.into_iter().map(|name| name.as_ref().to_ascii_lowercase()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Self(names)
+    }
+
+    /// Tells whether a name is one of these.
+    #[must_use]
+    pub fn contains(&self, name: &[u8]) -> bool {
+        let lower = || name.iter().map(u8::to_ascii_lowercase);
+        self.0.binary_search_by(|known| known.iter().copied().cmp(lower())).is_ok()
+    }
+}
+
 impl Iterator for Fields<'_> {
     type Item = Field;
 

@@ -12,6 +12,7 @@ mod decode;
 mod envelope;
 pub mod header;
 mod mime;
+mod pieces;
 mod search;
 mod section;
 mod structure;
@@ -23,6 +24,8 @@ pub use address::{Address, addresses};
 pub use decode::UnknownEncoding;
 pub use mailwire_transport::encoded_words;
 pub use mime::{Content, ContentType, Part};
+pub(crate) use pieces::Pieces;
+pub(crate) use section::Choice;
 pub use section::partial;
 pub use structure::without_extension;
 
@@ -78,12 +81,17 @@ impl Message {
     ///
     /// The encoding is not known.
     pub fn decoded(&self, part: &Part) -> Result<Bytes, UnknownEncoding> {
+        Ok(self.decoder(part)?.map_or_else(|body| body, decode::Decoder::whole))
+    }
+
+    /// What undoes a part's transfer encoding; the body where there is nothing to undo.
+    fn decoder(&self, part: &Part) -> Result<Result<decode::Decoder, Bytes>, UnknownEncoding> {
         let body = self.body(part);
         if !matches!(part.content, Content::Leaf { .. }) {
-            return Ok(body);
+            return Ok(Err(body));
         }
         let encoding = header::first(&self.header(part), b"content-transfer-encoding");
-        decode::transfer(&body, encoding.as_ref())
+        Ok(decode::Decoder::new(&body, encoding.as_ref())?.ok_or(body))
     }
 }
 

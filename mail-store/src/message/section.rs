@@ -1,11 +1,15 @@
 //! What `BODY[...]` and `BINARY[...]` give.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 use bytes::Bytes;
 use mailwire_imap::types::{ImapString, Partial, Section, SectionText};
 
-use super::{Message, Part, UnknownEncoding, header};
+use super::{
+    Message, UnknownEncoding,
+    header::{self, FieldNames},
+    pieces::Pieces,
+};
 
 impl Message {
     /// Gives a section of the message
@@ -23,11 +27,8 @@ impl Message {
             Some(SectionText::Mime) => Some(self.header(part)),
             Some(SectionText::Header) => Some(self.header(message()?)),
             Some(SectionText::Text) => Some(self.body(message()?)),
-            Some(SectionText::HeaderFields(names)) => {
-                Some(self.chosen_fields(message()?, |field| is_one_of(field, names)))
-            }
-            Some(SectionText::HeaderFieldsNot(names)) => {
-                Some(self.chosen_fields(message()?, |field| !is_one_of(field, names)))
+            Some(SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)) => {
+                Some(self.chosen(section, &Choice::of(section)?)?.whole())
             }
         }
     }
@@ -43,23 +44,48 @@ impl Message {
         self.root.find(number).map(|part| self.decoded(part))
     }
 
-    /// Fields as they stand, in the message's order, with the empty line after them.
-    fn chosen_fields(&self, part: &Part, choose: impl Fn(&header::Field) -> bool) -> Bytes {
-        let header = self.header(part);
-        let mut chosen = Vec::new();
-        for field in header::fields(&header).filter(choose) {
-            chosen.extend_from_slice(&field.whole);
-            if !field.whole.ends_with(b"\n") {
-                chosen.extend_from_slice(b"\r\n");
-            }
-        }
-        chosen.extend_from_slice(b"\r\n");
-        chosen.into()
+    /// The header fields that are chosen of a section's header, piece by piece. `None` if there is no such
+    /// header.
+    pub(crate) fn chosen(&self, section: &Section, choice: &Choice) -> Option<Pieces> {
+        let part = self.root.find(section.part())?;
+        let message = if section.part().is_empty() { part } else { part.message()? };
+        Some(Pieces::fields(self.header(message), choice.clone()))
+    }
+
+    /// What [`binary`](Self::binary) gives, piece by piece; a slice where there is nothing to undo.
+    pub(crate) fn binary_pieces(
+        &self,
+        number: &[NonZeroU32],
+    ) -> Option<Result<Result<Pieces, Bytes>, UnknownEncoding>> {
+        let part = self.root.find(number)?;
+        Some(self.decoder(part).map(|decoder| decoder.map(Pieces::decoded)))
     }
 }
 
-fn is_one_of(field: &header::Field, names: &[ImapString]) -> bool {
-    names.iter().any(|name| field.is(name.as_bytes()))
+/// Which fields of a header are chosen: `HEADER.FIELDS`, `HEADER.FIELDS.NOT`.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    names: Arc<FieldNames>,
+    /// These and no others, or all others.
+    named: bool,
+}
+
+impl Choice {
+    /// What a section chooses, if it does. It is worth keeping: to make it takes time in proportion to the
+    /// names.
+    pub(crate) fn of(section: &Section) -> Option<Self> {
+        let (names, named) = match section.text()? {
+            SectionText::HeaderFields(names) => (names, true),
+            SectionText::HeaderFieldsNot(names) => (names, false),
+            _ => return None,
+        };
+        let names = Arc::new(FieldNames::new(names.iter().map(ImapString::as_bytes)));
+        Some(Self { names, named })
+    }
+
+    pub(super) fn takes(&self, field: &header::Field) -> bool {
+        self.names.contains(&field.name) == self.named
+    }
 }
 
 /// Cuts out the range of `data` that a FETCH asks for, if it asks for less than all. What lies beyond the end

@@ -2,30 +2,26 @@
 
 use std::num::NonZeroU32;
 
-use mailwire_core::{Text, Ticket};
+use mailwire_core::Ticket;
 use mailwire_imap::{
     command::{Copy, Fetch, FetchAtt, FetchAtts, Search, SearchReturnOpt, Store, StoreAction},
-    response::{
-        self, BinaryData, Code, CopyUid, ESearchData, MsgAtt, Reply, SearchReturnData, SectionData, Untagged,
-    },
-    types::{Data, Flag, FlagSet, ImapString, KnownNumbers, KnownUids, Partial, ShortList, Uid, UidSet},
+    response::{self, Code, CopyUid, ESearchData, Reply, SearchReturnData, Untagged},
+    types::{Flag, FlagSet, ImapString, KnownNumbers, KnownUids, Uid, UidSet},
 };
 
 use super::{
     conversation::{Conversation, Stop, done},
+    fetch_writer::FetchWriter,
     open::Open,
     options::{CopyOptions, FetchOptions, SearchOptions, StoreOptions},
     refusal::{Refusal, status},
-    sending::{push, send_stream, without_nul},
-    service::{Copied, Fetched, FetchedItem, Service, Session, Stored},
+    sending::push,
+    service::{Copied, Service, Session, Stored},
     sets,
 };
-use crate::server::{Content, Reader};
 
 /// So many messages are asked of an application at once.
 const BATCH: usize = 256;
-/// So many where their contents are wanted.
-const CONTENT_BATCH: usize = 16;
 
 impl<S: Service> Conversation<S> {
     /// The session and the open mailbox, which commands in this state have.
@@ -47,106 +43,62 @@ impl<S: Service> Conversation<S> {
     /// FETCH: RFC 9051 section 6.4.5.
     pub(super) async fn fetch(&mut self, fetch: Fetch) -> Result<Reply, Stop> {
         let mut asked = items(fetch.items)?;
-        let (session, open) = self.opened()?;
+        let (_, open) = self.opened()?;
         let uids = sets::resolve(&open.view, &fetch.messages)?;
         let by_uid = fetch.messages.is_uid();
         let with_uid = by_uid || asked.contains(&FetchAtt::Uid);
         asked.retain(|item| *item != FetchAtt::Uid);
-        let mut seen = Vec::new();
-        if !open.read_only && !uids.is_empty() && asked.iter().any(sets_seen) {
-            let options = StoreOptions::new(StoreAction::Add, FlagSet::from([Flag::Seen]));
-            seen = session.store(&uids, &options).await?;
+        let marks = !open.read_only && asked.iter().any(sets_seen);
+        let (options, mark) =
+            (FetchOptions::new(asked), StoreOptions::new(StoreAction::Add, FlagSet::from([Flag::Seen])));
+        let (mut budget, mut given) = (self.budget(), 0);
+        for batch in uids.chunks(BATCH) {
+            let (Some(session), Some(open)) = (&mut self.session, &self.open) else { break };
+            let mut seen = if marks { session.store(batch, &mark).await? } else { Vec::new() };
             seen.retain(|stored| stored.changed);
             seen.sort_unstable_by_key(|stored| stored.uid);
-        }
-        let size = if asked.iter().any(is_content) { CONTENT_BATCH } else { BATCH };
-        let options = FetchOptions::new(asked);
-        let mut missing = false;
-        for batch in uids.chunks(size) {
-            let fetched = if options.items.is_empty() {
-                batch.iter().copied().map(Fetched::new).collect()
+            let limit = self.limits.response.max(self.limits.message);
+            let mut writer = FetchWriter::new(&mut self.driver, open, &seen, with_uid, limit, budget);
+            let result = if options.items.is_empty() {
+                writer.bare(batch).await
             } else {
-                let (session, _) = self.opened()?;
-                session.fetch(batch, &options).await?
+                session.fetch(batch, &options, &mut writer).await
             };
-            missing |= fetched.len() < batch.len();
-            for mut message in fetched {
-                let place = seen.binary_search_by_key(&message.uid, |stored| stored.uid);
-                if let Some(Stored { flags, .. }) = place.ok().and_then(|place| seen.get(place)) {
-                    let is_flags =
-                        |item: &FetchedItem<_>| matches!(item, FetchedItem::Data(MsgAtt::Flags(_)));
-                    if !message.items.iter().any(is_flags) {
-                        message.data(MsgAtt::Flags(flags.clone()));
-                    }
-                }
-                self.tell_message(message, with_uid).await?;
-            }
+            given += writer.given();
+            budget = writer.end()?;
+            result?;
         }
         // RFC 5530: the client can wait for the EXPUNGE.
-        let gone = missing && !by_uid;
+        let gone = given < uids.len() && !by_uid;
         Ok(if gone { done().with_code(Code::ExpungeIssued) } else { done() })
-    }
-
-    async fn tell_message(
-        &mut self,
-        message: Fetched<<S::Session as Session>::Reader>,
-        with_uid: bool,
-    ) -> Result<(), Stop> {
-        let rev2 = self.rev2();
-        let (_, open) = self.opened()?;
-        let uid = message.uid;
-        let Some(number) = open.view.number(uid) else { return Ok(()) };
-        let mut items = ShortList::new();
-        let mut streams = Vec::new();
-        if with_uid {
-            items.push(MsgAtt::Uid(uid));
-        }
-        for item in message.items {
-            match item {
-                FetchedItem::Data(MsgAtt::Flags(flags)) => {
-                    items.push(MsgAtt::Flags(open.shown(uid, flags, rev2)));
-                }
-                FetchedItem::Data(item) => items.push(item),
-                FetchedItem::Content { asked, content } => {
-                    let binary = matches!(asked, FetchAtt::Binary { .. });
-                    let (data, reader) = announce(content, binary);
-                    let Some(item) = item_of(asked, data) else { continue };
-                    items.push(item);
-                    streams.extend(reader.map(|reader| (reader, binary)));
-                }
-            }
-        }
-        if items.is_empty() {
-            return Ok(());
-        }
-        push(&mut self.driver, Untagged::Fetch(response::FetchData::new(number, items))).await?;
-        for (reader, binary) in streams {
-            send_stream(&mut self.driver, reader, binary).await?;
-        }
-        Ok(())
     }
 
     /// STORE: RFC 9051 section 6.4.6.
     pub(super) async fn store(&mut self, store: Store) -> Result<Reply, Stop> {
         self.writable()?;
         let rev2 = self.rev2();
-        let (session, open) = self.opened()?;
+        let (_, open) = self.opened()?;
         let uids = sets::resolve(&open.view, &store.messages)?;
         if uids.is_empty() {
             return Ok(done());
         }
         let options = StoreOptions::new(store.action, store.flags);
-        let stored = session.store(&uids, &options).await?;
         let by_uid = store.messages.is_uid();
-        let missing = stored.len() < uids.len() && !by_uid;
-        if !store.silent {
-            for Stored { uid, flags, .. } in stored {
+        let mut known = 0;
+        // The flags of all messages at once can be many times what is stored.
+        for batch in uids.chunks(BATCH) {
+            let (session, _) = self.opened()?;
+            let stored = session.store(batch, &options).await?;
+            known += stored.len();
+            let shown = if store.silent { Vec::new() } else { stored };
+            for Stored { uid, flags, .. } in shown {
                 let Some(open) = &self.open else { break };
                 if let Some(data) = open.flags(uid, flags, by_uid || rev2, rev2) {
                     push(&mut self.driver, data).await?;
                 }
             }
         }
+        let missing = known < uids.len() && !by_uid;
         Ok(if missing { done().with_code(Code::ExpungeIssued) } else { done() })
     }
 
@@ -162,9 +114,10 @@ impl<S: Service> Conversation<S> {
         let rev2 = self.rev2();
         let tag = self.driver.connection().tag(ticket).map(|tag| tag.as_text().clone());
         let saves = search.returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturnOpt::Save));
+        let mut budget = self.budget();
         let (session, open) = self.opened()?;
         let options = SearchOptions::new(sets::translate(&open.view, search.keys)?);
-        let found = session.search(&options).await;
+        let found = session.search(&options, &mut budget).await;
         if saves && found.is_err() {
             // RFC 9051 section 6.4.4.1: a search that fails leaves nothing saved.
             open.view.save([]);
@@ -292,18 +245,6 @@ fn items(items: FetchAtts) -> Result<Vec<FetchAtt>, Stop> {
 /// More different items of a message are not given at once.
 const MAX_ITEMS: usize = 200;
 
-fn is_content(item: &FetchAtt) -> bool {
-    matches!(
-        item,
-        FetchAtt::BodySection { .. }
-            | FetchAtt::Binary { .. }
-            | FetchAtt::BinarySize { .. }
-            | FetchAtt::Rfc822
-            | FetchAtt::Rfc822Header
-            | FetchAtt::Rfc822Text
-    )
-}
-
 fn sets_seen(item: &FetchAtt) -> bool {
     matches!(
         item,
@@ -312,35 +253,6 @@ fn sets_seen(item: &FetchAtt) -> bool {
             | FetchAtt::Rfc822
             | FetchAtt::Rfc822Text
     )
-}
-
-/// How a content stands in its response, and what is to be sent after that. What is in memory is
-/// part of the response, which chains it to the output if it is large.
-fn announce<R: Reader>(content: Option<Content<R>>, binary: bool) -> (Data, Option<R>) {
-    match content {
-        None => (Data::Nil, None),
-        Some(Content::Bytes(bytes)) => {
-            let bytes = if binary { bytes } else { without_nul(bytes) };
-            (Data::Inline(Text::from(bytes)), None)
-        }
-        Some(Content::Stream { length, reader }) => (Data::Streamed { length }, Some(reader)),
-    }
-}
-
-fn item_of(asked: FetchAtt, data: Data) -> Option<MsgAtt> {
-    let origin = |partial: Option<Partial>| partial.map(|partial| partial.offset);
-    Some(match asked {
-        FetchAtt::BodySection { section, partial, .. } => {
-            MsgAtt::Section(Box::new(SectionData::new(section, data).with_origin(origin(partial))))
-        }
-        FetchAtt::Binary { part, partial, .. } => {
-            MsgAtt::Binary(Box::new(BinaryData::new(part, data).with_origin(origin(partial))))
-        }
-        FetchAtt::Rfc822 => MsgAtt::Rfc822(data),
-        FetchAtt::Rfc822Header => MsgAtt::Rfc822Header(data),
-        FetchAtt::Rfc822Text => MsgAtt::Rfc822Text(data),
-        _ => return None,
-    })
 }
 
 /// What SAVE keeps: only the ends, if only those were asked for (RFC 5182 section 2.4).

@@ -7,6 +7,7 @@
 
 mod body;
 mod conversation;
+mod fetch_writer;
 mod listing;
 mod mailboxes;
 mod messages;
@@ -23,6 +24,7 @@ use mailwire_core::Channel;
 use mailwire_imap::{Capability, server::Config};
 
 pub use body::Body;
+pub use fetch_writer::FetchWriter;
 pub use listing::Mailbox;
 pub use options::{
     CopyOptions, CreateOptions, FetchOptions, SearchOptions, SelectOptions, StatusOptions, StoreOptions,

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use mailwire_imap::{response::Untagged, server::Connection};
 
-use crate::{Driver, Error, Stream, server::Reader};
+use crate::{
+    Budget, Driver, Error, Stream,
+    server::{Content, Reader},
+};
 
 pub(super) type ServerDriver = Driver<Stream, Connection>;
 
@@ -17,23 +20,49 @@ pub(super) async fn push(driver: &mut ServerDriver, data: Untagged) -> Result<()
     Ok(())
 }
 
+/// So much of what is in memory is looked at and handed on at once.
+const PIECE: usize = 64 << 10;
+
 /// Sends the literal that is due. A content that is not as long as it claimed to be cannot be mended:
 /// the connection has to end.
-pub(super) async fn send_stream<R: Reader>(
+pub(super) async fn send_literal<R: Reader>(
     driver: &mut ServerDriver,
-    mut reader: R,
+    content: Content<R>,
     binary: bool,
 ) -> Result<(), Error> {
-    while let Some(chunk) = reader.chunk().await? {
-        let mut chunk = if binary { chunk } else { without_nul(chunk) };
-        while !chunk.is_empty() {
-            driver.connection_mut().send_body(&mut chunk)?;
-            if !chunk.is_empty() {
-                driver.flush().await?;
+    let mut turns = Budget::unlimited();
+    match content {
+        Content::Bytes(mut bytes) => {
+            while !bytes.is_empty() {
+                let piece = bytes.split_to(bytes.len().min(PIECE));
+                send_piece(driver, piece, binary, &mut turns).await?;
+            }
+        }
+        Content::Stream { mut reader, .. } => {
+            while let Some(piece) = reader.chunk().await? {
+                send_piece(driver, piece, binary, &mut turns).await?;
             }
         }
     }
     driver.connection_mut().finish_body()?;
+    Ok(())
+}
+
+async fn send_piece(
+    driver: &mut ServerDriver,
+    piece: Bytes,
+    binary: bool,
+    turns: &mut Budget,
+) -> Result<(), Error> {
+    // The client can read faster than is fair to others; this one has no limit.
+    let _ = turns.spend(piece.len() as u64).await;
+    let mut piece = if binary { piece } else { without_nul(piece) };
+    while !piece.is_empty() {
+        driver.connection_mut().send_body(&mut piece)?;
+        if !piece.is_empty() {
+            driver.flush().await?;
+        }
+    }
     Ok(())
 }
 

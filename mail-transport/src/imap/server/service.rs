@@ -11,6 +11,7 @@ use mailwire_imap::{
 
 use super::{
     body::Body,
+    fetch_writer::FetchWriter,
     listing::Mailbox,
     options::{
         CopyOptions, CreateOptions, FetchOptions, SearchOptions, SelectOptions, StatusOptions, StoreOptions,
@@ -18,8 +19,9 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
+    Budget,
     sasl::{Authenticator, Identity},
-    server::{Content, NoReader, Reader},
+    server::{Content, NoReader},
 };
 
 /// An IMAP service: who may log in, and what a session is. See [`Server`](super::Server).
@@ -52,9 +54,6 @@ pub trait Service: Send + Sync + 'static {
 /// One call is made at a time. Calls are not dropped half-way while the client stays, except for
 /// [`updates`](Self::updates).
 pub trait Session: Send + 'static {
-    /// What large contents are read from; [`NoReader`] if all contents are in memory.
-    type Reader: Reader;
-
     /// The user's mailboxes and subscriptions, in any order. All may be given: what `request` does
     /// not ask for is left out by the server, as are the levels of hierarchy added that are missing.
     fn list(&mut self, request: &List) -> impl Future<Output = Result<Vec<Mailbox>, Refusal>> + Send;
@@ -76,13 +75,19 @@ pub trait Session: Send + 'static {
     /// Ends what [`select`](Self::select) began.
     fn unselect(&mut self) -> impl Future<Output = ()> + Send;
 
-    /// Gives what is asked for of these messages, which the client knows. Messages that are gone are left out.
-    /// Reading sets no flag: the server calls [`store`](Self::store) where it has to.
+    /// Gives what is asked for of these messages, which the client knows, to `out`: each message as soon as it is
+    /// made, in any order. Messages that are gone are left out. Reading sets no flag: the server calls
+    /// [`store`](Self::store) where it has to.
+    ///
+    /// # Errors
+    ///
+    /// What [`FetchWriter::message`] says, or why no more can be given.
     fn fetch(
         &mut self,
         uids: &[Uid],
         options: &FetchOptions,
-    ) -> impl Future<Output = Result<Vec<Fetched<Self::Reader>>, Refusal>> + Send;
+        out: &mut FetchWriter<'_>,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send;
 
     /// Changes flags. Gives what they are now; messages that are gone are left out.
     fn store(
@@ -91,8 +96,14 @@ pub trait Session: Send + 'static {
         options: &StoreOptions,
     ) -> impl Future<Output = Result<Vec<Stored>, Refusal>> + Send;
 
-    /// The messages that are looked for, in any order.
-    fn search(&mut self, options: &SearchOptions) -> impl Future<Output = Result<Vec<Uid>, Refusal>> + Send;
+    /// The messages that are looked for, in any order. `budget` is what this may cost: see
+    /// [`Limits::work`](mailwire_imap::Limits::work). Grant it what is stored and looked at once, and spend all
+    /// that is looked at.
+    fn search(
+        &mut self,
+        options: &SearchOptions,
+        budget: &mut Budget,
+    ) -> impl Future<Output = Result<Vec<Uid>, Refusal>> + Send;
 
     /// Stores a message. The client is told to send it when its first chunk is asked for: an answer
     /// before that saves it from sending. A refusal with [`Code::TryCreate`](mailwire_imap::response::Code::TryCreate) if there is no such
@@ -259,7 +270,7 @@ impl Selected {
     }
 }
 
-/// What FETCH gives of one message.
+/// What FETCH gives of one message. `R` is what large contents are read from; [`NoReader`] if all are in memory.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched<R = NoReader> {
