@@ -155,7 +155,7 @@ fn ehlo_reply(group: String) -> Group {
         ServerInfo::from_response(&response).expect("a valid reply to EHLO")
     };
     let (ours, stalwarts, lettres) = (parse(&frame(wire)), stalwart(wire), lettre(text));
-    assert_eq!(ours.size(), Some(Some(stalwarts.size as u64)));
+    assert_eq!(ours.size_limit(), Some(stalwarts.size as u64));
     assert_eq!(ours.auth().expect("AUTH").len(), stalwarts.auth_mechanisms.count_ones() as usize);
     assert_eq!(ours.iter().count(), stalwarts.capabilities.count_ones() as usize);
     assert_eq!(stalwarts.hostname, "mx.example.org");

@@ -60,6 +60,8 @@ crate::deviations! {
     NOT_UTF_8 = "not-utf-8";
     /// A control character within text.
     CONTROL_CHARACTER = "control-character";
+    /// An argument after a command that has none: it is passed over.
+    SURPLUS_ARGUMENT = "surplus-argument";
     /// Bytes beyond ASCII where only ASCII is allowed.
     EIGHT_BIT_TEXT = "8-bit-text";
 }

@@ -10,7 +10,8 @@ use crate::{AccountId, BodyId, BodyWriter, Delivered, Error, Result, Store, Targ
 
 /// An SMTP or LMTP service over any [`Store`], for an [`smtp::Server`](mailwire_transport::smtp::Server).
 ///
-/// It takes mail for the store's accounts from anybody, puts it into their INBOX, and relays nothing.
+/// It takes mail for the store's accounts from anybody, puts it into their INBOX, and relays nothing. Who gets
+/// the postmaster's mail says [`Store::postmaster`].
 ///
 /// # Examples
 ///
@@ -75,6 +76,18 @@ struct Staged {
 }
 
 impl<S: Store> SmtpSession<S> {
+    /// Who gets the mail for a recipient.
+    async fn recipient(&self, to: &ForwardPath) -> Result<AccountId> {
+        let ForwardPath::Mailbox(mailbox) = to else { return self.store.postmaster(None).await };
+        let local_part = mailbox.unquoted_local_part();
+        match self.store.account(&format!("{local_part}@{}", mailbox.domain())).await {
+            Err(Error::NoSuchAccount) if local_part.eq_ignore_ascii_case("postmaster") => {
+                self.store.postmaster(Some(mailbox.domain())).await
+            }
+            found => found,
+        }
+    }
+
     /// Stores the message. The inner error is the store's.
     async fn stage(&self, body: &mut Body<'_>) -> Result<Result<Staged>, BodyError> {
         let mut writer = match self.store.body(&self.recipients, None).await {
@@ -132,14 +145,8 @@ impl<S: Store> Session for SmtpSession<S> {
     }
 
     async fn rcpt(&mut self, _client: &Client, rcpt: &Rcpt) -> Reply {
-        let address = match &rcpt.to {
-            ForwardPath::Mailbox(mailbox) => {
-                format!("{}@{}", mailbox.unquoted_local_part(), mailbox.domain())
-            }
-            _ => "postmaster".to_owned(),
-        };
         let found = async {
-            let account = self.store.account(&address).await?;
+            let account = self.recipient(&rcpt.to).await?;
             self.check_room(self.size, &[account]).await?;
             Ok::<_, Error>(account)
         };

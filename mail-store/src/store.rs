@@ -45,6 +45,23 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// [`Error::NoSuchAccount`](crate::Error::NoSuchAccount).
     fn account(&self, name: &str) -> impl Future<Output = Result<AccountId>> + Send;
 
+    /// The account that gets the postmaster's mail: of a domain, or of the whole server where a client names
+    /// no domain. A server has to take such mail ([RFC 5321 section
+    /// 4.5.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.1)).
+    ///
+    /// It is asked for where [`account`](Self::account) does not know `postmaster@` the domain. By default it
+    /// is the account of `postmaster`, and nobody of a domain.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchAccount`](crate::Error::NoSuchAccount): there is no mail for the domain here.
+    fn postmaster(&self, domain: Option<&str>) -> impl Future<Output = Result<AccountId>> + Send {
+        let of_a_domain = domain.is_some();
+        async move {
+            if of_a_domain { Err(crate::Error::NoSuchAccount) } else { self.account("postmaster").await }
+        }
+    }
+
     /// The mailboxes that have changed after `after`, and what else changed with them; all of them after
     /// [`ModSeq::ZERO`].
     ///

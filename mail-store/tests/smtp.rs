@@ -160,6 +160,91 @@ async fn lmtp_answers_for_each_recipient() {
     assert_eq!(server.inbox("bob"), ["two\r\n"]);
 }
 
+/// RFC 5321 section 4.5.1: with a domain and without, in any case of the letters.
+#[tokio::test]
+async fn the_postmaster_gets_mail() {
+    let server = start(CLEAR, |server| server).await;
+    let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
+    let to = |to| Envelope::new("", [to]).unwrap();
+    for address in ["postmaster", "Postmaster", "postmaster@mx.example", "POSTMASTER@mx.example"] {
+        let sent = client.send(&to(address), "Hello\r\n").await.unwrap();
+        assert!(sent.refused.is_empty(), "{address}");
+    }
+    assert_eq!(server.inbox("ada").len(), 4, "the user who was added first");
+    server.store.add_user("postmaster", "secret").unwrap();
+    let _ = client.send(&to("postmaster"), "Hello\r\n").await.unwrap();
+    assert_eq!((server.inbox("ada").len(), server.inbox("postmaster").len()), (4, 1));
+}
+
+#[tokio::test]
+async fn there_is_a_postmaster_of_served_domains_only() {
+    use mailwire_store::{Error, Store, memory::Config};
+    let mut config = Config::default();
+    config.domains = vec!["ours.example".into()];
+    let store = MemoryStore::with_config(config);
+    assert!(matches!(store.postmaster(None).await, Err(Error::NoSuchAccount)), "nobody is there");
+    let ada = store.add_user("ada@other.example", "secret").unwrap().account();
+    for domain in [None, Some("OURS.example"), Some("other.example")] {
+        assert_eq!(store.postmaster(domain).await.unwrap(), ada, "{domain:?}");
+    }
+    assert!(matches!(store.postmaster(Some("third.example")).await, Err(Error::NoSuchAccount)));
+}
+
+/// Some servers keep a transaction whose DATA they refused, and refuse MAIL within it.
+#[tokio::test]
+async fn a_transaction_that_stays_open_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        stream.write_all(b"220 mx\r\n").await.unwrap();
+        let (mut open, mut recipients, mut commands) = (false, 0, Vec::new());
+        let mut line = String::new();
+        while stream.read_line(&mut line).await.unwrap() > 0 {
+            let command = line.get(..4).unwrap().to_owned();
+            let reply = match &*command {
+                "MAIL" if open => "503 nested MAIL",
+                "MAIL" => {
+                    open = true;
+                    "250 ok"
+                }
+                "RCPT" if line.contains("nobody") => "550 no such user",
+                "RCPT" => {
+                    recipients += 1;
+                    "250 ok"
+                }
+                "RSET" => {
+                    (open, recipients) = (false, 0);
+                    "250 ok"
+                }
+                "DATA" if recipients == 0 => "554 no valid recipients",
+                "DATA" => {
+                    stream.write_all(b"354 go\r\n").await.unwrap();
+                    while line != ".\r\n" {
+                        line.clear();
+                        stream.read_line(&mut line).await.unwrap();
+                    }
+                    "250 queued"
+                }
+                _ => "250 mx",
+            };
+            commands.push(command);
+            stream.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
+            line.clear();
+        }
+        commands
+    });
+    let mut client = connect_to(address, CLEAR).await.unwrap();
+    let nobody = Envelope::new("", ["nobody@mx.example"]).unwrap();
+    let error = client.send(&nobody, "Hello\r\n").await.unwrap_err();
+    assert_eq!(error.refused().unwrap().kind, RefusedKind::Smtp(550));
+    let _ = client.send(&to_bob(), "Hello\r\n").await.unwrap();
+    client.quit().await.unwrap();
+    let commands = task.await.unwrap().join(" ");
+    assert_eq!(commands, "EHLO MAIL RCPT DATA RSET MAIL RCPT DATA QUIT");
+}
+
 #[tokio::test]
 async fn bare_newlines_are_refused_or_mended() {
     let server = start(CLEAR, |server| server).await;

@@ -7,8 +7,8 @@ use mailwire_core::Text;
 
 use crate::{
     AddressLiteral, Argument, Auth, BodyType, Capabilities, Capability, Command, Domain, EhloName,
-    ForwardPath, Host, Keyword, Mail, Mailbox, Parameter, ParameterValue, Rcpt, Reply, ReplyCode,
-    ReversePath, Submitter, Verb,
+    ForwardPath, Host, Keyword, Mail, Mailbox, OtherCapability, Parameter, ParameterValue, Rcpt, Reply,
+    ReplyCode, ReversePath, Submitter, Verb,
 };
 
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -163,6 +163,9 @@ arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=10)? {
     7 => Self::Vrfy,
     8 => Self::Expn,
     9 => Self::Help,
-    _ => Self::Other { keyword: u.arbitrary()?, parameters: word(u, LETTERS, 0..=8)?.into() },
+    _ => {
+        let other = valid(OtherCapability::new(u.arbitrary()?))?;
+        Self::Other(valid(other.with_parameters(word(u, LETTERS, 0..=8)?))?)
+    }
 }));
 arbitrary!(Capabilities, |u| u.arbitrary().map(|list: Vec<Capability>| list.into_iter().collect()));

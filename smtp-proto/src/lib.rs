@@ -79,7 +79,7 @@ mod setters;
 mod state;
 mod types;
 
-pub use capability::{Capabilities, CapabilitiesIter, Capability};
+pub use capability::{Capabilities, CapabilitiesIter, Capability, OtherCapability};
 pub use command::{Auth, Command, Mail, Rcpt};
 pub use context::ParseContext;
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};

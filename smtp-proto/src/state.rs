@@ -11,7 +11,8 @@
 ///      '---- STARTTLS --------'------------- the message is answered -------------'
 /// ```
 ///
-/// A refused command changes nothing, but that a server ends the transaction with a refusal of DATA.
+/// A refused command changes nothing, but that a server ends the transaction with a refusal of DATA. A refusal
+/// by 50z is about the command, not about the transaction, and does not end it.
 /// QUIT and 421 end the session in every state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use common::{client_config, drain, ready_client, server_config, try_feed};
 use mailwire_smtp::{
     AddressLiteral, Argument, Auth, Capability, Command, Dialect, Domain, EhloName, Host, Keyword, Mail,
-    Mailbox, Mechanism, Misuse, Next, ParameterValue, Rcpt, Reply, ReplyCode, Secret, Text, Verb, client,
-    server,
+    Mailbox, Mechanism, Misuse, Next, OtherCapability, ParameterValue, Rcpt, Reply, ReplyCode, Secret, Text,
+    Verb, client, server,
 };
 
 /// Texts that end a line, or are cut by somebody.
@@ -82,10 +82,11 @@ fn replies_of_an_application() {
     // And what a configuration holds.
     let mut config = server_config();
     config.banner = "x\r\n250 y".into();
-    config.capabilities.push(Capability::Other {
-        keyword: Keyword::try_from("X-A").unwrap(),
-        parameters: "a\r\n250 b".into(),
-    });
+    let capability = OtherCapability::new(Keyword::try_from("X-A").unwrap()).unwrap();
+    for parameters in ["a\r\n250 b", "a\0", " a", "a ", "a  b", "\u{e9}"] {
+        assert!(capability.clone().with_parameters(parameters).is_err(), "{parameters:?}");
+    }
+    config.set_capabilities([Capability::Other(capability.with_parameters("a b").unwrap())]).unwrap();
     let mut server = server::Connection::new(config);
     assert_eq!(drain(&mut server), "220 mx.example x??250 y\r\n");
 }

@@ -264,3 +264,19 @@ fn timeouts_are_of_the_phase() {
     assert!(matches!(try_feed(&mut server, b""), Err(Error::TimedOut { .. })));
     assert!(drain(&mut server).starts_with("421 4.4.2 "));
 }
+
+/// What is out of order again and again is counted, though the state stays as it is.
+#[test]
+fn data_without_recipients_again_and_again() {
+    for lmtp in [false, true] {
+        let mut server = Granting::new(server_config().with_lmtp(lmtp));
+        let hello = if lmtp { "LHLO" } else { "EHLO" };
+        server.say(format!("{hello} client.example\r\nMAIL FROM:<>\r\n"));
+        let mut said = 0;
+        while server.error.is_none() && said < 100 {
+            server.say("DATA\r\n");
+            said += 1;
+        }
+        assert_eq!(said, 20);
+    }
+}

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use mailwire_smtp::{
     Argument, Auth, BodyType, Capabilities, Capability, Command, Dialect, EhloName, ForwardPath, Host,
-    Keyword, Mail, Mailbox, Mechanism, Parameter, ParameterValue, Rcpt, Reply, ReplyCode, ReversePath,
-    Secret, Submitter, Text, Verb,
+    Keyword, Mail, Mailbox, Mechanism, OtherCapability, Parameter, ParameterValue, Rcpt, Reply, ReplyCode,
+    ReversePath, Secret, Submitter, Text, Verb,
 };
 use proptest::prelude::*;
 
@@ -162,7 +162,11 @@ proptest! {
             Capability::Pipelining,
             Capability::Size(size),
             Capability::Auth(mechanisms.iter().map(|name| Mechanism::try_from(name.as_str()).unwrap()).collect()),
-            Capability::Other { keyword: Keyword::try_from("X-EXPS").unwrap(), parameters: "GSSAPI NTLM".into() },
+            Capability::Other(
+                OtherCapability::new(Keyword::try_from("X-EXPS").unwrap())
+                    .and_then(|other| other.with_parameters("GSSAPI NTLM"))
+                    .unwrap()
+            ),
         ]
         .into_iter()
         .collect();

@@ -9,8 +9,8 @@ use common::{
     Granting, client_config, drain, feed, mailbox, ready_client, ready_client_with, server_config, try_feed,
 };
 use mailwire_smtp::{
-    Auth, Channel, Command, Connection as _, Dialect, Error, Mail, Mechanism, Misuse, Next, Rcpt, Reply,
-    ReplyCode, ReversePath, SaslStep, Secret, State, client, server,
+    Auth, Capability, Channel, Command, Connection as _, Dialect, Error, Mail, Mechanism, Misuse, Next,
+    OtherCapability, Rcpt, Reply, ReplyCode, ReversePath, SaslStep, Secret, State, client, server,
 };
 
 fn reply(code: u16, text: &str) -> Reply {
@@ -270,4 +270,46 @@ fn commands_that_change_what_follows_are_not_sent_raw() {
         assert!(matches!(client.send(command).unwrap_err().reason, Misuse::WrongState(_)));
     }
     client.send(Command::Other { verb: "ETRN".parse().unwrap(), argument: None }).unwrap();
+}
+
+/// What the machine does not follow is not sent raw, and not handed on by a server that passes unknown commands.
+#[test]
+fn commands_that_change_what_follows_are_not_handed_on() {
+    let mut server = Granting::new(server_config().with_pass_unknown_commands(true));
+    server.say("EHLO client.example\r\n");
+    for verb in
+        ["BDAT 5 LAST", "turn", "ATRN example.org", "BURL imap://x", "XCLIENT NAME=x", "X-EXPS GSSAPI"]
+    {
+        assert_eq!(server.say(format!("{verb}\r\n")), "502 5.5.1 Command not implemented\r\n", "{verb}");
+    }
+    let handed_on = |event: &server::Event| {
+        matches!(event, server::Event::Command { command: Command::Other { .. }, .. })
+    };
+    assert!(!server.events.iter().any(handed_on));
+    server.say("ETRN example.org\r\n");
+    assert!(server.events.iter().any(handed_on));
+}
+
+#[test]
+fn a_server_is_not_configured_for_what_it_cannot_keep() {
+    let other = |keyword: &str| Capability::Other(OtherCapability::new(keyword.parse().unwrap()).unwrap());
+    let mut config = server_config();
+    for keyword in ["CHUNKING", "binarymime", "XCLIENT", "BURL", "ATRN", "X-EXPS", "DSN", "DELIVERBY", "ETRN"]
+    {
+        let before = config.capabilities().clone();
+        let refused = config.set_capabilities([Capability::Pipelining, other(keyword)]).unwrap_err();
+        assert!(!refused.reason.is_empty() && *config.capabilities() == before, "{keyword}");
+    }
+    for own in [Capability::StartTls, Capability::Auth(Vec::new())] {
+        assert!(config.set_capabilities([own]).is_err());
+    }
+    config.pass_unknown_parameters = true;
+    config.set_capabilities([other("DSN"), other("X-OURS")]).unwrap();
+    let config = config.with_pass_unknown_commands(true);
+    let config = config.with_capabilities([other("ETRN"), Capability::Size(Some(u64::MAX))]).unwrap();
+    let limit = config.limits.message;
+    let server = server::Connection::new(config);
+    assert_eq!(server.capabilities().size_limit(), Some(limit), "no more than is taken");
+    // A keyword that is known says what it says.
+    assert!(OtherCapability::new("STARTTLS".parse().unwrap()).is_err());
 }

@@ -150,10 +150,28 @@ impl MemoryStore {
     fn resolve(&self, name: &str) -> Option<Arc<Account>> {
         self.named(name).or_else(|| {
             let (local, domain) = name.rsplit_once('@')?;
-            let domains = &self.config.domains;
-            let is_ours = domains.is_empty() || domains.iter().any(|ours| ours.eq_ignore_ascii_case(domain));
-            if is_ours { self.named(local) } else { None }
+            if self.is_ours(domain) { self.named(local) } else { None }
         })
+    }
+
+    /// Whether users without a domain in their names get mail there.
+    fn is_ours(&self, domain: &str) -> bool {
+        let domains = &self.config.domains;
+        domains.is_empty() || domains.iter().any(|ours| ours.eq_ignore_ascii_case(domain))
+    }
+
+    /// Whether anybody gets mail there.
+    fn serves(&self, domain: &str) -> bool {
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
+        let there = |account: &Arc<Account>| {
+            account.name.rsplit_once('@').is_some_and(|(_, its)| its.eq_ignore_ascii_case(domain))
+        };
+        self.is_ours(domain) || users.all.iter().any(there)
+    }
+
+    /// The user who was added first.
+    fn first(&self) -> Option<Arc<Account>> {
+        self.users.read().unwrap_or_else(PoisonError::into_inner).all.first().cloned()
     }
 
     fn by_id(&self, id: AccountId) -> Result<Arc<Account>> {

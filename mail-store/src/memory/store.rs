@@ -32,6 +32,15 @@ impl Store for MemoryStore {
         Ok(AccountId::new(account.id.into()))
     }
 
+    /// The user `postmaster`, otherwise the one who was added first.
+    async fn postmaster(&self, domain: Option<&str>) -> Result<AccountId> {
+        let account = match domain {
+            Some(domain) if !self.serves(domain) => None,
+            _ => self.named("postmaster").or_else(|| self.first()),
+        };
+        Ok(AccountId::new(account.ok_or(Error::NoSuchAccount)?.id.into()))
+    }
+
     async fn mailboxes(&self, account: AccountId, after: ModSeq) -> Result<Mailboxes> {
         Ok(self.by_id(account)?.lock().mailboxes(after))
     }

@@ -1,7 +1,7 @@
 //! Who sends a message, and to whom.
 
 use mailwire_core::Invalid;
-use mailwire_smtp::{Mail, Mailbox, Parameter, Rcpt, ReversePath};
+use mailwire_smtp::{ForwardPath, Mail, Mailbox, Parameter, Rcpt, ReversePath};
 
 /// The sender of a message and those who are to get it: what MAIL and RCPT say, which need not be what the message's
 /// header says ([RFC 5321 section 2.3.1](https://www.rfc-editor.org/rfc/rfc5321#section-2.3.1)).
@@ -28,7 +28,8 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// An envelope from `from` (empty for the null address) to each of `to`.
+    /// An envelope from `from` (empty for the null address) to each of `to`: addresses, or `postmaster` for the
+    /// server's own.
     ///
     /// # Errors
     ///
@@ -39,7 +40,7 @@ impl Envelope {
             address => Mailbox::try_from(address)?.into(),
         };
         let to: Result<Vec<_>, Invalid> =
-            to.into_iter().map(|to| Ok(Rcpt::new(Mailbox::try_from(to)?))).collect();
+            to.into_iter().map(|to| Ok(Rcpt::new(ForwardPath::try_from(to)?))).collect();
         Ok(Self { mail: Mail::new(from), recipients: to? })
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use mailwire_core::{Misuse, Ticket, WrongState};
-use mailwire_smtp::{BodyType, Capability, Command, ForwardPath, Mail, Reply, client::Event};
+use mailwire_smtp::{BodyType, Capability, Command, ForwardPath, Mail, Reply, State, client::Event};
 
 use super::{
     Client, Envelope,
@@ -80,6 +80,10 @@ impl Client {
         }
         self.refused.clear();
         self.finish_dropped().await?;
+        // A transaction whose message was refused before it came may still be open.
+        if matches!(self.session.machine().state(), State::Sender | State::Recipients) {
+            self.rset().await?;
+        }
         let mail = self.mail(envelope, &message)?;
         let mut transaction = self.transact(envelope, mail).await?;
         if let Some(error) = self.until_body(&mut transaction).await? {
@@ -96,7 +100,7 @@ impl Client {
         let mut mail = envelope.mail().clone();
         mail.smtp_utf8 |= envelope.is_international();
         let capabilities = self.capabilities();
-        if capabilities.size().is_some() {
+        if capabilities.has_size() {
             mail.size = message.length();
         }
         let offered = capabilities.has(&Capability::EightBitMime);

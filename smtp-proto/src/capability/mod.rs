@@ -6,7 +6,9 @@ use alloc::{collections::BTreeSet, vec::Vec};
 use core::fmt;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text, keywords, sasl::Mechanism};
+use mailwire_core::{
+    Cursor, Dialect, Invalid, ParseError, Parsed, Text, keywords, private::check_text, sasl::Mechanism,
+};
 
 use self::line::{Line, Lines, next_line, skip_line};
 use crate::{ParseContext, Reply, ReplyCode, command::put_number, reply::write_line, types::Keyword};
@@ -47,13 +49,75 @@ pub enum Capability {
     /// HELP: help can be asked for ([RFC 5321 section
     /// 4.1.1.8](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.8)).
     Help,
-    /// An extension that this crate does not know: BDAT's CHUNKING, DSN, X-EXPS.
-    Other {
-        /// Its keyword.
-        keyword: Keyword,
-        /// What follows it.
-        parameters: Text,
-    },
+    /// An extension that this crate does not know: CHUNKING, DSN, X-EXPS.
+    Other(OtherCapability),
+}
+
+/// An extension that this crate does not know, in [`Capability::Other`].
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_smtp::OtherCapability;
+///
+/// let limits = OtherCapability::new("LIMITS".parse()?)?.with_parameters("RCPTMAX=100")?;
+/// assert_eq!((limits.keyword().as_str(), limits.parameters()), ("LIMITS", &"RCPTMAX=100".into()));
+/// # Ok::<(), mailwire_smtp::Invalid>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct OtherCapability {
+    keyword: Keyword,
+    parameters: Text,
+}
+
+impl OtherCapability {
+    /// An extension without parameters.
+    ///
+    /// # Errors
+    ///
+    /// The keyword is one that this crate knows, which is a variant of [`Capability`].
+    pub fn new(keyword: Keyword) -> Result<Self, Invalid> {
+        match Extension::of(keyword.as_bytes()) {
+            Some(_) => Err(Invalid::new("capability", 0, "an extension that is known by name")),
+            None => Ok(Self { keyword, parameters: Text::default() }),
+        }
+    }
+
+    /// Sets what follows the keyword and a space: words with a space between two of them.
+    ///
+    /// # Errors
+    ///
+    /// A byte that is not printable ASCII, a space at an end, or two in a row.
+    pub fn with_parameters(self, parameters: impl Into<Text>) -> Result<Self, Invalid> {
+        const WHAT: &str = "parameters of a capability";
+        let parameters = parameters.into();
+        let bytes = parameters.as_bytes();
+        check_text(WHAT, bytes, 0..=usize::MAX, is_parameter, "not printable ASCII")?;
+        let empty = bytes.split(|&byte| byte == b' ').any(<[u8]>::is_empty);
+        if empty && !bytes.is_empty() {
+            return Err(Invalid::new(WHAT, 0, "a space at an end, or two in a row"));
+        }
+        Ok(Self { parameters, ..self })
+    }
+
+    /// The keyword.
+    #[must_use]
+    pub const fn keyword(&self) -> &Keyword {
+        &self.keyword
+    }
+
+    /// What follows the keyword and a space; empty if nothing does. What a peer sent can have any bytes but
+    /// line ends.
+    #[must_use]
+    pub const fn parameters(&self) -> &Text {
+        &self.parameters
+    }
+}
+
+/// A byte of the parameters, or a space between them.
+const fn is_parameter(byte: u8) -> bool {
+    matches!(byte, b' '..=126)
 }
 
 keywords! {
@@ -90,7 +154,7 @@ impl Extension {
             Capability::Vrfy => Self::Vrfy,
             Capability::Expn => Self::Expn,
             Capability::Help => Self::Help,
-            Capability::Other { .. } => return None,
+            Capability::Other(_) => return None,
         })
     }
 
@@ -127,7 +191,7 @@ impl Extension {
 /// let frame = Bytes::from_static(b"250-mx.example.org\r\n250-SIZE 1000000\r\n250-PIPELINING\r\n250 DSN");
 /// let capabilities = Capabilities::parse(&frame, Dialect::Lenient)?.value;
 /// assert!(capabilities.has(&Capability::Pipelining));
-/// assert_eq!(capabilities.size(), Some(Some(1_000_000)));
+/// assert_eq!(capabilities.size_limit(), Some(1_000_000));
 /// assert!(capabilities.other("dsn").is_some() && capabilities.other("CHUNKING").is_none());
 /// # Ok::<(), mailwire_smtp::ParseError>(())
 /// ```
@@ -179,8 +243,7 @@ impl Capabilities {
         }
     }
 
-    /// Adds an extension, as it is written: what cannot stand in a line becomes `?`, and an
-    /// [`Other`](Capability::Other) whose keyword this crate knows is what that says.
+    /// Adds an extension.
     pub fn push(&mut self, capability: Capability) {
         self.extend([capability]);
     }
@@ -201,11 +264,19 @@ impl Capabilities {
         self.offered & extension.bit() != 0
     }
 
-    /// The largest message in bytes: `None` if SIZE is not offered, `Some(None)` if it is without a limit,
-    /// which 0 says, too ([RFC 1870 section 4](https://www.rfc-editor.org/rfc/rfc1870#section-4)).
+    /// Whether SIZE is offered, so that MAIL may tell a message's size ([RFC 1870 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc1870#section-3)).
     #[must_use]
-    pub fn size(&self) -> Option<Option<u64>> {
-        self.offers(Extension::Size).then(|| self.size.filter(|&size| size > 0))
+    pub const fn has_size(&self) -> bool {
+        self.offers(Extension::Size)
+    }
+
+    /// The largest message in bytes that the server takes. `None` if it has not said: SIZE is not offered,
+    /// or stands without a number or with 0 ([RFC 1870 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc1870#section-4)).
+    #[must_use]
+    pub fn size_limit(&self) -> Option<u64> {
+        self.size.filter(|&size| size > 0)
     }
 
     /// The SASL mechanisms, if AUTH is offered, each once.
@@ -330,10 +401,10 @@ impl Iterator for CapabilitiesIter<'_> {
                 Line::Auth(_) if !core::mem::take(&mut self.auth) => {}
                 Line::Auth(_) => return self.capabilities.auth().map(Capability::Auth),
                 Line::Other { keyword, parameters } => {
-                    return Some(Capability::Other {
+                    return Some(Capability::Other(OtherCapability {
                         keyword: Keyword::unchecked(Text::from(keyword)),
                         parameters: Text::from(parameters),
-                    });
+                    }));
                 }
             }
         }
@@ -412,17 +483,13 @@ impl Capability {
                     out.extend_from_slice(mechanism.as_bytes());
                 }
             }
-            Self::Other { keyword, parameters } => {
+            Self::Other(OtherCapability { keyword, parameters }) => {
                 out.extend_from_slice(keyword.as_bytes());
                 if !parameters.is_empty() {
                     out.push(b' ');
-                    // What a program puts here is not checked when it is built.
-                    out.extend(
-                        parameters
-                            .as_bytes()
-                            .iter()
-                            .map(|&byte| if matches!(byte, b' '..=126) { byte } else { b'?' }),
-                    );
+                    // Those of a peer can have other bytes.
+                    let written = |&byte| if is_parameter(byte) { byte } else { b'?' };
+                    out.extend(parameters.as_bytes().iter().map(written));
                 }
             }
             plain => {
@@ -453,9 +520,9 @@ mod tests {
 
     #[test]
     fn made_and_received_are_alike() {
-        let other = |keyword: &str, parameters: &str| Capability::Other {
-            keyword: keyword.parse().unwrap(),
-            parameters: parameters.into(),
+        let other = |keyword: &str, parameters: &str| {
+            let other = OtherCapability::new(keyword.parse().unwrap()).unwrap();
+            Capability::Other(other.with_parameters(parameters).unwrap())
         };
         let list = [
             other("DSN", ""),
@@ -478,7 +545,8 @@ mod tests {
             assert!(capabilities.iter().eq(list.iter().cloned()), "{capabilities:?}");
             assert!(list.iter().all(|capability| capabilities.has(capability)));
             assert!(!capabilities.has(&Capability::Vrfy) && !capabilities.has(&Capability::Size(None)));
-            assert_eq!((capabilities.size(), capabilities.auth().unwrap().len()), (Some(None), 2));
+            assert!(capabilities.has_size());
+            assert_eq!((capabilities.size_limit(), capabilities.auth().unwrap().len()), (None, 2));
             assert_eq!(capabilities.other("x-long").unwrap(), "parameters of more than a few bytes");
             assert_eq!((capabilities.other("dsn").unwrap().len(), capabilities.other("HELP")), (0, None));
         }
@@ -500,7 +568,7 @@ mod tests {
     fn unknown_keywords_are_kept() {
         let parsed = parse("250-mx.example.org\r\n250-X-EXPS GSSAPI NTLM\r\n250 SIZE 37748736");
         assert_eq!(parsed.value.other("x-exps").unwrap(), "GSSAPI NTLM");
-        assert_eq!(parsed.value.size(), Some(Some(37_748_736)));
+        assert_eq!(parsed.value.size_limit(), Some(37_748_736));
         assert!(parsed.deviations.is_empty());
     }
 

@@ -147,8 +147,9 @@ impl Connection {
     /// # Errors
     ///
     /// Hands the command back: before [`Event::Capabilities`]; a parameter, mechanism or address that
-    /// the server does not offer support of; a mechanism that shows the secret, without TLS; BDAT, TURN
-    /// and ATRN, which would change what the bytes after them are; too many commands waiting.
+    /// the server does not offer support of; a mechanism that shows the secret, without TLS; a raw
+    /// BDAT, BURL, XCLIENT, TURN or the like, which would change what the bytes or the session after it are; too
+    /// many commands waiting.
     #[allow(clippy::result_large_err)] // The command is handed back.
     pub fn send(&mut self, command: Command) -> Result<Ticket, SendError<Command>> {
         if let Err(reason) = self.0.permits(&command) {

@@ -2,21 +2,16 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
-use mailwire_core::{Error, Misuse, NotOffered, WrongState, keywords, sasl::Policy};
+use mailwire_core::{Error, Misuse, NotOffered, WrongState, sasl::Policy};
 
 use super::state::{InFlight, Machine, Part, Phase, Progress, Session, Transaction};
 use crate::{
     Auth, BodyType, Command, Mail, Reply,
     capability::Extension,
-    command::{Effect, Rules},
+    command::{Effect, Foreign, Rules},
 };
 
 const INTERNATIONAL: Misuse = Misuse::WrongState(WrongState::NeedsSmtpUtf8);
-
-keywords! {
-    /// Commands that are not known here and would change what the bytes after them are.
-    enum Foreign { Atrn = "ATRN", Bdat = "BDAT", Turn = "TURN" }
-}
 
 impl Machine {
     /// Whether this can be sent now.
@@ -64,11 +59,8 @@ impl Session {
         if mail.body == Some(BodyType::BinaryMime) {
             return Err(Misuse::NotOffered(NotOffered::Extension("BINARYMIME")));
         }
-        match (mail.size, self.capabilities.size()) {
-            (Some(size), Some(Some(limit))) if size > limit => {
-                return Err(Misuse::NotOffered(NotOffered::MessageSize));
-            }
-            _ => {}
+        if mail.size.zip(self.capabilities.size_limit()).is_some_and(|(size, limit)| size > limit) {
+            return Err(Misuse::NotOffered(NotOffered::MessageSize));
         }
         if mail.is_international() && !mail.smtp_utf8 { self.international() } else { Ok(()) }
     }

@@ -9,7 +9,7 @@ mod rules;
 mod write;
 
 pub(crate) use parse::first_word;
-pub(crate) use rules::{Effect, Name, OutOfOrder, Rules};
+pub(crate) use rules::{Effect, Foreign, Name, OutOfOrder, Rules};
 pub(crate) use write::put_number;
 
 use alloc::vec::Vec;

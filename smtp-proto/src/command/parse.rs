@@ -45,9 +45,9 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
         Name::Ehlo => Command::Ehlo(ehlo_name(cursor)?),
         Name::Helo => Command::Helo(ehlo_name(cursor)?),
         Name::Lhlo => Command::Lhlo(ehlo_name(cursor)?),
-        Name::Data => Command::Data,
-        Name::Rset => Command::Rset,
-        Name::Quit => Command::Quit,
+        Name::Data => plain(cursor, Command::Data)?,
+        Name::Rset => plain(cursor, Command::Rset)?,
+        Name::Quit => plain(cursor, Command::Quit)?,
         Name::StartTls => Command::StartTls,
         Name::Auth => auth(cursor)?,
         Name::Noop => Command::Noop(argument(cursor)?),
@@ -119,6 +119,26 @@ fn at_line_end(cursor: &Cursor<'_>) -> bool {
         [b' ' | b'\t', rest @ ..] => rest.iter().all(|byte| matches!(byte, b' ' | b'\t')),
         _ => false,
     }
+}
+
+/// A command without arguments. STARTTLS is none of these: RFC 3207 section 4 has an answer for its arguments.
+#[inline]
+fn plain(cursor: &mut Cursor<'_>, command: Command) -> Result<Command, ParseError> {
+    if !cursor.is_at_end() {
+        surplus_argument(cursor)?;
+    }
+    Ok(command)
+}
+
+#[cold]
+fn surplus_argument(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    if at_line_end(cursor) || !matches!(cursor.peek(), Some(b' ' | b'\t')) {
+        return Ok(());
+    }
+    space(cursor)?;
+    cursor.deviate(deviation::SURPLUS_ARGUMENT)?;
+    cursor.take_while(|byte| byte == b'\t' || !byte.is_ascii_control());
+    Ok(())
 }
 
 #[inline]
@@ -284,7 +304,7 @@ mod tests {
     #[test]
     fn errors_name_the_place() {
         for (line, offset) in [
-            (&b"DATA foo"[..], 5),
+            (&b"STARTTLS foo"[..], 9),
             (b"RCPT TO:<a\rb@example.org>", 10),
             (b"NOOP \x00", 5),
             (b"NOOP a\x00", 6),

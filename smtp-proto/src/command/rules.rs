@@ -82,6 +82,22 @@ keywords! {
     }
 }
 
+keywords! {
+    /// Commands that are not known here, and after which the bytes or the session mean something else: a
+    /// part of a message follows, the roles change, the client is another. A client does not send them
+    /// raw, a server does not hand them on.
+    pub(crate) enum Foreign {
+        Atrn = "ATRN",
+        Bdat = "BDAT",
+        Burl = "BURL",
+        Turn = "TURN",
+        Xanonymoustls = "X-ANONYMOUSTLS",
+        Xclient = "XCLIENT",
+        Xexch50 = "XEXCH50",
+        Xexps = "X-EXPS",
+    }
+}
+
 impl Name {
     /// The table: a row a command.
     pub(crate) const fn rules(self) -> Rules {

@@ -113,8 +113,18 @@ impl ReplyCode {
         }
     }
 
+    /// The code as it is written: one that was read leniently with a second digit that the grammar does not have
+    /// gets the last that it has, which leaves its class.
     pub(crate) const fn digits(self) -> [u8; 3] {
-        [b'0' + (self.0 / 100) as u8, b'0' + (self.0 / 10 % 10) as u8, b'0' + (self.0 % 10) as u8]
+        let second = self.0 / 10 % 10;
+        let second = if second > 5 { 5 } else { second };
+        [b'0' + (self.0 / 100) as u8, b'0' + second as u8, b'0' + (self.0 % 10) as u8]
+    }
+
+    /// Whether it is 50z, which refuses a command for its form or its place in the sequence and changes nothing
+    /// ([RFC 5321 section 4.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.4)).
+    pub(crate) const fn is_about_syntax(self) -> bool {
+        self.0 / 10 == 50
     }
 }
 

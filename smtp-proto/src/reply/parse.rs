@@ -26,7 +26,6 @@ impl Reply {
         let text = Text::from(frame);
         let mut cursor = Cursor::new(frame, context.dialect);
         let first = line(&mut cursor)?;
-        let enhanced = EnhancedCode::of_first_line(first.code, cursor.between(first.start, first.end));
         let (mut code, mut more) = (first.code, first.more);
         while more {
             if matches!(cursor.peek(), Some(b'\r' | b'\n')) && empty_line(&mut cursor)? {
@@ -42,6 +41,7 @@ impl Reply {
             more = next.more;
         }
         context.reply_end(&mut cursor)?;
+        let enhanced = EnhancedCode::of_first_line(code, cursor.between(first.start, first.end));
         let (enhanced, taken_off) = enhanced.unzip();
         let text = Written::received(text, first.start, taken_off.unwrap_or(0));
         Ok(cursor.finish(Self { code, enhanced, text }))

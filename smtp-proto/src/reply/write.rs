@@ -47,7 +47,14 @@ pub(crate) fn write_line(
         }
     }
     let start = out.len();
-    out.extend_from_slice(text);
+    match text.is_ascii() {
+        true => out.extend_from_slice(text),
+        // Text may be UTF-8 (RFC 6531 section 3.5.3), and nothing else.
+        false => text.utf8_chunks().for_each(|chunk| {
+            out.extend_from_slice(chunk.valid().as_bytes());
+            out.extend((!chunk.invalid().is_empty()).then_some(b'?'));
+        }),
+    }
     if !text.iter().all(|&byte| super::is_text(byte)) {
         for byte in out.iter_mut().skip(start).filter(|byte| !super::is_text(**byte)) {
             *byte = b'?';

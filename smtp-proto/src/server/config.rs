@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::time::Duration;
 
-use mailwire_core::{Channel, Dialect, sasl::Mechanism};
+use mailwire_core::{Channel, Dialect, Invalid, keywords, sasl::Mechanism};
 
 use crate::{Capabilities, Capability, Host, Limits, setters::setters};
 
@@ -40,10 +40,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long the client may take.
     pub timeouts: Timeouts,
-    /// What is offered besides STARTTLS and AUTH, which the machine adds by itself. By default
-    /// PIPELINING, SIZE, 8BITMIME, SMTPUTF8 and ENHANCEDSTATUSCODES. SIZE without a number is offered
-    /// with the limit.
-    pub capabilities: Capabilities,
+    /// See [`capabilities`](Self::capabilities).
+    capabilities: Capabilities,
     /// The SASL mechanisms to offer. None by default. In clear, only those are offered that do not show
     /// the secret.
     pub mechanisms: Vec<Mechanism>,
@@ -90,6 +88,137 @@ impl Config {
             pass_unknown_parameters: false,
         }
     }
+
+    /// What is offered besides STARTTLS and AUTH, which the machine adds by itself. By default
+    /// PIPELINING, SIZE, 8BITMIME, SMTPUTF8 and ENHANCEDSTATUSCODES. SIZE is offered with
+    /// [`Limits::message`] where it has no number, or a larger one.
+    #[must_use]
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// Offers these and no others.
+    ///
+    /// An extension that this crate does not know is the application's, which gets its commands and
+    /// parameters where [`pass_unknown_commands`](Self::pass_unknown_commands) and
+    /// [`pass_unknown_parameters`](Self::pass_unknown_parameters) let them through.
+    ///
+    /// # Errors
+    ///
+    /// The machine cannot keep what one of them promises, such as CHUNKING, BINARYMIME or XCLIENT; it offers
+    /// one by itself; or its commands (ETRN, XFORWARD) or parameters (DSN, DELIVERBY and others) would not
+    /// get through, as the configuration is now. Nothing is changed.
+    pub fn set_capabilities(
+        &mut self,
+        capabilities: impl IntoIterator<Item = Capability>,
+    ) -> Result<(), Invalid> {
+        let mut list = Capabilities::new();
+        for capability in capabilities {
+            self.permits_offer(&capability)?;
+            list.push(capability);
+        }
+        self.capabilities = list;
+        Ok(())
+    }
+
+    /// [`set_capabilities`](Self::set_capabilities), in one expression with other settings.
+    ///
+    /// # Errors
+    ///
+    /// Those of `set_capabilities`.
+    pub fn with_capabilities(
+        mut self,
+        capabilities: impl IntoIterator<Item = Capability>,
+    ) -> Result<Self, Invalid> {
+        self.set_capabilities(capabilities)?;
+        Ok(self)
+    }
+
+    fn permits_offer(&self, capability: &Capability) -> Result<(), Invalid> {
+        let reason = match capability {
+            Capability::StartTls | Capability::Auth(_) => "the machine offers it by itself",
+            Capability::Other(other) => match Promise::of(other.keyword().as_bytes()).map(Promise::needs) {
+                Some(Needs::Machine) => "the machine cannot keep what it promises",
+                Some(Needs::Commands) if !self.pass_unknown_commands => {
+                    "its commands do not get through without pass_unknown_commands"
+                }
+                Some(Needs::Parameters) if !self.pass_unknown_parameters => {
+                    "its parameters do not get through without pass_unknown_parameters"
+                }
+                _ => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        Err(Invalid::new("capability to be offered", 0, reason))
+    }
+}
+
+keywords! {
+    /// Extensions that are not known here, and whose promise somebody has to keep.
+    enum Promise {
+        Atrn = "ATRN",
+        BinaryMime = "BINARYMIME",
+        Burl = "BURL",
+        Chunking = "CHUNKING",
+        Conperm = "CONPERM",
+        Conneg = "CONNEG",
+        DeliverBy = "DELIVERBY",
+        Dsn = "DSN",
+        Etrn = "ETRN",
+        FutureRelease = "FUTURERELEASE",
+        MtPriority = "MT-PRIORITY",
+        MTrk = "MTRK",
+        NoSoliciting = "NO-SOLICITING",
+        RequireTls = "REQUIRETLS",
+        Rrvs = "RRVS",
+        Submitter = "SUBMITTER",
+        Turn = "TURN",
+        Xanonymoustls = "X-ANONYMOUSTLS",
+        Xclient = "XCLIENT",
+        Xexch50 = "XEXCH50",
+        Xexps = "X-EXPS",
+        Xforward = "XFORWARD",
+        Xverp = "XVERP",
+    }
+}
+
+/// What an extension needs so that its promise is kept.
+enum Needs {
+    /// The machine itself, which does not have it.
+    Machine,
+    /// The application gets commands that are not known here.
+    Commands,
+    /// The application gets parameters that are not known here.
+    Parameters,
+}
+
+impl Promise {
+    const fn needs(self) -> Needs {
+        match self {
+            Self::Atrn
+            | Self::BinaryMime
+            | Self::Burl
+            | Self::Chunking
+            | Self::Turn
+            | Self::Xanonymoustls
+            | Self::Xclient
+            | Self::Xexch50
+            | Self::Xexps => Needs::Machine,
+            Self::Etrn | Self::Xforward => Needs::Commands,
+            Self::Conperm
+            | Self::Conneg
+            | Self::DeliverBy
+            | Self::Dsn
+            | Self::FutureRelease
+            | Self::MtPriority
+            | Self::MTrk
+            | Self::NoSoliciting
+            | Self::RequireTls
+            | Self::Rrvs
+            | Self::Submitter
+            | Self::Xverp => Needs::Parameters,
+        }
+    }
 }
 
 /// How long a client may take for each step ([RFC 5321 section
@@ -117,7 +246,6 @@ setters!(Config {
     with_dialect(dialect: Dialect),
     with_limits(limits: Limits),
     with_timeouts(timeouts: Timeouts),
-    with_capabilities(capabilities: Capabilities),
     with_mechanisms(mechanisms: Vec<Mechanism>),
     with_allow_clear_credentials(allow_clear_credentials: bool),
     with_require_tls(require_tls: bool),

@@ -164,7 +164,7 @@ impl Machine {
         if let Err(refusal) = self.permits(&command, &rules) {
             return Some(self.refused(command, rules.effect, refusal));
         }
-        self.session.begin(&command, rules.effect);
+        self.session.begin(&command);
         if rules.idle {
             self.idle()?;
         }
@@ -182,7 +182,7 @@ impl Machine {
         let word = first_word(frame);
         let name = Name::of(word);
         if name == Some(Name::Mail) {
-            self.session.refused(Effect::Mail, true);
+            self.session.refused(Effect::Mail, ReplyCode::BAD_ARGUMENTS);
         }
         let reply = if name.is_some() {
             let text = format!("Syntax error at byte {}: {}", error.offset, error.reason);
@@ -201,7 +201,7 @@ impl Machine {
 
     fn refused(&mut self, command: Command, effect: Effect, refusal: Refusal) -> Event {
         let Refusal { reply, bad } = refusal;
-        self.session.refused(effect, bad);
+        self.session.refused(effect, reply.code());
         if bad {
             self.refuse_line(&reply);
         } else {

@@ -6,9 +6,9 @@ use mailwire_core::{Channel, Misuse, Ticket, WrongAnswer, sasl::Policy};
 
 use super::state::{Current, Due, Machine, Phase, Session, Transaction};
 use crate::{
-    Auth, BodyType, Command, Mail, Rcpt, Reply, ReplyCode,
+    Auth, BodyType, Command, Mail, Rcpt, Reply, ReplyCode, State,
     capability::Extension,
-    command::{Effect, OutOfOrder, Rules},
+    command::{Effect, Foreign, OutOfOrder, Rules},
 };
 
 /// A command that the machine refuses.
@@ -50,6 +50,9 @@ impl Machine {
             }
             Command::Other { .. } if !self.config.pass_unknown_commands => {
                 return bad(ReplyCode::UNRECOGNIZED, 5, 1, "Command not recognized");
+            }
+            Command::Other { verb, .. } if Foreign::of(verb.as_bytes()).is_some() => {
+                return bad(ReplyCode::NOT_IMPLEMENTED, 5, 1, "Command not implemented");
             }
             Command::StartTls if self.tls && self.knows(Extension::StartTls) => {
                 return sequence("TLS is active already");
@@ -110,11 +113,11 @@ impl Machine {
     }
 
     fn no_recipients(&self) -> Result<(), Refusal> {
-        // RFC 2033 section 4.2 has 503 here.
-        if self.session.transaction.tried == 0 || self.config.lmtp {
-            policy(ReplyCode::BAD_SEQUENCE, 5, 1, "No recipients")
-        } else {
-            policy(ReplyCode::FAILED, 5, 1, "No valid recipients")
+        match (self.session.transaction.tried, self.config.lmtp) {
+            (0, _) => sequence("No recipients"),
+            // RFC 2033 section 4.2 has 503 here.
+            (_, true) => policy(ReplyCode::BAD_SEQUENCE, 5, 1, "No valid recipients"),
+            (_, false) => policy(ReplyCode::FAILED, 5, 1, "No valid recipients"),
         }
     }
 
@@ -224,37 +227,40 @@ impl Machine {
 
 impl Session {
     /// A command goes to the application.
-    pub(super) fn begin(&mut self, command: &Command, effect: Effect) {
-        match command {
-            Command::Mail(mail) => {
-                self.transaction = Transaction { smtp_utf8: mail.smtp_utf8, ..Transaction::default() };
-            }
-            // RFC 5321 section 4.1.4: both end the transaction, at once.
-            _ if matches!(effect, Effect::Ehlo | Effect::Helo | Effect::Reset) => self.end_transaction(),
-            _ => {}
+    pub(super) fn begin(&mut self, command: &Command) {
+        if let Command::Mail(mail) = command {
+            self.transaction = Transaction { smtp_utf8: mail.smtp_utf8, ..Transaction::default() };
         }
     }
 
-    /// The machine has refused a command. `bad`: it should not have been sent.
-    pub(super) fn refused(&mut self, effect: Effect, bad: bool) {
+    /// The machine has refused a command.
+    pub(super) fn refused(&mut self, effect: Effect, code: ReplyCode) {
+        let in_transaction = self.state.is_in_transaction();
         match effect {
-            Effect::Mail => self.transaction.refused = true,
-            Effect::Rcpt if self.state.is_in_transaction() => self.transaction.tried += 1,
+            // One within a transaction leaves that as it is.
+            Effect::Mail if !in_transaction => self.transaction.refused = true,
+            Effect::Rcpt if in_transaction => self.transaction.tried += 1,
             Effect::Rcpt => self.orphans += 1,
-            // RFC 5321 section 4.1.1.4: nothing of the transaction is left.
-            Effect::Data if !bad => self.end_transaction(),
+            // RFC 5321 section 4.1.4: the same state. What is tried again is a mistake.
+            Effect::Data if in_transaction && code.is_about_syntax() => self.transaction.tried = 0,
+            Effect::Data => self.end_transaction(),
             _ => {}
         }
     }
 
     /// The application has answered a command, or a message.
-    pub(super) fn conclude(&mut self, ticket: Ticket, effect: Effect, accepted: bool) -> Then {
+    pub(super) fn conclude(&mut self, ticket: Ticket, effect: Effect, reply: &Reply) -> Then {
+        let accepted = reply.is_positive();
         if effect == Effect::Data {
-            // RFC 5321 section 4.1.1.4: a refusal of DATA ends the transaction, and so does the message.
-            self.end_transaction();
+            // The message ends the transaction, and so does a refusal of DATA that is about it.
+            if self.state == State::Message || !reply.code().is_about_syntax() {
+                self.end_transaction();
+            }
             return Then::GoOn;
         }
         match effect {
+            // RFC 5321 section 4.1.4: these end it, if they are accepted.
+            Effect::Ehlo | Effect::Helo | Effect::Reset if accepted => self.end_transaction(),
             Effect::Mail => self.transaction.refused = !accepted,
             Effect::Rcpt => self.transaction.tried += 1,
             _ => {}

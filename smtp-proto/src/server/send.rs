@@ -46,7 +46,7 @@ impl Machine {
             return;
         }
         self.current = None;
-        match self.session.conclude(ticket, effect, reply.is_positive()) {
+        match self.session.conclude(ticket, effect, &reply) {
             Then::Introduced => return self.write_introduction(effect, &reply),
             Then::NotIntroduced => {
                 self.output.write(|out| reply.write_with(None, out));

@@ -64,12 +64,16 @@ impl Machine {
     pub(super) fn offer(&mut self) {
         let config = &self.config;
         let mut offered: Capabilities = config
-            .capabilities
+            .capabilities()
             .iter()
-            .filter_map(|capability| match capability {
-                Capability::Size(None) => Some(Capability::Size(Some(config.limits.message))),
-                Capability::StartTls | Capability::Auth(_) => None,
-                other => Some(other),
+            .map(|capability| match capability {
+                // 0 is no limit (RFC 1870 section 4).
+                Capability::Size(size) => {
+                    let limit = config.limits.message;
+                    let size = size.filter(|&size| size > 0).unwrap_or(limit).min(limit);
+                    Capability::Size(Some(size))
+                }
+                other => other,
             })
             .collect();
         if config.channel == Channel::StartTls && !self.tls {

@@ -5,7 +5,9 @@ use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text, text_newtype};
 use super::{
     Domain, Host,
     chars::{self, HIGH, PRINTABLE},
-    check_utf8, text_between,
+    check_utf8,
+    host::with_tag,
+    text_between,
 };
 use crate::deviation;
 
@@ -40,11 +42,16 @@ impl EhloName {
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
         match Host::skip(cursor) {
-            Ok(end) if matches!(cursor.peek(), None | Some(b' ' | b'\t')) => {
-                Ok(Self::unchecked(text_between(cursor, start, end)))
+            Ok((end, lacks_tag)) if matches!(cursor.peek(), None | Some(b' ' | b'\t')) => {
+                let name = text_between(cursor, start, end);
+                Ok(Self::unchecked(if lacks_tag {
+                    with_tag(name.as_str().unwrap_or_default()).into()
+                } else {
+                    name
+                }))
             }
             // What is wrong after it, the end of the line says.
-            Ok(end) if cursor.dialect() == Dialect::Strict => {
+            Ok((end, _)) if cursor.dialect() == Dialect::Strict => {
                 Ok(Self::unchecked(text_between(cursor, start, end)))
             }
             Err(error) if cursor.dialect() == Dialect::Strict => Err(error),

@@ -1,5 +1,6 @@
 //! Host names and address literals.
 
+use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text, text_newtype};
@@ -145,6 +146,7 @@ impl AddressLiteral {
 
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
+        // `new` alone comes here, which is strict.
         read_literal(cursor)?;
         Ok(Self::unchecked(cursor.text_from(start)))
     }
@@ -178,8 +180,11 @@ impl From<IpAddr> for AddressLiteral {
 /// IPv6-address-literal    = "IPv6:" IPv6-addr
 /// General-address-literal = Standardized-tag ":" 1*dcontent
 /// ```
-pub(crate) fn read_literal(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+///
+/// Whether it is an IPv6 address without its tag, so that it needs [`with_tag`].
+pub(crate) fn read_literal(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
     cursor.expect(b'[', "expected an address literal")?;
+    let mut lacks_tag = false;
     let start = cursor.offset();
     let content = cursor.take_while(|byte| chars::is(byte, DCONTENT));
     if !is_literal(content) {
@@ -187,15 +192,26 @@ pub(crate) fn read_literal(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
             return Err(ParseError::new(start, "expected an IPv4 address, IPv6: or a tag"));
         }
         cursor.deviate_at(start, deviation::MALFORMED_ADDRESS_LITERAL)?;
+        lacks_tag = is_ipv6(content);
     }
-    cursor.expect(b']', "expected ] after an address literal")
+    cursor.expect(b']', "expected ] after an address literal")?;
+    Ok(lacks_tag)
+}
+
+/// The literal of an IPv6 address that lacks its tag, with it.
+pub(crate) fn with_tag(literal: &str) -> String {
+    literal.replacen('[', "[IPv6:", 1)
+}
+
+fn is_ipv6(address: &[u8]) -> bool {
+    core::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 
 fn is_literal(content: &[u8]) -> bool {
     let Some(colon) = memchr::memchr(b':', content) else { return ipv4(content).is_some() };
     let (Some(tag), Some(rest)) = (content.get(..colon), content.get(colon + 1..)) else { return false };
     if tag.eq_ignore_ascii_case(b"ipv6") {
-        return core::str::from_utf8(rest).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok());
+        return is_ipv6(rest);
     }
     // A tag shorter than this is the first group of an IPv6 address that lacks its tag.
     tag.len() > 4
@@ -230,14 +246,15 @@ pub enum Host {
 }
 
 impl Host {
-    /// Steps over a host, and gives its end, which is one before the cursor if a dot trails.
+    /// Steps over a host, and gives its end, which is one before the cursor if a dot trails, and whether it
+    /// is an IPv6 address [without its tag](with_tag).
     #[inline]
-    pub(crate) fn skip(cursor: &mut Cursor<'_>) -> Result<usize, ParseError> {
+    pub(crate) fn skip(cursor: &mut Cursor<'_>) -> Result<(usize, bool), ParseError> {
         if cursor.peek() == Some(b'[') {
-            read_literal(cursor)?;
-            Ok(cursor.offset())
+            let lacks_tag = read_literal(cursor)?;
+            Ok((cursor.offset(), lacks_tag))
         } else {
-            read_domain(cursor, true)
+            Ok((read_domain(cursor, true)?, false))
         }
     }
 

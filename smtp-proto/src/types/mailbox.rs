@@ -1,6 +1,6 @@
 //! Addresses.
 
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
 use core::{fmt, num::NonZeroUsize};
 
 use mailwire_core::{Cursor, Invalid, ParseError, Text};
@@ -8,7 +8,7 @@ use mailwire_core::{Cursor, Invalid, ParseError, Text};
 use super::{
     chars::{self, ATEXT, HIGH, PRINTABLE},
     check_utf8,
-    host::{AddressLiteral, Domain, Host, read_domain, read_literal},
+    host::{AddressLiteral, Domain, Host, read_domain, read_literal, with_tag},
     read_all, text_between,
 };
 use crate::deviation;
@@ -16,7 +16,8 @@ use crate::deviation;
 /// An address: a local part, `@`, and a domain or address literal.
 ///
 /// It is kept as it was written, a quoted local part with its quotes. Two addresses are equal if
-/// their local parts are equal byte for byte and their domains but for the case of ASCII letters.
+/// their local parts are equal byte for byte and their domains but for the case of ASCII letters. One that was
+/// read leniently has the quotes and the tag that it lacked.
 ///
 /// # Examples
 ///
@@ -139,21 +140,36 @@ impl Mailbox {
 
     fn read_with(cursor: &mut Cursor<'_>, refuse_underscore: bool) -> Result<Self, ParseError> {
         let start = cursor.offset();
-        if cursor.peek() == Some(b'"') {
-            read_quoted(cursor)?
+        let odd_local_part = if cursor.peek() == Some(b'"') {
+            read_quoted(cursor)?;
+            false
         } else {
             read_dot_string(cursor)?
-        }
+        };
         let at = NonZeroUsize::new(cursor.offset().saturating_sub(start))
             .ok_or(ParseError::new(start, "expected an address"))?;
         cursor.expect(b'@', "expected @ and a domain")?;
+        let mut lacks_tag = false;
         let end = if cursor.peek() == Some(b'[') {
-            read_literal(cursor)?;
+            lacks_tag = read_literal(cursor)?;
             cursor.offset()
         } else {
             read_domain(cursor, refuse_underscore)?
         };
-        Ok(Self { text: text_between(cursor, start, end), at })
+        let mailbox = Self { text: text_between(cursor, start, end), at };
+        Ok(if odd_local_part || lacks_tag { mailbox.mended(odd_local_part, lacks_tag) } else { mailbox })
+    }
+
+    /// The address in the form that the strict grammar has: the local part in quotes, and the tag of an
+    /// address literal.
+    #[cold]
+    fn mended(&self, quotes: bool, tag: bool) -> Self {
+        let (quote, literal) = (if quotes { "\"" } else { "" }, self.domain());
+        let literal = if tag { with_tag(literal) } else { literal.into() };
+        let local_part = self.local_part();
+        let text = format!("{quote}{local_part}{quote}@{literal}");
+        let at = self.at.saturating_add(2 * quote.len());
+        Self { text: text.into(), at }
     }
 }
 
@@ -161,10 +177,12 @@ impl Mailbox {
 /// Dot-string = Atom *("."  Atom)
 /// Atom       = 1*atext                ; with UTF8-non-ascii, RFC 6531 section 3.3
 /// ```
-fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+///
+/// Whether a dot is misplaced, so that it needs quotes.
+fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
     let start = cursor.offset();
     let rest = cursor.rest();
-    let (mut at, mut high) = (0, false);
+    let (mut at, mut high, mut odd) = (0, false, false);
     // The first byte of the atom.
     let mut atom = 0;
     loop {
@@ -172,6 +190,7 @@ fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
         match rest.get(at) {
             Some(b'.') => {
                 if at == atom {
+                    odd = true;
                     cursor.deviate_at(start.saturating_add(at), deviation::MISPLACED_DOT_IN_LOCAL_PART)?;
                 }
                 atom = at + 1;
@@ -186,9 +205,13 @@ fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     }
     cursor.skip(at);
     if at == atom {
+        odd = true;
         cursor.deviate_at(cursor.offset().saturating_sub(1), deviation::MISPLACED_DOT_IN_LOCAL_PART)?;
     }
-    if high { check_utf8(cursor, start) } else { Ok(()) }
+    if high {
+        check_utf8(cursor, start)?;
+    }
+    Ok(odd)
 }
 
 /// ```abnf

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use mailwire_core::{Cursor, ParseError};
+use mailwire_core::{Cursor, Dialect, Invalid, ParseError};
 
 use super::{Mailbox, host::read_domain};
 use crate::deviation;
@@ -119,6 +119,10 @@ fn read_path<T>(
     }
     spaces(cursor)?;
     if cursor.peek() == Some(b'@') {
+        // No error in the strict dialect either.
+        if cursor.dialect() == Dialect::Lenient {
+            cursor.deviate(deviation::SOURCE_ROUTE)?;
+        }
         loop {
             cursor.expect(b'@', "expected @ of a source route")?;
             read_domain(cursor, true)?;
@@ -151,6 +155,19 @@ impl From<Mailbox> for ReversePath {
 impl From<Mailbox> for ForwardPath {
     fn from(mailbox: Mailbox) -> Self {
         Self::Mailbox(mailbox)
+    }
+}
+
+impl TryFrom<&str> for ForwardPath {
+    type Error = Invalid;
+
+    /// An address, or `postmaster` in any case.
+    fn try_from(text: &str) -> Result<Self, Invalid> {
+        if text.eq_ignore_ascii_case("postmaster") {
+            Ok(Self::Postmaster)
+        } else {
+            Mailbox::try_from(text).map(Self::Mailbox)
+        }
     }
 }
 

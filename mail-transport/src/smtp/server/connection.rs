@@ -2,7 +2,7 @@
 
 use mailwire_core::{Connection as _, Ticket};
 use mailwire_smtp::{
-    Command, EhloName, Reply, ReplyCode,
+    Command, EhloName, Reply, ReplyCode, State,
     server::{Config, Connection, Event, default_reply},
 };
 
@@ -52,6 +52,9 @@ impl<S: Service> Conversation<'_, S> {
                 Step::Event(event) => self.event(event).await?,
                 Step::Upgrade(_) => {
                     self.handle.upgrade(&mut self.driver).await?;
+                    if let Some(session) = &mut self.session {
+                        session.reset().await;
+                    }
                     self.client = Client { address: self.client.address, tls: true, ..Client::default() };
                     self.gate.upgraded(self.driver.stream());
                     let offered = self.gate.offered(self.service.authenticator());
@@ -82,6 +85,10 @@ impl<S: Service> Conversation<'_, S> {
             }
             Event::Refused { command, reply, .. } => {
                 tracing::debug!(command = command.name(), %reply, "refused");
+                let ended = self.driver.connection_mut().state() == State::Ready;
+                if let (Command::Data, true, Some(session)) = (command, ended, &mut self.session) {
+                    session.reset().await;
+                }
                 Ok(())
             }
             Event::Malformed { ticket, error, .. } => {
@@ -214,8 +221,12 @@ impl<S: Service> Conversation<'_, S> {
 }
 
 async fn hello<S: Session>(client: &mut Client, session: &mut S, name: &EhloName, extended: bool) -> Reply {
-    client.hello = Some(name.clone());
-    client.extended = extended;
-    session.reset().await;
-    session.hello(client).await
+    let said = Client { hello: Some(name.clone()), extended, ..client.clone() };
+    let reply = session.hello(&said).await;
+    // A refusal changes nothing (RFC 5321 section 4.1.4).
+    if reply.is_positive() {
+        *client = said;
+        session.reset().await;
+    }
+    reply
 }
