@@ -1,6 +1,7 @@
 //! What the programs share: how one starts and ends, who logs in where, and messages in files.
 
 mod account;
+mod download;
 mod folder;
 mod input;
 mod program;
@@ -8,6 +9,7 @@ mod status;
 
 pub use self::{
     account::{AccountArguments, SecurityName},
+    download::{Download, Failed},
     folder::{Folder, Kept, NewMessage, file_name},
     input::Input,
     program::{arguments, exit_code, program, progress, say, tell},

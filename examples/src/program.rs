@@ -3,7 +3,6 @@
 use std::{
     env,
     fmt::{self, Display},
-    future::Future,
     io::{self, IsTerminal, Write as _},
     process::{ExitCode, Termination},
     time::Duration,
@@ -14,19 +13,17 @@ use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::{Status, Usage};
+use crate::{Status, Tally, Usage};
 
-/// Runs a program that came to be by `A`'s arguments, to its exit status.
-pub async fn program<A, F, T>(run: impl FnOnce(A) -> F) -> ExitCode
-where
-    A: clap::Parser,
-    F: Future<Output = Result<T>>,
-    T: Termination,
-{
-    match arguments() {
-        Ok(arguments) => exit_code(run(arguments).await),
-        Err(exit) => exit,
-    }
+/// Runs a program, to its exit status. `run` is given its arguments, and a tally for what it does of several things.
+pub async fn program<A: clap::Parser>(run: impl AsyncFnOnce(&A, &mut Tally) -> Result<()>) -> ExitCode {
+    let arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit,
+    };
+    let mut tally = Tally::new();
+    let result = run(&arguments, &mut tally).await;
+    tally.end(result).report()
 }
 
 /// Returns the arguments of this program, and starts the traces that RUST_LOG asks for.

@@ -146,6 +146,13 @@ impl Tally {
         self.failed(what, error);
     }
 
+    /// So many more things were not tried, for the reason that was told last.
+    pub fn not_tried(&mut self, count: usize) {
+        if count > 0 {
+            self.note(Status::Temporary, format_args!("{count} more not tried"));
+        }
+    }
+
     /// Returns the exit status, at the end. An error is why it has come before all was tried.
     #[must_use]
     pub fn end(mut self, result: anyhow::Result<()>) -> Status {

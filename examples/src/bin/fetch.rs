@@ -8,13 +8,12 @@ use std::{
 
 use anyhow::{Result, anyhow, bail};
 use clap::Parser;
-use indicatif::ProgressBar;
 use mailwire_core::Text;
 use mailwire_examples::{
-    AccountArguments, EXIT_STATUS, Folder, Input, Kept, Later, Status, Tally, program, progress, say, tell,
+    AccountArguments, Download, EXIT_STATUS, Failed, Folder, Input, Later, Status, Tally, program, say, tell,
 };
 use mailwire_transport::{
-    Error, Protocol, RefusedKind, encoded_words,
+    Protocol, encoded_words,
     imap::{self, FetchAtt, SearchKey, client::Selected, proto::types::Section},
     sasl::Mechanism,
 };
@@ -48,21 +47,12 @@ struct Arguments {
     append: Vec<PathBuf>,
 }
 
-/// How often the connection may be lost in a row, with no message in between.
-const LOSSES: u32 = 3;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     program(run).await
 }
 
-async fn run(arguments: Arguments) -> Result<Status> {
-    let mut tally = Tally::new();
-    let result = work(&arguments, &mut tally).await;
-    Ok(tally.end(result))
-}
-
-async fn work(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
+async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
     let mut client = connect(arguments).await?;
     for path in &arguments.append {
         client = match append(client, &arguments.mailbox, path, tally).await {
@@ -77,10 +67,8 @@ async fn work(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
         return Ok(());
     };
     let folder = Folder::open(path).await?;
-    let bar = progress(sizes(&mut client, &uids).await?, "downloading");
-    let mut download = Download { arguments, selected, folder, bar, tally, new: 0, there: 0 };
-    download.all(client, &uids).await;
-    download.bar.finish_and_clear();
+    let mut download = Download::new(folder, sizes(&mut client, &uids).await?, tally);
+    download_all(&mut download, client, arguments, &selected, &uids).await;
     let there = match download.there {
         0 => String::new(),
         there => format!(", {there} were there already"),
@@ -120,11 +108,6 @@ fn passed_over(client: &mut imap::Client) -> bool {
     some
 }
 
-/// Whether the connection goes on after an error: only a plain refusal leaves it as it was.
-fn goes_on(error: &Error) -> bool {
-    error.refused().is_some_and(|refused| matches!(refused.kind, RefusedKind::No | RefusedKind::Bad))
-}
-
 /// Stores a file. Returns the client if it can be used on.
 async fn append(
     mut client: imap::Client,
@@ -150,15 +133,17 @@ async fn append(
             }
             Some(client)
         }
-        Err(error) if goes_on(&error) => {
-            tally.failed(name, &error.into());
-            Some(client)
-        }
-        // It may have come to its end there.
-        Err(error) => {
-            tally.unsure(name, &error.into());
-            None
-        }
+        Err(error) => match error.into() {
+            Failed::Alone(status, error) => {
+                tally.failed_as(status, name, error);
+                Some(client)
+            }
+            // It may have come to its end there.
+            Failed::Connection(error) | Failed::Disk(error) => {
+                tally.unsure(name, &error);
+                None
+            }
+        },
     }
 }
 
@@ -223,117 +208,78 @@ async fn sizes(client: &mut imap::Client, uids: &[u32]) -> Result<u64> {
             Ok(Some(message)) => sum = sum.saturating_add(message.size().unwrap_or(0)),
             Ok(None) => return Ok(sum),
             // It is for the progress bar alone.
-            Err(error) if goes_on(&error) => return Ok(sum),
-            Err(error) => return Err(error.into()),
+            Err(error) => match error.into() {
+                Failed::Alone(..) => return Ok(sum),
+                Failed::Connection(error) | Failed::Disk(error) => return Err(error),
+            },
         }
     }
 }
 
-struct Download<'a> {
-    arguments: &'a Arguments,
-    selected: Selected,
-    folder: Folder,
-    bar: ProgressBar,
-    tally: &'a mut Tally,
-    new: u64,
-    there: u64,
-}
-
-/// What a message that could not be had means for those after it.
-enum Failed {
-    /// Nothing: the server gave it not, though it has not refused it.
-    Gone,
-    /// Nothing.
-    Alone(anyhow::Error),
-    /// They need another connection.
-    Connection(anyhow::Error),
-    /// Nothing can be written any more.
-    Disk(anyhow::Error),
-}
-
-impl Download<'_> {
-    async fn all(&mut self, client: imap::Client, uids: &[u32]) {
-        let mut client = Some(client);
-        let mut losses = 0;
-        for (index, &uid) in uids.iter().enumerate() {
-            let mut connected = match client.take() {
-                Some(client) => client,
-                None => match self.connect_again(losses).await {
-                    Ok(client) => client,
-                    Err(error) => {
-                        let left = uids.len().saturating_sub(index);
-                        return self.tally.failed(format_args!("{left} messages from {uid} on"), &error);
-                    }
-                },
-            };
-            let what = format!("message {uid}");
-            match self.one(&mut connected, uid).await {
-                Ok(kept) => {
-                    self.tally.done();
-                    match kept {
-                        Kept::New => self.new += 1,
-                        Kept::There => self.there += 1,
-                    }
-                    losses = 0;
-                    client = Some(connected);
+async fn download_all(
+    download: &mut Download<'_>,
+    client: imap::Client,
+    arguments: &Arguments,
+    selected: &Selected,
+    uids: &[u32],
+) {
+    let mut client = Some(client);
+    for (index, &uid) in uids.iter().enumerate() {
+        let mut connected = match client.take() {
+            Some(client) => client,
+            None => match connect_again(download, arguments, selected).await {
+                Ok(client) => client,
+                Err(error) => {
+                    let left = uids.len().saturating_sub(index);
+                    return download.tally.failed(format_args!("{left} messages from {uid} on"), &error);
                 }
-                Err(Failed::Gone) => {
-                    self.tally.failed_as(Status::Temporary, what, GONE);
-                    client = Some(connected);
-                }
-                Err(Failed::Alone(error)) => {
-                    self.tally.failed(what, &error);
-                    client = Some(connected);
-                }
-                Err(Failed::Connection(error)) => {
-                    self.tally.failed(what, &error);
-                    losses += 1;
-                }
-                Err(Failed::Disk(error)) => {
-                    self.tally.failed(what, &error);
-                    let left = uids.len().saturating_sub(index + 1);
-                    if left > 0 {
-                        self.tally.failed(format_args!("{left} messages after it"), &anyhow!("not fetched"));
-                    }
-                    return leave(connected).await;
-                }
+            },
+        };
+        let what = format!("message {uid}");
+        match download_one(download, &mut connected, uid).await {
+            Ok(()) => client = Some(connected),
+            Err(Failed::Alone(status, error)) => {
+                download.tally.failed_as(status, what, error);
+                client = Some(connected);
+            }
+            Err(Failed::Connection(error)) => download.tally.failed(what, &error),
+            Err(Failed::Disk(error)) => {
+                download.tally.failed(what, &error);
+                download.tally.not_tried(uids.len().saturating_sub(index + 1));
+                return leave(connected).await;
             }
         }
-        if let Some(client) = client {
-            leave(client).await;
-        }
     }
+    if let Some(client) = client {
+        leave(client).await;
+    }
+}
 
-    /// Another connection, after one that was lost with a message. UIDs must mean what they meant.
-    async fn connect_again(&self, losses: u32) -> Result<imap::Client> {
-        if losses >= LOSSES {
-            bail!(Later("the connection was lost too often"));
-        }
-        let mut client = connect(self.arguments).await?;
-        let selected = client.examine(&self.arguments.mailbox).await?;
-        if selected.uid_validity != self.selected.uid_validity {
-            bail!(Later("the UIDs of the mailbox have changed"));
-        }
-        Ok(client)
+/// Another connection, after one that was lost with a message. UIDs must mean what they meant.
+async fn connect_again(
+    download: &mut Download<'_>,
+    arguments: &Arguments,
+    before: &Selected,
+) -> Result<imap::Client> {
+    download.lost()?;
+    let mut client = connect(arguments).await?;
+    let selected = client.examine(&arguments.mailbox).await?;
+    if selected.uid_validity != before.uid_validity {
+        bail!(Later("the UIDs of the mailbox have changed"));
     }
+    Ok(client)
+}
 
-    async fn one(&self, client: &mut imap::Client, uid: u32) -> Result<Kept, Failed> {
-        let failed = |error: Error| match goes_on(&error) {
-            true => Failed::Alone(error.into()),
-            false => Failed::Connection(error.into()),
-        };
-        let disk = |error| Failed::Disk(anyhow::Error::new(error).context("cannot write"));
-        let mut file = self.folder.begin(&uid.to_string()).await.map_err(disk)?;
-        let Some(mut body) = client.fetch_body(uid, Section::WHOLE).await.map_err(failed)? else {
-            return Err(match passed_over(client) {
-                true => Failed::Alone(anyhow!("what the server gave cannot be read")),
-                false => Failed::Gone,
-            });
-        };
-        while let Some(chunk) = body.chunk().await.map_err(failed)? {
-            file.write(&chunk).await.map_err(disk)?;
-            self.bar.inc(chunk.len() as u64);
-        }
-        file.keep().await.map_err(disk)
-    }
+async fn download_one(
+    download: &mut Download<'_>,
+    client: &mut imap::Client,
+    uid: u32,
+) -> Result<(), Failed> {
+    let Some(mut body) = client.fetch_body(uid, Section::WHOLE).await? else {
+        return Err(match passed_over(client) {
+            true => Failed::Alone(Status::Refused, anyhow!("what the server gave cannot be read")),
+            false => Failed::Alone(Status::Temporary, anyhow!(GONE)),
+        });
+    };
+    download.write(&uid.to_string(), async || body.chunk().await).await
 }

@@ -8,10 +8,8 @@ use std::{
 
 use anyhow::{Result, anyhow};
 use clap::Parser;
-use indicatif::ProgressBar;
 use mailwire_examples::{
-    AccountArguments, EXIT_STATUS, Folder, Kept, Later, Status, Tally, file_name, program, progress, say,
-    tell,
+    AccountArguments, Download, EXIT_STATUS, Failed, Folder, Later, Tally, file_name, program, say, tell,
 };
 use mailwire_transport::{
     Error, Protocol,
@@ -47,21 +45,12 @@ struct Arguments {
     delete: bool,
 }
 
-/// How often the connection may be lost in a row, with no message in between.
-const LOSSES: u32 = 3;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     program(run).await
 }
 
-async fn run(arguments: Arguments) -> Result<Status> {
-    let mut tally = Tally::new();
-    let result = work(&arguments, &mut tally).await;
-    Ok(tally.end(result))
-}
-
-async fn work(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
+async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
     let mut client = connect(arguments).await?;
     let messages = listing(&mut client, tally).await?;
     let Some(path) = &arguments.output else {
@@ -70,15 +59,14 @@ async fn work(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
         return Ok(());
     };
     let folder = Folder::open(path).await?;
-    let bar = progress(messages.iter().filter_map(|message| message.octets).sum(), "downloading");
-    let delete = arguments.delete;
-    let mut download =
-        Download { folder, bar, tally, delete, tried: HashMap::new(), new: 0, there: 0, deleted: 0 };
-    let result = download.all(arguments, client, messages).await;
-    download.bar.finish_and_clear();
-    let Download { new, there, deleted, .. } = download;
+    let bytes = messages.iter().filter_map(|message| message.octets).fold(0, u64::saturating_add);
+    let download = Download::new(folder, bytes, tally);
+    let mut maildrop = Maildrop { download, delete: arguments.delete, tried: HashMap::new(), deleted: 0 };
+    let result = maildrop.all(arguments, client, messages).await;
+    let Download { new, there, .. } = maildrop.download;
     let more = |count: u64, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
-    let (there, deleted) = (more(there, "were there already"), more(deleted, "deleted from the server"));
+    let (there, deleted) =
+        (more(there, "were there already"), more(maildrop.deleted, "deleted from the server"));
     say(format_args!("{new} messages in {}{there}{deleted}", path.display()))?;
     result
 }
@@ -162,15 +150,12 @@ fn names(messages: &[Message]) -> Vec<Option<String>> {
     messages.iter().map(name).collect()
 }
 
-struct Download<'a> {
-    folder: Folder,
-    bar: ProgressBar,
-    tally: &'a mut Tally,
+/// The messages of one user, over one session or several.
+struct Maildrop<'a> {
+    download: Download<'a>,
     delete: bool,
-    /// The messages that were tried, by name, and whether they are on disk.
+    /// The messages that were tried, by name, and whether they are on disk for certain.
     tried: HashMap<String, bool>,
-    new: u64,
-    there: u64,
     deleted: u64,
 }
 
@@ -178,94 +163,80 @@ struct Download<'a> {
 enum End {
     /// All was tried that could be.
     Whole,
-    /// With the connection. So many messages were not tried; `None` of them can be told apart in another session.
-    Lost { left: usize, nameless: bool },
+    /// With the connection, and with so many messages to come.
+    Lost { left: usize },
 }
 
-/// What a message that could not be had means for those after it.
-enum Failed {
-    /// Nothing.
-    Alone(anyhow::Error),
-    /// They need another session.
-    Connection(anyhow::Error),
-    /// Nothing can be written any more.
-    Disk(anyhow::Error),
-}
-
-impl Download<'_> {
+impl Maildrop<'_> {
     async fn all(
         &mut self,
         arguments: &Arguments,
         mut client: pop3::Client,
         mut messages: Vec<Message>,
     ) -> Result<()> {
-        let mut losses = 0;
-        loop {
-            let before = self.new + self.there;
-            let (left, nameless) = match self.session(client, &messages).await {
-                End::Whole => return Ok(()),
-                End::Lost { left, nameless } => (left, nameless),
-            };
-            losses = if self.new + self.there > before { 1 } else { losses + 1 };
-            let what = format!("{left} messages after it");
-            if left > 0 && nameless {
-                let why = "they have no unique ids, and cannot be told apart over another connection";
-                self.tally.failed_as(Status::Temporary, what, why);
-                return Ok(());
+        while let End::Lost { left } = self.session(client, &messages).await {
+            let to_delete = self.delete && self.tried.values().any(|on_disk| *on_disk);
+            if left == 0 && !to_delete {
+                break;
             }
-            if losses >= LOSSES {
-                self.tally.failed(what, &Later("the connection was lost too often").into());
-                return Ok(());
+            if let Err(error) = self.download.lost() {
+                self.download.tally.failed(format_args!("{left} messages after it"), &error.into());
+                break;
             }
             client = connect(arguments).await?;
-            messages = listing(&mut client, self.tally).await?;
+            messages = listing(&mut client, self.download.tally).await?;
         }
+        Ok(())
     }
 
     /// Tries what was not tried yet; then deletes what is on disk, if that is wanted.
     async fn session(&mut self, mut client: pop3::Client, messages: &[Message]) -> End {
         let again = !self.tried.is_empty();
         let names = names(messages);
-        let mut mine = Vec::new();
+        let mut on_disk = Vec::new();
         for (index, (message, name)) in messages.iter().zip(&names).enumerate() {
-            match name.as_ref().map(|name| self.tried.get(name)) {
-                Some(Some(true)) => mine.push(message.number),
-                // It failed before, or may have been tried before.
-                Some(Some(false)) => {}
-                None if again => {}
-                Some(None) | None => match self.one(&mut client, message, name.as_deref()).await {
-                    Ok(on_disk) => {
-                        self.tally.done();
-                        mine.extend(on_disk.then_some(message.number));
-                        self.tried.extend(name.clone().map(|name| (name, on_disk)));
+            match name.as_ref().map(|name| self.tried.get(name).copied()) {
+                Some(Some(true)) => {
+                    on_disk.push(message.number);
+                    continue;
+                }
+                // It has failed.
+                Some(Some(false)) => continue,
+                // It may have been tried.
+                None if again => continue,
+                Some(None) | None => {}
+            }
+            let result = self.one(&mut client, message, name.as_deref()).await;
+            self.tried.extend(name.clone().map(|name| (name, matches!(result, Ok(true)))));
+            let what = format!("message {}", message.number);
+            let tally = &mut *self.download.tally;
+            let rest = names.get(index + 1..).unwrap_or_default();
+            match result {
+                Ok(true) => on_disk.push(message.number),
+                Ok(false) => {}
+                Err(Failed::Alone(status, error)) => tally.failed_as(status, what, error),
+                Err(Failed::Connection(error)) => {
+                    tally.failed(what, &error);
+                    let left = rest.iter().flatten().filter(|name| !self.tried.contains_key(*name)).count();
+                    let nameless = rest.len().saturating_sub(rest.iter().flatten().count());
+                    if nameless > 0 && !again {
+                        let what = format!("{nameless} messages after it");
+                        tally.failed(
+                            what,
+                            &Later("they have no unique ids to be found by over another connection").into(),
+                        );
                     }
-                    Err(failed) => {
-                        self.tried.extend(name.clone().map(|name| (name, false)));
-                        let rest = names.get(index + 1..).unwrap_or_default();
-                        let left = rest.len();
-                        let what = format!("message {}", message.number);
-                        match failed {
-                            Failed::Alone(error) => self.tally.failed(what, &error),
-                            Failed::Connection(error) => {
-                                self.tally.failed(what, &error);
-                                let nameless = rest.iter().all(Option::is_none);
-                                return End::Lost { left, nameless };
-                            }
-                            Failed::Disk(error) => {
-                                self.tally.failed(what, &error);
-                                if left > 0 {
-                                    let what = format!("{left} messages after it");
-                                    self.tally.failed(what, &anyhow!("not fetched"));
-                                }
-                                break;
-                            }
-                        }
-                    }
-                },
+                    return End::Lost { left };
+                }
+                Err(Failed::Disk(error)) => {
+                    tally.failed(what, &error);
+                    tally.not_tried(rest.len());
+                    break;
+                }
             }
         }
-        if self.delete && !mine.is_empty() {
-            self.delete(client, mine).await;
+        if self.delete && !on_disk.is_empty() {
+            self.delete(client, on_disk).await;
         } else {
             leave(client).await;
         }
@@ -279,47 +250,35 @@ impl Download<'_> {
         message: &Message,
         name: Option<&str>,
     ) -> Result<bool, Failed> {
-        if !self.delete && name.is_some_and(|name| self.folder.had(name)) {
-            self.there += 1;
+        if !self.delete && name.is_some_and(|name| self.download.folder.had(name)) {
+            self.download.there += 1;
+            self.download.tally.done();
             return Ok(false);
         }
-        let failed = |error: Error| match error {
-            Error::Refused(_) => Failed::Alone(error.into()),
-            _ => Failed::Connection(error.into()),
-        };
-        let disk = |error| Failed::Disk(anyhow::Error::new(error).context("cannot write"));
+        let mut body = client.retr(message.number).await?;
         let nameless = format!("message {}", message.number);
-        let mut file = self.folder.begin(name.unwrap_or(&nameless)).await.map_err(disk)?;
-        let mut body = client.retr(message.number).await.map_err(failed)?;
-        while let Some(chunk) = body.chunk().await.map_err(failed)? {
-            file.write(&chunk).await.map_err(disk)?;
-            self.bar.inc(chunk.len() as u64);
-        }
-        match file.keep().await.map_err(disk)? {
-            Kept::New => self.new += 1,
-            Kept::There => self.there += 1,
-        }
+        self.download.write(name.unwrap_or(&nameless), async || body.chunk().await).await?;
         Ok(true)
     }
 
     /// Deletes messages, and ends the session, without which nothing is deleted.
     async fn delete(&mut self, mut client: pop3::Client, messages: Vec<u32>) {
-        if let Err(error) = self.folder.sync().await {
-            self.tally.failed("nothing is deleted", &error.into());
+        if let Err(error) = self.download.folder.sync().await {
+            self.download.tally.failed("nothing is deleted", &error.into());
             return leave(client).await;
         }
         match client.dele_all(messages).await {
             Ok(results) => {
                 for (number, result) in results {
                     if let Err(refused) = result {
-                        self.tally.failed(
+                        self.download.tally.failed(
                             format_args!("message {number} is not deleted"),
                             &Error::from(refused).into(),
                         );
                     }
                 }
             }
-            Err(error) => return self.tally.failed("nothing is deleted", &error.into()),
+            Err(error) => return self.download.tally.failed("nothing is deleted", &error.into()),
         }
         match client.quit().await {
             Ok(Deletions::Done(count)) => self.deleted = count,
@@ -330,7 +289,7 @@ impl Download<'_> {
                     Deletions::Unknown => "nobody knows what is deleted".to_owned(),
                     _ => "nothing is deleted".to_owned(),
                 };
-                self.tally.failed(what, &error.into());
+                self.download.tally.failed(what, &error.into());
             }
         }
     }

@@ -37,7 +37,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    program(async |arguments: Arguments| {
+    program(async |arguments, _| {
         run(arguments).await?;
         println!("\nEvery byte came through.");
         Ok(())
@@ -114,7 +114,7 @@ impl World {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<()> {
+async fn run(arguments: &Arguments) -> Result<()> {
     let message = match &arguments.file {
         Some(path) => {
             with_crlf(&std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?)

@@ -50,13 +50,7 @@ async fn main() -> ExitCode {
     program(run).await
 }
 
-async fn run(arguments: Arguments) -> Result<Status> {
-    let mut tally = Tally::new();
-    let result = work(&arguments, &mut tally).await;
-    Ok(tally.end(result))
-}
-
-async fn work(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
+async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
     let envelope = arguments.envelope()?;
     let mut client = None;
     for (index, path) in arguments.files.iter().enumerate() {

@@ -69,7 +69,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    program(run).await
+    program(async |arguments, _| run(arguments).await).await
 }
 
 /// The servers: handles, one for each listener.
@@ -82,7 +82,7 @@ struct Servers {
     pop3: pop3::Server<Pop3Service<MemoryStore>>,
 }
 
-async fn run(arguments: Arguments) -> Result<()> {
+async fn run(arguments: &Arguments) -> Result<()> {
     let mut config = memory::Config::default();
     if arguments.without_channel_binding {
         config.mechanisms.retain(|mechanism| !mechanism.binds_channel());

@@ -128,7 +128,7 @@ fn a_full_disk_is_told_and_leaves_no_part() {
     let mut limited = Command::new("sh");
     limited.args(["-c", script]).arg(command.get_program()).args(command.get_args());
     let ended = limited.env("MAILWIRE_PASSWORD", crate::run::PASSWORD).run();
-    ended.expect(1, &["message 8: cannot write", "1 messages after it"]);
+    ended.expect(1, &["message 8: cannot write", "1 more not tried"]);
     assert!(ended.out.starts_with("1 messages in "), "{}", ended.out);
     assert_eq!(folder.names(), ["7.eml"]);
 }

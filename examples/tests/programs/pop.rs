@@ -110,6 +110,23 @@ fn after_a_lost_connection_messages_are_known_by_their_ids() {
 }
 
 #[test]
+fn what_is_on_disk_is_deleted_though_the_last_message_costs_the_connection() {
+    let folder = TestFolder::new();
+    let peer = Peer::pop3(|connection, line| match (connection, line) {
+        (1, "RETR 2") => last("+OK\r\nSubject: half of"),
+        _ => Usual,
+    });
+    into(&folder, &peer).arg("--delete").run().expect(1, &["message 2: "]);
+    assert_eq!(folder.names(), ["aaa.eml"]);
+    // Not the second one, which was not tried again.
+    assert_eq!(
+        peer.said().into_iter().filter(|line| line.starts_with("DELE")).collect::<Vec<_>>(),
+        ["DELE 1"]
+    );
+    assert_eq!(peer.count("RETR"), 2);
+}
+
+#[test]
 fn without_ids_a_lost_connection_ends_the_run() {
     let folder = TestFolder::new();
     let peer = Peer::pop3(|_, line| match line {
@@ -133,7 +150,9 @@ fn a_server_that_always_hangs_up_is_left_alone() {
         line if line.starts_with("RETR") => last(""),
         _ => Usual,
     });
-    into(&folder, &peer).run().expect(75, &["message 3", "6 messages after it"]);
+    into(&folder, &peer)
+        .run()
+        .expect(75, &["message 3", "6 messages after it: the connection was lost too often"]);
     assert_eq!(peer.count("LIST"), 3);
 }
 
