@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use mailwire_core::{Dialect, Newline, ParseError, Parsed};
-use mailwire_imap::{Capability, response::*, types::*};
+use mailwire_imap::{response::*, types::*};
 
 fn parse(line: &[u8], dialect: Dialect) -> Result<Parsed<Response>, ParseError> {
     let (text, newline) = match line {

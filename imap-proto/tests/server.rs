@@ -78,7 +78,8 @@ fn what_does_not_parse_is_answered_and_disturbs_nothing() {
         ("a CREATE a\0b", "a BAD expected the end of the line\r\n"),
         ("a STATUS x ()", "a BAD an empty list of items\r\n"),
         ("a STORE 1 FLAGS (\\Recent)", "a BAD \\Recent cannot be stored\r\n"),
-        ("a SEARCH WHO KNOWS", "a BAD not a search key\r\n"),
+        ("a SEARCH WHO KNOWS", "a BAD no mailbox is selected\r\n"),
+        ("a SEARCH -5", "a BAD not a search key\r\n"),
     ] {
         assert_eq!(refused(&mut server, line), answer, "{line}");
         done(&mut server, "b NOOP");

@@ -19,7 +19,7 @@ impl Session {
     /// Whether the server can be asked for this now.
     pub(super) fn permits(&self, command: &Command, rules: &Rules, allow_clear: bool) -> Result<(), Misuse> {
         rules.valid_in.check(self.state).map_err(Misuse::WrongState)?;
-        permits_flags(command)?;
+        permits_value(command, rules)?;
         let mut needs = rules.needs.into_iter().chain(command.option_needs());
         let missing = needs.find(|need| !need.is_met(&self.capabilities));
         if let Some(missing) = missing.filter(|_| self.capabilities.is_known()) {
@@ -38,12 +38,6 @@ impl Session {
             Command::Authenticate(authenticate) => {
                 policy.check(&authenticate.mechanism)?;
                 self.permits_mechanism(&authenticate.mechanism)
-            }
-            Command::Enable(extensions) if extensions.contains(&Capability::UidOnly) => {
-                Err(Misuse::WrongState(WrongState::Unsupported("UIDONLY")))
-            }
-            Command::Other(_) if rules.effect != Effect::Nothing => {
-                Err(Misuse::WrongState(WrongState::OwnCall))
             }
             _ => Ok(()),
         }
@@ -64,7 +58,7 @@ impl Session {
         match command {
             Command::StartTls => Err(Misuse::WrongState(WrongState::Automatic)),
             Command::Login(_) if !safe => Err(Misuse::CredentialsInClear),
-            _ => permits_flags(command),
+            _ => permits_value(command, &command.rules()),
         }
     }
 
@@ -107,9 +101,23 @@ impl Session {
     }
 }
 
-/// Whether all flags of a command have a form in the grammar: writing would leave out the others.
-fn permits_flags(command: &Command) -> Result<(), Misuse> {
+/// Whether the machine can keep up with a command in any state: it is no raw one that changes the session
+/// unseen, turns nothing on that is not followed, and all its flags have a form in the grammar, for writing
+/// would leave out the others.
+fn permits_value(command: &Command, rules: &Rules) -> Result<(), Misuse> {
     let flags = match command {
+        Command::Other(_) if rules.effect != Effect::Nothing => {
+            return Err(Misuse::WrongState(WrongState::OwnCall));
+        }
+        Command::Enable(extensions) => {
+            let unsupported = extensions.iter().find(|extension| !follows(extension));
+            return match unsupported {
+                Some(extension) => Err(Misuse::WrongState(WrongState::Unsupported(
+                    extension.known_name().unwrap_or("the extension"),
+                ))),
+                None => Ok(()),
+            };
+        }
         Command::Store(store) => &store.flags,
         Command::Append(append) => &append.flags,
         _ => return Ok(()),
@@ -118,6 +126,21 @@ fn permits_flags(command: &Command) -> Result<(), Misuse> {
         return Err(Misuse::WrongState(WrongState::Unsupported("a flag that the grammar does not have")));
     }
     Ok(())
+}
+
+/// Whether the machine understands the server after this was enabled. What a name means that is not known
+/// here, the caller has to know.
+const fn follows(extension: &Capability) -> bool {
+    matches!(
+        extension,
+        Capability::Imap4Rev2
+            | Capability::Utf8Accept
+            | Capability::CondStore
+            | Capability::QResync
+            | Capability::Metadata
+            | Capability::MetadataServer
+            | Capability::Other(_)
+    )
 }
 
 /// What follows from the end of a command.

@@ -1,6 +1,6 @@
 //! APPEND.
 
-use mailwire_core::{ParseError, Text};
+use mailwire_core::{ParseError, ParseErrorKind, Text};
 
 use super::writer::Writer;
 use crate::types::{DateTime, Flag, FlagSet, Literal, MailboxName, Reader, read_literal};
@@ -125,7 +125,10 @@ impl Append {
         let binary = r.peek() == Some(b'~');
         let start = r.offset();
         if !binary && r.peek() != Some(b'{') {
-            return Err(r.error("expected the message as a literal"));
+            // `CATENATE (...)`
+            let letter = r.peek().is_some_and(|byte| byte.is_ascii_alphabetic());
+            let kind = if letter { ParseErrorKind::Unknown } else { ParseErrorKind::Syntax };
+            return Err(r.error("expected the message as a literal").with_kind(kind));
         }
         let message = match read_literal(r)? {
             Literal::Inline(text) if !binary && memchr::memchr(0, text.as_bytes()).is_some() => {

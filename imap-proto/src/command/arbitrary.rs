@@ -1,6 +1,10 @@
 //! Commands for fuzzing: each of them is valid, and is read back as it was written.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{
+    boxed::Box,
+    string::{String, ToString},
+    vec::Vec,
+};
 use core::num::{NonZeroU32, NonZeroU64};
 
 use arbitrary::{Arbitrary, Result, Unstructured};
@@ -8,13 +12,13 @@ use mailwire_core::Secret;
 
 use super::{
     AString, Append, AppendData, Authenticate, Command, Copy, Create, Fetch, FetchAtt, FetchAtts, List,
-    ListPatterns, ListReturnOpt, ListSelectOpt, Login, Messages, OtherCommand, Request, Search, SearchKey,
-    SearchReturnOpt, Select, Since, Status, StatusAtt, Store, StoreAction,
+    ListPatterns, ListReturnOpt, ListSelectOpt, Login, Messages, OtherCommand, OtherItem, Request, Search,
+    SearchKey, SearchReturnOpt, Select, Since, Status, StatusAtt, Store, StoreAction,
 };
 use crate::capability::Capability;
 use crate::types::{
     Atom, Date, DateTime, Flag, FlagSet, ImapString, ListPattern, MailboxName, MessageSet, Partial, Section,
-    SectionText, SeqRange, SetMember, SetNumber, Tag,
+    SectionText, SeqRange, SetMember, SetNumber, Tag, Value,
 };
 
 /// One to four values.
@@ -142,6 +146,21 @@ fn partial(u: &mut Unstructured<'_>) -> Result<Partial> {
     Ok(Partial { offset: u.int_in_range(0..=i64::MAX as u64)?, length })
 }
 
+fn value(u: &mut Unstructured<'_>, depth: usize) -> Result<Value> {
+    Ok(match u.int_in_range(0..=if depth == 0 { 2 } else { 3 })? {
+        0 => Value::word(u.choose(&["NIL", "12", "1:*,7", "\\Seen", "a]b", "x+y"])?.to_string())
+            .map_err(|_| arbitrary::Error::IncorrectFormat)?,
+        1 => Value::number(u.arbitrary()?),
+        2 => Value::string(text(u)?).map_err(|_| arbitrary::Error::IncorrectFormat)?,
+        _ => Value::List(some(u, |u| value(u, depth - 1))?),
+    })
+}
+
+fn other(u: &mut Unstructured<'_>) -> Result<OtherItem> {
+    let arguments = maybe(u, |u| some(u, |u| value(u, 2)))?.unwrap_or_default();
+    Ok(OtherItem::new(atom(u)?).with_arguments(arguments))
+}
+
 fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchAtt> {
     Ok(match u.int_in_range(0..=13)? {
         0 => FetchAtt::Envelope,
@@ -156,7 +175,7 @@ fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchAtt> {
         9 => FetchAtt::Uid,
         10 => FetchAtt::Binary { part: part(u)?, partial: maybe(u, partial)?, peek: u.arbitrary()? },
         11 => FetchAtt::BinarySize { part: part(u)? },
-        12 => FetchAtt::Other(atom(u)?),
+        12 => FetchAtt::Other(other(u)?),
         _ => {
             FetchAtt::BodySection { section: section(u)?, partial: maybe(u, partial)?, peek: u.arbitrary()? }
         }
@@ -232,11 +251,15 @@ fn search(u: &mut Unstructured<'_>) -> Result<Search> {
             _ => SearchReturnOpt::Other(atom(u)?),
         })
     };
+    let mut keys = some(u, |u| key(u, 3))?;
+    if u.ratio(1, 8)? {
+        keys.push(SearchKey::Other(other(u)?));
+    }
     Ok(Search {
         uid: u.arbitrary()?,
         returns: maybe(u, |u| Ok(maybe(u, |u| some(u, option))?.unwrap_or_default()))?,
         charset: maybe(u, astring)?.map(Box::new),
-        keys: some(u, |u| key(u, 3))?,
+        keys,
     })
 }
 

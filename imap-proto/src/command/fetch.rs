@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use mailwire_core::{ParseError, keywords};
+use mailwire_core::{ParseError, ParseErrorKind, keywords};
 
-use super::{Messages, rules::Need, writer::Writer};
+use super::{Messages, OtherItem, rules::Need, writer::Writer};
 use crate::capability::Capability;
-use crate::types::{Atom, ModSeq, Partial, Reader, Section, chars};
+use crate::types::{Atom, ModSeq, Partial, Reader, Section, Value, chars};
 
 /// `FETCH` and `UID FETCH` (RFC 9051 section 6.4.5).
 ///
@@ -60,13 +60,17 @@ fn read_modifiers(r: &mut Reader<'_>, uid: bool) -> Result<Option<Since>, ParseE
     r.skip(2);
     let (start, mut changed, mut vanished) = (r.offset(), None, false);
     r.items(|r| {
+        let at = r.offset();
         match Modifier::of(r.take_class(chars::ATOM)) {
             Some(Modifier::ChangedSince) if changed.is_none() => {
                 r.space()?;
                 changed = Some(ModSeq::read(r)?);
             }
             Some(Modifier::Vanished) if uid => vanished = true,
-            _ => return Err(r.error("not a FETCH modifier here")),
+            Some(_) => return Err(ParseError::new(at, "not a FETCH modifier here")),
+            None => {
+                return Err(ParseError::new(at, "unknown FETCH modifier").with_kind(ParseErrorKind::Unknown));
+            }
         }
         Ok(())
     })?;
@@ -143,8 +147,8 @@ pub enum FetchAtt {
         /// Its numbers; none for the message.
         part: Vec<NonZeroU32>,
     },
-    /// The name of another item.
-    Other(Atom),
+    /// Another item.
+    Other(OtherItem),
 }
 
 impl Fetch {
@@ -208,7 +212,7 @@ impl Fetch {
             FetchAtts::Fast => e.put(b"FAST"),
             FetchAtts::Full => e.put(b"FULL"),
             FetchAtts::List(items) => match items.as_slice() {
-                [item] => item.write(e),
+                [item] if !item.has_arguments() => item.write(e),
                 items => {
                     e.put(b"(");
                     e.spaced(items, |e, item| item.write(e));
@@ -243,6 +247,9 @@ impl FetchAtts {
             let mut items = Vec::with_capacity(6);
             r.items(|r| {
                 items.push(FetchAtt::read(r)?);
+                if let Some(FetchAtt::Other(item)) = items.last_mut() {
+                    read_arguments(r, item)?;
+                }
                 Ok(())
             })?;
             if items.is_empty() {
@@ -251,9 +258,9 @@ impl FetchAtts {
             return Ok(Self::List(items));
         }
         Ok(match FetchAtt::read(r)? {
-            FetchAtt::Other(name) if name.eq_ignore_ascii_case("ALL") => Self::All,
-            FetchAtt::Other(name) if name.eq_ignore_ascii_case("FAST") => Self::Fast,
-            FetchAtt::Other(name) if name.eq_ignore_ascii_case("FULL") => Self::Full,
+            FetchAtt::Other(item) if item.name.eq_ignore_ascii_case("ALL") => Self::All,
+            FetchAtt::Other(item) if item.name.eq_ignore_ascii_case("FAST") => Self::Fast,
+            FetchAtt::Other(item) if item.name.eq_ignore_ascii_case("FULL") => Self::Full,
             item => Self::List(alloc::vec![item]),
         })
     }
@@ -298,10 +305,17 @@ impl FetchAtt {
     }
 
     fn other(r: &Reader<'_>, start: usize) -> Result<Self, ParseError> {
-        if r.offset() == start || r.peek() == Some(b'[') {
+        if r.offset() == start {
             return Err(ParseError::new(start, "expected a FETCH item"));
         }
-        Ok(Self::Other(Atom::unchecked(r.text_from(start))))
+        if r.peek() == Some(b'[') {
+            return Err(ParseError::new(start, "unknown FETCH item").with_kind(ParseErrorKind::Unknown));
+        }
+        Ok(Self::Other(Atom::unchecked(r.text_from(start)).into()))
+    }
+
+    fn has_arguments(&self) -> bool {
+        matches!(self, Self::Other(item) if !item.arguments.is_empty())
     }
 
     fn section(r: &mut Reader<'_>, peek: bool) -> Result<Self, ParseError> {
@@ -334,9 +348,31 @@ impl FetchAtt {
                 e.put(b"BINARY.SIZE");
                 write_part(e, part);
             }
-            Self::Other(name) => e.put(name.as_bytes()),
+            Self::Other(item) => {
+                e.put(item.name.as_bytes());
+                if !item.arguments.is_empty() {
+                    e.put(b" (");
+                    e.values(&item.arguments);
+                    e.put(b")");
+                }
+            }
         }
     }
+}
+
+/// The arguments of an item that is not known, which stand in a list: `PREVIEW (LAZY)`.
+#[cold]
+fn read_arguments(r: &mut Reader<'_>, item: &mut OtherItem) -> Result<(), ParseError> {
+    if !r.rest().starts_with(b" (") {
+        return Ok(());
+    }
+    let start = r.offset();
+    r.skip(1);
+    match Value::read(r)? {
+        Value::List(values) if !values.is_empty() => item.arguments = values,
+        _ => return Err(ParseError::new(start + 1, "empty arguments of a FETCH item")),
+    }
+    Ok(())
 }
 
 /// ```text

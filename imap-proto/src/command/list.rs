@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::ParseError;
+use mailwire_core::{ParseError, ParseErrorKind};
 
 use super::{StatusAtt, parse::read_atom, writer::Writer};
 use crate::types::{Atom, ListPattern, MailboxName, Reader};
@@ -201,11 +201,22 @@ impl List {
     }
 }
 
+/// What stands in parentheses belongs to an option that is not known.
+#[cold]
+fn unknown_option(name_at: usize) -> ParseError {
+    ParseError::new(name_at, "unknown LIST option").with_kind(ParseErrorKind::Unknown)
+}
+
 #[inline(never)]
 fn read_selection(r: &mut Reader<'_>) -> Result<Option<Box<ListOptions>>, ParseError> {
     r.skip(1);
+    let mut name_at = r.offset();
     let mut options: Option<Box<ListOptions>> = None;
     r.items(|r| {
+        if r.peek() == Some(b'(') {
+            return Err(unknown_option(name_at));
+        }
+        name_at = r.offset();
         options.get_or_insert_default().selection.push(ListSelectOpt::read(r)?);
         Ok(())
     })?;
@@ -223,7 +234,12 @@ fn read_returns(r: &mut Reader<'_>, options: &mut Option<Box<ListOptions>>) -> R
     r.expect_ignore_case("RETURN", "expected RETURN")?;
     r.space()?;
     r.expect(b'(', "expected (")?;
+    let mut name_at = r.offset();
     r.items(|r| {
+        if r.peek() == Some(b'(') {
+            return Err(unknown_option(name_at));
+        }
+        name_at = r.offset();
         options.get_or_insert_default().returns.push(ListReturnOpt::read(r)?);
         Ok(())
     })

@@ -30,6 +30,7 @@ mod fetch;
 mod list;
 mod mailbox;
 mod messages;
+mod other;
 mod parse;
 pub(crate) mod rules;
 mod search;
@@ -42,7 +43,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
     capability::Capability,
-    types::{MailboxName, Tag, UidSet},
+    types::{Atom, MailboxName, Tag, UidSet},
 };
 
 pub use append::{Append, AppendData};
@@ -51,6 +52,7 @@ pub use fetch::{Fetch, FetchAtt, FetchAtts, Since};
 pub use list::{List, ListOptions, ListPatterns, ListReturnOpt, ListSelectOpt};
 pub use mailbox::{Create, Select, Status, StatusAtt};
 pub use messages::Messages;
+pub use other::OtherItem;
 pub(crate) use parse::{Head, append_announces_message, parse_head};
 pub(crate) use rules::{Effect, Name, Need, Numbers, Rules};
 pub use search::{Search, SearchKey, SearchReturnOpt};
@@ -150,7 +152,9 @@ pub enum Command {
     Id(Option<Vec<(AString, Option<AString>)>>),
     /// `GETQUOTA`, `GETQUOTAROOT`, `SETQUOTA`: RFC 9208.
     Quota(crate::extensions::quota::QuotaCommand),
-    /// A command that this crate does not know. A server answers it with BAD.
+    /// A command that this crate does not know; or one that it does, with a parameter, a modifier or the like
+    /// that it does not know: all of it is kept as it came. A server answers it with BAD, unless its
+    /// application [takes it](crate::server::Config::pass_unknown_commands).
     Other(OtherCommand),
 }
 
@@ -194,6 +198,23 @@ impl Command {
             // A set among the keys counts messages under UID SEARCH, too, and need not be there under SEARCH.
             Command::Search(search) => search.keys.iter().any(SearchKey::uses_sequence_numbers),
             _ => self.rules().numbers == Numbers::Sequence,
+        }
+    }
+
+    /// What of it is not known here, though the command is: a key of SEARCH, an item of FETCH with arguments.
+    pub(crate) fn unknown_member(&self) -> Option<(&'static str, &Atom)> {
+        match self {
+            Command::Search(search) => {
+                search.keys.iter().find_map(SearchKey::unknown).map(|item| ("unknown search key", &item.name))
+            }
+            Command::Fetch(Fetch { items: FetchAtts::List(items), .. }) => items
+                .iter()
+                .find_map(|item| match item {
+                    FetchAtt::Other(item) if !item.arguments.is_empty() => Some(item),
+                    _ => None,
+                })
+                .map(|item| ("unknown FETCH item", &item.name)),
+            _ => None,
         }
     }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{ParseError, Parsed, Text};
+use mailwire_core::{ParseError, ParseErrorKind, Parsed, Text};
 
 use super::{
     AString, Append, Authenticate, Command, Copy, Create, Fetch, List, Login, OtherCommand, Request, Search,
@@ -13,7 +13,7 @@ use crate::{
     capability::Capability,
     deviation, extensions, framing,
     types::{
-        Atom, ListPattern, Literal, MailboxName, ParseContext, Reader, Tag, UidSet, chars, eat_nil,
+        Atom, ListPattern, Literal, MailboxName, ParseContext, Reader, Tag, UidSet, Value, chars, eat_nil,
         read_literal, read_nstring, read_string,
     },
 };
@@ -29,18 +29,94 @@ impl Request {
         Self::parse_in(frame, &context.into())
     }
 
+    #[inline]
     pub(crate) fn parse_in(frame: &Bytes, context: &ParseContext) -> Result<Parsed<Self>, ParseError> {
+        Self::parse_telling(frame, context, &mut None)
+    }
+
+    /// Reads a command, and tells what of a known one is not known, so that it is
+    /// [`Other`](Command::Other).
+    pub(crate) fn parse_telling(
+        frame: &Bytes,
+        context: &ParseContext,
+        unknown: &mut Option<ParseError>,
+    ) -> Result<Parsed<Self>, ParseError> {
         let mut reader = Reader::new(frame, context);
         reader.line_end(context.newline)?;
         let tag = read_tag(&mut reader)?;
         reader.space()?;
-        let command = read_command(&mut reader);
-        if command.is_ok() {
-            reader.end()?;
+        let start = reader.offset();
+        let mut command = read_command(&mut reader);
+        if !(command.is_ok() && reader.is_at_end()) {
+            command = odd_end(&mut reader, command, start, unknown);
         }
         // It is moved only once.
         command.map(|command| reader.finish(Self { tag, command }))
     }
+}
+
+/// Ends a command that has spaces or parameters after it; one with something in it that is not known is
+/// kept as it came, from `start` on.
+#[cold]
+fn odd_end(
+    r: &mut Reader<'_>,
+    command: Result<Command, ParseError>,
+    start: usize,
+    unknown: &mut Option<ParseError>,
+) -> Result<Command, ParseError> {
+    let error = match command {
+        Ok(command) if r.rest().starts_with(b" (") && takes_parameters(&command) => {
+            let what = "unknown parameter of a command";
+            ParseError::new(r.offset() + 2, what).with_kind(ParseErrorKind::Unknown)
+        }
+        Ok(command) => return r.end().map(|()| command),
+        Err(error) if error.kind == ParseErrorKind::Unknown => error,
+        Err(error) => return Err(error),
+    };
+    let odd = |r: &Reader<'_>| r.deviations().iter().any(|deviation| deviation.offset >= start);
+    if odd(r) {
+        return Err(error);
+    }
+    r.seek(start);
+    let kept = r.text_class(chars::ATOM, "expected a command").and_then(|name| {
+        r.eat(b' ');
+        let rest = r.offset();
+        Value::skip_all(r)?;
+        r.seek(rest);
+        Ok(Command::Other(OtherCommand::from_frame(Atom::unchecked(name), other_arguments(r)?)))
+    });
+    match kept {
+        // What is kept is written as it is, and must be strict.
+        Ok(command) if !odd(r) => {
+            *unknown = Some(error);
+            Ok(command)
+        }
+        // What is wrong with it first is what was not known.
+        _ => Err(error),
+    }
+}
+
+/// Whether extensions may add a list of parameters at its end (RFC 4466).
+fn takes_parameters(command: &Command) -> bool {
+    use Command as C;
+    matches!(
+        command,
+        C::Select(_)
+            | C::Examine(_)
+            | C::Create(_)
+            | C::Delete(_)
+            | C::Rename { .. }
+            | C::Subscribe(_)
+            | C::Unsubscribe(_)
+            | C::List(_)
+            | C::Lsub { .. }
+            | C::Status(_)
+            | C::Fetch(_)
+            | C::Store(_)
+            | C::Copy(_)
+            | C::Move(_)
+            | C::UidExpunge(_)
+    )
 }
 
 /// ```text
@@ -168,7 +244,10 @@ fn read_uid(r: &mut Reader<'_>) -> Result<Command, ParseError> {
             r.space()?;
             Command::UidExpunge(UidSet::read(r)?)
         }
-        _ => return Err(ParseError::new(start, "not a command that takes UIDs")),
+        _ if name.is_empty() => return Err(ParseError::new(start, "expected a command that takes UIDs")),
+        _ => {
+            return Err(ParseError::new(start, "unknown UID command").with_kind(ParseErrorKind::Unknown));
+        }
     })
 }
 

@@ -211,10 +211,11 @@ impl Name {
     }
 }
 
-/// A command that is not known here but by its name: these change what the bytes mean, or who the
-/// client is.
+/// A command that is not known here but by its name: these change what the bytes mean, who the client is,
+/// or when numbers of messages change.
 fn unknown(name: &[u8]) -> Rules {
-    let changes = [&b"COMPRESS"[..], b"UNAUTHENTICATE"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    let changes =
+        [&b"COMPRESS"[..], b"UNAUTHENTICATE", b"NOTIFY"].iter().any(|known| name.eq_ignore_ascii_case(known));
     if changes { any().does(Effect::Unsupported) } else { any() }
 }
 

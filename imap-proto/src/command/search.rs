@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::{ParseError, ParseErrorKind, keywords};
 
-use super::{AString, parse::read_atom, writer::Writer};
+use super::{AString, OtherItem, parse::read_atom, writer::Writer};
 use crate::types::{Atom, Date, Reader, SequenceSet, UidSet, chars};
 
 /// `SEARCH` and `UID SEARCH` (RFC 9051 section 6.4.4).
@@ -121,6 +121,9 @@ pub enum SearchKey {
     Sequence(SequenceSet),
     /// `(...)`: all of these, at least one.
     And(Vec<SearchKey>),
+    /// A key that is not known here, with all that follows it in the command or in its list: only its
+    /// extension says where its arguments end. It has to be the last of its list.
+    Other(OtherItem),
 }
 
 impl Search {
@@ -162,7 +165,14 @@ impl Search {
             r.space()?;
             r.expect(b'(', "expected (")?;
             let mut options = Vec::new();
+            let mut name_at = r.offset();
             r.items(|r| {
+                // Options are named by letters: this belongs to one that is not known.
+                if r.peek().is_some_and(|byte| matches!(byte, b'(' | b'-' | b'*' | b'0'..=b'9')) {
+                    let error = ParseError::new(name_at, "unknown SEARCH result option");
+                    return Err(error.with_kind(ParseErrorKind::Unknown));
+                }
+                name_at = r.offset();
                 options.push(SearchReturnOpt::read(r)?);
                 Ok(())
             })?;
@@ -251,6 +261,17 @@ impl SearchKey {
         }
     }
 
+    /// The key in it that is not known here.
+    pub(crate) fn unknown(&self) -> Option<&OtherItem> {
+        match self {
+            Self::Other(item) => Some(item),
+            Self::Not(key) => key.unknown(),
+            Self::Or(one, other) => one.unknown().or_else(|| other.unknown()),
+            Self::And(keys) => keys.iter().find_map(Self::unknown),
+            _ => None,
+        }
+    }
+
     /// The opposite.
     #[must_use]
     #[allow(clippy::should_implement_trait)]
@@ -331,7 +352,12 @@ impl SearchKey {
             Some(Key::Unflagged) => Self::Unflagged,
             Some(Key::Unkeyword) => Self::Unkeyword(keyword(r)?),
             Some(Key::Unseen) => Self::Unseen,
-            _ => return Err(ParseError::new(start, "not a search key")),
+            None if name.first().is_some_and(u8::is_ascii_alphabetic) => {
+                let mut other = OtherItem::new(Atom::unchecked(r.text_from(start)));
+                other.read_arguments(r)?;
+                Self::Other(other)
+            }
+            None => return Err(ParseError::new(start, "not a search key")),
         })
     }
 
@@ -345,7 +371,13 @@ impl SearchKey {
     }
 
     fn read_or(r: &mut Reader<'_>) -> Result<Self, ParseError> {
-        let one = Self::read_boxed(r)?;
+        r.space()?;
+        let start = r.offset();
+        let one = Box::new(Self::read(r)?);
+        if matches!(*one, Self::Other(_)) {
+            // The second key is among its arguments.
+            return Err(ParseError::new(start, "unknown search key").with_kind(ParseErrorKind::Unknown));
+        }
         Ok(Self::Or(one, Self::read_boxed(r)?))
     }
 
@@ -427,6 +459,13 @@ impl SearchKey {
                 e.put(b"(");
                 Self::write_all(keys, e);
                 e.put(b")");
+            }
+            Self::Other(item) => {
+                e.put(item.name.as_bytes());
+                for value in &item.arguments {
+                    e.put(b" ");
+                    e.values(core::slice::from_ref(value));
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! STORE, COPY and MOVE.
 
-use mailwire_core::ParseError;
+use mailwire_core::{ParseError, ParseErrorKind};
 
 use super::{Messages, rules::Need, writer::Writer};
 use crate::capability::Capability;
@@ -88,7 +88,11 @@ impl Store {
             _ => StoreAction::Replace,
         };
         r.skip(usize::from(action != StoreAction::Replace));
-        r.expect_ignore_case("FLAGS", "expected FLAGS")?;
+        if !r.eat_ignore_case("FLAGS") {
+            let letter = r.peek().is_some_and(|byte| byte.is_ascii_alphabetic());
+            let kind = if letter { ParseErrorKind::Unknown } else { ParseErrorKind::Syntax };
+            return Err(r.error("unknown STORE item").with_kind(kind));
+        }
         let silent = r.eat_ignore_case(".SILENT");
         r.space()?;
         let start = r.offset();
@@ -123,9 +127,15 @@ impl Store {
 /// ```
 #[cold]
 fn read_modifiers(r: &mut Reader<'_>) -> Result<ModSeq, ParseError> {
-    r.expect_ignore_case("(UNCHANGEDSINCE", "expected UNCHANGEDSINCE")?;
+    r.skip(1);
+    if !r.eat_ignore_case("UNCHANGEDSINCE") {
+        return Err(r.error("unknown STORE modifier").with_kind(ParseErrorKind::Unknown));
+    }
     r.space()?;
     let mod_seq = ModSeq::read(r)?;
+    if r.peek() == Some(b' ') {
+        return Err(r.error("unknown STORE modifier").with_kind(ParseErrorKind::Unknown));
+    }
     r.expect(b')', "expected )")?;
     r.space()?;
     Ok(mod_seq)

@@ -1,13 +1,15 @@
 //! Text that callers put into commands.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use mailwire_core::{Invalid, ParseError, Text};
 
+use super::writer::{WriteOptions, Writer};
 use crate::{
     framing,
     literal::Announcement,
-    types::{Atom, Reader, read_astring, text_newtype},
+    types::{Atom, Reader, Value, read_astring, text_newtype},
 };
 
 text_newtype! {
@@ -124,6 +126,38 @@ impl OtherCommand {
         check_line(text.as_bytes())?;
         check_line_end(arguments.get(line..).unwrap_or_default())?;
         Ok(Self { name: self.name, arguments: arguments.into() })
+    }
+
+    /// Adds values, each after a space. A string that cannot stand between quotes is a literal, which
+    /// waits for the server's go-ahead.
+    ///
+    /// ```
+    /// use mailwire_imap::{command::OtherCommand, types::{Atom, Value}};
+    ///
+    /// let values = [Value::string("INBOX")?, vec![Value::word("/private/comment")?, Value::string("é")?].into()];
+    /// let command = OtherCommand::new(Atom::new("SETMETADATA")?, "")?.with_values(values);
+    /// assert_eq!(command.arguments(), "\"INBOX\" (/private/comment {2}\r\né)");
+    /// # Ok::<(), mailwire_imap::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn with_values(self, values: impl IntoIterator<Item = Value>) -> Self {
+        let mut arguments = self.arguments.as_bytes().to_vec();
+        for value in values {
+            if !matches!(arguments.last(), None | Some(b'(' | b' ')) {
+                arguments.push(b' ');
+            }
+            Writer::new(&mut arguments, WriteOptions::default()).values(&[value]);
+        }
+        Self { name: self.name, arguments: arguments.into() }
+    }
+
+    /// The arguments, taken apart.
+    ///
+    /// # Errors
+    ///
+    /// They are not made of values.
+    pub fn values(&self) -> Result<Vec<Value>, ParseError> {
+        Value::parse_all(self.arguments.as_bytes())
     }
 
     /// Of a frame, with literals in it.

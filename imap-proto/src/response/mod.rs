@@ -30,7 +30,7 @@ mod write;
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::Text;
+use mailwire_core::{ParseError, Text};
 
 pub(crate) use self::write::Detached;
 pub use self::write::StreamedLiteral;
@@ -44,7 +44,7 @@ pub use self::{
 };
 use crate::{
     Capability,
-    types::{FlagSet, ImapString, SeqNumber},
+    types::{FlagSet, ImapString, SeqNumber, Value},
 };
 
 /// One message of a server.
@@ -130,6 +130,15 @@ impl OtherData {
     #[must_use]
     pub const fn rest(&self) -> &Text {
         &self.rest
+    }
+
+    /// What stands after the name, taken apart.
+    ///
+    /// # Errors
+    ///
+    /// It is not made of values, as text for people, or a literal of it was streamed.
+    pub fn values(&self) -> Result<Vec<Value>, ParseError> {
+        Value::parse_all(self.rest.as_bytes())
     }
 }
 

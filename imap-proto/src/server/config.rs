@@ -34,6 +34,12 @@ pub struct Config {
     /// The names of commands that this crate does not know and the application does: they are handed
     /// out as [`Command::Other`](crate::Command::Other). They are valid in every state.
     pub commands: Vec<Atom>,
+    /// Whether commands that this crate does not know are handed out, as [`Command::Other`](crate::Command::Other)
+    /// if nothing of them is known: the application answers BAD to those that it does not know either. So are
+    /// known commands with a parameter, a modifier, a key of SEARCH or an item of FETCH that this crate does
+    /// not know. Otherwise, which is the default, the machine answers all of them BAD, but for
+    /// [`commands`](Self::commands).
+    pub pass_unknown_commands: bool,
     /// Which of ENABLE's extensions the application has. The machine itself has IMAP4rev2.
     pub enable: Vec<Capability>,
     /// Which literals are taken without a go-ahead.
@@ -79,6 +85,7 @@ impl Config {
             mechanisms: Vec::new(),
             login: true,
             commands: Vec::new(),
+            pass_unknown_commands: false,
             enable: Vec::new(),
             literals: Literals::Plus,
             accept_bodies: false,

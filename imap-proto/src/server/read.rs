@@ -19,8 +19,8 @@ use crate::{
         parse_head,
     },
     framing::{Announcement, Frame, Framed},
-    response::{Code, Reply, ReplyKind},
-    types::{ParseContext, Tag},
+    response::{Code, Reply, ReplyKind, ReplyText},
+    types::{ParseContext, Tag, chars},
 };
 
 /// Why a command is not handed out.
@@ -33,6 +33,16 @@ impl Refusal {
     pub(super) fn bad(offset: usize, reason: &'static str) -> Self {
         let status = Reply::from_static(ReplyKind::Bad, reason);
         Self { status, error: ParseError::new(offset, reason) }
+    }
+
+    /// BAD, with the word that is not known.
+    pub(super) fn unknown(error: ParseError, word: &[u8]) -> Self {
+        if word.is_empty() {
+            return Self { status: Reply::from_static(ReplyKind::Bad, error.reason), error };
+        }
+        let text = alloc::format!("{}: {}", error.reason, mailwire_core::escape_ascii(word));
+        let text = ReplyText::new(text).unwrap_or_else(|_| ReplyText::from_static(error.reason));
+        Self { status: Reply::from_text(ReplyKind::Bad, text), error }
     }
 
     pub(super) fn no(code: Code, reason: &'static str) -> Self {
@@ -253,7 +263,11 @@ impl Machine {
             }
             Mode::Tail => self.end_body(&frame),
             _ => match self.parse(&mut frame) {
-                Ok(Parsed { value, deviations, .. }) => self.dispatch(value, deviations, input),
+                Ok((Parsed { value, deviations, .. }, unknown)) => {
+                    let unknown =
+                        unknown.map(|error| Refusal::unknown(error, word_at(&frame.bytes, error.offset)));
+                    self.dispatch(value, unknown, deviations, input)
+                }
                 Err(ParseError { offset, reason, .. }) => {
                     self.refuse_line(frame.bytes, &Refusal::bad(offset, reason))
                 }
@@ -261,19 +275,23 @@ impl Machine {
         }
     }
 
-    fn parse(&self, frame: &mut Frame) -> Result<Parsed<Request>, ParseError> {
+    /// The command, and what of it is not known though the command is.
+    fn parse(&self, frame: &mut Frame) -> Result<(Parsed<Request>, Option<ParseError>), ParseError> {
         let context = frame.take_context(self.config.dialect, self.config.limits.nesting);
-        Request::parse_in(&frame.bytes, &ParseContext { utf8: self.session.rev2, ..context })
+        let context = ParseContext { utf8: self.session.rev2, ..context };
+        let mut unknown = None;
+        Request::parse_telling(&frame.bytes, &context, &mut unknown).map(|parsed| (parsed, unknown))
     }
 
     fn dispatch(
         &mut self,
         request: Request,
+        unknown: Option<Refusal>,
         deviations: Vec<Deviation>,
         input: &BytesMut,
     ) -> Result<(), Error> {
         let rules = request.command.rules();
-        if let Err(refusal) = self.permits(&request.command, &rules) {
+        if let Err(refusal) = self.permits(&request.command, &rules, unknown) {
             return self.refuse_command(request, refusal);
         }
         if matches!(request.command, Command::Append(_)) {
@@ -368,9 +386,10 @@ impl Machine {
                 return self.refuse_literal(announced, input, &Refusal::bad(offset, reason));
             }
         };
-        let Parsed { value: request, deviations, .. } = parsed;
+        let (Parsed { value: request, deviations, .. }, unknown) = parsed;
+        let unknown = unknown.map(|error| Refusal::unknown(error, word_at(&frame.bytes, error.offset)));
         let rules = request.command.rules();
-        let mut checked = self.permits(&request.command, &rules);
+        let mut checked = self.permits(&request.command, &rules, unknown);
         if checked.is_ok() && announced.size > self.config.limits.message {
             checked = Err(Refusal::no(Code::TooBig, "the message is too large"));
         }
@@ -463,6 +482,15 @@ impl Machine {
         self.events.push_back(event);
         Ok(())
     }
+}
+
+/// What stands at an offset, up to the end of the word.
+fn word_at(bytes: &Bytes, offset: usize) -> &[u8] {
+    const SHOWN: usize = 64;
+    let rest = bytes.get(offset..).unwrap_or_default();
+    let length =
+        rest.iter().take(SHOWN).take_while(|byte| **byte != b'[' && chars::is(**byte, chars::ATOM)).count();
+    rest.get(..length).unwrap_or_default()
 }
 
 /// What may be shown of a command that was refused: nothing after LOGIN or AUTHENTICATE, wherever

@@ -2,7 +2,7 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
-use mailwire_core::{Channel, Invalid, Misuse, WrongAnswer, WrongState, sasl::Policy};
+use mailwire_core::{Channel, Invalid, Misuse, ParseError, WrongAnswer, WrongState, sasl::Policy};
 
 use super::{
     read::Refusal,
@@ -26,18 +26,31 @@ impl Machine {
     }
 
     /// Whether the client may ask for this now (RFC 9051 section 3).
-    pub(super) fn permits(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
+    ///
+    /// `unknown`: it is a command that is known with something in it that is not.
+    pub(super) fn permits(
+        &self,
+        command: &Command,
+        rules: &Rules,
+        unknown: Option<Refusal>,
+    ) -> Result<(), Refusal> {
         rules.valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason.as_str()))?;
         let lacks = |need: Option<Need>| need.is_some_and(|need| !need.is_met(self.config.capabilities()));
         if lacks(rules.needs) || lacks(command.option_needs()) {
             return Err(Refusal::bad(0, "the extension is not offered"));
         }
+        if !self.config.pass_unknown_commands {
+            if let Some((what, name)) = command.unknown_member() {
+                return Err(Refusal::unknown(ParseError::new(0, what), name.as_bytes()));
+            }
+        }
         match command {
+            Command::Other(_) if self.config.pass_unknown_commands => Ok(()),
             Command::Other(other) => {
                 let name = other.name().as_bytes();
                 let known =
                     self.config.commands.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
-                if known { Ok(()) } else { Err(Refusal::bad(0, "unknown command")) }
+                if known { Ok(()) } else { Err(unknown.unwrap_or(Refusal::bad(0, "unknown command"))) }
             }
             Command::StartTls if self.session.tls => Err(Refusal::bad(0, "TLS is there already")),
             Command::StartTls if !self.offers_tls() => Err(Refusal::bad(0, "STARTTLS is not offered")),

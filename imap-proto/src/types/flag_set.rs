@@ -88,16 +88,6 @@ macro_rules! set {
                     .chain(&self.others)
             }
 
-            /// Whether one of them has no form in the grammar, so that it is not written.
-            pub(crate) fn is_malformed(&self) -> bool {
-                self.others.iter().any($item::is_malformed)
-            }
-
-            /// Whether one of them is written.
-            pub(crate) fn has_form(&self) -> bool {
-                self.known != 0 || !self.others.iter().all($item::is_malformed)
-            }
-
             /// Appends the list with its parentheses; not what has no form in the grammar.
             pub(crate) fn write(&self, out: &mut Vec<u8>) {
                 out.push(b'(');
@@ -221,6 +211,16 @@ impl MailboxAttributes {
 }
 
 impl FlagSet {
+    /// Whether one of them has no form in the grammar, so that it is not written.
+    pub(crate) fn is_malformed(&self) -> bool {
+        self.others.iter().any(Flag::is_malformed)
+    }
+
+    /// Whether one of them is written.
+    pub(crate) fn has_form(&self) -> bool {
+        self.known != 0 || !self.others.iter().all(Flag::is_malformed)
+    }
+
     /// ```text
     /// flag-list = "(" [flag *(SP flag)] ")"
     /// ```

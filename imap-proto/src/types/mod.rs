@@ -21,6 +21,7 @@ mod short_list;
 mod string;
 mod text;
 mod utf7;
+mod value;
 mod write;
 
 pub use address::Address;
@@ -51,6 +52,7 @@ pub(crate) use string::{
     Literal, checked, eat_nil, read_astring, read_data, read_literal, read_nstring, read_string, text_newtype,
 };
 pub(crate) use text::display;
+pub use value::{Value, Word};
 pub(crate) use write::{
     is_astring_atom, is_quotable, write_astring, write_nstring, write_number, write_numbers,
     write_plain_quoted, write_quoted, write_string,

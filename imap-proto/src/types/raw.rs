@@ -8,6 +8,7 @@ use super::{
     chars,
     reader::Reader,
     string::{Literal, read_literal},
+    value::Value,
 };
 use crate::{deviation, framing::announcement};
 
@@ -32,6 +33,18 @@ impl RawValue {
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    /// The value, taken apart.
+    ///
+    /// # Errors
+    ///
+    /// A literal of it is not here, or it is nested too deeply.
+    pub fn value(&self) -> Result<Value, ParseError> {
+        match Value::parse_all(self.as_bytes())?.pop() {
+            Some(value) => Ok(value),
+            None => Err(ParseError::new(0, "expected a value")),
+        }
     }
 
     /// Reads one value.
