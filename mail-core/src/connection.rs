@@ -52,6 +52,12 @@ pub trait Connection {
         false
     }
 
+    /// Whether the peer has come to the end of whatever it began, so that the next byte begins a new
+    /// whole: for machines that take and answer some messages without an event.
+    fn is_at_rest(&self) -> bool {
+        false
+    }
+
     /// Tells the machine that the stream under it was replaced, after [`Next::Upgrade`]. `upgrade` is
     /// what that named; an upgrade that was not agreed upon changes nothing.
     ///

@@ -6,7 +6,7 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 use mailwire_store::{ImapService, SmtpService, memory::MemoryStore};
 use mailwire_transport::{
     Endpoint, Result, Security, imap,
-    sasl::{Authenticator, Credentials, Mechanism, SPOKEN, StoredPassword, Unavailable},
+    sasl::{Authenticator, Credentials, LoginContext, Mechanism, SPOKEN, StoredPassword, Unavailable},
     server::Listener,
     smtp,
     testing::TestCa,
@@ -23,14 +23,15 @@ impl Authenticator for Certified {
         &SPOKEN
     }
 
-    async fn lookup(&self, user: &str) -> Result<Option<StoredPassword>, Unavailable> {
-        self.0.lookup(user).await
+    async fn lookup(&self, user: &str, login: &LoginContext) -> Result<Option<StoredPassword>, Unavailable> {
+        self.0.lookup(user, login).await
     }
 
     async fn verify_external(
         &self,
         certificates: &[CertificateDer<'static>],
         _: Option<&str>,
+        _: &LoginContext,
     ) -> Result<Option<String>, Unavailable> {
         Ok((!certificates.is_empty()).then(|| "ada".to_owned()))
     }

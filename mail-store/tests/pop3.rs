@@ -22,7 +22,10 @@ use mailwire_transport::{
         Client, Config, Deletions, LoginMechanism, QuitError, Server, UniqueId,
         server::{Entry, Maildrop, Refusal, Service},
     },
-    sasl::{Authenticator, Credentials, Identity, Mechanism, SPOKEN, SaslError, StoredPassword, Unavailable},
+    sasl::{
+        Authenticator, Credentials, Identity, LoginContext, Mechanism, SPOKEN, SaslError, StoredPassword,
+        Unavailable,
+    },
     server::{AsyncReader, Content, Listener, NoReader, ServerLimits},
     testing::TestCa,
     tls::{ClientTls, ServerTls},
@@ -66,7 +69,12 @@ fn store(messages: &[&str]) -> MemoryStore {
 struct Quick;
 
 impl Authenticator for Quick {
-    async fn verify_password(&self, user: &str, password: &Secret) -> Result<bool, Unavailable> {
+    async fn verify_password(
+        &self,
+        user: &str,
+        password: &Secret,
+        _: &LoginContext,
+    ) -> Result<bool, Unavailable> {
         Ok(user == "ada" && password.expose() == b"secret")
     }
 }
@@ -215,7 +223,7 @@ impl Authenticator for Everyone {
         &SPOKEN
     }
 
-    async fn lookup(&self, user: &str) -> Result<Option<StoredPassword>, Unavailable> {
+    async fn lookup(&self, user: &str, _: &LoginContext) -> Result<Option<StoredPassword>, Unavailable> {
         match user {
             "ada" => Ok(Some(self.password.clone())),
             "outage" => Err(Unavailable),
@@ -223,7 +231,12 @@ impl Authenticator for Everyone {
         }
     }
 
-    async fn verify_token(&self, _: Option<&str>, token: &Secret) -> Result<Option<String>, Unavailable> {
+    async fn verify_token(
+        &self,
+        _: Option<&str>,
+        token: &Secret,
+        _: &LoginContext,
+    ) -> Result<Option<String>, Unavailable> {
         Ok((token.expose() == b"good").then(|| "ada".to_owned()))
     }
 
@@ -231,11 +244,12 @@ impl Authenticator for Everyone {
         &self,
         certificates: &[CertificateDer<'static>],
         _: Option<&str>,
+        _: &LoginContext,
     ) -> Result<Option<String>, Unavailable> {
         Ok((!certificates.is_empty()).then(|| "ada".to_owned()))
     }
 
-    async fn anonymous(&self, _: &str) -> Result<Option<String>, Unavailable> {
+    async fn anonymous(&self, _: &str, _: &LoginContext) -> Result<Option<String>, Unavailable> {
         Ok(Some("guest".into()))
     }
 }

@@ -6,8 +6,8 @@ use std::{collections::HashMap, sync::OnceLock};
 use mailwire_core::{SaslStep, Secret};
 use mailwire_transport::{
     sasl::{
-        Authenticator, ClientExchange, Credentials, Identity, Mechanism, SPOKEN, SaslContext, SaslError,
-        ServerExchange, ServerStep, StoredPassword, Unavailable,
+        Authenticator, ClientExchange, Credentials, Identity, LoginContext, Mechanism, SPOKEN, SaslContext,
+        SaslError, ServerExchange, ServerStep, StoredPassword, Unavailable,
     },
     tls::ChannelBindings,
 };
@@ -35,11 +35,16 @@ impl Authenticator for Users {
         &SPOKEN
     }
 
-    async fn lookup(&self, user: &str) -> Result<Option<StoredPassword>, Unavailable> {
+    async fn lookup(&self, user: &str, _: &LoginContext) -> Result<Option<StoredPassword>, Unavailable> {
         if self.down { Err(Unavailable) } else { Ok(self.users.get(user).cloned()) }
     }
 
-    async fn verify_token(&self, user: Option<&str>, token: &Secret) -> Result<Option<String>, Unavailable> {
+    async fn verify_token(
+        &self,
+        user: Option<&str>,
+        token: &Secret,
+        _: &LoginContext,
+    ) -> Result<Option<String>, Unavailable> {
         Ok((user == Some("a,b=c@ü") && token.expose() == b"ya29.token=").then(|| "a,b=c@ü".into()))
     }
 
@@ -47,15 +52,16 @@ impl Authenticator for Users {
         &self,
         certificates: &[CertificateDer<'static>],
         _: Option<&str>,
+        _: &LoginContext,
     ) -> Result<Option<String>, Unavailable> {
         Ok(certificates.is_empty().then(|| "tim".into()))
     }
 
-    async fn anonymous(&self, trace: &str) -> Result<Option<String>, Unavailable> {
+    async fn anonymous(&self, trace: &str, _: &LoginContext) -> Result<Option<String>, Unavailable> {
         Ok((trace == "sirhc").then(|| "guest".into()))
     }
 
-    async fn may_act_as(&self, user: &str, other: &str) -> Result<bool, Unavailable> {
+    async fn may_act_as(&self, user: &str, other: &str, _: &LoginContext) -> Result<bool, Unavailable> {
         Ok(user == "tim" && other == "shared")
     }
 }

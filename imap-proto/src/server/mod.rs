@@ -179,6 +179,10 @@ impl mailwire_core::Connection for Connection {
         matches!(event, Event::BodyStart { .. } | Event::BodyChunk(_))
     }
 
+    fn is_at_rest(&self) -> bool {
+        self.0.mode == Mode::Command
+    }
+
     fn upgraded(&mut self, upgrade: Upgrade) {
         if upgrade != Upgrade::Tls || self.0.phase != Phase::Upgrading {
             return;

@@ -30,12 +30,15 @@ mod store;
 mod user;
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
 use mailwire_core::Secret;
-use mailwire_transport::sasl::{Authenticator, DEFAULT_MECHANISMS, Mechanism, StoredPassword, Unavailable};
+use mailwire_transport::sasl::{
+    Authenticator, DEFAULT_MECHANISMS, LoginContext, Mechanism, StoredPassword, Unavailable, prepared_name,
+};
 
 pub use self::{
     bodies::{Reader, Writer},
@@ -194,14 +197,18 @@ impl Authenticator for MemoryStore {
         &self.config.mechanisms
     }
 
-    async fn lookup(&self, user: &str) -> Result<Option<StoredPassword>, Unavailable> {
+    fn canonical_name<'a>(&self, user: &'a str) -> Cow<'a, str> {
+        key(user).into()
+    }
+
+    async fn lookup(&self, user: &str, _: &LoginContext) -> Result<Option<StoredPassword>, Unavailable> {
         Ok(self.named(user).map(|account| account.password.clone()))
     }
 }
 
-/// User names are the same in any case.
+/// User names are the same in any case, and in all forms that SASLprep makes one.
 fn key(name: &str) -> String {
-    name.to_lowercase()
+    prepared_name(name).to_lowercase()
 }
 
 #[cfg(test)]

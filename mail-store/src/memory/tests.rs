@@ -35,9 +35,9 @@ async fn recipients() {
 #[tokio::test]
 async fn passwords() {
     let (store, _) = store();
-    assert!(store.verify_password("ada", &"secret".into()).await.unwrap());
+    assert!(store.verify_password("ada", &"secret".into(), &LoginContext::default()).await.unwrap());
     for (name, password) in [("ada", ""), ("ada", "secre"), ("ada", "secret1"), ("eve", "secret"), ("", "")] {
-        assert!(!store.verify_password(name, &password.into()).await.unwrap());
+        assert!(!store.verify_password(name, &password.into(), &LoginContext::default()).await.unwrap());
     }
     assert!(matches!(store.add_user("bob", ""), Err(Error::Account(_))));
     assert!(!format!("{store:?}").contains("secret"));

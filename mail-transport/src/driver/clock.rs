@@ -33,9 +33,14 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A new whole begins.
+    /// A new whole begins, and the peer is not waited for yet.
     pub(super) fn restart(&mut self) {
         self.since = None;
+        self.begin_whole();
+    }
+
+    /// A new whole begins. The time since bytes have moved runs on.
+    pub(super) const fn begin_whole(&mut self) {
         self.waited = Duration::ZERO;
         self.moved = 0;
     }

@@ -364,6 +364,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         let of_machine = self.connection.timeout();
         let stalled = !self.connection.output().is_empty() || self.unflushed;
         let limit = of_machine.or(stalled.then_some(self.config.write_timeout));
+        if !stalled && self.input.is_empty() && self.connection.is_at_rest() {
+            self.clock.begin_whole();
+        }
         let whole = Whole { time: self.config.step_deadline, least_rate: self.config.least_rate };
         ready!(self.clock.poll(cx, limit, whole));
         self.clock.restart();

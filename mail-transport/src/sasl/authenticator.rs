@@ -1,9 +1,10 @@
-use std::future::Future;
+use std::{borrow::Cow, future::Future, net::SocketAddr, sync::Arc};
 
 use mailwire_core::Secret;
 use rustls::pki_types::CertificateDer;
 
-use super::{DEFAULT_ITERATIONS, Mechanism, StoredPassword, stored};
+use super::{DEFAULT_ITERATIONS, Mechanism, StoredPassword, hashing::hash, stored};
+use crate::server::attempts::{Attempt, Attempts};
 
 /// The mechanisms that a password is enough for: what an [`Authenticator`] offers unless it says otherwise.
 pub const DEFAULT_MECHANISMS: [Mechanism; 6] = [
@@ -19,16 +20,34 @@ pub const DEFAULT_MECHANISMS: [Mechanism; 6] = [
 /// know nobody.
 ///
 /// Users that do not exist and passwords that are wrong get the same answers for the same work, as
-/// long as [`lookup`](Self::lookup) itself takes as long for both.
+/// long as [`lookup`](Self::lookup) itself takes as long for both. A store to which several spellings
+/// are one user says so by [`canonical_name`](Self::canonical_name).
+///
+/// Every call is told by a [`LoginContext`] who asks, for rules of one's own and for logs. Failed logins
+/// are delayed by the server already: see [`LoginLimits`](crate::server::LoginLimits).
 pub trait Authenticator: Send + Sync {
     /// Returns the mechanisms to offer, where the channel allows them: by default [`DEFAULT_MECHANISMS`].
     fn mechanisms(&self) -> &[Mechanism] {
         &DEFAULT_MECHANISMS
     }
 
+    /// Returns the one spelling under which the store knows a user, whether there is such a user or not:
+    /// in lower case, for a store to which `Carol` and `carol` are the same. `user` has gone through SASLprep
+    /// ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)) already.
+    ///
+    /// All other calls, failures, and what stands in for users that do not exist go by this spelling. By
+    /// default every spelling is a user of its own.
+    fn canonical_name<'a>(&self, user: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(user)
+    }
+
     /// Looks up what is stored of a user's password; `None` if there is no such user.
-    fn lookup(&self, user: &str) -> impl Future<Output = Result<Option<StoredPassword>, Unavailable>> + Send {
-        let _ = user;
+    fn lookup(
+        &self,
+        user: &str,
+        login: &LoginContext,
+    ) -> impl Future<Output = Result<Option<StoredPassword>, Unavailable>> + Send {
+        let _ = (user, login);
         async { Ok(None) }
     }
 
@@ -39,17 +58,15 @@ pub trait Authenticator: Send + Sync {
         &self,
         user: &str,
         password: &Secret,
+        login: &LoginContext,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send {
         async move {
-            let found = self.lookup(user).await?;
+            let found = self.lookup(user, login).await?;
             let known = found.is_some();
-            let stored = found
-                .unwrap_or_else(|| StoredPassword::decoy(user, &self.decoy_key(), self.decoy_iterations()));
+            let decoy = self.decoy(user);
+            let stored = found.unwrap_or(decoy);
             let password = password.clone();
-            // Hashing is meant to be slow; it must not hold up other connections.
-            let fits = tokio::task::spawn_blocking(move || stored.verify(&password))
-                .await
-                .map_err(|_| Unavailable)?;
+            let fits = hash(move || stored.verify(&password)).await?;
             Ok(fits && known)
         }
     }
@@ -60,8 +77,9 @@ pub trait Authenticator: Send + Sync {
         &self,
         user: Option<&str>,
         token: &Secret,
+        login: &LoginContext,
     ) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send {
-        let _ = (user, token);
+        let _ = (user, token, login);
         async { Ok(None) }
     }
 
@@ -71,20 +89,30 @@ pub trait Authenticator: Send + Sync {
         &self,
         certificates: &[CertificateDer<'static>],
         acting_as: Option<&str>,
+        login: &LoginContext,
     ) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send {
-        let _ = (certificates, acting_as);
+        let _ = (certificates, acting_as, login);
         async { Ok(None) }
     }
 
     /// Returns the user as whom anonymous clients act; `None` if there is none.
-    fn anonymous(&self, trace: &str) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send {
-        let _ = trace;
+    fn anonymous(
+        &self,
+        trace: &str,
+        login: &LoginContext,
+    ) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send {
+        let _ = (trace, login);
         async { Ok(None) }
     }
 
     /// Whether a user may act as another. Everybody may act as oneself; that is not asked.
-    fn may_act_as(&self, user: &str, other: &str) -> impl Future<Output = Result<bool, Unavailable>> + Send {
-        let _ = (user, other);
+    fn may_act_as(
+        &self,
+        user: &str,
+        other: &str,
+        login: &LoginContext,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send {
+        let _ = (user, other, login);
         async { Ok(false) }
     }
 
@@ -98,6 +126,50 @@ pub trait Authenticator: Send + Sync {
     /// machines, has one that is stored.
     fn decoy_key(&self) -> Secret {
         stored::process_key()
+    }
+
+    /// Returns what stands in for a user that does not exist, by the canonical name. It has to look as
+    /// what [`lookup`](Self::lookup) gives of real users: a store whose users have another salt for each hash function, or
+    /// longer ones, makes its own. The same name gives the same each time.
+    fn decoy(&self, user: &str) -> StoredPassword {
+        StoredPassword::decoy(user, &self.decoy_key(), self.decoy_iterations())
+    }
+}
+
+/// Who asks an [`Authenticator`], and how.
+#[non_exhaustive]
+#[derive(Debug, Clone, Default)]
+pub struct LoginContext {
+    /// The client's address; none over a Unix socket.
+    pub address: Option<SocketAddr>,
+    /// The protocol that is spoken, as in the traces: `smtp`, `imap`, `pop3`. Empty if it is not known.
+    pub protocol: &'static str,
+    /// Whether the connection is protected: by TLS, or because it never leaves the machine.
+    pub protected: bool,
+    /// The mechanism that is used; `None` for a protocol's own command.
+    pub mechanism: Option<Mechanism>,
+    attempts: Option<Arc<Attempts>>,
+}
+
+impl LoginContext {
+    /// A client at an address.
+    #[must_use]
+    pub fn new(address: Option<SocketAddr>) -> Self {
+        Self { address, ..Self::default() }
+    }
+
+    /// Counts failed logins here, and delays what comes after them.
+    pub(crate) fn with_attempts(mut self, attempts: Arc<Attempts>) -> Self {
+        self.attempts = Some(attempts);
+        self
+    }
+
+    /// Begins an attempt to log in, as soon as it may be made. What is given is kept until its end is known.
+    pub(crate) async fn begin(&self, account: Option<&str>) -> Result<Option<Attempt>, Unavailable> {
+        match &self.attempts {
+            Some(attempts) => attempts.begin(self.address.map(|peer| peer.ip()), account).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 

@@ -67,6 +67,16 @@ impl SaslContext {
         self
     }
 
+    /// Sets whether `-PLUS` mechanisms can be used, where TLS has something to bind to. A server that sets
+    /// `false` neither offers nor takes them: for clients that choose them and cannot bind.
+    #[must_use]
+    pub fn with_channel_binding(mut self, allow: bool) -> Self {
+        if !allow {
+            self.bindings = ChannelBindings::default();
+        }
+        self
+    }
+
     /// Makes EXTERNAL available: the client is known by other means, such as a certificate or the
     /// ownership of a Unix socket.
     #[must_use]
@@ -79,6 +89,12 @@ impl SaslContext {
     #[must_use]
     pub const fn policy(&self) -> Policy {
         self.policy
+    }
+
+    /// Whether nobody can listen.
+    #[cfg(feature = "server")]
+    pub(crate) const fn is_protected(&self) -> bool {
+        self.protected
     }
 
     /// Whether this mechanism can be used over this channel.

@@ -28,9 +28,11 @@ mod authenticator;
 mod client;
 #[cfg(feature = "client")]
 mod credentials;
+#[cfg(feature = "server")]
+mod hashing;
 mod mechanism;
 #[cfg(any(feature = "client", feature = "server"))]
-mod prepare;
+pub(crate) mod prepare;
 #[cfg(any(feature = "client", feature = "server"))]
 mod scram;
 #[cfg(feature = "server")]
@@ -39,13 +41,15 @@ mod server;
 mod stored;
 
 #[cfg(feature = "server")]
-pub use authenticator::{Authenticator, DEFAULT_MECHANISMS, Identity, Unavailable};
+pub use authenticator::{Authenticator, DEFAULT_MECHANISMS, Identity, LoginContext, Unavailable};
 #[cfg(feature = "client")]
 pub use client::ClientExchange;
 #[cfg(feature = "client")]
 pub use credentials::Credentials;
 pub use mailwire_core::sasl::Mechanism;
 pub use mechanism::{SPOKEN, SaslContext};
+#[cfg(feature = "server")]
+pub use prepare::prepared_name;
 #[cfg(feature = "server")]
 pub use server::{ServerExchange, ServerStep};
 #[cfg(feature = "server")]

@@ -28,6 +28,29 @@ pub(super) fn prepare(password: &Secret) -> Result<Secret, SaslError> {
     Ok(prepared)
 }
 
+/// Puts a user's name into the one form that SASLprep has for it
+/// ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)), as is done before an
+/// [`Authenticator`](super::Authenticator) is asked: a store that keeps names keeps them so. A name that has
+/// characters which names must not have stays as it is.
+///
+/// ```
+/// use mailwire_transport::sasl::prepared_name;
+///
+/// assert_eq!(prepared_name("ca\u{ad}rol"), "carol", "a soft hyphen is nothing");
+/// assert_eq!(prepared_name("\u{2168}"), "IX", "a Roman numeral is its letters");
+/// ```
+#[cfg(feature = "server")]
+#[must_use]
+pub fn prepared_name(user: &str) -> std::borrow::Cow<'_, str> {
+    stringprep::saslprep(user).unwrap_or(std::borrow::Cow::Borrowed(user))
+}
+
+/// The name under which a store knows a user: prepared, and in the store's own spelling.
+#[cfg(feature = "server")]
+pub(crate) fn canonical(authenticator: &impl super::Authenticator, user: &str) -> String {
+    authenticator.canonical_name(&prepared_name(user)).into_owned()
+}
+
 pub(super) struct Binding(pub(super) ChannelBindings);
 
 impl ChannelBindingCallback for Binding {

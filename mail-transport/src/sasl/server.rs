@@ -14,10 +14,12 @@ use rsasl::{
 };
 
 use super::{
-    Authenticator, Identity, Mechanism, SaslContext, SaslError, ScramKeys, StoredPassword, Unavailable,
-    prepare::{Binding, registry},
+    Authenticator, Identity, LoginContext, Mechanism, SaslContext, SaslError, ScramKeys, StoredPassword,
+    Unavailable,
+    prepare::{Binding, canonical, registry},
     scram as grammar,
 };
+use crate::server::attempts::Attempt;
 
 /// The next step of a server in an exchange.
 #[must_use]
@@ -42,6 +44,9 @@ pub struct ServerExchange {
     context: SaslContext,
     supports_binding: bool,
     state: State,
+    login: LoginContext,
+    /// What is going on, from when a user was named. It counts as failed unless it succeeds.
+    attempt: Option<Attempt>,
 }
 
 enum State {
@@ -91,7 +96,18 @@ impl ServerExchange {
             context: context.clone(),
             supports_binding,
             state: State::New,
-        })
+            login: LoginContext::default(),
+            attempt: None,
+        }
+        .with_login(LoginContext::default()))
+    }
+
+    /// Says who the client is, for the authenticator to know. The mechanism is the exchange's.
+    #[must_use]
+    pub fn with_login(mut self, login: LoginContext) -> Self {
+        self.login = login;
+        self.login.mechanism = Some(self.mechanism.clone());
+        self
     }
 
     /// The mechanism that is spoken.
@@ -125,11 +141,23 @@ impl ServerExchange {
     }
 
     async fn advance<A: Authenticator>(&mut self, authenticator: &A, response: &[u8]) -> ServerStep {
-        match self.try_advance(authenticator, response).await {
+        let step = match self.try_advance(authenticator, response).await {
             Ok(step) => step,
             Err(Stop::Failed) => ServerStep::Failed,
             Err(Stop::Unavailable) => ServerStep::Unavailable,
+        };
+        // The client has proved who it is, or nothing was found out; otherwise the attempt has failed when
+        // this exchange is dropped, wherever the client breaks it off.
+        let proved = matches!(step, ServerStep::Success(_)) || matches!(self.state, State::Proved(_));
+        match (&step, self.attempt.take()) {
+            (_, Some(attempt)) if proved => attempt.succeeded(),
+            (ServerStep::Unavailable, Some(attempt)) => attempt.void(),
+            (ServerStep::Challenge(_), attempt) if !matches!(self.state, State::Refused) => {
+                self.attempt = attempt;
+            }
+            _ => {}
         }
+        step
     }
 
     async fn try_advance<A: Authenticator>(
@@ -140,7 +168,7 @@ impl ServerExchange {
         match std::mem::replace(&mut self.state, State::Over) {
             State::New => self.first(authenticator, response).await,
             State::Password { user } => {
-                self.password(authenticator, user, None, &Secret::from(response)).await
+                self.password(authenticator, &user, None, &Secret::from(response)).await
             }
             State::Proof { session, known } => self.proof(authenticator, *session, known, response).await,
             State::Proved(identity) if response.is_empty() => Ok(ServerStep::Success(identity)),
@@ -159,14 +187,15 @@ impl ServerExchange {
             | Mechanism::ScramSha1Plus
             | Mechanism::ScramSha1 => self.scram(authenticator, response).await,
             Mechanism::Login => {
-                let user = text(response)?;
-                self.state = State::Password { user: stringprep::saslprep(user)?.into_owned() };
+                let user = canonical(authenticator, text(response)?);
+                self.state = State::Password { user };
                 Ok(ServerStep::Challenge("Password:".into()))
             }
             Mechanism::Plain => {
                 let seen = read(registry!(plain::PLAIN), response)?;
                 let (user, password) = (seen.user.ok_or(Stop::Failed)?, seen.password.ok_or(Stop::Failed)?);
-                self.password(authenticator, user, seen.acting_as, &password).await
+                self.password(authenticator, &canonical(authenticator, &user), seen.acting_as, &password)
+                    .await
             }
             Mechanism::XOAuth2 => {
                 let seen = read(registry!(xoauth2::XOAUTH2), response)?;
@@ -180,12 +209,13 @@ impl ServerExchange {
                 let seen = read(registry!(external::EXTERNAL), response)?;
                 let certificates = self.context.external.as_deref().unwrap_or_default();
                 let acting_as = seen.acting_as.as_deref();
-                let user = authenticator.verify_external(certificates, acting_as).await?;
+                let user = authenticator.verify_external(certificates, acting_as, &self.login).await?;
                 self.identify(authenticator, user.ok_or(Stop::Failed)?, seen.acting_as).await
             }
             Mechanism::Anonymous => {
                 let seen = read(registry!(anonymous::ANONYMOUS), response)?;
-                let user = authenticator.anonymous(seen.trace.as_deref().unwrap_or_default()).await?;
+                let trace = seen.trace.as_deref().unwrap_or_default();
+                let user = authenticator.anonymous(trace, &self.login).await?;
                 self.identify(authenticator, user.ok_or(Stop::Failed)?, None).await
             }
             _ => Err(Stop::Failed),
@@ -193,14 +223,15 @@ impl ServerExchange {
     }
 
     async fn password<A: Authenticator>(
-        &self,
+        &mut self,
         authenticator: &A,
-        user: String,
+        user: &str,
         acting_as: Option<String>,
         password: &Secret,
     ) -> Result<ServerStep, Stop> {
-        if authenticator.verify_password(&user, password).await? {
-            self.identify(authenticator, user, acting_as).await
+        self.attempt = self.login.begin(Some(user)).await?;
+        if authenticator.verify_password(user, password, &self.login).await? {
+            self.identify(authenticator, user.to_owned(), acting_as).await
         } else {
             Err(Stop::Failed)
         }
@@ -212,7 +243,9 @@ impl ServerExchange {
         user: Option<String>,
         token: &Secret,
     ) -> Result<ServerStep, Stop> {
-        match authenticator.verify_token(user.as_deref(), token).await? {
+        let user = user.map(|user| canonical(authenticator, &user));
+        self.attempt = self.login.begin(user.as_deref()).await?;
+        match authenticator.verify_token(user.as_deref(), token, &self.login).await? {
             // Who the token is for need not be spelt as the client spells it.
             Some(owner) => self.identify(authenticator, owner, None).await,
             None => {
@@ -241,9 +274,9 @@ impl ServerExchange {
         user: String,
         acting_as: Option<String>,
     ) -> Result<Identity, Stop> {
-        let acting_as = match acting_as {
+        let acting_as = match acting_as.map(|other| canonical(authenticator, &other)) {
             Some(other) if other != user => {
-                if !authenticator.may_act_as(&user, &other).await? {
+                if !authenticator.may_act_as(&user, &other, &self.login).await? {
                     return Err(Stop::Failed);
                 }
                 other
@@ -267,16 +300,18 @@ impl ServerExchange {
         if binds != self.mechanism.binds_channel() {
             return Err(Stop::Failed);
         }
-        let user = stringprep::saslprep(&first.user)?.into_owned();
-        let found = authenticator.lookup(&user).await?;
-        let known = found.is_some();
-        let decoy =
-            || StoredPassword::decoy(&user, &authenticator.decoy_key(), authenticator.decoy_iterations());
-        let keys = found.unwrap_or_else(decoy).keys(&self.mechanism).cloned();
-        let known = known && keys.is_some();
-        let keys = match keys {
-            Some(keys) => keys,
-            None => decoy().keys(&self.mechanism).cloned().ok_or(Stop::Failed)?,
+        let user = canonical(authenticator, &first.user);
+        self.attempt = self.login.begin(Some(&user)).await?;
+        let found = authenticator.lookup(&user, &self.login).await?;
+        // Made for users that exist as well, so that it takes as long.
+        let decoy = authenticator.decoy(&user).keys(&self.mechanism).cloned();
+        let keys = found.as_ref().and_then(|found| found.keys(&self.mechanism)).cloned();
+        let known = keys.is_some();
+        let keys = match (keys, decoy, &found) {
+            (Some(keys), ..) => keys,
+            (None, Some(keys), Some(found)) => StoredPassword::looks_like(keys, found),
+            (None, Some(keys), None) => keys,
+            (None, None, _) => return Err(Stop::Failed),
         };
         let seen = Arc::new(Mutex::new(Seen::default()));
         let callback = Callback { keys: Some(keys), seen: Arc::clone(&seen) };
@@ -349,12 +384,6 @@ impl From<SaslError> for Stop {
 
 impl From<SessionError> for Stop {
     fn from(_: SessionError) -> Self {
-        Self::Failed
-    }
-}
-
-impl From<stringprep::Error> for Stop {
-    fn from(_: stringprep::Error) -> Self {
         Self::Failed
     }
 }

@@ -113,6 +113,14 @@ impl StoredPassword {
         same && prepared.is_ok()
     }
 
+    /// Puts another's salt and iterations in place, for a user without keys of this hash function: what
+    /// others see must not differ from one mechanism to the next.
+    pub(super) fn looks_like(mut keys: ScramKeys, other: &Self) -> ScramKeys {
+        keys.salt.clone_from(&other.sha256.salt);
+        keys.iterations = other.sha256.iterations;
+        keys
+    }
+
     pub(super) const fn keys(&self, mechanism: &Mechanism) -> Option<&ScramKeys> {
         match mechanism {
             Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => Some(&self.sha256),
@@ -121,9 +129,10 @@ impl StoredPassword {
         }
     }
 
-    /// What stands in for a user that does not exist: the same each time, so that the salt betrays
-    /// nothing, and no password fits.
-    pub(super) fn decoy(user: &str, key: &Secret, iterations: u32) -> Self {
+    /// Makes what stands in for a user that does not exist, from a key of at most 64 bytes that is the
+    /// server's secret: the same each time, so that the salt betrays nothing. No password fits.
+    #[must_use]
+    pub fn decoy(user: &str, key: &Secret, iterations: u32) -> Self {
         let part = |label: &[u8]| {
             let mut mac = hmac_sha256(key.expose());
             mac.update(label);

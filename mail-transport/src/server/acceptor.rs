@@ -9,12 +9,14 @@ use std::{
 };
 
 use mailwire_core::Channel;
-use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
 use super::{
-    Handle, Listener, Notice, ServerLimits, listener,
+    Handle, Listener, ServerLimits,
+    attempts::Attempts,
+    handle::Shared,
+    listener,
     slots::{Slot, Slots},
 };
 use crate::{Error, Result, Stream};
@@ -23,10 +25,8 @@ use crate::{Error, Result, Stream};
 /// a server.
 #[derive(Debug, Clone)]
 pub struct Acceptor {
-    protocol: &'static str,
     refusal: &'static [u8],
-    limits: ServerLimits,
-    shutdown: CancellationToken,
+    shared: Arc<Shared>,
     slots: Arc<Slots>,
 }
 
@@ -52,20 +52,16 @@ impl Acceptor {
     #[must_use]
     pub fn new(protocol: &'static str) -> Self {
         let limits = ServerLimits::default();
-        Self {
-            protocol,
-            refusal: b"",
-            slots: Slots::new(limits.connections, limits.connections_per_address),
-            limits,
-            shutdown: CancellationToken::new(),
-        }
+        Self { refusal: b"", slots: Slots::new(&limits), shared: Arc::new(Shared::new(protocol, limits)) }
     }
 
     /// Uses these limits.
     #[must_use]
     pub fn with_limits(mut self, limits: ServerLimits) -> Self {
-        self.slots = Slots::new(limits.connections, limits.connections_per_address);
-        self.limits = limits;
+        self.slots = Slots::new(&limits);
+        let shared = Arc::make_mut(&mut self.shared);
+        shared.attempts = Attempts::new(limits.logins.clone());
+        shared.limits = limits;
         self
     }
 
@@ -80,14 +76,23 @@ impl Acceptor {
     /// Shuts down when this token is cancelled.
     #[must_use]
     pub fn with_shutdown(mut self, token: CancellationToken) -> Self {
-        self.shutdown = token;
+        let shared = Arc::make_mut(&mut self.shared);
+        shared.shutdown = token;
+        shared.last_call = CancellationToken::new();
+        self
+    }
+
+    /// Sets whether SASL mechanisms that bind to TLS (`-PLUS`) are offered; `true` by default.
+    #[must_use]
+    pub fn with_channel_binding(mut self, offer: bool) -> Self {
+        Arc::make_mut(&mut self.shared).channel_binding = offer;
         self
     }
 
     /// Returns the limits.
     #[must_use]
-    pub const fn limits(&self) -> &ServerLimits {
-        &self.limits
+    pub fn limits(&self) -> &ServerLimits {
+        &self.shared.limits
     }
 
     /// Returns the number of connections now.
@@ -97,7 +102,8 @@ impl Acceptor {
     }
 
     /// Serves `listener` until the shutdown: then it takes no more connections, gives notice to
-    /// those that there are, and returns when the last has ended, or was cut after the grace. If
+    /// those that there are, and returns when the last has ended, or was cut after the grace. Those on
+    /// which nobody has logged in, and TLS handshakes, have no more than a moment. If
     /// this future is dropped, all of its connections are cut.
     ///
     /// # Errors
@@ -115,13 +121,13 @@ impl Acceptor {
         loop {
             let (stream, peer) = tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => break,
+                () = self.shared.shutdown.cancelled() => break,
                 accepted = listener.accept() => match accepted {
                     Ok(accepted) => accepted,
                     Err(error) if is_passing(&error) => continue,
                     Err(error) => {
                         // Too many open files, mostly: it passes when a connection ends.
-                        tracing::warn!(protocol = self.protocol, %error, "cannot accept");
+                        tracing::warn!(protocol = self.shared.protocol, %error, "cannot accept");
                         tokio::time::sleep(Duration::from_millis(200)).await;
                         continue;
                     }
@@ -129,11 +135,23 @@ impl Acceptor {
             };
             match self.slots.take(peer.map(|peer| peer.ip())) {
                 Some(slot) => {
-                    let connection = self.connection(&listener, stream, peer);
-                    tasks.spawn(run(connection, slot, Arc::clone(&serve), cut.clone(), self.clone()));
+                    let connection = Accepted {
+                        stream,
+                        channel: listener.channel(),
+                        peer,
+                        id: next_id(),
+                        handle: Handle::new(Arc::clone(&self.shared), listener.tls().cloned(), peer),
+                    };
+                    tasks.spawn(run(
+                        connection,
+                        slot,
+                        Arc::clone(&serve),
+                        cut.clone(),
+                        Arc::clone(&self.shared),
+                    ));
                 }
                 None => {
-                    tracing::info!(protocol = self.protocol, ?peer, "too many connections");
+                    tracing::info!(protocol = self.shared.protocol, ?peer, "too many connections");
                     if !listener.is_implicit_tls() {
                         listener::refuse(&stream, self.refusal);
                     }
@@ -142,35 +160,36 @@ impl Acceptor {
         }
         drop(listener);
         tasks.close();
-        if tokio::time::timeout(self.limits.grace, tasks.wait()).await.is_err() {
-            tracing::info!(protocol = self.protocol, connections = tasks.len(), "cut at shutdown");
-            cut.cancel();
-            tasks.wait().await;
+        let farewell = self.shared.farewell();
+        let grace = self.shared.limits.grace.saturating_sub(farewell);
+        if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+            self.shared.last_call.cancel();
+            if tokio::time::timeout(farewell, tasks.wait()).await.is_err() {
+                tracing::info!(protocol = self.shared.protocol, connections = tasks.len(), "cut at shutdown");
+                cut.cancel();
+                tasks.wait().await;
+            }
         }
         Ok(())
     }
 
-    fn connection(&self, listener: &Listener, stream: Stream, peer: Option<SocketAddr>) -> Accepted {
-        let deadline = self.limits.unauthenticated.and_then(|limit| Instant::now().checked_add(limit));
-        let tls = listener.tls().cloned();
-        Accepted {
-            stream,
-            channel: listener.channel(),
-            peer,
-            id: next_id(),
-            handle: Handle::new(self.shutdown.clone(), deadline, tls, self.limits.tls_timeout),
-        }
+    /// A connection over a stream that was not accepted here, within the limits for one connection.
+    pub(super) fn over(&self, stream: Stream, channel: Channel) -> Accepted {
+        let peer = stream.peer_addr();
+        let handle = Handle::new(Arc::clone(&self.shared), None, peer);
+        Accepted { peer, handle, ..Accepted::over(stream, channel) }
     }
 }
 
 impl Accepted {
-    /// A connection over a stream that is there: a pipe, a tunnel. It gets no notices, and STARTTLS is
-    /// not to be had.
+    /// A connection over a stream that is there: a pipe, a tunnel. It has the default limits, gets no
+    /// notices, and STARTTLS is not to be had.
     #[must_use]
     pub fn over(stream: Stream, channel: Channel) -> Self {
         let channel = if channel == Channel::StartTls { Channel::Clear } else { channel };
         let peer = stream.peer_addr();
-        let handle = Handle::new(CancellationToken::new(), None, None, Duration::ZERO);
+        let limits = ServerLimits { unauthenticated: None, session: None, ..ServerLimits::default() };
+        let handle = Handle::new(Arc::new(Shared::new("", limits)), None, peer);
         Self { stream, channel, peer, id: next_id(), handle }
     }
 }
@@ -192,18 +211,18 @@ async fn run<F, R>(
     slot: Slot,
     serve: Arc<F>,
     cut: CancellationToken,
-    acceptor: Acceptor,
+    shared: Arc<Shared>,
 ) where
     F: Fn(Accepted) -> R,
     R: Future<Output = Result<()>>,
 {
     let span = tracing::info_span!(
         "connection",
-        protocol = acceptor.protocol,
+        protocol = shared.protocol,
         id = connection.id,
         peer = connection.peer.map(tracing::field::display),
     );
-    let mut handle = connection.handle.clone();
+    let handle = connection.handle.clone();
     let conversation = async {
         tracing::debug!("accepted");
         if connection.channel == Channel::Tls && connection.handle.has_tls() {
@@ -214,11 +233,9 @@ async fn run<F, R>(
     };
     // Whoever does not heed the notice in time is cut.
     let overstayed = async {
-        match handle.notice().await {
-            Notice::Unauthenticated => tokio::time::sleep(acceptor.limits.grace).await,
-            // At shutdown, `serve` keeps the time for all.
-            Notice::Shutdown => std::future::pending().await,
-        }
+        let notice = handle.overdue().await;
+        tokio::time::sleep(shared.farewell()).await;
+        notice
     };
     let ending = async {
         tokio::select! {
@@ -230,7 +247,7 @@ async fn run<F, R>(
                 Err(error) => tracing::info!(error = %Chain(&error), "ended"),
             },
             () = cut.cancelled() => tracing::info!("cut"),
-            () = overstayed => tracing::info!("cut: nobody authenticated"),
+            notice = overstayed => tracing::info!(?notice, "cut"),
         }
     };
     ending.instrument(span).await;

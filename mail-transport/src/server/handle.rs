@@ -1,11 +1,13 @@
-use std::time::Duration;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use mailwire_core::Connection;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::{ServerLimits, attempts::Attempts};
 use crate::{
-    Driver, DriverError, Error, Phase, Result, Stream,
+    Driver, DriverConfig, DriverError, Error, Phase, Result, Stream,
+    sasl::LoginContext,
     tls::{ServerTls, TlsError},
     within,
 };
@@ -14,12 +16,44 @@ use crate::{
 /// handshake after STARTTLS. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    shutdown: CancellationToken,
+    shared: Arc<Shared>,
+    /// Somebody has logged in, or need not.
     authenticated: CancellationToken,
-    deadline: Option<Instant>,
-    tls_timeout: Duration,
+    login_until: Option<Instant>,
+    session_until: Option<Instant>,
     tls: Option<ServerTls>,
+    peer: Option<SocketAddr>,
     noticed: bool,
+}
+
+/// What all connections of a server have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub(super) protocol: &'static str,
+    pub(super) limits: ServerLimits,
+    pub(super) attempts: Arc<Attempts>,
+    pub(super) channel_binding: bool,
+    pub(super) shutdown: CancellationToken,
+    /// The grace is nearly over.
+    pub(super) last_call: CancellationToken,
+}
+
+impl Shared {
+    pub(super) fn new(protocol: &'static str, limits: ServerLimits) -> Self {
+        Self {
+            protocol,
+            attempts: Attempts::new(limits.logins.clone()),
+            limits,
+            channel_binding: true,
+            shutdown: CancellationToken::new(),
+            last_call: CancellationToken::new(),
+        }
+    }
+
+    /// The time that a last word has to leave when a connection is broken off: a part of the grace.
+    pub(super) fn farewell(&self) -> Duration {
+        Duration::from_secs(1).min(self.limits.grace / 4)
+    }
 }
 
 /// The reason why a connection is to end.
@@ -30,17 +64,22 @@ pub enum Notice {
     Shutdown,
     /// Nobody has authenticated in time.
     Unauthenticated,
+    /// The connection has lasted as long as one may: see
+    /// [`ServerLimits::session`](super::ServerLimits::session).
+    Expired,
 }
 
 impl Handle {
-    pub(super) fn new(
-        shutdown: CancellationToken,
-        deadline: Option<Instant>,
-        tls: Option<ServerTls>,
-        tls_timeout: Duration,
-    ) -> Self {
+    /// The handle of a connection that begins now.
+    pub(super) fn new(shared: Arc<Shared>, tls: Option<ServerTls>, peer: Option<SocketAddr>) -> Self {
+        let until = |limit: Option<Duration>| limit.and_then(|limit| Instant::now().checked_add(limit));
+        let (login_until, session_until) =
+            (until(shared.limits.unauthenticated), until(shared.limits.session));
         let authenticated = CancellationToken::new();
-        Self { shutdown, authenticated, deadline, tls_timeout, tls, noticed: false }
+        if login_until.is_none() {
+            authenticated.cancel();
+        }
+        Self { shared, authenticated, login_until, session_until, tls, peer, noticed: false }
     }
 
     /// Waits until the connection is to end. Its function then says so in its protocol (421, BYE)
@@ -53,24 +92,47 @@ impl Handle {
         if self.noticed {
             return std::future::pending().await;
         }
-        let overdue = async {
-            match self.deadline {
-                Some(deadline) if !self.authenticated.is_cancelled() => {
-                    tokio::select! {
-                        () = self.authenticated.cancelled() => std::future::pending().await,
-                        () = tokio::time::sleep_until(deadline) => {}
-                    }
-                }
-                _ => std::future::pending().await,
-            }
-        };
         let notice = tokio::select! {
             biased;
-            () = self.shutdown.cancelled() => Notice::Shutdown,
-            () = overdue => Notice::Unauthenticated,
+            () = self.shared.shutdown.cancelled() => Notice::Shutdown,
+            () = self.unauthenticated() => Notice::Unauthenticated,
+            () = until(self.session_until) => Notice::Expired,
         };
         self.noticed = true;
         notice
+    }
+
+    /// Waits until what is in progress has to be broken off. Before the login that is when there is a
+    /// [`notice`](Self::notice): nothing can be lost. After it, what is in progress has the
+    /// [grace](super::ServerLimits::grace) to come to its end.
+    ///
+    /// The connection's function then says its last word where the protocol has a place for one, and returns
+    /// at once. Cancel-safe.
+    pub async fn overdue(&self) -> Notice {
+        let before_login = async {
+            tokio::select! {
+                biased;
+                () = self.authenticated.cancelled() => std::future::pending().await,
+                () = self.shared.shutdown.cancelled() => Notice::Shutdown,
+                () = self.unauthenticated() => Notice::Unauthenticated,
+            }
+        };
+        let expired = self.session_until.and_then(|at| at.checked_add(self.shared.limits.grace));
+        tokio::select! {
+            biased;
+            notice = before_login => notice,
+            () = self.shared.last_call.cancelled() => Notice::Shutdown,
+            () = until(expired) => Notice::Expired,
+        }
+    }
+
+    /// Waits until nobody has authenticated in time.
+    async fn unauthenticated(&self) {
+        tokio::select! {
+            biased;
+            () = self.authenticated.cancelled() => std::future::pending().await,
+            () = until(self.login_until) => {}
+        }
     }
 
     /// Tells that somebody has authenticated, or need not: the time for it no longer runs.
@@ -81,7 +143,41 @@ impl Handle {
     /// Whether the server shuts down.
     #[must_use]
     pub fn is_shutting_down(&self) -> bool {
-        self.shutdown.is_cancelled()
+        self.shared.shutdown.is_cancelled()
+    }
+
+    /// Returns how a driver is bounded by the server's limits: see
+    /// [`ServerLimits::command`](super::ServerLimits::command) and
+    /// [`ServerLimits::least_rate`](super::ServerLimits::least_rate).
+    #[must_use]
+    pub fn driver_config(&self) -> DriverConfig {
+        let limits = &self.shared.limits;
+        DriverConfig {
+            step_deadline: limits.command,
+            least_rate: limits.least_rate,
+            ..DriverConfig::server()
+        }
+    }
+
+    /// Gets a driver ready for the end after [`overdue`](Self::overdue): its last word leaves in a
+    /// moment or not at all.
+    pub fn end_soon<C: Connection>(&self, driver: &mut Driver<Stream, C>) {
+        let config = driver.config_mut();
+        config.close_timeout = config.close_timeout.min(self.shared.farewell() / 2);
+        config.linger = Duration::ZERO;
+    }
+
+    /// Who a client is, for the authenticator, which also counts its failures.
+    pub(super) fn login(&self, protected: bool) -> LoginContext {
+        let mut login = LoginContext::new(self.peer).with_attempts(Arc::clone(&self.shared.attempts));
+        login.protocol = self.shared.protocol;
+        login.protected = protected;
+        login
+    }
+
+    /// Whether `-PLUS` mechanisms are offered.
+    pub(super) fn binds_channels(&self) -> bool {
+        self.shared.channel_binding
     }
 
     /// Whether STARTTLS can be granted.
@@ -90,14 +186,20 @@ impl Handle {
         self.tls.is_some()
     }
 
-    /// Shakes hands over a stream in clear, after STARTTLS.
+    /// Shakes hands over a stream in clear, after STARTTLS. It is broken off when it is
+    /// [overdue](Self::overdue): at a shutdown, nobody waits for it.
     ///
     /// # Errors
     ///
-    /// No TLS is configured, the handshake fails or takes too long.
+    /// No TLS is configured, the handshake fails or takes too long, or the server shuts down.
     pub async fn start_tls(&self, stream: Stream) -> Result<Stream> {
         let Some(tls) = &self.tls else { return Err(TlsError::NotConfigured.into()) };
-        within(self.tls_timeout, Phase::Tls, tls.accept(stream)).await
+        tokio::select! {
+            biased;
+            stream = within(self.shared.limits.tls_timeout, Phase::Tls, tls.accept(stream)) => stream,
+            () = self.shared.shutdown.cancelled() => Err(Error::Closed),
+            _ = self.overdue() => Err(Error::Closed),
+        }
     }
 
     /// Replaces a driver's stream in clear by one within TLS, after
@@ -111,5 +213,12 @@ impl Handle {
         Error: From<DriverError<C::Error>>,
     {
         driver.upgrade_in_place(Stream::Absent, |stream, _| self.start_tls(stream)).await
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

@@ -1,10 +1,13 @@
+use std::net::SocketAddr;
+
 use mailwire_core::{Channel, SaslStep, Secret};
 
-use super::Handle;
+use super::{Handle, attempts::Attempt};
 use crate::{
     Stream,
     sasl::{
-        Authenticator, Identity, Mechanism, SaslContext, SaslError, ServerExchange, ServerStep, Unavailable,
+        Authenticator, Identity, LoginContext, Mechanism, SaslContext, SaslError, ServerExchange, ServerStep,
+        Unavailable, prepare::canonical,
     },
 };
 
@@ -17,6 +20,7 @@ pub struct LoginGate {
     handle: Handle,
     allow_clear: bool,
     context: SaslContext,
+    login: LoginContext,
     exchange: Option<ServerExchange>,
 }
 
@@ -24,13 +28,22 @@ impl LoginGate {
     /// The gate of a connection. `allow_clear`: passwords may be shown without TLS.
     #[must_use]
     pub fn new(stream: &Stream, channel: Channel, handle: Handle, allow_clear: bool) -> Self {
-        let context = context(stream, channel == Channel::Tls, allow_clear);
-        Self { handle, allow_clear, context, exchange: None }
+        let context = context(stream, &handle, channel == Channel::Tls, allow_clear);
+        let login = handle.login(context.is_protected());
+        Self { handle, allow_clear, context, login, exchange: None }
+    }
+
+    /// Sets the client's address, where it is not the stream's: after a proxy.
+    #[must_use]
+    pub const fn with_peer(mut self, peer: Option<SocketAddr>) -> Self {
+        self.login.address = peer;
+        self
     }
 
     /// Tells that TLS was begun under the conversation.
     pub fn upgraded(&mut self, stream: &Stream) {
-        self.context = context(stream, true, self.allow_clear);
+        self.context = context(stream, &self.handle, true, self.allow_clear);
+        self.login.protected = true;
         self.exchange = None;
     }
 
@@ -46,11 +59,15 @@ impl LoginGate {
         user: &str,
         password: &Secret,
     ) -> ServerStep {
-        match authenticator.verify_password(user, password).await {
-            Ok(true) => ServerStep::Success(Identity::new(user)),
-            Ok(false) => ServerStep::Failed,
-            Err(Unavailable) => ServerStep::Unavailable,
-        }
+        let user = canonical(authenticator, user);
+        let Ok(attempt) = self.begin(&user).await else { return ServerStep::Unavailable };
+        let fits = authenticator.verify_password(&user, password, &self.login).await;
+        judge(user, fits, attempt)
+    }
+
+    /// Begins an attempt of a user that is checked by the caller, when its time has come: see [`judge`].
+    pub(crate) async fn begin(&self, user: &str) -> Result<Option<Attempt>, Unavailable> {
+        self.login.begin(Some(user)).await
     }
 
     /// Starts an exchange by the mechanism that the client names, with its initial response.
@@ -64,7 +81,8 @@ impl LoginGate {
         mechanism: &Mechanism,
         initial: Option<&Secret>,
     ) -> Result<ServerStep, SaslError> {
-        let exchange = ServerExchange::new(authenticator, mechanism, &self.context)?;
+        let exchange =
+            ServerExchange::new(authenticator, mechanism, &self.context)?.with_login(self.login.clone());
         let step = self.exchange.insert(exchange).start(authenticator, initial).await;
         Ok(self.after(step))
     }
@@ -100,7 +118,30 @@ impl LoginGate {
     }
 }
 
+/// What comes of an attempt, by whether what the client showed fits.
+pub(crate) fn judge(user: String, fits: Result<bool, Unavailable>, attempt: Option<Attempt>) -> ServerStep {
+    match (fits, attempt) {
+        (Ok(true), attempt) => {
+            if let Some(attempt) = attempt {
+                attempt.succeeded();
+            }
+            ServerStep::Success(Identity::new(user))
+        }
+        // The attempt has failed when it is dropped.
+        (Ok(false), _) => ServerStep::Failed,
+        (Err(Unavailable), attempt) => {
+            if let Some(attempt) = attempt {
+                attempt.void();
+            }
+            ServerStep::Unavailable
+        }
+    }
+}
+
 /// What SASL may rely on in a server's role.
-fn context(stream: &Stream, protected: bool, allow_clear: bool) -> SaslContext {
-    SaslContext::of(stream).with_protection(protected).allow_clear_credentials(allow_clear)
+fn context(stream: &Stream, handle: &Handle, protected: bool, allow_clear: bool) -> SaslContext {
+    SaslContext::of(stream)
+        .with_protection(protected)
+        .with_channel_binding(handle.binds_channels())
+        .allow_clear_credentials(allow_clear)
 }

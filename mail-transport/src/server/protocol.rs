@@ -109,6 +109,15 @@ impl<P: ServerProtocol<S>, S: Send + Sync + 'static> Server<P, S> {
         self
     }
 
+    /// Sets whether SASL mechanisms that bind to TLS (`SCRAM-SHA-256-PLUS` and `SCRAM-SHA-1-PLUS`) are
+    /// offered and taken; `true` by default. Some programs choose them where they are offered, and then
+    /// cannot bind.
+    #[must_use]
+    pub fn with_channel_binding(mut self, offer: bool) -> Self {
+        self.acceptor = self.acceptor.with_channel_binding(offer);
+        self
+    }
+
     /// Returns the service.
     #[must_use]
     pub fn service(&self) -> &S {
@@ -138,13 +147,14 @@ impl<P: ServerProtocol<S>, S: Send + Sync + 'static> Server<P, S> {
     }
 
     /// Serves one client over a stream that is there: a pipe, a tunnel. Protect it, or call it
-    /// [`Channel::Tls`] if it never leaves the machine; STARTTLS is not to be had here.
+    /// [`Channel::Tls`] if it never leaves the machine; STARTTLS is not to be had here. It is not counted
+    /// among the connections; the limits of time hold.
     ///
     /// # Errors
     ///
     /// The client or the stream failed.
     pub async fn serve_stream(&self, stream: Stream, channel: Channel) -> Result<()> {
-        self.protocol.converse(Arc::clone(&self.service), Accepted::over(stream, channel)).await
+        self.protocol.converse(Arc::clone(&self.service), self.acceptor.over(stream, channel)).await
     }
 
     /// The protocol, with its settings.

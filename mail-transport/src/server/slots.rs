@@ -6,11 +6,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use super::ServerLimits;
+
 /// The slots for connections, overall and per address.
 #[derive(Debug)]
 pub(super) struct Slots {
     limit: usize,
     limit_per_address: usize,
+    fair_shares: bool,
     taken: Mutex<Taken>,
 }
 
@@ -21,6 +24,10 @@ struct Taken {
     by_address: HashMap<IpAddr, usize>,
 }
 
+/// So many slots an address can have however full the server is, if there are any: what the programs of
+/// one person need.
+const ALWAYS: usize = 8;
+
 /// A slot, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -29,8 +36,21 @@ pub(super) struct Slot {
 }
 
 impl Slots {
-    pub(super) fn new(limit: usize, limit_per_address: usize) -> Arc<Self> {
-        Arc::new(Self { limit, limit_per_address, taken: Mutex::default() })
+    pub(super) fn new(limits: &ServerLimits) -> Arc<Self> {
+        Arc::new(Self {
+            limit: limits.connections,
+            limit_per_address: limits.connections_per_address,
+            fair_shares: limits.fair_shares,
+            taken: Mutex::default(),
+        })
+    }
+
+    /// How many slots one address may have. The fuller the server is, the fewer: so a handful of
+    /// addresses cannot take all, however many each may have on an empty one.
+    fn share(&self, taken: usize) -> usize {
+        let free = self.limit.saturating_sub(taken);
+        let fair = if self.fair_shares { (free / 10).max(ALWAYS) } else { usize::MAX };
+        fair.min(self.limit_per_address)
     }
 
     pub(super) fn taken(&self) -> usize {
@@ -45,7 +65,7 @@ impl Slots {
         }
         if let Some(address) = address {
             let count = taken.by_address.get(&address).copied().unwrap_or(0);
-            if count >= self.limit_per_address {
+            if count >= self.share(taken.all) {
                 return None;
             }
             taken.by_address.insert(address, count.saturating_add(1));
@@ -73,7 +93,7 @@ impl Drop for Slot {
 }
 
 /// The address by which somebody is counted: IPv4 in its own form, IPv6 by /64.
-fn customer(address: IpAddr) -> IpAddr {
+pub(super) fn customer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) >> 64 << 64).into(),
         v4 => v4,
@@ -88,9 +108,36 @@ mod tests {
         Some(text.parse().unwrap())
     }
 
+    fn slots(connections: usize, connections_per_address: usize) -> Arc<Slots> {
+        Slots::new(&ServerLimits { connections, connections_per_address, ..ServerLimits::default() })
+    }
+
+    #[test]
+    fn ten_addresses_do_not_take_all_slots() {
+        let limits = ServerLimits::default();
+        let slots = Slots::new(&limits);
+        let mut taken = Vec::new();
+        for round in 0..limits.connections {
+            for host in 0..10 {
+                taken.extend(slots.take(address(&format!("192.0.2.{host}"))));
+            }
+            assert!(round > 0 || taken.len() == 10);
+        }
+        assert!((400..=600).contains(&taken.len()), "{}", taken.len());
+        // Each of some hundred others still gets what one person needs.
+        for host in 0..50 {
+            for _ in 0..8 {
+                taken.push(slots.take(address(&format!("198.51.100.{host}"))).unwrap());
+            }
+        }
+        let one = Slots::new(&ServerLimits { fair_shares: false, connections_per_address: 1000, ..limits });
+        let all: Vec<_> = (0..1000).map_while(|_| one.take(address("192.0.2.1"))).collect();
+        assert_eq!(all.len(), 1000, "a proxy may have all of them, if it is told");
+    }
+
     #[test]
     fn places_are_limited_and_given_back() {
-        let slots = Slots::new(4, 2);
+        let slots = slots(4, 2);
         let first = slots.take(address("192.0.2.1")).unwrap();
         let _second = slots.take(address("::ffff:192.0.2.1")).unwrap();
         assert!(slots.take(address("192.0.2.1")).is_none());
@@ -106,7 +153,7 @@ mod tests {
 
     #[test]
     fn ipv6_is_counted_by_customer() {
-        let slots = Slots::new(10, 1);
+        let slots = slots(10, 1);
         let _one = slots.take(address("2001:db8:0:1::1")).unwrap();
         assert!(slots.take(address("2001:db8:0:1:ffff::1")).is_none());
         assert!(slots.take(address("2001:db8:0:2::1")).is_some());

@@ -293,6 +293,10 @@ impl mailwire_core::Connection for Connection {
         }
     }
 
+    fn is_at_rest(&self) -> bool {
+        self.0.session.current.is_none()
+    }
+
     fn upgraded(&mut self, upgrade: Upgrade) {
         if upgrade == Upgrade::Tls && self.0.session.phase == Phase::Upgrading {
             let session = Session::new(&self.0.config, true);

@@ -280,6 +280,10 @@ impl mailwire_core::Connection for Connection {
         matches!(event, Event::BodyStart { .. } | Event::BodyChunk(_))
     }
 
+    fn is_at_rest(&self) -> bool {
+        self.0.current.is_none() && self.0.overlong.is_none()
+    }
+
     fn upgraded(&mut self, upgrade: Upgrade) {
         if upgrade == Upgrade::Tls && self.0.phase == Phase::Upgrading && self.0.failed.is_none() {
             self.0.tls = true;

@@ -19,7 +19,7 @@ use super::{
     service::{Service, Session},
 };
 use crate::{
-    Budget, Driver, DriverConfig, Error, OverBudget, Step,
+    Budget, Driver, Error, OverBudget, Step,
     sasl::ServerStep,
     server::{Accepted, Handle, LoginGate, Notice},
 };
@@ -72,17 +72,19 @@ pub(super) async fn serve<S: Service>(
     mut config: Config,
     client: Accepted,
 ) -> Result<(), Error> {
-    let Accepted { stream, channel, handle, .. } = client;
-    let gate = LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials);
+    let Accepted { stream, channel, handle, peer, .. } = client;
+    let gate =
+        LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials).with_peer(peer);
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
     let limits = config.limits;
-    let driver = Driver::with_config(stream, Connection::new(config), DriverConfig::server());
+    let driver = Driver::with_config(stream, Connection::new(config), handle.driver_config());
     Conversation { driver, handle, service, gate, limits, session: None, open: None }.run().await
 }
 
 impl<S: Service> Conversation<S> {
     async fn run(&mut self) -> Result<(), Error> {
+        let handle = self.handle.clone();
         loop {
             let step = tokio::select! {
                 biased;
@@ -93,7 +95,17 @@ impl<S: Service> Conversation<S> {
                 step = self.driver.next() => step?,
             };
             match step {
-                Step::Event(Event::Command { ticket, command, .. }) => self.command(ticket, command).await?,
+                Step::Event(Event::Command { ticket, command, .. }) => {
+                    let overdue = tokio::select! {
+                        biased;
+                        result = self.command(ticket, command) => {
+                            result?;
+                            continue;
+                        }
+                        notice = handle.overdue() => notice,
+                    };
+                    self.say_bye(overdue);
+                }
                 Step::Event(Event::Malformed { error, .. }) => tracing::debug!(%error, "malformed"),
                 Step::Event(Event::Refused { command, reply }) => {
                     tracing::debug!(command = command.name(), %reply, "refused");
@@ -117,11 +129,16 @@ impl<S: Service> Conversation<S> {
     fn say_bye(&mut self, notice: Notice) {
         let text = match notice {
             Notice::Unauthenticated => "Nobody has logged in",
-            _ => "The server shuts down",
+            Notice::Expired => "This session has lasted for too long",
+            Notice::Shutdown => "The server shuts down",
         };
         let bye = status(ReplyKind::Bye, text).with_code(Code::Unavailable);
-        // If it cannot be said any more, the connection is at its end anyway.
-        let _ = self.driver.connection_mut().goodbye(bye);
+        self.handle.end_soon(&mut self.driver);
+        // Within a literal nothing can be said: the client must not take it for the message.
+        let machine = self.driver.connection_mut();
+        if machine.goodbye(bye).is_err() {
+            mailwire_core::Connection::close(machine);
+        }
     }
 
     async fn command(&mut self, ticket: Ticket, command: Command) -> Result<(), Error> {

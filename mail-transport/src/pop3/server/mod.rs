@@ -12,7 +12,7 @@
 //!         Server, UniqueId,
 //!         server::{Entry, Maildrop, Refusal, Service},
 //!     },
-//!     sasl::{Authenticator, Identity, StoredPassword, Unavailable},
+//!     sasl::{Authenticator, Identity, LoginContext, StoredPassword, Unavailable},
 //!     server::{Content, Listener, NoReader},
 //! };
 //! use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@
 //! }
 //!
 //! impl Authenticator for One {
-//!     async fn lookup(&self, user: &str) -> Result<Option<StoredPassword>, Unavailable> {
+//!     async fn lookup(&self, user: &str, _: &LoginContext) -> Result<Option<StoredPassword>, Unavailable> {
 //!         Ok((user == "ada").then(|| self.password.clone()))
 //!     }
 //! }

@@ -2,7 +2,7 @@
 
 use mailwire_core::{Connection as _, Misuse, SaslStep, Secret, Ticket, WrongState};
 use mailwire_pop3::{
-    ApopDigest, ApopTimestamp, Command, Reply, ResponseCode, UserName,
+    ApopDigest, ApopTimestamp, Command, Reply, ResponseCode,
     server::{Config, Connection, Event},
 };
 use md5::{Digest, Md5};
@@ -12,18 +12,19 @@ use super::{
     transaction::{ServerDriver, Transaction, refuse},
 };
 use crate::{
-    Driver, DriverConfig, Error, Result, Step,
-    sasl::{Identity, Mechanism, ServerStep, Unavailable},
-    server::{Accepted, Handle, LoginGate, Notice},
+    Driver, Error, Result, Step,
+    sasl::{Identity, Mechanism, ServerStep, Unavailable, prepare::canonical},
+    server::{Accepted, Handle, LoginGate, Notice, login::judge},
 };
 
 pub(super) async fn serve<S: Service>(service: &S, mut config: Config, client: Accepted) -> Result<()> {
-    let Accepted { stream, channel, handle, .. } = client;
-    let gate = LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials);
+    let Accepted { stream, channel, handle, peer, .. } = client;
+    let gate =
+        LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials).with_peer(peer);
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
     let apop = config.apop.clone();
-    let driver = Driver::with_config(stream, Connection::new(config), DriverConfig::server());
+    let driver = Driver::with_config(stream, Connection::new(config), handle.driver_config());
     Session { service, driver, handle, gate, apop, transaction: None }.run().await
 }
 
@@ -38,6 +39,7 @@ struct Session<'a, S: Service> {
 
 impl<S: Service> Session<'_, S> {
     async fn run(mut self) -> Result<()> {
+        let handle = self.handle.clone();
         loop {
             let step = tokio::select! {
                 biased;
@@ -48,7 +50,17 @@ impl<S: Service> Session<'_, S> {
                 step = self.driver.next() => step?,
             };
             match step {
-                Step::Event(event) => self.event(event).await?,
+                Step::Event(event) => {
+                    let overdue = tokio::select! {
+                        biased;
+                        result = self.event(event) => {
+                            result?;
+                            continue;
+                        }
+                        notice = handle.overdue() => notice,
+                    };
+                    self.take_leave(overdue);
+                }
                 Step::Upgrade(_) => {
                     self.handle.upgrade(&mut self.driver).await?;
                     self.gate.upgraded(self.driver.stream());
@@ -62,16 +74,18 @@ impl<S: Service> Session<'_, S> {
         }
     }
 
-    /// Between two commands: all answers before this one are whole.
+    /// Between two commands, or in place of the answer to one.
     fn take_leave(&mut self, notice: Notice) {
+        self.handle.end_soon(&mut self.driver);
         let machine = self.driver.connection_mut();
         let goodbye = match notice {
             Notice::Unauthenticated => Reply::err("nobody has logged in in time"),
+            Notice::Expired => Reply::err("this session has lasted for too long, nothing was deleted"),
             Notice::Shutdown => {
                 Reply::err_with(ResponseCode::SYS_TEMP, "the server shuts down, nothing was deleted")
             }
         };
-        // There is nothing to be said before TLS, and nobody to hear it after the end.
+        // There is nothing to be said before TLS or within a message, and nobody to hear it after the end.
         if machine.goodbye(goodbye).is_err() {
             machine.close();
         }
@@ -86,8 +100,14 @@ impl<S: Service> Session<'_, S> {
                 self.login_step(ticket, step).await
             }
             Event::Command { ticket, command: Command::Apop { name, digest }, .. } => {
-                let step = apop(self.service, self.apop.as_ref(), &name, digest).await;
-                let step = step.unwrap_or(ServerStep::Unavailable);
+                let user = canonical(self.service.authenticator(), &name.as_text().to_string_lossy());
+                let step = match self.gate.begin(&user).await {
+                    Ok(attempt) => {
+                        let fits = apop(self.service, self.apop.as_ref(), &user, digest).await;
+                        judge(user, fits, attempt)
+                    }
+                    Err(Unavailable) => ServerStep::Unavailable,
+                };
                 self.login_step(ticket, step).await
             }
             Event::Command { ticket, command: Command::Auth { mechanism, initial }, .. } => {
@@ -197,22 +217,17 @@ impl<S: Service> Session<'_, S> {
 async fn apop(
     service: &impl Service,
     timestamp: Option<&ApopTimestamp>,
-    name: &UserName,
+    user: &str,
     digest: ApopDigest,
-) -> Result<ServerStep, Unavailable> {
-    let user = name.as_text().to_string_lossy();
-    let found = service.apop_secret(&user).await?;
-    let Some(timestamp) = timestamp else { return Ok(ServerStep::Failed) };
+) -> Result<bool, Unavailable> {
+    let found = service.apop_secret(user).await?;
+    let Some(timestamp) = timestamp else { return Ok(false) };
     // A name that does not exist costs the same.
     let known = found.is_some();
     let secret = found.unwrap_or_default();
     let expected = Md5::new().chain_update(timestamp.as_bytes()).chain_update(secret.expose()).finalize();
     let fits = ApopDigest::new(expected.into()) == digest;
-    Ok(if fits && known && !secret.is_empty() {
-        ServerStep::Success(Identity::new(user))
-    } else {
-        ServerStep::Failed
-    })
+    Ok(fits && known && !secret.is_empty())
 }
 
 /// A new timestamp, which nobody can foresee.

@@ -8,23 +8,29 @@ use mailwire_smtp::{
 
 use super::{Body, BodyError, Client, Service, Session, body::End};
 use crate::{
-    Driver, DriverConfig, Result, Step, Stream,
+    Driver, Result, Step, Stream,
     sasl::{Identity, ServerStep},
     server::{Accepted, Handle, LoginGate, Notice},
 };
 
 /// Serves it until it ends.
 pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted: Accepted) -> Result<()> {
-    let Accepted { stream, channel, handle, .. } = accepted;
-    let gate = LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials);
+    let Accepted { stream, channel, handle, peer, .. } = accepted;
+    let gate =
+        LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials).with_peer(peer);
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
-    let client = Client { address: stream.peer_addr(), tls: stream.is_tls(), ..Client::default() };
-    let (session, machine) = match service.connect(&client).await {
+    let client = Client { address: peer, tls: stream.is_tls(), ..Client::default() };
+    let connected = tokio::select! {
+        biased;
+        connected = service.connect(&client) => connected,
+        _ = handle.overdue() => return Ok(()),
+    };
+    let (session, machine) = match connected {
         Ok(session) => (Some(session), Connection::new(config)),
         Err(refusal) => (None, Connection::refuse(config, refusal)),
     };
-    let driver = Driver::with_config(stream, machine, DriverConfig::server());
+    let driver = Driver::with_config(stream, machine, handle.driver_config());
     Conversation { service, driver, handle, gate, client, session }.run().await
 }
 
@@ -40,6 +46,7 @@ struct Conversation<'a, S: Service> {
 
 impl<S: Service> Conversation<'_, S> {
     async fn run(&mut self) -> Result<()> {
+        let handle = self.handle.clone();
         loop {
             let step = tokio::select! {
                 step = self.driver.next() => step?,
@@ -49,7 +56,17 @@ impl<S: Service> Conversation<'_, S> {
                 }
             };
             match step {
-                Step::Event(event) => self.event(event).await?,
+                Step::Event(event) => {
+                    let overdue = tokio::select! {
+                        biased;
+                        result = self.event(event) => {
+                            result?;
+                            continue;
+                        }
+                        notice = handle.overdue() => notice,
+                    };
+                    self.take_leave(overdue);
+                }
                 Step::Upgrade(_) => {
                     self.handle.upgrade(&mut self.driver).await?;
                     if let Some(session) = &mut self.session {
@@ -70,8 +87,10 @@ impl<S: Service> Conversation<'_, S> {
     fn take_leave(&mut self, notice: Notice) {
         let text = match notice {
             Notice::Shutdown => "4.3.2 Shutting down",
-            Notice::Unauthenticated => "4.7.0 Nobody logged in",
+            Notice::Unauthenticated => "4.7.0 No login and no recipient in time",
+            Notice::Expired => "4.4.2 This session has lasted for too long",
         };
+        self.handle.end_soon(&mut self.driver);
         // Refused only where the conversation is over anyway.
         let _ = self.driver.connection_mut().goodbye(Reply::new(ReplyCode::UNAVAILABLE, text));
     }
@@ -112,7 +131,14 @@ impl<S: Service> Conversation<'_, S> {
             Command::Ehlo(name) | Command::Lhlo(name) => hello(client, session, name, true).await,
             Command::Helo(name) => hello(client, session, name, false).await,
             Command::Mail(mail) => session.mail(client, mail).await,
-            Command::Rcpt(rcpt) => session.rcpt(client, rcpt).await,
+            Command::Rcpt(rcpt) => {
+                let reply = session.rcpt(client, rcpt).await;
+                if reply.is_positive() {
+                    // This is a client with mail for us, whether it logs in or not.
+                    self.handle.authenticated();
+                }
+                reply
+            }
             Command::Rset => {
                 session.reset().await;
                 default_reply(&command)

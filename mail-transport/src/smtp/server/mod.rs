@@ -53,7 +53,7 @@ mod body;
 mod connection;
 mod service;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use mailwire_core::Channel;
 use mailwire_smtp::{Host, server::Config};
@@ -96,12 +96,12 @@ impl<S: Service> ServerProtocol<S> for Smtp {
 }
 
 impl<S: Service> Server<S> {
-    /// Makes a server that calls itself `name`. Nobody has to log in, and clients may stay without.
+    /// Makes a server that calls itself `name`. Nobody has to log in; a client that does not has five
+    /// minutes to name a recipient that is accepted. A connection lasts for two hours at most.
     pub fn new(service: S, name: Host) -> Self {
         // The channel and the mechanisms are each connection's.
         let config = Config::new(name, Channel::Clear);
-        Self::with_protocol(Smtp { config }, service)
-            .with_server_limits(ServerLimits { unauthenticated: None, ..ServerLimits::default() })
+        Self::with_protocol(Smtp { config }, service).with_server_limits(limits(Duration::from_secs(300)))
     }
 
     /// Speaks LMTP ([RFC 2033](https://www.rfc-editor.org/rfc/rfc2033)): every recipient has an answer
@@ -115,7 +115,8 @@ impl<S: Service> Server<S> {
     /// without having logged in, and nobody stays without.
     #[must_use]
     pub fn require_authentication(self) -> Self {
-        self.with_server_limits(ServerLimits::default()).configure(|config| config.require_auth = true)
+        self.with_server_limits(limits(Duration::from_secs(180)))
+            .configure(|config| config.require_auth = true)
     }
 
     /// Lets nobody send without TLS.
@@ -123,4 +124,10 @@ impl<S: Service> Server<S> {
     pub fn require_tls(self) -> Self {
         self.configure(|config| config.require_tls = true)
     }
+}
+
+/// The limits of a server of mail, whose clients have something to say or go.
+fn limits(unauthenticated: Duration) -> ServerLimits {
+    let session = Some(Duration::from_secs(2 * 3600));
+    ServerLimits { unauthenticated: Some(unauthenticated), session, ..ServerLimits::default() }
 }
