@@ -521,3 +521,40 @@ fn noise_between_commands_has_an_end() {
     let error = client.next_event(&mut BytesMut::from("* LIST\r\n")).unwrap_err();
     assert!(matches!(error, mailwire_core::Error::LimitExceeded { limit: 3, .. }), "{error}");
 }
+
+/// RFC 7889: what the server does not take is not sent.
+#[test]
+fn a_message_beyond_the_limit_is_not_sent() {
+    let append = |mailbox: &str, length| Append::streamed(MailboxName::new(mailbox).unwrap(), length);
+    let refused = |client: &mut client::Connection, mailbox: &str, length| {
+        let result = client.send(Command::Append(append(mailbox, length).into()));
+        let refused = result
+            .as_ref()
+            .is_err_and(|error| error.reason == Misuse::NotOffered(mailwire_core::NotOffered::MessageSize));
+        assert!(refused || result.is_ok(), "{result:?}");
+        refused
+    };
+    let mut client = logged_in("IMAP4rev1 APPENDLIMIT=1000");
+    assert!(refused(&mut client, "INBOX", 1001));
+    assert_eq!(drain_text(&mut client), "");
+    let mut client = logged_in("IMAP4rev1 APPENDLIMIT=1000");
+    assert!(!refused(&mut client, "INBOX", 1000));
+    // Of single mailboxes, which may have more.
+    let mut client = logged_in("IMAP4rev1 APPENDLIMIT=1000");
+    feed(&mut client, b"* STATUS small (APPENDLIMIT 10)\r\n* STATUS Large (MESSAGES 1 APPENDLIMIT NIL)\r\n");
+    assert!(refused(&mut client, "small", 11) && refused(&mut client, "INBOX", 1001));
+    assert!(!refused(&mut client, "Large", 5000));
+    // What is kept of them has an end.
+    let mut client = logged_in("IMAP4rev1 APPENDLIMIT");
+    for number in 0..1000 {
+        feed(&mut client, format!("* STATUS box{number} (APPENDLIMIT 10)\r\n").as_bytes());
+    }
+    assert!(refused(&mut client, "box999", 11));
+    assert!(!refused(&mut client, "box0", 11));
+    // Nor when its turn comes.
+    let mut client = common::client(Channel::Tls);
+    client.send(Command::Append(append("INBOX", 1001).into())).unwrap();
+    let found = feed(&mut client, b"* PREAUTH [CAPABILITY IMAP4rev1 APPENDLIMIT=1000] hi\r\n");
+    assert!(found.iter().any(|event| matches!(event, Event::NotSent { .. })), "{found:?}");
+    assert_eq!(drain_text(&mut client), "");
+}

@@ -263,6 +263,10 @@ fn status_text() {
     assert_eq!(text(status(valid("* OK see ticket {20}"))), b"see ticket {20}");
     assert_eq!(status(accepted("* OK")).text.as_bytes(), b"");
     assert_eq!(status(accepted("* BYE")).kind, ReplyKind::Bye);
+    let limit = |uid| Some(Code::MessageLimit { limit: 1000.try_into().unwrap(), uid });
+    assert_eq!(status(valid("* OK [MESSAGELIMIT 1000 23221] x")).code, limit(Uid::new(23221)));
+    assert_eq!(status(valid("* NO [MESSAGELIMIT 1000] x")).code, limit(None));
+    assert!(matches!(status(accepted("* OK [MESSAGELIMIT x] x")).code, Some(Code::Malformed(_))));
     assert_eq!(status(accepted("* OK [UIDVALIDITY 0] x")).code, Some(Code::UidValidity(None)));
     assert_eq!(status(accepted("* OK [UIDNEXT 0] x")).code, Some(Code::UidNext(None)));
     assert_eq!(status(accepted("* OK [UNSEEN 0] x")).code, Some(Code::Unseen(None)));

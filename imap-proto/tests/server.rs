@@ -423,3 +423,97 @@ fn what_the_machine_cannot_keep_is_not_offered() {
     }
     assert!(!config.capabilities().has(&mailwire_imap::Capability::Quota), "nothing is changed");
 }
+
+/// What the application has to do itself can be offered by who says that it does.
+#[test]
+fn what_needs_unknown_commands_is_offered_with_them() {
+    let capability = |name: &str| mailwire_imap::Capability::new(name).unwrap();
+    for name in [
+        "SORT",
+        "THREAD=REFERENCES",
+        "CONDSTORE",
+        "QRESYNC",
+        "WITHIN",
+        "CREATE-SPECIAL-USE",
+        "PARTIAL",
+        "ACL",
+    ] {
+        let mut config = server_config(Channel::Tls);
+        let error = config.add_capabilities([capability(name)]).unwrap_err();
+        assert!(error.to_string().contains("pass_unknown_commands"), "{error}");
+        config.pass_unknown_commands = true;
+        config.add_capabilities([capability(name)]).unwrap();
+        assert!(serving_with(config.clone()).capabilities().has(&capability(name)));
+        // Nor is it announced where that was taken back.
+        config.pass_unknown_commands = false;
+        assert!(!serving_with(config).capabilities().has(&capability(name)), "{name}");
+    }
+    let mut config = server_config(Channel::Tls);
+    config.commands.push("sort".try_into().unwrap());
+    config.add_capabilities([capability("SORT")]).unwrap();
+    for name in ["UTF8=ACCEPT", "NOTIFY", "UNAUTHENTICATE", "REPLACE", "CATENATE"] {
+        config.pass_unknown_commands = true;
+        assert!(config.add_capabilities([capability(name)]).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn enable_is_answered_with_what_can_be_kept() {
+    let capability = |name: &str| mailwire_imap::Capability::new(name).unwrap();
+    let mut config = server_config(Channel::Tls);
+    config.enable = ["UTF8=ACCEPT", "UIDONLY", "CONDSTORE"].map(capability).to_vec();
+    let mut server = serving_with(config);
+    feed(&mut server, b"a ENABLE UTF8=ACCEPT UIDONLY CONDSTORE IMAP4rev2\r\n");
+    assert_eq!(drain_text(&mut server), "* ENABLED CONDSTORE IMAP4rev2\r\na OK done\r\n");
+}
+
+/// RFC 5258 section 3.
+#[test]
+fn options_of_list() {
+    for (line, answer) in [
+        ("LIST (X-FOO) \"\" *", "a BAD unknown LIST option: X-FOO\r\n"),
+        ("LIST (SUBSCRIBED) \"\" * RETURN (X-FOO)", "a BAD unknown LIST option: X-FOO\r\n"),
+        ("LIST (RECURSIVEMATCH) \"\" *", "a BAD RECURSIVEMATCH needs another option\r\n"),
+        ("LIST (REMOTE RECURSIVEMATCH) \"\" *", "a BAD RECURSIVEMATCH needs another option\r\n"),
+    ] {
+        assert_eq!(refused(&mut serving(), &format!("a {line}")), answer, "{line}");
+    }
+    take(&mut serving(), "a LIST (SUBSCRIBED RECURSIVEMATCH) \"\" % RETURN (CHILDREN)");
+}
+
+/// What a lenient server takes from scripts, and a strict one does not.
+#[test]
+fn a_lenient_server() {
+    for (dialect, line, answer) in [
+        (Dialect::Strict, "a1", Some("* BAD expected a space\r\n")),
+        (Dialect::Lenient, "a1", Some("a1 BAD expected a space\r\n")),
+        (Dialect::Lenient, "", Some("* BAD expected a tag\r\n")),
+        (Dialect::Strict, "a SEARCH  UNSEEN  FROM  x", Some("a BAD extra-space\r\n")),
+        (Dialect::Lenient, "a SEARCH  UNSEEN  FROM  x", None),
+        (Dialect::Lenient, "a UID SEARCH  RETURN  (MIN  MAX)  OR  SEEN  NOT  5 ", None),
+    ] {
+        let mut config = server_config(Channel::Tls);
+        config.dialect = dialect;
+        let mut server = serving_with(config);
+        done(&mut server, "s SELECT x");
+        match answer {
+            Some(answer) => assert_eq!(refused(&mut server, line), answer, "{line}"),
+            None => drop(take(&mut server, line)),
+        }
+    }
+}
+
+#[test]
+fn a_mailbox_has_a_name_of_modified_utf7() {
+    for line in ["a CREATE &", "a CREATE \"a&b\"", "a RENAME x \"&A\"", "a CREATE {2+}\r\n\u{e9}"] {
+        let mut server = serving();
+        assert_eq!(refused(&mut server, line), "a NO [CANNOT] the name is not modified UTF-7\r\n", "{line}");
+    }
+    for line in ["a CREATE &-", "a CREATE a&AOk-b", "a RENAME & x", "a DELETE &"] {
+        take(&mut serving(), line);
+    }
+    // IMAP4rev2 has UTF-8.
+    let mut server = serving();
+    feed(&mut server, b"e ENABLE IMAP4rev2\r\n");
+    take(&mut server, "a CREATE &");
+}

@@ -4,6 +4,7 @@
 
 mod fetch;
 mod help;
+mod inspect;
 mod peer;
 mod pop;
 mod run;

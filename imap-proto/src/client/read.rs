@@ -18,7 +18,9 @@ use crate::{
     command::Effect,
     deviation,
     framing::{Announcement, Frame, Framed},
-    response::{Code, Continuation, FetchData, MsgAtt, Reply, ReplyKind, Response, Tagged, Untagged},
+    response::{
+        Code, Continuation, FetchData, MsgAtt, Reply, ReplyKind, Response, StatusAttVal, Tagged, Untagged,
+    },
     types::{Data, ParseContext, chars},
 };
 
@@ -439,6 +441,13 @@ impl Machine {
             }
             Untagged::Reply(Reply { code: Some(Code::Capability(capabilities)), .. }) => {
                 self.learn(capabilities.clone());
+            }
+            Untagged::Status(status) => {
+                for item in &status.items {
+                    if let StatusAttVal::AppendLimit(limit) = item {
+                        self.session.append_limits.learn(&status.mailbox, *limit);
+                    }
+                }
             }
             Untagged::Enabled(enabled) => {
                 self.session.utf8 |=

@@ -10,7 +10,7 @@ use mailwire_core::{
 use super::state::Session;
 use crate::{
     capability::Capability,
-    command::{Command, Effect, Rules},
+    command::{Append, Command, Effect, Rules},
     response::{ReplyKind, Untagged},
     state::State,
 };
@@ -39,8 +39,25 @@ impl Session {
                 policy.check(&authenticate.mechanism)?;
                 self.permits_mechanism(&authenticate.mechanism)
             }
+            Command::Append(append) => self.permits_size(append),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the server takes messages as large as this one, as far as it said
+    /// ([RFC 7889](https://www.rfc-editor.org/rfc/rfc7889)): of the mailbox, or of all.
+    fn permits_size(&self, append: &Append) -> Result<(), Misuse> {
+        let of_all = || {
+            self.capabilities.iter().find_map(|capability| match capability {
+                Capability::AppendLimit(limit) => *limit,
+                _ => None,
+            })
+        };
+        let limit = self.append_limits.of(&append.mailbox).unwrap_or_else(of_all);
+        if limit.is_some_and(|limit| append.message.len() > limit) {
+            return Err(Misuse::NotOffered(NotOffered::MessageSize));
+        }
+        Ok(())
     }
 
     fn permits_mechanism(&self, mechanism: &Mechanism) -> Result<(), Misuse> {

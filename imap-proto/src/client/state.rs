@@ -14,7 +14,7 @@ use crate::{
     command::{Command, Literals, Rules, WriteOptions},
     framing::{Framer, Speaker},
     state::State,
-    types::{SeqNumber, Tag, Uid},
+    types::{MailboxName, SeqNumber, Tag, Uid},
 };
 
 /// All that a client is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
@@ -133,6 +133,36 @@ pub(super) struct Session {
     pub(super) capabilities_fresh: bool,
     /// IMAP4rev2 or UTF8=ACCEPT was enabled.
     pub(super) utf8: bool,
+    /// What STATUS said of single mailboxes.
+    pub(super) append_limits: AppendLimits,
+}
+
+/// The largest messages that mailboxes take (RFC 7889), of those that STATUS told of last.
+#[derive(Debug, Default)]
+pub(super) struct AppendLimits(VecDeque<(MailboxName, Option<u64>)>);
+
+impl AppendLimits {
+    /// So many mailboxes, with names of so many bytes.
+    const MAILBOXES: usize = 64;
+    const NAME: usize = 1024;
+
+    /// Takes account of what STATUS says. `None`: there is no limit.
+    pub(super) fn learn(&mut self, mailbox: &MailboxName, limit: Option<u64>) {
+        self.0.retain(|(name, _)| name != mailbox);
+        if mailbox.as_bytes().len() > Self::NAME {
+            return;
+        }
+        if self.0.len() >= Self::MAILBOXES {
+            self.0.pop_front();
+        }
+        // A copy, so that no receive buffer is held.
+        self.0.push_back((mailbox.compact(), limit));
+    }
+
+    /// What is known of a mailbox; `Some(None)`: it has no limit.
+    pub(super) fn of(&self, mailbox: &MailboxName) -> Option<Option<u64>> {
+        self.0.iter().find(|(name, _)| name == mailbox).map(|(_, limit)| *limit)
+    }
 }
 
 impl Session {
@@ -143,6 +173,7 @@ impl Session {
             capabilities: Capabilities::unknown(),
             capabilities_fresh: false,
             utf8: false,
+            append_limits: AppendLimits(VecDeque::new()),
         }
     }
 

@@ -90,7 +90,7 @@ fn capabilities(u: &mut Unstructured<'_>) -> Result<Vec<Capability>> {
 }
 
 fn code(u: &mut Unstructured<'_>) -> Result<Code> {
-    Ok(match u.int_in_range(0..=16)? {
+    Ok(match u.int_in_range(0..=17)? {
         0 => Code::Alert,
         1 => Code::ReadOnly,
         2 => Code::TryCreate,
@@ -111,6 +111,7 @@ fn code(u: &mut Unstructured<'_>) -> Result<Code> {
         13 => Code::MailboxId(ImapString::new(word(u, b"Az09_-")?).map_err(none)?),
         14 => Code::UnknownCte,
         15 => Code::Closed,
+        16 => Code::MessageLimit { limit: from_one(u)?, uid: maybe(u, from_one)? },
         _ => {
             let arguments = maybe(u, |u| word(u, b"Az09 ()\"\\*%"))?;
             let arguments = arguments.map(ImapString::new).transpose().map_err(none)?;

@@ -9,7 +9,8 @@ use crate::{
     Capability, deviation,
     types::{
         Atom, ImapString, KnownNumbers, KnownUids, ModSeq, PermanentFlags, Reader, SeqNumber, Uid,
-        UidValidity, chars, display, read_astring, read_count, read_mod_seq, write_number, write_quoted,
+        UidValidity, chars, display, read_astring, read_count, read_mod_seq, read_nz, write_number,
+        write_quoted,
     },
 };
 
@@ -51,6 +52,15 @@ macro_rules! codes {
             /// `MODIFIED`: these messages were changed meanwhile, so that STORE left them alone
             /// (RFC 7162).
             Modified(KnownNumbers),
+            /// `MESSAGELIMIT`: the command was done for no more than so many messages at once, and the
+            /// rest is still to do (RFC 9738).
+            MessageLimit {
+                /// So many messages.
+                limit: NonZeroU32,
+                /// The last message that it was done for, going down from the highest identifier; or the
+                /// lowest that a search looked at.
+                uid: Option<Uid>,
+            },
             /// `MAILBOXID`: what the mailbox is called for good (RFC 8474).
             MailboxId(ImapString),
             /// One that is known here, with arguments that could not be read: what stands between the
@@ -328,6 +338,17 @@ impl Code {
             10 if is("CAPABILITY") => Self::Capability(Capability::read_all(r)?),
             10 if is("BADCHARSET") => Self::BadCharset(read_charsets(r)?),
             11 if is("UIDVALIDITY") => Self::UidValidity(read_number(r, deviation::ZERO_FOR_UIDVALIDITY)?),
+            12 if is("MESSAGELIMIT") => {
+                r.space()?;
+                let limit = read_nz(r)?;
+                let uid = if r.peek() == Some(b' ') && r.peek_at(1) != Some(b']') {
+                    r.space()?;
+                    Some(read_nz(r)?.into())
+                } else {
+                    None
+                };
+                Self::MessageLimit { limit, uid }
+            }
             13 if is("HIGHESTMODSEQ") => {
                 r.space()?;
                 Self::HighestModSeq(read_mod_seq(r)?)
@@ -401,6 +422,12 @@ impl Code {
                 copy.destination.write(out);
             }
             Self::HighestModSeq(value) => number(out, b"HIGHESTMODSEQ ", value.map_or(0, ModSeq::get)),
+            Self::MessageLimit { limit, uid } => {
+                number(out, b"MESSAGELIMIT ", u64::from(limit.get()));
+                if let Some(uid) = uid {
+                    number(out, b" ", u64::from(uid.get()));
+                }
+            }
             Self::Modified(set) => {
                 out.extend_from_slice(b"MODIFIED ");
                 set.write(out);

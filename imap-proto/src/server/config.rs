@@ -40,7 +40,8 @@ pub struct Config {
     /// not know. Otherwise, which is the default, the machine answers all of them BAD, but for
     /// [`commands`](Self::commands).
     pub pass_unknown_commands: bool,
-    /// Which of ENABLE's extensions the application has. The machine itself has IMAP4rev2.
+    /// Which of ENABLE's extensions the application has. The machine itself has IMAP4rev2. ENABLE is not
+    /// answered with those that the machine cannot keep, such as UTF8=ACCEPT and UIDONLY.
     pub enable: Vec<Capability>,
     /// Which literals are taken without a go-ahead.
     pub literals: Literals,
@@ -126,14 +127,17 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The machine cannot keep what one of them promises, or says it by itself; nothing is changed.
+    /// The machine cannot keep what one of them promises, or says it by itself; nothing is changed. What
+    /// needs commands, parameters or keys that this crate does not know (SORT, CONDSTORE, WITHIN), can be
+    /// offered after [`pass_unknown_commands`](Self::pass_unknown_commands) was set, or the names of the
+    /// commands were put into [`commands`](Self::commands).
     pub fn set_capabilities(
         &mut self,
         capabilities: impl IntoIterator<Item = Capability>,
     ) -> Result<(), Invalid> {
         let mut list: Vec<Capability> = Vec::new();
         for capability in capabilities {
-            permits_offer(&capability)?;
+            permits_offer(&capability, self)?;
             if !list.contains(&capability) {
                 list.push(capability);
             }

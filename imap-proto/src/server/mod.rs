@@ -55,7 +55,7 @@ use bytes::BytesMut;
 pub use config::{Config, Timeouts};
 pub use event::{BodyRefusal, Event};
 use mailwire_core::{
-    Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState,
+    Dialect, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState,
     private::Gate,
     sasl::{self, Mechanism},
 };
@@ -111,6 +111,12 @@ impl Connection {
     pub fn set_mechanisms(&mut self, mechanisms: Vec<Mechanism>) {
         self.0.config.mechanisms = mechanisms;
         self.0.renew_offer();
+    }
+
+    /// How exactly the client is held to the grammar.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.0.config.dialect
     }
 
     /// Where the session stands.

@@ -4,12 +4,13 @@ use alloc::{boxed::Box, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Deviation, Error, Next, ParseError, Parsed, SaslStep, Upgrade,
+    Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Upgrade,
     sasl::{self, Steps},
 };
 
 use super::{
     BodyRefusal, Event, State,
+    rules::can_enable,
     state::{Current, Machine, Mode, Phase},
 };
 use crate::{
@@ -234,10 +235,19 @@ impl Machine {
     /// Answers a line that is no command, or none yet.
     fn refuse_line(&mut self, bytes: Bytes, refusal: &Refusal) -> Result<(), Error> {
         let head = parse_head(&bytes);
-        self.tagged(head.map_or(b"*", |head| head.tag), &refusal.status);
+        let tag = head.map(|head| head.tag).or_else(|| self.lone_tag(&bytes));
+        self.tagged(tag.unwrap_or(b"*"), &refusal.status);
         let bytes = without_secrets(bytes);
         self.events.push_back(Event::Malformed { ticket: None, bytes, error: refusal.error });
         self.count_bad()
+    }
+
+    /// A line that is nothing but a tag, which a lenient server answers.
+    fn lone_tag<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+        const LONGEST: usize = 64;
+        let lenient = self.config.dialect == Dialect::Lenient;
+        let fits = !line.is_empty() && line.len() <= LONGEST && chars::all(line, chars::TAG);
+        (lenient && fits).then_some(line)
     }
 
     /// Answers a command that is not handed out.
@@ -358,7 +368,7 @@ impl Machine {
         for capability in asked {
             let has = match capability {
                 Capability::Imap4Rev2 => self.config.capabilities().has(capability),
-                _ => self.config.enable.contains(capability),
+                _ => self.config.enable.contains(capability) && can_enable(capability),
             };
             if has && !enabled.contains(capability) {
                 enabled.push(capability.clone());

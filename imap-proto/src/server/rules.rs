@@ -5,12 +5,13 @@
 use mailwire_core::{Channel, Invalid, Misuse, ParseError, WrongAnswer, WrongState, sasl::Policy};
 
 use super::{
+    Config,
     read::Refusal,
     state::{Machine, Session},
 };
 use crate::{
     capability::Capability,
-    command::{Command, Effect, Need, Rules},
+    command::{Command, Create, Effect, List, ListReturnOpt, ListSelectOpt, Need, Rules},
     response::{Code, Reply, ReplyKind, Untagged},
     state::State,
 };
@@ -51,6 +52,12 @@ impl Machine {
                 let known =
                     self.config.commands.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
                 if known { Ok(()) } else { Err(unknown.unwrap_or(Refusal::bad(0, "unknown command"))) }
+            }
+            Command::List(list) => permits_list(list, self.config.pass_unknown_commands),
+            Command::Create(Create { mailbox, .. }) | Command::Rename { to: mailbox, .. }
+                if !self.session.rev2 && !mailbox.is_utf7() =>
+            {
+                Err(Refusal::no(Code::Cannot, "the name is not modified UTF-7"))
             }
             Command::StartTls if self.session.tls => Err(Refusal::bad(0, "TLS is there already")),
             Command::StartTls if !self.offers_tls() => Err(Refusal::bad(0, "STARTTLS is not offered")),
@@ -142,7 +149,9 @@ pub(super) fn permits_data(data: &Untagged, current: Option<&Rules>) -> Result<(
 /// # Errors
 ///
 /// Why it cannot.
-pub(super) fn permits_offer(capability: &Capability) -> Result<(), Invalid> {
+pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<(), Invalid> {
+    use Capability as Cap;
+    let known = |name: &str| config.commands.iter().any(|command| command.eq_ignore_ascii_case(name));
     let reason = match capability {
         Capability::StartTls
         | Capability::LoginDisabled
@@ -151,7 +160,8 @@ pub(super) fn permits_offer(capability: &Capability) -> Result<(), Invalid> {
         | Capability::LiteralMinus
         | Capability::Auth(_) => "the machine says it by itself, where it applies",
         // They change how bytes are read, which state follows, or what may be said when.
-        Capability::CompressDeflate
+        Capability::Utf8Accept
+        | Capability::CompressDeflate
         | Capability::Unauthenticate
         | Capability::MultiAppend
         | Capability::Catenate
@@ -159,9 +169,82 @@ pub(super) fn permits_offer(capability: &Capability) -> Result<(), Invalid> {
         | Capability::Notify
         | Capability::UidOnly
         | Capability::Utf8Only => "the machine cannot keep it",
+        _ if config.pass_unknown_commands => return Ok(()),
+        // Commands of the application.
+        Cap::Sort | Cap::SortDisplay | Cap::ESort | Cap::ContextSort if known("SORT") => return Ok(()),
+        Cap::ThreadOrderedSubject | Cap::ThreadReferences if known("THREAD") => return Ok(()),
+        Cap::Acl if known("GETACL") => return Ok(()),
+        Cap::Metadata | Cap::MetadataServer if known("GETMETADATA") => return Ok(()),
+        Cap::Language if known("LANGUAGE") => return Ok(()),
+        Cap::XList if known("XLIST") => return Ok(()),
+        // Parameters, keys and items that the crate does not know.
+        Cap::Sort
+        | Cap::SortDisplay
+        | Cap::ESort
+        | Cap::ContextSort
+        | Cap::ThreadOrderedSubject
+        | Cap::ThreadReferences
+        | Cap::Acl
+        | Cap::Metadata
+        | Cap::MetadataServer
+        | Cap::Language
+        | Cap::XList
+        | Cap::CreateSpecialUse
+        | Cap::CondStore
+        | Cap::QResync
+        | Cap::ObjectId
+        | Cap::SaveDate
+        | Cap::Preview
+        | Cap::ContextSearch
+        | Cap::Partial
+        | Cap::Within
+        | Cap::SearchFuzzy
+        | Cap::MultiSearch
+        | Cap::ListMyRights
+        | Cap::ListMetadata
+        | Cap::GmailExtensions => {
+            "it needs commands that are not known: pass_unknown_commands, or their names"
+        }
         _ => return Ok(()),
     };
     Err(Invalid::new("capability of this server", 0, reason))
+}
+
+/// The options of LIST ([RFC 5258 section 3](https://www.rfc-editor.org/rfc/rfc5258#section-3)).
+fn permits_list(list: &List, pass_unknown: bool) -> Result<(), Refusal> {
+    let selected = list.selection();
+    let unknown = selected.iter().find_map(|option| match option {
+        ListSelectOpt::Other(name) => Some(name),
+        _ => None,
+    });
+    let unknown = unknown.or_else(|| {
+        list.returns().iter().find_map(|option| match option {
+            ListReturnOpt::Other(name) => Some(name),
+            _ => None,
+        })
+    });
+    if let Some(name) = unknown.filter(|_| !pass_unknown) {
+        return Err(Refusal::unknown(ParseError::new(0, "unknown LIST option"), name.as_bytes()));
+    }
+    let alone =
+        |option: &ListSelectOpt| matches!(option, ListSelectOpt::RecursiveMatch | ListSelectOpt::Remote);
+    if selected.contains(&ListSelectOpt::RecursiveMatch) && selected.iter().all(alone) {
+        return Err(Refusal::bad(0, "RECURSIVEMATCH needs another option"));
+    }
+    Ok(())
+}
+
+/// Whether the machine keeps up with a client that has enabled this: it neither reads commands otherwise
+/// nor says other things. IMAP4rev2 is its own.
+pub(super) const fn can_enable(extension: &Capability) -> bool {
+    matches!(
+        extension,
+        Capability::CondStore
+            | Capability::QResync
+            | Capability::Metadata
+            | Capability::MetadataServer
+            | Capability::Other(_)
+    )
 }
 
 pub(super) fn privacy_required() -> Refusal {

@@ -1,8 +1,13 @@
 //! What a server says by itself.
 
+use alloc::vec::Vec;
+
 use mailwire_core::Error;
 
-use super::state::{Machine, Phase};
+use super::{
+    rules::permits_offer,
+    state::{Machine, Phase},
+};
 use crate::{
     capability::Capability,
     command::Literals,
@@ -29,7 +34,9 @@ impl Machine {
 
     /// The state, the protection or the mechanisms changed.
     pub(super) fn renew_offer(&mut self) {
-        let mut list = self.config.capabilities().as_slice().to_vec();
+        let config = &self.config;
+        let kept = config.capabilities().iter().filter(|offered| permits_offer(offered, config).is_ok());
+        let mut list: Vec<Capability> = kept.cloned().collect();
         match self.config.literals {
             Literals::Plus => list.push(Capability::LiteralPlus),
             Literals::Minus => list.push(Capability::LiteralMinus),

@@ -98,6 +98,13 @@ impl MailboxName {
         utf7::decode(self.as_bytes()).unwrap_or_else(|| self.0.to_string_lossy())
     }
 
+    /// Whether the name is ASCII and correct modified UTF-7, as names of IMAP4rev1 are
+    /// ([RFC 3501 section 5.1.3](https://www.rfc-editor.org/rfc/rfc3501#section-5.1.3)): `&` alone is not.
+    #[must_use]
+    pub fn is_utf7(&self) -> bool {
+        utf7::decode(self.as_bytes()).is_some()
+    }
+
     /// Gives the name in modified UTF-7, for a peer that speaks IMAP4rev1. A name that is neither ASCII
     /// nor UTF-8 stays as it is: it would become another one.
     #[must_use]

@@ -267,11 +267,8 @@ impl View {
     ///
     /// A number beyond the last message, or messages whose identifiers are not known.
     pub fn resolve(&self, set: &SequenceSet) -> Result<Vec<(Uid, Uid)>, BadSet> {
-        if set.is_saved() {
-            return Ok(self.saved.ranges().collect());
-        }
-        if self.numbering == Numbering::UidOnly {
-            return Err(BadSet::Numbered);
+        if set.is_saved() || self.numbering == Numbering::UidOnly {
+            return self.resolve_within(set);
         }
         let exists = SeqNumber::new(self.len()).ok_or(BadSet::OutOfRange)?;
         let is_within = |number: SetNumber<SeqNumber>| match number {
@@ -281,6 +278,23 @@ impl View {
         if !set.ranges().iter().all(|range| is_within(range.start) && is_within(range.end)) {
             return Err(BadSet::OutOfRange);
         }
+        self.resolve_within(set)
+    }
+
+    /// As [`resolve`](Self::resolve), but what the set names beyond the last message is nothing: as
+    /// lenient servers read SEARCH, and every set in an empty mailbox.
+    ///
+    /// # Errors
+    ///
+    /// Messages whose identifiers are not known, or that cannot be named by numbers.
+    pub fn resolve_within(&self, set: &SequenceSet) -> Result<Vec<(Uid, Uid)>, BadSet> {
+        if set.is_saved() {
+            return Ok(self.saved.ranges().collect());
+        }
+        if self.numbering == Numbering::UidOnly {
+            return Err(BadSet::Numbered);
+        }
+        let Some(exists) = SeqNumber::new(self.len()) else { return Ok(Vec::new()) };
         let ranges = set.normalized(exists).into_iter();
         ranges.map(|(low, high)| self.uid(low).zip(self.uid(high)).ok_or(BadSet::Unknown)).collect()
     }

@@ -1,18 +1,18 @@
 //! IMAP.
 
-use bytes::BytesMut;
-use mailwire_core::{Dialect, sasl};
+use bytes::{Bytes, BytesMut};
+use mailwire_core::{Dialect, ParseError, sasl};
 use mailwire_imap::{
     Limits,
     command::{Command, Request},
     framing::{Frame, Framed, Framer, Speaker},
-    response::Response,
+    response::{Response, Untagged},
 };
 use serde_json::json;
 
 use crate::{
     Inspector, Side,
-    report::{Finding, Overlong, incomplete, text},
+    report::{Finding, Overlong, text},
 };
 
 pub(crate) struct Imap {
@@ -21,6 +21,8 @@ pub(crate) struct Imap {
     limits: Limits,
     client: Framer,
     server: Framer,
+    /// What announced the literal that was streamed last.
+    streamed: Bytes,
     overlong: Overlong,
     /// What a client's line without a tag would be.
     mode: Mode,
@@ -41,6 +43,7 @@ impl Imap {
             limits: Limits::client(),
             client: Framer::new(Speaker::Client),
             server: Framer::new(Speaker::Server),
+            streamed: Bytes::new(),
             overlong: Overlong::default(),
             mode: Mode::Commands,
         }
@@ -73,6 +76,34 @@ impl Imap {
         })
     }
 
+    /// The input has ended, perhaps within a message. What follows in it, as far as it is surely a message of
+    /// its own, is none of it: a literal was cut, and the conversation went on.
+    fn cut(&mut self, side: Side, input: &mut BytesMut) -> Option<Finding> {
+        let (framer, speaker) = match side {
+            Side::Client => (&mut self.client, Speaker::Client),
+            Side::Server => (&mut self.server, Speaker::Server),
+        };
+        if framer.at_boundary(input) {
+            return None;
+        }
+        let passed = framer.in_literal() && input.is_empty();
+        *framer = Framer::new(speaker);
+        let reason = "the input ends within a message";
+        if passed {
+            // A literal so large that it was not waited for.
+            let announced = std::mem::take(&mut self.streamed);
+            return Some(Finding::malformed(&announced, ParseError::new(announced.len(), reason)));
+        }
+        let mut at = 0;
+        let next = input.split_inclusive(|byte| *byte == b'\n').find_map(|line| {
+            let start = at;
+            at += line.len();
+            (start > 0 && is_message(side, line)).then_some(start)
+        });
+        let left = input.split_to(next.unwrap_or(input.len()));
+        Some(Finding::malformed(&left, ParseError::new(left.len(), reason)))
+    }
+
     fn response(&mut self, frame: &Frame) -> Finding {
         let parsed = Response::parse(&frame.bytes, frame.context(self.dialect, self.limits.nesting));
         if let (Mode::Sasl | Mode::Idle, Ok(Response::Tagged(_))) =
@@ -88,6 +119,29 @@ impl Imap {
     }
 }
 
+/// Literals up to this size are waited for, so that one that is cut takes nothing with it.
+const AWAITED: u64 = 64 << 20;
+
+/// Whether all of the announced literal has come.
+fn is_there(framer: &Framer, input: &BytesMut, size: u64) -> bool {
+    (input.len() - framer.announced(input).len()) as u64 >= size
+}
+
+/// Whether a line is surely a message, and none of a mail.
+fn is_message(side: Side, line: &[u8]) -> bool {
+    let Some(line) = line.strip_suffix(b"\r\n") else { return false };
+    let line = Bytes::copy_from_slice(line);
+    match side {
+        Side::Client => Request::parse(&line, Dialect::Strict)
+            .is_ok_and(|parsed| !matches!(parsed.value.command, Command::Other(_))),
+        Side::Server => Response::parse(&line, Dialect::Strict).is_ok_and(|parsed| match parsed.value {
+            Response::Tagged(_) => true,
+            Response::Untagged(data) => !matches!(data, Untagged::Other(_)),
+            Response::Continuation(_) => false,
+        }),
+    }
+}
+
 impl Inspector for Imap {
     fn next(&mut self, side: Side, input: &mut BytesMut, ended: bool) -> Option<Finding> {
         if let Some(message) = self.overlong.pass(input, ended) {
@@ -99,8 +153,11 @@ impl Inspector for Imap {
                 if let Framed::Literal(announced) = framed {
                     if announced.size <= self.limits.inline_literal as u64 {
                         framer.keep(&self.limits)?;
+                    } else if announced.size <= AWAITED && !is_there(framer, input, announced.size) {
+                        // All of it, before any of it is passed over: it may be cut.
+                        return Ok(Framed::NeedInput);
                     } else {
-                        framer.stream(input);
+                        self.streamed = framer.stream(input);
                     }
                 }
                 Ok(framed)
@@ -110,7 +167,8 @@ impl Inspector for Imap {
                 Ok(Framed::Message(frame)) => return Some(self.response(&frame)),
                 // Streamed literals are named with their length in the message itself.
                 Ok(Framed::Literal(_) | Framed::Chunk(_) | Framed::End) => {}
-                Ok(Framed::NeedInput) => return incomplete(input, ended),
+                Ok(Framed::NeedInput) if !ended => return None,
+                Ok(Framed::NeedInput) => return self.cut(side, input),
                 Err(error) => {
                     *framer =
                         Framer::new(if side == Side::Client { Speaker::Client } else { Speaker::Server });

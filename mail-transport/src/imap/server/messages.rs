@@ -43,8 +43,9 @@ impl<S: Service> Conversation<S> {
     /// FETCH: RFC 9051 section 6.4.5.
     pub(super) async fn fetch(&mut self, fetch: Fetch) -> Result<Reply, Stop> {
         let mut asked = items(fetch.items)?;
+        let dialect = self.driver.connection().dialect();
         let (_, open) = self.opened()?;
-        let uids = sets::resolve(&open.view, &fetch.messages)?;
+        let uids = sets::resolve(&open.view, &fetch.messages, dialect)?;
         let by_uid = fetch.messages.is_uid();
         let with_uid = by_uid || asked.contains(&FetchAtt::Uid);
         asked.retain(|item| *item != FetchAtt::Uid);
@@ -77,8 +78,9 @@ impl<S: Service> Conversation<S> {
     pub(super) async fn store(&mut self, store: Store) -> Result<Reply, Stop> {
         self.writable()?;
         let rev2 = self.rev2();
+        let dialect = self.driver.connection().dialect();
         let (_, open) = self.opened()?;
-        let uids = sets::resolve(&open.view, &store.messages)?;
+        let uids = sets::resolve(&open.view, &store.messages, dialect)?;
         if uids.is_empty() {
             return Ok(done());
         }
@@ -115,8 +117,9 @@ impl<S: Service> Conversation<S> {
         let tag = self.driver.connection().tag(ticket).map(|tag| tag.as_text().clone());
         let saves = search.returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturnOpt::Save));
         let mut budget = self.budget();
+        let dialect = self.driver.connection().dialect();
         let (session, open) = self.opened()?;
-        let options = SearchOptions::new(sets::translate(&open.view, search.keys)?);
+        let options = SearchOptions::new(sets::translate(&open.view, search.keys, dialect)?);
         let found = session.search(&options, &mut budget).await;
         if saves && found.is_err() {
             // RFC 9051 section 6.4.4.1: a search that fails leaves nothing saved.
@@ -169,8 +172,9 @@ impl<S: Service> Conversation<S> {
     /// COPY: RFC 9051 section 6.4.7.
     pub(super) async fn copy_to(&mut self, copy: Copy) -> Result<Reply, Stop> {
         let target = self.name(&copy.mailbox);
+        let dialect = self.driver.connection().dialect();
         let (session, open) = self.opened()?;
-        let uids = sets::resolve(&open.view, &copy.messages)?;
+        let uids = sets::resolve(&open.view, &copy.messages, dialect)?;
         if uids.is_empty() {
             return Ok(done());
         }
@@ -184,8 +188,9 @@ impl<S: Service> Conversation<S> {
     pub(super) async fn move_to(&mut self, copy: Copy) -> Result<Reply, Stop> {
         self.writable()?;
         let target = self.name(&copy.mailbox);
+        let dialect = self.driver.connection().dialect();
         let (session, open) = self.opened()?;
-        let uids = sets::resolve(&open.view, &copy.messages)?;
+        let uids = sets::resolve(&open.view, &copy.messages, dialect)?;
         if uids.is_empty() {
             return Ok(done());
         }

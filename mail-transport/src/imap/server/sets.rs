@@ -1,5 +1,6 @@
 //! Sets of messages and search keys, as an application gets them: there are UIDs alone.
 
+use mailwire_core::Dialect;
 use mailwire_imap::{
     command::{Messages, SearchKey},
     types::{SeqRange, Uid, UidSet},
@@ -12,10 +13,14 @@ use super::conversation::Stop;
 /// and RECENT stand for is bounded by this.
 const MAX_RANGES: usize = 1 << 20;
 
-/// The messages that a set names, ascending. A set of UIDs can name some that are not there.
-pub(super) fn resolve(view: &View, messages: &Messages) -> Result<Vec<Uid>, BadSet> {
+/// The messages that a set names, ascending. A set of UIDs can name some that are not there. Lenient: so
+/// can `1:*`, where there is no message at all.
+pub(super) fn resolve(view: &View, messages: &Messages, dialect: Dialect) -> Result<Vec<Uid>, BadSet> {
     match messages {
         Messages::Uid(set) => Ok(resolve_uids(view, set)),
+        Messages::Sequence(set) if dialect == Dialect::Lenient && view.is_empty() && set.is_relative() => {
+            Ok(expand(view, view.resolve_within(set)?))
+        }
         Messages::Sequence(set) => Ok(expand(view, view.resolve(set)?)),
     }
 }
@@ -71,14 +76,19 @@ impl From<BadKeys> for Stop {
 }
 
 /// Keys for an application, which knows neither sequence numbers nor what is recent to whom. In their
-/// sets, ranges ascend and do not overlap.
-pub(super) fn translate(view: &View, keys: Vec<SearchKey>) -> Result<Vec<SearchKey>, BadKeys> {
-    let mut translation = Translation { view, left: MAX_RANGES };
+/// sets, ranges ascend and do not overlap. Lenient: numbers beyond the last message find nothing.
+pub(super) fn translate(
+    view: &View,
+    keys: Vec<SearchKey>,
+    dialect: Dialect,
+) -> Result<Vec<SearchKey>, BadKeys> {
+    let mut translation = Translation { view, dialect, left: MAX_RANGES };
     keys.into_iter().map(|key| translation.key(key)).collect()
 }
 
 struct Translation<'a> {
     view: &'a View,
+    dialect: Dialect,
     /// So many ranges more.
     left: usize,
 }
@@ -86,6 +96,9 @@ struct Translation<'a> {
 impl Translation<'_> {
     fn key(&mut self, key: SearchKey) -> Result<SearchKey, BadKeys> {
         Ok(match key {
+            SearchKey::Sequence(set) if self.dialect == Dialect::Lenient => {
+                self.set(self.view.resolve_within(&set)?)?
+            }
             SearchKey::Sequence(set) => self.set(self.view.resolve(&set)?)?,
             SearchKey::Uid(set) => self.set(self.view.resolve_uids(&set))?,
             SearchKey::Recent => self.recent()?,
@@ -135,7 +148,7 @@ mod tests {
         } else {
             Messages::Sequence(set.parse().unwrap())
         };
-        let uids = resolve(&view(), &messages)?;
+        let uids = resolve(&view(), &messages, Dialect::Strict)?;
         Ok(uids.into_iter().map(Uid::get).collect())
     }
 
@@ -150,17 +163,37 @@ mod tests {
         assert_eq!(numbers("100:*", true).unwrap(), [13]);
         assert_eq!(numbers("*", true).unwrap(), [13]);
         let empty = View::default();
-        assert_eq!(resolve(&empty, &SequenceSet::all().into()), Err(BadSet::OutOfRange));
-        assert_eq!(resolve(&empty, &UidSet::all().into()), Ok(vec![]));
+        assert_eq!(resolve(&empty, &SequenceSet::all().into(), Dialect::Strict), Err(BadSet::OutOfRange));
+        assert_eq!(resolve(&empty, &UidSet::all().into(), Dialect::Strict), Ok(vec![]));
+    }
+
+    /// Scripts ask for them daily.
+    #[test]
+    fn a_lenient_server_finds_nothing_beyond_the_mailbox() {
+        let empty = View::default();
+        let all = Messages::from(SequenceSet::all());
+        assert_eq!(resolve(&empty, &all, Dialect::Lenient), Ok(vec![]));
+        // A message that is named and not there is another matter.
+        for (view, set) in [(&empty, "1"), (&view(), "6"), (&view(), "1:4294967295")] {
+            let set = Messages::Sequence(set.parse().unwrap());
+            assert_eq!(resolve(view, &set, Dialect::Lenient), Err(BadSet::OutOfRange));
+        }
+        let found = |view: &View, set: &str| {
+            let keys = vec![SearchKey::Sequence(set.parse().unwrap())];
+            translate(view, keys, Dialect::Lenient).unwrap().remove(0)
+        };
+        assert_eq!(found(&view(), "6"), SearchKey::All.not());
+        assert_eq!(found(&view(), "4:9"), SearchKey::Uid("8,13".parse().unwrap()));
+        assert_eq!(found(&empty, "1:*"), SearchKey::All.not());
     }
 
     #[test]
     fn saved_results() {
         let mut view = view();
         view.save(ranges(vec![uid(13), uid(2)]));
-        assert_eq!(resolve(&view, &SequenceSet::saved().into()), Ok(vec![uid(2), uid(13)]));
+        assert_eq!(resolve(&view, &SequenceSet::saved().into(), Dialect::Strict), Ok(vec![uid(2), uid(13)]));
         view.vanished([(uid(2), uid(2)), (uid(13), uid(13))]);
-        assert_eq!(resolve(&view, &UidSet::saved().into()), Ok(vec![]));
+        assert_eq!(resolve(&view, &UidSet::saved().into(), Dialect::Strict), Ok(vec![]));
     }
 
     #[test]
@@ -168,7 +201,7 @@ mod tests {
         let mut view = view();
         view.save([(uid(3), uid(3)), (uid(8), uid(8))]);
         let uids = |set: &str| SearchKey::Uid(set.parse().unwrap());
-        let one = |key| translate(&view, vec![key]).unwrap().remove(0);
+        let one = |key| translate(&view, vec![key], Dialect::Strict).unwrap().remove(0);
         assert_eq!(one(SearchKey::Sequence("2:4".parse().unwrap())), uids("3:8"));
         assert_eq!(one(SearchKey::Uid("6:7".parse().unwrap())), SearchKey::All.not());
         assert_eq!(one(SearchKey::Uid("50:*".parse().unwrap())), uids("13"));
@@ -176,7 +209,7 @@ mod tests {
         assert_eq!(one(SearchKey::New), SearchKey::And(vec![uids("13"), SearchKey::Unseen]));
         assert_eq!(one(SearchKey::Old.or(SearchKey::Seen)), uids("13").not().or(SearchKey::Seen));
         let far = vec![SearchKey::Sequence("9".parse().unwrap()).not()];
-        assert_eq!(translate(&view, far), Err(BadKeys::Set(BadSet::OutOfRange)));
+        assert_eq!(translate(&view, far, Dialect::Strict), Err(BadKeys::Set(BadSet::OutOfRange)));
     }
 
     #[test]
@@ -184,8 +217,8 @@ mod tests {
         let every_second = (1..=MAX_RANGES as u32 / 2).map(|number| (uid(2 * number), uid(2 * number)));
         let mut view = View::with_uids(every_second.clone(), Numbering::Numbers);
         view.set_recent(every_second);
-        assert!(translate(&view, vec![SearchKey::Recent, SearchKey::Recent]).is_ok());
+        assert!(translate(&view, vec![SearchKey::Recent, SearchKey::Recent], Dialect::Strict).is_ok());
         let keys = vec![SearchKey::Recent, SearchKey::Recent, SearchKey::Old];
-        assert_eq!(translate(&view, keys), Err(BadKeys::TooLarge));
+        assert_eq!(translate(&view, keys, Dialect::Strict), Err(BadKeys::TooLarge));
     }
 }
