@@ -1,22 +1,39 @@
 //! SEARCH: whether a message is one that is looked for.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet, sync::OnceLock};
 
 use mailwire_imap::{
     command::{AString, SearchKey},
     types::{Date, Flag, Uid, UidSet},
 };
 
-use crate::{Row, Uids, message::Message};
+use crate::{
+    Row, Uids,
+    message::{Found, Message, Scope, TextSearch, Word, Words},
+};
 
 /// What a search asks for: keys that must all be true (RFC 9051 section 6.4.4).
 ///
 /// There are neither sequence numbers nor `$` nor `RECENT` in them any more, and the ranges of their sets
 /// ascend: they are what an IMAP [`Session`](mailwire_transport::imap::server::Session) gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// A message is looked into only where its row leaves the answer open, at its header first, and once for all
+/// words.
+#[derive(Debug, Clone)]
 pub struct Filter {
     keys: Vec<SearchKey>,
+    tests: Vec<Test>,
+    words: Words,
+    search: OnceLock<TextSearch>,
 }
+
+impl PartialEq for Filter {
+    fn eq(&self, other: &Self) -> bool {
+        self.keys == other.keys
+    }
+}
+
+impl Eq for Filter {}
 
 /// What [`Store::preselect`](crate::Store::preselect) finds.
 #[non_exhaustive]
@@ -40,7 +57,10 @@ impl Filter {
     /// All of these keys.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = SearchKey>) -> Self {
-        Self { keys: keys.into_iter().collect() }
+        let keys: Vec<SearchKey> = keys.into_iter().collect();
+        let mut words = Words::default();
+        let tests = keys.iter().map(|key| Test::of(key, &mut words)).collect();
+        Self { keys, tests, words, search: OnceLock::new() }
     }
 
     /// The keys.
@@ -49,102 +69,189 @@ impl Filter {
         &self.keys
     }
 
+    /// How many questions are asked of each message.
+    #[must_use]
+    pub fn questions(&self) -> usize {
+        self.tests.iter().map(Test::count).sum()
+    }
+
+    /// How many bytes of memory it takes to look for all words at once.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        self.words.footprint()
+    }
+
     /// Whether a message is looked for, as far as its row tells, with its flags. `None` if the message
     /// itself has to be looked at.
     #[must_use]
     pub fn test(&self, row: &Row) -> Option<bool> {
-        Look { row, message: None }.all(&self.keys)
+        all(&self.tests, &Look::new(row))
     }
 
-    /// Whether a message is looked for.
+    /// Whether a message is looked for. That takes time in proportion to the message and the keys.
     #[must_use]
     pub fn matches(&self, row: &Row, message: &Message) -> bool {
-        Look { row, message: Some(message) }.all(&self.keys).unwrap_or(false)
+        let mut look = Look::new(row);
+        let search = self.search();
+        let mut found = Found::new(search);
+        search.look_at_header(message, &mut found);
+        let sent = message.sent_on().and_then(|(year, month, day)| Date::new(year, month, day).ok());
+        (look.found, look.sent) = (Some(found), Some(sent));
+        all(&self.tests, &look).unwrap_or_else(|| {
+            if let Some(found) = &mut look.found {
+                search.look_at_body(message, found);
+            }
+            all(&self.tests, &look).unwrap_or(false)
+        })
     }
+
+    /// Makes ready what is the same for all messages, which [`matches`](Self::matches) does by itself where it is
+    /// needed.
+    pub fn prepare(&self) {
+        self.search();
+    }
+
+    fn search(&self) -> &TextSearch {
+        self.search.get_or_init(|| self.words.ready())
+    }
+}
+
+/// A key, made ready.
+#[derive(Debug, Clone)]
+enum Test {
+    /// What the row tells.
+    Row(SearchKey),
+    /// Keywords are the same in any case of their letters.
+    Keyword(String),
+    Text(Word),
+    Sent(fn(&Date, &Date) -> bool, Date),
+    Not(Box<Test>),
+    Or(Box<Test>, Box<Test>),
+    All(Vec<Test>),
+}
+
+impl Test {
+    fn of(key: &SearchKey, words: &mut Words) -> Self {
+        let mut field = |name: &[u8], word: &AString| {
+            Self::Text(words.add(Scope::Field(name.to_ascii_lowercase()), &word_of(word)))
+        };
+        match key {
+            SearchKey::Header(name, word) => field(name.as_bytes(), word),
+            SearchKey::Subject(word) => field(b"subject", word),
+            SearchKey::Bcc(word) => Self::address(b"bcc", word, words),
+            SearchKey::Cc(word) => Self::address(b"cc", word, words),
+            SearchKey::From(word) => Self::address(b"from", word, words),
+            SearchKey::To(word) => Self::address(b"to", word, words),
+            SearchKey::Body(word) => Self::Text(words.add(Scope::Body, &word_of(word))),
+            SearchKey::Text(word) => Self::Text(words.add(Scope::Text, &word_of(word))),
+            SearchKey::SentBefore(date) => Self::Sent(Date::lt, *date),
+            SearchKey::SentOn(date) => Self::Sent(Date::eq, *date),
+            SearchKey::SentSince(date) => Self::Sent(Date::ge, *date),
+            SearchKey::Keyword(keyword) => Self::keyword(keyword.as_bytes()),
+            SearchKey::Unkeyword(keyword) => Self::keyword(keyword.as_bytes()).not(),
+            SearchKey::Not(key) => Self::of(key, words).not(),
+            SearchKey::Or(one, other) => {
+                Self::Or(Box::new(Self::of(one, words)), Box::new(Self::of(other, words)))
+            }
+            SearchKey::And(keys) => Self::All(keys.iter().map(|key| Self::of(key, words)).collect()),
+            key => Self::Row(key.clone()),
+        }
+    }
+
+    fn address(name: &[u8], word: &AString, words: &mut Words) -> Self {
+        Self::Text(words.add(Scope::Address(name.to_vec()), &word_of(word)))
+    }
+
+    fn keyword(keyword: &[u8]) -> Self {
+        Self::Keyword(String::from_utf8_lossy(keyword).to_ascii_lowercase())
+    }
+
+    fn not(self) -> Self {
+        Self::Not(Box::new(self))
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Self::Not(test) => 1 + test.count(),
+            Self::Or(one, other) => 1 + one.count() + other.count(),
+            Self::All(tests) => 1 + tests.iter().map(Self::count).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
+    fn ask(&self, look: &Look<'_>) -> Option<bool> {
+        match self {
+            Self::Row(key) => Some(look.row(key)),
+            Self::Keyword(keyword) => Some(look.has_keyword(keyword)),
+            Self::Text(word) => look.found.as_ref()?.get(*word),
+            Self::Sent(is, date) => look.sent.map(|sent| sent.is_some_and(|sent| is(&sent, date))),
+            Self::Not(test) => test.ask(look).map(|is| !is),
+            Self::Or(one, other) => match (one.ask(look), other.ask(look)) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (Some(false), Some(false)) => Some(false),
+                _ => None,
+            },
+            Self::All(tests) => all(tests, look),
+        }
+    }
+}
+
+fn all(tests: &[Test], look: &Look<'_>) -> Option<bool> {
+    let mut unknown = false;
+    for test in tests {
+        match test.ask(look) {
+            Some(false) => return Some(false),
+            Some(true) => {}
+            None => unknown = true,
+        }
+    }
+    (!unknown).then_some(true)
 }
 
 /// A message as far as it is known. The answers are of three values: what is not known is `None`.
 struct Look<'a> {
     row: &'a Row,
-    message: Option<&'a Message>,
+    /// Its keywords in small letters, once they are asked for.
+    keywords: OnceCell<BTreeSet<String>>,
+    found: Option<Found>,
+    sent: Option<Option<Date>>,
 }
 
-impl Look<'_> {
-    fn all(&self, keys: &[SearchKey]) -> Option<bool> {
-        let mut unknown = false;
-        for key in keys {
-            match self.key(key) {
-                Some(false) => return Some(false),
-                Some(true) => {}
-                None => unknown = true,
-            }
-        }
-        (!unknown).then_some(true)
+impl<'a> Look<'a> {
+    const fn new(row: &'a Row) -> Self {
+        Self { row, keywords: OnceCell::new(), found: None, sent: None }
     }
 
-    fn key(&self, key: &SearchKey) -> Option<bool> {
-        let flag = |flag: &Flag| Some(self.row.flags.contains(flag));
-        let not = |known: Option<bool>| known.map(|is| !is);
-        let text = |is: &dyn Fn(&Message) -> bool| self.message.map(is);
-        let field =
-            |name: &[u8], word: &AString| text(&|message| message.header_contains(name, &word_of(word)));
-        let address =
-            |name: &[u8], word: &AString| text(&|message| message.address_contains(name, &word_of(word)));
-        let day = |is: fn(Date, Date) -> bool, date: &Date| {
-            Some(self.row.date.to_date_time().is_some_and(|found| is(found.date(), *date)))
-        };
-        let sent = |is: fn(Date, Date) -> bool, date: &Date| {
-            text(&|message| {
-                let found = message.sent_on();
-                let found = found.and_then(|(year, month, day)| Date::new(year, month, day).ok());
-                found.is_some_and(|found| is(found, *date))
-            })
+    fn row(&self, key: &SearchKey) -> bool {
+        let flag = |flag: &Flag| self.row.flags.contains(flag);
+        let day = |is: fn(&Date, &Date) -> bool, date: &Date| {
+            self.row.date.to_date_time().is_some_and(|found| is(&found.date(), date))
         };
         match key {
-            SearchKey::All => Some(true),
+            SearchKey::All => true,
             SearchKey::Answered => flag(&Flag::Answered),
-            SearchKey::Bcc(word) => address(b"bcc", word),
-            SearchKey::Before(date) => day(|found, date| found < date, date),
-            SearchKey::Body(word) => text(&|message| message.body_contains(&word_of(word))),
-            SearchKey::Cc(word) => address(b"cc", word),
+            SearchKey::Before(date) => day(Date::lt, date),
             SearchKey::Deleted => flag(&Flag::Deleted),
             SearchKey::Draft => flag(&Flag::Draft),
             SearchKey::Flagged => flag(&Flag::Flagged),
-            SearchKey::From(word) => address(b"from", word),
-            SearchKey::Header(name, word) => field(name.as_bytes(), word),
-            SearchKey::Keyword(keyword) => Some(self.has_keyword(keyword.as_bytes())),
-            SearchKey::Larger(size) => Some(self.row.size > *size),
-            SearchKey::Not(key) => not(self.key(key)),
-            SearchKey::On(date) => day(|found, date| found == date, date),
-            SearchKey::Or(one, other) => match (self.key(one), self.key(other)) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            },
+            SearchKey::Larger(size) => self.row.size > *size,
+            SearchKey::On(date) => day(Date::eq, date),
             SearchKey::Seen => flag(&Flag::Seen),
-            SearchKey::SentBefore(date) => sent(|found, date| found < date, date),
-            SearchKey::SentOn(date) => sent(|found, date| found == date, date),
-            SearchKey::SentSince(date) => sent(|found, date| found >= date, date),
-            SearchKey::Since(date) => day(|found, date| found >= date, date),
-            SearchKey::Smaller(size) => Some(self.row.size < *size),
-            SearchKey::Subject(word) => field(b"subject", word),
-            SearchKey::Text(word) => text(&|message| message.text_contains(&word_of(word))),
-            SearchKey::To(word) => address(b"to", word),
-            SearchKey::Uid(set) => Some(is_in(set, self.row.uid)),
-            SearchKey::Unanswered => not(flag(&Flag::Answered)),
-            SearchKey::Undeleted => not(flag(&Flag::Deleted)),
-            SearchKey::Undraft => not(flag(&Flag::Draft)),
-            SearchKey::Unflagged => not(flag(&Flag::Flagged)),
-            SearchKey::Unkeyword(keyword) => Some(!self.has_keyword(keyword.as_bytes())),
-            SearchKey::Unseen => not(flag(&Flag::Seen)),
-            SearchKey::And(keys) => self.all(keys),
-            _ => Some(false),
+            SearchKey::Since(date) => day(Date::ge, date),
+            SearchKey::Smaller(size) => self.row.size < *size,
+            SearchKey::Uid(set) => is_in(set, self.row.uid),
+            SearchKey::Unanswered => !flag(&Flag::Answered),
+            SearchKey::Undeleted => !flag(&Flag::Deleted),
+            SearchKey::Undraft => !flag(&Flag::Draft),
+            SearchKey::Unflagged => !flag(&Flag::Flagged),
+            SearchKey::Unseen => !flag(&Flag::Seen),
+            _ => false,
         }
     }
 
-    /// Keywords are the same in any case of their letters.
-    fn has_keyword(&self, keyword: &[u8]) -> bool {
-        self.row.flags.iter().any(|flag| flag.to_string().as_bytes().eq_ignore_ascii_case(keyword))
+    fn has_keyword(&self, keyword: &str) -> bool {
+        let all = || self.row.flags.iter().map(|flag| flag.to_string().to_ascii_lowercase()).collect();
+        self.keywords.get_or_init(all).contains(keyword)
     }
 }
 

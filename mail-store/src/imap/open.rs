@@ -14,6 +14,8 @@ pub(super) struct Open<S: Store> {
     pub(super) mailbox: MailboxId,
     /// What the feed has told so far.
     pub(super) cursor: Cursor,
+    /// About how many messages there are.
+    pub(super) messages: u64,
     read_only: bool,
     watch: S::Watch,
     /// What the client has not been told of that.
@@ -39,7 +41,7 @@ impl<S: Store> Open<S> {
         read_only: bool,
         watch: S::Watch,
     ) -> Self {
-        Self { store, mailbox, cursor, read_only, watch, news: News::default() }
+        Self { store, mailbox, cursor, messages: 0, read_only, watch, news: News::default() }
     }
 
     /// Reads the feed to its end. `own` are changes of this session, of which the client needs not be told:
@@ -55,6 +57,8 @@ impl<S: Store> Open<S> {
                 recent = changes.arrived.difference(&Uids::below(first));
             }
             self.cursor = changes.cursor;
+            self.messages = self.messages.saturating_sub(changes.vanished.len());
+            self.messages = self.messages.saturating_add(changes.arrived.len());
             self.news.recent = self.news.recent.union(&recent);
             self.news.arrived = self.news.arrived.union(&changes.arrived.difference(&recent));
             self.news.vanished = self.news.vanished.union(&changes.vanished);

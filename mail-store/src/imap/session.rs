@@ -1,13 +1,13 @@
 //! An IMAP session over a store.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use mailwire_imap::{
     command::{List, SearchKey},
     types::{FlagSet, MailboxAttribute, PermanentFlags, Uid, UidSet},
 };
 use mailwire_transport::{
-    Budget,
+    Budget, OverBudget,
     imap::server::{
         Appended, Body, Copied, CopyOptions, CreateOptions, FetchOptions, FetchWriter, Mailbox, NewMessage,
         Refusal, SearchOptions, SelectOptions, Selected, Session, Status, StatusOptions, StoreOptions,
@@ -21,8 +21,12 @@ use crate::{
     MailboxPath, Store, Target, Uids, Which,
 };
 
-/// So many messages are searched before others have their turn.
+/// So many messages are asked of a store at once for a search.
 const SEARCHED: u32 = 64;
+/// The words of a search may take so many bytes of memory.
+const WORDS: u64 = 16 << 20;
+/// What it costs to ask a question of a message whose row is there.
+const QUESTION: u64 = 8;
 /// So many rows are asked of a store at once.
 const ROWS: u32 = 1000;
 
@@ -134,7 +138,9 @@ impl<S: Store> Session for ImapSession<S> {
         let opened = self.user.store.open(mailbox, None).await?;
         let first_recent = self.user.store.recent(mailbox, opened.cursor.uid_next(), !read_only).await?;
         let flags: FlagSet = Selected::system_flags().iter().chain(opened.keywords.iter()).cloned().collect();
-        self.open = Some(Open::new(self.user.store.clone(), mailbox, opened.cursor, read_only, watch));
+        let mut open = Open::new(self.user.store.clone(), mailbox, opened.cursor, read_only, watch);
+        open.messages = opened.uids.len();
+        self.open = Some(open);
         let uids: Vec<Uid> = opened.uids.iter().collect();
         let mut selected = Selected::new(opened.mailbox.uid_validity, opened.mailbox.uid_next, uids);
         selected.recent = opened.uids.difference(&Uids::below(first_recent)).iter().collect();
@@ -188,22 +194,37 @@ impl<S: Store> Session for ImapSession<S> {
 
     async fn search(&mut self, options: &SearchOptions, budget: &mut Budget) -> Result<Vec<Uid>, Refusal> {
         let (store, open) = self.opened()?;
-        let filter = Filter::new(options.keys.iter().cloned());
+        let filter = Arc::new(Filter::new(options.keys.iter().cloned()));
+        let words = filter.footprint() as u64;
+        if words > WORDS {
+            return Err(OverBudget.into());
+        }
+        budget.grant(words);
+        let ready = Arc::clone(&filter);
+        budget.run(words, move || ready.prepare()).await?;
+        // Some keys are for nothing, as it were: so many bytes are looked at for each message anyway.
+        let questions = filter.questions() as u64 * QUESTION;
+        budget.grant(open.messages.saturating_mul(32 * QUESTION));
+        budget.charge(open.messages.saturating_mul(questions))?;
         let preselected = store.preselect(open.mailbox, &filter).await?;
         let mut found = preselected.sure;
         for page in preselected.maybe.pages(SEARCHED) {
-            for row in store.messages(open.mailbox, &page, Fields::new().with_flags(true), usize::MAX).await?
-            {
-                budget.grant(row.size);
-                budget.spend(row.size).await?;
-                match store.message(row.body).await {
-                    Ok(message) if filter.matches(&row, &message) => found.insert(row.uid),
-                    Ok(_) | Err(Error::NoSuchBody) => {}
+            let rows =
+                store.messages(open.mailbox, &page, Fields::new().with_flags(true), usize::MAX).await?;
+            for row in rows {
+                let message = match store.message(row.body).await {
+                    Ok(message) => message,
+                    Err(Error::NoSuchBody) => continue,
                     Err(error) => return Err(error.into()),
+                };
+                // What is stored is looked at once, whatever is looked for.
+                let (uid, cost) = (row.uid, row.size.saturating_add(2 * questions));
+                budget.grant(cost);
+                let filter = Arc::clone(&filter);
+                if budget.run(cost, move || filter.matches(&row, &message)).await? {
+                    found.insert(uid);
                 }
             }
-            // Looking into many messages takes a while; others have their turn.
-            tokio::task::yield_now().await;
         }
         Ok(found.iter().collect())
     }

@@ -18,8 +18,8 @@ use crate::{
     Preselected, Result, Row, Store, Stored, Target, Uids, Which, message::Message,
 };
 
-/// So many messages are looked at before others have their turn.
-const STEP: usize = 1000;
+/// So many questions are asked of messages before others have their turn.
+const QUESTIONS: usize = 20_000;
 
 impl Store for MemoryStore {
     type Writer = Writer;
@@ -147,13 +147,15 @@ impl Store for MemoryStore {
     async fn preselect(&self, mailbox: MailboxId, filter: &Filter) -> Result<Preselected> {
         let (account, number) = self.owner(mailbox)?;
         let mut found = Preselected::new();
+        // The row itself costs as much as some questions.
+        let step = QUESTIONS / filter.questions().saturating_add(20) + 1;
         let mut next = Some(Uid::MIN);
         while let Some(first) = next {
             next = {
                 let state = account.lock();
                 let folder = state.folder(number)?;
                 let mut seen = None;
-                for (&uid, message) in folder.messages.range(first..).take(STEP) {
+                for (&uid, message) in folder.messages.range(first..).take(step) {
                     seen = Some(uid);
                     let row = folder.row(uid, message, true);
                     match filter.test(&row) {

@@ -2,9 +2,6 @@
 
 use unicode_normalization::char::decompose_compatible;
 
-/// Bytes of a text that are mapped at once: some letters become eighteen.
-const PIECE: usize = 64 * 1024;
-
 /// Appends a text as the collation compares it: letters in titlecase, and all that can be decomposed
 /// decomposed. `ö` is `O` and a mark, so that who looks for `o` finds it.
 pub(super) fn casemap(text: &str, out: &mut Vec<u8>) {
@@ -54,44 +51,6 @@ fn shifted(letter: char, by: u32) -> char {
     char::from_u32(u32::from(letter) + by).unwrap_or(letter)
 }
 
-/// What is looked for in texts, in any case.
-pub(super) struct Needle {
-    finder: memchr::memmem::Finder<'static>,
-}
-
-impl Needle {
-    pub(super) fn new(text: &str) -> Self {
-        let mut mapped = Vec::new();
-        casemap(text, &mut mapped);
-        Self { finder: memchr::memmem::Finder::new(&mapped).into_owned() }
-    }
-
-    /// Whether a text contains it. That takes time in proportion to both, and little memory.
-    pub(super) fn is_in(&self, text: &str) -> bool {
-        let length = self.finder.needle().len();
-        if length == 0 {
-            return true;
-        }
-        let mut mapped = Vec::new();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let mut end = PIECE.max(length).min(rest.len());
-            while !rest.is_char_boundary(end) {
-                end += 1;
-            }
-            let (piece, after) = rest.split_at(end);
-            rest = after;
-            // What is found may begin in the piece before.
-            mapped.drain(..mapped.len().saturating_sub(length - 1));
-            casemap(piece, &mut mapped);
-            if self.finder.find(&mapped).is_some() {
-                return true;
-            }
-        }
-        false
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,28 +90,5 @@ mod tests {
                 assert_eq!(mapped(&lower.to_string()), mapped(&letter.to_string()), "{letter:?}");
             }
         }
-    }
-
-    #[test]
-    fn found_across_pieces() {
-        for at in PIECE - 4..PIECE + 2 {
-            for text in ["N\u{f6}\u{ff21}D", "nO\u{308}aD"] {
-                let text = format!("{}{text}{}", "x".repeat(at), "\u{e9}".repeat(PIECE));
-                assert!(Needle::new("n\u{d6}\u{ff41}d").is_in(&text), "{at}");
-                assert!(!Needle::new("nod").is_in(&text.replace(['N', 'n'], "m")));
-            }
-        }
-        assert!(Needle::new("").is_in("") && !Needle::new("x").is_in(""));
-        let long = "ab".repeat(PIECE * 2);
-        assert!(
-            Needle::new(&long).is_in(&format!("b{long}c")) && !Needle::new(&format!("{long}a")).is_in(&long)
-        );
-    }
-
-    #[test]
-    fn memory_does_not_grow_with_the_text() {
-        // The letter that becomes the most: eighteen.
-        assert_eq!(mapped("\u{fdfa}").chars().count(), 18);
-        assert!(mapped("\u{fdfa}").len() * PIECE / 3 < 1 << 20);
     }
 }

@@ -186,13 +186,22 @@ fn line_of(body: &[u8], start: usize) -> Line {
 
 /// Bytes of a charset as text; without a name that is known, they are taken for UTF-8.
 pub(super) fn charset<'a>(bytes: &'a [u8], name: Option<&[u8]>) -> Cow<'a, str> {
-    let decoder = name
-        .filter(|name| !name.eq_ignore_ascii_case(b"utf-8") && !name.eq_ignore_ascii_case(b"us-ascii"))
-        .and_then(charset_decoder);
-    match decoder {
+    match name.and_then(decoder_of) {
         Some(decode) => decode(bytes).into(),
         None => String::from_utf8_lossy(bytes),
     }
+}
+
+/// Whether a charset is known here, and another one than UTF-8.
+pub(super) fn is_known(name: &[u8]) -> bool {
+    decoder_of(name).is_some()
+}
+
+fn decoder_of(name: &[u8]) -> Option<fn(&[u8]) -> String> {
+    if name.eq_ignore_ascii_case(b"utf-8") || name.eq_ignore_ascii_case(b"us-ascii") {
+        return None;
+    }
+    charset_decoder(name)
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@
 
 mod address;
 mod casemap;
+mod charset;
 mod continuations;
 mod decode;
 mod envelope;
 pub mod header;
 mod mime;
+mod needles;
 mod pieces;
 mod search;
 mod section;
@@ -25,6 +27,7 @@ pub use decode::UnknownEncoding;
 pub use mailwire_transport::encoded_words;
 pub use mime::{Content, ContentType, Part};
 pub(crate) use pieces::Pieces;
+pub(crate) use search::{Found, Scope, TextSearch, Word, Words};
 pub(crate) use section::Choice;
 pub use section::partial;
 pub use structure::without_extension;

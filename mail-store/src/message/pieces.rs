@@ -28,6 +28,8 @@ enum Source {
         decoder: Decoder,
         ended: bool,
     },
+    /// A part as it stands.
+    Plain(Bytes),
 }
 
 /// So many bytes of the message are looked at for a piece.
@@ -42,6 +44,10 @@ impl Pieces {
         Self::all(Source::Decoded { decoder, ended: false })
     }
 
+    pub(super) const fn plain(bytes: Bytes) -> Self {
+        Self::all(Source::Plain(bytes))
+    }
+
     const fn all(source: Source) -> Self {
         Self { source, skip: 0, left: u64::MAX }
     }
@@ -51,6 +57,7 @@ impl Pieces {
         match &self.source {
             Source::Fields { header, .. } => header.len(),
             Source::Decoded { decoder, .. } => decoder.encoded_len(),
+            Source::Plain(bytes) => bytes.len(),
         }
     }
 
@@ -99,6 +106,8 @@ impl Source {
     fn next(&mut self) -> Option<Bytes> {
         let mut out = Vec::new();
         match self {
+            Self::Plain(bytes) if bytes.is_empty() => return None,
+            Self::Plain(bytes) => return Some(bytes.split_to(bytes.len().min(PIECE))),
             Self::Fields { large, .. } if large.is_some() => return large.take(),
             Self::Fields { ended, .. } | Self::Decoded { ended, .. } if *ended => return None,
             Self::Fields { header, choice, at, large, ended } => {
