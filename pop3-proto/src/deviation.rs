@@ -1,10 +1,17 @@
 //! The names of what lenient reading accepts: see [`Deviation::name`](crate::Deviation::name).
 //!
 //! The strict dialect refuses the same bytes, with the same name as the reason.
+//!
+//! What was read with a deviation is written strictly, with exceptions, for which there is no strict form that
+//! means the same: `unique-id-longer-than-70-characters`, `odd-character-in-unique-id`,
+//! `odd-mechanism-name`, `missing-parameter`, `text-for-number`, `space-in-user-name`, `not-utf-8`,
+//! `keyword-not-of-3-or-4-characters` and `command-longer-than-255-octets`. These are written as they came.
 
 mailwire_core::deviations! {
     common BARE_LF, EXTRA_SPACE, MISSING_SPACE, TAB_FOR_SPACE, SPACE_BEFORE_LINE_END, SPACE_AT_LINE_START,
-        CONTROL_CHARACTER, NOT_UTF_8;
+        SURPLUS_ARGUMENT, CONTROL_CHARACTER, NOT_UTF_8;
+    /// `AUTH` alone, which asks for the mechanisms: it is CAPA, and a server answers with their names alone.
+    AUTH_FOR_CAPA = "auth-for-capa";
     /// A CR or LF in a message that is not part of a CR LF pair.
     BARE_CR_OR_LF = "bare-cr-or-lf";
     /// `+OK` where a challenge of AUTH is due, and where it cannot be a success.

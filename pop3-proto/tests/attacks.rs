@@ -478,3 +478,22 @@ fn every_name_gets_the_same_answer() {
     };
     assert_eq!(answer("mrose"), answer("nobody"));
 }
+
+/// A client cancels where it does not trust the server: neither another challenge nor a success is believed.
+#[test]
+fn nothing_but_a_refusal_follows_a_cancelled_exchange() {
+    for (answer, refused) in [("+ eA==\r\n", false), ("+OK welcome\r\n", false), ("-ERR cancelled\r\n", true)]
+    {
+        let mut client = Client::new(quiet_config(Channel::Tls));
+        client.hear("+OK\r\n");
+        client.connection.send(Command::Auth { mechanism: Mechanism::Plain, initial: None }).unwrap();
+        client.hear("+ \r\n");
+        client.connection.send_auth(SaslStep::Cancel).unwrap();
+        let found = client.feed(answer);
+        assert_eq!(found.is_ok(), refused, "{answer}");
+        assert_eq!(client.connection.state(), State::Authorization);
+        if !refused {
+            assert!(matches!(found, Err(Error::Unexpected { .. })));
+        }
+    }
+}

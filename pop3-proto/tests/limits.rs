@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use common::{Client, Server, drain, feed, quiet_config, run};
 use mailwire_core::{Channel, Connection as _, Dialect, Error, Misuse, Next, SaslStep};
 use mailwire_pop3::{
-    Command, Keyword, Listing, Mechanism, MessageNumber, Reply, ScanListing, State,
+    Capability, Command, Keyword, Listing, Mechanism, MessageNumber, Reply, ScanListing, State,
     client::{self, Event},
     server,
 };
@@ -250,6 +250,30 @@ fn auth_failures() {
     assert!(matches!(s.feed("USER a\r\n"), Err(Error::LimitExceeded { what: "failed logins", limit: 2 })));
 }
 
+/// An exchange that the client gives up, or that it spoils, is a failed login as well.
+#[test]
+fn cancelled_exchanges_are_failures() {
+    for response in ["*", "!!"] {
+        let mut config = server::Config::new(Channel::Tls);
+        config.mechanisms = vec![Mechanism::Plain];
+        config.limits.auth_failures = 2;
+        let mut s = Server::new(config);
+        for _ in 0..2 {
+            let (ticket, _) = s.command("AUTH PLAIN");
+            assert!(s.connection.send_auth(SaslStep::Data("".into())).is_ok());
+            s.input.extend_from_slice(format!("{response}\r\n").as_bytes());
+            let found = s.connection.next_event(&mut s.input);
+            let told = match &found {
+                Ok(Next::Event(server::Event::AuthResponse { ticket, .. })) => Some(*ticket),
+                Ok(Next::Event(server::Event::Malformed { ticket, .. })) => *ticket,
+                _ => None,
+            };
+            assert_eq!(told, Some(ticket), "{found:?}");
+        }
+        assert!(matches!(s.feed("CAPA\r\n"), Err(Error::LimitExceeded { what: "failed logins", limit: 2 })));
+    }
+}
+
 #[test]
 fn timeouts() {
     let mut config = quiet_config(Channel::Tls);
@@ -321,7 +345,7 @@ fn a_maildrop_of_100_000_messages_is_a_stream() {
 
 #[test]
 fn an_applications_own_command() {
-    let mut s = server(|config| config.extension_commands = vec![Keyword::new("XLST").unwrap()]);
+    let mut s = server(|config| config.set_extension_commands([Keyword::new("XLST").unwrap()]).unwrap());
     let (ticket, command) = s.command("xlst a b");
     assert!(matches!(&command, Command::Other { arguments: Some(text), .. } if text.as_bytes() == b"a b"));
     s.connection.reply_with_lines(ticket, Reply::ok("")).unwrap();
@@ -335,4 +359,47 @@ fn an_applications_own_command() {
         matches!(&events[1], Event::Line { line: Listing::Other(text), .. } if text.as_bytes() == b".dot")
     );
     assert_eq!(s.connection.output().remaining(), 0);
+}
+
+/// What the machine does not follow is neither announced, nor handed on, nor sent raw.
+#[test]
+fn what_cannot_be_kept_is_refused() {
+    let keyword = |name: &str| Keyword::new(name).unwrap();
+    let other = |tag: &str| Capability::Other { tag: keyword(tag), arguments: None };
+    let mut config = server::Config::new(Channel::Tls);
+    let own =
+        [Capability::Stls, Capability::Top, Capability::Uidl, Capability::User, Capability::Sasl(vec![])];
+    let unkept =
+        [Capability::Lang, Capability::Utf8 { user: true }, other("XCLIENT"), other("STLS"), other("expire")];
+    for capability in own.into_iter().chain(unkept) {
+        assert!(config.set_more([other("X-OURS"), capability.clone()]).is_err(), "{capability:?}");
+        assert!(config.more().is_empty());
+    }
+    let days = Capability::Expire { days: None, per_user: false };
+    config.set_more([days.clone(), other("X-OURS")]).unwrap();
+    for name in ["STLS", "auth", "UTF8", "LANG", "XCLIENT", "RETR"] {
+        assert!(config.set_extension_commands([keyword("XOUR"), keyword(name)]).is_err(), "{name}");
+        assert!(config.extension_commands().is_empty());
+    }
+    // A name that is longer than the RFC's is possible in the strict dialect, where it is configured.
+    config.set_extension_commands([keyword("XVENDOR")]).unwrap();
+    let mut s = Server::logged_in(config);
+    assert!(s.connection.capabilities().has(&days) && s.connection.capabilities().has(&other("X-OURS")));
+    let (ticket, _) = s.command("xvendor 1");
+    s.connection.reply(ticket, Reply::ok("")).unwrap();
+    assert!(matches!(&s.hear("XOTHERS\r\n")[..], [server::Event::Malformed { .. }]));
+    // And in the client.
+    let mut c = client(|_| {});
+    for name in ["STLS", "AUTH", "utf8", "LANG", "XCLIENT", "RETR", "QUIT"] {
+        let command = Command::Other { keyword: keyword(name), arguments: None };
+        let refused =
+            c.connection.send_expecting(command.clone(), mailwire_pop3::Follows::Lines).unwrap_err();
+        assert!(matches!(refused.reason, Misuse::WrongState(_)) && refused.message == command, "{name}");
+    }
+    c.connection.send(Command::Other { keyword: keyword("NOOP"), arguments: None }).unwrap();
+    c.hear("+OK\r\n");
+    // Bytes beyond ASCII can be sent.
+    let arguments = Some("caf\u{e9}".try_into().unwrap());
+    c.connection.send(Command::Other { keyword: keyword("XTND"), arguments }).unwrap();
+    assert_eq!(drain(&mut c.connection), "XTND caf\u{e9}\r\n");
 }

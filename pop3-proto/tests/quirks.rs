@@ -5,7 +5,7 @@
 mod common;
 
 use bytes::Bytes;
-use common::{Client, Server, quiet_config};
+use common::{Client, Server, drain, quiet_config};
 use mailwire_core::{Channel, Connection as _, Deviation, Dialect, Error, Next, SaslStep};
 use mailwire_pop3::{
     Capability, Challenge, Command, Expected, Follows, Greeting, Listing, Mechanism, MessageNumber,
@@ -459,6 +459,15 @@ fn odd_commands() {
     let Command::User(name) = accept_command("USER john doe", "space-in-user-name", 9) else { panic!() };
     assert_eq!(name.as_bytes(), b"john doe");
     accept_command("APOP mrose C4C9334BAC560ECC979E58001B3E22FB", "digest-in-upper-case", 11);
+    assert_eq!(accept_command("QUIT now", "surplus-argument", 5), Command::Quit);
+    assert_eq!(accept_command("stat  1 2", "surplus-argument", 6), Command::Stat);
+    for (text, command) in [("NOOP x", Command::Noop), ("RSET 1", Command::Rset), ("CAPA x ", Command::Capa)]
+    {
+        assert_eq!(accept_command(text, "surplus-argument", 5), command);
+    }
+    for text in ["AUTH", "auth ", "AUTH   "] {
+        assert_eq!(accept_command(text, "auth-for-capa", 4), Command::Capa);
+    }
     accept_command("XCLIENT ADDR=1", "keyword-not-of-3-or-4-characters", 4);
     let long = format!("PASS {}", "x".repeat(300));
     accept_command(&long, "command-longer-than-255-octets", 253);
@@ -471,7 +480,8 @@ fn odd_commands() {
     for text in [
         "",
         " ",
-        "QUIT now",
+        "QUIT a\rb",
+        "STLS now",
         "RETR",
         "RETR ",
         "RETR 0",
@@ -492,8 +502,6 @@ fn odd_commands() {
         "APOP a b",
         "APOP a c4c9334bac560ecc979e58001b3e22f",
         "APOP a c4c9334bac560ecc979e58001b3e22fbb",
-        "AUTH",
-        "AUTH ",
         "AUTH P@",
         "AUTH PLAIN !!",
         "AUTH PLAIN a",
@@ -524,6 +532,42 @@ fn a_lenient_server_reports_what_was_odd() {
     let (events, _) = server.feed("RETR  1\r\n").unwrap();
     let [server::Event::Command { deviations, .. }] = &events[..] else { panic!("{events:?}") };
     assert_eq!(names(deviations), [("extra-space", 5)]);
+}
+
+/// Old clients ask so for the mechanisms, and others give arguments to commands that have none.
+#[test]
+fn a_lenient_server_answers_careless_commands() {
+    let mut config = server::Config::new(Channel::Tls);
+    config.dialect = Dialect::Lenient;
+    config.mechanisms = vec![Mechanism::Plain, Mechanism::Login];
+    let mut server = Server::new(config.clone());
+    drain(&mut server.connection);
+    let mut answer = |line: &str, name: &str| {
+        let (events, _) = server.feed(line).unwrap();
+        let [server::Event::Answered { deviations, .. }] = &events[..] else { panic!("{line}: {events:?}") };
+        assert_eq!(deviations[0].name, name);
+        drain(&mut server.connection)
+    };
+    let list = "+OK list of SASL mechanisms follows\r\nPLAIN\r\nLOGIN\r\n.\r\n";
+    assert_eq!(answer("AUTH\r\n", deviation::AUTH_FOR_CAPA), list);
+    assert_eq!(answer("USER  mrose\r\n", deviation::EXTRA_SPACE), "+OK send PASS\r\n");
+    assert!(answer("CAPA x\r\n", deviation::SURPLUS_ARGUMENT).contains("SASL PLAIN LOGIN"));
+    assert_eq!(answer("QUIT x\r\n", deviation::SURPLUS_ARGUMENT), "+OK bye\r\n");
+    // After the login the rest comes to the application.
+    let mut server = Server::logged_in(config);
+    let (events, _) = server.feed("NOOP x\r\nSTAT 1\r\n").unwrap();
+    let [server::Event::Answered { .. }, server::Event::Command { command, deviations, .. }] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!((command, names(deviations)), (&Command::Stat, vec![("surplus-argument", 5)]));
+    // Without mechanisms the list is empty.
+    let mut config = server::Config::new(Channel::Tls);
+    config.dialect = Dialect::Lenient;
+    let mut server = Server::new(config);
+    drain(&mut server.connection);
+    server.hear("AUTH\r\n");
+    assert_eq!(drain(&mut server.connection), "+OK list of SASL mechanisms follows\r\n.\r\n");
 }
 
 #[test]

@@ -422,3 +422,24 @@ fn misuse_harms_nothing() {
     assert_eq!(try_feed(&mut server, b"").unwrap().1, Next::Closed);
     assert!(drain(&mut server).ends_with("421 4.0.0 shutting down\r\n"));
 }
+
+/// A client cancels where it does not trust the server: neither another challenge nor a success is believed.
+#[test]
+fn nothing_but_a_refusal_follows_a_cancelled_exchange() {
+    for (answer, refused) in
+        [("334 eA==\r\n", false), ("235 welcome\r\n", false), ("501 cancelled\r\n", true)]
+    {
+        let mut client = ready_client(client_config());
+        client.send(Command::Auth(Auth::new(Mechanism::Login))).unwrap();
+        drain(&mut client);
+        feed(&mut client, b"334 VXNlcm5hbWU6\r\n");
+        client.send_auth(mailwire_smtp::SaslStep::Cancel).unwrap();
+        assert_eq!(drain(&mut client), "*\r\n");
+        let found = try_feed(&mut client, answer.as_bytes());
+        assert_eq!(found.is_ok(), refused, "{answer}");
+        assert!(!client.is_authenticated());
+        if !refused {
+            assert!(matches!(found, Err(Error::Unexpected { .. })));
+        }
+    }
+}

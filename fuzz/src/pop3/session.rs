@@ -91,7 +91,8 @@ impl Owner for Service {
         config.pipelining = bits & 16 == 0;
         config.allow_clear_credentials = bits & 32 != 0;
         if bits & 64 != 0 {
-            config.extension_commands = vec![Keyword::new("XTND").expect("a keyword")];
+            let own = config.set_extension_commands([Keyword::new("XTND").expect("a keyword")]);
+            own.expect("not known here");
             config.resp_codes = false;
             (config.top, config.uidl) = (false, false);
         }

@@ -94,6 +94,23 @@ impl Exchange {
         write_step(step, out);
     }
 
+    /// Takes the server's last word: a success, or a refusal.
+    ///
+    /// # Errors
+    ///
+    /// A success, though the client has cancelled the exchange: the server has to refuse it then ([RFC 4954
+    /// section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4), [RFC 5034 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc5034#section-4)). A client cancels where it does not trust the
+    /// server, so that this is not to be believed.
+    pub const fn conclude(&self, success: bool) -> Result<(), Error> {
+        match self.turn {
+            Turn::Cancelled if success => {
+                Err(Error::Unexpected { what: "a success after the exchange was cancelled", offset: 0 })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a challenge waits for [`respond`](Self::respond).
     #[must_use]
     pub fn is_clients_turn(&self) -> bool {
@@ -180,6 +197,8 @@ mod tests {
         exchange.respond(&SaslStep::Cancel, &mut line);
         assert_eq!(line, b"YQ==\r\nYQ==\r\nYQ==\r\n*\r\n");
         assert!(matches!(exchange.challenge(9), Err(Error::Unexpected { .. })));
+        assert!(exchange.conclude(false).is_ok());
+        assert!(matches!(exchange.conclude(true), Err(Error::Unexpected { .. })));
         assert!(!exchange.owes());
     }
 

@@ -95,7 +95,8 @@ impl Connection {
     /// # Errors
     ///
     /// As [`send`](Self::send). A `Command::Other` with the name of a command that changes the
-    /// session is [`Misuse::WrongState`].
+    /// session (UTF8, LANG and XCLIENT among them), or whose answer goes on after its status line (LIST, RETR), is
+    /// [`Misuse::WrongState`].
     pub fn send_expecting(
         &mut self,
         command: Command,

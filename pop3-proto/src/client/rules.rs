@@ -9,7 +9,7 @@ use mailwire_core::{
 
 use super::state::{Machine, Phase, Session};
 use crate::{
-    command::{Command, Effect, MAX_COMMAND_LINE, Rules, ValidIn},
+    command::{Command, Effect, Follows, Foreign, MAX_COMMAND_LINE, Rules, ValidIn},
     state::State,
 };
 
@@ -23,11 +23,14 @@ impl Machine {
         if self.quits() {
             return Err(Misuse::WrongState(WrongState::Ending));
         }
-        match (command, rules.effect) {
-            (Command::Stls, _) => {
-                return Err(Misuse::WrongState(WrongState::Automatic));
-            }
-            (Command::Other { .. }, effect) if effect != Effect::Nothing => {
+        match command {
+            Command::Stls => return Err(Misuse::WrongState(WrongState::Automatic)),
+            // Its variant tells what it changes, and what follows its answer.
+            Command::Other { keyword, .. }
+                if rules.effect != Effect::Nothing
+                    || rules.follows != Follows::Nothing
+                    || Foreign::of(keyword.as_bytes()).is_some() =>
+            {
                 return Err(Misuse::WrongState(WrongState::OwnCall));
             }
             _ => {}
@@ -129,6 +132,9 @@ impl Session {
     ///
     /// The connection cannot go on without TLS.
     pub(super) fn conclude(&mut self, effect: Effect, ok: bool) -> Result<Then, Error> {
+        if let Some(exchange) = self.exchange.as_ref().filter(|_| effect == Effect::Authenticate) {
+            exchange.conclude(ok)?;
+        }
         self.state = effect.after(self.state, ok);
         match (effect, ok) {
             (Effect::StartTls, true) => return Ok(Then::Upgrade),

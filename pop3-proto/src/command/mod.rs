@@ -5,7 +5,7 @@ mod rules;
 mod write;
 
 use mailwire_core::{Secret, Text, sasl::Mechanism};
-pub(crate) use rules::{Effect, Rules, ValidIn};
+pub(crate) use rules::{Effect, Foreign, Name, Rules, ValidIn};
 pub(crate) use write::write_number;
 
 use crate::types::{ApopDigest, Keyword, LineText, MessageNumber, Password, UserName};

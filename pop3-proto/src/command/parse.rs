@@ -53,7 +53,11 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
         b"PASS" => pass(cursor),
         b"APOP" => apop(cursor),
         b"AUTH" => auth(cursor),
-        b"STLS" => plain(cursor, Command::Stls),
+        // An argument here would be a mistake of somebody who is about to be trusted.
+        b"STLS" => {
+            end(cursor)?;
+            Ok(Command::Stls)
+        }
         b"CAPA" => plain(cursor, Command::Capa),
         b"STAT" => plain(cursor, Command::Stat),
         b"LIST" => Ok(Command::List(optional_message(cursor)?)),
@@ -71,10 +75,26 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     }
 }
 
-/// A command without arguments. Nothing but spaces is ever accepted after it.
+/// A command without arguments. Some clients give it one.
 fn plain(cursor: &mut Cursor<'_>, command: Command) -> Result<Command, ParseError> {
+    if !cursor.is_at_end() {
+        surplus_argument(cursor)?;
+    }
     end(cursor)?;
     Ok(command)
+}
+
+#[cold]
+fn surplus_argument(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    let start = cursor.offset();
+    if cursor.take_while(|byte| byte == b' ').is_empty() || cursor.is_at_end() {
+        cursor.rewind(start);
+        return Ok(());
+    }
+    cursor.deviate(deviation::SURPLUS_ARGUMENT)?;
+    let argument = cursor.rest();
+    cursor.skip(find_break(argument).unwrap_or(argument.len()));
+    Ok(())
 }
 
 /// The end of the line, or spaces before it.
@@ -241,7 +261,14 @@ fn digest(cursor: &mut Cursor<'_>) -> Result<ApopDigest, ParseError> {
 /// auth-command     = "AUTH" SP sasl-mech [SP initial-response] ...
 /// initial-response = base64 / "="              ; RFC 5034 section 5
 /// ```
+///
+/// Old clients send `AUTH` alone to learn the mechanisms.
 fn auth(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    if cursor.rest().iter().all(|&byte| byte == b' ') {
+        cursor.deviate(deviation::AUTH_FOR_CAPA)?;
+        cursor.skip(usize::MAX);
+        return Ok(Command::Capa);
+    }
     space(cursor)?;
     let mechanism = Mechanism::read(cursor)?;
     if cursor.rest().iter().all(|&byte| byte == b' ') {

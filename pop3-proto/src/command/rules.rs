@@ -69,6 +69,12 @@ keywords! {
     }
 }
 
+keywords! {
+    /// Commands that are not known here and change the session: its text, its language, its client. A client
+    /// does not send them raw, a server does not hand them on.
+    pub(crate) enum Foreign { Lang = "LANG", Utf8 = "UTF8", Xclient = "XCLIENT" }
+}
+
 impl Name {
     /// The table: a row a command.
     const fn row(self) -> Rules {

@@ -3,10 +3,11 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use mailwire_core::{Channel, Dialect, Text, dot::BareNewline, sasl::Mechanism};
+use mailwire_core::{Channel, Dialect, Invalid, Text, dot::BareNewline, sasl::Mechanism};
 
 use crate::{
-    capability::Capability,
+    capability::{Capability, Tag},
+    command::{Foreign, Name},
     limits::Limits,
     types::{ApopTimestamp, Keyword, LineText, ReplyText},
 };
@@ -46,11 +47,10 @@ pub struct Config {
     pub auth_resp_code: bool,
     /// The text of IMPLEMENTATION, which is announced after the login.
     pub implementation: Option<LineText>,
-    /// Anything else to be announced: LOGIN-DELAY, EXPIRE, vendors' own.
-    pub more: Vec<Capability>,
-    /// Names of further commands, which are handed to the application as
-    /// [`Command::Other`](crate::Command::Other).
-    pub extension_commands: Vec<Keyword>,
+    /// See [`more`](Self::more).
+    more: Vec<Capability>,
+    /// See [`extension_commands`](Self::extension_commands).
+    extension_commands: Vec<Keyword>,
     /// What happens to a CR or LF that stands alone in a message that is sent.
     pub bare_newline: BareNewline,
     /// What is taken from the client.
@@ -84,7 +84,72 @@ impl Config {
             timeouts: Timeouts::default(),
         }
     }
+
+    /// What else is announced: LOGIN-DELAY, EXPIRE, vendors' own. Nothing by default.
+    #[must_use]
+    pub fn more(&self) -> &[Capability] {
+        &self.more
+    }
+
+    /// Announces these as well, and none that were set before.
+    ///
+    /// # Errors
+    ///
+    /// The machine announces one of them by itself, or cannot keep what it promises: UTF8, LANG, XCLIENT.
+    /// Nothing is changed.
+    pub fn set_more(&mut self, more: impl IntoIterator<Item = Capability>) -> Result<(), Invalid> {
+        const WHAT: &str = "capability to be announced";
+        let more: Vec<Capability> = more.into_iter().collect();
+        for capability in &more {
+            let tag = capability.tag();
+            let reason = match (capability, Tag::of(tag.as_bytes())) {
+                (Capability::LoginDelay { .. } | Capability::Expire { .. }, _) => continue,
+                (_, Some(Tag::Utf8 | Tag::Lang)) => CANNOT_BE_KEPT,
+                (_, Some(Tag::LoginDelay | Tag::Expire)) => "its parameters mean nothing",
+                (_, Some(_)) => "the machine announces it by itself",
+                _ if Foreign::of(tag.as_bytes()).is_some() => CANNOT_BE_KEPT,
+                _ => continue,
+            };
+            return Err(Invalid::new(WHAT, 0, reason));
+        }
+        self.more = more;
+        Ok(())
+    }
+
+    /// Names of further commands, which are handed to the application as
+    /// [`Command::Other`](crate::Command::Other). None by default.
+    #[must_use]
+    pub fn extension_commands(&self) -> &[Keyword] {
+        &self.extension_commands
+    }
+
+    /// Hands these commands to the application, and none that were set before. Their names may be longer than the
+    /// four characters that the RFC has, in the strict dialect too.
+    ///
+    /// # Errors
+    ///
+    /// One of them is known here, or changes the session so that the machine could not follow: UTF8, LANG,
+    /// XCLIENT. Nothing is changed.
+    pub fn set_extension_commands(
+        &mut self,
+        names: impl IntoIterator<Item = Keyword>,
+    ) -> Result<(), Invalid> {
+        const WHAT: &str = "extension command";
+        let names: Vec<Keyword> = names.into_iter().collect();
+        for name in &names {
+            if Name::of(name.as_bytes()).is_some() {
+                return Err(Invalid::new(WHAT, 0, "a command that is known by name"));
+            }
+            if Foreign::of(name.as_bytes()).is_some() {
+                return Err(Invalid::new(WHAT, 0, CANNOT_BE_KEPT));
+            }
+        }
+        self.extension_commands = names;
+        Ok(())
+    }
 }
+
+const CANNOT_BE_KEPT: &str = "the machine cannot keep what it promises";
 
 /// How long a client may be silent. The driver keeps the clock.
 #[non_exhaustive]

@@ -14,7 +14,8 @@ use crate::{
 /// What happened on a server's [`Connection`](super::Connection).
 ///
 /// `Command` and `Login` have to be answered; the next command is read after that. What the machine
-/// answers by itself does not come up here: CAPA, NOOP, USER, and QUIT before the login.
+/// answers by itself does not come up here, unless something was odd about it: CAPA, NOOP, USER, and QUIT
+/// before the login.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -47,6 +48,14 @@ pub enum Event {
         ticket: Ticket,
         /// What it sent, decoded.
         step: SaslStep,
+    },
+    /// A command that the machine has answered by itself, and that was odd. Those that were not odd are not
+    /// told.
+    Answered {
+        /// The command.
+        command: Command,
+        /// What was odd about it. There is at least one.
+        deviations: Vec<Deviation>,
     },
     /// A command that is unknown, not offered or out of sequence. The machine has answered it.
     Refused {

@@ -138,7 +138,7 @@ impl Connection {
         }
     }
 
-    /// Answers an [application's own command](Config::extension_commands) with `+OK` and lines,
+    /// Answers an [application's own command](Config::set_extension_commands) with `+OK` and lines,
     /// which follow with [`send_line`](Self::send_line).
     ///
     /// # Errors

@@ -1,7 +1,11 @@
 //! What becomes of what the client sends.
 
+use alloc::vec::Vec;
+
 use bytes::{Bytes, BytesMut};
-use mailwire_core::{Error, Newline, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade, sasl};
+use mailwire_core::{
+    Deviation, Dialect, Error, Newline, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade, sasl,
+};
 
 use super::{
     Event,
@@ -9,6 +13,7 @@ use super::{
 };
 use crate::{
     command::{Command, Effect, Rules},
+    deviation,
     reply::{Reply, ResponseCode},
     state::State,
     types::Keyword,
@@ -103,6 +108,7 @@ impl Machine {
             Ok(SaslStep::Cancel) => {
                 self.session.current = None;
                 self.put_status(Reply::err("authentication cancelled"));
+                self.login_failed();
                 Ok(Some(Next::Event(Event::AuthResponse { ticket, step: SaslStep::Cancel })))
             }
             Ok(step) => {
@@ -117,6 +123,7 @@ impl Machine {
             }
             Err(error) => {
                 self.session.current = None;
+                self.login_failed();
                 self.malformed(Some(ticket), Bytes::new(), error, "not base64")
             }
         }
@@ -125,7 +132,8 @@ impl Machine {
     fn command_line(&mut self, line: &Bytes, input: &BytesMut) -> Step {
         // PASS is void unless it follows USER at once.
         let user = self.session.user.take();
-        let Parsed { value: command, deviations, .. } = match Command::parse(line, self.config.dialect) {
+        let parsed = Command::parse(line, self.config.dialect).or_else(|error| self.own_command(line, error));
+        let Parsed { value: command, deviations, .. } = match parsed {
             Ok(parsed) => parsed,
             Err(error) => {
                 let bytes = self.without_secrets(line);
@@ -139,22 +147,30 @@ impl Machine {
         match command {
             Command::Noop => {
                 self.put_status(Reply::ok(""));
-                self.idle_command()
+                self.idle_command()?;
+                Ok(answered(Command::Noop, deviations))
             }
             Command::Capa => {
-                self.put_capabilities();
-                self.idle_command()
+                if deviations.iter().any(|found| found.name == deviation::AUTH_FOR_CAPA) {
+                    self.put_mechanisms();
+                } else {
+                    self.put_capabilities();
+                }
+                self.idle_command()?;
+                Ok(answered(Command::Capa, deviations))
             }
             Command::User(name) => {
                 // The same for every name: who exists is nobody's business.
                 self.put_status(Reply::ok("send PASS"));
+                let odd = (!deviations.is_empty()).then(|| Command::User(name.clone()));
                 self.session.user = Some(name);
-                self.idle_command()
+                self.idle_command()?;
+                Ok(odd.and_then(|command| answered(command, deviations)))
             }
             Command::Quit if self.session.state == State::Authorization => {
                 self.put_status(Reply::ok("bye"));
                 self.end();
-                Ok(None)
+                Ok(answered(Command::Quit, deviations))
             }
             Command::Pass(password) => {
                 let Some(user) = user else {
@@ -173,6 +189,22 @@ impl Machine {
         }
     }
 
+    /// One of the application's own, whose name may be longer than the RFC's.
+    #[cold]
+    fn own_command(&self, line: &Bytes, error: ParseError) -> Result<Parsed<Command>, ParseError> {
+        if error.reason != deviation::KEYWORD_LENGTH {
+            return Err(error);
+        }
+        let mut parsed = Command::parse(line, Dialect::Lenient)?;
+        parsed.deviations.retain(|found| found.name != deviation::KEYWORD_LENGTH);
+        match (&parsed.value, parsed.deviations.first()) {
+            (Command::Other { keyword, .. }, None) if self.config.extension_commands().contains(keyword) => {
+                Ok(parsed)
+            }
+            _ => Err(error),
+        }
+    }
+
     /// The application is to answer.
     fn hand_out(&mut self, rules: Rules, command: Option<&Command>) -> Ticket {
         self.begin(rules.effect);
@@ -182,14 +214,14 @@ impl Machine {
     }
 
     /// What the machine answers by itself must not go on for ever.
-    fn idle_command(&mut self) -> Step {
+    fn idle_command(&mut self) -> Result<(), Error> {
         self.session.idle_commands = self.session.idle_commands.saturating_add(1);
         let limit = self.config.limits.idle_commands;
         if self.session.idle_commands > limit {
             self.put_status(Reply::err("too many commands that do nothing"));
             return Err(Error::LimitExceeded { what: "commands that do nothing", limit: limit as u64 });
         }
-        Ok(None)
+        Ok(())
     }
 
     fn refused(&mut self, command: Command, reason: &'static str) -> Next<Event> {
@@ -230,6 +262,11 @@ impl Machine {
             self.fail(Error::TooManyBadCommands { limit });
         }
     }
+}
+
+/// What there is to tell of a command that the machine has answered.
+fn answered(command: Command, deviations: Vec<Deviation>) -> Option<Next<Event>> {
+    (!deviations.is_empty()).then_some(Next::Event(Event::Answered { command, deviations }))
 }
 
 /// Bytes after STLS are not protected (CVE-2011-0411).

@@ -46,7 +46,7 @@ impl Config {
         ]
         .into_iter()
         .flatten()
-        .chain(self.more.iter().cloned())
+        .chain(self.more().iter().cloned())
         .collect()
     }
 }
@@ -78,7 +78,7 @@ impl Machine {
             }
             Command::User(_) | Command::Pass(_) if self.config.user && !offered => NEEDS_TLS,
             Command::Apop { .. } if self.config.apop.is_none() => NOT_OFFERED,
-            Command::Other { keyword, .. } if !self.config.extension_commands.contains(keyword) => {
+            Command::Other { keyword, .. } if !self.config.extension_commands().contains(keyword) => {
                 Err("unknown command")
             }
             _ if !offered => NOT_OFFERED,

@@ -32,7 +32,7 @@ impl Machine {
         }
     }
 
-    fn login_failed(&mut self) {
+    pub(super) fn login_failed(&mut self) {
         self.auth_failures = self.auth_failures.saturating_add(1);
         let limit = self.config.limits.auth_failures;
         if self.auth_failures >= limit {
@@ -75,6 +75,15 @@ impl Machine {
         self.put_status(Reply::ok("capability list follows"));
         for capability in &self.session.capabilities {
             put_line(&mut self.output, |out| capability.write(out));
+        }
+        self.output.put(b".\r\n");
+    }
+
+    /// The answer to AUTH alone.
+    pub(super) fn put_mechanisms(&mut self) {
+        self.put_status(Reply::ok("list of SASL mechanisms follows"));
+        for mechanism in self.session.capabilities.mechanisms() {
+            put_line(&mut self.output, |out| out.extend_from_slice(mechanism.as_bytes()));
         }
         self.output.put(b".\r\n");
     }

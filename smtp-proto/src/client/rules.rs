@@ -136,8 +136,10 @@ impl Session {
                 self.transaction.recipients.push(command.ticket);
             }
             Effect::Auth => {
+                if let Some(exchange) = self.exchange.take() {
+                    exchange.conclude(accepted)?;
+                }
                 self.authenticated = accepted;
-                self.exchange = None;
             }
             Effect::Quit => return Ok(Then::Close),
             _ => {}
