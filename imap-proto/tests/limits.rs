@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use common::*;
 use mailwire_core::{Channel, Connection, Error, Misuse, Next};
 use mailwire_imap::{
-    Limits, client,
+    Capability, Limits, client,
     command::{Command, Literals},
     response::{ReplyKind, Untagged},
     server,
@@ -132,6 +132,34 @@ fn a_literal_for_a_server() {
         let error = last(&mut server, format!("a CREATE {{{size}+}}\r\n").as_bytes());
         assert!(matches!(error, Error::LimitExceeded { limit: 1000, .. }));
         assert_eq!(drain_text(&mut server), "* BYE [TOOBIG] too large\r\n");
+    }
+}
+
+#[test]
+fn a_nul_in_a_message_to_append() {
+    for (allow_nul, announced, taken) in
+        [(false, "{3+}", false), (true, "{3+}", true), (false, "~{3+}", true), (false, "{3}", false)]
+    {
+        let mut config = server_config(Channel::Tls);
+        config.allow_nul = allow_nul;
+        config.accept_bodies = true;
+        config.add_capabilities([Capability::Binary]).unwrap();
+        let mut server = serving_with(config);
+        let mut input = BytesMut::from(format!("a APPEND x {announced}\r\na\0b\r\nb NOOP\r\n").as_bytes());
+        let mut events = Vec::new();
+        while let Ok(Next::Event(event)) = server.next_event(&mut input) {
+            events.push(event);
+        }
+        let refused = events.iter().find_map(|event| match event {
+            server::Event::BodyRefused { reason, .. } => Some(*reason),
+            _ => None,
+        });
+        let ended = events.iter().any(|event| matches!(event, server::Event::BodyEnd { .. }));
+        assert_eq!((ended, refused), (taken, (!taken).then_some(server::BodyRefusal::Nul(1))), "{announced}");
+        assert_eq!(drain_text(&mut server).contains("a BAD a NUL in the message"), !taken);
+        // The next command is not affected.
+        let next = matches!(events.last(), Some(server::Event::Command { command: Command::Noop, .. }));
+        assert_eq!(next, !taken, "{announced}");
     }
 }
 

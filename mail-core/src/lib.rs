@@ -41,6 +41,7 @@ pub mod grammar;
 mod keywords;
 mod line;
 mod newtype;
+mod nul;
 mod numbers;
 mod output;
 #[doc(hidden)]

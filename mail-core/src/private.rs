@@ -8,6 +8,7 @@ pub use crate::{
     classes::ByteClasses,
     gate::{Gate, Park},
     keywords::{keyword, keyword_key, long_keyword_key},
+    nul::NulSearch,
     words::words,
 };
 

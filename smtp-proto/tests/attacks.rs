@@ -75,6 +75,50 @@ fn smuggling_by_a_client_is_refused_or_normalized() {
 }
 
 #[test]
+fn a_nul_in_a_message_is_refused_unless_allowed() {
+    for allow_nul in [false, true] {
+        let message = "Subject: x\r\n\r\na\0b\r\n.\r\n";
+        for cut in 0..=message.len() {
+            let mut config = server_config();
+            config.allow_nul = allow_nul;
+            let mut server = Granting::new(config);
+            server.say("EHLO client.example\r\n");
+            server.say(TRANSACTION);
+            let mut said = server.say(&message.as_bytes()[..cut]);
+            said += &server.say(&message.as_bytes()[cut..]);
+            let refused = server.events.iter().find_map(|it| match it {
+                server::Event::BodyRefused { reason, .. } => Some(*reason),
+                _ => None,
+            });
+            let ended = server.events.iter().any(|it| matches!(it, server::Event::BodyEnd { .. }));
+            assert_eq!(ended, allow_nul);
+            if !allow_nul {
+                assert_eq!(refused, Some(server::BodyRefusal::Nul(15)), "cut at {cut}");
+                assert!(said.starts_with("554 5.6.0 A NUL"), "{said}");
+                assert!(server.say("NOOP\r\n").starts_with("250 "), "in step again");
+            }
+        }
+
+        let mut config = client_config();
+        config.allow_nul = allow_nul;
+        let mut client = ready_client(config);
+        client.send(Command::Mail(Mail::new(ReversePath::Null))).unwrap();
+        client.send(Command::Rcpt(Rcpt::new(mailbox("b@mx.example")))).unwrap();
+        client.send(Command::Data).unwrap();
+        drain(&mut client);
+        feed(&mut client, b"250 ok\r\n250 ok\r\n354 go\r\n");
+        client.send_body(&mut Bytes::from_static(b"Subject: x\r\n\r\na")).unwrap();
+        let result = client.send_body(&mut Bytes::from_static(b"\0b\r\n"));
+        if allow_nul {
+            assert_eq!(result, Ok(4));
+        } else {
+            assert_eq!(result, Err(Misuse::InvalidBody { reason: "a NUL", offset: 15 }));
+            assert!(client.finish_body().is_err(), "its end must not be sent");
+        }
+    }
+}
+
+#[test]
 fn bare_line_feeds_end_no_command() {
     for dialect in [Dialect::Strict, Dialect::Lenient] {
         let mut config = server_config();

@@ -48,6 +48,10 @@ pub struct Config {
     /// Whether every APPEND within the limits is let go on by itself. Otherwise the application
     /// says [`accept_body`](super::Connection::accept_body).
     pub accept_bodies: bool,
+    /// Whether a NUL may stand in the message of an APPEND that is no `literal8`, which only BINARY
+    /// has. False by default: a message with one is refused after it came
+    /// ([RFC 9051 section 4.3](https://www.rfc-editor.org/rfc/rfc9051#section-4.3)).
+    pub allow_nul: bool,
     /// What is taken from a client.
     pub limits: Limits,
     /// How long a client may take.
@@ -90,6 +94,7 @@ impl Config {
             enable: Vec::new(),
             literals: Literals::Plus,
             accept_bodies: false,
+            allow_nul: false,
             limits: Limits::server(),
             timeouts: Timeouts::default(),
         }

@@ -92,4 +92,6 @@ pub enum BodyRefusal {
     SecondMessage,
     /// What follows it, from this byte of the command on, is not the end of the command.
     Trailing(usize),
+    /// It has a NUL, at this byte of it, and is no `literal8`.
+    Nul(u64),
 }

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
     Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Upgrade,
+    private::NulSearch,
     sasl::{self, Steps},
 };
 
@@ -103,7 +104,12 @@ impl Machine {
                 }
                 Framed::Message(frame) => self.take_message(frame, input)?,
                 Framed::Literal(announced) => self.take_literal(announced, input)?,
-                Framed::Chunk(chunk) => return Ok(Next::Event(Event::BodyChunk(chunk))),
+                Framed::Chunk(chunk) => {
+                    if let Some(nul) = &mut self.nul {
+                        nul.look(&chunk);
+                    }
+                    return Ok(Next::Event(Event::BodyChunk(chunk)));
+                }
                 Framed::End => self.mode = Mode::Tail,
             }
         }
@@ -421,6 +427,7 @@ impl Machine {
         };
         self.framer.stream(input);
         self.begin(tag, command, rules, deviations);
+        self.nul = (!self.config.allow_nul && !announced.binary).then(NulSearch::new);
         self.mode = Mode::Decision { synchronizing: announced.synchronizing, length };
         if self.config.accept_bodies {
             self.begin_body();
@@ -447,6 +454,10 @@ impl Machine {
             self.mode = Mode::Command;
             return self.refuse_body(BodyRefusal::Trailing(end));
         }
+        if let Some(offset) = self.nul.as_ref().and_then(NulSearch::found) {
+            self.mode = Mode::Command;
+            return self.refuse_body(BodyRefusal::Nul(offset));
+        }
         self.mode = Mode::Answer;
         if let Some(current) = &self.current {
             self.events.push_back(Event::BodyEnd { ticket: current.ticket });
@@ -459,6 +470,7 @@ impl Machine {
         let text = match reason {
             BodyRefusal::SecondMessage => "only one message can be appended",
             BodyRefusal::Trailing(_) => "expected the end of the command",
+            BodyRefusal::Nul(_) => "a NUL in the message",
         };
         self.tagged(current.tag.as_bytes(), &Reply::from_static(ReplyKind::Bad, text));
         self.events.push_back(Event::BodyRefused { ticket: current.ticket, reason });

@@ -3,7 +3,11 @@
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
-use mailwire_core::{Channel, Error, Output, Ticket, Tickets, private::Park, sasl::Steps};
+use mailwire_core::{
+    Channel, Error, Output, Ticket, Tickets,
+    private::{NulSearch, Park},
+    sasl::Steps,
+};
 
 use super::{Config, Event};
 use crate::{
@@ -36,6 +40,8 @@ pub(super) struct Machine {
     /// What poisoned the connection.
     pub(super) failed: Option<Error>,
     pub(super) eof: bool,
+    /// Where a NUL stands in the message of an APPEND; none where one may stand.
+    pub(super) nul: Option<NulSearch>,
 }
 
 impl Machine {
@@ -54,6 +60,7 @@ impl Machine {
             pieces: VecDeque::new(),
             failed: None,
             eof: false,
+            nul: None,
             config,
         }
     }

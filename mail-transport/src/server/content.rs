@@ -88,3 +88,14 @@ impl<R: AsyncRead + Send + Unpin + 'static> Reader for AsyncReader<R> {
         Ok((count > 0).then(|| self.buffer.split().freeze()))
     }
 }
+
+/// Shows each NUL as 0x80. A message has none ([RFC 5322 section
+/// 2.2](https://www.rfc-editor.org/rfc/rfc5322#section-2.2)), and neither has a literal of IMAP, but one that came by other
+/// ways can: what reads it may stop there. Other servers do the same. The length stays.
+#[cfg(any(feature = "imap", feature = "pop3"))]
+pub(crate) fn without_nul(bytes: Bytes) -> Bytes {
+    if memchr::memchr(0, &bytes).is_none() {
+        return bytes;
+    }
+    bytes.iter().map(|&byte| if byte == 0 { 0x80 } else { byte }).collect()
+}

@@ -43,6 +43,8 @@ use std::time::Duration;
 
 pub use acceptor::{Accepted, Acceptor};
 pub use attempts::LoginLimits;
+#[cfg(any(feature = "imap", feature = "pop3"))]
+pub(crate) use content::without_nul;
 pub use content::{AsyncReader, Content, NoReader, Reader};
 pub use handle::{Handle, Notice};
 pub use listener::Listener;

@@ -43,6 +43,10 @@ pub struct Config {
     pub helo_fallback: bool,
     /// What happens to a bare CR or LF in a body. Refused by default.
     pub bare_newline: BareNewline,
+    /// Whether a NUL may stand in a body ([RFC 5322 section
+    /// 2.2](https://www.rfc-editor.org/rfc/rfc5322#section-2.2) has none). False by default: most servers
+    /// refuse it, or cut the message off there.
+    pub allow_nul: bool,
     /// Whether mechanisms that show the secret may be used without TLS. False by default.
     pub allow_clear_credentials: bool,
 }
@@ -61,6 +65,7 @@ impl Config {
             pipelining: true,
             helo_fallback: true,
             bare_newline: BareNewline::Refuse,
+            allow_nul: false,
             allow_clear_credentials: false,
         }
     }
@@ -112,6 +117,7 @@ setters!(Config {
     with_pipelining(pipelining: bool),
     with_helo_fallback(helo_fallback: bool),
     with_bare_newline(bare_newline: BareNewline),
+    with_allow_nul(allow_nul: bool),
     with_allow_clear_credentials(allow_clear_credentials: bool),
 });
 

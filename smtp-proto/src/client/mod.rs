@@ -171,14 +171,22 @@ impl Connection {
     /// # Errors
     ///
     /// No [`Event::BodyRequested`] came; or a CR or LF that stands alone, under
-    /// [`BareNewline::Refuse`](mailwire_core::dot::BareNewline::Refuse). A part of the message is out
+    /// [`BareNewline::Refuse`](mailwire_core::dot::BareNewline::Refuse); or a NUL, unless
+    /// [`allow_nul`](Config::allow_nul) is set. A part of the message is out
     /// by then, and its end must not be: all that is left is to close the connection. The server
     /// will not have accepted anything.
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
         let room = self.0.output.room().min(chunk.len());
-        self.0.with_stuffer(|stuffer, output| {
+        self.0.with_stuffer(|stuffer, nul, output| {
             if room > 0 {
-                stuffer.push(chunk.split_to(room), output)?;
+                let piece = chunk.split_to(room);
+                if let Some(nul) = nul {
+                    nul.look(&piece);
+                    if let Some(offset) = nul.found() {
+                        return Err(Misuse::InvalidBody { reason: "a NUL", offset });
+                    }
+                }
+                stuffer.push(piece, output)?;
             }
             Ok(room)
         })

@@ -7,6 +7,7 @@ use mailwire_core::{
     Channel, Deviation, Dialect, Error, Next, OutputMark, ParseError, Parsed, SaslStep, Secret, Ticket,
     Upgrade,
     dot::Stuffer,
+    private::NulSearch,
     sasl::{self, Challenged},
 };
 
@@ -273,8 +274,11 @@ impl Machine {
                     return Ok(None);
                 }
                 self.session.state = Effect::Data.after(self.session.state);
-                self.session.body =
-                    Body::Sending { command, stuffer: Stuffer::new(self.config.bare_newline) };
+                self.session.body = Body::Sending {
+                    command,
+                    stuffer: Stuffer::new(self.config.bare_newline),
+                    nul: (!self.config.allow_nul).then(NulSearch::new),
+                };
                 Ok(Some(Event::BodyRequested { ticket: command.ticket }))
             }
             (Part::Line, Effect::Auth) => self.challenge(command.ticket, reply, deviations),

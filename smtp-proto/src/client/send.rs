@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Error, Misuse, Output, OutputMark, SaslStep, WrongState, dot::Stuffer, sasl::Exchange};
+use mailwire_core::{
+    Error, Misuse, Output, OutputMark, SaslStep, WrongState, dot::Stuffer, private::NulSearch, sasl::Exchange,
+};
 
 use super::state::{Body, InFlight, Machine, Part, Phase, Progress, Queued};
 use crate::{Command, capability::Extension};
@@ -55,7 +57,7 @@ impl Machine {
 
     /// Writes the end of the message, and waits for what it answers.
     pub(super) fn end_body(&mut self) -> Result<(), Misuse> {
-        self.with_stuffer(|stuffer, output| stuffer.finish(output))?;
+        self.with_stuffer(|stuffer, _, output| stuffer.finish(output))?;
         let end = self.output.mark();
         let session = &mut self.session;
         let Body::Sending { command, .. } = core::mem::replace(&mut session.body, Body::None) else {
@@ -78,13 +80,13 @@ impl Machine {
 
     pub(super) fn with_stuffer<T>(
         &mut self,
-        push: impl FnOnce(&mut Stuffer, &mut Output) -> Result<T, Misuse>,
+        push: impl FnOnce(&mut Stuffer, &mut Option<NulSearch>, &mut Output) -> Result<T, Misuse>,
     ) -> Result<T, Misuse> {
         if self.failed.is_some() || self.phase == Phase::Closed {
             return Err(Misuse::Closed);
         }
         let result = match &mut self.session.body {
-            Body::Sending { stuffer, .. } => push(stuffer, &mut self.output),
+            Body::Sending { stuffer, nul, .. } => push(stuffer, nul, &mut self.output),
             Body::Broken(reason) => return Err(*reason),
             Body::None => return Err(Misuse::WrongState(WrongState::NothingDue("message"))),
         };

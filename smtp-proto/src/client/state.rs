@@ -3,7 +3,10 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use mailwire_core::{
-    Channel, Error, Misuse, Output, OutputMark, Ticket, Tickets, dot::Stuffer, private::Park, sasl::Exchange,
+    Channel, Error, Misuse, Output, OutputMark, Ticket, Tickets,
+    dot::Stuffer,
+    private::{NulSearch, Park},
+    sasl::Exchange,
 };
 
 use super::Config;
@@ -144,6 +147,8 @@ pub(super) enum Body {
         /// DATA.
         command: InFlight,
         stuffer: Stuffer,
+        /// None where NUL is allowed.
+        nul: Option<NulSearch>,
     },
     /// It has something that cannot be sent, and part of it is out already.
     Broken(Misuse),

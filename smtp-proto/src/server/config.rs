@@ -45,6 +45,10 @@ pub struct Config {
     /// The SASL mechanisms to offer. None by default. In clear, only those are offered that do not show
     /// the secret.
     pub mechanisms: Vec<Mechanism>,
+    /// Whether a NUL may stand in a message ([RFC 5322 section
+    /// 2.2](https://www.rfc-editor.org/rfc/rfc5322#section-2.2) has none). False by default: a message with one is
+    /// refused after it came, by 554.
+    pub allow_nul: bool,
     /// Whether mechanisms that show the secret are offered and accepted without TLS. False by default.
     pub allow_clear_credentials: bool,
     /// Whether mail needs TLS first (530). False by default.
@@ -81,6 +85,7 @@ impl Config {
             .into_iter()
             .collect(),
             mechanisms: Vec::new(),
+            allow_nul: false,
             allow_clear_credentials: false,
             require_tls: false,
             require_auth: false,
@@ -247,6 +252,7 @@ setters!(Config {
     with_limits(limits: Limits),
     with_timeouts(timeouts: Timeouts),
     with_mechanisms(mechanisms: Vec<Mechanism>),
+    with_allow_nul(allow_nul: bool),
     with_allow_clear_credentials(allow_clear_credentials: bool),
     with_require_tls(require_tls: bool),
     with_require_auth(require_auth: bool),

@@ -87,6 +87,8 @@ pub enum BodyRefusal {
     /// A CR or LF that stands alone, at this offset of the body as it came: servers disagree on
     /// whether it ends a line, which lets one message smuggle in another (CVE-2023-51764).
     BareNewline(u64),
+    /// It has a NUL, at this byte of the message as it is stored.
+    Nul(u64),
     /// More bytes than the limit.
     TooLarge(u64),
 }

@@ -181,8 +181,9 @@ impl Connection {
         self.0.permits_grant(ticket, Effect::Data)?;
         self.0.output.put(b"354 Start mail input; end with <CRLF>.<CRLF>\r\n");
         self.0.session.state = Effect::Data.after(self.0.session.state);
+        let allow_nul = self.0.config.allow_nul;
         if let Some(current) = &mut self.0.current {
-            current.due = Due::Body(Body::new());
+            current.due = Due::Body(Body::new(allow_nul));
         }
         Ok(())
     }

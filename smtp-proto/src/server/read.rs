@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use mailwire_core::{
     Error, Line, Newline, Next, ParseError, SaslStep, Ticket, Upgrade,
     dot::Unstuffed,
+    private::NulSearch,
     sasl::{self, Steps},
 };
 
@@ -230,6 +231,9 @@ impl Machine {
                         chunk.truncate(room as usize);
                     }
                     body.length += chunk.len() as u64;
+                    if let Some(nul) = &mut body.nul {
+                        nul.look(&chunk);
+                    }
                     // The rest of a message that is too large is read and dropped.
                     if !chunk.is_empty() {
                         return Some(Event::BodyChunk(chunk));
@@ -250,6 +254,7 @@ impl Machine {
                 BodyRefusal::BareNewline(_) => {
                     Reply::of(ReplyCode::FAILED, 6, 0, "A bare CR or LF in the message")
                 }
+                BodyRefusal::Nul(_) => Reply::of(ReplyCode::FAILED, 6, 0, "A NUL in the message"),
                 BodyRefusal::TooLarge(_) => Reply::of(ReplyCode::TOO_LARGE, 3, 4, "Message too large"),
             };
             let recipients = self.session.transaction.recipients.len();
@@ -289,9 +294,10 @@ impl Machine {
 }
 
 fn verdict(body: &Body, limit: u64) -> Option<BodyRefusal> {
-    match body.unstuffer.bare_newline() {
-        Some(offset) => Some(BodyRefusal::BareNewline(offset)),
-        None if body.too_large => Some(BodyRefusal::TooLarge(limit)),
-        None => None,
+    match (body.unstuffer.bare_newline(), body.nul.as_ref().and_then(NulSearch::found)) {
+        (Some(offset), _) => Some(BodyRefusal::BareNewline(offset)),
+        (None, Some(offset)) => Some(BodyRefusal::Nul(offset)),
+        (None, None) if body.too_large => Some(BodyRefusal::TooLarge(limit)),
+        (None, None) => None,
     }
 }

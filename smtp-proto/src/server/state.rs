@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use mailwire_core::{
     Channel, Error, LineFramer, Output, Ticket, Tickets,
     dot::{LineEnds, Unstuffer},
-    private::Park,
+    private::{NulSearch, Park},
     sasl::{Mechanism, Steps},
 };
 
@@ -146,11 +146,19 @@ pub(super) struct Body {
     pub(super) started: bool,
     pub(super) length: u64,
     pub(super) too_large: bool,
+    /// None where NUL is allowed.
+    pub(super) nul: Option<NulSearch>,
 }
 
 impl Body {
-    pub(super) fn new() -> Self {
-        Self { unstuffer: Unstuffer::new(LineEnds::CrLf), started: false, length: 0, too_large: false }
+    pub(super) fn new(allow_nul: bool) -> Self {
+        Self {
+            unstuffer: Unstuffer::new(LineEnds::CrLf),
+            started: false,
+            length: 0,
+            too_large: false,
+            nul: (!allow_nul).then(NulSearch::new),
+        }
     }
 }
 

@@ -9,12 +9,12 @@ use mailwire_imap::{
 use super::{
     open::Open,
     refusal::Refusal,
-    sending::{ServerDriver, push, send_literal, without_nul},
+    sending::{ServerDriver, push, send_literal},
     service::{Fetched, FetchedItem, Stored},
 };
 use crate::{
     Budget, Error,
-    server::{Content, NoReader, Reader},
+    server::{Content, NoReader, Reader, without_nul},
 };
 
 /// Takes what FETCH gives, message by message, and sends it while the next one is made.

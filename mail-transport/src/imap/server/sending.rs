@@ -5,7 +5,7 @@ use mailwire_imap::{response::Untagged, server::Connection};
 
 use crate::{
     Budget, Driver, Error, Stream,
-    server::{Content, Reader},
+    server::{Content, Reader, without_nul},
 };
 
 pub(super) type ServerDriver = Driver<Stream, Connection>;
@@ -64,13 +64,4 @@ async fn send_piece(
         }
     }
     Ok(())
-}
-
-/// A literal cannot have NUL in it (RFC 9051 section 4.3), but a message that came by other ways can:
-/// it is shown as 0x80, as other servers do. The length stays.
-pub(super) fn without_nul(bytes: Bytes) -> Bytes {
-    if memchr::memchr(0, &bytes).is_none() {
-        return bytes;
-    }
-    bytes.iter().map(|&byte| if byte == 0 { 0x80 } else { byte }).collect()
 }

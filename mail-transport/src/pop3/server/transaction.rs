@@ -9,7 +9,7 @@ use mailwire_pop3::{
 use super::{Entry, Maildrop, Refusal, top::Top};
 use crate::{
     Driver, Result, Step, Stream,
-    server::{Content, Reader},
+    server::{Content, Reader, without_nul},
 };
 
 pub(super) type ServerDriver = Driver<Stream, Connection>;
@@ -180,13 +180,20 @@ async fn send<R: Reader>(
     Ok(driver.connection_mut().finish_body()?)
 }
 
+/// So much of what is in memory is looked at and handed on at once.
+const PIECE: usize = 64 << 10;
+
 async fn send_piece(driver: &mut ServerDriver, mut piece: Bytes, top: &mut Option<Top>) -> Result<()> {
     if let Some(top) = top {
         piece = top.cut(piece);
     }
     while !piece.is_empty() {
-        if driver.connection_mut().send_body(&mut piece)? == 0 {
-            drain(driver).await?;
+        // What stands in memory as a whole is not copied as a whole.
+        let mut part = without_nul(piece.split_to(piece.len().min(PIECE)));
+        while !part.is_empty() {
+            if driver.connection_mut().send_body(&mut part)? == 0 {
+                drain(driver).await?;
+            }
         }
     }
     Ok(())

@@ -26,7 +26,7 @@ pub(super) enum End {
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It is too large or has bare CRs or LFs, and was refused.
+    /// It is too large, or has a NUL or bare CRs or LFs, and was refused.
     #[error("the message was refused: {0:?}")]
     Refused(BodyRefusal),
     /// The connection failed before its end.
