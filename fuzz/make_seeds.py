@@ -28,7 +28,8 @@ def transcripts(protocol):
 
 def quirks(protocol):
     """The string literals of the tests that look like messages."""
-    text = (ROOT / f"{protocol}-proto/tests/quirks.rs").read_text("utf-8")
+    paths = sorted((ROOT / f"{protocol}-proto/tests").glob("quirks*.rs"))
+    text = "".join(path.read_text("utf-8") for path in paths)
     for match in re.finditer(r'"((?:[^"\\]|\\.)*)"', text):
         literal = match[1]
         if len(literal) < 5 or "{" in literal and "}" not in literal or re.search(r"\{(\w*:\?)?\}", literal):

@@ -129,6 +129,9 @@ pub enum RefusedKind {
     Bad,
     /// IMAP's BYE.
     Bye,
+    /// IMAP's OK with the code `MESSAGELIMIT`: a part was done, for no more messages than the code says, and
+    /// up to its UID; the rest is still to do ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
+    Partial,
     /// POP3's -ERR.
     Err,
 }
@@ -157,6 +160,8 @@ impl Refused {
                 code("UNAVAILABLE") || code("INUSE") || code("LIMIT") || code("SERVERBUG")
             }
             // RFC 2449 section 8.1, RFC 3206 section 3.
+            // The same would do nothing new: the rest is to be asked for.
+            RefusedKind::Partial => false,
             RefusedKind::Err => code("IN-USE") || code("LOGIN-DELAY") || code("SYS/TEMP"),
         }
     }
@@ -164,12 +169,14 @@ impl Refused {
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the server refused {}: ", self.command)?;
+        let did = if self.kind == RefusedKind::Partial { "did only a part of" } else { "refused" };
+        write!(f, "the server {did} {}: ", self.command)?;
         match self.kind {
             RefusedKind::Smtp(code) => write!(f, "{code}")?,
             RefusedKind::No => f.write_str("NO")?,
             RefusedKind::Bad => f.write_str("BAD")?,
             RefusedKind::Bye => f.write_str("BYE")?,
+            RefusedKind::Partial => f.write_str("OK")?,
             RefusedKind::Err => f.write_str("-ERR")?,
         }
         match (&self.code, self.kind) {

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use mailwire_core::Error as Violation;
+use mailwire_core::{Error as Violation, Misuse, NotOffered};
 use mailwire_transport::{
     Endpoint, Error, Payload, RefusedKind, Result, Security, Stream,
     imap::{
@@ -246,6 +246,99 @@ async fn messages_come_with_all_their_data() {
         let message = messages.next().await?.unwrap();
         assert_eq!((message.body(), message.items().len()), (None, 3));
         assert!(messages.next().await?.is_none());
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+/// RFC 9738: only a part was done.
+#[tokio::test]
+async fn a_part_is_no_success() {
+    let script = r#"
+        C: C UID MOVE 1:5000 x
+        S: C OK [MESSAGELIMIT 1000 23221] MOVE completed for the last 1000 messages
+        C: D UID FETCH 1:* FLAGS
+        S: * 3 FETCH (UID 30000 FLAGS ())
+        S: D OK [MESSAGELIMIT 1 30000] one
+        C: E UID EXPUNGE 1:5
+        S: * VANISHED 4
+        S: E OK [MESSAGELIMIT 1 4] one
+    "#;
+    within(script, async |client| {
+        let error = client.uid_move_to("1:5000".parse::<UidSet>()?, "x").await.unwrap_err();
+        let refused = error.refused().unwrap();
+        assert_eq!(
+            (refused.kind, refused.code.as_ref().unwrap().to_string()),
+            (RefusedKind::Partial, "MESSAGELIMIT 1000 23221".into())
+        );
+        assert!(error.to_string().contains("for the last 1000 messages") && !error.is_transient());
+        let mut found = client.uid_fetch(UidSet::all(), [FetchAtt::Flags]).await?;
+        assert_eq!(found.next().await?.unwrap().uid(), Some(30000));
+        let error = found.next().await.unwrap_err();
+        assert_eq!(error.refused().unwrap().kind, RefusedKind::Partial);
+        drop(found);
+        // Whoever asks for all that came gets it, with how it ended.
+        let answer = client.call(Command::UidExpunge("1:5".parse()?)).await?;
+        assert_eq!(
+            (answer.data.len(), answer.status.code.unwrap().to_string()),
+            (1, "MESSAGELIMIT 1 4".into())
+        );
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+/// RFC 7889: of the server, and of a mailbox.
+#[tokio::test]
+async fn what_is_too_large_is_not_sent() {
+    let script = offering(
+        "IMAP4rev1 LITERAL+ APPENDLIMIT=1000",
+        "C: B STATUS small (APPENDLIMIT)
+        S: * STATUS small (APPENDLIMIT 10)
+        S: B OK done
+        C: C NOOP
+        S: C OK done",
+    );
+    against(clear(), &script, async |mut client| {
+        let too_large = Err(Misuse::NotOffered(NotOffered::MessageSize));
+        let refused = |result: Result<_>| match result {
+            Err(Error::Misuse(misuse)) => Err(misuse),
+            other => Ok(other),
+        };
+        let found = refused(client.append("INBOX", "x".repeat(1001)).await);
+        assert!(matches!(found, Err(misuse) if Err::<(), _>(misuse) == too_large), "{found:?}");
+        client.status("small", [StatusAtt::Other("APPENDLIMIT".try_into()?)]).await?;
+        let found = refused(client.append("small", "x".repeat(11)).await);
+        assert!(matches!(found, Err(misuse) if Err::<(), _>(misuse) == too_large), "{found:?}");
+        // Nothing was sent of either, and the connection goes on.
+        client.noop().await
+    })
+    .await
+    .unwrap();
+}
+
+/// What a careless server sends reaches the caller as what it means.
+#[tokio::test]
+async fn odd_messages_are_kept_and_those_that_are_none_dropped() {
+    let script = r#"
+        C: C UID FETCH 7 (UID FLAGS BODY.PEEK[])
+        S: * 0 FETCH (UID 7 FLAGS (\Deleted))
+        S: * 1 FETCH (UID 7 BODY[] {5}
+        S: hello) FLAGS (\Seen)
+        S: C OK done
+    "#;
+    within(script, async |client| {
+        let items = [FetchAtt::Uid, FetchAtt::Flags, FetchAtt::MESSAGE];
+        let mut found = client.uid_fetch(Uid::new(7).unwrap(), items).await?;
+        let message = found.next().await?.unwrap();
+        assert_eq!((message.number(), message.body().unwrap()), (1, "hello".into()));
+        assert!(message.flags().unwrap().contains(&Flag::Seen));
+        assert!(found.next().await?.is_none());
+        drop(found);
+        let malformed: Vec<_> = client.malformed().collect();
+        assert_eq!(malformed.len(), 1, "{malformed:?}");
         Ok(())
     })
     .await

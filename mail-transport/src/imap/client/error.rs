@@ -5,12 +5,13 @@ use mailwire_imap::response::{Code, Reply, ReplyKind};
 
 use crate::{Error, Refused, RefusedKind};
 
-/// A server's no. It outlives the connection's buffers, so it is a copy.
+/// A server's no, or its OK for a part. It outlives the connection's buffers, so it is a copy.
 pub(super) fn refused(command: &'static str, reply: &Reply) -> Error {
     let kind = match reply.kind {
         ReplyKind::Bad => RefusedKind::Bad,
         ReplyKind::Bye => RefusedKind::Bye,
-        ReplyKind::No | ReplyKind::Ok | ReplyKind::PreAuth => RefusedKind::No,
+        ReplyKind::Ok => RefusedKind::Partial,
+        ReplyKind::No | ReplyKind::PreAuth => RefusedKind::No,
     };
     let code = reply.code.as_ref().map(code_text);
     Refused::new(command, kind, code, Text::from(reply.text.as_bytes())).into()

@@ -135,7 +135,9 @@ impl Inbox {
         match event {
             Event::Reply { ticket, reply, .. } if ticket == call.ticket => {
                 self.complete(&reply);
-                if !reply.is_ok() {
+                // A part is not what was asked for (RFC 9738).
+                let part = call.partial && matches!(reply.code, Some(Code::MessageLimit { .. }));
+                if !reply.is_ok() || part {
                     return Some(Err(refused(call.name, &reply)));
                 }
                 if call.leaves {

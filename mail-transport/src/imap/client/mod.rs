@@ -106,6 +106,8 @@ struct Call {
     name: &'static str,
     /// Whether it ends the present mailbox, in success.
     leaves: bool,
+    /// Whether it is about messages, so that its success can be for a part of them.
+    partial: bool,
 }
 
 /// The answer to a [`call`](Client::call): how it ended, and all that came before that.
@@ -322,7 +324,9 @@ impl Client {
             data.push(item);
             if data.len() > limit { Err(too_many("responses to one command", limit)) } else { Ok(None) }
         };
-        let status = self.run(command, take).await?;
+        let call = self.start(command).await?;
+        // The caller sees how it ended.
+        let status = self.finish(Call { partial: false, ..call }, take).await?;
         Ok(Answer { status, data })
     }
 
@@ -355,8 +359,18 @@ impl Client {
         let name = command.known_name().unwrap_or("the command");
         let leaves =
             matches!(command, Command::Select(_) | Command::Examine(_) | Command::Close | Command::Unselect);
+        let partial = matches!(
+            command,
+            Command::Fetch(_)
+                | Command::Store(_)
+                | Command::Copy(_)
+                | Command::Move(_)
+                | Command::Search(_)
+                | Command::Expunge
+                | Command::UidExpunge(_)
+        );
         match self.session.machine().send(command) {
-            Ok(ticket) => Ok(Call { ticket: self.session.expect(ticket), name, leaves }),
+            Ok(ticket) => Ok(Call { ticket: self.session.expect(ticket), name, leaves, partial }),
             Err(SendError { reason, .. }) => {
                 self.inbox.check_bye(name)?;
                 Err(if reason == Misuse::Closed { Error::Closed } else { reason.into() })
