@@ -28,8 +28,8 @@ pub struct AccountArguments {
     /// The user who logs in, with MAILWIRE_PASSWORD or MAILWIRE_TOKEN from the environment
     #[arg(long, env = "MAILWIRE_USER")]
     pub user: Option<String>,
-    /// Log in by this SASL mechanism and no other: PLAIN, SCRAM-SHA-256, SCRAM-SHA-256-PLUS, XOAUTH2 ...
-    /// Without, by the best one that the server offers
+    /// Log in by this SASL mechanism and no other, such as PLAIN or SCRAM-SHA-256; without, by the best one that
+    /// the server offers. IMAP's own LOGIN, POP3's USER and APOP have these names, too
     #[arg(long, value_name = "NAME", requires = "user")]
     pub mechanism: Option<Mechanism>,
 }

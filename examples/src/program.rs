@@ -72,7 +72,7 @@ pub fn exit_code(result: Result<impl Termination>) -> ExitCode {
 /// Tells something on standard error, in a line that begins with the program's name.
 pub fn tell(what: impl Display) {
     let path = env::args_os().next().unwrap_or_default();
-    let name = std::path::Path::new(&path).file_stem().unwrap_or(&path).display().to_string();
+    let name = std::path::Path::new(&path).file_stem().unwrap_or(&path).to_string_lossy();
     // There is nowhere else to tell it.
     let _ = writeln!(io::stderr(), "{name}: {what}");
 }

@@ -149,7 +149,8 @@ impl Tally {
     /// So many more things were not tried, for the reason that was told last.
     pub fn not_tried(&mut self, count: usize) {
         if count > 0 {
-            self.note(Status::Temporary, format_args!("{count} more not tried"));
+            let kind = self.failure.unwrap_or(Status::Temporary);
+            self.note(kind, format_args!("{count} more not tried"));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Lists, downloads and stores messages by IMAP.
 
 use std::{
-    collections::HashSet,
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -46,6 +46,9 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     append: Vec<PathBuf>,
 }
+
+/// How many messages one command asks for: servers have limits for the length of a line.
+const AT_ONCE: usize = 500;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -147,7 +150,7 @@ async fn append(
     }
 }
 
-/// Opens the mailbox. Returns it, and the UIDs of the messages that are wanted.
+/// Opens the mailbox. Returns it, and the UIDs of the messages that are wanted, each once.
 async fn search(client: &mut imap::Client, arguments: &Arguments) -> Result<(Selected, Vec<u32>)> {
     let selected = client.examine(&arguments.mailbox).await?;
     if selected.exists == 0 {
@@ -160,40 +163,48 @@ async fn search(client: &mut imap::Client, arguments: &Arguments) -> Result<(Sel
     if found.len() > u64::from(exists) {
         bail!("the server has found {} messages in a mailbox of {exists}", found.len());
     }
-    Ok((selected, found.iter().collect()))
+    let uids: BTreeSet<u32> = found.iter().collect();
+    Ok((selected, uids.into_iter().collect()))
 }
 
 async fn list(client: &mut imap::Client, uids: &[u32], tally: &mut Tally) -> Result<()> {
     let items = [FetchAtt::Uid, FetchAtt::Flags, FetchAtt::Rfc822Size, FetchAtt::Envelope];
-    let mut missing: HashSet<u32> = uids.iter().copied().collect();
-    let mut messages = client.uid_fetch(uids, items).await?;
-    let end = loop {
-        let message = match messages.next().await {
-            Ok(Some(message)) => message,
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
-        };
-        let number = message.uid();
-        let uid = number.map_or_else(|| "?".to_owned(), |uid| uid.to_string());
-        let size = message.size().unwrap_or(0);
-        let flags = message.flags().map(ToString::to_string).unwrap_or_default();
-        let subject = message.envelope().and_then(|envelope| envelope.subject());
-        let subject = subject.map(|text| encoded_words(text.as_bytes())).unwrap_or_default();
-        // A text shows control characters as escapes: no sender writes to this terminal.
-        say(format_args!("{uid:>8} {size:>10} {} {flags}", Text::from(subject)))?;
-        if number.is_some_and(|uid| missing.remove(&uid)) {
-            tally.done();
+    for uids in uids.chunks(AT_ONCE) {
+        let mut missing: BTreeSet<u32> = uids.iter().copied().collect();
+        let mut messages = client.uid_fetch(uids, items.clone()).await?;
+        loop {
+            let message = match messages.next().await {
+                Ok(Some(message)) => message,
+                Ok(None) => break,
+                Err(error) => match error.into() {
+                    Failed::Alone(status, error) => {
+                        tally.failed_as(status, format_args!("{} messages", missing.len()), error);
+                        missing.clear();
+                        break;
+                    }
+                    Failed::Connection(error) | Failed::Disk(error) => return Err(error),
+                },
+            };
+            say(line(&message))?;
+            if message.uid().is_some_and(|uid| missing.remove(&uid)) {
+                tally.done();
+            }
         }
-    };
-    drop(messages);
-    if let Err(error) = end {
-        tally.failed("the list is not whole", &error.into());
-    } else {
-        for &uid in uids.iter().filter(|uid| missing.contains(uid)) {
+        for uid in missing {
             tally.failed_as(Status::Temporary, format_args!("message {uid}"), GONE);
         }
     }
     Ok(())
+}
+
+fn line(message: &imap::client::FetchedMessage) -> String {
+    let uid = message.uid().map_or_else(|| "?".to_owned(), |uid| uid.to_string());
+    let size = message.size().unwrap_or(0);
+    let flags = message.flags().map(ToString::to_string).unwrap_or_default();
+    let subject = message.envelope().and_then(|envelope| envelope.subject());
+    let subject = subject.map(|text| encoded_words(text.as_bytes())).unwrap_or_default();
+    // A text shows control characters as escapes: no sender writes to this terminal.
+    format!("{uid:>8} {size:>10} {} {flags}", Text::from(subject))
 }
 
 /// Why a message that the server had named can be missing, though it has not refused it.
@@ -202,18 +213,21 @@ const GONE: &str = "the server gave nothing; it may have been deleted meanwhile"
 /// How large the messages are together.
 async fn sizes(client: &mut imap::Client, uids: &[u32]) -> Result<u64> {
     let mut sum = 0_u64;
-    let mut messages = client.uid_fetch(uids, [FetchAtt::Uid, FetchAtt::Rfc822Size]).await?;
-    loop {
-        match messages.next().await {
-            Ok(Some(message)) => sum = sum.saturating_add(message.size().unwrap_or(0)),
-            Ok(None) => return Ok(sum),
-            // It is for the progress bar alone.
-            Err(error) => match error.into() {
-                Failed::Alone(..) => return Ok(sum),
-                Failed::Connection(error) | Failed::Disk(error) => return Err(error),
-            },
+    for uids in uids.chunks(AT_ONCE) {
+        let mut messages = client.uid_fetch(uids, [FetchAtt::Uid, FetchAtt::Rfc822Size]).await?;
+        loop {
+            match messages.next().await {
+                Ok(Some(message)) => sum = sum.saturating_add(message.size().unwrap_or(0)),
+                Ok(None) => break,
+                // It is for the progress bar alone.
+                Err(error) => match error.into() {
+                    Failed::Alone(..) => return Ok(sum),
+                    Failed::Connection(error) | Failed::Disk(error) => return Err(error),
+                },
+            }
         }
     }
+    Ok(sum)
 }
 
 async fn download_all(

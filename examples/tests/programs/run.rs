@@ -148,7 +148,7 @@ impl Serve {
         let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut authority = String::new();
         while !authority.contains("END CERTIFICATE") {
-            authority += &told.next().expect("an authority").unwrap();
+            authority += &told.next().unwrap().unwrap();
             authority.push('\n');
         }
         // So that it never waits for somebody to read it.
