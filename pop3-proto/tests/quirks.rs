@@ -618,18 +618,3 @@ fn a_bare_line_feed_is_told_with_the_context() {
         assert_eq!(Command::parse(&line("NOOP"), lf(dialect)).unwrap_err().offset, 4);
     }
 }
-
-/// The table of the crate's page names each deviation, and no other.
-#[test]
-fn the_table_of_deviations_is_complete() {
-    let page = include_str!("../README.md");
-    let table = page.split("## What lenient reading accepts").nth(1).unwrap().split("\n## ").next().unwrap();
-    let mut listed: Vec<&str> = table
-        .lines()
-        .filter_map(|row| row.strip_prefix("| `")?.split_once('`').map(|(name, _)| name))
-        .collect();
-    listed.sort_unstable();
-    let mut names: Vec<&str> = deviation::ALL.iter().map(|(name, _)| *name).collect();
-    names.sort_unstable();
-    assert_eq!(listed, names);
-}

@@ -22,6 +22,7 @@
 #![allow(clippy::panic, reason = "what a test finds, it tells by a panic")]
 
 mod actor;
+mod deviations;
 mod faces;
 mod replay;
 mod transcript;
@@ -32,6 +33,7 @@ use std::{string::String, vec::Vec};
 use bytes::{Buf, BytesMut};
 
 pub use actor::{Actor, Due};
+pub use deviations::deviation_mistakes;
 pub use faces::{Faces, Owners};
 pub use replay::{Cut, Log, at_every_cut, replay};
 pub use transcript::{Side, Transcript, TranscriptError, Turn, transcripts};

@@ -24,6 +24,8 @@
 
 #[cfg(feature = "server")]
 mod authenticator;
+#[cfg(feature = "server")]
+mod bearer;
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]

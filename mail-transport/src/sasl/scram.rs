@@ -44,22 +44,18 @@ pub(super) struct ClientFirst {
 
 /// ```abnf
 /// client-first-message      = gs2-header client-first-message-bare
-/// gs2-header                = gs2-cbind-flag "," [ authzid ] ","
-/// authzid                   = "a=" saslname
 /// client-first-message-bare = [reserved-mext ","] username "," nonce ["," extensions]
 /// username                  = "n=" saslname
 /// ```
 #[cfg(feature = "server")]
 pub(super) fn client_first(message: &[u8]) -> Result<ClientFirst, SaslError> {
-    let authzid = attribute("a=", "expected a= or a comma", saslname);
     let grammar = (
-        terminated(gs2_cbind_flag, comma()),
-        alt((value(None, comma()), terminated(authzid.map(Some), comma()))),
+        gs2_header,
         preceded(no_reserved_mext, attribute("n=", "expected n=", saslname)),
         preceded(comma(), nonce),
         extensions,
     );
-    let (binding, acting_as, user, (), ()) = run(message, grammar)?;
+    let ((binding, acting_as), user, (), ()) = run(message, grammar)?;
     Ok(ClientFirst { user, acting_as, binding })
 }
 
@@ -120,12 +116,6 @@ pub(super) fn server_final(message: &[u8]) -> Result<Option<&[u8]>, SaslError> {
     run(message, (verifier, extensions)).map(|_| None)
 }
 
-/// `name`, alone.
-#[cfg(feature = "server")]
-pub(super) fn name(name: &[u8]) -> Result<String, SaslError> {
-    run(name, saslname)
-}
-
 fn run<'a, T>(message: &'a [u8], grammar: impl Grammar<'a, T>) -> Result<T, SaslError> {
     run_all(message, grammar).map_err(SaslError::Malformed)
 }
@@ -140,6 +130,19 @@ fn attribute<'a, T>(
     value: impl Grammar<'a, T>,
 ) -> impl Grammar<'a, T> {
     preceded(expected(reason, tag(name)), value)
+}
+
+/// ```abnf
+/// gs2-header = gs2-cbind-flag "," [ authzid ] ","
+/// authzid    = "a=" saslname
+/// ```
+///
+/// The type of channel binding, and the identity that is asked for.
+#[cfg(feature = "server")]
+pub(super) fn gs2_header(input: &[u8]) -> Read<'_, (Option<String>, Option<String>)> {
+    let authzid = attribute("a=", "expected a= or a comma", saslname);
+    (terminated(gs2_cbind_flag, comma()), alt((value(None, comma()), terminated(authzid.map(Some), comma()))))
+        .parse_complete(input)
 }
 
 /// ```abnf

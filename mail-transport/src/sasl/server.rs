@@ -15,7 +15,7 @@ use rsasl::{
 
 use super::{
     Authenticator, Identity, LoginContext, Mechanism, SaslContext, SaslError, ScramKeys, StoredPassword,
-    Unavailable,
+    Unavailable, bearer,
     prepare::{Binding, canonical, registry},
     scram as grammar,
 };
@@ -202,7 +202,7 @@ impl ServerExchange {
                 self.token(authenticator, seen.user, &seen.token.ok_or(Stop::Failed)?).await
             }
             Mechanism::OAuthBearer => {
-                let (user, token) = oauth_bearer(response)?;
+                let (user, token) = bearer::client_response(response)?;
                 self.token(authenticator, user, &token).await
             }
             Mechanism::External => {
@@ -470,32 +470,4 @@ fn read(registry: &'static [Registered], response: &[u8]) -> Result<Seen, Stop> 
     open(registry, name, callback, Binding(Default::default()))?.step(Some(response), &mut Vec::new())?;
     let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     if seen.validated { Ok(seen) } else { Err(Stop::Failed) }
-}
-
-/// ```abnf
-/// client-resp = (gs2-header kvsep *kvpair kvsep) / kvsep
-/// kvpair      = key "=" value kvsep
-/// kvsep       = %x01
-/// ```
-/// RFC 7628 section 3.1. The key `auth` has what would be in HTTP's Authorization header.
-fn oauth_bearer(response: &[u8]) -> Result<(Option<String>, Secret), Stop> {
-    let body = response.strip_suffix(b"\x01\x01").ok_or(Stop::Failed)?;
-    let mut parts = body.split(|&byte| byte == 0x01);
-    let mut header = parts.next().unwrap_or_default().split(|&byte| byte == b',');
-    let (Some(b"n" | b"y"), Some(name), Some(b""), None) =
-        (header.next(), header.next(), header.next(), header.next())
-    else {
-        return Err(Stop::Failed);
-    };
-    let user = match name {
-        b"" => None,
-        name => Some(grammar::name(name.strip_prefix(b"a=").ok_or(Stop::Failed)?)?),
-    };
-    let value = parts.find_map(|part| part.strip_prefix(b"auth=")).ok_or(Stop::Failed)?;
-    let (scheme, token) = value.split_at_checked(7).ok_or(Stop::Failed)?;
-    if scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty() {
-        Ok((user, token.into()))
-    } else {
-        Err(Stop::Failed)
-    }
 }

@@ -1,0 +1,106 @@
+//! The client's message of OAUTHBEARER ([RFC 7628 section 3.1](https://www.rfc-editor.org/rfc/rfc7628#section-3.1)).
+
+use mailwire_core::{
+    ParseError, Secret,
+    grammar::{Expected, Grammar, byte, expected, run_all},
+};
+use nom::{
+    IResult, Parser,
+    bytes::complete::{tag_no_case, take_while, take_while1},
+    combinator::rest,
+    multi::fold_many0,
+    sequence::{preceded, separated_pair, terminated},
+};
+
+use super::{SaslError, scram::gs2_header};
+
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
+/// The user, if the client names one, and the token.
+///
+/// ```abnf
+/// client-resp = (gs2-header kvsep *kvpair kvsep) / kvsep
+/// ```
+///
+/// The lone `kvsep` answers an error and is no message. The key `auth` has what would be in HTTP's
+/// Authorization header. Other keys (`host`, `port`) are for servers that ask what they were called by.
+pub(super) fn client_response(message: &[u8]) -> Result<(Option<String>, Secret), SaslError> {
+    let pairs = fold_many0(pair, || None, |auth, (key, value)| auth.or((key == b"auth").then_some(value)));
+    let grammar = (terminated(gs2_header, separator()), terminated(pairs, separator()));
+    let ((binding, user), auth) = run(message, grammar)?;
+    if binding.is_some() {
+        return Err(malformed("a channel binding, which this mechanism does not have"));
+    }
+    // "Bearer" SP b64token: RFC 6750 section 2.1.
+    let token = preceded(expected("expected Bearer", tag_no_case("Bearer ")), rest);
+    match run(auth.unwrap_or_default(), token)? {
+        [] => Err(malformed("expected a token")),
+        token => Ok((user, Secret::from(token))),
+    }
+}
+
+const fn malformed(reason: &'static str) -> SaslError {
+    SaslError::Malformed(ParseError::new(0, reason))
+}
+
+fn run<'a, T>(message: &'a [u8], grammar: impl Grammar<'a, T>) -> Result<T, SaslError> {
+    run_all(message, grammar).map_err(SaslError::Malformed)
+}
+
+/// ```abnf
+/// kvsep = %x01
+/// ```
+fn separator<'a>() -> impl Grammar<'a, ()> {
+    byte(1, "expected a separator")
+}
+
+/// ```abnf
+/// kvpair = key "=" value kvsep
+/// key    = 1*(ALPHA)
+/// value  = *(VCHAR / SP / HTAB / CR / LF )
+/// ```
+fn pair(input: &[u8]) -> IResult<&[u8], Pair<'_>, Expected<'_>> {
+    let key = expected("expected a key", take_while1(|byte: u8| byte.is_ascii_alphabetic()));
+    let value = take_while(|byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n'));
+    terminated(separated_pair(key, byte(b'=', "expected ="), value), separator()).parse_complete(input)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_messages_of_the_rfc() {
+        // RFC 7628 section 4.1.
+        let message = b"n,a=user@example.com,\x01host=server.example.com\x01port=143\x01\
+            auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01\x01";
+        let (user, token) = client_response(message).unwrap();
+        assert_eq!(user.as_deref(), Some("user@example.com"));
+        assert_eq!(token.expose(), b"vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==");
+        let (user, token) = client_response(b"y,,\x01auth=bearer x\x01auth=Bearer y\x01\x01").unwrap();
+        assert_eq!((user, token.expose()), (None, &b"x"[..]));
+    }
+
+    #[test]
+    fn every_other_message_is_refused() {
+        let good = b"n,a=b=2Cc,\x01auth=Bearer x\x01\x01";
+        assert_eq!(client_response(good).unwrap().0.as_deref(), Some("b,c"));
+        for end in 0..good.len() {
+            assert!(client_response(&good[..end]).is_err(), "{end}");
+        }
+        for bad in [
+            &b"\x01"[..],
+            b"n,,\x01\x01",
+            b"n,,\x01auth=Bearer \x01\x01",
+            b"n,,\x01auth=Basic x\x01\x01",
+            b"n,,\x01=x\x01auth=Bearer x\x01\x01",
+            b"n,,\x01auth=Bearer \x80\x01\x01",
+            b"n,,\x01auth=Bearer x\x01\x01\x01",
+            b"n,a=,\x01auth=Bearer x\x01\x01",
+            b"x,,\x01auth=Bearer x\x01\x01",
+            b"p=tls-exporter,,\x01auth=Bearer x\x01\x01",
+        ] {
+            assert!(client_response(bad).is_err(), "{}", bad.escape_ascii());
+        }
+    }
+}
