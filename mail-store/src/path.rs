@@ -10,11 +10,13 @@ pub const DELIMITER: char = '/';
 const INBOX: &str = "INBOX";
 /// Bytes of a name.
 const MAX_BYTES: usize = 1000;
+/// Bytes of one level: what file systems and other servers have room for.
+const MAX_LEVEL_BYTES: usize = 255;
 const MAX_LEVELS: usize = 32;
 
 /// The name of a mailbox in Unicode, with [`DELIMITER`] between its levels: `work/2026`.
 ///
-/// It has from 1 to 1000 bytes and at most 32 levels, none of them empty, and neither control
+/// It has from 1 to 1000 bytes and at most 32 levels of 1 to 255 bytes, and neither control
 /// characters nor `*` and `%`, which are wildcards of LIST. `INBOX` stands in capitals, alone or as
 /// the first level (RFC 9051 section 5.1).
 ///
@@ -46,6 +48,9 @@ impl MailboxPath {
         }
         if name.split(DELIMITER).any(str::is_empty) {
             return wrong("it has an empty level");
+        }
+        if name.split(DELIMITER).any(|level| level.len() > MAX_LEVEL_BYTES) {
+            return wrong("a level is too long");
         }
         if name.split(DELIMITER).count() > MAX_LEVELS {
             return wrong("it has too many levels");
@@ -134,9 +139,22 @@ mod tests {
 
     #[test]
     fn names() {
-        for name in ["", "/", "/a", "a//b", "a\r\nb", "a*", "%", &"a".repeat(1001), &"a/".repeat(33)] {
+        for name in [
+            "",
+            "/",
+            "/a",
+            "a//b",
+            "a\r\nb",
+            "a*",
+            "%",
+            &"a".repeat(256),
+            &"\u{e4}".repeat(128),
+            &["a"; 1001].join("/"),
+            &"a/".repeat(33),
+        ] {
             assert!(matches!(MailboxPath::new(name), Err(Error::MailboxName(_))), "{name:?}");
         }
+        assert!(MailboxPath::new(&["a".repeat(255), "b".repeat(255)].join("/")).is_ok());
         for (name, is) in
             [("Sent/", "Sent"), ("inBox", "INBOX"), ("inbox/a", "INBOX/a"), ("inboxes", "inboxes")]
         {

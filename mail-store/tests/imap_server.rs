@@ -93,8 +93,11 @@ fn store() -> (MemoryStore, User) {
 }
 
 async fn connect(store: &MemoryStore) -> Raw {
+    connect_to(Server::new(ImapService::new(store.clone()))).await
+}
+
+async fn connect_to(server: Server<ImapService<MemoryStore>>) -> Raw {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    let server = Server::new(ImapService::new(store.clone()));
     tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
     let mut raw = Raw { stream: ours, buffer: Vec::new(), commands: 0 };
     assert!(raw.line().await.starts_with("* OK [CAPABILITY IMAP4rev1 IMAP4rev2 "));
@@ -111,6 +114,12 @@ async fn select(store: &MemoryStore) -> Raw {
     let mut raw = login(store).await;
     raw.ok("SELECT INBOX").await;
     raw
+}
+
+/// What is said of new keywords before they are seen on a message.
+fn announced(keywords: &str) -> [String; 2] {
+    let flags = format!("\\Seen \\Answered \\Flagged \\Deleted \\Draft {keywords}");
+    [format!("* FLAGS ({flags})"), format!("* OK [PERMANENTFLAGS ({flags} \\*)] Flags that stay")]
 }
 
 fn deliver(user: &User, count: usize) {
@@ -234,12 +243,13 @@ async fn two_sessions_see_each_other() {
     // The first to hear of it was the one who appended it.
     assert_eq!(two.ok("NOOP").await, ["* 3 EXISTS", "* 0 RECENT"]);
 
+    let [flags, permanent] = announced("$Work");
     assert_eq!(
         one.ok("STORE 1 +FLAGS ($Work \\Flagged)").await,
-        ["* 1 FETCH (FLAGS (\\Flagged \\Recent $Work))"]
+        [&flags, &permanent, "* 1 FETCH (FLAGS (\\Flagged \\Recent $Work))"]
     );
     assert_eq!(one.ok("NOOP").await, [""; 0], "one's own change is not told twice");
-    assert_eq!(two.ok("NOOP").await, ["* 1 FETCH (UID 1 FLAGS (\\Flagged $Work))"]);
+    assert_eq!(two.ok("NOOP").await, [&flags, &permanent, "* 1 FETCH (UID 1 FLAGS (\\Flagged $Work))"]);
 
     assert_eq!(two.ok("STORE 1:2 +FLAGS.SILENT (\\Deleted)").await, [""; 0]);
     assert_eq!(two.ok("EXPUNGE").await, ["* 1 EXPUNGE", "* 1 EXPUNGE"]);
@@ -573,4 +583,113 @@ async fn pipelined_commands_are_answered_in_order() {
     assert_eq!(raw.until("4 ").await.0, ["* 1 EXPUNGE"]);
     assert_eq!(raw.until("5 ").await.0, ["* 1 FETCH (UID 2)"]);
     assert!(raw.until("6 ").await.1.starts_with("OK"));
+}
+
+#[tokio::test]
+async fn keywords_are_announced_before_they_are_seen() {
+    let (store, user) = store();
+    deliver(&user, 2);
+    let (mut one, mut two) = (select(&store).await, select(&store).await);
+    let mut three = login(&store).await;
+    three.ok("EXAMINE INBOX").await;
+    // Of a silent change, too.
+    assert_eq!(one.ok("STORE 1 +FLAGS.SILENT ($A)").await, announced("$A"));
+    assert_eq!(one.ok("STORE 2 +FLAGS.SILENT ($A)").await, [""; 0]);
+    one.write("x IDLE\r\n").await;
+    assert!(one.line().await.starts_with('+'));
+
+    // By others, while this one waits; and by a message that is new.
+    two.append("INBOX", "($B) ", "Subject: 3\r\n\r\n").await;
+    assert_eq!(two.ok("STORE 1 +FLAGS ($C)").await[..2], announced("$A $C"));
+    let mut told = Vec::new();
+    while told.len() < 4 {
+        // Which of the two is told first that the message is recent does not matter here.
+        told.extend(Some(one.line().await).filter(|line| !line.ends_with("RECENT")));
+    }
+    let [flags, permanent] = announced("$A $C");
+    assert_eq!(told, ["* 3 EXISTS", &flags, &permanent, "* 1 FETCH (UID 1 FLAGS (\\Recent $A $C))"]);
+    one.write("DONE\r\n").await;
+    one.until("x ").await;
+    assert_eq!(one.ok("FETCH 3 FLAGS").await[..2], announced("$A $C $B"));
+
+    // Where nothing can be changed, nothing is announced as changeable.
+    let told = three.ok("FETCH 1 FLAGS").await;
+    assert_eq!(told[0], "* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft $A $C)");
+    assert_eq!(told[1], "* OK [PERMANENTFLAGS ()] Flags that stay");
+}
+
+#[tokio::test]
+async fn flags_of_the_system_that_are_unknown_are_refused() {
+    let (store, user) = store();
+    deliver(&user, 1);
+    let mut raw = select(&store).await;
+    for flags in ["+FLAGS (\\Unknown)", "FLAGS.SILENT (\\Seen \\Unknown)", "-FLAGS (\\Unknown)"] {
+        assert_eq!(
+            raw.no(&format!("STORE 1 {flags}")).await,
+            "NO [CANNOT] Not a flag of this mailbox: \\Unknown"
+        );
+    }
+    let appended = raw.append("INBOX", "(\\Unknown \\Seen) ", "Subject: x\r\n\r\n").await;
+    assert!(appended.starts_with("NO [CANNOT] Not a flag"), "{appended}");
+    assert_eq!(raw.ok("FETCH 1 FLAGS").await, ["* 1 FETCH (FLAGS (\\Recent))"]);
+    raw.ok("EXAMINE INBOX").await;
+    assert!(raw.no("EXPUNGE").await.starts_with("NO [NOPERM]"));
+    assert!(raw.no("UID EXPUNGE 1").await.starts_with("NO [NOPERM]"));
+}
+
+#[tokio::test]
+async fn names_are_modified_utf_7_and_not_too_long() {
+    let (store, _) = store();
+    let mut raw = login(&store).await;
+    raw.ok("CREATE \"&APw-ber\"").await;
+    raw.ok("CREATE a&-b").await;
+    raw.ok("SELECT INBOX").await;
+    raw.append("INBOX", "", "Subject: x\r\n\r\n").await;
+    // Not ended, not in its only form, half of a pair, not encoded at all.
+    for name in ["&", "&x", "a&b", "&AGE-", "&2D0-", "\u{fc}"] {
+        for command in
+            ["CREATE", "DELETE", "SELECT", "EXAMINE", "SUBSCRIBE", "UNSUBSCRIBE", "RENAME INBOX", "COPY 1"]
+        {
+            let reply = raw.no(&format!("{command} \"{name}\"")).await;
+            assert_eq!(reply, "NO [CANNOT] The mailbox name is not modified UTF-7", "{command} {name}");
+            raw.ok("SELECT INBOX").await;
+        }
+        assert!(raw.no(&format!("STATUS \"{name}\" (MESSAGES)")).await.starts_with("NO [CANNOT]"));
+        assert!(raw.append(&format!("\"{name}\""), "", "x").await.starts_with("NO [CANNOT]"));
+    }
+    raw.ok(&format!("CREATE {}", "n".repeat(255))).await;
+    for name in ["n".repeat(256), "n".repeat(300), ["n"; 501].join("/")] {
+        assert!(raw.no(&format!("CREATE {name}")).await.starts_with("NO [CANNOT]"), "{name}");
+        assert!(raw.no(&format!("RENAME &APw-ber {name}")).await.starts_with("NO [CANNOT]"), "{name}");
+    }
+    raw.ok("ENABLE IMAP4rev2").await;
+    raw.ok("CREATE \"\u{fc}\"").await;
+    raw.ok("CREATE \"&\"").await;
+    assert_eq!(raw.ok("LIST \"\" \"&*\"").await, ["* LIST (\\HasNoChildren) \"/\" &"]);
+}
+
+#[tokio::test]
+async fn numbers_that_are_not_there() {
+    let (store, user) = store();
+    let lenient = Server::new(ImapService::new(store.clone()))
+        .configure(|config| config.dialect = mailwire_core::Dialect::Lenient);
+    let mut raw = connect_to(lenient).await;
+    raw.ok("LOGIN ada secret").await;
+    raw.ok("SELECT INBOX").await;
+    let mut strict = select(&store).await;
+    for command in ["FETCH 1:* FLAGS", "STORE 1:* +FLAGS (\\Seen)", "COPY 1:* INBOX", "MOVE * INBOX"] {
+        assert_eq!(raw.ok(command).await, [""; 0], "{command}");
+        assert!(strict.no(command).await.starts_with("BAD"), "{command}");
+    }
+    for keys in ["1:*", "5", "UID 5:7", "NOT SEEN 3"] {
+        assert_eq!(raw.ok(&format!("SEARCH {keys}")).await, ["* SEARCH"], "{keys}");
+    }
+    deliver(&user, 2);
+    raw.ok("NOOP").await;
+    assert_eq!(raw.ok("SEARCH 2:9").await, ["* SEARCH 2"]);
+    assert_eq!(raw.ok("SEARCH NOT 9").await, ["* SEARCH 1 2"]);
+    // Who names a message that is not there by its number is out of step, and has to know.
+    assert!(raw.no("FETCH 3 FLAGS").await.starts_with("BAD"));
+    strict.ok("NOOP").await;
+    assert!(strict.no("SEARCH 2:9").await.starts_with("BAD"));
 }

@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use mailwire_imap::{
     command::{List, SearchKey},
-    types::{FlagSet, MailboxAttribute, PermanentFlags, Uid, UidSet},
+    response::Code,
+    types::{Flag, FlagSet, MailboxAttribute, PermanentFlags, Uid, UidSet},
 };
 use mailwire_transport::{
     Budget, OverBudget,
@@ -88,6 +89,16 @@ impl<S: Store> ImapSession<S> {
     }
 }
 
+/// Refuses flags that no message can have: those of the system that are not in PERMANENTFLAGS.
+fn check(flags: &FlagSet) -> Result<(), Refusal> {
+    let unknown: Vec<String> =
+        flags.iter().filter(|flag| matches!(flag, Flag::Extension(_))).map(Flag::to_string).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::new(format!("Not a flag of this mailbox: {}", unknown.join(" "))).with_code(Code::Cannot))
+}
+
 impl<S: Store> std::fmt::Debug for ImapSession<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mailbox = self.open.as_ref().map(|open| open.mailbox);
@@ -168,6 +179,7 @@ impl<S: Store> Session for ImapSession<S> {
     }
 
     async fn store(&mut self, uids: &[Uid], options: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
+        check(&options.flags)?;
         let (store, open) = self.opened()?;
         let uids = Uids::from(uids);
         let change = FlagChange::new(options.action, options.flags.clone()).seen(open.cursor.mod_seq());
@@ -236,6 +248,7 @@ impl<S: Store> Session for ImapSession<S> {
         body: &mut Body<'_>,
     ) -> Result<Option<Appended>, Refusal> {
         // What can be told before the message is sent, is.
+        check(&message.flags)?;
         let mailbox = self.user.named(mailbox).await.map_err(try_create)?.id;
         let mut writer = self.user.store.body(&[self.user.account], Some(body.length())).await?;
         while let Some(chunk) = body.chunk().await? {

@@ -199,7 +199,7 @@ impl<S: Service> Conversation<S> {
                 Ok(done())
             }
             Command::Rename { from, to } => {
-                let to = self.name(&to);
+                let to = self.name(&to)?;
                 let (session, from) = self.session_and_name(&from)?;
                 session.rename(&from, &to).await?;
                 Ok(done())

@@ -23,7 +23,7 @@ use crate::{
 /// it reads.
 pub struct FetchWriter<'a> {
     driver: &'a mut ServerDriver,
-    open: &'a Open,
+    open: &'a mut Open,
     /// The messages whose flags this command has changed, ascending.
     seen: &'a [Stored],
     with_uid: bool,
@@ -38,7 +38,7 @@ pub struct FetchWriter<'a> {
 impl<'a> FetchWriter<'a> {
     pub(super) const fn new(
         driver: &'a mut ServerDriver,
-        open: &'a Open,
+        open: &'a mut Open,
         seen: &'a [Stored],
         with_uid: bool,
         limit: u64,
@@ -105,6 +105,13 @@ impl<'a> FetchWriter<'a> {
             if !message.items.iter().any(is_flags) {
                 message.data(MsgAtt::Flags(flags.clone()));
             }
+        }
+        let mut is_new = false;
+        for item in &message.items {
+            is_new |= matches!(item, FetchedItem::Data(MsgAtt::Flags(flags)) if self.open.learn(flags));
+        }
+        if is_new {
+            self.open.tell_flags(self.driver).await?;
         }
         let mut items = ShortList::new();
         let mut streams = Vec::new();

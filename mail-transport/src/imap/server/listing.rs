@@ -69,9 +69,14 @@ pub(super) fn wire_name(name: &str, utf8: bool) -> Option<MailboxName> {
     if utf8 { MailboxName::new_utf8(name) } else { MailboxName::new(name) }.ok()
 }
 
-/// The name that a client means.
-pub(super) fn unicode_name(name: &MailboxName, utf8: bool) -> String {
-    if utf8 { name.as_text().to_string_lossy().into_owned() } else { name.to_unicode().into_owned() }
+/// The name that a client means. `None` if it is written in another way than [`wire_name`] writes it: two
+/// spellings would be one mailbox, or one that cannot be shown.
+pub(super) fn unicode_name(name: &MailboxName, utf8: bool) -> Option<String> {
+    if utf8 {
+        return name.as_text().as_str().map(str::to_owned);
+    }
+    let unicode = name.to_unicode();
+    (wire_name(&unicode, utf8)? == *name).then(|| unicode.into_owned())
 }
 
 /// What LIST or LSUB asks for.

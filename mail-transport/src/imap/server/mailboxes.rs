@@ -4,8 +4,8 @@ use mailwire_core::Ticket;
 use mailwire_imap::{
     command::{Append, AppendData, List, ListReturnOpt, StatusAtt},
     response::{
-        Code, ListData, ListExtension, ListKind, NamespaceData, NamespaceDescr, Reply, ReplyKind,
-        StatusAttVal, StatusData, Untagged,
+        Code, ListData, ListExtension, ListKind, NamespaceData, NamespaceDescr, Reply, StatusAttVal,
+        StatusData, Untagged,
     },
     types::{ImapString, KnownUids, ListPattern, MailboxAttribute, MailboxName},
     view::{Numbering, View},
@@ -15,9 +15,9 @@ use super::{
     body::{Body, BodyOutcome},
     conversation::{Conversation, Stop, done},
     listing::{Listed, Listing, Mailbox, Tree, unicode_name, wire_name},
-    open::Open,
+    open::{KnownFlags, Open, ok, permanent},
     options::{SelectOptions, StatusOptions},
-    refusal::status,
+    refusal::Refusal,
     sending::push,
     service::{NewMessage, Service, Session, Status},
     sets,
@@ -29,15 +29,20 @@ impl<S: Service> Conversation<S> {
         self.session.as_mut().ok_or(Stop::Bad("Log in first"))
     }
 
-    pub(super) fn name(&self, mailbox: &MailboxName) -> String {
-        unicode_name(mailbox, self.rev2())
+    /// The name that a client means. What is no name in the revision that it speaks is refused.
+    pub(super) fn name(&self, mailbox: &MailboxName) -> Result<String, Stop> {
+        let rev2 = self.rev2();
+        unicode_name(mailbox, rev2).ok_or_else(|| {
+            let written = if rev2 { "UTF-8" } else { "modified UTF-7" };
+            Refusal::new(format!("The mailbox name is not {written}")).with_code(Code::Cannot).into()
+        })
     }
 
     pub(super) fn session_and_name(
         &mut self,
         mailbox: &MailboxName,
     ) -> Result<(&mut S::Session, String), Stop> {
-        let name = self.name(mailbox);
+        let name = self.name(mailbox)?;
         Ok((self.session()?, name))
     }
 
@@ -54,8 +59,7 @@ impl<S: Service> Conversation<S> {
         let read_only = read_only || selected.read_only;
         let mut view = View::with_uids(sets::ranges(selected.uids), Numbering::Numbers);
         view.set_recent(sets::ranges(selected.recent));
-        let mut tell = vec![Untagged::Flags(selected.flags), Untagged::Exists(view.len())];
-        let ok = |code, text| Untagged::Reply(status(ReplyKind::Ok, text).with_code(code));
+        let mut tell = vec![Untagged::Flags(selected.flags.clone()), Untagged::Exists(view.len())];
         if rev2 {
             let name = listed(ListKind::List, Mailbox::new(name), rev2);
             tell.extend(name.map(Untagged::List));
@@ -66,11 +70,12 @@ impl<S: Service> Conversation<S> {
         }
         tell.push(ok(Code::UidValidity(Some(selected.uid_validity)), "UIDs are valid"));
         tell.push(ok(Code::UidNext(Some(selected.uid_next)), "The next UID"));
-        tell.push(ok(Code::PermanentFlags(selected.permanent_flags), "Flags that stay"));
+        tell.push(permanent(selected.permanent_flags.clone()));
         for data in tell {
             push(&mut self.driver, data).await?;
         }
-        self.open = Some(Open::new(view, read_only));
+        let flags = KnownFlags { flags: selected.flags, permanent: selected.permanent_flags };
+        self.open = Some(Open::new(view, read_only, flags));
         let code = if read_only { Code::ReadOnly } else { Code::ReadWrite };
         Ok(done().with_code(code))
     }
@@ -226,7 +231,7 @@ impl<S: Service> Conversation<S> {
         let AppendData::Streamed { length } = append.message else {
             return Err(Stop::Bad("The message is missing"));
         };
-        let name = self.name(&append.mailbox);
+        let name = self.name(&append.mailbox)?;
         let session = self.session.as_mut().ok_or(Stop::Bad("Log in first"))?;
         let message = NewMessage { flags: append.flags, date: append.date, length, binary: append.binary };
         let mut body = Body::new(&mut self.driver, ticket, length);

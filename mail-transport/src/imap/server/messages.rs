@@ -54,7 +54,7 @@ impl<S: Service> Conversation<S> {
             (FetchOptions::new(asked), StoreOptions::new(StoreAction::Add, FlagSet::from([Flag::Seen])));
         let (mut budget, mut given) = (self.budget(), 0);
         for batch in uids.chunks(BATCH) {
-            let (Some(session), Some(open)) = (&mut self.session, &self.open) else { break };
+            let (Some(session), Some(open)) = (&mut self.session, &mut self.open) else { break };
             let mut seen = if marks { session.store(batch, &mark).await? } else { Vec::new() };
             seen.retain(|stored| stored.changed);
             seen.sort_unstable_by_key(|stored| stored.uid);
@@ -92,9 +92,12 @@ impl<S: Service> Conversation<S> {
             let (session, _) = self.opened()?;
             let stored = session.store(batch, &options).await?;
             known += stored.len();
-            let shown = if store.silent { Vec::new() } else { stored };
-            for Stored { uid, flags, .. } in shown {
-                let Some(open) = &self.open else { break };
+            for Stored { uid, flags, .. } in stored {
+                let Some(open) = &mut self.open else { break };
+                open.announce(&mut self.driver, &flags).await?;
+                if store.silent {
+                    continue;
+                }
                 if let Some(data) = open.flags(uid, flags, by_uid || rev2, rev2) {
                     push(&mut self.driver, data).await?;
                 }
@@ -171,7 +174,7 @@ impl<S: Service> Conversation<S> {
 
     /// COPY: RFC 9051 section 6.4.7.
     pub(super) async fn copy_to(&mut self, copy: Copy) -> Result<Reply, Stop> {
-        let target = self.name(&copy.mailbox);
+        let target = self.name(&copy.mailbox)?;
         let dialect = self.driver.connection().dialect();
         let (session, open) = self.opened()?;
         let uids = sets::resolve(&open.view, &copy.messages, dialect)?;
@@ -187,7 +190,7 @@ impl<S: Service> Conversation<S> {
     /// MOVE: RFC 9051 section 6.4.8.
     pub(super) async fn move_to(&mut self, copy: Copy) -> Result<Reply, Stop> {
         self.writable()?;
-        let target = self.name(&copy.mailbox);
+        let target = self.name(&copy.mailbox)?;
         let dialect = self.driver.connection().dialect();
         let (session, open) = self.opened()?;
         let uids = sets::resolve(&open.view, &copy.messages, dialect)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mailwire_imap::{
     response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Untagged},
-    types::{Flag, FlagSet, ModSeq, Uid},
+    types::{Flag, FlagSet, ModSeq, PermanentFlags, Uid},
     view::{self, Allow, Telling, View},
 };
 
@@ -16,19 +16,63 @@ use super::{
 };
 use crate::Error;
 
+/// OK with a code, in the middle of a command.
+pub(super) fn ok(code: Code, text: &'static str) -> Untagged {
+    Untagged::Reply(status(ReplyKind::Ok, text).with_code(code))
+}
+
+/// The flags that can be changed for ever.
+pub(super) fn permanent(flags: PermanentFlags) -> Untagged {
+    ok(Code::PermanentFlags(flags), "Flags that stay")
+}
+
 /// A service does not say by which change something came: clients cannot ask for it.
 const NO_MOD_SEQ: ModSeq = ModSeq::ZERO;
 
 /// The selected mailbox as the client knows it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Open {
     pub(super) view: View,
     pub(super) read_only: bool,
+    known: KnownFlags,
+}
+
+/// The flags that a client was told of.
+#[derive(Debug)]
+pub(super) struct KnownFlags {
+    pub(super) flags: FlagSet,
+    pub(super) permanent: PermanentFlags,
 }
 
 impl Open {
-    pub(super) const fn new(view: View, read_only: bool) -> Self {
-        Self { view, read_only }
+    pub(super) const fn new(view: View, read_only: bool, known: KnownFlags) -> Self {
+        Self { view, read_only, known }
+    }
+
+    /// Tells of flags that the client has not seen in this mailbox, before it sees them on a message: RFC 9051
+    /// section 7.3.5 (FLAGS).
+    pub(super) async fn announce(&mut self, driver: &mut ServerDriver, flags: &FlagSet) -> Result<(), Error> {
+        if self.learn(flags) { self.tell_flags(driver).await } else { Ok(()) }
+    }
+
+    /// Whether some of these flags are new in this mailbox to the client.
+    pub(super) fn learn(&mut self, flags: &FlagSet) -> bool {
+        let before = self.known.flags.len();
+        for flag in flags.iter().filter(|flag| **flag != Flag::Recent) {
+            if !self.known.flags.contains(flag) {
+                self.known.flags.insert(flag.clone());
+                if !self.read_only {
+                    self.known.permanent.flags.insert(flag.clone());
+                }
+            }
+        }
+        self.known.flags.len() > before
+    }
+
+    /// Tells of the flags that can be on messages, and be changed.
+    pub(super) async fn tell_flags(&self, driver: &mut ServerDriver) -> Result<(), Error> {
+        push(driver, Untagged::Flags(self.known.flags.clone())).await?;
+        push(driver, permanent(self.known.permanent.clone())).await
     }
 
     /// A message's flags as this client is to see them.
@@ -104,8 +148,9 @@ impl Open {
                     }
                 }
                 view::Update::Flags { uid, .. } => {
-                    let now = flags.remove(&uid);
-                    if let Some(data) = now.and_then(|now| self.flags(uid, now, true, rev2)) {
+                    let Some(now) = flags.remove(&uid) else { continue };
+                    self.announce(driver, &now).await?;
+                    if let Some(data) = self.flags(uid, now, true, rev2) {
                         push(driver, data).await?;
                     }
                 }
