@@ -27,8 +27,11 @@ use mailwire_transport::{
         client::{AppendOptions, Update},
         proto::{
             client::State,
-            command::{AString, Command, Copy, Create, List, ListReturnOpt, Search, SearchReturnOpt, Status},
-            types::{ImapString, ListPattern, MailboxName, Section, SectionText, Uid, UidValidity},
+            command::{
+                AString, Command, Copy, Create, List, ListReturnOpt, OtherItem, Search, SearchReturnOpt,
+                Status,
+            },
+            types::{ImapString, ListPattern, MailboxName, Section, SectionText, Uid, UidValidity, Value},
         },
     },
     sasl::{Credentials, Mechanism, SaslError},
@@ -589,6 +592,10 @@ async fn searches() {
         S: * 4 EXISTS
         S: * ESEARCH (TAG \"x\") UID
         S: F OK done
+        C: G UID SEARCH CHARSET UTF-8 X-GM-RAW {{4+}}
+        C: Gr\u{fc}
+        S: * SEARCH 0 5
+        S: G OK done
     "
     );
     within(&script, async |client| {
@@ -607,6 +614,9 @@ async fn searches() {
         assert!(found.is_empty());
         assert_eq!(client.exists(), Some(4));
         assert_eq!(client.updates().next(), Some(Update::Exists(4)));
+        // A key that only the server knows.
+        let raw = OtherItem::new("X-GM-RAW".try_into()?).with_arguments([Value::string("Gr\u{fc}")?]);
+        assert_eq!(client.uid_search([SearchKey::Other(raw)]).await?.ranges(), [(5, 5)]);
         // Nothing is sent for nothing.
         let mut messages = client.uid_fetch(&found, FetchAtt::Envelope).await?;
         assert!(messages.next().await?.is_none());

@@ -81,6 +81,11 @@ impl ContentType {
         self.parameters.iter().find(of_name).map(|(_, value)| value)
     }
 
+    /// Whether it is for people to read: texts, and reports such as message/delivery-status.
+    pub(super) fn is_readable(&self) -> bool {
+        [&b"text"[..], b"message"].iter().any(|kind| self.kind.eq_ignore_ascii_case(kind))
+    }
+
     /// What divides the parts of a multipart.
     fn boundary(&self) -> Option<&[u8]> {
         self.parameter("boundary")

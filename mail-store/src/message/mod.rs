@@ -9,6 +9,7 @@ mod address;
 mod casemap;
 mod charset;
 mod continuations;
+mod date;
 mod decode;
 mod envelope;
 pub mod header;

@@ -8,6 +8,7 @@ use super::{
     Content, Message, Part,
     casemap::casemap,
     charset::Charset,
+    date,
     envelope::address_list,
     header,
     needles::{Needles, Place},
@@ -34,7 +35,7 @@ impl Message {
     }
 
     /// Tells whether the text of the body contains `needle`: `BODY`. Texts are decoded, in the header of
-    /// each part too.
+    /// each part too; parts of other types than text and message are not searched.
     #[must_use]
     pub fn body_contains(&self, needle: &str) -> bool {
         self.has(Scope::Body, needle)
@@ -46,12 +47,12 @@ impl Message {
         self.has(Scope::Text, needle)
     }
 
-    /// Reads the day of the Date field, in its own time zone: year, month, day. For `SENTON` and its like.
+    /// Reads the day of the Date field, in its own time zone: year, month, day. For `SENTON` and its like, which
+    /// disregard time and zone: they may be odd, or missing. `None` for what does not begin like a date of
+    /// [RFC 5322](https://www.rfc-editor.org/rfc/rfc5322#section-3.3): such a message is found by none of them.
     #[must_use]
     pub fn sent_on(&self) -> Option<(u16, u8, u8)> {
-        let date = header::first(&self.header(&self.root), b"date")?;
-        let date = mail_parser::DateTime::parse_rfc822(&String::from_utf8_lossy(&date))?;
-        date.is_valid().then_some((date.year, date.month, date.day))
+        date::day(&header::first(&self.header(&self.root), b"date")?)
     }
 
     fn has(&self, scope: Scope, needle: &str) -> bool {
@@ -318,7 +319,7 @@ fn look_at_body(message: &Message, part: &Part, pass: &mut Pass<'_>) {
     match &part.content {
         Content::Multipart(parts) => parts.iter().for_each(|part| look_at_part(message, part, pass)),
         Content::Message { message: part, .. } => look_at_part(message, part, pass),
-        Content::Leaf { .. } if part.content_type.kind.eq_ignore_ascii_case(b"text") => {
+        Content::Leaf { .. } if part.content_type.is_readable() => {
             let Ok(decoder) = message.decoder(part) else { return };
             let mut pieces = decoder.map_or_else(Pieces::plain, Pieces::decoded);
             let charset = part.content_type.parameter("charset").map(|charset| &charset[..]);
@@ -342,9 +343,10 @@ fn look_at_part(message: &Message, part: &Part, pass: &mut Pass<'_>) {
     look_at_body(message, part, pass);
 }
 
-/// The text of a field as it is searched.
+/// The text of a field as it is searched: a tab is a space.
 fn field_text(body: &[u8]) -> String {
-    super::encoded_words(body)
+    let text = super::encoded_words(body);
+    if text.contains('\t') { text.replace('\t', " ") } else { text }
 }
 
 /// An address as a person reads it.
@@ -456,5 +458,21 @@ mod tests {
         let long = "ab".repeat(PIECE * 2);
         let message = Message::parse(format!("\r\nb{long}c").into());
         assert!(message.body_contains(&long) && !message.body_contains(&format!("{long}a")));
+    }
+
+    #[test]
+    fn reports_are_texts() {
+        let message = Message::parse(Bytes::from_static(
+            b"Content-Type: multipart/report; boundary=x\r\n\r\n\
+              --x\r\nContent-Type: message/delivery-status\r\n\r\nStatus: 5.1.1\r\n\
+              --x\r\nContent-Type: application/pdf\r\n\r\nhidden\r\n--x--\r\n",
+        ));
+        assert!(message.body_contains("status: 5.1") && !message.body_contains("hidden"));
+    }
+
+    #[test]
+    fn a_tab_is_a_space() {
+        let message = Message::parse(Bytes::from_static(b"Subject: one\ttwo\r\n\tthree\r\n\r\n"));
+        assert!(message.header_contains(b"subject", "one two three"));
     }
 }

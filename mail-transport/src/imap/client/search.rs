@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use mailwire_imap::{
     command::{AString, Command, Search, SearchKey},
     response::{ESearchData, SearchReturnData, Untagged},
-    types::KnownNumbers,
+    types::{KnownNumbers, Value},
 };
 
 use super::{Client, error::too_many};
