@@ -73,6 +73,7 @@
 //! | `parameter-without-value` | BODYSTRUCTURE | a parameter of a media type or a disposition that has no value |
 //! | `parameters-for-md5` | BODYSTRUCTURE | parameters where Content-MD5 is due: they are left out |
 //! | `parenthesis-around-item` | FETCH | a parenthesis before an item of FETCH |
+//! | `peek-in-response` | FETCH | `.PEEK` in the name of an item, as it was asked for |
 //! | `quoted-capability` | CAPABILITY | a capability between quotes |
 //! | `quoted-flag` | flags | a flag between quotes |
 //! | `quoted-number` | numbers | a number between quotes |
@@ -236,6 +237,8 @@ mailwire_core::deviations! {
     PARAMETERS_FOR_MD5 = "parameters-for-md5";
     /// A parenthesis before an item of FETCH.
     PARENTHESIS_AROUND_ITEM = "parenthesis-around-item";
+    /// `.PEEK` in the name of an item, as it was asked for.
+    PEEK_IN_RESPONSE = "peek-in-response";
     /// A capability between quotes.
     QUOTED_CAPABILITY = "quoted-capability";
     /// A flag between quotes.

@@ -176,3 +176,32 @@ fn a_code_alone_on_its_line() {
     let Untagged::Reply(reply) = accepted("[COPYUID 124 10 233]") else { panic!() };
     assert!(matches!(reply.code, Some(Code::CopyUid(_))) && reply.is_ok());
 }
+
+#[test]
+fn items_named_as_they_were_asked_for() {
+    let found = items(accepted("* 1 FETCH (BODY.PEEK[HEADER] {5}\r\na: b\n UID 7)"));
+    let header = SectionData::new(Section::HEADER, Data::Inline("a: b\n".into()));
+    assert_eq!(found, [MsgAtt::Section(Box::new(header)), uid(7)]);
+    let found = items(accepted("* 1 FETCH (BINARY.PEEK[1] ~{1}\r\n\0 UID 7)"));
+    assert!(matches!(&found[..], [MsgAtt::Binary(_), MsgAtt::Uid(_)]), "{found:?}");
+}
+
+#[test]
+fn a_missing_field_before_the_encoding() {
+    let part =
+        single(accepted(r#"* 1 FETCH (BODY ("text" "plain" ("charset" "utf-8") NIL "base64" 356 7))"#));
+    assert_eq!((part.encoding, part.octets), (ContentEncoding::Base64, Some(356)));
+    assert_eq!((part.kind, part.description), (PartKind::Text { lines: Some(7) }, None));
+    // Not what begins with a digit only.
+    let part = single(accepted(r#"* 1 FETCH (BODY ("text" "plain" NIL NIL NIL 7bit 356 7))"#));
+    assert_eq!((part.encoding, part.octets), (ContentEncoding::SevenBit, Some(356)));
+}
+
+#[test]
+fn lists_without_their_end() {
+    let Untagged::Status(found) = accepted("* STATUS x (MESSAGES 3 UNSEEN 1") else { panic!() };
+    assert_eq!(found.items, [StatusAttVal::Messages(3), StatusAttVal::Unseen(1)]);
+    let Untagged::ESearch(found) = accepted("* ESEARCH (TAG \"a\") UID COUNT 3 )") else { panic!() };
+    assert_eq!((found.uid, &found.items[..]), (true, &[SearchReturnData::Count(3)][..]));
+    assert!(parse(b"* ESEARCH (TAG \"a\") UID )", Dialect::Lenient).is_err());
+}

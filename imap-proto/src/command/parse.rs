@@ -69,6 +69,10 @@ fn odd_end(
             let what = "unknown parameter of a command";
             ParseError::new(r.offset() + 2, what).with_kind(ParseErrorKind::Unknown)
         }
+        Ok(Command::Append(_)) if r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte != b' ') => {
+            ParseError::new(r.offset() + 1, "only one message can be appended")
+                .with_kind(ParseErrorKind::Unknown)
+        }
         Ok(command) => return r.end().map(|()| command),
         Err(error) if error.kind == ParseErrorKind::Unknown => error,
         Err(error) => return Err(error),

@@ -358,7 +358,7 @@ impl StatusData {
     /// status-att-list = status-att-val *(SP status-att-val)
     /// ```
     ///
-    /// Lenient: an unquoted name with spaces; values that are not what they should be.
+    /// Lenient: an unquoted name with spaces; no `)` at the end; values that are not what they should be.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         r.space()?;
         let start = r.offset();
@@ -384,7 +384,7 @@ impl StatusData {
         r.space()?;
         r.expect(b'(', "expected (")?;
         let mut items = Vec::with_capacity(4);
-        r.items(|r| {
+        r.last_items(|r| {
             items.push(StatusAttVal::read(r)?);
             Ok(())
         })?;

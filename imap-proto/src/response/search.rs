@@ -224,68 +224,90 @@ impl ESearchData {
     ///
     /// The name was read. Lenient: spaces; `ALL` without a set; a lowest or highest number of 0, which
     /// is left out.
+    ///
+    /// What cannot be read, and all after it, is left out.
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let mut found = Self::default();
         loop {
-            if r.is_at_end() {
-                return Ok(found);
-            }
             let start = r.offset();
-            r.space()?;
-            if r.is_at_end() {
-                return r.deviate_at(start, deviation::SPACE_BEFORE_LINE_END).map(|()| found);
-            }
-            let start = r.offset();
-            if r.eat(b'(') {
-                r.items(|r| {
-                    let tag = r.eat_ignore_case("TAG");
-                    if tag {
-                        r.space()?;
-                        found.tag = Some(read_astring(r)?);
-                        return Ok(());
-                    }
-                    // Correlators of extensions: MAILBOX, UIDVALIDITY (RFC 7377).
-                    RawValue::read(r).map(|_| ())
-                })?;
-                continue;
-            }
-            let name = r.take_class(chars::LABEL);
-            let is = |known: &str| chars::is_name(name, known);
-            if is("UID") {
-                found.uid = true;
-                continue;
-            }
-            if name.is_empty() {
-                return Err(r.error("expected a search result"));
-            }
-            let name_end = r.offset();
-            if is("ALL") && r.rest().iter().all(|&byte| byte == b' ') {
-                r.deviate(deviation::MISSING_VALUE)?;
-                continue;
-            }
-            r.space()?;
-            if is("MODSEQ") {
-                found.items.extend(read_mod_seq(r)?.map(SearchReturnData::ModSeq));
-                continue;
-            }
-            if is("MIN") || is("MAX") {
-                let item = if is("MIN") { SearchReturnData::Min } else { SearchReturnData::Max };
-                let start = r.offset();
-                match r.number_u32()? {
-                    0 => r.deviate_at(start, deviation::ZERO_FOR_MESSAGE_NUMBER)?,
-                    number => found.items.push(item(number)),
+            match found.read_next(r) {
+                Ok(true) => {}
+                Ok(false) => return Ok(found),
+                Err(error) if r.dialect() == Dialect::Strict || error.kind == ParseErrorKind::TooDeep => {
+                    return Err(error);
                 }
-                continue;
+                // Nothing of it is known: no answer is told from an empty one.
+                Err(error) if found.items.is_empty() => return Err(error),
+                Err(_) => {
+                    r.rewind(start);
+                    r.deviate(deviation::SURPLUS_DATA)?;
+                    r.skip(usize::MAX);
+                    return Ok(found);
+                }
             }
-            found.items.push(if is("COUNT") {
-                SearchReturnData::Count(r.number_u32()?)
-            } else if is("ALL") {
-                SearchReturnData::All(KnownNumbers::read(r)?)
-            } else {
-                let name = Text::from(r.slice(start, name_end));
-                SearchReturnData::Other { name: Atom::unchecked(name), value: RawValue::read(r)? }
-            });
         }
+    }
+    /// Reads the next part; whether there was one.
+    fn read_next(&mut self, r: &mut Reader<'_>) -> Result<bool, ParseError> {
+        if r.is_at_end() {
+            return Ok(false);
+        }
+        let start = r.offset();
+        r.space()?;
+        if r.is_at_end() {
+            return r.deviate_at(start, deviation::SPACE_BEFORE_LINE_END).map(|()| false);
+        }
+        let start = r.offset();
+        if r.eat(b'(') {
+            r.items(|r| {
+                let tag = r.eat_ignore_case("TAG");
+                if tag {
+                    r.space()?;
+                    self.tag = Some(read_astring(r)?);
+                    return Ok(());
+                }
+                // Correlators of extensions: MAILBOX, UIDVALIDITY (RFC 7377).
+                RawValue::read(r).map(|_| ())
+            })?;
+            return Ok(true);
+        }
+        let name = r.take_class(chars::LABEL);
+        let is = |known: &str| chars::is_name(name, known);
+        if is("UID") {
+            self.uid = true;
+            return Ok(true);
+        }
+        if name.is_empty() {
+            return Err(r.error("expected a search result"));
+        }
+        let name_end = r.offset();
+        if is("ALL") && r.rest().iter().all(|&byte| byte == b' ') {
+            r.deviate(deviation::MISSING_VALUE)?;
+            return Ok(true);
+        }
+        r.space()?;
+        if is("MODSEQ") {
+            self.items.extend(read_mod_seq(r)?.map(SearchReturnData::ModSeq));
+            return Ok(true);
+        }
+        if is("MIN") || is("MAX") {
+            let item = if is("MIN") { SearchReturnData::Min } else { SearchReturnData::Max };
+            let start = r.offset();
+            match r.number_u32()? {
+                0 => r.deviate_at(start, deviation::ZERO_FOR_MESSAGE_NUMBER)?,
+                number => self.items.push(item(number)),
+            }
+            return Ok(true);
+        }
+        self.items.push(if is("COUNT") {
+            SearchReturnData::Count(r.number_u32()?)
+        } else if is("ALL") {
+            SearchReturnData::All(KnownNumbers::read(r)?)
+        } else {
+            let name = Text::from(r.slice(start, name_end));
+            SearchReturnData::Other { name: Atom::unchecked(name), value: RawValue::read(r)? }
+        });
+        Ok(true)
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {

@@ -250,6 +250,22 @@ impl<'a> Reader<'a> {
         self.items_after(item)
     }
 
+    /// The items of a list that is the last thing of a response. Lenient: its `)` is missing.
+    pub(crate) fn last_items(
+        &mut self,
+        item: impl FnMut(&mut Self) -> Result<(), ParseError>,
+    ) -> Result<(), ParseError> {
+        match self.items(item) {
+            Err(error) if self.is_at_end() && error.offset == self.offset() => {
+                if self.dialect() == Dialect::Strict {
+                    return Err(error);
+                }
+                self.deviate(deviation::MISSING_PARENTHESIS)
+            }
+            result => result,
+        }
+    }
+
     /// Reads the items after the first, which was read: each after a space.
     #[inline]
     pub(crate) fn items_after(

@@ -168,6 +168,14 @@ impl MsgAtt {
                 r.space()?;
                 items.push(Self::SaveDate(if eat_nil(r) { None } else { DateTime::read_lenient(r)? }));
             }
+            9 if is("BODY.PEEK") && r.peek() == Some(b'[') => {
+                r.deviate_at(start, deviation::PEEK_IN_RESPONSE)?;
+                return read_body(r, items);
+            }
+            11 if is("BINARY.PEEK") => {
+                r.deviate_at(start, deviation::PEEK_IN_RESPONSE)?;
+                items.push(read_binary(r)?);
+            }
             10 if is("X-GM-MSGID") => {
                 r.space()?;
                 items.push(Self::GmailMessageId(read_known_count(r)?));

@@ -135,7 +135,15 @@ fn read_single(r: &mut Reader<'_>) -> Result<BodyStructure, ParseError> {
         next_field(r, &mut part.description)?;
     }
     if more_fields(r)? {
-        part.encoding = ContentEncoding::read(r)?;
+        if r.peek().is_some_and(|byte| byte.is_ascii_digit()) && is_count(r) {
+            // Its place is one before: a field before it is missing.
+            r.deviate(deviation::MISSING_FIELD)?;
+            part.encoding = part.description.take().map_or(ContentEncoding::SevenBit, ContentEncoding::from);
+            let space = r.offset().saturating_sub(1);
+            r.seek(space);
+        } else {
+            part.encoding = ContentEncoding::read(r)?;
+        }
     }
     if more_fields(r)? {
         part.octets = read_count(r)?;
@@ -276,6 +284,13 @@ fn is_media_field(r: &mut Reader<'_>) -> bool {
     }
     r.reset(start);
     string
+}
+
+/// Whether the next word is a number and nothing else.
+#[cold]
+fn is_count(r: &Reader<'_>) -> bool {
+    let end = r.rest().iter().position(|byte| !byte.is_ascii_digit());
+    end.is_some_and(|end| matches!(r.peek_at(end), Some(b' ' | b')')))
 }
 
 #[inline]
