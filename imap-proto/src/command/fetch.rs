@@ -348,15 +348,18 @@ impl FetchAtt {
                 e.put(b"BINARY.SIZE");
                 write_part(e, part);
             }
-            Self::Other(item) => {
-                e.put(item.name.as_bytes());
-                if !item.arguments.is_empty() {
-                    e.put(b" (");
-                    e.values(&item.arguments);
-                    e.put(b")");
-                }
-            }
+            Self::Other(item) => write_other(item, e),
         }
+    }
+}
+
+#[cold]
+fn write_other(item: &OtherItem, e: &mut Writer<'_>) {
+    e.put(item.name.as_bytes());
+    if !item.arguments.is_empty() {
+        e.put(b" (");
+        e.values(&item.arguments);
+        e.put(b")");
     }
 }
 

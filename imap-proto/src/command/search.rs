@@ -121,8 +121,8 @@ pub enum SearchKey {
     Sequence(SequenceSet),
     /// `(...)`: all of these, at least one.
     And(Vec<SearchKey>),
-    /// A key that is not known here, with all that follows it in the command or in its list: only its
-    /// extension says where its arguments end. It has to be the last of its list.
+    /// A key that is not known here. It is read with all that follows it in the command or in its list, for
+    /// only its extension says where its arguments end.
     Other(OtherItem),
 }
 
@@ -249,11 +249,12 @@ impl SearchReturnOpt {
 }
 
 impl SearchKey {
-    /// Whether sequence numbers stand in it.
+    /// Whether sequence numbers stand in it, or may do so.
     #[must_use]
     pub fn uses_sequence_numbers(&self) -> bool {
         match self {
-            Self::Sequence(_) => true,
+            // It may have some among its arguments.
+            Self::Sequence(_) | Self::Other(_) => true,
             Self::Not(key) => key.uses_sequence_numbers(),
             Self::Or(one, other) => one.uses_sequence_numbers() || other.uses_sequence_numbers(),
             Self::And(keys) => keys.iter().any(Self::uses_sequence_numbers),
@@ -460,14 +461,17 @@ impl SearchKey {
                 Self::write_all(keys, e);
                 e.put(b")");
             }
-            Self::Other(item) => {
-                e.put(item.name.as_bytes());
-                for value in &item.arguments {
-                    e.put(b" ");
-                    e.values(core::slice::from_ref(value));
-                }
-            }
+            Self::Other(item) => write_other(item, e),
         }
+    }
+}
+
+#[cold]
+fn write_other(item: &OtherItem, e: &mut Writer<'_>) {
+    e.put(item.name.as_bytes());
+    if !item.arguments.is_empty() {
+        e.put(b" ");
+        e.values(&item.arguments);
     }
 }
 

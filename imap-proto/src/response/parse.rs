@@ -60,14 +60,28 @@ impl Response {
                 let (code, text) = read_text(r)?;
                 Ok(Self::Continuation(Continuation { code, text }))
             }
-            Some(b'[') if r.dialect() == Dialect::Lenient => {
-                r.deviate(deviation::MISSING_ASTERISK)?;
-                Untagged::read(r).map(Self::Untagged)
-            }
+            Some(b'[') => read_bracket(r),
             Some(_) => read_tagged(r).map(Self::Tagged),
             None => Err(r.error("an empty line")),
         }
     }
+}
+
+/// A tag can begin with a bracket.
+///
+/// Lenient: a response code without `* OK` before it.
+#[cold]
+fn read_bracket(r: &mut Reader<'_>) -> Result<Response, ParseError> {
+    let start = r.mark();
+    read_tagged(r).map(Response::Tagged).or_else(|error| {
+        if r.dialect() == Dialect::Strict {
+            return Err(error);
+        }
+        r.reset(start);
+        r.deviate(deviation::MISSING_ASTERISK)?;
+        let (code, text) = read_text(r)?;
+        Ok(Response::Untagged(Untagged::Reply(Reply { kind: ReplyKind::Ok, code, text })))
+    })
 }
 
 #[inline(always)]

@@ -149,26 +149,30 @@ impl Reply {
         self.kind == ReplyKind::Ok
     }
 
-    /// This reply with `?` for what is not ASCII, for a client that has not enabled more. `None`: all of
-    /// it is ASCII.
-    pub(crate) fn to_ascii(&self) -> Option<Self> {
+    /// Whether all of it is ASCII.
+    #[inline]
+    pub(crate) fn is_ascii(&self) -> bool {
+        let code = match &self.code {
+            Some(Code::Other(other)) => {
+                other.arguments.as_ref().is_none_or(|arguments| arguments.as_bytes().is_ascii())
+            }
+            _ => true,
+        };
+        code && self.text.as_bytes().is_ascii()
+    }
+
+    /// This reply with `?` for what is not ASCII, for a client that has not enabled more.
+    #[cold]
+    pub(crate) fn to_ascii(&self) -> Self {
         let plain = |text: &[u8]| -> Text {
             text.iter().map(|byte| if byte.is_ascii() { *byte } else { b'?' }).collect::<Vec<u8>>().into()
         };
-        let code = match &self.code {
-            Some(Code::Other(other)) => {
-                other.arguments.as_ref().filter(|arguments| !arguments.as_bytes().is_ascii())
-            }
-            _ => None,
-        };
-        if self.text.as_bytes().is_ascii() && code.is_none() {
-            return None;
-        }
         let mut reply = Self { text: ReplyText::unchecked(plain(self.text.as_bytes())), ..self.clone() };
-        if let (Some(Code::Other(other)), Some(arguments)) = (&mut reply.code, code) {
-            other.arguments = Some(ImapString::unchecked(plain(arguments.as_bytes())));
+        if let Some(Code::Other(other)) = &mut reply.code {
+            other.arguments =
+                other.arguments.take().map(|text| ImapString::unchecked(plain(text.as_bytes())));
         }
-        Some(reply)
+        reply
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
@@ -257,7 +261,7 @@ fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ReplyText) {
     // RFC 3501 wants text, RFC 9051 does not.
     if text.is_empty() {
         out.push(b'-');
-    } else if text.as_bytes().is_ascii() || text.as_str().is_some() {
+    } else if chars::all_quoted(text.as_bytes()) {
         text.as_text().append_to(out);
     } else {
         out.extend_from_slice(text.as_text().to_string_lossy().as_bytes());

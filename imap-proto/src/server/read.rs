@@ -31,10 +31,18 @@ pub(super) struct Refusal {
     error: ParseError,
 }
 
+/// The words for a command that is not known.
+pub(super) const UNKNOWN_COMMAND: &str = "unknown command";
+
 impl Refusal {
     pub(super) fn bad(offset: usize, reason: &'static str) -> Self {
         let status = Reply::from_static(ReplyKind::Bad, reason);
         Self { status, error: ParseError::new(offset, reason) }
+    }
+
+    /// Whether it is that of a command that is not known.
+    pub(super) fn is_unknown_command(&self) -> bool {
+        self.error.reason == UNKNOWN_COMMAND
     }
 
     /// BAD, with the word that is not known.
@@ -278,36 +286,66 @@ impl Machine {
                 Ok(())
             }
             Mode::Tail => self.end_body(&frame),
-            _ => match self.parse(&mut frame) {
-                Ok((Parsed { value, deviations, .. }, unknown)) => {
-                    let unknown =
-                        unknown.map(|error| Refusal::unknown(error, word_at(&frame.bytes, error.offset)));
-                    self.dispatch(value, unknown, deviations, input)
+            _ => {
+                let mut unknown = None;
+                match self.parse(&mut frame, &mut unknown) {
+                    Ok(Parsed { value, deviations, .. }) => match unknown {
+                        None => self.dispatch(value, deviations, input),
+                        Some(error) => self.dispatch_unknown(value, error, &frame.bytes, deviations, input),
+                    },
+                    Err(ParseError { offset, reason, .. }) => {
+                        self.refuse_line(frame.bytes, &Refusal::bad(offset, reason))
+                    }
                 }
-                Err(ParseError { offset, reason, .. }) => {
-                    self.refuse_line(frame.bytes, &Refusal::bad(offset, reason))
-                }
-            },
+            }
         }
     }
 
-    /// The command, and what of it is not known though the command is.
-    fn parse(&self, frame: &mut Frame) -> Result<(Parsed<Request>, Option<ParseError>), ParseError> {
+    /// The command; `unknown` is what of it is not known though the command is.
+    fn parse(
+        &self,
+        frame: &mut Frame,
+        unknown: &mut Option<ParseError>,
+    ) -> Result<Parsed<Request>, ParseError> {
         let context = frame.take_context(self.config.dialect, self.config.limits.nesting);
         let context = ParseContext { utf8: self.session.rev2, ..context };
-        let mut unknown = None;
-        Request::parse_telling(&frame.bytes, &context, &mut unknown).map(|parsed| (parsed, unknown))
+        Request::parse_telling(&frame.bytes, &context, unknown)
+    }
+
+    /// A known command with something in it that is not.
+    #[cold]
+    fn dispatch_unknown(
+        &mut self,
+        request: Request,
+        error: ParseError,
+        bytes: &Bytes,
+        deviations: Vec<Deviation>,
+        input: &BytesMut,
+    ) -> Result<(), Error> {
+        match self.permits_unknown(&request.command, error, bytes) {
+            Ok(()) => self.dispatch(request, deviations, input),
+            Err(refusal) => self.refuse_command(request, refusal),
+        }
+    }
+
+    /// Whether the application takes it, which then has to be allowed now.
+    fn permits_unknown(&self, command: &Command, error: ParseError, bytes: &Bytes) -> Result<(), Refusal> {
+        match self.permits(command, &command.rules()) {
+            Err(refusal) if refusal.is_unknown_command() => {
+                Err(Refusal::unknown(error, word_at(bytes, error.offset)))
+            }
+            permitted => permitted,
+        }
     }
 
     fn dispatch(
         &mut self,
         request: Request,
-        unknown: Option<Refusal>,
         deviations: Vec<Deviation>,
         input: &BytesMut,
     ) -> Result<(), Error> {
         let rules = request.command.rules();
-        if let Err(refusal) = self.permits(&request.command, &rules, unknown) {
+        if let Err(refusal) = self.permits(&request.command, &rules) {
             return self.refuse_command(request, refusal);
         }
         if matches!(request.command, Command::Append(_)) {
@@ -396,16 +434,19 @@ impl Machine {
     /// The head of an APPEND, up to the announcement of its message.
     fn take_append(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
         let mut frame = self.framer.announced_frame(input);
-        let parsed = match self.parse(&mut frame) {
+        let mut unknown = None;
+        let parsed = match self.parse(&mut frame, &mut unknown) {
             Ok(parsed) => parsed,
             Err(ParseError { offset, reason, .. }) => {
                 return self.refuse_literal(announced, input, &Refusal::bad(offset, reason));
             }
         };
-        let (Parsed { value: request, deviations, .. }, unknown) = parsed;
-        let unknown = unknown.map(|error| Refusal::unknown(error, word_at(&frame.bytes, error.offset)));
+        let Parsed { value: request, deviations, .. } = parsed;
         let rules = request.command.rules();
-        let mut checked = self.permits(&request.command, &rules, unknown);
+        let mut checked = match unknown {
+            None => self.permits(&request.command, &rules),
+            Some(error) => self.permits_unknown(&request.command, error, &frame.bytes),
+        };
         if checked.is_ok() && announced.size > self.config.limits.message {
             checked = Err(Refusal::no(Code::TooBig, "the message is too large"));
         }

@@ -6,7 +6,7 @@ use mailwire_core::{Channel, Invalid, Misuse, ParseError, WrongAnswer, WrongStat
 
 use super::{
     Config,
-    read::Refusal,
+    read::{Refusal, UNKNOWN_COMMAND},
     state::{Machine, Session},
 };
 use crate::{
@@ -27,14 +27,7 @@ impl Machine {
     }
 
     /// Whether the client may ask for this now (RFC 9051 section 3).
-    ///
-    /// `unknown`: it is a command that is known with something in it that is not.
-    pub(super) fn permits(
-        &self,
-        command: &Command,
-        rules: &Rules,
-        unknown: Option<Refusal>,
-    ) -> Result<(), Refusal> {
+    pub(super) fn permits(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
         rules.valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason.as_str()))?;
         let lacks = |need: Option<Need>| need.is_some_and(|need| !need.is_met(self.config.capabilities()));
         if lacks(rules.needs) || lacks(command.option_needs()) {
@@ -51,7 +44,7 @@ impl Machine {
                 let name = other.name().as_bytes();
                 let known =
                     self.config.commands.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
-                if known { Ok(()) } else { Err(unknown.unwrap_or(Refusal::bad(0, "unknown command"))) }
+                if known { Ok(()) } else { Err(Refusal::bad(0, UNKNOWN_COMMAND)) }
             }
             Command::List(list) => permits_list(list, self.config.pass_unknown_commands),
             Command::Create(Create { mailbox, .. }) | Command::Rename { to: mailbox, .. }

@@ -94,14 +94,15 @@ impl Machine {
         self.phase = Phase::Closed;
     }
 
-    /// What of a reply the client can read, if that is not all.
-    pub(super) fn readable(&self, reply: &Reply) -> Option<Reply> {
-        if self.session.rev2 { None } else { reply.to_ascii() }
+    /// Whether the client can read all of a reply.
+    fn can_read(&self, reply: &Reply) -> bool {
+        self.session.rev2 || reply.is_ascii()
     }
 
     pub(super) fn untagged(&mut self, status: &Reply) {
-        let readable = self.readable(status);
-        let status = readable.as_ref().unwrap_or(status);
+        if !self.can_read(status) {
+            return self.untagged(&status.to_ascii());
+        }
         self.output.write(|out| {
             out.extend_from_slice(b"* ");
             status.write(out);
@@ -110,8 +111,9 @@ impl Machine {
     }
 
     pub(super) fn tagged(&mut self, tag: &[u8], status: &Reply) {
-        let readable = self.readable(status);
-        let status = readable.as_ref().unwrap_or(status);
+        if !self.can_read(status) {
+            return self.tagged(tag, &status.to_ascii());
+        }
         self.output.write(|out| {
             out.extend_from_slice(tag);
             out.push(b' ');

@@ -108,7 +108,10 @@ macro_rules! set {
                         out.extend_from_slice(name.as_bytes());
                     }
                 }
-                for item in self.others.iter().filter(|item| !item.is_malformed()) {
+                for item in &self.others {
+                    if item.is_malformed() {
+                        continue;
+                    }
                     if out.len() > start {
                         out.push(b' ');
                     }

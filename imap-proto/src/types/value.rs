@@ -122,6 +122,16 @@ impl Value {
         }
     }
 
+    /// Whether there is nothing but ASCII in it.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        match self {
+            Self::Word(word) => word.as_bytes().is_ascii(),
+            Self::String(string) => string.as_bytes().is_ascii(),
+            Self::List(values) => values.iter().all(Self::is_ascii),
+        }
+    }
+
     /// Whether it is `NIL`: no value.
     #[must_use]
     pub fn is_nil(&self) -> bool {

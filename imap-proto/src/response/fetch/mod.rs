@@ -92,7 +92,8 @@ pub struct SectionData {
     pub section: Section,
     /// The first byte, if not the whole part was asked for.
     pub origin: Option<u64>,
-    /// Its bytes. A NUL in them is written as the byte 0x80: a message with NUL is for BINARY.
+    /// Its bytes. A NUL in them is written as the byte 0x80, but in large ones, which are not looked through:
+    /// a message with NUL is for BINARY.
     pub data: Data,
 }
 
@@ -383,8 +384,8 @@ fn write_data(out: &mut Vec<u8>, data: &Data, binary: bool, detached: &mut Detac
             if is_quotable(bytes) {
                 return write_quoted(out, bytes);
             }
-            // Where NUL may stand, large bytes are not looked through for it.
-            let nul = !(binary && large) && memchr::memchr(0, bytes).is_some();
+            // Large bytes are not looked through, which would cost more than all else.
+            let nul = !large && memchr::memchr(0, bytes).is_some();
             Announcement::by_server(bytes.len() as u64, binary && (large || nul)).write(out);
             match &mut detached.chained {
                 _ if nul && !binary => {

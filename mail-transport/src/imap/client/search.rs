@@ -218,6 +218,7 @@ fn is_ascii(key: &SearchKey) -> bool {
         SearchKey::Not(key) => is_ascii(key),
         SearchKey::Or(first, second) => is_ascii(first) && is_ascii(second),
         SearchKey::And(keys) => keys.iter().all(is_ascii),
+        SearchKey::Other(item) => item.arguments.iter().all(Value::is_ascii),
         _ => true,
     }
 }

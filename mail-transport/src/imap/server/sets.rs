@@ -49,6 +49,8 @@ pub(super) enum BadKeys {
     Set(BadSet),
     /// They become many times larger than they were written.
     TooLarge,
+    /// One is not known.
+    Unknown,
 }
 
 impl From<BadSet> for BadKeys {
@@ -71,6 +73,7 @@ impl From<BadKeys> for Stop {
         match bad {
             BadKeys::Set(bad) => bad.into(),
             BadKeys::TooLarge => Self::Bad("Too many search keys"),
+            BadKeys::Unknown => Self::Bad("Unknown search key"),
         }
     }
 }
@@ -110,6 +113,7 @@ impl Translation<'_> {
                 let keys: Result<_, _> = keys.into_iter().map(|key| self.key(key)).collect();
                 SearchKey::And(keys?)
             }
+            SearchKey::Other(_) => return Err(BadKeys::Unknown),
             key => key,
         })
     }
@@ -128,7 +132,7 @@ impl Translation<'_> {
 
 #[cfg(test)]
 mod tests {
-    use mailwire_imap::{types::SequenceSet, view::Numbering};
+    use mailwire_imap::{command::OtherItem, types::SequenceSet, view::Numbering};
 
     use super::*;
 
@@ -183,7 +187,7 @@ mod tests {
             translate(view, keys, Dialect::Lenient).unwrap().remove(0)
         };
         assert_eq!(found(&view(), "6"), SearchKey::All.not());
-        assert_eq!(found(&view(), "4:9"), SearchKey::Uid("8,13".parse().unwrap()));
+        assert_eq!(found(&view(), "4:9"), SearchKey::Uid("8:13".parse().unwrap()));
         assert_eq!(found(&empty, "1:*"), SearchKey::All.not());
     }
 
@@ -208,6 +212,9 @@ mod tests {
         assert_eq!(one(SearchKey::Sequence(SequenceSet::saved())), uids("3,8"));
         assert_eq!(one(SearchKey::New), SearchKey::And(vec![uids("13"), SearchKey::Unseen]));
         assert_eq!(one(SearchKey::Old.or(SearchKey::Seen)), uids("13").not().or(SearchKey::Seen));
+        let other = OtherItem::new("X-FOO".try_into().unwrap());
+        let unknown = vec![SearchKey::Seen, SearchKey::Other(other).not()];
+        assert_eq!(translate(&view, unknown, Dialect::Strict), Err(BadKeys::Unknown));
         let far = vec![SearchKey::Sequence("9".parse().unwrap()).not()];
         assert_eq!(translate(&view, far, Dialect::Strict), Err(BadKeys::Set(BadSet::OutOfRange)));
     }
