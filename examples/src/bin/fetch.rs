@@ -129,6 +129,9 @@ async fn append(
     match client.append(mailbox, input.payload()).await {
         Ok(appended) => {
             tally.done();
+            if input.has_changed().await {
+                tally.failed(&name, &anyhow!("the file has changed while it was read, and a part is stored"));
+            }
             let uid = appended.and_then(|appended| appended.uid());
             let stored = uid.map_or_else(|| "stored".to_owned(), |uid| format!("stored as {uid}"));
             if let Err(error) = say(format_args!("{name}: {stored}")) {

@@ -218,6 +218,21 @@ fn what_cannot_be_stored_does_not_stop_the_others() {
 }
 
 #[test]
+fn a_part_of_a_file_is_not_said_to_be_stored() {
+    let folder = TestFolder::new();
+    let file = folder.file("one", message("1"));
+    let longer = file.clone();
+    let peer = Peer::imap(move |_, line| {
+        if line.contains("APPEND") {
+            std::fs::write(&longer, message("1").repeat(2)).unwrap();
+        }
+        Usual
+    });
+    let ended = client("fetch", peer.port).arg("--append").arg(&file).run();
+    ended.expect(1, &["one: the file has changed"]);
+}
+
+#[test]
 fn the_exit_status_tells_the_kind() {
     let peer =
         Peer::imap(|_, line| if line.contains("AUTHENTICATE") { say("TAG NO wrong\r\n") } else { Usual });

@@ -23,6 +23,20 @@ fn all_examples_are_found() {
     assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0]);
 }
 
+#[test]
+fn the_readme_names_all_programs() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let (_, section) = readme.split_once("\n## Programs\n").unwrap();
+    let rows = section.split("\n## ").next().unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
+    let cells: Vec<&str> = rows.map(|row| row.split(" | ").next().unwrap()).collect();
+    let mut named: Vec<&str> =
+        cells.iter().flat_map(|cell| cell.trim_end_matches('`').split("`, `")).collect();
+    let mut programs = PROGRAMS.to_vec();
+    named.sort_unstable();
+    programs.sort_unstable();
+    assert_eq!(named, programs);
+}
+
 /// A server that has the mail of the examples, as `protocol`.
 struct World {
     serve: Serve,

@@ -131,6 +131,25 @@ fn a_file_that_cannot_be_read_does_not_stop_the_others() {
 }
 
 #[test]
+fn a_file_that_changes_is_not_sent_in_part() {
+    let folder = TestFolder::new();
+    for length in [5, 5_000_000] {
+        let file = files(&folder, 1).remove(0);
+        let changed = file.clone();
+        let peer = Peer::smtp(move |_, line| {
+            if line == "DATA" {
+                std::fs::OpenOptions::new().write(true).open(&changed).unwrap().set_len(length).unwrap();
+            }
+            Usual
+        });
+        let ended = to(&peer, &["bob@example.net"]).arg(&file).run();
+        ended.expect(75, &["1.eml: not sent: ", "the file has changed"]);
+        // The end of the message was not sent.
+        assert_eq!(peer.said().iter().filter(|line| *line == ".").count(), 0);
+    }
+}
+
+#[test]
 fn what_was_not_tried_is_named() {
     let folder = TestFolder::new();
     let peer = Peer::smtp(|connection, line| match line {
