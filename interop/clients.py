@@ -5,6 +5,9 @@ import contextlib
 import imaplib
 import os
 import poplib
+import pty
+import re
+import select
 import smtplib
 import ssl
 import subprocess
@@ -113,6 +116,68 @@ class Ours:
         return lambda: self._into_folder(*self._words("pop", security, port), "--delete")
 
 
+class Mutt:
+    """mutt or neomutt, which want a terminal and keys."""
+
+    def __init__(self, program, authority, folder):
+        self.program, self.authority, self.folder = program, authority, folder
+
+    def _copy(self, source, target, port):
+        """Copies all messages of one mailbox to another, and leaves."""
+        config = self.folder / f"{self.program}rc"
+        config.write_text(f"""
+set imap_user="{USER}" imap_pass="{PASSWORD}" folder="imap://{HOST}:{port}" spoolfile="+INBOX"
+set ssl_force_tls=yes ssl_starttls=yes ssl_verify_host=yes ssl_verify_dates=yes
+set ssl_ca_certificates_file="{self.authority.ca}" certificate_file="{self.authority.ca}"
+set mbox_type=Maildir header_cache="" message_cachedir="" tmpdir="{self.folder}"
+set confirmappend=no confirmcreate=no quit=yes move=no delete=no mark_old=no wait_key=no timeout=5
+push "<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{target}<enter><quit>"
+""")
+        self._in_a_terminal(self.program, "-n", "-F", config, "-f", source)
+
+    def _in_a_terminal(self, *words):
+        master, slave = pty.openpty()
+        environment = dict(os.environ, TERM="xterm", HOME=str(self.folder), LC_ALL="C.UTF-8")
+        process = subprocess.Popen([str(word) for word in words], stdin=slave, stdout=slave, stderr=slave,
+                                   env=environment, start_new_session=True)
+        os.close(slave)
+        shown = bytearray()
+        end = time.monotonic() + 60
+        try:
+            while process.poll() is None and time.monotonic() < end:
+                if select.select([master], [], [], 0.2)[0]:
+                    with contextlib.suppress(OSError):  # it has ended
+                        shown += os.read(master, 65536)
+            if process.poll() != 0:
+                last = re.sub(rb"\x1b[^a-zA-Z]*[a-zA-Z]", b" ", bytes(shown[-3000:])).decode(errors="replace")
+                raise RuntimeError(f"{self.program} ended with {process.poll()}: {last}")
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            os.close(master)
+
+    def pull(self, port):
+        def get():
+            with tempfile.TemporaryDirectory(dir=self.folder) as name:
+                maildir = Path(name) / "mail"
+                self._copy("+INBOX", maildir, port)
+                files = [file for part in ("new", "cur") for file in (maildir / part).iterdir()]
+                return [without_marks(file.read_bytes().replace(b"\n", b"\r\n")) for file in files]
+        return get
+
+    def push(self, port):
+        def put(files):
+            with tempfile.TemporaryDirectory(dir=self.folder) as maildir:
+                for part in ("new", "cur", "tmp"):
+                    (Path(maildir) / part).mkdir()
+                for number, file in enumerate(files):
+                    content = file.read_bytes().replace(b"\r\n", b"\n")
+                    (Path(maildir) / "cur" / f"{number}.eml:2,S").write_bytes(content)
+                self._copy(maildir, "+INBOX", port)
+        return put
+
+
 class Others:
     """curl, Python, msmtp, swaks, mbsync and mpop."""
 
@@ -217,7 +282,7 @@ SyncState *
             with tempfile.TemporaryDirectory(dir=self.folder) as maildir:
                 self._mbsync(port, maildir, ["--pull"])
                 files = [file for part in ("new", "cur") for file in (Path(maildir) / "INBOX" / part).iterdir()]
-                return [without_tuid(file.read_bytes()).replace(b"\n", b"\r\n") for file in files]
+                return [without_marks(file.read_bytes().replace(b"\n", b"\r\n")) for file in files]
         return get
 
     def mbsync_push(self, port):
@@ -256,6 +321,9 @@ SyncState *
         return get
 
 
-def without_tuid(message):
-    """mbsync marks what it moves with a header field of its own."""
-    return b"".join(line for line in message.splitlines(True) if not line.startswith(b"X-TUID:"))
+def without_marks(message):
+    """mbsync and mutt mark what they copy with header fields of their own."""
+    header, separator, body = message.partition(b"\r\n\r\n")
+    marks = (b"X-TUID:", b"Status:", b"Content-Length:", b"Lines:")
+    lines = [line for line in header.split(b"\r\n") if not line.startswith(marks)]
+    return b"\r\n".join(lines) + separator + body
