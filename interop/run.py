@@ -22,8 +22,7 @@ from servers import Authority, Cyrus, Dovecot, Postfix, Serve, free_ports
 def pairs(ours, other, dovecot, cyrus, postfix, serve):
     """Name, server whose mailbox is used, how messages get in, how they get out. Where one half of a pair is not what
     is tested, it is Python's imaplib."""
-    with_dovecot, with_cyrus, with_serve, with_unbound = (
-        Mailbox(server, other) for server in (dovecot, cyrus, serve))
+    with_dovecot, with_cyrus, with_serve = (Mailbox(server, other) for server in (dovecot, cyrus, serve))
     yield "send (STARTTLS, AUTH) > Postfix", with_dovecot, ours.send("starttls", postfix.smtp), with_dovecot.get
     yield "send (STARTTLS, AUTH) > Dovecot submission", with_dovecot, ours.send("starttls", dovecot.submission), \
         with_dovecot.get
