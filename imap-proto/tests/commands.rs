@@ -50,6 +50,7 @@ const UNKNOWN: &[(&str, &str)] = &[
     ("SEARCH NOT X-GM-RAW \"has:attachment in:unread\"", "unknown search key: X-GM-RAW"),
     ("SEARCH (FUZZY (SUBJECT \"x\") SEEN) 5", "unknown search key: FUZZY"),
     ("SEARCH OR X-FOO 1 SEEN", "unknown search key: X-FOO"),
+    ("SEARCH OR OR SEEN NOT X-FOO 1 SEEN", "unknown search key: OR"),
     ("SEARCH RETURN (PARTIAL 1:500) ALL", "unknown SEARCH result option: PARTIAL"),
     ("SEARCH RETURN (X-REL (a b) COUNT) ALL", "unknown SEARCH result option: X-REL"),
     ("LIST (METADATA (DEPTH 1)) \"\" *", "unknown LIST option: METADATA"),

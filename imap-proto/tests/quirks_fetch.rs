@@ -192,6 +192,8 @@ fn a_missing_field_before_the_encoding() {
         single(accepted(r#"* 1 FETCH (BODY ("text" "plain" ("charset" "utf-8") NIL "base64" 356 7))"#));
     assert_eq!((part.encoding, part.octets), (ContentEncoding::Base64, Some(356)));
     assert_eq!((part.kind, part.description), (PartKind::Text { lines: Some(7) }, None));
+    let part = single(accepted(r#"* 1 FETCH (BODY ("text" "plain" NIL NIL "" 356 7))"#));
+    assert_eq!((part.encoding, part.octets), (ContentEncoding::SevenBit, Some(356)));
     // Not what begins with a digit only.
     let part = single(accepted(r#"* 1 FETCH (BODY ("text" "plain" NIL NIL NIL 7bit 356 7))"#));
     assert_eq!((part.encoding, part.octets), (ContentEncoding::SevenBit, Some(356)));

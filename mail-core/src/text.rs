@@ -169,6 +169,18 @@ impl Text {
         }
     }
 
+    /// Whether all bytes are ASCII.
+    // `is_ascii` of `as_bytes` but for speed: the length of a short text is below 0x80, too.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub fn is_ascii(&self) -> bool {
+        match &self.0 {
+            Repr::Short(bytes) => bytes.iter().fold(0, |all, byte| all | byte) < 0x80,
+            Repr::Shared(bytes) => bytes.is_ascii(),
+        }
+    }
+
     /// The text, if it is UTF-8.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {

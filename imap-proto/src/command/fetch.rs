@@ -211,14 +211,16 @@ impl Fetch {
             FetchAtts::All => e.put(b"ALL"),
             FetchAtts::Fast => e.put(b"FAST"),
             FetchAtts::Full => e.put(b"FULL"),
-            FetchAtts::List(items) => match items.as_slice() {
-                [item] if !item.has_arguments() => item.write(e),
-                items => {
+            FetchAtts::List(items) => {
+                let alone = matches!(items.as_slice(), [item] if !item.has_arguments());
+                if !alone {
                     e.put(b"(");
-                    e.spaced(items, |e, item| item.write(e));
+                }
+                e.spaced(items, |e, item| item.write(e));
+                if !alone {
                     e.put(b")");
                 }
-            },
+            }
         }
     }
 }

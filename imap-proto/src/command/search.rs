@@ -273,6 +273,15 @@ impl SearchKey {
         }
     }
 
+    /// Whether it ends in a key that is not known, to which all belongs that follows.
+    fn takes_all(&self) -> bool {
+        match self {
+            Self::Other(_) => true,
+            Self::Not(key) | Self::Or(_, key) => key.takes_all(),
+            _ => false,
+        }
+    }
+
     /// The opposite.
     #[must_use]
     #[allow(clippy::should_implement_trait)]
@@ -356,6 +365,9 @@ impl SearchKey {
             None if name.first().is_some_and(u8::is_ascii_alphabetic) => {
                 let mut other = OtherItem::new(Atom::unchecked(r.text_from(start)));
                 other.read_arguments(r)?;
+                if !matches!(r.peek(), None | Some(b' ' | b')')) {
+                    return Err(r.error("expected a space"));
+                }
                 Self::Other(other)
             }
             None => return Err(ParseError::new(start, "not a search key")),
@@ -375,7 +387,7 @@ impl SearchKey {
         r.space()?;
         let start = r.offset();
         let one = Box::new(Self::read(r)?);
-        if matches!(*one, Self::Other(_)) {
+        if one.takes_all() {
             // The second key is among its arguments.
             return Err(ParseError::new(start, "unknown search key").with_kind(ParseErrorKind::Unknown));
         }

@@ -46,9 +46,11 @@ impl Response {
     #[inline(always)]
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         match r.peek() {
-            Some(b'*') => {
-                r.skip(1);
-                r.space()?;
+            Some(first @ (b'*' | b'[')) if first == b'*' || begins_code(r)? => {
+                if first == b'*' {
+                    r.skip(1);
+                    r.space()?;
+                }
                 Untagged::read(r).map(Self::Untagged)
             }
             Some(b'+') => {
@@ -60,28 +62,24 @@ impl Response {
                 let (code, text) = read_text(r)?;
                 Ok(Self::Continuation(Continuation { code, text }))
             }
-            Some(b'[') => read_bracket(r),
             Some(_) => read_tagged(r).map(Self::Tagged),
             None => Err(r.error("an empty line")),
         }
     }
 }
 
-/// A tag can begin with a bracket.
+/// Whether a response code begins here, with no `* OK` before it. A tag can begin with a bracket, too.
 ///
-/// Lenient: a response code without `* OK` before it.
+/// Lenient: it is taken.
 #[cold]
-fn read_bracket(r: &mut Reader<'_>) -> Result<Response, ParseError> {
-    let start = r.mark();
-    read_tagged(r).map(Response::Tagged).or_else(|error| {
-        if r.dialect() == Dialect::Strict {
-            return Err(error);
-        }
-        r.reset(start);
-        r.deviate(deviation::MISSING_ASTERISK)?;
-        let (code, text) = read_text(r)?;
-        Ok(Response::Untagged(Untagged::Reply(Reply { kind: ReplyKind::Ok, code, text })))
-    })
+fn begins_code(r: &mut Reader<'_>) -> Result<bool, ParseError> {
+    let after = r.rest().iter().position(|byte| *byte == b' ').and_then(|at| r.rest().get(at + 1..));
+    let kind = after.and_then(|after| after.split(|byte| !byte.is_ascii_alphabetic()).next());
+    let tagged = kind.is_some_and(|kind| ReplyKind::from_name(kind).is_some());
+    if tagged || r.dialect() == Dialect::Strict {
+        return Ok(false);
+    }
+    r.deviate(deviation::MISSING_ASTERISK).map(|()| true)
 }
 
 #[inline(always)]

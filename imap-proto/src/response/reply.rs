@@ -158,7 +158,7 @@ impl Reply {
             }
             _ => true,
         };
-        code && self.text.as_bytes().is_ascii()
+        code && self.text.as_text().is_ascii()
     }
 
     /// This reply with `?` for what is not ASCII, for a client that has not enabled more.
@@ -261,11 +261,16 @@ fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ReplyText) {
     // RFC 3501 wants text, RFC 9051 does not.
     if text.is_empty() {
         out.push(b'-');
-    } else if chars::all_quoted(text.as_bytes()) {
+    } else if text.as_text().is_ascii() {
         text.as_text().append_to(out);
     } else {
-        out.extend_from_slice(text.as_text().to_string_lossy().as_bytes());
+        write_beyond_ascii(out, text);
     }
+}
+
+#[cold]
+fn write_beyond_ascii(out: &mut Vec<u8>, text: &ReplyText) {
+    out.extend_from_slice(text.as_text().to_string_lossy().as_bytes());
 }
 
 /// ```text

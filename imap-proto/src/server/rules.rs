@@ -33,12 +33,13 @@ impl Machine {
         if lacks(rules.needs) || lacks(command.option_needs()) {
             return Err(Refusal::bad(0, "the extension is not offered"));
         }
-        if !self.config.pass_unknown_commands {
-            if let Some((what, name)) = command.unknown_member() {
-                return Err(Refusal::unknown(ParseError::new(0, what), name.as_bytes()));
-            }
-        }
         match command {
+            Command::Search(_) | Command::Fetch(_) => match command.unknown_member() {
+                Some((what, name)) if !self.config.pass_unknown_commands => {
+                    Err(Refusal::unknown(ParseError::new(0, what), name.as_bytes()))
+                }
+                _ => Ok(()),
+            },
             Command::Other(_) if self.config.pass_unknown_commands => Ok(()),
             Command::Other(other) => {
                 let name = other.name().as_bytes();

@@ -108,10 +108,14 @@ macro_rules! set {
                         out.extend_from_slice(name.as_bytes());
                     }
                 }
-                for item in &self.others {
-                    if item.is_malformed() {
-                        continue;
-                    }
+                if !self.others.is_empty() {
+                    self.write_others(out, start);
+                }
+            }
+
+            /// After those with a name here, which begin at `start`.
+            fn write_others(&self, out: &mut Vec<u8>, start: usize) {
+                for item in self.others.iter().filter(|item| !item.is_malformed()) {
                     if out.len() > start {
                         out.push(b' ');
                     }

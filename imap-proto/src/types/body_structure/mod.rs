@@ -217,7 +217,12 @@ impl ContentEncoding {
 
 impl From<ImapString> for ContentEncoding {
     fn from(name: ImapString) -> Self {
-        Self::known(name.as_bytes()).unwrap_or(Self::Other(name))
+        match Self::known(name.as_bytes()) {
+            Some(known) => known,
+            // The default.
+            None if name.is_empty() => Self::SevenBit,
+            None => Self::Other(name),
+        }
     }
 }
 

@@ -75,7 +75,6 @@ impl ContentEncoding {
         read_nstring_field(r, &mut name)?;
         match name {
             None => r.deviate_at(start, deviation::NIL_FOR_STRING).map(|()| Self::SevenBit),
-            Some(name) if name.is_empty() => Ok(Self::SevenBit),
             Some(name) => Ok(Self::from(name)),
         }
     }
