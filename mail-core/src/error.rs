@@ -128,7 +128,7 @@ pub enum Error {
     },
     /// Bytes in clear after STARTTLS or STLS: somebody tries to have them taken for protected
     /// ones (CVE-2011-0411).
-    #[error("bytes in clear behind the {command} command: refused as an injection")]
+    #[error("bytes in clear after the {command} command: refused as an injection")]
     BytesBehindUpgrade {
         /// The command's name.
         command: &'static str,

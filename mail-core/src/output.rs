@@ -404,7 +404,7 @@ mod tests {
             output.put(b"x");
             output.advance(1);
         }
-        // One byte a round stays behind; the rest must have been given back.
+        // One byte a round stays; the rest must have been given back.
         assert_eq!(output.len(), 100_000);
         assert!(output.copied.len() <= 2 * output.len() + 4096);
     }

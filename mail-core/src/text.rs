@@ -41,7 +41,7 @@ impl Repr {
         Some(Self::Short(bytes))
     }
 
-    /// The same of the first `length` bytes of a window, without a branch or a loop.
+    /// The representation of the first `length` bytes of a window, without a branch or a loop.
     #[inline]
     fn of_window(window: &[u8; SHORT + 1], length: usize) -> Option<Self> {
         let [first, second, third] = MASKS.get(length)?;
@@ -116,7 +116,7 @@ impl Text {
         }
     }
 
-    /// The same, if it is short and not at the end of the frame, as most parts are.
+    /// The text of a part that is short and not at the end of the frame, as most parts are.
     #[inline(always)]
     pub(crate) fn short_part_of(frame: &Bytes, part: &core::ops::Range<usize>) -> Option<Self> {
         let window = frame.get(part.start..)?.first_chunk()?;

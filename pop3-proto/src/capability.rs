@@ -140,6 +140,21 @@ impl Capability {
         }
     }
 
+    /// A copy that keeps no receive buffer alive.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        let text = |text: &LineText| LineText::unchecked(text.as_text().compact());
+        match self {
+            Self::Sasl(mechanisms) => Self::Sasl(mechanisms.iter().map(Mechanism::compact).collect()),
+            Self::Implementation(words) => Self::Implementation(text(words)),
+            Self::Other { tag, arguments } => Self::Other {
+                tag: Keyword::unchecked(tag.as_text().compact()),
+                arguments: arguments.as_ref().map(text),
+            },
+            plain => plain.clone(),
+        }
+    }
+
     /// The tag, in upper case if it is one of the RFCs'.
     #[must_use]
     pub fn tag(&self) -> Keyword {

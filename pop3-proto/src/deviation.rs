@@ -38,7 +38,7 @@ mailwire_core::deviations! {
     MISSING_PARAMETER = "missing-parameter";
     /// A parameter of a capability that is no number where one is due. It is kept as it is.
     TEXT_FOR_NUMBER = "text-for-number";
-    /// A SASL mechanism with a name that RFC 4422 does not allow.
+    /// A SASL mechanism with a name that [RFC 4422 section 3.1](https://www.rfc-editor.org/rfc/rfc4422#section-3.1) does not allow.
     ODD_MECHANISM_NAME = "odd-mechanism-name";
     /// A space within the name in USER or APOP.
     SPACE_IN_USER_NAME = "space-in-user-name";

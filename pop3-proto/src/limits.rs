@@ -29,6 +29,8 @@ pub struct Limits {
     pub listing_lines: u64,
     /// Client: capabilities in one list. They are kept. More end the connection.
     pub capabilities: usize,
+    /// Client: bytes of the capabilities in one list, as its lines have them. More end the connection.
+    pub capability_bytes: usize,
     /// Client: bytes of one message, without stuffed dots. It is not kept. More end the connection.
     pub message: u64,
     /// Client: commands that may wait in the machine to be sent. `send` refuses more with
@@ -61,6 +63,7 @@ impl Limits {
             auth_steps: 32,
             listing_lines: 10_000_000,
             capabilities: 256,
+            capability_bytes: 64 * 1024,
             message: 64 * 1024 * 1024 * 1024,
             queue: 1024,
             pipeline: 64,

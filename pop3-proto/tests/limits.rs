@@ -403,3 +403,19 @@ fn what_cannot_be_kept_is_refused() {
     c.connection.send(Command::Other { keyword: keyword("XTND"), arguments }).unwrap();
     assert_eq!(drain(&mut c.connection), "XTND caf\u{e9}\r\n");
 }
+
+/// A list that is short by its lines can be long by its bytes. What is kept keeps no receive buffer.
+#[test]
+fn bytes_of_capabilities() {
+    let list = |lines: usize| {
+        let line = format!("X-{} {}\r\n", "A".repeat(60), "b".repeat(1000));
+        format!("+OK\r\n{}.\r\n", line.repeat(lines))
+    };
+    let mut c = client(|config| config.limits.capability_bytes = 5000);
+    c.connection.send(Command::Capa).unwrap();
+    c.hear(&list(4));
+    assert_eq!(c.connection.capabilities().len(), 4);
+    c.connection.send(Command::Capa).unwrap();
+    let limit = Error::LimitExceeded { what: "bytes of capabilities", limit: 5000 };
+    assert_eq!(c.feed(&list(5)), Err(limit));
+}

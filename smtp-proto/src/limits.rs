@@ -30,6 +30,8 @@ pub struct Limits {
     pub auth_steps: usize,
     /// Client: lines of one reply. More end the connection.
     pub reply_lines: usize,
+    /// Client: bytes of one reply with its line ends. More end the connection.
+    pub reply: usize,
     /// Server: bytes of a message as it is stored, without stuffed dots. It is announced as SIZE; a
     /// larger message is refused with 552, its bytes are read and dropped.
     pub message: u64,
@@ -62,6 +64,7 @@ impl Limits {
             auth_line: 16 * 1024,
             auth_steps: 32,
             reply_lines: 1000,
+            reply: 256 * 1024,
             message: 50 * 1024 * 1024,
             recipients: 1000,
             bad_commands: 20,
@@ -85,6 +88,7 @@ setters!(Limits {
     with_auth_line(auth_line: usize),
     with_auth_steps(auth_steps: usize),
     with_reply_lines(reply_lines: usize),
+    with_reply(reply: usize),
     with_message(message: u64),
     with_recipients(recipients: usize),
     with_bad_commands(bad_commands: usize),

@@ -280,3 +280,23 @@ fn data_without_recipients_again_and_again() {
         assert_eq!(said, 20);
     }
 }
+
+/// A reply that is short by its lines can be long by its bytes.
+#[test]
+fn bytes_of_a_reply() {
+    let mut client =
+        ready_client(client_config().with_limits(mailwire_smtp::Limits::client().with_reply(3000)));
+    let line = format!("250-{}\r\n", "a".repeat(994));
+    for (lines, fits) in [(2, true), (4, false)] {
+        client.send(Command::Noop(None)).unwrap();
+        drain(&mut client);
+        let reply = format!("{}250 ok\r\n", line.repeat(lines));
+        match try_feed(&mut client, reply.as_bytes()) {
+            Ok(_) => assert!(fits),
+            Err(error) => {
+                assert_eq!(error, Error::LimitExceeded { what: "bytes of a reply", limit: 3000 });
+                assert!(!fits);
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@ use memchr::memchr2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Special {
     None,
-    /// CR LF, and the byte behind it is a dot or not there yet: worth a look.
+    /// CR LF, and the byte after it is a dot or not there yet: worth a look.
     LineEnd,
     /// A CR as the last byte of the chunk.
     CrAtEnd,
@@ -22,7 +22,7 @@ pub(super) fn next_in_line(bytes: &[u8], from: usize) -> (usize, Special) {
     }
 }
 
-/// The same, where plain lines are expected: they are stepped over in whole blocks.
+/// The next special place after plain lines, which are stepped over in whole blocks.
 pub(super) fn next_special(bytes: &[u8], from: usize) -> (usize, Special) {
     let enough = bytes.len().saturating_sub(from) >= LANES + 2;
     let mut at = if enough { skip_plain(bytes, from) } else { from };
@@ -51,7 +51,7 @@ pub(super) fn line_end(bytes: &[u8], from: usize) -> Result<(usize, Special), us
 
 #[inline]
 fn line_break(bytes: &[u8]) -> Option<usize> {
-    // A call is not worth it for the few bytes behind the last block.
+    // A call is not worth it for the few bytes after the last block.
     if bytes.len() <= 4 {
         bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n'))
     } else {
@@ -87,8 +87,8 @@ const SMALL: usize = 128;
 /// A place at or after `from` with nothing special before it, and close to the next that is, or to
 /// the end of the text.
 ///
-/// A place in the text is plain when it holds CR just if the next one holds LF, and when no dot is
-/// behind that LF. That is asked of all places of a block at once, without a branch, so that the
+/// A place in the text is plain when it holds CR just if the next one holds LF, and when no dot
+/// follows that LF. That is asked of all places of a block at once, without a branch, so that the
 /// compiler makes vector instructions of it: this, not `memchr`, is what makes bodies with short lines
 /// as fast as bodies with long ones.
 #[inline(always)]
@@ -116,28 +116,28 @@ fn step_over_plain<const LANES: usize>(bytes: &[u8], from: usize) -> usize {
     at
 }
 
-/// Whether all places are plain but the last two, behind which there is too little to look at. There
+/// Whether all places are plain but the last two, after which there is too little to look at. There
 /// are at least as many as `LANES`.
 #[inline(always)]
 fn is_plain<const LANES: usize>(bytes: &[u8]) -> bool {
     let places = bytes.len().saturating_sub(2);
-    let (Some(here), Some(next), Some(behind)) =
+    let (Some(here), Some(next), Some(after)) =
         (bytes.get(..places), bytes.get(1..places + 1), bytes.get(2..places + 2))
     else {
         return false;
     };
     let mut odd = [0; LANES];
-    for ((here, next), behind) in
-        here.chunks_exact(LANES).zip(next.chunks_exact(LANES)).zip(behind.chunks_exact(LANES))
+    for ((here, next), after) in
+        here.chunks_exact(LANES).zip(next.chunks_exact(LANES)).zip(after.chunks_exact(LANES))
     {
-        mark_odd(here, next, behind, &mut odd);
+        mark_odd(here, next, after, &mut odd);
     }
     // The last set may begin before the end of the one before: a second look does no harm.
     if places % LANES != 0 {
-        if let (Some(here), Some(next), Some(behind)) =
-            (here.last_chunk::<LANES>(), next.last_chunk::<LANES>(), behind.last_chunk::<LANES>())
+        if let (Some(here), Some(next), Some(after)) =
+            (here.last_chunk::<LANES>(), next.last_chunk::<LANES>(), after.last_chunk::<LANES>())
         {
-            mark_odd(here, next, behind, &mut odd);
+            mark_odd(here, next, after, &mut odd);
         }
     }
     odd == [0; LANES]
@@ -145,14 +145,14 @@ fn is_plain<const LANES: usize>(bytes: &[u8]) -> bool {
 
 /// Marks the places that are not plain.
 #[inline(always)]
-fn mark_odd<const LANES: usize>(here: &[u8], next: &[u8], behind: &[u8], odd: &mut [u8; LANES]) {
-    let (Some(here), Some(next), Some(behind)) =
-        (here.first_chunk::<LANES>(), next.first_chunk::<LANES>(), behind.first_chunk::<LANES>())
+fn mark_odd<const LANES: usize>(here: &[u8], next: &[u8], after: &[u8], odd: &mut [u8; LANES]) {
+    let (Some(here), Some(next), Some(after)) =
+        (here.first_chunk::<LANES>(), next.first_chunk::<LANES>(), after.first_chunk::<LANES>())
     else {
         return;
     };
-    for (odd, ((here, next), behind)) in odd.iter_mut().zip(here.iter().zip(next).zip(behind)) {
-        let (cr, lf, dot) = (*here == b'\r', *next == b'\n', *behind == b'.');
+    for (odd, ((here, next), after)) in odd.iter_mut().zip(here.iter().zip(next).zip(after)) {
+        let (cr, lf, dot) = (*here == b'\r', *next == b'\n', *after == b'.');
         *odd |= if (cr != lf) | (lf & dot) { 0xff } else { 0 };
     }
 }

@@ -79,13 +79,13 @@ impl Unstuffer {
         self.bare
     }
 
-    /// Takes the next part of the body off the front of `input`. At most four bytes stay behind
+    /// Takes the next part of the body off the front of `input`. At most four bytes stay there
     /// without a verdict.
     ///
     /// A chunk ends before a stuffed dot. Where short lines with dots follow one another, which would
     /// make a chunk of each, they are moved together within `input` instead.
     pub fn next(&mut self, input: &mut BytesMut) -> Unstuffed {
-        let mut behind_dot = false;
+        let mut after_dot = false;
         if self.last == Last::LineEnd && input.first() == Some(&b'.') {
             match (input.get(1), input.get(2)) {
                 (Some(b'\r'), Some(b'\n')) => return self.end(input, 3),
@@ -99,11 +99,11 @@ impl Unstuffer {
                     self.offset += 1;
                     // The dot was stuffing. Whatever stands here, a dot too, is data.
                     self.last = Last::Other;
-                    behind_dot = true;
+                    after_dot = true;
                 }
             }
         }
-        let length = self.run(input, behind_dot);
+        let length = self.run(input, after_dot);
         if length == 0 {
             return Unstuffed::NeedInput;
         }
@@ -122,7 +122,7 @@ impl Unstuffer {
         Unstuffed::Chunk(chunk)
     }
 
-    /// Moves the lines behind the first `length` bytes of `input` up against them, without the dots
+    /// Moves the lines after the first `length` bytes of `input` up against them, without the dots
     /// that are stuffing, as long as each line starts with one. The lengths of what is now one chunk,
     /// and of what it was made of.
     fn join(&mut self, input: &mut [u8], length: usize) -> (usize, usize) {
@@ -160,8 +160,8 @@ impl Unstuffer {
     }
 
     /// The length of what can be handed out at once: up to the next line that starts with a dot,
-    /// or all. Leaves `last` as it is behind that.
-    fn run(&mut self, input: &[u8], behind_dot: bool) -> usize {
+    /// or all. Leaves `last` as it is after that.
+    fn run(&mut self, input: &[u8], after_dot: bool) -> usize {
         let mut at = 0;
         if self.last == Last::Cr {
             match input.first() {
@@ -182,7 +182,7 @@ impl Unstuffer {
         }
         while at < input.len() {
             let (special, kind) =
-                if behind_dot && at == 0 { next_in_line(input, at) } else { next_special(input, at) };
+                if after_dot && at == 0 { next_in_line(input, at) } else { next_special(input, at) };
             match kind {
                 Special::None => {
                     self.last = Last::Other;

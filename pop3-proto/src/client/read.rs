@@ -193,7 +193,9 @@ impl Machine {
         let follows = if ok { rules.follows } else { Follows::Nothing };
         match follows {
             Follows::Nothing => drop(self.session.in_flight.pop_front()),
-            Follows::Lines => self.session.phase = Phase::Lines { count: 0, capabilities: Vec::new() },
+            Follows::Lines => {
+                self.session.phase = Phase::Lines { count: 0, kept: 0, capabilities: Vec::new() }
+            }
             Follows::Body => self.session.phase = Phase::BodyStart,
         }
         match self.session.conclude(rules.effect, ok)? {
@@ -260,7 +262,7 @@ impl Machine {
         }
         let expected = self.session.in_flight.front().map_or(Expected::Status, |sent| sent.rules.lines);
         let (ticket, context, limits) = (self.ticket(), self.context(&line, expected), self.config.limits);
-        let Phase::Lines { count, capabilities } = &mut self.session.phase else { return Ok(None) };
+        let Phase::Lines { count, kept, capabilities } = &mut self.session.phase else { return Ok(None) };
         if line.text.as_ref() == b"." {
             let capabilities = core::mem::take(capabilities);
             return Ok(self.end_of_list(capabilities)?.map(Next::Event));
@@ -278,7 +280,12 @@ impl Machine {
                         let limit = limits.capabilities as u64;
                         return Err(Error::LimitExceeded { what: "capabilities", limit });
                     }
-                    capabilities.push(capability.clone());
+                    *kept = kept.saturating_add(text.len());
+                    if *kept > limits.capability_bytes {
+                        let limit = limits.capability_bytes as u64;
+                        return Err(Error::LimitExceeded { what: "bytes of capabilities", limit });
+                    }
+                    capabilities.push(capability.compact());
                 }
                 Ok(ticket.map(|ticket| Next::Event(Event::Line { ticket, line, deviations })))
             }

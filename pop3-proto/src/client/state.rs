@@ -127,6 +127,8 @@ pub(super) enum Phase {
     Reply,
     Lines {
         count: u64,
+        /// Bytes of the lines that the capabilities are of.
+        kept: usize,
         capabilities: Vec<Capability>,
     },
     BodyStart,

@@ -24,7 +24,7 @@ pub struct DropListing {
     pub messages: u64,
     /// Their size in bytes. `None` if the server does not know it.
     pub octets: Option<u64>,
-    /// What stands after the numbers, which RFC 1939 discourages.
+    /// What stands after the numbers, which [RFC 1939 section 5](https://www.rfc-editor.org/rfc/rfc1939#section-5) discourages.
     pub rest: LineText,
 }
 
@@ -38,7 +38,7 @@ pub struct ScanListing {
     pub number: MessageNumber,
     /// Its size in bytes. `None` if the server does not know it.
     pub octets: Option<u64>,
-    /// What stands after the numbers, which RFC 1939 discourages.
+    /// What stands after the numbers, which [RFC 1939 section 5](https://www.rfc-editor.org/rfc/rfc1939#section-5) discourages.
     pub rest: LineText,
 }
 
@@ -76,7 +76,7 @@ impl DropListing {
         Self { messages, octets: Some(octets), rest: LineText::default() }
     }
 
-    /// Adds text after the numbers, which RFC 1939 discourages.
+    /// Adds text after the numbers, which [RFC 1939 section 5](https://www.rfc-editor.org/rfc/rfc1939#section-5) discourages.
     #[must_use]
     pub fn with_rest(mut self, rest: LineText) -> Self {
         self.rest = rest;
@@ -99,7 +99,7 @@ impl ScanListing {
         Self { number, octets: Some(octets), rest: LineText::default() }
     }
 
-    /// Adds text after the numbers, which RFC 1939 discourages.
+    /// Adds text after the numbers, which [RFC 1939 section 5](https://www.rfc-editor.org/rfc/rfc1939#section-5) discourages.
     #[must_use]
     pub fn with_rest(mut self, rest: LineText) -> Self {
         self.rest = rest;

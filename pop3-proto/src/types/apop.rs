@@ -11,7 +11,7 @@ text_newtype! {
     /// The timestamp in a greeting, with its angle brackets: `<1896.697170952@dbc.mtview.ca.us>` ([RFC 1939
     /// section 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
     ///
-    /// `timestamp = "<" *VCHAR ">"`, and it "MUST conform to RFC-822 msg-id" (RFC 2449 section 3): an
+    /// `timestamp = "<" *VCHAR ">"`, and it "MUST conform to RFC-822 msg-id" ([RFC 2449 section 3](https://www.rfc-editor.org/rfc/rfc2449#section-3)): an
     /// `@` is in it, and printable ASCII only. Attacks on APOP choose timestamps with other bytes.
     pub struct ApopTimestamp: str;
 }

@@ -8,7 +8,7 @@ use super::is_line_byte;
 
 text_newtype! {
     /// What a status line says to a human: no CR, LF or NUL, and no `[` at its start, where a response
-    /// code stands (RFC 2449 section 8). One that was read leniently can start with `[`.
+    /// code stands ([RFC 2449 section 8](https://www.rfc-editor.org/rfc/rfc2449#section-8)). One that was read leniently can start with `[`.
     #[derive(Default)]
     pub struct ReplyText: bytes;
 }

@@ -17,7 +17,7 @@ impl UniqueId {
     /// The greatest length that a server may give.
     pub const MAX_LENGTH: usize = 70;
 
-    /// A unique-id as RFC 1939 has it.
+    /// A unique-id as [RFC 1939 section 7](https://www.rfc-editor.org/rfc/rfc1939#section-7) has it.
     ///
     /// # Errors
     ///

@@ -37,7 +37,7 @@ impl UserName {
     /// The reason why bytes are refused that are not UTF-8.
     pub(crate) const NOT_UTF_8: &str = "not UTF-8";
 
-    /// Whether it needs `UTF8 USER` of RFC 6856.
+    /// Whether it needs `UTF8 USER` ([RFC 6856 section 2.2](https://www.rfc-editor.org/rfc/rfc6856#section-2.2)).
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.as_bytes().is_ascii()

@@ -178,7 +178,8 @@ impl Machine {
         }
         self.phase = Phase::Ready;
         self.session.state = Effect::Ehlo.after(self.session.state);
-        self.session.capabilities = capabilities.clone();
+        // What is kept does not keep the receive buffer.
+        self.session.capabilities = capabilities.compact();
         Ok(Some(Event::Capabilities { capabilities, reply, deviations }))
     }
 

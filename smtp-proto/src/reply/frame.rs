@@ -94,6 +94,9 @@ impl ReplyFramer {
             if self.lines >= limits.reply_lines {
                 return Err(Error::LimitExceeded { what: "reply lines", limit: limits.reply_lines as u64 });
             }
+            if end > limits.reply {
+                return Err(Error::LimitExceeded { what: "bytes of a reply", limit: limits.reply as u64 });
+            }
         }
     }
 }

@@ -55,7 +55,7 @@ impl Written {
         (Self::made(text, length.unwrap_or(0)), enhanced)
     }
 
-    /// The same with another line.
+    /// These lines and another one.
     pub(super) fn with(self, code: ReplyCode, line: &Text) -> Self {
         let mut text = Vec::from(self.text.into_bytes());
         begin_line(code, &mut text);

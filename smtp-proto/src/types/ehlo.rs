@@ -41,17 +41,16 @@ impl EhloName {
     /// ```
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
+        let deviations = cursor.deviations().len();
         match Host::skip(cursor) {
-            Ok((end, lacks_tag)) if matches!(cursor.peek(), None | Some(b' ' | b'\t')) => {
+            Ok(end) if matches!(cursor.peek(), None | Some(b' ' | b'\t')) => {
                 let name = text_between(cursor, start, end);
-                Ok(Self::unchecked(if lacks_tag {
-                    with_tag(name.as_str().unwrap_or_default()).into()
-                } else {
-                    name
-                }))
+                let odd = cursor.deviations().len() > deviations;
+                let tagged = if odd { name.as_str().and_then(with_tag) } else { None };
+                Ok(Self::unchecked(tagged.map_or(name, Text::from)))
             }
             // What is wrong after it, the end of the line says.
-            Ok((end, _)) if cursor.dialect() == Dialect::Strict => {
+            Ok(end) if cursor.dialect() == Dialect::Strict => {
                 Ok(Self::unchecked(text_between(cursor, start, end)))
             }
             Err(error) if cursor.dialect() == Dialect::Strict => Err(error),

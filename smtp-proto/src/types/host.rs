@@ -1,6 +1,6 @@
 //! Host names and address literals.
 
-use alloc::string::String;
+use alloc::{format, string::String};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text, text_newtype};
@@ -180,11 +180,8 @@ impl From<IpAddr> for AddressLiteral {
 /// IPv6-address-literal    = "IPv6:" IPv6-addr
 /// General-address-literal = Standardized-tag ":" 1*dcontent
 /// ```
-///
-/// Whether it is an IPv6 address without its tag, so that it needs [`with_tag`].
-pub(crate) fn read_literal(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
+pub(crate) fn read_literal(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     cursor.expect(b'[', "expected an address literal")?;
-    let mut lacks_tag = false;
     let start = cursor.offset();
     let content = cursor.take_while(|byte| chars::is(byte, DCONTENT));
     if !is_literal(content) {
@@ -192,15 +189,14 @@ pub(crate) fn read_literal(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> 
             return Err(ParseError::new(start, "expected an IPv4 address, IPv6: or a tag"));
         }
         cursor.deviate_at(start, deviation::MALFORMED_ADDRESS_LITERAL)?;
-        lacks_tag = is_ipv6(content);
     }
-    cursor.expect(b']', "expected ] after an address literal")?;
-    Ok(lacks_tag)
+    cursor.expect(b']', "expected ] after an address literal")
 }
 
 /// The literal of an IPv6 address that lacks its tag, with it.
-pub(crate) fn with_tag(literal: &str) -> String {
-    literal.replacen('[', "[IPv6:", 1)
+pub(crate) fn with_tag(host: &str) -> Option<String> {
+    let address = host.strip_prefix('[')?.strip_suffix(']')?;
+    is_ipv6(address.as_bytes()).then(|| format!("[IPv6:{address}]"))
 }
 
 fn is_ipv6(address: &[u8]) -> bool {
@@ -246,15 +242,14 @@ pub enum Host {
 }
 
 impl Host {
-    /// Steps over a host, and gives its end, which is one before the cursor if a dot trails, and whether it
-    /// is an IPv6 address [without its tag](with_tag).
+    /// Steps over a host, and gives its end, which is one before the cursor if a dot trails.
     #[inline]
-    pub(crate) fn skip(cursor: &mut Cursor<'_>) -> Result<(usize, bool), ParseError> {
+    pub(crate) fn skip(cursor: &mut Cursor<'_>) -> Result<usize, ParseError> {
         if cursor.peek() == Some(b'[') {
-            let lacks_tag = read_literal(cursor)?;
-            Ok((cursor.offset(), lacks_tag))
+            read_literal(cursor)?;
+            Ok(cursor.offset())
         } else {
-            Ok((read_domain(cursor, true)?, false))
+            read_domain(cursor, true)
         }
     }
 

@@ -112,6 +112,7 @@ impl Mailbox {
     }
 
     /// The whole address, as it goes over the wire.
+    #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.text.as_bytes()
@@ -140,34 +141,37 @@ impl Mailbox {
 
     fn read_with(cursor: &mut Cursor<'_>, refuse_underscore: bool) -> Result<Self, ParseError> {
         let start = cursor.offset();
-        let odd_local_part = if cursor.peek() == Some(b'"') {
-            read_quoted(cursor)?;
-            false
+        let deviations = cursor.deviations().len();
+        if cursor.peek() == Some(b'"') {
+            read_quoted(cursor)?
         } else {
             read_dot_string(cursor)?
-        };
+        }
         let at = NonZeroUsize::new(cursor.offset().saturating_sub(start))
             .ok_or(ParseError::new(start, "expected an address"))?;
         cursor.expect(b'@', "expected @ and a domain")?;
-        let mut lacks_tag = false;
         let end = if cursor.peek() == Some(b'[') {
-            lacks_tag = read_literal(cursor)?;
+            read_literal(cursor)?;
             cursor.offset()
         } else {
             read_domain(cursor, refuse_underscore)?
         };
         let mailbox = Self { text: text_between(cursor, start, end), at };
-        Ok(if odd_local_part || lacks_tag { mailbox.mended(odd_local_part, lacks_tag) } else { mailbox })
+        Ok(if cursor.deviations().len() == deviations { mailbox } else { mailbox.mended() })
     }
 
     /// The address in the form that the strict grammar has: the local part in quotes, and the tag of an
     /// address literal.
     #[cold]
-    fn mended(&self, quotes: bool, tag: bool) -> Self {
-        let (quote, literal) = (if quotes { "\"" } else { "" }, self.domain());
-        let literal = if tag { with_tag(literal) } else { literal.into() };
-        let local_part = self.local_part();
-        let text = format!("{quote}{local_part}{quote}@{literal}");
+    fn mended(self) -> Self {
+        let (local_part, domain) = (self.local_part(), self.domain());
+        let odd = !local_part.starts_with('"') && local_part.split('.').any(str::is_empty);
+        let (quote, literal) = (if odd { "\"" } else { "" }, with_tag(domain));
+        if !odd && literal.is_none() {
+            return self;
+        }
+        let domain = literal.as_deref().unwrap_or(domain);
+        let text = format!("{quote}{local_part}{quote}@{domain}");
         let at = self.at.saturating_add(2 * quote.len());
         Self { text: text.into(), at }
     }
@@ -177,12 +181,10 @@ impl Mailbox {
 /// Dot-string = Atom *("."  Atom)
 /// Atom       = 1*atext                ; with UTF8-non-ascii, RFC 6531 section 3.3
 /// ```
-///
-/// Whether a dot is misplaced, so that it needs quotes.
-fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
+fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     let start = cursor.offset();
     let rest = cursor.rest();
-    let (mut at, mut high, mut odd) = (0, false, false);
+    let (mut at, mut high) = (0, false);
     // The first byte of the atom.
     let mut atom = 0;
     loop {
@@ -190,7 +192,6 @@ fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
         match rest.get(at) {
             Some(b'.') => {
                 if at == atom {
-                    odd = true;
                     cursor.deviate_at(start.saturating_add(at), deviation::MISPLACED_DOT_IN_LOCAL_PART)?;
                 }
                 atom = at + 1;
@@ -205,13 +206,9 @@ fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
     }
     cursor.skip(at);
     if at == atom {
-        odd = true;
         cursor.deviate_at(cursor.offset().saturating_sub(1), deviation::MISPLACED_DOT_IN_LOCAL_PART)?;
     }
-    if high {
-        check_utf8(cursor, start)?;
-    }
-    Ok(odd)
+    if high { check_utf8(cursor, start) } else { Ok(()) }
 }
 
 /// ```abnf

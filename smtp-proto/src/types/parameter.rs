@@ -205,7 +205,7 @@ impl Submitter {
     /// auth-param = "AUTH=" xtext    ; decoded, a mailbox or "<>" (RFC 4954 section 8)
     /// ```
     ///
-    /// RFC 4954 section 5 has a server treat what it does not trust as `<>`; the lenient dialect
+    /// [RFC 4954 section 5](https://www.rfc-editor.org/rfc/rfc4954#section-5) has a server treat what it does not trust as `<>`; the lenient dialect
     /// does so with what it cannot read.
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();

@@ -32,6 +32,7 @@ pub enum ForwardPath {
 
 impl ReversePath {
     /// The address, if there is one.
+    #[inline]
     #[must_use]
     pub const fn mailbox(&self) -> Option<&Mailbox> {
         match self {
@@ -41,6 +42,7 @@ impl ReversePath {
     }
 
     /// Appends the path with its brackets.
+    #[inline]
     pub fn write(&self, out: &mut Vec<u8>) {
         write_path(self.mailbox().map_or(b"", Mailbox::as_bytes), out);
     }
@@ -59,6 +61,7 @@ impl ReversePath {
 
 impl ForwardPath {
     /// The address, if it is not the postmaster's without a domain.
+    #[inline]
     #[must_use]
     pub const fn mailbox(&self) -> Option<&Mailbox> {
         match self {
@@ -68,6 +71,7 @@ impl ForwardPath {
     }
 
     /// Appends the path with its brackets.
+    #[inline]
     pub fn write(&self, out: &mut Vec<u8>) {
         write_path(self.mailbox().map_or(b"Postmaster", Mailbox::as_bytes), out);
     }
@@ -93,6 +97,7 @@ impl ForwardPath {
     }
 }
 
+#[inline]
 fn write_path(address: &[u8], out: &mut Vec<u8>) {
     out.push(b'<');
     out.extend_from_slice(address);
@@ -119,23 +124,28 @@ fn read_path<T>(
     }
     spaces(cursor)?;
     if cursor.peek() == Some(b'@') {
-        // No error in the strict dialect either.
-        if cursor.dialect() == Dialect::Lenient {
-            cursor.deviate(deviation::SOURCE_ROUTE)?;
-        }
-        loop {
-            cursor.expect(b'@', "expected @ of a source route")?;
-            read_domain(cursor, true)?;
-            if !cursor.eat(b',') {
-                break;
-            }
-        }
-        cursor.expect(b':', "expected : after a source route")?;
+        source_route(cursor)?;
     }
     let value = address(cursor)?;
     spaces(cursor)?;
     cursor.expect(b'>', "expected > after an address")?;
     Ok(value)
+}
+
+#[cold]
+fn source_route(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    // No error in the strict dialect either.
+    if cursor.dialect() == Dialect::Lenient {
+        cursor.deviate(deviation::SOURCE_ROUTE)?;
+    }
+    loop {
+        cursor.expect(b'@', "expected @ of a source route")?;
+        read_domain(cursor, true)?;
+        if !cursor.eat(b',') {
+            break;
+        }
+    }
+    cursor.expect(b':', "expected : after a source route")
 }
 
 fn spaces(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
