@@ -13,7 +13,7 @@
 use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes, BytesMut};
-use mailwire_core::{Dialect, Error, LineFramer, Newline};
+use mailwire_core::{Dialect, Error, LineFramer, Newline, private::take_secret};
 
 pub use crate::literal::{Announcement, announcement};
 use crate::{Limits, types::ParseContext};
@@ -62,6 +62,19 @@ impl Frame {
     }
 }
 
+/// Whether a line is LOGIN or AUTHENTICATE: by the word after its tag, or by the first if that was forgotten.
+fn is_login(line: &[u8]) -> bool {
+    let mut words = line.split(|byte| matches!(byte, b' ' | b'\r' | b'\n')).filter(|word| !word.is_empty());
+    let mut is_login = || {
+        words.next().is_some_and(|word| match word.first() {
+            Some(b'l' | b'L') => word.eq_ignore_ascii_case(b"LOGIN"),
+            Some(b'a' | b'A') => word.eq_ignore_ascii_case(b"AUTHENTICATE"),
+            _ => false,
+        })
+    };
+    is_login() || is_login()
+}
+
 /// Tells what the [`Framer`] has found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Framed {
@@ -102,6 +115,17 @@ pub struct Framer {
     head: Vec<u8>,
     streamed: Vec<usize>,
     literals: usize,
+    hide: Hide,
+}
+
+/// Which messages may hold a secret, and are zeroed where they stood in the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Hide {
+    #[default]
+    Nothing,
+    /// LOGIN and AUTHENTICATE.
+    Logins,
+    All,
 }
 
 impl Framer {
@@ -116,7 +140,14 @@ impl Framer {
             head: Vec::new(),
             streamed: Vec::new(),
             literals: 0,
+            hide: Hide::Nothing,
         }
+    }
+
+    /// Says which of the messages to come may hold a secret.
+    #[inline]
+    pub(crate) const fn hide(&mut self, hide: Hide) {
+        self.hide = hide;
     }
 
     /// Finds what comes next. Only a message that is complete, and bytes of streamed literals, are
@@ -304,7 +335,13 @@ impl Framer {
 
     #[inline]
     fn take_message(&mut self, input: &mut BytesMut, end: usize) -> Frame {
-        let mut bytes = input.split_to(end.min(input.len())).freeze();
+        let end = end.min(input.len());
+        let hidden = match self.hide {
+            Hide::Nothing => false,
+            Hide::Logins => is_login(input),
+            Hide::All => true,
+        };
+        let mut bytes = if hidden { take_secret(input, end) } else { input.split_to(end).freeze() };
         let newline = if bytes.ends_with(b"\r\n") { Newline::CrLf } else { Newline::Lf };
         bytes.truncate(bytes.len().saturating_sub(match newline {
             Newline::CrLf => 2,

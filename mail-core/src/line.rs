@@ -5,6 +5,8 @@ use core::num::NonZeroUsize;
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
+use crate::Secret;
+
 /// How a line ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Newline {
@@ -160,10 +162,35 @@ impl LineFramer {
     /// # Errors
     ///
     /// A line longer than `limit`. The input is left as it was.
+    #[inline]
     pub fn next_line(&mut self, input: &mut BytesMut, limit: usize) -> Result<Option<Line>, LineTooLong> {
+        self.take_line(input, limit, |input, length| input.split_to(length).freeze())
+    }
+
+    /// Takes a line that may hold a secret off the front of `input`. It is a copy that is zeroed when its last slice is
+    /// dropped, and it is zeroed in the input, whose memory others share.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_line`](Self::next_line).
+    pub fn next_secret_line(
+        &mut self,
+        input: &mut BytesMut,
+        limit: usize,
+    ) -> Result<Option<Line>, LineTooLong> {
+        self.take_line(input, limit, Secret::take)
+    }
+
+    #[inline]
+    fn take_line(
+        &mut self,
+        input: &mut BytesMut,
+        limit: usize,
+        take: impl FnOnce(&mut BytesMut, usize) -> Bytes,
+    ) -> Result<Option<Line>, LineTooLong> {
         let Some(length) = self.find(input, limit)? else { return Ok(None) };
         self.reset();
-        let mut text = input.split_to(length).freeze();
+        let mut text = take(input, length);
         let newline = if text.ends_with(b"\r\n") { Newline::CrLf } else { Newline::Lf };
         let end = length.saturating_sub(match newline {
             Newline::CrLf => 2,
@@ -252,6 +279,15 @@ mod tests {
             input.extend_from_slice(&[byte]);
             assert_eq!(framer.is_parked(&input), parked, "{input:?}");
         }
+    }
+
+    #[test]
+    fn a_secret_line_is_a_copy_and_its_place_is_zeroed() {
+        let mut input = BytesMut::from(&b"PASS a\r\nrest"[..]);
+        let at = input.as_ptr();
+        let line = LineFramer::new().next_secret_line(&mut input, 100).unwrap().unwrap();
+        assert_eq!((&line.text[..], line.newline, &input[..]), (&b"PASS a"[..], Newline::CrLf, &b"rest"[..]));
+        assert_ne!(line.text.as_ptr(), at);
     }
 
     #[test]

@@ -5,6 +5,8 @@ use core::{fmt, mem};
 
 use bytes::{Buf, Bytes};
 
+use crate::Secret;
+
 /// Bytes on their way to the peer: small pieces are copied together, large ones are chained and
 /// never copied.
 ///
@@ -136,6 +138,15 @@ impl Output {
         let before = self.copied.len();
         let result = write(&mut self.copied);
         self.count_copied(self.copied.len().saturating_sub(before));
+        result
+    }
+
+    /// Lets `write` make what may hold a secret, in memory of its own that is zeroed as soon as it has left.
+    /// `room` is the most that it takes, in bytes: beyond it, a part can be left in memory that was given back.
+    pub fn write_secret<T>(&mut self, room: usize, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let mut out = Vec::with_capacity(room);
+        let result = write(&mut out);
+        self.chain(Secret::from(out).into_bytes());
         result
     }
 

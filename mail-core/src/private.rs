@@ -3,7 +3,9 @@
 
 use core::{cmp, hash, ops::RangeInclusive};
 
-use crate::{Invalid, deviation};
+use bytes::{Bytes, BytesMut};
+
+use crate::{Invalid, Secret, deviation};
 pub use crate::{
     classes::ByteClasses,
     gate::{Gate, Park},
@@ -31,6 +33,12 @@ pub fn check_text(
         None if text.len() < *length.start() => Err(Invalid::new(what, text.len(), "it is too short")),
         None => Err(Invalid::new(what, *length.end(), "it is too long")),
     }
+}
+
+/// Takes the first bytes off an input that may hold a secret: they are zeroed where they stood, and the
+/// copy of them when its last slice is dropped.
+pub fn take_secret(input: &mut BytesMut, length: usize) -> Bytes {
+    Secret::take(input, length)
 }
 
 /// The order of texts in which the case of ASCII letters does not count.

@@ -3,6 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
+use bytes::{Bytes, BytesMut};
 use zeroize::Zeroize;
 
 /// A password, a token or a SASL message. `Debug` prints no byte of it and not even its length, and
@@ -27,6 +28,32 @@ impl Secret {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Secret {
+    /// The bytes as what is shared and sliced; they are zeroed when the last slice is dropped.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        /// Gives the bytes to nobody but their slices.
+        struct Owner(Secret);
+
+        impl AsRef<[u8]> for Owner {
+            fn as_ref(&self) -> &[u8] {
+                self.0.expose()
+            }
+        }
+
+        Bytes::from_owner(Owner(self))
+    }
+
+    /// Takes bytes off the front of an input: a line that may hold a secret. What is returned is a copy that
+    /// is zeroed when its last slice is dropped; where they stood, the bytes are zeroed now, as nobody knows
+    /// what becomes of that memory.
+    pub(crate) fn take(input: &mut BytesMut, length: usize) -> Bytes {
+        let mut line = input.split_to(length.min(input.len()));
+        let copy = Self::from(&line[..]);
+        line.as_mut().zeroize();
+        copy.into_bytes()
     }
 }
 

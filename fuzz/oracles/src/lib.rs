@@ -75,6 +75,7 @@
 //! split_invariance(make, b"EHLO a.example\r\nWHAT\r\nNOOP\r\nQUIT\r\n", &[4, 20]);
 //! ```
 
+pub mod freed;
 mod machine;
 pub mod memory;
 mod parsers;

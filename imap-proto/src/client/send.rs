@@ -148,7 +148,11 @@ impl Machine {
 
     fn write_out(&mut self, tag: &Tag, command: &Command, body: Option<Body>) {
         let options = self.session.write_options(self.config.non_synchronizing_literals);
-        match self.output.write(|out| command.write_parts(tag, options, out)) {
+        let written = match secret_room(command) {
+            Some(room) => self.output.write_secret(room, |out| command.write_parts(tag, options, room, out)),
+            None => self.output.write(|out| command.write_parts(tag, options, 0, out)),
+        };
+        match written {
             None => self.begin_body(body),
             Some((rest, parts)) => {
                 self.unfinished =
@@ -163,7 +167,7 @@ impl Machine {
         let Some(Unfinished::Parts { rest, mut parts, body }) = self.unfinished.take() else { return };
         let length = parts.pop_front().unwrap_or(rest.expose().len());
         let (part, after) = rest.expose().split_at_checked(length).unwrap_or_default();
-        self.output.put(part);
+        self.output.write_secret(part.len(), |out| out.extend_from_slice(part));
         if parts.is_empty() {
             self.begin_body(body);
         } else {
@@ -244,7 +248,11 @@ impl Machine {
         if let (SaslStep::Cancel, Some(Unfinished::Auth { cancelled, .. })) = (step, &mut self.unfinished) {
             *cancelled = true;
         }
-        self.output.write(|out| {
+        let room = match step {
+            SaslStep::Data(data) => sasl::room_for(Some(data)),
+            SaslStep::Cancel => sasl::room_for(None),
+        };
+        self.output.write_secret(room, |out| {
             match step {
                 SaslStep::Data(data) => sasl::encode(data.expose(), out),
                 SaslStep::Cancel => out.push(b'*'),
@@ -252,5 +260,22 @@ impl Machine {
             out.extend_from_slice(b"\r\n");
         });
         self.mark_end();
+    }
+}
+
+/// The most bytes that a command with a secret takes; `None` for all others.
+fn secret_room(command: &Command) -> Option<usize> {
+    /// The tag, names, literals' announcements.
+    const MORE: usize = 512;
+    match command {
+        // Quoted, each byte can take two.
+        Command::Login(login) => {
+            let length = login.user().as_bytes().len().saturating_add(login.password().expose().len());
+            Some(length.saturating_mul(2).saturating_add(MORE))
+        }
+        Command::Authenticate(authenticate) => {
+            Some(sasl::room_for(authenticate.initial.as_ref()).saturating_add(MORE))
+        }
+        _ => None,
     }
 }

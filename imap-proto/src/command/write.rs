@@ -32,9 +32,10 @@ impl Command {
         &self,
         tag: &Tag,
         options: WriteOptions,
+        room: usize,
         out: &mut Vec<u8>,
     ) -> Option<(Vec<u8>, Vec<usize>)> {
-        let mut writer = Writer::in_parts(out, options);
+        let mut writer = Writer::in_parts(out, options, room);
         self.put_whole(tag, &mut writer);
         writer.finish_parts()
     }

@@ -100,8 +100,8 @@ impl<'a> Writer<'a> {
     }
 
     /// A writer that puts what waits for the server into a buffer of its own.
-    pub(crate) fn in_parts(out: &'a mut Vec<u8>, options: WriteOptions) -> Self {
-        Self { parts: Parts::Aside(Vec::new()), ..Self::new(out, options) }
+    pub(crate) fn in_parts(out: &'a mut Vec<u8>, options: WriteOptions, room: usize) -> Self {
+        Self { parts: Parts::Aside(Vec::with_capacity(room)), ..Self::new(out, options) }
     }
 
     pub(crate) fn finish(self, body: Option<u64>) -> Written {

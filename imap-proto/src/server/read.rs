@@ -20,7 +20,7 @@ use crate::{
         Command, Effect, Head, LITERAL_MINUS, Literals, Name, Request, Rules, append_announces_message,
         parse_head,
     },
-    framing::{Announcement, Frame, Framed},
+    framing::{Announcement, Frame, Framed, Hide},
     response::{Code, Reply, ReplyKind, ReplyText},
     types::{ParseContext, Tag, chars},
 };
@@ -104,6 +104,11 @@ impl Machine {
                 Mode::Command if self.output.is_full() => return Ok(Next::Paused),
                 _ => {}
             }
+            self.framer.hide(match (self.mode, self.session.state) {
+                (Mode::AuthLine, _) => Hide::All,
+                (_, State::NotAuthenticated) => Hide::Logins,
+                _ => Hide::Nothing,
+            });
             match self.framer.next(input, &self.config.limits)? {
                 Framed::NeedInput if self.eof => return self.at_eof(input),
                 Framed::NeedInput => {

@@ -130,6 +130,12 @@ fn initial_length(data: &Secret) -> usize {
     data.expose().len().div_ceil(3).saturating_mul(4).max(1)
 }
 
+/// The most bytes that a line with this message takes, beyond the command that it may follow.
+#[must_use]
+pub fn room_for(data: Option<&Secret>) -> usize {
+    data.map_or(0, initial_length).saturating_add(16)
+}
+
 /// Writes a client's line of an exchange, with its CR LF: base64, or `*` to cancel.
 pub fn write_step(step: &SaslStep, out: &mut Vec<u8>) {
     match step {

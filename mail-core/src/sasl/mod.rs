@@ -10,11 +10,11 @@ mod mechanism;
 mod policy;
 pub(crate) mod step;
 
-pub use exchange::{Challenged, Exchange, Steps, write_step};
+pub use exchange::{Challenged, Exchange, Steps, room_for, write_step};
 pub use mechanism::{Mechanism, OtherMechanism};
 pub use policy::Policy;
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
 use base64::{
     Engine,
@@ -78,7 +78,17 @@ pub fn decode_initial(argument: &[u8]) -> Result<Secret, ParseError> {
 ///
 /// What is not base64.
 pub fn decode(line: &[u8]) -> Result<Secret, ParseError> {
-    BASE64.decode(line).map(Secret::from).map_err(|error| {
+    let mut decoded = vec![0; base64::decoded_len_estimate(line.len())];
+    let result = BASE64.decode_slice(line, &mut decoded);
+    if let Ok(length) = result {
+        decoded.truncate(length);
+    }
+    // What was decoded before an error is zeroed as well.
+    let decoded = Secret::from(decoded);
+    result.map(|_| decoded).map_err(|error| {
+        let base64::DecodeSliceError::DecodeError(error) = error else {
+            return ParseError::new(0, "base64 of a length that is not expected");
+        };
         let (offset, reason) = match error {
             base64::DecodeError::InvalidByte(offset, _) => (offset, "not a base64 character"),
             base64::DecodeError::InvalidLength(_) => (line.len(), "base64 of this length does not exist"),

@@ -8,6 +8,7 @@ mod upgrade;
 use std::{
     future::{Future, poll_fn},
     io::{self, IoSlice},
+    ops::{Deref, DerefMut},
     pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
@@ -15,6 +16,7 @@ use std::{
 use bytes::{Buf, BytesMut};
 use mailwire_core::{Connection, Next, Upgrade};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use zeroize::Zeroize;
 
 pub use self::types::{DriverConfig, DriverError, Step};
 use self::{
@@ -44,7 +46,7 @@ use self::{
 pub struct Driver<S, C> {
     stream: S,
     connection: C,
-    input: BytesMut,
+    input: Input,
     config: DriverConfig,
     /// How much is read at once: grows while reads fill it.
     read_size: usize,
@@ -61,6 +63,39 @@ pub struct Driver<S, C> {
     upgrade: Option<Upgrade>,
 }
 
+/// No part of a line with a secret is longer: see `Limits::auth_line` of the protocols.
+const MOST_HIDDEN: usize = 64 * 1024;
+
+/// What was received and not taken by the machine yet: it can be a part of a password, and nothing is left of
+/// it in memory that is given back.
+struct Input(BytesMut);
+
+impl Input {
+    fn take(&mut self) -> BytesMut {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Deref for Input {
+    type Target = BytesMut;
+
+    fn deref(&self) -> &BytesMut {
+        &self.0
+    }
+}
+
+impl DerefMut for Input {
+    fn deref_mut(&mut self) -> &mut BytesMut {
+        &mut self.0
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        self.0.as_mut().zeroize();
+    }
+}
+
 /// More chunks than this are not written at once.
 const MAX_SLICES: usize = 32;
 
@@ -75,7 +110,7 @@ impl<S, C> Driver<S, C> {
         Self {
             stream,
             connection,
-            input: BytesMut::new(),
+            input: Input(BytesMut::new()),
             read_size: config.read_at_least,
             config,
             unflushed: false,
@@ -125,8 +160,8 @@ impl<S, C> Driver<S, C> {
     }
 
     /// Takes apart: the stream, the machine, and what was received and not taken by it yet.
-    pub fn into_parts(self) -> (S, C, BytesMut) {
-        (self.stream, self.connection, self.input)
+    pub fn into_parts(mut self) -> (S, C, BytesMut) {
+        (self.stream, self.connection, self.input.take())
     }
 }
 
@@ -181,7 +216,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             if let Some(kind) = self.failed {
                 return Poll::Ready(Err(DriverError::Io(kind.into())));
             }
-            match self.connection.next_event(&mut self.input) {
+            match self.connection.next_event(&mut self.input.0) {
                 Ok(Next::Event(event)) => {
                     if C::is_part(&event) {
                         self.clock.stop();
@@ -334,7 +369,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
     /// Reads once into room of our own choosing; what the peer announces has no say in it.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.input.capacity().saturating_sub(self.input.len()) < self.config.read_at_least {
-            self.input.reserve(self.read_size);
+            self.make_room();
         }
         let room = self.input.capacity().saturating_sub(self.input.len());
         let count = match ready!(self.poll_fill(cx)) {
@@ -354,9 +389,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         Poll::Ready(Ok(count))
     }
 
+    /// Makes room for what is read next. A line that has come in part can be a secret's: where it stood,
+    /// nothing is left of it.
+    fn make_room(&mut self) {
+        let begun = self.input.len();
+        if begun == 0 || begun > MOST_HIDDEN {
+            self.input.reserve(self.read_size);
+            return;
+        }
+        let mut input = BytesMut::with_capacity(begun.saturating_add(self.read_size));
+        input.extend_from_slice(&self.input);
+        // What was there is zeroed when it is dropped.
+        self.input = Input(input);
+    }
+
     /// Reads what there is into the room of the input.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        pin!(self.stream.read_buf(&mut self.input)).poll(cx)
+        pin!(self.stream.read_buf(&mut self.input.0)).poll(cx)
     }
 
     /// Waits for the time of the present step to run out, and tells the machine.

@@ -81,7 +81,7 @@ impl<S, C: Connection> Driver<S, C> {
     fn take_upgrade(&mut self) -> Result<(Upgrade, BytesMut), DriverError<C::Error>> {
         let upgrade = self.upgrade.take().unwrap_or(Upgrade::Tls);
         self.check_upgrade(upgrade)?;
-        Ok((upgrade, std::mem::take(&mut self.input)))
+        Ok((upgrade, self.input.take()))
     }
 
     pub(super) fn check_upgrade(&mut self, upgrade: Upgrade) -> Result<(), DriverError<C::Error>> {

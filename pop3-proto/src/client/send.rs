@@ -2,7 +2,7 @@
 
 use mailwire_core::{
     Misuse, SaslStep, Ticket,
-    sasl::{Exchange, Mechanism},
+    sasl::{Exchange, Mechanism, room_for},
 };
 
 use super::{
@@ -87,7 +87,17 @@ impl Machine {
             let room = self.room_in_auth(mechanism);
             self.session.exchange = Some(Exchange::begin(mechanism, initial, room));
         }
-        self.output.write(|out| command.write(out));
+        match &command {
+            Command::Auth { initial, .. } => {
+                let room = MAX_COMMAND_LINE.max(room_for(initial.as_ref()));
+                self.output.write_secret(room, |out| command.write(out));
+            }
+            Command::Pass(password) => {
+                let room = room_for(None).saturating_add(password.expose().len());
+                self.output.write_secret(room, |out| command.write(out));
+            }
+            _ => self.output.write(|out| command.write(out)),
+        }
         let end = self.output.mark();
         self.session.in_flight.push_back(InFlight { ticket, rules, end });
     }
@@ -104,7 +114,11 @@ impl Machine {
     /// Sends a client's line of a SASL exchange; the line that comes next answers it.
     pub(super) fn respond(&mut self, step: &SaslStep) {
         let Some(exchange) = &mut self.session.exchange else { return };
-        self.output.write(|out| exchange.respond(step, out));
+        let room = match step {
+            SaslStep::Data(data) => room_for(Some(data)),
+            SaslStep::Cancel => room_for(None),
+        };
+        self.output.write_secret(room, |out| exchange.respond(step, out));
         let end = self.output.mark();
         if let Some(sent) = self.session.in_flight.front_mut() {
             sent.end = end;

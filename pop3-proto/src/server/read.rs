@@ -54,7 +54,11 @@ impl Machine {
             }
             let limits = &self.config.limits;
             let limit = if auth.is_some() { limits.auth_line } else { limits.line };
-            let line = match self.session.framer.next_line(input, limit) {
+            let hidden = auth.is_some() || may_hold_secret(input);
+            let framer = &mut self.session.framer;
+            let line =
+                if hidden { framer.next_secret_line(input, limit) } else { framer.next_line(input, limit) };
+            let line = match line {
                 Ok(Some(line)) => line,
                 Ok(None) => return self.need_input(input, auth.is_some()),
                 Err(error) => {
@@ -272,4 +276,9 @@ fn answered(command: Command, deviations: Vec<Deviation>) -> Option<Next<Event>>
 /// Bytes after STLS are not protected (CVE-2011-0411).
 fn refuse_injection(input: &BytesMut) -> Result<(), Error> {
     if input.is_empty() { Ok(()) } else { Err(Error::BytesBehindUpgrade { command: "STLS" }) }
+}
+
+/// Whether a line is PASS or AUTH, by its first letters.
+fn may_hold_secret(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"PASS") || name.eq_ignore_ascii_case(b"AUTH"))
 }

@@ -3,7 +3,10 @@
 use alloc::vec::Vec;
 
 use mailwire_core::{
-    Error, Misuse, Output, OutputMark, SaslStep, WrongState, dot::Stuffer, private::NulSearch, sasl::Exchange,
+    Error, Misuse, Output, OutputMark, SaslStep, WrongState,
+    dot::Stuffer,
+    private::NulSearch,
+    sasl::{Exchange, room_for},
 };
 
 use super::state::{Body, InFlight, Machine, Part, Phase, Progress, Queued};
@@ -17,6 +20,12 @@ impl Machine {
     /// Writes to the output, and says where that ends.
     pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> OutputMark {
         self.output.write(write);
+        self.output.mark()
+    }
+
+    /// Writes what may hold a secret, which is zeroed when it has left; `room` is the most that it takes.
+    fn write_secret(&mut self, room: usize, write: impl FnOnce(&mut Vec<u8>)) -> OutputMark {
+        self.output.write_secret(room, write);
         self.output.mark()
     }
 
@@ -35,7 +44,13 @@ impl Machine {
                 let room = COMMAND_LINE.saturating_sub("AUTH  \r\n".len() + auth.mechanism.as_bytes().len());
                 self.session.exchange = Some(Exchange::begin(&auth.mechanism, &mut auth.initial, room));
             }
-            let end = self.write(|out| command.write(out));
+            let end = match &command {
+                Command::Auth(auth) => {
+                    let room = COMMAND_LINE.max(room_for(auth.initial.as_ref()));
+                    self.write_secret(room, |out| command.write(out))
+                }
+                _ => self.write(|out| command.write(out)),
+            };
             let rules = command.rules();
             self.session.in_flight.push_back(InFlight { ticket, rules, part: Part::Line, end });
         }
@@ -48,7 +63,11 @@ impl Machine {
     /// Writes a response to a challenge; the reply that is due now answers it.
     pub(super) fn respond(&mut self, step: &SaslStep) {
         let Some(mut exchange) = self.session.exchange.take() else { return };
-        let end = self.write(|out| exchange.respond(step, out));
+        let room = match step {
+            SaslStep::Data(data) => room_for(Some(data)),
+            SaslStep::Cancel => room_for(None),
+        };
+        let end = self.write_secret(room, |out| exchange.respond(step, out));
         self.session.exchange = Some(exchange);
         if let Some(command) = self.session.in_flight.front_mut() {
             command.end = end;

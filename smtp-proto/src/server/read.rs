@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use mailwire_core::{
     Error, Line, Newline, Next, ParseError, SaslStep, Ticket, Upgrade,
     dot::Unstuffed,
-    private::NulSearch,
+    private::{NulSearch, take_secret},
     sasl::{self, Steps},
 };
 
@@ -72,7 +72,13 @@ impl Machine {
                 || input.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH "));
             let limits = &self.config.limits;
             let limit = if secret { limits.auth_line } else { limits.line };
-            match self.framer.next_line(input, limit) {
+            let hidden = secret || self.secret_may_follow || starts_with_auth(input);
+            let line = if hidden {
+                self.framer.next_secret_line(input, limit)
+            } else {
+                self.framer.next_line(input, limit)
+            };
+            match line {
                 Ok(None) => return None,
                 Ok(Some(line)) => {
                     return match in_exchange {
@@ -82,7 +88,9 @@ impl Machine {
                 }
                 Err(_) => {
                     self.framer.reset();
-                    let start = input.split_to(limit.min(input.len())).freeze();
+                    let length = limit.min(input.len());
+                    let start =
+                        if hidden { take_secret(input, length) } else { input.split_to(length).freeze() };
                     let first = first_word(start.trim_ascii_start());
                     if first.get(..4).is_some_and(|first| first.eq_ignore_ascii_case(b"AUTH")) {
                         self.secret_may_follow = true;
@@ -93,11 +101,15 @@ impl Machine {
             }
         }
         // Its rest is dropped as it comes.
-        let Some(end) = memchr::memchr(b'\n', input) else {
-            input.clear();
-            return None;
-        };
-        input.advance(end.saturating_add(1));
+        let end = memchr::memchr(b'\n', input);
+        let dropped = end.map_or(input.len(), |end| end.saturating_add(1));
+        if self.overlong.as_ref().is_some_and(|overlong| overlong.bytes.is_empty()) {
+            // It may hold a secret.
+            drop(take_secret(input, dropped));
+        } else {
+            input.advance(dropped);
+        }
+        end?;
         let Overlong { bytes, limit } = self.overlong.take()?;
         let error = ParseError::new(limit, "line too long");
         if in_exchange.is_some() {
@@ -291,6 +303,12 @@ impl Machine {
         self.failed = Some(error);
         Err(error)
     }
+}
+
+/// Whether a line is AUTH, by its first letters.
+#[inline]
+fn starts_with_auth(line: &[u8]) -> bool {
+    line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH"))
 }
 
 fn verdict(body: &Body, limit: u64) -> Option<BodyRefusal> {
