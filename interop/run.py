@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The interoperability suite: every pair of a client and a server exchanges the same messages, which must come
-through byte for byte. Prints a table; exits non-zero if a pair failed.
+through byte for byte; and three servers are asked the same about messages that are hard to read. Prints a table; exits
+non-zero if a case failed.
 
     run.py FOLDER_OF_PROGRAMS [PART_OF_A_NAME]
 
@@ -14,15 +15,17 @@ import traceback
 from pathlib import Path
 
 import clients
+import differential
 from clients import Mailbox, Mutt, Ours, without_marks
 from messages import as_sent, messages, without_trace
 from servers import Authority, Cyrus, Dovecot, Postfix, Serve, free_ports
 
 
-def pairs(ours, other, dovecot, cyrus, postfix, serve):
+def pairs(ours, other, dovecot, cyrus, postfix, serve, unbound):
     """Name, server whose mailbox is used, how messages get in, how they get out. Where one half of a pair is not what
     is tested, it is Python's imaplib."""
-    with_dovecot, with_cyrus, with_serve = (Mailbox(server, other) for server in (dovecot, cyrus, serve))
+    with_dovecot, with_cyrus, with_serve, with_unbound = (
+        Mailbox(server, other) for server in (dovecot, cyrus, serve, unbound))
     yield "send (STARTTLS, AUTH) > Postfix", with_dovecot, ours.send("starttls", postfix.smtp), with_dovecot.get
     yield "send (STARTTLS, AUTH) > Dovecot submission", with_dovecot, ours.send("starttls", dovecot.submission), \
         with_dovecot.get
@@ -63,6 +66,7 @@ def pairs(ours, other, dovecot, cyrus, postfix, serve):
         yield f"{name} < serve IMAP (STARTTLS)", with_serve, with_serve.put, mutt.pull(serve.imap)
         yield f"{name} > serve IMAP (STARTTLS)", with_serve, mutt.push(serve.imap), \
             lambda: list(map(without_marks, with_serve.get()))
+        yield f"{name} < serve IMAP without channel binding", with_unbound, with_unbound.put, mutt.pull(unbound.imap)
     yield "send > serve > fetch", with_serve, ours.send("starttls", serve.submission), ours.fetch("tls", serve.imaps)
     yield "send > serve > pop", with_serve, ours.send("tls", serve.submissions), ours.pop("tls", serve.pop3s)
 
@@ -79,6 +83,14 @@ def check(mailbox, put, get, files):
         return ""
     names = [name for name, content in messages().items() if as_sent(content) not in got]
     return f"{len(got)} came of {len(sent)}; not byte for byte: {', '.join(names)}"
+
+
+def differ(servers, tls):
+    """Compares what three servers say of the same messages; returns what is wrong, or nothing."""
+    problems, summary = differential.check(servers, tls)
+    print(f"        {summary}", flush=True)
+    more = [f"and {len(problems) - 50} more"] if len(problems) > 50 else []
+    return "\n        ".join(line.replace("\n", "\n        ") for line in problems[:50] + more)
 
 
 def main():
@@ -99,19 +111,26 @@ def main():
             started.append(postfix)
             serve = Serve(programs / "serve", authority)
             started.append(serve)
+            # Here, mutt logs in by SCRAM.
+            unbound = Serve(programs / "serve", authority, "--without-channel-binding")
+            started.append(unbound)
             files = []
             for number, content in enumerate(messages().values()):
                 files.append(folder / f"{number}.eml")
                 files[-1].write_bytes(content)
             ours, other = Ours(programs, authority, folder), clients.Others(authority, folder)
             rows = []
-            for name, mailbox, put, get in pairs(ours, other, dovecot, cyrus, postfix, serve):
+            cases = [(name, lambda mailbox=mailbox, put=put, get=get: check(mailbox, put, get, files))
+                     for name, mailbox, put, get in pairs(ours, other, dovecot, cyrus, postfix, serve, unbound)]
+            compared = {"serve": serve.imaps, "dovecot": dovecot.imaps, "cyrus": cyrus.imaps}
+            cases.append(("differential: serve, Dovecot, Cyrus", lambda: differ(compared, other.tls)))
+            for name, case in cases:
                 if wanted not in name:
                     continue
                 start = time.monotonic()
                 try:
-                    problem = check(mailbox, put, get, files)
-                except Exception as error:  # one pair's failure is a row of the table
+                    problem = case()
+                except Exception as error:  # one case's failure is a row of the table
                     problem = f"{type(error).__name__}: {error}"
                     traceback.print_exc()
                 rows.append((name, problem))

@@ -181,6 +181,7 @@ search_skiphtml: no
 search_whitespace: keep
 tls_server_cert: {authority.cert}
 tls_server_key: {authority.key}
+munge8bit: no
 tls_session_timeout: 0
 syslog_prefix: interop
 """)
@@ -306,8 +307,8 @@ class Serve:
 
     PROTOCOLS = ("smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s")
 
-    def __init__(self, program, authority):
-        words = [program, "--cert", authority.cert, "--key", authority.key]
+    def __init__(self, program, authority, *options):
+        words = [program, "--cert", authority.cert, "--key", authority.key, *options]
         for protocol in self.PROTOCOLS:
             words += ["--listen", f"{protocol}=127.0.0.1:0"]
         environment = dict(os.environ, MAILWIRE_USERS=f"{USER}={PASSWORD}")
