@@ -90,7 +90,8 @@ impl<S: Store> SmtpSession<S> {
 
     /// Stores the message. The inner error is the store's.
     async fn stage(&self, body: &mut Body<'_>) -> Result<Result<Staged>, BodyError> {
-        let mut writer = match self.store.body(&self.recipients, None).await {
+        let announced = Some(self.size).filter(|size| *size > 0);
+        let mut writer = match self.store.body(&self.recipients, announced).await {
             Ok(writer) => writer,
             Err(error) => return Ok(Err(error)),
         };
@@ -112,7 +113,7 @@ impl<S: Store> SmtpSession<S> {
     /// Whether one of the recipients has no room for the message.
     async fn check_room(&self, size: u64, recipients: &[AccountId]) -> Result<()> {
         for recipient in recipients {
-            self.store.body(&[*recipient], Some(size)).await?;
+            self.store.check_room(*recipient, size).await?;
         }
         Ok(())
     }
@@ -128,6 +129,7 @@ fn verdict(delivered: Result<Delivered>) -> Reply {
 fn refusal(error: &Error) -> Reply {
     match error {
         Error::OverQuota => Reply::new(ReplyCode::INSUFFICIENT_STORAGE, "4.2.2 Mailbox full"),
+        Error::Limit(_) => Reply::new(ReplyCode::INSUFFICIENT_STORAGE, &format!("4.3.1 {error}")),
         Error::NoSuchAccount => Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.1.1 No such user here"),
         Error::NotDone(_) | Error::Unknown(_) => {
             tracing::warn!(%error, "the store failed");

@@ -87,19 +87,28 @@ pub trait Store: Clone + Send + Sync + 'static {
     -> impl Future<Output = Result<ModSeq>> + Send;
 
     /// Begins to store a body of a message that has yet to be [delivered](Self::deliver) to these accounts.
-    /// Of what is never delivered, nothing stays.
-    ///
-    /// A caller that only wants to know whether there is room drops the writer at once: it must cost little
-    /// before the first piece.
+    /// Of what is never delivered, nothing stays. Room for `announced` bytes should be kept until the writer is
+    /// dropped: many bodies can be on their way in at one time.
     ///
     /// # Errors
     ///
     /// [`Error::OverQuota`](crate::Error::OverQuota): none of the accounts has room for `announced` bytes.
+    /// [`Error::Limit`](crate::Error::Limit): too much is on its way in.
     fn body(
         &self,
         accounts: &[AccountId],
         announced: Option<u64>,
     ) -> impl Future<Output = Result<Self::Writer>> + Send;
+
+    /// Tells whether an account has room for a message of so many bytes. By default, a body is begun for
+    /// that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OverQuota`](crate::Error::OverQuota): it has not.
+    fn check_room(&self, account: AccountId, bytes: u64) -> impl Future<Output = Result<()>> + Send {
+        async move { self.body(&[account], Some(bytes)).await.map(drop) }
+    }
 
     /// Puts a message into mailboxes, one after the other. Gives what became of it in each.
     ///

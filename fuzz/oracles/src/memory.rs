@@ -4,7 +4,7 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 /// The system's allocator, which counts.
@@ -21,6 +21,8 @@ use std::{
 pub struct Counting;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static TAKEN_BY_ALL: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     // Without a destructor, so that an allocator may use it at any time.
@@ -30,7 +32,9 @@ thread_local! {
 // SAFETY: all is left to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size(), Ordering::Relaxed);
+        let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(held, Ordering::Relaxed);
+        TAKEN_BY_ALL.fetch_add(layout.size() as u64, Ordering::Relaxed);
         TAKEN.set(TAKEN.get().wrapping_add(layout.size() as u64));
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }
@@ -47,6 +51,23 @@ unsafe impl GlobalAlloc for Counting {
 #[must_use]
 pub fn held() -> usize {
     HELD.load(Ordering::Relaxed)
+}
+
+/// The most bytes that the program held on the heap since [`forget_peak`], or ever.
+#[must_use]
+pub fn peak() -> usize {
+    PEAK.load(Ordering::Relaxed)
+}
+
+/// Begins anew to look for the [`peak`]: it is what is held now.
+pub fn forget_peak() {
+    PEAK.store(held(), Ordering::Relaxed);
+}
+
+/// The bytes that all threads together have ever taken from the heap: see [`taken`].
+#[must_use]
+pub fn taken_by_all() -> u64 {
+    TAKEN_BY_ALL.load(Ordering::Relaxed)
 }
 
 /// The bytes that this thread has ever taken from the heap. A buffer that grows counts each time: what

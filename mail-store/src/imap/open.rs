@@ -3,10 +3,10 @@
 use mailwire_imap::types::{FlagSet, Uid};
 use mailwire_transport::imap::server::Update;
 
-use crate::{Cursor, MailboxId, Result, Store, Stored, Uids, Watch as _};
+use crate::{Cursor, Fields, MailboxId, Result, Store, Stored, Uids, Watch as _};
 
-/// So many messages' flags are asked of the feed at once.
-const PAGE: usize = 1000;
+/// So many messages' flags are asked for at once.
+const PAGE: u32 = 256;
 
 /// The mailbox that a session has open.
 pub(super) struct Open<S: Store> {
@@ -27,7 +27,8 @@ pub(super) struct Open<S: Store> {
 struct News {
     arrived: Uids,
     recent: Uids,
-    flags: Vec<(Uid, FlagSet)>,
+    /// Messages whose flags are others now: which they are is looked up when it is told.
+    flags: Uids,
     vanished: Uids,
     gone: bool,
 }
@@ -49,7 +50,7 @@ impl<S: Store> Open<S> {
     pub(super) async fn catch_up(&mut self, own: &[Stored]) -> Result<Vec<(Uid, FlagSet)>> {
         let mut mine = Vec::new();
         loop {
-            let changes = self.store.changes(self.mailbox, self.cursor, PAGE).await?;
+            let changes = self.store.changes(self.mailbox, self.cursor, PAGE as usize).await?;
             let mut recent = Uids::new();
             if !changes.arrived.is_empty() {
                 let below = changes.cursor.uid_next();
@@ -63,19 +64,21 @@ impl<S: Store> Open<S> {
             self.news.arrived = self.news.arrived.union(&changes.arrived.difference(&recent));
             self.news.vanished = self.news.vanished.union(&changes.vanished);
             self.news.gone |= changes.gone;
+            let mut others = Vec::new();
             for (uid, mod_seq, flags) in changes.flags {
-                match own.iter().find(|own| own.mod_seq == mod_seq && own.changed.contains(uid)) {
-                    Some(own) if !own.met.contains(uid) => mine.push((uid, flags)),
-                    Some(_) => {
-                        mine.push((uid, flags.clone()));
-                        self.news.flags.push((uid, flags));
-                    }
-                    None => self.news.flags.push((uid, flags)),
+                let is_ours = |own: &&Stored| own.mod_seq == mod_seq && own.changed.contains(uid);
+                let own = own.iter().find(is_ours);
+                if own.is_none_or(|own| own.met.contains(uid)) {
+                    others.push(uid);
                 }
+                mine.extend(own.map(|_| (uid, flags)));
             }
+            self.news.flags = self.news.flags.union(&others.into_iter().collect());
             if !changes.more {
                 return Ok(mine);
             }
+            // Many changes take a while; others have their turn.
+            tokio::task::yield_now().await;
         }
     }
 
@@ -88,16 +91,28 @@ impl<S: Store> Open<S> {
         self.watch.changed().await;
     }
 
-    pub(super) fn take_news(&mut self) -> Vec<Update> {
-        let news = std::mem::take(&mut self.news);
+    /// What the client is to be told, a page of it. It can be dropped: nothing is lost.
+    pub(super) async fn take_news(&mut self) -> Vec<Update> {
+        let mut flags = Vec::new();
+        let page = self.news.flags.pages(PAGE).next();
+        if let Some(page) = page {
+            let fields = Fields::new().with_flags(true);
+            match self.store.messages(self.mailbox, &page, fields, usize::MAX).await {
+                Ok(rows) => flags.extend(rows.into_iter().map(|row| (row.uid, row.flags))),
+                Err(error) => tracing::warn!(%error, "the store does not tell what flags are"),
+            }
+            self.news.flags = self.news.flags.difference(&page);
+        }
+        let later = std::mem::take(&mut self.news.flags);
+        let news = std::mem::replace(&mut self.news, News { flags: later, ..News::default() });
         let mut updates = Vec::new();
         for (uids, recent) in [(news.arrived, false), (news.recent, true)] {
             if !uids.is_empty() {
                 updates.push(Update::Added { uids: uids.iter().collect(), recent });
             }
         }
-        if !news.flags.is_empty() {
-            updates.push(Update::Flags(news.flags));
+        if !flags.is_empty() {
+            updates.push(Update::Flags(flags));
         }
         if !news.vanished.is_empty() {
             updates.push(Update::Expunged(news.vanished.iter().collect()));

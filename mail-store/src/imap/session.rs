@@ -84,8 +84,11 @@ impl<S: Store> ImapSession<S> {
         }
     }
 
-    fn take_news(&mut self) -> Vec<Update> {
-        self.open.as_mut().map(Open::take_news).unwrap_or_default()
+    async fn take_news(&mut self) -> Vec<Update> {
+        match &mut self.open {
+            Some(open) => open.take_news().await,
+            None => Vec::new(),
+        }
     }
 }
 
@@ -292,7 +295,7 @@ impl<S: Store> Session for ImapSession<S> {
     async fn updates(&mut self) -> Vec<Update> {
         loop {
             self.catch_up().await;
-            let updates = self.take_news();
+            let updates = self.take_news().await;
             if !updates.is_empty() {
                 return updates;
             }
@@ -305,7 +308,7 @@ impl<S: Store> Session for ImapSession<S> {
 
     async fn poll_updates(&mut self) -> Vec<Update> {
         self.catch_up().await;
-        self.take_news()
+        self.take_news().await
     }
 
     async fn create(&mut self, mailbox: &str, _: &CreateOptions) -> Result<(), Refusal> {

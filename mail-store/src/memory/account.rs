@@ -1,13 +1,13 @@
 //! A user's mailboxes.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use mailwire_core::Text;
-use mailwire_imap::types::{ModSeq, Uid, UidValidity};
+use mailwire_imap::types::{FlagSet, ModSeq, Uid, UidValidity};
 use mailwire_transport::sasl::StoredPassword;
 use tokio::sync::watch;
 
@@ -15,7 +15,7 @@ use super::{
     Config,
     bodies::Body,
     folder::{Folder, Message, mod_seq},
-    keywords::Unknown,
+    keywords::{Bits, Unknown},
 };
 use crate::{
     AccountId, Copied, DELIMITER, Delivered, Error, FlagChange, How, InternalDate, Mailbox, MailboxChange,
@@ -51,7 +51,10 @@ pub(super) struct State {
     /// Up to this change, `gone` is not complete.
     gone_floor: u64,
     messages: u64,
+    /// Of messages and keywords.
     bytes: u64,
+    /// Of bodies that are on their way in.
+    coming: u64,
     last_uid_validity: u32,
     last_folder: u32,
     pub(super) maildrop_leased: bool,
@@ -77,6 +80,7 @@ impl Account {
             gone_floor: 0,
             messages: 0,
             bytes: 0,
+            coming: 0,
             last_uid_validity: 0,
             last_folder: 0,
             maildrop_leased: false,
@@ -133,11 +137,35 @@ impl State {
         self.mod_seq
     }
 
-    /// How many bytes the user may still store.
+    /// How many bytes the user may still store, beside what is on its way in.
     pub(super) fn room(&self) -> u64 {
         if self.messages >= self.config.messages {
             return 0;
         }
+        self.config.bytes.saturating_sub(self.bytes.saturating_add(self.coming))
+    }
+
+    /// Whether there is room for a message of so many bytes.
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        bytes <= self.room() && self.messages < self.config.messages
+    }
+
+    /// Keeps room for a body that is on its way in, if there is so much.
+    pub(super) fn expect(&mut self, bytes: u64) -> bool {
+        let has_room = self.has_room(bytes);
+        if has_room {
+            self.coming = self.coming.saturating_add(bytes);
+        }
+        has_room
+    }
+
+    /// Gives back what was kept.
+    pub(super) fn expect_no_more(&mut self, bytes: u64) {
+        self.coming = self.coming.saturating_sub(bytes);
+    }
+
+    /// How many bytes of keywords the user may still make.
+    fn keyword_room(&self) -> u64 {
         self.config.bytes.saturating_sub(self.bytes)
     }
 
@@ -245,6 +273,7 @@ impl State {
         };
         let Some(folder) = self.folders.remove(&number) else { return Err(Error::NoSuchMailbox) };
         self.release(folder.messages.values());
+        self.bytes = self.bytes.saturating_sub(folder.keywords.bytes());
         let change = self.next_change();
         self.gone.push((change, folder.info().id));
         if self.gone.len() > MAX_GONE {
@@ -290,11 +319,21 @@ impl State {
         Ok(())
     }
 
+    /// Flags as bits of a mailbox. Keywords that are new there count.
+    fn bits(&mut self, number: u32, flags: &FlagSet, unknown: Unknown) -> Result<Bits> {
+        let room = self.keyword_room();
+        let keywords = &mut self.folder_mut(number)?.keywords;
+        let before = keywords.bytes();
+        let bits = keywords.bits(flags, unknown, room)?;
+        let made = keywords.bytes() - before;
+        self.bytes = self.bytes.saturating_add(made);
+        Ok(bits)
+    }
+
     /// Stores a message.
     pub(super) fn deliver(&mut self, number: u32, body: Arc<Body>, target: &Target) -> Result<Delivered> {
-        let folder = self.folder_mut(number)?;
-        folder.check_uids(1)?;
-        let bits = folder.keywords.bits(&target.flags, Unknown::Add)?;
+        self.folder(number)?.check_uids(1)?;
+        let bits = self.bits(number, &target.flags, Unknown::Add)?;
         self.reserve(1, body.size())?;
         let change = self.next_change();
         let date = target.date.unwrap_or_else(InternalDate::now);
@@ -304,8 +343,12 @@ impl State {
     }
 
     pub(super) fn store(&mut self, number: u32, uids: &Uids, how: &FlagChange) -> Result<Stored> {
-        let change = self.mod_seq + 1;
-        let stored = self.folder_mut(number)?.store(uids, how, change)?;
+        let (change, room) = (self.mod_seq + 1, self.keyword_room());
+        let folder = self.folder_mut(number)?;
+        let before = folder.keywords.bytes();
+        let stored = folder.store(uids, how, change, room)?;
+        let made = folder.keywords.bytes() - before;
+        self.bytes = self.bytes.saturating_add(made);
         if !stored.changed.is_empty() {
             self.mod_seq = change;
         }
@@ -326,7 +369,9 @@ impl State {
         let source = self.folder(from)?;
         let messages: Vec<(Uid, Message)> =
             source.within(uids).map(|(uid, message)| (uid, message.clone())).collect();
-        let flags: Vec<_> = messages.iter().map(|(_, message)| source.keywords.set(message.bits)).collect();
+        // The flags of all messages can be many times their bits.
+        let keywords = source.keywords.clone();
+        let mut known: HashMap<Bits, Bits> = HashMap::new();
         let target = self.folder(to)?;
         target.check_uids(messages.len())?;
         let first = target.uid_next();
@@ -340,12 +385,18 @@ impl State {
             self.reserve(messages.len() as u64, size)?;
         }
         let change = self.next_change();
-        let target = self.folder_mut(to)?;
-        for ((_, message), flags) in messages.into_iter().zip(flags) {
-            let bits = target.keywords.bits(&flags, Unknown::AddSome)?;
-            target.add(message.body, bits, message.date, change);
+        for (_, message) in messages {
+            let bits = match known.get(&message.bits) {
+                Some(bits) => *bits,
+                None => {
+                    let bits = self.bits(to, &keywords.set(message.bits), Unknown::AddSome)?;
+                    known.insert(message.bits, bits);
+                    bits
+                }
+            };
+            self.folder_mut(to)?.add(message.body, bits, message.date, change);
         }
-        let uid_validity = target.uid_validity();
+        let uid_validity = self.folder(to)?.uid_validity();
         if how == How::Move {
             self.folder_mut(from)?.remove(&found, change);
         }

@@ -3,28 +3,93 @@
 use std::{
     collections::HashMap,
     ops::Range,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
+use super::account::Account;
 use crate::{BodyId, BodyReader, BodyWriter, Error, Result, message::Message};
 
 /// What was written and not delivered within this time is forgotten.
 const STAGED: Duration = Duration::from_secs(3600);
 
 /// All bodies of a store, by their ids.
-#[derive(Debug, Default)]
-pub(super) struct Bodies(Mutex<Known>);
+#[derive(Debug)]
+pub(super) struct Bodies {
+    known: Mutex<Known>,
+    /// So many bytes may be on their way in at one time.
+    most: u64,
+    coming: AtomicU64,
+}
 
 #[derive(Debug, Default)]
 struct Known {
     last: u64,
     /// Whole, and not delivered yet.
-    staged: HashMap<BodyId, (Arc<Body>, Instant)>,
+    staged: HashMap<BodyId, Staged>,
     /// Held by messages.
     kept: HashMap<BodyId, Weak<Body>>,
+}
+
+#[derive(Debug)]
+struct Staged {
+    body: Arc<Body>,
+    since: Instant,
+    _room: Room,
+}
+
+/// Room that is kept for a body on its way in: with its accounts, and with the store. It is given back when this
+/// is dropped.
+#[derive(Debug)]
+struct Room {
+    bodies: Arc<Bodies>,
+    /// Those that have room for it.
+    accounts: Vec<Arc<Account>>,
+    bytes: u64,
+}
+
+impl Room {
+    /// Keeps so much more. If that cannot be, nothing is changed.
+    fn grow(&mut self, more: u64) -> Result<()> {
+        let taken = self.bodies.coming.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |coming| {
+            coming.checked_add(more).filter(|coming| *coming <= self.bodies.most)
+        });
+        if taken.is_err() {
+            return Err(Error::Limit("messages on their way in"));
+        }
+        let fits: Vec<bool> = self.accounts.iter().map(|account| account.lock().expect(more)).collect();
+        if !fits.contains(&true) {
+            self.bodies.coming.fetch_sub(more, Ordering::Relaxed);
+            return Err(Error::OverQuota);
+        }
+        let mut fits = fits.into_iter();
+        self.accounts.retain(|account| {
+            let fits = fits.next().unwrap_or_default();
+            if !fits {
+                account.lock().expect_no_more(self.bytes);
+            }
+            fits
+        });
+        self.bytes += more;
+        Ok(())
+    }
+
+    /// Gives back what the accounts have kept: now they are asked for it.
+    fn leave_accounts(&mut self) {
+        self.accounts.drain(..).for_each(|account| account.lock().expect_no_more(self.bytes));
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.leave_accounts();
+        self.bodies.coming.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// What a message consists of, shared by its copies.
@@ -70,8 +135,13 @@ impl Drop for Body {
 }
 
 impl Bodies {
+    /// No bodies; `most` bytes may be on their way in at one time.
+    pub(super) fn new(most: u64) -> Self {
+        Self { known: Mutex::default(), most, coming: AtomicU64::new(0) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn make(self: &Arc<Self>, known: &mut Known, raw: Bytes) -> Arc<Body> {
@@ -89,19 +159,19 @@ impl Bodies {
     }
 
     /// A body that will be delivered.
-    fn stage(self: &Arc<Self>, raw: Bytes) -> BodyId {
+    fn stage(self: &Arc<Self>, raw: Bytes, room: Room) -> BodyId {
         let now = Instant::now();
         let mut known = self.lock();
         let late: Vec<BodyId> = known
             .staged
             .iter()
-            .filter(|(_, (_, since))| now.duration_since(*since) > STAGED)
+            .filter(|(_, staged)| now.duration_since(staged.since) > STAGED)
             .map(|(id, _)| *id)
             .collect();
         let late: Vec<_> = late.iter().filter_map(|id| known.staged.remove(id)).collect();
         let body = self.make(&mut known, raw);
         let id = body.id;
-        known.staged.insert(id, (body, now));
+        known.staged.insert(id, Staged { body, since: now, _room: room });
         drop(known);
         // Bodies take the lock when they are dropped.
         drop(late);
@@ -111,9 +181,10 @@ impl Bodies {
     /// A body that is to be delivered; the store does not hold it any more.
     pub(super) fn take(&self, id: BodyId) -> Result<Arc<Body>> {
         let mut known = self.lock();
-        if let Some((body, _)) = known.staged.remove(&id) {
-            known.kept.insert(id, Arc::downgrade(&body));
-            return Ok(body);
+        if let Some(staged) = known.staged.remove(&id) {
+            known.kept.insert(id, Arc::downgrade(&staged.body));
+            drop(known);
+            return Ok(Arc::clone(&staged.body));
         }
         known.kept.get(&id).and_then(Weak::upgrade).ok_or(Error::NoSuchBody)
     }
@@ -121,7 +192,7 @@ impl Bodies {
     pub(super) fn get(&self, id: BodyId) -> Result<Arc<Body>> {
         let known = self.lock();
         let kept = known.kept.get(&id).and_then(Weak::upgrade);
-        let body = kept.or_else(|| known.staged.get(&id).map(|(body, _)| Arc::clone(body)));
+        let body = kept.or_else(|| known.staged.get(&id).map(|staged| Arc::clone(&staged.body)));
         drop(known);
         body.ok_or(Error::NoSuchBody)
     }
@@ -130,14 +201,27 @@ impl Bodies {
 /// A body on its way into a [`MemoryStore`](super::MemoryStore).
 #[derive(Debug)]
 pub struct Writer {
-    bodies: Arc<Bodies>,
-    room: u64,
-    raw: BytesMut,
+    raw: Vec<u8>,
+    room: Room,
 }
 
+/// Room for a body whose size nobody has said is kept in steps of so many bytes.
+const STEP: u64 = 1 << 20;
+
 impl Writer {
-    pub(super) fn new(bodies: Arc<Bodies>, room: u64) -> Self {
-        Self { bodies, room, raw: BytesMut::new() }
+    /// A writer of a body for these accounts.
+    ///
+    /// # Errors
+    ///
+    /// None of them has room for so much, or too much is on its way in.
+    pub(super) fn new(
+        bodies: &Arc<Bodies>,
+        accounts: Vec<Arc<Account>>,
+        announced: Option<u64>,
+    ) -> Result<Self> {
+        let mut room = Room { bodies: Arc::clone(bodies), accounts, bytes: 0 };
+        room.grow(announced.unwrap_or(0))?;
+        Ok(Self { raw: Vec::new(), room })
     }
 }
 
@@ -145,15 +229,22 @@ impl BodyWriter for Writer {
     /// The pieces are copied, so that a message pins no receive buffer. The body grows as it comes, whatever
     /// was announced.
     async fn write(&mut self, piece: Bytes) -> Result<()> {
-        if self.raw.len().saturating_add(piece.len()) as u64 > self.room {
-            return Err(Error::OverQuota);
+        let length = self.raw.len().saturating_add(piece.len()) as u64;
+        if let Some(more) = length.checked_sub(self.room.bytes).filter(|more| *more > 0) {
+            // The last step can be larger than what is left.
+            if more >= STEP || self.room.grow(STEP).is_err() {
+                self.room.grow(more)?;
+            }
         }
         self.raw.extend_from_slice(&piece);
         Ok(())
     }
 
-    async fn finish(self) -> Result<BodyId> {
-        Ok(self.bodies.stage(self.raw.freeze()))
+    async fn finish(mut self) -> Result<BodyId> {
+        self.raw.shrink_to_fit();
+        self.room.leave_accounts();
+        let bodies = Arc::clone(&self.room.bodies);
+        Ok(bodies.stage(self.raw.into(), self.room))
     }
 }
 
@@ -180,11 +271,12 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_stays_of_what_no_message_holds() {
-        let bodies = Arc::new(Bodies::default());
-        let mut writer = Writer::new(Arc::clone(&bodies), 3);
+        let bodies = Arc::new(Bodies::new(3));
+        let account = account(3);
+        let mut writer = Writer::new(&bodies, vec![Arc::clone(&account)], None).unwrap();
         writer.write("ab".into()).await.unwrap();
         writer.write("c".into()).await.unwrap();
-        assert_eq!(writer.write("d".into()).await, Err(Error::OverQuota));
+        assert!(writer.write("d".into()).await.is_err());
         let id = writer.finish().await.unwrap();
         let body = bodies.take(id).unwrap();
         assert_eq!(
@@ -197,5 +289,46 @@ mod tests {
         drop(copy);
         assert_eq!(bodies.get(id).unwrap_err(), Error::NoSuchBody);
         assert!(bodies.lock().kept.is_empty() && bodies.lock().staged.is_empty());
+    }
+
+    fn account(bytes: u64) -> Arc<Account> {
+        let config = Arc::new(super::super::Config { bytes, ..Default::default() });
+        let password = mailwire_transport::sasl::StoredPassword::derive(&"x".into()).unwrap();
+        Arc::new(Account::new(0, "ada".into(), password, config).unwrap())
+    }
+
+    #[tokio::test]
+    async fn room_is_kept_before_the_first_byte_and_given_back() {
+        let bodies = Arc::new(Bodies::new(250));
+        let (ada, bob) = (account(100), account(200));
+        let writer = |accounts: &[&Arc<Account>], announced| {
+            Writer::new(&bodies, accounts.iter().map(|account| Arc::clone(account)).collect(), announced)
+        };
+        let kept = || (ada.lock().room(), bob.lock().room(), bodies.coming.load(Ordering::Relaxed));
+        let one = writer(&[&ada], Some(60)).unwrap();
+        assert_eq!(kept(), (40, 200, 60));
+        assert_eq!(writer(&[&ada], Some(41)).unwrap_err(), Error::OverQuota);
+        // Whoever has no room does without: the others get it.
+        let both = writer(&[&ada, &bob], Some(150)).unwrap();
+        assert_eq!(kept(), (40, 50, 210));
+        assert_eq!(writer(&[&bob], Some(41)).unwrap_err(), Error::Limit("messages on their way in"));
+        drop(one);
+        assert_eq!(kept(), (100, 50, 150));
+        // Of no announced size: as it comes, and no more than there is.
+        let mut grows = writer(&[&ada], None).unwrap();
+        grows.write(Bytes::from(vec![0; 70])).await.unwrap();
+        assert_eq!(kept(), (30, 50, 220));
+        assert_eq!(
+            grows.write(Bytes::from(vec![0; 31])).await,
+            Err(Error::Limit("messages on their way in"))
+        );
+        drop(both);
+        assert_eq!(grows.write(Bytes::from(vec![0; 31])).await, Err(Error::OverQuota));
+        assert_eq!(kept(), (30, 200, 70));
+        // Until it is delivered it is still on its way.
+        let id = grows.finish().await.unwrap();
+        assert_eq!(kept(), (100, 200, 70));
+        drop(bodies.take(id).unwrap());
+        assert_eq!(kept(), (100, 200, 0));
     }
 }

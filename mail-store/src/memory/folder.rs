@@ -154,11 +154,12 @@ impl Folder {
         removed
     }
 
-    /// Changes flags; `change` is the number that this takes if it changes any.
-    pub(super) fn store(&mut self, uids: &Uids, how: &FlagChange, change: u64) -> Result<Stored> {
+    /// Changes flags; `change` is the number that this takes if it changes any, and `room` how many bytes the account
+    /// has left.
+    pub(super) fn store(&mut self, uids: &Uids, how: &FlagChange, change: u64, room: u64) -> Result<Stored> {
         use mailwire_imap::command::StoreAction;
         let unknown = if how.action == StoreAction::Remove { Unknown::Ignore } else { Unknown::Add };
-        let bits = self.keywords.bits(&how.flags, unknown)?;
+        let bits = self.keywords.bits(&how.flags, unknown, room)?;
         let mut stored = Stored::new(self.info.mod_seq);
         for (first, last) in uids.ranges() {
             for (&uid, message) in self.messages.range_mut(first..=last) {

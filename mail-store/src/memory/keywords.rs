@@ -5,7 +5,7 @@ use mailwire_imap::types::{Flag, FlagSet};
 use crate::{Error, Result};
 
 /// The flags of one message. Keywords are numbered by their mailbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Bits {
     system: u8,
     keywords: u64,
@@ -33,9 +33,13 @@ impl Bits {
     }
 }
 
-/// The keywords that a mailbox has seen: at most 63, so that no client can grow it without end.
-#[derive(Debug, Default)]
-pub(super) struct Keywords(Vec<Flag>);
+/// The keywords that a mailbox has seen: at most 63, of some bytes, so that no client can grow it without end.
+/// Messages hold them as bits.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keywords {
+    all: Vec<Flag>,
+    bytes: u64,
+}
 
 /// What becomes of keywords that the mailbox does not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,31 +54,59 @@ pub(super) enum Unknown {
 
 impl Keywords {
     pub(super) const MAX: usize = 63;
+    /// Bytes of all keywords of a mailbox.
+    pub(super) const MAX_BYTES: u64 = 4096;
 
     pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= Self::MAX
+        self.all.len() >= Self::MAX || self.bytes >= Self::MAX_BYTES
     }
 
     pub(super) fn all(&self) -> FlagSet {
-        self.0.iter().cloned().collect()
+        self.all.iter().cloned().collect()
     }
 
-    /// The flags that a client can set, as bits.
-    pub(super) fn bits(&mut self, flags: &FlagSet, unknown: Unknown) -> Result<Bits> {
-        let before = self.0.len();
+    /// How many bytes they are, which the quota counts.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The flags that a client can set, as bits. `room` is how many bytes the account has left.
+    pub(super) fn bits(&mut self, flags: &FlagSet, unknown: Unknown, room: u64) -> Result<Bits> {
+        let (before, bytes) = (self.all.len(), self.bytes);
+        let most = Self::MAX_BYTES.min(bytes.saturating_add(room));
         let mut bits = Bits::default();
         for flag in flags.iter().filter(|flag| flag.is_settable()) {
             if let Some(place) = SYSTEM.iter().position(|system| system == flag) {
                 bits.system |= 1 << place;
-            } else if let Some(place) = self.place(flag) {
+                continue;
+            }
+            if let Some(place) = self.place(flag) {
                 bits.keywords |= 1 << place;
-            } else if unknown == Unknown::Ignore {
-            } else if !self.is_full() {
-                bits.keywords |= 1 << self.0.len();
-                self.0.push(flag.clone());
-            } else if unknown == Unknown::Add {
-                self.0.truncate(before);
-                return Err(Error::Limit("keywords in this mailbox"));
+                continue;
+            }
+            if unknown == Unknown::Ignore {
+                continue;
+            }
+            // A copy: the flag is a part of what was received.
+            let name = flag.to_string();
+            let after = self.bytes.saturating_add(name.len() as u64);
+            match Flag::new(name) {
+                Ok(flag) if self.all.len() < Self::MAX && after <= most => {
+                    bits.keywords |= 1 << self.all.len();
+                    self.bytes = after;
+                    self.all.push(flag);
+                }
+                _ if unknown == Unknown::Add => {
+                    self.all.truncate(before);
+                    self.bytes = bytes;
+                    let is_ours = after <= Self::MAX_BYTES && after > most;
+                    return Err(if is_ours {
+                        Error::OverQuota
+                    } else {
+                        Error::Limit("keywords in this mailbox")
+                    });
+                }
+                _ => {}
             }
         }
         Ok(bits)
@@ -82,10 +114,10 @@ impl Keywords {
 
     /// Keywords are the same in any case of their letters.
     fn place(&self, flag: &Flag) -> Option<usize> {
-        let exactly = self.0.iter().position(|known| known == flag);
+        let exactly = self.all.iter().position(|known| known == flag);
         exactly.or_else(|| {
             let name = flag.to_string();
-            self.0.iter().position(|known| known.to_string().eq_ignore_ascii_case(&name))
+            self.all.iter().position(|known| known.to_string().eq_ignore_ascii_case(&name))
         })
     }
 
@@ -93,7 +125,7 @@ impl Keywords {
         let system = SYSTEM.iter().enumerate().filter(|(place, _)| bits.system >> place & 1 == 1);
         let mut set: FlagSet = system.map(|(_, flag)| flag.clone()).collect();
         if bits.keywords != 0 {
-            let keywords = self.0.iter().enumerate().filter(|(place, _)| bits.keywords >> place & 1 == 1);
+            let keywords = self.all.iter().enumerate().filter(|(place, _)| bits.keywords >> place & 1 == 1);
             set.extend(keywords.map(|(_, flag)| flag.clone()));
         }
         set
@@ -111,16 +143,29 @@ mod tests {
     #[test]
     fn keywords() {
         let mut keywords = Keywords::default();
-        let bits = keywords.bits(&set(&["\\Seen", "$Work", "\\Recent"]), Unknown::Add).unwrap();
-        assert_eq!(bits, keywords.bits(&set(&["\\SEEN", "$work", "none"]), Unknown::Ignore).unwrap());
+        let bits = keywords.bits(&set(&["\\Seen", "$Work", "\\Recent"]), Unknown::Add, u64::MAX).unwrap();
+        assert_eq!(bits, keywords.bits(&set(&["\\SEEN", "$work", "none"]), Unknown::Ignore, 0).unwrap());
         assert_eq!(keywords.set(bits).to_string(), "(\\Seen $Work)");
         assert!(bits.is_seen() && !bits.is_deleted());
         assert_eq!(bits.without(bits.with(Bits::default())), Bits::default());
 
         let many: FlagSet = (0..63).map(|n| Flag::new(format!("k{n}")).unwrap()).collect();
-        assert!(matches!(keywords.bits(&many, Unknown::Add), Err(Error::Limit(_))));
+        assert!(matches!(keywords.bits(&many, Unknown::Add, u64::MAX), Err(Error::Limit(_))));
         assert_eq!(keywords.all().len(), 1, "nothing was added");
-        let bits = keywords.bits(&many, Unknown::AddSome).unwrap();
+        let bits = keywords.bits(&many, Unknown::AddSome, u64::MAX).unwrap();
         assert_eq!((keywords.set(bits).len(), keywords.is_full()), (62, true));
+    }
+
+    #[test]
+    fn their_bytes_are_bounded() {
+        let mut keywords = Keywords::default();
+        let long: Vec<String> = (0..5).map(|n| n.to_string().repeat(1000)).collect();
+        let long: Vec<&str> = long.iter().map(String::as_str).collect();
+        assert!(matches!(keywords.bits(&set(&long), Unknown::Add, u64::MAX), Err(Error::Limit(_))));
+        assert_eq!((keywords.all().len(), keywords.bytes()), (0, 0), "nothing was added");
+        let bits = keywords.bits(&set(&long), Unknown::AddSome, u64::MAX).unwrap();
+        assert_eq!((keywords.set(bits).len(), keywords.bytes()), (4, 4000));
+        assert_eq!(keywords.bits(&set(&["abc"]), Unknown::Add, 2), Err(Error::OverQuota));
+        assert!(keywords.bits(&set(&["abc"]), Unknown::Add, 3).is_ok());
     }
 }

@@ -53,8 +53,10 @@ use crate::{AccountId, Error, MailboxId, Result};
 #[non_exhaustive]
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Bytes of all messages of a user.
+    /// Bytes of all messages of a user, and of keywords. Room for a message that is on its way in is kept.
     pub bytes: u64,
+    /// Bytes of all messages that are on their way in at one time, for all users together.
+    pub coming: u64,
     /// Messages of a user.
     pub messages: u64,
     /// Mailboxes of a user, and subscriptions.
@@ -70,6 +72,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             bytes: 1 << 30,
+            coming: 256 << 20,
             messages: 1_000_000,
             mailboxes: 1000,
             domains: Vec::new(),
@@ -109,7 +112,8 @@ impl MemoryStore {
     /// An empty store whose users may have this much.
     #[must_use]
     pub fn with_config(config: Config) -> Self {
-        Self { config: Arc::new(config), users: Arc::default(), bodies: Arc::default() }
+        let bodies = Arc::new(Bodies::new(config.coming));
+        Self { config: Arc::new(config), users: Arc::default(), bodies }
     }
 
     /// A new user: `ada`, who gets mail for `ada` at any of the store's domains, or

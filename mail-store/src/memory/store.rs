@@ -54,14 +54,13 @@ impl Store for MemoryStore {
     }
 
     async fn body(&self, accounts: &[AccountId], announced: Option<u64>) -> Result<Writer> {
-        let mut room = 0;
-        for &account in accounts {
-            room = self.by_id(account)?.lock().room().max(room);
-        }
-        if announced.is_some_and(|size| size > room) {
-            return Err(Error::OverQuota);
-        }
-        Ok(Writer::new(Arc::clone(&self.bodies), room))
+        let accounts: Result<_> = accounts.iter().map(|&account| self.by_id(account)).collect();
+        Writer::new(&self.bodies, accounts?, announced)
+    }
+
+    async fn check_room(&self, account: AccountId, bytes: u64) -> Result<()> {
+        let has_room = self.by_id(account)?.lock().has_room(bytes);
+        if has_room { Ok(()) } else { Err(Error::OverQuota) }
     }
 
     async fn deliver(&self, body: BodyId, to: &[Target]) -> Vec<Result<Delivered>> {

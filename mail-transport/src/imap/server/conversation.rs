@@ -16,7 +16,7 @@ use super::{
     options::CreateOptions,
     refusal::{Refusal, status},
     sending::{ServerDriver, push},
-    service::{Service, Session},
+    service::{Service, Session, Update},
 };
 use crate::{
     Budget, Driver, Error, OverBudget, Step,
@@ -33,6 +33,9 @@ pub(super) struct Conversation<S: Service> {
     pub(super) session: Option<S::Session>,
     pub(super) open: Option<Open>,
 }
+
+/// So many times a session is asked for more news after a command: others may go on for ever.
+const MAX_PAGES: usize = 4096;
 
 /// Why a command does not end in OK.
 pub(super) enum Stop {
@@ -152,8 +155,14 @@ impl<S: Service> Conversation<S> {
             Err(Stop::Fatal(error)) => return Err(error),
         };
         if let (Some(session), Some(open)) = (&mut self.session, &mut self.open) {
-            let updates = session.poll_updates().await;
-            open.tell(&mut self.driver, updates, permits_expunge).await?;
+            for _ in 0..MAX_PAGES {
+                let updates = session.poll_updates().await;
+                let is_last = updates.is_empty() || updates.contains(&Update::MailboxGone);
+                open.tell(&mut self.driver, updates, permits_expunge).await?;
+                if is_last {
+                    break;
+                }
+            }
         }
         match self.driver.connection_mut().reply(ticket, status) {
             // BYE was said.

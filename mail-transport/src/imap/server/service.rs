@@ -145,7 +145,7 @@ pub trait Session: Send + 'static {
     }
 
     /// Gives what [`updates`](Self::updates) has now, without waiting: empty if there is nothing. It is
-    /// asked after each command.
+    /// asked after each command until there is nothing: a page at a time is enough.
     fn poll_updates(&mut self) -> impl Future<Output = Vec<Update>> + Send {
         async { now_or_never(self.updates()).unwrap_or_default() }
     }

@@ -10,8 +10,13 @@ use crate::{
 };
 
 /// A message as it comes: dots are unstuffed, lines end in CR LF.
+///
+/// The client is told to go on (354) when this is first asked for a part: until then the message can be refused
+/// without having been sent.
 pub struct Body<'a> {
     driver: &'a mut Driver<Stream, Connection>,
+    /// The DATA that waits to be told to go on.
+    waiting: Option<Ticket>,
     pub(super) end: Option<End>,
 }
 
@@ -35,8 +40,13 @@ pub enum BodyError {
 }
 
 impl<'a> Body<'a> {
-    pub(super) const fn new(driver: &'a mut Driver<Stream, Connection>) -> Self {
-        Self { driver, end: None }
+    pub(super) const fn new(driver: &'a mut Driver<Stream, Connection>, data: Ticket) -> Self {
+        Self { driver, waiting: Some(data), end: None }
+    }
+
+    /// Whether nothing was asked for yet.
+    pub(super) const fn waits(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// Receives the next part, a slice of what was received; `None` after the last. Cancel-safe.
@@ -45,6 +55,9 @@ impl<'a> Body<'a> {
     ///
     /// The message is not to be kept.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
+        if let Some(data) = self.waiting.take() {
+            self.driver.connection_mut().accept_body(data).map_err(Error::from)?;
+        }
         loop {
             match self.end {
                 Some(End::Complete(_)) => return Ok(None),

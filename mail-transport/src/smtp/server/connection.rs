@@ -201,14 +201,20 @@ impl<S: Service> Conversation<'_, S> {
         // In LMTP each has a reply of its own.
         let lmtp = machine.is_lmtp();
         let recipients = if lmtp { machine.recipients().to_vec() } else { Vec::new() };
-        machine.accept_body(ticket)?;
         let Some(session) = &mut self.session else { return Ok(()) };
-        let mut body = Body::new(&mut self.driver);
+        let mut body = Body::new(&mut self.driver, ticket);
         let verdict = if lmtp {
             session.message_for_each(&self.client, &mut body).await
         } else {
             session.message(&self.client, &mut body).await.map(|reply| vec![reply])
         };
+        if let (true, Ok(replies)) = (body.waits(), &verdict) {
+            // Refused for all before it was sent: that is the answer to DATA itself.
+            if let Some(refusal) = replies.first().filter(|_| !replies.iter().any(Reply::is_positive)) {
+                let refusal = refusal.clone();
+                return Ok(self.driver.connection_mut().reply(ticket, refusal)?);
+            }
+        }
         let end = match &verdict {
             Err(BodyError::Connection(_)) => None,
             _ => Some(body.drain().await?),
