@@ -90,6 +90,7 @@
 //! | `surplus-envelope-field` | ENVELOPE | a field after the ten of an envelope: it is left out |
 //! | `surplus-id-field` | ID | more fields in ID than the 30 that are allowed |
 //! | `tab-for-space` | CAPABILITY | a tab where the grammar has a space |
+//! | `tagged-bye` | responses | BYE with the tag of a command, whose end it is |
 //! | `time-without-leading-zero` | dates | hours, minutes or seconds of one digit |
 //! | `time-without-seconds` | dates | a time without seconds |
 //! | `unclosed-code` | status responses | a bracket at the start of a text that no bracket closes; it stays in the text |
@@ -267,6 +268,8 @@ mailwire_core::deviations! {
     SURPLUS_ENVELOPE_FIELD = "surplus-envelope-field";
     /// More fields in ID than the 30 that are allowed.
     SURPLUS_ID_FIELD = "surplus-id-field";
+    /// BYE with the tag of a command, whose end it is.
+    TAGGED_BYE = "tagged-bye";
     /// Hours, minutes or seconds of one digit.
     TIME_WITHOUT_LEADING_ZERO = "time-without-leading-zero";
     /// A time without seconds.

@@ -654,3 +654,18 @@ fn a_status_item_without_its_value_costs_that_item() {
     let Untagged::Status(status) = accepted(line) else { panic!() };
     assert_eq!(status.items, [StatusAttVal::Messages(1), StatusAttVal::Malformed("UNSEEN".into())]);
 }
+
+/// Exchange 2013, in answer to UID MOVE; wp.pl, in answer to LOGOUT.
+#[test]
+fn status_responses_without_their_beginning() {
+    let Untagged::Reply(reply) = accepted("[COPYUID 124 10 233]\r\n") else { panic!() };
+    assert_eq!((reply.kind, reply.text.as_bytes()), (ReplyKind::Ok, &b""[..]));
+    assert!(matches!(reply.code, Some(Code::CopyUid(_))));
+    let parsed = parse(b"[COPYUID 124 10 233]", Dialect::Lenient).unwrap();
+    assert_eq!(parsed.deviations.len(), 2);
+    // A tag can begin like that.
+    let tagged = parse(b"[a OK done", Dialect::Strict).unwrap();
+    assert_eq!(parse(b"[a OK done", Dialect::Lenient), Ok(tagged));
+    let Untagged::Reply(reply) = accepted("a1 BYE Server logging out\r\n") else { panic!() };
+    assert_eq!((reply.kind, reply.text.as_bytes()), (ReplyKind::Bye, &b"Server logging out"[..]));
+}

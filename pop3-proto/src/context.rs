@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed};
 
-use crate::{deviation, reply::Expected};
+use crate::{deviation, reply::Expected, types::MessageNumber};
 
 /// What a parser is told besides the bytes. A [`Dialect`] is one: of a frame that ended in CR LF and
 /// that may be anything.
@@ -29,13 +29,16 @@ pub struct ParseContext {
     pub newline: Newline,
     /// What a server's line is, which only the command tells.
     pub expected: Expected,
+    /// The message that the command named, if it named one. Some servers leave its number out of their
+    /// answer.
+    pub number: Option<MessageNumber>,
 }
 
 impl ParseContext {
     /// The context of a frame that ended in CR LF, of which nothing else is known.
     #[must_use]
     pub const fn new(dialect: Dialect) -> Self {
-        Self { dialect, newline: Newline::CrLf, expected: Expected::Any }
+        Self { dialect, newline: Newline::CrLf, expected: Expected::Any, number: None }
     }
 
     /// Sets how the frame ended.
@@ -49,6 +52,13 @@ impl ParseContext {
     #[must_use]
     pub const fn expecting(mut self, expected: Expected) -> Self {
         self.expected = expected;
+        self
+    }
+
+    /// Sets the message that the command named.
+    #[must_use]
+    pub const fn about(mut self, number: Option<MessageNumber>) -> Self {
+        self.number = number;
         self
     }
 

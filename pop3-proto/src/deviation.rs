@@ -28,6 +28,8 @@ mailwire_core::deviations! {
     NEGATIVE_OCTETS = "negative-octets";
     /// No size in STAT or LIST: the server does not know it.
     MISSING_OCTETS = "missing-octets";
+    /// No number in the answer to LIST or UIDL about one message: it is the message that was asked for.
+    MISSING_NUMBER = "missing-number";
     /// A unique-id longer than 70 characters.
     LONG_UNIQUE_ID = "unique-id-longer-than-70-characters";
     /// A character in a unique-id that is not in the range 0x21 to 0x7E.

@@ -163,6 +163,32 @@ fn the_status_alone() {
     assert!(valid("+OK ", Expected::Status).is_ok());
 }
 
+/// Some servers answer LIST and UIDL about one message without its number.
+#[test]
+fn answers_about_one_message_without_its_number() {
+    for (command, text, written) in [
+        ("UIDL 1", "+OK 00001a1457b5a851\r\n", "1 00001a1457b5a851"),
+        ("UIDL 7", "+OK 7\r\n", "7 7"),
+        ("LIST 2", "+OK 120\r\n", "2 120"),
+    ] {
+        let events = answer(command, text);
+        let [Event::Reply { reply: Reply::Listing(listing), deviations, .. }] = &events[..] else {
+            panic!("{command}: {events:?}")
+        };
+        let mut bytes = Vec::new();
+        listing.write(&mut bytes);
+        assert_eq!(String::from_utf8(bytes).unwrap(), written);
+        assert_eq!(names(deviations), [("missing-number", 4)], "{command}");
+    }
+    // This is the number without the size.
+    let events = answer("LIST 2", "+OK 2\r\n");
+    let [Event::Reply { deviations, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(names(deviations), [("missing-octets", 5)]);
+    let context = ParseContext::new(Dialect::Strict).expecting(Expected::UniqueIdListing);
+    let context = context.about(mailwire_pop3::MessageNumber::new(1));
+    assert_eq!(Reply::parse(&line("+OK abc"), context).unwrap_err().reason, "missing-number");
+}
+
 #[test]
 fn octets_that_nobody_knows() {
     for text in ["+OK 3 -1", "+OK 3 -4294967296"] {

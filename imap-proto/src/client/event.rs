@@ -29,6 +29,9 @@ pub enum Event {
     /// What the server offers from now on; not [known](Capabilities::is_known) if it was asked and
     /// did not say.
     Capabilities(Capabilities),
+    /// The server refused STARTTLS. The next call is the error
+    /// [`TlsUnavailable`](mailwire_core::Error::TlsUnavailable).
+    StartTlsRefused(Reply),
     /// The server sent untagged data.
     Data {
         /// The data.

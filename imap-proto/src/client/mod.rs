@@ -177,6 +177,27 @@ impl Connection {
         self.0.written >= Some(ticket)
     }
 
+    /// Whether the conversation is over, by its end or by an error: nothing more can be sent.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let machine = &self.0;
+        machine.failed.is_some()
+            || machine.eof
+            || machine.phase == Phase::Closed
+            || machine.session.state == State::Logout
+    }
+
+    /// Whether the last command waits for a `+` of the server: before a literal, a SASL message or IDLE.
+    #[must_use]
+    pub fn awaits_continuation(&self) -> bool {
+        match &self.0.unfinished {
+            Some(Unfinished::Parts { .. }) => true,
+            Some(Unfinished::Auth { challenged, .. }) => !challenged,
+            Some(Unfinished::Idle(idle)) => !idle.begun,
+            Some(Unfinished::Sending(_)) | None => false,
+        }
+    }
+
     /// How many commands are queued or in progress, the machine's own among them.
     #[must_use]
     pub fn outstanding(&self) -> usize {

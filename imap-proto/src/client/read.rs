@@ -34,7 +34,10 @@ impl Machine {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.step(input).inspect_err(|error| self.fail(*error))
+        self.step(input).or_else(|error| {
+            self.fail(error);
+            self.last_words.take().map(Next::Event).ok_or(error)
+        })
     }
 
     fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
@@ -241,7 +244,12 @@ impl Machine {
                 self.malformed(bytes, NO_MESSAGE)
             }
             Response::Untagged(data) => {
+                let last = deviations.iter().any(|odd| odd.name == deviation::TAGGED_BYE);
                 self.take_data(data, deviations);
+                if last {
+                    // The end of its command, and of all that wait.
+                    self.byes = usize::MAX;
+                }
                 Ok(())
             }
         }
@@ -251,13 +259,14 @@ impl Machine {
     /// greeting = "*" SP (resp-cond-auth / resp-cond-bye) CRLF
     /// ```
     fn greet(&mut self, mut frame: Frame) -> Result<(), Error> {
-        let invalid = |reason, offset| Err(Error::InvalidGreeting { reason, offset });
+        const EXPECTED: &str = "expected OK, PREAUTH or BYE";
         let Parsed { value, deviations, .. } = match self.parse(&mut frame) {
             Ok(parsed) => parsed,
-            Err(error) => return invalid(error.reason, error.offset),
+            Err(error) => return self.invalid_greeting(frame, error),
         };
-        let Response::Untagged(Untagged::Reply(greeting)) = value else {
-            return invalid("expected OK, PREAUTH or BYE", 0);
+        let greeting = match value {
+            Response::Untagged(Untagged::Reply(greeting)) => greeting,
+            _ => return self.invalid_greeting(frame, ParseError::new(0, EXPECTED)),
         };
         let start_tls = self.config.channel == Channel::StartTls;
         match greeting.kind {
@@ -271,7 +280,9 @@ impl Machine {
             }
             ReplyKind::PreAuth => self.session.state = State::Authenticated,
             ReplyKind::Ok => {}
-            ReplyKind::No | ReplyKind::Bad => return invalid("expected OK, PREAUTH or BYE", 2),
+            ReplyKind::No | ReplyKind::Bad => {
+                return self.invalid_greeting(frame, ParseError::new(2, EXPECTED));
+            }
         }
         let capabilities = match &greeting.code {
             Some(Code::Capability(capabilities)) => Some(capabilities.clone()),
@@ -293,6 +304,12 @@ impl Machine {
             self.ask_capabilities();
         }
         Ok(())
+    }
+
+    /// Whoever is there speaks another protocol, and may say so.
+    fn invalid_greeting(&mut self, frame: Frame, error: ParseError) -> Result<(), Error> {
+        self.last_words = Some(Event::Malformed { ticket: None, bytes: frame.bytes, error });
+        Err(Error::InvalidGreeting { reason: error.reason, offset: error.offset })
     }
 
     fn learn(&mut self, capabilities: Vec<Capability>) {
@@ -356,6 +373,9 @@ impl Machine {
             Some(Code::Capability(capabilities)) if effect != Effect::StartTls => Some(capabilities.clone()),
             _ => None,
         };
+        if effect == Effect::StartTls && !status.is_ok() {
+            self.last_words = Some(Event::StartTlsRefused(status.clone()));
+        }
         match self.session.conclude(effect, status.kind)? {
             Then::GoOn => {}
             Then::Upgrade => self.phase = Phase::Upgrading,
@@ -424,7 +444,7 @@ impl Machine {
 
     fn take_data(&mut self, data: Untagged, deviations: Vec<Deviation>) {
         if let Untagged::Reply(Reply { kind: ReplyKind::Bye, .. }) = &data {
-            self.byes += 1;
+            self.byes = self.byes.saturating_add(1);
             let first = self.session.state != State::Logout || self.byes == 1;
             self.session.state = State::Logout;
             // Some servers never stop saying it.
@@ -480,6 +500,7 @@ impl Machine {
             }
             match ended.rules.effect {
                 Effect::StartTls => {
+                    self.last_words = Some(Event::Malformed { ticket: None, bytes, error });
                     return Err(Error::TlsUnavailable { reason: "the answer to STARTTLS does not parse" });
                 }
                 Effect::Logout => self.phase = Phase::Closed,

@@ -49,6 +49,8 @@ pub(super) struct Machine {
     pub(super) byes: usize,
     /// Responses in a row that do not parse while no command is in progress.
     pub(super) noise: usize,
+    /// What is told before the error that ends the connection: the words of the server that explain it.
+    pub(super) last_words: Option<Event>,
 }
 
 impl Machine {
@@ -72,6 +74,7 @@ impl Machine {
             eof: false,
             byes: 0,
             noise: 0,
+            last_words: None,
             config,
         }
     }

@@ -62,7 +62,7 @@ impl Response {
                 let (code, text) = read_text(r)?;
                 Ok(Self::Continuation(Continuation { code, text }))
             }
-            Some(_) => read_tagged(r).map(Self::Tagged),
+            Some(_) => read_tagged(r),
             None => Err(r.error("an empty line")),
         }
     }
@@ -83,15 +83,23 @@ fn begins_code(r: &mut Reader<'_>) -> Result<bool, ParseError> {
 }
 
 #[inline(always)]
-fn read_tagged(r: &mut Reader<'_>) -> Result<Tagged, ParseError> {
+fn read_tagged(r: &mut Reader<'_>) -> Result<Response, ParseError> {
     let tag = Tag::unchecked(r.text_class(chars::TAG, "expected *, + or a tag")?);
     r.space()?;
     let start = r.offset();
     let kind = match ReplyKind::from_name(r.take_while(|byte| byte.is_ascii_alphabetic())) {
         Some(kind @ (ReplyKind::Ok | ReplyKind::No | ReplyKind::Bad)) => kind,
+        Some(ReplyKind::Bye) => return read_tagged_bye(r, start),
         _ => return Err(ParseError::new(start, "expected OK, NO or BAD")),
     };
-    Ok(Tagged { tag, reply: read_reply(r, kind)? })
+    Ok(Response::Tagged(Tagged { tag, reply: read_reply(r, kind)? }))
+}
+
+/// Lenient: BYE with the tag of a command, mostly of LOGOUT.
+#[cold]
+fn read_tagged_bye(r: &mut Reader<'_>, start: usize) -> Result<Response, ParseError> {
+    r.deviate_at(start, deviation::TAGGED_BYE)?;
+    read_reply(r, ReplyKind::Bye).map(|bye| Response::Untagged(Untagged::Reply(bye)))
 }
 
 /// After the kind, to the end of the line.

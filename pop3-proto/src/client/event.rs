@@ -28,6 +28,9 @@ pub enum Event {
     },
     /// What the server offers from now on. [`Capabilities::unknown`] if it does not know CAPA.
     Capabilities(Capabilities),
+    /// The server refused STLS. The next call is the error
+    /// [`TlsUnavailable`](mailwire_core::Error::TlsUnavailable).
+    StartTlsRefused(Reply),
     /// The answer to a command.
     Reply {
         /// The command.
@@ -83,7 +86,8 @@ pub enum Event {
         /// Why.
         reason: Misuse,
     },
-    /// A line that does not parse. What comes after it is not disturbed.
+    /// A line that does not parse. What comes after it is not disturbed, unless its meaning would be a
+    /// guess: then the next call is an error.
     Malformed {
         /// The command whose answer it was, so that nothing more comes for it; or the AUTH command
         /// whose exchange the machine has cancelled because of it: the reply to that comes next.

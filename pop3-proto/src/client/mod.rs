@@ -135,6 +135,12 @@ impl Connection {
         self.0.session.tls
     }
 
+    /// Whether the conversation is over, by its end or by an error: nothing more can be sent.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.is_over() || self.0.eof
+    }
+
     /// Whether messages are gone from the server.
     #[must_use]
     pub fn deletions(&self) -> Deletions {

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use bytes::BytesMut;
 use mailwire_core::{
-    Channel, Deviation, Dialect, Error, Line, Newline, Next, Parsed, SaslStep, Secret, Ticket, Upgrade,
-    sasl::Challenged,
+    Channel, Deviation, Dialect, Error, Line, Newline, Next, ParseError, Parsed, SaslStep, Secret, Ticket,
+    Upgrade, sasl::Challenged,
 };
 
 use super::{
@@ -31,7 +31,10 @@ impl Machine {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.step(input).inspect_err(|error| self.fail(*error))
+        self.step(input).or_else(|error| {
+            self.fail(error);
+            self.last_words.take().map(Next::Event).ok_or(error)
+        })
     }
 
     fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
@@ -106,9 +109,14 @@ impl Machine {
 
     fn read_greeting(&mut self, input: &mut BytesMut) -> Step {
         let Some(line) = self.read_line(input)? else { return self.need_input().map(Some) };
-        let Parsed { value: greeting, deviations, .. } =
-            Greeting::parse(&line.text, self.context(&line, Expected::Status))
-                .map_err(|error| Error::InvalidGreeting { reason: error.reason, offset: error.offset })?;
+        let context = self.context(&line, Expected::Status);
+        let Parsed { value: greeting, deviations, .. } = match Greeting::parse(&line.text, context) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.last_words = Some(Event::Malformed { ticket: None, bytes: line.text, error });
+                return Err(Error::InvalidGreeting { reason: error.reason, offset: error.offset });
+            }
+        };
         let session = &mut self.session;
         session.timestamp = greeting.timestamp();
         if greeting.ok {
@@ -146,7 +154,12 @@ impl Machine {
                 }
                 Ok(Some(Next::Event(Event::Malformed { ticket: None, bytes: line.text, error })))
             }
-            _ => Err(Error::UnsolicitedReply { what: "a reply when none was due" }),
+            _ => {
+                let what = "a reply when none was due";
+                let error = ParseError::new(0, what);
+                self.last_words = Some(Event::Malformed { ticket: None, bytes: line.text, error });
+                Err(Error::UnsolicitedReply { what })
+            }
         }
     }
 
@@ -155,7 +168,7 @@ impl Machine {
             return Ok(Some(Next::Paused));
         }
         let Some(sent) = self.session.in_flight.front() else { return Ok(None) };
-        let (rules, end) = (sent.rules, sent.end);
+        let (rules, number, end) = (sent.rules, sent.number, sent.end);
         if !input.is_empty() && !self.output.has_left(end) {
             return Err(Error::UnsolicitedReply { what: "an answer before its command was sent" });
         }
@@ -165,7 +178,7 @@ impl Machine {
         }
         let empty = line.text.is_empty() && rules.may_be_empty;
         let expected = if empty { Expected::Any } else { rules.status };
-        match Reply::parse(&line.text, self.context(&line, expected)) {
+        match Reply::parse(&line.text, self.context(&line, expected).about(number)) {
             Ok(Parsed { value, deviations, .. }) => self.answered(value, deviations, input),
             // An answer that cannot be read costs its command, unless what follows would be a guess.
             Err(error)
@@ -175,7 +188,10 @@ impl Machine {
                 let ticket = self.session.in_flight.pop_front().and_then(|sent| sent.ticket);
                 Ok(Some(Next::Event(Event::Malformed { ticket, bytes: line.text, error })))
             }
-            Err(error) => Err(Error::Unexpected { what: error.reason, offset: error.offset }),
+            Err(error) => {
+                self.last_words = Some(Event::Malformed { ticket: self.ticket(), bytes: line.text, error });
+                Err(Error::Unexpected { what: error.reason, offset: error.offset })
+            }
         }
     }
 
@@ -197,6 +213,9 @@ impl Machine {
                 self.session.phase = Phase::Lines { count: 0, kept: 0, capabilities: Vec::new() }
             }
             Follows::Body => self.session.phase = Phase::BodyStart,
+        }
+        if rules.effect == Effect::StartTls && !ok {
+            self.last_words = Some(Event::StartTlsRefused(reply.clone()));
         }
         match self.session.conclude(rules.effect, ok)? {
             Then::GoOn => {}

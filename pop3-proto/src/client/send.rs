@@ -99,7 +99,11 @@ impl Machine {
             _ => self.output.write(|out| command.write(out)),
         }
         let end = self.output.mark();
-        self.session.in_flight.push_back(InFlight { ticket, rules, end });
+        let number = match &command {
+            Command::List(number) | Command::Uidl(number) => *number,
+            _ => None,
+        };
+        self.session.in_flight.push_back(InFlight { ticket, rules, number, end });
     }
 
     /// How many bytes of base64 the first message may have to go with AUTH.

@@ -12,7 +12,7 @@ use crate::{
     capability::{Capabilities, Capability, Tag},
     command::{Command, Effect, Follows, Rules},
     state::State,
-    types::ApopTimestamp,
+    types::{ApopTimestamp, MessageNumber},
 };
 
 /// All that a client is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
@@ -31,6 +31,8 @@ pub(super) struct Machine {
     pub(super) eof: bool,
     /// An event that comes right after another.
     pub(super) next: Option<Event>,
+    /// What is told before the error that ends the connection: the words of the server that explain it.
+    pub(super) last_words: Option<Event>,
 }
 
 impl Machine {
@@ -44,6 +46,7 @@ impl Machine {
             failed: None,
             eof: false,
             next: None,
+            last_words: None,
             config,
         }
     }
@@ -164,6 +167,8 @@ pub(super) struct InFlight {
     /// `None` for the machine's own.
     pub(super) ticket: Option<Ticket>,
     pub(super) rules: Rules,
+    /// The message that it names, if its answer does.
+    pub(super) number: Option<MessageNumber>,
     /// The end of its last line in the output.
     pub(super) end: OutputMark,
 }

@@ -232,6 +232,47 @@ pub(super) fn scan_listing(cursor: &mut Cursor<'_>) -> Result<ScanListing, Parse
     Ok(ScanListing { number, octets, rest })
 }
 
+/// The answer to LIST about one message.
+///
+/// Lenient: the size alone.
+pub(super) fn scan_answer(
+    cursor: &mut Cursor<'_>,
+    asked: Option<MessageNumber>,
+) -> Result<ScanListing, ParseError> {
+    match asked {
+        Some(number) if is_number(cursor.rest()) && !is_same(cursor.rest(), number) => {
+            cursor.deviate(deviation::MISSING_NUMBER)?;
+            let octets = cursor.number_u64().map(Some)?;
+            Ok(ScanListing { number, octets, rest: LineText::default() })
+        }
+        _ => scan_listing(cursor),
+    }
+}
+
+/// The answer to UIDL about one message.
+///
+/// Lenient: the unique-id alone.
+pub(super) fn unique_id_answer(
+    cursor: &mut Cursor<'_>,
+    asked: Option<MessageNumber>,
+) -> Result<UniqueIdListing, ParseError> {
+    let (word, rest) = two_words(cursor.rest());
+    match asked {
+        Some(number) if !word.is_empty() && rest.is_empty() => {
+            cursor.deviate(deviation::MISSING_NUMBER)?;
+            Ok(UniqueIdListing { number, unique_id: unique_id(cursor)? })
+        }
+        _ => unique_id_listing(cursor),
+    }
+}
+
+/// Whether this is the number of the message, rather than a size.
+fn is_same(word: &[u8], number: MessageNumber) -> bool {
+    let mut written = Vec::new();
+    write_number(&mut written, number.get().into());
+    word == written
+}
+
 fn message_number(cursor: &mut Cursor<'_>) -> Result<MessageNumber, ParseError> {
     let start = cursor.offset();
     let number = cursor.number_u32()?;
@@ -282,6 +323,10 @@ pub(super) fn rest_of_line(cursor: &mut Cursor<'_>) -> Result<LineText, ParseErr
 pub(super) fn unique_id_listing(cursor: &mut Cursor<'_>) -> Result<UniqueIdListing, ParseError> {
     let number = message_number(cursor)?;
     space(cursor, "expected a space and the unique-id")?;
+    Ok(UniqueIdListing { number, unique_id: unique_id(cursor)? })
+}
+
+fn unique_id(cursor: &mut Cursor<'_>) -> Result<UniqueId, ParseError> {
     let start = cursor.offset();
     let mut id = cursor.rest();
     while let Some((b' ' | b'\t', shorter)) = id.split_last() {
@@ -307,5 +352,5 @@ pub(super) fn unique_id_listing(cursor: &mut Cursor<'_>) -> Result<UniqueIdListi
         cursor.deviate(deviation::SPACE_BEFORE_LINE_END)?;
         cursor.skip(usize::MAX);
     }
-    Ok(UniqueIdListing { number, unique_id: UniqueId::unchecked(text) })
+    Ok(UniqueId::unchecked(text))
 }

@@ -89,11 +89,12 @@ impl Reply {
     /// What is wrong and where.
     pub fn parse(frame: &Bytes, context: impl Into<ParseContext>) -> Result<Parsed<Self>, ParseError> {
         let context = context.into();
-        context.parse(frame, |cursor| reply(cursor, context.expected))
+        context.parse(frame, |cursor| reply(cursor, &context))
     }
 }
 
-fn reply(cursor: &mut Cursor<'_>, expected: Expected) -> Result<Reply, ParseError> {
+fn reply(cursor: &mut Cursor<'_>, context: &ParseContext) -> Result<Reply, ParseError> {
+    let (expected, asked) = (context.expected, context.number);
     // One server answers DELE with an empty line (see the client for when it counts).
     if cursor.is_at_end() && expected == Expected::Any {
         cursor.deviate(deviation::EMPTY_LINE_FOR_OK)?;
@@ -104,10 +105,11 @@ fn reply(cursor: &mut Cursor<'_>, expected: Expected) -> Result<Reply, ParseErro
         let numbers = match expected {
             Expected::DropListing => return listing::drop_listing(cursor).map(Reply::Drop),
             Expected::ScanListing => {
-                return listing::scan_listing(cursor).map(|scan| Reply::Listing(Listing::Scan(scan)));
+                return listing::scan_answer(cursor, asked).map(|scan| Reply::Listing(Listing::Scan(scan)));
             }
             Expected::UniqueIdListing => {
-                return listing::unique_id_listing(cursor).map(|uid| Reply::Listing(Listing::UniqueId(uid)));
+                return listing::unique_id_answer(cursor, asked)
+                    .map(|id| Reply::Listing(Listing::UniqueId(id)));
             }
             Expected::Any => looks_like_drop_listing(cursor.rest()),
             Expected::Status | Expected::Capability => false,

@@ -31,9 +31,17 @@ pub enum Event {
         /// What was odd about it.
         deviations: Vec<Deviation>,
     },
-    /// The server refused EHLO, LHLO or HELO. The conversation is over.
+    /// The server refused EHLO or LHLO, and HELO where that was tried, or ended the conversation before
+    /// it answered that. The conversation is over.
     #[non_exhaustive]
     HelloRefused {
+        /// The refusal of EHLO or LHLO.
+        reply: Reply,
+    },
+    /// The server refused EHLO or STARTTLS where TLS is wanted. The next call is the error
+    /// [`TlsUnavailable`](mailwire_core::Error::TlsUnavailable).
+    #[non_exhaustive]
+    StartTlsRefused {
         /// The refusal.
         reply: Reply,
     },
@@ -89,8 +97,9 @@ pub enum Event {
         /// What was odd about it.
         deviations: Vec<Deviation>,
     },
-    /// A reply that answers nothing: 421 or 221, when a server ends an idle connection. The
-    /// conversation is over.
+    /// A reply that answers nothing. The conversation is over: after 421 and 221, with which a server
+    /// ends an idle connection, the next call says [`Closed`](mailwire_core::Next::Closed); after any
+    /// other it is an error.
     #[non_exhaustive]
     Unsolicited {
         /// The reply.
@@ -119,6 +128,7 @@ impl fmt::Debug for Event {
                 f.debug_tuple("Capabilities").field(capabilities).finish()
             }
             Self::HelloRefused { reply } => f.debug_tuple("HelloRefused").field(reply).finish(),
+            Self::StartTlsRefused { reply } => f.debug_tuple("StartTlsRefused").field(reply).finish(),
             Self::Reply { ticket, reply, .. } => f.debug_tuple("Reply").field(ticket).field(reply).finish(),
             Self::RecipientReply { ticket, reply, last, .. } => {
                 f.debug_tuple("RecipientReply").field(ticket).field(reply).field(last).finish()

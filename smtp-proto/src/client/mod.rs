@@ -63,7 +63,8 @@ use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongState, private::Gate,
+    Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongState, dot::Stuffer,
+    private::Gate,
 };
 
 pub use config::{Config, Timeouts};
@@ -126,6 +127,12 @@ impl Connection {
             && self.0.output.is_empty()
     }
 
+    /// Whether the conversation is over, by its end or by an error: nothing more can be sent.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.failed.is_some() || self.0.eof || matches!(self.0.phase, Phase::Leaving | Phase::Closed)
+    }
+
     /// What is known of the message that waits for its answer or, if none does, of the one whose MAIL
     /// was sent last.
     #[must_use]
@@ -163,6 +170,24 @@ impl Connection {
         self.0.session.queue.push_back(Queued { ticket, command });
         self.0.flush();
         Ok(ticket)
+    }
+
+    /// Checks a message before its MAIL is sent: whether [`send_body`](Self::send_body) and
+    /// [`finish_body`](Self::finish_body) would take it. It takes about as long as copying it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_body`](Self::send_body), and the connection is not harmed.
+    pub fn check_body(&self, message: &Bytes) -> Result<(), Misuse> {
+        const PIECE: usize = 64 * 1024;
+        let mut stuffer = Stuffer::new(self.0.config.bare_newline);
+        let mut output = Output::new(PIECE);
+        let mut rest = message.clone();
+        while !rest.is_empty() {
+            stuffer.push(rest.split_to(rest.len().min(PIECE)), &mut output)?;
+            output.clear();
+        }
+        stuffer.finish(&mut output)
     }
 
     /// Sends a part of the message: takes what fits into the output off the front of `chunk`, which

@@ -27,6 +27,10 @@ impl Machine {
     /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
     #[inline(never)]
     pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        self.step(input).or_else(|error| self.last_words.take().map(Next::Event).ok_or(error))
+    }
+
+    fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         loop {
             if let Some(error) = self.failed {
                 return Err(error);
@@ -67,9 +71,9 @@ impl Machine {
             Err(error) => return self.malformed(frame, error).map(Some),
         };
         match self.phase {
-            Phase::Greeting => self.greeting(reply).map(Some),
+            Phase::Greeting => self.greeting(frame, reply).map(Some),
             Phase::Hello { fallback, end } => self.hello_reply(frame, reply, fallback, end, input),
-            Phase::StartTls { end } => self.starttls_reply(&reply.value, end, input),
+            Phase::StartTls { end } => self.starttls_reply(reply.value, end, input),
             Phase::Ready | Phase::Leaving => self.command_reply(reply),
             Phase::Upgrading | Phase::Closed => Ok(None),
         }
@@ -79,7 +83,7 @@ impl Machine {
     /// command, and as nobody can say what it means, the conversation ends.
     fn malformed(&mut self, frame: &ReplyFrame, error: ParseError) -> Result<Event, Error> {
         if self.phase == Phase::Greeting {
-            return Err(Error::InvalidGreeting { reason: error.reason, offset: error.offset });
+            return self.invalid_greeting(frame, error);
         }
         let mut ticket = None;
         if has_code(&frame.bytes) || matches!(self.phase, Phase::StartTls { .. }) {
@@ -95,7 +99,13 @@ impl Machine {
         Ok(Event::Malformed { ticket, bytes: frame.bytes.clone(), error })
     }
 
-    fn greeting(&mut self, greeting: Parsed<Reply>) -> Result<Event, Error> {
+    /// Whoever is there speaks another protocol, and may say so.
+    fn invalid_greeting(&mut self, frame: &ReplyFrame, error: ParseError) -> Result<Event, Error> {
+        self.last_words = Some(Event::Malformed { ticket: None, bytes: frame.bytes.clone(), error });
+        Err(Error::InvalidGreeting { reason: error.reason, offset: error.offset })
+    }
+
+    fn greeting(&mut self, frame: &ReplyFrame, greeting: Parsed<Reply>) -> Result<Event, Error> {
         let Parsed { value: reply, deviations, .. } = greeting;
         match reply.code() {
             ReplyCode::READY => self.hello(false),
@@ -105,7 +115,7 @@ impl Machine {
                 self.phase = Phase::Closed;
             }
             code if code.class() > 3 => self.phase = Phase::Closed,
-            _ => return Err(Error::InvalidGreeting { reason: "expected 220", offset: 0 }),
+            _ => return self.invalid_greeting(frame, ParseError::new(0, "expected 220")),
         }
         Ok(Event::Greeting { reply, deviations })
     }
@@ -133,7 +143,7 @@ impl Machine {
         let Parsed { value: reply, mut deviations, .. } = parsed;
         if reply.code() == ReplyCode::UNAVAILABLE {
             self.phase = Phase::Closed;
-            return Ok(Some(Event::HelloRefused { reply }));
+            return Ok(Some(self.hello_refused(reply)));
         }
         if !self.output.has_left(end) {
             return Err(Error::UnsolicitedReply { what: "a reply before EHLO was sent" });
@@ -142,15 +152,20 @@ impl Machine {
         match reply.code().class() {
             2 => {}
             3 => return Err(Error::Unexpected { what: "an intermediate reply to EHLO", offset: 0 }),
-            _ if wants_tls => return Err(Error::TlsUnavailable { reason: "the server refused EHLO" }),
+            _ if wants_tls => {
+                self.last_words = Some(Event::StartTlsRefused { reply });
+                return Err(Error::TlsUnavailable { reason: "the server refused EHLO" });
+            }
             5 if !fallback && !self.config.lmtp && self.config.helo_fallback => {
+                // If HELO fails, too, this is why.
+                self.last_words = Some(Event::HelloRefused { reply });
                 self.hello(true);
                 return Ok(None);
             }
             _ => {
                 self.write(|out| Command::Quit.write(out));
                 self.phase = Phase::Closed;
-                return Ok(Some(Event::HelloRefused { reply }));
+                return Ok(Some(self.hello_refused(reply)));
             }
         }
         let mut capabilities = Capabilities::from_iter([]);
@@ -161,6 +176,8 @@ impl Machine {
                     deviations.extend(parsed.deviations);
                 }
                 Err(error) => {
+                    self.last_words =
+                        Some(Event::Malformed { ticket: None, bytes: frame.bytes.clone(), error });
                     return Err(Error::Unexpected { what: error.reason, offset: error.offset });
                 }
             }
@@ -176,6 +193,7 @@ impl Machine {
             self.phase = Phase::StartTls { end };
             return Ok(None);
         }
+        self.last_words = None;
         self.phase = Phase::Ready;
         self.session.state = Effect::Ehlo.after(self.session.state);
         // What is kept does not keep the receive buffer.
@@ -183,9 +201,14 @@ impl Machine {
         Ok(Some(Event::Capabilities { capabilities, reply, deviations }))
     }
 
+    /// The refusal of EHLO, which says more than that of HELO after it.
+    fn hello_refused(&mut self, reply: Reply) -> Event {
+        self.last_words.take().unwrap_or(Event::HelloRefused { reply })
+    }
+
     fn starttls_reply(
         &mut self,
-        reply: &Reply,
+        reply: Reply,
         end: OutputMark,
         input: &BytesMut,
     ) -> Result<Option<Event>, Error> {
@@ -193,6 +216,7 @@ impl Machine {
             return Err(Error::UnsolicitedReply { what: "a reply before STARTTLS was sent" });
         }
         if reply.code() != ReplyCode::READY {
+            self.last_words = Some(Event::StartTlsRefused { reply });
             return Err(Error::TlsUnavailable { reason: "the server refused STARTTLS" });
         }
         if !input.is_empty() {
@@ -212,6 +236,7 @@ impl Machine {
             // Only a refusal can come before the message it is about was sent in full.
             let refused = command.is_message() && reply.code().class() > 3;
             if !(unavailable || refused) {
+                self.last_words = Some(Event::Unsolicited { reply });
                 return Err(Error::UnsolicitedReply { what: "a reply before its command was sent" });
             }
             self.phase = Phase::Closed;
@@ -255,7 +280,10 @@ impl Machine {
                 self.phase = Phase::Closed;
                 Ok(Some(Event::Reply { ticket: command.ticket, reply, deviations }))
             }
-            _ => Err(Error::UnsolicitedReply { what: "a reply, and no command waits for one" }),
+            _ => {
+                self.last_words = Some(Event::Unsolicited { reply });
+                Err(Error::UnsolicitedReply { what: "a reply, and no command waits for one" })
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use mailwire_core::{
     sasl::Exchange,
 };
 
-use super::Config;
+use super::{Config, Event};
 use crate::{
     Capabilities, Command, ReplyFramer, State,
     command::{Effect, Rules},
@@ -29,6 +29,8 @@ pub(super) struct Machine {
     pub(super) tls: bool,
     pub(super) eof: bool,
     pub(super) noise: usize,
+    /// What is told before the error that ends the connection: the words of the server that explain it.
+    pub(super) last_words: Option<Event>,
 }
 
 impl Machine {
@@ -43,6 +45,7 @@ impl Machine {
             tls: config.channel == Channel::Tls,
             eof: false,
             noise: 0,
+            last_words: None,
             config,
         }
     }
