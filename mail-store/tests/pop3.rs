@@ -832,8 +832,8 @@ async fn bytes_behind_stls_are_refused_by_the_client() {
         let error = Client::connect_with(endpoint, clear()).await.unwrap_err();
         assert!(
             matches!(
-                error,
-                Error::Protocol(
+                error.violation(),
+                Some(
                     mailwire_core::Error::BytesBehindUpgrade { .. }
                         | mailwire_core::Error::TlsUnavailable { .. }
                 )

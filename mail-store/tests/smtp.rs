@@ -252,7 +252,14 @@ async fn bare_newlines_are_refused_or_mended() {
     let mut client = Client::connect_with(server.endpoint(CLEAR), Config::anonymous()).await.unwrap();
     let error = client.send(&to_bob(), smuggled).await.unwrap_err();
     assert!(matches!(error, Error::Misuse(mailwire_core::Misuse::InvalidBody { offset: 6, .. })), "{error}");
-    assert!(matches!(client.noop().await, Err(Error::Spent)));
+    // It was found before anything was sent.
+    client.noop().await.unwrap();
+    assert!(client.is_usable());
+    let read = Payload::from_reader(smuggled.as_bytes(), None);
+    let error = client.send(&to_bob(), read).await.unwrap_err();
+    assert!(matches!(error, Error::Misuse(mailwire_core::Misuse::InvalidBody { offset: 6, .. })), "{error}");
+    assert!(matches!(client.noop().await, Err(Error::Ended(_))) && !client.is_usable());
+    assert_eq!(client.outcome(), Outcome::NotSent);
     assert!(server.inbox("bob").is_empty(), "a message without its end is none");
 
     let mut config = Config::anonymous();
@@ -370,7 +377,7 @@ async fn a_client_refuses_injected_and_missing_tls() {
         [&["220 mx\r\n", "250 mx\r\n"][..], &["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "454 not now\r\n"]]
     {
         let error = connect_to(script(lines).await, starttls).await.unwrap_err();
-        assert!(matches!(error, Error::Protocol(TlsUnavailable { .. })), "{error}");
+        assert!(matches!(error.violation(), Some(TlsUnavailable { .. })), "{error}");
     }
     let error = connect_to(script(&["220 mx\r\n250 early\r\n"]).await, starttls).await.unwrap_err();
     assert!(matches!(error, Error::Protocol(_)), "{error}");

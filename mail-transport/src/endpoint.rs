@@ -1,6 +1,7 @@
 //! Where to connect, and how long that may take.
 
 use std::{
+    future::Future,
     io,
     net::SocketAddr,
     path::PathBuf,
@@ -9,7 +10,7 @@ use std::{
 };
 
 use mailwire_core::Channel;
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::{net::TcpStream, task::JoinSet, time::Instant};
 
 use crate::{
     Error, Phase, Protocol, Security, Stream,
@@ -151,7 +152,7 @@ impl Endpoint {
     ///
     /// The name is unknown, no address answers, the handshake fails, or a phase takes too long.
     pub async fn connect(&self) -> Result<Stream, Error> {
-        let stream = within(self.timeouts.connect, Phase::Connect, self.open()).await?;
+        let stream = self.open().await?;
         match self.security.0 {
             Kind::Implicit => self.start_tls(stream).await,
             Kind::StartTls | Kind::Plaintext => Ok(stream),
@@ -194,7 +195,12 @@ impl Endpoint {
                 self.tls.get_or_init(|| tls)
             }
         };
-        within(self.timeouts.tls, Phase::Tls, tls.connect(name, stream)).await
+        let stream = within(self.timeouts.tls, Phase::Tls, tls.connect(name, stream)).await;
+        stream.map_err(|error| self.failed(Phase::Tls, error))
+    }
+
+    fn failed(&self, phase: Phase, error: Error) -> Error {
+        error.during(&self.address, &phase)
     }
 
     fn tls_name(&self) -> Result<ServerName<'static>, TlsError> {
@@ -208,16 +214,40 @@ impl Endpoint {
     async fn open(&self) -> Result<Stream, Error> {
         match &self.address {
             Address::Tcp { host, port } => {
-                let stream = connect_any(tokio::net::lookup_host((host.as_str(), *port)).await?).await?;
+                let begun = Instant::now();
+                let resolving = tokio::net::lookup_host((host.as_str(), *port));
+                let addresses = self.within(begun, Phase::Resolve, resolving).await?;
+                let stream = self.within(begun, Phase::Connect, connect_any(addresses)).await?;
                 // A group of commands is one write already; waiting for more only delays it.
                 stream.set_nodelay(true)?;
                 Ok(stream.into())
             }
             #[cfg(unix)]
-            Address::Unix(path) => Ok(tokio::net::UnixStream::connect(path).await?.into()),
+            Address::Unix(path) => {
+                let connecting = tokio::net::UnixStream::connect(path);
+                Ok(self.within(Instant::now(), Phase::Connect, connecting).await?.into())
+            }
             #[cfg(not(unix))]
-            Address::Unix(_) => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+            Address::Unix(_) => {
+                Err(self.failed(Phase::Connect, io::Error::from(io::ErrorKind::Unsupported).into()))
+            }
         }
+    }
+
+    /// Lets a part of connecting take what is left of the time for all of it.
+    async fn within<T>(
+        &self,
+        begun: Instant,
+        phase: Phase,
+        work: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, Error> {
+        let limit = self.timeouts.connect;
+        let left = limit.saturating_sub(begun.elapsed());
+        let result = match tokio::time::timeout(left, work).await {
+            Ok(result) => result.map_err(Error::from),
+            Err(_) => Err(Error::Timeout { phase, after: limit, server: None }),
+        };
+        result.map_err(|error| self.failed(phase, error))
     }
 }
 

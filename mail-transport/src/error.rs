@@ -1,55 +1,84 @@
 //! What can go wrong.
 
-use std::{io, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
-use mailwire_core::{Misuse, SendError, Text};
+use mailwire_core::{Invalid, Misuse, SendError, Text, escape_ascii};
 
-use crate::{DriverError, sasl::SaslError, tls::TlsError};
+pub use crate::refused::{OAuthError, Refused, RefusedKind};
+use crate::{
+    DriverError,
+    sasl::SaslError,
+    tls::{HandshakeError, TlsError},
+};
 
 /// The error of a client's call, or of a server's conversation.
+///
+/// What it displays says all that is known: whom it was about, what was going on, and the cause.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The network or the system failed.
-    #[error("the connection failed")]
-    Io(#[from] io::Error),
+    #[error("{}", Failed(.0))]
+    Io(io::Error),
     /// TLS failed: its configuration or its handshake.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The peer breaks the protocol, or closed the connection in the middle of something.
     #[error(transparent)]
     Protocol(#[from] mailwire_core::Error),
+    /// The error within, and the server had said something before that answers no command: a sentence in
+    /// place of a reply, a warning. That can be the only explanation that there is.
+    #[error("{error}; the server said: {words}")]
+    WithWords {
+        /// The error.
+        error: Box<Error>,
+        /// The server's last words of that kind, or the beginning of them.
+        words: Text,
+    },
     /// Authentication could not be carried out. A server's plain no is [`Error::Refused`].
     #[error(transparent)]
     Sasl(#[from] SaslError),
     /// A mistake of the caller, found before anything was sent.
     #[error(transparent)]
-    Misuse(#[from] Misuse),
+    Misuse(Misuse),
     /// A value that no peer could read, or would read as more than one value.
     #[error(transparent)]
-    Invalid(#[from] mailwire_core::Invalid),
+    Invalid(#[from] InvalidValue),
     /// The server refused a command.
     #[error(transparent)]
     Refused(Box<Refused>),
     /// One phase took longer than allowed.
-    #[error("{phase} took longer than {after:?}")]
+    #[error("{}{phase} took longer than {after:?}", Place(.server.as_deref()))]
     Timeout {
         /// The phase that took too long.
         phase: Phase,
         /// The time it was given.
         after: Duration,
+        /// The server that was waited for, where it is known.
+        server: Option<String>,
     },
     /// A call was dropped in the middle of something that cannot be taken up again. What became of
     /// that call is unknown; this connection is of no more use.
     #[error("an earlier call was dropped before its end: this connection is spent")]
     Spent,
-    /// The connection is over. Nothing was sent.
+    /// The connection is over, as it was to be, or because the server closed it while nothing was going
+    /// on. Nothing was sent.
     #[error("the connection is closed")]
     Closed,
+    /// The connection had ended before this call, of which nothing was sent. Each later call says the same.
+    /// (If the server itself had said goodbye, by 421 or BYE, each later call is that refusal.)
+    #[error("the connection is over: {0}")]
+    Ended(Arc<Error>),
 }
 
 /// The result of most calls.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
 
 impl From<DriverError> for Error {
     fn from(error: DriverError) -> Self {
@@ -63,16 +92,62 @@ impl From<DriverError> for Error {
     }
 }
 
+/// [`Misuse::Closed`] is [`Error::Closed`].
+impl From<Misuse> for Error {
+    fn from(misuse: Misuse) -> Self {
+        match misuse {
+            Misuse::Closed => Self::Closed,
+            misuse => Self::Misuse(misuse),
+        }
+    }
+}
+
 /// The message is dropped: whoever wants it back matches on the [`SendError`].
 impl<M> From<SendError<M>> for Error {
     fn from(error: SendError<M>) -> Self {
-        Self::Misuse(error.reason)
+        error.reason.into()
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid.into())
     }
 }
 
 impl From<Refused> for Error {
     fn from(refused: Refused) -> Self {
         Self::Refused(Box::new(refused))
+    }
+}
+
+impl From<HandshakeError> for Error {
+    fn from(error: HandshakeError) -> Self {
+        Self::Tls(TlsError::Handshake(error))
+    }
+}
+
+/// An I/O error is copied by its kind and its words.
+impl Clone for Error {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Io(error) => Self::Io(copy(error)),
+            Self::Tls(error) => Self::Tls(error.clone()),
+            Self::Protocol(error) => Self::Protocol(*error),
+            Self::WithWords { error, words } => {
+                Self::WithWords { error: error.clone(), words: words.clone() }
+            }
+            Self::Sasl(error) => Self::Sasl(error.clone()),
+            Self::Misuse(misuse) => Self::Misuse(*misuse),
+            Self::Invalid(invalid) => Self::Invalid(invalid.clone()),
+            Self::Refused(refused) => Self::Refused(refused.clone()),
+            Self::Timeout { phase, after, server } => {
+                Self::Timeout { phase: *phase, after: *after, server: server.clone() }
+            }
+            Self::Spent => Self::Spent,
+            Self::Closed => Self::Closed,
+            Self::Ended(cause) => Self::Ended(Arc::clone(cause)),
+        }
     }
 }
 
@@ -86,120 +161,172 @@ impl Error {
         }
     }
 
+    /// Returns what the peer did that its protocol does not allow, if that is the error.
+    #[must_use]
+    pub fn violation(&self) -> Option<&mailwire_core::Error> {
+        match self {
+            Self::Protocol(error) => Some(error),
+            Self::WithWords { error, .. } => error.violation(),
+            _ => None,
+        }
+    }
+
     /// Whether the same call may succeed later or over another connection: the network failed, time
-    /// ran out, or the server itself said that its no is for now.
+    /// ran out, the connection had ended before the call, or the server itself said that its no is for
+    /// now.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Io(_) | Self::Timeout { .. } | Self::Spent | Self::Closed => true,
+            Self::Io(_) | Self::Timeout { .. } | Self::Spent | Self::Closed | Self::Ended(_) => true,
             Self::Protocol(error) => matches!(
                 error,
                 mailwire_core::Error::UnexpectedEof { .. } | mailwire_core::Error::TimedOut { .. }
             ),
+            Self::WithWords { error, .. } => error.is_transient(),
             Self::Refused(refused) => refused.is_transient(),
             _ => false,
         }
     }
+
+    /// Whether the server does not accept these credentials: with others, the login may succeed. The
+    /// three protocols say it in different ways, which this hides.
+    #[must_use]
+    pub fn is_authentication(&self) -> bool {
+        match self {
+            Self::Refused(refused) => refused.is_authentication(),
+            Self::Sasl(error) => error.is_authentication(),
+            _ => false,
+        }
+    }
+
+    /// Adds what failed to an I/O error that does not tell: the server, or what was being done.
+    #[cfg(feature = "client")]
+    pub(crate) fn during(self, place: &impl fmt::Display, what: &impl fmt::Display) -> Self {
+        match self {
+            Self::Io(error) if located(&error).is_none() => {
+                let place = format!("{place}: {what}");
+                Self::Io(io::Error::new(error.kind(), Located { place, error }))
+            }
+            Self::Tls(TlsError::Handshake(error)) => error.with_server(place.to_string()).into(),
+            Self::Timeout { phase, after, server: None } => {
+                Self::Timeout { phase, after, server: Some(place.to_string()) }
+            }
+            error => error,
+        }
+    }
 }
 
-/// A server's refusal of one command, in any of the protocols.
+/// A value that no peer could read, or would read as more than one value, with the value where it is not
+/// secret.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// The command's name.
-    pub command: &'static str,
-    /// The kind of the refusal.
-    pub kind: RefusedKind,
-    /// The machine-readable reason beside it: SMTP's enhanced kind code (`5.1.1`), IMAP's response
-    /// code (`AUTHENTICATIONFAILED`, with its arguments), POP3's (`IN-USE`).
-    pub code: Option<Text>,
-    /// The words for people; lines are separated by LF.
-    pub text: Text,
+pub struct InvalidValue {
+    /// What is wrong with it.
+    pub invalid: Invalid,
+    /// The value, or the beginning of it.
+    pub value: Option<Text>,
 }
 
-/// The ways in which a server refuses.
-#[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RefusedKind {
-    /// SMTP's and LMTP's three digits, 4xx or 5xx.
-    Smtp(u16),
-    /// IMAP's NO.
-    No,
-    /// IMAP's BAD.
-    Bad,
-    /// IMAP's BYE.
-    Bye,
-    /// IMAP's OK with the code `MESSAGELIMIT`: a part was done, for no more messages than the code says, and
-    /// up to its UID; the rest is still to do ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
-    Partial,
-    /// POP3's -ERR.
-    Err,
-}
+impl InvalidValue {
+    /// How much of a value is kept, in bytes.
+    const SHOWN: usize = 200;
 
-impl Refused {
-    /// Makes a refusal of `command` from the parts of the server's answer.
+    /// Makes the error of a value that can be shown.
     #[must_use]
-    pub const fn new(command: &'static str, kind: RefusedKind, code: Option<Text>, text: Text) -> Self {
-        Self { command, kind, code, text }
+    pub fn new(invalid: Invalid, value: &str) -> Self {
+        let shown = value.as_bytes().get(..Self::SHOWN).unwrap_or(value.as_bytes());
+        Self { invalid, value: Some(Text::from(shown)) }
     }
+}
 
-    /// Whether the server said, by its code, that the same may succeed later.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        let code = |word: &str| {
-            self.code.as_ref().is_some_and(|code| {
-                let code = code.as_bytes();
-                let end = code.iter().position(|&byte| byte == b' ').unwrap_or(code.len());
-                code.get(..end).unwrap_or_default().eq_ignore_ascii_case(word.as_bytes())
-            })
-        };
-        match self.kind {
-            RefusedKind::Smtp(code) => (400..500).contains(&code),
-            // RFC 5530 section 3.
-            RefusedKind::No | RefusedKind::Bad | RefusedKind::Bye => {
-                code("UNAVAILABLE") || code("INUSE") || code("LIMIT") || code("SERVERBUG")
-            }
-            // RFC 2449 section 8.1, RFC 3206 section 3.
-            // The same would do nothing new: the rest is to be asked for.
-            RefusedKind::Partial => false,
-            RefusedKind::Err => code("IN-USE") || code("LOGIN-DELAY") || code("SYS/TEMP"),
+impl From<Invalid> for InvalidValue {
+    fn from(invalid: Invalid) -> Self {
+        Self { invalid, value: None }
+    }
+}
+
+impl fmt::Display for InvalidValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "\"{}\" is {}", escape_ascii(value.as_bytes()), self.invalid),
+            None => self.invalid.fmt(f),
         }
     }
 }
 
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let did = if self.kind == RefusedKind::Partial { "did only a part of" } else { "refused" };
-        write!(f, "the server {did} {}: ", self.command)?;
-        match self.kind {
-            RefusedKind::Smtp(code) => write!(f, "{code}")?,
-            RefusedKind::No => f.write_str("NO")?,
-            RefusedKind::Bad => f.write_str("BAD")?,
-            RefusedKind::Bye => f.write_str("BYE")?,
-            RefusedKind::Partial => f.write_str("OK")?,
-            RefusedKind::Err => f.write_str("-ERR")?,
-        }
-        match (&self.code, self.kind) {
-            (Some(code), RefusedKind::Smtp(_)) => write!(f, " {code}")?,
-            (Some(code), _) => write!(f, " [{code}]")?,
-            (None, _) => {}
-        }
-        if self.text.is_empty() { Ok(()) } else { write!(f, " {}", self.text) }
+impl std::error::Error for InvalidValue {}
+
+/// An I/O error, and where it happened. It stands in an [`io::Error`] of the same kind.
+#[derive(Debug)]
+struct Located {
+    place: String,
+    error: io::Error,
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.error)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for Located {
+    /// What is displayed is not told once more.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.get_ref().and_then(|inner| inner.source())
+    }
+}
 
-/// The phases of a conversation that have times of their own: see [`Timeouts`](crate::Timeouts).
+fn located(error: &io::Error) -> Option<&Located> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn copy(error: &io::Error) -> io::Error {
+    if let Some(Located { place, error }) = located(error) {
+        return io::Error::new(error.kind(), Located { place: place.clone(), error: copy(error) });
+    }
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None if error.get_ref().is_some() => io::Error::new(error.kind(), error.to_string()),
+        None => error.kind().into(),
+    }
+}
+
+/// Shows an I/O error.
+struct Failed<'a>(&'a io::Error);
+
+impl fmt::Display for Failed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match located(self.0) {
+            Some(located) => located.fmt(f),
+            None => write!(f, "the connection failed: {}", self.0),
+        }
+    }
+}
+
+/// Shows a server before what happened there.
+pub(crate) struct Place<'a>(pub(crate) Option<&'a str>);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |server| write!(f, "{server}: "))
+    }
+}
+
+/// The phases of a conversation: what was going on when it failed. Some have times of their own: see
+/// [`Timeouts`](crate::Timeouts).
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Looking up the name and connecting.
+    /// Looking up the name.
+    Resolve,
+    /// Connecting.
     Connect,
     /// The TLS handshake.
     Tls,
-    /// The server's greeting.
+    /// The server's greeting, and what it offers.
     Greeting,
+    /// The login.
+    Login,
     /// A command and its reply.
     Command,
     /// Sending or receiving a body.
@@ -212,12 +339,14 @@ pub enum Phase {
     Unauthenticated,
 }
 
-impl std::fmt::Display for Phase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Resolve => "looking up the name",
             Self::Connect => "connecting",
             Self::Tls => "the TLS handshake",
             Self::Greeting => "the greeting",
+            Self::Login => "the login",
             Self::Command => "a command",
             Self::Body => "a body",
             Self::BodyReply => "the reply to a body",

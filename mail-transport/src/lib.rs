@@ -140,6 +140,7 @@ pub mod imap;
 mod payload;
 #[cfg(feature = "pop3")]
 pub mod pop3;
+mod refused;
 pub mod sasl;
 mod security;
 #[cfg(feature = "server")]
@@ -159,10 +160,12 @@ pub use driver::{Driver, DriverConfig, DriverError, Step};
 pub use encoded_words::encoded_words;
 #[cfg(feature = "client")]
 pub use endpoint::{Address, Endpoint, Timeouts};
-pub use error::{Error, Phase, Refused, RefusedKind, Result};
+pub use error::{Error, InvalidValue, OAuthError, Phase, Refused, RefusedKind, Result};
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
 pub use payload::Payload;
 pub use security::{Protocol, Security, within};
+#[cfg(all(feature = "client", any(feature = "smtp", feature = "imap", feature = "pop3")))]
+pub use session::Login;
 pub use stream::{Duplex, Plain, Stream};
 
 /// The examples at the top of the repository's README are compiled.

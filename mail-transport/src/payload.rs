@@ -5,6 +5,8 @@ use std::{fmt, io, pin::Pin};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::Error;
+
 /// A mail message to be sent, whole in memory or read while it is sent. Lines end in CR LF.
 ///
 /// # Examples
@@ -67,6 +69,11 @@ impl<'a> Payload<'a> {
             }
         }
     }
+}
+
+/// The caller's own reader failed: the network has nothing to do with it.
+pub(crate) fn unreadable(error: io::Error) -> Error {
+    Error::from(error).during(&"the message", &"cannot be read")
 }
 
 impl From<Bytes> for Payload<'_> {

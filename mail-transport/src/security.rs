@@ -108,7 +108,7 @@ pub async fn within<T, E: Into<Error>>(
 ) -> Result<T, Error> {
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result.map_err(Into::into),
-        Err(_) => Err(Error::Timeout { phase, after: limit }),
+        Err(_) => Err(Error::Timeout { phase, after: limit, server: None }),
     }
 }
 

@@ -1,13 +1,14 @@
 //! What the clients of the three protocols share: connecting, upgrading, and what becomes of a call
 //! that was dropped.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
-use mailwire_core::{Connection, Misuse, SaslStep, Secret, Text, Ticket, WrongState};
+use mailwire_core::{Connection, Deviation, Misuse, SaslStep, Secret, Text, Ticket, WrongState};
 
 use crate::{
-    Driver, DriverConfig, Endpoint, Error, Result, Step, Stream,
-    sasl::{ClientExchange, SaslContext},
+    Driver, DriverConfig, Endpoint, Error, Phase, Refused, Result, Step, Stream,
+    refused::beginning,
+    sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
 };
 
 /// A client's machine, as far as a session has to understand it.
@@ -15,8 +16,47 @@ pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
     /// The command for which this event is the last one, if it is anyone's last.
     fn completes(event: &Self::Event) -> Option<Ticket>;
 
+    /// What the event tells of the reasons of a server that is about to end the conversation.
+    fn words(event: &Self::Event) -> Option<Words>;
+
+    /// Whether nothing more can be sent.
+    fn is_closed(&self) -> bool;
+
     /// Ends what is in progress and not wanted any more, where that is for this side to do.
     fn cut_short(&mut self) {}
+}
+
+/// What a server says that answers no command.
+pub(crate) enum Words {
+    /// It ends the conversation: 421, BYE.
+    Goodbye(Refused),
+    /// A line that is no reply, or a warning.
+    Sentence(Text),
+}
+
+impl Words {
+    /// How much of a sentence is kept, in bytes.
+    const SENTENCE: usize = 500;
+
+    /// A line that is no reply. What could be a part of a SASL exchange has been left out of it.
+    pub(crate) fn sentence(line: &[u8]) -> Option<Self> {
+        match line.trim_ascii() {
+            b"" | b"+" => None,
+            line => Some(Self::Sentence(beginning(line, Self::SENTENCE))),
+        }
+    }
+
+    /// With what was said before: the first goodbye counts, sentences are put together.
+    fn after(self, before: Option<Self>) -> Self {
+        match (before, self) {
+            (Some(goodbye @ Self::Goodbye(_)), _) => goodbye,
+            (Some(Self::Sentence(first)), Self::Sentence(second)) => {
+                let both = [first.as_bytes(), second.as_bytes()].join(&b' ');
+                Self::Sentence(beginning(&both, Self::SENTENCE))
+            }
+            (_, words) => words,
+        }
+    }
 }
 
 /// What an event of a machine means to a SASL exchange that goes on.
@@ -32,12 +72,25 @@ pub(crate) enum AuthEvent {
     Other,
 }
 
+/// How a client has logged in: `login` of the three clients.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The SASL mechanism. `None` for a command of the protocol: LOGIN, USER and PASS, APOP.
+    pub mechanism: Option<Mechanism>,
+    /// What was accepted on the way:
+    /// [`UNBOUND_AFTER_REFUSAL`](crate::sasl::UNBOUND_AFTER_REFUSAL).
+    pub deviations: Vec<Deviation>,
+}
+
 /// A driver of a client's machine that outlives dropped calls.
 ///
 /// A call that is dropped between its command and its answer leaves the answer on the way. Its ticket
 /// stays here, and the next call first waits for that answer and throws it away
 /// ([`finish_dropped`](Self::finish_dropped)). A call that is dropped where nothing can be made good, within a body or
 /// an authentication, leaves the session spent.
+///
+/// Whatever ends the connection is kept: each later call says it.
 pub(crate) struct Session<C> {
     driver: Driver<Stream, C>,
     endpoint: Endpoint,
@@ -45,6 +98,14 @@ pub(crate) struct Session<C> {
     pending: VecDeque<Ticket>,
     /// Something is on its way that only the call which started it can end.
     held: bool,
+    /// What ended the connection.
+    ended: Option<Arc<Error>>,
+    /// What the server said since the last command was sent that answers nothing.
+    words: Option<Words>,
+    /// The last command that was sent; `None` before the first.
+    command: Option<&'static str>,
+    phase: Phase,
+    pub(crate) login: Option<Login>,
 }
 
 impl<C: Machine> Session<C> {
@@ -52,7 +113,17 @@ impl<C: Machine> Session<C> {
     pub(crate) fn over(stream: Stream, endpoint: Endpoint, machine: C) -> Self {
         let config = DriverConfig { close_timeout: endpoint.timeouts().close, ..DriverConfig::client() };
         let driver = Driver::with_config(stream, machine, config);
-        Self { driver, endpoint, pending: VecDeque::new(), held: false }
+        Self {
+            driver,
+            endpoint,
+            pending: VecDeque::new(),
+            held: false,
+            ended: None,
+            words: None,
+            command: None,
+            phase: Phase::Greeting,
+            login: None,
+        }
     }
 
     /// The machine, to put commands and bodies into.
@@ -75,9 +146,18 @@ impl<C: Machine> Session<C> {
         self.driver.stream()
     }
 
+    /// What is going on now, for errors.
+    pub(crate) const fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+    }
+
     /// A command was sent, and its answer is due.
-    pub(crate) fn expect(&mut self, ticket: Ticket) -> Ticket {
+    pub(crate) fn expect(&mut self, ticket: Ticket, command: &'static str) -> Ticket {
         self.pending.push_back(ticket);
+        self.command = Some(command);
+        if matches!(self.words, Some(Words::Sentence(_))) {
+            self.words = None;
+        }
         ticket
     }
 
@@ -99,16 +179,97 @@ impl<C: Machine> Session<C> {
         self.held = false;
     }
 
+    /// Whether another call can be made.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.ended.is_none()
+            && !self.held
+            && !self.driver.is_broken()
+            && !self.machine_ref().is_closed()
+            && !matches!(self.words, Some(Words::Goodbye(_)))
+    }
+
+    /// The connection ends with this error: each later call says so. Gives it back.
+    pub(crate) fn end(&mut self, error: Error) -> Error {
+        if self.ended.is_none() {
+            tracing::debug!(server = %self.endpoint.address(), %error, "connection ended");
+            self.ended = Some(Arc::new(error.clone()));
+        }
+        self.held = false;
+        self.machine().close();
+        error
+    }
+
+    /// The error of a call: if nothing more can be sent, or the call held something that it has not
+    /// brought to its end, that is what ended the connection.
+    pub(crate) fn failed(&mut self, error: Error) -> Error {
+        if self.ended.is_some() || !(self.held || self.machine_ref().is_closed()) {
+            return error;
+        }
+        let error = self.explain(error);
+        if let Some(Words::Goodbye(refused)) = &self.words {
+            // This is the answer to the call, and that is what ended the connection.
+            let goodbye = refused.clone().into();
+            self.end(goodbye);
+            return error;
+        }
+        self.end(error)
+    }
+
+    /// The server's words say more than that it is gone.
+    fn explain(&mut self, error: Error) -> Error {
+        use mailwire_core::Error as Violation;
+        let lost = match &error {
+            Error::Io(_) | Error::Closed | Error::Protocol(Violation::UnexpectedEof { .. }) => true,
+            Error::Misuse(Misuse::WrongState(WrongState::Ending)) => true,
+            _ => false,
+        };
+        match self.words.take() {
+            Some(Words::Goodbye(mut refused)) if lost => {
+                refused.command =
+                    self.command.filter(|_| !self.pending.is_empty()).unwrap_or(refused.command);
+                refused.into()
+            }
+            Some(Words::Sentence(words)) if lost || matches!(error, Error::Protocol(_)) => {
+                Error::WithWords { error: Box::new(self.locate(error)), words }
+            }
+            words => {
+                self.words = words;
+                self.locate(error)
+            }
+        }
+    }
+
+    fn locate(&self, error: Error) -> Error {
+        match self.command {
+            Some(command) => error.during(self.endpoint.address(), &command),
+            None => error.during(self.endpoint.address(), &self.phase),
+        }
+    }
+
     /// The next event; `None` when all is written and it is this side's move.
     pub(crate) async fn next(&mut self) -> Result<Option<C::Event>> {
+        match self.step().await {
+            Ok(Some(event)) => {
+                if let Some(words) = C::words(&event) {
+                    self.words = Some(words.after(self.words.take()));
+                }
+                if let Some(ended) = C::completes(&event) {
+                    self.pending.retain(|&ticket| ticket != ended);
+                }
+                Ok(Some(event))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => {
+                let error = self.explain(error);
+                Err(self.end(error))
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<Option<C::Event>> {
         loop {
             match self.driver.next().await? {
-                Step::Event(event) => {
-                    if let Some(ended) = C::completes(&event) {
-                        self.pending.retain(|&ticket| ticket != ended);
-                    }
-                    return Ok(Some(event));
-                }
+                Step::Event(event) => return Ok(Some(event)),
                 Step::Blocked => return Ok(None),
                 Step::Upgrade(_) => {
                     let endpoint = self.endpoint.clone();
@@ -136,8 +297,15 @@ impl<C: Machine> Session<C> {
     ///
     /// # Errors
     ///
-    /// [`Error::Spent`] if one was dropped where that does not help.
+    /// [`Error::Ended`] if the connection has ended, or the server's goodbye once more; [`Error::Spent`] if a
+    /// call was dropped where waiting does not help.
     pub(crate) async fn finish_dropped(&mut self, mut unclaimed: impl FnMut(C::Event)) -> Result<()> {
+        if let Some(cause) = &self.ended {
+            return Err(match &**cause {
+                Error::Refused(refused) if refused.is_goodbye() => Error::Refused(refused.clone()),
+                _ => Error::Ended(Arc::clone(cause)),
+            });
+        }
         if self.held {
             self.machine().close();
             return Err(Error::Spent);
@@ -145,6 +313,11 @@ impl<C: Machine> Session<C> {
         while !self.pending.is_empty() {
             self.machine().cut_short();
             unclaimed(self.event().await?);
+        }
+        if matches!(self.words, Some(Words::Goodbye(_))) {
+            // It said goodbye, and the end of the stream is only a matter of time.
+            let error = self.explain(Error::Closed);
+            return Err(self.end(error));
         }
         Ok(())
     }
@@ -158,39 +331,77 @@ impl<C: Machine> Session<C> {
     pub(crate) async fn authenticate(
         &mut self,
         mut exchange: ClientExchange,
-        mut read: impl FnMut(C::Event) -> AuthEvent,
+        mut read: impl FnMut(&C, C::Event) -> AuthEvent,
     ) -> Result<()> {
+        let mechanism = exchange.mechanism().clone();
         let mut failure = None;
         loop {
-            match read(self.event().await?) {
+            let event = self.event().await?;
+            match read(self.machine_ref(), event) {
                 AuthEvent::Challenge(challenge) => {
-                    let step = exchange.step(&challenge).unwrap_or_else(|error| {
+                    let step;
+                    (exchange, step) = exchange.step_blocking(challenge).await?;
+                    let step = step.unwrap_or_else(|error| {
                         failure = Some(error);
                         SaslStep::Cancel
                     });
                     self.machine().send_auth(step)?;
                 }
                 #[cfg(feature = "pop3")]
-                AuthEvent::Cancelled(error) => failure = Some(crate::sasl::SaslError::Malformed(error)),
+                AuthEvent::Cancelled(error) => failure = Some(SaslError::Malformed(error)),
                 AuthEvent::Ended(end) => {
                     // The server answers what was cancelled with an error of its own.
                     if let Some(error) = failure {
                         return Err(error.into());
                     }
                     return match end {
-                        Ok(()) => Ok(exchange.finish(None)?),
-                        Err(Error::Refused(mut refused)) => {
-                            if let Some(error) = exchange.server_error() {
-                                let text = [refused.text.as_bytes(), error.as_bytes()].join(&b'\n');
-                                refused.text = Text::from(text);
-                            }
-                            Err(Error::Refused(refused))
+                        Ok(()) => {
+                            exchange.finish(None)?;
+                            self.login = Some(Login { mechanism: Some(mechanism), deviations: Vec::new() });
+                            Ok(())
                         }
+                        Err(Error::Refused(refused)) => Err(match exchange.server_error() {
+                            Some(words) => refused.with_server_error(words).into(),
+                            None => Error::Refused(refused),
+                        }),
                         Err(error) => Err(error),
                     };
                 }
                 AuthEvent::Other => {}
             }
+        }
+    }
+
+    /// What to try after `first` was refused: the exchange without channel binding, where that is
+    /// allowed. Says so to `tracing`.
+    pub(crate) fn without_binding(
+        &self,
+        error: &Error,
+        refused: &Mechanism,
+        offered: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        credentials: &Credentials,
+        context: &SaslContext,
+    ) -> Option<Result<ClientExchange, SaslError>> {
+        let about_binding = match error {
+            Error::Refused(refused) => !refused.is_transient(),
+            Error::Sasl(SaslError::ServerError(words)) => {
+                !matches!(words.as_bytes(), b"invalid-proof" | b"unknown-user")
+            }
+            _ => false,
+        };
+        if !about_binding || !self.is_usable() {
+            return None;
+        }
+        let exchange = ClientExchange::unbound(refused, credentials, offered, context)?;
+        let server = self.endpoint.address();
+        tracing::warn!(%server, %refused, %error, "logging in without channel binding");
+        Some(exchange)
+    }
+
+    /// The login succeeded without the channel binding that the server offers.
+    pub(crate) fn note_unbound(&mut self) {
+        if let Some(login) = &mut self.login {
+            login.deviations.push(Deviation::new(crate::sasl::UNBOUND_AFTER_REFUSAL, 0));
         }
     }
 
@@ -261,6 +472,20 @@ macro_rules! connecting {
             pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
                 let (stream, channel) = endpoint.adopt(stream).await?;
                 Self::begin(stream, channel, endpoint, config).await
+            }
+
+            /// Whether another call can be made: no call has ended the connection, none was dropped where
+            /// that cannot be made good, and the server has not said goodbye as far as was read. It waits
+            /// for nothing and sends nothing; `noop` asks the server.
+            #[must_use]
+            pub fn is_usable(&self) -> bool {
+                self.session.is_usable()
+            }
+
+            /// Returns how this client logged in; `None` if it did not.
+            #[must_use]
+            pub const fn login(&self) -> Option<&crate::Login> {
+                self.session.login.as_ref()
             }
 
             /// Returns the server that this session is with.

@@ -850,7 +850,9 @@ async fn refused_appends() {
         let error = client.append("x", Payload::from_reader(&b"hell"[..], Some(5))).await.unwrap_err();
         // The server may be gone by then.
         assert!(matches!(error, Error::Misuse(_) | Error::Io(_)), "{error:?}");
-        assert!(matches!(client.noop().await, Err(Error::Spent)));
+        for _ in 0..2 {
+            assert!(matches!(client.noop().await, Err(Error::Ended(_))));
+        }
         Ok(())
     })
     .await
@@ -1440,7 +1442,10 @@ async fn nothing_goes_out_before_tls() {
         "S: * OK hi\nC: A STARTTLS\nS: A BAD what",
     ] {
         let error = refused_before_tls(script).await;
-        assert!(matches!(error, Error::Protocol(Violation::TlsUnavailable { .. })), "{script}: {error:?}");
+        assert!(matches!(error.violation(), Some(Violation::TlsUnavailable { .. })), "{script}: {error:?}");
+        if script.contains("STARTTLS\nS: ") {
+            assert!(error.to_string().ends_with(&script[script.len() - 5..]), "{error}");
+        }
     }
     // Bytes after the answer, in one piece with it.
     let error =

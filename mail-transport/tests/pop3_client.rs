@@ -258,7 +258,7 @@ async fn one_bad_line_costs_that_line() {
         assert_eq!(client.uidl().await?.len(), 1);
         // An answer that is none is not taken for a yes, and disturbs nothing.
         let error = client.noop().await.unwrap_err();
-        assert!(matches!(error, Error::Protocol(mailwire_core::Error::Unexpected { .. })), "{error:?}");
+        assert!(matches!(error.violation(), Some(mailwire_core::Error::Unexpected { .. })), "{error:?}");
         client.noop().await
     })
     .await

@@ -262,6 +262,7 @@ impl mailwire_core::Connection for Connection {
             | Event::AuthChallenge { .. }
             | Event::Idling { .. }
             | Event::NotSent { .. }
+            | Event::StartTlsRefused(_)
             | Event::Malformed { .. } => false,
         }
     }

@@ -86,12 +86,18 @@ pub enum Step<E> {
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError<E = mailwire_core::Error> {
     /// The stream failed.
-    #[error("the connection failed")]
-    Io(#[from] io::Error),
+    #[error("the connection failed: {0}")]
+    Io(io::Error),
     /// The machine found a violation, or its time ran out. Its last reply was written.
     #[error(transparent)]
     Protocol(E),
     /// Bytes in clear lie before an upgrade: never taken for protected ones (CVE-2011-0411).
     #[error("bytes in clear before an upgrade of the stream: refused as an injection")]
     BytesBeforeUpgrade,
+}
+
+impl<E> From<io::Error> for DriverError<E> {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }

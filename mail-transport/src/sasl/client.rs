@@ -24,6 +24,7 @@ pub struct ClientExchange {
     session: Session<NoValidation, Binding>,
     state: State,
     server_error: Option<Text>,
+    max_iterations: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl ClientExchange {
         };
         let mut candidates = credentials.mechanisms().iter().filter(fits).peekable();
         if candidates.peek().is_none() {
-            return Err(SaslError::NoMechanism { offered: names.into() });
+            return Err(SaslError::NoMechanism { offered: names.into(), needs_tls: false });
         }
         let Some(mechanism) = candidates.find(|mechanism| context.permits(mechanism)) else {
             return Err(SaslError::CredentialsInClear);
@@ -102,6 +103,28 @@ impl ClientExchange {
         Self::start(credentials, mechanism, context, true)
     }
 
+    /// The exchange of `refused`, which binds to the channel, without that: if this is allowed over the
+    /// channel, and the server offers it, too.
+    ///
+    /// As the server does offer binding, the message says "this side cannot" (`n`), not "I could, you
+    /// cannot" (`y`), which such a server has to refuse (RFC 5802 section 6).
+    pub(crate) fn unbound<M: AsRef<[u8]>>(
+        refused: &Mechanism,
+        credentials: &Credentials,
+        offered: impl IntoIterator<Item = M>,
+        context: &SaslContext,
+    ) -> Option<Result<Self, SaslError>> {
+        let mechanism = match refused {
+            Mechanism::ScramSha256Plus => Mechanism::ScramSha256,
+            Mechanism::ScramSha1Plus => Mechanism::ScramSha1,
+            _ => return None,
+        };
+        let name = mechanism.as_bytes();
+        let is_offered = offered.into_iter().any(|offered| offered.as_ref().eq_ignore_ascii_case(name));
+        let tries = context.binding_fallback && context.verified && is_offered;
+        tries.then(|| Self::start(credentials, &mechanism, context, true))
+    }
+
     fn start(
         credentials: &Credentials,
         mechanism: &Mechanism,
@@ -126,7 +149,9 @@ impl ClientExchange {
         let session = SASLClient::with_cb(Arc::clone(&config), Binding(context.bindings.clone()))
             .start_suggested(&[name])
             .map_err(unavailable)?;
-        Ok(Self { mechanism: mechanism.clone(), session, state: State::New, server_error: None })
+        let max_iterations = context.max_iterations;
+        let mechanism = mechanism.clone();
+        Ok(Self { mechanism, session, state: State::New, server_error: None, max_iterations })
     }
 
     /// The mechanism that is spoken.
@@ -164,6 +189,22 @@ impl ClientExchange {
         result.map(SaslStep::Data)
     }
 
+    /// As [`step`](Self::step), where the iterations of a password take their time on a thread for that.
+    pub(crate) async fn step_blocking(
+        mut self,
+        challenge: Secret,
+    ) -> std::io::Result<(Self, Result<SaslStep, SaslError>)> {
+        if !(self.mechanism.is_scram() && self.state == State::Sent(1)) {
+            let step = self.step(&challenge);
+            return Ok((self, step));
+        }
+        let work = move || {
+            let step = self.step(&challenge);
+            (self, step)
+        };
+        Ok(tokio::task::spawn_blocking(work).await?)
+    }
+
     fn answer(&mut self, challenge: &[u8]) -> Result<Secret, SaslError> {
         match (self.state, &self.mechanism) {
             // The initial response was not sent with the command. What the server says here is
@@ -172,7 +213,7 @@ impl ClientExchange {
             // What LOGIN's prompts say varies, and does not matter.
             (State::Sent(1), Mechanism::Login) => self.advance(Some(challenge)),
             (State::Sent(1), mechanism) if mechanism.is_scram() => {
-                grammar::server_first(challenge)?;
+                grammar::server_first(challenge, self.max_iterations)?;
                 self.advance(Some(challenge))
             }
             (State::Sent(2), mechanism) if mechanism.is_scram() => {

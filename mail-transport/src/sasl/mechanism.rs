@@ -24,6 +24,13 @@ pub struct SaslContext {
     policy: Policy,
     pub(super) bindings: ChannelBindings,
     pub(super) external: Option<Vec<CertificateDer<'static>>>,
+    /// Client: the server's certificate was verified.
+    #[cfg(feature = "client")]
+    pub(super) verified: bool,
+    #[cfg(feature = "client")]
+    pub(super) binding_fallback: bool,
+    #[cfg(feature = "client")]
+    pub(super) max_iterations: u32,
 }
 
 impl SaslContext {
@@ -40,7 +47,18 @@ impl SaslContext {
     }
 
     const fn new(protected: bool, bindings: ChannelBindings) -> Self {
-        Self { protected, policy: Policy::new(protected), bindings, external: None }
+        Self {
+            protected,
+            policy: Policy::new(protected),
+            bindings,
+            external: None,
+            #[cfg(feature = "client")]
+            verified: false,
+            #[cfg(feature = "client")]
+            binding_fallback: true,
+            #[cfg(feature = "client")]
+            max_iterations: super::scram::MAX_ITERATIONS,
+        }
     }
 
     /// Describes this stream: TLS protects, and so does a Unix socket, which never leaves the
@@ -48,7 +66,12 @@ impl SaslContext {
     #[must_use]
     pub fn of(stream: &Stream) -> Self {
         let external = stream.peer_certificates().filter(|chain| !chain.is_empty()).map(<[_]>::to_vec);
-        Self { external, ..Self::new(stream.is_tls() || stream.is_unix(), stream.channel_bindings()) }
+        Self {
+            external,
+            #[cfg(feature = "client")]
+            verified: stream.tls().is_some_and(crate::tls::TlsStream::is_verified),
+            ..Self::new(stream.is_tls() || stream.is_unix(), stream.channel_bindings())
+        }
     }
 
     /// Says that nobody can listen, for a stream that its owner calls protected without TLS of ours.
@@ -74,6 +97,23 @@ impl SaslContext {
         if !allow {
             self.bindings = ChannelBindings::default();
         }
+        self
+    }
+
+    /// Sets whether a client whose bound exchange (`-PLUS`) was refused may log in without binding: true by
+    /// default. It does so only within TLS, where the server's certificate was verified.
+    #[cfg(feature = "client")]
+    #[must_use]
+    pub const fn with_binding_fallback(mut self, binding_fallback: bool) -> Self {
+        self.binding_fallback = binding_fallback;
+        self
+    }
+
+    /// Sets how many iterations of SCRAM a server may ask a client for: 500,000 by default.
+    #[cfg(feature = "client")]
+    #[must_use]
+    pub const fn with_max_iterations(mut self, max_iterations: u32) -> Self {
+        self.max_iterations = max_iterations;
         self
     }
 

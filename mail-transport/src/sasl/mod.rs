@@ -52,6 +52,8 @@ pub use mailwire_core::sasl::Mechanism;
 pub use mechanism::{SPOKEN, SaslContext};
 #[cfg(feature = "server")]
 pub use prepare::prepared_name;
+#[cfg(feature = "client")]
+pub(crate) use scram::MAX_ITERATIONS as DEFAULT_MAX_ITERATIONS;
 #[cfg(feature = "server")]
 pub use server::{ServerExchange, ServerStep};
 #[cfg(feature = "server")]
@@ -59,15 +61,22 @@ pub use stored::{DEFAULT_ITERATIONS, ScramKeys, StoredPassword};
 
 use mailwire_core::{ParseError, Text};
 
+/// The name of a deviation: the server offers an exchange that is bound to the TLS channel (`-PLUS`) and
+/// refused it; the client has logged in without binding.
+#[cfg(feature = "client")]
+pub const UNBOUND_AFTER_REFUSAL: &str = "unbound-after-refusal";
+
 /// The reason why an exchange cannot go on. None holds a byte of a secret.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SaslError {
     /// The peer offers no mechanism that can carry these credentials.
-    #[error("no mechanism is offered that fits the credentials (offered: {offered})")]
+    #[error("{}", NoMechanism { offered, needs_tls: *needs_tls })]
     NoMechanism {
         /// The mechanisms that are offered.
         offered: Text,
+        /// Whether the server forbids logins without TLS, or may offer more within it.
+        needs_tls: bool,
     },
     /// All mechanisms that fit would show the credentials to whoever is on the way.
     #[error("refused to send credentials without TLS, and no mechanism is offered that hides them")]
@@ -99,4 +108,47 @@ pub enum SaslError {
     /// The exchange is over, or was broken off.
     #[error("the exchange is over")]
     Over,
+}
+
+impl SaslError {
+    /// Whether the server, within the mechanism, does not accept the credentials
+    /// ([RFC 5802 section 7](https://www.rfc-editor.org/rfc/rfc5802#section-7)).
+    #[must_use]
+    pub fn is_authentication(&self) -> bool {
+        match self {
+            Self::ServerError(words) => {
+                matches!(words.as_bytes(), b"invalid-proof" | b"unknown-user" | b"invalid-username-encoding")
+            }
+            _ => false,
+        }
+    }
+
+    /// Adds that this server forbids logins without TLS, or may offer more within it.
+    #[cfg(feature = "client")]
+    pub(crate) fn needing_tls(self, needs: bool) -> Self {
+        match self {
+            Self::NoMechanism { offered, needs_tls } => {
+                Self::NoMechanism { offered, needs_tls: needs_tls || needs }
+            }
+            error => error,
+        }
+    }
+}
+
+/// Shows [`SaslError::NoMechanism`].
+struct NoMechanism<'a> {
+    offered: &'a Text,
+    needs_tls: bool,
+}
+
+impl std::fmt::Display for NoMechanism<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no mechanism is offered that fits the credentials (offered: ")?;
+        if self.offered.is_empty() {
+            f.write_str("none)")?
+        } else {
+            write!(f, "{})", self.offered)?
+        }
+        f.write_str(if self.needs_tls { "; the server may take logins only within TLS" } else { "" })
+    }
 }

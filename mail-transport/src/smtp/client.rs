@@ -2,17 +2,18 @@
 
 use std::net::SocketAddr;
 
-use mailwire_core::{Channel, Text, Ticket};
+use mailwire_core::{Channel, Text, Ticket, escape_ascii};
 use mailwire_smtp::{
-    AddressLiteral, Argument, Auth, Capabilities, Command, Domain, EhloName, Host, Reply,
+    AddressLiteral, Argument, Auth, Capabilities, Capability, Command, Domain, EhloName, Host, Limits, Reply,
+    ReplyCode,
     client::{self, Connection, Event, Outcome},
 };
 
 use super::RefusedRecipient;
 use crate::{
-    Endpoint, Error, Protocol, Refused, RefusedKind, Result, Stream,
-    sasl::{ClientExchange, Credentials, Mechanism},
-    session::{AuthEvent, Machine, Session, connecting},
+    Endpoint, Error, InvalidValue, Phase, Protocol, Refused, RefusedKind, Result, Stream,
+    sasl::{ClientExchange, Credentials, DEFAULT_MAX_ITERATIONS, Mechanism},
+    session::{AuthEvent, Machine, Session, Words, connecting},
 };
 
 /// The configuration of a [`Client`], beyond what its [`Endpoint`] says.
@@ -34,6 +35,14 @@ pub struct Config {
     pub bare_newline: mailwire_core::dot::BareNewline,
     /// Send credentials without TLS, readable by everyone on the way.
     pub allow_clear_credentials: bool,
+    /// Log in without channel binding where the server offers it and then refuses the bound exchange
+    /// (`-PLUS`), as some do that know other bindings. Done only within TLS with a verified certificate,
+    /// and without [`mechanism`](Self::mechanism). True by default.
+    pub binding_fallback: bool,
+    /// The most iterations that a server may ask for in SCRAM: 500,000 by default.
+    pub scram_iterations: u32,
+    /// What the server may use up.
+    pub limits: Limits,
 }
 
 impl Default for Config {
@@ -46,6 +55,9 @@ impl Default for Config {
             pipelining: true,
             bare_newline: mailwire_core::dot::BareNewline::default(),
             allow_clear_credentials: false,
+            binding_fallback: true,
+            scram_iterations: DEFAULT_MAX_ITERATIONS,
+            limits: Limits::client(),
         }
     }
 }
@@ -83,6 +95,13 @@ impl Config {
         self
     }
 
+    /// Sets whether a refused exchange with channel binding is tried once more without.
+    #[must_use]
+    pub const fn with_binding_fallback(mut self, binding_fallback: bool) -> Self {
+        self.binding_fallback = binding_fallback;
+        self
+    }
+
     fn machine(&self, endpoint: &Endpoint, stream: &Stream, channel: Channel) -> client::Config {
         let name = self.name.clone().unwrap_or_else(|| own_name(stream.local_addr()));
         let timeouts = endpoint.timeouts();
@@ -91,6 +110,7 @@ impl Config {
         config.pipelining = self.pipelining;
         config.bare_newline = self.bare_newline;
         config.allow_clear_credentials = self.allow_clear_credentials;
+        config.limits = self.limits;
         config.timeouts.greeting = timeouts.greeting;
         config.timeouts.mail = timeouts.command;
         config.timeouts.rcpt = timeouts.command;
@@ -120,17 +140,42 @@ impl Machine for Connection {
             _ => None,
         }
     }
+
+    fn words(event: &Event) -> Option<Words> {
+        match event {
+            Event::Unsolicited { reply, .. } if says_goodbye(reply) => {
+                Some(Words::Goodbye(refusal("the connection", reply)))
+            }
+            Event::Unsolicited { reply, .. } | Event::StartTlsRefused { reply, .. } => {
+                Words::sentence(reply.to_string().as_bytes())
+            }
+            Event::Malformed { bytes, .. } => Words::sentence(bytes),
+            _ => None,
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        Self::is_closed(self)
+    }
+}
+
+/// Whether a reply that nothing asked for is the server's last word.
+fn says_goodbye(reply: &Reply) -> bool {
+    reply.code() == ReplyCode::CLOSING || reply.code().class() > 3
 }
 
 /// A client of SMTP, submission or LMTP.
 ///
 /// Every call can be dropped at any point: the next one waits for what the dropped one left on the
 /// way. Only a [`send`](Self::send) that is dropped within a message, and a login, leave the client
-/// spent; then each call says [`Error::Spent`].
+/// spent; then each call says [`Error::Spent`]. After an error that ends the connection each call says
+/// [`Error::Ended`], with that error.
 pub struct Client {
     pub(super) session: Session<Connection>,
     /// Of the last message, if it was accepted for nobody.
     pub(super) refused: Vec<RefusedRecipient>,
+    /// The last message came as far as its MAIL.
+    pub(super) begun: bool,
 }
 
 connecting!("smtp", "Submission");
@@ -138,11 +183,14 @@ connecting!("smtp", "Submission");
 impl Client {
     async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
         let machine = Connection::new(config.machine(&endpoint, &stream, channel));
-        let mut client = Self { session: Session::over(stream, endpoint, machine), refused: Vec::new() };
+        let session = Session::over(stream, endpoint, machine);
+        let mut client = Self { session, refused: Vec::new(), begun: false };
         client.greet().await?;
         if let Some(credentials) = &config.credentials {
+            client.session.enter(Phase::Login);
             client.log_in(credentials, &config).await?;
         }
+        client.session.enter(Phase::Command);
         Ok(client)
     }
 
@@ -155,35 +203,50 @@ impl Client {
                     return Err(refused("the connection", &reply));
                 }
                 Event::HelloRefused { reply, .. } => return Err(refused("EHLO", &reply)),
-                event => unclaimed(event)?,
+                event => self.unclaimed(event)?,
             }
         }
     }
 
     async fn log_in(&mut self, credentials: &Credentials, config: &Config) -> Result<()> {
         let context = self.session.sasl_context(config.allow_clear_credentials);
-        let mut exchange = match &config.mechanism {
-            Some(mechanism) => ClientExchange::with_mechanism(credentials, mechanism, &context)?,
-            None => {
-                let offered = self.capabilities().auth().unwrap_or_default();
-                ClientExchange::choose(credentials, offered.iter().map(|name| name.as_bytes()), &context)?
-            }
-        };
+        let context = context
+            .with_binding_fallback(config.binding_fallback)
+            .with_max_iterations(config.scram_iterations);
+        if let Some(mechanism) = &config.mechanism {
+            let exchange = ClientExchange::with_mechanism(credentials, mechanism, &context)?;
+            return self.authenticate(exchange).await;
+        }
+        let offered: Vec<_> = self.capabilities().auth().unwrap_or_default().to_vec();
+        let offered = || offered.iter().map(Mechanism::as_bytes);
+        let needs_tls = !self.is_encrypted() && self.capabilities().has(&Capability::StartTls);
+        let exchange = ClientExchange::choose(credentials, offered(), &context)
+            .map_err(|error| error.needing_tls(needs_tls))?;
+        let mechanism = exchange.mechanism().clone();
+        let Err(error) = self.authenticate(exchange).await else { return Ok(()) };
+        let unbound = self.session.without_binding(&error, &mechanism, offered(), credentials, &context);
+        let Some(exchange) = unbound else { return Err(error) };
+        self.authenticate(exchange?).await?;
+        self.session.note_unbound();
+        Ok(())
+    }
+
+    async fn authenticate(&mut self, mut exchange: ClientExchange) -> Result<()> {
         let mechanism = exchange.mechanism().clone();
         let initial = exchange.initial()?;
         let auth = self.session.machine().send(Command::Auth(Auth::new(mechanism).with_initial(initial)))?;
-        self.session.expect(auth);
-        let read = |event| match event {
+        self.session.expect(auth, "AUTH");
+        let read = |_: &Connection, event| match event {
             Event::AuthChallenge { data, .. } => AuthEvent::Challenge(data),
             Event::Reply { ticket, reply, .. } if ticket == auth => {
                 AuthEvent::Ended(if reply.is_positive() { Ok(()) } else { Err(refused("AUTH", &reply)) })
             }
-            event => match unclaimed(event) {
-                Ok(()) => AuthEvent::Other,
-                Err(error) => AuthEvent::Ended(Err(error)),
-            },
+            event => {
+                unclaimed(event).map_or_else(|error| AuthEvent::Ended(Err(error)), |()| AuthEvent::Other)
+            }
         };
-        self.session.authenticate(exchange, read).await
+        let result = self.session.authenticate(exchange, read).await;
+        result.map_err(|error| self.session.failed(error))
     }
 
     /// Returns what the server offers.
@@ -196,7 +259,7 @@ impl Client {
     /// can have accepted it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.session.machine_ref().outcome()
+        if self.begun { self.session.machine_ref().outcome() } else { Outcome::NotSent }
     }
 
     /// Takes the recipients of the last message who were refused, each with its reason, if the server took it for
@@ -232,7 +295,7 @@ impl Client {
     ///
     /// The connection fails, or the server refuses.
     pub async fn vrfy(&mut self, who: &str) -> Result<Reply> {
-        self.call(Command::Vrfy(Argument::try_from(who)?)).await
+        self.call(Command::Vrfy(argument(who)?)).await
     }
 
     /// EXPN: asks for the members of a mailing list ([RFC 5321 section 4.1.1.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.7)).
@@ -241,7 +304,7 @@ impl Client {
     ///
     /// The connection fails, or the server refuses.
     pub async fn expn(&mut self, list: &str) -> Result<Reply> {
-        self.call(Command::Expn(Argument::try_from(list)?)).await
+        self.call(Command::Expn(argument(list)?)).await
     }
 
     /// HELP: asks for help.
@@ -253,14 +316,21 @@ impl Client {
         self.call(Command::Help(None)).await
     }
 
-    /// QUIT: ends the session.
+    /// QUIT: ends the session. As every command before it was answered, nothing depends on the answer: a
+    /// connection that ends without it, by whatever means, has ended as it was to.
     ///
     /// # Errors
     ///
-    /// The connection fails. All that was sent before is as it was.
+    /// The connection had ended before QUIT could be sent. All that was sent before is as it was.
     pub async fn quit(mut self) -> Result<()> {
-        self.call(Command::Quit).await?;
-        self.session.close().await
+        self.finish_dropped().await?;
+        let limit = self.endpoint().timeouts().close;
+        let said = tokio::time::timeout(limit, self.call(Command::Quit)).await;
+        if let Ok(Err(error)) = said {
+            tracing::debug!(server = %self.endpoint().address(), %error, "QUIT without its answer");
+        }
+        let _ = self.session.close().await;
+        Ok(())
     }
 
     /// Sends a command and waits for its reply. `MAIL`, `RCPT` and `DATA` are
@@ -270,30 +340,31 @@ impl Client {
     ///
     /// The command is refused, by the machine or by the server.
     pub async fn call(&mut self, command: Command) -> Result<Reply> {
-        let name = static_name(&command);
         self.finish_dropped().await?;
+        let name = static_name(&command);
+        self.begun |= matches!(command, Command::Mail(_));
         let sent = self.session.machine().send(command)?;
-        self.session.expect(sent);
+        self.session.expect(sent, name);
         loop {
             match self.session.event().await? {
-                Event::Reply { ticket, reply, .. } if ticket == sent => {
-                    return if reply.is_positive() { Ok(reply) } else { Err(refused(name, &reply)) };
+                Event::Reply { ticket, reply, .. } if ticket == sent && reply.is_positive() => {
+                    return Ok(reply);
                 }
-                event => unclaimed(event)?,
+                Event::Reply { ticket, reply, .. } if ticket == sent => {
+                    return Err(self.session.failed(refused(name, &reply)));
+                }
+                event => self.unclaimed(event)?,
             }
         }
     }
 
     pub(super) async fn finish_dropped(&mut self) -> Result<()> {
-        let mut last_words = Ok(());
-        self.session
-            .finish_dropped(|event| {
-                if let Event::Unsolicited { reply, .. } = event {
-                    last_words = Err(refused("the connection", &reply));
-                }
-            })
-            .await?;
-        last_words
+        self.session.finish_dropped(drop).await
+    }
+
+    /// What belongs to no call.
+    pub(super) fn unclaimed(&mut self, event: Event) -> Result<()> {
+        unclaimed(event).map_err(|error| self.session.failed(error))
     }
 }
 
@@ -307,12 +378,16 @@ impl std::fmt::Debug for Client {
     }
 }
 
-/// What belongs to no call: a 421 or 221 that nobody asked for is the server's last word.
+/// What belongs to no call: a reply that nobody asked for is the server's last word.
 pub(super) fn unclaimed(event: Event) -> Result<()> {
     match event {
-        Event::Unsolicited { reply, .. } => Err(refused("the connection", &reply)),
-        Event::Malformed { error, .. } => {
+        Event::Unsolicited { reply, .. } if says_goodbye(&reply) => Err(refused("the connection", &reply)),
+        Event::Malformed { ticket: Some(_), error, .. } => {
             Err(mailwire_core::Error::Unexpected { what: error.reason, offset: error.offset }.into())
+        }
+        Event::Malformed { bytes, error, .. } => {
+            tracing::warn!(line = %escape_ascii(&bytes), %error, "cannot be read");
+            Ok(())
         }
         _ => Ok(()),
     }
@@ -320,6 +395,10 @@ pub(super) fn unclaimed(event: Event) -> Result<()> {
 
 /// A negative reply to `command` as an error.
 pub(super) fn refused(command: &'static str, reply: &Reply) -> Error {
+    refusal(command, reply).into()
+}
+
+fn refusal(command: &'static str, reply: &Reply) -> Refused {
     let code = reply.enhanced().map(|code| Text::from(code.to_string()));
     let mut text = Vec::new();
     for line in reply.lines() {
@@ -328,10 +407,14 @@ pub(super) fn refused(command: &'static str, reply: &Reply) -> Error {
         }
         text.extend_from_slice(line.as_bytes());
     }
-    Refused::new(command, RefusedKind::Smtp(reply.code().get()), code, text.into()).into()
+    Refused::new(command, RefusedKind::Smtp(reply.code().get()), code, text.into())
 }
 
-fn static_name(command: &Command) -> &'static str {
+fn argument(text: &str) -> Result<Argument, InvalidValue> {
+    Argument::try_from(text).map_err(|invalid| InvalidValue::new(invalid, text))
+}
+
+pub(super) fn static_name(command: &Command) -> &'static str {
     match command {
         Command::Noop(_) => "NOOP",
         Command::Rset => "RSET",
@@ -340,6 +423,9 @@ fn static_name(command: &Command) -> &'static str {
         Command::Help(_) => "HELP",
         Command::Quit => "QUIT",
         Command::Auth(_) => "AUTH",
+        Command::Mail(_) => "MAIL",
+        Command::Rcpt(_) => "RCPT",
+        Command::Data => "DATA",
         _ => "the command",
     }
 }

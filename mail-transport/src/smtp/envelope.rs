@@ -3,6 +3,8 @@
 use mailwire_core::Invalid;
 use mailwire_smtp::{ForwardPath, Mail, Mailbox, Parameter, Rcpt, ReversePath};
 
+use crate::InvalidValue;
+
 /// The sender of a message and those who are to get it: what MAIL and RCPT say, which need not be what the message's
 /// header says ([RFC 5321 section 2.3.1](https://www.rfc-editor.org/rfc/rfc5321#section-2.3.1)).
 ///
@@ -19,7 +21,7 @@ use mailwire_smtp::{ForwardPath, Mail, Mailbox, Parameter, Rcpt, ReversePath};
 /// let carol = Rcpt::new(Mailbox::try_from("carol@example.net")?).with_parameter(notify);
 /// let envelope = envelope.with_recipient(carol);
 /// assert_eq!(envelope.recipients().len(), 2);
-/// # Ok::<(), mailwire_transport::smtp::proto::Invalid>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
@@ -34,13 +36,17 @@ impl Envelope {
     /// # Errors
     ///
     /// A text that is not an address.
-    pub fn new<'a>(from: &str, to: impl IntoIterator<Item = &'a str>) -> Result<Self, Invalid> {
+    pub fn new<'a>(from: &str, to: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidValue> {
+        let mailbox =
+            |text: &str| Mailbox::try_from(text).map_err(|invalid: Invalid| InvalidValue::new(invalid, text));
         let from = match from {
             "" => ReversePath::Null,
-            address => Mailbox::try_from(address)?.into(),
+            address => mailbox(address)?.into(),
         };
-        let to: Result<Vec<_>, Invalid> =
-            to.into_iter().map(|to| Ok(Rcpt::new(ForwardPath::try_from(to)?))).collect();
+        let recipient =
+            |text: &'a str| ForwardPath::try_from(text).map_err(|invalid| InvalidValue::new(invalid, text));
+        let to: Result<Vec<_>, InvalidValue> =
+            to.into_iter().map(|to| recipient(to).map(Rcpt::new)).collect();
         Ok(Self { mail: Mail::new(from), recipients: to? })
     }
 

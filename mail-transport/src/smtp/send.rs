@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use mailwire_core::{Misuse, Ticket, WrongState};
-use mailwire_smtp::{BodyType, Capability, Command, ForwardPath, Mail, Reply, State, client::Event};
+use mailwire_smtp::{
+    BodyType, Capability, Command, ForwardPath, Mail, Reply, ReplyCode, State, client::Event,
+};
 
 use super::{
     Client, Envelope,
-    client::{refused, unclaimed},
+    client::{refused, static_name},
 };
-use crate::{Error, Payload, Result};
+use crate::{Error, Payload, Result, payload::unreadable};
 
 /// A message that the server took for at least one recipient.
 #[must_use = "some recipients may have been refused"]
@@ -70,27 +72,40 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Refused`] if the server takes the message for no recipient; of several reasons, the
-    /// first, and [`take_refused`](Client::take_refused) has them all. Any other error means that the connection is of no more use, but for
-    /// [`Error::Misuse`] with [`Misuse::NotOffered`]: the server lacks what this message needs. Whether
-    /// the server can have accepted the message then says [`outcome`](Client::outcome).
+    /// first, unless one of them ended the connection; [`take_refused`](Client::take_refused) has them all. [`Error::Misuse`] with [`Misuse::NotOffered`] if the
+    /// server lacks what this message needs, with [`Misuse::InvalidBody`] if a message in memory has a CR
+    /// or LF that stands alone: nothing is sent then. Any other error ends the connection; so does a
+    /// message that is read while it is sent, if it cannot be read or sent to its end. Whether the client
+    /// can be used on says [`is_usable`](Client::is_usable), whether the server can have accepted the
+    /// message [`outcome`](Client::outcome).
     pub async fn send(&mut self, envelope: &Envelope, message: impl Into<Payload<'_>>) -> Result<Sent> {
         let mut message = message.into();
         if envelope.recipients().is_empty() {
             return Err(Misuse::WrongState(WrongState::NoRecipients).into());
         }
         self.refused.clear();
+        self.begun = false;
         self.finish_dropped().await?;
         // A transaction whose message was refused before it came may still be open.
         if matches!(self.session.machine().state(), State::Sender | State::Recipients) {
             self.rset().await?;
         }
         let mail = self.mail(envelope, &message)?;
+        if let Some(bytes) = message.bytes() {
+            self.session.machine_ref().check_body(bytes)?;
+        }
+        let sent = self.deliver(envelope, mail, &mut message).await;
+        sent.map_err(|error| self.session.failed(error))
+    }
+
+    /// From MAIL to the answer. What is held after an error cannot be brought to its end.
+    async fn deliver(&mut self, envelope: &Envelope, mail: Mail, message: &mut Payload<'_>) -> Result<Sent> {
         let mut transaction = self.transact(envelope, mail).await?;
         if let Some(error) = self.until_body(&mut transaction).await? {
             self.session.release();
             return Err(error);
         }
-        self.body(&mut message, &transaction).await?;
+        self.body(message, &transaction).await?;
         self.session.machine().finish_body()?;
         self.session.release();
         self.answer_to(transaction).await
@@ -115,9 +130,10 @@ impl Client {
     /// Puts the transaction's commands into the machine, waiting where its queue is full.
     async fn transact<'a>(&mut self, envelope: &'a Envelope, mail: Mail) -> Result<Transaction<'a>> {
         let mail = self.session.machine().send(Command::Mail(mail))?;
+        self.begun = true;
         self.session.hold();
         let mut transaction = Transaction {
-            mail: self.session.expect(mail),
+            mail: self.session.expect(mail, "MAIL"),
             // Replaced below; no reply comes with it.
             data: mail,
             recipients: HashMap::with_capacity(envelope.recipients().len()),
@@ -133,9 +149,10 @@ impl Client {
     }
 
     async fn push(&mut self, mut command: Command, transaction: &mut Transaction<'_>) -> Result<Ticket> {
+        let name = static_name(&command);
         loop {
             match self.session.machine().send(command) {
-                Ok(ticket) => return Ok(self.session.expect(ticket)),
+                Ok(ticket) => return Ok(self.session.expect(ticket, name)),
                 Err(full) if matches!(full.reason, Misuse::Full { .. }) => command = full.message,
                 Err(error) => return Err(error.into()),
             }
@@ -144,27 +161,29 @@ impl Client {
         }
     }
 
-    /// A reply to MAIL or RCPT.
-    fn early(&self, event: Event, transaction: &mut Transaction<'_>) -> Result<()> {
-        match event {
-            Event::Reply { ticket, reply, .. } if ticket == transaction.mail => {
-                if !reply.is_positive() {
-                    transaction.mail_refused = Some(refused("MAIL", &reply));
-                }
-                Ok(())
-            }
-            Event::Reply { ticket, reply, .. } => {
-                if let (Some(&recipient), false) = (transaction.recipients.get(&ticket), reply.is_positive())
-                {
-                    transaction.refused.push(RefusedRecipient {
-                        recipient: recipient.clone(),
-                        error: refused("RCPT", &reply),
-                    });
-                }
-                Ok(())
-            }
-            event => unclaimed(event),
+    /// A reply to MAIL or RCPT. After 421 there will be none to DATA.
+    fn early(&mut self, event: Event, transaction: &mut Transaction<'_>) -> Result<()> {
+        let Event::Reply { ticket, reply, .. } = event else { return self.unclaimed(event) };
+        if reply.is_positive() {
+            return Ok(());
         }
+        let ends = reply.code() == ReplyCode::UNAVAILABLE;
+        if ticket == transaction.mail {
+            let error = refused("MAIL", &reply);
+            if ends {
+                return Err(error);
+            }
+            transaction.mail_refused = Some(error);
+        } else if let Some(&recipient) = transaction.recipients.get(&ticket) {
+            let error = refused("RCPT", &reply);
+            if ends {
+                return Err(error);
+            }
+            transaction.refused.push(RefusedRecipient { recipient: recipient.clone(), error });
+        } else if ends {
+            return Err(refused("RCPT", &reply));
+        }
+        Ok(())
     }
 
     /// Waits until the message is asked for; otherwise gives the reason why it is not.
@@ -187,7 +206,7 @@ impl Client {
 
     async fn body(&mut self, message: &mut Payload<'_>, transaction: &Transaction<'_>) -> Result<()> {
         loop {
-            let mut chunk: Bytes = message.next(u64::MAX).await?;
+            let mut chunk: Bytes = message.next(u64::MAX).await.map_err(unreadable)?;
             if chunk.is_empty() {
                 return Ok(());
             }
@@ -199,7 +218,7 @@ impl Client {
                         Event::Reply { ticket, reply, .. } if ticket == transaction.data => {
                             return Err(refused("DATA", &reply));
                         }
-                        event => unclaimed(event)?,
+                        event => self.unclaimed(event)?,
                     }
                 }
             }
@@ -234,7 +253,7 @@ impl Client {
                         };
                     }
                 }
-                event => unclaimed(event)?,
+                event => self.unclaimed(event)?,
             }
         }
     }

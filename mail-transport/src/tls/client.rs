@@ -17,6 +17,8 @@ use crate::{Error, Stream};
 #[derive(Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
+    /// Whether servers' certificates are verified, for certain.
+    verifies: bool,
 }
 
 impl ClientTls {
@@ -44,10 +46,19 @@ impl ClientTls {
         ClientTlsBuilder { provider: None, roots: None, webpki: false, identity: None }
     }
 
-    /// Uses a configuration of the caller's as it is.
+    /// Uses a configuration of the caller's as it is. As it may verify nobody,
+    /// [`TlsStream::is_verified`] is false, unless [`with_verification`](Self::with_verification) says
+    /// otherwise.
     #[must_use]
     pub const fn from_config(config: Arc<ClientConfig>) -> Self {
-        Self { config }
+        Self { config, verifies: false }
+    }
+
+    /// Sets whether the configuration verifies the certificates of servers.
+    #[must_use]
+    pub const fn with_verification(mut self, verifies: bool) -> Self {
+        self.verifies = verifies;
+        self
     }
 
     /// Reads the name of a server: a DNS name or an IP address.
@@ -74,7 +85,7 @@ impl ClientTls {
             .map_err(TlsError::from_handshake)?;
         let server = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let server_end_point = server.and_then(|certificate| end_point::server_end_point(certificate));
-        Ok(TlsStream { inner: tls.into(), server_end_point }.into())
+        Ok(TlsStream { inner: tls.into(), server_end_point, verified: self.verifies }.into())
     }
 }
 
@@ -160,7 +171,7 @@ impl ClientTlsBuilder {
             Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(TlsError::Config)?,
             None => builder.with_no_client_auth(),
         };
-        Ok(ClientTls { config: Arc::new(config) })
+        Ok(ClientTls { config: Arc::new(config), verifies: true })
     }
 }
 

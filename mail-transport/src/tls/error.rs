@@ -1,5 +1,8 @@
+use std::fmt;
 #[cfg(any(feature = "client", feature = "server"))]
-use std::{fmt::Display, io};
+use std::io;
+
+use crate::error::Place;
 
 /// The reason why there is no TLS.
 #[non_exhaustive]
@@ -20,14 +23,14 @@ pub enum TlsError {
         reason: String,
     },
     /// The configuration does not hold together: a key that does not fit its certificate, say.
-    #[error("the TLS configuration cannot be used")]
-    Config(#[source] rustls::Error),
+    #[error("the TLS configuration cannot be used: {0}")]
+    Config(rustls::Error),
     /// Not the name of a server.
     #[error("not a name that a certificate can be for: {0:?}")]
     ServerName(String),
     /// The handshake failed: a certificate that does not verify, no version in common, an alert.
-    #[error("the TLS handshake failed")]
-    Handshake(#[source] rustls::Error),
+    #[error(transparent)]
+    Handshake(HandshakeError),
     /// TLS is needed where none is configured.
     #[error("TLS is asked for, but there is no TLS configuration")]
     NotConfigured,
@@ -36,16 +39,42 @@ pub enum TlsError {
     NotPlain,
 }
 
+/// A handshake that failed.
+#[non_exhaustive]
+#[derive(Debug, Clone)]
+pub struct HandshakeError {
+    /// The server, where this side is its client.
+    pub server: Option<String>,
+    /// What rustls says: a certificate that does not verify, an alert of the peer.
+    pub error: rustls::Error,
+}
+
+impl HandshakeError {
+    #[cfg(feature = "client")]
+    pub(crate) fn with_server(mut self, server: String) -> Self {
+        self.server.get_or_insert(server);
+        self
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}the TLS handshake failed: {}", Place(self.server.as_deref()), self.error)
+    }
+}
+
+impl std::error::Error for HandshakeError {}
+
 #[cfg(any(feature = "client", feature = "server"))]
 impl TlsError {
-    pub(super) fn pem(what: &'static str, reason: &dyn Display) -> Self {
+    pub(super) fn pem(what: &'static str, reason: &dyn fmt::Display) -> Self {
         Self::Pem { what, reason: reason.to_string() }
     }
 
     /// rustls' error out of the I/O error that it comes wrapped in.
     pub(super) fn from_handshake(error: io::Error) -> crate::Error {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(inner) => Self::Handshake(inner.clone()).into(),
+            Some(inner) => HandshakeError { server: None, error: inner.clone() }.into(),
             None => error.into(),
         }
     }

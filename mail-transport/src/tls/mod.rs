@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub use binding::ChannelBindings;
 #[cfg(feature = "client")]
 pub use client::{ClientTls, ClientTlsBuilder};
-pub use error::TlsError;
+pub use error::{HandshakeError, TlsError};
 pub use rustls::pki_types::ServerName;
 use rustls::{CommonState, ProtocolVersion, crypto::CryptoProvider, pki_types::CertificateDer};
 #[cfg(any(feature = "client", feature = "server"))]
@@ -35,6 +35,7 @@ use crate::Plain;
 pub struct TlsStream {
     pub(crate) inner: tokio_rustls::TlsStream<Plain>,
     server_end_point: Option<Vec<u8>>,
+    verified: bool,
 }
 
 impl TlsStream {
@@ -60,6 +61,13 @@ impl TlsStream {
     #[must_use]
     pub fn cipher_suite(&self) -> Option<&'static str> {
         self.session().negotiated_cipher_suite().and_then(|suite| suite.suite().as_str())
+    }
+
+    /// Whether this side is a client that has verified the server's certificate for certain: not if the
+    /// caller's own configuration of rustls was used as it is.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        self.verified
     }
 
     /// Returns the peer's certificates, its own first.

@@ -61,7 +61,8 @@ impl ServerTls {
         let Stream::Plain(plain) = stream else { return Err(TlsError::NotPlain.into()) };
         let tls =
             TlsAcceptor::from(self.config.clone()).accept(plain).await.map_err(TlsError::from_handshake)?;
-        Ok(TlsStream { inner: tls.into(), server_end_point: self.server_end_point.clone() }.into())
+        let server_end_point = self.server_end_point.clone();
+        Ok(TlsStream { inner: tls.into(), server_end_point, verified: false }.into())
     }
 }
 

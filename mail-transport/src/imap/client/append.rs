@@ -10,7 +10,7 @@ use mailwire_imap::{
 };
 
 use super::{Call, Client, ToMailbox, messages::check_flags};
-use crate::{Payload, Result};
+use crate::{Payload, Result, payload::unreadable};
 
 /// The UID of an appended message ([RFC 4315 section 3](https://www.rfc-editor.org/rfc/rfc4315#section-3)).
 #[non_exhaustive]
@@ -137,7 +137,8 @@ impl Client {
         };
         let mut append = Append::streamed(mailbox, length).with_flags(flags);
         append.date = date;
-        self.append_read(append, payload, length).await
+        let appended = self.append_read(append, payload, length).await;
+        appended.map_err(|error| self.session.failed(error))
     }
 
     async fn append_read(
@@ -155,7 +156,7 @@ impl Client {
         }
         let mut left = length;
         loop {
-            let mut chunk = payload.next(left).await?;
+            let mut chunk = payload.next(left).await.map_err(unreadable)?;
             if chunk.is_empty() {
                 break;
             }
@@ -163,7 +164,7 @@ impl Client {
             while !chunk.is_empty() {
                 self.session.machine().send_body(&mut chunk)?;
                 // Written until the machine has room again.
-                while let Some(event) = self.progress(call).await? {
+                while let Some(event) = self.session.next().await? {
                     self.inbox.unclaimed(event);
                 }
             }
@@ -171,10 +172,6 @@ impl Client {
         self.session.machine().finish_body()?;
         self.session.release();
         self.finish(call, |data| Ok(Some(data))).await.map(AppendUid::of)
-    }
-
-    async fn progress(&mut self, call: Call) -> Result<Option<Event>> {
-        self.session.next().await.map_err(|error| self.inbox.explain(call.name, error))
     }
 
     /// Waits until the message is asked for; otherwise gives how the command ended.

@@ -70,7 +70,7 @@ impl Body<'_> {
                 Event::BodyChunk(chunk) if matches!(self.state, State::Pieces) => return Ok(Some(chunk)),
                 Event::BodyEnd => self.state = State::Ending,
                 event => {
-                    if let Some(end) = self.client.inbox.ended(self.call, event) {
+                    if let Some(end) = self.client.ended(self.call, event) {
                         self.state = State::Over;
                         end?;
                     }
@@ -143,7 +143,7 @@ impl Client {
                     }
                 }
                 event => {
-                    if let Some(end) = self.inbox.ended(call, event) {
+                    if let Some(end) = self.ended(call, event) {
                         return end.map(|_| None);
                     }
                 }

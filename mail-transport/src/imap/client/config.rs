@@ -5,7 +5,7 @@ use mailwire_imap::{Limits, client::Config as MachineConfig, command::AString};
 
 use crate::{
     Endpoint,
-    sasl::{Credentials, Mechanism},
+    sasl::{Credentials, DEFAULT_MAX_ITERATIONS, Mechanism},
 };
 
 /// A way to log in.
@@ -68,6 +68,12 @@ pub struct Config {
     pub dialect: Dialect,
     /// The bounds on what the server may send.
     pub limits: Limits,
+    /// Log in without channel binding where the server offers it and then refuses the bound exchange
+    /// (`-PLUS`), as some do that know other bindings. Done only within TLS with a verified certificate,
+    /// and without [`mechanism`](Self::mechanism). True by default.
+    pub binding_fallback: bool,
+    /// The most iterations that a server may ask for in SCRAM: 500,000 by default.
+    pub scram_iterations: u32,
 }
 
 impl Default for Config {
@@ -85,6 +91,8 @@ impl Default for Config {
             message_bodies: 64 << 20,
             dialect: Dialect::default(),
             limits: Limits::client(),
+            binding_fallback: true,
+            scram_iterations: DEFAULT_MAX_ITERATIONS,
         }
     }
 }
@@ -133,6 +141,13 @@ impl Config {
     #[must_use]
     pub const fn with_allow_clear_credentials(mut self, allow_clear_credentials: bool) -> Self {
         self.allow_clear_credentials = allow_clear_credentials;
+        self
+    }
+
+    /// Sets whether a refused exchange with channel binding is tried once more without.
+    #[must_use]
+    pub const fn with_binding_fallback(mut self, binding_fallback: bool) -> Self {
+        self.binding_fallback = binding_fallback;
         self
     }
 

@@ -1,12 +1,16 @@
 //! Why a call fails.
 
 use mailwire_core::Text;
-use mailwire_imap::response::{Code, Reply, ReplyKind};
+use mailwire_imap::response::{Code, Reply, ReplyKind, Response, Untagged};
 
 use crate::{Error, Refused, RefusedKind};
 
 /// A server's no, or its OK for a part. It outlives the connection's buffers, so it is a copy.
 pub(super) fn refused(command: &'static str, reply: &Reply) -> Error {
+    refusal(command, reply).into()
+}
+
+pub(super) fn refusal(command: &'static str, reply: &Reply) -> Refused {
     let kind = match reply.kind {
         ReplyKind::Bad => RefusedKind::Bad,
         ReplyKind::Bye => RefusedKind::Bye,
@@ -14,7 +18,7 @@ pub(super) fn refused(command: &'static str, reply: &Reply) -> Error {
         ReplyKind::No | ReplyKind::PreAuth => RefusedKind::No,
     };
     let code = reply.code.as_ref().map(code_text);
-    Refused::new(command, kind, code, Text::from(reply.text.as_bytes())).into()
+    Refused::new(command, kind, code, Text::from(reply.text.as_bytes()))
 }
 
 pub(super) fn unexpected(what: &'static str) -> Error {
@@ -28,4 +32,11 @@ pub(super) fn too_many(what: &'static str, limit: usize) -> Error {
 /// A response code as it stands between its brackets.
 fn code_text(code: &Code) -> Text {
     Text::from(code.to_string())
+}
+
+/// A status response as it came, without its line end.
+pub(super) fn reply_line(reply: &Reply) -> String {
+    let mut line = Vec::new();
+    Response::Untagged(Untagged::Reply(reply.clone())).write(&mut line);
+    String::from_utf8_lossy(line.trim_ascii_end().strip_prefix(b"* ").unwrap_or_default()).into_owned()
 }

@@ -258,7 +258,7 @@ impl<'a> FetchedMessages<'a> {
                 event => {
                     // Of a response that could not be read, the bodies are lost with it.
                     self.forget_bodies();
-                    if let Some(end) = self.client.inbox.ended(call, event) {
+                    if let Some(end) = self.client.ended(call, event) {
                         self.call = None;
                         return end.map(|_| None);
                     }

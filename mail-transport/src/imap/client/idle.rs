@@ -52,7 +52,7 @@ impl Client {
                     return Ok(Idle { client: self, call, over: false, renew_at });
                 }
                 event => {
-                    if let Some(end) = self.inbox.ended(call, event) {
+                    if let Some(end) = self.ended(call, event) {
                         end?;
                         return Err(unexpected("the end of IDLE before its beginning"));
                     }
@@ -94,7 +94,7 @@ impl Idle<'_> {
     fn take(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Idling { .. } => self.restart_clock(),
-            event => match self.client.inbox.ended(self.call, event) {
+            event => match self.client.ended(self.call, event) {
                 None => {}
                 // The server has ended it by itself.
                 Some(Ok(_)) => {
@@ -125,7 +125,7 @@ impl Idle<'_> {
             // It may have to begin before it can end.
             let _ = client.session.machine().done();
             let event = client.event(call).await?;
-            if let Some(end) = client.inbox.ended(call, event) {
+            if let Some(end) = client.ended(call, event) {
                 end?;
                 over = true;
             }

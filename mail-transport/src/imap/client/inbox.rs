@@ -16,7 +16,7 @@ use super::{
     error::refused,
     items::{data_of, uid_of},
 };
-use crate::{Error, Result};
+use crate::Result;
 
 /// News that no call asked for: of the selected mailbox mostly, made by other sessions.
 #[non_exhaustive]
@@ -76,8 +76,6 @@ pub(super) struct Inbox {
     pub(super) malformed: VecDeque<Malformed>,
     /// How many messages the selected mailbox has.
     pub(super) exists: Option<u32>,
-    /// The server's last words.
-    pub(super) bye: Option<Reply>,
     /// How the last call ended.
     pub(super) completion: Option<Reply>,
     /// IMAP4rev2 or UTF8=ACCEPT was enabled.
@@ -93,7 +91,6 @@ impl Inbox {
             weight: 0,
             malformed: VecDeque::new(),
             exists: None,
-            bye: None,
             completion: None,
             utf8: false,
         }
@@ -147,10 +144,7 @@ impl Inbox {
                 }
                 Some(Ok(reply))
             }
-            Event::NotSent { ticket, reason } if ticket == call.ticket => {
-                let said = self.check_bye(call.name);
-                Some(Err(said.err().unwrap_or_else(|| reason.into())))
-            }
+            Event::NotSent { ticket, reason } if ticket == call.ticket => Some(Err(reason.into())),
             Event::Malformed { ticket: Some(ticket), error, .. } if ticket == call.ticket => {
                 let (what, offset) = (error.reason, error.offset);
                 self.unclaimed(event);
@@ -181,9 +175,6 @@ impl Inbox {
             Untagged::Vanished(VanishedData { earlier: false, uids, .. }) => {
                 let gone = u32::try_from(uids.count()).unwrap_or(u32::MAX);
                 self.exists = self.exists.map(|count| count.saturating_sub(gone));
-            }
-            Untagged::Reply(status) if status.kind == ReplyKind::Bye => {
-                self.bye.get_or_insert_with(|| status.clone());
             }
             Untagged::Enabled(enabled) => {
                 self.utf8 |=
@@ -260,25 +251,6 @@ impl Inbox {
         }
         self.weight = self.weight.saturating_add(weight);
         self.updates.push_back(update);
-    }
-
-    /// Why the connection fails: the server's last words say more than that it is gone.
-    pub(super) fn explain(&self, command: &'static str, error: Error) -> Error {
-        use mailwire_core::Error as Violation;
-        match (&self.bye, &error) {
-            (Some(bye), Error::Io(_) | Error::Closed | Error::Protocol(Violation::UnexpectedEof { .. })) => {
-                refused(command, bye)
-            }
-            _ => error,
-        }
-    }
-
-    /// Fails with the server's last words, where a command cannot be sent any more.
-    pub(super) fn check_bye(&self, command: &'static str) -> Result<()> {
-        match &self.bye {
-            Some(bye) => Err(refused(command, bye)),
-            None => Ok(()),
-        }
     }
 }
 

@@ -3,15 +3,15 @@
 use mailwire_core::{Channel, Secret};
 use mailwire_imap::{
     Capability,
-    client::{Event, State},
+    client::{Connection, Event, State},
     command::{AString, Authenticate, Command, Login},
     response::ReplyKind,
 };
 
-use super::{Client, Config, LoginMechanism, error::refused};
+use super::{Client, Config, LoginMechanism, error::refused, refuses_continuation};
 use crate::{
     Result,
-    sasl::{ClientExchange, Credentials, SaslContext, SaslError},
+    sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
     session::AuthEvent,
 };
 
@@ -25,9 +25,9 @@ impl Client {
             if greeted && protected && (machine.capabilities().is_known() || machine.outstanding() == 0) {
                 return Ok(());
             }
-            match self.session.event().await.map_err(|error| self.inbox.explain("the connection", error))? {
+            match self.session.event().await? {
                 Event::Greeting { greeting, .. } if greeting.kind == ReplyKind::Bye => {
-                    return Err(refused("the connection", &greeting));
+                    return Err(self.session.failed(refused("the connection", &greeting)));
                 }
                 Event::Greeting { greeting, .. } => {
                     greeted = true;
@@ -46,21 +46,38 @@ impl Client {
         if self.state() != State::NotAuthenticated {
             return Ok(());
         }
-        let context = self.session.sasl_context(config.allow_clear_credentials);
+        let context = self
+            .session
+            .sasl_context(config.allow_clear_credentials)
+            .with_binding_fallback(config.binding_fallback)
+            .with_max_iterations(config.scram_iterations);
         match self.plan(config.mechanism.as_ref(), credentials, &context)? {
-            Plan::Sasl(exchange) => self.authenticate(*exchange).await?,
+            Plan::Sasl(exchange) => {
+                let mechanism = exchange.mechanism().clone();
+                if let Err(error) = self.authenticate(*exchange).await {
+                    if config.mechanism.is_some() {
+                        return Err(error);
+                    }
+                    let offered = self.capabilities().mechanisms().map(Mechanism::as_bytes);
+                    let unbound =
+                        self.session.without_binding(&error, &mechanism, offered, credentials, &context);
+                    let Some(exchange) = unbound else { return Err(error) };
+                    self.authenticate(exchange?).await?;
+                    self.session.note_unbound();
+                }
+            }
             Plan::Login(user, password) => {
                 let login = Login::new(AString::new(user)?, password.clone())?;
                 let call = self.send(Command::Login(login))?;
                 self.finish(call, |data| Ok(Some(data))).await?;
+                self.session.login = Some(crate::Login { mechanism: None, deviations: Vec::new() });
             }
         }
         // Servers offer more after the login. Not all say so unasked; then the machine has asked.
         while !self.session.machine_ref().capabilities().is_known()
             && self.session.machine_ref().outstanding() > 0
         {
-            let event = self.session.event().await;
-            let event = event.map_err(|error| self.inbox.explain("CAPABILITY", error))?;
+            let event = self.session.event().await?;
             self.inbox.unclaimed(event);
         }
         Ok(())
@@ -94,7 +111,10 @@ impl Client {
             (Err(SaslError::NoMechanism { .. }), Ok(simple)) if !self.has(&Capability::LoginDisabled) => {
                 login(simple)
             }
-            (Err(error), _) => Err(error.into()),
+            (Err(error), _) => {
+                let forbids = self.has(&Capability::LoginDisabled) || self.has(&Capability::StartTls);
+                Err(error.needing_tls(forbids && !self.is_encrypted()).into())
+            }
         }
     }
 
@@ -103,15 +123,22 @@ impl Client {
         let initial = exchange.initial()?;
         let call = self.send(Command::Authenticate(Authenticate { mechanism, initial }))?;
         let Self { session, inbox, .. } = self;
-        let read = |event| match event {
+        let mut refused_early = false;
+        let read = |machine: &Connection, event| match event {
             Event::AuthChallenge { ticket, data } if ticket == call.ticket => AuthEvent::Challenge(data),
-            event => match inbox.ended(call, event) {
-                Some(end) => AuthEvent::Ended(end.map(drop)),
-                None => AuthEvent::Other,
-            },
+            event => {
+                if let Some(reply) = refuses_continuation(machine, &event) {
+                    refused_early = true;
+                    return AuthEvent::Ended(Err(refused(call.name, reply)));
+                }
+                match inbox.ended(call, event) {
+                    Some(end) => AuthEvent::Ended(end.map(drop)),
+                    None => AuthEvent::Other,
+                }
+            }
         };
         let result = session.authenticate(exchange, read).await;
-        result.map_err(|error| self.inbox.explain(call.name, error))
+        result.map_err(|error| if refused_early { session.end(error) } else { session.failed(error) })
     }
 }
 

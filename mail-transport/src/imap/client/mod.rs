@@ -32,7 +32,8 @@
 //! first reads what the dropped one has left on the way, and throws it away: the rest of a message,
 //! too. What the dropped call asked for may have been done. Only an [`append`](Client::append) from a
 //! reader that is dropped within the message leaves the client spent: each call then says
-//! [`Error::Spent`].
+//! [`Error::Spent`]. After an error that ends the connection each call says [`Error::Ended`], with that
+//! error.
 
 mod append;
 mod body;
@@ -49,12 +50,12 @@ mod search;
 mod select;
 mod set;
 
-use mailwire_core::{Channel, Misuse, SendError, Ticket, WrongState};
+use mailwire_core::{Channel, Error as Violation, Misuse, Ticket, WrongState};
 use mailwire_imap::{
     Capabilities, Capability,
     client::{Connection, Event, State},
     command::{AString, AppendData, Command},
-    response::{NamespaceData, Reply, Untagged},
+    response::{NamespaceData, Reply, ReplyKind, Untagged},
     types::ImapString,
 };
 
@@ -72,13 +73,13 @@ pub use self::{
     set::{ToMailbox, ToSet},
 };
 use self::{
-    error::{too_many, unexpected},
+    error::{refusal, refused, reply_line, too_many, unexpected},
     inbox::Inbox,
 };
 use crate::{
-    Endpoint, Error, RefusedKind, Result, Stream,
+    Endpoint, Error, Phase, RefusedKind, Result, Stream,
     sasl::Credentials,
-    session::{Machine, Session, connecting},
+    session::{Machine, Session, Words, connecting},
 };
 
 /// A session with an IMAP server.
@@ -133,7 +134,9 @@ impl Client {
         let session = Session::over(stream, endpoint, machine);
         let mut client = Self { session, inbox: Inbox::new(config.updates), settings };
         client.greet(channel).await?;
+        client.session.enter(Phase::Login);
         client.log_in(&config).await?;
+        client.session.enter(Phase::Command);
         if let Some(identity) = config.identity {
             if client.has(&Capability::Id) {
                 match client.call_id(Some(identity)).await {
@@ -286,21 +289,32 @@ impl Client {
         namespace.ok_or(unexpected("an answer to NAMESPACE without namespaces"))
     }
 
-    /// LOGOUT: ends the session.
+    /// LOGOUT: ends the session. As every command before it was answered, nothing depends on the answer: a
+    /// connection that ends without it has ended as it was to.
     ///
     /// # Errors
     ///
-    /// The connection fails. All that was done before is done.
+    /// The connection had ended before LOGOUT could be sent, or the server refuses. All that was done before
+    /// is done.
     pub async fn logout(mut self) -> Result<()> {
-        match self.run(Command::Logout, |data| Ok(Some(data))).await {
-            // Some close without the last word.
-            Ok(_) | Err(Error::Closed) => {}
-            Err(Error::Refused(refused)) if refused.kind == RefusedKind::Bye => {}
-            Err(error) => return Err(error),
-        }
-        // The answer was read. How the stream ends changes nothing.
-        let _ = self.session.close().await;
-        Ok(())
+        let call = self.start(Command::Logout).await;
+        let call = match call {
+            Err(Error::Refused(refused)) if refused.kind == RefusedKind::Bye => return Ok(()),
+            call => call?,
+        };
+        let answered = async {
+            match self.finish(call, |data| Ok(Some(data))).await {
+                // Some close without the last word.
+                Ok(_)
+                | Err(Error::Closed | Error::Io(_) | Error::Protocol(Violation::UnexpectedEof { .. })) => {}
+                Err(Error::Refused(refused)) if refused.kind == RefusedKind::Bye => {}
+                Err(error) => return Err(error),
+            }
+            // The answer was read. How the stream ends changes nothing.
+            let _ = self.session.close().await;
+            Ok(())
+        };
+        answered.await
     }
 
     /// Sends any command, and gives all that the server sends before its end. What came belongs to this call, and
@@ -347,10 +361,8 @@ impl Client {
 
     /// Sends a command, after what dropped calls have left.
     async fn start(&mut self, command: Command) -> Result<Call> {
-        let name = command.known_name().unwrap_or("the command");
         let Self { session, inbox, .. } = self;
-        let finished = session.finish_dropped(|event| inbox.unclaimed(event)).await;
-        finished.map_err(|error| self.inbox.explain(name, error))?;
+        session.finish_dropped(|event| inbox.unclaimed(event)).await?;
         self.send(command)
     }
 
@@ -370,17 +382,24 @@ impl Client {
                 | Command::UidExpunge(_)
         );
         match self.session.machine().send(command) {
-            Ok(ticket) => Ok(Call { ticket: self.session.expect(ticket), name, leaves, partial }),
-            Err(SendError { reason, .. }) => {
-                self.inbox.check_bye(name)?;
-                Err(if reason == Misuse::Closed { Error::Closed } else { reason.into() })
-            }
+            Ok(ticket) => Ok(Call { ticket: self.session.expect(ticket, name), name, leaves, partial }),
+            Err(error) => Err(self.session.failed(error.into())),
         }
     }
 
     /// The next event of a call.
     async fn event(&mut self, call: Call) -> Result<Event> {
-        self.session.event().await.map_err(|error| self.inbox.explain(call.name, error))
+        let event = self.session.event().await?;
+        match refuses_continuation(self.session.machine_ref(), &event) {
+            Some(reply) => Err(self.session.end(refused(call.name, reply))),
+            None => Ok(event),
+        }
+    }
+
+    /// How the call ended, if the event is its end. Any other belongs to no call.
+    fn ended(&mut self, call: Call, event: Event) -> Option<Result<Reply>> {
+        let end = self.inbox.ended(call, event)?;
+        Some(end.map_err(|error| self.session.failed(error)))
     }
 
     async fn finish(
@@ -400,7 +419,7 @@ impl Client {
                     }
                 }
                 event => {
-                    if let Some(end) = self.inbox.ended(call, event) {
+                    if let Some(end) = self.ended(call, event) {
                         return end;
                     }
                 }
@@ -418,6 +437,21 @@ impl std::fmt::Debug for Client {
     }
 }
 
+/// An untagged BAD while the one command in progress waits for `+`: it is about that, and the server waits
+/// for something else.
+fn refuses_continuation<'a>(machine: &Connection, event: &'a Event) -> Option<&'a Reply> {
+    match event {
+        Event::Data { data: Untagged::Reply(reply), .. }
+            if reply.kind == ReplyKind::Bad
+                && machine.awaits_continuation()
+                && machine.outstanding() == 1 =>
+        {
+            Some(reply)
+        }
+        _ => None,
+    }
+}
+
 impl Machine for Connection {
     fn completes(event: &Event) -> Option<Ticket> {
         match event {
@@ -425,6 +459,23 @@ impl Machine for Connection {
             Event::Malformed { ticket, .. } => *ticket,
             _ => None,
         }
+    }
+
+    fn words(event: &Event) -> Option<Words> {
+        match event {
+            Event::Data { data: Untagged::Reply(reply), .. } => match reply.kind {
+                ReplyKind::Bye => Some(Words::Goodbye(refusal("the connection", reply))),
+                ReplyKind::No | ReplyKind::Bad => Words::sentence(reply_line(reply).as_bytes()),
+                ReplyKind::Ok | ReplyKind::PreAuth => None,
+            },
+            Event::StartTlsRefused(reply) => Words::sentence(reply_line(reply).as_bytes()),
+            Event::Malformed { bytes, .. } => Words::sentence(bytes),
+            _ => None,
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        Self::is_closed(self)
     }
 
     /// An IDLE that was dropped would last for ever.

@@ -6,7 +6,7 @@ use mailwire_pop3::{
 
 use crate::{
     Endpoint,
-    sasl::{Credentials, Mechanism},
+    sasl::{Credentials, DEFAULT_MAX_ITERATIONS, Mechanism},
 };
 
 /// A way to log in.
@@ -57,6 +57,12 @@ pub struct Config {
     pub dialect: Dialect,
     /// The bounds on what the server may send.
     pub limits: Limits,
+    /// Log in without channel binding where the server offers it and then refuses the bound exchange
+    /// (`-PLUS`), as some do that know other bindings. Done only within TLS with a verified certificate,
+    /// and without [`mechanism`](Self::mechanism). True by default.
+    pub binding_fallback: bool,
+    /// The most iterations that a server may ask for in SCRAM: 500,000 by default.
+    pub scram_iterations: u32,
 }
 
 impl Config {
@@ -74,7 +80,16 @@ impl Config {
             ask_capabilities: true,
             dialect: Dialect::default(),
             limits,
+            binding_fallback: true,
+            scram_iterations: DEFAULT_MAX_ITERATIONS,
         }
+    }
+
+    /// Sets whether a refused exchange with channel binding is tried once more without.
+    #[must_use]
+    pub const fn with_binding_fallback(mut self, binding_fallback: bool) -> Self {
+        self.binding_fallback = binding_fallback;
+        self
     }
 
     /// Sets whether commands are sent in groups where the server offers it.

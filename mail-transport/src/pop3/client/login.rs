@@ -11,7 +11,7 @@ use super::{Config, LoginMechanism, accept, answer, refused, send, unclaimed};
 use crate::{
     Error, Result,
     sasl::{ClientExchange, Credentials, SaslContext, SaslError},
-    session::{AuthEvent, Session},
+    session::{AuthEvent, Login, Session},
 };
 
 /// Waits until the server is there, TLS is up and it is known what is offered.
@@ -20,7 +20,8 @@ pub(super) async fn greet(session: &mut Session<Connection>) -> Result<()> {
         match session.next().await? {
             Some(Event::Greeting { greeting, .. }) if !greeting.ok => {
                 let code = greeting.code.as_ref().map(ResponseCode::as_text);
-                return Err(refused("the connection", code, &greeting.text).into());
+                let error = refused("the connection", code, &greeting.text).into();
+                return Err(session.failed(error));
             }
             Some(Event::Capabilities(_)) | None => return Ok(()),
             Some(event) => unclaimed(event),
@@ -36,7 +37,10 @@ enum Plan<'a> {
 
 pub(super) async fn log_in(session: &mut Session<Connection>, config: &Config) -> Result<()> {
     let credentials = &config.credentials;
-    let context = session.sasl_context(config.allow_clear_credentials);
+    let context = session
+        .sasl_context(config.allow_clear_credentials)
+        .with_binding_fallback(config.binding_fallback)
+        .with_max_iterations(config.scram_iterations);
     let permits_password = context.policy().permits_password();
     let plan = match &config.mechanism {
         None => best(session.machine_ref(), credentials, &context)?,
@@ -56,7 +60,19 @@ pub(super) async fn log_in(session: &mut Session<Connection>, config: &Config) -
         }
     };
     match plan {
-        Plan::Sasl(exchange) => authenticate(session, *exchange).await,
+        Plan::Sasl(exchange) => {
+            let mechanism = exchange.mechanism().clone();
+            let Err(error) = authenticate(session, *exchange).await else { return Ok(()) };
+            if config.mechanism.is_some() {
+                return Err(error);
+            }
+            let offered = session.machine_ref().capabilities().mechanisms();
+            let unbound = session.without_binding(&error, &mechanism, offered, credentials, &context);
+            let Some(exchange) = unbound else { return Err(error) };
+            authenticate(session, exchange?).await?;
+            session.note_unbound();
+            Ok(())
+        }
         Plan::UserPass(user, password) => user_pass(session, user, password).await,
         Plan::Apop(user, password) => match apop(session, user, password).await {
             Err(Error::Refused(refused))
@@ -86,7 +102,9 @@ fn best<'a>(machine: &Connection, credentials: &'a Credentials, context: &SaslCo
         }
         (Err(error @ SaslError::NoMechanism { .. }), None) => match simple {
             // A server that lists mechanisms and not USER does not have it.
-            Some(_) if offered.has_tag("SASL") && !offered.has_tag("USER") => Err(error.into()),
+            Some(_) if offered.has_tag("SASL") && !offered.has_tag("USER") => {
+                Err(error.needing_tls(!machine.is_tls() && offered.has_tag("STLS")).into())
+            }
             Some(_) if !context.policy().permits_password() => Err(SaslError::CredentialsInClear.into()),
             Some((user, password)) => Ok(Plan::UserPass(user, password)),
             None => Err(error.into()),
@@ -102,7 +120,9 @@ async fn user_pass(session: &mut Session<Connection>, user: &str, password: &Sec
     // After a refused USER the machine does not send it, unless both are pipelined.
     let pass = send(session, pass)?;
     answer(session, "USER", user).await?;
-    answer(session, "PASS", pass).await.map(drop)
+    answer(session, "PASS", pass).await?;
+    session.login = Some(Login { mechanism: None, deviations: Vec::new() });
+    Ok(())
 }
 
 async fn apop(session: &mut Session<Connection>, user: &str, password: &Secret) -> Result<()> {
@@ -112,14 +132,16 @@ async fn apop(session: &mut Session<Connection>, user: &str, password: &Secret) 
     let digest = Md5::new().chain_update(timestamp.as_bytes()).chain_update(password.expose()).finalize();
     let digest = ApopDigest::new(digest.into());
     let ticket = send(session, Command::Apop { name: UserName::new(user)?, digest })?;
-    answer(session, "APOP", ticket).await.map(drop)
+    answer(session, "APOP", ticket).await?;
+    session.login = Some(Login { mechanism: None, deviations: Vec::new() });
+    Ok(())
 }
 
 async fn authenticate(session: &mut Session<Connection>, mut exchange: ClientExchange) -> Result<()> {
     let mechanism = exchange.mechanism().clone();
     let initial = exchange.initial()?;
     let ticket = send(session, Command::Auth { mechanism, initial })?;
-    let read = |event| match event {
+    let read = |_: &Connection, event| match event {
         Event::AuthChallenge { ticket: of, data, .. } if of == ticket => AuthEvent::Challenge(data),
         Event::Malformed { ticket: Some(of), error, .. } if of == ticket => AuthEvent::Cancelled(error),
         Event::Reply { ticket: of, reply, .. } if of == ticket => {
@@ -131,5 +153,6 @@ async fn authenticate(session: &mut Session<Connection>, mut exchange: ClientExc
             AuthEvent::Other
         }
     };
-    session.authenticate(exchange, read).await
+    let result = session.authenticate(exchange, read).await;
+    result.map_err(|error| session.failed(error))
 }

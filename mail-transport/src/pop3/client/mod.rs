@@ -35,7 +35,7 @@ mod bulk;
 mod config;
 mod login;
 
-use mailwire_core::{Channel, SendError, Text, Ticket};
+use mailwire_core::{Channel, Error as Violation, ParseError, Text, Ticket};
 use mailwire_pop3::{
     Capabilities, Command, DropListing, Follows, Keyword, LineText, Listing, MessageNumber, Reply, ReplyText,
     ResponseCode, ScanListing, UniqueIdListing,
@@ -48,9 +48,9 @@ pub use self::{
     config::{Config, LoginMechanism},
 };
 use crate::{
-    Endpoint, Error, Refused, RefusedKind, Result, Stream,
+    Endpoint, Error, Phase, Refused, RefusedKind, Result, Stream,
     sasl::Credentials,
-    session::{Machine, Session, connecting},
+    session::{Machine, Session, Words, connecting},
 };
 
 /// A session with a POP3 server, logged in.
@@ -72,7 +72,9 @@ impl Client {
         let session = Session::over(stream, endpoint, machine);
         let mut client = Self { session };
         login::greet(&mut client.session).await?;
+        client.session.enter(Phase::Login);
         login::log_in(&mut client.session, &config).await?;
+        client.session.enter(Phase::Command);
         Ok(client)
     }
 
@@ -228,7 +230,8 @@ impl Client {
         Ok(reply.text().cloned().unwrap_or_default())
     }
 
-    /// QUIT: deletes what is marked, ends the session, and says what was deleted.
+    /// QUIT: deletes what is marked, ends the session, and says what was deleted. If nothing is marked, a
+    /// connection that ends without an answer has ended as it was to.
     ///
     /// # Errors
     ///
@@ -243,6 +246,12 @@ impl Client {
         let deletions = self.deletions();
         match result {
             Ok(_) => Ok(deletions),
+            // Nothing depended on the answer, and the connection has ended as it was to.
+            Err(Error::Io(_) | Error::Closed | Error::Protocol(Violation::UnexpectedEof { .. }))
+                if deletions == Deletions::None =>
+            {
+                Ok(deletions)
+            }
             Err(error) => Err(QuitError { error, deletions }),
         }
     }
@@ -324,14 +333,50 @@ impl Machine for Connection {
             _ => None,
         }
     }
+
+    fn words(event: &Event) -> Option<Words> {
+        match event {
+            Event::StartTlsRefused(reply) => {
+                let mut line = Vec::new();
+                reply.write(&mut line);
+                Words::sentence(&line)
+            }
+            Event::Malformed { bytes, .. } => Words::sentence(bytes),
+            _ => None,
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        Self::is_closed(self)
+    }
 }
 
 /// Hands a command to the machine. No await lies between that and the note that its answer is due.
 fn send(session: &mut Session<Connection>, command: Command) -> Result<Ticket> {
+    let name = name_of(&command);
     match session.machine().send(command) {
-        Ok(ticket) => Ok(session.expect(ticket)),
-        Err(SendError { reason: mailwire_core::Misuse::Closed, .. }) => Err(Error::Closed),
-        Err(error) => Err(error.into()),
+        Ok(ticket) => Ok(session.expect(ticket, name)),
+        Err(error) => Err(session.failed(error.into())),
+    }
+}
+
+const fn name_of(command: &Command) -> &'static str {
+    match command {
+        Command::User(_) => "USER",
+        Command::Pass(_) => "PASS",
+        Command::Apop { .. } => "APOP",
+        Command::Auth { .. } => "AUTH",
+        Command::Stat => "STAT",
+        Command::List(_) => "LIST",
+        Command::Uidl(_) => "UIDL",
+        Command::Retr(_) => "RETR",
+        Command::Top { .. } => "TOP",
+        Command::Dele(_) => "DELE",
+        Command::Rset => "RSET",
+        Command::Noop => "NOOP",
+        Command::Capa => "CAPA",
+        Command::Quit => "QUIT",
+        _ => "the command",
     }
 }
 
@@ -343,13 +388,14 @@ async fn answer(session: &mut Session<Connection>, name: &'static str, ticket: T
                 if !deviations.is_empty() {
                     tracing::debug!(command = name, ?deviations, "odd answer");
                 }
-                return accept(name, reply);
+                return accept(name, reply).map_err(|error| session.failed(error));
             }
-            Event::Malformed { ticket: Some(of), error, .. } if of == ticket => {
-                let (what, offset) = (error.reason, error.offset);
-                return Err(mailwire_core::Error::Unexpected { what, offset }.into());
+            Event::Malformed { ticket: Some(of), bytes, error } if of == ticket => {
+                return Err(session.failed(unreadable(&bytes, error)));
             }
-            Event::NotSent { ticket: of, reason } if of == ticket => return Err(reason.into()),
+            Event::NotSent { ticket: of, reason } if of == ticket => {
+                return Err(session.failed(reason.into()));
+            }
             event => unclaimed(event),
         }
     }
@@ -364,9 +410,18 @@ fn accept(name: &'static str, reply: Reply) -> Result<Reply> {
     }
 }
 
+/// An answer that cannot be read.
+fn unreadable(bytes: &[u8], error: ParseError) -> Error {
+    let error = Violation::Unexpected { what: error.reason, offset: error.offset }.into();
+    match Words::sentence(bytes) {
+        Some(Words::Sentence(words)) => Error::WithWords { error: Box::new(error), words },
+        _ => error,
+    }
+}
+
 /// A server's no. It outlives the connection's buffers, so it is a copy.
 fn refused(name: &'static str, code: Option<&Text>, text: &ReplyText) -> Refused {
-    Refused::new(name, RefusedKind::Err, code.map(Text::compact), text.as_text().compact())
+    Refused::new(name, RefusedKind::Err, code.cloned(), text.as_text().clone())
 }
 
 fn unexpected(what: &'static str) -> Error {

@@ -1,0 +1,326 @@
+//! What a server says when it refuses.
+
+use std::fmt;
+
+use mailwire_core::Text;
+
+/// A server's refusal of one command, in any of the protocols.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The command's name; `the connection` if the server refused to talk at all, or ended the
+    /// conversation unasked.
+    pub command: &'static str,
+    /// The kind of the refusal.
+    pub kind: RefusedKind,
+    /// The machine-readable reason beside it: SMTP's enhanced status code (`5.1.1`), IMAP's response
+    /// code (`AUTHENTICATIONFAILED`, with its arguments), POP3's (`IN-USE`).
+    pub code: Option<Text>,
+    /// The words for people; the lines of a reply of several are separated by a space.
+    pub text: Text,
+    /// What the server said about an OAuth token beside its refusal.
+    pub oauth: Option<Box<OAuthError>>,
+}
+
+/// The ways in which a server refuses.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RefusedKind {
+    /// SMTP's and LMTP's three digits, 4xx or 5xx.
+    Smtp(u16),
+    /// IMAP's NO.
+    No,
+    /// IMAP's BAD.
+    Bad,
+    /// IMAP's BYE.
+    Bye,
+    /// IMAP's OK with the code `MESSAGELIMIT`: a part was done, for no more messages than the code says, and
+    /// up to its UID; the rest is still to do ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
+    Partial,
+    /// POP3's -ERR.
+    Err,
+}
+
+/// What a server does not like about an OAuth token: the JSON of
+/// [RFC 7628 section 3.2.2](https://www.rfc-editor.org/rfc/rfc7628#section-3.2.2), and of XOAUTH2.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OAuthError {
+    /// The error: `invalid_token`, `insufficient_scope`; a status of HTTP with XOAUTH2.
+    pub status: Option<Text>,
+    /// The scope that a token needs here.
+    pub scope: Option<Text>,
+    /// Where the server's OpenID configuration is, to get a token from.
+    pub openid_configuration: Option<Text>,
+}
+
+impl Refused {
+    /// How much of the server's words is kept, in bytes.
+    const KEPT: usize = 8 * 1024;
+
+    /// Makes a refusal of `command` from the parts of the server's answer, of which it keeps copies: of
+    /// long ones the beginning.
+    #[must_use]
+    pub fn new(command: &'static str, kind: RefusedKind, code: Option<Text>, text: Text) -> Self {
+        let code = code.map(|code| beginning(code.as_bytes(), Self::KEPT));
+        Self { command, kind, code, text: beginning(text.as_bytes(), Self::KEPT), oauth: None }
+    }
+
+    /// Whether the server said, by its code, that the same may succeed later; or that it ends the
+    /// connection, so that another one may do.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self.kind {
+            RefusedKind::Smtp(code) => (400..500).contains(&code),
+            // RFC 5530 section 3.
+            RefusedKind::No | RefusedKind::Bad => {
+                self.has_code(&["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"])
+            }
+            RefusedKind::Bye => !self.has_code(PERMANENT),
+            // The same would do nothing new: the rest is to be asked for.
+            RefusedKind::Partial => false,
+            // RFC 2449 section 8.1, RFC 3206 section 3.
+            RefusedKind::Err => self.has_code(&["IN-USE", "LOGIN-DELAY", "SYS/TEMP"]),
+        }
+    }
+
+    /// Whether the server does not accept the credentials of a login.
+    #[must_use]
+    pub fn is_authentication(&self) -> bool {
+        const LOGINS: &[&str] = &["AUTH", "AUTHENTICATE", "LOGIN", "USER", "PASS", "APOP"];
+        if !LOGINS.contains(&self.command) || self.is_transient() {
+            return false;
+        }
+        match self.kind {
+            // RFC 4954 section 6. Those left out are about the command, or about missing TLS.
+            RefusedKind::Smtp(500..=504 | 530 | 538) | RefusedKind::Bad | RefusedKind::Partial => false,
+            RefusedKind::Smtp(_) => true,
+            // Those of RFC 5530 that are about something else; most servers give no code.
+            RefusedKind::No => !self.has_code(&["CONTACTADMIN", "PRIVACYREQUIRED", "CLIENTBUG", "CANNOT"]),
+            RefusedKind::Bye => self.has_code(&["AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"]),
+            RefusedKind::Err => !self.has_code(&["SYS/PERM", "SYS"]),
+        }
+    }
+
+    /// Whether the server ends the connection with it, rather than answering a command.
+    #[cfg(feature = "client")]
+    pub(crate) const fn is_goodbye(&self) -> bool {
+        matches!(self.kind, RefusedKind::Bye | RefusedKind::Smtp(421 | 221))
+    }
+
+    /// Whether the code is one of these, whatever its arguments are.
+    fn has_code(&self, words: &[&str]) -> bool {
+        let Some(code) = &self.code else { return false };
+        let word = code.as_bytes().split(|&byte| byte == b' ').next().unwrap_or_default();
+        words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    }
+
+    /// Adds what the server said within the exchange: JSON, or else words for people.
+    #[cfg(feature = "client")]
+    pub(crate) fn with_server_error(mut self, words: &Text) -> Self {
+        match OAuthError::parse(words.as_bytes()) {
+            Some(error) => self.oauth = Some(Box::new(error)),
+            None => {
+                let text = [self.text.as_bytes(), words.as_bytes()].join(&b' ');
+                self.text = beginning(&text, Self::KEPT);
+            }
+        }
+        self
+    }
+}
+
+/// Reasons of RFC 5530 for a BYE that another connection would meet as well.
+const PERMANENT: &[&str] = &[
+    "AUTHENTICATIONFAILED",
+    "AUTHORIZATIONFAILED",
+    "EXPIRED",
+    "PRIVACYREQUIRED",
+    "CONTACTADMIN",
+    "NOPERM",
+    "CLIENTBUG",
+    "CANNOT",
+];
+
+/// A copy of the first bytes.
+pub(crate) fn beginning(bytes: &[u8], length: usize) -> Text {
+    Text::from(bytes.get(..length).unwrap_or(bytes))
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let did = if self.kind == RefusedKind::Partial { "did only a part of" } else { "refused" };
+        write!(f, "the server {did} {}: ", self.command)?;
+        match self.kind {
+            RefusedKind::Smtp(code) => write!(f, "{code}")?,
+            RefusedKind::No => f.write_str("NO")?,
+            RefusedKind::Bad => f.write_str("BAD")?,
+            RefusedKind::Bye => f.write_str("BYE")?,
+            RefusedKind::Partial => f.write_str("OK")?,
+            RefusedKind::Err => f.write_str("-ERR")?,
+        }
+        match (&self.code, self.kind) {
+            (Some(code), RefusedKind::Smtp(_)) => write!(f, " {code}")?,
+            (Some(code), _) => write!(f, " [{code}]")?,
+            (None, _) => {}
+        }
+        if !self.text.is_empty() {
+            write!(f, " {}", self.text)?;
+        }
+        self.oauth.as_ref().map_or(Ok(()), |error| write!(f, " ({error})"))
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OAuth")?;
+        let fields = [
+            ("status", &self.status),
+            ("scope", &self.scope),
+            ("openid-configuration", &self.openid_configuration),
+        ];
+        fields.iter().try_for_each(|(name, value)| match value {
+            Some(value) => write!(f, " {name}={value}"),
+            None => Ok(()),
+        })
+    }
+}
+
+#[cfg(feature = "client")]
+mod json {
+    //! As much of JSON ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)) as an OAuth error has: one
+    //! object of strings and numbers.
+
+    use mailwire_core::Text;
+    use nom::{
+        IResult, Parser,
+        branch::alt,
+        bytes::complete::{tag, take_while_m_n, take_while1},
+        character::complete::{char, multispace0},
+        combinator::{all_consuming, map, value},
+        multi::{fold_many0, separated_list0},
+        sequence::{delimited, preceded, separated_pair},
+    };
+
+    use super::OAuthError;
+
+    impl OAuthError {
+        /// Reads the JSON; `None` if it is anything else.
+        pub(super) fn parse(json: &[u8]) -> Option<Self> {
+            let json = std::str::from_utf8(json).ok()?;
+            let (_, members) = all_consuming(delimited(multispace0, object, multispace0)).parse(json).ok()?;
+            let mut error = Self::default();
+            for (name, text) in members {
+                let text = Some(Text::from(text));
+                match name.as_str() {
+                    "status" => error.status = text,
+                    "scope" => error.scope = text,
+                    "openid-configuration" => error.openid_configuration = text,
+                    _ => {}
+                }
+            }
+            (error != Self::default()).then_some(error)
+        }
+    }
+
+    fn object(input: &str) -> IResult<&str, Vec<(String, String)>> {
+        let word = |byte: char| byte.is_ascii_alphanumeric() || "+-.".contains(byte);
+        let scalar = || alt((string, map(take_while1(word), str::to_owned)));
+        let member = separated_pair(string, spaced(':'), scalar());
+        delimited((char('{'), multispace0), separated_list0(spaced(','), member), (multispace0, char('}')))
+            .parse(input)
+    }
+
+    fn spaced<'a>(sign: char) -> impl Parser<&'a str, Output = char, Error = nom::error::Error<&'a str>> {
+        delimited(multispace0, char(sign), multispace0)
+    }
+
+    fn string(input: &str) -> IResult<&str, String> {
+        let plain = map(take_while1(|c: char| !matches!(c, '"' | '\\')), str::to_owned);
+        let piece = fold_many0(alt((plain, escape)), String::new, |text, piece: String| text + &piece);
+        delimited(char('"'), piece, char('"')).parse(input)
+    }
+
+    fn escape(input: &str) -> IResult<&str, String> {
+        let named = alt((
+            value("\"", tag("\"")),
+            value("\\", tag("\\")),
+            value("/", tag("/")),
+            value("\u{8}", tag("b")),
+            value("\u{c}", tag("f")),
+            value("\n", tag("n")),
+            value("\r", tag("r")),
+            value("\t", tag("t")),
+        ));
+        preceded(char('\\'), alt((map(named, str::to_owned), unicode))).parse(input)
+    }
+
+    /// Half of a surrogate pair is shown as a character that cannot be shown.
+    fn unicode(input: &str) -> IResult<&str, String> {
+        let digits = take_while_m_n(4, 4, |c: char| c.is_ascii_hexdigit());
+        let letter = map(digits, |digits: &str| {
+            let code = u32::from_str_radix(digits, 16).unwrap_or(0);
+            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER).to_string()
+        });
+        preceded(char('u'), letter).parse(input)
+    }
+}
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_of_oauth_is_read() {
+        let google = br#"{"status":"400","schemes":"Bearer","scope":"https:\/\/mail.google.com\/"}"#;
+        let error = OAuthError::parse(google).unwrap();
+        assert_eq!(error.to_string(), "OAuth status=400 scope=https://mail.google.com/");
+        let rfc = b" { \"status\" : \"invalid_token\",\r\n \"openid-configuration\":\"https://x\\u002ey\" } ";
+        let error = OAuthError::parse(rfc).unwrap();
+        assert_eq!(error.to_string(), "OAuth status=invalid_token openid-configuration=https://x.y");
+        assert_eq!(OAuthError::parse(br#"{"status":401}"#).unwrap().status, Some("401".into()));
+        for other in ["", "{}", "no", "{\"a\":1}", "{\"status\":\"x\"", "{\"status\":{}}", "[1]"] {
+            assert_eq!(OAuthError::parse(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn logins_fail_alike() {
+        let refused = |command, kind, code: &str| {
+            let code = (!code.is_empty()).then(|| code.into());
+            let refused = Refused::new(command, kind, code, "no".into());
+            (refused.is_authentication(), refused.is_transient())
+        };
+        for (command, kind, code, expected) in [
+            ("AUTH", RefusedKind::Smtp(535), "5.7.8", (true, false)),
+            ("AUTH", RefusedKind::Smtp(534), "5.7.9", (true, false)),
+            ("AUTH", RefusedKind::Smtp(454), "4.7.0", (false, true)),
+            ("AUTH", RefusedKind::Smtp(504), "5.5.4", (false, false)),
+            ("MAIL", RefusedKind::Smtp(530), "5.7.0", (false, false)),
+            ("RCPT", RefusedKind::Smtp(550), "5.7.8", (false, false)),
+            ("AUTHENTICATE", RefusedKind::No, "AUTHENTICATIONFAILED", (true, false)),
+            ("LOGIN", RefusedKind::No, "", (true, false)),
+            ("LOGIN", RefusedKind::No, "UNAVAILABLE", (false, true)),
+            ("LOGIN", RefusedKind::No, "CONTACTADMIN", (false, false)),
+            ("LOGIN", RefusedKind::Bad, "", (false, false)),
+            ("LOGIN", RefusedKind::Bye, "", (false, true)),
+            ("LOGIN", RefusedKind::Bye, "authenticationfailed", (true, false)),
+            ("SELECT", RefusedKind::No, "", (false, false)),
+            ("PASS", RefusedKind::Err, "AUTH", (true, false)),
+            ("AUTH", RefusedKind::Err, "", (true, false)),
+            ("PASS", RefusedKind::Err, "IN-USE", (false, true)),
+            ("PASS", RefusedKind::Err, "SYS/PERM", (false, false)),
+            ("RETR", RefusedKind::Err, "", (false, false)),
+        ] {
+            assert_eq!(refused(command, kind, code), expected, "{command} {kind:?} {code}");
+        }
+    }
+
+    #[test]
+    fn long_words_are_cut() {
+        let long: Text = vec![b'x'; 1 << 20].into();
+        let refused = Refused::new("NOOP", RefusedKind::No, Some(long.clone()), long);
+        assert!(refused.text.len() == Refused::KEPT && refused.code.unwrap().len() == Refused::KEPT);
+    }
+}
