@@ -383,6 +383,27 @@ impl Capabilities {
         self.list.is_empty()
     }
 
+    /// A copy that holds no receive buffer alive, if it has at most `limit` bytes.
+    pub(crate) fn kept(list: &[Capability], limit: usize) -> Option<Self> {
+        let mut room = limit.checked_sub(core::mem::size_of_val(list))?;
+        let compact = |capability: &Capability| {
+            let (copy, length) = match capability {
+                Capability::Other(name) => (Capability::Other(name.compact()), name.as_bytes().len()),
+                Capability::Auth(mechanism) => {
+                    let name = Text::from(mechanism.as_bytes());
+                    let mechanism = Mechanism::from_peer(name).unwrap_or_else(|_| mechanism.clone());
+                    let length = mechanism.as_bytes().len();
+                    (Capability::Auth(mechanism), length)
+                }
+                known => (known.clone(), 0),
+            };
+            room = room.checked_sub(length)?;
+            Some(copy)
+        };
+        let list: Option<Vec<_>> = list.iter().map(compact).collect();
+        list.map(Self::from)
+    }
+
     pub(crate) fn as_slice(&self) -> &[Capability] {
         &self.list
     }

@@ -33,6 +33,8 @@ pub struct Limits {
     /// Levels of nested lists: search keys, body structures. A frame that is nested deeper does not
     /// parse.
     pub nesting: usize,
+    /// Bytes of memory that a client keeps of what a server offers. More end the connection.
+    pub capabilities: usize,
     /// Commands that a client was given and that are unanswered. More are refused with
     /// [`Misuse::Full`](mailwire_core::Misuse::Full). (A server takes one command at a time, and
     /// leaves the others unread.)
@@ -73,6 +75,7 @@ impl Limits {
             message: 2 << 30,
             literals: 16_384,
             nesting: 32,
+            capabilities: 64 << 10,
             queue: 1024,
             output: 1 << 20,
             response: 1 << 30,

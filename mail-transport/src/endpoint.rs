@@ -294,8 +294,11 @@ fn in_turn(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// The times that the phases of a conversation may take. Times of commands and bodies are idle times:
-/// they start anew whenever bytes move.
+/// The times that the phases of a conversation may take.
+///
+/// Times of commands and bodies are idle times: they start anew whenever bytes move. So that nobody
+/// makes this side wait for ever by single bytes, [`whole`](Self::whole), [`least_rate`](Self::least_rate) and
+/// [`login`](Self::login) bound what takes long although bytes move.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
@@ -313,6 +316,16 @@ pub struct Timeouts {
     pub body_reply: Duration,
     /// QUIT, LOGOUT and the closing of the stream: 10 seconds.
     pub close: Duration,
+    /// All from the connected stream to the end of the login: 15 minutes.
+    pub login: Duration,
+    /// The whole of a command with all that comes before its end: 30 minutes. Time that the caller takes
+    /// for itself, between two pieces of a body, does not count.
+    pub whole: Duration,
+    /// The least rate of what is large, in bytes per second: so many bytes of a whole, in either
+    /// direction, give the server another second. 100; 0 for none.
+    pub least_rate: u32,
+    /// All of a session, if that has an end: none by default, as IDLE can last for days.
+    pub session: Option<Duration>,
 }
 
 impl Default for Timeouts {
@@ -325,13 +338,17 @@ impl Default for Timeouts {
             body: Duration::from_secs(180),
             body_reply: Duration::from_secs(600),
             close: Duration::from_secs(10),
+            login: Duration::from_secs(900),
+            whole: Duration::from_secs(1800),
+            least_rate: 100,
+            session: None,
         }
     }
 }
 
 impl Timeouts {
     /// Times for a program whose user waits: half a minute for everything but bodies, whose replies still get
-    /// a few minutes.
+    /// a few minutes; five minutes for a whole, and 500 bytes per second of a large one.
     #[must_use]
     pub fn interactive() -> Self {
         let short = Duration::from_secs(30);
@@ -343,6 +360,10 @@ impl Timeouts {
             body: short,
             body_reply: Duration::from_secs(180),
             close: Duration::from_secs(3),
+            login: Duration::from_secs(90),
+            whole: Duration::from_secs(300),
+            least_rate: 500,
+            session: None,
         }
     }
 }

@@ -325,8 +325,10 @@ pub enum Phase {
     Tls,
     /// The server's greeting, and what it offers.
     Greeting,
-    /// The login.
+    /// The login, with all that comes before it.
     Login,
+    /// All of a session.
+    Session,
     /// A command and its reply.
     Command,
     /// Sending or receiving a body.
@@ -347,6 +349,7 @@ impl fmt::Display for Phase {
             Self::Tls => "the TLS handshake",
             Self::Greeting => "the greeting",
             Self::Login => "the login",
+            Self::Session => "the session",
             Self::Command => "a command",
             Self::Body => "a body",
             Self::BodyReply => "the reply to a body",

@@ -5,6 +5,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 use mailwire_core::{Connection, Deviation, Misuse, SaslStep, Secret, Text, Ticket, WrongState};
 
+use tokio::time::{Instant, timeout_at};
+
 use crate::{
     Driver, DriverConfig, Endpoint, Error, Phase, Refused, Result, Step, Stream,
     refused::beginning,
@@ -105,13 +107,22 @@ pub(crate) struct Session<C> {
     /// The last command that was sent; `None` before the first.
     command: Option<&'static str>,
     phase: Phase,
+    /// When the session has to be over.
+    deadline: Option<Instant>,
     pub(crate) login: Option<Login>,
 }
 
 impl<C: Machine> Session<C> {
     /// A session over `stream`, which is within TLS if that is implicit. The machine has not been run.
     pub(crate) fn over(stream: Stream, endpoint: Endpoint, machine: C) -> Self {
-        let config = DriverConfig { close_timeout: endpoint.timeouts().close, ..DriverConfig::client() };
+        let timeouts = endpoint.timeouts();
+        let config = DriverConfig {
+            close_timeout: timeouts.close,
+            step_deadline: Some(timeouts.whole),
+            least_rate: timeouts.least_rate,
+            ..DriverConfig::client()
+        };
+        let deadline = timeouts.session.and_then(|limit| Instant::now().checked_add(limit));
         let driver = Driver::with_config(stream, machine, config);
         Self {
             driver,
@@ -122,6 +133,7 @@ impl<C: Machine> Session<C> {
             words: None,
             command: None,
             phase: Phase::Greeting,
+            deadline,
             login: None,
         }
     }
@@ -248,7 +260,14 @@ impl<C: Machine> Session<C> {
 
     /// The next event; `None` when all is written and it is this side's move.
     pub(crate) async fn next(&mut self) -> Result<Option<C::Event>> {
-        match self.step().await {
+        let step = match self.deadline {
+            Some(deadline) => timeout_at(deadline, self.step()).await.unwrap_or_else(|_| {
+                let after = self.endpoint.timeouts().session.unwrap_or_default();
+                Err(Error::Timeout { phase: Phase::Session, after, server: None })
+            }),
+            None => self.step().await,
+        };
+        match step {
             Ok(Some(event)) => {
                 if let Some(words) = C::words(&event) {
                     self.words = Some(words.after(self.words.take()));
@@ -460,7 +479,8 @@ macro_rules! connecting {
             /// As [`connect`](Self::connect).
             pub async fn connect_with(endpoint: Endpoint, config: Config) -> Result<Self> {
                 let stream = endpoint.connect().await?;
-                Self::begin(stream, endpoint.channel(), endpoint, config).await
+                let channel = endpoint.channel();
+                Self::begin_in_time(stream, channel, endpoint, config).await
             }
 
             /// Begins a session over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes
@@ -471,7 +491,20 @@ macro_rules! connecting {
             /// As [`connect`](Self::connect).
             pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
                 let (stream, channel) = endpoint.adopt(stream).await?;
-                Self::begin(stream, channel, endpoint, config).await
+                Self::begin_in_time(stream, channel, endpoint, config).await
+            }
+
+            async fn begin_in_time(
+                stream: Stream,
+                channel: Channel,
+                endpoint: Endpoint,
+                config: Config,
+            ) -> Result<Self> {
+                let server = endpoint.address().clone();
+                let limit = endpoint.timeouts().login;
+                let begun = Self::begin(stream, channel, endpoint, config);
+                let client = crate::within(limit, Phase::Login, begun).await;
+                client.map_err(|error| error.during(&server, &Phase::Login))
             }
 
             /// Whether another call can be made: no call has ended the connection, none was dropped where

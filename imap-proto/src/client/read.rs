@@ -245,7 +245,7 @@ impl Machine {
             }
             Response::Untagged(data) => {
                 let last = deviations.iter().any(|odd| odd.name == deviation::TAGGED_BYE);
-                self.take_data(data, deviations);
+                self.take_data(data, deviations)?;
                 if last {
                     // The end of its command, and of all that wait.
                     self.byes = usize::MAX;
@@ -299,7 +299,7 @@ impl Machine {
             }
             self.ask_tls();
         } else if let Some(capabilities) = capabilities {
-            self.learn(capabilities);
+            self.learn(&capabilities)?;
         } else if self.config.ask_capabilities.after_greeting {
             self.ask_capabilities();
         }
@@ -312,10 +312,15 @@ impl Machine {
         Err(Error::InvalidGreeting { reason: error.reason, offset: error.offset })
     }
 
-    fn learn(&mut self, capabilities: Vec<Capability>) {
-        self.session.capabilities = capabilities.into();
+    fn learn(&mut self, capabilities: &[Capability]) -> Result<(), Error> {
+        let limit = self.config.limits.capabilities;
+        let Some(kept) = Capabilities::kept(capabilities, limit) else {
+            return Err(Error::LimitExceeded { what: "bytes of capabilities", limit: limit as u64 });
+        };
+        self.session.capabilities = kept;
         self.session.capabilities_fresh = true;
         self.events.push_back(Event::Capabilities(self.session.capabilities.clone()));
+        Ok(())
     }
 
     fn complete(&mut self, tagged: Tagged, deviations: Vec<Deviation>) -> Result<(), Error> {
@@ -388,10 +393,7 @@ impl Machine {
             Then::LoggedIn => {}
             Then::Close => self.phase = Phase::Closed,
         }
-        if let Some(capabilities) = capabilities {
-            self.learn(capabilities);
-        }
-        Ok(())
+        capabilities.map_or(Ok(()), |capabilities| self.learn(&capabilities))
     }
 
     fn take_continuation(&mut self, continuation: &Continuation, bytes: Bytes) -> Result<(), Error> {
@@ -442,25 +444,24 @@ impl Machine {
         self.malformed(bytes, ParseError::new(0, "a continuation that nothing waits for"))
     }
 
-    fn take_data(&mut self, data: Untagged, deviations: Vec<Deviation>) {
+    fn take_data(&mut self, data: Untagged, deviations: Vec<Deviation>) -> Result<(), Error> {
         if let Untagged::Reply(Reply { kind: ReplyKind::Bye, .. }) = &data {
             self.byes = self.byes.saturating_add(1);
             let first = self.session.state != State::Logout || self.byes == 1;
             self.session.state = State::Logout;
             // Some servers never stop saying it.
             if !first {
-                return;
+                return Ok(());
             }
         } else if self.is_out_of_place() || !self.session.takes(&data, self.is_selecting()) {
-            return;
+            return Ok(());
         }
         match &data {
             Untagged::Capability(capabilities) => {
-                self.learn(capabilities.clone());
-                return;
+                return self.learn(capabilities);
             }
             Untagged::Reply(Reply { code: Some(Code::Capability(capabilities)), .. }) => {
-                self.learn(capabilities.clone());
+                self.learn(capabilities)?;
             }
             Untagged::Status(status) => {
                 for item in &status.items {
@@ -477,6 +478,7 @@ impl Machine {
         }
         let during = self.in_flight.iter().find_map(|sent| sent.ticket);
         self.events.push_back(Event::Data { data, during, deviations });
+        Ok(())
     }
 
     /// Whether a mailbox is selected, or being selected.

@@ -47,10 +47,11 @@ impl Response {
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         match r.peek() {
             Some(first @ (b'*' | b'[')) if first == b'*' || begins_code(r)? => {
-                if first == b'*' {
-                    r.skip(1);
-                    r.space()?;
+                if first == b'[' {
+                    return read_code_alone(r);
                 }
+                r.skip(1);
+                r.space()?;
                 Untagged::read(r).map(Self::Untagged)
             }
             Some(b'+') => {
@@ -80,6 +81,12 @@ fn begins_code(r: &mut Reader<'_>) -> Result<bool, ParseError> {
         return Ok(false);
     }
     r.deviate(deviation::MISSING_ASTERISK).map(|()| true)
+}
+
+#[cold]
+fn read_code_alone(r: &mut Reader<'_>) -> Result<Response, ParseError> {
+    let (code, text) = read_text(r)?;
+    Ok(Response::Untagged(Untagged::Reply(Reply { kind: ReplyKind::Ok, code, text })))
 }
 
 #[inline(always)]

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use mailwire_core::{
     Channel, Deviation, Dialect, Error, Line, Newline, Next, ParseError, Parsed, SaslStep, Secret, Ticket,
     Upgrade, sasl::Challenged,
@@ -292,6 +292,8 @@ impl Machine {
             return Err(Error::LimitExceeded { what: "lines of a listing", limit });
         }
         let text = if line.text.first() == Some(&b'.') { line.text.slice(1..) } else { line.text };
+        // What is kept holds no receive buffer alive.
+        let text = if expected == Expected::Capability { Bytes::copy_from_slice(&text) } else { text };
         match Listing::parse(&text, context) {
             Ok(Parsed { value: line, deviations, .. }) => {
                 if let Listing::Capability(capability) = &line {

@@ -172,7 +172,7 @@ impl Machine {
         if !fallback {
             match Capabilities::parse(&frame.bytes, frame.context(self.config.dialect)) {
                 Ok(parsed) => {
-                    capabilities = parsed.value;
+                    capabilities = parsed.value.compact();
                     deviations.extend(parsed.deviations);
                 }
                 Err(error) => {

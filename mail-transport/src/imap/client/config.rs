@@ -59,6 +59,11 @@ pub struct Config {
     pub idle_interval: Duration,
     /// The number of updates that are kept for [`Client::updates`](super::Client::updates).
     pub updates: usize,
+    /// The bytes of memory that those updates take at most: 1 MiB by default.
+    pub update_bytes: usize,
+    /// The bytes of memory that one call collects at most, of mailboxes, flags, numbers: 64 MiB by
+    /// default. A call that brings more fails with [`LimitExceeded`](mailwire_core::Error::LimitExceeded).
+    pub collected: usize,
     /// The number of items that one call collects at most: mailboxes of LIST, ranges of SEARCH.
     pub items: usize,
     /// The number of bytes of bodies that one [`FetchedMessage`](super::FetchedMessage) collects. Larger ones are left out of
@@ -87,6 +92,8 @@ impl Default for Config {
             non_synchronizing_literals: true,
             idle_interval: Duration::from_secs(14 * 60),
             updates: 4096,
+            update_bytes: 1 << 20,
+            collected: 64 << 20,
             items: 1_000_000,
             message_bodies: 64 << 20,
             dialect: Dialect::default(),

@@ -1,7 +1,9 @@
 //! IDLE.
 
+use std::time::Duration;
+
 use mailwire_imap::{client::Event, command::Command};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Call, Client, Update, error::unexpected};
 use crate::{Error, Result};
@@ -13,10 +15,25 @@ use crate::{Error, Result};
 #[must_use]
 pub struct Idle<'a> {
     client: &'a mut Client,
-    call: Call,
+    /// The command in progress; none during a pause.
+    call: Option<Call>,
     over: bool,
     renew_at: Instant,
+    /// When the present IDLE began.
+    begun: Instant,
+    /// How many in a row the server has ended at once.
+    short: u32,
+    /// When the next one begins.
+    pause: Instant,
 }
+
+/// An IDLE that the server itself ends within this time was ended at once.
+const SHORT: Duration = Duration::from_secs(10);
+/// The pause after the first of those, and the longest. Each is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// So many of them in a row, and it is given up.
+const GIVE_UP: u32 = 12;
 
 impl Client {
     /// IDLE: begins to wait for what is new ([RFC 9051 section 6.3.13](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.13)).
@@ -48,8 +65,17 @@ impl Client {
         loop {
             match self.event(call).await? {
                 Event::Idling { ticket } if ticket == call.ticket => {
-                    let renew_at = Instant::now() + self.settings.idle_interval;
-                    return Ok(Idle { client: self, call, over: false, renew_at });
+                    let begun = Instant::now();
+                    let renew_at = begun + self.settings.idle_interval;
+                    return Ok(Idle {
+                        client: self,
+                        call: Some(call),
+                        over: false,
+                        renew_at,
+                        begun,
+                        short: 0,
+                        pause: begun,
+                    });
                 }
                 event => {
                     if let Some(end) = self.ended(call, event) {
@@ -67,7 +93,8 @@ impl Idle<'_> {
     ///
     /// # Errors
     ///
-    /// The server ends IDLE with NO or BAD, or the connection fails. IDLE is over then.
+    /// The server ends IDLE with NO or BAD, or at once, again and again although the client pauses before it
+    /// begins anew; or the connection fails. IDLE is over then.
     pub async fn next(&mut self) -> Result<Update> {
         loop {
             if let Some(update) = self.client.inbox.pop() {
@@ -76,8 +103,15 @@ impl Idle<'_> {
             if self.over {
                 return Err(Error::Closed);
             }
-            match timeout_at(self.renew_at, self.client.event(self.call)).await {
-                Ok(Ok(event)) => self.take(event)?,
+            let Some(call) = self.call else {
+                sleep_until(self.pause).await;
+                self.call = Some(self.client.send(Command::Idle).inspect_err(|_| self.over = true)?);
+                self.begun = Instant::now();
+                self.restart_clock();
+                continue;
+            };
+            match timeout_at(self.renew_at, self.client.event(call)).await {
+                Ok(Ok(event)) => self.take(call, event)?,
                 Ok(Err(error)) => {
                     self.over = true;
                     return Err(error);
@@ -91,21 +125,40 @@ impl Idle<'_> {
         }
     }
 
-    fn take(&mut self, event: Event) -> Result<()> {
+    fn take(&mut self, call: Call, event: Event) -> Result<()> {
         match event {
             Event::Idling { .. } => self.restart_clock(),
-            event => match self.client.ended(self.call, event) {
+            event => match self.client.ended(call, event) {
                 None => {}
                 // The server has ended it by itself.
-                Some(Ok(_)) => {
-                    self.call = self.client.send(Command::Idle).inspect_err(|_| self.over = true)?;
-                    self.restart_clock();
-                }
+                Some(Ok(_)) => self.pause()?,
                 Some(Err(error)) => {
                     self.over = true;
                     return Err(error);
                 }
             },
+        }
+        Ok(())
+    }
+
+    /// Where IDLE comes to nothing, beginning it anew at once would keep both sides busy.
+    fn pause(&mut self) -> Result<()> {
+        self.call = None;
+        let now = Instant::now();
+        self.pause = now;
+        if now.saturating_duration_since(self.begun) >= SHORT {
+            self.short = 0;
+            return Ok(());
+        }
+        self.short = self.short.saturating_add(1);
+        if self.short >= GIVE_UP {
+            self.over = true;
+            return Err(unexpected("the end of IDLE at once, again and again"));
+        }
+        // The first one can be a matter of chance.
+        let factor = 1_u32.checked_shl(self.short.saturating_sub(2)).unwrap_or(u32::MAX);
+        if self.short > 1 {
+            self.pause = now + FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE);
         }
         Ok(())
     }
@@ -121,6 +174,7 @@ impl Idle<'_> {
     /// The server answers with NO or BAD, or the connection fails.
     pub async fn done(self) -> Result<()> {
         let Self { client, call, mut over, .. } = self;
+        let Some(call) = call else { return Ok(()) };
         while !over {
             // It may have to begin before it can end.
             let _ = client.session.machine().done();

@@ -1,13 +1,13 @@
 //! What comes without being asked for.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem::size_of};
 
 use bytes::Bytes;
 use mailwire_core::ParseError;
 use mailwire_imap::{
     Capability,
     client::Event,
-    response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Response, Untagged, VanishedData},
+    response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Untagged, VanishedData},
     types::{FlagSet, SeqNumber, Uid},
 };
 
@@ -15,6 +15,7 @@ use super::{
     Call,
     error::refused,
     items::{data_of, uid_of},
+    kept::{compact, compact_flags, compact_reply},
 };
 use crate::Result;
 
@@ -44,7 +45,8 @@ pub enum Update {
     Notice(Reply),
     /// Data of another kind.
     Data(Box<Untagged>),
-    /// More came than [`Config::updates`](super::Config::updates) keeps, and what was about messages is
+    /// More came than [`Config::updates`](super::Config::updates) and
+    /// [`Config::update_bytes`](super::Config::update_bytes) keep, and what was about messages is
     /// lost: look at the mailbox anew.
     Overflow,
 }
@@ -62,16 +64,17 @@ pub struct Malformed {
 /// How many responses that could not be read are kept, and how much of each.
 const MALFORMED: usize = 64;
 const MALFORMED_BYTES: usize = 4096;
-/// How much other data may weigh, all together.
-const DATA_BYTES: usize = 1 << 20;
 
 /// What belongs to no call.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    updates: VecDeque<Update>,
+    /// Each with how many bytes it takes at most.
+    updates: VecDeque<(Update, usize)>,
     limit: usize,
+    /// How many bytes the updates may take, all together.
+    room: usize,
     overflowed: bool,
-    /// The weight of `Data` and `Notice` among the updates, and of long lists of flags.
+    /// How many bytes the updates take at most.
     weight: usize,
     pub(super) malformed: VecDeque<Malformed>,
     /// How many messages the selected mailbox has.
@@ -83,10 +86,11 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub(super) const fn new(limit: usize) -> Self {
+    pub(super) const fn new(limit: usize, room: usize) -> Self {
         Self {
             updates: VecDeque::new(),
             limit,
+            room,
             overflowed: false,
             weight: 0,
             malformed: VecDeque::new(),
@@ -101,18 +105,16 @@ impl Inbox {
         if std::mem::take(&mut self.overflowed) {
             return Some(Update::Overflow);
         }
-        let update = self.updates.pop_front();
-        if self.updates.is_empty() {
-            self.weight = 0;
-        }
-        update
+        let (update, weight) = self.updates.pop_front()?;
+        self.weight = self.weight.saturating_sub(weight);
+        Some(update)
     }
 
     /// The mailbox is no longer selected: what is known of its messages means nothing.
     pub(super) fn forget_mailbox(&mut self) {
         self.exists = None;
         self.overflowed = false;
-        self.updates.retain(|update| !is_about_messages(update));
+        self.keep_only(|update| !is_about_messages(update));
     }
 
     /// An event that belongs to no call that goes on.
@@ -192,7 +194,7 @@ impl Inbox {
             Untagged::Recent(count) => Update::Recent(count),
             Untagged::Expunge(number) => Update::Expunge(number.map_or(0, SeqNumber::get)),
             Untagged::Vanished(vanished) => {
-                weight = vanished.uids.ranges().count().saturating_mul(16);
+                weight = vanished.uids.ranges().count().saturating_mul(48);
                 Update::Vanished(vanished)
             }
             Untagged::Fetch(fetch) => match of_fetch(fetch) {
@@ -208,14 +210,14 @@ impl Inbox {
                     return;
                 }
                 status => {
-                    weight = status.text.as_bytes().len();
+                    let (status, heavy) = compact_reply(&status, self.room / 4);
+                    weight = heavy;
                     Update::Notice(status)
                 }
             },
             data => {
-                let response = Response::Untagged(data);
-                weight = weigh(&response);
-                let Response::Untagged(data) = response else { return };
+                let (data, heavy) = compact(data);
+                weight = heavy.saturating_add(size_of::<Untagged>());
                 Update::Data(Box::new(data))
             }
         };
@@ -224,35 +226,43 @@ impl Inbox {
 
     /// Keeps the words with which a call ended, if they are for the user.
     pub(super) fn complete(&mut self, status: &Reply) {
+        let (status, weight) = compact_reply(status, self.room / 4);
         if status.code == Some(Code::Alert) {
-            self.add(Update::Notice(status.clone()), status.text.as_bytes().len());
+            self.add(Update::Notice(status.clone()), weight);
         }
-        self.completion = Some(status.clone());
+        self.completion = Some(status);
     }
 
     fn add(&mut self, update: Update, weight: usize) {
-        if self.updates.len() >= self.limit || self.weight.saturating_add(weight) > DATA_BYTES {
+        let weight = weight.saturating_add(PLACE);
+        if self.is_full(weight) {
             // What is about messages is of no use with gaps in it.
             self.overflowed = true;
-            self.weight = 0;
-            self.updates.retain(|update| matches!(update, Update::Notice(_)));
-            for update in &self.updates {
-                if let Update::Notice(status) = update {
-                    self.weight += status.text.as_bytes().len();
-                }
+            self.keep_only(|update| matches!(update, Update::Notice(_)));
+            if self.is_full(weight) {
+                self.keep_only(|_| false);
             }
-            if self.updates.len() >= self.limit || self.weight.saturating_add(weight) > DATA_BYTES {
-                self.updates.clear();
-                self.weight = 0;
-            }
-            if is_about_messages(&update) || weight > DATA_BYTES {
+            if is_about_messages(&update) || weight > self.room {
                 return;
             }
         }
         self.weight = self.weight.saturating_add(weight);
-        self.updates.push_back(update);
+        self.updates.push_back((update, weight));
+    }
+
+    fn is_full(&self, weight: usize) -> bool {
+        self.updates.len() >= self.limit || self.weight.saturating_add(weight) > self.room
+    }
+
+    fn keep_only(&mut self, keep: impl Fn(&Update) -> bool) {
+        self.updates.retain(|(update, _)| keep(update));
+        self.updates.shrink_to_fit();
+        self.weight = self.updates.iter().map(|(_, weight)| weight).sum();
     }
 }
+
+/// The place of an update in its queue, which can grow to twice what it needs, and is copied then.
+const PLACE: usize = size_of::<(Update, usize)>() * 3;
 
 const fn is_about_messages(update: &Update) -> bool {
     !matches!(update, Update::Notice(_) | Update::Data(_))
@@ -266,8 +276,7 @@ fn of_fetch(mut fetch: FetchData) -> Option<(Update, usize)> {
         _ => None,
     });
     if let Some(flags) = flags {
-        // Keywords stand on the heap; a list of them can be long.
-        let weight = flags.len().saturating_sub(16).saturating_mul(64);
+        let (flags, weight) = compact_flags(&flags);
         let number = fetch.number.map_or(0, SeqNumber::get);
         return Some((Update::Flags { number, uid: uid.map(Uid::get), flags }, weight));
     }
@@ -276,15 +285,6 @@ fn of_fetch(mut fetch: FetchData) -> Option<(Update, usize)> {
     if !fetch.items.iter().any(|item| !matches!(item, MsgAtt::Uid(_))) {
         return None;
     }
-    let response = Response::Untagged(Untagged::Fetch(fetch));
-    let weight = weigh(&response);
-    let Response::Untagged(data) = response else { return None };
-    Some((Update::Data(Box::new(data)), weight))
-}
-
-/// About as much as the response has on the wire.
-fn weigh(response: &Response) -> usize {
-    let mut bytes = Vec::new();
-    response.write(&mut bytes);
-    bytes.len()
+    let (data, weight) = compact(Untagged::Fetch(fetch));
+    Some((Update::Data(Box::new(data)), weight.saturating_add(size_of::<Untagged>())))
 }

@@ -6,7 +6,7 @@ use mailwire_core::Invalid;
 use mailwire_imap::{
     command::{Command, Create, List, Status, StatusAtt},
     response::{ListData, ListKind, StatusData, Untagged},
-    types::ListPattern,
+    types::{ListPattern, MailboxName},
 };
 
 use super::{
@@ -52,9 +52,10 @@ impl Client {
     async fn listed(&mut self, command: Command, wanted: fn(ListKind) -> bool) -> Result<Vec<ListData>> {
         let limit = self.settings.items;
         let mut mailboxes = Vec::new();
+        let mut room = self.room();
         let take = |data| match data {
             Untagged::List(mailbox) if wanted(mailbox.kind) => {
-                mailboxes.push(mailbox);
+                mailboxes.extend(room.keep_list(mailbox)?);
                 if mailboxes.len() > limit { Err(too_many("mailboxes", limit)) } else { Ok(None) }
             }
             data => Ok(Some(data)),
@@ -73,8 +74,11 @@ impl Client {
         let limit = self.settings.items;
         let mut mailboxes: Vec<Listed> = Vec::new();
         let mut places = HashMap::new();
+        let mut room = self.room();
         let take = |data| match data {
             Untagged::List(mailbox) if mailbox.kind != ListKind::Lsub => {
+                let Some(mailbox) = room.keep_list(mailbox)? else { return Ok(None) };
+                room.take::<(MailboxName, usize, Listed)>(1, mailbox.name.as_bytes().len())?;
                 places.insert(mailbox.name.clone(), mailboxes.len());
                 mailboxes.push(Listed { mailbox, status: None });
                 if mailboxes.len() > limit { Err(too_many("mailboxes", limit)) } else { Ok(None) }
@@ -82,7 +86,9 @@ impl Client {
             Untagged::Status(status) => {
                 match places.get(&status.mailbox).and_then(|&place| mailboxes.get_mut(place)) {
                     Some(listed) => {
-                        listed.status = Some(status);
+                        if let Untagged::Status(status) = room.keep(Untagged::Status(status))? {
+                            listed.status = Some(status);
+                        }
                         Ok(None)
                     }
                     None => Ok(Some(Untagged::Status(status))),

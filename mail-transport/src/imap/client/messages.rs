@@ -109,11 +109,12 @@ impl Client {
         // If nobody is told, what comes is another's doing.
         let wanted = (!store.silent).then(|| Wanted::flags(store.messages.clone()));
         let exists = self.inbox.exists;
+        let mut room = self.room();
         let take = |data| match data {
             Untagged::Fetch(fetch)
                 if wanted.as_ref().is_some_and(|wanted| wanted.is_answered_by(&fetch, exists)) =>
             {
-                messages.push(fetch.into());
+                messages.extend(room.keep_fetch(fetch)?.map(FetchedMessage::from));
                 if messages.len() > limit { Err(too_many("messages", limit)) } else { Ok(None) }
             }
             data => Ok(Some(data)),
@@ -282,8 +283,10 @@ impl Client {
     async fn expunged(&mut self, command: Command) -> Result<Vec<u32>> {
         let limit = self.settings.items;
         let mut numbers = Vec::new();
+        let mut room = self.room();
         let take = |data| match data {
             Untagged::Expunge(number) => {
+                room.take::<u32>(1, 0)?;
                 numbers.push(number.map_or(0, SeqNumber::get));
                 if numbers.len() > limit { Err(too_many("messages", limit)) } else { Ok(None) }
             }

@@ -43,6 +43,7 @@ mod fetch;
 mod idle;
 mod inbox;
 mod items;
+mod kept;
 mod login;
 mod mailboxes;
 mod messages;
@@ -75,6 +76,7 @@ pub use self::{
 use self::{
     error::{refusal, refused, reply_line, too_many, unexpected},
     inbox::Inbox,
+    kept::{Room, compact_capabilities},
 };
 use crate::{
     Endpoint, Error, Phase, RefusedKind, Result, Stream,
@@ -98,6 +100,7 @@ struct Settings {
     idle_interval: std::time::Duration,
     items: usize,
     message_bodies: usize,
+    collected: usize,
 }
 
 /// A command in progress.
@@ -130,9 +133,10 @@ impl Client {
             idle_interval: config.idle_interval(),
             items: config.items,
             message_bodies: config.message_bodies,
+            collected: config.collected,
         };
         let session = Session::over(stream, endpoint, machine);
-        let mut client = Self { session, inbox: Inbox::new(config.updates), settings };
+        let mut client = Self { session, inbox: Inbox::new(config.updates, config.update_bytes), settings };
         client.greet(channel).await?;
         client.session.enter(Phase::Login);
         client.log_in(&config).await?;
@@ -238,9 +242,12 @@ impl Client {
         fields: Option<Vec<(AString, Option<AString>)>>,
     ) -> Result<Vec<(ImapString, Option<ImapString>)>> {
         let mut id = Vec::new();
+        let mut room = self.room();
         let take = |data| match data {
-            Untagged::Id(fields) => {
-                id = fields;
+            Untagged::Id(_) => {
+                if let Untagged::Id(fields) = room.keep(data)? {
+                    id = fields;
+                }
                 Ok(None)
             }
             data => Ok(Some(data)),
@@ -260,9 +267,10 @@ impl Client {
         if capabilities.is_empty() {
             return Ok(enabled);
         }
+        let mut room = self.room();
         let take = |data| match data {
             Untagged::Enabled(now) => {
-                enabled.extend(now);
+                enabled.extend(compact_capabilities(&mut room, &now)?);
                 Ok(None)
             }
             data => Ok(Some(data)),
@@ -278,9 +286,12 @@ impl Client {
     /// The server refuses or does not know NAMESPACE, or the connection fails.
     pub async fn namespace(&mut self) -> Result<NamespaceData> {
         let mut namespace = None;
+        let mut room = self.room();
         let take = |data| match data {
-            Untagged::Namespace(answer) => {
-                namespace = Some(*answer);
+            Untagged::Namespace(_) => {
+                if let Untagged::Namespace(answer) = room.keep(data)? {
+                    namespace = Some(*answer);
+                }
                 Ok(None)
             }
             data => Ok(Some(data)),
@@ -334,14 +345,20 @@ impl Client {
         }
         let limit = self.settings.items;
         let mut data = Vec::new();
+        let mut room = self.room();
         let take = |item| {
-            data.push(item);
+            data.push(room.keep(item)?);
             if data.len() > limit { Err(too_many("responses to one command", limit)) } else { Ok(None) }
         };
         let call = self.start(command).await?;
         // The caller sees how it ended.
         let status = self.finish(Call { partial: false, ..call }, take).await?;
         Ok(Answer { status, data })
+    }
+
+    /// Room for what one call collects.
+    const fn room(&self) -> Room {
+        Room::new(self.settings.collected)
     }
 
     async fn simple(&mut self, command: Command) -> Result<()> {

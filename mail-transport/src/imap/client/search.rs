@@ -182,7 +182,9 @@ impl Client {
         }
         let limit = self.settings.items;
         let mut found = Found::default();
+        let mut room = self.room();
         let take = |data| {
+            let before = found.ranges.len();
             match data {
                 Untagged::Search(search) => {
                     found.add_numbers(&search.numbers);
@@ -193,6 +195,7 @@ impl Client {
                 Untagged::ESearch(extended) => found.add_extended(&extended),
                 data => return Ok(Some(data)),
             }
+            room.take::<(u32, u32)>(found.ranges.len() - before, 0)?;
             if found.ranges.len() > limit { Err(too_many("ranges of messages", limit)) } else { Ok(None) }
         };
         self.run(Command::Search(search), take).await?;

@@ -119,7 +119,9 @@ impl Client {
 
     async fn open(&mut self, command: Command, read_only: bool) -> Result<Selected> {
         let mut selected = Selected::default();
-        let status = self.run(command, |data| Ok(selected.take(data))).await?;
+        let mut room = self.room();
+        let take = |data| Ok(selected.take(room.keep(data)?));
+        let status = self.run(command, take).await?;
         selected.read_only |= read_only;
         if let Some(code) = status.code {
             selected.take_code(code);

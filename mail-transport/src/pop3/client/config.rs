@@ -57,6 +57,9 @@ pub struct Config {
     pub dialect: Dialect,
     /// The bounds on what the server may send.
     pub limits: Limits,
+    /// The bytes of memory that one listing takes at most: 64 MiB by default. A longer one fails with
+    /// [`LimitExceeded`](mailwire_core::Error::LimitExceeded).
+    pub collected: usize,
     /// Log in without channel binding where the server offers it and then refuses the bound exchange
     /// (`-PLUS`), as some do that know other bindings. Done only within TLS with a verified certificate,
     /// and without [`mechanism`](Self::mechanism). True by default.
@@ -80,6 +83,7 @@ impl Config {
             ask_capabilities: true,
             dialect: Dialect::default(),
             limits,
+            collected: 64 << 20,
             binding_fallback: true,
             scram_iterations: DEFAULT_MAX_ITERATIONS,
         }

@@ -62,6 +62,7 @@ use crate::{
 /// A server's `-ERR` is [`Error::Refused`], with its code (`IN-USE`, `AUTH`, `SYS/TEMP`) and text.
 pub struct Client {
     session: Session<Connection>,
+    collected: usize,
 }
 
 connecting!("pop3", "Pop3");
@@ -70,7 +71,7 @@ impl Client {
     async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
         let machine = Connection::new(config.machine(&endpoint, channel));
         let session = Session::over(stream, endpoint, machine);
-        let mut client = Self { session };
+        let mut client = Self { session, collected: config.collected };
         login::greet(&mut client.session).await?;
         client.session.enter(Phase::Login);
         login::log_in(&mut client.session, &config).await?;
@@ -112,7 +113,14 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn list(&mut self) -> Result<Vec<ScanListing>> {
-        let pick = |line| if let Listing::Scan(scan) = line { Some(scan) } else { None };
+        let pick = |line| match line {
+            Listing::Scan(mut scan) => {
+                scan.rest = scan.rest.compact();
+                let beside = scan.rest.as_bytes().len();
+                Some((scan, beside))
+            }
+            _ => None,
+        };
         self.lines("LIST", Command::List(None), pick).await
     }
 
@@ -137,7 +145,14 @@ impl Client {
     ///
     /// The server refuses (it need not know UIDL), or the connection fails.
     pub async fn uidl(&mut self) -> Result<Vec<UniqueIdListing>> {
-        let pick = |line| if let Listing::UniqueId(id) = line { Some(id) } else { None };
+        let pick = |line| match line {
+            Listing::UniqueId(mut id) => {
+                id.unique_id = id.unique_id.compact();
+                let beside = id.unique_id.as_bytes().len();
+                Some((id, beside))
+            }
+            _ => None,
+        };
         self.lines("UIDL", Command::Uidl(None), pick).await
     }
 
@@ -216,7 +231,7 @@ impl Client {
     ///
     /// The server refuses (it need not know CAPA), or the connection fails.
     pub async fn capa(&mut self) -> Result<Capabilities> {
-        self.lines("CAPA", Command::Capa, |_| None::<()>).await?;
+        self.lines("CAPA", Command::Capa, |_| None::<((), usize)>).await?;
         Ok(self.capabilities().clone())
     }
 
@@ -275,18 +290,32 @@ impl Client {
         &mut self,
         name: &'static str,
         command: Command,
-        pick: impl Fn(Listing) -> Option<T>,
+        pick: impl Fn(Listing) -> Option<(T, usize)>,
     ) -> Result<Vec<T>> {
         let ticket = self.start(command).await?;
         self.answer(name, ticket).await?;
         let mut lines = Vec::new();
+        let mut left = self.collected;
         loop {
             match self.session.event().await? {
-                Event::Line { ticket: of, line, .. } if of == ticket => lines.extend(pick(line)),
+                Event::Line { ticket: of, line, .. } if of == ticket => {
+                    let Some((line, beside)) = pick(line) else { continue };
+                    // A list that grows takes up to three times its elements while it does.
+                    let weight = size_of::<T>().saturating_mul(3).saturating_add(beside);
+                    left = left.checked_sub(weight).ok_or_else(|| self.too_much())?;
+                    lines.push(line);
+                }
                 Event::LinesEnd { ticket: of } if of == ticket => return Ok(lines),
                 event => unclaimed(event),
             }
         }
+    }
+
+    /// The rest of a listing without end is not worth waiting for.
+    fn too_much(&mut self) -> Error {
+        let limit = self.collected as u64;
+        let what = "bytes of a listing";
+        self.session.end(Violation::LimitExceeded { what, limit }.into())
     }
 
     async fn body(&mut self, name: &'static str, command: Command) -> Result<Body<'_>> {
