@@ -1,6 +1,6 @@
 //! What is written is strict: whatever lenient reading makes of bytes, the strict dialect reads what the
 //! writer makes of that, without a deviation and as the same value.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
 use std::{fs, path::Path, sync::OnceLock};
 
@@ -216,7 +216,7 @@ fn worse(speaker: Speaker) -> impl Strategy<Value = Vec<u8>> {
 /// Whether all of a response has a form in the grammar, so that writing leaves nothing out.
 fn has_form(response: &Response) -> bool {
     let reply = |code: Option<&Code>, text: &[u8]| {
-        let text = str::from_utf8(text).is_ok_and(|text| !text.trim_start_matches(' ').starts_with('['));
+        let text = std::str::from_utf8(text).is_ok_and(|text| !text.trim_start_matches(' ').starts_with('['));
         let code = match code {
             Some(Code::Malformed(_)) => false,
             Some(

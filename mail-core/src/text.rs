@@ -176,7 +176,14 @@ impl Text {
     #[inline]
     pub fn is_ascii(&self) -> bool {
         match &self.0 {
-            Repr::Short(bytes) => bytes.iter().fold(0, |all, byte| all | byte) < 0x80,
+            Repr::Short(bytes) => {
+                let (mut all, mut rest) = (0, bytes.as_slice());
+                while let Some((word, after)) = rest.split_first_chunk() {
+                    all |= u64::from_le_bytes(*word);
+                    rest = after;
+                }
+                all & 0x8080_8080_8080_8080 == 0
+            }
             Repr::Shared(bytes) => bytes.is_ascii(),
         }
     }
@@ -458,5 +465,18 @@ mod tests {
         assert_eq!(text.as_bytes().as_ptr(), whole[2..].as_ptr());
         assert_ne!(text.compact().as_bytes().as_ptr(), whole[2..].as_ptr());
         assert_eq!(text.compact(), text);
+    }
+
+    #[test]
+    fn ascii_of_any_length() {
+        for length in 0..40 {
+            let mut text = alloc::vec![b'\x7f'; length];
+            assert!(Text::from(text.as_slice()).is_ascii(), "{length}");
+            for at in 0..length {
+                text[at] = 0x80;
+                assert!(!Text::from(text.as_slice()).is_ascii(), "{length} {at}");
+                text[at] = b'a';
+            }
+        }
     }
 }
