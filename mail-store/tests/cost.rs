@@ -126,7 +126,7 @@ impl Client {
             taken: memory::taken_by_all() - taken,
             turn: self.turn.load(Ordering::Relaxed),
             output,
-            answer: answer[tag.len()..].to_owned(),
+            answer: answer.strip_prefix(&tag).unwrap().to_owned(),
         }
     }
 

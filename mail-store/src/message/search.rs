@@ -247,8 +247,8 @@ impl TextSearch {
             self.scopes.iter().map(|(scope, finder)| (scope, Pass::new(finder))).collect();
         let header = message.header(&message.root);
         let mut scope = (Scope::Field(Vec::new()), Scope::Address(Vec::new()));
-        let mut fields = header::fields(&header).take(if passes.is_empty() { 0 } else { usize::MAX });
-        while let Some(field) = fields.next() {
+        let fields = header::fields(&header).take(if passes.is_empty() { 0 } else { usize::MAX });
+        for field in fields {
             for name in [&mut scope.0, &mut scope.1] {
                 let (Scope::Field(name) | Scope::Address(name)) = name else { continue };
                 name.clear();
