@@ -59,6 +59,22 @@ impl RawValue {
         Ok(Self { bytes: r.text_from(start), complete })
     }
 
+    /// Reads a value where the grammar has no atom but `NIL` and numbers. Lenient: another, which is not
+    /// written.
+    pub(crate) fn read_extension(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        let value = Self::read(r)?;
+        let proper = match value.as_bytes() {
+            [b'"' | b'(' | b'{' | b'~', ..] => true,
+            word => word.iter().all(u8::is_ascii_digit) || word.eq_ignore_ascii_case(b"NIL"),
+        };
+        if proper {
+            return Ok(value);
+        }
+        r.deviate_at(start, deviation::ATOM_FOR_STRING)?;
+        Ok(Self { complete: false, ..value })
+    }
+
     /// Appends the value.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.as_bytes());

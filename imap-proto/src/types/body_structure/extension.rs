@@ -96,7 +96,7 @@ pub(super) fn read_common(r: &mut Reader<'_>, common: &mut CommonExtension) -> R
         read_nstring_field(r, &mut common.location)?;
     }
     while has_extension(r)? {
-        common.others.push(RawValue::read(r)?);
+        common.others.push(RawValue::read_extension(r)?);
     }
     Ok(())
 }
