@@ -33,6 +33,9 @@ pub struct Config {
     pub pipelining: bool,
     /// The treatment of CRs and LFs that stand alone in a message.
     pub bare_newline: mailwire_core::dot::BareNewline,
+    /// Send messages with a NUL in them, which most servers refuse or cut off there. False by default: such a
+    /// message is not sent.
+    pub allow_nul: bool,
     /// Send credentials without TLS, readable by everyone on the way.
     pub allow_clear_credentials: bool,
     /// Log in without channel binding where the server offers it and then refuses the bound exchange
@@ -54,6 +57,7 @@ impl Default for Config {
             lmtp: false,
             pipelining: true,
             bare_newline: mailwire_core::dot::BareNewline::default(),
+            allow_nul: false,
             allow_clear_credentials: false,
             binding_fallback: true,
             scram_iterations: DEFAULT_MAX_ITERATIONS,
@@ -109,6 +113,7 @@ impl Config {
         config.lmtp = self.lmtp;
         config.pipelining = self.pipelining;
         config.bare_newline = self.bare_newline;
+        config.allow_nul = self.allow_nul;
         config.allow_clear_credentials = self.allow_clear_credentials;
         config.limits = self.limits;
         config.timeouts.greeting = timeouts.greeting;
