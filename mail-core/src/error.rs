@@ -32,6 +32,8 @@ pub struct ParseError {
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+// As wide as what stands beside it in an error, so that results of grammars are moved in whole words.
+#[repr(usize)]
 pub enum ParseErrorKind {
     /// The bytes are not of the grammar.
     #[default]

@@ -35,8 +35,8 @@ pub struct Output {
     chained: Vec<(usize, Bytes)>,
     length: usize,
     limit: usize,
-    /// How many bytes were put since the beginning.
-    put: u64,
+    /// How many bytes were taken off since the beginning.
+    taken: u64,
 }
 
 /// A place in the stream of all bytes that were ever put to an [`Output`], from [`Output::mark`].
@@ -66,7 +66,7 @@ impl Output {
             chained: Vec::new(),
             length: 0,
             limit,
-            put: 0,
+            taken: 0,
         }
     }
 
@@ -118,14 +118,14 @@ impl Output {
     #[must_use]
     #[inline]
     pub const fn mark(&self) -> OutputMark {
-        OutputMark(self.put)
+        OutputMark(self.taken + self.length as u64)
     }
 
     /// Whether all that was put before `mark` was taken off the output, to be written to the peer.
     #[must_use]
     #[inline]
     pub const fn has_left(&self, mark: OutputMark) -> bool {
-        mark.0 <= self.put.saturating_sub(self.length as u64)
+        mark.0 <= self.taken
     }
 
     /// Copies `bytes` to the end.
@@ -188,7 +188,6 @@ impl Output {
     fn count_copied(&mut self, added: usize) {
         if added > 0 {
             self.length += added;
-            self.put = self.put.saturating_add(added as u64);
             match self.pieces.back_mut() {
                 Some(Piece::Copied(length)) => *length += added,
                 _ => self.pieces.push_back(Piece::Copied(added)),
@@ -199,7 +198,6 @@ impl Output {
     fn chain(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.length += bytes.len();
-            self.put = self.put.saturating_add(bytes.len() as u64);
             self.pieces.push_back(Piece::Chained(bytes));
         }
     }
@@ -214,12 +212,18 @@ impl Output {
         self.copied.clear();
         self.copied_start = 0;
         self.pieces.clear();
-        self.length = 0;
+        self.count_taken(self.length);
+    }
+
+    /// So many bytes, which were there, are no longer.
+    fn count_taken(&mut self, count: usize) {
+        self.length -= count;
+        self.taken += count as u64;
     }
 
     fn take_off(&mut self, count: usize) {
         let mut left = count.min(self.length);
-        self.length -= left;
+        self.count_taken(left);
         while left > 0 {
             let (taken, emptied) = match self.pieces.front_mut() {
                 None => break,

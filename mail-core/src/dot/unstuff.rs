@@ -125,6 +125,8 @@ impl Unstuffer {
     /// Moves the lines after the first `length` bytes of `input` up against them, without the dots
     /// that are stuffing, as long as each line starts with one. The lengths of what is now one chunk,
     /// and of what it was made of.
+    // Apart, so that its loop has all registers.
+    #[inline(never)]
     fn join(&mut self, input: &mut [u8], length: usize) -> (usize, usize) {
         let (mut whole, mut taken) = (length, length);
         while whole < JOINED {
