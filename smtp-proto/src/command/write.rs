@@ -13,42 +13,43 @@ impl Command {
         match self {
             Self::Mail(mail) => write_mail(mail, out),
             Self::Rcpt(rcpt) => write_rcpt(rcpt, out),
-            Self::Ehlo(name) => with_argument(out, b"EHLO", Some(name.as_bytes())),
-            Self::Helo(name) => with_argument(out, b"HELO", Some(name.as_bytes())),
-            Self::Lhlo(name) => with_argument(out, b"LHLO", Some(name.as_bytes())),
+            Self::Ehlo(name) => with_argument(out, *b"EHLO ", name.as_bytes()),
+            Self::Helo(name) => with_argument(out, *b"HELO ", name.as_bytes()),
+            Self::Lhlo(name) => with_argument(out, *b"LHLO ", name.as_bytes()),
             Self::Data => out.extend_from_slice(b"DATA"),
             Self::Rset => out.extend_from_slice(b"RSET"),
             Self::Quit => out.extend_from_slice(b"QUIT"),
             Self::StartTls => out.extend_from_slice(b"STARTTLS"),
-            Self::Noop(argument) => {
-                with_argument(out, b"NOOP", argument.as_ref().map(|argument| argument.as_bytes()));
-            }
-            Self::Help(argument) => {
-                with_argument(out, b"HELP", argument.as_ref().map(|argument| argument.as_bytes()));
-            }
-            Self::Vrfy(argument) => with_argument(out, b"VRFY", Some(argument.as_bytes())),
-            Self::Expn(argument) => with_argument(out, b"EXPN", Some(argument.as_bytes())),
-            Self::Auth(Auth { mechanism, initial }) => {
-                with_argument(out, b"AUTH", Some(mechanism.as_bytes()));
-                if let Some(initial) = initial {
-                    out.push(b' ');
-                    sasl::encode_initial(initial.expose(), out);
-                }
-            }
+            Self::Noop(None) => out.extend_from_slice(b"NOOP"),
+            Self::Help(None) => out.extend_from_slice(b"HELP"),
+            Self::Noop(Some(argument)) => with_argument(out, *b"NOOP ", argument.as_bytes()),
+            Self::Help(Some(argument)) => with_argument(out, *b"HELP ", argument.as_bytes()),
+            Self::Vrfy(argument) => with_argument(out, *b"VRFY ", argument.as_bytes()),
+            Self::Expn(argument) => with_argument(out, *b"EXPN ", argument.as_bytes()),
+            Self::Auth(auth) => write_auth(auth, out),
             Self::Other { verb, argument } => {
-                with_argument(out, verb.as_bytes(), argument.as_ref().map(|argument| argument.as_bytes()));
+                out.extend_from_slice(verb.as_bytes());
+                if let Some(argument) = argument {
+                    out.push(b' ');
+                    out.extend_from_slice(argument.as_bytes());
+                }
             }
         }
         out.extend_from_slice(b"\r\n");
     }
 }
 
-#[inline]
-fn with_argument(out: &mut Vec<u8>, verb: &[u8], argument: Option<&[u8]>) {
-    out.extend_from_slice(verb);
-    if let Some(argument) = argument {
+/// Appends a verb with its space, whose length is known, and an argument.
+fn with_argument(out: &mut Vec<u8>, verb: [u8; 5], argument: &[u8]) {
+    out.extend_from_slice(&verb);
+    out.extend_from_slice(argument);
+}
+
+fn write_auth(auth: &Auth, out: &mut Vec<u8>) {
+    with_argument(out, *b"AUTH ", auth.mechanism.as_bytes());
+    if let Some(initial) = &auth.initial {
         out.push(b' ');
-        out.extend_from_slice(argument);
+        sasl::encode_initial(initial.expose(), out);
     }
 }
 

@@ -35,19 +35,21 @@ impl Machine {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let next = match (self.phase, &self.current) {
-            (Phase::Closed, _) => return Ok(Next::Closed),
-            (Phase::Upgrading, _) if !input.is_empty() => {
+        let next = match self.phase {
+            Phase::Closed => return Ok(Next::Closed),
+            Phase::Upgrading if !input.is_empty() => {
                 self.failed = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
                 None
             }
-            (Phase::Upgrading, _) if !self.output.is_empty() => return Ok(Next::Paused),
-            (Phase::Upgrading, _) => return Ok(Next::Upgrade(Upgrade::Tls)),
-            (_, Some(Current { due: Due::Body(_), .. })) => self.receive_body(input),
-            (_, None | Some(Current { due: Due::Response, .. })) if !self.output.is_full() => {
-                self.receive_line(input)
-            }
-            _ => return Ok(Next::Paused),
+            Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
+            Phase::Upgrading => return Ok(Next::Upgrade(Upgrade::Tls)),
+            Phase::Open | Phase::Refused => match &self.current {
+                Some(Current { due: Due::Body(_), .. }) => self.receive_body(input),
+                None | Some(Current { due: Due::Response, .. }) if !self.output.is_full() => {
+                    self.receive_line(input)
+                }
+                _ => return Ok(Next::Paused),
+            },
         };
         match (self.failed, next) {
             (Some(error), _) => Err(error),
