@@ -651,7 +651,10 @@ async fn names_are_modified_utf_7_and_not_too_long() {
             ["CREATE", "DELETE", "SELECT", "EXAMINE", "SUBSCRIBE", "UNSUBSCRIBE", "RENAME INBOX", "COPY 1"]
         {
             let reply = raw.no(&format!("{command} \"{name}\"")).await;
-            assert_eq!(reply, "NO [CANNOT] The mailbox name is not modified UTF-7", "{command} {name}");
+            assert!(
+                reply.starts_with("NO [CANNOT]") && reply.ends_with("name is not modified UTF-7"),
+                "{reply}"
+            );
             raw.ok("SELECT INBOX").await;
         }
         assert!(raw.no(&format!("STATUS \"{name}\" (MESSAGES)")).await.starts_with("NO [CANNOT]"));

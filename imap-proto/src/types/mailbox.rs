@@ -99,10 +99,11 @@ impl MailboxName {
     }
 
     /// Whether the name is ASCII and correct modified UTF-7, as names of IMAP4rev1 are
-    /// ([RFC 3501 section 5.1.3](https://www.rfc-editor.org/rfc/rfc3501#section-5.1.3)): `&` alone is not.
+    /// ([RFC 3501 section 5.1.3](https://www.rfc-editor.org/rfc/rfc3501#section-5.1.3)): `&` alone is not, and neither
+    /// is `&AGE-`, for a letter of ASCII stands for itself.
     #[must_use]
     pub fn is_utf7(&self) -> bool {
-        utf7::decode(self.as_bytes()).is_some()
+        utf7::decode(self.as_bytes()).is_some_and(|name| utf7::encode(&name).as_bytes() == self.as_bytes())
     }
 
     /// Gives the name in modified UTF-7, for a peer that speaks IMAP4rev1. A name that is neither ASCII

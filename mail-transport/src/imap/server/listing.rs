@@ -75,8 +75,7 @@ pub(super) fn unicode_name(name: &MailboxName, utf8: bool) -> Option<String> {
     if utf8 {
         return name.as_text().as_str().map(str::to_owned);
     }
-    let unicode = name.to_unicode();
-    (wire_name(&unicode, utf8)? == *name).then(|| unicode.into_owned())
+    name.is_utf7().then(|| name.to_unicode().into_owned())
 }
 
 /// What LIST or LSUB asks for.
