@@ -347,3 +347,20 @@ fn news_of_messages_that_are_not_told_yet() {
     assert_eq!(tell(), Some(Update::Flags { number, uid: uid(5), mod_seq: at }));
     assert_eq!(tell(), None);
 }
+
+#[test]
+fn new_messages_are_told_in_ranges_of_any_form() {
+    let recent = |given: &[(u32, u32)]| {
+        let mut view = View::with_uids(ranges(&[2, 3, 9, 11, 12, 13, 20]), Numbering::Numbers);
+        let uid = |number| Uid::new(number).unwrap();
+        view.set_recent(given.iter().map(|&(low, high)| (uid(low), uid(high))));
+        let ranges = view.recent_uids().map(|(low, high)| (low.get(), high.get()));
+        (view.recent(), ranges.collect::<Vec<_>>())
+    };
+    assert_eq!(recent(&[(1, 1), (4, 8), (21, 30)]), (0, vec![]));
+    assert_eq!(recent(&[(3, 11)]), (3, vec![(3, 3), (9, 9), (11, 11)]));
+    assert_eq!(recent(&[(2, 2), (12, 12), (13, 13)]), (3, vec![(2, 2), (12, 13)]));
+    assert_eq!(recent(&[(1, u32::MAX)]).0, 7);
+    // In disorder, and one within another.
+    assert_eq!(recent(&[(11, 20), (2, 3), (12, 12)]), (6, vec![(2, 3), (11, 13), (20, 20)]));
+}

@@ -181,9 +181,24 @@ impl View {
     /// Sets the messages that are new to this session, as the mailbox is selected; those that are not
     /// known are left out
     /// ([RFC 3501 section 2.3.2](https://www.rfc-editor.org/rfc/rfc3501#section-2.3.2)).
+    ///
+    /// `ranges` are in ascending order, as stores have them: then both are walked through once.
     pub fn set_recent(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>) {
-        for (low, high) in ranges.into_iter().flat_map(|(low, high)| self.slots.ranges_within(low, high)) {
-            self.recent.insert(low, high);
+        let mut known = self.slots.ranges().peekable();
+        let mut before = None;
+        for (low, high) in ranges {
+            if before.is_some_and(|before| low < before) {
+                known = self.slots.ranges().peekable();
+            }
+            before = Some(low);
+            while known.next_if(|&(_, last)| last < low).is_some() {}
+            while let Some(&(first, last)) = known.peek().filter(|&&(first, _)| first <= high) {
+                self.recent.insert(first.max(low), last.min(high));
+                if last > high {
+                    break;
+                }
+                known.next();
+            }
         }
     }
 
