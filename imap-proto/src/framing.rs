@@ -333,7 +333,8 @@ impl Framer {
         self.speaker == Speaker::Client || self.literals > 0 || response_can_hold_literal(line)
     }
 
-    #[inline]
+    // The frame goes where it is needed without a stop in memory.
+    #[inline(always)]
     fn take_message(&mut self, input: &mut BytesMut, end: usize) -> Frame {
         let end = end.min(input.len());
         let hidden = match self.hide {
@@ -347,14 +348,20 @@ impl Framer {
             Newline::CrLf => 2,
             Newline::Lf => 1,
         }));
-        if !self.head.is_empty() {
-            let mut whole = core::mem::take(&mut self.head);
-            whole.extend_from_slice(&bytes);
-            bytes = whole.into();
-        }
         self.begin_line();
         self.literals = 0;
-        Frame { bytes, streamed: core::mem::take(&mut self.streamed), newline }
+        if self.streamed.is_empty() {
+            return Frame { bytes, streamed: Vec::new(), newline };
+        }
+        self.join(&bytes, newline)
+    }
+
+    /// Puts a message together whose literals were streamed: what lay before them, and its end.
+    #[inline(never)]
+    fn join(&mut self, end: &[u8], newline: Newline) -> Frame {
+        let mut whole = core::mem::take(&mut self.head);
+        whole.extend_from_slice(end);
+        Frame { bytes: whole.into(), streamed: core::mem::take(&mut self.streamed), newline }
     }
 
     #[inline]

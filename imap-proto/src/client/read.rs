@@ -209,6 +209,8 @@ impl Machine {
         self.config.channel == Channel::StartTls && !self.session.tls
     }
 
+    // Apart from the loop, which has few values to keep then.
+    #[inline(never)]
     fn take_message(&mut self, mut frame: Frame) -> Result<(), Error> {
         self.fetching = None;
         match self.ignoring.take() {

@@ -53,7 +53,7 @@ pub use list::{List, ListOptions, ListPatterns, ListReturnOpt, ListSelectOpt};
 pub use mailbox::{Create, Select, Status, StatusAtt};
 pub use messages::Messages;
 pub use other::OtherItem;
-pub(crate) use parse::{Head, append_announces_message, parse_head};
+pub(crate) use parse::{append_announces_message, parse_head};
 pub(crate) use rules::{Effect, Name, Need, Numbers, Rules};
 pub use search::{Search, SearchKey, SearchReturnOpt};
 pub use store::{Copy, Store, StoreAction};

@@ -319,8 +319,10 @@ pub(crate) struct Head<'a> {
 }
 
 /// Reads the tag and the name at the beginning of a command, if they are there.
+#[inline]
 pub(crate) fn parse_head(text: &[u8]) -> Option<Head<'_>> {
-    let word = |text: &[u8], class| text.iter().take_while(|byte| chars::is(**byte, class)).count();
+    let word =
+        |text: &[u8], class| text.iter().position(|&byte| !chars::is(byte, class)).unwrap_or(text.len());
     let (tag, rest) = text.split_at_checked(word(text, chars::TAG))?;
     let rest = rest.strip_prefix(b" ")?;
     let (name, rest) = rest.split_at_checked(word(rest, chars::ATOM))?;

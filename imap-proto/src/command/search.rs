@@ -379,10 +379,12 @@ impl SearchKey {
         Self::read(r).map(Box::new)
     }
 
+    #[inline(never)]
     fn read_not(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         Self::read_boxed(r).map(Self::Not)
     }
 
+    #[inline(never)]
     fn read_or(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         r.space()?;
         let start = r.offset();
@@ -394,6 +396,7 @@ impl SearchKey {
         Ok(Self::Or(one, Self::read_boxed(r)?))
     }
 
+    #[inline(never)]
     fn read_list(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         r.skip(1);

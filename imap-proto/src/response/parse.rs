@@ -32,8 +32,9 @@ impl Response {
     pub(crate) fn parse_in(frame: &Bytes, context: &ParseContext) -> Result<Parsed<Self>, ParseError> {
         let mut reader = Reader::new(frame, context);
         reader.line_end(context.newline)?;
-        let response = Self::read(&mut reader)?;
-        Ok(reader.finish(response))
+        let response = Self::read(&mut reader);
+        // It is moved only once.
+        response.map(|response| reader.finish(response))
     }
 
     /// ```text

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Upgrade,
+    Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade,
     private::NulSearch,
     sasl::{self, Steps},
 };
@@ -17,13 +17,15 @@ use super::{
 use crate::{
     capability::Capability,
     command::{
-        Command, Effect, Head, LITERAL_MINUS, Literals, Name, Request, Rules, append_announces_message,
-        parse_head,
+        Command, Effect, LITERAL_MINUS, Literals, Name, Request, Rules, append_announces_message, parse_head,
     },
     framing::{Announcement, Frame, Framed, Hide},
     response::{Code, Reply, ReplyKind, ReplyText},
     types::{ParseContext, Tag, chars},
 };
+
+/// What comes of something that was read: an event at most.
+type Reading = Result<Option<Event>, Error>;
 
 /// Why a command is not handed out.
 pub(super) struct Refusal {
@@ -34,7 +36,9 @@ pub(super) struct Refusal {
 /// The words for a command that is not known.
 pub(super) const UNKNOWN_COMMAND: &str = "unknown command";
 
+// Most commands are not refused.
 impl Refusal {
+    #[cold]
     pub(super) fn bad(offset: usize, reason: &'static str) -> Self {
         let status = Reply::from_static(ReplyKind::Bad, reason);
         Self { status, error: ParseError::new(offset, reason) }
@@ -55,11 +59,13 @@ impl Refusal {
         Self { status: Reply::from_text(ReplyKind::Bad, text), error }
     }
 
+    #[cold]
     pub(super) fn no(code: Code, reason: &'static str) -> Self {
         let status = Reply::from_static(ReplyKind::No, reason).with_code(code);
         Self { status, error: ParseError::new(0, reason) }
     }
 
+    #[cold]
     fn with_code(mut self, code: Code) -> Self {
         self.status.code = Some(code);
         self
@@ -73,7 +79,12 @@ impl Machine {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.step(input).inspect_err(|error| self.fail(*error))
+        // Not `inspect_err`, with which what is given would be moved once more.
+        let next = self.step(input);
+        if let Err(error) = &next {
+            self.fail(*error);
+        }
+        next
     }
 
     fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
@@ -115,7 +126,11 @@ impl Machine {
                     self.framer.park();
                     return Ok(Next::NeedInput);
                 }
-                Framed::Message(frame) => self.take_message(frame, input)?,
+                Framed::Message(frame) => {
+                    if let Some(event) = self.take_message(frame, input)? {
+                        return Ok(Next::Event(event));
+                    }
+                }
                 Framed::Literal(announced) => self.take_literal(announced, input)?,
                 Framed::Chunk(chunk) => {
                     if let Some(nul) = &mut self.nul {
@@ -146,7 +161,18 @@ impl Machine {
         Err(Error::UnexpectedEof { during })
     }
 
+    #[inline(never)]
     fn take_literal(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
+        if let Some(event) = self.answer_literal(announced, input)? {
+            // The message of an APPEND that was let in follows its command.
+            self.events.push_front(event);
+        }
+        Ok(())
+    }
+
+    /// Lets the announced literal come, or refuses it.
+    #[inline]
+    fn answer_literal(&mut self, announced: Announcement, input: &mut BytesMut) -> Reading {
         match self.mode {
             Mode::Command => {}
             // In these a line is no command, whatever it ends in.
@@ -156,11 +182,11 @@ impl Machine {
             }
             Mode::Tail => {
                 self.give_up(announced, input);
-                return self.refuse_body(BodyRefusal::SecondMessage);
+                return Ok(self.refuse_body(BodyRefusal::SecondMessage));
             }
             _ => {
                 self.give_up(announced, input);
-                return Ok(());
+                return Ok(None);
             }
         }
         let text = self.framer.announced(input);
@@ -168,35 +194,36 @@ impl Machine {
             let refusal = Refusal::bad(0, "expected a tag and a command");
             return self.refuse_literal(announced, input, &refusal);
         };
-        if head.name.eq_ignore_ascii_case(b"APPEND") && append_announces_message(head.rest) {
+        let name = Name::of(head.name);
+        if name == Some(Name::Append) && append_announces_message(head.rest) {
             return self.take_append(announced, input);
         }
-        if let Err(refusal) = self.permits_literal(&head, announced, text.len()) {
+        if let Err(refusal) = self.permits_literal(name, announced, text.len()) {
             return self.refuse_literal(announced, input, &refusal);
         }
         self.framer.keep(&self.config.limits)?;
         if announced.synchronizing {
             self.output.put(b"+ go on\r\n");
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Whether the client may go on with an argument. What can be told now saves it the way, and
     /// saves a password from the wire.
     fn permits_literal(
         &self,
-        head: &Head<'_>,
+        name: Option<Name>,
         announced: Announcement,
         so_far: usize,
     ) -> Result<(), Refusal> {
-        if let Some(name) = Name::of(head.name) {
+        if let Some(name) = name {
             name.rules()
                 .valid_in
                 .check(self.session.state)
                 .map_err(|reason| Refusal::bad(0, reason.as_str()))?;
         }
         let limits = &self.config.limits;
-        if head.name.eq_ignore_ascii_case(b"LOGIN") {
+        if name == Some(Name::Login) {
             self.permits_login()?;
         }
         let total = announced.size.saturating_add(so_far as u64);
@@ -223,7 +250,7 @@ impl Machine {
         announced: Announcement,
         input: &mut BytesMut,
         refusal: &Refusal,
-    ) -> Result<(), Error> {
+    ) -> Reading {
         let text = Bytes::copy_from_slice(self.framer.announced(input));
         self.stop_reading(announced, input)?;
         self.refuse_line(text, refusal)
@@ -252,13 +279,14 @@ impl Machine {
     }
 
     /// Answers a line that is no command, or none yet.
-    fn refuse_line(&mut self, bytes: Bytes, refusal: &Refusal) -> Result<(), Error> {
+    #[cold]
+    fn refuse_line(&mut self, bytes: Bytes, refusal: &Refusal) -> Reading {
         let head = parse_head(&bytes);
         let tag = head.map(|head| head.tag).or_else(|| self.lone_tag(&bytes));
         self.tagged(tag.unwrap_or(b"*"), &refusal.status);
         let bytes = without_secrets(bytes);
-        self.events.push_back(Event::Malformed { ticket: None, bytes, error: refusal.error });
-        self.count_bad()
+        self.count_bad()?;
+        Ok(Some(Event::Malformed { ticket: None, bytes, error: refusal.error }))
     }
 
     /// A line that is nothing but a tag, which a lenient server answers.
@@ -270,11 +298,11 @@ impl Machine {
     }
 
     /// Answers a command that is not handed out.
-    fn refuse_command(&mut self, request: Request, refusal: Refusal) -> Result<(), Error> {
-        let Request { tag, command } = request;
+    #[cold]
+    fn refuse_command(&mut self, tag: &Tag, command: Command, refusal: Refusal) -> Reading {
         self.tagged(tag.as_bytes(), &refusal.status);
-        self.events.push_back(Event::Refused { command, reply: Box::new(refusal.status) });
-        self.count_bad()
+        self.count_bad()?;
+        Ok(Some(Event::Refused { command, reply: Box::new(refusal.status) }))
     }
 
     fn count_bad(&mut self) -> Result<(), Error> {
@@ -283,20 +311,25 @@ impl Machine {
         if self.session.bad_commands >= limit { Err(Error::TooManyBadCommands { limit }) } else { Ok(()) }
     }
 
-    fn take_message(&mut self, mut frame: Frame, input: &BytesMut) -> Result<(), Error> {
+    // Apart from the loop, which has few values to keep then.
+    #[inline(never)]
+    fn take_message(&mut self, mut frame: Frame, input: &BytesMut) -> Reading {
         match self.mode {
             Mode::AuthLine | Mode::Idle => self.take_line(&frame.bytes),
             Mode::Rest => {
                 self.mode = Mode::Command;
-                Ok(())
+                Ok(None)
             }
-            Mode::Tail => self.end_body(&frame),
+            Mode::Tail => Ok(self.end_body(&frame)),
             _ => {
                 let mut unknown = None;
                 match self.parse(&mut frame, &mut unknown) {
-                    Ok(Parsed { value, deviations, .. }) => match unknown {
-                        None => self.dispatch(value, deviations, input),
-                        Some(error) => self.dispatch_unknown(value, error, &frame.bytes, deviations, input),
+                    Ok(Parsed { value: Request { tag, command }, deviations, .. }) => match unknown {
+                        None => self.dispatch(tag, command, deviations, input),
+                        Some(error) => match self.permits_unknown(&command, error, &frame.bytes) {
+                            Ok(()) => self.dispatch(tag, command, deviations, input),
+                            Err(refusal) => self.refuse_command(&tag, command, refusal),
+                        },
                     },
                     Err(ParseError { offset, reason, .. }) => {
                         self.refuse_line(frame.bytes, &Refusal::bad(offset, reason))
@@ -317,22 +350,6 @@ impl Machine {
         Request::parse_telling(&frame.bytes, &context, unknown)
     }
 
-    /// A known command with something in it that is not.
-    #[cold]
-    fn dispatch_unknown(
-        &mut self,
-        request: Request,
-        error: ParseError,
-        bytes: &Bytes,
-        deviations: Vec<Deviation>,
-        input: &BytesMut,
-    ) -> Result<(), Error> {
-        match self.permits_unknown(&request.command, error, bytes) {
-            Ok(()) => self.dispatch(request, deviations, input),
-            Err(refusal) => self.refuse_command(request, refusal),
-        }
-    }
-
     /// Whether the application takes it, which then has to be allowed now.
     fn permits_unknown(&self, command: &Command, error: ParseError, bytes: &Bytes) -> Result<(), Refusal> {
         match self.permits(command, &command.rules()) {
@@ -343,21 +360,23 @@ impl Machine {
         }
     }
 
+    #[inline]
     fn dispatch(
         &mut self,
-        request: Request,
+        tag: Tag,
+        command: Command,
         deviations: Vec<Deviation>,
         input: &BytesMut,
-    ) -> Result<(), Error> {
-        let rules = request.command.rules();
-        if let Err(refusal) = self.permits(&request.command, &rules) {
-            return self.refuse_command(request, refusal);
+    ) -> Reading {
+        let rules = command.rules();
+        if let Err(refusal) = self.permits(&command, &rules) {
+            return self.refuse_command(&tag, command, refusal);
         }
-        if matches!(request.command, Command::Append(_)) {
+        if rules.effect == Effect::Append {
             // A message that is not announced by a literal at the end of a line does not exist.
-            return self.refuse_command(request, Refusal::bad(0, "expected the message as a literal"));
+            let refusal = Refusal::bad(0, "expected the message as a literal");
+            return self.refuse_command(&tag, command, refusal);
         }
-        let Request { tag, command } = request;
         self.count_idle(&command)?;
         match &command {
             Command::Capability => {
@@ -368,12 +387,9 @@ impl Machine {
                     out.extend_from_slice(b"\r\n");
                 });
                 self.tagged(tag.as_bytes(), &Reply::from_static(ReplyKind::Ok, "done"));
-                return Ok(());
+                return Ok(None);
             }
-            Command::Enable(asked) => {
-                self.enable(&tag, asked);
-                return Ok(());
-            }
+            Command::Enable(asked) => return Ok(self.enable(&tag, asked)),
             Command::StartTls if !input.is_empty() => {
                 return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
             }
@@ -386,22 +402,23 @@ impl Machine {
             }
             _ => {}
         }
-        self.begin(tag, command, rules, deviations);
-        Ok(())
+        let ticket = self.begin(tag, rules);
+        Ok(Some(Event::Command { ticket, command, deviations }))
     }
 
-    fn begin(&mut self, tag: Tag, command: Command, rules: Rules, deviations: Vec<Deviation>) {
+    /// The command goes to the application.
+    fn begin(&mut self, tag: Tag, rules: Rules) -> Ticket {
         let ticket = self.tickets.issue();
         self.session.bad_commands = 0;
         self.current = Some(Current { ticket, tag, rules, steps: Steps::default(), bad_end: false });
         self.mode = Mode::Answer;
-        self.events.push_back(Event::Command { ticket, command, deviations });
+        ticket
     }
 
     /// Nobody stays for ever who does not log in.
     fn count_idle(&mut self, command: &Command) -> Result<(), Error> {
-        let idle = matches!(command, Command::Noop | Command::Capability | Command::Id(_));
-        if idle && self.session.state == State::NotAuthenticated {
+        let may_idle = self.session.state == State::NotAuthenticated;
+        if may_idle && matches!(command, Command::Noop | Command::Capability | Command::Id(_)) {
             self.session.idle_commands += 1;
             let limit = self.config.limits.idle_commands as u64;
             if self.session.idle_commands as u64 > limit {
@@ -412,7 +429,7 @@ impl Machine {
     }
 
     /// RFC 9051 section 6.3.1.
-    fn enable(&mut self, tag: &Tag, asked: &[Capability]) {
+    fn enable(&mut self, tag: &Tag, asked: &[Capability]) -> Option<Event> {
         let mut enabled: Vec<Capability> = Vec::new();
         for capability in asked {
             let has = match capability {
@@ -431,13 +448,11 @@ impl Machine {
             out.extend_from_slice(b"\r\n");
         });
         self.tagged(tag.as_bytes(), &Reply::from_static(ReplyKind::Ok, "done"));
-        if !enabled.is_empty() {
-            self.events.push_back(Event::Enabled(enabled));
-        }
+        if enabled.is_empty() { None } else { Some(Event::Enabled(enabled)) }
     }
 
     /// The head of an APPEND, up to the announcement of its message.
-    fn take_append(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
+    fn take_append(&mut self, announced: Announcement, input: &mut BytesMut) -> Reading {
         let mut frame = self.framer.announced_frame(input);
         let mut unknown = None;
         let parsed = match self.parse(&mut frame, &mut unknown) {
@@ -446,11 +461,11 @@ impl Machine {
                 return self.refuse_literal(announced, input, &Refusal::bad(offset, reason));
             }
         };
-        let Parsed { value: request, deviations, .. } = parsed;
-        let rules = request.command.rules();
+        let Parsed { value: Request { tag, command }, deviations, .. } = parsed;
+        let rules = command.rules();
         let mut checked = match unknown {
-            None => self.permits(&request.command, &rules),
-            Some(error) => self.permits_unknown(&request.command, error, &frame.bytes),
+            None => self.permits(&command, &rules),
+            Some(error) => self.permits_unknown(&command, error, &frame.bytes),
         };
         if checked.is_ok() && announced.size > self.config.limits.message {
             checked = Err(Refusal::no(Code::TooBig, "the message is too large"));
@@ -460,9 +475,8 @@ impl Machine {
         }
         if let Err(refusal) = checked {
             self.stop_reading(announced, input)?;
-            return self.refuse_command(request, refusal);
+            return self.refuse_command(&tag, command, refusal);
         }
-        let Request { tag, command } = request;
         let length = match &command {
             Command::Append(append) => append.message.streamed(),
             _ => None,
@@ -472,13 +486,13 @@ impl Machine {
             return self.refuse_literal(announced, input, &refusal);
         };
         self.framer.stream(input);
-        self.begin(tag, command, rules, deviations);
+        let ticket = self.begin(tag, rules);
         self.nul = (!self.config.allow_nul && !announced.binary).then(NulSearch::new);
         self.mode = Mode::Decision { synchronizing: announced.synchronizing, length };
         if self.config.accept_bodies {
             self.begin_body();
         }
-        Ok(())
+        Ok(Some(Event::Command { ticket, command, deviations }))
     }
 
     /// The client is let go on with the message of an APPEND.
@@ -494,7 +508,7 @@ impl Machine {
     }
 
     /// The line after the message of an APPEND.
-    fn end_body(&mut self, frame: &Frame) -> Result<(), Error> {
+    fn end_body(&mut self, frame: &Frame) -> Option<Event> {
         let end = frame.streamed.last().copied().unwrap_or_default();
         if frame.bytes.len() > end {
             self.mode = Mode::Command;
@@ -505,41 +519,35 @@ impl Machine {
             return self.refuse_body(BodyRefusal::Nul(offset));
         }
         self.mode = Mode::Answer;
-        if let Some(current) = &self.current {
-            self.events.push_back(Event::BodyEnd { ticket: current.ticket });
-        }
-        Ok(())
+        self.current.as_ref().map(|current| Event::BodyEnd { ticket: current.ticket })
     }
 
-    fn refuse_body(&mut self, reason: BodyRefusal) -> Result<(), Error> {
-        let Some(current) = self.current.take() else { return Ok(()) };
+    fn refuse_body(&mut self, reason: BodyRefusal) -> Option<Event> {
+        let current = self.current.take()?;
         let text = match reason {
             BodyRefusal::SecondMessage => "only one message can be appended",
             BodyRefusal::Trailing(_) => "expected the end of the command",
             BodyRefusal::Nul(_) => "a NUL in the message",
         };
         self.tagged(current.tag.as_bytes(), &Reply::from_static(ReplyKind::Bad, text));
-        self.events.push_back(Event::BodyRefused { ticket: current.ticket, reason });
-        Ok(())
+        Some(Event::BodyRefused { ticket: current.ticket, reason })
     }
 
     /// A line that is no command: DONE, or a step of a SASL exchange.
-    fn take_line(&mut self, line: &Bytes) -> Result<(), Error> {
-        let Some(current) = &mut self.current else { return Ok(()) };
+    fn take_line(&mut self, line: &Bytes) -> Reading {
+        let Some(current) = &mut self.current else { return Ok(None) };
         let ticket = current.ticket;
         if self.mode == Mode::Idle {
             // Whatever else it is ends IDLE as well: it is not a command.
             current.bad_end = !line.eq_ignore_ascii_case(b"DONE");
             self.mode = Mode::Answer;
-            self.events.push_back(Event::IdleDone { ticket });
-            return Ok(());
+            return Ok(Some(Event::IdleDone { ticket }));
         }
         current.steps.count(self.config.limits.auth_steps)?;
         let (event, reason) = match sasl::decode_step(line) {
             Ok(SaslStep::Data(data)) => {
                 self.mode = Mode::Answer;
-                self.events.push_back(Event::AuthResponse { ticket, step: SaslStep::Data(data) });
-                return Ok(());
+                return Ok(Some(Event::AuthResponse { ticket, step: SaslStep::Data(data) }));
             }
             Ok(step @ SaslStep::Cancel) => (Event::AuthResponse { ticket, step }, "cancelled"),
             Err(error) => {
@@ -547,8 +555,7 @@ impl Machine {
             }
         };
         self.complete(Reply::from_static(ReplyKind::Bad, reason));
-        self.events.push_back(event);
-        Ok(())
+        Ok(Some(event))
     }
 }
 

@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     capability::Capability,
-    command::{Command, Create, Effect, List, ListReturnOpt, ListSelectOpt, Need, Rules},
+    command::{
+        Authenticate, Command, Create, Effect, List, ListReturnOpt, ListSelectOpt, Need, OtherCommand, Rules,
+    },
     response::{Code, Reply, ReplyKind, Untagged},
     state::State,
 };
@@ -27,6 +29,7 @@ impl Machine {
     }
 
     /// Whether the client may ask for this now (RFC 9051 section 3).
+    #[inline]
     pub(super) fn permits(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
         rules.valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason.as_str()))?;
         let lacks = |need: Option<Need>| need.is_some_and(|need| !need.is_met(self.config.capabilities()));
@@ -41,29 +44,43 @@ impl Machine {
                 _ => Ok(()),
             },
             Command::Other(_) if self.config.pass_unknown_commands => Ok(()),
-            Command::Other(other) => {
-                let name = other.name().as_bytes();
-                let known =
-                    self.config.commands.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
-                if known { Ok(()) } else { Err(Refusal::bad(0, UNKNOWN_COMMAND)) }
-            }
+            Command::Other(other) => self.permits_other(other),
             Command::List(list) => permits_list(list, self.config.pass_unknown_commands),
             Command::Create(Create { mailbox, .. }) | Command::Rename { to: mailbox, .. }
                 if !self.session.rev2 && !mailbox.is_utf7() =>
             {
                 Err(Refusal::no(Code::Cannot, "the name is not modified UTF-7"))
             }
-            Command::StartTls if self.session.tls => Err(Refusal::bad(0, "TLS is there already")),
-            Command::StartTls if !self.offers_tls() => Err(Refusal::bad(0, "STARTTLS is not offered")),
+            Command::StartTls => self.permits_starttls(),
             Command::Login(_) => self.permits_login(),
-            Command::Authenticate(authenticate) if !self.policy().permits(&authenticate.mechanism) => {
-                Err(privacy_required())
-            }
-            Command::Authenticate(authenticate) => {
-                let known = self.config.mechanisms.contains(&authenticate.mechanism);
-                if known { Ok(()) } else { Err(Refusal::no(Code::Cannot, "this mechanism is not offered")) }
-            }
+            Command::Authenticate(authenticate) => self.permits_authenticate(authenticate),
             _ => Ok(()),
+        }
+    }
+
+    fn permits_other(&self, command: &OtherCommand) -> Result<(), Refusal> {
+        let name = command.name().as_bytes();
+        let known = self.config.commands.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
+        if known { Ok(()) } else { Err(Refusal::bad(0, UNKNOWN_COMMAND)) }
+    }
+
+    fn permits_starttls(&self) -> Result<(), Refusal> {
+        if self.session.tls {
+            Err(Refusal::bad(0, "TLS is there already"))
+        } else if !self.offers_tls() {
+            Err(Refusal::bad(0, "STARTTLS is not offered"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn permits_authenticate(&self, authenticate: &Authenticate) -> Result<(), Refusal> {
+        if !self.policy().permits(&authenticate.mechanism) {
+            Err(privacy_required())
+        } else if !self.config.mechanisms.contains(&authenticate.mechanism) {
+            Err(Refusal::no(Code::Cannot, "this mechanism is not offered"))
+        } else {
+            Ok(())
         }
     }
 
@@ -115,14 +132,13 @@ pub(super) enum Then {
 /// Whether the application may end a command so. What is still to come of it is another matter: see
 /// `Mode`.
 pub(super) fn permits_answer(effect: Effect, answer: ReplyKind) -> Result<(), Misuse> {
-    match (effect, answer) {
-        (_, ReplyKind::Bye | ReplyKind::PreAuth) => Err(Misuse::WrongAnswer(WrongAnswer::NotFinal)),
-        (Effect::StartTls, ReplyKind::Ok) => Err(Misuse::WrongAnswer(WrongAnswer::OwnCall("accept_upgrade"))),
-        (Effect::Logout, ReplyKind::No | ReplyKind::Bad) => {
-            Err(Misuse::WrongAnswer(WrongAnswer::NotRefusable))
-        }
-        _ => Ok(()),
-    }
+    let wrong = match answer {
+        ReplyKind::Bye | ReplyKind::PreAuth => WrongAnswer::NotFinal,
+        ReplyKind::Ok if effect == Effect::StartTls => WrongAnswer::OwnCall("accept_upgrade"),
+        ReplyKind::No | ReplyKind::Bad if effect == Effect::Logout => WrongAnswer::NotRefusable,
+        ReplyKind::Ok | ReplyKind::No | ReplyKind::Bad => return Ok(()),
+    };
+    Err(Misuse::WrongAnswer(wrong))
 }
 
 /// Whether the application may say this while `current` is in progress (RFC 9051 section 7.5.1).

@@ -33,6 +33,7 @@ pub(super) struct Machine {
     pub(super) mode: Mode,
     /// The command being answered.
     pub(super) current: Option<Current>,
+    /// What follows the event that was given last.
     pub(super) events: VecDeque<Event>,
     /// What is left of a response: the literal that the application gives now in front, and what
     /// stands after it.

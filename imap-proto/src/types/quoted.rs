@@ -60,6 +60,7 @@ pub(crate) fn take_plain<'a>(r: &mut Reader<'a>, follow: Follow) -> Option<&'a [
 fn closes(after: &[u8], follow: Follow) -> bool {
     match after {
         [] | [b')', ..] | [b' ', b'"' | b'(', ..] | [b' ', b'N', b'I', b'L', b' ' | b')', ..] => true,
+        [b' ', ..] if follow == Follow::Any => true,
         _ => closes_before(after, follow),
     }
 }

@@ -329,10 +329,12 @@ impl FetchData {
         write_number(out, u64::from(number.get()));
         out.extend_from_slice(b" FETCH ");
         let mut before = b'(';
-        for item in self.items.iter().filter(|item| item.has_form()) {
-            out.push(before);
-            item.write(out, detached);
-            before = b' ';
+        for item in &self.items {
+            if item.has_form() {
+                out.push(before);
+                item.write(out, detached);
+                before = b' ';
+            }
         }
         if before == b'(' {
             return out.truncate(start);
