@@ -13,7 +13,7 @@ use mailwire_core::Channel;
 use tokio::{net::TcpStream, task::JoinSet, time::Instant};
 
 use crate::{
-    Error, Phase, Protocol, Security, Stream,
+    CLIENT_TRACES, Error, Phase, Protocol, Security, Stream, WireLine, WireLog,
     security::Kind,
     tls::{ClientTls, ServerName, TlsError},
     within,
@@ -69,6 +69,7 @@ pub struct Endpoint {
     tls: Arc<OnceLock<ClientTls>>,
     server_name: Option<String>,
     timeouts: Timeouts,
+    wire_log: Option<WireLog>,
 }
 
 impl Endpoint {
@@ -93,7 +94,14 @@ impl Endpoint {
     /// A server at this address.
     #[must_use]
     pub fn at(address: Address, security: Security) -> Self {
-        Self { address, security, tls: Arc::default(), server_name: None, timeouts: Timeouts::default() }
+        Self {
+            address,
+            security,
+            tls: Arc::default(),
+            server_name: None,
+            timeouts: Timeouts::default(),
+            wire_log: None,
+        }
     }
 
     /// Uses this TLS configuration. Without one, [`ClientTls::new`] is made when it is needed first.
@@ -115,6 +123,28 @@ impl Endpoint {
     pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
+    }
+
+    /// Shows the lines that clients of this server say and hear, without secrets: see [`WireLog`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_transport::{Endpoint, Protocol, Security};
+    ///
+    /// let endpoint = Endpoint::new("imap.example.org", Protocol::Imap, Security::implicit_tls())
+    ///     .with_wire_log(|line| eprintln!("{line}"));
+    /// ```
+    #[must_use]
+    pub fn with_wire_log(mut self, show: impl Fn(WireLine<'_>) + Send + Sync + 'static) -> Self {
+        self.wire_log = Some(WireLog::of_client(show));
+        self
+    }
+
+    /// Returns what is shown the lines of a conversation.
+    #[must_use]
+    pub const fn wire_log(&self) -> Option<&WireLog> {
+        self.wire_log.as_ref()
     }
 
     /// Returns the place of the server.
@@ -152,7 +182,10 @@ impl Endpoint {
     ///
     /// The name is unknown, no address answers, the handshake fails, or a phase takes too long.
     pub async fn connect(&self) -> Result<Stream, Error> {
+        tracing::debug!(target: CLIENT_TRACES, server = %self.address, "connecting");
         let stream = self.open().await?;
+        let peer = stream.peer_addr().map(tracing::field::display);
+        tracing::debug!(target: CLIENT_TRACES, server = %self.address, peer, "connected");
         match self.security.0 {
             Kind::Implicit => self.start_tls(stream).await,
             Kind::StartTls | Kind::Plaintext => Ok(stream),
@@ -196,11 +229,18 @@ impl Endpoint {
             }
         };
         let stream = within(self.timeouts.tls, Phase::Tls, tls.connect(name, stream)).await;
-        stream.map_err(|error| self.failed(Phase::Tls, error))
+        let stream = stream.map_err(|error| self.failed(Phase::Tls, error))?;
+        if let Some(tls) = stream.tls() {
+            let (version, cipher) = (tls.version(), tls.cipher_suite());
+            tracing::debug!(target: CLIENT_TRACES, server = %self.address, ?version, cipher, "within TLS");
+        }
+        Ok(stream)
     }
 
     fn failed(&self, phase: Phase, error: Error) -> Error {
-        error.during(&self.address, &phase)
+        let error = error.during(&self.address, &phase);
+        tracing::debug!(target: CLIENT_TRACES, server = %self.address, %phase, %error, "failed");
+        error
     }
 
     fn tls_name(&self) -> Result<ServerName<'static>, TlsError> {

@@ -102,6 +102,16 @@
 //! dropped calls and skips their replies, or answers [`Error::Spent`] from then on (a body that is
 //! half sent cannot be taken up again).
 //!
+//! # Seeing what goes on
+//!
+//! [`Endpoint::with_wire_log`] and, for servers and drivers, [`WireLog`] show the lines of a conversation as `C: ` and
+//! `S: `, without secrets.
+//!
+//! Traces go to `tracing`. Those of clients have the target `mailwire_transport::client`: at the level DEBUG connecting,
+//! TLS and its version, the login and its mechanism, refusals of a login and the end of the connection with its reason,
+//! at TRACE each command by its name when it is sent and when its answer has come. Those of servers have the paths
+//! of modules as targets, below `mailwire_transport`. No trace has a secret in it.
+//!
 //! # Features
 //!
 //! | feature | |
@@ -155,7 +165,7 @@ pub mod testing;
 pub mod tls;
 
 pub use budget::{Budget, OverBudget, run_blocking};
-pub use driver::{Driver, DriverConfig, DriverError, Step};
+pub use driver::{Driver, DriverConfig, DriverError, Side, Step, WireLine, WireLog};
 #[cfg(feature = "encoded-words")]
 pub use encoded_words::encoded_words;
 #[cfg(feature = "client")]
@@ -167,6 +177,10 @@ pub use security::{Protocol, Security, within};
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap", feature = "pop3")))]
 pub use session::Login;
 pub use stream::{Duplex, Plain, Stream};
+
+/// The target of the traces of clients.
+#[cfg(feature = "client")]
+const CLIENT_TRACES: &str = "mailwire_transport::client";
 
 /// The examples at the top of the repository's README are compiled.
 #[cfg(doctest)]

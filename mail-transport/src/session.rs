@@ -8,7 +8,7 @@ use mailwire_core::{Connection, Deviation, Misuse, SaslStep, Secret, Text, Ticke
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    Driver, DriverConfig, Endpoint, Error, Phase, Refused, Result, Step, Stream,
+    CLIENT_TRACES, Driver, DriverConfig, Endpoint, Error, Phase, Refused, Result, Step, Stream,
     refused::beginning,
     sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
 };
@@ -18,6 +18,9 @@ pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
     /// The command for which this event is the last one, if it is anyone's last.
     fn completes(event: &Self::Event) -> Option<Ticket>;
 
+    /// What the server makes of a command, if the event tells that.
+    fn verdict(event: &Self::Event) -> Option<Verdict>;
+
     /// What the event tells of the reasons of a server that is about to end the conversation.
     fn words(event: &Self::Event) -> Option<Words>;
 
@@ -26,6 +29,19 @@ pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
 
     /// Ends what is in progress and not wanted any more, where that is for this side to do.
     fn cut_short(&mut self) {}
+}
+
+/// What a server makes of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Accepted,
+    Refused,
+}
+
+impl Verdict {
+    pub(crate) const fn of(accepted: bool) -> Self {
+        if accepted { Self::Accepted } else { Self::Refused }
+    }
 }
 
 /// What a server says that answers no command.
@@ -120,6 +136,7 @@ impl<C: Machine> Session<C> {
             close_timeout: timeouts.close,
             step_deadline: Some(timeouts.whole),
             least_rate: timeouts.least_rate,
+            wire_log: endpoint.wire_log().cloned(),
             ..DriverConfig::client()
         };
         let deadline = timeouts.session.and_then(|limit| Instant::now().checked_add(limit));
@@ -165,6 +182,7 @@ impl<C: Machine> Session<C> {
 
     /// A command was sent, and its answer is due.
     pub(crate) fn expect(&mut self, ticket: Ticket, command: &'static str) -> Ticket {
+        tracing::trace!(target: CLIENT_TRACES, server = %self.endpoint.address(), command, "sent");
         self.pending.push_back(ticket);
         self.command = Some(command);
         if matches!(self.words, Some(Words::Sentence(_))) {
@@ -203,7 +221,8 @@ impl<C: Machine> Session<C> {
     /// The connection ends with this error: each later call says so. Gives it back.
     pub(crate) fn end(&mut self, error: Error) -> Error {
         if self.ended.is_none() {
-            tracing::debug!(server = %self.endpoint.address(), %error, "connection ended");
+            let server = self.endpoint.address();
+            tracing::debug!(target: CLIENT_TRACES, %server, %error, "connection ended");
             self.ended = Some(Arc::new(error.clone()));
         }
         self.held = false;
@@ -230,11 +249,13 @@ impl<C: Machine> Session<C> {
     /// The server's words say more than that it is gone.
     fn explain(&mut self, error: Error) -> Error {
         use mailwire_core::Error as Violation;
-        let lost = match &error {
-            Error::Io(_) | Error::Closed | Error::Protocol(Violation::UnexpectedEof { .. }) => true,
-            Error::Misuse(Misuse::WrongState(WrongState::Ending)) => true,
-            _ => false,
-        };
+        let lost = matches!(
+            error,
+            Error::Io(_)
+                | Error::Closed
+                | Error::Protocol(Violation::UnexpectedEof { .. })
+                | Error::Misuse(Misuse::WrongState(WrongState::Ending))
+        );
         match self.words.take() {
             Some(Words::Goodbye(mut refused)) if lost => {
                 refused.command =
@@ -274,6 +295,7 @@ impl<C: Machine> Session<C> {
                 }
                 if let Some(ended) = C::completes(&event) {
                     self.pending.retain(|&ticket| ticket != ended);
+                    self.trace_answer(C::verdict(&event));
                 }
                 Ok(Some(event))
             }
@@ -283,6 +305,24 @@ impl<C: Machine> Session<C> {
                 Err(self.end(error))
             }
         }
+    }
+
+    fn trace_answer(&self, verdict: Option<Verdict>) {
+        let (server, command) = (self.endpoint.address(), self.command);
+        match (&self.phase, verdict) {
+            (Phase::Login, Some(Verdict::Refused)) => {
+                tracing::debug!(target: CLIENT_TRACES, %server, command, "login refused");
+            }
+            (_, verdict) => tracing::trace!(target: CLIENT_TRACES, %server, ?verdict, "answered"),
+        }
+    }
+
+    /// The login has succeeded, by this mechanism or by a command of the protocol.
+    pub(crate) fn logged_in(&mut self, mechanism: Option<Mechanism>) {
+        let (server, command) = (self.endpoint.address(), self.command);
+        let shown = mechanism.as_ref().map(tracing::field::display);
+        tracing::debug!(target: CLIENT_TRACES, %server, command, mechanism = shown, "logged in");
+        self.login = Some(Login { mechanism, deviations: Vec::new() });
     }
 
     async fn step(&mut self) -> Result<Option<C::Event>> {
@@ -376,7 +416,7 @@ impl<C: Machine> Session<C> {
                     return match end {
                         Ok(()) => {
                             exchange.finish(None)?;
-                            self.login = Some(Login { mechanism: Some(mechanism), deviations: Vec::new() });
+                            self.logged_in(Some(mechanism));
                             Ok(())
                         }
                         Err(Error::Refused(refused)) => Err(match exchange.server_error() {
@@ -413,7 +453,7 @@ impl<C: Machine> Session<C> {
         }
         let exchange = ClientExchange::unbound(refused, credentials, offered, context)?;
         let server = self.endpoint.address();
-        tracing::warn!(%server, %refused, %error, "logging in without channel binding");
+        tracing::warn!(target: CLIENT_TRACES, %server, %refused, %error, "logging in without channel binding");
         Some(exchange)
     }
 

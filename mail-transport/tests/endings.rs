@@ -217,9 +217,7 @@ async fn the_refusal_of_tls_is_told() {
     let error =
         with(script, async |stream| pop3::Client::over(stream, endpoint(), config).await).await.unwrap_err();
     assert!(error.to_string().ends_with("the server said: -ERR no certificate"), "{error}");
-    for error in [error] {
-        assert!(matches!(error.violation(), Some(Violation::TlsUnavailable { .. })), "{error:?}");
-    }
+    assert!(matches!(error.violation(), Some(Violation::TlsUnavailable { .. })), "{error:?}");
 }
 
 /// The server means the command, but says so without its tag, and waits.
@@ -444,12 +442,14 @@ async fn servers_that_forbid_logins_in_clear_say_so() {
     let config = smtp::Config::login(ada()).with_allow_clear_credentials(true);
     let error = with(script, async |stream| smtp::Client::over(stream, endpoint(), config).await).await;
     assert!(error.unwrap_err().to_string().contains("within TLS"));
-    let script = "S: +OK hi\nC: CAPA\nS: +OK\nS: SASL PLAIN\nS: STLS\nS: .\nwait";
-    let config = pop3::Config::login(ada().acting_as("bob")).with_allow_clear_credentials(true);
-    let mut config = config;
-    config.credentials = token();
-    let error = with(script, async |stream| pop3::Client::over(stream, endpoint(), config).await).await;
-    assert!(error.is_err());
+    for (credentials, offered) in [(token(), "PLAIN"), (ada(), "EXTERNAL")] {
+        let script = format!("S: +OK hi\nC: CAPA\nS: +OK\nS: SASL {offered}\nS: STLS\nS: .\nwait");
+        let config = pop3::Config::login(credentials).with_allow_clear_credentials(true);
+        let error = with(&script, async |stream| pop3::Client::over(stream, endpoint(), config).await).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, Error::Sasl(SaslError::NoMechanism { needs_tls: true, .. })), "{error:?}");
+        assert!(error.to_string().contains("within TLS"), "{error}");
+    }
 }
 
 /// The three protocols say it in their own ways.

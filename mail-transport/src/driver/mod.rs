@@ -4,6 +4,7 @@ mod clock;
 mod close;
 mod types;
 mod upgrade;
+mod wire_log;
 
 use std::{
     future::{Future, poll_fn},
@@ -18,10 +19,14 @@ use mailwire_core::{Connection, Next, Upgrade};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use zeroize::Zeroize;
 
-pub use self::types::{DriverConfig, DriverError, Step};
 use self::{
     clock::{Clock, Whole},
     close::Closing,
+    wire_log::Wire,
+};
+pub use self::{
+    types::{DriverConfig, DriverError, Step},
+    wire_log::{Side, WireLine, WireLog},
 };
 
 /// Drives one connection, of any of the protocols and in either role, over one stream.
@@ -61,6 +66,8 @@ pub struct Driver<S, C> {
     closing: Closing,
     /// What the machine has agreed to put in the stream's place.
     upgrade: Option<Upgrade>,
+    /// Shows what is said, if anybody wants to see it.
+    wire: Option<Box<Wire>>,
 }
 
 /// No part of a line with a secret is longer: see `Limits::auth_line` of the protocols.
@@ -112,6 +119,7 @@ impl<S, C> Driver<S, C> {
             connection,
             input: Input(BytesMut::new()),
             read_size: config.read_at_least,
+            wire: config.wire_log.clone().map(|log| Box::new(Wire::new(log))),
             config,
             unflushed: false,
             eof: false,
@@ -354,6 +362,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
+        if let Some(wire) = &mut self.wire {
+            let mut left = written;
+            for slice in slices {
+                let (shown, _) = slice.split_at(left.min(slice.len()));
+                left = left.saturating_sub(shown.len());
+                wire.wrote(shown);
+            }
+        }
         output.advance(written);
         self.unflushed = true;
         self.clock.moved(written);
@@ -379,6 +395,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
             Err(error) => return Poll::Ready(Err(error)),
         };
+        if let Some(wire) = &mut self.wire {
+            let begin = self.input.len().saturating_sub(count);
+            wire.read(self.input.get(begin..).unwrap_or_default());
+        }
         self.clock.moved(count);
         if count == 0 {
             self.eof = true;

@@ -2,6 +2,8 @@ use std::{io, time::Duration};
 
 use mailwire_core::Upgrade;
 
+use super::WireLog;
+
 /// The bounds that a driver sets itself and its peer.
 #[non_exhaustive]
 #[derive(Debug, Clone)]
@@ -30,6 +32,8 @@ pub struct DriverConfig {
     /// TCP, closing a socket in which unread bytes lie can destroy the last reply on its way. Zero
     /// for not at all.
     pub linger: Duration,
+    /// Shows the lines that are said, without secrets. `None` by default.
+    pub wire_log: Option<WireLog>,
 }
 
 impl Default for DriverConfig {
@@ -42,6 +46,7 @@ impl Default for DriverConfig {
             least_rate: 100,
             close_timeout: Duration::from_secs(10),
             linger: Duration::ZERO,
+            wire_log: None,
         }
     }
 }

@@ -22,9 +22,9 @@ impl<S, C: Connection> Driver<S, C> {
         replace: impl FnOnce(S, BytesMut) -> T,
     ) -> Result<Driver<T, C>, DriverError<C::Error>> {
         let (upgrade, rest) = self.take_upgrade()?;
-        let Self { stream, mut connection, config, .. } = self;
+        let Self { stream, mut connection, config, wire, .. } = self;
         connection.upgraded(upgrade);
-        Ok(Driver::with_config(replace(stream, rest), connection, config))
+        Ok(Driver { wire, ..Driver::with_config(replace(stream, rest), connection, config) })
     }
 
     /// Does what [`replace_stream`](Self::replace_stream) does, with a handshake in between. The machine
@@ -42,10 +42,10 @@ impl<S, C: Connection> Driver<S, C> {
         E: From<DriverError<C::Error>>,
     {
         let (upgrade, rest) = self.take_upgrade()?;
-        let Self { stream, mut connection, config, .. } = self;
+        let Self { stream, mut connection, config, wire, .. } = self;
         let stream = handshake(stream, rest).await?;
         connection.upgraded(upgrade);
-        Ok(Driver::with_config(stream, connection, config))
+        Ok(Driver { wire, ..Driver::with_config(stream, connection, config) })
     }
 
     /// Does what [`upgrade`](Self::upgrade) does in place, for a stream type that holds both forms.

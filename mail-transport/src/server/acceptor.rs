@@ -19,7 +19,7 @@ use super::{
     listener,
     slots::{Slot, Slots},
 };
-use crate::{Error, Result, Stream};
+use crate::{Error, Result, Stream, WireLine, WireLog};
 
 /// Takes connections and gives them to a function. Clones count together: use one for all ports of
 /// a server.
@@ -86,6 +86,13 @@ impl Acceptor {
     #[must_use]
     pub fn with_channel_binding(mut self, offer: bool) -> Self {
         Arc::make_mut(&mut self.shared).channel_binding = offer;
+        self
+    }
+
+    /// Shows the lines of all conversations, without secrets: see [`WireLog`](crate::WireLog).
+    #[must_use]
+    pub fn with_wire_log(mut self, show: impl Fn(WireLine<'_>) + Send + Sync + 'static) -> Self {
+        Arc::make_mut(&mut self.shared).wire_log = Some(WireLog::of_server(show));
         self
     }
 

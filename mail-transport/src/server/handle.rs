@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ServerLimits, attempts::Attempts};
 use crate::{
-    Driver, DriverConfig, DriverError, Error, Phase, Result, Stream,
+    Driver, DriverConfig, DriverError, Error, Phase, Result, Stream, WireLog,
     sasl::LoginContext,
     tls::{ServerTls, TlsError},
     within,
@@ -33,6 +33,7 @@ pub(super) struct Shared {
     pub(super) limits: ServerLimits,
     pub(super) attempts: Arc<Attempts>,
     pub(super) channel_binding: bool,
+    pub(super) wire_log: Option<WireLog>,
     pub(super) shutdown: CancellationToken,
     /// The grace is nearly over.
     pub(super) last_call: CancellationToken,
@@ -45,6 +46,7 @@ impl Shared {
             attempts: Attempts::new(limits.logins.clone()),
             limits,
             channel_binding: true,
+            wire_log: None,
             shutdown: CancellationToken::new(),
             last_call: CancellationToken::new(),
         }
@@ -146,7 +148,7 @@ impl Handle {
         self.shared.shutdown.is_cancelled()
     }
 
-    /// Returns how a driver is bounded by the server's limits: see
+    /// Returns how a driver is bounded by the server's limits, and to whom it shows what is said: see
     /// [`ServerLimits::command`](super::ServerLimits::command) and
     /// [`ServerLimits::least_rate`](super::ServerLimits::least_rate).
     #[must_use]
@@ -155,6 +157,7 @@ impl Handle {
         DriverConfig {
             step_deadline: limits.command,
             least_rate: limits.least_rate,
+            wire_log: self.shared.wire_log.clone(),
             ..DriverConfig::server()
         }
     }

@@ -4,7 +4,7 @@ use mailwire_core::Channel;
 use tokio_util::sync::CancellationToken;
 
 use super::{Accepted, Acceptor, Listener, ServerLimits};
-use crate::{Result, Stream};
+use crate::{Result, Stream, WireLine};
 
 /// Makes a [`Server`] one of a protocol: how it says that it is full, what its machine can be
 /// told, and how it serves one client of a service `S`.
@@ -115,6 +115,13 @@ impl<P: ServerProtocol<S>, S: Send + Sync + 'static> Server<P, S> {
     #[must_use]
     pub fn with_channel_binding(mut self, offer: bool) -> Self {
         self.acceptor = self.acceptor.with_channel_binding(offer);
+        self
+    }
+
+    /// Shows the lines of all conversations, without secrets: see [`WireLog`](crate::WireLog).
+    #[must_use]
+    pub fn with_wire_log(mut self, show: impl Fn(WireLine<'_>) + Send + Sync + 'static) -> Self {
+        self.acceptor = self.acceptor.with_wire_log(show);
         self
     }
 

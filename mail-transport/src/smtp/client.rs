@@ -13,7 +13,7 @@ use super::RefusedRecipient;
 use crate::{
     Endpoint, Error, InvalidValue, Phase, Protocol, Refused, RefusedKind, Result, Stream,
     sasl::{ClientExchange, Credentials, DEFAULT_MAX_ITERATIONS, Mechanism},
-    session::{AuthEvent, Machine, Session, Words, connecting},
+    session::{AuthEvent, Machine, Session, Verdict, Words, connecting},
 };
 
 /// The configuration of a [`Client`], beyond what its [`Endpoint`] says.
@@ -142,6 +142,15 @@ impl Machine for Connection {
         match event {
             Event::Reply { ticket, .. } | Event::NoRecipients { ticket, .. } => Some(*ticket),
             Event::RecipientReply { data, last: true, .. } => Some(*data),
+            _ => None,
+        }
+    }
+
+    fn verdict(event: &Event) -> Option<Verdict> {
+        match event {
+            Event::Reply { reply, .. } | Event::RecipientReply { reply, .. } => {
+                Some(Verdict::of(reply.code().class() < 4))
+            }
             _ => None,
         }
     }

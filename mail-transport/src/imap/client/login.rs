@@ -70,7 +70,7 @@ impl Client {
                 let login = Login::new(AString::new(user)?, password.clone())?;
                 let call = self.send(Command::Login(login))?;
                 self.finish(call, |data| Ok(Some(data))).await?;
-                self.session.login = Some(crate::Login { mechanism: None, deviations: Vec::new() });
+                self.session.logged_in(None);
             }
         }
         // Servers offer more after the login. Not all say so unasked; then the machine has asked.

@@ -81,7 +81,7 @@ use self::{
 use crate::{
     Endpoint, Error, Phase, RefusedKind, Result, Stream,
     sasl::Credentials,
-    session::{Machine, Session, Words, connecting},
+    session::{Machine, Session, Verdict, Words, connecting},
 };
 
 /// A session with an IMAP server.
@@ -474,6 +474,13 @@ impl Machine for Connection {
         match event {
             Event::Reply { ticket, .. } | Event::NotSent { ticket, .. } => Some(*ticket),
             Event::Malformed { ticket, .. } => *ticket,
+            _ => None,
+        }
+    }
+
+    fn verdict(event: &Event) -> Option<Verdict> {
+        match event {
+            Event::Reply { reply, .. } => Some(Verdict::of(reply.kind == ReplyKind::Ok)),
             _ => None,
         }
     }

@@ -11,7 +11,7 @@ use super::{Config, LoginMechanism, accept, answer, refused, send, unclaimed};
 use crate::{
     Error, Result,
     sasl::{ClientExchange, Credentials, SaslContext, SaslError},
-    session::{AuthEvent, Login, Session},
+    session::{AuthEvent, Session},
 };
 
 /// Waits until the server is there, TLS is up and it is known what is offered.
@@ -90,6 +90,8 @@ fn best<'a>(machine: &Connection, credentials: &'a Credentials, context: &SaslCo
     let offered = machine.capabilities();
     let simple = credentials.name_and_password().ok();
     let apop = simple.filter(|_| machine.timestamp().is_some());
+    let needs_tls = !machine.is_tls() && offered.has_tag("STLS");
+    let none_fits = |error: SaslError| error.needing_tls(needs_tls).into();
     match (ClientExchange::choose(credentials, offered.mechanisms(), context), apop) {
         (Ok(exchange), Some((user, password)))
             if exchange.mechanism().shows_secret() && !machine.is_tls() =>
@@ -102,12 +104,10 @@ fn best<'a>(machine: &Connection, credentials: &'a Credentials, context: &SaslCo
         }
         (Err(error @ SaslError::NoMechanism { .. }), None) => match simple {
             // A server that lists mechanisms and not USER does not have it.
-            Some(_) if offered.has_tag("SASL") && !offered.has_tag("USER") => {
-                Err(error.needing_tls(!machine.is_tls() && offered.has_tag("STLS")).into())
-            }
+            Some(_) if offered.has_tag("SASL") && !offered.has_tag("USER") => Err(none_fits(error)),
             Some(_) if !context.policy().permits_password() => Err(SaslError::CredentialsInClear.into()),
             Some((user, password)) => Ok(Plan::UserPass(user, password)),
-            None => Err(error.into()),
+            None => Err(none_fits(error)),
         },
         (Err(error), _) => Err(error.into()),
     }
@@ -121,7 +121,7 @@ async fn user_pass(session: &mut Session<Connection>, user: &str, password: &Sec
     let pass = send(session, pass)?;
     answer(session, "USER", user).await?;
     answer(session, "PASS", pass).await?;
-    session.login = Some(Login { mechanism: None, deviations: Vec::new() });
+    session.logged_in(None);
     Ok(())
 }
 
@@ -133,7 +133,7 @@ async fn apop(session: &mut Session<Connection>, user: &str, password: &Secret) 
     let digest = ApopDigest::new(digest.into());
     let ticket = send(session, Command::Apop { name: UserName::new(user)?, digest })?;
     answer(session, "APOP", ticket).await?;
-    session.login = Some(Login { mechanism: None, deviations: Vec::new() });
+    session.logged_in(None);
     Ok(())
 }
 

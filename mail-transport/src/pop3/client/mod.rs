@@ -50,7 +50,7 @@ pub use self::{
 use crate::{
     Endpoint, Error, Phase, Refused, RefusedKind, Result, Stream,
     sasl::Credentials,
-    session::{Machine, Session, Words, connecting},
+    session::{Machine, Session, Verdict, Words, connecting},
 };
 
 /// A session with a POP3 server, logged in.
@@ -359,6 +359,14 @@ impl Machine for Connection {
             | Event::BodyEnd { ticket, .. }
             | Event::NotSent { ticket, .. } => Some(*ticket),
             Event::Malformed { ticket, .. } => *ticket,
+            _ => None,
+        }
+    }
+
+    fn verdict(event: &Event) -> Option<Verdict> {
+        match event {
+            Event::Reply { reply, .. } => Some(Verdict::of(reply.is_ok())),
+            Event::LinesEnd { .. } | Event::BodyEnd { .. } => Some(Verdict::Accepted),
             _ => None,
         }
     }

@@ -1,0 +1,607 @@
+//! What is said over a connection, as lines for people.
+
+use std::{collections::VecDeque, fmt, sync::Arc};
+
+use mailwire_core::escape_ascii;
+use zeroize::{Zeroize, Zeroizing};
+
+use self::Words::{Hidden, Name, Shown};
+
+/// Who has said a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The client.
+    Client,
+    /// The server.
+    Server,
+}
+
+/// A line of a conversation, as a [`WireLog`] shows it. `Display` gives the form of transcripts: `C: NOOP`,
+/// `S: 250 OK`.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WireLine<'a> {
+    /// Who has said it.
+    pub side: Side,
+    /// What was said, without the end of the line: control characters and what is not UTF-8 are escaped, what may
+    /// not be shown stands in brackets.
+    pub text: &'a str,
+}
+
+impl fmt::Display for WireLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = match self.side {
+            Side::Client => "C: ",
+            Side::Server => "S: ",
+        };
+        f.write_str(side)?;
+        f.write_str(self.text)
+    }
+}
+
+/// Is shown the lines of a conversation, in both directions, as they leave and come; without secrets.
+///
+/// - Of commands that log in (AUTH, AUTHENTICATE, LOGIN, PASS, APOP) the name and the SASL mechanism are shown; of a
+///   SASL exchange, neither challenges nor responses. `[hidden]` stands in their place.
+/// - A client's line that begins with no known command is hidden as well: it could be a part of a login that has
+///   lost its way.
+/// - Literals and messages are shown by their length alone, lines are cut after 500 bytes.
+///
+/// The protocol is recognised by the server's greeting; before it, a client's lines are hidden. What a
+/// server repeats of a secret in words of its own is shown.
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_transport::{DriverConfig, WireLog};
+///
+/// let mut config = DriverConfig::client();
+/// config.wire_log = Some(WireLog::of_client(|line| eprintln!("{line}")));
+/// ```
+#[derive(Clone)]
+pub struct WireLog {
+    own: Side,
+    show: Arc<dyn Fn(WireLine<'_>) + Send + Sync>,
+}
+
+impl WireLog {
+    /// A log of connections in which this side is the client. `show` is called while the connection is worked
+    /// on, and must not block.
+    #[must_use]
+    pub fn of_client(show: impl Fn(WireLine<'_>) + Send + Sync + 'static) -> Self {
+        Self { own: Side::Client, show: Arc::new(show) }
+    }
+
+    /// A log of connections in which this side is the server. `show` is called while the connection is worked
+    /// on, and must not block.
+    #[must_use]
+    pub fn of_server(show: impl Fn(WireLine<'_>) + Send + Sync + 'static) -> Self {
+        Self { own: Side::Server, show: Arc::new(show) }
+    }
+}
+
+impl fmt::Debug for WireLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WireLog").field("own", &self.own).finish_non_exhaustive()
+    }
+}
+
+/// The most that is shown of a line, in bytes.
+const SHOWN: usize = 500;
+
+/// What is kept of a longer line's end, where a literal is announced.
+const TAIL: usize = 32;
+
+/// The most commands without an answer that are remembered.
+const MOST_PENDING: usize = 64 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Smtp,
+    Imap,
+    Pop3,
+}
+
+/// The beginning of a line, and its end if that is far away.
+#[derive(Default)]
+struct Line {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    length: usize,
+}
+
+impl Line {
+    fn push(&mut self, bytes: &[u8]) {
+        self.length = self.length.saturating_add(bytes.len());
+        if self.head.capacity() == 0 {
+            // It never grows, so that no part of it is left in memory that was given back.
+            self.head.reserve_exact(SHOWN);
+            self.tail.reserve_exact(2 * TAIL);
+        }
+        let (head, rest) = bytes.split_at(bytes.len().min(SHOWN.saturating_sub(self.head.len())));
+        self.head.extend_from_slice(head);
+        let rest = rest.get(rest.len().saturating_sub(TAIL)..).unwrap_or_default();
+        let surplus = self.tail.len().saturating_add(rest.len()).saturating_sub(TAIL);
+        self.tail.drain(..surplus.min(self.tail.len()));
+        self.tail.extend_from_slice(rest);
+    }
+
+    fn text(&self) -> &[u8] {
+        if self.tail.is_empty() { trim_end(&self.head) } else { &self.head }
+    }
+
+    /// The size of the literal that the line announces at its end, and whether that waits for leave.
+    fn literal(&self) -> Option<(usize, bool)> {
+        let from = self.head.len().saturating_sub(TAIL);
+        let end = Zeroizing::new([self.head.get(from..).unwrap_or_default(), &*self.tail].concat());
+        let end = trim_end(&end).strip_suffix(b"}")?;
+        let open = end.iter().rposition(|&byte| byte == b'{')?;
+        let number = std::str::from_utf8(end.get(open.saturating_add(1)..)?).ok()?;
+        let digits = number.trim_end_matches(['+', '-']);
+        Some((digits.parse().ok()?, digits.len() == number.len()))
+    }
+
+    fn clear(&mut self) {
+        self.head.zeroize();
+        self.tail.zeroize();
+        self.length = 0;
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn trim_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// What one side says next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Line,
+    /// So many bytes of a literal are left.
+    Literal {
+        size: usize,
+        left: usize,
+    },
+    /// The lines of a message, to a dot alone; so many bytes of it have come.
+    Message(usize),
+    /// The lines of a list, to a dot alone.
+    List,
+}
+
+/// What follows a POP3 server's `+OK`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Follows {
+    Nothing,
+    List,
+    Message,
+    /// The command is AUTH.
+    Exchange,
+}
+
+struct Direction {
+    line: Line,
+    part: Part,
+    /// A literal was on the way, and the line goes on after it; whether it is hidden then.
+    goes_on: Option<bool>,
+    /// The literal waits for the server's leave.
+    waits: bool,
+}
+
+impl Direction {
+    fn new() -> Self {
+        Self { line: Line::default(), part: Part::Line, goes_on: None, waits: false }
+    }
+}
+
+/// The parts of a line that are shown.
+enum Words {
+    /// All of it.
+    Shown,
+    /// None of it.
+    Hidden,
+    /// So many bytes at the beginning.
+    Name(usize),
+}
+
+/// A conversation on its way through a driver: the one place that decides what is shown of it.
+pub(super) struct Wire {
+    log: WireLog,
+    protocol: Option<Protocol>,
+    client: Direction,
+    server: Direction,
+    /// A SASL exchange goes on.
+    exchange: bool,
+    /// SMTP: DATA was sent, and the message follows a 354.
+    data: bool,
+    /// POP3: what the answers that are due look like.
+    pending: VecDeque<Follows>,
+}
+
+impl Wire {
+    pub(super) fn new(log: WireLog) -> Self {
+        Self {
+            log,
+            protocol: None,
+            client: Direction::new(),
+            server: Direction::new(),
+            exchange: false,
+            data: false,
+            pending: VecDeque::new(),
+        }
+    }
+
+    /// This side has written these bytes.
+    pub(super) fn wrote(&mut self, bytes: &[u8]) {
+        self.take(self.log.own, bytes);
+    }
+
+    /// The peer has sent these bytes.
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        let peer = match self.log.own {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        };
+        self.take(peer, bytes);
+    }
+
+    const fn direction(&mut self, side: Side) -> &mut Direction {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    fn take(&mut self, side: Side, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let direction = self.direction(side);
+            if let Part::Literal { size, left } = direction.part {
+                let taken = left.min(bytes.len());
+                bytes = bytes.get(taken..).unwrap_or_default();
+                direction.part = Part::Literal { size, left: left.saturating_sub(taken) };
+                self.end_literal(side);
+                continue;
+            }
+            let end = bytes.iter().position(|&byte| byte == b'\n').map(|at| at.saturating_add(1));
+            let (line, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+            direction.line.push(line);
+            bytes = rest;
+            if end.is_some() {
+                let mut line = std::mem::take(&mut direction.line);
+                self.line(side, &line);
+                line.clear();
+                self.direction(side).line = line;
+                self.end_literal(side);
+            }
+        }
+    }
+
+    /// Shows a literal that has come to its end.
+    fn end_literal(&mut self, side: Side) {
+        let direction = self.direction(side);
+        if let Part::Literal { size, left: 0 } = direction.part {
+            direction.part = Part::Line;
+            direction.waits = false;
+            if direction.goes_on == Some(true) {
+                self.show(side, "[hidden]");
+            } else {
+                self.show(side, &format!("[{size} bytes]"));
+            }
+        }
+    }
+
+    fn line(&mut self, side: Side, line: &Line) {
+        let direction = self.direction(side);
+        match direction.part {
+            Part::Message(count) if line.text() == b"." => {
+                direction.part = Part::Line;
+                self.show(side, &format!("[a message of {count} bytes]"));
+                self.show(side, ".");
+                return;
+            }
+            Part::Message(count) => {
+                direction.part = Part::Message(count.saturating_add(line.length));
+                return;
+            }
+            Part::List => {
+                if line.text() == b"." {
+                    direction.part = Part::Line;
+                }
+                return self.show_line(side, line, &Shown);
+            }
+            Part::Line | Part::Literal { .. } => {}
+        }
+        let words = match side {
+            Side::Client => self.client_line(line),
+            Side::Server => self.server_line(line),
+        };
+        self.show_line(side, line, &words);
+    }
+
+    fn client_line(&mut self, line: &Line) -> Words {
+        let text = line.text();
+        let goes_on = self.client.goes_on.take();
+        if self.exchange && goes_on.is_none() {
+            return if text == b"*" { Shown } else { Hidden };
+        }
+        let words = match (goes_on, self.protocol) {
+            (Some(true), _) | (None, None) => Hidden,
+            (Some(false), _) => Shown,
+            (None, Some(protocol)) => self.command(protocol, text),
+        };
+        if self.protocol == Some(Protocol::Imap) && !self.exchange {
+            if let Some((size, waits)) = line.literal() {
+                self.client.goes_on = Some(!matches!(words, Shown));
+                self.client.part = Part::Literal { size, left: size };
+                self.client.waits = waits;
+            }
+        }
+        words
+    }
+
+    fn command(&mut self, protocol: Protocol, text: &[u8]) -> Words {
+        let mut words = words(text);
+        let (mut name, mut end) = words.next().unwrap_or_default();
+        let tag_is_command = protocol == Protocol::Imap && is_one_of(name, LOGINS);
+        if protocol == Protocol::Imap && !name.eq_ignore_ascii_case(b"DONE") {
+            (name, end) = words.next().unwrap_or_default();
+        }
+        let argument = words.next();
+        if tag_is_command {
+            return Hidden;
+        }
+        if protocol == Protocol::Pop3 {
+            self.expect(name, argument.is_some());
+        }
+        if is_one_of(name, EXCHANGES) {
+            self.exchange = protocol != Protocol::Pop3 || argument.is_some();
+            return match argument {
+                None => Shown,
+                Some((mechanism, end)) if is_one_of(mechanism, MECHANISMS) => match words.next() {
+                    None => Shown,
+                    Some(_) => Name(end),
+                },
+                Some(_) => Name(end),
+            };
+        }
+        if is_one_of(name, LOGINS) {
+            return Name(end);
+        }
+        let known = match protocol {
+            Protocol::Smtp => SMTP,
+            Protocol::Imap => IMAP,
+            Protocol::Pop3 => POP3,
+        };
+        self.data = name.eq_ignore_ascii_case(b"DATA");
+        if is_one_of(name, known) { Shown } else { Hidden }
+    }
+
+    /// Notes what the answer to a command of POP3 will look like.
+    fn expect(&mut self, name: &[u8], has_argument: bool) {
+        let follows = if is_one_of(name, &["RETR", "TOP"]) {
+            Follows::Message
+        } else if name.eq_ignore_ascii_case(b"AUTH") && has_argument {
+            Follows::Exchange
+        } else if name.eq_ignore_ascii_case(b"CAPA")
+            || !has_argument && is_one_of(name, &["LIST", "UIDL", "AUTH"])
+        {
+            Follows::List
+        } else {
+            Follows::Nothing
+        };
+        if self.pending.len() < MOST_PENDING {
+            self.pending.push_back(follows);
+        }
+    }
+
+    fn server_line(&mut self, line: &Line) -> Words {
+        let text = line.text();
+        let Some(protocol) = self.protocol else {
+            self.protocol = match text {
+                [b'+', b'O' | b'o', ..] | [b'-', ..] => Some(Protocol::Pop3),
+                [b'*', ..] => Some(Protocol::Imap),
+                [b'0'..=b'9', ..] => Some(Protocol::Smtp),
+                _ => None,
+            };
+            return Shown;
+        };
+        match protocol {
+            Protocol::Smtp => self.smtp_reply(text),
+            Protocol::Imap => self.imap_response(line),
+            Protocol::Pop3 => self.pop3_answer(text),
+        }
+    }
+
+    fn smtp_reply(&mut self, text: &[u8]) -> Words {
+        let is_code = text.iter().take(3).filter(|byte| byte.is_ascii_digit()).count() == 3;
+        if !is_code {
+            return if self.exchange { Hidden } else { Shown };
+        }
+        if text.starts_with(b"334") {
+            return if text.len() > 4 { Name(3) } else { Shown };
+        }
+        if text.get(3) != Some(&b'-') {
+            self.exchange = false;
+            // Replies to what was sent before DATA in the same group come before it.
+            if self.data && text.starts_with(b"354") {
+                self.data = false;
+                self.client.part = Part::Message(0);
+            }
+        }
+        Shown
+    }
+
+    fn imap_response(&mut self, line: &Line) -> Words {
+        let text = line.text();
+        if let Some(hidden) = self.server.goes_on.take() {
+            self.server_literal(line);
+            return if hidden { Hidden } else { Shown };
+        }
+        if text.starts_with(b"+") {
+            return if self.exchange && text.len() > 2 { Name(1) } else { Shown };
+        }
+        let mut words = words(text);
+        let (tag, _) = words.next().unwrap_or_default();
+        let (status, _) = words.next().unwrap_or_default();
+        let is_status = is_one_of(status, &["OK", "NO", "BAD", "BYE", "PREAUTH"]);
+        if tag == b"*" {
+            if !is_status {
+                self.server_literal(line);
+            }
+            return Shown;
+        }
+        if !is_status {
+            return if self.exchange { Hidden } else { Shown };
+        }
+        self.exchange = false;
+        if self.client.waits {
+            // The literal was refused, and is not sent.
+            self.client = Direction::new();
+        }
+        Shown
+    }
+
+    fn server_literal(&mut self, line: &Line) {
+        if let Some((size, _)) = line.literal() {
+            self.server.part = Part::Literal { size, left: size };
+            self.server.goes_on = Some(false);
+        }
+    }
+
+    fn pop3_answer(&mut self, text: &[u8]) -> Words {
+        let (status, _) = words(text).next().unwrap_or_default();
+        let ok = status.eq_ignore_ascii_case(b"+OK");
+        if !ok && !status.eq_ignore_ascii_case(b"-ERR") {
+            return match text {
+                [b'+'] | [b'+', b' '] => Shown,
+                [b'+', b' ', ..] => Name(1),
+                _ if self.exchange => Hidden,
+                _ => Shown,
+            };
+        }
+        match self.pending.pop_front() {
+            Some(Follows::Exchange) => self.exchange = false,
+            Some(Follows::List) if ok => self.server.part = Part::List,
+            Some(Follows::Message) if ok => self.server.part = Part::Message(0),
+            _ => {}
+        }
+        Shown
+    }
+
+    fn show_line(&self, side: Side, line: &Line, words: &Words) {
+        let text = line.text();
+        let shown = match words {
+            Shown if line.tail.is_empty() => escape_line(text),
+            Shown => {
+                let ending = line.tail.len().saturating_sub(trim_end(&line.tail).len());
+                let more = line.length.saturating_sub(text.len()).saturating_sub(ending);
+                format!("{} [{more} more bytes]", escape_line(text))
+            }
+            Hidden => "[hidden]".into(),
+            Name(end) => format!("{} [hidden]", escape_line(text.get(..*end).unwrap_or_default())),
+        };
+        self.show(side, &shown);
+    }
+
+    fn show(&self, side: Side, text: &str) {
+        (self.log.show)(WireLine { side, text });
+    }
+}
+
+/// Nothing is quoted here, so quotes and backslashes are as they were.
+fn escape_line(text: &[u8]) -> String {
+    let escaped = escape_ascii(text).to_string();
+    escaped.replace("\\\"", "\"").replace("\\'", "'").replace("\\\\", "\\")
+}
+
+/// The words of a line, each with the place of its end.
+fn words(line: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
+    let mut at = 0_usize;
+    line.split(u8::is_ascii_whitespace)
+        .map(move |word| {
+            let end = at.saturating_add(word.len());
+            at = end.saturating_add(1);
+            (word, end)
+        })
+        .filter(|(word, _)| !word.is_empty())
+}
+
+fn is_one_of(word: &[u8], names: &[&str]) -> bool {
+    names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+const EXCHANGES: &[&str] = &["AUTH", "AUTHENTICATE"];
+
+/// Commands whose arguments are secret, of any of the protocols.
+const LOGINS: &[&str] = &["LOGIN", "PASS", "APOP", "AUTH", "AUTHENTICATE"];
+
+const MECHANISMS: &[&str] = &[
+    "PLAIN",
+    "LOGIN",
+    "SCRAM-SHA-1",
+    "SCRAM-SHA-1-PLUS",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-256-PLUS",
+    "OAUTHBEARER",
+    "XOAUTH2",
+    "EXTERNAL",
+    "ANONYMOUS",
+    "CRAM-MD5",
+    "DIGEST-MD5",
+    "NTLM",
+    "GSSAPI",
+];
+
+const SMTP: &[&str] = &[
+    "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP",
+    "STARTTLS",
+];
+
+const IMAP: &[&str] = &[
+    "CAPABILITY",
+    "NOOP",
+    "LOGOUT",
+    "STARTTLS",
+    "SELECT",
+    "EXAMINE",
+    "CREATE",
+    "DELETE",
+    "RENAME",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "LIST",
+    "LSUB",
+    "NAMESPACE",
+    "STATUS",
+    "APPEND",
+    "CHECK",
+    "CLOSE",
+    "UNSELECT",
+    "EXPUNGE",
+    "SEARCH",
+    "FETCH",
+    "STORE",
+    "COPY",
+    "MOVE",
+    "UID",
+    "IDLE",
+    "DONE",
+    "ID",
+    "ENABLE",
+    "GETQUOTA",
+    "GETQUOTAROOT",
+    "SETQUOTA",
+    "SORT",
+    "THREAD",
+    "COMPRESS",
+];
+
+const POP3: &[&str] = &[
+    "USER", "STAT", "LIST", "RETR", "DELE", "NOOP", "RSET", "QUIT", "TOP", "UIDL", "CAPA", "STLS", "UTF8",
+    "LANG",
+];
