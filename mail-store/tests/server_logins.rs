@@ -3,7 +3,10 @@
 
 mod raw;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use mailwire_core::Channel;
 use mailwire_transport::server::{LoginLimits, ServerLimits};
@@ -57,6 +60,27 @@ async fn an_exchange_that_is_broken_off_is_a_failure() {
             let before = Instant::now();
             assert!(raw.login(protocol, "ada", "secret").await);
             assert!(before.elapsed() >= Duration::from_secs(1), "{protocol:?}: {:?}", before.elapsed());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wire_log_of_servers_shows_no_login() {
+    for protocol in ALL {
+        let log = Arc::new(Mutex::new(String::new()));
+        let shown = Arc::clone(&log);
+        let servers = Servers::new(&store(0))
+            .with_wire_log(move |line| shown.lock().unwrap().push_str(&format!("{line}\n")));
+        let mut raw = servers.connect(protocol, Channel::Tls, PIPE).await;
+        assert!(raw.login(protocol, "ada", "secret").await, "{protocol:?}");
+        raw.command(protocol, "NOOP").await;
+        let mut raw = servers.connect(protocol, Channel::Tls, PIPE).await;
+        let salt = raw.scram(protocol, "ada").await;
+        let log = log.lock().unwrap().clone();
+        let noop = log.lines().any(|line| line.starts_with("C: ") && line.ends_with("NOOP"));
+        assert!(noop && log.matches("S: ").count() > 4 && log.matches("[hidden]").count() > 2, "{log}");
+        for secret in ["secret", "AGFkYQBzZWNyZXQ", "c2VjcmV0", salt.as_str()] {
+            assert!(!log.contains(secret), "{secret}: {log}");
         }
     }
 }

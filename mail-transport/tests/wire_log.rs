@@ -396,6 +396,95 @@ async fn before_the_greeting_and_of_other_protocols_nothing_is_shown() {
     shows("S: what\nC: a LOGIN ada tanstaaf", "S: what\nC: [hidden]").await;
 }
 
+/// Servers repeat what they do not like.
+#[tokio::test]
+async fn what_a_server_repeats_of_a_login_is_not_shown() {
+    shows(
+        "S: 220 hi
+         C: AUTH PLAIN AGFkYQB0YW5zdGFhZg==
+         S: 501-5.5.4 what is AGFkYQB0YW5zdGFhZg==
+         S: 501 5.5.4 wrong: tanstaaf
+         C: AUTH PLAIN
+         S: 334
+         C: AGFkYQB0YW5zdGFhZg==
+         S: tanstaaf
+         S: 535 tanstaaf is not the password
+         C: NOOP
+         S: 250 OK",
+        "S: 220 hi
+         C: AUTH PLAIN [hidden]
+         S: 501-5.5.4 [hidden]
+         S: 501 [hidden]
+         C: AUTH PLAIN
+         S: 334
+         C: [hidden]
+         S: [hidden]
+         S: 535 [hidden]
+         C: NOOP
+         S: 250 OK",
+    )
+    .await;
+    shows(
+        "S: * OK hi
+         C: a1 LOGIN ada \"tanstaaf\"
+         S: * BAD no such command: a1 LOGIN ada \"tanstaaf\"
+         S: a1 NO tanstaaf
+         C: a2 LOGIN {3}
+         S: + go on
+         C: ada {8}
+         S: + go on
+         C: tanstaaf
+         S: a2 NO tanstaaf",
+        "S: * OK hi
+         C: a1 LOGIN [hidden]
+         S: * [hidden]
+         S: a1 [hidden]
+         C: a2 LOGIN [hidden]
+         S: + go on
+         C: [hidden]
+         C: [hidden]
+         S: + go on
+         C: [hidden]
+         C: [hidden]
+         S: a2 [hidden]",
+    )
+    .await;
+    shows(
+        "S: +OK hi
+         C: USER ada
+         S: +OK
+         C: PASS tanstaaf
+         S: -ERR PASS tanstaaf?
+         C: STAT
+         S: -ERR log in",
+        "S: +OK hi
+         C: USER ada
+         S: +OK
+         C: PASS [hidden]
+         S: -ERR [hidden]
+         C: STAT
+         S: -ERR log in",
+    )
+    .await;
+}
+
+/// Over another stream the conversation is the one that it was: nothing greets there.
+#[tokio::test]
+async fn another_stream_goes_on_with_the_log() {
+    let lines = Lines::default();
+    let mut config = DriverConfig::client();
+    config.wire_log = Some(lines.log(of_client));
+    let mut script = Script::new([&b"220 hi\r\n"[..]]);
+    script.ends = false;
+    let mut driver = Driver::with_config(script, Anything(Output::new(1 << 20)), config);
+    let reading = driver.next();
+    tokio::select! { biased; _ = reading => {}, () = tokio::task::yield_now() => {} }
+    let mut driver = driver.replace_stream(|_, _| Script::new([])).unwrap();
+    driver.connection_mut().0.append(Bytes::from_static(b"NOOP\r\nAUTH PLAIN x\r\n"));
+    driver.flush().await.unwrap();
+    assert_eq!(lines.text(), "S: 220 hi\nC: NOOP\nC: AUTH PLAIN [hidden]");
+}
+
 /// Runs a client over a pipe that lets one byte pass at a time.
 async fn run<T>(script: &str, client: impl AsyncFnOnce(Stream) -> Result<T>) -> bool {
     let (ours, mut theirs) = tokio::io::duplex(1);

@@ -3,7 +3,7 @@
 
 use mailwire_core::Channel;
 use mailwire_store::{ImapService, Pop3Service, SmtpService, memory::MemoryStore};
-use mailwire_transport::{Stream, imap, pop3, server::ServerLimits, smtp};
+use mailwire_transport::{Stream, WireLine, imap, pop3, server::ServerLimits, smtp};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     task::JoinHandle,
@@ -42,6 +42,14 @@ impl Servers {
             smtp: self.smtp.with_server_limits(limits.clone()),
             imap: self.imap.with_server_limits(limits.clone()),
             pop3: self.pop3.with_server_limits(limits.clone()),
+        }
+    }
+
+    pub fn with_wire_log(self, show: impl Fn(WireLine<'_>) + Clone + Send + Sync + 'static) -> Self {
+        Self {
+            smtp: self.smtp.with_wire_log(show.clone()),
+            imap: self.imap.with_wire_log(show.clone()),
+            pop3: self.pop3.with_wire_log(show),
         }
     }
 

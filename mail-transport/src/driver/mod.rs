@@ -2,6 +2,7 @@
 
 mod clock;
 mod close;
+mod repeats;
 mod types;
 mod upgrade;
 mod wire_log;

@@ -6,6 +6,7 @@ use mailwire_core::escape_ascii;
 use zeroize::{Zeroize, Zeroizing};
 
 use self::Words::{Hidden, Name, Shown};
+use super::repeats::Repeats;
 
 /// Who has said a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,9 +47,9 @@ impl fmt::Display for WireLine<'_> {
 /// - A client's line that begins with no known command is hidden as well: it could be a part of a login that has
 ///   lost its way.
 /// - Literals and messages are shown by their length alone, lines are cut after 500 bytes.
+/// - A server's line that repeats a secret of the login before it is hidden but for its first word.
 ///
-/// The protocol is recognised by the server's greeting; before it, a client's lines are hidden. What a
-/// server repeats of a secret in words of its own is shown.
+/// The protocol is recognised by the server's greeting; before it, a client's lines are hidden.
 ///
 /// # Examples
 ///
@@ -221,6 +222,7 @@ pub(super) struct Wire {
     data: bool,
     /// POP3: what the answers that are due look like.
     pending: VecDeque<Follows>,
+    repeats: Repeats,
 }
 
 impl Wire {
@@ -233,6 +235,7 @@ impl Wire {
             exchange: false,
             data: false,
             pending: VecDeque::new(),
+            repeats: Repeats::default(),
         }
     }
 
@@ -261,9 +264,12 @@ impl Wire {
         while !bytes.is_empty() {
             let direction = self.direction(side);
             if let Part::Literal { size, left } = direction.part {
-                let taken = left.min(bytes.len());
-                bytes = bytes.get(taken..).unwrap_or_default();
-                direction.part = Part::Literal { size, left: left.saturating_sub(taken) };
+                let (taken, rest) = bytes.split_at(left.min(bytes.len()));
+                bytes = rest;
+                if direction.goes_on == Some(true) {
+                    direction.line.push(taken);
+                }
+                direction.part = Part::Literal { size, left: left.saturating_sub(taken.len()) };
                 self.end_literal(side);
                 continue;
             }
@@ -288,6 +294,10 @@ impl Wire {
             direction.part = Part::Line;
             direction.waits = false;
             if direction.goes_on == Some(true) {
+                let mut literal = std::mem::take(&mut direction.line);
+                self.repeats.remember(literal.text());
+                literal.clear();
+                self.direction(side).line = literal;
                 self.show(side, "[hidden]");
             } else {
                 self.show(side, &format!("[{size} bytes]"));
@@ -317,8 +327,25 @@ impl Wire {
             Part::Line | Part::Literal { .. } => {}
         }
         let words = match side {
-            Side::Client => self.client_line(line),
-            Side::Server => self.server_line(line),
+            Side::Client => {
+                let words = self.client_line(line);
+                match words {
+                    Shown => self.repeats.clear(),
+                    Name(end) => self.repeats.remember(line.text().get(end..).unwrap_or_default()),
+                    Hidden => self.repeats.remember(line.text()),
+                }
+                words
+            }
+            Side::Server => match self.server_line(line) {
+                Shown if self.repeats.are_in(line.text()) => {
+                    let first = words(line.text()).next();
+                    first.map_or(
+                        Hidden,
+                        |(word, end)| if self.repeats.are_in(word) { Hidden } else { Name(end) },
+                    )
+                }
+                words => words,
+            },
         };
         self.show_line(side, line, &words);
     }
