@@ -47,10 +47,7 @@ impl Response {
     #[inline(always)]
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         match r.peek() {
-            Some(first @ (b'*' | b'[')) if first == b'*' || begins_code(r)? => {
-                if first == b'[' {
-                    return read_code_alone(r);
-                }
+            Some(b'*') => {
                 r.skip(1);
                 r.space()?;
                 Untagged::read(r).map(Self::Untagged)
@@ -64,6 +61,7 @@ impl Response {
                 let (code, text) = read_text(r)?;
                 Ok(Self::Continuation(Continuation { code, text }))
             }
+            Some(b'[') if begins_code(r)? => read_code_alone(r),
             Some(_) => read_tagged(r),
             None => Err(r.error("an empty line")),
         }

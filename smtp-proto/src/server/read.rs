@@ -70,11 +70,11 @@ impl Machine {
         // A line is a response or a command.
         let in_exchange = self.current.as_ref().map(|current| current.ticket);
         if self.overlong.is_none() {
-            let secret = in_exchange.is_some()
-                || input.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH "));
+            let auth = starts_with_auth(input);
+            let secret = in_exchange.is_some() || auth && input.get(4) == Some(&b' ');
             let limits = &self.config.limits;
             let limit = if secret { limits.auth_line } else { limits.line };
-            let hidden = secret || self.secret_may_follow || starts_with_auth(input);
+            let hidden = secret || auth || self.secret_may_follow;
             let line = if hidden {
                 self.framer.next_secret_line(input, limit)
             } else {
@@ -108,6 +108,9 @@ impl Machine {
         if self.overlong.as_ref().is_some_and(|overlong| overlong.bytes.is_empty()) {
             // It may hold a secret.
             drop(take_secret(input, dropped));
+        } else if end.is_none() {
+            // The input keeps its memory.
+            input.clear();
         } else {
             input.advance(dropped);
         }

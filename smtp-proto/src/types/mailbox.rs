@@ -156,8 +156,10 @@ impl Mailbox {
         } else {
             read_domain(cursor, refuse_underscore)?
         };
-        let mailbox = Self { text: text_between(cursor, start, end), at };
-        Ok(if cursor.deviations().len() == deviations { mailbox } else { mailbox.mended() })
+        if cursor.deviations().len() != deviations {
+            return Ok(Self { text: text_between(cursor, start, end), at }.mended());
+        }
+        Ok(Self { text: text_between(cursor, start, end), at })
     }
 
     /// The address in the form that the strict grammar has: the local part in quotes, and the tag of an
