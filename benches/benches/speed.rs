@@ -1,6 +1,6 @@
 //! `cargo bench -p mailwire-benches`: measures everything and writes the report.
 //!
-//! Arguments behind `--`: a part of a group's name measures only what matches and writes no report;
+//! Arguments after `--`: a part of a group's name measures only what matches and writes no report;
 //! `--quick` measures shortly; `--no-instructions` leaves callgrind out; `--list` names everything;
 //! `--baseline check` and `--baseline accept`, with a part of a path or without, compare the instructions of
 //! ours with `baseline.txt` and write it; `--one GROUP CONTENDER TIMES` runs one contender and `--cost NAME COUNT PIECE` one kind of hostile

@@ -69,8 +69,8 @@ fn unstuff<'a>(
                 body.extend_from_slice(&chunk);
             }
             Unstuffed::End => {
-                let behind = input.len() + pieces.map(<[u8]>::len).sum::<usize>();
-                return Some((body, unstuffer.bare_newline(), behind));
+                let after = input.len() + pieces.map(<[u8]>::len).sum::<usize>();
+                return Some((body, unstuffer.bare_newline(), after));
             }
             Unstuffed::NeedInput => {
                 assert!(input.len() <= 4, "keeps back no more than it must");

@@ -66,7 +66,7 @@ fn nothing_that_is_written_announces_what_does_not_follow() {
     }
 }
 
-/// A space is missing behind the star, which the grammar forgives; the framing did not know of it, and
+/// A space is missing after the star, which the grammar forgives; the framing did not know of it, and
 /// took the literal for the next response.
 #[test]
 fn a_missing_space_hides_no_literal() {
@@ -100,7 +100,7 @@ fn the_wildcard_of_permanent_flags_is_not_stored() {
     }
 }
 
-/// What stood behind the last BYE that a client takes was read if it had come already, and not otherwise.
+/// What stood after the last BYE that a client takes was read if it had come already, and not otherwise.
 #[test]
 fn the_last_bye_is_the_last_however_the_input_is_cut() {
     let wire =

@@ -133,7 +133,7 @@ fn nul_is_for_binary() {
 }
 
 #[test]
-fn chained_literals_wait_behind_streamed_ones() {
+fn chained_literals_wait_after_streamed_ones() {
     let mut server = selected();
     let (first, second, third) = (large(b'a'), large(b'b'), large(b'c'));
     let given = Bytes::from(vec![b'g'; 6000]);

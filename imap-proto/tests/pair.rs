@@ -360,7 +360,7 @@ fn idle_that_is_being_renewed_can_be_ended() {
 }
 
 #[test]
-fn idle_ends_for_what_waits_behind_it() {
+fn idle_ends_for_what_waits_after_it() {
     let mut pair = logged_in(0);
     let noop = pair.client.send(Command::Noop).unwrap();
     let idle = pair.client.send(Command::Idle).unwrap();

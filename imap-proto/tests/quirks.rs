@@ -552,7 +552,7 @@ fn other_data() {
 
 #[test]
 fn streamed_literals() {
-    // The literal's header alone stands in the frame; framing names the place behind it.
+    // The literal's header alone stands in the frame; framing names the place after it.
     let frame = Bytes::from_static(b"* 1 FETCH (BODY[] {70000}\r\n UID 5)");
     let mut context = ParseContext::new(Dialect::Strict);
     context.streamed = vec![27];

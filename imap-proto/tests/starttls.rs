@@ -48,15 +48,15 @@ fn the_clients_way() {
 }
 
 #[test]
-fn a_client_refuses_bytes_behind_the_reply() {
-    for behind in ["* 1 EXISTS\r\n", "b.2 OK x\r\n", "\r\n", "x", "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n"] {
-        let error = fails(&mut asking(), &format!("b.1 OK go\r\n{behind}"));
-        assert_eq!(error, Error::BytesBehindUpgrade { command: "STARTTLS" }, "{behind}");
+fn a_client_refuses_bytes_after_the_reply() {
+    for after in ["* 1 EXISTS\r\n", "b.2 OK x\r\n", "\r\n", "x", "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n"] {
+        let error = fails(&mut asking(), &format!("b.1 OK go\r\n{after}"));
+        assert_eq!(error, Error::BytesAfterUpgrade { command: "STARTTLS" }, "{after}");
         // In a segment of their own, before the handshake.
         let mut client = asking();
         let mut input = BytesMut::from("b.1 OK go\r\n");
         assert!(matches!(client.next_event(&mut input), Ok(Next::Upgrade(_))));
-        assert_eq!(fails(&mut client, behind), error);
+        assert_eq!(fails(&mut client, after), error);
     }
 }
 
@@ -127,23 +127,23 @@ fn nothing_in_clear_reaches_the_caller() {
 }
 
 #[test]
-fn a_server_refuses_bytes_behind_the_command() {
-    for behind in ["a2 LOGIN fred foo\r\n", "a2 NOOP\r\n", "\r\n", "x", "\u{16}\u{3}"] {
+fn a_server_refuses_bytes_after_the_command() {
+    for after in ["a2 LOGIN fred foo\r\n", "a2 NOOP\r\n", "\r\n", "x", "\u{16}\u{3}"] {
         let mut server = server(Channel::StartTls);
         drain(&mut server);
-        let mut input = BytesMut::from(format!("a1 STARTTLS\r\n{behind}").as_str());
+        let mut input = BytesMut::from(format!("a1 STARTTLS\r\n{after}").as_str());
         let (found, last) = events(&mut server, &mut input);
         assert_eq!(found, []);
-        assert_eq!(last, Err(Error::BytesBehindUpgrade { command: "STARTTLS" }));
+        assert_eq!(last, Err(Error::BytesAfterUpgrade { command: "STARTTLS" }));
         assert!(drain_text(&mut server).starts_with("* BYE "));
 
-        // In a segment of their own, before or behind the answer.
+        // In a segment of their own, before or after the answer.
         for accepted in [false, true] {
             let mut server = server_with_starttls(accepted);
-            let mut input = BytesMut::from(behind);
+            let mut input = BytesMut::from(after);
             let (found, last) = events(&mut server, &mut input);
             assert_eq!(found, []);
-            assert_eq!(last, Err(Error::BytesBehindUpgrade { command: "STARTTLS" }));
+            assert_eq!(last, Err(Error::BytesAfterUpgrade { command: "STARTTLS" }));
         }
     }
 }

@@ -131,7 +131,7 @@ pub enum Error {
     /// Bytes in clear after STARTTLS or STLS: somebody tries to have them taken for protected
     /// ones (CVE-2011-0411).
     #[error("bytes in clear after the {command} command: refused as an injection")]
-    BytesBehindUpgrade {
+    BytesAfterUpgrade {
         /// The command's name.
         command: &'static str,
     },

@@ -58,7 +58,7 @@ async fn line<S: AsyncReadExt + Unpin>(stream: &mut BufReader<S>) -> String {
 }
 
 #[tokio::test]
-async fn bytes_behind_starttls_are_not_commands() {
+async fn bytes_after_starttls_are_not_commands() {
     let running = serve(Security::required_starttls()).await;
     let mut stream = running.connect().await;
     let greeting = line(&mut stream).await;

@@ -784,7 +784,7 @@ async fn a_client_may_vanish_at_any_byte() {
 }
 
 #[tokio::test]
-async fn bytes_behind_stls_are_refused_by_the_server() {
+async fn bytes_after_stls_are_refused_by_the_server() {
     let store = store(&["x"]);
     let server = Running::start(Server::new(Pop3Service::new(store)), Security::required_starttls()).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -807,7 +807,7 @@ async fn bytes_behind_stls_are_refused_by_the_server() {
 }
 
 #[tokio::test]
-async fn bytes_behind_stls_are_refused_by_the_client() {
+async fn bytes_after_stls_are_refused_by_the_client() {
     for answer in [&b"+OK go\r\n+OK\r\nSASL PLAIN\r\n.\r\n"[..], b"-ERR no\r\n", b"+OK go\r\n\x16"] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -834,7 +834,7 @@ async fn bytes_behind_stls_are_refused_by_the_client() {
             matches!(
                 error.violation(),
                 Some(
-                    mailwire_core::Error::BytesBehindUpgrade { .. }
+                    mailwire_core::Error::BytesAfterUpgrade { .. }
                         | mailwire_core::Error::TlsUnavailable { .. }
                 )
             ),

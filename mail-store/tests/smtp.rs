@@ -367,11 +367,11 @@ async fn connect_to(address: SocketAddr, security: Security) -> Result<Client> {
 
 #[tokio::test]
 async fn a_client_refuses_injected_and_missing_tls() {
-    use mailwire_core::Error::{BytesBehindUpgrade, TlsUnavailable};
+    use mailwire_core::Error::{BytesAfterUpgrade, TlsUnavailable};
     let starttls = Security::required_starttls();
     let injected: &[&str] = &["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n250 injected\r\n"];
     let error = connect_to(script(injected).await, starttls).await.unwrap_err();
-    assert!(matches!(error, Error::Protocol(BytesBehindUpgrade { .. })), "{error}");
+    assert!(matches!(error, Error::Protocol(BytesAfterUpgrade { .. })), "{error}");
 
     for lines in
         [&["220 mx\r\n", "250 mx\r\n"][..], &["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "454 not now\r\n"]]
@@ -389,7 +389,7 @@ async fn a_server_refuses_injected_commands() {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(b"EHLO x\r\nSTARTTLS\r\nMAIL FROM:<injected@example.org>\r\n").await.unwrap();
     let mut said = String::new();
-    // The server closes, and nothing behind STARTTLS was executed.
+    // The server closes, and nothing after STARTTLS was executed.
     stream.read_to_string(&mut said).await.unwrap();
     assert!(said.contains("STARTTLS") && !said.contains("2.1.0"), "{said}");
 }

@@ -86,7 +86,7 @@ impl From<DriverError> for Error {
             DriverError::Io(error) => Self::Io(error),
             DriverError::Protocol(error) => Self::Protocol(error),
             DriverError::BytesBeforeUpgrade => {
-                Self::Protocol(mailwire_core::Error::BytesBehindUpgrade { command: "STARTTLS" })
+                Self::Protocol(mailwire_core::Error::BytesAfterUpgrade { command: "STARTTLS" })
             }
         }
     }

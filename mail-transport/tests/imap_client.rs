@@ -1450,7 +1450,7 @@ async fn nothing_goes_out_before_tls() {
     // Bytes after the answer, in one piece with it.
     let error =
         refused_before_tls("S: * OK hi\nC: A STARTTLS\nS: A OK go\r* CAPABILITY IMAP4rev1 AUTH=PLAIN").await;
-    assert!(matches!(error, Error::Protocol(Violation::BytesBehindUpgrade { .. })), "{error:?}");
+    assert!(matches!(error, Error::Protocol(Violation::BytesAfterUpgrade { .. })), "{error:?}");
 }
 
 #[tokio::test]

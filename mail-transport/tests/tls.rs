@@ -73,7 +73,7 @@ async fn starttls_in_both_roles() {
 }
 
 #[tokio::test]
-async fn injected_bytes_behind_starttls_are_refused_by_the_server() {
+async fn injected_bytes_after_starttls_are_refused_by_the_server() {
     let ca = TestCa::new().unwrap();
     // In the same segment as the command.
     let (listener, port) = listen().await;
@@ -96,12 +96,12 @@ async fn injected_bytes_behind_starttls_are_refused_by_the_server() {
     raw.read_exact(&mut go).await.unwrap();
     raw.write_all(b"EVIL\r\n").await.unwrap();
     let (same, later) = server.await.unwrap();
-    assert!(matches!(same, Err(Error::Protocol(mailwire_core::Error::BytesBehindUpgrade { .. }))));
+    assert!(matches!(same, Err(Error::Protocol(mailwire_core::Error::BytesAfterUpgrade { .. }))));
     assert!(matches!(later, Err(Error::Tls(TlsError::Handshake(_)))), "{later:?}");
 }
 
 #[tokio::test]
-async fn injected_bytes_behind_starttls_are_refused_by_the_client() {
+async fn injected_bytes_after_starttls_are_refused_by_the_client() {
     let ca = TestCa::new().unwrap();
     for same_segment in [true, false] {
         let (listener, port) = listen().await;
@@ -127,7 +127,7 @@ async fn injected_bytes_behind_starttls_are_refused_by_the_client() {
         if same_segment {
             assert!(matches!(
                 driver.next().await,
-                Err(DriverError::Protocol(mailwire_core::Error::BytesBehindUpgrade { .. }))
+                Err(DriverError::Protocol(mailwire_core::Error::BytesAfterUpgrade { .. }))
             ));
         } else {
             assert_eq!(driver.next().await.unwrap(), Step::Upgrade(Upgrade::Tls));

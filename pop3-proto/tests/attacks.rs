@@ -23,26 +23,26 @@ fn command(line: &str) -> Command {
 // STARTTLS, STLS, COMPRESS
 
 #[test]
-fn bytes_behind_stls_in_the_same_segment_are_never_executed() {
+fn bytes_after_stls_in_the_same_segment_are_never_executed() {
     let mut server = Server::new(server::Config::new(Channel::StartTls));
     let injected = server.feed("STLS\r\nUSER mallory\r\nPASS x\r\n");
-    assert_eq!(injected, Err(Error::BytesBehindUpgrade { command: "STLS" }));
+    assert_eq!(injected, Err(Error::BytesAfterUpgrade { command: "STLS" }));
     assert_eq!(server.feed(""), injected);
 }
 
 #[test]
-fn bytes_behind_the_answer_to_stls_are_never_read_as_replies() {
+fn bytes_after_the_answer_to_stls_are_never_read_as_replies() {
     let mut config = client::Config::new(Channel::StartTls);
     config.ask_capabilities.after_greeting = false;
-    for behind in ["+OK\r\n", "-ERR\r\n", "+"] {
+    for after in ["+OK\r\n", "-ERR\r\n", "+"] {
         let mut client = Client::new(config.clone());
         client.hear("+OK\r\n");
-        let injected = client.feed(&format!("+OK\r\n{behind}"));
-        assert_eq!(injected, Err(Error::BytesBehindUpgrade { command: "STLS" }));
+        let injected = client.feed(&format!("+OK\r\n{after}"));
+        assert_eq!(injected, Err(Error::BytesAfterUpgrade { command: "STLS" }));
         let mut client = Client::new(config.clone());
         client.hear("+OK\r\n");
         assert_eq!(client.feed("+OK\r\n").unwrap().1, Next::Upgrade(Upgrade::Tls));
-        assert_eq!(client.feed(behind), Err(Error::BytesBehindUpgrade { command: "STLS" }));
+        assert_eq!(client.feed(after), Err(Error::BytesAfterUpgrade { command: "STLS" }));
     }
 }
 

@@ -216,7 +216,7 @@ fn octets_that_nobody_knows() {
 }
 
 #[test]
-fn more_behind_the_numbers_is_valid() {
+fn more_after_the_numbers_is_valid() {
     let Reply::Drop(listing) = valid("+OK 2 320 octets in all", Expected::DropListing) else { panic!() };
     assert_eq!(listing.rest.as_text(), &"octets in all");
     let Reply::Listing(Listing::Scan(scan)) = valid("+OK 2 200 more", Expected::ScanListing) else {

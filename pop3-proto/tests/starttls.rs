@@ -11,7 +11,7 @@ use mailwire_pop3::{
     server,
 };
 
-const INJECTED: Error = Error::BytesBehindUpgrade { command: "STLS" };
+const INJECTED: Error = Error::BytesAfterUpgrade { command: "STLS" };
 
 fn user() -> Command {
     Command::User(UserName::new("mrose").unwrap())
@@ -68,35 +68,35 @@ fn nothing_of_the_caller_is_sent_before_tls() {
 }
 
 #[test]
-fn bytes_behind_the_answer_are_never_read() {
-    for behind in ["+OK injected\r\n", "\n", "+OK\r\nUSER\r\n.\r\n"] {
+fn bytes_after_the_answer_are_never_read() {
+    for after in ["+OK injected\r\n", "\n", "+OK\r\nUSER\r\n.\r\n"] {
         // In the same segment.
         let mut client = upgrading_client();
-        assert_eq!(client.feed(&format!("+OK\r\n{behind}")), Err(INJECTED));
+        assert_eq!(client.feed(&format!("+OK\r\n{after}")), Err(INJECTED));
         assert_eq!(client.feed(""), Err(INJECTED));
         assert_eq!(drain(&mut client.connection), "");
         // In a later one, before the handshake.
         let mut client = upgrading_client();
         assert_eq!(client.feed("+OK\r\n").unwrap().1, Next::Upgrade(Upgrade::Tls));
-        assert_eq!(client.feed(behind), Err(INJECTED));
+        assert_eq!(client.feed(after), Err(INJECTED));
     }
 }
 
 #[test]
-fn bytes_behind_the_command_are_never_executed() {
-    for behind in ["DELE 1\r\n", "\r\n", "X"] {
+fn bytes_after_the_command_are_never_executed() {
+    for after in ["DELE 1\r\n", "\r\n", "X"] {
         let mut server = Server::new(server::Config::new(Channel::StartTls));
-        assert_eq!(server.feed(&format!("STLS\r\n{behind}")), Err(INJECTED));
+        assert_eq!(server.feed(&format!("STLS\r\n{after}")), Err(INJECTED));
         // While the application decides.
         let mut server = Server::new(server::Config::new(Channel::StartTls));
         server.command("STLS");
-        assert_eq!(server.feed(behind), Err(INJECTED));
+        assert_eq!(server.feed(after), Err(INJECTED));
         // After it has agreed, before and after the answer is written.
         let mut server = upgrading_server();
-        assert_eq!(server.feed(behind), Err(INJECTED));
+        assert_eq!(server.feed(after), Err(INJECTED));
         let mut server = upgrading_server();
         drain(&mut server.connection);
-        assert_eq!(server.feed(behind), Err(INJECTED));
+        assert_eq!(server.feed(after), Err(INJECTED));
     }
 }
 

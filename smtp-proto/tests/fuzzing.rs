@@ -6,9 +6,9 @@ mod common;
 use common::{feed, server_config};
 use mailwire_smtp::server;
 
-/// A line behind a refused AUTH may be the password, also if it is longer than a command.
+/// A line after a refused AUTH may be the password, also if it is longer than a command.
 #[test]
-fn a_long_line_behind_a_refused_auth_is_not_shown() {
+fn a_long_line_after_a_refused_auth_is_not_shown() {
     let junk = "x".repeat(5000);
     for lines in [
         format!("EHLO a\r\nAUTH UNKNOWN\r\nc2VjcmV0{junk}\r\n"),

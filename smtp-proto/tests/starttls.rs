@@ -36,11 +36,11 @@ fn server() -> Granting {
 }
 
 #[test]
-fn client_refuses_bytes_behind_the_reply() {
-    for behind in ["2", "250 ok\r\n", "\r\n", "220 again\r\n"] {
+fn client_refuses_bytes_after_the_reply() {
+    for after in ["2", "250 ok\r\n", "\r\n", "220 again\r\n"] {
         let mut client = asking_client();
-        let error = try_feed(&mut client, format!("220 go\r\n{behind}").as_bytes()).unwrap_err();
-        assert_eq!(error, Error::BytesBehindUpgrade { command: "STARTTLS" });
+        let error = try_feed(&mut client, format!("220 go\r\n{after}").as_bytes()).unwrap_err();
+        assert_eq!(error, Error::BytesAfterUpgrade { command: "STARTTLS" });
         assert_eq!(try_feed(&mut client, b""), Err(error), "the connection stays poisoned");
     }
 }
@@ -51,12 +51,12 @@ fn client_refuses_bytes_that_come_before_the_handshake() {
     let mut input = BytesMut::from("220 go\r\n");
     assert!(matches!(client.next_event(&mut input), Ok(Next::Upgrade(Upgrade::Tls))));
     input.extend_from_slice(b"250 injected\r\n");
-    assert_eq!(client.next_event(&mut input), Err(Error::BytesBehindUpgrade { command: "STARTTLS" }));
+    assert_eq!(client.next_event(&mut input), Err(Error::BytesAfterUpgrade { command: "STARTTLS" }));
 }
 
 #[test]
 fn client_refuses_a_reply_before_its_command_was_sent() {
-    // Behind the reply to EHLO, in the same segment.
+    // After the reply to EHLO, in the same segment.
     let mut connection = client();
     let both = b"250-mx.example\r\n250 STARTTLS\r\n220 go\r\n";
     assert!(matches!(try_feed(&mut connection, both), Err(Error::UnsolicitedReply { .. })));
@@ -133,13 +133,13 @@ fn upgraded_without_an_upgrade_does_nothing() {
 }
 
 #[test]
-fn server_refuses_bytes_behind_the_command() {
-    for behind in ["N", "NOOP\r\n", "\r\n", "EHLO again.example\r\n"] {
+fn server_refuses_bytes_after_the_command() {
+    for after in ["N", "NOOP\r\n", "\r\n", "EHLO again.example\r\n"] {
         let mut server = server();
         server.say("EHLO client.example\r\n");
-        let reply = server.say(format!("STARTTLS\r\n{behind}"));
+        let reply = server.say(format!("STARTTLS\r\n{after}"));
         assert!(reply.starts_with("554 5.5.1 "), "{reply}");
-        assert_eq!(server.error, Some(Error::BytesBehindUpgrade { command: "STARTTLS" }));
+        assert_eq!(server.error, Some(Error::BytesAfterUpgrade { command: "STARTTLS" }));
         assert_eq!(server.say("NOOP\r\n"), "", "nothing more is read");
     }
 }
@@ -162,7 +162,7 @@ fn server_refuses_bytes_that_come_before_the_handshake() {
     server.accept_upgrade(ticket).unwrap();
     assert!(matches!(server.next_event(&mut input), Ok(Next::Paused)), "220 is to be written first");
     input.extend_from_slice(b"NOOP\r\n");
-    assert_eq!(server.next_event(&mut input), Err(Error::BytesBehindUpgrade { command: "STARTTLS" }));
+    assert_eq!(server.next_event(&mut input), Err(Error::BytesAfterUpgrade { command: "STARTTLS" }));
 }
 
 #[test]

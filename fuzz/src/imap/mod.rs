@@ -74,7 +74,7 @@ fn command_is_written_as(request: &Request, dialect: Dialect, options: WriteOpti
     }
     nul_in_literal8_only(&out);
     let frame = match body {
-        // The line end comes behind the message.
+        // The line end comes after the message.
         Some(_) => Frame {
             streamed: vec![out.len()],
             bytes: out.clone().into(),
@@ -131,8 +131,8 @@ pub fn response_is_written(response: &Response) {
 
 /// Before a text that lenient readers would take for a code, something is written that keeps them from it.
 fn looked_like_a_code(written: &[u8]) -> bool {
-    let behind = |at: usize| written[at + 3..].trim_ascii_start().starts_with(b"[");
-    written.windows(3).position(|three| three == b" - ").is_some_and(behind)
+    let after = |at: usize| written[at + 3..].trim_ascii_start().starts_with(b"[");
+    written.windows(3).position(|three| three == b" - ").is_some_and(after)
 }
 
 /// What is written for a response, and what that reads as. Nothing if it cannot be written at

@@ -93,7 +93,7 @@ pub fn run(case: Case) {
         }
     }
     faces.run(&mut pair);
-    // What waits behind IDLE goes on when it ends.
+    // What waits after IDLE goes on when it ends.
     for _ in 0..30 {
         if faces.client.done().is_err() {
             break;

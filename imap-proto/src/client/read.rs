@@ -47,7 +47,7 @@ impl Machine {
             }
             match self.phase {
                 Phase::Upgrading if !input.is_empty() => {
-                    return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                    return Err(Error::BytesAfterUpgrade { command: "STARTTLS" });
                 }
                 Phase::Upgrading if self.eof => {
                     return Err(Error::UnexpectedEof { during: "before TLS" });

@@ -94,7 +94,7 @@ impl Machine {
             }
             match self.phase {
                 Phase::Upgrading if !input.is_empty() => {
-                    return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                    return Err(Error::BytesAfterUpgrade { command: "STARTTLS" });
                 }
                 Phase::Upgrading if self.eof => {
                     return Err(Error::UnexpectedEof { during: "before TLS" });
@@ -107,7 +107,7 @@ impl Machine {
             match self.mode {
                 Mode::Answer | Mode::Decision { .. } => {
                     if self.awaits_upgrade() && !input.is_empty() {
-                        return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                        return Err(Error::BytesAfterUpgrade { command: "STARTTLS" });
                     }
                     return Ok(Next::Paused);
                 }
@@ -391,7 +391,7 @@ impl Machine {
             }
             Command::Enable(asked) => return Ok(self.enable(&tag, asked)),
             Command::StartTls if !input.is_empty() => {
-                return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                return Err(Error::BytesAfterUpgrade { command: "STARTTLS" });
             }
             // RFC 9051 section 7.1: what comes from here on is about the new mailbox.
             Command::Select(_) | Command::Examine(_)

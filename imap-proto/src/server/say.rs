@@ -76,7 +76,7 @@ impl Machine {
             Error::LineTooLong { .. } => "the line is too long",
             Error::LimitExceeded { .. } => "too large",
             Error::TooManyBadCommands { .. } => "too many bad commands",
-            Error::BytesBehindUpgrade { .. } => "bytes after STARTTLS",
+            Error::BytesAfterUpgrade { .. } => "bytes after STARTTLS",
             Error::TimedOut { .. } => "too slow",
             _ => "closing",
         };

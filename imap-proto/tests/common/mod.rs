@@ -59,7 +59,7 @@ pub fn client_within(limit: impl FnOnce(&mut Limits)) -> client::Connection {
     client::Connection::new(config)
 }
 
-/// A client behind its greeting, logged in, with these capabilities.
+/// A client after its greeting, logged in, with these capabilities.
 pub fn logged_in(capabilities: &str) -> client::Connection {
     let mut client = client(mailwire_core::Channel::Tls);
     feed(&mut client, format!("* PREAUTH [CAPABILITY {capabilities}] hi\r\n").as_bytes());

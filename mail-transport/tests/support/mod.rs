@@ -143,7 +143,7 @@ impl Connection for Toy {
                 self.due -= 1;
                 if self.state == State::AwaitGo {
                     if !input.is_empty() {
-                        return Err(self.fail(Error::BytesBehindUpgrade { command: "STARTTLS" }));
+                        return Err(self.fail(Error::BytesAfterUpgrade { command: "STARTTLS" }));
                     }
                     self.state = State::Upgrading;
                     return self.next_event(input);
@@ -155,7 +155,7 @@ impl Connection for Toy {
             Role::Server => {
                 if text == "STARTTLS" {
                     if !input.is_empty() {
-                        return Err(self.fail(Error::BytesBehindUpgrade { command: "STARTTLS" }));
+                        return Err(self.fail(Error::BytesAfterUpgrade { command: "STARTTLS" }));
                     }
                     self.output.put(b"GO\r\n");
                     self.state = State::Upgrading;

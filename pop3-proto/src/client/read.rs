@@ -340,6 +340,6 @@ impl Machine {
 
     /// Bytes after the answer to STLS are not protected (CVE-2011-0411).
     fn refuse_injection(&self, input: &BytesMut) -> Result<(), Error> {
-        if input.is_empty() { Ok(()) } else { Err(Error::BytesBehindUpgrade { command: "STLS" }) }
+        if input.is_empty() { Ok(()) } else { Err(Error::BytesAfterUpgrade { command: "STLS" }) }
     }
 }

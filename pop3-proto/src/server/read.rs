@@ -275,7 +275,7 @@ fn answered(command: Command, deviations: Vec<Deviation>) -> Option<Next<Event>>
 
 /// Bytes after STLS are not protected (CVE-2011-0411).
 fn refuse_injection(input: &BytesMut) -> Result<(), Error> {
-    if input.is_empty() { Ok(()) } else { Err(Error::BytesBehindUpgrade { command: "STLS" }) }
+    if input.is_empty() { Ok(()) } else { Err(Error::BytesAfterUpgrade { command: "STLS" }) }
 }
 
 /// Whether a line is PASS or AUTH, by its first letters.

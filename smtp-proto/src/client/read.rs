@@ -38,7 +38,7 @@ impl Machine {
             match self.phase {
                 Phase::Closed => return Ok(Next::Closed),
                 Phase::Upgrading if !input.is_empty() => {
-                    return self.fail(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                    return self.fail(Error::BytesAfterUpgrade { command: "STARTTLS" });
                 }
                 Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
                 Phase::Upgrading => return Ok(Next::Upgrade(Upgrade::Tls)),
@@ -220,7 +220,7 @@ impl Machine {
             return Err(Error::TlsUnavailable { reason: "the server refused STARTTLS" });
         }
         if !input.is_empty() {
-            return Err(Error::BytesBehindUpgrade { command: "STARTTLS" });
+            return Err(Error::BytesAfterUpgrade { command: "STARTTLS" });
         }
         self.phase = Phase::Upgrading;
         Ok(None)

@@ -38,7 +38,7 @@ impl Machine {
         let next = match self.phase {
             Phase::Closed => return Ok(Next::Closed),
             Phase::Upgrading if !input.is_empty() => {
-                self.failed = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
+                self.failed = Some(Error::BytesAfterUpgrade { command: "STARTTLS" });
                 None
             }
             Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
@@ -188,7 +188,7 @@ impl Machine {
         }
         if rules.effect == Effect::StartTls && !input.is_empty() {
             self.write_reply(&Reply::of(ReplyCode::FAILED, 5, 1, "Bytes in clear after STARTTLS"));
-            self.failed = Some(Error::BytesBehindUpgrade { command: "STARTTLS" });
+            self.failed = Some(Error::BytesAfterUpgrade { command: "STARTTLS" });
             return None;
         }
         let ticket = self.tickets.issue();

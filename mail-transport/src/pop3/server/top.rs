@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_behind_the_lines() {
+    fn cuts_after_the_lines() {
         let message = "A: b\r\n c\r\n\r\none\r\n\r\ntwo\r\nthree";
         assert_eq!(top(message, 0), "A: b\r\n c\r\n\r\n");
         assert_eq!(top(message, 1), "A: b\r\n c\r\n\r\none\r\n");
