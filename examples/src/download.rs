@@ -13,7 +13,7 @@ const LOSSES: u32 = 3;
 /// What a message that could not be had means for those after it.
 #[derive(Debug)]
 pub enum Failed {
-    /// Nothing.
+    /// Only this message is missing.
     Alone(Status, anyhow::Error),
     /// They need another connection.
     Connection(anyhow::Error),

@@ -228,7 +228,7 @@ impl DateTime {
         }
     }
 
-    /// The same. Lenient: a day without its leading space; no seconds, a zone in letters or none,
+    /// Reads a date and time as some servers write them. Lenient: a day without its leading space; no seconds, a zone in letters or none,
     /// which are 0; days that do not exist, which are `None`.
     pub(crate) fn read_lenient(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
         if let Some(time) = r.rest().first_chunk().and_then(Self::read_fixed) {

@@ -192,7 +192,7 @@ text_newtype! {
 }
 
 impl MalformedName {
-    /// The same bytes, if they can be such a name.
+    /// Makes a name of these bytes, if they can be one.
     ///
     /// # Errors
     ///
@@ -287,7 +287,7 @@ impl Flag {
         }
     }
 
-    /// The same. Lenient: nothing, where a flag has an empty name.
+    /// Reads a flag. Lenient: nothing, where its name is empty.
     #[inline]
     pub(super) fn read_maybe(r: &mut Reader<'_>) -> Result<Option<Self>, ParseError> {
         let Some(start) = plain_name(r) else { return Self::odd(r) };

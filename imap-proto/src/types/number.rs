@@ -23,7 +23,7 @@ pub(crate) fn read_count(r: &mut Reader<'_>) -> Result<Option<u64>, ParseError> 
     odd_count(r)
 }
 
-/// The same of a value that must be known.
+/// Reads a number of bytes or lines that must be known.
 #[inline]
 pub(crate) fn read_known_count(r: &mut Reader<'_>) -> Result<u64, ParseError> {
     let start = r.offset();

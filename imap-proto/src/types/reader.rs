@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
         self.cursor.take_while(|byte| chars::is(byte, class))
     }
 
-    /// The same as a text, of at least one byte.
+    /// Steps over the bytes of a class, at least one, and gives them as a text.
     #[inline]
     pub(crate) fn text_class(&mut self, class: u16, reason: &'static str) -> Result<Text, ParseError> {
         self.cursor.text_while1(|byte| chars::is(byte, class), reason)

@@ -346,7 +346,7 @@ pub(crate) fn read_nstring(r: &mut Reader<'_>) -> Result<Option<ImapString>, Par
     nstring(r, Follow::Any)
 }
 
-/// The same inside of ENVELOPE and BODYSTRUCTURE, where what follows a string is known, so that
+/// Reads a string or NIL inside of ENVELOPE and BODYSTRUCTURE, where what follows a string is known, so that
 /// quotes that somebody forgot to escape can be told from the end.
 ///
 /// It is put into its place, which holds `None`: moving it there would cost as much as reading it.

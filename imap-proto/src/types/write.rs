@@ -143,7 +143,7 @@ pub(crate) fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
     if is_quotable(bytes) { write_quoted(out, bytes) } else { write_literal(out, bytes) }
 }
 
-/// The same of what was read, which is mostly short and then copied whole.
+/// Writes a string that was read, which is mostly short and then copied whole.
 pub(crate) fn write_imap_string(out: &mut Vec<u8>, string: &ImapString) {
     let bytes = string.as_bytes();
     if bytes.len() <= LONGEST_QUOTED && chars::all_quoted(bytes) {

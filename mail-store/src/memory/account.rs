@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::{
     Config,
     bodies::Body,
-    folder::{Folder, Message, mod_seq},
+    folder::{Entry, Folder, mod_seq},
     keywords::{Bits, Unknown},
 };
 use crate::{
@@ -181,7 +181,7 @@ impl State {
     }
 
     /// Counts messages that are gone.
-    fn release<'a>(&mut self, messages: impl Iterator<Item = &'a Message>) {
+    fn release<'a>(&mut self, messages: impl Iterator<Item = &'a Entry>) {
         for message in messages {
             self.messages = self.messages.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(message.body.size());
@@ -367,7 +367,7 @@ impl State {
 
     pub(super) fn copy(&mut self, from: u32, uids: &Uids, to: u32, how: How) -> Result<Copied> {
         let source = self.folder(from)?;
-        let messages: Vec<(Uid, Message)> =
+        let messages: Vec<(Uid, Entry)> =
             source.within(uids).map(|(uid, message)| (uid, message.clone())).collect();
         // The flags of all messages can be many times their bits.
         let keywords = source.keywords.clone();

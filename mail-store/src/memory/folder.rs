@@ -22,7 +22,7 @@ use crate::{
 const MAX_VANISHED: usize = 4096;
 
 #[derive(Debug, Clone)]
-pub(super) struct Message {
+pub(super) struct Entry {
     pub(super) mod_seq: u64,
     pub(super) bits: Bits,
     pub(super) date: InternalDate,
@@ -35,7 +35,7 @@ pub(super) struct Message {
 pub(super) struct Folder {
     /// The mailbox with its counters.
     info: Mailbox,
-    pub(super) messages: BTreeMap<Uid, Message>,
+    pub(super) messages: BTreeMap<Uid, Entry>,
     /// The messages by their last change.
     by_change: BTreeSet<(u64, Uid)>,
     /// Change, first and last UID of messages that are gone, by change.
@@ -108,12 +108,12 @@ impl Folder {
         self.info.deleted += u32::from(bits.is_deleted());
         self.by_change.insert((change, uid));
         let saved = SystemTime::now();
-        self.messages.insert(uid, Message { mod_seq: change, bits, date, saved, body });
+        self.messages.insert(uid, Entry { mod_seq: change, bits, date, saved, body });
         uid
     }
 
     /// The messages of a set that are there, ascending.
-    pub(super) fn within<'a>(&'a self, uids: &'a Uids) -> impl Iterator<Item = (Uid, &'a Message)> {
+    pub(super) fn within<'a>(&'a self, uids: &'a Uids) -> impl Iterator<Item = (Uid, &'a Entry)> {
         uids.ranges()
             .flat_map(|(first, last)| self.messages.range(first..=last))
             .map(|(uid, message)| (*uid, message))
@@ -128,7 +128,7 @@ impl Folder {
     }
 
     /// Removes messages, ascending, by one change.
-    pub(super) fn remove(&mut self, uids: &[Uid], change: u64) -> Vec<Message> {
+    pub(super) fn remove(&mut self, uids: &[Uid], change: u64) -> Vec<Entry> {
         let mut removed = Vec::with_capacity(uids.len());
         for &uid in uids {
             let Some(message) = self.messages.remove(&uid) else { continue };
@@ -197,7 +197,7 @@ impl Folder {
     }
 
     /// What is known of a message. The body's own fields are the caller's.
-    pub(super) fn row(&self, uid: Uid, message: &Message, flags: bool) -> Row {
+    pub(super) fn row(&self, uid: Uid, message: &Entry, flags: bool) -> Row {
         let mut row = Row::new(uid, mod_seq(message.mod_seq), message.body.id, message.body.size());
         (row.date, row.saved) = (message.date, message.saved);
         if flags {

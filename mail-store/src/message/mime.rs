@@ -257,7 +257,7 @@ impl Part {
         }
     }
 
-    /// The same below a part that has a number itself: what is in an embedded message is numbered
+    /// Finds a part below one that has a number itself: what is in an embedded message is numbered
     /// as if the message stood in its part's place.
     fn find_within(&self, rest: &[NonZeroU32]) -> Option<&Self> {
         if rest.is_empty() {
