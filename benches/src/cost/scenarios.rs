@@ -40,6 +40,22 @@ fn smtp_message(lines: &[u8], piece: usize) {
     smtp_server(&[corpus::EHLO_COMMAND, envelope, lines].concat(), piece);
 }
 
+/// What careless servers write, with what stands before and after it.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    ("* 1 FETCH (ENVELOPE (", "\"", "))"),
+    ("* 1 FETCH (ENVELOPE (", "\"x", "))"),
+    ("* 1 FETCH (ENVELOPE (\"", "\" x", "))"),
+    ("* 1 FETCH (ENVELOPE (\"", "\\\" NIL", "))"),
+    ("* 1 FETCH (", "ENVELOPE (\"a\"b) ", ")"),
+    ("* 1 FETCH (", "FLAGS x ", ")"),
+    ("* 1 FETCH (", "()", ")"),
+    ("* 1 FETCH (BODY (", "(\"a\") ", "))"),
+    ("* 1 FETCH (BODY (\"text\" \"a\" NIL NIL NIL NIL 1", " NIL", "))"),
+    ("* FLAGS (", "a]b ", ")"),
+    ("* SEARCH", "  0", ""),
+    ("* STATUS x (", "UNSEEN -1 ", ")"),
+];
+
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::bytes(
         "smtp-server-bytes",
@@ -103,6 +119,20 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             let names = b"X-Some-Field ".repeat(count - 1);
             let wire = [b"* 1 FETCH (BODY[HEADER.FIELDS (", &names[..], b"Last)] \"\")\r\n"].concat();
             imap_client(&wire, 1, piece);
+        },
+    ),
+    Scenario::linear(
+        "imap-client-mistakes",
+        "IMAP client: responses with n mistakes each, of twelve kinds",
+        1000,
+        |count, piece| {
+            let wire: Vec<u8> = MISTAKES
+                .iter()
+                .flat_map(|(start, mistake, end)| {
+                    [start.as_bytes(), &mistake.as_bytes().repeat(count), end.as_bytes(), b"\r\n"].concat()
+                })
+                .collect();
+            imap_client(&wire, MISTAKES.len(), piece);
         },
     ),
     Scenario::linear(
