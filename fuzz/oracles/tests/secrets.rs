@@ -86,7 +86,7 @@ fn base64(message: &str) -> &'static str {
 fn encoded_parts(message: &str) -> Vec<Vec<u8>> {
     let start = message.find(SECRET).unwrap();
     let (from, to) = (start.div_ceil(3) * 4, (start + SECRET.len()) / 3 * 4);
-    base64(message)[from..to].as_bytes().chunks_exact(12).map(<[u8]>::to_vec).collect()
+    base64(message).as_bytes()[from..to].chunks_exact(12).map(<[u8]>::to_vec).collect()
 }
 
 /// What was found after which step.

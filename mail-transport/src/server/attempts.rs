@@ -351,8 +351,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_remembered_is_bounded_in_bytes() {
-        let mut limits = LoginLimits::default();
-        limits.memory = 32 * 1024;
+        let limits = LoginLimits { memory: 32 * 1024, ..LoginLimits::default() };
         let attempts = Attempts::new(limits);
         for number in 0..10_000_u32 {
             let address = Some(IpAddr::from(number.to_be_bytes()));
