@@ -37,13 +37,13 @@ impl Authenticator for Certified {
     }
 }
 
-struct Place {
+struct Site {
     ca: TestCa,
     address: SocketAddr,
     security: Security,
 }
 
-impl Place {
+impl Site {
     async fn serve<F>(
         security: Security,
         serve: impl FnOnce(Certified, Listener, CancellationToken) -> F,
@@ -87,11 +87,11 @@ async fn imap_offers_external_to_whom_it_helps() {
             let service = ImapService::with_authenticator(users.0.clone(), users);
             imap::Server::new(service).serve(listener, token).await
         };
-        let place = Place::serve(security(), serve).await;
+        let site = Site::serve(security(), serve).await;
         let mut client =
-            soon(imap::Client::connect(place.endpoint(true), &Credentials::external())).await.unwrap();
+            soon(imap::Client::connect(site.endpoint(true), &Credentials::external())).await.unwrap();
         assert_eq!(soon(client.select("INBOX")).await.unwrap().exists, 0);
-        let error = soon(imap::Client::connect(place.endpoint(false), &Credentials::external())).await;
+        let error = soon(imap::Client::connect(site.endpoint(false), &Credentials::external())).await;
         assert!(error.unwrap_err().refused().is_none(), "it is not offered, so it was not tried");
     }
 }
@@ -104,13 +104,13 @@ async fn smtp_offers_external_to_whom_it_helps() {
             let server = smtp::Server::new(service, "mx.example".try_into()?);
             server.require_authentication().serve(listener, token).await
         };
-        let place = Place::serve(security(), serve).await;
+        let site = Site::serve(security(), serve).await;
         let mut client =
-            soon(smtp::Client::connect(place.endpoint(true), &Credentials::external())).await.unwrap();
+            soon(smtp::Client::connect(site.endpoint(true), &Credentials::external())).await.unwrap();
         soon(client.noop()).await.unwrap();
         let offered = client.capabilities().auth().unwrap_or_default();
         assert!(offered.iter().any(|mechanism| mechanism.as_bytes() == b"EXTERNAL"));
-        let error = soon(smtp::Client::connect(place.endpoint(false), &Credentials::external())).await;
+        let error = soon(smtp::Client::connect(site.endpoint(false), &Credentials::external())).await;
         assert!(error.unwrap_err().refused().is_none(), "it is not offered, so it was not tried");
     }
 }

@@ -48,7 +48,7 @@ pub enum Error {
     #[error(transparent)]
     Refused(Box<Refused>),
     /// One phase took longer than allowed.
-    #[error("{}{phase} took longer than {after:?}", Place(.server.as_deref()))]
+    #[error("{}{phase} took longer than {after:?}", AtServer(.server.as_deref()))]
     Timeout {
         /// The phase that took too long.
         phase: Phase,
@@ -304,9 +304,9 @@ impl fmt::Display for Failed<'_> {
 }
 
 /// Shows a server before what happened there.
-pub(crate) struct Place<'a>(pub(crate) Option<&'a str>);
+pub(crate) struct AtServer<'a>(pub(crate) Option<&'a str>);
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for AtServer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |server| write!(f, "{server}: "))
     }

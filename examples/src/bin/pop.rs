@@ -93,7 +93,7 @@ async fn leave(client: pop3::Client) {
 
 /// A message as the server lists it.
 #[derive(Default)]
-struct Message {
+struct Listed {
     number: u32,
     octets: Option<u64>,
     /// What the server calls it in all sessions.
@@ -101,9 +101,9 @@ struct Message {
 }
 
 /// The messages, in the order of their numbers.
-async fn listing(client: &mut pop3::Client, tally: &mut Tally) -> Result<Vec<Message>> {
+async fn listing(client: &mut pop3::Client, tally: &mut Tally) -> Result<Vec<Listed>> {
     let mut messages = BTreeMap::new();
-    let at = |number| Message { number, ..Message::default() };
+    let at = |number| Listed { number, ..Listed::default() };
     for line in client.list().await? {
         let number = line.number.get();
         messages.entry(number).or_insert_with(|| at(number)).octets = line.octets;
@@ -127,8 +127,8 @@ async fn listing(client: &mut pop3::Client, tally: &mut Tally) -> Result<Vec<Mes
     Ok(messages.into_values().collect())
 }
 
-fn list(messages: &[Message], tally: &mut Tally) -> Result<()> {
-    for Message { number, octets, id } in messages {
+fn list(messages: &[Listed], tally: &mut Tally) -> Result<()> {
+    for Listed { number, octets, id } in messages {
         let size = octets.map_or_else(|| "?".to_owned(), |octets| octets.to_string());
         let id = id.clone().unwrap_or_else(|| format!("message {number}"));
         say(format_args!("{number:>6} {size:>10} {id}"))?;
@@ -138,12 +138,12 @@ fn list(messages: &[Message], tally: &mut Tally) -> Result<()> {
 }
 
 /// The messages that their ids tell apart, and the files that these come to. What two messages share says nothing.
-fn names(messages: &[Message]) -> Vec<Option<String>> {
+fn names(messages: &[Listed]) -> Vec<Option<String>> {
     let mut seen = HashSet::new();
     let mut twice = HashSet::new();
     let ids = messages.iter().filter_map(|message| message.id.as_deref());
     twice.extend(ids.filter(|id| !seen.insert(*id)));
-    let name = |message: &Message| {
+    let name = |message: &Listed| {
         let id = message.id.as_deref().filter(|id| !twice.contains(id))?;
         file_name(id.as_bytes())
     };
@@ -172,7 +172,7 @@ impl Maildrop<'_> {
         &mut self,
         arguments: &Arguments,
         mut client: pop3::Client,
-        mut messages: Vec<Message>,
+        mut messages: Vec<Listed>,
     ) -> Result<()> {
         while let End::Lost { left } = self.session(client, &messages).await {
             let to_delete = self.delete && self.tried.values().any(|on_disk| *on_disk);
@@ -190,7 +190,7 @@ impl Maildrop<'_> {
     }
 
     /// Tries what was not tried yet; then deletes what is on disk, if that is wanted.
-    async fn session(&mut self, mut client: pop3::Client, messages: &[Message]) -> End {
+    async fn session(&mut self, mut client: pop3::Client, messages: &[Listed]) -> End {
         let again = !self.tried.is_empty();
         let names = names(messages);
         let mut on_disk = Vec::new();
@@ -247,7 +247,7 @@ impl Maildrop<'_> {
     async fn one(
         &mut self,
         client: &mut pop3::Client,
-        message: &Message,
+        message: &Listed,
         name: Option<&str>,
     ) -> Result<bool, Failed> {
         if !self.delete && name.is_some_and(|name| self.download.folder.had(name)) {

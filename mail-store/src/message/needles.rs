@@ -30,7 +30,7 @@ struct Node {
 
 /// The place in a text that comes in pieces.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Place(u32);
+pub(super) struct Position(u32);
 
 impl Needles {
     /// So many bytes of memory it takes for each byte of a word.
@@ -147,7 +147,7 @@ impl Needles {
     }
 
     /// Marks the words that end in the next piece of a text. `found` has a place for each word.
-    pub(super) fn scan(&self, place: &mut Place, text: &[u8], found: &mut [bool]) {
+    pub(super) fn scan(&self, place: &mut Position, text: &[u8], found: &mut [bool]) {
         for &word in &self.empty {
             self.mark(word, found);
         }
@@ -208,7 +208,7 @@ mod tests {
                 words.iter().map(|word| memchr::memmem::find(&text, word).is_some()).collect();
             let needles = Needles::new(&words);
             for cut in 0..=text.len() {
-                let (mut place, mut found) = (Place::default(), vec![false; words.len()]);
+                let (mut place, mut found) = (Position::default(), vec![false; words.len()]);
                 for piece in [&text[..cut], &text[cut..]] {
                     needles.scan(&mut place, piece, &mut found);
                 }
@@ -223,7 +223,7 @@ mod tests {
         let words: Vec<_> = (1..400).map(|length| vec![b'a'; length]).collect();
         let needles = Needles::new(&words);
         assert_eq!(needles.nodes.len(), 400);
-        let (mut place, mut found) = (Place::default(), vec![false; words.len()]);
+        let (mut place, mut found) = (Position::default(), vec![false; words.len()]);
         needles.scan(&mut place, &[b'a'; 399], &mut found);
         assert!(found.iter().all(|&found| found));
         // Nothing is left to be reported: one step a byte.
@@ -233,9 +233,9 @@ mod tests {
     #[test]
     fn none_and_empty() {
         let mut found = [];
-        Needles::new::<&[u8]>(&[]).scan(&mut Place::default(), b"abc", &mut found);
+        Needles::new::<&[u8]>(&[]).scan(&mut Position::default(), b"abc", &mut found);
         let mut found = [false, false];
-        Needles::new(&[Vec::new(), Vec::new()]).scan(&mut Place::default(), b"", &mut found);
+        Needles::new(&[Vec::new(), Vec::new()]).scan(&mut Position::default(), b"", &mut found);
         assert_eq!(found, [true, true]);
     }
 }

@@ -11,7 +11,7 @@ use super::{
     date,
     envelope::address_list,
     header,
-    needles::{Needles, Place},
+    needles::{Needles, Position},
     pieces::Pieces,
 };
 
@@ -206,7 +206,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Looks at the next piece of a text.
-    fn look_at(&mut self, place: &mut Place, mut text: &str) {
+    fn look_at(&mut self, place: &mut Position, mut text: &str) {
         if text.is_empty() {
             return self.finder.needles.scan(place, b"", &mut self.found);
         }
@@ -224,7 +224,7 @@ impl<'a> Pass<'a> {
     }
 
     fn look_at_all(&mut self, text: &str) {
-        self.look_at(&mut Place::default(), text);
+        self.look_at(&mut Position::default(), text);
     }
 
     fn is_done(&self) -> bool {
@@ -292,7 +292,7 @@ fn look_at_named_field(pass: &mut Pass<'_>, field: &header::Field) {
 const FIELD: usize = 64 << 10;
 
 fn look_at_field(pass: &mut Pass<'_>, field: &header::Field, prefix: &str) {
-    let mut place = Place::default();
+    let mut place = Position::default();
     pass.look_at(&mut place, prefix);
     if field.body.len() <= FIELD {
         return pass.look_at(&mut place, &field_text(&field.body));
@@ -323,7 +323,7 @@ fn look_at_body(message: &Message, part: &Part, pass: &mut Pass<'_>) {
             let Ok(decoder) = message.decoder(part) else { return };
             let mut pieces = decoder.map_or_else(Pieces::plain, Pieces::decoded);
             let charset = part.content_type.parameter("charset").map(|charset| &charset[..]);
-            let (mut place, mut charset) = (Place::default(), Charset::new(charset));
+            let (mut place, mut charset) = (Position::default(), Charset::new(charset));
             pass.look_at(&mut place, "");
             while let Some(bytes) = pieces.next() {
                 charset.decode(&bytes, |text| pass.look_at(&mut place, text));

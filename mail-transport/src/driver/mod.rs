@@ -5,7 +5,9 @@ mod close;
 mod repeats;
 mod types;
 mod upgrade;
+mod wire_line;
 mod wire_log;
+mod wire_words;
 
 use std::{
     future::{Future, poll_fn},

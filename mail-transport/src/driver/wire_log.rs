@@ -2,11 +2,12 @@
 
 use std::{collections::VecDeque, fmt, sync::Arc};
 
-use mailwire_core::escape_ascii;
-use zeroize::{Zeroize, Zeroizing};
-
 use self::Words::{Hidden, Name, Shown};
-use super::repeats::Repeats;
+use super::{
+    repeats::Repeats,
+    wire_line::{Line, escape_line, trim_end},
+    wire_words::{EXCHANGES, IMAP, LOGINS, MECHANISMS, POP3, SMTP, is_one_of, words},
+};
 
 /// Who has said a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,12 +88,6 @@ impl fmt::Debug for WireLog {
     }
 }
 
-/// The most that is shown of a line, in bytes.
-const SHOWN: usize = 500;
-
-/// What is kept of a longer line's end, where a literal is announced.
-const TAIL: usize = 32;
-
 /// The most commands without an answer that are remembered.
 const MOST_PENDING: usize = 64 * 1024;
 
@@ -101,63 +96,6 @@ enum Protocol {
     Smtp,
     Imap,
     Pop3,
-}
-
-/// The beginning of a line, and its end if that is far away.
-#[derive(Default)]
-struct Line {
-    head: Vec<u8>,
-    tail: Vec<u8>,
-    length: usize,
-}
-
-impl Line {
-    fn push(&mut self, bytes: &[u8]) {
-        self.length = self.length.saturating_add(bytes.len());
-        if self.head.capacity() == 0 {
-            // It never grows, so that no part of it is left in memory that was given back.
-            self.head.reserve_exact(SHOWN);
-            self.tail.reserve_exact(2 * TAIL);
-        }
-        let (head, rest) = bytes.split_at(bytes.len().min(SHOWN.saturating_sub(self.head.len())));
-        self.head.extend_from_slice(head);
-        let rest = rest.get(rest.len().saturating_sub(TAIL)..).unwrap_or_default();
-        let surplus = self.tail.len().saturating_add(rest.len()).saturating_sub(TAIL);
-        self.tail.drain(..surplus.min(self.tail.len()));
-        self.tail.extend_from_slice(rest);
-    }
-
-    fn text(&self) -> &[u8] {
-        if self.tail.is_empty() { trim_end(&self.head) } else { &self.head }
-    }
-
-    /// The size of the literal that the line announces at its end, and whether that waits for leave.
-    fn literal(&self) -> Option<(usize, bool)> {
-        let from = self.head.len().saturating_sub(TAIL);
-        let end = Zeroizing::new([self.head.get(from..).unwrap_or_default(), &*self.tail].concat());
-        let end = trim_end(&end).strip_suffix(b"}")?;
-        let open = end.iter().rposition(|&byte| byte == b'{')?;
-        let number = std::str::from_utf8(end.get(open.saturating_add(1)..)?).ok()?;
-        let digits = number.trim_end_matches(['+', '-']);
-        Some((digits.parse().ok()?, digits.len() == number.len()))
-    }
-
-    fn clear(&mut self) {
-        self.head.zeroize();
-        self.tail.zeroize();
-        self.length = 0;
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.clear();
-    }
-}
-
-fn trim_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// What one side says next.
@@ -539,96 +477,3 @@ impl Wire {
         (self.log.show)(WireLine { side, text });
     }
 }
-
-/// Nothing is quoted here, so quotes and backslashes are as they were.
-fn escape_line(text: &[u8]) -> String {
-    let escaped = escape_ascii(text).to_string();
-    escaped.replace("\\\"", "\"").replace("\\'", "'").replace("\\\\", "\\")
-}
-
-/// The words of a line, each with the place of its end.
-fn words(line: &[u8]) -> impl Iterator<Item = (&[u8], usize)> {
-    let mut at = 0_usize;
-    line.split(u8::is_ascii_whitespace)
-        .map(move |word| {
-            let end = at.saturating_add(word.len());
-            at = end.saturating_add(1);
-            (word, end)
-        })
-        .filter(|(word, _)| !word.is_empty())
-}
-
-fn is_one_of(word: &[u8], names: &[&str]) -> bool {
-    names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
-}
-
-const EXCHANGES: &[&str] = &["AUTH", "AUTHENTICATE"];
-
-/// Commands whose arguments are secret, of any of the protocols.
-const LOGINS: &[&str] = &["LOGIN", "PASS", "APOP", "AUTH", "AUTHENTICATE"];
-
-const MECHANISMS: &[&str] = &[
-    "PLAIN",
-    "LOGIN",
-    "SCRAM-SHA-1",
-    "SCRAM-SHA-1-PLUS",
-    "SCRAM-SHA-256",
-    "SCRAM-SHA-256-PLUS",
-    "OAUTHBEARER",
-    "XOAUTH2",
-    "EXTERNAL",
-    "ANONYMOUS",
-    "CRAM-MD5",
-    "DIGEST-MD5",
-    "NTLM",
-    "GSSAPI",
-];
-
-const SMTP: &[&str] = &[
-    "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP",
-    "STARTTLS",
-];
-
-const IMAP: &[&str] = &[
-    "CAPABILITY",
-    "NOOP",
-    "LOGOUT",
-    "STARTTLS",
-    "SELECT",
-    "EXAMINE",
-    "CREATE",
-    "DELETE",
-    "RENAME",
-    "SUBSCRIBE",
-    "UNSUBSCRIBE",
-    "LIST",
-    "LSUB",
-    "NAMESPACE",
-    "STATUS",
-    "APPEND",
-    "CHECK",
-    "CLOSE",
-    "UNSELECT",
-    "EXPUNGE",
-    "SEARCH",
-    "FETCH",
-    "STORE",
-    "COPY",
-    "MOVE",
-    "UID",
-    "IDLE",
-    "DONE",
-    "ID",
-    "ENABLE",
-    "GETQUOTA",
-    "GETQUOTAROOT",
-    "SETQUOTA",
-    "SORT",
-    "THREAD",
-    "COMPRESS",
-];
-
-const POP3: &[&str] = &[
-    "USER", "STAT", "LIST", "RETR", "DELE", "NOOP", "RSET", "QUIT", "TOP", "UIDL", "CAPA", "STLS", "UTF8",
-    "LANG",
-];

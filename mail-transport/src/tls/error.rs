@@ -2,7 +2,7 @@ use std::fmt;
 #[cfg(any(feature = "client", feature = "server"))]
 use std::io;
 
-use crate::error::Place;
+use crate::error::AtServer;
 
 /// The reason why there is no TLS.
 #[non_exhaustive]
@@ -59,7 +59,7 @@ impl HandshakeError {
 
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}the TLS handshake failed: {}", Place(self.server.as_deref()), self.error)
+        write!(f, "{}the TLS handshake failed: {}", AtServer(self.server.as_deref()), self.error)
     }
 }
 

@@ -45,7 +45,7 @@ impl<'a> Body<'a> {
     }
 
     /// Whether nothing was asked for yet.
-    pub(super) const fn waits(&self) -> bool {
+    pub(super) const fn is_waiting(&self) -> bool {
         self.waiting.is_some()
     }
 

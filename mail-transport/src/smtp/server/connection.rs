@@ -208,7 +208,7 @@ impl<S: Service> Conversation<'_, S> {
         } else {
             session.message(&self.client, &mut body).await.map(|reply| vec![reply])
         };
-        if let (true, Ok(replies)) = (body.waits(), &verdict) {
+        if let (true, Ok(replies)) = (body.is_waiting(), &verdict) {
             // Refused for all before it was sent: that is the answer to DATA itself.
             if let Some(refusal) = replies.first().filter(|_| !replies.iter().any(Reply::is_positive)) {
                 let refusal = refusal.clone();
