@@ -15,7 +15,7 @@ use mailwire_transport::{
             client::State,
             command::{AString, List, ListReturnOpt, Search, SearchReturnOpt},
             response::StatusAttVal,
-            types::{DateTime, ListPattern, MailboxName, Partial, Section},
+            types::{DateTime, ListPattern, MailboxName, Partial, Section, SeqNumber, Uid},
         },
     },
     sasl::{Credentials, Mechanism},
@@ -146,7 +146,7 @@ async fn append(client: &mut Client) -> Result<Vec<Bytes>> {
             .append_with("INBOX", AppendOptions::new().with_flags([Flag::Flagged]).with_date(date), message)
             .await?;
         sent.push(text);
-        assert_eq!(appended.unwrap().uid(), u32::try_from(sent.len()).ok());
+        assert_eq!(appended.unwrap().uid().map(|uid| uid.get() as usize), Some(sent.len()));
     }
     let status = client.status("inbox", [StatusAtt::Messages, StatusAtt::UidNext]).await?;
     assert_eq!(status.items, [StatusAttVal::Messages(6), StatusAttVal::UidNext(7.try_into().ok())]);
@@ -160,7 +160,7 @@ async fn append(client: &mut Client) -> Result<Vec<Bytes>> {
 
 async fn read(client: &mut Client, sent: &[Bytes]) -> Result<()> {
     let selected = client.select("INBOX").await?;
-    assert_eq!((selected.exists, selected.uid_next, selected.read_only), (6, Some(7), false));
+    assert_eq!((selected.exists, selected.uid_next, selected.read_only), (6, Uid::new(7), false));
     let items = [
         FetchAtt::Uid,
         FetchAtt::Envelope,
@@ -173,7 +173,7 @@ async fn read(client: &mut Client, sent: &[Bytes]) -> Result<()> {
     let mut messages = client.fetch(SequenceSet::all(), items).await?;
     for (number, text) in (1..).zip(sent) {
         let message = messages.next().await?.unwrap();
-        assert_eq!((message.number(), message.uid()), (number, Some(number)));
+        assert_eq!((message.number(), message.uid()), (SeqNumber::new(number), Uid::new(number)));
         assert_eq!(message.size(), Some(text.len() as u64));
         assert_eq!(message.internal_date().unwrap().to_unix(), 837_596_665);
         assert!(message.body().unwrap() == text && message.flags().unwrap().contains(&Flag::Flagged));
@@ -181,7 +181,7 @@ async fn read(client: &mut Client, sent: &[Bytes]) -> Result<()> {
         assert!(message.body_structure().is_some());
     }
     assert!(messages.next().await?.is_none());
-    for (uid, text) in (1..).zip(sent) {
+    for (uid, text) in (1..).filter_map(Uid::new).zip(sent) {
         let body = client.fetch_body(uid, Section::WHOLE).await?.unwrap();
         assert_eq!(body.length(), text.len() as u64);
         assert!(body.bytes(2_000_000).await? == text);
@@ -189,16 +189,16 @@ async fn read(client: &mut Client, sent: &[Bytes]) -> Result<()> {
         let item = FetchAtt::BodySection { section: Section::WHOLE, partial, peek: true };
         assert_eq!(client.fetch_item(uid, item).await?.unwrap().bytes(5).await?, text[9..14]);
     }
-    assert!(client.fetch_body(99, Section::WHOLE).await?.is_none());
+    assert!(client.fetch_body(Uid::MAX, Section::WHOLE).await?.is_none());
 
     let large = client.uid_search([SearchKey::Larger(1000), SearchKey::Unseen]).await?;
-    assert_eq!(large.ranges(), [(4, 6)]);
+    assert_eq!(large.ranges(), [(Uid::new(4).unwrap(), Uid::new(6).unwrap())]);
     let text = SearchKey::Text(AString::new("Grüße")?);
     assert_eq!(client.search([SearchKey::Not(Box::new(text))]).await?.len(), 2);
     let mut search = Search::by_uid([SearchKey::All]);
     search.returns = Some(vec![SearchReturnOpt::Min, SearchReturnOpt::Max, SearchReturnOpt::Count]);
-    let found = client.search_with(search).await?;
-    assert_eq!((found.min(), found.max(), found.len()), (Some(1), Some(6), 6));
+    let found = client.search_with(search).await?.of();
+    assert_eq!((found.min(), found.max(), found.len()), (Uid::new(1), Uid::new(6), 6));
     assert_eq!(client.malformed().count(), 0);
     Ok(())
 }
@@ -212,9 +212,9 @@ async fn change(client: &mut Client) -> Result<()> {
     let moved = client.uid_move_to(6, "Entwürfe").await?.unwrap();
     assert_eq!(moved.source.to_string(), "6");
     assert_eq!(client.exists(), Some(5));
-    assert!(client.updates().any(|update| update == Update::Expunge(6)));
-    assert_eq!(client.uid_expunge(2).await?, [2]);
-    assert_eq!(client.expunge().await?, [1]);
+    assert!(client.updates().any(|update| matches!(update, Update::Expunge(number) if number.get() == 6)));
+    assert_eq!(client.uid_expunge(2).await?, [SeqNumber::new(2).unwrap()]);
+    assert_eq!(client.expunge().await?, [SeqNumber::MIN]);
     assert_eq!(client.exists(), Some(3));
     client.store(1, FlagChange::add([Flag::Deleted])).await?;
     client.unselect().await?;
@@ -255,8 +255,8 @@ async fn see(one: &mut Client, two: &mut Client) -> Result<()> {
     two.noop().await?;
     two.store(1, FlagChange::add([Flag::Seen])).await?;
     loop {
-        if let Update::Flags { number: 1, flags, .. } = idle.next().await? {
-            if flags.contains(&Flag::Seen) {
+        if let Update::Flags { number, flags, .. } = idle.next().await? {
+            if number == SeqNumber::MIN && flags.contains(&Flag::Seen) {
                 break;
             }
         }
@@ -267,7 +267,7 @@ async fn see(one: &mut Client, two: &mut Client) -> Result<()> {
     let mut expunged = false;
     while !expunged {
         if let Ok(update) = tokio::time::timeout(Duration::from_millis(1), idle.next()).await {
-            expunged = update? == Update::Expunge(1);
+            expunged = update? == Update::Expunge(SeqNumber::MIN);
         }
     }
     idle.done().await?;

@@ -31,13 +31,24 @@ use mailwire_transport::{
                 AString, Command, Copy, Create, List, ListReturnOpt, OtherItem, Search, SearchReturnOpt,
                 Status,
             },
-            types::{ImapString, ListPattern, MailboxName, Section, SectionText, Uid, UidValidity, Value},
+            types::{
+                ImapString, ListPattern, MailboxName, ModSeq, Section, SectionText, SeqNumber, Uid,
+                UidValidity, Value,
+            },
         },
     },
     sasl::{Credentials, Mechanism, SaslError},
     testing::TestCa,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+fn uid(uid: u32) -> Uid {
+    Uid::new(uid).unwrap()
+}
+
+fn number(number: u32) -> SeqNumber {
+    SeqNumber::new(number).unwrap()
+}
 
 /// A server that says its lines: `S: ` is sent, `C: ` must come, and then the end. In `C:` lines, `A `
 /// at the beginning stands for the tag that comes, and then for this tag in `S:` lines; so do other
@@ -188,16 +199,22 @@ async fn the_unseen_messages_of_an_inbox() {
     );
     against(clear(), &script, async |mut client| {
         let selected = client.select("inbox").await?;
-        assert_eq!((selected.exists, selected.recent, selected.unseen), (172, Some(1), Some(12)));
-        assert_eq!((selected.uid_validity, selected.uid_next), (Some(3_857_529_045), Some(4392)));
-        assert_eq!((selected.read_only, selected.highest_mod_seq), (false, Some(715_194_045_007)));
+        assert_eq!((selected.exists, selected.recent, selected.unseen), (172, Some(1), Some(number(12))));
+        assert_eq!(
+            (selected.uid_validity, selected.uid_next),
+            (UidValidity::new(3_857_529_045), Some(uid(4392)))
+        );
+        assert_eq!((selected.read_only, selected.highest_mod_seq), (false, ModSeq::new(715_194_045_007)));
         assert!(selected.flags.contains(&Flag::Seen) && !selected.flags.contains(&Flag::Deleted));
         assert!(selected.permanent_flags.unwrap().new_keywords);
         assert_eq!(client.exists(), Some(172));
 
         let unseen = client.uid_search([SearchKey::Unseen]).await?;
-        assert_eq!((unseen.iter().collect::<Vec<_>>(), unseen.len()), (vec![40, 41, 43], 3));
-        assert_eq!((unseen.min(), unseen.max(), unseen.contains(42)), (Some(40), Some(43), false));
+        assert_eq!((unseen.iter().collect::<Vec<_>>(), unseen.len()), (vec![uid(40), uid(41), uid(43)], 3));
+        assert_eq!(
+            (unseen.min(), unseen.max(), unseen.contains(uid(42))),
+            (Some(uid(40)), Some(uid(43)), false)
+        );
         let mut subjects = Vec::new();
         let mut messages = client.uid_fetch(&unseen, [FetchAtt::Envelope]).await?;
         while let Some(message) = messages.next().await? {
@@ -206,11 +223,14 @@ async fn the_unseen_messages_of_an_inbox() {
         assert!(messages.next().await?.is_none());
         assert_eq!(
             subjects,
-            [(Some(40), Some("one".into())), (Some(41), Some("two".into())), (Some(43), None)]
+            [(Some(uid(40)), Some("one".into())), (Some(uid(41)), Some("two".into())), (Some(uid(43)), None)]
         );
         // Flags were not asked for: another session has set them.
         let updates: Vec<_> = client.updates().collect();
-        assert!(matches!(&updates[..], [Update::Flags { number: 15, uid: None, .. }]), "{updates:?}");
+        assert!(
+            matches!(&updates[..], [Update::Flags { number, uid: None, .. }] if number.get() == 15),
+            "{updates:?}"
+        );
         client.logout().await
     })
     .await
@@ -238,7 +258,10 @@ async fn messages_come_with_all_their_data() {
         ];
         let mut messages = client.fetch("1:2".parse::<SequenceSet>()?, items).await?;
         let message = messages.next().await?.unwrap();
-        assert_eq!((message.number(), message.uid(), message.size()), (1, Some(7), Some(5)));
+        assert_eq!(
+            (message.number(), message.uid(), message.size()),
+            (Some(number(1)), Some(uid(7)), Some(5))
+        );
         assert!(message.flags().unwrap().contains(&Flag::Forwarded));
         assert_eq!(message.internal_date().unwrap().to_unix(), 837_596_665);
         assert!(message.body_structure().is_some() && message.envelope().is_none());
@@ -277,7 +300,7 @@ async fn a_part_is_no_success() {
         );
         assert!(error.to_string().contains("for the last 1000 messages") && !error.is_transient());
         let mut found = client.uid_fetch(UidSet::all(), [FetchAtt::Flags]).await?;
-        assert_eq!(found.next().await?.unwrap().uid(), Some(30000));
+        assert_eq!(found.next().await?.unwrap().uid(), Some(uid(30000)));
         let error = found.next().await.unwrap_err();
         assert_eq!(error.refused().unwrap().kind, RefusedKind::Partial);
         drop(found);
@@ -336,7 +359,7 @@ async fn odd_messages_are_kept_and_those_that_are_none_dropped() {
         let items = [FetchAtt::Uid, FetchAtt::Flags, FetchAtt::MESSAGE];
         let mut found = client.uid_fetch(Uid::new(7).unwrap(), items).await?;
         let message = found.next().await?.unwrap();
-        assert_eq!((message.number(), message.body().unwrap()), (1, "hello".into()));
+        assert_eq!((message.number(), message.body().unwrap()), (Some(number(1)), "hello".into()));
         assert!(message.flags().unwrap().contains(&Flag::Seen));
         assert!(found.next().await?.is_none());
         drop(found);
@@ -605,23 +628,26 @@ async fn searches() {
         assert!(found.is_empty() && found.iter().next().is_none());
         let text = SearchKey::Text(AString::new("Grü")?);
         let found = client.uid_search([SearchKey::Or(Box::new(text), Box::new(SearchKey::Seen))]).await?;
-        assert_eq!((found.ranges(), found.mod_seq()), (&[(5, 6), (9, 9)][..], Some(917_162_500)));
+        assert_eq!(
+            (found.ranges(), found.mod_seq()),
+            (&[(uid(5), uid(6)), (uid(9), uid(9))][..], ModSeq::new(917_162_500))
+        );
         let mut search = Search::by_uid([]);
         search.returns = Some(vec![SearchReturnOpt::Min, SearchReturnOpt::Count, SearchReturnOpt::All]);
-        let found = client.search_with(search).await?;
-        assert_eq!((found.len(), found.min(), found.iter().count()), (5_000_000, Some(2), 9));
+        let found = client.search_with(search).await?.of::<Uid>();
+        assert_eq!((found.len(), found.min(), found.iter().count()), (5_000_000, Some(uid(2)), 9));
         let found = client.uid_search([SearchKey::Unseen]).await?;
         assert!(found.is_empty());
         assert_eq!(client.exists(), Some(4));
         assert_eq!(client.updates().next(), Some(Update::Exists(4)));
         // A key that only the server knows.
         let raw = OtherItem::new("X-GM-RAW".try_into()?).with_arguments([Value::string("Gr\u{fc}")?]);
-        assert_eq!(client.uid_search([SearchKey::Other(raw)]).await?.ranges(), [(5, 5)]);
+        assert_eq!(client.uid_search([SearchKey::Other(raw)]).await?.ranges(), [(uid(5), uid(5))]);
         // Nothing is sent for nothing.
         let mut messages = client.uid_fetch(&found, FetchAtt::Envelope).await?;
         assert!(messages.next().await?.is_none());
         assert!(client.uid_store(&found, FlagChange::add([Flag::Seen])).await?.is_empty());
-        assert!(client.uid_expunge(Vec::new()).await?.is_empty());
+        assert!(client.uid_expunge(Vec::<Uid>::new()).await?.is_empty());
         assert!(client.uid_move_to([], "x").await?.is_none());
         Ok(())
     })
@@ -657,7 +683,7 @@ async fn changes_of_messages() {
     ";
     within(script, async |client| {
         let stored = client.store([1, 2], FlagChange::add([Flag::Seen])).await?;
-        assert_eq!((stored.len(), stored[0].number()), (1, 1));
+        assert_eq!((stored.len(), stored[0].number()), (1, Some(number(1))));
         assert!(client.uid_store(7, FlagChange::remove([Flag::Seen]).silent()).await?.is_empty());
         let copied = client.uid_copy_to([7, 8], "x").await?.unwrap();
         assert_eq!(
@@ -667,13 +693,13 @@ async fn changes_of_messages() {
         let moved = client.uid_move_to(7, "x").await?.unwrap();
         assert_eq!(moved.destination.iter(9).collect::<Vec<_>>(), [3958]);
         assert_eq!(client.exists(), Some(2));
-        assert_eq!(client.expunge().await?, [2, 1]);
+        assert_eq!(client.expunge().await?, [number(2), number(1)]);
         assert_eq!(client.exists(), Some(0));
         client.uid_expunge(9).await?;
         let updates: Vec<_> = client.updates().collect();
-        assert!(matches!(updates[0], Update::Flags { number: 3, uid: None, .. }));
-        assert!(matches!(updates[1], Update::Flags { number: 1, uid: Some(7), .. }));
-        assert_eq!(updates[2], Update::Expunge(1));
+        assert!(matches!(updates[0], Update::Flags { number, uid: None, .. } if number.get() == 3));
+        assert!(matches!(updates[1], Update::Flags { number, uid: Some(of), .. } if number.get() == 1 && of == uid(7)));
+        assert_eq!(updates[2], Update::Expunge(number(1)));
         assert!(matches!(&updates[3], Update::Notice(status) if status.text == "by the way"));
         assert!(matches!(&updates[4], Update::Notice(status) if status.text == "quota is nearly full"));
         assert_eq!(updates.len(), 5);
@@ -806,7 +832,7 @@ async fn appends_with_all_kinds_of_literals() {
                 )
                 .await?
                 .unwrap();
-            assert_eq!((appended.uid_validity, appended.uid()), (38505, Some(3955)));
+            assert_eq!((appended.uid_validity, appended.uid()), (UidValidity::new(38505), Some(uid(3955))));
             let message = Payload::from_reader(text.as_bytes(), Some(14));
             assert!(client.append("Drafts", message).await?.is_none());
             Ok(())
@@ -893,7 +919,7 @@ async fn bodies_piece_by_piece() {
         S: I OK done"
     );
     within(&script, async |client| {
-        let mut body = client.fetch_body(7, Section::WHOLE).await?.unwrap();
+        let mut body = client.fetch_body(uid(7), Section::WHOLE).await?.unwrap();
         assert_eq!(body.length(), 200_000);
         let (mut whole, mut largest) = (Vec::new(), 0);
         while let Some(chunk) = body.chunk().await? {
@@ -902,13 +928,12 @@ async fn bodies_piece_by_piece() {
         }
         assert!(whole == large.as_bytes() && largest <= 64 * 1024);
         let updates: Vec<_> = client.updates().collect();
-        assert!(matches!(updates[..], [Update::Expunge(2), Update::Flags { number: 1, .. }]), "{updates:?}");
+        assert!(matches!(updates[..], [Update::Expunge(gone), Update::Flags { number, .. }] if (gone.get(), number.get()) == (2, 1)), "{updates:?}");
 
-        let body = client.fetch_body(8, Section::TEXT).await?.unwrap();
+        let body = client.fetch_body(uid(8), Section::TEXT).await?.unwrap();
         assert_eq!(body.bytes(5).await?, "small");
-        assert!(client.fetch_body(9, Section::WHOLE).await?.is_none());
-        assert!(matches!(client.fetch_body(0, Section::WHOLE).await, Err(Error::Invalid(_))));
-        let body = client.fetch_body(7, Section::WHOLE).await?.unwrap();
+        assert!(client.fetch_body(uid(9), Section::WHOLE).await?.is_none());
+        let body = client.fetch_body(uid(7), Section::WHOLE).await?.unwrap();
         assert!(body.copy_to(&mut tokio::io::sink()).await.unwrap_err().refused().is_some());
 
         let mut messages = client.fetch(1, [FetchAtt::Uid, FetchAtt::MESSAGE]).await?;
@@ -969,7 +994,7 @@ async fn what_cannot_be_read_ends_no_call() {
         let mut messages = client.uid_fetch([1, 2, 3], [FetchAtt::Uid, FetchAtt::Envelope]).await?;
         assert_eq!(messages.next().await?.unwrap().subject().unwrap(), "one");
         let message = messages.next().await?.unwrap();
-        assert_eq!((message.uid(), message.subject().unwrap().as_ref()), (Some(3), "three"));
+        assert_eq!((message.uid(), message.subject().unwrap().as_ref()), (Some(uid(3)), "three"));
         assert!(messages.next().await?.is_none());
         let malformed: Vec<_> = client.malformed().collect();
         assert_eq!(malformed.len(), 3, "{malformed:?}");
@@ -1003,7 +1028,9 @@ async fn data_of_other_sessions_is_found_inside_of_any_call() {
         ("UID FETCH 1 ENVELOPE", |c| {
             Box::pin(async { c.uid_fetch(1, FetchAtt::Envelope).await?.next().await.map(drop) })
         }),
-        ("UID FETCH 1 BODY.PEEK[]", |c| Box::pin(async { c.fetch_body(1, Section::WHOLE).await.map(drop) })),
+        ("UID FETCH 1 BODY.PEEK[]", |c| {
+            Box::pin(async { c.fetch_body(uid(1), Section::WHOLE).await.map(drop) })
+        }),
         ("STORE 1 +FLAGS (\\Seen)", |c| {
             Box::pin(async { c.store(1, FlagChange::add([Flag::Seen])).await.map(drop) })
         }),
@@ -1022,11 +1049,11 @@ async fn data_of_other_sessions_is_found_inside_of_any_call() {
                     &updates[..],
                     [
                         Update::Exists(4),
-                        Update::Expunge(1),
-                        Update::Flags { number: 2, uid: Some(9), .. },
+                        Update::Expunge(gone),
+                        Update::Flags { number, uid: Some(of), .. },
                         Update::Notice(_),
                         Update::Vanished(_)
-                    ]
+                    ] if (gone.get(), number.get(), of.get()) == (1, 2, 9)
                 ),
                 "{command}: {updates:?}"
             );
@@ -1062,7 +1089,7 @@ async fn updates_are_bounded() {
         let updates: Vec<_> = client.updates().collect();
         assert!(updates.len() <= 11 && updates[0] == Update::Overflow, "{updates:?}");
         assert!(matches!(&updates[1], Update::Notice(status) if status.text == "beware"), "{updates:?}");
-        assert!(updates[2..].iter().all(|update| *update == Update::Expunge(1)));
+        assert!(updates[2..].iter().all(|update| *update == Update::Expunge(number(1))));
         client.noop().await?;
         assert_eq!(client.updates().collect::<Vec<_>>(), [Update::Exists(9)]);
         Ok(())
@@ -1098,7 +1125,7 @@ async fn idle() {
         while !updates.contains(&Update::Exists(5)) {
             updates.push(idle.next().await?);
         }
-        assert_eq!((updates.len(), &updates[..2]), (4, &[Update::Exists(4), Update::Expunge(1)][..]));
+        assert_eq!((updates.len(), &updates[..2]), (4, &[Update::Exists(4), Update::Expunge(number(1))][..]));
         idle.done().await?;
         client.noop().await?;
         // Dropped, it ends with the next call.
@@ -1275,7 +1302,7 @@ async fn calls_are_dropped_at_each_poll() {
         },
         |c| {
             Box::pin(async {
-                match c.fetch_body(7, Section::WHOLE).await? {
+                match c.fetch_body(uid(7), Section::WHOLE).await? {
                     Some(body) => assert_eq!(body.bytes(1_000_000).await?.len(), 100_000),
                     None => panic!("no body"),
                 }
@@ -1306,7 +1333,7 @@ async fn calls_are_dropped_at_each_poll() {
             // The next call gets its own answer, and no other.
             let found = tokio::time::timeout(Duration::from_secs(20), client.uid_search([SearchKey::Seen]));
             let found = found.await.unwrap_or_else(|_| panic!("call {index} hangs after {polls} polls"));
-            assert_eq!(found.unwrap().ranges(), [(1, 2)], "call {index}, {polls} polls");
+            assert_eq!(found.unwrap().ranges(), [(uid(1), uid(2))], "call {index}, {polls} polls");
             let code = client.completion().unwrap().code.as_ref().unwrap().to_string();
             assert_eq!(code, "X-OF UID SEARCH SEEN");
             client.logout().await.unwrap();
@@ -1502,7 +1529,7 @@ async fn large_bodies_in_little_memory() {
     let client = async move {
         let mut client = Client::over(Stream::other(ours), endpoint(), clear()).await.unwrap();
         client.select("INBOX").await.unwrap();
-        let mut body = client.fetch_body(7, Section::WHOLE).await.unwrap().unwrap();
+        let mut body = client.fetch_body(uid(7), Section::WHOLE).await.unwrap().unwrap();
         let mut length = 0;
         while length < LENGTH {
             let chunk = body.chunk().await.unwrap().unwrap();

@@ -8,7 +8,10 @@ use std::time::Duration;
 use mailwire_core::Error as Violation;
 use mailwire_transport::{
     Endpoint, Error, Payload, Phase, Result, Security, Stream, Timeouts,
-    imap::{self, proto::types::Section},
+    imap::{
+        self,
+        proto::types::{Section, Uid},
+    },
     pop3,
     sasl::Mechanism,
     smtp::{self, Envelope},
@@ -130,7 +133,7 @@ async fn bodies_have_a_least_rate_in_both_directions() {
     let fetch = async |stream| {
         let mut client = imap_in(timeouts.clone(), stream).await?;
         client.select("INBOX").await?;
-        client.fetch_body(1, Section::WHOLE).await?.unwrap().bytes(1 << 20).await
+        client.fetch_body(Uid::MIN, Section::WHOLE).await?.unwrap().bytes(1 << 20).await
     };
     let (_, after) = against(&script, b"a", each, fetch).await;
     assert!(after <= timeouts.whole + each, "{after:?}");
@@ -191,7 +194,7 @@ async fn a_slow_body_that_goes_on_comes_to_its_end() {
     let fetch = async {
         let mut client = imap_in(timeouts.clone(), Stream::other(ours)).await.unwrap();
         client.select("INBOX").await.unwrap();
-        let mut body = client.fetch_body(1, Section::WHOLE).await.unwrap().unwrap();
+        let mut body = client.fetch_body(Uid::MIN, Section::WHOLE).await.unwrap().unwrap();
         let mut length = 0;
         while length < 1_000_000 {
             length += body.chunk().await.unwrap().unwrap().len();

@@ -14,7 +14,11 @@ use mailwire_examples::{
 };
 use mailwire_transport::{
     Protocol, encoded_words,
-    imap::{self, FetchAtt, SearchKey, client::Selected, proto::types::Section},
+    imap::{
+        self, FetchAtt, SearchKey,
+        client::Selected,
+        proto::types::{Section, Uid},
+    },
     sasl::Mechanism,
 };
 
@@ -154,7 +158,7 @@ async fn append(
 }
 
 /// Opens the mailbox. Returns it, and the UIDs of the messages that are wanted, each once.
-async fn search(client: &mut imap::Client, arguments: &Arguments) -> Result<(Selected, Vec<u32>)> {
+async fn search(client: &mut imap::Client, arguments: &Arguments) -> Result<(Selected, Vec<Uid>)> {
     let selected = client.examine(&arguments.mailbox).await?;
     if selected.exists == 0 {
         return Ok((selected, Vec::new()));
@@ -166,14 +170,14 @@ async fn search(client: &mut imap::Client, arguments: &Arguments) -> Result<(Sel
     if found.len() > u64::from(exists) {
         bail!("the server has found {} messages in a mailbox of {exists}", found.len());
     }
-    let uids: BTreeSet<u32> = found.iter().collect();
+    let uids: BTreeSet<Uid> = found.iter().collect();
     Ok((selected, uids.into_iter().collect()))
 }
 
-async fn list(client: &mut imap::Client, uids: &[u32], tally: &mut Tally) -> Result<()> {
+async fn list(client: &mut imap::Client, uids: &[Uid], tally: &mut Tally) -> Result<()> {
     let items = [FetchAtt::Uid, FetchAtt::Flags, FetchAtt::Rfc822Size, FetchAtt::Envelope];
     for uids in uids.chunks(AT_ONCE) {
-        let mut missing: BTreeSet<u32> = uids.iter().copied().collect();
+        let mut missing: BTreeSet<Uid> = uids.iter().copied().collect();
         let mut messages = client.uid_fetch(uids, items.clone()).await?;
         loop {
             let message = match messages.next().await {
@@ -214,7 +218,7 @@ fn line(message: &imap::client::FetchedMessage) -> String {
 const GONE: &str = "the server gave nothing; it may have been deleted meanwhile";
 
 /// How large the messages are together.
-async fn sizes(client: &mut imap::Client, uids: &[u32]) -> Result<u64> {
+async fn sizes(client: &mut imap::Client, uids: &[Uid]) -> Result<u64> {
     let mut sum = 0_u64;
     for uids in uids.chunks(AT_ONCE) {
         let mut messages = client.uid_fetch(uids, [FetchAtt::Uid, FetchAtt::Rfc822Size]).await?;
@@ -238,7 +242,7 @@ async fn download_all(
     client: imap::Client,
     arguments: &Arguments,
     selected: &Selected,
-    uids: &[u32],
+    uids: &[Uid],
 ) {
     let mut client = Some(client);
     for (index, &uid) in uids.iter().enumerate() {
@@ -290,7 +294,7 @@ async fn connect_again(
 async fn download_one(
     download: &mut Download<'_>,
     client: &mut imap::Client,
-    uid: u32,
+    uid: Uid,
 ) -> Result<(), Failed> {
     let Some(mut body) = client.fetch_body(uid, Section::WHOLE).await? else {
         return Err(match passed_over(client) {

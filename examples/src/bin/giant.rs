@@ -386,7 +386,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     println!("IMAP: {size} bytes appended");
     client.examine("INBOX").await?;
     let mut body =
-        client.fetch_body(1, imap::proto::types::Section::WHOLE).await?.context("IMAP: no body")?;
+        client.fetch_body(Uid::MIN, imap::proto::types::Section::WHOLE).await?.context("IMAP: no body")?;
     let mut length = 0;
     while let Some(chunk) = body.chunk().await? {
         length += chunk.len() as u64;

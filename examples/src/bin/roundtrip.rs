@@ -12,7 +12,7 @@ use mailwire_transport::{
     imap::{
         self, FetchAtt, Flag, SearchKey,
         client::{FlagChange, Update},
-        proto::types::Section,
+        proto::types::{Section, Uid},
     },
     pop3,
     sasl::{Credentials, Mechanism},
@@ -145,7 +145,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     download(&world, &message).await?;
 
     laptop.noop().await?;
-    let gone = laptop.updates().any(|update| matches!(update, Update::Expunge(1)));
+    let gone = laptop.updates().any(|update| matches!(update, Update::Expunge(number) if number.get() == 1));
     ensure!(gone && laptop.exists() == Some(0), "the laptop was not told that POP3 deleted the message");
     say("laptop", "IMAP: NOOP: the message is gone");
     laptop.logout().await?;
@@ -173,7 +173,7 @@ async fn submit(world: &World, message: &Bytes) -> Result<()> {
 }
 
 /// A device finds the message, looks at it and fetches it.
-async fn fetch_on(who: &str, client: &mut imap::Client, message: &Bytes) -> Result<u32> {
+async fn fetch_on(who: &str, client: &mut imap::Client, message: &Bytes) -> Result<Uid> {
     client.noop().await?;
     let unseen = client.uid_search([SearchKey::Unseen]).await?;
     let uid = unseen.min().context("no message is unseen")?;
@@ -194,7 +194,7 @@ async fn fetch_on(who: &str, client: &mut imap::Client, message: &Bytes) -> Resu
 }
 
 /// Each device changes a flag, and the other sees it: the phone in IDLE, the laptop at its next command.
-async fn flags(laptop: &mut imap::Client, phone: &mut imap::Client, uid: u32) -> Result<()> {
+async fn flags(laptop: &mut imap::Client, phone: &mut imap::Client, uid: Uid) -> Result<()> {
     let _ = phone.updates().count();
     let mut idle = phone.idle().await?;
     laptop.uid_store(uid, FlagChange::add([Flag::Flagged])).await?;

@@ -16,8 +16,8 @@ use crate::{Payload, Result, payload::unreadable};
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppendUid {
-    /// The UIDVALIDITY of the mailbox; some servers say 0.
-    pub uid_validity: u32,
+    /// The UIDVALIDITY of the mailbox; some servers say 0, which is `None`.
+    pub uid_validity: Option<UidValidity>,
     /// The UID of the message, as a set.
     pub uids: KnownUids,
 }
@@ -25,15 +25,13 @@ pub struct AppendUid {
 impl AppendUid {
     /// Returns the UID of the message.
     #[must_use]
-    pub fn uid(&self) -> Option<u32> {
-        self.uids.iter(1).next().map(Uid::get)
+    pub fn uid(&self) -> Option<Uid> {
+        self.uids.iter(1).next()
     }
 
     fn of(status: Reply) -> Option<Self> {
         match status.code {
-            Some(Code::AppendUid { uid_validity, uids }) => {
-                Some(Self { uid_validity: uid_validity.map_or(0, UidValidity::get), uids })
-            }
+            Some(Code::AppendUid { uid_validity, uids }) => Some(Self { uid_validity, uids }),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! Bodies that are read piece by piece.
 
 use bytes::Bytes;
-use mailwire_core::{Invalid, Text};
+use mailwire_core::Text;
 use mailwire_imap::{
     client::Event,
     command::{Command, Fetch, FetchAtt},
@@ -101,9 +101,11 @@ impl Client {
     /// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {
     /// use mailwire_transport::imap::proto::types::Section;
     ///
-    /// if let Some(body) = client.fetch_body(7, Section::WHOLE).await? {
-    ///     let mut file = tokio::fs::File::create("7.eml").await?;
-    ///     body.copy_to(&mut file).await?;
+    /// for uid in &client.uid_search([]).await? {
+    ///     if let Some(body) = client.fetch_body(uid, Section::WHOLE).await? {
+    ///         let mut file = tokio::fs::File::create(format!("{uid}.eml")).await?;
+    ///         body.copy_to(&mut file).await?;
+    ///     }
     /// }
     /// # Ok(())
     /// # }
@@ -111,8 +113,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The UID is zero, the server refuses, or the connection fails.
-    pub async fn fetch_body(&mut self, uid: u32, section: Section) -> Result<Option<Body<'_>>> {
+    /// The server refuses, or the connection fails.
+    pub async fn fetch_body(&mut self, uid: Uid, section: Section) -> Result<Option<Body<'_>>> {
         self.fetch_item(uid, FetchAtt::BodySection { section, partial: None, peek: true }).await
     }
 
@@ -122,18 +124,17 @@ impl Client {
     /// # Errors
     ///
     /// As [`fetch_body`](Self::fetch_body).
-    pub async fn fetch_item(&mut self, uid: u32, item: FetchAtt) -> Result<Option<Body<'_>>> {
-        let wanted = Uid::new(uid).ok_or(Invalid::new("UID", 0, "zero"))?;
-        let fetch = Fetch::new(wanted, item);
+    pub async fn fetch_item(&mut self, uid: Uid, item: FetchAtt) -> Result<Option<Body<'_>>> {
+        let fetch = Fetch::new(uid, item);
         let call = self.start(Command::Fetch(fetch)).await?;
         loop {
             match self.event(call).await? {
-                Event::BodyStart(start) if start.uid.is_none_or(|of| of == wanted) => {
+                Event::BodyStart(start) if start.uid.is_none_or(|of| of == uid) => {
                     let length = start.length;
                     return Ok(Some(Body { client: self, call, length, state: State::Pieces }));
                 }
                 Event::Data { data: Untagged::Fetch(mut fetch), .. } => {
-                    let ours = uid_of(&fetch).is_none_or(|of| of == wanted);
+                    let ours = uid_of(&fetch).is_none_or(|of| of == uid);
                     let data = fetch.items.iter_mut().find_map(data_of).filter(|_| ours).map(take);
                     self.inbox.push(Untagged::Fetch(fetch));
                     if let Some(Some(text)) = data {

@@ -26,16 +26,16 @@ pub struct FetchedMessage {
 }
 
 impl FetchedMessage {
-    /// Returns the sequence number. Some servers say 0.
+    /// Returns the sequence number, which is from 1 on; `None` where the server said 0.
     #[must_use]
-    pub fn number(&self) -> u32 {
-        self.fetch.number.map_or(0, SeqNumber::get)
+    pub fn number(&self) -> Option<SeqNumber> {
+        self.fetch.number
     }
 
     /// Returns the UID. It comes with every answer to [`Client::uid_fetch`].
     #[must_use]
-    pub fn uid(&self) -> Option<u32> {
-        uid_of(&self.fetch).map(Uid::get)
+    pub fn uid(&self) -> Option<Uid> {
+        uid_of(&self.fetch)
     }
 
     /// Returns the flags.

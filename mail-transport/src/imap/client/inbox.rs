@@ -28,15 +28,15 @@ pub enum Update {
     /// This number of messages is new to this session (IMAP4rev1).
     Recent(u32),
     /// The message of this number is gone, and those after it have moved up.
-    Expunge(u32),
+    Expunge(SeqNumber),
     /// The messages of these UIDs are gone ([RFC 7162](https://www.rfc-editor.org/rfc/rfc7162)).
     Vanished(VanishedData),
     /// A message has these flags now.
     Flags {
         /// The sequence number of the message.
-        number: u32,
+        number: SeqNumber,
         /// The UID of the message, if the server said it.
-        uid: Option<u32>,
+        uid: Option<Uid>,
         /// All flags of the message.
         flags: FlagSet,
     },
@@ -192,7 +192,9 @@ impl Inbox {
         let update = match data {
             Untagged::Exists(count) => Update::Exists(count),
             Untagged::Recent(count) => Update::Recent(count),
-            Untagged::Expunge(number) => Update::Expunge(number.map_or(0, SeqNumber::get)),
+            Untagged::Expunge(Some(number)) => Update::Expunge(number),
+            // There is no message 0.
+            Untagged::Expunge(None) => return,
             Untagged::Vanished(vanished) => {
                 weight = vanished.uids.ranges().count().saturating_mul(48);
                 Update::Vanished(vanished)
@@ -277,8 +279,7 @@ fn of_fetch(mut fetch: FetchData) -> Option<(Update, usize)> {
     });
     if let Some(flags) = flags {
         let (flags, weight) = compact_flags(&flags);
-        let number = fetch.number.map_or(0, SeqNumber::get);
-        return Some((Update::Flags { number, uid: uid.map(Uid::get), flags }, weight));
+        return Some((Update::Flags { number: fetch.number?, uid, flags }, weight));
     }
     // A body that nobody waits for any more is not news.
     fetch.items.retain_mut(|item| data_of(item).is_none());

@@ -264,7 +264,7 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses, or the connection fails.
-    pub async fn expunge(&mut self) -> Result<Vec<u32>> {
+    pub async fn expunge(&mut self) -> Result<Vec<SeqNumber>> {
         self.expunged(Command::Expunge).await
     }
 
@@ -273,21 +273,21 @@ impl Client {
     /// # Errors
     ///
     /// A UID is zero, the server refuses or does not offer UIDPLUS, or the connection fails.
-    pub async fn uid_expunge(&mut self, messages: impl ToSet<Uid>) -> Result<Vec<u32>> {
+    pub async fn uid_expunge(&mut self, messages: impl ToSet<Uid>) -> Result<Vec<SeqNumber>> {
         match messages.to_set()? {
             Some(set) => self.expunged(Command::UidExpunge(set)).await,
             None => Ok(Vec::new()),
         }
     }
 
-    async fn expunged(&mut self, command: Command) -> Result<Vec<u32>> {
+    async fn expunged(&mut self, command: Command) -> Result<Vec<SeqNumber>> {
         let limit = self.settings.items;
         let mut numbers = Vec::new();
         let mut room = self.room();
         let take = |data| match data {
             Untagged::Expunge(number) => {
-                room.take::<u32>(1, 0)?;
-                numbers.push(number.map_or(0, SeqNumber::get));
+                room.take::<SeqNumber>(1, 0)?;
+                numbers.extend(number);
                 if numbers.len() > limit { Err(too_many("messages", limit)) } else { Ok(None) }
             }
             data => Ok(Some(data)),

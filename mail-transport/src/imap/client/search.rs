@@ -1,18 +1,19 @@
 //! SEARCH.
 
-use mailwire_core::Invalid;
 use std::num::NonZeroU32;
 
+use mailwire_core::Invalid;
 use mailwire_imap::{
     command::{AString, Command, Search, SearchKey},
     response::{ESearchData, SearchReturnData, Untagged},
-    types::{KnownNumbers, Value},
+    types::{KnownNumbers, ModSeq, SeqNumber, SetMember, Uid, Value},
 };
 
 use super::{Client, error::too_many};
 use crate::Result;
 
-/// The result of a search: sequence numbers, or UIDs after [`Client::uid_search`].
+/// The result of a search: sequence numbers, UIDs after [`Client::uid_search`], or numbers of the kind that was
+/// asked for after [`Client::search_with`].
 ///
 /// Numbers that follow each other are kept as ranges, as a server may name millions of them in a few
 /// bytes.
@@ -30,24 +31,24 @@ use crate::Result;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Found {
-    ranges: Vec<(u32, u32)>,
-    min: Option<u32>,
-    max: Option<u32>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found<N> {
+    ranges: Vec<(N, N)>,
+    min: Option<N>,
+    max: Option<N>,
     count: Option<u32>,
-    mod_seq: Option<u64>,
+    mod_seq: Option<ModSeq>,
 }
 
-impl Found {
+impl<N: SetMember> Found<N> {
     /// Iterates over the numbers, in the order in which the server named them.
-    pub fn iter(&self) -> Numbers<'_> {
+    pub fn iter(&self) -> Numbers<'_, N> {
         self.into_iter()
     }
 
     /// Returns the numbers as ranges, both ends included.
     #[must_use]
-    pub fn ranges(&self) -> &[(u32, u32)] {
+    pub fn ranges(&self) -> &[(N, N)] {
         &self.ranges
     }
 
@@ -56,7 +57,7 @@ impl Found {
     pub fn len(&self) -> u64 {
         match self.count {
             Some(count) => u64::from(count),
-            None => self.ranges.iter().map(|(first, last)| u64::from(last - first) + 1).sum(),
+            None => self.ranges.iter().map(|&(first, last)| u64::from(plain(last) - plain(first)) + 1).sum(),
         }
     }
 
@@ -68,30 +69,48 @@ impl Found {
 
     /// Whether `number` was found.
     #[must_use]
-    pub fn contains(&self, number: u32) -> bool {
+    pub fn contains(&self, number: N) -> bool {
         self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&number))
     }
 
     /// Returns the lowest number: the server's own word, if it was asked for it.
     #[must_use]
-    pub fn min(&self) -> Option<u32> {
+    pub fn min(&self) -> Option<N> {
         self.min.or_else(|| self.ranges.iter().map(|range| range.0).min())
     }
 
     /// Returns the highest number: the server's own word, if it was asked for it.
     #[must_use]
-    pub fn max(&self) -> Option<u32> {
+    pub fn max(&self) -> Option<N> {
         self.max.or_else(|| self.ranges.iter().map(|range| range.1).max())
     }
 
     /// Returns the highest modification sequence of what was found, if the search was about those ([RFC 7162 section 3.1.5](https://www.rfc-editor.org/rfc/rfc7162#section-3.1.5)).
     #[must_use]
-    pub const fn mod_seq(&self) -> Option<u64> {
+    pub const fn mod_seq(&self) -> Option<ModSeq> {
         self.mod_seq
+    }
+}
+
+impl Found<NonZeroU32> {
+    const NOTHING: Self = Self { ranges: Vec::new(), min: None, max: None, count: None, mod_seq: None };
+
+    /// Says what the numbers are: [`Uid`], if the search was one [by UID](Search::by_uid), otherwise
+    /// [`SeqNumber`].
+    #[must_use]
+    pub fn of<N: SetMember>(self) -> Found<N> {
+        Found {
+            ranges: self.ranges.into_iter().map(|(first, last)| (N::from(first), N::from(last))).collect(),
+            min: self.min.map(N::from),
+            max: self.max.map(N::from),
+            count: self.count,
+            mod_seq: self.mod_seq,
+        }
     }
 
     fn add_numbers(&mut self, numbers: &[u32]) {
-        for &number in numbers {
+        // There is no message 0.
+        for number in numbers.iter().copied().filter_map(NonZeroU32::new) {
             match self.ranges.last_mut() {
                 Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
                 _ => self.ranges.push((number, number)),
@@ -100,18 +119,18 @@ impl Found {
     }
 
     fn add_set(&mut self, set: &KnownNumbers) {
-        let range = |(start, end): (NonZeroU32, NonZeroU32)| (start.min(end).get(), start.max(end).get());
+        let range = |(start, end): (NonZeroU32, NonZeroU32)| (start.min(end), start.max(end));
         self.ranges.extend(set.ranges().map(range));
     }
 
     fn add_extended(&mut self, found: &ESearchData) {
         for item in &found.items {
             match item {
-                SearchReturnData::Min(number) => self.min = Some(*number),
-                SearchReturnData::Max(number) => self.max = Some(*number),
+                SearchReturnData::Min(number) => self.min = NonZeroU32::new(*number),
+                SearchReturnData::Max(number) => self.max = NonZeroU32::new(*number),
                 SearchReturnData::Count(count) => self.count = Some(*count),
                 SearchReturnData::All(set) => self.add_set(set),
-                SearchReturnData::ModSeq(value) => self.mod_seq = Some(value.get()),
+                SearchReturnData::ModSeq(value) => self.mod_seq = Some(*value),
                 _ => {}
             }
         }
@@ -120,30 +139,30 @@ impl Found {
 
 /// The numbers that were found, from [`Found::iter`].
 #[derive(Debug, Clone)]
-pub struct Numbers<'a> {
-    ranges: std::slice::Iter<'a, (u32, u32)>,
+pub struct Numbers<'a, N> {
+    ranges: std::slice::Iter<'a, (N, N)>,
     current: Option<std::ops::RangeInclusive<u32>>,
 }
 
-impl Iterator for Numbers<'_> {
-    type Item = u32;
+impl<N: SetMember> Iterator for Numbers<'_, N> {
+    type Item = N;
 
-    fn next(&mut self) -> Option<u32> {
+    fn next(&mut self) -> Option<N> {
         loop {
-            if let Some(number) = self.current.as_mut().and_then(Iterator::next) {
-                return Some(number);
+            if let Some(number) = self.current.as_mut().and_then(Iterator::next).and_then(NonZeroU32::new) {
+                return Some(number.into());
             }
-            let (first, last) = self.ranges.next()?;
-            self.current = Some(*first..=*last);
+            let &(first, last) = self.ranges.next()?;
+            self.current = Some(plain(first)..=plain(last));
         }
     }
 }
 
-impl<'a> IntoIterator for &'a Found {
-    type Item = u32;
-    type IntoIter = Numbers<'a>;
+impl<'a, N: SetMember> IntoIterator for &'a Found<N> {
+    type Item = N;
+    type IntoIter = Numbers<'a, N>;
 
-    fn into_iter(self) -> Numbers<'a> {
+    fn into_iter(self) -> Numbers<'a, N> {
         Numbers { ranges: self.ranges.iter(), current: None }
     }
 }
@@ -154,8 +173,8 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses, or the connection fails.
-    pub async fn search(&mut self, keys: impl Into<Vec<SearchKey>>) -> Result<Found> {
-        self.search_with(Search::new(keys)).await
+    pub async fn search(&mut self, keys: impl Into<Vec<SearchKey>>) -> Result<Found<SeqNumber>> {
+        Ok(self.search_with(Search::new(keys)).await?.of())
     }
 
     /// UID SEARCH: finds the messages that match all `keys`, by their UIDs.
@@ -163,8 +182,8 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses, or the connection fails.
-    pub async fn uid_search(&mut self, keys: impl Into<Vec<SearchKey>>) -> Result<Found> {
-        self.search_with(Search::by_uid(keys)).await
+    pub async fn uid_search(&mut self, keys: impl Into<Vec<SearchKey>>) -> Result<Found<Uid>> {
+        Ok(self.search_with(Search::by_uid(keys)).await?.of())
     }
 
     /// SEARCH or UID SEARCH with all its options. CHARSET is named where the keys need it and none is
@@ -173,7 +192,7 @@ impl Client {
     /// # Errors
     ///
     /// The server refuses, or the connection fails.
-    pub async fn search_with(&mut self, mut search: Search) -> Result<Found> {
+    pub async fn search_with(&mut self, mut search: Search) -> Result<Found<NonZeroU32>> {
         if search.keys.is_empty() {
             search.keys.push(SearchKey::All);
         }
@@ -181,7 +200,7 @@ impl Client {
             search.charset = Some(utf8()?.into());
         }
         let limit = self.settings.items;
-        let mut found = Found::default();
+        let mut found = Found::NOTHING;
         let mut room = self.room();
         let take = |data| {
             let before = found.ranges.len();
@@ -189,18 +208,22 @@ impl Client {
                 Untagged::Search(search) => {
                     found.add_numbers(&search.numbers);
                     if let Some(value) = search.mod_seq {
-                        found.mod_seq = Some(value.get());
+                        found.mod_seq = Some(value);
                     }
                 }
                 Untagged::ESearch(extended) => found.add_extended(&extended),
                 data => return Ok(Some(data)),
             }
-            room.take::<(u32, u32)>(found.ranges.len() - before, 0)?;
+            room.take::<(NonZeroU32, NonZeroU32)>(found.ranges.len() - before, 0)?;
             if found.ranges.len() > limit { Err(too_many("ranges of messages", limit)) } else { Ok(None) }
         };
         self.run(Command::Search(search), take).await?;
         Ok(found)
     }
+}
+
+fn plain(number: impl SetMember) -> u32 {
+    number.to_nz().get()
 }
 
 fn utf8() -> Result<AString, Invalid> {

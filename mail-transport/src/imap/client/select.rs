@@ -17,12 +17,12 @@ pub struct Selected {
     pub exists: u32,
     /// The number of messages that are new to this session; IMAP4rev2 does not say.
     pub recent: Option<u32>,
-    /// The UIDVALIDITY: UIDs mean the same messages as long as it stays. Some servers say 0.
-    pub uid_validity: Option<u32>,
-    /// The UIDNEXT: the next new message will have this UID or a higher one. Some servers say 0.
-    pub uid_next: Option<u32>,
+    /// The UIDVALIDITY: UIDs mean the same messages as long as it stays. `None` where the server says none, or 0.
+    pub uid_validity: Option<UidValidity>,
+    /// The UIDNEXT: the next new message will have this UID or a higher one. `None` where the server says none, or 0.
+    pub uid_next: Option<Uid>,
     /// The sequence number of the first message that was not seen (IMAP4rev1).
-    pub unseen: Option<u32>,
+    pub unseen: Option<SeqNumber>,
     /// The flags that messages have here.
     pub flags: FlagSet,
     /// The flags that can be changed for good. `None`: the server does not say, and all can.
@@ -32,7 +32,7 @@ pub struct Selected {
     /// Whether UIDs are not kept from session to session.
     pub uid_not_sticky: bool,
     /// The highest modification sequence ([RFC 7162](https://www.rfc-editor.org/rfc/rfc7162)).
-    pub highest_mod_seq: Option<u64>,
+    pub highest_mod_seq: Option<ModSeq>,
     /// The identifier of the mailbox, which it keeps when it is renamed ([RFC 8474 section 4](https://www.rfc-editor.org/rfc/rfc8474#section-4)).
     pub mailbox_id: Option<ImapString>,
     /// The name of the mailbox as the server has it, if it says so (IMAP4rev2).
@@ -64,11 +64,11 @@ impl Selected {
 
     fn take_code(&mut self, code: Code) -> Option<Code> {
         match code {
-            Code::UidValidity(value) => self.uid_validity = Some(value.map_or(0, UidValidity::get)),
-            Code::UidNext(uid) => self.uid_next = Some(uid.map_or(0, Uid::get)),
-            Code::Unseen(number) => self.unseen = Some(number.map_or(0, SeqNumber::get)),
+            Code::UidValidity(value) => self.uid_validity = value,
+            Code::UidNext(uid) => self.uid_next = uid,
+            Code::Unseen(number) => self.unseen = number,
             Code::PermanentFlags(flags) => self.permanent_flags = Some(flags),
-            Code::HighestModSeq(value) => self.highest_mod_seq = value.map(ModSeq::get),
+            Code::HighestModSeq(value) => self.highest_mod_seq = value,
             Code::NoModSeq => self.highest_mod_seq = None,
             Code::MailboxId(id) => self.mailbox_id = Some(id),
             Code::UidNotSticky => self.uid_not_sticky = true,

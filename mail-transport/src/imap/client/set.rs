@@ -132,19 +132,39 @@ impl<N: SetMember> ToSet<N> for &Vec<u32> {
     }
 }
 
-impl<N: SetMember> ToSet<N> for Found {
+impl<N: SetMember> ToSet<N> for Found<N> {
     fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
         (&self).to_set()
     }
 }
 
-impl<N: SetMember> ToSet<N> for &Found {
+impl<N: SetMember> ToSet<N> for &Found<N> {
     fn to_set(self) -> Result<Option<MessageSet<N>>, Invalid> {
-        let number = |number| NonZeroU32::new(number).map(N::from).ok_or(ZERO);
-        let mut ranges = Vec::with_capacity(self.ranges().len());
-        for &(first, last) in self.ranges() {
-            ranges.push(SeqRange::new(number(first)?, number(last)?));
-        }
+        let ranges: Vec<_> = self.ranges().iter().map(|&(first, last)| SeqRange::new(first, last)).collect();
         Ok(MessageSet::from_ranges(ranges).ok())
     }
 }
+
+macro_rules! lists_of {
+    ($($number:ty),*) => {$(
+        impl ToSet<$number> for Vec<$number> {
+            fn to_set(self) -> Result<Option<MessageSet<$number>>, Invalid> {
+                Ok(MessageSet::from_numbers(self).ok())
+            }
+        }
+
+        impl ToSet<$number> for &Vec<$number> {
+            fn to_set(self) -> Result<Option<MessageSet<$number>>, Invalid> {
+                Ok(MessageSet::from_numbers(self.iter().copied()).ok())
+            }
+        }
+
+        impl ToSet<$number> for &[$number] {
+            fn to_set(self) -> Result<Option<MessageSet<$number>>, Invalid> {
+                Ok(MessageSet::from_numbers(self.iter().copied()).ok())
+            }
+        }
+    )*};
+}
+
+lists_of!(Uid, SeqNumber);
