@@ -128,6 +128,10 @@
 //! A feature that is off costs neither code nor dependencies. A program that sends mail needs no more than
 //! `default-features = false, features = ["smtp", "client", "ring", "platform-verifier"]`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(any(feature = "smtp", feature = "imap", feature = "pop3")),
+    allow(dead_code, unused_imports, reason = "without a protocol nothing of it is used")
+)]
 #![forbid(unsafe_code)]
 
 #[cfg(any(

@@ -46,7 +46,11 @@ impl Verdict {
 
 /// What a server says that answers no command.
 pub(crate) enum Words {
-    /// It ends the conversation: 421, BYE.
+    /// It ends the conversation: 421, BYE. POP3 has none.
+    #[cfg_attr(
+        not(any(feature = "smtp", feature = "imap")),
+        allow(dead_code, reason = "made by two protocols")
+    )]
     Goodbye(Refused),
     /// A line that is no reply, or a warning.
     Sentence(Text),
