@@ -90,7 +90,15 @@ fn command_is_written_as(request: &Request, dialect: Dialect, options: WriteOpti
     if converted && again.is_ok() {
         return;
     }
-    round_trip(request, &out, again);
+    match (dialect, again) {
+        // What has no form in the grammar, such as a flag of odd letters, is left out.
+        (Dialect::Lenient, Ok(again)) => {
+            let mut twice = Vec::new();
+            again.write(options, &mut twice);
+            assert_eq!(out.escape_ascii().to_string(), twice.escape_ascii().to_string(), "{request:?}");
+        }
+        (_, again) => round_trip(request, &out, again),
+    }
 }
 
 /// Bytes as responses.
