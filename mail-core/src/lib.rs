@@ -53,6 +53,7 @@ mod secret;
 pub mod testing;
 mod text;
 mod ticket;
+mod upgrade;
 mod words;
 
 pub use connection::{Channel, Connection, Next, Upgrade};

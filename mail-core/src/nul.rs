@@ -18,11 +18,14 @@ impl NulSearch {
     }
 
     /// Looks through the next piece.
+    #[inline]
     pub fn look(&mut self, piece: &[u8]) {
         if self.found.is_some() {
             return;
         }
-        self.found = memchr(0, piece).map(|at| self.offset.saturating_add(at as u64));
+        // A call is not worth it for a few bytes.
+        let at = if piece.len() < 16 { piece.iter().position(|&byte| byte == 0) } else { memchr(0, piece) };
+        self.found = at.map(|at| self.offset.saturating_add(at as u64));
         self.offset = self.offset.saturating_add(piece.len() as u64);
     }
 

@@ -166,6 +166,23 @@ fn server_refuses_bytes_that_come_before_the_handshake() {
 }
 
 #[test]
+fn the_end_of_input_before_the_handshake_is_an_error() {
+    let ended = Error::UnexpectedEof { during: "before TLS was up" };
+    let mut input = BytesMut::from("220 go\r\n");
+    let mut client = asking_client();
+    assert!(matches!(client.next_event(&mut input), Ok(Next::Upgrade(Upgrade::Tls))));
+    client.handle_eof();
+    assert_eq!(client.next_event(&mut input), Err(ended));
+
+    let mut server = server();
+    server.say("EHLO client.example\r\n");
+    assert_eq!(server.say("STARTTLS\r\n"), "220 2.0.0 Ready to start TLS\r\n");
+    server.machine.handle_eof();
+    assert_eq!(server.say(""), "");
+    assert_eq!(server.error, Some(ended));
+}
+
+#[test]
 fn server_forgets_what_it_learnt() {
     let mut server = server();
     server.say("EHLO client.example\r\nMAIL FROM:<a@client.example>\r\nRCPT TO:<b@mx.example>\r\n");

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
     Channel, Deviation, Error, Misuse, Newline, Next, OutputMark, ParseError, Parsed, SaslStep, Secret,
-    Upgrade, sasl,
+    private::await_tls, sasl,
 };
 
 use super::{
@@ -46,14 +46,7 @@ impl Machine {
                 return Ok(Next::Event(event));
             }
             match self.phase {
-                Phase::Upgrading if !input.is_empty() => {
-                    return Err(Error::BytesAfterUpgrade { command: "STARTTLS" });
-                }
-                Phase::Upgrading if self.eof => {
-                    return Err(Error::UnexpectedEof { during: "before TLS" });
-                }
-                Phase::Upgrading if self.output.is_empty() => return Ok(Next::Upgrade(Upgrade::Tls)),
-                Phase::Upgrading => return Ok(Next::Paused),
+                Phase::Upgrading => return await_tls("STARTTLS", input, &self.output, self.eof),
                 Phase::Closed => return Ok(self.end()),
                 Phase::Greeting | Phase::Running => {}
             }

@@ -4,8 +4,8 @@ use alloc::{boxed::Box, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade,
-    private::NulSearch,
+    Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Ticket,
+    private::{NulSearch, await_tls, refuse_injection},
     sasl::{self, Steps},
 };
 
@@ -93,21 +93,14 @@ impl Machine {
                 return Ok(Next::Event(event));
             }
             match self.phase {
-                Phase::Upgrading if !input.is_empty() => {
-                    return Err(Error::BytesAfterUpgrade { command: "STARTTLS" });
-                }
-                Phase::Upgrading if self.eof => {
-                    return Err(Error::UnexpectedEof { during: "before TLS" });
-                }
-                Phase::Upgrading if self.output.is_empty() => return Ok(Next::Upgrade(Upgrade::Tls)),
-                Phase::Upgrading => return Ok(Next::Paused),
+                Phase::Upgrading => return await_tls("STARTTLS", input, &self.output, self.eof),
                 Phase::Closed => return Ok(Next::Closed),
                 Phase::Running => {}
             }
             match self.mode {
                 Mode::Answer | Mode::Decision { .. } => {
-                    if self.awaits_upgrade() && !input.is_empty() {
-                        return Err(Error::BytesAfterUpgrade { command: "STARTTLS" });
+                    if self.awaits_upgrade() {
+                        refuse_injection("STARTTLS", input)?;
                     }
                     return Ok(Next::Paused);
                 }
@@ -390,9 +383,7 @@ impl Machine {
                 return Ok(None);
             }
             Command::Enable(asked) => return Ok(self.enable(&tag, asked)),
-            Command::StartTls if !input.is_empty() => {
-                return Err(Error::BytesAfterUpgrade { command: "STARTTLS" });
-            }
+            Command::StartTls => refuse_injection("STARTTLS", input)?,
             // RFC 9051 section 7.1: what comes from here on is about the new mailbox.
             Command::Select(_) | Command::Examine(_)
                 if self.session.rev2 && self.session.state == State::Selected =>

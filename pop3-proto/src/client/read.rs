@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
     Channel, Deviation, Dialect, Error, Line, Newline, Next, ParseError, Parsed, SaslStep, Secret, Ticket,
-    Upgrade, sasl::Challenged,
+    private::{await_tls, refuse_injection},
+    sasl::Challenged,
 };
 
 use super::{
@@ -57,7 +58,7 @@ impl Machine {
                 Phase::Lines { .. } => self.read_line_of_list(input)?,
                 Phase::BodyStart => Some(self.start_body()),
                 Phase::Body(_) => Some(self.read_body(input)?),
-                Phase::Upgrading => Some(self.upgrade(input)?),
+                Phase::Upgrading => Some(await_tls("STLS", input, &self.output, self.eof)?),
             };
             if let Some(next) = found {
                 return Ok(next);
@@ -221,7 +222,7 @@ impl Machine {
             Then::GoOn => {}
             Then::Upgrade => {
                 self.session.phase = Phase::Upgrading;
-                self.refuse_injection(input)?;
+                refuse_injection("STLS", input)?;
             }
             Then::LoggedIn => {
                 let ask = self.config.ask_capabilities.after_login && !self.session.capa_refused;
@@ -328,18 +329,5 @@ impl Machine {
         let changed = self.capabilities_changed(capabilities);
         self.next = end;
         Ok(changed)
-    }
-
-    fn upgrade(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
-        self.refuse_injection(input)?;
-        if self.eof {
-            return Err(Error::UnexpectedEof { during: self.during() });
-        }
-        Ok(if self.output.is_empty() { Next::Upgrade(Upgrade::Tls) } else { Next::Paused })
-    }
-
-    /// Bytes after the answer to STLS are not protected (CVE-2011-0411).
-    fn refuse_injection(&self, input: &BytesMut) -> Result<(), Error> {
-        if input.is_empty() { Ok(()) } else { Err(Error::BytesAfterUpgrade { command: "STLS" }) }
     }
 }

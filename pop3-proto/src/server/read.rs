@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Deviation, Dialect, Error, Newline, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade, sasl,
+    Deviation, Dialect, Error, Newline, Next, ParseError, Parsed, SaslStep, Ticket,
+    private::{await_tls, refuse_injection},
+    sasl,
 };
 
 use super::{
@@ -36,7 +38,7 @@ impl Machine {
         loop {
             match self.session.phase {
                 Phase::Running => {}
-                Phase::Upgrading => return self.upgrade(input),
+                Phase::Upgrading => return await_tls("STLS", input, &self.output, self.eof),
                 Phase::Closed => return Ok(Next::Closed),
             }
             let auth = match &self.session.current {
@@ -44,7 +46,7 @@ impl Machine {
                 Some(Current { ticket, stage: Stage::Auth, .. }) => Some(*ticket),
                 Some(current) => {
                     if current.rules.effect == Effect::StartTls {
-                        refuse_injection(input)?;
+                        refuse_injection("STLS", input)?;
                     }
                     return Ok(Next::Paused);
                 }
@@ -96,14 +98,6 @@ impl Machine {
                 Ok(Next::Closed)
             }
         }
-    }
-
-    fn upgrade(&self, input: &BytesMut) -> Result<Next<Event>, Error> {
-        refuse_injection(input)?;
-        if self.eof {
-            return Err(Error::UnexpectedEof { during: "before TLS was up" });
-        }
-        Ok(if self.output.is_empty() { Next::Upgrade(Upgrade::Tls) } else { Next::Paused })
     }
 
     /// The client's line of a SASL exchange.
@@ -185,7 +179,7 @@ impl Machine {
             }
             command => {
                 if rules.effect == Effect::StartTls {
-                    refuse_injection(input)?;
+                    refuse_injection("STLS", input)?;
                 }
                 let ticket = self.hand_out(rules, Some(&command));
                 Ok(Some(Next::Event(Event::Command { ticket, command, deviations })))
@@ -271,11 +265,6 @@ impl Machine {
 /// What there is to tell of a command that the machine has answered.
 fn answered(command: Command, deviations: Vec<Deviation>) -> Option<Next<Event>> {
     (!deviations.is_empty()).then_some(Next::Event(Event::Answered { command, deviations }))
-}
-
-/// Bytes after STLS are not protected (CVE-2011-0411).
-fn refuse_injection(input: &BytesMut) -> Result<(), Error> {
-    if input.is_empty() { Ok(()) } else { Err(Error::BytesAfterUpgrade { command: "STLS" }) }
 }
 
 /// Whether a line is PASS or AUTH, by its first letters.

@@ -5,9 +5,8 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
     Channel, Deviation, Dialect, Error, Next, OutputMark, ParseError, Parsed, SaslStep, Secret, Ticket,
-    Upgrade,
     dot::Stuffer,
-    private::NulSearch,
+    private::{NulSearch, await_tls, refuse_injection},
     sasl::{self, Challenged},
 };
 
@@ -37,11 +36,10 @@ impl Machine {
             }
             match self.phase {
                 Phase::Closed => return Ok(Next::Closed),
-                Phase::Upgrading if !input.is_empty() => {
-                    return self.fail(Error::BytesAfterUpgrade { command: "STARTTLS" });
+                Phase::Upgrading => {
+                    let next = await_tls("STARTTLS", input, &self.output, self.eof);
+                    return next.or_else(|error| self.fail(error));
                 }
-                Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
-                Phase::Upgrading => return Ok(Next::Upgrade(Upgrade::Tls)),
                 _ => {}
             }
             self.flush();
@@ -219,9 +217,7 @@ impl Machine {
             self.last_words = Some(Event::StartTlsRefused { reply });
             return Err(Error::TlsUnavailable { reason: "the server refused STARTTLS" });
         }
-        if !input.is_empty() {
-            return Err(Error::BytesAfterUpgrade { command: "STARTTLS" });
-        }
+        refuse_injection("STARTTLS", input)?;
         self.phase = Phase::Upgrading;
         Ok(None)
     }

@@ -4,9 +4,9 @@ use alloc::format;
 
 use bytes::{Buf, Bytes, BytesMut};
 use mailwire_core::{
-    Error, Line, Newline, Next, ParseError, SaslStep, Ticket, Upgrade,
+    Error, Line, Newline, Next, ParseError, SaslStep, Ticket,
     dot::Unstuffed,
-    private::{NulSearch, take_secret},
+    private::{NulSearch, await_tls, refuse_injection, take_secret},
     sasl::{self, Steps},
 };
 
@@ -37,12 +37,11 @@ impl Machine {
         }
         let next = match self.phase {
             Phase::Closed => return Ok(Next::Closed),
-            Phase::Upgrading if !input.is_empty() => {
-                self.failed = Some(Error::BytesAfterUpgrade { command: "STARTTLS" });
-                None
+            Phase::Upgrading => {
+                let next = await_tls("STARTTLS", input, &self.output, self.eof);
+                self.failed = next.as_ref().err().copied();
+                return next;
             }
-            Phase::Upgrading if !self.output.is_empty() => return Ok(Next::Paused),
-            Phase::Upgrading => return Ok(Next::Upgrade(Upgrade::Tls)),
             Phase::Open | Phase::Refused => match &self.current {
                 Some(Current { due: Due::Body(_), .. }) => self.receive_body(input),
                 None | Some(Current { due: Due::Response, .. }) if !self.output.is_full() => {
@@ -186,10 +185,12 @@ impl Machine {
         if rules.idle {
             self.idle()?;
         }
-        if rules.effect == Effect::StartTls && !input.is_empty() {
-            self.write_reply(&Reply::of(ReplyCode::FAILED, 5, 1, "Bytes in clear after STARTTLS"));
-            self.failed = Some(Error::BytesAfterUpgrade { command: "STARTTLS" });
-            return None;
+        if rules.effect == Effect::StartTls {
+            self.failed = refuse_injection("STARTTLS", input).err();
+            if self.failed.is_some() {
+                self.write_reply(&Reply::of(ReplyCode::FAILED, 5, 1, "Bytes in clear after STARTTLS"));
+                return None;
+            }
         }
         let ticket = self.tickets.issue();
         self.current = Some(Current { ticket, rules, due: Due::Reply, steps: Steps::default() });
