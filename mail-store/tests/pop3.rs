@@ -65,7 +65,7 @@ fn store(messages: &[&str]) -> MemoryStore {
     store
 }
 
-/// The same without the work that makes passwords hard to guess, for tests of many sessions.
+/// Knows one user without the work that makes passwords hard to guess, for tests of many sessions.
 struct Quick;
 
 impl Authenticator for Quick {

@@ -115,7 +115,7 @@ fn converse(answers: &[u8], cuts: &[usize]) -> Vec<String> {
     events
 }
 
-/// The same, as long as no reply came before its command: whether that shows depends on when the
+/// Whether two logs are equal, as far as no reply came before its command: whether that shows depends on when the
 /// bytes come. An early 421 is no error, but answers nothing.
 fn same(whole: &[String], cut: &[String]) -> bool {
     match whole.iter().position(|event| event.starts_with("Unsolicited")) {

@@ -66,7 +66,7 @@ pub fn logged_in(capabilities: &str) -> client::Connection {
     client
 }
 
-/// The same with a mailbox selected. The next tag is `b.2`.
+/// A client that has logged in and selected a mailbox, with these capabilities. The next tag is `b.2`.
 pub fn selected(capabilities: &str) -> client::Connection {
     let mut client = logged_in(capabilities);
     client.send(command("SELECT INBOX")).unwrap();
@@ -90,7 +90,7 @@ pub fn server_within(limit: impl FnOnce(&mut Limits)) -> server::Connection {
     server
 }
 
-/// The same, whose client is logged in.
+/// A server whose client is logged in, with its limits changed by `limit`.
 pub fn serving_within(limit: impl FnOnce(&mut Limits)) -> server::Connection {
     let mut config = server_config(mailwire_core::Channel::Tls);
     limit(&mut config.limits);
@@ -133,7 +133,7 @@ pub fn take(server: &mut server::Connection, line: &str) -> mailwire_core::Ticke
     }
 }
 
-/// The same, answered with OK.
+/// Has the server take a command, and answers it with OK.
 pub fn done(server: &mut server::Connection, line: &str) {
     let ticket = take(server, line);
     server.reply(ticket, status("OK done")).unwrap();

@@ -42,7 +42,7 @@ pub fn accepted(line: impl AsRef<[u8]>) -> Untagged {
     }
 }
 
-/// The same value in both dialects, without a deviation.
+/// Reads a line that both dialects must read as one and the same value, without a deviation.
 #[track_caller]
 pub fn valid(line: impl AsRef<[u8]>) -> Untagged {
     let line = line.as_ref();

@@ -49,12 +49,12 @@ pub enum Event {
         /// What it sent, decoded.
         step: SaslStep,
     },
-    /// A command that the machine has answered by itself, and that was odd. Those that were not odd are not
-    /// told.
+    /// A command that departed from the grammar, and that the machine has answered by itself, such as
+    /// `NOOP x`. Those it answers that are written as they should be are not told.
     Answered {
         /// The command.
         command: Command,
-        /// What was odd about it. There is at least one.
+        /// Where it departed from the grammar: one place or more.
         deviations: Vec<Deviation>,
     },
     /// A command that is unknown, not offered or out of sequence. The machine has answered it.
