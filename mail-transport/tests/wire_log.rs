@@ -468,6 +468,61 @@ async fn what_a_server_repeats_of_a_login_is_not_shown() {
     .await;
 }
 
+/// Of a secret of several words, the last can be too short to be told from any text.
+#[tokio::test]
+async fn secrets_that_end_in_a_short_word_are_not_shown() {
+    shows(
+        "S: +OK hi
+         C: PASS correct horse ab
+         S: -ERR PASS correct horse ab?
+         C: PASS a b c d
+         S: -ERR what is a b c d
+         C: PASS ab
+         S: -ERR tab",
+        "S: +OK hi
+         C: PASS [hidden]
+         S: -ERR [hidden]
+         C: PASS [hidden]
+         S: -ERR [hidden]
+         C: PASS [hidden]
+         S: -ERR tab",
+    )
+    .await;
+    shows(
+        "S: * OK hi
+         C: a1 LOGIN ada \"my secret pw\"
+         S: a1 NO my secret pw
+         C: a2 LOGIN {3}
+         S: + go on
+         C: ada {12}
+         S: + go on
+         C: my secret pw
+         S: a2 NO my secret pw",
+        "S: * OK hi
+         C: a1 LOGIN [hidden]
+         S: a1 [hidden]
+         C: a2 LOGIN [hidden]
+         S: + go on
+         C: [hidden]
+         C: [hidden]
+         S: + go on
+         C: [hidden]
+         C: [hidden]
+         S: a2 [hidden]",
+    )
+    .await;
+    // NUL ada NUL "my secret pw"
+    shows(
+        "S: 220 hi
+         C: AUTH PLAIN AGFkYQBteSBzZWNyZXQgcHc=
+         S: 535 my secret pw",
+        "S: 220 hi
+         C: AUTH PLAIN [hidden]
+         S: 535 [hidden]",
+    )
+    .await;
+}
+
 /// Over another stream the conversation is the one that it was: nothing greets there.
 #[tokio::test]
 async fn another_stream_goes_on_with_the_log() {
