@@ -355,7 +355,7 @@ impl Client {
     /// The command is refused, by the machine or by the server.
     pub async fn call(&mut self, command: Command) -> Result<Reply> {
         self.finish_dropped().await?;
-        let name = static_name(&command);
+        let name = name_of(&command);
         self.begun |= matches!(command, Command::Mail(_));
         let sent = self.session.machine().send(command)?;
         self.session.expect(sent, name);
@@ -428,20 +428,9 @@ fn argument(text: &str) -> Result<Argument, InvalidValue> {
     Argument::try_from(text).map_err(|invalid| InvalidValue::new(invalid, text))
 }
 
-pub(super) fn static_name(command: &Command) -> &'static str {
-    match command {
-        Command::Noop(_) => "NOOP",
-        Command::Rset => "RSET",
-        Command::Vrfy(_) => "VRFY",
-        Command::Expn(_) => "EXPN",
-        Command::Help(_) => "HELP",
-        Command::Quit => "QUIT",
-        Command::Auth(_) => "AUTH",
-        Command::Mail(_) => "MAIL",
-        Command::Rcpt(_) => "RCPT",
-        Command::Data => "DATA",
-        _ => "the command",
-    }
+/// What a command is called in errors and traces.
+pub(super) fn name_of(command: &Command) -> &'static str {
+    command.known_name().unwrap_or("the command")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use mailwire_smtp::{
 
 use super::{
     Client, Envelope,
-    client::{refused, static_name},
+    client::{name_of, refused},
 };
 use crate::{Error, Payload, Result, payload::unreadable};
 
@@ -149,7 +149,7 @@ impl Client {
     }
 
     async fn push(&mut self, mut command: Command, transaction: &mut Transaction<'_>) -> Result<Ticket> {
-        let name = static_name(&command);
+        let name = name_of(&command);
         loop {
             match self.session.machine().send(command) {
                 Ok(ticket) => return Ok(self.session.expect(ticket, name)),

@@ -104,11 +104,27 @@ impl Command {
     /// The command's name, in upper case if it is one of the RFCs'.
     #[must_use]
     pub fn keyword(&self) -> Keyword {
-        match (self, self.key()) {
-            (_, Some(name)) => Keyword::unchecked(Text::from_static(name.as_str())),
-            (Self::Other { keyword, .. }, None) => keyword.clone(),
-            (_, None) => Keyword::unchecked(Text::from_static("")),
+        match self {
+            Self::Other { keyword, .. } => keyword.clone(),
+            known => Keyword::unchecked(Text::from_static(known.known_name().unwrap_or_default())),
         }
+    }
+
+    /// Its name, if this crate knows the command.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_pop3::{Command, Keyword};
+    ///
+    /// assert_eq!(Command::List(None).known_name(), Some("LIST"));
+    /// let other = Command::Other { keyword: Keyword::new("XFOO")?, arguments: None };
+    /// assert_eq!(other.known_name(), None);
+    /// # Ok::<(), mailwire_pop3::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn known_name(&self) -> Option<&'static str> {
+        self.key().map(Name::as_str)
     }
 
     /// What follows the status line when this command succeeds. Nothing is taken to follow that of a

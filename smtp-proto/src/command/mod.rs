@@ -248,8 +248,25 @@ impl Command {
     pub fn name(&self) -> &str {
         match self {
             Self::Other { verb, .. } => verb.as_str(),
-            known => known.key().map_or("", Name::as_str),
+            known => known.known_name().unwrap_or_default(),
         }
+    }
+
+    /// Its name, if this crate knows the command.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_smtp::{Command, Verb};
+    ///
+    /// assert_eq!(Command::Noop(None).known_name(), Some("NOOP"));
+    /// let other = Command::Other { verb: Verb::try_from("XFOO")?, argument: None };
+    /// assert_eq!((other.known_name(), other.name()), (None, "XFOO"));
+    /// # Ok::<(), mailwire_smtp::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn known_name(&self) -> Option<&'static str> {
+        self.key().map(Name::as_str)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use mailwire_core::{Misuse, Ticket};
 use mailwire_pop3::{Command, MessageNumber, client::Connection};
 
-use super::{Body, Client, answer, send, unclaimed};
+use super::{Body, Call, Client, answer, send, unclaimed};
 use crate::{Error, Refused, Result, session::Session};
 
 /// DELE commands on their way at once. The machine sends them one by one where PIPELINING (RFC 2449
@@ -33,15 +33,15 @@ impl Client {
         loop {
             while waiting.len() < DELE_WINDOW {
                 let Some(&message) = messages.peek() else { break };
-                let Some(ticket) = try_send(&mut self.session, Command::Dele(message), waiting.is_empty())?
+                let Some(call) = try_send(&mut self.session, Command::Dele(message), waiting.is_empty())?
                 else {
                     break;
                 };
-                waiting.push_back((message.get(), ticket));
+                waiting.push_back((message.get(), call));
                 messages.next();
             }
-            let Some((message, ticket)) = waiting.pop_front() else { return Ok(results) };
-            match answer(&mut self.session, "DELE", ticket).await {
+            let Some((message, call)) = waiting.pop_front() else { return Ok(results) };
+            match answer(&mut self.session, call).await {
                 Ok(_) => results.push((message, Ok(()))),
                 Err(Error::Refused(refused)) => results.push((message, Err(*refused))),
                 Err(error) => return Err(error),
@@ -92,7 +92,7 @@ impl Client {
 pub struct RetrievedMessages<'a> {
     session: &'a mut Session<Connection>,
     messages: VecDeque<MessageNumber>,
-    waiting: VecDeque<(u32, Ticket)>,
+    waiting: VecDeque<(u32, Call)>,
     /// The message whose body is on its way.
     current: Option<Ticket>,
 }
@@ -114,13 +114,13 @@ impl RetrievedMessages<'_> {
             }
             unclaimed(self.session.event().await?);
         }
-        let Some(&(message, ticket)) = self.waiting.front() else { return Ok(None) };
-        let result = answer(self.session, "RETR", ticket).await;
+        let Some(&(message, call)) = self.waiting.front() else { return Ok(None) };
+        let result = answer(self.session, call).await;
         self.waiting.pop_front();
         match result {
             Ok(_) => {
-                self.current = Some(ticket);
-                Ok(Some((message, Ok(Body::new(self.session, ticket)))))
+                self.current = Some(call.ticket);
+                Ok(Some((message, Ok(Body::new(self.session, call.ticket)))))
             }
             Err(Error::Refused(refused)) => Ok(Some((message, Err(*refused)))),
             Err(error) => Err(error),
@@ -131,8 +131,8 @@ impl RetrievedMessages<'_> {
         while self.waiting.len() < RETR_WINDOW {
             let Some(&message) = self.messages.front() else { break };
             let alone = self.waiting.is_empty();
-            let Some(ticket) = try_send(self.session, Command::Retr(message), alone)? else { break };
-            self.waiting.push_back((message.get(), ticket));
+            let Some(call) = try_send(self.session, Command::Retr(message), alone)? else { break };
+            self.waiting.push_back((message.get(), call));
             self.messages.pop_front();
         }
         Ok(())
@@ -153,9 +153,9 @@ fn numbers(messages: impl IntoIterator<Item = u32>) -> Result<Vec<MessageNumber>
 
 /// `None` if the queue is full; if this command is `alone`, that is an error, as waiting for another
 /// would not help.
-fn try_send(session: &mut Session<Connection>, command: Command, alone: bool) -> Result<Option<Ticket>> {
+fn try_send(session: &mut Session<Connection>, command: Command, alone: bool) -> Result<Option<Call>> {
     match send(session, command) {
-        Ok(ticket) => Ok(Some(ticket)),
+        Ok(call) => Ok(Some(call)),
         Err(Error::Misuse(Misuse::Full { .. })) if !alone => Ok(None),
         Err(error) => Err(error),
     }

@@ -7,7 +7,7 @@ use mailwire_pop3::{
 };
 use md5::{Digest, Md5};
 
-use super::{Config, LoginMechanism, accept, answer, refused, send, unclaimed};
+use super::{Call, Config, LoginMechanism, accept, answer, refused, send, unclaimed};
 use crate::{
     Error, Result,
     sasl::{ClientExchange, Credentials, SaslContext, SaslError},
@@ -119,8 +119,8 @@ async fn user_pass(session: &mut Session<Connection>, user: &str, password: &Sec
     let user = send(session, user)?;
     // After a refused USER the machine does not send it, unless both are pipelined.
     let pass = send(session, pass)?;
-    answer(session, "USER", user).await?;
-    answer(session, "PASS", pass).await?;
+    answer(session, user).await?;
+    answer(session, pass).await?;
     session.logged_in(None);
     Ok(())
 }
@@ -131,8 +131,8 @@ async fn apop(session: &mut Session<Connection>, user: &str, password: &Secret) 
     };
     let digest = Md5::new().chain_update(timestamp.as_bytes()).chain_update(password.expose()).finalize();
     let digest = ApopDigest::new(digest.into());
-    let ticket = send(session, Command::Apop { name: UserName::new(user)?, digest })?;
-    answer(session, "APOP", ticket).await?;
+    let call = send(session, Command::Apop { name: UserName::new(user)?, digest })?;
+    answer(session, call).await?;
     session.logged_in(None);
     Ok(())
 }
@@ -140,12 +140,12 @@ async fn apop(session: &mut Session<Connection>, user: &str, password: &Secret) 
 async fn authenticate(session: &mut Session<Connection>, mut exchange: ClientExchange) -> Result<()> {
     let mechanism = exchange.mechanism().clone();
     let initial = exchange.initial()?;
-    let ticket = send(session, Command::Auth { mechanism, initial })?;
+    let Call { ticket, name } = send(session, Command::Auth { mechanism, initial })?;
     let read = |_: &Connection, event| match event {
         Event::AuthChallenge { ticket: of, data, .. } if of == ticket => AuthEvent::Challenge(data),
         Event::Malformed { ticket: Some(of), error, .. } if of == ticket => AuthEvent::Cancelled(error),
         Event::Reply { ticket: of, reply, .. } if of == ticket => {
-            AuthEvent::Ended(accept("AUTH", reply).map(drop))
+            AuthEvent::Ended(accept(name, reply).map(drop))
         }
         Event::NotSent { ticket: of, reason } if of == ticket => AuthEvent::Ended(Err(reason.into())),
         event => {

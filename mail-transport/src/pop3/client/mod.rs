@@ -99,7 +99,7 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn stat(&mut self) -> Result<DropListing> {
-        match self.call("STAT", Command::Stat).await? {
+        match self.call(Command::Stat).await? {
             Reply::Drop(listing) => Ok(listing),
             _ => Err(unexpected("an answer to STAT without numbers")),
         }
@@ -121,7 +121,7 @@ impl Client {
             }
             _ => None,
         };
-        self.lines("LIST", Command::List(None), pick).await
+        self.lines(Command::List(None), pick).await
     }
 
     /// LIST: asks for the size of one message.
@@ -131,7 +131,7 @@ impl Client {
     /// The server refuses, or the connection fails.
     pub async fn list_one(&mut self, message: u32) -> Result<ScanListing> {
         let message = MessageNumber::try_from(message)?;
-        match self.call("LIST", Command::List(Some(message))).await? {
+        match self.call(Command::List(Some(message))).await? {
             Reply::Listing(Listing::Scan(scan)) if scan.number == message => Ok(scan),
             _ => Err(unexpected("an answer to LIST about something else")),
         }
@@ -153,7 +153,7 @@ impl Client {
             }
             _ => None,
         };
-        self.lines("UIDL", Command::Uidl(None), pick).await
+        self.lines(Command::Uidl(None), pick).await
     }
 
     /// UIDL: asks for the unique id of one message.
@@ -163,7 +163,7 @@ impl Client {
     /// The server refuses (it need not know UIDL), or the connection fails.
     pub async fn uidl_one(&mut self, message: u32) -> Result<UniqueIdListing> {
         let message = MessageNumber::try_from(message)?;
-        match self.call("UIDL", Command::Uidl(Some(message))).await? {
+        match self.call(Command::Uidl(Some(message))).await? {
             Reply::Listing(Listing::UniqueId(id)) if id.number == message => Ok(id),
             _ => Err(unexpected("an answer to UIDL about something else")),
         }
@@ -186,7 +186,7 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn retr(&mut self, message: u32) -> Result<Body<'_>> {
-        self.body("RETR", Command::Retr(MessageNumber::try_from(message)?)).await
+        self.body(Command::Retr(MessageNumber::try_from(message)?)).await
     }
 
     /// TOP: asks for a message's header and the first lines of its body ([RFC 1939 section 7](https://www.rfc-editor.org/rfc/rfc1939#section-7)).
@@ -195,7 +195,7 @@ impl Client {
     ///
     /// The server refuses (it need not know TOP), or the connection fails.
     pub async fn top(&mut self, message: u32, lines: u64) -> Result<Body<'_>> {
-        self.body("TOP", Command::Top { number: MessageNumber::try_from(message)?, lines }).await
+        self.body(Command::Top { number: MessageNumber::try_from(message)?, lines }).await
     }
 
     /// DELE: marks a message, to be deleted by [`quit`](Self::quit).
@@ -204,7 +204,7 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn dele(&mut self, message: u32) -> Result<()> {
-        self.call("DELE", Command::Dele(MessageNumber::try_from(message)?)).await.map(drop)
+        self.call(Command::Dele(MessageNumber::try_from(message)?)).await.map(drop)
     }
 
     /// RSET: takes all marks back.
@@ -213,7 +213,7 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn rset(&mut self) -> Result<()> {
-        self.call("RSET", Command::Rset).await.map(drop)
+        self.call(Command::Rset).await.map(drop)
     }
 
     /// NOOP: does nothing, but lets the server hear from the client.
@@ -222,7 +222,7 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn noop(&mut self) -> Result<()> {
-        self.call("NOOP", Command::Noop).await.map(drop)
+        self.call(Command::Noop).await.map(drop)
     }
 
     /// CAPA: asks what the server offers ([RFC 2449](https://www.rfc-editor.org/rfc/rfc2449)).
@@ -231,7 +231,7 @@ impl Client {
     ///
     /// The server refuses (it need not know CAPA), or the connection fails.
     pub async fn capa(&mut self) -> Result<Capabilities> {
-        self.lines("CAPA", Command::Capa, |_| None::<((), usize)>).await?;
+        self.lines(Command::Capa, |_| None::<((), usize)>).await?;
         Ok(self.capabilities().clone())
     }
 
@@ -241,7 +241,7 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn command(&mut self, keyword: Keyword, arguments: Option<LineText>) -> Result<ReplyText> {
-        let reply = self.call("the command", Command::Other { keyword, arguments }).await?;
+        let reply = self.call(Command::Other { keyword, arguments }).await?;
         Ok(reply.text().cloned().unwrap_or_default())
     }
 
@@ -253,7 +253,7 @@ impl Client {
     /// The server refuses, which means that it could not delete all that was marked, or the
     /// connection fails. [`QuitError::deletions`] says what is known then.
     pub async fn quit(mut self) -> Result<Deletions, QuitError> {
-        let result = self.call("QUIT", Command::Quit).await;
+        let result = self.call(Command::Quit).await;
         if matches!(result, Ok(_) | Err(Error::Refused(_))) {
             // The answer was read. How the stream ends changes nothing.
             let _ = self.session.close().await;
@@ -272,28 +272,24 @@ impl Client {
     }
 
     /// Sends a command, after what dropped calls have left.
-    async fn start(&mut self, command: Command) -> Result<Ticket> {
+    async fn start(&mut self, command: Command) -> Result<Call> {
         self.session.finish_dropped(unclaimed).await?;
         send(&mut self.session, command)
     }
 
-    async fn answer(&mut self, name: &'static str, ticket: Ticket) -> Result<Reply> {
-        answer(&mut self.session, name, ticket).await
-    }
-
-    async fn call(&mut self, name: &'static str, command: Command) -> Result<Reply> {
-        let ticket = self.start(command).await?;
-        self.answer(name, ticket).await
+    async fn call(&mut self, command: Command) -> Result<Reply> {
+        let call = self.start(command).await?;
+        answer(&mut self.session, call).await
     }
 
     async fn lines<T>(
         &mut self,
-        name: &'static str,
         command: Command,
         pick: impl Fn(Listing) -> Option<(T, usize)>,
     ) -> Result<Vec<T>> {
-        let ticket = self.start(command).await?;
-        self.answer(name, ticket).await?;
+        let call = self.start(command).await?;
+        answer(&mut self.session, call).await?;
+        let ticket = call.ticket;
         let mut lines = Vec::new();
         let mut left = self.collected;
         loop {
@@ -318,10 +314,10 @@ impl Client {
         self.session.end(Violation::LimitExceeded { what, limit }.into())
     }
 
-    async fn body(&mut self, name: &'static str, command: Command) -> Result<Body<'_>> {
-        let ticket = self.start(command).await?;
-        self.answer(name, ticket).await?;
-        Ok(Body::new(&mut self.session, ticket))
+    async fn body(&mut self, command: Command) -> Result<Body<'_>> {
+        let call = self.start(command).await?;
+        answer(&mut self.session, call).await?;
+        Ok(Body::new(&mut self.session, call.ticket))
     }
 }
 
@@ -388,37 +384,25 @@ impl Machine for Connection {
     }
 }
 
+/// A command in progress.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    ticket: Ticket,
+    name: &'static str,
+}
+
 /// Hands a command to the machine. No await lies between that and the note that its answer is due.
-fn send(session: &mut Session<Connection>, command: Command) -> Result<Ticket> {
-    let name = name_of(&command);
+fn send(session: &mut Session<Connection>, command: Command) -> Result<Call> {
+    let name = command.known_name().unwrap_or("the command");
     match session.machine().send(command) {
-        Ok(ticket) => Ok(session.expect(ticket, name)),
+        Ok(ticket) => Ok(Call { ticket: session.expect(ticket, name), name }),
         Err(error) => Err(session.failed(error.into())),
     }
 }
 
-const fn name_of(command: &Command) -> &'static str {
-    match command {
-        Command::User(_) => "USER",
-        Command::Pass(_) => "PASS",
-        Command::Apop { .. } => "APOP",
-        Command::Auth { .. } => "AUTH",
-        Command::Stat => "STAT",
-        Command::List(_) => "LIST",
-        Command::Uidl(_) => "UIDL",
-        Command::Retr(_) => "RETR",
-        Command::Top { .. } => "TOP",
-        Command::Dele(_) => "DELE",
-        Command::Rset => "RSET",
-        Command::Noop => "NOOP",
-        Command::Capa => "CAPA",
-        Command::Quit => "QUIT",
-        _ => "the command",
-    }
-}
-
 /// The status line that answers a command; a positive one.
-async fn answer(session: &mut Session<Connection>, name: &'static str, ticket: Ticket) -> Result<Reply> {
+async fn answer(session: &mut Session<Connection>, call: Call) -> Result<Reply> {
+    let Call { ticket, name } = call;
     loop {
         match session.event().await? {
             Event::Reply { ticket: of, reply, deviations, .. } if of == ticket => {
