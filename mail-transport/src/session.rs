@@ -447,9 +447,7 @@ impl<C: Machine> Session<C> {
     ) -> Option<Result<ClientExchange, SaslError>> {
         let about_binding = match error {
             Error::Refused(refused) => !refused.is_transient(),
-            Error::Sasl(SaslError::ServerError(words)) => {
-                !matches!(words.as_bytes(), b"invalid-proof" | b"unknown-user")
-            }
+            Error::Sasl(error @ SaslError::ServerError(_)) => !error.is_authentication(),
             _ => false,
         };
         if !about_binding || !self.is_usable() {
@@ -469,8 +467,16 @@ impl<C: Machine> Session<C> {
     }
 
     /// What SASL may rely on over this session's stream.
-    pub(crate) fn sasl_context(&self, allow_clear_credentials: bool) -> SaslContext {
-        SaslContext::of(self.stream()).allow_clear_credentials(allow_clear_credentials)
+    pub(crate) fn sasl_context(
+        &self,
+        allow_clear_credentials: bool,
+        binding_fallback: bool,
+        max_iterations: u32,
+    ) -> SaslContext {
+        SaslContext::of(self.stream())
+            .allow_clear_credentials(allow_clear_credentials)
+            .with_binding_fallback(binding_fallback)
+            .with_max_iterations(max_iterations)
     }
 
     /// Ends the connection from this side: writes what waits, and closes the stream.

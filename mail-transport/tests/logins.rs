@@ -289,6 +289,7 @@ async fn a_refused_binding_is_not_left_out_where_that_is_not_allowed_or_no_help(
             (PLAN, true, false),
             (Plan { bound: Bound::Later, ..PLAN }, true, true),
             (Plan { bound: Bound::Within("invalid-proof"), ..PLAN }, true, true),
+            (Plan { bound: Bound::Within("invalid-username-encoding"), ..PLAN }, true, true),
             // What there is besides would show the password.
             (Plan { offers: "SCRAM-SHA-256-PLUS PLAIN LOGIN", ..PLAN }, true, true),
             (Plan { offers: "SCRAM-SHA-256-PLUS SCRAM-SHA-1 PLAIN LOGIN", ..PLAN }, true, true),

@@ -223,10 +223,11 @@ impl Client {
     }
 
     async fn log_in(&mut self, credentials: &Credentials, config: &Config) -> Result<()> {
-        let context = self.session.sasl_context(config.allow_clear_credentials);
-        let context = context
-            .with_binding_fallback(config.binding_fallback)
-            .with_max_iterations(config.scram_iterations);
+        let context = self.session.sasl_context(
+            config.allow_clear_credentials,
+            config.binding_fallback,
+            config.scram_iterations,
+        );
         if let Some(mechanism) = &config.mechanism {
             let exchange = ClientExchange::with_mechanism(credentials, mechanism, &context)?;
             return self.authenticate(exchange).await;

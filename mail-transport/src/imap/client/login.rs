@@ -46,11 +46,11 @@ impl Client {
         if self.state() != State::NotAuthenticated {
             return Ok(());
         }
-        let context = self
-            .session
-            .sasl_context(config.allow_clear_credentials)
-            .with_binding_fallback(config.binding_fallback)
-            .with_max_iterations(config.scram_iterations);
+        let context = self.session.sasl_context(
+            config.allow_clear_credentials,
+            config.binding_fallback,
+            config.scram_iterations,
+        );
         match self.plan(config.mechanism.as_ref(), credentials, &context)? {
             Plan::Sasl(exchange) => {
                 let mechanism = exchange.mechanism().clone();

@@ -37,10 +37,11 @@ enum Plan<'a> {
 
 pub(super) async fn log_in(session: &mut Session<Connection>, config: &Config) -> Result<()> {
     let credentials = &config.credentials;
-    let context = session
-        .sasl_context(config.allow_clear_credentials)
-        .with_binding_fallback(config.binding_fallback)
-        .with_max_iterations(config.scram_iterations);
+    let context = session.sasl_context(
+        config.allow_clear_credentials,
+        config.binding_fallback,
+        config.scram_iterations,
+    );
     let permits_password = context.policy().permits_password();
     let plan = match &config.mechanism {
         None => best(session.machine_ref(), credentials, &context)?,
