@@ -241,9 +241,13 @@ impl Inbox {
             // What is about messages is of no use with gaps in it.
             self.overflowed = true;
             self.keep_only(|update| matches!(update, Update::Notice(_)));
-            if self.is_full(weight) {
-                self.keep_only(|_| false);
+            // Where notices fill it, the older of them go as well, until half of the room is free: what little is
+            // gained otherwise would have to be gained again for nearly every update that follows.
+            while self.updates.len() > self.limit / 2 || self.weight.saturating_add(weight) > self.room / 2 {
+                let Some((_, old)) = self.updates.pop_front() else { break };
+                self.weight = self.weight.saturating_sub(old);
             }
+            self.updates.shrink_to_fit();
             if is_about_messages(&update) || weight > self.room {
                 return;
             }
@@ -288,4 +292,51 @@ fn of_fetch(mut fetch: FetchData) -> Option<(Update, usize)> {
     }
     let (data, weight) = compact(Untagged::Fetch(fetch));
     Some((Update::Data(Box::new(data)), weight.saturating_add(size_of::<Untagged>())))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn notice(number: usize) -> Untagged {
+        Untagged::Reply(Reply::new(ReplyKind::No, format!("notice {number}")).unwrap())
+    }
+
+    fn data() -> Untagged {
+        Untagged::Flags(FlagSet::default())
+    }
+
+    /// How often, while `count` updates come, some had to make room.
+    fn cleared(inbox: &mut Inbox, count: usize) -> usize {
+        let mut times = 0;
+        for _ in 0..count {
+            let before = inbox.updates.len();
+            inbox.push(data());
+            times += usize::from(inbox.updates.len() <= before);
+        }
+        times
+    }
+
+    /// Making room looks at all that is kept, so it must not be done for each update.
+    #[test]
+    fn a_queue_full_of_notices_is_not_gone_through_for_each_update() {
+        let mut by_number = Inbox::new(100, 1 << 20);
+        (0..99).for_each(|number| by_number.push(notice(number)));
+        let mut by_weight = Inbox::new(1 << 20, 100 * 1000);
+        while by_weight.weight < 99 * 1000 {
+            by_weight.push(notice(1));
+        }
+        for inbox in [&mut by_number, &mut by_weight] {
+            let times = cleared(inbox, 1000);
+            assert!((1..=40).contains(&times), "{times}");
+            assert_eq!(inbox.pop(), Some(Update::Overflow));
+        }
+        // The newest notices are those that stay.
+        let last = by_number.updates.iter().filter_map(|(update, _)| match update {
+            Update::Notice(reply) => Some(String::from_utf8_lossy(reply.text.as_bytes()).into_owned()),
+            _ => None,
+        });
+        assert_eq!(last.last(), Some("notice 98".to_owned()));
+    }
 }
