@@ -303,6 +303,32 @@ async fn a_goodbye_without_its_answer_is_no_failure() {
 }
 
 #[tokio::test]
+async fn after_a_goodbye_each_call_says_that_it_is_over() {
+    with(&smtp_script("C: QUIT\nS: 221 bye"), async |stream| {
+        let mut client = smtp(stream).await.unwrap();
+        client.call(smtp::proto::Command::Quit).await.unwrap();
+        client.noop().await.unwrap_err();
+        for _ in 0..2 {
+            let later = client.noop().await.unwrap_err();
+            assert!(matches!(later, Error::Ended(_)) && later.is_transient(), "{later:?}");
+            let later = client.send(&to_bob(), "hello\r\n").await.unwrap_err();
+            assert!(matches!(later, Error::Ended(_)), "{later:?}");
+        }
+    })
+    .await;
+    with(&imap_script("C: ~ LOGOUT\nS: ~ OK bye"), async |stream| {
+        let mut client = imap(stream).await.unwrap();
+        client.call(imap::proto::command::Command::Logout).await.unwrap();
+        client.noop().await.unwrap_err();
+        for _ in 0..2 {
+            let later = client.noop().await.unwrap_err();
+            assert!(matches!(later, Error::Ended(_)) && later.is_transient(), "{later:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn answers_without_their_beginning() {
     let script = imap_script(
         "C: ~ SELECT INBOX

@@ -249,12 +249,11 @@ impl Client {
     async fn authenticate(&mut self, mut exchange: ClientExchange) -> Result<()> {
         let mechanism = exchange.mechanism().clone();
         let initial = exchange.initial()?;
-        let auth = self.session.machine().send(Command::Auth(Auth::new(mechanism).with_initial(initial)))?;
-        self.session.expect(auth, "AUTH");
+        let (auth, name) = self.put(Command::Auth(Auth::new(mechanism).with_initial(initial)))?;
         let read = |_: &Connection, event| match event {
             Event::AuthChallenge { data, .. } => AuthEvent::Challenge(data),
             Event::Reply { ticket, reply, .. } if ticket == auth => {
-                AuthEvent::Ended(if reply.is_positive() { Ok(()) } else { Err(refused("AUTH", &reply)) })
+                AuthEvent::Ended(if reply.is_positive() { Ok(()) } else { Err(refused(name, &reply)) })
             }
             event => {
                 unclaimed(event).map_or_else(|error| AuthEvent::Ended(Err(error)), |()| AuthEvent::Other)
@@ -356,10 +355,9 @@ impl Client {
     /// The command is refused, by the machine or by the server.
     pub async fn call(&mut self, command: Command) -> Result<Reply> {
         self.finish_dropped().await?;
-        let name = name_of(&command);
-        self.begun |= matches!(command, Command::Mail(_));
-        let sent = self.session.machine().send(command)?;
-        self.session.expect(sent, name);
+        let begins = matches!(command, Command::Mail(_));
+        let (sent, name) = self.put(command)?;
+        self.begun |= begins;
         loop {
             match self.session.event().await? {
                 Event::Reply { ticket, reply, .. } if ticket == sent && reply.is_positive() => {
@@ -370,6 +368,15 @@ impl Client {
                 }
                 event => self.unclaimed(event)?,
             }
+        }
+    }
+
+    /// Hands a command to the machine. No await lies between that and the note that its answer is due.
+    fn put(&mut self, command: Command) -> Result<(Ticket, &'static str)> {
+        let name = name_of(&command);
+        match self.session.machine().send(command) {
+            Ok(ticket) => Ok((self.session.expect(ticket, name), name)),
+            Err(error) => Err(self.session.failed(error.into())),
         }
     }
 
