@@ -116,16 +116,16 @@ pub struct Login {
 pub(crate) struct Session<C> {
     driver: Driver<Stream, C>,
     endpoint: Endpoint,
-    /// Commands whose last event has not come yet, in the order in which they were sent.
-    pending: VecDeque<Ticket>,
+    /// Commands whose last event has not come yet, with their names, in the order in which they were sent.
+    pending: VecDeque<(Ticket, &'static str)>,
     /// Something is on its way that only the call which started it can end.
     held: bool,
     /// What ended the connection.
     ended: Option<Arc<Error>>,
     /// What the server said since the last command was sent that answers nothing.
     words: Option<Words>,
-    /// The last command that was sent; `None` before the first.
-    command: Option<&'static str>,
+    /// The last command that was answered.
+    answered: Option<&'static str>,
     phase: Phase,
     /// When the session has to be over.
     deadline: Option<Instant>,
@@ -152,7 +152,7 @@ impl<C: Machine> Session<C> {
             held: false,
             ended: None,
             words: None,
-            command: None,
+            answered: None,
             phase: Phase::Greeting,
             deadline,
             login: None,
@@ -187,8 +187,7 @@ impl<C: Machine> Session<C> {
     /// A command was sent, and its answer is due.
     pub(crate) fn expect(&mut self, ticket: Ticket, command: &'static str) -> Ticket {
         tracing::trace!(target: CLIENT_TRACES, server = %self.endpoint.address(), command, "sent");
-        self.pending.push_back(ticket);
-        self.command = Some(command);
+        self.pending.push_back((ticket, command));
         if matches!(self.words, Some(Words::Sentence(_))) {
             self.words = None;
         }
@@ -198,7 +197,12 @@ impl<C: Machine> Session<C> {
     /// Whether the answer to a command is still due, or on its way.
     #[cfg(feature = "pop3")]
     pub(crate) fn is_pending(&self, ticket: Ticket) -> bool {
-        self.pending.contains(&ticket)
+        self.pending.iter().any(|&(pending, _)| pending == ticket)
+    }
+
+    /// The command whose answer is waited for.
+    fn command(&self) -> Option<&'static str> {
+        self.pending.front().map(|&(_, command)| command)
     }
 
     /// From here until [`release`](Self::release), a dropped call spends the session.
@@ -262,8 +266,7 @@ impl<C: Machine> Session<C> {
         );
         match self.words.take() {
             Some(Words::Goodbye(mut refused)) if lost => {
-                refused.command =
-                    self.command.filter(|_| !self.pending.is_empty()).unwrap_or(refused.command);
+                refused.command = self.command().unwrap_or(refused.command);
                 refused.into()
             }
             Some(Words::Sentence(words)) if lost || matches!(error, Error::Protocol(_)) => {
@@ -277,7 +280,7 @@ impl<C: Machine> Session<C> {
     }
 
     fn locate(&self, error: Error) -> Error {
-        match self.command {
+        match self.command() {
             Some(command) => error.during(self.endpoint.address(), &command),
             None => error.during(self.endpoint.address(), &self.phase),
         }
@@ -298,7 +301,8 @@ impl<C: Machine> Session<C> {
                     self.words = Some(words.after(self.words.take()));
                 }
                 if let Some(ended) = C::completes(&event) {
-                    self.pending.retain(|&ticket| ticket != ended);
+                    let at = self.pending.iter().position(|&(ticket, _)| ticket == ended);
+                    self.answered = at.and_then(|at| self.pending.remove(at)).map(|(_, command)| command);
                     self.trace_answer(C::verdict(&event));
                 }
                 Ok(Some(event))
@@ -312,18 +316,20 @@ impl<C: Machine> Session<C> {
     }
 
     fn trace_answer(&self, verdict: Option<Verdict>) {
-        let (server, command) = (self.endpoint.address(), self.command);
+        let (server, command) = (self.endpoint.address(), self.answered);
         match (&self.phase, verdict) {
             (Phase::Login, Some(Verdict::Refused)) => {
                 tracing::debug!(target: CLIENT_TRACES, %server, command, "login refused");
             }
-            (_, verdict) => tracing::trace!(target: CLIENT_TRACES, %server, ?verdict, "answered"),
+            (_, verdict) => {
+                tracing::trace!(target: CLIENT_TRACES, %server, command, ?verdict, "answered");
+            }
         }
     }
 
     /// The login has succeeded, by this mechanism or by a command of the protocol.
     pub(crate) fn logged_in(&mut self, mechanism: Option<Mechanism>) {
-        let (server, command) = (self.endpoint.address(), self.command);
+        let (server, command) = (self.endpoint.address(), self.answered);
         let shown = mechanism.as_ref().map(tracing::field::display);
         tracing::debug!(target: CLIENT_TRACES, %server, command, mechanism = shown, "logged in");
         self.login = Some(Login { mechanism, deviations: Vec::new() });

@@ -6,7 +6,7 @@ mod peer;
 
 use mailwire_core::Error as Violation;
 use mailwire_transport::{
-    Endpoint, Error, InvalidValue, Payload, Phase, RefusedKind, Result, Security, Timeouts,
+    Endpoint, Error, InvalidValue, Payload, Phase, RefusedKind, Result, Security, Stream, Timeouts,
     imap::{self, UidSet},
     pop3::{self, Deletions},
     sasl::{Credentials, Mechanism, SaslError},
@@ -326,6 +326,74 @@ async fn after_a_goodbye_each_call_says_that_it_is_over() {
         }
     })
     .await;
+}
+
+/// A stream that gives what comes once that was written what it waits for, and is reset then.
+struct Reset {
+    written: Vec<u8>,
+    coming: std::collections::VecDeque<(&'static str, &'static str)>,
+    reading: Option<std::task::Waker>,
+}
+
+impl tokio::io::AsyncRead for Reset {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        let Some(&(awaited, comes)) = self.coming.front() else { return std::task::Poll::Pending };
+        if !String::from_utf8_lossy(&self.written).contains(awaited) {
+            self.reading = Some(cx.waker().clone());
+            return std::task::Poll::Pending;
+        }
+        if comes.is_empty() {
+            return std::task::Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
+        }
+        self.coming.pop_front();
+        buffer.put_slice(comes.as_bytes());
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+impl tokio::io::AsyncWrite for Reset {
+    fn poll_write(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        self.written.extend_from_slice(bytes);
+        if let Some(waker) = self.reading.take() {
+            waker.wake();
+        }
+        std::task::Poll::Ready(Ok(bytes.len()))
+    }
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+/// Of commands in one group, the first without an answer is the one that was waited for.
+#[tokio::test]
+async fn a_reset_names_the_command_that_was_waited_for() {
+    for (replies, command) in [("", "MAIL"), ("250 a\r\n", "RCPT"), ("250 a\r\n250 b\r\n", "DATA")] {
+        let mut coming: std::collections::VecDeque<_> =
+            [("", "220 hi\r\n"), ("EHLO", "250-hi\r\n250 PIPELINING\r\n")].into();
+        coming.extend((!replies.is_empty()).then_some(("DATA", replies)));
+        coming.push_back(("DATA", ""));
+        let stream = Stream::other(Reset { written: Vec::new(), coming, reading: None });
+        let mut client = smtp(stream).await.unwrap();
+        let error = client.send(&to_bob(), "hello\r\n").await.unwrap_err();
+        assert!(error.to_string().starts_with(&format!("mail.example:1: {command}: ")), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ async fn traces_of_clients() {
         client.noop().await
     });
     error.await.unwrap_err();
+    with("S: +OK hi\nC: USER ada\nS: -ERR nobody", pop3).await.unwrap_err();
     let mut config = imap::Config::login(ada()).with_allow_clear_credentials(true);
     config.mechanism = Some(imap::LoginMechanism::Sasl(Mechanism::Plain));
     let script = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hi\nC: ~ AUTHENTICATE PLAIN AGFkYQB0YW5zdGFhZg==\nS: ~ NO no";
@@ -82,6 +83,9 @@ async fn traces_of_clients() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    // PASS was at hand, and USER is what was refused.
+    let refused = text.split("mailwire_transport::client: ").find(|trace| trace.contains("login refused"));
+    assert!(refused.unwrap().contains("command=\"USER\""), "{text}");
     for secret in ["tanstaaf", "AGFkYQB0", "YW5zdGFh"] {
         assert!(!text.contains(secret), "{text}");
     }
