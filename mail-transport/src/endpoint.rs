@@ -352,9 +352,10 @@ pub struct Timeouts {
     pub command: Duration,
     /// Each part of a body: 3 minutes.
     pub body: Duration,
-    /// The reply to a whole body: 10 minutes.
+    /// The reply to a whole body, and to POP3's QUIT, before which the server deletes what is marked: 10
+    /// minutes.
     pub body_reply: Duration,
-    /// QUIT, LOGOUT and the closing of the stream: 10 seconds.
+    /// QUIT of SMTP, LOGOUT, and the closing of the stream: 10 seconds.
     pub close: Duration,
     /// All from the connected stream to the end of the login: 15 minutes.
     pub login: Duration,

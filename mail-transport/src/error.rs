@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use mailwire_core::{Invalid, Misuse, SendError, Text, escape_ascii};
+use mailwire_core::{Invalid, Misuse, SendError, Text, WrongState, escape_ascii};
 
 pub use crate::refused::{OAuthError, Refused, RefusedKind};
 use crate::{
@@ -195,6 +195,20 @@ impl Error {
         match self {
             Self::Refused(refused) => refused.is_authentication(),
             Self::Sasl(error) => error.is_authentication(),
+            _ => false,
+        }
+    }
+
+    /// Whether the peer is just gone, or going: what it said before tells more, and whoever wanted the end has
+    /// it.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_end(&self) -> bool {
+        match self {
+            Self::Io(_)
+            | Self::Closed
+            | Self::Protocol(mailwire_core::Error::UnexpectedEof { .. })
+            | Self::Misuse(Misuse::WrongState(WrongState::Ending)) => true,
+            Self::WithWords { error, .. } => error.is_end(),
             _ => false,
         }
     }

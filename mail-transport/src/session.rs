@@ -256,14 +256,7 @@ impl<C: Machine> Session<C> {
 
     /// The server's words say more than that it is gone.
     fn explain(&mut self, error: Error) -> Error {
-        use mailwire_core::Error as Violation;
-        let lost = matches!(
-            error,
-            Error::Io(_)
-                | Error::Closed
-                | Error::Protocol(Violation::UnexpectedEof { .. })
-                | Error::Misuse(Misuse::WrongState(WrongState::Ending))
-        );
+        let lost = error.is_end();
         match self.words.take() {
             Some(Words::Goodbye(mut refused)) if lost => {
                 refused.command = self.command().unwrap_or(refused.command);

@@ -280,7 +280,9 @@ async fn a_goodbye_without_its_answer_is_no_failure() {
         })
         .await;
     }
-    for rest in ["", "S: * BYE", "S: * BYE\nS: ~ OK"] {
+    for rest in
+        ["", "S: * BYE", "S: * BYE\nS: ~ OK", "S: * NO nobody cares", "S: * BAD what", "S: what", "wait"]
+    {
         with(&imap_script(&format!("C: ~ LOGOUT\n{rest}")), async |stream| {
             imap(stream).await.unwrap().logout().await.unwrap();
         })

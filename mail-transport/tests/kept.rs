@@ -121,12 +121,15 @@ async fn calls() {
         with(&script, async |stream| {
             let mut client = client(stream).await.unwrap();
             check(what, fits, client.list("", "*").await);
+            // What did not fit is not waited for.
+            assert_eq!(client.is_usable(), fits, "{what}");
         })
         .await;
         with(&script, async |stream| {
             let mut client = client(stream).await.unwrap();
             let list = List::new(imap::MailboxName::new("").unwrap(), ListPattern::new("*").unwrap());
             check(what, fits, client.list_with(list).await);
+            assert_eq!(client.is_usable(), fits, "{what}");
         })
         .await;
     }
@@ -136,6 +139,7 @@ async fn calls() {
         let mut client = client(stream).await.unwrap();
         let change = FlagChange::add([Flag::Seen]);
         check("STORE", false, client.uid_store(UidSet::all(), change).await);
+        assert!(!client.is_usable());
     })
     .await;
     let numbers = repeated(20, |k| {
@@ -148,6 +152,7 @@ async fn calls() {
     with(&script, async |stream| {
         let mut client = client(stream).await.unwrap();
         check("SEARCH", false, client.uid_search([imap::SearchKey::All]).await);
+        assert!(!client.is_usable());
     })
     .await;
 }

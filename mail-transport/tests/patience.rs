@@ -262,3 +262,42 @@ async fn an_idle_that_comes_to_nothing_is_given_up() {
     let (rounds, ()) = tokio::join!(server, client);
     assert!(rounds < 20, "{rounds}");
 }
+
+/// Nothing depends on the answer to LOGOUT, or to QUIT of SMTP.
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_is_not_waited_for_long() {
+    for timeouts in [Timeouts::default(), Timeouts::interactive()] {
+        for protocol in ["imap", "smtp"] {
+            for unit in ["", "* OK still here\r\n", "250-a\r\n", "a"] {
+                let (ours, mut theirs) = tokio::io::duplex(4096);
+                let (stream, timeouts) = (Stream::other(ours), timeouts.clone());
+                let limit = 2 * timeouts.close;
+                let script = match protocol {
+                    "imap" => imap_script("C: ~ LOGOUT"),
+                    _ => smtp_script("C: QUIT"),
+                };
+                let server = async {
+                    assert_eq!(play(&mut theirs, &script).await, "");
+                    while !unit.is_empty() && theirs.write_all(unit.as_bytes()).await.is_ok() {
+                        sleep(Duration::from_secs(1)).await;
+                    }
+                    std::future::pending::<()>().await;
+                };
+                let client = async {
+                    if protocol == "imap" {
+                        imap_in(timeouts, stream).await?.logout().await
+                    } else {
+                        let config = smtp::Config::anonymous();
+                        smtp::Client::over(stream, endpoint(timeouts), config).await?.quit().await
+                    }
+                };
+                let begun = Instant::now();
+                tokio::select! {
+                    result = tokio::time::timeout(DAY, client) => result.unwrap().unwrap(),
+                    () = server => unreachable!(),
+                }
+                assert!(begun.elapsed() <= limit, "{protocol} {unit:?}: {:?}", begun.elapsed());
+            }
+        }
+    }
+}

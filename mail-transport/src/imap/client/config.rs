@@ -62,9 +62,12 @@ pub struct Config {
     /// The bytes of memory that those updates take at most: 1 MiB by default.
     pub update_bytes: usize,
     /// The bytes of memory that one call collects at most, of mailboxes, flags, numbers: 64 MiB by
-    /// default. A call that brings more fails with [`LimitExceeded`](mailwire_core::Error::LimitExceeded).
+    /// default. A call that brings more fails with [`LimitExceeded`](mailwire_core::Error::LimitExceeded), and
+    /// the connection ends.
     pub collected: usize,
-    /// The number of items that one call collects at most: mailboxes of LIST, ranges of SEARCH.
+    /// The number of items that one call collects at most: mailboxes of LIST, ranges of SEARCH. 1,000,000 by
+    /// default. A call that brings more fails with [`LimitExceeded`](mailwire_core::Error::LimitExceeded), and
+    /// the connection ends.
     pub items: usize,
     /// The number of bytes of bodies that one [`FetchedMessage`](super::FetchedMessage) collects. Larger ones are left out of
     /// it: [`Client::fetch_body`](super::Client::fetch_body) is for those.

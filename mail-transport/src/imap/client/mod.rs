@@ -51,7 +51,7 @@ mod search;
 mod select;
 mod set;
 
-use mailwire_core::{Channel, Error as Violation, Misuse, Ticket, WrongState};
+use mailwire_core::{Channel, Misuse, Ticket, WrongState};
 use mailwire_imap::{
     Capabilities, Capability,
     client::{Connection, Event, State},
@@ -301,7 +301,8 @@ impl Client {
     }
 
     /// LOGOUT: ends the session. As every command before it was answered, nothing depends on the answer: a
-    /// connection that ends without it has ended as it was to.
+    /// connection that ends without it has ended as it was to. The answer is waited for as long as
+    /// [`Timeouts::close`](crate::Timeouts::close) says.
     ///
     /// # Errors
     ///
@@ -313,19 +314,18 @@ impl Client {
             Err(Error::Refused(refused)) if refused.kind == RefusedKind::Bye => return Ok(()),
             call => call?,
         };
-        let answered = async {
-            match self.finish(call, |data| Ok(Some(data))).await {
-                // Some close without the last word.
-                Ok(_)
-                | Err(Error::Closed | Error::Io(_) | Error::Protocol(Violation::UnexpectedEof { .. })) => {}
-                Err(Error::Refused(refused)) if refused.kind == RefusedKind::Bye => {}
-                Err(error) => return Err(error),
-            }
-            // The answer was read. How the stream ends changes nothing.
-            let _ = self.session.close().await;
-            Ok(())
-        };
-        answered.await
+        let limit = self.endpoint().timeouts().close;
+        let answered = tokio::time::timeout(limit, self.finish(call, |data| Ok(Some(data)))).await;
+        // How the stream ends changes nothing.
+        let _ = self.session.close().await;
+        match answered {
+            // Some close without the last word, others say nothing more.
+            Ok(Err(error)) if !error.is_end() => match error {
+                Error::Refused(refused) if refused.kind == RefusedKind::Bye => Ok(()),
+                error => Err(error),
+            },
+            _ => Ok(()),
+        }
     }
 
     /// Sends any command, and gives all that the server sends before its end. What came belongs to this call, and
@@ -431,8 +431,11 @@ impl Client {
                         tracing::debug!(command = call.name, ?deviations, "odd response");
                     }
                     self.inbox.note(&data);
-                    if let Some(data) = take(data)? {
-                        self.inbox.push(data);
+                    match take(data) {
+                        Ok(None) => {}
+                        Ok(Some(data)) => self.inbox.push(data),
+                        // The rest of what has no end is not worth waiting for.
+                        Err(error) => return Err(self.session.end(error)),
                     }
                 }
                 event => {

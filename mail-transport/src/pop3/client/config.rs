@@ -58,7 +58,7 @@ pub struct Config {
     /// The bounds on what the server may send.
     pub limits: Limits,
     /// The bytes of memory that one listing takes at most: 64 MiB by default. A longer one fails with
-    /// [`LimitExceeded`](mailwire_core::Error::LimitExceeded).
+    /// [`LimitExceeded`](mailwire_core::Error::LimitExceeded), and the connection ends.
     pub collected: usize,
     /// Log in without channel binding where the server offers it and then refuses the bound exchange
     /// (`-PLUS`), as some do that know other bindings. Done only within TLS with a verified certificate,

@@ -254,19 +254,13 @@ impl Client {
     /// connection fails. [`QuitError::deletions`] says what is known then.
     pub async fn quit(mut self) -> Result<Deletions, QuitError> {
         let result = self.call(Command::Quit).await;
-        if matches!(result, Ok(_) | Err(Error::Refused(_))) {
-            // The answer was read. How the stream ends changes nothing.
-            let _ = self.session.close().await;
-        }
+        // How the stream ends changes nothing.
+        let _ = self.session.close().await;
         let deletions = self.deletions();
         match result {
             Ok(_) => Ok(deletions),
             // Nothing depended on the answer, and the connection has ended as it was to.
-            Err(Error::Io(_) | Error::Closed | Error::Protocol(Violation::UnexpectedEof { .. }))
-                if deletions == Deletions::None =>
-            {
-                Ok(deletions)
-            }
+            Err(error) if error.is_end() && deletions == Deletions::None => Ok(deletions),
             Err(error) => Err(QuitError { error, deletions }),
         }
     }
