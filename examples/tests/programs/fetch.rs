@@ -123,19 +123,13 @@ fn a_full_disk_is_told_and_leaves_no_part() {
     });
     let folder = TestFolder::new();
     let command = into(&folder, &peer);
-    // No file may be longer than this: writing fails as on a full disk.
-    let script = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\"";
-    let mut limited = Command::new("sh");
-    limited.args(["-c", script]).arg(command.get_program()).args(command.get_args());
-    let ended = limited.env("MAILWIRE_PASSWORD", crate::run::PASSWORD).run();
+    let ended = crate::run::with_file_limit(&command, 1000).run();
     ended.expect(1, &["message 8: cannot write", "1 more not tried"]);
     assert!(ended.out.starts_with("1 messages in "), "{}", ended.out);
     assert_eq!(folder.names(), ["7.eml"]);
     // With nothing done it is the disk that is to be looked at.
     std::fs::remove_file(folder.path().join("7.eml")).unwrap();
-    let mut limited = Command::new("sh");
-    limited.args(["-c", &script.replace("1000", "0")]).arg(command.get_program()).args(command.get_args());
-    let ended = limited.env("MAILWIRE_PASSWORD", crate::run::PASSWORD).run();
+    let ended = crate::run::with_file_limit(&command, 0).run();
     ended.expect(74, &["message 7: cannot write", "2 more not tried"]);
     assert!(folder.names().is_empty());
 }

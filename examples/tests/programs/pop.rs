@@ -210,10 +210,7 @@ fn what_is_not_on_disk_is_not_deleted() {
     });
     let mut command = into(&folder, &peer);
     command.arg("--delete");
-    let script = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\"";
-    let mut limited = Command::new("sh");
-    limited.args(["-c", script]).arg(command.get_program()).args(command.get_args());
-    let ended = limited.env("MAILWIRE_PASSWORD", crate::run::PASSWORD).run();
+    let ended = crate::run::with_file_limit(&command, 1000).run();
     ended.expect(1, &["message 2: cannot write"]);
     assert_eq!(folder.names(), ["aaa.eml"]);
     assert_eq!(peer.count("DELE 1"), 1);

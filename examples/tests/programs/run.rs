@@ -43,6 +43,21 @@ pub(crate) fn client(name: &str, port: u16) -> Command {
     command
 }
 
+/// The command, whose files may have so many blocks of 512 bytes each: writing more fails as on a full disk.
+#[cfg(target_os = "linux")]
+pub(crate) fn with_file_limit(command: &Command, blocks: u32) -> Command {
+    let mut limited = Command::new("sh");
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    limited.args(["-c", &script]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    limited
+}
+
 /// What came of a program.
 pub(crate) struct Ended {
     pub(crate) status: i32,
