@@ -474,6 +474,31 @@ async fn logs_in_the_best_way() {
 }
 
 #[tokio::test]
+async fn uids_that_are_not_kept_are_said_in_a_warning() {
+    let script = then(
+        r#"
+        C: A SELECT funny
+        S: * 2 EXISTS
+        S: * OK [UIDVALIDITY 3857529045] Validity session-only
+        S: * NO [UIDNOTSTICKY] Non-persistent UIDs
+        S: A OK [READ-WRITE] SELECT completed
+        C: B SELECT other
+        S: * 1 EXISTS
+        S: B OK [READ-WRITE] SELECT completed
+        "#,
+    );
+    against(clear(), &script, async |mut client| {
+        let selected = client.select("funny").await?;
+        assert!(selected.uid_not_sticky && selected.uid_validity.is_some());
+        assert_eq!(client.updates().filter(|update| matches!(update, Update::Notice(_))).count(), 1);
+        assert!(!client.select("other").await?.uid_not_sticky);
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
 async fn tells_who_it_is_before_select() {
     let mut config = clear();
     config.identify("mailwire", "0.1").unwrap();

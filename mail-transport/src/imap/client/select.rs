@@ -2,7 +2,7 @@
 
 use mailwire_imap::{
     command::{Command, Select},
-    response::{Code, ReplyKind, Untagged},
+    response::{Code, Reply, ReplyKind, Untagged},
     types::{FlagSet, ImapString, MailboxName, ModSeq, PermanentFlags, SeqNumber, Uid, UidValidity},
 };
 
@@ -29,7 +29,8 @@ pub struct Selected {
     pub permanent_flags: Option<PermanentFlags>,
     /// Whether the mailbox is open for reading only.
     pub read_only: bool,
-    /// Whether UIDs are not kept from session to session.
+    /// Whether UIDs are not kept from session to session. The server says it in a NO, which is an
+    /// [`Update::Notice`](super::Update::Notice) as well.
     pub uid_not_sticky: bool,
     /// The highest modification sequence ([RFC 7162](https://www.rfc-editor.org/rfc/rfc7162)).
     pub highest_mod_seq: Option<ModSeq>,
@@ -57,7 +58,13 @@ impl Selected {
                 }
                 None => {}
             },
-            data => return Some(data),
+            data => {
+                // A warning, not a part of the answer (RFC 9051 section 7.1).
+                if let Untagged::Reply(Reply { code: Some(Code::UidNotSticky), .. }) = &data {
+                    self.uid_not_sticky = true;
+                }
+                return Some(data);
+            }
         }
         None
     }
