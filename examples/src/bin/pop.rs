@@ -9,7 +9,8 @@ use std::{
 use anyhow::{Result, anyhow};
 use clap::Parser;
 use mailwire_examples::{
-    AccountArguments, Download, EXIT_STATUS, Failed, Folder, Later, Tally, file_name, program, say, tell,
+    AccountArguments, Download, EXIT_STATUS, Failed, Folder, Later, Status, Tally, file_name, program, say,
+    tell,
 };
 use mailwire_transport::{
     Error, Protocol,
@@ -52,7 +53,8 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
     let mut client = connect(arguments).await?;
-    let messages = listing(&mut client, tally).await?;
+    let stated = stated(&mut client).await?;
+    let messages = listing(&mut client, stated, tally).await?;
     let Some(path) = &arguments.output else {
         list(&messages, tally)?;
         leave(client).await;
@@ -62,13 +64,13 @@ async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
     let bytes = messages.iter().filter_map(|message| message.octets).fold(0, u64::saturating_add);
     let download = Download::new(folder, bytes, tally);
     let mut maildrop = Maildrop { download, delete: arguments.delete, tried: HashMap::new(), deleted: 0 };
-    let result = maildrop.all(arguments, client, messages).await;
+    maildrop.all(arguments, client, messages).await;
     let Download { new, there, .. } = maildrop.download;
     let more = |count: u64, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
     let (there, deleted) =
         (more(there, "were there already"), more(maildrop.deleted, "deleted from the server"));
     say(format_args!("{new} messages in {}{there}{deleted}", path.display()))?;
-    result
+    Ok(())
 }
 
 async fn connect(arguments: &Arguments) -> Result<pop3::Client> {
@@ -100,8 +102,17 @@ struct Listed {
     id: Option<String>,
 }
 
-/// The messages, in the order of their numbers.
-async fn listing(client: &mut pop3::Client, tally: &mut Tally) -> Result<Vec<Listed>> {
+/// How many messages the server says that it has: 0 where it cannot be understood.
+async fn stated(client: &mut pop3::Client) -> Result<u64> {
+    match client.stat().await {
+        Ok(stated) => Ok(stated.messages),
+        Err(_) if client.is_usable() => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The messages, in the order of their numbers. There are to be so many at least.
+async fn listing(client: &mut pop3::Client, stated: u64, tally: &mut Tally) -> Result<Vec<Listed>> {
     let mut messages = BTreeMap::new();
     let at = |number| Listed { number, ..Listed::default() };
     for line in client.list().await? {
@@ -120,7 +131,7 @@ async fn listing(client: &mut pop3::Client, tally: &mut Tally) -> Result<Vec<Lis
     }
     // Numbers have no gaps: a line could not be read.
     let last = messages.keys().next_back().copied().unwrap_or(0);
-    let missing = u64::from(last).saturating_sub(messages.len() as u64);
+    let missing = u64::from(last).max(stated).saturating_sub(messages.len() as u64);
     if missing > 0 {
         tally.failed(format_args!("{missing} messages"), &anyhow!("the server's list does not have them"));
     }
@@ -163,30 +174,55 @@ struct Maildrop<'a> {
 enum End {
     /// All was tried that could be.
     Whole,
-    /// With the connection, and with so many messages to come.
-    Lost { left: usize },
+    /// With the connection. These messages, which have names, were to come.
+    Lost { left: Vec<Left> },
+}
+
+/// A message that was not tried: its number in the session that was lost, and its name.
+struct Left {
+    number: u32,
+    name: String,
 }
 
 impl Maildrop<'_> {
-    async fn all(
-        &mut self,
-        arguments: &Arguments,
-        mut client: pop3::Client,
-        mut messages: Vec<Listed>,
-    ) -> Result<()> {
+    async fn all(&mut self, arguments: &Arguments, mut client: pop3::Client, mut messages: Vec<Listed>) {
         while let End::Lost { left } = self.session(client, &messages).await {
             let to_delete = self.delete && self.tried.values().any(|on_disk| *on_disk);
-            if left == 0 && !to_delete {
+            if left.is_empty() && !to_delete {
                 break;
             }
-            if let Err(error) = self.download.lost() {
-                self.download.tally.failed(format_args!("{left} messages after it"), &error.into());
-                break;
-            }
-            client = connect(arguments).await?;
-            messages = listing(&mut client, self.download.tally).await?;
+            (client, messages) = match self.again(arguments, &left).await {
+                Ok(again) => again,
+                Err(error) => return self.give_up(&left, to_delete, &error),
+            };
         }
-        Ok(())
+    }
+
+    /// Another connection, after one that was lost, and its messages.
+    async fn again(&mut self, arguments: &Arguments, left: &[Left]) -> Result<(pop3::Client, Vec<Listed>)> {
+        self.download.lost()?;
+        let mut client = connect(arguments).await?;
+        let messages = listing(&mut client, 0, self.download.tally).await?;
+        let names: HashSet<String> = names(&messages).into_iter().flatten().collect();
+        for Left { name, .. } in left.iter().filter(|left| !names.contains(&left.name)) {
+            let why = "not in the list of another connection; it may have been deleted meanwhile";
+            self.download.tally.failed_as(Status::Temporary, name, why);
+        }
+        Ok((client, messages))
+    }
+
+    /// There is no other connection, and all that was to come has failed.
+    fn give_up(&mut self, left: &[Left], to_delete: bool, error: &anyhow::Error) {
+        let tally = &mut *self.download.tally;
+        if !left.is_empty() {
+            tally.failed(format_args!("{} messages after it", left.len()), error);
+        }
+        for Left { number, .. } in left {
+            tally.failed_as(Status::of(error), format_args!("message {number}"), "not tried");
+        }
+        if to_delete {
+            tally.failed("nothing is deleted", error);
+        }
     }
 
     /// Tries what was not tried yet; then deletes what is on disk, if that is wanted.
@@ -211,13 +247,16 @@ impl Maildrop<'_> {
             let what = format!("message {}", message.number);
             let tally = &mut *self.download.tally;
             let rest = names.get(index + 1..).unwrap_or_default();
+            let numbers = messages.iter().skip(index + 1).map(|message| message.number);
             match result {
                 Ok(true) => on_disk.push(message.number),
                 Ok(false) => {}
                 Err(Failed::Alone(status, error)) => tally.failed_as(status, what, error),
                 Err(Failed::Connection(error)) => {
                     tally.failed(what, &error);
-                    let left = rest.iter().flatten().filter(|name| !self.tried.contains_key(*name)).count();
+                    let named = numbers.zip(rest).filter_map(|(number, name)| Some((number, name.clone()?)));
+                    let left = named.filter(|(_, name)| !self.tried.contains_key(name));
+                    let left = left.map(|(number, name)| Left { number, name }).collect();
                     let nameless = rest.len().saturating_sub(rest.iter().flatten().count());
                     if nameless > 0 && !again {
                         let what = format!("{nameless} messages after it");

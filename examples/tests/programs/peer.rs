@@ -171,6 +171,7 @@ fn pop3(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     match words[0] {
         "CAPA" => "+OK\r\nUSER\r\nUIDL\r\n.\r\n".to_owned(),
+        "STAT" => "+OK 2 56\r\n".to_owned(),
         "LIST" => "+OK\r\n1 28\r\n2 28\r\n.\r\n".to_owned(),
         "UIDL" => "+OK\r\n1 aaa\r\n2 bbb\r\n.\r\n".to_owned(),
         "RETR" => format!("+OK\r\n{}.\r\n", message(words[1])),

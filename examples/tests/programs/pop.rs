@@ -166,14 +166,100 @@ fn a_connection_lost_in_uidl_is_not_a_server_without_it() {
 
 #[test]
 fn what_the_list_does_not_have_is_told() {
+    let with = |list: &'static str, ids: &'static str| {
+        Peer::pop3(move |_, line| match line {
+            "LIST" => say(format!("+OK\r\n{list}.\r\n")),
+            "UIDL" => say(format!("+OK\r\n{ids}.\r\n")),
+            _ => Usual,
+        })
+    };
     let folder = TestFolder::new();
-    let peer = Peer::pop3(|_, line| match line {
-        "LIST" => say("+OK\r\nnonsense\r\n2 1\r\n.\r\n"),
-        "UIDL" => say("+OK\r\nnonsense\r\n2 bbb\r\n.\r\n"),
-        _ => Usual,
-    });
+    let peer = with("nonsense\r\n2 1\r\n", "nonsense\r\n2 bbb\r\n");
     into(&folder, &peer).run().expect(1, &["1 messages: the server's list does not have them"]);
     assert_eq!(folder.names(), ["bbb.eml"]);
+    let folder = TestFolder::new();
+    let peer = with("1 1\r\nnonsense\r\n", "1 aaa\r\nnonsense\r\n");
+    into(&folder, &peer).run().expect(1, &["1 messages: the server's list does not have them"]);
+    assert_eq!(folder.names(), ["aaa.eml"]);
+    let folder = TestFolder::new();
+    let peer = with("nonsense\r\nnonsense\r\n", "nonsense\r\nnonsense\r\n");
+    let ended = into(&folder, &peer).run();
+    ended.expect(69, &["2 messages: the server's list does not have them"]);
+    assert!(ended.out.starts_with("0 messages in "), "{}", ended.out);
+    client("pop", peer.port).run().expect(69, &["2 messages"]);
+}
+
+#[test]
+fn how_many_there_are_need_not_be_said() {
+    for answer in ["+OK\r\n", "+OK many\r\n", "-ERR unknown\r\n"] {
+        let folder = TestFolder::new();
+        let peer = Peer::pop3(move |_, line| if line == "STAT" { say(answer) } else { Usual });
+        into(&folder, &peer).run().expect(0, &[]);
+        assert_eq!(folder.names(), ["aaa.eml", "bbb.eml"]);
+        assert_eq!(peer.count("STAT"), 1);
+    }
+}
+
+#[test]
+fn what_is_left_without_another_connection_is_named() {
+    let three = |line: &str| match line {
+        "LIST" => say("+OK\r\n1 1\r\n2 1\r\n3 1\r\n.\r\n"),
+        "UIDL" => say("+OK\r\n1 aaa\r\n2 bbb\r\n3 ccc\r\n.\r\n"),
+        _ => Usual,
+    };
+    // The second connection ends at its first line, or in the middle of the list.
+    for (end, words) in [("CAPA", ""), ("UIDL", "")] {
+        let folder = TestFolder::new();
+        let peer = Peer::pop3(move |connection, line| match (connection, line) {
+            (1, "RETR 2") => last("+OK\r\nSubject: half of"),
+            (2, line) if line == end => last(words),
+            (_, line) => three(line),
+        });
+        let ended = into(&folder, &peer).arg("--delete").run();
+        ended.expect(
+            1,
+            &["message 2: ", "1 messages after it: ", "message 3: not tried", "nothing is deleted: "],
+        );
+        assert!(!ended.out.contains("deleted"), "{}", ended.out);
+        assert_eq!(folder.names(), ["aaa.eml"]);
+        assert_eq!(peer.count("DELE"), 0);
+    }
+    // The last message costs the connection: only the deletions are left.
+    let folder = TestFolder::new();
+    let peer = Peer::pop3(move |connection, line| match (connection, line) {
+        (1, "RETR 3") => last(""),
+        (2.., _) => last(""),
+        (_, line) => three(line),
+    });
+    let ended = into(&folder, &peer).arg("--delete").run();
+    ended.expect(1, &["message 3: ", "nothing is deleted: "]);
+    assert!(!ended.err.contains("0 messages"), "{}", ended.err);
+    assert_eq!(folder.names(), ["aaa.eml", "bbb.eml"]);
+    // So it is with a server that only takes its time to hang up.
+    let folder = TestFolder::new();
+    let peer = Peer::pop3(move |_, line| match line {
+        "RETR 1" => Usual,
+        line if line.starts_with("RETR") || line.starts_with("DELE") => last(""),
+        line => three(line),
+    });
+    into(&folder, &peer)
+        .arg("--delete")
+        .run()
+        .expect(1, &["message 2: ", "message 3: ", "nothing is deleted: "]);
+    assert_eq!(folder.names(), ["aaa.eml"]);
+}
+
+#[test]
+fn what_another_connection_does_not_have_is_told() {
+    let folder = TestFolder::new();
+    let peer = Peer::pop3(|connection, line| match (connection, line) {
+        (1, "RETR 1") => last(""),
+        (2, "UIDL") => say("+OK\r\n1 aaa\r\nnonsense\r\n.\r\n"),
+        _ => Usual,
+    });
+    into(&folder, &peer).run().expect(75, &["message 1: ", "bbb: not in the list of another connection"]);
+    assert!(folder.names().is_empty());
+    assert_eq!(peer.count("STAT"), 1);
 }
 
 #[test]
