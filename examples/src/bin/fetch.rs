@@ -13,7 +13,7 @@ use mailwire_examples::{
     AccountArguments, Download, EXIT_STATUS, Failed, Folder, Input, Later, Status, Tally, program, say, tell,
 };
 use mailwire_transport::{
-    Protocol, encoded_words,
+    Error, Protocol, encoded_words,
     imap::{
         self, FetchAtt, SearchKey,
         client::Selected,
@@ -61,10 +61,15 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
     let mut client = connect(arguments).await?;
-    for path in &arguments.append {
+    let mut files = arguments.append.iter();
+    while let Some(path) = files.next() {
         client = match append(client, &arguments.mailbox, path, tally).await {
             Some(client) => client,
-            None => connect(arguments).await?,
+            None => connect(arguments).await.inspect_err(|error| {
+                for path in files.by_ref() {
+                    tally.failed_as(Status::of(error), path.display(), "not tried");
+                }
+            })?,
         };
     }
     let (selected, uids) = search(&mut client, arguments).await?;
@@ -159,6 +164,11 @@ async fn append(
 
 /// Opens the mailbox. Returns it, and the UIDs of the messages that are wanted, each once.
 async fn search(client: &mut imap::Client, arguments: &Arguments) -> Result<(Selected, Vec<Uid>)> {
+        // It was not sent, or not whole.
+        Err(error @ (Error::Misuse(_) | Error::Invalid(_))) => {
+            tally.failed(name, &error.into());
+            client.is_usable().then_some(client)
+        }
     let selected = client.examine(&arguments.mailbox).await?;
     if selected.exists == 0 {
         return Ok((selected, Vec::new()));

@@ -256,3 +256,56 @@ fn a_list_that_cannot_be_written_is_a_failure() {
         command.stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output();
     crate::run::Ended::from(output.unwrap()).expect(74, &["standard output"]);
 }
+#[test]
+fn what_was_not_sent_is_not_stored_for_certain() {
+    let folder = TestFolder::new();
+    let (one, two) = (folder.file("one", message("1")), folder.file("two", message("22")));
+    let peer = Peer::imap(|_, line| match line {
+        line if line.contains("CAPABILITY") => {
+            say("* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN APPENDLIMIT=10\r\nTAG OK done\r\n")
+        }
+        line if line.contains("SEARCH") => say("* SEARCH\r\nTAG OK done\r\n"),
+        _ => Usual,
+    });
+    let append = || {
+        let mut command = client("fetch", peer.port);
+        command.arg("--append").arg(&one).arg("--append").arg(&two);
+        command
+    };
+    let ended = append().run();
+    ended.expect(69, &["one: ", "two: "]);
+    assert_eq!(ended.out, "");
+    assert_eq!((peer.count("AUTHENTICATE"), peer.count("APPEND")), (1, 0));
+    // No name of a mailbox has a line end.
+    append().args(["--mailbox", "a\nb"]).run().expect(64, &["one: ", "two: "]);
+    assert_eq!((peer.count("AUTHENTICATE"), peer.count("APPEND")), (2, 0));
+}
+
+#[test]
+fn a_message_that_cannot_be_sent_whole_is_not_stored() {
+    let folder = TestFolder::new();
+    let nul = folder.file("nul", "a\0b");
+    let peer = Peer::imap(|_, line| match line {
+        line if line.contains("SEARCH") => say("* SEARCH\r\nTAG OK done\r\n"),
+        _ => Usual,
+    });
+    client("fetch", peer.port).arg("--append").arg(&nul).run().expect(69, &["nul: ", "NUL"]);
+}
+
+#[test]
+fn what_is_not_tried_to_be_stored_is_named() {
+    let folder = TestFolder::new();
+    let files = ["one", "two", "three"].map(|name| folder.file(name, message(name)));
+    let peer = Peer::imap(|connection, line| match line {
+        line if line.contains("APPEND") => last(""),
+        _ if connection > 1 => last(""),
+        _ => Usual,
+    });
+    let mut command = client("fetch", peer.port);
+    for file in &files {
+        command.arg("--append").arg(file);
+    }
+    command.run().expect(1, &["one: ", "two: not tried", "three: not tried"]);
+    assert_eq!(peer.count("APPEND"), 1);
+}
+
