@@ -314,3 +314,6 @@ async fn download_one(
     };
     download.write(&uid.to_string(), async || body.chunk().await).await
 }
+    if selected.uid_not_sticky || before.uid_not_sticky || selected.uid_validity.is_none() {
+        bail!(Later("the server does not say that the UIDs of the mailbox stay as they are"));
+    }

@@ -80,6 +80,24 @@ fn uids_of_another_validity_are_not_gone_on_with() {
 }
 
 #[test]
+fn uids_without_validity_are_not_gone_on_with() {
+    for odd in ["", "* OK [UIDVALIDITY 0] x\r\n", "* OK [UIDVALIDITY 1] x\r\n* NO [UIDNOTSTICKY] x\r\n"] {
+        for connections in [1..=2, 1..=1, 2..=2] {
+            let peer = Peer::imap(move |connection, line| match line {
+                line if line.contains("BODY.PEEK") && connection == 1 => last("* BYE\r\n"),
+                line if line.contains("EXAMINE") && connections.contains(&connection) => {
+                    say(format!("* 3 EXISTS\r\n{odd}TAG OK done\r\n"))
+                }
+                _ => Usual,
+            });
+            let folder = TestFolder::new();
+            into(&folder, &peer).run().expect(75, &["message 7", "2 messages from 8 on", "UIDs"]);
+            assert!(folder.names().is_empty());
+        }
+    }
+}
+
+#[test]
 fn a_server_that_always_hangs_up_is_left_alone() {
     let peer = Peer::imap(|_, line| match line {
         line if line.contains("SEARCH") => {
