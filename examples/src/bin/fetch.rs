@@ -16,8 +16,11 @@ use mailwire_transport::{
     Error, Protocol, encoded_words,
     imap::{
         self, FetchAtt, SearchKey,
-        client::Selected,
-        proto::types::{Section, Uid},
+        client::{Malformed, Selected, Update},
+        proto::{
+            response::Untagged,
+            types::{Section, Uid},
+        },
     },
     sasl::Mechanism,
 };
@@ -72,7 +75,7 @@ async fn run(arguments: &Arguments, tally: &mut Tally) -> Result<()> {
             })?,
         };
     }
-    let (selected, uids) = search(&mut client, arguments).await?;
+    let (selected, uids) = search(&mut client, arguments, tally).await?;
     let Some(path) = &arguments.output else {
         list(&mut client, &uids, tally).await?;
         leave(client).await;
@@ -110,14 +113,27 @@ async fn leave(mut client: imap::Client) {
     }
 }
 
-/// Tells what could not be read of the server's words, and whether there was something.
-fn passed_over(client: &mut imap::Client) -> bool {
-    let mut some = false;
-    for malformed in client.malformed() {
+/// Tells what could not be read of the server's words, and returns it.
+fn passed_over(client: &mut imap::Client) -> Vec<Malformed> {
+    let malformed: Vec<Malformed> = client.malformed().collect();
+    for malformed in &malformed {
         tell(format_args!("passed over a response: {}", malformed.error));
-        some = true;
     }
-    some
+    malformed
+}
+
+/// Tells what could not be read of the server's words, and returns whether one of these responses is among it:
+/// `* SEARCH 7 x`, `* x EXISTS`.
+fn is_unreadable(client: &mut imap::Client, names: &[&str]) -> bool {
+    let is_one_of = |word: &[u8]| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+    let words = |bytes: &[u8], count| bytes.split(u8::is_ascii_whitespace).take(count).any(is_one_of);
+    let malformed = passed_over(client).iter().any(|malformed| words(&malformed.bytes, 3));
+    // A word in the place of the number reads as the name of an unknown response.
+    let unknown = client.updates().any(|update| match update {
+        Update::Data(data) => matches!(&*data, Untagged::Other(other) if words(other.rest().as_bytes(), 1)),
+        _ => false,
+    });
+    malformed || unknown
 }
 
 /// Stores a file. Returns the client if it can be used on.
@@ -148,6 +164,11 @@ async fn append(
             }
             Some(client)
         }
+        // It was not sent, or not whole.
+        Err(error @ (Error::Misuse(_) | Error::Invalid(_))) => {
+            tally.failed(name, &error.into());
+            client.is_usable().then_some(client)
+        }
         Err(error) => match error.into() {
             Failed::Alone(status, error) => {
                 tally.failed_as(status, name, error);
@@ -162,19 +183,28 @@ async fn append(
     }
 }
 
-/// Opens the mailbox. Returns it, and the UIDs of the messages that are wanted, each once.
-async fn search(client: &mut imap::Client, arguments: &Arguments) -> Result<(Selected, Vec<Uid>)> {
-        // It was not sent, or not whole.
-        Err(error @ (Error::Misuse(_) | Error::Invalid(_))) => {
-            tally.failed(name, &error.into());
-            client.is_usable().then_some(client)
-        }
+/// Opens the mailbox. Returns it, and the UIDs of the messages that are wanted, each once, as far as the server's
+/// words can be read.
+async fn search(
+    client: &mut imap::Client,
+    arguments: &Arguments,
+    tally: &mut Tally,
+) -> Result<(Selected, Vec<Uid>)> {
+    // What was odd before is no news of this mailbox.
+    is_unreadable(client, &[]);
     let selected = client.examine(&arguments.mailbox).await?;
+    if is_unreadable(client, &["EXISTS"]) {
+        let why = "how many messages there are cannot be read";
+        tally.failed_as(Status::Refused, &arguments.mailbox, why);
+    }
     if selected.exists == 0 {
         return Ok((selected, Vec::new()));
     }
     let key = if arguments.unseen { SearchKey::Unseen } else { SearchKey::All };
     let found = client.uid_search([key]).await?;
+    if is_unreadable(client, &["SEARCH", "ESEARCH"]) {
+        tally.failed_as(Status::Refused, &arguments.mailbox, "what was found cannot be read");
+    }
     let exists = client.exists().unwrap_or(0).max(selected.exists);
     // A range of a few bytes can be billions.
     if found.len() > u64::from(exists) {
@@ -295,6 +325,9 @@ async fn connect_again(
     download.lost()?;
     let mut client = connect(arguments).await?;
     let selected = client.examine(&arguments.mailbox).await?;
+    if selected.uid_not_sticky || before.uid_not_sticky || selected.uid_validity.is_none() {
+        bail!(Later("the server does not say that the UIDs of the mailbox stay as they are"));
+    }
     if selected.uid_validity != before.uid_validity {
         bail!(Later("the UIDs of the mailbox have changed"));
     }
@@ -307,13 +340,10 @@ async fn download_one(
     uid: Uid,
 ) -> Result<(), Failed> {
     let Some(mut body) = client.fetch_body(uid, Section::WHOLE).await? else {
-        return Err(match passed_over(client) {
-            true => Failed::Alone(Status::Refused, anyhow!("what the server gave cannot be read")),
-            false => Failed::Alone(Status::Temporary, anyhow!(GONE)),
+        return Err(match passed_over(client).is_empty() {
+            true => Failed::Alone(Status::Temporary, anyhow!(GONE)),
+            false => Failed::Alone(Status::Refused, anyhow!("what the server gave cannot be read")),
         });
     };
     download.write(&uid.to_string(), async || body.chunk().await).await
 }
-    if selected.uid_not_sticky || before.uid_not_sticky || selected.uid_validity.is_none() {
-        bail!(Later("the server does not say that the UIDs of the mailbox stay as they are"));
-    }

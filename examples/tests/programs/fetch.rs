@@ -165,6 +165,52 @@ fn more_messages_than_there_are_cannot_be_found() {
 }
 
 #[test]
+fn what_cannot_be_read_of_a_search_is_not_nothing() {
+    for odd in ["* SEARCH 7 8 x\r\n", "* esearch (TAG \"TAG\") UID ALL 7:x\r\n", "* Search \"7\"\r\n"] {
+        let peer = Peer::imap(move |_, line| match line {
+            line if line.contains("SEARCH") => say(format!("{odd}TAG OK done\r\n")),
+            _ => Usual,
+        });
+        let folder = TestFolder::new();
+        let ended = into(&folder, &peer).run();
+        ended.expect(69, &["passed over a response: ", "what was found cannot be read"]);
+        assert!(ended.out.starts_with("0 messages in "), "{}", ended.out);
+        client("fetch", peer.port).run().expect(69, &["what was found cannot be read"]);
+    }
+    for odd in ["* x EXISTS\r\n", "* -3 exists\r\n"] {
+        let peer = Peer::imap(move |_, line| match line {
+            line if line.contains("EXAMINE") => say(format!("{odd}TAG OK done\r\n")),
+            _ => Usual,
+        });
+        let folder = TestFolder::new();
+        into(&folder, &peer).run().expect(69, &["how many messages there are cannot be read"]);
+        client("fetch", peer.port).run().expect(69, &["how many messages there are cannot be read"]);
+    }
+}
+
+#[test]
+fn a_part_of_what_was_found_is_downloaded() {
+    let peer = Peer::imap(|_, line| match line {
+        line if line.contains("SEARCH") => say("* SEARCH 7 8\r\n* SEARCH 9 x\r\nTAG OK done\r\n"),
+        _ => Usual,
+    });
+    let folder = TestFolder::new();
+    into(&folder, &peer).run().expect(1, &["what was found cannot be read"]);
+    assert_eq!(folder.names(), ["7.eml", "8.eml"]);
+}
+
+#[test]
+fn an_odd_line_about_something_else_is_no_failure() {
+    let odd = "* FLAGS ((\r\n* LIST (\\Exists) search\r\n";
+    let peer = Peer::imap(move |_, line| match line {
+        line if line.contains("EXAMINE") => say(format!("* 3 EXISTS\r\n{odd}TAG OK done\r\n")),
+        line if line.contains("SEARCH") => say(format!("{odd}* SEARCH\r\nTAG OK done\r\n")),
+        _ => Usual,
+    });
+    client("fetch", peer.port).run().expect(0, &["passed over a response: "]);
+}
+
+#[test]
 fn odd_uids_do_not_stop_the_others() {
     let peer = Peer::imap(|_, line| match line {
         line if line.contains("SEARCH") => say("* SEARCH 9 0 9\r\nTAG OK done\r\n"),
@@ -230,51 +276,6 @@ fn what_cannot_be_stored_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_part_of_a_file_is_not_said_to_be_stored() {
-    let folder = TestFolder::new();
-    let file = folder.file("one", message("1"));
-    let longer = file.clone();
-    let peer = Peer::imap(move |_, line| {
-        if line.contains("APPEND") {
-            std::fs::write(&longer, message("1").repeat(2)).unwrap();
-        }
-        Usual
-    });
-    let ended = client("fetch", peer.port).arg("--append").arg(&file).run();
-    ended.expect(1, &["one: the file has changed"]);
-}
-
-#[test]
-fn the_exit_status_tells_the_kind() {
-    let peer =
-        Peer::imap(|_, line| if line.contains("AUTHENTICATE") { say("TAG NO wrong\r\n") } else { Usual });
-    client("fetch", peer.port).run().expect(77, &["wrong"]);
-    let peer = Peer::imap(|_, line| if line.contains("EXAMINE") { say("TAG NO none\r\n") } else { Usual });
-    client("fetch", peer.port).run().expect(69, &["none"]);
-    let peer = Peer::imap(|_, line| if line.contains("EXAMINE") { last("") } else { Usual });
-    client("fetch", peer.port).run().expect(75, &[]);
-    // Nobody listens on a port that was just given back.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    client("fetch", port).run().expect(75, &[]);
-    client("fetch", port).env_remove("MAILWIRE_PASSWORD").run().expect(64, &["MAILWIRE_PASSWORD"]);
-    client("fetch", port).arg("--nonsense").run().expect(64, &["--nonsense"]);
-    client("fetch", port).args(["--ca", "/nonexistent"]).run().expect(66, &["/nonexistent"]);
-    program("fetch").args(["--server", "127.0.0.1:x", "--user", "anna"]).run().expect(64, &["not a port: x"]);
-    let help = program("fetch").arg("--help").run();
-    assert!(help.status == 0 && help.out.contains("Exit status:"));
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_list_that_cannot_be_written_is_a_failure() {
-    let peer = Peer::imap(|_, _| Usual);
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let mut command = client("fetch", peer.port);
-    let output =
-        command.stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output();
-    crate::run::Ended::from(output.unwrap()).expect(74, &["standard output"]);
-}
-#[test]
 fn what_was_not_sent_is_not_stored_for_certain() {
     let folder = TestFolder::new();
     let (one, two) = (folder.file("one", message("1")), folder.file("two", message("22")));
@@ -327,3 +328,48 @@ fn what_is_not_tried_to_be_stored_is_named() {
     assert_eq!(peer.count("APPEND"), 1);
 }
 
+#[test]
+fn a_part_of_a_file_is_not_said_to_be_stored() {
+    let folder = TestFolder::new();
+    let file = folder.file("one", message("1"));
+    let longer = file.clone();
+    let peer = Peer::imap(move |_, line| {
+        if line.contains("APPEND") {
+            std::fs::write(&longer, message("1").repeat(2)).unwrap();
+        }
+        Usual
+    });
+    let ended = client("fetch", peer.port).arg("--append").arg(&file).run();
+    ended.expect(1, &["one: the file has changed"]);
+}
+
+#[test]
+fn the_exit_status_tells_the_kind() {
+    let peer =
+        Peer::imap(|_, line| if line.contains("AUTHENTICATE") { say("TAG NO wrong\r\n") } else { Usual });
+    client("fetch", peer.port).run().expect(77, &["wrong"]);
+    let peer = Peer::imap(|_, line| if line.contains("EXAMINE") { say("TAG NO none\r\n") } else { Usual });
+    client("fetch", peer.port).run().expect(69, &["none"]);
+    let peer = Peer::imap(|_, line| if line.contains("EXAMINE") { last("") } else { Usual });
+    client("fetch", peer.port).run().expect(75, &[]);
+    // Nobody listens on a port that was just given back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    client("fetch", port).run().expect(75, &[]);
+    client("fetch", port).env_remove("MAILWIRE_PASSWORD").run().expect(64, &["MAILWIRE_PASSWORD"]);
+    client("fetch", port).arg("--nonsense").run().expect(64, &["--nonsense"]);
+    client("fetch", port).args(["--ca", "/nonexistent"]).run().expect(66, &["/nonexistent"]);
+    program("fetch").args(["--server", "127.0.0.1:x", "--user", "anna"]).run().expect(64, &["not a port: x"]);
+    let help = program("fetch").arg("--help").run();
+    assert!(help.status == 0 && help.out.contains("Exit status:"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_list_that_cannot_be_written_is_a_failure() {
+    let peer = Peer::imap(|_, _| Usual);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = client("fetch", peer.port);
+    let output =
+        command.stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output();
+    crate::run::Ended::from(output.unwrap()).expect(74, &["standard output"]);
+}
