@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 pub(crate) const PASSWORD: &str = "correct-horse-7";
@@ -142,6 +142,8 @@ impl Drop for TestFolder {
 /// The program `serve` with the user anna, on free ports.
 pub(crate) struct Serve {
     child: Child,
+    /// Reads its standard error to the end.
+    listener: Option<JoinHandle<String>>,
     ports: BTreeMap<String, u16>,
     /// Its certificate authority, in PEM.
     pub(crate) authority: String,
@@ -149,12 +151,20 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn start(protocols: &[&str], options: &[&str]) -> Self {
-        let mut command = program("serve");
+        Self::start_with(&mut program("serve"), protocols, options)
+    }
+
+    /// Starts it with all that it says.
+    pub(crate) fn start_traced(protocols: &[&str]) -> Self {
+        Self::start_with(program("serve").env("RUST_LOG", "trace"), protocols, &[])
+    }
+
+    fn start_with(command: &mut Command, protocols: &[&str], options: &[&str]) -> Self {
         command.env("MAILWIRE_USERS", format!("anna={PASSWORD}")).args(options);
         for protocol in protocols {
             command.args(["--listen", &format!("{protocol}=127.0.0.1:0")]);
         }
-        Self::of(&mut command, protocols.len())
+        Self::of(command, protocols.len())
     }
 
     /// Starts a command that is to listen on so many ports.
@@ -167,14 +177,22 @@ impl Serve {
             authority.push('\n');
         }
         // So that it never waits for somebody to read it.
-        thread::spawn(move || told.for_each(drop));
+        let before = authority.clone();
+        let listener =
+            thread::spawn(move || told.map_while(Result::ok).fold(before, |all, line| all + &line + "\n"));
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(count);
         let ports = lines.map(|line| {
             let line = line.unwrap();
             let (protocol, address) = line.split_once(' ').unwrap();
             (protocol.to_owned(), address.rsplit_once(':').unwrap().1.parse().unwrap())
         });
-        Self { ports: ports.collect(), child, authority }
+        Self { ports: ports.collect(), child, listener: Some(listener), authority }
+    }
+
+    /// Ends it. Returns what it has said on standard error.
+    pub(crate) fn end(mut self) -> String {
+        self.child.kill().unwrap();
+        self.listener.take().unwrap().join().unwrap()
     }
 
     pub(crate) fn port(&self, protocol: &str) -> u16 {
