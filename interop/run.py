@@ -8,6 +8,8 @@ non-zero if a case failed.
 FOLDER_OF_PROGRAMS holds the built `send`, `fetch`, `pop` and `serve`.
 """
 
+import contextlib
+import signal
 import sys
 import tempfile
 import time
@@ -96,50 +98,48 @@ def differ(servers, tls):
 def main():
     programs = Path(sys.argv[1])
     wanted = sys.argv[2] if len(sys.argv) > 2 else ""
-    with tempfile.TemporaryDirectory() as name:
+    # The servers are stopped too if somebody stops this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as servers:
         folder = Path(name)
         folder.chmod(0o755)
         authority = Authority(folder)
         (relay,) = free_ports(1)
-        started = []
-        try:
-            dovecot = Dovecot(folder / "dovecot", authority, relay)
-            started.append(dovecot)
-            cyrus = Cyrus(folder / "cyrus", authority)
-            started.append(cyrus)
-            postfix = Postfix(folder / "postfix", authority, relay, dovecot)
-            started.append(postfix)
-            serve = Serve(programs / "serve", authority)
-            started.append(serve)
-            # Here, mutt logs in by SCRAM.
-            unbound = Serve(programs / "serve", authority, "--without-channel-binding")
-            started.append(unbound)
-            files = []
-            for number, content in enumerate(messages().values()):
-                files.append(folder / f"{number}.eml")
-                files[-1].write_bytes(content)
-            ours, other = Ours(programs, authority, folder), clients.Others(authority, folder)
-            rows = []
-            cases = [(name, lambda mailbox=mailbox, put=put, get=get: check(mailbox, put, get, files))
-                     for name, mailbox, put, get in pairs(ours, other, dovecot, cyrus, postfix, serve, unbound)]
-            compared = {"serve": serve.imaps, "dovecot": dovecot.imaps, "cyrus": cyrus.imaps}
-            cases.append(("differential: serve, Dovecot, Cyrus", lambda: differ(compared, other.tls)))
-            for name, case in cases:
-                if wanted not in name:
-                    continue
-                start = time.monotonic()
-                try:
-                    problem = case()
-                except Exception as error:  # one case's failure is a row of the table
-                    problem = f"{type(error).__name__}: {error}"
-                    traceback.print_exc()
-                rows.append((name, problem))
-                print(f"{'failed' if problem else 'passed':7} {time.monotonic() - start:5.1f} s  {name}", flush=True)
-                if problem:
-                    print(f"        {problem}", flush=True)
-        finally:
-            for server in reversed(started):
-                server.stop()
+
+        def start(kind, *arguments):
+            server = kind(*arguments)
+            servers.callback(server.stop)
+            return server
+
+        dovecot = start(Dovecot, folder / "dovecot", authority, relay)
+        cyrus = start(Cyrus, folder / "cyrus", authority)
+        postfix = start(Postfix, folder / "postfix", authority, relay, dovecot)
+        serve = start(Serve, programs / "serve", authority)
+        # Here, mutt logs in by SCRAM.
+        unbound = start(Serve, programs / "serve", authority, "--without-channel-binding")
+        files = []
+        for number, content in enumerate(messages().values()):
+            files.append(folder / f"{number}.eml")
+            files[-1].write_bytes(content)
+        ours, other = Ours(programs, authority, folder), clients.Others(authority, folder)
+        rows = []
+        cases = [(name, lambda mailbox=mailbox, put=put, get=get: check(mailbox, put, get, files))
+                 for name, mailbox, put, get in pairs(ours, other, dovecot, cyrus, postfix, serve, unbound)]
+        compared = {"serve": serve.imaps, "dovecot": dovecot.imaps, "cyrus": cyrus.imaps}
+        cases.append(("differential: serve, Dovecot, Cyrus", lambda: differ(compared, other.tls)))
+        for name, case in cases:
+            if wanted not in name:
+                continue
+            start = time.monotonic()
+            try:
+                problem = case()
+            except Exception as error:  # one case's failure is a row of the table
+                problem = f"{type(error).__name__}: {error}"
+                traceback.print_exc()
+            rows.append((name, problem))
+            print(f"{'failed' if problem else 'passed':7} {time.monotonic() - start:5.1f} s  {name}", flush=True)
+            if problem:
+                print(f"        {problem}", flush=True)
     failed = sum(1 for _, problem in rows if problem)
     print(f"{len(rows) - failed} passed, {failed} failed")
     return 1 if failed or not rows else 0

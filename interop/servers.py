@@ -1,5 +1,7 @@
-"""Dovecot, Cyrus and Postfix on loopback ports, below one temporary folder, and a certificate authority for them."""
+"""Dovecot, Cyrus and Postfix on loopback ports, below one temporary folder, and a certificate authority for them. What
+is started and does not come up is stopped again."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -38,6 +40,36 @@ def wait_for(port, process=None, seconds=30):
     raise RuntimeError(f"nobody listens on port {port}")
 
 
+class Server:
+    """A server in the foreground."""
+
+    def start(self, words, ports=(), **options):
+        """Starts it, and waits until it listens on these ports. If it does not come up, nothing is left of it."""
+        self.process = subprocess.Popen(list(map(str, words)), start_new_session=True, **options)
+        try:
+            self.come_up(ports)
+        except BaseException:
+            self.stop()
+            raise
+
+    def come_up(self, ports):
+        for port in ports:
+            wait_for(port, self.process)
+
+    def stop(self, seconds=20):
+        """Ends it, by force if it takes longer. It may have ended before."""
+        self.process.terminate()
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            # The whole session, which is its own: also what a server has left that ended by itself.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(20)
+
+
 class Authority:
     """A certificate authority of its own, and one certificate for localhost."""
 
@@ -69,7 +101,7 @@ def listen(service, **ports):
     return f"service {service} {{\n{listeners}}}"
 
 
-class Dovecot:
+class Dovecot(Server):
     """IMAP, POP3, LMTP and submission; also Postfix's authentication."""
 
     def __init__(self, folder, authority, relay_port):
@@ -128,16 +160,10 @@ service stats {{
   chroot =
 }}
 """)
-        self.process = subprocess.Popen(["dovecot", "-F", "-c", str(config)], start_new_session=True)
-        for port in ports:
-            wait_for(port, self.process)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+        self.start(["dovecot", "-F", "-c", config], ports)
 
 
-class Cyrus:
+class Cyrus(Server):
     """IMAP and POP3, with SCRAM: its channel binding is `tls-unique` alone, which TLS 1.3 does not have."""
 
     USER, BIN = "cyrus", Path("/usr/lib/cyrus/bin")
@@ -203,22 +229,13 @@ EVENTS {{
                        input=PASSWORD.encode())
         shutil.chown(folder / "sasldb", self.USER, "mail")
         with open(folder / "log", "wb") as log:
-            self.process = subprocess.Popen(
-                [str(self.BIN / "master"), "-C", str(settings), "-M", str(folder / "cyrus.conf"),
-                 "-p", str(folder / "run" / "pid"), "-D"],
-                user=self.USER, group="mail", extra_groups=[], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True)
-        for port in ports:
-            wait_for(port, self.process)
+            self.start([self.BIN / "master", "-C", settings, "-M", folder / "cyrus.conf", "-p", folder / "run" / "pid", "-D"],
+                       ports, user=self.USER, group="mail", extra_groups=[], stdin=subprocess.DEVNULL, stdout=log,
+                       stderr=log)
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            # It waits for those of its children that wait for a client.
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(20)
+    def stop(self, seconds=5):
+        # It waits for those of its children that wait for a client.
+        super().stop(seconds)
 
 
 class Postfix:
@@ -290,19 +307,24 @@ anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """)
-        self._run("start")
-        wait_for(port)
+        try:
+            self._run("start")
+            wait_for(port)
+        except BaseException:
+            self.stop()
+            raise
 
-    def _run(self, verb):
+    def _run(self, verb, check=True):
         environment = dict(os.environ, MAIL_CONFIG=str(self.folder / "etc"))
-        subprocess.run(["postfix", "-c", str(self.folder / "etc"), verb], check=True, env=environment,
+        subprocess.run(["postfix", "-c", str(self.folder / "etc"), verb], check=check, env=environment, timeout=60,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self):
-        self._run("stop")
+        # It uses force itself after five seconds; and it fails if there is nothing to be stopped.
+        self._run("stop", check=False)
 
 
-class Serve:
+class Serve(Server):
     """The project's own `serve` program."""
 
     PROTOCOLS = ("smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s")
@@ -312,11 +334,12 @@ class Serve:
         for protocol in self.PROTOCOLS:
             words += ["--listen", f"{protocol}=127.0.0.1:0"]
         environment = dict(os.environ, MAILWIRE_USERS=f"{USER}={PASSWORD}")
-        self.process = subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, text=True, env=environment)
-        for _ in self.PROTOCOLS:
-            protocol, address = self.process.stdout.readline().split()
-            setattr(self, protocol, int(address.rsplit(":", 1)[1]))
+        self.start(words, stdout=subprocess.PIPE, text=True, env=environment)
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+    def come_up(self, _):
+        for _ in self.PROTOCOLS:
+            line = self.process.stdout.readline()
+            if not line:
+                raise RuntimeError("serve has ended, or does not say where it listens")
+            protocol, address = line.split()
+            setattr(self, protocol, int(address.rsplit(":", 1)[1]))
