@@ -66,6 +66,7 @@ impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
 pub struct SmtpSession<S> {
     store: S,
     size: u64,
+    /// An account for each RCPT, in their order: one can be named more than once.
     recipients: Vec<AccountId>,
 }
 
@@ -91,7 +92,7 @@ impl<S: Store> SmtpSession<S> {
     /// Stores the message. The inner error is the store's.
     async fn stage(&self, body: &mut Body<'_>) -> Result<Result<Staged>, BodyError> {
         let announced = Some(self.size).filter(|size| *size > 0);
-        let mut writer = match self.store.body(&self.recipients, announced).await {
+        let mut writer = match self.store.body(&distinct(&self.recipients), announced).await {
             Ok(writer) => writer,
             Err(error) => return Ok(Err(error)),
         };
@@ -105,18 +106,45 @@ impl<S: Store> SmtpSession<S> {
         Ok(writer.finish().await.map(|body| Staged { body, size }))
     }
 
+    /// Puts the message into each account once, and gives what is to be said for each recipient.
     async fn deliver(&self, staged: &Staged, recipients: &[AccountId]) -> Vec<Reply> {
-        let targets: Vec<Target> = recipients.iter().copied().map(Target::inbox).collect();
-        self.store.deliver(staged.body, &targets).await.into_iter().map(verdict).collect()
+        let accounts = distinct(recipients);
+        let targets: Vec<Target> = accounts.iter().copied().map(Target::inbox).collect();
+        let replies: Vec<Reply> =
+            self.store.deliver(staged.body, &targets).await.into_iter().map(verdict).collect();
+        let reply = |recipient| replies.get(accounts.binary_search(recipient).ok()?).cloned();
+        recipients.iter().map(|recipient| reply(recipient).unwrap_or_else(not_told)).collect()
     }
 
     /// Whether one of the recipients has no room for the message.
     async fn check_room(&self, size: u64, recipients: &[AccountId]) -> Result<()> {
-        for recipient in recipients {
-            self.store.check_room(*recipient, size).await?;
+        for recipient in distinct(recipients) {
+            self.store.check_room(recipient, size).await?;
         }
         Ok(())
     }
+
+    /// Gives the message up if one of the recipients has no room for it.
+    async fn staged_for_all(&self, staged: Staged, recipients: &[AccountId]) -> Result<Staged> {
+        let room = self.check_room(staged.size, recipients).await;
+        if room.is_err() {
+            self.store.deliver(staged.body, &[]).await;
+        }
+        room.map(|()| staged)
+    }
+}
+
+/// Each account once, ascending: a user can be named by many addresses, and is the postmaster as well.
+fn distinct(recipients: &[AccountId]) -> Vec<AccountId> {
+    let mut accounts = recipients.to_vec();
+    accounts.sort_unstable();
+    accounts.dedup();
+    accounts
+}
+
+/// For a store that does not tell what became of a message.
+fn not_told() -> Reply {
+    Reply::new(ReplyCode::LOCAL_ERROR, "4.3.0 Not available now")
 }
 
 fn verdict(delivered: Result<Delivered>) -> Reply {
@@ -133,7 +161,7 @@ fn refusal(error: &Error) -> Reply {
         Error::NoSuchAccount => Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "5.1.1 No such user here"),
         Error::NotDone(_) | Error::Unknown(_) => {
             tracing::warn!(%error, "the store failed");
-            Reply::new(ReplyCode::LOCAL_ERROR, "4.3.0 Not available now")
+            not_told()
         }
         error => Reply::new(ReplyCode::LOCAL_ERROR, &format!("4.3.0 {error}")),
     }
@@ -167,10 +195,11 @@ impl<S: Store> Session for SmtpSession<S> {
         let staged = self.stage(body).await?;
         let recipients = std::mem::take(&mut self.recipients);
         let staged = match staged {
-            Ok(staged) => match self.check_room(staged.size, &recipients).await {
-                Ok(()) => staged,
-                Err(error) => return Ok(refusal(&error)),
-            },
+            Ok(staged) => self.staged_for_all(staged, &recipients).await,
+            Err(error) => Err(error),
+        };
+        let staged = match staged {
+            Ok(staged) => staged,
             Err(error) => return Ok(refusal(&error)),
         };
         let replies = self.deliver(&staged, &recipients).await;

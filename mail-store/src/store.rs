@@ -82,7 +82,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// There is none such, or one already; the account may not have more; INBOX was to be deleted.
+    /// There is none such, or one already; the account may not have more; INBOX was to be deleted, or renamed,
+    /// which moves its messages, and has more than a store moves at once.
     fn alter(&self, account: AccountId, change: MailboxChange)
     -> impl Future<Output = Result<ModSeq>> + Send;
 
@@ -110,7 +111,8 @@ pub trait Store: Clone + Send + Sync + 'static {
         async move { self.body(&[account], Some(bytes)).await.map(drop) }
     }
 
-    /// Puts a message into mailboxes, one after the other. Gives what became of it in each.
+    /// Puts a message into mailboxes, one after the other. Gives what became of it in each. The body is no
+    /// longer on its way in after that: without a target it is given up, and nothing stays of it.
     ///
     /// # Errors
     ///

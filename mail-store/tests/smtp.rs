@@ -4,10 +4,10 @@
 use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, task::Poll};
 
 use bytes::Bytes;
-use mailwire_core::dot::BareNewline;
+use mailwire_core::{Channel, dot::BareNewline};
 use mailwire_store::{SmtpService, memory::MemoryStore};
 use mailwire_transport::{
-    Endpoint, Error, Payload, RefusedKind, Result, Security,
+    Endpoint, Error, Payload, RefusedKind, Result, Security, Stream,
     sasl::{Credentials, Mechanism, SaslError},
     server::Listener,
     smtp::{
@@ -158,6 +158,54 @@ async fn lmtp_answers_for_each_recipient() {
     assert_eq!(sent.refused.len(), 1);
     client.quit().await.unwrap();
     assert_eq!(server.inbox("bob"), ["two\r\n"]);
+}
+
+/// By other spellings, by another name of the user, and as the postmaster.
+#[tokio::test]
+async fn whoever_is_named_twice_gets_a_message_once() {
+    let names = ["ada@mx.example", "bob@mx.example", "nobody@mx.example", "ADA@mx.example", "postmaster"];
+    for lmtp in [false, true] {
+        let server = start(CLEAR, |server| if lmtp { server.lmtp() } else { server }).await;
+        let config = if lmtp { Config::lmtp() } else { Config::anonymous() };
+        let mut client = Client::connect_with(server.endpoint(CLEAR), config).await.unwrap();
+        let sent = client.send(&Envelope::new("", names).unwrap(), "Hello\r\n").await.unwrap();
+        assert_eq!(sent.refused.len(), 1);
+        client.quit().await.unwrap();
+        assert_eq!((server.inbox("ada").len(), server.inbox("bob").len()), (1, 1));
+    }
+}
+
+/// A message of which one recipient has no room is nobody's: it does not stay on its way in.
+#[tokio::test]
+async fn a_message_that_is_refused_is_given_up() {
+    let mut config = mailwire_store::memory::Config::default();
+    (config.bytes, config.coming) = (1000, 2000);
+    let store = MemoryStore::with_config(config);
+    let full = store.add_user("ada", "secret").unwrap();
+    let bob = store.add_user("bob", "hidden").unwrap();
+    full.deliver(vec![b'x'; 900].into()).unwrap();
+    let server = Server::new(SmtpService::new(store), Host::try_from("mx.example").unwrap());
+    let (mut stream, theirs) = tokio::io::duplex(64 << 10);
+    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
+    let mut replies = BufReader::new(&mut stream);
+    let mut until = async |lines: &str, begin: &str| {
+        replies.write_all(lines.as_bytes()).await.unwrap();
+        let mut line = String::new();
+        while !line.starts_with(begin) {
+            line.clear();
+            assert!(replies.read_line(&mut line).await.unwrap() > 0, "{begin}");
+            assert!(line.starts_with('2') || line.starts_with(&begin[..3]), "{line} in place of {begin}");
+        }
+    };
+    until("EHLO x\r\n", "250 ").await;
+    let body = format!("{}\r\n.\r\n", "x".repeat(500));
+    for _ in 0..10 {
+        until("MAIL FROM:<>\r\nRCPT TO:<ada@x>\r\nRCPT TO:<bob@x>\r\nDATA\r\n", "354 ").await;
+        until(&body, "452 4.2.2 ").await;
+    }
+    until("MAIL FROM:<>\r\nRCPT TO:<bob@x>\r\nDATA\r\n", "354 ").await;
+    until(&body, "250 2.0.0 ").await;
+    assert_eq!(bob.status("INBOX").unwrap().messages, 1);
 }
 
 /// RFC 5321 section 4.5.1: with a domain and without, in any case of the letters.

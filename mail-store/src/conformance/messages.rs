@@ -127,6 +127,10 @@ pub(super) async fn bodies<S: Store>(store: S) {
     world.store.alter(world.ada, MailboxChange::Delete(path("a"))).await.unwrap();
     assert_eq!(world.read(body, 0, 1).await, Err(Error::NoSuchBody));
     assert_eq!(world.store.deliver(body, &targets[..1]).await[0], Err(Error::NoSuchBody));
+    // One that is given up.
+    let body = world.write(raw).await;
+    assert!(world.store.deliver(body, &[]).await.is_empty());
+    assert_eq!(world.store.deliver(body, &targets[..1]).await[0], Err(Error::NoSuchBody));
     assert_eq!(world.store.account("eve").await, Err(Error::NoSuchAccount));
 }
 

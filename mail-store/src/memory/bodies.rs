@@ -7,10 +7,11 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::account::Account;
 use crate::{BodyId, BodyReader, BodyWriter, Error, Result, message::Message};
@@ -160,22 +161,24 @@ impl Bodies {
 
     /// A body that will be delivered.
     fn stage(self: &Arc<Self>, raw: Bytes, room: Room) -> BodyId {
-        let now = Instant::now();
         let mut known = self.lock();
-        let late: Vec<BodyId> = known
-            .staged
-            .iter()
-            .filter(|(_, staged)| now.duration_since(staged.since) > STAGED)
-            .map(|(id, _)| *id)
-            .collect();
-        let late: Vec<_> = late.iter().filter_map(|id| known.staged.remove(id)).collect();
         let body = self.make(&mut known, raw);
         let id = body.id;
-        known.staged.insert(id, Staged { body, since: now, _room: room });
+        known.staged.insert(id, Staged { body, since: Instant::now(), _room: room });
+        id
+    }
+
+    /// Forgets what nobody has delivered in time.
+    fn forget_late(&self) {
+        let now = Instant::now();
+        let mut known = self.lock();
+        let is_late = |staged: &Staged| now.duration_since(staged.since) > STAGED;
+        let late: Vec<BodyId> =
+            known.staged.iter().filter(|(_, staged)| is_late(staged)).map(|(id, _)| *id).collect();
+        let late: Vec<_> = late.iter().filter_map(|id| known.staged.remove(id)).collect();
         drop(known);
         // Bodies take the lock when they are dropped.
         drop(late);
-        id
     }
 
     /// A body that is to be delivered; the store does not hold it any more.
@@ -219,6 +222,7 @@ impl Writer {
         accounts: Vec<Arc<Account>>,
         announced: Option<u64>,
     ) -> Result<Self> {
+        bodies.forget_late();
         let mut room = Room { bodies: Arc::clone(bodies), accounts, bytes: 0 };
         room.grow(announced.unwrap_or(0))?;
         Ok(Self { raw: Vec::new(), room })
@@ -330,5 +334,18 @@ mod tests {
         assert_eq!(kept(), (100, 200, 70));
         drop(bodies.take(id).unwrap());
         assert_eq!(kept(), (100, 200, 0));
+    }
+
+    /// Even if they leave no room for another one.
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_delivers_is_forgotten_where_room_is_asked_for() {
+        let (bodies, account) = (Arc::new(Bodies::new(100)), account(1000));
+        let writer = |size| Writer::new(&bodies, vec![Arc::clone(&account)], Some(size));
+        let late = writer(100).unwrap().finish().await.unwrap();
+        tokio::time::advance(STAGED).await;
+        assert_eq!(writer(1).unwrap_err(), Error::Limit("messages on their way in"));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(writer(100).is_ok());
+        assert_eq!(bodies.take(late).unwrap_err(), Error::NoSuchBody);
     }
 }
