@@ -18,8 +18,8 @@ use super::{
     keywords::{Bits, Unknown},
 };
 use crate::{
-    AccountId, Copied, DELIMITER, Delivered, Error, FlagChange, How, InternalDate, Mailbox, MailboxChange,
-    MailboxId, MailboxPath, Mailboxes, Result, Stored, Target, Uids, Which,
+    AccountId, Copied, DELIMITER, Delivered, Error, FlagChange, How, InternalDate, MAX_COPIED, Mailbox,
+    MailboxChange, MailboxId, MailboxPath, Mailboxes, Result, Stored, Target, Uids, Which,
 };
 
 /// So many mailboxes are remembered as gone.
@@ -181,11 +181,9 @@ impl State {
     }
 
     /// Counts messages that are gone.
-    fn release<'a>(&mut self, messages: impl Iterator<Item = &'a Entry>) {
-        for message in messages {
-            self.messages = self.messages.saturating_sub(1);
-            self.bytes = self.bytes.saturating_sub(message.body.size());
-        }
+    fn release(&mut self, messages: u64, bytes: u64) {
+        self.messages = self.messages.saturating_sub(messages);
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 
     pub(super) fn mailboxes(&self, after: ModSeq) -> Mailboxes {
@@ -203,10 +201,12 @@ impl State {
         }
     }
 
-    pub(super) fn alter(&mut self, change: MailboxChange) -> Result<ModSeq> {
+    /// Gives the mailbox that is gone, too: its messages are dropped after the lock is given back.
+    pub(super) fn alter(&mut self, change: MailboxChange) -> Result<(ModSeq, Option<Folder>)> {
+        let mut gone = None;
         match change {
             MailboxChange::Create { path, special_use } => self.create(&path, special_use)?,
-            MailboxChange::Delete(path) => self.delete(&path)?,
+            MailboxChange::Delete(path) => gone = Some(self.delete(&path)?),
             MailboxChange::Rename { from, to } => self.rename(&from, &to)?,
             MailboxChange::Subscribe(path) => {
                 if self.subscribed.len() >= self.config.mailboxes {
@@ -222,7 +222,7 @@ impl State {
                 }
             }
         }
-        Ok(mod_seq(self.mod_seq))
+        Ok((mod_seq(self.mod_seq), gone))
     }
 
     fn create(&mut self, path: &MailboxPath, special_use: Option<Text>) -> Result<()> {
@@ -263,7 +263,7 @@ impl State {
         names.map(|(name, _)| name).take_while(move |name| name.as_str().starts_with(&prefix))
     }
 
-    fn delete(&mut self, path: &MailboxPath) -> Result<()> {
+    fn delete(&mut self, path: &MailboxPath) -> Result<Folder> {
         if path.is_inbox() {
             return Err(Error::Inbox);
         }
@@ -272,15 +272,15 @@ impl State {
             return Err(if has_children { Error::HasChildren } else { Error::NoSuchMailbox });
         };
         let Some(folder) = self.folders.remove(&number) else { return Err(Error::NoSuchMailbox) };
-        self.release(folder.messages.values());
-        self.bytes = self.bytes.saturating_sub(folder.keywords.bytes());
+        let bytes = folder.info().bytes.saturating_add(folder.keywords.bytes());
+        self.release(folder.info().messages.into(), bytes);
         let change = self.next_change();
         self.gone.push((change, folder.info().id));
         if self.gone.len() > MAX_GONE {
             let late = self.gone.len() - MAX_GONE / 2;
             self.gone_floor = self.gone.drain(..late).next_back().map_or(0, |(change, _)| change);
         }
-        Ok(())
+        Ok(folder)
     }
 
     fn rename(&mut self, from: &MailboxPath, to: &MailboxPath) -> Result<()> {
@@ -288,8 +288,12 @@ impl State {
             return Err(Error::MailboxExists);
         }
         if from.is_inbox() {
+            let inbox = self.number(from)?;
+            if self.folder(inbox)?.info().messages > MAX_COPIED {
+                return Err(Error::Limit("messages at once"));
+            }
             self.create(to, None)?;
-            let (inbox, to) = (self.number(from)?, self.number(to)?);
+            let to = self.number(to)?;
             return self.copy(inbox, &Uids::below(Uid::MAX), to, How::Move).map(drop);
         }
         if to.is_below(from) {
@@ -355,14 +359,16 @@ impl State {
         Ok(stored)
     }
 
-    pub(super) fn expunge(&mut self, number: u32, uids: &Uids, which: Which) -> Result<ModSeq> {
+    /// Gives the messages that are gone, too: they are dropped after the lock is given back.
+    pub(super) fn expunge(&mut self, number: u32, uids: &Uids, which: Which) -> Result<(ModSeq, Vec<Entry>)> {
         let doomed = self.folder(number)?.doomed(uids, which);
+        let mut removed = Vec::new();
         if !doomed.is_empty() {
             let change = self.next_change();
-            let removed = self.folder_mut(number)?.remove(&doomed, change);
-            self.release(removed.iter());
+            removed = self.folder_mut(number)?.remove(&doomed, change);
+            self.release(removed.len() as u64, removed.iter().map(|message| message.body.size()).sum());
         }
-        Ok(self.folder(number)?.mod_seq())
+        Ok((self.folder(number)?.mod_seq(), removed))
     }
 
     pub(super) fn copy(&mut self, from: u32, uids: &Uids, to: u32, how: How) -> Result<Copied> {

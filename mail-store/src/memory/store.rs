@@ -20,6 +20,8 @@ use crate::{
 
 /// So many questions are asked of messages before others have their turn.
 const QUESTIONS: usize = 20_000;
+/// More messages than this are copied, or dropped, where that holds up nobody's turn.
+const MANY: usize = 1000;
 
 impl Store for MemoryStore {
     type Writer = Writer;
@@ -50,7 +52,14 @@ impl Store for MemoryStore {
     }
 
     async fn alter(&self, account: AccountId, change: MailboxChange) -> Result<ModSeq> {
-        self.by_id(account)?.change(|state| state.alter(change))
+        let account = self.by_id(account)?;
+        let moves_all = matches!(&change, MailboxChange::Rename { from, .. } if from.is_inbox());
+        let alter = move || account.change(|state| state.alter(change));
+        let (mod_seq, gone) = if moves_all { run_blocking(alter).await? } else { alter()? };
+        if let Some(gone) = gone.filter(|gone| gone.messages.len() > MANY) {
+            run_blocking(move || drop(gone)).await;
+        }
+        Ok(mod_seq)
     }
 
     async fn body(&self, accounts: &[AccountId], announced: Option<u64>) -> Result<Writer> {
@@ -191,7 +200,8 @@ impl Store for MemoryStore {
     async fn expunge(&self, mailbox: MailboxId, uids: &Uids, which: Which) -> Result<ModSeq> {
         check(uids, MAX_CHANGED)?;
         let (account, number) = self.owner(mailbox)?;
-        account.change(|state| state.expunge(number, uids, which))
+        // What is gone is dropped here, without the lock.
+        account.change(|state| state.expunge(number, uids, which)).map(|(mod_seq, _)| mod_seq)
     }
 
     async fn copy(&self, from: MailboxId, uids: &Uids, to: MailboxId, how: How) -> Result<Copied> {
@@ -201,7 +211,11 @@ impl Store for MemoryStore {
         if account.id != other.id {
             return Err(Error::NoSuchMailbox);
         }
-        account.change(|state| state.copy(source, uids, target, how))
+        if uids.len() <= MANY as u64 {
+            return account.change(|state| state.copy(source, uids, target, how));
+        }
+        let uids = uids.clone();
+        run_blocking(move || account.change(|state| state.copy(source, &uids, target, how))).await
     }
 
     fn watch(&self, account: AccountId) -> Watch {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mailwire_imap::types::{FlagSet, Uid};
 
 use super::*;
-use crate::{BodyWriter, Cursor, How, MailboxPath, Store, Uids, Which};
+use crate::{BodyWriter, Cursor, How, MailboxChange, MailboxPath, Store, Uids, Which};
 
 fn store() -> (MemoryStore, User) {
     let store = MemoryStore::new();
@@ -96,6 +96,49 @@ async fn forgotten_history_is_told_whole() {
     assert!(late.complete && late.gone.len() <= 1000);
     let recent = store.mailboxes(user.account(), late.mod_seq).await.unwrap();
     assert!(!recent.complete && recent.mailboxes.is_empty());
+}
+
+/// RENAME INBOX moves them all at once, or none.
+#[tokio::test]
+async fn a_move_of_all_messages_is_bounded() {
+    let (store, user) = store();
+    for _ in 0..=crate::MAX_COPIED {
+        user.deliver("x".into()).unwrap();
+    }
+    let path = |name| MailboxPath::new(name).unwrap();
+    let rename = |to| {
+        let change = MailboxChange::Rename { from: MailboxPath::inbox(), to: path(to) };
+        store.alter(user.account(), change)
+    };
+    assert!(matches!(rename("a").await, Err(Error::Limit(_))));
+    assert_eq!(user.status("a"), Err(Error::NoSuchMailbox), "nothing was done");
+    store.expunge(user.status("INBOX").unwrap().id, &Uid::MIN.into(), Which::All).await.unwrap();
+    rename("a").await.unwrap();
+    assert_eq!(user.status("a").unwrap().messages, crate::MAX_COPIED);
+}
+
+/// Bodies are dropped when the account's lock is given back.
+#[tokio::test]
+async fn what_is_removed_outlives_the_lock() {
+    let (_, user) = store();
+    user.create("a", None).unwrap();
+    for mailbox in ["INBOX", "a"] {
+        user.append(mailbox, NewMessage::new("x".into())).unwrap();
+        let mailbox = user.status(mailbox).unwrap();
+        let (_, number) = account::parts(mailbox.id);
+        let held = user.account.change(|state| {
+            let body = Arc::downgrade(&state.folder(number).unwrap().messages[&Uid::MIN].body);
+            let removed = match mailbox.path.is_inbox() {
+                true => (Some(state.expunge(number, &Uid::MIN.into(), Which::All).unwrap()), None),
+                false => (None, Some(state.alter(MailboxChange::Delete(mailbox.path.clone())).unwrap())),
+            };
+            assert_eq!(body.strong_count(), 1);
+            (body, removed)
+        });
+        let (body, removed) = held;
+        drop(removed);
+        assert_eq!(body.strong_count(), 0);
+    }
 }
 
 #[test]
