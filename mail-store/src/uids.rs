@@ -85,6 +85,13 @@ impl Uids {
         Self::from_ranges(self.0.iter().chain(&other.0).copied())
     }
 
+    /// Adds all UIDs of another set. Costs nothing if there are none.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if !other.is_empty() {
+            *self = self.union(other);
+        }
+    }
+
     /// The UIDs that are in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {

@@ -16,10 +16,14 @@ use std::{
 };
 
 use mailwire_core::Channel;
+use mailwire_imap::{
+    command::StoreAction,
+    types::{Flag, FlagSet, Uid},
+};
 use mailwire_oracles::memory;
 use mailwire_store::{
-    ImapService, SmtpService,
-    memory::{Config, MemoryStore, User},
+    FlagChange, ImapService, MAX_CHANGED, SmtpService, Store as _, Uids, Which,
+    memory::{Config, MemoryStore, NewMessage, User},
 };
 use mailwire_transport::{Stream, imap, smtp};
 use tokio::{
@@ -273,6 +277,93 @@ async fn news_cost_what_is_new() {
         costs.push(client.ok("NOOP").await.taken);
     }
     assert!(costs[1] < costs[0] + 2_000, "{costs:?}");
+}
+
+/// However what is found lies among what was known before.
+#[tokio::test]
+async fn a_search_costs_each_message_the_same() {
+    let _alone = ALONE.lock().await;
+    let mut costs = Vec::new();
+    for messages in [1000, 8000] {
+        let (store, user) = store();
+        for number in 0..messages {
+            let flags = if number % 2 == 0 { [Flag::Seen].into() } else { FlagSet::new() };
+            user.append("INBOX", NewMessage::new("x".into()).with_flags(flags)).unwrap();
+        }
+        let mut client = Client::imap(&store).await;
+        client.ok("EXAMINE INBOX").await;
+        let cost = client.ok("SEARCH RETURN (COUNT) OR SEEN BODY x").await;
+        assert!(cost.output > 0, "{cost:?}");
+        costs.push(cost.taken / messages);
+    }
+    assert!(costs[1] < costs[0] + costs[0] / 5, "{costs:?}");
+}
+
+/// Each page of them, whatever else is new.
+#[tokio::test]
+async fn news_of_flags_cost_each_message_the_same() {
+    let _alone = ALONE.lock().await;
+    let mut costs = Vec::new();
+    for messages in [2000, 16_000] {
+        let (store, user) = store();
+        for _ in 0..messages {
+            user.deliver("x".into()).unwrap();
+        }
+        let mut watching = Client::imap(&store).await;
+        watching.ok("EXAMINE INBOX").await;
+        let inbox = user.status("INBOX").unwrap().id;
+        let flags = FlagChange::new(StoreAction::Add, [Flag::Flagged].into());
+        let odd: Uids = (0..messages).filter(|number| number % 2 == 1).filter_map(Uid::new).collect();
+        for page in odd.pages(MAX_CHANGED) {
+            store.store(inbox, &page, &flags).await.unwrap();
+        }
+        costs.push(watching.ok("NOOP").await.taken / u64::from(messages));
+    }
+    assert!(costs[1] < costs[0] + costs[0] / 5, "{costs:?}");
+}
+
+/// The feed may name messages that the client never knew: they make no search cheaper.
+#[tokio::test]
+async fn a_search_costs_what_the_client_knows() {
+    let _alone = ALONE.lock().await;
+    let (store, user) = store();
+    for _ in 0..20_000 {
+        user.deliver("x".into()).unwrap();
+    }
+    let inbox = user.status("INBOX").unwrap().id;
+    let gone = |set: Uids| {
+        let store = store.clone();
+        async move {
+            for page in set.pages(MAX_CHANGED) {
+                store.expunge(inbox, &page, Which::All).await.unwrap();
+            }
+        }
+    };
+    gone(Uids::below(Uid::new(10_001).unwrap())).await;
+    let mut client = Client::imap(&store).await;
+    client.ok("SELECT INBOX").await;
+    // So many runs that the store forgets the first, and tells of all that is not there.
+    gone((10_001..=20_000).filter(|number| number % 2 == 0).filter_map(Uid::new).collect()).await;
+    client.ok("NOOP").await;
+    let keys: Vec<_> = (0..1000).map(|size| format!("LARGER {size}")).collect();
+    assert!(client.command(&format!("SEARCH {}", keys.join(" "))).await.answer.starts_with("NO [LIMIT]"));
+}
+
+/// A copy of many messages holds up nobody but their owner.
+#[tokio::test]
+async fn a_large_copy_is_made_elsewhere() {
+    let _alone = ALONE.lock().await;
+    let (store, user) = store();
+    for _ in 0..20_000 {
+        user.deliver("x".into()).unwrap();
+    }
+    user.create("a", None).unwrap();
+    let mut client = Client::imap(&store).await;
+    client.ok("SELECT INBOX").await;
+    for command in ["COPY 1:* a", "RENAME INBOX b"] {
+        let cost = client.ok(command).await;
+        assert!(cost.turn < 2 * MIB as u64, "{command}: {cost:?}");
+    }
 }
 
 /// Room for a message is kept before the client is told to send it.

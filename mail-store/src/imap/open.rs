@@ -1,12 +1,14 @@
 //! An open mailbox, kept up to date by the feed.
 
+use std::collections::BTreeSet;
+
 use mailwire_imap::types::{FlagSet, Uid};
 use mailwire_transport::imap::server::Update;
 
 use crate::{Cursor, Fields, MailboxId, Result, Store, Stored, Uids, Watch as _};
 
 /// So many messages' flags are asked for at once.
-const PAGE: u32 = 256;
+const PAGE: usize = 256;
 
 /// The mailbox that a session has open.
 pub(super) struct Open<S: Store> {
@@ -14,8 +16,6 @@ pub(super) struct Open<S: Store> {
     pub(super) mailbox: MailboxId,
     /// What the feed has told so far.
     pub(super) cursor: Cursor,
-    /// About how many messages there are.
-    pub(super) messages: u64,
     read_only: bool,
     watch: S::Watch,
     /// What the client has not been told of that.
@@ -27,8 +27,9 @@ pub(super) struct Open<S: Store> {
 struct News {
     arrived: Uids,
     recent: Uids,
-    /// Messages whose flags are others now: which they are is looked up when it is told.
-    flags: Uids,
+    /// Messages whose flags are others now: which they are is looked up when it is told. They come in the
+    /// order of the changes, many pages of them, and go page by page.
+    flags: BTreeSet<Uid>,
     vanished: Uids,
     gone: bool,
 }
@@ -42,7 +43,7 @@ impl<S: Store> Open<S> {
         read_only: bool,
         watch: S::Watch,
     ) -> Self {
-        Self { store, mailbox, cursor, messages: 0, read_only, watch, news: News::default() }
+        Self { store, mailbox, cursor, read_only, watch, news: News::default() }
     }
 
     /// Reads the feed to its end. `own` are changes of this session, of which the client needs not be told:
@@ -50,7 +51,7 @@ impl<S: Store> Open<S> {
     pub(super) async fn catch_up(&mut self, own: &[Stored]) -> Result<Vec<(Uid, FlagSet)>> {
         let mut mine = Vec::new();
         loop {
-            let changes = self.store.changes(self.mailbox, self.cursor, PAGE as usize).await?;
+            let changes = self.store.changes(self.mailbox, self.cursor, PAGE).await?;
             let mut recent = Uids::new();
             if !changes.arrived.is_empty() {
                 let below = changes.cursor.uid_next();
@@ -58,22 +59,19 @@ impl<S: Store> Open<S> {
                 recent = changes.arrived.difference(&Uids::below(first));
             }
             self.cursor = changes.cursor;
-            self.messages = self.messages.saturating_sub(changes.vanished.len());
-            self.messages = self.messages.saturating_add(changes.arrived.len());
-            self.news.recent = self.news.recent.union(&recent);
-            self.news.arrived = self.news.arrived.union(&changes.arrived.difference(&recent));
-            self.news.vanished = self.news.vanished.union(&changes.vanished);
+            let arrived = changes.arrived.difference(&recent);
+            self.news.recent.add(&recent);
+            self.news.arrived.add(&arrived);
+            self.news.vanished.add(&changes.vanished);
             self.news.gone |= changes.gone;
-            let mut others = Vec::new();
             for (uid, mod_seq, flags) in changes.flags {
                 let is_ours = |own: &&Stored| own.mod_seq == mod_seq && own.changed.contains(uid);
                 let own = own.iter().find(is_ours);
                 if own.is_none_or(|own| own.met.contains(uid)) {
-                    others.push(uid);
+                    self.news.flags.insert(uid);
                 }
                 mine.extend(own.map(|_| (uid, flags)));
             }
-            self.news.flags = self.news.flags.union(&others.into_iter().collect());
             if !changes.more {
                 return Ok(mine);
             }
@@ -94,14 +92,16 @@ impl<S: Store> Open<S> {
     /// What the client is to be told, a page of it. It can be dropped: nothing is lost.
     pub(super) async fn take_news(&mut self) -> Vec<Update> {
         let mut flags = Vec::new();
-        let page = self.news.flags.pages(PAGE).next();
-        if let Some(page) = page {
+        let page: Uids = self.news.flags.iter().take(PAGE).copied().collect();
+        if !page.is_empty() {
             let fields = Fields::new().with_flags(true);
             match self.store.messages(self.mailbox, &page, fields, usize::MAX).await {
                 Ok(rows) => flags.extend(rows.into_iter().map(|row| (row.uid, row.flags))),
                 Err(error) => tracing::warn!(%error, "the store does not tell what flags are"),
             }
-            self.news.flags = self.news.flags.difference(&page);
+            for uid in page.iter() {
+                self.news.flags.remove(&uid);
+            }
         }
         let later = std::mem::take(&mut self.news.flags);
         let news = std::mem::replace(&mut self.news, News { flags: later, ..News::default() });

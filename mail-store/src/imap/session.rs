@@ -152,9 +152,7 @@ impl<S: Store> Session for ImapSession<S> {
         let opened = self.user.store.open(mailbox, None).await?;
         let first_recent = self.user.store.recent(mailbox, opened.cursor.uid_next(), !read_only).await?;
         let flags: FlagSet = Selected::system_flags().iter().chain(opened.keywords.iter()).cloned().collect();
-        let mut open = Open::new(self.user.store.clone(), mailbox, opened.cursor, read_only, watch);
-        open.messages = opened.uids.len();
-        self.open = Some(open);
+        self.open = Some(Open::new(self.user.store.clone(), mailbox, opened.cursor, read_only, watch));
         let uids: Vec<Uid> = opened.uids.iter().collect();
         let mut selected = Selected::new(opened.mailbox.uid_validity, opened.mailbox.uid_next, uids);
         selected.recent = opened.uids.difference(&Uids::below(first_recent)).iter().collect();
@@ -219,10 +217,11 @@ impl<S: Store> Session for ImapSession<S> {
         budget.run(words, move || ready.prepare()).await?;
         // Some keys are for nothing, as it were: so many bytes are looked at for each message anyway.
         let questions = filter.questions() as u64 * QUESTION;
-        budget.grant(open.messages.saturating_mul(32 * QUESTION));
-        budget.charge(open.messages.saturating_mul(questions))?;
+        budget.grant(options.messages.saturating_mul(32 * QUESTION));
+        budget.charge(options.messages.saturating_mul(questions))?;
         let preselected = store.preselect(open.mailbox, &filter).await?;
-        let mut found = preselected.sure;
+        // By themselves they ascend: among those that are sure, each would move what comes after it.
+        let mut found = Uids::new();
         for page in preselected.maybe.pages(SEARCHED) {
             let rows =
                 store.messages(open.mailbox, &page, Fields::new().with_flags(true), usize::MAX).await?;
@@ -241,7 +240,7 @@ impl<S: Store> Session for ImapSession<S> {
                 }
             }
         }
-        Ok(found.iter().collect())
+        Ok(preselected.sure.union(&found).iter().collect())
     }
 
     async fn append(
@@ -286,6 +285,8 @@ impl<S: Store> Session for ImapSession<S> {
         let filter = Filter::new([SearchKey::Deleted, SearchKey::Uid(UidSet::from(set))]);
         let doomed = store.preselect(open.mailbox, &filter).await?;
         for page in doomed.sure.intersection(&known).pages(MAX_CHANGED) {
+            // Before the change, so that none is made for a client that is gone.
+            tokio::task::yield_now().await;
             store.expunge(open.mailbox, &page, Which::Deleted).await?;
         }
         open.catch_up(&[]).await?;

@@ -19,9 +19,12 @@ use super::{
     service::{Copied, Service, Session, Stored},
     sets,
 };
+use crate::Budget;
 
 /// So many messages are asked of an application at once.
 const BATCH: usize = 256;
+/// What it costs to look at a message or to change its flags, in bytes: a batch is a turn's work.
+const HANDLED: u64 = Budget::TURN / BATCH as u64;
 
 impl<S: Service> Conversation<S> {
     /// The session and the open mailbox, which commands in this state have.
@@ -53,7 +56,10 @@ impl<S: Service> Conversation<S> {
         let (options, mark) =
             (FetchOptions::new(asked), StoreOptions::new(StoreAction::Add, FlagSet::from([Flag::Seen])));
         let (mut budget, mut given) = (self.budget(), 0);
+        let mut turns = Budget::unlimited();
         for batch in uids.chunks(BATCH) {
+            // A store in memory waits for nothing, and a client can read fast; this one has no limit.
+            let _ = turns.spend(batch.len() as u64 * HANDLED).await;
             let (Some(session), Some(open)) = (&mut self.session, &mut self.open) else { break };
             let mut seen = if marks { session.store(batch, &mark).await? } else { Vec::new() };
             seen.retain(|stored| stored.changed);
@@ -86,9 +92,11 @@ impl<S: Service> Conversation<S> {
         }
         let options = StoreOptions::new(store.action, store.flags);
         let by_uid = store.messages.is_uid();
-        let mut known = 0;
+        let (mut known, mut turns) = (0, Budget::unlimited());
         // The flags of all messages at once can be many times what is stored.
         for batch in uids.chunks(BATCH) {
+            // A store in memory waits for nothing; this one has no limit.
+            let _ = turns.spend(batch.len() as u64 * HANDLED).await;
             let (session, _) = self.opened()?;
             let stored = session.store(batch, &options).await?;
             known += stored.len();
@@ -122,7 +130,8 @@ impl<S: Service> Conversation<S> {
         let mut budget = self.budget();
         let dialect = self.driver.connection().dialect();
         let (session, open) = self.opened()?;
-        let options = SearchOptions::new(sets::translate(&open.view, search.keys, dialect)?);
+        let keys = sets::translate(&open.view, search.keys, dialect)?;
+        let options = SearchOptions::new(keys).with_messages(open.view.len().into());
         let found = session.search(&options, &mut budget).await;
         if saves && found.is_err() {
             // RFC 9051 section 6.4.4.1: a search that fails leaves nothing saved.

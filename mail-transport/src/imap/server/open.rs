@@ -14,7 +14,7 @@ use super::{
     service::Update,
     sets::ranges,
 };
-use crate::Error;
+use crate::{Budget, Error};
 
 /// OK with a code, in the middle of a command.
 pub(super) fn ok(code: Code, text: &'static str) -> Untagged {
@@ -28,6 +28,9 @@ pub(super) fn permanent(flags: PermanentFlags) -> Untagged {
 
 /// A service does not say by which change something came: clients cannot ask for it.
 const NO_MOD_SEQ: ModSeq = ModSeq::ZERO;
+
+/// What it costs to tell of a message, in bytes that are looked at.
+const TOLD: u64 = 64;
 
 /// The selected mailbox as the client knows it.
 #[derive(Debug)]
@@ -138,8 +141,10 @@ impl Open {
         mut flags: BTreeMap<Uid, FlagSet>,
         permits_expunge: bool,
     ) -> Result<(), Error> {
-        let rev2 = driver.connection().is_rev2();
+        let (rev2, mut turns) = (driver.connection().is_rev2(), Budget::unlimited());
         while let Some(update) = self.view.tell(Allow::new(permits_expunge), Telling::Expunge) {
+            // A client that reads fast takes no turns from others; this one has no limit.
+            let _ = turns.spend(TOLD).await;
             match update {
                 view::Update::Exists { exists, recent } => {
                     push(driver, Untagged::Exists(exists)).await?;

@@ -99,13 +99,22 @@ pub struct SearchOptions {
     /// All of these are true of them. There are neither sequence numbers nor `$`, `NEW`, `OLD` and
     /// `RECENT` in the keys any more, strings are UTF-8, and the ranges of sets ascend.
     pub keys: Vec<SearchKey>,
+    /// How many messages of the mailbox the client knows: so many are asked.
+    pub messages: u64,
 }
 
 impl SearchOptions {
-    /// Options that look for messages of which all `keys` are true.
+    /// Options that look for messages of which all `keys` are true, in an empty mailbox.
     #[must_use]
     pub fn new(keys: impl Into<Vec<SearchKey>>) -> Self {
-        Self { keys: keys.into() }
+        Self { keys: keys.into(), messages: 0 }
+    }
+
+    /// Sets how many messages of the mailbox the client knows.
+    #[must_use]
+    pub const fn with_messages(mut self, messages: u64) -> Self {
+        self.messages = messages;
+        self
     }
 }
 
