@@ -6,15 +6,16 @@ use bytes::Bytes;
 use mailwire_core::{ParseError, ParseErrorKind, Parsed, Text};
 
 use super::{
-    AString, Append, Authenticate, Command, Copy, Create, Fetch, List, Login, OtherCommand, Request, Search,
-    Select, Status, Store, rules::Name,
+    Append, Authenticate, Command, Copy, Create, Fetch, List, Login, OtherCommand, Request, Search, Select,
+    Status, Store, rules::Name,
 };
 use crate::{
     capability::Capability,
-    deviation, extensions, framing,
+    extensions::{self, id},
+    framing,
     types::{
-        Atom, ListPattern, Literal, MailboxName, ParseContext, Reader, Tag, UidSet, Value, chars, eat_nil,
-        read_literal, read_nstring, read_string,
+        Atom, ListPattern, Literal, MailboxName, ParseContext, Reader, Tag, UidSet, Value, chars,
+        read_literal,
     },
 };
 
@@ -191,7 +192,7 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::Close) => Command::Close,
         Some(Name::Unselect) => Command::Unselect,
         Some(Name::Expunge) => Command::Expunge,
-        Some(Name::Id) => Command::Id(read_id(r)?),
+        Some(Name::Id) => Command::Id(id::read_command(r)?),
         None => return extensions::read_command(name, r).unwrap_or_else(|| read_other(r, start)),
     })
 }
@@ -279,36 +280,11 @@ fn read_enable(r: &mut Reader<'_>) -> Result<Vec<Capability>, ParseError> {
     }
 }
 
-/// More than this must not be sent (RFC 2971 section 3.3).
-const ID_FIELDS: usize = 30;
-
 /// ```text
 /// id             = "ID" SP id-params-list                                ; RFC 2971
 /// id-params-list = "(" *(string SP nstring) ")" / nil
 /// ```
 #[allow(clippy::type_complexity)]
-fn read_id(r: &mut Reader<'_>) -> Result<Option<Vec<(AString, Option<AString>)>>, ParseError> {
-    r.space()?;
-    if eat_nil(r) {
-        return Ok(None);
-    }
-    r.expect(b'(', "expected ( or NIL")?;
-    let mut fields = Vec::new();
-    r.items(|r| {
-        let start = r.offset();
-        if fields.len() == ID_FIELDS {
-            r.deviate(deviation::SURPLUS_ID_FIELD)?;
-        }
-        let line_end = |_| ParseError::new(start, "a line end in an argument");
-        let field = AString::new(read_string(r)?.into_text()).map_err(line_end)?;
-        r.space()?;
-        let value = read_nstring(r)?.map(|value| AString::new(value.into_text())).transpose();
-        fields.push((field, value.map_err(line_end)?));
-        Ok(())
-    })?;
-    Ok(Some(fields))
-}
-
 /// What can be told of a command before it is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head<'a> {

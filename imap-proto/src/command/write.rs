@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::{AString, Command, OtherCommand, Request, WriteOptions, Written, writer::Writer};
+use super::{Command, OtherCommand, Request, WriteOptions, Written, writer::Writer};
 use crate::{
+    extensions::id,
     framing,
     types::{ListPattern, MailboxName, Section, SectionText, Tag},
 };
@@ -117,7 +118,7 @@ impl Command {
                 e.name(copy.messages.is_uid(), b"MOVE ");
                 copy.write(e);
             }
-            Command::Id(fields) => write_id(fields.as_deref(), e),
+            Command::Id(fields) => id::write_command(fields.as_deref(), e),
             Command::Quota(quota) => quota.write(e),
             Command::Other(other) => write_other(other, e),
         }
@@ -127,21 +128,6 @@ impl Command {
 fn write_mailbox(e: &mut Writer<'_>, name: &[u8], mailbox: &MailboxName) {
     e.put(name);
     e.mailbox(mailbox);
-}
-
-fn write_id(fields: Option<&[(AString, Option<AString>)]>, e: &mut Writer<'_>) {
-    e.put(b"ID ");
-    let Some(fields) = fields else { return e.put(b"NIL") };
-    e.put(b"(");
-    e.spaced(fields, |e, (field, value)| {
-        e.string_bytes(field.as_bytes());
-        e.put(b" ");
-        match value {
-            Some(value) => e.string_bytes(value.as_bytes()),
-            None => e.put(b"NIL"),
-        }
-    });
-    e.put(b")");
 }
 
 /// As it came, with waits where literals in it want them.

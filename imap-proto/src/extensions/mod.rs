@@ -1,5 +1,7 @@
 //! Extensions that stand on their own, one RFC a file: types, parser, writer and rules.
 
+pub(crate) mod id;
+pub mod namespace;
 pub mod quota;
 
 use mailwire_core::ParseError;

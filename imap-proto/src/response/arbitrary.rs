@@ -9,13 +9,13 @@ use mailwire_core::{Dialect, Text};
 
 use super::{
     BinaryData, BinarySize, Code, Continuation, CopyUid, ESearchData, FetchData, ListData, ListExtension,
-    ListKind, MsgAtt, NamespaceData, NamespaceDescr, OtherCode, OtherData, OtherMsgAtt, Reply, ReplyKind,
-    ReplyText, Response, SearchData, SearchReturnData, SectionData, StatusAttVal, StatusData, Tagged,
-    Untagged, VanishedData,
+    ListKind, MsgAtt, OtherCode, OtherData, OtherMsgAtt, Reply, ReplyKind, ReplyText, Response, SearchData,
+    SearchReturnData, SectionData, StatusAttVal, StatusData, Tagged, Untagged, VanishedData,
 };
 use crate::{
     Capability,
     command::arbitrary::{atom, date_time, flags, mailbox, maybe, part, section, some, text, word},
+    extensions::namespace::{NamespaceData, NamespaceDescr},
     types::{
         Address, BodyStructure, CommonExtension, ContentEncoding, Data, Disposition, Envelope, ImapString,
         KnownSet, MailboxAttribute, MailboxAttributes, MessagePart, ModSeq, MultiExtension, MultiPart,

@@ -22,7 +22,6 @@ mod arbitrary;
 mod code;
 mod fetch;
 mod mailbox_data;
-mod namespace;
 mod parse;
 mod reply;
 mod search;
@@ -38,12 +37,12 @@ pub use self::{
     code::{Code, CopyUid, OtherCode},
     fetch::{BinaryData, BinarySize, FetchData, MsgAtt, OtherMsgAtt, SectionData},
     mailbox_data::{ListData, ListExtension, ListKind, StatusAttVal, StatusData},
-    namespace::{NamespaceData, NamespaceDescr},
     reply::{Continuation, Reply, ReplyKind, ReplyText, Tagged},
     search::{ESearchData, SearchData, SearchReturnData, VanishedData},
 };
 use crate::{
     Capability,
+    extensions::namespace::NamespaceData,
     types::{FlagSet, ImapString, SeqNumber, Value},
 };
 

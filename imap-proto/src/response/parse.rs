@@ -1,21 +1,19 @@
 //! Reading: the first bytes decide.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::boxed::Box;
 
 use bytes::Bytes;
 use mailwire_core::{Dialect, ParseError, ParseErrorKind, Parsed, Text};
 
 use super::{
-    Continuation, ESearchData, FetchData, ListData, ListKind, NamespaceData, OtherData, Reply, ReplyKind,
-    Response, SearchData, StatusData, Tagged, Untagged, VanishedData, reply::read_text,
+    Continuation, ESearchData, FetchData, ListData, ListKind, OtherData, Reply, ReplyKind, Response,
+    SearchData, StatusData, Tagged, Untagged, VanishedData, reply::read_text,
 };
 use crate::{
-    Capability, deviation, extensions,
+    Capability, deviation,
+    extensions::{self, id, namespace::NamespaceData},
     framing::announcement,
-    types::{
-        FlagSet, ImapString, Literal, ParseContext, Reader, SeqNumber, ShortList, Tag, chars, eat_nil,
-        read_literal, read_nstring, read_string,
-    },
+    types::{FlagSet, Literal, ParseContext, Reader, SeqNumber, ShortList, Tag, chars, read_literal},
 };
 
 impl Response {
@@ -177,7 +175,7 @@ impl Untagged {
             10 if is("CAPABILITY") => Self::Capability(Capability::read_all(r)?),
             8 if is("VANISHED") => Self::Vanished(VanishedData::read(r)?),
             9 if is("NAMESPACE") => Self::Namespace(Box::new(NamespaceData::read(r)?)),
-            2 if is("ID") => Self::Id(read_id(r)?),
+            2 if is("ID") => Self::Id(id::read_data(r)?),
             _ => match extensions::read_data(name, r) {
                 Some(data) => data?,
                 None => {
@@ -233,52 +231,6 @@ fn from_one(r: &mut Reader<'_>, start: usize, number: u32) -> Result<Option<SeqN
         r.deviate_at(start, deviation::ZERO_FOR_MESSAGE_NUMBER)?;
     }
     Ok(SeqNumber::new(number))
-}
-
-/// ```text
-/// id_response     = "ID" SPACE id_params_list     ; RFC 2971
-/// id_params_list  = "(" #(string SPACE nstring) ")" / nil
-/// ```
-///
-/// Lenient: nothing; a name without a value; no parentheses.
-fn read_id(r: &mut Reader<'_>) -> Result<Vec<(ImapString, Option<ImapString>)>, ParseError> {
-    let mut fields = Vec::new();
-    if r.rest().iter().all(|&byte| byte == b' ') {
-        r.deviate(deviation::MISSING_VALUE)?;
-        return Ok(fields);
-    }
-    r.space()?;
-    if eat_nil(r) {
-        return Ok(fields);
-    }
-    if !r.eat(b'(') {
-        r.deviate(deviation::MISSING_PARENTHESIS)?;
-        while !r.is_at_end() {
-            read_id_field(r, &mut fields)?;
-            while r.eat(b' ') {}
-        }
-        return Ok(fields);
-    }
-    r.items(|r| read_id_field(r, &mut fields))?;
-    Ok(fields)
-}
-
-fn read_id_field(
-    r: &mut Reader<'_>,
-    fields: &mut Vec<(ImapString, Option<ImapString>)>,
-) -> Result<(), ParseError> {
-    let start = r.offset();
-    let name = read_string(r)?;
-    let after = r.rest().iter().find(|&&byte| byte != b' ');
-    let value = if matches!(after, None | Some(b')')) {
-        r.deviate_at(start, deviation::FIELD_WITHOUT_VALUE)?;
-        None
-    } else {
-        r.space()?;
-        read_nstring(r)?
-    };
-    fields.push((name, value));
-    Ok(())
 }
 
 /// A response that is not known here: its name, and the rest of the frame.

@@ -6,10 +6,7 @@ use bytes::Bytes;
 use mailwire_core::Output;
 
 use super::{Response, Untagged};
-use crate::{
-    Capability,
-    types::{write_nstring, write_number, write_string},
-};
+use crate::{Capability, extensions::id, types::write_number};
 
 /// A literal that was announced in a response, and whose bytes are given in chunks.
 #[non_exhaustive]
@@ -119,20 +116,7 @@ impl Untagged {
             Self::Fetch(fetch) => fetch.write(out, detached),
             Self::Vanished(vanished) => vanished.write(out),
             Self::Namespace(namespace) => namespace.write(out),
-            Self::Id(fields) => {
-                if fields.is_empty() {
-                    out.extend_from_slice(b"ID NIL");
-                }
-                for (at, (name, value)) in fields.iter().enumerate() {
-                    out.extend_from_slice(if at == 0 { b"ID (" } else { b" " });
-                    write_string(out, name.as_bytes());
-                    out.push(b' ');
-                    write_nstring(out, value.as_ref());
-                }
-                if !fields.is_empty() {
-                    out.push(b')');
-                }
-            }
+            Self::Id(fields) => id::write_data(out, fields),
             Self::Quota(quota) => quota.write(out),
             Self::Other(other) if !other.complete => {}
             Self::Other(other) => {

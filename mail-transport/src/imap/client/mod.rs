@@ -56,7 +56,8 @@ use mailwire_imap::{
     Capabilities, Capability,
     client::{Connection, Event, State},
     command::{AString, AppendData, Command},
-    response::{NamespaceData, Reply, ReplyKind, Untagged},
+    extensions::namespace::NamespaceData,
+    response::{Reply, ReplyKind, Untagged},
     types::ImapString,
 };
 

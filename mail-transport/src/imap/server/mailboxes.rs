@@ -3,10 +3,8 @@
 use mailwire_core::Ticket;
 use mailwire_imap::{
     command::{Append, AppendData, List, ListReturnOpt, StatusAtt},
-    response::{
-        Code, ListData, ListExtension, ListKind, NamespaceData, NamespaceDescr, Reply, StatusAttVal,
-        StatusData, Untagged,
-    },
+    extensions::namespace::{NamespaceData, NamespaceDescr},
+    response::{Code, ListData, ListExtension, ListKind, Reply, StatusAttVal, StatusData, Untagged},
     types::{ImapString, KnownUids, ListPattern, MailboxAttribute, MailboxName},
     view::{Numbering, View},
 };

@@ -1,4 +1,4 @@
-//! NAMESPACE: where the mailboxes are.
+//! NAMESPACE: where the mailboxes are ([RFC 2342](https://www.rfc-editor.org/rfc/rfc2342)).
 
 use alloc::vec::Vec;
 
