@@ -88,8 +88,13 @@ impl<S: Service> Server<S> {
     pub fn new(service: S) -> Self {
         // The channel and the mechanisms are each connection's.
         let mut config = Config::new(Channel::Clear);
-        let added = config.add_capabilities([Capability::Binary, Capability::SearchRes]);
-        debug_assert!(added.is_ok(), "the machine keeps both");
+        let own = [Capability::Binary, Capability::SearchRes];
+        for capability in own.into_iter().chain(service.capabilities()) {
+            if let Err(error) = config.add_capabilities([capability.clone()]) {
+                tracing::warn!(%capability, %error, "not offered");
+            }
+        }
+        config.enable.extend(service.capabilities());
         Self::with_protocol(Imap { config }, service)
     }
 

@@ -4,6 +4,7 @@ use std::future::Future;
 
 use mailwire_core::Text;
 use mailwire_imap::{
+    Capability,
     command::{FetchAtt, List},
     response::MsgAtt,
     types::{DateTime, Flag, FlagSet, PermanentFlags, Uid, UidValidity},
@@ -45,6 +46,12 @@ pub trait Service: Send + Sync + 'static {
     fn id(&self, client: &[(Text, Option<Text>)]) -> Vec<(String, String)> {
         let _ = client;
         vec![("name".into(), "mailwire".into())]
+    }
+
+    /// The extensions whose part all sessions of this service do, beyond what every session has to. The server
+    /// offers those that it can keep, and ENABLE is answered with those that are enabled. None by default.
+    fn capabilities(&self) -> Vec<Capability> {
+        Vec::new()
     }
 }
 
