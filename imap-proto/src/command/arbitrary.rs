@@ -371,7 +371,7 @@ impl<'a> Arbitrary<'a> for Command {
             }),
             28 => Command::Copy(copy(u)?),
             29 => Command::Move(copy(u)?),
-            31 => Command::Quota(u.arbitrary()?),
+            31 => Command::Extension(u.arbitrary()?),
             30 => Command::Id(maybe(u, |u| some(u, |u| Ok((astring(u)?, maybe(u, astring)?))))?),
             _ => Command::Other(
                 OtherCommand::new(atom(u)?, word(u, b"ab (){}\"%*5")?.replace("}", ""))

@@ -54,7 +54,7 @@ pub use mailbox::{Create, Select, Status, StatusAtt};
 pub use messages::Messages;
 pub use other::OtherItem;
 pub(crate) use parse::{append_announces_message, parse_head};
-pub(crate) use rules::{Effect, Name, Need, Numbers, Rules};
+pub(crate) use rules::{Effect, Name, Need, Numbers, Rules, row_of};
 pub use search::{Search, SearchKey, SearchReturnOpt};
 pub use store::{Copy, Store, StoreAction};
 pub use string::{AString, OtherCommand};
@@ -150,8 +150,8 @@ pub enum Command {
     Move(Copy),
     /// `ID`: RFC 2971. `None` is `NIL`. At most 30 fields.
     Id(Option<Vec<(AString, Option<AString>)>>),
-    /// `GETQUOTA`, `GETQUOTAROOT`, `SETQUOTA`: RFC 9208.
-    Quota(crate::extensions::quota::QuotaCommand),
+    /// A command of an extension that stands on its own.
+    Extension(crate::extensions::ExtensionCommand),
     /// A command that this crate does not know; or one that it does, with a parameter, a modifier or the like
     /// that it does not know: all of it is kept as it came. A server answers it with BAD, unless its
     /// application [takes it](crate::server::Config::pass_unknown_commands).
@@ -172,7 +172,7 @@ impl Command {
     #[must_use]
     pub fn known_name(&self) -> Option<&'static str> {
         match self {
-            Command::Quota(quota) => Some(quota.name().as_str()),
+            Command::Extension(command) => Some(command.name()),
             known => known.key().map(Name::as_str),
         }
     }

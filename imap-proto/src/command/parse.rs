@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     capability::Capability,
-    extensions::{self, id},
+    extensions::{ExtensionCommand, id},
     framing,
     types::{
         Atom, ListPattern, Literal, MailboxName, ParseContext, Reader, Tag, UidSet, Value, chars,
@@ -193,7 +193,10 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::Unselect) => Command::Unselect,
         Some(Name::Expunge) => Command::Expunge,
         Some(Name::Id) => Command::Id(id::read_command(r)?),
-        None => return extensions::read_command(name, r).unwrap_or_else(|| read_other(r, start)),
+        None => match ExtensionCommand::read(name, r) {
+            Some(command) => Command::Extension(command?),
+            None => return read_other(r, start),
+        },
     })
 }
 

@@ -5,6 +5,7 @@ use mailwire_core::{WrongState, keywords};
 use super::Command;
 use crate::{
     capability::{Capabilities, Capability},
+    extensions::ExtensionCommand,
     response::ReplyKind,
     state::State,
 };
@@ -92,11 +93,11 @@ impl Command {
         match self {
             // The one UID form that is an extension of its own.
             Command::UidExpunge(_) => selected().numbered().by_uid().needs_or_rev2(&Capability::UidPlus),
-            Command::Quota(quota) => quota.name().rules(),
+            Command::Extension(command) => command.rules(),
             // What is sent as it is may be known here nevertheless.
             Command::Other(other) => {
                 let name = other.name().as_bytes();
-                Name::of(name).map_or_else(|| unknown(name), Name::rules)
+                row_of(name).unwrap_or_else(|| unknown(name))
             }
             known => {
                 let row = known.key().map_or(any(), Name::rules);
@@ -139,7 +140,7 @@ impl Command {
             C::Store(_) => Name::Store,
             C::Copy(_) => Name::Copy,
             C::Move(_) => Name::Move,
-            C::Quota(_) | C::Other(_) => return None,
+            C::Extension(_) | C::Other(_) => return None,
         })
     }
 }
@@ -209,6 +210,11 @@ impl Name {
             Name::Uid => selected().numbered().by_uid(),
         }
     }
+}
+
+/// The row of the command with this name. `None`: it is not known here.
+pub(crate) fn row_of(name: &[u8]) -> Option<Rules> {
+    Name::of(name).map(Name::rules).or_else(|| ExtensionCommand::row(name))
 }
 
 /// A command that is not known here but by its name: these change what the bytes mean, who the client is,

@@ -119,7 +119,7 @@ impl Command {
                 copy.write(e);
             }
             Command::Id(fields) => id::write_command(fields.as_deref(), e),
-            Command::Quota(quota) => quota.write(e),
+            Command::Extension(command) => command.write(e),
             Command::Other(other) => write_other(other, e),
         }
     }

@@ -1,19 +1,130 @@
-//! Extensions that stand on their own, one RFC a file: types, parser, writer and rules.
+//! Extensions that stand on their own, one RFC a file: types, rows, parser and writer.
+//!
+//! What the machines must act on is a [`Command`] or [`Untagged`] of its own; all else is in the two lists of this
+//! file, and costs a line in each.
 
 pub(crate) mod id;
 pub mod namespace;
 pub mod quota;
 
+use alloc::{boxed::Box, vec::Vec};
+
 use mailwire_core::ParseError;
 
-use crate::{command::Command, response::Untagged, types::Reader};
+use crate::{
+    command::{Command, Rules, Writer},
+    response::Untagged,
+    types::Reader,
+};
 
-/// A command of an extension, after its name. `None`: no extension has the name.
-pub(crate) fn read_command(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Command, ParseError>> {
-    quota::QuotaCommand::read(name, r).map(|read| read.map(Command::from))
+/// Makes an enum of a type for each extension, each of which has `read`, `write` and `name`.
+macro_rules! extensions {
+    ($(#[$meta:meta])* pub enum $list:ident in $whole:ident written to $out:ty {
+        $($(#[$doc:meta])* $variant:ident($kind:ty),)*
+    }) => {
+        $(#[$meta])*
+        #[non_exhaustive]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+        pub enum $list { $($(#[$doc])* $variant($kind),)* }
+
+        impl $list {
+            /// After the name. `None`: no extension has the name.
+            #[cold]
+            pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
+                None$(.or_else(|| <$kind>::read(name, r).map(|read| read.map(Self::$variant))))*
+            }
+
+            /// Its name, as it stands on the wire.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$variant(value) => value.name(),)* }
+            }
+
+            pub(crate) fn write(&self, out: &mut $out) {
+                match self { $(Self::$variant(value) => value.write(out),)* }
+            }
+        }
+
+        $(impl From<$kind> for $list {
+            fn from(value: $kind) -> Self {
+                Self::$variant(value)
+            }
+        }
+
+        impl From<$kind> for $whole {
+            fn from(value: $kind) -> Self {
+                $list::$variant(value).into()
+            }
+        })*
+
+        #[cfg(feature = "arbitrary")]
+        impl<'a> arbitrary::Arbitrary<'a> for $list {
+            fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+                type Make<'a> = fn(&mut arbitrary::Unstructured<'a>) -> arbitrary::Result<$list>;
+                let all: &[Make<'a>] = &[$(|u| u.arbitrary::<$kind>().map($list::$variant)),*];
+                u.choose(all)?(u)
+            }
+        }
+    };
 }
 
-/// Untagged data of an extension, after its name.
-pub(crate) fn read_data(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Untagged, ParseError>> {
-    quota::QuotaData::read(name, r).map(|read| read.map(Untagged::from))
+/// The commands, which have `rules` and `row`, too.
+macro_rules! commands {
+    ($($(#[$doc:meta])* $variant:ident($kind:ty),)*) => {
+        extensions! {
+            /// A command of an extension that stands on its own.
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub enum ExtensionCommand in Command written to Writer<'_> {
+                $($(#[$doc])* $variant($kind),)*
+            }
+        }
+
+        impl ExtensionCommand {
+            /// The row of the command.
+            pub(crate) fn rules(&self) -> Rules {
+                match self { $(Self::$variant(command) => command.rules(),)* }
+            }
+
+            /// The row of the command with this name. `None`: no extension has it.
+            #[cold]
+            pub(crate) fn row(name: &[u8]) -> Option<Rules> {
+                None$(.or_else(|| <$kind>::row(name)))*
+            }
+        }
+    };
+}
+
+commands! {
+    /// `GETQUOTA`, `GETQUOTAROOT`, `SETQUOTA` ([RFC 9208](https://www.rfc-editor.org/rfc/rfc9208)).
+    Quota(quota::QuotaCommand),
+}
+
+extensions! {
+    /// Untagged data of an extension that stands on its own.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub enum ExtensionData in Untagged written to Vec<u8> {
+        /// `QUOTA`, `QUOTAROOT` ([RFC 9208](https://www.rfc-editor.org/rfc/rfc9208)).
+        Quota(quota::QuotaData),
+    }
+}
+
+impl From<ExtensionCommand> for Command {
+    fn from(command: ExtensionCommand) -> Self {
+        Self::Extension(command)
+    }
+}
+
+impl From<ExtensionData> for Untagged {
+    fn from(data: ExtensionData) -> Self {
+        Self::Extension(Box::new(data))
+    }
+}
+
+/// A value after a space.
+pub(crate) fn spaced<'a, T>(
+    r: &mut Reader<'a>,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
+    r.space()?;
+    read(r)
 }

@@ -11,7 +11,7 @@
 //! # Ok::<(), mailwire_core::Invalid>(())
 //! ```
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use mailwire_core::{
@@ -25,11 +25,11 @@ use nom::{
     sequence::preceded,
 };
 
+use super::spaced;
 use crate::{
     capability::Capability,
-    command::{self, AString, Rules, Writer, rules},
+    command::{AString, Rules, Writer, rules},
     deviation,
-    response::Untagged,
     types::{Atom, MailboxName, Reader, chars, write_astring, write_number},
 };
 
@@ -116,11 +116,15 @@ pub struct QuotaResource {
 }
 
 keywords! {
-    /// Commands and responses.
-    pub(crate) enum Name {
+    enum Verb {
         GetQuota = "GETQUOTA",
         GetQuotaRoot = "GETQUOTAROOT",
         SetQuota = "SETQUOTA",
+    }
+}
+
+keywords! {
+    enum Noun {
         Quota = "QUOTA",
         QuotaRoot = "QUOTAROOT",
     }
@@ -146,44 +150,42 @@ impl SetQuotaResource {
 }
 
 impl QuotaResource {
-    /// QuotaResource and limit of a resource.
+    /// What is used of a resource, and its limit.
     #[must_use]
     pub const fn new(resource: ResourceName, usage: u64, limit: u64) -> Self {
         Self { resource, usage, limit }
     }
 }
 
-impl From<QuotaCommand> for command::Command {
-    fn from(command: QuotaCommand) -> Self {
-        Self::Quota(command)
-    }
-}
-
-impl From<QuotaData> for Untagged {
-    fn from(data: QuotaData) -> Self {
-        Self::Quota(Box::new(data))
-    }
-}
-
 // Rules
 
 impl QuotaCommand {
-    pub(crate) const fn name(&self) -> Name {
+    const fn verb(&self) -> Verb {
         match self {
-            Self::Get(_) => Name::GetQuota,
-            Self::GetRoot(_) => Name::GetQuotaRoot,
-            Self::Set { .. } => Name::SetQuota,
+            Self::Get(_) => Verb::GetQuota,
+            Self::GetRoot(_) => Verb::GetQuotaRoot,
+            Self::Set { .. } => Verb::SetQuota,
         }
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        self.verb().as_str()
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        self.verb().rules()
+    }
+
+    pub(crate) fn row(name: &[u8]) -> Option<Rules> {
+        Verb::of(name).map(Verb::rules)
     }
 }
 
-impl Name {
-    pub(crate) fn rules(self) -> Rules {
+impl Verb {
+    fn rules(self) -> Rules {
         match self {
-            Name::GetQuota | Name::GetQuotaRoot | Name::Quota | Name::QuotaRoot => {
-                rules::logged_in().needs(&Capability::Quota)
-            }
-            Name::SetQuota => rules::logged_in().needs(&Capability::QuotaSet),
+            Verb::GetQuota | Verb::GetQuotaRoot => rules::logged_in().needs(&Capability::Quota),
+            Verb::SetQuota => rules::logged_in().needs(&Capability::QuotaSet),
         }
     }
 }
@@ -242,19 +244,18 @@ impl QuotaCommand {
     ///
     /// After the name. `None`: the name is not one of these.
     pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
-        Some(match Name::of(name)? {
-            Name::GetQuota => spaced(r, AString::read).map(Self::Get),
-            Name::GetQuotaRoot => spaced(r, MailboxName::read).map(Self::GetRoot),
-            Name::SetQuota => spaced(r, AString::read).and_then(|root| {
+        Some(match Verb::of(name)? {
+            Verb::GetQuota => spaced(r, AString::read).map(Self::Get),
+            Verb::GetQuotaRoot => spaced(r, MailboxName::read).map(Self::GetRoot),
+            Verb::SetQuota => spaced(r, AString::read).and_then(|root| {
                 let limits = spaced(r, |r| r.run_either(deviation::ODD_QUOTA_LIST, limits))?;
                 Ok(Self::Set { root, limits })
             }),
-            Name::Quota | Name::QuotaRoot => return None,
         })
     }
 
     pub(crate) fn write(&self, e: &mut Writer<'_>) {
-        e.put(self.name().as_str().as_bytes());
+        e.put(self.name().as_bytes());
         e.put(b" ");
         match self {
             Self::Get(root) => e.astring(root),
@@ -281,26 +282,25 @@ impl QuotaData {
     ///
     /// After the name. `None`: the name is not one of these.
     pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
-        Some(match Name::of(name)? {
-            Name::Quota => spaced(r, AString::read).and_then(|root| {
+        Some(match Noun::of(name)? {
+            Noun::Quota => spaced(r, AString::read).and_then(|root| {
                 let usage = spaced(r, |r| r.run_either(deviation::ODD_QUOTA_LIST, usage))?;
                 Ok(Self::Quota { root, usage })
             }),
-            Name::QuotaRoot => spaced(r, MailboxName::read).and_then(|mailbox| {
+            Noun::QuotaRoot => spaced(r, MailboxName::read).and_then(|mailbox| {
                 let mut roots = Vec::new();
                 while r.peek() == Some(b' ') && r.peek_at(1).is_some() {
                     roots.push(spaced(r, AString::read)?);
                 }
                 Ok(Self::Roots { mailbox, roots })
             }),
-            Name::GetQuota | Name::GetQuotaRoot | Name::SetQuota => return None,
         })
     }
 
     pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::Quota { .. } => "QUOTA",
-            Self::Roots { .. } => "QUOTAROOT",
+            Self::Quota { .. } => Noun::Quota.as_str(),
+            Self::Roots { .. } => Noun::QuotaRoot.as_str(),
         }
     }
 
@@ -362,14 +362,6 @@ impl ResourceName {
             Self::Other(name) => name.as_bytes(),
         }
     }
-}
-
-fn spaced<'a, T>(
-    r: &mut Reader<'a>,
-    read: impl FnOnce(&mut Reader<'a>) -> Result<T, ParseError>,
-) -> Result<T, ParseError> {
-    r.space()?;
-    read(r)
 }
 
 // Values for fuzzing

@@ -366,7 +366,7 @@ impl<'a> Arbitrary<'a> for Untagged {
                 rest: Text::from(raw(u)?.as_bytes()),
                 complete: true,
             })),
-            16 => Self::Quota(Box::new(u.arbitrary()?)),
+            16 => Self::Extension(Box::new(u.arbitrary()?)),
             _ => Self::Fetch(FetchData { number: Some(from_one(u)?), items: some(u, fetch_item)?.into() }),
         })
     }

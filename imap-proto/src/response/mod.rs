@@ -94,8 +94,8 @@ pub enum Untagged {
     Namespace(Box<NamespaceData>),
     /// `ID`: what the server calls itself; nothing for `NIL`.
     Id(Vec<(ImapString, Option<ImapString>)>),
-    /// `QUOTA`, `QUOTAROOT`: RFC 9208.
-    Quota(Box<crate::extensions::quota::QuotaData>),
+    /// Data of an extension that stands on its own.
+    Extension(Box<crate::extensions::ExtensionData>),
     /// What is not known here.
     Other(Box<OtherData>),
 }
@@ -185,7 +185,7 @@ impl Untagged {
             Self::Vanished(_) => b"VANISHED",
             Self::Namespace(_) => b"NAMESPACE",
             Self::Id(_) => b"ID",
-            Self::Quota(quota) => quota.name().as_bytes(),
+            Self::Extension(data) => data.name().as_bytes(),
             Self::Other(other) => other.name.as_bytes(),
         }
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Capability, deviation,
-    extensions::{self, id, namespace::NamespaceData},
+    extensions::{ExtensionData, id, namespace::NamespaceData},
     framing::announcement,
     types::{FlagSet, Literal, ParseContext, Reader, SeqNumber, ShortList, Tag, chars, read_literal},
 };
@@ -176,8 +176,8 @@ impl Untagged {
             8 if is("VANISHED") => Self::Vanished(VanishedData::read(r)?),
             9 if is("NAMESPACE") => Self::Namespace(Box::new(NamespaceData::read(r)?)),
             2 if is("ID") => Self::Id(id::read_data(r)?),
-            _ => match extensions::read_data(name, r) {
-                Some(data) => data?,
+            _ => match ExtensionData::read(name, r) {
+                Some(data) => data?.into(),
                 None => {
                     r.seek(start);
                     return read_other(r, None);

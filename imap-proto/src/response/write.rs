@@ -117,7 +117,7 @@ impl Untagged {
             Self::Vanished(vanished) => vanished.write(out),
             Self::Namespace(namespace) => namespace.write(out),
             Self::Id(fields) => id::write_data(out, fields),
-            Self::Quota(quota) => quota.write(out),
+            Self::Extension(data) => data.write(out),
             Self::Other(other) if !other.complete => {}
             Self::Other(other) => {
                 if let Some(number) = other.number {

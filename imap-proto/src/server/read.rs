@@ -18,6 +18,7 @@ use crate::{
     capability::Capability,
     command::{
         Command, Effect, LITERAL_MINUS, Literals, Name, Request, Rules, append_announces_message, parse_head,
+        row_of,
     },
     framing::{Announcement, Frame, Framed, Hide},
     response::{Code, Reply, ReplyKind, ReplyText},
@@ -187,11 +188,10 @@ impl Machine {
             let refusal = Refusal::bad(0, "expected a tag and a command");
             return self.refuse_literal(announced, input, &refusal);
         };
-        let name = Name::of(head.name);
-        if name == Some(Name::Append) && append_announces_message(head.rest) {
+        if Name::of(head.name) == Some(Name::Append) && append_announces_message(head.rest) {
             return self.take_append(announced, input);
         }
-        if let Err(refusal) = self.permits_literal(name, announced, text.len()) {
+        if let Err(refusal) = self.permits_literal(head.name, announced, text.len()) {
             return self.refuse_literal(announced, input, &refusal);
         }
         self.framer.keep(&self.config.limits)?;
@@ -203,20 +203,12 @@ impl Machine {
 
     /// Whether the client may go on with an argument. What can be told now saves it the way, and
     /// saves a password from the wire.
-    fn permits_literal(
-        &self,
-        name: Option<Name>,
-        announced: Announcement,
-        so_far: usize,
-    ) -> Result<(), Refusal> {
-        if let Some(name) = name {
-            name.rules()
-                .valid_in
-                .check(self.session.state)
-                .map_err(|reason| Refusal::bad(0, reason.as_str()))?;
+    fn permits_literal(&self, name: &[u8], announced: Announcement, so_far: usize) -> Result<(), Refusal> {
+        if let Some(row) = row_of(name) {
+            row.valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason.as_str()))?;
         }
         let limits = &self.config.limits;
-        if name == Some(Name::Login) {
+        if Name::of(name) == Some(Name::Login) {
             self.permits_login()?;
         }
         let total = announced.size.saturating_add(so_far as u64);
