@@ -270,6 +270,15 @@ fn every_test_in_the_security_document_exists() {
 }
 
 #[test]
+fn every_test_in_the_table_of_extensions_exists() {
+    let tests = mailwire_imap::support::EXTENSIONS.iter().flat_map(|extension| extension.tests);
+    let missing =
+        tests.filter(|test| !test.split_once("::").is_some_and(|(file, test)| has_test(file, test)));
+    let faults: Vec<String> = missing.map(|test| format!("no {test}")).collect();
+    assert_none(&faults);
+}
+
+#[test]
 fn every_readme_tells_what_its_package_has() {
     let mut faults = Vec::new();
     // `publish = false` is an empty list of registries.

@@ -8,6 +8,7 @@
 //! - To read or write single messages, use [`command::Request`] and [`Response`] by themselves; where one
 //!   ends, with literals in it, [`framing`] tells. What they are made of is in [`types`]: a value that
 //!   exists can be sent safely.
+//! - Which extensions there are, and how far each goes in either role, is in [`support`].
 //!
 //! The machines take bytes and give events; `mailwire-transport` puts them on sockets. What is read holds
 //! slices of what was received: nothing is copied, and nothing has a lifetime. Large literals come and go
@@ -98,6 +99,7 @@ mod literal;
 pub mod response;
 pub mod server;
 mod state;
+pub mod support;
 pub mod types;
 pub mod view;
 

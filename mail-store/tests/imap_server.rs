@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use mailwire_core::Channel;
-use mailwire_imap::types::Flag;
+use mailwire_imap::{
+    support::{EXTENSIONS, Support},
+    types::Flag,
+};
 use mailwire_store::{
     ImapService, InternalDate,
     memory::{Config, MemoryStore, NewMessage, User},
@@ -153,6 +156,24 @@ async fn wrong_passwords() {
     // The command is answered, and then nothing more is.
     assert_eq!(raw.line().await, format!("x {wrong}"));
     assert!(raw.line().await.starts_with("* BYE "));
+}
+
+/// The table of extensions says of servers what this one offers.
+#[tokio::test]
+async fn what_is_supported_is_announced() {
+    // Said before the login, in clear, or in place of another.
+    let elsewhere = ["AUTH=", "STARTTLS", "LOGINDISABLED", "SASL-IR", "LITERAL-"];
+    let announced = login(&store().0).await.ok("CAPABILITY").await.join(" ");
+    for extension in EXTENSIONS {
+        let whole = extension.server == Support::Whole;
+        for name in extension.names.iter().filter(|name| !elsewhere.contains(name)) {
+            let found = announced.split(' ').any(|word| {
+                word.strip_prefix(name)
+                    .is_some_and(|rest| rest.is_empty() || name.ends_with('=') || rest.starts_with('='))
+            });
+            assert_eq!(found, whole, "{name} in {announced}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,277 @@
+//! Which extensions are supported, and how far: [`EXTENSIONS`].
+
+/// How far one role supports an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Support {
+    /// The name is recognized, or carried as it came; nothing else.
+    Nothing,
+    /// Commands and responses have types, are read and written; the rest is the application's.
+    Values,
+    /// All of it works: values, machine, a call of `mailwire-transport`'s client, or its server over
+    /// `mailwire-store`.
+    Whole,
+}
+
+/// Tells of one extension, or of a few that come together, how far it is supported.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Extension {
+    /// How much a general library needs it: 1, every library; 2, most applications gain by it; 3, some do;
+    /// 4, hardly any.
+    pub priority: u8,
+    /// The capabilities; one that ends in `=` has a value.
+    pub names: &'static [&'static str],
+    /// What defines it.
+    pub document: &'static str,
+    /// How far a client has it.
+    pub client: Support,
+    /// How far a server has it.
+    pub server: Support,
+    /// What it brings; and, unless all works, what is missing.
+    pub about: &'static str,
+    /// The tests that show it, each as `file::function`, in the repository.
+    pub tests: &'static [&'static str],
+}
+
+macro_rules! extensions {
+    ($($priority:literal $first:literal $(, $name:literal)* in $document:literal: $client:ident $server:ident
+        $about:literal [$($test:literal),* $(,)?])*) => {
+        /// All extensions that are known to be in use, by [priority](Extension::priority).
+        ///
+        /// | | capability | defined in | client | server | what it brings |
+        /// | --- | --- | --- | --- | --- | --- |
+        $(#[doc = concat!("| ", $priority, " | `", $first, "`" $(, ", `", $name, "`")*, " | ", $document, " | ",
+            stringify!($client), " | ", stringify!($server), " | ", $about, " |")])*
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use mailwire_imap::support::{EXTENSIONS, Support};
+        ///
+        /// let idle = EXTENSIONS.iter().find(|extension| extension.names == ["IDLE"]).unwrap();
+        /// assert_eq!((idle.client, idle.server), (Support::Whole, Support::Whole));
+        /// ```
+        pub const EXTENSIONS: &[Extension] = &[$(Extension {
+            priority: $priority,
+            names: &[$first $(, $name)*],
+            document: $document,
+            client: Support::$client,
+            server: Support::$server,
+            about: $about,
+            tests: &[$($test),*],
+        }),*];
+    };
+}
+
+// What is not whole says after a semicolon what is missing.
+extensions! {
+    1 "IMAP4rev1" in "RFC 3501": Whole Whole
+        "the base protocol that most servers speak"
+        ["mail-store/tests/imap.rs::mailboxes_and_messages"]
+    1 "IMAP4rev2" in "RFC 9051": Whole Whole
+        "the base protocol, with what earlier extensions brought"
+        ["mail-store/tests/imap_server.rs::revision_two"]
+    1 "AUTH=" in "RFC 9051": Whole Whole
+        "SASL mechanisms of AUTHENTICATE"
+        ["mail-store/tests/imap.rs::all_ways_to_log_in"]
+    1 "STARTTLS" in "RFC 9051": Whole Whole
+        "TLS on a connection that began in clear"
+        ["mail-transport/tests/imap_client.rs::starttls", "imap-proto/tests/starttls.rs::the_servers_way"]
+    1 "LOGINDISABLED" in "RFC 9051": Whole Whole
+        "LOGIN is refused"
+        ["imap-proto/tests/starttls.rs::a_server_takes_no_credentials_in_clear", "mail-transport/tests/imap_client.rs::logs_in_the_best_way"]
+    1 "SASL-IR" in "RFC 4959": Whole Whole
+        "AUTHENTICATE with its first message"
+        ["mail-transport/tests/imap_client.rs::logs_in_the_best_way"]
+    1 "LITERAL+" in "RFC 7888": Whole Whole
+        "literals that do not wait"
+        ["mail-transport/tests/imap_client.rs::appends_with_all_kinds_of_literals"]
+    1 "LITERAL-" in "RFC 7888": Whole Whole
+        "literals of up to 4096 bytes that do not wait"
+        ["mail-transport/tests/imap_client.rs::appends_with_all_kinds_of_literals"]
+    1 "ENABLE" in "RFC 5161": Whole Whole
+        "turning extensions on"
+        ["mail-store/tests/imap_server.rs::revision_two"]
+    1 "ID" in "RFC 2971": Whole Whole
+        "what client and server are"
+        ["mail-transport/tests/imap_client.rs::tells_who_it_is_before_select"]
+    1 "IDLE" in "RFC 2177": Whole Whole
+        "news while the client waits"
+        ["mail-store/tests/imap_server.rs::idle_pushes_at_once", "mail-transport/tests/imap_client.rs::idle_is_begun_anew"]
+    1 "NAMESPACE" in "RFC 2342": Whole Whole
+        "where mailboxes of oneself and of others are"
+        ["mail-transport/tests/imap_client.rs::mailboxes", "mail-store/tests/imap_server.rs::mailboxes"]
+    1 "CHILDREN" in "RFC 5258": Whole Whole
+        "which mailboxes have others below them"
+        ["mail-store/tests/imap_server.rs::mailboxes"]
+    1 "UIDPLUS" in "RFC 4315": Whole Whole
+        "UID EXPUNGE, and the UIDs of what was appended and copied"
+        ["mail-store/tests/imap_server.rs::copies_and_moves", "mail-transport/tests/imap_client.rs::changes_of_messages"]
+    1 "UNSELECT" in "RFC 3691": Whole Whole
+        "closing a mailbox without expunging"
+        ["mail-transport/tests/imap_client.rs::changes_of_messages"]
+    1 "MOVE" in "RFC 6851": Whole Whole
+        "moving messages"
+        ["mail-store/tests/imap_server.rs::copies_and_moves", "mail-transport/tests/imap_client.rs::moves_without_move"]
+    1 "SPECIAL-USE" in "RFC 6154": Whole Whole
+        "what mailboxes are for"
+        ["mail-store/tests/imap_server.rs::mailboxes"]
+    1 "ESEARCH" in "RFC 4731": Whole Whole
+        "ranges, counts and extremes of what was found"
+        ["mail-store/tests/imap_server.rs::searching", "mail-transport/tests/imap_client.rs::searches"]
+    1 "LIST-EXTENDED" in "RFC 5258": Whole Whole
+        "options and several patterns of LIST"
+        ["mail-store/tests/imap_server.rs::mailboxes", "mail-transport/tests/imap_client.rs::mailboxes"]
+    1 "LIST-STATUS" in "RFC 5819": Whole Whole
+        "STATUS of each mailbox that LIST shows"
+        ["mail-store/tests/imap_server.rs::mailboxes", "mail-transport/tests/imap_client.rs::mailboxes"]
+    1 "CONDSTORE" in "RFC 7162": Values Nothing
+        "mod-sequences of changes; missing: SELECT parameters, SEARCH MODSEQ, the server" []
+    1 "QRESYNC" in "RFC 7162": Values Nothing
+        "what changed and vanished since; missing: SELECT parameters, the server" []
+    1 "APPENDLIMIT" in "RFC 7889": Values Values
+        "the largest message; missing: the STATUS item, the client obeying it" []
+    1 "QUOTA" in "RFC 9208": Values Values
+        "limits on what mailboxes hold; missing: the calls, the store" []
+    1 "X-GM-EXT-1" in "Gmail": Values Nothing
+        "labels and identifiers; missing: search keys, STORE of labels" []
+    2 "CREATE-SPECIAL-USE" in "RFC 6154": Nothing Nothing
+        "CREATE that says what the mailbox is for" []
+    2 "UTF8=ACCEPT" in "RFC 9755": Nothing Nothing
+        "UTF-8 in names, strings and messages" []
+    2 "COMPRESS=DEFLATE" in "RFC 4978": Nothing Nothing
+        "a compressed connection" []
+    2 "BINARY" in "RFC 3516": Whole Whole
+        "decoded parts, and messages with NUL"
+        ["mail-store/tests/imap_server.rs::fetching", "mail-transport/tests/imap_client.rs::bodies_piece_by_piece"]
+    2 "MULTIAPPEND" in "RFC 3502": Nothing Nothing
+        "several messages of one APPEND" []
+    2 "REPLACE" in "RFC 8508": Nothing Nothing
+        "a message in the place of another" []
+    2 "STATUS=SIZE" in "RFC 8438": Whole Whole
+        "the bytes of a mailbox"
+        ["mail-store/tests/imap_server.rs::what_select_tells"]
+    2 "OBJECTID" in "RFC 8474": Values Values
+        "identifiers that stay; missing: search keys, the store" []
+    2 "SAVEDATE" in "RFC 8514": Values Values
+        "when a message came into its mailbox; missing: search keys, the store" []
+    2 "PREVIEW" in "RFC 8970": Values Values
+        "a few words of a message; missing: LAZY, the store" []
+    2 "SORT" in "RFC 5256": Nothing Nothing
+        "messages in an order" []
+    2 "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES" in "RFC 5256": Nothing Nothing
+        "messages in conversations" []
+    2 "PARTIAL" in "RFC 9394": Nothing Nothing
+        "a page of a result" []
+    2 "SEARCHRES" in "RFC 5182": Whole Whole
+        "the last result, as `$`"
+        ["mail-store/tests/imap_server.rs::searching"]
+    2 "WITHIN" in "RFC 5032": Nothing Nothing
+        "messages by their age in seconds" []
+    2 "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE" in "RFC 9208": Nothing Nothing
+        "what is limited" []
+    2 "ACL" in "RFC 4314": Nothing Nothing
+        "who may do what" []
+    2 "RIGHTS=" in "RFC 4314": Nothing Nothing
+        "rights beyond the first ones" []
+    2 "METADATA", "METADATA-SERVER" in "RFC 5464": Nothing Nothing
+        "annotations of mailboxes and of the server" []
+    2 "NOTIFY" in "RFC 5465": Nothing Nothing
+        "news of any mailbox" []
+    2 "UIDONLY" in "RFC 9586": Nothing Nothing
+        "no sequence numbers" []
+    2 "MESSAGELIMIT=" in "RFC 9738": Nothing Nothing
+        "a command does so many messages at most" []
+    2 "SAVELIMIT=" in "RFC 9738": Nothing Nothing
+        "COPY and APPEND take so many messages at most" []
+    2 "INPROGRESS" in "RFC 9585": Nothing Nothing
+        "how far a long command has come" []
+    3 "UTF8=ONLY" in "RFC 9755": Nothing Nothing
+        "UTF-8 has to be enabled" []
+    3 "SORT=DISPLAY" in "RFC 5957": Nothing Nothing
+        "order by the names that are shown" []
+    3 "ESORT" in "RFC 5267": Nothing Nothing
+        "SORT answered as ESEARCH is" []
+    3 "CONTEXT=SEARCH", "CONTEXT=SORT" in "RFC 5267": Nothing Nothing
+        "results that are kept up to date" []
+    3 "SEARCH=FUZZY" in "RFC 6203": Nothing Nothing
+        "what is alike" []
+    3 "MULTISEARCH" in "RFC 7377": Nothing Nothing
+        "a search in several mailboxes" []
+    3 "QUOTASET" in "RFC 9208": Nothing Nothing
+        "setting limits" []
+    3 "LIST-MYRIGHTS" in "RFC 8440": Nothing Nothing
+        "rights to each mailbox that LIST shows" []
+    3 "LIST-METADATA" in "RFC 9590": Nothing Nothing
+        "annotations of each mailbox that LIST shows" []
+    3 "UIDBATCHES" in "RFC 10022": Nothing Nothing
+        "UIDs that part a mailbox into batches" []
+    3 "JMAPACCESS" in "RFC 9698": Nothing Nothing
+        "where the mail is to be had by JMAP" []
+    3 "UNAUTHENTICATE" in "RFC 8437": Nothing Nothing
+        "another login on the connection" []
+    3 "CATENATE" in "RFC 4469": Nothing Nothing
+        "messages made of parts that the server has" []
+    3 "I18NLEVEL=1", "I18NLEVEL=2" in "RFC 5255": Nothing Nothing
+        "how text is compared" []
+    3 "LANGUAGE" in "RFC 5255": Nothing Nothing
+        "texts in other languages" []
+    3 "LOGIN-REFERRALS" in "RFC 2221": Nothing Nothing
+        "a login belongs on another server" []
+    3 "XLIST" in "Gmail": Nothing Nothing
+        "LIST with what mailboxes are for" []
+    3 "SNIPPET=FUZZY" in "draft-slusarz-imap-fetch-snippet": Nothing Nothing
+        "PREVIEW before it was one" []
+    3 "PREVIEW=FUZZY" in "drafts of RFC 8970": Nothing Nothing
+        "PREVIEW with an algorithm" []
+    3 "THREAD=REFS" in "draft-ietf-morg-inthread": Nothing Nothing
+        "conversations by their latest message" []
+    4 "FILTERS" in "RFC 5466": Nothing Nothing
+        "searches that have a name" []
+    4 "UTF8=ALL", "UTF8=APPEND", "UTF8=USER" in "RFC 5738": Nothing Nothing
+        "UTF-8 in its first form; obsolete" []
+    4 "URLAUTH" in "RFC 4467": Nothing Nothing
+        "URLs for those who have no account" []
+    4 "URLAUTH=BINARY" in "RFC 5524": Nothing Nothing
+        "decoded content of such URLs" []
+    4 "URL-PARTIAL" in "RFC 5550": Nothing Nothing
+        "ranges in URLs" []
+    4 "MAILBOX-REFERRALS" in "RFC 2193": Nothing Nothing
+        "a mailbox is on another server" []
+    4 "ANNOTATE-EXPERIMENT-1" in "RFC 5257": Nothing Nothing
+        "annotations of messages" []
+    4 "CONVERT" in "RFC 5259": Nothing Nothing
+        "parts in other formats" []
+    4 "IMAPSIEVE=" in "RFC 6785": Nothing Nothing
+        "Sieve scripts that run on changes" []
+    4 "XAPPLEPUSHSERVICE" in "Apple": Nothing Nothing
+        "push to devices" []
+    4 "XYMHIGHESTMODSEQ" in "Yahoo": Nothing Nothing
+        "HIGHESTMODSEQ without CONDSTORE" []
+    4 "X-MSG-EXT" in "Yahoo": Nothing Nothing
+        "not documented" []
+    4 "SEARCH=INTHREAD" in "draft-ietf-morg-inthread": Nothing Nothing
+        "messages whose conversation has a message that is found" []
+    4 "SORT=MODSEQ", "SORT=UID" in "Cyrus": Nothing Nothing
+        "more keys of SORT" []
+    4 "ANNOTATEMORE" in "draft-daboo-imap-annotatemore": Nothing Nothing
+        "METADATA before it was one" []
+    4 "LISTEXT", "LIST-SUBSCRIBED" in "drafts of RFC 5258": Nothing Nothing
+        "LIST-EXTENDED before it was one" []
+    4 "SCAN" in "UW IMAP": Nothing Nothing
+        "mailboxes that have a text in them" []
+    4 "ACL2=UNION" in "Courier": Nothing Nothing
+        "rights of all identifiers count together" []
+    4 "IMAP4" in "RFC 1730": Nothing Nothing
+        "the first IMAP4; promises nothing" []
+    4 "XSTOP" in "Proton Bridge": Nothing Nothing
+        "not documented" []
+    4 "X-SIEVE-MAILBOX", "XUSERGROUPS", "MUPDATE=" in "Cyrus": Nothing Nothing
+        "for its own servers" []
+    4 "XYZZY", "AUTH=PLAIN-CLIENTTOKEN" in "Gmail": Nothing Nothing
+        "for its own clients" []
+    4 "XAPPLELITERAL", "XMSEARCH", "XUM1" in "Apple": Nothing Nothing
+        "for its own clients" []
+    4 "CLIENTACCESSRULES", "BACKENDAUTHENTICATE" in "Exchange": Nothing Nothing
+        "for its own clients" []
+}
