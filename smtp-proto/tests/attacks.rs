@@ -487,3 +487,25 @@ fn nothing_but_a_refusal_follows_a_cancelled_exchange() {
         }
     }
 }
+
+#[test]
+fn a_success_before_the_client_has_said_anything_is_none() {
+    let plain = |length: usize| Auth::new(Mechanism::Plain).with_initial(Secret::from(vec![b'x'; length]));
+    for (auth, believed) in [
+        // Too long for the command's line: held back.
+        (plain(1000), false),
+        (Auth::new(Mechanism::Plain), false),
+        // The name went, and the password did not.
+        (Auth::new(Mechanism::Login).with_initial(Secret::from("joe")), false),
+        (plain(10), true),
+    ] {
+        let mut client = ready_client(client_config());
+        client.send(Command::Auth(auth)).unwrap();
+        drain(&mut client);
+        let found = try_feed(&mut client, b"235 welcome\r\n");
+        assert_eq!((found.is_ok(), client.is_authenticated()), (believed, believed));
+        if !believed {
+            assert!(matches!(found, Err(Error::Unexpected { .. })), "{found:?}");
+        }
+    }
+}

@@ -153,7 +153,7 @@ fn a_message_goes_through_at_any_pace() {
             pair.run();
             assert_eq!(pair.owners.ready, 1);
             if channel != Channel::Clear {
-                let auth = Auth::new(Mechanism::Login);
+                let auth = Auth::new(Mechanism::Plain);
                 let ticket = pair.faces.client.send(Command::Auth(auth)).unwrap();
                 pair.run();
                 assert!(pair.owners.replies[&ticket].is_positive() && pair.faces.server.is_authenticated());

@@ -98,17 +98,21 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// A success, though the client has cancelled the exchange: the server has to refuse it then ([RFC 4954
-    /// section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4), [RFC 5034 section
-    /// 4](https://www.rfc-editor.org/rfc/rfc5034#section-4)). A client cancels where it does not trust the
-    /// server, so that this is not to be believed.
+    /// - A success, though the client has cancelled the exchange: the server has to refuse it then ([RFC 4954
+    ///   section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4), [RFC 9051 section
+    ///   6.2.2](https://www.rfc-editor.org/rfc/rfc9051#section-6.2.2), [RFC 5034 section
+    ///   4](https://www.rfc-editor.org/rfc/rfc5034#section-4)). A client cancels where it does not trust the
+    ///   server, so that this is not to be believed.
+    /// - A success while the client [owes](Self::owes) what the mechanism needs: it skips the
+    ///   authentication.
     pub const fn conclude(&self, success: bool) -> Result<(), Error> {
-        match self.turn {
-            Turn::Cancelled if success => {
-                Err(Error::Unexpected { what: "a success after the exchange was cancelled", offset: 0 })
-            }
-            _ => Ok(()),
-        }
+        let what = match self.turn {
+            _ if !success => return Ok(()),
+            Turn::Cancelled => "a success after the exchange was cancelled",
+            _ if self.owed > 0 => "a success before the client has sent what its mechanism needs",
+            _ => return Ok(()),
+        };
+        Err(Error::Unexpected { what, offset: 0 })
     }
 
     /// Whether a challenge waits for [`respond`](Self::respond).
@@ -117,8 +121,8 @@ impl Exchange {
         self.turn == Turn::Client
     }
 
-    /// Whether the server cannot be content yet: the client has not sent what the mechanism needs. A
-    /// success that comes nevertheless skips the authentication.
+    /// Whether the server cannot be content yet: the client has not sent what the mechanism needs.
+    /// [`conclude`](Self::conclude) does not believe a success that comes nevertheless.
     #[must_use]
     pub fn owes(&self) -> bool {
         self.owed > 0 && self.turn != Turn::Cancelled
@@ -134,6 +138,15 @@ fn initial_length(data: &Secret) -> usize {
 #[must_use]
 pub fn room_for(data: Option<&Secret>) -> usize {
     data.map_or(0, initial_length).saturating_add(16)
+}
+
+/// The most bytes that the line of a step takes, with its CR LF.
+#[must_use]
+pub fn room_for_step(step: &SaslStep) -> usize {
+    match step {
+        SaslStep::Data(data) => room_for(Some(data)),
+        SaslStep::Cancel => room_for(None),
+    }
 }
 
 /// Writes a client's line of an exchange, with its CR LF: base64, or `*` to cancel.
@@ -193,12 +206,14 @@ mod tests {
     fn turns_alternate() {
         let mut exchange = Exchange::begin(&Mechanism::Login, &mut None, 100);
         let mut line = Vec::new();
+        assert!(exchange.conclude(false).is_ok() && exchange.conclude(true).is_err());
         for owes in [true, false, false] {
             assert!(!exchange.is_clients_turn());
             assert_eq!(exchange.challenge(9), Ok(Challenged::Asks));
             assert!(exchange.is_clients_turn());
             exchange.respond(&SaslStep::Data(Secret::from("a")), &mut line);
             assert_eq!(exchange.owes(), owes);
+            assert_eq!(exchange.conclude(true).is_err(), owes);
         }
         exchange.respond(&SaslStep::Cancel, &mut line);
         assert_eq!(line, b"YQ==\r\nYQ==\r\nYQ==\r\n*\r\n");

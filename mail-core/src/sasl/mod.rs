@@ -10,7 +10,7 @@ mod mechanism;
 mod policy;
 pub(crate) mod step;
 
-pub use exchange::{Challenged, Exchange, Steps, room_for, write_step};
+pub use exchange::{Challenged, Exchange, Steps, room_for, room_for_step, write_step};
 pub use mechanism::{Mechanism, OtherMechanism};
 pub use policy::Policy;
 

@@ -2,7 +2,7 @@
 
 use mailwire_core::{
     Misuse, SaslStep, Ticket,
-    sasl::{Exchange, Mechanism, room_for},
+    sasl::{Exchange, Mechanism, room_for, room_for_step},
 };
 
 use super::{
@@ -118,11 +118,7 @@ impl Machine {
     /// Sends a client's line of a SASL exchange; the line that comes next answers it.
     pub(super) fn respond(&mut self, step: &SaslStep) {
         let Some(exchange) = &mut self.session.exchange else { return };
-        let room = match step {
-            SaslStep::Data(data) => room_for(Some(data)),
-            SaslStep::Cancel => room_for(None),
-        };
-        self.output.write_secret(room, |out| exchange.respond(step, out));
+        self.output.write_secret(room_for_step(step), |out| exchange.respond(step, out));
         let end = self.output.mark();
         if let Some(sent) = self.session.in_flight.front_mut() {
             sent.end = end;

@@ -6,7 +6,7 @@ use mailwire_core::{
     Error, Misuse, Output, OutputMark, SaslStep, WrongState,
     dot::Stuffer,
     private::NulSearch,
-    sasl::{Exchange, room_for},
+    sasl::{Exchange, room_for, room_for_step},
 };
 
 use super::state::{Body, InFlight, Machine, Part, Phase, Progress, Queued};
@@ -63,11 +63,7 @@ impl Machine {
     /// Writes a response to a challenge; the reply that is due now answers it.
     pub(super) fn respond(&mut self, step: &SaslStep) {
         let Some(mut exchange) = self.session.exchange.take() else { return };
-        let room = match step {
-            SaslStep::Data(data) => room_for(Some(data)),
-            SaslStep::Cancel => room_for(None),
-        };
-        let end = self.write_secret(room, |out| exchange.respond(step, out));
+        let end = self.write_secret(room_for_step(step), |out| exchange.respond(step, out));
         self.session.exchange = Some(exchange);
         if let Some(command) = self.session.in_flight.front_mut() {
             command.end = end;
