@@ -7,7 +7,7 @@ mod common;
 
 use bytes::BytesMut;
 use common::*;
-use mailwire_core::{Channel, Connection, Error, Next};
+use mailwire_core::{Channel, Connection, Error, Next, SaslStep};
 use mailwire_imap::{
     Limits, client,
     command::Command,
@@ -334,5 +334,59 @@ fn literal_sizes_beyond_every_limit() {
         let found = feed(&mut server, format!("a CREATE {{{size}}}\r\n").as_bytes());
         assert!(matches!(&found[..], [server::Event::Malformed { .. }]), "{size}: {found:?}");
         done(&mut server, "b NOOP");
+    }
+}
+
+/// A client that has sent a command, in a session with these capabilities.
+fn authenticating(capabilities: &str, line: &str) -> client::Connection {
+    let mut client = client(Channel::Tls);
+    feed(
+        &mut client,
+        format!("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=LOGIN {capabilities}] hi\r\n").as_bytes(),
+    );
+    client.send(command(line)).unwrap();
+    drain(&mut client);
+    client
+}
+
+/// A client cancels where it does not trust the server: neither another challenge nor a success is believed.
+#[test]
+fn nothing_but_a_refusal_follows_a_cancelled_exchange() {
+    // The machine cancels by itself what it cannot decode.
+    for challenge in ["+ eA==\r\n", "+ not base64!\r\n"] {
+        for (answer, refused) in
+            [("+ eA==\r\n", false), ("b.1 OK welcome\r\n", false), ("b.1 BAD cancelled\r\n", true)]
+        {
+            let mut client = authenticating("", "AUTHENTICATE PLAIN");
+            if let [client::Event::AuthChallenge { .. }] = &feed(&mut client, challenge.as_bytes())[..] {
+                client.send_auth(SaslStep::Cancel).unwrap();
+            }
+            assert_eq!(drain_text(&mut client), "*\r\n");
+            let (_, found) = events(&mut client, &mut BytesMut::from(answer));
+            assert_eq!(found.is_ok(), refused, "{answer}");
+            assert_eq!(client.state(), client::State::NotAuthenticated);
+            assert_eq!(drain_text(&mut client), "", "no second cancellation");
+            if !refused {
+                assert!(matches!(found, Err(Error::Unexpected { .. })), "{found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_success_before_the_client_has_said_anything_is_none() {
+    for (capabilities, line, believed) in [
+        // The first message is held back; there is none; the name went, and the password did not.
+        ("", "AUTHENTICATE PLAIN AGEAYg==", false),
+        ("SASL-IR", "AUTHENTICATE PLAIN", false),
+        ("SASL-IR", "AUTHENTICATE LOGIN YQ==", false),
+        ("SASL-IR", "AUTHENTICATE PLAIN AGEAYg==", true),
+    ] {
+        let mut client = authenticating(capabilities, line);
+        let (_, found) = events(&mut client, &mut BytesMut::from("b.1 OK welcome\r\n"));
+        assert_eq!(client.state() == client::State::Authenticated, believed, "{line}");
+        if !believed {
+            assert!(matches!(found, Err(Error::UnsolicitedReply { .. })), "{line}: {found:?}");
+        }
     }
 }

@@ -237,38 +237,6 @@ fn a_challenge_is_the_callers_move() {
     assert_eq!(feed(&mut client, b"b.1 BAD cancelled\r\n").len(), 1);
 }
 
-/// A server that goes on with an exchange for ever after it was cancelled.
-#[test]
-fn no_challenge_follows_a_cancelled_exchange() {
-    let with_own_cancel = |client: &mut client::Connection| {
-        feed(client, b"+ not base64!\r\n");
-    };
-    let with_the_callers = |client: &mut client::Connection| {
-        feed(client, b"+ YWJj\r\n");
-        client.send_auth(SaslStep::Cancel).unwrap();
-    };
-    for cancel in [&with_own_cancel as &dyn Fn(&mut client::Connection), &with_the_callers] {
-        for ends in [true, false] {
-            let mut client = client(Channel::Tls);
-            feed(&mut client, b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hi\r\n");
-            client.send(command("AUTHENTICATE PLAIN")).unwrap();
-            drain(&mut client);
-            cancel(&mut client);
-            assert_eq!(drain_text(&mut client), "*\r\n");
-            if ends {
-                let found = feed(&mut client, b"b.1 BAD cancelled\r\n");
-                assert!(matches!(&found[..], [Event::Reply { .. }]), "{found:?}");
-                continue;
-            }
-            let mut input = BytesMut::from("+ YWJj\r\n+ YWJj\r\n");
-            let error = client.next_event(&mut input).unwrap_err();
-            let what = "a challenge after the exchange was cancelled";
-            assert_eq!(error, mailwire_core::Error::Unexpected { what, offset: 0 });
-            assert_eq!(drain_text(&mut client), "", "no second cancellation");
-        }
-    }
-}
-
 #[test]
 fn an_exchange_has_an_end() {
     let mut config = client_config(Channel::Tls);

@@ -192,7 +192,7 @@ impl Connection {
     pub fn awaits_continuation(&self) -> bool {
         match &self.0.unfinished {
             Some(Unfinished::Parts { .. }) => true,
-            Some(Unfinished::Auth { challenged, .. }) => !challenged,
+            Some(Unfinished::Auth(exchange)) => !exchange.is_clients_turn(),
             Some(Unfinished::Idle(idle)) => !idle.begun,
             Some(Unfinished::Sending(_)) | None => false,
         }
@@ -290,7 +290,7 @@ impl mailwire_core::Connection for Connection {
 
     /// Sends a step of the exchange that [`Event::AuthChallenge`] belongs to.
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        if self.0.take_turn() {
+        if self.0.takes_step() {
             self.0.respond(&step);
             Ok(())
         } else {

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
     Channel, Deviation, Error, Misuse, Newline, Next, OutputMark, ParseError, Parsed, SaslStep, Secret,
-    private::await_tls, sasl,
+    private::await_tls,
+    sasl::{self, Challenged},
 };
 
 use super::{
@@ -80,7 +81,7 @@ impl Machine {
     pub(super) fn waits_for_caller(&self) -> bool {
         match &self.unfinished {
             Some(Unfinished::Sending(_)) => true,
-            Some(Unfinished::Auth { challenged, .. }) => *challenged,
+            Some(Unfinished::Auth(exchange)) => exchange.is_clients_turn(),
             _ => false,
         }
     }
@@ -332,6 +333,9 @@ impl Machine {
                 what: "the success of a command that was not sent in full",
             });
         }
+        if let Some(Unfinished::Auth(exchange)) = self.unfinished.as_ref().filter(|_| youngest) {
+            exchange.conclude(status.is_ok())?;
+        }
         let Some(command) = self.in_flight.remove(at) else { return Ok(()) };
         if youngest && matches!(self.unfinished, Some(Unfinished::Sending(_))) {
             // The server still reads as many bytes as were announced (RFC 7888 section 4). The
@@ -362,7 +366,7 @@ impl Machine {
     fn unfinished_owes(&self) -> bool {
         match &self.unfinished {
             Some(Unfinished::Parts { .. } | Unfinished::Sending(_)) => true,
-            Some(Unfinished::Auth { initial, challenged, .. }) => *challenged || initial.is_some(),
+            Some(Unfinished::Auth(exchange)) => exchange.is_clients_turn() || exchange.owes(),
             Some(Unfinished::Idle(_)) | None => false,
         }
     }
@@ -407,19 +411,13 @@ impl Machine {
                     self.events.push_back(Event::Idling { ticket });
                 }
             }
-            Some(Unfinished::Auth { cancelled: true, .. }) => {
-                let what = "a challenge after the exchange was cancelled";
-                return Err(Error::Unexpected { what, offset: 0 });
-            }
-            Some(Unfinished::Auth { initial, challenged, steps, .. }) if !*challenged => {
-                steps.count(self.config.limits.auth_steps)?;
-                if let Some(initial) = initial.take() {
+            Some(Unfinished::Auth(exchange)) if !exchange.is_clients_turn() => {
+                if let Challenged::Held(initial) = exchange.challenge(self.config.limits.auth_steps)? {
                     self.respond(&SaslStep::Data(initial));
                     return Ok(());
                 }
                 match decode_challenge(continuation) {
                     Ok(data) => {
-                        *challenged = true;
                         if let Some(ticket) = ticket {
                             self.events.push_back(Event::AuthChallenge { ticket, data });
                         }

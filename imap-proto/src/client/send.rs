@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use mailwire_core::{
     Channel, Misuse, OutputMark, SaslStep, Secret, Ticket, WrongState,
-    sasl::{self, Steps},
+    sasl::{Exchange, room_for, room_for_step},
 };
 
 use super::{
@@ -116,13 +116,9 @@ impl Machine {
             Command::Authenticate(authenticate) => {
                 let inline = self.config.initial_response
                     && self.session.capabilities.has_or_rev2(&Capability::SaslIr);
-                let initial = if inline { None } else { authenticate.initial.take() };
-                self.unfinished = Some(Unfinished::Auth {
-                    initial,
-                    challenged: false,
-                    cancelled: false,
-                    steps: Steps::default(),
-                });
+                let room = if inline { usize::MAX } else { 0 };
+                let exchange = Exchange::begin(&authenticate.mechanism, &mut authenticate.initial, room);
+                self.unfinished = Some(Unfinished::Auth(exchange));
                 self.write_out(&tag, &command, None);
             }
             Command::Idle => {
@@ -235,30 +231,16 @@ impl Machine {
         self.write_command(Queued { ticket, command }, rules);
     }
 
-    /// Whether the server waits for a step of an exchange, which is about to be sent.
-    pub(super) fn take_turn(&mut self) -> bool {
-        match &mut self.unfinished {
-            Some(Unfinished::Auth { challenged, .. }) if self.failed.is_none() => core::mem::take(challenged),
-            _ => false,
-        }
+    /// Whether the server waits for a step of an exchange.
+    pub(super) fn takes_step(&self) -> bool {
+        self.failed.is_none()
+            && matches!(&self.unfinished, Some(Unfinished::Auth(exchange)) if exchange.is_clients_turn())
     }
 
     /// Answers a challenge.
     pub(super) fn respond(&mut self, step: &SaslStep) {
-        if let (SaslStep::Cancel, Some(Unfinished::Auth { cancelled, .. })) = (step, &mut self.unfinished) {
-            *cancelled = true;
-        }
-        let room = match step {
-            SaslStep::Data(data) => sasl::room_for(Some(data)),
-            SaslStep::Cancel => sasl::room_for(None),
-        };
-        self.output.write_secret(room, |out| {
-            match step {
-                SaslStep::Data(data) => sasl::encode(data.expose(), out),
-                SaslStep::Cancel => out.push(b'*'),
-            }
-            out.extend_from_slice(b"\r\n");
-        });
+        let Some(Unfinished::Auth(exchange)) = &mut self.unfinished else { return };
+        self.output.write_secret(room_for_step(step), |out| exchange.respond(step, out));
         self.mark_end();
     }
 }
@@ -274,7 +256,7 @@ fn secret_room(command: &Command) -> Option<usize> {
             Some(length.saturating_mul(2).saturating_add(MORE))
         }
         Command::Authenticate(authenticate) => {
-            Some(sasl::room_for(authenticate.initial.as_ref()).saturating_add(MORE))
+            Some(room_for(authenticate.initial.as_ref()).saturating_add(MORE))
         }
         _ => None,
     }

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 use mailwire_core::{
-    Channel, Error, Output, OutputMark, Secret, Ticket, Tickets, private::Park, sasl::Steps,
+    Channel, Error, Output, OutputMark, Secret, Ticket, Tickets, private::Park, sasl::Exchange,
 };
 
 use super::{Config, Event};
@@ -223,16 +223,7 @@ pub(super) enum Unfinished {
     /// A literal that the caller sends.
     Sending(Outgoing),
     /// A SASL exchange.
-    Auth {
-        /// The first message, held back.
-        initial: Option<Secret>,
-        /// The server waits for a step.
-        challenged: bool,
-        /// It was cancelled: nothing but its end may come.
-        cancelled: bool,
-        /// The challenges that came.
-        steps: Steps,
-    },
+    Auth(Exchange),
     /// IDLE.
     Idle(Idle),
 }
