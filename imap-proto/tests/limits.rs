@@ -135,6 +135,47 @@ fn a_literal_for_a_server() {
     }
 }
 
+/// Whichever literal of a command it is, and however many there are.
+#[test]
+fn what_is_read_past_has_an_end() {
+    let limits = limits!(Limits::server(); inline_literal: 10, message: 1000);
+    let literal = |length: usize| format!(" {{{length}+}}\r\n{}", "x".repeat(length));
+    for (text, ends) in [
+        (format!("a CREATE{} {{18446744073709551615+}}\r\nx", literal(999)), true),
+        (format!("a CREATE{} {{600+}}\r\nx", literal(600)), true),
+        (format!("a CREATE{}\r\n", (literal(100)).repeat(11)), true),
+        (format!("a CREATE{}\r\n", (literal(100)).repeat(10)), false),
+        // Each command by itself.
+        (format!("a CREATE{0}\r\na CREATE{0}\r\n", literal(1000)), false),
+        (format!("a CREATE{} {{99}}\r\na CREATE{0}\r\n", literal(900)), false),
+        // After the message of an APPEND.
+        ("a APPEND x {5+}\r\nhello {1001+}\r\nx".to_owned(), true),
+        (format!("a APPEND x {{5+}}\r\nhello{} {{600+}}\r\nx", literal(600)), true),
+        (format!("a APPEND x {{5+}}\r\nhello{}\r\n", literal(1000)), false),
+    ] {
+        let mut config = server_config(Channel::Tls);
+        (config.limits, config.accept_bodies) = (limits, true);
+        let mut server = serving_with(config);
+        let mut input = BytesMut::from(text.as_bytes());
+        let last = loop {
+            let (_, last) = events(&mut server, &mut input);
+            // The events in between are not told to anybody.
+            if last != Ok(Next::Paused) || input.is_empty() {
+                break last;
+            }
+        };
+        let shown: String = text.chars().filter(|byte| *byte != 'x').collect();
+        match last {
+            Err(error) => {
+                assert!(ends, "{shown}: {error}");
+                assert!(matches!(error, Error::LimitExceeded { limit: 1000, .. }), "{shown}: {error}");
+                assert!(drain_text(&mut server).ends_with("* BYE [TOOBIG] too large\r\n"));
+            }
+            Ok(last) => assert!(!ends && last == Next::NeedInput, "{shown}: {last:?}"),
+        }
+    }
+}
+
 #[test]
 fn a_nul_in_a_message_to_append() {
     for (allow_nul, announced, taken) in

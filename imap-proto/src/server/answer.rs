@@ -235,9 +235,9 @@ impl Machine {
             }
             Mode::Decision { .. } | Mode::Body => {
                 self.framer.discard();
-                Mode::Rest
+                Mode::Rest { skipped: 0 }
             }
-            Mode::Tail => Mode::Rest,
+            Mode::Tail => Mode::Rest { skipped: 0 },
             _ => Mode::Command,
         };
     }

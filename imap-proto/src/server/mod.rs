@@ -169,7 +169,7 @@ impl mailwire_core::Connection for Connection {
         let timeouts = &self.0.config.timeouts;
         match self.0.mode {
             Mode::Answer | Mode::Decision { .. } => None,
-            Mode::Body | Mode::Tail | Mode::Rest => Some(timeouts.body),
+            Mode::Body | Mode::Tail | Mode::Rest { .. } => Some(timeouts.body),
             _ if self.0.session.state == State::NotAuthenticated => Some(timeouts.login),
             _ => Some(timeouts.idle),
         }

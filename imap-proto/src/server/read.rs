@@ -175,11 +175,11 @@ impl Machine {
                 return self.take_line(&line);
             }
             Mode::Tail => {
-                self.give_up(announced, input);
+                self.give_up(announced, input)?;
                 return Ok(self.refuse_body(BodyRefusal::SecondMessage));
             }
             _ => {
-                self.give_up(announced, input);
+                self.give_up(announced, input)?;
                 return Ok(None);
             }
         }
@@ -237,30 +237,28 @@ impl Machine {
         refusal: &Refusal,
     ) -> Reading {
         let text = Bytes::copy_from_slice(self.framer.announced(input));
-        self.stop_reading(announced, input)?;
+        self.give_up(announced, input)?;
         self.refuse_line(text, refusal)
     }
 
-    /// Reads past what still comes of a command that is refused, as far as that is worth it.
-    fn stop_reading(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
-        // More than this is not read for nothing (RFC 7888 section 4).
-        if !announced.synchronizing && announced.size > self.config.limits.message {
-            let limit = self.config.limits.message;
-            return Err(Error::LimitExceeded { what: "bytes in a literal", limit });
-        }
-        self.give_up(announced, input);
-        Ok(())
-    }
-
-    /// Reads past the announced literal and the rest of the command, if they come.
-    fn give_up(&mut self, announced: Announcement, input: &mut BytesMut) {
+    /// Reads past the announced literal and the rest of the command, if they come, as far as that is
+    /// worth it.
+    fn give_up(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
         if announced.synchronizing {
             self.framer.refuse(input);
             self.mode = Mode::Command;
-        } else {
-            self.framer.skip(input);
-            self.mode = Mode::Rest;
+            return Ok(());
         }
+        let before = if let Mode::Rest { skipped } = self.mode { skipped } else { 0 };
+        let skipped = announced.size.saturating_add(before);
+        // More than this of one command is not read for nothing (RFC 7888 section 4).
+        let limit = self.config.limits.message;
+        if skipped > limit {
+            return Err(Error::LimitExceeded { what: "bytes in a literal", limit });
+        }
+        self.framer.skip(input);
+        self.mode = Mode::Rest { skipped };
+        Ok(())
     }
 
     /// Answers a line that is no command, or none yet.
@@ -301,7 +299,7 @@ impl Machine {
     fn take_message(&mut self, mut frame: Frame, input: &BytesMut) -> Reading {
         match self.mode {
             Mode::AuthLine | Mode::Idle => self.take_line(&frame.bytes),
-            Mode::Rest => {
+            Mode::Rest { .. } => {
                 self.mode = Mode::Command;
                 Ok(None)
             }
@@ -457,7 +455,7 @@ impl Machine {
             checked = self.permits_size(announced, frame.bytes.len());
         }
         if let Err(refusal) = checked {
-            self.stop_reading(announced, input)?;
+            self.give_up(announced, input)?;
             return self.refuse_command(&tag, command, refusal);
         }
         let length = match &command {

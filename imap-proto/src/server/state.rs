@@ -147,7 +147,10 @@ pub(super) enum Mode {
     /// DONE.
     Idle,
     /// The rest of a command that was answered already.
-    Rest,
+    Rest {
+        /// How many bytes its literals have that were refused.
+        skipped: u64,
+    },
 }
 
 /// The command in progress.
