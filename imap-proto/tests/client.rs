@@ -337,6 +337,25 @@ fn an_append_that_is_refused_midway_is_still_sent_in_full() {
     assert_eq!(drain_text(&mut client), "67890\r\n");
 }
 
+/// As after an answer that does parse: the server reads as many bytes as were announced.
+#[test]
+fn an_append_that_is_answered_by_nonsense_midway_is_still_sent_in_full() {
+    let mut client = logged_in("IMAP4rev1 LITERAL+");
+    let append = client.send(Command::Append(Append::streamed(MailboxName::INBOX, 10).into())).unwrap();
+    feed(&mut client, b"");
+    client.send_body(&mut Bytes::from_static(b"12345")).unwrap();
+    drain(&mut client);
+    client.send(Command::Noop).unwrap();
+    assert_eq!(feed(&mut client, b"b.1 WELL full\r\n"), []);
+    assert_eq!(drain_text(&mut client), "", "it would stand in the message");
+    client.send_body(&mut Bytes::from_static(b"67890")).unwrap();
+    client.finish_body().unwrap();
+    let found = feed(&mut client, b"");
+    assert!(matches!(&found[..], [Event::Malformed { ticket: Some(ticket), .. }] if *ticket == append));
+    assert_eq!(drain_text(&mut client), "67890\r\nb.2 NOOP\r\n");
+    assert!(matches!(&feed(&mut client, b"b.2 OK done\r\n")[..], [Event::Reply { .. }]));
+}
+
 #[test]
 fn a_message_in_memory_is_sent_by_itself_without_a_copy() {
     let mut client = logged_in("IMAP4rev1");

@@ -491,6 +491,12 @@ impl Machine {
         let ended = at.and_then(|at| self.in_flight.remove(at));
         if let Some(ended) = &ended {
             if at == Some(self.in_flight.len()) {
+                if matches!(self.unfinished, Some(Unfinished::Sending(_))) {
+                    // The rest of the message has to go, as in `complete`.
+                    let ticket = ended.ticket;
+                    self.held = Some(Event::Malformed { ticket, bytes, error });
+                    return Ok(());
+                }
                 self.unfinished = None;
             }
             match ended.rules.effect {
