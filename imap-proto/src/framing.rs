@@ -62,17 +62,28 @@ impl Frame {
     }
 }
 
-/// Whether a line is LOGIN or AUTHENTICATE: by the word after its tag, or by the first if that was forgotten.
-fn is_login(line: &[u8]) -> bool {
-    let mut words = line.split(|byte| matches!(byte, b' ' | b'\r' | b'\n')).filter(|word| !word.is_empty());
-    let mut is_login = || {
-        words.next().is_some_and(|word| match word.first() {
+/// Where the name of a command with a secret ends, LOGIN or AUTHENTICATE: wherever it stands among the
+/// first words, for the tag can be missing, and other words can stand before it.
+pub(crate) fn login_end(command: &[u8]) -> Option<usize> {
+    const WORDS: usize = 8;
+    let (mut end, mut words) = (0, 0);
+    for word in command.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
+        end += word.len();
+        let is_login = match word.first() {
             Some(b'l' | b'L') => word.eq_ignore_ascii_case(b"LOGIN"),
             Some(b'a' | b'A') => word.eq_ignore_ascii_case(b"AUTHENTICATE"),
             _ => false,
-        })
-    };
-    is_login() || is_login()
+        };
+        if is_login {
+            return Some(end);
+        }
+        end += 1;
+        words += usize::from(!word.is_empty());
+        if words == WORDS {
+            break;
+        }
+    }
+    None
 }
 
 /// Tells what the [`Framer`] has found.
@@ -339,7 +350,7 @@ impl Framer {
         let end = end.min(input.len());
         let hidden = match self.hide {
             Hide::Nothing => false,
-            Hide::Logins => is_login(input),
+            Hide::Logins => input.get(..end).is_some_and(|message| login_end(message).is_some()),
             Hide::All => true,
         };
         let mut bytes = if hidden { take_secret(input, end) } else { input.split_to(end).freeze() };
@@ -562,6 +573,37 @@ mod tests {
         let Ok(Framed::Message(frame)) = framer.next(&mut input, &limits) else { panic!() };
         assert_eq!(frame.bytes, "d NOOP");
         assert!(framer.at_boundary(&input));
+    }
+
+    /// What is zeroed where it stood is a copy.
+    #[test]
+    fn logins_are_hidden_and_nothing_else_is() {
+        for (text, hidden) in [
+            (&b"a LOGIN b c\r\n"[..], true),
+            (b"a\tlogin b c\r\n", true),
+            (b"a         LOGIN b c\r\n", true),
+            (b"Authenticate PLAIN AGEAYg==\r\n", true),
+            (b"a UID LOGIN b c\r\n", true),
+            (b"a LOGIN {1+}\r\nb {1+}\r\nc\r\n", true),
+            (b"a NOOP\r\n", false),
+            (b"a LOGINS b c\r\n", false),
+            // What follows it is another message.
+            (b"a\r\nLOGIN b c\r\n", false),
+            (b"a NOOP\r\nb LOGIN b c\r\n", false),
+        ] {
+            let mut input = BytesMut::from(text);
+            let place = input.as_ptr();
+            let mut framer = Framer::new(Speaker::Client);
+            framer.hide(Hide::Logins);
+            let frame = loop {
+                match framer.next(&mut input, &limits()) {
+                    Ok(Framed::Literal(_)) => framer.keep(&limits()).unwrap(),
+                    Ok(Framed::Message(frame)) => break frame,
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert_eq!(frame.bytes.as_ptr() != place, hidden, "{}", text.escape_ascii());
+        }
     }
 
     #[test]

@@ -147,6 +147,8 @@ fn no_secret_is_shown() {
         format!("a AUTHENTICATE X {base64}"),
         format!("LOGIN fred {secret}"),
         format!("a  LOGIN fred {secret}"),
+        format!("a UID         LOGIN fred {secret}"),
+        format!("a\tLOGIN fred {secret}"),
         format!("a UID LOGIN fred {secret}"),
         base64.to_owned(),
         secret.to_owned(),

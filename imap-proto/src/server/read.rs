@@ -20,7 +20,7 @@ use crate::{
         Command, Effect, LITERAL_MINUS, Literals, Name, Request, Rules, append_announces_message, parse_head,
         row_of,
     },
-    framing::{Announcement, Frame, Framed, Hide},
+    framing::{Announcement, Frame, Framed, Hide, login_end},
     response::{Code, Reply, ReplyKind, ReplyText},
     types::{ParseContext, Tag, chars},
 };
@@ -553,15 +553,9 @@ fn word_at(bytes: &Bytes, offset: usize) -> &[u8] {
 /// they stand, and nothing of a single word, which can be a step of an exchange that was refused
 /// before.
 fn without_secrets(bytes: Bytes) -> Bytes {
-    let mut end = 0;
-    let mut words = 0;
-    for word in bytes.split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).take(8) {
-        end += word.len();
-        if [&b"LOGIN"[..], b"AUTHENTICATE"].iter().any(|name| word.eq_ignore_ascii_case(name)) {
-            return bytes.slice(..end.min(bytes.len()));
-        }
-        end += 1;
-        words += usize::from(!word.is_empty());
+    if let Some(end) = login_end(&bytes) {
+        return bytes.slice(..end);
     }
-    if words < 2 { Bytes::new() } else { bytes }
+    let mut words = bytes.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    if words.nth(1).is_some() { bytes } else { Bytes::new() }
 }
