@@ -260,3 +260,32 @@ fn in_clear_a_server_offers_what_does_not_show_the_password() {
     assert_eq!(drain_text(&mut server), "a NO [PRIVACYREQUIRED] TLS is needed first\r\n");
     take(&mut server, "b AUTHENTICATE scram-sha-256");
 }
+
+/// What was counted against a client in clear is not forgotten.
+#[test]
+fn a_server_goes_on_counting() {
+    let upgrade = |server: &mut server::Connection| {
+        let ticket = take(server, "s STARTTLS");
+        server.accept_upgrade(ticket).unwrap();
+        drain(server);
+        assert!(matches!(server.next_event(&mut BytesMut::new()), Ok(Next::Upgrade(Upgrade::Tls))));
+        server.upgraded(Upgrade::Tls);
+    };
+    let mut config = server_config(Channel::StartTls);
+    config.allow_clear_credentials = true;
+    (config.limits.idle_commands, config.limits.auth_failures) = (2, 2);
+    let mut idle = server::Connection::new(config.clone());
+    feed(&mut idle, b"a CAPABILITY\r\nb CAPABILITY\r\n");
+    upgrade(&mut idle);
+    let (_, last) = events(&mut idle, &mut BytesMut::from("c CAPABILITY\r\n"));
+    assert!(matches!(last, Err(Error::LimitExceeded { limit: 2, .. })), "{last:?}");
+
+    let mut guessing = server::Connection::new(config);
+    let ticket = take(&mut guessing, "a LOGIN a b");
+    guessing.reply(ticket, status("NO wrong")).unwrap();
+    upgrade(&mut guessing);
+    let ticket = take(&mut guessing, "b LOGIN a b");
+    guessing.reply(ticket, status("NO wrong")).unwrap();
+    let (_, last) = events(&mut guessing, &mut BytesMut::from("c NOOP\r\n"));
+    assert!(matches!(last, Err(Error::LimitExceeded { limit: 2, .. })), "{last:?}");
+}

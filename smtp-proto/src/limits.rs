@@ -41,14 +41,14 @@ pub struct Limits {
     /// ends with 421.
     pub bad_commands: usize,
     /// Server: commands in a row that lead nowhere (NOOP, RSET, HELP, VRFY, EXPN, EHLO, MAIL); an
-    /// accepted recipient starts the count anew. At this number the connection ends with 421.
+    /// accepted recipient starts the count anew. More end the connection with 421.
     pub idle_commands: usize,
     /// Server: failed AUTH commands. At this number the connection ends with 421.
     pub auth_failures: usize,
     /// Client: commands that are given and not answered yet. `send` refuses more with
     /// [`Full`](mailwire_core::Misuse::Full).
     pub queue: usize,
-    /// Client: lines from the server that are no replies. At this number the connection ends.
+    /// Client: lines from the server that are no replies. More end the connection.
     pub noise: usize,
     /// Bytes that wait to be written. A client's `send` and `send_body` take no more; a server reads
     /// no more commands.

@@ -95,7 +95,11 @@ fn idle_commands() {
         assert!(said.ends_with("421 4.7.0 Too many commands without a message\r\n"), "{command} {said}");
         assert!(matches!(server.error, Some(Error::LimitExceeded { .. })));
     }
+    // EHLO was the first.
     let mut server = server(|config| config.limits.idle_commands = 10);
+    assert_eq!(server.say("NOOP\r\n".repeat(9)), "250 2.0.0 Ok\r\n".repeat(9));
+    assert_eq!(server.say("NOOP\r\n"), "421 4.7.0 Too many commands without a message\r\n");
+    let mut server = self::server(|config| config.limits.idle_commands = 10);
     for _ in 0..20 {
         server.say("NOOP\r\nNOOP\r\n");
         server.say(TRANSACTION);

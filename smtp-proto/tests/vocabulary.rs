@@ -130,8 +130,8 @@ fn noise_has_a_limit() {
     let mut client = ready_client(config);
     client.send(Command::Rset).unwrap();
     drain(&mut client);
-    assert_eq!(feed(&mut client, b"one\r\ntwo\r\n").len(), 2);
-    assert!(matches!(try_feed(&mut client, b"three\r\n"), Err(Error::LimitExceeded { limit: 3, .. })));
+    assert_eq!(feed(&mut client, b"one\r\ntwo\r\nthree\r\n").len(), 3);
+    assert!(matches!(try_feed(&mut client, b"four\r\n"), Err(Error::LimitExceeded { limit: 3, .. })));
 }
 
 #[test]

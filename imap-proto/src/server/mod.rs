@@ -198,7 +198,9 @@ impl mailwire_core::Connection for Connection {
         let before = core::mem::replace(machine, fresh);
         machine.tickets = before.tickets;
         machine.eof = before.eof;
-        machine.session = Session::new(true);
+        // What was counted against the client goes on.
+        machine.session =
+            Session { rev2: false, tls: true, state: State::NotAuthenticated, ..before.session };
         machine.renew_offer();
     }
 

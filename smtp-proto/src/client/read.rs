@@ -90,7 +90,7 @@ impl Machine {
         } else {
             self.noise += 1;
             let limit = self.config.limits.noise;
-            if self.noise >= limit {
+            if self.noise > limit {
                 return Err(Error::LimitExceeded { what: "lines that are no replies", limit: limit as u64 });
             }
         }

@@ -119,7 +119,7 @@ impl Machine {
     pub(super) fn idle(&mut self) -> Option<()> {
         self.counts.idle_commands += 1;
         let limit = self.config.limits.idle_commands;
-        if self.counts.idle_commands < limit {
+        if self.counts.idle_commands <= limit {
             return Some(());
         }
         self.write_last("Too many commands without a message");
