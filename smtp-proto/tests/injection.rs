@@ -3,12 +3,12 @@
 
 mod common;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use common::{client_config, drain, ready_client, server_config, try_feed};
 use mailwire_smtp::{
-    AddressLiteral, Argument, Auth, Capability, Command, Dialect, Domain, EhloName, Host, Keyword, Mail,
-    Mailbox, Mechanism, Misuse, Next, OtherCapability, ParameterValue, Rcpt, Reply, ReplyCode, Secret, Text,
-    Verb, client, server,
+    AddressLiteral, Argument, Auth, Capability, Command, Connection as _, Dialect, Domain, EhloName, Host,
+    Keyword, Mail, Mailbox, Mechanism, Misuse, Next, OtherCapability, ParameterValue, Rcpt, Reply, ReplyCode,
+    Secret, Text, Verb, client, server,
 };
 
 /// Texts that end a line, or are cut by somebody.
@@ -162,6 +162,20 @@ fn no_secret_is_shown() {
             written += &server.say(line);
         }
         shown(format!("{:?} {:?} {written}", server.events, server.machine));
+    }
+}
+
+/// It may be AUTH. What is zeroed where it stood is a copy.
+#[test]
+fn a_line_that_begins_with_a_blank_leaves_nothing_in_the_input() {
+    for (line, hidden) in [(" NOOP x\r\n", true), ("\tNOOP x\r\n", true), ("NOOP \0\r\n", false)] {
+        let mut server = common::Granting::new(server_config());
+        server.say("EHLO client.example\r\n");
+        let mut input = BytesMut::from(line);
+        let place = input.as_ptr();
+        let found = server.machine.next_event(&mut input);
+        let Ok(Next::Event(server::Event::Malformed { bytes, .. })) = found else { panic!("{found:?}") };
+        assert_eq!((&bytes[..], bytes.as_ptr() != place), (line.trim_end().as_bytes(), hidden), "{line}");
     }
 }
 

@@ -170,6 +170,7 @@ impl Machine {
         if !fallback {
             match Capabilities::parse(&frame.bytes, frame.context(self.config.dialect)) {
                 Ok(parsed) => {
+                    // What is kept does not keep the receive buffer.
                     capabilities = parsed.value.compact();
                     deviations.extend(parsed.deviations);
                 }
@@ -194,8 +195,7 @@ impl Machine {
         self.last_words = None;
         self.phase = Phase::Ready;
         self.session.state = Effect::Ehlo.after(self.session.state);
-        // What is kept does not keep the receive buffer.
-        self.session.capabilities = capabilities.compact();
+        self.session.capabilities = capabilities.clone();
         Ok(Some(Event::Capabilities { capabilities, reply, deviations }))
     }
 

@@ -73,7 +73,9 @@ impl Machine {
             let secret = in_exchange.is_some() || auth && input.get(4) == Some(&b' ');
             let limits = &self.config.limits;
             let limit = if secret { limits.auth_line } else { limits.line };
-            let hidden = secret || auth || self.secret_may_follow;
+            // After a blank stands no command, but what is meant for AUTH can.
+            let blank = input.first().is_some_and(u8::is_ascii_whitespace);
+            let hidden = secret || auth || blank || self.secret_may_follow;
             let line = if hidden {
                 self.framer.next_secret_line(input, limit)
             } else {
@@ -92,10 +94,7 @@ impl Machine {
                     let length = limit.min(input.len());
                     let start =
                         if hidden { take_secret(input, length) } else { input.split_to(length).freeze() };
-                    let first = first_word(start.trim_ascii_start());
-                    if first.get(..4).is_some_and(|first| first.eq_ignore_ascii_case(b"AUTH")) {
-                        self.secret_may_follow = true;
-                    }
+                    self.secret_may_follow |= starts_with_auth(start.trim_ascii_start());
                     let bytes = if secret || self.secret_may_follow { Bytes::new() } else { start };
                     self.overlong = Some(Overlong { bytes, limit });
                 }
@@ -210,10 +209,7 @@ impl Machine {
             Reply::of(ReplyCode::UNRECOGNIZED, 5, 2, "Not a command")
         };
         self.refuse_line(&reply);
-        let start = first_word(frame.trim_ascii_start());
-        if start.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH")) {
-            self.secret_may_follow = true;
-        }
+        self.secret_may_follow |= starts_with_auth(frame.trim_ascii_start());
         let secret = self.secret_may_follow;
         Event::Malformed { ticket: None, bytes: if secret { Bytes::new() } else { frame.clone() }, error }
     }
