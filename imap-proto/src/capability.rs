@@ -215,8 +215,10 @@ impl Capability {
     }
 
     fn known(name: &[u8]) -> Option<Self> {
-        if let Some((b"AUTH=" | b"auth=" | b"Auth=", mechanism)) = name.split_at_checked(5) {
-            return Mechanism::from_peer(Text::from(mechanism)).ok().map(Self::Auth);
+        if let Some((start @ [.., b'='], mechanism)) = name.split_at_checked(5) {
+            if start.eq_ignore_ascii_case(b"AUTH=") {
+                return Mechanism::from_peer(Text::from(mechanism)).ok().map(Self::Auth);
+            }
         }
         if name.len() >= 11 && name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case(b"APPENDLIMIT"))
         {
@@ -286,6 +288,15 @@ impl Capability {
             }
         }
         Ok(capabilities)
+    }
+
+    /// Whether ENABLE of it changes neither how bytes are read nor what a machine has to say. What a name
+    /// means that is not known here, whoever enables it has to know.
+    pub(crate) const fn is_enabled_freely(&self) -> bool {
+        matches!(
+            self,
+            Self::CondStore | Self::QResync | Self::Metadata | Self::MetadataServer | Self::Other(_)
+        )
     }
 
     /// Appends the name.

@@ -635,3 +635,14 @@ fn status_responses_without_their_beginning() {
     let Untagged::Reply(reply) = accepted("a1 BYE Server logging out\r\n") else { panic!() };
     assert_eq!((reply.kind, reply.text.as_bytes()), (ReplyKind::Bye, &b"Server logging out"[..]));
 }
+
+#[test]
+fn the_case_of_a_capability_does_not_count() {
+    for name in ["AUTH=PLAIN", "auth=plain", "Auth=PLAIN", "aUTh=PLAIN"] {
+        assert_eq!(
+            Capability::new(name),
+            Ok(Capability::Auth(mailwire_core::sasl::Mechanism::Plain)),
+            "{name}"
+        );
+    }
+}

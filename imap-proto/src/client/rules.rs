@@ -145,19 +145,9 @@ fn permits_value(command: &Command, rules: &Rules) -> Result<(), Misuse> {
     Ok(())
 }
 
-/// Whether the machine understands the server after this was enabled. What a name means that is not known
-/// here, the caller has to know.
+/// Whether the machine understands the server after this was enabled.
 const fn follows(extension: &Capability) -> bool {
-    matches!(
-        extension,
-        Capability::Imap4Rev2
-            | Capability::Utf8Accept
-            | Capability::CondStore
-            | Capability::QResync
-            | Capability::Metadata
-            | Capability::MetadataServer
-            | Capability::Other(_)
-    )
+    extension.is_enabled_freely() || matches!(extension, Capability::Imap4Rev2 | Capability::Utf8Accept)
 }
 
 /// What follows from the end of a command.

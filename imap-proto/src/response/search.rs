@@ -183,7 +183,7 @@ pub enum SearchReturnData {
     All(KnownNumbers),
     /// `MODSEQ`: the highest modification sequence among them (RFC 7162).
     ModSeq(ModSeq),
-    /// Another.
+    /// A result that this crate does not know.
     Other {
         /// Its name.
         name: Atom,

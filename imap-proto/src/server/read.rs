@@ -11,7 +11,6 @@ use mailwire_core::{
 
 use super::{
     BodyRefusal, Event, State,
-    rules::can_enable,
     state::{Current, Machine, Mode, Phase},
 };
 use crate::{
@@ -415,7 +414,7 @@ impl Machine {
         for capability in asked {
             let has = match capability {
                 Capability::Imap4Rev2 => self.config.capabilities().has(capability),
-                _ => self.config.enable.contains(capability) && can_enable(capability),
+                _ => self.config.enable.contains(capability) && capability.is_enabled_freely(),
             };
             if has && !enabled.contains(capability) {
                 enabled.push(capability.clone());

@@ -244,19 +244,6 @@ fn permits_list(list: &List, pass_unknown: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the machine keeps up with a client that has enabled this: it neither reads commands otherwise
-/// nor says other things. IMAP4rev2 is its own.
-pub(super) const fn can_enable(extension: &Capability) -> bool {
-    matches!(
-        extension,
-        Capability::CondStore
-            | Capability::QResync
-            | Capability::Metadata
-            | Capability::MetadataServer
-            | Capability::Other(_)
-    )
-}
-
 pub(super) fn privacy_required() -> Refusal {
     Refusal::no(Code::PrivacyRequired, "TLS is needed first")
 }
