@@ -2,6 +2,7 @@
 into a mailbox, or one that gets all messages out of it."""
 
 import contextlib
+import fcntl
 import imaplib
 import os
 import poplib
@@ -12,8 +13,10 @@ import smtplib
 import ssl
 import subprocess
 import tempfile
+import termios
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from servers import HOST, PASSWORD, USER
 
@@ -116,6 +119,69 @@ class Ours:
         return lambda: self._into_folder(*self._words("pop", security, port), "--delete")
 
 
+def in_a_terminal(words, steps=(), **environment):
+    """Runs a program that wants a terminal until it ends. A step is what has to be on the screen, and the keys that are
+    pressed then."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (50, 200))
+    process = subprocess.Popen([str(word) for word in words], stdin=slave, stdout=slave, stderr=slave,
+                               env=dict(os.environ, TERM="xterm", LC_ALL="C.UTF-8", **environment),
+                               start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    os.close(slave)
+    shown = bytearray()
+    seen = 0
+    steps = list(steps)
+    end = time.monotonic() + 60
+    try:
+        while process.poll() is None and time.monotonic() < end:
+            if select.select([master], [], [], 0.2)[0]:
+                with contextlib.suppress(OSError):  # it has ended
+                    shown += os.read(master, 65536)
+            if steps and (found := shown.find(steps[0][0].encode(), seen)) >= 0:
+                seen = found + 1
+                os.write(master, steps.pop(0)[1].encode())
+        if process.poll() != 0:
+            last = re.sub(rb"\x1b[^a-zA-Z]*[a-zA-Z]", b" ", bytes(shown[-3000:])).decode(errors="replace")
+            raise RuntimeError(f"{words[0]} ended with {process.poll()}: {last}")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        os.close(master)
+
+
+class Aerc:
+    """aerc, which wants a terminal and keys, too."""
+
+    SAVED = "Saved"
+
+    def __init__(self, authority, folder):
+        self.authority, self.home = authority, folder / "aerc"
+
+    def pull(self, mailbox, port):
+        """Copies all messages to another mailbox of the server, and gets them from there."""
+        def get():
+            config = self.home / "aerc"
+            config.mkdir(parents=True, exist_ok=True)
+            accounts = config / "accounts.conf"
+            login = f"{quote(USER, safe='')}:{quote(PASSWORD, safe='')}"
+            accounts.write_text(f"[test]\nsource = imaps://{login}@{HOST}:{port}\ndefault = INBOX\nfrom = {USER}\n")
+            accounts.chmod(0o600)
+            with mailbox.session() as imap:
+                imap.create(self.SAVED)
+            # "plain" is the subject of the oldest message, the last that is shown.
+            steps = [("plain", f":mark -a\r:copy {self.SAVED}\r"), ("copied", ":quit\r")]
+            in_a_terminal(["aerc"], steps, HOME=str(self.home), XDG_CONFIG_HOME=str(self.home),
+                          SSL_CERT_FILE=str(self.authority.ca))
+            with mailbox.session() as imap:
+                imap.select(self.SAVED)
+                copies = imap.fetch("1:*", "(BODY.PEEK[])")[1]
+                imap.select("INBOX")
+                imap.delete(self.SAVED)
+                return [part[1] for part in copies if isinstance(part, tuple)]
+        return get
+
+
 class Mutt:
     """mutt or neomutt, which want a terminal and keys."""
 
@@ -133,29 +199,7 @@ set mbox_type=Maildir header_cache="" message_cachedir="" tmpdir="{self.folder}"
 set confirmappend=no confirmcreate=no quit=yes move=no delete=no mark_old=no wait_key=no timeout=5
 push "<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{target}<enter><quit>"
 """)
-        self._in_a_terminal(self.program, "-n", "-F", config, "-f", source)
-
-    def _in_a_terminal(self, *words):
-        master, slave = pty.openpty()
-        environment = dict(os.environ, TERM="xterm", HOME=str(self.folder), LC_ALL="C.UTF-8")
-        process = subprocess.Popen([str(word) for word in words], stdin=slave, stdout=slave, stderr=slave,
-                                   env=environment, start_new_session=True)
-        os.close(slave)
-        shown = bytearray()
-        end = time.monotonic() + 60
-        try:
-            while process.poll() is None and time.monotonic() < end:
-                if select.select([master], [], [], 0.2)[0]:
-                    with contextlib.suppress(OSError):  # it has ended
-                        shown += os.read(master, 65536)
-            if process.poll() != 0:
-                last = re.sub(rb"\x1b[^a-zA-Z]*[a-zA-Z]", b" ", bytes(shown[-3000:])).decode(errors="replace")
-                raise RuntimeError(f"{self.program} ended with {process.poll()}: {last}")
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-            os.close(master)
+        in_a_terminal([self.program, "-n", "-F", config, "-f", source], HOME=str(self.folder))
 
     def pull(self, port):
         def get():
@@ -253,7 +297,8 @@ class Others:
                     "--to", USER, "--no-data-fixup", "--data", f"@{stuffed}", "--suppress-data", "--silent", "1")
         return put
 
-    def _mbsync(self, port, maildir, words):
+    def mbsync(self, port, maildir, words):
+        """Runs mbsync between `INBOX` of a server and a Maildir of that name below `maildir`."""
         config = self.folder / "mbsyncrc"
         config.write_text(f"""
 IMAPStore far
@@ -280,7 +325,7 @@ SyncState *
     def mbsync_pull(self, port):
         def get():
             with tempfile.TemporaryDirectory(dir=self.folder) as maildir:
-                self._mbsync(port, maildir, ["--pull"])
+                self.mbsync(port, maildir, ["--pull"])
                 files = [file for part in ("new", "cur") for file in (Path(maildir) / "INBOX" / part).iterdir()]
                 return [without_marks(file.read_bytes().replace(b"\n", b"\r\n")) for file in files]
         return get
@@ -293,7 +338,7 @@ SyncState *
                 for number, file in enumerate(files):
                     content = file.read_bytes().replace(b"\r\n", b"\n")
                     (Path(maildir) / "INBOX" / "cur" / f"{number}.eml:2,S").write_bytes(content)
-                self._mbsync(port, maildir, ["--push"])
+                self.mbsync(port, maildir, ["--push"])
         return put
 
     def poplib(self, port):

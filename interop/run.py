@@ -5,10 +5,12 @@ non-zero if a case failed.
 
     run.py FOLDER_OF_PROGRAMS [PART_OF_A_NAME]
 
-FOLDER_OF_PROGRAMS holds the built `send`, `fetch`, `pop` and `serve`.
+FOLDER_OF_PROGRAMS holds the built `send`, `fetch`, `pop` and `serve`. IMAPFLOW in the environment names the folder that
+ImapFlow is installed in; without it, it is left out.
 """
 
 import contextlib
+import os
 import signal
 import sys
 import tempfile
@@ -18,9 +20,10 @@ from pathlib import Path
 
 import clients
 import differential
-from clients import Mailbox, Mutt, Ours, without_marks
+import twoway
+from clients import Aerc, Mailbox, Mutt, Ours, run, without_marks
 from messages import as_sent, messages, without_trace
-from servers import Authority, Cyrus, Dovecot, Postfix, Serve, free_ports
+from servers import PASSWORD, USER, Authority, Cyrus, Dovecot, Postfix, Serve, free_ports
 
 
 def pairs(ours, other, dovecot, cyrus, postfix, serve, unbound):
@@ -69,6 +72,8 @@ def pairs(ours, other, dovecot, cyrus, postfix, serve, unbound):
         yield f"{name} > serve IMAP (STARTTLS)", with_serve, mutt.push(serve.imap), \
             lambda: list(map(without_marks, with_serve.get()))
         yield f"{name} < serve IMAP without channel binding", with_unbound, with_unbound.put, mutt.pull(unbound.imap)
+    yield "aerc < serve IMAP (TLS)", with_serve, with_serve.put, \
+        Aerc(other.authority, other.folder).pull(with_serve, serve.imaps)
     yield "send > serve > fetch", with_serve, ours.send("starttls", serve.submission), ours.fetch("tls", serve.imaps)
     yield "send > serve > pop", with_serve, ours.send("tls", serve.submissions), ours.pop("tls", serve.pop3s)
 
@@ -93,6 +98,14 @@ def differ(servers, tls):
     print(f"        {summary}", flush=True)
     more = [f"and {len(problems) - 50} more"] if len(problems) > 50 else []
     return "\n        ".join(line.replace("\n", "\n        ") for line in problems[:50] + more)
+
+
+def imapflow(modules, authority, serve):
+    """Runs what an application does with ImapFlow; returns what is wrong, or nothing."""
+    said = run("node", Path(__file__).with_name("imapflow.mjs"), modules, serve.imaps, authority.ca, USER, PASSWORD)
+    for line in said.decode().splitlines():
+        print(f"        {line}", flush=True)
+    return ""
 
 
 def main():
@@ -125,6 +138,10 @@ def main():
         rows = []
         cases = [(name, lambda mailbox=mailbox, put=put, get=get: check(mailbox, put, get, files))
                  for name, mailbox, put, get in pairs(ours, other, dovecot, cyrus, postfix, serve, unbound)]
+        cases.append(("mbsync <> serve IMAP, both ways", lambda: twoway.mbsync(other, serve, folder)))
+        cases.append(("offlineimap <> serve IMAP, both ways", lambda: twoway.offlineimap(other, serve, folder)))
+        if modules := os.environ.get("IMAPFLOW"):
+            cases.append(("ImapFlow <> serve IMAP", lambda: imapflow(modules, authority, serve)))
         compared = {"serve": serve.imaps, "dovecot": dovecot.imaps, "cyrus": cyrus.imaps}
         cases.append(("differential: serve, Dovecot, Cyrus", lambda: differ(compared, other.tls)))
         for name, case in cases:
