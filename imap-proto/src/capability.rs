@@ -327,42 +327,22 @@ impl Capability {
     }
 }
 
-/// Lists what a server offers, as far as it has said so.
-///
-/// ```
-/// use mailwire_imap::{Capabilities, Capability};
-///
-/// let offered: Capabilities = [Capability::Imap4Rev2, Capability::Quota].into_iter().collect();
-/// assert!(offered.is_known() && offered.has(&Capability::Quota));
-/// // Nothing was said yet: that is not the same as that nothing is offered.
-/// assert!(!Capabilities::unknown().is_known());
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Capabilities {
-    known: bool,
-    list: Vec<Capability>,
+mailwire_core::capability_list! {
+    /// Lists what a server offers, as far as it has said so.
+    ///
+    /// ```
+    /// use mailwire_imap::{Capabilities, Capability};
+    ///
+    /// let offered: Capabilities = [Capability::Imap4Rev2, Capability::Quota].into_iter().collect();
+    /// assert!(offered.is_known() && offered.has(&Capability::Quota));
+    /// // Nothing was said yet: that is not the same as that nothing is offered.
+    /// assert!(!Capabilities::unknown().is_known());
+    /// ```
+    #[derive(Hash)]
+    pub struct Capabilities of Capability;
 }
 
 impl Capabilities {
-    /// Makes the capabilities of a server that has not said what it offers.
-    #[must_use]
-    pub const fn unknown() -> Self {
-        Self { known: false, list: Vec::new() }
-    }
-
-    /// Whether the server has said what it offers.
-    #[must_use]
-    pub const fn is_known(&self) -> bool {
-        self.known
-    }
-
-    /// Whether a capability is offered.
-    #[must_use]
-    pub fn has(&self, capability: &Capability) -> bool {
-        self.list.contains(capability)
-    }
-
     /// Whether a capability is offered by its own name or as a part of IMAP4rev2.
     #[must_use]
     pub fn has_or_rev2(&self, capability: &Capability) -> bool {
@@ -375,23 +355,6 @@ impl Capabilities {
             Capability::Auth(mechanism) => Some(mechanism),
             _ => None,
         })
-    }
-
-    /// All capabilities, in the order in which they were named.
-    pub fn iter(&self) -> core::slice::Iter<'_, Capability> {
-        self.list.iter()
-    }
-
-    /// How many capabilities there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    /// Whether there are no capabilities.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
     }
 
     /// A copy that holds no receive buffer alive, if it has at most `limit` bytes.
@@ -424,28 +387,6 @@ impl Capabilities {
 impl From<Vec<Capability>> for Capabilities {
     fn from(list: Vec<Capability>) -> Self {
         Self { known: true, list }
-    }
-}
-
-impl FromIterator<Capability> for Capabilities {
-    fn from_iter<I: IntoIterator<Item = Capability>>(capabilities: I) -> Self {
-        Vec::from_iter(capabilities).into()
-    }
-}
-
-impl IntoIterator for Capabilities {
-    type Item = Capability;
-    type IntoIter = alloc::vec::IntoIter<Capability>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.list.into_iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a Capabilities {
-    type Item = &'a Capability;
-    type IntoIter = core::slice::Iter<'a, Capability>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
     }
 }
 

@@ -308,6 +308,12 @@ impl Framer {
         self.lines.is_parked(input)
     }
 
+    /// What it finds lines with.
+    #[inline]
+    pub(crate) const fn lines(&mut self) -> &mut LineFramer {
+        &mut self.lines
+    }
+
     /// Wakes the framer: [`LineFramer::unpark`].
     pub fn unpark(&mut self) {
         self.lines.unpark();

@@ -4,26 +4,50 @@ use core::ops::{Deref, DerefMut};
 
 use crate::LineFramer;
 
-/// What can be parked until more than a part of a line has come: a framer, or a machine by its framer.
+/// What is parked, by its framer, until more than a part of a line has come.
 pub trait Park {
-    /// Whether it is parked, and `input` has nothing for it: neither a line end nor the limit is in
-    /// what came since.
-    fn is_parked(&mut self, input: &[u8]) -> bool;
-
-    /// Has it look at everything anew.
-    fn unpark(&mut self);
+    /// The framer that it reads with.
+    fn framer(&mut self) -> &mut LineFramer;
 }
 
 impl Park for LineFramer {
     #[inline]
-    fn is_parked(&mut self, input: &[u8]) -> bool {
-        Self::is_parked(self, input)
+    fn framer(&mut self) -> &mut LineFramer {
+        self
     }
+}
 
-    #[inline]
-    fn unpark(&mut self) {
-        Self::unpark(self);
-    }
+/// What the six `impl Connection` around a [`Gate`] begin with: `machine_methods!(Event);`.
+///
+/// The machine has the method `advance`, which reads on, and the fields `output` and `eof`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! machine_methods {
+    ($event:ty) => {
+        type Event = $event;
+        type Error = $crate::Error;
+
+        #[inline]
+        fn next_event(
+            &mut self,
+            input: &mut $crate::private::BytesMut,
+        ) -> ::core::result::Result<$crate::Next<$event>, $crate::Error> {
+            // Nearly free where nothing came but more of a line.
+            if self.0.is_parked(input) {
+                ::core::result::Result::Ok($crate::Next::NeedInput)
+            } else {
+                self.0.advance(input)
+            }
+        }
+
+        fn output(&mut self) -> &mut $crate::Output {
+            &mut self.0.asleep().output
+        }
+
+        fn handle_eof(&mut self) {
+            self.0.eof = true;
+        }
+    };
 }
 
 /// Holds a machine that can be parked: whoever changes it wakes it, so that no method can forget to.
@@ -51,12 +75,13 @@ impl<M: Park> Gate<M> {
         Self(machine)
     }
 
-    /// Whether the machine is parked, and `input` has nothing for it. Asked before anything else: what
+    /// Whether the machine is parked, and `input` has nothing for it: neither a line
+    /// end nor the limit is in what came since. Asked before anything else: what
     /// is parked costs nearly nothing.
     #[inline]
     #[must_use]
     pub fn is_parked(&mut self, input: &[u8]) -> bool {
-        self.0.is_parked(input)
+        self.0.framer().is_parked(input)
     }
 
     /// The machine, which stays parked: for what does not change what it waits for, such as its output
@@ -79,7 +104,7 @@ impl<M> Deref for Gate<M> {
 impl<M: Park> DerefMut for Gate<M> {
     #[inline]
     fn deref_mut(&mut self) -> &mut M {
-        self.0.unpark();
+        self.0.framer().unpark();
         &mut self.0
     }
 }

@@ -27,8 +27,38 @@
 /// Two words are the same if they differ in the bit that tells small letters from capital ones. That
 /// holds for the characters above and any others that an atom can have; with a control character or
 /// DEL in the text, it may be taken for another word.
+/// Where the words name the values of another enum, which has a variant of each name, the table says so:
+/// `of_value` is then the name of a value, and `None` for the variants after `except`.
+///
+/// ```
+/// enum Command { Stat, List(Option<u32>), Other { name: String } }
+/// mailwire_core::keywords! {
+///     enum Verb of Command except Other { Stat = "STAT", List = "LIST" }
+/// }
+/// assert_eq!(Verb::of_value(&Command::List(Some(1))), Some(Verb::List));
+/// assert_eq!(Verb::of_value(&Command::Other { name: "X".into() }), None);
+/// ```
 #[macro_export]
 macro_rules! keywords {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident of $value:ident except $($other:ident),* {
+        $($(#[$doc:meta])* $variant:ident = $text:literal),* $(,)?
+    }) => {
+        $crate::keywords! {
+            $(#[$meta])* $vis enum $name { $($(#[$doc])* $variant = $text),* }
+        }
+
+        impl $name {
+            /// The word that names a value.
+            #[inline]
+            #[must_use]
+            $vis const fn of_value(value: &$value) -> ::core::option::Option<Self> {
+                match value {
+                    $($value::$variant { .. } => ::core::option::Option::Some(Self::$variant),)*
+                    $($value::$other { .. } => ::core::option::Option::None,)*
+                }
+            }
+        }
+    };
     ($(#[$meta:meta])* $vis:vis enum $name:ident {
         $($(#[$doc:meta])* $variant:ident = $text:literal),* $(,)?
     }) => {

@@ -28,6 +28,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod capabilities;
 mod classes;
 mod connection;
 mod cursor;
@@ -56,6 +57,7 @@ mod ticket;
 mod upgrade;
 mod words;
 
+pub use capabilities::AskCapabilities;
 pub use connection::{Channel, Connection, Next, Upgrade};
 pub use cursor::{Cursor, Mark};
 pub use dialect::{Deviation, Dialect, Parsed};

@@ -3,7 +3,8 @@
 
 use core::{cmp, hash, ops::RangeInclusive};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+pub use bytes::BytesMut;
 
 use crate::{Invalid, Secret, deviation};
 pub use crate::{

@@ -73,7 +73,7 @@ pub enum Capability {
 
 keywords! {
     /// The tags of the capabilities that are known here.
-    pub(crate) enum Tag {
+    pub(crate) enum Tag of Capability except Other {
         Top = "TOP",
         User = "USER",
         Sasl = "SASL",
@@ -158,31 +158,11 @@ impl Capability {
     /// The tag, in upper case if it is one of the RFCs'.
     #[must_use]
     pub fn tag(&self) -> Keyword {
-        match (self, self.key()) {
+        match (self, Tag::of_value(self)) {
             (_, Some(tag)) => Keyword::unchecked(Text::from_static(tag.as_str())),
             (Self::Other { tag, .. }, None) => tag.clone(),
             (_, None) => Keyword::unchecked(Text::from_static("")),
         }
-    }
-
-    /// The tag of a capability that is known here.
-    const fn key(&self) -> Option<Tag> {
-        Some(match self {
-            Self::Top => Tag::Top,
-            Self::User => Tag::User,
-            Self::Sasl(_) => Tag::Sasl,
-            Self::RespCodes => Tag::RespCodes,
-            Self::LoginDelay { .. } => Tag::LoginDelay,
-            Self::Pipelining => Tag::Pipelining,
-            Self::Expire { .. } => Tag::Expire,
-            Self::Uidl => Tag::Uidl,
-            Self::Implementation(_) => Tag::Implementation,
-            Self::Stls => Tag::Stls,
-            Self::AuthRespCode => Tag::AuthRespCode,
-            Self::Utf8 { .. } => Tag::Utf8,
-            Self::Lang => Tag::Lang,
-            Self::Other { .. } => return None,
-        })
     }
 }
 
@@ -346,45 +326,23 @@ fn number(text: &Text) -> Option<u64> {
     core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// What a server offers, as its reply to CAPA says it.
-///
-/// # Examples
-///
-/// ```
-/// use mailwire_pop3::{Capabilities, Capability};
-///
-/// let capabilities: Capabilities = [Capability::Top, Capability::Uidl].into_iter().collect();
-/// assert!(capabilities.is_known() && capabilities.has(&Capability::Uidl));
-/// // A server that does not know CAPA may have all of it: only trying tells.
-/// assert!(!Capabilities::unknown().is_known());
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Capabilities {
-    list: Vec<Capability>,
-    known: bool,
+mailwire_core::capability_list! {
+    /// What a server offers, as its reply to CAPA says it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_pop3::{Capabilities, Capability};
+    ///
+    /// let capabilities: Capabilities = [Capability::Top, Capability::Uidl].into_iter().collect();
+    /// assert!(capabilities.is_known() && capabilities.has(&Capability::Uidl));
+    /// // A server that does not know CAPA may have all of it: only trying tells.
+    /// assert!(!Capabilities::unknown().is_known());
+    /// ```
+    pub struct Capabilities of Capability;
 }
 
 impl Capabilities {
-    /// The capabilities of a server that has said nothing of them: it may have TOP, UIDL and the
-    /// rest, and only trying tells.
-    #[must_use]
-    pub const fn unknown() -> Self {
-        Self { list: Vec::new(), known: false }
-    }
-
-    /// Whether the server has said what it offers.
-    #[must_use]
-    pub const fn is_known(&self) -> bool {
-        self.known
-    }
-
-    /// Whether `capability` is in the list, arguments and all.
-    #[must_use]
-    pub fn has(&self, capability: &Capability) -> bool {
-        self.list.contains(capability)
-    }
-
     /// Whether a capability with this tag is in the list, whatever its arguments.
     #[must_use]
     pub fn has_tag(&self, tag: &str) -> bool {
@@ -393,7 +351,7 @@ impl Capabilities {
 
     /// Whether a known capability with this tag is in the list, whatever its arguments.
     pub(crate) fn offers(&self, tag: Tag) -> bool {
-        self.list.iter().any(|capability| capability.key() == Some(tag))
+        self.list.iter().any(|capability| Tag::of_value(capability) == Some(tag))
     }
 
     /// The SASL mechanisms.
@@ -405,37 +363,5 @@ impl Capabilities {
                 _ => None,
             })
             .flatten()
-    }
-
-    /// All capabilities, in the order of the list.
-    pub fn iter(&self) -> core::slice::Iter<'_, Capability> {
-        self.list.iter()
-    }
-
-    /// The number of capabilities.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    /// Whether the list is empty, as it is where it is not known.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-}
-
-impl FromIterator<Capability> for Capabilities {
-    fn from_iter<I: IntoIterator<Item = Capability>>(list: I) -> Self {
-        Self { list: list.into_iter().collect(), known: true }
-    }
-}
-
-impl<'a> IntoIterator for &'a Capabilities {
-    type Item = &'a Capability;
-    type IntoIter = core::slice::Iter<'a, Capability>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
     }
 }

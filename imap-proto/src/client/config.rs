@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mailwire_core::{Channel, Dialect};
+use mailwire_core::{AskCapabilities, Channel, Dialect};
 
 use crate::limits::Limits;
 
@@ -53,25 +53,6 @@ impl Config {
             limits: Limits::client(),
             timeouts: Timeouts::default(),
         }
-    }
-}
-
-/// Says when a client sends CAPABILITY by itself, if the server has not told its capabilities unasked.
-/// All are on by default.
-#[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AskCapabilities {
-    /// Asks after the greeting, unless STARTTLS comes first.
-    pub after_greeting: bool,
-    /// Asks after STARTTLS, as all that was learnt before is forgotten.
-    pub after_tls: bool,
-    /// Asks after the login, as servers then say more.
-    pub after_login: bool,
-}
-
-impl Default for AskCapabilities {
-    fn default() -> Self {
-        Self { after_greeting: true, after_tls: true, after_login: true }
     }
 }
 

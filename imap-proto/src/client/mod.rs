@@ -56,11 +56,12 @@ mod state;
 
 use core::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-pub use config::{AskCapabilities, Config, Timeouts};
+use bytes::Bytes;
+pub use config::{Config, Timeouts};
 pub use event::{BodyItem, BodyStart, Event};
+pub use mailwire_core::AskCapabilities;
 use mailwire_core::{
-    Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongState, private::Gate,
+    Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongState, machine_methods, private::Gate,
 };
 use state::{Idle, Machine, Phase, Session, Unfinished};
 
@@ -206,22 +207,7 @@ impl Connection {
 }
 
 impl mailwire_core::Connection for Connection {
-    type Event = Event;
-    type Error = Error;
-
-    #[inline]
-    fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        // Nearly free where nothing came but more of a line.
-        if self.0.is_parked(input) { Ok(Next::NeedInput) } else { self.0.advance(input) }
-    }
-
-    fn output(&mut self) -> &mut Output {
-        &mut self.0.asleep().output
-    }
-
-    fn handle_eof(&mut self) {
-        self.0.eof = true;
-    }
+    machine_methods!(Event);
 
     fn timeout(&self) -> Option<Duration> {
         let timeouts = &self.0.config.timeouts;

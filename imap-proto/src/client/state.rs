@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 use mailwire_core::{
-    Channel, Error, Output, OutputMark, Secret, Ticket, Tickets, private::Park, sasl::Exchange,
+    Channel, Error, LineFramer, Output, OutputMark, Secret, Ticket, Tickets, private::Park, sasl::Exchange,
 };
 
 use super::{Config, Event};
@@ -94,13 +94,8 @@ impl Machine {
 
 impl Park for Machine {
     #[inline]
-    fn is_parked(&mut self, input: &[u8]) -> bool {
-        self.framer.is_parked(input)
-    }
-
-    #[inline]
-    fn unpark(&mut self) {
-        self.framer.unpark();
+    fn framer(&mut self) -> &mut LineFramer {
+        self.framer.lines()
     }
 }
 

@@ -51,11 +51,10 @@ mod state;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytes::BytesMut;
 pub use config::{Config, Timeouts};
 pub use event::{BodyRefusal, Event};
 use mailwire_core::{
-    Dialect, Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState,
+    Dialect, Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState, machine_methods,
     private::Gate,
     sasl::{self, Mechanism},
 };
@@ -145,22 +144,7 @@ impl Connection {
 }
 
 impl mailwire_core::Connection for Connection {
-    type Event = Event;
-    type Error = Error;
-
-    #[inline]
-    fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        // Nearly free where nothing came but more of a line.
-        if self.0.is_parked(input) { Ok(Next::NeedInput) } else { self.0.advance(input) }
-    }
-
-    fn output(&mut self) -> &mut Output {
-        &mut self.0.asleep().output
-    }
-
-    fn handle_eof(&mut self) {
-        self.0.eof = true;
-    }
+    machine_methods!(Event);
 
     fn timeout(&self) -> Option<Duration> {
         if self.0.failed.is_some() || self.0.phase != Phase::Running {

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 use mailwire_core::{
-    Channel, Error, Output, Ticket, Tickets,
+    Channel, Error, LineFramer, Output, Ticket, Tickets,
     private::{NulSearch, Park},
     sasl::Steps,
 };
@@ -69,13 +69,8 @@ impl Machine {
 
 impl Park for Machine {
     #[inline]
-    fn is_parked(&mut self, input: &[u8]) -> bool {
-        self.framer.is_parked(input)
-    }
-
-    #[inline]
-    fn unpark(&mut self) {
-        self.framer.unpark();
+    fn framer(&mut self) -> &mut LineFramer {
+        self.framer.lines()
     }
 }
 

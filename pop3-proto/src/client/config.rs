@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use mailwire_core::{Channel, Dialect, dot::LineEnds};
+use mailwire_core::{AskCapabilities, Channel, Dialect, dot::LineEnds};
 
 use crate::limits::Limits;
 
@@ -68,32 +68,6 @@ impl Config {
             Dialect::Strict => LineEnds::CrLf,
             Dialect::Lenient => LineEnds::Any,
         })
-    }
-}
-
-/// When a client sends CAPA by itself.
-#[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AskCapabilities {
-    /// After the greeting. Before STLS it shows whether that is offered.
-    pub after_greeting: bool,
-    /// After STLS, as all that was learnt before is forgotten.
-    pub after_tls: bool,
-    /// After the login, as some servers then say more. Not sent if the server refused CAPA before.
-    pub after_login: bool,
-}
-
-impl AskCapabilities {
-    /// Never: some servers end the connection when they hear CAPA.
-    #[must_use]
-    pub const fn never() -> Self {
-        Self { after_greeting: false, after_tls: false, after_login: false }
-    }
-}
-
-impl Default for AskCapabilities {
-    fn default() -> Self {
-        Self { after_greeting: true, after_tls: true, after_login: true }
     }
 }
 

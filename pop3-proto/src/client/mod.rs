@@ -47,11 +47,11 @@ mod state;
 
 use core::time::Duration;
 
-use bytes::BytesMut;
-pub use config::{AskCapabilities, Config, Timeouts};
+pub use config::{Config, Timeouts};
 pub use event::{Deletions, Event};
+pub use mailwire_core::AskCapabilities;
 use mailwire_core::{
-    Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongState, private::Gate,
+    Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongState, machine_methods, private::Gate,
 };
 use state::{Machine, Phase, Queued, Session, Setup};
 
@@ -149,22 +149,7 @@ impl Connection {
 }
 
 impl mailwire_core::Connection for Connection {
-    type Event = Event;
-    type Error = Error;
-
-    #[inline]
-    fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        // Nearly free where nothing came but more of a line.
-        if self.0.is_parked(input) { Ok(Next::NeedInput) } else { self.0.advance(input) }
-    }
-
-    fn output(&mut self) -> &mut Output {
-        &mut self.0.asleep().output
-    }
-
-    fn handle_eof(&mut self) {
-        self.0.eof = true;
-    }
+    machine_methods!(Event);
 
     fn timeout(&self) -> Option<Duration> {
         if self.0.failed.is_some() {

@@ -59,13 +59,8 @@ impl Machine {
 
 impl Park for Machine {
     #[inline]
-    fn is_parked(&mut self, input: &[u8]) -> bool {
-        self.session.framer.is_parked(input)
-    }
-
-    #[inline]
-    fn unpark(&mut self) {
-        self.session.framer.unpark();
+    fn framer(&mut self) -> &mut LineFramer {
+        &mut self.session.framer
     }
 }
 

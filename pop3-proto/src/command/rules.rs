@@ -50,7 +50,7 @@ pub(crate) enum Effect {
 
 keywords! {
     /// The names of the commands that are known here.
-    pub(crate) enum Name {
+    pub(crate) enum Name of Command except Other {
         User = "USER",
         Pass = "PASS",
         Apop = "APOP",
@@ -120,28 +120,6 @@ static ROWS: [Rules; Name::ALL.len()] = {
 };
 
 impl Command {
-    /// The name of a command that is known here.
-    pub(crate) const fn key(&self) -> Option<Name> {
-        Some(match self {
-            Self::User(_) => Name::User,
-            Self::Pass(_) => Name::Pass,
-            Self::Apop { .. } => Name::Apop,
-            Self::Auth { .. } => Name::Auth,
-            Self::Stls => Name::Stls,
-            Self::Capa => Name::Capa,
-            Self::Stat => Name::Stat,
-            Self::List(_) => Name::List,
-            Self::Uidl(_) => Name::Uidl,
-            Self::Retr(_) => Name::Retr,
-            Self::Top { .. } => Name::Top,
-            Self::Dele(_) => Name::Dele,
-            Self::Rset => Name::Rset,
-            Self::Noop => Name::Noop,
-            Self::Quit => Name::Quit,
-            Self::Other { .. } => return None,
-        })
-    }
-
     /// The row of this command. Where a value decides (`LIST 1` is not `LIST`), it is asked here.
     #[inline]
     pub(crate) fn rules(&self) -> Rules {
@@ -150,7 +128,7 @@ impl Command {
             Self::Other { keyword, .. } => Name::of(keyword.as_bytes()).map_or(any(), Name::rules),
             Self::List(Some(_)) => Name::List.rules().of_one(),
             Self::Uidl(Some(_)) => Name::Uidl.rules().of_one(),
-            known => known.key().map_or(any(), Name::rules),
+            known => Name::of_value(known).map_or(any(), Name::rules),
         }
     }
 }

@@ -48,11 +48,11 @@ mod state;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 pub use config::{Config, Timeouts};
 pub use event::Event;
 use mailwire_core::{
-    Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState,
+    Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState, machine_methods,
     private::Gate, sasl::Mechanism,
 };
 use send::put_line;
@@ -171,7 +171,7 @@ impl Connection {
     }
 
     /// Ends the session with an `-ERR` that was not asked for: the server shuts down, or the client
-    /// took too long. [`Next::Closed`] comes next. Nothing is deleted.
+    /// took too long. [`Next::Closed`](mailwire_core::Next::Closed) comes next. Nothing is deleted.
     ///
     /// If a command waits for its answer, this is the answer.
     ///
@@ -250,22 +250,7 @@ impl Connection {
 }
 
 impl mailwire_core::Connection for Connection {
-    type Event = Event;
-    type Error = Error;
-
-    #[inline]
-    fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        // Nearly free where nothing came but more of a line.
-        if self.0.is_parked(input) { Ok(Next::NeedInput) } else { self.0.advance(input) }
-    }
-
-    fn output(&mut self) -> &mut Output {
-        &mut self.0.asleep().output
-    }
-
-    fn handle_eof(&mut self) {
-        self.0.eof = true;
-    }
+    machine_methods!(Event);
 
     fn timeout(&self) -> Option<Duration> {
         let timeouts = &self.0.config.timeouts;

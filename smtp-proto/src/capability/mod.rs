@@ -122,7 +122,7 @@ const fn is_parameter(byte: u8) -> bool {
 
 keywords! {
     /// The extensions that are known here, by their keywords in the reply to EHLO.
-    pub(crate) enum Extension {
+    pub(crate) enum Extension of Capability except Other {
         Auth = "AUTH",
         EightBitMime = "8BITMIME",
         EnhancedStatusCodes = "ENHANCEDSTATUSCODES",
@@ -139,23 +139,6 @@ keywords! {
 impl Extension {
     const fn bit(self) -> u16 {
         1 << self as u16
-    }
-
-    /// The extension of a capability that is known.
-    const fn of_capability(capability: &Capability) -> Option<Self> {
-        Some(match capability {
-            Capability::Pipelining => Self::Pipelining,
-            Capability::Size(_) => Self::Size,
-            Capability::EightBitMime => Self::EightBitMime,
-            Capability::SmtpUtf8 => Self::SmtpUtf8,
-            Capability::EnhancedStatusCodes => Self::EnhancedStatusCodes,
-            Capability::StartTls => Self::StartTls,
-            Capability::Auth(_) => Self::Auth,
-            Capability::Vrfy => Self::Vrfy,
-            Capability::Expn => Self::Expn,
-            Capability::Help => Self::Help,
-            Capability::Other(_) => return None,
-        })
     }
 
     /// The capability without parameters.
@@ -251,7 +234,7 @@ impl Capabilities {
     /// Whether exactly this is offered, its parameters included.
     #[must_use]
     pub fn has(&self, capability: &Capability) -> bool {
-        match (capability, Extension::of_capability(capability)) {
+        match (capability, Extension::of_value(capability)) {
             (Capability::Size(_) | Capability::Auth(_), _) | (_, None) => {
                 self.iter().any(|offered| offered == *capability)
             }
@@ -493,7 +476,7 @@ impl Capability {
                 }
             }
             plain => {
-                let name = Extension::of_capability(plain).map_or("", Extension::as_str);
+                let name = Extension::of_value(plain).map_or("", Extension::as_str);
                 out.extend_from_slice(name.as_bytes());
             }
         }

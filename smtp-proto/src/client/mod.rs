@@ -61,9 +61,9 @@ mod state;
 
 use core::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mailwire_core::{
-    Error, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongState, dot::Stuffer,
+    Error, Misuse, Output, SaslStep, SendError, Ticket, Upgrade, WrongState, dot::Stuffer, machine_methods,
     private::Gate,
 };
 
@@ -229,22 +229,7 @@ impl Connection {
 }
 
 impl mailwire_core::Connection for Connection {
-    type Event = Event;
-    type Error = Error;
-
-    #[inline]
-    fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        // Nearly free where nothing came but more of a line.
-        if self.0.is_parked(input) { Ok(Next::NeedInput) } else { self.0.advance(input) }
-    }
-
-    fn output(&mut self) -> &mut Output {
-        &mut self.0.asleep().output
-    }
-
-    fn handle_eof(&mut self) {
-        self.0.eof = true;
-    }
+    machine_methods!(Event);
 
     fn timeout(&self) -> Option<Duration> {
         let timeouts = &self.0.config.timeouts;

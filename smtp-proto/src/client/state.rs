@@ -3,7 +3,7 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use mailwire_core::{
-    Channel, Error, Misuse, Output, OutputMark, Ticket, Tickets,
+    Channel, Error, LineFramer, Misuse, Output, OutputMark, Ticket, Tickets,
     dot::Stuffer,
     private::{NulSearch, Park},
     sasl::Exchange,
@@ -53,13 +53,8 @@ impl Machine {
 
 impl Park for Machine {
     #[inline]
-    fn is_parked(&mut self, input: &[u8]) -> bool {
-        self.framer.is_parked(input)
-    }
-
-    #[inline]
-    fn unpark(&mut self) {
-        self.framer.unpark();
+    fn framer(&mut self) -> &mut LineFramer {
+        self.framer.lines()
     }
 }
 

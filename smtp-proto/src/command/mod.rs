@@ -266,7 +266,7 @@ impl Command {
     /// ```
     #[must_use]
     pub fn known_name(&self) -> Option<&'static str> {
-        self.key().map(Name::as_str)
+        Name::of_value(self).map(Name::as_str)
     }
 }
 

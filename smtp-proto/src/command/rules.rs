@@ -64,7 +64,7 @@ pub(crate) enum Effect {
 
 keywords! {
     /// The commands that are known here.
-    pub(crate) enum Name {
+    pub(crate) enum Name of Command except Other {
         Auth = "AUTH",
         Data = "DATA",
         Ehlo = "EHLO",
@@ -120,30 +120,9 @@ impl Name {
 }
 
 impl Command {
-    /// The name of a command that is known.
-    pub(crate) const fn key(&self) -> Option<Name> {
-        Some(match self {
-            Command::Ehlo(_) => Name::Ehlo,
-            Command::Helo(_) => Name::Helo,
-            Command::Lhlo(_) => Name::Lhlo,
-            Command::Mail(_) => Name::Mail,
-            Command::Rcpt(_) => Name::Rcpt,
-            Command::Data => Name::Data,
-            Command::Rset => Name::Rset,
-            Command::Noop(_) => Name::Noop,
-            Command::Vrfy(_) => Name::Vrfy,
-            Command::Expn(_) => Name::Expn,
-            Command::Help(_) => Name::Help,
-            Command::Quit => Name::Quit,
-            Command::StartTls => Name::StartTls,
-            Command::Auth(_) => Name::Auth,
-            Command::Other { .. } => return None,
-        })
-    }
-
     /// The row of this command.
     pub(crate) const fn rules(&self) -> Rules {
-        match self.key() {
+        match Name::of_value(self) {
             Some(name) => name.rules(),
             None => any(),
         }

@@ -51,15 +51,10 @@ impl ReplyFramer {
         self.framer.park();
     }
 
-    /// [`LineFramer::is_parked`].
+    /// What it finds lines with.
     #[inline]
-    pub(crate) fn is_parked(&mut self, input: &[u8]) -> bool {
-        self.framer.is_parked(input)
-    }
-
-    /// [`LineFramer::unpark`].
-    pub(crate) fn unpark(&mut self) {
-        self.framer.unpark();
+    pub(crate) const fn lines(&mut self) -> &mut LineFramer {
+        &mut self.framer
     }
 
     /// Takes one whole reply off the front of `input`. A line that has no code is one by itself, unless

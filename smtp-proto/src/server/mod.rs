@@ -59,9 +59,9 @@ mod state;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytes::BytesMut;
 use mailwire_core::{
-    Error, LineFramer, Misuse, Next, Output, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState,
+    Error, LineFramer, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState,
+    machine_methods,
     private::Gate,
     sasl::{self, Mechanism},
 };
@@ -200,7 +200,7 @@ impl Connection {
         }
     }
 
-    /// Grants STARTTLS: 220, then [`Next::Upgrade`] once that is written.
+    /// Grants STARTTLS: 220, then [`Next::Upgrade`](mailwire_core::Next::Upgrade) once that is written.
     ///
     /// # Errors
     ///
@@ -233,22 +233,7 @@ impl Connection {
 }
 
 impl mailwire_core::Connection for Connection {
-    type Event = Event;
-    type Error = Error;
-
-    #[inline]
-    fn next_event(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        // Nearly free where nothing came but more of a line.
-        if self.0.is_parked(input) { Ok(Next::NeedInput) } else { self.0.advance(input) }
-    }
-
-    fn output(&mut self) -> &mut Output {
-        &mut self.0.asleep().output
-    }
-
-    fn handle_eof(&mut self) {
-        self.0.eof = true;
-    }
+    machine_methods!(Event);
 
     fn timeout(&self) -> Option<Duration> {
         let timeouts = &self.0.config.timeouts;

@@ -155,7 +155,7 @@ fn recipient_replies(
 #[must_use]
 pub fn default_reply(command: &Command) -> Reply {
     let of = Reply::of;
-    let Some(name) = command.key() else {
+    let Some(name) = Name::of_value(command) else {
         return of(ReplyCode::UNRECOGNIZED, 5, 1, "Command not recognized");
     };
     match name {

@@ -93,13 +93,8 @@ impl Machine {
 
 impl Park for Machine {
     #[inline]
-    fn is_parked(&mut self, input: &[u8]) -> bool {
-        self.framer.is_parked(input)
-    }
-
-    #[inline]
-    fn unpark(&mut self) {
-        self.framer.unpark();
+    fn framer(&mut self) -> &mut LineFramer {
+        &mut self.framer
     }
 }
 

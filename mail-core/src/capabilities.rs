@@ -1,0 +1,117 @@
+//! What a server offers, as IMAP and POP3 have it.
+
+/// Says when a client asks for the server's capabilities by itself: with CAPA in POP3, and in IMAP with
+/// CAPABILITY, if the server has not told them unasked. All are on by default.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AskCapabilities {
+    /// Asks after the greeting. In POP3 it does so before STLS too, as the answer shows whether that is
+    /// offered; in IMAP it does not before STARTTLS.
+    pub after_greeting: bool,
+    /// Asks after STLS or STARTTLS, as all that was learnt before is forgotten.
+    pub after_tls: bool,
+    /// Asks after the login, as servers then say more. In POP3 it does not if the server refused CAPA before.
+    pub after_login: bool,
+}
+
+impl AskCapabilities {
+    /// Never asks: some servers of POP3 end the connection when they hear CAPA.
+    #[must_use]
+    pub const fn never() -> Self {
+        Self { after_greeting: false, after_tls: false, after_login: false }
+    }
+}
+
+impl Default for AskCapabilities {
+    fn default() -> Self {
+        Self { after_greeting: true, after_tls: true, after_login: true }
+    }
+}
+
+/// Declares the list of what a server offers, as far as it has said so. For the crates of protocols that
+/// name capabilities one by one, whose feature `serde` it heeds.
+///
+/// ```ignore
+/// mailwire_core::capability_list! {
+///     /// What a server offers.
+///     pub struct Capabilities of Capability;
+/// }
+/// ```
+///
+/// It gives `unknown`, `is_known`, `has`, `iter`, `len`, `is_empty`; from an iterator it is known.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! capability_list {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident of $capability:ident;) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Default)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+        $vis struct $name {
+            list: ::alloc::vec::Vec<$capability>,
+            known: bool,
+        }
+
+        impl $name {
+            /// Makes the capabilities of a server that has not said what it offers: it may have all of them,
+            /// and only trying tells.
+            #[must_use]
+            pub const fn unknown() -> Self {
+                Self { list: ::alloc::vec::Vec::new(), known: false }
+            }
+
+            /// Whether the server has said what it offers.
+            #[must_use]
+            pub const fn is_known(&self) -> bool {
+                self.known
+            }
+
+            /// Whether exactly this is offered, its parameters included.
+            #[must_use]
+            pub fn has(&self, capability: &$capability) -> bool {
+                self.list.contains(capability)
+            }
+
+            /// All capabilities, in the order in which they were named.
+            pub fn iter(&self) -> ::core::slice::Iter<'_, $capability> {
+                self.list.iter()
+            }
+
+            /// The number of capabilities.
+            #[must_use]
+            pub const fn len(&self) -> usize {
+                self.list.len()
+            }
+
+            /// Whether there are no capabilities, as where they are not known.
+            #[must_use]
+            pub const fn is_empty(&self) -> bool {
+                self.list.is_empty()
+            }
+        }
+
+        /// Takes a list as what a server has said.
+        impl ::core::iter::FromIterator<$capability> for $name {
+            fn from_iter<I: ::core::iter::IntoIterator<Item = $capability>>(list: I) -> Self {
+                Self { list: list.into_iter().collect(), known: true }
+            }
+        }
+
+        impl ::core::iter::IntoIterator for $name {
+            type Item = $capability;
+            type IntoIter = ::alloc::vec::IntoIter<$capability>;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.list.into_iter()
+            }
+        }
+
+        impl<'a> ::core::iter::IntoIterator for &'a $name {
+            type Item = &'a $capability;
+            type IntoIter = ::core::slice::Iter<'a, $capability>;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.iter()
+            }
+        }
+    };
+}
