@@ -14,7 +14,7 @@ use mailwire_core::{
     testing::{Actor, Due, Log, Side, Transcript, Turn},
 };
 use mailwire_imap::{
-    Capability, Limits, client,
+    Limits, client,
     command::{AppendData, Command, Request},
     framing::{Framed, Framer, Speaker},
     response::{Code, ReplyKind, Response, Untagged},
@@ -138,9 +138,11 @@ impl Actor for Application {
             return Self { machine, current: None, unasked: Vec::new() };
         }
         if let Some(Code::Capability(offered)) = &greeting.code {
-            let extensions = [Capability::Quota, Capability::QuotaSet];
-            let offered = extensions.into_iter().filter(|extension| offered.contains(extension));
-            config.add_capabilities(offered).unwrap();
+            for extension in offered {
+                // What the machine offers by itself stands there, too.
+                let _ = config.add_capabilities([extension.clone()]);
+            }
+            config.enable.clone_from(offered);
         }
         config.set_greeting(greeting).unwrap();
         let said = String::from_utf8(transcript.said_by(Side::Client)).unwrap();

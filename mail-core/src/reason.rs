@@ -47,6 +47,9 @@ pub enum WrongState {
     /// It has a call of its own, which the machine has to see.
     #[error("this has a call of its own")]
     OwnCall,
+    /// It needs an extension that is offered, and was not enabled.
+    #[error("{0} is not enabled")]
+    NotEnabled(&'static str),
     /// It would begin something that the machine does not know how to keep up.
     #[error("the machine cannot keep {0}")]
     Unsupported(&'static str),

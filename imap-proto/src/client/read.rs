@@ -466,6 +466,7 @@ impl Machine {
             Untagged::Enabled(enabled) => {
                 self.session.utf8 |=
                     enabled.contains(&Capability::Imap4Rev2) || enabled.contains(&Capability::Utf8Accept);
+                self.session.qresync |= enabled.contains(&Capability::QResync);
             }
             _ => {}
         }

@@ -11,6 +11,7 @@ use super::state::Session;
 use crate::{
     capability::Capability,
     command::{Append, Command, Effect, Rules},
+    extensions::condstore,
     response::{ReplyKind, Untagged},
     state::State,
 };
@@ -20,12 +21,15 @@ impl Session {
     pub(super) fn permits(&self, command: &Command, rules: &Rules, allow_clear: bool) -> Result<(), Misuse> {
         rules.valid_in.check(self.state).map_err(Misuse::WrongState)?;
         permits_value(command, rules)?;
-        let mut needs = rules.needs.into_iter().chain(command.option_needs());
-        let missing = needs.find(|need| !need.is_met(&self.capabilities));
-        if let Some(missing) = missing.filter(|_| self.capabilities.is_known()) {
-            return Err(Misuse::NotOffered(NotOffered::Extension(
-                missing.capability.known_name().unwrap_or("the extension"),
-            )));
+        if self.capabilities.is_known() {
+            if let Some(missing) = command.lacks(rules, &self.capabilities) {
+                return Err(Misuse::NotOffered(NotOffered::Extension(
+                    missing.capability.known_name().unwrap_or("the extension"),
+                )));
+            }
+        }
+        if !self.qresync && condstore::needs_enabled(command) {
+            return Err(Misuse::WrongState(WrongState::NotEnabled("QRESYNC")));
         }
         let policy = Policy::new(self.tls).allow_clear_credentials(allow_clear);
         match command {

@@ -131,6 +131,8 @@ pub(super) struct Session {
     pub(super) capabilities_fresh: bool,
     /// IMAP4rev2 or UTF8=ACCEPT was enabled.
     pub(super) utf8: bool,
+    /// QRESYNC was enabled.
+    pub(super) qresync: bool,
     /// What STATUS said of single mailboxes.
     pub(super) append_limits: AppendLimits,
 }
@@ -171,6 +173,7 @@ impl Session {
             capabilities: Capabilities::unknown(),
             capabilities_fresh: false,
             utf8: false,
+            qresync: false,
             append_limits: AppendLimits(VecDeque::new()),
         }
     }

@@ -162,7 +162,7 @@ fn other(u: &mut Unstructured<'_>) -> Result<OtherItem> {
 }
 
 fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchAtt> {
-    Ok(match u.int_in_range(0..=13)? {
+    Ok(match u.int_in_range(0..=14)? {
         0 => FetchAtt::Envelope,
         1 => FetchAtt::Flags,
         2 => FetchAtt::InternalDate,
@@ -176,6 +176,7 @@ fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchAtt> {
         10 => FetchAtt::Binary { part: part(u)?, partial: maybe(u, partial)?, peek: u.arbitrary()? },
         11 => FetchAtt::BinarySize { part: part(u)? },
         12 => FetchAtt::Other(other(u)?),
+        13 => FetchAtt::ModSeq,
         _ => {
             FetchAtt::BodySection { section: section(u)?, partial: maybe(u, partial)?, peek: u.arbitrary()? }
         }
@@ -199,7 +200,7 @@ fn fetch(u: &mut Unstructured<'_>) -> Result<Fetch> {
 }
 
 fn key(u: &mut Unstructured<'_>, depth: usize) -> Result<SearchKey> {
-    let last = if depth == 0 { 32 } else { 35 };
+    let last = if depth == 0 { 33 } else { 36 };
     Ok(match u.int_in_range(0..=last)? {
         0 => SearchKey::All,
         1 => SearchKey::Answered,
@@ -234,8 +235,9 @@ fn key(u: &mut Unstructured<'_>, depth: usize) -> Result<SearchKey> {
         30 => SearchKey::Unflagged,
         31 => SearchKey::Unkeyword(atom(u)?),
         32 => SearchKey::Sequence(set(u)?),
-        33 => SearchKey::Not(Box::new(key(u, depth - 1)?)),
-        34 => SearchKey::Or(Box::new(key(u, depth - 1)?), Box::new(key(u, depth - 1)?)),
+        33 => SearchKey::ModSeq(u.arbitrary()?),
+        34 => SearchKey::Not(Box::new(key(u, depth - 1)?)),
+        35 => SearchKey::Or(Box::new(key(u, depth - 1)?), Box::new(key(u, depth - 1)?)),
         _ => SearchKey::And(some(u, |u| key(u, depth - 1))?),
     })
 }
@@ -263,9 +265,17 @@ fn search(u: &mut Unstructured<'_>) -> Result<Search> {
     })
 }
 
+fn select(u: &mut Unstructured<'_>) -> Result<Select> {
+    let select = Select::new(mailbox(u)?).with_condstore(u.arbitrary()?);
+    Ok(match maybe(u, |u| u.arbitrary())? {
+        Some(known) => select.with_qresync(known),
+        None => select,
+    })
+}
+
 fn status_items(u: &mut Unstructured<'_>) -> Result<Vec<StatusAtt>> {
     some(u, |u| {
-        Ok(match u.int_in_range(0..=7)? {
+        Ok(match u.int_in_range(0..=8)? {
             0 => StatusAtt::Messages,
             1 => StatusAtt::Recent,
             2 => StatusAtt::UidNext,
@@ -273,6 +283,7 @@ fn status_items(u: &mut Unstructured<'_>) -> Result<Vec<StatusAtt>> {
             4 => StatusAtt::Unseen,
             5 => StatusAtt::Deleted,
             6 => StatusAtt::Size,
+            7 => StatusAtt::HighestModSeq,
             _ => StatusAtt::Other(atom(u)?),
         })
     })
@@ -342,8 +353,8 @@ impl<'a> Arbitrary<'a> for Command {
                 Login::new(astring(u)?, text(u)?).map_err(|_| arbitrary::Error::IncorrectFormat)?,
             ),
             6 => Command::Enable(some(u, |u| Ok(Capability::Other(atom(u)?)))?),
-            7 => Command::Select(Select::from(mailbox(u)?)),
-            8 => Command::Examine(Select::from(mailbox(u)?)),
+            7 => Command::Select(select(u)?),
+            8 => Command::Examine(select(u)?),
             9 => Command::Create(Create::new(mailbox(u)?)),
             10 => Command::Delete(mailbox(u)?),
             11 => Command::Rename { from: mailbox(u)?, to: mailbox(u)? },

@@ -6,7 +6,7 @@ use core::num::NonZeroU32;
 use mailwire_core::{ParseError, ParseErrorKind, keywords};
 
 use super::{Messages, OtherItem, rules::Need, writer::Writer};
-use crate::capability::Capability;
+use crate::extensions::condstore;
 use crate::types::{Atom, ModSeq, Partial, Reader, Section, Value, chars};
 
 /// `FETCH` and `UID FETCH` (RFC 9051 section 6.4.5).
@@ -124,6 +124,8 @@ pub enum FetchAtt {
     BodyStructure,
     /// `UID`
     Uid,
+    /// `MODSEQ`: the modification sequence of the last change (RFC 7162).
+    ModSeq,
     /// `BODY[...]`, `BODY.PEEK[...]`
     BodySection {
         /// Which part.
@@ -166,11 +168,16 @@ impl Fetch {
     }
 
     /// What a server must have for the options.
-    pub(super) fn needs(&self) -> Option<Need> {
-        self.since.map(|since| match since {
-            Since::Changed(_) => Need::of(&Capability::CondStore),
-            Since::ChangedOrVanished(_) => Need::of(&Capability::QResync),
-        })
+    pub(super) fn needs(&self) -> impl Iterator<Item = Need> + '_ {
+        let since = self.since.map(|since| match since {
+            Since::Changed(_) => condstore::needs_condstore(),
+            Since::ChangedOrVanished(_) => condstore::needs_qresync(),
+        });
+        let items: &[FetchAtt] = match &self.items {
+            FetchAtts::List(items) => items,
+            _ => &[],
+        };
+        since.into_iter().chain(items.iter().filter_map(FetchAtt::needs))
     }
 
     /// ```text
@@ -274,11 +281,20 @@ impl FetchAtt {
     /// `BODY.PEEK[HEADER]`: its header.
     pub const HEADER: Self = Self::BodySection { section: Section::HEADER, partial: None, peek: true };
 
+    /// What a server must have for it.
+    fn needs(&self) -> Option<Need> {
+        match self {
+            Self::ModSeq => Some(condstore::needs_condstore()),
+            _ => None,
+        }
+    }
+
     /// ```text
     /// fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] /
     ///             "BODY" ["STRUCTURE"] / "UID" / "BODY" section [partial] /
     ///             "BODY.PEEK" section [partial] / "BINARY" [".PEEK"] section-binary [partial] /
-    ///             "BINARY.SIZE" section-binary
+    ///             "BINARY.SIZE" section-binary /
+    ///             "MODSEQ"                                                    ; RFC 7162
     /// ```
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
@@ -287,6 +303,7 @@ impl FetchAtt {
         Ok(match Att::of(name) {
             Some(Att::Flags) => Self::Flags,
             Some(Att::Uid) => Self::Uid,
+            Some(Att::Modseq) => Self::ModSeq,
             Some(Att::Envelope) => Self::Envelope,
             Some(Att::Internaldate) => Self::InternalDate,
             Some(Att::Rfc822Size) => Self::Rfc822Size,
@@ -336,6 +353,7 @@ impl FetchAtt {
             Self::Body => e.put(b"BODY"),
             Self::BodyStructure => e.put(b"BODYSTRUCTURE"),
             Self::Uid => e.put(b"UID"),
+            Self::ModSeq => e.put(b"MODSEQ"),
             Self::BodySection { section, partial, peek } => {
                 e.put(if *peek { b"BODY.PEEK" } else { b"BODY" });
                 e.section(section);
@@ -426,6 +444,7 @@ keywords! {
         Envelope = "ENVELOPE",
         Flags = "FLAGS",
         Internaldate = "INTERNALDATE",
+        Modseq = "MODSEQ",
         Rfc822 = "RFC822",
         Rfc822Header = "RFC822.HEADER",
         Rfc822Size = "RFC822.SIZE",

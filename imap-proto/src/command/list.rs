@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::{ParseError, ParseErrorKind};
 
-use super::{StatusAtt, parse::read_atom, writer::Writer};
+use super::{StatusAtt, parse::read_atom, rules::Need, writer::Writer};
 use crate::types::{Atom, ListPattern, MailboxName, Reader};
 
 /// `LIST` (RFC 9051 section 6.3.9, RFC 5258).
@@ -155,6 +155,15 @@ impl List {
     #[must_use]
     pub fn returns(&self) -> &[ListReturnOpt] {
         self.options.as_ref().map_or(&[], |options| &options.returns)
+    }
+
+    /// What a server must have for what is to be told.
+    pub(super) fn needs(&self) -> impl Iterator<Item = Need> + '_ {
+        let statuses = self.returns().iter().flat_map(|option| match option {
+            ListReturnOpt::Status(items) => items.as_slice(),
+            _ => &[],
+        });
+        statuses.filter_map(StatusAtt::needs)
     }
 
     /// ```text

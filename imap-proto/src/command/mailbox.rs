@@ -1,21 +1,36 @@
 //! SELECT, EXAMINE, CREATE and STATUS.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::ParseError;
 
-use super::{parse::read_atom, writer::Writer};
+use super::{parse::read_atom, rules::Need, writer::Writer};
+use crate::extensions::condstore::{self, QResync};
 use crate::types::{Atom, MailboxName, Reader};
 
 /// `SELECT` and `EXAMINE` (RFC 9051 sections 6.3.2 and 6.3.3).
 ///
-/// Extensions add parameters here (RFC 4466 section 2.1).
+/// Extensions add parameters here (RFC 4466 section 2.1):
+///
+/// ```
+/// use mailwire_imap::command::Select;
+/// use mailwire_imap::types::MailboxName;
+///
+/// let select = Select::new(MailboxName::new("INBOX")?).with_condstore(true);
+/// # let _ = select;
+/// # Ok::<(), mailwire_core::Invalid>(())
+/// ```
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Select {
     /// The mailbox.
     pub mailbox: MailboxName,
+    /// `CONDSTORE`: the server is to tell modification sequences from now on
+    /// ([RFC 7162 section 3.1.8](https://www.rfc-editor.org/rfc/rfc7162#section-3.1.8)).
+    pub condstore: bool,
+    /// `QRESYNC`: the server is to tell what has changed in the meantime, once QRESYNC is enabled.
+    pub qresync: Option<Box<QResync>>,
 }
 
 /// `CREATE` (RFC 9051 section 6.3.4).
@@ -57,6 +72,8 @@ pub enum StatusAtt {
     Unseen,
     /// `DELETED`
     Deleted,
+    /// `HIGHESTMODSEQ`: RFC 7162.
+    HighestModSeq,
     /// `SIZE`
     Size,
     /// The name of another item.
@@ -65,7 +82,7 @@ pub enum StatusAtt {
 
 impl From<MailboxName> for Select {
     fn from(mailbox: MailboxName) -> Self {
-        Self { mailbox }
+        Self::new(mailbox)
     }
 }
 
@@ -125,27 +142,66 @@ impl Select {
     /// Opens a mailbox.
     #[must_use]
     pub const fn new(mailbox: MailboxName) -> Self {
-        Self { mailbox }
+        Self { mailbox, condstore: false, qresync: None }
+    }
+
+    /// Sets whether the server is to tell modification sequences: `CONDSTORE`.
+    #[must_use]
+    pub const fn with_condstore(mut self, condstore: bool) -> Self {
+        self.condstore = condstore;
+        self
+    }
+
+    /// Asks for what has changed since the client was here last: `QRESYNC`.
+    #[must_use]
+    pub fn with_qresync(mut self, known: QResync) -> Self {
+        self.qresync = Some(Box::new(known));
+        self
+    }
+
+    /// What a server must have for the options.
+    pub(super) fn needs(&self) -> Option<Need> {
+        match (&self.qresync, self.condstore) {
+            (Some(_), _) => Some(condstore::needs_qresync()),
+            (None, true) => Some(condstore::needs_condstore()),
+            (None, false) => None,
+        }
     }
 
     /// ```text
-    /// select  = "SELECT" SP mailbox
-    /// examine = "EXAMINE" SP mailbox
+    /// select  = "SELECT" SP mailbox [select-params]
+    /// examine = "EXAMINE" SP mailbox [select-params]
     /// ```
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         r.space()?;
-        Ok(Self { mailbox: MailboxName::read(r)? })
+        let mut select = Self::new(MailboxName::read(r)?);
+        if r.rest().starts_with(b" (") {
+            select.read_parameters(r)?;
+        }
+        Ok(select)
     }
 
     pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.mailbox(&self.mailbox);
+        if self.condstore || self.qresync.is_some() {
+            self.write_parameters(e);
+        }
     }
 }
 
 impl StatusAtt {
+    /// What a server must have for it.
+    pub(super) fn needs(&self) -> Option<Need> {
+        match self {
+            Self::HighestModSeq => Some(condstore::needs_condstore()),
+            _ => None,
+        }
+    }
+
     /// ```text
     /// "(" status-att *(SP status-att) ")"
-    /// status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE"
+    /// status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE" /
+    ///              "HIGHESTMODSEQ"                                             ; RFC 7162
     /// ```
     pub(super) fn read_list(r: &mut Reader<'_>) -> Result<Vec<Self>, ParseError> {
         let start = r.offset();
@@ -166,6 +222,8 @@ impl StatusAtt {
                 Self::Unseen
             } else if is("DELETED") {
                 Self::Deleted
+            } else if is("HIGHESTMODSEQ") {
+                Self::HighestModSeq
             } else if is("SIZE") {
                 Self::Size
             } else {
@@ -189,6 +247,7 @@ impl StatusAtt {
                 Self::UidValidity => b"UIDVALIDITY",
                 Self::Unseen => b"UNSEEN",
                 Self::Deleted => b"DELETED",
+                Self::HighestModSeq => b"HIGHESTMODSEQ",
                 Self::Size => b"SIZE",
                 Self::Other(name) => name.as_bytes(),
             });

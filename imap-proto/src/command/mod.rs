@@ -219,10 +219,11 @@ impl Command {
     }
 
     /// Whether the server may send EXPUNGE while it is in progress: all commands but FETCH, STORE
-    /// and SEARCH (RFC 9051 section 7.5.1).
+    /// and SEARCH (RFC 9051 section 7.5.1), and UID SEARCH with sequence numbers among its keys.
     #[must_use]
     pub fn permits_expunge(&self) -> bool {
-        self.rules().expunge
+        let counts = matches!(self, Command::Search(search) if search.uid) && self.uses_sequence_numbers();
+        self.rules().expunge && !counts
     }
 }
 

@@ -2,7 +2,7 @@
 
 use mailwire_core::{WrongState, keywords};
 
-use super::Command;
+use super::{Command, SearchKey, StatusAtt};
 use crate::{
     capability::{Capabilities, Capability},
     extensions::ExtensionCommand,
@@ -48,6 +48,8 @@ pub(crate) enum Numbers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Need {
     pub(crate) capability: &'static Capability,
+    /// Another that will do.
+    or: Option<&'static Capability>,
     /// IMAP4rev2 has it, too.
     pub(crate) in_rev2: bool,
 }
@@ -71,12 +73,20 @@ pub(crate) enum Effect {
 }
 
 impl Command {
-    /// What a server must have for the options of this command, each beside what the row says.
-    pub(crate) fn option_needs(&self) -> Option<Need> {
+    /// The first that a peer with these capabilities lacks of what the command and its options need.
+    pub(crate) fn lacks(&self, rules: &Rules, offered: &Capabilities) -> Option<Need> {
+        let lacks = |need: &Need| !need.is_met(offered);
+        if let Some(need) = rules.needs.filter(lacks) {
+            return Some(need);
+        }
         match self {
-            Command::Fetch(fetch) => fetch.needs(),
-            Command::Store(store) => store.needs(),
-            Command::Append(append) if append.binary => Some(Need::of(&Capability::Binary)),
+            Command::Select(select) | Command::Examine(select) => select.needs().filter(lacks),
+            Command::Status(status) => status.items.iter().filter_map(StatusAtt::needs).find(lacks),
+            Command::List(list) => list.needs().find(lacks),
+            Command::Search(search) => search.keys.iter().filter_map(SearchKey::needs).find(lacks),
+            Command::Fetch(fetch) => fetch.needs().find(lacks),
+            Command::Store(store) => store.needs().filter(lacks),
+            Command::Append(append) if append.binary => Some(Need::of(&Capability::Binary)).filter(lacks),
             _ => None,
         }
     }
@@ -248,11 +258,11 @@ pub(crate) const fn selected() -> Rules {
 
 impl Rules {
     pub(crate) const fn needs(self, capability: &'static Capability) -> Self {
-        Self { needs: Some(Need { capability, in_rev2: false }), ..self }
+        Self { needs: Some(Need::of(capability)), ..self }
     }
 
     pub(crate) const fn needs_or_rev2(self, capability: &'static Capability) -> Self {
-        Self { needs: Some(Need { capability, in_rev2: true }), ..self }
+        Self { needs: Some(Need { in_rev2: true, ..Need::of(capability) }), ..self }
     }
 
     /// It names messages by sequence number; its form with `UID` by UID.
@@ -283,12 +293,19 @@ impl Rules {
 impl Need {
     /// A capability that IMAP4rev2 does not bring.
     pub(crate) const fn of(capability: &'static Capability) -> Self {
-        Self { capability, in_rev2: false }
+        Self { capability, or: None, in_rev2: false }
+    }
+
+    /// Another capability will do, too.
+    pub(crate) const fn or(self, other: &'static Capability) -> Self {
+        Self { or: Some(other), ..self }
     }
 
     /// Whether a peer with these capabilities has what is needed.
     pub(crate) fn is_met(&self, offered: &Capabilities) -> bool {
-        if self.in_rev2 { offered.has_or_rev2(self.capability) } else { offered.has(self.capability) }
+        let is_offered =
+            if self.in_rev2 { offered.has_or_rev2(self.capability) } else { offered.has(self.capability) };
+        is_offered || self.or.is_some_and(|other| offered.has(other))
     }
 }
 

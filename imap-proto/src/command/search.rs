@@ -4,7 +4,8 @@ use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::{ParseError, ParseErrorKind, keywords};
 
-use super::{AString, OtherItem, parse::read_atom, writer::Writer};
+use super::{AString, OtherItem, parse::read_atom, rules::Need, writer::Writer};
+use crate::extensions::condstore::{self, SearchModSeq};
 use crate::types::{Atom, Date, Reader, SequenceSet, UidSet, chars};
 
 /// `SEARCH` and `UID SEARCH` (RFC 9051 section 6.4.4).
@@ -73,6 +74,8 @@ pub enum SearchKey {
     Keyword(Atom),
     /// `LARGER`, in bytes.
     Larger(u64),
+    /// `MODSEQ`: changed at some change or after it (RFC 7162).
+    ModSeq(SearchModSeq),
     /// `NEW`: recent and not seen. RFC 3501 only.
     New,
     /// `NOT`
@@ -262,6 +265,34 @@ impl SearchKey {
         }
     }
 
+    /// Whether it is about modification sequences
+    /// ([RFC 7162 section 3.1.5](https://www.rfc-editor.org/rfc/rfc7162#section-3.1.5)): the answer has one then.
+    #[must_use]
+    pub fn uses_mod_seq(&self) -> bool {
+        self.any(&|key| matches!(key, Self::ModSeq(_)))
+    }
+
+    /// Whether this is true of a key in it that contains no other.
+    fn any(&self, is: &impl Fn(&Self) -> bool) -> bool {
+        match self {
+            Self::Not(key) => key.any(is),
+            Self::Or(one, other) => one.any(is) || other.any(is),
+            Self::And(keys) => keys.iter().any(|key| key.any(is)),
+            leaf => is(leaf),
+        }
+    }
+
+    /// What a server must have for it.
+    pub(super) fn needs(&self) -> Option<Need> {
+        match self {
+            Self::ModSeq(_) => Some(condstore::needs_condstore()),
+            Self::Not(key) => key.needs(),
+            Self::Or(one, other) => one.needs().or_else(|| other.needs()),
+            Self::And(keys) => keys.iter().find_map(Self::needs),
+            _ => None,
+        }
+    }
+
     /// The key in it that is not known here.
     pub(crate) fn unknown(&self) -> Option<&OtherItem> {
         match self {
@@ -305,7 +336,8 @@ impl SearchKey {
     ///              "NOT" SP search-key / "OR" SP search-key SP search-key / "SENTBEFORE" SP date /
     ///              "SENTON" SP date / "SENTSINCE" SP date / "SMALLER" SP number64 /
     ///              "UID" SP sequence-set / "UNDRAFT" / sequence-set /
-    ///              "(" search-key *(SP search-key) ")"
+    ///              "(" search-key *(SP search-key) ")" /
+    ///              search-modsequence                                         ; RFC 7162
     /// ```
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         // What nests stands apart from what does not, to keep the stack small.
@@ -339,6 +371,7 @@ impl SearchKey {
             }
             Some(Key::Keyword) => Self::Keyword(keyword(r)?),
             Some(Key::Larger) => Self::Larger(size(r)?),
+            Some(Key::Modseq) => Self::ModSeq(SearchModSeq::read(r)?),
             Some(Key::New) => Self::New,
             Some(Key::Old) => Self::Old,
             Some(Key::On) => Self::On(date(r)?),
@@ -437,6 +470,7 @@ impl SearchKey {
             }
             Self::Keyword(keyword) => write_word(e, b"KEYWORD ", keyword),
             Self::Larger(size) => write_size(e, b"LARGER ", *size),
+            Self::ModSeq(search) => search.write(e),
             Self::New => e.put(b"NEW"),
             Self::Not(key) => {
                 e.put(b"NOT ");
@@ -552,6 +586,7 @@ keywords! {
         Header = "HEADER",
         Keyword = "KEYWORD",
         Larger = "LARGER",
+        Modseq = "MODSEQ",
         New = "NEW",
         Old = "OLD",
         On = "ON",

@@ -3,7 +3,7 @@
 use mailwire_core::{ParseError, ParseErrorKind};
 
 use super::{Messages, rules::Need, writer::Writer};
-use crate::capability::Capability;
+use crate::extensions::condstore;
 use crate::types::{Flag, FlagSet, MailboxName, ModSeq, Reader};
 
 /// `STORE` and `UID STORE` (RFC 9051 section 6.4.6).
@@ -70,7 +70,7 @@ impl Store {
 
     /// What a server must have for the options.
     pub(super) fn needs(&self) -> Option<Need> {
-        self.unchanged_since.map(|_| Need::of(&Capability::CondStore))
+        self.unchanged_since.map(|_| condstore::needs_condstore())
     }
 
     /// ```text

@@ -3,6 +3,7 @@
 //! What the machines must act on is a [`Command`] or [`Untagged`] of its own; all else is in the two lists of this
 //! file, and costs a line in each.
 
+pub mod condstore;
 pub(crate) mod id;
 pub mod namespace;
 pub mod quota;

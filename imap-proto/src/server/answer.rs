@@ -46,7 +46,7 @@ impl Connection {
     /// # Errors
     ///
     /// Hands the data back if it is EXPUNGE or VANISHED at a time when sequence numbers must not
-    /// change, if it is BYE or PREAUTH (see [`goodbye`](Self::goodbye)), if it has nothing that can
+    /// change, if it is VANISHED and QRESYNC was not enabled, if it is BYE or PREAUTH (see [`goodbye`](Self::goodbye)), if it has nothing that can
     /// be written, if a literal is due, or if the output is full: drain it first.
     pub fn notify(&mut self, data: Untagged) -> Result<(), SendError<Untagged>> {
         if let Err(reason) = self.0.check_notify(&data) {
@@ -252,7 +252,7 @@ impl Machine {
         if self.output.is_full() {
             return Err(Misuse::Full { limit: self.output.limit() });
         }
-        permits_data(data, self.current.as_ref().map(|current| &current.rules))?;
+        permits_data(data, self.current.as_ref().map(|current| &current.rules), &self.session)?;
         if data.has_form() { Ok(()) } else { Err(Misuse::WrongAnswer(WrongAnswer::Empty)) }
     }
 

@@ -136,6 +136,22 @@ impl Connection {
         self.0.session.rev2
     }
 
+    /// Whether the client knows of modification sequences, by ENABLE or by what it has asked for: each
+    /// FETCH response that it did not ask for is to have the UID and MODSEQ from then on ([RFC 7162 sections
+    /// 3.1](https://www.rfc-editor.org/rfc/rfc7162#section-3.1) and
+    /// [3.2.4](https://www.rfc-editor.org/rfc/rfc7162#section-3.2.4)).
+    #[must_use]
+    pub fn is_condstore(&self) -> bool {
+        self.0.session.condstore
+    }
+
+    /// Whether the client has enabled QRESYNC: it is told of messages that are gone by VANISHED, and no more
+    /// by EXPUNGE ([RFC 7162 section 3.2.10](https://www.rfc-editor.org/rfc/rfc7162#section-3.2.10)).
+    #[must_use]
+    pub fn is_qresync(&self) -> bool {
+        self.0.session.qresync
+    }
+
     /// The tag of the command in progress, which ESEARCH names. `None` if this is not its ticket.
     #[must_use]
     pub fn tag(&self, ticket: Ticket) -> Option<&Tag> {

@@ -19,6 +19,7 @@ use crate::{
         Command, Effect, LITERAL_MINUS, Literals, Name, Request, Rules, append_announces_message, parse_head,
         row_of,
     },
+    extensions::condstore,
     framing::{Announcement, Frame, Framed, Hide, login_end},
     response::{Code, Reply, ReplyKind, ReplyText},
     types::{ParseContext, Tag, chars},
@@ -373,17 +374,27 @@ impl Machine {
             }
             Command::Enable(asked) => return Ok(self.enable(&tag, asked)),
             Command::StartTls => refuse_injection("STARTTLS", input)?,
-            // RFC 9051 section 7.1: what comes from here on is about the new mailbox.
+            // RFC 9051 section 7.1, RFC 7162 section 3.2.11: what comes from here on is about the new mailbox.
             Command::Select(_) | Command::Examine(_)
-                if self.session.rev2 && self.session.state == State::Selected =>
+                if self.says_closed() && self.session.state == State::Selected =>
             {
                 let closed = Reply::from_static(ReplyKind::Ok, "the previous mailbox is closed");
                 self.untagged(&closed.with_code(Code::Closed));
             }
             _ => {}
         }
-        let ticket = self.begin(tag, rules);
+        self.session.condstore = self.session.condstore || condstore::enables_condstore(&command);
+        // RFC 7162 section 3.2.10: nor while a search by UID counts messages.
+        let counts =
+            matches!(&command, Command::Search(search) if search.uid) && command.uses_sequence_numbers();
+        let ticket = self.begin(tag, Rules { expunge: rules.expunge && !counts, ..rules });
         Ok(Some(Event::Command { ticket, command, deviations }))
+    }
+
+    /// Whether a client is told where the responses about one mailbox end and those about the next begin.
+    fn says_closed(&self) -> bool {
+        let offered = self.config.capabilities();
+        self.session.rev2 || offered.has(&Capability::CondStore) || offered.has(&Capability::QResync)
     }
 
     /// The command goes to the application.
@@ -422,6 +433,8 @@ impl Machine {
         }
         self.session.bad_commands = 0;
         self.session.rev2 |= enabled.contains(&Capability::Imap4Rev2);
+        self.session.qresync |= enabled.contains(&Capability::QResync);
+        self.session.condstore |= self.session.qresync || enabled.contains(&Capability::CondStore);
         self.output.write(|out| {
             out.extend_from_slice(b"* ENABLED");
             Capability::write_all(out, &enabled);

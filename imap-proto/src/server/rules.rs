@@ -12,8 +12,9 @@ use super::{
 use crate::{
     capability::Capability,
     command::{
-        Authenticate, Command, Create, Effect, List, ListReturnOpt, ListSelectOpt, Need, OtherCommand, Rules,
+        Authenticate, Command, Create, Effect, List, ListReturnOpt, ListSelectOpt, OtherCommand, Rules,
     },
+    extensions::condstore,
     response::{Code, Reply, ReplyKind, Untagged},
     state::State,
 };
@@ -32,9 +33,11 @@ impl Machine {
     #[inline]
     pub(super) fn permits(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
         rules.valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason.as_str()))?;
-        let lacks = |need: Option<Need>| need.is_some_and(|need| !need.is_met(self.config.capabilities()));
-        if lacks(rules.needs) || lacks(command.option_needs()) {
+        if command.lacks(rules, self.config.capabilities()).is_some() {
             return Err(Refusal::bad(0, "the extension is not offered"));
+        }
+        if !self.session.qresync && condstore::needs_enabled(command) {
+            return Err(Refusal::bad(0, "QRESYNC is not enabled"));
         }
         match command {
             Command::Search(_) | Command::Fetch(_) => match command.unknown_member() {
@@ -142,13 +145,20 @@ pub(super) fn permits_answer(effect: Effect, answer: ReplyKind) -> Result<(), Mi
 }
 
 /// Whether the application may say this while `current` is in progress (RFC 9051 section 7.5.1).
-pub(super) fn permits_data(data: &Untagged, current: Option<&Rules>) -> Result<(), Misuse> {
+pub(super) fn permits_data(
+    data: &Untagged,
+    current: Option<&Rules>,
+    session: &Session,
+) -> Result<(), Misuse> {
     match data {
         Untagged::Reply(Reply { kind: ReplyKind::Bye | ReplyKind::PreAuth, .. }) => {
             Err(Misuse::WrongAnswer(WrongAnswer::NotFinal))
         }
         Untagged::Expunge(_) | Untagged::Vanished(_) if !current.is_some_and(|rules| rules.expunge) => {
             Err(Misuse::WrongState(WrongState::NumbersInUse))
+        }
+        Untagged::Vanished(_) if !session.qresync => {
+            Err(Misuse::WrongState(WrongState::NotEnabled("QRESYNC")))
         }
         _ => Ok(()),
     }
@@ -200,8 +210,6 @@ pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<
         | Cap::Language
         | Cap::XList
         | Cap::CreateSpecialUse
-        | Cap::CondStore
-        | Cap::QResync
         | Cap::ObjectId
         | Cap::SaveDate
         | Cap::Preview

@@ -99,6 +99,10 @@ pub(super) struct Session {
     pub(super) state: State,
     /// IMAP4rev2 was enabled.
     pub(super) rev2: bool,
+    /// The client knows of modification sequences, by ENABLE or by what it asked for.
+    pub(super) condstore: bool,
+    /// QRESYNC was enabled.
+    pub(super) qresync: bool,
     /// Bad commands in a row.
     pub(super) bad_commands: usize,
     /// Commands before authentication that do nothing.
@@ -113,6 +117,8 @@ impl Session {
             tls,
             state: State::NotAuthenticated,
             rev2: false,
+            condstore: false,
+            qresync: false,
             bad_commands: 0,
             idle_commands: 0,
             auth_failures: 0,

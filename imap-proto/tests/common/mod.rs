@@ -151,3 +151,13 @@ macro_rules! limits {
 }
 #[allow(unused_imports)]
 pub(crate) use limits;
+
+/// What the server answers to a line that it does not hand out.
+pub fn refused(server: &mut server::Connection, line: &str) -> String {
+    let found = feed(server, format!("{line}\r\n").as_bytes());
+    assert!(
+        matches!(&found[..], [server::Event::Malformed { ticket: None, .. } | server::Event::Refused { .. }]),
+        "{line}: {found:?}"
+    );
+    drain_text(server)
+}
