@@ -5,6 +5,7 @@ use std::time::Duration;
 use mailwire_imap::types::UidValidity;
 use mailwire_pop3::UniqueId;
 use mailwire_transport::{
+    Budget,
     pop3::server::{Entry, Maildrop, Refusal, Service},
     sasl::{Authenticator, Identity},
     server::Content,
@@ -16,7 +17,9 @@ use crate::{
 };
 
 /// So many rows are asked of a store at once.
-const ROWS: usize = 1000;
+const ROWS: u32 = 1000;
+/// What it costs to tell of a message, in bytes that are looked at.
+const TOLD: u64 = 64;
 /// A lease whose holder has died ends after this.
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -89,12 +92,11 @@ impl<S: Store> Pop3Maildrop<S> {
         let held = store.lease(account, Lease::Maildrop, LEASE).await?;
         let inbox = store.mailbox(account, &MailboxPath::inbox()).await?.id;
         let opened = store.open(inbox, None).await?;
-        let (mut rest, mut rows) = (opened.uids, Vec::new());
-        loop {
-            let page = store.messages(inbox, &rest, Fields::new(), ROWS).await?;
-            let Some(last) = page.last() else { break };
-            rest = rest.difference(&Uids::below(last.uid)).difference(&last.uid.into());
-            rows.extend(page);
+        let mut rows = Vec::new();
+        for page in opened.uids.pages(ROWS) {
+            // A store in memory waits for nothing.
+            tokio::task::yield_now().await;
+            rows.extend(store.messages(inbox, &page, Fields::new(), usize::MAX).await?);
         }
         Ok(Self { store, inbox, uid_validity: opened.mailbox.uid_validity, rows, _held: held })
     }
@@ -110,12 +112,14 @@ impl<S: Store> Maildrop for Pop3Maildrop<S> {
     type Reader = Contents<S::Reader>;
 
     async fn messages(&mut self) -> Result<Vec<Entry>, Refusal> {
-        let entry = |row: &Row| {
+        let (mut entries, mut turns) = (Vec::with_capacity(self.rows.len()), Budget::unlimited());
+        for row in &self.rows {
+            let _ = turns.spend(TOLD).await;
             let unique_id = format!("{:08x}{:08x}", self.uid_validity.get(), row.uid.get());
             let unique_id = UniqueId::new(unique_id).map_err(|_| Refusal::unavailable())?;
-            Ok(Entry::new(row.size, unique_id))
-        };
-        self.rows.iter().map(entry).collect()
+            entries.push(Entry::new(row.size, unique_id));
+        }
+        Ok(entries)
     }
 
     async fn retr(&mut self, index: usize) -> Result<Content<Self::Reader>, Refusal> {
@@ -127,6 +131,7 @@ impl<S: Store> Maildrop for Pop3Maildrop<S> {
         let uids: Uids =
             deleted.into_iter().filter_map(|index| self.rows.get(index)).map(|row| row.uid).collect();
         for page in uids.pages(MAX_CHANGED) {
+            tokio::task::yield_now().await;
             self.store.expunge(self.inbox, &page, Which::All).await?;
         }
         Ok(())

@@ -8,8 +8,8 @@ use tokio::sync::Semaphore;
 ///
 /// - **Others have their turn.** After [`TURN`](Self::TURN) bytes, which take about a millisecond, it lets
 ///   the other tasks of the runtime run.
-/// - **Work has an end.** What goes beyond the limit is [`OverBudget`]: IMAP answers `NO [LIMIT]`, SMTP
-///   452, POP3 `-ERR`.
+/// - **Work has an end.** What goes beyond the limit is [`OverBudget`], which IMAP answers with `NO [LIMIT]`. What
+///   SMTP and POP3 do is in proportion to what is stored or sent, so they only give others their turn.
 /// - **Large work is done elsewhere.** [`run`](Self::run) moves a piece that is larger than a turn to the
 ///   runtime's blocking pool, as many at a time as there are processors.
 ///

@@ -180,9 +180,10 @@ impl<S: Service> Session<'_, S> {
             Ok::<_, Refusal>(Transaction::new(maildrop, messages))
         };
         match opened.await {
-            Ok(transaction) => {
+            Ok(mut transaction) => {
                 self.gate.let_in(identity);
-                let text = format!("{} messages ({} octets)", transaction.count(), transaction.octets());
+                let (count, octets) = transaction.totals().await;
+                let text = format!("{count} messages ({octets} octets)");
                 self.transaction = Some(transaction);
                 Ok(self.driver.connection_mut().reply(ticket, Reply::ok(&text))?)
             }

@@ -8,16 +8,21 @@ use mailwire_pop3::{
 
 use super::{Entry, Maildrop, Refusal, top::Top};
 use crate::{
-    Driver, Result, Step, Stream,
-    server::{Content, Reader, without_nul},
+    Budget, Driver, Result, Step, Stream,
+    server::{Content, Reader as _, without_nul},
 };
 
 pub(super) type ServerDriver = Driver<Stream, Connection>;
+
+/// What it costs to look at a message's mark or to list the message, in bytes that are looked at.
+const LISTED: u64 = 64;
 
 /// A maildrop and the marks of DELE.
 pub(super) struct Transaction<M> {
     maildrop: M,
     messages: Vec<Marked>,
+    /// Has no limit. It counts from command to command: many small ones take turns from others, too.
+    turns: Budget,
 }
 
 struct Marked {
@@ -28,21 +33,21 @@ struct Marked {
 impl<M: Maildrop> Transaction<M> {
     pub(super) fn new(maildrop: M, messages: Vec<Entry>) -> Self {
         let message = |entry| Marked { entry, deleted: false };
-        Self { maildrop, messages: messages.into_iter().map(message).collect() }
+        let messages = messages.into_iter().map(message).collect();
+        Self { maildrop, messages, turns: Budget::unlimited() }
     }
 
-    /// The messages that are not marked.
-    fn listed(&self) -> impl Iterator<Item = (MessageNumber, &Entry)> {
-        let numbered = (1..).zip(&self.messages).filter(|(_, message)| !message.deleted);
-        numbered.filter_map(|(number, message)| Some((MessageNumber::new(number)?, &message.entry)))
-    }
-
-    pub(super) fn count(&self) -> u64 {
-        self.listed().count() as u64
-    }
-
-    pub(super) fn octets(&self) -> u64 {
-        self.listed().fold(0, |sum: u64, (_, entry)| sum.saturating_add(entry.size))
+    /// How many messages are not marked, and how many octets they have together.
+    pub(super) async fn totals(&mut self) -> (u64, u64) {
+        let (mut count, mut octets): (u64, u64) = (0, 0);
+        for message in &self.messages {
+            let _ = self.turns.spend(LISTED).await;
+            if !message.deleted {
+                count += 1;
+                octets = octets.saturating_add(message.entry.size);
+            }
+        }
+        (count, octets)
     }
 
     /// The maildrop, and what is to be deleted.
@@ -67,16 +72,19 @@ impl<M: Maildrop> Transaction<M> {
         command: Command,
     ) -> Result<()> {
         let answer = match command {
-            Command::Stat => Ok(Reply::drop_listing(self.count(), self.octets())),
+            Command::Stat => {
+                let (count, octets) = self.totals().await;
+                Ok(Reply::drop_listing(count, octets))
+            }
             Command::List(None) => {
-                let line = |(number, entry): (_, &Entry)| Listing::Scan(ScanListing::new(number, entry.size));
-                return lines(driver, ticket, self.listed().map(line)).await;
+                let line = |number, entry: &Entry| Listing::Scan(ScanListing::new(number, entry.size));
+                return self.lines(driver, ticket, line).await;
             }
             Command::Uidl(None) => {
-                let line = |(number, entry): (_, &Entry)| {
+                let line = |number, entry: &Entry| {
                     Listing::UniqueId(UniqueIdListing::new(number, entry.unique_id.clone()))
                 };
-                return lines(driver, ticket, self.listed().map(line)).await;
+                return self.lines(driver, ticket, line).await;
             }
             Command::List(Some(number)) => {
                 self.message(number).map(|(_, message)| Reply::scan_listing(number, message.entry.size))
@@ -89,19 +97,23 @@ impl<M: Maildrop> Transaction<M> {
                 Reply::ok("marked for deletion")
             }),
             Command::Rset => {
-                self.messages.iter_mut().for_each(|message| message.deleted = false);
+                for message in &mut self.messages {
+                    let _ = self.turns.spend(LISTED).await;
+                    message.deleted = false;
+                }
                 Ok(Reply::ok("nothing is marked"))
             }
             Command::Retr(number) => match self.retr(number).await {
                 Ok((size, content)) => {
                     let reply = Reply::ok(&format!("{size} octets"));
-                    return send(driver, ticket, reply, content, None).await;
+                    return self.send(driver, ticket, reply, content, None).await;
                 }
                 Err(refusal) => Err(refusal),
             },
             Command::Top { number, lines } => match self.top(number, lines).await {
                 Ok(content) => {
-                    return send(driver, ticket, Reply::ok(""), content, Some(Top::new(lines))).await;
+                    let top = Some(Top::new(lines));
+                    return self.send(driver, ticket, Reply::ok(""), content, top).await;
                 }
                 Err(refusal) => Err(refusal),
             },
@@ -123,6 +135,60 @@ impl<M: Maildrop> Transaction<M> {
         let (index, _) = self.message(number)?;
         self.maildrop.top(index, lines).await
     }
+
+    /// Answers with a line for each message that is not marked.
+    async fn lines(
+        &mut self,
+        driver: &mut ServerDriver,
+        ticket: Ticket,
+        line: impl Fn(MessageNumber, &Entry) -> Listing,
+    ) -> Result<()> {
+        driver.connection_mut().reply(ticket, Reply::ok(""))?;
+        for (number, message) in (1..).map_while(MessageNumber::new).zip(&self.messages) {
+            let _ = self.turns.spend(LISTED).await;
+            if message.deleted {
+                continue;
+            }
+            let mut line = line(number, &message.entry);
+            while let Err(error) = driver.connection_mut().send_line(line) {
+                if !matches!(error.reason, Misuse::Full { .. }) {
+                    return Err(error.into());
+                }
+                line = error.message;
+                drain(driver).await?;
+            }
+        }
+        Ok(driver.connection_mut().finish_body()?)
+    }
+
+    /// Answers with a message, or with the part of it that TOP wants.
+    async fn send(
+        &mut self,
+        driver: &mut ServerDriver,
+        ticket: Ticket,
+        reply: Reply,
+        content: Content<M::Reader>,
+        mut top: Option<Top>,
+    ) -> Result<()> {
+        driver.connection_mut().reply(ticket, reply)?;
+        match content {
+            Content::Bytes(bytes) => send_piece(driver, bytes, &mut top, &mut self.turns).await?,
+            Content::Stream { mut reader, .. } => {
+                while !top.as_ref().is_some_and(Top::ended) {
+                    match reader.chunk().await {
+                        Ok(None) => break,
+                        Ok(Some(piece)) => send_piece(driver, piece, &mut top, &mut self.turns).await?,
+                        Err(error) => {
+                            // The client must not take this for the whole message.
+                            give_up(driver).await;
+                            return Err(error.into());
+                        }
+                    }
+                }
+            }
+        }
+        Ok(driver.connection_mut().finish_body()?)
+    }
 }
 
 pub(super) fn refuse(driver: &mut ServerDriver, ticket: Ticket, refusal: Refusal) -> Result<()> {
@@ -133,63 +199,23 @@ pub(super) fn refuse(driver: &mut ServerDriver, ticket: Ticket, refusal: Refusal
     Ok(driver.connection_mut().reply(ticket, reply)?)
 }
 
-/// Answers with lines.
-async fn lines(
-    driver: &mut ServerDriver,
-    ticket: Ticket,
-    lines: impl Iterator<Item = Listing>,
-) -> Result<()> {
-    driver.connection_mut().reply(ticket, Reply::ok(""))?;
-    for mut line in lines {
-        while let Err(error) = driver.connection_mut().send_line(line) {
-            if !matches!(error.reason, Misuse::Full { .. }) {
-                return Err(error.into());
-            }
-            line = error.message;
-            drain(driver).await?;
-        }
-    }
-    Ok(driver.connection_mut().finish_body()?)
-}
-
-/// Answers with a message, or with the part of it that TOP wants.
-async fn send<R: Reader>(
-    driver: &mut ServerDriver,
-    ticket: Ticket,
-    reply: Reply,
-    content: Content<R>,
-    mut top: Option<Top>,
-) -> Result<()> {
-    driver.connection_mut().reply(ticket, reply)?;
-    match content {
-        Content::Bytes(bytes) => send_piece(driver, bytes, &mut top).await?,
-        Content::Stream { mut reader, .. } => {
-            while !top.as_ref().is_some_and(Top::ended) {
-                match reader.chunk().await {
-                    Ok(None) => break,
-                    Ok(Some(piece)) => send_piece(driver, piece, &mut top).await?,
-                    Err(error) => {
-                        // The client must not take this for the whole message.
-                        give_up(driver).await;
-                        return Err(error.into());
-                    }
-                }
-            }
-        }
-    }
-    Ok(driver.connection_mut().finish_body()?)
-}
-
 /// So much of what is in memory is looked at and handed on at once.
 const PIECE: usize = 64 << 10;
 
-async fn send_piece(driver: &mut ServerDriver, mut piece: Bytes, top: &mut Option<Top>) -> Result<()> {
-    if let Some(top) = top {
-        piece = top.cut(piece);
-    }
-    while !piece.is_empty() {
-        // What stands in memory as a whole is not copied as a whole.
-        let mut part = without_nul(piece.split_to(piece.len().min(PIECE)));
+async fn send_piece(
+    driver: &mut ServerDriver,
+    mut piece: Bytes,
+    top: &mut Option<Top>,
+    turns: &mut Budget,
+) -> Result<()> {
+    while !piece.is_empty() && !top.as_ref().is_some_and(Top::ended) {
+        let part = piece.split_to(piece.len().min(PIECE));
+        // The client can read faster than is fair to others.
+        let _ = turns.spend(part.len() as u64).await;
+        let mut part = without_nul(match top {
+            Some(top) => top.cut(part),
+            None => part,
+        });
         while !part.is_empty() {
             if driver.connection_mut().send_body(&mut part)? == 0 {
                 drain(driver).await?;
