@@ -17,7 +17,9 @@ use crate::sasl::Unavailable;
 ///
 /// They are counted by address (IPv6 by /64) and by account. A login that is broken off counts as one that
 /// failed. The delay is before the next attempt, so that a right password after wrong ones waits as
-/// well; attempts from one address wait in a queue, however many connections they come over.
+/// well; attempts from one address wait in a queue, however many connections they come over. Many attempts at one
+/// account that are in progress at once, from whatever addresses, are delayed as if the others had failed. Whether
+/// there is such an account makes no difference.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginLimits {
@@ -68,7 +70,7 @@ impl LoginLimits {
     }
 }
 
-/// So many attempts of one address may be in progress without being taken for guesses: a program that
+/// So many attempts of one address, or of one account, may be in progress without being taken for guesses: a program that
 /// opens some connections at once has done no harm yet.
 const AT_ONCE: u32 = 8;
 /// Failures beyond this are not counted: with it the longest delay is reached, and forgetting takes a
@@ -157,8 +159,12 @@ impl Attempts {
         }
         if let Some(key) = account {
             let record = tables.accounts.record(key, now, limits);
-            at = at.max(record.free_at);
             record.open = record.open.saturating_add(1);
+            // They wait beside one another, not in a queue: the owner among them waits no longer than that.
+            let over = record.open.saturating_sub(AT_ONCE);
+            let counted = if over > 0 { record.failures.saturating_add(over) } else { 0 };
+            let delay = limits.delay(counted, limits.longest_account_delay);
+            at = at.max(record.free_at).max(now.checked_add(delay).unwrap_or(now));
         }
         drop(tables);
         Ok((Attempt { attempts: Arc::clone(self), address, account }, at))
@@ -330,6 +336,34 @@ mod tests {
         let before = Instant::now();
         attempts.begin(address("198.51.100.1"), Some("anna")).await.unwrap().succeeded();
         assert_eq!(before.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guesses_of_one_account_from_everywhere_at_once_are_delayed() {
+        let attempts = Attempts::new(LoginLimits::default());
+        let start = Instant::now();
+        let guess = |number: u8, account| {
+            let attempts = Arc::clone(&attempts);
+            let address = address(&format!("192.0.2.{number}"));
+            tokio::spawn(async move {
+                let attempt = attempts.begin(address, Some(account)).await.unwrap();
+                let waited = start.elapsed();
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                drop(attempt);
+                waited
+            })
+        };
+        let guesses: Vec<_> = (0..200).map(|number| guess(number, "anna")).collect();
+        assert_eq!(guess(201, "bert").await.unwrap(), Duration::ZERO, "another account");
+        let mut waits = Vec::new();
+        for guess in guesses {
+            waits.push(guess.await.unwrap());
+        }
+        let at_once = waits.iter().filter(|wait| wait.is_zero()).count();
+        assert_eq!(at_once, 13, "eight are nothing unusual, five failures are free");
+        let longest = Duration::from_secs(4);
+        assert_eq!(waits.iter().max(), Some(&longest), "the owner comes in as well");
+        assert!(waits.iter().filter(|wait| **wait == longest).count() > 150);
     }
 
     #[tokio::test(start_paused = true)]
