@@ -28,17 +28,22 @@
 //!
 //! Each call takes time in proportion to the number of runs of identifiers over 256, plus 256: a
 //! mailbox of a million messages, half of them expunged one by one, has some 2,000 counts to look
-//! through.
+//! through. A call with many ranges, in ascending order, walks through them once.
 
 mod server;
 mod slots;
 mod uids;
+mod walk;
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
 pub use server::{Allow, Telling, Update};
 
-use self::{slots::Slots, uids::Uids};
+use self::{
+    slots::Slots,
+    uids::Uids,
+    walk::{Sweep, Taken, Walk},
+};
 use crate::{
     response::{FetchData, MsgAtt, Untagged},
     types::{ModSeq, SeqNumber, SequenceSet, SetNumber, Uid, UidSet},
@@ -251,12 +256,10 @@ impl View {
         &'a self,
         uids: impl IntoIterator<Item = Uid> + 'a,
     ) -> impl Iterator<Item = (Uid, SeqNumber)> + 'a {
-        let mut ranges = self.slots.indexed_ranges().peekable();
+        let mut walk = Walk::through(&self.slots);
         uids.into_iter().filter_map(move |uid| {
-            while ranges.next_if(|&(_, _, last)| last < uid).is_some() {}
-            let &(index, first, _) = ranges.peek()?;
-            let offset = uid.get().checked_sub(first.get())?;
-            Some((uid, SeqNumber::new(index + offset + 1)?))
+            let known = walk.known_from(uid).filter(|known| known.uid == uid)?;
+            Some((uid, SeqNumber::new(known.index + 1)?))
         })
     }
 
@@ -295,8 +298,9 @@ impl View {
             return Err(BadSet::Numbered);
         }
         let Some(exists) = SeqNumber::new(self.len()) else { return Ok(Vec::new()) };
-        let ranges = set.normalized(exists).into_iter();
-        ranges.map(|(low, high)| self.uid(low).zip(self.uid(high)).ok_or(BadSet::Unknown)).collect()
+        let mut walk = Walk::through(&self.slots);
+        let mut uid = |number: SeqNumber| walk.uid(number.get() - 1).ok_or(BadSet::Unknown);
+        set.normalized(exists).into_iter().map(|(low, high)| Ok((uid(low)?, uid(high)?))).collect()
     }
 
     /// The messages of a set of identifiers that are known, as ascending ranges: see
@@ -307,13 +311,8 @@ impl View {
             return self.saved.ranges().collect();
         }
         let Some(largest) = self.slots.last() else { return Vec::new() };
-        let known = |(low, high): (Uid, Uid)| {
-            let first = self.slots.known_from(low).filter(|known| known.uid <= high)?;
-            let end = Uid::new(high.get().saturating_add(1)).and_then(|after| self.slots.known_from(after));
-            let end = end.filter(|known| known.uid > high).map_or(self.len(), |known| known.index);
-            self.slots.known_before(end).map(|(_, last)| (first.uid, last))
-        };
-        set.normalized(largest).into_iter().filter_map(known).collect()
+        let mut walk = Walk::through(&self.slots);
+        set.normalized(largest).into_iter().filter_map(|(low, high)| walk.span(low, high)).collect()
     }
 
     /// Keeps the result of a search (`$`): those of these messages that are known.
@@ -370,45 +369,19 @@ impl View {
     /// Takes account of VANISHED: the messages in these ascending ranges are gone
     /// ([RFC 7162 section 3.2.10](https://www.rfc-editor.org/rfc/rfc7162#section-3.2.10)).
     pub fn vanished(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>) -> News {
-        let (mut uids, mut unknown) = (Vec::new(), 0);
+        let mut taken = Taken::default();
+        let mut sweep = Sweep::through(&mut self.slots);
         for (low, high) in ranges {
-            let missing = self.take(low, high, &mut uids, &mut unknown);
-            if missing > 0 {
-                self.doubtful(Doubt::NoSuchUid);
-            }
-            self.forget(low, high);
-        }
-        News::Vanished { uids, unknown }
-    }
-
-    /// Takes away the messages of a range. One whose identifier is not known is any of those that stand
-    /// where it could: they are all alike. How many identifiers there was no message for.
-    fn take(&mut self, low: Uid, high: Uid, gone: &mut Vec<(Uid, Uid)>, unknown: &mut u32) -> u32 {
-        let (mut next, mut missing) = (low.get(), 0u32);
-        loop {
-            let Some(from) = Uid::new(next) else { return missing };
-            let known = self.slots.known_from(from).filter(|known| known.uid <= high);
-            // Up to the next that is known, none is.
-            let unlearnt = known.map_or(high.get() - next + 1, |known| known.uid.get() - next);
-            let end = match known.or_else(|| self.slots.known_from(from)) {
-                Some(known) => known.index,
-                None => self.len(),
-            };
-            let start = self.slots.known_before(end).map_or(0, |(at, _)| at + 1);
-            let taken = unlearnt.min(end - start);
-            self.slots.remove(start, taken);
-            *unknown += taken;
-            missing = missing.saturating_add(unlearnt - taken);
-            let Some(known) = known else { return missing };
-            let count = known.length.min(high.get() - known.uid.get() + 1);
-            self.slots.remove(known.index - taken, count);
-            let last = known.uid.get() + (count - 1);
-            gone.extend(Uid::new(last).map(|last| (known.uid, last)));
-            match last.checked_add(1).filter(|next| *next <= high.get()) {
-                Some(after) => next = after,
-                None => return missing,
+            sweep.take(low, high, &mut taken);
+            for kept in [&mut self.recent, &mut self.saved] {
+                kept.remove(low, high);
             }
         }
+        sweep.finish();
+        if taken.missing > 0 {
+            self.doubtful(Doubt::NoSuchUid);
+        }
+        News::Vanished { uids: taken.known, unknown: taken.unknown }
     }
 
     fn fetch(&mut self, fetch: &FetchData) -> News {

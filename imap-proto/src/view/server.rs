@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Numbering, View};
+use super::{Numbering, View, walk::Walk};
 use crate::types::{KnownUids, ModSeq, SeqNumber, Uid};
 
 /// Says what may be told now.
@@ -91,6 +91,7 @@ impl View {
     /// Takes account of messages that were removed, by this session or another, in ascending ranges. One
     /// that was not told of yet is never told of.
     pub fn removed(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>, at: ModSeq) {
+        let mut known = Walk::through(&self.slots);
         for (low, high) in ranges {
             self.pending.arrived.remove(low, high);
             self.pending.recent.remove(low, high);
@@ -98,16 +99,9 @@ impl View {
             for uid in gone {
                 self.pending.changed.remove(&uid);
             }
-            let mut from = Some(low);
-            while let Some(known) = from.and_then(|from| self.slots.known_from(from)) {
-                if known.uid > high {
-                    break;
-                }
-                let last = known.uid.get() + (known.length - 1).min(high.get() - known.uid.get());
-                let Some(last) = Uid::new(last) else { break };
-                self.pending.removed.insert(known.uid, last);
+            for (low, high) in known.within(low, high) {
+                self.pending.removed.insert(low, high);
                 self.pending.removed_at = lower(self.pending.removed_at, at);
-                from = last.get().checked_add(1).and_then(Uid::new);
             }
         }
         if self.pending.arrived.is_empty() {
@@ -182,22 +176,12 @@ impl View {
     /// known are left out
     /// ([RFC 3501 section 2.3.2](https://www.rfc-editor.org/rfc/rfc3501#section-2.3.2)).
     ///
-    /// `ranges` are in ascending order, as stores have them: then both are walked through once.
+    /// `ranges` are in ascending order, as stores have them: then the way through both is walked once.
     pub fn set_recent(&mut self, ranges: impl IntoIterator<Item = (Uid, Uid)>) {
-        let mut known = self.slots.ranges().peekable();
-        let mut before = None;
+        let mut known = Walk::through(&self.slots);
         for (low, high) in ranges {
-            if before.is_some_and(|before| low < before) {
-                known = self.slots.ranges().peekable();
-            }
-            before = Some(low);
-            while known.next_if(|&(_, last)| last < low).is_some() {}
-            while let Some(&(first, last)) = known.peek().filter(|&&(first, _)| first <= high) {
-                self.recent.insert(first.max(low), last.min(high));
-                if last > high {
-                    break;
-                }
-                known.next();
+            for (low, high) in known.within(low, high) {
+                self.recent.insert(low, high);
             }
         }
     }

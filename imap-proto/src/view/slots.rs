@@ -2,15 +2,16 @@
 
 use alloc::{vec, vec::Vec};
 
+use super::walk::Walk;
 use crate::types::Uid;
 
 /// Messages that stand side by side: either with identifiers that follow each other, or all with
 /// identifiers that are not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Run {
+pub(super) struct Run {
     /// The identifier of the first one; `None` if they are not known.
-    first: Option<Uid>,
-    length: u32,
+    pub(super) first: Option<Uid>,
+    pub(super) length: u32,
 }
 
 impl Run {
@@ -18,16 +19,16 @@ impl Run {
         Self { first: None, length }
     }
 
-    fn uid_at(self, offset: u32) -> Option<Uid> {
+    pub(super) fn uid_at(self, offset: u32) -> Option<Uid> {
         self.first.and_then(|first| Uid::new(first.get().checked_add(offset)?))
     }
 
-    fn last(self) -> Option<Uid> {
+    pub(super) fn last(self) -> Option<Uid> {
         self.uid_at(self.length.saturating_sub(1))
     }
 
     /// The parts before and after so many messages.
-    fn split(self, at: u32) -> (Self, Self) {
+    pub(super) fn split(self, at: u32) -> (Self, Self) {
         let (before, after) = (at.min(self.length), self.length.saturating_sub(at));
         (Self { length: before, ..self }, Self { first: self.uid_at(before), length: after })
     }
@@ -43,24 +44,24 @@ impl Run {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Chunk {
-    runs: Vec<Run>,
+pub(super) struct Chunk {
+    pub(super) runs: Vec<Run>,
     /// All their messages.
-    length: u32,
+    pub(super) length: u32,
     /// The highest identifier that is known.
-    last: Option<Uid>,
+    pub(super) last: Option<Uid>,
 }
 
 /// More runs than this are two chunks.
-const MOST_RUNS: usize = 256;
+pub(super) const MOST_RUNS: usize = 256;
 
 /// Runs in chunks with their counts: finding a message, or taking it away, looks at the counts of the
 /// chunks and at the runs of one of them. That is at most 8 bytes a message, and as many as there are
 /// runs: a mailbox that nothing was ever removed from is one run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slots {
-    chunks: Vec<Chunk>,
-    length: u32,
+    pub(super) chunks: Vec<Chunk>,
+    pub(super) length: u32,
     unknown: u32,
 }
 
@@ -112,16 +113,6 @@ impl Slots {
             .map(move |(first, last)| (first.max(low), last.min(high)))
     }
 
-    /// The known identifiers, as ranges in ascending order, each with the place of its first message.
-    pub(super) fn indexed_ranges(&self) -> impl Iterator<Item = (u32, Uid, Uid)> + '_ {
-        let mut next = 0;
-        self.runs().filter_map(move |run| {
-            let index = next;
-            next += run.length;
-            Some((index, run.first?, run.last()?))
-        })
-    }
-
     fn runs(&self) -> impl Iterator<Item = Run> + '_ {
         self.chunks.iter().flat_map(|chunk| chunk.runs.iter().copied())
     }
@@ -149,34 +140,12 @@ impl Slots {
 
     /// The identifier of the message at `index`, from 0, if it is known.
     pub(super) fn uid(&self, index: u32) -> Option<Uid> {
-        let place = self.place(index)?;
-        self.run(place)?.uid_at(place.offset)
+        Walk::through(self).uid(index)
     }
 
     /// The first message whose known identifier is `uid` or higher.
     pub(super) fn known_from(&self, uid: Uid) -> Option<Known> {
-        let mut start = 0u32;
-        for chunk in &self.chunks {
-            if chunk.last.is_none_or(|last| last < uid) {
-                start += chunk.length;
-                continue;
-            }
-            for run in &chunk.runs {
-                if let (Some(first), Some(last)) = (run.first, run.last()) {
-                    if uid <= last {
-                        let found = uid.max(first);
-                        let offset = found.get() - first.get();
-                        return Some(Known {
-                            uid: found,
-                            index: start + offset,
-                            length: run.length - offset,
-                        });
-                    }
-                }
-                start += run.length;
-            }
-        }
-        None
+        Walk::through(self).known_from(uid)
     }
 
     /// The last message with a known identifier before `index`: where it stands, and the identifier.
@@ -229,21 +198,23 @@ impl Slots {
     }
 
     fn push(&mut self, run: Run) {
+        self.length += run.length;
+        self.unknown += if run.first.is_none() { run.length } else { 0 };
+        self.append(run);
+    }
+
+    /// Puts a run that was counted at the end.
+    pub(super) fn append(&mut self, run: Run) {
         if run.length == 0 {
             return;
         }
         if self.chunks.last().is_none_or(|chunk| chunk.runs.len() >= MOST_RUNS) {
             self.chunks.push(Chunk::default());
         }
-        self.length += run.length;
-        self.unknown += if run.first.is_none() { run.length } else { 0 };
         let Some(chunk) = self.chunks.last_mut() else { return };
         chunk.length += run.length;
         chunk.last = run.last().or(chunk.last);
-        match chunk.runs.last_mut() {
-            Some(before) if before.goes_on_in(run) => before.length += run.length,
-            _ => chunk.runs.push(run),
-        }
+        push(&mut chunk.runs, run);
     }
 
     /// Whether the message at `index` can have this identifier: those before it have lower ones,
@@ -285,11 +256,35 @@ impl Slots {
 
     /// Keeps the first `count` messages only.
     pub(super) fn truncate(&mut self, count: u32) {
-        while self.length > count {
-            let Some(run) = self.chunks.last().and_then(|chunk| chunk.runs.last()).copied() else { return };
-            let gone = run.length.min(self.length - count);
-            self.remove(self.length - gone, gone);
+        self.take_back(self.length.saturating_sub(count), |_| true);
+    }
+
+    /// Takes away up to `count` messages from the end, as far as they are in runs like this: how many.
+    pub(super) fn take_back(&mut self, count: u32, is_like_this: impl Fn(&Run) -> bool) -> u32 {
+        let mut taken = 0;
+        while let Some(chunk) = self.chunks.last_mut() {
+            step();
+            let Some(run) = chunk.runs.pop() else {
+                self.chunks.pop();
+                continue;
+            };
+            let gone = if is_like_this(&run) { run.length.min(count - taken) } else { 0 };
+            let (left, _) = run.split(run.length - gone);
+            taken += gone;
+            chunk.length -= gone;
+            self.length -= gone;
+            self.unknown -= if run.first.is_none() { gone } else { 0 };
+            if left.length > 0 {
+                chunk.runs.push(left);
+            }
+            if gone > 0 && run.first.is_some() {
+                chunk.last = chunk.highest();
+            }
+            if left.length > 0 {
+                break;
+            }
         }
+        taken
     }
 
     /// Puts others in the place of one run.
@@ -308,24 +303,15 @@ impl Slots {
         }
         parts.extend(chunk.runs.get(place.run + 1).copied());
         let mut joined: Vec<Run> = Vec::with_capacity(parts.len());
-        for part in parts.into_iter().filter(|part| part.length > 0) {
-            match joined.last_mut() {
-                Some(before) if before.goes_on_in(part) => before.length += part.length,
-                _ => joined.push(part),
-            }
-        }
+        parts.into_iter().for_each(|part| push(&mut joined, part));
         chunk.runs.splice(from..to, joined);
-        let second = if chunk.runs.len() > MOST_RUNS {
-            Some(Chunk::of(chunk.runs.split_off(chunk.runs.len() / 2)))
-        } else {
-            None
-        };
-        *chunk = Chunk::of(core::mem::take(&mut chunk.runs));
-        self.length += chunk.length;
-        if chunk.runs.is_empty() {
-            self.chunks.remove(place.chunk);
-        } else if let Some(second) = second {
-            self.length += second.length;
+        let [first, second] = Chunk::halves(core::mem::take(&mut chunk.runs));
+        self.length += [&first, &second].into_iter().flatten().map(|chunk| chunk.length).sum::<u32>();
+        match first {
+            Some(first) => *chunk = first,
+            None => drop(self.chunks.remove(place.chunk)),
+        }
+        if let Some(second) = second {
             self.chunks.insert(place.chunk + 1, second);
         }
     }
@@ -333,6 +319,7 @@ impl Slots {
     /// The first message, from 0, whose known identifier is not the one that stands there in `other`.
     pub(super) fn first_difference(&self, other: &Self) -> Option<u32> {
         let mut start = 0u32;
+        let mut other = Walk::through(other);
         for run in self.runs() {
             if run.first.is_some() {
                 let ends = [0, run.length - 1];
@@ -349,7 +336,40 @@ impl Slots {
 impl Chunk {
     fn of(runs: Vec<Run>) -> Self {
         let length = runs.iter().map(|run| run.length).sum();
-        let last = runs.iter().rev().find_map(|run| run.last());
-        Self { runs, length, last }
+        let mut chunk = Self { runs, length, last: None };
+        chunk.last = chunk.highest();
+        chunk
     }
+
+    /// No chunk for no runs, and two for more than [`MOST_RUNS`].
+    pub(super) fn halves(mut runs: Vec<Run>) -> [Option<Self>; 2] {
+        let half = if runs.len() > MOST_RUNS { runs.len() / 2 } else { runs.len() };
+        let second = runs.split_off(half);
+        [runs, second].map(|runs| (!runs.is_empty()).then(|| Self::of(runs)))
+    }
+
+    fn highest(&self) -> Option<Uid> {
+        self.runs.iter().rev().find_map(|run| run.last())
+    }
+}
+
+/// Adds a run, which can be a part of the last one.
+pub(super) fn push(runs: &mut Vec<Run>, run: Run) {
+    match runs.last_mut() {
+        Some(before) if before.goes_on_in(run) => before.length += run.length,
+        _ if run.length > 0 => runs.push(run),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+std::thread_local! {
+    /// Counts the chunks and runs that are looked at.
+    pub(super) static STEPS: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+}
+
+/// Tells the tests that a chunk or a run is looked at.
+pub(super) fn step() {
+    #[cfg(test)]
+    STEPS.set(STEPS.get() + 1);
 }
