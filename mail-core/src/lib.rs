@@ -50,11 +50,13 @@ pub mod private;
 mod reason;
 pub mod sasl;
 mod secret;
+mod setters;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
 mod ticket;
 mod upgrade;
+mod variants;
 mod words;
 
 pub use capabilities::AskCapabilities;

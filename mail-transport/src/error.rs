@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use mailwire_core::{Invalid, Misuse, SendError, Text, WrongState, escape_ascii};
+use mailwire_core::{Invalid, Misuse, SendError, Text, WrongState, escape_ascii, from_variants};
 
 pub use crate::refused::{OAuthError, Refused, RefusedKind};
 use crate::{
@@ -74,11 +74,11 @@ pub enum Error {
 /// The result of most calls.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
+from_variants!(Error {
+    Io(io::Error),
+    Invalid(Invalid),
+    Refused(Refused),
+});
 
 impl From<DriverError> for Error {
     fn from(error: DriverError) -> Self {
@@ -106,18 +106,6 @@ impl From<Misuse> for Error {
 impl<M> From<SendError<M>> for Error {
     fn from(error: SendError<M>) -> Self {
         error.reason.into()
-    }
-}
-
-impl From<Invalid> for Error {
-    fn from(invalid: Invalid) -> Self {
-        Self::Invalid(invalid.into())
-    }
-}
-
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(Box::new(refused))
     }
 }
 

@@ -75,7 +75,6 @@ mod error;
 mod limits;
 mod reply;
 pub mod server;
-mod setters;
 mod state;
 mod types;
 

@@ -1,6 +1,6 @@
 //! What a peer may use up.
 
-use crate::setters::setters;
+use mailwire_core::setters;
 
 /// The limits of one connection. Each has a safe default; the documentation of each says what happens
 /// when it is reached.

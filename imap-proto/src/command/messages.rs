@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::ParseError;
+use mailwire_core::{ParseError, from_variants};
 
 use crate::types::{KnownUids, Reader, SeqNumber, SequenceSet, Uid, UidSet};
 
@@ -48,23 +48,11 @@ impl Messages {
     }
 }
 
-impl From<SequenceSet> for Messages {
-    fn from(set: SequenceSet) -> Self {
-        Self::Sequence(set)
-    }
-}
-
-impl From<UidSet> for Messages {
-    fn from(set: UidSet) -> Self {
-        Self::Uid(set)
-    }
-}
-
-impl From<KnownUids> for Messages {
-    fn from(set: KnownUids) -> Self {
-        Self::Uid(set.into())
-    }
-}
+from_variants!(Messages {
+    Sequence(SequenceSet),
+    Uid(UidSet),
+    Uid(KnownUids),
+});
 
 impl From<SeqNumber> for Messages {
     fn from(number: SeqNumber) -> Self {

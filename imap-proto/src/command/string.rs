@@ -9,10 +9,10 @@ use super::writer::{WriteOptions, Writer};
 use crate::{
     framing,
     literal::Announcement,
-    types::{Atom, Reader, Value, read_astring, text_newtype},
+    types::{Atom, Reader, Value, read_astring},
 };
 
-text_newtype! {
+mailwire_core::text_newtype! {
     /// Text as an argument of a command: a user name, a word to search for. There is no NUL, CR or
     /// LF in it.
     ///
@@ -22,7 +22,7 @@ text_newtype! {
     /// assert!(AString::new("tell {5}").is_ok());
     /// assert!(AString::new("a\r\nb LOGOUT").is_err());
     /// ```
-    AString
+    pub struct AString: bytes;
 }
 
 impl AString {
@@ -51,13 +51,6 @@ impl AString {
         let start = r.offset();
         Self::new(read_astring(r)?.into_text())
             .map_err(|_| ParseError::new(start, "a line end in an argument"))
-    }
-}
-
-impl TryFrom<alloc::string::String> for AString {
-    type Error = Invalid;
-    fn try_from(text: alloc::string::String) -> Result<Self, Invalid> {
-        Self::new(text)
     }
 }
 

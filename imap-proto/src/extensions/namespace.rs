@@ -7,7 +7,8 @@ use mailwire_core::ParseError;
 use crate::{
     deviation,
     types::{
-        ImapString, Reader, eat_nil, read_delimiter, read_string, skip_value, write_delimiter, write_string,
+        ImapString, Reader, eat_nil, read_delimiter, read_string, skip_value, write_delimiter, write_spaced,
+        write_string,
     },
 };
 
@@ -174,12 +175,7 @@ impl NamespaceDescr {
             out.push(b' ');
             write_string(out, name.as_bytes());
             out.extend_from_slice(b" (");
-            for (at, value) in values.iter().enumerate() {
-                if at > 0 {
-                    out.push(b' ');
-                }
-                write_string(out, value.as_bytes());
-            }
+            write_spaced(out, values, |out, value| write_string(out, value.as_bytes()));
             out.push(b')');
         }
         out.push(b')');

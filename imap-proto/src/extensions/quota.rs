@@ -30,7 +30,7 @@ use crate::{
     capability::Capability,
     command::{AString, Rules, Writer, rules},
     deviation,
-    types::{Atom, MailboxName, Reader, chars, write_astring, write_number},
+    types::{Atom, MailboxName, Reader, chars, write_astring, write_number, write_spaced},
 };
 
 // Types
@@ -311,16 +311,13 @@ impl QuotaData {
             Self::Quota { root, usage } => {
                 write_astring(out, root.as_bytes());
                 out.extend_from_slice(b" (");
-                for (at, QuotaResource { resource, usage, limit }) in usage.iter().enumerate() {
-                    if at > 0 {
-                        out.push(b' ');
-                    }
+                write_spaced(out, usage, |out, QuotaResource { resource, usage, limit }| {
                     out.extend_from_slice(resource.as_bytes());
                     out.push(b' ');
                     write_number(out, *usage);
                     out.push(b' ');
                     write_number(out, *limit);
-                }
+                });
                 out.push(b')');
             }
             Self::Roots { mailbox, roots } => {

@@ -11,7 +11,7 @@ use crate::{
     types::{
         Atom, ImapString, MailboxAttributes, MailboxName, ModSeq, RawValue, Reader, Uid, UidValidity, chars,
         eat_nil, read_astring, read_count, read_delimiter, read_known_count, skip_value, write_astring,
-        write_delimiter, write_number, write_string,
+        write_delimiter, write_number, write_spaced, write_string,
     },
 };
 
@@ -172,12 +172,7 @@ impl ListExtension {
         match self {
             Self::ChildInfo(options) => {
                 out.extend_from_slice(b"\"CHILDINFO\" (");
-                for (at, option) in options.iter().enumerate() {
-                    if at > 0 {
-                        out.push(b' ');
-                    }
-                    write_string(out, option.as_bytes());
-                }
+                write_spaced(out, options, |out, option| write_string(out, option.as_bytes()));
                 out.push(b')');
             }
             Self::OldName(name) => {

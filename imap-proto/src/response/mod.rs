@@ -29,7 +29,7 @@ mod write;
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::{ParseError, Text};
+use mailwire_core::{ParseError, Text, from_variants};
 
 pub(crate) use self::write::Detached;
 pub use self::write::StreamedLiteral;
@@ -147,23 +147,11 @@ impl From<Reply> for Response {
     }
 }
 
-impl From<Untagged> for Response {
-    fn from(data: Untagged) -> Self {
-        Self::Untagged(data)
-    }
-}
-
-impl From<Tagged> for Response {
-    fn from(tagged: Tagged) -> Self {
-        Self::Tagged(tagged)
-    }
-}
-
-impl From<Continuation> for Response {
-    fn from(continuation: Continuation) -> Self {
-        Self::Continuation(continuation)
-    }
-}
+from_variants!(Response {
+    Untagged(Untagged),
+    Tagged(Tagged),
+    Continuation(Continuation),
+});
 
 impl Untagged {
     /// The name as it stands on the wire: `FETCH`.

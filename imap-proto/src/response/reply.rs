@@ -8,7 +8,7 @@ use mailwire_core::{Dialect, Invalid, ParseError, Text};
 use super::code::Code;
 use crate::{
     deviation,
-    types::{ImapString, Reader, Tag, chars, text_newtype},
+    types::{ImapString, Reader, Tag, chars},
 };
 
 /// What a status says.
@@ -57,11 +57,11 @@ impl ReplyKind {
     }
 }
 
-text_newtype! {
+mailwire_core::text_newtype! {
     /// Text for people: bytes without NUL, CR and LF. It is empty only where a server left it out. What is
     /// not UTF-8 in it is written as U+FFFD; a server says `?` for what is not ASCII, unless its client has
     /// enabled more.
-    ReplyText
+    pub struct ReplyText: bytes;
 }
 
 impl ReplyText {

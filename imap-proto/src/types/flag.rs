@@ -8,7 +8,7 @@ use mailwire_core::{Invalid, ParseError, Text};
 use super::{
     chars,
     reader::Reader,
-    string::{Atom, checked, read_string, text_newtype},
+    string::{Atom, checked, read_string},
     text::display,
 };
 use crate::deviation;
@@ -185,10 +185,10 @@ known! {
     Malformed(MalformedName),
 }
 
-text_newtype! {
+mailwire_core::text_newtype! {
     /// What lenient reading found in place of a flag: bytes without space, controls, parentheses,
     /// quotes and `{`.
-    MalformedName
+    pub struct MalformedName: bytes;
 }
 
 impl MalformedName {

@@ -1,7 +1,6 @@
 //! Mailbox names and patterns.
 
 use alloc::{borrow::Cow, vec::Vec};
-use core::fmt;
 
 use mailwire_core::{Invalid, ParseError, Text};
 
@@ -9,13 +8,13 @@ use super::{
     ListMatcher,
     quoted::{Follow, read_quoted},
     reader::Reader,
-    string::{read_astring, read_string, text_newtype},
+    string::{read_astring, read_string},
     utf7,
     write::write_astring,
 };
 use crate::deviation;
 
-text_newtype! {
+mailwire_core::text_newtype! {
     /// The name of a mailbox, as it stands on the wire (RFC 9051 section 5.1).
     ///
     /// IMAP4rev1 writes names beyond ASCII in modified UTF-7 (RFC 3501 section 5.1.3), IMAP4rev2 and
@@ -33,7 +32,7 @@ text_newtype! {
     /// assert!(MailboxName::new("a\r\nb").is_err());
     /// # Ok::<(), mailwire_core::Invalid>(())
     /// ```
-    MailboxName
+    pub struct MailboxName: bytes;
 }
 
 impl MailboxName {
@@ -157,10 +156,10 @@ impl MailboxName {
     }
 }
 
-text_newtype! {
+mailwire_core::text_newtype! {
     /// A mailbox name in which `%` and `*` are wildcards (RFC 9051 section 6.3.9), as it stands on the
     /// wire.
-    ListPattern
+    pub struct ListPattern: bytes;
 }
 
 impl ListPattern {

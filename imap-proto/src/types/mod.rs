@@ -49,11 +49,11 @@ pub use set::{MessageSet, SeqRange, SequenceSet, SetNumber, UidSet};
 pub use short_list::ShortList;
 pub use string::{Atom, Data, ImapString, Tag};
 pub(crate) use string::{
-    Literal, checked, eat_nil, read_astring, read_data, read_literal, read_nstring, read_string, text_newtype,
+    Literal, checked, eat_nil, read_astring, read_data, read_literal, read_nstring, read_string,
 };
 pub(crate) use text::display;
 pub use value::{Value, Word};
 pub(crate) use write::{
     is_astring_atom, is_quotable, write_astring, write_nstring, write_number, write_numbers,
-    write_plain_quoted, write_quoted, write_string,
+    write_plain_quoted, write_quoted, write_spaced, write_string,
 };

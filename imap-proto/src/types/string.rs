@@ -1,8 +1,5 @@
 //! Strings, atoms and tags.
 
-use alloc::string::String;
-use core::fmt;
-
 use mailwire_core::{Dialect, Invalid, ParseError, Text};
 
 use super::{
@@ -12,104 +9,12 @@ use super::{
 };
 use crate::deviation;
 
-macro_rules! text_newtype {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-        pub struct $name(Text);
-
-        impl $name {
-            /// The bytes.
-            #[must_use]
-            pub fn as_bytes(&self) -> &[u8] {
-                self.0.as_bytes()
-            }
-
-            /// The text, if it is UTF-8.
-            #[must_use]
-            pub fn as_str(&self) -> Option<&str> {
-                self.0.as_str()
-            }
-
-            /// The text.
-            #[must_use]
-            pub const fn as_text(&self) -> &Text {
-                &self.0
-            }
-
-            /// The text, given away.
-            #[must_use]
-            pub fn into_text(self) -> Text {
-                self.0
-            }
-
-            /// Whether this is `other` but for the case of ASCII letters.
-            #[must_use]
-            pub fn eq_ignore_ascii_case(&self, other: &str) -> bool {
-                self.0.eq_ignore_ascii_case(other)
-            }
-
-            /// A copy that holds nothing else alive.
-            #[must_use]
-            pub fn compact(&self) -> Self {
-                Self(self.0.compact())
-            }
-
-            /// Of bytes that the caller has checked.
-            #[inline]
-            #[allow(dead_code)]
-            pub(crate) const fn unchecked(text: Text) -> Self {
-                Self(text)
-            }
-        }
-
-        impl TryFrom<&str> for $name {
-            type Error = Invalid;
-            fn try_from(text: &str) -> Result<Self, Invalid> {
-                Self::new(text)
-            }
-        }
-
-        impl AsRef<[u8]> for $name {
-            fn as_ref(&self) -> &[u8] {
-                self.0.as_bytes()
-            }
-        }
-
-        impl PartialEq<str> for $name {
-            fn eq(&self, other: &str) -> bool {
-                self.0.as_bytes() == other.as_bytes()
-            }
-        }
-
-        impl PartialEq<&str> for $name {
-            fn eq(&self, other: &&str) -> bool {
-                self.0.as_bytes() == other.as_bytes()
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&self.0, f)
-            }
-        }
-    };
-}
-pub(crate) use text_newtype;
-
-text_newtype! {
+mailwire_core::text_newtype! {
     /// The content of a `string`, `astring` or `nstring`: any bytes but NUL.
     ///
     /// How it is written (as an atom, quoted or as a literal) is up to the serializer; a CR or LF
     /// in it is harmless, for it makes the string a literal.
-    ImapString
+    pub struct ImapString: bytes;
 }
 
 impl ImapString {
@@ -154,16 +59,9 @@ impl Default for ImapString {
     }
 }
 
-impl TryFrom<String> for ImapString {
-    type Error = Invalid;
-    fn try_from(text: String) -> Result<Self, Invalid> {
-        Self::new(text)
-    }
-}
-
-text_newtype! {
+mailwire_core::text_newtype! {
     /// `atom = 1*ATOM-CHAR` (RFC 9051 section 9).
-    Atom
+    pub struct Atom: bytes;
 }
 
 impl Atom {
@@ -177,9 +75,9 @@ impl Atom {
     }
 }
 
-text_newtype! {
+mailwire_core::text_newtype! {
     /// `tag = 1*<any ASTRING-CHAR except "+">` (RFC 9051 section 9).
-    Tag
+    pub struct Tag: bytes;
 }
 
 impl Tag {

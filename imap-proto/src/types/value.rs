@@ -1,17 +1,16 @@
 //! Values of extensions that are not known here, read and written.
 
-use alloc::{string::String, vec::Vec};
-use core::fmt;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{Dialect, Invalid, ParseError, Text};
+use mailwire_core::{Dialect, Invalid, ParseError, Text, from_variants};
 
 use super::{
     chars,
     quoted::{Follow, read_quoted},
     raw::skip_value,
     reader::{ParseContext, Reader},
-    string::{ImapString, checked, read_string, text_newtype},
+    string::{ImapString, checked, read_string},
 };
 use crate::deviation;
 
@@ -40,9 +39,9 @@ pub enum Value {
     List(Vec<Value>),
 }
 
-text_newtype! {
+mailwire_core::text_newtype! {
     /// What stands in a [`Value`] without quotes: an atom, a number, a set, a flag, `NIL`.
-    Word
+    pub struct Word: bytes;
 }
 
 impl Word {
@@ -231,27 +230,8 @@ impl Value {
     }
 }
 
-impl From<Word> for Value {
-    fn from(word: Word) -> Self {
-        Self::Word(word)
-    }
-}
-
-impl From<ImapString> for Value {
-    fn from(string: ImapString) -> Self {
-        Self::String(string)
-    }
-}
-
-impl From<Vec<Value>> for Value {
-    fn from(values: Vec<Value>) -> Self {
-        Self::List(values)
-    }
-}
-
-impl TryFrom<String> for Word {
-    type Error = Invalid;
-    fn try_from(text: String) -> Result<Self, Invalid> {
-        Self::new(text)
-    }
-}
+from_variants!(Value {
+    Word(Word),
+    String(ImapString),
+    List(Vec<Value>),
+});

@@ -23,6 +23,21 @@ fn write_large_number(out: &mut Vec<u8>, number: u64) {
     append_start(out, six_digits((number % u64::from(MILLION)) as u32) | ZEROS, 6);
 }
 
+/// Appends items, a space between two of them.
+#[inline]
+pub(crate) fn write_spaced<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(&mut Vec<u8>, T),
+) {
+    for (at, item) in items.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b' ');
+        }
+        write(out, item);
+    }
+}
+
 /// Appends numbers, a space before each.
 pub(crate) fn write_numbers(out: &mut Vec<u8>, numbers: &[u32]) {
     for &number in numbers {

@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroU32, sync::Arc};
 
+use mailwire_core::from_variants;
 use mailwire_imap::{
     command::FetchAtt,
     response::{BinarySize, Code, MsgAtt},
@@ -105,21 +106,11 @@ enum Stop {
     OverBudget(OverBudget),
 }
 
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Store(error)
-    }
-}
+from_variants!(Stop { Store(Error), OverBudget(OverBudget) });
 
 impl From<UnknownEncoding> for Stop {
     fn from(_: UnknownEncoding) -> Self {
         Self::UnknownEncoding
-    }
-}
-
-impl From<OverBudget> for Stop {
-    fn from(over: OverBudget) -> Self {
-        Self::OverBudget(over)
     }
 }
 

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use mail_parser::decoders::charsets::map::charset_decoder;
-use mailwire_imap::types::ContentEncoding;
+use mailwire_core::Text;
+use mailwire_imap::types::{ContentEncoding, ImapString};
 
 use super::{envelope::string, words::Words};
 
@@ -18,20 +19,10 @@ pub struct UnknownEncoding;
 /// read leniently: what comes after one that is known does not matter.
 pub(super) fn encoding(value: Option<&Bytes>) -> ContentEncoding {
     let Some(value) = value.filter(|value| !value.is_empty()) else { return ContentEncoding::SevenBit };
-    let token = Words::new(value).token().unwrap_or_default();
-    let is = |name: &str| token.eq_ignore_ascii_case(name.as_bytes());
-    if is("7bit") {
-        ContentEncoding::SevenBit
-    } else if is("8bit") {
-        ContentEncoding::EightBit
-    } else if is("binary") {
-        ContentEncoding::Binary
-    } else if is("base64") {
-        ContentEncoding::Base64
-    } else if is("quoted-printable") {
-        ContentEncoding::QuotedPrintable
-    } else {
-        ContentEncoding::Other(string(value.clone()))
+    let token = Words::new(value).token().and_then(|token| ImapString::new(Text::from(token)).ok());
+    match token.map(ContentEncoding::from) {
+        None | Some(ContentEncoding::Other(_)) => ContentEncoding::Other(string(value.clone())),
+        Some(known) => known,
     }
 }
 

@@ -3,18 +3,8 @@ use std::{borrow::Cow, future::Future, net::SocketAddr, sync::Arc};
 use mailwire_core::Secret;
 use rustls::pki_types::CertificateDer;
 
-use super::{DEFAULT_ITERATIONS, Mechanism, StoredPassword, hashing::hash, stored};
+use super::{DEFAULT_ITERATIONS, DEFAULT_MECHANISMS, Mechanism, StoredPassword, hashing::hash, stored};
 use crate::server::attempts::{Attempt, Attempts};
-
-/// The mechanisms that a password is enough for: what an [`Authenticator`] offers unless it says otherwise.
-pub const DEFAULT_MECHANISMS: [Mechanism; 6] = [
-    Mechanism::ScramSha256Plus,
-    Mechanism::ScramSha256,
-    Mechanism::ScramSha1Plus,
-    Mechanism::ScramSha1,
-    Mechanism::Plain,
-    Mechanism::Login,
-];
 
 /// The user store of a server. An application implements what it has; the defaults
 /// know nobody.

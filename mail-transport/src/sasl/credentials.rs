@@ -1,8 +1,8 @@
 use mailwire_core::Secret;
 
-use super::Mechanism;
 #[cfg(any(feature = "imap", feature = "pop3"))]
 use super::SaslError;
+use super::{DEFAULT_MECHANISMS, Mechanism};
 
 /// The credentials of a client: who it is, and how it proves that.
 ///
@@ -103,14 +103,7 @@ impl Credentials {
                 Mechanism::ScramSha1,
                 Mechanism::Plain,
             ],
-            Kind::Password { .. } => &[
-                Mechanism::ScramSha256Plus,
-                Mechanism::ScramSha256,
-                Mechanism::ScramSha1Plus,
-                Mechanism::ScramSha1,
-                Mechanism::Plain,
-                Mechanism::Login,
-            ],
+            Kind::Password { .. } => &DEFAULT_MECHANISMS,
             Kind::Token { .. } => &[Mechanism::OAuthBearer, Mechanism::XOAuth2],
             Kind::External => &[Mechanism::External],
             Kind::Anonymous { .. } => &[Mechanism::Anonymous],

@@ -3,6 +3,17 @@ use rustls::pki_types::CertificateDer;
 
 use crate::{Stream, tls::ChannelBindings};
 
+/// The mechanisms that a password is enough for, the best first: what a server offers unless its application
+/// says otherwise.
+pub const DEFAULT_MECHANISMS: [Mechanism; 6] = [
+    Mechanism::ScramSha256Plus,
+    Mechanism::ScramSha256,
+    Mechanism::ScramSha1Plus,
+    Mechanism::ScramSha1,
+    Mechanism::Plain,
+    Mechanism::Login,
+];
+
 /// The mechanisms that are spoken, in both roles, the best first.
 pub const SPOKEN: [Mechanism; 10] = [
     Mechanism::ScramSha256Plus,

@@ -43,13 +43,13 @@ mod server;
 mod stored;
 
 #[cfg(feature = "server")]
-pub use authenticator::{Authenticator, DEFAULT_MECHANISMS, Identity, LoginContext, Unavailable};
+pub use authenticator::{Authenticator, Identity, LoginContext, Unavailable};
 #[cfg(feature = "client")]
 pub use client::ClientExchange;
 #[cfg(feature = "client")]
 pub use credentials::Credentials;
 pub use mailwire_core::sasl::Mechanism;
-pub use mechanism::{SPOKEN, SaslContext};
+pub use mechanism::{DEFAULT_MECHANISMS, SPOKEN, SaslContext};
 #[cfg(feature = "server")]
 pub use prepare::prepared_name;
 #[cfg(feature = "client")]

@@ -195,23 +195,13 @@ fn hmac_sha1(key: &[u8]) -> Hmac<Sha1> {
 fn derive_sha256(password: &[u8], salt: &[u8], iterations: u32) -> ScramKeys {
     let salted = Secret::from(pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password, salt, iterations).to_vec());
     let key = |label: &[u8]| hmac_sha256(salted.expose()).chain_update(label).finalize().into_bytes();
-    ScramKeys {
-        salt: salt.to_vec(),
-        iterations,
-        stored_key: Sha256::digest(key(b"Client Key")).to_vec().into(),
-        server_key: key(b"Server Key").to_vec().into(),
-    }
+    ScramKeys::new(salt, iterations, Sha256::digest(key(b"Client Key")).to_vec(), key(b"Server Key").to_vec())
 }
 
 fn derive_sha1(password: &[u8], salt: &[u8], iterations: u32) -> ScramKeys {
     let salted = Secret::from(pbkdf2::pbkdf2_hmac_array::<Sha1, 20>(password, salt, iterations).to_vec());
     let key = |label: &[u8]| hmac_sha1(salted.expose()).chain_update(label).finalize().into_bytes();
-    ScramKeys {
-        salt: salt.to_vec(),
-        iterations,
-        stored_key: Sha1::digest(key(b"Client Key")).to_vec().into(),
-        server_key: key(b"Server Key").to_vec().into(),
-    }
+    ScramKeys::new(salt, iterations, Sha1::digest(key(b"Client Key")).to_vec(), key(b"Server Key").to_vec())
 }
 
 #[cfg(test)]

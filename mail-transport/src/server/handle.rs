@@ -128,6 +128,22 @@ impl Handle {
         }
     }
 
+    /// Works until that is done, or until it [has to be broken off](Self::overdue): then it gives the notice.
+    ///
+    /// # Errors
+    ///
+    /// Those of the work.
+    pub async fn unless_overdue<E>(
+        &self,
+        work: impl Future<Output = Result<(), E>>,
+    ) -> Result<Option<Notice>, E> {
+        tokio::select! {
+            biased;
+            result = work => result.map(|()| None),
+            notice = self.overdue() => Ok(Some(notice)),
+        }
+    }
+
     /// Waits until nobody has authenticated in time.
     async fn unauthenticated(&self) {
         tokio::select! {

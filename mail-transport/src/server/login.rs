@@ -1,8 +1,6 @@
-use std::net::SocketAddr;
-
 use mailwire_core::{Channel, SaslStep, Secret};
 
-use super::{Handle, attempts::Attempt};
+use super::{Accepted, Handle, attempts::Attempt};
 use crate::{
     Stream,
     sasl::{
@@ -27,17 +25,13 @@ pub struct LoginGate {
 impl LoginGate {
     /// The gate of a connection. `allow_clear`: passwords may be shown without TLS.
     #[must_use]
-    pub fn new(stream: &Stream, channel: Channel, handle: Handle, allow_clear: bool) -> Self {
-        let context = context(stream, &handle, channel == Channel::Tls, allow_clear);
-        let login = handle.login(context.is_protected());
-        Self { handle, allow_clear, context, login, exchange: None }
-    }
-
-    /// Sets the client's address, where it is not the stream's: after a proxy.
-    #[must_use]
-    pub const fn with_peer(mut self, peer: Option<SocketAddr>) -> Self {
-        self.login.address = peer;
-        self
+    pub fn new(accepted: &Accepted, allow_clear: bool) -> Self {
+        let Accepted { stream, channel, peer, handle, .. } = accepted;
+        let context = context(stream, handle, *channel == Channel::Tls, allow_clear);
+        let mut login = handle.login(context.is_protected());
+        // After a proxy it is not the stream's.
+        login.address = *peer;
+        Self { handle: handle.clone(), allow_clear, context, login, exchange: None }
     }
 
     /// Tells that TLS was begun under the conversation.

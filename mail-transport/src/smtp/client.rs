@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mailwire_core::{Channel, Text, Ticket, escape_ascii};
+use mailwire_core::{Channel, Text, Ticket, escape_ascii, setters};
 use mailwire_smtp::{
     AddressLiteral, Argument, Auth, Capabilities, Capability, Command, Domain, EhloName, Host, Limits, Reply,
     ReplyCode,
@@ -85,27 +85,6 @@ impl Config {
         Self { lmtp: true, ..Self::default() }
     }
 
-    /// Sets whether commands are sent in groups where the server offers it: some offer PIPELINING and fail at it.
-    #[must_use]
-    pub const fn with_pipelining(mut self, pipelining: bool) -> Self {
-        self.pipelining = pipelining;
-        self
-    }
-
-    /// Sets whether credentials may go without TLS, readable by everyone on the way.
-    #[must_use]
-    pub const fn with_allow_clear_credentials(mut self, allow_clear_credentials: bool) -> Self {
-        self.allow_clear_credentials = allow_clear_credentials;
-        self
-    }
-
-    /// Sets whether a refused exchange with channel binding is tried once more without.
-    #[must_use]
-    pub const fn with_binding_fallback(mut self, binding_fallback: bool) -> Self {
-        self.binding_fallback = binding_fallback;
-        self
-    }
-
     fn machine(&self, endpoint: &Endpoint, stream: &Stream, channel: Channel) -> client::Config {
         let name = self.name.clone().unwrap_or_else(|| own_name(stream.local_addr()));
         let timeouts = endpoint.timeouts();
@@ -126,6 +105,12 @@ impl Config {
         config
     }
 }
+
+setters!(Config {
+    with_pipelining(pipelining: bool),
+    with_allow_clear_credentials(allow_clear_credentials: bool),
+    with_binding_fallback(binding_fallback: bool),
+});
 
 /// The address that this side has, unless it tells nothing: some servers refuse `[127.0.0.1]`.
 fn own_name(address: Option<SocketAddr>) -> EhloName {

@@ -151,10 +151,7 @@ impl ClientTlsBuilder {
     ///
     /// There is no provider, there are no roots, or the client's key does not fit its certificate.
     pub fn build(self) -> Result<ClientTls, TlsError> {
-        let provider = match self.provider {
-            Some(provider) => provider,
-            None => default_provider()?,
-        };
+        let provider = self.provider.map_or_else(default_provider, Ok)?;
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(TlsError::Config)?;

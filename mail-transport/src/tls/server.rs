@@ -125,10 +125,7 @@ impl ServerTlsBuilder {
     ///
     /// There is no provider, or the key does not fit the certificate.
     pub fn build(self) -> Result<ServerTls, TlsError> {
-        let provider = match self.provider {
-            Some(provider) => provider,
-            None => default_provider()?,
-        };
+        let provider = self.provider.map_or_else(default_provider, Ok)?;
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(TlsError::Config)?;

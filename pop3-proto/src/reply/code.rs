@@ -1,6 +1,6 @@
 //! Response codes.
 
-use mailwire_core::{Cursor, Invalid, ParseError, Text};
+use mailwire_core::{Cursor, Invalid, ParseError, Text, keywords};
 
 use crate::types::is_vchar;
 
@@ -40,6 +40,17 @@ pub enum ResponseCodeKind {
     Utf8,
     /// Any other code.
     Other,
+}
+
+keywords! {
+    /// The first levels that are known here.
+    enum Level {
+        Auth = "AUTH",
+        InUse = "IN-USE",
+        LoginDelay = "LOGIN-DELAY",
+        Sys = "SYS",
+        Utf8 = "UTF8",
+    }
 }
 
 impl ResponseCode {
@@ -86,23 +97,17 @@ impl ResponseCode {
     pub fn kind(&self) -> ResponseCodeKind {
         let mut levels = self.levels();
         let first = levels.next().unwrap_or_default();
-        let is = |name: &str| first.eq_ignore_ascii_case(name.as_bytes());
-        if is("SYS") {
-            match levels.next() {
+        match Level::of(first) {
+            Some(Level::Sys) => match levels.next() {
                 Some(second) if second.eq_ignore_ascii_case(b"TEMP") => ResponseCodeKind::SysTemp,
                 Some(second) if second.eq_ignore_ascii_case(b"PERM") => ResponseCodeKind::SysPerm,
                 _ => ResponseCodeKind::Sys,
-            }
-        } else if is("AUTH") {
-            ResponseCodeKind::Auth
-        } else if is("IN-USE") {
-            ResponseCodeKind::InUse
-        } else if is("LOGIN-DELAY") {
-            ResponseCodeKind::LoginDelay
-        } else if is("UTF8") {
-            ResponseCodeKind::Utf8
-        } else {
-            ResponseCodeKind::Other
+            },
+            Some(Level::Auth) => ResponseCodeKind::Auth,
+            Some(Level::InUse) => ResponseCodeKind::InUse,
+            Some(Level::LoginDelay) => ResponseCodeKind::LoginDelay,
+            Some(Level::Utf8) => ResponseCodeKind::Utf8,
+            None => ResponseCodeKind::Other,
         }
     }
 

@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use mailwire_core::{Channel, Dialect, dot::BareNewline};
+use mailwire_core::{Channel, Dialect, dot::BareNewline, setters};
 
-use crate::{EhloName, Limits, setters::setters};
+use crate::{EhloName, Limits};
 
 /// The settings of a client's connection.
 ///

@@ -3,9 +3,9 @@
 use alloc::{string::String, vec::Vec};
 use core::time::Duration;
 
-use mailwire_core::{Channel, Dialect, Invalid, keywords, sasl::Mechanism};
+use mailwire_core::{Channel, Dialect, Invalid, keywords, sasl::Mechanism, setters};
 
-use crate::{Capabilities, Capability, Host, Limits, setters::setters};
+use crate::{Capabilities, Capability, Host, Limits};
 
 /// The settings of a server's connection.
 ///

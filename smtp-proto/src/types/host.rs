@@ -3,7 +3,7 @@
 use alloc::{format, string::String};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text, text_newtype};
+use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text, from_variants, text_newtype};
 
 use super::{
     chars::{self, ALNUM, DCONTENT, HIGH},
@@ -290,17 +290,7 @@ impl TryFrom<&str> for Host {
     }
 }
 
-impl From<Domain> for Host {
-    fn from(domain: Domain) -> Self {
-        Self::Domain(domain)
-    }
-}
-
-impl From<AddressLiteral> for Host {
-    fn from(literal: AddressLiteral) -> Self {
-        Self::Literal(literal)
-    }
-}
+from_variants!(Host { Domain(Domain), Literal(AddressLiteral) });
 
 impl core::fmt::Display for Host {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use mailwire_core::{Cursor, Dialect, Invalid, ParseError};
+use mailwire_core::{Cursor, Dialect, Invalid, ParseError, from_variants};
 
 use super::{Mailbox, host::read_domain};
 use crate::deviation;
@@ -156,17 +156,9 @@ fn spaces(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     Ok(())
 }
 
-impl From<Mailbox> for ReversePath {
-    fn from(mailbox: Mailbox) -> Self {
-        Self::Mailbox(mailbox)
-    }
-}
+from_variants!(ReversePath { Mailbox(Mailbox) });
 
-impl From<Mailbox> for ForwardPath {
-    fn from(mailbox: Mailbox) -> Self {
-        Self::Mailbox(mailbox)
-    }
-}
+from_variants!(ForwardPath { Mailbox(Mailbox) });
 
 impl TryFrom<&str> for ForwardPath {
     type Error = Invalid;

@@ -13,7 +13,7 @@ use crate::{
     types::{
         BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Section, SeqNumber,
         ShortList, Uid, is_quotable, write_nstring, write_number, write_plain_quoted, write_quoted,
-        write_string,
+        write_spaced, write_string,
     },
 };
 
@@ -237,12 +237,7 @@ impl MsgAtt {
             Self::GmailThreadId(id) => named_number(out, b"X-GM-THRID ", *id),
             Self::GmailLabels(labels) => {
                 out.extend_from_slice(b"X-GM-LABELS (");
-                for (at, label) in labels.iter().enumerate() {
-                    if at > 0 {
-                        out.push(b' ');
-                    }
-                    write_string(out, label.as_bytes());
-                }
+                write_spaced(out, labels, |out, label| write_string(out, label.as_bytes()));
                 out.push(b')');
             }
             Self::Other(other) => {

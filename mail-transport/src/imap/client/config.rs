@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use mailwire_core::{Channel, Dialect, Invalid};
+use mailwire_core::{Channel, Dialect, Invalid, setters};
 use mailwire_imap::{Limits, client::Config as MachineConfig, command::AString};
 
 use crate::{
@@ -133,34 +133,6 @@ impl Config {
         Ok(())
     }
 
-    /// Sets whether the first message of a SASL exchange goes with its command where the server offers it.
-    #[must_use]
-    pub const fn with_initial_response(mut self, initial_response: bool) -> Self {
-        self.initial_response = initial_response;
-        self
-    }
-
-    /// Sets whether literals go without waiting for the server where it offers that.
-    #[must_use]
-    pub const fn with_non_synchronizing_literals(mut self, non_synchronizing_literals: bool) -> Self {
-        self.non_synchronizing_literals = non_synchronizing_literals;
-        self
-    }
-
-    /// Sets whether credentials may go without TLS, readable by everyone on the way.
-    #[must_use]
-    pub const fn with_allow_clear_credentials(mut self, allow_clear_credentials: bool) -> Self {
-        self.allow_clear_credentials = allow_clear_credentials;
-        self
-    }
-
-    /// Sets whether a refused exchange with channel binding is tried once more without.
-    #[must_use]
-    pub const fn with_binding_fallback(mut self, binding_fallback: bool) -> Self {
-        self.binding_fallback = binding_fallback;
-        self
-    }
-
     pub(super) fn machine(&self, endpoint: &Endpoint, channel: Channel) -> MachineConfig {
         let mut seed = [0; 8];
         // Tags that can be guessed are still tags.
@@ -183,3 +155,10 @@ impl Config {
         self.idle_interval.clamp(Duration::from_millis(10), LONGEST)
     }
 }
+
+setters!(Config {
+    with_initial_response(initial_response: bool),
+    with_non_synchronizing_literals(non_synchronizing_literals: bool),
+    with_allow_clear_credentials(allow_clear_credentials: bool),
+    with_binding_fallback(binding_fallback: bool),
+});

@@ -5,7 +5,7 @@ use mailwire_imap::{
     Capability,
     command::{Command, Copy, Messages, SearchKey, Store, StoreAction},
     response::{Code, CopyUid, Untagged},
-    types::{Flag, FlagSet, SeqNumber, Uid},
+    types::{Flag, FlagSet, MessageSet, SeqNumber, Uid},
 };
 
 use super::{Client, FetchedMessage, ToMailbox, ToSet, error::too_many, fetch::Wanted};
@@ -135,10 +135,10 @@ impl Client {
         messages: impl ToSet<SeqNumber>,
         mailbox: impl ToMailbox,
     ) -> Result<Option<CopyUid>> {
-        let set = messages.to_set()?;
-        let mailbox = mailbox.to_mailbox()?;
-        let Some(set) = set else { return Ok(None) };
-        self.copy_with(Copy::new(set, mailbox)).await
+        match named(messages, mailbox)? {
+            Some(copy) => self.copy_with(copy).await,
+            None => Ok(None),
+        }
     }
 
     /// UID COPY: copies messages, by their UIDs, to another mailbox.
@@ -151,10 +151,10 @@ impl Client {
         messages: impl ToSet<Uid>,
         mailbox: impl ToMailbox,
     ) -> Result<Option<CopyUid>> {
-        let set = messages.to_set()?;
-        let mailbox = mailbox.to_mailbox()?;
-        let Some(set) = set else { return Ok(None) };
-        self.copy_with(Copy::new(set, mailbox)).await
+        match named(messages, mailbox)? {
+            Some(copy) => self.copy_with(copy).await,
+            None => Ok(None),
+        }
     }
 
     /// COPY or UID COPY with all that extensions add to it.
@@ -204,10 +204,10 @@ impl Client {
         messages: impl ToSet<SeqNumber>,
         mailbox: impl ToMailbox,
     ) -> Result<Option<CopyUid>> {
-        let set = messages.to_set()?;
-        let mailbox = mailbox.to_mailbox()?;
-        let Some(set) = set else { return Ok(None) };
-        self.move_with(Copy::new(set, mailbox)).await
+        match named(messages, mailbox)? {
+            Some(copy) => self.move_with(copy).await,
+            None => Ok(None),
+        }
     }
 
     /// UID MOVE: moves messages, by their UIDs, to another mailbox.
@@ -220,10 +220,10 @@ impl Client {
         messages: impl ToSet<Uid>,
         mailbox: impl ToMailbox,
     ) -> Result<Option<CopyUid>> {
-        let set = messages.to_set()?;
-        let mailbox = mailbox.to_mailbox()?;
-        let Some(set) = set else { return Ok(None) };
-        self.move_with(Copy::new(set, mailbox)).await
+        match named(messages, mailbox)? {
+            Some(copy) => self.move_with(copy).await,
+            None => Ok(None),
+        }
     }
 
     /// MOVE or UID MOVE with all that extensions add to it.
@@ -295,6 +295,15 @@ impl Client {
         self.run(command, take).await?;
         Ok(numbers)
     }
+}
+
+/// What COPY and MOVE name; `None` if it is no message.
+fn named<N>(messages: impl ToSet<N>, mailbox: impl ToMailbox) -> Result<Option<Copy>, Invalid>
+where
+    Messages: From<MessageSet<N>>,
+{
+    let (set, mailbox) = (messages.to_set()?, mailbox.to_mailbox()?);
+    Ok(set.map(|set| Copy::new(set, mailbox)))
 }
 
 /// `\Recent` is the server's own.

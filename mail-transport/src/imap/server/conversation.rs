@@ -75,9 +75,8 @@ pub(super) async fn serve<S: Service>(
     mut config: Config,
     client: Accepted,
 ) -> Result<(), Error> {
-    let Accepted { stream, channel, handle, peer, .. } = client;
-    let gate =
-        LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials).with_peer(peer);
+    let gate = LoginGate::new(&client, config.allow_clear_credentials);
+    let Accepted { stream, channel, handle, .. } = client;
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
     let limits = config.limits;
@@ -99,15 +98,9 @@ impl<S: Service> Conversation<S> {
             };
             match step {
                 Step::Event(Event::Command { ticket, command, .. }) => {
-                    let overdue = tokio::select! {
-                        biased;
-                        result = self.command(ticket, command) => {
-                            result?;
-                            continue;
-                        }
-                        notice = handle.overdue() => notice,
-                    };
-                    self.say_bye(overdue);
+                    if let Some(overdue) = handle.unless_overdue(self.command(ticket, command)).await? {
+                        self.say_bye(overdue);
+                    }
                 }
                 Step::Event(Event::Malformed { error, .. }) => tracing::debug!(%error, "malformed"),
                 Step::Event(Event::Refused { command, reply }) => {

@@ -1,4 +1,4 @@
-use mailwire_core::{Channel, Dialect};
+use mailwire_core::{Channel, Dialect, setters};
 use mailwire_pop3::{
     Limits,
     client::{AskCapabilities, Config as MachineConfig},
@@ -89,34 +89,6 @@ impl Config {
         }
     }
 
-    /// Sets whether a refused exchange with channel binding is tried once more without.
-    #[must_use]
-    pub const fn with_binding_fallback(mut self, binding_fallback: bool) -> Self {
-        self.binding_fallback = binding_fallback;
-        self
-    }
-
-    /// Sets whether commands are sent in groups where the server offers it.
-    #[must_use]
-    pub const fn with_pipelining(mut self, pipelining: bool) -> Self {
-        self.pipelining = pipelining;
-        self
-    }
-
-    /// Sets whether the server is asked for its capabilities: some end the connection when they hear CAPA.
-    #[must_use]
-    pub const fn with_ask_capabilities(mut self, ask_capabilities: bool) -> Self {
-        self.ask_capabilities = ask_capabilities;
-        self
-    }
-
-    /// Sets whether credentials may go without TLS, readable by everyone on the way.
-    #[must_use]
-    pub const fn with_allow_clear_credentials(mut self, allow_clear_credentials: bool) -> Self {
-        self.allow_clear_credentials = allow_clear_credentials;
-        self
-    }
-
     pub(super) fn machine(&self, endpoint: &Endpoint, channel: Channel) -> MachineConfig {
         let times = endpoint.timeouts();
         let mut config = MachineConfig::new(channel);
@@ -136,3 +108,10 @@ impl Config {
         config
     }
 }
+
+setters!(Config {
+    with_binding_fallback(binding_fallback: bool),
+    with_pipelining(pipelining: bool),
+    with_ask_capabilities(ask_capabilities: bool),
+    with_allow_clear_credentials(allow_clear_credentials: bool),
+});

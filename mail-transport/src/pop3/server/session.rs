@@ -18,9 +18,8 @@ use crate::{
 };
 
 pub(super) async fn serve<S: Service>(service: &S, mut config: Config, client: Accepted) -> Result<()> {
-    let Accepted { stream, channel, handle, peer, .. } = client;
-    let gate =
-        LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials).with_peer(peer);
+    let gate = LoginGate::new(&client, config.allow_clear_credentials);
+    let Accepted { stream, channel, handle, .. } = client;
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
     let apop = config.apop.clone();
@@ -51,15 +50,9 @@ impl<S: Service> Session<'_, S> {
             };
             match step {
                 Step::Event(event) => {
-                    let overdue = tokio::select! {
-                        biased;
-                        result = self.event(event) => {
-                            result?;
-                            continue;
-                        }
-                        notice = handle.overdue() => notice,
-                    };
-                    self.take_leave(overdue);
+                    if let Some(overdue) = handle.unless_overdue(self.event(event)).await? {
+                        self.take_leave(overdue);
+                    }
                 }
                 Step::Upgrade(_) => {
                     self.handle.upgrade(&mut self.driver).await?;

@@ -15,9 +15,8 @@ use crate::{
 
 /// Serves it until it ends.
 pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted: Accepted) -> Result<()> {
+    let gate = LoginGate::new(&accepted, config.allow_clear_credentials);
     let Accepted { stream, channel, handle, peer, .. } = accepted;
-    let gate =
-        LoginGate::new(&stream, channel, handle.clone(), config.allow_clear_credentials).with_peer(peer);
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
     let client = Client { address: peer, tls: stream.is_tls(), ..Client::default() };
@@ -57,15 +56,9 @@ impl<S: Service> Conversation<'_, S> {
             };
             match step {
                 Step::Event(event) => {
-                    let overdue = tokio::select! {
-                        biased;
-                        result = self.event(event) => {
-                            result?;
-                            continue;
-                        }
-                        notice = handle.overdue() => notice,
-                    };
-                    self.take_leave(overdue);
+                    if let Some(overdue) = handle.unless_overdue(self.event(event)).await? {
+                        self.take_leave(overdue);
+                    }
                 }
                 Step::Upgrade(_) => {
                     self.handle.upgrade(&mut self.driver).await?;

@@ -1,6 +1,9 @@
 //! Methods that set the options of a struct.
 
-/// A method `with_x` for each option `x`, so that options can be set in one expression.
+/// Declares a method `with_x` for each option `x`, so that options can be set in one expression. What an
+/// option means stands at its field.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! setters {
     ($name:ident { $($with:ident($field:ident: $type:ty),)* }) => {
         impl $name {
@@ -15,4 +18,3 @@ macro_rules! setters {
         }
     };
 }
-pub(crate) use setters;
