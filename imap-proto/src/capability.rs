@@ -44,6 +44,7 @@ macro_rules! capabilities {
             pub(crate) const fn known_name(&self) -> Option<&'static str> {
                 match self {
                     $(Self::$variant => Some($text),)*
+                    Self::AppendLimit(_) => Some("APPENDLIMIT"),
                     _ => None,
                 }
             }
@@ -140,6 +141,10 @@ capabilities! {
     SaveDate = "SAVEDATE",
     /// A few words of a message can be fetched ([RFC 8970](https://www.rfc-editor.org/rfc/rfc8970)).
     Preview = "PREVIEW",
+    /// A few words of a message can be fetched, as an early draft of RFC 8970 had it.
+    PreviewFuzzy = "PREVIEW=FUZZY",
+    /// A few words of a message can be fetched as SNIPPET, from before PREVIEW.
+    SnippetFuzzy = "SNIPPET=FUZZY",
     /// SORT gives messages in an order ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
     Sort = "SORT",
     /// SORT can go by the names that are shown ([RFC 5957](https://www.rfc-editor.org/rfc/rfc5957)).
@@ -353,6 +358,16 @@ impl Capabilities {
     pub fn mechanisms(&self) -> impl Iterator<Item = &Mechanism> {
         self.list.iter().filter_map(|capability| match capability {
             Capability::Auth(mechanism) => Some(mechanism),
+            _ => None,
+        })
+    }
+
+    /// The largest message that APPEND takes, in bytes, where it is the same for all mailboxes: that of
+    /// `APPENDLIMIT=` ([RFC 7889](https://www.rfc-editor.org/rfc/rfc7889)).
+    #[must_use]
+    pub fn append_limit(&self) -> Option<u64> {
+        self.list.iter().find_map(|capability| match capability {
+            Capability::AppendLimit(limit) => *limit,
             _ => None,
         })
     }

@@ -129,8 +129,9 @@ extensions! {
         "mod-sequences of changes; missing: SELECT parameters, SEARCH MODSEQ, the server" []
     1 "QRESYNC" in "RFC 7162": Values Nothing
         "what changed and vanished since; missing: SELECT parameters, the server" []
-    1 "APPENDLIMIT" in "RFC 7889": Values Values
-        "the largest message; missing: the STATUS item, the client obeying it" []
+    1 "APPENDLIMIT" in "RFC 7889": Whole Whole
+        "the largest message that can be appended"
+        ["mail-store/tests/imap_storing.rs::the_largest_message_is_told", "imap-proto/tests/client.rs::messages_that_are_too_large_are_not_sent"]
     1 "QUOTA" in "RFC 9208": Values Values
         "limits on what mailboxes hold; missing: the calls, the store" []
     1 "X-GM-EXT-1" in "Gmail": Values Nothing
@@ -155,8 +156,9 @@ extensions! {
         "identifiers that stay; missing: search keys, the store" []
     2 "SAVEDATE" in "RFC 8514": Values Values
         "when a message came into its mailbox; missing: search keys, the store" []
-    2 "PREVIEW" in "RFC 8970": Values Values
-        "a few words of a message; missing: LAZY, the store" []
+    2 "PREVIEW" in "RFC 8970": Whole Whole
+        "a few words of a message"
+        ["mail-store/tests/imap_storing.rs::first_words_are_told"]
     2 "SORT" in "RFC 5256": Nothing Nothing
         "messages in an order" []
     2 "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES" in "RFC 5256": Nothing Nothing
@@ -220,10 +222,12 @@ extensions! {
         "a login belongs on another server" []
     3 "XLIST" in "Gmail": Nothing Nothing
         "LIST with what mailboxes are for" []
-    3 "SNIPPET=FUZZY" in "draft-slusarz-imap-fetch-snippet": Nothing Nothing
-        "PREVIEW before it was one" []
-    3 "PREVIEW=FUZZY" in "drafts of RFC 8970": Nothing Nothing
-        "PREVIEW with an algorithm" []
+    3 "SNIPPET=FUZZY" in "draft-slusarz-imap-fetch-snippet": Whole Values
+        "PREVIEW before it was one; missing: the server, which has PREVIEW"
+        ["imap-proto/tests/transcripts/attributes.txt"]
+    3 "PREVIEW=FUZZY" in "drafts of RFC 8970": Whole Values
+        "PREVIEW with an algorithm; missing: the server, which has PREVIEW"
+        ["imap-proto/tests/quirks_fetch.rs"]
     3 "THREAD=REFS" in "draft-ietf-morg-inthread": Nothing Nothing
         "conversations by their latest message" []
     4 "FILTERS" in "RFC 5466": Nothing Nothing

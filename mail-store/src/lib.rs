@@ -75,7 +75,9 @@ pub use content::Contents;
 pub use error::{Error, Result};
 pub use filter::{Filter, Preselected};
 pub use imap::{ImapService, ImapSession};
-pub use mailbox::{AccountId, BodyId, Changes, Cursor, Mailbox, MailboxChange, MailboxId, Mailboxes, Opened};
+pub use mailbox::{
+    AccountId, BodyId, Changes, Cursor, Mailbox, MailboxChange, MailboxId, Mailboxes, Opened, ThreadId,
+};
 pub use messages::{
     Copied, Delivered, Destination, Fields, FlagChange, How, InternalDate, Lease, Row, Stored, Target, Which,
 };

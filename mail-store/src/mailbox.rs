@@ -1,7 +1,7 @@
 //! Mailboxes, and what happens in them.
 
 use mailwire_core::Text;
-use mailwire_imap::types::{FlagSet, ModSeq, Uid, UidValidity};
+use mailwire_imap::types::{FlagSet, ModSeq, ObjectId, Uid, UidValidity};
 
 use crate::{MailboxPath, Uids};
 
@@ -38,6 +38,34 @@ id! {
 id! {
     /// The bytes of a message, which never change and which copies of the message share.
     BodyId
+}
+id! {
+    /// A thread: messages of an account that belong together. A message's thread never changes.
+    ThreadId
+}
+
+impl MailboxId {
+    /// The MAILBOXID of RFC 8474.
+    #[must_use]
+    pub fn object_id(self) -> ObjectId {
+        ObjectId::mailbox(self.0)
+    }
+}
+
+impl BodyId {
+    /// The EMAILID of RFC 8474.
+    #[must_use]
+    pub fn object_id(self) -> ObjectId {
+        ObjectId::email(self.0)
+    }
+}
+
+impl ThreadId {
+    /// The THREADID of RFC 8474.
+    #[must_use]
+    pub fn object_id(self) -> ObjectId {
+        ObjectId::thread(self.0)
+    }
 }
 
 /// A mailbox and what it holds.

@@ -7,7 +7,7 @@ use mailwire_imap::{
     types::{BodyStructure, DateTime, Envelope, FlagSet, ModSeq, Uid, UidValidity},
 };
 
-use crate::{AccountId, BodyId, MailboxId, Uids};
+use crate::{AccountId, BodyId, MailboxId, ThreadId, Uids};
 
 /// When a message arrived, or what the client that stored it said: seconds and a time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,14 +22,21 @@ impl InternalDate {
     /// This moment, in UTC.
     #[must_use]
     pub fn now() -> Self {
-        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        Self { seconds: i64::try_from(seconds).unwrap_or(i64::MAX), zone: 0 }
+        SystemTime::now().into()
     }
 
     /// The date as IMAP says it. `None` outside of the years 0 to 9999.
     #[must_use]
     pub fn to_date_time(self) -> Option<DateTime> {
         DateTime::from_unix(self.seconds, self.zone)
+    }
+}
+
+impl From<SystemTime> for InternalDate {
+    /// In UTC; what lies before 1970 is that year's begin.
+    fn from(time: SystemTime) -> Self {
+        let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        Self { seconds: i64::try_from(seconds).unwrap_or(i64::MAX), zone: 0 }
     }
 }
 
@@ -98,6 +105,9 @@ pub struct Row {
     pub size: u64,
     /// Where its bytes are; also its EMAILID (RFC 8474).
     pub body: BodyId,
+    /// The thread that it belongs to (RFC 8474: THREADID), the same for all messages of one body in an account.
+    /// `None` if the store has no threads.
+    pub thread: Option<ThreadId>,
     /// The main fields of its header; given if [`Fields::envelope`] is asked for.
     pub envelope: Option<Box<Envelope>>,
     /// Its parts with their extension data (BODYSTRUCTURE); given if [`Fields::structure`] is asked for.
@@ -116,6 +126,7 @@ impl Row {
             saved: SystemTime::now(),
             size,
             body,
+            thread: None,
             envelope: None,
             structure: None,
         }

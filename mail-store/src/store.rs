@@ -3,7 +3,10 @@
 use std::{future::Future, ops::Range, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use mailwire_imap::types::{ModSeq, Uid};
+use mailwire_imap::{
+    Capability,
+    types::{ModSeq, Uid},
+};
 
 use crate::{
     AccountId, BodyId, Changes, Copied, Cursor, Delivered, Fields, Filter, FlagChange, How, Lease, Mailbox,
@@ -37,6 +40,12 @@ pub trait Store: Clone + Send + Sync + 'static {
     type Watch: Watch;
     /// A lease, for as long as it is not dropped.
     type Held: Send + 'static;
+
+    /// The extensions of IMAP that this store has all it takes for, beyond what every store does:
+    /// [`ImapService`](crate::ImapService) offers them. None by default.
+    fn extensions(&self) -> Vec<Capability> {
+        Vec::new()
+    }
 
     /// The account that logs in by this name, or gets the mail for this address.
     ///

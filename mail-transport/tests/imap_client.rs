@@ -1045,7 +1045,7 @@ async fn data_of_other_sessions_is_found_inside_of_any_call() {
     type Call = fn(&mut Client) -> Outcome<'_>;
     let calls: &[(&str, Call)] = &[
         ("NOOP", |c| Box::pin(c.noop())),
-        ("CREATE x", |c| Box::pin(c.create("x"))),
+        ("CREATE x", |c| Box::pin(async { c.create("x").await.map(drop) })),
         ("DELETE x", |c| Box::pin(c.delete("x"))),
         ("LIST \"\" *", |c| Box::pin(async { c.list("", "*").await.map(drop) })),
         ("NAMESPACE", |c| Box::pin(async { c.namespace().await.map(drop) })),

@@ -51,12 +51,7 @@ impl Session {
     /// Whether the server takes messages as large as this one, as far as it said
     /// ([RFC 7889](https://www.rfc-editor.org/rfc/rfc7889)): of the mailbox, or of all.
     fn permits_size(&self, append: &Append) -> Result<(), Misuse> {
-        let of_all = || {
-            self.capabilities.iter().find_map(|capability| match capability {
-                Capability::AppendLimit(limit) => *limit,
-                _ => None,
-            })
-        };
+        let of_all = || self.capabilities.append_limit();
         let limit = self.append_limits.of(&append.mailbox).unwrap_or_else(of_all);
         if limit.is_some_and(|limit| append.message.len() > limit) {
             return Err(Misuse::NotOffered(NotOffered::MessageSize));

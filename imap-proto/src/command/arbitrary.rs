@@ -12,8 +12,8 @@ use mailwire_core::Secret;
 
 use super::{
     AString, Append, AppendData, Authenticate, Command, Copy, Create, Fetch, FetchAtt, FetchAtts, List,
-    ListPatterns, ListReturnOpt, ListSelectOpt, Login, Messages, OtherCommand, OtherItem, Request, Search,
-    SearchKey, SearchReturnOpt, Select, Since, Status, StatusAtt, Store, StoreAction,
+    ListPatterns, ListReturnOpt, ListSelectOpt, Login, Messages, OtherCommand, OtherItem, PreviewMods,
+    Request, Search, SearchKey, SearchReturnOpt, Select, Since, Status, StatusAtt, Store, StoreAction,
 };
 use crate::capability::Capability;
 use crate::types::{
@@ -162,7 +162,7 @@ fn other(u: &mut Unstructured<'_>) -> Result<OtherItem> {
 }
 
 fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchAtt> {
-    Ok(match u.int_in_range(0..=14)? {
+    Ok(match u.int_in_range(0..=19)? {
         0 => FetchAtt::Envelope,
         1 => FetchAtt::Flags,
         2 => FetchAtt::InternalDate,
@@ -177,10 +177,19 @@ fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchAtt> {
         11 => FetchAtt::BinarySize { part: part(u)? },
         12 => FetchAtt::Other(other(u)?),
         13 => FetchAtt::ModSeq,
+        14 => FetchAtt::EmailId,
+        15 => FetchAtt::ThreadId,
+        16 => FetchAtt::SaveDate,
+        17 => FetchAtt::Preview(preview_mods(u)?),
+        18 => FetchAtt::Snippet(preview_mods(u)?),
         _ => {
             FetchAtt::BodySection { section: section(u)?, partial: maybe(u, partial)?, peek: u.arbitrary()? }
         }
     })
+}
+
+fn preview_mods(u: &mut Unstructured<'_>) -> Result<PreviewMods> {
+    Ok(PreviewMods::new().with_lazy(u.arbitrary()?).with_fuzzy(u.arbitrary()?))
 }
 
 fn fetch(u: &mut Unstructured<'_>) -> Result<Fetch> {
@@ -275,7 +284,7 @@ fn select(u: &mut Unstructured<'_>) -> Result<Select> {
 
 fn status_items(u: &mut Unstructured<'_>) -> Result<Vec<StatusAtt>> {
     some(u, |u| {
-        Ok(match u.int_in_range(0..=8)? {
+        Ok(match u.int_in_range(0..=10)? {
             0 => StatusAtt::Messages,
             1 => StatusAtt::Recent,
             2 => StatusAtt::UidNext,
@@ -284,6 +293,8 @@ fn status_items(u: &mut Unstructured<'_>) -> Result<Vec<StatusAtt>> {
             5 => StatusAtt::Deleted,
             6 => StatusAtt::Size,
             7 => StatusAtt::HighestModSeq,
+            8 => StatusAtt::AppendLimit,
+            9 => StatusAtt::MailboxId,
             _ => StatusAtt::Other(atom(u)?),
         })
     })

@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use mailwire_core::{ParseError, ParseErrorKind, keywords};
+use mailwire_core::{ParseError, ParseErrorKind, Text, keywords};
 
-use super::{Messages, OtherItem, rules::Need, writer::Writer};
+use super::{Messages, OtherItem, PreviewMods, rules::Need, writer::Writer};
+use crate::capability::Capability;
 use crate::extensions::condstore;
 use crate::types::{Atom, ModSeq, Partial, Reader, Section, Value, chars};
 
@@ -149,6 +150,16 @@ pub enum FetchAtt {
         /// Its numbers; none for the message.
         part: Vec<NonZeroU32>,
     },
+    /// `EMAILID`: what identifies the message's content ([RFC 8474](https://www.rfc-editor.org/rfc/rfc8474)).
+    EmailId,
+    /// `THREADID`: what identifies the thread that it belongs to (RFC 8474).
+    ThreadId,
+    /// `SAVEDATE`: when it was put into the mailbox ([RFC 8514](https://www.rfc-editor.org/rfc/rfc8514)).
+    SaveDate,
+    /// `PREVIEW`: its first words ([RFC 8970](https://www.rfc-editor.org/rfc/rfc8970)).
+    Preview(PreviewMods),
+    /// `SNIPPET`: its first words, from before PREVIEW.
+    Snippet(PreviewMods),
     /// Another item.
     Other(OtherItem),
 }
@@ -256,8 +267,10 @@ impl FetchAtts {
             let mut items = Vec::with_capacity(6);
             r.items(|r| {
                 items.push(FetchAtt::read(r)?);
-                if let Some(FetchAtt::Other(item)) = items.last_mut() {
-                    read_arguments(r, item)?;
+                match items.last_mut() {
+                    Some(FetchAtt::Other(item)) => read_arguments(r, item)?,
+                    Some(item @ (FetchAtt::Preview(_) | FetchAtt::Snippet(_))) => read_unknown_mods(r, item)?,
+                    _ => {}
                 }
                 Ok(())
             })?;
@@ -280,14 +293,6 @@ impl FetchAtt {
     pub const MESSAGE: Self = Self::BodySection { section: Section::WHOLE, partial: None, peek: true };
     /// `BODY.PEEK[HEADER]`: its header.
     pub const HEADER: Self = Self::BodySection { section: Section::HEADER, partial: None, peek: true };
-
-    /// What a server must have for it.
-    fn needs(&self) -> Option<Need> {
-        match self {
-            Self::ModSeq => Some(condstore::needs_condstore()),
-            _ => None,
-        }
-    }
 
     /// ```text
     /// fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] /
@@ -319,6 +324,11 @@ impl FetchAtt {
                 Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: true }
             }
             Some(Att::BinarySize) => Self::BinarySize { part: read_part(r)? },
+            Some(Att::Emailid) => Self::EmailId,
+            Some(Att::Threadid) => Self::ThreadId,
+            Some(Att::Savedate) => Self::SaveDate,
+            Some(Att::Preview) => Self::Preview(PreviewMods::read(r)),
+            Some(Att::Snippet) => Self::Snippet(PreviewMods::read(r)),
             _ => return Self::other(r, start),
         })
     }
@@ -334,7 +344,24 @@ impl FetchAtt {
     }
 
     fn has_arguments(&self) -> bool {
-        matches!(self, Self::Other(item) if !item.arguments.is_empty())
+        match self {
+            Self::Other(item) => !item.arguments.is_empty(),
+            Self::Preview(mods) | Self::Snippet(mods) => *mods != PreviewMods::new(),
+            _ => false,
+        }
+    }
+
+    /// What a server must have for this item, if the base protocol does not have it.
+    fn needs(&self) -> Option<Need> {
+        Some(match self {
+            Self::ModSeq => condstore::needs_condstore(),
+            Self::Binary { .. } | Self::BinarySize { .. } => Need::or_rev2(&Capability::Binary),
+            Self::EmailId | Self::ThreadId => Need::of(&Capability::ObjectId),
+            Self::SaveDate => Need::of(&Capability::SaveDate),
+            Self::Preview(mods) => mods.needs(),
+            Self::Snippet(_) => Need::of(&Capability::SnippetFuzzy),
+            _ => return None,
+        })
     }
 
     fn section(r: &mut Reader<'_>, peek: bool) -> Result<Self, ParseError> {
@@ -368,9 +395,33 @@ impl FetchAtt {
                 e.put(b"BINARY.SIZE");
                 write_part(e, part);
             }
+            Self::EmailId => e.put(b"EMAILID"),
+            Self::ThreadId => e.put(b"THREADID"),
+            Self::SaveDate => e.put(b"SAVEDATE"),
+            Self::Preview(mods) => {
+                e.put(b"PREVIEW");
+                mods.write(e);
+            }
+            Self::Snippet(mods) => {
+                e.put(b"SNIPPET");
+                mods.write(e);
+            }
             Self::Other(item) => write_other(item, e),
         }
     }
+}
+
+/// Modifiers of PREVIEW that are not known: then it is an item that is not known.
+#[cold]
+fn read_unknown_mods(r: &mut Reader<'_>, item: &mut FetchAtt) -> Result<(), ParseError> {
+    if !r.rest().starts_with(b" (") {
+        return Ok(());
+    }
+    let name = if matches!(item, FetchAtt::Preview(_)) { "PREVIEW" } else { "SNIPPET" };
+    let mut other = OtherItem::new(Atom::unchecked(Text::from_static(name)));
+    read_arguments(r, &mut other)?;
+    *item = FetchAtt::Other(other);
+    Ok(())
 }
 
 #[cold]
@@ -441,14 +492,19 @@ keywords! {
         Body = "BODY",
         BodyPeek = "BODY.PEEK",
         Bodystructure = "BODYSTRUCTURE",
+        Emailid = "EMAILID",
         Envelope = "ENVELOPE",
         Flags = "FLAGS",
         Internaldate = "INTERNALDATE",
         Modseq = "MODSEQ",
+        Preview = "PREVIEW",
         Rfc822 = "RFC822",
         Rfc822Header = "RFC822.HEADER",
         Rfc822Size = "RFC822.SIZE",
         Rfc822Text = "RFC822.TEXT",
+        Savedate = "SAVEDATE",
+        Snippet = "SNIPPET",
+        Threadid = "THREADID",
         Uid = "UID",
     }
 }

@@ -5,8 +5,11 @@ use alloc::{boxed::Box, vec::Vec};
 use mailwire_core::ParseError;
 
 use super::{parse::read_atom, rules::Need, writer::Writer};
-use crate::extensions::condstore::{self, QResync};
-use crate::types::{Atom, MailboxName, Reader};
+use crate::{
+    capability::Capability,
+    extensions::condstore::{self, QResync},
+    types::{Atom, MailboxName, Reader},
+};
 
 /// `SELECT` and `EXAMINE` (RFC 9051 sections 6.3.2 and 6.3.3).
 ///
@@ -74,8 +77,13 @@ pub enum StatusAtt {
     Deleted,
     /// `HIGHESTMODSEQ`: RFC 7162.
     HighestModSeq,
-    /// `SIZE`
+    /// `SIZE`: the size of all messages ([RFC 8438](https://www.rfc-editor.org/rfc/rfc8438)).
     Size,
+    /// `APPENDLIMIT`: the size of the largest message that the mailbox takes
+    /// ([RFC 7889](https://www.rfc-editor.org/rfc/rfc7889)).
+    AppendLimit,
+    /// `MAILBOXID`: what identifies the mailbox for good ([RFC 8474](https://www.rfc-editor.org/rfc/rfc8474)).
+    MailboxId,
     /// The name of another item.
     Other(Atom),
 }
@@ -190,18 +198,22 @@ impl Select {
 }
 
 impl StatusAtt {
-    /// What a server must have for it.
+    /// What a server must have for this item, if the base protocol does not have it.
     pub(super) fn needs(&self) -> Option<Need> {
-        match self {
-            Self::HighestModSeq => Some(condstore::needs_condstore()),
-            _ => None,
-        }
+        Some(match self {
+            Self::HighestModSeq => condstore::needs_condstore(),
+            Self::Size => Need::or_rev2(&Capability::StatusSize),
+            Self::AppendLimit => Need::of(&Capability::AppendLimit(None)),
+            Self::MailboxId => Need::of(&Capability::ObjectId),
+            _ => return None,
+        })
     }
 
     /// ```text
     /// "(" status-att *(SP status-att) ")"
     /// status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE" /
-    ///              "HIGHESTMODSEQ"                                             ; RFC 7162
+    ///              "HIGHESTMODSEQ" /                                           ; RFC 7162
+    ///              "APPENDLIMIT" / "MAILBOXID"                                 ; RFC 7889, RFC 8474
     /// ```
     pub(super) fn read_list(r: &mut Reader<'_>) -> Result<Vec<Self>, ParseError> {
         let start = r.offset();
@@ -226,6 +238,10 @@ impl StatusAtt {
                 Self::HighestModSeq
             } else if is("SIZE") {
                 Self::Size
+            } else if is("APPENDLIMIT") {
+                Self::AppendLimit
+            } else if is("MAILBOXID") {
+                Self::MailboxId
             } else {
                 Self::Other(name)
             });
@@ -249,6 +265,8 @@ impl StatusAtt {
                 Self::Deleted => b"DELETED",
                 Self::HighestModSeq => b"HIGHESTMODSEQ",
                 Self::Size => b"SIZE",
+                Self::AppendLimit => b"APPENDLIMIT",
+                Self::MailboxId => b"MAILBOXID",
                 Self::Other(name) => name.as_bytes(),
             });
         });

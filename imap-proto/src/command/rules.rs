@@ -301,10 +301,22 @@ impl Need {
         Self { or: Some(other), ..self }
     }
 
+    /// A capability that IMAP4rev2 brings, too.
+    pub(crate) const fn or_rev2(capability: &'static Capability) -> Self {
+        Self { capability, or: None, in_rev2: true }
+    }
+
     /// Whether a peer with these capabilities has what is needed.
     pub(crate) fn is_met(&self, offered: &Capabilities) -> bool {
+        let has = |capability: &Capability| match capability {
+            // With a value or without.
+            Capability::AppendLimit(_) => {
+                offered.iter().any(|offered| matches!(offered, Capability::AppendLimit(_)))
+            }
+            capability => offered.has(capability),
+        };
         let is_offered =
-            if self.in_rev2 { offered.has_or_rev2(self.capability) } else { offered.has(self.capability) };
+            if self.in_rev2 { offered.has_or_rev2(self.capability) } else { has(self.capability) };
         is_offered || self.or.is_some_and(|other| offered.has(other))
     }
 }

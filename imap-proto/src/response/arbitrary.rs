@@ -220,7 +220,8 @@ fn object_id(u: &mut Unstructured<'_>) -> Result<ImapString> {
 }
 
 fn fetch_item(u: &mut Unstructured<'_>) -> Result<MsgAtt> {
-    Ok(match u.int_in_range(0..=21)? {
+    Ok(match u.int_in_range(0..=22)? {
+        21 => MsgAtt::Snippet(nstring(u)?),
         0 => MsgAtt::Uid(u.arbitrary()?),
         1 => MsgAtt::Flags(flags(u)?),
         2 => MsgAtt::InternalDate(Some(date_time(u)?)),

@@ -344,6 +344,21 @@ impl StatusData {
         self.find(|item| if let StatusAttVal::Size(size) = item { Some(*size) } else { None })
     }
 
+    /// `APPENDLIMIT`: the largest message that the mailbox takes, in bytes; `Some(None)` if it has no limit.
+    #[must_use]
+    pub fn append_limit(&self) -> Option<Option<u64>> {
+        self.find(|item| if let StatusAttVal::AppendLimit(limit) = item { Some(*limit) } else { None })
+    }
+
+    /// `MAILBOXID`: what identifies the mailbox for good.
+    #[must_use]
+    pub fn mailbox_id(&self) -> Option<&ImapString> {
+        self.items.iter().find_map(|item| match item {
+            StatusAttVal::MailboxId(id) => Some(id),
+            _ => None,
+        })
+    }
+
     fn find<T>(&self, pick: impl FnMut(&StatusAttVal) -> Option<T>) -> Option<T> {
         self.items.iter().find_map(pick)
     }

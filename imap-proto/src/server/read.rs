@@ -460,7 +460,7 @@ impl Machine {
             None => self.permits(&command, &rules),
             Some(error) => self.permits_unknown(&command, error, &frame.bytes),
         };
-        if checked.is_ok() && announced.size > self.config.limits.message {
+        if checked.is_ok() && announced.size > self.append_limit() {
             checked = Err(Refusal::no(Code::TooBig, "the message is too large"));
         }
         if checked.is_ok() {

@@ -29,6 +29,12 @@ impl Machine {
         Policy::new(self.session.tls).allow_clear_credentials(self.config.allow_clear_credentials)
     }
 
+    /// The largest message that is taken: what was announced, and no more than can be read.
+    pub(super) fn append_limit(&self) -> u64 {
+        let readable = self.config.limits.message;
+        self.config.capabilities().append_limit().map_or(readable, |announced| announced.min(readable))
+    }
+
     /// Whether the client may ask for this now (RFC 9051 section 3).
     #[inline]
     pub(super) fn permits(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
@@ -210,9 +216,6 @@ pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<
         | Cap::Language
         | Cap::XList
         | Cap::CreateSpecialUse
-        | Cap::ObjectId
-        | Cap::SaveDate
-        | Cap::Preview
         | Cap::ContextSearch
         | Cap::Partial
         | Cap::Within

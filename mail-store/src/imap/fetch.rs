@@ -4,9 +4,9 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use mailwire_core::from_variants;
 use mailwire_imap::{
-    command::FetchAtt,
+    command::{FetchAtt, PreviewMods},
     response::{BinarySize, Code, MsgAtt},
-    types::{Partial, Section},
+    types::{ImapString, Partial, Section},
 };
 use mailwire_transport::{
     Budget, OverBudget,
@@ -15,7 +15,7 @@ use mailwire_transport::{
 };
 
 use crate::{
-    Error, Fields, MailboxId, Row, Store, Uids,
+    Error, Fields, InternalDate, MailboxId, Row, Store, Uids,
     content::{Contents, content, count, worked},
     message::{Choice, Message, Pieces, UnknownEncoding, partial, without_extension},
 };
@@ -152,6 +152,10 @@ impl<S: Store> Fetch<'_, S> {
             FetchAtt::Envelope => row.envelope.clone().map(MsgAtt::Envelope),
             FetchAtt::Body => structure().map(|structure| MsgAtt::Body(without_extension(structure))),
             FetchAtt::BodyStructure => structure().map(MsgAtt::BodyStructure),
+            FetchAtt::EmailId => Some(MsgAtt::EmailId(row.body.object_id().into())),
+            FetchAtt::ThreadId => Some(MsgAtt::ThreadId(row.thread.map(|thread| thread.object_id().into()))),
+            FetchAtt::SaveDate => Some(MsgAtt::SaveDate(InternalDate::from(row.saved).to_date_time())),
+            FetchAtt::Preview(mods) => Some(MsgAtt::Preview(self.preview(*mods).await?)),
             FetchAtt::BinarySize { part } => {
                 let size = match self.parts().await?.binary_pieces(part) {
                     Some(found) => match found? {
@@ -164,6 +168,16 @@ impl<S: Store> Fetch<'_, S> {
             }
             _ => None,
         })
+    }
+
+    /// The first words. Of a message that is large enough to keep others waiting they are not at hand.
+    async fn preview(&mut self, mods: PreviewMods) -> Result<Option<ImapString>, Stop> {
+        if mods.lazy && self.row.size > Budget::TURN {
+            return Ok(None);
+        }
+        self.budget.spend(Message::preview_cost(self.row.size)).await?;
+        let text = self.parts().await?.preview();
+        Ok(Some(ImapString::new(text).unwrap_or_default()))
     }
 
     async fn content(&mut self, item: &FetchAtt, choice: Option<&Choice>) -> Result<Found<S>, Stop> {

@@ -4,7 +4,7 @@ mod fetch;
 mod open;
 mod session;
 
-use mailwire_imap::response::Code;
+use mailwire_imap::{Capability, response::Code};
 use mailwire_transport::{
     imap::server::{Refusal, Service},
     sasl::{Authenticator, Identity},
@@ -56,6 +56,11 @@ impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
 
     fn authenticator(&self) -> &A {
         &self.authenticator
+    }
+
+    fn capabilities(&self) -> Vec<Capability> {
+        let of_all_stores = [Capability::Preview];
+        of_all_stores.into_iter().chain(self.store.extensions()).collect()
     }
 
     async fn open(&self, identity: &Identity) -> Result<ImapSession<S>, Refusal> {

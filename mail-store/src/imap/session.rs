@@ -140,6 +140,7 @@ impl<S: Store> Session for ImapSession<S> {
         status.unseen = Some(mailbox.unseen);
         status.deleted = Some(mailbox.deleted);
         status.size = Some(mailbox.bytes);
+        status.mailbox_id = Some(mailbox.id.object_id());
         Ok(status)
     }
 
@@ -157,6 +158,7 @@ impl<S: Store> Session for ImapSession<S> {
         let mut selected = Selected::new(opened.mailbox.uid_validity, opened.mailbox.uid_next, uids);
         selected.recent = opened.uids.difference(&Uids::below(first_recent)).iter().collect();
         selected.unseen = opened.first_unseen;
+        selected.mailbox_id = Some(mailbox.object_id());
         selected.read_only = read_only;
         if !read_only {
             selected.permanent_flags = PermanentFlags::new(flags.clone(), opened.new_keywords);

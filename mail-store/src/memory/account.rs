@@ -4,8 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
 };
 
+use bytes::Bytes;
 use mailwire_core::Text;
 use mailwire_imap::types::{FlagSet, ModSeq, Uid, UidValidity};
 use mailwire_transport::sasl::StoredPassword;
@@ -16,6 +18,7 @@ use super::{
     bodies::Body,
     folder::{Entry, Folder, mod_seq},
     keywords::{Bits, Unknown},
+    threads::Threads,
 };
 use crate::{
     AccountId, Copied, DELIMITER, Delivered, Error, FlagChange, How, InternalDate, MAX_COPIED, Mailbox,
@@ -55,6 +58,7 @@ pub(super) struct State {
     bytes: u64,
     /// Of bodies that are on their way in.
     coming: u64,
+    threads: Threads,
     last_uid_validity: u32,
     last_folder: u32,
     pub(super) maildrop_leased: bool,
@@ -81,6 +85,7 @@ impl Account {
             messages: 0,
             bytes: 0,
             coming: 0,
+            threads: Threads::default(),
             last_uid_validity: 0,
             last_folder: 0,
             maildrop_leased: false,
@@ -334,15 +339,22 @@ impl State {
         Ok(bits)
     }
 
-    /// Stores a message.
-    pub(super) fn deliver(&mut self, number: u32, body: Arc<Body>, target: &Target) -> Result<Delivered> {
+    /// Stores a message, which [refers to](super::threads::references) others.
+    pub(super) fn deliver(
+        &mut self,
+        number: u32,
+        body: Arc<Body>,
+        references: &[Bytes],
+        target: &Target,
+    ) -> Result<Delivered> {
         self.folder(number)?.check_uids(1)?;
         let bits = self.bits(number, &target.flags, Unknown::Add)?;
         self.reserve(1, body.size())?;
         let change = self.next_change();
         let date = target.date.unwrap_or_else(InternalDate::now);
+        let thread = self.threads.of(body.id, references);
         let folder = self.folder_mut(number)?;
-        let uid = folder.add(body, bits, date, change);
+        let uid = folder.add(Entry { mod_seq: change, bits, date, saved: SystemTime::now(), thread, body });
         Ok(Delivered::new(folder.info().id, folder.uid_validity(), uid, mod_seq(change)))
     }
 
@@ -390,7 +402,7 @@ impl State {
             let size = messages.iter().map(|(_, message)| message.body.size()).sum();
             self.reserve(messages.len() as u64, size)?;
         }
-        let change = self.next_change();
+        let (change, saved) = (self.next_change(), SystemTime::now());
         for (_, message) in messages {
             let bits = match known.get(&message.bits) {
                 Some(bits) => *bits,
@@ -400,7 +412,8 @@ impl State {
                     bits
                 }
             };
-            self.folder_mut(to)?.add(message.body, bits, message.date, change);
+            let copy = Entry { mod_seq: change, bits, saved, ..message };
+            self.folder_mut(to)?.add(copy);
         }
         let uid_validity = self.folder(to)?.uid_validity();
         if how == How::Move {

@@ -14,7 +14,8 @@ use super::{
     keywords::{Bits, Keywords, Unknown},
 };
 use crate::{
-    Changes, Cursor, Error, FlagChange, InternalDate, Mailbox, Opened, Result, Row, Stored, Uids, Which,
+    Changes, Cursor, Error, FlagChange, InternalDate, Mailbox, Opened, Result, Row, Stored, ThreadId, Uids,
+    Which,
 };
 
 /// So many runs of UIDs are remembered as gone. Who asks for earlier ones is told of every UID that is not
@@ -27,6 +28,7 @@ pub(super) struct Entry {
     pub(super) bits: Bits,
     pub(super) date: InternalDate,
     pub(super) saved: SystemTime,
+    pub(super) thread: ThreadId,
     pub(super) body: Arc<Body>,
 }
 
@@ -96,8 +98,9 @@ impl Folder {
         if more > left { Err(Error::Limit("messages in this mailbox")) } else { Ok(()) }
     }
 
-    /// Adds a message. The caller has checked the quota and the UIDs.
-    pub(super) fn add(&mut self, body: Arc<Body>, bits: Bits, date: InternalDate, change: u64) -> Uid {
+    /// Adds a message, as the change of `message`. The caller has checked the quota and the UIDs.
+    pub(super) fn add(&mut self, message: Entry) -> Uid {
+        let Entry { mod_seq: change, bits, ref body, .. } = message;
         let uid = self.info.uid_next;
         self.info.uid_next = after(uid).unwrap_or(Uid::MAX);
         self.info.mod_seq = mod_seq(change);
@@ -107,8 +110,7 @@ impl Folder {
         self.info.unseen += u32::from(!bits.is_seen());
         self.info.deleted += u32::from(bits.is_deleted());
         self.by_change.insert((change, uid));
-        let saved = SystemTime::now();
-        self.messages.insert(uid, Entry { mod_seq: change, bits, date, saved, body });
+        self.messages.insert(uid, message);
         uid
     }
 
@@ -199,7 +201,7 @@ impl Folder {
     /// What is known of a message. The body's own fields are the caller's.
     pub(super) fn row(&self, uid: Uid, message: &Entry, flags: bool) -> Row {
         let mut row = Row::new(uid, mod_seq(message.mod_seq), message.body.id, message.body.size());
-        (row.date, row.saved) = (message.date, message.saved);
+        (row.date, row.saved, row.thread) = (message.date, message.saved, Some(message.thread));
         if flags {
             row.flags = self.keywords.set(message.bits);
         }

@@ -27,6 +27,7 @@ mod bodies;
 mod folder;
 mod keywords;
 mod store;
+mod threads;
 mod user;
 
 use std::{

@@ -11,6 +11,7 @@ use super::{
     account::Account,
     bodies::{Reader, Writer},
     folder::after,
+    threads::references,
 };
 use crate::{
     AccountId, BodyId, Changes, Copied, Cursor, Delivered, Destination, Error, Fields, Filter, FlagChange,
@@ -77,16 +78,17 @@ impl Store for MemoryStore {
             Ok(body) => body,
             Err(error) => return vec![Err(error); to.len()],
         };
+        let references = references(&body.raw);
         let one = |target: &Target| {
             let body = Arc::clone(&body);
             match target.to {
                 Destination::Mailbox(mailbox) => {
                     let (account, number) = self.owner(mailbox)?;
-                    account.change(|state| state.deliver(number, body, target))
+                    account.change(|state| state.deliver(number, body, &references, target))
                 }
                 Destination::Inbox(account) => self.by_id(account)?.change(|state| {
                     let number = state.number(&MailboxPath::inbox())?;
-                    state.deliver(number, body, target)
+                    state.deliver(number, body, &references, target)
                 }),
             }
         };

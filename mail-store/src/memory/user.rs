@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mailwire_core::Text;
 use mailwire_imap::types::{FlagSet, Uid};
 
-use super::{account::Account, bodies::Bodies};
+use super::{account::Account, bodies::Bodies, threads::references};
 use crate::{AccountId, Delivered, InternalDate, Mailbox, MailboxChange, MailboxPath, Result, Target};
 
 /// One user of a [`MemoryStore`](super::MemoryStore), without waiting. Cloning is cheap.
@@ -111,11 +111,12 @@ impl User {
     pub fn append(&self, name: &str, message: NewMessage) -> Result<Delivered> {
         let path = MailboxPath::new(name)?;
         let body = self.bodies.keep(message.raw);
+        let references = references(&body.raw);
         self.account.change(|state| {
             let number = state.number(&path)?;
             let mailbox = state.folder(number)?.info().id;
             let target = Target::mailbox(mailbox).with_flags(message.flags).with_date(Some(message.date));
-            state.deliver(number, body, &target)
+            state.deliver(number, body, &references, &target)
         })
     }
 

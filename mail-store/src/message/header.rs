@@ -118,7 +118,7 @@ pub fn first(header: &Bytes, name: &[u8]) -> Option<Bytes> {
 
 /// Where the body begins: after the first empty line, or at the end if there is none.
 #[must_use]
-pub(super) fn body_start(part: &[u8]) -> usize {
+pub(crate) fn body_start(part: &[u8]) -> usize {
     let mut position = 0;
     while let Some(line) = line_at(part, position) {
         position = line.end;

@@ -86,6 +86,11 @@ impl ContentType {
         [&b"text"[..], b"message"].iter().any(|kind| self.kind.eq_ignore_ascii_case(kind))
     }
 
+    /// Whether it is a text in the narrow sense.
+    pub(super) fn is_text(&self) -> bool {
+        self.kind.eq_ignore_ascii_case(b"text")
+    }
+
     /// What divides the parts of a multipart.
     fn boundary(&self) -> Option<&[u8]> {
         self.parameter("boundary")

@@ -16,6 +16,7 @@ pub mod header;
 mod mime;
 mod needles;
 mod pieces;
+mod preview;
 mod search;
 mod section;
 mod structure;

@@ -69,8 +69,11 @@ pub enum MsgAtt {
     ThreadId(Option<ImapString>),
     /// `SAVEDATE` (RFC 8514).
     SaveDate(Option<DateTime>),
-    /// `PREVIEW` (RFC 8970).
+    /// `PREVIEW`: the message's first words; empty if it has none to show, `None` if they are not at hand
+    /// (RFC 8970).
     Preview(Option<ImapString>),
+    /// `SNIPPET`: the message's first words, from before PREVIEW.
+    Snippet(Option<ImapString>),
     /// `X-GM-MSGID`: Gmail's identifier of the message.
     GmailMessageId(u64),
     /// `X-GM-THRID`: Gmail's identifier of the conversation.
@@ -232,6 +235,11 @@ impl MsgAtt {
             Self::Preview(text) => {
                 out.extend_from_slice(b"PREVIEW ");
                 write_nstring(out, text.as_ref());
+            }
+            Self::Snippet(text) => {
+                out.extend_from_slice(b"SNIPPET (FUZZY ");
+                write_nstring(out, text.as_ref());
+                out.push(b')');
             }
             Self::GmailMessageId(id) => named_number(out, b"X-GM-MSGID ", *id),
             Self::GmailThreadId(id) => named_number(out, b"X-GM-THRID ", *id),

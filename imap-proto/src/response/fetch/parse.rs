@@ -154,6 +154,10 @@ impl MsgAtt {
                 r.space()?;
                 items.push(read_preview(r)?);
             }
+            7 if is("SNIPPET") => {
+                r.space()?;
+                items.push(read_snippet(r)?);
+            }
             8 if is("ENVELOPE") => {
                 r.space()?;
                 let mut envelope = Box::<Envelope>::default();
@@ -396,17 +400,33 @@ fn read_object_id(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> 
 fn read_preview(r: &mut Reader<'_>) -> Result<MsgAtt, ParseError> {
     if r.peek() == Some(b'(') && r.peek_at(1) != Some(b')') {
         r.deviate(deviation::LIST_FOR_PREVIEW)?;
-        r.skip(1);
-        if r.peek() != Some(b'"') {
-            read_astring(r)?;
-            r.space()?;
-        }
-        let text = read_nstring(r)?;
-        r.no_space()?;
-        r.expect(b')', "expected )")?;
-        return Ok(MsgAtt::Preview(text));
+        return read_fuzzy(r).map(MsgAtt::Preview);
     }
     read_nstring(r).map(MsgAtt::Preview)
+}
+
+/// ```text
+/// "SNIPPET" SP ("(" algorithm SP nstring ")" / nil)
+/// ```
+fn read_snippet(r: &mut Reader<'_>) -> Result<MsgAtt, ParseError> {
+    if eat_nil(r) {
+        return Ok(MsgAtt::Snippet(None));
+    }
+    read_fuzzy(r).map(MsgAtt::Snippet)
+}
+
+/// The name of an algorithm, which may be missing, and what it found: in parentheses.
+#[cold]
+fn read_fuzzy(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> {
+    r.expect(b'(', "expected (")?;
+    if r.peek() != Some(b'"') {
+        read_astring(r)?;
+        r.space()?;
+    }
+    let text = read_nstring(r)?;
+    r.no_space()?;
+    r.expect(b')', "expected )")?;
+    Ok(text)
 }
 
 /// Gmail's labels: astrings, and names with a backslash like flags.

@@ -8,7 +8,7 @@ use mailwire_imap::{
     client::Event,
     command::{Command, Fetch, FetchAtt, FetchAtts, Messages},
     response::{self, MsgAtt, Untagged},
-    types::{BodyStructure, Data, DateTime, Envelope, FlagSet, Section, SeqNumber, Uid},
+    types::{BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, Section, SeqNumber, Uid},
 };
 
 use super::{
@@ -82,6 +82,37 @@ impl FetchedMessage {
     #[must_use]
     pub fn mod_seq(&self) -> Option<u64> {
         self.find(|item| if let MsgAtt::ModSeq(value) = item { value.map(u64::from) } else { None })
+    }
+
+    /// Returns what identifies the content of the message, in any mailbox
+    /// ([RFC 8474](https://www.rfc-editor.org/rfc/rfc8474)).
+    #[must_use]
+    pub fn email_id(&self) -> Option<&ImapString> {
+        self.find(|item| if let MsgAtt::EmailId(id) = item { Some(id) } else { None })
+    }
+
+    /// Returns what identifies the thread of the message; `None` as well where the server has no threads
+    /// ([RFC 8474](https://www.rfc-editor.org/rfc/rfc8474)).
+    #[must_use]
+    pub fn thread_id(&self) -> Option<&ImapString> {
+        self.find(|item| if let MsgAtt::ThreadId(id) = item { id.as_ref() } else { None })
+    }
+
+    /// Returns when it was put into the mailbox ([RFC 8514](https://www.rfc-editor.org/rfc/rfc8514)).
+    #[must_use]
+    pub fn save_date(&self) -> Option<DateTime> {
+        self.find(|item| if let MsgAtt::SaveDate(date) = item { *date } else { None })
+    }
+
+    /// Returns its first words ([RFC 8970](https://www.rfc-editor.org/rfc/rfc8970)): empty if it has none to show,
+    /// `None` as well where the server has not found them out yet.
+    #[must_use]
+    pub fn preview(&self) -> Option<Cow<'_, str>> {
+        let text = self.find(|item| match item {
+            MsgAtt::Preview(text) | MsgAtt::Snippet(text) => text.as_ref(),
+            _ => None,
+        });
+        text.map(ImapString::to_string_lossy)
     }
 
     /// Returns the whole message.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use mailwire_core::Invalid;
 use mailwire_imap::{
     command::{Command, Create, List, Status, StatusAtt},
-    response::{ListData, ListKind, StatusData, Untagged},
-    types::{ListPattern, MailboxName},
+    response::{Code, ListData, ListKind, StatusData, Untagged},
+    types::{ImapString, ListPattern, MailboxName},
 };
 
 use super::{
@@ -145,12 +145,13 @@ impl Client {
         answer.ok_or(unexpected("an answer to STATUS about something else"))
     }
 
-    /// CREATE: makes a mailbox.
+    /// CREATE: makes a mailbox. Returns what identifies it for good, if the server says so
+    /// ([RFC 8474 section 4.1](https://www.rfc-editor.org/rfc/rfc8474#section-4.1)).
     ///
     /// # Errors
     ///
     /// The server refuses, or the connection fails.
-    pub async fn create(&mut self, mailbox: impl ToMailbox) -> Result<()> {
+    pub async fn create(&mut self, mailbox: impl ToMailbox) -> Result<Option<ImapString>> {
         self.create_with(mailbox.to_mailbox()?.into()).await
     }
 
@@ -159,8 +160,12 @@ impl Client {
     /// # Errors
     ///
     /// As [`create`](Self::create).
-    pub async fn create_with(&mut self, create: Create) -> Result<()> {
-        self.simple(Command::Create(create)).await
+    pub async fn create_with(&mut self, create: Create) -> Result<Option<ImapString>> {
+        let reply = self.run(Command::Create(create), |data| Ok(Some(data))).await?;
+        Ok(match reply.code {
+            Some(Code::MailboxId(id)) => Some(id),
+            _ => None,
+        })
     }
 
     /// DELETE: removes a mailbox with all that is in it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mailwire_core::{Misuse, SaslStep, Ticket, WrongState};
 use mailwire_imap::{
-    Limits,
+    Capability, Limits,
     command::{Authenticate, Command, Login},
     response::{Code, Reply, ReplyKind, Untagged},
     server::{Config, Connection, Event},
@@ -13,7 +13,6 @@ use mailwire_imap::{
 
 use super::{
     open::Open,
-    options::CreateOptions,
     refusal::{Refusal, status},
     sending::{ServerDriver, push},
     service::{Service, Session, Update},
@@ -80,6 +79,9 @@ pub(super) async fn serve<S: Service>(
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
     let limits = config.limits;
+    if !config.capabilities().iter().any(|offered| matches!(offered, Capability::AppendLimit(_))) {
+        config.add_capabilities([Capability::AppendLimit(Some(limits.message))])?;
+    }
     let driver = Driver::with_config(stream, Connection::new(config), handle.driver_config());
     Conversation { driver, handle, service, gate, limits, session: None, open: None }.run().await
 }
@@ -190,11 +192,7 @@ impl<S: Service> Conversation<S> {
             Command::Examine(select) => self.select(&select.mailbox, true).await,
             Command::Close => self.close(true).await,
             Command::Unselect => self.close(false).await,
-            Command::Create(create) => {
-                let (session, name) = self.session_and_name(&create.mailbox)?;
-                session.create(&name, &CreateOptions::new()).await?;
-                Ok(done())
-            }
+            Command::Create(create) => self.create(&create).await,
             Command::Delete(mailbox) => {
                 let (session, name) = self.session_and_name(&mailbox)?;
                 session.delete(&name).await?;
@@ -328,6 +326,10 @@ impl<S: Service> Conversation<S> {
     /// What a command may cost.
     pub(super) const fn budget(&self) -> Budget {
         Budget::new(self.limits.work)
+    }
+
+    pub(super) fn offers(&self, capability: &Capability) -> bool {
+        self.driver.connection().capabilities().has(capability)
     }
 
     pub(super) fn rev2(&self) -> bool {

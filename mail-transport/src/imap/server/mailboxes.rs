@@ -2,7 +2,8 @@
 
 use mailwire_core::Ticket;
 use mailwire_imap::{
-    command::{Append, AppendData, List, ListReturnOpt, StatusAtt},
+    Capability,
+    command::{Append, AppendData, Create, List, ListReturnOpt, StatusAtt},
     extensions::namespace::{NamespaceData, NamespaceDescr},
     response::{Code, ListData, ListExtension, ListKind, Reply, StatusAttVal, StatusData, Untagged},
     types::{ImapString, KnownUids, ListPattern, MailboxAttribute, MailboxName},
@@ -14,7 +15,7 @@ use super::{
     conversation::{Conversation, Stop, done},
     listing::{Listed, Listing, Mailbox, Tree, unicode_name, wire_name},
     open::{KnownFlags, Open, ok, permanent},
-    options::{SelectOptions, StatusOptions},
+    options::{CreateOptions, SelectOptions, StatusOptions},
     refusal::Refusal,
     sending::push,
     service::{NewMessage, Service, Session, Status},
@@ -69,6 +70,8 @@ impl<S: Service> Conversation<S> {
         tell.push(ok(Code::UidValidity(Some(selected.uid_validity)), "UIDs are valid"));
         tell.push(ok(Code::UidNext(Some(selected.uid_next)), "The next UID"));
         tell.push(permanent(selected.permanent_flags.clone()));
+        let mailbox_id = selected.mailbox_id.filter(|_| self.offers(&Capability::ObjectId));
+        tell.extend(mailbox_id.map(|id| ok(Code::MailboxId(id.into()), "The mailbox")));
         for data in tell {
             push(&mut self.driver, data).await?;
         }
@@ -76,6 +79,20 @@ impl<S: Service> Conversation<S> {
         self.open = Some(Open::new(view, read_only, flags));
         let code = if read_only { Code::ReadOnly } else { Code::ReadWrite };
         Ok(done().with_code(code))
+    }
+
+    /// CREATE: RFC 9051 section 6.3.4. The mailbox's identifier is told where identifiers are offered (RFC
+    /// 8474 section 4.1).
+    pub(super) async fn create(&mut self, create: &Create) -> Result<Reply, Stop> {
+        let tells_id = self.offers(&Capability::ObjectId);
+        let (session, name) = self.session_and_name(&create.mailbox)?;
+        session.create(&name, &CreateOptions::new()).await?;
+        let mut reply = done();
+        if tells_id {
+            let made = session.status(&name, &StatusOptions::new([StatusAtt::MailboxId])).await;
+            reply.code = made.ok().and_then(|made| made.mailbox_id).map(|id| Code::MailboxId(id.into()));
+        }
+        Ok(reply)
     }
 
     /// CLOSE and UNSELECT: RFC 9051 sections 6.4.1 and 6.4.2.
@@ -207,6 +224,7 @@ impl<S: Service> Conversation<S> {
 
     async fn tell_status(&mut self, name: &str, items: &[StatusAtt], status: &Status) -> Result<(), Stop> {
         let Some(mailbox) = wire_name(name, self.rev2()) else { return Ok(()) };
+        let offered = self.driver.connection().capabilities().append_limit();
         let value = |item: &StatusAtt| {
             Some(match item {
                 StatusAtt::Messages => StatusAttVal::Messages(status.messages?),
@@ -216,6 +234,8 @@ impl<S: Service> Conversation<S> {
                 StatusAtt::Unseen => StatusAttVal::Unseen(status.unseen?),
                 StatusAtt::Deleted => StatusAttVal::Deleted(status.deleted?),
                 StatusAtt::Size => StatusAttVal::Size(status.size?),
+                StatusAtt::AppendLimit => StatusAttVal::AppendLimit(status.append_limit.unwrap_or(offered)),
+                StatusAtt::MailboxId => StatusAttVal::MailboxId(status.mailbox_id.clone()?.into()),
                 _ => return None,
             })
         };

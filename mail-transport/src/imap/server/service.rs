@@ -7,7 +7,7 @@ use mailwire_imap::{
     Capability,
     command::{FetchAtt, List},
     response::MsgAtt,
-    types::{DateTime, Flag, FlagSet, PermanentFlags, Uid, UidValidity},
+    types::{DateTime, Flag, FlagSet, ObjectId, PermanentFlags, Uid, UidValidity},
 };
 
 use super::{
@@ -207,7 +207,7 @@ fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
 
 /// What is in a mailbox: what STATUS asks for, and more if it costs nothing.
 #[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Status {
     /// Number of messages.
     pub messages: Option<u32>,
@@ -223,6 +223,12 @@ pub struct Status {
     pub deleted: Option<u32>,
     /// The size of all messages, in bytes.
     pub size: Option<u64>,
+    /// The largest message that the mailbox takes, in bytes; `Some(None)` if it has no limit. What the server
+    /// takes of any ([`Limits::message`](mailwire_imap::Limits::message)) is said where this is `None`.
+    pub append_limit: Option<Option<u64>>,
+    /// What identifies the mailbox for good, whatever its name (RFC 8474): needed for
+    /// [`Capability::ObjectId`]. It is asked for after CREATE, too.
+    pub mailbox_id: Option<ObjectId>,
 }
 
 /// An open mailbox.
@@ -245,6 +251,8 @@ pub struct Selected {
     pub permanent_flags: PermanentFlags,
     /// Changes are refused.
     pub read_only: bool,
+    /// What identifies the mailbox for good (RFC 8474): needed for [`Capability::ObjectId`].
+    pub mailbox_id: Option<ObjectId>,
 }
 
 impl Selected {
@@ -260,6 +268,7 @@ impl Selected {
             flags: FlagSet::new(),
             permanent_flags: PermanentFlags::default(),
             read_only: false,
+            mailbox_id: None,
         }
     }
 
