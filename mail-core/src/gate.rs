@@ -17,6 +17,51 @@ impl Park for LineFramer {
     }
 }
 
+/// Declares the public side of a machine, which holds it in a [`Gate`], and says what parks it.
+///
+/// ```ignore
+/// mailwire_core::machine! {
+///     /// The state machine of a client.
+///     pub struct Connection of Machine in State, parked by |machine| &mut machine.framer;
+/// }
+/// ```
+///
+/// It gives `state` and `is_tls`, from the field `session` of the machine.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! machine {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident of $machine:ident in $state:ty, parked by |$it:ident| $framer:expr;
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug)]
+        $vis struct $name($crate::private::Gate<$machine>);
+
+        impl $name {
+            /// Where the session stands.
+            #[must_use]
+            pub fn state(&self) -> $state {
+                self.0.session.state
+            }
+
+            /// Whether the stream is protected.
+            #[must_use]
+            pub fn is_tls(&self) -> bool {
+                self.0.session.tls
+            }
+        }
+
+        impl $crate::private::Park for $machine {
+            #[inline]
+            fn framer(&mut self) -> &mut $crate::LineFramer {
+                let $it = self;
+                $framer
+            }
+        }
+    };
+}
+
 /// What the six `impl Connection` around a [`Gate`] begin with: `machine_methods!(Event);`.
 ///
 /// The machine has the method `advance`, which reads on, and the fields `output` and `eof`.

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use mailwire_core::setters;
 use mailwire_imap::{
     command::StoreAction,
     types::{BodyStructure, DateTime, Envelope, FlagSet, ModSeq, Uid, UidValidity},
@@ -64,28 +65,13 @@ impl Fields {
     pub const fn new() -> Self {
         Self { flags: false, envelope: false, structure: false }
     }
-
-    /// The flags, too.
-    #[must_use]
-    pub const fn with_flags(mut self, flags: bool) -> Self {
-        self.flags = flags;
-        self
-    }
-
-    /// The envelope, too.
-    #[must_use]
-    pub const fn with_envelope(mut self, envelope: bool) -> Self {
-        self.envelope = envelope;
-        self
-    }
-
-    /// The body structure, too.
-    #[must_use]
-    pub const fn with_structure(mut self, structure: bool) -> Self {
-        self.structure = structure;
-        self
-    }
 }
+
+setters!(const Fields {
+    with_flags(flags: bool),
+    with_envelope(envelope: bool),
+    with_structure(structure: bool),
+});
 
 /// What is known of a message without reading it.
 #[non_exhaustive]

@@ -1,7 +1,7 @@
 //! What a parser is told besides the bytes.
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed};
+use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed, setters};
 
 use crate::{deviation, reply::Expected, types::MessageNumber};
 
@@ -41,27 +41,6 @@ impl ParseContext {
         Self { dialect, newline: Newline::CrLf, expected: Expected::Any, number: None }
     }
 
-    /// Sets how the frame ended.
-    #[must_use]
-    pub const fn with_newline(mut self, newline: Newline) -> Self {
-        self.newline = newline;
-        self
-    }
-
-    /// Sets what the line is.
-    #[must_use]
-    pub const fn expecting(mut self, expected: Expected) -> Self {
-        self.expected = expected;
-        self
-    }
-
-    /// Sets the message that the command named.
-    #[must_use]
-    pub const fn about(mut self, number: Option<MessageNumber>) -> Self {
-        self.number = number;
-        self
-    }
-
     /// Runs `grammar` over the whole of a server's line, whose end may be a bare LF.
     pub(crate) fn parse<T>(
         self,
@@ -79,6 +58,12 @@ impl ParseContext {
         })
     }
 }
+
+setters!(const ParseContext {
+    with_newline(newline: Newline),
+    expecting(expected: Expected),
+    about(number: Option<MessageNumber>),
+});
 
 impl From<Dialect> for ParseContext {
     fn from(dialect: Dialect) -> Self {

@@ -48,14 +48,7 @@ fn check_command(line: &[u8]) -> bool {
 fn check_line(line: &[u8]) -> bool {
     let line = Bytes::copy_from_slice(line);
     let mut odd = false;
-    for expected in [
-        Expected::Status,
-        Expected::DropListing,
-        Expected::ScanListing,
-        Expected::UniqueIdListing,
-        Expected::Capability,
-        Expected::Any,
-    ] {
+    for expected in Expected::ALL {
         let context = ParseContext::new(Dialect::Lenient).expecting(expected);
         if let Ok(parsed) = Reply::parse(&line, context) {
             odd |= !parsed.deviations.is_empty();

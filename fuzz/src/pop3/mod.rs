@@ -15,16 +15,6 @@ use crate::{case, check_read, session_with_secrets};
 use mailwire_oracles::script::session;
 use mailwire_oracles::{both_dialects, one_line, round_trip, shown_alike};
 
-/// What a line can be expected to be.
-const EXPECTED: [Expected; 6] = [
-    Expected::Status,
-    Expected::DropListing,
-    Expected::ScanListing,
-    Expected::UniqueIdListing,
-    Expected::Capability,
-    Expected::Any,
-];
-
 /// Bytes as a command.
 pub fn command(data: &[u8]) {
     let line = Bytes::copy_from_slice(data);
@@ -56,7 +46,7 @@ pub fn command_is_written(command: &Command, dialect: Dialect) {
 pub fn reply(data: &[u8]) {
     let line = Bytes::copy_from_slice(data);
     let length = line.len();
-    for expected in EXPECTED {
+    for expected in Expected::ALL {
         let (strict, lenient) = both_dialects(length, |dialect| {
             Reply::parse(&line, ParseContext::new(dialect).expecting(expected))
         });

@@ -61,7 +61,7 @@ pub use config::{Config, Timeouts};
 pub use event::{BodyItem, BodyStart, Event};
 pub use mailwire_core::AskCapabilities;
 use mailwire_core::{
-    Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongState, machine_methods, private::Gate,
+    Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongState, machine, machine_methods, private::Gate,
 };
 use state::{Idle, Machine, Phase, Session, Unfinished};
 
@@ -69,10 +69,11 @@ use crate::{capability::Capabilities, command::Command};
 
 pub use crate::state::State;
 
-/// The client's state machine: it is given what the server says, and gives what is to be written. See
-/// the [module](self).
-#[derive(Debug)]
-pub struct Connection(Gate<Machine>);
+machine! {
+    /// The client's state machine: it is given what the server says, and gives what is to be written. See
+    /// the [module](self).
+    pub struct Connection of Machine in State, parked by |machine| machine.framer.lines();
+}
 
 impl Connection {
     /// Makes a connection that waits for the server's greeting.
@@ -157,18 +158,6 @@ impl Connection {
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.0.session.capabilities
-    }
-
-    /// Where the session stands.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.0.session.state
-    }
-
-    /// Whether the stream is protected.
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
-        self.0.session.tls
     }
 
     /// Whether a command was written to the output, in part at least. One that was not had no

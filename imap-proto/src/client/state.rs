@@ -3,9 +3,7 @@
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
-use mailwire_core::{
-    Channel, Error, LineFramer, Output, OutputMark, Secret, Ticket, Tickets, private::Park, sasl::Exchange,
-};
+use mailwire_core::{Channel, Error, Output, OutputMark, Secret, Ticket, Tickets, sasl::Exchange};
 
 use super::{Config, Event};
 use crate::{
@@ -89,13 +87,6 @@ impl Machine {
         if let Some(youngest) = self.in_flight.back_mut() {
             youngest.end = self.output.mark();
         }
-    }
-}
-
-impl Park for Machine {
-    #[inline]
-    fn framer(&mut self) -> &mut LineFramer {
-        self.framer.lines()
     }
 }
 

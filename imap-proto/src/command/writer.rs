@@ -45,21 +45,10 @@ pub struct WriteOptions {
     pub utf8: bool,
 }
 
-impl WriteOptions {
-    /// These literals in place of synchronizing ones.
-    #[must_use]
-    pub const fn with_literals(mut self, literals: Literals) -> Self {
-        self.literals = literals;
-        self
-    }
-
-    /// Whether UTF-8 may stand in quoted strings and mailbox names.
-    #[must_use]
-    pub const fn with_utf8(mut self, utf8: bool) -> Self {
-        self.utf8 = utf8;
-        self
-    }
-}
+mailwire_core::setters!(const WriteOptions {
+    with_literals(literals: Literals),
+    with_utf8(utf8: bool),
+});
 
 /// Where a command that is written has to wait.
 ///

@@ -54,7 +54,8 @@ use core::time::Duration;
 pub use config::{Config, Timeouts};
 pub use event::{BodyRefusal, Event};
 use mailwire_core::{
-    Dialect, Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState, machine_methods,
+    Dialect, Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState, machine,
+    machine_methods,
     private::Gate,
     sasl::{self, Mechanism},
 };
@@ -64,23 +65,24 @@ use crate::{capability::Capabilities, command::Effect, response::Reply, types::T
 
 pub use crate::state::State;
 
-/// The server's state machine: it is given what the client says, and gives what is to be written.
-///
-/// Commands are handed out one at a time: the next one is read when the one before it is answered,
-/// so that replies go out in order and no command is ambiguous. What a client pipelines waits in
-/// the input.
-///
-/// # Rules for the application
-///
-/// - Untagged EXPUNGE is refused while no command is in progress and while FETCH, STORE or SEARCH is
-///   ([RFC 9051 section 7.5.1](https://www.rfc-editor.org/rfc/rfc9051#section-7.5.1)): keep it for the
-///   next command that [permits it](crate::command::Command::permits_expunge), and count sequence numbers
-///   with the message until then.
-/// - A literal of a FETCH response that is [`Data::Streamed`](crate::types::Data::Streamed) is
-///   given with [`send_body`](Self::send_body) and [`finish_body`](Self::finish_body) before
-///   anything else.
-#[derive(Debug)]
-pub struct Connection(Gate<Machine>);
+machine! {
+    /// The server's state machine: it is given what the client says, and gives what is to be written.
+    ///
+    /// Commands are handed out one at a time: the next one is read when the one before it is answered,
+    /// so that replies go out in order and no command is ambiguous. What a client pipelines waits in
+    /// the input.
+    ///
+    /// # Rules for the application
+    ///
+    /// - Untagged EXPUNGE is refused while no command is in progress and while FETCH, STORE or SEARCH is
+    ///   ([RFC 9051 section 7.5.1](https://www.rfc-editor.org/rfc/rfc9051#section-7.5.1)): keep it for the
+    ///   next command that [permits it](crate::command::Command::permits_expunge), and count sequence numbers
+    ///   with the message until then.
+    /// - A literal of a FETCH response that is [`Data::Streamed`](crate::types::Data::Streamed) is
+    ///   given with [`send_body`](Self::send_body) and [`finish_body`](Self::finish_body) before
+    ///   anything else.
+    pub struct Connection of Machine in State, parked by |machine| machine.framer.lines();
+}
 
 impl Connection {
     /// Makes a connection whose greeting waits in the output.
@@ -116,18 +118,6 @@ impl Connection {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.0.config.dialect
-    }
-
-    /// Where the session stands.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.0.session.state
-    }
-
-    /// Whether the stream is protected.
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
-        self.0.session.tls
     }
 
     /// Whether the client has enabled IMAP4rev2: it wants ESEARCH for SEARCH, and UTF-8 in names.

@@ -3,11 +3,7 @@
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
-use mailwire_core::{
-    Channel, Error, LineFramer, Output, Ticket, Tickets,
-    private::{NulSearch, Park},
-    sasl::Steps,
-};
+use mailwire_core::{Channel, Error, Output, Ticket, Tickets, private::NulSearch, sasl::Steps};
 
 use super::{Config, Event};
 use crate::{
@@ -64,13 +60,6 @@ impl Machine {
             nul: None,
             config,
         }
-    }
-}
-
-impl Park for Machine {
-    #[inline]
-    fn framer(&mut self) -> &mut LineFramer {
-        self.framer.lines()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mailwire_core::Text;
+use mailwire_core::{Text, setters};
 use mailwire_imap::types::{FlagSet, Uid};
 
 use super::{account::Account, bodies::Bodies, threads::references};
@@ -34,21 +34,12 @@ impl NewMessage {
     pub fn new(raw: Bytes) -> Self {
         Self { raw, flags: FlagSet::new(), date: InternalDate::now() }
     }
-
-    /// This message, with its first flags.
-    #[must_use]
-    pub fn with_flags(mut self, flags: FlagSet) -> Self {
-        self.flags = flags;
-        self
-    }
-
-    /// This message, with the date when it arrived.
-    #[must_use]
-    pub const fn with_date(mut self, date: InternalDate) -> Self {
-        self.date = date;
-        self
-    }
 }
+
+setters!(NewMessage {
+    with_flags(flags: FlagSet),
+    with_date(date: InternalDate),
+});
 
 impl User {
     /// The user's name.

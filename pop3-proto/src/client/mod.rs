@@ -50,9 +50,7 @@ use core::time::Duration;
 pub use config::{Config, Timeouts};
 pub use event::{Deletions, Event};
 pub use mailwire_core::AskCapabilities;
-use mailwire_core::{
-    Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongState, machine_methods, private::Gate,
-};
+use mailwire_core::{Error, SaslStep, SendError, Ticket, Upgrade, machine, machine_methods, private::Gate};
 use state::{Machine, Phase, Queued, Session, Setup};
 
 use crate::{
@@ -62,11 +60,12 @@ use crate::{
     types::ApopTimestamp,
 };
 
-/// The state machine of a client.
-///
-/// See the [module](self) for an example.
-#[derive(Debug)]
-pub struct Connection(Gate<Machine>);
+machine! {
+    /// The state machine of a client.
+    ///
+    /// See the [module](self) for an example.
+    pub struct Connection of Machine in State, parked by |machine| &mut machine.session.framer;
+}
 
 impl Connection {
     /// A machine that waits for the server's greeting.
@@ -121,18 +120,6 @@ impl Connection {
     #[must_use]
     pub fn timestamp(&self) -> Option<&ApopTimestamp> {
         self.0.session.timestamp.as_ref()
-    }
-
-    /// Where the session stands.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.0.session.state
-    }
-
-    /// Whether the stream is protected.
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
-        self.0.session.tls
     }
 
     /// Whether the conversation is over, by its end or by an error: nothing more can be sent.
@@ -202,17 +189,7 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        if self.0.is_over() {
-            return Err(SendError::new(Misuse::Closed, step));
-        }
-        if !self.0.session.is_challenged() {
-            return Err(SendError::new(
-                Misuse::WrongState(WrongState::NothingDue("step of an exchange")),
-                step,
-            ));
-        }
-        self.0.respond(&step);
-        Ok(())
+        self.0.answer_challenge(&step).map_err(|reason| SendError::new(reason, step))
     }
 
     fn close(&mut self) {

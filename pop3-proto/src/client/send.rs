@@ -1,7 +1,7 @@
 //! How commands leave.
 
 use mailwire_core::{
-    Misuse, SaslStep, Ticket,
+    Misuse, SaslStep, Ticket, WrongState,
     sasl::{Exchange, Mechanism, room_for, room_for_step},
 };
 
@@ -113,6 +113,18 @@ impl Machine {
         } else {
             0
         }
+    }
+
+    /// Responds to a challenge, if one waits for it.
+    pub(super) fn answer_challenge(&mut self, step: &SaslStep) -> Result<(), Misuse> {
+        if self.is_over() {
+            return Err(Misuse::Closed);
+        }
+        if !self.session.is_challenged() {
+            return Err(Misuse::WrongState(WrongState::NothingDue("step of an exchange")));
+        }
+        self.respond(step);
+        Ok(())
     }
 
     /// Sends a client's line of a SASL exchange; the line that comes next answers it.

@@ -3,8 +3,7 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use mailwire_core::{
-    Channel, Error, LineFramer, Output, OutputMark, Ticket, Tickets, dot::Unstuffer, private::Park,
-    sasl::Exchange,
+    Channel, Error, LineFramer, Output, OutputMark, Ticket, Tickets, dot::Unstuffer, sasl::Exchange,
 };
 
 use super::{Config, Deletions, Event};
@@ -54,13 +53,6 @@ impl Machine {
     pub(super) fn fail(&mut self, error: Error) {
         self.failed = Some(error);
         self.queue.clear();
-    }
-}
-
-impl Park for Machine {
-    #[inline]
-    fn framer(&mut self) -> &mut LineFramer {
-        &mut self.session.framer
     }
 }
 

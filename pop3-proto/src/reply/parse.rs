@@ -35,6 +35,16 @@ pub enum Expected {
 }
 
 impl Expected {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Status,
+        Self::DropListing,
+        Self::ScanListing,
+        Self::UniqueIdListing,
+        Self::Capability,
+        Self::Any,
+    ];
+
     /// What a reply is, to read it again.
     #[must_use]
     pub const fn of_reply(reply: &Reply) -> Self {

@@ -52,7 +52,7 @@ use bytes::Bytes;
 pub use config::{Config, Timeouts};
 pub use event::Event;
 use mailwire_core::{
-    Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState, machine_methods,
+    Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState, machine, machine_methods,
     private::Gate, sasl::Mechanism,
 };
 use send::put_line;
@@ -65,11 +65,12 @@ use crate::{
     state::State,
 };
 
-/// The state machine of a server.
-///
-/// See the [module](self) for an example.
-#[derive(Debug)]
-pub struct Connection(Gate<Machine>);
+machine! {
+    /// The state machine of a server.
+    ///
+    /// See the [module](self) for an example.
+    pub struct Connection of Machine in State, parked by |machine| &mut machine.session.framer;
+}
 
 impl Connection {
     /// A machine whose greeting waits in the output.
@@ -98,19 +99,6 @@ impl Connection {
     pub fn set_mechanisms(&mut self, mechanisms: Vec<Mechanism>) {
         self.0.config.mechanisms = mechanisms;
         self.0.announce();
-    }
-
-    /// Where the session stands. Whoever sees the connection end before [`State::Update`] must not
-    /// delete anything.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.0.session.state
-    }
-
-    /// Whether the stream is protected.
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
-        self.0.session.tls
     }
 
     /// What is announced now.

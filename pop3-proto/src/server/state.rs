@@ -1,8 +1,6 @@
 //! What a server remembers.
 
-use mailwire_core::{
-    Channel, Error, LineFramer, Output, Ticket, Tickets, dot::Stuffer, private::Park, sasl::Steps,
-};
+use mailwire_core::{Channel, Error, LineFramer, Output, Ticket, Tickets, dot::Stuffer, sasl::Steps};
 
 use super::Config;
 use crate::{
@@ -44,13 +42,6 @@ impl Machine {
     pub(super) fn fail(&mut self, error: Error) {
         self.failed = Some(error);
         self.session.current = None;
-    }
-}
-
-impl Park for Machine {
-    #[inline]
-    fn framer(&mut self) -> &mut LineFramer {
-        &mut self.session.framer
     }
 }
 

@@ -63,7 +63,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use mailwire_core::{
-    Error, Misuse, Output, SaslStep, SendError, Ticket, Upgrade, WrongState, dot::Stuffer, machine_methods,
+    Error, Misuse, Output, SaslStep, SendError, Ticket, Upgrade, dot::Stuffer, machine, machine_methods,
     private::Gate,
 };
 
@@ -73,21 +73,16 @@ use state::{Body, Machine, Part, Phase, Progress, Queued, Session};
 
 use crate::{Capabilities, Command, ReplyFramer, State, command::Effect};
 
-/// The client's state machine. See the [module](self).
-#[derive(Debug)]
-pub struct Connection(Gate<Machine>);
+machine! {
+    /// The client's state machine. See the [module](self).
+    pub struct Connection of Machine in State, parked by |machine| machine.framer.lines();
+}
 
 impl Connection {
     /// A client at the beginning of a connection.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self(Gate::new(Machine::new(config)))
-    }
-
-    /// Where the session stands, as far as the server has answered.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.0.session.state
     }
 
     /// What the server offers. Nothing before [`Event::Capabilities`], until which they are not
@@ -101,12 +96,6 @@ impl Connection {
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
         self.0.session.authenticated
-    }
-
-    /// Whether the stream is protected.
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
-        self.0.tls
     }
 
     /// Whether LMTP is spoken.
@@ -279,25 +268,14 @@ impl mailwire_core::Connection for Connection {
 
     fn upgraded(&mut self, upgrade: Upgrade) {
         if upgrade == Upgrade::Tls && self.0.phase == Phase::Upgrading && self.0.failed.is_none() {
-            self.0.tls = true;
-            self.0.session = Session::new();
+            self.0.session = Session::new(true);
             self.0.framer = ReplyFramer::new();
             self.0.hello(false);
         }
     }
 
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
-        if self.0.failed.is_some() || self.0.phase == Phase::Closed {
-            return Err(SendError::new(Misuse::Closed, step));
-        }
-        if !self.0.session.is_challenged() {
-            return Err(SendError::new(
-                Misuse::WrongState(WrongState::NothingDue("step of an exchange")),
-                step,
-            ));
-        }
-        self.0.respond(&step);
-        Ok(())
+        self.0.answer_challenge(&step).map_err(|reason| SendError::new(reason, step))
     }
 
     fn close(&mut self) {

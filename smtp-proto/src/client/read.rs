@@ -146,7 +146,7 @@ impl Machine {
         if !self.output.has_left(end) {
             return Err(Error::UnsolicitedReply { what: "a reply before EHLO was sent" });
         }
-        let wants_tls = self.config.channel == Channel::StartTls && !self.tls;
+        let wants_tls = self.config.channel == Channel::StartTls && !self.session.tls;
         match reply.code().class() {
             2 => {}
             3 => return Err(Error::Unexpected { what: "an intermediate reply to EHLO", offset: 0 }),

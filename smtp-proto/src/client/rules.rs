@@ -26,7 +26,8 @@ impl Machine {
         if self.session.queue.len() + self.session.in_flight.len() >= limit {
             return Err(Misuse::Full { limit });
         }
-        let policy = Policy::new(self.tls).allow_clear_credentials(self.config.allow_clear_credentials);
+        let policy =
+            Policy::new(self.session.tls).allow_clear_credentials(self.config.allow_clear_credentials);
         self.session.permits(command, &command.rules(), policy)
     }
 }

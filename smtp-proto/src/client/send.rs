@@ -60,6 +60,18 @@ impl Machine {
         self.config.pipelining && self.session.capabilities.offers(Extension::Pipelining)
     }
 
+    /// Responds to a challenge, if one waits for it.
+    pub(super) fn answer_challenge(&mut self, step: &SaslStep) -> Result<(), Misuse> {
+        if self.failed.is_some() || self.phase == Phase::Closed {
+            return Err(Misuse::Closed);
+        }
+        if !self.session.is_challenged() {
+            return Err(Misuse::WrongState(WrongState::NothingDue("step of an exchange")));
+        }
+        self.respond(step);
+        Ok(())
+    }
+
     /// Writes a response to a challenge; the reply that is due now answers it.
     pub(super) fn respond(&mut self, step: &SaslStep) {
         let Some(mut exchange) = self.session.exchange.take() else { return };

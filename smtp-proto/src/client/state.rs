@@ -3,9 +3,7 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use mailwire_core::{
-    Channel, Error, LineFramer, Misuse, Output, OutputMark, Ticket, Tickets,
-    dot::Stuffer,
-    private::{NulSearch, Park},
+    Channel, Error, Misuse, Output, OutputMark, Ticket, Tickets, dot::Stuffer, private::NulSearch,
     sasl::Exchange,
 };
 
@@ -26,7 +24,6 @@ pub(super) struct Machine {
     pub(super) session: Session,
     /// What poisoned the connection.
     pub(super) failed: Option<Error>,
-    pub(super) tls: bool,
     pub(super) eof: bool,
     pub(super) noise: usize,
     /// What is told before the error that ends the connection: the words of the server that explain it.
@@ -40,21 +37,13 @@ impl Machine {
             framer: ReplyFramer::new(),
             tickets: Tickets::new(),
             phase: Phase::Greeting,
-            session: Session::new(),
+            session: Session::new(config.channel == Channel::Tls),
             failed: None,
-            tls: config.channel == Channel::Tls,
             eof: false,
             noise: 0,
             last_words: None,
             config,
         }
-    }
-}
-
-impl Park for Machine {
-    #[inline]
-    fn framer(&mut self) -> &mut LineFramer {
-        self.framer.lines()
     }
 }
 
@@ -166,6 +155,7 @@ pub(super) enum Progress {
 /// All that is learnt of a server. It is made anew when TLS is up.
 #[derive(Debug)]
 pub(super) struct Session {
+    pub(super) tls: bool,
     /// Where the session stands, as far as the server has answered.
     pub(super) state: State,
     pub(super) capabilities: Capabilities,
@@ -193,8 +183,9 @@ pub(super) struct Transaction {
 }
 
 impl Session {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(tls: bool) -> Self {
         Self {
+            tls,
             state: State::Connected,
             capabilities: Capabilities::new(),
             authenticated: false,

@@ -60,7 +60,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use mailwire_core::{
-    Error, LineFramer, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState,
+    Error, LineFramer, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState, machine,
     machine_methods,
     private::Gate,
     sasl::{self, Mechanism},
@@ -73,9 +73,10 @@ use state::{Body, Current, Due, Machine, Phase, Session};
 
 use crate::{Capabilities, Reply, ReplyCode, State, command::Effect, reply::write_line};
 
-/// The server's state machine. See the [module](self).
-#[derive(Debug)]
-pub struct Connection(Gate<Machine>);
+machine! {
+    /// The server's state machine. See the [module](self).
+    pub struct Connection of Machine in State, parked by |machine| &mut machine.framer;
+}
 
 impl Connection {
     /// A server at the beginning of a connection. The greeting waits in the output.
@@ -108,22 +109,10 @@ impl Connection {
         Self(Gate::new(machine))
     }
 
-    /// Where the session stands.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.0.session.state
-    }
-
     /// Whether an AUTH command succeeded.
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
         self.0.session.authenticated
-    }
-
-    /// Whether the stream is protected.
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
-        self.0.tls
     }
 
     /// Whether LMTP is spoken.
@@ -272,8 +261,7 @@ impl mailwire_core::Connection for Connection {
 
     fn upgraded(&mut self, upgrade: Upgrade) {
         if upgrade == Upgrade::Tls && self.0.phase == Phase::Upgrading && self.0.failed.is_none() {
-            self.0.tls = true;
-            self.0.session = Session::new();
+            self.0.session = Session::new(true);
             self.0.framer = LineFramer::new();
             self.0.phase = Phase::Open;
             self.0.offer();

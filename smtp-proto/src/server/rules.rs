@@ -32,7 +32,7 @@ fn sequence(text: &'static str) -> Result<(), Refusal> {
 
 impl Machine {
     pub(super) const fn policy(&self) -> Policy {
-        Policy::new(self.tls).allow_clear_credentials(self.config.allow_clear_credentials)
+        Policy::new(self.session.tls).allow_clear_credentials(self.config.allow_clear_credentials)
     }
 
     /// Whether the client may ask for this now: RFC 5321 section 4.1.4, RFC 3207 section 4, RFC 4954
@@ -54,7 +54,7 @@ impl Machine {
             Command::Other { verb, .. } if Foreign::of(verb.as_bytes()).is_some() => {
                 return bad(ReplyCode::NOT_IMPLEMENTED, 5, 1, "Command not implemented");
             }
-            Command::StartTls if self.tls && self.knows(Extension::StartTls) => {
+            Command::StartTls if self.session.tls && self.knows(Extension::StartTls) => {
                 return sequence("TLS is active already");
             }
             _ => {}
@@ -62,7 +62,7 @@ impl Machine {
         if let Some(missing) = rules.needs.filter(|need| !self.knows(*need)) {
             return bad(ReplyCode::NOT_IMPLEMENTED, 5, 1, not_offered(missing));
         }
-        if self.config.require_tls && !self.tls && !rules.before_tls {
+        if self.config.require_tls && !self.session.tls && !rules.before_tls {
             return bad(ReplyCode::REQUIRED, 7, 0, "Must issue a STARTTLS command first");
         }
         match rules.valid_in.check(self.session.state) {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use mailwire_core::{
     Channel, Error, LineFramer, Output, Ticket, Tickets,
     dot::{LineEnds, Unstuffer},
-    private::{NulSearch, Park},
+    private::NulSearch,
     sasl::{Mechanism, Steps},
 };
 
@@ -26,7 +26,6 @@ pub(super) struct Machine {
     pub(super) counts: Counts,
     /// What poisoned the connection.
     pub(super) failed: Option<Error>,
-    pub(super) tls: bool,
     pub(super) eof: bool,
     /// A line that passed its limit and whose end is not there yet.
     pub(super) overlong: Option<Overlong>,
@@ -46,10 +45,9 @@ impl Machine {
             tickets: Tickets::new(),
             phase: Phase::Open,
             current: None,
-            session: Session::new(),
+            session: Session::new(config.channel == Channel::Tls),
             counts: Counts::default(),
             failed: None,
-            tls: config.channel == Channel::Tls,
             eof: false,
             overlong: None,
             capabilities: Capabilities::new(),
@@ -76,7 +74,7 @@ impl Machine {
                 other => other,
             })
             .collect();
-        if config.channel == Channel::StartTls && !self.tls {
+        if config.channel == Channel::StartTls && !self.session.tls {
             offered.push(Capability::StartTls);
         }
         if !self.session.authenticated {
@@ -88,13 +86,6 @@ impl Machine {
             }
         }
         self.capabilities = offered;
-    }
-}
-
-impl Park for Machine {
-    #[inline]
-    fn framer(&mut self) -> &mut LineFramer {
-        &mut self.framer
     }
 }
 
@@ -160,6 +151,7 @@ impl Body {
 /// What was learnt of a client. It is made anew when TLS is up.
 #[derive(Debug)]
 pub(super) struct Session {
+    pub(super) tls: bool,
     pub(super) state: State,
     /// The client introduced itself with EHLO or LHLO, not with HELO.
     pub(super) extended: bool,
@@ -190,8 +182,9 @@ pub(super) struct Counts {
 }
 
 impl Session {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(tls: bool) -> Self {
         Self {
+            tls,
             state: State::Connected,
             extended: false,
             authenticated: false,
