@@ -9,6 +9,9 @@
 ///         |           PREAUTH --'   |   '-- SELECT that is refused-'   '---'
 ///         '------------ LOGOUT, BYE: Logout ---------------------'
 /// ```
+///
+/// UNAUTHENTICATE leads from the other two back to `NotAuthenticated`
+/// ([RFC 8437 section 5](https://www.rfc-editor.org/rfc/rfc8437#section-5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     /// The session has begun, and the client has to log in.

@@ -140,8 +140,9 @@ extensions! {
         "CREATE that says what the mailbox is for" []
     2 "UTF8=ACCEPT" in "RFC 9755": Nothing Nothing
         "UTF-8 in names, strings and messages" []
-    2 "COMPRESS=DEFLATE" in "RFC 4978": Nothing Nothing
-        "a compressed connection" []
+    2 "COMPRESS=DEFLATE" in "RFC 4978": Whole Whole
+        "a compressed connection"
+        ["mail-store/tests/imap_sessions.rs::a_compressed_session_is_like_any_other", "mail-transport/tests/compress.rs::every_kind_of_flush_is_read_at_every_cut"]
     2 "BINARY" in "RFC 3516": Whole Whole
         "decoded parts, and messages with NUL"
         ["mail-store/tests/imap_server.rs::fetching", "mail-transport/tests/imap_client.rs::bodies_piece_by_piece"]
@@ -210,8 +211,9 @@ extensions! {
         "UIDs that part a mailbox into batches" []
     3 "JMAPACCESS" in "RFC 9698": Nothing Nothing
         "where the mail is to be had by JMAP" []
-    3 "UNAUTHENTICATE" in "RFC 8437": Nothing Nothing
-        "another login on the connection" []
+    3 "UNAUTHENTICATE" in "RFC 8437": Whole Whole
+        "another login on the connection"
+        ["mail-store/tests/imap_sessions.rs::one_connection_serves_one_user_after_the_other", "imap-proto/tests/compress.rs::nothing_is_left_of_a_user_who_has_logged_out"]
     3 "CATENATE" in "RFC 4469": Nothing Nothing
         "messages made of parts that the server has" []
     3 "I18NLEVEL=1", "I18NLEVEL=2" in "RFC 5255": Nothing Nothing

@@ -183,7 +183,9 @@ impl Actor for Application {
                 self.machine.goodbye(bye).unwrap();
             }
             (Response::Untagged(data), _) => self.machine.notify(data).unwrap(),
-            (Response::Tagged(tagged), Some((ticket, Command::StartTls))) if tagged.reply.is_ok() => {
+            (Response::Tagged(tagged), Some((ticket, Command::StartTls | Command::Compress)))
+                if tagged.reply.is_ok() =>
+            {
                 self.machine.accept_upgrade(*ticket).unwrap();
             }
             (Response::Tagged(tagged), Some((ticket, _))) => {

@@ -10,7 +10,8 @@ pub struct AskCapabilities {
     pub after_greeting: bool,
     /// Asks after STLS or STARTTLS, as all that was learnt before is forgotten.
     pub after_tls: bool,
-    /// Asks after the login, as servers then say more. In POP3 it does not if the server refused CAPA before.
+    /// Asks after the login, as servers then say more, and after it ends (UNAUTHENTICATE). In POP3 it does not if
+    /// the server refused CAPA before.
     pub after_login: bool,
 }
 

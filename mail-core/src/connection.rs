@@ -121,6 +121,18 @@ pub enum Upgrade {
     /// Everything that was learnt in clear is forgotten. A byte in clear after the agreement is an
     /// error, in both roles: it can have been injected ([CVE-2011-0411](https://nvd.nist.gov/vuln/detail/CVE-2011-0411)).
     Tls,
+    /// Compression by DEFLATE, in both directions: IMAP's COMPRESS
+    /// ([RFC 4978](https://www.rfc-editor.org/rfc/rfc4978)). It lies above TLS: what is sent is compressed
+    /// first, and encrypted after that.
+    ///
+    /// What was learnt is kept, and bytes after the agreement are the first compressed ones.
+    Deflate,
+    /// The end of compression: the stream below it takes its place, in both directions. IMAP's UNAUTHENTICATE
+    /// ends it ([RFC 8437 section 4.1](https://www.rfc-editor.org/rfc/rfc8437#section-4.1)).
+    ///
+    /// Bytes that were received after the agreement, decompressed or not, are the first ones of the stream
+    /// below.
+    Uncompressed,
 }
 
 impl Upgrade {
@@ -133,6 +145,7 @@ impl Upgrade {
     pub const fn takes_rest(self) -> bool {
         match self {
             Self::Tls => false,
+            Self::Deflate | Self::Uncompressed => true,
         }
     }
 }

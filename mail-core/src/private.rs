@@ -12,7 +12,7 @@ pub use crate::{
     gate::{Gate, Park},
     keywords::{keyword, keyword_key, long_keyword_key},
     nul::NulSearch,
-    upgrade::{await_tls, refuse_injection},
+    upgrade::{await_tls, once_drained, refuse_injection},
     words::words,
 };
 

@@ -35,6 +35,9 @@ pub enum WrongState {
     /// IMAP: EXPUNGE, while no command permits that messages change their numbers.
     #[error("EXPUNGE waits for a command that permits it")]
     NumbersInUse,
+    /// IMAP: the connection is compressed already.
+    #[error("already compressed")]
+    Compressed,
     /// It waits until something else has come to its end.
     #[error("{0} first")]
     Busy(&'static str),

@@ -1,4 +1,4 @@
-//! What stands between the agreement on TLS and TLS itself.
+//! What stands between the agreement on another stream and that stream.
 
 use crate::{Error, Next, Output, Upgrade};
 
@@ -18,7 +18,13 @@ pub fn await_tls<E>(
     if eof {
         return Err(Error::UnexpectedEof { during: "before TLS was up" });
     }
-    Ok(if output.is_empty() { Next::Upgrade(Upgrade::Tls) } else { Next::Paused })
+    Ok(once_drained(Upgrade::Tls, output))
+}
+
+/// What a machine wants from any agreement until the stream is another one: what it has said leaves over the
+/// one that it was said over.
+pub fn once_drained<E>(upgrade: Upgrade, output: &Output) -> Next<E> {
+    if output.is_empty() { Next::Upgrade(upgrade) } else { Next::Paused }
 }
 
 /// That nothing has come after `command` or the answer to it: whoever is on the way could have put it there

@@ -119,6 +119,7 @@
 //! | `smtp`, `imap`, `pop3` (all default) | the protocols |
 //! | `client`, `server` (both default) | the roles |
 //! | `codec` (default) | the machines as codecs of tokio-util: [`codec`] |
+//! | `compress` | connections can be compressed: IMAP's COMPRESS; servers offer it then |
 //! | `ring` (default), `aws-lc-rs` | whose cryptography rustls uses; no provider is installed process-wide |
 //! | `platform-verifier` (default), `webpki-roots` | what a client trusts if it is not told |
 //! | `encoded-words` | decodes words beyond ASCII in header fields: [`encoded_words`] |
@@ -142,6 +143,8 @@ mod body;
 mod budget;
 #[cfg(feature = "codec")]
 pub mod codec;
+#[cfg(feature = "compress")]
+mod compress;
 pub mod driver;
 #[cfg(feature = "encoded-words")]
 mod encoded_words;
@@ -169,6 +172,8 @@ pub mod testing;
 pub mod tls;
 
 pub use budget::{Budget, OverBudget, run_blocking};
+#[cfg(feature = "compress")]
+pub use compress::Compressed;
 pub use driver::{Driver, DriverConfig, DriverError, Side, Step, WireLine, WireLog};
 #[cfg(feature = "encoded-words")]
 pub use encoded_words::encoded_words;

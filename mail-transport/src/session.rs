@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use mailwire_core::{Connection, Deviation, Misuse, SaslStep, Secret, Text, Ticket, WrongState};
+use mailwire_core::{Connection, Deviation, Misuse, SaslStep, Secret, Text, Ticket, Upgrade, WrongState};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -333,6 +333,7 @@ impl<C: Machine> Session<C> {
             match self.driver.next().await? {
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Blocked => return Ok(None),
+                Step::Upgrade(upgrade) if upgrade != Upgrade::Tls => self.driver.layer(upgrade).await?,
                 Step::Upgrade(_) => {
                     let endpoint = self.endpoint.clone();
                     self.driver

@@ -7,12 +7,16 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::BytesMut;
+use mailwire_core::Upgrade;
 use rustls::pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 
+#[cfg(feature = "compress")]
+use crate::Compressed;
 use crate::tls::{ChannelBindings, TlsStream};
 
 /// A stream of any kind: TCP, a Unix socket or something of the caller's, in clear or within TLS.
@@ -25,6 +29,9 @@ pub enum Stream {
     Plain(Plain),
     /// Within TLS, of either role.
     Tls(Box<TlsStream>),
+    /// Compressed, above one of the others.
+    #[cfg(feature = "compress")]
+    Compressed(Box<Compressed>),
     /// No stream: reading and writing fail. It stands in while another is being made.
     #[default]
     Absent,
@@ -54,8 +61,8 @@ impl Stream {
 
     /// Whether bytes travel within TLS.
     #[must_use]
-    pub const fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+    pub fn is_tls(&self) -> bool {
+        self.tls().is_some()
     }
 
     /// Returns the TLS session, if there is one.
@@ -63,7 +70,9 @@ impl Stream {
     pub fn tls(&self) -> Option<&TlsStream> {
         match self {
             Self::Tls(tls) => Some(tls),
-            _ => None,
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.inner.tls(),
+            Self::Plain(_) | Self::Absent => None,
         }
     }
 
@@ -73,7 +82,45 @@ impl Stream {
         match self {
             Self::Plain(plain) => Some(plain),
             Self::Tls(tls) => Some(tls.plain()),
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.inner.plain(),
             Self::Absent => None,
+        }
+    }
+
+    /// Puts compression above this stream, or ends it: `upgrade` is what a machine has agreed upon, `rest` what
+    /// was received after that.
+    ///
+    /// # Errors
+    ///
+    /// `upgrade` is another one, or the feature `compress` is off.
+    pub fn layered(self, upgrade: Upgrade, rest: BytesMut) -> io::Result<Self> {
+        match (self, upgrade) {
+            #[cfg(feature = "compress")]
+            (Self::Compressed(mut compressed), Upgrade::Deflate) => {
+                compressed.begin(rest);
+                Ok(Self::Compressed(compressed))
+            }
+            #[cfg(feature = "compress")]
+            (stream, Upgrade::Deflate) => Ok(Self::Compressed(Box::new(Compressed::new(stream, rest)))),
+            #[cfg(feature = "compress")]
+            (Self::Compressed(mut compressed), Upgrade::Uncompressed) => {
+                compressed.end(rest);
+                Ok(Self::Compressed(compressed).settled())
+            }
+            (_, _) => {
+                drop(rest);
+                Err(io::ErrorKind::Unsupported.into())
+            }
+        }
+    }
+
+    /// The stream below, where compression has ended and nothing of it is left.
+    pub(crate) fn settled(self) -> Self {
+        match self {
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) if compressed.is_over() => compressed.inner,
+            stream => stream,
         }
     }
 
@@ -167,6 +214,11 @@ macro_rules! on_stream {
                 let $stream = Pin::new(&mut $stream.inner);
                 $call
             }
+            #[cfg(feature = "compress")]
+            Stream::Compressed($stream) => {
+                let $stream = Pin::new(&mut **$stream);
+                $call
+            }
             Stream::Absent => absent(),
         }
     };
@@ -215,6 +267,8 @@ impl AsyncWrite for Stream {
         match self {
             Self::Plain(plain) => plain.is_write_vectored(),
             Self::Tls(tls) => tls.inner.is_write_vectored(),
+            #[cfg(feature = "compress")]
+            Self::Compressed(compressed) => compressed.is_write_vectored(),
             Self::Absent => false,
         }
     }

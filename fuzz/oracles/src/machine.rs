@@ -72,10 +72,13 @@ where
                 // to move, and it has moved.
                 Ok(Next::Paused) if idle == 0 && self.drain => idle = 1,
                 Ok(Next::Paused) => return,
-                Ok(Next::Upgrade(_)) => {
-                    report(Observation::Event("Upgrade".to_owned()));
-                    assert!(self.input.is_empty(), "bytes in clear survive the upgrade");
-                    self.connection.upgraded(mailwire_core::Upgrade::Tls);
+                Ok(Next::Upgrade(upgrade)) => {
+                    report(Observation::Event(format!("Upgrade {upgrade:?}")));
+                    assert!(
+                        upgrade.takes_rest() || self.input.is_empty(),
+                        "bytes in clear survive the upgrade"
+                    );
+                    self.connection.upgraded(upgrade);
                 }
                 Ok(Next::Closed) => {
                     self.over = true;

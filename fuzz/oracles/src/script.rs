@@ -235,10 +235,13 @@ impl<O: Owner> Runner<O> {
                         // Drained once more, it is the owner's turn.
                         Next::Paused if idle == 0 && !self.slow => idle = 1,
                         Next::Paused => break,
-                        Next::Upgrade(_) => {
-                            assert!(self.input.is_empty(), "bytes in clear survive the upgrade");
-                            self.connection.upgraded(mailwire_core::Upgrade::Tls);
-                            self.report(Observation::Event("Upgrade".to_owned()));
+                        Next::Upgrade(upgrade) => {
+                            assert!(
+                                upgrade.takes_rest() || self.input.is_empty(),
+                                "bytes in clear survive the upgrade"
+                            );
+                            self.connection.upgraded(upgrade);
+                            self.report(Observation::Event(format!("Upgrade {upgrade:?}")));
                         }
                         Next::Closed => {
                             if !self.over {

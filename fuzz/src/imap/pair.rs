@@ -52,7 +52,8 @@ pub fn run(case: Case) {
     let client = client::Connection::new(config);
     let mut config = server::Config::new(channel);
     config.mechanisms = vec![mailwire_core::sasl::Mechanism::Plain];
-    config.add_capabilities([Capability::Binary]).expect("a capability");
+    let extensions = [Capability::Binary, Capability::CompressDeflate, Capability::Unauthenticate];
+    config.add_capabilities(extensions).expect("capabilities");
     config.enable = vec![Capability::Imap4Rev2];
     config.literals = match case.bits >> 5 & 3 {
         0 => Literals::Plus,
@@ -159,6 +160,7 @@ impl Owners<client::Connection, server::Connection> for Conversation {
                     Command::Authenticate(authenticate) if authenticate.initial.is_none() => {
                         server.send_auth(SaslStep::Data("who?".into())).expect("it waits");
                     }
+                    Command::Compress => server.accept_upgrade(ticket).expect("it waits"),
                     _ => self.reply(server, ticket),
                 }
             }

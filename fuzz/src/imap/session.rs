@@ -23,7 +23,7 @@ pub struct Caller;
 
 impl Owner for Caller {
     type Connection = client::Connection;
-    const HELLO: &'static [&'static str] = &["* PREAUTH [CAPABILITY IMAP4rev1] hi\r\n"];
+    const HELLO: &'static [&'static str] = &["* PREAUTH [CAPABILITY IMAP4rev1 COMPRESS=DEFLATE UNAUTHENTICATE] hi\r\n"];
     const GOOD: &'static str = "* 5 EXISTS\r\n";
     const HELD: usize = 20_000;
 
@@ -104,6 +104,8 @@ impl Owner for Service {
         config.mechanisms = vec![mailwire_core::sasl::Mechanism::Plain];
         config.allow_clear_credentials = bits & 32 != 0;
         config.enable = vec![Capability::Imap4Rev2];
+        let extensions = [Capability::CompressDeflate, Capability::Unauthenticate];
+        config.add_capabilities(extensions).expect("capabilities");
         config.literals = match bits >> 5 & 3 {
             0 => Literals::Plus,
             1 => Literals::Minus,
@@ -190,7 +192,7 @@ impl Service {
                 }
             }
             (None, Command::Idle) => drop(connection.accept_idle(ticket)),
-            (None, Command::StartTls) => drop(connection.accept_upgrade(ticket)),
+            (None, Command::StartTls | Command::Compress) => drop(connection.accept_upgrade(ticket)),
             (None, Command::Authenticate(authenticate)) if authenticate.initial.is_none() => {
                 let _ = connection.send_auth(SaslStep::Data("who?".into()));
             }

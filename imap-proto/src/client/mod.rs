@@ -160,6 +160,12 @@ impl Connection {
         &self.0.session.capabilities
     }
 
+    /// Whether the connection is compressed: the server has said OK to COMPRESS.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.0.session.compressed || self.0.phase == Phase::Upgrading(Upgrade::Deflate)
+    }
+
     /// Whether a command was written to the output, in part at least. One that was not had no
     /// effect, however the connection ends. (One that [`Event::NotSent`] told of was not, either.)
     #[must_use]
@@ -243,7 +249,13 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn upgraded(&mut self, upgrade: Upgrade) {
-        if upgrade != Upgrade::Tls || self.0.phase != Phase::Upgrading {
+        if self.0.phase != Phase::Upgrading(upgrade) {
+            return;
+        }
+        if upgrade != Upgrade::Tls {
+            self.0.phase = Phase::Running;
+            self.0.session.compressed = upgrade == Upgrade::Deflate;
+            self.0.flush();
             return;
         }
         // Nothing but the caller's queue and the counters outlives the clear part.

@@ -5,14 +5,15 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
     Channel, Deviation, Error, Misuse, Newline, Next, OutputMark, ParseError, Parsed, SaslStep, Secret,
-    private::await_tls,
+    Upgrade,
+    private::{await_tls, once_drained},
     sasl::{self, Challenged},
 };
 
 use super::{
     BodyItem, BodyStart, Event, State,
     rules::Then,
-    state::{Ignoring, Machine, Phase, Unfinished},
+    state::{Ignoring, Machine, Phase, Session, Unfinished},
 };
 use crate::{
     capability::{Capabilities, Capability},
@@ -47,7 +48,10 @@ impl Machine {
                 return Ok(Next::Event(event));
             }
             match self.phase {
-                Phase::Upgrading => return await_tls("STARTTLS", input, &self.output, self.eof),
+                Phase::Upgrading(Upgrade::Tls) => {
+                    return await_tls("STARTTLS", input, &self.output, self.eof);
+                }
+                Phase::Upgrading(upgrade) => return Ok(once_drained(upgrade, &self.output)),
                 Phase::Closed => return Ok(self.end()),
                 Phase::Greeting | Phase::Running => {}
             }
@@ -382,7 +386,7 @@ impl Machine {
         }
         match self.session.conclude(effect, status.kind)? {
             Then::GoOn => {}
-            Then::Upgrade => self.phase = Phase::Upgrading,
+            Then::Upgrade(upgrade) => self.phase = Phase::Upgrading(upgrade),
             Then::LoggedIn if capabilities.is_none() && !self.session.capabilities_fresh => {
                 self.session.capabilities = Capabilities::unknown();
                 if self.config.ask_capabilities.after_login {
@@ -390,9 +394,21 @@ impl Machine {
                 }
             }
             Then::LoggedIn => {}
+            Then::LoggedOut => self.log_out(capabilities.is_none()),
             Then::Close => self.phase = Phase::Closed,
         }
         capabilities.map_or(Ok(()), |capabilities| self.learn(&capabilities))
+    }
+
+    /// UNAUTHENTICATE: compression ends, and all that was learnt belonged to the user who has left.
+    fn log_out(&mut self, ask: bool) {
+        if self.session.compressed {
+            self.phase = Phase::Upgrading(Upgrade::Uncompressed);
+        }
+        self.session = Session::new(self.session.tls);
+        if ask && self.config.ask_capabilities.after_login {
+            self.ask_capabilities();
+        }
     }
 
     fn take_continuation(&mut self, continuation: &Continuation, bytes: Bytes) -> Result<(), Error> {
@@ -504,6 +520,12 @@ impl Machine {
                 Effect::StartTls => {
                     self.last_words = Some(Event::Malformed { ticket: None, bytes, error });
                     return Err(Error::TlsUnavailable { reason: "the answer to STARTTLS does not parse" });
+                }
+                // How the next byte is to be read depends on it.
+                Effect::Compress | Effect::Unauthenticate => {
+                    let what = "an answer to COMPRESS or UNAUTHENTICATE that does not parse";
+                    self.last_words = Some(Event::Malformed { ticket: ended.ticket, bytes, error });
+                    return Err(Error::Unexpected { what, offset: error.offset });
                 }
                 Effect::Logout => self.phase = Phase::Closed,
                 _ => {}

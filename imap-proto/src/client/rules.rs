@@ -3,7 +3,7 @@
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
 use mailwire_core::{
-    Error, Misuse, NotOffered, WrongState,
+    Error, Misuse, NotOffered, Upgrade, WrongState,
     sasl::{Mechanism, Policy},
 };
 
@@ -44,6 +44,7 @@ impl Session {
                 self.permits_mechanism(&authenticate.mechanism)
             }
             Command::Append(append) => self.permits_size(append),
+            Command::Compress if self.compressed => Err(Misuse::WrongState(WrongState::Compressed)),
             _ => Ok(()),
         }
     }
@@ -93,9 +94,11 @@ impl Session {
     pub(super) fn conclude(&mut self, effect: Effect, answer: ReplyKind) -> Result<Then, Error> {
         self.state = effect.after(self.state, answer);
         match (effect, answer) {
-            (Effect::StartTls, ReplyKind::Ok) => Ok(Then::Upgrade),
+            (Effect::StartTls, ReplyKind::Ok) => Ok(Then::Upgrade(Upgrade::Tls)),
             (Effect::StartTls, _) => Err(Error::TlsUnavailable { reason: "the server refuses STARTTLS" }),
             (Effect::Login | Effect::Authenticate, ReplyKind::Ok) => Ok(Then::LoggedIn),
+            (Effect::Compress, ReplyKind::Ok) => Ok(Then::Upgrade(Upgrade::Deflate)),
+            (Effect::Unauthenticate, ReplyKind::Ok) => Ok(Then::LoggedOut),
             (Effect::Logout, ReplyKind::Ok) => Ok(Then::Close),
             _ => Ok(Then::GoOn),
         }
@@ -153,9 +156,11 @@ const fn follows(extension: &Capability) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     GoOn,
-    /// TLS is put in place.
-    Upgrade,
+    /// Another stream is put in place.
+    Upgrade(Upgrade),
     /// The capabilities may be others.
     LoggedIn,
+    /// Nothing is left of the session but its protection.
+    LoggedOut,
     Close,
 }

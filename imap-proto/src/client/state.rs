@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
-use mailwire_core::{Channel, Error, Output, OutputMark, Secret, Ticket, Tickets, sasl::Exchange};
+use mailwire_core::{Channel, Error, Output, OutputMark, Secret, Ticket, Tickets, Upgrade, sasl::Exchange};
 
 use super::{Config, Event};
 use crate::{
@@ -95,8 +95,8 @@ impl Machine {
 pub(super) enum Phase {
     Greeting,
     Running,
-    /// STARTTLS was accepted.
-    Upgrading,
+    /// Another stream was agreed upon.
+    Upgrading(Upgrade),
     /// LOGOUT was completed, or the greeting was BYE.
     Closed,
 }
@@ -116,6 +116,8 @@ pub(super) enum Ignoring {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) tls: bool,
+    /// COMPRESS is active.
+    pub(super) compressed: bool,
     pub(super) state: State,
     pub(super) capabilities: Capabilities,
     /// Capabilities came since the login was sent.
@@ -160,6 +162,7 @@ impl Session {
     pub(super) const fn new(tls: bool) -> Self {
         Self {
             tls,
+            compressed: false,
             state: State::NotAuthenticated,
             capabilities: Capabilities::unknown(),
             capabilities_fresh: false,

@@ -351,7 +351,7 @@ fn copy(u: &mut Unstructured<'_>) -> Result<Copy> {
 
 impl<'a> Arbitrary<'a> for Command {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match u.int_in_range(0..=32)? {
+        Ok(match u.int_in_range(0..=34)? {
             0 => Command::Capability,
             1 => Command::Noop,
             2 => Command::Logout,
@@ -394,6 +394,8 @@ impl<'a> Arbitrary<'a> for Command {
             28 => Command::Copy(copy(u)?),
             29 => Command::Move(copy(u)?),
             31 => Command::Extension(u.arbitrary()?),
+            32 => Command::Compress,
+            33 => Command::Unauthenticate,
             30 => Command::Id(maybe(u, |u| some(u, |u| Ok((astring(u)?, maybe(u, astring)?))))?),
             _ => Command::Other(
                 OtherCommand::new(atom(u)?, word(u, b"ab (){}\"%*5")?.replace("}", ""))

@@ -98,6 +98,8 @@ pub enum Command {
     Select(Select),
     /// `EXAMINE`: section 6.3.3.
     Examine(Select),
+    /// `COMPRESS DEFLATE`: the connection is compressed from its OK on ([RFC 4978](https://www.rfc-editor.org/rfc/rfc4978)).
+    Compress,
     /// `CREATE`: section 6.3.4.
     Create(Create),
     /// `DELETE`: section 6.3.5.
@@ -134,6 +136,9 @@ pub enum Command {
     Check,
     /// `CLOSE`: section 6.4.1.
     Close,
+    /// `UNAUTHENTICATE`: back to before the login, over the same connection
+    /// ([RFC 8437](https://www.rfc-editor.org/rfc/rfc8437)).
+    Unauthenticate,
     /// `UNSELECT`: section 6.4.2.
     Unselect,
     /// `EXPUNGE`: section 6.4.3.

@@ -174,6 +174,10 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::StartTls) => Command::StartTls,
         Some(Name::Logout) => Command::Logout,
         Some(Name::Enable) => Command::Enable(read_enable(r)?),
+        Some(Name::Compress) => {
+            read_algorithm(r)?;
+            Command::Compress
+        }
         Some(Name::Create) => Command::Create(Create::read(r)?),
         Some(Name::Delete) => Command::Delete(mailbox(r)?),
         Some(Name::Rename) => {
@@ -190,6 +194,7 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::Namespace) => Command::Namespace,
         Some(Name::Check) => Command::Check,
         Some(Name::Close) => Command::Close,
+        Some(Name::Unauthenticate) => Command::Unauthenticate,
         Some(Name::Unselect) => Command::Unselect,
         Some(Name::Expunge) => Command::Expunge,
         Some(Name::Id) => Command::Id(id::read_command(r)?),
@@ -262,6 +267,21 @@ fn read_uid(r: &mut Reader<'_>) -> Result<Command, ParseError> {
 fn mailbox(r: &mut Reader<'_>) -> Result<MailboxName, ParseError> {
     r.space()?;
     MailboxName::read(r)
+}
+
+/// ```text
+/// compress  = "COMPRESS" SP algorithm                 ; RFC 4978
+/// algorithm = "DEFLATE"
+/// ```
+fn read_algorithm(r: &mut Reader<'_>) -> Result<(), ParseError> {
+    r.space()?;
+    let start = r.offset();
+    let name = r.take_class(chars::ATOM);
+    if name.eq_ignore_ascii_case(b"DEFLATE") {
+        Ok(())
+    } else {
+        Err(ParseError::new(start, "expected DEFLATE"))
+    }
 }
 
 /// ```text

@@ -68,6 +68,10 @@ pub(crate) enum Effect {
     Logout,
     Append,
     Idle,
+    /// COMPRESS: the stream is another one after it.
+    Compress,
+    /// UNAUTHENTICATE: nothing is left but TLS.
+    Unauthenticate,
     /// Something that the machines cannot keep.
     Unsupported,
 }
@@ -130,6 +134,7 @@ impl Command {
             C::Enable(_) => Name::Enable,
             C::Select(_) => Name::Select,
             C::Examine(_) => Name::Examine,
+            C::Compress => Name::Compress,
             C::Create(_) => Name::Create,
             C::Delete(_) => Name::Delete,
             C::Rename { .. } => Name::Rename,
@@ -143,6 +148,7 @@ impl Command {
             C::Idle => Name::Idle,
             C::Check => Name::Check,
             C::Close => Name::Close,
+            C::Unauthenticate => Name::Unauthenticate,
             C::Unselect => Name::Unselect,
             C::Expunge | C::UidExpunge(_) => Name::Expunge,
             C::Search(_) => Name::Search,
@@ -163,6 +169,7 @@ keywords! {
         Capability = "CAPABILITY",
         Check = "CHECK",
         Close = "CLOSE",
+        Compress = "COMPRESS",
         Copy = "COPY",
         Create = "CREATE",
         Delete = "DELETE",
@@ -187,6 +194,7 @@ keywords! {
         Store = "STORE",
         Subscribe = "SUBSCRIBE",
         Uid = "UID",
+        Unauthenticate = "UNAUTHENTICATE",
         Unselect = "UNSELECT",
         Unsubscribe = "UNSUBSCRIBE",
     }
@@ -210,6 +218,8 @@ impl Name {
             Name::Enable => logged_in().needs_or_rev2(&Cap::Enable).does(Effect::Enable),
             Name::Namespace => logged_in().needs_or_rev2(&Cap::Namespace),
             Name::Idle => logged_in().needs_or_rev2(&Cap::Idle).does(Effect::Idle),
+            Name::Compress => logged_in().needs(&Cap::CompressDeflate).does(Effect::Compress),
+            Name::Unauthenticate => logged_in().needs(&Cap::Unauthenticate).does(Effect::Unauthenticate),
             Name::Close => selected().does(Effect::Deselect),
             Name::Unselect => selected().needs_or_rev2(&Cap::Unselect).does(Effect::Deselect),
             Name::Check | Name::Expunge => selected(),
@@ -230,9 +240,7 @@ pub(crate) fn row_of(name: &[u8]) -> Option<Rules> {
 /// A command that is not known here but by its name: these change what the bytes mean, who the client is,
 /// or when numbers of messages change.
 fn unknown(name: &[u8]) -> Rules {
-    let changes =
-        [&b"COMPRESS"[..], b"UNAUTHENTICATE", b"NOTIFY"].iter().any(|known| name.eq_ignore_ascii_case(known));
-    if changes { any().does(Effect::Unsupported) } else { any() }
+    if name.eq_ignore_ascii_case(b"NOTIFY") { any().does(Effect::Unsupported) } else { any() }
 }
 
 /// A row with what most commands are.
@@ -354,6 +362,7 @@ impl Effect {
             (Effect::Select, ReplyKind::Ok) => State::Selected,
             // RFC 9051 section 6.3.2: no mailbox is selected then, unless it was not understood (BAD).
             (Effect::Select, ReplyKind::No) | (Effect::Deselect, ReplyKind::Ok) => State::Authenticated,
+            (Effect::Unauthenticate, ReplyKind::Ok) => State::NotAuthenticated,
             (Effect::Logout, ReplyKind::Ok) => State::Logout,
             _ => state,
         }

@@ -68,6 +68,7 @@ impl Command {
             | Command::Idle
             | Command::Check
             | Command::Close
+            | Command::Unauthenticate
             | Command::Unselect
             | Command::Expunge => e.put(self.name().as_bytes()),
             Command::Authenticate(authenticate) => authenticate.write(e),
@@ -87,6 +88,7 @@ impl Command {
                 e.put(b"EXAMINE ");
                 select.write(e);
             }
+            Command::Compress => e.put(b"COMPRESS DEFLATE"),
             Command::Create(create) => create.write(e),
             Command::Delete(mailbox) => write_mailbox(e, b"DELETE ", mailbox),
             Command::Rename { from, to } => {

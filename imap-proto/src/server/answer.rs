@@ -3,13 +3,13 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use bytes::Bytes;
-use mailwire_core::{Error, Misuse, SendError, Ticket, WrongAnswer, WrongState};
+use mailwire_core::{Error, Misuse, SendError, Ticket, Upgrade, WrongAnswer, WrongState};
 
 use super::{
     Connection,
     rules::{Then, permits_answer, permits_data},
     say::FAILED_LOGINS,
-    state::{Current, Machine, Mode, Phase, Piece},
+    state::{Current, Machine, Mode, Phase, Piece, Session},
 };
 use crate::{
     body::Outgoing,
@@ -145,16 +145,18 @@ impl Connection {
         self.reply(ticket, status)
     }
 
-    /// Accepts STARTTLS. The stream is to be replaced once the output is drained.
+    /// Accepts STARTTLS or COMPRESS. The stream is to be replaced once the output is drained.
     ///
     /// # Errors
     ///
-    /// The command is not STARTTLS.
+    /// The command is neither of them.
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        if self.0.command(ticket)?.rules.effect != Effect::StartTls {
-            return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
-        }
-        self.0.complete(Reply::from_static(ReplyKind::Ok, "begin TLS now"));
+        let text = match self.0.command(ticket)?.rules.effect {
+            Effect::StartTls => "begin TLS now",
+            Effect::Compress => "compressed from now on",
+            _ => return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand)),
+        };
+        self.0.complete(Reply::from_static(ReplyKind::Ok, text));
         Ok(())
     }
 
@@ -217,7 +219,13 @@ impl Machine {
                 }
             }
             Then::Close => self.say_bye(Reply::from_static(ReplyKind::Bye, "logging out")),
-            Then::Upgrade => self.phase = Phase::Upgrading,
+            Then::LoggedOut => {
+                self.log_out();
+                if reply.code.is_none() {
+                    reply.code = Some(self.offer_code());
+                }
+            }
+            Then::Upgrade(upgrade) => self.phase = Phase::Upgrading(upgrade),
             Then::LoginFailed | Then::GoOn => {}
         }
         self.tagged(current.tag.as_bytes(), &reply);
@@ -240,6 +248,16 @@ impl Machine {
             Mode::Tail => Mode::Rest { skipped: 0 },
             _ => Mode::Command,
         };
+    }
+
+    /// UNAUTHENTICATE: compression ends, and nothing stays but what guards against guessing.
+    fn log_out(&mut self) {
+        if self.session.compressed {
+            self.phase = Phase::Upgrading(Upgrade::Uncompressed);
+        }
+        let auth_failures = self.session.auth_failures;
+        self.session = Session { auth_failures, ..Session::new(self.session.tls) };
+        self.renew_offer();
     }
 
     fn check_notify(&self, data: &Untagged) -> Result<(), Misuse> {

@@ -14,8 +14,9 @@ pub enum Event {
     /// A command has come, to be answered with [`reply`](super::Connection::reply), after the data it
     /// asks for. The next one comes after the reply.
     ///
-    /// STARTTLS, IDLE, AUTHENTICATE and APPEND have answers of their own before that:
-    /// `accept_upgrade`, `accept_idle`, `send_auth`, `accept_body`.
+    /// STARTTLS, COMPRESS, IDLE, AUTHENTICATE and APPEND have answers of their own before that:
+    /// `accept_upgrade`, `accept_idle`, `send_auth`, `accept_body`. UNAUTHENTICATE can only be answered with
+    /// OK.
     Command {
         /// The command's name on this connection.
         ticket: Ticket,

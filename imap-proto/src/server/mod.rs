@@ -120,6 +120,12 @@ impl Connection {
         self.0.config.dialect
     }
 
+    /// Whether the connection is compressed: COMPRESS was accepted.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.0.session.compressed || self.0.phase == Phase::Upgrading(Upgrade::Deflate)
+    }
+
     /// Whether the client has enabled IMAP4rev2: it wants ESEARCH for SEARCH, and UTF-8 in names.
     #[must_use]
     pub fn is_rev2(&self) -> bool {
@@ -180,7 +186,12 @@ impl mailwire_core::Connection for Connection {
     }
 
     fn upgraded(&mut self, upgrade: Upgrade) {
-        if upgrade != Upgrade::Tls || self.0.phase != Phase::Upgrading {
+        if self.0.phase != Phase::Upgrading(upgrade) {
+            return;
+        }
+        if upgrade != Upgrade::Tls {
+            self.0.phase = Phase::Running;
+            self.0.session.compressed = upgrade == Upgrade::Deflate;
             return;
         }
         let fresh = Machine::new(self.0.config.clone());

@@ -4,8 +4,8 @@ use alloc::{boxed::Box, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Ticket,
-    private::{NulSearch, await_tls, refuse_injection},
+    Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade,
+    private::{NulSearch, await_tls, once_drained, refuse_injection},
     sasl::{self, Steps},
 };
 
@@ -67,7 +67,7 @@ impl Refusal {
     }
 
     #[cold]
-    fn with_code(mut self, code: Code) -> Self {
+    pub(super) fn with_code(mut self, code: Code) -> Self {
         self.status.code = Some(code);
         self
     }
@@ -94,7 +94,10 @@ impl Machine {
                 return Ok(Next::Event(event));
             }
             match self.phase {
-                Phase::Upgrading => return await_tls("STARTTLS", input, &self.output, self.eof),
+                Phase::Upgrading(Upgrade::Tls) => {
+                    return await_tls("STARTTLS", input, &self.output, self.eof);
+                }
+                Phase::Upgrading(upgrade) => return Ok(once_drained(upgrade, &self.output)),
                 Phase::Closed => return Ok(Next::Closed),
                 Phase::Running => {}
             }

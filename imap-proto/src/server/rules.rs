@@ -2,7 +2,7 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
-use mailwire_core::{Channel, Invalid, Misuse, ParseError, WrongAnswer, WrongState, sasl::Policy};
+use mailwire_core::{Channel, Invalid, Misuse, ParseError, Upgrade, WrongAnswer, WrongState, sasl::Policy};
 
 use super::{
     Config,
@@ -60,6 +60,9 @@ impl Machine {
             {
                 Err(Refusal::no(Code::Cannot, "the name is not modified UTF-7"))
             }
+            Command::Compress if self.session.compressed => {
+                Err(Refusal::bad(0, "already compressed").with_code(Code::CompressionActive))
+            }
             Command::StartTls => self.permits_starttls(),
             Command::Login(_) => self.permits_login(),
             Command::Authenticate(authenticate) => self.permits_authenticate(authenticate),
@@ -112,7 +115,9 @@ impl Session {
     pub(super) fn conclude(&mut self, effect: Effect, answer: ReplyKind) -> Then {
         self.state = effect.after(self.state, answer);
         match (effect, answer) {
-            (Effect::StartTls, ReplyKind::Ok) => Then::Upgrade,
+            (Effect::StartTls, ReplyKind::Ok) => Then::Upgrade(Upgrade::Tls),
+            (Effect::Compress, ReplyKind::Ok) => Then::Upgrade(Upgrade::Deflate),
+            (Effect::Unauthenticate, ReplyKind::Ok) => Then::LoggedOut,
             (Effect::Login | Effect::Authenticate, ReplyKind::Ok) => {
                 self.idle_commands = 0;
                 Then::LoggedIn
@@ -128,10 +133,12 @@ impl Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     GoOn,
-    /// TLS is put in place.
-    Upgrade,
+    /// Another stream is put in place.
+    Upgrade(Upgrade),
     /// Other things are offered now.
     LoggedIn,
+    /// Nothing is left of the session but its protection.
+    LoggedOut,
     /// It counts: nobody tries passwords for ever.
     LoginFailed,
     /// BYE goes before the answer, and the connection ends.
@@ -143,8 +150,12 @@ pub(super) enum Then {
 pub(super) fn permits_answer(effect: Effect, answer: ReplyKind) -> Result<(), Misuse> {
     let wrong = match answer {
         ReplyKind::Bye | ReplyKind::PreAuth => WrongAnswer::NotFinal,
-        ReplyKind::Ok if effect == Effect::StartTls => WrongAnswer::OwnCall("accept_upgrade"),
-        ReplyKind::No | ReplyKind::Bad if effect == Effect::Logout => WrongAnswer::NotRefusable,
+        ReplyKind::Ok if matches!(effect, Effect::StartTls | Effect::Compress) => {
+            WrongAnswer::OwnCall("accept_upgrade")
+        }
+        ReplyKind::No | ReplyKind::Bad if matches!(effect, Effect::Logout | Effect::Unauthenticate) => {
+            WrongAnswer::NotRefusable
+        }
         ReplyKind::Ok | ReplyKind::No | ReplyKind::Bad => return Ok(()),
     };
     Err(Misuse::WrongAnswer(wrong))
@@ -187,8 +198,6 @@ pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<
         | Capability::Auth(_) => "the machine says it by itself, where it applies",
         // They change how bytes are read, which state follows, or what may be said when.
         Capability::Utf8Accept
-        | Capability::CompressDeflate
-        | Capability::Unauthenticate
         | Capability::MultiAppend
         | Capability::Catenate
         | Capability::Replace

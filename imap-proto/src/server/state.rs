@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
-use mailwire_core::{Channel, Error, Output, Ticket, Tickets, private::NulSearch, sasl::Steps};
+use mailwire_core::{Channel, Error, Output, Ticket, Tickets, Upgrade, private::NulSearch, sasl::Steps};
 
 use super::{Config, Event};
 use crate::{
@@ -67,8 +67,8 @@ impl Machine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Running,
-    /// STARTTLS was accepted.
-    Upgrading,
+    /// Another stream was agreed upon.
+    Upgrading(Upgrade),
     /// LOGOUT was answered, or BYE was said.
     Closed,
 }
@@ -85,6 +85,8 @@ pub(super) enum Piece {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Session {
     pub(super) tls: bool,
+    /// COMPRESS is active.
+    pub(super) compressed: bool,
     pub(super) state: State,
     /// IMAP4rev2 was enabled.
     pub(super) rev2: bool,
@@ -104,6 +106,7 @@ impl Session {
     pub(super) const fn new(tls: bool) -> Self {
         Self {
             tls,
+            compressed: false,
             state: State::NotAuthenticated,
             rev2: false,
             condstore: false,

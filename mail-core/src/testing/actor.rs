@@ -76,7 +76,7 @@ impl<'a> Due<'a> {
                 Turn::Said { by, bytes } if by == side => said.extend_from_slice(bytes),
                 Turn::Said { bytes, .. } if goes_on(bytes) => {}
                 Turn::Told(_) | Turn::Request(_) => {}
-                Turn::Said { .. } | Turn::Tls => break,
+                Turn::Said { .. } | Turn::Upgrade(_) => break,
             }
         }
         said

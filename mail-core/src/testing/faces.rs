@@ -106,7 +106,7 @@ fn next_event<C: Connection<Error = Error>>(
             }
             Ok(Next::Upgrade(upgrade)) => {
                 *moved = true;
-                assert!(input.is_empty(), "sent in clear: {}", input.escape_ascii());
+                assert!(upgrade.takes_rest() || input.is_empty(), "sent in clear: {}", input.escape_ascii());
                 machine.upgraded(upgrade);
             }
             Ok(Next::Closed) => {

@@ -116,7 +116,7 @@ pub fn replay<A: Actor>(transcript: &Transcript, cut: Cut) -> Log {
                 }
                 seen = seen.saturating_add(bytes.len());
             }
-            Turn::Tls => stage.upgrade(),
+            Turn::Upgrade(upgrade) => stage.upgrade(*upgrade),
             Turn::Request(line) if A::SIDE == Side::Client => {
                 stage.actor.ask(line);
                 stage.pump();
@@ -188,14 +188,12 @@ impl<A: Actor> Stage<'_, A> {
         assert_eq!(said, due, "{}: what is said (left) and what is due; so far: {:#?}", self.name, self.log);
     }
 
-    fn upgrade(&mut self) {
+    fn upgrade(&mut self, due: Upgrade) {
         if self.upgrade.is_none() {
             self.pump();
         }
-        match self.upgrade.take() {
-            Some(upgrade) => self.actor.machine().upgraded(upgrade),
-            None => panic!("{}: the machine does not wait for TLS", self.name),
-        }
+        assert_eq!(self.upgrade.take(), Some(due), "{}: what the machine waits for", self.name);
+        self.actor.machine().upgraded(due);
         self.pump();
     }
 

@@ -15,6 +15,8 @@ use nom::{
     sequence::{preceded, terminated},
 };
 
+use crate::Upgrade;
+
 /// The one or the other end of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
@@ -31,7 +33,7 @@ pub enum Side {
 /// | line | meaning |
 /// | --- | --- |
 /// | `C: text`, `S: text` | what the client or the server says; CR LF follows it on the wire |
-/// | `--- tls` | both sides put TLS in place |
+/// | `--- tls`, `--- deflate`, `--- uncompressed` | both sides replace the stream so |
 /// | `= text` | what the client's caller is told, in the words of its [`Actor`](super::Actor) |
 /// | `> text` | what the client's caller asks for, where its machine makes something else of it |
 /// | `@ name`, `@ name value` | an option, for the actors; `@ role client` is for one role alone; `@ client-fails error`, `@ server-fails error` is the error that a side ends with |
@@ -56,8 +58,8 @@ pub enum Turn {
         /// The lines.
         bytes: Vec<u8>,
     },
-    /// TLS takes over.
-    Tls,
+    /// Another stream takes over.
+    Upgrade(Upgrade),
     /// What the client's caller is told.
     Told(String),
     /// What the client's caller asks for.
@@ -79,7 +81,7 @@ pub struct TranscriptError {
 #[derive(Debug, Clone, Copy)]
 enum Line<'a> {
     Said(Side, &'a str),
-    Tls,
+    Upgrade(Upgrade),
     Told(&'a str),
     Request(&'a str),
     Option(&'a str, &'a str),
@@ -87,20 +89,26 @@ enum Line<'a> {
 }
 
 /// ```text
-/// line = ("C:" / "S:" / "=" / ">") [SP text] / "--- tls" / "@" SP name [SP text] / ["#" text]
+/// line = ("C:" / "S:" / "=" / ">") [SP text] / "--- " ("tls" / "deflate" / "uncompressed") / "@" SP name [SP text] / ["#" text]
 /// ```
 fn line(input: &str) -> IResult<&str, Line<'_>> {
     let side = alt((value(Side::Client, tag("C:")), value(Side::Server, tag("S:"))));
     let name = verify(take_while(|c: char| c != ' '), |name: &str| !name.is_empty());
     alt((
         map((side, text), |(side, text)| Line::Said(side, text)),
-        value(Line::Tls, terminated(tag("--- tls"), eof)),
+        map(preceded(tag("--- "), terminated(upgrade, eof)), Line::Upgrade),
         map(preceded(tag("="), text), Line::Told),
         map(preceded(tag(">"), text), Line::Request),
         map(preceded(tag("@ "), (name, text)), |(name, text)| Line::Option(name, text)),
         value(Line::Comment, alt((preceded(tag("#"), rest), eof))),
     ))
     .parse(input)
+}
+
+fn upgrade(input: &str) -> IResult<&str, Upgrade> {
+    let tls = value(Upgrade::Tls, tag("tls"));
+    let deflate = value(Upgrade::Deflate, tag("deflate"));
+    alt((tls, deflate, value(Upgrade::Uncompressed, tag("uncompressed")))).parse(input)
 }
 
 /// What stands after a space, or nothing.
@@ -135,7 +143,7 @@ impl Transcript {
                     _ => self.turns.push(Turn::Said { by: side, bytes: line.collect() }),
                 }
             }
-            Line::Tls => self.turns.push(Turn::Tls),
+            Line::Upgrade(upgrade) => self.turns.push(Turn::Upgrade(upgrade)),
             Line::Told(text) => self.turns.push(Turn::Told(text.into())),
             Line::Request(text) => self.turns.push(Turn::Request(text.into())),
             Line::Option(name, value) => self.options.push((name.into(), value.into())),
@@ -234,7 +242,7 @@ mod tests {
             vec![
                 said(Side::Server, b"220 a\r\n\r\n"),
                 said(Side::Client, b"x \r\n"),
-                Turn::Tls,
+                Turn::Upgrade(Upgrade::Tls),
                 Turn::Told("told".into()),
                 Turn::Request("asked".into()),
                 said(Side::Client, b"y\r\n"),

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use mailwire_core::{Connection, Upgrade};
 
 use super::{Driver, DriverError};
+use crate::Stream;
 
 impl<S, C: Connection> Driver<S, C> {
     /// Goes on with the same conversation over another stream, after [`Step::Upgrade`](super::Step::Upgrade).
@@ -93,5 +94,18 @@ impl<S, C: Connection> Driver<S, C> {
             return Err(DriverError::BytesBeforeUpgrade);
         }
         Ok(())
+    }
+}
+
+impl<C: Connection> Driver<Stream, C> {
+    /// Puts compression above the stream, or ends it, after a [`Step::Upgrade`](super::Step::Upgrade) that says so.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Stream::layered`].
+    pub async fn layer(&mut self, upgrade: Upgrade) -> Result<(), DriverError<C::Error>> {
+        let layered =
+            |stream: Stream, rest| std::future::ready(stream.layered(upgrade, rest).map_err(Into::into));
+        self.upgrade_in_place(Stream::Absent, layered).await
     }
 }

@@ -84,6 +84,7 @@ pub(super) const IMAP: &[&str] = &[
     "SORT",
     "THREAD",
     "COMPRESS",
+    "UNAUTHENTICATE",
 ];
 
 /// Commands of POP3 that show no secret.

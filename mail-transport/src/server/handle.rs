@@ -74,14 +74,12 @@ pub enum Notice {
 impl Handle {
     /// The handle of a connection that begins now.
     pub(super) fn new(shared: Arc<Shared>, tls: Option<ServerTls>, peer: Option<SocketAddr>) -> Self {
-        let until = |limit: Option<Duration>| limit.and_then(|limit| Instant::now().checked_add(limit));
-        let (login_until, session_until) =
-            (until(shared.limits.unauthenticated), until(shared.limits.session));
+        let session_until = until_after(shared.limits.session);
         let authenticated = CancellationToken::new();
-        if login_until.is_none() {
-            authenticated.cancel();
-        }
-        Self { shared, authenticated, login_until, session_until, tls, peer, noticed: false }
+        let mut handle =
+            Self { shared, authenticated, login_until: None, session_until, tls, peer, noticed: false };
+        handle.logged_out();
+        handle
     }
 
     /// Waits until the connection is to end. Its function then says so in its protocol (421, BYE)
@@ -156,6 +154,16 @@ impl Handle {
     /// Tells that somebody has authenticated, or need not: the time for it no longer runs.
     pub fn authenticated(&self) {
         self.authenticated.cancel();
+    }
+
+    /// Tells that nobody is logged in any more: the time for the login begins anew, for this handle and those
+    /// that are cloned from it after that.
+    pub fn logged_out(&mut self) {
+        self.authenticated = CancellationToken::new();
+        self.login_until = until_after(self.shared.limits.unauthenticated);
+        if self.login_until.is_none() {
+            self.authenticated.cancel();
+        }
     }
 
     /// Whether the server shuts down.
@@ -233,6 +241,10 @@ impl Handle {
     {
         driver.upgrade_in_place(Stream::Absent, |stream, _| self.start_tls(stream)).await
     }
+}
+
+fn until_after(limit: Option<Duration>) -> Option<Instant> {
+    limit.and_then(|limit| Instant::now().checked_add(limit))
 }
 
 async fn until(at: Option<Instant>) {

@@ -41,6 +41,13 @@ impl LoginGate {
         self.exchange = None;
     }
 
+    /// Tells that nobody is logged in any more. `handle` is the connection's, after it was
+    /// [told](Handle::logged_out), too.
+    pub fn logged_out(&mut self, handle: Handle) {
+        self.handle = handle;
+        self.exchange = None;
+    }
+
     /// Returns the mechanisms that are offered to this client.
     pub fn offered(&self, authenticator: &impl Authenticator) -> Vec<Mechanism> {
         self.context.offered(authenticator.mechanisms())

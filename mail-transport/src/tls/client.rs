@@ -78,7 +78,7 @@ impl ClientTls {
     ///
     /// The stream is not in clear or fails, or the handshake does.
     pub async fn connect(&self, name: ServerName<'static>, stream: Stream) -> Result<Stream, Error> {
-        let Stream::Plain(plain) = stream else { return Err(TlsError::NotPlain.into()) };
+        let Stream::Plain(plain) = stream.settled() else { return Err(TlsError::NotPlain.into()) };
         let tls = TlsConnector::from(self.config.clone())
             .connect(name, plain)
             .await

@@ -58,7 +58,7 @@ impl ServerTls {
     ///
     /// The stream is not in clear or fails, or the handshake does.
     pub async fn accept(&self, stream: Stream) -> Result<Stream, Error> {
-        let Stream::Plain(plain) = stream else { return Err(TlsError::NotPlain.into()) };
+        let Stream::Plain(plain) = stream.settled() else { return Err(TlsError::NotPlain.into()) };
         let tls =
             TlsAcceptor::from(self.config.clone()).accept(plain).await.map_err(TlsError::from_handshake)?;
         let server_end_point = self.server_end_point.clone();

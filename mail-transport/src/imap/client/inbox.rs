@@ -117,6 +117,14 @@ impl Inbox {
         self.keep_only(|update| !is_about_messages(update));
     }
 
+    /// The user has logged out: what is left was for nobody else.
+    pub(super) fn forget_session(&mut self) {
+        self.forget_mailbox();
+        self.keep_only(|_| false);
+        self.malformed.clear();
+        self.utf8 = false;
+    }
+
     /// An event that belongs to no call that goes on.
     pub(super) fn unclaimed(&mut self, event: Event) {
         match event {

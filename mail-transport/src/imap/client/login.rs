@@ -1,6 +1,6 @@
 //! From the greeting to the authenticated state.
 
-use mailwire_core::{Channel, Secret};
+use mailwire_core::{Channel, Misuse, Secret, WrongState};
 use mailwire_imap::{
     Capability,
     client::{Connection, Event, State},
@@ -10,7 +10,7 @@ use mailwire_imap::{
 
 use super::{Client, Config, LoginMechanism, error::refused, refuses_continuation};
 use crate::{
-    Result,
+    Phase, Result,
     sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
     session::AuthEvent,
 };
@@ -41,7 +41,28 @@ impl Client {
         }
     }
 
-    pub(super) async fn log_in(&mut self, config: &Config) -> Result<()> {
+    /// Logs in once more, after [`unauthenticate`](Self::unauthenticate). Of `config` counts what is about the
+    /// login. As with [`connect`](Self::connect), it has the time of [`Timeouts::login`](crate::Timeouts::login).
+    ///
+    /// # Errors
+    ///
+    /// The login fails, or would show the password in clear; somebody is logged in already; or the connection
+    /// fails.
+    pub async fn log_in(&mut self, config: &Config) -> Result<()> {
+        let (session, inbox) = (&mut self.session, &mut self.inbox);
+        session.finish_dropped(|event| inbox.unclaimed(event)).await?;
+        if self.state() != State::NotAuthenticated {
+            return Err(Misuse::WrongState(WrongState::AlreadyAuthenticated).into());
+        }
+        self.await_capabilities().await?;
+        let limit = self.endpoint().timeouts().login;
+        self.session.enter(Phase::Login);
+        let result = crate::within(limit, Phase::Login, self.prove(config)).await;
+        self.session.enter(Phase::Command);
+        result
+    }
+
+    pub(super) async fn prove(&mut self, config: &Config) -> Result<()> {
         let Some(credentials) = &config.credentials else { return Ok(()) };
         if self.state() != State::NotAuthenticated {
             return Ok(());
@@ -74,6 +95,10 @@ impl Client {
             }
         }
         // Servers offer more after the login. Not all say so unasked; then the machine has asked.
+        self.await_capabilities().await
+    }
+
+    async fn await_capabilities(&mut self) -> Result<()> {
         while !self.session.machine_ref().capabilities().is_known()
             && self.session.machine_ref().outstanding() > 0
         {

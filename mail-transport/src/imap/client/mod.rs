@@ -140,7 +140,7 @@ impl Client {
         let mut client = Self { session, inbox: Inbox::new(config.updates, config.update_bytes), settings };
         client.greet(channel).await?;
         client.session.enter(Phase::Login);
-        client.log_in(&config).await?;
+        client.prove(&config).await?;
         client.session.enter(Phase::Command);
         if let Some(identity) = config.identity {
             if client.has(&Capability::Id) {
@@ -329,19 +329,57 @@ impl Client {
         }
     }
 
+    /// COMPRESS: has both sides compress all that follows ([RFC 4978](https://www.rfc-editor.org/rfc/rfc4978)).
+    /// Text becomes a third of its length. [`unauthenticate`](Self::unauthenticate) ends it.
+    ///
+    /// Whoever sees how many bytes travel can guess at what a mail of his own has in common with what is
+    /// around it, although TLS protects them all.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses or does not offer COMPRESS, the connection is compressed already, or it fails.
+    #[cfg(feature = "compress")]
+    pub async fn compress(&mut self) -> Result<()> {
+        self.simple(Command::Compress).await
+    }
+
+    /// Whether the connection is compressed.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.session.machine_ref().is_compressed()
+    }
+
+    /// UNAUTHENTICATE: ends the session and keeps the connection with its TLS, for
+    /// [another login](Self::log_in) ([RFC 8437](https://www.rfc-editor.org/rfc/rfc8437)). What was enabled is
+    /// not any more, compression ends, and the updates that nobody has taken are dropped.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer UNAUTHENTICATE, or the connection fails.
+    pub async fn unauthenticate(&mut self) -> Result<()> {
+        self.simple(Command::Unauthenticate).await?;
+        self.inbox.forget_session();
+        self.session.login = None;
+        Ok(())
+    }
+
     /// Sends any command, and gives all that the server sends before its end. What came belongs to this call, and
     /// is not among the [`updates`](Self::updates).
     ///
     /// # Errors
     ///
     /// The server refuses, or the connection fails. [`Error::Misuse`] for commands that need more than
-    /// an answer: [`idle`](Self::idle) and [`append`](Self::append) are for those.
+    /// an answer: [`idle`](Self::idle), [`append`](Self::append) and others are for those.
     pub async fn call(&mut self, command: Command) -> Result<Answer> {
         let streamed = matches!(
             &command,
             Command::Append(append) if matches!(append.message, AppendData::Streamed { .. })
         );
-        if streamed || matches!(command, Command::Idle | Command::Authenticate(_)) {
+        let has_own_call = matches!(
+            command,
+            Command::Authenticate(_) | Command::Compress | Command::Idle | Command::Unauthenticate
+        );
+        if streamed || has_own_call {
             return Err(Misuse::WrongState(WrongState::OwnCall).into());
         }
         let limit = self.settings.items;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mailwire_core::{Misuse, SaslStep, Ticket, WrongState};
+use mailwire_core::{Misuse, SaslStep, Ticket, Upgrade, WrongState};
 use mailwire_imap::{
     Capability, Limits,
     command::{Authenticate, Command, Login},
@@ -77,6 +77,15 @@ pub(super) async fn serve<S: Service>(
     let gate = LoginGate::new(&client, config.allow_clear_credentials);
     let Accepted { stream, channel, handle, .. } = client;
     config.channel = channel;
+    if cfg!(not(feature = "compress")) {
+        let kept: Vec<_> = config
+            .capabilities()
+            .iter()
+            .filter(|one| **one != Capability::CompressDeflate)
+            .cloned()
+            .collect();
+        config.set_capabilities(kept)?;
+    }
     config.mechanisms = gate.offered(service.authenticator());
     let limits = config.limits;
     if !config.capabilities().iter().any(|offered| matches!(offered, Capability::AppendLimit(_))) {
@@ -88,7 +97,7 @@ pub(super) async fn serve<S: Service>(
 
 impl<S: Service> Conversation<S> {
     async fn run(&mut self) -> Result<(), Error> {
-        let handle = self.handle.clone();
+        let mut handle = self.handle.clone();
         loop {
             let step = tokio::select! {
                 biased;
@@ -103,12 +112,17 @@ impl<S: Service> Conversation<S> {
                     if let Some(overdue) = handle.unless_overdue(self.command(ticket, command)).await? {
                         self.say_bye(overdue);
                     }
+                    if self.session.is_none() {
+                        // The time for the login can have begun anew.
+                        handle = self.handle.clone();
+                    }
                 }
                 Step::Event(Event::Malformed { error, .. }) => tracing::debug!(%error, "malformed"),
                 Step::Event(Event::Refused { command, reply }) => {
                     tracing::debug!(command = command.name(), %reply, "refused");
                 }
                 Step::Event(_) => {}
+                Step::Upgrade(upgrade) if upgrade != Upgrade::Tls => self.driver.layer(upgrade).await?,
                 Step::Upgrade(_) => {
                     self.handle.upgrade(&mut self.driver).await?;
                     self.gate.upgraded(self.driver.stream());
@@ -169,11 +183,12 @@ impl<S: Service> Conversation<S> {
     async fn execute(&mut self, ticket: Ticket, command: Command) -> Result<Reply, Stop> {
         match command {
             Command::Noop | Command::Check | Command::Logout => Ok(done()),
-            Command::StartTls => {
+            Command::StartTls | Command::Compress => {
                 self.driver.connection_mut().accept_upgrade(ticket)?;
                 Err(Stop::Answered)
             }
             Command::Login(login) => self.login(login).await,
+            Command::Unauthenticate => Ok(self.log_out()),
             Command::Authenticate(authenticate) => self.authenticate(authenticate).await,
             Command::Id(client) => {
                 let client: Vec<_> = client
@@ -279,6 +294,15 @@ impl<S: Service> Conversation<S> {
             ServerStep::Unavailable => Err(Refusal::unavailable().into()),
             _ => Self::refuse_login(),
         }
+    }
+
+    /// UNAUTHENTICATE: nothing of the session is left (RFC 8437).
+    fn log_out(&mut self) -> Reply {
+        (self.session, self.open) = (None, None);
+        self.handle.logged_out();
+        self.gate.logged_out(self.handle.clone());
+        tracing::info!("logged out");
+        status(ReplyKind::Ok, "Logged out")
     }
 
     fn refuse_login() -> Result<Reply, Stop> {

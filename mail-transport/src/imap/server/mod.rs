@@ -88,7 +88,13 @@ impl<S: Service> Server<S> {
     pub fn new(service: S) -> Self {
         // The channel and the mechanisms are each connection's.
         let mut config = Config::new(Channel::Clear);
-        let own = [Capability::Binary, Capability::SearchRes];
+        let own = [
+            Capability::Binary,
+            #[cfg(feature = "compress")]
+            Capability::CompressDeflate,
+            Capability::SearchRes,
+            Capability::Unauthenticate,
+        ];
         for capability in own.into_iter().chain(service.capabilities()) {
             if let Err(error) = config.add_capabilities([capability.clone()]) {
                 tracing::warn!(%capability, %error, "not offered");
@@ -96,6 +102,32 @@ impl<S: Service> Server<S> {
         }
         config.enable.extend(service.capabilities());
         Self::with_protocol(Imap { config }, service)
+    }
+
+    /// Sets whether connections can be compressed ([RFC 4978](https://www.rfc-editor.org/rfc/rfc4978)); `true` by
+    /// default. A compressed connection takes about 400 KiB more.
+    #[cfg(feature = "compress")]
+    #[must_use]
+    pub fn with_compression(self, offer: bool) -> Self {
+        self.offer(Capability::CompressDeflate, offer)
+    }
+
+    /// Sets whether a client can log out and stay connected, to log in as somebody else
+    /// ([RFC 8437](https://www.rfc-editor.org/rfc/rfc8437)); `true` by default. It has to be `false` after a
+    /// proxy that only looks at the first login
+    /// ([section 8](https://www.rfc-editor.org/rfc/rfc8437#section-8)).
+    #[must_use]
+    pub fn with_unauthenticate(self, offer: bool) -> Self {
+        self.offer(Capability::Unauthenticate, offer)
+    }
+
+    fn offer(self, capability: Capability, offer: bool) -> Self {
+        self.configure(|config| {
+            let others = config.capabilities().iter().filter(|one| **one != capability).cloned();
+            let list: Vec<_> = others.chain(offer.then(|| capability.clone())).collect();
+            // The others were allowed before, and the machine keeps this one.
+            let _ = config.set_capabilities(list);
+        })
     }
 
     /// Sets how many logins may fail on one connection; five by default.
