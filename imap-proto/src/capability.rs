@@ -1,7 +1,7 @@
 //! What a server can do.
 
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, num::NonZeroU32};
 
 use mailwire_core::{Invalid, ParseError, Text, sasl::Mechanism};
 
@@ -34,6 +34,12 @@ macro_rules! capabilities {
             /// Messages have a largest size: `APPENDLIMIT`, with the bytes if it is the same for all
             /// mailboxes ([RFC 7889](https://www.rfc-editor.org/rfc/rfc7889)).
             AppendLimit(Option<u64>),
+            /// Commands about messages do their work for so many of them at once: `MESSAGELIMIT=`
+            /// ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
+            MessageLimit(NonZeroU32),
+            /// COPY and APPEND take so many messages at once: `SAVELIMIT=`
+            /// ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
+            SaveLimit(NonZeroU32),
             /// A capability that is not known here, as it was written.
             Other(Atom),
         }
@@ -45,6 +51,8 @@ macro_rules! capabilities {
                 match self {
                     $(Self::$variant => Some($text),)*
                     Self::AppendLimit(_) => Some("APPENDLIMIT"),
+                    Self::MessageLimit(_) => Some("MESSAGELIMIT"),
+                    Self::SaveLimit(_) => Some("SAVELIMIT"),
                     _ => None,
                 }
             }
@@ -153,6 +161,13 @@ capabilities! {
     ThreadOrderedSubject = "THREAD=ORDEREDSUBJECT",
     /// THREAD groups messages by what they refer to ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
     ThreadReferences = "THREAD=REFERENCES",
+    /// THREAD groups messages by what they refer to, those with the newest message last
+    /// (draft-ietf-morg-inthread).
+    ThreadRefs = "THREAD=REFS",
+    /// SORT can go by modification sequences (Cyrus).
+    SortModSeq = "SORT=MODSEQ",
+    /// SORT can go by unique identifiers (Cyrus).
+    SortUid = "SORT=UID",
     /// SORT can be answered as ESEARCH is ([RFC 5267](https://www.rfc-editor.org/rfc/rfc5267)).
     ESort = "ESORT",
     /// SEARCH can keep its result up to date ([RFC 5267](https://www.rfc-editor.org/rfc/rfc5267)).
@@ -168,6 +183,13 @@ capabilities! {
     SearchFuzzy = "SEARCH=FUZZY",
     /// ESEARCH looks into several mailboxes ([RFC 7377](https://www.rfc-editor.org/rfc/rfc7377)).
     MultiSearch = "MULTISEARCH",
+    /// SEARCH knows filters, which are stored by name ([RFC 5466](https://www.rfc-editor.org/rfc/rfc5466)).
+    Filters = "FILTERS",
+    /// Texts are compared by `i;unicode-casemap` ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).
+    I18nLevel1 = "I18NLEVEL=1",
+    /// Texts are compared as the client chooses by COMPARATOR ([RFC
+    /// 5255](https://www.rfc-editor.org/rfc/rfc5255)).
+    I18nLevel2 = "I18NLEVEL=2",
     /// Limits on what mailboxes hold can be asked for ([RFC
     /// 9208](https://www.rfc-editor.org/rfc/rfc9208)).
     Quota = "QUOTA",
@@ -235,6 +257,12 @@ impl Capability {
                 }
                 _ => None,
             };
+        }
+        if let Some(limit) = number_after(name, b"MESSAGELIMIT=") {
+            return Some(Self::MessageLimit(limit));
+        }
+        if let Some(limit) = number_after(name, b"SAVELIMIT=") {
+            return Some(Self::SaveLimit(limit));
         }
         KNOWN
             .iter()
@@ -318,6 +346,14 @@ impl Capability {
                     write_number(out, *limit);
                 }
             }
+            Self::MessageLimit(limit) => {
+                out.extend_from_slice(b"MESSAGELIMIT=");
+                write_number(out, u64::from(limit.get()));
+            }
+            Self::SaveLimit(limit) => {
+                out.extend_from_slice(b"SAVELIMIT=");
+                write_number(out, u64::from(limit.get()));
+            }
             Self::Other(name) => out.extend_from_slice(name.as_bytes()),
             known => out.extend_from_slice(known.known_name().unwrap_or_default().as_bytes()),
         }
@@ -330,6 +366,13 @@ impl Capability {
             capability.write(out);
         }
     }
+}
+
+/// The number from 1 on after a prefix.
+fn number_after(name: &[u8], prefix: &[u8]) -> Option<NonZeroU32> {
+    let (start, digits) = name.split_at_checked(prefix.len())?;
+    let is_number = start.eq_ignore_ascii_case(prefix) && digits.first().is_some_and(u8::is_ascii_digit);
+    core::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
 }
 
 mailwire_core::capability_list! {
@@ -348,6 +391,17 @@ mailwire_core::capability_list! {
 }
 
 impl Capabilities {
+    /// Whether a capability is offered, with any value or none if it has one.
+    pub(crate) fn has_some(&self, capability: &Capability) -> bool {
+        match capability {
+            Capability::MessageLimit(_) => {
+                self.list.iter().any(|has| matches!(has, Capability::MessageLimit(_)))
+            }
+            Capability::SaveLimit(_) => self.list.iter().any(|has| matches!(has, Capability::SaveLimit(_))),
+            known => self.has(known),
+        }
+    }
+
     /// Whether a capability is offered by its own name or as a part of IMAP4rev2.
     #[must_use]
     pub fn has_or_rev2(&self, capability: &Capability) -> bool {

@@ -164,13 +164,15 @@ extensions! {
         "messages in an order" []
     2 "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES" in "RFC 5256": Nothing Nothing
         "messages in conversations" []
-    2 "PARTIAL" in "RFC 9394": Nothing Nothing
-        "a page of a result" []
+    2 "PARTIAL" in "RFC 9394": Whole Whole
+        "a page of a result"
+        ["mail-store/tests/imap_search.rs::pages", "mail-store/tests/imap_search.rs::pages_by_the_client"]
     2 "SEARCHRES" in "RFC 5182": Whole Whole
         "the last result, as `$`"
-        ["mail-store/tests/imap_server.rs::searching"]
-    2 "WITHIN" in "RFC 5032": Nothing Nothing
-        "messages by their age in seconds" []
+        ["mail-store/tests/imap_server.rs::searching", "mail-store/tests/imap_search.rs::saved_results"]
+    2 "WITHIN" in "RFC 5032": Whole Whole
+        "messages by their age in seconds"
+        ["mail-store/tests/imap_search.rs::ages"]
     2 "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE" in "RFC 9208": Nothing Nothing
         "what is limited" []
     2 "ACL" in "RFC 4314": Nothing Nothing

@@ -74,3 +74,45 @@ fn what_the_machine_cannot_keep_is_not_enabled() {
     assert!(client.send(command("ENABLE UIDONLY")).is_err());
     client.send(command("ENABLE CONDSTORE")).unwrap();
 }
+
+/// A part of a command can need an extension, too; a server holds to what it offers likewise.
+#[test]
+fn parts_of_a_search_need_what_brings_them() {
+    let parts = [
+        ("SEARCH RETURN (SAVE) ALL", "SEARCHRES"),
+        ("FETCH $ FLAGS", "SEARCHRES"),
+        ("UID EXPUNGE $", "SEARCHRES"),
+        ("UID SEARCH NOT (ALL UID $)", "SEARCHRES"),
+        ("UID FETCH 1:* FLAGS (PARTIAL 1:5)", "PARTIAL"),
+        ("SEARCH RETURN (PARTIAL -1:-5) ALL", "PARTIAL"),
+        ("SEARCH RETURN (CONTEXT UPDATE) ALL", "CONTEXT=SEARCH"),
+        ("SEARCH YOUNGER 5", "WITHIN"),
+        ("SEARCH OR SEEN OLDER 5", "WITHIN"),
+        ("SEARCH FUZZY BODY x", "SEARCH=FUZZY"),
+        ("SEARCH NOT FILTER mine", "FILTERS"),
+        ("SEARCH EMAILID M1", "OBJECTID"),
+        ("SEARCH SAVEDSINCE 1-Jan-2026", "SAVEDATE"),
+        ("SEARCH UIDAFTER 7", "MESSAGELIMIT"),
+    ];
+    let all = "IMAP4rev1 UIDPLUS ESEARCH SEARCHRES PARTIAL CONTEXT=SEARCH WITHIN SEARCH=FUZZY FILTERS \
+               OBJECTID SAVEDATE MESSAGELIMIT=1000";
+    for (text, missing) in parts {
+        let offered: Vec<&str> = all.split(' ').filter(|name| !name.starts_with(missing)).collect();
+        let refused = selected(&offered.join(" ")).send(command(text)).unwrap_err();
+        assert_eq!(refused.reason, Misuse::NotOffered(NotOffered::Extension(missing)), "{text}");
+        selected(all).send(command(text)).unwrap();
+    }
+    let refused = selected("IMAP4rev1").send(command("SEARCH RETURN (MIN) ALL")).unwrap_err();
+    assert_eq!(refused.reason, Misuse::NotOffered(NotOffered::Extension("ESEARCH")));
+    // A page from the beginning comes with CONTEXT, too.
+    selected("IMAP4rev1 CONTEXT=SEARCH").send(command("SEARCH RETURN (PARTIAL 1:5) ALL")).unwrap();
+    selected("IMAP4rev2").send(command("SEARCH RETURN (SAVE MIN) $")).unwrap();
+
+    for conflict in [
+        "SEARCH RETURN (ALL PARTIAL 1:5) ALL",
+        "SEARCH RETURN (PARTIAL 1:5 PARTIAL 2:7) ALL",
+        "SEARCH RETURN (RELEVANCY) ALL",
+    ] {
+        assert!(selected(all).send(command(conflict)).is_err(), "{conflict}");
+    }
+}

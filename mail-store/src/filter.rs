@@ -1,6 +1,6 @@
 //! SEARCH: whether a message is one that is looked for.
 
-use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet, sync::OnceLock};
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet, num::NonZeroU32, sync::OnceLock};
 
 use mailwire_imap::{
     command::{AString, SearchKey},
@@ -8,7 +8,7 @@ use mailwire_imap::{
 };
 
 use crate::{
-    Row, Uids,
+    InternalDate, Row, Uids,
     message::{Found, Message, Scope, TextSearch, Word, Words},
 };
 
@@ -54,7 +54,7 @@ impl Preselected {
 }
 
 impl Filter {
-    /// All of these keys.
+    /// All of these keys. Ages are counted from now.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = SearchKey>) -> Self {
         let keys: Vec<SearchKey> = keys.into_iter().collect();
@@ -125,6 +125,8 @@ enum Test {
     Keyword(String),
     Text(Word),
     Sent(fn(&Date, &Date) -> bool, Date),
+    /// Whether the moment of arrival compares so to this one, in seconds.
+    Arrived(fn(&i64, &i64) -> bool, i64),
     Not(Box<Test>),
     Or(Box<Test>, Box<Test>),
     All(Vec<Test>),
@@ -147,6 +149,8 @@ impl Test {
             SearchKey::SentBefore(date) => Self::Sent(Date::lt, *date),
             SearchKey::SentOn(date) => Self::Sent(Date::eq, *date),
             SearchKey::SentSince(date) => Self::Sent(Date::ge, *date),
+            SearchKey::Older(seconds) => Self::Arrived(i64::le, ago(*seconds)),
+            SearchKey::Younger(seconds) => Self::Arrived(i64::ge, ago(*seconds)),
             SearchKey::Keyword(keyword) => Self::keyword(keyword.as_bytes()),
             SearchKey::Unkeyword(keyword) => Self::keyword(keyword.as_bytes()).not(),
             SearchKey::Not(key) => Self::of(key, words).not(),
@@ -184,6 +188,7 @@ impl Test {
             Self::Row(key) => Some(look.row(key)),
             Self::Keyword(keyword) => Some(look.has_keyword(keyword)),
             Self::Text(word) => look.found.as_ref()?.get(*word),
+            Self::Arrived(is, moment) => Some(is(&look.row.date.seconds, moment)),
             Self::Sent(is, date) => look.sent.map(|sent| sent.is_some_and(|sent| is(&sent, date))),
             Self::Not(test) => test.ask(look).map(|is| !is),
             Self::Or(one, other) => match (one.ask(look), other.ask(look)) {
@@ -194,6 +199,11 @@ impl Test {
             Self::All(tests) => all(tests, look),
         }
     }
+}
+
+/// The moment so many seconds before now.
+fn ago(seconds: NonZeroU32) -> i64 {
+    InternalDate::now().seconds.saturating_sub(seconds.get().into())
 }
 
 fn all(tests: &[Test], look: &Look<'_>) -> Option<bool> {

@@ -23,9 +23,7 @@ impl Session {
         permits_value(command, rules)?;
         if self.capabilities.is_known() {
             if let Some(missing) = command.lacks(rules, &self.capabilities) {
-                return Err(Misuse::NotOffered(NotOffered::Extension(
-                    missing.capability.known_name().unwrap_or("the extension"),
-                )));
+                return Err(Misuse::NotOffered(NotOffered::Extension(missing.name())));
             }
         }
         if !self.qresync && condstore::needs_enabled(command) {
@@ -124,6 +122,9 @@ impl Session {
 /// unseen, turns nothing on that is not followed, and all its flags have a form in the grammar, for writing
 /// would leave out the others.
 fn permits_value(command: &Command, rules: &Rules) -> Result<(), Misuse> {
+    if let Some(conflict) = command.conflict() {
+        return Err(Misuse::WrongState(WrongState::Unsupported(conflict)));
+    }
     let flags = match command {
         Command::Other(_) if rules.effect != Effect::Nothing => {
             return Err(Misuse::WrongState(WrongState::OwnCall));

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::capability::Capability;
 use crate::types::{
-    Atom, Date, DateTime, Flag, FlagSet, ImapString, ListPattern, MailboxName, MessageSet, Partial, Section,
-    SectionText, SeqRange, SetMember, SetNumber, Tag, Value,
+    Atom, Date, DateTime, Flag, FlagSet, ImapString, ListPattern, MailboxName, MessageSet, ObjectId, Partial,
+    Section, SectionText, SeqRange, SetMember, SetNumber, Tag, Value,
 };
 
 /// One to four values.
@@ -205,10 +205,14 @@ fn fetch(u: &mut Unstructured<'_>) -> Result<Fetch> {
     let since = since.map(|at| {
         if vanished && messages.is_uid() { Since::ChangedOrVanished(at) } else { Since::Changed(at) }
     });
-    Ok(Fetch { messages, items, since })
+    let partial = maybe(u, |u| u.arbitrary())?.filter(|_| messages.is_uid());
+    Ok(Fetch { messages, items, since, partial })
 }
 
 fn key(u: &mut Unstructured<'_>, depth: usize) -> Result<SearchKey> {
+    if u.ratio(1, 4)? {
+        return extended_key(u, depth);
+    }
     let last = if depth == 0 { 33 } else { 36 };
     Ok(match u.int_in_range(0..=last)? {
         0 => SearchKey::All,
@@ -251,9 +255,33 @@ fn key(u: &mut Unstructured<'_>, depth: usize) -> Result<SearchKey> {
     })
 }
 
+/// A key of an extension.
+fn extended_key(u: &mut Unstructured<'_>, depth: usize) -> Result<SearchKey> {
+    Ok(match u.int_in_range(0..=if depth == 0 { 10 } else { 11 })? {
+        0 => SearchKey::EmailId(ObjectId::email(u.arbitrary()?)),
+        1 => SearchKey::Filter(
+            Atom::new(word(u, b"AZaz09-_")?).map_err(|_| arbitrary::Error::IncorrectFormat)?,
+        ),
+        2 => SearchKey::Older(u.arbitrary()?),
+        3 => SearchKey::SaveDateSupported,
+        4 => SearchKey::SavedBefore(date(u)?),
+        5 => SearchKey::SavedOn(date(u)?),
+        6 => SearchKey::SavedSince(date(u)?),
+        7 => SearchKey::ThreadId(ObjectId::thread(u.arbitrary()?)),
+        8 => SearchKey::UidAfter(u.arbitrary()?),
+        9 => SearchKey::UidBefore(u.arbitrary()?),
+        10 => SearchKey::Younger(u.arbitrary()?),
+        _ => SearchKey::Fuzzy(Box::new(key(u, depth - 1)?)),
+    })
+}
+
 fn search(u: &mut Unstructured<'_>) -> Result<Search> {
     let option = |u: &mut Unstructured<'_>| {
-        Ok(match u.int_in_range(0..=5)? {
+        Ok(match u.int_in_range(0..=9)? {
+            6 => SearchReturnOpt::Partial(u.arbitrary()?),
+            7 => SearchReturnOpt::Context,
+            8 => SearchReturnOpt::Update,
+            9 => SearchReturnOpt::Relevancy,
             0 => SearchReturnOpt::Min,
             1 => SearchReturnOpt::Max,
             2 => SearchReturnOpt::All,

@@ -8,7 +8,7 @@ use mailwire_core::{ParseError, ParseErrorKind, Text, keywords};
 use super::{Messages, OtherItem, PreviewMods, rules::Need, writer::Writer};
 use crate::capability::Capability;
 use crate::extensions::condstore;
-use crate::types::{Atom, ModSeq, Partial, Reader, Section, Value, chars};
+use crate::types::{Atom, ModSeq, Partial, PartialRange, Reader, Section, Value, chars};
 
 /// `FETCH` and `UID FETCH` (RFC 9051 section 6.4.5).
 ///
@@ -30,6 +30,9 @@ pub struct Fetch {
     pub items: FetchAtts,
     /// Only those that changed, and the ones that are gone.
     pub since: Option<Since>,
+    /// Only a part of the messages, by their places among them: with UIDs only
+    /// ([RFC 9394 section 3.3](https://www.rfc-editor.org/rfc/rfc9394#section-3.3)).
+    pub partial: Option<PartialRange>,
 }
 
 /// Which changes FETCH asks for (RFC 7162 sections 3.1.4.1 and 3.2.6).
@@ -52,14 +55,18 @@ impl From<ModSeq> for Since {
 /// ```text
 /// fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"   ; RFC 4466
 /// fetch-modifier  = "CHANGEDSINCE" SP mod-sequence-value / "VANISHED" ; RFC 7162
+/// fetch-modifier  =/ "PARTIAL" SP partial-range                       ; RFC 9394
 /// ```
 #[cold]
-fn read_modifiers(r: &mut Reader<'_>, uid: bool) -> Result<Option<Since>, ParseError> {
+fn read_modifiers(
+    r: &mut Reader<'_>,
+    uid: bool,
+) -> Result<(Option<Since>, Option<PartialRange>), ParseError> {
     if r.peek() != Some(b' ') || r.peek_at(1) != Some(b'(') {
-        return Ok(None);
+        return Ok((None, None));
     }
     r.skip(2);
-    let (start, mut changed, mut vanished) = (r.offset(), None, false);
+    let (start, mut changed, mut vanished, mut partial) = (r.offset(), None, false, None);
     r.items(|r| {
         let at = r.offset();
         match Modifier::of(r.take_class(chars::ATOM)) {
@@ -68,6 +75,10 @@ fn read_modifiers(r: &mut Reader<'_>, uid: bool) -> Result<Option<Since>, ParseE
                 changed = Some(ModSeq::read(r)?);
             }
             Some(Modifier::Vanished) if uid => vanished = true,
+            Some(Modifier::Partial) if uid && partial.is_none() => {
+                r.space()?;
+                partial = Some(PartialRange::read(r)?);
+            }
             Some(_) => return Err(ParseError::new(at, "not a FETCH modifier here")),
             None => {
                 return Err(ParseError::new(at, "unknown FETCH modifier").with_kind(ParseErrorKind::Unknown));
@@ -75,15 +86,19 @@ fn read_modifiers(r: &mut Reader<'_>, uid: bool) -> Result<Option<Since>, ParseE
         }
         Ok(())
     })?;
-    match changed {
-        Some(mod_seq) if vanished => Ok(Some(Since::ChangedOrVanished(mod_seq))),
-        Some(mod_seq) => Ok(Some(Since::Changed(mod_seq))),
-        None => Err(ParseError::new(start, "expected CHANGEDSINCE")),
-    }
+    let since = match changed {
+        Some(mod_seq) if vanished => Some(Since::ChangedOrVanished(mod_seq)),
+        Some(mod_seq) => Some(Since::Changed(mod_seq)),
+        None if vanished || partial.is_none() => {
+            return Err(ParseError::new(start, "expected CHANGEDSINCE"));
+        }
+        None => None,
+    };
+    Ok((since, partial))
 }
 
 keywords! {
-    enum Modifier { ChangedSince = "CHANGEDSINCE", Vanished = "VANISHED" }
+    enum Modifier { ChangedSince = "CHANGEDSINCE", Partial = "PARTIAL", Vanished = "VANISHED" }
 }
 
 /// What FETCH asks for.
@@ -168,13 +183,20 @@ impl Fetch {
     /// Asks for `items` of these messages.
     #[must_use]
     pub fn new(messages: impl Into<Messages>, items: impl Into<FetchAtts>) -> Self {
-        Self { messages: messages.into(), items: items.into(), since: None }
+        Self { messages: messages.into(), items: items.into(), since: None, partial: None }
     }
 
     /// Only what changed since then.
     #[must_use]
     pub fn with_since(mut self, since: Since) -> Self {
         self.since = Some(since);
+        self
+    }
+
+    /// Only a part of the messages, by their places among them. It is left out where they are not named by UIDs.
+    #[must_use]
+    pub fn with_partial(mut self, partial: PartialRange) -> Self {
+        self.partial = Some(partial);
         self
     }
 
@@ -188,7 +210,9 @@ impl Fetch {
             FetchAtts::List(items) => items,
             _ => &[],
         };
-        since.into_iter().chain(items.iter().filter_map(FetchAtt::needs))
+        let partial = self.partial.map(|_| Need::of(&Capability::Partial));
+        let saved = self.messages.needs();
+        since.into_iter().chain(partial).chain(saved).chain(items.iter().filter_map(FetchAtt::needs))
     }
 
     /// ```text
@@ -200,8 +224,8 @@ impl Fetch {
         let messages = Messages::read(r, uid)?;
         r.space()?;
         let items = FetchAtts::read(r)?;
-        let since = if r.is_at_end() { None } else { read_modifiers(r, uid)? };
-        Ok(Self { messages, items, since })
+        let (since, partial) = if r.is_at_end() { (None, None) } else { read_modifiers(r, uid)? };
+        Ok(Self { messages, items, since, partial })
     }
 
     pub(super) fn write(&self, e: &mut Writer<'_>) {
@@ -209,18 +233,31 @@ impl Fetch {
         self.messages.write(e.out);
         e.put(b" ");
         self.write_items(e);
-        match self.since {
-            None => {}
-            Some(Since::ChangedOrVanished(mod_seq)) if self.messages.is_uid() => {
-                e.put(b" (CHANGEDSINCE ");
-                e.number(mod_seq.get());
-                e.put(b" VANISHED)");
+        if self.since.is_some() || self.partial.is_some() {
+            self.write_modifiers(e);
+        }
+    }
+
+    #[cold]
+    fn write_modifiers(&self, e: &mut Writer<'_>) {
+        let by_uid = self.messages.is_uid();
+        let mut before: &[u8] = b" (";
+        if let Some(Since::Changed(mod_seq) | Since::ChangedOrVanished(mod_seq)) = self.since {
+            e.put(b" (CHANGEDSINCE ");
+            e.number(mod_seq.get());
+            if by_uid && matches!(self.since, Some(Since::ChangedOrVanished(_))) {
+                e.put(b" VANISHED");
             }
-            Some(Since::Changed(mod_seq) | Since::ChangedOrVanished(mod_seq)) => {
-                e.put(b" (CHANGEDSINCE ");
-                e.number(mod_seq.get());
-                e.put(b")");
-            }
+            before = b" ";
+        }
+        if let Some(partial) = self.partial.filter(|_| by_uid) {
+            e.put(before);
+            e.put(b"PARTIAL ");
+            partial.write(e.out);
+            before = b" ";
+        }
+        if before == b" " {
+            e.put(b")");
         }
     }
 
@@ -355,7 +392,7 @@ impl FetchAtt {
     fn needs(&self) -> Option<Need> {
         Some(match self {
             Self::ModSeq => condstore::needs_condstore(),
-            Self::Binary { .. } | Self::BinarySize { .. } => Need::or_rev2(&Capability::Binary),
+            Self::Binary { .. } | Self::BinarySize { .. } => Need::of(&Capability::Binary).or_rev2(),
             Self::EmailId | Self::ThreadId => Need::of(&Capability::ObjectId),
             Self::SaveDate => Need::of(&Capability::SaveDate),
             Self::Preview(mods) => mods.needs(),

@@ -202,7 +202,7 @@ impl StatusAtt {
     pub(super) fn needs(&self) -> Option<Need> {
         Some(match self {
             Self::HighestModSeq => condstore::needs_condstore(),
-            Self::Size => Need::or_rev2(&Capability::StatusSize),
+            Self::Size => Need::of(&Capability::StatusSize).or_rev2(),
             Self::AppendLimit => Need::of(&Capability::AppendLimit(None)),
             Self::MailboxId => Need::of(&Capability::ObjectId),
             _ => return None,

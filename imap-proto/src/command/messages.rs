@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use mailwire_core::{ParseError, from_variants};
 
+use super::{rules::Need, search::saved};
 use crate::types::{KnownUids, Reader, SeqNumber, SequenceSet, Uid, UidSet};
 
 /// Messages by sequence numbers or unique identifiers: whether FETCH is written as `FETCH` or as
@@ -34,6 +35,16 @@ impl Messages {
     #[must_use]
     pub const fn is_uid(&self) -> bool {
         matches!(self, Self::Uid(_))
+    }
+
+    /// What a server must have for `$`, if it is that.
+    #[inline]
+    pub(super) fn needs(&self) -> Option<Need> {
+        let is_saved = match self {
+            Self::Sequence(set) => set.is_saved(),
+            Self::Uid(set) => set.is_saved(),
+        };
+        is_saved.then(saved)
     }
 
     pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {

@@ -2,7 +2,7 @@
 
 use mailwire_core::{WrongState, keywords};
 
-use super::{Command, SearchKey, StatusAtt};
+use super::{Command, StatusAtt, search};
 use crate::{
     capability::{Capabilities, Capability},
     extensions::ExtensionCommand,
@@ -48,8 +48,8 @@ pub(crate) enum Numbers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Need {
     pub(crate) capability: &'static Capability,
-    /// Another that will do.
-    or: Option<&'static Capability>,
+    /// Others that will do.
+    others: &'static [Capability],
     /// IMAP4rev2 has it, too.
     pub(crate) in_rev2: bool,
 }
@@ -87,10 +87,21 @@ impl Command {
             Command::Select(select) | Command::Examine(select) => select.needs().filter(lacks),
             Command::Status(status) => status.items.iter().filter_map(StatusAtt::needs).find(lacks),
             Command::List(list) => list.needs().find(lacks),
-            Command::Search(search) => search.keys.iter().filter_map(SearchKey::needs).find(lacks),
+            Command::Search(search) => search::lacks(search.returns.as_deref(), &search.keys, &lacks),
             Command::Fetch(fetch) => fetch.needs().find(lacks),
-            Command::Store(store) => store.needs().filter(lacks),
+            Command::Store(store) => store.needs().into_iter().chain(store.messages.needs()).find(lacks),
+            Command::Copy(copy) | Command::Move(copy) => copy.messages.needs().filter(lacks),
+            Command::UidExpunge(set) if set.is_saved() => Some(search::saved()).filter(lacks),
             Command::Append(append) if append.binary => Some(Need::of(&Capability::Binary)).filter(lacks),
+            _ => None,
+        }
+    }
+
+    /// Why its options exclude each other.
+    #[inline]
+    pub(crate) fn conflict(&self) -> Option<&'static str> {
+        match self {
+            Command::Search(search) => search::conflict(search.returns.as_deref(), &search.keys),
             _ => None,
         }
     }
@@ -270,7 +281,7 @@ impl Rules {
     }
 
     pub(crate) const fn needs_or_rev2(self, capability: &'static Capability) -> Self {
-        Self { needs: Some(Need { in_rev2: true, ..Need::of(capability) }), ..self }
+        Self { needs: Some(Need::of(capability).or_rev2()), ..self }
     }
 
     /// It names messages by sequence number; its form with `UID` by UID.
@@ -301,31 +312,32 @@ impl Rules {
 impl Need {
     /// A capability that IMAP4rev2 does not bring.
     pub(crate) const fn of(capability: &'static Capability) -> Self {
-        Self { capability, or: None, in_rev2: false }
+        Self { capability, others: &[], in_rev2: false }
     }
 
-    /// Another capability will do, too.
-    pub(crate) const fn or(self, other: &'static Capability) -> Self {
-        Self { or: Some(other), ..self }
+    /// Other capabilities will do, too.
+    pub(crate) const fn or(self, others: &'static [Capability]) -> Self {
+        Self { others, ..self }
     }
 
-    /// A capability that IMAP4rev2 brings, too.
-    pub(crate) const fn or_rev2(capability: &'static Capability) -> Self {
-        Self { capability, or: None, in_rev2: true }
+    /// IMAP4rev2 will do, too.
+    pub(crate) const fn or_rev2(self) -> Self {
+        Self { in_rev2: true, ..self }
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &'static str {
+        self.capability.known_name().unwrap_or("the extension")
     }
 
     /// Whether a peer with these capabilities has what is needed.
     pub(crate) fn is_met(&self, offered: &Capabilities) -> bool {
-        let has = |capability: &Capability| match capability {
-            // With a value or without.
-            Capability::AppendLimit(_) => {
-                offered.iter().any(|offered| matches!(offered, Capability::AppendLimit(_)))
-            }
-            capability => offered.has(capability),
+        let is_offered = if self.in_rev2 {
+            offered.has_or_rev2(self.capability)
+        } else {
+            offered.has_some(self.capability)
         };
-        let is_offered =
-            if self.in_rev2 { offered.has_or_rev2(self.capability) } else { has(self.capability) };
-        is_offered || self.or.is_some_and(|other| offered.has(other))
+        is_offered || self.others.iter().any(|other| offered.has_some(other))
     }
 }
 

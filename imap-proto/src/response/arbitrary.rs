@@ -8,9 +8,10 @@ use bytes::Bytes;
 use mailwire_core::{Dialect, Text};
 
 use super::{
-    BinaryData, BinarySize, Code, Continuation, CopyUid, ESearchData, FetchData, ListData, ListExtension,
-    ListKind, MsgAtt, OtherCode, OtherData, OtherMsgAtt, Reply, ReplyKind, ReplyText, Response, SearchData,
-    SearchReturnData, SectionData, StatusAttVal, StatusData, Tagged, Untagged, VanishedData,
+    BinaryData, BinarySize, Code, ContextChange, Continuation, CopyUid, ESearchData, FetchData, ListData,
+    ListExtension, ListKind, MsgAtt, OtherCode, OtherData, OtherMsgAtt, Reply, ReplyKind, ReplyText,
+    Response, SearchData, SearchReturnData, SearchedMailbox, SectionData, StatusAttVal, StatusData, Tagged,
+    Untagged, VanishedData,
 };
 use crate::{
     Capability,
@@ -305,7 +306,14 @@ fn status_item(u: &mut Unstructured<'_>) -> Result<StatusAttVal> {
 }
 
 fn esearch_item(u: &mut Unstructured<'_>) -> Result<SearchReturnData> {
-    Ok(match u.int_in_range(0..=5)? {
+    let changes = |u: &mut Unstructured<'_>| {
+        some(u, |u| Ok(ContextChange { position: u.arbitrary()?, numbers: known(u)? }))
+    };
+    Ok(match u.int_in_range(0..=9)? {
+        6 => SearchReturnData::Partial { range: u.arbitrary()?, found: maybe(u, known)? },
+        7 => SearchReturnData::AddTo(changes(u)?),
+        8 => SearchReturnData::RemoveFrom(changes(u)?),
+        9 => SearchReturnData::Relevancy(some(u, |u| u.int_in_range(1..=100))?),
         0 => SearchReturnData::Min(u.int_in_range(1..=u32::MAX)?),
         1 => SearchReturnData::Max(u.int_in_range(1..=u32::MAX)?),
         2 => SearchReturnData::Count(u.arbitrary()?),
@@ -347,6 +355,9 @@ impl<'a> Arbitrary<'a> for Untagged {
             }),
             7 => Self::ESearch(ESearchData {
                 tag: nstring(u)?,
+                mailbox: maybe(u, |u| {
+                    Ok(Box::new(SearchedMailbox { name: mailbox(u)?, uid_validity: from_one(u)? }))
+                })?,
                 uid: u.arbitrary()?,
                 items: maybe(u, |u| some(u, esearch_item))?.unwrap_or_default(),
             }),

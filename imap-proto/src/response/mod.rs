@@ -38,7 +38,7 @@ pub use self::{
     fetch::{BinaryData, BinarySize, FetchData, MsgAtt, OtherMsgAtt, SectionData},
     mailbox_data::{ListData, ListExtension, ListKind, StatusAttVal, StatusData},
     reply::{Continuation, Reply, ReplyKind, ReplyText, Tagged},
-    search::{ESearchData, SearchData, SearchReturnData, VanishedData},
+    search::{ContextChange, ESearchData, SearchData, SearchReturnData, SearchedMailbox, VanishedData},
 };
 use crate::{
     Capability,

@@ -45,6 +45,9 @@ impl Machine {
         if !self.session.qresync && condstore::needs_enabled(command) {
             return Err(Refusal::bad(0, "QRESYNC is not enabled"));
         }
+        if let Some(conflict) = command.conflict() {
+            return Err(Refusal::bad(0, conflict));
+        }
         match command {
             Command::Search(_) | Command::Fetch(_) => match command.unknown_member() {
                 Some((what, name)) if !self.config.pass_unknown_commands => {
@@ -226,9 +229,6 @@ pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<
         | Cap::XList
         | Cap::CreateSpecialUse
         | Cap::ContextSearch
-        | Cap::Partial
-        | Cap::Within
-        | Cap::SearchFuzzy
         | Cap::MultiSearch
         | Cap::ListMyRights
         | Cap::ListMetadata

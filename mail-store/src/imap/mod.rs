@@ -59,7 +59,7 @@ impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
     }
 
     fn capabilities(&self) -> Vec<Capability> {
-        let of_all_stores = [Capability::Preview];
+        let of_all_stores = [Capability::Preview, Capability::Within];
         of_all_stores.into_iter().chain(self.store.extensions()).collect()
     }
 

@@ -118,6 +118,7 @@ impl Found<NonZeroU32> {
         }
     }
 
+    /// The numbers of `ALL`, or of the part that was asked for.
     fn add_set(&mut self, set: &KnownNumbers) {
         let range = |(start, end): (NonZeroU32, NonZeroU32)| (start.min(end), start.max(end));
         self.ranges.extend(set.ranges().map(range));
@@ -130,6 +131,7 @@ impl Found<NonZeroU32> {
                 SearchReturnData::Max(number) => self.max = NonZeroU32::new(*number),
                 SearchReturnData::Count(count) => self.count = Some(*count),
                 SearchReturnData::All(set) => self.add_set(set),
+                SearchReturnData::Partial { found: Some(set), .. } => self.add_set(set),
                 SearchReturnData::ModSeq(value) => self.mod_seq = Some(*value),
                 _ => {}
             }
@@ -189,6 +191,22 @@ impl Client {
     /// SEARCH or UID SEARCH with all its options. CHARSET is named where the keys need it and none is
     /// given: some servers refuse it where they do not.
     ///
+    /// # Examples
+    ///
+    /// The newest hundred messages ([RFC 9394](https://www.rfc-editor.org/rfc/rfc9394)):
+    ///
+    /// ```no_run
+    /// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {
+    /// use mailwire_transport::imap::{SearchKey, proto::command::{Search, SearchReturnOpt}, proto::types::Uid};
+    ///
+    /// let page = [SearchReturnOpt::Count, SearchReturnOpt::Partial("-1:-100".parse()?)];
+    /// let search = Search::by_uid([SearchKey::Undeleted]).with_returns(page);
+    /// let found = client.search_with(search).await?.of::<Uid>();
+    /// println!("{} of {}", found.iter().count(), found.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The server refuses, or the connection fails.
@@ -241,7 +259,7 @@ fn is_ascii(key: &SearchKey) -> bool {
         | SearchKey::Text(text)
         | SearchKey::To(text) => ascii(text),
         SearchKey::Header(name, text) => ascii(name) && ascii(text),
-        SearchKey::Not(key) => is_ascii(key),
+        SearchKey::Not(key) | SearchKey::Fuzzy(key) => is_ascii(key),
         SearchKey::Or(first, second) => is_ascii(first) && is_ascii(second),
         SearchKey::And(keys) => keys.iter().all(is_ascii),
         SearchKey::Other(item) => item.arguments.iter().all(Value::is_ascii),

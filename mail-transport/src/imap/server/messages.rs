@@ -1,19 +1,16 @@
 //! Commands about messages.
 
-use std::num::NonZeroU32;
-
-use mailwire_core::Ticket;
 use mailwire_imap::{
-    command::{Copy, Fetch, FetchAtt, FetchAtts, Search, SearchReturnOpt, Store, StoreAction},
-    response::{self, Code, CopyUid, ESearchData, Reply, SearchReturnData, Untagged},
-    types::{Flag, FlagSet, ImapString, KnownNumbers, KnownUids, Uid, UidSet},
+    command::{Copy, Fetch, FetchAtt, FetchAtts, Store, StoreAction},
+    response::{Code, CopyUid, Reply, Untagged},
+    types::{Flag, FlagSet, KnownUids, Uid, UidSet},
 };
 
 use super::{
     conversation::{Conversation, Stop, done},
     fetch_writer::FetchWriter,
     open::Open,
-    options::{CopyOptions, FetchOptions, SearchOptions, StoreOptions},
+    options::{CopyOptions, FetchOptions, StoreOptions},
     refusal::{Refusal, status},
     sending::push,
     service::{Copied, Service, Session, Stored},
@@ -28,7 +25,7 @@ const HANDLED: u64 = Budget::TURN / BATCH as u64;
 
 impl<S: Service> Conversation<S> {
     /// The session and the open mailbox, which commands in this state have.
-    fn opened(&mut self) -> Result<(&mut S::Session, &mut Open), Stop> {
+    pub(super) fn opened(&mut self) -> Result<(&mut S::Session, &mut Open), Stop> {
         match (&mut self.session, &mut self.open) {
             (Some(session), Some(open)) => Ok((session, open)),
             _ => Err(Stop::Bad("No mailbox is selected")),
@@ -48,8 +45,13 @@ impl<S: Service> Conversation<S> {
         let mut asked = items(fetch.items)?;
         let dialect = self.driver.connection().dialect();
         let (_, open) = self.opened()?;
-        let uids = sets::resolve(&open.view, &fetch.messages, dialect)?;
+        let mut uids = sets::resolve(&open.view, &fetch.messages, dialect)?;
         let by_uid = fetch.messages.is_uid();
+        if let Some(partial) = fetch.partial {
+            let places = partial.places(uids.len());
+            uids.truncate(places.end);
+            uids.drain(..places.start);
+        }
         let with_uid = by_uid || asked.contains(&FetchAtt::Uid);
         asked.retain(|item| *item != FetchAtt::Uid);
         let marks = !open.read_only && asked.iter().any(sets_seen);
@@ -113,72 +115,6 @@ impl<S: Service> Conversation<S> {
         }
         let missing = known < uids.len() && !by_uid;
         Ok(if missing { done().with_code(Code::ExpungeIssued) } else { done() })
-    }
-
-    /// SEARCH: RFC 9051 section 6.4.4.
-    pub(super) async fn search(&mut self, ticket: Ticket, search: Search) -> Result<Reply, Stop> {
-        if let Some(charset) = &search.charset {
-            if !["US-ASCII", "UTF-8"].iter().any(|known| charset.eq_ignore_ascii_case(known)) {
-                let known = ["US-ASCII", "UTF-8"].iter().filter_map(|name| ImapString::new(*name).ok());
-                let refusal = Refusal::new("This character set is not known");
-                return Err(refusal.with_code(Code::BadCharset(known.collect())).into());
-            }
-        }
-        let rev2 = self.rev2();
-        let tag = self.driver.connection().tag(ticket).map(|tag| tag.as_text().clone());
-        let saves = search.returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturnOpt::Save));
-        let mut budget = self.budget();
-        let dialect = self.driver.connection().dialect();
-        let (session, open) = self.opened()?;
-        let keys = sets::translate(&open.view, search.keys, dialect)?;
-        let options = SearchOptions::new(keys).with_messages(open.view.len().into());
-        let found = session.search(&options, &mut budget).await;
-        if saves && found.is_err() {
-            // RFC 9051 section 6.4.4.1: a search that fails leaves nothing saved.
-            open.view.save([]);
-        }
-        let mut found = found?;
-        found.sort_unstable();
-        found.dedup();
-        let known = open.view.numbers(found);
-        let known = known.map(|(uid, number)| (uid, if search.uid { uid.get() } else { number.get() }));
-        let (found, numbers): (Vec<Uid>, Vec<u32>) = known.unzip();
-        let returns = match search.returns {
-            None if !rev2 => {
-                let data = response::SearchData::new(numbers);
-                push(&mut self.driver, Untagged::Search(data)).await?;
-                return Ok(done());
-            }
-            Some(returns) if !returns.is_empty() => returns,
-            _ => vec![SearchReturnOpt::All],
-        };
-        if returns.iter().any(|option| matches!(option, SearchReturnOpt::Other(_))) {
-            return Err(Stop::Bad("Unknown result option"));
-        }
-        if saves {
-            open.view.save(sets::ranges(saved(&returns, &found)));
-        }
-        let asked = |option: &SearchReturnOpt| returns.contains(option);
-        let mut items = Vec::new();
-        if let (true, Some(&least)) = (asked(&SearchReturnOpt::Min), numbers.first()) {
-            items.push(SearchReturnData::Min(least));
-        }
-        if let (true, Some(&most)) = (asked(&SearchReturnOpt::Max), numbers.last()) {
-            items.push(SearchReturnData::Max(most));
-        }
-        let all = numbers.iter().copied().filter_map(NonZeroU32::new);
-        if let (true, Ok(set)) = (asked(&SearchReturnOpt::All), KnownNumbers::from_numbers(all)) {
-            items.push(SearchReturnData::All(set));
-        }
-        if asked(&SearchReturnOpt::Count) {
-            items.push(SearchReturnData::Count(u32::try_from(numbers.len()).unwrap_or(u32::MAX)));
-        }
-        if returns.iter().any(|option| *option != SearchReturnOpt::Save) {
-            let tag = tag.and_then(|tag| ImapString::new(tag).ok());
-            let data = ESearchData::new(search.uid, items).with_tag(tag);
-            push(&mut self.driver, Untagged::ESearch(data)).await?;
-        }
-        Ok(done())
     }
 
     /// COPY: RFC 9051 section 6.4.7.
@@ -270,20 +206,6 @@ fn sets_seen(item: &FetchAtt) -> bool {
             | FetchAtt::Rfc822
             | FetchAtt::Rfc822Text
     )
-}
-
-/// What SAVE keeps: only the ends, if only those were asked for (RFC 5182 section 2.4).
-fn saved(returns: &[SearchReturnOpt], found: &[Uid]) -> Vec<Uid> {
-    let asked = |option: &SearchReturnOpt| returns.contains(option);
-    let (min, max) = (asked(&SearchReturnOpt::Min), asked(&SearchReturnOpt::Max));
-    if asked(&SearchReturnOpt::All) || asked(&SearchReturnOpt::Count) || !(min || max) {
-        return found.to_vec();
-    }
-    let least = found.first().filter(|_| min);
-    let most = found.last().filter(|_| max);
-    let mut kept: Vec<Uid> = least.into_iter().chain(most).copied().collect();
-    kept.dedup();
-    kept
 }
 
 fn copy_uid(copied: &Copied) -> Option<Code> {

@@ -14,6 +14,7 @@ mod messages;
 mod open;
 mod options;
 mod refusal;
+mod searching;
 mod sending;
 mod service;
 mod sets;
@@ -93,6 +94,7 @@ impl<S: Service> Server<S> {
             #[cfg(feature = "compress")]
             Capability::CompressDeflate,
             Capability::SearchRes,
+            Capability::Partial,
             Capability::Unauthenticate,
         ];
         for capability in own.into_iter().chain(service.capabilities()) {

@@ -96,8 +96,8 @@ impl StoreOptions {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchOptions {
-    /// All of these are true of them. There are neither sequence numbers nor `$`, `NEW`, `OLD` and
-    /// `RECENT` in the keys any more, strings are UTF-8, and the ranges of sets ascend.
+    /// All of these are true of them. There are neither sequence numbers nor `$`, `NEW`, `OLD`, `RECENT`,
+    /// `UIDAFTER` and `UIDBEFORE` in the keys any more, strings are UTF-8, and the ranges of sets ascend.
     pub keys: Vec<SearchKey>,
     /// How many messages of the mailbox the client knows: so many are asked.
     pub messages: u64,

@@ -104,6 +104,15 @@ impl Translation<'_> {
             }
             SearchKey::Sequence(set) => self.set(self.view.resolve(&set)?)?,
             SearchKey::Uid(set) => self.set(self.view.resolve_uids(&set))?,
+            SearchKey::UidAfter(uid) => {
+                let next = uid.get().checked_add(1).and_then(Uid::new);
+                self.set(next.map_or_else(Vec::new, |next| self.view.known(next, Uid::MAX).collect()))?
+            }
+            SearchKey::UidBefore(uid) => {
+                let last = Uid::new(uid.get() - 1);
+                self.set(last.map_or_else(Vec::new, |last| self.view.known(Uid::MIN, last).collect()))?
+            }
+            SearchKey::Fuzzy(key) => SearchKey::Fuzzy(Box::new(self.key(*key)?)),
             SearchKey::Recent => self.recent()?,
             SearchKey::Old => self.recent()?.not(),
             SearchKey::New => SearchKey::And(vec![self.recent()?, SearchKey::Unseen]),
@@ -208,6 +217,10 @@ mod tests {
         let one = |key| translate(&view, vec![key], Dialect::Strict).unwrap().remove(0);
         assert_eq!(one(SearchKey::Sequence("2:4".parse().unwrap())), uids("3:8"));
         assert_eq!(one(SearchKey::Uid("6:7".parse().unwrap())), SearchKey::All.not());
+        assert_eq!(one(SearchKey::UidAfter(uid(5))), uids("8:13"));
+        assert_eq!(one(SearchKey::UidBefore(uid(5))), uids("2:3"));
+        assert_eq!(one(SearchKey::UidAfter(Uid::MAX)), SearchKey::All.not());
+        assert_eq!(one(SearchKey::UidBefore(Uid::MIN)), SearchKey::All.not());
         assert_eq!(one(SearchKey::Uid("50:*".parse().unwrap())), uids("13"));
         assert_eq!(one(SearchKey::Sequence(SequenceSet::saved())), uids("3,8"));
         assert_eq!(one(SearchKey::New), SearchKey::And(vec![uids("13"), SearchKey::Unseen]));

@@ -1,47 +1,17 @@
-//! SEARCH.
+//! The keys of SEARCH.
 
 use alloc::{boxed::Box, vec::Vec};
+use core::num::NonZeroU32;
 
 use mailwire_core::{ParseError, ParseErrorKind, keywords};
 
-use super::{AString, OtherItem, parse::read_atom, rules::Need, writer::Writer};
-use crate::extensions::condstore::{self, SearchModSeq};
-use crate::types::{Atom, Date, Reader, SequenceSet, UidSet, chars};
-
-/// `SEARCH` and `UID SEARCH` (RFC 9051 section 6.4.4).
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Search {
-    /// Whether the result is UIDs.
-    pub uid: bool,
-    /// `RETURN (...)`: what of the result. `None` is a search of RFC 3501; an empty list asks for
-    /// `ALL`.
-    pub returns: Option<Vec<SearchReturnOpt>>,
-    /// The character set of the strings; US-ASCII or UTF-8 if there is none.
-    pub charset: Option<Box<AString>>,
-    /// What must all be true of a message. None means all messages.
-    pub keys: Vec<SearchKey>,
-}
-
-/// What SEARCH returns.
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum SearchReturnOpt {
-    /// `MIN`: the lowest number.
-    Min,
-    /// `MAX`: the highest number.
-    Max,
-    /// `ALL`: all numbers.
-    All,
-    /// `COUNT`: how many.
-    Count,
-    /// `SAVE`: the result is kept, and is `$` in later commands.
-    Save,
-    /// Another option, of one word.
-    Other(Atom),
-}
+use super::{eat_word, fuzzy, saved};
+use crate::{
+    capability::Capability,
+    command::{AString, OtherItem, parse::read_atom, rules::Need, writer::Writer},
+    extensions::condstore::{self, SearchModSeq},
+    types::{Atom, Date, ObjectId, Reader, SequenceSet, Uid, UidSet, chars, read_nz},
+};
 
 /// What SEARCH looks for.
 #[non_exhaustive]
@@ -64,10 +34,19 @@ pub enum SearchKey {
     Deleted,
     /// `DRAFT`
     Draft,
+    /// `EMAILID`: the message of this identifier
+    /// ([RFC 8474 section 5.4](https://www.rfc-editor.org/rfc/rfc8474#section-5.4)).
+    EmailId(ObjectId),
+    /// `FILTER`: the keys that are stored under this name, an atom without `/`
+    /// ([RFC 5466 section 3.1](https://www.rfc-editor.org/rfc/rfc5466#section-3.1)).
+    Filter(Atom),
     /// `FLAGGED`
     Flagged,
     /// `FROM`
     From(AString),
+    /// `FUZZY`: what is like this
+    /// ([RFC 6203 section 3](https://www.rfc-editor.org/rfc/rfc6203#section-3)).
+    Fuzzy(Box<SearchKey>),
     /// `HEADER`: a word in a field. The empty word asks for the field itself.
     Header(AString, AString),
     /// `KEYWORD`
@@ -82,12 +61,25 @@ pub enum SearchKey {
     Not(Box<SearchKey>),
     /// `OLD`: not recent. RFC 3501 only.
     Old,
+    /// `OLDER`: whose internal date is at least so many seconds ago
+    /// ([RFC 5032 section 2](https://www.rfc-editor.org/rfc/rfc5032#section-2)).
+    Older(NonZeroU32),
     /// `ON`: by internal date.
     On(Date),
     /// `OR`
     Or(Box<SearchKey>, Box<SearchKey>),
     /// `RECENT`: RFC 3501 only.
     Recent,
+    /// `SAVEDATESUPPORTED`: all messages, if their mailbox knows when they were put into it
+    /// ([RFC 8514 section 4.3](https://www.rfc-editor.org/rfc/rfc8514#section-4.3)).
+    SaveDateSupported,
+    /// `SAVEDBEFORE`: by the date on which they were put into the mailbox
+    /// ([RFC 8514 section 4.3](https://www.rfc-editor.org/rfc/rfc8514#section-4.3)).
+    SavedBefore(Date),
+    /// `SAVEDON`
+    SavedOn(Date),
+    /// `SAVEDSINCE`
+    SavedSince(Date),
     /// `SEEN`
     Seen,
     /// `SENTBEFORE`: by the Date field.
@@ -104,10 +96,19 @@ pub enum SearchKey {
     Subject(AString),
     /// `TEXT`: a word in header or body.
     Text(AString),
+    /// `THREADID`: the messages of the thread with this identifier
+    /// ([RFC 8474 section 5.4](https://www.rfc-editor.org/rfc/rfc8474#section-5.4)).
+    ThreadId(ObjectId),
     /// `TO`
     To(AString),
     /// `UID`: messages by their unique identifiers.
     Uid(UidSet),
+    /// `UIDAFTER`: higher unique identifiers than this
+    /// ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
+    UidAfter(Uid),
+    /// `UIDBEFORE`: lower unique identifiers than this
+    /// ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
+    UidBefore(Uid),
     /// `UNANSWERED`
     Unanswered,
     /// `UNDELETED`
@@ -120,6 +121,9 @@ pub enum SearchKey {
     Unkeyword(Atom),
     /// `UNSEEN`
     Unseen,
+    /// `YOUNGER`: whose internal date is at most so many seconds ago
+    /// ([RFC 5032 section 2](https://www.rfc-editor.org/rfc/rfc5032#section-2)).
+    Younger(NonZeroU32),
     /// Messages by their sequence numbers.
     Sequence(SequenceSet),
     /// `(...)`: all of these, at least one.
@@ -129,139 +133,24 @@ pub enum SearchKey {
     Other(OtherItem),
 }
 
-impl Search {
-    /// A `SEARCH` for messages of which all of `keys` are true.
-    #[must_use]
-    pub fn new(keys: impl Into<Vec<SearchKey>>) -> Self {
-        Self { uid: false, returns: None, charset: None, keys: keys.into() }
-    }
-
-    /// A `UID SEARCH`.
-    #[must_use]
-    pub fn by_uid(keys: impl Into<Vec<SearchKey>>) -> Self {
-        Self { uid: true, ..Self::new(keys) }
-    }
-
-    /// Asks for these results: `RETURN (...)`. None of them asks for `ALL`.
-    #[must_use]
-    pub fn with_returns(mut self, returns: impl Into<Vec<SearchReturnOpt>>) -> Self {
-        self.returns = Some(returns.into());
-        self
-    }
-
-    /// Names the character set of the strings in the keys: `CHARSET`.
-    #[must_use]
-    pub fn with_charset(mut self, charset: AString) -> Self {
-        self.charset = Some(Box::new(charset));
-        self
-    }
-
-    /// ```text
-    /// search             = "SEARCH" [search-return-opts] SP search-program
-    /// search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"
-    /// search-program     = ["CHARSET" SP charset SP] search-key *(SP search-key)
-    /// ```
-    pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {
-        r.space()?;
-        let mut returns = None;
-        if eat_word(r, "RETURN") {
-            r.space()?;
-            r.expect(b'(', "expected (")?;
-            let mut options = Vec::new();
-            let mut name_at = r.offset();
-            r.items(|r| {
-                // Options are named by letters: this belongs to one that is not known.
-                if r.peek().is_some_and(|byte| matches!(byte, b'(' | b'-' | b'*' | b'0'..=b'9')) {
-                    let error = ParseError::new(name_at, "unknown SEARCH result option");
-                    return Err(error.with_kind(ParseErrorKind::Unknown));
-                }
-                name_at = r.offset();
-                options.push(SearchReturnOpt::read(r)?);
-                Ok(())
-            })?;
-            returns = Some(options);
-            r.space()?;
-        }
-        let mut charset = None;
-        if eat_word(r, "CHARSET") {
-            r.space()?;
-            charset = Some(Box::new(AString::read(r)?));
-            r.space()?;
-        }
-        let mut keys = Vec::with_capacity(2);
-        loop {
-            keys.push(SearchKey::read(r)?);
-            // Another key stands after one space.
-            if r.peek() != Some(b' ') || r.peek_at(1).is_none() {
-                return Ok(Self { uid, returns, charset, keys });
-            }
-            r.space()?;
-        }
-    }
-
-    pub(super) fn write(&self, e: &mut Writer<'_>) {
-        e.name(self.uid, b"SEARCH ");
-        if let Some(returns) = &self.returns {
-            e.put(b"RETURN (");
-            e.spaced(returns, |e, option| option.write(e));
-            e.put(b") ");
-        }
-        if let Some(charset) = &self.charset {
-            e.put(b"CHARSET ");
-            e.astring(charset);
-            e.put(b" ");
-        }
-        SearchKey::write_all(&self.keys, e);
-    }
-}
-
-/// Steps over a word and not over the beginning of a longer one.
-fn eat_word(r: &mut Reader<'_>, word: &str) -> bool {
-    !r.peek_at(word.len()).is_some_and(|byte| chars::is(byte, chars::ASTRING)) && r.eat_ignore_case(word)
-}
-
-impl SearchReturnOpt {
-    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
-        let name = read_atom(r)?;
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
-        Ok(if is("MIN") {
-            Self::Min
-        } else if is("MAX") {
-            Self::Max
-        } else if is("ALL") {
-            Self::All
-        } else if is("COUNT") {
-            Self::Count
-        } else if is("SAVE") {
-            Self::Save
-        } else {
-            Self::Other(name)
-        })
-    }
-
-    fn write(&self, e: &mut Writer<'_>) {
-        e.put(match self {
-            Self::Min => b"MIN",
-            Self::Max => b"MAX",
-            Self::All => b"ALL",
-            Self::Count => b"COUNT",
-            Self::Save => b"SAVE",
-            Self::Other(name) => name.as_bytes(),
-        });
-    }
-}
-
 impl SearchKey {
     /// Whether sequence numbers stand in it, or may do so.
     #[must_use]
     pub fn uses_sequence_numbers(&self) -> bool {
+        // It may have some among its arguments.
+        let names = |key: &Self| matches!(key, Self::Sequence(_) | Self::Other(_)).then_some(());
+        self.leaf(&mut |key| names(key)).is_some()
+    }
+
+    /// The first that `find` gives for a key in it that holds no other keys.
+    pub(crate) fn leaf<'a, T>(&'a self, find: &mut impl FnMut(&'a Self) -> Option<T>) -> Option<T> {
         match self {
-            // It may have some among its arguments.
-            Self::Sequence(_) | Self::Other(_) => true,
-            Self::Not(key) => key.uses_sequence_numbers(),
-            Self::Or(one, other) => one.uses_sequence_numbers() || other.uses_sequence_numbers(),
-            Self::And(keys) => keys.iter().any(Self::uses_sequence_numbers),
-            _ => false,
+            Self::Not(key) => key.leaf(find),
+            // What is within may need nothing, and this does.
+            Self::Fuzzy(key) => find(self).or_else(|| key.leaf(find)),
+            Self::Or(one, other) => one.leaf(find).or_else(|| other.leaf(find)),
+            Self::And(keys) => keys.iter().find_map(|key| key.leaf(find)),
+            leaf => find(leaf),
         }
     }
 
@@ -269,46 +158,46 @@ impl SearchKey {
     /// ([RFC 7162 section 3.1.5](https://www.rfc-editor.org/rfc/rfc7162#section-3.1.5)): the answer has one then.
     #[must_use]
     pub fn uses_mod_seq(&self) -> bool {
-        self.any(&|key| matches!(key, Self::ModSeq(_)))
-    }
-
-    /// Whether this is true of a key in it that contains no other.
-    fn any(&self, is: &impl Fn(&Self) -> bool) -> bool {
-        match self {
-            Self::Not(key) => key.any(is),
-            Self::Or(one, other) => one.any(is) || other.any(is),
-            Self::And(keys) => keys.iter().any(|key| key.any(is)),
-            leaf => is(leaf),
-        }
-    }
-
-    /// What a server must have for it.
-    pub(super) fn needs(&self) -> Option<Need> {
-        match self {
-            Self::ModSeq(_) => Some(condstore::needs_condstore()),
-            Self::Not(key) => key.needs(),
-            Self::Or(one, other) => one.needs().or_else(|| other.needs()),
-            Self::And(keys) => keys.iter().find_map(Self::needs),
-            _ => None,
-        }
+        self.leaf(&mut |key| matches!(key, Self::ModSeq(_)).then_some(())).is_some()
     }
 
     /// The key in it that is not known here.
     pub(crate) fn unknown(&self) -> Option<&OtherItem> {
-        match self {
+        self.leaf(&mut |key| match key {
             Self::Other(item) => Some(item),
-            Self::Not(key) => key.unknown(),
-            Self::Or(one, other) => one.unknown().or_else(|| other.unknown()),
-            Self::And(keys) => keys.iter().find_map(Self::unknown),
             _ => None,
-        }
+        })
+    }
+
+    /// Whether something in it may be like what is looked for.
+    pub(super) fn is_fuzzy(&self) -> bool {
+        self.leaf(&mut |key| matches!(key, Self::Fuzzy(_)).then_some(())).is_some()
+    }
+
+    /// What a server must have for this key itself.
+    pub(super) fn needs(&self) -> Option<Need> {
+        Some(match self {
+            Self::ModSeq(_) => condstore::needs_condstore(),
+            Self::Older(_) | Self::Younger(_) => Need::of(&Capability::Within),
+            Self::Fuzzy(_) => fuzzy(),
+            Self::Filter(_) => Need::of(&Capability::Filters),
+            Self::EmailId(_) | Self::ThreadId(_) => Need::of(&Capability::ObjectId),
+            Self::SaveDateSupported | Self::SavedBefore(_) | Self::SavedOn(_) | Self::SavedSince(_) => {
+                Need::of(&Capability::SaveDate)
+            }
+            Self::UidAfter(_) | Self::UidBefore(_) => Need::of(&Capability::MessageLimit(NonZeroU32::MIN))
+                .or(&[Capability::SaveLimit(NonZeroU32::MIN)]),
+            Self::Sequence(set) if set.is_saved() => saved(),
+            Self::Uid(set) if set.is_saved() => saved(),
+            _ => return None,
+        })
     }
 
     /// Whether it ends in a key that is not known, to which all belongs that follows.
     fn takes_all(&self) -> bool {
         match self {
             Self::Other(_) => true,
-            Self::Not(key) | Self::Or(_, key) => key.takes_all(),
+            Self::Not(key) | Self::Or(_, key) | Self::Fuzzy(key) => key.takes_all(),
             _ => false,
         }
     }
@@ -327,6 +216,21 @@ impl SearchKey {
     }
 
     /// ```text
+    /// search-key *(SP search-key)
+    /// ```
+    pub(in crate::command) fn read_all(r: &mut Reader<'_>) -> Result<Vec<Self>, ParseError> {
+        let mut keys = Vec::with_capacity(2);
+        loop {
+            keys.push(Self::read(r)?);
+            // Another key stands after one space.
+            if r.peek() != Some(b' ') || r.peek_at(1).is_none() {
+                return Ok(keys);
+            }
+            r.space()?;
+        }
+    }
+
+    /// ```text
     /// search-key = "ALL" / "ANSWERED" / "BCC" SP astring / "BEFORE" SP date / "BODY" SP astring /
     ///              "CC" SP astring / "DELETED" / "FLAGGED" / "FROM" SP astring /
     ///              "KEYWORD" SP flag-keyword / "NEW" / "OLD" / "ON" SP date / "RECENT" / "SEEN" /
@@ -336,8 +240,15 @@ impl SearchKey {
     ///              "NOT" SP search-key / "OR" SP search-key SP search-key / "SENTBEFORE" SP date /
     ///              "SENTON" SP date / "SENTSINCE" SP date / "SMALLER" SP number64 /
     ///              "UID" SP sequence-set / "UNDRAFT" / sequence-set /
-    ///              "(" search-key *(SP search-key) ")" /
-    ///              search-modsequence                                         ; RFC 7162
+    ///              "(" search-key *(SP search-key) ")"
+    /// search-key =/ search-modsequence                                         ; RFC 7162
+    /// search-key =/ ( "OLDER" / "YOUNGER" ) SP nz-number                       ; RFC 5032
+    /// search-key =/ "FILTER" SP filter-name                                    ; RFC 5466
+    /// search-key =/ "FUZZY" SP search-key                                      ; RFC 6203
+    /// search-key =/ "EMAILID" SP objectid / "THREADID" SP objectid             ; RFC 8474
+    /// search-key =/ "SAVEDBEFORE" SP date / "SAVEDON" SP date / "SAVEDSINCE" SP date /
+    ///               "SAVEDATESUPPORTED"                                        ; RFC 8514
+    /// search-key =/ "UIDAFTER" SP uniqueid / "UIDBEFORE" SP uniqueid           ; RFC 9738
     /// ```
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         // What nests stands apart from what does not, to keep the stack small.
@@ -345,6 +256,7 @@ impl SearchKey {
             Some(b'(') => r.nested(Self::read_list),
             Some(b'N' | b'n') if eat_word(r, "NOT") => r.nested(Self::read_not),
             Some(b'O' | b'o') if eat_word(r, "OR") => r.nested(Self::read_or),
+            Some(b'F' | b'f') if eat_word(r, "FUZZY") => r.nested(Self::read_fuzzy),
             Some(b'0'..=b'9' | b'*' | b'$') => SequenceSet::read(r).map(Self::Sequence),
             _ => Self::read_leaf(r),
         }
@@ -363,6 +275,8 @@ impl SearchKey {
             Some(Key::Cc) => Self::Cc(text(r)?),
             Some(Key::Deleted) => Self::Deleted,
             Some(Key::Draft) => Self::Draft,
+            Some(Key::EmailId) => Self::EmailId(object_id(r)?),
+            Some(Key::Filter) => Self::Filter(filter_name(r)?),
             Some(Key::Flagged) => Self::Flagged,
             Some(Key::From) => Self::From(text(r)?),
             Some(Key::Header) => {
@@ -374,8 +288,13 @@ impl SearchKey {
             Some(Key::Modseq) => Self::ModSeq(SearchModSeq::read(r)?),
             Some(Key::New) => Self::New,
             Some(Key::Old) => Self::Old,
+            Some(Key::Older) => Self::Older(nz_number(r)?),
             Some(Key::On) => Self::On(date(r)?),
             Some(Key::Recent) => Self::Recent,
+            Some(Key::SaveDateSupported) => Self::SaveDateSupported,
+            Some(Key::SavedBefore) => Self::SavedBefore(date(r)?),
+            Some(Key::SavedOn) => Self::SavedOn(date(r)?),
+            Some(Key::SavedSince) => Self::SavedSince(date(r)?),
             Some(Key::Seen) => Self::Seen,
             Some(Key::Sentbefore) => Self::SentBefore(date(r)?),
             Some(Key::Senton) => Self::SentOn(date(r)?),
@@ -384,17 +303,21 @@ impl SearchKey {
             Some(Key::Smaller) => Self::Smaller(size(r)?),
             Some(Key::Subject) => Self::Subject(text(r)?),
             Some(Key::Text) => Self::Text(text(r)?),
+            Some(Key::ThreadId) => Self::ThreadId(object_id(r)?),
             Some(Key::To) => Self::To(text(r)?),
             Some(Key::Uid) => {
                 r.space()?;
                 Self::Uid(UidSet::read(r)?)
             }
+            Some(Key::UidAfter) => Self::UidAfter(nz_number(r)?.into()),
+            Some(Key::UidBefore) => Self::UidBefore(nz_number(r)?.into()),
             Some(Key::Unanswered) => Self::Unanswered,
             Some(Key::Undeleted) => Self::Undeleted,
             Some(Key::Undraft) => Self::Undraft,
             Some(Key::Unflagged) => Self::Unflagged,
             Some(Key::Unkeyword) => Self::Unkeyword(keyword(r)?),
             Some(Key::Unseen) => Self::Unseen,
+            Some(Key::Younger) => Self::Younger(nz_number(r)?),
             None if name.first().is_some_and(u8::is_ascii_alphabetic) => {
                 let mut other = OtherItem::new(Atom::unchecked(r.text_from(start)));
                 other.read_arguments(r)?;
@@ -415,6 +338,11 @@ impl SearchKey {
     #[inline(never)]
     fn read_not(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         Self::read_boxed(r).map(Self::Not)
+    }
+
+    #[inline(never)]
+    fn read_fuzzy(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        Self::read_boxed(r).map(Self::Fuzzy)
     }
 
     #[inline(never)]
@@ -445,7 +373,7 @@ impl SearchKey {
         }
     }
 
-    fn write_all(keys: &[Self], e: &mut Writer<'_>) {
+    pub(in crate::command) fn write_all(keys: &[Self], e: &mut Writer<'_>) {
         if keys.is_empty() {
             e.put(b"ALL");
         }
@@ -462,8 +390,14 @@ impl SearchKey {
             Self::Cc(word) => write_text(e, b"CC ", word),
             Self::Deleted => e.put(b"DELETED"),
             Self::Draft => e.put(b"DRAFT"),
+            Self::EmailId(id) => write_id(e, b"EMAILID ", id),
+            Self::Filter(name) => write_word(e, b"FILTER ", name),
             Self::Flagged => e.put(b"FLAGGED"),
             Self::From(word) => write_text(e, b"FROM ", word),
+            Self::Fuzzy(key) => {
+                e.put(b"FUZZY ");
+                key.write(e);
+            }
             Self::Header(field, word) => {
                 write_text(e, b"HEADER ", field);
                 write_text(e, b" ", word);
@@ -477,6 +411,7 @@ impl SearchKey {
                 key.write(e);
             }
             Self::Old => e.put(b"OLD"),
+            Self::Older(seconds) => write_nz(e, b"OLDER ", *seconds),
             Self::On(date) => write_date(e, b"ON ", *date),
             Self::Or(one, other) => {
                 e.put(b"OR ");
@@ -485,6 +420,10 @@ impl SearchKey {
                 other.write(e);
             }
             Self::Recent => e.put(b"RECENT"),
+            Self::SaveDateSupported => e.put(b"SAVEDATESUPPORTED"),
+            Self::SavedBefore(date) => write_date(e, b"SAVEDBEFORE ", *date),
+            Self::SavedOn(date) => write_date(e, b"SAVEDON ", *date),
+            Self::SavedSince(date) => write_date(e, b"SAVEDSINCE ", *date),
             Self::Seen => e.put(b"SEEN"),
             Self::SentBefore(date) => write_date(e, b"SENTBEFORE ", *date),
             Self::SentOn(date) => write_date(e, b"SENTON ", *date),
@@ -493,17 +432,21 @@ impl SearchKey {
             Self::Smaller(size) => write_size(e, b"SMALLER ", *size),
             Self::Subject(word) => write_text(e, b"SUBJECT ", word),
             Self::Text(word) => write_text(e, b"TEXT ", word),
+            Self::ThreadId(id) => write_id(e, b"THREADID ", id),
             Self::To(word) => write_text(e, b"TO ", word),
             Self::Uid(set) => {
                 e.put(b"UID ");
                 set.write(e.out);
             }
+            Self::UidAfter(uid) => write_nz(e, b"UIDAFTER ", (*uid).into()),
+            Self::UidBefore(uid) => write_nz(e, b"UIDBEFORE ", (*uid).into()),
             Self::Unanswered => e.put(b"UNANSWERED"),
             Self::Undeleted => e.put(b"UNDELETED"),
             Self::Undraft => e.put(b"UNDRAFT"),
             Self::Unflagged => e.put(b"UNFLAGGED"),
             Self::Unkeyword(keyword) => write_word(e, b"UNKEYWORD ", keyword),
             Self::Unseen => e.put(b"UNSEEN"),
+            Self::Younger(seconds) => write_nz(e, b"YOUNGER ", *seconds),
             Self::Sequence(set) => set.write(e.out),
             Self::And(keys) => {
                 e.put(b"(");
@@ -539,6 +482,26 @@ fn keyword(r: &mut Reader<'_>) -> Result<Atom, ParseError> {
     read_atom(r)
 }
 
+/// ```text
+/// filter-name = 1*<any ATOM-CHAR except "/">
+/// ```
+fn filter_name(r: &mut Reader<'_>) -> Result<Atom, ParseError> {
+    let name = keyword(r)?;
+    if name.as_bytes().contains(&b'/') { Err(r.error("not the name of a filter")) } else { Ok(name) }
+}
+
+fn object_id(r: &mut Reader<'_>) -> Result<ObjectId, ParseError> {
+    r.space()?;
+    let start = r.offset();
+    ObjectId::new(r.text_class(chars::ATOM, "expected an identifier")?)
+        .map_err(|_| ParseError::new(start, "not an identifier"))
+}
+
+fn nz_number(r: &mut Reader<'_>) -> Result<NonZeroU32, ParseError> {
+    r.space()?;
+    read_nz(r)
+}
+
 fn size(r: &mut Reader<'_>) -> Result<u64, ParseError> {
     r.space()?;
     let start = r.offset();
@@ -560,9 +523,19 @@ fn write_word(e: &mut Writer<'_>, name: &[u8], word: &Atom) {
     e.put(word.as_bytes());
 }
 
+fn write_id(e: &mut Writer<'_>, name: &[u8], id: &ObjectId) {
+    e.put(name);
+    e.put(id.as_bytes());
+}
+
 fn write_date(e: &mut Writer<'_>, name: &[u8], date: Date) {
     e.put(name);
     date.write(e.out);
+}
+
+fn write_nz(e: &mut Writer<'_>, name: &[u8], number: NonZeroU32) {
+    e.put(name);
+    e.number(u64::from(number.get()));
 }
 
 fn write_size(e: &mut Writer<'_>, name: &[u8], size: u64) {
@@ -581,6 +554,8 @@ keywords! {
         Cc = "CC",
         Deleted = "DELETED",
         Draft = "DRAFT",
+        EmailId = "EMAILID",
+        Filter = "FILTER",
         Flagged = "FLAGGED",
         From = "FROM",
         Header = "HEADER",
@@ -589,8 +564,13 @@ keywords! {
         Modseq = "MODSEQ",
         New = "NEW",
         Old = "OLD",
+        Older = "OLDER",
         On = "ON",
         Recent = "RECENT",
+        SaveDateSupported = "SAVEDATESUPPORTED",
+        SavedBefore = "SAVEDBEFORE",
+        SavedOn = "SAVEDON",
+        SavedSince = "SAVEDSINCE",
         Seen = "SEEN",
         Sentbefore = "SENTBEFORE",
         Senton = "SENTON",
@@ -599,13 +579,17 @@ keywords! {
         Smaller = "SMALLER",
         Subject = "SUBJECT",
         Text = "TEXT",
+        ThreadId = "THREADID",
         To = "TO",
         Uid = "UID",
+        UidAfter = "UIDAFTER",
+        UidBefore = "UIDBEFORE",
         Unanswered = "UNANSWERED",
         Undeleted = "UNDELETED",
         Undraft = "UNDRAFT",
         Unflagged = "UNFLAGGED",
         Unkeyword = "UNKEYWORD",
         Unseen = "UNSEEN",
+        Younger = "YOUNGER",
     }
 }

@@ -1,0 +1,203 @@
+//! Looking for messages, and bringing them into an order: our client and clients by hand, against our server.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod raw;
+
+use std::num::NonZeroU32;
+
+use mailwire_core::Channel;
+use mailwire_store::{
+    ImapService, InternalDate,
+    memory::{MemoryStore, NewMessage, User},
+};
+use mailwire_transport::{
+    Endpoint, Security, Stream,
+    imap::{
+        Client, Config, FetchAtt, SearchKey, Server,
+        proto::{
+            command::{Fetch, Search, SearchReturnOpt},
+            types::{Uid, UidSet},
+        },
+    },
+    sasl::Credentials,
+};
+use raw::{Protocol, Raw, Servers};
+
+fn store() -> (MemoryStore, User) {
+    let store = MemoryStore::new();
+    let ada = store.add_user("ada", "secret").unwrap();
+    (store, ada)
+}
+
+fn append(user: &User, raw: &str, seconds: i64) {
+    let mut message = NewMessage::new(raw.to_owned().into());
+    message.date = InternalDate { seconds, zone: 0 };
+    user.append("INBOX", message).unwrap();
+}
+
+/// A session of Ada's in her INBOX.
+async fn select(store: &MemoryStore) -> Raw {
+    let mut raw = Servers::new(store).connect(Protocol::Imap, Channel::Tls, 1 << 20).await;
+    assert!(raw.login(Protocol::Imap, "ada", "secret").await);
+    assert!(raw.command(Protocol::Imap, "SELECT INBOX").await.starts_with("a OK"));
+    raw
+}
+
+/// All lines of the answer to a command, without `* ` and `a `.
+async fn ask(raw: &mut Raw, command: &str) -> Vec<String> {
+    raw.write(format!("a {command}\r\n")).await;
+    let mut lines = Vec::new();
+    loop {
+        let line = raw.line().await;
+        match line.strip_prefix("a ") {
+            Some(end) => {
+                lines.push(end.to_owned());
+                return lines;
+            }
+            None => lines.push(line.strip_prefix("* ").unwrap_or(&line).to_owned()),
+        }
+    }
+}
+
+/// The only untagged line of the answer to a command that is done.
+async fn one(raw: &mut Raw, command: &str) -> String {
+    let mut lines = ask(raw, command).await;
+    assert!(lines.len() == 2 && lines[1].starts_with("OK"), "{command}: {lines:?}");
+    lines.remove(0)
+}
+
+async fn connect(store: &MemoryStore) -> Client {
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let server = Server::new(ImapService::new(store.clone()));
+    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
+    let mut config = Config::login(Credentials::password("ada", "secret"));
+    config.allow_clear_credentials = true;
+    let endpoint = Endpoint::tcp("localhost", 143, Security::plaintext_without_encryption());
+    let mut client = Client::over(Stream::other(ours), endpoint, config).await.unwrap();
+    client.select("INBOX").await.unwrap();
+    client
+}
+
+fn number(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap()
+}
+
+#[tokio::test]
+async fn pages() {
+    let (store, user) = store();
+    for _ in 0..5 {
+        append(&user, "Subject: x\r\n\r\n", 0);
+    }
+    let mut raw = select(&store).await;
+    ask(&mut raw, "STORE 2 FLAGS (\\Deleted)").await;
+    ask(&mut raw, "EXPUNGE").await;
+    for (returns, result) in [
+        ("PARTIAL 1:2", "PARTIAL (1:2 1,3)"),
+        ("PARTIAL 2:1", "PARTIAL (2:1 1,3)"),
+        ("PARTIAL 3:9", "PARTIAL (3:9 4:5)"),
+        ("PARTIAL 5:9", "PARTIAL (5:9 NIL)"),
+        ("PARTIAL -1:-2 COUNT MIN", "PARTIAL (-1:-2 4:5) COUNT 4 MIN 1"),
+        ("PARTIAL -4:-90", "PARTIAL (-4:-90 1)"),
+        ("PARTIAL -5:-90", "PARTIAL (-5:-90 NIL)"),
+    ] {
+        let line = one(&mut raw, &format!("UID SEARCH RETURN ({returns}) ALL")).await;
+        assert_eq!(line, format!("ESEARCH (TAG \"a\") UID {result}"));
+    }
+    assert_eq!(
+        ask(&mut raw, "SEARCH RETURN (ALL PARTIAL 1:2) ALL").await,
+        ["BAD only one of ALL and PARTIAL can be asked for"]
+    );
+    let fetched = ask(&mut raw, "UID FETCH 2:* (UID) (PARTIAL -1:-2)").await;
+    assert_eq!(fetched[..2], ["3 FETCH (UID 4)", "4 FETCH (UID 5)"]);
+    assert_eq!(ask(&mut raw, "UID FETCH 2:* (UID) (PARTIAL 9:7)").await.len(), 1);
+    assert!(ask(&mut raw, "FETCH 1:* (UID) (PARTIAL 1:1)").await[0].starts_with("BAD"));
+}
+
+#[tokio::test]
+async fn pages_by_the_client() {
+    let (store, user) = store();
+    for _ in 0..7 {
+        append(&user, "Subject: x\r\n\r\n", 0);
+    }
+    let mut client = connect(&store).await;
+    let newest = "-1:-3".parse().unwrap();
+    let search = Search::by_uid([SearchKey::All]).with_returns([
+        SearchReturnOpt::Count,
+        SearchReturnOpt::Partial(newest),
+        SearchReturnOpt::Save,
+    ]);
+    let found = client.search_with(search).await.unwrap().of::<Uid>();
+    assert_eq!((found.len(), found.iter().map(Uid::get).collect::<Vec<_>>()), (7, vec![5, 6, 7]));
+    // With COUNT, all is saved.
+    let fetch = Fetch::new(UidSet::saved(), [FetchAtt::Uid]).with_partial("2:3".parse().unwrap());
+    let mut messages = client.fetch_with(fetch).await.unwrap();
+    let mut uids = Vec::new();
+    while let Some(message) = messages.next().await.unwrap() {
+        uids.push(message.uid().unwrap().get());
+    }
+    assert_eq!(uids, [2, 3]);
+    let young = client.uid_search([SearchKey::Younger(number(100))]).await.unwrap();
+    assert!(young.is_empty());
+}
+
+#[tokio::test]
+async fn saved_results() {
+    let (store, user) = store();
+    for _ in 0..6 {
+        append(&user, "Subject: x\r\n\r\n", 0);
+    }
+    let mut raw = select(&store).await;
+    for (returns, saved) in [
+        ("SAVE", "1:6"),
+        ("SAVE MIN", "1"),
+        ("SAVE MAX", "6"),
+        ("SAVE MIN MAX", "1,6"),
+        ("SAVE MIN MAX COUNT", "1:6"),
+        ("SAVE MAX ALL", "1:6"),
+        ("SAVE PARTIAL 2:3", "2:3"),
+        ("SAVE PARTIAL 2:3 MIN", "1:3"),
+        ("SAVE PARTIAL 2:3 MIN MAX", "1:3,6"),
+        ("SAVE PARTIAL -2:-3 MAX", "4:6"),
+        ("SAVE PARTIAL 2:3 COUNT MIN", "1:6"),
+    ] {
+        ask(&mut raw, &format!("SEARCH RETURN ({returns}) ALL")).await;
+        let line = one(&mut raw, "SEARCH RETURN (ALL) UID $").await;
+        assert_eq!(line, format!("ESEARCH (TAG \"a\") ALL {saved}"), "{returns}");
+    }
+    // RFC 5182 section 2.2, example 5: what is refused saves nothing; what is wrong changes nothing.
+    ask(&mut raw, "SEARCH RETURN (SAVE) ALL").await;
+    assert!(ask(&mut raw, "SEARCH RETURN (SAVE) 9").await[0].starts_with("BAD"));
+    assert!(ask(&mut raw, "SEARCH CHARSET KOI8-R ALL").await[0].starts_with("NO [BADCHARSET"));
+    assert_eq!(one(&mut raw, "SEARCH RETURN (COUNT) $").await, "ESEARCH (TAG \"a\") COUNT 6");
+    assert!(ask(&mut raw, "SEARCH RETURN (SAVE) CHARSET KOI8-R $").await[0].starts_with("NO [BADCHARSET"));
+    assert_eq!(one(&mut raw, "SEARCH RETURN (COUNT) $").await, "ESEARCH (TAG \"a\") COUNT 0");
+    // What is expunged leaves the result; another mailbox forgets it.
+    ask(&mut raw, "SEARCH RETURN (SAVE) 2:4").await;
+    ask(&mut raw, "STORE 3 +FLAGS.SILENT (\\Deleted)").await;
+    ask(&mut raw, "EXPUNGE").await;
+    assert_eq!(one(&mut raw, "SEARCH RETURN (ALL) $").await, "ESEARCH (TAG \"a\") ALL 2:3");
+    ask(&mut raw, "EXAMINE INBOX").await;
+    assert_eq!(ask(&mut raw, "FETCH $ FLAGS").await.len(), 1);
+}
+
+#[tokio::test]
+async fn ages() {
+    let (store, user) = store();
+    let now = InternalDate::now().seconds;
+    for age in [0, 5000, 100_000] {
+        append(&user, "Subject: x\r\n\r\n", now - age);
+    }
+    let mut raw = select(&store).await;
+    for (keys, found) in [
+        ("YOUNGER 1000", "1"),
+        ("YOUNGER 6000", "1:2"),
+        ("OLDER 1000", "2:3"),
+        ("OLDER 6000 YOUNGER 4294967295", "3"),
+        ("NOT OLDER 1000", "1"),
+        ("OR OLDER 90000 YOUNGER 1000", "1,3"),
+    ] {
+        let line = one(&mut raw, &format!("SEARCH RETURN () {keys}")).await;
+        assert_eq!(line, format!("ESEARCH (TAG \"a\") ALL {found}"), "{keys}");
+    }
+    assert!(ask(&mut raw, "SEARCH OLDER 0").await[0].starts_with("BAD"));
+}

@@ -1,0 +1,156 @@
+//! Commands that look for messages.
+
+use std::num::NonZeroU32;
+
+use mailwire_core::Ticket;
+use mailwire_imap::{
+    command::{AString, Search, SearchReturnOpt},
+    response::{self, Code, ESearchData, Reply, SearchReturnData, Untagged},
+    types::{ImapString, KnownNumbers, Uid},
+};
+
+use super::{
+    conversation::{Conversation, Stop, done},
+    open::Open,
+    options::SearchOptions,
+    refusal::Refusal,
+    sending::push,
+    service::{Service, Session},
+    sets,
+};
+
+impl<S: Service> Conversation<S> {
+    /// SEARCH: RFC 9051 section 6.4.4.
+    pub(super) async fn search(&mut self, ticket: Ticket, search: Search) -> Result<Reply, Stop> {
+        let (by_uid, returns) = (search.uid, returns(search.returns.clone(), self.rev2())?);
+        let saves = returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturnOpt::Save));
+        let found = self.look_for(search).await;
+        let (_, open) = self.opened()?;
+        if saves && found.as_ref().is_err_and(|stop| matches!(stop, Stop::No(_))) {
+            // RFC 5182 section 2.1: what is refused leaves nothing saved.
+            open.view.save([]);
+        }
+        let found = Found::new(open, by_uid, found?);
+        let Some(returns) = returns else {
+            let numbers = found.numbers.into_iter().map(NonZeroU32::get).collect();
+            push(&mut self.driver, Untagged::Search(response::SearchData::new(numbers))).await?;
+            return Ok(done());
+        };
+        if saves {
+            open.view.save(sets::ranges(found.saved(&returns)));
+        }
+        if returns.iter().any(|option| *option != SearchReturnOpt::Save) {
+            let tag = self
+                .driver
+                .connection()
+                .tag(ticket)
+                .and_then(|tag| ImapString::new(tag.as_text().clone()).ok());
+            let data = ESearchData::new(by_uid, found.results(&returns)).with_tag(tag);
+            push(&mut self.driver, Untagged::ESearch(data)).await?;
+        }
+        Ok(done())
+    }
+
+    /// The messages that all keys of a search are true of, ascending.
+    async fn look_for(&mut self, search: Search) -> Result<Vec<Uid>, Stop> {
+        check_charset(search.charset.as_deref())?;
+        let (mut budget, dialect) = (self.budget(), self.driver.connection().dialect());
+        let (session, open) = self.opened()?;
+        let keys = sets::translate(&open.view, search.keys, dialect)?;
+        let options = SearchOptions::new(keys).with_messages(open.view.len().into());
+        let mut found = session.search(&options, &mut budget).await?;
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+}
+
+/// What is to be told of the result. `None`: it is told as IMAP4rev1 does.
+fn returns(asked: Option<Vec<SearchReturnOpt>>, rev2: bool) -> Result<Option<Vec<SearchReturnOpt>>, Stop> {
+    Ok(match asked {
+        None if !rev2 => None,
+        Some(returns) if returns.iter().any(|option| matches!(option, SearchReturnOpt::Other(_))) => {
+            return Err(Stop::Bad("Unknown result option"));
+        }
+        Some(returns) if !returns.is_empty() => Some(returns),
+        _ => Some(vec![SearchReturnOpt::All]),
+    })
+}
+
+fn check_charset(charset: Option<&AString>) -> Result<(), Refusal> {
+    let known = ["US-ASCII", "UTF-8"];
+    match charset {
+        Some(charset) if !known.iter().any(|known| charset.eq_ignore_ascii_case(known)) => {
+            let known = known.iter().filter_map(|name| ImapString::new(*name).ok());
+            let refusal = Refusal::new("This character set is not known");
+            Err(refusal.with_code(Code::BadCharset(known.collect())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What was found, in the order of the result.
+struct Found {
+    uids: Vec<Uid>,
+    /// As the client names them.
+    numbers: Vec<NonZeroU32>,
+}
+
+impl Found {
+    /// Messages that the client does not know are left out.
+    fn new(open: &Open, by_uid: bool, found: Vec<Uid>) -> Self {
+        let known = open.view.numbers(found);
+        let (uids, numbers) = known
+            .map(|(uid, number)| (uid, if by_uid { NonZeroU32::from(uid) } else { number.into() }))
+            .unzip();
+        Self { uids, numbers }
+    }
+
+    /// What the client asked for.
+    fn results(&self, returns: &[SearchReturnOpt]) -> Vec<SearchReturnData> {
+        let set = |numbers: &[NonZeroU32]| KnownNumbers::from_numbers(numbers.iter().copied()).ok();
+        let result = |option: &SearchReturnOpt| match option {
+            SearchReturnOpt::Min => self.numbers.first().map(|first| SearchReturnData::Min(first.get())),
+            SearchReturnOpt::Max => self.numbers.last().map(|last| SearchReturnData::Max(last.get())),
+            SearchReturnOpt::All => set(&self.numbers).map(SearchReturnData::All),
+            SearchReturnOpt::Count => {
+                Some(SearchReturnData::Count(u32::try_from(self.numbers.len()).unwrap_or(u32::MAX)))
+            }
+            SearchReturnOpt::Partial(range) => {
+                let numbers = self.numbers.get(range.places(self.numbers.len()));
+                Some(SearchReturnData::Partial { range: *range, found: numbers.and_then(set) })
+            }
+            _ => None,
+        };
+        let mut once: Vec<&SearchReturnOpt> = Vec::with_capacity(returns.len());
+        for option in returns {
+            if !once.contains(&option) {
+                once.push(option);
+            }
+        }
+        once.into_iter().filter_map(result).collect()
+    }
+
+    /// What SAVE keeps: all, unless only some was asked for (RFC 5182 section 2.4, RFC 9394 section 3.2).
+    fn saved(&self, returns: &[SearchReturnOpt]) -> Vec<Uid> {
+        let asked = |option: &SearchReturnOpt| returns.contains(option);
+        let mut kept = Vec::new();
+        for option in returns {
+            match option {
+                SearchReturnOpt::Min => kept.extend(self.uids.first()),
+                SearchReturnOpt::Max => kept.extend(self.uids.last()),
+                SearchReturnOpt::Partial(range) => {
+                    kept.extend(self.uids.get(range.places(self.uids.len())).unwrap_or_default());
+                }
+                _ => {}
+            }
+        }
+        let only_some = asked(&SearchReturnOpt::Min)
+            || asked(&SearchReturnOpt::Max)
+            || returns.iter().any(|option| matches!(option, SearchReturnOpt::Partial(_)));
+        if asked(&SearchReturnOpt::All) || asked(&SearchReturnOpt::Count) || !only_some {
+            return self.uids.clone();
+        }
+        kept
+    }
+}
