@@ -7,6 +7,7 @@ use mailwire_core::{Invalid, ParseError, Text, sasl::Mechanism};
 
 use crate::{
     deviation,
+    extensions::{acl::Rights, quota::ResourceName},
     types::{Atom, Reader, chars, checked, display, read_string, write_number},
 };
 
@@ -40,6 +41,12 @@ macro_rules! capabilities {
             /// COPY and APPEND take so many messages at once: `SAVELIMIT=`
             /// ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
             SaveLimit(NonZeroU32),
+            /// This is limited: `QUOTA=RES-STORAGE` and the like ([RFC 9208 section
+            /// 3.1.1](https://www.rfc-editor.org/rfc/rfc9208#section-3.1.1)).
+            QuotaResource(ResourceName),
+            /// ACL has these rights beyond those of RFC 2086: `RIGHTS=` ([RFC 4314 section
+            /// 4](https://www.rfc-editor.org/rfc/rfc4314#section-4)).
+            Rights(Rights),
             /// A capability that is not known here, as it was written.
             Other(Atom),
         }
@@ -53,6 +60,8 @@ macro_rules! capabilities {
                     Self::AppendLimit(_) => Some("APPENDLIMIT"),
                     Self::MessageLimit(_) => Some("MESSAGELIMIT"),
                     Self::SaveLimit(_) => Some("SAVELIMIT"),
+                    Self::QuotaResource(_) => Some("QUOTA=RES-"),
+                    Self::Rights(_) => Some("RIGHTS="),
                     _ => None,
                 }
             }
@@ -221,10 +230,26 @@ capabilities! {
     Catenate = "CATENATE",
     /// Texts can come in other languages ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).
     Language = "LANGUAGE",
+    /// The mail is to be had by JMAP, too ([RFC 9698](https://www.rfc-editor.org/rfc/rfc9698)).
+    JmapAccess = "JMAPACCESS",
+    /// A login may be refused with the server that it belongs to ([RFC
+    /// 2221](https://www.rfc-editor.org/rfc/rfc2221)).
+    LoginReferrals = "LOGIN-REFERRALS",
+    /// Mailboxes of other servers are listed, and refused with where they are ([RFC
+    /// 2193](https://www.rfc-editor.org/rfc/rfc2193)).
+    MailboxReferrals = "MAILBOX-REFERRALS",
     /// Gmail's labels and identifiers can be fetched.
     GmailExtensions = "X-GM-EXT-1",
+    /// Apple devices can be told of new mail.
+    ApplePush = "XAPPLEPUSHSERVICE",
     /// LIST is there with Gmail's attributes, from before SPECIAL-USE.
     XList = "XLIST",
+}
+
+/// What stands after `start`, which is in any case.
+fn after<'a>(name: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
+    let (first, rest) = name.split_at_checked(start.len())?;
+    first.eq_ignore_ascii_case(start).then_some(rest)
 }
 
 impl Capability {
@@ -263,6 +288,13 @@ impl Capability {
         }
         if let Some(limit) = number_after(name, b"SAVELIMIT=") {
             return Some(Self::SaveLimit(limit));
+        }
+        if let Some(resource) = after(name, b"QUOTA=RES-") {
+            return ResourceName::new(Text::from(resource)).ok().map(Self::QuotaResource);
+        }
+        if let Some(rights) = after(name, b"RIGHTS=") {
+            let rights = core::str::from_utf8(rights).ok().and_then(|rights| Rights::new(rights).ok());
+            return rights.filter(|rights| !rights.is_empty()).map(Self::Rights);
         }
         KNOWN
             .iter()
@@ -354,6 +386,14 @@ impl Capability {
                 out.extend_from_slice(b"SAVELIMIT=");
                 write_number(out, u64::from(limit.get()));
             }
+            Self::QuotaResource(resource) => {
+                out.extend_from_slice(b"QUOTA=RES-");
+                out.extend_from_slice(resource.as_bytes());
+            }
+            Self::Rights(rights) => {
+                out.extend_from_slice(b"RIGHTS=");
+                rights.write_letters(out);
+            }
             Self::Other(name) => out.extend_from_slice(name.as_bytes()),
             known => out.extend_from_slice(known.known_name().unwrap_or_default().as_bytes()),
         }
@@ -432,6 +472,10 @@ impl Capabilities {
         let compact = |capability: &Capability| {
             let (copy, length) = match capability {
                 Capability::Other(name) => (Capability::Other(name.compact()), name.as_bytes().len()),
+                Capability::QuotaResource(ResourceName::Other(name)) => {
+                    let length = name.as_bytes().len();
+                    (Capability::QuotaResource(ResourceName::Other(name.compact())), length)
+                }
                 Capability::Auth(mechanism) => {
                     let name = Text::from(mechanism.as_bytes());
                     let mechanism = Mechanism::from_peer(name).unwrap_or_else(|_| mechanism.clone());

@@ -70,6 +70,8 @@
 //! | `odd-delimiter` | LIST, NAMESPACE | a hierarchy delimiter that is not one character between quotes |
 //! | `odd-flag` | flags | a flag with characters that are not allowed |
 //! | `odd-quota-list` | GETQUOTA, SETQUOTA | a list of quotas that is written otherwise than in RFC 9208 |
+//! | `odd-right` | SETACL, ACL, LISTRIGHTS, MYRIGHTS | a right that is no small letter and no digit: it is left out |
+//! | `options-after-mailbox` | GETMETADATA | options after the name of the mailbox |
 //! | `parameter-without-value` | BODYSTRUCTURE | a parameter of a media type or a disposition that has no value |
 //! | `parameters-for-md5` | BODYSTRUCTURE | parameters where Content-MD5 is due: they are left out |
 //! | `parenthesis-around-item` | FETCH | a parenthesis before an item of FETCH |
@@ -232,6 +234,10 @@ mailwire_core::deviations! {
     ODD_FLAG = "odd-flag";
     /// A list of quotas that is written otherwise than in RFC 9208.
     ODD_QUOTA_LIST = "odd-quota-list";
+    /// A right that is no small letter and no digit: it is left out.
+    ODD_RIGHT = "odd-right";
+    /// Options after the name of the mailbox.
+    OPTIONS_AFTER_MAILBOX = "options-after-mailbox";
     /// A parameter of a media type or a disposition that has no value.
     PARAMETER_WITHOUT_VALUE = "parameter-without-value";
     /// Parameters where Content-MD5 is due: they are left out.

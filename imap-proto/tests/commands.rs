@@ -28,7 +28,7 @@ const UNKNOWN: &[(&str, &str)] = &[
         "unknown parameter of a command: X-KNOWN",
     ),
     ("EXAMINE INBOX (X-ANNOTATE)", "unknown parameter of a command: X-ANNOTATE"),
-    ("CREATE Sent (USE (\\Drafts \\Sent))", "unknown parameter of a command: USE"),
+    ("CREATE Sent (X-USE (\\Drafts \\Sent))", "unknown CREATE parameter: X-USE"),
     ("DELETE x (X)", "unknown parameter of a command: X"),
     ("RENAME a b (X {3}\r\na\"b)", "unknown parameter of a command: X"),
     ("COPY 1:2 x (X-FAST 1)", "unknown parameter of a command: X-FAST"),
@@ -42,23 +42,23 @@ const UNKNOWN: &[(&str, &str)] = &[
     ("FETCH 1 (X-BODY[1.2]<0.5> UID)", "unknown FETCH item: X-BODY"),
     ("STORE 1 (X-SINCE 5) FLAGS ()", "unknown STORE modifier: X-SINCE"),
     ("STORE 1 (UNCHANGEDSINCE 5 X-SINCE 5) FLAGS ()", "unknown STORE modifier: "),
-    ("UID STORE 5 +X-GM-LABELS (foo \"b c\")", "unknown STORE item: X-GM-LABELS"),
+    ("UID STORE 5 +X-LABELS (foo \"b c\")", "unknown STORE item: X-LABELS"),
     ("STORE 5 ANNOTATION (/comment (value.priv NIL))", "unknown STORE item: ANNOTATION"),
     ("SEARCH MODSEQ \"/comment\" all 620162338", "unknown search key: "),
     ("UID SEARCH UNSEEN X-YOUNGER 259200 FROM x", "unknown search key: X-YOUNGER"),
-    ("SEARCH NOT X-GM-RAW \"has:attachment in:unread\"", "unknown search key: X-GM-RAW"),
+    ("SEARCH NOT X-RAW \"has:attachment in:unread\"", "unknown search key: X-RAW"),
     ("SEARCH (X-FUZZY (SUBJECT \"x\") SEEN) 5", "unknown search key: X-FUZZY"),
     ("SEARCH OR X-FOO 1 SEEN", "unknown search key: X-FOO"),
     ("SEARCH OR OR SEEN NOT X-FOO 1 SEEN", "unknown search key: OR"),
     ("SEARCH RETURN (X-PART 1:500) ALL", "unknown SEARCH result option: X-PART"),
     ("SEARCH RETURN (X-REL (a b) COUNT) ALL", "unknown SEARCH result option: X-REL"),
-    ("LIST (METADATA (DEPTH 1)) \"\" *", "unknown LIST option: METADATA"),
-    ("LIST \"\" * RETURN (METADATA (/shared/x))", "unknown LIST option: METADATA"),
+    ("LIST (X-META (DEPTH 1)) \"\" *", "unknown LIST option: X-META"),
+    ("LIST \"\" * RETURN (X-META (/shared/x))", "unknown LIST option: X-META"),
     ("UID SORT (REVERSE DATE) UTF-8 ALL", "unknown UID command: SORT"),
     ("UID THREAD REFERENCES UTF-8 SINCE 5-MAR-2000", "unknown UID command: THREAD"),
     ("UID X-PURGE 1:5", "unknown UID command: X-PURGE"),
     ("SORT (DATE) UTF-8 ALL", "unknown command"),
-    ("GETMETADATA \"\" (/shared/comment)", "unknown command"),
+    ("X-GETMETA \"\" (/shared/comment)", "unknown command"),
 ];
 
 #[test]
@@ -154,7 +154,7 @@ fn nothing_is_asked_before_its_state() {
 fn members_with_arguments() {
     let item = OtherItem::new(Atom::new("X-FOO").unwrap())
         .with_arguments([Value::word("LAZY").unwrap(), Value::string("a\"\u{e9}").unwrap()]);
-    let key = OtherItem::new(Atom::new("X-GM-RAW").unwrap()).with_arguments([
+    let key = OtherItem::new(Atom::new("X-RAW").unwrap()).with_arguments([
         Value::string("has:attachment").unwrap(),
         Value::List(vec![Value::number(5), Value::List(vec![])]),
     ]);
@@ -162,7 +162,7 @@ fn members_with_arguments() {
     let search = Search::by_uid([SearchKey::Unseen, SearchKey::Other(key)]);
     for (command, text) in [
         (Command::Fetch(fetch), "a UID FETCH 1:* (X-FOO (LAZY {4}\r\na\"\u{e9}))\r\n"),
-        (Command::Search(search), "a UID SEARCH UNSEEN X-GM-RAW \"has:attachment\" (5 ())\r\n"),
+        (Command::Search(search), "a UID SEARCH UNSEEN X-RAW \"has:attachment\" (5 ())\r\n"),
     ] {
         let request = Request { tag: "a".try_into().unwrap(), command };
         let mut out = Vec::new();
@@ -177,7 +177,7 @@ fn members_with_arguments() {
 
 #[test]
 fn values_are_read_and_written() {
-    let command = OtherCommand::new(Atom::new("SETMETADATA").unwrap(), "").unwrap().with_values([
+    let command = OtherCommand::new(Atom::new("X-SETMETA").unwrap(), "").unwrap().with_values([
         Value::word("INBOX").unwrap(),
         Value::List(vec![Value::word("/shared/comment").unwrap(), Value::string("two\r\nlines").unwrap()]),
     ]);
@@ -186,11 +186,11 @@ fn values_are_read_and_written() {
     assert_eq!(values[1].as_list().unwrap()[1].as_bytes(), Some(&b"two\r\nlines"[..]));
     let mut client = logged_in("IMAP4rev1");
     client.send(Command::Other(command)).unwrap();
-    assert_eq!(drain_text(&mut client), "b.1 SETMETADATA INBOX (/shared/comment {10}\r\n");
+    assert_eq!(drain_text(&mut client), "b.1 X-SETMETA INBOX (/shared/comment {10}\r\n");
     feed(&mut client, b"+ go on\r\n");
     assert_eq!(drain_text(&mut client), "two\r\nlines)\r\n");
 
-    let Untagged::Other(other) = untagged("* METADATA \"\" (/shared/comment NIL /x {2}\r\na\")") else {
+    let Untagged::Other(other) = untagged("* X-META \"\" (/shared/comment NIL /x {2}\r\na\")") else {
         panic!()
     };
     let values = other.values().unwrap();

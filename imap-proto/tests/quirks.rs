@@ -7,7 +7,7 @@ mod responses;
 
 use bytes::Bytes;
 use mailwire_core::Dialect;
-use mailwire_imap::{Capability, response::*, types::*};
+use mailwire_imap::{Capability, extensions::gmail::GmailLabel, response::*, types::*};
 use responses::*;
 
 #[test]
@@ -377,6 +377,10 @@ fn body_structures() {
     assert_eq!((common.language.len(), common.location, common.others.len()), (2, some("loc"), 2));
 }
 
+fn label(name: &str) -> GmailLabel {
+    GmailLabel::new(name).unwrap()
+}
+
 #[test]
 fn fetch_items() {
     assert_eq!(
@@ -386,13 +390,18 @@ fn fetch_items() {
         [
             MsgAtt::GmailThreadId(1_563_190_496_481_790_748),
             MsgAtt::GmailMessageId(1),
-            MsgAtt::GmailLabels(vec![s("\\Sent"), s("foo")]),
+            MsgAtt::GmailLabels(vec![GmailLabel::SENT, label("foo")]),
             uid(1)
         ]
     );
     assert_eq!(
         items(valid("* 1 FETCH (X-GM-LABELS (\\Inbox \\Sent Important \"Muy Importante\"))")),
-        [MsgAtt::GmailLabels(vec![s("\\Inbox"), s("\\Sent"), s("Important"), s("Muy Importante")])]
+        [MsgAtt::GmailLabels(vec![
+            GmailLabel::INBOX,
+            GmailLabel::SENT,
+            label("Important"),
+            label("Muy Importante")
+        ])]
     );
     let found = items(valid("* 1 FETCH (UID 9 X-FOO ((a b) \"c\") FLAGS ())"));
     let [_, MsgAtt::Other(other), MsgAtt::Flags(_)] = &found[..] else { panic!("{found:?}") };

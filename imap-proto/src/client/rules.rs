@@ -11,7 +11,7 @@ use super::state::Session;
 use crate::{
     capability::Capability,
     command::{Append, Command, Effect, Rules},
-    extensions::condstore,
+    extensions::{ExtensionData, condstore},
     response::{ReplyKind, Untagged},
     state::State,
 };
@@ -113,6 +113,7 @@ impl Session {
             | Untagged::Expunge(_)
             | Untagged::Fetch(_)
             | Untagged::Vanished(_) => selecting || self.state == State::Selected,
+            Untagged::Extension(data) if matches!(**data, ExtensionData::Language(_)) => true,
             _ => self.state != State::NotAuthenticated,
         }
     }

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::capability::Capability;
 use crate::types::{
-    Atom, Date, DateTime, Flag, FlagSet, ImapString, ListPattern, MailboxName, MessageSet, ObjectId, Partial,
-    Section, SectionText, SeqRange, SetMember, SetNumber, Tag, Value,
+    Atom, Date, DateTime, Flag, FlagSet, ImapString, ListPattern, MailboxAttribute, MailboxName, MessageSet,
+    ObjectId, Partial, Section, SectionText, SeqRange, SetMember, SetNumber, Tag, Value,
 };
 
 /// One to four values.
@@ -74,7 +74,7 @@ pub(crate) fn mailbox(u: &mut Unstructured<'_>) -> Result<MailboxName> {
     MailboxName::from_wire(name).map_err(|_| arbitrary::Error::IncorrectFormat)
 }
 
-fn pattern(u: &mut Unstructured<'_>) -> Result<ListPattern> {
+pub(crate) fn pattern(u: &mut Unstructured<'_>) -> Result<ListPattern> {
     ListPattern::from_wire(text(u)?).map_err(|_| arbitrary::Error::IncorrectFormat)
 }
 
@@ -83,7 +83,7 @@ fn number<N: SetMember>(u: &mut Unstructured<'_>) -> Result<SetNumber<N>> {
         .map_or(SetNumber::Largest, |number| SetNumber::Value(number.into())))
 }
 
-fn messages(u: &mut Unstructured<'_>) -> Result<Messages> {
+pub(crate) fn messages(u: &mut Unstructured<'_>) -> Result<Messages> {
     Ok(if u.arbitrary()? { Messages::Uid(set(u)?) } else { Messages::Sequence(set(u)?) })
 }
 
@@ -162,7 +162,10 @@ fn other(u: &mut Unstructured<'_>) -> Result<OtherItem> {
 }
 
 fn fetch_item(u: &mut Unstructured<'_>) -> Result<FetchAtt> {
-    Ok(match u.int_in_range(0..=19)? {
+    Ok(match u.int_in_range(0..=22)? {
+        20 => FetchAtt::GmailLabels,
+        21 => FetchAtt::GmailMessageId,
+        22 => FetchAtt::GmailThreadId,
         0 => FetchAtt::Envelope,
         1 => FetchAtt::Flags,
         2 => FetchAtt::InternalDate,
@@ -214,6 +217,14 @@ fn key(u: &mut Unstructured<'_>, depth: usize) -> Result<SearchKey> {
         return extended_key(u, depth);
     }
     let last = if depth == 0 { 33 } else { 36 };
+    if u.ratio(1, 16)? {
+        return Ok(match u.int_in_range(0..=3)? {
+            0 => SearchKey::GmailLabel(u.arbitrary()?),
+            1 => SearchKey::GmailMessageId(u.arbitrary()?),
+            2 => SearchKey::GmailRaw(astring(u)?),
+            _ => SearchKey::GmailThreadId(u.arbitrary()?),
+        });
+    }
     Ok(match u.int_in_range(0..=last)? {
         0 => SearchKey::All,
         1 => SearchKey::Answered,
@@ -312,7 +323,8 @@ fn select(u: &mut Unstructured<'_>) -> Result<Select> {
 
 fn status_items(u: &mut Unstructured<'_>) -> Result<Vec<StatusAtt>> {
     some(u, |u| {
-        Ok(match u.int_in_range(0..=10)? {
+        Ok(match u.int_in_range(0..=11)? {
+            11 => StatusAtt::DeletedStorage,
             0 => StatusAtt::Messages,
             1 => StatusAtt::Recent,
             2 => StatusAtt::UidNext,
@@ -339,7 +351,9 @@ fn list(u: &mut Unstructured<'_>) -> Result<List> {
         })
     };
     let returns = |u: &mut Unstructured<'_>| {
-        Ok(match u.int_in_range(0..=4)? {
+        Ok(match u.int_in_range(0..=6)? {
+            4 => ListReturnOpt::MyRights,
+            5 => ListReturnOpt::Metadata(some(u, |u| u.arbitrary())?),
             0 => ListReturnOpt::Subscribed,
             1 => ListReturnOpt::Children,
             2 => ListReturnOpt::Status(status_items(u)?),
@@ -379,7 +393,7 @@ fn copy(u: &mut Unstructured<'_>) -> Result<Copy> {
 
 impl<'a> Arbitrary<'a> for Command {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match u.int_in_range(0..=34)? {
+        Ok(match u.int_in_range(0..=35)? {
             0 => Command::Capability,
             1 => Command::Noop,
             2 => Command::Logout,
@@ -394,7 +408,11 @@ impl<'a> Arbitrary<'a> for Command {
             6 => Command::Enable(some(u, |u| Ok(Capability::Other(atom(u)?)))?),
             7 => Command::Select(select(u)?),
             8 => Command::Examine(select(u)?),
-            9 => Command::Create(Create::new(mailbox(u)?)),
+            9 => {
+                const USES: [MailboxAttribute; 2] = [MailboxAttribute::Sent, MailboxAttribute::Memos];
+                let special_use = maybe(u, |u| some(u, |u| u.choose(&USES).cloned()))?.unwrap_or_default();
+                Command::Create(Create::new(mailbox(u)?).with_special_use(special_use))
+            }
             10 => Command::Delete(mailbox(u)?),
             11 => Command::Rename { from: mailbox(u)?, to: mailbox(u)? },
             12 => Command::Subscribe(mailbox(u)?),
@@ -421,6 +439,7 @@ impl<'a> Arbitrary<'a> for Command {
             }),
             28 => Command::Copy(copy(u)?),
             29 => Command::Move(copy(u)?),
+            34 => Command::StoreLabels(Box::new(u.arbitrary()?)),
             31 => Command::Extension(u.arbitrary()?),
             32 => Command::Compress,
             33 => Command::Unauthenticate,

@@ -175,6 +175,12 @@ pub enum FetchAtt {
     Preview(PreviewMods),
     /// `SNIPPET`: its first words, from before PREVIEW.
     Snippet(PreviewMods),
+    /// `X-GM-LABELS`: Gmail's labels.
+    GmailLabels,
+    /// `X-GM-MSGID`: Gmail's identifier of the message.
+    GmailMessageId,
+    /// `X-GM-THRID`: Gmail's identifier of the conversation.
+    GmailThreadId,
     /// Another item.
     Other(OtherItem),
 }
@@ -366,6 +372,9 @@ impl FetchAtt {
             Some(Att::Savedate) => Self::SaveDate,
             Some(Att::Preview) => Self::Preview(PreviewMods::read(r)),
             Some(Att::Snippet) => Self::Snippet(PreviewMods::read(r)),
+            Some(Att::GmailLabels) => Self::GmailLabels,
+            Some(Att::GmailMessageId) => Self::GmailMessageId,
+            Some(Att::GmailThreadId) => Self::GmailThreadId,
             _ => return Self::other(r, start),
         })
     }
@@ -395,6 +404,9 @@ impl FetchAtt {
             Self::Binary { .. } | Self::BinarySize { .. } => Need::of(&Capability::Binary).or_rev2(),
             Self::EmailId | Self::ThreadId => Need::of(&Capability::ObjectId),
             Self::SaveDate => Need::of(&Capability::SaveDate),
+            Self::GmailLabels | Self::GmailMessageId | Self::GmailThreadId => {
+                Need::of(&Capability::GmailExtensions)
+            }
             Self::Preview(mods) => mods.needs(),
             Self::Snippet(_) => Need::of(&Capability::SnippetFuzzy),
             _ => return None,
@@ -443,6 +455,9 @@ impl FetchAtt {
                 e.put(b"SNIPPET");
                 mods.write(e);
             }
+            Self::GmailLabels => e.put(b"X-GM-LABELS"),
+            Self::GmailMessageId => e.put(b"X-GM-MSGID"),
+            Self::GmailThreadId => e.put(b"X-GM-THRID"),
             Self::Other(item) => write_other(item, e),
         }
     }
@@ -542,6 +557,9 @@ keywords! {
         Savedate = "SAVEDATE",
         Snippet = "SNIPPET",
         Threadid = "THREADID",
+        GmailLabels = "X-GM-LABELS",
+        GmailMessageId = "X-GM-MSGID",
+        GmailThreadId = "X-GM-THRID",
         Uid = "UID",
     }
 }

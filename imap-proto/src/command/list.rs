@@ -5,7 +5,11 @@ use alloc::{boxed::Box, vec::Vec};
 use mailwire_core::{ParseError, ParseErrorKind};
 
 use super::{StatusAtt, parse::read_atom, rules::Need, writer::Writer};
-use crate::types::{Atom, ListPattern, MailboxName, Reader};
+use crate::{
+    capability::Capability,
+    extensions::metadata::EntryName,
+    types::{Atom, ListPattern, MailboxName, Reader},
+};
 
 /// `LIST` (RFC 9051 section 6.3.9, RFC 5258).
 #[non_exhaustive]
@@ -116,6 +120,11 @@ pub enum ListReturnOpt {
     Status(Vec<StatusAtt>),
     /// `SPECIAL-USE`: RFC 6154.
     SpecialUse,
+    /// `MYRIGHTS`: the user's rights to each ([RFC 8440](https://www.rfc-editor.org/rfc/rfc8440)).
+    MyRights,
+    /// `METADATA (...)`: these annotations of each, at least one ([RFC
+    /// 9590](https://www.rfc-editor.org/rfc/rfc9590)).
+    Metadata(Vec<EntryName>),
     /// Another option, of one word.
     Other(Atom),
 }
@@ -157,13 +166,17 @@ impl List {
         self.options.as_ref().map_or(&[], |options| &options.returns)
     }
 
-    /// What a server must have for what is to be told.
+    /// What a server must have for the options and the patterns.
     pub(super) fn needs(&self) -> impl Iterator<Item = Need> + '_ {
         let statuses = self.returns().iter().flat_map(|option| match option {
             ListReturnOpt::Status(items) => items.as_slice(),
             _ => &[],
         });
-        statuses.filter_map(StatusAtt::needs)
+        let extended = self.options.is_some() || self.patterns.len() > 1;
+        let selected = self.selection().iter().filter_map(ListSelectOpt::needs);
+        let returned = self.returns().iter().filter_map(ListReturnOpt::needs);
+        let extended = extended.then(|| Need::of(&Capability::ListExtended).or_rev2());
+        extended.into_iter().chain(selected).chain(returned).chain(statuses.filter_map(StatusAtt::needs))
     }
 
     /// ```text
@@ -269,6 +282,11 @@ fn read_patterns(r: &mut Reader<'_>) -> Result<ListPatterns, ParseError> {
 }
 
 impl ListSelectOpt {
+    /// What a server must have for it, beside LIST-EXTENDED.
+    fn needs(&self) -> Option<Need> {
+        matches!(self, Self::SpecialUse).then(|| Need::of(&Capability::SpecialUse))
+    }
+
     /// ```text
     /// list-select-opt = "SUBSCRIBED" / "REMOTE" / "RECURSIVEMATCH" / "SPECIAL-USE" / option-extension
     /// ```
@@ -300,9 +318,22 @@ impl ListSelectOpt {
 }
 
 impl ListReturnOpt {
+    /// What a server must have for it, beside LIST-EXTENDED.
+    fn needs(&self) -> Option<Need> {
+        Some(match self {
+            Self::Status(_) => Need::of(&Capability::ListStatus).or_rev2(),
+            Self::SpecialUse => Need::of(&Capability::SpecialUse),
+            Self::MyRights => Need::of(&Capability::ListMyRights),
+            Self::Metadata(_) => Need::of(&Capability::ListMetadata),
+            Self::Subscribed | Self::Children | Self::Other(_) => return None,
+        })
+    }
+
     /// ```text
-    /// return-option = "SUBSCRIBED" / "CHILDREN" / status-option / "SPECIAL-USE" / option-extension
+    /// return-option = "SUBSCRIBED" / "CHILDREN" / status-option / "SPECIAL-USE" / "MYRIGHTS" /
+    ///                 metadata-option / option-extension
     /// status-option = "STATUS" SP "(" status-att *(SP status-att) ")"
+    /// metadata-option = "METADATA" SP "(" entry *(SP entry) ")"                ; RFC 9590
     /// ```
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let name = read_atom(r)?;
@@ -314,6 +345,11 @@ impl ListReturnOpt {
         } else if is("STATUS") {
             r.space()?;
             Self::Status(StatusAtt::read_list(r)?)
+        } else if is("MYRIGHTS") {
+            Self::MyRights
+        } else if is("METADATA") {
+            r.space()?;
+            Self::Metadata(EntryName::read_list(r)?)
         } else if is("SPECIAL-USE") {
             Self::SpecialUse
         } else {
@@ -328,6 +364,11 @@ impl ListReturnOpt {
             Self::Status(items) => {
                 e.put(b"STATUS ");
                 StatusAtt::write_list(items, e);
+            }
+            Self::MyRights => e.put(b"MYRIGHTS"),
+            Self::Metadata(entries) => {
+                e.put(b"METADATA ");
+                EntryName::write_list(entries, e);
             }
             Self::SpecialUse => e.put(b"SPECIAL-USE"),
             Self::Other(name) => e.put(name.as_bytes()),

@@ -2,13 +2,16 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::ParseError;
+use mailwire_core::{ParseError, ParseErrorKind};
 
 use super::{parse::read_atom, rules::Need, writer::Writer};
 use crate::{
     capability::Capability,
-    extensions::condstore::{self, QResync},
-    types::{Atom, MailboxName, Reader},
+    extensions::{
+        condstore::{self, QResync},
+        quota::ResourceName,
+    },
+    types::{Atom, MailboxAttribute, MailboxName, Reader},
 };
 
 /// `SELECT` and `EXAMINE` (RFC 9051 sections 6.3.2 and 6.3.3).
@@ -45,6 +48,9 @@ pub struct Select {
 pub struct Create {
     /// The mailbox.
     pub mailbox: MailboxName,
+    /// `USE`: what it is to be for, as `\\Sent` ([RFC 6154 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc6154#section-3)).
+    pub special_use: Vec<MailboxAttribute>,
 }
 
 /// `STATUS` (RFC 9051 section 6.3.11).
@@ -77,7 +83,10 @@ pub enum StatusAtt {
     Deleted,
     /// `HIGHESTMODSEQ`: RFC 7162.
     HighestModSeq,
-    /// `SIZE`: the size of all messages ([RFC 8438](https://www.rfc-editor.org/rfc/rfc8438)).
+    /// `DELETED-STORAGE`: what an expunge would free, in units of 1024 octets ([RFC 9208 section
+    /// 4.1.4](https://www.rfc-editor.org/rfc/rfc9208#section-4.1.4)).
+    DeletedStorage,
+    /// `SIZE`
     Size,
     /// `APPENDLIMIT`: the size of the largest message that the mailbox takes
     /// ([RFC 7889](https://www.rfc-editor.org/rfc/rfc7889)).
@@ -96,7 +105,7 @@ impl From<MailboxName> for Select {
 
 impl From<MailboxName> for Create {
     fn from(mailbox: MailboxName) -> Self {
-        Self { mailbox }
+        Self::new(mailbox)
     }
 }
 
@@ -104,20 +113,61 @@ impl Create {
     /// Creates a mailbox.
     #[must_use]
     pub const fn new(mailbox: MailboxName) -> Self {
-        Self { mailbox }
+        Self { mailbox, special_use: Vec::new() }
+    }
+
+    /// Says what the mailbox is to be for.
+    #[must_use]
+    pub fn with_special_use(mut self, special_use: impl Into<Vec<MailboxAttribute>>) -> Self {
+        self.special_use = special_use.into();
+        self
+    }
+
+    /// What a server must have for the options.
+    pub(super) fn needs(&self) -> Option<Need> {
+        (!self.special_use.is_empty()).then(|| Need::of(&Capability::CreateSpecialUse))
     }
 
     /// ```text
-    /// create = "CREATE" SP mailbox
+    /// create       = "CREATE" SP mailbox [create-params]
+    /// create-param =/ "USE" SP "(" [use-attr *(SP use-attr)] ")"     ; RFC 6154
     /// ```
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         r.space()?;
-        Ok(Self { mailbox: MailboxName::read(r)? })
+        let mut create = Self::new(MailboxName::read(r)?);
+        if r.rest().starts_with(b" (") {
+            create.read_parameters(r)?;
+        }
+        Ok(create)
+    }
+
+    #[cold]
+    fn read_parameters(&mut self, r: &mut Reader<'_>) -> Result<(), ParseError> {
+        r.skip(2);
+        r.items(|r| {
+            let start = r.offset();
+            if !read_atom(r)?.eq_ignore_ascii_case("USE") {
+                let unknown = ParseError::new(start, "unknown CREATE parameter");
+                return Err(unknown.with_kind(ParseErrorKind::Unknown));
+            }
+            r.space()?;
+            r.expect(b'(', "expected a list of special uses")?;
+            r.items(|r| {
+                self.special_use.extend(MailboxAttribute::read_maybe(r)?);
+                Ok(())
+            })
+        })
     }
 
     pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.put(b"CREATE ");
         e.mailbox(&self.mailbox);
+        let mut writable = self.special_use.iter().filter(|attribute| !attribute.is_malformed()).peekable();
+        if writable.peek().is_some() {
+            e.put(b" (USE (");
+            e.spaced(writable, |e, attribute| attribute.write(e.out));
+            e.put(b"))");
+        }
     }
 }
 
@@ -197,10 +247,17 @@ impl Select {
     }
 }
 
+/// What has DELETED and DELETED-STORAGE ([RFC 9208 section
+/// 3.1.1](https://www.rfc-editor.org/rfc/rfc9208#section-3.1.1)).
+static DELETED: Capability = Capability::QuotaResource(ResourceName::Message);
+static DELETED_STORAGE: Capability = Capability::QuotaResource(ResourceName::Storage);
+
 impl StatusAtt {
     /// What a server must have for this item, if the base protocol does not have it.
     pub(super) fn needs(&self) -> Option<Need> {
         Some(match self {
+            Self::Deleted => Need::of(&DELETED).or_rev2(),
+            Self::DeletedStorage => Need::of(&DELETED_STORAGE),
             Self::HighestModSeq => condstore::needs_condstore(),
             Self::Size => Need::of(&Capability::StatusSize).or_rev2(),
             Self::AppendLimit => Need::of(&Capability::AppendLimit(None)),
@@ -236,6 +293,8 @@ impl StatusAtt {
                 Self::Deleted
             } else if is("HIGHESTMODSEQ") {
                 Self::HighestModSeq
+            } else if is("DELETED-STORAGE") {
+                Self::DeletedStorage
             } else if is("SIZE") {
                 Self::Size
             } else if is("APPENDLIMIT") {
@@ -264,6 +323,7 @@ impl StatusAtt {
                 Self::Unseen => b"UNSEEN",
                 Self::Deleted => b"DELETED",
                 Self::HighestModSeq => b"HIGHESTMODSEQ",
+                Self::DeletedStorage => b"DELETED-STORAGE",
                 Self::Size => b"SIZE",
                 Self::AppendLimit => b"APPENDLIMIT",
                 Self::MailboxId => b"MAILBOXID",

@@ -58,6 +58,7 @@ pub(crate) use parse::{append_announces_message, parse_head};
 pub use preview::PreviewMods;
 pub(crate) use rules::{Effect, Name, Need, Numbers, Rules, row_of};
 pub use search::{Search, SearchKey, SearchReturnOpt};
+pub(crate) use store::write_messages;
 pub use store::{Copy, Store, StoreAction};
 pub use string::{AString, OtherCommand};
 pub(crate) use writer::{LITERAL_MINUS, Writer};
@@ -151,6 +152,8 @@ pub enum Command {
     Fetch(Fetch),
     /// `STORE`: section 6.4.6.
     Store(Store),
+    /// `STORE` of Gmail's labels.
+    StoreLabels(Box<crate::extensions::gmail::GmailStore>),
     /// `COPY`: section 6.4.7.
     Copy(Copy),
     /// `MOVE`: section 6.4.8.
@@ -192,6 +195,7 @@ impl Command {
             Command::Search(search) => search.uid,
             Command::Fetch(fetch) => fetch.messages.is_uid(),
             Command::Store(store) => store.messages.is_uid(),
+            Command::StoreLabels(store) => store.messages.is_uid(),
             Command::Copy(copy) | Command::Move(copy) => copy.messages.is_uid(),
             _ => false,
         }

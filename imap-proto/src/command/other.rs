@@ -14,7 +14,7 @@ use crate::types::{Atom, Reader, Value};
 /// use mailwire_imap::types::{Atom, Value};
 ///
 /// let preview = OtherItem::new(Atom::new("X-PREVIEW")?).with_arguments([Value::word("LAZY")?]);
-/// let key = OtherItem::new(Atom::new("X-GM-RAW")?).with_arguments([Value::string("has:attachment")?]);
+/// let key = OtherItem::new(Atom::new("X-RAW")?).with_arguments([Value::string("has:attachment")?]);
 /// let (item, key) = (FetchAtt::Other(preview), SearchKey::Other(key));
 /// # let _ = (item, key);
 /// # Ok::<(), mailwire_imap::Invalid>(())

@@ -118,6 +118,7 @@ fn takes_parameters(command: &Command) -> bool {
             | C::Status(_)
             | C::Fetch(_)
             | C::Store(_)
+            | C::StoreLabels(_)
             | C::Copy(_)
             | C::Move(_)
             | C::UidExpunge(_)
@@ -157,7 +158,7 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
     Ok(match Name::of(name) {
         Some(Name::Uid) => return read_uid(r),
         Some(Name::Fetch) => Command::Fetch(Fetch::read(r, false)?),
-        Some(Name::Store) => Command::Store(Store::read(r, false)?),
+        Some(Name::Store) => Store::read(r, false)?,
         Some(Name::Search) => Command::Search(Search::read(r, false)?),
         Some(Name::Copy) => Command::Copy(Copy::read(r, false)?),
         Some(Name::Move) => Command::Move(Copy::read(r, false)?),
@@ -249,7 +250,7 @@ fn read_uid(r: &mut Reader<'_>) -> Result<Command, ParseError> {
     let name = r.take_class(chars::ATOM);
     Ok(match Name::of(name) {
         Some(Name::Fetch) => Command::Fetch(Fetch::read(r, true)?),
-        Some(Name::Store) => Command::Store(Store::read(r, true)?),
+        Some(Name::Store) => Store::read(r, true)?,
         Some(Name::Search) => Command::Search(Search::read(r, true)?),
         Some(Name::Copy) => Command::Copy(Copy::read(r, true)?),
         Some(Name::Move) => Command::Move(Copy::read(r, true)?),

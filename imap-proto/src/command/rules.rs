@@ -85,6 +85,8 @@ impl Command {
         }
         match self {
             Command::Select(select) | Command::Examine(select) => select.needs().filter(lacks),
+            Command::Create(create) => create.needs().filter(lacks),
+            Command::StoreLabels(store) => store.needs().find(lacks),
             Command::Status(status) => status.items.iter().filter_map(StatusAtt::needs).find(lacks),
             Command::List(list) => list.needs().find(lacks),
             Command::Search(search) => search::lacks(search.returns.as_deref(), &search.keys, &lacks),
@@ -164,7 +166,7 @@ impl Command {
             C::Expunge | C::UidExpunge(_) => Name::Expunge,
             C::Search(_) => Name::Search,
             C::Fetch(_) => Name::Fetch,
-            C::Store(_) => Name::Store,
+            C::Store(_) | C::StoreLabels(_) => Name::Store,
             C::Copy(_) => Name::Copy,
             C::Move(_) => Name::Move,
             C::Extension(_) | C::Other(_) => return None,
@@ -278,6 +280,11 @@ pub(crate) const fn selected() -> Rules {
 impl Rules {
     pub(crate) const fn needs(self, capability: &'static Capability) -> Self {
         Self { needs: Some(Need::of(capability)), ..self }
+    }
+
+    /// One of them will do.
+    pub(crate) const fn needs_one_of(self, one: &'static Capability, others: &'static [Capability]) -> Self {
+        Self { needs: Some(Need::of(one).or(others)), ..self }
     }
 
     pub(crate) const fn needs_or_rev2(self, capability: &'static Capability) -> Self {

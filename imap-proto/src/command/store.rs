@@ -1,9 +1,11 @@
 //! STORE, COPY and MOVE.
 
+use alloc::boxed::Box;
+
 use mailwire_core::{ParseError, ParseErrorKind};
 
-use super::{Messages, rules::Need, writer::Writer};
-use crate::extensions::condstore;
+use super::{Command, Messages, rules::Need, writer::Writer};
+use crate::extensions::{condstore, gmail::GmailStore};
 use crate::types::{Flag, FlagSet, MailboxName, ModSeq, Reader};
 
 /// `STORE` and `UID STORE` (RFC 9051 section 6.4.6).
@@ -77,7 +79,9 @@ impl Store {
     /// store           = "STORE" SP sequence-set SP store-att-flags
     /// store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))
     /// ```
-    pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {
+    ///
+    /// Gmail stores labels by it, too.
+    pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Command, ParseError> {
         r.space()?;
         let messages = Messages::read(r, uid)?;
         r.space()?;
@@ -89,6 +93,11 @@ impl Store {
         };
         r.skip(usize::from(action != StoreAction::Replace));
         if !r.eat_ignore_case("FLAGS") {
+            if r.eat_ignore_case("X-GM-LABELS") {
+                let mut store = GmailStore::read(messages, action, r)?;
+                store.unchanged_since = unchanged_since;
+                return Ok(Command::StoreLabels(Box::new(store)));
+            }
             let letter = r.peek().is_some_and(|byte| byte.is_ascii_alphabetic());
             let kind = if letter { ParseErrorKind::Unknown } else { ParseErrorKind::Syntax };
             return Err(r.error("unknown STORE item").with_kind(kind));
@@ -100,17 +109,11 @@ impl Store {
         if flags.contains(&Flag::Recent) {
             return Err(ParseError::new(start, "\\Recent cannot be stored"));
         }
-        Ok(Self { messages, action, silent, flags, unchanged_since })
+        Ok(Command::Store(Self { messages, action, silent, flags, unchanged_since }))
     }
 
     pub(super) fn write(&self, e: &mut Writer<'_>) {
-        e.name(self.messages.is_uid(), b"STORE ");
-        self.messages.write(e.out);
-        if let Some(mod_seq) = self.unchanged_since {
-            e.put(b" (UNCHANGEDSINCE ");
-            e.number(mod_seq.get());
-            e.put(b")");
-        }
+        write_messages(&self.messages, self.unchanged_since, e);
         e.put(match self.action {
             StoreAction::Replace => b" FLAGS",
             StoreAction::Add => b" +FLAGS",
@@ -118,6 +121,18 @@ impl Store {
         });
         e.put(if self.silent { b".SILENT " } else { b" " });
         self.flags.write(e.out);
+    }
+}
+
+/// The command up to its item.
+#[inline]
+pub(crate) fn write_messages(messages: &Messages, unchanged_since: Option<ModSeq>, e: &mut Writer<'_>) {
+    e.name(messages.is_uid(), b"STORE ");
+    messages.write(e.out);
+    if let Some(mod_seq) = unchanged_since {
+        e.put(b" (UNCHANGEDSINCE ");
+        e.number(mod_seq.get());
+        e.put(b")");
     }
 }
 

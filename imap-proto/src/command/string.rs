@@ -69,7 +69,7 @@ impl OtherCommand {
     /// ```
     /// use mailwire_imap::{command::OtherCommand, types::Atom};
     ///
-    /// let command = OtherCommand::new(Atom::new("SETMETADATA")?, "INBOX (/private/comment ")?
+    /// let command = OtherCommand::new(Atom::new("X-SETMETA")?, "INBOX (/private/comment ")?
     ///     .with_literal("two\r\nlines", false)?
     ///     .with_text(")")?;
     /// assert_eq!(command.arguments(), "INBOX (/private/comment {10}\r\ntwo\r\nlines)");
@@ -128,7 +128,7 @@ impl OtherCommand {
     /// use mailwire_imap::{command::OtherCommand, types::{Atom, Value}};
     ///
     /// let values = [Value::string("INBOX")?, vec![Value::word("/private/comment")?, Value::string("é")?].into()];
-    /// let command = OtherCommand::new(Atom::new("SETMETADATA")?, "")?.with_values(values);
+    /// let command = OtherCommand::new(Atom::new("X-SETMETA")?, "")?.with_values(values);
     /// assert_eq!(command.arguments(), "\"INBOX\" (/private/comment {2}\r\né)");
     /// # Ok::<(), mailwire_imap::Invalid>(())
     /// ```

@@ -112,6 +112,7 @@ impl Command {
             Command::Search(search) => search.write(e),
             Command::Fetch(fetch) => fetch.write(e),
             Command::Store(store) => store.write(e),
+            Command::StoreLabels(store) => store.write(e),
             Command::Copy(copy) => {
                 e.name(copy.messages.is_uid(), b"COPY ");
                 copy.write(e);
@@ -167,7 +168,7 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn pattern(&mut self, pattern: &ListPattern) {
+    pub(crate) fn pattern(&mut self, pattern: &ListPattern) {
         let bytes = pattern.as_bytes();
         // `%` and `*` are the characters of a list-mailbox that an atom does not have.
         if bytes == b"*" || bytes == b"%" { self.put(bytes) } else { self.string_bytes(bytes) }

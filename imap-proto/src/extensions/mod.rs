@@ -3,8 +3,15 @@
 //! What the machines must act on is a [`Command`] or [`Untagged`] of its own; all else is in the two lists of this
 //! file, and costs a line in each.
 
+pub mod acl;
+pub mod apple_push;
 pub mod condstore;
+pub mod gmail;
 pub(crate) mod id;
+pub mod jmap_access;
+pub mod language;
+pub mod listing;
+pub mod metadata;
 pub mod namespace;
 pub mod quota;
 
@@ -96,6 +103,19 @@ macro_rules! commands {
 }
 
 commands! {
+    /// `SETACL`, `DELETEACL`, `GETACL`, `LISTRIGHTS`, `MYRIGHTS` ([RFC
+    /// 4314](https://www.rfc-editor.org/rfc/rfc4314)).
+    Acl(acl::AclCommand),
+    /// `XAPPLEPUSHSERVICE`.
+    ApplePush(apple_push::ApplePushCommand),
+    /// `GETJMAPACCESS` ([RFC 9698](https://www.rfc-editor.org/rfc/rfc9698)).
+    GetJmapAccess(jmap_access::GetJmapAccess),
+    /// `LANGUAGE` ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).
+    Language(language::LanguageCommand),
+    /// `RLIST`, `RLSUB` ([RFC 2193](https://www.rfc-editor.org/rfc/rfc2193)), `XLIST`.
+    Listing(listing::ListingCommand),
+    /// `GETMETADATA`, `SETMETADATA` ([RFC 5464](https://www.rfc-editor.org/rfc/rfc5464)).
+    Metadata(metadata::MetadataCommand),
     /// `GETQUOTA`, `GETQUOTAROOT`, `SETQUOTA` ([RFC 9208](https://www.rfc-editor.org/rfc/rfc9208)).
     Quota(quota::QuotaCommand),
 }
@@ -104,6 +124,16 @@ extensions! {
     /// Untagged data of an extension that stands on its own.
     #[derive(Debug, Clone, PartialEq, Eq, Hash)]
     pub enum ExtensionData in Untagged written to Vec<u8> {
+        /// `ACL`, `LISTRIGHTS`, `MYRIGHTS` ([RFC 4314](https://www.rfc-editor.org/rfc/rfc4314)).
+        Acl(acl::AclData),
+        /// `XAPPLEPUSHSERVICE`.
+        ApplePush(apple_push::ApplePushData),
+        /// `JMAPACCESS` ([RFC 9698](https://www.rfc-editor.org/rfc/rfc9698)).
+        JmapAccess(jmap_access::JmapAccessData),
+        /// `LANGUAGE` ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).
+        Language(language::LanguageData),
+        /// `METADATA` ([RFC 5464](https://www.rfc-editor.org/rfc/rfc5464)).
+        Metadata(metadata::MetadataData),
         /// `QUOTA`, `QUOTAROOT` ([RFC 9208](https://www.rfc-editor.org/rfc/rfc9208)).
         Quota(quota::QuotaData),
     }
@@ -112,6 +142,17 @@ extensions! {
 impl From<ExtensionCommand> for Command {
     fn from(command: ExtensionCommand) -> Self {
         Self::Extension(command)
+    }
+}
+
+impl ExtensionData {
+    /// Whether the grammar has a form for it.
+    pub(crate) fn has_form(&self) -> bool {
+        match self {
+            Self::Language(language) => !language.tags.is_empty(),
+            Self::Metadata(metadata) => metadata.has_form(),
+            _ => true,
+        }
     }
 }
 
@@ -128,4 +169,9 @@ pub(crate) fn spaced<'a, T>(
 ) -> Result<T, ParseError> {
     r.space()?;
     read(r)
+}
+
+/// Whether another value stands after a space.
+pub(crate) fn more(r: &Reader<'_>) -> bool {
+    r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte != b' ')
 }

@@ -25,7 +25,7 @@ use nom::{
     sequence::preceded,
 };
 
-use super::spaced;
+use super::{more, spaced};
 use crate::{
     capability::Capability,
     command::{AString, Rules, Writer, rules},
@@ -289,7 +289,7 @@ impl QuotaData {
             }),
             Noun::QuotaRoot => spaced(r, MailboxName::read).and_then(|mailbox| {
                 let mut roots = Vec::new();
-                while r.peek() == Some(b' ') && r.peek_at(1).is_some() {
+                while more(r) {
                     roots.push(spaced(r, AString::read)?);
                 }
                 Ok(Self::Roots { mailbox, roots })
@@ -336,21 +336,40 @@ keywords! {
         Storage = "STORAGE",
         Message = "MESSAGE",
         Mailbox = "MAILBOX",
+        AnnotationStorage = "ANNOTATION-STORAGE",
     }
 }
 
 impl ResourceName {
-    fn of(frame: &Bytes, name: &[u8]) -> Self {
-        match Known::of(name) {
-            Some(Known::Storage) => Self::Storage,
-            Some(Known::Message) => Self::Message,
-            Some(Known::Mailbox) => Self::Mailbox,
-            None if name.eq_ignore_ascii_case(b"ANNOTATION-STORAGE") => Self::AnnotationStorage,
-            None => Self::Other(Atom::unchecked(Text::of(frame, name))),
-        }
+    /// A resource by its name, in any case.
+    ///
+    /// # Errors
+    ///
+    /// The name is not an atom.
+    pub fn new(name: impl Into<Text>) -> Result<Self, Invalid> {
+        let name = name.into();
+        Ok(match Self::known(name.as_bytes()) {
+            Some(known) => known,
+            None => Self::Other(Atom::new(name)?),
+        })
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    fn of(frame: &Bytes, name: &[u8]) -> Self {
+        Self::known(name).unwrap_or_else(|| Self::Other(Atom::unchecked(Text::of(frame, name))))
+    }
+
+    fn known(name: &[u8]) -> Option<Self> {
+        Known::of(name).map(|known| match known {
+            Known::Storage => Self::Storage,
+            Known::Message => Self::Message,
+            Known::Mailbox => Self::Mailbox,
+            Known::AnnotationStorage => Self::AnnotationStorage,
+        })
+    }
+
+    /// The name, as it stands on the wire.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Storage => b"STORAGE",
             Self::Message => b"MESSAGE",

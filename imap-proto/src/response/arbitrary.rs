@@ -91,7 +91,7 @@ fn capabilities(u: &mut Unstructured<'_>) -> Result<Vec<Capability>> {
 }
 
 fn code(u: &mut Unstructured<'_>) -> Result<Code> {
-    Ok(match u.int_in_range(0..=17)? {
+    Ok(match u.int_in_range(0..=19)? {
         0 => Code::Alert,
         1 => Code::ReadOnly,
         2 => Code::TryCreate,
@@ -112,6 +112,10 @@ fn code(u: &mut Unstructured<'_>) -> Result<Code> {
         13 => Code::MailboxId(ImapString::new(word(u, b"Az09_-")?).map_err(none)?),
         14 => Code::UnknownCte,
         15 => Code::Closed,
+        17 => Code::Metadata(u.arbitrary()?),
+        18 => Code::Referral(some(u, |u| {
+            ImapString::new(alloc::format!("imap://{}/", word(u, b"aB.;*()\"")?)).map_err(none)
+        })?),
         16 => Code::MessageLimit { limit: from_one(u)?, uid: maybe(u, from_one)? },
         _ => {
             let arguments = maybe(u, |u| word(u, b"Az09 ()\"\\*%"))?;
@@ -251,7 +255,7 @@ fn fetch_item(u: &mut Unstructured<'_>) -> Result<MsgAtt> {
         17 => MsgAtt::Preview(nstring(u)?),
         18 => MsgAtt::GmailMessageId(u.arbitrary()?),
         19 => MsgAtt::GmailThreadId(u.arbitrary()?),
-        20 => MsgAtt::GmailLabels(maybe(u, |u| some(u, string))?.unwrap_or_default()),
+        20 => MsgAtt::GmailLabels(maybe(u, |u| some(u, |u| u.arbitrary()))?.unwrap_or_default()),
         _ => MsgAtt::Other(Box::new(OtherMsgAtt { name: atom(u)?.into_text(), value: raw(u)? })),
     })
 }

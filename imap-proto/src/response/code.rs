@@ -7,6 +7,7 @@ use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
 
 use crate::{
     Capability, deviation,
+    extensions::metadata::MetadataCode,
     types::{
         Atom, ImapString, KnownNumbers, KnownUids, ModSeq, PermanentFlags, Reader, SeqNumber, Uid,
         UidValidity, chars, display, read_astring, read_count, read_mod_seq, read_nz, write_number,
@@ -61,6 +62,13 @@ macro_rules! codes {
                 /// lowest that a search looked at.
                 uid: Option<Uid>,
             },
+            /// `METADATA`: what was left out, or how much may be set ([RFC
+            /// 5464](https://www.rfc-editor.org/rfc/rfc5464#section-5)).
+            Metadata(MetadataCode),
+            /// `REFERRAL`: it is on another server: the URLs. They are told, and never followed ([RFC
+            /// 2221](https://www.rfc-editor.org/rfc/rfc2221), [RFC
+            /// 2193](https://www.rfc-editor.org/rfc/rfc2193)).
+            Referral(Vec<ImapString>),
             /// `MAILBOXID`: what the mailbox is called for good (RFC 8474).
             MailboxId(ImapString),
             /// One that is known here, with arguments that could not be read: what stands between the
@@ -317,6 +325,8 @@ impl Code {
                 let destination = KnownUids::read(r)?;
                 Self::CopyUid(Box::new(CopyUid { uid_validity, source, destination }))
             }
+            8 if is("METADATA") => Self::Metadata(MetadataCode::read(r)?),
+            8 if is("REFERRAL") => Self::Referral(read_urls(r)?),
             8 if is("MODIFIED") => {
                 r.space()?;
                 Self::Modified(KnownNumbers::read(r)?)
@@ -368,7 +378,7 @@ impl Code {
     }
 
     /// Tells whether the code has a form in the grammar.
-    pub(super) const fn is_writable(&self) -> bool {
+    pub(super) fn is_writable(&self) -> bool {
         match self {
             Self::Malformed(_)
             | Self::UidNext(None)
@@ -377,6 +387,7 @@ impl Code {
             | Self::HighestModSeq(None)
             | Self::AppendUid { uid_validity: None, .. } => false,
             Self::CopyUid(copy) => copy.uid_validity.is_some(),
+            Self::Referral(urls) => urls.iter().any(|url| is_url(url.as_bytes())),
             _ => true,
         }
     }
@@ -431,6 +442,15 @@ impl Code {
             Self::Modified(set) => {
                 out.extend_from_slice(b"MODIFIED ");
                 set.write(out);
+            }
+            Self::Metadata(code) => code.write(out),
+            Self::Referral(urls) => {
+                out.extend_from_slice(b"REFERRAL");
+                // An URL with another character has it in its form with `%`.
+                for url in urls.iter().filter(|url| is_url(url.as_bytes())) {
+                    out.push(b' ');
+                    out.extend_from_slice(url.as_bytes());
+                }
             }
             Self::MailboxId(id) => {
                 out.extend_from_slice(b"MAILBOXID (");
@@ -500,6 +520,29 @@ fn read_number<N: From<NonZeroU32>>(r: &mut Reader<'_>, zero: &'static str) -> R
 /// The number as it is written where there is one.
 pub(super) fn plain<N: Into<u32>>(number: Option<N>) -> u64 {
     number.map_or(0, |number| u64::from(number.into()))
+}
+
+/// ```text
+/// referral_response_code = "[" "REFERRAL" 1*(SPACE <url>) "]"
+/// ```
+fn read_urls(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
+    let mut urls = Vec::new();
+    loop {
+        r.space()?;
+        let start = r.offset();
+        r.take_while(|byte| byte > b' ' && byte < 0x7f && byte != b']');
+        if r.offset() == start {
+            return Err(r.error("expected a URL"));
+        }
+        urls.push(ImapString::unchecked(r.text_from(start)));
+        if r.peek() != Some(b' ') || is_space_before_bracket(r) {
+            return Ok(urls);
+        }
+    }
+}
+
+fn is_url(url: &[u8]) -> bool {
+    !url.is_empty() && url.iter().all(|&byte| byte > b' ' && byte < 0x7f && byte != b']')
 }
 
 /// ```text

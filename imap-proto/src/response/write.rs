@@ -79,6 +79,7 @@ impl Untagged {
         match self {
             Self::Fetch(fetch) => fetch.has_form(),
             Self::Expunge(number) => number.is_some(),
+            Self::Extension(data) => data.has_form(),
             Self::Other(other) => other.complete,
             _ => true,
         }
@@ -117,6 +118,7 @@ impl Untagged {
             Self::Vanished(vanished) => vanished.write(out),
             Self::Namespace(namespace) => namespace.write(out),
             Self::Id(fields) => id::write_data(out, fields),
+            Self::Extension(data) if !data.has_form() => {}
             Self::Extension(data) => data.write(out),
             Self::Other(other) if !other.complete => {}
             Self::Other(other) => {

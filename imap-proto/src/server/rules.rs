@@ -211,10 +211,6 @@ pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<
         // Commands of the application.
         Cap::Sort | Cap::SortDisplay | Cap::ESort | Cap::ContextSort if known("SORT") => return Ok(()),
         Cap::ThreadOrderedSubject | Cap::ThreadReferences if known("THREAD") => return Ok(()),
-        Cap::Acl if known("GETACL") => return Ok(()),
-        Cap::Metadata | Cap::MetadataServer if known("GETMETADATA") => return Ok(()),
-        Cap::Language if known("LANGUAGE") => return Ok(()),
-        Cap::XList if known("XLIST") => return Ok(()),
         // Parameters, keys and items that the crate does not know.
         Cap::Sort
         | Cap::SortDisplay
@@ -222,19 +218,8 @@ pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<
         | Cap::ContextSort
         | Cap::ThreadOrderedSubject
         | Cap::ThreadReferences
-        | Cap::Acl
-        | Cap::Metadata
-        | Cap::MetadataServer
-        | Cap::Language
-        | Cap::XList
-        | Cap::CreateSpecialUse
         | Cap::ContextSearch
-        | Cap::MultiSearch
-        | Cap::ListMyRights
-        | Cap::ListMetadata
-        | Cap::GmailExtensions => {
-            "it needs commands that are not known: pass_unknown_commands, or their names"
-        }
+        | Cap::MultiSearch => "it needs commands that are not known: pass_unknown_commands, or their names",
         _ => return Ok(()),
     };
     Err(Invalid::new("capability of this server", 0, reason))

@@ -114,6 +114,44 @@ known! {
     Phishing = "$Phishing",
     /// `$Important`: it is likely important (RFC 8457).
     Important = "$Important",
+    /// `$SubmitPending`: it is about to be submitted (RFC 5550).
+    SubmitPending = "$SubmitPending",
+    /// `$Submitted`: it has been submitted (RFC 5550).
+    Submitted = "$Submitted",
+    /// `$autosent`: it was sent by a program, as a vacation notice is (RFC 9979).
+    AutoSent = "$autosent",
+    /// `$canunsubscribe`: it belongs to a mailing list that can be left (RFC 9979).
+    CanUnsubscribe = "$canunsubscribe",
+    /// `$followed`: the user follows its conversation (RFC 9979).
+    Followed = "$followed",
+    /// `$hasattachment`: it has an attachment (RFC 9979).
+    HasAttachment = "$hasattachment",
+    /// `$hasmemo`: the user has a note about it (RFC 9979).
+    HasMemo = "$hasmemo",
+    /// `$hasnoattachment`: it has no attachment (RFC 9979).
+    HasNoAttachment = "$hasnoattachment",
+    /// `$imported`: it was imported from another mailbox (RFC 9979).
+    Imported = "$imported",
+    /// `$istrusted`: its sender is who it says (RFC 9979).
+    IsTrusted = "$istrusted",
+    /// `$MailFlagBit0`: the first bit of the color of `\\Flagged` (RFC 9979).
+    MailFlagBit0 = "$MailFlagBit0",
+    /// `$MailFlagBit1`: the second bit of that color (RFC 9979).
+    MailFlagBit1 = "$MailFlagBit1",
+    /// `$MailFlagBit2`: the third bit of that color (RFC 9979).
+    MailFlagBit2 = "$MailFlagBit2",
+    /// `$maskedemail`: it came to an address made for its sender (RFC 9979).
+    MaskedEmail = "$maskedemail",
+    /// `$memo`: it is a note about another message (RFC 9979).
+    Memo = "$memo",
+    /// `$muted`: the user does not want to see its conversation (RFC 9979).
+    Muted = "$muted",
+    /// `$new`: it is to be shown before others, as after it was snoozed (RFC 9979).
+    New = "$new",
+    /// `$notify`: the user is to be told of it (RFC 9979).
+    Notify = "$notify",
+    /// `$unsubscribed`: the user has left its mailing list (RFC 9979).
+    Unsubscribed = "$unsubscribed",
     ---
     /// `\` and an atom that is not listed here; the atom.
     Extension(Atom),
@@ -172,11 +210,11 @@ known! {
     Important = "\\Important",
     /// `\Inbox`: the inbox, as XLIST says it.
     Inbox = "\\Inbox",
-    /// `\Snoozed`
+    /// `\Snoozed`: messages that come back to the inbox later.
     Snoozed = "\\Snoozed",
-    /// `\Scheduled`
+    /// `\Scheduled`: messages that are sent later.
     Scheduled = "\\Scheduled",
-    /// `\Memos`
+    /// `\Memos`: notes about messages.
     Memos = "\\Memos",
     ---
     /// `\` and an atom that is not listed here; the atom.
@@ -237,9 +275,16 @@ impl Flag {
             (b'$', 9) if is("$Phishing") => Self::Phishing,
             (b'$', 10) if is("$Forwarded") => Self::Forwarded,
             (b'$', 10) if is("$Important") => Self::Important,
+            (b'$', _) => return Self::seldom(name),
             _ => return None,
         };
         Some(flag)
+    }
+
+    #[cold]
+    fn seldom(name: &[u8]) -> Option<Self> {
+        let found = Self::KNOWN.iter().find(|(known, _)| chars::is_name(name, known));
+        found.map(|(_, flag)| flag.clone())
     }
 
     /// The bit and length of one that is listed here and stands next, written as most do.
@@ -325,6 +370,26 @@ impl MailboxAttribute {
                 .map(|name| Self::Extension(Atom::unchecked(name))),
             _ => Err(Invalid::new("mailbox attribute", 0, "no backslash before it")),
         }
+    }
+
+    /// Whether it says what the mailbox is for: `\Sent`, `\Archive` and the like ([RFC
+    /// 6154](https://www.rfc-editor.org/rfc/rfc6154#section-2), RFC 8457, RFC 9979).
+    #[must_use]
+    pub const fn is_special_use(&self) -> bool {
+        matches!(
+            self,
+            Self::All
+                | Self::Archive
+                | Self::Drafts
+                | Self::Flagged
+                | Self::Important
+                | Self::Junk
+                | Self::Memos
+                | Self::Scheduled
+                | Self::Sent
+                | Self::Snoozed
+                | Self::Trash
+        )
     }
 
     /// By its length and bytes.

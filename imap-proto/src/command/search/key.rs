@@ -9,7 +9,10 @@ use super::{eat_word, fuzzy, saved};
 use crate::{
     capability::Capability,
     command::{AString, OtherItem, parse::read_atom, rules::Need, writer::Writer},
-    extensions::condstore::{self, SearchModSeq},
+    extensions::{
+        condstore::{self, SearchModSeq},
+        gmail::GmailLabel,
+    },
     types::{Atom, Date, ObjectId, Reader, SequenceSet, Uid, UidSet, chars, read_nz},
 };
 
@@ -128,6 +131,14 @@ pub enum SearchKey {
     Sequence(SequenceSet),
     /// `(...)`: all of these, at least one.
     And(Vec<SearchKey>),
+    /// `X-GM-LABELS`: messages with this label of Gmail.
+    GmailLabel(GmailLabel),
+    /// `X-GM-MSGID`: the message of this identifier of Gmail.
+    GmailMessageId(u64),
+    /// `X-GM-RAW`: what Gmail finds by its own search language: `has:attachment larger:5M`.
+    GmailRaw(AString),
+    /// `X-GM-THRID`: the messages of this conversation of Gmail.
+    GmailThreadId(u64),
     /// A key that is not known here. It is read with all that follows it in the command or in its list, for
     /// only its extension says where its arguments end.
     Other(OtherItem),
@@ -181,6 +192,9 @@ impl SearchKey {
             Self::Older(_) | Self::Younger(_) => Need::of(&Capability::Within),
             Self::Fuzzy(_) => fuzzy(),
             Self::Filter(_) => Need::of(&Capability::Filters),
+            Self::GmailLabel(_) | Self::GmailMessageId(_) | Self::GmailRaw(_) | Self::GmailThreadId(_) => {
+                Need::of(&Capability::GmailExtensions)
+            }
             Self::EmailId(_) | Self::ThreadId(_) => Need::of(&Capability::ObjectId),
             Self::SaveDateSupported | Self::SavedBefore(_) | Self::SavedOn(_) | Self::SavedSince(_) => {
                 Need::of(&Capability::SaveDate)
@@ -318,6 +332,13 @@ impl SearchKey {
             Some(Key::Unkeyword) => Self::Unkeyword(keyword(r)?),
             Some(Key::Unseen) => Self::Unseen,
             Some(Key::Younger) => Self::Younger(nz_number(r)?),
+            Some(Key::GmailLabels) => {
+                r.space()?;
+                Self::GmailLabel(GmailLabel::read(r)?)
+            }
+            Some(Key::GmailMessageId) => Self::GmailMessageId(long(r)?),
+            Some(Key::GmailRaw) => Self::GmailRaw(text(r)?),
+            Some(Key::GmailThreadId) => Self::GmailThreadId(long(r)?),
             None if name.first().is_some_and(u8::is_ascii_alphabetic) => {
                 let mut other = OtherItem::new(Atom::unchecked(r.text_from(start)));
                 other.read_arguments(r)?;
@@ -453,6 +474,13 @@ impl SearchKey {
                 Self::write_all(keys, e);
                 e.put(b")");
             }
+            Self::GmailLabel(label) => {
+                e.put(b"X-GM-LABELS ");
+                label.put(e);
+            }
+            Self::GmailMessageId(id) => write_long(e, b"X-GM-MSGID ", *id),
+            Self::GmailRaw(query) => write_text(e, b"X-GM-RAW ", query),
+            Self::GmailThreadId(id) => write_long(e, b"X-GM-THRID ", *id),
             Self::Other(item) => write_other(item, e),
         }
     }
@@ -502,6 +530,12 @@ fn nz_number(r: &mut Reader<'_>) -> Result<NonZeroU32, ParseError> {
     read_nz(r)
 }
 
+/// A number of 64 bits.
+fn long(r: &mut Reader<'_>) -> Result<u64, ParseError> {
+    r.space()?;
+    r.number_u64()
+}
+
 fn size(r: &mut Reader<'_>) -> Result<u64, ParseError> {
     r.space()?;
     let start = r.offset();
@@ -536,6 +570,11 @@ fn write_date(e: &mut Writer<'_>, name: &[u8], date: Date) {
 fn write_nz(e: &mut Writer<'_>, name: &[u8], number: NonZeroU32) {
     e.put(name);
     e.number(u64::from(number.get()));
+}
+
+fn write_long(e: &mut Writer<'_>, name: &[u8], number: u64) {
+    e.put(name);
+    e.number(number);
 }
 
 fn write_size(e: &mut Writer<'_>, name: &[u8], size: u64) {
@@ -591,5 +630,9 @@ keywords! {
         Unkeyword = "UNKEYWORD",
         Unseen = "UNSEEN",
         Younger = "YOUNGER",
+        GmailLabels = "X-GM-LABELS",
+        GmailMessageId = "X-GM-MSGID",
+        GmailRaw = "X-GM-RAW",
+        GmailThreadId = "X-GM-THRID",
     }
 }

@@ -9,11 +9,12 @@ use mailwire_core::{Output, Text};
 
 use super::write::{Detached, StreamedLiteral};
 use crate::{
+    extensions::gmail::GmailLabel,
     literal::Announcement,
     types::{
         BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Section, SeqNumber,
         ShortList, Uid, is_quotable, write_nstring, write_number, write_plain_quoted, write_quoted,
-        write_spaced, write_string,
+        write_spaced,
     },
 };
 
@@ -79,7 +80,7 @@ pub enum MsgAtt {
     /// `X-GM-THRID`: Gmail's identifier of the conversation.
     GmailThreadId(u64),
     /// `X-GM-LABELS`: Gmail's labels.
-    GmailLabels(Vec<ImapString>),
+    GmailLabels(Vec<GmailLabel>),
     /// An item that is not known here.
     Other(Box<OtherMsgAtt>),
     /// An item that is known here, with a value that could not be read, as it stands on the wire.
@@ -245,7 +246,7 @@ impl MsgAtt {
             Self::GmailThreadId(id) => named_number(out, b"X-GM-THRID ", *id),
             Self::GmailLabels(labels) => {
                 out.extend_from_slice(b"X-GM-LABELS (");
-                write_spaced(out, labels, |out, label| write_string(out, label.as_bytes()));
+                write_spaced(out, labels, |out, label| label.write(out));
                 out.push(b')');
             }
             Self::Other(other) => {

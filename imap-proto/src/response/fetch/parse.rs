@@ -8,6 +8,7 @@ use mailwire_core::{Dialect, ParseError, ParseErrorKind};
 use super::{BinaryData, BinarySize, FetchData, MsgAtt, OtherMsgAtt, SectionData};
 use crate::{
     deviation,
+    extensions::gmail::GmailLabel,
     types::{
         BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, ShortList,
         Uid, chars, eat_nil, read_astring, read_data, read_known_count, read_mod_seq, read_nstring, read_nz,
@@ -430,7 +431,7 @@ fn read_fuzzy(r: &mut Reader<'_>) -> Result<Option<ImapString>, ParseError> {
 }
 
 /// Gmail's labels: astrings, and names with a backslash like flags.
-fn read_labels(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
+fn read_labels(r: &mut Reader<'_>) -> Result<Vec<GmailLabel>, ParseError> {
     let start = r.offset();
     if !r.eat(b'(') {
         if eat_nil(r) {
@@ -440,15 +441,7 @@ fn read_labels(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
     }
     let mut labels = Vec::new();
     r.items(|r| {
-        labels.push(match r.peek() {
-            Some(b'\\') => {
-                let start = r.offset();
-                r.skip(1);
-                r.text_class(chars::ASTRING, "expected a label")?;
-                ImapString::unchecked(r.text_from(start))
-            }
-            _ => read_astring(r)?,
-        });
+        labels.push(GmailLabel::read(r)?);
         Ok(())
     })?;
     Ok(labels)

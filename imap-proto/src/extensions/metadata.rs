@@ -1,0 +1,642 @@
+//! METADATA: annotations of mailboxes and of the server ([RFC 5464](https://www.rfc-editor.org/rfc/rfc5464)).
+//!
+//! ```
+//! use mailwire_imap::command::{Command, Request, WriteOptions};
+//! use mailwire_imap::extensions::metadata::{Depth, EntryName, GetMetadata, MetadataCommand};
+//! use mailwire_imap::types::{MailboxName, Tag};
+//!
+//! let entries = [EntryName::new("/shared/comment")?];
+//! let get = GetMetadata::new(MailboxName::INBOX, entries).with_depth(Depth::Infinity);
+//! let command = MetadataCommand::Get(get).into();
+//! let mut out = Vec::new();
+//! Request { tag: Tag::new("a1")?, command }.write(WriteOptions::default(), &mut out);
+//! assert_eq!(out, b"a1 GETMETADATA (DEPTH infinity) INBOX (/shared/comment)\r\n");
+//! # Ok::<(), mailwire_core::Invalid>(())
+//! ```
+
+use alloc::vec::Vec;
+
+use mailwire_core::{Dialect, Invalid, ParseError, ParseErrorKind, Text, keywords};
+
+use super::{more, spaced};
+use crate::{
+    capability::Capability,
+    command::{AString, Rules, Writer, rules},
+    deviation,
+    literal::Announcement,
+    types::{
+        Literal, MailboxName, Reader, chars, eat_nil, read_literal, read_nstring, write_astring,
+        write_number, write_string,
+    },
+};
+
+// Types
+
+/// What a client asks about annotations. The empty mailbox name is the server.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum MetadataCommand {
+    /// `GETMETADATA`: reads annotations (section 4.2).
+    Get(GetMetadata),
+    /// `SETMETADATA`: writes annotations, all or none (section 4.3).
+    Set {
+        /// The mailbox; the empty name is the server.
+        mailbox: MailboxName,
+        /// Entries and their new values, at least one. `None` removes the entry.
+        entries: Vec<(EntryName, Option<Text>)>,
+    },
+}
+
+/// `GETMETADATA` ([RFC 5464 section 4.2](https://www.rfc-editor.org/rfc/rfc5464#section-4.2)).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct GetMetadata {
+    /// The mailbox; the empty name is the server.
+    pub mailbox: MailboxName,
+    /// The entries, at least one.
+    pub entries: Vec<EntryName>,
+    /// `MAXSIZE`: values of more bytes are left out.
+    pub max_size: Option<u32>,
+    /// `DEPTH`: whether what lies below the entries is asked for, too.
+    pub depth: Depth,
+}
+
+/// How far below an entry GETMETADATA goes ([RFC 5464 section
+/// 4.2.2](https://www.rfc-editor.org/rfc/rfc5464#section-4.2.2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Depth {
+    /// `0`: only the entry itself.
+    #[default]
+    Zero,
+    /// `1`: and what lies directly below it.
+    One,
+    /// `infinity`: and all that lies below it.
+    Infinity,
+}
+
+/// What a server says about annotations.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum MetadataData {
+    /// `METADATA` with values: what was asked for (section 4.4.1).
+    Values {
+        /// The mailbox; the empty name is the server.
+        mailbox: MailboxName,
+        /// Entries and their values. `None`: there is no such entry.
+        entries: Vec<(EntryName, Option<Text>)>,
+    },
+    /// `METADATA` without values: these entries were changed by somebody else (section 4.4.2).
+    Changed {
+        /// The mailbox; the empty name is the server.
+        mailbox: MailboxName,
+        /// The entries.
+        entries: Vec<EntryName>,
+    },
+}
+
+mailwire_core::text_newtype! {
+    /// The name of an annotation: `/shared/comment`, `/private/vendor/example/color`. It is compared without regard
+    /// to case ([RFC 5464 section 3.2](https://www.rfc-editor.org/rfc/rfc5464#section-3.2)).
+    pub struct EntryName: bytes, ignore_case;
+}
+
+impl EntryName {
+    /// A name of these bytes.
+    ///
+    /// # Errors
+    ///
+    /// It does not begin with `/`, ends with one or has two in a row; or there is a character in it that is no
+    /// printable ASCII, or `*` or `%`.
+    pub fn new(name: impl Into<Text>) -> Result<Self, Invalid> {
+        let name = name.into();
+        match Self::fault(name.as_bytes()) {
+            Some((at, reason)) => Err(Invalid::new("annotation", at, reason)),
+            None => Ok(Self::unchecked(name)),
+        }
+    }
+
+    /// Whether it is a name that an annotation may have: what a peer sends need not be.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        Self::fault(self.as_bytes()).is_none()
+    }
+
+    fn fault(name: &[u8]) -> Option<(usize, &'static str)> {
+        if name.first() != Some(&b'/') {
+            return Some((0, "it does not begin with /"));
+        }
+        if name.last() == Some(&b'/') {
+            return Some((name.len() - 1, "it ends with /"));
+        }
+        if let Some(at) = name.windows(2).position(|pair| pair == b"//") {
+            return Some((at, "an empty level"));
+        }
+        let odd = |byte: &u8| !(b' '..0x7f).contains(byte) || matches!(byte, b'*' | b'%');
+        name.iter().position(odd).map(|at| (at, "a character that cannot stand here"))
+    }
+
+    /// Whether it is this one, or lies below it as far as `depth` goes.
+    ///
+    /// ```
+    /// use mailwire_imap::extensions::metadata::{Depth, EntryName};
+    ///
+    /// let name = EntryName::new("/shared/vendor/Example")?;
+    /// assert!(name.is_within("/shared", Depth::Infinity) && !name.is_within("/shared", Depth::One));
+    /// assert!(name.is_within("/SHARED/vendor", Depth::One) && !name.is_within("/shared/vend", Depth::One));
+    /// # Ok::<(), mailwire_imap::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn is_within(&self, above: &str, depth: Depth) -> bool {
+        let Some((start, rest)) = self.as_bytes().split_at_checked(above.len()) else { return false };
+        start.eq_ignore_ascii_case(above.as_bytes())
+            && match (rest, depth) {
+                ([], _) => true,
+                ([b'/', ..], Depth::Infinity) => true,
+                ([b'/', below @ ..], Depth::One) => !below.contains(&b'/'),
+                _ => false,
+            }
+    }
+
+    /// Whether it is one of all users, and not the user's own: it lies below `/shared`.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.is_within("/shared", Depth::Infinity)
+    }
+}
+
+/// What METADATA says in a response code ([RFC 5464 section
+/// 5](https://www.rfc-editor.org/rfc/rfc5464#section-5)).
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum MetadataCode {
+    /// `LONGENTRIES`: values were left out; the longest has so many bytes.
+    LongEntries(u64),
+    /// `MAXSIZE`: a value may have so many bytes at most.
+    MaxSize(u64),
+    /// `TOOMANY`: there are too many entries.
+    TooMany,
+    /// `NOPRIVATE`: there are no private entries here.
+    NoPrivate,
+}
+
+impl GetMetadata {
+    /// Asks for these entries of a mailbox, or of the server if the name is empty.
+    #[must_use]
+    pub fn new(mailbox: MailboxName, entries: impl Into<Vec<EntryName>>) -> Self {
+        Self { mailbox, entries: entries.into(), max_size: None, depth: Depth::Zero }
+    }
+
+    /// Leaves out values of more bytes than this.
+    #[must_use]
+    pub const fn with_max_size(mut self, max_size: Option<u32>) -> Self {
+        self.max_size = max_size;
+        self
+    }
+
+    /// Asks for what lies below the entries, too.
+    #[must_use]
+    pub const fn with_depth(mut self, depth: Depth) -> Self {
+        self.depth = depth;
+        self
+    }
+}
+
+keywords! {
+    enum Verb { Get = "GETMETADATA", Set = "SETMETADATA" }
+}
+
+keywords! {
+    enum OptionName { MaxSize = "MAXSIZE", Depth = "DEPTH" }
+}
+
+keywords! {
+    enum CodeName { LongEntries = "LONGENTRIES", MaxSize = "MAXSIZE", TooMany = "TOOMANY", NoPrivate = "NOPRIVATE" }
+}
+
+// Rules
+
+impl MetadataCommand {
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Get(_) => Verb::Get,
+            Self::Set { .. } => Verb::Set,
+        }
+        .as_str()
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        let (Self::Get(GetMetadata { mailbox, .. }) | Self::Set { mailbox, .. }) = self;
+        if mailbox.as_bytes().is_empty() {
+            of_server()
+        } else {
+            rules::logged_in().needs(&Capability::Metadata)
+        }
+    }
+
+    pub(crate) fn row(name: &[u8]) -> Option<Rules> {
+        Verb::of(name).map(|_| of_server())
+    }
+}
+
+fn of_server() -> Rules {
+    rules::logged_in().needs_one_of(&Capability::Metadata, &[Capability::MetadataServer])
+}
+
+// Grammar
+
+impl EntryName {
+    /// ```text
+    /// entry = astring
+    /// ```
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        AString::read(r).map(|name| Self::unchecked(name.into_text()))
+    }
+
+    /// A list of them, at least one, whose `(` is next.
+    pub(crate) fn read_list(r: &mut Reader<'_>) -> Result<Vec<Self>, ParseError> {
+        let start = r.offset();
+        r.expect(b'(', "expected a list of entries")?;
+        let mut entries = Vec::new();
+        r.items(|r| {
+            entries.push(Self::read(r)?);
+            Ok(())
+        })?;
+        if entries.is_empty() { Err(no_entries(start)) } else { Ok(entries) }
+    }
+
+    pub(crate) fn write_list(entries: &[Self], e: &mut Writer<'_>) {
+        e.put(b"(");
+        e.spaced(entries, |e, entry| e.astring_bytes(entry.as_bytes()));
+        e.put(b")");
+    }
+}
+
+/// ```text
+/// value = nstring / literal8
+/// ```
+fn read_value(r: &mut Reader<'_>) -> Result<Option<Text>, ParseError> {
+    let start = r.offset();
+    let binary = r.peek() == Some(b'~');
+    if !binary && r.peek() != Some(b'{') {
+        return Ok(read_nstring(r)?.map(|text| text.into_text()));
+    }
+    match read_literal(r)? {
+        Literal::Inline(text) if binary || memchr::memchr(0, text.as_bytes()).is_none() => Ok(Some(text)),
+        Literal::Inline(text) => {
+            r.deviate_at(start, deviation::NUL_IN_LITERAL)?;
+            Ok(Some(text))
+        }
+        Literal::Streamed { .. } => Err(ParseError::new(start, "the literal is too large for this value")),
+    }
+}
+
+/// ```text
+/// entry-values = "(" entry-value *(SP entry-value) ")"
+/// entry-value  = entry SP value
+/// ```
+fn read_values(r: &mut Reader<'_>) -> Result<Vec<(EntryName, Option<Text>)>, ParseError> {
+    r.expect(b'(', "expected a list of entries")?;
+    let mut entries = Vec::new();
+    r.items(|r| {
+        let name = EntryName::read(r)?;
+        entries.push((name, spaced(r, read_value)?));
+        Ok(())
+    })?;
+    Ok(entries)
+}
+
+#[cold]
+fn no_entries(start: usize) -> ParseError {
+    ParseError::new(start, "an empty list of entries")
+}
+
+impl GetMetadata {
+    /// ```text
+    /// getmetadata         = "GETMETADATA" [SP getmetadata-options] SP mailbox SP entries
+    /// getmetadata-options = "(" getmetadata-option *(SP getmetadata-option) ")"
+    /// maxsize-opt         = "MAXSIZE" SP number
+    /// scope-opt           = "DEPTH" SP ("0" / "1" / "infinity")
+    /// entries             = entry / "(" entry *(SP entry) ")"
+    /// ```
+    ///
+    /// Lenient: the options after the mailbox, as the examples of RFC 5464 have them.
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let mut get = Self::new(MailboxName::INBOX, []);
+        r.space()?;
+        if r.peek() == Some(b'(') {
+            get.read_options(r)?;
+            r.space()?;
+        }
+        get.mailbox = MailboxName::read(r)?;
+        r.space()?;
+        if r.peek() == Some(b'(') && r.peek_at(1).is_some_and(|byte| byte.is_ascii_alphabetic()) {
+            r.deviate(deviation::OPTIONS_AFTER_MAILBOX)?;
+            get.read_options(r)?;
+            r.space()?;
+        }
+        if r.peek() == Some(b'(') {
+            get.entries = EntryName::read_list(r)?;
+        } else {
+            get.entries.push(EntryName::read(r)?);
+        }
+        Ok(get)
+    }
+
+    fn read_options(&mut self, r: &mut Reader<'_>) -> Result<(), ParseError> {
+        r.expect(b'(', "expected (")?;
+        r.items(|r| {
+            let start = r.offset();
+            match OptionName::of(r.take_class(chars::ATOM)) {
+                Some(OptionName::MaxSize) => self.max_size = Some(spaced(r, |r| r.number_u32())?),
+                Some(OptionName::Depth) => self.depth = spaced(r, Depth::read)?,
+                None => {
+                    let unknown = ParseError::new(start, "unknown GETMETADATA option");
+                    return Err(unknown.with_kind(ParseErrorKind::Unknown));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn write(&self, e: &mut Writer<'_>) {
+        if self.max_size.is_some() || self.depth != Depth::Zero {
+            let mut before: &[u8] = b"(";
+            if let Some(max_size) = self.max_size {
+                e.put(b"(MAXSIZE ");
+                e.number(u64::from(max_size));
+                before = b" ";
+            }
+            if self.depth != Depth::Zero {
+                e.put(before);
+                e.put(b"DEPTH ");
+                e.put(self.depth.as_bytes());
+            }
+            e.put(b") ");
+        }
+        e.mailbox(&self.mailbox);
+        e.put(b" ");
+        EntryName::write_list(&self.entries, e);
+    }
+}
+
+impl Depth {
+    const fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Zero => b"0",
+            Self::One => b"1",
+            Self::Infinity => b"infinity",
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        let word = r.take_class(chars::ATOM);
+        let all = [Self::Zero, Self::One, Self::Infinity];
+        let found = all.into_iter().find(|depth| word.eq_ignore_ascii_case(depth.as_bytes()));
+        found.ok_or(ParseError::new(start, "expected 0, 1 or infinity"))
+    }
+}
+
+impl MetadataCommand {
+    /// ```text
+    /// setmetadata = "SETMETADATA" SP mailbox SP entry-values
+    /// ```
+    ///
+    /// After the name. `None`: the name is not one of these.
+    pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
+        Some(match Verb::of(name)? {
+            Verb::Get => GetMetadata::read(r).map(Self::Get),
+            Verb::Set => spaced(r, MailboxName::read).and_then(|mailbox| {
+                r.space()?;
+                let start = r.offset();
+                let entries = read_values(r)?;
+                if entries.is_empty() { Err(no_entries(start)) } else { Ok(Self::Set { mailbox, entries }) }
+            }),
+        })
+    }
+
+    pub(crate) fn write(&self, e: &mut Writer<'_>) {
+        e.put(self.name().as_bytes());
+        e.put(b" ");
+        match self {
+            Self::Get(get) => get.write(e),
+            Self::Set { mailbox, entries } => {
+                e.mailbox(mailbox);
+                e.put(b" (");
+                e.spaced(entries, |e, (name, value)| {
+                    e.astring_bytes(name.as_bytes());
+                    e.put(b" ");
+                    match value {
+                        None => e.put(b"NIL"),
+                        Some(value) if memchr::memchr(0, value.as_bytes()).is_some() => {
+                            e.announce(value.as_bytes().len() as u64, true);
+                            e.put(value.as_bytes());
+                        }
+                        Some(value) => e.string_bytes(value.as_bytes()),
+                    }
+                });
+                e.put(b")");
+            }
+        }
+    }
+}
+
+impl MetadataData {
+    /// ```text
+    /// metadata-resp = "METADATA" SP mailbox SP (entry-values / entry-list)
+    /// entry-list    = entry *(SP entry)
+    /// ```
+    ///
+    /// After the name. `None`: the name is not this one. Lenient: no entries.
+    pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
+        if !name.eq_ignore_ascii_case(b"METADATA") {
+            return None;
+        }
+        Some(spaced(r, MailboxName::read).and_then(|mailbox| Self::read_entries(mailbox, r)))
+    }
+
+    fn read_entries(mailbox: MailboxName, r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        r.space()?;
+        let start = r.offset();
+        if r.peek() == Some(b'(') {
+            let entries = read_values(r)?;
+            if entries.is_empty() {
+                r.deviate_at(start, deviation::EMPTY_LIST)?;
+            }
+            return Ok(Self::Values { mailbox, entries });
+        }
+        // NIL alone is said where there is nothing.
+        if r.dialect() == Dialect::Lenient && eat_nil(r) {
+            r.deviate_at(start, deviation::NIL_FOR_EMPTY_LIST)?;
+            return Ok(Self::Values { mailbox, entries: Vec::new() });
+        }
+        let mut entries = alloc::vec![EntryName::read(r)?];
+        while more(r) {
+            entries.push(spaced(r, EntryName::read)?);
+        }
+        Ok(Self::Changed { mailbox, entries })
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        "METADATA"
+    }
+
+    /// Whether the grammar has a form for it: there are entries.
+    pub(crate) const fn has_form(&self) -> bool {
+        match self {
+            Self::Values { entries, .. } => !entries.is_empty(),
+            Self::Changed { entries, .. } => !entries.is_empty(),
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"METADATA ");
+        match self {
+            Self::Values { mailbox, entries } => {
+                mailbox.write(out);
+                out.extend_from_slice(b" (");
+                for (at, (name, value)) in entries.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b' ');
+                    }
+                    write_astring(out, name.as_bytes());
+                    out.push(b' ');
+                    write_value(out, value.as_ref());
+                }
+                out.push(b')');
+            }
+            Self::Changed { mailbox, entries } => {
+                mailbox.write(out);
+                for name in entries {
+                    out.push(b' ');
+                    write_astring(out, name.as_bytes());
+                }
+            }
+        }
+    }
+}
+
+fn write_value(out: &mut Vec<u8>, value: Option<&Text>) {
+    match value {
+        None => out.extend_from_slice(b"NIL"),
+        Some(value) if memchr::memchr(0, value.as_bytes()).is_some() => {
+            Announcement::by_server(value.as_bytes().len() as u64, true).write(out);
+            out.extend_from_slice(value.as_bytes());
+        }
+        Some(value) => write_string(out, value.as_bytes()),
+    }
+}
+
+impl MetadataCode {
+    /// ```text
+    /// resp-text-code =/ "METADATA" SP ("LONGENTRIES" SP number / "MAXSIZE" SP number / "TOOMANY" / "NOPRIVATE")
+    /// ```
+    ///
+    /// After the name.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        r.space()?;
+        let start = r.offset();
+        Ok(match CodeName::of(r.take_class(chars::ATOM)) {
+            Some(CodeName::LongEntries) => Self::LongEntries(spaced(r, |r| r.number_u64())?),
+            Some(CodeName::MaxSize) => Self::MaxSize(spaced(r, |r| r.number_u64())?),
+            Some(CodeName::TooMany) => Self::TooMany,
+            Some(CodeName::NoPrivate) => Self::NoPrivate,
+            None => return Err(ParseError::new(start, "unknown METADATA code")),
+        })
+    }
+
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"METADATA ");
+        let (name, number) = match self {
+            Self::LongEntries(number) => (CodeName::LongEntries, Some(number)),
+            Self::MaxSize(number) => (CodeName::MaxSize, Some(number)),
+            Self::TooMany => (CodeName::TooMany, None),
+            Self::NoPrivate => (CodeName::NoPrivate, None),
+        };
+        out.extend_from_slice(name.as_str().as_bytes());
+        if let Some(number) = number {
+            out.push(b' ');
+            write_number(out, number);
+        }
+    }
+}
+
+// Values for fuzzing
+
+#[cfg(feature = "arbitrary")]
+mod arbitrary {
+    use alloc::{format, vec::Vec};
+
+    use ::arbitrary::{Arbitrary, Error, Result, Unstructured};
+    use mailwire_core::Text;
+
+    use super::{Depth, EntryName, GetMetadata, MetadataCode, MetadataCommand, MetadataData};
+    use crate::command::arbitrary::{mailbox, maybe, some, word};
+
+    impl<'a> Arbitrary<'a> for Depth {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            u.choose(&[Self::Zero, Self::One, Self::Infinity]).copied()
+        }
+    }
+
+    impl<'a> Arbitrary<'a> for EntryName {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            let root = u.choose(&["/shared", "/private"])?;
+            let name = format!("{root}/{}", word(u, b"aB0 \"\\(){}]")?);
+            Self::new(name).map_err(|_| Error::IncorrectFormat)
+        }
+    }
+
+    fn values(u: &mut Unstructured<'_>) -> Result<Vec<(EntryName, Option<Text>)>> {
+        some(u, |u| {
+            let value = maybe(u, |u| u.arbitrary::<Vec<u8>>())?;
+            Ok((
+                u.arbitrary()?,
+                value.map(|mut bytes| {
+                    bytes.truncate(40);
+                    // Others in a quoted string are a deviation.
+                    bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = 0);
+                    Text::from(bytes)
+                }),
+            ))
+        })
+    }
+
+    impl<'a> Arbitrary<'a> for MetadataCommand {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            let mailbox = mailbox(u)?;
+            if u.arbitrary()? {
+                return Ok(Self::Set { mailbox, entries: values(u)? });
+            }
+            let get = GetMetadata::new(mailbox, some(u, |u| u.arbitrary())?);
+            Ok(Self::Get(get.with_max_size(u.arbitrary()?).with_depth(u.arbitrary()?)))
+        }
+    }
+
+    impl<'a> Arbitrary<'a> for MetadataData {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            let mailbox = mailbox(u)?;
+            if u.arbitrary()? {
+                Ok(Self::Values { mailbox, entries: values(u)? })
+            } else {
+                Ok(Self::Changed { mailbox, entries: some(u, |u| u.arbitrary())? })
+            }
+        }
+    }
+
+    impl<'a> Arbitrary<'a> for MetadataCode {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            Ok(match u.int_in_range(0..=3)? {
+                0 => Self::LongEntries(u.arbitrary()?),
+                1 => Self::MaxSize(u.arbitrary()?),
+                2 => Self::TooMany,
+                _ => Self::NoPrivate,
+            })
+        }
+    }
+}
