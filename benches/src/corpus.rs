@@ -8,7 +8,7 @@ pub fn body_with_few_dots() -> Vec<u8> {
     body(|line| line % 100 == 50)
 }
 
-/// The same with a dot in front of every line but the first, where the peer would not look for one.
+/// 1 MiB of such lines with a dot in front of every one but the first, where the peer would not look for one.
 #[must_use]
 pub fn body_with_a_dot_on_every_line() -> Vec<u8> {
     body(|line| line > 0)

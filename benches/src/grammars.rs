@@ -1,4 +1,4 @@
-//! The same values read with a [`Cursor`] and with nom 8: what each costs decides where it is used.
+//! Values read with a [`Cursor`] and with nom 8: what each costs decides where it is used.
 //!
 //! ENVELOPE is on the cursor in our crate, and here on nom as well; QUOTA is on nom in our crate, and here
 //! on a cursor as well. All read whole responses, strictly, into the same public types.

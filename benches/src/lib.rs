@@ -243,7 +243,7 @@ fn counted_region<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// The same within a region, for what is ours in it: see [`callgrind::Counted`].
+/// What callgrind counts within such a region, for what is ours in it: see [`callgrind::Counted`].
 #[inline(never)]
 fn counted_call<T>(work: impl FnOnce() -> T) -> T {
     work()

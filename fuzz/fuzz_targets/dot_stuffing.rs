@@ -54,7 +54,7 @@ fn stuff<'a>(
     Ok(output.copy_to_bytes(output.remaining()).to_vec())
 }
 
-/// The body, where a bare newline stood, and how many bytes lie behind the end.
+/// The body, where a bare newline stood, and how many bytes stand after the end.
 fn unstuff<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     ends: LineEnds,

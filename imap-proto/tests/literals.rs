@@ -94,7 +94,7 @@ fn large_literals_are_chained_and_small_ones_copied() {
     let mut server = selected();
     server.notify(data.clone()).unwrap();
     assert_pieces(server.output(), &expected);
-    // The same without a connection, and in one buffer.
+    // Again without a connection, and in one buffer.
     let response = Response::Untagged(data);
     let mut output = Output::new(1000);
     response.write_to(&mut output);

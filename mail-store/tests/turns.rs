@@ -23,7 +23,7 @@ use mailwire_transport::{
     Stream, imap, pop3,
     sasl::{Authenticator, LoginContext, Unavailable},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
 
 const MESSAGES: u32 = 20_000;
 
@@ -37,25 +37,12 @@ impl Authenticator for Open {
     }
 }
 
-/// A client that has sent all its commands, and reads whatever there is at once.
-struct Script {
-    commands: Cursor<String>,
-    answers: Arc<Mutex<Vec<u8>>>,
-}
+/// Takes whatever there is at once.
+struct Answers(Arc<Mutex<Vec<u8>>>);
 
-impl AsyncRead for Script {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        to: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.commands).poll_read(cx, to)
-    }
-}
-
-impl AsyncWrite for Script {
+impl AsyncWrite for Answers {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.answers.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().unwrap().extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -74,7 +61,8 @@ async fn turns<F: Future<Output = mailwire_transport::Result<()>>>(
     serve: impl FnOnce(Stream) -> F,
 ) -> (u64, String) {
     let answers = Arc::default();
-    let script = Script { commands: Cursor::new(commands), answers: Arc::clone(&answers) };
+    // A client that has sent all its commands.
+    let script = tokio::io::join(Cursor::new(commands), Answers(Arc::clone(&answers)));
     let mut serving = pin!(serve(Stream::other(script)));
     let mut count = 0;
     let served = poll_fn(|cx| {

@@ -77,7 +77,7 @@ impl Refused {
                 self.has_code(&["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"])
             }
             RefusedKind::Bye => !self.has_code(PERMANENT),
-            // The same would do nothing new: the rest is to be asked for.
+            // Trying again would do nothing new: the rest is to be asked for.
             RefusedKind::Partial => false,
             // RFC 2449 section 8.1, RFC 3206 section 3.
             RefusedKind::Err => self.has_code(&["IN-USE", "LOGIN-DELAY", "SYS/TEMP"]),

@@ -25,7 +25,7 @@ fn command_line() {
     let long = format!("NOOP {}\r\n", "x".repeat(1000));
     assert_eq!(server.say(&long), "500 5.5.6 Line too long\r\n");
     assert_eq!(server.say("NOOP\r\n"), "250 2.0.0 Ok\r\n", "the next line is a command");
-    // The same byte by byte, and nothing of it is kept.
+    // Byte by byte, too, and nothing of it is kept.
     let mut replies = String::new();
     for byte in long.bytes() {
         replies += &server.say([byte]);

@@ -80,12 +80,9 @@ impl Command {
                     capability.write(e.out);
                 }
             }
-            Command::Select(select) => {
-                e.put(b"SELECT ");
-                select.write(e);
-            }
-            Command::Examine(select) => {
-                e.put(b"EXAMINE ");
+            Command::Select(select) | Command::Examine(select) => {
+                e.put(self.name().as_bytes());
+                e.put(b" ");
                 select.write(e);
             }
             Command::Compress => e.put(b"COMPRESS DEFLATE"),

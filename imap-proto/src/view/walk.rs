@@ -50,7 +50,7 @@ impl<'a> Walk<'a> {
     /// Passes all runs up to the one that is looked for. Of a run, and of a chunk, it is told how many
     /// messages there are up to its end, and its highest identifier.
     fn come_to(&mut self, is_here: impl Fn(u32, Option<Uid>) -> bool) -> Option<Run> {
-        while let Some((chunk, behind)) = self.ahead.split_first() {
+        while let Some((chunk, rest)) = self.ahead.split_first() {
             step();
             if self.run == 0 && !is_here(self.index + chunk.length, chunk.last) {
                 self.pass(chunk.length, chunk.last);
@@ -65,7 +65,7 @@ impl<'a> Walk<'a> {
                     self.pass(run.length, last);
                 }
             }
-            (self.ahead, self.run) = (behind, 0);
+            (self.ahead, self.run) = (rest, 0);
         }
         None
     }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Mechanism, encode};
-use crate::{Error, SaslStep, Secret};
+use crate::{Error, Misuse, SaslStep, Secret, WrongState};
 
 /// The client's side of a SASL exchange, without the messages of its mechanism: whose turn it is,
 /// and what became of the first message.
@@ -119,6 +119,18 @@ impl Exchange {
     #[must_use]
     pub fn is_clients_turn(&self) -> bool {
         self.turn == Turn::Client
+    }
+
+    /// That a challenge waits for the caller's response.
+    ///
+    /// # Errors
+    ///
+    /// None does, or there is no exchange.
+    pub fn check_turn(exchange: Option<&Self>) -> Result<(), Misuse> {
+        match exchange {
+            Some(exchange) if exchange.is_clients_turn() => Ok(()),
+            _ => Err(Misuse::WrongState(WrongState::NothingDue("step of an exchange"))),
+        }
     }
 
     /// Whether the server cannot be content yet: the client has not sent what the mechanism needs.

@@ -1,7 +1,7 @@
 //! How commands leave.
 
 use mailwire_core::{
-    Misuse, SaslStep, Ticket, WrongState,
+    Misuse, SaslStep, Ticket,
     sasl::{Exchange, Mechanism, room_for, room_for_step},
 };
 
@@ -120,9 +120,7 @@ impl Machine {
         if self.is_over() {
             return Err(Misuse::Closed);
         }
-        if !self.session.is_challenged() {
-            return Err(Misuse::WrongState(WrongState::NothingDue("step of an exchange")));
-        }
+        Exchange::check_turn(self.session.exchange.as_ref())?;
         self.respond(step);
         Ok(())
     }

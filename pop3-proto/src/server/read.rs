@@ -158,7 +158,7 @@ impl Machine {
                 Ok(answered(Command::Capa, deviations))
             }
             Command::User(name) => {
-                // The same for every name: who exists is nobody's business.
+                // Alike for every name: who exists is nobody's business.
                 self.put_status(Reply::ok("send PASS"));
                 let odd = (!deviations.is_empty()).then(|| Command::User(name.clone()));
                 self.session.user = Some(name);

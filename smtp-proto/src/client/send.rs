@@ -65,9 +65,7 @@ impl Machine {
         if self.failed.is_some() || self.phase == Phase::Closed {
             return Err(Misuse::Closed);
         }
-        if !self.session.is_challenged() {
-            return Err(Misuse::WrongState(WrongState::NothingDue("step of an exchange")));
-        }
+        Exchange::check_turn(self.session.exchange.as_ref())?;
         self.respond(step);
         Ok(())
     }

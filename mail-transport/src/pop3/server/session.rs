@@ -152,7 +152,7 @@ impl<S: Service> Session<'_, S> {
             }
             ServerStep::Success(identity) => self.open(ticket, &identity).await,
             ServerStep::Unavailable => self.refuse_login(ticket, Refusal::unavailable()),
-            // The same words for a wrong name and a wrong password.
+            // One answer for a wrong name and a wrong password.
             _ => {
                 let wrong = Refusal::new("name or password is wrong").with_code(ResponseCode::AUTH);
                 self.refuse_login(ticket, wrong)
