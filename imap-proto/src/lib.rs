@@ -5,6 +5,7 @@
 //! - To use a server, drive a [`client::Connection`]: the example below selects a mailbox and searches it.
 //! - To be a server, drive a [`server::Connection`].
 //! - To know which message has which number, in either role, keep a [`view::View`].
+//! - To keep a copy of a mailbox in step with the server's, use a [`sync::Synchronizer`].
 //! - To read or write single messages, use [`command::Request`] and [`Response`] by themselves; where one
 //!   ends, with literals in it, [`framing`] tells. What they are made of is in [`types`]: a value that
 //!   exists can be sent safely.
@@ -100,6 +101,7 @@ pub mod response;
 pub mod server;
 mod state;
 pub mod support;
+pub mod sync;
 pub mod types;
 pub mod view;
 

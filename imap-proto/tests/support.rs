@@ -1,4 +1,5 @@
 //! The table of extensions says what the crate does.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use mailwire_core::Channel;
 use mailwire_imap::{

@@ -10,6 +10,8 @@ use mailwire_imap::{
     command::{Command, Literals, Request},
     response::{Reply, ReplyKind, Response, Untagged},
     server,
+    sync::{Change, SyncOptions, SyncState, Synchronizer},
+    types::{MailboxName, Uid},
 };
 
 use crate::{answer_challenge, body, send_part, sent};
@@ -18,8 +20,27 @@ use mailwire_oracles::{
     script::{Owner, channel, dialect},
 };
 
-/// Who uses a client.
-pub struct Caller;
+/// Who uses a client, and keeps a mirror of the mailbox.
+pub struct Caller {
+    sync: Synchronizer,
+}
+
+impl Caller {
+    /// Whatever a server says, a mirror makes something of it. Any reply is taken for that to the mirror's command.
+    fn synchronize(&mut self, event: &client::Event) {
+        if let client::Event::Reply { ticket, .. } = event {
+            self.sync.sent(*ticket);
+        }
+        self.sync.handle(event);
+        while let Some(change) = self.sync.change() {
+            if let Change::Gone { first, last } = change {
+                assert!(first <= last, "a range that is none");
+            }
+        }
+        let _ = self.sync.next_step();
+        assert!(self.sync.state().segments().count() <= 1001, "a state without a limit");
+    }
+}
 
 impl Owner for Caller {
     type Connection = client::Connection;
@@ -41,11 +62,16 @@ impl Owner for Caller {
         (config.limits.line, config.limits.frame) = (1000, 1500);
         (config.limits.inline_literal, config.limits.message, config.limits.literals) = (16, 200, 8);
         (config.limits.queue, config.limits.output) = (16, 4096);
-        (Self, client::Connection::new(config))
+        let connection = client::Connection::new(config);
+        let options = SyncOptions::new(MailboxName::INBOX).with_batch(3);
+        let known = [(Uid::MIN, Uid::new(4).unwrap_or(Uid::MAX))];
+        let sync = Synchronizer::new(SyncState::default(), known, connection.capabilities(), options);
+        (Self { sync }, connection)
     }
 
     fn event(&mut self, connection: &mut client::Connection, event: client::Event) -> Observation {
         let shown = format!("{event:?}");
+        self.synchronize(&event);
         match event {
             client::Event::BodyChunk(chunk) => return body(&chunk),
             client::Event::AuthChallenge { data, .. } => answer_challenge(connection, &data),

@@ -39,9 +39,9 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 pub use server::{Allow, Telling, Update};
 
+pub(crate) use self::uids::Uids;
 use self::{
     slots::Slots,
-    uids::Uids,
     walk::{Sweep, Taken, Walk},
 };
 use crate::{
