@@ -434,6 +434,9 @@ impl Capabilities {
     /// Whether a capability is offered, with any value or none if it has one.
     pub(crate) fn has_some(&self, capability: &Capability) -> bool {
         match capability {
+            Capability::AppendLimit(_) => {
+                self.list.iter().any(|has| matches!(has, Capability::AppendLimit(_)))
+            }
             Capability::MessageLimit(_) => {
                 self.list.iter().any(|has| matches!(has, Capability::MessageLimit(_)))
             }

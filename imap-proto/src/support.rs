@@ -146,10 +146,12 @@ extensions! {
     2 "BINARY" in "RFC 3516": Whole Whole
         "decoded parts, and messages with NUL"
         ["mail-store/tests/imap_server.rs::fetching", "mail-transport/tests/imap_client.rs::bodies_piece_by_piece"]
-    2 "MULTIAPPEND" in "RFC 3502": Nothing Nothing
-        "several messages of one APPEND" []
-    2 "REPLACE" in "RFC 8508": Nothing Nothing
-        "a message in the place of another" []
+    2 "MULTIAPPEND" in "RFC 3502": Whole Whole
+        "several messages of one APPEND, all or none"
+        ["mail-store/tests/imap_storing.rs::several_messages_are_stored_or_none"]
+    2 "REPLACE" in "RFC 8508": Whole Whole
+        "a message in the place of another"
+        ["mail-store/tests/imap_storing.rs::a_message_takes_the_place_of_another"]
     2 "STATUS=SIZE" in "RFC 8438": Whole Whole
         "the bytes of a mailbox"
         ["mail-store/tests/imap_server.rs::what_select_tells"]
@@ -216,8 +218,8 @@ extensions! {
     3 "UNAUTHENTICATE" in "RFC 8437": Whole Whole
         "another login on the connection"
         ["mail-store/tests/imap_sessions.rs::one_connection_serves_one_user_after_the_other", "imap-proto/tests/compress.rs::nothing_is_left_of_a_user_who_has_logged_out"]
-    3 "CATENATE" in "RFC 4469": Nothing Nothing
-        "messages made of parts that the server has" []
+    3 "CATENATE" in "RFC 4469": Values Values
+        "messages made of parts that the server has; missing: the call, the store" []
     3 "I18NLEVEL=1", "I18NLEVEL=2" in "RFC 5255": Nothing Nothing
         "how text is compared" []
     3 "LANGUAGE" in "RFC 5255": Nothing Nothing

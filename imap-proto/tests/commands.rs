@@ -65,9 +65,9 @@ const UNKNOWN: &[(&str, &str)] = &[
 fn what_is_not_known_is_kept() {
     // A server reads messages as they come: see `server.rs`.
     const APPEND: &[(&str, &str)] = &[
-        ("APPEND x CATENATE (URL \"/a\" TEXT {3}\r\nabc)", ""),
-        ("APPEND x {3}\r\nabc (\\Seen) {2}\r\nde", ""),
-        ("APPEND x UTF8 (~{3}\r\nabc)", ""),
+        ("APPEND x X-CAT (URL \"/a\" TEXT {3}\r\nabc)", ""),
+        ("APPEND x {3}\r\nabc X-CAT (URL /a)", ""),
+        ("APPEND x X-UTF (~{3}\r\nabc)", ""),
     ];
     for (line, _) in UNKNOWN.iter().chain(APPEND) {
         let strict = parse(line, Dialect::Strict);

@@ -96,7 +96,7 @@ fn every_command_is_one_message() {
         let mut line = Vec::new();
         let tag = Tag::new("a").unwrap();
         let encoded = command.write(&tag, Default::default(), &mut line);
-        assert_eq!((encoded.waits.len(), encoded.body), (0, None));
+        assert_eq!((encoded.waits.len(), encoded.bodies.len()), (0, 0));
         let text = line.strip_suffix(b"\r\n").unwrap();
         let frame = bytes::Bytes::copy_from_slice(text);
         let parsed = Request::parse(&frame, mailwire_core::Dialect::Strict).unwrap();

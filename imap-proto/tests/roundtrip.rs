@@ -47,8 +47,8 @@ proptest! {
     fn commands(seed in prop::collection::vec(any::<u8>(), 20..300), options in options()) {
         let Some(request) = request(&seed) else { return Ok(()) };
         let mut out = Vec::new();
-        let Written { waits, body, .. } = request.write(options, &mut out);
-        prop_assert_eq!(body, None);
+        let Written { waits, bodies, .. } = request.write(options, &mut out);
+        prop_assert_eq!(bodies, []);
         for wait in &waits {
             assert!(out[..*wait].ends_with(b"}\r\n"));
             assert!(!out[..*wait].ends_with(b"+}\r\n"));

@@ -10,7 +10,7 @@ use common::*;
 use mailwire_core::{Channel, Connection, Next, SaslStep, Secret, Ticket};
 use mailwire_imap::{
     Limits, client,
-    command::{Command, Literals, Request, WriteOptions},
+    command::{AppendData, AppendMessage, Command, Literals, Request, WriteOptions},
     response::Untagged,
     server,
 };
@@ -255,7 +255,8 @@ proptest! {
     fn commands_arrive(seed in prop::collection::vec(any::<u8>(), 20..300), plus in any::<bool>()) {
         let Ok(request) = Request::arbitrary(&mut Unstructured::new(&seed)) else { return Ok(()) };
         let mut config = server_config(Channel::Tls);
-        config.add_capabilities([mailwire_imap::Capability::Binary]).unwrap();
+        use mailwire_imap::Capability as Cap;
+        config.add_capabilities([Cap::Binary, Cap::MultiAppend, Cap::Catenate, Cap::Replace]).unwrap();
         let mut server = serving_with(config);
         let literals = if plus { Literals::Plus } else { Literals::Synchronizing };
         let mut bytes = Vec::new();
@@ -269,11 +270,23 @@ proptest! {
             loop {
                 match server.next_event(&mut input) {
                     Ok(Next::Event(server::Event::Command { ticket, command, .. })) => {
-                        if let Command::Append(_) = command {
+                        if command.appended().is_some_and(|append| append.literals().count() > 0) {
                             server.accept_body(ticket).unwrap();
                         }
                         found.push(command);
                     }
+                    Ok(Next::Event(server::Event::AppendMore { ticket, parts, messages })) => {
+                        let Some(Command::Append(append)) = found.last_mut() else { continue };
+                        if let Some(AppendMessage { data: AppendData::Catenate(before), .. }) =
+                            append.messages.last_mut()
+                        {
+                            before.extend(parts);
+                        }
+                        append.messages.extend(messages);
+                        // The last event says that it is complete where no literal follows.
+                        let _ = server.accept_body(ticket);
+                    }
+                    Ok(Next::Event(server::Event::BodyRefused { .. })) => found.clear(),
                     Ok(Next::Event(_)) => {}
                     Ok(_) => break,
                     Err(error) => prop_assert!(false, "{error}"),
@@ -286,8 +299,10 @@ proptest! {
         }
         prop_assert!(input.is_empty());
         if let (Some(Command::Append(mut got)), Command::Append(sent)) = (found.first().cloned(), &request.command) {
-            prop_assert_eq!(got.message.len(), sent.message.len());
-            got.message = sent.message.clone();
+            for (got, sent) in got.messages.iter_mut().flat_map(AppendMessage::literals_mut).zip(sent.literals()) {
+                prop_assert_eq!(got.bytes.len(), sent.bytes.len());
+                got.bytes = sent.bytes.clone();
+            }
             prop_assert_eq!(&got, sent);
         } else if let Some(got) = found.first() {
             prop_assert_eq!(got, &request.command);

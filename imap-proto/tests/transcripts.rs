@@ -7,6 +7,8 @@
 
 mod common;
 
+use std::collections::VecDeque;
+
 use bytes::{Bytes, BytesMut};
 use common::{client_config, limits, response, server_config};
 use mailwire_core::{
@@ -15,7 +17,7 @@ use mailwire_core::{
 };
 use mailwire_imap::{
     Limits, client,
-    command::{AppendData, Command, Request},
+    command::{AppendBytes, AppendLiteral, AppendMessage, CatPart, Command, Request},
     framing::{Framed, Framer, Speaker},
     response::{Code, ReplyKind, Response, Untagged},
     server,
@@ -32,8 +34,8 @@ struct Caller {
     machine: client::Connection,
     /// What the server waits for.
     waiting: Option<client::Event>,
-    /// The message of the APPEND that was sent last.
-    message: Bytes,
+    /// The messages of the APPEND that was sent last.
+    messages: VecDeque<Bytes>,
 }
 
 impl Actor for Caller {
@@ -44,7 +46,7 @@ impl Actor for Caller {
         let mut config = client_config(transcript.channel());
         config.limits.inline_literal = 64;
         config.allow_clear_credentials = transcript.has("clear-credentials");
-        Self { machine: client::Connection::new(config), waiting: None, message: Bytes::new() }
+        Self { machine: client::Connection::new(config), waiting: None, messages: VecDeque::new() }
     }
 
     fn machine(&mut self) -> &mut client::Connection {
@@ -68,24 +70,37 @@ impl Actor for Caller {
                 self.machine.send_auth(sasl::decode_step(due.line()).unwrap()).unwrap();
             }
             Some(client::Event::BodyRequested { .. }) => {
-                while !self.message.is_empty() {
-                    self.machine.send_body(&mut self.message).unwrap();
+                let mut message = self.messages.pop_front().unwrap();
+                while !message.is_empty() {
+                    self.machine.send_body(&mut message).unwrap();
                 }
                 self.machine.finish_body().unwrap();
             }
             Some(_) => self.machine.done().unwrap(),
             None => {
                 let mut command = request(due).command;
-                if let Command::Append(append) = &mut command
-                    && let AppendData::Inline(text) = append.message.clone()
-                {
-                    append.message = AppendData::Streamed { length: append.message.len() };
-                    self.message = text.into_bytes();
-                }
+                self.messages = detach(&mut command);
                 self.machine.send(command).unwrap();
             }
         }
     }
+}
+
+/// Takes what a command stores; it is then to be sent in pieces.
+fn detach(command: &mut Command) -> VecDeque<Bytes> {
+    let append = match command {
+        Command::Append(append) => &mut **append,
+        Command::Replace(replace) => &mut replace.append,
+        _ => return VecDeque::new(),
+    };
+    let mut taken = VecDeque::new();
+    for literal in append.messages.iter_mut().flat_map(AppendMessage::literals_mut) {
+        if let AppendBytes::Inline(text) = literal.bytes.clone() {
+            literal.bytes = AppendBytes::Streamed { length: text.len() as u64 };
+            taken.push_back(text.into_bytes());
+        }
+    }
+    taken
 }
 
 /// The command that begins here, with its literals from later turns.
@@ -161,12 +176,15 @@ impl Actor for Application {
         }
         log.event(&event);
         if let server::Event::Command { ticket, command, .. } = event {
-            if let Command::Append(append) = &command
-                && self.unasked.contains(&append.message.len())
-            {
-                self.machine.accept_body(ticket).unwrap();
-            }
+            let last = command.appended().and_then(|append| append.literals().last());
+            self.let_in(ticket, last);
             self.current = Some((ticket, command));
+        } else if let server::Event::AppendMore { ticket, parts, messages } = event {
+            let part = parts.iter().rev().find_map(|part| match part {
+                CatPart::Text(text) => Some(text),
+                _ => None,
+            });
+            self.let_in(ticket, messages.iter().flat_map(AppendMessage::literals).last().or(part));
         }
     }
 
@@ -194,7 +212,7 @@ impl Actor for Application {
             (Response::Continuation(_), Some((ticket, Command::Idle))) => {
                 self.machine.accept_idle(*ticket).unwrap();
             }
-            (Response::Continuation(_), Some((ticket, Command::Append(_)))) => {
+            (Response::Continuation(_), Some((ticket, Command::Append(_) | Command::Replace(_)))) => {
                 self.machine.accept_body(*ticket).unwrap();
             }
             (Response::Continuation(text), Some(_)) => {
@@ -202,6 +220,15 @@ impl Actor for Application {
                 self.machine.send_auth(SaslStep::Data(Secret::from(challenge.expose()))).unwrap();
             }
             (other, None) => panic!("nobody asked for {other:?}"),
+        }
+    }
+}
+
+impl Application {
+    /// What is sent without a go-ahead is taken.
+    fn let_in(&mut self, ticket: Ticket, literal: Option<&AppendLiteral>) {
+        if literal.is_some_and(|literal| self.unasked.contains(&literal.bytes.len())) {
+            self.machine.accept_body(ticket).unwrap();
         }
     }
 }

@@ -128,6 +128,24 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// For each target: there is no such account or mailbox, no room, or too many keywords.
     fn deliver(&self, body: BodyId, to: &[Target]) -> impl Future<Output = Vec<Result<Delivered>>> + Send;
 
+    /// Puts messages into mailboxes of one account, and removes one from a mailbox of that account: all of it, by one
+    /// change, or nothing. The bodies are no longer on their way in after that, whatever came of it. A store that
+    /// does so has MULTIAPPEND and REPLACE among its [`extensions`](Self::extensions).
+    ///
+    /// # Errors
+    ///
+    /// One of the mailboxes is not there, or not of the same account, the message to be removed is gone
+    /// ([`Error::NoSuchBody`](crate::Error::NoSuchBody)), there is no room for what is more in the end, or there are
+    /// too many keywords. By default: the store cannot.
+    fn deliver_all(
+        &self,
+        messages: &[(BodyId, Target)],
+        replaced: Option<(MailboxId, Uid)>,
+    ) -> impl Future<Output = Result<Vec<Delivered>>> + Send {
+        let _ = (messages, replaced);
+        async { Err(crate::Error::NotDone("this store has no such change".into())) }
+    }
+
     /// A mailbox's counters, its messages and the place of its feed, in one snapshot, and what happened
     /// after `since`.
     ///

@@ -62,7 +62,7 @@ pub fn command_is_written(request: &Request, dialect: Dialect) {
 
 fn command_is_written_as(request: &Request, dialect: Dialect, options: WriteOptions) {
     let mut out = Vec::new();
-    let Written { waits, body, .. } = request.write(options, &mut out);
+    let Written { waits, bodies, .. } = request.write(options, &mut out);
     let shown = out.escape_ascii().to_string();
     for &wait in &waits {
         let before = &out[..wait];
@@ -73,14 +73,14 @@ fn command_is_written_as(request: &Request, dialect: Dialect, options: WriteOpti
         assert_eq!(waits, []);
     }
     nul_in_literal8_only(&out);
-    let frame = match body {
-        // The line end comes after the message.
-        Some(_) => Frame {
-            streamed: vec![out.len()],
-            bytes: out.clone().into(),
+    let frame = if bodies.is_empty() {
+        the_frame(Speaker::Client, &out)
+    } else {
+        Frame {
+            streamed: bodies.iter().map(|(at, _)| *at).collect(),
+            bytes: out[..out.len() - 2].to_vec().into(),
             newline: mailwire_core::Newline::CrLf,
-        },
-        None => the_frame(Speaker::Client, &out),
+        }
     };
     let mut context = frame.context(dialect, 64);
     context.utf8 = options.utf8;

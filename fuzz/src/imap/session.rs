@@ -212,7 +212,7 @@ impl Service {
                     self.waiting.push_front((ticket, command));
                 }
             }
-            (None, Command::Append(_)) => {
+            (None, Command::Append(_) | Command::Replace(_)) => {
                 if connection.accept_body(ticket).is_err() {
                     let _ = connection.reply(ticket, status(ReplyKind::Ok));
                 }

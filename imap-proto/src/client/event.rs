@@ -50,7 +50,8 @@ pub enum Event {
         /// What was accepted although the grammar does not have it.
         deviations: Vec<Deviation>,
     },
-    /// The server waits for the message of an APPEND: give it with `send_body` and `finish_body`.
+    /// The server waits for a message of an APPEND or REPLACE, or a part of one: give it with `send_body` and
+    /// `finish_body`. Each literal that is streamed is asked for in turn.
     BodyRequested {
         /// The APPEND.
         ticket: Ticket,

@@ -111,7 +111,7 @@ impl Connection {
     pub fn send_body(&mut self, chunk: &mut Bytes) -> Result<usize, Misuse> {
         let machine = &mut *self.0;
         match &mut machine.unfinished {
-            Some(Unfinished::Sending(body)) if machine.failed.is_none() => {
+            Some(Unfinished::Sending(body, _)) if machine.failed.is_none() => {
                 body.send(chunk, &mut machine.output)
             }
             _ => Err(Misuse::WrongState(WrongState::NothingDue("message"))),
@@ -187,10 +187,10 @@ impl Connection {
     #[must_use]
     pub fn awaits_continuation(&self) -> bool {
         match &self.0.unfinished {
-            Some(Unfinished::Parts { .. }) => true,
+            Some(Unfinished::Parts(_)) => true,
             Some(Unfinished::Auth(exchange)) => !exchange.is_clients_turn(),
             Some(Unfinished::Idle(idle)) => !idle.begun,
-            Some(Unfinished::Sending(_)) | None => false,
+            Some(Unfinished::Sending(..)) | None => false,
         }
     }
 

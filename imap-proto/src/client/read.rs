@@ -84,7 +84,7 @@ impl Machine {
     /// Whether the server can do nothing before the caller does something.
     pub(super) fn waits_for_caller(&self) -> bool {
         match &self.unfinished {
-            Some(Unfinished::Sending(_)) => true,
+            Some(Unfinished::Sending(..)) => true,
             Some(Unfinished::Auth(exchange)) => exchange.is_clients_turn(),
             _ => false,
         }
@@ -341,7 +341,7 @@ impl Machine {
             exchange.conclude(status.is_ok())?;
         }
         let Some(command) = self.in_flight.remove(at) else { return Ok(()) };
-        if youngest && matches!(self.unfinished, Some(Unfinished::Sending(_))) {
+        if youngest && matches!(self.unfinished, Some(Unfinished::Sending(..))) {
             // The server still reads as many bytes as were announced (RFC 7888 section 4). The
             // caller gives them, and then sees how the command ended.
             if let Some(ticket) = command.ticket {
@@ -369,7 +369,7 @@ impl Machine {
     /// Whether the command that is written still has something to send before it can succeed.
     fn unfinished_owes(&self) -> bool {
         match &self.unfinished {
-            Some(Unfinished::Parts { .. } | Unfinished::Sending(_)) => true,
+            Some(Unfinished::Parts(_) | Unfinished::Sending(..)) => true,
             Some(Unfinished::Auth(exchange)) => exchange.is_clients_turn() || exchange.owes(),
             Some(Unfinished::Idle(_)) | None => false,
         }
@@ -418,7 +418,7 @@ impl Machine {
         }
         let ticket = youngest.ticket;
         match &mut self.unfinished {
-            Some(Unfinished::Parts { .. }) => self.continue_parts(),
+            Some(Unfinished::Parts(_)) => self.continue_parts(),
             Some(Unfinished::Idle(idle)) if !idle.begun => {
                 idle.begun = true;
                 if idle.done {
@@ -508,7 +508,7 @@ impl Machine {
         let ended = at.and_then(|at| self.in_flight.remove(at));
         if let Some(ended) = &ended {
             if at == Some(self.in_flight.len()) {
-                if matches!(self.unfinished, Some(Unfinished::Sending(_))) {
+                if matches!(self.unfinished, Some(Unfinished::Sending(..))) {
                     // The rest of the message has to go, as in `complete`.
                     let ticket = ended.ticket;
                     self.held = Some(Event::Malformed { ticket, bytes, error });

@@ -14,6 +14,7 @@ use crate::{
     extensions::{ExtensionData, condstore},
     response::{ReplyKind, Untagged},
     state::State,
+    types::FlagSet,
 };
 
 impl Session {
@@ -43,6 +44,7 @@ impl Session {
             }
             Command::Append(append) => self.permits_size(append),
             Command::Compress if self.compressed => Err(Misuse::WrongState(WrongState::Compressed)),
+            Command::Replace(replace) => self.permits_size(&replace.append),
             _ => Ok(()),
         }
     }
@@ -52,7 +54,7 @@ impl Session {
     fn permits_size(&self, append: &Append) -> Result<(), Misuse> {
         let of_all = || self.capabilities.append_limit();
         let limit = self.append_limits.of(&append.mailbox).unwrap_or_else(of_all);
-        if limit.is_some_and(|limit| append.message.len() > limit) {
+        if limit.is_some_and(|limit| append.messages.iter().any(|message| message.len() > limit)) {
             return Err(Misuse::NotOffered(NotOffered::MessageSize));
         }
         Ok(())
@@ -139,11 +141,22 @@ fn permits_value(command: &Command, rules: &Rules) -> Result<(), Misuse> {
                 None => Ok(()),
             };
         }
-        Command::Store(store) => &store.flags,
-        Command::Append(append) => &append.flags,
-        _ => return Ok(()),
+        Command::Store(store) => core::slice::from_ref(&store.flags),
+        command => match command.appended() {
+            Some(append) if append.messages.is_empty() => {
+                return Err(Misuse::WrongState(WrongState::Unsupported("APPEND without a message")));
+            }
+            Some(append) => {
+                return check_flags(append.messages.iter().map(|message| &message.flags));
+            }
+            None => return Ok(()),
+        },
     };
-    if flags.is_malformed() {
+    check_flags(flags)
+}
+
+fn check_flags<'a>(flags: impl IntoIterator<Item = &'a FlagSet>) -> Result<(), Misuse> {
+    if flags.into_iter().any(FlagSet::is_malformed) {
         return Err(Misuse::WrongState(WrongState::Unsupported("a flag that the grammar does not have")));
     }
     Ok(())

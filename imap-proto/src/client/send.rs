@@ -1,7 +1,8 @@
 //! Taking commands, and writing them when their turn comes.
 
-use alloc::vec::Vec;
+use alloc::{collections::VecDeque, vec::Vec};
 
+use bytes::Bytes;
 use mailwire_core::{
     Channel, Misuse, OutputMark, SaslStep, Secret, Ticket, WrongState,
     sasl::{Exchange, room_for, room_for_step},
@@ -9,12 +10,12 @@ use mailwire_core::{
 
 use super::{
     Event, State,
-    state::{Body, Idle, InFlight, Machine, Phase, Queued, Unfinished},
+    state::{Idle, InFlight, Machine, Phase, Queued, Unfinished, Unsent},
 };
 use crate::{
     body::Outgoing,
     capability::Capability,
-    command::{AppendData, Command, Rules},
+    command::{Command, Rules, WriteStep},
     types::{Tag, write_number},
 };
 
@@ -119,40 +120,36 @@ impl Machine {
                 let room = if inline { usize::MAX } else { 0 };
                 let exchange = Exchange::begin(&authenticate.mechanism, &mut authenticate.initial, room);
                 self.unfinished = Some(Unfinished::Auth(exchange));
-                self.write_out(&tag, &command, None);
+                self.write_out(&tag, &command, VecDeque::new());
             }
             Command::Idle => {
                 // What waits already ends it as soon as it has begun.
                 let done = !self.queue.is_empty();
                 self.unfinished = Some(Unfinished::Idle(Idle { done, ..Idle::default() }));
-                self.write_out(&tag, &command, None);
+                self.write_out(&tag, &command, VecDeque::new());
             }
-            Command::Append(append) => {
-                let mut body =
-                    Body { outgoing: Outgoing::new(append.message.len(), append.binary), message: None };
-                if let AppendData::Inline(message) = &mut append.message {
-                    // Chained to the output, where the writer would copy it.
-                    let length = message.len() as u64;
-                    body.message = Some(core::mem::take(message).into_bytes());
-                    append.message = AppendData::Streamed { length };
-                }
-                self.write_out(&tag, &command, Some(body));
+            command => {
+                // What is in memory is chained to the output, where the writer would copy it.
+                let bodies =
+                    command.appended_mut().map(|append| append.detach().collect()).unwrap_or_default();
+                self.write_out(&tag, command, bodies);
             }
-            _ => self.write_out(&tag, &command, None),
         }
     }
 
-    fn write_out(&mut self, tag: &Tag, command: &Command, body: Option<Body>) {
+    fn write_out(&mut self, tag: &Tag, command: &Command, bodies: VecDeque<Option<Bytes>>) {
         let options = self.session.write_options(self.config.non_synchronizing_literals);
         let written = match secret_room(command) {
             Some(room) => self.output.write_secret(room, |out| command.write_parts(tag, options, room, out)),
             None => self.output.write(|out| command.write_parts(tag, options, 0, out)),
         };
-        match written {
-            None => self.begin_body(body),
-            Some((rest, parts)) => {
-                self.unfinished =
-                    Some(Unfinished::Parts { rest: Secret::from(rest), parts: parts.into(), body });
+        if let Some((text, steps)) = written {
+            let rest = Unsent { text: Secret::from(text), sent: 0, steps, bodies };
+            // One that waits does so until the server says so.
+            if matches!(rest.steps.front(), Some(WriteStep::Wait)) {
+                self.unfinished = Some(Unfinished::Parts(rest));
+            } else {
+                self.go_on(rest);
             }
         }
         self.mark_end();
@@ -160,44 +157,60 @@ impl Machine {
 
     /// The server let the next part go.
     pub(super) fn continue_parts(&mut self) {
-        let Some(Unfinished::Parts { rest, mut parts, body }) = self.unfinished.take() else { return };
-        let length = parts.pop_front().unwrap_or(rest.expose().len());
-        let (part, after) = rest.expose().split_at_checked(length).unwrap_or_default();
-        self.output.write_secret(part.len(), |out| out.extend_from_slice(part));
-        if parts.is_empty() {
-            self.begin_body(body);
-        } else {
-            self.unfinished = Some(Unfinished::Parts { rest: Secret::from(after), parts, body });
-        }
+        let Some(Unfinished::Parts(mut rest)) = self.unfinished.take() else { return };
+        rest.steps.pop_front();
+        self.go_on(rest);
         self.mark_end();
     }
 
-    /// The header of the message's literal has been let go.
-    fn begin_body(&mut self, body: Option<Body>) {
-        let Some(Body { outgoing, message }) = body else { return };
-        if let Some(message) = message {
-            self.output.append(message);
-            self.output.put(b"\r\n");
-            self.unfinished = None;
-        } else {
-            self.unfinished = Some(Unfinished::Sending(outgoing));
-            if let Some(ticket) = self.in_flight.back().and_then(|sent| sent.ticket) {
-                self.events.push_back(Event::BodyRequested { ticket });
+    /// Sends what is left of the command, up to where somebody is waited for.
+    fn go_on(&mut self, mut rest: Unsent) {
+        self.unfinished = None;
+        while let Some(step) = rest.steps.front().copied() {
+            match step {
+                WriteStep::Wait => {
+                    self.unfinished = Some(Unfinished::Parts(rest));
+                    return;
+                }
+                WriteStep::Text(length) => {
+                    let end = rest.sent.saturating_add(length);
+                    let part = rest.text.expose().get(rest.sent..end).unwrap_or_default();
+                    self.output.write_secret(part.len(), |out| out.extend_from_slice(part));
+                    rest.sent = end;
+                }
+                WriteStep::Body { length, binary } => match rest.bodies.pop_front().flatten() {
+                    Some(body) => self.output.append(body),
+                    None => {
+                        rest.steps.pop_front();
+                        self.unfinished = Some(Unfinished::Sending(Outgoing::new(length, binary), rest));
+                        if let Some(ticket) = self.in_flight.back().and_then(|sent| sent.ticket) {
+                            self.events.push_back(Event::BodyRequested { ticket });
+                        }
+                        return;
+                    }
+                },
             }
+            rest.steps.pop_front();
         }
     }
 
-    /// The caller has given all of the message.
+    /// The caller has given all of the message, or of a part of it.
     pub(super) fn end_body(&mut self) -> Result<(), Misuse> {
         match &self.unfinished {
-            Some(Unfinished::Sending(body)) => body.finish()?,
+            Some(Unfinished::Sending(body, _)) => body.finish()?,
             _ => return Err(Misuse::WrongState(WrongState::NothingDue("message"))),
         }
-        self.unfinished = None;
-        self.output.put(b"\r\n");
+        let Some(Unfinished::Sending(_, rest)) = self.unfinished.take() else { return Ok(()) };
         match self.held.take() {
-            Some(reply) => self.events.push_back(reply),
-            None => self.mark_end(),
+            // It is over: nothing but the end of its line follows what was announced.
+            Some(reply) => {
+                self.output.put(b"\r\n");
+                self.events.push_back(reply);
+            }
+            None => {
+                self.go_on(rest);
+                self.mark_end();
+            }
         }
         self.flush();
         Ok(())

@@ -9,7 +9,7 @@ use super::{Config, Event};
 use crate::{
     body::Outgoing,
     capability::{Capabilities, Capability},
-    command::{Command, Literals, Rules, WriteOptions},
+    command::{Command, Literals, Rules, WriteOptions, WriteStep},
     framing::{Framer, Speaker},
     state::State,
     types::{MailboxName, SeqNumber, Tag, Uid},
@@ -203,29 +203,27 @@ pub(super) struct InFlight {
 /// What the command that was written last still has to send. No other is written meanwhile.
 #[derive(Debug)]
 pub(super) enum Unfinished {
-    /// The rest, after a synchronizing literal's header.
-    Parts {
-        /// What was not sent yet. It can be a password.
-        rest: Secret,
-        /// How long each part is that one `+` lets go.
-        parts: VecDeque<usize>,
-        /// What follows the last part.
-        body: Option<Body>,
-    },
-    /// A literal that the caller sends.
-    Sending(Outgoing),
+    /// The rest, for which the server has to say `+`.
+    Parts(Unsent),
+    /// A literal that the caller sends, and the rest.
+    Sending(Outgoing, Unsent),
     /// A SASL exchange.
     Auth(Exchange),
     /// IDLE.
     Idle(Idle),
 }
 
-/// The literal at the end of an APPEND.
+/// What is left of a command.
 #[derive(Debug)]
-pub(super) struct Body {
-    pub(super) outgoing: Outgoing,
-    /// The message, if the caller gave it with the command.
-    pub(super) message: Option<Bytes>,
+pub(super) struct Unsent {
+    /// Its text, which can be a password.
+    pub(super) text: Secret,
+    /// So much of the text was sent.
+    pub(super) sent: usize,
+    /// What is to be done.
+    pub(super) steps: VecDeque<WriteStep>,
+    /// The bytes of the literals that are not in the text; `None`: the caller gives them.
+    pub(super) bodies: VecDeque<Option<Bytes>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -11,9 +11,10 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use mailwire_core::Secret;
 
 use super::{
-    AString, Append, AppendData, Authenticate, Command, Copy, Create, Fetch, FetchAtt, FetchAtts, List,
-    ListPatterns, ListReturnOpt, ListSelectOpt, Login, Messages, OtherCommand, OtherItem, PreviewMods,
-    Request, Search, SearchKey, SearchReturnOpt, Select, Since, Status, StatusAtt, Store, StoreAction,
+    AString, Append, AppendData, AppendKind, AppendLiteral, AppendMessage, Authenticate, CatPart, Command,
+    Copy, Create, Fetch, FetchAtt, FetchAtts, List, ListPatterns, ListReturnOpt, ListSelectOpt, Login,
+    Messages, OtherCommand, OtherItem, PreviewMods, Replace, Replaced, Request, Search, SearchKey,
+    SearchReturnOpt, Select, Since, Status, StatusAtt, Store, StoreAction,
 };
 use crate::capability::Capability;
 use crate::types::{
@@ -371,20 +372,43 @@ fn list(u: &mut Unstructured<'_>) -> Result<List> {
     Ok(list.selecting(selection).returning(returns))
 }
 
-/// The message is inline, so that the command is complete in itself.
-fn append(u: &mut Unstructured<'_>) -> Result<Append> {
-    let binary: bool = u.arbitrary()?;
+/// The messages are inline, so that the command is complete in itself.
+fn append_literal(u: &mut Unstructured<'_>) -> Result<AppendLiteral> {
+    let kind = *u.choose(&[AppendKind::Plain, AppendKind::Binary, AppendKind::Utf8])?;
     let mut message: Vec<u8> = u.arbitrary()?;
-    if !binary {
+    if kind == AppendKind::Plain {
         message.retain(|byte| *byte != 0);
     }
-    Ok(Append {
-        mailbox: mailbox(u)?,
-        flags: flags(u)?,
-        date: maybe(u, date_time)?,
-        binary,
-        message: AppendData::Inline(message.into()),
-    })
+    Ok(AppendLiteral::inline(message).with_kind(kind))
+}
+
+fn append_message(u: &mut Unstructured<'_>) -> Result<AppendMessage> {
+    let part = |u: &mut Unstructured<'_>| {
+        Ok(if u.arbitrary()? { CatPart::Url(astring(u)?) } else { CatPart::Text(append_literal(u)?) })
+    };
+    let data = match u.ratio(1, 3)? {
+        true => AppendData::Catenate(some(u, part)?),
+        false => AppendData::Literal(append_literal(u)?),
+    };
+    let mut message = AppendMessage::new(data).with_flags(flags(u)?);
+    message.date = maybe(u, date_time)?;
+    Ok(message)
+}
+
+fn append(u: &mut Unstructured<'_>) -> Result<Append> {
+    let mut append = Append::new(mailbox(u)?, append_message(u)?);
+    while append.messages.len() < 4 && u.arbitrary()? {
+        append = append.and(append_message(u)?);
+    }
+    Ok(append)
+}
+
+fn replace(u: &mut Unstructured<'_>) -> Result<Replace> {
+    let replaced = match u.arbitrary()? {
+        true => Replaced::Uid(maybe(u, |u| u.arbitrary())?),
+        false => Replaced::Sequence(maybe(u, |u| u.arbitrary())?),
+    };
+    Ok(Replace::new(replaced, mailbox(u)?, append_message(u)?))
 }
 
 fn copy(u: &mut Unstructured<'_>) -> Result<Copy> {
@@ -421,6 +445,7 @@ impl<'a> Arbitrary<'a> for Command {
             15 => Command::Lsub { reference: mailbox(u)?, pattern: pattern(u)? },
             16 => Command::Namespace,
             17 => Command::Status(Status::new(mailbox(u)?, status_items(u)?)),
+            18 if u.ratio(1, 4)? => Command::Replace(replace(u)?.into()),
             18 => Command::Append(append(u)?.into()),
             19 => Command::Idle,
             20 => Command::Check,

@@ -47,21 +47,24 @@ use crate::{
     types::{Atom, MailboxName, Tag, UidSet},
 };
 
-pub use append::{Append, AppendData};
+pub use append::{
+    Append, AppendBytes, AppendData, AppendKind, AppendLiteral, AppendMessage, CatPart, Replace, Replaced,
+};
+pub(crate) use append::{AppendMore, OpenAppend};
 pub use auth::{Authenticate, Login};
 pub use fetch::{Fetch, FetchAtt, FetchAtts, Since};
 pub use list::{List, ListOptions, ListPatterns, ListReturnOpt, ListSelectOpt};
 pub use mailbox::{Create, Select, Status, StatusAtt};
 pub use messages::Messages;
 pub use other::OtherItem;
-pub(crate) use parse::{append_announces_message, parse_head};
+pub(crate) use parse::{announces_message, announces_url, parse_head};
 pub use preview::PreviewMods;
 pub(crate) use rules::{Effect, Name, Need, Numbers, Rules, row_of};
 pub use search::{Search, SearchKey, SearchReturnOpt};
 pub(crate) use store::write_messages;
 pub use store::{Copy, Store, StoreAction};
 pub use string::{AString, OtherCommand};
-pub(crate) use writer::{LITERAL_MINUS, Writer};
+pub(crate) use writer::{LITERAL_MINUS, WriteStep, Writer};
 pub use writer::{Literals, WriteOptions, Written};
 
 /// A command with its tag.
@@ -131,6 +134,8 @@ pub enum Command {
     Status(Status),
     /// `APPEND`: section 6.3.12.
     Append(Box<Append>),
+    /// `REPLACE`, `UID REPLACE`: RFC 8508.
+    Replace(Box<Replace>),
     /// `IDLE`: section 6.3.13. It lasts until `DONE`.
     Idle,
     /// `CHECK`: RFC 3501 section 6.4.1. Obsolete.
@@ -178,6 +183,25 @@ impl Command {
         }
     }
 
+    /// What it stores: of APPEND and REPLACE.
+    #[must_use]
+    pub fn appended(&self) -> Option<&Append> {
+        match self {
+            Command::Append(append) => Some(append),
+            Command::Replace(replace) => Some(&replace.append),
+            _ => None,
+        }
+    }
+
+    /// What it stores, to take it.
+    pub(crate) fn appended_mut(&mut self) -> Option<&mut Append> {
+        match self {
+            Command::Append(append) => Some(append),
+            Command::Replace(replace) => Some(&mut replace.append),
+            _ => None,
+        }
+    }
+
     /// Its name, without `UID`, if this crate knows the command.
     #[must_use]
     pub fn known_name(&self) -> Option<&'static str> {
@@ -197,6 +221,7 @@ impl Command {
             Command::Store(store) => store.messages.is_uid(),
             Command::StoreLabels(store) => store.messages.is_uid(),
             Command::Copy(copy) | Command::Move(copy) => copy.messages.is_uid(),
+            Command::Replace(replace) => matches!(replace.replaced, Replaced::Uid(_)),
             _ => false,
         }
     }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use mailwire_core::{ParseError, ParseErrorKind, Parsed, Text};
 
 use super::{
-    Append, Authenticate, Command, Copy, Create, Fetch, List, Login, OtherCommand, Request, Search, Select,
-    Status, Store, rules::Name,
+    Append, Authenticate, Command, Copy, Create, Fetch, List, Login, OtherCommand, Replace, Request, Search,
+    Select, Status, Store, rules::Name,
 };
 use crate::{
     capability::Capability,
@@ -69,10 +69,6 @@ fn odd_end(
         Ok(command) if r.rest().starts_with(b" (") && takes_parameters(&command) => {
             let what = "unknown parameter of a command";
             ParseError::new(r.offset() + 2, what).with_kind(ParseErrorKind::Unknown)
-        }
-        Ok(Command::Append(_)) if r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte != b' ') => {
-            ParseError::new(r.offset() + 1, "only one message can be appended")
-                .with_kind(ParseErrorKind::Unknown)
         }
         Ok(command) => return r.end().map(|()| command),
         Err(error) if error.kind == ParseErrorKind::Unknown => error,
@@ -169,6 +165,7 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::List) => Command::List(List::read(r)?),
         Some(Name::Status) => Command::Status(Status::read(r)?),
         Some(Name::Append) => Command::Append(Append::read(r)?.into()),
+        Some(Name::Replace) => Command::Replace(Replace::read(r, false)?.into()),
         Some(Name::Capability) => Command::Capability,
         Some(Name::Login) => Command::Login(Login::read(r)?),
         Some(Name::Authenticate) => Command::Authenticate(Authenticate::read(r)?),
@@ -254,6 +251,7 @@ fn read_uid(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::Search) => Command::Search(Search::read(r, true)?),
         Some(Name::Copy) => Command::Copy(Copy::read(r, true)?),
         Some(Name::Move) => Command::Move(Copy::read(r, true)?),
+        Some(Name::Replace) => Command::Replace(Replace::read(r, true)?.into()),
         Some(Name::Expunge) => {
             r.space()?;
             Command::UidExpunge(UidSet::read(r)?)
@@ -329,9 +327,40 @@ pub(crate) fn parse_head(text: &[u8]) -> Option<Head<'_>> {
     if tag.is_empty() { None } else { Some(Head { tag, name, rest }) }
 }
 
-/// Whether the literal announced at the end of an APPEND command, given from the end of its name, is
-/// the message: the mailbox's name stands before it.
-pub(crate) fn append_announces_message(arguments: &[u8]) -> bool {
+/// Whether the literal announced at the end of a command is a message of APPEND or REPLACE, or a part of one.
+pub(crate) fn announces_message(head: &Head<'_>) -> bool {
+    match Name::of(head.name) {
+        Some(Name::Append) => append_announces_message(head.rest),
+        Some(Name::Replace) => after_number(head.rest).is_some_and(append_announces_message),
+        Some(Name::Uid) => {
+            let Some((name, rest)) = head.rest.split_at_checked(8) else { return false };
+            name.eq_ignore_ascii_case(b" REPLACE") && after_number(rest).is_some_and(append_announces_message)
+        }
+        _ => false,
+    }
+}
+
+/// What stands after a space and a number.
+fn after_number(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_prefix(b" ")?;
+    let end = text.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'*')?;
+    text.get(end..)
+}
+
+/// Whether the literal announced at the end of a part of an APPEND is a URL of CATENATE, which is no message.
+pub(crate) fn announces_url(text: &[u8]) -> bool {
+    let Some(open) = memchr::memrchr(b'{', text) else { return false };
+    let before = text.get(..open).unwrap_or_default();
+    let before = before.strip_suffix(b"~").unwrap_or(before);
+    let start = before.len().saturating_sub(5);
+    let word = before.get(start..).unwrap_or_default();
+    matches!(word.first(), Some(b' ' | b'('))
+        && word.get(1..).is_some_and(|word| word.eq_ignore_ascii_case(b"URL "))
+}
+
+/// The arguments of an APPEND, from the end of its name: whether the mailbox's name is complete, and what is
+/// announced no URL.
+fn append_announces_message(arguments: &[u8]) -> bool {
     let Some(arguments) = arguments.strip_prefix(b" ") else { return false };
     let after = match arguments.first() {
         Some(b'"') => {
@@ -356,5 +385,5 @@ pub(crate) fn append_announces_message(arguments: &[u8]) -> bool {
         }
         _ => arguments.iter().position(|&byte| byte == b' ').and_then(|end| arguments.get(end..)),
     };
-    after.is_some_and(|after| !after.is_empty())
+    after.is_some_and(|after| !after.is_empty() && !announces_url(after))
 }

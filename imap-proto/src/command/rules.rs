@@ -94,7 +94,8 @@ impl Command {
             Command::Store(store) => store.needs().into_iter().chain(store.messages.needs()).find(lacks),
             Command::Copy(copy) | Command::Move(copy) => copy.messages.needs().filter(lacks),
             Command::UidExpunge(set) if set.is_saved() => Some(search::saved()).filter(lacks),
-            Command::Append(append) if append.binary => Some(Need::of(&Capability::Binary)).filter(lacks),
+            Command::Append(append) => append.needs().find(lacks),
+            Command::Replace(replace) => replace.append.needs().find(lacks),
             _ => None,
         }
     }
@@ -158,6 +159,7 @@ impl Command {
             C::Namespace => Name::Namespace,
             C::Status(_) => Name::Status,
             C::Append(_) => Name::Append,
+            C::Replace(_) => Name::Replace,
             C::Idle => Name::Idle,
             C::Check => Name::Check,
             C::Close => Name::Close,
@@ -200,6 +202,7 @@ keywords! {
         Namespace = "NAMESPACE",
         Noop = "NOOP",
         Rename = "RENAME",
+        Replace = "REPLACE",
         Search = "SEARCH",
         Select = "SELECT",
         StartTls = "STARTTLS",
@@ -228,6 +231,7 @@ impl Name {
             Name::List | Name::Lsub | Name::Status => logged_in(),
             Name::Select | Name::Examine => logged_in().does(Effect::Select),
             Name::Append => logged_in().does(Effect::Append),
+            Name::Replace => selected().numbered().needs(&Cap::Replace).does(Effect::Append),
             Name::Enable => logged_in().needs_or_rev2(&Cap::Enable).does(Effect::Enable),
             Name::Namespace => logged_in().needs_or_rev2(&Cap::Namespace),
             Name::Idle => logged_in().needs_or_rev2(&Cap::Idle).does(Effect::Idle),

@@ -1,8 +1,8 @@
 //! Writing commands.
 
-use alloc::vec::Vec;
+use alloc::{collections::VecDeque, vec::Vec};
 
-use super::{Command, OtherCommand, Request, WriteOptions, Written, writer::Writer};
+use super::{Command, OtherCommand, Request, WriteOptions, WriteStep, Written, writer::Writer};
 use crate::{
     extensions::id,
     framing,
@@ -23,39 +23,31 @@ impl Command {
     /// name has to be converted.
     pub fn write(&self, tag: &Tag, options: WriteOptions, out: &mut Vec<u8>) -> Written {
         let mut writer = Writer::new(out, options);
-        let body = self.put_whole(tag, &mut writer);
-        writer.finish(body)
+        self.put_whole(tag, &mut writer);
+        writer.finish()
     }
 
-    /// Appends the command up to where it has to wait. What waits comes back, with how long each part
-    /// of it is that one `+` lets go.
+    /// Appends the command up to where it has to wait, or bytes that are not here belong. The rest comes back,
+    /// with what is to be done with it.
     pub(crate) fn write_parts(
         &self,
         tag: &Tag,
         options: WriteOptions,
         room: usize,
         out: &mut Vec<u8>,
-    ) -> Option<(Vec<u8>, Vec<usize>)> {
+    ) -> Option<(Vec<u8>, VecDeque<WriteStep>)> {
         let mut writer = Writer::in_parts(out, options, room);
         self.put_whole(tag, &mut writer);
         writer.finish_parts()
     }
 
-    /// Puts the tag, the command and its line end. The length of the message that is streamed in place
-    /// of the line end.
+    /// Puts the tag, the command and its line end.
     #[inline]
-    fn put_whole(&self, tag: &Tag, writer: &mut Writer<'_>) -> Option<u64> {
+    fn put_whole(&self, tag: &Tag, writer: &mut Writer<'_>) {
         writer.put(tag.as_bytes());
         writer.put(b" ");
         self.put(writer);
-        let body = match self {
-            Command::Append(append) => append.message.streamed(),
-            _ => None,
-        };
-        if body.is_none() {
-            writer.put(b"\r\n");
-        }
-        body
+        writer.put(b"\r\n");
     }
 
     fn put(&self, e: &mut Writer<'_>) {
@@ -102,6 +94,7 @@ impl Command {
             }
             Command::Status(status) => status.write(e),
             Command::Append(append) => append.write(e),
+            Command::Replace(replace) => replace.write(e),
             Command::UidExpunge(set) => {
                 e.put(b"UID EXPUNGE ");
                 set.write(e.out);

@@ -1,6 +1,6 @@
 //! How commands are written: strings and literals as the server can take them.
 
-use alloc::vec::Vec;
+use alloc::{collections::VecDeque, vec::Vec};
 
 use super::AString;
 use crate::literal::Announcement;
@@ -58,9 +58,20 @@ mailwire_core::setters!(const WriteOptions {
 pub struct Written {
     /// Offsets at which the server's `+` must have come before the rest is sent, ascending.
     pub waits: Vec<usize>,
-    /// The length of the literal that is to be streamed after the bytes that were written. The
-    /// command's line end is not written then.
-    pub body: Option<u64>,
+    /// Where the bytes of literals belong that are streamed, and how many they are: offsets in what was written,
+    /// ascending. At one that waits, too, the wait comes first.
+    pub bodies: Vec<(usize, u64)>,
+}
+
+/// What is done with the rest of a command, step by step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteStep {
+    /// The server's `+` is waited for.
+    Wait,
+    /// So many bytes of it are sent.
+    Text(usize),
+    /// So many bytes are sent that are elsewhere.
+    Body { length: u64, binary: bool },
 }
 
 /// Appends the parts of one command to a buffer.
@@ -68,7 +79,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) out: &'a mut Vec<u8>,
     pub(crate) options: WriteOptions,
     start: usize,
-    waits: Vec<usize>,
+    /// Where the text is interrupted: for what, and after how many bytes.
+    cuts: Vec<(usize, WriteStep)>,
     parts: Parts,
 }
 
@@ -85,7 +97,7 @@ enum Parts {
 impl<'a> Writer<'a> {
     pub(crate) fn new(out: &'a mut Vec<u8>, options: WriteOptions) -> Self {
         let start = out.len();
-        Self { out, options, start, waits: Vec::new(), parts: Parts::Together }
+        Self { out, options, start, cuts: Vec::new(), parts: Parts::Together }
     }
 
     /// A writer that puts what waits for the server into a buffer of its own.
@@ -93,19 +105,36 @@ impl<'a> Writer<'a> {
         Self { parts: Parts::Aside(Vec::with_capacity(room)), ..Self::new(out, options) }
     }
 
-    pub(crate) fn finish(self, body: Option<u64>) -> Written {
-        Written { waits: self.waits, body }
+    pub(crate) fn finish(self) -> Written {
+        let mut written = Written::default();
+        for (at, step) in self.cuts {
+            match step {
+                WriteStep::Wait => written.waits.push(at),
+                WriteStep::Body { length, .. } => written.bodies.push((at, length)),
+                WriteStep::Text(_) => {}
+            }
+        }
+        written
     }
 
-    /// What waits for the server, if anything does, and how long each part of it is that one `+` lets
-    /// go.
-    pub(crate) fn finish_parts(self) -> Option<(Vec<u8>, Vec<usize>)> {
+    /// What is not sent at once, if there is anything, and what is to be done with it.
+    pub(crate) fn finish_parts(self) -> Option<(Vec<u8>, VecDeque<WriteStep>)> {
         let Parts::Swapped(first) = self.parts else { return None };
-        let waiting = core::mem::replace(self.out, first);
-        let mut from = 0;
-        let ends = self.waits.into_iter().skip(1).chain([waiting.len()]);
-        let lengths = ends.map(|end| end - core::mem::replace(&mut from, end)).collect();
-        Some((waiting, lengths))
+        let rest = core::mem::replace(self.out, first);
+        let (mut steps, mut from) = (VecDeque::with_capacity(2 * self.cuts.len()), 0);
+        for (index, (at, step)) in self.cuts.into_iter().enumerate() {
+            // The first one is where the rest begins.
+            let at = if index == 0 { 0 } else { at };
+            if at > from {
+                steps.push_back(WriteStep::Text(at - from));
+            }
+            from = at;
+            steps.push_back(step);
+        }
+        if rest.len() > from {
+            steps.push_back(WriteStep::Text(rest.len() - from));
+        }
+        Some((rest, steps))
     }
 
     #[inline]
@@ -158,7 +187,16 @@ impl<'a> Writer<'a> {
 
     /// What follows waits for the server.
     pub(crate) fn wait(&mut self) {
-        self.waits.push(self.out.len().saturating_sub(self.start));
+        self.cut(WriteStep::Wait);
+    }
+
+    /// Bytes follow that are elsewhere.
+    pub(crate) fn body(&mut self, length: u64, binary: bool) {
+        self.cut(WriteStep::Body { length, binary });
+    }
+
+    fn cut(&mut self, step: WriteStep) {
+        self.cuts.push((self.out.len().saturating_sub(self.start), step));
         if let Parts::Aside(waiting) = &mut self.parts {
             let first = core::mem::replace(self.out, core::mem::take(waiting));
             self.parts = Parts::Swapped(first);

@@ -5,7 +5,11 @@ use alloc::{boxed::Box, vec::Vec};
 use bytes::Bytes;
 use mailwire_core::{Deviation, ParseError, SaslStep, Ticket};
 
-use crate::{capability::Capability, command::Command, response::Reply};
+use crate::{
+    capability::Capability,
+    command::{AppendMessage, CatPart, Command},
+    response::Reply,
+};
 
 /// Tells the application of a [`server::Connection`](super::Connection) what happened.
 #[non_exhaustive]
@@ -20,7 +24,8 @@ pub enum Event {
     Command {
         /// The command's name on this connection.
         ticket: Ticket,
-        /// The command. The message of an APPEND is always streamed.
+        /// The command. Messages of an APPEND are always streamed; of several, those are in it that have come
+        /// with the first literal, and [`AppendMore`](Self::AppendMore) tells of the others.
         command: Command,
         /// What was accepted although the grammar does not have it.
         deviations: Vec<Deviation>,
@@ -34,7 +39,18 @@ pub enum Event {
     },
     /// A part of the message has come: a slice of the input.
     BodyChunk(Bytes),
-    /// The message and its command are complete: the APPEND can be answered with OK.
+    /// After a literal of an APPEND, more follows: parts of the message that is being put together (CATENATE), or
+    /// other messages (MULTIAPPEND). If the last of them has a literal, the machine waits for `accept_body` again;
+    /// otherwise `BodyEnd` follows.
+    AppendMore {
+        /// The APPEND.
+        ticket: Ticket,
+        /// More parts of the last message.
+        parts: Vec<CatPart>,
+        /// More messages, which come after them.
+        messages: Vec<AppendMessage>,
+    },
+    /// The message, or the last of several, and its command are complete: it can be answered with OK.
     BodyEnd {
         /// The APPEND.
         ticket: Ticket,
@@ -95,4 +111,6 @@ pub enum BodyRefusal {
     Trailing(usize),
     /// It has a NUL, at this byte of it, and is no `literal8`.
     Nul(u64),
+    /// The one after it is larger than what is taken.
+    TooLarge,
 }

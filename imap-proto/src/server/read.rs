@@ -16,13 +16,13 @@ use super::{
 use crate::{
     capability::Capability,
     command::{
-        Command, Effect, LITERAL_MINUS, Literals, Name, Request, Rules, append_announces_message, parse_head,
-        row_of,
+        AppendMore, Command, Effect, LITERAL_MINUS, Literals, Name, OpenAppend, Request, Rules,
+        announces_message, announces_url, parse_head, row_of,
     },
     extensions::condstore,
     framing::{Announcement, Frame, Framed, Hide, login_end},
     response::{Code, Reply, ReplyKind, ReplyText},
-    types::{ParseContext, Tag, chars},
+    types::{ParseContext, Reader, Tag, chars},
 };
 
 /// What comes of something that was read: an event at most.
@@ -177,10 +177,7 @@ impl Machine {
                 let line = self.framer.refuse(input);
                 return self.take_line(&line);
             }
-            Mode::Tail => {
-                self.give_up(announced, input)?;
-                return Ok(self.refuse_body(BodyRefusal::SecondMessage));
-            }
+            Mode::Tail => return self.take_more(announced, input),
             _ => {
                 self.give_up(announced, input)?;
                 return Ok(None);
@@ -191,7 +188,7 @@ impl Machine {
             let refusal = Refusal::bad(0, "expected a tag and a command");
             return self.refuse_literal(announced, input, &refusal);
         };
-        if Name::of(head.name) == Some(Name::Append) && append_announces_message(head.rest) {
+        if announces_message(&head) {
             return self.take_append(announced, input);
         }
         if let Err(refusal) = self.permits_literal(head.name, announced, text.len()) {
@@ -358,7 +355,8 @@ impl Machine {
         if let Err(refusal) = self.permits(&command, &rules) {
             return self.refuse_command(&tag, command, refusal);
         }
-        if rules.effect == Effect::Append {
+        let is_whole = command.appended().is_some_and(|append| append.literals().next().is_none());
+        if rules.effect == Effect::Append && !is_whole {
             // A message that is not announced by a literal at the end of a line does not exist.
             let refusal = Refusal::bad(0, "expected the message as a literal");
             return self.refuse_command(&tag, command, refusal);
@@ -391,6 +389,9 @@ impl Machine {
         let counts =
             matches!(&command, Command::Search(search) if search.uid) && command.uses_sequence_numbers();
         let ticket = self.begin(tag, Rules { expunge: rules.expunge && !counts, ..rules });
+        if is_whole {
+            self.events.push_back(Event::BodyEnd { ticket });
+        }
         Ok(Some(Event::Command { ticket, command, deviations }))
     }
 
@@ -473,22 +474,104 @@ impl Machine {
             self.give_up(announced, input)?;
             return self.refuse_command(&tag, command, refusal);
         }
-        let length = match &command {
-            Command::Append(append) => append.message.streamed(),
-            _ => None,
-        };
-        let Some(length) = length else {
+        let last = command.appended().and_then(|append| append.messages.last());
+        let Some(open) = last.filter(|message| message.literals().count() > 0).map(OpenAppend::after) else {
             let refusal = Refusal::bad(0, "expected the message as a literal");
             return self.refuse_literal(announced, input, &refusal);
         };
-        self.framer.stream(input);
         let ticket = self.begin(tag, rules);
+        self.several = matches!(command, Command::Append(_));
+        self.await_body(announced, open, input);
+        Ok(Some(Event::Command { ticket, command, deviations }))
+    }
+
+    /// A literal of a message is to come, if the application lets it.
+    fn await_body(&mut self, announced: Announcement, open: OpenAppend, input: &mut BytesMut) {
+        self.framer.stream(input);
+        self.open = open;
         self.nul = (!self.config.allow_nul && !announced.binary).then(NulSearch::new);
-        self.mode = Mode::Decision { synchronizing: announced.synchronizing, length };
+        self.mode = Mode::Decision { synchronizing: announced.synchronizing, length: announced.size };
         if self.config.accept_bodies {
             self.begin_body();
         }
-        Ok(Some(Event::Command { ticket, command, deviations }))
+    }
+
+    /// What stands between a literal of an APPEND and the next one.
+    fn take_more(&mut self, announced: Announcement, input: &mut BytesMut) -> Reading {
+        let text = self.framer.announced(input);
+        if self.open.is_catenate() && announces_url(text) {
+            let so_far = text.len();
+            if self.permits_literal(b"APPEND", announced, so_far).is_err() {
+                self.give_up(announced, input)?;
+                return Ok(self.refuse_body(BodyRefusal::Trailing(so_far)));
+            }
+            self.framer.keep(&self.config.limits)?;
+            if announced.synchronizing {
+                self.output.put(b"+ go on\r\n");
+            }
+            return Ok(None);
+        }
+        let frame = self.framer.announced_frame(input);
+        let size = frame.bytes.len();
+        let checked = match self.read_more(&frame.bytes, frame.streamed) {
+            _ if !self.open.is_open() && !self.permits_several() => Err(BodyRefusal::SecondMessage),
+            Ok(more) if more.last_kind().is_some() => self.check_more(&more).map(|()| more),
+            _ => Err(BodyRefusal::Trailing(size)),
+        };
+        let checked = match checked {
+            Ok(_) if announced.size > self.append_limit() => Err(BodyRefusal::TooLarge),
+            Ok(_) if self.permits_size(announced, size).is_err() => Err(BodyRefusal::TooLarge),
+            checked => checked,
+        };
+        let more = match checked {
+            Ok(more) => more,
+            Err(reason) => {
+                self.give_up(announced, input)?;
+                return Ok(self.refuse_body(reason));
+            }
+        };
+        let open = more.open();
+        self.await_body(announced, open, input);
+        Ok(self.more_event(more))
+    }
+
+    fn more_event(&self, more: AppendMore) -> Option<Event> {
+        let AppendMore { parts, messages } = more;
+        let current = self.current.as_ref()?;
+        Some(Event::AppendMore { ticket: current.ticket, parts, messages })
+    }
+
+    /// Whether another message may follow.
+    fn permits_several(&self) -> bool {
+        self.several && self.config.capabilities().has(&Capability::MultiAppend)
+    }
+
+    /// Whether what follows a literal is offered, and the literal has no NUL.
+    fn check_more(&self, more: &AppendMore) -> Result<(), BodyRefusal> {
+        if let Some(offset) = self.nul.as_ref().and_then(NulSearch::found) {
+            return Err(BodyRefusal::Nul(offset));
+        }
+        if !more.messages.is_empty() && !self.permits_several() {
+            return Err(BodyRefusal::SecondMessage);
+        }
+        let offered = self.config.capabilities();
+        if more.needs().any(|need| !need.is_met(offered)) {
+            return Err(BodyRefusal::Trailing(0));
+        }
+        Ok(())
+    }
+
+    /// What stands after a literal of an APPEND.
+    fn read_more(&self, bytes: &Bytes, streamed: Vec<usize>) -> Result<AppendMore, ParseError> {
+        let context = ParseContext {
+            streamed,
+            nesting: self.config.limits.nesting,
+            utf8: self.session.rev2,
+            ..ParseContext::new(self.config.dialect)
+        };
+        let mut reader = Reader::new(bytes, &context);
+        let more = AppendMore::read(&mut reader, self.open)?;
+        reader.expect_end().map(|()| more)
     }
 
     /// The client is let go on with the message of an APPEND.
@@ -506,16 +589,26 @@ impl Machine {
     /// The line after the message of an APPEND.
     fn end_body(&mut self, frame: &Frame) -> Option<Event> {
         let end = frame.streamed.last().copied().unwrap_or_default();
-        if frame.bytes.len() > end {
-            self.mode = Mode::Command;
-            return self.refuse_body(BodyRefusal::Trailing(end));
-        }
-        if let Some(offset) = self.nul.as_ref().and_then(NulSearch::found) {
-            self.mode = Mode::Command;
-            return self.refuse_body(BodyRefusal::Nul(offset));
-        }
+        let rest = frame.bytes.slice(end.min(frame.bytes.len())..);
+        let checked = match self.read_more(&rest, Vec::new()) {
+            Ok(more) => self.check_more(&more).map(|()| more),
+            Err(_) => Err(BodyRefusal::Trailing(end)),
+        };
+        let more = match checked {
+            Ok(more) => more,
+            Err(reason) => {
+                self.mode = Mode::Command;
+                return self.refuse_body(reason);
+            }
+        };
         self.mode = Mode::Answer;
-        self.current.as_ref().map(|current| Event::BodyEnd { ticket: current.ticket })
+        let ticket = self.current.as_ref()?.ticket;
+        let is_end = more.parts.is_empty() && more.messages.is_empty();
+        if is_end {
+            return Some(Event::BodyEnd { ticket });
+        }
+        self.events.push_back(Event::BodyEnd { ticket });
+        self.more_event(more)
     }
 
     fn refuse_body(&mut self, reason: BodyRefusal) -> Option<Event> {
@@ -524,8 +617,13 @@ impl Machine {
             BodyRefusal::SecondMessage => "only one message can be appended",
             BodyRefusal::Trailing(_) => "expected the end of the command",
             BodyRefusal::Nul(_) => "a NUL in the message",
+            BodyRefusal::TooLarge => "the message is too large",
         };
-        self.tagged(current.tag.as_bytes(), &Reply::from_static(ReplyKind::Bad, text));
+        let reply = match reason {
+            BodyRefusal::TooLarge => Reply::from_static(ReplyKind::No, text).with_code(Code::TooBig),
+            _ => Reply::from_static(ReplyKind::Bad, text),
+        };
+        self.tagged(current.tag.as_bytes(), &reply);
         Some(Event::BodyRefused { ticket: current.ticket, reason })
     }
 

@@ -200,13 +200,9 @@ pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<
         | Capability::LiteralMinus
         | Capability::Auth(_) => "the machine says it by itself, where it applies",
         // They change how bytes are read, which state follows, or what may be said when.
-        Capability::Utf8Accept
-        | Capability::MultiAppend
-        | Capability::Catenate
-        | Capability::Replace
-        | Capability::Notify
-        | Capability::UidOnly
-        | Capability::Utf8Only => "the machine cannot keep it",
+        Capability::Utf8Accept | Capability::Notify | Capability::UidOnly | Capability::Utf8Only => {
+            "the machine cannot keep it"
+        }
         _ if config.pass_unknown_commands => return Ok(()),
         // Commands of the application.
         Cap::Sort | Cap::SortDisplay | Cap::ESort | Cap::ContextSort if known("SORT") => return Ok(()),

@@ -9,7 +9,7 @@ use super::{Config, Event};
 use crate::{
     body::Outgoing,
     capability::Capabilities,
-    command::Rules,
+    command::{OpenAppend, Rules},
     framing::{Framer, Speaker},
     state::State,
     types::Tag,
@@ -39,6 +39,10 @@ pub(super) struct Machine {
     pub(super) eof: bool,
     /// Where a NUL stands in the message of an APPEND; none where one may stand.
     pub(super) nul: Option<NulSearch>,
+    /// What is open after the literal of an APPEND that comes.
+    pub(super) open: OpenAppend,
+    /// Whether the command can have several messages: APPEND, not REPLACE.
+    pub(super) several: bool,
 }
 
 impl Machine {
@@ -58,6 +62,8 @@ impl Machine {
             failed: None,
             eof: false,
             nul: None,
+            open: OpenAppend::default(),
+            several: false,
             config,
         }
     }

@@ -10,16 +10,16 @@ use mailwire_imap::{
 use mailwire_transport::{
     Budget, OverBudget,
     imap::server::{
-        Appended, Body, Copied, CopyOptions, CreateOptions, FetchOptions, FetchWriter, Mailbox, NewMessage,
-        Refusal, SearchOptions, SelectOptions, Selected, Session, Status, StatusOptions, StoreOptions,
-        Stored, Update,
+        Appended, Body, Copied, CopyOptions, CreateOptions, FetchOptions, FetchWriter, Mailbox, Messages,
+        NewMessage, Refusal, SearchOptions, SelectOptions, Selected, Session, Status, StatusOptions,
+        StoreOptions, Stored, Update,
     },
 };
 
 use super::{fetch::Plan, open::Open, try_create};
 use crate::{
     AccountId, BodyWriter, Error, Fields, Filter, FlagChange, How, InternalDate, MAX_CHANGED, MailboxChange,
-    MailboxPath, Store, Target, Uids, Which,
+    MailboxId, MailboxPath, Store, Target, Uids, Which,
 };
 
 /// So many messages are asked of a store at once for a search.
@@ -48,6 +48,29 @@ impl<S: Store> User<S> {
     async fn named(&self, name: &str) -> Result<crate::Mailbox, Error> {
         let path = MailboxPath::new(name).map_err(|_| Error::NoSuchMailbox)?;
         self.store.mailbox(self.account, &path).await
+    }
+
+    /// Stores messages that have come whole: all or none. Until then nothing of them stays, whatever happens.
+    async fn deliver(
+        &self,
+        written: Vec<(S::Writer, Target)>,
+        replaced: Option<(MailboxId, Uid)>,
+    ) -> Result<Vec<Appended>, Refusal> {
+        let store = &self.store;
+        let mut ready = Vec::with_capacity(written.len());
+        for (writer, target) in written {
+            match writer.finish().await {
+                Ok(body) => ready.push((body, target)),
+                Err(error) => {
+                    for (body, _) in ready {
+                        store.deliver(body, &[]).await;
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+        let delivered = store.deliver_all(&ready, replaced).await.map_err(try_create)?;
+        Ok(delivered.into_iter().map(|one| Appended::new(one.uid_validity, one.uid)).collect())
     }
 
     async fn alter(&self, change: MailboxChange) -> Result<(), Refusal> {
@@ -90,6 +113,11 @@ impl<S: Store> ImapSession<S> {
             None => Vec::new(),
         }
     }
+}
+
+/// Where a message goes that a client stores.
+fn target(mailbox: MailboxId, message: NewMessage) -> Target {
+    Target::mailbox(mailbox).with_flags(message.flags).with_date(message.date.map(InternalDate::from))
 }
 
 /// Refuses flags that no message can have: those of the system that are not in PERMANENTFLAGS.
@@ -258,12 +286,46 @@ impl<S: Store> Session for ImapSession<S> {
         while let Some(chunk) = body.chunk().await? {
             writer.write(chunk).await?;
         }
-        let target = Target::mailbox(mailbox)
-            .with_flags(message.flags)
-            .with_date(message.date.map(InternalDate::from));
+        let target = target(mailbox, message);
         let stored = self.user.store.deliver(writer.finish().await?, &[target]).await.pop();
         let delivered = stored.unwrap_or(Err(Error::NoSuchMailbox)).map_err(try_create)?;
         Ok(Some(Appended::new(delivered.uid_validity, delivered.uid)))
+    }
+
+    async fn append_all(
+        &mut self,
+        mailbox: &str,
+        messages: &mut Messages<'_>,
+    ) -> Result<Vec<Appended>, Refusal> {
+        let mailbox = self.user.named(mailbox).await.map_err(try_create)?.id;
+        let mut written = Vec::new();
+        while let Some(message) = messages.next().await? {
+            check(&message.flags)?;
+            let mut writer = self.user.store.body(&[self.user.account], Some(message.length)).await?;
+            while let Some(chunk) = messages.chunk().await? {
+                writer.write(chunk).await?;
+            }
+            written.push((writer, target(mailbox, message)));
+        }
+        self.user.deliver(written, None).await
+    }
+
+    async fn replace(
+        &mut self,
+        replaced: Uid,
+        mailbox: &str,
+        message: NewMessage,
+        body: &mut Body<'_>,
+    ) -> Result<Option<Appended>, Refusal> {
+        check(&message.flags)?;
+        let from = self.opened()?.1.mailbox;
+        let mailbox = self.user.named(mailbox).await.map_err(try_create)?.id;
+        let mut writer = self.user.store.body(&[self.user.account], Some(message.length)).await?;
+        while let Some(chunk) = body.chunk().await? {
+            writer.write(chunk).await?;
+        }
+        let written = vec![(writer, target(mailbox, message))];
+        Ok(self.user.deliver(written, Some((from, replaced))).await?.pop())
     }
 
     async fn copy_to(

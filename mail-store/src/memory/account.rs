@@ -64,6 +64,16 @@ pub(super) struct State {
     pub(super) maildrop_leased: bool,
 }
 
+/// A message that is about to be stored.
+pub(super) struct Coming<'a> {
+    /// In this mailbox.
+    pub(super) number: u32,
+    pub(super) body: Arc<Body>,
+    /// What it refers to.
+    pub(super) references: Vec<Bytes>,
+    pub(super) target: &'a Target,
+}
+
 /// The account of a mailbox, and the mailbox's number there.
 pub(super) fn parts(mailbox: MailboxId) -> (AccountId, u32) {
     let number = u32::try_from(mailbox.get() & u64::from(u32::MAX)).unwrap_or_default();
@@ -356,6 +366,51 @@ impl State {
         let folder = self.folder_mut(number)?;
         let uid = folder.add(Entry { mod_seq: change, bits, date, saved: SystemTime::now(), thread, body });
         Ok(Delivered::new(folder.info().id, folder.uid_validity(), uid, mod_seq(change)))
+    }
+
+    /// Stores messages and removes one, by one change. Gives what is gone, too: it is dropped after the lock is
+    /// given back.
+    pub(super) fn deliver_all(
+        &mut self,
+        coming: Vec<Coming<'_>>,
+        going: Option<(u32, Uid)>,
+    ) -> Result<(Vec<Delivered>, Vec<Entry>)> {
+        let freed = match going {
+            Some((number, uid)) => {
+                let message = self.folder(number)?.messages.get(&uid).ok_or(Error::NoSuchBody)?;
+                Some(message.body.size())
+            }
+            None => None,
+        };
+        let mut bits = Vec::with_capacity(coming.len());
+        for one in &coming {
+            self.folder(one.number)?.check_uids(coming.len())?;
+            bits.push(self.bits(one.number, &one.target.flags, Unknown::Add)?);
+        }
+        // Only what is more in the end counts (RFC 8508 section 3.4).
+        let before = (self.messages, self.bytes);
+        if let Some(freed) = freed {
+            (self.messages, self.bytes) = (self.messages.saturating_sub(1), self.bytes.saturating_sub(freed));
+        }
+        let size = coming.iter().map(|one| one.body.size()).fold(0, u64::saturating_add);
+        if let Err(error) = self.reserve(coming.len() as u64, size) {
+            (self.messages, self.bytes) = before;
+            return Err(error);
+        }
+        let (change, saved) = (self.next_change(), SystemTime::now());
+        let mut delivered = Vec::with_capacity(coming.len());
+        for (Coming { number, body, references, target }, bits) in coming.into_iter().zip(bits) {
+            let date = target.date.unwrap_or_else(InternalDate::now);
+            let thread = self.threads.of(body.id, &references);
+            let folder = self.folder_mut(number)?;
+            let uid = folder.add(Entry { mod_seq: change, bits, date, saved, thread, body });
+            delivered.push(Delivered::new(folder.info().id, folder.uid_validity(), uid, mod_seq(change)));
+        }
+        let gone = match going {
+            Some((number, uid)) => self.folder_mut(number)?.remove(&[uid], change),
+            None => Vec::new(),
+        };
+        Ok((delivered, gone))
     }
 
     pub(super) fn store(&mut self, number: u32, uids: &Uids, how: &FlagChange) -> Result<Stored> {

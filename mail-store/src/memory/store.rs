@@ -2,13 +2,16 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use mailwire_imap::types::{ModSeq, Uid};
+use mailwire_imap::{
+    Capability,
+    types::{ModSeq, Uid},
+};
 use mailwire_transport::{Budget, run_blocking};
 use tokio::sync::watch;
 
 use super::{
     MemoryStore,
-    account::Account,
+    account::{Account, Coming},
     bodies::{Reader, Writer},
     folder::after,
     threads::references,
@@ -29,6 +32,10 @@ impl Store for MemoryStore {
     type Reader = Reader;
     type Watch = Watch;
     type Held = Held;
+
+    fn extensions(&self) -> Vec<Capability> {
+        vec![Capability::MultiAppend, Capability::Replace]
+    }
 
     async fn account(&self, name: &str) -> Result<AccountId> {
         let account = self.resolve(name).ok_or(Error::NoSuchAccount)?;
@@ -93,6 +100,46 @@ impl Store for MemoryStore {
             }
         };
         to.iter().map(one).collect()
+    }
+
+    async fn deliver_all(
+        &self,
+        messages: &[(BodyId, Target)],
+        replaced: Option<(MailboxId, Uid)>,
+    ) -> Result<Vec<Delivered>> {
+        // All are taken, whatever comes of it: nothing stays of them then.
+        let bodies: Vec<_> = messages.iter().map(|(body, _)| self.bodies.take(*body)).collect();
+        let (mut coming, mut owner) = (Vec::with_capacity(messages.len()), None);
+        let mut one_account = |account: Arc<Account>| match &owner {
+            Some(owner) if !Arc::ptr_eq(owner, &account) => Err(Error::NoSuchMailbox),
+            _ => {
+                owner = Some(account);
+                Ok(())
+            }
+        };
+        for ((_, target), body) in messages.iter().zip(bodies) {
+            let (account, number) = match target.to {
+                Destination::Mailbox(mailbox) => self.owner(mailbox)?,
+                Destination::Inbox(account) => {
+                    let account = self.by_id(account)?;
+                    let number = account.lock().number(&MailboxPath::inbox())?;
+                    (account, number)
+                }
+            };
+            one_account(account)?;
+            let body = body?;
+            let references = references(&body.raw);
+            coming.push(Coming { number, body, references, target });
+        }
+        let mut going = None;
+        if let Some((mailbox, uid)) = replaced {
+            let (account, number) = self.owner(mailbox)?;
+            one_account(account)?;
+            going = Some((number, uid));
+        }
+        let Some(account) = owner else { return Ok(Vec::new()) };
+        // What is gone is dropped here, without the lock.
+        account.change(|state| state.deliver_all(coming, going)).map(|(delivered, _)| delivered)
     }
 
     async fn open(&self, mailbox: MailboxId, since: Option<Cursor>) -> Result<Opened> {

@@ -1,15 +1,17 @@
-//! APPEND.
+//! APPEND and REPLACE.
 
-use mailwire_core::Misuse;
+use std::collections::VecDeque;
+
+use mailwire_core::{Misuse, NotOffered};
 use mailwire_imap::{
     Capability,
     client::Event,
-    command::{Append, Command},
-    response::{Code, Reply},
-    types::{DateTime, Flag, FlagSet, KnownUids, Uid, UidValidity},
+    command::{Append, AppendData, AppendKind, AppendLiteral, AppendMessage, Command, Replace, Replaced},
+    response::{Code, Reply, Untagged},
+    types::{DateTime, Flag, FlagSet, KnownUids, Uid, UidSet, UidValidity},
 };
 
-use super::{Call, Client, ToMailbox, messages::check_flags};
+use super::{Call, Client, FlagChange, ToMailbox, messages::check_flags};
 use crate::{Payload, Result, payload::unreadable};
 
 /// The UID of an appended message ([RFC 4315 section 3](https://www.rfc-editor.org/rfc/rfc4315#section-3)).
@@ -114,62 +116,159 @@ impl Client {
         options: AppendOptions,
         message: impl Into<Payload<'_>>,
     ) -> Result<Option<AppendUid>> {
-        let AppendOptions { flags, date } = options;
-        check_flags(&flags)?;
-        let mailbox = mailbox.to_mailbox()?;
-        let payload = message.into();
-        if let Some(bytes) = payload.bytes() {
-            let nul = memchr::memchr(0, bytes);
-            let binary = nul.is_some() && self.has(&Capability::Binary);
-            if let (Some(at), false) = (nul, binary) {
-                let (reason, offset) = ("NUL in a literal", at as u64);
-                return Err(Misuse::InvalidBody { reason, offset }.into());
-            }
-            let mut append = Append::inline(mailbox, bytes.clone()).with_flags(flags).with_binary(binary);
-            append.date = date;
-            let command = Command::Append(append.into());
-            return self.run(command, |data| Ok(Some(data))).await.map(AppendUid::of);
-        }
-        let Some(length) = payload.length() else {
-            return Err(Misuse::BodyMismatch("its length is unknown").into());
-        };
-        let mut append = Append::streamed(mailbox, length).with_flags(flags);
-        append.date = date;
-        let appended = self.append_read(append, payload, length).await;
-        appended.map_err(|error| self.session.failed(error))
+        self.append_all(mailbox, [(options, message.into())]).await
     }
 
-    async fn append_read(
+    /// APPEND of several messages: all of them are stored, or none ([RFC
+    /// 3502](https://www.rfc-editor.org/rfc/rfc3502)). Returns their UIDs in one set, in the order of the messages,
+    /// if the server tells them.
+    ///
+    /// # Errors
+    ///
+    /// There are several, and the server does not offer MULTIAPPEND; and as [`append_with`](Self::append_with).
+    pub async fn append_all<'p>(
         &mut self,
-        append: Append,
-        mut payload: Payload<'_>,
-        length: u64,
+        mailbox: impl ToMailbox,
+        messages: impl IntoIterator<Item = (AppendOptions, Payload<'p>)>,
     ) -> Result<Option<AppendUid>> {
-        let call = self.start(Command::Append(append.into())).await?;
+        let mailbox = mailbox.to_mailbox()?;
+        let mut append: Option<Append> = None;
+        let mut payloads = VecDeque::new();
+        for (options, payload) in messages {
+            let (message, streamed) = self.message(options, payload)?;
+            payloads.extend(streamed);
+            append = Some(match append {
+                Some(append) => append.and(message),
+                None => Append::new(mailbox.clone(), message),
+            });
+        }
+        match append {
+            Some(append) => self.put(Command::Append(append.into()), payloads).await,
+            None => Ok(None),
+        }
+    }
+
+    /// UID REPLACE: stores a message, and removes the one with this UID from the open mailbox, in one step ([RFC
+    /// 8508](https://www.rfc-editor.org/rfc/rfc8508)): a draft that was changed, say. The removal is among the
+    /// [`updates`](Self::updates).
+    ///
+    /// Where the server does not offer REPLACE but UIDPLUS, the message is appended, and the other one marked as
+    /// deleted and expunged by its UID. If that is refused midway, or dropped, both can be there, but never
+    /// neither.
+    ///
+    /// # Errors
+    ///
+    /// There is no such message, the server offers neither, and as [`append_with`](Self::append_with).
+    pub async fn uid_replace(
+        &mut self,
+        replaced: Uid,
+        mailbox: impl ToMailbox,
+        options: AppendOptions,
+        message: impl Into<Payload<'_>>,
+    ) -> Result<Option<AppendUid>> {
+        let mailbox = mailbox.to_mailbox()?;
+        if !self.has(&Capability::Replace) {
+            if !self.has_or_rev2(&Capability::UidPlus) {
+                return Err(Misuse::NotOffered(NotOffered::Extension("REPLACE")).into());
+            }
+            let appended = self.append_with(mailbox, options, message).await?;
+            self.uid_store(replaced, FlagChange::add([Flag::Deleted]).silent()).await?;
+            self.simple(Command::UidExpunge(UidSet::single(replaced))).await?;
+            return Ok(appended);
+        }
+        let (message, streamed) = self.message(options, message.into())?;
+        let replace = Replace::new(Replaced::Uid(Some(replaced)), mailbox, message);
+        self.put(Command::Replace(replace.into()), streamed.into_iter().collect()).await
+    }
+
+    /// A message as it is announced, and what is sent after that.
+    fn message<'p>(
+        &self,
+        options: AppendOptions,
+        payload: Payload<'p>,
+    ) -> Result<(AppendMessage, Option<(Payload<'p>, u64)>)> {
+        let AppendOptions { flags, date } = options;
+        check_flags(&flags)?;
+        let (literal, streamed) = if let Some(bytes) = payload.bytes() {
+            let mut literal = AppendLiteral::inline(bytes.clone());
+            if let Some(at) = memchr::memchr(0, bytes) {
+                if !self.has(&Capability::Binary) {
+                    let (reason, offset) = ("NUL in a literal", at as u64);
+                    return Err(Misuse::InvalidBody { reason, offset }.into());
+                }
+                literal = literal.with_kind(AppendKind::Binary);
+            }
+            (literal, None)
+        } else {
+            let length = payload.length().ok_or(Misuse::BodyMismatch("its length is unknown"))?;
+            (AppendLiteral::streamed(length), Some((payload, length)))
+        };
+        let mut message = AppendMessage::new(AppendData::Literal(literal)).with_flags(flags);
+        message.date = date;
+        Ok((message, streamed))
+    }
+
+    /// Sends APPEND or REPLACE, and the messages that are not in the command.
+    async fn put(
+        &mut self,
+        command: Command,
+        payloads: VecDeque<(Payload<'_>, u64)>,
+    ) -> Result<Option<AppendUid>> {
+        if payloads.is_empty() {
+            let call = self.start(command).await?;
+            return self.stored(call).await;
+        }
+        let stored = self.put_read(command, payloads).await;
+        stored.map_err(|error| self.session.failed(error))
+    }
+
+    async fn put_read(
+        &mut self,
+        command: Command,
+        payloads: VecDeque<(Payload<'_>, u64)>,
+    ) -> Result<Option<AppendUid>> {
+        let call = self.start(command).await?;
         // Once the length is announced, only the message itself can follow.
         self.session.hold();
-        if let Some(refused) = self.until_body(call).await? {
-            self.session.release();
-            return refused.map(AppendUid::of);
-        }
-        let mut left = length;
-        loop {
-            let mut chunk = payload.next(left).await.map_err(unreadable)?;
-            if chunk.is_empty() {
-                break;
+        for (mut payload, length) in payloads {
+            if let Some(refused) = self.until_body(call).await? {
+                self.session.release();
+                return refused.map(AppendUid::of);
             }
-            left = left.saturating_sub(chunk.len() as u64);
-            while !chunk.is_empty() {
-                self.session.machine().send_body(&mut chunk)?;
-                // Written until the machine has room again.
-                while let Some(event) = self.session.next().await? {
-                    self.inbox.unclaimed(event);
+            let mut left = length;
+            loop {
+                let mut chunk = payload.next(left).await.map_err(unreadable)?;
+                if chunk.is_empty() {
+                    break;
+                }
+                left = left.saturating_sub(chunk.len() as u64);
+                while !chunk.is_empty() {
+                    self.session.machine().send_body(&mut chunk)?;
+                    // Written until the machine has room again.
+                    while let Some(event) = self.session.next().await? {
+                        self.inbox.unclaimed(event);
+                    }
                 }
             }
+            self.session.machine().finish_body()?;
         }
-        self.session.machine().finish_body()?;
         self.session.release();
-        self.finish(call, |data| Ok(Some(data))).await.map(AppendUid::of)
+        self.stored(call).await
+    }
+
+    /// Waits for the end. REPLACE tells the UID before that ([RFC 8508 section
+    /// 4.3](https://www.rfc-editor.org/rfc/rfc8508#section-4.3)).
+    async fn stored(&mut self, call: Call) -> Result<Option<AppendUid>> {
+        let mut told = None;
+        let take = |data| match data {
+            Untagged::Reply(reply @ Reply { code: Some(Code::AppendUid { .. }), .. }) => {
+                told = AppendUid::of(reply);
+                Ok(None)
+            }
+            data => Ok(Some(data)),
+        };
+        let reply = self.finish(call, take).await?;
+        Ok(AppendUid::of(reply).or(told))
     }
 
     /// Waits until the message is asked for; otherwise gives how the command ended.

@@ -55,7 +55,7 @@ use mailwire_core::{Channel, Misuse, Ticket, WrongState};
 use mailwire_imap::{
     Capabilities, Capability,
     client::{Connection, Event, State},
-    command::{AString, AppendData, Command},
+    command::{AString, Command},
     extensions::namespace::NamespaceData,
     response::{Reply, ReplyKind, Untagged},
     types::ImapString,
@@ -371,10 +371,9 @@ impl Client {
     /// The server refuses, or the connection fails. [`Error::Misuse`] for commands that need more than
     /// an answer: [`idle`](Self::idle), [`append`](Self::append) and others are for those.
     pub async fn call(&mut self, command: Command) -> Result<Answer> {
-        let streamed = matches!(
-            &command,
-            Command::Append(append) if matches!(append.message, AppendData::Streamed { .. })
-        );
+        let streamed = command
+            .appended()
+            .is_some_and(|append| append.literals().any(|literal| literal.bytes.streamed().is_some()));
         let has_own_call = matches!(
             command,
             Command::Authenticate(_) | Command::Compress | Command::Idle | Command::Unauthenticate

@@ -1,10 +1,13 @@
-//! The message of an APPEND, on its way in.
+//! The messages of an APPEND, on their way in.
 
 use bytes::Bytes;
 use mailwire_core::Ticket;
-use mailwire_imap::server::{Connection, Event};
+use mailwire_imap::{
+    command::AppendMessage,
+    server::{Connection, Event},
+};
 
-use super::refusal::Refusal;
+use super::{refusal::Refusal, service::NewMessage};
 use crate::{Driver, Error, Step, Stream};
 
 /// A message that a client appends: at no time is more of it in memory than one piece.
@@ -24,6 +27,8 @@ enum State {
     /// The client waits to be told to go on.
     Waiting,
     Reading,
+    /// The message is complete, and another follows.
+    Next(Box<AppendMessage>),
     Complete,
     /// The command was not one: the machine has answered it.
     Aborted,
@@ -75,13 +80,18 @@ impl<'a> Body<'a> {
             match self.driver.next().await? {
                 Step::Event(Event::BodyChunk(chunk)) => return Ok(Some(chunk)),
                 Step::Event(Event::BodyEnd { .. }) => self.state = State::Complete,
+                Step::Event(Event::AppendMore { messages, .. }) => {
+                    // Parts are not offered, and of messages each has its bytes.
+                    let next = messages.into_iter().next().ok_or(Error::Closed)?;
+                    self.state = State::Next(next.into());
+                }
                 Step::Event(Event::BodyRefused { .. }) => self.state = State::Aborted,
                 Step::Event(_) => {}
                 Step::Blocked | Step::Upgrade(_) | Step::Closed => return Err(Error::Closed),
             }
         }
         match self.state {
-            State::Complete => Ok(None),
+            State::Complete | State::Next(_) => Ok(None),
             _ => Err(Error::Closed),
         }
     }
@@ -94,9 +104,61 @@ impl<'a> Body<'a> {
     pub(super) fn end(self) -> BodyOutcome {
         match self.state {
             State::Complete => BodyOutcome::Complete,
-            State::Waiting | State::Reading => BodyOutcome::Incomplete,
+            State::Waiting | State::Reading | State::Next(_) => BodyOutcome::Incomplete,
             State::Aborted => BodyOutcome::Answered,
             State::Failed(error) => BodyOutcome::Failed(error),
         }
+    }
+}
+
+/// Several messages that a client appends with one command (MULTIAPPEND, [RFC
+/// 3502](https://www.rfc-editor.org/rfc/rfc3502)): all of them are to be stored, or none.
+#[derive(Debug)]
+pub struct Messages<'a> {
+    body: Body<'a>,
+    /// The first one, until it was given.
+    first: Option<NewMessage>,
+}
+
+impl<'a> Messages<'a> {
+    pub(super) const fn new(first: NewMessage, body: Body<'a>) -> Self {
+        Self { body, first: Some(first) }
+    }
+
+    /// The next message, whose bytes [`chunk`](Self::chunk) gives; what is left of the one before is read past.
+    /// `None`: all have come. Nothing may be kept of any before that.
+    ///
+    /// # Errors
+    ///
+    /// They will not be complete: give this error as the answer to the APPEND.
+    pub async fn next(&mut self) -> Result<Option<NewMessage>, Refusal> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        while self.body.chunk().await?.is_some() {}
+        match std::mem::replace(&mut self.body.state, State::Waiting) {
+            State::Next(message) => {
+                let message = NewMessage::of(*message);
+                self.body.length = message.length;
+                Ok(Some(message))
+            }
+            state => {
+                self.body.state = state;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The next piece of the present message, of whatever size it came in; `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Refusal> {
+        self.body.chunk().await
+    }
+
+    pub(super) fn into_body(self) -> Body<'a> {
+        self.body
     }
 }

@@ -234,6 +234,7 @@ impl<S: Service> Conversation<S> {
             Command::Namespace => self.namespace().await,
             Command::Status(status) => self.status(&status.mailbox, &status.items).await,
             Command::Append(append) => self.append(ticket, *append).await,
+            Command::Replace(replace) => self.replace(ticket, *replace).await,
             Command::Expunge => self.expunge(None).await,
             Command::UidExpunge(set) => self.expunge(Some(&set)).await,
             Command::Search(search) => self.search(ticket, search).await,

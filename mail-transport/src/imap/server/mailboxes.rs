@@ -1,24 +1,22 @@
 //! Commands about mailboxes.
 
-use mailwire_core::Ticket;
 use mailwire_imap::{
     Capability,
-    command::{Append, AppendData, Create, List, ListReturnOpt, StatusAtt},
+    command::{Create, List, ListReturnOpt, StatusAtt},
     extensions::namespace::{NamespaceData, NamespaceDescr},
     response::{Code, ListData, ListExtension, ListKind, Reply, StatusAttVal, StatusData, Untagged},
-    types::{ImapString, KnownUids, ListPattern, MailboxAttribute, MailboxName},
+    types::{ImapString, ListPattern, MailboxAttribute, MailboxName},
     view::{Numbering, View},
 };
 
 use super::{
-    body::{Body, BodyOutcome},
     conversation::{Conversation, Stop, done},
     listing::{Listed, Listing, Mailbox, Tree, unicode_name, wire_name},
     open::{KnownFlags, Open, ok, permanent},
     options::{CreateOptions, SelectOptions, StatusOptions},
     refusal::Refusal,
     sending::push,
-    service::{NewMessage, Service, Session, Status},
+    service::{Service, Session, Status},
     sets,
 };
 use crate::Budget;
@@ -242,34 +240,6 @@ impl<S: Service> Conversation<S> {
         let items: Vec<_> = items.iter().filter_map(value).collect();
         push(&mut self.driver, Untagged::Status(StatusData::new(mailbox, items))).await?;
         Ok(())
-    }
-
-    /// APPEND: RFC 9051 section 6.3.12.
-    pub(super) async fn append(&mut self, ticket: Ticket, append: Append) -> Result<Reply, Stop> {
-        let AppendData::Streamed { length } = append.message else {
-            return Err(Stop::Bad("The message is missing"));
-        };
-        let name = self.name(&append.mailbox)?;
-        let session = self.session.as_mut().ok_or(Stop::Bad("Log in first"))?;
-        let message = NewMessage { flags: append.flags, date: append.date, length, binary: append.binary };
-        let mut body = Body::new(&mut self.driver, ticket, length);
-        let result = session.append(&name, message, &mut body).await;
-        if result.is_ok() {
-            body.skip().await;
-        }
-        match body.end() {
-            BodyOutcome::Failed(error) => return Err(Stop::Fatal(error)),
-            BodyOutcome::Answered => return Err(Stop::Answered),
-            BodyOutcome::Complete | BodyOutcome::Incomplete => {}
-        }
-        let appended = result?;
-        let code = appended.map(|appended| Code::AppendUid {
-            uid_validity: Some(appended.uid_validity),
-            uids: KnownUids::single(appended.uid),
-        });
-        let mut reply = done();
-        reply.code = code;
-        Ok(reply)
     }
 }
 

@@ -32,7 +32,7 @@ impl<S: Service> Conversation<S> {
         }
     }
 
-    fn writable(&mut self) -> Result<(), Stop> {
+    pub(super) fn writable(&mut self) -> Result<(), Stop> {
         let (_, open) = self.opened()?;
         if open.read_only {
             return Err(Refusal::new("The mailbox is open for reading only").with_code(Code::NoPerm).into());

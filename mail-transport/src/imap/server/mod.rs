@@ -5,6 +5,7 @@
 //! their responses, EXPUNGE held back where it would confuse, IDLE, login by all mechanisms, TLS,
 //! limits, shutting down.
 
+mod appending;
 mod body;
 mod conversation;
 mod fetch_writer;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use mailwire_core::Channel;
 use mailwire_imap::{Capability, server::Config};
 
-pub use body::Body;
+pub use body::{Body, Messages};
 pub use fetch_writer::FetchWriter;
 pub use listing::Mailbox;
 pub use options::{

@@ -5,13 +5,13 @@ use std::future::Future;
 use mailwire_core::Text;
 use mailwire_imap::{
     Capability,
-    command::{FetchAtt, List},
+    command::{AppendKind, AppendMessage, FetchAtt, List},
     response::MsgAtt,
     types::{DateTime, Flag, FlagSet, ObjectId, PermanentFlags, Uid, UidValidity},
 };
 
 use super::{
-    body::Body,
+    body::{Body, Messages},
     fetch_writer::FetchWriter,
     listing::Mailbox,
     options::{
@@ -121,6 +121,32 @@ pub trait Session: Send + 'static {
         message: NewMessage,
         body: &mut Body<'_>,
     ) -> impl Future<Output = Result<Option<Appended>, Refusal>> + Send;
+
+    /// Stores the messages of one APPEND: all or none ([RFC 3502](https://www.rfc-editor.org/rfc/rfc3502)). The client
+    /// is told to send each when its first chunk is asked for. It is called for every APPEND, in place of
+    /// [`append`](Self::append), where the service has [`Capability::MultiAppend`].
+    fn append_all(
+        &mut self,
+        mailbox: &str,
+        messages: &mut Messages<'_>,
+    ) -> impl Future<Output = Result<Vec<Appended>, Refusal>> + Send {
+        let _ = (mailbox, messages);
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Stores a message as [`append`](Self::append) does, and removes one from the open mailbox: both or nothing
+    /// ([RFC 8508](https://www.rfc-editor.org/rfc/rfc8508)). It is called where the service has
+    /// [`Capability::Replace`]. [`updates`](Self::updates) tells of both changes.
+    fn replace(
+        &mut self,
+        replaced: Uid,
+        mailbox: &str,
+        message: NewMessage,
+        body: &mut Body<'_>,
+    ) -> impl Future<Output = Result<Option<Appended>, Refusal>> + Send {
+        let _ = (replaced, mailbox, message, body);
+        async { Err(Refusal::not_here()) }
+    }
 
     /// Copies messages to the end of another mailbox: all or none.
     fn copy_to(
@@ -362,6 +388,14 @@ pub struct NewMessage {
     pub length: u64,
     /// It can have NUL in it (RFC 3516).
     pub binary: bool,
+}
+
+impl NewMessage {
+    pub(super) fn of(message: AppendMessage) -> Self {
+        let length = message.len();
+        let binary = message.literals().any(|literal| literal.kind != AppendKind::Plain);
+        Self { flags: message.flags, date: message.date, length, binary }
+    }
 }
 
 /// Where an appended message lies.
