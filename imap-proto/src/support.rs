@@ -183,16 +183,17 @@ extensions! {
         "rights beyond the first ones" []
     2 "METADATA", "METADATA-SERVER" in "RFC 5464": Nothing Nothing
         "annotations of mailboxes and of the server" []
-    2 "NOTIFY" in "RFC 5465": Nothing Nothing
-        "news of any mailbox" []
+    2 "NOTIFY" in "RFC 5465": Values Values
+        "news of any mailbox; missing: the calls, the store" []
     2 "UIDONLY" in "RFC 9586": Nothing Nothing
         "no sequence numbers" []
     2 "MESSAGELIMIT=" in "RFC 9738": Nothing Nothing
         "a command does so many messages at most" []
     2 "SAVELIMIT=" in "RFC 9738": Nothing Nothing
         "COPY and APPEND take so many messages at most" []
-    2 "INPROGRESS" in "RFC 9585": Nothing Nothing
-        "how far a long command has come" []
+    2 "INPROGRESS" in "RFC 9585": Whole Whole
+        "how far a long command has come"
+        ["mail-store/tests/imap_progress.rs::a_long_command_tells_how_far_it_is", "imap-proto/tests/notify.rs::progress_is_no_end"]
     3 "UTF8=ONLY" in "RFC 9755": Nothing Nothing
         "UTF-8 has to be enabled" []
     3 "SORT=DISPLAY" in "RFC 5957": Nothing Nothing

@@ -305,7 +305,7 @@ impl From<FetchAtt> for FetchAtts {
 }
 
 impl FetchAtts {
-    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         if r.eat(b'(') {
             let mut items = Vec::with_capacity(6);
             r.items(|r| {
@@ -398,7 +398,7 @@ impl FetchAtt {
     }
 
     /// What a server must have for this item, if the base protocol does not have it.
-    fn needs(&self) -> Option<Need> {
+    pub(crate) fn needs(&self) -> Option<Need> {
         Some(match self {
             Self::ModSeq => condstore::needs_condstore(),
             Self::Binary { .. } | Self::BinarySize { .. } => Need::of(&Capability::Binary).or_rev2(),
@@ -417,7 +417,7 @@ impl FetchAtt {
         Ok(Self::BodySection { section: Section::read(r)?, partial: read_partial(r)?, peek })
     }
 
-    fn write(&self, e: &mut Writer<'_>) {
+    pub(crate) fn write(&self, e: &mut Writer<'_>) {
         match self {
             Self::Envelope => e.put(b"ENVELOPE"),
             Self::Flags => e.put(b"FLAGS"),

@@ -138,6 +138,8 @@ pub enum Command {
     Replace(Box<Replace>),
     /// `IDLE`: section 6.3.13. It lasts until `DONE`.
     Idle,
+    /// `NOTIFY`: what the server tells by itself ([RFC 5465](https://www.rfc-editor.org/rfc/rfc5465)).
+    Notify(Box<crate::extensions::notify::Notify>),
     /// `CHECK`: RFC 3501 section 6.4.1. Obsolete.
     Check,
     /// `CLOSE`: section 6.4.1.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     capability::Capability,
-    extensions::{ExtensionCommand, id},
+    extensions::{ExtensionCommand, id, notify::Notify},
     framing,
     types::{
         Atom, ListPattern, Literal, MailboxName, ParseContext, Reader, Tag, UidSet, Value, chars,
@@ -160,6 +160,7 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::Move) => Command::Move(Copy::read(r, false)?),
         Some(Name::Noop) => Command::Noop,
         Some(Name::Idle) => Command::Idle,
+        Some(Name::Notify) => Command::Notify(Notify::read(r)?.into()),
         Some(Name::Select) => Command::Select(Select::read(r)?),
         Some(Name::Examine) => Command::Examine(Select::read(r)?),
         Some(Name::List) => Command::List(List::read(r)?),

@@ -2,7 +2,7 @@
 
 use mailwire_core::{WrongState, keywords};
 
-use super::{Command, StatusAtt, search};
+use super::{Command, FetchAtt, StatusAtt, search};
 use crate::{
     capability::{Capabilities, Capability},
     extensions::ExtensionCommand,
@@ -72,8 +72,11 @@ pub(crate) enum Effect {
     Compress,
     /// UNAUTHENTICATE: nothing is left but TLS.
     Unauthenticate,
-    /// Something that the machines cannot keep.
-    Unsupported,
+    /// NOTIFY: what may be said from its OK on.
+    Notify {
+        /// EXPUNGE may come while no command is in progress.
+        expunges_at_any_time: bool,
+    },
 }
 
 impl Command {
@@ -94,6 +97,7 @@ impl Command {
             Command::Store(store) => store.needs().into_iter().chain(store.messages.needs()).find(lacks),
             Command::Copy(copy) | Command::Move(copy) => copy.messages.needs().filter(lacks),
             Command::UidExpunge(set) if set.is_saved() => Some(search::saved()).filter(lacks),
+            Command::Notify(notify) => notify.items().filter_map(FetchAtt::needs).find(lacks),
             Command::Append(append) => append.needs().find(lacks),
             Command::Replace(replace) => replace.append.needs().find(lacks),
             _ => None,
@@ -122,10 +126,14 @@ impl Command {
             // The one UID form that is an extension of its own.
             Command::UidExpunge(_) => selected().numbered().by_uid().needs_or_rev2(&Capability::UidPlus),
             Command::Extension(command) => command.rules(),
+            Command::Notify(notify) => {
+                let expunges_at_any_time = notify.expunges_at_any_time();
+                Name::Notify.rules().does(Effect::Notify { expunges_at_any_time })
+            }
             // What is sent as it is may be known here nevertheless.
             Command::Other(other) => {
                 let name = other.name().as_bytes();
-                row_of(name).unwrap_or_else(|| unknown(name))
+                row_of(name).unwrap_or(any())
             }
             known => {
                 let row = known.key().map_or(any(), Name::rules);
@@ -140,6 +148,7 @@ impl Command {
         Some(match self {
             C::Capability => Name::Capability,
             C::Noop => Name::Noop,
+            C::Notify(_) => Name::Notify,
             C::Logout => Name::Logout,
             C::Id(_) => Name::Id,
             C::StartTls => Name::StartTls,
@@ -201,6 +210,7 @@ keywords! {
         Move = "MOVE",
         Namespace = "NAMESPACE",
         Noop = "NOOP",
+        Notify = "NOTIFY",
         Rename = "RENAME",
         Replace = "REPLACE",
         Search = "SEARCH",
@@ -235,6 +245,9 @@ impl Name {
             Name::Enable => logged_in().needs_or_rev2(&Cap::Enable).does(Effect::Enable),
             Name::Namespace => logged_in().needs_or_rev2(&Cap::Namespace),
             Name::Idle => logged_in().needs_or_rev2(&Cap::Idle).does(Effect::Idle),
+            Name::Notify => {
+                logged_in().needs(&Cap::Notify).does(Effect::Notify { expunges_at_any_time: false })
+            }
             Name::Compress => logged_in().needs(&Cap::CompressDeflate).does(Effect::Compress),
             Name::Unauthenticate => logged_in().needs(&Cap::Unauthenticate).does(Effect::Unauthenticate),
             Name::Close => selected().does(Effect::Deselect),
@@ -252,12 +265,6 @@ impl Name {
 /// The row of the command with this name. `None`: it is not known here.
 pub(crate) fn row_of(name: &[u8]) -> Option<Rules> {
     Name::of(name).map(Name::rules).or_else(|| ExtensionCommand::row(name))
-}
-
-/// A command that is not known here but by its name: these change what the bytes mean, who the client is,
-/// or when numbers of messages change.
-fn unknown(name: &[u8]) -> Rules {
-    if name.eq_ignore_ascii_case(b"NOTIFY") { any().does(Effect::Unsupported) } else { any() }
 }
 
 /// A row with what most commands are.

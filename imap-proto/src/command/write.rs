@@ -77,6 +77,7 @@ impl Command {
                 e.put(b" ");
                 select.write(e);
             }
+            Command::Notify(notify) => notify.write(e),
             Command::Compress => e.put(b"COMPRESS DEFLATE"),
             Command::Create(create) => create.write(e),
             Command::Delete(mailbox) => write_mailbox(e, b"DELETE ", mailbox),

@@ -8,11 +8,13 @@ pub mod apple_push;
 pub mod condstore;
 pub mod gmail;
 pub(crate) mod id;
+pub mod inprogress;
 pub mod jmap_access;
 pub mod language;
 pub mod listing;
 pub mod metadata;
 pub mod namespace;
+pub mod notify;
 pub mod quota;
 
 use alloc::{boxed::Box, vec::Vec};

@@ -91,7 +91,7 @@ fn capabilities(u: &mut Unstructured<'_>) -> Result<Vec<Capability>> {
 }
 
 fn code(u: &mut Unstructured<'_>) -> Result<Code> {
-    Ok(match u.int_in_range(0..=19)? {
+    Ok(match u.int_in_range(0..=21)? {
         0 => Code::Alert,
         1 => Code::ReadOnly,
         2 => Code::TryCreate,
@@ -116,6 +116,8 @@ fn code(u: &mut Unstructured<'_>) -> Result<Code> {
         18 => Code::Referral(some(u, |u| {
             ImapString::new(alloc::format!("imap://{}/", word(u, b"aB.;*()\"")?)).map_err(none)
         })?),
+        19 => Code::InProgress(maybe(u, |u| u.arbitrary().map(Box::new))?),
+        20 => Code::BadEvent(some(u, atom)?),
         16 => Code::MessageLimit { limit: from_one(u)?, uid: maybe(u, from_one)? },
         _ => {
             let arguments = maybe(u, |u| word(u, b"Az09 ()\"\\*%"))?;

@@ -7,7 +7,7 @@ use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
 
 use crate::{
     Capability, deviation,
-    extensions::metadata::MetadataCode,
+    extensions::{inprogress::Progress, metadata::MetadataCode},
     types::{
         Atom, ImapString, KnownNumbers, KnownUids, ModSeq, PermanentFlags, Reader, SeqNumber, Uid,
         UidValidity, chars, display, read_astring, read_count, read_mod_seq, read_nz, write_number,
@@ -71,6 +71,13 @@ macro_rules! codes {
             Referral(Vec<ImapString>),
             /// `MAILBOXID`: what the mailbox is called for good (RFC 8474).
             MailboxId(ImapString),
+            /// `INPROGRESS`: a command takes its time
+            /// ([RFC 9585](https://www.rfc-editor.org/rfc/rfc9585)). `None`: nothing more is told. Only in an
+            /// untagged OK.
+            InProgress(Option<Box<Progress>>),
+            /// `BADEVENT`: the server can tell of these events and no others
+            /// ([RFC 5465](https://www.rfc-editor.org/rfc/rfc5465)).
+            BadEvent(Vec<Atom>),
             /// One that is known here, with arguments that could not be read: what stands between the
             /// brackets. It is not written.
             Malformed(Text),
@@ -327,6 +334,16 @@ impl Code {
             }
             8 if is("METADATA") => Self::Metadata(MetadataCode::read(r)?),
             8 if is("REFERRAL") => Self::Referral(read_urls(r)?),
+            8 if is("BADEVENT") => {
+                r.space()?;
+                r.expect(b'(', "expected (")?;
+                let mut names = Vec::new();
+                r.items(|r| {
+                    names.push(Atom::unchecked(r.text_class(chars::ATOM, "expected an event")?));
+                    Ok(())
+                })?;
+                Self::BadEvent(names)
+            }
             8 if is("MODIFIED") => {
                 r.space()?;
                 Self::Modified(KnownNumbers::read(r)?)
@@ -345,6 +362,7 @@ impl Code {
                 r.space()?;
                 Self::AppendUid { uid_validity, uids: KnownUids::read(r)? }
             }
+            10 if is("INPROGRESS") => Self::InProgress(Progress::read(r)?),
             10 if is("CAPABILITY") => Self::Capability(Capability::read_all(r)?),
             10 if is("BADCHARSET") => Self::BadCharset(read_charsets(r)?),
             11 if is("UIDVALIDITY") => Self::UidValidity(read_number(r, deviation::ZERO_FOR_UIDVALIDITY)?),
@@ -408,6 +426,22 @@ impl Code {
                 if !charsets.is_empty() {
                     out.push(b')');
                 }
+            }
+            Self::InProgress(progress) => {
+                out.extend_from_slice(b"INPROGRESS");
+                if let Some(progress) = progress {
+                    progress.write(out);
+                }
+            }
+            Self::BadEvent(names) => {
+                out.extend_from_slice(b"BADEVENT (");
+                for (at, name) in names.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b' ');
+                    }
+                    out.extend_from_slice(name.as_bytes());
+                }
+                out.push(b')');
             }
             Self::Capability(capabilities) => {
                 out.extend_from_slice(b"CAPABILITY");

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     body::Outgoing,
     command::Effect,
-    response::{Detached, Reply, ReplyKind, Response, Untagged},
+    response::{Code, Detached, Reply, ReplyKind, Response, Untagged},
 };
 
 impl Connection {
@@ -54,6 +54,10 @@ impl Connection {
         }
         let is_streamed = matches!(&data, Untagged::Fetch(fetch) if fetch.is_streamed());
         if let Untagged::Reply(reply) = &data {
+            if reply.code == Some(Code::NotificationOverflow) {
+                // As after NOTIFY NONE (RFC 5465 section 5.8).
+                self.0.session.expunges_at_any_time = false;
+            }
             self.0.untagged(reply);
             return Ok(());
         }
@@ -178,7 +182,7 @@ impl Connection {
 impl Machine {
     fn check_reply(&self, ticket: Ticket, status: &Reply) -> Result<(), Misuse> {
         let current = self.command(ticket)?;
-        permits_answer(current.rules.effect, status.kind)?;
+        permits_answer(current.rules.effect, status)?;
         match self.mode {
             Mode::Answer => Ok(()),
             Mode::Decision { .. } | Mode::Body | Mode::Tail if !status.is_ok() => Ok(()),

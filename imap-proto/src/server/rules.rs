@@ -121,6 +121,10 @@ impl Session {
             (Effect::StartTls, ReplyKind::Ok) => Then::Upgrade(Upgrade::Tls),
             (Effect::Compress, ReplyKind::Ok) => Then::Upgrade(Upgrade::Deflate),
             (Effect::Unauthenticate, ReplyKind::Ok) => Then::LoggedOut,
+            (Effect::Notify { expunges_at_any_time }, ReplyKind::Ok) => {
+                self.expunges_at_any_time = expunges_at_any_time;
+                Then::GoOn
+            }
             (Effect::Login | Effect::Authenticate, ReplyKind::Ok) => {
                 self.idle_commands = 0;
                 Then::LoggedIn
@@ -150,8 +154,9 @@ pub(super) enum Then {
 
 /// Whether the application may end a command so. What is still to come of it is another matter: see
 /// `Mode`.
-pub(super) fn permits_answer(effect: Effect, answer: ReplyKind) -> Result<(), Misuse> {
-    let wrong = match answer {
+pub(super) fn permits_answer(effect: Effect, answer: &Reply) -> Result<(), Misuse> {
+    let wrong = match answer.kind {
+        _ if matches!(answer.code, Some(Code::InProgress(_))) => WrongAnswer::NotFinal,
         ReplyKind::Bye | ReplyKind::PreAuth => WrongAnswer::NotFinal,
         ReplyKind::Ok if matches!(effect, Effect::StartTls | Effect::Compress) => {
             WrongAnswer::OwnCall("accept_upgrade")
@@ -174,7 +179,9 @@ pub(super) fn permits_data(
         Untagged::Reply(Reply { kind: ReplyKind::Bye | ReplyKind::PreAuth, .. }) => {
             Err(Misuse::WrongAnswer(WrongAnswer::NotFinal))
         }
-        Untagged::Expunge(_) | Untagged::Vanished(_) if !current.is_some_and(|rules| rules.expunge) => {
+        Untagged::Expunge(_) | Untagged::Vanished(_)
+            if !current.map_or(session.expunges_at_any_time, |rules| rules.expunge) =>
+        {
             Err(Misuse::WrongState(WrongState::NumbersInUse))
         }
         Untagged::Vanished(_) if !session.qresync => {
@@ -200,9 +207,7 @@ pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<
         | Capability::LiteralMinus
         | Capability::Auth(_) => "the machine says it by itself, where it applies",
         // They change how bytes are read, which state follows, or what may be said when.
-        Capability::Utf8Accept | Capability::Notify | Capability::UidOnly | Capability::Utf8Only => {
-            "the machine cannot keep it"
-        }
+        Capability::Utf8Accept | Capability::UidOnly | Capability::Utf8Only => "the machine cannot keep it",
         _ if config.pass_unknown_commands => return Ok(()),
         // Commands of the application.
         Cap::Sort | Cap::SortDisplay | Cap::ESort | Cap::ContextSort if known("SORT") => return Ok(()),

@@ -93,6 +93,8 @@ pub(super) struct Session {
     pub(super) tls: bool,
     /// COMPRESS is active.
     pub(super) compressed: bool,
+    /// NOTIFY has it that EXPUNGE may come while no command is in progress.
+    pub(super) expunges_at_any_time: bool,
     pub(super) state: State,
     /// IMAP4rev2 was enabled.
     pub(super) rev2: bool,
@@ -113,6 +115,7 @@ impl Session {
         Self {
             tls,
             compressed: false,
+            expunges_at_any_time: false,
             state: State::NotAuthenticated,
             rev2: false,
             condstore: false,

@@ -252,10 +252,12 @@ impl<S: Store> Session for ImapSession<S> {
         let preselected = store.preselect(open.mailbox, &filter).await?;
         // By themselves they ascend: among those that are sure, each would move what comes after it.
         let mut found = Uids::new();
+        options.progress.expect(preselected.maybe.len());
         for page in preselected.maybe.pages(SEARCHED) {
             let rows =
                 store.messages(open.mailbox, &page, Fields::new().with_flags(true), usize::MAX).await?;
             for row in rows {
+                options.progress.advance(1);
                 let message = match store.message(row.body).await {
                     Ok(message) => message,
                     Err(Error::NoSuchBody) => continue,

@@ -1,8 +1,11 @@
 use std::time::Duration;
 
 use mailwire_core::{Channel, Dialect, Invalid, setters};
-use mailwire_imap::{Limits, client::Config as MachineConfig, command::AString};
+use mailwire_imap::{
+    Limits, client::Config as MachineConfig, command::AString, extensions::inprogress::Progress,
+};
 
+use super::inbox::ProgressHook;
 use crate::{
     Endpoint,
     sasl::{Credentials, DEFAULT_MAX_ITERATIONS, Mechanism},
@@ -82,6 +85,7 @@ pub struct Config {
     pub binding_fallback: bool,
     /// The most iterations that a server may ask for in SCRAM: 500,000 by default.
     pub scram_iterations: u32,
+    pub(super) progress: Option<ProgressHook>,
 }
 
 impl Default for Config {
@@ -103,6 +107,7 @@ impl Default for Config {
             limits: Limits::client(),
             binding_fallback: true,
             scram_iterations: DEFAULT_MAX_ITERATIONS,
+            progress: None,
         }
     }
 }
@@ -131,6 +136,27 @@ impl Config {
             (AString::new("version")?, Some(AString::new(version)?)),
         ]);
         Ok(())
+    }
+
+    /// Has `hear` told how far a call has come while it runs, by servers that say so
+    /// ([RFC 9585](https://www.rfc-editor.org/rfc/rfc9585)). The numbers are the server's, and good for showing
+    /// only. It is called within the call, and should return at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_transport::imap::Config;
+    ///
+    /// let config = Config::anonymous().with_progress(|progress| match progress.count {
+    ///     Some(count) => println!("{} done", count.done),
+    ///     None => println!("still at it"),
+    /// });
+    /// # let _ = config;
+    /// ```
+    #[must_use]
+    pub fn with_progress(mut self, hear: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
+        self.progress = Some(ProgressHook::new(hear));
+        self
     }
 
     pub(super) fn machine(&self, endpoint: &Endpoint, channel: Channel) -> MachineConfig {

@@ -1,12 +1,13 @@
 //! What comes without being asked for.
 
-use std::{collections::VecDeque, mem::size_of};
+use std::{collections::VecDeque, mem::size_of, sync::Arc};
 
 use bytes::Bytes;
 use mailwire_core::ParseError;
 use mailwire_imap::{
     Capability,
     client::Event,
+    extensions::inprogress::Progress,
     response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Untagged, VanishedData},
     types::{FlagSet, SeqNumber, Uid},
 };
@@ -51,6 +52,31 @@ pub enum Update {
     Overflow,
 }
 
+/// Hears how far a call has come: [`Config::with_progress`](super::Config::with_progress).
+#[derive(Clone)]
+pub(super) struct ProgressHook(Arc<dyn Fn(&Progress) + Send + Sync>);
+
+impl ProgressHook {
+    pub(super) fn new(hear: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    fn tell(&self, progress: Option<&Progress>) {
+        let bare = Progress::new();
+        let progress = progress.unwrap_or(&bare);
+        // RFC 9585 section 6: what cannot be true is disregarded.
+        if progress.is_plausible() {
+            (self.0)(progress);
+        }
+    }
+}
+
+impl std::fmt::Debug for ProgressHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ProgressHook(..)")
+    }
+}
+
 /// A response that could not be read. The call in which it came went on without it.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +109,8 @@ pub(super) struct Inbox {
     pub(super) completion: Option<Reply>,
     /// IMAP4rev2 or UTF8=ACCEPT was enabled.
     pub(super) utf8: bool,
+    /// Who hears how far a call has come.
+    pub(super) progress: Option<ProgressHook>,
 }
 
 impl Inbox {
@@ -97,6 +125,7 @@ impl Inbox {
             exists: None,
             completion: None,
             utf8: false,
+            progress: None,
         }
     }
 
@@ -181,6 +210,13 @@ impl Inbox {
     pub(super) fn note(&mut self, data: &Untagged) {
         match data {
             Untagged::Exists(count) => self.exists = Some(*count),
+            Untagged::Reply(Reply {
+                kind: ReplyKind::Ok, code: Some(Code::InProgress(progress)), ..
+            }) => {
+                if let Some(hook) = &self.progress {
+                    hook.tell(progress.as_deref());
+                }
+            }
             Untagged::Expunge(_) => self.exists = self.exists.map(|count| count.saturating_sub(1)),
             Untagged::Vanished(VanishedData { earlier: false, uids, .. }) => {
                 let gone = u32::try_from(uids.count()).unwrap_or(u32::MAX);
@@ -216,7 +252,8 @@ impl Inbox {
             },
             Untagged::Reply(status) => match status {
                 // Said on its own account already, or of no consequence: "still here".
-                Reply { kind: ReplyKind::Bye, .. } | Reply { kind: ReplyKind::Ok, code: None, .. } => {
+                Reply { kind: ReplyKind::Bye, .. }
+                | Reply { kind: ReplyKind::Ok, code: None | Some(Code::InProgress(_)), .. } => {
                     return;
                 }
                 status => {

@@ -138,6 +138,7 @@ impl Client {
         };
         let session = Session::over(stream, endpoint, machine);
         let mut client = Self { session, inbox: Inbox::new(config.updates, config.update_bytes), settings };
+        client.inbox.progress = config.progress.clone();
         client.greet(channel).await?;
         client.session.enter(Phase::Login);
         client.prove(&config).await?;

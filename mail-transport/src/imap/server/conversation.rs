@@ -8,7 +8,7 @@ use mailwire_imap::{
     command::{Authenticate, Command, Login},
     response::{Code, Reply, ReplyKind, Untagged},
     server::{Config, Connection, Event},
-    types::ImapString,
+    types::{ImapString, Tag},
 };
 
 use super::{
@@ -31,6 +31,8 @@ pub(super) struct Conversation<S: Service> {
     pub(super) limits: Limits,
     pub(super) session: Option<S::Session>,
     pub(super) open: Option<Open>,
+    /// The tag of the command in progress.
+    pub(super) tag: Option<Tag>,
 }
 
 /// So many times a session is asked for more news after a command: others may go on for ever.
@@ -92,7 +94,7 @@ pub(super) async fn serve<S: Service>(
         config.add_capabilities([Capability::AppendLimit(Some(limits.message))])?;
     }
     let driver = Driver::with_config(stream, Connection::new(config), handle.driver_config());
-    Conversation { driver, handle, service, gate, limits, session: None, open: None }.run().await
+    Conversation { driver, handle, service, gate, limits, session: None, open: None, tag: None }.run().await
 }
 
 impl<S: Service> Conversation<S> {
@@ -156,6 +158,7 @@ impl<S: Service> Conversation<S> {
     async fn command(&mut self, ticket: Ticket, command: Command) -> Result<(), Error> {
         let permits_expunge = command.permits_expunge();
         tracing::trace!(command = command.name(), "command");
+        self.tag = self.driver.connection().tag(ticket).cloned();
         let status = match self.execute(ticket, command).await {
             Ok(status) => status,
             Err(Stop::No(refusal)) => refusal.into(),

@@ -11,6 +11,7 @@ use super::{
     fetch_writer::FetchWriter,
     open::Open,
     options::{CopyOptions, FetchOptions, StoreOptions},
+    progress::telling,
     refusal::{Refusal, status},
     sending::push,
     service::{Copied, Service, Session, Stored},
@@ -121,12 +122,15 @@ impl<S: Service> Conversation<S> {
     pub(super) async fn copy_to(&mut self, copy: Copy) -> Result<Reply, Stop> {
         let target = self.name(&copy.mailbox)?;
         let dialect = self.driver.connection().dialect();
-        let (session, open) = self.opened()?;
+        let (_, open) = self.opened()?;
         let uids = sets::resolve(&open.view, &copy.messages, dialect)?;
         if uids.is_empty() {
             return Ok(done());
         }
-        let copied = session.copy_to(&uids, &target, &CopyOptions::new()).await?;
+        let options = CopyOptions::new();
+        let Self { driver, session: Some(session), tag, .. } = self else { return Ok(done()) };
+        let copy = session.copy_to(&uids, &target, &options);
+        let copied = telling(driver, tag.as_ref(), &options.progress, copy).await??;
         let mut reply = done();
         reply.code = copied.and_then(|copied| copy_uid(&copied));
         Ok(reply)
@@ -137,12 +141,15 @@ impl<S: Service> Conversation<S> {
         self.writable()?;
         let target = self.name(&copy.mailbox)?;
         let dialect = self.driver.connection().dialect();
-        let (session, open) = self.opened()?;
+        let (_, open) = self.opened()?;
         let uids = sets::resolve(&open.view, &copy.messages, dialect)?;
         if uids.is_empty() {
             return Ok(done());
         }
-        let moved = session.move_to(&uids, &target, &CopyOptions::new()).await?;
+        let options = CopyOptions::new();
+        let Self { driver, session: Some(session), tag, .. } = self else { return Ok(done()) };
+        let change = session.move_to(&uids, &target, &options);
+        let moved = telling(driver, tag.as_ref(), &options.progress, change).await??;
         if let Some(code) = copy_uid(&moved) {
             // RFC 9051 section 6.4.8: before the EXPUNGE responses.
             let told = status(mailwire_imap::response::ReplyKind::Ok, "Moved").with_code(code);

@@ -14,6 +14,7 @@ mod mailboxes;
 mod messages;
 mod open;
 mod options;
+mod progress;
 mod refusal;
 mod searching;
 mod sending;
@@ -31,6 +32,7 @@ pub use listing::Mailbox;
 pub use options::{
     CopyOptions, CreateOptions, FetchOptions, SearchOptions, SelectOptions, StatusOptions, StoreOptions,
 };
+pub use progress::Progress;
 pub use refusal::Refusal;
 pub use service::{
     Appended, Copied, Fetched, FetchedItem, Namespaces, NewMessage, Selected, Service, Session, Status,
@@ -96,6 +98,7 @@ impl<S: Service> Server<S> {
             Capability::CompressDeflate,
             Capability::SearchRes,
             Capability::Partial,
+            Capability::InProgress,
             Capability::Unauthenticate,
         ];
         for capability in own.into_iter().chain(service.capabilities()) {

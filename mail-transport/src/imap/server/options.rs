@@ -6,6 +6,8 @@ use mailwire_imap::{
     types::FlagSet,
 };
 
+use super::progress::Progress;
+
 /// How a mailbox is to be opened.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -101,18 +103,20 @@ pub struct SearchOptions {
     pub keys: Vec<SearchKey>,
     /// How many messages of the mailbox the client knows: so many are asked.
     pub messages: u64,
+    /// Where to note how far the search has come.
+    pub progress: Progress,
 }
 
 impl SearchOptions {
     /// Options that look for messages of which all `keys` are true, in an empty mailbox.
     #[must_use]
     pub fn new(keys: impl Into<Vec<SearchKey>>) -> Self {
-        Self { keys: keys.into(), messages: 0 }
+        Self { keys: keys.into(), messages: 0, progress: Progress::new() }
     }
 
     /// Sets how many messages of the mailbox the client knows.
     #[must_use]
-    pub const fn with_messages(mut self, messages: u64) -> Self {
+    pub fn with_messages(mut self, messages: u64) -> Self {
         self.messages = messages;
         self
     }
@@ -121,7 +125,10 @@ impl SearchOptions {
 /// How messages are to be copied or moved.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CopyOptions {}
+pub struct CopyOptions {
+    /// Where to note how far it has come.
+    pub progress: Progress,
+}
 
 impl CopyOptions {
     /// Options to keep flags and dates.

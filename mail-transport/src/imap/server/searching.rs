@@ -13,6 +13,7 @@ use super::{
     conversation::{Conversation, Stop, done},
     open::Open,
     options::SearchOptions,
+    progress::telling,
     refusal::Refusal,
     sending::push,
     service::{Service, Session},
@@ -55,10 +56,12 @@ impl<S: Service> Conversation<S> {
     async fn look_for(&mut self, search: Search) -> Result<Vec<Uid>, Stop> {
         check_charset(search.charset.as_deref())?;
         let (mut budget, dialect) = (self.budget(), self.driver.connection().dialect());
-        let (session, open) = self.opened()?;
+        let (_, open) = self.opened()?;
         let keys = sets::translate(&open.view, search.keys, dialect)?;
         let options = SearchOptions::new(keys).with_messages(open.view.len().into());
-        let mut found = session.search(&options, &mut budget).await?;
+        let Self { driver, session: Some(session), tag, .. } = self else { return Ok(Vec::new()) };
+        let search = session.search(&options, &mut budget);
+        let mut found = telling(driver, tag.as_ref(), &options.progress, search).await??;
         found.sort_unstable();
         found.dedup();
         Ok(found)
