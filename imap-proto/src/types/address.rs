@@ -30,25 +30,16 @@ pub struct Address {
     pub host: Option<ImapString>,
 }
 
+mailwire_core::setters!(Address {
+    with_name(name: Option<ImapString>),
+    with_adl(adl: Option<ImapString>),
+});
+
 impl Address {
     /// Makes an address of its local part and domain.
     #[must_use]
     pub const fn new(mailbox: Option<ImapString>, host: Option<ImapString>) -> Self {
         Self { name: None, adl: None, mailbox, host }
-    }
-
-    /// Adds a display name, encoded as the header has it.
-    #[must_use]
-    pub fn with_name(mut self, name: Option<ImapString>) -> Self {
-        self.name = name;
-        self
-    }
-
-    /// Adds a source route, which is obsolete.
-    #[must_use]
-    pub fn with_adl(mut self, adl: Option<ImapString>) -> Self {
-        self.adl = adl;
-        self
     }
 
     /// ```text

@@ -1,6 +1,7 @@
 //! BODY and BODYSTRUCTURE: [RFC 9051 section 7.5.2](https://www.rfc-editor.org/rfc/rfc9051#section-7.5.2).
 
 use bytes::Bytes;
+use mailwire_core::keywords;
 use mailwire_imap::types::{
     BodyStructure, CommonExtension, Disposition, ImapString, MessagePart, MultiExtension, MultiPart,
     PartExtension, PartKind, ShortList, SinglePart,
@@ -70,23 +71,15 @@ impl Message {
             if !prefix.eq_ignore_ascii_case(b"content-") {
                 continue;
             }
-            let is = |name: &str| rest.eq_ignore_ascii_case(name.as_bytes());
-            let slot = if is("id") {
-                &mut fields.id
-            } else if is("description") {
-                &mut fields.description
-            } else if is("transfer-encoding") {
-                &mut fields.encoding
-            } else if is("md5") {
-                &mut fields.md5
-            } else if is("disposition") {
-                &mut fields.disposition
-            } else if is("language") {
-                &mut fields.language
-            } else if is("location") {
-                &mut fields.location
-            } else {
-                continue;
+            let slot = match ContentField::of(rest) {
+                Some(ContentField::Id) => &mut fields.id,
+                Some(ContentField::Description) => &mut fields.description,
+                Some(ContentField::TransferEncoding) => &mut fields.encoding,
+                Some(ContentField::Md5) => &mut fields.md5,
+                Some(ContentField::Disposition) => &mut fields.disposition,
+                Some(ContentField::Language) => &mut fields.language,
+                Some(ContentField::Location) => &mut fields.location,
+                None => continue,
             };
             slot.get_or_insert_with(|| field.value());
         }
@@ -112,6 +105,19 @@ pub fn without_extension(structure: BodyStructure) -> BodyStructure {
             multi.parts = multi.parts.into_iter().map(without_extension).collect();
             BodyStructure::Multi(multi)
         }
+    }
+}
+
+keywords! {
+    /// The fields of a part's header that describe it, without `Content-`.
+    enum ContentField {
+        Description = "description",
+        Disposition = "disposition",
+        Id = "id",
+        Language = "language",
+        Location = "location",
+        Md5 = "md5",
+        TransferEncoding = "transfer-encoding",
     }
 }
 

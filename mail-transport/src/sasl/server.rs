@@ -210,13 +210,15 @@ impl ServerExchange {
                 let certificates = self.context.external.as_deref().unwrap_or_default();
                 let acting_as = seen.acting_as.as_deref();
                 let user = authenticator.verify_external(certificates, acting_as, &self.login).await?;
-                self.identify(authenticator, user.ok_or(Stop::Failed)?, seen.acting_as).await
+                self.identity(authenticator, user.ok_or(Stop::Failed)?, seen.acting_as)
+                    .await
+                    .map(ServerStep::Success)
             }
             Mechanism::Anonymous => {
                 let seen = read(registry!(anonymous::ANONYMOUS), response)?;
                 let trace = seen.trace.as_deref().unwrap_or_default();
                 let user = authenticator.anonymous(trace, &self.login).await?;
-                self.identify(authenticator, user.ok_or(Stop::Failed)?, None).await
+                self.identity(authenticator, user.ok_or(Stop::Failed)?, None).await.map(ServerStep::Success)
             }
             _ => Err(Stop::Failed),
         }
@@ -231,7 +233,7 @@ impl ServerExchange {
     ) -> Result<ServerStep, Stop> {
         self.attempt = self.login.begin(Some(user)).await?;
         if authenticator.verify_password(user, password, &self.login).await? {
-            self.identify(authenticator, user.to_owned(), acting_as).await
+            self.identity(authenticator, user.to_owned(), acting_as).await.map(ServerStep::Success)
         } else {
             Err(Stop::Failed)
         }
@@ -247,7 +249,7 @@ impl ServerExchange {
         self.attempt = self.login.begin(user.as_deref()).await?;
         match authenticator.verify_token(user.as_deref(), token, &self.login).await? {
             // Who the token is for need not be spelt as the client spells it.
-            Some(owner) => self.identify(authenticator, owner, None).await,
+            Some(owner) => self.identity(authenticator, owner, None).await.map(ServerStep::Success),
             None => {
                 self.state = State::Refused;
                 let error = match self.mechanism {
@@ -257,15 +259,6 @@ impl ServerExchange {
                 Ok(ServerStep::Challenge(error.into()))
             }
         }
-    }
-
-    async fn identify<A: Authenticator>(
-        &self,
-        authenticator: &A,
-        user: String,
-        acting_as: Option<String>,
-    ) -> Result<ServerStep, Stop> {
-        Ok(ServerStep::Success(self.identity(authenticator, user, acting_as).await?))
     }
 
     async fn identity<A: Authenticator>(

@@ -10,7 +10,9 @@ use super::{Command, MAX_COMMAND_LINE};
 use crate::{
     context::ParseContext,
     deviation,
-    types::{ApopDigest, Keyword, LineText, MessageNumber, Password, UserName, find_break, is_vchar},
+    types::{
+        ApopDigest, Keyword, LineText, MessageNumber, Password, UserName, find_break, is_vchar, trim_end,
+    },
 };
 
 impl Command {
@@ -166,10 +168,7 @@ fn top(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
 fn user(cursor: &mut Cursor<'_>) -> Result<UserName, ParseError> {
     space(cursor)?;
     let start = cursor.offset();
-    let mut name = cursor.rest();
-    while let Some((b' ', shorter)) = name.split_last() {
-        name = shorter;
-    }
+    let name = trim_end(cursor.rest(), b" ");
     cursor.skip(name.len());
     let name = user_name(cursor, start)?;
     end(cursor)?;
@@ -207,18 +206,12 @@ fn pass(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
 fn apop(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     space(cursor)?;
     let start = cursor.offset();
-    let mut rest = cursor.rest();
-    while let Some((b' ', shorter)) = rest.split_last() {
-        rest = shorter;
-    }
+    let rest = trim_end(cursor.rest(), b" ");
     let Some(split) = rest.iter().rposition(|&byte| byte == b' ') else {
         cursor.skip(rest.len());
         return Err(cursor.error("an argument is missing"));
     };
-    let mut name = rest.get(..split).unwrap_or_default();
-    while let Some((b' ', shorter)) = name.split_last() {
-        name = shorter;
-    }
+    let name = trim_end(rest.get(..split).unwrap_or_default(), b" ");
     cursor.skip(name.len());
     let name = user_name(cursor, start)?;
     space(cursor)?;

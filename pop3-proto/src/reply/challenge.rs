@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use mailwire_core::{Cursor, ParseError, Parsed, Secret, sasl};
 
-use crate::{context::ParseContext, deviation};
+use crate::{context::ParseContext, deviation, types::trim_end};
 
 /// A server's step of a SASL exchange, `+ ` and base64 ([RFC 5034 section
 /// 4](https://www.rfc-editor.org/rfc/rfc5034#section-4)).
@@ -68,10 +68,7 @@ fn challenge(cursor: &mut Cursor<'_>) -> Result<Challenge, ParseError> {
         cursor.take_while(|byte| byte == b'\t');
     }
     let start = cursor.offset();
-    let mut data = cursor.rest();
-    while let Some((b' ' | b'\t' | b'\r', shorter)) = data.split_last() {
-        data = shorter;
-    }
+    let data = trim_end(cursor.rest(), b" \t\r");
     cursor.skip(data.len());
     if !cursor.is_at_end() {
         cursor.deviate(deviation::SPACE_BEFORE_LINE_END)?;

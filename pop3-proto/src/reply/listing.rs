@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, ParseError, Parsed};
+use mailwire_core::{Cursor, ParseError, Parsed, setters};
 
 use super::Expected;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     command::write_number,
     context::ParseContext,
     deviation,
-    types::{LineText, MessageNumber, UniqueId, find_break, is_blank, is_vchar},
+    types::{LineText, MessageNumber, UniqueId, find_break, is_blank, is_vchar, trim_end},
 };
 
 /// How much is in the maildrop, without what is marked as deleted: the answer to STAT ([RFC 1939
@@ -69,18 +69,15 @@ pub enum Listing {
     Other(LineText),
 }
 
+setters!(DropListing { with_rest(rest: LineText), });
+
+setters!(ScanListing { with_rest(rest: LineText), });
+
 impl DropListing {
     /// A drop listing without further text.
     #[must_use]
     pub fn new(messages: u64, octets: u64) -> Self {
         Self { messages, octets: Some(octets), rest: LineText::default() }
-    }
-
-    /// Adds text after the numbers, which [RFC 1939 section 5](https://www.rfc-editor.org/rfc/rfc1939#section-5) discourages.
-    #[must_use]
-    pub fn with_rest(mut self, rest: LineText) -> Self {
-        self.rest = rest;
-        self
     }
 
     /// Appends it without status and line end. An unknown size is written as 0.
@@ -97,13 +94,6 @@ impl ScanListing {
     #[must_use]
     pub fn new(number: MessageNumber, octets: u64) -> Self {
         Self { number, octets: Some(octets), rest: LineText::default() }
-    }
-
-    /// Adds text after the numbers, which [RFC 1939 section 5](https://www.rfc-editor.org/rfc/rfc1939#section-5) discourages.
-    #[must_use]
-    pub fn with_rest(mut self, rest: LineText) -> Self {
-        self.rest = rest;
-        self
     }
 }
 
@@ -328,10 +318,7 @@ pub(super) fn unique_id_listing(cursor: &mut Cursor<'_>) -> Result<UniqueIdListi
 
 fn unique_id(cursor: &mut Cursor<'_>) -> Result<UniqueId, ParseError> {
     let start = cursor.offset();
-    let mut id = cursor.rest();
-    while let Some((b' ' | b'\t', shorter)) = id.split_last() {
-        id = shorter;
-    }
+    let id = trim_end(cursor.rest(), b" \t");
     cursor.skip(id.len());
     let text = cursor.text_from(start);
     if text.is_empty() {

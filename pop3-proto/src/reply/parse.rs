@@ -10,7 +10,7 @@ use crate::{
     command::{Command, Follows},
     context::ParseContext,
     deviation,
-    types::{ReplyText, find_break, is_blank, is_line_byte},
+    types::{ReplyText, find_break, is_blank, is_line_byte, trim_end},
 };
 
 /// What a server's line is. Only the command tells: a line that means a number to one is a text to
@@ -204,10 +204,9 @@ fn without_controls(cursor: &mut Cursor<'_>, text: Text, start: usize) -> Result
         return Ok(text);
     };
     cursor.deviate_at(start.saturating_add(odd), deviation::CONTROL_CHARACTER)?;
-    let mut bytes = text.as_bytes();
-    while let Some((b'\r', shorter)) = bytes.split_last() {
-        bytes = shorter;
-    }
-    let bytes: Vec<u8> = bytes.iter().map(|&byte| if is_line_byte(byte) { byte } else { b'?' }).collect();
+    let bytes: Vec<u8> = trim_end(text.as_bytes(), b"\r")
+        .iter()
+        .map(|&byte| if is_line_byte(byte) { byte } else { b'?' })
+        .collect();
     Ok(Text::from(bytes))
 }

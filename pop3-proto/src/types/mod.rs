@@ -28,6 +28,17 @@ pub(crate) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
+/// The text without these bytes at its end.
+pub(crate) fn trim_end<'a>(mut text: &'a [u8], trimmed: &[u8]) -> &'a [u8] {
+    while let Some((last, shorter)) = text.split_last() {
+        if !trimmed.contains(last) {
+            break;
+        }
+        text = shorter;
+    }
+    text
+}
+
 /// What can stand in a line at all: everything but CR, LF and NUL.
 pub(crate) const fn is_line_byte(byte: u8) -> bool {
     !matches!(byte, b'\r' | b'\n' | 0)
