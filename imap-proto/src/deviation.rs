@@ -39,6 +39,7 @@
 //! | `list-for-preview` | FETCH | a list where the text of a preview is due, as in early drafts of it |
 //! | `list-for-string` | BODYSTRUCTURE | a list where a language is due: it is left out |
 //! | `literal-for-date` | FETCH | a literal where a date is due |
+//! | `lone-thread` | THREAD | a conversation in a list of its own, where two belong: it is read as one |
 //! | `malformed-address` | ENVELOPE | an address that cannot be read: it is left out |
 //! | `malformed-code` | status responses | a known response code with arguments that cannot be read: it is kept as it came |
 //! | `malformed-item` | FETCH, STATUS | an item that cannot be read: it is kept as it came |
@@ -176,6 +177,8 @@ mailwire_core::deviations! {
     LIST_FOR_STRING = "list-for-string";
     /// A literal where a date is due.
     LITERAL_FOR_DATE = "literal-for-date";
+    /// A conversation in a list of its own where two or more belong: it is read as one.
+    LONE_THREAD = "lone-thread";
     /// An address that cannot be read: it is left out.
     MALFORMED_ADDRESS = "malformed-address";
     /// A known response code with arguments that cannot be read: it is kept as it came.

@@ -102,6 +102,7 @@ pub mod server;
 mod state;
 pub mod support;
 pub mod sync;
+pub mod threading;
 pub mod types;
 pub mod view;
 

@@ -162,10 +162,12 @@ extensions! {
     2 "PREVIEW" in "RFC 8970": Whole Whole
         "a few words of a message"
         ["mail-store/tests/imap_storing.rs::first_words_are_told"]
-    2 "SORT" in "RFC 5256": Nothing Nothing
-        "messages in an order" []
-    2 "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES" in "RFC 5256": Nothing Nothing
-        "messages in conversations" []
+    2 "SORT" in "RFC 5256": Whole Whole
+        "messages in an order"
+        ["mail-store/tests/imap_search.rs::orders"]
+    2 "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES" in "RFC 5256": Whole Whole
+        "messages in conversations"
+        ["mail-store/tests/imap_search.rs::conversations"]
     2 "PARTIAL" in "RFC 9394": Whole Whole
         "a page of a result"
         ["mail-store/tests/imap_search.rs::pages", "mail-store/tests/imap_search.rs::pages_by_the_client"]
@@ -196,10 +198,12 @@ extensions! {
         ["mail-store/tests/imap_progress.rs::a_long_command_tells_how_far_it_is", "imap-proto/tests/notify.rs::progress_is_no_end"]
     3 "UTF8=ONLY" in "RFC 9755": Nothing Nothing
         "UTF-8 has to be enabled" []
-    3 "SORT=DISPLAY" in "RFC 5957": Nothing Nothing
-        "order by the names that are shown" []
-    3 "ESORT" in "RFC 5267": Nothing Nothing
-        "SORT answered as ESEARCH is" []
+    3 "SORT=DISPLAY" in "RFC 5957": Whole Whole
+        "order by the names that are shown"
+        ["mail-store/tests/imap_search.rs::orders"]
+    3 "ESORT" in "RFC 5267": Whole Whole
+        "SORT answered as ESEARCH is"
+        ["mail-store/tests/imap_search.rs::orders"]
     3 "CONTEXT=SEARCH", "CONTEXT=SORT" in "RFC 5267": Nothing Nothing
         "results that are kept up to date" []
     3 "SEARCH=FUZZY" in "RFC 6203": Nothing Nothing
@@ -235,8 +239,9 @@ extensions! {
     3 "PREVIEW=FUZZY" in "drafts of RFC 8970": Whole Values
         "PREVIEW with an algorithm; missing: the server, which has PREVIEW"
         ["imap-proto/tests/quirks_fetch.rs"]
-    3 "THREAD=REFS" in "draft-ietf-morg-inthread": Nothing Nothing
-        "conversations by their latest message" []
+    3 "THREAD=REFS" in "draft-ietf-morg-inthread": Whole Whole
+        "conversations by their latest message"
+        ["mail-store/tests/imap_search.rs::conversations"]
     4 "FILTERS" in "RFC 5466": Nothing Nothing
         "searches that have a name" []
     4 "UTF8=ALL", "UTF8=APPEND", "UTF8=USER" in "RFC 5738": Nothing Nothing
@@ -263,8 +268,9 @@ extensions! {
         "not documented" []
     4 "SEARCH=INTHREAD" in "draft-ietf-morg-inthread": Nothing Nothing
         "messages whose conversation has a message that is found" []
-    4 "SORT=MODSEQ", "SORT=UID" in "Cyrus": Nothing Nothing
-        "more keys of SORT" []
+    4 "SORT=MODSEQ", "SORT=UID" in "Cyrus": Whole Whole
+        "more keys of SORT"
+        ["mail-store/tests/imap_search.rs::orders"]
     4 "ANNOTATEMORE" in "draft-daboo-imap-annotatemore": Nothing Nothing
         "METADATA before it was one" []
     4 "LISTEXT", "LIST-SUBSCRIBED" in "drafts of RFC 5258": Nothing Nothing

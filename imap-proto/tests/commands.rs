@@ -54,10 +54,10 @@ const UNKNOWN: &[(&str, &str)] = &[
     ("SEARCH RETURN (X-REL (a b) COUNT) ALL", "unknown SEARCH result option: X-REL"),
     ("LIST (X-META (DEPTH 1)) \"\" *", "unknown LIST option: X-META"),
     ("LIST \"\" * RETURN (X-META (/shared/x))", "unknown LIST option: X-META"),
-    ("UID SORT (REVERSE DATE) UTF-8 ALL", "unknown UID command: SORT"),
-    ("UID THREAD REFERENCES UTF-8 SINCE 5-MAR-2000", "unknown UID command: THREAD"),
+    ("UID SORT (REVERSE X-DATE) UTF-8 ALL", "unknown sort key: X-DATE"),
+    ("UID THREAD X-REFERENCES UTF-8 SINCE 5-MAR-2000", "unknown algorithm: X-REFERENCES"),
     ("UID X-PURGE 1:5", "unknown UID command: X-PURGE"),
-    ("SORT (DATE) UTF-8 ALL", "unknown command"),
+    ("X-SORT (DATE) UTF-8 ALL", "unknown command"),
     ("X-GETMETA \"\" (/shared/comment)", "unknown command"),
 ];
 

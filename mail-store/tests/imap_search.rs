@@ -15,7 +15,7 @@ use mailwire_transport::{
     imap::{
         Client, Config, FetchAtt, SearchKey, Server,
         proto::{
-            command::{Fetch, Search, SearchReturnOpt},
+            command::{Fetch, Search, SearchReturnOpt, SortKey, ThreadAlgorithm},
             types::{Uid, UidSet},
         },
     },
@@ -200,4 +200,89 @@ async fn ages() {
         assert_eq!(line, format!("ESEARCH (TAG \"a\") ALL {found}"), "{keys}");
     }
     assert!(ask(&mut raw, "SEARCH OLDER 0").await[0].starts_with("BAD"));
+}
+
+#[tokio::test]
+async fn orders() {
+    let (store, user) = store();
+    for (seconds, header) in [
+        (
+            30,
+            "From: =?utf-8?q?=C3=84nne?= <zoe@x>\r\nTo: b@y\r\nSubject: Re: lunch\r\nDate: 2 Jan 2026 10:00 +0200\r\n",
+        ),
+        (
+            10,
+            "From: Bob <bob@x>\r\nTo: Carl <a@y>\r\nSubject: [list] Lunch (fwd)\r\nDate: 2 Jan 2026 08:30 +0000\r\n",
+        ),
+        (20, "From: adam@x\r\nCc: d@y\r\nSubject: dinner\r\n"),
+    ] {
+        append(&user, &format!("{header}\r\n"), seconds);
+    }
+    let mut raw = select(&store).await;
+    for (criteria, order) in [
+        ("ARRIVAL", "2 3 1"),
+        ("REVERSE ARRIVAL", "1 3 2"),
+        ("DATE", "3 1 2"),
+        ("SUBJECT", "3 1 2"),
+        ("REVERSE SUBJECT", "1 2 3"),
+        ("SUBJECT REVERSE DATE", "3 2 1"),
+        ("FROM", "3 2 1"),
+        ("DISPLAYFROM", "3 1 2"),
+        ("TO", "3 2 1"),
+        ("DISPLAYTO", "3 1 2"),
+        ("CC", "1 2 3"),
+        ("SIZE", "3 2 1"),
+        ("REVERSE UID", "3 2 1"),
+        ("REVERSE MODSEQ", "3 2 1"),
+    ] {
+        assert_eq!(
+            one(&mut raw, &format!("SORT ({criteria}) UTF-8 ALL")).await,
+            format!("SORT {order}"),
+            "{criteria}"
+        );
+    }
+    assert_eq!(one(&mut raw, "SORT (SIZE) US-ASCII SUBJECT none").await, "SORT");
+    let line = one(&mut raw, "UID SORT RETURN (MIN MAX ALL COUNT SAVE) (DATE) UTF-8 1:3").await;
+    assert_eq!(line, "ESEARCH (TAG \"a\") UID MIN 3 MAX 2 ALL 3,1:2 COUNT 3");
+    assert_eq!(
+        one(&mut raw, "SORT RETURN (PARTIAL -1:-1) (ARRIVAL) UTF-8 $").await,
+        "ESEARCH (TAG \"a\") PARTIAL (-1:-1 1)"
+    );
+    for refused in
+        ["SORT () UTF-8 ALL", "SORT (X-KEY) UTF-8 ALL", "SORT (RELEVANCY) UTF-8 ALL", "SORT (SIZE) ALL"]
+    {
+        assert!(ask(&mut raw, refused).await[0].starts_with("BAD"), "{refused}");
+    }
+    assert!(ask(&mut raw, "SORT (SIZE) KOI8-R ALL").await[0].starts_with("NO [BADCHARSET"));
+
+    let mut client = connect(&store).await;
+    let sorted = client.uid_sort([SortKey::Arrival.reversed()], [SearchKey::All]).await.unwrap();
+    assert_eq!(sorted.iter().map(Uid::get).collect::<Vec<_>>(), [1, 3, 2]);
+}
+
+#[tokio::test]
+async fn conversations() {
+    let (store, user) = store();
+    for (date, header) in [
+        (5, "Subject: lunch\r\nMessage-ID: <a@x>\r\n"),
+        (6, "Subject: Re: lunch\r\nMessage-ID: <b@x>\r\nReferences: <a@x>\r\n"),
+        (7, "Subject: dinner\r\nMessage-ID: <c@x>\r\n"),
+        (8, "Subject: other\r\nMessage-ID: <d@x>\r\nIn-Reply-To: yours <\"a\"@x> of today\r\n"),
+        (9, "Subject: Re: lunch\r\nMessage-ID: <e@x>\r\nReferences: <a@x> <b@x>\r\n"),
+    ] {
+        append(&user, &format!("Date: {date} Jan 2026 10:00:00 +0000\r\n{header}\r\n"), 100 - date);
+    }
+    let mut raw = select(&store).await;
+    assert_eq!(one(&mut raw, "THREAD ORDEREDSUBJECT UTF-8 ALL").await, "THREAD (1 (2)(5))(3)(4)");
+    assert_eq!(one(&mut raw, "THREAD REFERENCES UTF-8 ALL").await, "THREAD (1 (2 5)(4))(3)");
+    assert_eq!(one(&mut raw, "UID THREAD REFERENCES UTF-8 NOT 1").await, "THREAD ((2 5)(4))(3)");
+    assert_eq!(one(&mut raw, "THREAD REFS UTF-8 ALL").await, "THREAD (3)(1 (4)(2 5))");
+    assert_eq!(one(&mut raw, "THREAD REFERENCES UTF-8 SUBJECT none").await, "THREAD");
+    assert!(ask(&mut raw, "THREAD X-OWN UTF-8 ALL").await[0].starts_with("BAD"));
+
+    let mut client = connect(&store).await;
+    let threads = client.uid_thread(ThreadAlgorithm::References, [SearchKey::All]).await.unwrap();
+    let shown: Vec<_> = threads.nodes().iter().map(|node| (node.depth, node.number.unwrap().get())).collect();
+    assert_eq!(shown, [(0, 1), (1, 2), (2, 5), (1, 4), (0, 3)]);
+    assert_eq!(threads.threads().count(), 2);
 }

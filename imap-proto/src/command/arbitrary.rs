@@ -14,7 +14,8 @@ use super::{
     AString, Append, AppendData, AppendKind, AppendLiteral, AppendMessage, Authenticate, CatPart, Command,
     Copy, Create, Fetch, FetchAtt, FetchAtts, List, ListPatterns, ListReturnOpt, ListSelectOpt, Login,
     Messages, OtherCommand, OtherItem, PreviewMods, Replace, Replaced, Request, Search, SearchKey,
-    SearchReturnOpt, Select, Since, Status, StatusAtt, Store, StoreAction,
+    SearchReturnOpt, Select, Since, Sort, SortCriterion, SortKey, Status, StatusAtt, Store, StoreAction,
+    Thread, ThreadAlgorithm,
 };
 use crate::capability::Capability;
 use crate::types::{
@@ -322,6 +323,26 @@ fn select(u: &mut Unstructured<'_>) -> Result<Select> {
     })
 }
 
+/// What SORT and THREAD look for: they name a character set.
+fn criteria(u: &mut Unstructured<'_>) -> Result<Search> {
+    let mut search = search(u)?;
+    search.returns = None;
+    if search.charset.is_none() {
+        search.charset = Some(Box::new(astring(u)?));
+    }
+    Ok(search)
+}
+
+fn sort(u: &mut Unstructured<'_>) -> Result<Sort> {
+    let returns = search(u)?.returns;
+    let criteria_of = |u: &mut Unstructured<'_>| {
+        Ok(SortCriterion { key: *u.choose(&SortKey::ALL)?, reverse: u.arbitrary()? })
+    };
+    let mut sort = Sort { criteria: some(u, criteria_of)?, search: criteria(u)? };
+    sort.search.returns = returns;
+    Ok(sort)
+}
+
 fn status_items(u: &mut Unstructured<'_>) -> Result<Vec<StatusAtt>> {
     some(u, |u| {
         Ok(match u.int_in_range(0..=11)? {
@@ -417,7 +438,7 @@ fn copy(u: &mut Unstructured<'_>) -> Result<Copy> {
 
 impl<'a> Arbitrary<'a> for Command {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match u.int_in_range(0..=35)? {
+        Ok(match u.int_in_range(0..=38)? {
             0 => Command::Capability,
             1 => Command::Noop,
             2 => Command::Logout,
@@ -454,6 +475,11 @@ impl<'a> Arbitrary<'a> for Command {
             23 => Command::Expunge,
             24 => Command::UidExpunge(set(u)?),
             25 => Command::Search(search(u)?),
+            36 => Command::Sort(Box::new(sort(u)?)),
+            37 => Command::Thread(Box::new(Thread {
+                algorithm: *u.choose(&ThreadAlgorithm::ALL)?,
+                search: criteria(u)?,
+            })),
             26 => Command::Fetch(fetch(u)?),
             27 => Command::Store(Store {
                 unchanged_since: maybe(u, |u| u.arbitrary())?,

@@ -35,6 +35,7 @@ mod parse;
 mod preview;
 pub(crate) mod rules;
 mod search;
+mod sort;
 mod store;
 mod string;
 mod write;
@@ -61,6 +62,7 @@ pub(crate) use parse::{announces_message, announces_url, parse_head};
 pub use preview::PreviewMods;
 pub(crate) use rules::{Effect, Name, Need, Numbers, Rules, row_of};
 pub use search::{Search, SearchKey, SearchReturnOpt};
+pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
 pub(crate) use store::write_messages;
 pub use store::{Copy, Store, StoreAction};
 pub use string::{AString, OtherCommand};
@@ -155,6 +157,10 @@ pub enum Command {
     UidExpunge(UidSet),
     /// `SEARCH`: section 6.4.4.
     Search(Search),
+    /// `SORT`: [RFC 5256 section 3](https://www.rfc-editor.org/rfc/rfc5256#section-3).
+    Sort(Box<Sort>),
+    /// `THREAD`: [RFC 5256 section 3](https://www.rfc-editor.org/rfc/rfc5256#section-3).
+    Thread(Box<Thread>),
     /// `FETCH`: section 6.4.5.
     Fetch(Fetch),
     /// `STORE`: section 6.4.6.
@@ -219,6 +225,8 @@ impl Command {
         match self {
             Command::UidExpunge(_) => true,
             Command::Search(search) => search.uid,
+            Command::Sort(sort) => sort.search.uid,
+            Command::Thread(thread) => thread.search.uid,
             Command::Fetch(fetch) => fetch.messages.is_uid(),
             Command::Store(store) => store.messages.is_uid(),
             Command::StoreLabels(store) => store.messages.is_uid(),
@@ -232,18 +240,30 @@ impl Command {
     /// change what it means.
     #[must_use]
     pub fn uses_sequence_numbers(&self) -> bool {
-        match self {
+        match self.searched() {
             // A set among the keys counts messages under UID SEARCH, too, and need not be there under SEARCH.
-            Command::Search(search) => search.keys.iter().any(SearchKey::uses_sequence_numbers),
-            _ => self.rules().numbers == Numbers::Sequence,
+            Some(search) => search.keys.iter().any(SearchKey::uses_sequence_numbers),
+            None => self.rules().numbers == Numbers::Sequence,
+        }
+    }
+
+    /// What it looks for, if it does.
+    #[inline]
+    pub(crate) fn searched(&self) -> Option<&Search> {
+        match self {
+            Command::Search(search) => Some(search),
+            Command::Sort(sort) => Some(&sort.search),
+            Command::Thread(thread) => Some(&thread.search),
+            _ => None,
         }
     }
 
     /// What of it is not known here, though the command is: a key of SEARCH, an item of FETCH with arguments.
     pub(crate) fn unknown_member(&self) -> Option<(&'static str, &Atom)> {
         match self {
-            Command::Search(search) => {
-                search.keys.iter().find_map(SearchKey::unknown).map(|item| ("unknown search key", &item.name))
+            Command::Search(_) | Command::Sort(_) | Command::Thread(_) => {
+                let unknown = self.searched()?.keys.iter().find_map(SearchKey::unknown);
+                unknown.map(|item| ("unknown search key", &item.name))
             }
             Command::Fetch(Fetch { items: FetchAtts::List(items), .. }) => items
                 .iter()

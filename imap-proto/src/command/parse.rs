@@ -7,7 +7,7 @@ use mailwire_core::{ParseError, ParseErrorKind, Parsed, Text};
 
 use super::{
     Append, Authenticate, Command, Copy, Create, Fetch, List, Login, OtherCommand, Replace, Request, Search,
-    Select, Status, Store, rules::Name,
+    Select, Sort, Status, Store, Thread, rules::Name,
 };
 use crate::{
     capability::Capability,
@@ -156,6 +156,8 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::Fetch) => Command::Fetch(Fetch::read(r, false)?),
         Some(Name::Store) => Store::read(r, false)?,
         Some(Name::Search) => Command::Search(Search::read(r, false)?),
+        Some(Name::Sort) => Command::Sort(Sort::read(r, false)?.into()),
+        Some(Name::Thread) => Command::Thread(Thread::read(r, false)?.into()),
         Some(Name::Copy) => Command::Copy(Copy::read(r, false)?),
         Some(Name::Move) => Command::Move(Copy::read(r, false)?),
         Some(Name::Noop) => Command::Noop,
@@ -250,6 +252,8 @@ fn read_uid(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::Fetch) => Command::Fetch(Fetch::read(r, true)?),
         Some(Name::Store) => Store::read(r, true)?,
         Some(Name::Search) => Command::Search(Search::read(r, true)?),
+        Some(Name::Sort) => Command::Sort(Sort::read(r, true)?.into()),
+        Some(Name::Thread) => Command::Thread(Thread::read(r, true)?.into()),
         Some(Name::Copy) => Command::Copy(Copy::read(r, true)?),
         Some(Name::Move) => Command::Move(Copy::read(r, true)?),
         Some(Name::Replace) => Command::Replace(Replace::read(r, true)?.into()),

@@ -92,7 +92,11 @@ impl Command {
             Command::StoreLabels(store) => store.needs().find(lacks),
             Command::Status(status) => status.items.iter().filter_map(StatusAtt::needs).find(lacks),
             Command::List(list) => list.needs().find(lacks),
-            Command::Search(search) => search::lacks(search.returns.as_deref(), &search.keys, &lacks),
+            Command::Search(search) => search::lacks(search, &lacks),
+            Command::Sort(sort) => sort.needs().find(lacks).or_else(|| search::lacks(&sort.search, &lacks)),
+            Command::Thread(thread) => {
+                Some(thread.needs()).filter(lacks).or_else(|| search::lacks(&thread.search, &lacks))
+            }
             Command::Fetch(fetch) => fetch.needs().find(lacks),
             Command::Store(store) => store.needs().into_iter().chain(store.messages.needs()).find(lacks),
             Command::Copy(copy) | Command::Move(copy) => copy.messages.needs().filter(lacks),
@@ -107,10 +111,7 @@ impl Command {
     /// Why its options exclude each other.
     #[inline]
     pub(crate) fn conflict(&self) -> Option<&'static str> {
-        match self {
-            Command::Search(search) => search::conflict(search.returns.as_deref(), &search.keys),
-            _ => None,
-        }
+        self.searched().and_then(search::conflict)
     }
 
     /// Whether it can be sent while `before` is in progress (RFC 9051 section 5.5).
@@ -176,6 +177,8 @@ impl Command {
             C::Unselect => Name::Unselect,
             C::Expunge | C::UidExpunge(_) => Name::Expunge,
             C::Search(_) => Name::Search,
+            C::Sort(_) => Name::Sort,
+            C::Thread(_) => Name::Thread,
             C::Fetch(_) => Name::Fetch,
             C::Store(_) | C::StoreLabels(_) => Name::Store,
             C::Copy(_) => Name::Copy,
@@ -215,10 +218,12 @@ keywords! {
         Replace = "REPLACE",
         Search = "SEARCH",
         Select = "SELECT",
+        Sort = "SORT",
         StartTls = "STARTTLS",
         Status = "STATUS",
         Store = "STORE",
         Subscribe = "SUBSCRIBE",
+        Thread = "THREAD",
         Uid = "UID",
         Unauthenticate = "UNAUTHENTICATE",
         Unselect = "UNSELECT",
@@ -254,6 +259,8 @@ impl Name {
             Name::Unselect => selected().needs_or_rev2(&Cap::Unselect).does(Effect::Deselect),
             Name::Check | Name::Expunge => selected(),
             Name::Search | Name::Fetch | Name::Store => selected().numbered().without_expunge(),
+            Name::Sort => selected().numbered().without_expunge().needs(&Cap::Sort),
+            Name::Thread => selected().numbered().without_expunge(),
             Name::Copy => selected().numbered(),
             Name::Move => selected().numbered().needs_or_rev2(&Cap::Move),
             // Before the name of a command that is not read yet.

@@ -101,6 +101,8 @@ impl Command {
                 set.write(e.out);
             }
             Command::Search(search) => search.write(e),
+            Command::Sort(sort) => sort.write(e),
+            Command::Thread(thread) => thread.write(e),
             Command::Fetch(fetch) => fetch.write(e),
             Command::Store(store) => store.write(e),
             Command::StoreLabels(store) => store.write(e),

@@ -348,7 +348,12 @@ impl<'a> Arbitrary<'a> for Untagged {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         const ALL: [ReplyKind; 5] =
             [ReplyKind::Ok, ReplyKind::No, ReplyKind::Bad, ReplyKind::Bye, ReplyKind::PreAuth];
-        Ok(match u.int_in_range(0..=20)? {
+        Ok(match u.int_in_range(0..=22)? {
+            21 => Self::Sort(SearchData {
+                numbers: some(u, |u| from_one::<NonZeroU32>(u).map(NonZeroU32::get))?,
+                mod_seq: maybe(u, mod_seq)?,
+            }),
+            22 => Self::Thread(u.arbitrary()?),
             0 | 1 => Self::Reply(status(u, &ALL)?),
             2 => Self::Capability(capabilities(u)?),
             3 => Self::Enabled(capabilities(u)?),

@@ -25,6 +25,7 @@ mod mailbox_data;
 mod parse;
 mod reply;
 mod search;
+mod thread;
 mod write;
 
 use alloc::{boxed::Box, vec::Vec};
@@ -39,6 +40,7 @@ pub use self::{
     mailbox_data::{ListData, ListExtension, ListKind, StatusAttVal, StatusData},
     reply::{Continuation, Reply, ReplyKind, ReplyText, Tagged},
     search::{ContextChange, ESearchData, SearchData, SearchReturnData, SearchedMailbox, VanishedData},
+    thread::{ThreadData, ThreadNode},
 };
 use crate::{
     Capability,
@@ -77,6 +79,10 @@ pub enum Untagged {
     Search(SearchData),
     /// `ESEARCH`: the same, and what else was asked about them.
     ESearch(ESearchData),
+    /// `SORT`: the messages found, in their order ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
+    Sort(SearchData),
+    /// `THREAD`: the messages found, in conversations ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
+    Thread(ThreadData),
     /// `FLAGS`: the flags that messages of the mailbox have.
     Flags(FlagSet),
     /// `EXISTS`: so many messages are in the mailbox.
@@ -165,6 +171,8 @@ impl Untagged {
             Self::Status(_) => b"STATUS",
             Self::Search(_) => b"SEARCH",
             Self::ESearch(_) => b"ESEARCH",
+            Self::Sort(_) => b"SORT",
+            Self::Thread(_) => b"THREAD",
             Self::Flags(_) => b"FLAGS",
             Self::Exists(_) => b"EXISTS",
             Self::Recent(_) => b"RECENT",

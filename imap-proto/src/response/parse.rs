@@ -7,7 +7,7 @@ use mailwire_core::{Dialect, ParseError, ParseErrorKind, Parsed, Text};
 
 use super::{
     Continuation, ESearchData, FetchData, ListData, ListKind, OtherData, Reply, ReplyKind, Response,
-    SearchData, StatusData, Tagged, Untagged, VanishedData, reply::read_text,
+    SearchData, StatusData, Tagged, ThreadData, Untagged, VanishedData, reply::read_text,
 };
 use crate::{
     Capability, deviation,
@@ -169,6 +169,8 @@ impl Untagged {
                 Self::Flags(FlagSet::read(r)?)
             }
             6 if is("STATUS") => Self::Status(StatusData::read(r)?),
+            4 if is("SORT") => Self::Sort(SearchData::read(r)?),
+            6 if is("THREAD") => Self::Thread(ThreadData::read(r)?),
             6 if is("SEARCH") => Self::Search(SearchData::read(r)?),
             7 if is("ESEARCH") => Self::ESearch(ESearchData::read(r)?),
             7 if is("ENABLED") => Self::Enabled(Capability::read_all(r)?),

@@ -12,7 +12,8 @@ use crate::{
     },
 };
 
-/// The messages found (RFC 9051 section 7.3.4).
+/// The messages found, by SEARCH (RFC 9051 section 7.3.4) or SORT
+/// ([RFC 5256 section 4](https://www.rfc-editor.org/rfc/rfc5256#section-4)).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -38,7 +39,7 @@ impl SearchData {
     }
 
     /// ```text
-    /// "SEARCH" [1*(SP nz-number) [SP search-sort-mod-seq]]     ; RFC 7162
+    /// ("SEARCH" / "SORT") [1*(SP nz-number) [SP search-sort-mod-seq]]     ; RFC 7162
     /// search-sort-mod-seq = "(" "MODSEQ" SP mod-sequence-value ")"
     /// ```
     ///
@@ -65,8 +66,8 @@ impl SearchData {
         }
     }
 
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"SEARCH");
+    pub(crate) fn write(&self, name: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(name);
         write_numbers(out, &self.numbers);
         if let Some(value) = self.mod_seq {
             out.extend_from_slice(b" (MODSEQ ");

@@ -104,8 +104,10 @@ impl Untagged {
             }
             Self::List(list) => list.write(out),
             Self::Status(status) => status.write(out),
-            Self::Search(found) => found.write(out),
+            Self::Search(found) => found.write(b"SEARCH", out),
             Self::ESearch(found) => found.write(out),
+            Self::Sort(found) => found.write(b"SORT", out),
+            Self::Thread(threads) => threads.write(out),
             Self::Flags(flags) => {
                 out.extend_from_slice(b"FLAGS ");
                 flags.write(out);

@@ -133,7 +133,7 @@ impl Config {
     /// # Errors
     ///
     /// The machine cannot keep what one of them promises, or says it by itself; nothing is changed. What
-    /// needs commands, parameters or keys that this crate does not know (SORT, WITHIN), can be
+    /// needs commands, parameters or keys that this crate does not know (CONTEXT=SEARCH, MULTISEARCH), can be
     /// offered after [`pass_unknown_commands`](Self::pass_unknown_commands) was set, or the names of the
     /// commands were put into [`commands`](Self::commands).
     pub fn set_capabilities(

@@ -386,8 +386,7 @@ impl Machine {
         }
         self.session.condstore = self.session.condstore || condstore::enables_condstore(&command);
         // RFC 7162 section 3.2.10: nor while a search by UID counts messages.
-        let counts =
-            matches!(&command, Command::Search(search) if search.uid) && command.uses_sequence_numbers();
+        let counts = command.searched().is_some_and(|search| search.uid) && command.uses_sequence_numbers();
         let ticket = self.begin(tag, Rules { expunge: rules.expunge && !counts, ..rules });
         if is_whole {
             self.events.push_back(Event::BodyEnd { ticket });

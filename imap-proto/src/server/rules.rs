@@ -49,12 +49,14 @@ impl Machine {
             return Err(Refusal::bad(0, conflict));
         }
         match command {
-            Command::Search(_) | Command::Fetch(_) => match command.unknown_member() {
-                Some((what, name)) if !self.config.pass_unknown_commands => {
-                    Err(Refusal::unknown(ParseError::new(0, what), name.as_bytes()))
+            Command::Search(_) | Command::Sort(_) | Command::Thread(_) | Command::Fetch(_) => {
+                match command.unknown_member() {
+                    Some((what, name)) if !self.config.pass_unknown_commands => {
+                        Err(Refusal::unknown(ParseError::new(0, what), name.as_bytes()))
+                    }
+                    _ => Ok(()),
                 }
-                _ => Ok(()),
-            },
+            }
             Command::Other(_) if self.config.pass_unknown_commands => Ok(()),
             Command::Other(other) => self.permits_other(other),
             Command::List(list) => permits_list(list, self.config.pass_unknown_commands),
@@ -198,7 +200,6 @@ pub(super) fn permits_data(
 /// Why it cannot.
 pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<(), Invalid> {
     use Capability as Cap;
-    let known = |name: &str| config.commands.iter().any(|command| command.eq_ignore_ascii_case(name));
     let reason = match capability {
         Capability::StartTls
         | Capability::LoginDisabled
@@ -210,17 +211,10 @@ pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<
         Capability::Utf8Accept | Capability::UidOnly | Capability::Utf8Only => "the machine cannot keep it",
         _ if config.pass_unknown_commands => return Ok(()),
         // Commands of the application.
-        Cap::Sort | Cap::SortDisplay | Cap::ESort | Cap::ContextSort if known("SORT") => return Ok(()),
-        Cap::ThreadOrderedSubject | Cap::ThreadReferences if known("THREAD") => return Ok(()),
         // Parameters, keys and items that the crate does not know.
-        Cap::Sort
-        | Cap::SortDisplay
-        | Cap::ESort
-        | Cap::ContextSort
-        | Cap::ThreadOrderedSubject
-        | Cap::ThreadReferences
-        | Cap::ContextSearch
-        | Cap::MultiSearch => "it needs commands that are not known: pass_unknown_commands, or their names",
+        Cap::ContextSort | Cap::ContextSearch | Cap::MultiSearch => {
+            "it needs commands that are not known: pass_unknown_commands, or their names"
+        }
         _ => return Ok(()),
     };
     Err(Invalid::new("capability of this server", 0, reason))

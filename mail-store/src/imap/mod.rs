@@ -2,6 +2,7 @@
 
 mod fetch;
 mod open;
+mod order;
 mod session;
 
 use mailwire_imap::{Capability, response::Code};
@@ -59,7 +60,19 @@ impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
     }
 
     fn capabilities(&self) -> Vec<Capability> {
-        let of_all_stores = [Capability::Preview, Capability::Within];
+        let of_all_stores = [
+            Capability::Preview,
+            Capability::Sort,
+            Capability::SortDisplay,
+            Capability::ESort,
+            Capability::SortModSeq,
+            Capability::SortUid,
+            Capability::ThreadOrderedSubject,
+            Capability::ThreadReferences,
+            Capability::ThreadRefs,
+            Capability::I18nLevel1,
+            Capability::Within,
+        ];
         of_all_stores.into_iter().chain(self.store.extensions()).collect()
     }
 

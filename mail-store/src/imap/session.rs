@@ -4,19 +4,19 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use mailwire_imap::{
     command::{List, SearchKey},
-    response::Code,
+    response::{Code, ThreadNode},
     types::{Flag, FlagSet, MailboxAttribute, PermanentFlags, Uid, UidSet},
 };
 use mailwire_transport::{
     Budget, OverBudget,
     imap::server::{
         Appended, Body, Copied, CopyOptions, CreateOptions, FetchOptions, FetchWriter, Mailbox, Messages,
-        NewMessage, Refusal, SearchOptions, SelectOptions, Selected, Session, Status, StatusOptions,
-        StoreOptions, Stored, Update,
+        NewMessage, Refusal, SearchOptions, SelectOptions, Selected, Session, SortOptions, Status,
+        StatusOptions, StoreOptions, Stored, ThreadOptions, Update,
     },
 };
 
-use super::{fetch::Plan, open::Open, try_create};
+use super::{fetch::Plan, open::Open, order, try_create};
 use crate::{
     AccountId, BodyWriter, Error, Fields, Filter, FlagChange, How, InternalDate, MAX_CHANGED, MailboxChange,
     MailboxId, MailboxPath, Store, Target, Uids, Which,
@@ -273,6 +273,26 @@ impl<S: Store> Session for ImapSession<S> {
             }
         }
         Ok(preselected.sure.union(&found).iter().collect())
+    }
+
+    async fn sort(
+        &mut self,
+        uids: &[Uid],
+        options: &SortOptions,
+        budget: &mut Budget,
+    ) -> Result<Vec<Uid>, Refusal> {
+        let (store, open) = self.opened()?;
+        order::sort(store, open.mailbox, &uids.into(), &options.criteria, budget).await
+    }
+
+    async fn thread(
+        &mut self,
+        uids: &[Uid],
+        options: &ThreadOptions,
+        budget: &mut Budget,
+    ) -> Result<Vec<ThreadNode>, Refusal> {
+        let (store, open) = self.opened()?;
+        order::thread(store, open.mailbox, &uids.into(), options.algorithm, budget).await
     }
 
     async fn append(

@@ -4,7 +4,7 @@ use unicode_normalization::char::decompose_compatible;
 
 /// Appends a text as the collation compares it: letters in titlecase, and all that can be decomposed
 /// decomposed. `ö` is `O` and a mark, so that who looks for `o` finds it.
-pub(super) fn casemap(text: &str, out: &mut Vec<u8>) {
+pub fn casemap(text: &str, out: &mut Vec<u8>) {
     if text.is_ascii() {
         let start = out.len();
         out.extend_from_slice(text.as_bytes());

@@ -25,6 +25,7 @@ mod words;
 use bytes::Bytes;
 
 pub use address::{Address, addresses};
+pub use casemap::casemap;
 pub use decode::UnknownEncoding;
 pub use mailwire_transport::encoded_words;
 pub use mime::{Content, ContentType, Part};

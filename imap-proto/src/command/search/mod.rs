@@ -233,13 +233,10 @@ fn fuzzy() -> Need {
 }
 
 /// What of a search, in its results and keys, a peer does not offer.
-pub(crate) fn lacks(
-    returns: Option<&[SearchReturnOpt]>,
-    keys: &[SearchKey],
-    lacks: &impl Fn(&Need) -> bool,
-) -> Option<Need> {
+pub(crate) fn lacks(search: &Search, lacks: &impl Fn(&Need) -> bool) -> Option<Need> {
+    let Search { returns, keys, .. } = search;
     let in_returns = || {
-        let needs = returns?.iter().filter_map(SearchReturnOpt::needs);
+        let needs = returns.as_ref()?.iter().filter_map(SearchReturnOpt::needs);
         core::iter::once(extended()).chain(needs).find(lacks)
     };
     let in_keys = || keys.iter().find_map(|key| key.leaf(&mut |key| key.needs().filter(lacks)));
@@ -247,8 +244,9 @@ pub(crate) fn lacks(
 }
 
 /// Why results cannot be asked for so.
-pub(crate) fn conflict(returns: Option<&[SearchReturnOpt]>, keys: &[SearchKey]) -> Option<&'static str> {
-    let returns = returns?;
+pub(crate) fn conflict(search: &Search) -> Option<&'static str> {
+    let Search { returns, keys, .. } = search;
+    let returns = returns.as_ref()?;
     let partial = returns.iter().filter(|option| matches!(option, SearchReturnOpt::Partial(_))).count();
     if partial > 1 || (partial == 1 && returns.contains(&SearchReturnOpt::All)) {
         return Some("only one of ALL and PARTIAL can be asked for");

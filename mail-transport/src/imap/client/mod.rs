@@ -434,6 +434,8 @@ impl Client {
                 | Command::Copy(_)
                 | Command::Move(_)
                 | Command::Search(_)
+                | Command::Sort(_)
+                | Command::Thread(_)
                 | Command::Expunge
                 | Command::UidExpunge(_)
         );

@@ -1,11 +1,11 @@
-//! SEARCH.
+//! SEARCH, SORT and THREAD.
 
 use std::num::NonZeroU32;
 
 use mailwire_core::Invalid;
 use mailwire_imap::{
-    command::{AString, Command, Search, SearchKey},
-    response::{ESearchData, SearchReturnData, Untagged},
+    command::{AString, Command, Search, SearchKey, Sort, SortCriterion, Thread, ThreadAlgorithm},
+    response::{ESearchData, SearchReturnData, ThreadData, ThreadNode, Untagged},
     types::{KnownNumbers, ModSeq, SeqNumber, SetMember, Uid, Value},
 };
 
@@ -217,13 +217,88 @@ impl Client {
         if search.charset.is_none() && !self.inbox.utf8 && !search.keys.iter().all(is_ascii) {
             search.charset = Some(utf8()?.into());
         }
+        self.find(Command::Search(search)).await
+    }
+
+    /// UID SORT: finds the messages that match all `keys`, by their UIDs, in an order ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {
+    /// use mailwire_transport::imap::{SearchKey, proto::command::SortKey};
+    ///
+    /// let newest_first = client.uid_sort([SortKey::Date.reversed()], [SearchKey::Undeleted]).await?;
+    /// # let _ = newest_first;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer SORT or refuses, or the connection fails.
+    pub async fn uid_sort<C: Into<SortCriterion>>(
+        &mut self,
+        criteria: impl IntoIterator<Item = C>,
+        keys: impl Into<Vec<SearchKey>>,
+    ) -> Result<Found<Uid>> {
+        Ok(self.sort_with(Sort::new(criteria, keys).by_uid()).await?.of())
+    }
+
+    /// SORT or UID SORT with all its options. The numbers are in the order that was asked for; so are the first and
+    /// the last one, if `MIN` and `MAX` were asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`uid_sort`](Self::uid_sort).
+    pub async fn sort_with(&mut self, sort: Sort) -> Result<Found<NonZeroU32>> {
+        self.find(Command::Sort(Box::new(sort))).await
+    }
+
+    /// UID THREAD: finds the messages that match all `keys`, by their UIDs, in conversations ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
+    /// Where the server does not have the algorithm, [`threading`](mailwire_imap::threading) does its work.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer the algorithm or refuses, or the connection fails.
+    pub async fn uid_thread(
+        &mut self,
+        algorithm: ThreadAlgorithm,
+        keys: impl Into<Vec<SearchKey>>,
+    ) -> Result<ThreadData> {
+        self.thread_with(Thread::new(algorithm, keys).by_uid()).await
+    }
+
+    /// THREAD or UID THREAD with all its options.
+    ///
+    /// # Errors
+    ///
+    /// As [`uid_thread`](Self::uid_thread).
+    pub async fn thread_with(&mut self, thread: Thread) -> Result<ThreadData> {
+        let limit = self.settings.items;
+        let mut room = self.room();
+        let mut nodes = Vec::new();
+        let take = |data| match data {
+            Untagged::Thread(threads) => {
+                room.take::<ThreadNode>(threads.nodes().len(), 0)?;
+                nodes.extend_from_slice(threads.nodes());
+                if nodes.len() > limit { Err(too_many("messages", limit)) } else { Ok(None) }
+            }
+            data => Ok(Some(data)),
+        };
+        self.run(Command::Thread(Box::new(thread)), take).await?;
+        Ok(ThreadData::new(nodes)?)
+    }
+
+    /// Collects what a search finds.
+    async fn find(&mut self, command: Command) -> Result<Found<NonZeroU32>> {
         let limit = self.settings.items;
         let mut found = Found::NOTHING;
         let mut room = self.room();
         let take = |data| {
             let before = found.ranges.len();
             match data {
-                Untagged::Search(search) => {
+                Untagged::Search(search) | Untagged::Sort(search) => {
                     found.add_numbers(&search.numbers);
                     if let Some(value) = search.mod_seq {
                         found.mod_seq = Some(value);
@@ -235,7 +310,7 @@ impl Client {
             room.take::<(NonZeroU32, NonZeroU32)>(found.ranges.len() - before, 0)?;
             if found.ranges.len() > limit { Err(too_many("ranges of messages", limit)) } else { Ok(None) }
         };
-        self.run(Command::Search(search), take).await?;
+        self.run(command, take).await?;
         Ok(found)
     }
 }

@@ -241,6 +241,8 @@ impl<S: Service> Conversation<S> {
             Command::Expunge => self.expunge(None).await,
             Command::UidExpunge(set) => self.expunge(Some(&set)).await,
             Command::Search(search) => self.search(ticket, search).await,
+            Command::Sort(sort) => self.sort(ticket, *sort).await,
+            Command::Thread(thread) => self.thread(*thread).await,
             Command::Fetch(fetch) => self.fetch(fetch).await,
             Command::Store(store) => self.store(store).await,
             Command::Copy(copy) => self.copy_to(copy).await,

@@ -30,7 +30,8 @@ pub use body::{Body, Messages};
 pub use fetch_writer::FetchWriter;
 pub use listing::Mailbox;
 pub use options::{
-    CopyOptions, CreateOptions, FetchOptions, SearchOptions, SelectOptions, StatusOptions, StoreOptions,
+    CopyOptions, CreateOptions, FetchOptions, SearchOptions, SelectOptions, SortOptions, StatusOptions,
+    StoreOptions, ThreadOptions,
 };
 pub use progress::Progress;
 pub use refusal::Refusal;

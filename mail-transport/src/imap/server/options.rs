@@ -2,7 +2,7 @@
 //! add to it.
 
 use mailwire_imap::{
-    command::{FetchAtt, SearchKey, StatusAtt, StoreAction},
+    command::{FetchAtt, SearchKey, SortCriterion, StatusAtt, StoreAction, ThreadAlgorithm},
     types::FlagSet,
 };
 
@@ -119,6 +119,39 @@ impl SearchOptions {
     pub fn with_messages(mut self, messages: u64) -> Self {
         self.messages = messages;
         self
+    }
+}
+
+/// The order that SORT brings messages into ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SortOptions {
+    /// What the order goes by, the most important first. Messages that are alike in all of it stay in the order of
+    /// the mailbox.
+    pub criteria: Vec<SortCriterion>,
+}
+
+impl SortOptions {
+    /// Options that sort by `criteria`.
+    #[must_use]
+    pub fn new(criteria: impl Into<Vec<SortCriterion>>) -> Self {
+        Self { criteria: criteria.into() }
+    }
+}
+
+/// The conversations that THREAD brings messages into ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThreadOptions {
+    /// How messages are brought together.
+    pub algorithm: ThreadAlgorithm,
+}
+
+impl ThreadOptions {
+    /// Options that use `algorithm`.
+    #[must_use]
+    pub const fn new(algorithm: ThreadAlgorithm) -> Self {
+        Self { algorithm }
     }
 }
 

@@ -4,15 +4,15 @@ use std::num::NonZeroU32;
 
 use mailwire_core::Ticket;
 use mailwire_imap::{
-    command::{AString, Search, SearchReturnOpt},
-    response::{self, Code, ESearchData, Reply, SearchReturnData, Untagged},
+    command::{AString, Search, SearchReturnOpt, Sort, Thread},
+    response::{self, Code, ESearchData, Reply, SearchReturnData, ThreadData, Untagged},
     types::{ImapString, KnownNumbers, Uid},
 };
 
 use super::{
     conversation::{Conversation, Stop, done},
     open::Open,
-    options::SearchOptions,
+    options::{SearchOptions, SortOptions, ThreadOptions},
     progress::telling,
     refusal::Refusal,
     sending::push,
@@ -23,9 +23,44 @@ use super::{
 impl<S: Service> Conversation<S> {
     /// SEARCH: RFC 9051 section 6.4.4.
     pub(super) async fn search(&mut self, ticket: Ticket, search: Search) -> Result<Reply, Stop> {
-        let (by_uid, returns) = (search.uid, returns(search.returns.clone(), self.rev2())?);
+        self.find(ticket, search, None).await
+    }
+
+    /// SORT: RFC 5256 section 3.
+    pub(super) async fn sort(&mut self, ticket: Ticket, sort: Sort) -> Result<Reply, Stop> {
+        self.find(ticket, sort.search, Some(SortOptions::new(sort.criteria))).await
+    }
+
+    /// THREAD: RFC 5256 section 3.
+    pub(super) async fn thread(&mut self, thread: Thread) -> Result<Reply, Stop> {
+        let by_uid = thread.search.uid;
+        let uids = self.look_for(thread.search).await?;
+        let mut budget = self.budget();
+        let (session, open) = self.opened()?;
+        let uids: Vec<Uid> = open.view.numbers(uids).map(|(uid, _)| uid).collect();
+        let mut nodes = session.thread(&uids, &ThreadOptions::new(thread.algorithm), &mut budget).await?;
+        if !by_uid {
+            for node in &mut nodes {
+                let number = node.number.and_then(|uid| open.view.number(uid.into()));
+                node.number = number.map(NonZeroU32::from);
+            }
+        }
+        let threads = ThreadData::new(nodes).map_err(|_| Refusal::unavailable())?;
+        push(&mut self.driver, Untagged::Thread(threads)).await?;
+        Ok(done())
+    }
+
+    /// Looks for messages, and tells what was found: in an order, or in that of the mailbox.
+    async fn find(
+        &mut self,
+        ticket: Ticket,
+        mut search: Search,
+        order: Option<SortOptions>,
+    ) -> Result<Reply, Stop> {
+        let by_uid = search.uid;
+        let returns = returns(search.returns.take(), self.rev2() && order.is_none())?;
         let saves = returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturnOpt::Save));
-        let found = self.look_for(search).await;
+        let found = self.found(search, order.as_ref()).await;
         let (_, open) = self.opened()?;
         if saves && found.as_ref().is_err_and(|stop| matches!(stop, Stop::No(_))) {
             // RFC 5182 section 2.1: what is refused leaves nothing saved.
@@ -33,23 +68,31 @@ impl<S: Service> Conversation<S> {
         }
         let found = Found::new(open, by_uid, found?);
         let Some(returns) = returns else {
-            let numbers = found.numbers.into_iter().map(NonZeroU32::get).collect();
-            push(&mut self.driver, Untagged::Search(response::SearchData::new(numbers))).await?;
+            let data = response::SearchData::new(found.numbers.into_iter().map(NonZeroU32::get).collect());
+            let data = if order.is_some() { Untagged::Sort(data) } else { Untagged::Search(data) };
+            push(&mut self.driver, data).await?;
             return Ok(done());
         };
         if saves {
             open.view.save(sets::ranges(found.saved(&returns)));
         }
         if returns.iter().any(|option| *option != SearchReturnOpt::Save) {
-            let tag = self
-                .driver
-                .connection()
-                .tag(ticket)
-                .and_then(|tag| ImapString::new(tag.as_text().clone()).ok());
+            let tag = self.driver.connection().tag(ticket);
+            let tag = tag.and_then(|tag| ImapString::new(tag.as_text().clone()).ok());
             let data = ESearchData::new(by_uid, found.results(&returns)).with_tag(tag);
             push(&mut self.driver, Untagged::ESearch(data)).await?;
         }
         Ok(done())
+    }
+
+    /// The messages that a search finds, in the order of the result.
+    async fn found(&mut self, search: Search, order: Option<&SortOptions>) -> Result<Vec<Uid>, Stop> {
+        let found = self.look_for(search).await?;
+        let Some(order) = order else { return Ok(found) };
+        let mut budget = self.budget();
+        let (session, open) = self.opened()?;
+        let known: Vec<Uid> = open.view.numbers(found).map(|(uid, _)| uid).collect();
+        Ok(session.sort(&known, order, &mut budget).await?)
     }
 
     /// The messages that all keys of a search are true of, ascending.
@@ -102,7 +145,7 @@ struct Found {
 impl Found {
     /// Messages that the client does not know are left out.
     fn new(open: &Open, by_uid: bool, found: Vec<Uid>) -> Self {
-        let known = open.view.numbers(found);
+        let known = found.into_iter().filter_map(|uid| Some((uid, open.view.number(uid)?)));
         let (uids, numbers) = known
             .map(|(uid, number)| (uid, if by_uid { NonZeroU32::from(uid) } else { number.into() }))
             .unzip();

@@ -6,7 +6,7 @@ use mailwire_core::Text;
 use mailwire_imap::{
     Capability,
     command::{AppendKind, AppendMessage, FetchAtt, List},
-    response::MsgAtt,
+    response::{MsgAtt, ThreadNode},
     types::{DateTime, Flag, FlagSet, ObjectId, PermanentFlags, Uid, UidValidity},
 };
 
@@ -15,7 +15,8 @@ use super::{
     fetch_writer::FetchWriter,
     listing::Mailbox,
     options::{
-        CopyOptions, CreateOptions, FetchOptions, SearchOptions, SelectOptions, StatusOptions, StoreOptions,
+        CopyOptions, CreateOptions, FetchOptions, SearchOptions, SelectOptions, SortOptions, StatusOptions,
+        StoreOptions, ThreadOptions,
     },
     refusal::Refusal,
 };
@@ -111,6 +112,38 @@ pub trait Session: Send + 'static {
         options: &SearchOptions,
         budget: &mut Budget,
     ) -> impl Future<Output = Result<Vec<Uid>, Refusal>> + Send;
+
+    /// The messages of `uids`, which ascend, in an order: SORT. Those that are gone are left out. Whoever has it says
+    /// so by [`Service::capabilities`]: SORT, and what brings more keys.
+    ///
+    /// # Errors
+    ///
+    /// It takes too much work. By default, that it is not possible here.
+    fn sort(
+        &mut self,
+        uids: &[Uid],
+        options: &SortOptions,
+        budget: &mut Budget,
+    ) -> impl Future<Output = Result<Vec<Uid>, Refusal>> + Send {
+        let _ = (uids, options, budget);
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// The messages of `uids`, which ascend, in conversations: THREAD. The numbers of the nodes are UIDs. Whoever has it
+    /// says so by [`Service::capabilities`]: `THREAD=` and the algorithm. [`mailwire_imap::threading`] has all of them.
+    ///
+    /// # Errors
+    ///
+    /// It takes too much work. By default, that it is not possible here.
+    fn thread(
+        &mut self,
+        uids: &[Uid],
+        options: &ThreadOptions,
+        budget: &mut Budget,
+    ) -> impl Future<Output = Result<Vec<ThreadNode>, Refusal>> + Send {
+        let _ = (uids, options, budget);
+        async { Err(Refusal::not_here()) }
+    }
 
     /// Stores a message. The client is told to send it when its first chunk is asked for: an answer
     /// before that saves it from sending. A refusal with [`Code::TryCreate`](mailwire_imap::response::Code::TryCreate) if there is no such
