@@ -271,11 +271,7 @@ fn read_returns(r: &mut Reader<'_>, options: &mut Option<Box<ListOptions>>) -> R
 fn read_patterns(r: &mut Reader<'_>) -> Result<ListPatterns, ParseError> {
     let start = r.offset();
     r.skip(1);
-    let mut patterns = Vec::new();
-    r.items(|r| {
-        patterns.push(ListPattern::read(r)?);
-        Ok(())
-    })?;
+    let patterns = r.list_of(ListPattern::read)?;
     let mut patterns = patterns.into_iter();
     let first = patterns.next().ok_or(ParseError::new(start, "an empty list of patterns"))?;
     Ok(ListPatterns::new(first, patterns))

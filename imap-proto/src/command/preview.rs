@@ -27,25 +27,16 @@ pub struct PreviewMods {
     pub fuzzy: bool,
 }
 
+mailwire_core::setters!(const PreviewMods {
+    with_lazy(lazy: bool),
+    with_fuzzy(fuzzy: bool),
+});
+
 impl PreviewMods {
     /// The words, however long it takes to find them.
     #[must_use]
     pub const fn new() -> Self {
         Self { lazy: false, fuzzy: false }
-    }
-
-    /// Sets whether only words that are at hand are wanted.
-    #[must_use]
-    pub const fn with_lazy(mut self, lazy: bool) -> Self {
-        self.lazy = lazy;
-        self
-    }
-
-    /// Sets whether the algorithm is named, as early drafts had it.
-    #[must_use]
-    pub const fn with_fuzzy(mut self, fuzzy: bool) -> Self {
-        self.fuzzy = fuzzy;
-        self
     }
 
     /// What a server must have for PREVIEW.

@@ -198,11 +198,7 @@ impl GmailStore {
         let silent = r.eat_ignore_case(".SILENT");
         r.space()?;
         r.expect(b'(', "expected a list of labels")?;
-        let mut labels = Vec::new();
-        r.items(|r| {
-            labels.push(GmailLabel::read(r)?);
-            Ok(())
-        })?;
+        let labels = r.list_of(GmailLabel::read)?;
         Ok(Self { messages, action, silent, labels, unchanged_since: None })
     }
 

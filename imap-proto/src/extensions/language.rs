@@ -115,11 +115,7 @@ impl LanguageData {
             r.space()?;
             let start = r.offset();
             r.expect(b'(', "expected a list of languages")?;
-            let mut tags = Vec::new();
-            r.items(|r| {
-                tags.push(AString::read(r)?);
-                Ok(())
-            })?;
+            let tags = r.list_of(AString::read)?;
             if tags.is_empty() {
                 r.deviate_at(start, deviation::EMPTY_LIST)?;
             }

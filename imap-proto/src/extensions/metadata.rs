@@ -16,7 +16,7 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Dialect, Invalid, ParseError, ParseErrorKind, Text, keywords};
+use mailwire_core::{Dialect, Invalid, ParseError, ParseErrorKind, Text, keywords, setters};
 
 use super::{more, spaced};
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     literal::Announcement,
     types::{
         Literal, MailboxName, Reader, chars, eat_nil, read_literal, read_nstring, write_astring,
-        write_number, write_string,
+        write_number, write_spaced, write_string,
     },
 };
 
@@ -190,21 +190,12 @@ impl GetMetadata {
     pub fn new(mailbox: MailboxName, entries: impl Into<Vec<EntryName>>) -> Self {
         Self { mailbox, entries: entries.into(), max_size: None, depth: Depth::Zero }
     }
-
-    /// Leaves out values of more bytes than this.
-    #[must_use]
-    pub const fn with_max_size(mut self, max_size: Option<u32>) -> Self {
-        self.max_size = max_size;
-        self
-    }
-
-    /// Asks for what lies below the entries, too.
-    #[must_use]
-    pub const fn with_depth(mut self, depth: Depth) -> Self {
-        self.depth = depth;
-        self
-    }
 }
+
+setters!(const GetMetadata {
+    with_max_size(max_size: Option<u32>),
+    with_depth(depth: Depth),
+});
 
 keywords! {
     enum Verb { Get = "GETMETADATA", Set = "SETMETADATA" }
@@ -261,11 +252,7 @@ impl EntryName {
     pub(crate) fn read_list(r: &mut Reader<'_>) -> Result<Vec<Self>, ParseError> {
         let start = r.offset();
         r.expect(b'(', "expected a list of entries")?;
-        let mut entries = Vec::new();
-        r.items(|r| {
-            entries.push(Self::read(r)?);
-            Ok(())
-        })?;
+        let entries = r.list_of(Self::read)?;
         if entries.is_empty() { Err(no_entries(start)) } else { Ok(entries) }
     }
 
@@ -500,14 +487,11 @@ impl MetadataData {
             Self::Values { mailbox, entries } => {
                 mailbox.write(out);
                 out.extend_from_slice(b" (");
-                for (at, (name, value)) in entries.iter().enumerate() {
-                    if at > 0 {
-                        out.push(b' ');
-                    }
+                write_spaced(out, entries, |out, (name, value)| {
                     write_astring(out, name.as_bytes());
                     out.push(b' ');
                     write_value(out, value.as_ref());
-                }
+                });
                 out.push(b')');
             }
             Self::Changed { mailbox, entries } => {

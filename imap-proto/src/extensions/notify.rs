@@ -399,12 +399,7 @@ fn names(r: &mut Reader<'_>) -> Result<Vec<MailboxName>, ParseError> {
     if !r.eat(b'(') {
         return Ok(alloc::vec![MailboxName::read(r)?]);
     }
-    let mut names = Vec::new();
-    r.items(|r| {
-        names.push(MailboxName::read(r)?);
-        Ok(())
-    })?;
-    Ok(names)
+    r.list_of(MailboxName::read)
 }
 
 impl NotifyEvent {

@@ -227,11 +227,7 @@ fn read_extensions(r: &mut Reader<'_>) -> Result<Vec<ListExtension>, ParseError>
         r.space()?;
         extensions.push(if name.eq_ignore_ascii_case("CHILDINFO") && r.peek() == Some(b'(') {
             r.skip(1);
-            let mut options = Vec::new();
-            r.items(|r| {
-                options.push(read_astring(r)?);
-                Ok(())
-            })?;
+            let options = r.list_of(read_astring)?;
             ListExtension::ChildInfo(options)
         } else if name.eq_ignore_ascii_case("OLDNAME") && r.peek() == Some(b'(') {
             r.skip(1);

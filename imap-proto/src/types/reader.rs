@@ -250,6 +250,19 @@ impl<'a> Reader<'a> {
         self.items_after(item)
     }
 
+    /// The values of a list up to its `)`, whose `(` was read.
+    pub(crate) fn list_of<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<T, ParseError>,
+    ) -> Result<Vec<T>, ParseError> {
+        let mut values = Vec::new();
+        self.items(|r| {
+            values.push(read(r)?);
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
     /// The items of a list that is the last thing of a response. Lenient: its `)` is missing.
     pub(crate) fn last_items(
         &mut self,

@@ -192,12 +192,7 @@ impl Value {
 
     /// Reads the values of a list up to its `)`; its `(` was read.
     pub(crate) fn read_list(r: &mut Reader<'_>) -> Result<Vec<Self>, ParseError> {
-        let mut values = Vec::new();
-        r.items(|r| {
-            values.push(Self::read(r)?);
-            Ok(())
-        })?;
-        Ok(values)
+        r.list_of(Self::read)
     }
 
     /// Steps over values, with a space between each, up to the end.

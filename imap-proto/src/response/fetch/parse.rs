@@ -439,12 +439,7 @@ fn read_labels(r: &mut Reader<'_>) -> Result<Vec<GmailLabel>, ParseError> {
         }
         return Err(r.error("expected ("));
     }
-    let mut labels = Vec::new();
-    r.items(|r| {
-        labels.push(GmailLabel::read(r)?);
-        Ok(())
-    })?;
-    Ok(labels)
+    r.list_of(GmailLabel::read)
 }
 
 /// Lenient: `NIL` or an empty string; a literal; an unquoted word is an error of the item.
