@@ -434,13 +434,10 @@ impl Capabilities {
     /// Whether a capability is offered, with any value or none if it has one.
     pub(crate) fn has_some(&self, capability: &Capability) -> bool {
         match capability {
-            Capability::AppendLimit(_) => {
-                self.list.iter().any(|has| matches!(has, Capability::AppendLimit(_)))
+            Capability::AppendLimit(_) | Capability::MessageLimit(_) | Capability::SaveLimit(_) => {
+                let kind = core::mem::discriminant(capability);
+                self.list.iter().any(|has| core::mem::discriminant(has) == kind)
             }
-            Capability::MessageLimit(_) => {
-                self.list.iter().any(|has| matches!(has, Capability::MessageLimit(_)))
-            }
-            Capability::SaveLimit(_) => self.list.iter().any(|has| matches!(has, Capability::SaveLimit(_))),
             known => self.has(known),
         }
     }

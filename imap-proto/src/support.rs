@@ -132,12 +132,15 @@ extensions! {
     1 "APPENDLIMIT" in "RFC 7889": Whole Whole
         "the largest message that can be appended"
         ["mail-store/tests/imap_storing.rs::the_largest_message_is_told", "imap-proto/tests/client.rs::messages_that_are_too_large_are_not_sent"]
-    1 "QUOTA" in "RFC 9208": Values Values
-        "limits on what mailboxes hold; missing: the calls, the store" []
-    1 "X-GM-EXT-1" in "Gmail": Values Nothing
-        "labels and identifiers; missing: search keys, STORE of labels" []
-    2 "CREATE-SPECIAL-USE" in "RFC 6154": Nothing Nothing
-        "CREATE that says what the mailbox is for" []
+    1 "QUOTA" in "RFC 9208": Whole Whole
+        "limits on what mailboxes hold"
+        ["mail-store/tests/imap_boxes.rs::quotas"]
+    1 "X-GM-EXT-1" in "Gmail": Whole Values
+        "labels, identifiers and a search language; a store has none"
+        ["mail-transport/tests/imap_mailboxes.rs::labels"]
+    2 "CREATE-SPECIAL-USE" in "RFC 6154": Whole Whole
+        "CREATE that says what the mailbox is for"
+        ["mail-store/tests/imap_boxes.rs::uses_of_mailboxes"]
     2 "UTF8=ACCEPT" in "RFC 9755": Nothing Nothing
         "UTF-8 in names, strings and messages" []
     2 "COMPRESS=DEFLATE" in "RFC 4978": Whole Whole
@@ -177,14 +180,18 @@ extensions! {
     2 "WITHIN" in "RFC 5032": Whole Whole
         "messages by their age in seconds"
         ["mail-store/tests/imap_search.rs::ages"]
-    2 "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE" in "RFC 9208": Nothing Nothing
-        "what is limited" []
-    2 "ACL" in "RFC 4314": Nothing Nothing
-        "who may do what" []
-    2 "RIGHTS=" in "RFC 4314": Nothing Nothing
-        "rights beyond the first ones" []
-    2 "METADATA", "METADATA-SERVER" in "RFC 5464": Nothing Nothing
-        "annotations of mailboxes and of the server" []
+    2 "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE" in "RFC 9208": Whole Whole
+        "what is limited, and what an expunge would free"
+        ["mail-store/tests/imap_boxes.rs::quotas"]
+    2 "ACL" in "RFC 4314": Whole Whole
+        "who may do what"
+        ["mail-store/tests/imap_boxes.rs::rights"]
+    2 "RIGHTS=" in "RFC 4314": Whole Whole
+        "rights beyond the first ones"
+        ["mail-store/tests/imap_boxes.rs::rights"]
+    2 "METADATA", "METADATA-SERVER" in "RFC 5464": Whole Whole
+        "annotations of mailboxes and of the server"
+        ["mail-store/tests/imap_boxes.rs::annotations"]
     2 "NOTIFY" in "RFC 5465": Values Values
         "news of any mailbox; missing: the calls, the store" []
     2 "UIDONLY" in "RFC 9586": Nothing Nothing
@@ -210,16 +217,20 @@ extensions! {
         "what is alike" []
     3 "MULTISEARCH" in "RFC 7377": Nothing Nothing
         "a search in several mailboxes" []
-    3 "QUOTASET" in "RFC 9208": Nothing Nothing
-        "setting limits" []
-    3 "LIST-MYRIGHTS" in "RFC 8440": Nothing Nothing
-        "rights to each mailbox that LIST shows" []
-    3 "LIST-METADATA" in "RFC 9590": Nothing Nothing
-        "annotations of each mailbox that LIST shows" []
+    3 "QUOTASET" in "RFC 9208": Whole Whole
+        "setting limits"
+        ["mail-store/tests/imap_boxes.rs::quotas", "mail-store/tests/imap_boxes.rs::limits_are_not_the_users_own"]
+    3 "LIST-MYRIGHTS" in "RFC 8440": Whole Whole
+        "rights to each mailbox that LIST shows"
+        ["mail-store/tests/imap_boxes.rs::listing"]
+    3 "LIST-METADATA" in "RFC 9590": Whole Whole
+        "annotations of each mailbox that LIST shows"
+        ["mail-store/tests/imap_boxes.rs::listing"]
     3 "UIDBATCHES" in "RFC 10022": Nothing Nothing
         "UIDs that part a mailbox into batches" []
-    3 "JMAPACCESS" in "RFC 9698": Nothing Nothing
-        "where the mail is to be had by JMAP" []
+    3 "JMAPACCESS" in "RFC 9698": Whole Whole
+        "where the mail is to be had by JMAP"
+        ["mail-store/tests/imap_boxes.rs::languages_and_other_servers"]
     3 "UNAUTHENTICATE" in "RFC 8437": Whole Whole
         "another login on the connection"
         ["mail-store/tests/imap_sessions.rs::one_connection_serves_one_user_after_the_other", "imap-proto/tests/compress.rs::nothing_is_left_of_a_user_who_has_logged_out"]
@@ -227,12 +238,15 @@ extensions! {
         "messages made of parts that the server has; missing: the call, the store" []
     3 "I18NLEVEL=1", "I18NLEVEL=2" in "RFC 5255": Nothing Nothing
         "how text is compared" []
-    3 "LANGUAGE" in "RFC 5255": Nothing Nothing
-        "texts in other languages" []
-    3 "LOGIN-REFERRALS" in "RFC 2221": Nothing Nothing
-        "a login belongs on another server" []
-    3 "XLIST" in "Gmail": Nothing Nothing
-        "LIST with what mailboxes are for" []
+    3 "LANGUAGE" in "RFC 5255": Whole Whole
+        "texts in other languages"
+        ["mail-store/tests/imap_boxes.rs::languages_and_other_servers"]
+    3 "LOGIN-REFERRALS" in "RFC 2221": Whole Whole
+        "a login belongs on another server"
+        ["mail-transport/tests/imap_mailboxes.rs::referrals_are_told"]
+    3 "XLIST" in "Gmail": Whole Whole
+        "LIST with what mailboxes are for"
+        ["mail-store/tests/imap_boxes.rs::what_a_store_has_not", "mail-transport/tests/imap_mailboxes.rs::uses_by_xlist"]
     3 "SNIPPET=FUZZY" in "draft-slusarz-imap-fetch-snippet": Whole Values
         "PREVIEW before it was one; missing: the server, which has PREVIEW"
         ["imap-proto/tests/transcripts/attributes.txt"]
@@ -252,16 +266,18 @@ extensions! {
         "decoded content of such URLs" []
     4 "URL-PARTIAL" in "RFC 5550": Nothing Nothing
         "ranges in URLs" []
-    4 "MAILBOX-REFERRALS" in "RFC 2193": Nothing Nothing
-        "a mailbox is on another server" []
+    4 "MAILBOX-REFERRALS" in "RFC 2193": Whole Whole
+        "a mailbox is on another server"
+        ["mail-store/tests/imap_boxes.rs::languages_and_other_servers", "mail-transport/tests/imap_mailboxes.rs::referrals_are_told"]
     4 "ANNOTATE-EXPERIMENT-1" in "RFC 5257": Nothing Nothing
         "annotations of messages" []
     4 "CONVERT" in "RFC 5259": Nothing Nothing
         "parts in other formats" []
     4 "IMAPSIEVE=" in "RFC 6785": Nothing Nothing
         "Sieve scripts that run on changes" []
-    4 "XAPPLEPUSHSERVICE" in "Apple": Nothing Nothing
-        "push to devices" []
+    4 "XAPPLEPUSHSERVICE" in "Apple": Values Values
+        "push to devices; what it means is not published"
+        []
     4 "XYMHIGHESTMODSEQ" in "Yahoo": Nothing Nothing
         "HIGHESTMODSEQ without CONDSTORE" []
     4 "X-MSG-EXT" in "Yahoo": Nothing Nothing

@@ -31,6 +31,18 @@ pub enum Error {
     /// The account may not have so many messages, bytes or mailboxes.
     #[error("quota exceeded")]
     OverQuota,
+    /// The account may not do this: why not.
+    #[error("{0}")]
+    Denied(&'static str),
+    /// A mailbox cannot be for this: why not.
+    #[error("{0}")]
+    SpecialUse(&'static str),
+    /// The value of an annotation has more bytes than this.
+    #[error("an annotation has at most {0} bytes")]
+    AnnotationSize(u64),
+    /// There cannot be so many annotations.
+    #[error("too many annotations")]
+    Annotations,
     /// Another session holds the lease.
     #[error("another session has it")]
     InUse,

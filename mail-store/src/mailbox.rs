@@ -1,7 +1,10 @@
 //! Mailboxes, and what happens in them.
 
 use mailwire_core::Text;
-use mailwire_imap::types::{FlagSet, ModSeq, ObjectId, Uid, UidValidity};
+use mailwire_imap::{
+    extensions::acl::Rights,
+    types::{FlagSet, ModSeq, ObjectId, Uid, UidValidity},
+};
 
 use crate::{MailboxPath, Uids};
 
@@ -94,6 +97,11 @@ pub struct Mailbox {
     pub recent: u32,
     /// The size of all messages, in bytes.
     pub bytes: u64,
+    /// The size of those that are `\Deleted`, in bytes.
+    pub deleted_bytes: u64,
+    /// What the account may do with it (RFC 4314): all by default. [`ImapService`](crate::ImapService) holds sessions to
+    /// that.
+    pub rights: Rights,
 }
 
 impl Mailbox {
@@ -112,6 +120,8 @@ impl Mailbox {
             deleted: 0,
             recent: 0,
             bytes: 0,
+            deleted_bytes: 0,
+            rights: Rights::ALL,
         }
     }
 }

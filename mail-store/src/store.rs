@@ -3,10 +3,17 @@
 use std::{future::Future, ops::Range, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use mailwire_core::Text;
 use mailwire_imap::{
     Capability,
+    extensions::{
+        acl::{Rights, RightsChange},
+        metadata::EntryName,
+        quota::{QuotaRoot, SetQuotaResource},
+    },
     types::{ModSeq, Uid},
 };
+use mailwire_transport::imap::server::{GrantableRights, MetadataOptions};
 
 use crate::{
     AccountId, BodyId, Changes, Copied, Cursor, Delivered, Fields, Filter, FlagChange, How, Lease, Mailbox,
@@ -269,6 +276,108 @@ pub trait Store: Clone + Send + Sync + 'static {
         to: MailboxId,
         how: How,
     ) -> impl Future<Output = Result<Copied>> + Send;
+
+    /// What limits an account: its quota roots (RFC 9208), with usage and limits. There are none by default. QUOTA, and a
+    /// `QUOTA=RES-` for each resource, belong among the [`extensions`](Self::extensions) of a store that has some.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchAccount`](crate::Error::NoSuchAccount).
+    fn quota_roots(&self, account: AccountId) -> impl Future<Output = Result<Vec<QuotaRoot>>> + Send {
+        let _ = account;
+        async { Ok(Vec::new()) }
+    }
+
+    /// Sets the limits of a quota root on behalf of an account, all of them: what is not named has none. Gives usage and
+    /// limits as they are then.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`](crate::Error::Denied), as always by default.
+    fn set_quota(
+        &self,
+        account: AccountId,
+        root: &str,
+        limits: &[SetQuotaResource],
+    ) -> impl Future<Output = Result<QuotaRoot>> + Send {
+        let _ = (account, root, limits);
+        async { Err(crate::Error::Denied("limits cannot be changed")) }
+    }
+
+    /// Who has which rights to a mailbox (RFC 4314). What the account itself may do is in
+    /// [`Mailbox::rights`](crate::Mailbox::rights). ACL belongs among the [`extensions`](Self::extensions) of a store that
+    /// keeps rights.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchMailbox`](crate::Error::NoSuchMailbox); [`Error::Denied`](crate::Error::Denied), as always by
+    /// default.
+    fn acl(&self, mailbox: MailboxId) -> impl Future<Output = Result<Vec<(String, Rights)>>> + Send {
+        let _ = mailbox;
+        async { Err(crate::Error::Denied("there are no rights")) }
+    }
+
+    /// Changes the rights of an identifier to a mailbox; `None` takes it off the list.
+    ///
+    /// # Errors
+    ///
+    /// As [`acl`](Self::acl); it cannot be given these.
+    fn set_acl(
+        &self,
+        mailbox: MailboxId,
+        identifier: &str,
+        change: Option<RightsChange>,
+    ) -> impl Future<Output = Result<()>> + Send {
+        let _ = (mailbox, identifier, change);
+        async { Err(crate::Error::Denied("there are no rights")) }
+    }
+
+    /// Which rights to a mailbox an identifier can be given.
+    ///
+    /// # Errors
+    ///
+    /// As [`acl`](Self::acl).
+    fn list_rights(
+        &self,
+        mailbox: MailboxId,
+        identifier: &str,
+    ) -> impl Future<Output = Result<GrantableRights>> + Send {
+        let _ = (mailbox, identifier);
+        async { Err(crate::Error::Denied("there are no rights")) }
+    }
+
+    /// Annotations of a mailbox, or of the account where there is none (RFC 5464): those that are there of what is asked
+    /// for. METADATA belongs among the [`extensions`](Self::extensions) of a store that has annotations.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchMailbox`](crate::Error::NoSuchMailbox); [`Error::Denied`](crate::Error::Denied), as always by
+    /// default.
+    fn metadata(
+        &self,
+        account: AccountId,
+        mailbox: Option<MailboxId>,
+        options: &MetadataOptions,
+    ) -> impl Future<Output = Result<Vec<(EntryName, Text)>>> + Send {
+        let _ = (account, mailbox, options);
+        async { Err(crate::Error::Denied("there are no annotations")) }
+    }
+
+    /// Changes annotations: all or none. `None` removes one.
+    ///
+    /// # Errors
+    ///
+    /// As [`metadata`](Self::metadata); [`Error::AnnotationSize`](crate::Error::AnnotationSize),
+    /// [`Error::Annotations`](crate::Error::Annotations), [`Error::OverQuota`](crate::Error::OverQuota): too much.
+    fn set_metadata(
+        &self,
+        account: AccountId,
+        mailbox: Option<MailboxId>,
+        entries: &[(EntryName, Option<Text>)],
+    ) -> impl Future<Output = Result<()>> + Send {
+        let _ = (account, mailbox, entries);
+        async { Err(crate::Error::Denied("there are no annotations")) }
+    }
 
     /// Waits for changes in an account.
     fn watch(&self, account: AccountId) -> Self::Watch;

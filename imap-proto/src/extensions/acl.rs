@@ -252,6 +252,11 @@ impl Rights {
         rights
     }
 
+    /// Each right by itself, in the order in which RFC 4314 has them.
+    pub fn iter(self) -> impl Iterator<Item = Self> {
+        self.letters().map(Self::one)
+    }
+
     /// The letters and digits, in the order in which RFC 4314 has them.
     fn letters(self) -> impl Iterator<Item = u8> {
         const USUAL: &[u8] = b"lrswipkxteancd";

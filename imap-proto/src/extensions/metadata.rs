@@ -168,6 +168,14 @@ impl EntryName {
     }
 }
 
+impl MetadataCommand {
+    /// `SETMETADATA`: entries and their new values, at least one. `None` removes the entry.
+    #[must_use]
+    pub fn set(mailbox: MailboxName, entries: impl Into<Vec<(EntryName, Option<Text>)>>) -> Self {
+        Self::Set { mailbox, entries: entries.into() }
+    }
+}
+
 /// What METADATA says in a response code ([RFC 5464 section
 /// 5](https://www.rfc-editor.org/rfc/rfc5464#section-5)).
 #[non_exhaustive]

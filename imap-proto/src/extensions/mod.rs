@@ -24,7 +24,7 @@ use mailwire_core::ParseError;
 use crate::{
     command::{Command, Rules, Writer},
     response::Untagged,
-    types::Reader,
+    types::{MailboxName, Reader},
 };
 
 /// Makes an enum of a type for each extension, each of which has `read`, `write` and `name`.
@@ -148,6 +148,24 @@ impl From<ExtensionCommand> for Command {
 }
 
 impl ExtensionData {
+    /// The one mailbox that it is about, if it is about one.
+    #[must_use]
+    pub const fn mailbox(&self) -> Option<&MailboxName> {
+        match self {
+            Self::Acl(
+                acl::AclData::Acl { mailbox, .. }
+                | acl::AclData::ListRights { mailbox, .. }
+                | acl::AclData::MyRights { mailbox, .. },
+            )
+            | Self::Metadata(
+                metadata::MetadataData::Values { mailbox, .. }
+                | metadata::MetadataData::Changed { mailbox, .. },
+            )
+            | Self::Quota(quota::QuotaData::Roots { mailbox, .. }) => Some(mailbox),
+            _ => None,
+        }
+    }
+
     /// Whether the grammar has a form for it.
     pub(crate) fn has_form(&self) -> bool {
         match self {

@@ -102,6 +102,17 @@ pub struct SetQuotaResource {
     pub limit: u64,
 }
 
+/// A quota root: what is limited together.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct QuotaRoot {
+    /// Its name, which may be empty.
+    pub name: AString,
+    /// What is limited in it, with usage and limits.
+    pub usage: Vec<QuotaResource>,
+}
+
 /// How much of a resource is used.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -139,6 +150,15 @@ impl QuotaCommand {
     pub fn get(root: impl Into<Text>) -> Result<Self, Invalid> {
         AString::new(root).map(Self::Get)
     }
+
+    /// `SETQUOTA`
+    ///
+    /// # Errors
+    ///
+    /// NUL, CR or LF in the name of the root.
+    pub fn set(root: impl Into<Text>, limits: impl Into<Vec<SetQuotaResource>>) -> Result<Self, Invalid> {
+        Ok(Self::Set { root: AString::new(root)?, limits: limits.into() })
+    }
 }
 
 impl SetQuotaResource {
@@ -146,6 +166,14 @@ impl SetQuotaResource {
     #[must_use]
     pub const fn new(resource: ResourceName, limit: u64) -> Self {
         Self { resource, limit }
+    }
+}
+
+impl QuotaRoot {
+    /// A quota root with what is limited in it.
+    #[must_use]
+    pub fn new(name: AString, usage: impl Into<Vec<QuotaResource>>) -> Self {
+        Self { name, usage: usage.into() }
     }
 }
 

@@ -3,9 +3,10 @@
 mod fetch;
 mod open;
 mod order;
+mod rights;
 mod session;
 
-use mailwire_imap::{Capability, response::Code};
+use mailwire_imap::{Capability, extensions::metadata::MetadataCode, response::Code};
 use mailwire_transport::{
     imap::server::{Refusal, Service},
     sasl::{Authenticator, Identity},
@@ -95,6 +96,10 @@ impl From<Error> for Refusal {
             Error::MailboxExists => Code::AlreadyExists,
             Error::OverQuota => Code::OverQuota,
             Error::InUse => Code::InUse,
+            Error::Denied(_) => Code::NoPerm,
+            Error::SpecialUse(_) => Code::UseAttr,
+            Error::AnnotationSize(limit) => Code::Metadata(MetadataCode::MaxSize(limit)),
+            Error::Annotations => Code::Metadata(MetadataCode::TooMany),
             Error::HasChildren => Code::HasChildren,
             Error::Limit(_) => Code::Limit,
             Error::NotDone(_) | Error::Unknown(_) => return internal(&error),

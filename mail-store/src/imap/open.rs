@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use mailwire_imap::types::{FlagSet, Uid};
+use mailwire_imap::{
+    extensions::acl::Rights,
+    types::{FlagSet, Uid},
+};
 use mailwire_transport::imap::server::Update;
 
 use crate::{Cursor, Fields, MailboxId, Result, Store, Stored, Uids, Watch as _};
@@ -16,6 +19,8 @@ pub(super) struct Open<S: Store> {
     pub(super) mailbox: MailboxId,
     /// What the feed has told so far.
     pub(super) cursor: Cursor,
+    /// What the session may do, as it was when the mailbox was opened.
+    pub(super) rights: Rights,
     read_only: bool,
     watch: S::Watch,
     /// What the client has not been told of that.
@@ -43,7 +48,7 @@ impl<S: Store> Open<S> {
         read_only: bool,
         watch: S::Watch,
     ) -> Self {
-        Self { store, mailbox, cursor, read_only, watch, news: News::default() }
+        Self { store, mailbox, cursor, rights: Rights::ALL, read_only, watch, news: News::default() }
     }
 
     /// Reads the feed to its end. `own` are changes of this session, of which the client needs not be told:

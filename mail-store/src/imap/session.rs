@@ -2,21 +2,27 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use mailwire_core::Text;
 use mailwire_imap::{
-    command::{List, SearchKey},
+    command::{List, SearchKey, StoreAction},
+    extensions::{
+        acl::{Rights, RightsChange},
+        metadata::EntryName,
+        quota::{QuotaRoot, SetQuotaResource},
+    },
     response::{Code, ThreadNode},
-    types::{Flag, FlagSet, MailboxAttribute, PermanentFlags, Uid, UidSet},
+    types::{Flag, FlagSet, MailboxAttribute, Uid, UidSet},
 };
 use mailwire_transport::{
     Budget, OverBudget,
     imap::server::{
-        Appended, Body, Copied, CopyOptions, CreateOptions, FetchOptions, FetchWriter, Mailbox, Messages,
-        NewMessage, Refusal, SearchOptions, SelectOptions, Selected, Session, SortOptions, Status,
-        StatusOptions, StoreOptions, Stored, ThreadOptions, Update,
+        Appended, Body, Copied, CopyOptions, CreateOptions, FetchOptions, FetchWriter, GrantableRights,
+        Mailbox, Messages, MetadataOptions, NewMessage, Refusal, SearchOptions, SelectOptions, Selected,
+        Session, SortOptions, Status, StatusOptions, StoreOptions, Stored, ThreadOptions, Update,
     },
 };
 
-use super::{fetch::Plan, open::Open, order, try_create};
+use super::{fetch::Plan, open::Open, order, rights, try_create};
 use crate::{
     AccountId, BodyWriter, Error, Fields, Filter, FlagChange, How, InternalDate, MAX_CHANGED, MailboxChange,
     MailboxId, MailboxPath, Store, Target, Uids, Which,
@@ -73,6 +79,45 @@ impl<S: Store> User<S> {
         Ok(delivered.into_iter().map(|one| Appended::new(one.uid_validity, one.uid)).collect())
     }
 
+    /// A mailbox that messages are put into.
+    async fn target(&self, name: &str) -> Result<crate::Mailbox, Refusal> {
+        let mailbox = self.named(name).await.map_err(try_create)?;
+        rights::check(mailbox.rights, Rights::INSERT)?;
+        Ok(mailbox)
+    }
+
+    /// Refuses what takes other rights to a mailbox than there are. One that is not there is for the store to refuse.
+    async fn check(&self, path: &MailboxPath, needs: Rights) -> Result<(), Refusal> {
+        match self.store.mailbox(self.account, path).await {
+            Ok(mailbox) => rights::check(mailbox.rights, needs),
+            Err(Error::NoSuchMailbox) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Refuses a new mailbox below one where none may be made.
+    async fn check_above(&self, path: &MailboxPath) -> Result<(), Refusal> {
+        match path.parents().last().map(MailboxPath::new) {
+            Some(parent) => self.check(&parent?, Rights::CREATE).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A mailbox whose rights the user may see and change.
+    async fn administered(&self, name: &str) -> Result<MailboxId, Refusal> {
+        let mailbox = self.named(name).await?;
+        rights::check(mailbox.rights, Rights::ADMINISTER)?;
+        Ok(mailbox.id)
+    }
+
+    /// A mailbox whose annotations the user may see and change; `None` for those of the account.
+    async fn annotated(&self, name: Option<&str>) -> Result<Option<MailboxId>, Refusal> {
+        let Some(name) = name else { return Ok(None) };
+        let mailbox = self.named(name).await?;
+        rights::check_annotated(&mailbox)?;
+        Ok(Some(mailbox.id))
+    }
+
     async fn alter(&self, change: MailboxChange) -> Result<(), Refusal> {
         Ok(self.store.alter(self.account, change).await.map(drop)?)
     }
@@ -92,8 +137,11 @@ impl<S: Store> ImapSession<S> {
 
     /// Puts messages into another mailbox.
     async fn copy(&mut self, uids: &[Uid], target: &str, how: How) -> Result<Copied, Refusal> {
-        let target = self.user.named(target).await.map_err(try_create)?;
+        let target = self.user.target(target).await?;
         let (store, open) = self.opened()?;
+        if how == How::Move {
+            rights::check(open.rights, Rights::DELETE_MESSAGES | Rights::EXPUNGE)?;
+        }
         let copied = store.copy(open.mailbox, &uids.into(), target.id, how).await.map_err(try_create)?;
         Ok(Copied::new(copied.uid_validity, copied.pairs().collect::<Vec<_>>()))
     }
@@ -116,8 +164,11 @@ impl<S: Store> ImapSession<S> {
 }
 
 /// Where a message goes that a client stores.
-fn target(mailbox: MailboxId, message: NewMessage) -> Target {
-    Target::mailbox(mailbox).with_flags(message.flags).with_date(message.date.map(InternalDate::from))
+/// Where a message goes, with the flags that it may bring there.
+fn target(mailbox: &crate::Mailbox, message: &NewMessage) -> Target {
+    Target::mailbox(mailbox.id)
+        .with_flags(rights::permitted(&message.flags, mailbox.rights))
+        .with_date(message.date.map(InternalDate::from))
 }
 
 /// Refuses flags that no message can have: those of the system that are not in PERMANENTFLAGS.
@@ -144,6 +195,9 @@ impl<S: Store> Session for ImapSession<S> {
             all.subscriptions.unwrap_or_default().into_iter().collect();
         let mut listed: Vec<Mailbox> = Vec::with_capacity(all.mailboxes.len());
         for mailbox in all.mailboxes {
+            if !mailbox.rights.contains(Rights::LOOKUP) {
+                continue;
+            }
             let mut one = Mailbox::new(mailbox.path.as_str()).subscribed(subscribed.remove(&mailbox.path));
             if let Some(attribute) = mailbox.special_use.and_then(|name| MailboxAttribute::new(name).ok()) {
                 one = one.with(attribute);
@@ -160,6 +214,7 @@ impl<S: Store> Session for ImapSession<S> {
 
     async fn status(&mut self, mailbox: &str, _: &StatusOptions) -> Result<Status, Refusal> {
         let mailbox = self.user.named(mailbox).await?;
+        rights::check(mailbox.rights, Rights::READ)?;
         let mut status = Status::default();
         status.messages = Some(mailbox.messages);
         status.recent = Some(mailbox.recent);
@@ -168,20 +223,25 @@ impl<S: Store> Session for ImapSession<S> {
         status.unseen = Some(mailbox.unseen);
         status.deleted = Some(mailbox.deleted);
         status.size = Some(mailbox.bytes);
+        status.deleted_bytes = Some(mailbox.deleted_bytes);
         status.mailbox_id = Some(mailbox.id.object_id());
         Ok(status)
     }
 
     async fn select(&mut self, mailbox: &str, options: &SelectOptions) -> Result<Selected, Refusal> {
-        let read_only = options.read_only;
         self.open = None;
-        let mailbox = self.user.named(mailbox).await?.id;
+        let named = self.user.named(mailbox).await?;
+        let (mailbox, rights) = (named.id, named.rights);
+        rights::check(rights, Rights::READ)?;
+        let read_only = options.read_only || rights::is_read_only(rights);
         // Before the look, so that nothing is missed.
         let watch = self.user.store.watch(self.user.account);
         let opened = self.user.store.open(mailbox, None).await?;
         let first_recent = self.user.store.recent(mailbox, opened.cursor.uid_next(), !read_only).await?;
         let flags: FlagSet = Selected::system_flags().iter().chain(opened.keywords.iter()).cloned().collect();
-        self.open = Some(Open::new(self.user.store.clone(), mailbox, opened.cursor, read_only, watch));
+        let mut open = Open::new(self.user.store.clone(), mailbox, opened.cursor, read_only, watch);
+        open.rights = rights;
+        self.open = Some(open);
         let uids: Vec<Uid> = opened.uids.iter().collect();
         let mut selected = Selected::new(opened.mailbox.uid_validity, opened.mailbox.uid_next, uids);
         selected.recent = opened.uids.difference(&Uids::below(first_recent)).iter().collect();
@@ -189,7 +249,7 @@ impl<S: Store> Session for ImapSession<S> {
         selected.mailbox_id = Some(mailbox.object_id());
         selected.read_only = read_only;
         if !read_only {
-            selected.permanent_flags = PermanentFlags::new(flags.clone(), opened.new_keywords);
+            selected.permanent_flags = rights::permanent(&flags, opened.new_keywords, rights);
         }
         selected.flags = flags;
         Ok(selected)
@@ -212,8 +272,9 @@ impl<S: Store> Session for ImapSession<S> {
     async fn store(&mut self, uids: &[Uid], options: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
         check(&options.flags)?;
         let (store, open) = self.opened()?;
+        let flags = rights::stored(&options.flags, options.action == StoreAction::Replace, open.rights)?;
         let uids = Uids::from(uids);
-        let change = FlagChange::new(options.action, options.flags.clone()).seen(open.cursor.mod_seq());
+        let change = FlagChange::new(options.action, flags).seen(open.cursor.mod_seq());
         let mut own = Vec::new();
         for page in uids.pages(MAX_CHANGED) {
             own.push(store.store(open.mailbox, &page, &change).await?);
@@ -303,12 +364,12 @@ impl<S: Store> Session for ImapSession<S> {
     ) -> Result<Option<Appended>, Refusal> {
         // What can be told before the message is sent, is.
         check(&message.flags)?;
-        let mailbox = self.user.named(mailbox).await.map_err(try_create)?.id;
+        let mailbox = self.user.target(mailbox).await?;
         let mut writer = self.user.store.body(&[self.user.account], Some(body.length())).await?;
         while let Some(chunk) = body.chunk().await? {
             writer.write(chunk).await?;
         }
-        let target = target(mailbox, message);
+        let target = target(&mailbox, &message);
         let stored = self.user.store.deliver(writer.finish().await?, &[target]).await.pop();
         let delivered = stored.unwrap_or(Err(Error::NoSuchMailbox)).map_err(try_create)?;
         Ok(Some(Appended::new(delivered.uid_validity, delivered.uid)))
@@ -319,7 +380,7 @@ impl<S: Store> Session for ImapSession<S> {
         mailbox: &str,
         messages: &mut Messages<'_>,
     ) -> Result<Vec<Appended>, Refusal> {
-        let mailbox = self.user.named(mailbox).await.map_err(try_create)?.id;
+        let mailbox = self.user.target(mailbox).await?;
         let mut written = Vec::new();
         while let Some(message) = messages.next().await? {
             check(&message.flags)?;
@@ -327,7 +388,7 @@ impl<S: Store> Session for ImapSession<S> {
             while let Some(chunk) = messages.chunk().await? {
                 writer.write(chunk).await?;
             }
-            written.push((writer, target(mailbox, message)));
+            written.push((writer, target(&mailbox, &message)));
         }
         self.user.deliver(written, None).await
     }
@@ -340,13 +401,15 @@ impl<S: Store> Session for ImapSession<S> {
         body: &mut Body<'_>,
     ) -> Result<Option<Appended>, Refusal> {
         check(&message.flags)?;
-        let from = self.opened()?.1.mailbox;
-        let mailbox = self.user.named(mailbox).await.map_err(try_create)?.id;
+        let open = self.opened()?.1;
+        rights::check(open.rights, Rights::DELETE_MESSAGES | Rights::EXPUNGE)?;
+        let from = open.mailbox;
+        let mailbox = self.user.target(mailbox).await?;
         let mut writer = self.user.store.body(&[self.user.account], Some(message.length)).await?;
         while let Some(chunk) = body.chunk().await? {
             writer.write(chunk).await?;
         }
-        let written = vec![(writer, target(mailbox, message))];
+        let written = vec![(writer, target(&mailbox, &message))];
         Ok(self.user.deliver(written, Some((from, replaced))).await?.pop())
     }
 
@@ -365,6 +428,7 @@ impl<S: Store> Session for ImapSession<S> {
 
     async fn expunge(&mut self, only: Option<&[Uid]>) -> Result<Vec<Uid>, Refusal> {
         let (store, open) = self.opened()?;
+        rights::check(open.rights, Rights::EXPUNGE)?;
         let known = Uids::below(open.cursor.uid_next());
         let named = only.map_or_else(|| known.clone(), Uids::from);
         let Some(set) = named.to_known() else { return Ok(Vec::new()) };
@@ -398,18 +462,28 @@ impl<S: Store> Session for ImapSession<S> {
         self.take_news().await
     }
 
-    async fn create(&mut self, mailbox: &str, _: &CreateOptions) -> Result<(), Refusal> {
-        self.user.alter(MailboxChange::Create { path: MailboxPath::new(mailbox)?, special_use: None }).await
+    async fn create(&mut self, mailbox: &str, options: &CreateOptions) -> Result<(), Refusal> {
+        let path = MailboxPath::new(mailbox)?;
+        self.user.check_above(&path).await?;
+        let special_use = match options.special_use.as_slice() {
+            [] => None,
+            [one] => Some(one.to_string().into()),
+            _ => return Err(Error::SpecialUse("a mailbox is for one thing here").into()),
+        };
+        self.user.alter(MailboxChange::Create { path, special_use }).await
     }
 
     async fn delete(&mut self, mailbox: &str) -> Result<(), Refusal> {
         let path = MailboxPath::new(mailbox).map_err(|_| Error::NoSuchMailbox)?;
+        self.user.check(&path, Rights::DELETE_MAILBOX).await?;
         self.user.alter(MailboxChange::Delete(path)).await
     }
 
     async fn rename(&mut self, from: &str, to: &str) -> Result<(), Refusal> {
-        let from = MailboxPath::new(from).map_err(|_| Error::NoSuchMailbox)?;
-        self.user.alter(MailboxChange::Rename { from, to: MailboxPath::new(to)? }).await
+        let (from, to) = (MailboxPath::new(from).map_err(|_| Error::NoSuchMailbox)?, MailboxPath::new(to)?);
+        self.user.check(&from, Rights::DELETE_MAILBOX).await?;
+        self.user.check_above(&to).await?;
+        self.user.alter(MailboxChange::Rename { from, to }).await
     }
 
     async fn subscribe(&mut self, mailbox: &str, subscribed: bool) -> Result<(), Refusal> {
@@ -420,5 +494,68 @@ impl<S: Store> Session for ImapSession<S> {
             // Nobody can be subscribed to what is no name.
             Err(_) => Ok(()),
         }
+    }
+
+    async fn quota_roots(&mut self, mailbox: &str) -> Result<Vec<QuotaRoot>, Refusal> {
+        let mailbox = self.user.named(mailbox).await?;
+        rights::check(mailbox.rights, Rights::READ)?;
+        Ok(self.user.store.quota_roots(self.user.account).await?)
+    }
+
+    async fn quota(&mut self, root: &str) -> Result<QuotaRoot, Refusal> {
+        let roots = self.user.store.quota_roots(self.user.account).await?;
+        let found = roots.into_iter().find(|one| one.name == root);
+        found.ok_or_else(|| Refusal::new("There is no such quota root").with_code(Code::NonExistent))
+    }
+
+    async fn set_quota(&mut self, root: &str, limits: &[SetQuotaResource]) -> Result<QuotaRoot, Refusal> {
+        Ok(self.user.store.set_quota(self.user.account, root, limits).await?)
+    }
+
+    async fn acl(&mut self, mailbox: &str) -> Result<Vec<(String, Rights)>, Refusal> {
+        let mailbox = self.user.administered(mailbox).await?;
+        Ok(self.user.store.acl(mailbox).await?)
+    }
+
+    async fn set_acl(
+        &mut self,
+        mailbox: &str,
+        identifier: &str,
+        change: RightsChange,
+    ) -> Result<(), Refusal> {
+        let mailbox = self.user.administered(mailbox).await?;
+        Ok(self.user.store.set_acl(mailbox, identifier, Some(change)).await?)
+    }
+
+    async fn delete_acl(&mut self, mailbox: &str, identifier: &str) -> Result<(), Refusal> {
+        let mailbox = self.user.administered(mailbox).await?;
+        Ok(self.user.store.set_acl(mailbox, identifier, None).await?)
+    }
+
+    async fn list_rights(&mut self, mailbox: &str, identifier: &str) -> Result<GrantableRights, Refusal> {
+        let mailbox = self.user.administered(mailbox).await?;
+        Ok(self.user.store.list_rights(mailbox, identifier).await?)
+    }
+
+    async fn my_rights(&mut self, mailbox: &str) -> Result<Rights, Refusal> {
+        Ok(self.user.named(mailbox).await?.rights)
+    }
+
+    async fn metadata(
+        &mut self,
+        mailbox: Option<&str>,
+        options: &MetadataOptions,
+    ) -> Result<Vec<(EntryName, Text)>, Refusal> {
+        let mailbox = self.user.annotated(mailbox).await?;
+        Ok(self.user.store.metadata(self.user.account, mailbox, options).await?)
+    }
+
+    async fn set_metadata(
+        &mut self,
+        mailbox: Option<&str>,
+        entries: &[(EntryName, Option<Text>)],
+    ) -> Result<(), Refusal> {
+        let mailbox = self.user.annotated(mailbox).await?;
+        Ok(self.user.store.set_metadata(self.user.account, mailbox, entries).await?)
     }
 }

@@ -9,15 +9,17 @@ use std::{
 
 use bytes::Bytes;
 use mailwire_core::Text;
-use mailwire_imap::types::{FlagSet, ModSeq, Uid, UidValidity};
+use mailwire_imap::types::{FlagSet, MailboxAttribute, ModSeq, Uid, UidValidity};
 use mailwire_transport::sasl::StoredPassword;
 use tokio::sync::watch;
 
 use super::{
     Config,
+    annotations::Annotations,
     bodies::Body,
     folder::{Entry, Folder, mod_seq},
     keywords::{Bits, Unknown},
+    limits::Limits,
     threads::Threads,
 };
 use crate::{
@@ -42,10 +44,11 @@ pub(super) struct Account {
 #[derive(Debug)]
 pub(super) struct State {
     account: u32,
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
+    pub(super) limits: Limits,
     /// Counts the account's changes.
     mod_seq: u64,
-    folders: BTreeMap<u32, Folder>,
+    pub(super) folders: BTreeMap<u32, Folder>,
     names: BTreeMap<MailboxPath, u32>,
     subscribed: BTreeSet<MailboxPath>,
     subscribed_at: u64,
@@ -53,9 +56,11 @@ pub(super) struct State {
     gone: Vec<(u64, MailboxId)>,
     /// Up to this change, `gone` is not complete.
     gone_floor: u64,
-    messages: u64,
+    pub(super) messages: u64,
     /// Of messages and keywords.
-    bytes: u64,
+    pub(super) bytes: u64,
+    /// Of the account itself.
+    pub(super) annotations: Annotations,
     /// Of bodies that are on their way in.
     coming: u64,
     threads: Threads,
@@ -84,6 +89,7 @@ impl Account {
     pub(super) fn new(id: u32, name: String, password: StoredPassword, config: Arc<Config>) -> Result<Self> {
         let mut state = State {
             account: id,
+            limits: Limits::new(&config),
             config,
             mod_seq: 0,
             folders: BTreeMap::new(),
@@ -94,6 +100,7 @@ impl Account {
             gone_floor: 0,
             messages: 0,
             bytes: 0,
+            annotations: Annotations::default(),
             coming: 0,
             threads: Threads::default(),
             last_uid_validity: 0,
@@ -130,6 +137,17 @@ impl Account {
     }
 }
 
+/// What nobody keeps up to date here: mailboxes that show messages of others.
+fn check_use(special_use: Option<&Text>) -> Result<()> {
+    use MailboxAttribute::{All, Flagged, Important};
+    let Some(name) = special_use else { return Ok(()) };
+    match MailboxAttribute::new(name.clone()) {
+        Ok(All | Flagged | Important) => Err(Error::SpecialUse("no mailbox shows messages of others here")),
+        Ok(attribute) if attribute.is_special_use() => Ok(()),
+        _ => Err(Error::SpecialUse("no mailbox can be for this")),
+    }
+}
+
 impl State {
     pub(super) fn folder(&self, number: u32) -> Result<&Folder> {
         self.folders.get(&number).ok_or(Error::NoSuchMailbox)
@@ -147,22 +165,22 @@ impl State {
         Ok(self.folder(self.number(path)?)?.info().clone())
     }
 
-    fn next_change(&mut self) -> u64 {
+    pub(super) fn next_change(&mut self) -> u64 {
         self.mod_seq += 1;
         self.mod_seq
     }
 
     /// How many bytes the user may still store, beside what is on its way in.
     pub(super) fn room(&self) -> u64 {
-        if self.messages >= self.config.messages {
+        if self.messages >= self.limits.messages {
             return 0;
         }
-        self.config.bytes.saturating_sub(self.bytes.saturating_add(self.coming))
+        self.limits.bytes.saturating_sub(self.bytes.saturating_add(self.coming))
     }
 
     /// Whether there is room for a message of so many bytes.
     pub(super) fn has_room(&self, bytes: u64) -> bool {
-        bytes <= self.room() && self.messages < self.config.messages
+        bytes <= self.room() && self.messages < self.limits.messages
     }
 
     /// Keeps room for a body that is on its way in, if there is so much.
@@ -181,14 +199,14 @@ impl State {
 
     /// How many bytes of keywords the user may still make.
     fn keyword_room(&self) -> u64 {
-        self.config.bytes.saturating_sub(self.bytes)
+        self.limits.bytes.saturating_sub(self.bytes)
     }
 
     /// Counts messages that are about to be stored.
     fn reserve(&mut self, messages: u64, bytes: u64) -> Result<()> {
         let messages = self.messages.saturating_add(messages);
         let bytes = self.bytes.saturating_add(bytes);
-        if messages > self.config.messages || bytes > self.config.bytes {
+        if messages > self.limits.messages || bytes > self.limits.bytes {
             return Err(Error::OverQuota);
         }
         (self.messages, self.bytes) = (messages, bytes);
@@ -224,7 +242,7 @@ impl State {
             MailboxChange::Delete(path) => gone = Some(self.delete(&path)?),
             MailboxChange::Rename { from, to } => self.rename(&from, &to)?,
             MailboxChange::Subscribe(path) => {
-                if self.subscribed.len() >= self.config.mailboxes {
+                if self.subscribed.len() >= self.limits.mailboxes {
                     return Err(Error::OverQuota);
                 }
                 if self.subscribed.insert(path) {
@@ -244,6 +262,7 @@ impl State {
         if self.names.contains_key(path) {
             return Err(Error::MailboxExists);
         }
+        check_use(special_use.as_ref())?;
         self.create_levels(path.parents().chain([path.as_str()]))?;
         let number = self.number(path)?;
         self.folder_mut(number)?.info_mut().special_use = special_use;
@@ -253,7 +272,7 @@ impl State {
     /// Makes those of the mailboxes that are missing: all or none.
     fn create_levels<'a>(&mut self, levels: impl Iterator<Item = &'a str>) -> Result<()> {
         let missing: Vec<&str> = levels.filter(|name| !self.names.contains_key(*name)).collect();
-        if self.folders.len() + missing.len() > self.config.mailboxes {
+        if self.folders.len() + missing.len() > self.limits.mailboxes {
             return Err(Error::OverQuota);
         }
         for name in missing {
@@ -309,6 +328,11 @@ impl State {
             }
             self.create(to, None)?;
             let to = self.number(to)?;
+            // They stay there, too (RFC 5464 section 4.1), as far as there is room.
+            let annotations = self.folder(inbox)?.annotations.clone();
+            if self.annotation_room() >= annotations.bytes() {
+                self.folder_mut(to)?.annotations = annotations;
+            }
             return self.copy(inbox, &Uids::below(Uid::MAX), to, How::Move).map(drop);
         }
         if to.is_below(from) {

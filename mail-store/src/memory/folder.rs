@@ -10,6 +10,7 @@ use std::{
 use mailwire_imap::types::{ModSeq, Uid, UidValidity};
 
 use super::{
+    annotations::Annotations,
     bodies::Body,
     keywords::{Bits, Keywords, Unknown},
 };
@@ -47,6 +48,7 @@ pub(super) struct Folder {
     /// From this UID on, no session has been told that a message is recent.
     first_recent: Uid,
     pub(super) keywords: Keywords,
+    pub(super) annotations: Annotations,
 }
 
 /// A change's number as a type. The counter of an account does not reach 63 bits.
@@ -69,6 +71,7 @@ impl Folder {
             vanished_floor: 0,
             first_recent: Uid::MIN,
             keywords: Keywords::default(),
+            annotations: Annotations::default(),
         }
     }
 
@@ -109,6 +112,7 @@ impl Folder {
         self.info.bytes += body.size();
         self.info.unseen += u32::from(!bits.is_seen());
         self.info.deleted += u32::from(bits.is_deleted());
+        self.info.deleted_bytes += if bits.is_deleted() { body.size() } else { 0 };
         self.by_change.insert((change, uid));
         self.messages.insert(uid, message);
         uid
@@ -140,6 +144,7 @@ impl Folder {
             self.info.bytes -= message.body.size();
             self.info.unseen -= u32::from(!message.bits.is_seen());
             self.info.deleted -= u32::from(message.bits.is_deleted());
+            self.info.deleted_bytes -= if message.bits.is_deleted() { message.body.size() } else { 0 };
             match self.vanished.last_mut() {
                 Some((same, _, last)) if *same == change && after(*last) == Some(uid) => *last = uid,
                 _ => self.vanished.push((change, uid, uid)),
@@ -182,6 +187,9 @@ impl Folder {
                 self.info.unseen -= u32::from(!before.is_seen());
                 self.info.deleted += u32::from(message.bits.is_deleted());
                 self.info.deleted -= u32::from(before.is_deleted());
+                let size = message.body.size();
+                self.info.deleted_bytes += if message.bits.is_deleted() { size } else { 0 };
+                self.info.deleted_bytes -= if before.is_deleted() { size } else { 0 };
                 if how.seen.is_some_and(|seen| message.mod_seq > seen.get()) {
                     stored.met.insert(uid);
                 }

@@ -23,9 +23,11 @@
 //! ```
 
 mod account;
+mod annotations;
 mod bodies;
 mod folder;
 mod keywords;
+mod limits;
 mod store;
 mod threads;
 mod user;
@@ -62,6 +64,10 @@ pub struct Config {
     pub messages: u64,
     /// Mailboxes of a user, and subscriptions.
     pub mailboxes: usize,
+    /// Bytes of all annotations of a user.
+    pub annotations: u64,
+    /// Whether users can change their own limits, up to these. False by default.
+    pub set_quota: bool,
     /// The domains whose mail is for the users of this store. Empty: any.
     pub domains: Vec<String>,
     /// The mechanisms that are offered to those who log in. By default all that a password is enough for; without
@@ -76,6 +82,8 @@ impl Default for Config {
             coming: 256 << 20,
             messages: 1_000_000,
             mailboxes: 1000,
+            annotations: 1 << 20,
+            set_quota: false,
             domains: Vec::new(),
             mechanisms: DEFAULT_MECHANISMS.to_vec(),
         }
@@ -186,6 +194,18 @@ impl MemoryStore {
         let place = usize::try_from(id.get()).unwrap_or(usize::MAX);
         let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
         users.all.get(place).cloned().ok_or(Error::NoSuchAccount)
+    }
+
+    /// Whose annotations are meant: of a mailbox of the account, or of the account itself.
+    fn annotated(
+        &self,
+        account: AccountId,
+        mailbox: Option<MailboxId>,
+    ) -> Result<(Arc<Account>, Option<u32>)> {
+        match mailbox {
+            Some(mailbox) => self.owner(mailbox).map(|(account, number)| (account, Some(number))),
+            None => Ok((self.by_id(account)?, None)),
+        }
     }
 
     /// The account of a mailbox, and the mailbox's number there.

@@ -2,18 +2,29 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
+use mailwire_core::Text;
 use mailwire_imap::{
     Capability,
+    extensions::{
+        acl::{Rights, RightsChange},
+        metadata::EntryName,
+        quota::{QuotaRoot, ResourceName, SetQuotaResource},
+    },
     types::{ModSeq, Uid},
 };
-use mailwire_transport::{Budget, run_blocking};
+use mailwire_transport::{
+    Budget,
+    imap::server::{GrantableRights, MetadataOptions},
+    run_blocking,
+};
 use tokio::sync::watch;
 
 use super::{
     MemoryStore,
-    account::{Account, Coming},
+    account::{Account, Coming, State},
     bodies::{Reader, Writer},
     folder::after,
+    key,
     threads::references,
 };
 use crate::{
@@ -27,6 +38,10 @@ const QUESTIONS: usize = 20_000;
 /// More messages than this are copied, or dropped, where that holds up nobody's turn.
 const MANY: usize = 1000;
 
+/// The rights that RFC 2086 did not have.
+const NEW_RIGHTS: Rights =
+    Rights::CREATE.with(Rights::DELETE_MAILBOX).with(Rights::DELETE_MESSAGES).with(Rights::EXPUNGE);
+
 impl Store for MemoryStore {
     type Writer = Writer;
     type Reader = Reader;
@@ -34,7 +49,23 @@ impl Store for MemoryStore {
     type Held = Held;
 
     fn extensions(&self) -> Vec<Capability> {
-        vec![Capability::MultiAppend, Capability::Replace]
+        let set_quota = self.config.set_quota.then_some(Capability::QuotaSet);
+        let all = [
+            Capability::Acl,
+            Capability::CreateSpecialUse,
+            Capability::ListMetadata,
+            Capability::ListMyRights,
+            Capability::Metadata,
+            Capability::MultiAppend,
+            Capability::Quota,
+            Capability::QuotaResource(ResourceName::Storage),
+            Capability::QuotaResource(ResourceName::Message),
+            Capability::QuotaResource(ResourceName::Mailbox),
+            Capability::QuotaResource(ResourceName::AnnotationStorage),
+            Capability::Replace,
+            Capability::Rights(NEW_RIGHTS),
+        ];
+        all.into_iter().chain(set_quota).collect()
     }
 
     async fn account(&self, name: &str) -> Result<AccountId> {
@@ -265,6 +296,73 @@ impl Store for MemoryStore {
         }
         let uids = uids.clone();
         run_blocking(move || account.change(|state| state.copy(source, &uids, target, how))).await
+    }
+
+    async fn quota_roots(&self, account: AccountId) -> Result<Vec<QuotaRoot>> {
+        Ok(vec![self.by_id(account)?.lock().quota_root()])
+    }
+
+    async fn set_quota(
+        &self,
+        account: AccountId,
+        root: &str,
+        limits: &[SetQuotaResource],
+    ) -> Result<QuotaRoot> {
+        if !root.is_empty() {
+            return Err(Error::Denied("there is no such quota root"));
+        }
+        self.by_id(account)?.change(|state| state.set_quota(limits))
+    }
+
+    /// The owner's rights: nobody else reaches a mailbox of this store.
+    async fn acl(&self, mailbox: MailboxId) -> Result<Vec<(String, Rights)>> {
+        let (account, number) = self.owner(mailbox)?;
+        let rights = account.lock().folder(number)?.info().rights;
+        Ok(vec![(account.name.clone(), rights)])
+    }
+
+    async fn set_acl(
+        &self,
+        mailbox: MailboxId,
+        identifier: &str,
+        change: Option<RightsChange>,
+    ) -> Result<()> {
+        let (account, number) = self.owner(mailbox)?;
+        if key(identifier) != key(&account.name) {
+            return Err(Error::Denied("nobody but its owner can reach this mailbox"));
+        }
+        let Some(change) = change else { return Err(Error::Denied("its owner stays on the list")) };
+        account.change(|state| state.set_rights(number, change))
+    }
+
+    async fn list_rights(&self, mailbox: MailboxId, identifier: &str) -> Result<GrantableRights> {
+        let (account, _) = self.owner(mailbox)?;
+        if key(identifier) != key(&account.name) {
+            return Ok(GrantableRights::new(Rights::NONE, []));
+        }
+        let others = Rights::ALL.without(State::KEPT_RIGHTS).with_obsolete();
+        let each: Vec<Rights> = others.iter().collect();
+        Ok(GrantableRights::new(State::KEPT_RIGHTS, each))
+    }
+
+    async fn metadata(
+        &self,
+        account: AccountId,
+        mailbox: Option<MailboxId>,
+        options: &MetadataOptions,
+    ) -> Result<Vec<(EntryName, Text)>> {
+        let (account, number) = self.annotated(account, mailbox)?;
+        account.lock().metadata(number, options)
+    }
+
+    async fn set_metadata(
+        &self,
+        account: AccountId,
+        mailbox: Option<MailboxId>,
+        entries: &[(EntryName, Option<Text>)],
+    ) -> Result<()> {
+        let (account, number) = self.annotated(account, mailbox)?;
+        account.change(|state| state.set_metadata(number, entries))
     }
 
     fn watch(&self, account: AccountId) -> Watch {

@@ -7,6 +7,7 @@ use mailwire_core::{Invalid, Text};
 use mailwire_imap::{
     client::Event,
     command::{Command, Fetch, FetchAtt, FetchAtts, Messages},
+    extensions::gmail::GmailLabel,
     response::{self, MsgAtt, Untagged},
     types::{BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, Section, SeqNumber, Uid},
 };
@@ -113,6 +114,24 @@ impl FetchedMessage {
             _ => None,
         });
         text.map(ImapString::to_string_lossy)
+    }
+
+    /// Returns Gmail's labels.
+    #[must_use]
+    pub fn labels(&self) -> Option<&[GmailLabel]> {
+        self.find(|item| if let MsgAtt::GmailLabels(labels) = item { Some(labels.as_slice()) } else { None })
+    }
+
+    /// Returns Gmail's identifier of the message, which is the same under all labels.
+    #[must_use]
+    pub fn gmail_message_id(&self) -> Option<u64> {
+        self.find(|item| if let MsgAtt::GmailMessageId(id) = item { Some(*id) } else { None })
+    }
+
+    /// Returns Gmail's identifier of the conversation.
+    #[must_use]
+    pub fn gmail_thread_id(&self) -> Option<u64> {
+        self.find(|item| if let MsgAtt::GmailThreadId(id) = item { Some(*id) } else { None })
     }
 
     /// Returns the whole message.

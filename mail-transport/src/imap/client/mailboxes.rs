@@ -2,9 +2,14 @@
 
 use std::collections::HashMap;
 
-use mailwire_core::Invalid;
+use mailwire_core::{Invalid, Text};
 use mailwire_imap::{
     command::{Command, Create, List, Status, StatusAtt},
+    extensions::{
+        ExtensionData,
+        acl::{AclData, Rights},
+        metadata::{EntryName, MetadataData},
+    },
     response::{Code, ListData, ListKind, StatusData, Untagged},
     types::{ImapString, ListPattern, MailboxName},
 };
@@ -23,6 +28,10 @@ pub struct Listed {
     pub mailbox: ListData,
     /// The numbers about the mailbox, if they were asked for and could be had.
     pub status: Option<StatusData>,
+    /// The user's rights to the mailbox, if they were asked for and could be had.
+    pub rights: Option<Rights>,
+    /// The annotations of the mailbox that were asked for and could be had.
+    pub metadata: Vec<(EntryName, Option<Text>)>,
 }
 
 impl Client {
@@ -49,7 +58,11 @@ impl Client {
         self.listed(command, |kind| kind == ListKind::Lsub).await
     }
 
-    async fn listed(&mut self, command: Command, wanted: fn(ListKind) -> bool) -> Result<Vec<ListData>> {
+    pub(super) async fn listed(
+        &mut self,
+        command: Command,
+        wanted: fn(ListKind) -> bool,
+    ) -> Result<Vec<ListData>> {
         let limit = self.settings.items;
         let mut mailboxes = Vec::new();
         let mut room = self.room();
@@ -64,8 +77,10 @@ impl Client {
         Ok(mailboxes)
     }
 
-    /// LIST with its options ([RFC 5258](https://www.rfc-editor.org/rfc/rfc5258)): lists subscribed mailboxes, special uses, and numbers about each
-    /// ([RFC 5819](https://www.rfc-editor.org/rfc/rfc5819)).
+    /// LIST with its options ([RFC 5258](https://www.rfc-editor.org/rfc/rfc5258)): lists subscribed mailboxes, special uses, and of each
+    /// numbers ([RFC 5819](https://www.rfc-editor.org/rfc/rfc5819)), rights ([RFC
+    /// 8440](https://www.rfc-editor.org/rfc/rfc8440)) and annotations ([RFC
+    /// 9590](https://www.rfc-editor.org/rfc/rfc9590)).
     ///
     /// # Errors
     ///
@@ -80,7 +95,7 @@ impl Client {
                 let Some(mailbox) = room.keep_list(mailbox)? else { return Ok(None) };
                 room.take::<(MailboxName, usize, Listed)>(1, mailbox.name.as_bytes().len())?;
                 places.insert(mailbox.name.clone(), mailboxes.len());
-                mailboxes.push(Listed { mailbox, status: None });
+                mailboxes.push(Listed { mailbox, status: None, rights: None, metadata: Vec::new() });
                 if mailboxes.len() > limit { Err(too_many("mailboxes", limit)) } else { Ok(None) }
             }
             Untagged::Status(status) => {
@@ -93,6 +108,25 @@ impl Client {
                     }
                     None => Ok(Some(Untagged::Status(status))),
                 }
+            }
+            Untagged::Extension(data) => {
+                let place = data.mailbox().and_then(|mailbox| places.get(mailbox));
+                let Some(listed) = place.and_then(|&place| mailboxes.get_mut(place)) else {
+                    return Ok(Some(Untagged::Extension(data)));
+                };
+                let Untagged::Extension(data) = room.keep(Untagged::Extension(data))? else {
+                    return Ok(None);
+                };
+                match *data {
+                    ExtensionData::Acl(AclData::MyRights { rights, .. }) => {
+                        listed.rights = Some(rights.current())
+                    }
+                    ExtensionData::Metadata(MetadataData::Values { entries, .. }) => {
+                        listed.metadata.extend(entries)
+                    }
+                    data => return Ok(Some(data.into())),
+                }
+                Ok(None)
             }
             data => Ok(Some(data)),
         };

@@ -104,10 +104,19 @@ impl Client {
     /// As [`store`](Self::store).
     pub async fn store_with(&mut self, store: Store) -> Result<Vec<FetchedMessage>> {
         check_flags(&store.flags)?;
-        let mut messages = Vec::new();
-        let limit = self.settings.items;
         // If nobody is told, what comes is another's doing.
         let wanted = (!store.silent).then(|| Wanted::flags(store.messages.clone()));
+        self.store_and_tell(Command::Store(store), wanted).await
+    }
+
+    /// Sends a STORE. Gives what is told of the messages then.
+    pub(super) async fn store_and_tell(
+        &mut self,
+        command: Command,
+        wanted: Option<Wanted>,
+    ) -> Result<Vec<FetchedMessage>> {
+        let mut messages = Vec::new();
+        let limit = self.settings.items;
         let exists = self.inbox.exists;
         let mut room = self.room();
         let take = |data| match data {
@@ -119,7 +128,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run(Command::Store(store), take).await?;
+        self.run(command, take).await?;
         Ok(messages)
     }
 

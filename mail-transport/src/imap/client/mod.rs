@@ -39,6 +39,7 @@ mod append;
 mod body;
 mod config;
 mod error;
+mod extensions;
 mod fetch;
 mod idle;
 mod inbox;
@@ -50,6 +51,7 @@ mod messages;
 mod search;
 mod select;
 mod set;
+mod special;
 
 use mailwire_core::{Channel, Misuse, Ticket, WrongState};
 use mailwire_imap::{
@@ -65,6 +67,7 @@ pub use self::{
     append::{AppendOptions, AppendUid},
     body::Body,
     config::{Config, LoginMechanism},
+    extensions::{ListedRights, Metadata},
     fetch::{FetchedMessage, FetchedMessages},
     idle::Idle,
     inbox::{Malformed, Update},
@@ -73,6 +76,7 @@ pub use self::{
     search::{Found, Numbers},
     select::Selected,
     set::{ToMailbox, ToSet},
+    special::SpecialMailbox,
 };
 use self::{
     error::{refusal, refused, reply_line, too_many, unexpected},
@@ -431,6 +435,7 @@ impl Client {
             command,
             Command::Fetch(_)
                 | Command::Store(_)
+                | Command::StoreLabels(_)
                 | Command::Copy(_)
                 | Command::Move(_)
                 | Command::Search(_)

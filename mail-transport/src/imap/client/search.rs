@@ -334,6 +334,7 @@ fn is_ascii(key: &SearchKey) -> bool {
         | SearchKey::Text(text)
         | SearchKey::To(text) => ascii(text),
         SearchKey::Header(name, text) => ascii(name) && ascii(text),
+        SearchKey::GmailRaw(query) => ascii(query),
         SearchKey::Not(key) | SearchKey::Fuzzy(key) => is_ascii(key),
         SearchKey::Or(first, second) => is_ascii(first) && is_ascii(second),
         SearchKey::And(keys) => keys.iter().all(is_ascii),

@@ -33,6 +33,8 @@ pub(super) struct Conversation<S: Service> {
     pub(super) open: Option<Open>,
     /// The tag of the command in progress.
     pub(super) tag: Option<Tag>,
+    /// The language that LANGUAGE chose.
+    language: Option<String>,
 }
 
 /// So many times a session is asked for more news after a command: others may go on for ever.
@@ -94,7 +96,19 @@ pub(super) async fn serve<S: Service>(
         config.add_capabilities([Capability::AppendLimit(Some(limits.message))])?;
     }
     let driver = Driver::with_config(stream, Connection::new(config), handle.driver_config());
-    Conversation { driver, handle, service, gate, limits, session: None, open: None, tag: None }.run().await
+    Conversation {
+        driver,
+        handle,
+        service,
+        gate,
+        limits,
+        session: None,
+        open: None,
+        tag: None,
+        language: None,
+    }
+    .run()
+    .await
 }
 
 impl<S: Service> Conversation<S> {
@@ -127,6 +141,8 @@ impl<S: Service> Conversation<S> {
                 Step::Upgrade(upgrade) if upgrade != Upgrade::Tls => self.driver.layer(upgrade).await?,
                 Step::Upgrade(_) => {
                     self.handle.upgrade(&mut self.driver).await?;
+                    // What was agreed on in clear does not hold (RFC 5255 section 3.1).
+                    self.language = None;
                     self.gate.upgraded(self.driver.stream());
                     let offered = self.gate.offered(self.service.authenticator());
                     self.driver.connection_mut().set_mechanisms(offered);
@@ -245,8 +261,10 @@ impl<S: Service> Conversation<S> {
             Command::Thread(thread) => self.thread(*thread).await,
             Command::Fetch(fetch) => self.fetch(fetch).await,
             Command::Store(store) => self.store(store).await,
+            Command::StoreLabels(store) => self.store_labels(*store).await,
             Command::Copy(copy) => self.copy_to(copy).await,
             Command::Move(copy) => self.move_to(copy).await,
+            Command::Extension(command) => self.extension(command).await,
             _ => Err(Stop::Bad("Unknown command")),
         }
     }
@@ -290,7 +308,11 @@ impl<S: Service> Conversation<S> {
     async fn end_login(&mut self, step: ServerStep) -> Result<Reply, Stop> {
         match step {
             ServerStep::Success(identity) => {
-                self.session = Some(self.service.open(&identity).await?);
+                let mut session = self.service.open(&identity).await?;
+                if let Some(language) = &self.language {
+                    session.speak(language);
+                }
+                self.session = Some(session);
                 self.gate.let_in(&identity);
                 // The machine adds the capabilities.
                 Ok(status(ReplyKind::Ok, "Logged in"))
@@ -356,6 +378,18 @@ impl<S: Service> Conversation<S> {
     /// What a command may cost.
     pub(super) const fn budget(&self) -> Budget {
         Budget::new(self.limits.work)
+    }
+
+    /// Texts are in this language from now on.
+    pub(super) fn speak(&mut self, language: String) {
+        if let Some(session) = &mut self.session {
+            session.speak(&language);
+        }
+        self.language = Some(language);
+    }
+
+    pub(super) fn service(&self) -> &S {
+        &self.service
     }
 
     pub(super) fn offers(&self, capability: &Capability) -> bool {

@@ -148,7 +148,7 @@ impl Listing {
                 subscribed || (recursive && entry.node.subscribed_below)
             }
             Choice::List { special_use: true, .. } => {
-                entry.is_mailbox() && entry.mailbox.attributes.iter().any(is_special_use)
+                entry.is_mailbox() && entry.mailbox.attributes.iter().any(MailboxAttribute::is_special_use)
             }
             // A subscription alone is no mailbox; a name with mailboxes below it is one level.
             Choice::List { .. } => {
@@ -176,14 +176,6 @@ impl Listing {
 
 /// What a comparison costs beside the bytes of the name.
 const COMPARISON: u64 = 16;
-
-fn is_special_use(attribute: &MailboxAttribute) -> bool {
-    use MailboxAttribute as A;
-    matches!(
-        attribute,
-        A::All | A::Archive | A::Drafts | A::Flagged | A::Junk | A::Sent | A::Trash | A::Important
-    )
-}
 
 /// The reference stands before each pattern.
 fn patterns(reference: &MailboxName, patterns: &[ListPattern]) -> Vec<ListMatcher> {

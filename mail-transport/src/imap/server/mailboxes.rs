@@ -13,7 +13,7 @@ use super::{
     conversation::{Conversation, Stop, done},
     listing::{Listed, Listing, Mailbox, Tree, unicode_name, wire_name},
     open::{KnownFlags, Open, ok, permanent},
-    options::{CreateOptions, SelectOptions, StatusOptions},
+    options::{CreateOptions, MetadataOptions, SelectOptions, StatusOptions},
     refusal::Refusal,
     sending::push,
     service::{Service, Session, Status},
@@ -84,7 +84,8 @@ impl<S: Service> Conversation<S> {
     pub(super) async fn create(&mut self, create: &Create) -> Result<Reply, Stop> {
         let tells_id = self.offers(&Capability::ObjectId);
         let (session, name) = self.session_and_name(&create.mailbox)?;
-        session.create(&name, &CreateOptions::new()).await?;
+        let options = CreateOptions::new().with_special_use(create.special_use.as_slice());
+        session.create(&name, &options).await?;
         let mut reply = done();
         if tells_id {
             let made = session.status(&name, &StatusOptions::new([StatusAtt::MailboxId])).await;
@@ -111,15 +112,21 @@ impl<S: Service> Conversation<S> {
 
     /// LIST: RFC 9051 section 6.3.9.
     pub(super) async fn list(&mut self, list: List) -> Result<Reply, Stop> {
+        self.list_as(ListKind::List, list).await
+    }
+
+    /// XLIST: LIST, with special uses by the names that it has for them.
+    pub(super) async fn xlist(&mut self, list: List) -> Result<Reply, Stop> {
+        self.list_as(ListKind::Xlist, list).await
+    }
+
+    async fn list_as(&mut self, kind: ListKind, list: List) -> Result<Reply, Stop> {
         let rev2 = self.rev2();
         if list.selection().is_empty() && list.patterns.iter().all(|pattern| pattern.as_bytes().is_empty()) {
-            return self.list_delimiter(ListKind::List).await;
+            return self.list_delimiter(kind).await;
         }
         let all = self.session()?.list(&list).await?;
-        let items = list.returns().iter().find_map(|option| match option {
-            ListReturnOpt::Status(items) => Some(items.clone()),
-            _ => None,
-        });
+        let told: Vec<_> = list.returns().to_vec();
         let extended = rev2 || !list.selection().is_empty() || !list.returns().is_empty();
         let listing = Listing::list(&list, rev2);
         let (mut budget, tree) = self.tree(all).await?;
@@ -129,21 +136,42 @@ impl<S: Service> Conversation<S> {
             let name = mailbox.name.clone();
             let selectable = mailbox.is_selectable();
             show_attributes(&mut mailbox, extended);
-            let Some(mut response) = listed(ListKind::List, mailbox, rev2) else { continue };
+            if kind == ListKind::Xlist {
+                show_old_uses(&mut mailbox);
+            }
+            let Some(mut response) = listed(kind, mailbox, rev2) else { continue };
             if child_subscribed {
                 let subscribed = ImapString::new("SUBSCRIBED").ok();
                 response.extensions.push(ListExtension::ChildInfo(subscribed.into_iter().collect()));
             }
             push(&mut self.driver, Untagged::List(response)).await?;
-            if let (Some(items), true) = (&items, selectable) {
-                // RFC 5819: no STATUS where it fails.
-                if let Ok(status) = self.session()?.status(&name, &StatusOptions::new(items.as_slice())).await
-                {
-                    self.tell_status(&name, items, &status).await?;
-                }
+            for option in told.iter().filter(|_| selectable) {
+                self.tell_listed(&name, option).await?;
             }
         }
         Ok(done())
+    }
+
+    /// What is told of a mailbox after its LIST: nothing where it fails (RFC 5819, 8440, 9590).
+    async fn tell_listed(&mut self, name: &str, option: &ListReturnOpt) -> Result<(), Stop> {
+        match option {
+            ListReturnOpt::Status(items) => {
+                let asked = StatusOptions::new(items.as_slice());
+                if let Ok(status) = self.session()?.status(name, &asked).await {
+                    self.tell_status(name, items, &status).await?;
+                }
+                Ok(())
+            }
+            ListReturnOpt::MyRights => self.tell_rights(name).await,
+            ListReturnOpt::Metadata(entries) => {
+                let asked = MetadataOptions::new(entries.as_slice());
+                match self.tell_metadata(Some(name), &asked, None).await {
+                    Ok(_) | Err(Stop::No(_)) => Ok(()),
+                    Err(stop) => Err(stop),
+                }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// LSUB: RFC 3501 section 6.3.9.
@@ -231,6 +259,9 @@ impl<S: Service> Conversation<S> {
                 StatusAtt::UidValidity => StatusAttVal::UidValidity(Some(status.uid_validity?)),
                 StatusAtt::Unseen => StatusAttVal::Unseen(status.unseen?),
                 StatusAtt::Deleted => StatusAttVal::Deleted(status.deleted?),
+                StatusAtt::DeletedStorage => {
+                    StatusAttVal::DeletedStorage(status.deleted_bytes?.div_ceil(1024))
+                }
                 StatusAtt::Size => StatusAttVal::Size(status.size?),
                 StatusAtt::AppendLimit => StatusAttVal::AppendLimit(status.append_limit.unwrap_or(offered)),
                 StatusAtt::MailboxId => StatusAttVal::MailboxId(status.mailbox_id.clone()?.into()),
@@ -254,6 +285,24 @@ fn show_attributes(mailbox: &mut Mailbox, extended: bool) {
     }
     if extended && mailbox.subscribed && !attributes.contains(&MailboxAttribute::Subscribed) {
         attributes.push(MailboxAttribute::Subscribed);
+    }
+}
+
+/// Special uses as XLIST has them, from before they had today's names.
+fn show_old_uses(mailbox: &mut Mailbox) {
+    for attribute in &mut mailbox.attributes {
+        let old = match attribute {
+            MailboxAttribute::All => "\\AllMail",
+            MailboxAttribute::Flagged => "\\Starred",
+            MailboxAttribute::Junk => "\\Spam",
+            _ => continue,
+        };
+        if let Ok(old) = MailboxAttribute::new(old) {
+            *attribute = old;
+        }
+    }
+    if mailbox.name == "INBOX" {
+        mailbox.attributes.push(MailboxAttribute::Inbox);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use mailwire_imap::{
     command::{Copy, Fetch, FetchAtt, FetchAtts, Store, StoreAction},
-    response::{Code, CopyUid, Reply, Untagged},
+    extensions::gmail::GmailStore,
+    response::{Code, CopyUid, FetchData, MsgAtt, Reply, Untagged},
     types::{Flag, FlagSet, KnownUids, Uid, UidSet},
 };
 
@@ -10,7 +11,7 @@ use super::{
     conversation::{Conversation, Stop, done},
     fetch_writer::FetchWriter,
     open::Open,
-    options::{CopyOptions, FetchOptions, StoreOptions},
+    options::{CopyOptions, FetchOptions, LabelOptions, StoreOptions},
     progress::telling,
     refusal::{Refusal, status},
     sending::push,
@@ -116,6 +117,26 @@ impl<S: Service> Conversation<S> {
         }
         let missing = known < uids.len() && !by_uid;
         Ok(if missing { done().with_code(Code::ExpungeIssued) } else { done() })
+    }
+
+    /// STORE of Gmail's labels.
+    pub(super) async fn store_labels(&mut self, store: GmailStore) -> Result<Reply, Stop> {
+        self.writable()?;
+        let dialect = self.driver.connection().dialect();
+        let (session, open) = self.opened()?;
+        let uids = sets::resolve(&open.view, &store.messages, dialect)?;
+        let options = LabelOptions::new(store.action, store.labels);
+        for (uid, labels) in session.store_labels(&uids, &options).await? {
+            let number = self.open.as_ref().and_then(|open| open.view.number(uid));
+            if let Some(number) = number.filter(|_| !store.silent) {
+                let mut items = vec![MsgAtt::GmailLabels(labels)];
+                if store.messages.is_uid() {
+                    items.push(MsgAtt::Uid(uid));
+                }
+                push(&mut self.driver, Untagged::Fetch(FetchData::new(number, items))).await?;
+            }
+        }
+        Ok(done())
     }
 
     /// COPY: RFC 9051 section 6.4.7.

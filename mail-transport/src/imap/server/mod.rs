@@ -8,6 +8,7 @@
 mod appending;
 mod body;
 mod conversation;
+mod extensions;
 mod fetch_writer;
 mod listing;
 mod mailboxes;
@@ -30,14 +31,14 @@ pub use body::{Body, Messages};
 pub use fetch_writer::FetchWriter;
 pub use listing::Mailbox;
 pub use options::{
-    CopyOptions, CreateOptions, FetchOptions, SearchOptions, SelectOptions, SortOptions, StatusOptions,
-    StoreOptions, ThreadOptions,
+    CopyOptions, CreateOptions, FetchOptions, LabelOptions, MetadataOptions, SearchOptions, SelectOptions,
+    SortOptions, StatusOptions, StoreOptions, ThreadOptions,
 };
 pub use progress::Progress;
 pub use refusal::Refusal;
 pub use service::{
-    Appended, Copied, Fetched, FetchedItem, Namespaces, NewMessage, Selected, Service, Session, Status,
-    Stored, Update,
+    Appended, Copied, Fetched, FetchedItem, GrantableRights, Namespaces, NewMessage, Selected, Service,
+    Session, Status, Stored, Update,
 };
 
 use crate::{
@@ -107,7 +108,9 @@ impl<S: Service> Server<S> {
                 tracing::warn!(%capability, %error, "not offered");
             }
         }
-        config.enable.extend(service.capabilities());
+        // To enable METADATA asks to be told of what others change, which nobody is.
+        let told = |one: &Capability| matches!(one, Capability::Metadata | Capability::MetadataServer);
+        config.enable.extend(service.capabilities().into_iter().filter(|one| !told(one)));
         Self::with_protocol(Imap { config }, service)
     }
 
@@ -126,6 +129,12 @@ impl<S: Service> Server<S> {
     #[must_use]
     pub fn with_unauthenticate(self, offer: bool) -> Self {
         self.offer(Capability::Unauthenticate, offer)
+    }
+
+    /// Sets whether XLIST is there, for clients from before SPECIAL-USE; `false` by default.
+    #[must_use]
+    pub fn with_xlist(self, offer: bool) -> Self {
+        self.offer(Capability::XList, offer)
     }
 
     fn offer(self, capability: Capability, offer: bool) -> Self {

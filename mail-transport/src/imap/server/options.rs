@@ -3,7 +3,11 @@
 
 use mailwire_imap::{
     command::{FetchAtt, SearchKey, SortCriterion, StatusAtt, StoreAction, ThreadAlgorithm},
-    types::FlagSet,
+    extensions::{
+        gmail::GmailLabel,
+        metadata::{Depth, EntryName},
+    },
+    types::{FlagSet, MailboxAttribute},
 };
 
 use super::progress::Progress;
@@ -34,13 +38,73 @@ impl SelectOptions {
 /// How a mailbox is to be made.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CreateOptions {}
+pub struct CreateOptions {
+    /// What it is for ([RFC 6154](https://www.rfc-editor.org/rfc/rfc6154#section-3)). What cannot be is refused with
+    /// [`Code::UseAttr`](mailwire_imap::response::Code::UseAttr).
+    pub special_use: Vec<MailboxAttribute>,
+}
 
 impl CreateOptions {
     /// Options for a mailbox without special use.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets what the mailbox is for.
+    #[must_use]
+    pub fn with_special_use(mut self, special_use: impl Into<Vec<MailboxAttribute>>) -> Self {
+        self.special_use = special_use.into();
+        self
+    }
+}
+
+/// The annotations that GETMETADATA asks for.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetadataOptions {
+    /// The entries. They are in any case of their letters.
+    pub entries: Vec<EntryName>,
+    /// How far below them entries are asked for, too.
+    pub depth: Depth,
+}
+
+impl MetadataOptions {
+    /// Options that ask for `entries`.
+    #[must_use]
+    pub fn new(entries: impl Into<Vec<EntryName>>) -> Self {
+        Self { entries: entries.into(), depth: Depth::Zero }
+    }
+
+    /// Sets how far below the entries others are asked for, too.
+    #[must_use]
+    pub const fn with_depth(mut self, depth: Depth) -> Self {
+        self.depth = depth;
+        self
+    }
+
+    /// Whether an entry is asked for.
+    #[must_use]
+    pub fn asks_for(&self, entry: &EntryName) -> bool {
+        self.entries.iter().filter_map(EntryName::as_str).any(|above| entry.is_within(above, self.depth))
+    }
+}
+
+/// The change that STORE makes to Gmail's labels.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelOptions {
+    /// Whether labels are set, added or taken away.
+    pub action: StoreAction,
+    /// The labels.
+    pub labels: Vec<GmailLabel>,
+}
+
+impl LabelOptions {
+    /// Options that do `action` with `labels`.
+    #[must_use]
+    pub fn new(action: StoreAction, labels: impl Into<Vec<GmailLabel>>) -> Self {
+        Self { action, labels: labels.into() }
     }
 }
 

@@ -6,6 +6,12 @@ use mailwire_core::Text;
 use mailwire_imap::{
     Capability,
     command::{AppendKind, AppendMessage, FetchAtt, List},
+    extensions::{
+        acl::{Rights, RightsChange},
+        gmail::GmailLabel,
+        metadata::EntryName,
+        quota::{QuotaRoot, SetQuotaResource},
+    },
     response::{MsgAtt, ThreadNode},
     types::{DateTime, Flag, FlagSet, ObjectId, PermanentFlags, Uid, UidValidity},
 };
@@ -15,8 +21,8 @@ use super::{
     fetch_writer::FetchWriter,
     listing::Mailbox,
     options::{
-        CopyOptions, CreateOptions, FetchOptions, SearchOptions, SelectOptions, SortOptions, StatusOptions,
-        StoreOptions, ThreadOptions,
+        CopyOptions, CreateOptions, FetchOptions, LabelOptions, MetadataOptions, SearchOptions,
+        SelectOptions, SortOptions, StatusOptions, StoreOptions, ThreadOptions,
     },
     refusal::Refusal,
 };
@@ -53,6 +59,19 @@ pub trait Service: Send + Sync + 'static {
     /// offers those that it can keep, and ENABLE is answered with those that are enabled. None by default.
     fn capabilities(&self) -> Vec<Capability> {
         Vec::new()
+    }
+
+    /// The tags of the languages that texts are in ([RFC 5646](https://www.rfc-editor.org/rfc/rfc5646)), the preferred one
+    /// first, beside English for everybody (`i-default`). None by default. LANGUAGE belongs among the
+    /// [`capabilities`](Self::capabilities) of a service that has some.
+    fn languages(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The URL of the JMAP session in which the same logins work ([RFC 9698](https://www.rfc-editor.org/rfc/rfc9698)).
+    /// JMAPACCESS and OBJECTID belong among the [`capabilities`](Self::capabilities) of a service that has one.
+    fn jmap_session(&self) -> Option<String> {
+        None
     }
 }
 
@@ -252,6 +271,114 @@ pub trait Session: Send + 'static {
     fn namespace(&mut self) -> impl Future<Output = Result<Namespaces, Refusal>> + Send {
         async { Ok(Namespaces { personal: vec![(String::new(), Some('/'))], ..Namespaces::default() }) }
     }
+
+    /// What limits a mailbox: its quota roots ([RFC 9208 section
+    /// 4.1.2](https://www.rfc-editor.org/rfc/rfc9208#section-4.1.2)). QUOTA and its `QUOTA=RES-` belong among the
+    /// [capabilities](Service::capabilities) of a service that has some.
+    fn quota_roots(&mut self, mailbox: &str) -> impl Future<Output = Result<Vec<QuotaRoot>, Refusal>> + Send {
+        let _ = mailbox;
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Usage and limits of a quota root.
+    fn quota(&mut self, root: &str) -> impl Future<Output = Result<QuotaRoot, Refusal>> + Send {
+        let _ = root;
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Sets the limits of a quota root, all of them: what is not named has none. Gives what they are now. QUOTASET
+    /// belongs among the [capabilities](Service::capabilities) of a service that does it.
+    fn set_quota(
+        &mut self,
+        root: &str,
+        limits: &[SetQuotaResource],
+    ) -> impl Future<Output = Result<QuotaRoot, Refusal>> + Send {
+        let _ = (root, limits);
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Who has which rights to a mailbox ([RFC 4314](https://www.rfc-editor.org/rfc/rfc4314)). ACL and `RIGHTS=` belong
+    /// among the [capabilities](Service::capabilities) of a service that has rights.
+    fn acl(&mut self, mailbox: &str) -> impl Future<Output = Result<Vec<(String, Rights)>, Refusal>> + Send {
+        let _ = mailbox;
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Gives rights to an identifier, or takes some away.
+    fn set_acl(
+        &mut self,
+        mailbox: &str,
+        identifier: &str,
+        change: RightsChange,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let _ = (mailbox, identifier, change);
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Takes an identifier and its rights off a mailbox's list.
+    fn delete_acl(
+        &mut self,
+        mailbox: &str,
+        identifier: &str,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let _ = (mailbox, identifier);
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Which rights to a mailbox an identifier can be given.
+    fn list_rights(
+        &mut self,
+        mailbox: &str,
+        identifier: &str,
+    ) -> impl Future<Output = Result<GrantableRights, Refusal>> + Send {
+        let _ = (mailbox, identifier);
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Which rights to a mailbox the user has.
+    fn my_rights(&mut self, mailbox: &str) -> impl Future<Output = Result<Rights, Refusal>> + Send {
+        let _ = mailbox;
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// The annotations of a mailbox, or of the server where there is no name, that are there of those that are asked for
+    /// ([RFC 5464](https://www.rfc-editor.org/rfc/rfc5464)). METADATA, or METADATA-SERVER, belongs among the
+    /// [capabilities](Service::capabilities) of a service that has annotations.
+    fn metadata(
+        &mut self,
+        mailbox: Option<&str>,
+        options: &MetadataOptions,
+    ) -> impl Future<Output = Result<Vec<(EntryName, Text)>, Refusal>> + Send {
+        let _ = (mailbox, options);
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Changes annotations of a mailbox, or of the server where there is no name: all or none. `None` removes one.
+    /// [`Code::Metadata`](mailwire_imap::response::Code::Metadata) says what is too much.
+    fn set_metadata(
+        &mut self,
+        mailbox: Option<&str>,
+        entries: &[(EntryName, Option<Text>)],
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let _ = (mailbox, entries);
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Changes Gmail's labels. Gives what they are now; messages that are gone are left out. X-GM-EXT-1 belongs among
+    /// the [capabilities](Service::capabilities) of a service that has labels, and Gmail's identifiers and search.
+    fn store_labels(
+        &mut self,
+        uids: &[Uid],
+        options: &LabelOptions,
+    ) -> impl Future<Output = Result<Vec<(Uid, Vec<GmailLabel>)>, Refusal>> + Send {
+        let _ = (uids, options);
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Texts are in this language from now on: one of [`Service::languages`], or `i-default`.
+    fn speak(&mut self, language: &str) {
+        let _ = language;
+    }
 }
 
 /// What a future has now.
@@ -282,6 +409,8 @@ pub struct Status {
     pub deleted: Option<u32>,
     /// The size of all messages, in bytes.
     pub size: Option<u64>,
+    /// The size of the messages that are `\Deleted`, in bytes.
+    pub deleted_bytes: Option<u64>,
     /// The largest message that the mailbox takes, in bytes; `Some(None)` if it has no limit. What the server
     /// takes of any ([`Limits::message`](mailwire_imap::Limits::message)) is said where this is `None`.
     pub append_limit: Option<Option<u64>>,
@@ -486,6 +615,25 @@ pub enum Update {
     MailboxGone,
     /// The user must see this.
     Alert(String),
+}
+
+/// Which rights an identifier can be given ([RFC 4314 section
+/// 3.7](https://www.rfc-editor.org/rfc/rfc4314#section-3.7)).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantableRights {
+    /// What it has whatever is said.
+    pub required: Rights,
+    /// What it can be given: the rights of one member only together.
+    pub optional: Vec<Rights>,
+}
+
+impl GrantableRights {
+    /// These rights always, and of the others those of each member together.
+    #[must_use]
+    pub fn new(required: Rights, optional: impl Into<Vec<Rights>>) -> Self {
+        Self { required, optional: optional.into() }
+    }
 }
 
 /// Where mailboxes are: prefixes and the delimiters below them.

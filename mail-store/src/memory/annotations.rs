@@ -1,0 +1,67 @@
+//! Annotations of a mailbox or of an account (RFC 5464).
+
+use std::collections::BTreeMap;
+
+use mailwire_core::Text;
+use mailwire_imap::extensions::metadata::{Depth, EntryName};
+use mailwire_transport::imap::server::MetadataOptions;
+
+use crate::{Error, Result};
+
+/// Bytes of a value: fewer than a server takes as an argument. At least 1024 have to be taken (RFC 5464 section 4.1).
+const MAX_VALUE: u64 = 8 << 10;
+/// Entries of a mailbox or an account. At least 10 have to be taken.
+const MAX_ENTRIES: usize = 500;
+/// Bytes of a name.
+const MAX_NAME: usize = 1000;
+
+/// Names, in small letters, and values.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Annotations {
+    entries: BTreeMap<String, (EntryName, Text)>,
+    bytes: u64,
+}
+
+impl Annotations {
+    /// Bytes of all names and values.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Those that are asked for.
+    pub(super) fn find(&self, options: &MetadataOptions) -> Vec<(EntryName, Text)> {
+        let asked = |(name, _): &&(EntryName, Text)| options.asks_for(name);
+        self.entries.values().filter(asked).cloned().collect()
+    }
+
+    /// These after a change: all of it, or an error. `shared`: entries for all users may be changed.
+    pub(super) fn changed(&self, entries: &[(EntryName, Option<Text>)], shared: bool) -> Result<Self> {
+        let mut changed = self.clone();
+        for (name, value) in entries {
+            let permitted = name.is_within("/private", Depth::Infinity) || (shared && name.is_shared());
+            if !permitted || name.as_bytes().iter().filter(|byte| **byte == b'/').count() < 2 {
+                return Err(Error::Denied("such an annotation cannot be changed here"));
+            }
+            let key = name.to_string().to_ascii_lowercase();
+            if let Some((before, old)) = changed.entries.remove(&key) {
+                changed.bytes -= weight(&before, &old);
+            }
+            let Some(value) = value else { continue };
+            if value.as_bytes().len() as u64 > MAX_VALUE {
+                return Err(Error::AnnotationSize(MAX_VALUE));
+            }
+            if name.as_bytes().len() > MAX_NAME || changed.entries.len() >= MAX_ENTRIES {
+                return Err(Error::Annotations);
+            }
+            // What is kept holds no receive buffer alive.
+            let (name, value) = (name.compact(), value.compact());
+            changed.bytes += weight(&name, &value);
+            changed.entries.insert(key, (name, value));
+        }
+        Ok(changed)
+    }
+}
+
+fn weight(name: &EntryName, value: &Text) -> u64 {
+    (2 * name.as_bytes().len() + value.as_bytes().len()) as u64
+}

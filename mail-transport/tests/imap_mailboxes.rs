@@ -1,0 +1,143 @@
+//! What the IMAP client makes of servers' older and own ways with mailboxes.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use mailwire_core::Text;
+use mailwire_transport::{
+    Endpoint, Error, Result, Security, Stream,
+    imap::{
+        Client, Config, FetchAtt, SearchKey, UidSet,
+        proto::{
+            command::{AString, StoreAction},
+            extensions::gmail::GmailLabel,
+        },
+    },
+    sasl::Credentials,
+};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+/// A client of a server that offers `capabilities` and says its answers: each to the command beside it, with `TAG` for
+/// its tag.
+async fn client(
+    capabilities: &str,
+    answers: &'static [(&'static str, &'static str)],
+    config: Config,
+) -> Result<Client> {
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let greeting = format!("* PREAUTH [CAPABILITY IMAP4rev1 LITERAL+ {capabilities}] ready\r\n");
+    let anonymous = config.credentials.is_none();
+    tokio::spawn(async move {
+        let mut stream = BufReader::new(theirs);
+        let greeting = if anonymous { greeting } else { greeting.replace("PREAUTH", "OK") };
+        stream.write_all(greeting.as_bytes()).await.unwrap();
+        for (command, answer) in answers {
+            let mut line = String::new();
+            stream.read_line(&mut line).await.unwrap();
+            while line.ends_with("+}\r\n") {
+                stream.read_line(&mut line).await.unwrap();
+            }
+            let (tag, text) = line.trim_end().split_once(' ').unwrap();
+            assert_eq!(text, *command);
+            let answer = answer.replace("TAG", tag).replace('\n', "\r\n");
+            stream.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
+        }
+        // It stays until the client goes.
+        let _ = stream.read_line(&mut String::new()).await;
+    });
+    let endpoint = Endpoint::tcp("localhost", 143, Security::plaintext_without_encryption());
+    Client::over(Stream::other(ours), endpoint, config).await
+}
+
+fn referrals<T: std::fmt::Debug>(result: Result<T>) -> Vec<String> {
+    let error = result.unwrap_err();
+    let refused = error.refused().unwrap_or_else(|| panic!("{error:?}"));
+    refused.referrals().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn labels() -> Result<()> {
+    let answers = &[
+        ("SELECT INBOX", "* 2 EXISTS\nTAG OK [READ-WRITE] done"),
+        (
+            "UID FETCH 7 (X-GM-MSGID X-GM-THRID X-GM-LABELS)",
+            "* 1 FETCH (X-GM-THRID 12 X-GM-MSGID 18446744073709551615 X-GM-LABELS (\"\\\\Inbox\" \"Entw&APw-rfe\") UID 7)\nTAG OK done",
+        ),
+        (
+            "UID STORE 7 -X-GM-LABELS (\\Inbox)",
+            "* 1 FETCH (X-GM-LABELS (\"Entw&APw-rfe\") UID 7)\n* 2 FETCH (FLAGS (\\Seen))\nTAG OK done",
+        ),
+        ("UID SEARCH CHARSET UTF-8 X-GM-RAW {13+}\r\nlabel:Gr\u{fc}\u{df}e", "* SEARCH 7 9\nTAG OK done"),
+        ("UID SEARCH X-GM-LABELS Entw&APw-rfe X-GM-MSGID 12", "* SEARCH\nTAG OK done"),
+    ];
+    let mut client = client("X-GM-EXT-1", answers, Config::anonymous()).await?;
+    client.select("INBOX").await?;
+    let seven: UidSet = "7".parse().unwrap();
+    let items = [FetchAtt::GmailMessageId, FetchAtt::GmailThreadId, FetchAtt::GmailLabels];
+    let mut messages = client.uid_fetch(seven.clone(), items).await?;
+    let message = messages.next().await?.unwrap();
+    assert_eq!((message.gmail_message_id(), message.gmail_thread_id()), (Some(u64::MAX), Some(12)));
+    let names: Vec<_> =
+        message.labels().unwrap().iter().map(|label| label.to_unicode().into_owned()).collect();
+    assert_eq!(names, ["\\Inbox", "Entwürfe"]);
+    assert!(messages.next().await?.is_none());
+    let stored = client.uid_store_labels(seven, StoreAction::Remove, [GmailLabel::INBOX]).await?;
+    assert_eq!(stored[0].labels().unwrap(), [GmailLabel::new("Entwürfe")?]);
+    let raw = SearchKey::GmailRaw(AString::new("label:Grüße")?);
+    assert_eq!(client.uid_search([raw]).await?.iter().map(u32::from).collect::<Vec<_>>(), [7, 9]);
+    let keys = [SearchKey::GmailLabel(GmailLabel::new("Entwürfe")?), SearchKey::GmailMessageId(12)];
+    client.uid_search(keys).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn uses_by_xlist() -> Result<()> {
+    let answers = &[(
+        "XLIST \"\" *",
+        "* XLIST (\\HasNoChildren \\Inbox) \"/\" Inbox\n* XLIST (\\AllMail) \"/\" \"[Gmail]/Alle\"\n* XLIST () \"/\" Papierkorb\nTAG OK done",
+    )];
+    let mut client = client("XLIST", answers, Config::anonymous()).await?;
+    let found = client.special_mailboxes().await?;
+    let shown: Vec<_> = found.iter().map(|one| format!("{} {}", one.special_use, one.mailbox)).collect();
+    assert_eq!(shown, ["\\All [Gmail]/Alle", "\\Trash Papierkorb"]);
+    assert!(!found[0].guessed && found[1].guessed);
+    Ok(())
+}
+
+#[tokio::test]
+async fn referrals_are_told() -> Result<()> {
+    let url = "imap://user;AUTH=*@SERVER2/REMOTE";
+    let answers = &[
+        ("RLIST \"\" %", "* LIST () \"/\" REMOTE\nTAG OK done"),
+        ("SELECT REMOTE", "TAG NO [REFERRAL imap://user;AUTH=*@SERVER2/REMOTE] elsewhere"),
+        ("NOOP", "TAG OK done"),
+    ];
+    let mut remote = client("MAILBOX-REFERRALS", answers, Config::anonymous()).await?;
+    assert_eq!(remote.rlist("", "%").await?.len(), 1);
+    assert_eq!(referrals(remote.select("REMOTE").await), [url]);
+    // Nothing follows it.
+    remote.noop().await?;
+
+    let answers = &[("LOGIN ada \"secret\"", "TAG NO [REFERRAL imap://ada@SERVER2/] elsewhere")];
+    let mut config = Config::login(Credentials::password("ada", "secret"));
+    config.allow_clear_credentials = true;
+    assert_eq!(referrals(client("LOGIN-REFERRALS", answers, config).await), ["imap://ada@SERVER2/"]);
+    Ok(())
+}
+
+/// A server that tells quotas as RFC 2087 has them: a root without limits, and no `QUOTA=RES-`.
+#[tokio::test]
+async fn quotas_of_rfc_2087() -> Result<()> {
+    let answers = &[
+        (
+            "GETQUOTAROOT INBOX",
+            "* QUOTAROOT INBOX \"\" \"User quota\"\n* QUOTA \"User quota\" ( STORAGE 10  512)\n* QUOTA \"\" ()\nTAG OK done",
+        ),
+        ("GETMETADATA \"\" (/shared/comment)", "* METADATA \"\" ()\nTAG OK done"),
+    ];
+    let mut client = client("QUOTA METADATA-SERVER", answers, Config::anonymous()).await?;
+    let roots = client.quota_roots("INBOX").await?;
+    assert_eq!((roots.len(), roots[0].usage.len(), roots[1].usage[0].limit), (2, 0, 512));
+    assert_eq!(client.metadata("", "/shared/comment").await?, None::<Text>);
+    assert!(matches!(client.metadata("INBOX", "/shared/comment").await, Err(Error::Misuse(_))));
+    assert!(matches!(client.set_quota("", []).await, Err(Error::Misuse(_))));
+    Ok(())
+}
