@@ -220,6 +220,9 @@ capabilities! {
     Notify = "NOTIFY",
     /// Sequence numbers can be turned off ([RFC 9586](https://www.rfc-editor.org/rfc/rfc9586)).
     UidOnly = "UIDONLY",
+    /// UIDBATCHES tells how identifiers part a mailbox ([RFC
+    /// 10022](https://www.rfc-editor.org/rfc/rfc10022)).
+    UidBatches = "UIDBATCHES",
     /// The server tells how far a long command has come ([RFC
     /// 9585](https://www.rfc-editor.org/rfc/rfc9585)).
     InProgress = "INPROGRESS",

@@ -239,8 +239,8 @@ fn no_raw_command_changes_the_session() {
 
 #[test]
 fn nothing_is_enabled_that_the_machine_does_not_follow() {
-    for mut client in [logged_in("IMAP4rev2 ENABLE UIDONLY X-OWN"), client(Channel::Tls)] {
-        for extension in ["UIDONLY", "CONDSTORE UIDONLY", "COMPRESS=DEFLATE", "NOTIFY"] {
+    for mut client in [logged_in("IMAP4rev2 ENABLE UTF8=ONLY X-OWN"), client(Channel::Tls)] {
+        for extension in ["UTF8=ONLY", "CONDSTORE UTF8=ONLY", "COMPRESS=DEFLATE", "NOTIFY"] {
             let error = client.send(command(&format!("ENABLE {extension}"))).unwrap_err();
             assert!(matches!(error.reason, Misuse::WrongState(_)), "{extension}: {error:?}");
         }

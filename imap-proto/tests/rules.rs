@@ -70,8 +70,8 @@ fn raw_commands_carry_literals_and_text_beyond_ascii() {
 
 #[test]
 fn what_the_machine_cannot_keep_is_not_enabled() {
-    let mut client = logged_in("IMAP4rev2 ENABLE UIDONLY");
-    assert!(client.send(command("ENABLE UIDONLY")).is_err());
+    let mut client = logged_in("IMAP4rev2 ENABLE UTF8=ONLY");
+    assert!(client.send(command("ENABLE UTF8=ONLY")).is_err());
     client.send(command("ENABLE CONDSTORE")).unwrap();
 }
 

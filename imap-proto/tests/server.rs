@@ -408,7 +408,7 @@ fn failed_logins_are_counted() {
 #[test]
 fn what_the_machine_cannot_keep_is_not_offered() {
     let mut config = server_config(Channel::Tls);
-    for name in ["UIDONLY", "LITERAL+", "AUTH=PLAIN", "STARTTLS"] {
+    for name in ["UTF8=ONLY", "LITERAL+", "AUTH=PLAIN", "STARTTLS"] {
         let capability = mailwire_imap::Capability::new(name).unwrap();
         assert!(config.add_capabilities([mailwire_imap::Capability::Quota, capability]).is_err(), "{name}");
     }
@@ -431,7 +431,7 @@ fn what_needs_unknown_commands_is_offered_with_them() {
         assert!(!serving_with(config).capabilities().has(&capability(name)), "{name}");
     }
     let mut config = server_config(Channel::Tls);
-    for name in ["UTF8=ACCEPT", "UIDONLY"] {
+    for name in ["UTF8=ACCEPT", "UTF8=ONLY"] {
         config.pass_unknown_commands = true;
         assert!(config.add_capabilities([capability(name)]).is_err(), "{name}");
     }
@@ -441,9 +441,9 @@ fn what_needs_unknown_commands_is_offered_with_them() {
 fn enable_is_answered_with_what_can_be_kept() {
     let capability = |name: &str| mailwire_imap::Capability::new(name).unwrap();
     let mut config = server_config(Channel::Tls);
-    config.enable = ["UTF8=ACCEPT", "UIDONLY", "CONDSTORE"].map(capability).to_vec();
+    config.enable = ["UTF8=ACCEPT", "UTF8=ONLY", "CONDSTORE"].map(capability).to_vec();
     let mut server = serving_with(config);
-    feed(&mut server, b"a ENABLE UTF8=ACCEPT UIDONLY CONDSTORE IMAP4rev2\r\n");
+    feed(&mut server, b"a ENABLE UTF8=ACCEPT UTF8=ONLY CONDSTORE IMAP4rev2\r\n");
     assert_eq!(drain_text(&mut server), "* ENABLED CONDSTORE IMAP4rev2\r\na OK done\r\n");
 }
 

@@ -53,6 +53,9 @@ pub enum WrongState {
     /// It needs an extension that is offered, and was not enabled.
     #[error("{0} is not enabled")]
     NotEnabled(&'static str),
+    /// Sequence numbers, although UIDONLY is enabled (IMAP).
+    #[error("sequence numbers are not used once UIDONLY is enabled")]
+    UidRequired,
     /// It would begin something that the machine does not know how to keep up.
     #[error("the machine cannot keep {0}")]
     Unsupported(&'static str),

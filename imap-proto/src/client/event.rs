@@ -97,9 +97,10 @@ pub enum Event {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyStart {
-    /// The message's sequence number. (What a server says of message 0 is [`Event::Malformed`].)
+    /// The message's sequence number; `None` in UIDFETCH, where `uid` names it. (What a server says of message 0
+    /// is [`Event::Malformed`].)
     pub number: Option<SeqNumber>,
-    /// Its UID, if it stood before the literal in the response.
+    /// Its UID, if it stood before the literal in the response: it does in UIDFETCH.
     pub uid: Option<Uid>,
     /// The item.
     pub item: BodyItem,

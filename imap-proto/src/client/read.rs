@@ -146,7 +146,7 @@ impl Machine {
             self.framer.skip(input);
             return Ok(());
         }
-        if start.number.is_none() {
+        if start.number.is_none() && start.uid.is_none() {
             self.ignoring = Some(Ignoring::Zero);
             self.framer.skip(input);
             return Ok(());
@@ -176,11 +176,9 @@ impl Machine {
         else {
             return None;
         };
-        let (number, known) = self.fetching.unwrap_or((fetch.number, None));
-        let uid = fetch.items.iter().find_map(|item| match item {
-            MsgAtt::Uid(uid) => Some(*uid),
-            _ => None,
-        });
+        let (number, known) = self.fetching.unwrap_or((fetch.number, fetch.uid));
+        let names_a_message = number.is_some() || known.is_some();
+        let uid = fetch.message_uid();
         let streamed = |data: &Data| matches!(data, Data::Streamed { .. });
         let item = match fetch.items.pop()? {
             MsgAtt::Section(part) if streamed(&part.data) => {
@@ -194,7 +192,8 @@ impl Machine {
             MsgAtt::Rfc822Text(data) if streamed(&data) => BodyItem::Rfc822Text,
             _ => return None,
         };
-        Some(BodyStart { number, uid: known.or(uid), item, length })
+        let uid = known.or(uid).filter(|_| names_a_message);
+        Some(BodyStart { number, uid, item, length })
     }
 
     fn parse(&self, frame: &mut Frame) -> Result<Parsed<Response>, ParseError> {
@@ -240,9 +239,9 @@ impl Machine {
         match response {
             Response::Tagged(tagged) => self.complete(tagged, deviations),
             Response::Continuation(continuation) => self.take_continuation(&continuation, bytes),
-            Response::Untagged(Untagged::Expunge(None) | Untagged::Fetch(FetchData { number: None, .. })) => {
-                self.malformed(bytes, NO_MESSAGE)
-            }
+            Response::Untagged(
+                Untagged::Expunge(None) | Untagged::Fetch(FetchData { number: None, uid: None, .. }),
+            ) => self.malformed(bytes, NO_MESSAGE),
             Response::Untagged(data) => {
                 let last = deviations.iter().any(|odd| odd.name == deviation::TAGGED_BYE);
                 self.take_data(data, deviations)?;
@@ -483,6 +482,7 @@ impl Machine {
                 self.session.utf8 |=
                     enabled.contains(&Capability::Imap4Rev2) || enabled.contains(&Capability::Utf8Accept);
                 self.session.qresync |= enabled.contains(&Capability::QResync);
+                self.session.uid_only |= enabled.contains(&Capability::UidOnly);
             }
             _ => {}
         }

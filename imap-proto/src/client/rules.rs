@@ -30,6 +30,9 @@ impl Session {
         if !self.qresync && condstore::needs_enabled(command) {
             return Err(Misuse::WrongState(WrongState::NotEnabled("QRESYNC")));
         }
+        if self.uid_only && command.needs_numbers(rules) {
+            return Err(Misuse::WrongState(WrongState::UidRequired));
+        }
         let policy = Policy::new(self.tls).allow_clear_credentials(allow_clear);
         match command {
             Command::StartTls => Err(Misuse::WrongState(WrongState::Automatic)),
@@ -164,7 +167,8 @@ fn check_flags<'a>(flags: impl IntoIterator<Item = &'a FlagSet>) -> Result<(), M
 
 /// Whether the machine understands the server after this was enabled.
 const fn follows(extension: &Capability) -> bool {
-    extension.is_enabled_freely() || matches!(extension, Capability::Imap4Rev2 | Capability::Utf8Accept)
+    extension.is_enabled_freely()
+        || matches!(extension, Capability::Imap4Rev2 | Capability::UidOnly | Capability::Utf8Accept)
 }
 
 /// What follows from the end of a command.

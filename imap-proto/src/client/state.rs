@@ -126,6 +126,8 @@ pub(super) struct Session {
     pub(super) utf8: bool,
     /// QRESYNC was enabled.
     pub(super) qresync: bool,
+    /// UIDONLY was enabled.
+    pub(super) uid_only: bool,
     /// What STATUS said of single mailboxes.
     pub(super) append_limits: AppendLimits,
 }
@@ -168,6 +170,7 @@ impl Session {
             capabilities_fresh: false,
             utf8: false,
             qresync: false,
+            uid_only: false,
             append_limits: AppendLimits(VecDeque::new()),
         }
     }

@@ -5,7 +5,7 @@ use mailwire_core::{WrongState, keywords};
 use super::{Command, FetchAtt, StatusAtt, search};
 use crate::{
     capability::{Capabilities, Capability},
-    extensions::ExtensionCommand,
+    extensions::{ExtensionCommand, condstore},
     response::ReplyKind,
     state::State,
 };
@@ -112,6 +112,14 @@ impl Command {
     #[inline]
     pub(crate) fn conflict(&self) -> Option<&'static str> {
         self.searched().and_then(search::conflict)
+    }
+
+    /// Whether it names messages by their numbers, or would be answered with numbers: not so once UIDONLY is
+    /// enabled ([RFC 9586 sections 3.2, 3.5 and 3.7](https://www.rfc-editor.org/rfc/rfc9586#section-3.2)).
+    #[cold]
+    pub(crate) fn needs_numbers(&self, rules: &Rules) -> bool {
+        let numbered = rules.numbers == Numbers::Sequence || self.uses_sequence_numbers();
+        numbered || condstore::matches_numbers(self)
     }
 
     /// Whether it can be sent while `before` is in progress (RFC 9051 section 5.5).

@@ -281,6 +281,16 @@ fn searches(search: &Search) -> bool {
     search.keys.iter().any(SearchKey::uses_mod_seq)
 }
 
+/// Whether SELECT names messages that are known by their numbers.
+pub(crate) fn matches_numbers(command: &Command) -> bool {
+    match command {
+        Command::Select(select) | Command::Examine(select) => {
+            select.qresync.as_ref().is_some_and(|known| known.match_data.is_some())
+        }
+        _ => false,
+    }
+}
+
 /// Whether this may be asked only after ENABLE QRESYNC was answered.
 pub(crate) const fn needs_enabled(command: &Command) -> bool {
     match command {

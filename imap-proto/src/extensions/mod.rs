@@ -16,6 +16,7 @@ pub mod metadata;
 pub mod namespace;
 pub mod notify;
 pub mod quota;
+pub mod uid_batches;
 
 use alloc::{boxed::Box, vec::Vec};
 
@@ -120,6 +121,8 @@ commands! {
     Metadata(metadata::MetadataCommand),
     /// `GETQUOTA`, `GETQUOTAROOT`, `SETQUOTA` ([RFC 9208](https://www.rfc-editor.org/rfc/rfc9208)).
     Quota(quota::QuotaCommand),
+    /// `UIDBATCHES` ([RFC 10022](https://www.rfc-editor.org/rfc/rfc10022)).
+    UidBatches(uid_batches::UidBatchesCommand),
 }
 
 extensions! {
@@ -138,6 +141,8 @@ extensions! {
         Metadata(metadata::MetadataData),
         /// `QUOTA`, `QUOTAROOT` ([RFC 9208](https://www.rfc-editor.org/rfc/rfc9208)).
         Quota(quota::QuotaData),
+        /// `UIDBATCHES` ([RFC 10022](https://www.rfc-editor.org/rfc/rfc10022)).
+        UidBatches(uid_batches::UidBatchesData),
     }
 }
 
@@ -171,6 +176,7 @@ impl ExtensionData {
         match self {
             Self::Language(language) => !language.tags.is_empty(),
             Self::Metadata(metadata) => metadata.has_form(),
+            Self::UidBatches(batches) => batches.tag.is_some(),
             _ => true,
         }
     }

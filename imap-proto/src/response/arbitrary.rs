@@ -110,7 +110,7 @@ fn code(u: &mut Unstructured<'_>) -> Result<Code> {
         11 => Code::HighestModSeq(Some(mod_seq(u)?)),
         12 => Code::Modified(known(u)?),
         13 => Code::MailboxId(ImapString::new(word(u, b"Az09_-")?).map_err(none)?),
-        14 => Code::UnknownCte,
+        14 => u.choose(&[Code::UnknownCte, Code::UidRequired, Code::TooFew, Code::TooMany])?.clone(),
         15 => Code::Closed,
         17 => Code::Metadata(u.arbitrary()?),
         18 => Code::Referral(some(u, |u| {
@@ -390,7 +390,13 @@ impl<'a> Arbitrary<'a> for Untagged {
                 complete: true,
             })),
             16 => Self::Extension(Box::new(u.arbitrary()?)),
-            _ => Self::Fetch(FetchData { number: Some(from_one(u)?), items: some(u, fetch_item)?.into() }),
+            _ => {
+                let items = some(u, fetch_item)?;
+                Self::Fetch(match u.arbitrary()? {
+                    true => FetchData::new(from_one(u)?, items),
+                    false => FetchData::by_uid(from_one(u)?, items),
+                })
+            }
         })
     }
 }

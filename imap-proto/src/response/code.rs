@@ -157,6 +157,10 @@ codes! {
     NotSaved = "NOTSAVED",
     /// There are mailboxes below it.
     HasChildren = "HASCHILDREN",
+    /// The batches are too small (RFC 10022).
+    TooFew = "TOOFEW",
+    /// The batches have too many messages together (RFC 10022).
+    TooMany = "TOOMANY",
     /// The part's Content-Transfer-Encoding is not known.
     UnknownCte = "UNKNOWN-CTE",
     /// The message is too large (RFC 7889).

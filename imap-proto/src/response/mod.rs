@@ -92,7 +92,7 @@ pub enum Untagged {
     /// `EXPUNGE`: the message of this number is gone, and those after it move up. `None`:
     /// the server says 0. It is not written.
     Expunge(Option<SeqNumber>),
-    /// `FETCH`: data of one message.
+    /// `FETCH` or `UIDFETCH`: data of one message.
     Fetch(FetchData),
     /// `VANISHED`: the messages of these identifiers are gone (RFC 7162).
     Vanished(VanishedData),
@@ -177,6 +177,7 @@ impl Untagged {
             Self::Exists(_) => b"EXISTS",
             Self::Recent(_) => b"RECENT",
             Self::Expunge(_) => b"EXPUNGE",
+            Self::Fetch(fetch) if fetch.uid.is_some() => b"UIDFETCH",
             Self::Fetch(_) => b"FETCH",
             Self::Vanished(_) => b"VANISHED",
             Self::Namespace(_) => b"NAMESPACE",

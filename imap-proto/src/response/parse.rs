@@ -13,7 +13,7 @@ use crate::{
     Capability, deviation,
     extensions::{ExtensionData, id, namespace::NamespaceData},
     framing::announcement,
-    types::{FlagSet, Literal, ParseContext, Reader, SeqNumber, ShortList, Tag, chars, read_literal},
+    types::{FlagSet, Literal, ParseContext, Reader, SeqNumber, ShortList, Tag, Uid, chars, read_literal},
 };
 
 impl Response {
@@ -191,7 +191,7 @@ impl Untagged {
     }
 
     /// ```text
-    /// message-data = nz-number SP ("EXPUNGE" / ("FETCH" SP msg-att))
+    /// message-data = nz-number SP ("EXPUNGE" / ("FETCH" SP msg-att)) / uniqueid SP "UIDFETCH" SP msg-att
     /// mailbox-data =/ number SP "EXISTS" / number SP "RECENT"
     /// ```
     ///
@@ -209,13 +209,24 @@ impl Untagged {
             5 if is("FETCH") => {
                 let number = from_one(r, start, small?)?;
                 r.space()?;
-                let mut fetch = FetchData { number, items: ShortList::new() };
+                let mut fetch = FetchData { number, uid: None, items: ShortList::new() };
                 fetch.read_items(r)?;
                 r.end_of_response()?;
                 return Ok(Self::Fetch(fetch));
             }
             6 if is("EXISTS") => Self::Exists(small?),
             6 if is("RECENT") => Self::Recent(small?),
+            8 if is("UIDFETCH") => {
+                let number = small?;
+                if number == 0 {
+                    r.deviate_at(start, deviation::ZERO_FOR_UID)?;
+                }
+                r.space()?;
+                let mut fetch = FetchData { number: None, uid: Uid::new(number), items: ShortList::new() };
+                fetch.read_items(r)?;
+                r.end_of_response()?;
+                return Ok(Self::Fetch(fetch));
+            }
             7 if is("EXPUNGE") => Self::Expunge(from_one(r, start, small?)?),
             _ => {
                 r.seek(name_at);

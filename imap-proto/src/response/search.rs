@@ -379,7 +379,7 @@ impl ESearchData {
     }
 
     /// After the `(`. A mailbox is told only with its UIDVALIDITY.
-    fn read_correlators(&mut self, r: &mut Reader<'_>) -> Result<(), ParseError> {
+    pub(crate) fn read_correlators(&mut self, r: &mut Reader<'_>) -> Result<(), ParseError> {
         let (mut mailbox, mut uid_validity) = (None, None);
         r.items(|r| {
             let name = r.take_class(chars::LABEL);

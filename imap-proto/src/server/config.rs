@@ -41,7 +41,7 @@ pub struct Config {
     /// [`commands`](Self::commands).
     pub pass_unknown_commands: bool,
     /// Which of ENABLE's extensions the application has. The machine itself has IMAP4rev2. ENABLE is not
-    /// answered with those that the machine cannot keep, such as UTF8=ACCEPT and UIDONLY.
+    /// answered with those that the machine cannot keep, such as UTF8=ACCEPT.
     pub enable: Vec<Capability>,
     /// Which literals are taken without a go-ahead.
     pub literals: Literals,

@@ -148,6 +148,14 @@ impl Connection {
         self.0.session.qresync
     }
 
+    /// Whether the client has enabled UIDONLY: it names messages by UID alone, is told of them by
+    /// [UIDFETCH](crate::response::FetchData::by_uid), and of those that are gone by VANISHED
+    /// ([RFC 9586](https://www.rfc-editor.org/rfc/rfc9586)).
+    #[must_use]
+    pub fn is_uid_only(&self) -> bool {
+        self.0.session.uid_only
+    }
+
     /// The tag of the command in progress, which ESEARCH names. `None` if this is not its ticket.
     #[must_use]
     pub fn tag(&self, ticket: Ticket) -> Option<&Tag> {
@@ -200,8 +208,13 @@ impl mailwire_core::Connection for Connection {
         machine.tickets = before.tickets;
         machine.eof = before.eof;
         // What was counted against the client goes on.
-        machine.session =
-            Session { rev2: false, tls: true, state: State::NotAuthenticated, ..before.session };
+        machine.session = Session {
+            rev2: false,
+            uid_only: false,
+            tls: true,
+            state: State::NotAuthenticated,
+            ..before.session
+        };
         machine.renew_offer();
     }
 

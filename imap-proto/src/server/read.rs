@@ -67,6 +67,11 @@ impl Refusal {
     }
 
     #[cold]
+    pub(super) const fn of(status: Reply, reason: &'static str) -> Self {
+        Self { status, error: ParseError::new(0, reason) }
+    }
+
+    #[cold]
     pub(super) fn with_code(mut self, code: Code) -> Self {
         self.status.code = Some(code);
         self
@@ -428,6 +433,7 @@ impl Machine {
         for capability in asked {
             let has = match capability {
                 Capability::Imap4Rev2 => self.config.capabilities().has(capability),
+                Capability::UidOnly => self.config.enable.contains(capability),
                 _ => self.config.enable.contains(capability) && capability.is_enabled_freely(),
             };
             if has && !enabled.contains(capability) {
@@ -437,6 +443,7 @@ impl Machine {
         self.session.bad_commands = 0;
         self.session.rev2 |= enabled.contains(&Capability::Imap4Rev2);
         self.session.qresync |= enabled.contains(&Capability::QResync);
+        self.session.uid_only |= enabled.contains(&Capability::UidOnly);
         self.session.condstore |= self.session.qresync || enabled.contains(&Capability::CondStore);
         self.output.write(|out| {
             out.extend_from_slice(b"* ENABLED");

@@ -14,8 +14,8 @@ use crate::{
     command::{
         Authenticate, Command, Create, Effect, List, ListReturnOpt, ListSelectOpt, OtherCommand, Rules,
     },
-    extensions::condstore,
-    response::{Code, Reply, ReplyKind, Untagged},
+    extensions::{ExtensionCommand, condstore},
+    response::{Code, FetchData, Reply, ReplyKind, Untagged},
     state::State,
 };
 
@@ -45,6 +45,10 @@ impl Machine {
         if !self.session.qresync && condstore::needs_enabled(command) {
             return Err(Refusal::bad(0, "QRESYNC is not enabled"));
         }
+        if self.session.uid_only && command.needs_numbers(rules) {
+            let refusal = Refusal::bad(0, "message numbers are not used once UIDONLY is enabled");
+            return Err(refusal.with_code(Code::UidRequired));
+        }
         if let Some(conflict) = command.conflict() {
             return Err(Refusal::bad(0, conflict));
         }
@@ -57,6 +61,9 @@ impl Machine {
                     _ => Ok(()),
                 }
             }
+            Command::Extension(ExtensionCommand::UidBatches(batches)) => batches
+                .refusal()
+                .map_or(Ok(()), |reply| Err(Refusal::of(reply, "these batches cannot be made"))),
             Command::Other(_) if self.config.pass_unknown_commands => Ok(()),
             Command::Other(other) => self.permits_other(other),
             Command::List(list) => permits_list(list, self.config.pass_unknown_commands),
@@ -186,7 +193,13 @@ pub(super) fn permits_data(
         {
             Err(Misuse::WrongState(WrongState::NumbersInUse))
         }
-        Untagged::Vanished(_) if !session.qresync => {
+        Untagged::Expunge(_) | Untagged::Fetch(FetchData { number: Some(_), .. }) if session.uid_only => {
+            Err(Misuse::WrongState(WrongState::UidRequired))
+        }
+        Untagged::Fetch(FetchData { uid: Some(_), .. }) if !session.uid_only => {
+            Err(Misuse::WrongState(WrongState::NotEnabled("UIDONLY")))
+        }
+        Untagged::Vanished(_) if !session.qresync && !session.uid_only => {
             Err(Misuse::WrongState(WrongState::NotEnabled("QRESYNC")))
         }
         _ => Ok(()),
@@ -208,7 +221,7 @@ pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<
         | Capability::LiteralMinus
         | Capability::Auth(_) => "the machine says it by itself, where it applies",
         // They change how bytes are read, which state follows, or what may be said when.
-        Capability::Utf8Accept | Capability::UidOnly | Capability::Utf8Only => "the machine cannot keep it",
+        Capability::Utf8Accept | Capability::Utf8Only => "the machine cannot keep it",
         _ if config.pass_unknown_commands => return Ok(()),
         // Commands of the application.
         // Parameters, keys and items that the crate does not know.

@@ -102,6 +102,8 @@ pub(super) struct Session {
     pub(super) condstore: bool,
     /// QRESYNC was enabled.
     pub(super) qresync: bool,
+    /// UIDONLY was enabled.
+    pub(super) uid_only: bool,
     /// Bad commands in a row.
     pub(super) bad_commands: usize,
     /// Commands before authentication that do nothing.
@@ -120,6 +122,7 @@ impl Session {
             rev2: false,
             condstore: false,
             qresync: false,
+            uid_only: false,
             bad_commands: 0,
             idle_commands: 0,
             auth_failures: 0,

@@ -153,11 +153,8 @@ impl Synchronizer {
     }
 
     fn fetch(&mut self, fetch: &FetchData, data: &Untagged) {
-        let uid = fetch.items.iter().find_map(|item| match item {
-            MsgAtt::Uid(uid) => Some(*uid),
-            _ => None,
-        });
-        let Some(uid) = uid.or_else(|| fetch.number.and_then(|number| self.view.uid(number))) else {
+        let Some(uid) = fetch.message_uid().or_else(|| fetch.number.and_then(|number| self.view.uid(number)))
+        else {
             // Of which message? If it can be one that was read already, the news are lost.
             self.selection.lossy |= self.rules.lossy;
             return;

@@ -224,6 +224,11 @@ impl View {
         self.numbering
     }
 
+    /// Names messages in another way from now on: UIDONLY was enabled while the mailbox is selected.
+    pub const fn set_numbering(&mut self, numbering: Numbering) {
+        self.numbering = numbering;
+    }
+
     /// The identifiers that are known, as ascending ranges with both ends.
     pub fn uids(&self) -> impl Iterator<Item = (Uid, Uid)> + '_ {
         self.slots.ranges()
@@ -386,7 +391,7 @@ impl View {
 
     fn fetch(&mut self, fetch: &FetchData) -> News {
         if self.numbering == Numbering::UidOnly {
-            return self.doubtful(Doubt::Numbered);
+            return self.fetch_by_uid(fetch);
         }
         let Some(number) = fetch.number.filter(|number| number.get() <= self.len()) else {
             return self.doubtful(Doubt::NoSuchNumber);
@@ -409,6 +414,16 @@ impl View {
             Some(uid) => News::Flags { uid },
             None => News::FlagsUnknown { number },
         }
+    }
+
+    /// UIDFETCH. Of a message that has just arrived it is the first that is heard.
+    fn fetch_by_uid(&mut self, fetch: &FetchData) -> News {
+        let Some(uid) = fetch.uid else { return self.doubtful(Doubt::Numbered) };
+        if fetch.items.iter().any(|item| matches!(item, MsgAtt::Uid(other) if *other != uid)) {
+            return self.doubtful(Doubt::OtherUid);
+        }
+        let has_flags = fetch.items.iter().any(|item| matches!(item, MsgAtt::Flags(_)));
+        if has_flags { News::Flags { uid } } else { News::Nothing }
     }
 
     /// Learns the identifiers of all messages at once, as a search for all of them gives them, in

@@ -23,8 +23,12 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct FetchData {
-    /// The message's sequence number. `None`: the server says 0. It is not written.
+    /// The message's sequence number. `None`: it is named by [`uid`](Self::uid); or the server says 0, which is
+    /// not written.
     pub number: Option<SeqNumber>,
+    /// The identifier that names the message in place of a number: the response is `UIDFETCH`, as it is once
+    /// UIDONLY is enabled ([RFC 9586 section 3.3](https://www.rfc-editor.org/rfc/rfc9586#section-3.3)).
+    pub uid: Option<Uid>,
     /// The data, in the order they came. One that cannot be written (`Malformed`) is left out by the
     /// writer, and so is a response without any.
     pub items: ShortList<MsgAtt>,
@@ -313,7 +317,26 @@ impl FetchData {
     /// Makes the data of the message with this sequence number.
     #[must_use]
     pub fn new(number: SeqNumber, items: impl Into<ShortList<MsgAtt>>) -> Self {
-        Self { number: Some(number), items: items.into() }
+        Self { number: Some(number), uid: None, items: items.into() }
+    }
+
+    /// Makes the data of the message with this identifier, in a session without sequence numbers
+    /// ([RFC 9586](https://www.rfc-editor.org/rfc/rfc9586)).
+    #[must_use]
+    pub fn by_uid(uid: Uid, items: impl Into<ShortList<MsgAtt>>) -> Self {
+        Self { number: None, uid: Some(uid), items: items.into() }
+    }
+
+    /// The message's identifier: that which names it, or the item `UID`.
+    #[must_use]
+    pub fn message_uid(&self) -> Option<Uid> {
+        let item = |item: &MsgAtt| if let MsgAtt::Uid(uid) = item { Some(*uid) } else { None };
+        self.uid.or_else(|| self.items.iter().find_map(item))
+    }
+
+    /// Whether it says which message it is about.
+    pub(crate) const fn names_a_message(&self) -> bool {
+        self.number.is_some() || self.uid.is_some()
     }
 
     /// Whether it has literals that are given in chunks.
@@ -323,15 +346,17 @@ impl FetchData {
 
     /// Whether the grammar has a form for it: there is a number, and an item that has one.
     pub(crate) fn has_form(&self) -> bool {
-        self.number.is_some() && self.items.iter().any(MsgAtt::has_form)
+        self.names_a_message() && self.items.iter().any(MsgAtt::has_form)
     }
 
     /// Appends the response without its `* ` and line end; nothing if it [has no form](Self::has_form).
     pub(crate) fn write(&self, out: &mut Vec<u8>, detached: &mut Detached<'_>) {
-        let Some(number) = self.number else { return };
         let start = out.len();
-        write_number(out, u64::from(number.get()));
-        out.extend_from_slice(b" FETCH ");
+        match (self.uid, self.number) {
+            (None, Some(number)) => named_number_first(out, number.get(), b" FETCH "),
+            (Some(uid), _) => named_number_first(out, uid.get(), b" UIDFETCH "),
+            (None, None) => return,
+        }
         let mut before = b'(';
         for item in &self.items {
             if item.has_form() {
@@ -369,6 +394,11 @@ fn write_origin(out: &mut Vec<u8>, origin: Option<u64>) {
 fn write_object_id(out: &mut Vec<u8>, id: &ImapString) {
     crate::types::write_astring(out, id.as_bytes());
     out.push(b')');
+}
+
+fn named_number_first(out: &mut Vec<u8>, number: u32, name: &[u8]) {
+    write_number(out, u64::from(number));
+    out.extend_from_slice(name);
 }
 
 fn named_number(out: &mut Vec<u8>, name: &[u8], number: u64) {
