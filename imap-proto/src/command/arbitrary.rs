@@ -494,7 +494,7 @@ impl<'a> Arbitrary<'a> for Command {
             31 => Command::Extension(u.arbitrary()?),
             32 => Command::Compress,
             33 => Command::Unauthenticate,
-            34 => Command::Notify(Box::new(u.arbitrary()?)),
+            35 => Command::Notify(Box::new(u.arbitrary()?)),
             30 => Command::Id(maybe(u, |u| some(u, |u| Ok((astring(u)?, maybe(u, astring)?))))?),
             _ => Command::Other(
                 OtherCommand::new(atom(u)?, word(u, b"ab (){}\"%*5")?.replace("}", ""))
