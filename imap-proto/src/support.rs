@@ -236,8 +236,9 @@ extensions! {
         ["mail-store/tests/imap_sessions.rs::one_connection_serves_one_user_after_the_other", "imap-proto/tests/compress.rs::nothing_is_left_of_a_user_who_has_logged_out"]
     3 "CATENATE" in "RFC 4469": Values Values
         "messages made of parts that the server has; missing: the call, the store" []
-    3 "I18NLEVEL=1", "I18NLEVEL=2" in "RFC 5255": Nothing Nothing
-        "how text is compared" []
+    3 "I18NLEVEL=1", "I18NLEVEL=2" in "RFC 5255": Whole Whole
+        "how text is compared"
+        ["mail-store/tests/imap_search.rs::comparators"]
     3 "LANGUAGE" in "RFC 5255": Whole Whole
         "texts in other languages"
         ["mail-store/tests/imap_boxes.rs::languages_and_other_servers"]

@@ -286,3 +286,31 @@ async fn conversations() {
     assert_eq!(shown, [(0, 1), (1, 2), (2, 5), (1, 4), (0, 3)]);
     assert_eq!(threads.threads().count(), 2);
 }
+
+#[tokio::test]
+async fn comparators() {
+    let (store, user) = store();
+    append(&user, "Subject: =?utf-8?q?GR=C3=9CN?=\r\n\r\n", 0);
+    let mut raw = select(&store).await;
+    for patterns in ["", " default", " cz;* i;unicode*"] {
+        assert_eq!(
+            one(
+                &mut raw,
+                &format!("COMPARATOR{patterns}")
+                    .replace(" cz;*", " \"cz;*\"")
+                    .replace(" i;unicode*", " \"i;unicode*\"")
+            )
+            .await,
+            "COMPARATOR i;unicode-casemap"
+        );
+    }
+    assert!(ask(&mut raw, "COMPARATOR i;octet").await[0].starts_with("NO [BADCOMPARATOR]"));
+
+    let mut client = connect(&store).await;
+    let active = client.comparator(["i;unicode-casemap"]).await.unwrap();
+    assert_eq!(active.as_deref(), Some("i;unicode-casemap"));
+    let error = client.comparator(["i;octet"]).await.unwrap_err();
+    assert!(error.refused().unwrap().code.as_ref().is_some_and(|code| *code == "BADCOMPARATOR"));
+    let subject = SearchKey::Subject("gr\u{fc}n".try_into().unwrap());
+    assert_eq!(client.uid_search([subject]).await.unwrap().len(), 1);
+}

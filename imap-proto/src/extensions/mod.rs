@@ -5,6 +5,7 @@
 
 pub mod acl;
 pub mod apple_push;
+pub mod comparator;
 pub mod condstore;
 pub mod gmail;
 pub(crate) mod id;
@@ -111,6 +112,8 @@ commands! {
     Acl(acl::AclCommand),
     /// `XAPPLEPUSHSERVICE`.
     ApplePush(apple_push::ApplePushCommand),
+    /// `COMPARATOR` ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).
+    Comparator(comparator::ComparatorCommand),
     /// `GETJMAPACCESS` ([RFC 9698](https://www.rfc-editor.org/rfc/rfc9698)).
     GetJmapAccess(jmap_access::GetJmapAccess),
     /// `LANGUAGE` ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).
@@ -133,6 +136,8 @@ extensions! {
         Acl(acl::AclData),
         /// `XAPPLEPUSHSERVICE`.
         ApplePush(apple_push::ApplePushData),
+        /// `COMPARATOR` ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).
+        Comparator(comparator::ComparatorData),
         /// `JMAPACCESS` ([RFC 9698](https://www.rfc-editor.org/rfc/rfc9698)).
         JmapAccess(jmap_access::JmapAccessData),
         /// `LANGUAGE` ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).

@@ -153,6 +153,8 @@ codes! {
     AlreadyExists = "ALREADYEXISTS",
     /// It is not there.
     NonExistent = "NONEXISTENT",
+    /// There is none of the comparators (RFC 5255).
+    BadComparator = "BADCOMPARATOR",
     /// The search result was not saved (RFC 5182).
     NotSaved = "NOTSAVED",
     /// There are mailboxes below it.

@@ -72,6 +72,7 @@ impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
             Capability::ThreadReferences,
             Capability::ThreadRefs,
             Capability::I18nLevel1,
+            Capability::I18nLevel2,
             Capability::Within,
         ];
         of_all_stores.into_iter().chain(self.store.extensions()).collect()

@@ -2,9 +2,10 @@
 
 use std::num::NonZeroU32;
 
-use mailwire_core::Invalid;
+use mailwire_core::{Invalid, Text};
 use mailwire_imap::{
     command::{AString, Command, Search, SearchKey, Sort, SortCriterion, Thread, ThreadAlgorithm},
+    extensions::{ExtensionData, comparator::ComparatorCommand},
     response::{ESearchData, SearchReturnData, ThreadData, ThreadNode, Untagged},
     types::{KnownNumbers, ModSeq, SeqNumber, SetMember, Uid, Value},
 };
@@ -288,6 +289,32 @@ impl Client {
         };
         self.run(Command::Thread(Box::new(thread)), take).await?;
         Ok(ThreadData::new(nodes)?)
+    }
+
+    /// COMPARATOR: chooses the first of these comparators that the server has, or asks which one is in use if there are
+    /// none; `*` stands for any letters. Gives the name of the one that is in use ([RFC 5255 section 4.7](https://www.rfc-editor.org/rfc/rfc5255#section-4.7)).
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer I18NLEVEL=2, has none of them (`BADCOMPARATOR`), or the connection fails.
+    pub async fn comparator<T: Into<Text>>(
+        &mut self,
+        comparators: impl IntoIterator<Item = T>,
+    ) -> Result<Option<String>> {
+        let command = ComparatorCommand::choose(comparators)?;
+        let mut active = None;
+        let take = |data| match data {
+            Untagged::Extension(data) => match *data {
+                ExtensionData::Comparator(data) => {
+                    active = Some(data.active.as_text().to_string_lossy().into_owned());
+                    Ok(None)
+                }
+                data => Ok(Some(data.into())),
+            },
+            data => Ok(Some(data)),
+        };
+        self.run(Command::from(command), take).await?;
+        Ok(active)
     }
 
     /// Collects what a search finds.

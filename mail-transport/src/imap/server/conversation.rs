@@ -6,6 +6,7 @@ use mailwire_core::{Misuse, SaslStep, Ticket, Upgrade, WrongState};
 use mailwire_imap::{
     Capability, Limits,
     command::{Authenticate, Command, Login},
+    extensions::ExtensionCommand,
     response::{Code, Reply, ReplyKind, Untagged},
     server::{Config, Connection, Event},
     types::{ImapString, Tag},
@@ -259,6 +260,7 @@ impl<S: Service> Conversation<S> {
             Command::Search(search) => self.search(ticket, search).await,
             Command::Sort(sort) => self.sort(ticket, *sort).await,
             Command::Thread(thread) => self.thread(*thread).await,
+            Command::Extension(ExtensionCommand::Comparator(command)) => self.comparator(command).await,
             Command::Fetch(fetch) => self.fetch(fetch).await,
             Command::Store(store) => self.store(store).await,
             Command::StoreLabels(store) => self.store_labels(*store).await,

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use mailwire_core::Ticket;
 use mailwire_imap::{
     command::{AString, Search, SearchReturnOpt, Sort, Thread},
+    extensions::comparator::{ComparatorCommand, ComparatorData},
     response::{self, Code, ESearchData, Reply, SearchReturnData, ThreadData, Untagged},
     types::{ImapString, KnownNumbers, Uid},
 };
@@ -19,6 +20,9 @@ use super::{
     service::{Service, Session},
     sets,
 };
+
+/// How services compare texts that offer I18NLEVEL.
+const COMPARATOR: &str = "i;unicode-casemap";
 
 impl<S: Service> Conversation<S> {
     /// SEARCH: RFC 9051 section 6.4.4.
@@ -47,6 +51,21 @@ impl<S: Service> Conversation<S> {
         }
         let threads = ThreadData::new(nodes).map_err(|_| Refusal::unavailable())?;
         push(&mut self.driver, Untagged::Thread(threads)).await?;
+        Ok(done())
+    }
+
+    /// COMPARATOR: RFC 5255 section 4.7. There is one.
+    pub(super) async fn comparator(&mut self, command: ComparatorCommand) -> Result<Reply, Stop> {
+        let chosen = command.comparators.is_empty()
+            || command.matches(COMPARATOR)
+            || command.comparators.iter().any(|name| name.eq_ignore_ascii_case("default"));
+        if !chosen {
+            let refusal = Refusal::new("There is no such comparator");
+            return Err(refusal.with_code(Code::BadComparator).into());
+        }
+        if let Ok(data) = ComparatorData::new(COMPARATOR) {
+            push(&mut self.driver, data.into()).await?;
+        }
         Ok(done())
     }
 
