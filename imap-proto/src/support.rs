@@ -141,8 +141,9 @@ extensions! {
     2 "CREATE-SPECIAL-USE" in "RFC 6154": Whole Whole
         "CREATE that says what the mailbox is for"
         ["mail-store/tests/imap_boxes.rs::uses_of_mailboxes"]
-    2 "UTF8=ACCEPT" in "RFC 9755": Nothing Nothing
-        "UTF-8 in names, strings and messages" []
+    2 "UTF8=ACCEPT" in "RFC 9755": Whole Whole
+        "UTF-8 in names, strings and messages"
+        ["mail-store/tests/imap_storing.rs::names_are_in_utf_8_once_that_is_enabled"]
     2 "COMPRESS=DEFLATE" in "RFC 4978": Whole Whole
         "a compressed connection"
         ["mail-store/tests/imap_sessions.rs::a_compressed_session_is_like_any_other", "mail-transport/tests/compress.rs::every_kind_of_flush_is_read_at_every_cut"]
@@ -158,10 +159,12 @@ extensions! {
     2 "STATUS=SIZE" in "RFC 8438": Whole Whole
         "the bytes of a mailbox"
         ["mail-store/tests/imap_server.rs::what_select_tells"]
-    2 "OBJECTID" in "RFC 8474": Values Values
-        "identifiers that stay; missing: search keys, the store" []
-    2 "SAVEDATE" in "RFC 8514": Values Values
-        "when a message came into its mailbox; missing: search keys, the store" []
+    2 "OBJECTID" in "RFC 8474": Whole Whole
+        "identifiers of mailboxes, messages and threads that stay"
+        ["mail-store/tests/imap_storing.rs::identifiers_stay"]
+    2 "SAVEDATE" in "RFC 8514": Whole Whole
+        "when a message came into its mailbox"
+        ["mail-store/tests/imap_storing.rs::identifiers_stay"]
     2 "PREVIEW" in "RFC 8970": Whole Whole
         "a few words of a message"
         ["mail-store/tests/imap_storing.rs::first_words_are_told"]
@@ -203,8 +206,8 @@ extensions! {
     2 "INPROGRESS" in "RFC 9585": Whole Whole
         "how far a long command has come"
         ["mail-store/tests/imap_progress.rs::a_long_command_tells_how_far_it_is", "imap-proto/tests/notify.rs::progress_is_no_end"]
-    3 "UTF8=ONLY" in "RFC 9755": Nothing Nothing
-        "UTF-8 has to be enabled" []
+    3 "UTF8=ONLY" in "RFC 9755": Whole Values
+        "UTF-8 has to be enabled; missing: a store that needs it" []
     3 "SORT=DISPLAY" in "RFC 5957": Whole Whole
         "order by the names that are shown"
         ["mail-store/tests/imap_search.rs::orders"]

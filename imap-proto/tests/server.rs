@@ -430,11 +430,6 @@ fn what_needs_unknown_commands_is_offered_with_them() {
         config.pass_unknown_commands = false;
         assert!(!serving_with(config).capabilities().has(&capability(name)), "{name}");
     }
-    let mut config = server_config(Channel::Tls);
-    for name in ["UTF8=ACCEPT", "UTF8=ONLY"] {
-        config.pass_unknown_commands = true;
-        assert!(config.add_capabilities([capability(name)]).is_err(), "{name}");
-    }
 }
 
 #[test]

@@ -237,18 +237,29 @@ impl<'a> Look<'a> {
         let day = |is: fn(&Date, &Date) -> bool, date: &Date| {
             self.row.date.to_date_time().is_some_and(|found| is(&found.date(), date))
         };
+        let saved = |is: fn(&Date, &Date) -> bool, date: &Date| {
+            let saved = InternalDate::from(self.row.saved).to_date_time();
+            saved.is_some_and(|found| is(&found.date(), date))
+        };
         match key {
             SearchKey::All => true,
             SearchKey::Answered => flag(&Flag::Answered),
             SearchKey::Before(date) => day(Date::lt, date),
             SearchKey::Deleted => flag(&Flag::Deleted),
             SearchKey::Draft => flag(&Flag::Draft),
+            SearchKey::EmailId(id) => self.row.body.object_id() == *id,
             SearchKey::Flagged => flag(&Flag::Flagged),
             SearchKey::Larger(size) => self.row.size > *size,
             SearchKey::On(date) => day(Date::eq, date),
+            // Of every message it is known when it was saved.
+            SearchKey::SaveDateSupported => true,
+            SearchKey::SavedBefore(date) => saved(Date::lt, date),
+            SearchKey::SavedOn(date) => saved(Date::eq, date),
+            SearchKey::SavedSince(date) => saved(Date::ge, date),
             SearchKey::Seen => flag(&Flag::Seen),
             SearchKey::Since(date) => day(Date::ge, date),
             SearchKey::Smaller(size) => self.row.size < *size,
+            SearchKey::ThreadId(id) => self.row.thread.is_some_and(|thread| thread.object_id() == *id),
             SearchKey::Uid(set) => is_in(set, self.row.uid),
             SearchKey::Unanswered => !flag(&Flag::Answered),
             SearchKey::Undeleted => !flag(&Flag::Deleted),

@@ -193,6 +193,7 @@ async fn what_select_tells() {
             "* OK [UIDNEXT 3] The next UID".to_owned(),
             "* OK [PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft \\*)] Flags that stay"
                 .to_owned(),
+            "* OK [MAILBOXID (F1)] The mailbox".to_owned(),
         ]
     );
     assert!(raw.ok("EXAMINE INBOX").await.contains(&"* 0 RECENT".to_owned()));

@@ -11,12 +11,16 @@ use mailwire_store::{
 use mailwire_transport::{
     Endpoint, Payload, Security, Stream,
     imap::{
-        Client, Config, FetchAtt, Flag, Server, StatusAtt,
+        Capability, Client, Config, FetchAtt, Flag, SearchKey, Server, StatusAtt,
         client::{AppendOptions, Update},
-        proto::{command::PreviewMods, types::Uid},
+        proto::{
+            command::{AString, PreviewMods},
+            types::{Date, ImapString, ObjectId, Uid},
+        },
     },
     sasl::Credentials,
 };
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 fn store() -> (MemoryStore, User) {
     let store = MemoryStore::new();
@@ -157,4 +161,112 @@ async fn a_message_takes_the_place_of_another() {
     raw.write("a REPLACE * Sent {1+}\r\nx\r\n").await;
     assert_eq!(raw.answer(raw::Protocol::Imap).await, "a OK Done");
     assert_eq!(ada.messages("INBOX").unwrap(), left[..1]);
+}
+
+#[tokio::test]
+async fn identifiers_stay() {
+    let (store, ada) = store();
+    ada.deliver("Message-ID: <a@x>\r\nSubject: a\r\n\r\n".into()).unwrap();
+    ada.deliver("Message-ID: <b@x>\r\nReferences: <a@x>\r\n\r\n".into()).unwrap();
+    ada.deliver("Message-ID: <c@x>\r\n\r\n".into()).unwrap();
+    let mut client = client(&store).await;
+    let made = client.create("a").await.unwrap();
+    assert!(made.is_some());
+    client.rename("a", "b").await.unwrap();
+    let status = client.status("b", [StatusAtt::MailboxId, StatusAtt::Messages]).await.unwrap();
+    assert_eq!(status.mailbox_id(), made.as_ref());
+    assert_ne!(client.select("INBOX").await.unwrap().mailbox_id, made);
+
+    let items = || [FetchAtt::EmailId, FetchAtt::ThreadId, FetchAtt::SaveDate];
+    let fetched = async |client: &mut Client| {
+        let mut messages = client.uid_fetch(&[1u32, 2, 3][..], items()).await.unwrap();
+        let mut found = Vec::new();
+        while let Some(message) = messages.next().await.unwrap() {
+            assert!(message.save_date().is_some());
+            found.push((message.email_id().cloned().unwrap(), message.thread_id().cloned().unwrap()));
+        }
+        found
+    };
+    let before = fetched(&mut client).await;
+    assert!(before[0].0 != before[1].0 && before[0].1 == before[1].1 && before[1].1 != before[2].1);
+    client.uid_copy_to(&[1u32, 2, 3][..], "b").await.unwrap();
+    client.select("b").await.unwrap();
+    assert_eq!(fetched(&mut client).await, before);
+
+    let id = |id: &ImapString| ObjectId::new(id.as_str().unwrap()).unwrap();
+    let (email, thread) = (id(&before[1].0), id(&before[0].1));
+    for (keys, expected) in [
+        (vec![SearchKey::EmailId(email.clone())], &[2][..]),
+        (vec![SearchKey::ThreadId(thread.clone())], &[1, 2]),
+        (vec![SearchKey::EmailId(thread)], &[]),
+        (vec![SearchKey::ThreadId(email)], &[]),
+        (vec![SearchKey::SaveDateSupported], &[1, 2, 3]),
+        (vec![SearchKey::SavedSince(Date::new(2000, 1, 1).unwrap())], &[1, 2, 3]),
+        (vec![SearchKey::SavedBefore(Date::new(2000, 1, 1).unwrap())], &[]),
+    ] {
+        let found: Vec<u32> = client.uid_search(keys).await.unwrap().iter().map(|uid| uid.get()).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+#[tokio::test]
+async fn names_are_in_utf_8_once_that_is_enabled() {
+    let (store, ada) = store();
+    ada.create("Entw\u{fc}rfe", None).unwrap();
+    let mut raw = raw::Servers::new(&store).connect(raw::Protocol::Imap, Channel::Tls, 4096).await;
+    assert!(raw.login(raw::Protocol::Imap, "ada", "secret").await);
+    raw.write("a LIST \"\" Ent*\r\n").await;
+    assert_eq!(raw.line().await, "* LIST (\\HasNoChildren) \"/\" Entw&APw-rfe");
+    raw.line().await;
+    let refused = raw.command(raw::Protocol::Imap, "APPEND INBOX UTF8 (~{1+}\r\nx)").await;
+    assert!(refused.starts_with("a BAD"), "{refused}");
+    raw.write("a ENABLE UTF8=ACCEPT\r\n").await;
+    assert_eq!(raw.line().await, "* ENABLED UTF8=ACCEPT");
+    raw.line().await;
+    raw.write("a LIST \"\" Ent*\r\n").await;
+    assert_eq!(raw.line().await, "* LIST (\\HasNoChildren) \"/\" {9}");
+    assert_eq!(raw.line().await, "Entw\u{fc}rfe");
+    raw.line().await;
+    for (command, answer) in [
+        ("SELECT \"Entw\u{fc}rfe\"", "a OK"),
+        ("STATUS Entw&APw-rfe (MESSAGES)", "a NO [NONEXISTENT]"),
+        ("CREATE \"\u{20ac}\"", "a OK"),
+        ("SELECT \"\u{20ac}\"", "a OK"),
+        ("SEARCH CHARSET UTF-8 SUBJECT x", "a BAD"),
+        ("SEARCH SUBJECT \"\u{20ac}\"", "a OK"),
+        ("APPEND \"\u{20ac}\" UTF8 (~{17+}\r\nSubject: \u{20ac}\r\n\r\nx)", "a OK [APPENDUID"),
+        ("APPEND \"\u{20ac}\" {17+}\r\nSubject: \u{20ac}\r\n\r\nx", "a OK [APPENDUID"),
+        ("APPEND \"\u{20ac}\" UTF8 (~{1+}\r\nx", "a BAD"),
+    ] {
+        let said = raw.command(raw::Protocol::Imap, command).await;
+        assert!(said.starts_with(answer), "{command}: {said}");
+    }
+    let expected = "Subject: \u{20ac}\r\n\r\nx";
+    assert_eq!(ada.messages("\u{20ac}").unwrap(), [expected, expected]);
+
+    let mut client = client(&store).await;
+    client.enable([Capability::Utf8Accept]).await.unwrap();
+    client.create("\u{e4}").await.unwrap();
+    client.select("\u{20ac}").await.unwrap();
+    let found = client.uid_search([SearchKey::Subject(AString::new("\u{20ac}").unwrap())]).await.unwrap();
+    assert_eq!(found.iter().count(), 2);
+    assert!(client.list("", "*").await.unwrap().iter().any(|mailbox| mailbox.name.to_unicode() == "\u{e4}"));
+
+    // A server that demands it.
+    let server = server(&store).configure(|config| {
+        let kept = config.capabilities().iter().filter(|one| **one != Capability::Utf8Accept).cloned();
+        let kept: Vec<_> = kept.chain([Capability::Utf8Only]).collect();
+        config.set_capabilities(kept).unwrap();
+    });
+    let mut client = client_of(server.clone()).await;
+    client.status("\u{e4}", [StatusAtt::Messages]).await.unwrap();
+    let (ours, theirs) = tokio::io::duplex(4096);
+    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Clear).await });
+    let mut lines = BufReader::new(ours).lines();
+    lines.next_line().await.unwrap();
+    let commands = "a LOGIN ada secret\r\nb SELECT INBOX\r\n";
+    lines.get_mut().get_mut().write_all(commands.as_bytes()).await.unwrap();
+    lines.next_line().await.unwrap();
+    let refused = lines.next_line().await.unwrap().unwrap();
+    assert!(refused.starts_with("b NO [CANNOT]"), "{refused}");
 }

@@ -481,6 +481,7 @@ impl Machine {
             Untagged::Enabled(enabled) => {
                 self.session.utf8 |=
                     enabled.contains(&Capability::Imap4Rev2) || enabled.contains(&Capability::Utf8Accept);
+                self.session.utf8_accept |= enabled.contains(&Capability::Utf8Accept);
                 self.session.qresync |= enabled.contains(&Capability::QResync);
                 self.session.uid_only |= enabled.contains(&Capability::UidOnly);
             }

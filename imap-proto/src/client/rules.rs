@@ -10,7 +10,7 @@ use mailwire_core::{
 use super::state::Session;
 use crate::{
     capability::Capability,
-    command::{Append, Command, Effect, Rules},
+    command::{Append, AppendLiteral, Command, Effect, Rules},
     extensions::{ExtensionData, condstore},
     response::{ReplyKind, Untagged},
     state::State,
@@ -33,6 +33,7 @@ impl Session {
         if self.uid_only && command.needs_numbers(rules) {
             return Err(Misuse::WrongState(WrongState::UidRequired));
         }
+        self.permits_utf8(command)?;
         let policy = Policy::new(self.tls).allow_clear_credentials(allow_clear);
         match command {
             Command::StartTls => Err(Misuse::WrongState(WrongState::Automatic)),
@@ -50,6 +51,23 @@ impl Session {
             Command::Replace(replace) => self.permits_size(&replace.append),
             _ => Ok(()),
         }
+    }
+
+    /// What is said in UTF-8, and what has to be enabled for it (RFC 6855 sections 3 and 4, RFC 9755).
+    fn permits_utf8(&self, command: &Command) -> Result<(), Misuse> {
+        let reason = match command {
+            Command::Search(search) if self.utf8_accept && search.charset.is_some() => {
+                WrongState::Unsupported("a character set of SEARCH: UTF8=ACCEPT is enabled")
+            }
+            command if self.utf8_accept || command.appended().is_none() => return Ok(()),
+            command
+                if command.appended().is_some_and(|append| append.literals().any(AppendLiteral::is_utf8)) =>
+            {
+                WrongState::NotEnabled("UTF8=ACCEPT")
+            }
+            _ => return Ok(()),
+        };
+        Err(Misuse::WrongState(reason))
     }
 
     /// Whether the server takes messages as large as this one, as far as it said

@@ -128,6 +128,8 @@ pub(super) struct Session {
     pub(super) qresync: bool,
     /// UIDONLY was enabled.
     pub(super) uid_only: bool,
+    /// UTF8=ACCEPT was enabled.
+    pub(super) utf8_accept: bool,
     /// What STATUS said of single mailboxes.
     pub(super) append_limits: AppendLimits,
 }
@@ -171,6 +173,7 @@ impl Session {
             utf8: false,
             qresync: false,
             uid_only: false,
+            utf8_accept: false,
             append_limits: AppendLimits(VecDeque::new()),
         }
     }

@@ -197,6 +197,11 @@ impl AppendLiteral {
         self
     }
 
+    /// Whether it is one of RFC 6855, which has to be enabled.
+    pub(crate) fn is_utf8(&self) -> bool {
+        self.kind == AppendKind::Utf8
+    }
+
     /// What a server must have to take it so.
     fn needs(&self) -> Option<Need> {
         match self.kind {

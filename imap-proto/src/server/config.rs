@@ -147,6 +147,10 @@ impl Config {
                 list.push(capability);
             }
         }
+        // RFC 6855 section 6.
+        if list.contains(&Capability::Utf8Accept) && list.contains(&Capability::Utf8Only) {
+            return Err(Invalid::new("capabilities of this server", 0, "UTF8=ACCEPT and UTF8=ONLY"));
+        }
         self.capabilities = list.into();
         Ok(())
     }

@@ -132,6 +132,13 @@ impl Connection {
         self.0.session.rev2
     }
 
+    /// Whether the client has enabled IMAP4rev2 or UTF8=ACCEPT: names of mailboxes are in UTF-8, not in modified
+    /// UTF-7 ([RFC 9755](https://www.rfc-editor.org/rfc/rfc9755)).
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        self.0.session.utf8()
+    }
+
     /// Whether the client knows of modification sequences, by ENABLE or by what it has asked for: each
     /// FETCH response that it did not ask for is to have the UID and MODSEQ from then on ([RFC 7162 sections
     /// 3.1](https://www.rfc-editor.org/rfc/rfc7162#section-3.1) and
@@ -211,6 +218,7 @@ impl mailwire_core::Connection for Connection {
         machine.session = Session {
             rev2: false,
             uid_only: false,
+            utf8_accept: false,
             tls: true,
             state: State::NotAuthenticated,
             ..before.session

@@ -14,10 +14,10 @@ use super::{
     state::{Current, Machine, Mode, Phase},
 };
 use crate::{
-    capability::Capability,
+    capability::{Capabilities, Capability},
     command::{
-        AppendMore, Command, Effect, LITERAL_MINUS, Literals, Name, OpenAppend, Request, Rules,
-        announces_message, announces_url, parse_head, row_of,
+        AppendLiteral, AppendMessage, AppendMore, Command, Effect, LITERAL_MINUS, Literals, Name, OpenAppend,
+        Request, Rules, announces_message, announces_url, parse_head, row_of,
     },
     extensions::condstore,
     framing::{Announcement, Frame, Framed, Hide, login_end},
@@ -334,7 +334,7 @@ impl Machine {
         unknown: &mut Option<ParseError>,
     ) -> Result<Parsed<Request>, ParseError> {
         let context = frame.take_context(self.config.dialect, self.config.limits.nesting);
-        let context = ParseContext { utf8: self.session.rev2, ..context };
+        let context = ParseContext { utf8: self.session.utf8(), ..context };
         Request::parse_telling(&frame.bytes, &context, unknown)
     }
 
@@ -434,6 +434,7 @@ impl Machine {
             let has = match capability {
                 Capability::Imap4Rev2 => self.config.capabilities().has(capability),
                 Capability::UidOnly => self.config.enable.contains(capability),
+                Capability::Utf8Accept => offers_utf8(self.config.capabilities()),
                 _ => self.config.enable.contains(capability) && capability.is_enabled_freely(),
             };
             if has && !enabled.contains(capability) {
@@ -442,6 +443,7 @@ impl Machine {
         }
         self.session.bad_commands = 0;
         self.session.rev2 |= enabled.contains(&Capability::Imap4Rev2);
+        self.session.utf8_accept |= enabled.contains(&Capability::Utf8Accept);
         self.session.qresync |= enabled.contains(&Capability::QResync);
         self.session.uid_only |= enabled.contains(&Capability::UidOnly);
         self.session.condstore |= self.session.qresync || enabled.contains(&Capability::CondStore);
@@ -561,7 +563,8 @@ impl Machine {
             return Err(BodyRefusal::SecondMessage);
         }
         let offered = self.config.capabilities();
-        if more.needs().any(|need| !need.is_met(offered)) {
+        let utf8 = more.messages.iter().flat_map(AppendMessage::literals).any(AppendLiteral::is_utf8);
+        if more.needs().any(|need| !need.is_met(offered)) || (utf8 && !self.session.utf8_accept) {
             return Err(BodyRefusal::Trailing(0));
         }
         Ok(())
@@ -572,7 +575,7 @@ impl Machine {
         let context = ParseContext {
             streamed,
             nesting: self.config.limits.nesting,
-            utf8: self.session.rev2,
+            utf8: self.session.utf8(),
             ..ParseContext::new(self.config.dialect)
         };
         let mut reader = Reader::new(bytes, &context);
@@ -677,4 +680,9 @@ fn without_secrets(bytes: Bytes) -> Bytes {
     }
     let mut words = bytes.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
     if words.nth(1).is_some() { bytes } else { Bytes::new() }
+}
+
+/// Whether UTF8=ACCEPT can be enabled ([RFC 6855 section 3](https://www.rfc-editor.org/rfc/rfc6855#section-3)).
+fn offers_utf8(offered: &Capabilities) -> bool {
+    offered.has(&Capability::Utf8Accept) || offered.has(&Capability::Utf8Only)
 }

@@ -12,7 +12,8 @@ use super::{
 use crate::{
     capability::Capability,
     command::{
-        Authenticate, Command, Create, Effect, List, ListReturnOpt, ListSelectOpt, OtherCommand, Rules,
+        AppendLiteral, Authenticate, Command, Create, Effect, List, ListReturnOpt, ListSelectOpt,
+        OtherCommand, Rules, rules::ValidIn,
     },
     extensions::{ExtensionCommand, condstore},
     response::{Code, FetchData, Reply, ReplyKind, Untagged},
@@ -52,6 +53,7 @@ impl Machine {
         if let Some(conflict) = command.conflict() {
             return Err(Refusal::bad(0, conflict));
         }
+        self.permits_utf8(command, rules)?;
         match command {
             Command::Search(_) | Command::Sort(_) | Command::Thread(_) | Command::Fetch(_) => {
                 match command.unknown_member() {
@@ -68,7 +70,7 @@ impl Machine {
             Command::Other(other) => self.permits_other(other),
             Command::List(list) => permits_list(list, self.config.pass_unknown_commands),
             Command::Create(Create { mailbox, .. }) | Command::Rename { to: mailbox, .. }
-                if !self.session.rev2 && !mailbox.is_utf7() =>
+                if !self.session.utf8() && !mailbox.is_utf7() =>
             {
                 Err(Refusal::no(Code::Cannot, "the name is not modified UTF-7"))
             }
@@ -80,6 +82,29 @@ impl Machine {
             Command::Authenticate(authenticate) => self.permits_authenticate(authenticate),
             _ => Ok(()),
         }
+    }
+
+    /// What UTF8=ACCEPT asks of a client, and UTF8=ONLY (RFC 6855 sections 3, 4 and 6, RFC 9755).
+    fn permits_utf8(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
+        if self.session.utf8_accept {
+            return match command {
+                Command::Search(search) if search.charset.is_some() => {
+                    Err(Refusal::bad(0, "everything is UTF-8 now: there is no character set to name"))
+                }
+                _ => Ok(()),
+            };
+        }
+        if command.appended().is_some_and(|append| append.literals().any(AppendLiteral::is_utf8)) {
+            return Err(Refusal::bad(0, "UTF8=ACCEPT is not enabled"));
+        }
+        let needs_utf8 = matches!(rules.valid_in, ValidIn::LoggedIn | ValidIn::Selected);
+        if needs_utf8
+            && !matches!(command, Command::Enable(_))
+            && self.config.capabilities().has(&Capability::Utf8Only)
+        {
+            return Err(Refusal::no(Code::Cannot, "ENABLE UTF8=ACCEPT first"));
+        }
+        Ok(())
     }
 
     fn permits_other(&self, command: &OtherCommand) -> Result<(), Refusal> {
@@ -220,8 +245,6 @@ pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<
         | Capability::LiteralPlus
         | Capability::LiteralMinus
         | Capability::Auth(_) => "the machine says it by itself, where it applies",
-        // They change how bytes are read, which state follows, or what may be said when.
-        Capability::Utf8Accept | Capability::Utf8Only => "the machine cannot keep it",
         _ if config.pass_unknown_commands => return Ok(()),
         // Commands of the application.
         // Parameters, keys and items that the crate does not know.

@@ -96,7 +96,7 @@ impl Machine {
 
     /// Whether the client can read all of a reply.
     fn can_read(&self, reply: &Reply) -> bool {
-        self.session.rev2 || reply.is_ascii()
+        self.session.utf8() || reply.is_ascii()
     }
 
     pub(super) fn untagged(&mut self, status: &Reply) {

@@ -98,6 +98,8 @@ pub(super) struct Session {
     pub(super) state: State,
     /// IMAP4rev2 was enabled.
     pub(super) rev2: bool,
+    /// UTF8=ACCEPT was enabled.
+    pub(super) utf8_accept: bool,
     /// The client knows of modification sequences, by ENABLE or by what it asked for.
     pub(super) condstore: bool,
     /// QRESYNC was enabled.
@@ -113,6 +115,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Whether the client reads UTF-8 in names and texts, and writes it.
+    pub(super) const fn utf8(&self) -> bool {
+        self.rev2 || self.utf8_accept
+    }
+
     pub(super) const fn new(tls: bool) -> Self {
         Self {
             tls,
@@ -120,6 +127,7 @@ impl Session {
             expunges_at_any_time: false,
             state: State::NotAuthenticated,
             rev2: false,
+            utf8_accept: false,
             condstore: false,
             qresync: false,
             uid_only: false,

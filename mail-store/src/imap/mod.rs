@@ -74,6 +74,9 @@ impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
             Capability::I18nLevel1,
             Capability::I18nLevel2,
             Capability::Within,
+            Capability::ObjectId,
+            Capability::SaveDate,
+            Capability::Utf8Accept,
         ];
         of_all_stores.into_iter().chain(self.store.extensions()).collect()
     }

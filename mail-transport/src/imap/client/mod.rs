@@ -147,6 +147,10 @@ impl Client {
         client.session.enter(Phase::Login);
         client.prove(&config).await?;
         client.session.enter(Phase::Command);
+        // RFC 6855 section 6: nothing else goes there without it.
+        if client.has(&Capability::Utf8Only) {
+            client.enable([Capability::Utf8Accept]).await?;
+        }
         if let Some(identity) = config.identity {
             if client.has(&Capability::Id) {
                 match client.call_id(Some(identity)).await {

@@ -398,6 +398,11 @@ impl<S: Service> Conversation<S> {
         self.driver.connection().capabilities().has(capability)
     }
 
+    /// Whether names on the wire are UTF-8.
+    pub(super) fn utf8(&self) -> bool {
+        self.driver.connection().is_utf8()
+    }
+
     pub(super) fn rev2(&self) -> bool {
         self.driver.connection().is_rev2()
     }

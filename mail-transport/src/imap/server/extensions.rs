@@ -153,7 +153,7 @@ impl<S: Service> Conversation<S> {
         max_size: Option<u32>,
     ) -> Result<Option<u64>, Stop> {
         check_names(options.entries.iter())?;
-        let Some(mailbox) = wire_name(name.unwrap_or_default(), self.rev2()) else { return Ok(None) };
+        let Some(mailbox) = wire_name(name.unwrap_or_default(), self.utf8()) else { return Ok(None) };
         let found = self.session()?.metadata(name, options).await?;
         let missing = options.entries.iter().filter(|entry| !found.iter().any(|(name, _)| name == *entry));
         let missing: Vec<_> = missing.cloned().map(|entry| (entry, None)).collect();
@@ -221,7 +221,7 @@ impl<S: Service> Conversation<S> {
 
     /// MYRIGHTS of a mailbox that LIST shows, where they can be told (RFC 8440).
     pub(super) async fn tell_rights(&mut self, name: &str) -> Result<(), Stop> {
-        let Some(mailbox) = wire_name(name, self.rev2()) else { return Ok(()) };
+        let Some(mailbox) = wire_name(name, self.utf8()) else { return Ok(()) };
         if let Ok(rights) = self.session()?.my_rights(name).await {
             push(&mut self.driver, AclData::MyRights { mailbox, rights: rights.with_obsolete() }.into())
                 .await?;

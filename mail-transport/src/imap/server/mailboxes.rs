@@ -28,9 +28,9 @@ impl<S: Service> Conversation<S> {
 
     /// The name that a client means. What is no name in the revision that it speaks is refused.
     pub(super) fn name(&self, mailbox: &MailboxName) -> Result<String, Stop> {
-        let rev2 = self.rev2();
-        unicode_name(mailbox, rev2).ok_or_else(|| {
-            let written = if rev2 { "UTF-8" } else { "modified UTF-7" };
+        let utf8 = self.utf8();
+        unicode_name(mailbox, utf8).ok_or_else(|| {
+            let written = if utf8 { "UTF-8" } else { "modified UTF-7" };
             Refusal::new(format!("The mailbox name is not {written}")).with_code(Code::Cannot).into()
         })
     }
@@ -58,7 +58,7 @@ impl<S: Service> Conversation<S> {
         view.set_recent(sets::ranges(selected.recent));
         let mut tell = vec![Untagged::Flags(selected.flags.clone()), Untagged::Exists(view.len())];
         if rev2 {
-            let name = listed(ListKind::List, Mailbox::new(name), rev2);
+            let name = listed(ListKind::List, Mailbox::new(name), true);
             tell.extend(name.map(Untagged::List));
         } else {
             tell.push(Untagged::Recent(view.recent()));
@@ -121,14 +121,14 @@ impl<S: Service> Conversation<S> {
     }
 
     async fn list_as(&mut self, kind: ListKind, list: List) -> Result<Reply, Stop> {
-        let rev2 = self.rev2();
+        let (rev2, utf8) = (self.rev2(), self.utf8());
         if list.selection().is_empty() && list.patterns.iter().all(|pattern| pattern.as_bytes().is_empty()) {
             return self.list_delimiter(kind).await;
         }
         let all = self.session()?.list(&list).await?;
         let told: Vec<_> = list.returns().to_vec();
         let extended = rev2 || !list.selection().is_empty() || !list.returns().is_empty();
-        let listing = Listing::list(&list, rev2);
+        let listing = Listing::list(&list, utf8);
         let (mut budget, tree) = self.tree(all).await?;
         for entry in tree.entries() {
             let Some(line) = listing.line(entry, &mut budget).await? else { continue };
@@ -139,7 +139,7 @@ impl<S: Service> Conversation<S> {
             if kind == ListKind::Xlist {
                 show_old_uses(&mut mailbox);
             }
-            let Some(mut response) = listed(kind, mailbox, rev2) else { continue };
+            let Some(mut response) = listed(kind, mailbox, utf8) else { continue };
             if child_subscribed {
                 let subscribed = ImapString::new("SUBSCRIBED").ok();
                 response.extensions.push(ListExtension::ChildInfo(subscribed.into_iter().collect()));
@@ -183,13 +183,13 @@ impl<S: Service> Conversation<S> {
         if pattern.as_bytes().is_empty() {
             return self.list_delimiter(ListKind::Lsub).await;
         }
-        let rev2 = self.rev2();
+        let utf8 = self.utf8();
         let all = self.session()?.list(&List::new(reference.clone(), pattern.clone())).await?;
-        let listing = Listing::lsub(reference, pattern, rev2);
+        let listing = Listing::lsub(reference, pattern, utf8);
         let (mut budget, tree) = self.tree(all).await?;
         for entry in tree.entries() {
             let Some(line) = listing.line(entry, &mut budget).await? else { continue };
-            if let Some(response) = listed(ListKind::Lsub, line.mailbox, rev2) {
+            if let Some(response) = listed(ListKind::Lsub, line.mailbox, utf8) {
                 push(&mut self.driver, Untagged::List(response)).await?;
             }
         }
@@ -220,10 +220,10 @@ impl<S: Service> Conversation<S> {
     /// NAMESPACE: RFC 9051 section 6.3.10.
     pub(super) async fn namespace(&mut self) -> Result<Reply, Stop> {
         let namespaces = self.session()?.namespace().await?;
-        let rev2 = self.rev2();
+        let utf8 = self.utf8();
         let convert = |list: Vec<(String, Option<char>)>| {
             let one = |(prefix, delimiter): (String, Option<char>)| {
-                let prefix = ImapString::new(wire_name(&prefix, rev2)?.into_text()).ok()?;
+                let prefix = ImapString::new(wire_name(&prefix, utf8)?.into_text()).ok()?;
                 Some(NamespaceDescr::new(prefix, delimiter.and_then(ascii)))
             };
             list.into_iter().filter_map(one).collect()
@@ -249,7 +249,7 @@ impl<S: Service> Conversation<S> {
     }
 
     async fn tell_status(&mut self, name: &str, items: &[StatusAtt], status: &Status) -> Result<(), Stop> {
-        let Some(mailbox) = wire_name(name, self.rev2()) else { return Ok(()) };
+        let Some(mailbox) = wire_name(name, self.utf8()) else { return Ok(()) };
         let offered = self.driver.connection().capabilities().append_limit();
         let value = |item: &StatusAtt| {
             Some(match item {
@@ -306,8 +306,8 @@ fn show_old_uses(mailbox: &mut Mailbox) {
     }
 }
 
-fn listed(kind: ListKind, mailbox: Mailbox, rev2: bool) -> Option<ListData> {
-    let name = wire_name(&mailbox.name, rev2)?;
+fn listed(kind: ListKind, mailbox: Mailbox, utf8: bool) -> Option<ListData> {
+    let name = wire_name(&mailbox.name, utf8)?;
     let data = ListData::new(kind, name, mailbox.delimiter.and_then(ascii));
     Some(data.with_attributes(mailbox.attributes.into_iter().collect()))
 }
