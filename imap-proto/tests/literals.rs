@@ -5,9 +5,9 @@ mod common;
 
 use std::io::IoSlice;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use common::*;
-use mailwire_core::{Connection, Dialect, Misuse, Output, Text};
+use mailwire_core::{Channel, Connection, Dialect, Misuse, Output, Text};
 use mailwire_imap::{
     response::{BinaryData, FetchData, MsgAtt, Response, SectionData, Untagged},
     server,
@@ -189,4 +189,27 @@ fn chained_bytes_fill_the_output() {
     assert!(server.notify(Untagged::Fetch(unnumbered)).is_err());
     assert!(server.finish_body().is_err(), "no literal is due");
     assert!(server.output().is_empty());
+}
+
+/// What is asked before the first literal of a command is asked of each command, and sizes of each literal.
+#[test]
+fn what_is_asked_before_a_literal() {
+    let mut server = serving_with(server_config(Channel::Tls));
+    for (text, answer) in [
+        ("a RENAME {1}\r\nx {1}\r\ny\r\n", "+ go on\r\n+ go on\r\n"),
+        ("b LOGIN {1}\r\n", "b BAD already logged in\r\n"),
+        ("c RENAME {1}\r\nx {99999999}\r\n", "+ go on\r\nc BAD [TOOBIG] the literal is too large\r\n"),
+        ("d LOGIN {1}\r\n", "d BAD already logged in\r\n"),
+        ("e LOGIN {1+}\r\nx {1+}\r\ny\r\n", "e BAD already logged in\r\n"),
+        ("f LIST {0}\r\n {1}\r\n*\r\n", "+ go on\r\n+ go on\r\n"),
+    ] {
+        let (found, _) = events(&mut server, &mut BytesMut::from(text));
+        assert_eq!(drain_text(&mut server), answer, "{text}");
+        for event in found {
+            if let server::Event::Command { ticket, .. } = event {
+                server.reply(ticket, status("OK done")).unwrap();
+                drain(&mut server);
+            }
+        }
+    }
 }

@@ -92,6 +92,7 @@ impl LineFramer {
     /// # Errors
     ///
     /// No LF within `limit` bytes, as soon as that is certain.
+    #[inline]
     pub fn find(&mut self, input: &[u8], limit: usize) -> Result<Option<usize>, LineTooLong> {
         self.limit = limit;
         let looked = self.looked();
@@ -167,18 +168,22 @@ impl LineFramer {
         self.take_line(input, limit, |input, length| input.split_to(length).freeze())
     }
 
-    /// Takes a line that may hold a secret off the front of `input`. It is a copy that is zeroed when its last slice is
-    /// dropped, and it is zeroed in the input, whose memory others share.
+    /// Takes a line off the front of `input`, which may hold a secret if `hidden`. It is a copy then that is zeroed
+    /// when its last slice is dropped, and it is zeroed in the input, whose memory others share.
     ///
     /// # Errors
     ///
     /// As [`next_line`](Self::next_line).
-    pub fn next_secret_line(
+    #[inline]
+    pub fn next_line_hidden(
         &mut self,
         input: &mut BytesMut,
         limit: usize,
+        hidden: bool,
     ) -> Result<Option<Line>, LineTooLong> {
-        self.take_line(input, limit, Secret::take)
+        self.take_line(input, limit, |input, length| {
+            if hidden { Secret::take(input, length) } else { input.split_to(length).freeze() }
+        })
     }
 
     #[inline]
@@ -285,7 +290,7 @@ mod tests {
     fn a_secret_line_is_a_copy_and_its_place_is_zeroed() {
         let mut input = BytesMut::from(&b"PASS a\r\nrest"[..]);
         let at = input.as_ptr();
-        let line = LineFramer::new().next_secret_line(&mut input, 100).unwrap().unwrap();
+        let line = LineFramer::new().next_line_hidden(&mut input, 100, true).unwrap().unwrap();
         assert_eq!((&line.text[..], line.newline, &input[..]), (&b"PASS a"[..], Newline::CrLf, &b"rest"[..]));
         assert_ne!(line.text.as_ptr(), at);
     }

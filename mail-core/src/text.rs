@@ -175,16 +175,19 @@ impl Text {
     #[must_use]
     #[inline]
     pub fn is_ascii(&self) -> bool {
-        match &self.0 {
-            Repr::Short(bytes) => {
-                let (mut all, mut rest) = (0, bytes.as_slice());
-                while let Some((word, after)) = rest.split_first_chunk() {
-                    all |= u64::from_le_bytes(*word);
-                    rest = after;
-                }
-                all & 0x8080_8080_8080_8080 == 0
+        let words = |mut rest: &[u8], mut all: u64| {
+            while let Some((word, after)) = rest.split_first_chunk() {
+                all |= u64::from_le_bytes(*word);
+                rest = after;
             }
-            Repr::Shared(bytes) => bytes.is_ascii(),
+            all & 0x8080_8080_8080_8080 == 0
+        };
+        match &self.0 {
+            Repr::Short(bytes) => words(bytes, 0),
+            Repr::Shared(bytes) => match bytes.last_chunk() {
+                Some(end) if bytes.len() <= 64 => words(bytes, u64::from_le_bytes(*end)),
+                _ => bytes.is_ascii(),
+            },
         }
     }
 

@@ -206,8 +206,9 @@ impl Fetch {
         self
     }
 
-    /// What a server must have for the options.
-    pub(super) fn needs(&self) -> impl Iterator<Item = Need> + '_ {
+    /// What a peer lacks of what it must have for the options and items.
+    #[inline]
+    pub(super) fn lacks(&self, lacks: &impl Fn(&Need) -> bool) -> Option<Need> {
         let since = self.since.map(|since| match since {
             Since::Changed(_) => condstore::needs_condstore(),
             Since::ChangedOrVanished(_) => condstore::needs_qresync(),
@@ -216,9 +217,10 @@ impl Fetch {
             FetchAtts::List(items) => items,
             _ => &[],
         };
-        let partial = self.partial.map(|_| Need::of(&Capability::Partial));
-        let saved = self.messages.needs();
-        since.into_iter().chain(partial).chain(saved).chain(items.iter().filter_map(FetchAtt::needs))
+        let partial = || self.partial.and_then(|_| Some(Need::of(&Capability::Partial)).filter(lacks));
+        let saved = || self.messages.needs().filter(lacks);
+        let in_items = || items.iter().find_map(|item| item.needs().filter(lacks));
+        since.filter(lacks).or_else(partial).or_else(saved).or_else(in_items)
     }
 
     /// ```text
@@ -398,6 +400,7 @@ impl FetchAtt {
     }
 
     /// What a server must have for this item, if the base protocol does not have it.
+    #[inline]
     pub(crate) fn needs(&self) -> Option<Need> {
         Some(match self {
             Self::ModSeq => condstore::needs_condstore(),

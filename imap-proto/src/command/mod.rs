@@ -58,7 +58,7 @@ pub use list::{List, ListOptions, ListPatterns, ListReturnOpt, ListSelectOpt};
 pub use mailbox::{Create, Select, Status, StatusAtt};
 pub use messages::Messages;
 pub use other::OtherItem;
-pub(crate) use parse::{announces_message, announces_url, parse_head};
+pub(crate) use parse::{announces_message, announces_url, parse_head, takes_message};
 pub use preview::PreviewMods;
 pub(crate) use rules::{Effect, Name, Need, Numbers, Rules, row_of};
 pub use search::{Search, SearchKey, SearchReturnOpt};

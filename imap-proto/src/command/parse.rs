@@ -332,6 +332,15 @@ pub(crate) fn parse_head(text: &[u8]) -> Option<Head<'_>> {
     if tag.is_empty() { None } else { Some(Head { tag, name, rest }) }
 }
 
+/// Whether a literal of a command can be a message.
+pub(crate) fn takes_message(head: &Head<'_>) -> bool {
+    match Name::of(head.name) {
+        Some(Name::Append | Name::Replace) => true,
+        Some(Name::Uid) => head.rest.get(..8).is_some_and(|name| name.eq_ignore_ascii_case(b" REPLACE")),
+        _ => false,
+    }
+}
+
 /// Whether the literal announced at the end of a command is a message of APPEND or REPLACE, or a part of one.
 pub(crate) fn announces_message(head: &Head<'_>) -> bool {
     match Name::of(head.name) {

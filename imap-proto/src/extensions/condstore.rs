@@ -267,7 +267,8 @@ pub(crate) fn enables_condstore(command: &Command) -> bool {
             .iter()
             .any(|option| matches!(option, ListReturnOpt::Status(items) if about_all(items))),
         Command::Fetch(Fetch { since, items, .. }) => {
-            since.is_some() || matches!(items, FetchAtts::List(items) if items.contains(&FetchAtt::ModSeq))
+            since.is_some()
+                || matches!(items, FetchAtts::List(items) if items.iter().any(|item| matches!(item, FetchAtt::ModSeq)))
         }
         Command::Search(search) => searches(search),
         Command::Store(store) => store.unchanged_since.is_some(),

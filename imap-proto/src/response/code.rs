@@ -86,7 +86,7 @@ macro_rules! codes {
         }
 
         impl Code {
-            const fn known_name(&self) -> Option<&'static str> {
+            pub(super) const fn known_name(&self) -> Option<&'static str> {
                 match self {
                     $(Self::$variant => Some($text),)*
                     _ => None,

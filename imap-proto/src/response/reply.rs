@@ -249,8 +249,11 @@ impl Continuation {
 }
 
 fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ReplyText) {
-    let code = code.filter(|code| code.is_writable());
-    if let Some(code) = code {
+    if let Some(name) = code.and_then(Code::known_name) {
+        out.push(b'[');
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"] ");
+    } else if let Some(code) = code.filter(|code| code.is_writable()) {
         out.push(b'[');
         code.write(out);
         out.extend_from_slice(b"] ");

@@ -17,7 +17,7 @@ use crate::{
     capability::{Capabilities, Capability},
     command::{
         AppendLiteral, AppendMessage, AppendMore, Command, Effect, LITERAL_MINUS, Literals, Name, OpenAppend,
-        Request, Rules, announces_message, announces_url, parse_head, row_of,
+        Request, Rules, announces_message, announces_url, parse_head, row_of, takes_message,
     },
     extensions::condstore,
     framing::{Announcement, Frame, Framed, Hide, login_end},
@@ -189,14 +189,20 @@ impl Machine {
             }
         }
         let text = self.framer.announced(input);
-        let Some(head) = parse_head(text) else {
-            let refusal = Refusal::bad(0, "expected a tag and a command");
-            return self.refuse_literal(announced, input, &refusal);
-        };
-        if announces_message(&head) {
-            return self.take_append(announced, input);
+        if !self.let_in {
+            let Some(head) = parse_head(text) else {
+                let refusal = Refusal::bad(0, "expected a tag and a command");
+                return self.refuse_literal(announced, input, &refusal);
+            };
+            if announces_message(&head) {
+                return self.take_append(announced, input);
+            }
+            if let Err(refusal) = self.permits_literals(head.name) {
+                return self.refuse_literal(announced, input, &refusal);
+            }
+            self.let_in = !takes_message(&head);
         }
-        if let Err(refusal) = self.permits_literal(head.name, announced, text.len()) {
+        if let Err(refusal) = self.permits_inline(announced, text.len()) {
             return self.refuse_literal(announced, input, &refusal);
         }
         self.framer.keep(&self.config.limits)?;
@@ -206,16 +212,19 @@ impl Machine {
         Ok(None)
     }
 
-    /// Whether the client may go on with an argument. What can be told now saves it the way, and
-    /// saves a password from the wire.
-    fn permits_literal(&self, name: &[u8], announced: Announcement, so_far: usize) -> Result<(), Refusal> {
+    /// Whether the client may go on with arguments of the command of this name. What can be told now saves
+    /// it the way, and saves a password from the wire.
+    fn permits_literals(&self, name: &[u8]) -> Result<(), Refusal> {
         if let Some(row) = row_of(name) {
             row.valid_in.check(self.session.state).map_err(|reason| Refusal::bad(0, reason.as_str()))?;
         }
+        if Name::of(name) == Some(Name::Login) { self.permits_login() } else { Ok(()) }
+    }
+
+    /// Whether the argument can be kept.
+    #[inline]
+    fn permits_inline(&self, announced: Announcement, so_far: usize) -> Result<(), Refusal> {
         let limits = &self.config.limits;
-        if Name::of(name) == Some(Name::Login) {
-            self.permits_login()?;
-        }
         let total = announced.size.saturating_add(so_far as u64);
         if announced.size > limits.inline_literal as u64 || total > limits.frame as u64 {
             return Err(Refusal::bad(so_far, "the literal is too large").with_code(Code::TooBig));
@@ -249,6 +258,7 @@ impl Machine {
     /// Reads past the announced literal and the rest of the command, if they come, as far as that is
     /// worth it.
     fn give_up(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
+        self.let_in = false;
         if announced.synchronizing {
             self.framer.refuse(input);
             self.mode = Mode::Command;
@@ -302,6 +312,7 @@ impl Machine {
     // Apart from the loop, which has few values to keep then.
     #[inline(never)]
     fn take_message(&mut self, mut frame: Frame, input: &BytesMut) -> Reading {
+        self.let_in = false;
         match self.mode {
             Mode::AuthLine | Mode::Idle => self.take_line(&frame.bytes),
             Mode::Rest { .. } => {
@@ -509,7 +520,7 @@ impl Machine {
         let text = self.framer.announced(input);
         if self.open.is_catenate() && announces_url(text) {
             let so_far = text.len();
-            if self.permits_literal(b"APPEND", announced, so_far).is_err() {
+            if self.permits_inline(announced, so_far).is_err() {
                 self.give_up(announced, input)?;
                 return Ok(self.refuse_body(BodyRefusal::Trailing(so_far)));
             }

@@ -27,6 +27,9 @@ pub(super) struct Machine {
     pub(super) tickets: Tickets,
     pub(super) phase: Phase,
     pub(super) mode: Mode,
+    /// A literal of the command that comes was let in, and none can be a message: what is asked of its name and
+    /// of the session was asked then.
+    pub(super) let_in: bool,
     /// The command being answered.
     pub(super) current: Option<Current>,
     /// What follows the event that was given last.
@@ -56,6 +59,7 @@ impl Machine {
             tickets: Tickets::new(),
             phase: Phase::Running,
             mode: Mode::Command,
+            let_in: false,
             current: None,
             events: VecDeque::new(),
             pieces: VecDeque::new(),

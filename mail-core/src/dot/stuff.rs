@@ -138,6 +138,8 @@ impl Stuffer {
     }
 }
 
+// Within `push`, which calls it for each dot.
+#[inline(always)]
 fn put_start(output: &mut Output, chunk: &Bytes, end: usize) {
     match chunk.get(..end) {
         Some(part) if part.len() >= Output::CHAIN_FROM => output.append(chunk.slice(..end)),

@@ -57,10 +57,7 @@ impl Machine {
             let limits = &self.config.limits;
             let limit = if auth.is_some() { limits.auth_line } else { limits.line };
             let hidden = auth.is_some() || may_hold_secret(input);
-            let framer = &mut self.session.framer;
-            let line =
-                if hidden { framer.next_secret_line(input, limit) } else { framer.next_line(input, limit) };
-            let line = match line {
+            let line = match self.session.framer.next_line_hidden(input, limit, hidden) {
                 Ok(Some(line)) => line,
                 Ok(None) => return self.need_input(input, auth.is_some()),
                 Err(error) => {

@@ -76,12 +76,7 @@ impl Machine {
             // After a blank stands no command, but what is meant for AUTH can.
             let blank = input.first().is_some_and(u8::is_ascii_whitespace);
             let hidden = secret || auth || blank || self.secret_may_follow;
-            let line = if hidden {
-                self.framer.next_secret_line(input, limit)
-            } else {
-                self.framer.next_line(input, limit)
-            };
-            match line {
+            match self.framer.next_line_hidden(input, limit, hidden) {
                 Ok(None) => return None,
                 Ok(Some(line)) => {
                     return match in_exchange {

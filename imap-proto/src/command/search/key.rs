@@ -146,6 +146,7 @@ pub enum SearchKey {
 
 impl SearchKey {
     /// Whether sequence numbers stand in it, or may do so.
+    #[inline]
     #[must_use]
     pub fn uses_sequence_numbers(&self) -> bool {
         // It may have some among its arguments.
@@ -154,7 +155,17 @@ impl SearchKey {
     }
 
     /// The first that `find` gives for a key in it that holds no other keys.
+    #[inline]
     pub(crate) fn leaf<'a, T>(&'a self, find: &mut impl FnMut(&'a Self) -> Option<T>) -> Option<T> {
+        match self {
+            // Apart, as most keys hold no others.
+            Self::Not(_) | Self::Fuzzy(_) | Self::Or(..) | Self::And(_) => self.leaf_within(find),
+            leaf => find(leaf),
+        }
+    }
+
+    #[inline(never)]
+    fn leaf_within<'a, T>(&'a self, find: &mut impl FnMut(&'a Self) -> Option<T>) -> Option<T> {
         match self {
             Self::Not(key) => key.leaf(find),
             // What is within may need nothing, and this does.
@@ -167,12 +178,14 @@ impl SearchKey {
 
     /// Whether it is about modification sequences
     /// ([RFC 7162 section 3.1.5](https://www.rfc-editor.org/rfc/rfc7162#section-3.1.5)): the answer has one then.
+    #[inline]
     #[must_use]
     pub fn uses_mod_seq(&self) -> bool {
         self.leaf(&mut |key| matches!(key, Self::ModSeq(_)).then_some(())).is_some()
     }
 
     /// The key in it that is not known here.
+    #[inline]
     pub(crate) fn unknown(&self) -> Option<&OtherItem> {
         self.leaf(&mut |key| match key {
             Self::Other(item) => Some(item),
