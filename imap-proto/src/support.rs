@@ -125,10 +125,12 @@ extensions! {
     1 "LIST-STATUS" in "RFC 5819": Whole Whole
         "STATUS of each mailbox that LIST shows"
         ["mail-store/tests/imap_server.rs::mailboxes", "mail-transport/tests/imap_client.rs::mailboxes"]
-    1 "CONDSTORE" in "RFC 7162": Values Nothing
-        "mod-sequences of changes; missing: SELECT parameters, SEARCH MODSEQ, the server" []
-    1 "QRESYNC" in "RFC 7162": Values Nothing
-        "what changed and vanished since; missing: SELECT parameters, the server" []
+    1 "CONDSTORE" in "RFC 7162": Whole Whole
+        "mod-sequences of changes, and changes only where nobody was faster"
+        ["mail-store/tests/condstore.rs::stores_that_leave_alone_what_others_changed", "mail-store/tests/condstore.rs::our_client_comes_back"]
+    1 "QRESYNC" in "RFC 7162": Whole Whole
+        "what changed and vanished since"
+        ["mail-store/tests/condstore.rs::who_comes_back_is_told_what_changed", "mail-store/tests/condstore.rs::our_client_comes_back"]
     1 "APPENDLIMIT" in "RFC 7889": Whole Whole
         "the largest message that can be appended"
         ["mail-store/tests/imap_storing.rs::the_largest_message_is_told", "imap-proto/tests/client.rs::a_message_beyond_the_limit_is_not_sent"]

@@ -250,6 +250,7 @@ impl<'a> Look<'a> {
             SearchKey::EmailId(id) => self.row.body.object_id() == *id,
             SearchKey::Flagged => flag(&Flag::Flagged),
             SearchKey::Larger(size) => self.row.size > *size,
+            SearchKey::ModSeq(search) => self.row.mod_seq >= search.mod_seq,
             SearchKey::On(date) => day(Date::eq, date),
             // Of every message it is known when it was saved.
             SearchKey::SaveDateSupported => true,

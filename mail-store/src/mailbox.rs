@@ -181,20 +181,21 @@ pub enum MailboxChange {
 
 /// A place in a mailbox's feed: see [`Store::changes`](crate::Store::changes).
 ///
-/// It holds two numbers. By mod-sequence alone, a message that was flagged after another one arrived
+/// It holds several numbers. By mod-sequence alone, a message that was flagged after another one arrived
 /// would be told after that one, and sequence numbers would be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor {
     mod_seq: ModSeq,
     uid_next: Uid,
     within: Uid,
+    vanished: ModSeq,
 }
 
 impl Cursor {
     /// After all changes up to `mod_seq`, in a mailbox whose next UID was `uid_next` then.
     #[must_use]
     pub const fn new(mod_seq: ModSeq, uid_next: Uid) -> Self {
-        Self { mod_seq, uid_next, within: Uid::MAX }
+        Self { mod_seq, uid_next, within: Uid::MAX, vanished: mod_seq }
     }
 
     /// After all changes up to a number that a client has named (QRESYNC, CHANGEDSINCE): messages that
@@ -228,6 +229,13 @@ impl Cursor {
     #[must_use]
     pub const fn last_within(self) -> Uid {
         self.within
+    }
+
+    /// The change up to which it is known which messages are gone. In the middle of the flags, that is more
+    /// than [`mod_seq`](Self::mod_seq).
+    #[must_use]
+    pub const fn vanished(self) -> ModSeq {
+        self.vanished
     }
 
     /// Whether a message's flags, which were changed by `mod_seq`, are still to be told.

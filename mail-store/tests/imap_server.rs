@@ -206,6 +206,7 @@ async fn what_select_tells() {
             "* OK [PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft \\*)] Flags that stay"
                 .to_owned(),
             "* OK [MAILBOXID (F1)] The mailbox".to_owned(),
+            "* OK [HIGHESTMODSEQ 3] The last change".to_owned(),
         ]
     );
     assert!(raw.ok("EXAMINE INBOX").await.contains(&"* 0 RECENT".to_owned()));

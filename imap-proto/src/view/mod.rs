@@ -253,6 +253,32 @@ impl View {
         self.slots.ranges_within(low, high)
     }
 
+    /// Those of these ascending ranges of identifiers that belong to no message here, in one pass over the
+    /// view: what a client can be told of as gone that does not count it
+    /// ([RFC 7162 section 3.2.10.1](https://www.rfc-editor.org/rfc/rfc7162#section-3.2.10.1)).
+    pub fn absent(&self, ranges: impl IntoIterator<Item = (Uid, Uid)>) -> Vec<(Uid, Uid)> {
+        let next = |uid: Uid| uid.get().checked_add(1).and_then(Uid::new);
+        let before = |uid: Uid| Uid::new(uid.get() - 1);
+        let (mut known, mut absent) = (self.slots.ranges().peekable(), Vec::new());
+        for (low, high) in ranges {
+            while known.next_if(|&(_, last)| last < low).is_some() {}
+            let mut rest = Some(low);
+            while let (Some(low), Some(&(first, last))) = (rest, known.peek()) {
+                if first > high {
+                    break;
+                }
+                absent.extend(before(first).filter(|end| low <= *end).map(|end| (low, end)));
+                rest = next(last).filter(|low| *low <= high);
+                if last > high {
+                    break;
+                }
+                known.next();
+            }
+            absent.extend(rest.map(|low| (low, high)));
+        }
+        absent
+    }
+
     /// The numbers of messages whose identifiers are given in ascending order. Those that are not known
     /// are left out.
     ///

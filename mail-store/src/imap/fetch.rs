@@ -149,6 +149,7 @@ impl<S: Store> Fetch<'_, S> {
             FetchAtt::Flags => Some(MsgAtt::Flags(row.flags.clone())),
             FetchAtt::InternalDate => Some(MsgAtt::InternalDate(row.date.to_date_time())),
             FetchAtt::Rfc822Size => Some(MsgAtt::Rfc822Size(row.size)),
+            FetchAtt::ModSeq => Some(MsgAtt::ModSeq(Some(row.mod_seq))),
             FetchAtt::Envelope => row.envelope.clone().map(MsgAtt::Envelope),
             FetchAtt::Body => structure().map(|structure| MsgAtt::Body(without_extension(structure))),
             FetchAtt::BodyStructure => structure().map(MsgAtt::BodyStructure),

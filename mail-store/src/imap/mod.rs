@@ -62,6 +62,8 @@ impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
 
     fn capabilities(&self) -> Vec<Capability> {
         let of_all_stores = [
+            Capability::CondStore,
+            Capability::QResync,
             Capability::Preview,
             Capability::Sort,
             Capability::SortDisplay,

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use mailwire_imap::{
     extensions::acl::Rights,
-    types::{FlagSet, Uid},
+    types::{FlagSet, ModSeq, Uid},
 };
-use mailwire_transport::imap::server::Update;
+use mailwire_transport::imap::server::{Flagged, Update};
 
-use crate::{Cursor, Fields, MailboxId, Result, Store, Stored, Uids, Watch as _};
+use crate::{Cursor, Fields, MailboxId, Result, Row, Store, Stored, Uids, Watch as _};
 
 /// So many messages' flags are asked for at once.
 const PAGE: usize = 256;
@@ -21,6 +21,10 @@ pub(super) struct Open<S: Store> {
     pub(super) cursor: Cursor,
     /// What the session may do, as it was when the mailbox was opened.
     pub(super) rights: Rights,
+    /// The change up to which the client has been told all.
+    given: ModSeq,
+    /// The feed has more than what was read.
+    behind: bool,
     read_only: bool,
     watch: S::Watch,
     /// What the client has not been told of that.
@@ -39,6 +43,13 @@ struct News {
     gone: bool,
 }
 
+impl News {
+    fn is_empty(&self) -> bool {
+        let sets = [&self.arrived, &self.recent, &self.vanished];
+        sets.iter().all(|set| set.is_empty()) && self.flags.is_empty() && !self.gone
+    }
+}
+
 impl<S: Store> Open<S> {
     /// `watch` was made before the mailbox was looked at.
     pub(super) fn new(
@@ -48,12 +59,22 @@ impl<S: Store> Open<S> {
         read_only: bool,
         watch: S::Watch,
     ) -> Self {
-        Self { store, mailbox, cursor, rights: Rights::ALL, read_only, watch, news: News::default() }
+        Self {
+            store,
+            mailbox,
+            given: cursor.mod_seq(),
+            cursor,
+            behind: false,
+            rights: Rights::ALL,
+            read_only,
+            watch,
+            news: News::default(),
+        }
     }
 
     /// Reads the feed to its end. `own` are changes of this session, of which the client needs not be told:
     /// gives the flags that they made. It can be dropped: what was read is kept.
-    pub(super) async fn catch_up(&mut self, own: &[Stored]) -> Result<Vec<(Uid, FlagSet)>> {
+    pub(super) async fn catch_up(&mut self, own: &[Stored]) -> Result<Vec<(Uid, ModSeq, FlagSet)>> {
         let mut mine = Vec::new();
         loop {
             let changes = self.store.changes(self.mailbox, self.cursor, PAGE).await?;
@@ -64,6 +85,7 @@ impl<S: Store> Open<S> {
                 recent = changes.arrived.difference(&Uids::below(first));
             }
             self.cursor = changes.cursor;
+            self.behind = changes.more;
             let arrived = changes.arrived.difference(&recent);
             self.news.recent.add(&recent);
             self.news.arrived.add(&arrived);
@@ -75,9 +97,10 @@ impl<S: Store> Open<S> {
                 if own.is_none_or(|own| own.met.contains(uid)) {
                     self.news.flags.insert(uid);
                 }
-                mine.extend(own.map(|_| (uid, flags)));
+                mine.extend(own.map(|_| (uid, mod_seq, flags)));
             }
             if !changes.more {
+                self.settle();
                 return Ok(mine);
             }
             // Many changes take a while; others have their turn.
@@ -87,7 +110,21 @@ impl<S: Store> Open<S> {
 
     /// The messages that are gone, of which the client is told by the answer to its command.
     pub(super) fn take_vanished(&mut self) -> Uids {
-        std::mem::take(&mut self.news.vanished)
+        let vanished = std::mem::take(&mut self.news.vanished);
+        self.settle();
+        vanished
+    }
+
+    /// The change up to which the client has been told all.
+    pub(super) const fn given(&self) -> ModSeq {
+        self.given
+    }
+
+    /// Where nothing is left to tell, all that the feed gave is told.
+    fn settle(&mut self) {
+        if self.news.is_empty() && !self.behind {
+            self.given = self.cursor.mod_seq();
+        }
     }
 
     pub(super) async fn changed(&mut self) {
@@ -101,11 +138,15 @@ impl<S: Store> Open<S> {
         if !page.is_empty() {
             let fields = Fields::new().with_flags(true);
             match self.store.messages(self.mailbox, &page, fields, usize::MAX).await {
-                Ok(rows) => flags.extend(rows.into_iter().map(|row| (row.uid, row.flags))),
+                Ok(rows) => {
+                    let flagged = |row: Row| Flagged::new(row.uid, row.flags).with_mod_seq(row.mod_seq);
+                    flags.extend(rows.into_iter().map(flagged));
+                    for uid in page.iter() {
+                        self.news.flags.remove(&uid);
+                    }
+                }
+                // They stay what they are: news.
                 Err(error) => tracing::warn!(%error, "the store does not tell what flags are"),
-            }
-            for uid in page.iter() {
-                self.news.flags.remove(&uid);
             }
         }
         let later = std::mem::take(&mut self.news.flags);
@@ -125,6 +166,7 @@ impl<S: Store> Open<S> {
         if news.gone {
             updates.push(Update::MailboxGone);
         }
+        self.settle();
         updates
     }
 }

@@ -11,21 +11,22 @@ use mailwire_imap::{
         quota::{QuotaRoot, SetQuotaResource},
     },
     response::{Code, ThreadNode},
-    types::{Flag, FlagSet, MailboxAttribute, Uid, UidSet},
+    types::{Flag, FlagSet, MailboxAttribute, ModSeq, Uid, UidSet},
 };
 use mailwire_transport::{
     Budget, OverBudget,
     imap::server::{
-        Appended, Body, Copied, CopyOptions, CreateOptions, FetchOptions, FetchWriter, GrantableRights,
-        Mailbox, Messages, MetadataOptions, NewMessage, Refusal, SearchOptions, SelectOptions, Selected,
-        Session, SortOptions, Status, StatusOptions, StoreOptions, Stored, ThreadOptions, Update,
+        Appended, Body, Changes, ChangesOptions, Copied, CopyOptions, CreateOptions, FetchOptions,
+        FetchWriter, GrantableRights, Mailbox, Messages, MetadataOptions, NewMessage, Refusal, SearchOptions,
+        SelectOptions, Selected, Session, SortOptions, Status, StatusOptions, StoreOptions, Stored,
+        ThreadOptions, Update,
     },
 };
 
 use super::{fetch::Plan, open::Open, order, rights, try_create};
 use crate::{
-    AccountId, BodyWriter, Error, Fields, Filter, FlagChange, How, InternalDate, MAX_CHANGED, MailboxChange,
-    MailboxId, MailboxPath, Store, Target, Uids, Which,
+    AccountId, BodyWriter, Cursor, Error, Fields, Filter, FlagChange, How, InternalDate, MAX_CHANGED,
+    MailboxChange, MailboxId, MailboxPath, Store, Target, Uids, Which,
 };
 
 /// So many messages are asked of a store at once for a search.
@@ -190,7 +191,7 @@ impl<S: Store> std::fmt::Debug for ImapSession<S> {
 
 impl<S: Store> Session for ImapSession<S> {
     async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, Refusal> {
-        let all = self.user.store.mailboxes(self.user.account, mailwire_imap::types::ModSeq::ZERO).await?;
+        let all = self.user.store.mailboxes(self.user.account, ModSeq::ZERO).await?;
         let mut subscribed: BTreeSet<MailboxPath> =
             all.subscriptions.unwrap_or_default().into_iter().collect();
         let mut listed: Vec<Mailbox> = Vec::with_capacity(all.mailboxes.len());
@@ -225,6 +226,7 @@ impl<S: Store> Session for ImapSession<S> {
         status.size = Some(mailbox.bytes);
         status.deleted_bytes = Some(mailbox.deleted_bytes);
         status.mailbox_id = Some(mailbox.id.object_id());
+        status.highest_mod_seq = Some(mailbox.mod_seq);
         Ok(status)
     }
 
@@ -274,23 +276,27 @@ impl<S: Store> Session for ImapSession<S> {
         let (store, open) = self.opened()?;
         let flags = rights::stored(&options.flags, options.action == StoreAction::Replace, open.rights)?;
         let uids = Uids::from(uids);
-        let change = FlagChange::new(options.action, flags).seen(open.cursor.mod_seq());
+        let mut change = FlagChange::new(options.action, flags).seen(open.cursor.mod_seq());
+        change.unchanged_since = options.unchanged_since;
         let mut own = Vec::new();
         for page in uids.pages(MAX_CHANGED) {
             own.push(store.store(open.mailbox, &page, &change).await?);
         }
         let changed: Uids = own.iter().flat_map(|own| own.changed.iter()).collect();
         let mine = open.catch_up(&own).await?;
-        let known: Uids = mine.iter().map(|(uid, _)| *uid).collect();
-        let mut stored: Vec<Stored> =
-            mine.into_iter().map(|(uid, flags)| Stored::new(uid, flags, true)).collect();
-        // Those that were so before, or that others have changed since.
+        let refused: Uids = own.iter().flat_map(|own| own.refused.iter()).collect();
+        let known: Uids = mine.iter().map(|(uid, ..)| *uid).collect();
+        let of_ours = |(uid, mod_seq, flags)| Stored::new(uid, flags, true).with_mod_seq(mod_seq);
+        let mut stored: Vec<Stored> = mine.into_iter().map(of_ours).collect();
+        // Those that were so before, that were left alone, or that others have changed since.
         for page in uids.difference(&known).pages(ROWS) {
             let rows =
                 store.messages(open.mailbox, &page, Fields::new().with_flags(true), usize::MAX).await?;
-            stored.extend(
-                rows.into_iter().map(|row| Stored::new(row.uid, row.flags, changed.contains(row.uid))),
-            );
+            stored.extend(rows.into_iter().map(|row| {
+                let (uid, mod_seq) = (row.uid, row.mod_seq);
+                let stored = Stored::new(uid, row.flags, changed.contains(uid)).with_mod_seq(mod_seq);
+                stored.with_refused(refused.contains(uid))
+            }));
         }
         stored.sort_unstable_by_key(|stored| stored.uid);
         Ok(stored)
@@ -460,6 +466,41 @@ impl<S: Store> Session for ImapSession<S> {
     async fn poll_updates(&mut self) -> Vec<Update> {
         self.catch_up().await;
         self.take_news().await
+    }
+
+    async fn changes(&mut self, options: &ChangesOptions) -> Result<Changes, Refusal> {
+        let (store, open) = self.opened()?;
+        let asked: Uids = options.uids.iter().copied().collect();
+        let (mut changed, mut vanished) = (Vec::new(), Uids::new());
+        let mut cursor = Cursor::since(options.since);
+        loop {
+            let page = store.changes(open.mailbox, cursor, ROWS as usize).await?;
+            changed.extend(page.flags.into_iter().map(|(uid, ..)| uid).filter(|uid| asked.contains(*uid)));
+            if options.vanished {
+                vanished.add(&page.vanished.intersection(&asked));
+            }
+            if !page.more {
+                return Ok(Changes::new(changed, vanished.ranges().collect::<Vec<_>>()));
+            }
+            cursor = page.cursor;
+            // Many changes take a while; others have their turn.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn highest_mod_seq(&self) -> Option<ModSeq> {
+        self.open.as_ref().map(Open::given)
+    }
+
+    async fn mod_seq_of(&mut self, uids: &[Uid]) -> Result<Option<ModSeq>, Refusal> {
+        let (store, open) = self.opened()?;
+        let (uids, mut highest) = (Uids::from(uids), None);
+        for page in uids.pages(ROWS) {
+            let rows = store.messages(open.mailbox, &page, Fields::new(), usize::MAX).await?;
+            highest = rows.iter().map(|row| Some(row.mod_seq)).fold(highest, Option::max);
+            tokio::task::yield_now().await;
+        }
+        Ok(highest)
     }
 
     async fn create(&mut self, mailbox: &str, options: &CreateOptions) -> Result<(), Refusal> {

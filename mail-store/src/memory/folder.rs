@@ -168,9 +168,18 @@ impl Folder {
         let unknown = if how.action == StoreAction::Remove { Unknown::Ignore } else { Unknown::Add };
         let bits = self.keywords.bits(&how.flags, unknown, room)?;
         let mut stored = Stored::new(self.info.mod_seq);
+        // RFC 7162 section 3.1.3: 0 asks whether there is such a keyword, which a message without it has never
+        // had changed; flags of the system are always there.
+        let adds_new = |message: &Entry, since: ModSeq| {
+            let is_without = message.bits.without(bits) == message.bits;
+            since == ModSeq::ZERO && how.action == StoreAction::Add && !bits.has_system() && is_without
+        };
         for (first, last) in uids.ranges() {
             for (&uid, message) in self.messages.range_mut(first..=last) {
-                if how.unchanged_since.is_some_and(|since| message.mod_seq > since.get()) {
+                if how
+                    .unchanged_since
+                    .is_some_and(|since| message.mod_seq > since.get() && !adds_new(message, since))
+                {
                     stored.refused.insert(uid);
                     continue;
                 }
@@ -237,12 +246,12 @@ impl Folder {
         if after.mod_seq() >= self.info.mod_seq && !after.is_before(self.info.mod_seq, Uid::MAX) {
             return changes;
         }
-        let change = after.mod_seq().get();
+        let (change, gone) = (after.mod_seq().get(), after.vanished().get());
         changes.arrived = self.messages.range(after.uid_next()..).map(|(&uid, _)| uid).collect();
-        changes.vanished = if change < self.vanished_floor {
+        changes.vanished = if gone < self.vanished_floor {
             Uids::below(after.uid_next().min(self.info.uid_next)).difference(&self.uids())
         } else {
-            let first = self.vanished.partition_point(|&(at, ..)| at <= change);
+            let first = self.vanished.partition_point(|&(at, ..)| at <= gone);
             let runs = self.vanished.get(first..).unwrap_or_default();
             runs.iter().map(|&(_, first, last)| (first, last)).collect()
         };

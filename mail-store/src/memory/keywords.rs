@@ -16,6 +16,11 @@ const SEEN: u8 = 1;
 const DELETED: u8 = 8;
 
 impl Bits {
+    /// Whether a flag that every message has, set or not, is among them.
+    pub(super) const fn has_system(self) -> bool {
+        self.system != 0
+    }
+
     pub(super) const fn is_seen(self) -> bool {
         self.system & SEEN != 0
     }

@@ -15,6 +15,7 @@ use mailwire_imap::{
 use super::{
     Call, Client, ToSet,
     items::{data_of, data_ref, uid_of},
+    kept::Room,
 };
 use crate::Result;
 
@@ -271,11 +272,22 @@ pub struct FetchedMessages<'a> {
     /// The bodies of the next response that came in pieces. `None`: too large.
     bodies: VecDeque<Option<BytesMut>>,
     collected: usize,
+    vanished: Vec<(Uid, Uid)>,
+    room: Room,
 }
 
 impl<'a> FetchedMessages<'a> {
     const fn new(client: &'a mut Client, call: Option<Call>, wanted: Option<Wanted>) -> Self {
-        Self { client, call, wanted, bodies: VecDeque::new(), collected: 0 }
+        let room = client.room();
+        Self { client, call, wanted, bodies: VecDeque::new(), collected: 0, vanished: Vec::new(), room }
+    }
+
+    /// Returns the messages that are gone, as ranges with both ends, if they were asked for
+    /// ([`Since::ChangedOrVanished`](mailwire_imap::command::Since::ChangedOrVanished)). The server tells
+    /// them before it gives the first message.
+    #[must_use]
+    pub fn vanished(&self) -> &[(Uid, Uid)] {
+        &self.vanished
     }
 
     /// Receives the next message; `None` when the server has told all. Cancel-safe.
@@ -304,6 +316,13 @@ impl<'a> FetchedMessages<'a> {
                         return Ok(Some(FetchedMessage { fetch }));
                     }
                     self.client.inbox.push(Untagged::Fetch(fetch));
+                }
+                Event::Data { data: Untagged::Vanished(gone), .. } if gone.earlier => {
+                    if let Err(error) = self.room.take::<(Uid, Uid)>(gone.uids.ranges().count(), 0) {
+                        self.call = None;
+                        return Err(self.client.session.end(error));
+                    }
+                    self.vanished.extend(gone.uids.ranges());
                 }
                 event => {
                     // Of a response that could not be read, the bodies are lost with it.

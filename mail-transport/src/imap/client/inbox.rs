@@ -9,7 +9,7 @@ use mailwire_imap::{
     client::Event,
     extensions::inprogress::Progress,
     response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Untagged, VanishedData},
-    types::{FlagSet, SeqNumber, Uid},
+    types::{FlagSet, ModSeq, SeqNumber, Uid},
 };
 
 use super::{
@@ -40,6 +40,8 @@ pub enum Update {
         uid: Option<Uid>,
         /// All flags of the message.
         flags: FlagSet,
+        /// The change that made them so, if the server counts changes.
+        mod_seq: Option<ModSeq>,
     },
     /// Words of the server outside of any answer, or with `ALERT`. Alerts must be shown to the user
     /// ([RFC 9051 section 7.1](https://www.rfc-editor.org/rfc/rfc9051#section-7.1)); NO and BAD are warnings.
@@ -105,6 +107,8 @@ pub(super) struct Inbox {
     pub(super) malformed: VecDeque<Malformed>,
     /// How many messages the selected mailbox has.
     pub(super) exists: Option<u32>,
+    /// The HIGHESTMODSEQ that was told last.
+    pub(super) highest_mod_seq: Option<ModSeq>,
     /// How the last call ended.
     pub(super) completion: Option<Reply>,
     /// IMAP4rev2 or UTF8=ACCEPT was enabled.
@@ -123,6 +127,7 @@ impl Inbox {
             weight: 0,
             malformed: VecDeque::new(),
             exists: None,
+            highest_mod_seq: None,
             completion: None,
             utf8: false,
             progress: None,
@@ -142,6 +147,7 @@ impl Inbox {
     /// The mailbox is no longer selected: what is known of its messages means nothing.
     pub(super) fn forget_mailbox(&mut self) {
         self.exists = None;
+        self.highest_mod_seq = None;
         self.overflowed = false;
         self.keep_only(|update| !is_about_messages(update));
     }
@@ -171,15 +177,16 @@ impl Inbox {
         match event {
             Event::Reply { ticket, reply, .. } if ticket == call.ticket => {
                 self.complete(&reply);
+                self.note_code(&reply);
                 // A part is not what was asked for (RFC 9738).
                 let part = call.partial && matches!(reply.code, Some(Code::MessageLimit { .. }));
                 if !reply.is_ok() || part {
                     return Some(Err(refused(call.name, &reply)));
                 }
                 if call.leaves {
-                    let exists = self.exists;
+                    let kept = (self.exists, self.highest_mod_seq);
                     self.forget_mailbox();
-                    self.exists = exists;
+                    (self.exists, self.highest_mod_seq) = kept;
                 }
                 Some(Ok(reply))
             }
@@ -222,10 +229,20 @@ impl Inbox {
                 let gone = u32::try_from(uids.count()).unwrap_or(u32::MAX);
                 self.exists = self.exists.map(|count| count.saturating_sub(gone));
             }
+            Untagged::Reply(reply) => self.note_code(reply),
             Untagged::Enabled(enabled) => {
                 self.utf8 |=
                     enabled.contains(&Capability::Imap4Rev2) || enabled.contains(&Capability::Utf8Accept);
             }
+            _ => {}
+        }
+    }
+
+    /// RFC 7162 section 6: what is told last counts.
+    fn note_code(&mut self, reply: &Reply) {
+        match reply.code {
+            Some(Code::HighestModSeq(mod_seq)) => self.highest_mod_seq = mod_seq,
+            Some(Code::NoModSeq) => self.highest_mod_seq = None,
             _ => {}
         }
     }
@@ -253,7 +270,11 @@ impl Inbox {
             Untagged::Reply(status) => match status {
                 // Said on its own account already, or of no consequence: "still here".
                 Reply { kind: ReplyKind::Bye, .. }
-                | Reply { kind: ReplyKind::Ok, code: None | Some(Code::InProgress(_)), .. } => {
+                | Reply {
+                    kind: ReplyKind::Ok,
+                    code: None | Some(Code::InProgress(_) | Code::HighestModSeq(_)),
+                    ..
+                } => {
                     return;
                 }
                 status => {
@@ -322,13 +343,17 @@ const fn is_about_messages(update: &Update) -> bool {
 /// What an unsolicited FETCH says, and what it weighs beyond its place in the queue.
 fn of_fetch(mut fetch: FetchData) -> Option<(Update, usize)> {
     let uid = uid_of(&fetch);
+    let mod_seq = fetch.items.iter().find_map(|item| match item {
+        MsgAtt::ModSeq(mod_seq) => *mod_seq,
+        _ => None,
+    });
     let flags = fetch.items.iter_mut().find_map(|item| match item {
         MsgAtt::Flags(flags) => Some(std::mem::take(flags)),
         _ => None,
     });
     if let Some(flags) = flags {
         let (flags, weight) = compact_flags(&flags);
-        return Some((Update::Flags { number: fetch.number?, uid, flags }, weight));
+        return Some((Update::Flags { number: fetch.number?, uid, flags, mod_seq }, weight));
     }
     // A body that nobody waits for any more is not news.
     fetch.items.retain_mut(|item| data_of(item).is_none());

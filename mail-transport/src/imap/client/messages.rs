@@ -4,8 +4,8 @@ use mailwire_core::{Invalid, Misuse, NotOffered};
 use mailwire_imap::{
     Capability,
     command::{Command, Copy, Messages, SearchKey, Store, StoreAction},
-    response::{Code, CopyUid, Untagged},
-    types::{Flag, FlagSet, MessageSet, SeqNumber, Uid},
+    response::{Code, CopyUid, Reply, Untagged},
+    types::{Flag, FlagSet, KnownNumbers, MessageSet, SeqNumber, Uid},
 };
 
 use super::{Client, FetchedMessage, ToMailbox, ToSet, error::too_many, fetch::Wanted};
@@ -54,6 +54,17 @@ impl FlagChange {
         self.silent = true;
         self
     }
+}
+
+/// What became of a STORE that leaves alone what others have changed
+/// ([RFC 7162 section 3.1.3](https://www.rfc-editor.org/rfc/rfc7162#section-3.1.3)).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredUnchanged {
+    /// What the server says of the messages: when they were changed, at least.
+    pub messages: Vec<FetchedMessage>,
+    /// The messages that were left alone: sequence numbers after STORE, UIDs after UID STORE.
+    pub modified: Option<KnownNumbers>,
 }
 
 impl Client {
@@ -105,7 +116,8 @@ impl Client {
     pub async fn store_with(&mut self, store: Store) -> Result<Vec<FetchedMessage>> {
         check_flags(&store.flags)?;
         // If nobody is told, what comes is another's doing.
-        let wanted = (!store.silent).then(|| Wanted::flags(store.messages.clone()));
+        let told = !store.silent || store.unchanged_since.is_some();
+        let wanted = told.then(|| Wanted::flags(store.messages.clone()));
         self.store_and_tell(Command::Store(store), wanted).await
     }
 
@@ -130,6 +142,21 @@ impl Client {
         };
         self.run(command, take).await?;
         Ok(messages)
+    }
+
+    /// STORE or UID STORE that leaves messages alone which others have changed since
+    /// ([`Store::with_unchanged_since`]), and tells which.
+    ///
+    /// # Errors
+    ///
+    /// As [`store`](Self::store).
+    pub async fn store_unchanged(&mut self, store: Store) -> Result<StoredUnchanged> {
+        let messages = self.store_with(store).await?;
+        let modified = match self.completion() {
+            Some(Reply { code: Some(Code::Modified(set)), .. }) => Some(set.clone()),
+            _ => None,
+        };
+        Ok(StoredUnchanged { messages, modified })
     }
 
     /// COPY: copies messages, by their sequence numbers, to another mailbox. Gives what they are called
@@ -268,7 +295,8 @@ impl Client {
     }
 
     /// EXPUNGE: removes all messages that are marked as deleted. Gives their sequence numbers as the
-    /// server told them: each counts after those before it are gone.
+    /// server told them: each counts after those before it are gone. Once QRESYNC is enabled, there are none:
+    /// then they are [`Update::Vanished`](super::Update::Vanished).
     ///
     /// # Errors
     ///

@@ -60,7 +60,7 @@ use mailwire_imap::{
     command::{AString, Command},
     extensions::namespace::NamespaceData,
     response::{Reply, ReplyKind, Untagged},
-    types::ImapString,
+    types::{ImapString, ModSeq},
 };
 
 pub use self::{
@@ -72,7 +72,7 @@ pub use self::{
     idle::Idle,
     inbox::{Malformed, Update},
     mailboxes::Listed,
-    messages::FlagChange,
+    messages::{FlagChange, StoredUnchanged},
     search::{Found, Numbers},
     select::Selected,
     set::{ToMailbox, ToSet},
@@ -186,6 +186,13 @@ impl Client {
     #[must_use]
     pub fn state(&self) -> State {
         self.session.machine_ref().state()
+    }
+
+    /// The change up to which the server has told all of the selected mailbox: HIGHESTMODSEQ, as it was said last ([RFC
+    /// 7162 section 6](https://www.rfc-editor.org/rfc/rfc7162#section-6)). Whoever comes back begins there.
+    #[must_use]
+    pub const fn highest_mod_seq(&self) -> Option<ModSeq> {
+        self.inbox.highest_mod_seq
     }
 
     /// Returns the number of messages in the selected mailbox, as far as the server has said it.

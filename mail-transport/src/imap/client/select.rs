@@ -6,7 +6,7 @@ use mailwire_imap::{
     types::{FlagSet, ImapString, MailboxName, ModSeq, PermanentFlags, SeqNumber, Uid, UidValidity},
 };
 
-use super::{Client, ToMailbox};
+use super::{Client, FetchedMessage, ToMailbox, error::too_many};
 use crate::Result;
 
 /// A mailbox as it was when it was selected.
@@ -34,6 +34,11 @@ pub struct Selected {
     pub uid_not_sticky: bool,
     /// The highest modification sequence ([RFC 7162](https://www.rfc-editor.org/rfc/rfc7162)).
     pub highest_mod_seq: Option<ModSeq>,
+    /// The messages that are gone since then, as ranges with both ends, if the client said what it knows
+    /// ([`Select::with_qresync`]).
+    pub vanished: Vec<(Uid, Uid)>,
+    /// The messages whose flags were changed since then, or that have come.
+    pub changed: Vec<FetchedMessage>,
     /// The identifier of the mailbox, which it keeps when it is renamed ([RFC 8474 section 4](https://www.rfc-editor.org/rfc/rfc8474#section-4)).
     pub mailbox_id: Option<ImapString>,
     /// The name of the mailbox as the server has it, if it says so (IMAP4rev2).
@@ -99,6 +104,32 @@ impl Client {
 
     /// SELECT with all that extensions add to it.
     ///
+    /// # Examples
+    ///
+    /// What has changed since this client was here last ([RFC 7162](https://www.rfc-editor.org/rfc/rfc7162)):
+    ///
+    /// ```no_run
+    /// # use mailwire_transport::{Result, imap::Client};
+    /// use mailwire_transport::imap::{Capability, proto::{
+    ///     command::Select,
+    ///     extensions::condstore::QResync,
+    ///     types::{MailboxName, ModSeq, UidValidity},
+    /// }};
+    ///
+    /// # async fn catch_up(client: &mut Client, uid_validity: UidValidity, mod_seq: ModSeq) -> Result<()> {
+    /// client.enable([Capability::QResync]).await?;
+    /// let known = QResync::new(uid_validity, mod_seq);
+    /// let inbox = client.select_with(Select::new(MailboxName::INBOX).with_qresync(known)).await?;
+    /// if inbox.uid_validity == Some(uid_validity) {
+    ///     println!("gone: {:?}", inbox.vanished);
+    ///     for message in &inbox.changed {
+    ///         println!("{:?}: {:?}", message.uid(), message.flags());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`select`](Self::select).
@@ -127,13 +158,31 @@ impl Client {
     async fn open(&mut self, command: Command, read_only: bool) -> Result<Selected> {
         let mut selected = Selected::default();
         let mut room = self.room();
-        let take = |data| Ok(selected.take(room.keep(data)?));
+        let limit = self.settings.items;
+        let resyncs = matches!(&command, Command::Select(select) | Command::Examine(select) if select.qresync.is_some());
+        let take = |data| {
+            match data {
+                Untagged::Vanished(vanished) if resyncs && vanished.earlier => {
+                    room.take::<(Uid, Uid)>(vanished.uids.ranges().count(), 0)?;
+                    selected.vanished.extend(vanished.uids.ranges());
+                }
+                Untagged::Fetch(fetch) if resyncs => {
+                    selected.changed.extend(room.keep_fetch(fetch)?.map(FetchedMessage::from));
+                    if selected.changed.len() > limit {
+                        return Err(too_many("messages", limit));
+                    }
+                }
+                data => return Ok(selected.take(room.keep(data)?)),
+            }
+            Ok(None)
+        };
         let status = self.run(command, take).await?;
         selected.read_only |= read_only;
         if let Some(code) = status.code {
             selected.take_code(code);
         }
         self.inbox.exists = Some(selected.exists);
+        self.inbox.highest_mod_seq = selected.highest_mod_seq;
         Ok(selected)
     }
 
@@ -144,7 +193,7 @@ impl Client {
     /// The server refuses, or the connection fails.
     pub async fn close(&mut self) -> Result<()> {
         self.simple(Command::Close).await?;
-        self.inbox.exists = None;
+        (self.inbox.exists, self.inbox.highest_mod_seq) = (None, None);
         Ok(())
     }
 
@@ -155,7 +204,7 @@ impl Client {
     /// The server refuses or does not know UNSELECT, or the connection fails.
     pub async fn unselect(&mut self) -> Result<()> {
         self.simple(Command::Unselect).await?;
-        self.inbox.exists = None;
+        (self.inbox.exists, self.inbox.highest_mod_seq) = (None, None);
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use mailwire_imap::{
 };
 
 use super::{
-    open::Open,
+    open::{Open, ok},
     refusal::{Refusal, status},
     sending::{ServerDriver, push},
     service::{Service, Session, Update},
@@ -36,6 +36,8 @@ pub(super) struct Conversation<S: Service> {
     pub(super) tag: Option<Tag>,
     /// The language that LANGUAGE chose.
     language: Option<String>,
+    /// The client has said that it knows of modification sequences.
+    condstore: bool,
 }
 
 /// So many times a session is asked for more news after a command: others may go on for ever.
@@ -107,6 +109,7 @@ pub(super) async fn serve<S: Service>(
         open: None,
         tag: None,
         language: None,
+        condstore: false,
     }
     .run()
     .await
@@ -138,6 +141,7 @@ impl<S: Service> Conversation<S> {
                 Step::Event(Event::Refused { command, reply }) => {
                     tracing::debug!(command = command.name(), %reply, "refused");
                 }
+                Step::Event(Event::Enabled(_)) => self.begin_condstore().await?,
                 Step::Event(_) => {}
                 Step::Upgrade(upgrade) if upgrade != Upgrade::Tls => self.driver.layer(upgrade).await?,
                 Step::Upgrade(_) => {
@@ -176,7 +180,10 @@ impl<S: Service> Conversation<S> {
         let permits_expunge = command.permits_expunge();
         tracing::trace!(command = command.name(), "command");
         self.tag = self.driver.connection().tag(ticket).cloned();
-        let status = match self.execute(ticket, command).await {
+        if !matches!(command, Command::Select(_) | Command::Examine(_)) {
+            self.begin_condstore().await?;
+        }
+        let mut status = match self.execute(ticket, command).await {
             Ok(status) => status,
             Err(Stop::No(refusal)) => refusal.into(),
             Err(Stop::Bad(reason)) => status(ReplyKind::Bad, reason),
@@ -192,12 +199,37 @@ impl<S: Service> Conversation<S> {
                     break;
                 }
             }
+            open.changes.given = session.highest_mod_seq();
         }
+        self.end_changes(&mut status).await?;
         match self.driver.connection_mut().reply(ticket, status) {
             // BYE was said.
             Err(error) if error.reason == Misuse::Closed => Ok(()),
             result => Ok(result?),
         }
+    }
+
+    /// RFC 7162 section 3.1: whoever begins to count changes is told where they stand.
+    async fn begin_condstore(&mut self) -> Result<(), Error> {
+        let before = std::mem::replace(&mut self.condstore, self.driver.connection().is_condstore());
+        if let Some(open) = self.open.as_mut().filter(|_| self.condstore && !before) {
+            if let Some(code) = open.highest_mod_seq() {
+                push(&mut self.driver, ok(code, "The last change")).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells who counts changes of those that were told during a command: in its answer, or before it.
+    async fn end_changes(&mut self, answer: &mut Reply) -> Result<(), Error> {
+        self.condstore = self.driver.connection().is_condstore();
+        let open = self.open.as_mut().filter(|_| self.condstore);
+        match open.and_then(Open::news_of_changes) {
+            Some(code) if answer.is_ok() && answer.code.is_none() => answer.code = Some(code),
+            Some(code) => push(&mut self.driver, ok(code, "The last change that was told")).await?,
+            None => {}
+        }
+        Ok(())
     }
 
     async fn execute(&mut self, ticket: Ticket, command: Command) -> Result<Reply, Stop> {
@@ -223,8 +255,8 @@ impl<S: Service> Conversation<S> {
                 Ok(done())
             }
             Command::Idle => self.idle(ticket).await,
-            Command::Select(select) => self.select(&select.mailbox, false).await,
-            Command::Examine(select) => self.select(&select.mailbox, true).await,
+            Command::Select(select) => self.select(select, false).await,
+            Command::Examine(select) => self.select(select, true).await,
             Command::Close => self.close(true).await,
             Command::Unselect => self.close(false).await,
             Command::Create(create) => self.create(&create).await,
@@ -369,8 +401,9 @@ impl<S: Service> Conversation<S> {
                     _ => return Err(Error::Closed.into()),
                 },
                 updates = updates => {
-                    if let Some(open) = &mut self.open {
+                    if let (Some(session), Some(open)) = (&mut self.session, &mut self.open) {
                         open.tell(&mut self.driver, updates, true).await?;
+                        open.changes.given = session.highest_mod_seq();
                     }
                 }
             }

@@ -7,7 +7,7 @@ use mailwire_imap::{
 };
 
 use super::{
-    open::Open,
+    open::{Open, Shape},
     refusal::Refusal,
     sending::{ServerDriver, push, send_literal},
     service::{Fetched, FetchedItem, Stored},
@@ -26,7 +26,7 @@ pub struct FetchWriter<'a> {
     open: &'a mut Open,
     /// The messages whose flags this command has changed, ascending.
     seen: &'a [Stored],
-    with_uid: bool,
+    shape: Shape,
     /// Bytes of one response.
     limit: u64,
     budget: Budget,
@@ -40,11 +40,11 @@ impl<'a> FetchWriter<'a> {
         driver: &'a mut ServerDriver,
         open: &'a mut Open,
         seen: &'a [Stored],
-        with_uid: bool,
+        shape: Shape,
         limit: u64,
         budget: Budget,
     ) -> Self {
-        Self { driver, open, seen, with_uid, limit, budget, given: 0, failed: None }
+        Self { driver, open, seen, shape, limit, budget, given: 0, failed: None }
     }
 
     /// How many messages were given.
@@ -96,15 +96,23 @@ impl<'a> FetchWriter<'a> {
     }
 
     async fn send<R: Reader>(&mut self, mut message: Fetched<R>) -> Result<(), Error> {
-        let rev2 = self.driver.connection().is_rev2();
+        let Shape { mut with_uid, with_mod_seq, rev2 } = self.shape;
         let uid = message.uid;
         let Some(number) = self.open.view.number(uid) else { return Ok(()) };
         let place = self.seen.binary_search_by_key(&uid, |stored| stored.uid);
-        if let Some(Stored { flags, .. }) = place.ok().and_then(|place| self.seen.get(place)) {
+        if let Some(Stored { flags, mod_seq, .. }) = place.ok().and_then(|place| self.seen.get(place)) {
             let is_flags = |item: &FetchedItem<_>| matches!(item, FetchedItem::Data(MsgAtt::Flags(_)));
             if !message.items.iter().any(is_flags) {
                 message.data(MsgAtt::Flags(flags.clone()));
             }
+            let is_mod_seq = |item: &FetchedItem<_>| matches!(item, FetchedItem::Data(MsgAtt::ModSeq(_)));
+            if with_mod_seq && !message.items.iter().any(is_mod_seq) {
+                if let Some(mod_seq) = *mod_seq {
+                    message.data(MsgAtt::ModSeq(Some(mod_seq)));
+                }
+            }
+            // RFC 7162 section 3.2.4: as with any other change.
+            with_uid |= with_mod_seq;
         }
         let mut is_new = false;
         for item in &message.items {
@@ -115,13 +123,16 @@ impl<'a> FetchWriter<'a> {
         }
         let mut items = ShortList::new();
         let mut streams = Vec::new();
-        if self.with_uid {
+        if with_uid {
             items.push(MsgAtt::Uid(uid));
         }
         for item in message.items {
             match item {
                 FetchedItem::Data(MsgAtt::Flags(flags)) => {
                     items.push(MsgAtt::Flags(self.open.shown(uid, flags, rev2)));
+                }
+                FetchedItem::Data(MsgAtt::ModSeq(Some(mod_seq))) => {
+                    items.push(self.open.changes.item(mod_seq))
                 }
                 FetchedItem::Data(item) => items.push(item),
                 FetchedItem::Content { asked, content } => {

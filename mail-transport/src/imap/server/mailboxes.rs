@@ -2,17 +2,18 @@
 
 use mailwire_imap::{
     Capability,
-    command::{Create, List, ListReturnOpt, StatusAtt},
+    command::{Create, FetchAtt, List, ListReturnOpt, Select, Since, StatusAtt},
+    extensions::condstore::QResync,
     extensions::namespace::{NamespaceData, NamespaceDescr},
     response::{Code, ListData, ListExtension, ListKind, Reply, StatusAttVal, StatusData, Untagged},
-    types::{ImapString, ListPattern, MailboxAttribute, MailboxName},
+    types::{ImapString, ListPattern, MailboxAttribute, MailboxName, ModSeq, Uid},
     view::{Numbering, View},
 };
 
 use super::{
     conversation::{Conversation, Stop, done},
     listing::{Listed, Listing, Mailbox, Tree, unicode_name, wire_name},
-    open::{KnownFlags, Open, ok, permanent},
+    open::{Counted, KnownFlags, Open, ok, permanent},
     options::{CreateOptions, MetadataOptions, SelectOptions, StatusOptions},
     refusal::Refusal,
     sending::push,
@@ -44,15 +45,16 @@ impl<S: Service> Conversation<S> {
     }
 
     /// SELECT and EXAMINE: RFC 9051 section 6.3.2.
-    pub(super) async fn select(&mut self, mailbox: &MailboxName, read_only: bool) -> Result<Reply, Stop> {
+    pub(super) async fn select(&mut self, select: Select, read_only: bool) -> Result<Reply, Stop> {
         // Whatever comes of it, the mailbox before it is closed.
         let before = self.open.take();
         let rev2 = self.rev2();
-        let (session, name) = self.session_and_name(mailbox)?;
+        let (session, name) = self.session_and_name(&select.mailbox)?;
         if before.is_some() {
             session.unselect().await;
         }
         let selected = session.select(&name, &SelectOptions::new().with_read_only(read_only)).await?;
+        let highest = session.highest_mod_seq();
         let read_only = read_only || selected.read_only;
         let mut view = View::with_uids(sets::ranges(selected.uids), Numbering::Numbers);
         view.set_recent(sets::ranges(selected.recent));
@@ -70,11 +72,23 @@ impl<S: Service> Conversation<S> {
         tell.push(permanent(selected.permanent_flags.clone()));
         let mailbox_id = selected.mailbox_id.filter(|_| self.offers(&Capability::ObjectId));
         tell.extend(mailbox_id.map(|id| ok(Code::MailboxId(id.into()), "The mailbox")));
+        if self.counts_changes() {
+            // RFC 7162 section 3.1.2: one of the two.
+            let code = highest.map_or(Code::NoModSeq, |highest| Code::HighestModSeq(Some(highest)));
+            tell.push(ok(code, "The last change"));
+        }
         for data in tell {
             push(&mut self.driver, data).await?;
         }
         let flags = KnownFlags { flags: selected.flags, permanent: selected.permanent_flags };
-        self.open = Some(Open::new(view, read_only, flags));
+        self.open = Some(Open::new(view, read_only, flags, Counted::new(highest, selected.uid_next)));
+        let known = select.qresync.filter(|known| known.uid_validity == selected.uid_validity);
+        if let Some(known) = known.filter(|_| highest.is_some()) {
+            if let Err(stop) = self.resync(*known, selected.uid_next).await {
+                self.close(false).await?;
+                return Err(stop);
+            }
+        }
         let code = if read_only { Code::ReadOnly } else { Code::ReadWrite };
         Ok(done().with_code(code))
     }
@@ -92,6 +106,29 @@ impl<S: Service> Conversation<S> {
             reply.code = made.ok().and_then(|made| made.mailbox_id).map(|id| Code::MailboxId(id.into()));
         }
         Ok(reply)
+    }
+
+    /// Whether clients can ask for modification sequences.
+    fn counts_changes(&self) -> bool {
+        self.offers(&Capability::CondStore) || self.offers(&Capability::QResync)
+    }
+
+    /// Tells a client that comes back what has changed: RFC 7162 section 3.2.5.
+    async fn resync(&mut self, known: QResync, uid_next: Uid) -> Result<(), Stop> {
+        let (_, open) = self.opened()?;
+        let all = Uid::new(uid_next.get() - 1).map(|last| (Uid::MIN, last));
+        let asked = match known.known_uids {
+            Some(uids) => uids.normalized(),
+            None => all.into_iter().collect(),
+        };
+        // Up to that message nothing is gone.
+        let there = known.match_data.and_then(|data| {
+            data.last_match(|number, uid| open.view.uid(number) == Some(uid)).map(|last| (Uid::MIN, last))
+        });
+        let since = Since::ChangedOrVanished(known.mod_seq);
+        let changed = self.tell_vanished(since, &asked, there).await?;
+        self.give(changed, vec![FetchAtt::Flags, FetchAtt::ModSeq], true).await?;
+        Ok(())
     }
 
     /// CLOSE and UNSELECT: RFC 9051 sections 6.4.1 and 6.4.2.
@@ -265,6 +302,10 @@ impl<S: Service> Conversation<S> {
                 StatusAtt::Size => StatusAttVal::Size(status.size?),
                 StatusAtt::AppendLimit => StatusAttVal::AppendLimit(status.append_limit.unwrap_or(offered)),
                 StatusAtt::MailboxId => StatusAttVal::MailboxId(status.mailbox_id.clone()?.into()),
+                // Where changes are not counted, it is 0.
+                StatusAtt::HighestModSeq => {
+                    StatusAttVal::HighestModSeq(status.highest_mod_seq.unwrap_or(ModSeq::ZERO))
+                }
                 _ => return None,
             })
         };

@@ -1,17 +1,17 @@
 //! Commands about messages.
 
 use mailwire_imap::{
-    command::{Copy, Fetch, FetchAtt, FetchAtts, Store, StoreAction},
+    command::{Copy, Fetch, FetchAtt, FetchAtts, Messages, Since, Store, StoreAction},
     extensions::gmail::GmailStore,
     response::{Code, CopyUid, FetchData, MsgAtt, Reply, Untagged},
-    types::{Flag, FlagSet, KnownUids, Uid, UidSet},
+    types::{Flag, FlagSet, KnownNumbers, KnownUids, Uid, UidSet},
 };
 
 use super::{
     conversation::{Conversation, Stop, done},
     fetch_writer::FetchWriter,
-    open::Open,
-    options::{CopyOptions, FetchOptions, LabelOptions, StoreOptions},
+    open::{Open, Shape},
+    options::{ChangesOptions, CopyOptions, FetchOptions, LabelOptions, StoreOptions},
     progress::telling,
     refusal::{Refusal, status},
     sending::push,
@@ -19,6 +19,9 @@ use super::{
     sets,
 };
 use crate::Budget;
+
+/// RFC 7162 section 3.1.2.2.
+pub(super) const NOT_COUNTED: Stop = Stop::Bad("There are no modification sequences in this mailbox");
 
 /// So many messages are asked of an application at once.
 const BATCH: usize = 256;
@@ -47,6 +50,9 @@ impl<S: Service> Conversation<S> {
         let mut asked = items(fetch.items)?;
         let dialect = self.driver.connection().dialect();
         let (_, open) = self.opened()?;
+        if (fetch.since.is_some() || asked.contains(&FetchAtt::ModSeq)) && open.changes.given.is_none() {
+            return Err(NOT_COUNTED);
+        }
         let mut uids = sets::resolve(&open.view, &fetch.messages, dialect)?;
         let by_uid = fetch.messages.is_uid();
         if let Some(partial) = fetch.partial {
@@ -54,9 +60,71 @@ impl<S: Service> Conversation<S> {
             uids.truncate(places.end);
             uids.drain(..places.start);
         }
+        if let Some(since) = fetch.since {
+            // RFC 9394 section 3.4: of those, the ones that were changed.
+            let chosen = sets::ranges(uids);
+            let ranges = match &fetch.messages {
+                // `*` is the last message that there was.
+                Messages::Uid(set) if !set.is_saved() => {
+                    open.changes.last.map(|last| set.normalized(last)).unwrap_or_default()
+                }
+                _ => chosen.clone(),
+            };
+            let changed = self.tell_vanished(since, &ranges, None).await?;
+            let (_, open) = self.opened()?;
+            uids = sets::known_of(&open.view, changed, &chosen);
+            if !asked.contains(&FetchAtt::ModSeq) {
+                asked.push(FetchAtt::ModSeq);
+            }
+        }
+        let (asked_for, given) = (uids.len(), self.give(uids, asked, by_uid).await?);
+        // RFC 5530: the client can wait for the EXPUNGE.
+        let gone = given < asked_for && !by_uid;
+        Ok(if gone { done().with_code(Code::ExpungeIssued) } else { done() })
+    }
+
+    /// Tells of those of `asked` that are gone, unless they are in `there`, if `since` asks for that: RFC 7162
+    /// section 3.2.6. Gives those that the client knows, and that were changed.
+    pub(super) async fn tell_vanished(
+        &mut self,
+        since: Since,
+        asked: &[(Uid, Uid)],
+        there: Option<(Uid, Uid)>,
+    ) -> Result<Vec<Uid>, Stop> {
+        let (mod_seq, vanished) = match since {
+            Since::ChangedOrVanished(mod_seq) => (mod_seq, true),
+            Since::Changed(mod_seq) => (mod_seq, false),
+            _ => return Err(Stop::Bad("Unknown FETCH modifier")),
+        };
+        let (session, open) = self.opened()?;
+        let options = ChangesOptions::new(mod_seq, asked).with_vanished(vanished);
+        let changes = session.changes(&options).await?;
+        let changed = sets::known_of(&open.view, changes.changed, asked);
+        if vanished {
+            let above = there.and_then(|(_, last)| Uid::new(last.get().checked_add(1)?));
+            let left = [(if there.is_some() { above.unwrap_or(Uid::MAX) } else { Uid::MIN }, Uid::MAX)];
+            let gone = sets::common(&sets::common(&changes.vanished, asked), &left);
+            // What the client still counts, it is told of otherwise.
+            let gone = open.view.absent(gone);
+            for data in sets::vanished(true, &gone) {
+                push(&mut self.driver, data).await?;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Gives these items of messages. How many there were.
+    pub(super) async fn give(
+        &mut self,
+        uids: Vec<Uid>,
+        mut asked: Vec<FetchAtt>,
+        by_uid: bool,
+    ) -> Result<usize, Stop> {
+        let (_, open) = self.opened()?;
         let with_uid = by_uid || asked.contains(&FetchAtt::Uid);
         asked.retain(|item| *item != FetchAtt::Uid);
         let marks = !open.read_only && asked.iter().any(sets_seen);
+        let shape = Shape { with_uid, ..Shape::unasked(&self.driver) };
         let (options, mark) =
             (FetchOptions::new(asked), StoreOptions::new(StoreAction::Add, FlagSet::from([Flag::Seen])));
         let (mut budget, mut given) = (self.budget(), 0);
@@ -69,7 +137,7 @@ impl<S: Service> Conversation<S> {
             seen.retain(|stored| stored.changed);
             seen.sort_unstable_by_key(|stored| stored.uid);
             let limit = self.limits.response.max(self.limits.message);
-            let mut writer = FetchWriter::new(&mut self.driver, open, &seen, with_uid, limit, budget);
+            let mut writer = FetchWriter::new(&mut self.driver, open, &seen, shape, limit, budget);
             let result = if options.items.is_empty() {
                 writer.bare(batch).await
             } else {
@@ -79,24 +147,27 @@ impl<S: Service> Conversation<S> {
             budget = writer.end()?;
             result?;
         }
-        // RFC 5530: the client can wait for the EXPUNGE.
-        let gone = given < uids.len() && !by_uid;
-        Ok(if gone { done().with_code(Code::ExpungeIssued) } else { done() })
+        Ok(given)
     }
 
     /// STORE: RFC 9051 section 6.4.6.
     pub(super) async fn store(&mut self, store: Store) -> Result<Reply, Stop> {
         self.writable()?;
-        let rev2 = self.rev2();
         let dialect = self.driver.connection().dialect();
         let (_, open) = self.opened()?;
+        if store.unchanged_since.is_some() && open.changes.given.is_none() {
+            return Err(NOT_COUNTED);
+        }
         let uids = sets::resolve(&open.view, &store.messages, dialect)?;
         if uids.is_empty() {
             return Ok(done());
         }
-        let options = StoreOptions::new(store.action, store.flags);
+        let options =
+            StoreOptions::new(store.action, store.flags).with_unchanged_since(store.unchanged_since);
         let by_uid = store.messages.is_uid();
-        let (mut known, mut turns) = (0, Budget::unlimited());
+        let mut shape = Shape::unasked(&self.driver);
+        shape.with_uid = by_uid || shape.rev2 || shape.with_mod_seq;
+        let (mut known, mut modified, mut turns) = (0, Vec::new(), Budget::unlimited());
         // The flags of all messages at once can be many times what is stored.
         for batch in uids.chunks(BATCH) {
             // A store in memory waits for nothing; this one has no limit.
@@ -104,15 +175,29 @@ impl<S: Service> Conversation<S> {
             let (session, _) = self.opened()?;
             let stored = session.store(batch, &options).await?;
             known += stored.len();
-            for Stored { uid, flags, .. } in stored {
+            for Stored { uid, flags, mod_seq, refused, .. } in stored {
                 let Some(open) = &mut self.open else { break };
                 open.announce(&mut self.driver, &flags).await?;
-                if store.silent {
+                if refused {
+                    modified.push(uid);
+                }
+                // What others have made of it, the client does not know.
+                let flags = (!store.silent || refused).then_some(flags);
+                if flags.is_none() && !shape.with_mod_seq {
                     continue;
                 }
-                if let Some(data) = open.flags(uid, flags, by_uid || rev2, rev2) {
+                if let Some(data) = open.flags(uid, flags, mod_seq, shape) {
                     push(&mut self.driver, data).await?;
                 }
+            }
+        }
+        if !modified.is_empty() {
+            let (_, open) = self.opened()?;
+            modified.sort_unstable();
+            let named = open.view.numbers(modified);
+            let named = named.map(|(uid, number)| if by_uid { uid.into() } else { number.into() });
+            if let Ok(set) = KnownNumbers::from_numbers(named) {
+                return Ok(done().with_code(Code::Modified(set)));
             }
         }
         let missing = known < uids.len() && !by_uid;

@@ -31,14 +31,14 @@ pub use body::{Body, Messages};
 pub use fetch_writer::FetchWriter;
 pub use listing::Mailbox;
 pub use options::{
-    CopyOptions, CreateOptions, FetchOptions, LabelOptions, MetadataOptions, SearchOptions, SelectOptions,
-    SortOptions, StatusOptions, StoreOptions, ThreadOptions,
+    ChangesOptions, CopyOptions, CreateOptions, FetchOptions, LabelOptions, MetadataOptions, SearchOptions,
+    SelectOptions, SortOptions, StatusOptions, StoreOptions, ThreadOptions,
 };
 pub use progress::Progress;
 pub use refusal::Refusal;
 pub use service::{
-    Appended, Copied, Fetched, FetchedItem, GrantableRights, Namespaces, NewMessage, Selected, Service,
-    Session, Status, Stored, Update,
+    Appended, Changes, Copied, Fetched, FetchedItem, Flagged, GrantableRights, Namespaces, NewMessage,
+    Selected, Service, Session, Status, Stored, Update,
 };
 
 use crate::{

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use mailwire_imap::{
     response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Untagged},
-    types::{Flag, FlagSet, ModSeq, PermanentFlags, Uid},
+    types::{Flag, FlagSet, ModSeq, PermanentFlags, ShortList, Uid},
     view::{self, Allow, Telling, View},
 };
 
 use super::{
     refusal::{status, words},
     sending::{ServerDriver, push},
-    service::Update,
-    sets::ranges,
+    service::{Flagged, Update},
+    sets::{ranges, vanished},
 };
 use crate::{Budget, Error};
 
@@ -26,9 +26,6 @@ pub(super) fn permanent(flags: PermanentFlags) -> Untagged {
     ok(Code::PermanentFlags(flags), "Flags that stay")
 }
 
-/// A service does not say by which change something came: clients cannot ask for it.
-const NO_MOD_SEQ: ModSeq = ModSeq::ZERO;
-
 /// What it costs to tell of a message, in bytes that are looked at.
 const TOLD: u64 = 64;
 
@@ -38,6 +35,55 @@ pub(super) struct Open {
     pub(super) view: View,
     pub(super) read_only: bool,
     known: KnownFlags,
+    pub(super) changes: Counted,
+}
+
+/// What is told of changes by their modification sequences (RFC 7162).
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    /// The change up to which the service has given all. `None`: it does not count.
+    pub(super) given: Option<ModSeq>,
+    /// The HIGHESTMODSEQ that the client was told last.
+    told: Option<ModSeq>,
+    /// The last message that there was, whether or not it is still there.
+    pub(super) last: Option<Uid>,
+    /// The highest MODSEQ in a FETCH response of the command in progress.
+    sent: Option<ModSeq>,
+}
+
+impl Counted {
+    /// The client is told of HIGHESTMODSEQ as it selects the mailbox.
+    pub(super) fn new(highest: Option<ModSeq>, uid_next: Uid) -> Self {
+        Self { given: highest, told: highest, last: Uid::new(uid_next.get() - 1), sent: None }
+    }
+
+    /// A change that is not earlier than any that is not given yet.
+    fn next(&self) -> ModSeq {
+        self.given.and_then(|given| ModSeq::new(given.get() + 1)).unwrap_or(ModSeq::ZERO)
+    }
+
+    /// The item that says when a message was changed; the client has it then.
+    pub(super) fn item(&mut self, mod_seq: ModSeq) -> MsgAtt {
+        self.sent = self.sent.max(Some(mod_seq));
+        MsgAtt::ModSeq(Some(mod_seq))
+    }
+}
+
+/// What a FETCH response has beside what it is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) with_uid: bool,
+    /// The client knows of modification sequences.
+    pub(super) with_mod_seq: bool,
+    pub(super) rev2: bool,
+}
+
+impl Shape {
+    /// Of a response that the client did not ask for: it has the UID.
+    pub(super) fn unasked(driver: &ServerDriver) -> Self {
+        let machine = driver.connection();
+        Self { with_uid: true, with_mod_seq: machine.is_condstore(), rev2: machine.is_rev2() }
+    }
 }
 
 /// The flags that a client was told of.
@@ -48,8 +94,32 @@ pub(super) struct KnownFlags {
 }
 
 impl Open {
-    pub(super) const fn new(view: View, read_only: bool, known: KnownFlags) -> Self {
-        Self { view, read_only, known }
+    pub(super) const fn new(view: View, read_only: bool, known: KnownFlags, changes: Counted) -> Self {
+        Self { view, read_only, known, changes }
+    }
+
+    /// How the client is told of messages that are gone (RFC 7162 section 3.2.10).
+    fn telling(&self, driver: &ServerDriver) -> Telling {
+        match self.changes.given {
+            Some(_) if driver.connection().is_qresync() => Telling::Vanished,
+            _ => Telling::Expunge,
+        }
+    }
+
+    /// The HIGHESTMODSEQ that the client is to be told at the end of a command, if it is new, or lower than a
+    /// MODSEQ that the client saw: then there is something below that it was not told of (RFC 7162 sections
+    /// 3.2 and 6).
+    pub(super) fn news_of_changes(&mut self) -> Option<Code> {
+        let safe = self.view.safe_mod_seq(self.changes.given?);
+        let saw_more = self.changes.sent.take() > Some(safe);
+        (saw_more || self.changes.told != Some(safe)).then(|| self.highest_mod_seq()).flatten()
+    }
+
+    /// The HIGHESTMODSEQ that the client may be told; it is told now.
+    pub(super) fn highest_mod_seq(&mut self) -> Option<Code> {
+        let safe = self.view.safe_mod_seq(self.changes.given?);
+        self.changes.told = Some(safe);
+        Some(Code::HighestModSeq(Some(safe)))
     }
 
     /// Tells of flags that the client has not seen in this mailbox, before it sees them on a message: RFC 9051
@@ -87,11 +157,26 @@ impl Open {
         flags
     }
 
-    /// The response that shows a message's flags. `None` if the client does not know the message.
-    pub(super) fn flags(&self, uid: Uid, flags: FlagSet, with_uid: bool, rev2: bool) -> Option<Untagged> {
+    /// The response that shows a message's flags; without them, when it was changed. `None` if the client
+    /// does not know the message.
+    pub(super) fn flags(
+        &mut self,
+        uid: Uid,
+        flags: Option<FlagSet>,
+        mod_seq: Option<ModSeq>,
+        shape: Shape,
+    ) -> Option<Untagged> {
         let number = self.view.number(uid)?;
-        let flags = MsgAtt::Flags(self.shown(uid, flags, rev2));
-        let items = if with_uid { vec![MsgAtt::Uid(uid), flags] } else { vec![flags] };
+        let mut items = ShortList::new();
+        if shape.with_uid {
+            items.push(MsgAtt::Uid(uid));
+        }
+        if let Some(flags) = flags {
+            items.push(MsgAtt::Flags(self.shown(uid, flags, shape.rev2)));
+        }
+        if let Some(mod_seq) = mod_seq.filter(|_| shape.with_mod_seq) {
+            items.push(self.changes.item(mod_seq));
+        }
         Some(Untagged::Fetch(FetchData::new(number, items)))
     }
 
@@ -103,15 +188,18 @@ impl Open {
         updates: Vec<Update>,
         permits_expunge: bool,
     ) -> Result<(), Error> {
-        let mut flags = BTreeMap::new();
+        let (mut flags, at) = (BTreeMap::new(), self.changes.next());
         for update in updates {
             match update {
-                Update::Added { uids, recent } => self.view.arrived(ranges(uids), NO_MOD_SEQ, recent),
-                Update::Expunged(uids) => self.view.removed(ranges(uids), NO_MOD_SEQ),
+                Update::Added { uids, recent } => {
+                    self.changes.last = self.changes.last.max(uids.iter().copied().max());
+                    self.view.arrived(ranges(uids), at, recent);
+                }
+                Update::Expunged(uids) => self.view.removed(ranges(uids), at),
                 Update::Flags(changed) => {
-                    for (uid, now) in changed {
-                        self.view.changed(uid, NO_MOD_SEQ);
-                        flags.insert(uid, now);
+                    for now in changed {
+                        self.view.changed(now.uid, now.mod_seq.unwrap_or(at));
+                        flags.insert(now.uid, now);
                     }
                 }
                 Update::MailboxGone => {
@@ -131,36 +219,41 @@ impl Open {
 
     /// Tells that messages are gone, during a command that permits it.
     pub(super) async fn expunge(&mut self, driver: &mut ServerDriver, gone: Vec<Uid>) -> Result<(), Error> {
-        self.view.removed(ranges(gone), NO_MOD_SEQ);
+        self.view.removed(ranges(gone), self.changes.next());
         self.tell_pending(driver, BTreeMap::new(), true).await
     }
 
     async fn tell_pending(
         &mut self,
         driver: &mut ServerDriver,
-        mut flags: BTreeMap<Uid, FlagSet>,
+        mut flags: BTreeMap<Uid, Flagged>,
         permits_expunge: bool,
     ) -> Result<(), Error> {
-        let (rev2, mut turns) = (driver.connection().is_rev2(), Budget::unlimited());
-        while let Some(update) = self.view.tell(Allow::new(permits_expunge), Telling::Expunge) {
+        let (shape, telling, mut turns) = (Shape::unasked(driver), self.telling(driver), Budget::unlimited());
+        while let Some(update) = self.view.tell(Allow::new(permits_expunge), telling) {
             // A client that reads fast takes no turns from others; this one has no limit.
             let _ = turns.spend(TOLD).await;
             match update {
                 view::Update::Exists { exists, recent } => {
                     push(driver, Untagged::Exists(exists)).await?;
-                    if !rev2 {
+                    if !shape.rev2 {
                         push(driver, Untagged::Recent(recent)).await?;
                     }
                 }
                 view::Update::Flags { uid, .. } => {
                     let Some(now) = flags.remove(&uid) else { continue };
-                    self.announce(driver, &now).await?;
-                    if let Some(data) = self.flags(uid, now, true, rev2) {
+                    self.announce(driver, &now.flags).await?;
+                    if let Some(data) = self.flags(uid, Some(now.flags), now.mod_seq, shape) {
                         push(driver, data).await?;
                     }
                 }
                 view::Update::Expunge { number, .. } => push(driver, Untagged::Expunge(Some(number))).await?,
-                // VANISHED is for QRESYNC and UIDONLY, which nobody can enable here.
+                view::Update::Vanished(uids) => {
+                    let ranges: Vec<_> = uids.ranges().collect();
+                    for data in vanished(false, &ranges) {
+                        push(driver, data).await?;
+                    }
+                }
                 _ => {}
             }
         }

@@ -7,7 +7,7 @@ use mailwire_imap::{
         gmail::GmailLabel,
         metadata::{Depth, EntryName},
     },
-    types::{FlagSet, MailboxAttribute},
+    types::{FlagSet, MailboxAttribute, ModSeq, Uid},
 };
 
 use super::progress::Progress;
@@ -148,13 +148,24 @@ pub struct StoreOptions {
     pub action: StoreAction,
     /// The flags.
     pub flags: FlagSet,
+    /// Only messages that nobody has changed after this are changed: UNCHANGEDSINCE
+    /// ([RFC 7162 section 3.1.3](https://www.rfc-editor.org/rfc/rfc7162#section-3.1.3)). The others are
+    /// [refused](super::Stored::refused).
+    pub unchanged_since: Option<ModSeq>,
 }
 
 impl StoreOptions {
     /// Options that do `action` with `flags`.
     #[must_use]
     pub const fn new(action: StoreAction, flags: FlagSet) -> Self {
-        Self { action, flags }
+        Self { action, flags, unchanged_since: None }
+    }
+
+    /// Sets the change after which a message must not have been changed.
+    #[must_use]
+    pub const fn with_unchanged_since(mut self, mod_seq: Option<ModSeq>) -> Self {
+        self.unchanged_since = mod_seq;
+        self
     }
 }
 
@@ -216,6 +227,34 @@ impl ThreadOptions {
     #[must_use]
     pub const fn new(algorithm: ThreadAlgorithm) -> Self {
         Self { algorithm }
+    }
+}
+
+/// The changes that a client asks for: CHANGEDSINCE, and QRESYNC as it selects a mailbox.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangesOptions {
+    /// The change up to which the client knows all.
+    pub since: ModSeq,
+    /// The messages that it asks about, as ascending ranges with both ends. What happened to others may be
+    /// given, too.
+    pub uids: Vec<(Uid, Uid)>,
+    /// Whether it asks for messages that are gone.
+    pub vanished: bool,
+}
+
+impl ChangesOptions {
+    /// Options that ask for messages of `uids` that were changed after `since`.
+    #[must_use]
+    pub fn new(since: ModSeq, uids: impl Into<Vec<(Uid, Uid)>>) -> Self {
+        Self { since, uids: uids.into(), vanished: false }
+    }
+
+    /// Sets whether messages that are gone are asked for.
+    #[must_use]
+    pub const fn with_vanished(mut self, vanished: bool) -> Self {
+        self.vanished = vanished;
+        self
     }
 }
 

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use mailwire_core::Ticket;
 use mailwire_imap::{
-    command::{AString, Search, SearchReturnOpt, Sort, Thread},
+    command::{AString, Search, SearchKey, SearchReturnOpt, Sort, Thread},
     extensions::comparator::{ComparatorCommand, ComparatorData},
     response::{self, Code, ESearchData, Reply, SearchReturnData, ThreadData, Untagged},
     types::{ImapString, KnownNumbers, Uid},
@@ -12,6 +12,7 @@ use mailwire_imap::{
 
 use super::{
     conversation::{Conversation, Stop, done},
+    messages::NOT_COUNTED,
     open::Open,
     options::{SearchOptions, SortOptions, ThreadOptions},
     progress::telling,
@@ -79,15 +80,22 @@ impl<S: Service> Conversation<S> {
         let by_uid = search.uid;
         let returns = returns(search.returns.take(), self.rev2() && order.is_none())?;
         let saves = returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturnOpt::Save));
+        let about_changes = search.keys.iter().any(SearchKey::uses_mod_seq);
         let found = self.found(search, order.as_ref()).await;
-        let (_, open) = self.opened()?;
+        let (session, open) = self.opened()?;
         if saves && found.as_ref().is_err_and(|stop| matches!(stop, Stop::No(_))) {
             // RFC 5182 section 2.1: what is refused leaves nothing saved.
             open.view.save([]);
         }
         let found = Found::new(open, by_uid, found?);
+        let mod_seq = match about_changes {
+            true => session.mod_seq_of(&found.saved(returns.as_deref().unwrap_or_default())).await?,
+            false => None,
+        };
         let Some(returns) = returns else {
-            let data = response::SearchData::new(found.numbers.into_iter().map(NonZeroU32::get).collect());
+            let mut data =
+                response::SearchData::new(found.numbers.into_iter().map(NonZeroU32::get).collect());
+            data.mod_seq = mod_seq;
             let data = if order.is_some() { Untagged::Sort(data) } else { Untagged::Search(data) };
             push(&mut self.driver, data).await?;
             return Ok(done());
@@ -98,7 +106,10 @@ impl<S: Service> Conversation<S> {
         if returns.iter().any(|option| *option != SearchReturnOpt::Save) {
             let tag = self.driver.connection().tag(ticket);
             let tag = tag.and_then(|tag| ImapString::new(tag.as_text().clone()).ok());
-            let data = ESearchData::new(by_uid, found.results(&returns)).with_tag(tag);
+            let mut results = found.results(&returns);
+            // RFC 4731 section 3.2: of those that are told.
+            results.extend(mod_seq.map(SearchReturnData::ModSeq));
+            let data = ESearchData::new(by_uid, results).with_tag(tag);
             push(&mut self.driver, Untagged::ESearch(data)).await?;
         }
         Ok(done())
@@ -119,6 +130,9 @@ impl<S: Service> Conversation<S> {
         check_charset(search.charset.as_deref())?;
         let (mut budget, dialect) = (self.budget(), self.driver.connection().dialect());
         let (_, open) = self.opened()?;
+        if open.changes.given.is_none() && search.keys.iter().any(SearchKey::uses_mod_seq) {
+            return Err(NOT_COUNTED);
+        }
         let keys = sets::translate(&open.view, search.keys, dialect)?;
         let options = SearchOptions::new(keys).with_messages(open.view.len().into());
         let Self { driver, session: Some(session), tag, .. } = self else { return Ok(Vec::new()) };

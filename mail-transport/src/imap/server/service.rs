@@ -13,7 +13,7 @@ use mailwire_imap::{
         quota::{QuotaRoot, SetQuotaResource},
     },
     response::{MsgAtt, ThreadNode},
-    types::{DateTime, Flag, FlagSet, ObjectId, PermanentFlags, Uid, UidValidity},
+    types::{DateTime, Flag, FlagSet, ModSeq, ObjectId, PermanentFlags, Uid, UidValidity},
 };
 
 use super::{
@@ -21,8 +21,8 @@ use super::{
     fetch_writer::FetchWriter,
     listing::Mailbox,
     options::{
-        CopyOptions, CreateOptions, FetchOptions, LabelOptions, MetadataOptions, SearchOptions,
-        SelectOptions, SortOptions, StatusOptions, StoreOptions, ThreadOptions,
+        ChangesOptions, CopyOptions, CreateOptions, FetchOptions, LabelOptions, MetadataOptions,
+        SearchOptions, SelectOptions, SortOptions, StatusOptions, StoreOptions, ThreadOptions,
     },
     refusal::Refusal,
 };
@@ -235,6 +235,30 @@ pub trait Session: Send + 'static {
         async { now_or_never(self.updates()).unwrap_or_default() }
     }
 
+    /// What has happened in the open mailbox since some change, which may be one of long ago: CHANGEDSINCE and
+    /// QRESYNC. Whoever has forgotten which messages are gone since then gives all that are not there.
+    ///
+    /// It is asked for only by clients of a service with CONDSTORE or QRESYNC among its
+    /// [`capabilities`](Service::capabilities); as are [`highest_mod_seq`](Self::highest_mod_seq) and
+    /// [`mod_seq_of`](Self::mod_seq_of). Such a service also gives MODSEQ in [`fetch`](Self::fetch), and the
+    /// modification sequences in all its answers.
+    fn changes(&mut self, options: &ChangesOptions) -> impl Future<Output = Result<Changes, Refusal>> + Send {
+        let _ = options;
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// The change up to which everything that happened in the open mailbox was given, by updates and
+    /// answers. `None` if changes are not counted: clients are told so (NOMODSEQ).
+    fn highest_mod_seq(&self) -> Option<ModSeq> {
+        None
+    }
+
+    /// The last change of any of these messages.
+    fn mod_seq_of(&mut self, uids: &[Uid]) -> impl Future<Output = Result<Option<ModSeq>, Refusal>> + Send {
+        let _ = uids;
+        async { Ok(None) }
+    }
+
     /// Makes a mailbox.
     fn create(
         &mut self,
@@ -417,6 +441,8 @@ pub struct Status {
     /// What identifies the mailbox for good, whatever its name (RFC 8474): needed for
     /// [`Capability::ObjectId`]. It is asked for after CREATE, too.
     pub mailbox_id: Option<ObjectId>,
+    /// The last change (HIGHESTMODSEQ).
+    pub highest_mod_seq: Option<ModSeq>,
 }
 
 /// An open mailbox.
@@ -528,13 +554,77 @@ pub struct Stored {
     pub flags: FlagSet,
     /// Whether they were others before.
     pub changed: bool,
+    /// The last change of the message.
+    pub mod_seq: Option<ModSeq>,
+    /// Whether the message was left alone because somebody had changed it:
+    /// [`StoreOptions::unchanged_since`].
+    pub refused: bool,
 }
 
 impl Stored {
     /// A message with the flags that it has now; `changed`: it had others before.
     #[must_use]
     pub const fn new(uid: Uid, flags: FlagSet, changed: bool) -> Self {
-        Self { uid, flags, changed }
+        Self { uid, flags, changed, mod_seq: None, refused: false }
+    }
+
+    /// Adds the last change of the message.
+    #[must_use]
+    pub const fn with_mod_seq(mut self, mod_seq: ModSeq) -> Self {
+        self.mod_seq = Some(mod_seq);
+        self
+    }
+
+    /// Sets whether the message was left alone because somebody had changed it.
+    #[must_use]
+    pub const fn with_refused(mut self, refused: bool) -> Self {
+        self.refused = refused;
+        self
+    }
+}
+
+/// What happened in a mailbox: [`Session::changes`].
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Messages that came or were changed, and are still there, in any order.
+    pub changed: Vec<Uid>,
+    /// Messages that are gone, as ascending ranges with both ends. Some may never have been there.
+    pub vanished: Vec<(Uid, Uid)>,
+}
+
+impl Changes {
+    /// Messages that were changed, and those that are gone, as ascending ranges.
+    #[must_use]
+    pub fn new(changed: impl Into<Vec<Uid>>, vanished: impl Into<Vec<(Uid, Uid)>>) -> Self {
+        Self { changed: changed.into(), vanished: vanished.into() }
+    }
+}
+
+/// A message's flags as they are now.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flagged {
+    /// The message.
+    pub uid: Uid,
+    /// Its flags.
+    pub flags: FlagSet,
+    /// The last change of the message.
+    pub mod_seq: Option<ModSeq>,
+}
+
+impl Flagged {
+    /// A message with these flags.
+    #[must_use]
+    pub const fn new(uid: Uid, flags: FlagSet) -> Self {
+        Self { uid, flags, mod_seq: None }
+    }
+
+    /// Adds the last change of the message.
+    #[must_use]
+    pub const fn with_mod_seq(mut self, mod_seq: ModSeq) -> Self {
+        self.mod_seq = Some(mod_seq);
+        self
     }
 }
 
@@ -610,7 +700,7 @@ pub enum Update {
     /// Messages are gone.
     Expunged(Vec<Uid>),
     /// Flags were changed: what they are now.
-    Flags(Vec<(Uid, FlagSet)>),
+    Flags(Vec<Flagged>),
     /// The mailbox itself is gone. The connection is closed: IMAP has no other way to say so.
     MailboxGone,
     /// The user must see this.

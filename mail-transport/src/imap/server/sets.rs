@@ -3,7 +3,8 @@
 use mailwire_core::Dialect;
 use mailwire_imap::{
     command::{Messages, SearchKey},
-    types::{SeqRange, Uid, UidSet},
+    response::{Untagged, VanishedData},
+    types::{KnownUids, SeqRange, Uid, UidSet},
     view::{BadSet, View},
 };
 
@@ -32,7 +33,17 @@ pub(super) fn resolve_uids(view: &View, set: &UidSet) -> Vec<Uid> {
 
 fn expand(view: &View, ranges: Vec<(Uid, Uid)>) -> Vec<Uid> {
     let known = ranges.into_iter().flat_map(|(low, high)| view.known(low, high));
-    known.flat_map(|(low, high)| (low.get()..=high.get()).filter_map(Uid::new)).collect()
+    known.flat_map(members).collect()
+}
+
+fn members((low, high): (Uid, Uid)) -> impl Iterator<Item = Uid> {
+    (low.get()..=high.get()).filter_map(Uid::new)
+}
+
+/// Those of `uids` that are in `ranges` and that the client knows, ascending, in one pass over the view.
+pub(super) fn known_of(view: &View, uids: Vec<Uid>, asked: &[(Uid, Uid)]) -> Vec<Uid> {
+    let asked = common(&ranges(uids), asked);
+    view.numbers(asked.into_iter().flat_map(members)).map(|(uid, _)| uid).collect()
 }
 
 /// UIDs in any order, as ascending ranges.
@@ -41,6 +52,33 @@ pub(super) fn ranges(mut uids: Vec<Uid>) -> Vec<(Uid, Uid)> {
     uids.dedup();
     let runs = uids.chunk_by(|one, next| one.get().checked_add(1) == Some(next.get()));
     runs.filter_map(|run| Some((*run.first()?, *run.last()?))).collect()
+}
+
+/// What is in both of two lists of ascending ranges.
+pub(super) fn common(one: &[(Uid, Uid)], other: &[(Uid, Uid)]) -> Vec<(Uid, Uid)> {
+    let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
+    let mut both = Vec::new();
+    while let (Some(&&(a, b)), Some(&&(c, d))) = (one.peek(), other.peek()) {
+        if a.max(c) <= b.min(d) {
+            both.push((a.max(c), b.min(d)));
+        }
+        if b < d {
+            one.next();
+        } else {
+            other.next();
+        }
+    }
+    both
+}
+
+/// So many ranges are told in one VANISHED response.
+const VANISHED: usize = 500;
+
+/// VANISHED responses for these messages, each of a few kilobytes.
+pub(super) fn vanished(earlier: bool, ranges: &[(Uid, Uid)]) -> impl Iterator<Item = Untagged> + '_ {
+    let sets =
+        ranges.chunks(VANISHED).filter_map(|ranges| KnownUids::from_ranges(ranges.iter().copied()).ok());
+    sets.map(move |uids| Untagged::Vanished(VanishedData::new(earlier, uids)))
 }
 
 /// Why keys are not taken: the answer is BAD.
