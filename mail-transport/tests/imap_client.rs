@@ -133,8 +133,8 @@ async fn against_for<T>(
     result
 }
 
-const CAPABILITIES: &str =
-    "IMAP4rev1 SASL-IR LITERAL+ UIDPLUS MOVE IDLE NAMESPACE ENABLE UNSELECT ID AUTH=PLAIN";
+const CAPABILITIES: &str = "IMAP4rev1 SASL-IR LITERAL+ UIDPLUS MOVE IDLE NAMESPACE ENABLE UNSELECT ID ESEARCH \
+                            LIST-EXTENDED LIST-STATUS AUTH=PLAIN";
 
 /// Logged in, with these capabilities.
 fn offering(capabilities: &str, script: &str) -> String {
