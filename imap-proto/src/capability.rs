@@ -469,6 +469,27 @@ impl Capabilities {
         })
     }
 
+    /// How many messages a command is done for at once: that of `MESSAGELIMIT=`
+    /// ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
+    #[must_use]
+    pub fn message_limit(&self) -> Option<NonZeroU32> {
+        self.list.iter().find_map(|capability| match capability {
+            Capability::MessageLimit(limit) => Some(*limit),
+            _ => None,
+        })
+    }
+
+    /// How many messages COPY and APPEND take at once: the lower of `MESSAGELIMIT=` and `SAVELIMIT=`
+    /// ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
+    #[must_use]
+    pub fn save_limit(&self) -> Option<NonZeroU32> {
+        let limits = self.list.iter().filter_map(|capability| match capability {
+            Capability::MessageLimit(limit) | Capability::SaveLimit(limit) => Some(*limit),
+            _ => None,
+        });
+        limits.min()
+    }
+
     /// A copy that holds no receive buffer alive, if it has at most `limit` bytes.
     pub(crate) fn kept(list: &[Capability], limit: usize) -> Option<Self> {
         let mut room = limit.checked_sub(core::mem::size_of_val(list))?;

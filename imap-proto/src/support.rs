@@ -199,12 +199,15 @@ extensions! {
         ["mail-store/tests/imap_boxes.rs::annotations"]
     2 "NOTIFY" in "RFC 5465": Values Values
         "news of any mailbox; missing: the calls, the store" []
-    2 "UIDONLY" in "RFC 9586": Nothing Nothing
-        "no sequence numbers" []
-    2 "MESSAGELIMIT=" in "RFC 9738": Nothing Nothing
-        "a command does so many messages at most" []
-    2 "SAVELIMIT=" in "RFC 9738": Nothing Nothing
-        "COPY and APPEND take so many messages at most" []
+    2 "UIDONLY" in "RFC 9586": Whole Whole
+        "no sequence numbers"
+        ["mail-store/tests/imap_large.rs::without_sequence_numbers", "mail-store/tests/imap_large.rs::uidonly_on_the_wire"]
+    2 "MESSAGELIMIT=" in "RFC 9738": Whole Whole
+        "a command does so many messages at most"
+        ["mail-store/tests/imap_large.rs::a_limit_on_the_wire", "mail-store/tests/imap_large.rs::a_client_takes_no_part_for_the_whole"]
+    2 "SAVELIMIT=" in "RFC 9738": Whole Whole
+        "COPY and APPEND take so many messages at most"
+        ["mail-store/tests/imap_large.rs::more_is_not_saved_at_once", "imap-proto/tests/uid_only.rs::a_client_saves_no_more_than_the_limit"]
     2 "INPROGRESS" in "RFC 9585": Whole Whole
         "how far a long command has come"
         ["mail-store/tests/imap_progress.rs::a_long_command_tells_how_far_it_is", "imap-proto/tests/notify.rs::progress_is_no_end"]
@@ -231,8 +234,9 @@ extensions! {
     3 "LIST-METADATA" in "RFC 9590": Whole Whole
         "annotations of each mailbox that LIST shows"
         ["mail-store/tests/imap_boxes.rs::listing"]
-    3 "UIDBATCHES" in "RFC 10022": Nothing Nothing
-        "UIDs that part a mailbox into batches" []
+    3 "UIDBATCHES" in "RFC 10022": Whole Whole
+        "UIDs that part a mailbox into batches"
+        ["mail-store/tests/imap_large.rs::batches"]
     3 "JMAPACCESS" in "RFC 9698": Whole Whole
         "where the mail is to be had by JMAP"
         ["mail-store/tests/imap_boxes.rs::languages_and_other_servers"]

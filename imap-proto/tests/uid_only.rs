@@ -184,3 +184,20 @@ fn a_view_of_identifiers() {
     view.apply(&untagged("* 1 FETCH (FLAGS ())"));
     assert_eq!(view.doubt(), Some(Doubt::Numbered));
 }
+
+/// SAVELIMIT (RFC 9738), as far as a client can count.
+#[test]
+fn a_client_saves_no_more_than_the_limit() {
+    let too_many = Misuse::NotOffered(NotOffered::MessageCount);
+    for limit in ["SAVELIMIT=5", "MESSAGELIMIT=5", "MESSAGELIMIT=9 SAVELIMIT=5"] {
+        let mut client = selected(&format!("IMAP4rev1 {limit}"));
+        for line in ["COPY 1:6 x", "COPY 9,1:3,2:5,8 x"] {
+            assert_eq!(client.send(command(line)).unwrap_err().reason, too_many, "{line}");
+        }
+        // Of identifiers some need not be there.
+        for line in ["COPY 1:5 x", "COPY 1:3,2:5 x", "COPY 1:* x", "UID COPY 1:6 x"] {
+            client.send(command(line)).unwrap();
+        }
+    }
+    selected("IMAP4rev1 MESSAGELIMIT=6").send(command("COPY 1:6 x")).unwrap();
+}

@@ -133,4 +133,7 @@ pub enum NotOffered {
     /// Messages as large as this one.
     #[error("messages of this size")]
     MessageSize,
+    /// As many messages at once.
+    #[error("so many messages at once")]
+    MessageCount,
 }

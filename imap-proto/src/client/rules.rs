@@ -46,7 +46,11 @@ impl Session {
                 policy.check(&authenticate.mechanism)?;
                 self.permits_mechanism(&authenticate.mechanism)
             }
-            Command::Append(append) => self.permits_size(append),
+            Command::Append(append) => {
+                self.permits_count(append.messages.len() as u64)?;
+                self.permits_size(append)
+            }
+            Command::Copy(copy) => self.permits_count(copy.messages.least()),
             Command::Compress if self.compressed => Err(Misuse::WrongState(WrongState::Compressed)),
             Command::Replace(replace) => self.permits_size(&replace.append),
             _ => Ok(()),
@@ -79,6 +83,16 @@ impl Session {
             return Err(Misuse::NotOffered(NotOffered::MessageSize));
         }
         Ok(())
+    }
+
+    /// Whether the server saves so many messages at once ([RFC 9738](https://www.rfc-editor.org/rfc/rfc9738)).
+    fn permits_count(&self, count: u64) -> Result<(), Misuse> {
+        match self.capabilities.save_limit() {
+            Some(limit) if count > u64::from(limit.get()) => {
+                Err(Misuse::NotOffered(NotOffered::MessageCount))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn permits_mechanism(&self, mechanism: &Mechanism) -> Result<(), Misuse> {

@@ -31,6 +31,17 @@ pub enum Messages {
 }
 
 impl Messages {
+    /// How many messages it names at least: numbers are of messages that are there.
+    pub(crate) fn least(&self) -> u64 {
+        match self {
+            Self::Sequence(set) if !set.is_relative() && !set.is_saved() => {
+                let ranges = set.normalized(SeqNumber::MAX).into_iter();
+                ranges.map(|(low, high)| u64::from(high.get() - low.get()) + 1).sum()
+            }
+            _ => 0,
+        }
+    }
+
     /// Tells whether the messages are named by unique identifiers.
     #[must_use]
     pub const fn is_uid(&self) -> bool {

@@ -9,10 +9,7 @@ use mailwire_imap::{
     types::{Data, Section, Uid},
 };
 
-use super::{
-    Call, Client,
-    items::{data_of, uid_of},
-};
+use super::{Call, Client, items::data_of};
 use crate::{Result, body::streamed_body};
 
 /// A message, or a part of one, that is being received.
@@ -134,7 +131,7 @@ impl Client {
                     return Ok(Some(Body { client: self, call, length, state: State::Pieces }));
                 }
                 Event::Data { data: Untagged::Fetch(mut fetch), .. } => {
-                    let ours = uid_of(&fetch).is_none_or(|of| of == uid);
+                    let ours = fetch.message_uid().is_none_or(|of| of == uid);
                     let data = fetch.items.iter_mut().find_map(data_of).filter(|_| ours).map(take);
                     self.inbox.push(Untagged::Fetch(fetch));
                     if let Some(Some(text)) = data {

@@ -14,8 +14,10 @@ use mailwire_imap::{
 
 use super::{
     Call, Client, ToSet,
-    items::{data_of, data_ref, uid_of},
+    error::refused,
+    items::{data_of, data_ref},
     kept::Room,
+    parts::Rest,
 };
 use crate::Result;
 
@@ -37,7 +39,7 @@ impl FetchedMessage {
     /// Returns the UID. It comes with every answer to [`Client::uid_fetch`].
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
-        uid_of(&self.fetch)
+        self.fetch.message_uid()
     }
 
     /// Returns the flags.
@@ -249,7 +251,7 @@ impl Wanted {
         match &self.messages {
             // RFC 9051 section 6.4.9: the answer has it.
             Messages::Uid(set) => {
-                uid_of(fetch).is_some_and(|uid| set.is_relative() || set.contains(uid, uid))
+                fetch.message_uid().is_some_and(|uid| set.is_relative() || set.contains(uid, uid))
             }
             Messages::Sequence(set) => {
                 let largest = exists.and_then(SeqNumber::new).unwrap_or(SeqNumber::MAX);
@@ -268,6 +270,9 @@ pub struct FetchedMessages<'a> {
     client: &'a mut Client,
     /// `None`: it is over.
     call: Option<Call>,
+    /// What is left, where the server does a part of it at once.
+    rest: Option<Rest>,
+    next: Option<Command>,
     wanted: Option<Wanted>,
     /// The bodies of the next response that came in pieces. `None`: too large.
     bodies: VecDeque<Option<BytesMut>>,
@@ -279,7 +284,17 @@ pub struct FetchedMessages<'a> {
 impl<'a> FetchedMessages<'a> {
     const fn new(client: &'a mut Client, call: Option<Call>, wanted: Option<Wanted>) -> Self {
         let room = client.room();
-        Self { client, call, wanted, bodies: VecDeque::new(), collected: 0, vanished: Vec::new(), room }
+        Self {
+            client,
+            call,
+            rest: None,
+            next: None,
+            wanted,
+            bodies: VecDeque::new(),
+            collected: 0,
+            vanished: Vec::new(),
+            room,
+        }
     }
 
     /// Returns the messages that are gone, as ranges with both ends, if they were asked for
@@ -296,8 +311,14 @@ impl<'a> FetchedMessages<'a> {
     ///
     /// The server refuses, whatever it told before, or the connection fails.
     pub async fn next(&mut self) -> Result<Option<FetchedMessage>> {
-        let Some(call) = self.call else { return Ok(None) };
         loop {
+            if self.call.is_none() {
+                // It stays until it is sent.
+                let Some(command) = self.next.clone() else { return Ok(None) };
+                self.call = Some(Call { partial: false, ..self.client.start(command).await? });
+                self.next = None;
+            }
+            let Some(call) = self.call else { return Ok(None) };
             let event = match self.client.event(call).await {
                 Ok(event) => event,
                 Err(error) => {
@@ -329,7 +350,14 @@ impl<'a> FetchedMessages<'a> {
                     self.forget_bodies();
                     if let Some(end) = self.client.ended(call, event) {
                         self.call = None;
-                        return end.map(|_| None);
+                        let reply = end?;
+                        self.next = match self.rest.as_mut().map(|rest| rest.after(&reply)) {
+                            Some(None) => return Err(refused(call.name, &reply)),
+                            left => left.flatten().flatten(),
+                        };
+                        if self.next.is_none() {
+                            return Ok(None);
+                        }
                     }
                 }
             }
@@ -430,8 +458,11 @@ impl Client {
     pub async fn fetch_with(&mut self, fetch: Fetch) -> Result<FetchedMessages<'_>> {
         check(&fetch.items)?;
         let wanted = Wanted::new(fetch.messages.clone(), &fetch.items);
-        let call = self.start(Command::Fetch(fetch)).await?;
-        Ok(FetchedMessages::new(self, Some(call), Some(wanted)))
+        let command = Command::Fetch(fetch);
+        let rest = Some(&command).filter(|_| self.is_limited()).and_then(Rest::of);
+        let call = self.start(command).await?;
+        let call = Call { partial: call.partial && rest.is_none(), ..call };
+        Ok(FetchedMessages { rest, ..FetchedMessages::new(self, Some(call), Some(wanted)) })
     }
 
     async fn fetch_messages(

@@ -15,7 +15,7 @@ use mailwire_imap::{
 use super::{
     Call,
     error::refused,
-    items::{data_of, uid_of},
+    items::data_of,
     kept::{compact, compact_flags, compact_reply},
 };
 use crate::Result;
@@ -41,6 +41,16 @@ pub enum Update {
         /// All flags of the message.
         flags: FlagSet,
         /// The change that made them so, if the server counts changes.
+        mod_seq: Option<ModSeq>,
+    },
+    /// A message has these flags now, in a session without sequence numbers
+    /// ([RFC 9586](https://www.rfc-editor.org/rfc/rfc9586)).
+    UidFlags {
+        /// The UID of the message.
+        uid: Uid,
+        /// All flags of the message.
+        flags: FlagSet,
+        /// The modification sequence of the change, if the server said it.
         mod_seq: Option<ModSeq>,
     },
     /// Words of the server outside of any answer, or with `ALERT`. Alerts must be shown to the user
@@ -113,6 +123,8 @@ pub(super) struct Inbox {
     pub(super) completion: Option<Reply>,
     /// IMAP4rev2 or UTF8=ACCEPT was enabled.
     pub(super) utf8: bool,
+    /// Said apart from the end of a command: it was done for a part of its messages.
+    part: Option<Code>,
     /// Who hears how far a call has come.
     pub(super) progress: Option<ProgressHook>,
 }
@@ -130,6 +142,7 @@ impl Inbox {
             highest_mod_seq: None,
             completion: None,
             utf8: false,
+            part: None,
             progress: None,
         }
     }
@@ -175,7 +188,10 @@ impl Inbox {
     /// How the call ended, if the event is its end. Any other belongs to no call.
     pub(super) fn ended(&mut self, call: Call, event: Event) -> Option<Result<Reply>> {
         match event {
-            Event::Reply { ticket, reply, .. } if ticket == call.ticket => {
+            Event::Reply { ticket, mut reply, .. } if ticket == call.ticket => {
+                if let Some(part) = self.part.take() {
+                    reply.code = Some(part);
+                }
                 self.complete(&reply);
                 self.note_code(&reply);
                 // A part is not what was asked for (RFC 9738).
@@ -217,6 +233,13 @@ impl Inbox {
     pub(super) fn note(&mut self, data: &Untagged) {
         match data {
             Untagged::Exists(count) => self.exists = Some(*count),
+            Untagged::Reply(Reply {
+                kind: ReplyKind::No,
+                code: code @ Some(Code::MessageLimit { .. }),
+                ..
+            }) => {
+                self.part.clone_from(code);
+            }
             Untagged::Reply(Reply {
                 kind: ReplyKind::Ok, code: Some(Code::InProgress(progress)), ..
             }) => {
@@ -342,7 +365,7 @@ const fn is_about_messages(update: &Update) -> bool {
 
 /// What an unsolicited FETCH says, and what it weighs beyond its place in the queue.
 fn of_fetch(mut fetch: FetchData) -> Option<(Update, usize)> {
-    let uid = uid_of(&fetch);
+    let uid = fetch.message_uid();
     let mod_seq = fetch.items.iter().find_map(|item| match item {
         MsgAtt::ModSeq(mod_seq) => *mod_seq,
         _ => None,
@@ -353,7 +376,11 @@ fn of_fetch(mut fetch: FetchData) -> Option<(Update, usize)> {
     });
     if let Some(flags) = flags {
         let (flags, weight) = compact_flags(&flags);
-        return Some((Update::Flags { number: fetch.number?, uid, flags, mod_seq }, weight));
+        let update = match fetch.uid {
+            Some(uid) => Update::UidFlags { uid, flags, mod_seq },
+            None => Update::Flags { number: fetch.number?, uid, flags, mod_seq },
+        };
+        return Some((update, weight));
     }
     // A body that nobody waits for any more is not news.
     fetch.items.retain_mut(|item| data_of(item).is_none());

@@ -1,16 +1,6 @@
 //! What is in a FETCH response.
 
-use mailwire_imap::{
-    response::{FetchData, MsgAtt},
-    types::{Data, Uid},
-};
-
-pub(super) fn uid_of(fetch: &FetchData) -> Option<Uid> {
-    fetch.items.iter().find_map(|item| match item {
-        MsgAtt::Uid(uid) => Some(*uid),
-        _ => None,
-    })
-}
+use mailwire_imap::{response::MsgAtt, types::Data};
 
 /// The body in an item, if it is one.
 pub(super) fn data_of(item: &mut MsgAtt) -> Option<&mut Data> {

@@ -5,7 +5,7 @@ use mailwire_imap::{
     Capability,
     command::{Command, Copy, Messages, SearchKey, Store, StoreAction},
     response::{Code, CopyUid, Reply, Untagged},
-    types::{Flag, FlagSet, KnownNumbers, MessageSet, SeqNumber, Uid},
+    types::{Flag, FlagSet, KnownNumbers, KnownUids, MessageSet, SeqNumber, Uid},
 };
 
 use super::{Client, FetchedMessage, ToMailbox, ToSet, error::too_many, fetch::Wanted};
@@ -140,7 +140,7 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run(command, take).await?;
+        self.run_all(command, take).await?;
         Ok(messages)
     }
 
@@ -208,7 +208,7 @@ impl Client {
         let take = |data| match data {
             Untagged::Reply(mut status) => match status.code.take() {
                 Some(Code::CopyUid(uids)) => {
-                    copied = Some(*uids);
+                    copied = Some(joined(copied.take(), *uids));
                     Ok(None)
                 }
                 code => {
@@ -218,9 +218,9 @@ impl Client {
             },
             data => Ok(Some(data)),
         };
-        let status = self.run(command, take).await?;
+        let status = self.run_all(command, take).await?;
         if let Some(Code::CopyUid(uids)) = status.code {
-            copied = Some(*uids);
+            copied = Some(joined(copied.take(), *uids));
         }
         Ok(copied)
     }
@@ -290,13 +290,13 @@ impl Client {
         let copied = self.copy_with(copy).await?;
         let deleted = FlagChange::add([Flag::Deleted]).silent();
         self.store_messages(Some(set.clone().into()), deleted).await?;
-        self.simple(Command::UidExpunge(set)).await?;
+        self.run_all(Command::UidExpunge(set), |data| Ok(Some(data))).await?;
         Ok(copied)
     }
 
     /// EXPUNGE: removes all messages that are marked as deleted. Gives their sequence numbers as the
-    /// server told them: each counts after those before it are gone. Once QRESYNC is enabled, there are none:
-    /// then they are [`Update::Vanished`](super::Update::Vanished).
+    /// server told them: each counts after those before it are gone. Once QRESYNC or UIDONLY is enabled, there are
+    /// none, and the UIDs are among the [`updates`](Self::updates).
     ///
     /// # Errors
     ///
@@ -329,9 +329,22 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run(command, take).await?;
+        self.run_all(command, take).await?;
         Ok(numbers)
     }
+}
+
+/// What a command that was done in parts has copied: the pairs of both.
+fn joined(before: Option<CopyUid>, now: CopyUid) -> CopyUid {
+    let Some(mut all) = before.filter(|before| before.uid_validity == now.uid_validity) else { return now };
+    let join =
+        |one: &KnownUids, other: &KnownUids| KnownUids::from_ranges(one.ranges().chain(other.ranges()));
+    if let (Ok(source), Ok(destination)) =
+        (join(&all.source, &now.source), join(&all.destination, &now.destination))
+    {
+        (all.source, all.destination) = (source, destination);
+    }
+    all
 }
 
 /// What COPY and MOVE name; `None` if it is no message.

@@ -48,6 +48,7 @@ mod kept;
 mod login;
 mod mailboxes;
 mod messages;
+mod parts;
 mod search;
 mod select;
 mod set;

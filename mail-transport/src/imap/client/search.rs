@@ -5,12 +5,15 @@ use std::num::NonZeroU32;
 use mailwire_core::{Invalid, Text};
 use mailwire_imap::{
     command::{AString, Command, Search, SearchKey, Sort, SortCriterion, Thread, ThreadAlgorithm},
-    extensions::{ExtensionData, comparator::ComparatorCommand},
+    extensions::{ExtensionData, comparator::ComparatorCommand, uid_batches::UidBatchesCommand},
     response::{ESearchData, SearchReturnData, ThreadData, ThreadNode, Untagged},
     types::{KnownNumbers, ModSeq, SeqNumber, SetMember, Uid, Value},
 };
 
-use super::{Client, error::too_many};
+use super::{
+    Client,
+    error::{too_many, unexpected},
+};
 use crate::Result;
 
 /// The result of a search: sequence numbers, UIDs after [`Client::uid_search`], or numbers of the kind that was
@@ -128,12 +131,16 @@ impl Found<NonZeroU32> {
     fn add_extended(&mut self, found: &ESearchData) {
         for item in &found.items {
             match item {
-                SearchReturnData::Min(number) => self.min = NonZeroU32::new(*number),
-                SearchReturnData::Max(number) => self.max = NonZeroU32::new(*number),
-                SearchReturnData::Count(count) => self.count = Some(*count),
+                SearchReturnData::Min(number) => {
+                    self.min = self.min.into_iter().chain(NonZeroU32::new(*number)).min();
+                }
+                SearchReturnData::Max(number) => self.max = self.max.max(NonZeroU32::new(*number)),
+                SearchReturnData::Count(count) => {
+                    self.count = Some(self.count.unwrap_or(0).saturating_add(*count));
+                }
                 SearchReturnData::All(set) => self.add_set(set),
                 SearchReturnData::Partial { found: Some(set), .. } => self.add_set(set),
-                SearchReturnData::ModSeq(value) => self.mod_seq = Some(*value),
+                SearchReturnData::ModSeq(value) => self.mod_seq = self.mod_seq.max(Some(*value)),
                 _ => {}
             }
         }
@@ -317,8 +324,41 @@ impl Client {
         Ok(active)
     }
 
+    /// UIDBATCHES: parts the selected mailbox into batches of so many messages, that of the highest UIDs first
+    /// ([RFC 10022](https://www.rfc-editor.org/rfc/rfc10022)). Gives the lowest and the highest UID of each, so
+    /// that a large mailbox can be fetched piece by piece.
+    ///
+    /// Ask again only when the mailbox is selected anew, or when more than half a batch of messages came or went.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer UIDBATCHES, or refuses: less than
+    /// [500](UidBatchesCommand::SMALLEST) messages, or too many batches; or the connection fails.
+    pub async fn uid_batches(&mut self, asked: UidBatchesCommand) -> Result<Vec<(Uid, Uid)>> {
+        let limit = self.settings.items;
+        let mut room = self.room();
+        let mut batches = None;
+        let take = |data| match data {
+            Untagged::Extension(data) => match *data {
+                ExtensionData::UidBatches(data) => {
+                    room.take::<(Uid, Uid)>(data.batches.len(), 0)?;
+                    if data.batches.len() > limit {
+                        return Err(too_many("batches", limit));
+                    }
+                    batches = Some(data.batches);
+                    Ok(None)
+                }
+                data => Ok(Some(data.into())),
+            },
+            data => Ok(Some(data)),
+        };
+        self.run(Command::from(asked), take).await?;
+        batches.ok_or(unexpected("an answer to UIDBATCHES without batches"))
+    }
+
     /// Collects what a search finds.
     async fn find(&mut self, command: Command) -> Result<Found<NonZeroU32>> {
+        let in_mailbox_order = self.is_limited() && matches!(command, Command::Search(_));
         let limit = self.settings.items;
         let mut found = Found::NOTHING;
         let mut room = self.room();
@@ -328,7 +368,7 @@ impl Client {
                 Untagged::Search(search) | Untagged::Sort(search) => {
                     found.add_numbers(&search.numbers);
                     if let Some(value) = search.mod_seq {
-                        found.mod_seq = Some(value);
+                        found.mod_seq = found.mod_seq.max(Some(value));
                     }
                 }
                 Untagged::ESearch(extended) => found.add_extended(&extended),
@@ -337,7 +377,11 @@ impl Client {
             room.take::<(NonZeroU32, NonZeroU32)>(found.ranges.len() - before, 0)?;
             if found.ranges.len() > limit { Err(too_many("ranges of messages", limit)) } else { Ok(None) }
         };
-        self.run(command, take).await?;
+        self.run_all(command, take).await?;
+        if in_mailbox_order {
+            // What was looked at in parts began with the highest.
+            found.ranges.sort_unstable();
+        }
         Ok(found)
     }
 }

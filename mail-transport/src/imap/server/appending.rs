@@ -23,10 +23,11 @@ impl<S: Service> Conversation<S> {
         let several = self.offers(&Capability::MultiAppend);
         let name = self.name(&append.mailbox)?;
         let message = first(append)?;
+        let limit = self.save_limit();
         let session = self.session.as_mut().ok_or(Stop::Bad("Log in first"))?;
         let mut body = Body::new(&mut self.driver, ticket, message.length);
         let stored = if several {
-            let mut messages = Messages::new(message, body);
+            let mut messages = Messages::new(message, body, limit);
             let stored = session.append_all(&name, &mut messages).await;
             body = messages.into_body();
             stored

@@ -1,5 +1,7 @@
 //! The messages of an APPEND, on their way in.
 
+use std::num::NonZeroU32;
+
 use bytes::Bytes;
 use mailwire_core::Ticket;
 use mailwire_imap::{
@@ -7,7 +9,7 @@ use mailwire_imap::{
     server::{Connection, Event},
 };
 
-use super::{refusal::Refusal, service::NewMessage};
+use super::{limiting::too_many, refusal::Refusal, service::NewMessage};
 use crate::{Driver, Error, Step, Stream};
 
 /// A message that a client appends: at no time is more of it in memory than one piece.
@@ -118,11 +120,14 @@ pub struct Messages<'a> {
     body: Body<'a>,
     /// The first one, until it was given.
     first: Option<NewMessage>,
+    /// No more messages are taken, all together; so many of them may still come, with the present one.
+    limit: Option<NonZeroU32>,
+    left: Option<u32>,
 }
 
 impl<'a> Messages<'a> {
-    pub(super) const fn new(first: NewMessage, body: Body<'a>) -> Self {
-        Self { body, first: Some(first) }
+    pub(super) fn new(first: NewMessage, body: Body<'a>, limit: Option<NonZeroU32>) -> Self {
+        Self { body, first: Some(first), limit, left: limit.map(NonZeroU32::get) }
     }
 
     /// The next message, whose bytes [`chunk`](Self::chunk) gives; what is left of the one before is read past.
@@ -138,6 +143,12 @@ impl<'a> Messages<'a> {
         while self.body.chunk().await?.is_some() {}
         match std::mem::replace(&mut self.body.state, State::Waiting) {
             State::Next(message) => {
+                if let (Some(left), Some(limit)) = (&mut self.left, self.limit) {
+                    *left = left.saturating_sub(1);
+                    if *left == 0 {
+                        return Err(too_many(limit));
+                    }
+                }
                 let message = NewMessage::of(*message);
                 self.body.length = message.length;
                 Ok(Some(message))

@@ -10,6 +10,7 @@ use mailwire_imap::{
     response::{Code, Reply, ReplyKind, Untagged},
     server::{Config, Connection, Event},
     types::{ImapString, Tag},
+    view::Numbering,
 };
 
 use super::{
@@ -38,6 +39,8 @@ pub(super) struct Conversation<S: Service> {
     language: Option<String>,
     /// The client has said that it knows of modification sequences.
     condstore: bool,
+    /// What of the present command is done, if it is not all.
+    pub(super) part: Option<Code>,
 }
 
 /// So many times a session is asked for more news after a command: others may go on for ever.
@@ -108,6 +111,7 @@ pub(super) async fn serve<S: Service>(
         session: None,
         open: None,
         tag: None,
+        part: None,
         language: None,
         condstore: false,
     }
@@ -140,6 +144,12 @@ impl<S: Service> Conversation<S> {
                 Step::Event(Event::Malformed { error, .. }) => tracing::debug!(%error, "malformed"),
                 Step::Event(Event::Refused { command, reply }) => {
                     tracing::debug!(command = command.name(), %reply, "refused");
+                }
+                Step::Event(Event::Enabled(enabled)) if enabled.contains(&Capability::UidOnly) => {
+                    if let Some(open) = &mut self.open {
+                        open.view.set_numbering(Numbering::UidOnly);
+                    }
+                    self.begin_condstore().await?;
                 }
                 Step::Event(Event::Enabled(_)) => self.begin_condstore().await?,
                 Step::Event(_) => {}
@@ -183,8 +193,9 @@ impl<S: Service> Conversation<S> {
         if !matches!(command, Command::Select(_) | Command::Examine(_)) {
             self.begin_condstore().await?;
         }
+        self.part = None;
         let mut status = match self.execute(ticket, command).await {
-            Ok(status) => status,
+            Ok(status) => self.with_part(status).await?,
             Err(Stop::No(refusal)) => refusal.into(),
             Err(Stop::Bad(reason)) => status(ReplyKind::Bad, reason),
             Err(Stop::Answered) => return Ok(()),
@@ -230,6 +241,20 @@ impl<S: Service> Conversation<S> {
             None => {}
         }
         Ok(())
+    }
+
+    /// Tells that a command was done for a part of its messages only (RFC 9738); where the answer has a code
+    /// already, in a response of its own.
+    async fn with_part(&mut self, reply: Reply) -> Result<Reply, Error> {
+        match self.part.take() {
+            Some(part) if reply.code.is_none() => Ok(reply.with_code(part)),
+            Some(part) => {
+                let told = status(ReplyKind::No, "The rest is still to do").with_code(part);
+                push(&mut self.driver, Untagged::Reply(told)).await?;
+                Ok(reply)
+            }
+            None => Ok(reply),
+        }
     }
 
     async fn execute(&mut self, ticket: Ticket, command: Command) -> Result<Reply, Stop> {
@@ -287,6 +312,7 @@ impl<S: Service> Conversation<S> {
             Command::Status(status) => self.status(&status.mailbox, &status.items).await,
             Command::Append(append) => self.append(ticket, *append).await,
             Command::Replace(replace) => self.replace(ticket, *replace).await,
+            Command::Extension(ExtensionCommand::UidBatches(asked)) => self.uid_batches(ticket, &asked).await,
             Command::Expunge => self.expunge(None).await,
             Command::UidExpunge(set) => self.expunge(Some(&set)).await,
             Command::Search(search) => self.search(ticket, search).await,

@@ -2,7 +2,7 @@
 
 use mailwire_imap::{
     command::FetchAtt,
-    response::{BinaryData, Code, FetchData, MsgAtt, SectionData, Untagged},
+    response::{BinaryData, Code, MsgAtt, SectionData, Untagged},
     types::{Data, Partial, ShortList, Uid},
 };
 
@@ -98,7 +98,9 @@ impl<'a> FetchWriter<'a> {
     async fn send<R: Reader>(&mut self, mut message: Fetched<R>) -> Result<(), Error> {
         let Shape { mut with_uid, with_mod_seq, rev2 } = self.shape;
         let uid = message.uid;
-        let Some(number) = self.open.view.number(uid) else { return Ok(()) };
+        if self.open.view.number(uid).is_none() {
+            return Ok(());
+        }
         let place = self.seen.binary_search_by_key(&uid, |stored| stored.uid);
         if let Some(Stored { flags, mod_seq, .. }) = place.ok().and_then(|place| self.seen.get(place)) {
             let is_flags = |item: &FetchedItem<_>| matches!(item, FetchedItem::Data(MsgAtt::Flags(_)));
@@ -147,7 +149,8 @@ impl<'a> FetchWriter<'a> {
         if items.is_empty() {
             return Ok(());
         }
-        push(self.driver, Untagged::Fetch(FetchData::new(number, items))).await?;
+        let Some(fetched) = self.open.fetched(uid, items) else { return Ok(()) };
+        push(self.driver, Untagged::Fetch(fetched)).await?;
         for (source, binary) in streams {
             send_literal(self.driver, source, binary).await?;
         }

@@ -48,7 +48,7 @@ impl<S: Service> Conversation<S> {
     pub(super) async fn select(&mut self, select: Select, read_only: bool) -> Result<Reply, Stop> {
         // Whatever comes of it, the mailbox before it is closed.
         let before = self.open.take();
-        let rev2 = self.rev2();
+        let (rev2, uid_only) = (self.rev2(), self.driver.connection().is_uid_only());
         let (session, name) = self.session_and_name(&select.mailbox)?;
         if before.is_some() {
             session.unselect().await;
@@ -56,7 +56,8 @@ impl<S: Service> Conversation<S> {
         let selected = session.select(&name, &SelectOptions::new().with_read_only(read_only)).await?;
         let highest = session.highest_mod_seq();
         let read_only = read_only || selected.read_only;
-        let mut view = View::with_uids(sets::ranges(selected.uids), Numbering::Numbers);
+        let numbering = if uid_only { Numbering::UidOnly } else { Numbering::Numbers };
+        let mut view = View::with_uids(sets::ranges(selected.uids), numbering);
         view.set_recent(sets::ranges(selected.recent));
         let mut tell = vec![Untagged::Flags(selected.flags.clone()), Untagged::Exists(view.len())];
         if rev2 {
@@ -64,7 +65,7 @@ impl<S: Service> Conversation<S> {
             tell.extend(name.map(Untagged::List));
         } else {
             tell.push(Untagged::Recent(view.recent()));
-            let unseen = selected.unseen.and_then(|uid| view.number(uid));
+            let unseen = selected.unseen.filter(|_| !uid_only).and_then(|uid| view.number(uid));
             tell.extend(unseen.map(|number| ok(Code::Unseen(Some(number)), "The first unseen message")));
         }
         tell.push(ok(Code::UidValidity(Some(selected.uid_validity)), "UIDs are valid"));

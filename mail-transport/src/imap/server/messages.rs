@@ -1,17 +1,22 @@
 //! Commands about messages.
 
+use mailwire_core::Ticket;
 use mailwire_imap::{
-    command::{Copy, Fetch, FetchAtt, FetchAtts, Messages, Since, Store, StoreAction},
-    extensions::gmail::GmailStore,
-    response::{Code, CopyUid, FetchData, MsgAtt, Reply, Untagged},
-    types::{Flag, FlagSet, KnownNumbers, KnownUids, Uid, UidSet},
+    command::{Copy, Fetch, FetchAtt, FetchAtts, Messages, SearchKey, Since, Store, StoreAction},
+    extensions::{
+        gmail::GmailStore,
+        uid_batches::{UidBatchesCommand, UidBatchesData},
+    },
+    response::{Code, CopyUid, MsgAtt, Reply, Untagged},
+    types::{Flag, FlagSet, ImapString, KnownNumbers, KnownUids, Uid, UidSet},
 };
 
 use super::{
     conversation::{Conversation, Stop, done},
     fetch_writer::FetchWriter,
+    limiting,
     open::{Open, Shape},
-    options::{ChangesOptions, CopyOptions, FetchOptions, LabelOptions, StoreOptions},
+    options::{ChangesOptions, CopyOptions, FetchOptions, LabelOptions, SearchOptions, StoreOptions},
     progress::telling,
     refusal::{Refusal, status},
     sending::push,
@@ -48,7 +53,7 @@ impl<S: Service> Conversation<S> {
     /// FETCH: RFC 9051 section 6.4.5.
     pub(super) async fn fetch(&mut self, fetch: Fetch) -> Result<Reply, Stop> {
         let mut asked = items(fetch.items)?;
-        let dialect = self.driver.connection().dialect();
+        let (limit, dialect) = (self.message_limit(), self.driver.connection().dialect());
         let (_, open) = self.opened()?;
         if (fetch.since.is_some() || asked.contains(&FetchAtt::ModSeq)) && open.changes.given.is_none() {
             return Err(NOT_COUNTED);
@@ -59,6 +64,7 @@ impl<S: Service> Conversation<S> {
             let places = partial.places(uids.len());
             uids.truncate(places.end);
             uids.drain(..places.start);
+            limiting::check(uids.len(), limit)?;
         }
         if let Some(since) = fetch.since {
             // RFC 9394 section 3.4: of those, the ones that were changed.
@@ -77,6 +83,7 @@ impl<S: Service> Conversation<S> {
                 asked.push(FetchAtt::ModSeq);
             }
         }
+        self.cut(&mut uids);
         let (asked_for, given) = (uids.len(), self.give(uids, asked, by_uid).await?);
         // RFC 5530: the client can wait for the EXPUNGE.
         let gone = given < asked_for && !by_uid;
@@ -158,7 +165,8 @@ impl<S: Service> Conversation<S> {
         if store.unchanged_since.is_some() && open.changes.given.is_none() {
             return Err(NOT_COUNTED);
         }
-        let uids = sets::resolve(&open.view, &store.messages, dialect)?;
+        let mut uids = sets::resolve(&open.view, &store.messages, dialect)?;
+        self.cut(&mut uids);
         if uids.is_empty() {
             return Ok(done());
         }
@@ -208,17 +216,21 @@ impl<S: Service> Conversation<S> {
     pub(super) async fn store_labels(&mut self, store: GmailStore) -> Result<Reply, Stop> {
         self.writable()?;
         let dialect = self.driver.connection().dialect();
-        let (session, open) = self.opened()?;
-        let uids = sets::resolve(&open.view, &store.messages, dialect)?;
+        let (_, open) = self.opened()?;
+        let mut uids = sets::resolve(&open.view, &store.messages, dialect)?;
+        self.cut(&mut uids);
+        let (session, _) = self.opened()?;
         let options = LabelOptions::new(store.action, store.labels);
         for (uid, labels) in session.store_labels(&uids, &options).await? {
-            let number = self.open.as_ref().and_then(|open| open.view.number(uid));
-            if let Some(number) = number.filter(|_| !store.silent) {
-                let mut items = vec![MsgAtt::GmailLabels(labels)];
-                if store.messages.is_uid() {
-                    items.push(MsgAtt::Uid(uid));
-                }
-                push(&mut self.driver, Untagged::Fetch(FetchData::new(number, items))).await?;
+            if store.silent {
+                continue;
+            }
+            let mut items = vec![MsgAtt::GmailLabels(labels)];
+            if store.messages.is_uid() {
+                items.push(MsgAtt::Uid(uid));
+            }
+            if let Some(told) = self.open.as_ref().and_then(|open| open.fetched(uid, items)) {
+                push(&mut self.driver, Untagged::Fetch(told)).await?;
             }
         }
         Ok(done())
@@ -230,6 +242,7 @@ impl<S: Service> Conversation<S> {
         let dialect = self.driver.connection().dialect();
         let (_, open) = self.opened()?;
         let uids = sets::resolve(&open.view, &copy.messages, dialect)?;
+        limiting::check(uids.len(), self.save_limit())?;
         if uids.is_empty() {
             return Ok(done());
         }
@@ -248,7 +261,8 @@ impl<S: Service> Conversation<S> {
         let target = self.name(&copy.mailbox)?;
         let dialect = self.driver.connection().dialect();
         let (_, open) = self.opened()?;
-        let uids = sets::resolve(&open.view, &copy.messages, dialect)?;
+        let mut uids = sets::resolve(&open.view, &copy.messages, dialect)?;
+        self.cut(&mut uids);
         if uids.is_empty() {
             return Ok(done());
         }
@@ -271,15 +285,50 @@ impl<S: Service> Conversation<S> {
     /// EXPUNGE and UID EXPUNGE: RFC 9051 sections 6.4.3 and 6.4.9.
     pub(super) async fn expunge(&mut self, set: Option<&UidSet>) -> Result<Reply, Stop> {
         self.writable()?;
-        let (session, open) = self.opened()?;
         let uids = match set {
-            Some(set) => Some(sets::resolve_uids(&open.view, set)),
+            Some(set) => Some(self.to_expunge(set).await?),
             None => None,
         };
+        let (session, _) = self.opened()?;
         let gone = session.expunge(uids.as_deref()).await?;
         if let Some(open) = &mut self.open {
             open.expunge(&mut self.driver, gone).await?;
         }
+        Ok(done())
+    }
+
+    /// The messages that UID EXPUNGE is about. If they are many, those that are marked count, so that the
+    /// command can be given again as it is.
+    async fn to_expunge(&mut self, set: &UidSet) -> Result<Vec<Uid>, Stop> {
+        let limit = self.message_limit();
+        let mut budget = self.budget();
+        let (session, open) = self.opened()?;
+        let mut uids = sets::resolve_uids(&open.view, set);
+        if limiting::check(uids.len(), limit).is_ok() {
+            return Ok(uids);
+        }
+        if let Ok(named) = UidSet::from_numbers(uids) {
+            let options = SearchOptions::new(vec![SearchKey::Uid(named), SearchKey::Deleted]);
+            uids = session.search(&options.with_messages(open.view.len().into()), &mut budget).await?;
+            uids.sort_unstable();
+            self.cut(&mut uids);
+            return Ok(uids);
+        }
+        Ok(Vec::new())
+    }
+
+    /// UIDBATCHES: RFC 10022.
+    pub(super) async fn uid_batches(
+        &mut self,
+        ticket: Ticket,
+        asked: &UidBatchesCommand,
+    ) -> Result<Reply, Stop> {
+        let tag = self.driver.connection().tag(ticket);
+        let tag = tag.and_then(|tag| ImapString::new(tag.as_text().clone()).ok());
+        let (_, open) = self.opened()?;
+        let (first, count) = asked.places();
+        let batches = limiting::batches(&open.view, asked.size).into_iter().skip(first).take(count).collect();
+        push(&mut self.driver, UidBatchesData::new(batches).with_tag(tag).into()).await?;
         Ok(done())
     }
 }

@@ -10,6 +10,7 @@ mod body;
 mod conversation;
 mod extensions;
 mod fetch_writer;
+mod limiting;
 mod listing;
 mod mailboxes;
 mod messages;
@@ -22,7 +23,7 @@ mod sending;
 mod service;
 mod sets;
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use mailwire_core::Channel;
 use mailwire_imap::{Capability, server::Config};
@@ -101,6 +102,8 @@ impl<S: Service> Server<S> {
             Capability::SearchRes,
             Capability::Partial,
             Capability::InProgress,
+            Capability::UidBatches,
+            Capability::UidOnly,
             Capability::Unauthenticate,
         ];
         for capability in own.into_iter().chain(service.capabilities()) {
@@ -111,6 +114,7 @@ impl<S: Service> Server<S> {
         // To enable METADATA asks to be told of what others change, which nobody is.
         let told = |one: &Capability| matches!(one, Capability::Metadata | Capability::MetadataServer);
         config.enable.extend(service.capabilities().into_iter().filter(|one| !told(one)));
+        config.enable.push(Capability::UidOnly);
         Self::with_protocol(Imap { config }, service)
     }
 
@@ -137,10 +141,37 @@ impl<S: Service> Server<S> {
         self.offer(Capability::XList, offer)
     }
 
+    /// Sets for how many messages a command is done at once ([RFC
+    /// 9738](https://www.rfc-editor.org/rfc/rfc9738)), which should be a thousand at least; `None`, which is the
+    /// default, sets no limit. Clients that do not know of it take a part of the messages for all of them.
+    /// COPY and an APPEND of more messages are refused.
+    #[must_use]
+    pub fn with_message_limit(self, limit: Option<NonZeroU32>) -> Self {
+        self.offer_instead(
+            |capability| matches!(capability, Capability::MessageLimit(_)),
+            limit.map(Capability::MessageLimit),
+        )
+    }
+
+    /// Sets how many messages COPY and APPEND take at once ([RFC
+    /// 9738](https://www.rfc-editor.org/rfc/rfc9738)); `None`, which is the default, sets no limit.
+    #[must_use]
+    pub fn with_save_limit(self, limit: Option<NonZeroU32>) -> Self {
+        self.offer_instead(
+            |capability| matches!(capability, Capability::SaveLimit(_)),
+            limit.map(Capability::SaveLimit),
+        )
+    }
+
     fn offer(self, capability: Capability, offer: bool) -> Self {
+        let offered = offer.then(|| capability.clone());
+        self.offer_instead(|one| *one == capability, offered)
+    }
+
+    fn offer_instead(self, replaced: impl Fn(&Capability) -> bool, offered: Option<Capability>) -> Self {
         self.configure(|config| {
-            let others = config.capabilities().iter().filter(|one| **one != capability).cloned();
-            let list: Vec<_> = others.chain(offer.then(|| capability.clone())).collect();
+            let others = config.capabilities().iter().filter(|one| !replaced(one)).cloned();
+            let list: Vec<_> = others.chain(offered.clone()).collect();
             // The others were allowed before, and the machine keeps this one.
             let _ = config.set_capabilities(list);
         })

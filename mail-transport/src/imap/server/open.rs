@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mailwire_imap::{
     response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Untagged},
     types::{Flag, FlagSet, ModSeq, PermanentFlags, ShortList, Uid},
-    view::{self, Allow, Telling, View},
+    view::{self, Allow, Numbering, Telling, View},
 };
 
 use super::{
@@ -166,7 +166,6 @@ impl Open {
         mod_seq: Option<ModSeq>,
         shape: Shape,
     ) -> Option<Untagged> {
-        let number = self.view.number(uid)?;
         let mut items = ShortList::new();
         if shape.with_uid {
             items.push(MsgAtt::Uid(uid));
@@ -177,7 +176,16 @@ impl Open {
         if let Some(mod_seq) = mod_seq.filter(|_| shape.with_mod_seq) {
             items.push(self.changes.item(mod_seq));
         }
-        Some(Untagged::Fetch(FetchData::new(number, items)))
+        Some(Untagged::Fetch(self.fetched(uid, items)?))
+    }
+
+    /// A response about a message, as this client names it. `None`: it does not know the message.
+    pub(super) fn fetched(&self, uid: Uid, items: impl Into<ShortList<MsgAtt>>) -> Option<FetchData> {
+        let number = self.view.number(uid)?;
+        Some(match self.view.numbering() {
+            Numbering::UidOnly => FetchData::by_uid(uid, items),
+            _ => FetchData::new(number, items),
+        })
     }
 
     /// Tells what others did. EXPUNGE is held back where sequence numbers must not change (RFC 9051

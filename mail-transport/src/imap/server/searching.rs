@@ -39,7 +39,7 @@ impl<S: Service> Conversation<S> {
     /// THREAD: RFC 5256 section 3.
     pub(super) async fn thread(&mut self, thread: Thread) -> Result<Reply, Stop> {
         let by_uid = thread.search.uid;
-        let uids = self.look_for(thread.search).await?;
+        let uids = self.look_for(thread.search, None).await?;
         let mut budget = self.budget();
         let (session, open) = self.opened()?;
         let uids: Vec<Uid> = open.view.numbers(uids).map(|(uid, _)| uid).collect();
@@ -81,7 +81,8 @@ impl<S: Service> Conversation<S> {
         let returns = returns(search.returns.take(), self.rev2() && order.is_none())?;
         let saves = returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturnOpt::Save));
         let about_changes = search.keys.iter().any(SearchKey::uses_mod_seq);
-        let found = self.found(search, order.as_ref()).await;
+        let pages = returns.iter().flatten().any(|option| matches!(option, SearchReturnOpt::Partial(_)));
+        let found = self.found(search, order.as_ref(), pages).await;
         let (session, open) = self.opened()?;
         if saves && found.as_ref().is_err_and(|stop| matches!(stop, Stop::No(_))) {
             // RFC 5182 section 2.1: what is refused leaves nothing saved.
@@ -116,8 +117,13 @@ impl<S: Service> Conversation<S> {
     }
 
     /// The messages that a search finds, in the order of the result.
-    async fn found(&mut self, search: Search, order: Option<&SortOptions>) -> Result<Vec<Uid>, Stop> {
-        let found = self.look_for(search).await?;
+    async fn found(
+        &mut self,
+        search: Search,
+        order: Option<&SortOptions>,
+        pages: bool,
+    ) -> Result<Vec<Uid>, Stop> {
+        let found = self.look_for(search, order.is_none().then_some(pages)).await?;
         let Some(order) = order else { return Ok(found) };
         let mut budget = self.budget();
         let (session, open) = self.opened()?;
@@ -126,14 +132,21 @@ impl<S: Service> Conversation<S> {
     }
 
     /// The messages that all keys of a search are true of, ascending.
-    async fn look_for(&mut self, search: Search) -> Result<Vec<Uid>, Stop> {
+    ///
+    /// `limited`: a part of the messages will do, unless it is for a page of the result (RFC 9738). Not so where they
+    /// are to be brought into an order.
+    async fn look_for(&mut self, search: Search, limited: Option<bool>) -> Result<Vec<Uid>, Stop> {
         check_charset(search.charset.as_deref())?;
         let (mut budget, dialect) = (self.budget(), self.driver.connection().dialect());
         let (_, open) = self.opened()?;
         if open.changes.given.is_none() && search.keys.iter().any(SearchKey::uses_mod_seq) {
             return Err(NOT_COUNTED);
         }
-        let keys = sets::translate(&open.view, search.keys, dialect)?;
+        let mut keys = sets::translate(&open.view, search.keys, dialect)?;
+        if let Some(pages) = limited {
+            self.cut_search(&mut keys, pages)?;
+        }
+        let (_, open) = self.opened()?;
         let options = SearchOptions::new(keys).with_messages(open.view.len().into());
         let Self { driver, session: Some(session), tag, .. } = self else { return Ok(Vec::new()) };
         let search = session.search(&options, &mut budget);

@@ -1,0 +1,134 @@
+//! Commands that a server does for a part of their messages at once (RFC 9738).
+
+use mailwire_imap::{
+    command::{Command, Messages, SearchKey, SearchReturnOpt},
+    response::{Code, Reply, Untagged},
+    types::{SeqRange, Uid, UidSet},
+};
+
+use super::Client;
+use crate::Result;
+
+/// What is still to do of a command.
+#[derive(Debug)]
+pub(super) struct Rest {
+    /// The command as it was given.
+    whole: Command,
+    /// All from this identifier on is done.
+    done: Option<Uid>,
+}
+
+impl Rest {
+    /// `None`: of this command only a server can tell what is still to do.
+    pub(super) fn of(command: &Command) -> Option<Self> {
+        let splits = match command {
+            Command::Fetch(fetch) => fetch.partial.is_none() && names_uids(&fetch.messages),
+            Command::Store(store) => names_uids(&store.messages),
+            Command::StoreLabels(store) => names_uids(&store.messages),
+            Command::Move(moved) => names_uids(&moved.messages),
+            Command::UidExpunge(set) => !set.is_saved(),
+            Command::Search(search) => {
+                let whole = |option: &SearchReturnOpt| {
+                    matches!(
+                        option,
+                        SearchReturnOpt::All
+                            | SearchReturnOpt::Count
+                            | SearchReturnOpt::Min
+                            | SearchReturnOpt::Max
+                    )
+                };
+                search.returns.iter().flatten().all(whole)
+            }
+            _ => false,
+        };
+        splits.then(|| Self { whole: command.clone(), done: None })
+    }
+
+    /// The command for what is left after a part was done. `Some(None)`: nothing is left. `None`: the server does
+    /// not come forward, or says not how far it came.
+    pub(super) fn after(&mut self, reply: &Reply) -> Option<Option<Command>> {
+        let Some(Code::MessageLimit { uid, .. }) = &reply.code else { return Some(None) };
+        let uid = uid.filter(|uid| self.done.is_none_or(|done| *uid < done))?;
+        self.done = Some(uid);
+        let mut command = self.whole.clone();
+        let clipped = match &mut command {
+            Command::Fetch(fetch) => clip(&mut fetch.messages, uid),
+            Command::Store(store) => clip(&mut store.messages, uid),
+            Command::StoreLabels(store) => clip(&mut store.messages, uid),
+            Command::Move(moved) => clip(&mut moved.messages, uid),
+            Command::UidExpunge(set) => below(set, uid).map(|left| *set = left),
+            Command::Search(search) => {
+                search.keys.push(SearchKey::UidBefore(uid));
+                Some(())
+            }
+            _ => None,
+        };
+        Some(clipped.map(|()| command))
+    }
+}
+
+fn names_uids(messages: &Messages) -> bool {
+    matches!(messages, Messages::Uid(set) if !set.is_saved())
+}
+
+fn clip(messages: &mut Messages, uid: Uid) -> Option<()> {
+    let Messages::Uid(set) = messages else { return None };
+    *set = below(set, uid)?;
+    Some(())
+}
+
+/// What of a set is below an identifier. `*`, the highest, is not.
+fn below(set: &UidSet, uid: Uid) -> Option<UidSet> {
+    let last = Uid::new(uid.get() - 1)?;
+    let ranges = set.normalized(Uid::MAX).into_iter().filter(|(low, _)| *low <= last);
+    UidSet::from_ranges(ranges.map(|(low, high)| SeqRange::new(low, high.min(last)))).ok()
+}
+
+impl Client {
+    /// Whether the server does commands for a part of their messages.
+    pub(super) fn is_limited(&self) -> bool {
+        self.capabilities().message_limit().is_some()
+    }
+
+    /// Runs a command, and again for what is left of it, until it is done for all its messages.
+    ///
+    /// # Errors
+    ///
+    /// It was done for a part, and it cannot be told for which; a later part was refused.
+    pub(super) async fn run_all(
+        &mut self,
+        command: Command,
+        mut take: impl FnMut(Untagged) -> Result<Option<Untagged>>,
+    ) -> Result<Reply> {
+        let Some(mut rest) = Some(&command).filter(|_| self.is_limited()).and_then(Rest::of) else {
+            return self.run(command, take).await;
+        };
+        let mut next = command;
+        loop {
+            let call = self.start(next).await?;
+            let call = super::Call { partial: false, ..call };
+            let reply = self.finish(call, &mut take).await?;
+            match rest.after(&reply) {
+                Some(Some(command)) => next = command,
+                Some(None) => return Ok(reply),
+                None => return Err(super::error::refused(call.name, &reply)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_set() {
+        let left = |set: &str, uid| below(&set.parse().unwrap(), Uid::new(uid).unwrap());
+        assert_eq!(left("1:*", 50), Some("1:49".parse().unwrap()));
+        assert_eq!(left("*:20,7,90", 50), Some("7,20:49".parse().unwrap()));
+        assert_eq!(left("50:*,60", 50), None);
+        assert_eq!(left("*", 50), None);
+        assert_eq!(left("1:*", 1), None);
+    }
+}
