@@ -166,11 +166,13 @@ async fn what_is_supported_is_announced() {
     // Said where it is configured, or where a service has more to say than its store.
     let configured = [
         "QUOTASET",
+        "MESSAGELIMIT=",
         "METADATA-SERVER",
         "JMAPACCESS",
         "LANGUAGE",
         "LOGIN-REFERRALS",
         "MAILBOX-REFERRALS",
+        "SAVELIMIT=",
         "XLIST",
     ];
     let announced = login(&store().0).await.ok("CAPABILITY").await.join(" ");
