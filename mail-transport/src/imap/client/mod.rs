@@ -53,6 +53,7 @@ mod search;
 mod select;
 mod set;
 mod special;
+mod sync;
 
 use mailwire_core::{Channel, Misuse, Ticket, WrongState};
 use mailwire_imap::{
@@ -78,6 +79,7 @@ pub use self::{
     select::Selected,
     set::{ToMailbox, ToSet},
     special::SpecialMailbox,
+    sync::Syncing,
 };
 use self::{
     error::{refusal, refused, reply_line, too_many, unexpected},
