@@ -135,6 +135,7 @@ struct Offer {
     /// It is to be enabled first.
     enable: bool,
     esearch: bool,
+    partial: bool,
 }
 
 /// What holds as long as the mailbox is selected.
@@ -159,6 +160,8 @@ struct Selection {
     rest: Option<Uid>,
     /// Where batches begin.
     cuts: Option<Uids>,
+    /// They were just asked for.
+    planned: bool,
     tries: u32,
 }
 
@@ -249,7 +252,7 @@ pub enum Change {
     New {
         /// Its identifier.
         uid: Uid,
-        /// Its flags.
+        /// Its flags, without `\Recent`.
         flags: FlagSet,
         /// All that came with it: see [`SyncOptions::items`].
         items: Vec<MsgAtt>,
@@ -258,7 +261,7 @@ pub enum Change {
     Flags {
         /// Its identifier.
         uid: Uid,
-        /// All its flags.
+        /// All its flags, without `\Recent`.
         flags: FlagSet,
     },
     /// Messages are gone: all that the mirror has from the first to the last identifier.
@@ -341,6 +344,7 @@ impl Synchronizer {
             qresync: false,
             enable: qresync,
             esearch: offered.has_or_rev2(&Capability::ESearch),
+            partial: offered.has(&Capability::Partial),
         };
         state.map(|anchor| if anchor == Anchor::Read { Anchor::None } else { anchor });
         // As long as this is open, nothing vouches for the set of messages.

@@ -1,11 +1,13 @@
 //! What to ask next.
 
+use core::num::NonZeroU32;
+
 use super::{Anchor, InDoubt, Selection, Synchronizer, state::after};
 use crate::{
     capability::Capability,
     command::{Command, Fetch, FetchAtt, Search, SearchKey, SearchReturnOpt, Select, Since},
     extensions::condstore::QResync,
-    types::{KnownUids, ModSeq, SetNumber, Uid, UidSet},
+    types::{KnownUids, ModSeq, PartialRange, SetNumber, Uid, UidSet},
     view::View,
 };
 
@@ -26,12 +28,14 @@ pub(super) enum Ask {
     Search {
         low: Uid,
         high: Uid,
+        /// Only so many, the highest.
+        last: Option<u32>,
     },
     Noop,
 }
 
 impl Ask {
-    const ALL: Self = Self::Search { low: Uid::MIN, high: Uid::MAX };
+    const ALL: Self = Self::Search { low: Uid::MIN, high: Uid::MAX, last: None };
 }
 
 /// The mailbox is selected again so many times in doubt.
@@ -67,7 +71,7 @@ impl Synchronizer {
             return Some(self.select());
         }
         if let Some(high) = self.selection.rest.take() {
-            return Some(Ask::Search { low: Uid::MIN, high });
+            return Some(Ask::Search { low: Uid::MIN, high, last: None });
         }
         let target = self.selection.target;
         let due = self.state.ranges().rev().find(|(_, _, anchor)| match anchor {
@@ -136,7 +140,7 @@ impl Synchronizer {
     }
 
     /// As much of a range as one command asks for, from its top.
-    fn batch_of(&self, low: Uid, high: Uid, since: Option<ModSeq>) -> Ask {
+    fn batch_of(&mut self, low: Uid, high: Uid, since: Option<ModSeq>) -> Ask {
         let vanished = since.is_some() && self.offer.qresync && !self.distrust;
         let fetch = |low| Ask::Fetch { low, high, since, vanished };
         let unknown = self.view.len().saturating_sub(self.known.len());
@@ -151,9 +155,16 @@ impl Synchronizer {
                 self.known.nth_back(low, high, count.saturating_sub(1)).filter(|_| inside_more_than(count));
             return fetch(first.unwrap_or(low));
         }
-        match &self.selection.cuts {
-            Some(cuts) => fetch(cuts.nth_back(low, high, 0).unwrap_or(low)),
-            None => Ask::ALL,
+        // What is not known is parted by what the server finds: all of it at once, or the next two batches.
+        let cut = self.selection.cuts.as_ref().map(|cuts| cuts.nth_back(low, high, 0).unwrap_or(low));
+        let planned = core::mem::take(&mut self.selection.planned);
+        match cut {
+            Some(cut) if cut != low || planned || !self.offer.partial => fetch(cut),
+            None if !self.offer.partial => Ask::ALL,
+            _ => {
+                self.selection.planned = true;
+                Ask::Search { low, high, last: Some(self.batch.saturating_mul(2)) }
+            }
         }
     }
 
@@ -186,14 +197,19 @@ impl Synchronizer {
                     None => fetch,
                 })
             }
-            Ask::Search { low, high } => {
+            Ask::Search { low, high, last } => {
                 let key = match (low, high) {
                     (Uid::MIN, Uid::MAX) => SearchKey::All,
                     _ => SearchKey::Uid(set(low, high)),
                 };
                 let search = Search::by_uid([key]);
-                let returns = [SearchReturnOpt::All];
-                Command::Search(if self.offer.esearch { search.with_returns(returns) } else { search })
+                let last =
+                    last.and_then(NonZeroU32::new).map(|last| PartialRange::last(NonZeroU32::MIN, last));
+                Command::Search(match last {
+                    Some(last) => search.with_returns([SearchReturnOpt::Partial(last)]),
+                    None if self.offer.esearch => search.with_returns([SearchReturnOpt::All]),
+                    None => search,
+                })
             }
             Ask::Noop => Command::Noop,
         }

@@ -9,7 +9,7 @@ use crate::{
     capability::Capability,
     client::Event,
     response::{Code, ESearchData, FetchData, MsgAtt, Reply, SearchReturnData, Untagged, VanishedData},
-    types::{FlagSet, ModSeq, Uid},
+    types::{Flag, FlagSet, ModSeq, Uid},
     view::{News, Uids},
 };
 
@@ -200,7 +200,9 @@ impl Synchronizer {
 
     fn extended(&mut self, found: &ESearchData) {
         let all = found.items.iter().filter_map(|item| match item {
-            SearchReturnData::All(all) => Some(all.normalized()),
+            SearchReturnData::All(all) | SearchReturnData::Partial { found: Some(all), .. } => {
+                Some(all.normalized())
+            }
             _ => None,
         });
         self.found(all.flatten().map(|(low, high)| (low.into(), high.into())));
@@ -213,7 +215,9 @@ impl Synchronizer {
         self.selection.lossy |= self.rules.garbled;
     }
 
-    fn put(&mut self, uid: Uid, flags: FlagSet, items: impl FnOnce() -> Vec<MsgAtt>) {
+    fn put(&mut self, uid: Uid, mut flags: FlagSet, items: impl FnOnce() -> Vec<MsgAtt>) {
+        // It is of the session, not of the message.
+        flags.remove(&Flag::Recent);
         let change = if self.known.contains(uid) {
             Change::Flags { uid, flags }
         } else {
@@ -255,6 +259,11 @@ impl Synchronizer {
             }
             return;
         }
+        // It was done from the highest identifier down to this one (RFC 9738).
+        let limited = match reply.code {
+            Some(Code::MessageLimit { uid, .. }) => uid,
+            _ => None,
+        };
         match job.ask {
             Ask::Enable => return,
             Ask::Select { qresync } => {
@@ -262,8 +271,13 @@ impl Synchronizer {
                 self.opened(&mut job, qresync.is_some());
                 return;
             }
-            Ask::Fetch { low, high, since, vanished } => self.fetched(&job, (low, high), since, vanished),
-            Ask::Search { low, high } if !job.garbled && job.searched => self.searched(&job, low, high),
+            Ask::Fetch { low, high, since, vanished } => {
+                let low = limited.unwrap_or(low);
+                self.fetched(&job, (low, high), since, vanished);
+            }
+            Ask::Search { low, high, last } if !job.garbled && job.searched => {
+                self.searched(&job, (low, high), last.is_some(), limited);
+            }
             Ask::Search { .. } => self.failed(&job),
             Ask::Noop => self.selection.flushed = true,
         }
@@ -332,8 +346,13 @@ impl Synchronizer {
         }
     }
 
-    fn searched(&mut self, job: &Job, low: Uid, high: Uid) {
+    fn searched(&mut self, job: &Job, (from, high): (Uid, Uid), partial: bool, limited: Option<Uid>) {
         self.failures = 0;
+        let low = match limited {
+            Some(limited) => limited,
+            None if partial => job.found.first().unwrap_or(high),
+            None => from,
+        };
         self.keep(&job.found, low, high);
         let top = self.state.top();
         for (first, last) in job.found.missing_in(&self.known, low, high) {
@@ -347,7 +366,11 @@ impl Synchronizer {
         for cut in job.found.every_back(self.batch) {
             cuts.insert(cut, cut);
         }
-        self.selection.proved |= self.selection.rest.is_none();
+        if let Some(limited) = limited {
+            cuts.insert(limited, limited);
+            self.selection.rest = Uid::new(limited.get() - 1).filter(|rest| !partial && *rest >= from);
+        }
+        self.selection.proved |= self.selection.rest.is_none() && !partial;
         self.selection.flushed = false;
     }
 

@@ -4,13 +4,14 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
+use core::num::NonZeroU32;
 
 use bytes::Bytes;
 use mailwire_core::{ParseError, Ticket};
 
 use crate::{
     client::Event,
-    command::{Command, SearchKey, Since},
+    command::{Command, Search, SearchKey, SearchReturnOpt, Since},
     extensions::condstore::QResync,
     response::{
         Code, ESearchData, FetchData, MsgAtt, Reply, ReplyKind, SearchData, SearchReturnData, Untagged,
@@ -53,6 +54,9 @@ pub(super) struct Manners {
     pub(super) condstore: bool,
     pub(super) qresync: bool,
     pub(super) esearch: bool,
+    pub(super) partial: bool,
+    /// A command is about so many messages at most, the highest.
+    pub(super) limit: Option<usize>,
     pub(super) no_mod_seq: bool,
     pub(super) zero_mod_seq: bool,
     pub(super) no_uid_next: bool,
@@ -349,41 +353,26 @@ impl Server {
                 self.tell(false, &mut out, random);
             }
         }
+        let mut code = None;
         match command {
             Command::Select(select) => self.select(select.qresync.as_deref(), &mut out, random),
             Command::Fetch(fetch) => {
                 let crate::command::Messages::Uid(set) = &fetch.messages else { panic!("{fetch:?}") };
-                self.fetch_range(bounds(set), fetch.since, &mut out, random);
+                code = self.fetch_range(bounds(set), fetch.since, &mut out, random);
             }
-            Command::Search(search) => {
-                let (low, high) = match &search.keys[..] {
-                    [SearchKey::All] => (1, u32::MAX),
-                    [SearchKey::Uid(set)] => bounds(set),
-                    keys => panic!("{keys:?}"),
-                };
-                let found =
-                    self.session.told.iter().copied().filter(|message| (low..=high).contains(message));
-                let ghosts = self.session.manners.ghosts;
-                let found: Vec<u32> =
-                    found.filter(|message| ghosts || self.messages.contains_key(message)).collect();
-                out.push(data(if search.returns.is_some() {
-                    let all =
-                        KnownNumbers::from_numbers(found.into_iter().map(|message| uid(message).into()));
-                    let all: Vec<_> = all.into_iter().map(SearchReturnData::All).collect();
-                    Untagged::ESearch(ESearchData::new(true, all))
-                } else {
-                    Untagged::Search(SearchData::new(found))
-                }));
-            }
+            Command::Search(search) => code = self.search(search, &mut out),
             Command::Noop => self.tell(true, &mut out, random),
             other => panic!("{other:?}"),
         }
-        let mut code = None;
         if !matches!(command, Command::Select(_)) {
             if random.chance(20) {
                 self.tell(false, &mut out, random);
             }
-            code = self.safe(random);
+            match (self.safe(random), &code) {
+                (Some(safe), Some(_)) => out.push(data(ok(safe))),
+                (safe, None) => code = safe,
+                (None, Some(_)) => {}
+            }
         }
         out.push(reply(ticket, ReplyKind::Ok, code));
         out
@@ -453,7 +442,7 @@ impl Server {
         since: Option<Since>,
         out: &mut Vec<Event>,
         random: &mut Random,
-    ) {
+    ) -> Option<Code> {
         let told = self.session.told.clone();
         let top = told.last().copied().unwrap_or(0);
         let (low, high) = if high == u32::MAX { (low.min(top), top.max(low)) } else { (low, high) };
@@ -468,7 +457,9 @@ impl Server {
                 out.push(vanished(true, gone.into_iter()));
             }
         }
-        for message in told.into_iter().filter(|message| (low..=high).contains(message)) {
+        let mut named = told.into_iter().filter(|message| (low..=high).contains(message)).collect();
+        let code = self.limit(&mut named);
+        for message in named {
             if random.chance(8) {
                 self.change(random);
             }
@@ -480,6 +471,47 @@ impl Server {
                 self.tell(false, out, random);
             }
         }
+        code
+    }
+
+    /// Only so many messages, the highest; and what is said of that.
+    fn limit(&self, messages: &mut Vec<u32>) -> Option<Code> {
+        let limit = self.session.manners.limit.filter(|limit| messages.len() > *limit)?;
+        *messages = messages.split_off(messages.len() - limit);
+        Some(Code::MessageLimit {
+            limit: NonZeroU32::new(limit as u32).unwrap(),
+            uid: messages.first().map(|it| uid(*it)),
+        })
+    }
+
+    fn search(&self, search: &Search, out: &mut Vec<Event>) -> Option<Code> {
+        let (low, high) = match &search.keys[..] {
+            [SearchKey::All] => (1, u32::MAX),
+            [SearchKey::Uid(set)] => bounds(set),
+            keys => panic!("{keys:?}"),
+        };
+        let told = self.session.told.iter().copied();
+        let mut found: Vec<u32> = told.filter(|message| (low..=high).contains(message)).collect();
+        let partial = search.returns.iter().flatten().find_map(|option| match option {
+            SearchReturnOpt::Partial(range) => Some(*range),
+            _ => None,
+        });
+        if let Some(range) = partial {
+            found = found[range.places(found.len())].to_vec();
+        }
+        let code = self.limit(&mut found);
+        found.retain(|message| self.session.manners.ghosts || self.messages.contains_key(message));
+        if search.returns.is_none() {
+            out.push(data(Untagged::Search(SearchData::new(found))));
+            return code;
+        }
+        let found = KnownNumbers::from_numbers(found.into_iter().map(|message| uid(message).into())).ok();
+        let found = match partial {
+            Some(range) => [SearchReturnData::Partial { range, found }].into(),
+            None => found.into_iter().map(SearchReturnData::All).collect::<Vec<_>>(),
+        };
+        out.push(data(Untagged::ESearch(ESearchData::new(true, found))));
+        code
     }
 }
 
