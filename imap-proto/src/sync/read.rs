@@ -159,7 +159,10 @@ impl Synchronizer {
             self.selection.lossy |= self.rules.lossy;
             return;
         };
-        self.view.apply(data);
+        // UIDFETCH says nothing of numbers.
+        if fetch.uid.is_none() {
+            self.view.apply(data);
+        }
         let (mut flags, mut mod_seq) = (None, None);
         for item in fetch.items.iter() {
             match item {
