@@ -138,8 +138,10 @@ async fn hide(client: DuplexStream, server: DuplexStream, hidden: &[&str], lines
             break;
         }
         let mut line = String::from_utf8(line).unwrap();
-        for name in hidden {
-            line = line.replace(name, &"X".repeat(name.len()));
+        if line.contains("CAPABILITY") {
+            for name in hidden {
+                line = line.replace(name, &"X".repeat(name.len()));
+            }
         }
         if to_client.write_all(line.as_bytes()).await.is_err() {
             break;
@@ -154,12 +156,12 @@ async fn catch_up(syncing: &mut Syncing<'_>, mirror: &mut Mirror) -> Result<()> 
         mirror.apply(change);
         mirror.state = syncing.state().clone();
     }
-    assert_eq!(syncing.in_doubt(), None);
+    assert_eq!(syncing.in_doubt(), None, "{:?}", syncing);
     Ok(())
 }
 
 const HIDDEN: [&[&str]; 4] =
-    [&[], &["QRESYNC"], &["QRESYNC", "CONDSTORE"], &["QRESYNC", "CONDSTORE", "ESEARCH"]];
+    [&[], &["QRESYNC"], &["QRESYNC", "CONDSTORE"], &["QRESYNC", "CONDSTORE", "ESEARCH", "PARTIAL"]];
 
 #[tokio::test]
 async fn a_mirror_survives_cuts() {
@@ -221,8 +223,10 @@ async fn a_mirror_in_step_costs_what_is_new() {
         catch_up(&mut syncing, &mut mirror).await.unwrap();
         assert_eq!(mirror.messages.len(), 2000);
         let mod_seqs = !hidden.contains(&"CONDSTORE");
-        assert_eq!(mirror.state.is_in_step(), mod_seqs);
-        assert!(mirror.state.to_bytes().len() < 40);
+        assert!(mirror.state.is_in_step() && mirror.state.to_bytes().len() < 40);
+        // Flags that were read from a plain server are read again.
+        let stored = SyncState::from_bytes(&mirror.state.to_bytes()).unwrap();
+        assert_eq!(stored.is_in_step(), mod_seqs);
 
         let inbox = mailbox.user.status("INBOX").unwrap().id;
         let some: Uids = (1..=10).filter_map(|uid| Uid::new(uid * 7)).collect();

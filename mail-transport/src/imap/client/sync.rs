@@ -177,8 +177,12 @@ impl Syncing<'_> {
             return Ok(());
         };
         match self.client.ended(ended, event) {
-            // The mirror knows what to make of a refusal.
             Some(Err(error)) if !self.client.is_usable() => Err(error),
+            // The mirror knows what to make of a refusal.
+            Some(Err(error)) => {
+                tracing::debug!(command = ended.name, %error, "refused within a synchronization");
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
