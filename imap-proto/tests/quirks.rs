@@ -530,7 +530,7 @@ fn other_data() {
     let Untagged::Other(other) = valid("* X-QUOTA \"\" (STORAGE 10 {3}\r\n512)") else { panic!() };
     assert_eq!((other.name().as_bytes(), other.number()), (&b"X-QUOTA"[..], None));
     assert_eq!(other.rest().as_bytes(), b"\"\" (STORAGE 10 {3}\r\n512)");
-    let Untagged::Other(other) = valid("* 5 UIDFETCH (FLAGS ())") else { panic!() };
+    let Untagged::Other(other) = valid("* 5 X-FETCH (FLAGS ())") else { panic!() };
     assert_eq!(other.number(), Some(5));
     assert_eq!(valid("* ID NIL"), Untagged::Id(vec![]));
     assert_eq!(

@@ -429,7 +429,7 @@ async fn searching() {
     assert!(raw.no("SEARCH 9").await.starts_with("BAD"));
     assert_eq!(
         raw.ok("UID SEARCH RETURN (MIN MAX COUNT ALL) UNSEEN").await,
-        [format!("* ESEARCH (TAG \"t{}\") UID MIN 2 MAX 4 ALL 2:4 COUNT 3", raw.commands)]
+        [format!("* ESEARCH (TAG \"t{}\") UID MIN 2 MAX 4 COUNT 3 ALL 2:4", raw.commands)]
     );
     // The saved result.
     assert_eq!(raw.ok("SEARCH RETURN (SAVE) SEEN").await, [""; 0]);

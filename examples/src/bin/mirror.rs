@@ -170,7 +170,7 @@ async fn serve(port: u16) -> Result<()> {
     let listener =
         Listener::bind(("127.0.0.1", port), Security::plaintext_without_encryption(), None).await?;
     let server = Server::new(ImapService::new(mailbox.store.clone())).allow_clear_credentials();
-    let running = tokio::spawn(server.serve(listener, CancellationToken::new()));
+    let running = tokio::spawn(async move { server.serve(listener, CancellationToken::new()).await });
     println!("ready");
     for line in std::io::stdin().lock().lines() {
         line?;

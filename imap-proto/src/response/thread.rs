@@ -52,7 +52,8 @@ impl ThreadData {
     ///
     /// # Errors
     ///
-    /// A node is more than one deeper than the one before it, or one without a number has fewer than two below it.
+    /// A node is more than one deeper than the one before it; or one without a number has fewer than two below it, or
+    /// is the only one below another.
     pub fn new(nodes: impl Into<Vec<ThreadNode>>) -> Result<Self, Invalid> {
         let nodes = nodes.into();
         let mut deepest = 0;
@@ -65,6 +66,13 @@ impl ThreadData {
         let below = counts(&nodes);
         if nodes.iter().zip(&below).any(|(node, below)| node.number.is_none() && *below < 2) {
             return Err(Invalid::new("conversation", 0, "a missing message with fewer than two below it"));
+        }
+        if is_lone(&nodes, &below).contains(&true) {
+            return Err(Invalid::new(
+                "conversation",
+                0,
+                "a missing message that is the only one below another",
+            ));
         }
         Ok(Self(nodes))
     }
@@ -215,18 +223,36 @@ fn without_lone(nodes: &[ThreadNode]) -> Vec<ThreadNode> {
     let mut kept = Vec::with_capacity(nodes.len());
     // How deep those above are, and by how much what is below them moves up.
     let mut above: Vec<(u32, u32)> = Vec::new();
-    for (node, below) in nodes.iter().zip(counts(nodes)) {
+    let below = counts(nodes);
+    let lone = is_lone(nodes, &below);
+    for ((node, below), is_lone) in nodes.iter().zip(below).zip(lone) {
         while above.last().is_some_and(|(depth, _)| *depth >= node.depth) {
             above.pop();
         }
         let up = above.last().map_or(0, |(_, up)| *up);
-        let is_lone = node.number.is_none() && below < 2;
+        let is_lone = node.number.is_none() && below < 2 || is_lone;
         if !is_lone {
             kept.push(ThreadNode::new(node.number, node.depth - up));
         }
         above.push((node.depth, up + u32::from(is_lone)));
     }
     kept
+}
+
+/// Whether each is a missing message that is the only one below another: it holds nothing together, and there is no way
+/// to write it.
+fn is_lone(nodes: &[ThreadNode], below: &[u32]) -> Vec<bool> {
+    // How deep those above are, and how many are right below each.
+    let mut above: Vec<(u32, u32)> = Vec::new();
+    let mut lone = Vec::with_capacity(nodes.len());
+    for (node, below) in nodes.iter().zip(below) {
+        while above.last().is_some_and(|(depth, _)| *depth >= node.depth) {
+            above.pop();
+        }
+        lone.push(node.number.is_none() && above.last().is_some_and(|(_, siblings)| *siblings < 2));
+        above.push((node.depth, *below));
+    }
+    lone
 }
 
 /// How many nodes are right below each.
@@ -256,12 +282,12 @@ impl<'a> arbitrary::Arbitrary<'a> for ThreadData {
             deepest = depth + 1;
         }
         let below = counts(&nodes);
-        for (node, below) in nodes.iter_mut().zip(below) {
-            if below > 1 && u.arbitrary()? {
+        for (node, below) in nodes.iter_mut().zip(&below) {
+            if *below > 1 && u.arbitrary()? {
                 node.number = None;
             }
         }
-        Ok(Self(nodes))
+        Ok(Self(without_lone(&nodes)))
     }
 }
 
@@ -308,6 +334,7 @@ mod tests {
             ("* THREAD (1(2)(3))", 3),
             ("* THREAD (1  2)", 2),
             ("* THREAD ((1 2)(3))(((4 5)))", 6),
+            ("* THREAD (1 ((2)(3)))", 3),
         ] {
             assert!(read(line, Dialect::Strict).is_err(), "{line}");
             assert_eq!(read(line, Dialect::Lenient).unwrap().nodes().len(), nodes, "{line}");

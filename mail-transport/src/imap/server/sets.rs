@@ -135,6 +135,12 @@ struct Translation<'a> {
 }
 
 impl Translation<'_> {
+    /// The messages from one identifier to another; none if one of them cannot be.
+    fn between(&mut self, low: Option<Uid>, high: Option<Uid>) -> Result<SearchKey, BadKeys> {
+        let ranges = low.zip(high).map(|(low, high)| self.view.resolve_uids(&UidSet::range(low, high)));
+        self.set(ranges.unwrap_or_default())
+    }
+
     fn key(&mut self, key: SearchKey) -> Result<SearchKey, BadKeys> {
         Ok(match key {
             SearchKey::Sequence(set) if self.dialect == Dialect::Lenient => {
@@ -144,12 +150,9 @@ impl Translation<'_> {
             SearchKey::Uid(set) => self.set(self.view.resolve_uids(&set))?,
             SearchKey::UidAfter(uid) => {
                 let next = uid.get().checked_add(1).and_then(Uid::new);
-                self.set(next.map_or_else(Vec::new, |next| self.view.known(next, Uid::MAX).collect()))?
+                self.between(next, Some(Uid::MAX))?
             }
-            SearchKey::UidBefore(uid) => {
-                let last = Uid::new(uid.get() - 1);
-                self.set(last.map_or_else(Vec::new, |last| self.view.known(Uid::MIN, last).collect()))?
-            }
+            SearchKey::UidBefore(uid) => self.between(Some(Uid::MIN), Uid::new(uid.get() - 1))?,
             SearchKey::Fuzzy(key) => SearchKey::Fuzzy(Box::new(self.key(*key)?)),
             SearchKey::Recent => self.recent()?,
             SearchKey::Old => self.recent()?.not(),
