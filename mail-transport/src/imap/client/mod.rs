@@ -60,7 +60,7 @@ use mailwire_imap::{
     Capabilities, Capability,
     client::{Connection, Event, State},
     command::{AString, Command},
-    extensions::namespace::NamespaceData,
+    extensions::{namespace::NamespaceData, notify::Notify},
     response::{Reply, ReplyKind, Untagged},
     types::{ImapString, ModSeq},
 };
@@ -346,6 +346,21 @@ impl Client {
             },
             _ => Ok(()),
         }
+    }
+
+    /// NOTIFY: says what the server is to tell by itself from now on, of other mailboxes, too
+    /// ([RFC 5465](https://www.rfc-editor.org/rfc/rfc5465)). It comes as [`updates`](Self::updates), STATUS and
+    /// LIST of other mailboxes among them as [`Update::Data`]. [`Notify::none`] ends it.
+    ///
+    /// With [`MailboxFilter::Selected`](mailwire_imap::extensions::notify::MailboxFilter::Selected) messages
+    /// change their numbers at any time, so that only calls by UID say what they mean.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer NOTIFY; it refuses, with `BADEVENT` where it does not know an event; or the
+    /// connection fails.
+    pub async fn notify(&mut self, notify: Notify) -> Result<()> {
+        self.simple(Command::Notify(notify.into())).await
     }
 
     /// COMPRESS: has both sides compress all that follows ([RFC 4978](https://www.rfc-editor.org/rfc/rfc4978)).
