@@ -1,13 +1,8 @@
-//! What it costs to bring a mirror of a large mailbox in step, by what the server offers.
-//!
-//! A mailbox of 100,000 messages is read once; 800 of them get other flags, 100 go, 100 come; then the mirror catches up.
-//! Prints commands, bytes in both directions, and seconds. `cargo run --release --bin mirror [PORT]`:
-//! with a port, the mailbox is served there instead (LOGIN ada secret, in clear), for another client to be measured:
-//! each line on the standard input makes the changes.
+//! What it costs to keep a mirror of a large mailbox.
 
 use std::{
-    error::Error,
     io::BufRead as _,
+    process::ExitCode,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -15,7 +10,10 @@ use std::{
     time::Instant,
 };
 
+use anyhow::Result;
+use clap::Parser;
 use mailwire_core::Channel;
+use mailwire_examples::{arguments, exit_code};
 use mailwire_imap::{
     command::StoreAction,
     sync::{Change, SyncOptions, SyncState},
@@ -34,9 +32,22 @@ use mailwire_transport::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_util::sync::CancellationToken;
 
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+/// Mirrors a large mailbox, changes it, and mirrors it again, by what the server offers: QRESYNC, CONDSTORE or
+/// neither. Prints commands, bytes in both directions, and seconds.
+///
+/// Of 100,000 messages, 800 get other flags, 100 go and 100 come.
+#[derive(Parser)]
+#[command(version, verbatim_doc_comment)]
+struct Arguments {
+    /// How many messages there are
+    #[arg(long, default_value_t = 100_000)]
+    messages: u32,
+    /// Serve the mailbox on this port, in clear, to `ada` with the password `secret`, so that another client
+    /// can be measured; each line on the standard input makes the changes
+    #[arg(long)]
+    serve: Option<u16>,
+}
 
-const MESSAGES: u32 = 100_000;
 const OFFERS: [(&str, &[&str]); 3] =
     [("QRESYNC", &[]), ("CONDSTORE", &["QRESYNC"]), ("plain", &["QRESYNC", "CONDSTORE"])];
 
@@ -50,23 +61,24 @@ struct Traffic {
 struct Mailbox {
     store: MemoryStore,
     user: User,
+    messages: u32,
 }
 
 impl Mailbox {
-    fn new() -> Result<Self> {
+    fn new(messages: u32) -> Result<Self> {
         let store = MemoryStore::new();
         let user = store.add_user("ada", "secret")?;
-        for number in 0..MESSAGES {
+        for number in 0..messages {
             user.deliver(format!("From: ada@example.org\r\nSubject: {number}\r\n\r\n{number}\r\n").into())?;
         }
-        Ok(Self { store, user })
+        Ok(Self { store, user, messages })
     }
 
     /// 800 messages get other flags, 100 go, 100 come.
     async fn change(&self) -> Result<()> {
         let status = self.user.status("INBOX")?;
         let every = |step: u32, first: u32| -> Uids {
-            (first..=MESSAGES).step_by(step as usize).filter_map(Uid::new).collect()
+            (first..=self.messages).step_by(step as usize).filter_map(Uid::new).collect()
         };
         let flags = FlagChange::new(StoreAction::Add, [Flag::Flagged].into());
         self.store.store(status.id, &every(125, 1), &flags).await?;
@@ -130,8 +142,8 @@ async fn count(client: DuplexStream, server: DuplexStream, hidden: &[&str], traf
     tokio::join!(up, down);
 }
 
-async fn measure(name: &str, hidden: &'static [&'static str]) -> Result<()> {
-    let mailbox = Mailbox::new()?;
+async fn measure(messages: u32, name: &str, hidden: &'static [&'static str]) -> Result<()> {
+    let mailbox = Mailbox::new(messages)?;
     let (mut state, mut known) = (SyncState::default(), Vec::new());
     for round in ["first", "again"] {
         let traffic = Arc::new(Traffic::default());
@@ -165,8 +177,8 @@ async fn measure(name: &str, hidden: &'static [&'static str]) -> Result<()> {
     Ok(())
 }
 
-async fn serve(port: u16) -> Result<()> {
-    let mailbox = Mailbox::new()?;
+async fn serve(messages: u32, port: u16) -> Result<()> {
+    let mailbox = Mailbox::new(messages)?;
     let listener =
         Listener::bind(("127.0.0.1", port), Security::plaintext_without_encryption(), None).await?;
     let server = Server::new(ImapService::new(mailbox.store.clone())).allow_clear_credentials();
@@ -181,13 +193,21 @@ async fn serve(port: u16) -> Result<()> {
     Ok(())
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    if let Some(port) = std::env::args().nth(1) {
-        return serve(port.parse()?).await;
+fn main() -> ExitCode {
+    let arguments: Arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Into::into);
+    exit_code(runtime.and_then(|runtime| runtime.block_on(run(&arguments))))
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(port) = arguments.serve {
+        return serve(arguments.messages, port).await;
     }
     for (name, hidden) in OFFERS {
-        measure(name, hidden).await?;
+        measure(arguments.messages, name, hidden).await?;
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use std::fs;
 
 use crate::run::{PASSWORD, Run as _, Serve, TestFolder, program};
 
-const PROGRAMS: [&str; 8] = ["fetch", "pop", "send", "serve", "inspect", "blocking", "roundtrip", "giant"];
+const PROGRAMS: [&str; 9] =
+    ["fetch", "pop", "send", "serve", "inspect", "blocking", "roundtrip", "giant", "mirror"];
 
 /// The examples of a program's help: the words of each.
 fn examples(name: &str) -> Vec<Vec<String>> {
@@ -20,7 +21,7 @@ fn examples(name: &str) -> Vec<Vec<String>> {
 #[test]
 fn all_examples_are_found() {
     let counts = PROGRAMS.map(|name| examples(name).len());
-    assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0]);
+    assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0, 0]);
 }
 
 #[test]

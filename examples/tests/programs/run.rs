@@ -23,6 +23,7 @@ pub(crate) fn program(name: &str) -> Command {
         "blocking" => env!("CARGO_BIN_EXE_blocking"),
         "roundtrip" => env!("CARGO_BIN_EXE_roundtrip"),
         "giant" => env!("CARGO_BIN_EXE_giant"),
+        "mirror" => env!("CARGO_BIN_EXE_mirror"),
         _ => panic!("no program {name}"),
     };
     let mut command = Command::new(path);
