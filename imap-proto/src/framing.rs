@@ -167,7 +167,8 @@ impl Framer {
     /// # Errors
     ///
     /// A line, a message or a number of literals beyond its limit.
-    #[inline]
+    // Always: it has several callers, each of which acts on one of its results at once.
+    #[inline(always)]
     pub fn next(&mut self, input: &mut BytesMut, limits: &Limits) -> Result<Framed, Error> {
         loop {
             match self.state {

@@ -263,7 +263,7 @@ fn a_flag_that_cannot_be_written_is_refused() {
     let mailwire_imap::Response::Untagged(Untagged::Flags(flags)) = parsed else { panic!("{parsed:?}") };
     let store = Store::new(SeqNumber::MIN, StoreAction::Add, flags.clone());
     let append = Append::inline(MailboxName::INBOX, "x").with_flags(flags);
-    for command in [Command::Store(store), Command::Append(append.into())] {
+    for command in [Command::Store(store), Command::Append(append)] {
         let error = client.send(command.clone()).unwrap_err();
         assert!(matches!(error.reason, Misuse::WrongState(WrongState::Unsupported(_))), "{error:?}");
         // Nor where it would wait.
@@ -301,7 +301,7 @@ fn data_of_message_zero_are_no_data() {
 #[test]
 fn the_announced_length_is_kept() {
     let mut client = logged_in("IMAP4rev1 LITERAL+");
-    client.send(Command::Append(Append::streamed(MailboxName::INBOX, 10).into())).unwrap();
+    client.send(Command::Append(Append::streamed(MailboxName::INBOX, 10))).unwrap();
     assert_eq!(client.next_event(&mut BytesMut::new()).unwrap().map(|_| ()), Next::Event(()));
     assert_eq!(client.next_event(&mut BytesMut::new()), Ok(Next::Paused), "the message is due");
     assert!(matches!(client.send_body(&mut Bytes::from(vec![b'x'; 11])), Err(Misuse::BodyMismatch(_))));
@@ -322,7 +322,7 @@ fn the_announced_length_is_kept() {
 #[test]
 fn an_append_that_is_refused_midway_is_still_sent_in_full() {
     let mut client = logged_in("IMAP4rev1 LITERAL+");
-    let append = client.send(Command::Append(Append::streamed(MailboxName::INBOX, 10).into())).unwrap();
+    let append = client.send(Command::Append(Append::streamed(MailboxName::INBOX, 10))).unwrap();
     feed(&mut client, b"");
     client.send_body(&mut Bytes::from_static(b"12345")).unwrap();
     drain(&mut client);
@@ -341,7 +341,7 @@ fn an_append_that_is_refused_midway_is_still_sent_in_full() {
 #[test]
 fn an_append_that_is_answered_by_nonsense_midway_is_still_sent_in_full() {
     let mut client = logged_in("IMAP4rev1 LITERAL+");
-    let append = client.send(Command::Append(Append::streamed(MailboxName::INBOX, 10).into())).unwrap();
+    let append = client.send(Command::Append(Append::streamed(MailboxName::INBOX, 10))).unwrap();
     feed(&mut client, b"");
     client.send_body(&mut Bytes::from_static(b"12345")).unwrap();
     drain(&mut client);
@@ -360,7 +360,7 @@ fn an_append_that_is_answered_by_nonsense_midway_is_still_sent_in_full() {
 fn a_message_in_memory_is_sent_by_itself_without_a_copy() {
     let mut client = logged_in("IMAP4rev1");
     let message = Bytes::from(vec![b'm'; 10_000]);
-    client.send(Command::Append(Append::inline(MailboxName::INBOX, message.clone()).into())).unwrap();
+    client.send(Command::Append(Append::inline(MailboxName::INBOX, message.clone()))).unwrap();
     assert_eq!(drain_text(&mut client), "b.1 APPEND INBOX {10000}\r\n");
     assert_eq!(feed(&mut client, b"+ go\r\n"), []);
     assert_eq!(client.output().chunk().as_ptr(), message.as_ptr());
@@ -390,7 +390,7 @@ fn chunks_are_slices_of_the_input_and_of_what_was_given() {
     };
     assert_eq!((fetch.items.len(), deviations.len()), (3, 0));
 
-    client.send(Command::Append(Append::streamed(MailboxName::INBOX, 5000).into())).unwrap();
+    client.send(Command::Append(Append::streamed(MailboxName::INBOX, 5000))).unwrap();
     feed(&mut client, b"");
     let line = client.output().chunk().len();
     client.output().advance(line);
@@ -514,7 +514,7 @@ fn noise_between_commands_has_an_end() {
 fn a_message_beyond_the_limit_is_not_sent() {
     let append = |mailbox: &str, length| Append::streamed(MailboxName::new(mailbox).unwrap(), length);
     let refused = |client: &mut client::Connection, mailbox: &str, length| {
-        let result = client.send(Command::Append(append(mailbox, length).into()));
+        let result = client.send(Command::Append(append(mailbox, length)));
         let refused = result
             .as_ref()
             .is_err_and(|error| error.reason == Misuse::NotOffered(mailwire_core::NotOffered::MessageSize));
@@ -540,7 +540,7 @@ fn a_message_beyond_the_limit_is_not_sent() {
     assert!(!refused(&mut client, "box0", 11));
     // Nor when its turn comes.
     let mut client = common::client(Channel::Tls);
-    client.send(Command::Append(append("INBOX", 1001).into())).unwrap();
+    client.send(Command::Append(append("INBOX", 1001))).unwrap();
     let found = feed(&mut client, b"* PREAUTH [CAPABILITY IMAP4rev1 APPENDLIMIT=1000] hi\r\n");
     assert!(found.iter().any(|event| matches!(event, Event::NotSent { .. })), "{found:?}");
     assert_eq!(drain_text(&mut client), "");

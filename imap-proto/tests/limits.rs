@@ -233,7 +233,7 @@ fn literal_minus() {
     let send = |capabilities: &str, size: u64| {
         let mut client = logged_in(capabilities);
         let inbox = mailwire_imap::types::MailboxName::INBOX;
-        client.send(Command::Append(mailwire_imap::command::Append::streamed(inbox, size).into())).unwrap();
+        client.send(Command::Append(mailwire_imap::command::Append::streamed(inbox, size))).unwrap();
         drain_text(&mut client)
     };
     assert_eq!(send("IMAP4rev1 LITERAL-", 4096), "b.1 APPEND INBOX {4096+}\r\n");
@@ -308,7 +308,7 @@ fn a_servers_output() {
 fn a_body_fills_the_output_no_further() {
     let mut client = client_with(limits!(Limits::client(); output: 1000));
     let inbox = mailwire_imap::types::MailboxName::INBOX;
-    client.send(Command::Append(mailwire_imap::command::Append::streamed(inbox, 5000).into())).unwrap();
+    client.send(Command::Append(mailwire_imap::command::Append::streamed(inbox, 5000))).unwrap();
     drain(&mut client);
     feed(&mut client, b"+ go\r\n");
     let mut body = Bytes::from(vec![b'm'; 5000]);

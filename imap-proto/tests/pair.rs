@@ -171,10 +171,8 @@ fn cancelled_and_invalid_exchanges() {
 /// Gives a message of `length` bytes in chunks, each checked to be the one that arrives.
 fn append(pair: &mut Pair, length: usize) {
     let message = Bytes::from(vec![b'm'; length]);
-    let ticket = pair
-        .client
-        .send(Command::Append(Append::streamed(MailboxName::INBOX, length as u64).into()))
-        .unwrap();
+    let ticket =
+        pair.client.send(Command::Append(Append::streamed(MailboxName::INBOX, length as u64))).unwrap();
     let mut left = message.clone();
     let mut got = Vec::new();
     let mut replied = false;

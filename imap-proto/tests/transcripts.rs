@@ -89,7 +89,7 @@ impl Actor for Caller {
 /// Takes what a command stores; it is then to be sent in pieces.
 fn detach(command: &mut Command) -> VecDeque<Bytes> {
     let append = match command {
-        Command::Append(append) => &mut **append,
+        Command::Append(append) => append,
         Command::Replace(replace) => &mut replace.append,
         _ => return VecDeque::new(),
     };

@@ -16,7 +16,7 @@
 //! let mut message = Bytes::from_static(b"Subject: hello\r\n\r\nHello.\r\n");
 //! // A message of any size, in pieces.
 //! let append = Append::streamed(MailboxName::new("Sent")?, message.len() as u64);
-//! let ticket = connection.send(Command::Append(append.into())).unwrap();
+//! let ticket = connection.send(Command::Append(append)).unwrap();
 //!
 //! let mut answers = ["+ go on\r\n", "b.1 OK [APPENDUID 1 7] done\r\n"].into_iter();
 //! let mut input = BytesMut::from("* PREAUTH [CAPABILITY IMAP4rev1] welcome\r\n");

@@ -217,6 +217,7 @@ impl AppendLiteral {
     /// ```
     ///
     /// Of one that comes in chunks, what follows may come later, too.
+    #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         let kind = match r.peek() {
@@ -255,6 +256,7 @@ impl AppendLiteral {
         Ok(Self { kind, bytes })
     }
 
+    #[inline]
     fn write(&self, e: &mut Writer<'_>) {
         let utf8 = self.kind == AppendKind::Utf8;
         if utf8 {
@@ -353,6 +355,7 @@ impl AppendMessage {
     /// ```
     ///
     /// The first space was read.
+    #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let mut flags = FlagSet::new();
         if r.peek() == Some(b'(') {
@@ -524,6 +527,7 @@ impl AppendMore {
 }
 
 /// Those after the first, each after a space.
+#[inline]
 fn read_messages(r: &mut Reader<'_>, messages: &mut Vec<AppendMessage>) -> Result<(), ParseError> {
     while r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte != b' ') {
         r.skip(1);
@@ -624,6 +628,7 @@ impl Append {
         self.write_arguments(e);
     }
 
+    #[inline]
     fn write_arguments(&self, e: &mut Writer<'_>) {
         e.mailbox(&self.mailbox);
         for message in &self.messages {

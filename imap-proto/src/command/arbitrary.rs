@@ -467,7 +467,7 @@ impl<'a> Arbitrary<'a> for Command {
             16 => Command::Namespace,
             17 => Command::Status(Status::new(mailbox(u)?, status_items(u)?)),
             18 if u.ratio(1, 4)? => Command::Replace(replace(u)?.into()),
-            18 => Command::Append(append(u)?.into()),
+            18 => Command::Append(append(u)?),
             19 => Command::Idle,
             20 => Command::Check,
             21 => Command::Close,

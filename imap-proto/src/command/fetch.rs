@@ -307,17 +307,18 @@ impl From<FetchAtt> for FetchAtts {
 }
 
 impl FetchAtts {
+    #[inline]
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         if r.eat(b'(') {
             let mut items = Vec::with_capacity(6);
             r.items(|r| {
                 items.push(FetchAtt::read(r)?);
                 match items.last_mut() {
-                    Some(FetchAtt::Other(item)) => read_arguments(r, item)?,
-                    Some(item @ (FetchAtt::Preview(_) | FetchAtt::Snippet(_))) => read_unknown_mods(r, item)?,
-                    _ => {}
+                    Some(item @ (FetchAtt::Other(_) | FetchAtt::Preview(_) | FetchAtt::Snippet(_))) => {
+                        read_what_follows(r, item)
+                    }
+                    _ => Ok(()),
                 }
-                Ok(())
             })?;
             if items.is_empty() {
                 return Err(r.error("an empty list of items"));
@@ -420,6 +421,7 @@ impl FetchAtt {
         Ok(Self::BodySection { section: Section::read(r)?, partial: read_partial(r)?, peek })
     }
 
+    #[inline]
     pub(crate) fn write(&self, e: &mut Writer<'_>) {
         match self {
             Self::Envelope => e.put(b"ENVELOPE"),
@@ -466,8 +468,17 @@ impl FetchAtt {
     }
 }
 
-/// Modifiers of PREVIEW that are not known: then it is an item that is not known.
+/// What belongs to an item and is not known here.
 #[cold]
+fn read_what_follows(r: &mut Reader<'_>, item: &mut FetchAtt) -> Result<(), ParseError> {
+    match item {
+        FetchAtt::Other(item) => read_arguments(r, item),
+        FetchAtt::Preview(_) | FetchAtt::Snippet(_) => read_unknown_mods(r, item),
+        _ => Ok(()),
+    }
+}
+
+/// Modifiers of PREVIEW that are not known: then it is an item that is not known.
 fn read_unknown_mods(r: &mut Reader<'_>, item: &mut FetchAtt) -> Result<(), ParseError> {
     if !r.rest().starts_with(b" (") {
         return Ok(());
@@ -490,7 +501,6 @@ fn write_other(item: &OtherItem, e: &mut Writer<'_>) {
 }
 
 /// The arguments of an item that is not known, which stand in a list: `PREVIEW (LAZY)`.
-#[cold]
 fn read_arguments(r: &mut Reader<'_>, item: &mut OtherItem) -> Result<(), ParseError> {
     if !r.rest().starts_with(b" (") {
         return Ok(());

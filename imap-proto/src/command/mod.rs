@@ -135,7 +135,7 @@ pub enum Command {
     /// `STATUS`: section 6.3.11.
     Status(Status),
     /// `APPEND`: section 6.3.12.
-    Append(Box<Append>),
+    Append(Append),
     /// `REPLACE`, `UID REPLACE`: RFC 8508.
     Replace(Box<Replace>),
     /// `IDLE`: section 6.3.13. It lasts until `DONE`.

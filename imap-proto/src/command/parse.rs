@@ -167,7 +167,7 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::Examine) => Command::Examine(Select::read(r)?),
         Some(Name::List) => Command::List(List::read(r)?),
         Some(Name::Status) => Command::Status(Status::read(r)?),
-        Some(Name::Append) => Command::Append(Append::read(r)?.into()),
+        Some(Name::Append) => Command::Append(Append::read(r)?),
         Some(Name::Replace) => Command::Replace(Replace::read(r, false)?.into()),
         Some(Name::Capability) => Command::Capability,
         Some(Name::Login) => Command::Login(Login::read(r)?),

@@ -11,6 +11,7 @@ use crate::{
 
 impl Request {
     /// Appends the command to `out`, and says where it has to wait for the server.
+    #[inline]
     pub fn write(&self, options: WriteOptions, out: &mut Vec<u8>) -> Written {
         self.command.write(&self.tag, options, out)
     }
@@ -21,6 +22,7 @@ impl Command {
     ///
     /// Nothing is allocated but room in `out`, unless there is a synchronizing literal or a mailbox
     /// name has to be converted.
+    #[inline]
     pub fn write(&self, tag: &Tag, options: WriteOptions, out: &mut Vec<u8>) -> Written {
         let mut writer = Writer::new(out, options);
         self.put_whole(tag, &mut writer);
@@ -42,7 +44,6 @@ impl Command {
     }
 
     /// Puts the tag, the command and its line end.
-    #[inline]
     fn put_whole(&self, tag: &Tag, writer: &mut Writer<'_>) {
         writer.put(tag.as_bytes());
         writer.put(b" ");

@@ -95,6 +95,7 @@ enum Parts {
 }
 
 impl<'a> Writer<'a> {
+    #[inline]
     pub(crate) fn new(out: &'a mut Vec<u8>, options: WriteOptions) -> Self {
         let start = out.len();
         Self { out, options, start, cuts: Vec::new(), parts: Parts::Together }
@@ -105,9 +106,15 @@ impl<'a> Writer<'a> {
         Self { parts: Parts::Aside(Vec::with_capacity(room)), ..Self::new(out, options) }
     }
 
+    #[inline]
     pub(crate) fn finish(self) -> Written {
+        if self.cuts.is_empty() { Written::default() } else { Self::cut_at(self.cuts) }
+    }
+
+    #[cold]
+    fn cut_at(cuts: Vec<(usize, WriteStep)>) -> Written {
         let mut written = Written::default();
-        for (at, step) in self.cuts {
+        for (at, step) in cuts {
             match step {
                 WriteStep::Wait => written.waits.push(at),
                 WriteStep::Body { length, .. } => written.bodies.push((at, length)),
@@ -195,6 +202,7 @@ impl<'a> Writer<'a> {
         self.cut(WriteStep::Body { length, binary });
     }
 
+    #[cold]
     fn cut(&mut self, step: WriteStep) {
         self.cuts.push((self.out.len().saturating_sub(self.start), step));
         if let Parts::Aside(waiting) = &mut self.parts {

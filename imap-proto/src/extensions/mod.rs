@@ -41,9 +41,13 @@ macro_rules! extensions {
 
         impl $list {
             /// After the name. `None`: no extension has the name.
-            #[cold]
+            #[inline(never)]
             pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
-                None$(.or_else(|| <$kind>::read(name, r).map(|read| read.map(Self::$variant))))*
+                // It returns at once: what was read is not moved once more for each that follows.
+                $(if let Some(read) = <$kind>::read(name, r) {
+                    return Some(read.map(Self::$variant));
+                })*
+                None
             }
 
             /// Its name, as it stands on the wire.
@@ -132,6 +136,9 @@ extensions! {
     /// Untagged data of an extension that stands on its own.
     #[derive(Debug, Clone, PartialEq, Eq, Hash)]
     pub enum ExtensionData in Untagged written to Vec<u8> {
+        // First, as names are looked for in this order, and QUOTA is asked for often.
+        /// `QUOTA`, `QUOTAROOT` ([RFC 9208](https://www.rfc-editor.org/rfc/rfc9208)).
+        Quota(quota::QuotaData),
         /// `ACL`, `LISTRIGHTS`, `MYRIGHTS` ([RFC 4314](https://www.rfc-editor.org/rfc/rfc4314)).
         Acl(acl::AclData),
         /// `XAPPLEPUSHSERVICE`.
@@ -144,8 +151,6 @@ extensions! {
         Language(language::LanguageData),
         /// `METADATA` ([RFC 5464](https://www.rfc-editor.org/rfc/rfc5464)).
         Metadata(metadata::MetadataData),
-        /// `QUOTA`, `QUOTAROOT` ([RFC 9208](https://www.rfc-editor.org/rfc/rfc9208)).
-        Quota(quota::QuotaData),
         /// `UIDBATCHES` ([RFC 10022](https://www.rfc-editor.org/rfc/rfc10022)).
         UidBatches(uid_batches::UidBatchesData),
     }

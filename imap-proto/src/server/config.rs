@@ -27,6 +27,8 @@ pub struct Config {
     pub allow_clear_credentials: bool,
     greeting: Reply,
     capabilities: Capabilities,
+    /// What of them is asked with each command.
+    pub(super) offers: Offers,
     /// The SASL mechanisms that AUTHENTICATE takes.
     pub mechanisms: Vec<Mechanism>,
     /// Whether LOGIN is taken.
@@ -58,6 +60,14 @@ pub struct Config {
     pub timeouts: Timeouts,
 }
 
+/// Whether these capabilities are among those offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Offers {
+    pub(super) utf8_only: bool,
+    /// CONDSTORE, by itself or with QRESYNC.
+    pub(super) condstore: bool,
+}
+
 impl Config {
     /// Makes the default settings for a channel: IMAP4rev1 and IMAP4rev2 with the extensions that belong
     /// to it.
@@ -87,6 +97,7 @@ impl Config {
             ]
             .into_iter()
             .collect(),
+            offers: Offers::default(),
             mechanisms: Vec::new(),
             login: true,
             commands: Vec::new(),
@@ -151,6 +162,10 @@ impl Config {
         if list.contains(&Capability::Utf8Accept) && list.contains(&Capability::Utf8Only) {
             return Err(Invalid::new("capabilities of this server", 0, "UTF8=ACCEPT and UTF8=ONLY"));
         }
+        self.offers = Offers {
+            utf8_only: list.contains(&Capability::Utf8Only),
+            condstore: list.contains(&Capability::CondStore) || list.contains(&Capability::QResync),
+        };
         self.capabilities = list.into();
         Ok(())
     }

@@ -400,7 +400,9 @@ impl Machine {
             }
             _ => {}
         }
-        self.session.condstore = self.session.condstore || condstore::enables_condstore(&command);
+        // What enables it is refused where it is not offered.
+        self.session.condstore = self.session.condstore
+            || (self.config.offers.condstore && condstore::enables_condstore(&command));
         // RFC 7162 section 3.2.10: nor while a search by UID counts messages.
         let counts = command.searched().is_some_and(|search| search.uid) && command.uses_sequence_numbers();
         let ticket = self.begin(tag, Rules { expunge: rules.expunge && !counts, ..rules });
@@ -412,8 +414,7 @@ impl Machine {
 
     /// Whether a client is told where the responses about one mailbox end and those about the next begin.
     fn says_closed(&self) -> bool {
-        let offered = self.config.capabilities();
-        self.session.rev2 || offered.has(&Capability::CondStore) || offered.has(&Capability::QResync)
+        self.session.rev2 || self.config.offers.condstore
     }
 
     /// The command goes to the application.

@@ -98,10 +98,7 @@ impl Machine {
             return Err(Refusal::bad(0, "UTF8=ACCEPT is not enabled"));
         }
         let needs_utf8 = matches!(rules.valid_in, ValidIn::LoggedIn | ValidIn::Selected);
-        if needs_utf8
-            && !matches!(command, Command::Enable(_))
-            && self.config.capabilities().has(&Capability::Utf8Only)
-        {
+        if needs_utf8 && !matches!(command, Command::Enable(_)) && self.config.offers.utf8_only {
             return Err(Refusal::no(Code::Cannot, "ENABLE UTF8=ACCEPT first"));
         }
         Ok(())

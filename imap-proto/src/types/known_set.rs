@@ -10,7 +10,7 @@ use super::{
     reader::Reader,
     set::{EMPTY, merge, numbers, read_nz, read_ranges, span},
     text::{display, parse_whole},
-    write::write_number,
+    write::{write_number, write_number_after},
 };
 
 /// Messages by their unique identifiers, in a response: `uid-set`
@@ -126,13 +126,14 @@ impl<N: SetMember> KnownSet<N> {
     /// Appends the set.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         for (at, (start, end)) in self.ranges().enumerate() {
+            let (first, last) = (start.to_nz().get(), end.to_nz().get());
             if at > 0 {
-                out.push(b',');
+                write_number_after(out, b',', first);
+            } else {
+                write_number(out, u64::from(first));
             }
-            write_number(out, u64::from(start.to_nz().get()));
-            if end != start {
-                out.push(b':');
-                write_number(out, u64::from(end.to_nz().get()));
+            if last != first {
+                write_number_after(out, b':', last);
             }
         }
     }

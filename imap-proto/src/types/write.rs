@@ -41,13 +41,19 @@ pub(crate) fn write_spaced<T>(
 /// Appends numbers, a space before each.
 pub(crate) fn write_numbers(out: &mut Vec<u8>, numbers: &[u32]) {
     for &number in numbers {
-        if number < MILLION {
-            let (digits, length) = digits_of(number);
-            append_start(out, digits << 8 | u64::from(b' '), length + 1);
-        } else {
-            out.push(b' ');
-            write_large_number(out, u64::from(number));
-        }
+        write_number_after(out, b' ', number);
+    }
+}
+
+/// Appends a byte and a decimal number after it, in one step.
+#[inline]
+pub(crate) fn write_number_after(out: &mut Vec<u8>, before: u8, number: u32) {
+    if number < MILLION {
+        let (digits, length) = digits_of(number);
+        append_start(out, digits << 8 | u64::from(before), length + 1);
+    } else {
+        out.push(before);
+        write_large_number(out, u64::from(number));
     }
 }
 

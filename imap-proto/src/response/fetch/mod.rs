@@ -396,11 +396,13 @@ fn write_object_id(out: &mut Vec<u8>, id: &ImapString) {
     out.push(b')');
 }
 
+#[inline]
 fn named_number_first(out: &mut Vec<u8>, number: u32, name: &[u8]) {
     write_number(out, u64::from(number));
     out.extend_from_slice(name);
 }
 
+#[inline]
 fn named_number(out: &mut Vec<u8>, name: &[u8], number: u64) {
     out.extend_from_slice(name);
     write_number(out, number);

@@ -143,7 +143,7 @@ impl Client {
             });
         }
         match append {
-            Some(append) => self.put(Command::Append(append.into()), payloads).await,
+            Some(append) => self.put(Command::Append(append), payloads).await,
             None => Ok(None),
         }
     }

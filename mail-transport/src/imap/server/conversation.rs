@@ -310,7 +310,7 @@ impl<S: Service> Conversation<S> {
             Command::Lsub { reference, pattern } => self.lsub(&reference, &pattern).await,
             Command::Namespace => self.namespace().await,
             Command::Status(status) => self.status(&status.mailbox, &status.items).await,
-            Command::Append(append) => self.append(ticket, *append).await,
+            Command::Append(append) => self.append(ticket, append).await,
             Command::Replace(replace) => self.replace(ticket, *replace).await,
             Command::Extension(ExtensionCommand::UidBatches(asked)) => self.uid_batches(ticket, &asked).await,
             Command::Expunge => self.expunge(None).await,
