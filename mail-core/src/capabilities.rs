@@ -79,13 +79,13 @@ macro_rules! capability_list {
 
             /// The number of capabilities.
             #[must_use]
-            pub const fn len(&self) -> usize {
+            pub fn len(&self) -> usize {
                 self.list.len()
             }
 
             /// Whether there are no capabilities, as where they are not known.
             #[must_use]
-            pub const fn is_empty(&self) -> bool {
+            pub fn is_empty(&self) -> bool {
                 self.list.is_empty()
             }
         }

@@ -10,6 +10,9 @@ use crate::{
     types::{ImapString, Reader, eat_nil, read_nstring, read_string, write_nstring, write_string},
 };
 
+/// Names with their values.
+type Fields = Vec<(AString, Option<AString>)>;
+
 /// More than this must not be sent (RFC 2971 section 3.3).
 const MOST_FIELDS: usize = 30;
 
@@ -19,9 +22,7 @@ const MOST_FIELDS: usize = 30;
 /// ```
 ///
 /// What a client says of itself, after the name.
-pub(crate) fn read_command(
-    r: &mut Reader<'_>,
-) -> Result<Option<Vec<(AString, Option<AString>)>>, ParseError> {
+pub(crate) fn read_command(r: &mut Reader<'_>) -> Result<Option<Fields>, ParseError> {
     r.space()?;
     if eat_nil(r) {
         return Ok(None);

@@ -482,7 +482,7 @@ impl MetadataData {
     }
 
     /// Whether the grammar has a form for it: there are entries.
-    pub(crate) const fn has_form(&self) -> bool {
+    pub(crate) fn has_form(&self) -> bool {
         match self {
             Self::Values { entries, .. } => !entries.is_empty(),
             Self::Changed { entries, .. } => !entries.is_empty(),

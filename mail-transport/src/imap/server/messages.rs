@@ -286,7 +286,7 @@ impl<S: Service> Conversation<S> {
     pub(super) async fn expunge(&mut self, set: Option<&UidSet>) -> Result<Reply, Stop> {
         self.writable()?;
         let uids = match set {
-            Some(set) => Some(self.to_expunge(set).await?),
+            Some(set) => Some(self.expunge_set(set).await?),
             None => None,
         };
         let (session, _) = self.opened()?;
@@ -299,7 +299,7 @@ impl<S: Service> Conversation<S> {
 
     /// The messages that UID EXPUNGE is about. If they are many, those that are marked count, so that the
     /// command can be given again as it is.
-    async fn to_expunge(&mut self, set: &UidSet) -> Result<Vec<Uid>, Stop> {
+    async fn expunge_set(&mut self, set: &UidSet) -> Result<Vec<Uid>, Stop> {
         let limit = self.message_limit();
         let mut budget = self.budget();
         let (session, open) = self.opened()?;
