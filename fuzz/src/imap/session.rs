@@ -44,7 +44,8 @@ impl Caller {
 
 impl Owner for Caller {
     type Connection = client::Connection;
-    const HELLO: &'static [&'static str] = &["* PREAUTH [CAPABILITY IMAP4rev1 COMPRESS=DEFLATE UNAUTHENTICATE] hi\r\n"];
+    const HELLO: &'static [&'static str] =
+        &["* PREAUTH [CAPABILITY IMAP4rev1 COMPRESS=DEFLATE UNAUTHENTICATE] hi\r\n"];
     const GOOD: &'static str = "* 5 EXISTS\r\n";
     const HELD: usize = 20_000;
 
