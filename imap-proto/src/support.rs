@@ -220,12 +220,12 @@ extensions! {
     3 "ESORT" in "RFC 5267": Whole Whole
         "SORT answered as ESEARCH is"
         ["mail-store/tests/imap_search.rs::orders"]
-    3 "CONTEXT=SEARCH", "CONTEXT=SORT" in "RFC 5267": Nothing Nothing
-        "results that are kept up to date" []
-    3 "SEARCH=FUZZY" in "RFC 6203": Nothing Nothing
-        "what is alike" []
+    3 "CONTEXT=SEARCH", "CONTEXT=SORT" in "RFC 5267": Values Values
+        "results that are kept up to date; missing: CANCELUPDATE, the updates of a server" []
+    3 "SEARCH=FUZZY" in "RFC 6203": Values Values
+        "what is alike; missing: a store that finds it" []
     3 "MULTISEARCH" in "RFC 7377": Nothing Nothing
-        "a search in several mailboxes" []
+        "a search in several mailboxes; the answers can be read" []
     3 "QUOTASET" in "RFC 9208": Whole Whole
         "setting limits"
         ["mail-store/tests/imap_boxes.rs::quotas", "mail-store/tests/imap_boxes.rs::limits_are_not_the_users_own"]
@@ -267,8 +267,8 @@ extensions! {
     3 "THREAD=REFS" in "draft-ietf-morg-inthread": Whole Whole
         "conversations by their latest message"
         ["mail-store/tests/imap_search.rs::conversations"]
-    4 "FILTERS" in "RFC 5466": Nothing Nothing
-        "searches that have a name" []
+    4 "FILTERS" in "RFC 5466": Values Values
+        "searches that have a name; missing: the names" []
     4 "UTF8=ALL", "UTF8=APPEND", "UTF8=USER" in "RFC 5738": Nothing Nothing
         "UTF-8 in its first form; obsolete" []
     4 "URLAUTH" in "RFC 4467": Nothing Nothing
