@@ -140,6 +140,8 @@ def main():
                  for name, mailbox, put, get in pairs(ours, other, dovecot, cyrus, postfix, serve, unbound)]
         cases.append(("mbsync <> serve IMAP, both ways", lambda: twoway.mbsync(other, serve, folder)))
         cases.append(("offlineimap <> serve IMAP, both ways", lambda: twoway.offlineimap(other, serve, folder)))
+        cases.append(("interimap: Dovecot <> serve IMAP (QRESYNC, COMPRESS)",
+                      lambda: twoway.interimap(other, serve, folder, dovecot)))
         if modules := os.environ.get("IMAPFLOW"):
             cases.append(("ImapFlow <> serve IMAP", lambda: imapflow(modules, authority, serve)))
         compared = {"serve": serve.imaps, "dovecot": dovecot.imaps, "cyrus": cyrus.imaps}

@@ -169,3 +169,30 @@ expunge = yes
 sync_deletes = yes
 """)
     return two_way(near, Folder(serve, others), lambda: run("offlineimap", "-c", config, "-o"))
+
+
+def interimap(others, serve, folder, near):
+    """interimap, which keeps two servers equal by QRESYNC, and compresses."""
+    home = folder / "interimap"
+    (home / "config" / "interimap").mkdir(parents=True)
+    (home / "data" / "interimap").mkdir(parents=True, mode=0o700)
+    (home / "config" / "interimap" / "config").write_text(f"""
+database = test.db
+list-mailbox = INBOX
+[local]
+type = imaps
+host = {HOST}
+port = {near.imaps}
+username = {USER}
+password = {PASSWORD}
+SSL_CAfile = {others.authority.ca}
+[remote]
+type = imaps
+host = {HOST}
+port = {serve.imaps}
+username = {USER}
+password = {PASSWORD}
+SSL_CAfile = {others.authority.ca}
+""")
+    environment = {"XDG_CONFIG_HOME": str(home / "config"), "XDG_DATA_HOME": str(home / "data")}
+    return two_way(Folder(near, others), Folder(serve, others), lambda: run("interimap", env=environment))
