@@ -198,7 +198,8 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(exit) => return exit,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Into::into);
+    // The main thread waits for lines, others serve.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into);
     exit_code(runtime.and_then(|runtime| runtime.block_on(run(&arguments))))
 }
 

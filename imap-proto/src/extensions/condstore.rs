@@ -3,7 +3,7 @@
 //!
 //! Each change in a mailbox has a number, its modification sequence. A client that knows the number up to
 //! which it has seen all asks for what came after it, as it selects the mailbox (QRESYNC) or with FETCH
-//! ([`Since`](crate::command::Since)), and makes changes only if nobody else was faster
+//! ([`Since`]), and makes changes only if nobody else was faster
 //! ([`Store::unchanged_since`](crate::command::Store::unchanged_since)).
 //!
 //! ```

@@ -95,7 +95,7 @@ impl Connection {
     ///
     /// As [`send`](Self::send). A `Command::Other` with the name of a command that changes the
     /// session (UTF8, LANG and XCLIENT among them), or whose answer goes on after its status line (LIST, RETR), is
-    /// [`Misuse::WrongState`].
+    /// [`Misuse::WrongState`](mailwire_core::Misuse::WrongState).
     pub fn send_expecting(
         &mut self,
         command: Command,
