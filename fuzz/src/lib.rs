@@ -17,11 +17,11 @@ use mailwire_oracles::{
 #[global_allocator]
 static ALLOCATOR: mailwire_oracles::memory::Counting = mailwire_oracles::memory::Counting;
 
-/// `bytes` as a message that can be sent as it is: no CR or LF but in pairs, and one at its end.
+/// `bytes` as a message that can be sent as it is: no CR or LF but in pairs, and one at its end; no NUL.
 #[must_use]
 pub(crate) fn message(bytes: &[u8]) -> Vec<u8> {
     let mut message = Vec::new();
-    for line in bytes.split(|byte| matches!(byte, b'\r' | b'\n')) {
+    for line in bytes.split(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
         message.extend_from_slice(line);
         message.extend_from_slice(b"\r\n");
     }
