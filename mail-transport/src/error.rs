@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use mailwire_core::{Invalid, Misuse, SendError, Text, WrongState, escape_ascii, from_variants};
+use mailwire_core::{Invalid, Misuse, SendError, Text, escape_ascii, from_variants};
 
 pub use crate::refused::{OAuthError, Refused, RefusedKind};
 use crate::{
@@ -195,7 +195,7 @@ impl Error {
             Self::Io(_)
             | Self::Closed
             | Self::Protocol(mailwire_core::Error::UnexpectedEof { .. })
-            | Self::Misuse(Misuse::WrongState(WrongState::Ending)) => true,
+            | Self::Misuse(Misuse::WrongState(mailwire_core::WrongState::Ending)) => true,
             Self::WithWords { error, .. } => error.is_end(),
             _ => false,
         }

@@ -116,6 +116,7 @@ impl Stream {
     }
 
     /// The stream below, where compression has ended and nothing of it is left.
+    #[cfg(any(feature = "client", feature = "server", feature = "compress"))]
     pub(crate) fn settled(self) -> Self {
         match self {
             #[cfg(feature = "compress")]
