@@ -54,7 +54,7 @@ async fn lines(raw: &mut Raw, command: &str) -> Vec<String> {
     }
 }
 
-/// The number behind a word of a line.
+/// The number that stands after a word, as in `[HIGHESTMODSEQ 7]`.
 fn number(lines: &[String], word: &str) -> u64 {
     let line =
         lines.iter().rev().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{word}: {lines:?}"));

@@ -1,6 +1,7 @@
 //! What becomes of what the server says.
 
 use alloc::{boxed::Box, vec::Vec};
+use core::mem::size_of;
 
 use mailwire_core::Ticket;
 
@@ -24,7 +25,9 @@ pub(super) struct Job {
     /// What VANISHED (EARLIER) named.
     vanished: Uids,
     /// What SELECT told of messages before it was known whether their identifiers are valid.
-    held: Vec<(Uid, FlagSet, Vec<MsgAtt>)>,
+    held: Vec<(Uid, FlagSet)>,
+    /// How many bytes it may still take.
+    room: usize,
     found: Uids,
     searched: bool,
     /// A response did not parse, or was not whole: what is missing proves nothing.
@@ -37,8 +40,17 @@ pub(super) struct Job {
     cap: Option<Uid>,
 }
 
-/// What SELECT may tell of messages before it tells UIDVALIDITY. What is more is asked for again.
-const MOST_HELD: usize = 1000;
+/// The bytes of what SELECT may tell of messages before it tells UIDVALIDITY. What is more is asked for again.
+const MOST_HELD: usize = 256 * 1024;
+
+/// About how many bytes the flags of a message take.
+fn cost(flags: &FlagSet) -> usize {
+    let keywords = flags.iter().map(|flag| match flag {
+        Flag::Keyword(name) => size_of::<Flag>() + name.as_bytes().len(),
+        _ => 0,
+    });
+    size_of::<(Uid, FlagSet)>() + keywords.sum::<usize>()
+}
 
 impl Job {
     pub(super) fn new(ask: Ask, before: Option<ModSeq>) -> Self {
@@ -49,6 +61,7 @@ impl Job {
             with_flags: Uids::default(),
             vanished: Uids::default(),
             held: Vec::new(),
+            room: MOST_HELD,
             found: Uids::default(),
             searched: false,
             garbled: false,
@@ -56,6 +69,12 @@ impl Job {
             grew: false,
             cap: None,
         }
+    }
+
+    /// How many messages wait for UIDVALIDITY.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
     }
 
     const fn selects(&self) -> bool {
@@ -179,10 +198,12 @@ impl Synchronizer {
             let Some(flags) = flags else { return };
             job.with_flags.insert(uid, uid);
             if job.selects() && !checked {
-                if job.held.len() < MOST_HELD {
-                    job.held.push((uid, flags.clone(), fetch.items.iter().cloned().collect()));
-                } else {
-                    job.garbled = true;
+                match job.room.checked_sub(cost(flags)) {
+                    Some(room) => {
+                        job.room = room;
+                        job.held.push((uid, flags.clone()));
+                    }
+                    None => job.garbled = true,
                 }
                 return;
             }
@@ -268,6 +289,12 @@ impl Synchronizer {
             _ => None,
         };
         match job.ask {
+            // Not one of those that the command was about: how far it came is not known.
+            Ask::Fetch { high, .. } | Ask::Search { high, .. }
+                if limited.is_some_and(|limited| limited > high) =>
+            {
+                self.failed(&job);
+            }
             Ask::Enable => return,
             Ask::Select { qresync } => {
                 self.code(reply.code.as_ref());
@@ -275,8 +302,11 @@ impl Synchronizer {
                 return;
             }
             Ask::Fetch { low, high, since, vanished } => {
-                let low = limited.unwrap_or(low);
-                self.fetched(&job, (low, high), since, vanished);
+                let before = (self.state.clone(), self.selection.top_due);
+                self.fetched(&job, (limited.unwrap_or(low), high), since, vanished);
+                // A server that answers and never gets on is as one that refuses.
+                let got_on = before != (self.state.clone(), self.selection.top_due);
+                self.failures = if got_on { 0 } else { self.failures + 1 };
             }
             Ask::Search { low, high, last } if !job.garbled && job.searched => {
                 self.searched(&job, (low, high), last.is_some(), limited);
@@ -306,13 +336,19 @@ impl Synchronizer {
     }
 
     fn fetched(&mut self, job: &Job, (low, high): (Uid, Uid), since: Option<ModSeq>, vanished: bool) {
-        let halved = job.garbled || !job.seen.missing_in(&job.with_flags, low, high).is_empty();
-        if halved && self.rules.garbled {
-            self.batch = (self.batch / 2).max(1);
-            self.selection.lossy = true;
+        let garbled = job.garbled || !job.seen.missing_in(&job.with_flags, low, high).is_empty();
+        if garbled && self.rules.garbled {
+            if self.in_doubt.is_some() {
+                // It will not get better: the rest goes on, and this is read again in the next session.
+                let top = if high == Uid::MAX { job.seen.nth_back(low, high, 0) } else { Some(high) };
+                self.state.set(low, top.unwrap_or(low), Anchor::Read);
+                self.selection.top_due &= high != Uid::MAX;
+            } else {
+                self.batch = (self.batch / 2).max(1);
+                self.selection.lossy = true;
+            }
             return;
         }
-        self.failures = 0;
         // What came after EXISTS grew may be of a message that the command did not ask for.
         let top = job.seen.nth_back(low, high, 0).map(|top| job.cap.map_or(top, |cap| top.min(cap)));
         let top = top.filter(|top| *top >= low);
@@ -350,7 +386,6 @@ impl Synchronizer {
     }
 
     fn searched(&mut self, job: &Job, (from, high): (Uid, Uid), partial: bool, limited: Option<Uid>) {
-        self.failures = 0;
         let low = match limited {
             Some(limited) => limited,
             None if partial => job.found.first().unwrap_or(high),
@@ -427,8 +462,8 @@ impl Synchronizer {
         if let Some(target) = highest.filter(|_| qresync && !job.garbled && !(went_back && self.rules.rewind))
         {
             let plausible = self.is_plausible(&job.vanished);
-            for (uid, flags, items) in job.held.drain(..) {
-                self.put(uid, flags, || items);
+            for (uid, flags) in job.held.drain(..) {
+                self.put(uid, flags, Vec::new);
             }
             if plausible {
                 for (first, last) in job.vanished.ranges() {

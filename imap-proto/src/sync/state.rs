@@ -38,7 +38,7 @@ pub struct Segment {
 /// What is known of a range of identifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Anchor {
-    /// Nothing.
+    /// Nothing: all of it has to be read.
     None,
     /// It was read in this session, from a server without modification sequences.
     Read,

@@ -17,6 +17,7 @@ use crate::{
     capability::{Capabilities, Capability},
     client::Event,
     command::Command,
+    response::{FetchData, MsgAtt, Untagged},
     types::{FlagSet, MailboxName, ModSeq, Uid},
 };
 
@@ -41,6 +42,8 @@ fn manners(random: &mut Random, faulty: bool) -> Manners {
         bare_fetch: random.chance(50),
         garbles: faulty && random.chance(15),
         refuses: faulty && random.chance(10),
+        unreadable: None,
+        limit_beyond: false,
     }
 }
 
@@ -341,7 +344,77 @@ fn find_the_histories() {
         let fails = |seed: &u64| history(*seed, rules, &mut Statistics::default()).is_err();
         let found = (0..1_000_000).find(fails);
         std::println!("{name}: {found:?}");
+        assert!(found.is_some(), "nothing needs {name}");
     }
+}
+
+/// One session with a server of these manners: what is in the mirror, and how it ended.
+fn session(manners: Manners, messages: u32) -> (Synchronizer, usize) {
+    let random = &mut Random::new(1);
+    let mut server = Server::new();
+    while (server.messages.len() as u32) < messages {
+        server.change(random);
+    }
+    server.quiet = true;
+    server.connect(manners.clone());
+    let options = SyncOptions::new(MailboxName::INBOX).with_batch(4);
+    let mut sync = Synchronizer::new(SyncState::default(), [], &offered(&manners), options);
+    let mut tickets = Tickets::new();
+    for commands in 0..500 {
+        let Step::Send(command) = sync.next_step() else { return (sync, commands) };
+        let ticket = tickets.issue();
+        sync.sent(ticket);
+        for event in server.execute(&command, ticket, random) {
+            sync.handle(&event);
+        }
+    }
+    panic!("no end");
+}
+
+/// It is left out, the rest is there, and the next session tries again.
+#[test]
+fn a_message_that_never_parses_is_no_endless_loop() {
+    for unreadable in 1..12 {
+        let manners = Manners { condstore: true, unreadable: Some(unreadable), ..Manners::default() };
+        let (sync, commands) = session(manners, 12);
+        let known = sync.known.contains(Uid::new(unreadable).unwrap());
+        assert!(!known && commands < 100, "{unreadable}: {commands}");
+        if sync.in_doubt.is_some() {
+            assert!(
+                SyncState::from_bytes(&sync.state().to_bytes())
+                    .unwrap()
+                    .ranges()
+                    .any(|it| it.2 == Anchor::None)
+            );
+            assert!(sync.known.len() >= 11, "{unreadable}: {:?}", sync.known);
+        }
+    }
+}
+
+#[test]
+fn a_limit_that_cannot_be_is_no_endless_loop() {
+    for partial in [false, true] {
+        let manners =
+            Manners { limit: Some(3), limit_beyond: true, esearch: true, partial, ..Manners::default() };
+        let (sync, commands) = session(manners, 30);
+        assert!(sync.in_doubt.is_some() && commands < 100, "{commands}");
+    }
+}
+
+/// Flags of messages that may be of another mailbox are kept up to some bytes.
+#[test]
+fn what_is_held_is_bounded() {
+    let options = SyncOptions::new(MailboxName::INBOX);
+    let mut sync = Synchronizer::new(SyncState::default(), [], &offered(&Manners::default()), options);
+    sync.next_step();
+    let keyword = crate::types::Flag::new("x".repeat(10_000)).unwrap();
+    for number in 1..1000 {
+        let items = [MsgAtt::Uid(model::uid(number)), MsgAtt::Flags([keyword.clone()].into())];
+        let fetch = FetchData::new(crate::types::SeqNumber::new(number).unwrap(), items);
+        sync.handle(&Event::Data { data: Untagged::Fetch(fetch), during: None, deviations: Vec::new() });
+    }
+    let held = sync.job.as_ref().unwrap().held();
+    assert!((10..30).contains(&held), "{held}");
 }
 
 /// Whatever is stored: a state, or an error; and a state is read as it was written.

@@ -73,6 +73,10 @@ pub(super) struct Manners {
     /// With CONDSTORE alone, a FETCH that nobody asked for has no UID.
     pub(super) bare_fetch: bool,
     pub(super) garbles: bool,
+    /// This message never parses.
+    pub(super) unreadable: Option<u32>,
+    /// MESSAGELIMIT names a message that the command was not about.
+    pub(super) limit_beyond: bool,
     pub(super) refuses: bool,
 }
 
@@ -255,7 +259,7 @@ impl Server {
         }
         let manners = &session.manners;
         let bare = !asked && !session.enabled && (manners.bare_fetch || !manners.condstore);
-        if manners.garbles && random.chance(10) {
+        if manners.unreadable == Some(message) || manners.garbles && random.chance(10) {
             let bytes = Bytes::from_static(b"* 1 FETCH (FLAGS (");
             out.push(Event::Malformed { ticket: None, bytes, error: ParseError::new(0, "garbled") });
             return;
@@ -480,7 +484,11 @@ impl Server {
         *messages = messages.split_off(messages.len() - limit);
         Some(Code::MessageLimit {
             limit: NonZeroU32::new(limit as u32).unwrap(),
-            uid: messages.first().map(|it| uid(*it)),
+            uid: if self.session.manners.limit_beyond {
+                Some(Uid::MAX)
+            } else {
+                messages.first().map(|it| uid(*it))
+            },
         })
     }
 
