@@ -26,7 +26,8 @@ fn capability(name: &str) -> Capability {
 /// A server with QRESYNC, logged in.
 fn resyncing() -> server::Connection {
     let mut config = server_config(Channel::Tls);
-    config.add_capabilities([Capability::CondStore, Capability::QResync]).unwrap();
+    let offered = ["CONDSTORE", "QRESYNC", "SORT", "THREAD=REFERENCES", "X-GM-EXT-1"];
+    config.add_capabilities(offered.map(capability)).unwrap();
     config.enable = vec![Capability::CondStore, Capability::QResync];
     serving_with(config)
 }
@@ -176,7 +177,10 @@ fn commands_that_enable() {
         "FETCH 1 (UID MODSEQ)",
         "FETCH 1 FLAGS (CHANGEDSINCE 5)",
         "SEARCH OR SEEN NOT MODSEQ 5",
+        "SORT (DATE) UTF-8 OR SEEN NOT MODSEQ 5",
+        "UID THREAD REFERENCES UTF-8 MODSEQ 5",
         "STORE 1 (UNCHANGEDSINCE 5) FLAGS ()",
+        "STORE 1 (UNCHANGEDSINCE 5) +X-GM-LABELS (a)",
     ] {
         let mut server = resyncing();
         done(&mut server, "s SELECT x");
@@ -216,6 +220,9 @@ fn searches_that_count_messages() {
         ("UID SEARCH UID 5", true),
         ("UID SEARCH NOT 5", false),
         ("SEARCH SEEN", false),
+        ("UID SORT (DATE) UTF-8 SEEN", true),
+        ("UID SORT (DATE) UTF-8 5", false),
+        ("UID THREAD REFERENCES UTF-8 OR SEEN 5", false),
         ("UID FETCH 1 FLAGS", true),
     ] {
         let ticket = take(&mut server, &format!("a {line}"));

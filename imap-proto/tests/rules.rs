@@ -82,6 +82,9 @@ fn parts_of_a_search_need_what_brings_them() {
         ("SEARCH RETURN (SAVE) ALL", "SEARCHRES"),
         ("FETCH $ FLAGS", "SEARCHRES"),
         ("UID EXPUNGE $", "SEARCHRES"),
+        ("STORE $ FLAGS ()", "SEARCHRES"),
+        ("STORE $ X-GM-LABELS (a)", "SEARCHRES"),
+        ("UID STORE $ X-GM-LABELS (a)", "SEARCHRES"),
         ("UID SEARCH NOT (ALL UID $)", "SEARCHRES"),
         ("UID FETCH 1:* FLAGS (PARTIAL 1:5)", "PARTIAL"),
         ("SEARCH RETURN (PARTIAL -1:-5) ALL", "PARTIAL"),
@@ -95,7 +98,7 @@ fn parts_of_a_search_need_what_brings_them() {
         ("SEARCH UIDAFTER 7", "MESSAGELIMIT"),
     ];
     let all = "IMAP4rev1 UIDPLUS ESEARCH SEARCHRES PARTIAL CONTEXT=SEARCH WITHIN SEARCH=FUZZY FILTERS \
-               OBJECTID SAVEDATE MESSAGELIMIT=1000";
+               OBJECTID SAVEDATE MESSAGELIMIT=1000 X-GM-EXT-1";
     for (text, missing) in parts {
         let offered: Vec<&str> = all.split(' ').filter(|name| !name.starts_with(missing)).collect();
         let refused = selected(&offered.join(" ")).send(command(text)).unwrap_err();

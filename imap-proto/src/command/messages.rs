@@ -50,7 +50,7 @@ impl Messages {
 
     /// What a server must have for `$`, if it is that.
     #[inline]
-    pub(super) fn needs(&self) -> Option<Need> {
+    pub(crate) fn needs(&self) -> Option<Need> {
         let is_saved = match self {
             Self::Sequence(set) => set.is_saved(),
             Self::Uid(set) => set.is_saved(),

@@ -276,12 +276,18 @@ impl Command {
         }
     }
 
-    /// Whether the server may send EXPUNGE while it is in progress: all commands but FETCH, STORE
-    /// and SEARCH (RFC 9051 section 7.5.1), and UID SEARCH with sequence numbers among its keys.
+    /// Whether the server may send EXPUNGE while it is in progress: all commands but FETCH, STORE, SEARCH,
+    /// SORT and THREAD (RFC 9051 section 7.5.1), and the UID forms of the last three with sequence numbers
+    /// among their keys (RFC 7162 section 3.2.10).
     #[must_use]
     pub fn permits_expunge(&self) -> bool {
-        let counts = matches!(self, Command::Search(search) if search.uid) && self.uses_sequence_numbers();
-        self.rules().expunge && !counts
+        self.expunges(&self.rules())
+    }
+
+    /// [`permits_expunge`](Self::permits_expunge), where the row is known.
+    pub(crate) fn expunges(&self, rules: &Rules) -> bool {
+        let counts = || self.searched().is_some() && self.uses_sequence_numbers();
+        rules.expunge && !counts()
     }
 }
 

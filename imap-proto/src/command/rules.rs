@@ -98,7 +98,7 @@ impl Command {
                 Some(thread.needs()).filter(lacks).or_else(|| search::lacks(&thread.search, &lacks))
             }
             Command::Fetch(fetch) => fetch.lacks(&lacks),
-            Command::Store(store) => store.needs().into_iter().chain(store.messages.needs()).find(lacks),
+            Command::Store(store) => store.needs().find(lacks),
             Command::Copy(copy) | Command::Move(copy) => copy.messages.needs().filter(lacks),
             Command::UidExpunge(set) if set.is_saved() => Some(search::saved()).filter(lacks),
             Command::Notify(notify) => notify.items().filter_map(FetchAtt::needs).find(lacks),

@@ -70,9 +70,10 @@ impl Store {
         self
     }
 
-    /// What a server must have for the options.
-    pub(super) fn needs(&self) -> Option<Need> {
-        self.unchanged_since.map(|_| condstore::needs_condstore())
+    /// What a server must have for the options and the messages.
+    pub(super) fn needs(&self) -> impl Iterator<Item = Need> {
+        let unchanged_since = self.unchanged_since.map(|_| condstore::needs_condstore());
+        unchanged_since.into_iter().chain(self.messages.needs())
     }
 
     /// ```text

@@ -32,8 +32,7 @@ use mailwire_core::{Invalid, ParseError, ParseErrorKind, keywords};
 use crate::{
     capability::Capability,
     command::{
-        Command, Fetch, FetchAtt, FetchAtts, ListReturnOpt, Need, Search, SearchKey, Select, Since,
-        StatusAtt, Writer,
+        Command, Fetch, FetchAtt, FetchAtts, ListReturnOpt, Need, SearchKey, Select, Since, StatusAtt, Writer,
     },
     types::{
         Flag, KnownSet, KnownUids, ModSeq, Reader, SeqNumber, SetMember, Uid, UidValidity, chars, read_nz,
@@ -270,16 +269,11 @@ pub(crate) fn enables_condstore(command: &Command) -> bool {
             since.is_some()
                 || matches!(items, FetchAtts::List(items) if items.iter().any(|item| matches!(item, FetchAtt::ModSeq)))
         }
-        Command::Search(search) => searches(search),
         Command::Store(store) => store.unchanged_since.is_some(),
-        _ => false,
+        Command::StoreLabels(store) => store.unchanged_since.is_some(),
+        // SORT and THREAD take the keys of SEARCH (RFC 7162 section 3.1.9).
+        _ => command.searched().is_some_and(|search| search.keys.iter().any(SearchKey::uses_mod_seq)),
     }
-}
-
-/// Whether a search is about modification sequences, so that its answer has one
-/// ([RFC 7162 section 3.1.6](https://www.rfc-editor.org/rfc/rfc7162#section-3.1.6)).
-fn searches(search: &Search) -> bool {
-    search.keys.iter().any(SearchKey::uses_mod_seq)
 }
 
 /// Whether SELECT names messages that are known by their numbers.

@@ -182,7 +182,10 @@ impl GmailStore {
     /// What a server must have for it.
     pub(crate) fn needs(&self) -> impl Iterator<Item = Need> {
         let unchanged_since = self.unchanged_since.map(|_| condstore::needs_condstore());
-        [Need::of(&Capability::GmailExtensions)].into_iter().chain(unchanged_since)
+        [Need::of(&Capability::GmailExtensions)]
+            .into_iter()
+            .chain(unchanged_since)
+            .chain(self.messages.needs())
     }
 
     /// ```text

@@ -403,9 +403,7 @@ impl Machine {
         // What enables it is refused where it is not offered.
         self.session.condstore = self.session.condstore
             || (self.config.offers.condstore && condstore::enables_condstore(&command));
-        // RFC 7162 section 3.2.10: nor while a search by UID counts messages.
-        let counts = command.searched().is_some_and(|search| search.uid) && command.uses_sequence_numbers();
-        let ticket = self.begin(tag, Rules { expunge: rules.expunge && !counts, ..rules });
+        let ticket = self.begin(tag, Rules { expunge: command.expunges(&rules), ..rules });
         if is_whole {
             self.events.push_back(Event::BodyEnd { ticket });
         }
