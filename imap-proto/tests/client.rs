@@ -108,7 +108,7 @@ fn what_cannot_be_asked_is_refused_at_once_or_when_its_turn_comes() {
         assert_eq!(refused.message, command(line));
     }
     assert!(client.output().is_empty());
-    // Behind a SELECT that fails.
+    // After a SELECT that fails.
     client.send(command("SELECT x")).unwrap();
     let fetch = client.send(command("FETCH 1 FLAGS")).unwrap();
     drain(&mut client);

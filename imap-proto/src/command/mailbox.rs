@@ -48,7 +48,7 @@ pub struct Select {
 pub struct Create {
     /// The mailbox.
     pub mailbox: MailboxName,
-    /// `USE`: what it is to be for, as `\\Sent` ([RFC 6154 section
+    /// `USE`: what it is to be for, as `\Sent` ([RFC 6154 section
     /// 3](https://www.rfc-editor.org/rfc/rfc6154#section-3)).
     pub special_use: Vec<MailboxAttribute>,
 }

@@ -307,11 +307,6 @@ fn read_enable(r: &mut Reader<'_>) -> Result<Vec<Capability>, ParseError> {
     }
 }
 
-/// ```text
-/// id             = "ID" SP id-params-list                                ; RFC 2971
-/// id-params-list = "(" *(string SP nstring) ")" / nil
-/// ```
-#[allow(clippy::type_complexity)]
 /// What can be told of a command before it is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head<'a> {

@@ -116,7 +116,7 @@ fn read_reply(r: &mut Reader<'_>, kind: ReplyKind) -> Result<Reply, ParseError> 
         Some(_) => return Err(r.error("expected a space")),
     }
     if r.peek() == Some(b' ') {
-        // More spaces are text; but a code can hide behind them.
+        // More spaces are text; but a code can follow them.
         let spaces = r.rest().iter().take_while(|&&byte| byte == b' ').count();
         if r.peek_at(spaces) == Some(b'[') {
             r.deviate(deviation::EXTRA_SPACE)?;
