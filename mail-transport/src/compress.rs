@@ -232,6 +232,11 @@ impl Outbound {
         if self.waiting.len().saturating_sub(self.written) >= WAITING {
             ready!(self.poll_drain(inner, cx))?;
         }
+        // A peer that always leaves something unread would have all of it kept.
+        if self.written >= WAITING {
+            self.waiting.drain(..self.written.min(self.waiting.len()));
+            self.written = 0;
+        }
         if is_others_turn(&mut self.turn, cx) {
             return Poll::Pending;
         }

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use mailwire_core::Upgrade;
 use mailwire_transport::Stream;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 
 /// What a peer sends that flushes so after each part.
 fn deflated(deflate: &mut Compress, parts: &[&[u8]], flush: FlushCompress) -> Vec<u8> {
@@ -210,4 +210,33 @@ async fn compression_ends_where_both_sides_say_so() {
             assert_eq!(read(&mut ours, 2).await, "a3");
         }
     }
+}
+
+/// A peer that reads slowly always leaves something unread: what it has read is not kept for that.
+#[test]
+fn what_was_written_is_not_kept() {
+    let (ours, mut theirs) = duplex(4096);
+    let mut ours = compressed(ours, b"");
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut seed = 1_u32;
+    let mut noise = |count| -> Vec<u8> {
+        let next = |_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 24) as u8
+        };
+        (0..count).map(next).collect()
+    };
+    let _ = Pin::new(&mut ours).poll_write(&mut cx, &noise(10_000));
+    for round in 0..500 {
+        let more = noise(4000);
+        // Others have their turn now and then.
+        while Pin::new(&mut ours).poll_write(&mut cx, &more).is_pending() {}
+        assert!(Pin::new(&mut ours).poll_flush(&mut cx).is_pending(), "{round}");
+        let mut room = [0; 4000];
+        let _ = Pin::new(&mut theirs).poll_read(&mut cx, &mut ReadBuf::new(&mut room));
+    }
+    let shown = format!("{ours:?}");
+    let (_, waiting) = shown.split_once("waiting: ").unwrap();
+    let waiting: usize = waiting.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
+    assert!((1..128 << 10).contains(&waiting), "{waiting}");
 }
