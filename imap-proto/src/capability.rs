@@ -255,6 +255,11 @@ fn after<'a>(name: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
     first.eq_ignore_ascii_case(start).then_some(rest)
 }
 
+/// A number, without the sign that `parse` takes.
+fn number<N: core::str::FromStr>(digits: &[u8]) -> Option<N> {
+    core::str::from_utf8(digits).ok().filter(|_| digits.first().is_some_and(u8::is_ascii_digit))?.parse().ok()
+}
+
 impl Capability {
     /// Makes a capability of its name; [`Other`](Self::Other) if it is not known here.
     ///
@@ -275,21 +280,17 @@ impl Capability {
                 return Mechanism::from_peer(Text::from(mechanism)).ok().map(Self::Auth);
             }
         }
-        if name.len() >= 11 && name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case(b"APPENDLIMIT"))
-        {
-            return match name.get(11..) {
-                Some([]) => Some(Self::AppendLimit(None)),
-                Some([b'=', digits @ ..]) if !digits.is_empty() && !digits.starts_with(b"+") => {
-                    let limit = core::str::from_utf8(digits).ok()?.parse().ok()?;
-                    Some(Self::AppendLimit(Some(limit)))
-                }
+        if let Some(limit) = after(name, b"APPENDLIMIT") {
+            return match limit {
+                [] => Some(Self::AppendLimit(None)),
+                [b'=', digits @ ..] => number(digits).map(|limit| Self::AppendLimit(Some(limit))),
                 _ => None,
             };
         }
-        if let Some(limit) = number_after(name, b"MESSAGELIMIT=") {
+        if let Some(limit) = after(name, b"MESSAGELIMIT=").and_then(number) {
             return Some(Self::MessageLimit(limit));
         }
-        if let Some(limit) = number_after(name, b"SAVELIMIT=") {
+        if let Some(limit) = after(name, b"SAVELIMIT=").and_then(number) {
             return Some(Self::SaveLimit(limit));
         }
         if let Some(resource) = after(name, b"QUOTA=RES-") {
@@ -409,13 +410,6 @@ impl Capability {
             capability.write(out);
         }
     }
-}
-
-/// The number from 1 on after a prefix.
-fn number_after(name: &[u8], prefix: &[u8]) -> Option<NonZeroU32> {
-    let (start, digits) = name.split_at_checked(prefix.len())?;
-    let is_number = start.eq_ignore_ascii_case(prefix) && digits.first().is_some_and(u8::is_ascii_digit);
-    core::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
 }
 
 mailwire_core::capability_list! {

@@ -146,3 +146,16 @@ fn progress_is_no_end() {
         assert!(Response::parse(&line.into(), Dialect::Lenient).is_ok());
     }
 }
+
+/// RFC 5465 section 8: `BADEVENT` has at least one event.
+#[test]
+fn a_list_of_no_events_is_none() {
+    let reply =
+        |line: &'static str, dialect| Response::parse(&bytes::Bytes::from_static(line.as_bytes()), dialect);
+    assert!(reply("* NO [BADEVENT ()] not that", Dialect::Strict).is_err());
+    let found = reply("* NO [BADEVENT ()] not that", Dialect::Lenient).unwrap().value;
+    let mut out = Vec::new();
+    found.write(&mut out);
+    assert_eq!(out, b"* NO not that\r\n");
+    reply("* NO [BADEVENT (MessageNew)] not that", Dialect::Strict).unwrap();
+}

@@ -168,10 +168,7 @@ impl ComparatorData {
                 r.space()?;
                 let start = r.offset();
                 r.expect(b'(', "expected a list of comparators")?;
-                r.items(|r| {
-                    matching.push(AString::read(r)?);
-                    Ok(())
-                })?;
+                matching = r.list_of(AString::read)?;
                 if matching.is_empty() {
                     r.deviate_at(start, deviation::EMPTY_LIST)?;
                 }

@@ -10,7 +10,7 @@ use crate::{
     capability::Capability,
     command::{AString, Rules, Writer, rules},
     deviation,
-    types::{Reader, write_astring},
+    types::{Reader, write_astring, write_spaced},
 };
 
 /// `LANGUAGE`: chooses a language, or asks which there are.
@@ -125,12 +125,7 @@ impl LanguageData {
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"LANGUAGE (");
-        for (at, tag) in self.tags.iter().enumerate() {
-            if at > 0 {
-                out.push(b' ');
-            }
-            write_astring(out, tag.as_bytes());
-        }
+        write_spaced(out, &self.tags, |out, tag| write_astring(out, tag.as_bytes()));
         out.push(b')');
     }
 }

@@ -37,8 +37,8 @@ use crate::{
 
 // Types
 
-/// Says what a client wants to be told from now on, in place of what it said before. What there is can be
-/// written: its groups go together.
+/// Says what a client wants to be told from now on, in place of what it said before. The rules for groups of
+/// events, which [`set`](Self::set) checks, hold for each value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Notify {
@@ -172,11 +172,9 @@ impl Notify {
     /// Whether EXPUNGE may come at any time: SELECTED with `MessageExpunge`.
     #[must_use]
     pub fn expunges_at_any_time(&self) -> bool {
-        let expunges = |group: &&EventGroup| group.events.contains(&NotifyEvent::MessageExpunge);
-        self.groups
-            .iter()
-            .filter(|group| group.mailboxes == MailboxFilter::Selected)
-            .any(|group| expunges(&group))
+        self.groups.iter().any(|group| {
+            group.mailboxes == MailboxFilter::Selected && group.events.contains(&NotifyEvent::MessageExpunge)
+        })
     }
 
     /// The items that are asked of new messages.

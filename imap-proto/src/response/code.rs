@@ -11,7 +11,7 @@ use crate::{
     types::{
         Atom, ImapString, KnownNumbers, KnownUids, ModSeq, PermanentFlags, Reader, SeqNumber, Uid,
         UidValidity, chars, display, read_astring, read_count, read_mod_seq, read_nz, write_number,
-        write_quoted,
+        write_quoted, write_spaced,
     },
 };
 
@@ -342,12 +342,13 @@ impl Code {
             8 if is("REFERRAL") => Self::Referral(read_urls(r)?),
             8 if is("BADEVENT") => {
                 r.space()?;
+                let start = r.offset();
                 r.expect(b'(', "expected (")?;
-                let mut names = Vec::new();
-                r.items(|r| {
-                    names.push(Atom::unchecked(r.text_class(chars::ATOM, "expected an event")?));
-                    Ok(())
-                })?;
+                let names =
+                    r.list_of(|r| r.text_class(chars::ATOM, "expected an event").map(Atom::unchecked))?;
+                if names.is_empty() {
+                    r.deviate_at(start, deviation::EMPTY_LIST)?;
+                }
                 Self::BadEvent(names)
             }
             8 if is("MODIFIED") => {
@@ -411,6 +412,7 @@ impl Code {
             | Self::HighestModSeq(None)
             | Self::AppendUid { uid_validity: None, .. } => false,
             Self::CopyUid(copy) => copy.uid_validity.is_some(),
+            Self::BadEvent(names) => !names.is_empty(),
             Self::Referral(urls) => urls.iter().any(|url| is_url(url.as_bytes())),
             _ => true,
         }
@@ -441,12 +443,7 @@ impl Code {
             }
             Self::BadEvent(names) => {
                 out.extend_from_slice(b"BADEVENT (");
-                for (at, name) in names.iter().enumerate() {
-                    if at > 0 {
-                        out.push(b' ');
-                    }
-                    out.extend_from_slice(name.as_bytes());
-                }
+                write_spaced(out, names, |out, name| out.extend_from_slice(name.as_bytes()));
                 out.push(b')');
             }
             Self::Capability(capabilities) => {

@@ -8,7 +8,8 @@ use crate::{
     deviation,
     types::{
         Atom, ImapString, KnownNumbers, KnownUids, MailboxName, ModSeq, PartialRange, RawValue, Reader,
-        UidValidity, chars, eat_nil, read_astring, read_mod_seq, write_number, write_numbers, write_string,
+        UidValidity, chars, eat_nil, read_astring, read_mod_seq, write_number, write_numbers, write_spaced,
+        write_string,
     },
 };
 
@@ -317,6 +318,7 @@ impl ESearchData {
             }
         }
     }
+
     /// Reads the next part; whether there was one.
     fn read_next(&mut self, r: &mut Reader<'_>) -> Result<bool, ParseError> {
         if r.is_at_end() {
@@ -552,12 +554,7 @@ fn read_scores(r: &mut Reader<'_>) -> Result<Vec<u8>, ParseError> {
 
 fn write_scores(out: &mut Vec<u8>, scores: &[u8]) {
     out.extend_from_slice(b" RELEVANCY (");
-    for (at, score) in scores.iter().enumerate() {
-        if at > 0 {
-            out.push(b' ');
-        }
-        write_number(out, u64::from((*score).clamp(1, 100)));
-    }
+    write_spaced(out, scores, |out, score| write_number(out, u64::from((*score).clamp(1, 100))));
     out.push(b')');
 }
 

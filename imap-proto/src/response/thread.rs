@@ -63,16 +63,8 @@ impl ThreadData {
             }
             deepest = node.depth.saturating_add(1);
         }
-        let below = counts(&nodes);
-        if nodes.iter().zip(&below).any(|(node, below)| node.number.is_none() && *below < 2) {
-            return Err(Invalid::new("conversation", 0, "a missing message with fewer than two below it"));
-        }
-        if is_lone(&nodes, &below).contains(&true) {
-            return Err(Invalid::new(
-                "conversation",
-                0,
-                "a missing message that is the only one below another",
-            ));
+        if are_lone(&nodes).contains(&true) {
+            return Err(Invalid::new("conversation", 0, "a missing message that holds nothing together"));
         }
         Ok(Self(nodes))
     }
@@ -163,11 +155,12 @@ impl ThreadData {
                 r.skip(1);
             }
         }
-        if let Ok(data) = Self::new(nodes.as_slice()) {
-            return Ok(data);
+        let lone = are_lone(&nodes);
+        if lone.contains(&true) {
+            r.deviate(deviation::LONE_THREAD)?;
+            nodes = without_lone(&nodes, &lone);
         }
-        r.deviate(deviation::LONE_THREAD)?;
-        Ok(Self(without_lone(&nodes)))
+        Ok(Self(nodes))
     }
 
     /// Appends the name and the conversations.
@@ -218,39 +211,38 @@ enum Last {
     List,
 }
 
-/// Puts the only one below a missing message into its place.
-fn without_lone(nodes: &[ThreadNode]) -> Vec<ThreadNode> {
+/// Puts what is below lone nodes into their places.
+fn without_lone(nodes: &[ThreadNode], lone: &[bool]) -> Vec<ThreadNode> {
     let mut kept = Vec::with_capacity(nodes.len());
     // How deep those above are, and by how much what is below them moves up.
     let mut above: Vec<(u32, u32)> = Vec::new();
-    let below = counts(nodes);
-    let lone = is_lone(nodes, &below);
-    for ((node, below), is_lone) in nodes.iter().zip(below).zip(lone) {
+    for (node, is_lone) in nodes.iter().zip(lone) {
         while above.last().is_some_and(|(depth, _)| *depth >= node.depth) {
             above.pop();
         }
         let up = above.last().map_or(0, |(_, up)| *up);
-        let is_lone = node.number.is_none() && below < 2 || is_lone;
         if !is_lone {
             kept.push(ThreadNode::new(node.number, node.depth - up));
         }
-        above.push((node.depth, up + u32::from(is_lone)));
+        above.push((node.depth, up + u32::from(*is_lone)));
     }
     kept
 }
 
-/// Whether each is a missing message that is the only one below another: it holds nothing together, and there is no way
-/// to write it.
-fn is_lone(nodes: &[ThreadNode], below: &[u32]) -> Vec<bool> {
-    // How deep those above are, and how many are right below each.
-    let mut above: Vec<(u32, u32)> = Vec::new();
+/// Whether each is a missing message that holds nothing together: there are fewer than two below it; or it is all that
+/// is below a message, and there is no way to write it.
+fn are_lone(nodes: &[ThreadNode]) -> Vec<bool> {
+    // How deep those above are, and whether there is but one thing below the message that is right above it, when lone
+    // nodes are gone.
+    let mut above: Vec<(u32, bool)> = Vec::new();
     let mut lone = Vec::with_capacity(nodes.len());
-    for (node, below) in nodes.iter().zip(below) {
+    for (node, below) in nodes.iter().zip(counts(nodes)) {
         while above.last().is_some_and(|(depth, _)| *depth >= node.depth) {
             above.pop();
         }
-        lone.push(node.number.is_none() && above.last().is_some_and(|(_, siblings)| *siblings < 2));
-        above.push((node.depth, *below));
+        let is_only = above.last().is_some_and(|(_, one)| *one);
+        lone.push(node.number.is_none() && (below < 2 || is_only));
+        above.push((node.depth, below < 2 && (node.number.is_some() || is_only)));
     }
     lone
 }
@@ -287,7 +279,8 @@ impl<'a> arbitrary::Arbitrary<'a> for ThreadData {
                 node.number = None;
             }
         }
-        Ok(Self(without_lone(&nodes)))
+        let lone = are_lone(&nodes);
+        Ok(Self(without_lone(&nodes, &lone)))
     }
 }
 
@@ -335,6 +328,10 @@ mod tests {
             ("* THREAD (1  2)", 2),
             ("* THREAD ((1 2)(3))(((4 5)))", 6),
             ("* THREAD (1 ((2)(3)))", 3),
+            ("* THREAD (1 (((2)(3))))", 3),
+            // What is held together stays so.
+            ("* THREAD (((1)(2)))", 3),
+            ("* THREAD ((((1)(2))))(3)", 4),
         ] {
             assert!(read(line, Dialect::Strict).is_err(), "{line}");
             assert_eq!(read(line, Dialect::Lenient).unwrap().nodes().len(), nodes, "{line}");
