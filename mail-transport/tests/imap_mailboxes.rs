@@ -1,19 +1,24 @@
 //! What the IMAP client makes of servers' older and own ways with mailboxes.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+use std::time::Duration;
+
 use mailwire_core::Text;
 use mailwire_transport::{
-    Endpoint, Error, Result, Security, Stream,
+    Endpoint, Error, RefusedKind, Result, Security, Stream,
     imap::{
         Client, Config, FetchAtt, SearchKey, UidSet,
         proto::{
-            command::{AString, StoreAction},
+            command::{AString, Store, StoreAction},
             extensions::gmail::GmailLabel,
+            sync::{Change, SyncOptions, SyncState},
+            types::{Flag, MailboxName, ModSeq},
         },
     },
     sasl::Credentials,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::time::timeout;
 
 /// A client of a server that offers `capabilities` and says its answers: each to the command beside it, with `TAG` for
 /// its tag.
@@ -139,5 +144,19 @@ async fn quotas_of_rfc_2087() -> Result<()> {
     assert_eq!(client.metadata("", "/shared/comment").await?, None::<Text>);
     assert!(matches!(client.metadata("INBOX", "/shared/comment").await, Err(Error::Misuse(_))));
     assert!(matches!(client.set_quota("", []).await, Err(Error::Misuse(_))));
+    Ok(())
+}
+
+/// What a server sends without end is not collected without end.
+#[tokio::test]
+async fn the_pairs_of_a_copy_have_an_end() -> Result<()> {
+    let flood = format!("{}TAG OK done", "* OK [COPYUID 1 1:2 3:4] copied\n".repeat(5000));
+    let answers = vec![("SELECT INBOX", "* 2 EXISTS\nTAG OK done"), ("UID MOVE 1:2 x", &*flood.leak())];
+    let mut config = Config::anonymous();
+    config.collected = 100_000;
+    let mut client = client("MOVE", answers.leak(), config).await?;
+    client.select("INBOX").await?;
+    let error = client.uid_move_to("1:2".parse::<UidSet>().unwrap(), "x").await.unwrap_err();
+    assert!(matches!(error, Error::Protocol(mailwire_core::Error::LimitExceeded { .. })), "{error:?}");
     Ok(())
 }

@@ -8,7 +8,7 @@ use mailwire_imap::{
     types::{Flag, FlagSet, KnownNumbers, KnownUids, MessageSet, SeqNumber, Uid},
 };
 
-use super::{Client, FetchedMessage, ToMailbox, ToSet, error::too_many, fetch::Wanted};
+use super::{Client, FetchedMessage, ToMailbox, ToSet, error::too_many, fetch::Wanted, kept::Room};
 use crate::Result;
 
 /// A change of flags, for STORE.
@@ -203,12 +203,13 @@ impl Client {
     }
 
     async fn copied(&mut self, command: Command) -> Result<Option<CopyUid>> {
-        let mut copied = None;
+        let mut copied = Copied::default();
+        let mut room = self.room();
         // MOVE says it before the messages vanish: RFC 6851 section 4.3.
         let take = |data| match data {
             Untagged::Reply(mut status) => match status.code.take() {
                 Some(Code::CopyUid(uids)) => {
-                    copied = Some(joined(copied.take(), *uids));
+                    copied.add(*uids, &mut room)?;
                     Ok(None)
                 }
                 code => {
@@ -220,9 +221,9 @@ impl Client {
         };
         let status = self.run_all(command, take).await?;
         if let Some(Code::CopyUid(uids)) = status.code {
-            copied = Some(joined(copied.take(), *uids));
+            copied.add(*uids, &mut room)?;
         }
-        Ok(copied)
+        Ok(copied.into_code())
     }
 
     /// MOVE: moves messages, by their sequence numbers, to another mailbox. Their EXPUNGEs are among the
@@ -334,17 +335,33 @@ impl Client {
     }
 }
 
-/// What a command that was done in parts has copied: the pairs of both.
-fn joined(before: Option<CopyUid>, now: CopyUid) -> CopyUid {
-    let Some(mut all) = before.filter(|before| before.uid_validity == now.uid_validity) else { return now };
-    let join =
-        |one: &KnownUids, other: &KnownUids| KnownUids::from_ranges(one.ranges().chain(other.ranges()));
-    if let (Ok(source), Ok(destination)) =
-        (join(&all.source, &now.source), join(&all.destination, &now.destination))
-    {
-        (all.source, all.destination) = (source, destination);
+/// What a command has copied, which can be done in parts: the pairs of all of them.
+#[derive(Default)]
+struct Copied {
+    last: Option<CopyUid>,
+    source: Vec<(Uid, Uid)>,
+    destination: Vec<(Uid, Uid)>,
+}
+
+impl Copied {
+    fn add(&mut self, now: CopyUid, room: &mut Room) -> Result<()> {
+        let count = now.source.ranges().count().saturating_add(now.destination.ranges().count());
+        room.take::<(Uid, Uid)>(count, 0)?;
+        if self.last.as_ref().is_some_and(|last| last.uid_validity != now.uid_validity) {
+            *self = Self::default();
+        }
+        self.source.extend(now.source.ranges());
+        self.destination.extend(now.destination.ranges());
+        self.last = Some(now);
+        Ok(())
     }
-    all
+
+    fn into_code(self) -> Option<CopyUid> {
+        let mut all = self.last?;
+        all.source = KnownUids::from_ranges(self.source).ok()?;
+        all.destination = KnownUids::from_ranges(self.destination).ok()?;
+        Some(all)
+    }
 }
 
 /// What COPY and MOVE name; `None` if it is no message.
