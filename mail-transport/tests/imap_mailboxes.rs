@@ -160,3 +160,40 @@ async fn the_pairs_of_a_copy_have_an_end() -> Result<()> {
     assert!(matches!(error, Error::Protocol(mailwire_core::Error::LimitExceeded { .. })), "{error:?}");
     Ok(())
 }
+
+/// However many messages others have changed, all of them are told.
+#[tokio::test]
+async fn a_long_list_of_what_was_left_alone() -> Result<()> {
+    let left: Vec<String> = (1..40_000).map(|number| (2 * number).to_string()).collect();
+    let answer = format!("TAG OK [MODIFIED {}] some have changed", left.join(","));
+    let answers = vec![
+        ("SELECT INBOX", "* 2 EXISTS\n* OK [HIGHESTMODSEQ 7] it is\nTAG OK done"),
+        ("UID STORE 1:* (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Seen)", &*answer.leak()),
+    ];
+    let mut client = client("CONDSTORE", answers.leak(), Config::anonymous()).await?;
+    client.select("INBOX").await?;
+    let store = Store::new(UidSet::all(), StoreAction::Add, [Flag::Seen].into()).with_silent(true);
+    let stored = client.store_unchanged(store.with_unchanged_since(ModSeq::new(5).unwrap())).await?;
+    assert_eq!(stored.modified.unwrap().ranges().count(), left.len());
+    Ok(())
+}
+
+/// RFC 9738: a part of what was to be left alone where it has changed is not joined with the next.
+#[tokio::test]
+async fn what_is_left_alone_is_told_of_one_part_only() -> Result<()> {
+    let answers = &[
+        ("SELECT INBOX", "* 9 EXISTS\n* OK [HIGHESTMODSEQ 7] it is\nTAG OK done"),
+        (
+            "UID STORE 1:9 (UNCHANGEDSINCE 5) +FLAGS.SILENT (\\Seen)",
+            "* NO [MESSAGELIMIT 5 5] a part\nTAG OK [MODIFIED 7] some have changed",
+        ),
+    ];
+    let mut client = client("CONDSTORE MESSAGELIMIT=5", answers, Config::anonymous()).await?;
+    client.select("INBOX").await?;
+    let store =
+        Store::new("1:9".parse::<UidSet>().unwrap(), StoreAction::Add, [Flag::Seen].into()).with_silent(true);
+    let error =
+        client.store_unchanged(store.with_unchanged_since(ModSeq::new(5).unwrap())).await.unwrap_err();
+    assert_eq!(error.refused().unwrap().kind, RefusedKind::Partial);
+    Ok(())
+}

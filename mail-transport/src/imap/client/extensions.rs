@@ -395,6 +395,6 @@ impl Client {
     /// As [`uid_store_labels`](Self::uid_store_labels).
     pub async fn store_labels_with(&mut self, store: GmailStore) -> Result<Vec<FetchedMessage>> {
         let wanted = (!store.silent).then(|| Wanted::flags(store.messages.clone()));
-        self.store_and_tell(store.into(), wanted).await
+        Ok(self.store_and_tell(store.into(), wanted).await?.0)
     }
 }

@@ -114,6 +114,10 @@ impl Client {
     ///
     /// As [`store`](Self::store).
     pub async fn store_with(&mut self, store: Store) -> Result<Vec<FetchedMessage>> {
+        Ok(self.store_flags(store).await?.0)
+    }
+
+    async fn store_flags(&mut self, store: Store) -> Result<(Vec<FetchedMessage>, Reply)> {
         check_flags(&store.flags)?;
         // If nobody is told, what comes is another's doing.
         let told = !store.silent || store.unchanged_since.is_some();
@@ -121,12 +125,12 @@ impl Client {
         self.store_and_tell(Command::Store(store), wanted).await
     }
 
-    /// Sends a STORE. Gives what is told of the messages then.
+    /// Sends a STORE. Gives what is told of the messages then, and how it ended.
     pub(super) async fn store_and_tell(
         &mut self,
         command: Command,
         wanted: Option<Wanted>,
-    ) -> Result<Vec<FetchedMessage>> {
+    ) -> Result<(Vec<FetchedMessage>, Reply)> {
         let mut messages = Vec::new();
         let limit = self.settings.items;
         let exists = self.inbox.exists;
@@ -140,8 +144,8 @@ impl Client {
             }
             data => Ok(Some(data)),
         };
-        self.run_all(command, take).await?;
-        Ok(messages)
+        let reply = self.run_all(command, take).await?;
+        Ok((messages, reply))
     }
 
     /// STORE or UID STORE that leaves messages alone which others have changed since
@@ -151,9 +155,9 @@ impl Client {
     ///
     /// As [`store`](Self::store).
     pub async fn store_unchanged(&mut self, store: Store) -> Result<StoredUnchanged> {
-        let messages = self.store_with(store).await?;
-        let modified = match self.completion() {
-            Some(Reply { code: Some(Code::Modified(set)), .. }) => Some(set.clone()),
+        let (messages, reply) = self.store_flags(store).await?;
+        let modified = match reply.code {
+            Some(Code::Modified(set)) => Some(set),
             _ => None,
         };
         Ok(StoredUnchanged { messages, modified })

@@ -23,8 +23,9 @@ impl Rest {
     pub(super) fn of(command: &Command) -> Option<Self> {
         let splits = match command {
             Command::Fetch(fetch) => fetch.partial.is_none() && names_uids(&fetch.messages),
-            Command::Store(store) => names_uids(&store.messages),
-            Command::StoreLabels(store) => names_uids(&store.messages),
+            // Of these, what was left alone has to be told as well, and a part tells only its own.
+            Command::Store(store) => store.unchanged_since.is_none() && names_uids(&store.messages),
+            Command::StoreLabels(store) => store.unchanged_since.is_none() && names_uids(&store.messages),
             Command::Move(moved) => names_uids(&moved.messages),
             Command::UidExpunge(set) => !set.is_saved(),
             Command::Search(search) => {
