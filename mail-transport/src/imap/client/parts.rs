@@ -16,7 +16,12 @@ pub(super) struct Rest {
     whole: Command,
     /// All from this identifier on is done.
     done: Option<Uid>,
+    /// So many parts are still asked for.
+    parts: u32,
 }
+
+/// A server of a thousand messages at once does a hundred million in so many parts.
+const MOST_PARTS: u32 = 100_000;
 
 impl Rest {
     /// `None`: of this command only a server can tell what is still to do.
@@ -42,15 +47,16 @@ impl Rest {
             }
             _ => false,
         };
-        splits.then(|| Self { whole: command.clone(), done: None })
+        splits.then(|| Self { whole: command.clone(), done: None, parts: MOST_PARTS })
     }
 
     /// The command for what is left after a part was done. `Some(None)`: nothing is left. `None`: the server does
-    /// not come forward, or says not how far it came.
+    /// not come forward, or says not how far it came, or there is no end to it.
     pub(super) fn after(&mut self, reply: &Reply) -> Option<Option<Command>> {
         let Some(Code::MessageLimit { uid, .. }) = &reply.code else { return Some(None) };
         let uid = uid.filter(|uid| self.done.is_none_or(|done| *uid < done))?;
         self.done = Some(uid);
+        self.parts = self.parts.checked_sub(1)?;
         let mut command = self.whole.clone();
         let clipped = match &mut command {
             Command::Fetch(fetch) => clip(&mut fetch.messages, uid),
@@ -121,6 +127,10 @@ impl Client {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::num::NonZeroU32;
+
+    use mailwire_imap::response::ReplyKind;
+
     use super::*;
 
     #[test]
@@ -131,5 +141,17 @@ mod tests {
         assert_eq!(left("50:*,60", 50), None);
         assert_eq!(left("*", 50), None);
         assert_eq!(left("1:*", 1), None);
+    }
+
+    #[test]
+    fn the_parts_have_an_end() {
+        let mut rest = Rest::of(&Command::UidExpunge(UidSet::all())).unwrap();
+        let mut part = |uid| {
+            let code = Code::MessageLimit { limit: NonZeroU32::MIN, uid: Uid::new(uid) };
+            rest.after(&Reply::new(ReplyKind::Ok, "a part").unwrap().with_code(code))
+        };
+        let mut uids = (1..=u32::MAX).rev();
+        assert!(uids.by_ref().take(100_000).all(|uid| part(uid).is_some()));
+        assert_eq!(uids.next().and_then(&mut part), None);
     }
 }
