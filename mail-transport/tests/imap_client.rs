@@ -519,6 +519,28 @@ async fn tells_who_it_is_before_select() {
     against(config, &script, async |_| Ok(())).await.unwrap();
 }
 
+/// What was said of a call that was dropped is not said of the next one.
+#[tokio::test]
+async fn a_part_of_a_call_that_was_dropped() {
+    let script = "
+        C: C UID STORE 1:9 +FLAGS.SILENT (\\Seen)
+        S: * NO [MESSAGELIMIT 5 4] a part
+        S: C OK done
+        C: D UID SEARCH ALL
+        S: * SEARCH 1
+        S: D OK [X-MINE] done
+    ";
+    within(script, async |client| {
+        let change = FlagChange::add([Flag::Seen]).silent();
+        let set: UidSet = "1:9".parse()?;
+        assert!(polled(pin!(client.uid_store(set, change)).as_mut(), 1).await.is_none());
+        assert_eq!(client.uid_search([]).await?.len(), 1);
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn refusals_are_errors_whatever_came_before() {
     let script = "

@@ -147,6 +147,11 @@ impl Inbox {
         }
     }
 
+    /// A call begins: what was said of another one is not about this.
+    pub(super) fn begin(&mut self) {
+        self.part = None;
+    }
+
     /// The oldest update.
     pub(super) fn pop(&mut self) -> Option<Update> {
         if std::mem::take(&mut self.overflowed) {

@@ -473,6 +473,7 @@ impl Client {
                 | Command::Expunge
                 | Command::UidExpunge(_)
         );
+        self.inbox.begin();
         match self.session.machine().send(command) {
             Ok(ticket) => Ok(Call { ticket: self.session.expect(ticket, name), name, leaves, partial }),
             Err(error) => Err(self.session.failed(error.into())),
