@@ -197,3 +197,27 @@ async fn what_is_left_alone_is_told_of_one_part_only() -> Result<()> {
     assert_eq!(error.refused().unwrap().kind, RefusedKind::Partial);
     Ok(())
 }
+
+/// A server without IDLE is asked, however short its client waits each time.
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_dropped_goes_on() -> Result<()> {
+    let answers = &[
+        (
+            "SELECT INBOX",
+            "* 0 EXISTS\n* OK [UIDVALIDITY 3] it is\n* OK [UIDNEXT 8] next\nTAG OK [READ-WRITE] done",
+        ),
+        ("UID FETCH 1:* FLAGS", "TAG OK done"),
+        ("NOOP", "* 1 EXISTS\nTAG OK done"),
+        ("UID FETCH 1:* FLAGS", "* 1 FETCH (UID 8 FLAGS ())\nTAG OK done"),
+    ];
+    let mut client = client("", answers, Config::anonymous()).await?;
+    let mut syncing = client.sync(SyncState::default(), [], SyncOptions::new(MailboxName::INBOX)).await?;
+    for _ in 0..9 {
+        if let Ok(change) = timeout(Duration::from_secs(25), syncing.wait()).await {
+            if matches!(change?, Change::New { .. }) {
+                return Ok(());
+            }
+        }
+    }
+    panic!("it was not asked");
+}

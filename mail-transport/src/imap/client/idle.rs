@@ -28,7 +28,7 @@ pub struct Idle<'a> {
 }
 
 /// An IDLE that the server itself ends within this time was ended at once.
-const SHORT: Duration = Duration::from_secs(10);
+pub(super) const SHORT: Duration = Duration::from_secs(10);
 /// The pause after the first of those, and the longest. Each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

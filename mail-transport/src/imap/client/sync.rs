@@ -12,9 +12,9 @@ use mailwire_imap::{
     types::Uid,
     view::View,
 };
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Call, Client, error::refused};
+use super::{Call, Client, error::refused, idle::SHORT};
 use crate::{Result, session::Machine};
 
 /// A mirror of a mailbox that is brought in step, and kept there.
@@ -32,11 +32,11 @@ pub struct Syncing<'a> {
     idle_begun: Instant,
     /// The server ends IDLE by itself: it is asked now and then in place of that.
     polls: bool,
+    /// When it is asked next.
+    poll_at: Option<Instant>,
     in_doubt: Option<InDoubt>,
 }
 
-/// An IDLE that the server ends within this time was ended at once.
-const SHORT: Duration = Duration::from_secs(10);
 /// How often a server is asked that does not push.
 const POLL: Duration = Duration::from_secs(60);
 
@@ -88,6 +88,7 @@ impl Client {
             idle: None,
             idle_begun: Instant::now(),
             polls,
+            poll_at: None,
             in_doubt: None,
         })
     }
@@ -150,7 +151,9 @@ impl Syncing<'_> {
                     }
                 },
                 None if self.polls => {
-                    sleep(POLL).await;
+                    // Whoever waits again and again for less than this goes on with the same wait.
+                    sleep_until(*self.poll_at.get_or_insert_with(|| Instant::now() + POLL)).await;
+                    self.poll_at = None;
                     self.call = Some(self.client.send(Command::Noop)?);
                 }
                 None => {
