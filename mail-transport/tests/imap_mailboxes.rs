@@ -221,3 +221,16 @@ async fn a_wait_that_is_dropped_goes_on() -> Result<()> {
     }
     panic!("it was not asked");
 }
+
+/// Names are told apart in one step each: a server can have very many of them.
+#[tokio::test]
+async fn many_quota_roots() -> Result<()> {
+    const COUNT: usize = 30_000;
+    let roots: Vec<String> = (0..COUNT).map(|number| format!("r{number}")).collect();
+    let quotas: Vec<String> = roots.iter().rev().map(|root| format!("* QUOTA {root} ()\n")).collect();
+    let answer = format!("* QUOTAROOT INBOX {}\n{}TAG OK done", roots.join(" "), quotas.concat());
+    let answers = vec![("GETQUOTAROOT INBOX", &*answer.leak())];
+    let mut client = client("QUOTA", answers.leak(), Config::anonymous()).await?;
+    assert_eq!(client.quota_roots("INBOX").await?.len(), COUNT);
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! What extensions ask about mailboxes and the server: quotas, rights, annotations, Gmail's labels and others.
 
+use std::collections::HashMap;
+
 use mailwire_core::{Invalid, Text};
 use mailwire_imap::{
     command::{Command, StoreAction},
@@ -105,15 +107,23 @@ impl Client {
     /// As [`quota`](Self::quota).
     pub async fn quota_roots(&mut self, mailbox: impl ToMailbox) -> Result<Vec<QuotaRoot>> {
         let mut found: Vec<QuotaRoot> = Vec::new();
+        // Where each is: a server can have very many.
+        let mut places: HashMap<_, usize> = HashMap::new();
         let take = |data| match data {
             ExtensionData::Quota(QuotaData::Roots { roots, .. }) => {
-                found.extend(roots.into_iter().map(|name| QuotaRoot::new(name, [])));
+                for name in roots {
+                    places.entry(name.clone()).or_insert(found.len());
+                    found.push(QuotaRoot::new(name, []));
+                }
                 Ok(())
             }
             ExtensionData::Quota(QuotaData::Quota { root, usage }) => {
-                match found.iter_mut().find(|known| known.name == root) {
+                match places.get(&root).and_then(|&place| found.get_mut(place)) {
                     Some(known) => known.usage = usage,
-                    None => found.push(QuotaRoot::new(root, usage)),
+                    None => {
+                        places.insert(root.clone(), found.len());
+                        found.push(QuotaRoot::new(root, usage));
+                    }
                 }
                 Ok(())
             }

@@ -1,5 +1,7 @@
 //! What mailboxes are for, found out in whatever way the server has.
 
+use std::collections::HashSet;
+
 use mailwire_imap::{
     Capability,
     command::{List, ListReturnOpt},
@@ -169,9 +171,10 @@ fn found_in(mailboxes: &[ListData]) -> Vec<SpecialMailbox> {
     let mut guesses: Vec<_> = guesses.filter_map(|mailbox| Some((mailbox, guessed(mailbox)?))).collect();
     // What lies deep is hardly what is looked for.
     guesses.sort_by_key(|(mailbox, _)| levels(mailbox));
+    let told: HashSet<_> = found.iter().map(|one| one.mailbox.clone()).collect();
+    let mut uses: HashSet<_> = found.iter().map(|one| one.special_use.clone()).collect();
     for (mailbox, special_use) in guesses {
-        let known = |one: &SpecialMailbox| one.special_use == *special_use || one.mailbox == mailbox.name;
-        if !found.iter().any(known) {
+        if !told.contains(&mailbox.name) && uses.insert(special_use.clone()) {
             let (mailbox, special_use) = (mailbox.name.clone(), special_use.clone());
             found.push(SpecialMailbox { mailbox, special_use, guessed: true });
         }
