@@ -25,8 +25,9 @@ pub struct Limits {
     /// Bytes of the largest literal that is part of its frame. A larger one is streamed if it is
     /// data of a message (FETCH, APPEND), and refused in a command otherwise.
     pub inline_literal: usize,
-    /// Bytes of the largest mail message or part of one: the largest literal that is streamed. A
-    /// client ends the connection beyond it; a server answers NO with TOOBIG.
+    /// Bytes of the largest mail message or part of one: the largest literal that is streamed, or the literals
+    /// of one message that a client has put together (CATENATE). A client ends the connection beyond it; a
+    /// server answers NO with TOOBIG.
     pub message: u64,
     /// Literals in one frame. The answer is that of `line`.
     pub literals: usize,

@@ -215,6 +215,47 @@ fn a_message_to_append() {
     assert_eq!(drain_text(&mut server), "* BYE [TOOBIG] too large\r\n");
 }
 
+/// What counts is the message that its parts make, each message by itself.
+#[test]
+fn a_message_made_of_parts() {
+    let begin = |announced: &str| format!("a APPEND x CATENATE (TEXT {announced}");
+    let part = |length: usize| format!("{{{length}+}}\r\n{}", "x".repeat(length));
+    for (announced, limit, taken) in [
+        (None, 1000, begin(&format!("{} TEXT {} URL y TEXT {})", part(400), part(300), part(300)))),
+        (Some(700), 700, begin(&format!("{} TEXT {})", part(400), part(300)))),
+        (None, 1000, begin(&format!("{}) CATENATE (TEXT {})", part(600), part(600)))),
+        (None, 1000, format!("a APPEND x {} {}", part(1000), part(1000))),
+    ] {
+        for refused in [false, true] {
+            let mut config = server_config(Channel::Tls);
+            (config.limits, config.accept_bodies) = (limits!(Limits::server(); message: 1000), true);
+            config.add_capabilities([Capability::Catenate, Capability::MultiAppend]).unwrap();
+            config.add_capabilities(announced.map(|limit| Capability::AppendLimit(Some(limit)))).unwrap();
+            let mut server = serving_with(config);
+            let text = match (refused, taken.strip_suffix(')')) {
+                (false, _) => taken.clone(),
+                (true, Some(open)) => format!("{open} TEXT {})", part(limit)),
+                (true, None) => format!("{taken} CATENATE (TEXT {} TEXT {})", part(1), part(limit)),
+            };
+            let mut input = BytesMut::from(format!("{text}\r\n").as_bytes());
+            let mut events = Vec::new();
+            while let Ok(Next::Event(event)) = server.next_event(&mut input) {
+                events.push(event);
+            }
+            let shown: String = text.chars().filter(|byte| *byte != 'x').collect();
+            match events.last() {
+                Some(server::Event::BodyRefused { reason, .. }) => {
+                    assert!(refused && *reason == server::BodyRefusal::TooLarge, "{shown}: {reason:?}");
+                    assert_eq!(drain_text(&mut server), "a NO [TOOBIG] the message is too large\r\n");
+                }
+                Some(server::Event::BodyEnd { .. }) => assert!(!refused, "{shown}"),
+                other => panic!("{shown}: {other:?}"),
+            }
+            assert!(input.is_empty());
+        }
+    }
+}
+
 #[test]
 fn literal_minus() {
     let mut config = server_config(Channel::Tls);

@@ -111,6 +111,6 @@ pub enum BodyRefusal {
     Trailing(usize),
     /// It has a NUL, at this byte of it, and is no `literal8`.
     Nul(u64),
-    /// The one after it is larger than what is taken.
+    /// The one after it is larger than what is taken, or the message that its parts make (CATENATE).
     TooLarge,
 }

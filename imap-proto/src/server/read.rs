@@ -499,14 +499,14 @@ impl Machine {
         };
         let ticket = self.begin(tag, rules);
         self.several = matches!(command, Command::Append(_));
-        self.await_body(announced, open, input);
+        self.await_body(announced, announced.size, open, input);
         Ok(Some(Event::Command { ticket, command, deviations }))
     }
 
-    /// A literal of a message is to come, if the application lets it.
-    fn await_body(&mut self, announced: Announcement, open: OpenAppend, input: &mut BytesMut) {
+    /// A literal of a message is to come, if the application lets it: with it, the message has so many bytes.
+    fn await_body(&mut self, announced: Announcement, size: u64, open: OpenAppend, input: &mut BytesMut) {
         self.framer.stream(input);
-        self.open = open;
+        (self.open, self.size) = (open, size);
         self.nul = (!self.config.allow_nul && !announced.binary).then(NulSearch::new);
         self.mode = Mode::Decision { synchronizing: announced.synchronizing, length: announced.size };
         if self.config.accept_bodies {
@@ -536,20 +536,21 @@ impl Machine {
             Ok(more) if more.last_kind().is_some() => self.check_more(&more).map(|()| more),
             _ => Err(BodyRefusal::Trailing(size)),
         };
-        let checked = match checked {
-            Ok(_) if announced.size > self.append_limit() => Err(BodyRefusal::TooLarge),
-            Ok(_) if self.permits_size(announced, size).is_err() => Err(BodyRefusal::TooLarge),
-            checked => checked,
-        };
-        let more = match checked {
-            Ok(more) => more,
+        let checked = checked.and_then(|more| {
+            let before = if more.messages.is_empty() { self.size } else { 0 };
+            let message = before.saturating_add(announced.size);
+            let fits = message <= self.append_limit() && self.permits_size(announced, size).is_ok();
+            if fits { Ok((more, message)) } else { Err(BodyRefusal::TooLarge) }
+        });
+        let (more, message) = match checked {
+            Ok(checked) => checked,
             Err(reason) => {
                 self.give_up(announced, input)?;
                 return Ok(self.refuse_body(reason));
             }
         };
         let open = more.open();
-        self.await_body(announced, open, input);
+        self.await_body(announced, message, open, input);
         Ok(self.more_event(more))
     }
 

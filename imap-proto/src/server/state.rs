@@ -44,6 +44,8 @@ pub(super) struct Machine {
     pub(super) nul: Option<NulSearch>,
     /// What is open after the literal of an APPEND that comes.
     pub(super) open: OpenAppend,
+    /// How many bytes the message has that comes, its parts so far together.
+    pub(super) size: u64,
     /// Whether the command can have several messages: APPEND, not REPLACE.
     pub(super) several: bool,
 }
@@ -67,6 +69,7 @@ impl Machine {
             eof: false,
             nul: None,
             open: OpenAppend::default(),
+            size: 0,
             several: false,
             config,
         }
