@@ -115,10 +115,12 @@ impl Uids {
         let step = step.max(1);
         let mut skip = step - 1;
         self.0.iter().rev().flat_map(move |(first, last)| {
-            let length = last - first + 1;
             let start = last.checked_sub(skip).filter(|start| start >= first);
             let count = start.map_or(0, |start| (start - first) / step + 1);
-            skip = (skip + count * step).saturating_sub(length);
+            skip = match start {
+                Some(start) => step - 1 - (start - first) % step,
+                None => skip - (last - first + 1),
+            };
             (0..count).filter_map(move |nth| Uid::new(start? - nth * step))
         })
     }
@@ -182,5 +184,19 @@ mod tests {
                 plain.iter().rev().copied().skip(step as usize - 1).step_by(step as usize).collect();
             assert_eq!(every, expected);
         }
+    }
+
+    /// Up to the highest numbers there are.
+    #[test]
+    fn every_so_many_of_all() {
+        let mut all = Uids::default();
+        all.insert(Uid::MIN, Uid::MAX);
+        for step in [1 << 16, 1 << 31, u32::MAX] {
+            let count = all.every_back(step).count();
+            assert_eq!(count, (u32::MAX / step) as usize, "{step}");
+        }
+        all.remove(uid(7), uid(7));
+        assert_eq!(all.every_back(u32::MAX - 1).map(Uid::get).collect::<Vec<_>>(), [1]);
+        assert_eq!(all.every_back(u32::MAX).count(), 0);
     }
 }
