@@ -1,17 +1,14 @@
-//! APPEND, with several messages and messages made of parts, and REPLACE.
+//! APPEND, with several messages and messages made of parts.
 
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use mailwire_core::{ParseError, ParseErrorKind, Text};
 
-use super::{AString, Messages, rules::Need, writer::Writer};
+use super::{AString, rules::Need, writer::Writer};
 use crate::{
     capability::Capability,
-    types::{
-        DateTime, Flag, FlagSet, Literal, MailboxName, Reader, SeqNumber, SequenceSet, SetNumber, Uid,
-        UidSet, chars, read_astring, read_literal, read_nz,
-    },
+    types::{DateTime, Flag, FlagSet, Literal, MailboxName, Reader, chars, read_astring, read_literal},
 };
 
 /// `APPEND` ([RFC 9051 section 6.3.12](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.12)), of several messages
@@ -34,28 +31,6 @@ pub struct Append {
     pub mailbox: MailboxName,
     /// The messages, at least one. All or none of them are stored.
     pub messages: Vec<AppendMessage>,
-}
-
-/// `REPLACE` and `UID REPLACE`: a message is stored, and another one removed, in one step ([RFC
-/// 8508](https://www.rfc-editor.org/rfc/rfc8508)).
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Replace {
-    /// The message of the selected mailbox that is removed.
-    pub replaced: Replaced,
-    /// Where to, and the one message.
-    pub append: Append,
-}
-
-/// Names the message that REPLACE removes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum Replaced {
-    /// By its sequence number: `REPLACE`. `None`: `*`, the last one.
-    Sequence(Option<SeqNumber>),
-    /// By its UID: `UID REPLACE`. `None`: `*`, the last one.
-    Uid(Option<Uid>),
 }
 
 /// One message of an APPEND.
@@ -629,63 +604,10 @@ impl Append {
     }
 
     #[inline]
-    fn write_arguments(&self, e: &mut Writer<'_>) {
+    pub(super) fn write_arguments(&self, e: &mut Writer<'_>) {
         e.mailbox(&self.mailbox);
         for message in &self.messages {
             message.write(e);
         }
-    }
-}
-
-impl Replaced {
-    /// The message as a set.
-    #[must_use]
-    pub fn messages(self) -> Messages {
-        match self {
-            Self::Sequence(Some(number)) => SequenceSet::single(number).into(),
-            Self::Sequence(None) => SequenceSet::single(SetNumber::Largest).into(),
-            Self::Uid(Some(uid)) => UidSet::single(uid).into(),
-            Self::Uid(None) => UidSet::single(SetNumber::Largest).into(),
-        }
-    }
-}
-
-impl Replace {
-    /// Stores a message in place of another.
-    #[must_use]
-    pub fn new(replaced: Replaced, mailbox: MailboxName, message: AppendMessage) -> Self {
-        Self { replaced, append: Append::new(mailbox, message) }
-    }
-
-    /// ```text
-    /// replace     = "REPLACE" SP seq-number SP mailbox append-message
-    /// uid-replace = "UID" SP "REPLACE" SP uniqueid SP mailbox append-message
-    /// ```
-    pub(crate) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {
-        r.space()?;
-        let number = if r.eat(b'*') { None } else { Some(read_nz(r)?) };
-        let replaced = match uid {
-            true => Replaced::Uid(number.map(Uid::from)),
-            false => Replaced::Sequence(number.map(SeqNumber::from)),
-        };
-        let append = Append::read(r)?;
-        if append.messages.len() > 1 {
-            return Err(r.error("only one message can take the place of another"));
-        }
-        Ok(Self { replaced, append })
-    }
-
-    pub(super) fn write(&self, e: &mut Writer<'_>) {
-        let number = match self.replaced {
-            Replaced::Sequence(number) => number.map(|number| number.get()),
-            Replaced::Uid(uid) => uid.map(|uid| uid.get()),
-        };
-        e.name(matches!(self.replaced, Replaced::Uid(_)), b"REPLACE ");
-        match number {
-            Some(number) => e.number(u64::from(number)),
-            None => e.put(b"*"),
-        }
-        e.put(b" ");
-        self.append.write_arguments(e);
     }
 }

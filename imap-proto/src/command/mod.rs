@@ -1,8 +1,9 @@
 //! Commands: what they are, how they are read and how they are written.
 //!
 //! [`Request::parse`] reads one complete frame, [`Request::write`] writes one. All commands of
-//! RFC 3501 and RFC 9051 are here, with ID (RFC 2971) and those that RFC 9051 folded in. A command
-//! that is not known is [`Command::Other`].
+//! RFC 3501 and RFC 9051 are here, and those of extensions that change what the session is or add to
+//! them; other extensions are in [`extensions`](crate::extensions). A command that is not known is
+//! [`Command::Other`].
 //!
 //! ```
 //! use bytes::Bytes;
@@ -33,6 +34,7 @@ mod messages;
 mod other;
 mod parse;
 mod preview;
+mod replace;
 pub(crate) mod rules;
 mod search;
 mod sort;
@@ -48,9 +50,7 @@ use crate::{
     types::{Atom, MailboxName, Tag, UidSet},
 };
 
-pub use append::{
-    Append, AppendBytes, AppendData, AppendKind, AppendLiteral, AppendMessage, CatPart, Replace, Replaced,
-};
+pub use append::{Append, AppendBytes, AppendData, AppendKind, AppendLiteral, AppendMessage, CatPart};
 pub(crate) use append::{AppendMore, OpenAppend};
 pub use auth::{Authenticate, Login};
 pub use fetch::{Fetch, FetchAtt, FetchAtts, Since};
@@ -60,6 +60,7 @@ pub use messages::Messages;
 pub use other::OtherItem;
 pub(crate) use parse::{announces_message, announces_url, parse_head, takes_message};
 pub use preview::PreviewMods;
+pub use replace::{Replace, Replaced};
 pub(crate) use rules::{Effect, Name, Need, Numbers, Rules, row_of};
 pub use search::{Search, SearchKey, SearchReturnOpt};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
