@@ -43,6 +43,10 @@ pub(super) struct Job {
 /// The bytes of what SELECT may tell of messages before it tells UIDVALIDITY. What is more is asked for again.
 const MOST_HELD: usize = 256 * 1024;
 
+/// How many batches one search is parted into: a range of a few bytes can name billions of messages, and a batch
+/// can be one. What is below them is the last one.
+const MOST_CUTS: usize = 1 << 18;
+
 /// About how many bytes the flags of a message take.
 fn cost(flags: &FlagSet) -> usize {
     let keywords = flags.iter().map(|flag| match flag {
@@ -401,7 +405,7 @@ impl Synchronizer {
             self.selection.top_due |= top.is_none_or(|top| last > top);
         }
         let cuts = self.selection.cuts.get_or_insert_default();
-        for cut in job.found.every_back(self.batch) {
+        for cut in job.found.every_back(self.batch).take(MOST_CUTS) {
             cuts.insert(cut, cut);
         }
         if let Some(limited) = limited {

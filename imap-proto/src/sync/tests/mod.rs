@@ -8,6 +8,7 @@ use alloc::{
     string::String,
     vec::Vec,
 };
+use core::num::NonZeroU32;
 
 use mailwire_core::Tickets;
 
@@ -17,8 +18,8 @@ use crate::{
     capability::{Capabilities, Capability},
     client::Event,
     command::Command,
-    response::{FetchData, MsgAtt, Untagged},
-    types::{FlagSet, MailboxName, ModSeq, Uid},
+    response::{Code, ESearchData, FetchData, MsgAtt, ReplyKind, SearchReturnData, Untagged},
+    types::{FlagSet, KnownNumbers, MailboxName, ModSeq, SeqNumber, Uid},
 };
 
 type Mirror = BTreeMap<u32, FlagSet>;
@@ -410,11 +411,38 @@ fn what_is_held_is_bounded() {
     let keyword = crate::types::Flag::new("x".repeat(10_000)).unwrap();
     for number in 1..1000 {
         let items = [MsgAtt::Uid(model::uid(number)), MsgAtt::Flags([keyword.clone()].into())];
-        let fetch = FetchData::new(crate::types::SeqNumber::new(number).unwrap(), items);
+        let fetch = FetchData::new(SeqNumber::new(number).unwrap(), items);
         sync.handle(&Event::Data { data: Untagged::Fetch(fetch), during: None, deviations: Vec::new() });
     }
     let held = sync.job.as_ref().unwrap().held();
     assert!((10..30).contains(&held), "{held}");
+}
+
+/// A few bytes can name billions of messages.
+#[test]
+fn how_a_search_is_parted_is_bounded() {
+    let all = Manners { esearch: true, ..Manners::default() };
+    let options = SyncOptions::new(MailboxName::INBOX).with_batch(1);
+    let mut sync = Synchronizer::new(SyncState::default(), [], &offered(&all), options);
+    let mut tickets = Tickets::new();
+    let uid_validity = crate::types::UidValidity::new(1);
+    let found = KnownNumbers::from_ranges([(NonZeroU32::MIN, NonZeroU32::MAX)]).unwrap();
+    let found = [SearchReturnData::All(found)];
+    for (name, data) in [
+        ("SELECT", [Untagged::Exists(u32::MAX), model::ok(Code::UidValidity(uid_validity))].to_vec()),
+        ("SEARCH", [Untagged::ESearch(ESearchData::new(true, found))].to_vec()),
+    ] {
+        let Step::Send(command) = sync.next_step() else { panic!("{name} was not asked") };
+        assert!(format!("{command:?}").to_uppercase().starts_with(name), "{command:?}");
+        let ticket = tickets.issue();
+        sync.sent(ticket);
+        for data in data {
+            sync.handle(&model::data(data));
+        }
+        sync.handle(&model::reply(ticket, ReplyKind::Ok, None));
+    }
+    let cuts = sync.selection.cuts.as_ref().map(|cuts| cuts.len());
+    assert!(cuts.is_some_and(|cuts| cuts <= 1 << 18), "{cuts:?}");
 }
 
 /// Whatever is stored: a state, or an error; and a state is read as it was written.

@@ -123,7 +123,7 @@ pub(super) fn flags(bits: u8) -> FlagSet {
     all.into_iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, flag)| flag).collect()
 }
 
-fn ok(code: Code) -> Untagged {
+pub(super) fn ok(code: Code) -> Untagged {
     Untagged::Reply(Reply::new(ReplyKind::Ok, "as it is").unwrap().with_code(code))
 }
 
@@ -523,11 +523,11 @@ impl Server {
     }
 }
 
-fn data(data: Untagged) -> Event {
+pub(super) fn data(data: Untagged) -> Event {
     Event::Data { data, during: None, deviations: Vec::new() }
 }
 
-fn reply(ticket: Ticket, kind: ReplyKind, code: Option<Code>) -> Event {
+pub(super) fn reply(ticket: Ticket, kind: ReplyKind, code: Option<Code>) -> Event {
     let mut reply = Reply::new(kind, "done").unwrap();
     reply.code = code;
     Event::Reply { ticket, reply, deviations: Vec::new() }
