@@ -1,21 +1,31 @@
 //! COMPRESS and UNAUTHENTICATE: our client and our server.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
 use mailwire_core::Channel;
 use mailwire_store::{ImapService, memory::MemoryStore};
 use mailwire_transport::{
-    Endpoint, Error, Security, Stream,
+    Budget, Endpoint, Error, Security, Stream,
     imap::{
         Capability, Client, Config, FetchAtt, SearchKey, Server,
         proto::{
             client::State,
+            command::List,
             types::{Section, Uid, UidSet},
         },
+        server::{
+            Appended, Body, Copied, CopyOptions, FetchOptions, FetchWriter, Mailbox, NewMessage, Refusal,
+            SearchOptions, SelectOptions, Selected, Service, Session, Status, StatusOptions, StoreOptions,
+            Stored,
+        },
     },
-    sasl::Credentials,
+    sasl::{Credentials, Identity},
     server::{Listener, ServerLimits},
     testing::TestCa,
 };
@@ -41,7 +51,7 @@ fn config(user: &str) -> Config {
 }
 
 /// A client over a pipe that holds so many bytes.
-async fn piped(server: &ImapServer, size: usize) -> Client {
+async fn piped(server: &Server<impl Service>, size: usize) -> Client {
     let (ours, theirs) = tokio::io::duplex(size);
     let server = server.clone();
     tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
@@ -173,4 +183,105 @@ async fn a_client_that_has_logged_out_does_not_stay_for_ever() {
     tokio::time::sleep(Duration::from_secs(15)).await;
     let error = client.capability().await.unwrap_err();
     assert!(error.to_string().contains("Nobody has logged in"), "{error}");
+}
+
+/// Notes which languages its sessions were told to speak; they do nothing else.
+struct Speaking {
+    users: MemoryStore,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+struct SpeakingSession(Arc<Mutex<Vec<String>>>);
+
+impl Service for Speaking {
+    type Session = SpeakingSession;
+    type Authenticator = MemoryStore;
+
+    fn authenticator(&self) -> &MemoryStore {
+        &self.users
+    }
+
+    async fn open(&self, user: &Identity) -> Result<SpeakingSession, Refusal> {
+        self.heard.lock().unwrap().push(user.acting_as.clone());
+        Ok(SpeakingSession(Arc::clone(&self.heard)))
+    }
+
+    fn capabilities(&self) -> Vec<Capability> {
+        vec![Capability::Language]
+    }
+
+    fn languages(&self) -> Vec<String> {
+        vec!["de".into()]
+    }
+}
+
+fn not_here<T>() -> Result<T, Refusal> {
+    Err(Refusal::unavailable())
+}
+
+impl Session for SpeakingSession {
+    fn speak(&mut self, language: &str) {
+        self.0.lock().unwrap().push(language.to_owned());
+    }
+
+    async fn list(&mut self, _: &List) -> Result<Vec<Mailbox>, Refusal> {
+        not_here()
+    }
+
+    async fn status(&mut self, _: &str, _: &StatusOptions) -> Result<Status, Refusal> {
+        not_here()
+    }
+
+    async fn select(&mut self, _: &str, _: &SelectOptions) -> Result<Selected, Refusal> {
+        not_here()
+    }
+
+    async fn unselect(&mut self) {}
+
+    async fn fetch(&mut self, _: &[Uid], _: &FetchOptions, _: &mut FetchWriter<'_>) -> Result<(), Refusal> {
+        not_here()
+    }
+
+    async fn store(&mut self, _: &[Uid], _: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
+        not_here()
+    }
+
+    async fn search(&mut self, _: &SearchOptions, _: &mut Budget) -> Result<Vec<Uid>, Refusal> {
+        not_here()
+    }
+
+    async fn append(
+        &mut self,
+        _: &str,
+        _: NewMessage,
+        _: &mut Body<'_>,
+    ) -> Result<Option<Appended>, Refusal> {
+        not_here()
+    }
+
+    async fn copy_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Option<Copied>, Refusal> {
+        not_here()
+    }
+
+    async fn move_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Copied, Refusal> {
+        not_here()
+    }
+
+    async fn expunge(&mut self, _: Option<&[Uid]>) -> Result<Vec<Uid>, Refusal> {
+        not_here()
+    }
+}
+
+/// RFC 8437 section 4.1: i-default again.
+#[tokio::test]
+async fn the_next_user_is_not_spoken_to_in_the_language_of_the_one_before() {
+    let users = MemoryStore::new();
+    for name in ["ada", "bob"] {
+        users.add_user(name, "secret").unwrap();
+    }
+    let heard = Arc::default();
+    let mut client = piped(&Server::new(Speaking { users, heard: Arc::clone(&heard) }), 64 << 10).await;
+    client.choose_language(&["de"]).await.unwrap();
+    client.unauthenticate().await.unwrap();
+    client.log_in(&config("bob").with_allow_clear_credentials(true)).await.unwrap();
+    assert_eq!(*heard.lock().unwrap(), ["ada", "de", "bob"]);
 }

@@ -386,7 +386,7 @@ impl<S: Service> Conversation<S> {
 
     /// UNAUTHENTICATE: nothing of the session is left (RFC 8437).
     fn log_out(&mut self) -> Reply {
-        (self.session, self.open) = (None, None);
+        (self.session, self.open, self.language) = (None, None, None);
         self.handle.logged_out();
         self.gate.logged_out(self.handle.clone());
         tracing::info!("logged out");
