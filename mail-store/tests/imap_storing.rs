@@ -122,6 +122,16 @@ async fn several_messages_are_stored_or_none() {
     }
     assert_eq!(raw.command(raw::Protocol::Imap, "NOOP").await, "a OK Done");
     assert_eq!(ada.messages("INBOX").unwrap().len(), 3);
+    // What is told of many messages does not fill the memory.
+    let flag = "a".repeat(60 << 10);
+    raw.write("a APPEND INBOX {1+}\r\nx").await;
+    for _ in 0..280 {
+        raw.write(format!(" ({flag}) {{1+}}\r\nx")).await;
+    }
+    raw.write("\r\n").await;
+    let said = raw.answer(raw::Protocol::Imap).await;
+    assert!(said.starts_with("a NO [LIMIT]"), "{said:.200}");
+    assert_eq!(ada.messages("INBOX").unwrap().len(), 3);
     client.append_all("INBOX", two()).await.unwrap();
     assert_eq!(ada.status("INBOX").unwrap().uid_next.get(), 6);
 }

@@ -70,13 +70,13 @@ pub(super) struct State {
 }
 
 /// A message that is about to be stored.
-pub(super) struct Coming<'a> {
+pub(super) struct Coming {
     /// In this mailbox.
     pub(super) number: u32,
     pub(super) body: Arc<Body>,
     /// What it refers to.
     pub(super) references: Vec<Bytes>,
-    pub(super) target: &'a Target,
+    pub(super) target: Target,
 }
 
 /// The account of a mailbox, and the mailbox's number there.
@@ -396,7 +396,7 @@ impl State {
     /// given back.
     pub(super) fn deliver_all(
         &mut self,
-        coming: Vec<Coming<'_>>,
+        coming: Vec<Coming>,
         going: Option<(u32, Uid)>,
     ) -> Result<(Vec<Delivered>, Vec<Entry>)> {
         let freed = match going {

@@ -25,7 +25,7 @@ use super::{
     bodies::{Reader, Writer},
     folder::after,
     key,
-    threads::references,
+    threads::{LOOKED_AT, references},
 };
 use crate::{
     AccountId, BodyId, Changes, Copied, Cursor, Delivered, Destination, Error, Fields, Filter, FlagChange,
@@ -148,6 +148,7 @@ impl Store for MemoryStore {
                 Ok(())
             }
         };
+        let mut turns = Budget::unlimited();
         for ((_, target), body) in messages.iter().zip(bodies) {
             let (account, number) = match target.to {
                 Destination::Mailbox(mailbox) => self.owner(mailbox)?,
@@ -159,8 +160,10 @@ impl Store for MemoryStore {
             };
             one_account(account)?;
             let body = body?;
+            // It has no limit.
+            let _ = turns.spend(body.size().min(LOOKED_AT as u64)).await;
             let references = references(&body.raw);
-            coming.push(Coming { number, body, references, target });
+            coming.push(Coming { number, body, references, target: target.clone() });
         }
         let mut going = None;
         if let Some((mailbox, uid)) = replaced {
@@ -169,8 +172,11 @@ impl Store for MemoryStore {
             going = Some((number, uid));
         }
         let Some(account) = owner else { return Ok(Vec::new()) };
+        let many = coming.len() > MANY;
         // What is gone is dropped here, without the lock.
-        account.change(|state| state.deliver_all(coming, going)).map(|(delivered, _)| delivered)
+        let deliver =
+            move || account.change(|state| state.deliver_all(coming, going)).map(|(delivered, _)| delivered);
+        if many { run_blocking(deliver).await } else { deliver() }
     }
 
     async fn open(&self, mailbox: MailboxId, since: Option<Cursor>) -> Result<Opened> {

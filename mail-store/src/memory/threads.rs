@@ -14,7 +14,7 @@ const KNOWN: usize = 100_000;
 /// So many of the messages that one refers to are looked at.
 const REFERENCES: usize = 24;
 /// So much of a message is looked at for what it refers to.
-const LOOKED_AT: usize = 64 << 10;
+pub(super) const LOOKED_AT: usize = 64 << 10;
 
 /// The threads of an account. A message's is told when it comes, and never changes: where a message joins two
 /// threads, they stay two.

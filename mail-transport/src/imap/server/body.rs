@@ -7,10 +7,11 @@ use mailwire_core::Ticket;
 use mailwire_imap::{
     command::AppendMessage,
     server::{Connection, Event},
+    types::Flag,
 };
 
 use super::{limiting::too_many, refusal::Refusal, service::NewMessage};
-use crate::{Driver, Error, Step, Stream};
+use crate::{Driver, Error, OverBudget, Step, Stream};
 
 /// A message that a client appends: at no time is more of it in memory than one piece.
 ///
@@ -123,11 +124,18 @@ pub struct Messages<'a> {
     /// No more messages are taken, all together; so many of them may still come, with the present one.
     limit: Option<NonZeroU32>,
     left: Option<u32>,
+    /// Bytes that may still be kept of what is told of messages, beside the messages themselves.
+    room: usize,
 }
+
+/// Bytes that are kept of the flags of all messages together, and of what stands for a message.
+const KEPT: usize = 16 << 20;
+/// Bytes that stand for a message that waits for the others.
+const EACH: usize = 256;
 
 impl<'a> Messages<'a> {
     pub(super) fn new(first: NewMessage, body: Body<'a>, limit: Option<NonZeroU32>) -> Self {
-        Self { body, first: Some(first), limit, left: limit.map(NonZeroU32::get) }
+        Self { body, first: Some(first), limit, left: limit.map(NonZeroU32::get), room: KEPT }
     }
 
     /// The next message, whose bytes [`chunk`](Self::chunk) gives; what is left of the one before is read past.
@@ -150,6 +158,9 @@ impl<'a> Messages<'a> {
                     }
                 }
                 let message = NewMessage::of(*message);
+                // A message has to be stored with the others: what is told of it waits for them, however small it is.
+                let flags = message.flags.iter().map(|flag| size_of::<Flag>() + flag.to_string().len());
+                self.room = self.room.checked_sub(EACH + flags.sum::<usize>()).ok_or(OverBudget)?;
                 self.body.length = message.length;
                 Ok(Some(message))
             }
