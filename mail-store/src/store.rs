@@ -264,7 +264,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<ModSeq>> + Send;
 
     /// Copies messages to the end of another mailbox of the account, or moves them there: all or none.
-    /// Flags are kept, but for keywords that the other mailbox has no room for.
+    /// Flags are kept, but for keywords that the other mailbox has no room for, and for those that the user's
+    /// [rights](crate::Mailbox::rights) to it do not permit.
     ///
     /// # Errors
     ///

@@ -19,7 +19,7 @@ use mailwire_transport::{
                 metadata::{Depth, EntryName, GetMetadata},
                 quota::{ResourceName, SetQuotaResource},
             },
-            types::{ListPattern, MailboxAttribute, MailboxName, UidSet},
+            types::{ListPattern, MailboxAttribute, MailboxName, Section, UidSet},
         },
         server::{Refusal, Service},
     },
@@ -205,6 +205,28 @@ async fn rights() {
     assert_eq!(code(client.expunge().await), "NOPERM");
     assert_eq!(code(client.uid_move_to(first.clone(), "INBOX").await), "NOPERM");
     client.uid_copy_to(first, "INBOX").await.unwrap();
+
+    // RFC 4314 section 4: what cannot be marked as seen can be read.
+    client.set_acl("box", "ada", take(Rights::SEEN)).await.unwrap();
+    append(&mut client, "box", 10).await.unwrap();
+    client.select("box").await.unwrap();
+    let body = FetchAtt::BodySection { section: Section::WHOLE, partial: None, peek: false };
+    let mut read = client.uid_fetch("2".parse::<UidSet>().unwrap(), [body, FetchAtt::Flags]).await.unwrap();
+    assert!(!read.next().await.unwrap().unwrap().flags().unwrap().contains(&Flag::Seen));
+    drop(read);
+    // Nor does a copy bring what cannot be set where it comes to.
+    client.select("INBOX").await.unwrap();
+    client
+        .uid_store("1".parse::<UidSet>().unwrap(), FlagChange::add([Flag::Seen, Flag::Deleted]))
+        .await
+        .unwrap();
+    client.uid_copy_to("1".parse::<UidSet>().unwrap(), "box").await.unwrap();
+    client.select("box").await.unwrap();
+    let mut copies = client.uid_fetch("3".parse::<UidSet>().unwrap(), [FetchAtt::Flags]).await.unwrap();
+    let copy = copies.next().await.unwrap().unwrap();
+    let flags = copy.flags().unwrap();
+    assert!(flags.contains(&Flag::Deleted) && !flags.contains(&Flag::Seen));
+    drop(copies);
 
     client.set_acl("box", "ada", RightsChange::Replace(Rights::new("r").unwrap())).await.unwrap();
     assert_eq!(client.my_rights("box").await.unwrap(), Rights::new("lra").unwrap());

@@ -3,7 +3,7 @@
 mod fetch;
 mod open;
 mod order;
-mod rights;
+pub(crate) mod rights;
 mod session;
 
 use mailwire_imap::{Capability, extensions::metadata::MetadataCode, response::Code};

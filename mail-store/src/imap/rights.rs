@@ -45,7 +45,7 @@ const fn of(flag: &Flag) -> Rights {
 }
 
 /// Those of the flags that can be changed.
-pub(super) fn permitted(flags: &FlagSet, rights: Rights) -> FlagSet {
+pub(crate) fn permitted(flags: &FlagSet, rights: Rights) -> FlagSet {
     flags.iter().filter(|flag| rights.contains(of(flag))).cloned().collect()
 }
 

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     AccountId, Copied, DELIMITER, Delivered, Error, FlagChange, How, InternalDate, MAX_COPIED, Mailbox,
     MailboxChange, MailboxId, MailboxPath, Mailboxes, Result, Stored, Target, Uids, Which,
+    imap::rights::permitted,
 };
 
 /// So many mailboxes are remembered as gone.
@@ -471,7 +472,7 @@ impl State {
         let mut known: HashMap<Bits, Bits> = HashMap::new();
         let target = self.folder(to)?;
         target.check_uids(messages.len())?;
-        let first = target.uid_next();
+        let (first, rights) = (target.uid_next(), target.info().rights);
         let found: Vec<Uid> = messages.iter().map(|(uid, _)| *uid).collect();
         let set = found.iter().copied().collect();
         if messages.is_empty() {
@@ -486,7 +487,8 @@ impl State {
             let bits = match known.get(&message.bits) {
                 Some(bits) => *bits,
                 None => {
-                    let bits = self.bits(to, &keywords.set(message.bits), Unknown::AddSome)?;
+                    let flags = permitted(&keywords.set(message.bits), rights);
+                    let bits = self.bits(to, &flags, Unknown::AddSome)?;
                     known.insert(message.bits, bits);
                     bits
                 }

@@ -140,7 +140,12 @@ impl<S: Service> Conversation<S> {
             // A store in memory waits for nothing, and a client can read fast; this one has no limit.
             let _ = turns.spend(batch.len() as u64 * HANDLED).await;
             let (Some(session), Some(open)) = (&mut self.session, &mut self.open) else { break };
-            let mut seen = if marks { session.store(batch, &mark).await? } else { Vec::new() };
+            let marked = if marks { session.store(batch, &mark).await } else { Ok(Vec::new()) };
+            let mut seen = match marked {
+                // RFC 4314 section 4: what may not be marked is given nevertheless.
+                Err(refusal) if refusal.code == Some(Code::NoPerm) => Vec::new(),
+                marked => marked?,
+            };
             seen.retain(|stored| stored.changed);
             seen.sort_unstable_by_key(|stored| stored.uid);
             let limit = self.limits.response.max(self.limits.message);
