@@ -314,3 +314,17 @@ async fn comparators() {
     let subject = SearchKey::Subject("gr\u{fc}n".try_into().unwrap());
     assert_eq!(client.uid_search([subject]).await.unwrap().len(), 1);
 }
+
+/// A criterion that comes again decides nothing.
+#[tokio::test]
+async fn criteria_that_are_given_again_cost_nothing() {
+    let (store, ada) = store();
+    for number in 0..600 {
+        append(&ada, "Cc: a@x\r\n\r\n", number);
+    }
+    let mut raw = select(&store).await;
+    let sorted =
+        one(&mut raw, &format!("SORT (CC {}REVERSE CC ARRIVAL) UTF-8 1:3", "CC ".repeat(20_000))).await;
+    assert_eq!(sorted, "SORT 1 2 3");
+    one(&mut raw, &format!("SORT ({}CC) UTF-8 ALL", "CC ".repeat(20_000))).await;
+}

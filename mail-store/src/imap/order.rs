@@ -23,6 +23,8 @@ const COMPARED: u64 = 256;
 const MEMORY: usize = 256 << 20;
 /// More of a text is not compared.
 const TEXT: usize = 1024;
+/// More of a header field is not looked at.
+const FIELD: usize = 8 << 10;
 
 /// A value that an order goes by.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,14 +41,23 @@ pub(super) async fn sort<S: Store>(
     criteria: &[SortCriterion],
     budget: &mut Budget,
 ) -> Result<Vec<Uid>, Refusal> {
-    let fields = Fields::new().with_envelope(criteria.iter().any(|criterion| !is_in_row(criterion.key)));
+    // One that comes again decides nothing, and there can be thousands.
+    let mut distinct: Vec<SortCriterion> = Vec::new();
+    for criterion in criteria {
+        if !distinct.iter().any(|before| before.key == criterion.key) {
+            distinct.push(*criterion);
+        }
+    }
+    let from_envelope = distinct.iter().filter(|criterion| !is_in_row(criterion.key)).count() as u64;
+    let fields = Fields::new().with_envelope(from_envelope > 0);
     let mut sorted: Vec<(Vec<Value>, Uid)> = Vec::new();
     let mut room = MEMORY;
     for page in uids.pages(ROWS) {
         for row in store.messages(mailbox, &page, fields, usize::MAX).await? {
-            budget.grant(COMPARED);
-            budget.spend(COMPARED).await?;
-            let values: Vec<Value> = criteria.iter().map(|criterion| value(criterion.key, &row)).collect();
+            let cost = COMPARED + from_envelope * row.size.min(FIELD as u64);
+            budget.grant(cost);
+            budget.spend(cost).await?;
+            let values: Vec<Value> = distinct.iter().map(|criterion| value(criterion.key, &row)).collect();
             let size = values.iter().map(|value| match value {
                 Value::Number(_) => size_of::<Value>(),
                 Value::Text(text) => size_of::<Value>() + text.len(),
@@ -55,7 +66,7 @@ pub(super) async fn sort<S: Store>(
             sorted.push((values, row.uid));
         }
     }
-    let reverse: Vec<bool> = criteria.iter().map(|criterion| criterion.reverse).collect();
+    let reverse: Vec<bool> = distinct.iter().map(|criterion| criterion.reverse).collect();
     let work = move || {
         sorted.sort_unstable_by(|(one, uid), (other, other_uid)| {
             let values = one.iter().zip(other).zip(&reverse);
@@ -101,11 +112,16 @@ fn value(key: SortKey, row: &Row) -> Value {
 /// RFC 5256 section 2.2.
 fn sent(envelope: Option<&Envelope>, row: &Row) -> i64 {
     let field = envelope.and_then(Envelope::date);
-    field.and_then(|field| sent_date(field.as_bytes())).unwrap_or(row.date.seconds)
+    field.and_then(|field| sent_date(start(field))).unwrap_or(row.date.seconds)
 }
 
 fn decoded(text: Option<&ImapString>) -> String {
-    text.map(|text| encoded_words(text.as_bytes())).unwrap_or_default()
+    text.map(|text| encoded_words(start(text))).unwrap_or_default()
+}
+
+fn start(field: &ImapString) -> &[u8] {
+    let field = field.as_bytes();
+    field.get(..FIELD).unwrap_or(field)
 }
 
 /// RFC 5957 section 3.
