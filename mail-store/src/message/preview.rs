@@ -1,7 +1,5 @@
 //! The first words of a message, for a list of messages.
 
-use bytes::Bytes;
-
 use super::{Content, Message, Part, decode::charset, header};
 
 /// The most characters of a preview ([RFC 8970 section 3.3](https://www.rfc-editor.org/rfc/rfc8970#section-3.3)).
@@ -10,7 +8,7 @@ const CHARACTERS: usize = 200;
 const PARTS: usize = 32;
 
 impl Message {
-    /// So many bytes of each part, before decoding, are looked at for a preview.
+    /// So many bytes of all texts together, before decoding, are looked at for a preview.
     const PREVIEWED: usize = 16 << 10;
 
     /// About how many bytes are looked at for a preview of a message of this size.
@@ -34,27 +32,30 @@ impl Message {
         gather(&self.root, &mut texts);
         let plain = texts.iter().filter(|part| part.content_type.is("text", "plain"));
         let html = texts.iter().filter(|part| part.content_type.is("text", "html"));
+        let mut left = Self::PREVIEWED;
         plain
             .chain(html)
-            .filter_map(|part| self.words(part))
+            .filter_map(|part| self.words(part, &mut left))
             .find(|words| !words.is_empty())
             .unwrap_or_default()
     }
 
-    /// The first words of a text, if it can be read and is no attachment.
-    fn words(&self, part: &Part) -> Option<String> {
+    /// The first words of a text, if it can be read and is no attachment; `left` bytes may still be looked at.
+    fn words(&self, part: &Part, left: &mut usize) -> Option<String> {
         let disposition = header::first(&self.header(part), b"content-disposition").unwrap_or_default();
         let attached = disposition.get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case(b"attachment"));
         if attached {
             return None;
         }
+        let most = part.body.len().min(*left);
+        *left -= most;
         let bytes = match self.decoder(part).ok()? {
             Ok(mut decoder) => {
                 let mut decoded = Vec::new();
-                decoder.next(&mut decoded, Self::PREVIEWED);
+                decoder.next(&mut decoded, most);
                 decoded.into()
             }
-            Err(body) => first(&body),
+            Err(body) => body.slice(..body.len().min(most)),
         };
         let text = charset(&bytes, part.content_type.parameter("charset").map(|name| &name[..]));
         if part.content_type.is("text", "html") {
@@ -81,10 +82,6 @@ fn gather<'a>(part: &'a Part, texts: &mut Vec<&'a Part>) {
         Content::Leaf { .. } if texts.len() < PARTS && part.content_type.is_text() => texts.push(part),
         _ => {}
     }
-}
-
-fn first(body: &Bytes) -> Bytes {
-    body.slice(..body.len().min(Message::PREVIEWED))
 }
 
 /// Words with one space between them.
@@ -236,6 +233,11 @@ mod tests {
         // Where looking ends in the middle of a letter.
         let spaces = format!("Subject: s\r\n\r\n{}\u{e4}", " ".repeat(Message::PREVIEWED - 1));
         assert_eq!(preview(spaces), "");
+        // Nor is more looked at where it is in many parts.
+        let part = |text: &str| format!("--x\r\n\r\n{text}\r\n");
+        let start = format!("Content-Type: multipart/mixed; boundary=x\r\n\r\n{}", part(&" ".repeat(10_000)));
+        assert_eq!(preview(format!("{start}{}--x--", part("a"))), "a");
+        assert_eq!(preview(format!("{start}{}{}--x--", part(&" ".repeat(10_000)), part("a"))), "");
         for html in ["<", "&", "<!--", "<p", "&#x;", "&#99999999;", "<style>", "</"] {
             let body = format!("Content-Type: text/html\r\n\r\n{}", html.repeat(20_000));
             assert!(preview(body).chars().count() <= 200);
