@@ -164,7 +164,6 @@ impl<S: Store> ImapSession<S> {
     }
 }
 
-/// Where a message goes that a client stores.
 /// Where a message goes, with the flags that it may bring there.
 fn target(mailbox: &crate::Mailbox, message: &NewMessage) -> Target {
     Target::mailbox(mailbox.id)
