@@ -274,6 +274,35 @@ fn take_and_end(server: &mut server::Connection) {
     done(server, "z NOOP");
 }
 
+/// Whoever has refused an APPEND hears no more of it.
+#[test]
+fn nothing_is_told_of_a_message_after_the_answer() {
+    for (append, after) in [
+        ("a APPEND x {2+}\r\nhi\r\n", 1),
+        ("a APPEND x CATENATE (URL y)\r\n", 1),
+        ("a APPEND x CATENATE (TEXT {2+}\r\nhi URL y)\r\n", 4),
+    ] {
+        let mut config = server_config(Channel::Tls);
+        config.accept_bodies = true;
+        config.add_capabilities([mailwire_imap::Capability::Catenate]).unwrap();
+        let mut server = serving_with(config);
+        let mut input = BytesMut::from(format!("{append}b NOOP\r\n").as_bytes());
+        let mut ticket = None;
+        for _ in 0..after {
+            let Ok(Next::Event(event)) = server.next_event(&mut input) else { panic!("{append}") };
+            if let server::Event::Command { ticket: it, .. } = event {
+                ticket = Some(it);
+            }
+        }
+        server.reply(ticket.unwrap(), status("NO not now")).unwrap();
+        let next = server.next_event(&mut input);
+        assert!(
+            matches!(next, Ok(Next::Event(server::Event::Command { command: Command::Noop, .. }))),
+            "{append}: {next:?}"
+        );
+    }
+}
+
 #[test]
 fn bodies_are_let_go_on_by_themselves_if_the_config_says_so() {
     let mut config = server_config(Channel::Tls);

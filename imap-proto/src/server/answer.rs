@@ -211,6 +211,8 @@ impl Machine {
     /// Ends the command in progress.
     pub(super) fn complete(&mut self, mut reply: Reply) {
         let Some(current) = self.current.take() else { return };
+        // Nothing more is told of it.
+        self.events.clear();
         if current.bad_end {
             reply = Reply::from_static(ReplyKind::Bad, "expected DONE");
         }

@@ -32,7 +32,7 @@ pub(super) struct Machine {
     pub(super) let_in: bool,
     /// The command being answered.
     pub(super) current: Option<Current>,
-    /// What follows the event that was given last.
+    /// What follows the event that was given last: all of it is about the command being answered.
     pub(super) events: VecDeque<Event>,
     /// What is left of a response: the literal that the application gives now in front, and what
     /// stands after it.
