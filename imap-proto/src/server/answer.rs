@@ -9,7 +9,7 @@ use super::{
     Connection,
     rules::{Then, permits_answer, permits_data},
     say::FAILED_LOGINS,
-    state::{Current, Machine, Mode, Phase, Piece, Session},
+    state::{Current, Machine, Mode, Phase, Piece},
 };
 use crate::{
     body::Outgoing,
@@ -45,9 +45,14 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Hands the data back if it is EXPUNGE or VANISHED at a time when sequence numbers must not
-    /// change, if it is VANISHED and QRESYNC was not enabled, if it is BYE or PREAUTH (see [`goodbye`](Self::goodbye)), if it has nothing that can
-    /// be written, if a literal is due, or if the output is full: drain it first.
+    /// Hands the data back:
+    ///
+    /// - EXPUNGE and VANISHED, at a time when sequence numbers must not change;
+    /// - VANISHED, if neither QRESYNC nor UIDONLY is enabled;
+    /// - EXPUNGE and FETCH, if UIDONLY is enabled, and UIDFETCH, if it is not;
+    /// - BYE and PREAUTH: see [`goodbye`](Self::goodbye);
+    /// - what has nothing that can be written;
+    /// - any, if a literal is due, or if the output is full: drain it first.
     pub fn notify(&mut self, data: Untagged) -> Result<(), SendError<Untagged>> {
         if let Err(reason) = self.0.check_notify(&data) {
             return Err(SendError::new(reason, data));
@@ -256,13 +261,12 @@ impl Machine {
         };
     }
 
-    /// UNAUTHENTICATE: compression ends, and nothing stays but what guards against guessing.
+    /// UNAUTHENTICATE: compression ends with the session.
     fn log_out(&mut self) {
         if self.session.compressed {
             self.phase = Phase::Upgrading(Upgrade::Uncompressed);
         }
-        let auth_failures = self.session.auth_failures;
-        self.session = Session { auth_failures, ..Session::new(self.session.tls) };
+        self.session = self.session.anew(self.session.tls);
         self.renew_offer();
     }
 

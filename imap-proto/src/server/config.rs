@@ -42,8 +42,8 @@ pub struct Config {
     /// not know. Otherwise, which is the default, the machine answers all of them BAD, but for
     /// [`commands`](Self::commands).
     pub pass_unknown_commands: bool,
-    /// Which of ENABLE's extensions the application has. The machine itself has IMAP4rev2. ENABLE is not
-    /// answered with those that the machine cannot keep, such as UTF8=ACCEPT.
+    /// Which of ENABLE's extensions the application has. The machine itself has IMAP4rev2 where it is offered,
+    /// and UTF8=ACCEPT where that or UTF8=ONLY is.
     pub enable: Vec<Capability>,
     /// Which literals are taken without a go-ahead.
     pub literals: Literals,
@@ -144,9 +144,8 @@ impl Config {
     /// # Errors
     ///
     /// The machine cannot keep what one of them promises, or says it by itself; nothing is changed. What
-    /// needs commands, parameters or keys that this crate does not know (CONTEXT=SEARCH, MULTISEARCH), can be
-    /// offered after [`pass_unknown_commands`](Self::pass_unknown_commands) was set, or the names of the
-    /// commands were put into [`commands`](Self::commands).
+    /// needs commands or options that this crate does not know (CONTEXT=SEARCH, CONTEXT=SORT, MULTISEARCH), can
+    /// be offered after [`pass_unknown_commands`](Self::pass_unknown_commands) was set.
     pub fn set_capabilities(
         &mut self,
         capabilities: impl IntoIterator<Item = Capability>,

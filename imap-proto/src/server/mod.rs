@@ -59,7 +59,7 @@ use mailwire_core::{
     private::Gate,
     sasl::{self, Mechanism},
 };
-use state::{Machine, Mode, Phase, Session};
+use state::{Machine, Mode, Phase};
 
 use crate::{capability::Capabilities, command::Effect, response::Reply, types::Tag};
 
@@ -214,15 +214,7 @@ impl mailwire_core::Connection for Connection {
         let before = core::mem::replace(machine, fresh);
         machine.tickets = before.tickets;
         machine.eof = before.eof;
-        // What was counted against the client goes on.
-        machine.session = Session {
-            rev2: false,
-            uid_only: false,
-            utf8_accept: false,
-            tls: true,
-            state: State::NotAuthenticated,
-            ..before.session
-        };
+        machine.session = before.session.anew(true);
         machine.renew_offer();
     }
 

@@ -234,7 +234,6 @@ pub(super) fn permits_data(
 ///
 /// Why it cannot.
 pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<(), Invalid> {
-    use Capability as Cap;
     let reason = match capability {
         Capability::StartTls
         | Capability::LoginDisabled
@@ -243,10 +242,8 @@ pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<
         | Capability::LiteralMinus
         | Capability::Auth(_) => "the machine says it by itself, where it applies",
         _ if config.pass_unknown_commands => return Ok(()),
-        // Commands of the application.
-        // Parameters, keys and items that the crate does not know.
-        Cap::ContextSort | Cap::ContextSearch | Cap::MultiSearch => {
-            "it needs commands that are not known: pass_unknown_commands, or their names"
+        Capability::ContextSort | Capability::ContextSearch | Capability::MultiSearch => {
+            "it needs options or commands that are not known: pass_unknown_commands"
         }
         _ => return Ok(()),
     };

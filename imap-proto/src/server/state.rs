@@ -127,6 +127,12 @@ impl Session {
         self.rev2 || self.utf8_accept
     }
 
+    /// The session that begins after TLS or UNAUTHENTICATE: only what was counted against the client goes on.
+    pub(super) const fn anew(self, tls: bool) -> Self {
+        let Self { bad_commands, idle_commands, auth_failures, .. } = self;
+        Self { bad_commands, idle_commands, auth_failures, ..Self::new(tls) }
+    }
+
     pub(super) const fn new(tls: bool) -> Self {
         Self {
             tls,
