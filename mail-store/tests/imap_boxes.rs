@@ -345,6 +345,24 @@ async fn what_a_store_has_not() {
     );
 }
 
+/// Thousands of annotations of thousands of mailboxes.
+#[tokio::test]
+async fn what_is_told_of_the_mailboxes_of_a_list_is_bounded() {
+    let store = MemoryStore::new();
+    store.add_user("ada", "secret").unwrap();
+    let server = Server::new(ImapService::new(store)).configure(|config| config.limits.work = 1 << 20);
+    let mut client = over(server).await;
+    client.set_metadata("INBOX", [(entry("/private/7"), text("x"))]).await.unwrap();
+    let names: Vec<_> = (0..3000).map(|number| entry(&format!("/private/{number}"))).collect();
+    let list = List::new(MailboxName::new("").unwrap(), ListPattern::new("*").unwrap())
+        .returning([ListReturnOpt::Metadata(names)]);
+    assert_eq!(client.list_with(list.clone()).await.unwrap().len(), 1);
+    for number in 0..6 {
+        client.create(&format!("box{number}")).await.unwrap();
+    }
+    assert_eq!(code(client.list_with(list).await), "LIMIT");
+}
+
 /// A service with more to say than its store.
 struct More(ImapService<MemoryStore>);
 

@@ -1,6 +1,9 @@
 //! Annotations of a mailbox or of an account (RFC 5464).
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use mailwire_core::Text;
 use mailwire_imap::extensions::metadata::{Depth, EntryName};
@@ -30,8 +33,15 @@ impl Annotations {
 
     /// Those that are asked for.
     pub(super) fn find(&self, options: &MetadataOptions) -> Vec<(EntryName, Text)> {
-        let asked = |(name, _): &&(EntryName, Text)| options.asks_for(name);
-        self.entries.values().filter(asked).cloned().collect()
+        // By their places: thousands can be asked for.
+        let asked: BTreeSet<String> = options.entries.iter().map(key).collect();
+        let mut found = BTreeMap::new();
+        for above in &asked {
+            let from = self.entries.range::<str, _>((Bound::Included(above.as_str()), Bound::Unbounded));
+            let near = from.take_while(|(key, _)| key.starts_with(above));
+            found.extend(near.filter(|(_, (name, _))| name.is_within(above, options.depth)));
+        }
+        found.into_values().cloned().collect()
     }
 
     /// These after a change: all of it, or an error. `shared`: entries for all users may be changed.
@@ -42,7 +52,7 @@ impl Annotations {
             if !permitted || name.as_bytes().iter().filter(|byte| **byte == b'/').count() < 2 {
                 return Err(Error::Denied("such an annotation cannot be changed here"));
             }
-            let key = name.to_string().to_ascii_lowercase();
+            let key = key(name);
             if let Some((before, old)) = changed.entries.remove(&key) {
                 changed.bytes -= weight(&before, &old);
             }
@@ -60,6 +70,11 @@ impl Annotations {
         }
         Ok(changed)
     }
+}
+
+/// Under which an entry is found, in whatever case it is written.
+fn key(name: &EntryName) -> String {
+    name.to_string().to_ascii_lowercase()
 }
 
 fn weight(name: &EntryName, value: &Text) -> u64 {

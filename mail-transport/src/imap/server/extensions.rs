@@ -1,5 +1,7 @@
 //! Commands of extensions that stand on their own.
 
+use std::collections::BTreeSet;
+
 use mailwire_core::Text;
 use mailwire_imap::{
     Capability,
@@ -155,7 +157,10 @@ impl<S: Service> Conversation<S> {
         check_names(options.entries.iter())?;
         let Some(mailbox) = wire_name(name.unwrap_or_default(), self.utf8()) else { return Ok(None) };
         let found = self.session()?.metadata(name, options).await?;
-        let missing = options.entries.iter().filter(|entry| !found.iter().any(|(name, _)| name == *entry));
+        // Each once: thousands can be asked for.
+        let key = |entry: &EntryName| entry.to_string().to_ascii_lowercase();
+        let mut told: BTreeSet<String> = found.iter().map(|(entry, _)| key(entry)).collect();
+        let missing = options.entries.iter().filter(|entry| told.insert(key(entry)));
         let missing: Vec<_> = missing.cloned().map(|entry| (entry, None)).collect();
         let mut longest = None;
         for (entry, value) in found.into_iter().map(|(entry, value)| (entry, Some(value))).chain(missing) {

@@ -184,6 +184,8 @@ impl<S: Service> Conversation<S> {
             }
             push(&mut self.driver, Untagged::List(response)).await?;
             for option in told.iter().filter(|_| selectable) {
+                let entries = if let ListReturnOpt::Metadata(entries) = option { entries.len() } else { 1 };
+                budget.spend(ASKED * entries as u64).await?;
                 self.tell_listed(&name, option).await?;
             }
         }
@@ -315,6 +317,9 @@ impl<S: Service> Conversation<S> {
         Ok(())
     }
 }
+
+/// What it costs to tell something of a mailbox that LIST shows, in bytes.
+const ASKED: u64 = 64;
 
 /// `\NonExistent` is for those who know it (RFC 9051 section 7.3.1).
 fn show_attributes(mailbox: &mut Mailbox, extended: bool) {
