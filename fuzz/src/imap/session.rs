@@ -130,8 +130,18 @@ impl Owner for Service {
         config.dialect = dialect(bits);
         config.mechanisms = vec![mailwire_core::sasl::Mechanism::Plain];
         config.allow_clear_credentials = bits & 32 != 0;
-        config.enable = vec![Capability::Imap4Rev2];
-        let extensions = [Capability::CompressDeflate, Capability::Unauthenticate];
+        config.enable = vec![Capability::Imap4Rev2, Capability::QResync, Capability::UidOnly];
+        let extensions = [
+            Capability::Binary,
+            Capability::Catenate,
+            Capability::CompressDeflate,
+            Capability::MultiAppend,
+            Capability::Notify,
+            Capability::QResync,
+            Capability::Replace,
+            Capability::Unauthenticate,
+            Capability::UidOnly,
+        ];
         config.add_capabilities(extensions).expect("capabilities");
         config.literals = match bits >> 5 & 3 {
             0 => Literals::Plus,
@@ -166,6 +176,7 @@ impl Owner for Service {
                     _ => connection.reply(ticket, status(ReplyKind::Ok)).is_ok(),
                 };
             }
+            server::Event::AppendMore { ticket, .. } => drop(connection.accept_body(ticket)),
             server::Event::IdleDone { ticket } | server::Event::BodyEnd { ticket } => {
                 connection.reply(ticket, status(ReplyKind::Ok)).expect("it waits for this");
             }
