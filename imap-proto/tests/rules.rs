@@ -89,6 +89,8 @@ fn parts_of_a_search_need_what_brings_them() {
         ("UID FETCH 1:* FLAGS (PARTIAL 1:5)", "PARTIAL"),
         ("SEARCH RETURN (PARTIAL -1:-5) ALL", "PARTIAL"),
         ("SEARCH RETURN (CONTEXT UPDATE) ALL", "CONTEXT=SEARCH"),
+        ("CANCELUPDATE \"a\"", "CONTEXT=SEARCH"),
+        ("ESEARCH IN (MAILBOXES a) ALL", "MULTISEARCH"),
         ("SEARCH YOUNGER 5", "WITHIN"),
         ("SEARCH OR SEEN OLDER 5", "WITHIN"),
         ("SEARCH FUZZY BODY x", "SEARCH=FUZZY"),
@@ -98,7 +100,7 @@ fn parts_of_a_search_need_what_brings_them() {
         ("SEARCH UIDAFTER 7", "MESSAGELIMIT"),
     ];
     let all = "IMAP4rev1 UIDPLUS ESEARCH SEARCHRES PARTIAL CONTEXT=SEARCH WITHIN SEARCH=FUZZY FILTERS \
-               OBJECTID SAVEDATE MESSAGELIMIT=1000 X-GM-EXT-1";
+               OBJECTID SAVEDATE MESSAGELIMIT=1000 MULTISEARCH SORT X-GM-EXT-1";
     for (text, missing) in parts {
         let offered: Vec<&str> = all.split(' ').filter(|name| !name.starts_with(missing)).collect();
         let refused = selected(&offered.join(" ")).send(command(text)).unwrap_err();
@@ -115,6 +117,9 @@ fn parts_of_a_search_need_what_brings_them() {
         "SEARCH RETURN (ALL PARTIAL 1:5) ALL",
         "SEARCH RETURN (PARTIAL 1:5 PARTIAL 2:7) ALL",
         "SEARCH RETURN (RELEVANCY) ALL",
+        "SORT (RELEVANCY) UTF-8 ALL",
+        "ESEARCH IN (MAILBOXES a) RETURN (UPDATE) ALL",
+        "ESEARCH IN (SELECTED-DELAYED) ALL",
     ] {
         assert!(selected(all).send(command(conflict)).is_err(), "{conflict}");
     }

@@ -444,23 +444,6 @@ fn what_the_machine_cannot_keep_is_not_offered() {
     assert!(!config.capabilities().has(&mailwire_imap::Capability::Quota), "nothing is changed");
 }
 
-/// What the application has to do itself can be offered by who says that it does.
-#[test]
-fn what_needs_unknown_commands_is_offered_with_them() {
-    let capability = |name: &str| mailwire_imap::Capability::new(name).unwrap();
-    for name in ["CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH"] {
-        let mut config = server_config(Channel::Tls);
-        let error = config.add_capabilities([capability(name)]).unwrap_err();
-        assert!(error.to_string().contains("pass_unknown_commands"), "{error}");
-        config.pass_unknown_commands = true;
-        config.add_capabilities([capability(name)]).unwrap();
-        assert!(serving_with(config.clone()).capabilities().has(&capability(name)));
-        // Nor is it announced where that was taken back.
-        config.pass_unknown_commands = false;
-        assert!(!serving_with(config).capabilities().has(&capability(name)), "{name}");
-    }
-}
-
 #[test]
 fn enable_is_answered_with_what_can_be_kept() {
     let capability = |name: &str| mailwire_imap::Capability::new(name).unwrap();

@@ -60,7 +60,9 @@ impl Session {
     /// What is said in UTF-8, and what has to be enabled for it (RFC 6855 sections 3 and 4, RFC 9755).
     fn permits_utf8(&self, command: &Command) -> Result<(), Misuse> {
         let reason = match command {
-            Command::Search(search) if self.utf8_accept && search.charset.is_some() => {
+            Command::Search(_) | Command::ESearch(_)
+                if self.utf8_accept && command.searched().is_some_and(|search| search.charset.is_some()) =>
+            {
                 WrongState::Unsupported("a character set of SEARCH: UTF8=ACCEPT is enabled")
             }
             command if self.utf8_accept || command.appended().is_none() => return Ok(()),

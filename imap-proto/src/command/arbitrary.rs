@@ -18,6 +18,7 @@ use super::{
     Thread, ThreadAlgorithm,
 };
 use crate::capability::Capability;
+use crate::extensions::multisearch::ESearch;
 use crate::types::{
     Atom, Date, DateTime, Flag, FlagSet, ImapString, ListPattern, MailboxAttribute, MailboxName, MessageSet,
     ObjectId, Partial, Section, SectionText, SeqRange, SetMember, SetNumber, Tag, Value,
@@ -438,7 +439,7 @@ fn copy(u: &mut Unstructured<'_>) -> Result<Copy> {
 
 impl<'a> Arbitrary<'a> for Command {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match u.int_in_range(0..=38)? {
+        Ok(match u.int_in_range(0..=39)? {
             0 => Command::Capability,
             1 => Command::Noop,
             2 => Command::Logout,
@@ -475,6 +476,10 @@ impl<'a> Arbitrary<'a> for Command {
             23 => Command::Expunge,
             24 => Command::UidExpunge(set(u)?),
             25 => Command::Search(search(u)?),
+            38 => {
+                let sources = maybe(u, |u| some(u, |u| u.arbitrary()))?.unwrap_or_default();
+                Command::ESearch(Box::new(ESearch { sources, search: Search { uid: true, ..search(u)? } }))
+            }
             36 => Command::Sort(Box::new(sort(u)?)),
             37 => Command::Thread(Box::new(Thread {
                 algorithm: *u.choose(&ThreadAlgorithm::ALL)?,

@@ -62,6 +62,7 @@ pub(crate) use parse::{announces_message, announces_url, parse_head, takes_messa
 pub use preview::PreviewMods;
 pub use replace::{Replace, Replaced};
 pub(crate) use rules::{Effect, Name, Need, Numbers, Rules, row_of};
+pub(crate) use search::eat_word;
 pub use search::{Search, SearchKey, SearchReturnOpt};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
 pub(crate) use store::write_messages;
@@ -158,6 +159,8 @@ pub enum Command {
     UidExpunge(UidSet),
     /// `SEARCH`: section 6.4.4.
     Search(Search),
+    /// `ESEARCH`: a search in several mailboxes ([RFC 7377](https://www.rfc-editor.org/rfc/rfc7377)).
+    ESearch(Box<crate::extensions::multisearch::ESearch>),
     /// `SORT`: [RFC 5256 section 3](https://www.rfc-editor.org/rfc/rfc5256#section-3).
     Sort(Box<Sort>),
     /// `THREAD`: [RFC 5256 section 3](https://www.rfc-editor.org/rfc/rfc5256#section-3).
@@ -253,6 +256,7 @@ impl Command {
     pub(crate) fn searched(&self) -> Option<&Search> {
         match self {
             Command::Search(search) => Some(search),
+            Command::ESearch(search) => Some(&search.search),
             Command::Sort(sort) => Some(&sort.search),
             Command::Thread(thread) => Some(&thread.search),
             _ => None,
@@ -262,7 +266,7 @@ impl Command {
     /// What of it is not known here, though the command is: a key of SEARCH, an item of FETCH with arguments.
     pub(crate) fn unknown_member(&self) -> Option<(&'static str, &Atom)> {
         match self {
-            Command::Search(_) | Command::Sort(_) | Command::Thread(_) => {
+            Command::Search(_) | Command::ESearch(_) | Command::Sort(_) | Command::Thread(_) => {
                 let unknown = self.searched()?.keys.iter().find_map(SearchKey::unknown);
                 unknown.map(|item| ("unknown search key", &item.name))
             }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     capability::Capability,
-    extensions::{ExtensionCommand, id, notify::Notify},
+    extensions::{ExtensionCommand, id, multisearch::ESearch, notify::Notify},
     framing,
     types::{
         Atom, ListPattern, Literal, MailboxName, ParseContext, Reader, Tag, UidSet, Value, chars,
@@ -156,6 +156,7 @@ fn read_command(r: &mut Reader<'_>) -> Result<Command, ParseError> {
         Some(Name::Fetch) => Command::Fetch(Fetch::read(r, false)?),
         Some(Name::Store) => Store::read(r, false)?,
         Some(Name::Search) => Command::Search(Search::read(r, false)?),
+        Some(Name::ESearch) => Command::ESearch(ESearch::read(r)?.into()),
         Some(Name::Sort) => Command::Sort(Sort::read(r, false)?.into()),
         Some(Name::Thread) => Command::Thread(Thread::read(r, false)?.into()),
         Some(Name::Copy) => Command::Copy(Copy::read(r, false)?),

@@ -93,6 +93,7 @@ impl Command {
             Command::Status(status) => status.items.iter().filter_map(StatusAtt::needs).find(lacks),
             Command::List(list) => list.needs().find(lacks),
             Command::Search(search) => search::lacks(search, &lacks),
+            Command::ESearch(search) => search::lacks(&search.search, &lacks),
             Command::Sort(sort) => sort.needs().find(lacks).or_else(|| search::lacks(&sort.search, &lacks)),
             Command::Thread(thread) => {
                 Some(thread.needs()).filter(lacks).or_else(|| search::lacks(&thread.search, &lacks))
@@ -111,7 +112,12 @@ impl Command {
     /// Why its options exclude each other.
     #[inline]
     pub(crate) fn conflict(&self) -> Option<&'static str> {
-        self.searched().and_then(search::conflict)
+        let beside = || match self {
+            Command::ESearch(search) => search.conflict(),
+            Command::Sort(sort) => sort.conflict(),
+            _ => None,
+        };
+        self.searched().and_then(search::conflict).or_else(beside)
     }
 
     /// Whether it names messages by their numbers, or would be answered with numbers: not so once UIDONLY is
@@ -138,6 +144,9 @@ impl Command {
             Command::Notify(notify) => {
                 let expunges_at_any_time = notify.expunges_at_any_time();
                 Name::Notify.rules().does(Effect::Notify { expunges_at_any_time })
+            }
+            Command::ESearch(search) if search.names_selected() => {
+                Rules { valid_in: ValidIn::Selected, ..Name::ESearch.rules() }
             }
             // What is sent as it is may be known here nevertheless.
             Command::Other(other) => {
@@ -185,6 +194,7 @@ impl Command {
             C::Unselect => Name::Unselect,
             C::Expunge | C::UidExpunge(_) => Name::Expunge,
             C::Search(_) => Name::Search,
+            C::ESearch(_) => Name::ESearch,
             C::Sort(_) => Name::Sort,
             C::Thread(_) => Name::Thread,
             C::Fetch(_) => Name::Fetch,
@@ -208,6 +218,7 @@ keywords! {
         Copy = "COPY",
         Create = "CREATE",
         Delete = "DELETE",
+        ESearch = "ESEARCH",
         Enable = "ENABLE",
         Examine = "EXAMINE",
         Expunge = "EXPUNGE",
@@ -267,6 +278,7 @@ impl Name {
             Name::Unselect => selected().needs_or_rev2(&Cap::Unselect).does(Effect::Deselect),
             Name::Check | Name::Expunge => selected(),
             Name::Search | Name::Fetch | Name::Store => selected().numbered().without_expunge(),
+            Name::ESearch => logged_in().needs(&Cap::MultiSearch),
             Name::Sort => selected().numbered().without_expunge().needs(&Cap::Sort),
             Name::Thread => selected().numbered().without_expunge(),
             Name::Copy => selected().numbered(),

@@ -7,7 +7,7 @@ use mailwire_core::{ParseError, ParseErrorKind, keywords};
 use super::{
     AString, Search, SearchKey, SearchReturnOpt,
     rules::Need,
-    search::{read_returns, write_returns},
+    search::{RELEVANCY, read_returns, write_returns},
     writer::Writer,
 };
 use crate::{
@@ -154,6 +154,12 @@ impl Sort {
     pub fn with_returns(mut self, returns: impl Into<Vec<SearchReturnOpt>>) -> Self {
         self.search.returns = Some(returns.into());
         self
+    }
+
+    /// Why it cannot be asked for so.
+    pub(super) fn conflict(&self) -> Option<&'static str> {
+        let by_relevancy = self.criteria.iter().any(|criterion| criterion.key == SortKey::Relevancy);
+        (by_relevancy && !self.search.keys.iter().any(SearchKey::is_fuzzy)).then_some(RELEVANCY)
     }
 
     pub(super) fn needs(&self) -> impl Iterator<Item = Need> + '_ {

@@ -102,6 +102,7 @@ impl Command {
                 set.write(e.out);
             }
             Command::Search(search) => search.write(e),
+            Command::ESearch(search) => search.write(e),
             Command::Sort(sort) => sort.write(e),
             Command::Thread(thread) => thread.write(e),
             Command::Fetch(fetch) => fetch.write(e),

@@ -7,6 +7,7 @@ pub mod acl;
 pub mod apple_push;
 pub mod comparator;
 pub mod condstore;
+pub mod context;
 pub mod gmail;
 pub(crate) mod id;
 pub mod inprogress;
@@ -14,6 +15,7 @@ pub mod jmap_access;
 pub mod language;
 pub mod listing;
 pub mod metadata;
+pub mod multisearch;
 pub mod namespace;
 pub mod notify;
 pub mod quota;
@@ -116,6 +118,8 @@ commands! {
     Acl(acl::AclCommand),
     /// `XAPPLEPUSHSERVICE`.
     ApplePush(apple_push::ApplePushCommand),
+    /// `CANCELUPDATE` ([RFC 5267](https://www.rfc-editor.org/rfc/rfc5267)).
+    CancelUpdate(context::CancelUpdateCommand),
     /// `COMPARATOR` ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).
     Comparator(comparator::ComparatorCommand),
     /// `GETJMAPACCESS` ([RFC 9698](https://www.rfc-editor.org/rfc/rfc9698)).

@@ -76,6 +76,9 @@ pub enum MailboxFilter {
     Subscribed,
     /// `SUBTREE`: these mailboxes and all below them.
     Subtree(Vec<MailboxName>),
+    /// `SUBTREE-ONE`: these mailboxes and those one level below them. Not in NOTIFY: see
+    /// [`ESearch`](super::multisearch::ESearch).
+    SubtreeOne(Vec<MailboxName>),
     /// `MAILBOXES`: these mailboxes.
     Mailboxes(Vec<MailboxName>),
 }
@@ -113,6 +116,7 @@ keywords! {
         Personal = "PERSONAL",
         Subscribed = "SUBSCRIBED",
         Subtree = "SUBTREE",
+        SubtreeOne = "SUBTREE-ONE",
         Mailboxes = "MAILBOXES",
     }
 }
@@ -243,6 +247,7 @@ fn check(groups: &[EventGroup]) -> Result<(), &'static str> {
         }
         let names = match mailboxes {
             MailboxFilter::Subtree(names) | MailboxFilter::Mailboxes(names) => names,
+            MailboxFilter::SubtreeOne(_) => return Err("SUBTREE-ONE is for ESEARCH only"),
             _ => continue,
         };
         if names.is_empty() {
@@ -348,7 +353,7 @@ impl MailboxFilter {
     /// filter-mailboxes-other    = "inboxes" / "personal" / "subscribed" /
     ///                             ( "subtree" SP one-or-more-mailbox ) / ( "mailboxes" SP one-or-more-mailbox )
     /// ```
-    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         Ok(match Filter::of(r.take_class(chars::ATOM)) {
             Some(Filter::Selected) => Self::Selected,
@@ -357,12 +362,13 @@ impl MailboxFilter {
             Some(Filter::Personal) => Self::Personal,
             Some(Filter::Subscribed) => Self::Subscribed,
             Some(Filter::Subtree) => Self::Subtree(names(r)?),
+            Some(Filter::SubtreeOne) => Self::SubtreeOne(names(r)?),
             Some(Filter::Mailboxes) => Self::Mailboxes(names(r)?),
             None => return Err(ParseError::new(start, "unknown mailboxes")),
         })
     }
 
-    fn write(&self, e: &mut Writer<'_>) {
+    pub(super) fn write(&self, e: &mut Writer<'_>) {
         let (filter, names) = match self {
             Self::Selected => (Filter::Selected, None),
             Self::SelectedDelayed => (Filter::SelectedDelayed, None),
@@ -370,6 +376,7 @@ impl MailboxFilter {
             Self::Personal => (Filter::Personal, None),
             Self::Subscribed => (Filter::Subscribed, None),
             Self::Subtree(names) => (Filter::Subtree, Some(names)),
+            Self::SubtreeOne(names) => (Filter::SubtreeOne, Some(names)),
             Self::Mailboxes(names) => (Filter::Mailboxes, Some(names)),
         };
         e.put(filter.as_str().as_bytes());
@@ -467,6 +474,17 @@ mod arbitrary {
             5 => MailboxFilter::Selected,
             _ => MailboxFilter::SelectedDelayed,
         })
+    }
+
+    /// Those of ESEARCH.
+    impl<'a> Arbitrary<'a> for MailboxFilter {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            Ok(match u.int_in_range(0..=2)? {
+                0 => Self::Selected,
+                1 => Self::SubtreeOne(some(u, mailbox)?),
+                _ => filter(u, false)?,
+            })
+        }
     }
 
     fn group(u: &mut Unstructured<'_>, first: bool) -> Result<EventGroup> {

@@ -7,9 +7,9 @@ use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
 
 use crate::{
     Capability, deviation,
-    extensions::{inprogress::Progress, metadata::MetadataCode},
+    extensions::{context::read_tag, inprogress::Progress, metadata::MetadataCode},
     types::{
-        Atom, ImapString, KnownNumbers, KnownUids, ModSeq, PermanentFlags, Reader, SeqNumber, Uid,
+        Atom, ImapString, KnownNumbers, KnownUids, ModSeq, PermanentFlags, Reader, SeqNumber, Tag, Uid,
         UidValidity, chars, display, read_astring, read_count, read_mod_seq, read_nz, write_number,
         write_quoted, write_spaced,
     },
@@ -69,6 +69,12 @@ macro_rules! codes {
             /// 2221](https://www.rfc-editor.org/rfc/rfc2221), [RFC
             /// 2193](https://www.rfc-editor.org/rfc/rfc2193)).
             Referral(Vec<ImapString>),
+            /// `NOUPDATE`: changes of the result of the search of this tag are not told, or no more
+            /// ([RFC 5267 section 4.3.1](https://www.rfc-editor.org/rfc/rfc5267#section-4.3.1)).
+            NoUpdate(Tag),
+            /// `UNDEFINED-FILTER`: no search has this name
+            /// ([RFC 5466 section 3.1](https://www.rfc-editor.org/rfc/rfc5466#section-3.1)).
+            UndefinedFilter(Atom),
             /// `MAILBOXID`: what the mailbox is called for good (RFC 8474).
             MailboxId(ImapString),
             /// `INPROGRESS`: a command takes its time
@@ -339,6 +345,10 @@ impl Code {
                 Self::CopyUid(Box::new(CopyUid { uid_validity, source, destination }))
             }
             8 if is("METADATA") => Self::Metadata(MetadataCode::read(r)?),
+            8 if is("NOUPDATE") => {
+                r.space()?;
+                Self::NoUpdate(read_tag(r)?)
+            }
             8 if is("REFERRAL") => Self::Referral(read_urls(r)?),
             8 if is("BADEVENT") => {
                 r.space()?;
@@ -391,6 +401,10 @@ impl Code {
             14 if is("PERMANENTFLAGS") => {
                 r.space()?;
                 Self::PermanentFlags(PermanentFlags::read(r)?)
+            }
+            16 if is("UNDEFINED-FILTER") => {
+                r.space()?;
+                Self::UndefinedFilter(r.text_class(chars::ATOM, "expected a name").map(Atom::unchecked)?)
             }
             _ => match Self::plain(name) {
                 // With arguments that it should not have, it is another.
@@ -481,6 +495,14 @@ impl Code {
                 set.write(out);
             }
             Self::Metadata(code) => code.write(out),
+            Self::NoUpdate(tag) => {
+                out.extend_from_slice(b"NOUPDATE ");
+                write_quoted(out, tag.as_bytes());
+            }
+            Self::UndefinedFilter(name) => {
+                out.extend_from_slice(b"UNDEFINED-FILTER ");
+                out.extend_from_slice(name.as_bytes());
+            }
             Self::Referral(urls) => {
                 out.extend_from_slice(b"REFERRAL");
                 // An URL with another character has it in its form with `%`.

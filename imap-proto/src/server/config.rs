@@ -143,16 +143,14 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The machine cannot keep what one of them promises, or says it by itself; nothing is changed. What
-    /// needs commands or options that this crate does not know (CONTEXT=SEARCH, CONTEXT=SORT, MULTISEARCH), can
-    /// be offered after [`pass_unknown_commands`](Self::pass_unknown_commands) was set.
+    /// The machine cannot keep what one of them promises, or says it by itself; nothing is changed.
     pub fn set_capabilities(
         &mut self,
         capabilities: impl IntoIterator<Item = Capability>,
     ) -> Result<(), Invalid> {
         let mut list: Vec<Capability> = Vec::new();
         for capability in capabilities {
-            permits_offer(&capability, self)?;
+            permits_offer(&capability)?;
             if !list.contains(&capability) {
                 list.push(capability);
             }

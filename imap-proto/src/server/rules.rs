@@ -5,7 +5,6 @@
 use mailwire_core::{Channel, Invalid, Misuse, ParseError, Upgrade, WrongAnswer, WrongState, sasl::Policy};
 
 use super::{
-    Config,
     read::{Refusal, UNKNOWN_COMMAND},
     state::{Machine, Session},
 };
@@ -55,14 +54,16 @@ impl Machine {
         }
         self.permits_utf8(command, rules)?;
         match command {
-            Command::Search(_) | Command::Sort(_) | Command::Thread(_) | Command::Fetch(_) => {
-                match command.unknown_member() {
-                    Some((what, name)) if !self.config.pass_unknown_commands => {
-                        Err(Refusal::unknown(ParseError::new(0, what), name.as_bytes()))
-                    }
-                    _ => Ok(()),
+            Command::Search(_)
+            | Command::ESearch(_)
+            | Command::Sort(_)
+            | Command::Thread(_)
+            | Command::Fetch(_) => match command.unknown_member() {
+                Some((what, name)) if !self.config.pass_unknown_commands => {
+                    Err(Refusal::unknown(ParseError::new(0, what), name.as_bytes()))
                 }
-            }
+                _ => Ok(()),
+            },
             Command::Extension(ExtensionCommand::UidBatches(batches)) => batches
                 .refusal()
                 .map_or(Ok(()), |reply| Err(Refusal::of(reply, "these batches cannot be made"))),
@@ -88,7 +89,9 @@ impl Machine {
     fn permits_utf8(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
         if self.session.utf8_accept {
             return match command {
-                Command::Search(search) if search.charset.is_some() => {
+                Command::Search(_) | Command::ESearch(_)
+                    if command.searched().is_some_and(|search| search.charset.is_some()) =>
+                {
                     Err(Refusal::bad(0, "everything is UTF-8 now: there is no character set to name"))
                 }
                 _ => Ok(()),
@@ -233,21 +236,19 @@ pub(super) fn permits_data(
 /// # Errors
 ///
 /// Why it cannot.
-pub(super) fn permits_offer(capability: &Capability, config: &Config) -> Result<(), Invalid> {
-    let reason = match capability {
+pub(super) fn permits_offer(capability: &Capability) -> Result<(), Invalid> {
+    match capability {
         Capability::StartTls
         | Capability::LoginDisabled
         | Capability::SaslIr
         | Capability::LiteralPlus
         | Capability::LiteralMinus
-        | Capability::Auth(_) => "the machine says it by itself, where it applies",
-        _ if config.pass_unknown_commands => return Ok(()),
-        Capability::ContextSort | Capability::ContextSearch | Capability::MultiSearch => {
-            "it needs options or commands that are not known: pass_unknown_commands"
+        | Capability::Auth(_) => {
+            let reason = "the machine says it by itself, where it applies";
+            Err(Invalid::new("capability of this server", 0, reason))
         }
-        _ => return Ok(()),
-    };
-    Err(Invalid::new("capability of this server", 0, reason))
+        _ => Ok(()),
+    }
 }
 
 /// The options of LIST ([RFC 5258 section 3](https://www.rfc-editor.org/rfc/rfc5258#section-3)).

@@ -4,10 +4,7 @@ use alloc::vec::Vec;
 
 use mailwire_core::Error;
 
-use super::{
-    rules::permits_offer,
-    state::{Machine, Phase},
-};
+use super::state::{Machine, Phase};
 use crate::{
     capability::Capability,
     command::Literals,
@@ -34,9 +31,7 @@ impl Machine {
 
     /// The state, the protection or the mechanisms changed.
     pub(super) fn renew_offer(&mut self) {
-        let config = &self.config;
-        let kept = config.capabilities().iter().filter(|offered| permits_offer(offered, config).is_ok());
-        let mut list: Vec<Capability> = kept.cloned().collect();
+        let mut list: Vec<Capability> = self.config.capabilities().iter().cloned().collect();
         match self.config.literals {
             Literals::Plus => list.push(Capability::LiteralPlus),
             Literals::Minus => list.push(Capability::LiteralMinus),

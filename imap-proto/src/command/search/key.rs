@@ -193,8 +193,10 @@ impl SearchKey {
         })
     }
 
-    /// Whether something in it may be like what is looked for.
-    pub(super) fn is_fuzzy(&self) -> bool {
+    /// Whether something in it may be like what is looked for
+    /// ([RFC 6203 section 3](https://www.rfc-editor.org/rfc/rfc6203#section-3)).
+    #[must_use]
+    pub fn is_fuzzy(&self) -> bool {
         self.leaf(&mut |key| matches!(key, Self::Fuzzy(_)).then_some(())).is_some()
     }
 

@@ -95,6 +95,12 @@ impl Search {
     /// ```
     pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {
         r.space()?;
+        Self::read_program(r, uid)
+    }
+
+    /// After the space.
+    #[inline]
+    pub(crate) fn read_program(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {
         let returns = read_returns(r)?;
         let mut charset = None;
         if eat_word(r, "CHARSET") {
@@ -107,6 +113,12 @@ impl Search {
 
     pub(super) fn write(&self, e: &mut Writer<'_>) {
         e.name(self.uid, b"SEARCH ");
+        self.write_program(e);
+    }
+
+    /// After the name and its space.
+    #[inline]
+    pub(crate) fn write_program(&self, e: &mut Writer<'_>) {
         write_returns(self.returns.as_deref(), e);
         if let Some(charset) = &self.charset {
             e.put(b"CHARSET ");
@@ -118,7 +130,7 @@ impl Search {
 }
 
 /// Steps over a word and not over the beginning of a longer one.
-pub(super) fn eat_word(r: &mut Reader<'_>, word: &str) -> bool {
+pub(crate) fn eat_word(r: &mut Reader<'_>, word: &str) -> bool {
     !r.peek_at(word.len()).is_some_and(|byte| chars::is(byte, chars::ASTRING)) && r.eat_ignore_case(word)
 }
 
@@ -252,8 +264,11 @@ pub(crate) fn conflict(search: &Search) -> Option<&'static str> {
         return Some("only one of ALL and PARTIAL can be asked for");
     }
     let is_fuzzy = || keys.iter().any(SearchKey::is_fuzzy);
-    (returns.contains(&SearchReturnOpt::Relevancy) && !is_fuzzy()).then_some("RELEVANCY needs a key FUZZY")
+    (returns.contains(&SearchReturnOpt::Relevancy) && !is_fuzzy()).then_some(RELEVANCY)
 }
+
+/// Why messages have no relevancy.
+pub(super) const RELEVANCY: &str = "RELEVANCY needs a key FUZZY";
 
 keywords! {
     /// The names of result options.
