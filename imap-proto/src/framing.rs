@@ -246,6 +246,14 @@ impl Framer {
         text
     }
 
+    /// Begins the message anew after its last streamed literal: what lies before is no longer counted, and is not
+    /// part of the [`Framed::Message`].
+    pub fn restart(&mut self) {
+        self.head.clear();
+        self.streamed.clear();
+        self.literals = 0;
+    }
+
     /// Reads past the announced literal. The message then goes on after it, without it.
     pub fn skip(&mut self, input: &mut BytesMut) {
         let State::Announced(announced, start) = self.state else { return };
@@ -265,9 +273,7 @@ impl Framer {
     /// its sender is told so.
     pub fn cancel(&mut self) {
         if let State::Streaming(_) = self.state {
-            self.head.clear();
-            self.streamed.clear();
-            self.literals = 0;
+            self.restart();
             self.begin_line();
         }
     }

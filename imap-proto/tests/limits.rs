@@ -256,6 +256,29 @@ fn a_message_made_of_parts() {
     }
 }
 
+/// The messages of one APPEND have no number that they end at; the parts of one message have.
+#[test]
+fn messages_are_counted_one_by_one() {
+    let run = |text: &str| {
+        let mut config = server_config(Channel::Tls);
+        config.limits = limits!(Limits::server(); frame: 200, literals: 4);
+        config.accept_bodies = true;
+        config.add_capabilities([Capability::Catenate, Capability::MultiAppend]).unwrap();
+        let mut server = serving_with(config);
+        let (events, last) = events(&mut server, &mut BytesMut::from(text));
+        let messages = events.iter().filter(|event| matches!(event, server::Event::BodyStart { .. })).count();
+        (messages, last.err())
+    };
+    let flags = format!(" ({}) {{1+}}\r\nx", "f".repeat(60));
+    assert_eq!(run(&format!("a APPEND x{}\r\n", flags.repeat(50))), (50, None));
+    let parts = format!("a APPEND x CATENATE (TEXT {{1+}}\r\nx{})\r\n", " TEXT {1+}\r\nx".repeat(4));
+    let error = Error::LimitExceeded { what: "literals in a message", limit: 4 };
+    assert_eq!(run(&parts).1, Some(error));
+    // Of what was refused no more is kept than before.
+    let error = Error::LimitExceeded { what: "bytes in a message", limit: 200 };
+    assert_eq!(run(&format!("a APPEND x{} ({})\r\n", flags, "f".repeat(200))), (1, Some(error)));
+}
+
 #[test]
 fn literal_minus() {
     let mut config = server_config(Channel::Tls);

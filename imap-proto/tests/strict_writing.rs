@@ -230,6 +230,8 @@ fn has_form(response: &Response) -> bool {
             Some(Code::PermanentFlags(flags)) => {
                 !flags.flags.iter().any(|flag| matches!(flag, mailwire_imap::types::Flag::Malformed(_)))
             }
+            // A tag is written if it can stand there.
+            Some(Code::InProgress(Some(progress))) => progress.tag.is_none(),
             // What cannot stand in a code is replaced.
             Some(Code::BadCharset(_) | Code::MailboxId(_) | Code::Other(_)) => false,
             _ => true,

@@ -550,6 +550,10 @@ impl Machine {
             }
         };
         let open = more.open();
+        // A message that begins is a piece of its own: any number of them can follow each other.
+        if !more.messages.is_empty() {
+            self.framer.restart();
+        }
         self.await_body(announced, message, open, input);
         Ok(self.more_event(more))
     }
