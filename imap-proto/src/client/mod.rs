@@ -47,6 +47,7 @@
 // A command that is refused is handed back as it is.
 #![allow(clippy::result_large_err)]
 
+mod body;
 mod config;
 mod event;
 mod read;

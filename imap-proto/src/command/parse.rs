@@ -121,6 +121,11 @@ fn takes_parameters(command: &Command) -> bool {
     )
 }
 
+/// Steps over a word and not over the beginning of a longer one.
+pub(crate) fn eat_word(r: &mut Reader<'_>, word: &str) -> bool {
+    !r.peek_at(word.len()).is_some_and(|byte| chars::is(byte, chars::ASTRING)) && r.eat_ignore_case(word)
+}
+
 /// ```text
 /// atom = 1*ATOM-CHAR
 /// ```

@@ -20,6 +20,7 @@
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
 mod code;
+mod esearch;
 mod fetch;
 mod mailbox_data;
 mod parse;
@@ -36,10 +37,11 @@ pub(crate) use self::write::Detached;
 pub use self::write::StreamedLiteral;
 pub use self::{
     code::{Code, CopyUid, OtherCode},
+    esearch::{ContextChange, ESearchData, SearchReturnData, SearchedMailbox},
     fetch::{BinaryData, BinarySize, FetchData, MsgAtt, OtherMsgAtt, SectionData},
     mailbox_data::{ListData, ListExtension, ListKind, StatusAttVal, StatusData},
     reply::{Continuation, Reply, ReplyKind, ReplyText, Tagged},
-    search::{ContextChange, ESearchData, SearchData, SearchReturnData, SearchedMailbox, VanishedData},
+    search::{SearchData, VanishedData},
     thread::{ThreadData, ThreadNode},
 };
 use crate::{

@@ -41,9 +41,11 @@
 #![allow(clippy::result_large_err)]
 
 mod answer;
+mod body;
 mod config;
 mod event;
 mod read;
+mod refusal;
 mod rules;
 mod say;
 mod state;

@@ -5,78 +5,29 @@ use alloc::{boxed::Box, vec::Vec};
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
     Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade,
-    private::{NulSearch, await_tls, once_drained, refuse_injection},
+    private::{await_tls, once_drained, refuse_injection},
     sasl::{self, Steps},
 };
 
 use super::{
-    BodyRefusal, Event, State,
+    Event, State,
+    refusal::Refusal,
     state::{Current, Machine, Mode, Phase},
 };
 use crate::{
     capability::{Capabilities, Capability},
     command::{
-        AppendLiteral, AppendMessage, AppendMore, Command, Effect, LITERAL_MINUS, Literals, Name, OpenAppend,
-        Request, Rules, announces_message, announces_url, parse_head, row_of, takes_message,
+        Command, Effect, LITERAL_MINUS, Literals, Name, Request, Rules, announces_message, parse_head,
+        row_of, takes_message,
     },
     extensions::condstore,
     framing::{Announcement, Frame, Framed, Hide, login_end},
-    response::{Code, Reply, ReplyKind, ReplyText},
-    types::{ParseContext, Reader, Tag, chars},
+    response::{Code, Reply, ReplyKind},
+    types::{ParseContext, Tag, chars},
 };
 
 /// What comes of something that was read: an event at most.
-type Reading = Result<Option<Event>, Error>;
-
-/// Why a command is not handed out.
-pub(super) struct Refusal {
-    status: Reply,
-    error: ParseError,
-}
-
-/// The words for a command that is not known.
-pub(super) const UNKNOWN_COMMAND: &str = "unknown command";
-
-// Most commands are not refused.
-impl Refusal {
-    #[cold]
-    pub(super) fn bad(offset: usize, reason: &'static str) -> Self {
-        let status = Reply::from_static(ReplyKind::Bad, reason);
-        Self { status, error: ParseError::new(offset, reason) }
-    }
-
-    /// Whether it is that of a command that is not known.
-    pub(super) fn is_unknown_command(&self) -> bool {
-        self.error.reason == UNKNOWN_COMMAND
-    }
-
-    /// BAD, with the word that is not known.
-    pub(super) fn unknown(error: ParseError, word: &[u8]) -> Self {
-        if word.is_empty() {
-            return Self { status: Reply::from_static(ReplyKind::Bad, error.reason), error };
-        }
-        let text = alloc::format!("{}: {}", error.reason, mailwire_core::escape_ascii(word));
-        let text = ReplyText::new(text).unwrap_or_else(|_| ReplyText::from_static(error.reason));
-        Self { status: Reply::from_text(ReplyKind::Bad, text), error }
-    }
-
-    #[cold]
-    pub(super) fn no(code: Code, reason: &'static str) -> Self {
-        let status = Reply::from_static(ReplyKind::No, reason).with_code(code);
-        Self { status, error: ParseError::new(0, reason) }
-    }
-
-    #[cold]
-    pub(super) const fn of(status: Reply, reason: &'static str) -> Self {
-        Self { status, error: ParseError::new(0, reason) }
-    }
-
-    #[cold]
-    pub(super) fn with_code(mut self, code: Code) -> Self {
-        self.status.code = Some(code);
-        self
-    }
-}
+pub(super) type Reading = Result<Option<Event>, Error>;
 
 impl Machine {
     /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
@@ -223,7 +174,7 @@ impl Machine {
 
     /// Whether the argument can be kept.
     #[inline]
-    fn permits_inline(&self, announced: Announcement, so_far: usize) -> Result<(), Refusal> {
+    pub(super) fn permits_inline(&self, announced: Announcement, so_far: usize) -> Result<(), Refusal> {
         let limits = &self.config.limits;
         let total = announced.size.saturating_add(so_far as u64);
         if announced.size > limits.inline_literal as u64 || total > limits.frame as u64 {
@@ -233,7 +184,7 @@ impl Machine {
     }
 
     /// RFC 7888 section 5.
-    fn permits_size(&self, announced: Announcement, so_far: usize) -> Result<(), Refusal> {
+    pub(super) fn permits_size(&self, announced: Announcement, so_far: usize) -> Result<(), Refusal> {
         let minus = self.config.literals == Literals::Minus;
         if !announced.synchronizing && minus && announced.size > LITERAL_MINUS {
             return Err(
@@ -244,7 +195,7 @@ impl Machine {
     }
 
     /// The command is answered now; what still comes of it is read past.
-    fn refuse_literal(
+    pub(super) fn refuse_literal(
         &mut self,
         announced: Announcement,
         input: &mut BytesMut,
@@ -257,7 +208,7 @@ impl Machine {
 
     /// Reads past the announced literal and the rest of the command, if they come, as far as that is
     /// worth it.
-    fn give_up(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
+    pub(super) fn give_up(&mut self, announced: Announcement, input: &mut BytesMut) -> Result<(), Error> {
         self.let_in = false;
         if announced.synchronizing {
             self.framer.refuse(input);
@@ -297,7 +248,7 @@ impl Machine {
 
     /// Answers a command that is not handed out.
     #[cold]
-    fn refuse_command(&mut self, tag: &Tag, command: Command, refusal: Refusal) -> Reading {
+    pub(super) fn refuse_command(&mut self, tag: &Tag, command: Command, refusal: Refusal) -> Reading {
         self.tagged(tag.as_bytes(), &refusal.status);
         self.count_bad()?;
         Ok(Some(Event::Refused { command, reply: Box::new(refusal.status) }))
@@ -339,7 +290,7 @@ impl Machine {
     }
 
     /// The command; `unknown` is what of it is not known though the command is.
-    fn parse(
+    pub(super) fn parse(
         &self,
         frame: &mut Frame,
         unknown: &mut Option<ParseError>,
@@ -350,7 +301,12 @@ impl Machine {
     }
 
     /// Whether the application takes it, which then has to be allowed now.
-    fn permits_unknown(&self, command: &Command, error: ParseError, bytes: &Bytes) -> Result<(), Refusal> {
+    pub(super) fn permits_unknown(
+        &self,
+        command: &Command,
+        error: ParseError,
+        bytes: &Bytes,
+    ) -> Result<(), Refusal> {
         match self.permits(command, &command.rules()) {
             Err(refusal) if refusal.is_unknown_command() => {
                 Err(Refusal::unknown(error, word_at(bytes, error.offset)))
@@ -416,7 +372,7 @@ impl Machine {
     }
 
     /// The command goes to the application.
-    fn begin(&mut self, tag: Tag, rules: Rules) -> Ticket {
+    pub(super) fn begin(&mut self, tag: Tag, rules: Rules) -> Ticket {
         let ticket = self.tickets.issue();
         self.session.bad_commands = 0;
         self.current = Some(Current { ticket, tag, rules, steps: Steps::default(), bad_end: false });
@@ -464,191 +420,6 @@ impl Machine {
         });
         self.tagged(tag.as_bytes(), &Reply::from_static(ReplyKind::Ok, "done"));
         if enabled.is_empty() { None } else { Some(Event::Enabled(enabled)) }
-    }
-
-    /// The head of an APPEND, up to the announcement of its message.
-    fn take_append(&mut self, announced: Announcement, input: &mut BytesMut) -> Reading {
-        let mut frame = self.framer.announced_frame(input);
-        let mut unknown = None;
-        let parsed = match self.parse(&mut frame, &mut unknown) {
-            Ok(parsed) => parsed,
-            Err(ParseError { offset, reason, .. }) => {
-                return self.refuse_literal(announced, input, &Refusal::bad(offset, reason));
-            }
-        };
-        let Parsed { value: Request { tag, command }, deviations, .. } = parsed;
-        let rules = command.rules();
-        let mut checked = match unknown {
-            None => self.permits(&command, &rules),
-            Some(error) => self.permits_unknown(&command, error, &frame.bytes),
-        };
-        if checked.is_ok() && announced.size > self.append_limit() {
-            checked = Err(Refusal::no(Code::TooBig, "the message is too large"));
-        }
-        if checked.is_ok() {
-            checked = self.permits_size(announced, frame.bytes.len());
-        }
-        if let Err(refusal) = checked {
-            self.give_up(announced, input)?;
-            return self.refuse_command(&tag, command, refusal);
-        }
-        let last = command.appended().and_then(|append| append.messages.last());
-        let Some(open) = last.filter(|message| message.literals().count() > 0).map(OpenAppend::after) else {
-            let refusal = Refusal::bad(0, "expected the message as a literal");
-            return self.refuse_literal(announced, input, &refusal);
-        };
-        let ticket = self.begin(tag, rules);
-        self.several = matches!(command, Command::Append(_));
-        self.await_body(announced, announced.size, open, input);
-        Ok(Some(Event::Command { ticket, command, deviations }))
-    }
-
-    /// A literal of a message is to come, if the application lets it: with it, the message has so many bytes.
-    fn await_body(&mut self, announced: Announcement, size: u64, open: OpenAppend, input: &mut BytesMut) {
-        self.framer.stream(input);
-        (self.open, self.size) = (open, size);
-        self.nul = (!self.config.allow_nul && !announced.binary).then(NulSearch::new);
-        self.mode = Mode::Decision { synchronizing: announced.synchronizing, length: announced.size };
-        if self.config.accept_bodies {
-            self.begin_body();
-        }
-    }
-
-    /// What stands between a literal of an APPEND and the next one.
-    fn take_more(&mut self, announced: Announcement, input: &mut BytesMut) -> Reading {
-        let text = self.framer.announced(input);
-        if self.open.is_catenate() && announces_url(text) {
-            let so_far = text.len();
-            if self.permits_inline(announced, so_far).is_err() {
-                self.give_up(announced, input)?;
-                return Ok(self.refuse_body(BodyRefusal::Trailing(so_far)));
-            }
-            self.framer.keep(&self.config.limits)?;
-            if announced.synchronizing {
-                self.output.put(b"+ go on\r\n");
-            }
-            return Ok(None);
-        }
-        let frame = self.framer.announced_frame(input);
-        let size = frame.bytes.len();
-        let checked = match self.read_more(&frame.bytes, frame.streamed) {
-            _ if !self.open.is_open() && !self.permits_several() => Err(BodyRefusal::SecondMessage),
-            Ok(more) if more.last_kind().is_some() => self.check_more(&more).map(|()| more),
-            _ => Err(BodyRefusal::Trailing(size)),
-        };
-        let checked = checked.and_then(|more| {
-            let before = if more.messages.is_empty() { self.size } else { 0 };
-            let message = before.saturating_add(announced.size);
-            let fits = message <= self.append_limit() && self.permits_size(announced, size).is_ok();
-            if fits { Ok((more, message)) } else { Err(BodyRefusal::TooLarge) }
-        });
-        let (more, message) = match checked {
-            Ok(checked) => checked,
-            Err(reason) => {
-                self.give_up(announced, input)?;
-                return Ok(self.refuse_body(reason));
-            }
-        };
-        let open = more.open();
-        // A message that begins is a piece of its own: any number of them can follow each other.
-        if !more.messages.is_empty() {
-            self.framer.restart();
-        }
-        self.await_body(announced, message, open, input);
-        Ok(self.more_event(more))
-    }
-
-    fn more_event(&self, more: AppendMore) -> Option<Event> {
-        let AppendMore { parts, messages } = more;
-        let current = self.current.as_ref()?;
-        Some(Event::AppendMore { ticket: current.ticket, parts, messages })
-    }
-
-    /// Whether another message may follow.
-    fn permits_several(&self) -> bool {
-        self.several && self.config.capabilities().has(&Capability::MultiAppend)
-    }
-
-    /// Whether what follows a literal is offered, and the literal has no NUL.
-    fn check_more(&self, more: &AppendMore) -> Result<(), BodyRefusal> {
-        if let Some(offset) = self.nul.as_ref().and_then(NulSearch::found) {
-            return Err(BodyRefusal::Nul(offset));
-        }
-        if !more.messages.is_empty() && !self.permits_several() {
-            return Err(BodyRefusal::SecondMessage);
-        }
-        let offered = self.config.capabilities();
-        let utf8 = more.messages.iter().flat_map(AppendMessage::literals).any(AppendLiteral::is_utf8);
-        if more.needs().any(|need| !need.is_met(offered)) || (utf8 && !self.session.utf8_accept) {
-            return Err(BodyRefusal::Trailing(0));
-        }
-        Ok(())
-    }
-
-    /// What stands after a literal of an APPEND.
-    fn read_more(&self, bytes: &Bytes, streamed: Vec<usize>) -> Result<AppendMore, ParseError> {
-        let context = ParseContext {
-            streamed,
-            nesting: self.config.limits.nesting,
-            utf8: self.session.utf8(),
-            ..ParseContext::new(self.config.dialect)
-        };
-        let mut reader = Reader::new(bytes, &context);
-        let more = AppendMore::read(&mut reader, self.open)?;
-        reader.expect_end().map(|()| more)
-    }
-
-    /// The client is let go on with the message of an APPEND.
-    pub(super) fn begin_body(&mut self) {
-        let (Mode::Decision { synchronizing, length }, Some(current)) = (self.mode, &self.current) else {
-            return;
-        };
-        self.events.push_back(Event::BodyStart { ticket: current.ticket, length });
-        if synchronizing {
-            self.output.put(b"+ go on\r\n");
-        }
-        self.mode = Mode::Body;
-    }
-
-    /// The line after the message of an APPEND.
-    fn end_body(&mut self, frame: &Frame) -> Option<Event> {
-        let end = frame.streamed.last().copied().unwrap_or_default();
-        let rest = frame.bytes.slice(end.min(frame.bytes.len())..);
-        let checked = match self.read_more(&rest, Vec::new()) {
-            Ok(more) => self.check_more(&more).map(|()| more),
-            Err(_) => Err(BodyRefusal::Trailing(end)),
-        };
-        let more = match checked {
-            Ok(more) => more,
-            Err(reason) => {
-                self.mode = Mode::Command;
-                return self.refuse_body(reason);
-            }
-        };
-        self.mode = Mode::Answer;
-        let ticket = self.current.as_ref()?.ticket;
-        let is_end = more.parts.is_empty() && more.messages.is_empty();
-        if is_end {
-            return Some(Event::BodyEnd { ticket });
-        }
-        self.events.push_back(Event::BodyEnd { ticket });
-        self.more_event(more)
-    }
-
-    fn refuse_body(&mut self, reason: BodyRefusal) -> Option<Event> {
-        let current = self.current.take()?;
-        let text = match reason {
-            BodyRefusal::SecondMessage => "only one message can be appended",
-            BodyRefusal::Trailing(_) => "expected the end of the command",
-            BodyRefusal::Nul(_) => "a NUL in the message",
-            BodyRefusal::TooLarge => "the message is too large",
-        };
-        let reply = match reason {
-            BodyRefusal::TooLarge => Reply::from_static(ReplyKind::No, text).with_code(Code::TooBig),
-            _ => Reply::from_static(ReplyKind::Bad, text),
-        };
-        self.tagged(current.tag.as_bytes(), &reply);
-        Some(Event::BodyRefused { ticket: current.ticket, reason })
     }
 
     /// A line that is no command: DONE, or a step of a SASL exchange.

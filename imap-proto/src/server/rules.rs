@@ -5,7 +5,7 @@
 use mailwire_core::{Channel, Invalid, Misuse, ParseError, Upgrade, WrongAnswer, WrongState, sasl::Policy};
 
 use super::{
-    read::{Refusal, UNKNOWN_COMMAND},
+    refusal::{Refusal, UNKNOWN_COMMAND},
     state::{Machine, Session},
 };
 use crate::{

@@ -4,7 +4,9 @@ mod fetch;
 mod open;
 mod order;
 pub(crate) mod rights;
+mod search;
 mod session;
+mod user;
 
 use mailwire_imap::{Capability, extensions::metadata::MetadataCode, response::Code};
 use mailwire_transport::{

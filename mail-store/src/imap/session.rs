@@ -1,6 +1,6 @@
 //! An IMAP session over a store.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use mailwire_core::Text;
 use mailwire_imap::{
@@ -14,7 +14,7 @@ use mailwire_imap::{
     types::{Flag, FlagSet, MailboxAttribute, ModSeq, Uid, UidSet},
 };
 use mailwire_transport::{
-    Budget, OverBudget,
+    Budget,
     imap::server::{
         Appended, Body, Changes, ChangesOptions, Copied, CopyOptions, CreateOptions, FetchOptions,
         FetchWriter, GrantableRights, Mailbox, Messages, MetadataOptions, NewMessage, Refusal, SearchOptions,
@@ -23,18 +23,12 @@ use mailwire_transport::{
     },
 };
 
-use super::{fetch::Plan, open::Open, order, rights, try_create};
+use super::{fetch::Plan, open::Open, order, rights, search, try_create, user::User};
 use crate::{
     AccountId, BodyWriter, Cursor, Error, Fields, Filter, FlagChange, How, InternalDate, MAX_CHANGED,
-    MailboxChange, MailboxId, MailboxPath, Store, Target, Uids, Which,
+    MailboxChange, MailboxPath, Store, Target, Uids, Which,
 };
 
-/// So many messages are asked of a store at once for a search.
-const SEARCHED: u32 = 64;
-/// The words of a search may take so many bytes of memory.
-const WORDS: u64 = 16 << 20;
-/// What it costs to ask a question of a message whose row is there.
-const QUESTION: u64 = 8;
 /// So many rows are asked of a store at once.
 const ROWS: u32 = 1000;
 
@@ -42,86 +36,6 @@ const ROWS: u32 = 1000;
 pub struct ImapSession<S: Store> {
     user: User<S>,
     open: Option<Open<S>>,
-}
-
-/// Whose session it is.
-struct User<S> {
-    store: S,
-    account: AccountId,
-}
-
-impl<S: Store> User<S> {
-    /// A mailbox that a client names.
-    async fn named(&self, name: &str) -> Result<crate::Mailbox, Error> {
-        let path = MailboxPath::new(name).map_err(|_| Error::NoSuchMailbox)?;
-        self.store.mailbox(self.account, &path).await
-    }
-
-    /// Stores messages that have come whole: all or none. Until then nothing of them stays, whatever happens.
-    async fn deliver(
-        &self,
-        written: Vec<(S::Writer, Target)>,
-        replaced: Option<(MailboxId, Uid)>,
-    ) -> Result<Vec<Appended>, Refusal> {
-        let store = &self.store;
-        let mut ready = Vec::with_capacity(written.len());
-        for (writer, target) in written {
-            match writer.finish().await {
-                Ok(body) => ready.push((body, target)),
-                Err(error) => {
-                    for (body, _) in ready {
-                        store.deliver(body, &[]).await;
-                    }
-                    return Err(error.into());
-                }
-            }
-        }
-        let delivered = store.deliver_all(&ready, replaced).await.map_err(try_create)?;
-        Ok(delivered.into_iter().map(|one| Appended::new(one.uid_validity, one.uid)).collect())
-    }
-
-    /// A mailbox that messages are put into.
-    async fn target(&self, name: &str) -> Result<crate::Mailbox, Refusal> {
-        let mailbox = self.named(name).await.map_err(try_create)?;
-        rights::check(mailbox.rights, Rights::INSERT)?;
-        Ok(mailbox)
-    }
-
-    /// Refuses what takes other rights to a mailbox than there are. One that is not there is for the store to refuse.
-    async fn check(&self, path: &MailboxPath, needs: Rights) -> Result<(), Refusal> {
-        match self.store.mailbox(self.account, path).await {
-            Ok(mailbox) => rights::check(mailbox.rights, needs),
-            Err(Error::NoSuchMailbox) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Refuses a new mailbox below one where none may be made.
-    async fn check_above(&self, path: &MailboxPath) -> Result<(), Refusal> {
-        match path.parents().last().map(MailboxPath::new) {
-            Some(parent) => self.check(&parent?, Rights::CREATE).await,
-            None => Ok(()),
-        }
-    }
-
-    /// A mailbox whose rights the user may see and change.
-    async fn administered(&self, name: &str) -> Result<MailboxId, Refusal> {
-        let mailbox = self.named(name).await?;
-        rights::check(mailbox.rights, Rights::ADMINISTER)?;
-        Ok(mailbox.id)
-    }
-
-    /// A mailbox whose annotations the user may see and change; `None` for those of the account.
-    async fn annotated(&self, name: Option<&str>) -> Result<Option<MailboxId>, Refusal> {
-        let Some(name) = name else { return Ok(None) };
-        let mailbox = self.named(name).await?;
-        rights::check_annotated(&mailbox)?;
-        Ok(Some(mailbox.id))
-    }
-
-    async fn alter(&self, change: MailboxChange) -> Result<(), Refusal> {
-        Ok(self.store.alter(self.account, change).await.map(drop)?)
-    }
 }
 
 impl<S: Store> ImapSession<S> {
@@ -303,42 +217,7 @@ impl<S: Store> Session for ImapSession<S> {
 
     async fn search(&mut self, options: &SearchOptions, budget: &mut Budget) -> Result<Vec<Uid>, Refusal> {
         let (store, open) = self.opened()?;
-        let filter = Arc::new(Filter::new(options.keys.iter().cloned()));
-        let words = filter.footprint() as u64;
-        if words > WORDS {
-            return Err(OverBudget.into());
-        }
-        budget.grant(words);
-        let ready = Arc::clone(&filter);
-        budget.run(words, move || ready.prepare()).await?;
-        // Some keys are for nothing, as it were: so many bytes are looked at for each message anyway.
-        let questions = filter.questions() as u64 * QUESTION;
-        budget.grant(options.messages.saturating_mul(32 * QUESTION));
-        budget.charge(options.messages.saturating_mul(questions))?;
-        let preselected = store.preselect(open.mailbox, &filter).await?;
-        // By themselves they ascend: among those that are sure, each would move what comes after it.
-        let mut found = Uids::new();
-        options.progress.expect(preselected.maybe.len());
-        for page in preselected.maybe.pages(SEARCHED) {
-            let rows =
-                store.messages(open.mailbox, &page, Fields::new().with_flags(true), usize::MAX).await?;
-            for row in rows {
-                options.progress.advance(1);
-                let message = match store.message(row.body).await {
-                    Ok(message) => message,
-                    Err(Error::NoSuchBody) => continue,
-                    Err(error) => return Err(error.into()),
-                };
-                // What is stored is looked at once, whatever is looked for.
-                let (uid, cost) = (row.uid, row.size.saturating_add(2 * questions));
-                budget.grant(cost);
-                let filter = Arc::clone(&filter);
-                if budget.run(cost, move || filter.matches(&row, &message)).await? {
-                    found.insert(uid);
-                }
-            }
-        }
-        Ok(preselected.sure.union(&found).iter().collect())
+        search::search(store, open.mailbox, options, budget).await
     }
 
     async fn sort(

@@ -1,16 +1,23 @@
 //! SEARCH.
 
 mod key;
+mod parse;
+mod write;
 
 use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::{ParseError, ParseErrorKind, keywords};
 
 pub use self::key::SearchKey;
-use super::{AString, parse::read_atom, rules::Need, writer::Writer};
+use super::{
+    AString,
+    parse::{eat_word, read_atom},
+    rules::Need,
+    writer::Writer,
+};
 use crate::{
     capability::Capability,
-    types::{Atom, PartialRange, Reader, chars},
+    types::{Atom, PartialRange, Reader},
 };
 
 /// `SEARCH` and `UID SEARCH` (RFC 9051 section 6.4.4).
@@ -127,11 +134,6 @@ impl Search {
         }
         SearchKey::write_all(&self.keys, e);
     }
-}
-
-/// Steps over a word and not over the beginning of a longer one.
-pub(crate) fn eat_word(r: &mut Reader<'_>, word: &str) -> bool {
-    !r.peek_at(word.len()).is_some_and(|byte| chars::is(byte, chars::ASTRING)) && r.eat_ignore_case(word)
 }
 
 /// ```text

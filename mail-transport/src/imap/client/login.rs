@@ -8,7 +8,7 @@ use mailwire_imap::{
     response::ReplyKind,
 };
 
-use super::{Client, Config, LoginMechanism, error::refused, refuses_continuation};
+use super::{Client, Config, LoginMechanism, call::refuses_continuation, error::refused};
 use crate::{
     Phase, Result,
     sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},

@@ -37,6 +37,7 @@
 
 mod append;
 mod body;
+mod call;
 mod config;
 mod error;
 mod extensions;
@@ -55,13 +56,13 @@ mod set;
 mod special;
 mod sync;
 
-use mailwire_core::{Channel, Misuse, Ticket, WrongState};
+use mailwire_core::{Channel, Misuse, WrongState};
 use mailwire_imap::{
     Capabilities, Capability,
-    client::{Connection, Event, State},
+    client::{Connection, State},
     command::{AString, Command},
     extensions::{namespace::NamespaceData, notify::Notify},
-    response::{Reply, ReplyKind, Untagged},
+    response::{Reply, Untagged},
     types::{ImapString, ModSeq},
 };
 
@@ -82,14 +83,15 @@ pub use self::{
     sync::Syncing,
 };
 use self::{
-    error::{refusal, refused, reply_line, too_many, unexpected},
+    call::Call,
+    error::{too_many, unexpected},
     inbox::Inbox,
-    kept::{Room, compact_capabilities},
+    kept::compact_capabilities,
 };
 use crate::{
     Endpoint, Error, Phase, RefusedKind, Result, Stream,
     sasl::Credentials,
-    session::{Machine, Session, Verdict, Words, connecting},
+    session::{Session, connecting},
 };
 
 /// A session with an IMAP server.
@@ -109,17 +111,6 @@ struct Settings {
     items: usize,
     message_bodies: usize,
     collected: usize,
-}
-
-/// A command in progress.
-#[derive(Debug, Clone, Copy)]
-struct Call {
-    ticket: Ticket,
-    name: &'static str,
-    /// Whether it ends the present mailbox, in success.
-    leaves: bool,
-    /// Whether it is about messages, so that its success can be for a part of them.
-    partial: bool,
 }
 
 /// The answer to a [`call`](Client::call): how it ended, and all that came before that.
@@ -427,101 +418,6 @@ impl Client {
         let status = self.finish(Call { partial: false, ..call }, take).await?;
         Ok(Answer { status, data })
     }
-
-    /// Room for what one call collects.
-    const fn room(&self) -> Room {
-        Room::new(self.settings.collected)
-    }
-
-    async fn simple(&mut self, command: Command) -> Result<()> {
-        self.run(command, |data| Ok(Some(data))).await.map(drop)
-    }
-
-    /// Sends a command and waits for its end. `take` is given the data that comes before that, and
-    /// hands back what is not for it.
-    async fn run(
-        &mut self,
-        command: Command,
-        take: impl FnMut(Untagged) -> Result<Option<Untagged>>,
-    ) -> Result<Reply> {
-        let call = self.start(command).await?;
-        self.finish(call, take).await
-    }
-
-    /// Sends a command, after what dropped calls have left.
-    async fn start(&mut self, command: Command) -> Result<Call> {
-        let Self { session, inbox, .. } = self;
-        session.finish_dropped(|event| inbox.unclaimed(event)).await?;
-        self.send(command)
-    }
-
-    /// Hands a command to the machine. No await lies between that and the note that its answer is due.
-    fn send(&mut self, command: Command) -> Result<Call> {
-        let name = command.known_name().unwrap_or("the command");
-        let leaves =
-            matches!(command, Command::Select(_) | Command::Examine(_) | Command::Close | Command::Unselect);
-        let partial = matches!(
-            command,
-            Command::Fetch(_)
-                | Command::Store(_)
-                | Command::StoreLabels(_)
-                | Command::Copy(_)
-                | Command::Move(_)
-                | Command::Search(_)
-                | Command::Sort(_)
-                | Command::Thread(_)
-                | Command::Expunge
-                | Command::UidExpunge(_)
-        );
-        self.inbox.begin();
-        match self.session.machine().send(command) {
-            Ok(ticket) => Ok(Call { ticket: self.session.expect(ticket, name), name, leaves, partial }),
-            Err(error) => Err(self.session.failed(error.into())),
-        }
-    }
-
-    /// The next event of a call.
-    async fn event(&mut self, call: Call) -> Result<Event> {
-        let event = self.session.event().await?;
-        match refuses_continuation(self.session.machine_ref(), &event) {
-            Some(reply) => Err(self.session.end(refused(call.name, reply))),
-            None => Ok(event),
-        }
-    }
-
-    /// How the call ended, if the event is its end. Any other belongs to no call.
-    fn ended(&mut self, call: Call, event: Event) -> Option<Result<Reply>> {
-        let end = self.inbox.ended(call, event)?;
-        Some(end.map_err(|error| self.session.failed(error)))
-    }
-
-    async fn finish(
-        &mut self,
-        call: Call,
-        mut take: impl FnMut(Untagged) -> Result<Option<Untagged>>,
-    ) -> Result<Reply> {
-        loop {
-            match self.event(call).await? {
-                Event::Data { data, deviations, .. } => {
-                    if !deviations.is_empty() {
-                        tracing::debug!(command = call.name, ?deviations, "odd response");
-                    }
-                    self.inbox.note(&data);
-                    match take(data) {
-                        Ok(None) => {}
-                        Ok(Some(data)) => self.inbox.push(data),
-                        // The rest of what has no end is not worth waiting for.
-                        Err(error) => return Err(self.session.end(error)),
-                    }
-                }
-                event => {
-                    if let Some(end) = self.ended(call, event) {
-                        return end;
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl std::fmt::Debug for Client {
@@ -530,59 +426,5 @@ impl std::fmt::Debug for Client {
             .field("server", self.endpoint().address())
             .field("state", &self.state())
             .finish_non_exhaustive()
-    }
-}
-
-/// An untagged BAD while the one command in progress waits for `+`: it is about that, and the server waits
-/// for something else.
-fn refuses_continuation<'a>(machine: &Connection, event: &'a Event) -> Option<&'a Reply> {
-    match event {
-        Event::Data { data: Untagged::Reply(reply), .. }
-            if reply.kind == ReplyKind::Bad
-                && machine.awaits_continuation()
-                && machine.outstanding() == 1 =>
-        {
-            Some(reply)
-        }
-        _ => None,
-    }
-}
-
-impl Machine for Connection {
-    fn completes(event: &Event) -> Option<Ticket> {
-        match event {
-            Event::Reply { ticket, .. } | Event::NotSent { ticket, .. } => Some(*ticket),
-            Event::Malformed { ticket, .. } => *ticket,
-            _ => None,
-        }
-    }
-
-    fn verdict(event: &Event) -> Option<Verdict> {
-        match event {
-            Event::Reply { reply, .. } => Some(Verdict::of(reply.kind == ReplyKind::Ok)),
-            _ => None,
-        }
-    }
-
-    fn words(event: &Event) -> Option<Words> {
-        match event {
-            Event::Data { data: Untagged::Reply(reply), .. } => match reply.kind {
-                ReplyKind::Bye => Some(Words::Goodbye(refusal("the connection", reply))),
-                ReplyKind::No | ReplyKind::Bad => Words::sentence(reply_line(reply).as_bytes()),
-                ReplyKind::Ok | ReplyKind::PreAuth => None,
-            },
-            Event::StartTlsRefused(reply) => Words::sentence(reply_line(reply).as_bytes()),
-            Event::Malformed { bytes, .. } => Words::sentence(bytes),
-            _ => None,
-        }
-    }
-
-    fn is_closed(&self) -> bool {
-        Self::is_closed(self)
-    }
-
-    /// An IDLE that was dropped would last for ever.
-    fn cut_short(&mut self) {
-        let _ = self.done();
     }
 }

@@ -9,11 +9,13 @@ use mailwire_imap::{
 };
 
 use super::{
+    answers::Appended,
     body::{Body, BodyOutcome, Messages},
     conversation::{Conversation, Stop, done},
+    options::NewMessage,
     refusal::{Refusal, status},
     sending::push,
-    service::{Appended, NewMessage, Service, Session},
+    service::{Service, Session},
     sets,
 };
 

@@ -10,7 +10,7 @@ use mailwire_imap::{
     types::Flag,
 };
 
-use super::{limiting::too_many, refusal::Refusal, service::NewMessage};
+use super::{limiting::too_many, options::NewMessage, refusal::Refusal};
 use crate::{Driver, Error, OverBudget, Step, Stream};
 
 /// A message that a client appends: at no time is more of it in memory than one piece.

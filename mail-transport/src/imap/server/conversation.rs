@@ -14,10 +14,11 @@ use mailwire_imap::{
 };
 
 use super::{
+    answers::Update,
     open::{Open, ok},
     refusal::{Refusal, status},
     sending::{ServerDriver, push},
-    service::{Service, Session, Update},
+    service::{Service, Session},
 };
 use crate::{
     Budget, Driver, Error, OverBudget, Step,

@@ -20,12 +20,13 @@ use mailwire_imap::{
 };
 
 use super::{
+    answers::GrantableRights,
     conversation::{Conversation, Stop, done},
     listing::wire_name,
     options::MetadataOptions,
     refusal::Refusal,
     sending::push,
-    service::{GrantableRights, Service, Session},
+    service::{Service, Session},
 };
 
 /// The language in which all texts are by default ([RFC 2277 section

@@ -7,10 +7,10 @@ use mailwire_imap::{
 };
 
 use super::{
+    answers::{Fetched, FetchedItem, Stored},
     open::{Open, Shape},
     refusal::Refusal,
     sending::{ServerDriver, push, send_literal},
-    service::{Fetched, FetchedItem, Stored},
 };
 use crate::{
     Budget, Error,

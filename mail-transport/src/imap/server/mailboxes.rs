@@ -11,13 +11,14 @@ use mailwire_imap::{
 };
 
 use super::{
+    answers::Status,
     conversation::{Conversation, Stop, done},
     listing::{Listed, Listing, Mailbox, Tree, unicode_name, wire_name},
     open::{Counted, KnownFlags, Open, ok, permanent},
     options::{CreateOptions, MetadataOptions, SelectOptions, StatusOptions},
     refusal::Refusal,
     sending::push,
-    service::{Service, Session, Status},
+    service::{Service, Session},
     sets,
 };
 use crate::Budget;

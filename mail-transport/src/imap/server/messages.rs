@@ -12,6 +12,7 @@ use mailwire_imap::{
 };
 
 use super::{
+    answers::{Copied, Stored},
     conversation::{Conversation, Stop, done},
     fetch_writer::FetchWriter,
     limiting,
@@ -20,7 +21,7 @@ use super::{
     progress::telling,
     refusal::{Refusal, status},
     sending::push,
-    service::{Copied, Service, Session, Stored},
+    service::{Service, Session},
     sets,
 };
 use crate::Budget;

@@ -5,6 +5,7 @@
 //! their responses, EXPUNGE held back where it would confuse, IDLE, login by all mechanisms, TLS,
 //! limits, shutting down.
 
+mod answers;
 mod appending;
 mod body;
 mod conversation;
@@ -28,19 +29,20 @@ use std::{num::NonZeroU32, sync::Arc};
 use mailwire_core::Channel;
 use mailwire_imap::{Capability, server::Config};
 
+pub use answers::{
+    Appended, Changes, Copied, Fetched, FetchedItem, Flagged, GrantableRights, Namespaces, Selected, Status,
+    Stored, Update,
+};
 pub use body::{Body, Messages};
 pub use fetch_writer::FetchWriter;
 pub use listing::Mailbox;
 pub use options::{
-    ChangesOptions, CopyOptions, CreateOptions, FetchOptions, LabelOptions, MetadataOptions, SearchOptions,
-    SelectOptions, SortOptions, StatusOptions, StoreOptions, ThreadOptions,
+    ChangesOptions, CopyOptions, CreateOptions, FetchOptions, LabelOptions, MetadataOptions, NewMessage,
+    SearchOptions, SelectOptions, SortOptions, StatusOptions, StoreOptions, ThreadOptions,
 };
 pub use progress::Progress;
 pub use refusal::Refusal;
-pub use service::{
-    Appended, Changes, Copied, Fetched, FetchedItem, Flagged, GrantableRights, Namespaces, NewMessage,
-    Selected, Service, Session, Status, Stored, Update,
-};
+pub use service::{Service, Session};
 
 use crate::{
     Result,

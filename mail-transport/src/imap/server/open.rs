@@ -9,9 +9,9 @@ use mailwire_imap::{
 };
 
 use super::{
+    answers::{Flagged, Update},
     refusal::{status, words},
     sending::{ServerDriver, push},
-    service::{Flagged, Update},
     sets::{ranges, vanished},
 };
 use crate::{Budget, Error};

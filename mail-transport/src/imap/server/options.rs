@@ -2,12 +2,15 @@
 //! add to it.
 
 use mailwire_imap::{
-    command::{FetchAtt, SearchKey, SortCriterion, StatusAtt, StoreAction, ThreadAlgorithm},
+    command::{
+        AppendKind, AppendMessage, FetchAtt, SearchKey, SortCriterion, StatusAtt, StoreAction,
+        ThreadAlgorithm,
+    },
     extensions::{
         gmail::GmailLabel,
         metadata::{Depth, EntryName},
     },
-    types::{FlagSet, MailboxAttribute, ModSeq, Uid},
+    types::{DateTime, FlagSet, MailboxAttribute, ModSeq, Uid},
 };
 
 use super::progress::Progress;
@@ -271,5 +274,27 @@ impl CopyOptions {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+}
+
+/// What APPEND says of the message that it brings.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Its flags.
+    pub flags: FlagSet,
+    /// When it arrived, if the client says.
+    pub date: Option<DateTime>,
+    /// Its size in bytes.
+    pub length: u64,
+    /// It can have NUL in it (RFC 3516).
+    pub binary: bool,
+}
+
+impl NewMessage {
+    pub(super) fn of(message: AppendMessage) -> Self {
+        let length = message.len();
+        let binary = message.literals().any(|literal| literal.kind != AppendKind::Plain);
+        Self { flags: message.flags, date: message.date, length, binary }
     }
 }

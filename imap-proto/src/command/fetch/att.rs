@@ -1,119 +1,16 @@
-//! FETCH.
+//! The items of FETCH.
 
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use mailwire_core::{ParseError, ParseErrorKind, Text, keywords};
 
-use super::{Messages, OtherItem, PreviewMods, rules::Need, writer::Writer};
-use crate::capability::Capability;
-use crate::extensions::condstore;
-use crate::types::{Atom, ModSeq, Partial, PartialRange, Reader, Section, Value, chars};
-
-/// `FETCH` and `UID FETCH` (RFC 9051 section 6.4.5).
-///
-/// ```
-/// use mailwire_imap::command::{Fetch, FetchAtt};
-/// use mailwire_imap::types::{ModSeq, UidSet};
-///
-/// let fetch = Fetch::new(UidSet::all(), [FetchAtt::Flags]);
-/// let changed = fetch.with_since(ModSeq::new(715_194_045_007).unwrap().into());
-/// # let _ = changed;
-/// ```
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Fetch {
-    /// Which messages; UIDs make it `UID FETCH`.
-    pub messages: Messages,
-    /// What of them.
-    pub items: FetchAtts,
-    /// Only those that changed, and the ones that are gone.
-    pub since: Option<Since>,
-    /// Only a part of the messages, by their places among them: with UIDs only
-    /// ([RFC 9394 section 3.3](https://www.rfc-editor.org/rfc/rfc9394#section-3.3)).
-    pub partial: Option<PartialRange>,
-}
-
-/// Which changes FETCH asks for (RFC 7162 sections 3.1.4.1 and 3.2.6).
-#[non_exhaustive]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum Since {
-    /// `CHANGEDSINCE`: messages that changed.
-    Changed(ModSeq),
-    /// `CHANGEDSINCE`, `VANISHED`: and those that are gone. With UIDs and QRESYNC only.
-    ChangedOrVanished(ModSeq),
-}
-
-impl From<ModSeq> for Since {
-    fn from(mod_seq: ModSeq) -> Self {
-        Self::Changed(mod_seq)
-    }
-}
-
-/// ```text
-/// fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"   ; RFC 4466
-/// fetch-modifier  = "CHANGEDSINCE" SP mod-sequence-value / "VANISHED" ; RFC 7162
-/// fetch-modifier  =/ "PARTIAL" SP partial-range                       ; RFC 9394
-/// ```
-#[cold]
-fn read_modifiers(
-    r: &mut Reader<'_>,
-    uid: bool,
-) -> Result<(Option<Since>, Option<PartialRange>), ParseError> {
-    if r.peek() != Some(b' ') || r.peek_at(1) != Some(b'(') {
-        return Ok((None, None));
-    }
-    r.skip(2);
-    let (start, mut changed, mut vanished, mut partial) = (r.offset(), None, false, None);
-    r.items(|r| {
-        let at = r.offset();
-        match Modifier::of(r.take_class(chars::ATOM)) {
-            Some(Modifier::ChangedSince) if changed.is_none() => {
-                r.space()?;
-                changed = Some(ModSeq::read(r)?);
-            }
-            Some(Modifier::Vanished) if uid => vanished = true,
-            Some(Modifier::Partial) if uid && partial.is_none() => {
-                r.space()?;
-                partial = Some(PartialRange::read(r)?);
-            }
-            Some(_) => return Err(ParseError::new(at, "not a FETCH modifier here")),
-            None => {
-                return Err(ParseError::new(at, "unknown FETCH modifier").with_kind(ParseErrorKind::Unknown));
-            }
-        }
-        Ok(())
-    })?;
-    let since = match changed {
-        Some(mod_seq) if vanished => Some(Since::ChangedOrVanished(mod_seq)),
-        Some(mod_seq) => Some(Since::Changed(mod_seq)),
-        None if vanished || partial.is_none() => {
-            return Err(ParseError::new(start, "expected CHANGEDSINCE"));
-        }
-        None => None,
-    };
-    Ok((since, partial))
-}
-
-keywords! {
-    enum Modifier { ChangedSince = "CHANGEDSINCE", Partial = "PARTIAL", Vanished = "VANISHED" }
-}
-
-/// What FETCH asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub enum FetchAtts {
-    /// `ALL`: FLAGS, INTERNALDATE, RFC822.SIZE and ENVELOPE.
-    All,
-    /// `FAST`: the same without ENVELOPE.
-    Fast,
-    /// `FULL`: that of `ALL` and BODY.
-    Full,
-    /// These, at least one.
-    List(Vec<FetchAtt>),
-}
+use crate::{
+    capability::Capability,
+    command::{OtherItem, PreviewMods, rules::Need, writer::Writer},
+    extensions::condstore,
+    types::{Atom, Partial, Reader, Section, Value, chars},
+};
 
 /// One item that FETCH asks for.
 #[non_exhaustive]
@@ -185,155 +82,6 @@ pub enum FetchAtt {
     Other(OtherItem),
 }
 
-impl Fetch {
-    /// Asks for `items` of these messages.
-    #[must_use]
-    pub fn new(messages: impl Into<Messages>, items: impl Into<FetchAtts>) -> Self {
-        Self { messages: messages.into(), items: items.into(), since: None, partial: None }
-    }
-
-    /// Only what changed since then.
-    #[must_use]
-    pub fn with_since(mut self, since: Since) -> Self {
-        self.since = Some(since);
-        self
-    }
-
-    /// Only a part of the messages, by their places among them. It is left out where they are not named by UIDs.
-    #[must_use]
-    pub fn with_partial(mut self, partial: PartialRange) -> Self {
-        self.partial = Some(partial);
-        self
-    }
-
-    /// What a peer lacks of what it must have for the options and items.
-    #[inline]
-    pub(super) fn lacks(&self, lacks: &impl Fn(&Need) -> bool) -> Option<Need> {
-        let since = self.since.map(|since| match since {
-            Since::Changed(_) => condstore::needs_condstore(),
-            Since::ChangedOrVanished(_) => condstore::needs_qresync(),
-        });
-        let items: &[FetchAtt] = match &self.items {
-            FetchAtts::List(items) => items,
-            _ => &[],
-        };
-        let partial = || self.partial.and_then(|_| Some(Need::of(&Capability::Partial)).filter(lacks));
-        let saved = || self.messages.needs().filter(lacks);
-        let in_items = || items.iter().find_map(|item| item.needs().filter(lacks));
-        since.filter(lacks).or_else(partial).or_else(saved).or_else(in_items)
-    }
-
-    /// ```text
-    /// fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att /
-    ///         "(" fetch-att *(SP fetch-att) ")")
-    /// ```
-    pub(super) fn read(r: &mut Reader<'_>, uid: bool) -> Result<Self, ParseError> {
-        r.space()?;
-        let messages = Messages::read(r, uid)?;
-        r.space()?;
-        let items = FetchAtts::read(r)?;
-        let (since, partial) = if r.is_at_end() { (None, None) } else { read_modifiers(r, uid)? };
-        Ok(Self { messages, items, since, partial })
-    }
-
-    pub(super) fn write(&self, e: &mut Writer<'_>) {
-        e.name(self.messages.is_uid(), b"FETCH ");
-        self.messages.write(e.out);
-        e.put(b" ");
-        self.write_items(e);
-        if self.since.is_some() || self.partial.is_some() {
-            self.write_modifiers(e);
-        }
-    }
-
-    #[cold]
-    fn write_modifiers(&self, e: &mut Writer<'_>) {
-        let by_uid = self.messages.is_uid();
-        let mut before: &[u8] = b" (";
-        if let Some(Since::Changed(mod_seq) | Since::ChangedOrVanished(mod_seq)) = self.since {
-            e.put(b" (CHANGEDSINCE ");
-            e.number(mod_seq.get());
-            if by_uid && matches!(self.since, Some(Since::ChangedOrVanished(_))) {
-                e.put(b" VANISHED");
-            }
-            before = b" ";
-        }
-        if let Some(partial) = self.partial.filter(|_| by_uid) {
-            e.put(before);
-            e.put(b"PARTIAL ");
-            partial.write(e.out);
-            before = b" ";
-        }
-        if before == b" " {
-            e.put(b")");
-        }
-    }
-
-    fn write_items(&self, e: &mut Writer<'_>) {
-        match &self.items {
-            FetchAtts::All => e.put(b"ALL"),
-            FetchAtts::Fast => e.put(b"FAST"),
-            FetchAtts::Full => e.put(b"FULL"),
-            FetchAtts::List(items) => {
-                let alone = matches!(items.as_slice(), [item] if !item.has_arguments());
-                if !alone {
-                    e.put(b"(");
-                }
-                e.spaced(items, |e, item| item.write(e));
-                if !alone {
-                    e.put(b")");
-                }
-            }
-        }
-    }
-}
-
-impl From<Vec<FetchAtt>> for FetchAtts {
-    fn from(items: Vec<FetchAtt>) -> Self {
-        Self::List(items)
-    }
-}
-
-impl<const N: usize> From<[FetchAtt; N]> for FetchAtts {
-    fn from(items: [FetchAtt; N]) -> Self {
-        Self::List(items.into())
-    }
-}
-
-impl From<FetchAtt> for FetchAtts {
-    fn from(item: FetchAtt) -> Self {
-        Self::List(alloc::vec![item])
-    }
-}
-
-impl FetchAtts {
-    #[inline]
-    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
-        if r.eat(b'(') {
-            let mut items = Vec::with_capacity(6);
-            r.items(|r| {
-                items.push(FetchAtt::read(r)?);
-                match items.last_mut() {
-                    Some(item @ (FetchAtt::Other(_) | FetchAtt::Preview(_) | FetchAtt::Snippet(_))) => {
-                        read_what_follows(r, item)
-                    }
-                    _ => Ok(()),
-                }
-            })?;
-            if items.is_empty() {
-                return Err(r.error("an empty list of items"));
-            }
-            return Ok(Self::List(items));
-        }
-        Ok(match FetchAtt::read(r)? {
-            FetchAtt::Other(item) if item.name.eq_ignore_ascii_case("ALL") => Self::All,
-            FetchAtt::Other(item) if item.name.eq_ignore_ascii_case("FAST") => Self::Fast,
-            FetchAtt::Other(item) if item.name.eq_ignore_ascii_case("FULL") => Self::Full,
-            item => Self::List(alloc::vec![item]),
-        })
-    }
-}
-
 impl FetchAtt {
     /// `BODY.PEEK[]`: the whole message, and `\Seen` left alone.
     pub const MESSAGE: Self = Self::BodySection { section: Section::WHOLE, partial: None, peek: true };
@@ -347,7 +95,7 @@ impl FetchAtt {
     ///             "BINARY.SIZE" section-binary /
     ///             "MODSEQ"                                                    ; RFC 7162
     /// ```
-    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         // `[` is an ATOM-CHAR, but ends the name of an item.
         let name = r.take_while(|byte| byte != b'[' && chars::is(byte, chars::ATOM));
@@ -392,7 +140,7 @@ impl FetchAtt {
         Ok(Self::Other(Atom::unchecked(r.text_from(start)).into()))
     }
 
-    fn has_arguments(&self) -> bool {
+    pub(super) fn has_arguments(&self) -> bool {
         match self {
             Self::Other(item) => !item.arguments.is_empty(),
             Self::Preview(mods) | Self::Snippet(mods) => *mods != PreviewMods::new(),
@@ -470,7 +218,7 @@ impl FetchAtt {
 
 /// What belongs to an item and is not known here.
 #[cold]
-fn read_what_follows(r: &mut Reader<'_>, item: &mut FetchAtt) -> Result<(), ParseError> {
+pub(super) fn read_what_follows(r: &mut Reader<'_>, item: &mut FetchAtt) -> Result<(), ParseError> {
     match item {
         FetchAtt::Other(item) => read_arguments(r, item),
         FetchAtt::Preview(_) | FetchAtt::Snippet(_) => read_unknown_mods(r, item),

@@ -1,0 +1,62 @@
+//! SEARCH over a store.
+
+use std::sync::Arc;
+
+use mailwire_imap::types::Uid;
+use mailwire_transport::{
+    Budget, OverBudget,
+    imap::server::{Refusal, SearchOptions},
+};
+
+use crate::{Error, Fields, Filter, MailboxId, Store, Uids};
+
+/// So many messages are asked of a store at once for a search.
+const SEARCHED: u32 = 64;
+/// The words of a search may take so many bytes of memory.
+const WORDS: u64 = 16 << 20;
+/// What it costs to ask a question of a message whose row is there.
+const QUESTION: u64 = 8;
+
+/// The messages of a mailbox that are looked for.
+pub(super) async fn search<S: Store>(
+    store: &S,
+    mailbox: MailboxId,
+    options: &SearchOptions,
+    budget: &mut Budget,
+) -> Result<Vec<Uid>, Refusal> {
+    let filter = Arc::new(Filter::new(options.keys.iter().cloned()));
+    let words = filter.footprint() as u64;
+    if words > WORDS {
+        return Err(OverBudget.into());
+    }
+    budget.grant(words);
+    let ready = Arc::clone(&filter);
+    budget.run(words, move || ready.prepare()).await?;
+    // Some keys are for nothing, as it were: so many bytes are looked at for each message anyway.
+    let questions = filter.questions() as u64 * QUESTION;
+    budget.grant(options.messages.saturating_mul(32 * QUESTION));
+    budget.charge(options.messages.saturating_mul(questions))?;
+    let preselected = store.preselect(mailbox, &filter).await?;
+    // By themselves they ascend: among those that are sure, each would move what comes after it.
+    let mut found = Uids::new();
+    options.progress.expect(preselected.maybe.len());
+    for page in preselected.maybe.pages(SEARCHED) {
+        let rows = store.messages(mailbox, &page, Fields::new().with_flags(true), usize::MAX).await?;
+        for row in rows {
+            options.progress.advance(1);
+            let message = match store.message(row.body).await {
+                Ok(message) => message,
+                Err(Error::NoSuchBody) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            // What is stored is looked at once, whatever is looked for.
+            let (uid, cost) = (row.uid, row.size.saturating_add(2 * questions));
+            budget.grant(cost);
+            let filter = Arc::clone(&filter);
+            if budget.run(cost, move || filter.matches(&row, &message)).await? {
+                found.insert(uid);
+            }
+        }
+    }
+    Ok(preselected.sure.union(&found).iter().collect())
+}

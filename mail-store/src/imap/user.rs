@@ -1,0 +1,87 @@
+//! The user of a session, and the mailboxes that clients name.
+
+use mailwire_imap::{extensions::acl::Rights, types::Uid};
+use mailwire_transport::imap::server::{Appended, Refusal};
+
+use super::{rights, try_create};
+use crate::{AccountId, BodyWriter, Error, MailboxChange, MailboxId, MailboxPath, Store, Target};
+
+/// Whose session it is.
+pub(super) struct User<S> {
+    pub(super) store: S,
+    pub(super) account: AccountId,
+}
+
+impl<S: Store> User<S> {
+    /// A mailbox that a client names.
+    pub(super) async fn named(&self, name: &str) -> Result<crate::Mailbox, Error> {
+        let path = MailboxPath::new(name).map_err(|_| Error::NoSuchMailbox)?;
+        self.store.mailbox(self.account, &path).await
+    }
+
+    /// Stores messages that have come whole: all or none. Until then nothing of them stays, whatever happens.
+    pub(super) async fn deliver(
+        &self,
+        written: Vec<(S::Writer, Target)>,
+        replaced: Option<(MailboxId, Uid)>,
+    ) -> Result<Vec<Appended>, Refusal> {
+        let store = &self.store;
+        let mut ready = Vec::with_capacity(written.len());
+        for (writer, target) in written {
+            match writer.finish().await {
+                Ok(body) => ready.push((body, target)),
+                Err(error) => {
+                    for (body, _) in ready {
+                        store.deliver(body, &[]).await;
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+        let delivered = store.deliver_all(&ready, replaced).await.map_err(try_create)?;
+        Ok(delivered.into_iter().map(|one| Appended::new(one.uid_validity, one.uid)).collect())
+    }
+
+    /// A mailbox that messages are put into.
+    pub(super) async fn target(&self, name: &str) -> Result<crate::Mailbox, Refusal> {
+        let mailbox = self.named(name).await.map_err(try_create)?;
+        rights::check(mailbox.rights, Rights::INSERT)?;
+        Ok(mailbox)
+    }
+
+    /// Refuses what takes other rights to a mailbox than there are. One that is not there is for the store to refuse.
+    pub(super) async fn check(&self, path: &MailboxPath, needs: Rights) -> Result<(), Refusal> {
+        match self.store.mailbox(self.account, path).await {
+            Ok(mailbox) => rights::check(mailbox.rights, needs),
+            Err(Error::NoSuchMailbox) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Refuses a new mailbox below one where none may be made.
+    pub(super) async fn check_above(&self, path: &MailboxPath) -> Result<(), Refusal> {
+        match path.parents().last().map(MailboxPath::new) {
+            Some(parent) => self.check(&parent?, Rights::CREATE).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A mailbox whose rights the user may see and change.
+    pub(super) async fn administered(&self, name: &str) -> Result<MailboxId, Refusal> {
+        let mailbox = self.named(name).await?;
+        rights::check(mailbox.rights, Rights::ADMINISTER)?;
+        Ok(mailbox.id)
+    }
+
+    /// A mailbox whose annotations the user may see and change; `None` for those of the account.
+    pub(super) async fn annotated(&self, name: Option<&str>) -> Result<Option<MailboxId>, Refusal> {
+        let Some(name) = name else { return Ok(None) };
+        let mailbox = self.named(name).await?;
+        rights::check_annotated(&mailbox)?;
+        Ok(Some(mailbox.id))
+    }
+
+    pub(super) async fn alter(&self, change: MailboxChange) -> Result<(), Refusal> {
+        Ok(self.store.alter(self.account, change).await.map(drop)?)
+    }
+}

@@ -1,0 +1,311 @@
+//! What a [`Session`](super::Session) answers. Extensions add to it.
+
+use mailwire_imap::{
+    command::FetchAtt,
+    extensions::acl::Rights,
+    response::MsgAtt,
+    types::{Flag, FlagSet, ModSeq, ObjectId, PermanentFlags, Uid, UidValidity},
+};
+
+use crate::server::{Content, NoReader};
+
+/// What is in a mailbox: what STATUS asks for, and more if it costs nothing.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Number of messages.
+    pub messages: Option<u32>,
+    /// Messages that no session was told of (IMAP4rev1).
+    pub recent: Option<u32>,
+    /// The UID that the next message will have.
+    pub uid_next: Option<Uid>,
+    /// UIDs are comparable while this stays.
+    pub uid_validity: Option<UidValidity>,
+    /// Messages that are not `\Seen`.
+    pub unseen: Option<u32>,
+    /// Messages that are `\Deleted`.
+    pub deleted: Option<u32>,
+    /// The size of all messages, in bytes.
+    pub size: Option<u64>,
+    /// The size of the messages that are `\Deleted`, in bytes.
+    pub deleted_bytes: Option<u64>,
+    /// The largest message that the mailbox takes, in bytes; `Some(None)` if it has no limit. What the server
+    /// takes of any ([`Limits::message`](mailwire_imap::Limits::message)) is said where this is `None`.
+    pub append_limit: Option<Option<u64>>,
+    /// What identifies the mailbox for good, whatever its name (RFC 8474): needed for
+    /// [`Capability::ObjectId`]. It is asked for after CREATE, too.
+    pub mailbox_id: Option<ObjectId>,
+    /// The last change (HIGHESTMODSEQ).
+    pub highest_mod_seq: Option<ModSeq>,
+}
+
+/// An open mailbox.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// UIDs are comparable while this stays.
+    pub uid_validity: UidValidity,
+    /// The UID that the next message will have.
+    pub uid_next: Uid,
+    /// The messages.
+    pub uids: Vec<Uid>,
+    /// Those that no session was told of before (IMAP4rev1's `\Recent`). It may be left empty.
+    pub recent: Vec<Uid>,
+    /// The first one that is not `\Seen`.
+    pub unseen: Option<Uid>,
+    /// The flags that messages have.
+    pub flags: FlagSet,
+    /// The flags that the client can change for ever.
+    pub permanent_flags: PermanentFlags,
+    /// Changes are refused.
+    pub read_only: bool,
+    /// What identifies the mailbox for good (RFC 8474): needed for [`Capability::ObjectId`].
+    pub mailbox_id: Option<ObjectId>,
+}
+
+impl Selected {
+    /// A mailbox with these messages, without flags. `uid_next` is the UID that the next one will have.
+    #[must_use]
+    pub fn new(uid_validity: UidValidity, uid_next: Uid, uids: impl Into<Vec<Uid>>) -> Self {
+        Self {
+            uid_validity,
+            uid_next,
+            uids: uids.into(),
+            recent: Vec::new(),
+            unseen: None,
+            flags: FlagSet::new(),
+            permanent_flags: PermanentFlags::default(),
+            read_only: false,
+            mailbox_id: None,
+        }
+    }
+
+    /// Sets whether changes are refused.
+    #[must_use]
+    pub const fn with_read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// The flags that every mailbox has.
+    #[must_use]
+    pub fn system_flags() -> FlagSet {
+        [Flag::Answered, Flag::Flagged, Flag::Deleted, Flag::Seen, Flag::Draft].into_iter().collect()
+    }
+}
+
+/// What FETCH gives of one message. `R` is what large contents are read from; [`NoReader`] if all are in memory.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched<R = NoReader> {
+    /// The message.
+    pub uid: Uid,
+    /// What was asked for.
+    pub items: Vec<FetchedItem<R>>,
+}
+
+/// One item of [`Fetched`].
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchedItem<R = NoReader> {
+    /// A small one: flags, dates, sizes, structures.
+    Data(MsgAtt),
+    /// Bytes of the message.
+    Content {
+        /// For what was asked.
+        asked: FetchAtt,
+        /// The bytes: of the part that was asked for, only the range that was asked for. `None` if
+        /// there is no such part.
+        content: Option<Content<R>>,
+    },
+}
+
+impl<R> Fetched<R> {
+    /// A message of which nothing is given so far.
+    #[must_use]
+    pub const fn new(uid: Uid) -> Self {
+        Self { uid, items: Vec::new() }
+    }
+
+    /// Adds a small item.
+    pub fn data(&mut self, item: MsgAtt) {
+        self.items.push(FetchedItem::Data(item));
+    }
+
+    /// Adds bytes of the message: see [`FetchedItem::Content`].
+    pub fn content(&mut self, asked: FetchAtt, content: Option<impl Into<Content<R>>>) {
+        self.items.push(FetchedItem::Content { asked, content: content.map(Into::into) });
+    }
+}
+
+/// A message's flags after STORE.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The message.
+    pub uid: Uid,
+    /// Its flags now.
+    pub flags: FlagSet,
+    /// Whether they were others before.
+    pub changed: bool,
+    /// The last change of the message.
+    pub mod_seq: Option<ModSeq>,
+    /// Whether the message was left alone because somebody had changed it:
+    /// [`StoreOptions::unchanged_since`].
+    pub refused: bool,
+}
+
+impl Stored {
+    /// A message with the flags that it has now; `changed`: it had others before.
+    #[must_use]
+    pub const fn new(uid: Uid, flags: FlagSet, changed: bool) -> Self {
+        Self { uid, flags, changed, mod_seq: None, refused: false }
+    }
+
+    /// Adds the last change of the message.
+    #[must_use]
+    pub const fn with_mod_seq(mut self, mod_seq: ModSeq) -> Self {
+        self.mod_seq = Some(mod_seq);
+        self
+    }
+
+    /// Sets whether the message was left alone because somebody had changed it.
+    #[must_use]
+    pub const fn with_refused(mut self, refused: bool) -> Self {
+        self.refused = refused;
+        self
+    }
+}
+
+/// What happened in a mailbox: [`Session::changes`].
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Messages that came or were changed, and are still there, in any order.
+    pub changed: Vec<Uid>,
+    /// Messages that are gone, as ascending ranges with both ends. Some may never have been there.
+    pub vanished: Vec<(Uid, Uid)>,
+}
+
+impl Changes {
+    /// Messages that were changed, and those that are gone, as ascending ranges.
+    #[must_use]
+    pub fn new(changed: impl Into<Vec<Uid>>, vanished: impl Into<Vec<(Uid, Uid)>>) -> Self {
+        Self { changed: changed.into(), vanished: vanished.into() }
+    }
+}
+
+/// A message's flags as they are now.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flagged {
+    /// The message.
+    pub uid: Uid,
+    /// Its flags.
+    pub flags: FlagSet,
+    /// The last change of the message.
+    pub mod_seq: Option<ModSeq>,
+}
+
+impl Flagged {
+    /// A message with these flags.
+    #[must_use]
+    pub const fn new(uid: Uid, flags: FlagSet) -> Self {
+        Self { uid, flags, mod_seq: None }
+    }
+
+    /// Adds the last change of the message.
+    #[must_use]
+    pub const fn with_mod_seq(mut self, mod_seq: ModSeq) -> Self {
+        self.mod_seq = Some(mod_seq);
+        self
+    }
+}
+
+/// Where an appended message lies.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The mailbox's UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// The message's UID.
+    pub uid: Uid,
+}
+
+impl Appended {
+    /// A message in a mailbox of this UIDVALIDITY.
+    #[must_use]
+    pub const fn new(uid_validity: UidValidity, uid: Uid) -> Self {
+        Self { uid_validity, uid }
+    }
+}
+
+/// Where copies lie.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The UIDVALIDITY of the mailbox that has the copies.
+    pub uid_validity: UidValidity,
+    /// Each message's UID, and that of its copy.
+    pub uids: Vec<(Uid, Uid)>,
+}
+
+impl Copied {
+    /// Copies in a mailbox of this UIDVALIDITY: each message's UID, and that of its copy.
+    #[must_use]
+    pub fn new(uid_validity: UidValidity, uids: impl Into<Vec<(Uid, Uid)>>) -> Self {
+        Self { uid_validity, uids: uids.into() }
+    }
+}
+
+/// What happened to an open mailbox.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// Messages came.
+    Added {
+        /// Their UIDs.
+        uids: Vec<Uid>,
+        /// Whether this session is the first that is told (IMAP4rev1's `\Recent`).
+        recent: bool,
+    },
+    /// Messages are gone.
+    Expunged(Vec<Uid>),
+    /// Flags were changed: what they are now.
+    Flags(Vec<Flagged>),
+    /// The mailbox itself is gone. The connection is closed: IMAP has no other way to say so.
+    MailboxGone,
+    /// The user must see this.
+    Alert(String),
+}
+
+/// Which rights an identifier can be given ([RFC 4314 section
+/// 3.7](https://www.rfc-editor.org/rfc/rfc4314#section-3.7)).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantableRights {
+    /// What it has whatever is said.
+    pub required: Rights,
+    /// What it can be given: the rights of one member only together.
+    pub optional: Vec<Rights>,
+}
+
+impl GrantableRights {
+    /// These rights always, and of the others those of each member together.
+    #[must_use]
+    pub fn new(required: Rights, optional: impl Into<Vec<Rights>>) -> Self {
+        Self { required, optional: optional.into() }
+    }
+}
+
+/// Where mailboxes are: prefixes and the delimiters below them.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Namespaces {
+    /// The user's own.
+    pub personal: Vec<(String, Option<char>)>,
+    /// Other users'.
+    pub other_users: Vec<(String, Option<char>)>,
+    /// Those that users share.
+    pub shared: Vec<(String, Option<char>)>,
+}
