@@ -1,17 +1,21 @@
 //! What the clients of the three protocols share: connecting, upgrading, and what becomes of a call
 //! that was dropped.
 
+mod connecting;
+mod login;
+
 use std::{collections::VecDeque, sync::Arc};
 
-use mailwire_core::{Connection, Deviation, Misuse, SaslStep, Secret, Text, Ticket, Upgrade, WrongState};
-
+use mailwire_core::{Connection, Misuse, Text, Ticket, Upgrade, WrongState};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     CLIENT_TRACES, Driver, DriverConfig, Endpoint, Error, Phase, Refused, Result, Step, Stream,
     refused::beginning,
-    sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
 };
+
+pub use self::login::Login;
+pub(crate) use self::{connecting::connecting, login::AuthEvent};
 
 /// A client's machine, as far as a session has to understand it.
 pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
@@ -79,30 +83,6 @@ impl Words {
             (_, words) => words,
         }
     }
-}
-
-/// What an event of a machine means to a SASL exchange that goes on.
-pub(crate) enum AuthEvent {
-    /// The server's next message.
-    Challenge(Secret),
-    /// The server's message could not be read, and the machine has cancelled the exchange.
-    #[cfg(feature = "pop3")]
-    Cancelled(mailwire_core::ParseError),
-    /// The end of the command, and whether the server was content.
-    Ended(Result<()>),
-    /// No part of the exchange.
-    Other,
-}
-
-/// How a client has logged in: `login` of the three clients.
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// The SASL mechanism. `None` for a command of the protocol: LOGIN, USER and PASS, APOP.
-    pub mechanism: Option<Mechanism>,
-    /// What was accepted on the way:
-    /// [`UNBOUND_AFTER_REFUSAL`](crate::sasl::UNBOUND_AFTER_REFUSAL).
-    pub deviations: Vec<Deviation>,
 }
 
 /// A driver of a client's machine that outlives dropped calls.
@@ -320,14 +300,6 @@ impl<C: Machine> Session<C> {
         }
     }
 
-    /// The login has succeeded, by this mechanism or by a command of the protocol.
-    pub(crate) fn logged_in(&mut self, mechanism: Option<Mechanism>) {
-        let (server, command) = (self.endpoint.address(), self.answered);
-        let shown = mechanism.as_ref().map(tracing::field::display);
-        tracing::debug!(target: CLIENT_TRACES, %server, command, mechanism = shown, "logged in");
-        self.login = Some(Login { mechanism, deviations: Vec::new() });
-    }
-
     async fn step(&mut self) -> Result<Option<C::Event>> {
         loop {
             match self.driver.next().await? {
@@ -385,100 +357,6 @@ impl<C: Machine> Session<C> {
         Ok(())
     }
 
-    /// Runs an exchange whose command was sent, to the end of the command. `read` tells what an event
-    /// means to it.
-    ///
-    /// # Errors
-    ///
-    /// The server refuses, or is not the one that it claims to be; or the connection fails.
-    pub(crate) async fn authenticate(
-        &mut self,
-        mut exchange: ClientExchange,
-        mut read: impl FnMut(&C, C::Event) -> AuthEvent,
-    ) -> Result<()> {
-        let mechanism = exchange.mechanism().clone();
-        let mut failure = None;
-        loop {
-            let event = self.event().await?;
-            match read(self.machine_ref(), event) {
-                AuthEvent::Challenge(challenge) => {
-                    let step;
-                    (exchange, step) = exchange.step_blocking(challenge).await?;
-                    let step = step.unwrap_or_else(|error| {
-                        failure = Some(error);
-                        SaslStep::Cancel
-                    });
-                    self.machine().send_auth(step)?;
-                }
-                #[cfg(feature = "pop3")]
-                AuthEvent::Cancelled(error) => failure = Some(SaslError::Malformed(error)),
-                AuthEvent::Ended(end) => {
-                    // The server answers what was cancelled with an error of its own.
-                    if let Some(error) = failure {
-                        return Err(error.into());
-                    }
-                    return match end {
-                        Ok(()) => {
-                            exchange.finish(None)?;
-                            self.logged_in(Some(mechanism));
-                            Ok(())
-                        }
-                        Err(Error::Refused(refused)) => Err(match exchange.server_error() {
-                            Some(words) => refused.with_server_error(words).into(),
-                            None => Error::Refused(refused),
-                        }),
-                        Err(error) => Err(error),
-                    };
-                }
-                AuthEvent::Other => {}
-            }
-        }
-    }
-
-    /// What to try after `first` was refused: the exchange without channel binding, where that is
-    /// allowed. Says so to `tracing`.
-    pub(crate) fn without_binding(
-        &self,
-        error: &Error,
-        refused: &Mechanism,
-        offered: impl IntoIterator<Item = impl AsRef<[u8]>>,
-        credentials: &Credentials,
-        context: &SaslContext,
-    ) -> Option<Result<ClientExchange, SaslError>> {
-        let about_binding = match error {
-            Error::Refused(refused) => !refused.is_transient(),
-            Error::Sasl(error @ SaslError::ServerError(_)) => !error.is_authentication(),
-            _ => false,
-        };
-        if !about_binding || !self.is_usable() {
-            return None;
-        }
-        let exchange = ClientExchange::unbound(refused, credentials, offered, context)?;
-        let server = self.endpoint.address();
-        tracing::warn!(target: CLIENT_TRACES, %server, %refused, %error, "logging in without channel binding");
-        Some(exchange)
-    }
-
-    /// The login succeeded without the channel binding that the server offers.
-    pub(crate) fn note_unbound(&mut self) {
-        if let Some(login) = &mut self.login {
-            login.deviations.push(Deviation::new(crate::sasl::UNBOUND_AFTER_REFUSAL, 0));
-        }
-    }
-
-    /// What SASL may rely on over this session's stream.
-    pub(crate) fn sasl_context(
-        &self,
-        allow_clear_credentials: bool,
-        binding_fallback: bool,
-        max_iterations: u32,
-    ) -> SaslContext {
-        SaslContext::of(self.stream())
-            .allow_clear_credentials(allow_clear_credentials)
-            .with_binding_fallback(binding_fallback)
-            .with_max_iterations(max_iterations)
-    }
-
     /// Ends the connection from this side: writes what waits, and closes the stream.
     pub(crate) async fn close(&mut self) -> Result<()> {
         self.machine().close();
@@ -491,98 +369,3 @@ impl<C: Machine> Session<C> {
         }
     }
 }
-
-/// Gives a client the ways to its server, in the same words for each protocol. The client has a `session`
-/// and `begin(stream, channel, endpoint, config)`, its module a `Config` with `login(credentials)`.
-macro_rules! connecting {
-    ($module:literal, $protocol:literal) => {
-        impl Client {
-            /// Connects, with TLS as the endpoint says, and logs in by the best mechanism that the server
-            /// offers.
-            ///
-            /// # Examples
-            ///
-            /// ```no_run
-            /// # async fn example() -> mailwire_transport::Result<()> {
-            #[doc = concat!("use mailwire_transport::{Endpoint, Protocol, Security, ", $module, ", sasl::Credentials};")]
-            ///
-            #[doc = concat!("let endpoint = Endpoint::new(\"mail.example.org\", Protocol::", $protocol, ", Security::implicit_tls());")]
-            /// let credentials = Credentials::password("ada", "secret");
-            #[doc = concat!("let client = ", $module, "::Client::connect(endpoint, &credentials).await?;")]
-            /// assert!(client.is_encrypted());
-            /// # Ok(())
-            /// # }
-            /// ```
-            ///
-            /// # Errors
-            ///
-            /// The connection, the TLS handshake or the login fails; or the login would show the password
-            /// in clear.
-            pub async fn connect(endpoint: Endpoint, credentials: &Credentials) -> Result<Self> {
-                Self::connect_with(endpoint, Config::login(credentials.clone())).await
-            }
-
-            /// Connects, with TLS as the endpoint says, and logs in as the configuration says.
-            ///
-            /// # Errors
-            ///
-            /// As [`connect`](Self::connect).
-            pub async fn connect_with(endpoint: Endpoint, config: Config) -> Result<Self> {
-                let stream = endpoint.connect().await?;
-                let channel = endpoint.channel();
-                Self::begin_in_time(stream, channel, endpoint, config).await
-            }
-
-            /// Begins a session over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes
-            /// on top of it as the endpoint says, unless the stream has it already.
-            ///
-            /// # Errors
-            ///
-            /// As [`connect`](Self::connect).
-            pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
-                let (stream, channel) = endpoint.adopt(stream).await?;
-                Self::begin_in_time(stream, channel, endpoint, config).await
-            }
-
-            async fn begin_in_time(
-                stream: Stream,
-                channel: Channel,
-                endpoint: Endpoint,
-                config: Config,
-            ) -> Result<Self> {
-                let server = endpoint.address().clone();
-                let limit = endpoint.timeouts().login;
-                let begun = Self::begin(stream, channel, endpoint, config);
-                let client = crate::within(limit, Phase::Login, begun).await;
-                client.map_err(|error| error.during(&server, &Phase::Login))
-            }
-
-            /// Whether another call can be made: no call has ended the connection, none was dropped where
-            /// that cannot be made good, and the server has not said goodbye as far as was read. It waits
-            /// for nothing and sends nothing; `noop` asks the server.
-            #[must_use]
-            pub fn is_usable(&self) -> bool {
-                self.session.is_usable()
-            }
-
-            /// Returns how this client logged in; `None` if it did not.
-            #[must_use]
-            pub const fn login(&self) -> Option<&crate::Login> {
-                self.session.login.as_ref()
-            }
-
-            /// Returns the server that this session is with.
-            #[must_use]
-            pub const fn endpoint(&self) -> &Endpoint {
-                self.session.endpoint()
-            }
-
-            /// Whether the connection is protected, by TLS or because it never leaves the machine.
-            #[must_use]
-            pub fn is_encrypted(&self) -> bool {
-                self.session.machine_ref().is_tls()
-            }
-        }
-    };
-}
-pub(crate) use connecting;

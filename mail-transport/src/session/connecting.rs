@@ -1,0 +1,96 @@
+//! The ways of the three clients to their servers.
+
+/// Gives a client the ways to its server, in the same words for each protocol. The client has a `session`
+/// and `begin(stream, channel, endpoint, config)`, its module a `Config` with `login(credentials)`.
+macro_rules! connecting {
+    ($module:literal, $protocol:literal) => {
+        impl Client {
+            /// Connects, with TLS as the endpoint says, and logs in by the best mechanism that the server
+            /// offers.
+            ///
+            /// # Examples
+            ///
+            /// ```no_run
+            /// # async fn example() -> mailwire_transport::Result<()> {
+            #[doc = concat!("use mailwire_transport::{Endpoint, Protocol, Security, ", $module, ", sasl::Credentials};")]
+            ///
+            #[doc = concat!("let endpoint = Endpoint::new(\"mail.example.org\", Protocol::", $protocol, ", Security::implicit_tls());")]
+            /// let credentials = Credentials::password("ada", "secret");
+            #[doc = concat!("let client = ", $module, "::Client::connect(endpoint, &credentials).await?;")]
+            /// assert!(client.is_encrypted());
+            /// # Ok(())
+            /// # }
+            /// ```
+            ///
+            /// # Errors
+            ///
+            /// The connection, the TLS handshake or the login fails; or the login would show the password
+            /// in clear.
+            pub async fn connect(endpoint: Endpoint, credentials: &Credentials) -> Result<Self> {
+                Self::connect_with(endpoint, Config::login(credentials.clone())).await
+            }
+
+            /// Connects, with TLS as the endpoint says, and logs in as the configuration says.
+            ///
+            /// # Errors
+            ///
+            /// As [`connect`](Self::connect).
+            pub async fn connect_with(endpoint: Endpoint, config: Config) -> Result<Self> {
+                let stream = endpoint.connect().await?;
+                let channel = endpoint.channel();
+                Self::begin_in_time(stream, channel, endpoint, config).await
+            }
+
+            /// Begins a session over a stream that is there: a proxy's tunnel, a pipe in tests. TLS comes
+            /// on top of it as the endpoint says, unless the stream has it already.
+            ///
+            /// # Errors
+            ///
+            /// As [`connect`](Self::connect).
+            pub async fn over(stream: Stream, endpoint: Endpoint, config: Config) -> Result<Self> {
+                let (stream, channel) = endpoint.adopt(stream).await?;
+                Self::begin_in_time(stream, channel, endpoint, config).await
+            }
+
+            async fn begin_in_time(
+                stream: Stream,
+                channel: Channel,
+                endpoint: Endpoint,
+                config: Config,
+            ) -> Result<Self> {
+                let server = endpoint.address().clone();
+                let limit = endpoint.timeouts().login;
+                let begun = Self::begin(stream, channel, endpoint, config);
+                let client = crate::within(limit, Phase::Login, begun).await;
+                client.map_err(|error| error.during(&server, &Phase::Login))
+            }
+
+            /// Whether another call can be made: no call has ended the connection, none was dropped where
+            /// that cannot be made good, and the server has not said goodbye as far as was read. It waits
+            /// for nothing and sends nothing; `noop` asks the server.
+            #[must_use]
+            pub fn is_usable(&self) -> bool {
+                self.session.is_usable()
+            }
+
+            /// Returns how this client logged in; `None` if it did not.
+            #[must_use]
+            pub const fn login(&self) -> Option<&crate::Login> {
+                self.session.login.as_ref()
+            }
+
+            /// Returns the server that this session is with.
+            #[must_use]
+            pub const fn endpoint(&self) -> &Endpoint {
+                self.session.endpoint()
+            }
+
+            /// Whether the connection is protected, by TLS or because it never leaves the machine.
+            #[must_use]
+            pub fn is_encrypted(&self) -> bool {
+                self.session.machine_ref().is_tls()
+            }
+        }
+    };
+}
+pub(crate) use connecting;
