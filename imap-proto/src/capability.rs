@@ -231,6 +231,9 @@ capabilities! {
     /// APPEND can be made of parts that the server has ([RFC
     /// 4469](https://www.rfc-editor.org/rfc/rfc4469)).
     Catenate = "CATENATE",
+    /// URLs can name ranges of bytes ([RFC 5550 section
+    /// 5.7.1](https://www.rfc-editor.org/rfc/rfc5550#section-5.7.1)).
+    UrlPartial = "URL-PARTIAL",
     /// Texts can come in other languages ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).
     Language = "LANGUAGE",
     /// The mail is to be had by JMAP, too ([RFC 9698](https://www.rfc-editor.org/rfc/rfc9698)).

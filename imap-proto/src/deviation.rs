@@ -72,6 +72,7 @@
 //! | `odd-flag` | flags | a flag with characters that are not allowed |
 //! | `odd-quota-list` | GETQUOTA, SETQUOTA | a list of quotas that is written otherwise than in RFC 9208 |
 //! | `odd-right` | SETACL, ACL, LISTRIGHTS, MYRIGHTS | a right that is no small letter and no digit: it is left out |
+//! | `odd-url` | status responses | a URL with characters that it must not have |
 //! | `options-after-mailbox` | GETMETADATA | options after the name of the mailbox |
 //! | `parameter-without-value` | BODYSTRUCTURE | a parameter of a media type or a disposition that has no value |
 //! | `parameters-for-md5` | BODYSTRUCTURE | parameters where Content-MD5 is due: they are left out |
@@ -239,6 +240,8 @@ mailwire_core::deviations! {
     ODD_QUOTA_LIST = "odd-quota-list";
     /// A right that is no small letter and no digit: it is left out.
     ODD_RIGHT = "odd-right";
+    /// A URL with characters that it must not have.
+    ODD_URL = "odd-url";
     /// Options after the name of the mailbox.
     OPTIONS_AFTER_MAILBOX = "options-after-mailbox";
     /// A parameter of a media type or a disposition that has no value.

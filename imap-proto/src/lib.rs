@@ -104,6 +104,7 @@ pub mod support;
 pub mod sync;
 pub mod threading;
 pub mod types;
+pub mod url;
 pub mod view;
 
 pub use capability::{Capabilities, Capability};

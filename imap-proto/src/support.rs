@@ -244,8 +244,9 @@ extensions! {
     3 "UNAUTHENTICATE" in "RFC 8437": Whole Whole
         "another login on the connection"
         ["mail-store/tests/imap_sessions.rs::one_connection_serves_one_user_after_the_other", "imap-proto/tests/compress.rs::nothing_is_left_of_a_user_who_has_logged_out"]
-    3 "CATENATE" in "RFC 4469": Values Values
-        "messages made of parts that the server has; missing: the call, the store" []
+    3 "CATENATE" in "RFC 4469": Whole Whole
+        "messages made of parts that the server has"
+        ["mail-store/tests/imap_catenate.rs::an_attachment_is_not_sent_again", "mail-store/tests/imap_catenate.rs::urls_on_the_wire"]
     3 "I18NLEVEL=1", "I18NLEVEL=2" in "RFC 5255": Whole Whole
         "how text is compared"
         ["mail-store/tests/imap_search.rs::comparators"]
@@ -275,8 +276,9 @@ extensions! {
         "URLs for those who have no account" []
     4 "URLAUTH=BINARY" in "RFC 5524": Nothing Nothing
         "decoded content of such URLs" []
-    4 "URL-PARTIAL" in "RFC 5550": Nothing Nothing
-        "ranges in URLs" []
+    4 "URL-PARTIAL" in "RFC 5550": Whole Whole
+        "ranges in URLs"
+        ["mail-store/tests/imap_catenate.rs::an_attachment_is_not_sent_again"]
     4 "MAILBOX-REFERRALS" in "RFC 2193": Whole Whole
         "a mailbox is on another server"
         ["mail-store/tests/imap_boxes.rs::languages_and_other_servers", "mail-transport/tests/imap_mailboxes.rs::referrals_are_told"]

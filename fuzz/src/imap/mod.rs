@@ -11,6 +11,7 @@ use mailwire_imap::{
     command::{Authenticate, Command, Literals, Login, Request, WriteOptions, Written},
     framing::{Frame, Framed, Framer, Speaker},
     response::Response,
+    url::ImapUrl,
 };
 
 use self::session::{Caller, Service};
@@ -21,14 +22,23 @@ use mailwire_oracles::{both_dialects, cuts_of, pieces, round_trip, shown_alike};
 /// Literals of more bytes are streamed where bytes are framed.
 const INLINE: u64 = 40;
 
-/// Bytes as commands.
+/// Bytes as commands, and as URLs.
 pub fn command(data: &[u8]) {
+    url(data);
     for frame in frames(Speaker::Client, data) {
         let length = frame.bytes.len();
         check_read(
             both_dialects(length, |dialect| Request::parse(&frame.bytes, frame.context(dialect, 16))),
             command_is_written,
         );
+    }
+}
+
+/// What is read as a URL is written as one that is read as the same.
+fn url(data: &[u8]) {
+    let base = ImapUrl::parse("imap://example.com/a/;UID=1").expect("a URL");
+    for url in [ImapUrl::parse(data), base.resolve(data)].into_iter().flatten() {
+        assert_eq!(ImapUrl::parse(url.to_string()), Ok(url.clone()), "{url}");
     }
 }
 

@@ -91,7 +91,7 @@ fn capabilities(u: &mut Unstructured<'_>) -> Result<Vec<Capability>> {
 }
 
 fn code(u: &mut Unstructured<'_>) -> Result<Code> {
-    Ok(match u.int_in_range(0..=23)? {
+    Ok(match u.int_in_range(0..=24)? {
         0 => Code::Alert,
         1 => Code::ReadOnly,
         2 => Code::TryCreate,
@@ -120,6 +120,7 @@ fn code(u: &mut Unstructured<'_>) -> Result<Code> {
         20 => Code::BadEvent(some(u, atom)?),
         21 => Code::NoUpdate(Tag::new(word(u, b"Aa09.-")?).map_err(none)?),
         22 => Code::UndefinedFilter(atom(u)?),
+        23 => Code::BadUrl(ImapString::new(&u.arbitrary::<crate::url::Target>()?).map_err(none)?),
         16 => Code::MessageLimit { limit: from_one(u)?, uid: maybe(u, from_one)? },
         _ => {
             let arguments = maybe(u, |u| word(u, b"Az09 ()\"\\*%"))?;

@@ -1,12 +1,16 @@
 //! What FETCH gives of a message.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+};
 
 use mailwire_core::from_variants;
 use mailwire_imap::{
     command::{FetchAtt, PreviewMods},
     response::{BinarySize, Code, MsgAtt},
     types::{ImapString, Partial, Section},
+    url::MessagePart,
 };
 use mailwire_transport::{
     Budget, OverBudget,
@@ -88,15 +92,34 @@ impl<'a> Plan<'a> {
             match fetch.items(&self.items).await {
                 Ok(fetched) => out.message(fetched).await?,
                 Err(Stop::Store(Error::NoSuchBody)) => {}
-                Err(Stop::Store(error)) => return Err(error.into()),
-                Err(Stop::UnknownEncoding) => {
-                    let refusal = Refusal::new("The part's transfer encoding is not known");
-                    return Err(refusal.with_code(Code::UnknownCte));
-                }
-                Err(Stop::OverBudget(over)) => return Err(over.into()),
+                Err(stop) => return Err(stop.into()),
             }
         }
         Ok(())
+    }
+}
+
+/// What a URL names of a message.
+pub(super) async fn part<S: Store>(
+    store: &S,
+    row: &Row,
+    part: &MessagePart,
+    budget: &mut Budget,
+) -> Result<Found<S>, Refusal> {
+    let section = part.section();
+    let range = part
+        .partial
+        .map(|range| Partial { offset: range.offset, length: range.length.unwrap_or(NonZeroU64::MAX) });
+    let asked = FetchAtt::BodySection { section: section.clone(), partial: range, peek: true };
+    if *section != Section::WHOLE {
+        // To find a part is to look at the message.
+        budget.spend(row.size).await?;
+    }
+    let mut fetch = Fetch { store, row, parts: None, sizes: Vec::new(), budget };
+    match fetch.content(&asked, Choice::of(section).as_ref()).await {
+        Ok(found) => Ok(found),
+        Err(Stop::Store(Error::NoSuchBody)) => Ok(None),
+        Err(stop) => Err(stop.into()),
     }
 }
 
@@ -114,6 +137,18 @@ impl From<UnknownEncoding> for Stop {
     }
 }
 
+impl From<Stop> for Refusal {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Store(error) => error.into(),
+            Stop::UnknownEncoding => {
+                Self::new("The part's transfer encoding is not known").with_code(Code::UnknownCte)
+            }
+            Stop::OverBudget(over) => over.into(),
+        }
+    }
+}
+
 struct Fetch<'a, S> {
     store: &'a S,
     row: &'a Row,
@@ -123,7 +158,8 @@ struct Fetch<'a, S> {
     budget: &'a mut Budget,
 }
 
-type Found<S> = Option<Content<Contents<<S as Store>::Reader>>>;
+/// What there is of a content that was asked for.
+pub(super) type Found<S> = Option<Content<Contents<<S as Store>::Reader>>>;
 
 impl<S: Store> Fetch<'_, S> {
     async fn items(

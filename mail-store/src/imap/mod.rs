@@ -1,5 +1,6 @@
 //! Any store as an IMAP service.
 
+mod catenate;
 mod fetch;
 mod open;
 mod order;
@@ -80,6 +81,8 @@ impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
             Capability::Within,
             Capability::ObjectId,
             Capability::SaveDate,
+            Capability::Catenate,
+            Capability::UrlPartial,
             Capability::Utf8Accept,
         ];
         of_all_stores.into_iter().chain(self.store.extensions()).collect()

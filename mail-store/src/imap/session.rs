@@ -250,9 +250,7 @@ impl<S: Store> Session for ImapSession<S> {
         check(&message.flags)?;
         let mailbox = self.user.target(mailbox).await?;
         let mut writer = self.user.store.body(&[self.user.account], Some(body.length())).await?;
-        while let Some(chunk) = body.chunk().await? {
-            writer.write(chunk).await?;
-        }
+        self.user.write(body, &mut writer).await?;
         let target = target(&mailbox, &message);
         let stored = self.user.store.deliver(writer.finish().await?, &[target]).await.pop();
         let delivered = stored.unwrap_or(Err(Error::NoSuchMailbox)).map_err(try_create)?;
@@ -269,9 +267,7 @@ impl<S: Store> Session for ImapSession<S> {
         while let Some(message) = messages.next().await? {
             check(&message.flags)?;
             let mut writer = self.user.store.body(&[self.user.account], Some(message.length)).await?;
-            while let Some(chunk) = messages.chunk().await? {
-                writer.write(chunk).await?;
-            }
+            self.user.write(messages.body(), &mut writer).await?;
             written.push((writer, target(&mailbox, &message)));
         }
         self.user.deliver(written, None).await
@@ -290,9 +286,7 @@ impl<S: Store> Session for ImapSession<S> {
         let from = open.mailbox;
         let mailbox = self.user.target(mailbox).await?;
         let mut writer = self.user.store.body(&[self.user.account], Some(message.length)).await?;
-        while let Some(chunk) = body.chunk().await? {
-            writer.write(chunk).await?;
-        }
+        self.user.write(body, &mut writer).await?;
         let written = vec![(writer, target(&mailbox, &message))];
         Ok(self.user.deliver(written, Some((from, replaced))).await?.pop())
     }

@@ -78,6 +78,10 @@ macro_rules! codes {
             /// `UNDEFINED-FILTER`: no search has this name
             /// ([RFC 5466 section 3.1](https://www.rfc-editor.org/rfc/rfc5466#section-3.1)).
             UndefinedFilter(Atom),
+            /// `BADURL`: a message could not be put together for this URL ([RFC 4469 section
+            /// 4.1](https://www.rfc-editor.org/rfc/rfc4469#section-4.1)). What cannot stand in a URL is written with
+            /// `%`.
+            BadUrl(ImapString),
             /// `MAILBOXID`: what the mailbox is called for good (RFC 8474).
             MailboxId(ImapString),
             /// `INPROGRESS`: a command takes its time
@@ -249,6 +253,7 @@ impl Code {
             Self::CopyUid(copy) => copy.uid_validity.is_some(),
             Self::BadEvent(names) => !names.is_empty(),
             Self::Referral(urls) => urls.iter().any(|url| is_url(url.as_bytes())),
+            Self::BadUrl(url) => !url.is_empty(),
             _ => true,
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     extensions::{context::read_tag, inprogress::Progress, metadata::MetadataCode},
     types::{
         Atom, ImapString, KnownNumbers, KnownUids, PermanentFlags, Reader, chars, read_astring, read_count,
-        read_mod_seq, read_nz,
+        read_mod_seq, read_nz, read_string,
     },
 };
 
@@ -117,6 +117,7 @@ impl Code {
         let is = |known: &str| chars::is_name(name, known);
         let code = match name.len() {
             6 if is("UNSEEN") => Self::Unseen(read_number(r, deviation::ZERO_FOR_UNSEEN)?),
+            6 if is("BADURL") => Self::BadUrl(read_bad_url(r)?),
             7 if is("UIDNEXT") => Self::UidNext(read_number(r, deviation::ZERO_FOR_UIDNEXT)?),
             7 if is("COPYUID") => {
                 let uid_validity = read_number(r, deviation::ZERO_FOR_UIDVALIDITY)?;
@@ -213,6 +214,30 @@ fn read_number<N: From<NonZeroU32>>(r: &mut Reader<'_>, zero: &'static str) -> R
         r.deviate_at(start, zero)?;
     }
     Ok(NonZeroU32::new(value).map(N::from))
+}
+
+/// ```text
+/// badurl-response-code = "BADURL" SP url-resp-text
+/// url-resp-text        = 1*(<any TEXT-CHAR except "]">)
+/// ```
+///
+/// Quotes around it, as the RFC's example has them, are no part of it. Lenient: what cannot stand in a URL.
+fn read_bad_url(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
+    r.space()?;
+    if r.peek() == Some(b'"') {
+        return read_string(r);
+    }
+    let start = r.offset();
+    r.take_while(|byte| byte > b' ' && byte < 0x7f && byte != b']');
+    if r.peek().is_some_and(|byte| byte != b']') {
+        r.deviate(deviation::ODD_URL)?;
+        r.take_while(|byte| !matches!(byte, 0 | b'\r' | b'\n' | b']'));
+    }
+    if r.offset() == start {
+        Err(r.error("expected a URL"))
+    } else {
+        Ok(ImapString::unchecked(r.text_from(start)))
+    }
 }
 
 /// ```text

@@ -88,6 +88,10 @@ impl Code {
                     out.extend_from_slice(url.as_bytes());
                 }
             }
+            Self::BadUrl(url) => {
+                out.extend_from_slice(b"BADURL ");
+                write_bad_url(out, url.as_bytes());
+            }
             Self::MailboxId(id) => {
                 out.extend_from_slice(b"MAILBOXID (");
                 write_word(out, id);
@@ -129,4 +133,17 @@ fn write_word(out: &mut Vec<u8>, word: &ImapString) {
 
 pub(super) fn is_url(url: &[u8]) -> bool {
     !url.is_empty() && url.iter().all(|&byte| byte > b' ' && byte < 0x7f && byte != b']')
+}
+
+/// Appends a URL with `%` for what would end it.
+fn write_bad_url(out: &mut Vec<u8>, url: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for (at, &byte) in url.iter().enumerate() {
+        if is_url(&[byte]) && !(at == 0 && byte == b'"') {
+            out.push(byte);
+            continue;
+        }
+        out.push(b'%');
+        out.extend([byte >> 4, byte & 15].iter().filter_map(|digit| DIGITS.get(usize::from(*digit))));
+    }
 }

@@ -6,9 +6,13 @@ use mailwire_core::{Misuse, NotOffered};
 use mailwire_imap::{
     Capability,
     client::Event,
-    command::{Append, AppendData, AppendKind, AppendLiteral, AppendMessage, Command, Replace, Replaced},
+    command::{
+        AString, Append, AppendData, AppendKind, AppendLiteral, AppendMessage, CatPart, Command, Replace,
+        Replaced,
+    },
     response::{Code, Reply, Untagged},
     types::{DateTime, Flag, FlagSet, KnownUids, Uid, UidSet, UidValidity},
+    url::{MessagePart, Target},
 };
 
 use super::{Call, Client, FlagChange, ToMailbox, messages::check_flags};
@@ -71,6 +75,83 @@ impl AppendOptions {
     }
 }
 
+/// What a message is made of: one payload, or [parts](Catenate).
+///
+/// Whatever becomes a [`Payload`] becomes this, too.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum Content<'p> {
+    /// The message.
+    Whole(Payload<'p>),
+    /// Parts of it.
+    Catenate(Catenate<'p>),
+}
+
+/// A message that the server puts together of what is sent and what it has, so that an attachment need not be sent again
+/// ([RFC 4469](https://www.rfc-editor.org/rfc/rfc4469)).
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {
+/// use mailwire_transport::imap::{
+///     client::Catenate,
+///     proto::{types::{Section, Uid}, url::MessagePart},
+/// };
+///
+/// let draft = |section| MessagePart::new("Drafts".try_into().unwrap(), Uid::MIN).with_section(section);
+/// let message = Catenate::new()
+///     .with_text("Subject: another one\r\nMIME-Version: 1.0\r\nContent-Type: image/png\r\n\r\n")
+///     .with_part(draft(Section::TEXT));
+/// client.append("Drafts", message).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Default)]
+pub struct Catenate<'p> {
+    parts: Vec<Part<'p>>,
+}
+
+#[derive(Debug)]
+enum Part<'p> {
+    Text(Payload<'p>),
+    Url(MessagePart),
+}
+
+impl<'p> Catenate<'p> {
+    /// A message of no parts so far; it needs one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds bytes that are sent.
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<Payload<'p>>) -> Self {
+        self.parts.push(Part::Text(text.into()));
+        self
+    }
+
+    /// Adds bytes that the server has: of another message, in any mailbox. Ranges of bytes need URL-PARTIAL.
+    #[must_use]
+    pub fn with_part(mut self, part: MessagePart) -> Self {
+        self.parts.push(Part::Url(part));
+        self
+    }
+}
+
+impl<'p, P: Into<Payload<'p>>> From<P> for Content<'p> {
+    fn from(payload: P) -> Self {
+        Self::Whole(payload.into())
+    }
+}
+
+impl<'p> From<Catenate<'p>> for Content<'p> {
+    fn from(parts: Catenate<'p>) -> Self {
+        Self::Catenate(parts)
+    }
+}
+
 impl Client {
     /// APPEND: puts a message into a mailbox ([RFC 9051 section 6.3.12](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.12)). Returns its UID, if the server tells it.
     ///
@@ -98,7 +179,7 @@ impl Client {
     pub async fn append(
         &mut self,
         mailbox: impl ToMailbox,
-        message: impl Into<Payload<'_>>,
+        message: impl Into<Content<'_>>,
     ) -> Result<Option<AppendUid>> {
         self.append_with(mailbox, AppendOptions::new(), message).await
     }
@@ -107,14 +188,15 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `\Recent` is among the flags, the length of the message is not known, the server refuses, or the
+    /// `\Recent` is among the flags, the length of the message is not known, it has parts and the server does not offer
+    /// CATENATE or knows one of them not (code `BADURL`), the server refuses, or the
     /// connection fails. A code `TRYCREATE` means that there is no such mailbox, and could be. An error of
     /// the reader, or its early end, leaves the client spent.
     pub async fn append_with(
         &mut self,
         mailbox: impl ToMailbox,
         options: AppendOptions,
-        message: impl Into<Payload<'_>>,
+        message: impl Into<Content<'_>>,
     ) -> Result<Option<AppendUid>> {
         self.append_all(mailbox, [(options, message.into())]).await
     }
@@ -126,17 +208,16 @@ impl Client {
     /// # Errors
     ///
     /// There are several, and the server does not offer MULTIAPPEND; and as [`append_with`](Self::append_with).
-    pub async fn append_all<'p>(
+    pub async fn append_all<'p, M: Into<Content<'p>>>(
         &mut self,
         mailbox: impl ToMailbox,
-        messages: impl IntoIterator<Item = (AppendOptions, Payload<'p>)>,
+        messages: impl IntoIterator<Item = (AppendOptions, M)>,
     ) -> Result<Option<AppendUid>> {
         let mailbox = mailbox.to_mailbox()?;
         let mut append: Option<Append> = None;
         let mut payloads = VecDeque::new();
-        for (options, payload) in messages {
-            let (message, streamed) = self.message(options, payload)?;
-            payloads.extend(streamed);
+        for (options, content) in messages {
+            let message = self.message(options, content.into(), &mut payloads)?;
             append = Some(match append {
                 Some(append) => append.and(message),
                 None => Append::new(mailbox.clone(), message),
@@ -164,7 +245,7 @@ impl Client {
         replaced: Uid,
         mailbox: impl ToMailbox,
         options: AppendOptions,
-        message: impl Into<Payload<'_>>,
+        message: impl Into<Content<'_>>,
     ) -> Result<Option<AppendUid>> {
         let mailbox = mailbox.to_mailbox()?;
         if !self.has(&Capability::Replace) {
@@ -176,36 +257,63 @@ impl Client {
             self.simple(Command::UidExpunge(UidSet::single(replaced))).await?;
             return Ok(appended);
         }
-        let (message, streamed) = self.message(options, message.into())?;
+        let mut payloads = VecDeque::new();
+        let message = self.message(options, message.into(), &mut payloads)?;
         let replace = Replace::new(Replaced::Uid(Some(replaced)), mailbox, message);
-        self.put(Command::Replace(replace.into()), streamed.into_iter().collect()).await
+        self.put(Command::Replace(replace.into()), payloads).await
     }
 
-    /// A message as it is announced, and what is sent after that.
+    /// A message as it is announced; what is sent after that goes to `payloads`.
     fn message<'p>(
         &self,
         options: AppendOptions,
-        payload: Payload<'p>,
-    ) -> Result<(AppendMessage, Option<(Payload<'p>, u64)>)> {
+        content: Content<'p>,
+        payloads: &mut VecDeque<(Payload<'p>, u64)>,
+    ) -> Result<AppendMessage> {
         let AppendOptions { flags, date } = options;
         check_flags(&flags)?;
-        let (literal, streamed) = if let Some(bytes) = payload.bytes() {
-            let mut literal = AppendLiteral::inline(bytes.clone());
-            if let Some(at) = memchr::memchr(0, bytes) {
-                if !self.has(&Capability::Binary) {
-                    let (reason, offset) = ("NUL in a literal", at as u64);
-                    return Err(Misuse::InvalidBody { reason, offset }.into());
-                }
-                literal = literal.with_kind(AppendKind::Binary);
+        let data = match content {
+            Content::Whole(payload) => AppendData::Literal(self.literal(payload, payloads)?),
+            Content::Catenate(Catenate { parts }) if parts.is_empty() => {
+                return Err(Misuse::BodyMismatch("it has no parts").into());
             }
-            (literal, None)
-        } else {
-            let length = payload.length().ok_or(Misuse::BodyMismatch("its length is unknown"))?;
-            (AppendLiteral::streamed(length), Some((payload, length)))
+            Content::Catenate(Catenate { parts }) => {
+                let parts = parts.into_iter().map(|part| match part {
+                    Part::Text(payload) => self.literal(payload, payloads).map(CatPart::Text),
+                    Part::Url(part) => self.url(part).map(CatPart::Url),
+                });
+                AppendData::Catenate(parts.collect::<Result<_>>()?)
+            }
         };
-        let mut message = AppendMessage::new(AppendData::Literal(literal)).with_flags(flags);
+        let mut message = AppendMessage::new(data).with_flags(flags);
         message.date = date;
-        Ok((message, streamed))
+        Ok(message)
+    }
+
+    fn literal<'p>(
+        &self,
+        payload: Payload<'p>,
+        payloads: &mut VecDeque<(Payload<'p>, u64)>,
+    ) -> Result<AppendLiteral> {
+        let Some(bytes) = payload.bytes() else {
+            let length = payload.length().ok_or(Misuse::BodyMismatch("its length is unknown"))?;
+            payloads.push_back((payload, length));
+            return Ok(AppendLiteral::streamed(length));
+        };
+        let literal = AppendLiteral::inline(bytes.clone());
+        let Some(at) = memchr::memchr(0, bytes) else { return Ok(literal) };
+        if !self.has(&Capability::Binary) {
+            let (reason, offset) = ("NUL in a literal", at as u64);
+            return Err(Misuse::InvalidBody { reason, offset }.into());
+        }
+        Ok(literal.with_kind(AppendKind::Binary))
+    }
+
+    fn url(&self, part: MessagePart) -> Result<AString> {
+        if part.partial.is_some() && !self.has(&Capability::UrlPartial) {
+            return Err(Misuse::NotOffered(NotOffered::Extension("URL-PARTIAL")).into());
+        }
+        Ok(AString::new(&Target::from(part))?)
     }
 
     /// Sends APPEND or REPLACE, and the messages that are not in the command.

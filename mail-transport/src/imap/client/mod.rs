@@ -67,7 +67,7 @@ use mailwire_imap::{
 };
 
 pub use self::{
-    append::{AppendOptions, AppendUid},
+    append::{AppendOptions, AppendUid, Catenate, Content},
     body::Body,
     config::{Config, LoginMechanism},
     extensions::{ListedRights, Metadata},

@@ -6,28 +6,31 @@ use mailwire_imap::{
     command::{Append, Replace},
     response::{Code, Reply, ReplyKind, Untagged},
     types::KnownUids,
+    url::MailboxRef,
 };
 
 use super::{
     answers::Appended,
     body::{Body, BodyOutcome, Messages},
     conversation::{Conversation, Stop, done},
-    options::NewMessage,
     refusal::{Refusal, status},
     sending::push,
     service::{Service, Session},
     sets,
 };
+use crate::Budget;
+
+const MISSING: Stop = Stop::Bad("The message is missing");
 
 impl<S: Service> Conversation<S> {
     /// APPEND: RFC 9051 section 6.3.12; of several messages, RFC 3502.
     pub(super) async fn append(&mut self, ticket: Ticket, append: Append) -> Result<Reply, Stop> {
         let several = self.offers(&Capability::MultiAppend);
         let name = self.name(&append.mailbox)?;
-        let message = first(append)?;
-        let limit = self.save_limit();
+        let (limit, cost, selected) = (self.save_limit(), self.message_cost(), self.selected());
         let session = self.session.as_mut().ok_or(Stop::Bad("Log in first"))?;
-        let mut body = Body::new(&mut self.driver, ticket, message.length);
+        let (message, mut body) =
+            Body::new(&mut self.driver, ticket, append, selected, cost).ok_or(MISSING)?;
         let stored = if several {
             let mut messages = Messages::new(message, body, limit);
             let stored = session.append_all(&name, &mut messages).await;
@@ -51,9 +54,10 @@ impl<S: Service> Conversation<S> {
         let Some(&replaced) = uids.first() else {
             return Err(Refusal::new("There is no such message").with_code(Code::NonExistent).into());
         };
-        let message = first(replace.append)?;
+        let (cost, selected) = (self.message_cost(), self.selected());
         let session = self.session.as_mut().ok_or(Stop::Bad("Log in first"))?;
-        let mut body = Body::new(&mut self.driver, ticket, message.length);
+        let (message, mut body) =
+            Body::new(&mut self.driver, ticket, replace.append, selected, cost).ok_or(MISSING)?;
         let stored = session.replace(replaced, &name, message, &mut body).await;
         let stored: Vec<_> = ended(stored, body).await?.into_iter().collect();
         if let Some(code) = append_uid(&stored) {
@@ -63,11 +67,16 @@ impl<S: Service> Conversation<S> {
         }
         Ok(done())
     }
-}
 
-/// The first message of an APPEND; the machine tells of the others when they come.
-fn first(append: Append) -> Result<NewMessage, Stop> {
-    append.messages.into_iter().next().map(NewMessage::of).ok_or(Stop::Bad("The message is missing"))
+    /// How large a message may be, and what it may cost to put it together.
+    fn message_cost(&self) -> (u64, Budget) {
+        (self.limits.message, self.budget())
+    }
+
+    /// The mailbox that URLs are relative to.
+    fn selected(&self) -> Option<MailboxRef> {
+        self.open.as_ref().and_then(|open| MailboxRef::new(&open.name).ok())
+    }
 }
 
 /// What became of messages that were on their way in.

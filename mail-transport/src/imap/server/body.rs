@@ -1,34 +1,81 @@
 //! The messages of an APPEND, on their way in.
 
-use std::num::NonZeroU32;
+use std::{collections::VecDeque, num::NonZeroU32};
 
 use bytes::Bytes;
 use mailwire_core::Ticket;
 use mailwire_imap::{
-    command::AppendMessage,
+    Capability,
+    command::{AString, Append, AppendData, AppendMessage, CatPart},
+    response::Code,
     server::{Connection, Event},
-    types::Flag,
+    types::{Flag, ImapString},
+    url::{MailboxRef, MessagePart, Target},
 };
 
 use super::{limiting::too_many, options::NewMessage, refusal::Refusal};
-use crate::{Driver, Error, OverBudget, Step, Stream};
+use crate::{Budget, Driver, Error, OverBudget, Step, Stream};
 
 /// A message that a client appends: at no time is more of it in memory than one piece.
 ///
-/// It is complete when [`chunk`](Self::chunk) says `None`; nothing may be kept of it before
+/// It is complete when [`chunk`](Self::chunk) or [`piece`](Self::piece) says `None`; nothing may be kept of it before
 /// that.
 #[derive(Debug)]
 pub struct Body<'a> {
     driver: &'a mut Driver<Stream, Connection>,
     ticket: Ticket,
     length: u64,
+    /// What the client has said of what comes, up to the next bytes.
+    coming: VecDeque<Coming>,
     state: State,
+    /// The mailbox that URLs are relative to.
+    selected: Option<MailboxRef>,
+    /// Bytes of the present message so far, and how many it can have.
+    size: u64,
+    limit: u64,
+    budget: Budget,
+}
+
+/// A piece of a message that a client appends.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Bytes that the client sent.
+    Bytes(Bytes),
+    /// What the user has there, as it is: CATENATE ([RFC 4469](https://www.rfc-editor.org/rfc/rfc4469)).
+    Url(UrlPiece),
+}
+
+/// A part of a message that is taken from another one.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UrlPiece {
+    /// The message, and what of it. Who asks is the session's user, and nobody is [authorized](MessagePart::auth) by
+    /// it.
+    pub part: MessagePart,
+    url: AString,
+}
+
+impl UrlPiece {
+    /// Refuses the message for this URL: there is no such mailbox with this UIDVALIDITY, message or part that the
+    /// user may read.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        bad_url(&self.url)
+    }
+}
+
+#[derive(Debug)]
+enum Coming {
+    Url(AString),
+    Bytes,
+    Next(Box<AppendMessage>),
 }
 
 #[derive(Debug)]
 enum State {
-    /// The client waits to be told to go on.
-    Waiting,
+    /// What comes next is among what the client has said, and waits to be asked for.
+    Between,
     Reading,
     /// The message is complete, and another follows.
     Next(Box<AppendMessage>),
@@ -47,71 +94,177 @@ pub(super) enum BodyOutcome {
 }
 
 impl<'a> Body<'a> {
-    pub(super) const fn new(driver: &'a mut Driver<Stream, Connection>, ticket: Ticket, length: u64) -> Self {
-        Self { driver, ticket, length, state: State::Waiting }
+    /// The messages of a command, with the first one.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub(super) fn new(
+        driver: &'a mut Driver<Stream, Connection>,
+        ticket: Ticket,
+        append: Append,
+        selected: Option<MailboxRef>,
+        (readable, budget): (u64, Budget),
+    ) -> Option<(NewMessage, Self)> {
+        let announced = driver.connection().capabilities().append_limit();
+        let limit = announced.map_or(readable, |announced| announced.min(readable));
+        let (coming, state) = (VecDeque::new(), State::Between);
+        let mut body = Self { driver, ticket, length: 0, coming, state, selected, size: 0, limit, budget };
+        let mut messages = append.messages.into_iter();
+        let first = body.begin(messages.next()?);
+        body.coming.extend(messages.map(|message| Coming::Next(message.into())));
+        Some((first, body))
     }
 
-    /// How many bytes the client has announced.
+    /// Goes on with this message.
+    fn begin(&mut self, message: AppendMessage) -> NewMessage {
+        let new = NewMessage::of(&message);
+        let after = std::mem::take(&mut self.coming);
+        match message.data {
+            AppendData::Catenate(parts) => self.say(parts),
+            _ => self.coming.push_back(Coming::Bytes),
+        }
+        self.coming.extend(after);
+        (self.size, self.state, self.length) = (0, State::Between, new.length);
+        new
+    }
+
+    fn say(&mut self, parts: Vec<CatPart>) {
+        self.coming.extend(parts.into_iter().map(|part| match part {
+            CatPart::Url(url) => Coming::Url(url),
+            _ => Coming::Bytes,
+        }));
+    }
+
+    /// How many bytes the client has announced: of a message that is put together, those that it sends itself, as far as
+    /// it has said.
     #[must_use]
     pub const fn length(&self) -> u64 {
         self.length
+    }
+
+    /// The work that the command may cost beyond what it stores: to find parts of messages, say.
+    pub const fn budget(&mut self) -> &mut Budget {
+        &mut self.budget
     }
 
     /// The next piece, of whatever size it came in; `None` at the end.
     ///
     /// # Errors
     ///
-    /// The message will not be complete: give this error as the answer to the APPEND.
+    /// The message will not be complete: give this error as the answer to the APPEND. A service with CATENATE asks for
+    /// [`piece`](Self::piece) instead.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Refusal> {
-        match self.advance().await {
-            Ok(chunk) => Ok(chunk),
+        match self.piece().await? {
+            Some(Piece::Bytes(bytes)) => Ok(Some(bytes)),
+            Some(Piece::Url(url)) => Err(url.refusal()),
+            None => Ok(None),
+        }
+    }
+
+    /// The next piece, which can be one that the user has already where the service has
+    /// [`Capability::Catenate`]; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// The message will not be complete, is too large, or has a part that nobody can have: give this error as the answer
+    /// to the APPEND.
+    pub async fn piece(&mut self) -> Result<Option<Piece>, Refusal> {
+        let coming = match self.advance().await {
+            Ok(coming) => coming,
             Err(error) => {
                 if !matches!(self.state, State::Aborted | State::Failed(_)) {
                     self.state = State::Failed(error);
                 }
-                Err(Refusal::new("The message is not complete"))
+                return Err(Refusal::new("The message is not complete"));
             }
+        };
+        match coming {
+            Some(Ok(bytes)) => {
+                self.count(bytes.len() as u64)?;
+                Ok(Some(Piece::Bytes(bytes)))
+            }
+            Some(Err(url)) => self.resolve(url).map(|piece| Some(Piece::Url(piece))),
+            None => Ok(None),
         }
     }
 
-    async fn advance(&mut self) -> Result<Option<Bytes>, Error> {
-        if matches!(self.state, State::Waiting) {
-            self.driver.connection_mut().accept_body(self.ticket)?;
-            self.state = State::Reading;
+    /// Counts bytes that a URL stands for, before they are taken.
+    ///
+    /// # Errors
+    ///
+    /// The message becomes larger than the server takes.
+    pub fn count(&mut self, bytes: u64) -> Result<(), Refusal> {
+        self.size = self.size.saturating_add(bytes);
+        if self.size <= self.limit {
+            return Ok(());
         }
-        while matches!(self.state, State::Reading) {
-            match self.driver.next().await? {
-                Step::Event(Event::BodyChunk(chunk)) => return Ok(Some(chunk)),
-                Step::Event(Event::BodyEnd { .. }) => self.state = State::Complete,
-                Step::Event(Event::AppendMore { messages, .. }) => {
-                    // Parts are not offered, and of messages each has its bytes.
-                    let next = messages.into_iter().next().ok_or(Error::Closed)?;
-                    self.state = State::Next(next.into());
-                }
-                Step::Event(Event::BodyRefused { .. }) => self.state = State::Aborted,
-                Step::Event(_) => {}
-                Step::Blocked | Step::Upgrade(_) | Step::Closed => return Err(Error::Closed),
+        Err(Refusal::new("The message becomes too large").with_code(Code::TooBig))
+    }
+
+    /// A URL is of a message, and of nobody else's server (RFC 4469 section 3).
+    fn resolve(&self, url: AString) -> Result<UrlPiece, Refusal> {
+        match Target::parse(url.as_bytes(), self.selected.as_ref()) {
+            Ok(Target::Message(part)) if part.auth.is_none() && self.takes(&part) => {
+                Ok(UrlPiece { part, url })
             }
+            _ => Err(bad_url(&url)),
         }
-        match self.state {
-            State::Complete | State::Next(_) => Ok(None),
-            _ => Err(Error::Closed),
+    }
+
+    fn takes(&self, part: &MessagePart) -> bool {
+        part.partial.is_none() || self.driver.connection().capabilities().has(&Capability::UrlPartial)
+    }
+
+    async fn advance(&mut self) -> Result<Option<Result<Bytes, AString>>, Error> {
+        loop {
+            match &self.state {
+                State::Between => match self.coming.pop_front() {
+                    Some(Coming::Url(url)) => return Ok(Some(Err(url))),
+                    Some(Coming::Bytes) => {
+                        self.driver.connection_mut().accept_body(self.ticket)?;
+                        self.state = State::Reading;
+                    }
+                    Some(Coming::Next(message)) => self.state = State::Next(message),
+                    // All was said, and the end with it.
+                    None => self.state = State::Reading,
+                },
+                State::Reading => match self.driver.next().await? {
+                    Step::Event(Event::BodyChunk(chunk)) => return Ok(Some(Ok(chunk))),
+                    Step::Event(Event::BodyEnd { .. }) => self.state = State::Complete,
+                    Step::Event(Event::AppendMore { parts, messages, .. }) => {
+                        self.say(parts);
+                        self.coming.extend(messages.into_iter().map(|next| Coming::Next(next.into())));
+                        self.state = State::Between;
+                    }
+                    Step::Event(Event::BodyRefused { .. }) => self.state = State::Aborted,
+                    Step::Event(_) => {}
+                    Step::Blocked | Step::Upgrade(_) | Step::Closed => return Err(Error::Closed),
+                },
+                State::Complete | State::Next(_) => return Ok(None),
+                State::Aborted | State::Failed(_) => return Err(Error::Closed),
+            }
         }
     }
 
     /// Reads past what is left.
     pub(super) async fn skip(&mut self) {
-        while let Ok(Some(_)) = self.chunk().await {}
+        while let Ok(Some(_)) = self.piece().await {}
     }
 
     pub(super) fn end(self) -> BodyOutcome {
         match self.state {
             State::Complete => BodyOutcome::Complete,
-            State::Waiting | State::Reading | State::Next(_) => BodyOutcome::Incomplete,
+            State::Between | State::Reading | State::Next(_) => BodyOutcome::Incomplete,
             State::Aborted => BodyOutcome::Answered,
             State::Failed(error) => BodyOutcome::Failed(error),
         }
     }
+}
+
+fn bad_url(url: &AString) -> Refusal {
+    Refusal::new("There is no such part of a message")
+        .with_code(Code::BadUrl(ImapString::new(url.as_text().clone()).unwrap_or_default()))
 }
 
 /// Several messages that a client appends with one command (MULTIAPPEND, [RFC
@@ -138,7 +291,7 @@ impl<'a> Messages<'a> {
         Self { body, first: Some(first), limit, left: limit.map(NonZeroU32::get), room: KEPT }
     }
 
-    /// The next message, whose bytes [`chunk`](Self::chunk) gives; what is left of the one before is read past.
+    /// The next message, whose bytes [`body`](Self::body) gives; what is left of the one before is read past.
     /// `None`: all have come. Nothing may be kept of any before that.
     ///
     /// # Errors
@@ -148,8 +301,8 @@ impl<'a> Messages<'a> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
-        while self.body.chunk().await?.is_some() {}
-        match std::mem::replace(&mut self.body.state, State::Waiting) {
+        while self.body.piece().await?.is_some() {}
+        match std::mem::replace(&mut self.body.state, State::Between) {
             State::Next(message) => {
                 if let (Some(left), Some(limit)) = (&mut self.left, self.limit) {
                     *left = left.saturating_sub(1);
@@ -157,11 +310,10 @@ impl<'a> Messages<'a> {
                         return Err(too_many(limit));
                     }
                 }
-                let message = NewMessage::of(*message);
+                let message = self.body.begin(*message);
                 // A message has to be stored with the others: what is told of it waits for them, however small it is.
                 let flags = message.flags.iter().map(|flag| size_of::<Flag>() + flag.to_string().len());
                 self.room = self.room.checked_sub(EACH + flags.sum::<usize>()).ok_or(OverBudget)?;
-                self.body.length = message.length;
                 Ok(Some(message))
             }
             state => {
@@ -178,6 +330,11 @@ impl<'a> Messages<'a> {
     /// As [`next`](Self::next).
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Refusal> {
         self.body.chunk().await
+    }
+
+    /// The present message.
+    pub const fn body(&mut self) -> &mut Body<'a> {
+        &mut self.body
     }
 
     pub(super) fn into_body(self) -> Body<'a> {

@@ -62,8 +62,8 @@ impl<S: Service> Conversation<S> {
         view.set_recent(sets::ranges(selected.recent));
         let mut tell = vec![Untagged::Flags(selected.flags.clone()), Untagged::Exists(view.len())];
         if rev2 {
-            let name = listed(ListKind::List, Mailbox::new(name), true);
-            tell.extend(name.map(Untagged::List));
+            let listed = listed(ListKind::List, Mailbox::new(name.clone()), true);
+            tell.extend(listed.map(Untagged::List));
         } else {
             tell.push(Untagged::Recent(view.recent()));
             let unseen = selected.unseen.filter(|_| !uid_only).and_then(|uid| view.number(uid));
@@ -83,7 +83,7 @@ impl<S: Service> Conversation<S> {
             push(&mut self.driver, data).await?;
         }
         let flags = KnownFlags { flags: selected.flags, permanent: selected.permanent_flags };
-        self.open = Some(Open::new(view, read_only, flags, Counted::new(highest, selected.uid_next)));
+        self.open = Some(Open::new(name, view, read_only, flags, Counted::new(highest, selected.uid_next)));
         let known = select.qresync.filter(|known| known.uid_validity == selected.uid_validity);
         if let Some(known) = known.filter(|_| highest.is_some()) {
             if let Err(stop) = self.resync(*known, selected.uid_next).await {

@@ -33,7 +33,7 @@ pub use answers::{
     Appended, Changes, Copied, Fetched, FetchedItem, Flagged, GrantableRights, Namespaces, Selected, Status,
     Stored, Update,
 };
-pub use body::{Body, Messages};
+pub use body::{Body, Messages, Piece, UrlPiece};
 pub use fetch_writer::FetchWriter;
 pub use listing::Mailbox;
 pub use options::{

@@ -32,6 +32,8 @@ const TOLD: u64 = 64;
 /// The selected mailbox as the client knows it.
 #[derive(Debug)]
 pub(super) struct Open {
+    /// The mailbox, in Unicode.
+    pub(super) name: String,
     pub(super) view: View,
     pub(super) read_only: bool,
     known: KnownFlags,
@@ -94,8 +96,14 @@ pub(super) struct KnownFlags {
 }
 
 impl Open {
-    pub(super) const fn new(view: View, read_only: bool, known: KnownFlags, changes: Counted) -> Self {
-        Self { view, read_only, known, changes }
+    pub(super) const fn new(
+        name: String,
+        view: View,
+        read_only: bool,
+        known: KnownFlags,
+        changes: Counted,
+    ) -> Self {
+        Self { name, view, read_only, known, changes }
     }
 
     /// How the client is told of messages that are gone (RFC 7162 section 3.2.10).

@@ -285,16 +285,16 @@ pub struct NewMessage {
     pub flags: FlagSet,
     /// When it arrived, if the client says.
     pub date: Option<DateTime>,
-    /// Its size in bytes.
+    /// Its size in bytes: of one that is put together, what the client sends of it itself, as far as it has said.
     pub length: u64,
     /// It can have NUL in it (RFC 3516).
     pub binary: bool,
 }
 
 impl NewMessage {
-    pub(super) fn of(message: AppendMessage) -> Self {
+    pub(super) fn of(message: &AppendMessage) -> Self {
         let length = message.len();
         let binary = message.literals().any(|literal| literal.kind != AppendKind::Plain);
-        Self { flags: message.flags, date: message.date, length, binary }
+        Self { flags: message.flags.clone(), date: message.date, length, binary }
     }
 }

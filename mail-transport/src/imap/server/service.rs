@@ -167,6 +167,10 @@ pub trait Session: Send + 'static {
     /// Stores a message. The client is told to send it when its first chunk is asked for: an answer
     /// before that saves it from sending. A refusal with [`Code::TryCreate`](mailwire_imap::response::Code::TryCreate) if there is no such
     /// mailbox.
+    ///
+    /// A service with [`Capability::Catenate`] takes it [piece by piece](Body::piece), in this call, in
+    /// [`append_all`](Self::append_all) and in [`replace`](Self::replace); ranges in URLs come where it has
+    /// [`Capability::UrlPartial`], too.
     fn append(
         &mut self,
         mailbox: &str,
