@@ -9,6 +9,7 @@
 //! - To read or write single messages, use [`command::Request`] and [`Response`] by themselves; where one
 //!   ends, with literals in it, [`framing`] tells. What they are made of is in [`types`]: a value that
 //!   exists can be sent safely.
+//! - To show what is read to people (subjects, names, files, texts), use [`reading`].
 //! - Which extensions there are, and how far each goes in either role, is in [`support`].
 //!
 //! The machines take bytes and give events; `mailwire-transport` puts them on sockets. What is read holds
@@ -97,6 +98,7 @@ pub mod extensions;
 pub mod framing;
 pub mod limits;
 mod literal;
+pub mod reading;
 pub mod response;
 pub mod server;
 mod state;
