@@ -137,9 +137,9 @@ extensions! {
     1 "QUOTA" in "RFC 9208": Whole Whole
         "limits on what mailboxes hold"
         ["mail-store/tests/imap_boxes.rs::quotas"]
-    1 "X-GM-EXT-1" in "Gmail": Whole Values
-        "labels, identifiers and a search language; a store has none"
-        ["mail-transport/tests/imap_mailboxes.rs::labels"]
+    1 "X-GM-EXT-1" in "Gmail": Whole Whole
+        "labels, identifiers and a search language; a store offers it if it is told to, for labels are no mailboxes there"
+        ["mail-store/tests/imap_gmail.rs::labels_are_kept", "mail-store/tests/imap_gmail.rs::searches", "mail-transport/tests/imap_mailboxes.rs::labels"]
     2 "CREATE-SPECIAL-USE" in "RFC 6154": Whole Whole
         "CREATE that says what the mailbox is for"
         ["mail-store/tests/imap_boxes.rs::uses_of_mailboxes"]

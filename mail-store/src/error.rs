@@ -37,6 +37,9 @@ pub enum Error {
     /// A mailbox cannot be for this: why not.
     #[error("{0}")]
     SpecialUse(&'static str),
+    /// No message can have such a label.
+    #[error("there is no such label")]
+    NoLabel,
     /// The value of an annotation has more bytes than this.
     #[error("an annotation has at most {0} bytes")]
     AnnotationSize(u64),

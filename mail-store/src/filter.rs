@@ -8,7 +8,8 @@ use mailwire_imap::{
 };
 
 use crate::{
-    InternalDate, Row, Uids,
+    Fields, InternalDate, Row, Uids,
+    gmail::{self, LabelNames, Term},
     message::{Found, Message, Scope, TextSearch, Word, Words},
 };
 
@@ -69,6 +70,12 @@ impl Filter {
         &self.keys
     }
 
+    /// What a row has to tell for [`test`](Self::test) and [`matches`](Self::matches).
+    #[must_use]
+    pub fn fields(&self) -> Fields {
+        Fields::new().with_flags(true).with_labels(self.tests.iter().any(Test::is_about_labels))
+    }
+
     /// How many questions are asked of each message.
     #[must_use]
     pub fn questions(&self) -> usize {
@@ -81,8 +88,8 @@ impl Filter {
         self.words.footprint()
     }
 
-    /// Whether a message is looked for, as far as its row tells, with its flags. `None` if the message
-    /// itself has to be looked at.
+    /// Whether a message is looked for, as far as its row tells, with its [`fields`](Self::fields). `None` if the
+    /// message itself has to be looked at.
     #[must_use]
     pub fn test(&self, row: &Row) -> Option<bool> {
         all(&self.tests, &Look::new(row))
@@ -96,7 +103,7 @@ impl Filter {
         let mut found = Found::new(search);
         search.look_at_header(message, &mut found);
         let sent = message.sent_on().and_then(|(year, month, day)| Date::new(year, month, day).ok());
-        (look.found, look.sent) = (Some(found), Some(sent));
+        (look.found, look.sent, look.message) = (Some(found), Some(sent), Some(message));
         all(&self.tests, &look).unwrap_or_else(|| {
             if let Some(found) = &mut look.found {
                 search.look_at_body(message, found);
@@ -127,8 +134,14 @@ enum Test {
     Sent(fn(&Date, &Date) -> bool, Date),
     /// Whether the moment of arrival compares so to this one, in seconds.
     Arrived(fn(&i64, &i64) -> bool, i64),
+    /// A label, and one as queries write it.
+    Label(String),
+    WrittenLabel(String),
+    /// Whether there is something to offer as a file.
+    Attachment,
     Not(Box<Test>),
     Or(Box<Test>, Box<Test>),
+    Any(Vec<Test>),
     All(Vec<Test>),
 }
 
@@ -153,12 +166,39 @@ impl Test {
             SearchKey::Younger(seconds) => Self::Arrived(i64::ge, ago(*seconds)),
             SearchKey::Keyword(keyword) => Self::keyword(keyword.as_bytes()),
             SearchKey::Unkeyword(keyword) => Self::keyword(keyword.as_bytes()).not(),
+            SearchKey::GmailLabel(label) => Self::Label(gmail::folded(label)),
+            SearchKey::GmailRaw(query) => Self::of_term(&gmail::parse(&word_of(query)), words),
             SearchKey::Not(key) => Self::of(key, words).not(),
             SearchKey::Or(one, other) => {
                 Self::Or(Box::new(Self::of(one, words)), Box::new(Self::of(other, words)))
             }
             SearchKey::And(keys) => Self::All(keys.iter().map(|key| Self::of(key, words)).collect()),
             key => Self::Row(key.clone()),
+        }
+    }
+
+    fn of_term(term: &Term, words: &mut Words) -> Self {
+        let mut all = |terms: &[Term]| terms.iter().map(|term| Self::of_term(term, words)).collect();
+        match term {
+            Term::Key(key) => Self::of(key, words),
+            Term::Label(label) => Self::WrittenLabel(label.clone()),
+            Term::Attachment => Self::Attachment,
+            Term::Before(second) => Self::Arrived(i64::lt, *second),
+            Term::Not(term) => Self::of_term(term, words).not(),
+            Term::Any(terms) => Self::Any(all(terms)),
+            Term::All(terms) => Self::All(all(terms)),
+            // No message is found by what is not known.
+            Term::Missing(_) => Self::Any(Vec::new()),
+        }
+    }
+
+    fn is_about_labels(&self) -> bool {
+        match self {
+            Self::Label(_) | Self::WrittenLabel(_) => true,
+            Self::Not(test) => test.is_about_labels(),
+            Self::Or(one, other) => one.is_about_labels() || other.is_about_labels(),
+            Self::Any(tests) | Self::All(tests) => tests.iter().any(Self::is_about_labels),
+            _ => false,
         }
     }
 
@@ -178,7 +218,7 @@ impl Test {
         match self {
             Self::Not(test) => 1 + test.count(),
             Self::Or(one, other) => 1 + one.count() + other.count(),
-            Self::All(tests) => 1 + tests.iter().map(Self::count).sum::<usize>(),
+            Self::Any(tests) | Self::All(tests) => 1 + tests.iter().map(Self::count).sum::<usize>(),
             _ => 1,
         }
     }
@@ -190,12 +230,16 @@ impl Test {
             Self::Text(word) => look.found.as_ref()?.get(*word),
             Self::Arrived(is, moment) => Some(is(&look.row.date.seconds, moment)),
             Self::Sent(is, date) => look.sent.map(|sent| sent.is_some_and(|sent| is(&sent, date))),
+            Self::Label(label) => Some(look.labels().has(label)),
+            Self::WrittenLabel(label) => Some(look.labels().has_written(label)),
+            Self::Attachment => look.has_attachment(),
             Self::Not(test) => test.ask(look).map(|is| !is),
             Self::Or(one, other) => match (one.ask(look), other.ask(look)) {
                 (Some(true), _) | (_, Some(true)) => Some(true),
                 (Some(false), Some(false)) => Some(false),
                 _ => None,
             },
+            Self::Any(tests) => any(tests, look),
             Self::All(tests) => all(tests, look),
         }
     }
@@ -218,18 +262,41 @@ fn all(tests: &[Test], look: &Look<'_>) -> Option<bool> {
     (!unknown).then_some(true)
 }
 
+fn any(tests: &[Test], look: &Look<'_>) -> Option<bool> {
+    let mut unknown = false;
+    for test in tests {
+        match test.ask(look) {
+            Some(true) => return Some(true),
+            Some(false) => {}
+            None => unknown = true,
+        }
+    }
+    (!unknown).then_some(false)
+}
+
 /// A message as far as it is known. The answers are of three values: what is not known is `None`.
 struct Look<'a> {
     row: &'a Row,
     /// Its keywords in small letters, once they are asked for.
     keywords: OnceCell<BTreeSet<String>>,
+    labels: OnceCell<LabelNames>,
+    message: Option<&'a Message>,
+    attachment: OnceCell<bool>,
     found: Option<Found>,
     sent: Option<Option<Date>>,
 }
 
 impl<'a> Look<'a> {
     const fn new(row: &'a Row) -> Self {
-        Self { row, keywords: OnceCell::new(), found: None, sent: None }
+        Self {
+            row,
+            keywords: OnceCell::new(),
+            labels: OnceCell::new(),
+            message: None,
+            attachment: OnceCell::new(),
+            found: None,
+            sent: None,
+        }
     }
 
     fn row(&self, key: &SearchKey) -> bool {
@@ -249,6 +316,8 @@ impl<'a> Look<'a> {
             SearchKey::Draft => flag(&Flag::Draft),
             SearchKey::EmailId(id) => self.row.body.object_id() == *id,
             SearchKey::Flagged => flag(&Flag::Flagged),
+            SearchKey::GmailMessageId(id) => self.row.body.get() == *id,
+            SearchKey::GmailThreadId(id) => gmail::thread_number(self.row) == *id,
             SearchKey::Larger(size) => self.row.size > *size,
             SearchKey::ModSeq(search) => self.row.mod_seq >= search.mod_seq,
             SearchKey::On(date) => day(Date::eq, date),
@@ -269,6 +338,16 @@ impl<'a> Look<'a> {
             SearchKey::Unseen => !flag(&Flag::Seen),
             _ => false,
         }
+    }
+
+    fn labels(&self) -> &LabelNames {
+        self.labels.get_or_init(|| LabelNames::of(&self.row.labels))
+    }
+
+    /// `None`: the message has to be looked at.
+    fn has_attachment(&self) -> Option<bool> {
+        let message = self.message?;
+        Some(*self.attachment.get_or_init(|| message.structure(true).contents().has_attachment()))
     }
 
     fn has_keyword(&self, keyword: &str) -> bool {

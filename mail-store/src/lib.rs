@@ -59,6 +59,7 @@ pub mod conformance;
 mod content;
 mod error;
 mod filter;
+mod gmail;
 mod imap;
 mod mailbox;
 #[cfg(feature = "memory")]
@@ -79,7 +80,8 @@ pub use mailbox::{
     AccountId, BodyId, Changes, Cursor, Mailbox, MailboxChange, MailboxId, Mailboxes, Opened, ThreadId,
 };
 pub use messages::{
-    Copied, Delivered, Destination, Fields, FlagChange, How, InternalDate, Lease, Row, Stored, Target, Which,
+    Copied, Delivered, Destination, Fields, FlagChange, How, InternalDate, LabelChange, Lease, Row, Stored,
+    Target, Which,
 };
 pub use path::{DELIMITER, MailboxPath};
 pub use pop3::{Pop3Maildrop, Pop3Service};

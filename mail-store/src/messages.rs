@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use mailwire_core::setters;
 use mailwire_imap::{
     command::StoreAction,
+    extensions::gmail::GmailLabel,
     types::{BodyStructure, DateTime, Envelope, FlagSet, ModSeq, Uid, UidValidity},
 };
 
@@ -57,13 +58,15 @@ pub struct Fields {
     pub envelope: bool,
     /// [`Row::structure`].
     pub structure: bool,
+    /// [`Row::labels`].
+    pub labels: bool,
 }
 
 impl Fields {
     /// Nothing more.
     #[must_use]
     pub const fn new() -> Self {
-        Self { flags: false, envelope: false, structure: false }
+        Self { flags: false, envelope: false, structure: false, labels: false }
     }
 }
 
@@ -71,6 +74,7 @@ setters!(const Fields {
     with_flags(flags: bool),
     with_envelope(envelope: bool),
     with_structure(structure: bool),
+    with_labels(labels: bool),
 });
 
 /// What is known of a message without reading it.
@@ -98,6 +102,8 @@ pub struct Row {
     pub envelope: Option<Box<Envelope>>,
     /// Its parts with their extension data (BODYSTRUCTURE); given if [`Fields::structure`] is asked for.
     pub structure: Option<Box<BodyStructure>>,
+    /// Its labels (X-GM-LABELS); given if [`Fields::labels`] is asked for, by a store that has some.
+    pub labels: Vec<GmailLabel>,
 }
 
 impl Row {
@@ -115,6 +121,7 @@ impl Row {
             thread: None,
             envelope: None,
             structure: None,
+            labels: Vec::new(),
         }
     }
 }
@@ -209,6 +216,42 @@ impl FlagChange {
     #[must_use]
     pub const fn new(action: StoreAction, flags: FlagSet) -> Self {
         Self { action, flags, unchanged_since: None, seen: None }
+    }
+
+    /// This change, only of messages that have not changed after `mod_seq`.
+    #[must_use]
+    pub const fn unchanged_since(mut self, mod_seq: ModSeq) -> Self {
+        self.unchanged_since = Some(mod_seq);
+        self
+    }
+
+    /// This change, by somebody who knows the messages as they were at `mod_seq`.
+    #[must_use]
+    pub const fn seen(mut self, mod_seq: ModSeq) -> Self {
+        self.seen = Some(mod_seq);
+        self
+    }
+}
+
+/// How [`Store::store_labels`](crate::Store::store_labels) changes labels.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelChange {
+    /// Whether the labels are added, removed, or replace those before.
+    pub action: StoreAction,
+    /// The labels. They are the same in any case of their letters.
+    pub labels: Vec<GmailLabel>,
+    /// As [`FlagChange::unchanged_since`].
+    pub unchanged_since: Option<ModSeq>,
+    /// As [`FlagChange::seen`].
+    pub seen: Option<ModSeq>,
+}
+
+impl LabelChange {
+    /// A change of labels, whatever the messages' state.
+    #[must_use]
+    pub fn new(action: StoreAction, labels: impl Into<Vec<GmailLabel>>) -> Self {
+        Self { action, labels: labels.into(), unchanged_since: None, seen: None }
     }
 
     /// This change, only of messages that have not changed after `mod_seq`.

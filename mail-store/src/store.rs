@@ -16,9 +16,9 @@ use mailwire_imap::{
 use mailwire_transport::imap::server::{GrantableRights, MetadataOptions};
 
 use crate::{
-    AccountId, BodyId, Changes, Copied, Cursor, Delivered, Fields, Filter, FlagChange, How, Lease, Mailbox,
-    MailboxChange, MailboxId, MailboxPath, Mailboxes, Opened, Preselected, Result, Row, Stored, Target, Uids,
-    Which, message::Message,
+    AccountId, BodyId, Changes, Copied, Cursor, Delivered, Fields, Filter, FlagChange, How, LabelChange,
+    Lease, Mailbox, MailboxChange, MailboxId, MailboxPath, Mailboxes, Opened, Preselected, Result, Row,
+    Stored, Target, Uids, Which, message::Message,
 };
 
 /// Accounts with mailboxes and messages. Cloning gives another handle of one store.
@@ -250,6 +250,24 @@ pub trait Store: Clone + Send + Sync + 'static {
         uids: &Uids,
         change: &FlagChange,
     ) -> impl Future<Output = Result<Stored>> + Send;
+
+    /// Changes Gmail's labels. It counts as a change of the messages' flags: the feed tells of it so. A store that has
+    /// labels ([`Row::labels`]), gives them to copies and tells them, has X-GM-EXT-1 among its
+    /// [`extensions`](Self::extensions); identifiers and searches are the service's.
+    ///
+    /// # Errors
+    ///
+    /// As [`store`](Self::store); no message can have these labels, or so many. [`Error::Denied`](crate::Error::Denied),
+    /// as always by default.
+    fn store_labels(
+        &self,
+        mailbox: MailboxId,
+        uids: &Uids,
+        change: &LabelChange,
+    ) -> impl Future<Output = Result<Stored>> + Send {
+        let _ = (mailbox, uids, change);
+        async { Err(crate::Error::Denied("messages have no labels here")) }
+    }
 
     /// Removes messages. Gives the number of the change: the feed tells which they were.
     ///

@@ -8,7 +8,9 @@ use mailwire_store::conformance;
 #[tokio::test]
 async fn memory() {
     conformance::check(|| async {
-        let store = mailwire_store::memory::MemoryStore::new();
+        let mut config = mailwire_store::memory::Config::default();
+        config.labels = true;
+        let store = mailwire_store::memory::MemoryStore::with_config(config);
         store.add_user("ada", "secret").unwrap();
         store
     })

@@ -173,6 +173,7 @@ async fn what_is_supported_is_announced() {
         "LOGIN-REFERRALS",
         "MAILBOX-REFERRALS",
         "SAVELIMIT=",
+        "X-GM-EXT-1",
         "XLIST",
     ];
     let announced = login(&store().0).await.ok("CAPABILITY").await.join(" ");

@@ -1,12 +1,16 @@
 //! Messages: flags, copies, bodies, searches.
 
 use mailwire_imap::{
+    Capability,
     command::{AString, SearchKey, StoreAction},
+    extensions::gmail::GmailLabel,
     types::{Flag, Uid},
 };
 
 use super::{World, add, flags, path, uid, uids};
-use crate::{Error, Fields, Filter, FlagChange, How, MailboxChange, MailboxId, Store, Target, Uids, Which};
+use crate::{
+    Error, Fields, Filter, FlagChange, How, LabelChange, MailboxChange, MailboxId, Store, Target, Uids, Which,
+};
 
 pub(super) async fn flags_change<S: Store>(store: S) {
     let world = World::new(store).await;
@@ -68,6 +72,45 @@ pub(super) async fn keywords_are_bounded<S: Store>(store: S) {
     world.put(a, "x", &["mine"]).await;
     world.store.copy(inbox, &uids(&[1]), a, How::Copy).await.unwrap();
     assert_eq!(world.rows(a, &[2]).await[0].flags.len(), 62);
+}
+
+/// Of stores that have them.
+pub(super) async fn labels<S: Store>(store: S) {
+    let world = World::new(store).await;
+    let inbox = world.inbox().await;
+    world.deliver("1").await;
+    world.deliver("2").await;
+    let start = world.cursor(inbox).await;
+    let label = |name: &str| GmailLabel::new(name).unwrap();
+    let add = |names: &[&str]| {
+        LabelChange::new(StoreAction::Add, names.iter().map(|name| label(name)).collect::<Vec<_>>())
+    };
+    let change = |how: LabelChange| {
+        let store = world.store.clone();
+        async move { store.store_labels(inbox, &uids(&[1, 2, 77]), &how).await }
+    };
+    if !world.store.extensions().contains(&Capability::GmailExtensions) {
+        assert!(change(add(&["a"])).await.is_err());
+        return;
+    }
+    let one = change(add(&["a", "\\Inbox"])).await.unwrap();
+    assert_eq!((&one.changed, &one.met, &one.refused), (&uids(&[1, 2]), &Uids::new(), &Uids::new()));
+    assert!(one.mod_seq > start.mod_seq());
+    let same = change(add(&["A"])).await.unwrap();
+    assert_eq!((same.mod_seq, same.changed), (one.mod_seq, Uids::new()));
+    // The feed has it as a change of flags.
+    let mut cursor = start;
+    let told = world.changes(inbox, &mut cursor).await.flags;
+    assert_eq!(told.iter().map(|(uid, ..)| *uid).collect::<Uids>(), uids(&[1, 2]));
+    let guarded = change(add(&["b"]).unchanged_since(start.mod_seq())).await.unwrap();
+    assert_eq!((&guarded.changed, &guarded.refused), (&Uids::new(), &uids(&[1, 2])));
+    assert_eq!(change(add(&["c"]).seen(start.mod_seq())).await.unwrap().met, uids(&[1, 2]));
+    let moved = world.create("a").await.unwrap();
+    world.store.copy(inbox, &uids(&[1]), moved, How::Move).await.unwrap();
+    let fields = Fields::new().with_labels(true);
+    let rows = world.store.messages(moved, &uids(&[1]), fields, usize::MAX).await.unwrap();
+    assert_eq!(rows[0].labels, [GmailLabel::INBOX, label("a"), label("c")]);
+    assert!(world.rows(moved, &[1]).await[0].labels.is_empty(), "not asked for");
 }
 
 pub(super) async fn copies_and_moves<S: Store>(store: S) {

@@ -69,6 +69,7 @@ pub async fn check<S: Store, F: Future<Output = S>>(mut make: impl FnMut() -> F)
     messages::bodies(make().await).await;
     messages::searches(make().await).await;
     messages::recent_is_claimed_once(make().await).await;
+    messages::labels(make().await).await;
     feed::the_feed_tells_arrivals_before_flags(make().await).await;
     feed::the_feed_has_pages_within_one_change(make().await).await;
     feed::a_watch_loses_nothing(make().await).await;

@@ -21,6 +21,7 @@ use mailwire_transport::{
 use crate::{
     Error, Fields, InternalDate, MailboxId, Row, Store, Uids,
     content::{Contents, content, count, worked},
+    gmail::thread_number,
     message::{Choice, Message, Pieces, UnknownEncoding, partial, without_extension},
 };
 
@@ -44,6 +45,7 @@ impl<'a> Plan<'a> {
             items: items.iter().map(|item| (item, choice(item))).collect(),
             fields: Fields::new()
                 .with_flags(asked(&FetchAtt::Flags))
+                .with_labels(asked(&FetchAtt::GmailLabels))
                 .with_envelope(asked(&FetchAtt::Envelope))
                 .with_structure(asked(&FetchAtt::Body) || asked(&FetchAtt::BodyStructure)),
         }
@@ -191,6 +193,10 @@ impl<S: Store> Fetch<'_, S> {
             FetchAtt::BodyStructure => structure().map(MsgAtt::BodyStructure),
             FetchAtt::EmailId => Some(MsgAtt::EmailId(row.body.object_id().into())),
             FetchAtt::ThreadId => Some(MsgAtt::ThreadId(row.thread.map(|thread| thread.object_id().into()))),
+            FetchAtt::GmailLabels => Some(MsgAtt::GmailLabels(row.labels.clone())),
+            FetchAtt::GmailMessageId => Some(MsgAtt::GmailMessageId(row.body.get())),
+            // Without threads, each message is one.
+            FetchAtt::GmailThreadId => Some(MsgAtt::GmailThreadId(thread_number(row))),
             FetchAtt::SaveDate => Some(MsgAtt::SaveDate(InternalDate::from(row.saved).to_date_time())),
             FetchAtt::Preview(mods) => Some(MsgAtt::Preview(self.preview(*mods).await?)),
             FetchAtt::BinarySize { part } => {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use mailwire_imap::types::Uid;
+use mailwire_imap::{response::Code, types::Uid};
 use mailwire_transport::{
     Budget, OverBudget,
     imap::server::{Refusal, SearchOptions},
 };
 
-use crate::{Error, Fields, Filter, MailboxId, Store, Uids};
+use crate::{Error, Filter, MailboxId, Store, Uids, gmail};
 
 /// So many messages are asked of a store at once for a search.
 const SEARCHED: u32 = 64;
@@ -24,6 +24,10 @@ pub(super) async fn search<S: Store>(
     options: &SearchOptions,
     budget: &mut Budget,
 ) -> Result<Vec<Uid>, Refusal> {
+    if let Some(operator) = gmail::unsupported(&options.keys) {
+        let refusal = Refusal::new(format!("Searches have no {operator} here"));
+        return Err(refusal.with_code(Code::Cannot));
+    }
     let filter = Arc::new(Filter::new(options.keys.iter().cloned()));
     let words = filter.footprint() as u64;
     if words > WORDS {
@@ -41,7 +45,7 @@ pub(super) async fn search<S: Store>(
     let mut found = Uids::new();
     options.progress.expect(preselected.maybe.len());
     for page in preselected.maybe.pages(SEARCHED) {
-        let rows = store.messages(mailbox, &page, Fields::new().with_flags(true), usize::MAX).await?;
+        let rows = store.messages(mailbox, &page, filter.fields(), usize::MAX).await?;
         for row in rows {
             options.progress.advance(1);
             let message = match store.message(row.body).await {

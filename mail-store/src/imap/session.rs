@@ -17,16 +17,16 @@ use mailwire_transport::{
     Budget,
     imap::server::{
         Appended, Body, Changes, ChangesOptions, Copied, CopyOptions, CreateOptions, FetchOptions,
-        FetchWriter, GrantableRights, Mailbox, Messages, MetadataOptions, NewMessage, Refusal, SearchOptions,
-        SelectOptions, Selected, Session, SortOptions, Status, StatusOptions, StoreOptions, Stored,
-        ThreadOptions, Update,
+        FetchWriter, GrantableRights, LabelOptions, Labelled, Mailbox, Messages, MetadataOptions, NewMessage,
+        Refusal, SearchOptions, SelectOptions, Selected, Session, SortOptions, Status, StatusOptions,
+        StoreOptions, Stored, ThreadOptions, Update,
     },
 };
 
 use super::{fetch::Plan, open::Open, order, rights, search, try_create, user::User};
 use crate::{
-    AccountId, BodyWriter, Cursor, Error, Fields, Filter, FlagChange, How, InternalDate, MAX_CHANGED,
-    MailboxChange, MailboxPath, Store, Target, Uids, Which,
+    AccountId, BodyWriter, Cursor, Error, Fields, Filter, FlagChange, How, InternalDate, LabelChange,
+    MAX_CHANGED, MailboxChange, MailboxPath, Store, Target, Uids, Which,
 };
 
 /// So many rows are asked of a store at once.
@@ -212,6 +212,29 @@ impl<S: Store> Session for ImapSession<S> {
             }));
         }
         stored.sort_unstable_by_key(|stored| stored.uid);
+        Ok(stored)
+    }
+
+    async fn store_labels(&mut self, uids: &[Uid], options: &LabelOptions) -> Result<Vec<Labelled>, Refusal> {
+        let (store, open) = self.opened()?;
+        rights::check(open.rights, Rights::WRITE)?;
+        let uids = Uids::from(uids);
+        let mut change = LabelChange::new(options.action, options.labels.clone()).seen(open.cursor.mod_seq());
+        change.unchanged_since = options.unchanged_since;
+        let mut own = Vec::new();
+        for page in uids.pages(MAX_CHANGED) {
+            own.push(store.store_labels(open.mailbox, &page, &change).await?);
+        }
+        open.catch_up(&own).await?;
+        let refused: Uids = own.iter().flat_map(|own| own.refused.iter()).collect();
+        let (mut stored, fields) = (Vec::new(), Fields::new().with_labels(true));
+        for page in uids.pages(ROWS) {
+            let rows = store.messages(open.mailbox, &page, fields, usize::MAX).await?;
+            stored.extend(rows.into_iter().map(|row| {
+                let stored = Labelled::new(row.uid, row.labels).with_mod_seq(row.mod_seq);
+                stored.with_refused(refused.contains(row.uid))
+            }));
+        }
         Ok(stored)
     }
 

@@ -19,6 +19,7 @@ use super::{
     bodies::Body,
     folder::{Entry, Folder, mod_seq},
     keywords::{Bits, Unknown},
+    labels::Labels,
     limits::Limits,
     threads::Threads,
 };
@@ -307,7 +308,8 @@ impl State {
             return Err(if has_children { Error::HasChildren } else { Error::NoSuchMailbox });
         };
         let Some(folder) = self.folders.remove(&number) else { return Err(Error::NoSuchMailbox) };
-        let bytes = folder.info().bytes.saturating_add(folder.keywords.bytes());
+        let labels: u64 = folder.messages.values().map(|message| message.labels.bytes()).sum();
+        let bytes = folder.info().bytes.saturating_add(folder.keywords.bytes()).saturating_add(labels);
         self.release(folder.info().messages.into(), bytes);
         let change = self.next_change();
         self.gone.push((change, folder.info().id));
@@ -389,7 +391,15 @@ impl State {
         let date = target.date.unwrap_or_else(InternalDate::now);
         let thread = self.threads.of(body.id, references);
         let folder = self.folder_mut(number)?;
-        let uid = folder.add(Entry { mod_seq: change, bits, date, saved: SystemTime::now(), thread, body });
+        let uid = folder.add(Entry {
+            mod_seq: change,
+            bits,
+            date,
+            saved: SystemTime::now(),
+            thread,
+            labels: Labels::default(),
+            body,
+        });
         Ok(Delivered::new(folder.info().id, folder.uid_validity(), uid, mod_seq(change)))
     }
 
@@ -403,7 +413,7 @@ impl State {
         let freed = match going {
             Some((number, uid)) => {
                 let message = self.folder(number)?.messages.get(&uid).ok_or(Error::NoSuchBody)?;
-                Some(message.body.size())
+                Some(message.bytes())
             }
             None => None,
         };
@@ -428,7 +438,15 @@ impl State {
             let date = target.date.unwrap_or_else(InternalDate::now);
             let thread = self.threads.of(body.id, &references);
             let folder = self.folder_mut(number)?;
-            let uid = folder.add(Entry { mod_seq: change, bits, date, saved, thread, body });
+            let uid = folder.add(Entry {
+                mod_seq: change,
+                bits,
+                date,
+                saved,
+                thread,
+                labels: Labels::default(),
+                body,
+            });
             delivered.push(Delivered::new(folder.info().id, folder.uid_validity(), uid, mod_seq(change)));
         }
         let gone = match going {
@@ -439,16 +457,26 @@ impl State {
     }
 
     pub(super) fn store(&mut self, number: u32, uids: &Uids, how: &FlagChange) -> Result<Stored> {
-        let (change, room) = (self.mod_seq + 1, self.keyword_room());
+        let (change, room) = (self.change_to_come(), self.keyword_room());
         let folder = self.folder_mut(number)?;
         let before = folder.keywords.bytes();
         let stored = folder.store(uids, how, change, room)?;
         let made = folder.keywords.bytes() - before;
         self.bytes = self.bytes.saturating_add(made);
+        self.changed_by(change, &stored);
+        Ok(stored)
+    }
+
+    /// The number of the next change, if there is one.
+    pub(super) const fn change_to_come(&self) -> u64 {
+        self.mod_seq + 1
+    }
+
+    /// The change that was to come is done if it changed something.
+    pub(super) fn changed_by(&mut self, change: u64, stored: &Stored) {
         if !stored.changed.is_empty() {
             self.mod_seq = change;
         }
-        Ok(stored)
     }
 
     /// Gives the messages that are gone, too: they are dropped after the lock is given back.
@@ -458,7 +486,7 @@ impl State {
         if !doomed.is_empty() {
             let change = self.next_change();
             removed = self.folder_mut(number)?.remove(&doomed, change);
-            self.release(removed.len() as u64, removed.iter().map(|message| message.body.size()).sum());
+            self.release(removed.len() as u64, removed.iter().map(Entry::bytes).sum());
         }
         Ok((self.folder(number)?.mod_seq(), removed))
     }
@@ -479,7 +507,7 @@ impl State {
             return Ok(Copied::new(target.mod_seq(), target.uid_validity(), set, first));
         }
         if how == How::Copy {
-            let size = messages.iter().map(|(_, message)| message.body.size()).sum();
+            let size = messages.iter().map(|(_, message)| message.bytes()).sum();
             self.reserve(messages.len() as u64, size)?;
         }
         let (change, saved) = (self.next_change(), SystemTime::now());

@@ -13,10 +13,11 @@ use super::{
     annotations::Annotations,
     bodies::Body,
     keywords::{Bits, Keywords, Unknown},
+    labels::Labels,
 };
 use crate::{
-    Changes, Cursor, Error, FlagChange, InternalDate, Mailbox, Opened, Result, Row, Stored, ThreadId, Uids,
-    Which,
+    Changes, Cursor, Error, Fields, FlagChange, InternalDate, Mailbox, Opened, Result, Row, Stored, ThreadId,
+    Uids, Which,
 };
 
 /// So many runs of UIDs are remembered as gone. Who asks for earlier ones is told of every UID that is not
@@ -30,7 +31,15 @@ pub(super) struct Entry {
     pub(super) date: InternalDate,
     pub(super) saved: SystemTime,
     pub(super) thread: ThreadId,
+    pub(super) labels: Labels,
     pub(super) body: Arc<Body>,
+}
+
+impl Entry {
+    /// What the quota counts.
+    pub(super) fn bytes(&self) -> u64 {
+        self.body.size().saturating_add(self.labels.bytes())
+    }
 }
 
 /// A mailbox. It lies under its account's lock.
@@ -167,39 +176,54 @@ impl Folder {
         use mailwire_imap::command::StoreAction;
         let unknown = if how.action == StoreAction::Remove { Unknown::Ignore } else { Unknown::Add };
         let bits = self.keywords.bits(&how.flags, unknown, room)?;
-        let mut stored = Stored::new(self.info.mod_seq);
         // RFC 7162 section 3.1.3: 0 asks whether there is such a keyword, which a message without it has never
         // had changed; flags of the system are always there.
         let adds_new = |message: &Entry, since: ModSeq| {
             let is_without = message.bits.without(bits) == message.bits;
             since == ModSeq::ZERO && how.action == StoreAction::Add && !bits.has_system() && is_without
         };
+        let guard = |message: &Entry| {
+            how.unchanged_since
+                .is_some_and(|since| message.mod_seq > since.get() && !adds_new(message, since))
+        };
+        Ok(self.change(uids, guard, how.seen, change, |info, message| {
+            let before = message.bits;
+            message.bits = match how.action {
+                StoreAction::Replace => bits,
+                StoreAction::Add => before.with(bits),
+                StoreAction::Remove => before.without(bits),
+            };
+            info.unseen += u32::from(!message.bits.is_seen());
+            info.unseen -= u32::from(!before.is_seen());
+            info.deleted += u32::from(message.bits.is_deleted());
+            info.deleted -= u32::from(before.is_deleted());
+            let size = message.body.size();
+            info.deleted_bytes += if message.bits.is_deleted() { size } else { 0 };
+            info.deleted_bytes -= if before.is_deleted() { size } else { 0 };
+            message.bits != before
+        }))
+    }
+
+    /// Changes the messages of a set by `alter`, which says whether it did. Those that `refuses` are left alone.
+    pub(super) fn change(
+        &mut self,
+        uids: &Uids,
+        refuses: impl Fn(&Entry) -> bool,
+        seen: Option<ModSeq>,
+        change: u64,
+        mut alter: impl FnMut(&mut Mailbox, &mut Entry) -> bool,
+    ) -> Stored {
+        let mut stored = Stored::new(self.info.mod_seq);
         for (first, last) in uids.ranges() {
             for (&uid, message) in self.messages.range_mut(first..=last) {
-                if how
-                    .unchanged_since
-                    .is_some_and(|since| message.mod_seq > since.get() && !adds_new(message, since))
-                {
+                if refuses(message) {
                     stored.refused.insert(uid);
                     continue;
                 }
-                let before = message.bits;
-                message.bits = match how.action {
-                    StoreAction::Replace => bits,
-                    StoreAction::Add => before.with(bits),
-                    StoreAction::Remove => before.without(bits),
-                };
-                if message.bits == before {
+                if !alter(&mut self.info, message) {
                     continue;
                 }
-                self.info.unseen += u32::from(!message.bits.is_seen());
-                self.info.unseen -= u32::from(!before.is_seen());
-                self.info.deleted += u32::from(message.bits.is_deleted());
-                self.info.deleted -= u32::from(before.is_deleted());
-                let size = message.body.size();
-                self.info.deleted_bytes += if message.bits.is_deleted() { size } else { 0 };
-                self.info.deleted_bytes -= if before.is_deleted() { size } else { 0 };
-                if how.seen.is_some_and(|seen| message.mod_seq > seen.get()) {
+                if seen.is_some_and(|seen| message.mod_seq > seen.get()) {
                     stored.met.insert(uid);
                 }
                 self.by_change.remove(&(message.mod_seq, uid));
@@ -212,15 +236,18 @@ impl Folder {
             stored.mod_seq = mod_seq(change);
             self.info.mod_seq = stored.mod_seq;
         }
-        Ok(stored)
+        stored
     }
 
     /// What is known of a message. The body's own fields are the caller's.
-    pub(super) fn row(&self, uid: Uid, message: &Entry, flags: bool) -> Row {
+    pub(super) fn row(&self, uid: Uid, message: &Entry, fields: Fields) -> Row {
         let mut row = Row::new(uid, mod_seq(message.mod_seq), message.body.id, message.body.size());
         (row.date, row.saved, row.thread) = (message.date, message.saved, Some(message.thread));
-        if flags {
+        if fields.flags {
             row.flags = self.keywords.set(message.bits);
+        }
+        if fields.labels {
+            row.labels = message.labels.all();
         }
         row
     }

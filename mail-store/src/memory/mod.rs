@@ -27,6 +27,7 @@ mod annotations;
 mod bodies;
 mod folder;
 mod keywords;
+mod labels;
 mod limits;
 mod store;
 mod threads;
@@ -68,6 +69,10 @@ pub struct Config {
     pub annotations: u64,
     /// Whether users can change their own limits, up to these. False by default.
     pub set_quota: bool,
+    /// Whether messages can have Gmail's labels, and are found by its search language: X-GM-EXT-1. False by default:
+    /// clients that know Gmail expect a mailbox for each label, which there is not here. The labels of a message are
+    /// those of one mailbox; a copy has them, too.
+    pub labels: bool,
     /// The domains whose mail is for the users of this store. Empty: any.
     pub domains: Vec<String>,
     /// The mechanisms that are offered to those who log in. By default all that a password is enough for; without
@@ -84,6 +89,7 @@ impl Default for Config {
             mailboxes: 1000,
             annotations: 1 << 20,
             set_quota: false,
+            labels: false,
             domains: Vec::new(),
             mechanisms: DEFAULT_MECHANISMS.to_vec(),
         }

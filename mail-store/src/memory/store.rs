@@ -29,12 +29,14 @@ use super::{
 };
 use crate::{
     AccountId, BodyId, Changes, Copied, Cursor, Delivered, Destination, Error, Fields, Filter, FlagChange,
-    How, Lease, MAX_CHANGED, MAX_COPIED, Mailbox, MailboxChange, MailboxId, MailboxPath, Mailboxes, Opened,
-    Preselected, Result, Row, Store, Stored, Target, Uids, Which, message::Message,
+    How, LabelChange, Lease, MAX_CHANGED, MAX_COPIED, Mailbox, MailboxChange, MailboxId, MailboxPath,
+    Mailboxes, Opened, Preselected, Result, Row, Store, Stored, Target, Uids, Which, message::Message,
 };
 
 /// So many questions are asked of messages before others have their turn.
 const QUESTIONS: usize = 20_000;
+/// A row whose labels are looked at costs as much as so many.
+const LABELLED: usize = 200;
 /// More messages than this are copied, or dropped, where that holds up nobody's turn.
 const MANY: usize = 1000;
 
@@ -50,6 +52,7 @@ impl Store for MemoryStore {
 
     fn extensions(&self) -> Vec<Capability> {
         let set_quota = self.config.set_quota.then_some(Capability::QuotaSet);
+        let labels = self.config.labels.then_some(Capability::GmailExtensions);
         let all = [
             Capability::Acl,
             Capability::CreateSpecialUse,
@@ -65,7 +68,7 @@ impl Store for MemoryStore {
             Capability::Replace,
             Capability::Rights(NEW_RIGHTS),
         ];
-        all.into_iter().chain(set_quota).collect()
+        all.into_iter().chain(set_quota).chain(labels).collect()
     }
 
     async fn account(&self, name: &str) -> Result<AccountId> {
@@ -217,7 +220,7 @@ impl Store for MemoryStore {
             let state = account.lock();
             let folder = state.folder(number)?;
             for (uid, message) in folder.within(uids).take(limit) {
-                rows.push(folder.row(uid, message, fields.flags));
+                rows.push(folder.row(uid, message, fields));
                 if fields.envelope || fields.structure {
                     bodies.push(Arc::clone(&message.body));
                 }
@@ -242,7 +245,9 @@ impl Store for MemoryStore {
         let (account, number) = self.owner(mailbox)?;
         let mut found = Preselected::new();
         // The row itself costs as much as some questions.
-        let step = QUESTIONS / filter.questions().saturating_add(20) + 1;
+        let fields = filter.fields();
+        let row = if fields.labels { LABELLED } else { 20 };
+        let step = QUESTIONS / filter.questions().saturating_add(row) + 1;
         let mut next = Some(Uid::MIN);
         while let Some(first) = next {
             next = {
@@ -251,7 +256,7 @@ impl Store for MemoryStore {
                 let mut seen = None;
                 for (&uid, message) in folder.messages.range(first..).take(step) {
                     seen = Some(uid);
-                    let row = folder.row(uid, message, true);
+                    let row = folder.row(uid, message, fields);
                     match filter.test(&row) {
                         Some(true) => found.sure.insert(row.uid),
                         Some(false) => {}
@@ -281,6 +286,15 @@ impl Store for MemoryStore {
         check(uids, MAX_CHANGED)?;
         let (account, number) = self.owner(mailbox)?;
         account.change(|state| state.store(number, uids, change))
+    }
+
+    async fn store_labels(&self, mailbox: MailboxId, uids: &Uids, change: &LabelChange) -> Result<Stored> {
+        check(uids, MAX_CHANGED)?;
+        if !self.config.labels {
+            return Err(Error::Denied("messages have no labels here"));
+        }
+        let (account, number) = self.owner(mailbox)?;
+        account.change(|state| state.store_labels(number, uids, change))
     }
 
     async fn expunge(&self, mailbox: MailboxId, uids: &Uids, which: Which) -> Result<ModSeq> {

@@ -23,6 +23,7 @@ use super::{
     Client, FetchedMessage, ToMailbox, ToSet,
     error::{too_many, unexpected},
     fetch::Wanted,
+    messages::StoredUnchanged,
 };
 use crate::Result;
 
@@ -395,16 +396,19 @@ impl Client {
         labels: impl Into<Vec<GmailLabel>>,
     ) -> Result<Vec<FetchedMessage>> {
         let Some(set) = messages.to_set()? else { return Ok(Vec::new()) };
-        self.store_labels_with(GmailStore::new(set, action, labels)).await
+        Ok(self.store_labels_with(GmailStore::new(set, action, labels)).await?.messages)
     }
 
-    /// STORE or UID STORE of Gmail's labels, with its options.
+    /// STORE or UID STORE of Gmail's labels, with its options. Gives what the server says of the labels now, and the messages that
+    /// it left alone because somebody had changed them.
     ///
     /// # Errors
     ///
     /// As [`uid_store_labels`](Self::uid_store_labels).
-    pub async fn store_labels_with(&mut self, store: GmailStore) -> Result<Vec<FetchedMessage>> {
-        let wanted = (!store.silent).then(|| Wanted::flags(store.messages.clone()));
-        Ok(self.store_and_tell(store.into(), wanted).await?.0)
+    pub async fn store_labels_with(&mut self, store: GmailStore) -> Result<StoredUnchanged> {
+        let tells = !store.silent || store.unchanged_since.is_some();
+        let wanted = tells.then(|| Wanted::flags(store.messages.clone()));
+        let (messages, reply) = self.store_and_tell(store.into(), wanted).await?;
+        Ok(StoredUnchanged::new(messages, reply))
     }
 }

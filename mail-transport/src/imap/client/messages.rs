@@ -67,6 +67,16 @@ pub struct StoredUnchanged {
     pub modified: Option<KnownNumbers>,
 }
 
+impl StoredUnchanged {
+    pub(super) fn new(messages: Vec<FetchedMessage>, reply: Reply) -> Self {
+        let modified = match reply.code {
+            Some(Code::Modified(set)) => Some(set),
+            _ => None,
+        };
+        Self { messages, modified }
+    }
+}
+
 impl Client {
     /// STORE: changes flags of messages by their sequence numbers. Gives what the server says of
     /// their flags now.
@@ -156,11 +166,7 @@ impl Client {
     /// As [`store`](Self::store).
     pub async fn store_unchanged(&mut self, store: Store) -> Result<StoredUnchanged> {
         let (messages, reply) = self.store_flags(store).await?;
-        let modified = match reply.code {
-            Some(Code::Modified(set)) => Some(set),
-            _ => None,
-        };
-        Ok(StoredUnchanged { messages, modified })
+        Ok(StoredUnchanged::new(messages, reply))
     }
 
     /// COPY: copies messages, by their sequence numbers, to another mailbox. Gives what they are called

@@ -2,7 +2,7 @@
 
 use mailwire_imap::{
     command::FetchAtt,
-    extensions::acl::Rights,
+    extensions::{acl::Rights, gmail::GmailLabel},
     response::MsgAtt,
     types::{Flag, FlagSet, ModSeq, ObjectId, PermanentFlags, Uid, UidValidity},
 };
@@ -160,6 +160,43 @@ impl Stored {
     #[must_use]
     pub const fn new(uid: Uid, flags: FlagSet, changed: bool) -> Self {
         Self { uid, flags, changed, mod_seq: None, refused: false }
+    }
+
+    /// Adds the last change of the message.
+    #[must_use]
+    pub const fn with_mod_seq(mut self, mod_seq: ModSeq) -> Self {
+        self.mod_seq = Some(mod_seq);
+        self
+    }
+
+    /// Sets whether the message was left alone because somebody had changed it.
+    #[must_use]
+    pub const fn with_refused(mut self, refused: bool) -> Self {
+        self.refused = refused;
+        self
+    }
+}
+
+/// A message's labels after STORE.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labelled {
+    /// The message.
+    pub uid: Uid,
+    /// Its labels now.
+    pub labels: Vec<GmailLabel>,
+    /// The last change of the message.
+    pub mod_seq: Option<ModSeq>,
+    /// Whether the message was left alone because somebody had changed it:
+    /// [`LabelOptions::unchanged_since`](super::LabelOptions::unchanged_since).
+    pub refused: bool,
+}
+
+impl Labelled {
+    /// A message with the labels that it has now.
+    #[must_use]
+    pub fn new(uid: Uid, labels: impl Into<Vec<GmailLabel>>) -> Self {
+        Self { uid, labels: labels.into(), mod_seq: None, refused: false }
     }
 
     /// Adds the last change of the message.

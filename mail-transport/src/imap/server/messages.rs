@@ -7,12 +7,12 @@ use mailwire_imap::{
         gmail::GmailStore,
         uid_batches::{UidBatchesCommand, UidBatchesData},
     },
-    response::{Code, CopyUid, MsgAtt, Reply, Untagged},
-    types::{Flag, FlagSet, ImapString, KnownNumbers, KnownUids, Uid, UidSet},
+    response::{Code, CopyUid, Reply, Untagged},
+    types::{Flag, FlagSet, ImapString, KnownNumbers, KnownUids, ModSeq, Uid, UidSet},
 };
 
 use super::{
-    answers::{Copied, Stored},
+    answers::{Copied, Labelled, Stored},
     conversation::{Conversation, Stop, done},
     fetch_writer::FetchWriter,
     limiting,
@@ -163,24 +163,47 @@ impl<S: Service> Conversation<S> {
         Ok(given)
     }
 
-    /// STORE: RFC 9051 section 6.4.6.
-    pub(super) async fn store(&mut self, store: Store) -> Result<Reply, Stop> {
+    /// The messages that a STORE changes. A part of them, if they are more than are changed at once.
+    fn to_change(&mut self, messages: &Messages, since: Option<ModSeq>) -> Result<Vec<Uid>, Stop> {
         self.writable()?;
         let dialect = self.driver.connection().dialect();
         let (_, open) = self.opened()?;
-        if store.unchanged_since.is_some() && open.changes.given.is_none() {
+        if since.is_some() && open.changes.given.is_none() {
             return Err(NOT_COUNTED);
         }
-        let mut uids = sets::resolve(&open.view, &store.messages, dialect)?;
+        let mut uids = sets::resolve(&open.view, messages, dialect)?;
         self.cut(&mut uids);
-        if uids.is_empty() {
-            return Ok(done());
+        Ok(uids)
+    }
+
+    /// What the responses of a STORE have beside what it is about.
+    fn store_shape(&self, by_uid: bool) -> Shape {
+        let mut shape = Shape::unasked(&self.driver);
+        shape.with_uid = by_uid || shape.rev2 || shape.with_mod_seq;
+        shape
+    }
+
+    /// The end of a STORE. `missing`: there are messages that are gone.
+    fn stored(&mut self, by_uid: bool, missing: bool, mut modified: Vec<Uid>) -> Result<Reply, Stop> {
+        if !modified.is_empty() {
+            let (_, open) = self.opened()?;
+            modified.sort_unstable();
+            let named = open.view.numbers(modified);
+            let named = named.map(|(uid, number)| if by_uid { uid.into() } else { number.into() });
+            if let Ok(set) = KnownNumbers::from_numbers(named) {
+                return Ok(done().with_code(Code::Modified(set)));
+            }
         }
+        Ok(if missing && !by_uid { done().with_code(Code::ExpungeIssued) } else { done() })
+    }
+
+    /// STORE: RFC 9051 section 6.4.6.
+    pub(super) async fn store(&mut self, store: Store) -> Result<Reply, Stop> {
+        let uids = self.to_change(&store.messages, store.unchanged_since)?;
         let options =
             StoreOptions::new(store.action, store.flags).with_unchanged_since(store.unchanged_since);
         let by_uid = store.messages.is_uid();
-        let mut shape = Shape::unasked(&self.driver);
-        shape.with_uid = by_uid || shape.rev2 || shape.with_mod_seq;
+        let shape = self.store_shape(by_uid);
         let (mut known, mut modified, mut turns) = (0, Vec::new(), Budget::unlimited());
         // The flags of all messages at once can be many times what is stored.
         for batch in uids.chunks(BATCH) {
@@ -205,41 +228,38 @@ impl<S: Service> Conversation<S> {
                 }
             }
         }
-        if !modified.is_empty() {
-            let (_, open) = self.opened()?;
-            modified.sort_unstable();
-            let named = open.view.numbers(modified);
-            let named = named.map(|(uid, number)| if by_uid { uid.into() } else { number.into() });
-            if let Ok(set) = KnownNumbers::from_numbers(named) {
-                return Ok(done().with_code(Code::Modified(set)));
-            }
-        }
-        let missing = known < uids.len() && !by_uid;
-        Ok(if missing { done().with_code(Code::ExpungeIssued) } else { done() })
+        self.stored(by_uid, known < uids.len(), modified)
     }
 
     /// STORE of Gmail's labels.
     pub(super) async fn store_labels(&mut self, store: GmailStore) -> Result<Reply, Stop> {
-        self.writable()?;
-        let dialect = self.driver.connection().dialect();
-        let (_, open) = self.opened()?;
-        let mut uids = sets::resolve(&open.view, &store.messages, dialect)?;
-        self.cut(&mut uids);
-        let (session, _) = self.opened()?;
-        let options = LabelOptions::new(store.action, store.labels);
-        for (uid, labels) in session.store_labels(&uids, &options).await? {
-            if store.silent {
-                continue;
-            }
-            let mut items = vec![MsgAtt::GmailLabels(labels)];
-            if store.messages.is_uid() {
-                items.push(MsgAtt::Uid(uid));
-            }
-            if let Some(told) = self.open.as_ref().and_then(|open| open.fetched(uid, items)) {
-                push(&mut self.driver, Untagged::Fetch(told)).await?;
+        let uids = self.to_change(&store.messages, store.unchanged_since)?;
+        let options =
+            LabelOptions::new(store.action, store.labels).with_unchanged_since(store.unchanged_since);
+        let by_uid = store.messages.is_uid();
+        let shape = self.store_shape(by_uid);
+        let (mut known, mut modified, mut turns) = (0, Vec::new(), Budget::unlimited());
+        for batch in uids.chunks(BATCH) {
+            // It has no limit.
+            let _ = turns.spend(batch.len() as u64 * HANDLED).await;
+            let (session, _) = self.opened()?;
+            let stored = session.store_labels(batch, &options).await?;
+            known += stored.len();
+            for Labelled { uid, labels, mod_seq, refused } in stored {
+                let Some(open) = &mut self.open else { break };
+                if refused {
+                    modified.push(uid);
+                }
+                let labels = (!store.silent || refused).then_some(labels);
+                if labels.is_none() && !shape.with_mod_seq {
+                    continue;
+                }
+                if let Some(data) = open.labels(uid, labels, mod_seq, shape) {
+                    push(&mut self.driver, data).await?;
+                }
             }
         }
-        Ok(done())
+        self.stored(by_uid, known < uids.len(), modified)
     }
 
     /// COPY: RFC 9051 section 6.4.7.

@@ -30,8 +30,8 @@ use mailwire_core::Channel;
 use mailwire_imap::{Capability, server::Config};
 
 pub use answers::{
-    Appended, Changes, Copied, Fetched, FetchedItem, Flagged, GrantableRights, Namespaces, Selected, Status,
-    Stored, Update,
+    Appended, Changes, Copied, Fetched, FetchedItem, Flagged, GrantableRights, Labelled, Namespaces,
+    Selected, Status, Stored, Update,
 };
 pub use body::{Body, Messages, Piece, UrlPiece};
 pub use fetch_writer::FetchWriter;

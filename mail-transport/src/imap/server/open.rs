@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mailwire_imap::{
+    extensions::gmail::GmailLabel,
     response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Untagged},
     types::{Flag, FlagSet, ModSeq, PermanentFlags, ShortList, Uid},
     view::{self, Allow, Numbering, Telling, View},
@@ -174,13 +175,33 @@ impl Open {
         mod_seq: Option<ModSeq>,
         shape: Shape,
     ) -> Option<Untagged> {
+        let flags = flags.map(|flags| MsgAtt::Flags(self.shown(uid, flags, shape.rev2)));
+        self.changed(uid, flags, mod_seq, shape)
+    }
+
+    /// As [`flags`](Self::flags), of Gmail's labels.
+    pub(super) fn labels(
+        &mut self,
+        uid: Uid,
+        labels: Option<Vec<GmailLabel>>,
+        mod_seq: Option<ModSeq>,
+        shape: Shape,
+    ) -> Option<Untagged> {
+        self.changed(uid, labels.map(MsgAtt::GmailLabels), mod_seq, shape)
+    }
+
+    fn changed(
+        &mut self,
+        uid: Uid,
+        item: Option<MsgAtt>,
+        mod_seq: Option<ModSeq>,
+        shape: Shape,
+    ) -> Option<Untagged> {
         let mut items = ShortList::new();
         if shape.with_uid {
             items.push(MsgAtt::Uid(uid));
         }
-        if let Some(flags) = flags {
-            items.push(MsgAtt::Flags(self.shown(uid, flags, shape.rev2)));
-        }
+        items.extend(item);
         if let Some(mod_seq) = mod_seq.filter(|_| shape.with_mod_seq) {
             items.push(self.changes.item(mod_seq));
         }

@@ -101,13 +101,22 @@ pub struct LabelOptions {
     pub action: StoreAction,
     /// The labels.
     pub labels: Vec<GmailLabel>,
+    /// As [`StoreOptions::unchanged_since`].
+    pub unchanged_since: Option<ModSeq>,
 }
 
 impl LabelOptions {
     /// Options that do `action` with `labels`.
     #[must_use]
     pub fn new(action: StoreAction, labels: impl Into<Vec<GmailLabel>>) -> Self {
-        Self { action, labels: labels.into() }
+        Self { action, labels: labels.into(), unchanged_since: None }
+    }
+
+    /// Sets the change after which a message must not have been changed.
+    #[must_use]
+    pub const fn with_unchanged_since(mut self, mod_seq: Option<ModSeq>) -> Self {
+        self.unchanged_since = mod_seq;
+        self
     }
 }
 

@@ -8,7 +8,6 @@ use mailwire_imap::{
     command::List,
     extensions::{
         acl::{Rights, RightsChange},
-        gmail::GmailLabel,
         metadata::EntryName,
         quota::{QuotaRoot, SetQuotaResource},
     },
@@ -17,7 +16,9 @@ use mailwire_imap::{
 };
 
 use super::{
-    answers::{Appended, Changes, Copied, GrantableRights, Namespaces, Selected, Status, Stored, Update},
+    answers::{
+        Appended, Changes, Copied, GrantableRights, Labelled, Namespaces, Selected, Status, Stored, Update,
+    },
     body::{Body, Messages},
     fetch_writer::FetchWriter,
     listing::Mailbox,
@@ -398,7 +399,7 @@ pub trait Session: Send + 'static {
         &mut self,
         uids: &[Uid],
         options: &LabelOptions,
-    ) -> impl Future<Output = Result<Vec<(Uid, Vec<GmailLabel>)>, Refusal>> + Send {
+    ) -> impl Future<Output = Result<Vec<Labelled>, Refusal>> + Send {
         let _ = (uids, options);
         async { Err(Refusal::not_here()) }
     }
