@@ -1,6 +1,7 @@
 //! What the protocol crates need of this one and nobody else: no part of the public API, and changed
 //! in any release.
 
+pub use alloc::boxed::Box;
 use core::{cmp, hash, ops::RangeInclusive};
 
 use bytes::Bytes;

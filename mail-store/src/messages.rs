@@ -132,7 +132,7 @@ impl Row {
 pub struct Target {
     /// The mailbox.
     pub to: Destination,
-    /// The message's first flags.
+    /// The message's first flags. What a client cannot set is left out.
     pub flags: FlagSet,
     /// When it arrived; now if nothing is said.
     pub date: Option<InternalDate>,
@@ -159,21 +159,15 @@ impl Target {
     pub const fn mailbox(mailbox: MailboxId) -> Self {
         Self { to: Destination::Mailbox(mailbox), flags: FlagSet::new(), date: None }
     }
-
-    /// This target, with the message's first flags. What a client cannot set is left out.
-    #[must_use]
-    pub fn with_flags(mut self, flags: FlagSet) -> Self {
-        self.flags = flags;
-        self
-    }
-
-    /// This target, with the date when the message arrived.
-    #[must_use]
-    pub const fn with_date(mut self, date: Option<InternalDate>) -> Self {
-        self.date = date;
-        self
-    }
 }
+
+setters!(const Target {
+    with_date(date: Option<InternalDate>),
+});
+
+setters!(Target {
+    with_flags(flags: FlagSet),
+});
 
 /// A message that was stored.
 #[non_exhaustive]

@@ -1,6 +1,6 @@
 //! How a frame is read.
 
-use mailwire_core::{Cursor, Dialect, Newline, ParseError};
+use mailwire_core::{Cursor, Dialect, Newline, ParseError, setters};
 
 use crate::deviation;
 
@@ -24,13 +24,6 @@ impl ParseContext {
         Self { dialect, newline: Newline::CrLf }
     }
 
-    /// Sets how the frame ended.
-    #[must_use]
-    pub const fn with_newline(mut self, newline: Newline) -> Self {
-        self.newline = newline;
-        self
-    }
-
     /// The end of a reply, which some servers write as a bare LF.
     #[inline]
     pub(crate) fn reply_end(self, cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
@@ -43,6 +36,10 @@ impl ParseContext {
         }
     }
 }
+
+setters!(const ParseContext {
+    with_newline(newline: Newline),
+});
 
 impl From<Dialect> for ParseContext {
     fn from(dialect: Dialect) -> Self {

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::{ParseError, ParseErrorKind};
+use mailwire_core::{ParseError, ParseErrorKind, setters};
 
 use super::{parse::read_atom, rules::Need, writer::Writer};
 use crate::{
@@ -116,13 +116,6 @@ impl Create {
         Self { mailbox, special_use: Vec::new() }
     }
 
-    /// Says what the mailbox is to be for.
-    #[must_use]
-    pub fn with_special_use(mut self, special_use: impl Into<Vec<MailboxAttribute>>) -> Self {
-        self.special_use = special_use.into();
-        self
-    }
-
     /// What a server must have for the options.
     pub(super) fn needs(&self) -> Option<Need> {
         (!self.special_use.is_empty()).then(|| Need::of(&Capability::CreateSpecialUse))
@@ -171,6 +164,10 @@ impl Create {
     }
 }
 
+setters!(Create {
+    with_special_use(special_use: into Vec<MailboxAttribute>),
+});
+
 impl Status {
     /// Asks for `items` of a mailbox, at least one.
     #[must_use]
@@ -203,20 +200,6 @@ impl Select {
         Self { mailbox, condstore: false, qresync: None }
     }
 
-    /// Sets whether the server is to tell modification sequences: `CONDSTORE`.
-    #[must_use]
-    pub const fn with_condstore(mut self, condstore: bool) -> Self {
-        self.condstore = condstore;
-        self
-    }
-
-    /// Asks for what has changed since the client was here last: `QRESYNC`.
-    #[must_use]
-    pub fn with_qresync(mut self, known: QResync) -> Self {
-        self.qresync = Some(Box::new(known));
-        self
-    }
-
     /// What a server must have for the options.
     pub(super) fn needs(&self) -> Option<Need> {
         match (&self.qresync, self.condstore) {
@@ -246,6 +229,14 @@ impl Select {
         }
     }
 }
+
+setters!(const Select {
+    with_condstore(condstore: bool),
+});
+
+setters!(Select {
+    with_qresync(qresync: some boxed QResync),
+});
 
 /// What has DELETED and DELETED-STORAGE ([RFC 9208 section
 /// 3.1.1](https://www.rfc-editor.org/rfc/rfc9208#section-3.1.1)).

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use mailwire_core::{ParseError, ParseErrorKind};
+use mailwire_core::{ParseError, ParseErrorKind, setters};
 
 use super::{Command, Messages, rules::Need, writer::Writer};
 use crate::extensions::{condstore, gmail::GmailStore};
@@ -54,20 +54,6 @@ impl Store {
     #[must_use]
     pub fn new(messages: impl Into<Messages>, action: StoreAction, flags: FlagSet) -> Self {
         Self { messages: messages.into(), action, silent: false, flags, unchanged_since: None }
-    }
-
-    /// Whether the server may keep the new flags to itself: `.SILENT`.
-    #[must_use]
-    pub const fn with_silent(mut self, silent: bool) -> Self {
-        self.silent = silent;
-        self
-    }
-
-    /// Changes only messages that did not change since then.
-    #[must_use]
-    pub const fn with_unchanged_since(mut self, mod_seq: ModSeq) -> Self {
-        self.unchanged_since = Some(mod_seq);
-        self
     }
 
     /// What a server must have for the options and the messages.
@@ -124,6 +110,11 @@ impl Store {
         self.flags.write(e.out);
     }
 }
+
+setters!(const Store {
+    with_silent(silent: bool),
+    with_unchanged_since(unchanged_since: some ModSeq),
+});
 
 /// The command up to its item.
 #[inline]

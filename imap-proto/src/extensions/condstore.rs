@@ -27,7 +27,7 @@
 
 use alloc::boxed::Box;
 
-use mailwire_core::{Invalid, ParseError, ParseErrorKind, keywords};
+use mailwire_core::{Invalid, ParseError, ParseErrorKind, keywords, setters};
 
 use crate::{
     capability::Capability,
@@ -114,21 +114,12 @@ impl QResync {
     pub const fn new(uid_validity: UidValidity, mod_seq: ModSeq) -> Self {
         Self { uid_validity, mod_seq, known_uids: None, match_data: None }
     }
-
-    /// Sets the messages that are known: changes of others are not told.
-    #[must_use]
-    pub fn with_known_uids(mut self, uids: KnownUids) -> Self {
-        self.known_uids = Some(uids);
-        self
-    }
-
-    /// Adds the numbers of some messages.
-    #[must_use]
-    pub fn with_match_data(mut self, data: SeqMatchData) -> Self {
-        self.match_data = Some(data);
-        self
-    }
 }
+
+setters!(QResync {
+    with_known_uids(known_uids: some KnownUids),
+    with_match_data(match_data: some SeqMatchData),
+});
 
 impl SeqMatchData {
     /// Makes pairs of numbers and identifiers: the first of the one set belongs to the first of the other.
@@ -207,14 +198,11 @@ impl SearchModSeq {
     pub const fn new(mod_seq: ModSeq) -> Self {
         Self { mod_seq, entry: None }
     }
-
-    /// Looks for changes of this flag only.
-    #[must_use]
-    pub fn with_entry(mut self, entry: MetadataItem) -> Self {
-        self.entry = Some(Box::new(entry));
-        self
-    }
 }
+
+setters!(SearchModSeq {
+    with_entry(entry: some boxed MetadataItem),
+});
 
 impl From<ModSeq> for SearchModSeq {
     fn from(mod_seq: ModSeq) -> Self {

@@ -21,7 +21,7 @@
 
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 
-use mailwire_core::{Invalid, ParseError, Text};
+use mailwire_core::{Invalid, ParseError, Text, setters};
 
 use crate::{
     capability::Capability,
@@ -165,20 +165,6 @@ impl GmailStore {
         }
     }
 
-    /// Whether the server may keep the new labels to itself: `.SILENT`.
-    #[must_use]
-    pub const fn with_silent(mut self, silent: bool) -> Self {
-        self.silent = silent;
-        self
-    }
-
-    /// Changes only messages that did not change since then.
-    #[must_use]
-    pub const fn with_unchanged_since(mut self, mod_seq: ModSeq) -> Self {
-        self.unchanged_since = Some(mod_seq);
-        self
-    }
-
     /// What a server must have for it.
     pub(crate) fn needs(&self) -> impl Iterator<Item = Need> {
         let unchanged_since = self.unchanged_since.map(|_| condstore::needs_condstore());
@@ -217,6 +203,11 @@ impl GmailStore {
         e.put(b")");
     }
 }
+
+setters!(const GmailStore {
+    with_silent(silent: bool),
+    with_unchanged_since(unchanged_since: some ModSeq),
+});
 
 impl From<GmailStore> for Command {
     fn from(store: GmailStore) -> Self {

@@ -19,7 +19,7 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use mailwire_core::{Dialect, ParseError};
+use mailwire_core::{Dialect, ParseError, setters};
 
 use super::spaced;
 use crate::{
@@ -106,14 +106,11 @@ impl UidBatchesData {
     pub const fn new(batches: Vec<(Uid, Uid)>) -> Self {
         Self { tag: None, batches }
     }
-
-    /// Names the tag of the command that this answers.
-    #[must_use]
-    pub fn with_tag(mut self, tag: Option<ImapString>) -> Self {
-        self.tag = tag;
-        self
-    }
 }
+
+setters!(UidBatchesData {
+    with_tag(tag: Option<ImapString>),
+});
 
 // Rules
 

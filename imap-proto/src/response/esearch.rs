@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
+use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text, setters};
 
 use crate::{
     deviation,
@@ -113,20 +113,6 @@ impl ESearchData {
     #[must_use]
     pub fn new(uid: bool, items: impl Into<Vec<SearchReturnData>>) -> Self {
         Self { tag: None, mailbox: None, uid, items: items.into() }
-    }
-
-    /// Names the tag of the command that this answers.
-    #[must_use]
-    pub fn with_tag(mut self, tag: Option<ImapString>) -> Self {
-        self.tag = tag;
-        self
-    }
-
-    /// Names the mailbox that was searched.
-    #[must_use]
-    pub fn with_mailbox(mut self, mailbox: SearchedMailbox) -> Self {
-        self.mailbox = Some(Box::new(mailbox));
-        self
     }
 
     /// The set of `ALL`.
@@ -332,6 +318,11 @@ impl ESearchData {
         }
     }
 }
+
+setters!(ESearchData {
+    with_tag(tag: Option<ImapString>),
+    with_mailbox(mailbox: some boxed SearchedMailbox),
+});
 
 /// ```text
 /// ret-data-partial = "PARTIAL" SP "(" partial-range SP partial-results ")"

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
-use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
+use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text, setters};
 
 use super::code::plain;
 use crate::{
@@ -82,20 +82,6 @@ impl ListData {
         Self { kind, attributes: MailboxAttributes::new(), delimiter, name, extensions: Vec::new() }
     }
 
-    /// Gives the mailbox these attributes.
-    #[must_use]
-    pub fn with_attributes(mut self, attributes: MailboxAttributes) -> Self {
-        self.attributes = attributes;
-        self
-    }
-
-    /// Adds extended data (RFC 5258).
-    #[must_use]
-    pub fn with_extensions(mut self, extensions: impl Into<Vec<ListExtension>>) -> Self {
-        self.extensions = extensions.into();
-        self
-    }
-
     /// ```text
     /// mailbox-list = "(" [mbx-list-flags] ")" SP (DQUOTE QUOTED-CHAR DQUOTE / nil) SP mailbox
     ///                [SP mbox-list-extended]
@@ -166,6 +152,11 @@ impl ListData {
         }
     }
 }
+
+setters!(ListData {
+    with_attributes(attributes: MailboxAttributes),
+    with_extensions(extensions: into Vec<ListExtension>),
+});
 
 impl ListExtension {
     fn write(&self, out: &mut Vec<u8>) {

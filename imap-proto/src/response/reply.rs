@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use mailwire_core::{Dialect, Invalid, ParseError, Text};
+use mailwire_core::{Dialect, Invalid, ParseError, Text, setters};
 
 use super::code::Code;
 use crate::{
@@ -136,13 +136,6 @@ impl Reply {
         Self { kind, code: None, text }
     }
 
-    /// Adds a code.
-    #[must_use]
-    pub fn with_code(mut self, code: Code) -> Self {
-        self.code = Some(code);
-        self
-    }
-
     /// Whether it is OK.
     #[must_use]
     pub fn is_ok(&self) -> bool {
@@ -181,6 +174,10 @@ impl Reply {
         write_text(out, self.code.as_ref(), &self.text);
     }
 }
+
+setters!(Reply {
+    with_code(code: some Code),
+});
 
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

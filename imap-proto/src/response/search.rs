@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Dialect, ParseError, ParseErrorKind};
+use mailwire_core::{Dialect, ParseError, ParseErrorKind, setters};
 
 use crate::{
     deviation,
@@ -26,13 +26,6 @@ impl SearchData {
     #[must_use]
     pub const fn new(numbers: Vec<u32>) -> Self {
         Self { numbers, mod_seq: None }
-    }
-
-    /// Adds the highest modification sequence among them (RFC 7162).
-    #[must_use]
-    pub const fn with_mod_seq(mut self, mod_seq: ModSeq) -> Self {
-        self.mod_seq = Some(mod_seq);
-        self
     }
 
     /// ```text
@@ -73,6 +66,10 @@ impl SearchData {
         }
     }
 }
+
+setters!(const SearchData {
+    with_mod_seq(mod_seq: some ModSeq),
+});
 
 /// Reads as many as there are of one space and a number from 1 of at most nine digits: all but
 /// always, all of them.

@@ -79,7 +79,7 @@ mod tests;
 
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
-use mailwire_core::Ticket;
+use mailwire_core::{Ticket, setters};
 
 pub use self::state::{Segment, SyncState};
 use self::{plan::Ask, read::Job, state::Anchor};
@@ -194,21 +194,15 @@ impl SyncOptions {
         self.batch = if messages == 0 { 1 } else { messages };
         self
     }
-
-    /// Sets what is asked of new messages, beside their flags.
-    #[must_use]
-    pub fn with_items(mut self, items: impl Into<Vec<FetchAtt>>) -> Self {
-        self.items = items.into();
-        self
-    }
-
-    /// Sets whether to go through the mailbox in batches where QRESYNC would give all in one answer.
-    #[must_use]
-    pub const fn with_stepwise(mut self, stepwise: bool) -> Self {
-        self.stepwise = stepwise;
-        self
-    }
 }
+
+setters!(const SyncOptions {
+    with_stepwise(stepwise: bool),
+});
+
+setters!(SyncOptions {
+    with_items(items: into Vec<FetchAtt>),
+});
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -25,7 +25,7 @@ mod write;
 
 use core::num::NonZeroU64;
 
-use mailwire_core::{Invalid, ParseError, Text};
+use mailwire_core::{Invalid, ParseError, Text, setters};
 
 use crate::types::{DateTime, MailboxName, Section, Uid, UidValidity};
 
@@ -226,13 +226,6 @@ impl ImapUrl {
         Self { server, target: None }
     }
 
-    /// Sets what it names on the server.
-    #[must_use]
-    pub fn with_target(mut self, target: impl Into<Target>) -> Self {
-        self.target = Some(target.into());
-        self
-    }
-
     /// Reads an absolute URL.
     ///
     /// # Errors
@@ -267,6 +260,10 @@ impl ImapUrl {
     }
 }
 
+setters!(ImapUrl {
+    with_target(target: some into Target),
+});
+
 impl Server {
     /// Makes a server of its name or address, the latter in brackets if it is of IPv6.
     ///
@@ -298,13 +295,6 @@ impl Server {
         self
     }
 
-    /// Sets the port.
-    #[must_use]
-    pub const fn with_port(mut self, port: u16) -> Self {
-        self.port = Some(port);
-        self
-    }
-
     /// Who asks, if that is said.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
@@ -325,6 +315,10 @@ impl Server {
     }
 }
 
+setters!(const Server {
+    with_port(port: some u16),
+});
+
 impl MailboxRef {
     /// Makes the name of a mailbox, in Unicode.
     ///
@@ -339,19 +333,16 @@ impl MailboxRef {
         }
     }
 
-    /// Sets that the URL is stale where the mailbox has another UIDVALIDITY.
-    #[must_use]
-    pub const fn with_uid_validity(mut self, uid_validity: UidValidity) -> Self {
-        self.uid_validity = Some(uid_validity);
-        self
-    }
-
     /// The name, in Unicode.
     #[must_use]
     pub fn name(&self) -> &str {
         self.name.as_str().unwrap_or_default()
     }
 }
+
+setters!(const MailboxRef {
+    with_uid_validity(uid_validity: some UidValidity),
+});
 
 impl TryFrom<&str> for MailboxRef {
     type Error = Invalid;
@@ -376,14 +367,11 @@ impl MessageList {
     pub const fn new(mailbox: MailboxRef) -> Self {
         Self { mailbox, search: None }
     }
-
-    /// Sets the arguments of SEARCH.
-    #[must_use]
-    pub fn with_search(mut self, search: UrlText) -> Self {
-        self.search = Some(search);
-        self
-    }
 }
+
+setters!(MessageList {
+    with_search(search: some UrlText),
+});
 
 impl MessagePart {
     /// Makes a message.
@@ -406,13 +394,6 @@ impl MessagePart {
         self
     }
 
-    /// Sets who may use it.
-    #[must_use]
-    pub fn with_auth(mut self, auth: UrlAuth) -> Self {
-        self.auth = Some(auth);
-        self
-    }
-
     /// What of the message it is.
     #[must_use]
     pub fn section(&self) -> &Section {
@@ -420,6 +401,10 @@ impl MessagePart {
         self.section.as_ref().map_or(&WHOLE, |section| &section.0)
     }
 }
+
+setters!(MessagePart {
+    with_auth(auth: some UrlAuth),
+});
 
 impl UrlSection {
     /// Makes a part of a message. `None`: it is all of it.
@@ -441,21 +426,15 @@ impl UrlAuth {
     pub const fn new(access: Access) -> Self {
         Self { expire: None, access, verifier: None }
     }
-
-    /// Sets until when it can be used.
-    #[must_use]
-    pub const fn with_expire(mut self, expire: DateTime) -> Self {
-        self.expire = Some(expire);
-        self
-    }
-
-    /// Sets what proves it.
-    #[must_use]
-    pub fn with_verifier(mut self, verifier: Verifier) -> Self {
-        self.verifier = Some(verifier);
-        self
-    }
 }
+
+setters!(const UrlAuth {
+    with_expire(expire: some DateTime),
+});
+
+setters!(UrlAuth {
+    with_verifier(verifier: some Verifier),
+});
 
 impl Access {
     /// Makes that of an application, by its name.

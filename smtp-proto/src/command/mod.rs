@@ -14,7 +14,7 @@ pub(crate) use write::put_number;
 
 use alloc::vec::Vec;
 
-use mailwire_core::{Secret, sasl::Mechanism};
+use mailwire_core::{Secret, sasl::Mechanism, setters};
 
 use crate::types::{Argument, BodyType, EhloName, ForwardPath, Parameter, ReversePath, Submitter, Verb};
 
@@ -128,34 +128,6 @@ impl Mail {
         Self { from: from.into(), size: None, body: None, smtp_utf8: false, auth: None, other: Vec::new() }
     }
 
-    /// Sets SIZE.
-    #[must_use]
-    pub const fn with_size(mut self, size: u64) -> Self {
-        self.size = Some(size);
-        self
-    }
-
-    /// Sets BODY.
-    #[must_use]
-    pub const fn with_body(mut self, body: BodyType) -> Self {
-        self.body = Some(body);
-        self
-    }
-
-    /// Sets SMTPUTF8.
-    #[must_use]
-    pub const fn with_smtp_utf8(mut self, smtp_utf8: bool) -> Self {
-        self.smtp_utf8 = smtp_utf8;
-        self
-    }
-
-    /// Sets AUTH.
-    #[must_use]
-    pub fn with_auth(mut self, auth: impl Into<Submitter>) -> Self {
-        self.auth = Some(auth.into());
-        self
-    }
-
     /// Adds a parameter that this crate does not know.
     #[must_use]
     pub fn with_parameter(mut self, parameter: Parameter) -> Self {
@@ -169,6 +141,16 @@ impl Mail {
         self.from.mailbox().is_some_and(|mailbox| !mailbox.is_ascii())
     }
 }
+
+setters!(const Mail {
+    with_size(size: some u64),
+    with_body(body: some BodyType),
+    with_smtp_utf8(smtp_utf8: bool),
+});
+
+setters!(Mail {
+    with_auth(auth: some into Submitter),
+});
 
 /// The command RCPT: one recipient, and what is said about it ([RFC 5321 section
 /// 4.1.1.3](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.3)).
@@ -222,14 +204,11 @@ impl Auth {
     pub const fn new(mechanism: Mechanism) -> Self {
         Self { mechanism, initial: None }
     }
-
-    /// Sets the first message, or none.
-    #[must_use]
-    pub fn with_initial(mut self, initial: impl Into<Option<Secret>>) -> Self {
-        self.initial = initial.into();
-        self
-    }
 }
+
+setters!(Auth {
+    with_initial(initial: into Option<Secret>),
+});
 
 #[cfg(feature = "serde")]
 fn hide<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text, text_newtype};
+use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text, setters, text_newtype};
 
 use super::{
     Mailbox,
@@ -125,13 +125,6 @@ impl Parameter {
         Self { keyword, value: None }
     }
 
-    /// Sets the value.
-    #[must_use]
-    pub fn with_value(mut self, value: ParameterValue) -> Self {
-        self.value = Some(value);
-        self
-    }
-
     /// Appends the parameter, without a space before it.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.keyword.as_bytes());
@@ -141,6 +134,10 @@ impl Parameter {
         }
     }
 }
+
+setters!(Parameter {
+    with_value(value: some ParameterValue),
+});
 
 /// What a body may contain: the BODY parameter ([RFC 6152](https://www.rfc-editor.org/rfc/rfc6152), [RFC
 /// 3030](https://www.rfc-editor.org/rfc/rfc3030)).

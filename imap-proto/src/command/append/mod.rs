@@ -6,7 +6,7 @@ mod write;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::Text;
+use mailwire_core::{Text, setters};
 
 pub(crate) use self::parse::{AppendMore, OpenAppend};
 use super::{AString, rules::Need};
@@ -151,13 +151,6 @@ impl AppendLiteral {
         Self { kind: AppendKind::Plain, bytes: AppendBytes::Inline(bytes.into()) }
     }
 
-    /// Says how they are announced.
-    #[must_use]
-    pub const fn with_kind(mut self, kind: AppendKind) -> Self {
-        self.kind = kind;
-        self
-    }
-
     /// Whether it is one of RFC 6855, which has to be enabled.
     pub(crate) fn is_utf8(&self) -> bool {
         self.kind == AppendKind::Utf8
@@ -172,6 +165,10 @@ impl AppendLiteral {
         }
     }
 }
+
+setters!(const AppendLiteral {
+    with_kind(kind: AppendKind),
+});
 
 impl AppendMessage {
     /// A message that is sent in chunks, `length` bytes in all.
@@ -190,20 +187,6 @@ impl AppendMessage {
     #[must_use]
     pub const fn new(data: AppendData) -> Self {
         Self { flags: FlagSet::new(), date: None, data }
-    }
-
-    /// Gives it these flags.
-    #[must_use]
-    pub fn with_flags(mut self, flags: FlagSet) -> Self {
-        self.flags = flags;
-        self
-    }
-
-    /// Gives it this internal date.
-    #[must_use]
-    pub const fn with_date(mut self, date: DateTime) -> Self {
-        self.date = Some(date);
-        self
     }
 
     /// The bytes that come with the command, of the message or of its parts.
@@ -248,6 +231,14 @@ impl AppendMessage {
         self.len() == 0
     }
 }
+
+setters!(const AppendMessage {
+    with_date(date: some DateTime),
+});
+
+setters!(AppendMessage {
+    with_flags(flags: FlagSet),
+});
 
 impl Append {
     /// Appends a message.

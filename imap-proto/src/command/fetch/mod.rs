@@ -4,7 +4,7 @@ mod att;
 
 use alloc::vec::Vec;
 
-use mailwire_core::{ParseError, ParseErrorKind, keywords};
+use mailwire_core::{ParseError, ParseErrorKind, keywords, setters};
 
 pub use self::att::FetchAtt;
 use self::att::read_what_follows;
@@ -125,20 +125,6 @@ impl Fetch {
         Self { messages: messages.into(), items: items.into(), since: None, partial: None }
     }
 
-    /// Only what changed since then.
-    #[must_use]
-    pub fn with_since(mut self, since: Since) -> Self {
-        self.since = Some(since);
-        self
-    }
-
-    /// Only a part of the messages, by their places among them. It is left out where they are not named by UIDs.
-    #[must_use]
-    pub fn with_partial(mut self, partial: PartialRange) -> Self {
-        self.partial = Some(partial);
-        self
-    }
-
     /// What a peer lacks of what it must have for the options and items.
     #[inline]
     pub(super) fn lacks(&self, lacks: &impl Fn(&Need) -> bool) -> Option<Need> {
@@ -220,6 +206,11 @@ impl Fetch {
         }
     }
 }
+
+setters!(Fetch {
+    with_since(since: some Since),
+    with_partial(partial: some PartialRange),
+});
 
 impl From<Vec<FetchAtt>> for FetchAtts {
     fn from(items: Vec<FetchAtt>) -> Self {

@@ -6,7 +6,7 @@ mod write;
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::{ParseError, ParseErrorKind, keywords};
+use mailwire_core::{ParseError, ParseErrorKind, keywords, setters};
 
 pub use self::key::SearchKey;
 use super::{
@@ -81,20 +81,6 @@ impl Search {
         Self { uid: true, ..Self::new(keys) }
     }
 
-    /// Asks for these results: `RETURN (...)`. None of them asks for `ALL`.
-    #[must_use]
-    pub fn with_returns(mut self, returns: impl Into<Vec<SearchReturnOpt>>) -> Self {
-        self.returns = Some(returns.into());
-        self
-    }
-
-    /// Names the character set of the strings in the keys: `CHARSET`.
-    #[must_use]
-    pub fn with_charset(mut self, charset: AString) -> Self {
-        self.charset = Some(Box::new(charset));
-        self
-    }
-
     /// ```text
     /// search             = "SEARCH" [search-return-opts] SP search-program
     /// search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"
@@ -135,6 +121,11 @@ impl Search {
         SearchKey::write_all(&self.keys, e);
     }
 }
+
+setters!(Search {
+    with_returns(returns: some into Vec<SearchReturnOpt>),
+    with_charset(charset: some boxed AString),
+});
 
 /// ```text
 /// search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"

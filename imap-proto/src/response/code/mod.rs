@@ -6,7 +6,7 @@ mod write;
 use alloc::{boxed::Box, vec::Vec};
 use core::{fmt, num::NonZeroU32};
 
-use mailwire_core::Text;
+use mailwire_core::{Text, setters};
 
 use self::write::is_url;
 use crate::{
@@ -223,14 +223,11 @@ impl OtherCode {
     pub const fn new(name: Atom) -> Self {
         Self { name, arguments: None }
     }
-
-    /// Adds what stands after the name and a space.
-    #[must_use]
-    pub fn with_arguments(mut self, arguments: ImapString) -> Self {
-        self.arguments = Some(arguments);
-        self
-    }
 }
+
+setters!(OtherCode {
+    with_arguments(arguments: some ImapString),
+});
 
 impl CopyUid {
     /// Makes the names before and after copying, in the same order.

@@ -5,7 +5,7 @@ mod parse;
 use alloc::{boxed::Box, vec::Vec};
 use core::num::NonZeroU32;
 
-use mailwire_core::{Output, Text};
+use mailwire_core::{Output, Text, setters};
 
 use super::write::{Detached, StreamedLiteral};
 use crate::{
@@ -268,14 +268,11 @@ impl SectionData {
     pub const fn new(section: Section, data: Data) -> Self {
         Self { section, origin: None, data }
     }
-
-    /// Says at which byte of the part the bytes begin.
-    #[must_use]
-    pub const fn with_origin(mut self, origin: Option<u64>) -> Self {
-        self.origin = origin;
-        self
-    }
 }
+
+setters!(const SectionData {
+    with_origin(origin: Option<u64>),
+});
 
 impl BinaryData {
     /// Makes a part of a message of its bytes; all of the part.
@@ -283,14 +280,11 @@ impl BinaryData {
     pub const fn new(part: Vec<NonZeroU32>, data: Data) -> Self {
         Self { part, origin: None, data }
     }
-
-    /// Says at which byte of the part the bytes begin.
-    #[must_use]
-    pub const fn with_origin(mut self, origin: Option<u64>) -> Self {
-        self.origin = origin;
-        self
-    }
 }
+
+setters!(const BinaryData {
+    with_origin(origin: Option<u64>),
+});
 
 impl BinarySize {
     /// Makes the size of a part, in bytes.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use mailwire_core::{Misuse, NotOffered};
+use mailwire_core::{Misuse, NotOffered, setters};
 use mailwire_imap::{
     Capability,
     client::Event,
@@ -66,14 +66,11 @@ impl AppendOptions {
         self.flags = flags.into_iter().collect();
         self
     }
-
-    /// Sets the internal date.
-    #[must_use]
-    pub fn with_date(mut self, date: impl Into<Option<DateTime>>) -> Self {
-        self.date = date.into();
-        self
-    }
 }
+
+setters!(AppendOptions {
+    with_date(date: into Option<DateTime>),
+});
 
 /// What a message is made of: one payload, or [parts](Catenate).
 ///

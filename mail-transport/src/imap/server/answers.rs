@@ -1,5 +1,6 @@
 //! What a [`Session`](super::Session) answers. Extensions add to it.
 
+use mailwire_core::setters;
 use mailwire_imap::{
     command::FetchAtt,
     extensions::{acl::Rights, gmail::GmailLabel},
@@ -80,19 +81,16 @@ impl Selected {
         }
     }
 
-    /// Sets whether changes are refused.
-    #[must_use]
-    pub const fn with_read_only(mut self, read_only: bool) -> Self {
-        self.read_only = read_only;
-        self
-    }
-
     /// The flags that every mailbox has.
     #[must_use]
     pub fn system_flags() -> FlagSet {
         [Flag::Answered, Flag::Flagged, Flag::Deleted, Flag::Seen, Flag::Draft].into_iter().collect()
     }
 }
+
+setters!(const Selected {
+    with_read_only(read_only: bool),
+});
 
 /// What FETCH gives of one message. `R` is what large contents are read from; [`NoReader`] if all are in memory.
 #[non_exhaustive]
@@ -161,21 +159,12 @@ impl Stored {
     pub const fn new(uid: Uid, flags: FlagSet, changed: bool) -> Self {
         Self { uid, flags, changed, mod_seq: None, refused: false }
     }
-
-    /// Adds the last change of the message.
-    #[must_use]
-    pub const fn with_mod_seq(mut self, mod_seq: ModSeq) -> Self {
-        self.mod_seq = Some(mod_seq);
-        self
-    }
-
-    /// Sets whether the message was left alone because somebody had changed it.
-    #[must_use]
-    pub const fn with_refused(mut self, refused: bool) -> Self {
-        self.refused = refused;
-        self
-    }
 }
+
+setters!(const Stored {
+    with_mod_seq(mod_seq: some ModSeq),
+    with_refused(refused: bool),
+});
 
 /// A message's labels after STORE.
 #[non_exhaustive]
@@ -198,21 +187,12 @@ impl Labelled {
     pub fn new(uid: Uid, labels: impl Into<Vec<GmailLabel>>) -> Self {
         Self { uid, labels: labels.into(), mod_seq: None, refused: false }
     }
-
-    /// Adds the last change of the message.
-    #[must_use]
-    pub const fn with_mod_seq(mut self, mod_seq: ModSeq) -> Self {
-        self.mod_seq = Some(mod_seq);
-        self
-    }
-
-    /// Sets whether the message was left alone because somebody had changed it.
-    #[must_use]
-    pub const fn with_refused(mut self, refused: bool) -> Self {
-        self.refused = refused;
-        self
-    }
 }
+
+setters!(const Labelled {
+    with_mod_seq(mod_seq: some ModSeq),
+    with_refused(refused: bool),
+});
 
 /// What happened in a mailbox: [`Session::changes`].
 #[non_exhaustive]
@@ -250,14 +230,11 @@ impl Flagged {
     pub const fn new(uid: Uid, flags: FlagSet) -> Self {
         Self { uid, flags, mod_seq: None }
     }
-
-    /// Adds the last change of the message.
-    #[must_use]
-    pub const fn with_mod_seq(mut self, mod_seq: ModSeq) -> Self {
-        self.mod_seq = Some(mod_seq);
-        self
-    }
 }
+
+setters!(const Flagged {
+    with_mod_seq(mod_seq: some ModSeq),
+});
 
 /// Where an appended message lies.
 #[non_exhaustive]

@@ -1,6 +1,7 @@
 //! What the calls of a [`Session`](super::Session) are given beside mailboxes and messages. Extensions
 //! add to it.
 
+use mailwire_core::setters;
 use mailwire_imap::{
     command::{
         AppendKind, AppendMessage, FetchAtt, SearchKey, SortCriterion, StatusAtt, StoreAction,
@@ -29,14 +30,11 @@ impl SelectOptions {
     pub fn new() -> Self {
         Self::default()
     }
-
-    /// Sets whether nothing is to be changed.
-    #[must_use]
-    pub const fn with_read_only(mut self, read_only: bool) -> Self {
-        self.read_only = read_only;
-        self
-    }
 }
+
+setters!(const SelectOptions {
+    with_read_only(read_only: bool),
+});
 
 /// How a mailbox is to be made.
 #[non_exhaustive]
@@ -53,14 +51,11 @@ impl CreateOptions {
     pub fn new() -> Self {
         Self::default()
     }
-
-    /// Sets what the mailbox is for.
-    #[must_use]
-    pub fn with_special_use(mut self, special_use: impl Into<Vec<MailboxAttribute>>) -> Self {
-        self.special_use = special_use.into();
-        self
-    }
 }
+
+setters!(CreateOptions {
+    with_special_use(special_use: into Vec<MailboxAttribute>),
+});
 
 /// The annotations that GETMETADATA asks for.
 #[non_exhaustive]
@@ -79,19 +74,16 @@ impl MetadataOptions {
         Self { entries: entries.into(), depth: Depth::Zero }
     }
 
-    /// Sets how far below the entries others are asked for, too.
-    #[must_use]
-    pub const fn with_depth(mut self, depth: Depth) -> Self {
-        self.depth = depth;
-        self
-    }
-
     /// Whether an entry is asked for.
     #[must_use]
     pub fn asks_for(&self, entry: &EntryName) -> bool {
         self.entries.iter().filter_map(EntryName::as_str).any(|above| entry.is_within(above, self.depth))
     }
 }
+
+setters!(const MetadataOptions {
+    with_depth(depth: Depth),
+});
 
 /// The change that STORE makes to Gmail's labels.
 #[non_exhaustive]
@@ -111,14 +103,11 @@ impl LabelOptions {
     pub fn new(action: StoreAction, labels: impl Into<Vec<GmailLabel>>) -> Self {
         Self { action, labels: labels.into(), unchanged_since: None }
     }
-
-    /// Sets the change after which a message must not have been changed.
-    #[must_use]
-    pub const fn with_unchanged_since(mut self, mod_seq: Option<ModSeq>) -> Self {
-        self.unchanged_since = mod_seq;
-        self
-    }
 }
+
+setters!(const LabelOptions {
+    with_unchanged_since(unchanged_since: Option<ModSeq>),
+});
 
 /// The data that STATUS asks of a mailbox.
 #[non_exhaustive]
@@ -172,14 +161,11 @@ impl StoreOptions {
     pub const fn new(action: StoreAction, flags: FlagSet) -> Self {
         Self { action, flags, unchanged_since: None }
     }
-
-    /// Sets the change after which a message must not have been changed.
-    #[must_use]
-    pub const fn with_unchanged_since(mut self, mod_seq: Option<ModSeq>) -> Self {
-        self.unchanged_since = mod_seq;
-        self
-    }
 }
+
+setters!(const StoreOptions {
+    with_unchanged_since(unchanged_since: Option<ModSeq>),
+});
 
 /// The messages that SEARCH looks for.
 #[non_exhaustive]
@@ -200,14 +186,11 @@ impl SearchOptions {
     pub fn new(keys: impl Into<Vec<SearchKey>>) -> Self {
         Self { keys: keys.into(), messages: 0, progress: Progress::new() }
     }
-
-    /// Sets how many messages of the mailbox the client knows.
-    #[must_use]
-    pub fn with_messages(mut self, messages: u64) -> Self {
-        self.messages = messages;
-        self
-    }
 }
+
+setters!(SearchOptions {
+    with_messages(messages: u64),
+});
 
 /// The order that SORT brings messages into ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
 #[non_exhaustive]
@@ -261,14 +244,11 @@ impl ChangesOptions {
     pub fn new(since: ModSeq, uids: impl Into<Vec<(Uid, Uid)>>) -> Self {
         Self { since, uids: uids.into(), vanished: false }
     }
-
-    /// Sets whether messages that are gone are asked for.
-    #[must_use]
-    pub const fn with_vanished(mut self, vanished: bool) -> Self {
-        self.vanished = vanished;
-        self
-    }
 }
+
+setters!(const ChangesOptions {
+    with_vanished(vanished: bool),
+});
 
 /// How messages are to be copied or moved.
 #[non_exhaustive]
