@@ -110,6 +110,8 @@ pub struct Synchronizer {
     /// What holds as long as the mailbox is selected.
     selection: Selection,
     selected: bool,
+    /// SELECT was asked for, over this connection.
+    begun: bool,
     /// The most messages of one command.
     batch: u32,
     /// The set of messages has to be asked for, whatever the counts say.
@@ -138,6 +140,19 @@ struct Offer {
     partial: bool,
 }
 
+impl Offer {
+    fn of(offered: &Capabilities) -> Self {
+        let qresync = offered.has(&Capability::QResync) && offered.has_or_rev2(&Capability::Enable);
+        Self {
+            condstore: qresync || offered.has(&Capability::CondStore),
+            qresync: false,
+            enable: qresync,
+            esearch: offered.has_or_rev2(&Capability::ESearch),
+            partial: offered.has(&Capability::Partial),
+        }
+    }
+}
+
 /// What holds as long as the mailbox is selected.
 #[derive(Debug, Default)]
 struct Selection {
@@ -156,6 +171,8 @@ struct Selection {
     proved: bool,
     /// News are lost.
     lossy: bool,
+    /// The count was proved, and neither it nor the mirror's messages have changed since.
+    settled: bool,
     /// A search goes on from here downwards.
     rest: Option<Uid>,
     /// Where batches begin.
@@ -323,7 +340,7 @@ impl Synchronizer {
     /// The identifiers are those of the application's own table, not a copy that was stored with the state: what is
     /// there and forgotten would stay for ever. `offered` is what the server can do after the login.
     pub fn new(
-        mut state: SyncState,
+        state: SyncState,
         known: impl IntoIterator<Item = (Uid, Uid)>,
         offered: &Capabilities,
         options: SyncOptions,
@@ -332,29 +349,26 @@ impl Synchronizer {
         for (first, last) in known {
             uids.insert(first, last);
         }
-        let qresync = offered.has(&Capability::QResync) && offered.has_or_rev2(&Capability::Enable);
-        let offer = Offer {
-            condstore: qresync || offered.has(&Capability::CondStore),
-            qresync: false,
-            enable: qresync,
-            esearch: offered.has_or_rev2(&Capability::ESearch),
-            partial: offered.has(&Capability::Partial),
-        };
+        Self::begin(state, uids, offered, options)
+    }
+
+    fn begin(mut state: SyncState, known: Uids, offered: &Capabilities, options: SyncOptions) -> Self {
         state.map(|anchor| if anchor == Anchor::Read { Anchor::None } else { anchor });
         // As long as this is open, nothing vouches for the set of messages.
         let must_prove = core::mem::replace(&mut state.open, true);
         Self {
             batch: options.batch,
             options,
-            offer,
+            offer: Offer::of(offered),
             checkpoint: SyncState::default(),
             state,
-            known: uids,
+            known,
             view: View::default(),
             changes: VecDeque::new(),
             job: None,
             selection: Selection::default(),
             selected: false,
+            begun: false,
             must_prove,
             distrust: false,
             frozen: false,
@@ -364,6 +378,18 @@ impl Synchronizer {
             refused: None,
             rules: Rules::ALL,
         }
+    }
+
+    /// Goes on over another connection, whose server can do this. Changes that were not taken yet stay.
+    pub fn reconnected(&mut self, offered: &Capabilities) {
+        let must_prove = self.must_prove || self.begun && self.state.open;
+        let (state, known) = (core::mem::take(&mut self.state), core::mem::take(&mut self.known));
+        let next = Self::begin(state, known, offered, self.options.clone());
+        let before = core::mem::replace(self, next);
+        self.must_prove = must_prove;
+        self.changes = before.changes;
+        self.checkpoint = before.checkpoint;
+        self.rules = before.rules;
     }
 
     /// What to do next. Take the [changes](Self::change) first.

@@ -100,6 +100,9 @@ impl Synchronizer {
 
     /// Holds the number of messages, and what is known of their order, against the mirror.
     fn prove(&mut self) -> Option<Ask> {
+        if self.selection.settled {
+            return None;
+        }
         let count = self.known.len();
         let fits = match self.in_doubt {
             None => self.view.learn(self.known.ranges()).is_ok(),
@@ -110,6 +113,7 @@ impl Synchronizer {
                 self.reselects = 0;
             }
             (self.state.open, self.must_prove) = (false, false);
+            self.selection.settled = self.in_doubt.is_none();
         } else if self.rules.count {
             self.selection.tries += 1;
             if self.selection.tries <= MOST_SEARCHES {
@@ -126,6 +130,7 @@ impl Synchronizer {
             self.must_prove |= self.state.open;
         }
         self.state.open = self.rules.open;
+        self.begun = true;
         self.selection = Selection::default();
         self.view = View::default();
         self.state.map(|anchor| if anchor == Anchor::Read { Anchor::None } else { anchor });

@@ -120,6 +120,7 @@ impl Synchronizer {
         match data {
             Untagged::Exists(exists) => self.exists(*exists, data),
             Untagged::Expunge(_) => {
+                self.selection.settled = false;
                 if let News::Gone(uid) = self.view.apply(data) {
                     self.gone(uid, uid);
                 }
@@ -130,6 +131,7 @@ impl Synchronizer {
                 }
             }
             Untagged::Vanished(vanished) => {
+                self.selection.settled = false;
                 self.view.apply(data);
                 for (low, high) in vanished.uids.normalized() {
                     self.gone(low, high);
@@ -172,6 +174,7 @@ impl Synchronizer {
                 job.grew = true;
             }
         }
+        self.selection.settled &= exists == self.view.len();
         self.view.apply(data);
     }
 
@@ -249,6 +252,7 @@ impl Synchronizer {
         let change = if self.known.contains(uid) {
             Change::Flags { uid, flags }
         } else {
+            self.selection.settled = false;
             self.known.insert(uid, uid);
             Change::New { uid, flags, items: items() }
         };
@@ -258,6 +262,7 @@ impl Synchronizer {
     /// What the mirror has of this range is gone.
     fn gone(&mut self, first: Uid, last: Uid) {
         if self.known.nth_back(first, last, 0).is_some() {
+            self.selection.settled = false;
             self.known.remove(first, last);
             self.changes.push_back(Change::Gone { first, last });
         }

@@ -8,7 +8,7 @@ pub mod server;
 #[cfg(feature = "client")]
 pub use client::{
     Client, Config, FetchedMessage, FetchedMessages, FlagChange, Found, Idle, LoginMechanism, ToMailbox,
-    ToSet,
+    ToSet, Watch, WatchEvent, WatchOptions,
 };
 pub use mailwire_imap as proto;
 pub use mailwire_imap::{

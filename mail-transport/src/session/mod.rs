@@ -33,6 +33,12 @@ pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
 
     /// Ends what is in progress and not wanted any more, where that is for this side to do.
     fn cut_short(&mut self) {}
+
+    /// Sees every event, whichever call it belongs to.
+    type Witness;
+
+    /// Shows it an event.
+    fn show(_witness: &mut Self::Witness, _event: &Self::Event) {}
 }
 
 /// What a server makes of a command.
@@ -93,7 +99,7 @@ impl Words {
 /// an authentication, leaves the session spent.
 ///
 /// Whatever ends the connection is kept: each later call says it.
-pub(crate) struct Session<C> {
+pub(crate) struct Session<C: Machine> {
     driver: Driver<Stream, C>,
     endpoint: Endpoint,
     /// Commands whose last event has not come yet, with their names, in the order in which they were sent.
@@ -110,6 +116,8 @@ pub(crate) struct Session<C> {
     /// When the session has to be over.
     deadline: Option<Instant>,
     pub(crate) login: Option<Login>,
+    /// Who sees every event.
+    pub(crate) witness: Option<Box<C::Witness>>,
 }
 
 impl<C: Machine> Session<C> {
@@ -136,6 +144,7 @@ impl<C: Machine> Session<C> {
             phase: Phase::Greeting,
             deadline,
             login: None,
+            witness: None,
         }
     }
 
@@ -175,7 +184,7 @@ impl<C: Machine> Session<C> {
     }
 
     /// Whether the answer to a command is still due, or on its way.
-    #[cfg(feature = "pop3")]
+    #[cfg(any(feature = "imap", feature = "pop3"))]
     pub(crate) fn is_pending(&self, ticket: Ticket) -> bool {
         self.pending.iter().any(|&(pending, _)| pending == ticket)
     }
@@ -278,6 +287,9 @@ impl<C: Machine> Session<C> {
                     self.answered = at.and_then(|at| self.pending.remove(at)).map(|(_, command)| command);
                     self.trace_answer(C::verdict(&event));
                 }
+                if let Some(witness) = &mut self.witness {
+                    C::show(witness, &event);
+                }
                 Ok(Some(event))
             }
             Ok(None) => Ok(None),
@@ -349,8 +361,16 @@ impl<C: Machine> Session<C> {
             self.machine().cut_short();
             unclaimed(self.event().await?);
         }
+        self.check_goodbye()
+    }
+
+    /// Whether the server has not said goodbye: if it has, the end of the stream is only a matter of time.
+    ///
+    /// # Errors
+    ///
+    /// The goodbye, which ends the connection.
+    pub(crate) fn check_goodbye(&mut self) -> Result<()> {
         if matches!(self.words, Some(Words::Goodbye(_))) {
-            // It said goodbye, and the end of the stream is only a matter of time.
             let error = self.explain(Error::Closed);
             return Err(self.end(error));
         }

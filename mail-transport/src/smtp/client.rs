@@ -123,6 +123,8 @@ fn own_name(address: Option<SocketAddr>) -> EhloName {
 }
 
 impl Machine for Connection {
+    type Witness = ();
+
     fn completes(event: &Event) -> Option<Ticket> {
         match event {
             Event::Reply { ticket, .. } | Event::NoRecipients { ticket, .. } => Some(*ticket),

@@ -11,6 +11,7 @@ use super::{
     Client,
     error::{refusal, refused, reply_line},
     kept::Room,
+    mirror::Witness,
 };
 use crate::{
     Result,
@@ -75,6 +76,9 @@ impl Client {
                 | Command::UidExpunge(_)
         );
         self.inbox.begin();
+        if let Some(witness) = self.session.witness.as_mut().filter(|_| leaves) {
+            witness.lose();
+        }
         match self.session.machine().send(command) {
             Ok(ticket) => Ok(Call { ticket: self.session.expect(ticket, name), name, leaves, partial }),
             Err(error) => Err(self.session.failed(error.into())),
@@ -84,6 +88,11 @@ impl Client {
     /// The next event of a call.
     pub(super) async fn event(&mut self, call: Call) -> Result<Event> {
         let event = self.session.event().await?;
+        self.judge(call, event)
+    }
+
+    /// The event, unless it is the server's no to what the call waits for.
+    pub(super) fn judge(&mut self, call: Call, event: Event) -> Result<Event> {
         match refuses_continuation(self.session.machine_ref(), &event) {
             Some(reply) => Err(self.session.end(refused(call.name, reply))),
             None => Ok(event),
@@ -141,6 +150,12 @@ pub(super) fn refuses_continuation<'a>(machine: &Connection, event: &'a Event) -
 }
 
 impl Machine for Connection {
+    type Witness = Witness;
+
+    fn show(witness: &mut Witness, event: &Event) {
+        witness.see(event);
+    }
+
     fn completes(event: &Event) -> Option<Ticket> {
         match event {
             Event::Reply { ticket, .. } | Event::NotSent { ticket, .. } => Some(*ticket),

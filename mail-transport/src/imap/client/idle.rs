@@ -19,21 +19,62 @@ pub struct Idle<'a> {
     call: Option<Call>,
     over: bool,
     renew_at: Instant,
-    /// When the present IDLE began.
+    pace: Pace,
+}
+
+/// How often to begin anew what a server ends by itself: where it comes to nothing, doing so at once would keep
+/// both sides busy.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// When the present one began.
     begun: Instant,
     /// How many in a row the server has ended at once.
     short: u32,
-    /// When the next one begins.
-    pause: Instant,
+    /// When the next one may begin.
+    next: Instant,
 }
 
-/// An IDLE that the server itself ends within this time was ended at once.
-pub(super) const SHORT: Duration = Duration::from_secs(10);
-/// The pause after the first of those, and the longest. Each is twice as long as the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// So many of them in a row, and it is given up.
-const GIVE_UP: u32 = 12;
+impl Pace {
+    /// What the server itself ends within this time was ended at once.
+    const SHORT: Duration = Duration::from_secs(10);
+    /// The pause after the second of those, and the longest. Each is twice as long as the one before.
+    const FIRST_PAUSE: Duration = Duration::from_millis(100);
+    const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+    /// So many of them in a row, and it is given up.
+    const GIVE_UP: u32 = 12;
+
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self { begun: now, short: 0, next: now }
+    }
+
+    /// It begins.
+    pub(super) fn begin(&mut self) {
+        self.begun = Instant::now();
+    }
+
+    /// When it may begin anew.
+    pub(super) const fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// The server has ended it. Gives whether it is to begin anew.
+    pub(super) fn ended(&mut self) -> bool {
+        let now = Instant::now();
+        self.next = now;
+        if now.saturating_duration_since(self.begun) >= Self::SHORT {
+            self.short = 0;
+            return true;
+        }
+        self.short = self.short.saturating_add(1);
+        // The first one can be a matter of chance.
+        if let Some(doublings) = self.short.checked_sub(2) {
+            let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+            self.next = now + Self::FIRST_PAUSE.saturating_mul(factor).min(Self::LONGEST_PAUSE);
+        }
+        self.short < Self::GIVE_UP
+    }
+}
 
 impl Client {
     /// IDLE: begins to wait for what is new ([RFC 9051 section 6.3.13](https://www.rfc-editor.org/rfc/rfc9051#section-6.3.13)).
@@ -65,17 +106,9 @@ impl Client {
         loop {
             match self.event(call).await? {
                 Event::Idling { ticket } if ticket == call.ticket => {
-                    let begun = Instant::now();
-                    let renew_at = begun + self.settings.idle_interval;
-                    return Ok(Idle {
-                        client: self,
-                        call: Some(call),
-                        over: false,
-                        renew_at,
-                        begun,
-                        short: 0,
-                        pause: begun,
-                    });
+                    let renew_at = Instant::now() + self.settings.idle_interval;
+                    let pace = Pace::new();
+                    return Ok(Idle { client: self, call: Some(call), over: false, renew_at, pace });
                 }
                 event => {
                     if let Some(end) = self.ended(call, event) {
@@ -104,9 +137,9 @@ impl Idle<'_> {
                 return Err(Error::Closed);
             }
             let Some(call) = self.call else {
-                sleep_until(self.pause).await;
+                sleep_until(self.pace.next()).await;
                 self.call = Some(self.client.send(Command::Idle).inspect_err(|_| self.over = true)?);
-                self.begun = Instant::now();
+                self.pace.begin();
                 self.restart_clock();
                 continue;
             };
@@ -131,34 +164,18 @@ impl Idle<'_> {
             event => match self.client.ended(call, event) {
                 None => {}
                 // The server has ended it by itself.
-                Some(Ok(_)) => self.pause()?,
+                Some(Ok(_)) => {
+                    self.call = None;
+                    if !self.pace.ended() {
+                        self.over = true;
+                        return Err(unexpected("the end of IDLE at once, again and again"));
+                    }
+                }
                 Some(Err(error)) => {
                     self.over = true;
                     return Err(error);
                 }
             },
-        }
-        Ok(())
-    }
-
-    /// Where IDLE comes to nothing, beginning it anew at once would keep both sides busy.
-    fn pause(&mut self) -> Result<()> {
-        self.call = None;
-        let now = Instant::now();
-        self.pause = now;
-        if now.saturating_duration_since(self.begun) >= SHORT {
-            self.short = 0;
-            return Ok(());
-        }
-        self.short = self.short.saturating_add(1);
-        if self.short >= GIVE_UP {
-            self.over = true;
-            return Err(unexpected("the end of IDLE at once, again and again"));
-        }
-        // The first one can be a matter of chance.
-        let factor = 1_u32.checked_shl(self.short.saturating_sub(2)).unwrap_or(u32::MAX);
-        if self.short > 1 {
-            self.pause = now + FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE);
         }
         Ok(())
     }

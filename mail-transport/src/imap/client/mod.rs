@@ -49,12 +49,14 @@ mod kept;
 mod login;
 mod mailboxes;
 mod messages;
+mod mirror;
 mod parts;
 mod search;
 mod select;
 mod set;
 mod special;
 mod sync;
+mod watch;
 
 use mailwire_core::{Channel, Misuse, WrongState};
 use mailwire_imap::{
@@ -81,6 +83,7 @@ pub use self::{
     set::{ToMailbox, ToSet},
     special::SpecialMailbox,
     sync::Syncing,
+    watch::{Watch, WatchEvent, WatchOptions},
 };
 use self::{
     call::Call,

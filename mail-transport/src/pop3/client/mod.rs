@@ -342,6 +342,8 @@ impl std::fmt::Debug for Client {
 }
 
 impl Machine for Connection {
+    type Witness = ();
+
     fn completes(event: &Event) -> Option<Ticket> {
         match event {
             Event::Reply { ticket, follows: Follows::Nothing, .. }
