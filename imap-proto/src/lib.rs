@@ -80,6 +80,7 @@
 //! | `std` | yes | vectored output; without it the crate is `no_std` with `alloc` |
 //! | `serde` | no | `Serialize` for what is read; secrets are not serialized |
 //! | `arbitrary` | no | valid commands and responses for fuzzing |
+//! | `chrono`, `jiff`, `time` | no | [`DateTime`](types::DateTime) becomes a date-time of these crates, and comes from one |
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

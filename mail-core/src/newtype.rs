@@ -5,7 +5,7 @@
 ///
 /// After the name stands what `as_str` gives: `str` where the rule makes it always UTF-8, `bytes` where
 /// it does not, and `as_str` is an `Option`. With `ignore_case` the case of ASCII letters does not
-/// count in comparisons.
+/// count in comparisons. After `=>` stands the method that gives what `Display` shows, if that is not the text itself.
 ///
 /// ```ignore
 /// mailwire_core::text_newtype! {
@@ -24,7 +24,7 @@
 #[doc(hidden)]
 #[macro_export]
 macro_rules! text_newtype {
-    ($(#[$meta:meta])* $vis:vis struct $name:ident: $kind:ident $(, $case:ident)?;) => {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident: $kind:ident $(, $case:ident)? $(=> $shown:ident)?;) => {
         $(#[$meta])*
         #[derive(Clone)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
@@ -32,6 +32,7 @@ macro_rules! text_newtype {
 
         $crate::text_newtype!(@as_str $kind $name);
         $crate::text_newtype!(@compare $name $($case)?);
+        $crate::text_newtype!(@display $name $($shown)?);
 
         #[allow(dead_code)]
         impl $name {
@@ -105,10 +106,19 @@ macro_rules! text_newtype {
                 ::core::fmt::Debug::fmt(&self.0, f)
             }
         }
+    };
 
+    (@display $name:ident) => {
         impl ::core::fmt::Display for $name {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 ::core::fmt::Display::fmt(&self.0, f)
+            }
+        }
+    };
+    (@display $name:ident $shown:ident) => {
+        impl ::core::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                ::core::fmt::Display::fmt(&$crate::escape_ascii(self.$shown().as_bytes()), f)
             }
         }
     };

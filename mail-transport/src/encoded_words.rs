@@ -1,6 +1,6 @@
 //! Words beyond ASCII in header fields: [RFC 2047](https://www.rfc-editor.org/rfc/rfc2047).
 
-use mail_parser::{HeaderValue, parsers::MessageStream};
+use mail_parser::{HeaderValue, decoders::charsets::map::charset_decoder, parsers::MessageStream};
 
 /// A field's body, a subject for instance, with its encoded words ([RFC 2047](https://www.rfc-editor.org/rfc/rfc2047)) decoded. What cannot be
 /// decoded stays as it is.
@@ -23,6 +23,22 @@ pub fn encoded_words(body: &[u8]) -> String {
         HeaderValue::Text(text) => text.into_owned(),
         _ => String::new(),
     }
+}
+
+/// Decodes bytes of a charset by its name, in any case of its letters; `None` if it is not known. It is what functions of
+/// `mailwire_imap::reading` that end in `_with` ask.
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_transport::charset_text;
+///
+/// assert_eq!(charset_text(b"koi8-r", b"\xed\xc9\xd2").as_deref(), Some("Мир"));
+/// assert_eq!(charset_text(b"x-none", b"a"), None);
+/// ```
+#[must_use]
+pub fn charset_text(name: &[u8], bytes: &[u8]) -> Option<String> {
+    charset_decoder(name).map(|decode| decode(bytes))
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@
 //! | `compress` | connections can be compressed: IMAP's COMPRESS; servers offer it then |
 //! | `ring` (default), `aws-lc-rs` | whose cryptography rustls uses; no provider is installed process-wide |
 //! | `platform-verifier` (default), `webpki-roots` | what a client trusts if it is not told |
-//! | `encoded-words` | decodes words beyond ASCII in header fields: [`encoded_words`] |
+//! | `encoded-words` | decodes words beyond ASCII in header fields, and texts, of all charsets: [`encoded_words`], [`charset_text`] |
 //! | `testing` | a certificate authority made on the spot: [`testing`]; needs Rust 1.88 |
 //! | `simd` | messages are searched with the widest vector registers that the processor has; needs Rust 1.89 |
 //!
@@ -176,7 +176,7 @@ pub use budget::{Budget, OverBudget, run_blocking};
 pub use compress::Compressed;
 pub use driver::{Driver, DriverConfig, DriverError, Side, Step, WireLine, WireLog};
 #[cfg(feature = "encoded-words")]
-pub use encoded_words::encoded_words;
+pub use encoded_words::{charset_text, encoded_words};
 #[cfg(feature = "client")]
 pub use endpoint::{Address, Endpoint, Timeouts};
 pub use error::{Error, InvalidValue, OAuthError, Phase, Refused, RefusedKind, Result};

@@ -32,8 +32,8 @@ use crate::{
 
 mailwire_core::text_newtype! {
     /// A label of a message, as it stands on the wire: one of Gmail's own, which begins with `\`, or the user's, in
-    /// modified UTF-7.
-    pub struct GmailLabel: bytes;
+    /// modified UTF-7. `Display` shows it in Unicode, with controls escaped.
+    pub struct GmailLabel: bytes => to_unicode;
 }
 
 impl GmailLabel {
@@ -82,6 +82,7 @@ impl GmailLabel {
     /// use mailwire_imap::extensions::gmail::GmailLabel;
     ///
     /// assert_eq!(GmailLabel::new("Entwürfe")?.to_unicode(), "Entwürfe");
+    /// assert_eq!(GmailLabel::new("Entwürfe")?.to_string(), "Entwürfe");
     /// assert!(GmailLabel::IMPORTANT.is_system());
     /// # Ok::<(), mailwire_imap::Invalid>(())
     /// ```

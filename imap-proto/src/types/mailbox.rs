@@ -20,7 +20,7 @@ mailwire_core::text_newtype! {
     /// IMAP4rev1 writes names beyond ASCII in modified UTF-7 (RFC 3501 section 5.1.3), IMAP4rev2 and
     /// UTF8=ACCEPT in UTF-8. [`new`](Self::new) makes the former, [`new_utf8`](Self::new_utf8) the
     /// latter, and [`to_unicode`](Self::to_unicode) reads both. `INBOX` in any case is the one name
-    /// `INBOX`. There is no NUL, CR or LF in it.
+    /// `INBOX`. There is no NUL, CR or LF in it. `Display` shows it in Unicode, with controls escaped.
     ///
     /// ```
     /// use mailwire_imap::types::MailboxName;
@@ -28,11 +28,12 @@ mailwire_core::text_newtype! {
     /// let name = MailboxName::new("Entwürfe & mehr")?;
     /// assert_eq!(name.as_bytes(), b"Entw&APw-rfe &- mehr");
     /// assert_eq!(name.to_unicode(), "Entwürfe & mehr");
+    /// assert_eq!(name.to_string(), "Entwürfe & mehr");
     /// assert_eq!(MailboxName::new("inbox")?, MailboxName::INBOX);
     /// assert!(MailboxName::new("a\r\nb").is_err());
     /// # Ok::<(), mailwire_core::Invalid>(())
     /// ```
-    pub struct MailboxName: bytes;
+    pub struct MailboxName: bytes => to_unicode;
 }
 
 impl MailboxName {

@@ -2,6 +2,8 @@
 
 mod address;
 mod body_structure;
+#[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
+mod calendars;
 pub(crate) mod chars;
 mod datetime;
 mod envelope;

@@ -34,6 +34,19 @@ enum State {
     Over,
 }
 
+/// A body that a server has begun to send, without the client.
+pub(super) struct Begun {
+    call: Call,
+    length: u64,
+    state: State,
+}
+
+impl Begun {
+    pub(super) fn of(self, client: &mut Client) -> Body<'_> {
+        Body { client, call: self.call, length: self.length, state: self.state }
+    }
+}
+
 impl Body<'_> {
     /// Returns the length that the server has announced, in bytes.
     #[must_use]
@@ -122,13 +135,18 @@ impl Client {
     ///
     /// As [`fetch_body`](Self::fetch_body).
     pub async fn fetch_item(&mut self, uid: Uid, item: FetchAtt) -> Result<Option<Body<'_>>> {
+        let begun = self.begin_item(uid, item).await?;
+        Ok(begun.map(|begun| begun.of(self)))
+    }
+
+    /// Begins what [`fetch_item`](Self::fetch_item) gives.
+    pub(super) async fn begin_item(&mut self, uid: Uid, item: FetchAtt) -> Result<Option<Begun>> {
         let fetch = Fetch::new(uid, item);
         let call = self.start(Command::Fetch(fetch)).await?;
         loop {
             match self.event(call).await? {
                 Event::BodyStart(start) if start.uid.is_none_or(|of| of == uid) => {
-                    let length = start.length;
-                    return Ok(Some(Body { client: self, call, length, state: State::Pieces }));
+                    return Ok(Some(Begun { call, length: start.length, state: State::Pieces }));
                 }
                 Event::Data { data: Untagged::Fetch(mut fetch), .. } => {
                     let ours = fetch.message_uid().is_none_or(|of| of == uid);
@@ -137,7 +155,7 @@ impl Client {
                     if let Some(Some(text)) = data {
                         let bytes = text.into_bytes();
                         let length = bytes.len() as u64;
-                        return Ok(Some(Body { client: self, call, length, state: State::Whole(bytes) }));
+                        return Ok(Some(Begun { call, length, state: State::Whole(bytes) }));
                     }
                 }
                 event => {

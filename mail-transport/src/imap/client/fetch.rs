@@ -12,6 +12,9 @@ use mailwire_imap::{
     types::{BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, Section, SeqNumber, Uid},
 };
 
+#[cfg(feature = "encoded-words")]
+use mailwire_imap::reading::decode_words_with;
+
 use super::{
     Call, Client, ToSet,
     error::refused,
@@ -54,11 +57,22 @@ impl FetchedMessage {
         self.find(|item| if let MsgAtt::Envelope(envelope) = item { Some(&**envelope) } else { None })
     }
 
-    /// Returns the subject, from the envelope, as it stands there. Words beyond ASCII are mostly encoded
-    /// ([RFC 2047](https://www.rfc-editor.org/rfc/rfc2047)): `encoded_words`, under the feature `encoded-words`, decodes them.
+    /// Returns the subject, from the envelope, as it stands there. Words beyond ASCII are mostly encoded:
+    /// [`decoded_subject`](Self::decoded_subject) decodes them.
     #[must_use]
     pub fn subject(&self) -> Option<Cow<'_, str>> {
         Some(self.envelope()?.subject()?.to_string_lossy())
+    }
+
+    /// Returns the subject for people: decoded ([RFC 2047](https://www.rfc-editor.org/rfc/rfc2047)), in one line. With the
+    /// feature `encoded-words` it knows all charsets, otherwise [some](mailwire_imap::reading#charsets).
+    #[must_use]
+    pub fn decoded_subject(&self) -> Option<String> {
+        let subject = self.envelope()?.subject()?.as_bytes();
+        #[cfg(feature = "encoded-words")]
+        return Some(decode_words_with(subject, &crate::charset_text));
+        #[cfg(not(feature = "encoded-words"))]
+        return Some(mailwire_imap::reading::decode_words(subject));
     }
 
     /// Returns the parts, with extension data if there is any.

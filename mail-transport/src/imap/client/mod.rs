@@ -39,6 +39,7 @@ mod append;
 mod body;
 mod call;
 mod config;
+mod download;
 mod error;
 mod extensions;
 mod fetch;
@@ -72,6 +73,7 @@ pub use self::{
     append::{AppendOptions, AppendUid, Catenate, Content},
     body::Body,
     config::{Config, LoginMechanism},
+    download::Download,
     extensions::{ListedRights, Metadata},
     fetch::{FetchedMessage, FetchedMessages},
     idle::Idle,
