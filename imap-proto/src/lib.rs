@@ -73,6 +73,9 @@
 //!         '------------ LOGOUT, BYE: Logout ---------------------'
 //! ```
 //!
+//! UNAUTHENTICATE leads from the other two back to `NotAuthenticated`
+//! ([RFC 8437 section 5](https://www.rfc-editor.org/rfc/rfc8437#section-5)).
+//!
 //! # Features
 //!
 //! | feature | default | what it adds |

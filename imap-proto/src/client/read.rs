@@ -11,12 +11,11 @@ use mailwire_core::{
 
 use super::{
     Event, State,
-    rules::Then,
     state::{Ignoring, Machine, Phase, Session, Unfinished},
 };
 use crate::{
     capability::{Capabilities, Capability},
-    command::Effect,
+    command::{Effect, Then},
     deviation,
     framing::{Frame, Framed},
     response::{Code, Continuation, FetchData, Reply, ReplyKind, Response, StatusAttVal, Tagged, Untagged},
@@ -306,7 +305,7 @@ impl Machine {
             self.last_words = Some(Event::StartTlsRefused(status.clone()));
         }
         match self.session.conclude(effect, status.kind)? {
-            Then::GoOn => {}
+            Then::GoOn | Then::LoginFailed => {}
             Then::Upgrade(upgrade) => self.phase = Phase::Upgrading(upgrade),
             Then::LoggedIn if capabilities.is_none() && !self.session.capabilities_fresh => {
                 self.session.capabilities = Capabilities::unknown();

@@ -3,14 +3,14 @@
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
 use mailwire_core::{
-    Error, Misuse, NotOffered, Upgrade, WrongState,
+    Error, Misuse, NotOffered, WrongState,
     sasl::{Mechanism, Policy},
 };
 
 use super::state::Session;
 use crate::{
     capability::Capability,
-    command::{Append, AppendLiteral, Command, Effect, Rules},
+    command::{Append, AppendLiteral, Command, Effect, Rules, Then},
     extensions::{ExtensionData, condstore},
     response::{ReplyKind, Untagged},
     state::State,
@@ -130,15 +130,10 @@ impl Session {
     /// The connection cannot go on without TLS.
     pub(super) fn conclude(&mut self, effect: Effect, answer: ReplyKind) -> Result<Then, Error> {
         self.state = effect.after(self.state, answer);
-        match (effect, answer) {
-            (Effect::StartTls, ReplyKind::Ok) => Ok(Then::Upgrade(Upgrade::Tls)),
-            (Effect::StartTls, _) => Err(Error::TlsUnavailable { reason: "the server refuses STARTTLS" }),
-            (Effect::Login | Effect::Authenticate, ReplyKind::Ok) => Ok(Then::LoggedIn),
-            (Effect::Compress, ReplyKind::Ok) => Ok(Then::Upgrade(Upgrade::Deflate)),
-            (Effect::Unauthenticate, ReplyKind::Ok) => Ok(Then::LoggedOut),
-            (Effect::Logout, ReplyKind::Ok) => Ok(Then::Close),
-            _ => Ok(Then::GoOn),
+        if effect == Effect::StartTls && answer != ReplyKind::Ok {
+            return Err(Error::TlsUnavailable { reason: "the server refuses STARTTLS" });
         }
+        Ok(effect.then(answer))
     }
 
     /// Whether untagged data can have a meaning now (RFC 9051 section 11.3): nothing is known of
@@ -203,17 +198,4 @@ fn check_flags<'a>(flags: impl IntoIterator<Item = &'a FlagSet>) -> Result<(), M
 const fn follows(extension: &Capability) -> bool {
     extension.is_enabled_freely()
         || matches!(extension, Capability::Imap4Rev2 | Capability::UidOnly | Capability::Utf8Accept)
-}
-
-/// What follows from the end of a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
-    GoOn,
-    /// Another stream is put in place.
-    Upgrade(Upgrade),
-    /// The capabilities may be others.
-    LoggedIn,
-    /// Nothing is left of the session but its protection.
-    LoggedOut,
-    Close,
 }

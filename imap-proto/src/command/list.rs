@@ -2,12 +2,12 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::{ParseError, ParseErrorKind};
+use mailwire_core::{ParseError, ParseErrorKind, keywords};
 
 use super::{StatusAtt, parse::read_atom, rules::Need, writer::Writer};
 use crate::{
     capability::Capability,
-    extensions::metadata::EntryName,
+    extensions::{metadata::EntryName, spaced},
     types::{Atom, ListPattern, MailboxName, Reader},
 };
 
@@ -288,28 +288,33 @@ impl ListSelectOpt {
     /// ```
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let name = read_atom(r)?;
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
-        Ok(if is("SUBSCRIBED") {
-            Self::Subscribed
-        } else if is("REMOTE") {
-            Self::Remote
-        } else if is("RECURSIVEMATCH") {
-            Self::RecursiveMatch
-        } else if is("SPECIAL-USE") {
-            Self::SpecialUse
-        } else {
-            Self::Other(name)
+        Ok(match Selection::of(name.as_bytes()) {
+            Some(Selection::Subscribed) => Self::Subscribed,
+            Some(Selection::Remote) => Self::Remote,
+            Some(Selection::RecursiveMatch) => Self::RecursiveMatch,
+            Some(Selection::SpecialUse) => Self::SpecialUse,
+            None => Self::Other(name),
         })
     }
 
     fn write(&self, e: &mut Writer<'_>) {
-        e.put(match self {
-            Self::Subscribed => b"SUBSCRIBED",
-            Self::Remote => b"REMOTE",
-            Self::RecursiveMatch => b"RECURSIVEMATCH",
-            Self::SpecialUse => b"SPECIAL-USE",
-            Self::Other(name) => name.as_bytes(),
-        });
+        let name = match self {
+            Self::Subscribed => Selection::Subscribed,
+            Self::Remote => Selection::Remote,
+            Self::RecursiveMatch => Selection::RecursiveMatch,
+            Self::SpecialUse => Selection::SpecialUse,
+            Self::Other(name) => return e.put(name.as_bytes()),
+        };
+        e.put(name.as_str().as_bytes());
+    }
+}
+
+keywords! {
+    enum Selection {
+        Subscribed = "SUBSCRIBED",
+        Remote = "REMOTE",
+        RecursiveMatch = "RECURSIVEMATCH",
+        SpecialUse = "SPECIAL-USE",
     }
 }
 
@@ -333,41 +338,49 @@ impl ListReturnOpt {
     /// ```
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let name = read_atom(r)?;
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
-        Ok(if is("SUBSCRIBED") {
-            Self::Subscribed
-        } else if is("CHILDREN") {
-            Self::Children
-        } else if is("STATUS") {
-            r.space()?;
-            Self::Status(StatusAtt::read_list(r)?)
-        } else if is("MYRIGHTS") {
-            Self::MyRights
-        } else if is("METADATA") {
-            r.space()?;
-            Self::Metadata(EntryName::read_list(r)?)
-        } else if is("SPECIAL-USE") {
-            Self::SpecialUse
-        } else {
-            Self::Other(name)
+        Ok(match Return::of(name.as_bytes()) {
+            Some(Return::Subscribed) => Self::Subscribed,
+            Some(Return::Children) => Self::Children,
+            Some(Return::Status) => Self::Status(spaced(r, StatusAtt::read_list)?),
+            Some(Return::MyRights) => Self::MyRights,
+            Some(Return::Metadata) => Self::Metadata(spaced(r, EntryName::read_list)?),
+            Some(Return::SpecialUse) => Self::SpecialUse,
+            None => Self::Other(name),
         })
     }
 
     fn write(&self, e: &mut Writer<'_>) {
+        let name = match self {
+            Self::Subscribed => Return::Subscribed,
+            Self::Children => Return::Children,
+            Self::Status(_) => Return::Status,
+            Self::MyRights => Return::MyRights,
+            Self::Metadata(_) => Return::Metadata,
+            Self::SpecialUse => Return::SpecialUse,
+            Self::Other(name) => return e.put(name.as_bytes()),
+        };
+        e.put(name.as_str().as_bytes());
         match self {
-            Self::Subscribed => e.put(b"SUBSCRIBED"),
-            Self::Children => e.put(b"CHILDREN"),
             Self::Status(items) => {
-                e.put(b"STATUS ");
+                e.put(b" ");
                 StatusAtt::write_list(items, e);
             }
-            Self::MyRights => e.put(b"MYRIGHTS"),
             Self::Metadata(entries) => {
-                e.put(b"METADATA ");
+                e.put(b" ");
                 EntryName::write_list(entries, e);
             }
-            Self::SpecialUse => e.put(b"SPECIAL-USE"),
-            Self::Other(name) => e.put(name.as_bytes()),
+            _ => {}
         }
+    }
+}
+
+keywords! {
+    enum Return {
+        Subscribed = "SUBSCRIBED",
+        Children = "CHILDREN",
+        Status = "STATUS",
+        MyRights = "MYRIGHTS",
+        Metadata = "METADATA",
+        SpecialUse = "SPECIAL-USE",
     }
 }

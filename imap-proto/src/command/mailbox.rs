@@ -2,11 +2,12 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::{ParseError, ParseErrorKind, setters};
+use mailwire_core::{ParseError, ParseErrorKind, keywords, setters};
 
 use super::{parse::read_atom, rules::Need, writer::Writer};
 use crate::{
     capability::Capability,
+    deviation,
     extensions::{
         condstore::{self, QResync},
         quota::ResourceName,
@@ -122,9 +123,12 @@ impl Create {
     }
 
     /// ```text
-    /// create       = "CREATE" SP mailbox [create-params]
-    /// create-param =/ "USE" SP "(" [use-attr *(SP use-attr)] ")"     ; RFC 6154
+    /// create        = "CREATE" SP mailbox [create-params]
+    /// create-params = SP "(" create-param *( SP create-param) ")"     ; RFC 4466
+    /// create-param  =/ "USE" SP "(" [use-attr *(SP use-attr)] ")"     ; RFC 6154
     /// ```
+    ///
+    /// Lenient: no parameters.
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         r.space()?;
         let mut create = Self::new(MailboxName::read(r)?);
@@ -136,8 +140,12 @@ impl Create {
 
     #[cold]
     fn read_parameters(&mut self, r: &mut Reader<'_>) -> Result<(), ParseError> {
-        r.skip(2);
+        r.skip(1);
+        let start = r.offset();
+        r.skip(1);
+        let mut is_empty = true;
         r.items(|r| {
+            is_empty = false;
             let start = r.offset();
             if !read_atom(r)?.eq_ignore_ascii_case("USE") {
                 let unknown = ParseError::new(start, "unknown CREATE parameter");
@@ -149,7 +157,8 @@ impl Create {
                 self.special_use.extend(MailboxAttribute::read_maybe(r)?);
                 Ok(())
             })
-        })
+        })?;
+        if is_empty { r.deviate_at(start, deviation::EMPTY_LIST) } else { Ok(()) }
     }
 
     pub(super) fn write(&self, e: &mut Writer<'_>) {
@@ -269,31 +278,19 @@ impl StatusAtt {
         let mut items = Vec::with_capacity(4);
         r.items(|r| {
             let name = read_atom(r)?;
-            let is = |known: &str| name.eq_ignore_ascii_case(known);
-            items.push(if is("MESSAGES") {
-                Self::Messages
-            } else if is("RECENT") {
-                Self::Recent
-            } else if is("UIDNEXT") {
-                Self::UidNext
-            } else if is("UIDVALIDITY") {
-                Self::UidValidity
-            } else if is("UNSEEN") {
-                Self::Unseen
-            } else if is("DELETED") {
-                Self::Deleted
-            } else if is("HIGHESTMODSEQ") {
-                Self::HighestModSeq
-            } else if is("DELETED-STORAGE") {
-                Self::DeletedStorage
-            } else if is("SIZE") {
-                Self::Size
-            } else if is("APPENDLIMIT") {
-                Self::AppendLimit
-            } else if is("MAILBOXID") {
-                Self::MailboxId
-            } else {
-                Self::Other(name)
+            items.push(match Item::of(name.as_bytes()) {
+                Some(Item::Messages) => Self::Messages,
+                Some(Item::Recent) => Self::Recent,
+                Some(Item::UidNext) => Self::UidNext,
+                Some(Item::UidValidity) => Self::UidValidity,
+                Some(Item::Unseen) => Self::Unseen,
+                Some(Item::Deleted) => Self::Deleted,
+                Some(Item::HighestModSeq) => Self::HighestModSeq,
+                Some(Item::DeletedStorage) => Self::DeletedStorage,
+                Some(Item::Size) => Self::Size,
+                Some(Item::AppendLimit) => Self::AppendLimit,
+                Some(Item::MailboxId) => Self::MailboxId,
+                None => Self::Other(name),
             });
             Ok(())
         })?;
@@ -305,22 +302,27 @@ impl StatusAtt {
 
     pub(super) fn write_list(items: &[Self], e: &mut Writer<'_>) {
         e.put(b"(");
-        e.spaced(items, |e, item| {
-            e.put(match item {
-                Self::Messages => b"MESSAGES",
-                Self::Recent => b"RECENT",
-                Self::UidNext => b"UIDNEXT",
-                Self::UidValidity => b"UIDVALIDITY",
-                Self::Unseen => b"UNSEEN",
-                Self::Deleted => b"DELETED",
-                Self::HighestModSeq => b"HIGHESTMODSEQ",
-                Self::DeletedStorage => b"DELETED-STORAGE",
-                Self::Size => b"SIZE",
-                Self::AppendLimit => b"APPENDLIMIT",
-                Self::MailboxId => b"MAILBOXID",
-                Self::Other(name) => name.as_bytes(),
-            });
+        e.spaced(items, |e, item| match (item, Item::of_value(item)) {
+            (Self::Other(name), _) => e.put(name.as_bytes()),
+            (_, item) => e.put(item.map_or("", Item::as_str).as_bytes()),
         });
         e.put(b")");
+    }
+}
+
+keywords! {
+    /// The names of STATUS items.
+    enum Item of StatusAtt except Other {
+        Messages = "MESSAGES",
+        Recent = "RECENT",
+        UidNext = "UIDNEXT",
+        UidValidity = "UIDVALIDITY",
+        Unseen = "UNSEEN",
+        Deleted = "DELETED",
+        HighestModSeq = "HIGHESTMODSEQ",
+        DeletedStorage = "DELETED-STORAGE",
+        Size = "SIZE",
+        AppendLimit = "APPENDLIMIT",
+        MailboxId = "MAILBOXID",
     }
 }

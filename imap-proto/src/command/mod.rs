@@ -61,7 +61,7 @@ pub use other::OtherItem;
 pub(crate) use parse::{announces_message, announces_url, eat_word, parse_head, takes_message};
 pub use preview::PreviewMods;
 pub use replace::{Replace, Replaced};
-pub(crate) use rules::{Effect, Name, Need, Numbers, Rules, row_of};
+pub(crate) use rules::{Effect, Name, Need, Numbers, Rules, Then, row_of};
 pub use search::{Search, SearchKey, SearchReturnOpt};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, ThreadAlgorithm};
 pub(crate) use store::write_messages;

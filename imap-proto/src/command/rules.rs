@@ -1,6 +1,6 @@
 //! What each command is: one row a command.
 
-use mailwire_core::{WrongState, keywords};
+use mailwire_core::{Upgrade, WrongState, keywords};
 
 use super::{Command, FetchAtt, StatusAtt, search};
 use crate::{
@@ -77,6 +77,22 @@ pub(crate) enum Effect {
         /// EXPUNGE may come while no command is in progress.
         expunges_at_any_time: bool,
     },
+}
+
+/// What follows from the answer to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    GoOn,
+    /// Another stream is put in place.
+    Upgrade(Upgrade),
+    /// Other things are offered now.
+    LoggedIn,
+    /// It counts for a server: nobody tries passwords for ever.
+    LoginFailed,
+    /// Nothing is left of the session but its protection.
+    LoggedOut,
+    /// The conversation is over.
+    Close,
 }
 
 impl Command {
@@ -422,6 +438,19 @@ impl Effect {
             (Effect::Unauthenticate, ReplyKind::Ok) => State::NotAuthenticated,
             (Effect::Logout, ReplyKind::Ok) => State::Logout,
             _ => state,
+        }
+    }
+
+    /// What follows from the answer.
+    pub(crate) const fn then(self, answer: ReplyKind) -> Then {
+        match (self, answer) {
+            (Effect::StartTls, ReplyKind::Ok) => Then::Upgrade(Upgrade::Tls),
+            (Effect::Compress, ReplyKind::Ok) => Then::Upgrade(Upgrade::Deflate),
+            (Effect::Login | Effect::Authenticate, ReplyKind::Ok) => Then::LoggedIn,
+            (Effect::Login | Effect::Authenticate, _) => Then::LoginFailed,
+            (Effect::Unauthenticate, ReplyKind::Ok) => Then::LoggedOut,
+            (Effect::Logout, ReplyKind::Ok) => Then::Close,
+            _ => Then::GoOn,
         }
     }
 }

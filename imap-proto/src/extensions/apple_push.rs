@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use mailwire_core::{ParseError, keywords};
 
-use super::{more, spaced};
+use super::{more, rest, spaced};
 use crate::{
     capability::Capability,
     command::{AString, Rules, Writer, rules},
@@ -126,10 +126,7 @@ impl ApplePushData {
     /// After the name. `None`: the name is another.
     pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
         is_command(name).then(|| {
-            let mut parameters = Vec::new();
-            while more(r) {
-                parameters.push((spaced(r, read_astring)?, spaced(r, read_astring)?));
-            }
+            let parameters = rest(r, |r| Ok((read_astring(r)?, spaced(r, read_astring)?)))?;
             Ok(Self { parameters })
         })
     }

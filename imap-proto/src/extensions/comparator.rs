@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use mailwire_core::{Invalid, ParseError, Text};
 
-use super::{more, spaced};
+use super::{astrings, more, rest, spaced};
 use crate::{
     capability::Capability,
     command::{AString, Rules, Writer, rules},
@@ -61,8 +61,7 @@ impl ComparatorCommand {
     ///
     /// NUL, CR or LF in one of them.
     pub fn choose<T: Into<Text>>(comparators: impl IntoIterator<Item = T>) -> Result<Self, Invalid> {
-        let comparators = comparators.into_iter().map(AString::new).collect::<Result<_, _>>()?;
-        Ok(Self { comparators })
+        Ok(Self { comparators: astrings(comparators)? })
     }
 
     /// Whether it chooses the comparator of this name. `default` is no name.
@@ -99,10 +98,7 @@ impl ComparatorCommand {
     /// After the name. `None`: the name is another.
     pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
         name.eq_ignore_ascii_case(NAME.as_bytes()).then(|| {
-            let mut comparators = Vec::new();
-            while more(r) {
-                comparators.push(spaced(r, AString::read)?);
-            }
+            let comparators = rest(r, AString::read)?;
             Ok(Self { comparators })
         })
     }

@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 
 use mailwire_core::{Invalid, ParseError};
 
-use super::{more, spaced};
+use super::{rest, spaced};
 use crate::{
     capability::Capability,
     command::{Rules, Writer, rules},
@@ -96,9 +96,7 @@ impl CancelUpdateCommand {
     pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
         name.eq_ignore_ascii_case(NAME.as_bytes()).then(|| {
             let mut tags = alloc::vec![spaced(r, read_tag)?];
-            while more(r) {
-                tags.push(spaced(r, read_tag)?);
-            }
+            tags.extend(rest(r, read_tag)?);
             Ok(Self { tags })
         })
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use mailwire_core::{Invalid, ParseError, Text};
 
-use super::{more, spaced};
+use super::{astrings, rest};
 use crate::{
     capability::Capability,
     command::{AString, Rules, Writer, rules},
@@ -48,8 +48,7 @@ impl LanguageCommand {
     ///
     /// NUL, CR or LF in a range.
     pub fn choose<T: Into<Text>>(ranges: impl IntoIterator<Item = T>) -> Result<Self, Invalid> {
-        let ranges = ranges.into_iter().map(AString::new).collect::<Result<_, _>>()?;
-        Ok(Self { ranges })
+        Ok(Self { ranges: astrings(ranges)? })
     }
 
     #[allow(clippy::unused_self)]
@@ -73,10 +72,7 @@ impl LanguageCommand {
     /// After the name. `None`: the name is another.
     pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
         name.eq_ignore_ascii_case(NAME.as_bytes()).then(|| {
-            let mut ranges = Vec::new();
-            while more(r) {
-                ranges.push(spaced(r, AString::read)?);
-            }
+            let ranges = rest(r, AString::read)?;
             Ok(Self { ranges })
         })
     }
@@ -97,7 +93,7 @@ impl LanguageData {
     ///
     /// NUL, CR or LF in a tag.
     pub fn new<T: Into<Text>>(tags: impl IntoIterator<Item = T>) -> Result<Self, Invalid> {
-        Ok(Self { tags: tags.into_iter().map(AString::new).collect::<Result<_, _>>()? })
+        Ok(Self { tags: astrings(tags)? })
     }
 
     #[allow(clippy::unused_self)]

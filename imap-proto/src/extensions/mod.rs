@@ -23,10 +23,10 @@ pub mod uid_batches;
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::ParseError;
+use mailwire_core::{Invalid, ParseError, Text};
 
 use crate::{
-    command::{Command, Rules, Writer},
+    command::{AString, Command, Rules, Writer},
     response::Untagged,
     types::{MailboxName, Reader},
 };
@@ -214,4 +214,25 @@ pub(crate) fn spaced<'a, T>(
 /// Whether another value stands after a space.
 pub(crate) fn more(r: &Reader<'_>) -> bool {
     r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte != b' ')
+}
+
+/// The values that are left, each after a space.
+pub(crate) fn rest<'a, T>(
+    r: &mut Reader<'a>,
+    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, ParseError>,
+) -> Result<Vec<T>, ParseError> {
+    let mut values = Vec::new();
+    while more(r) {
+        values.push(spaced(r, &mut read)?);
+    }
+    Ok(values)
+}
+
+/// Texts that a command can have.
+///
+/// # Errors
+///
+/// NUL, CR or LF in one of them.
+fn astrings<T: Into<Text>>(texts: impl IntoIterator<Item = T>) -> Result<Vec<AString>, Invalid> {
+    texts.into_iter().map(AString::new).collect()
 }

@@ -25,7 +25,7 @@ use nom::{
     sequence::preceded,
 };
 
-use super::{more, spaced};
+use super::{rest, spaced};
 use crate::{
     capability::Capability,
     command::{AString, Rules, Writer, rules},
@@ -316,10 +316,7 @@ impl QuotaData {
                 Ok(Self::Quota { root, usage })
             }),
             Noun::QuotaRoot => spaced(r, MailboxName::read).and_then(|mailbox| {
-                let mut roots = Vec::new();
-                while more(r) {
-                    roots.push(spaced(r, AString::read)?);
-                }
+                let roots = rest(r, AString::read)?;
                 Ok(Self::Roots { mailbox, roots })
             }),
         })

@@ -7,13 +7,13 @@ use mailwire_core::{Error, Misuse, SendError, Ticket, Upgrade, WrongAnswer, Wron
 
 use super::{
     Connection,
-    rules::{Then, permits_answer, permits_data},
+    rules::{permits_answer, permits_data},
     say::FAILED_LOGINS,
     state::{Current, Machine, Mode, Phase, Piece},
 };
 use crate::{
     body::Outgoing,
-    command::Effect,
+    command::{Effect, Then},
     response::{Code, Detached, Reply, ReplyKind, Response, Untagged},
 };
 

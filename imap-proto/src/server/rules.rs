@@ -2,7 +2,7 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
-use mailwire_core::{Channel, Invalid, Misuse, ParseError, Upgrade, WrongAnswer, WrongState, sasl::Policy};
+use mailwire_core::{Channel, Invalid, Misuse, ParseError, WrongAnswer, WrongState, sasl::Policy};
 
 use super::{
     refusal::{Refusal, UNKNOWN_COMMAND},
@@ -12,7 +12,7 @@ use crate::{
     capability::Capability,
     command::{
         AppendLiteral, Authenticate, Command, Create, Effect, List, ListReturnOpt, ListSelectOpt,
-        OtherCommand, Rules, rules::ValidIn,
+        OtherCommand, Rules, Then, rules::ValidIn,
     },
     extensions::{ExtensionCommand, condstore},
     response::{Code, FetchData, Reply, ReplyKind, Untagged},
@@ -151,39 +151,16 @@ impl Session {
     /// The command was answered.
     pub(super) fn conclude(&mut self, effect: Effect, answer: ReplyKind) -> Then {
         self.state = effect.after(self.state, answer);
-        match (effect, answer) {
-            (Effect::StartTls, ReplyKind::Ok) => Then::Upgrade(Upgrade::Tls),
-            (Effect::Compress, ReplyKind::Ok) => Then::Upgrade(Upgrade::Deflate),
-            (Effect::Unauthenticate, ReplyKind::Ok) => Then::LoggedOut,
-            (Effect::Notify { expunges_at_any_time }, ReplyKind::Ok) => {
+        let then = effect.then(answer);
+        match effect {
+            Effect::Notify { expunges_at_any_time } if answer == ReplyKind::Ok => {
                 self.expunges_at_any_time = expunges_at_any_time;
-                Then::GoOn
             }
-            (Effect::Login | Effect::Authenticate, ReplyKind::Ok) => {
-                self.idle_commands = 0;
-                Then::LoggedIn
-            }
-            (Effect::Login | Effect::Authenticate, _) => Then::LoginFailed,
-            (Effect::Logout, _) => Then::Close,
-            _ => Then::GoOn,
+            _ if then == Then::LoggedIn => self.idle_commands = 0,
+            _ => {}
         }
+        then
     }
-}
-
-/// What follows from the answer to a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
-    GoOn,
-    /// Another stream is put in place.
-    Upgrade(Upgrade),
-    /// Other things are offered now.
-    LoggedIn,
-    /// Nothing is left of the session but its protection.
-    LoggedOut,
-    /// It counts: nobody tries passwords for ever.
-    LoginFailed,
-    /// BYE goes before the answer, and the connection ends.
-    Close,
 }
 
 /// Whether the application may end a command so. What is still to come of it is another matter: see

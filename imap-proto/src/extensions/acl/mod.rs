@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use mailwire_core::{Invalid, ParseError, Text, keywords};
 
 pub use self::rights::{Rights, RightsChange};
-use super::{more, spaced};
+use super::{rest, spaced};
 use crate::{
     capability::Capability,
     command::{AString, Rules, Writer, rules},
@@ -240,20 +240,13 @@ impl AclData {
         let mailbox = spaced(r, MailboxName::read)?;
         Ok(match noun {
             Noun::Acl => {
-                let mut entries = Vec::new();
-                while more(r) {
-                    let identifier = spaced(r, AString::read)?;
-                    entries.push((identifier, spaced(r, Rights::read)?));
-                }
+                let entries = rest(r, |r| Ok((AString::read(r)?, spaced(r, Rights::read)?)))?;
                 Self::Acl { mailbox, entries }
             }
             Noun::ListRights => {
                 let identifier = spaced(r, AString::read)?;
                 let required = spaced(r, Rights::read)?;
-                let mut optional = Vec::new();
-                while more(r) {
-                    optional.push(spaced(r, Rights::read)?);
-                }
+                let optional = rest(r, Rights::read)?;
                 Self::ListRights { mailbox, identifier, required, optional }
             }
             Noun::MyRights => Self::MyRights { mailbox, rights: spaced(r, Rights::read)? },

@@ -22,7 +22,7 @@ use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text, keywords, setters
 
 pub use self::entry::EntryName;
 use self::entry::{no_entries, read_values, write_value};
-use super::{more, spaced};
+use super::{rest, spaced};
 use crate::{
     capability::Capability,
     command::{Rules, Writer, rules},
@@ -187,7 +187,7 @@ impl GetMetadata {
     /// entries             = entry / "(" entry *(SP entry) ")"
     /// ```
     ///
-    /// Lenient: the options after the mailbox, as the examples of RFC 5464 have them.
+    /// Lenient: the options after the mailbox, as the examples of RFC 5464 have them; no options between the parentheses.
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let mut get = Self::new(MailboxName::INBOX, []);
         r.space()?;
@@ -211,8 +211,11 @@ impl GetMetadata {
     }
 
     fn read_options(&mut self, r: &mut Reader<'_>) -> Result<(), ParseError> {
+        let list = r.offset();
         r.expect(b'(', "expected (")?;
+        let mut is_empty = true;
         r.items(|r| {
+            is_empty = false;
             let start = r.offset();
             match OptionName::of(r.take_class(chars::ATOM)) {
                 Some(OptionName::MaxSize) => self.max_size = Some(spaced(r, |r| r.number_u32())?),
@@ -223,7 +226,8 @@ impl GetMetadata {
                 }
             }
             Ok(())
-        })
+        })?;
+        if is_empty { r.deviate_at(list, deviation::EMPTY_LIST) } else { Ok(()) }
     }
 
     fn write(&self, e: &mut Writer<'_>) {
@@ -339,9 +343,7 @@ impl MetadataData {
             return Ok(Self::Values { mailbox, entries: Vec::new() });
         }
         let mut entries = alloc::vec![EntryName::read(r)?];
-        while more(r) {
-            entries.push(spaced(r, EntryName::read)?);
-        }
+        entries.extend(rest(r, EntryName::read)?);
         Ok(Self::Changed { mailbox, entries })
     }
 
