@@ -15,9 +15,8 @@ use mailwire_transport::{
         Capability, Client, Config, SearchKey, Server,
         proto::command::List,
         server::{
-            Appended, Body, Copied, CopyOptions, FetchOptions, FetchWriter, Mailbox, NewMessage, Refusal,
-            SearchOptions, SelectOptions, Selected, Service, Session, Status, StatusOptions, StoreOptions,
-            Stored,
+            Copied, CopyOptions, FetchOptions, FetchWriter, Mailbox, Refusal, SearchOptions, SelectOptions,
+            Selected, Service, Session, Status, StatusOptions,
         },
     },
     sasl::{Credentials, Identity},
@@ -54,14 +53,8 @@ impl Session for SlowSession {
         Ok(Selected::new(UidValidity::MIN, Uid::new(5).unwrap(), uids))
     }
 
-    async fn unselect(&mut self) {}
-
     async fn fetch(&mut self, _: &[Uid], _: &FetchOptions, _: &mut FetchWriter<'_>) -> Result<(), Refusal> {
         Ok(())
-    }
-
-    async fn store(&mut self, _: &[Uid], _: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
-        Ok(Vec::new())
     }
 
     async fn search(&mut self, options: &SearchOptions, _: &mut Budget) -> Result<Vec<Uid>, Refusal> {
@@ -75,26 +68,9 @@ impl Session for SlowSession {
         Ok(vec![Uid::MIN])
     }
 
-    async fn append(
-        &mut self,
-        _: &str,
-        _: NewMessage,
-        _: &mut Body<'_>,
-    ) -> Result<Option<Appended>, Refusal> {
-        Ok(None)
-    }
-
     async fn copy_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Option<Copied>, Refusal> {
         tokio::time::sleep(Duration::from_secs(20)).await;
         Ok(None)
-    }
-
-    async fn move_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Copied, Refusal> {
-        Err(Refusal::new("no"))
-    }
-
-    async fn expunge(&mut self, _: Option<&[Uid]>) -> Result<Vec<Uid>, Refusal> {
-        Ok(Vec::new())
     }
 }
 

@@ -19,9 +19,8 @@ use mailwire_store::{ImapService, memory::MemoryStore};
 use mailwire_transport::{
     Budget, Stream,
     imap::server::{
-        Appended, Body, Copied, CopyOptions, FetchOptions, FetchWriter, Fetched, Mailbox, NewMessage,
-        Refusal, SearchOptions, SelectOptions, Selected, Server, Service, Session, Status, StatusOptions,
-        StoreOptions, Stored,
+        Appended, Body, FetchOptions, FetchWriter, Fetched, Mailbox, NewMessage, Refusal, SearchOptions,
+        SelectOptions, Selected, Server, Service, Session, Status, StatusOptions, StoreOptions, Stored,
     },
     sasl::Identity,
     server::{Content, Reader},
@@ -80,8 +79,6 @@ impl Session for EndlessSession {
         Ok(Selected::new(UidValidity::MIN, Uid::new(2).unwrap(), [Uid::MIN]))
     }
 
-    async fn unselect(&mut self) {}
-
     async fn fetch(
         &mut self,
         uids: &[Uid],
@@ -116,18 +113,6 @@ impl Session for EndlessSession {
         }
         self.appended.store(length, Ordering::Relaxed);
         Ok(Some(Appended::new(UidValidity::MIN, Uid::MIN)))
-    }
-
-    async fn copy_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Option<Copied>, Refusal> {
-        Ok(None)
-    }
-
-    async fn move_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Copied, Refusal> {
-        Err(Refusal::unavailable())
-    }
-
-    async fn expunge(&mut self, _: Option<&[Uid]>) -> Result<Vec<Uid>, Refusal> {
-        Ok(Vec::new())
     }
 }
 

@@ -20,9 +20,8 @@ use mailwire_transport::{
             types::{Section, Uid, UidSet},
         },
         server::{
-            Appended, Body, Copied, CopyOptions, FetchOptions, FetchWriter, Mailbox, NewMessage, Refusal,
-            SearchOptions, SelectOptions, Selected, Service, Session, Status, StatusOptions, StoreOptions,
-            Stored,
+            FetchOptions, FetchWriter, Mailbox, Refusal, SearchOptions, SelectOptions, Selected, Service,
+            Session, Status, StatusOptions,
         },
     },
     sasl::{Credentials, Identity},
@@ -235,38 +234,11 @@ impl Session for SpeakingSession {
         not_here()
     }
 
-    async fn unselect(&mut self) {}
-
     async fn fetch(&mut self, _: &[Uid], _: &FetchOptions, _: &mut FetchWriter<'_>) -> Result<(), Refusal> {
         not_here()
     }
 
-    async fn store(&mut self, _: &[Uid], _: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
-        not_here()
-    }
-
     async fn search(&mut self, _: &SearchOptions, _: &mut Budget) -> Result<Vec<Uid>, Refusal> {
-        not_here()
-    }
-
-    async fn append(
-        &mut self,
-        _: &str,
-        _: NewMessage,
-        _: &mut Body<'_>,
-    ) -> Result<Option<Appended>, Refusal> {
-        not_here()
-    }
-
-    async fn copy_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Option<Copied>, Refusal> {
-        not_here()
-    }
-
-    async fn move_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Copied, Refusal> {
-        not_here()
-    }
-
-    async fn expunge(&mut self, _: Option<&[Uid]>) -> Result<Vec<Uid>, Refusal> {
         not_here()
     }
 }

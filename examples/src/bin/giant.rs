@@ -23,8 +23,8 @@ use mailwire_transport::{
             types::{Uid, UidValidity},
         },
         server::{
-            Appended, Body, Copied, CopyOptions, FetchOptions, FetchWriter, Fetched, Mailbox, NewMessage,
-            Refusal, SearchOptions, SelectOptions, Selected, Status, StatusOptions, StoreOptions, Stored,
+            Appended, Body, FetchOptions, FetchWriter, Fetched, Mailbox, NewMessage, Refusal, SearchOptions,
+            SelectOptions, Selected, Status, StatusOptions, StoreOptions, Stored,
         },
     },
     pop3,
@@ -228,8 +228,6 @@ impl imap::server::Session for OneMessage {
         Ok(Selected::new(UidValidity::MIN, uid_next, [Uid::MIN]).with_read_only(options.read_only))
     }
 
-    async fn unselect(&mut self) {}
-
     async fn fetch(
         &mut self,
         uids: &[Uid],
@@ -272,18 +270,6 @@ impl imap::server::Session for OneMessage {
             length += chunk.len() as u64;
         }
         if length == message.length { Ok(None) } else { Err(Refusal::new("a part is missing")) }
-    }
-
-    async fn copy_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Option<Copied>, Refusal> {
-        Err(Refusal::new("This is a sink"))
-    }
-
-    async fn move_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Copied, Refusal> {
-        Err(Refusal::new("This is a sink"))
-    }
-
-    async fn expunge(&mut self, _: Option<&[Uid]>) -> Result<Vec<Uid>, Refusal> {
-        Ok(Vec::new())
     }
 }
 

@@ -79,6 +79,8 @@ pub trait Service: Send + Sync + 'static {
 /// A user's session. All names of mailboxes are in Unicode, all messages are named by their UIDs;
 /// sequence numbers, responses and the two revisions' differences are the server's.
 ///
+/// What changes mailboxes and messages is refused by default.
+///
 /// One call is made at a time. Calls are not dropped half-way while the client stays, except for
 /// [`updates`](Self::updates).
 pub trait Session: Send + 'static {
@@ -100,8 +102,10 @@ pub trait Session: Send + 'static {
         options: &SelectOptions,
     ) -> impl Future<Output = Result<Selected, Refusal>> + Send;
 
-    /// Ends what [`select`](Self::select) began.
-    fn unselect(&mut self) -> impl Future<Output = ()> + Send;
+    /// Ends what [`select`](Self::select) began. Nothing by default.
+    fn unselect(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 
     /// Gives what is asked for of these messages, which the client knows, to `out`: each message as soon as it is
     /// made, in any order. Messages that are gone are left out. Reading sets no flag: the server calls
@@ -122,7 +126,10 @@ pub trait Session: Send + 'static {
         &mut self,
         uids: &[Uid],
         options: &StoreOptions,
-    ) -> impl Future<Output = Result<Vec<Stored>, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Vec<Stored>, Refusal>> + Send {
+        let _ = (uids, options);
+        async { Err(Refusal::not_here()) }
+    }
 
     /// The messages that are looked for, in any order. `budget` is what this may cost: see
     /// [`Limits::work`](mailwire_imap::Limits::work). Grant it what is stored and looked at once, and spend all
@@ -177,7 +184,10 @@ pub trait Session: Send + 'static {
         mailbox: &str,
         message: NewMessage,
         body: &mut Body<'_>,
-    ) -> impl Future<Output = Result<Option<Appended>, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Option<Appended>, Refusal>> + Send {
+        let _ = (mailbox, message, body);
+        async { Err(Refusal::not_here()) }
+    }
 
     /// Stores the messages of one APPEND: all or none ([RFC 3502](https://www.rfc-editor.org/rfc/rfc3502)). The client
     /// is told to send each when its first chunk is asked for. It is called for every APPEND, in place of
@@ -211,7 +221,10 @@ pub trait Session: Send + 'static {
         uids: &[Uid],
         target: &str,
         options: &CopyOptions,
-    ) -> impl Future<Output = Result<Option<Copied>, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Option<Copied>, Refusal>> + Send {
+        let _ = (uids, target, options);
+        async { Err(Refusal::not_here()) }
+    }
 
     /// Moves messages to the end of another mailbox: all or none. Those in the answer are gone from
     /// this one.
@@ -220,10 +233,16 @@ pub trait Session: Send + 'static {
         uids: &[Uid],
         target: &str,
         options: &CopyOptions,
-    ) -> impl Future<Output = Result<Copied, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Copied, Refusal>> + Send {
+        let _ = (uids, target, options);
+        async { Err(Refusal::not_here()) }
+    }
 
     /// Removes those of `uids`, or of all messages, that are `\Deleted`. Gives those that are gone.
-    fn expunge(&mut self, uids: Option<&[Uid]>) -> impl Future<Output = Result<Vec<Uid>, Refusal>> + Send;
+    fn expunge(&mut self, uids: Option<&[Uid]>) -> impl Future<Output = Result<Vec<Uid>, Refusal>> + Send {
+        let _ = uids;
+        async { Err(Refusal::not_here()) }
+    }
 
     /// What others did to the open mailbox since it was last said: waits until there is something.
     /// The future is dropped and asked for again often: nothing may be lost by that.
