@@ -33,6 +33,24 @@ pub trait ServerProtocol<S>: Clone + Send + Sync + 'static {
     fn converse(&self, service: Arc<S>, client: Accepted) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// What the three protocols of this crate have in common: their machine's `Config` in the field `config`.
+#[cfg(any(feature = "smtp", feature = "imap", feature = "pop3"))]
+macro_rules! configured {
+    () => {
+        type Config = Config;
+
+        fn config_mut(&mut self) -> &mut Config {
+            &mut self.config
+        }
+
+        fn allow_clear_credentials(&mut self) {
+            self.config.allow_clear_credentials = true;
+        }
+    };
+}
+#[cfg(any(feature = "smtp", feature = "imap", feature = "pop3"))]
+pub(crate) use configured;
+
 /// A server of the protocol `P` over an application's service `S`.
 ///
 /// `smtp::Server`, `imap::Server` and `pop3::Server` are this for their protocol, and say how one is

@@ -46,7 +46,7 @@ pub use service::{Service, Session};
 
 use crate::{
     Result,
-    server::{Accepted, ServerProtocol},
+    server::{Accepted, ServerProtocol, configured},
 };
 
 /// A server of IMAP.
@@ -73,19 +73,11 @@ pub struct Imap {
 }
 
 impl<S: Service> ServerProtocol<S> for Imap {
-    type Config = Config;
+    configured!();
 
     const NAME: &'static str = "imap";
 
     const REFUSAL: &'static [u8] = b"* BYE [UNAVAILABLE] Too many connections\r\n";
-
-    fn config_mut(&mut self) -> &mut Config {
-        &mut self.config
-    }
-
-    fn allow_clear_credentials(&mut self) {
-        self.config.allow_clear_credentials = true;
-    }
 
     async fn converse(&self, service: Arc<S>, client: Accepted) -> Result<()> {
         conversation::serve(service, self.config.clone(), client).await

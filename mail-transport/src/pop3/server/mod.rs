@@ -95,7 +95,7 @@ use mailwire_pop3::server::Config;
 pub use self::service::{Entry, Maildrop, Refusal, Service};
 use crate::{
     Result,
-    server::{Accepted, ServerProtocol},
+    server::{Accepted, ServerProtocol, configured},
 };
 
 /// A server of POP3.
@@ -110,19 +110,11 @@ pub struct Pop3 {
 }
 
 impl<S: Service> ServerProtocol<S> for Pop3 {
-    type Config = Config;
+    configured!();
 
     const NAME: &'static str = "pop3";
 
     const REFUSAL: &'static [u8] = b"-ERR [SYS/TEMP] too many connections, come back later\r\n";
-
-    fn config_mut(&mut self) -> &mut Config {
-        &mut self.config
-    }
-
-    fn allow_clear_credentials(&mut self) {
-        self.config.allow_clear_credentials = true;
-    }
 
     async fn converse(&self, service: Arc<S>, client: Accepted) -> Result<()> {
         let mut config = self.config.clone();

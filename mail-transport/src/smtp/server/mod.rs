@@ -63,7 +63,7 @@ pub use service::{Client, Service, Session};
 
 use crate::{
     Result,
-    server::{Accepted, ServerLimits, ServerProtocol},
+    server::{Accepted, ServerLimits, ServerProtocol, configured},
 };
 
 /// A server of SMTP, submission or LMTP.
@@ -76,19 +76,11 @@ pub struct Smtp {
 }
 
 impl<S: Service> ServerProtocol<S> for Smtp {
-    type Config = Config;
+    configured!();
 
     const NAME: &'static str = "smtp";
 
     const REFUSAL: &'static [u8] = b"421 4.3.2 Too many connections\r\n";
-
-    fn config_mut(&mut self) -> &mut Config {
-        &mut self.config
-    }
-
-    fn allow_clear_credentials(&mut self) {
-        self.config.allow_clear_credentials = true;
-    }
 
     async fn converse(&self, service: Arc<S>, client: Accepted) -> Result<()> {
         connection::serve(&*service, self.config.clone(), client).await
