@@ -68,6 +68,7 @@ pub mod message;
 mod messages;
 mod path;
 mod pop3;
+mod service;
 mod smtp;
 mod store;
 mod uids;

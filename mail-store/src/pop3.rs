@@ -14,6 +14,7 @@ use mailwire_transport::{
 use crate::{
     Error, Fields, Lease, MAX_CHANGED, MailboxId, MailboxPath, Result, Row, Store, Uids, Which,
     content::{Contents, content},
+    service::over_store,
 };
 
 /// So many rows are asked of a store at once.
@@ -23,42 +24,24 @@ const TOLD: u64 = 64;
 /// A lease whose holder has died ends after this.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// A POP3 service over any [`Store`], for a [`pop3::Server`](mailwire_transport::pop3::Server): the
-/// maildrop is INBOX.
-///
-/// # Examples
-///
-/// ```no_run
-/// use mailwire_store::{Pop3Service, memory::MemoryStore};
-/// use mailwire_transport::{Result, Security, pop3, server::Listener, tls::ServerTls};
-/// use tokio_util::sync::CancellationToken;
-///
-/// # async fn run(store: MemoryStore, tls: ServerTls) -> Result<()> {
-/// let server = pop3::Server::new(Pop3Service::new(store));
-/// let listener = Listener::bind("[::]:995", Security::implicit_tls(), Some(tls)).await?;
-/// server.serve(listener, CancellationToken::new()).await
-/// # }
-/// ```
-#[derive(Debug, Clone)]
-pub struct Pop3Service<S, A = S> {
-    store: S,
-    authenticator: A,
-}
-
-impl<S: Store + Authenticator> Pop3Service<S> {
-    /// A service over a store that knows its users' passwords.
-    #[must_use]
-    pub fn new(store: S) -> Self {
-        Self { authenticator: store.clone(), store }
-    }
-}
-
-impl<S: Store, A: Authenticator> Pop3Service<S, A> {
-    /// A service over a store, for users that somebody else knows.
-    #[must_use]
-    pub const fn with_authenticator(store: S, authenticator: A) -> Self {
-        Self { store, authenticator }
-    }
+over_store! {
+    /// A POP3 service over any [`Store`], for a [`pop3::Server`](mailwire_transport::pop3::Server): the
+    /// maildrop is INBOX.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use mailwire_store::{Pop3Service, memory::MemoryStore};
+    /// use mailwire_transport::{Result, Security, pop3, server::Listener, tls::ServerTls};
+    /// use tokio_util::sync::CancellationToken;
+    ///
+    /// # async fn run(store: MemoryStore, tls: ServerTls) -> Result<()> {
+    /// let server = pop3::Server::new(Pop3Service::new(store));
+    /// let listener = Listener::bind("[::]:995", Security::implicit_tls(), Some(tls)).await?;
+    /// server.serve(listener, CancellationToken::new()).await
+    /// # }
+    /// ```
+    Pop3Service
 }
 
 impl<S: Store, A: Authenticator + 'static> Service for Pop3Service<S, A> {

@@ -6,46 +6,28 @@ use mailwire_transport::{
     smtp::server::{Body, BodyError, Client, Service, Session},
 };
 
-use crate::{AccountId, BodyId, BodyWriter, Delivered, Error, Result, Store, Target};
+use crate::{AccountId, BodyId, BodyWriter, Delivered, Error, Result, Store, Target, service::over_store};
 
-/// An SMTP or LMTP service over any [`Store`], for an [`smtp::Server`](mailwire_transport::smtp::Server).
-///
-/// It takes mail for the store's accounts from anybody, puts it into their INBOX, and relays nothing. Who gets
-/// the postmaster's mail says [`Store::postmaster`].
-///
-/// # Examples
-///
-/// ```no_run
-/// use mailwire_store::{SmtpService, memory::MemoryStore};
-/// use mailwire_transport::{Result, Security, server::Listener, smtp, tls::ServerTls};
-/// use tokio_util::sync::CancellationToken;
-///
-/// # async fn run(store: MemoryStore, tls: ServerTls) -> Result<()> {
-/// let server = smtp::Server::new(SmtpService::new(store), "mx.example.org".try_into()?);
-/// let listener = Listener::bind("[::]:25", Security::required_starttls(), Some(tls)).await?;
-/// server.serve(listener, CancellationToken::new()).await
-/// # }
-/// ```
-#[derive(Debug, Clone)]
-pub struct SmtpService<S, A = S> {
-    store: S,
-    authenticator: A,
-}
-
-impl<S: Store + Authenticator> SmtpService<S> {
-    /// A service over a store that knows its users' passwords.
-    #[must_use]
-    pub fn new(store: S) -> Self {
-        Self { authenticator: store.clone(), store }
-    }
-}
-
-impl<S: Store, A: Authenticator> SmtpService<S, A> {
-    /// A service over a store, for users that somebody else knows.
-    #[must_use]
-    pub const fn with_authenticator(store: S, authenticator: A) -> Self {
-        Self { store, authenticator }
-    }
+over_store! {
+    /// An SMTP or LMTP service over any [`Store`], for an [`smtp::Server`](mailwire_transport::smtp::Server).
+    ///
+    /// It takes mail for the store's accounts from anybody, puts it into their INBOX, and relays nothing. Who gets
+    /// the postmaster's mail says [`Store::postmaster`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use mailwire_store::{SmtpService, memory::MemoryStore};
+    /// use mailwire_transport::{Result, Security, server::Listener, smtp, tls::ServerTls};
+    /// use tokio_util::sync::CancellationToken;
+    ///
+    /// # async fn run(store: MemoryStore, tls: ServerTls) -> Result<()> {
+    /// let server = smtp::Server::new(SmtpService::new(store), "mx.example.org".try_into()?);
+    /// let listener = Listener::bind("[::]:25", Security::required_starttls(), Some(tls)).await?;
+    /// server.serve(listener, CancellationToken::new()).await
+    /// # }
+    /// ```
+    SmtpService
 }
 
 impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {

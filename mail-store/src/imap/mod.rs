@@ -16,43 +16,25 @@ use mailwire_transport::{
 };
 
 pub use self::session::ImapSession;
-use crate::{Error, Store};
+use crate::{Error, Store, service::over_store};
 
-/// An IMAP service over any [`Store`], for an [`imap::Server`](mailwire_transport::imap::Server).
-///
-/// # Examples
-///
-/// ```no_run
-/// use mailwire_store::{ImapService, memory::MemoryStore};
-/// use mailwire_transport::{Result, Security, imap, server::Listener, tls::ServerTls};
-/// use tokio_util::sync::CancellationToken;
-///
-/// # async fn run(store: MemoryStore, tls: ServerTls) -> Result<()> {
-/// let server = imap::Server::new(ImapService::new(store));
-/// let listener = Listener::bind("[::]:993", Security::implicit_tls(), Some(tls)).await?;
-/// server.serve(listener, CancellationToken::new()).await
-/// # }
-/// ```
-#[derive(Debug, Clone)]
-pub struct ImapService<S, A = S> {
-    store: S,
-    authenticator: A,
-}
-
-impl<S: Store + Authenticator> ImapService<S> {
-    /// A service over a store that knows its users' passwords.
-    #[must_use]
-    pub fn new(store: S) -> Self {
-        Self { authenticator: store.clone(), store }
-    }
-}
-
-impl<S: Store, A: Authenticator> ImapService<S, A> {
-    /// A service over a store, for users that somebody else knows.
-    #[must_use]
-    pub const fn with_authenticator(store: S, authenticator: A) -> Self {
-        Self { store, authenticator }
-    }
+over_store! {
+    /// An IMAP service over any [`Store`], for an [`imap::Server`](mailwire_transport::imap::Server).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use mailwire_store::{ImapService, memory::MemoryStore};
+    /// use mailwire_transport::{Result, Security, imap, server::Listener, tls::ServerTls};
+    /// use tokio_util::sync::CancellationToken;
+    ///
+    /// # async fn run(store: MemoryStore, tls: ServerTls) -> Result<()> {
+    /// let server = imap::Server::new(ImapService::new(store));
+    /// let listener = Listener::bind("[::]:993", Security::implicit_tls(), Some(tls)).await?;
+    /// server.serve(listener, CancellationToken::new()).await
+    /// # }
+    /// ```
+    ImapService
 }
 
 impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
