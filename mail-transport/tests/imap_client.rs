@@ -107,7 +107,11 @@ fn endpoint() -> Endpoint {
     Endpoint::tcp("test", 143, Security::plaintext_without_encryption())
 }
 
-async fn against<T>(config: Config, script: &str, calls: impl AsyncFnOnce(Client) -> Result<T>) -> Result<T> {
+async fn against<T>(config: Config, script: &str, calls: impl AsyncFnOnce(Client) -> Result<T>) -> T {
+    tried(config, script, calls).await.unwrap()
+}
+
+async fn tried<T>(config: Config, script: &str, calls: impl AsyncFnOnce(Client) -> Result<T>) -> Result<T> {
     against_for(Duration::from_secs(20), config, script, calls).await
 }
 
@@ -161,7 +165,7 @@ fn open(script: &str) -> String {
 }
 
 async fn within<T>(script: &str, calls: impl AsyncFnOnce(&mut Client) -> Result<T>) -> Result<T> {
-    against(clear(), &open(script), async |mut client| {
+    tried(clear(), &open(script), async |mut client| {
         client.select("INBOX").await?;
         calls(&mut client).await
     })
@@ -233,8 +237,7 @@ async fn the_unseen_messages_of_an_inbox() {
         );
         client.logout().await
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 #[tokio::test]
@@ -341,8 +344,7 @@ async fn what_is_too_large_is_not_sent() {
         // Nothing was sent of either, and the connection goes on.
         client.noop().await
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 /// What a careless server sends reaches the caller as what it means.
@@ -380,11 +382,11 @@ async fn logs_in_the_best_way() {
     // Without TLS, nothing that shows the password, unless allowed by name.
     for capabilities in ["IMAP4rev1 AUTH=PLAIN", "IMAP4rev1", "IMAP4rev1 AUTH=PLAIN LOGINDISABLED"] {
         let script = format!("S: * OK [CAPABILITY {capabilities}] ready");
-        let error = against(ada(), &script, async |_| Ok(())).await.unwrap_err();
+        let error = tried(ada(), &script, async |_| Ok(())).await.unwrap_err();
         assert!(matches!(error, Error::Sasl(SaslError::CredentialsInClear)), "{error:?}");
     }
     let script = "S: * OK [CAPABILITY IMAP4rev1 LOGINDISABLED] ready";
-    let error = against(clear(), script, async |_| Ok(())).await.unwrap_err();
+    let error = tried(clear(), script, async |_| Ok(())).await.unwrap_err();
     assert!(matches!(error, Error::Sasl(SaslError::NoMechanism { .. })), "{error:?}");
     // LOGIN as the last resort. Capabilities are asked for where they are not told.
     let script = "S: * OK ready
@@ -405,14 +407,13 @@ async fn logs_in_the_best_way() {
         assert_eq!((id.len(), id[0].0.as_bytes()), (1, &b"name"[..]));
         Ok(())
     })
-    .await
-    .unwrap();
+    .await;
     // A server that does not know CAPABILITY, or says nothing with it.
     for answer in ["BAD what", "OK nothing"] {
         let script = format!(
             "S: * OK ready\nC: A CAPABILITY\nS: A {answer}\nC: B LOGIN ada \"tanstaaf\"\nS: B OK\nC: C CAPABILITY\nS: C {answer}\nC: D NOOP\nS: D OK x\n"
         );
-        against(clear(), &script, async |mut client| client.noop().await).await.unwrap();
+        against(clear(), &script, async |mut client| client.noop().await).await;
     }
     // Without SASL-IR, or with one that does not work.
     for (offered, trust) in [("", true), ("SASL-IR ", false)] {
@@ -435,8 +436,7 @@ async fn logs_in_the_best_way() {
             );
             Ok(())
         })
-        .await
-        .unwrap();
+        .await;
     }
     // By name.
     let script = "S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=LOGIN] ready
@@ -448,7 +448,7 @@ async fn logs_in_the_best_way() {
         S: A OK [CAPABILITY IMAP4rev1] done";
     let mut config = clear();
     config.mechanism = Some(LoginMechanism::Sasl(Mechanism::Login));
-    against(config, script, async |_| Ok(())).await.unwrap();
+    against(config, script, async |_| Ok(())).await;
     // A refusal says why, and nothing of the password.
     let script = "S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready
         C: A AUTHENTICATE PLAIN
@@ -457,19 +457,19 @@ async fn logs_in_the_best_way() {
         S: + not base64
         C: *
         S: A BAD cancelled";
-    let error = against(clear(), script, async |_| Ok(())).await.unwrap_err();
+    let error = tried(clear(), script, async |_| Ok(())).await.unwrap_err();
     assert_eq!(error.refused().unwrap().kind, RefusedKind::Bad);
     let script = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready
         C: A AUTHENTICATE PLAIN AGFkYQB0YW5zdGFhZg==
         S: A NO [AUTHENTICATIONFAILED] wrong";
-    let error = against(clear(), script, async |_| Ok(())).await.unwrap_err();
+    let error = tried(clear(), script, async |_| Ok(())).await.unwrap_err();
     assert_eq!(error.to_string(), "the server refused AUTHENTICATE: NO [AUTHENTICATIONFAILED] wrong");
     assert!(!format!("{error:?}").contains("tanstaaf") && !error.is_transient());
     // PREAUTH needs no login.
     let script = "S: * PREAUTH [CAPABILITY IMAP4rev1] hello\nC: A NOOP\nS: A OK done";
-    against(ada(), script, async |mut client| client.noop().await).await.unwrap();
+    against(ada(), script, async |mut client| client.noop().await).await;
     // A greeting that is a farewell.
-    let error = against(ada(), "S: * BYE [UNAVAILABLE] later", async |_| Ok(())).await.unwrap_err();
+    let error = tried(ada(), "S: * BYE [UNAVAILABLE] later", async |_| Ok(())).await.unwrap_err();
     assert!(error.is_transient() && error.refused().unwrap().kind == RefusedKind::Bye);
 }
 
@@ -494,8 +494,7 @@ async fn uids_that_are_not_kept_are_said_in_a_warning() {
         assert!(!client.select("other").await?.uid_not_sticky);
         Ok(())
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 #[tokio::test]
@@ -509,14 +508,13 @@ async fn tells_who_it_is_before_select() {
         assert!(client.examine("INBOX").await?.read_only);
         Ok(())
     })
-    .await
-    .unwrap();
+    .await;
     // A server need not like it, or know it.
     let script =
         offering("IMAP4rev1 ID", "C: I ID (\"name\" \"mailwire\" \"version\" \"0.1\")\nS: I BAD what");
-    against(config.clone(), &script, async |_| Ok(())).await.unwrap();
+    against(config.clone(), &script, async |_| Ok(())).await;
     let script = offering("IMAP4rev1", "");
-    against(config, &script, async |_| Ok(())).await.unwrap();
+    against(config, &script, async |_| Ok(())).await;
 }
 
 /// What was said of a call that was dropped is not said of the next one.
@@ -638,8 +636,7 @@ async fn mailboxes() {
         assert!(matches!(client.status("a", []).await, Err(Error::Invalid(_))));
         Ok(())
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 #[tokio::test]
@@ -787,16 +784,14 @@ async fn moves_without_move() {
         assert_eq!(client.exists(), Some(1));
         Ok(())
     })
-    .await
-    .unwrap();
+    .await;
     let script = offering("IMAP4rev1", select);
     against(clear(), &script, async |mut client| {
         client.select("INBOX").await?;
         assert!(matches!(client.move_to(2, "x").await, Err(Error::Misuse(_))));
         Ok(())
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 #[tokio::test]
@@ -840,8 +835,7 @@ async fn takes_the_commands_themselves() {
         assert_eq!((moved.source.to_string().as_str(), client.exists()), ("9", Some(2)));
         Ok(())
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 #[tokio::test]
@@ -884,8 +878,7 @@ async fn appends_with_all_kinds_of_literals() {
             assert!(client.append("Drafts", message).await?.is_none());
             Ok(())
         })
-        .await
-        .unwrap();
+        .await;
     }
 }
 
@@ -907,16 +900,14 @@ async fn refused_appends() {
         assert!(matches!(client.append("x", "a\0b").await, Err(Error::Misuse(_))));
         Ok(())
     })
-    .await
-    .unwrap();
+    .await;
     // Refused before the message.
     let script = offering("IMAP4rev1", "C: C APPEND x {5}\nS: C NO [TOOBIG] no\nC: D NOOP\nS: D OK done");
     against(clear(), &script, async |mut client| {
         client.append("x", Payload::from_reader(&b"hello"[..], Some(5))).await.unwrap_err();
         client.noop().await
     })
-    .await
-    .unwrap();
+    .await;
     // A reader that ends early leaves a literal that nothing can end.
     let script = offering("IMAP4rev1", "C: C APPEND x {5}\nS: + go on");
     against(clear(), &script, async |mut client| {
@@ -928,8 +919,7 @@ async fn refused_appends() {
         }
         Ok(())
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 #[tokio::test]
@@ -1018,8 +1008,7 @@ async fn bodies_piece_by_piece() {
         assert!(messages.next().await?.is_none());
         Ok(())
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 #[tokio::test]
@@ -1141,8 +1130,7 @@ async fn updates_are_bounded() {
         assert_eq!(client.updates().collect::<Vec<_>>(), [Update::Exists(9)]);
         Ok(())
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -1187,8 +1175,7 @@ async fn idle() {
         assert!(matches!(client.idle().await, Err(Error::Misuse(_))));
         Ok(())
     })
-    .await
-    .unwrap();
+    .await;
     let script = "C: C IDLE\nS: C NO not now\nC: D NOOP\nS: D OK done\nC: E IDLE\nS: + x\nS: * BYE [UNAVAILABLE] shutting down\n";
     within(script, async |client| {
         assert!(client.idle().await.unwrap_err().refused().is_some());
