@@ -1,6 +1,6 @@
 //! IMAP commands and responses, whole messages.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use mailwire_imap::{
     Limits,
     command::{Literals, Request, WriteOptions},
@@ -69,16 +69,9 @@ fn command(group: String, title: &str, wire: Vec<u8>) -> Group {
             move || (Framer::new(Speaker::Client), Limits::client(), read_buffer(wire)),
             move |(framer, limits, input)| {
                 for _ in 0..waiting(wire) {
-                    loop {
-                        match framer.next(input, limits).expect("a message") {
-                            Framed::Message(frame) => {
-                                std::hint::black_box(parse_request(&frame.bytes));
-                                break;
-                            }
-                            Framed::Literal(_) => framer.keep(limits).expect("a literal within the limits"),
-                            other => panic!("{other:?}"),
-                        }
-                    }
+                    next_frame(framer, limits, input, |frame| {
+                        std::hint::black_box(parse_request(frame));
+                    });
                 }
             },
         )
@@ -87,6 +80,23 @@ fn command(group: String, title: &str, wire: Vec<u8>) -> Group {
             move || codec_command(std::hint::black_box(wire)).into_static()
         })
         .add_tokens(wire)
+}
+
+/// Reads the next message that waits, with all its literals.
+#[inline(always)]
+pub(crate) fn next_frame(
+    framer: &mut Framer,
+    limits: &Limits,
+    input: &mut BytesMut,
+    read: impl FnOnce(&Bytes),
+) {
+    loop {
+        match framer.next(input, limits).expect("a message") {
+            Framed::Message(frame) => return read(&frame.bytes),
+            Framed::Literal(_) => framer.keep(limits).expect("a literal within the limits"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// That two forms of a message differ at most in how strings are quoted, and in case.

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 use mailwire_core::{Dialect, Output};
 use mailwire_imap::{
     Limits,
-    framing::{Framed, Framer, Speaker},
+    framing::{Framer, Speaker},
     response::{MsgAtt, ReplyKind, Response, SearchReturnData, Untagged},
     types::{BodyStructure, Data},
 };
@@ -21,7 +21,7 @@ use peer_imap_proto::{
 
 use crate::{
     Aim, Group, Groups, Kind, corpus,
-    imap::{framed, same_facts},
+    imap::{framed, next_frame, same_facts},
     read_buffer, waiting,
 };
 
@@ -66,17 +66,14 @@ const CASES: &[Case] = &[
             ),
             other => panic!("{other:?}"),
         },
-        proto_facts: |response| match response {
-            ProtoResponse::Fetch(_, items) => match &items[..] {
-                [AttributeValue::Uid(_), AttributeValue::Envelope(envelope)] => format!(
-                    "{:?} {} {} {}",
-                    envelope.subject.as_deref().expect("a subject"),
-                    envelope.to.as_ref().map_or(0, Vec::len),
-                    envelope.cc.as_ref().map_or(0, Vec::len),
-                    envelope.bcc.as_ref().map_or(0, Vec::len)
-                ),
-                other => panic!("{other:?}"),
-            },
+        proto_facts: |response| match proto_items(response) {
+            [AttributeValue::Uid(_), AttributeValue::Envelope(envelope)] => format!(
+                "{:?} {} {} {}",
+                envelope.subject.as_deref().expect("a subject"),
+                envelope.to.as_ref().map_or(0, Vec::len),
+                envelope.cc.as_ref().map_or(0, Vec::len),
+                envelope.bcc.as_ref().map_or(0, Vec::len)
+            ),
             other => panic!("{other:?}"),
         },
     },
@@ -94,13 +91,10 @@ const CASES: &[Case] = &[
             },
             other => panic!("{other:?}"),
         },
-        proto_facts: |response| match response {
-            ProtoResponse::Fetch(_, items) => match &items[..] {
-                [AttributeValue::BodyStructure(ProtoBody::Multipart { bodies, .. })] => {
-                    format!("{}", bodies.len())
-                }
-                other => panic!("{other:?}"),
-            },
+        proto_facts: |response| match proto_items(response) {
+            [AttributeValue::BodyStructure(ProtoBody::Multipart { bodies, .. })] => {
+                format!("{}", bodies.len())
+            }
             other => panic!("{other:?}"),
         },
     },
@@ -115,11 +109,8 @@ const CASES: &[Case] = &[
             [MsgAtt::Flags(flags)] => format!("{}", flags.iter().count()),
             other => panic!("{other:?}"),
         },
-        proto_facts: |response| match response {
-            ProtoResponse::Fetch(_, items) => match &items[..] {
-                [AttributeValue::Flags(flags)] => format!("{}", flags.len()),
-                other => panic!("{other:?}"),
-            },
+        proto_facts: |response| match proto_items(response) {
+            [AttributeValue::Flags(flags)] => format!("{}", flags.len()),
             other => panic!("{other:?}"),
         },
     },
@@ -137,13 +128,10 @@ const CASES: &[Case] = &[
             },
             other => panic!("{other:?}"),
         },
-        proto_facts: |response| match response {
-            ProtoResponse::Fetch(_, items) => match &items[..] {
-                [AttributeValue::Uid(_), AttributeValue::BodySection { data: Some(data), .. }] => {
-                    format!("{}", data.len())
-                }
-                other => panic!("{other:?}"),
-            },
+        proto_facts: |response| match proto_items(response) {
+            [AttributeValue::Uid(_), AttributeValue::BodySection { data: Some(data), .. }] => {
+                format!("{}", data.len())
+            }
             other => panic!("{other:?}"),
         },
     },
@@ -251,6 +239,13 @@ fn fetch(response: &Response) -> &[MsgAtt] {
     }
 }
 
+fn proto_items<'a, 'r>(response: &'a ProtoResponse<'r>) -> &'a [AttributeValue<'r>] {
+    match response {
+        ProtoResponse::Fetch(_, items) => items,
+        other => panic!("{other:?}"),
+    }
+}
+
 pub(crate) fn add(groups: &mut Groups) {
     for case in CASES {
         groups.add(format!("imap/response-{}", case.name), |name| read(name, case));
@@ -305,16 +300,9 @@ fn read(group: String, case: &'static Case) -> Group {
             },
             move |(framer, limits, input)| {
                 for _ in 0..waiting(wire) {
-                    loop {
-                        match framer.next(input, limits).expect("a message") {
-                            Framed::Message(frame) => {
-                                std::hint::black_box(parse(&frame.bytes));
-                                break;
-                            }
-                            Framed::Literal(_) => framer.keep(limits).expect("a literal within the limits"),
-                            other => panic!("{other:?}"),
-                        }
-                    }
+                    next_frame(framer, limits, input, |frame| {
+                        std::hint::black_box(parse(frame));
+                    });
                 }
             },
         );
