@@ -25,10 +25,19 @@ imaplib._MAXLINE = 100_000_000
 poplib._MAXLINE = 100_000
 
 
+def run_to_end(*words, env=None, stdin=None):
+    """Runs a program, whatever comes of it. Gives what it writes."""
+    return _run(words, env, stdin).stdout
+
+
+def _run(words, env, stdin):
+    return subprocess.run([str(word) for word in words], input=stdin, capture_output=True, timeout=300,
+                          env=dict(os.environ, **(env or {})))
+
+
 def run(*words, env=None, stdin=None):
     """Runs a program; its words are in the error if it fails."""
-    done = subprocess.run([str(word) for word in words], input=stdin, capture_output=True, timeout=300,
-                          env=dict(os.environ, **(env or {})))
+    done = _run(words, env, stdin)
     if done.returncode:
         said = (done.stderr + done.stdout[-2000:]).decode(errors="replace").strip()[-2000:]
         raise RuntimeError(f"{Path(str(words[0])).name} ended with {done.returncode}: {said}")

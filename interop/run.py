@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """The interoperability suite: every pair of a client and a server exchanges the same messages, which must come
-through byte for byte; and three servers are asked the same about messages that are hard to read. Prints a table; exits
-non-zero if a case failed.
+through byte for byte; three servers are asked the same about messages that are hard to read; and our client uses
+each extension that a server offers. Prints a table; exits non-zero if a case failed.
 
     run.py FOLDER_OF_PROGRAMS [PART_OF_A_NAME]
 
-FOLDER_OF_PROGRAMS holds the built `send`, `fetch`, `pop` and `serve`. IMAPFLOW in the environment names the folder that
-ImapFlow is installed in; without it, it is left out.
+FOLDER_OF_PROGRAMS holds the built `send`, `fetch`, `pop`, `extensions` and `serve`. IMAPFLOW in the environment names
+the folder that ImapFlow is installed in; without it, it is left out.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import clients
 import differential
+import extensions
 import twoway
 from clients import Aerc, Mailbox, Mutt, Ours, run, without_marks
 from messages import as_sent, messages, without_trace
@@ -144,6 +145,9 @@ def main():
                       lambda: twoway.interimap(other, serve, folder, dovecot)))
         if modules := os.environ.get("IMAPFLOW"):
             cases.append(("ImapFlow <> serve IMAP", lambda: imapflow(modules, authority, serve)))
+        for name, server in (("Dovecot", dovecot), ("Cyrus", cyrus), ("serve", serve)):
+            cases.append((f"extensions <> {name} IMAP",
+                          lambda server=server, name=name: extensions.check(ours, server, name)))
         compared = {"serve": serve.imaps, "dovecot": dovecot.imaps, "cyrus": cyrus.imaps}
         cases.append(("differential: serve, Dovecot, Cyrus", lambda: differ(compared, other.tls)))
         for name, case in cases:

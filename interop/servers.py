@@ -147,6 +147,22 @@ userdb {{
 namespace inbox {{
   inbox = yes
   separator = /
+  mailbox Sent {{
+    special_use = \\Sent
+    auto = create
+  }}
+}}
+mail_plugins = acl quota
+mail_attribute_dict = file:{mail}/%u/dovecot-attributes
+protocol imap {{
+  imap_metadata = yes
+  mail_max_userip_connections = 100
+  mail_plugins = $mail_plugins imap_acl imap_quota imap_zlib
+}}
+plugin {{
+  acl = vfile
+  quota = maildir:User quota
+  quota_rule = *:storage=1G:messages=100000
 }}
 submission_relay_host = 127.0.0.1
 submission_relay_port = {relay_port}
@@ -209,6 +225,7 @@ tls_server_cert: {authority.cert}
 tls_server_key: {authority.key}
 munge8bit: no
 tls_session_timeout: 0
+imapidlepoll: 1
 syslog_prefix: interop
 """)
         services = "".join(
