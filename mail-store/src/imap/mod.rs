@@ -53,6 +53,7 @@ impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
             Capability::Sort,
             Capability::SortDisplay,
             Capability::ESort,
+            Capability::ContextSort,
             Capability::SortModSeq,
             Capability::SortUid,
             Capability::ThreadOrderedSubject,

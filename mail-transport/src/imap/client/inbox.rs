@@ -8,12 +8,13 @@ use mailwire_imap::{
     Capability,
     client::Event,
     extensions::inprogress::Progress,
-    response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Untagged, VanishedData},
+    response::{Code, ESearchData, FetchData, MsgAtt, Reply, ReplyKind, Untagged, VanishedData},
     types::{FlagSet, ModSeq, SeqNumber, Uid},
 };
 
 use super::{
     Call,
+    context::is_update,
     error::refused,
     items::data_of,
     kept::{compact, compact_flags, compact_reply},
@@ -53,6 +54,9 @@ pub enum Update {
         /// The modification sequence of the change, if the server said it.
         mod_seq: Option<ModSeq>,
     },
+    /// The result of a search that the server keeps up to date has changed: see
+    /// [`SearchContext::apply`](super::SearchContext::apply).
+    Search(Box<ESearchData>),
     /// Words of the server outside of any answer, or with `ALERT`. Alerts must be shown to the user
     /// ([RFC 9051 section 7.1](https://www.rfc-editor.org/rfc/rfc9051#section-7.1)); NO and BAD are warnings.
     Notice(Reply),
@@ -314,7 +318,10 @@ impl Inbox {
             data => {
                 let (data, heavy) = compact(data);
                 weight = heavy.saturating_add(size_of::<Untagged>());
-                Update::Data(Box::new(data))
+                match data {
+                    Untagged::ESearch(data) if is_update(&data) => Update::Search(Box::new(data)),
+                    data => Update::Data(Box::new(data)),
+                }
             }
         };
         self.add(update, weight);

@@ -40,6 +40,7 @@ mod body;
 mod call;
 mod config;
 mod download;
+mod context;
 mod error;
 mod extensions;
 mod fetch;
@@ -74,6 +75,7 @@ pub use self::{
     body::Body,
     config::{Config, LoginMechanism},
     download::Download,
+    context::{FoundIn, SearchContext},
     extensions::{ListedRights, Metadata},
     fetch::{FetchedMessage, FetchedMessages},
     idle::Idle,

@@ -12,6 +12,7 @@ use mailwire_imap::{
 
 use super::{
     Client,
+    context::is_update,
     error::{too_many, unexpected},
 };
 use crate::Result;
@@ -97,7 +98,8 @@ impl<N: SetMember> Found<N> {
 }
 
 impl Found<NonZeroU32> {
-    const NOTHING: Self = Self { ranges: Vec::new(), min: None, max: None, count: None, mod_seq: None };
+    pub(super) const NOTHING: Self =
+        Self { ranges: Vec::new(), min: None, max: None, count: None, mod_seq: None };
 
     /// Says what the numbers are: [`Uid`], if the search was one [by UID](Search::by_uid), otherwise
     /// [`SeqNumber`].
@@ -128,7 +130,7 @@ impl Found<NonZeroU32> {
         self.ranges.extend(set.ranges().map(range));
     }
 
-    fn add_extended(&mut self, found: &ESearchData) {
+    pub(super) fn add_extended(&mut self, found: &ESearchData) {
         for item in &found.items {
             match item {
                 SearchReturnData::Min(number) => {
@@ -219,12 +221,7 @@ impl Client {
     ///
     /// The server refuses, or the connection fails.
     pub async fn search_with(&mut self, mut search: Search) -> Result<Found<NonZeroU32>> {
-        if search.keys.is_empty() {
-            search.keys.push(SearchKey::All);
-        }
-        if search.charset.is_none() && !self.inbox.utf8 && !search.keys.iter().all(is_ascii) {
-            search.charset = Some(utf8()?.into());
-        }
+        self.name_charset(&mut search)?;
         self.find(Command::Search(search)).await
     }
 
@@ -356,6 +353,17 @@ impl Client {
         batches.ok_or(unexpected("an answer to UIDBATCHES without batches"))
     }
 
+    /// Names the character set of the keys, where they need it.
+    pub(super) fn name_charset(&self, search: &mut Search) -> Result<()> {
+        if search.keys.is_empty() {
+            search.keys.push(SearchKey::All);
+        }
+        if search.charset.is_none() && !self.inbox.utf8 && !search.keys.iter().all(is_ascii) {
+            search.charset = Some(utf8()?.into());
+        }
+        Ok(())
+    }
+
     /// Collects what a search finds.
     async fn find(&mut self, command: Command) -> Result<Found<NonZeroU32>> {
         let in_mailbox_order = self.is_limited() && matches!(command, Command::Search(_));
@@ -371,7 +379,7 @@ impl Client {
                         found.mod_seq = found.mod_seq.max(Some(value));
                     }
                 }
-                Untagged::ESearch(extended) => found.add_extended(&extended),
+                Untagged::ESearch(extended) if !is_update(&extended) => found.add_extended(&extended),
                 data => return Ok(Some(data)),
             }
             room.take::<(NonZeroU32, NonZeroU32)>(found.ranges.len() - before, 0)?;

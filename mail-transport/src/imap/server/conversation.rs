@@ -213,6 +213,7 @@ impl<S: Service> Conversation<S> {
             }
             open.changes.given = session.highest_mod_seq();
         }
+        self.update_contexts().await?;
         self.end_changes(&mut status).await?;
         match self.driver.connection_mut().reply(ticket, status) {
             // BYE was said.
@@ -319,6 +320,7 @@ impl<S: Service> Conversation<S> {
             Command::Search(search) => self.search(ticket, search).await,
             Command::Sort(sort) => self.sort(ticket, *sort).await,
             Command::Thread(thread) => self.thread(*thread).await,
+            Command::Extension(ExtensionCommand::CancelUpdate(command)) => Ok(self.cancel_updates(&command)),
             Command::Extension(ExtensionCommand::Comparator(command)) => self.comparator(command).await,
             Command::Fetch(fetch) => self.fetch(fetch).await,
             Command::Store(store) => self.store(store).await,
@@ -432,6 +434,7 @@ impl<S: Service> Conversation<S> {
                         open.tell(&mut self.driver, updates, true).await?;
                         open.changes.given = session.highest_mod_seq();
                     }
+                    self.update_contexts().await?;
                 }
             }
         }

@@ -148,6 +148,7 @@ impl<S: Service> Conversation<S> {
                 marked => marked?,
             };
             seen.retain(|stored| stored.changed);
+            open.contexts.touch(seen.iter().map(|stored| stored.uid));
             seen.sort_unstable_by_key(|stored| stored.uid);
             let limit = self.limits.response.max(self.limits.message);
             let mut writer = FetchWriter::new(&mut self.driver, open, &seen, shape, limit, budget);
@@ -214,6 +215,7 @@ impl<S: Service> Conversation<S> {
             known += stored.len();
             for Stored { uid, flags, mod_seq, refused, .. } in stored {
                 let Some(open) = &mut self.open else { break };
+                open.contexts.touch([uid]);
                 open.announce(&mut self.driver, &flags).await?;
                 if refused {
                     modified.push(uid);
@@ -247,6 +249,7 @@ impl<S: Service> Conversation<S> {
             known += stored.len();
             for Labelled { uid, labels, mod_seq, refused } in stored {
                 let Some(open) = &mut self.open else { break };
+                open.contexts.touch([uid]);
                 if refused {
                     modified.push(uid);
                 }

@@ -8,6 +8,7 @@
 mod answers;
 mod appending;
 mod body;
+mod contexts;
 mod conversation;
 mod extensions;
 mod fetch_writer;
@@ -93,6 +94,7 @@ impl<S: Service> Server<S> {
             Capability::Binary,
             #[cfg(feature = "compress")]
             Capability::CompressDeflate,
+            Capability::ContextSearch,
             Capability::SearchRes,
             Capability::Partial,
             Capability::InProgress,

@@ -11,6 +11,7 @@ use mailwire_imap::{
 
 use super::{
     answers::{Flagged, Update},
+    contexts::Contexts,
     refusal::{status, words},
     sending::{ServerDriver, push},
     sets::{ranges, vanished},
@@ -39,6 +40,8 @@ pub(super) struct Open {
     pub(super) read_only: bool,
     known: KnownFlags,
     pub(super) changes: Counted,
+    /// Searches whose results are kept up to date.
+    pub(super) contexts: Contexts,
 }
 
 /// What is told of changes by their modification sequences (RFC 7162).
@@ -97,14 +100,14 @@ pub(super) struct KnownFlags {
 }
 
 impl Open {
-    pub(super) const fn new(
+    pub(super) fn new(
         name: String,
         view: View,
         read_only: bool,
         known: KnownFlags,
         changes: Counted,
     ) -> Self {
-        Self { name, view, read_only, known, changes }
+        Self { name, view, read_only, known, changes, contexts: Contexts::default() }
     }
 
     /// How the client is told of messages that are gone (RFC 7162 section 3.2.10).
@@ -230,10 +233,15 @@ impl Open {
             match update {
                 Update::Added { uids, recent } => {
                     self.changes.last = self.changes.last.max(uids.iter().copied().max());
+                    self.contexts.touch(uids.iter().copied());
                     self.view.arrived(ranges(uids), at, recent);
                 }
-                Update::Expunged(uids) => self.view.removed(ranges(uids), at),
+                Update::Expunged(uids) => {
+                    self.contexts.leave(&uids);
+                    self.view.removed(ranges(uids), at);
+                }
                 Update::Flags(changed) => {
+                    self.contexts.touch(changed.iter().map(|now| now.uid));
                     for now in changed {
                         self.view.changed(now.uid, now.mod_seq.unwrap_or(at));
                         flags.insert(now.uid, now);
@@ -256,6 +264,7 @@ impl Open {
 
     /// Tells that messages are gone, during a command that permits it.
     pub(super) async fn expunge(&mut self, driver: &mut ServerDriver, gone: Vec<Uid>) -> Result<(), Error> {
+        self.contexts.leave(&gone);
         self.view.removed(ranges(gone), self.changes.next());
         self.tell_pending(driver, BTreeMap::new(), true).await
     }
@@ -267,6 +276,9 @@ impl Open {
         permits_expunge: bool,
     ) -> Result<(), Error> {
         let (shape, telling, mut turns) = (Shape::unasked(driver), self.telling(driver), Budget::unlimited());
+        if permits_expunge {
+            self.contexts.tell_gone(driver, &self.view).await?;
+        }
         while let Some(update) = self.view.tell(Allow::new(permits_expunge), telling) {
             // A client that reads fast takes no turns from others; this one has no limit.
             let _ = turns.spend(TOLD).await;

@@ -11,6 +11,7 @@ use mailwire_imap::{
 };
 
 use super::{
+    contexts::Context,
     conversation::{Conversation, Stop, done},
     messages::NOT_COUNTED,
     open::Open,
@@ -39,7 +40,7 @@ impl<S: Service> Conversation<S> {
     /// THREAD: RFC 5256 section 3.
     pub(super) async fn thread(&mut self, thread: Thread) -> Result<Reply, Stop> {
         let by_uid = thread.search.uid;
-        let uids = self.look_for(thread.search, None).await?;
+        let (_, uids) = self.look_for(thread.search, None).await?;
         let mut budget = self.budget();
         let (session, open) = self.opened()?;
         let uids: Vec<Uid> = open.view.numbers(uids).map(|(uid, _)| uid).collect();
@@ -79,7 +80,13 @@ impl<S: Service> Conversation<S> {
     ) -> Result<Reply, Stop> {
         let by_uid = search.uid;
         let returns = returns(search.returns.take(), self.rev2() && order.is_none())?;
-        let saves = returns.as_ref().is_some_and(|returns| returns.contains(&SearchReturnOpt::Save));
+        let asks = |option: &SearchReturnOpt| returns.iter().flatten().any(|asked| asked == option);
+        let (saves, updates) = (asks(&SearchReturnOpt::Save), asks(&SearchReturnOpt::Update));
+        let tag = self.driver.connection().tag(ticket).cloned();
+        let (_, open) = self.opened()?;
+        if updates && tag.as_ref().is_some_and(|tag| open.contexts.has(tag)) {
+            return Err(Stop::Bad("The tag belongs to a search that is kept up to date"));
+        }
         let about_changes = search.keys.iter().any(SearchKey::uses_mod_seq);
         let pages = returns.iter().flatten().any(|option| matches!(option, SearchReturnOpt::Partial(_)));
         let found = self.found(search, order.as_ref(), pages).await;
@@ -88,7 +95,8 @@ impl<S: Service> Conversation<S> {
             // RFC 5182 section 2.1: what is refused leaves nothing saved.
             open.view.save([]);
         }
-        let found = Found::new(open, by_uid, found?);
+        let (options, found) = found?;
+        let found = Found::new(open, by_uid, found);
         let mod_seq = match about_changes {
             true => session.mod_seq_of(&found.saved(returns.as_deref().unwrap_or_default())).await?,
             false => None,
@@ -105,13 +113,15 @@ impl<S: Service> Conversation<S> {
             open.view.save(sets::ranges(found.saved(&returns)));
         }
         if returns.iter().any(|option| *option != SearchReturnOpt::Save) {
-            let tag = self.driver.connection().tag(ticket);
-            let tag = tag.and_then(|tag| ImapString::new(tag.as_text().clone()).ok());
+            let tag = tag.as_ref().and_then(|tag| ImapString::new(tag.as_text().clone()).ok());
             let mut results = found.results(&returns);
             // RFC 4731 section 3.2: of those that are told.
             results.extend(mod_seq.map(SearchReturnData::ModSeq));
             let data = ESearchData::new(by_uid, results).with_tag(tag);
             push(&mut self.driver, Untagged::ESearch(data)).await?;
+        }
+        if let Some(tag) = tag.filter(|_| updates) {
+            self.keep_up_to_date(Context::new(tag, by_uid, options, order, found.uids)).await?;
         }
         Ok(done())
     }
@@ -122,20 +132,24 @@ impl<S: Service> Conversation<S> {
         search: Search,
         order: Option<&SortOptions>,
         pages: bool,
-    ) -> Result<Vec<Uid>, Stop> {
-        let found = self.look_for(search, order.is_none().then_some(pages)).await?;
-        let Some(order) = order else { return Ok(found) };
+    ) -> Result<(SearchOptions, Vec<Uid>), Stop> {
+        let (options, found) = self.look_for(search, order.is_none().then_some(pages)).await?;
+        let Some(order) = order else { return Ok((options, found)) };
         let mut budget = self.budget();
         let (session, open) = self.opened()?;
         let known: Vec<Uid> = open.view.numbers(found).map(|(uid, _)| uid).collect();
-        Ok(session.sort(&known, order, &mut budget).await?)
+        Ok((options, session.sort(&known, order, &mut budget).await?))
     }
 
-    /// The messages that all keys of a search are true of, ascending.
+    /// The messages that all keys of a search are true of, ascending; and the search as the session was asked.
     ///
     /// `limited`: a part of the messages will do, unless it is for a page of the result (RFC 9738). Not so where they
     /// are to be brought into an order.
-    async fn look_for(&mut self, search: Search, limited: Option<bool>) -> Result<Vec<Uid>, Stop> {
+    async fn look_for(
+        &mut self,
+        search: Search,
+        limited: Option<bool>,
+    ) -> Result<(SearchOptions, Vec<Uid>), Stop> {
         check_charset(search.charset.as_deref())?;
         let (mut budget, dialect) = (self.budget(), self.driver.connection().dialect());
         let (_, open) = self.opened()?;
@@ -148,12 +162,14 @@ impl<S: Service> Conversation<S> {
         }
         let (_, open) = self.opened()?;
         let options = SearchOptions::new(keys).with_messages(open.view.len().into());
-        let Self { driver, session: Some(session), tag, .. } = self else { return Ok(Vec::new()) };
+        let Self { driver, session: Some(session), tag, .. } = self else {
+            return Ok((options, Vec::new()));
+        };
         let search = session.search(&options, &mut budget);
         let mut found = telling(driver, tag.as_ref(), &options.progress, search).await??;
         found.sort_unstable();
         found.dedup();
-        Ok(found)
+        Ok((options, found))
     }
 }
 

@@ -36,7 +36,7 @@ fn expand(view: &View, ranges: Vec<(Uid, Uid)>) -> Vec<Uid> {
     known.flat_map(members).collect()
 }
 
-fn members((low, high): (Uid, Uid)) -> impl Iterator<Item = Uid> {
+pub(super) fn members((low, high): (Uid, Uid)) -> impl Iterator<Item = Uid> {
     (low.get()..=high.get()).filter_map(Uid::new)
 }
 

@@ -1,0 +1,219 @@
+//! Results that are kept up to date, and searches in several mailboxes: our client and clients by hand, against our
+//! server.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod raw;
+
+use mailwire_core::Channel;
+use mailwire_store::{
+    ImapService, InternalDate,
+    memory::{MemoryStore, NewMessage, User},
+};
+use mailwire_transport::{
+    Endpoint, Security, Stream,
+    imap::{
+        Client, Config, Flag, FlagChange, SearchKey, Server,
+        proto::{
+            command::{Search, Sort, SortKey},
+            types::Uid,
+        },
+    },
+    sasl::Credentials,
+};
+use raw::{Protocol, Raw, Servers};
+
+fn store() -> (MemoryStore, User) {
+    let store = MemoryStore::new();
+    let ada = store.add_user("ada", "secret").unwrap();
+    (store, ada)
+}
+
+fn append(user: &User, mailbox: &str, subject: &str) {
+    let mut message = NewMessage::new(format!("Subject: {subject}\r\n\r\n{subject}\r\n").into());
+    message.date = InternalDate { seconds: 1_700_000_000, zone: 0 };
+    user.append(mailbox, message).unwrap();
+}
+
+async fn login(store: &MemoryStore) -> Raw {
+    let mut raw = Servers::new(store).connect(Protocol::Imap, Channel::Tls, 1 << 20).await;
+    assert!(raw.login(Protocol::Imap, "ada", "secret").await);
+    raw
+}
+
+/// A session of Ada's in her INBOX.
+async fn select(store: &MemoryStore) -> Raw {
+    let mut raw = login(store).await;
+    assert!(raw.command(Protocol::Imap, "SELECT INBOX").await.starts_with("a OK"));
+    raw
+}
+
+/// All lines of the answer to a command, without `* ` and without the tag.
+async fn ask(raw: &mut Raw, tag: &str, command: &str) -> Vec<String> {
+    raw.write(format!("{tag} {command}\r\n")).await;
+    let mut lines = Vec::new();
+    loop {
+        let line = raw.line().await;
+        match line.strip_prefix(&format!("{tag} ")) {
+            Some(end) => {
+                lines.push(end.to_owned());
+                return lines;
+            }
+            None => lines.push(line.strip_prefix("* ").unwrap_or(&line).to_owned()),
+        }
+    }
+}
+
+fn update(tag: &str, what: &str) -> String {
+    format!("ESEARCH (TAG \"{tag}\") {what}")
+}
+
+#[tokio::test]
+async fn results_follow_what_happens() {
+    let (store, ada) = store();
+    for subject in ["b", "a", "c"] {
+        append(&ada, "INBOX", subject);
+    }
+    let mut watcher = select(&store).await;
+    let mut other = select(&store).await;
+    let told = ask(&mut watcher, "s", "SEARCH RETURN (UPDATE CONTEXT COUNT) UNSEEN").await;
+    assert_eq!(told[..1], [update("s", "COUNT 3")]);
+    let told =
+        ask(&mut watcher, "u", "UID SORT RETURN (UPDATE PARTIAL 1:2) (SUBJECT) UTF-8 NOT DELETED").await;
+    assert_eq!(told[..1], [update("u", "UID PARTIAL (1:2 2,1)")]);
+    // A tag is of one search only; so is it after a search without updates.
+    let told = ask(&mut watcher, "u", "SEARCH RETURN (UPDATE) ALL").await;
+    assert!(told[0].starts_with("BAD"), "{told:?}");
+
+    // Flags of others, and one's own.
+    ask(&mut other, "a", "STORE 1 FLAGS.SILENT (\\Seen)").await;
+    let told = ask(&mut watcher, "n", "NOOP").await;
+    assert_eq!(told[..2], ["1 FETCH (UID 1 FLAGS (\\Seen))".to_owned(), update("s", "REMOVEFROM (0 1)")]);
+    let told = ask(&mut watcher, "n", "STORE 1 -FLAGS.SILENT (\\Seen)").await;
+    assert_eq!(told[..1], [update("s", "ADDTO (0 1)")]);
+    let told = ask(&mut watcher, "n", "FETCH 2 BODY[]<0.1>").await;
+    assert!(told.contains(&update("s", "REMOVEFROM (0 2)")), "{told:?}");
+
+    // New messages, in their place of the order.
+    append(&ada, "INBOX", "bb");
+    append(&ada, "INBOX", "A");
+    let told = ask(&mut watcher, "n", "NOOP").await;
+    assert_eq!(told[0], "5 EXISTS");
+    assert!(told.contains(&update("s", "ADDTO (0 4:5)")), "{told:?}");
+    // a A b bb c
+    assert!(told.contains(&update("u", "UID ADDTO (3 4 2 5)")), "{told:?}");
+    ask(&mut other, "a", "NOOP").await;
+    ask(&mut other, "a", "STORE 1,5 +FLAGS.SILENT (\\Deleted)").await;
+    let told = ask(&mut watcher, "n", "NOOP").await;
+    assert!(told.contains(&update("u", "UID REMOVEFROM (3 1 2 5)")), "{told:?}");
+
+    // What is gone is told before its number is another's, and only where EXPUNGE may come.
+    ask(&mut other, "a", "EXPUNGE").await;
+    let told = ask(&mut watcher, "n", "FETCH 2 FLAGS").await;
+    assert_eq!(told.len(), 2, "{told:?}");
+    let told = ask(&mut watcher, "n", "NOOP").await;
+    assert_eq!(told[..3], [update("s", "REMOVEFROM (0 1,5)"), "1 EXPUNGE".into(), "4 EXPUNGE".into()]);
+
+    // One is ended, then the mailbox is left.
+    let told = ask(&mut watcher, "n", "CANCELUPDATE \"u\" \"x\"").await;
+    assert!(told[0].starts_with("OK"), "{told:?}");
+    append(&ada, "INBOX", "d");
+    let told = ask(&mut watcher, "n", "NOOP").await;
+    assert!(told.contains(&update("s", "ADDTO (0 4)")), "{told:?}");
+    assert!(!told.iter().any(|line| line.contains("\"u\"")), "{told:?}");
+    ask(&mut watcher, "n", "SELECT INBOX").await;
+    append(&ada, "INBOX", "e");
+    let told = ask(&mut watcher, "n", "NOOP").await;
+    assert!(!told.iter().any(|line| line.contains("ESEARCH")), "{told:?}");
+}
+
+/// RFC 5267 section 4.3.1: other results are told nevertheless.
+#[tokio::test]
+async fn not_all_results_are_kept_up_to_date() {
+    let (store, ada) = store();
+    append(&ada, "INBOX", "a");
+    let mut raw = select(&store).await;
+    for number in 0..16 {
+        let told = ask(&mut raw, &format!("t{number}"), "SEARCH RETURN (UPDATE ALL) ALL").await;
+        assert_eq!(told.len(), 2, "{told:?}");
+    }
+    let told = ask(&mut raw, "more", "SEARCH RETURN (UPDATE ALL) ALL").await;
+    assert_eq!(told[0], update("more", "ALL 1"));
+    assert!(told[1].starts_with("NO [NOUPDATE \"more\"]"), "{told:?}");
+    assert!(told[2].starts_with("OK"), "{told:?}");
+    ask(&mut raw, "n", "CANCELUPDATE \"t3\"").await;
+    assert_eq!(ask(&mut raw, "more", "SEARCH RETURN (UPDATE ALL) ALL").await.len(), 2);
+}
+
+/// Many at once are sorted anew; an order that goes by what changes moves what has changed.
+#[tokio::test]
+async fn orders_of_many() {
+    let (store, ada) = store();
+    append(&ada, "INBOX", "m");
+    let mut raw = select(&store).await;
+    ask(&mut raw, "s", "UID SORT RETURN (UPDATE ALL) (SUBJECT) UTF-8 ALL").await;
+    for number in 0..20 {
+        append(&ada, "INBOX", if number % 2 == 0 { "a" } else { "z" });
+    }
+    let told = ask(&mut raw, "n", "NOOP").await;
+    let all = "2,4,6,8,10,12,14,16,18,20,1,3,5,7,9,11,13,15,17,19,21";
+    assert!(told.contains(&update("s", &format!("UID REMOVEFROM (1 1) ADDTO (1 {all})"))), "{told:?}");
+    ask(&mut raw, "m", "UID SORT RETURN (UPDATE PARTIAL 1:1) (REVERSE MODSEQ) UTF-8 UID 3:5").await;
+    let told = ask(&mut raw, "n", "UID STORE 4 +FLAGS.SILENT (\\Flagged)").await;
+    assert_eq!(told[..1], [update("m", "UID REMOVEFROM (2 4) ADDTO (1 4)")]);
+}
+
+async fn connect(store: &MemoryStore) -> Client {
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let server = Server::new(ImapService::new(store.clone()));
+    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
+    let mut config = Config::login(Credentials::password("ada", "secret"));
+    config.allow_clear_credentials = true;
+    let endpoint = Endpoint::tcp("localhost", 143, Security::plaintext_without_encryption());
+    let mut client = Client::over(Stream::other(ours), endpoint, config).await.unwrap();
+    client.select("INBOX").await.unwrap();
+    client
+}
+
+#[tokio::test]
+async fn our_client_follows() {
+    let (store, ada) = store();
+    for subject in ["b", "a"] {
+        append(&ada, "INBOX", subject);
+    }
+    let mut client = connect(&store).await;
+    client.select("INBOX").await.unwrap();
+    let mut unseen = client.search_context(Search::new([SearchKey::Unseen])).await.unwrap();
+    let mut sorted =
+        client.sort_context(Sort::new([SortKey::Subject], [SearchKey::Undeleted])).await.unwrap();
+    assert!(unseen.is_current() && sorted.is_current());
+    let mut other = connect(&store).await;
+    other.select("INBOX").await.unwrap();
+    append(&ada, "INBOX", "ab");
+    let mut idle = client.idle().await.unwrap();
+    while unseen.len() < 3 || sorted.len() < 3 {
+        let update = idle.next().await.unwrap();
+        let _ = unseen.apply(&update) || sorted.apply(&update);
+    }
+    assert_eq!(sorted.iter().map(Uid::get).collect::<Vec<_>>(), [2, 3, 1]);
+    other.uid_store([Uid::new(3).unwrap()], FlagChange::add([Flag::Seen])).await.unwrap();
+    while unseen.len() > 2 {
+        unseen.apply(&idle.next().await.unwrap());
+    }
+    idle.done().await.unwrap();
+    // A search in between is answered by what is its own.
+    append(&ada, "INBOX", "c");
+    let found = client.uid_search([SearchKey::All]).await.unwrap();
+    assert!(found.len() >= 3);
+    client.noop().await.unwrap();
+    client.updates().collect::<Vec<_>>().iter().for_each(|update| {
+        let _ = unseen.apply(update) || sorted.apply(update);
+    });
+    assert_eq!(unseen.iter().map(Uid::get).collect::<Vec<_>>(), [1, 2, 4]);
+    assert_eq!(sorted.iter().map(Uid::get).collect::<Vec<_>>(), [2, 3, 1, 4]);
+    client.cancel_updates([unseen, sorted]).await.unwrap();
+    append(&ada, "INBOX", "d");
+    client.noop().await.unwrap();
+    assert!(
+        !client.updates().any(|update| matches!(update, mailwire_transport::imap::client::Update::Search(_)))
+    );
+}
