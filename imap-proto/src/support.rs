@@ -220,10 +220,12 @@ extensions! {
     3 "ESORT" in "RFC 5267": Whole Whole
         "SORT answered as ESEARCH is"
         ["mail-store/tests/imap_search.rs::orders"]
-    3 "CONTEXT=SEARCH", "CONTEXT=SORT" in "RFC 5267": Values Values
-        "results that are kept up to date; missing: CANCELUPDATE, the updates of a server" []
-    3 "SEARCH=FUZZY" in "RFC 6203": Values Values
-        "what is alike; missing: a store that finds it" []
+    3 "CONTEXT=SEARCH", "CONTEXT=SORT" in "RFC 5267": Whole Whole
+        "results that are kept up to date"
+        ["mail-store/tests/imap_contexts.rs::results_follow_what_happens", "mail-store/tests/imap_contexts.rs::our_client_follows"]
+    3 "SEARCH=FUZZY" in "RFC 6203": Whole Whole
+        "what is alike, and how much it is so"
+        ["mail-store/tests/imap_search.rs::what_is_alike"]
     3 "MULTISEARCH" in "RFC 7377": Nothing Nothing
         "a search in several mailboxes; the answers can be read" []
     3 "QUOTASET" in "RFC 9208": Whole Whole
@@ -259,17 +261,18 @@ extensions! {
     3 "XLIST" in "Gmail": Whole Whole
         "LIST with what mailboxes are for"
         ["mail-store/tests/imap_boxes.rs::what_a_store_has_not", "mail-transport/tests/imap_mailboxes.rs::uses_by_xlist"]
-    3 "SNIPPET=FUZZY" in "draft-slusarz-imap-fetch-snippet": Whole Values
-        "PREVIEW before it was one; missing: the server, which has PREVIEW"
-        []
-    3 "PREVIEW=FUZZY" in "drafts of RFC 8970": Whole Values
-        "PREVIEW with an algorithm; missing: the server, which has PREVIEW"
-        []
+    3 "SNIPPET=FUZZY" in "draft-slusarz-imap-fetch-snippet": Whole Whole
+        "PREVIEW before it was one"
+        ["mail-store/tests/imap_search.rs::first_words_under_other_names"]
+    3 "PREVIEW=FUZZY" in "drafts of RFC 8970": Whole Whole
+        "PREVIEW with an algorithm"
+        ["mail-store/tests/imap_search.rs::first_words_under_other_names"]
     3 "THREAD=REFS" in "draft-ietf-morg-inthread": Whole Whole
         "conversations by their latest message"
         ["mail-store/tests/imap_search.rs::conversations"]
-    4 "FILTERS" in "RFC 5466": Values Values
-        "searches that have a name; missing: the names" []
+    4 "FILTERS" in "RFC 5466": Whole Whole
+        "searches that have a name"
+        ["mail-store/tests/imap_search.rs::filters_have_names"]
     4 "UTF8=ALL", "UTF8=APPEND", "UTF8=USER" in "RFC 5738": Nothing Nothing
         "UTF-8 in its first form; obsolete" []
     4 "URLAUTH" in "RFC 4467": Nothing Nothing

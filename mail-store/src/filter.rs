@@ -10,7 +10,7 @@ use mailwire_imap::{
 use crate::{
     Fields, InternalDate, Row, Uids,
     gmail::{self, LabelNames, Term},
-    message::{Found, Message, Scope, TextSearch, Word, Words},
+    message::{Found, Like, Message, Scope, TextSearch, Word, Words},
 };
 
 /// What a search asks for: keys that must all be true (RFC 9051 section 6.4.4).
@@ -25,6 +25,8 @@ pub struct Filter {
     keys: Vec<SearchKey>,
     tests: Vec<Test>,
     words: Words,
+    /// What texts may be like.
+    likes: Vec<Like>,
     search: OnceLock<TextSearch>,
 }
 
@@ -59,9 +61,9 @@ impl Filter {
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = SearchKey>) -> Self {
         let keys: Vec<SearchKey> = keys.into_iter().collect();
-        let mut words = Words::default();
-        let tests = keys.iter().map(|key| Test::of(key, &mut words)).collect();
-        Self { keys, tests, words, search: OnceLock::new() }
+        let (mut words, mut likes) = (Words::default(), Vec::new());
+        let tests = keys.iter().map(|key| Test::of(key, &mut words, &mut likes)).collect();
+        Self { keys, tests, words, likes, search: OnceLock::new() }
     }
 
     /// The keys.
@@ -80,6 +82,21 @@ impl Filter {
     #[must_use]
     pub fn questions(&self) -> usize {
         self.tests.iter().map(Test::count).sum()
+    }
+
+    /// How many bytes are compared in a message of this size to find what is alike, beside what is looked at once.
+    #[must_use]
+    pub fn comparing(&self, size: u64) -> u64 {
+        self.likes.iter().map(|like| like.cost(size)).fold(0, u64::saturating_add)
+    }
+
+    /// How much a message is like what is looked for, from 1 to 100: the mean of those keys `FUZZY` that find it, each by
+    /// the words of its text ([RFC 6203 section 4](https://www.rfc-editor.org/rfc/rfc6203#section-4)).
+    #[must_use]
+    pub fn relevancy(&self, message: &Message) -> u8 {
+        let scores = self.likes.iter().map(|like| u32::from(like.score(message))).filter(|score| *score > 0);
+        let (sum, count) = scores.fold((0, 0), |(sum, count), score| (sum + score, count + 1));
+        u8::try_from(u32::checked_div(sum, count).unwrap_or(1)).unwrap_or(100)
     }
 
     /// How many bytes of memory it takes to look for all words at once.
@@ -104,6 +121,7 @@ impl Filter {
         search.look_at_header(message, &mut found);
         let sent = message.sent_on().and_then(|(year, month, day)| Date::new(year, month, day).ok());
         (look.found, look.sent, look.message) = (Some(found), Some(sent), Some(message));
+        look.alike = Some(self.likes.iter().map(|like| like.score(message) > 0).collect());
         all(&self.tests, &look).unwrap_or_else(|| {
             if let Some(found) = &mut look.found {
                 search.look_at_body(message, found);
@@ -131,6 +149,8 @@ enum Test {
     /// Keywords are the same in any case of their letters.
     Keyword(String),
     Text(Word),
+    /// One of the texts that may be alike.
+    Like(usize),
     Sent(fn(&Date, &Date) -> bool, Date),
     /// Whether the moment of arrival compares so to this one, in seconds.
     Arrived(fn(&i64, &i64) -> bool, i64),
@@ -146,7 +166,7 @@ enum Test {
 }
 
 impl Test {
-    fn of(key: &SearchKey, words: &mut Words) -> Self {
+    fn of(key: &SearchKey, words: &mut Words, likes: &mut Vec<Like>) -> Self {
         let mut field = |name: &[u8], word: &AString| {
             Self::Text(words.add(Scope::Field(name.to_ascii_lowercase()), &word_of(word)))
         };
@@ -167,24 +187,26 @@ impl Test {
             SearchKey::Keyword(keyword) => Self::keyword(keyword.as_bytes()),
             SearchKey::Unkeyword(keyword) => Self::keyword(keyword.as_bytes()).not(),
             SearchKey::GmailLabel(label) => Self::Label(gmail::folded(label)),
-            SearchKey::GmailRaw(query) => Self::of_term(&gmail::parse(&word_of(query)), words),
-            SearchKey::Not(key) => Self::of(key, words).not(),
+            SearchKey::GmailRaw(query) => Self::of_term(&gmail::parse(&word_of(query)), words, likes),
+            SearchKey::Not(key) => Self::of(key, words, likes).not(),
+            SearchKey::Fuzzy(key) => Self::alike(key, words, likes),
             SearchKey::Or(one, other) => {
-                Self::Or(Box::new(Self::of(one, words)), Box::new(Self::of(other, words)))
+                let one = Self::of(one, words, likes);
+                Self::Or(Box::new(one), Box::new(Self::of(other, words, likes)))
             }
-            SearchKey::And(keys) => Self::All(keys.iter().map(|key| Self::of(key, words)).collect()),
+            SearchKey::And(keys) => Self::All(keys.iter().map(|key| Self::of(key, words, likes)).collect()),
             key => Self::Row(key.clone()),
         }
     }
 
-    fn of_term(term: &Term, words: &mut Words) -> Self {
-        let mut all = |terms: &[Term]| terms.iter().map(|term| Self::of_term(term, words)).collect();
+    fn of_term(term: &Term, words: &mut Words, likes: &mut Vec<Like>) -> Self {
+        let mut all = |terms: &[Term]| terms.iter().map(|term| Self::of_term(term, words, likes)).collect();
         match term {
-            Term::Key(key) => Self::of(key, words),
+            Term::Key(key) => Self::of(key, words, likes),
             Term::Label(label) => Self::WrittenLabel(label.clone()),
             Term::Attachment => Self::Attachment,
             Term::Before(second) => Self::Arrived(i64::lt, *second),
-            Term::Not(term) => Self::of_term(term, words).not(),
+            Term::Not(term) => Self::of_term(term, words, likes).not(),
             Term::Any(terms) => Self::Any(all(terms)),
             Term::All(terms) => Self::All(all(terms)),
             // No message is found by what is not known.
@@ -200,6 +222,31 @@ impl Test {
             Self::Any(tests) | Self::All(tests) => tests.iter().any(Self::is_about_labels),
             _ => false,
         }
+    }
+
+    /// Texts may be alike; of all else it is asked as it stands.
+    fn alike(key: &SearchKey, words: &mut Words, likes: &mut Vec<Like>) -> Self {
+        let address = |name: &[u8]| Scope::Address(name.to_vec());
+        let (scope, text) = match key {
+            SearchKey::Header(name, text) => (Scope::Field(name.as_bytes().to_ascii_lowercase()), text),
+            SearchKey::Subject(text) => (Scope::Field(b"subject".to_vec()), text),
+            SearchKey::Bcc(text) => (address(b"bcc"), text),
+            SearchKey::Cc(text) => (address(b"cc"), text),
+            SearchKey::From(text) => (address(b"from"), text),
+            SearchKey::To(text) => (address(b"to"), text),
+            SearchKey::Body(text) => (Scope::Body, text),
+            SearchKey::Text(text) => (Scope::Text, text),
+            SearchKey::Or(one, other) => {
+                let one = Self::alike(one, words, likes);
+                return Self::Or(Box::new(one), Box::new(Self::alike(other, words, likes)));
+            }
+            SearchKey::And(keys) => {
+                return Self::All(keys.iter().map(|key| Self::alike(key, words, likes)).collect());
+            }
+            key => return Self::of(key, words, likes),
+        };
+        likes.push(Like::new(scope, &word_of(text)));
+        Self::Like(likes.len() - 1)
     }
 
     fn address(name: &[u8], word: &AString, words: &mut Words) -> Self {
@@ -228,6 +275,7 @@ impl Test {
             Self::Row(key) => Some(look.row(key)),
             Self::Keyword(keyword) => Some(look.has_keyword(keyword)),
             Self::Text(word) => look.found.as_ref()?.get(*word),
+            Self::Like(at) => look.alike.as_ref()?.get(*at).copied(),
             Self::Arrived(is, moment) => Some(is(&look.row.date.seconds, moment)),
             Self::Sent(is, date) => look.sent.map(|sent| sent.is_some_and(|sent| is(&sent, date))),
             Self::Label(label) => Some(look.labels().has(label)),
@@ -283,6 +331,8 @@ struct Look<'a> {
     message: Option<&'a Message>,
     attachment: OnceCell<bool>,
     found: Option<Found>,
+    /// Which of the texts are alike.
+    alike: Option<Vec<bool>>,
     sent: Option<Option<Date>>,
 }
 
@@ -295,6 +345,7 @@ impl<'a> Look<'a> {
             message: None,
             attachment: OnceCell::new(),
             found: None,
+            alike: None,
             sent: None,
         }
     }

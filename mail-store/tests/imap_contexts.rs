@@ -87,7 +87,8 @@ async fn results_follow_what_happens() {
     // Flags of others, and one's own.
     ask(&mut other, "a", "STORE 1 FLAGS.SILENT (\\Seen)").await;
     let told = ask(&mut watcher, "n", "NOOP").await;
-    assert_eq!(told[..2], ["1 FETCH (UID 1 FLAGS (\\Seen))".to_owned(), update("s", "REMOVEFROM (0 1)")]);
+    assert!(told[0].starts_with("1 FETCH"), "{told:?}");
+    assert_eq!(told[1], update("s", "REMOVEFROM (0 1)"));
     let told = ask(&mut watcher, "n", "STORE 1 -FLAGS.SILENT (\\Seen)").await;
     assert_eq!(told[..1], [update("s", "ADDTO (0 1)")]);
     let told = ask(&mut watcher, "n", "FETCH 2 BODY[]<0.1>").await;
@@ -195,7 +196,8 @@ async fn our_client_follows() {
         let _ = unseen.apply(&update) || sorted.apply(&update);
     }
     assert_eq!(sorted.iter().map(Uid::get).collect::<Vec<_>>(), [2, 3, 1]);
-    other.uid_store([Uid::new(3).unwrap()], FlagChange::add([Flag::Seen])).await.unwrap();
+    other.noop().await.unwrap();
+    other.uid_store(Uid::new(3).unwrap(), FlagChange::add([Flag::Seen])).await.unwrap();
     while unseen.len() > 2 {
         unseen.apply(&idle.next().await.unwrap());
     }

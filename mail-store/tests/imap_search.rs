@@ -328,3 +328,79 @@ async fn criteria_that_are_given_again_cost_nothing() {
     assert_eq!(sorted, "SORT 1 2 3");
     one(&mut raw, &format!("SORT ({}CC) UTF-8 ALL", "CC ".repeat(20_000))).await;
 }
+
+/// RFC 6203: what is alike is found, and told how much it is so.
+#[tokio::test]
+async fn what_is_alike() {
+    let (store, user) = store();
+    for subject in ["Hello", "Help wanted", "Other", "A helot"] {
+        append(&user, &format!("Subject: {subject}\r\n\r\nbody\r\n"), 0);
+    }
+    let mut raw = select(&store).await;
+    assert_eq!(one(&mut raw, "SEARCH SUBJECT Helo").await, "SEARCH 4");
+    assert_eq!(one(&mut raw, "SEARCH FUZZY SUBJECT Helo").await, "SEARCH 1 2 4");
+    assert_eq!(
+        one(&mut raw, "SEARCH RETURN (RELEVANCY ALL) FUZZY SUBJECT Helo").await,
+        "ESEARCH (TAG \"a\") RELEVANCY (75 75 90) ALL 1:2,4"
+    );
+    assert_eq!(one(&mut raw, "SORT (RELEVANCY) UTF-8 FUZZY SUBJECT Helo").await, "SORT 4 1 2");
+    assert_eq!(
+        one(&mut raw, "UID SORT RETURN (PARTIAL 1:2 RELEVANCY) (RELEVANCY SUBJECT) UTF-8 FUZZY TEXT helo")
+            .await,
+        "ESEARCH (TAG \"a\") UID PARTIAL (1:2 4,1) RELEVANCY (90 75)"
+    );
+    // What is not text is asked for as it stands.
+    assert_eq!(one(&mut raw, "SEARCH FUZZY (SUBJECT Helo NOT SUBJECT want LARGER 10)").await, "SEARCH 1 4");
+    assert_eq!(one(&mut raw, "SEARCH NOT FUZZY OR SUBJECT Helo UNSEEN").await, "SEARCH");
+    let refused = ask(&mut raw, "SORT (RELEVANCY) UTF-8 SUBJECT Helo").await;
+    assert!(refused[0].starts_with("BAD"), "{refused:?}");
+}
+
+/// RFC 5466: searches that are kept under a name.
+#[tokio::test]
+async fn filters_have_names() {
+    let (store, user) = store();
+    for subject in ["one", "two", "three"] {
+        append(&user, &format!("Subject: {subject}\r\n\r\n"), 0);
+    }
+    let mut raw = select(&store).await;
+    for (name, value) in [
+        ("private/filters/values/small", "OR SUBJECT one SUBJECT \\\"two\\\""),
+        ("private/filters/values/Deep", "NOT FILTER small"),
+        ("private/filters/values/odd", "OR SMALLER"),
+        ("private/filters/values/loop", "FILTER loop2"),
+        ("private/filters/values/loop2", "OR SEEN FILTER loop"),
+        ("private/filters/values/wide0", "ALL ALL ALL ALL ALL ALL ALL ALL"),
+    ] {
+        let set = ask(&mut raw, &format!("SETMETADATA \"\" (\"/{name}\" \"{value}\")")).await;
+        assert!(set.last().unwrap().starts_with("OK"), "{name}: {set:?}");
+    }
+    assert_eq!(one(&mut raw, "SEARCH FILTER small").await, "SEARCH 1 2");
+    assert_eq!(one(&mut raw, "UID SEARCH OR FILTER deep SUBJECT one").await, "SEARCH 1 3");
+    assert_eq!(one(&mut raw, "SORT (REVERSE ARRIVAL) UTF-8 FILTER SMALL 2:3").await, "SORT 2");
+    for (search, name) in [("FILTER none", "none"), ("NOT FILTER odd", "odd"), ("UNSEEN FILTER loop", "loop")]
+    {
+        let refused = ask(&mut raw, &format!("SEARCH {search}")).await;
+        assert!(refused[0].starts_with(&format!("NO [UNDEFINED-FILTER {name}")), "{refused:?}");
+    }
+    // Each has the one below it many times.
+    for depth in 1..7 {
+        let value = format!("FILTER wide{}", depth - 1);
+        let value = [value.as_str(); 12].join(" ");
+        let set = format!("SETMETADATA \"\" (\"/private/filters/values/wide{depth}\" \"{value}\")");
+        assert!(ask(&mut raw, &set).await.last().unwrap().starts_with("OK"));
+    }
+    assert_eq!(one(&mut raw, "SEARCH FILTER wide2").await, "SEARCH 1 2 3");
+    let refused = ask(&mut raw, "SEARCH FILTER wide6").await;
+    assert!(refused[0].starts_with("NO [LIMIT]"), "{refused:?}");
+}
+
+/// PREVIEW under the names that it had before.
+#[tokio::test]
+async fn first_words_under_other_names() {
+    let (store, user) = store();
+    append(&user, "Subject: one\r\n\r\nThe first words\r\n", 0);
+    let mut raw = select(&store).await;
+    let told = ask(&mut raw, "FETCH 1 (SNIPPET (LAZY=FUZZY) PREVIEW (FUZZY))").await;
+    assert_eq!(told[0], "1 FETCH (SNIPPET (FUZZY \"The first words\") PREVIEW \"The first words\")");
+}

@@ -199,6 +199,8 @@ impl<S: Store> Fetch<'_, S> {
             FetchAtt::GmailThreadId => Some(MsgAtt::GmailThreadId(thread_number(row))),
             FetchAtt::SaveDate => Some(MsgAtt::SaveDate(InternalDate::from(row.saved).to_date_time())),
             FetchAtt::Preview(mods) => Some(MsgAtt::Preview(self.preview(*mods).await?)),
+            // The one algorithm that there is under all its names.
+            FetchAtt::Snippet(mods) => Some(MsgAtt::Snippet(self.preview(*mods).await?)),
             FetchAtt::BinarySize { part } => {
                 let size = match self.parts().await?.binary_pieces(part) {
                     Some(found) => match found? {

@@ -50,6 +50,9 @@ impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
             Capability::CondStore,
             Capability::QResync,
             Capability::Preview,
+            Capability::PreviewFuzzy,
+            Capability::SnippetFuzzy,
+            Capability::SearchFuzzy,
             Capability::Sort,
             Capability::SortDisplay,
             Capability::ESort,
@@ -68,7 +71,11 @@ impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
             Capability::UrlPartial,
             Capability::Utf8Accept,
         ];
-        of_all_stores.into_iter().chain(self.store.extensions()).collect()
+        let of_this_store = self.store.extensions();
+        // Filters are annotations.
+        let annotated = |one: &Capability| matches!(one, Capability::Metadata | Capability::MetadataServer);
+        let filters = of_this_store.iter().any(annotated).then_some(Capability::Filters);
+        of_all_stores.into_iter().chain(of_this_store).chain(filters).collect()
     }
 
     async fn open(&self, identity: &Identity) -> Result<ImapSession<S>, Refusal> {

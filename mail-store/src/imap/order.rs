@@ -8,7 +8,11 @@ use mailwire_imap::{
     threading::{self, base_subject, sent_date},
     types::{Address, Envelope, ImapString, Uid},
 };
-use mailwire_transport::{Budget, OverBudget, encoded_words, imap::server::Refusal, run_blocking};
+use mailwire_transport::{
+    Budget, OverBudget, encoded_words,
+    imap::server::{Refusal, SortOptions},
+    run_blocking,
+};
 
 use crate::{
     Error, Fields, MailboxId, Row, Store, Uids,
@@ -38,12 +42,12 @@ pub(super) async fn sort<S: Store>(
     store: &S,
     mailbox: MailboxId,
     uids: &Uids,
-    criteria: &[SortCriterion],
+    options: &SortOptions,
     budget: &mut Budget,
 ) -> Result<Vec<Uid>, Refusal> {
     // One that comes again decides nothing, and there can be thousands.
     let mut distinct: Vec<SortCriterion> = Vec::new();
-    for criterion in criteria {
+    for criterion in &options.criteria {
         if !distinct.iter().any(|before| before.key == criterion.key) {
             distinct.push(*criterion);
         }
@@ -57,7 +61,13 @@ pub(super) async fn sort<S: Store>(
             let cost = COMPARED + from_envelope * row.size.min(FIELD as u64);
             budget.grant(cost);
             budget.spend(cost).await?;
-            let values: Vec<Value> = distinct.iter().map(|criterion| value(criterion.key, &row)).collect();
+            let values: Vec<Value> = distinct
+                .iter()
+                .map(|criterion| match criterion.key {
+                    SortKey::Relevancy => Value::Number(-i64::from(relevancy(&options.relevancy, row.uid))),
+                    key => value(key, &row),
+                })
+                .collect();
             let size = values.iter().map(|value| match value {
                 Value::Number(_) => size_of::<Value>(),
                 Value::Text(text) => size_of::<Value>() + text.len(),
@@ -81,7 +91,13 @@ pub(super) async fn sort<S: Store>(
 
 /// Whether the envelope is not needed.
 const fn is_in_row(key: SortKey) -> bool {
-    matches!(key, SortKey::Arrival | SortKey::Size | SortKey::ModSeq | SortKey::Uid)
+    matches!(key, SortKey::Arrival | SortKey::Size | SortKey::ModSeq | SortKey::Relevancy | SortKey::Uid)
+}
+
+/// How relevant a message is.
+fn relevancy(scores: &[(Uid, u8)], uid: Uid) -> u8 {
+    let place = scores.binary_search_by_key(&uid, |score| score.0).ok();
+    place.and_then(|place| scores.get(place)).map_or(0, |score| score.1)
 }
 
 fn value(key: SortKey, row: &Row) -> Value {
@@ -169,8 +185,7 @@ pub(super) async fn thread<S: Store>(
             let cost = row.size.saturating_add(COMPARED);
             budget.grant(cost);
             let one = budget.run(cost, move || threaded(&row, &message, algorithm)).await?;
-            let references = one.references.iter().map(|id| size_of::<Box<[u8]>>() + id.len());
-            let size = size_of::<threading::Message>() + one.subject.len() + references.sum::<usize>();
+            let size = footprint(&one);
             room = room.checked_sub(size).ok_or(OverBudget)?;
             messages.push(one);
         }
@@ -181,6 +196,15 @@ pub(super) async fn thread<S: Store>(
         _ => threading::references(&messages),
     };
     Ok(run_blocking(work).await)
+}
+
+/// How much memory a message takes until its conversations are told: with its own names and their places in the tables
+/// that tell which message has which.
+fn footprint(message: &threading::Message) -> usize {
+    /// Of a name: its place in the list of the message, in the table by name, and in the forest.
+    const NAME: usize = 128;
+    let names = message.references.iter().chain(&message.id).map(|id| NAME + id.len());
+    size_of::<threading::Message>() + message.subject.len() + names.sum::<usize>()
 }
 
 fn threaded(row: &Row, message: &Message, algorithm: ThreadAlgorithm) -> threading::Message {
@@ -197,4 +221,22 @@ fn threaded(row: &Row, message: &Message, algorithm: ThreadAlgorithm) -> threadi
     threaded
         .with_id(envelope.message_id().map(ImapString::as_bytes).unwrap_or_default())
         .with_reference_fields(references.as_deref(), in_reply_to)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// A name takes many times its length until the conversations are told.
+    #[test]
+    fn references_are_counted() {
+        let message = |count: usize| {
+            let ids: String = (0..count).map(|number| format!("<{number}@x> ")).collect();
+            threading::Message::new(1.try_into().unwrap(), 0).with_references(ids.as_bytes())
+        };
+        let (none, many) = (footprint(&message(0)), footprint(&message(1000)));
+        assert!(none >= size_of::<threading::Message>());
+        assert!(many - none >= 1000 * 100, "{many}");
+    }
 }

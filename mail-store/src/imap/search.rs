@@ -57,10 +57,44 @@ pub(super) async fn search<S: Store>(
             let (uid, cost) = (row.uid, row.size.saturating_add(2 * questions));
             budget.grant(cost);
             let filter = Arc::clone(&filter);
-            if budget.run(cost, move || filter.matches(&row, &message)).await? {
+            let compared = comparing(&filter, row.size, budget);
+            if budget.run(cost.saturating_add(compared), move || filter.matches(&row, &message)).await? {
                 found.insert(uid);
             }
         }
     }
     Ok(preselected.sure.union(&found).iter().collect())
+}
+
+/// How much each of the messages is like what is looked for. Those that are gone are left out.
+pub(super) async fn relevancy<S: Store>(
+    store: &S,
+    mailbox: MailboxId,
+    uids: &Uids,
+    options: &SearchOptions,
+    budget: &mut Budget,
+) -> Result<Vec<(Uid, u8)>, Refusal> {
+    let filter = Arc::new(Filter::new(options.keys.iter().cloned()));
+    let mut scores = Vec::new();
+    for page in uids.pages(SEARCHED) {
+        for row in store.messages(mailbox, &page, filter.fields(), usize::MAX).await? {
+            let message = match store.message(row.body).await {
+                Ok(message) => message,
+                Err(Error::NoSuchBody) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            budget.grant(QUESTION);
+            let (filter, cost) = (Arc::clone(&filter), comparing(&filter, row.size, budget));
+            scores.push((row.uid, budget.run(cost + QUESTION, move || filter.relevancy(&message)).await?));
+        }
+    }
+    Ok(scores)
+}
+
+/// How many bytes are compared in a message to find what is alike. A few words are looked for in all that is stored.
+fn comparing(filter: &Filter, size: u64, budget: &mut Budget) -> u64 {
+    const WORDS: u64 = 4;
+    let compared = filter.comparing(size);
+    budget.grant(compared.min(size.saturating_mul(WORDS)));
+    compared
 }

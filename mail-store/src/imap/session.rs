@@ -243,6 +243,16 @@ impl<S: Store> Session for ImapSession<S> {
         search::search(store, open.mailbox, options, budget).await
     }
 
+    async fn relevancy(
+        &mut self,
+        uids: &[Uid],
+        options: &SearchOptions,
+        budget: &mut Budget,
+    ) -> Result<Vec<(Uid, u8)>, Refusal> {
+        let (store, open) = self.opened()?;
+        search::relevancy(store, open.mailbox, &uids.into(), options, budget).await
+    }
+
     async fn sort(
         &mut self,
         uids: &[Uid],
@@ -250,7 +260,7 @@ impl<S: Store> Session for ImapSession<S> {
         budget: &mut Budget,
     ) -> Result<Vec<Uid>, Refusal> {
         let (store, open) = self.opened()?;
-        order::sort(store, open.mailbox, &uids.into(), &options.criteria, budget).await
+        order::sort(store, open.mailbox, &uids.into(), options, budget).await
     }
 
     async fn thread(

@@ -283,6 +283,51 @@ impl TextSearch {
     }
 }
 
+/// Gives the texts in which a word would be looked for, decoded, until `look` does not want more; of a body they come in
+/// pieces.
+pub(crate) fn texts(message: &Message, scope: &Scope, look: &mut impl FnMut(&str) -> bool) {
+    let header = message.header(&message.root);
+    for field in header::fields(&header) {
+        let name = match scope {
+            Scope::Field(name) | Scope::Address(name) => Some(name),
+            Scope::Text => None,
+            Scope::Body => break,
+        };
+        if name.is_some_and(|name| !field.name.eq_ignore_ascii_case(name)) {
+            continue;
+        }
+        let body = field.body.get(..FIELD).unwrap_or(&field.body);
+        if !look(&field_text(body)) {
+            return;
+        }
+    }
+    if matches!(scope, Scope::Body | Scope::Text) {
+        texts_of(message, &message.root, look);
+    }
+}
+
+/// Whether more is wanted.
+fn texts_of(message: &Message, part: &Part, look: &mut impl FnMut(&str) -> bool) -> bool {
+    match &part.content {
+        Content::Multipart(parts) => parts.iter().all(|part| texts_of(message, part, look)),
+        Content::Message { message: part, .. } => texts_of(message, part, look),
+        Content::Leaf { .. } if part.content_type.is_readable() => {
+            let Ok(decoder) = message.decoder(part) else { return true };
+            let mut pieces = decoder.map_or_else(Pieces::plain, Pieces::decoded);
+            let charset = part.content_type.parameter("charset").map(|charset| &charset[..]);
+            let (mut charset, mut more) = (Charset::new(charset), true);
+            while let Some(bytes) = pieces.next().filter(|_| more) {
+                charset.decode(&bytes, |text| more = more && look(text));
+            }
+            if more {
+                charset.end(|text| more = look(text));
+            }
+            more
+        }
+        Content::Leaf { .. } => true,
+    }
+}
+
 /// A field as a person sees it.
 fn look_at_named_field(pass: &mut Pass<'_>, field: &header::Field) {
     look_at_field(pass, field, &format!("{}: ", String::from_utf8_lossy(&field.name)));

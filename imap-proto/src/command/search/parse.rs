@@ -3,6 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::num::NonZeroU32;
 
+use bytes::Bytes;
 use mailwire_core::{ParseError, ParseErrorKind, keywords};
 
 use super::SearchKey;
@@ -12,10 +13,32 @@ use crate::{
         parse::{eat_word, read_atom},
     },
     extensions::{condstore::SearchModSeq, gmail::GmailLabel},
-    types::{Atom, Date, ObjectId, Reader, SequenceSet, UidSet, chars, read_nz},
+    types::{Atom, Date, ObjectId, ParseContext, Reader, SequenceSet, UidSet, chars, read_nz},
 };
 
 impl SearchKey {
+    /// Reads keys as they stand at the end of SEARCH and in a stored filter ([RFC 5466 section
+    /// 3.2](https://www.rfc-editor.org/rfc/rfc5466#section-3.2)): all of them have to be true.
+    ///
+    /// ```
+    /// use mailwire_core::Dialect;
+    /// use mailwire_imap::{command::SearchKey, types::ParseContext};
+    ///
+    /// let keys = SearchKey::parse_all(&"OR SMALLER 5000 FROM boss".into(), &ParseContext::new(Dialect::Strict))?;
+    /// assert!(matches!(keys.as_slice(), [SearchKey::Or(..)]));
+    /// # Ok::<(), mailwire_core::ParseError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// It is not in the grammar.
+    pub fn parse_all(text: &Bytes, context: &ParseContext) -> Result<Vec<Self>, ParseError> {
+        let mut r = Reader::new(text, context);
+        let keys = Self::read_all(&mut r)?;
+        r.expect_end()?;
+        Ok(keys)
+    }
+
     /// ```text
     /// search-key *(SP search-key)
     /// ```

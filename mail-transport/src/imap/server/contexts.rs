@@ -13,6 +13,7 @@ use super::{
     conversation::{Conversation, done},
     options::{SearchOptions, SortOptions},
     refusal::{Refusal, status},
+    searching::by_relevancy,
     sending::{ServerDriver, push},
     service::{Service, Session},
     sets,
@@ -341,6 +342,8 @@ impl<S: Service> Conversation<S> {
         let begun = match self.part {
             // What comes later can be like what was not looked at.
             Some(_) => Err(context.tag),
+            // How relevant a message is was told once.
+            None if context.order.as_ref().is_some_and(by_relevancy) => Err(context.tag),
             None => open.contexts.begin(context),
         };
         match begun {

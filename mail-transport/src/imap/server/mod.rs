@@ -12,6 +12,7 @@ mod contexts;
 mod conversation;
 mod extensions;
 mod fetch_writer;
+mod filters;
 mod limiting;
 mod listing;
 mod mailboxes;

@@ -199,13 +199,23 @@ pub struct SortOptions {
     /// What the order goes by, the most important first. Messages that are alike in all of it stay in the order of
     /// the mailbox.
     pub criteria: Vec<SortCriterion>,
+    /// How relevant the messages are, as [`Session::relevancy`](super::Session::relevancy) said, in ascending order of
+    /// their UIDs; empty if no criterion asks for it. The most relevant message is the first one.
+    pub relevancy: Vec<(Uid, u8)>,
 }
 
 impl SortOptions {
     /// Options that sort by `criteria`.
     #[must_use]
     pub fn new(criteria: impl Into<Vec<SortCriterion>>) -> Self {
-        Self { criteria: criteria.into() }
+        Self { criteria: criteria.into(), relevancy: Vec::new() }
+    }
+
+    /// Sets how relevant the messages are, in ascending order of their UIDs.
+    #[must_use]
+    pub fn with_relevancy(mut self, relevancy: impl Into<Vec<(Uid, u8)>>) -> Self {
+        self.relevancy = relevancy.into();
+        self
     }
 }
 

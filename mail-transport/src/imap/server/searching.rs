@@ -4,10 +4,11 @@ use std::num::NonZeroU32;
 
 use mailwire_core::Ticket;
 use mailwire_imap::{
-    command::{AString, Search, SearchKey, SearchReturnOpt, Sort, Thread},
+    command::{AString, Search, SearchKey, SearchReturnOpt, Sort, SortKey, Thread},
     extensions::comparator::{ComparatorCommand, ComparatorData},
     response::{self, Code, ESearchData, Reply, SearchReturnData, ThreadData, Untagged},
     types::{ImapString, KnownNumbers, Uid},
+    view::Numbering,
 };
 
 use super::{
@@ -76,7 +77,7 @@ impl<S: Service> Conversation<S> {
         &mut self,
         ticket: Ticket,
         mut search: Search,
-        order: Option<SortOptions>,
+        mut order: Option<SortOptions>,
     ) -> Result<Reply, Stop> {
         let by_uid = search.uid;
         let returns = returns(search.returns.take(), self.rev2() && order.is_none())?;
@@ -89,14 +90,15 @@ impl<S: Service> Conversation<S> {
         }
         let about_changes = search.keys.iter().any(SearchKey::uses_mod_seq);
         let pages = returns.iter().flatten().any(|option| matches!(option, SearchReturnOpt::Partial(_)));
-        let found = self.found(search, order.as_ref(), pages).await;
+        let relevant = asks(&SearchReturnOpt::Relevancy) || order.as_ref().is_some_and(by_relevancy);
+        let found = self.found(search, order.as_mut(), pages, relevant).await;
         let (session, open) = self.opened()?;
         if saves && found.as_ref().is_err_and(|stop| matches!(stop, Stop::No(_))) {
             // RFC 5182 section 2.1: what is refused leaves nothing saved.
             open.view.save([]);
         }
-        let (options, found) = found?;
-        let found = Found::new(open, by_uid, found);
+        let (options, found, scores) = found?;
+        let found = Found::new(open, by_uid, found, scores);
         let mod_seq = match about_changes {
             true => session.mod_seq_of(&found.saved(returns.as_deref().unwrap_or_default())).await?,
             false => None,
@@ -126,19 +128,29 @@ impl<S: Service> Conversation<S> {
         Ok(done())
     }
 
-    /// The messages that a search finds, in the order of the result.
+    /// The messages that a search finds, in the order of the result; and how relevant they are, in ascending order, if that
+    /// is asked for.
     async fn found(
         &mut self,
         search: Search,
-        order: Option<&SortOptions>,
+        order: Option<&mut SortOptions>,
         pages: bool,
-    ) -> Result<(SearchOptions, Vec<Uid>), Stop> {
+        relevant: bool,
+    ) -> Result<(SearchOptions, Vec<Uid>, Vec<(Uid, u8)>), Stop> {
         let (options, found) = self.look_for(search, order.is_none().then_some(pages)).await?;
-        let Some(order) = order else { return Ok((options, found)) };
         let mut budget = self.budget();
         let (session, open) = self.opened()?;
         let known: Vec<Uid> = open.view.numbers(found).map(|(uid, _)| uid).collect();
-        Ok((options, session.sort(&known, order, &mut budget).await?))
+        let scores = match relevant {
+            true => session.relevancy(&known, &options, &mut budget).await?,
+            false => Vec::new(),
+        };
+        let Some(order) = order else { return Ok((options, known, scores)) };
+        if by_relevancy(order) {
+            order.relevancy.clone_from(&scores);
+        }
+        let sorted = session.sort(&known, order, &mut budget).await?;
+        Ok((options, sorted, scores))
     }
 
     /// The messages that all keys of a search are true of, ascending; and the search as the session was asked.
@@ -151,12 +163,18 @@ impl<S: Service> Conversation<S> {
         limited: Option<bool>,
     ) -> Result<(SearchOptions, Vec<Uid>), Stop> {
         check_charset(search.charset.as_deref())?;
+        let keys = self.with_filters(search.keys).await?;
         let (mut budget, dialect) = (self.budget(), self.driver.connection().dialect());
         let (_, open) = self.opened()?;
-        if open.changes.given.is_none() && search.keys.iter().any(SearchKey::uses_mod_seq) {
+        if open.changes.given.is_none() && keys.iter().any(SearchKey::uses_mod_seq) {
             return Err(NOT_COUNTED);
         }
-        let mut keys = sets::translate(&open.view, search.keys, dialect)?;
+        if open.view.numbering() == Numbering::UidOnly && keys.iter().any(SearchKey::uses_sequence_numbers) {
+            let refusal =
+                Refusal::new("A filter has message numbers, which are not used once UIDONLY is enabled");
+            return Err(refusal.with_code(Code::UidRequired).into());
+        }
+        let mut keys = sets::translate(&open.view, keys, dialect)?;
         if let Some(pages) = limited {
             self.cut_search(&mut keys, pages)?;
         }
@@ -197,21 +215,42 @@ fn check_charset(charset: Option<&AString>) -> Result<(), Refusal> {
     }
 }
 
+/// Whether an order goes by how well messages fit.
+pub(super) fn by_relevancy(order: &SortOptions) -> bool {
+    order.criteria.iter().any(|criterion| criterion.key == SortKey::Relevancy)
+}
+
 /// What was found, in the order of the result.
 struct Found {
     uids: Vec<Uid>,
+    /// How relevant they are, in ascending order.
+    scores: Vec<(Uid, u8)>,
     /// As the client names them.
     numbers: Vec<NonZeroU32>,
 }
 
 impl Found {
     /// Messages that the client does not know are left out.
-    fn new(open: &Open, by_uid: bool, found: Vec<Uid>) -> Self {
+    fn new(open: &Open, by_uid: bool, found: Vec<Uid>, scores: Vec<(Uid, u8)>) -> Self {
         let known = found.into_iter().filter_map(|uid| Some((uid, open.view.number(uid)?)));
         let (uids, numbers) = known
             .map(|(uid, number)| (uid, if by_uid { NonZeroU32::from(uid) } else { number.into() }))
             .unzip();
-        Self { uids, numbers }
+        Self { uids, scores, numbers }
+    }
+
+    /// How relevant the messages are that are told, in the order of the result.
+    fn relevancy(&self, returns: &[SearchReturnOpt]) -> Vec<u8> {
+        let page = returns.iter().find_map(|option| match option {
+            SearchReturnOpt::Partial(range) => Some(range.places(self.uids.len())),
+            _ => None,
+        });
+        let told = self.uids.get(page.unwrap_or(0..self.uids.len())).unwrap_or_default();
+        let score = |uid: &Uid| {
+            let place = self.scores.binary_search_by_key(uid, |score| score.0).ok();
+            place.and_then(|place| self.scores.get(place)).map_or(1, |score| score.1)
+        };
+        told.iter().map(score).collect()
     }
 
     /// What the client asked for.
@@ -228,6 +267,7 @@ impl Found {
                 let numbers = self.numbers.get(range.places(self.numbers.len()));
                 Some(SearchReturnData::Partial { range: *range, found: numbers.and_then(set) })
             }
+            SearchReturnOpt::Relevancy => Some(SearchReturnData::Relevancy(self.relevancy(returns))),
             _ => None,
         };
         let mut once: Vec<&SearchReturnOpt> = Vec::with_capacity(returns.len());

@@ -140,6 +140,24 @@ pub trait Session: Send + 'static {
         budget: &mut Budget,
     ) -> impl Future<Output = Result<Vec<Uid>, Refusal>> + Send;
 
+    /// How well each of these messages, which a search with these options found, fits what it looked for: from 1 to 100,
+    /// in ascending order of the UIDs, which `uids` are in ([RFC 6203 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc6203#section-4)). Those that are gone are left out. It is asked for where
+    /// the service has [`Capability::SearchFuzzy`].
+    ///
+    /// # Errors
+    ///
+    /// It takes too much work. By default, that it is not possible here.
+    fn relevancy(
+        &mut self,
+        uids: &[Uid],
+        options: &SearchOptions,
+        budget: &mut Budget,
+    ) -> impl Future<Output = Result<Vec<(Uid, u8)>, Refusal>> + Send {
+        let _ = (uids, options, budget);
+        async { Err(Refusal::not_here()) }
+    }
+
     /// The messages of `uids`, which ascend, in an order: SORT. Those that are gone are left out. Whoever has it says
     /// so by [`Service::capabilities`]: SORT, and what brings more keys.
     ///
