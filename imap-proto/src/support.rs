@@ -226,8 +226,9 @@ extensions! {
     3 "SEARCH=FUZZY" in "RFC 6203": Whole Whole
         "what is alike, and how much it is so"
         ["mail-store/tests/imap_search.rs::what_is_alike"]
-    3 "MULTISEARCH" in "RFC 7377": Nothing Nothing
-        "a search in several mailboxes; the answers can be read" []
+    3 "MULTISEARCH" in "RFC 7377": Whole Whole
+        "a search in several mailboxes"
+        ["mail-store/tests/imap_contexts.rs::several_mailboxes", "mail-store/tests/imap_contexts.rs::our_client_searches_everywhere"]
     3 "QUOTASET" in "RFC 9208": Whole Whole
         "setting limits"
         ["mail-store/tests/imap_boxes.rs::quotas", "mail-store/tests/imap_boxes.rs::limits_are_not_the_users_own"]

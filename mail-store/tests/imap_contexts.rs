@@ -15,6 +15,7 @@ use mailwire_transport::{
         Client, Config, Flag, FlagChange, SearchKey, Server,
         proto::{
             command::{Search, Sort, SortKey},
+            extensions::{multisearch::ESearch, notify::MailboxFilter},
             types::Uid,
         },
     },
@@ -218,4 +219,96 @@ async fn our_client_follows() {
     assert!(
         !client.updates().any(|update| matches!(update, mailwire_transport::imap::client::Update::Search(_)))
     );
+}
+
+/// RFC 7377: each mailbox in which something is found is told, and no other.
+#[tokio::test]
+async fn several_mailboxes() {
+    let (store, ada) = store();
+    let mut raw = login(&store).await;
+    for name in ["a", "a/b", "a/b/c", "other", "empty"] {
+        assert!(raw.command(Protocol::Imap, &format!("CREATE {name}")).await.starts_with("a OK"));
+    }
+    for name in ["INBOX", "a", "a/b", "a/b/c", "other"] {
+        append(&ada, name, "wanted");
+        append(&ada, name, "junk");
+    }
+    let found = |lines: &[String]| -> Vec<String> {
+        let (end, lines) = lines.split_last().unwrap();
+        assert!(end.starts_with("OK"), "{end}");
+        let one = |line: &String| {
+            let line = line.strip_prefix("ESEARCH (TAG \"m\" MAILBOX ").unwrap();
+            let (name, rest) = line.split_once(" UIDVALIDITY ").unwrap();
+            let (_, rest) = rest.split_once(") ").unwrap();
+            format!("{name}: {rest}")
+        };
+        lines.iter().map(one).collect()
+    };
+    let told = ask(&mut raw, "m", "ESEARCH IN (MAILBOXES (inbox none empty a)) SUBJECT wanted").await;
+    assert_eq!(found(&told), ["INBOX: UID ALL 1", "a: UID ALL 1"]);
+    let told = ask(&mut raw, "m", "ESEARCH IN (SUBTREE-ONE a SUBTREE a/b) RETURN (COUNT MAX) 1:100").await;
+    assert_eq!(found(&told), ["a: UID COUNT 2 MAX 2", "a/b: UID COUNT 2 MAX 2", "a/b/c: UID COUNT 2 MAX 2"]);
+    let told = ask(&mut raw, "m", "ESEARCH IN (SUBTREE-ONE a) SUBJECT wanted").await;
+    assert_eq!(found(&told), ["a: UID ALL 1", "a/b: UID ALL 1"]);
+    raw.command(Protocol::Imap, "UNSUBSCRIBE INBOX").await;
+    raw.command(Protocol::Imap, "SUBSCRIBE other").await;
+    let told = ask(&mut raw, "m", "ESEARCH IN (SUBSCRIBED) RETURN (PARTIAL -1:-1) ALL").await;
+    assert_eq!(found(&told), ["other: UID PARTIAL (-1:-1 2)"]);
+    let told = ask(&mut raw, "m", "ESEARCH IN (PERSONAL) RETURN (RELEVANCY ALL) FUZZY SUBJECT wantet").await;
+    assert_eq!(found(&told).len(), 5);
+    let told = ask(&mut raw, "m", "ESEARCH IN (PERSONAL) RETURN (COUNT) MODSEQ 1").await;
+    assert!(found(&told)[0].contains("COUNT 2 MODSEQ "), "{told:?}");
+
+    // The selected mailbox, by itself or with others, which stays selected; each once.
+    raw.command(Protocol::Imap, "SELECT a/b").await;
+    let told = ask(&mut raw, "m", "ESEARCH SUBJECT wanted").await;
+    assert_eq!(found(&told), ["a/b: UID ALL 1"]);
+    let told = ask(&mut raw, "m", "ESEARCH IN (SELECTED SUBTREE a) 2").await;
+    assert_eq!(found(&told), ["a/b: UID ALL 2", "a: UID ALL 2", "a/b/c: UID ALL 2"]);
+    let told = ask(&mut raw, "m", "ESEARCH IN (SELECTED) RETURN (UPDATE COUNT) SUBJECT late").await;
+    assert_eq!(told.len(), 1);
+    append(&ada, "a/b", "late");
+    let told = ask(&mut raw, "n", "NOOP").await;
+    assert!(
+        told.iter()
+            .any(|line| line.starts_with("ESEARCH (TAG \"m\" MAILBOX a/b ")
+                && line.ends_with("UID ADDTO (0 3)")),
+        "{told:?}"
+    );
+    let told = ask(&mut raw, "s", "ESEARCH IN (SELECTED) RETURN (SAVE) SUBJECT late").await;
+    assert_eq!(told.len(), 1);
+    let told = ask(&mut raw, "n", "FETCH $ UID").await;
+    assert_eq!(told[0], "3 FETCH (UID 3)");
+}
+
+/// Nothing is told of what the user may not read.
+#[tokio::test]
+async fn several_mailboxes_keep_rights() {
+    let (store, ada) = store();
+    let mut raw = login(&store).await;
+    for name in ["open", "closed"] {
+        raw.command(Protocol::Imap, &format!("CREATE {name}")).await;
+        append(&ada, name, "x");
+    }
+    let set = ask(&mut raw, "a", "SETACL closed ada -r").await;
+    assert!(set[0].starts_with("OK"), "{set:?}");
+    for sources in ["PERSONAL", "SUBTREE (open closed)", "MAILBOXES (open closed)"] {
+        let told = ask(&mut raw, "m", &format!("ESEARCH IN ({sources}) ALL")).await;
+        assert!(told.len() == 2 && told[0].contains("MAILBOX open "), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn our_client_searches_everywhere() {
+    let (store, ada) = store();
+    let mut client = connect(&store).await;
+    client.create("Gr\u{fc}n").await.unwrap();
+    append(&ada, "INBOX", "x");
+    append(&ada, "Gr\u{fc}n", "x");
+    append(&ada, "Gr\u{fc}n", "y");
+    let everywhere = ESearch::new([MailboxFilter::Personal], [SearchKey::Subject("x".try_into().unwrap())]);
+    let found = client.search_mailboxes(everywhere).await.unwrap();
+    let names: Vec<_> = found.iter().map(|one| one.mailbox.name.to_unicode().into_owned()).collect();
+    assert_eq!(names, ["Gr\u{fc}n", "INBOX"]);
+    assert!(found.iter().all(|one| one.found.ranges().len() == 1 && one.found.len() == 1));
 }

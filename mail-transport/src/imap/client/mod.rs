@@ -39,8 +39,8 @@ mod append;
 mod body;
 mod call;
 mod config;
-mod download;
 mod context;
+mod download;
 mod error;
 mod extensions;
 mod fetch;
@@ -74,8 +74,8 @@ pub use self::{
     append::{AppendOptions, AppendUid, Catenate, Content},
     body::Body,
     config::{Config, LoginMechanism},
-    download::Download,
     context::{FoundIn, SearchContext},
+    download::Download,
     extensions::{ListedRights, Metadata},
     fetch::{FetchedMessage, FetchedMessages},
     idle::Idle,

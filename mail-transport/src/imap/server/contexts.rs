@@ -4,7 +4,9 @@
 use mailwire_imap::{
     command::{SearchKey, SortKey},
     extensions::context::CancelUpdateCommand,
-    response::{Code, ContextChange, ESearchData, Reply, ReplyKind, SearchReturnData, Untagged},
+    response::{
+        Code, ContextChange, ESearchData, Reply, ReplyKind, SearchReturnData, SearchedMailbox, Untagged,
+    },
     types::{ImapString, KnownNumbers, SeqRange, Tag, Uid, UidSet},
     view::View,
 };
@@ -47,6 +49,8 @@ pub(super) struct Context {
     search: SearchOptions,
     order: Option<SortOptions>,
     by_uid: bool,
+    /// As ESEARCH tells it.
+    mailbox: Option<SearchedMailbox>,
     /// In its order.
     result: Vec<Uid>,
     /// What the keys take, in bytes.
@@ -124,7 +128,13 @@ impl Context {
     ) -> Self {
         let keys = search.keys.iter().map(weight).sum();
         search.keys.insert(0, SearchKey::All);
-        Self { tag, search, order, by_uid, result, keys }
+        Self { tag, search, order, by_uid, mailbox: None, result, keys }
+    }
+
+    /// Sets the mailbox that is told with each change.
+    pub(super) fn in_mailbox(mut self, mailbox: Option<SearchedMailbox>) -> Self {
+        self.mailbox = mailbox;
+        self
     }
 
     fn size(&self) -> usize {
@@ -281,7 +291,9 @@ impl Response<'_> {
             return Ok(());
         }
         let tag = ImapString::new(self.context.tag.as_text().clone()).ok();
-        let data = ESearchData::new(self.context.by_uid, std::mem::take(&mut self.items)).with_tag(tag);
+        let items = std::mem::take(&mut self.items);
+        let mut data = ESearchData::new(self.context.by_uid, items).with_tag(tag);
+        data.mailbox = self.context.mailbox.clone().map(Box::new);
         push(driver, Untagged::ESearch(data)).await
     }
 }

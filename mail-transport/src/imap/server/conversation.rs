@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     Budget, Driver, Error, OverBudget, Step,
-    sasl::ServerStep,
+    sasl::{Identity, ServerStep},
     server::{Accepted, Handle, LoginGate, Notice},
 };
 
@@ -33,11 +33,13 @@ pub(super) struct Conversation<S: Service> {
     gate: LoginGate,
     pub(super) limits: Limits,
     pub(super) session: Option<S::Session>,
+    /// Who has logged in.
+    pub(super) identity: Option<Identity>,
     pub(super) open: Option<Open>,
     /// The tag of the command in progress.
     pub(super) tag: Option<Tag>,
     /// The language that LANGUAGE chose.
-    language: Option<String>,
+    pub(super) language: Option<String>,
     /// The client has said that it knows of modification sequences.
     condstore: bool,
     /// What of the present command is done, if it is not all.
@@ -110,6 +112,7 @@ pub(super) async fn serve<S: Service>(
         gate,
         limits,
         session: None,
+        identity: None,
         open: None,
         tag: None,
         part: None,
@@ -318,6 +321,7 @@ impl<S: Service> Conversation<S> {
             Command::Expunge => self.expunge(None).await,
             Command::UidExpunge(set) => self.expunge(Some(&set)).await,
             Command::Search(search) => self.search(ticket, search).await,
+            Command::ESearch(search) => self.esearch(ticket, *search).await,
             Command::Sort(sort) => self.sort(ticket, *sort).await,
             Command::Thread(thread) => self.thread(*thread).await,
             Command::Extension(ExtensionCommand::CancelUpdate(command)) => Ok(self.cancel_updates(&command)),
@@ -377,6 +381,7 @@ impl<S: Service> Conversation<S> {
                 }
                 self.session = Some(session);
                 self.gate.let_in(&identity);
+                self.identity = Some(identity);
                 // The machine adds the capabilities.
                 Ok(status(ReplyKind::Ok, "Logged in"))
             }
@@ -389,7 +394,7 @@ impl<S: Service> Conversation<S> {
 
     /// UNAUTHENTICATE: nothing of the session is left (RFC 8437).
     fn log_out(&mut self) -> Reply {
-        (self.session, self.open, self.language) = (None, None, None);
+        (self.session, self.identity, self.open, self.language) = (None, None, None, None);
         self.handle.logged_out();
         self.gate.logged_out(self.handle.clone());
         tracing::info!("logged out");

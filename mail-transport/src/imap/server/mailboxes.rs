@@ -83,7 +83,14 @@ impl<S: Service> Conversation<S> {
             push(&mut self.driver, data).await?;
         }
         let flags = KnownFlags { flags: selected.flags, permanent: selected.permanent_flags };
-        self.open = Some(Open::new(name, view, read_only, flags, Counted::new(highest, selected.uid_next)));
+        self.open = Some(Open::new(
+            name,
+            selected.uid_validity,
+            view,
+            read_only,
+            flags,
+            Counted::new(highest, selected.uid_next),
+        ));
         let known = select.qresync.filter(|known| known.uid_validity == selected.uid_validity);
         if let Some(known) = known.filter(|_| highest.is_some()) {
             if let Err(stop) = self.resync(*known, selected.uid_next).await {

@@ -17,6 +17,7 @@ mod limiting;
 mod listing;
 mod mailboxes;
 mod messages;
+mod multisearch;
 mod open;
 mod options;
 mod progress;
@@ -96,6 +97,7 @@ impl<S: Service> Server<S> {
             #[cfg(feature = "compress")]
             Capability::CompressDeflate,
             Capability::ContextSearch,
+            Capability::MultiSearch,
             Capability::SearchRes,
             Capability::Partial,
             Capability::InProgress,

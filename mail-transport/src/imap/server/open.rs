@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mailwire_imap::{
     extensions::gmail::GmailLabel,
     response::{Code, FetchData, MsgAtt, Reply, ReplyKind, Untagged},
-    types::{Flag, FlagSet, ModSeq, PermanentFlags, ShortList, Uid},
+    types::{Flag, FlagSet, ModSeq, PermanentFlags, ShortList, Uid, UidValidity},
     view::{self, Allow, Numbering, Telling, View},
 };
 
@@ -36,6 +36,7 @@ const TOLD: u64 = 64;
 pub(super) struct Open {
     /// The mailbox, in Unicode.
     pub(super) name: String,
+    pub(super) uid_validity: UidValidity,
     pub(super) view: View,
     pub(super) read_only: bool,
     known: KnownFlags,
@@ -102,12 +103,13 @@ pub(super) struct KnownFlags {
 impl Open {
     pub(super) fn new(
         name: String,
+        uid_validity: UidValidity,
         view: View,
         read_only: bool,
         known: KnownFlags,
         changes: Counted,
     ) -> Self {
-        Self { name, view, read_only, known, changes, contexts: Contexts::default() }
+        Self { name, uid_validity, view, read_only, known, changes, contexts: Contexts::default() }
     }
 
     /// How the client is told of messages that are gone (RFC 7162 section 3.2.10).

@@ -2,20 +2,19 @@
 
 use std::num::NonZeroU32;
 
-use mailwire_core::Ticket;
+use mailwire_core::{Dialect, Ticket};
 use mailwire_imap::{
     command::{AString, Search, SearchKey, SearchReturnOpt, Sort, SortKey, Thread},
     extensions::comparator::{ComparatorCommand, ComparatorData},
-    response::{self, Code, ESearchData, Reply, SearchReturnData, ThreadData, Untagged},
+    response::{self, Code, ESearchData, Reply, SearchReturnData, SearchedMailbox, ThreadData, Untagged},
     types::{ImapString, KnownNumbers, Uid},
-    view::Numbering,
+    view::{Numbering, View},
 };
 
 use super::{
     contexts::Context,
     conversation::{Conversation, Stop, done},
     messages::NOT_COUNTED,
-    open::Open,
     options::{SearchOptions, SortOptions, ThreadOptions},
     progress::telling,
     refusal::Refusal,
@@ -30,18 +29,19 @@ const COMPARATOR: &str = "i;unicode-casemap";
 impl<S: Service> Conversation<S> {
     /// SEARCH: RFC 9051 section 6.4.4.
     pub(super) async fn search(&mut self, ticket: Ticket, search: Search) -> Result<Reply, Stop> {
-        self.find(ticket, search, None).await
+        self.find(ticket, search, None, None).await
     }
 
     /// SORT: RFC 5256 section 3.
     pub(super) async fn sort(&mut self, ticket: Ticket, sort: Sort) -> Result<Reply, Stop> {
-        self.find(ticket, sort.search, Some(SortOptions::new(sort.criteria))).await
+        self.find(ticket, sort.search, Some(SortOptions::new(sort.criteria)), None).await
     }
 
     /// THREAD: RFC 5256 section 3.
     pub(super) async fn thread(&mut self, thread: Thread) -> Result<Reply, Stop> {
         let by_uid = thread.search.uid;
-        let (_, uids) = self.look_for(thread.search, None).await?;
+        let dialect = self.driver.connection().dialect();
+        let (_, uids) = self.look_for(thread.search, None, dialect).await?;
         let mut budget = self.budget();
         let (session, open) = self.opened()?;
         let uids: Vec<Uid> = open.view.numbers(uids).map(|(uid, _)| uid).collect();
@@ -72,15 +72,23 @@ impl<S: Service> Conversation<S> {
         Ok(done())
     }
 
-    /// Looks for messages, and tells what was found: in an order, or in that of the mailbox.
-    async fn find(
+    /// Looks for messages, and tells what was found: in an order, or in that of the mailbox. ESEARCH has the name of the
+    /// mailbox told.
+    pub(super) async fn find(
         &mut self,
         ticket: Ticket,
         mut search: Search,
         mut order: Option<SortOptions>,
+        mailbox: Option<SearchedMailbox>,
     ) -> Result<Reply, Stop> {
+        let dialect = match mailbox {
+            // RFC 7377 section 2: numbers beyond the last message are no error.
+            Some(_) => Dialect::Lenient,
+            None => self.driver.connection().dialect(),
+        };
         let by_uid = search.uid;
-        let returns = returns(search.returns.take(), self.rev2() && order.is_none())?;
+        let extended = mailbox.is_some() || (self.rev2() && order.is_none());
+        let returns = returns(search.returns.take(), extended)?;
         let asks = |option: &SearchReturnOpt| returns.iter().flatten().any(|asked| asked == option);
         let (saves, updates) = (asks(&SearchReturnOpt::Save), asks(&SearchReturnOpt::Update));
         let tag = self.driver.connection().tag(ticket).cloned();
@@ -91,14 +99,14 @@ impl<S: Service> Conversation<S> {
         let about_changes = search.keys.iter().any(SearchKey::uses_mod_seq);
         let pages = returns.iter().flatten().any(|option| matches!(option, SearchReturnOpt::Partial(_)));
         let relevant = asks(&SearchReturnOpt::Relevancy) || order.as_ref().is_some_and(by_relevancy);
-        let found = self.found(search, order.as_mut(), pages, relevant).await;
+        let found = self.found(search, order.as_mut(), pages, relevant, dialect).await;
         let (session, open) = self.opened()?;
         if saves && found.as_ref().is_err_and(|stop| matches!(stop, Stop::No(_))) {
             // RFC 5182 section 2.1: what is refused leaves nothing saved.
             open.view.save([]);
         }
         let (options, found, scores) = found?;
-        let found = Found::new(open, by_uid, found, scores);
+        let found = Found::new(&open.view, by_uid, found, scores);
         let mod_seq = match about_changes {
             true => session.mod_seq_of(&found.saved(returns.as_deref().unwrap_or_default())).await?,
             false => None,
@@ -114,16 +122,19 @@ impl<S: Service> Conversation<S> {
         if saves {
             open.view.save(sets::ranges(found.saved(&returns)));
         }
-        if returns.iter().any(|option| *option != SearchReturnOpt::Save) {
+        let is_told = mailbox.is_none() || !found.is_empty();
+        if is_told && returns.iter().any(|option| *option != SearchReturnOpt::Save) {
             let tag = tag.as_ref().and_then(|tag| ImapString::new(tag.as_text().clone()).ok());
             let mut results = found.results(&returns);
             // RFC 4731 section 3.2: of those that are told.
             results.extend(mod_seq.map(SearchReturnData::ModSeq));
-            let data = ESearchData::new(by_uid, results).with_tag(tag);
+            let mut data = ESearchData::new(by_uid, results).with_tag(tag);
+            data.mailbox = mailbox.clone().map(Box::new);
             push(&mut self.driver, Untagged::ESearch(data)).await?;
         }
         if let Some(tag) = tag.filter(|_| updates) {
-            self.keep_up_to_date(Context::new(tag, by_uid, options, order, found.uids)).await?;
+            self.keep_up_to_date(Context::new(tag, by_uid, options, order, found.uids).in_mailbox(mailbox))
+                .await?;
         }
         Ok(done())
     }
@@ -136,8 +147,9 @@ impl<S: Service> Conversation<S> {
         order: Option<&mut SortOptions>,
         pages: bool,
         relevant: bool,
+        dialect: Dialect,
     ) -> Result<(SearchOptions, Vec<Uid>, Vec<(Uid, u8)>), Stop> {
-        let (options, found) = self.look_for(search, order.is_none().then_some(pages)).await?;
+        let (options, found) = self.look_for(search, order.is_none().then_some(pages), dialect).await?;
         let mut budget = self.budget();
         let (session, open) = self.opened()?;
         let known: Vec<Uid> = open.view.numbers(found).map(|(uid, _)| uid).collect();
@@ -161,10 +173,11 @@ impl<S: Service> Conversation<S> {
         &mut self,
         search: Search,
         limited: Option<bool>,
+        dialect: Dialect,
     ) -> Result<(SearchOptions, Vec<Uid>), Stop> {
         check_charset(search.charset.as_deref())?;
         let keys = self.with_filters(search.keys).await?;
-        let (mut budget, dialect) = (self.budget(), self.driver.connection().dialect());
+        let mut budget = self.budget();
         let (_, open) = self.opened()?;
         if open.changes.given.is_none() && keys.iter().any(SearchKey::uses_mod_seq) {
             return Err(NOT_COUNTED);
@@ -192,7 +205,10 @@ impl<S: Service> Conversation<S> {
 }
 
 /// What is to be told of the result. `None`: it is told as IMAP4rev1 does.
-fn returns(asked: Option<Vec<SearchReturnOpt>>, rev2: bool) -> Result<Option<Vec<SearchReturnOpt>>, Stop> {
+pub(super) fn returns(
+    asked: Option<Vec<SearchReturnOpt>>,
+    rev2: bool,
+) -> Result<Option<Vec<SearchReturnOpt>>, Stop> {
     Ok(match asked {
         None if !rev2 => None,
         Some(returns) if returns.iter().any(|option| matches!(option, SearchReturnOpt::Other(_))) => {
@@ -203,7 +219,7 @@ fn returns(asked: Option<Vec<SearchReturnOpt>>, rev2: bool) -> Result<Option<Vec
     })
 }
 
-fn check_charset(charset: Option<&AString>) -> Result<(), Refusal> {
+pub(super) fn check_charset(charset: Option<&AString>) -> Result<(), Refusal> {
     let known = ["US-ASCII", "UTF-8"];
     match charset {
         Some(charset) if !known.iter().any(|known| charset.eq_ignore_ascii_case(known)) => {
@@ -221,7 +237,7 @@ pub(super) fn by_relevancy(order: &SortOptions) -> bool {
 }
 
 /// What was found, in the order of the result.
-struct Found {
+pub(super) struct Found {
     uids: Vec<Uid>,
     /// How relevant they are, in ascending order.
     scores: Vec<(Uid, u8)>,
@@ -231,12 +247,16 @@ struct Found {
 
 impl Found {
     /// Messages that the client does not know are left out.
-    fn new(open: &Open, by_uid: bool, found: Vec<Uid>, scores: Vec<(Uid, u8)>) -> Self {
-        let known = found.into_iter().filter_map(|uid| Some((uid, open.view.number(uid)?)));
+    pub(super) fn new(view: &View, by_uid: bool, found: Vec<Uid>, scores: Vec<(Uid, u8)>) -> Self {
+        let known = found.into_iter().filter_map(|uid| Some((uid, view.number(uid)?)));
         let (uids, numbers) = known
             .map(|(uid, number)| (uid, if by_uid { NonZeroU32::from(uid) } else { number.into() }))
             .unzip();
         Self { uids, scores, numbers }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.uids.is_empty()
     }
 
     /// How relevant the messages are that are told, in the order of the result.
@@ -254,7 +274,7 @@ impl Found {
     }
 
     /// What the client asked for.
-    fn results(&self, returns: &[SearchReturnOpt]) -> Vec<SearchReturnData> {
+    pub(super) fn results(&self, returns: &[SearchReturnOpt]) -> Vec<SearchReturnData> {
         let set = |numbers: &[NonZeroU32]| KnownNumbers::from_numbers(numbers.iter().copied()).ok();
         let result = |option: &SearchReturnOpt| match option {
             SearchReturnOpt::Min => self.numbers.first().map(|first| SearchReturnData::Min(first.get())),
@@ -280,7 +300,7 @@ impl Found {
     }
 
     /// What SAVE keeps: all, unless only some was asked for (RFC 5182 section 2.4, RFC 9394 section 3.2).
-    fn saved(&self, returns: &[SearchReturnOpt]) -> Vec<Uid> {
+    pub(super) fn saved(&self, returns: &[SearchReturnOpt]) -> Vec<Uid> {
         let asked = |option: &SearchReturnOpt| returns.contains(option);
         let mut kept = Vec::new();
         for option in returns {
