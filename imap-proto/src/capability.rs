@@ -234,6 +234,10 @@ capabilities! {
     /// URLs can name ranges of bytes ([RFC 5550 section
     /// 5.7.1](https://www.rfc-editor.org/rfc/rfc5550#section-5.7.1)).
     UrlPartial = "URL-PARTIAL",
+    /// URLs can be made that others can use ([RFC 4467](https://www.rfc-editor.org/rfc/rfc4467)).
+    UrlAuth = "URLAUTH",
+    /// Such URLs give decoded parts, too ([RFC 5524](https://www.rfc-editor.org/rfc/rfc5524)).
+    UrlAuthBinary = "URLAUTH=BINARY",
     /// Texts can come in other languages ([RFC 5255](https://www.rfc-editor.org/rfc/rfc5255)).
     Language = "LANGUAGE",
     /// The mail is to be had by JMAP, too ([RFC 9698](https://www.rfc-editor.org/rfc/rfc9698)).

@@ -145,7 +145,7 @@ extensions! {
         ["mail-store/tests/imap_boxes.rs::uses_of_mailboxes"]
     2 "UTF8=ACCEPT" in "RFC 9755": Whole Whole
         "UTF-8 in names, strings and messages"
-        ["mail-store/tests/imap_storing.rs::names_are_in_utf_8_once_that_is_enabled"]
+        ["mail-store/tests/imap_storing.rs::names_are_in_utf_8_once_that_is_enabled", "mail-store/tests/imap_storing.rs::text_beyond_ascii_in_a_header_waits_for_utf8_to_be_enabled", "mail-transport/tests/imap_mailboxes.rs::a_message_in_utf_8_is_given_once_more_in_the_older_form"]
     2 "COMPRESS=DEFLATE" in "RFC 4978": Whole Whole
         "a compressed connection"
         ["mail-store/tests/imap_sessions.rs::a_compressed_session_is_like_any_other", "mail-transport/tests/compress.rs::every_kind_of_flush_is_read_at_every_cut"]
@@ -212,8 +212,9 @@ extensions! {
     2 "INPROGRESS" in "RFC 9585": Whole Whole
         "how far a long command has come"
         ["mail-store/tests/imap_progress.rs::a_long_command_tells_how_far_it_is", "imap-proto/tests/notify.rs::progress_is_no_end"]
-    3 "UTF8=ONLY" in "RFC 9755": Whole Values
-        "UTF-8 has to be enabled; missing: a store that needs it" []
+    3 "UTF8=ONLY" in "RFC 9755": Whole Whole
+        "UTF-8 has to be enabled"
+        ["mail-store/tests/imap_storing.rs::names_are_in_utf_8_once_that_is_enabled"]
     3 "SORT=DISPLAY" in "RFC 5957": Whole Whole
         "order by the names that are shown"
         ["mail-store/tests/imap_search.rs::orders"]
@@ -276,10 +277,12 @@ extensions! {
         ["mail-store/tests/imap_search.rs::filters_have_names"]
     4 "UTF8=ALL", "UTF8=APPEND", "UTF8=USER" in "RFC 5738": Nothing Nothing
         "UTF-8 in its first form; obsolete" []
-    4 "URLAUTH" in "RFC 4467": Nothing Nothing
-        "URLs for those who have no account" []
-    4 "URLAUTH=BINARY" in "RFC 5524": Nothing Nothing
-        "decoded content of such URLs" []
+    4 "URLAUTH" in "RFC 4467": Whole Whole
+        "URLs of messages that others can use"
+        ["mail-store/tests/imap_urlauth.rs::a_url_lets_others_read_what_they_could_not"]
+    4 "URLAUTH=BINARY" in "RFC 5524": Whole Whole
+        "decoded content of such URLs"
+        ["mail-store/tests/imap_urlauth.rs::decoded_parts_and_their_kind"]
     4 "URL-PARTIAL" in "RFC 5550": Whole Whole
         "ranges in URLs"
         ["mail-store/tests/imap_catenate.rs::an_attachment_is_not_sent_again"]

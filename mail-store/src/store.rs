@@ -3,7 +3,7 @@
 use std::{future::Future, ops::Range, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use mailwire_core::Text;
+use mailwire_core::{Secret, Text};
 use mailwire_imap::{
     Capability,
     extensions::{
@@ -396,6 +396,37 @@ pub trait Store: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<()>> + Send {
         let _ = (account, mailbox, entries);
         async { Err(crate::Error::Denied("there are no annotations")) }
+    }
+
+    /// The secret with which URLs of a mailbox are authorized, of this account ([RFC 4467 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc4467#section-3)). If there is none, it is `fresh` from now on. It goes with the
+    /// mailbox. There is none by default, so that no URLs can be made.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchMailbox`](crate::Error::NoSuchMailbox).
+    fn url_key(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        fresh: Option<Secret>,
+    ) -> impl Future<Output = Result<Option<Secret>>> + Send {
+        let _ = (account, mailbox, fresh);
+        async { Ok(None) }
+    }
+
+    /// Forgets the [key](Self::url_key) of a mailbox, or of all mailboxes of the account.
+    ///
+    /// # Errors
+    ///
+    /// As [`url_key`](Self::url_key).
+    fn reset_url_keys(
+        &self,
+        account: AccountId,
+        mailbox: Option<MailboxId>,
+    ) -> impl Future<Output = Result<()>> + Send {
+        let _ = (account, mailbox);
+        async { Ok(()) }
     }
 
     /// Waits for changes in an account.

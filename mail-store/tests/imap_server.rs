@@ -173,6 +173,9 @@ async fn what_is_supported_is_announced() {
         "LOGIN-REFERRALS",
         "MAILBOX-REFERRALS",
         "SAVELIMIT=",
+        "URLAUTH",
+        "URLAUTH=BINARY",
+        "UTF8=ONLY",
         "X-GM-EXT-1",
         "XLIST",
     ];

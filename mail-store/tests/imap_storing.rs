@@ -263,11 +263,7 @@ async fn names_are_in_utf_8_once_that_is_enabled() {
     assert!(client.list("", "*").await.unwrap().iter().any(|mailbox| mailbox.name.to_unicode() == "\u{e4}"));
 
     // A server that demands it.
-    let server = server(&store).configure(|config| {
-        let kept = config.capabilities().iter().filter(|one| **one != Capability::Utf8Accept).cloned();
-        let kept: Vec<_> = kept.chain([Capability::Utf8Only]).collect();
-        config.set_capabilities(kept).unwrap();
-    });
+    let server = Server::new(ImapService::new(store.clone()).utf8_only(true)).allow_clear_credentials();
     let mut client = client_of(server.clone()).await;
     client.status("\u{e4}", [StatusAtt::Messages]).await.unwrap();
     let (ours, theirs) = tokio::io::duplex(4096);
@@ -279,4 +275,42 @@ async fn names_are_in_utf_8_once_that_is_enabled() {
     lines.next_line().await.unwrap();
     let refused = lines.next_line().await.unwrap().unwrap();
     assert!(refused.starts_with("b NO [CANNOT]"), "{refused}");
+}
+
+/// RFC 6855 section 4.
+#[tokio::test]
+async fn text_beyond_ascii_in_a_header_waits_for_utf8_to_be_enabled() {
+    let (store, ada) = store();
+    let mut client = client(&store).await;
+    let long = format!("X-Long: {}\r\n", "x".repeat(100_000));
+    for (message, taken) in [
+        ("Subject: \u{fc}\r\n\r\nx".to_owned(), false),
+        ("Subject: x\r\n\r\n\u{fc}".to_owned(), true),
+        ("Subject: x\n\n\u{fc}".to_owned(), true),
+        ("\r\n\u{fc}".to_owned(), true),
+        (format!("{long}Subject: \u{fc}\r\n\r\n"), false),
+        (format!("{long}\r\n\u{fc}"), true),
+    ] {
+        for streamed in [false, true] {
+            let before = ada.messages("INBOX").unwrap().len();
+            let bytes = message.clone().into_bytes();
+            let length = bytes.len() as u64;
+            let payload = if streamed {
+                Payload::from_reader(&bytes[..], Some(length))
+            } else {
+                Payload::from(bytes.clone())
+            };
+            assert_eq!(client.append("INBOX", payload).await.is_ok(), taken, "{message:.30}");
+            assert_eq!(ada.messages("INBOX").unwrap().len(), before + usize::from(taken));
+        }
+    }
+    client.enable([Capability::Utf8Accept]).await.unwrap();
+    client.append("INBOX", "Subject: \u{fc}\r\n\r\nx").await.unwrap();
+    // Of a server that does not know of it nobody can ask for it.
+    let server = server(&store).configure(|config| {
+        let kept: Vec<_> =
+            config.capabilities().iter().filter(|one| **one != Capability::Utf8Accept).cloned().collect();
+        config.set_capabilities(kept).unwrap();
+    });
+    client_of(server).await.append("INBOX", "Subject: \u{fc}\r\n\r\nx").await.unwrap();
 }

@@ -234,3 +234,24 @@ async fn many_quota_roots() -> Result<()> {
     assert_eq!(client.quota_roots("INBOX").await?.len(), COUNT);
     Ok(())
 }
+
+/// RFC 9755 has no form of its own for messages with 8-bit headers, RFC 6855 has.
+#[tokio::test]
+async fn a_message_in_utf_8_is_given_once_more_in_the_older_form() -> Result<()> {
+    let answers = &[
+        ("APPEND a {11+}\r\nSubject: \u{fc}", "TAG NO not so"),
+        ("ENABLE UTF8=ACCEPT", "* ENABLED UTF8=ACCEPT\nTAG OK done"),
+        ("APPEND a {11+}\r\nSubject: \u{fc}", "TAG NO not so"),
+        ("APPEND a UTF8 (~{11+}\r\nSubject: \u{fc})", "TAG OK [APPENDUID 1 7] done"),
+        ("APPEND a {11+}\r\nSubject: \u{fc}", "TAG NO [OVERQUOTA] full"),
+        ("APPEND a {10+}\r\nSubject: x", "TAG NO not so"),
+    ];
+    let mut client = client("ENABLE UTF8=ACCEPT", answers, Config::anonymous()).await?;
+    client.append("a", "Subject: \u{fc}").await.unwrap_err();
+    client.enable([mailwire_transport::imap::Capability::Utf8Accept]).await?;
+    let appended = client.append("a", "Subject: \u{fc}").await?.unwrap();
+    assert_eq!(appended.uids.to_string(), "7");
+    client.append("a", "Subject: \u{fc}").await.unwrap_err();
+    client.append("a", "Subject: x").await.unwrap_err();
+    Ok(())
+}

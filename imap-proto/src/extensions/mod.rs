@@ -20,6 +20,7 @@ pub mod namespace;
 pub mod notify;
 pub mod quota;
 pub mod uid_batches;
+pub mod urlauth;
 
 use alloc::{boxed::Box, vec::Vec};
 
@@ -134,6 +135,8 @@ commands! {
     Quota(quota::QuotaCommand),
     /// `UIDBATCHES` ([RFC 10022](https://www.rfc-editor.org/rfc/rfc10022)).
     UidBatches(uid_batches::UidBatchesCommand),
+    /// `RESETKEY`, `GENURLAUTH`, `URLFETCH` ([RFC 4467](https://www.rfc-editor.org/rfc/rfc4467)).
+    UrlAuth(urlauth::UrlAuthCommand),
 }
 
 extensions! {
@@ -157,6 +160,8 @@ extensions! {
         Metadata(metadata::MetadataData),
         /// `UIDBATCHES` ([RFC 10022](https://www.rfc-editor.org/rfc/rfc10022)).
         UidBatches(uid_batches::UidBatchesData),
+        /// `GENURLAUTH`, `URLFETCH` ([RFC 4467](https://www.rfc-editor.org/rfc/rfc4467)).
+        UrlAuth(urlauth::UrlAuthData),
     }
 }
 
@@ -191,6 +196,7 @@ impl ExtensionData {
             Self::Language(language) => !language.tags.is_empty(),
             Self::Metadata(metadata) => metadata.has_form(),
             Self::UidBatches(batches) => batches.tag.is_some(),
+            Self::UrlAuth(urls) => urls.has_form(),
             _ => true,
         }
     }

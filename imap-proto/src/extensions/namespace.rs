@@ -1,14 +1,14 @@
 //! NAMESPACE: where the mailboxes are ([RFC 2342](https://www.rfc-editor.org/rfc/rfc2342)).
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
-use mailwire_core::ParseError;
+use mailwire_core::{Invalid, ParseError};
 
 use crate::{
     deviation,
     types::{
-        ImapString, Reader, eat_nil, read_delimiter, read_string, skip_value, write_delimiter, write_spaced,
-        write_string,
+        ImapString, MailboxName, Reader, eat_nil, read_delimiter, read_string, skip_value, write_delimiter,
+        write_spaced, write_string,
     },
 };
 
@@ -34,7 +34,7 @@ pub struct NamespaceDescr {
     pub prefix: ImapString,
     /// The character between the levels of names. `None`: there are no levels.
     pub delimiter: Option<u8>,
-    /// Extensions: names and values.
+    /// Extensions: names and values ([RFC 2342 section 5](https://www.rfc-editor.org/rfc/rfc2342#section-5)).
     pub extensions: Vec<(ImapString, Vec<ImapString>)>,
 }
 
@@ -44,7 +44,53 @@ impl NamespaceDescr {
     pub const fn new(prefix: ImapString, delimiter: Option<u8>) -> Self {
         Self { prefix, delimiter, extensions: Vec::new() }
     }
+
+    /// Adds an extension: its name, and values of it, of which there has to be one.
+    #[must_use]
+    pub fn with_extension(mut self, name: ImapString, values: impl Into<Vec<ImapString>>) -> Self {
+        self.extensions.push((name, values.into()));
+        self
+    }
+
+    /// Adds how the prefix is called in the language that was chosen ([RFC 5255 section
+    /// 3.4](https://www.rfc-editor.org/rfc/rfc5255#section-3.4)).
+    ///
+    /// # Errors
+    ///
+    /// There is a control character in it.
+    pub fn with_translation(self, translation: &str) -> Result<Self, Invalid> {
+        let translation = ImapString::new(MailboxName::new(translation)?.into_text())?;
+        Ok(self.with_extension(ImapString::unchecked(TRANSLATION.into()), [translation]))
+    }
+
+    /// The values of an extension, whose name is in any case.
+    #[must_use]
+    pub fn extension(&self, name: &str) -> Option<&[ImapString]> {
+        let mut found = self.extensions.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.next().map(|(_, values)| values.as_slice())
+    }
+
+    /// How the prefix is called in the language that was chosen, for people: `TRANSLATION` ([RFC 5255 section
+    /// 3.4](https://www.rfc-editor.org/rfc/rfc5255#section-3.4)). Names of mailboxes are sent with the prefix itself.
+    ///
+    /// ```
+    /// use mailwire_imap::{extensions::namespace::NamespaceDescr, types::ImapString};
+    ///
+    /// let others = NamespaceDescr::new(ImapString::new("Other Users/")?, Some(b'/'));
+    /// assert_eq!(others.translation(), None);
+    /// let others = others.with_translation("Andere Benützer/")?;
+    /// assert_eq!(others.extension("translation").unwrap()[0], "Andere Ben&APw-tzer/");
+    /// assert_eq!(others.translation().unwrap(), "Andere Benützer/");
+    /// # Ok::<(), mailwire_imap::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn translation(&self) -> Option<String> {
+        let wire = self.extension(TRANSLATION)?.first()?.as_text().clone();
+        MailboxName::from_wire(wire).ok().map(|name| name.to_unicode().into_owned())
+    }
 }
+
+const TRANSLATION: &str = "TRANSLATION";
 
 impl NamespaceData {
     /// Makes an answer of the three lists.

@@ -91,7 +91,7 @@ fn capabilities(u: &mut Unstructured<'_>) -> Result<Vec<Capability>> {
 }
 
 fn code(u: &mut Unstructured<'_>) -> Result<Code> {
-    Ok(match u.int_in_range(0..=24)? {
+    Ok(match u.int_in_range(0..=25)? {
         0 => Code::Alert,
         1 => Code::ReadOnly,
         2 => Code::TryCreate,
@@ -121,6 +121,7 @@ fn code(u: &mut Unstructured<'_>) -> Result<Code> {
         21 => Code::NoUpdate(Tag::new(word(u, b"Aa09.-")?).map_err(none)?),
         22 => Code::UndefinedFilter(atom(u)?),
         23 => Code::BadUrl(ImapString::new(&u.arbitrary::<crate::url::Target>()?).map_err(none)?),
+        24 => Code::UrlMech(u.arbitrary::<Option<_>>()?.into_iter().collect()),
         16 => Code::MessageLimit { limit: from_one(u)?, uid: maybe(u, from_one)? },
         _ => {
             let arguments = maybe(u, |u| word(u, b"Az09 ()\"\\*%"))?;
@@ -171,7 +172,7 @@ fn common(u: &mut Unstructured<'_>) -> Result<CommonExtension> {
     })
 }
 
-fn body(u: &mut Unstructured<'_>, extended: bool, depth: usize) -> Result<BodyStructure> {
+pub(crate) fn body(u: &mut Unstructured<'_>, extended: bool, depth: usize) -> Result<BodyStructure> {
     if depth < 4 && u.ratio(1, 3)? {
         let parts = some(u, |u| body(u, extended, depth + 1))?.into();
         let extension = if extended && u.arbitrary()? {

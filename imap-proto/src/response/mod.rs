@@ -18,7 +18,7 @@
 //! ```
 
 #[cfg(feature = "arbitrary")]
-mod arbitrary;
+pub(crate) mod arbitrary;
 mod code;
 mod esearch;
 mod fetch;

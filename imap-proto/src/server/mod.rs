@@ -141,6 +141,12 @@ impl Connection {
         self.0.session.utf8()
     }
 
+    /// Whether the client has enabled UTF8=ACCEPT: it may append messages with UTF-8 in their headers.
+    #[must_use]
+    pub fn is_utf8_accept(&self) -> bool {
+        self.0.session.utf8_accept
+    }
+
     /// Whether the client knows of modification sequences, by ENABLE or by what it has asked for: each
     /// FETCH response that it did not ask for is to have the UID and MODSEQ from then on ([RFC 7162 sections
     /// 3.1](https://www.rfc-editor.org/rfc/rfc7162#section-3.1) and

@@ -540,7 +540,7 @@ impl From<MessagePart> for Target {
 /// A token has so many hexadecimal digits at least: 128 bits.
 const MIN_TOKEN: usize = 32;
 
-fn is_mechanism(byte: u8) -> bool {
+pub(crate) fn is_mechanism(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
 }
 

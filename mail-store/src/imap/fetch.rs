@@ -14,7 +14,7 @@ use mailwire_imap::{
 };
 use mailwire_transport::{
     Budget, OverBudget,
-    imap::server::{FetchWriter, Fetched, Refusal},
+    imap::server::{FetchWriter, Fetched, Refusal, UrlBytes},
     server::Content,
 };
 
@@ -106,13 +106,19 @@ pub(super) async fn part<S: Store>(
     store: &S,
     row: &Row,
     part: &MessagePart,
+    form: UrlBytes,
     budget: &mut Budget,
 ) -> Result<Found<S>, Refusal> {
     let section = part.section();
     let range = part
         .partial
         .map(|range| Partial { offset: range.offset, length: range.length.unwrap_or(NonZeroU64::MAX) });
-    let asked = FetchAtt::BodySection { section: section.clone(), partial: range, peek: true };
+    let asked = match form {
+        UrlBytes::Decoded if section.text().is_none() => {
+            FetchAtt::Binary { part: section.part().to_vec(), partial: range, peek: true }
+        }
+        _ => FetchAtt::BodySection { section: section.clone(), partial: range, peek: true },
+    };
     if *section != Section::WHOLE {
         // To find a part is to look at the message.
         budget.spend(row.size).await?;

@@ -9,6 +9,8 @@ mod search;
 mod session;
 mod user;
 
+use std::sync::Arc;
+
 use mailwire_imap::{Capability, extensions::metadata::MetadataCode, response::Code};
 use mailwire_transport::{
     imap::server::{Refusal, Service},
@@ -34,7 +36,35 @@ over_store! {
     /// server.serve(listener, CancellationToken::new()).await
     /// # }
     /// ```
-    ImapService
+    ImapService,
+    utf8_only: bool = false,
+    // Applications and the users that fetch URLs for them; without, there is no URLAUTH.
+    url_agents: Option<Arc<[(String, String)]>> = None
+}
+
+impl<S: Store, A: Authenticator> ImapService<S, A> {
+    /// Lets users make URLs of their messages that others can use: URLAUTH ([RFC
+    /// 4467](https://www.rfc-editor.org/rfc/rfc4467)), and with decoded parts ([RFC
+    /// 5524](https://www.rfc-editor.org/rfc/rfc5524)). The `agents` are applications, such as `submit`, and the names of the
+    /// users as whom they log in to fetch what URLs name. Not so by default.
+    #[must_use]
+    pub fn with_url_auth<T, U>(mut self, agents: impl IntoIterator<Item = (T, U)>) -> Self
+    where
+        T: Into<String>,
+        U: Into<String>,
+    {
+        self.url_agents = Some(agents.into_iter().map(|(name, user)| (name.into(), user.into())).collect());
+        self
+    }
+
+    /// Sets whether clients have to enable UTF8=ACCEPT before they do anything with mailboxes: UTF8=ONLY ([RFC 6855
+    /// section 6](https://www.rfc-editor.org/rfc/rfc6855#section-6)). Names of mailboxes are in UTF-8 then, and messages can
+    /// have UTF-8 in their headers. By default, clients may enable it.
+    #[must_use]
+    pub const fn utf8_only(mut self, utf8_only: bool) -> Self {
+        self.utf8_only = utf8_only;
+        self
+    }
 }
 
 impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
@@ -69,18 +99,23 @@ impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
             Capability::SaveDate,
             Capability::Catenate,
             Capability::UrlPartial,
-            Capability::Utf8Accept,
+            if self.utf8_only { Capability::Utf8Only } else { Capability::Utf8Accept },
         ];
         let of_this_store = self.store.extensions();
         // Filters are annotations.
         let annotated = |one: &Capability| matches!(one, Capability::Metadata | Capability::MetadataServer);
         let filters = of_this_store.iter().any(annotated).then_some(Capability::Filters);
-        of_all_stores.into_iter().chain(of_this_store).chain(filters).collect()
+        let url_auth = self.url_agents.as_ref().map(|_| [Capability::UrlAuth, Capability::UrlAuthBinary]);
+        let all = of_all_stores.into_iter().chain(url_auth.into_iter().flatten());
+        all.chain(of_this_store).chain(filters).collect()
     }
 
     async fn open(&self, identity: &Identity) -> Result<ImapSession<S>, Refusal> {
         match self.store.account(&identity.acting_as).await {
-            Ok(account) => Ok(ImapSession::new(self.store.clone(), account)),
+            Ok(account) => {
+                let agents = self.url_agents.clone().unwrap_or_default();
+                Ok(ImapSession::new(self.store.clone(), account, agents))
+            }
             Err(error @ Error::NoSuchAccount) => {
                 Err(Refusal::new(error.to_string()).with_code(Code::AuthorizationFailed))
             }

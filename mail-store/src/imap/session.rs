@@ -1,8 +1,8 @@
 //! An IMAP session over a store.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use mailwire_core::Text;
+use mailwire_core::{Secret, Text};
 use mailwire_imap::{
     command::{List, SearchKey, StoreAction},
     extensions::{
@@ -12,6 +12,7 @@ use mailwire_imap::{
     },
     response::{Code, ThreadNode},
     types::{Flag, FlagSet, MailboxAttribute, ModSeq, Uid, UidSet},
+    url::{Access, MessagePart},
 };
 use mailwire_transport::{
     Budget,
@@ -19,7 +20,7 @@ use mailwire_transport::{
         Appended, Body, Changes, ChangesOptions, Copied, CopyOptions, CreateOptions, FetchOptions,
         FetchWriter, GrantableRights, LabelOptions, Labelled, Mailbox, Messages, MetadataOptions, NewMessage,
         Refusal, SearchOptions, SelectOptions, Selected, Session, SortOptions, Status, StatusOptions,
-        StoreOptions, Stored, ThreadOptions, Update,
+        StoreOptions, Stored, ThreadOptions, Update, UrlContent, UrlOptions,
     },
 };
 
@@ -36,11 +37,13 @@ const ROWS: u32 = 1000;
 pub struct ImapSession<S: Store> {
     user: User<S>,
     open: Option<Open<S>>,
+    /// Applications and the users that fetch URLs for them.
+    url_agents: Arc<[(String, String)]>,
 }
 
 impl<S: Store> ImapSession<S> {
-    pub(super) const fn new(store: S, account: AccountId) -> Self {
-        Self { user: User { store, account }, open: None }
+    pub(super) const fn new(store: S, account: AccountId, url_agents: Arc<[(String, String)]>) -> Self {
+        Self { user: User { store, account }, open: None, url_agents }
     }
 
     fn opened(&mut self) -> Result<(&S, &mut Open<S>), Refusal> {
@@ -503,5 +506,61 @@ impl<S: Store> Session for ImapSession<S> {
     ) -> Result<(), Refusal> {
         let mailbox = self.user.annotated(mailbox).await?;
         Ok(self.user.store.set_metadata(self.user.account, mailbox, entries).await?)
+    }
+
+    async fn url_key(
+        &mut self,
+        owner: &str,
+        mailbox: &str,
+        fresh: Option<Secret>,
+    ) -> Result<Option<Secret>, Refusal> {
+        let Some(owner) = self.user.other(owner).await? else { return Ok(None) };
+        if fresh.is_some() && owner.account != self.user.account {
+            return Ok(None);
+        }
+        match owner.named(mailbox).await {
+            Ok(mailbox) => Ok(owner.store.url_key(owner.account, mailbox.id, fresh).await?),
+            Err(Error::NoSuchMailbox) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn reset_url_keys(&mut self, mailbox: Option<&str>) -> Result<(), Refusal> {
+        let mailbox = match mailbox {
+            Some(name) => Some(self.user.named(name).await?.id),
+            None => None,
+        };
+        Ok(self.user.store.reset_url_keys(self.user.account, mailbox).await?)
+    }
+
+    async fn may_use_url(&mut self, access: &Access) -> bool {
+        let application = match access {
+            Access::AuthUser | Access::Anonymous => return true,
+            Access::User(user) => return self.user.is(user.as_str()).await,
+            Access::Submit(_) => "submit",
+            Access::Application { name, .. } => name.as_str().unwrap_or_default(),
+            _ => return false,
+        };
+        let of_it = self.url_agents.iter().filter(|(name, _)| name.eq_ignore_ascii_case(application));
+        let agents: Vec<String> = of_it.map(|(_, agent)| agent.clone()).collect();
+        for agent in agents {
+            if self.user.is(Some(&agent)).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn url_content(
+        &mut self,
+        owner: &str,
+        part: &MessagePart,
+        options: &UrlOptions,
+        budget: &mut Budget,
+    ) -> Result<Option<UrlContent>, Refusal> {
+        match self.user.other(owner).await? {
+            Some(owner) => owner.url_content(part, options, budget).await,
+            None => Ok(None),
+        }
     }
 }

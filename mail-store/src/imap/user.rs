@@ -13,6 +13,21 @@ pub(super) struct User<S> {
 }
 
 impl<S: Store> User<S> {
+    /// Whether this is the user of that name.
+    pub(super) async fn is(&self, name: Option<&str>) -> bool {
+        let Some(name) = name else { return false };
+        self.store.account(name).await.is_ok_and(|account| account == self.account)
+    }
+
+    /// A user by name.
+    pub(super) async fn other(&self, name: &str) -> Result<Option<Self>, Error> {
+        match self.store.account(name).await {
+            Ok(account) => Ok(Some(Self { store: self.store.clone(), account })),
+            Err(Error::NoSuchAccount) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A mailbox that a client names.
     pub(super) async fn named(&self, name: &str) -> Result<crate::Mailbox, Error> {
         let path = MailboxPath::new(name).map_err(|_| Error::NoSuchMailbox)?;

@@ -7,6 +7,7 @@ use std::{
     time::SystemTime,
 };
 
+use mailwire_core::Secret;
 use mailwire_imap::types::{ModSeq, Uid, UidValidity};
 
 use super::{
@@ -58,6 +59,8 @@ pub(super) struct Folder {
     first_recent: Uid,
     pub(super) keywords: Keywords,
     pub(super) annotations: Annotations,
+    /// With which URLs of its messages are authorized.
+    pub(super) url_key: Option<Secret>,
 }
 
 /// A change's number as a type. The counter of an account does not reach 63 bits.
@@ -81,6 +84,7 @@ impl Folder {
             first_recent: Uid::MIN,
             keywords: Keywords::default(),
             annotations: Annotations::default(),
+            url_key: None,
         }
     }
 

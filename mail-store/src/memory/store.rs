@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use mailwire_core::Text;
+use mailwire_core::{Secret, Text};
 use mailwire_imap::{
     Capability,
     extensions::{
@@ -383,6 +383,32 @@ impl Store for MemoryStore {
     ) -> Result<()> {
         let (account, number) = self.annotated(account, mailbox)?;
         account.change(|state| state.set_metadata(number, entries))
+    }
+
+    async fn url_key(
+        &self,
+        _: AccountId,
+        mailbox: MailboxId,
+        fresh: Option<Secret>,
+    ) -> Result<Option<Secret>> {
+        let (account, number) = self.owner(mailbox)?;
+        let mut state = account.lock();
+        let key = &mut state.folder_mut(number)?.url_key;
+        if key.is_none() {
+            *key = fresh;
+        }
+        Ok(key.clone())
+    }
+
+    async fn reset_url_keys(&self, account: AccountId, mailbox: Option<MailboxId>) -> Result<()> {
+        let account = self.by_id(account)?;
+        let mut state = account.lock();
+        match mailbox {
+            Some(mailbox) => state.folder_mut(self.owner(mailbox)?.1)?.url_key = None,
+            None => state.folders.values_mut().for_each(|folder| folder.url_key = None),
+        }
+        drop(state);
+        Ok(())
     }
 
     fn watch(&self, account: AccountId) -> Watch {

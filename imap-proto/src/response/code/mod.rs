@@ -11,7 +11,7 @@ use mailwire_core::{Text, setters};
 use self::write::is_url;
 use crate::{
     Capability,
-    extensions::{inprogress::Progress, metadata::MetadataCode},
+    extensions::{inprogress::Progress, metadata::MetadataCode, urlauth::UrlMechanism},
     types::{
         Atom, ImapString, KnownNumbers, KnownUids, ModSeq, PermanentFlags, SeqNumber, Tag, Uid, UidValidity,
         chars, display,
@@ -82,6 +82,9 @@ macro_rules! codes {
             /// 4.1](https://www.rfc-editor.org/rfc/rfc4469#section-4.1)). What cannot stand in a URL is written with
             /// `%`.
             BadUrl(ImapString),
+            /// `URLMECH`: how URLs of the mailbox are authorized, beside `INTERNAL` ([RFC
+            /// 4467](https://www.rfc-editor.org/rfc/rfc4467)).
+            UrlMech(Vec<UrlMechanism>),
             /// `MAILBOXID`: what the mailbox is called for good (RFC 8474).
             MailboxId(ImapString),
             /// `INPROGRESS`: a command takes its time

@@ -8,7 +8,7 @@ use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
 use super::{Code, CopyUid, OtherCode};
 use crate::{
     Capability, deviation,
-    extensions::{context::read_tag, inprogress::Progress, metadata::MetadataCode},
+    extensions::{context::read_tag, inprogress::Progress, metadata::MetadataCode, urlauth::UrlMechanism},
     types::{
         Atom, ImapString, KnownNumbers, KnownUids, PermanentFlags, Reader, chars, read_astring, read_count,
         read_mod_seq, read_nz, read_string,
@@ -118,6 +118,7 @@ impl Code {
         let code = match name.len() {
             6 if is("UNSEEN") => Self::Unseen(read_number(r, deviation::ZERO_FOR_UNSEEN)?),
             6 if is("BADURL") => Self::BadUrl(read_bad_url(r)?),
+            7 if is("URLMECH") => Self::UrlMech(UrlMechanism::read_all(r)?),
             7 if is("UIDNEXT") => Self::UidNext(read_number(r, deviation::ZERO_FOR_UIDNEXT)?),
             7 if is("COPYUID") => {
                 let uid_validity = read_number(r, deviation::ZERO_FOR_UIDVALIDITY)?;

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{Code, plain};
 use crate::{
     Capability,
+    extensions::urlauth::UrlMechanism,
     types::{ImapString, ModSeq, chars, write_number, write_quoted, write_spaced},
 };
 
@@ -92,6 +93,7 @@ impl Code {
                 out.extend_from_slice(b"BADURL ");
                 write_bad_url(out, url.as_bytes());
             }
+            Self::UrlMech(others) => UrlMechanism::write_all(out, others),
             Self::MailboxId(id) => {
                 out.extend_from_slice(b"MAILBOXID (");
                 write_word(out, id);

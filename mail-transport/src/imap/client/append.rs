@@ -7,8 +7,8 @@ use mailwire_imap::{
     Capability,
     client::Event,
     command::{
-        AString, Append, AppendData, AppendKind, AppendLiteral, AppendMessage, CatPart, Command, Replace,
-        Replaced,
+        AString, Append, AppendBytes, AppendData, AppendKind, AppendLiteral, AppendMessage, CatPart, Command,
+        Replace, Replaced,
     },
     response::{Code, Reply, Untagged},
     types::{DateTime, Flag, FlagSet, KnownUids, Uid, UidSet, UidValidity},
@@ -16,7 +16,7 @@ use mailwire_imap::{
 };
 
 use super::{Call, Client, FlagChange, ToMailbox, messages::check_flags};
-use crate::{Payload, Result, payload::unreadable};
+use crate::{Error, Payload, RefusedKind, Result, payload::unreadable};
 
 /// The UID of an appended message ([RFC 4315 section 3](https://www.rfc-editor.org/rfc/rfc4315#section-3)).
 #[non_exhaustive]
@@ -183,6 +183,9 @@ impl Client {
 
     /// APPEND with flags and a date. The message's bytes are not copied.
     ///
+    /// A message in memory with 8-bit text in its header that the server refuses is given to it once more in the form of RFC
+    /// 6855, `UTF8 (~{n}`, where UTF8=ACCEPT is enabled.
+    ///
     /// # Errors
     ///
     /// `\Recent` is among the flags, the length of the message is not known, it has parts and the server does not offer
@@ -220,9 +223,16 @@ impl Client {
                 None => Append::new(mailbox.clone(), message),
             });
         }
-        match append {
-            Some(append) => self.put(Command::Append(append), payloads).await,
-            None => Ok(None),
+        let Some(append) = append else { return Ok(None) };
+        let again = if payloads.is_empty() { in_the_older_form(&append) } else { None };
+        match (self.put(Command::Append(append), payloads).await, again) {
+            (Err(error), Some(again)) if is_about_the_form(&error) => {
+                match self.put(Command::Append(again), VecDeque::new()).await {
+                    Err(Error::Misuse(_)) => Err(error),
+                    result => result,
+                }
+            }
+            (result, _) => result,
         }
     }
 
@@ -389,4 +399,25 @@ impl Client {
             }
         }
     }
+}
+
+/// A message with 8-bit text in its header as servers take it that know no more than [RFC 6855 section
+/// 4](https://www.rfc-editor.org/rfc/rfc6855#section-4); RFC 9755 has another form for it.
+fn in_the_older_form(append: &Append) -> Option<Append> {
+    let [AppendMessage { data: AppendData::Literal(literal), .. }] = append.messages.as_slice() else {
+        return None;
+    };
+    let AppendBytes::Inline(message) = &literal.bytes else { return None };
+    let message = message.as_bytes();
+    let header = memchr::memmem::find(message, b"\r\n\r\n").unwrap_or(message.len());
+    let is_ascii = message.get(..header).is_none_or(<[u8]>::is_ascii);
+    (literal.kind == AppendKind::Plain && !is_ascii).then(|| append.clone().with_kind(AppendKind::Utf8))
+}
+
+/// Whether a server's no can be about how a message was announced.
+fn is_about_the_form(error: &Error) -> bool {
+    error.refused().is_some_and(|refused| {
+        let is_no = matches!(refused.kind, RefusedKind::No | RefusedKind::Bad);
+        is_no && refused.code.as_ref().is_none_or(|code| code.eq_ignore_ascii_case("CANNOT"))
+    })
 }

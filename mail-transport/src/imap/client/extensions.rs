@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use mailwire_core::{Invalid, Text};
 use mailwire_imap::{
-    command::{Command, StoreAction},
+    command::{AString, Command, StoreAction},
     extensions::{
         ExtensionCommand, ExtensionData,
         acl::{AclCommand, AclData, Rights, RightsChange},
@@ -14,9 +14,11 @@ use mailwire_imap::{
         listing::{ListingCommand, ListingKind},
         metadata::{EntryName, GetMetadata, MetadataCode, MetadataCommand, MetadataData},
         quota::{QuotaCommand, QuotaData, QuotaResource, QuotaRoot, SetQuotaResource},
+        urlauth::{ResetKey, UrlAuthCommand, UrlAuthData, UrlFetchArg, UrlFetched, UrlRump},
     },
     response::{Code, ListData, ListKind, Reply, Untagged},
-    types::{ListPattern, MailboxName, Uid},
+    types::{ImapString, ListPattern, MailboxName, Uid},
+    url::ImapUrl,
 };
 
 use super::{
@@ -338,6 +340,76 @@ impl Client {
         };
         self.extension(GetJmapAccess, take).await?;
         found.ok_or(unexpected("an answer to GETJMAPACCESS without a URL"))
+    }
+
+    /// GENURLAUTH: authorizes URLs of messages, each of which says who asks (the user of the mailbox) and who may use it
+    /// ([RFC 4467](https://www.rfc-editor.org/rfc/rfc4467)). Gives them in the same order.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be authorized, the server does not offer URLAUTH, or the connection fails.
+    pub async fn generate_url_auth<'u>(
+        &mut self,
+        urls: impl IntoIterator<Item = &'u ImapUrl>,
+    ) -> Result<Vec<Text>> {
+        let urls = urls.into_iter().map(|url| Ok(UrlRump::new(AString::new(url.to_string())?)));
+        let urls = urls.collect::<Result<Vec<_>>>()?;
+        if urls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut made = Vec::with_capacity(urls.len());
+        let take = |data| match data {
+            ExtensionData::UrlAuth(UrlAuthData::Generated(urls)) => {
+                made.extend(urls.into_iter().map(ImapString::into_text));
+                Ok(())
+            }
+            data => Err(data),
+        };
+        self.extension(UrlAuthCommand::Generate(urls), take).await?;
+        Ok(made)
+    }
+
+    /// RESETKEY: takes back all authorized URLs of a mailbox.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses or does not offer URLAUTH, or the connection fails.
+    pub async fn reset_key(&mut self, mailbox: impl ToMailbox) -> Result<()> {
+        let reset = ResetKey::new(mailbox.to_mailbox()?);
+        self.extension(UrlAuthCommand::ResetKey(Some(reset)), Err).await.map(drop)
+    }
+
+    /// RESETKEY: takes back all authorized URLs of the user.
+    ///
+    /// # Errors
+    ///
+    /// As [`reset_key`](Self::reset_key).
+    pub async fn reset_all_keys(&mut self) -> Result<()> {
+        self.extension(UrlAuthCommand::ResetKey(None), Err).await.map(drop)
+    }
+
+    /// URLFETCH: what authorized URLs name. Gives an answer for each, in any order; it is
+    /// [`UrlContent::Nil`](mailwire_imap::extensions::urlauth::UrlContent::Nil) where the URL is not, or no longer, valid
+    /// for this user. Other forms than the bytes as they are need `URLAUTH=BINARY`.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses or does not offer it, or the connection fails.
+    pub async fn url_fetch(&mut self, urls: impl Into<Vec<UrlFetchArg>>) -> Result<Vec<UrlFetched>> {
+        let urls = urls.into();
+        if urls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::with_capacity(urls.len());
+        let take = |data| match data {
+            ExtensionData::UrlAuth(UrlAuthData::Fetched(urls)) => {
+                found.extend(urls);
+                Ok(())
+            }
+            data => Err(data),
+        };
+        self.extension(UrlAuthCommand::Fetch(urls), take).await?;
+        Ok(found)
     }
 
     /// RLIST: lists mailboxes as [`list`](Self::list) does, with those of other servers ([RFC

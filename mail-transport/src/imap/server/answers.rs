@@ -1,11 +1,12 @@
 //! What a [`Session`](super::Session) answers. Extensions add to it.
 
+use bytes::Bytes;
 use mailwire_core::setters;
 use mailwire_imap::{
     command::FetchAtt,
     extensions::{acl::Rights, gmail::GmailLabel},
     response::MsgAtt,
-    types::{Flag, FlagSet, ModSeq, ObjectId, PermanentFlags, Uid, UidValidity},
+    types::{BodyStructure, Flag, FlagSet, ModSeq, ObjectId, PermanentFlags, Uid, UidValidity},
 };
 
 use crate::server::{Content, NoReader};
@@ -322,4 +323,22 @@ pub struct Namespaces {
     pub other_users: Vec<(String, Option<char>)>,
     /// Those that users share.
     pub shared: Vec<(String, Option<char>)>,
+}
+
+/// What a URL names.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UrlContent {
+    /// Its bytes, if they were asked for. `None`, too: their transfer encoding is not known.
+    pub bytes: Option<Bytes>,
+    /// Its structure as it is given, if it was asked for and is known: with the encoding and the size of the bytes.
+    pub structure: Option<BodyStructure>,
+}
+
+impl UrlContent {
+    /// Nothing so far.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
 }

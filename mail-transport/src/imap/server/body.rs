@@ -20,6 +20,10 @@ use crate::{Budget, Driver, Error, OverBudget, Step, Stream};
 ///
 /// It is complete when [`chunk`](Self::chunk) or [`piece`](Self::piece) says `None`; nothing may be kept of it before
 /// that.
+///
+/// Where UTF8=ACCEPT is offered and the client has not enabled it, a message with 8-bit text in its header is refused ([RFC
+/// 6855 section 4](https://www.rfc-editor.org/rfc/rfc6855#section-4)). A server that is to take old mail with such
+/// headers does not offer it.
 #[derive(Debug)]
 pub struct Body<'a> {
     driver: &'a mut Driver<Stream, Connection>,
@@ -33,7 +37,41 @@ pub struct Body<'a> {
     /// Bytes of the present message so far, and how many it can have.
     size: u64,
     limit: u64,
+    /// The header of the present message, where nothing beyond ASCII may stand in it.
+    header: Option<Header>,
     budget: Budget,
+}
+
+/// Looks for bytes beyond ASCII in the header of a message.
+#[derive(Debug, Default)]
+struct Header {
+    /// The line that is being read has something in it.
+    in_line: bool,
+}
+
+impl Header {
+    /// Looks at the next bytes, as far as they belong to the header.
+    ///
+    /// # Errors
+    ///
+    /// There is such a byte.
+    fn look(mut self, bytes: &[u8]) -> Result<Option<Self>, Refusal> {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if !line.is_ascii() {
+                let refusal =
+                    Refusal::new("UTF8=ACCEPT is not enabled, and there is 8-bit text in the header");
+                return Err(refusal.with_code(Code::Cannot));
+            }
+            self.in_line |= !matches!(line, b"\r\n" | b"\n" | b"\r");
+            if line.ends_with(b"\n") {
+                if !self.in_line {
+                    return Ok(None);
+                }
+                self.in_line = false;
+            }
+        }
+        Ok(Some(self))
+    }
 }
 
 /// A piece of a message that a client appends.
@@ -109,7 +147,8 @@ impl<'a> Body<'a> {
         let announced = driver.connection().capabilities().append_limit();
         let limit = announced.map_or(readable, |announced| announced.min(readable));
         let (coming, state) = (VecDeque::new(), State::Between);
-        let mut body = Self { driver, ticket, length: 0, coming, state, selected, size: 0, limit, budget };
+        let mut body =
+            Self { driver, ticket, length: 0, coming, state, selected, size: 0, limit, header: None, budget };
         let mut messages = append.messages.into_iter();
         let first = body.begin(messages.next()?);
         body.coming.extend(messages.map(|message| Coming::Next(message.into())));
@@ -126,6 +165,11 @@ impl<'a> Body<'a> {
         }
         self.coming.extend(after);
         (self.size, self.state, self.length) = (0, State::Between, new.length);
+        // RFC 6855 section 4.
+        let connection = self.driver.connection();
+        let offered = connection.capabilities();
+        let offers_utf8 = offered.has(&Capability::Utf8Accept) || offered.has(&Capability::Utf8Only);
+        self.header = (offers_utf8 && !connection.is_utf8_accept()).then(Header::default);
         new
     }
 
@@ -182,9 +226,16 @@ impl<'a> Body<'a> {
         match coming {
             Some(Ok(bytes)) => {
                 self.count(bytes.len() as u64)?;
+                if let Some(header) = self.header.take() {
+                    self.header = header.look(&bytes)?;
+                }
                 Ok(Some(Piece::Bytes(bytes)))
             }
-            Some(Err(url)) => self.resolve(url).map(|piece| Some(Piece::Url(piece))),
+            Some(Err(url)) => {
+                // What was stored once may be stored again.
+                self.header = None;
+                self.resolve(url).map(|piece| Some(Piece::Url(piece)))
+            }
             None => Ok(None),
         }
     }

@@ -45,6 +45,7 @@ impl<S: Service> Conversation<S> {
                 self.set_metadata(&mailbox, &entries).await
             }
             ExtensionCommand::Quota(command) => self.quota(command).await,
+            ExtensionCommand::UrlAuth(command) => self.url_auth(command).await,
             _ => Err(Stop::Bad("Unknown command")),
         }
     }

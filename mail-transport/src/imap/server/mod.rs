@@ -26,6 +26,7 @@ mod searching;
 mod sending;
 mod service;
 mod sets;
+mod urls;
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -34,14 +35,15 @@ use mailwire_imap::{Capability, server::Config};
 
 pub use answers::{
     Appended, Changes, Copied, Fetched, FetchedItem, Flagged, GrantableRights, Labelled, Namespaces,
-    Selected, Status, Stored, Update,
+    Selected, Status, Stored, Update, UrlContent,
 };
 pub use body::{Body, Messages, Piece, UrlPiece};
 pub use fetch_writer::FetchWriter;
 pub use listing::Mailbox;
 pub use options::{
     ChangesOptions, CopyOptions, CreateOptions, FetchOptions, LabelOptions, MetadataOptions, NewMessage,
-    SearchOptions, SelectOptions, SortOptions, StatusOptions, StoreOptions, ThreadOptions,
+    SearchOptions, SelectOptions, SortOptions, StatusOptions, StoreOptions, ThreadOptions, UrlBytes,
+    UrlOptions,
 };
 pub use progress::Progress;
 pub use refusal::Refusal;

@@ -297,3 +297,32 @@ impl NewMessage {
         Self { flags: message.flags.clone(), date: message.date, length, binary }
     }
 }
+
+/// What URLFETCH asks of a URL.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UrlOptions {
+    /// The form of its bytes; `None` where they are not asked for.
+    pub bytes: Option<UrlBytes>,
+    /// Whether the structure of the part is asked for.
+    pub structure: bool,
+    /// So many bytes are given at most.
+    pub limit: u64,
+}
+
+/// The form of the bytes that a URL names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UrlBytes {
+    /// As they are.
+    Encoded,
+    /// Without transfer encoding ([RFC 5524](https://www.rfc-editor.org/rfc/rfc5524)).
+    Decoded,
+}
+
+impl UrlOptions {
+    /// Options that ask for at most `limit` bytes, in this form.
+    #[must_use]
+    pub const fn new(bytes: Option<UrlBytes>, limit: u64) -> Self {
+        Self { bytes, structure: false, limit }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use mailwire_core::Text;
+use mailwire_core::{Secret, Text};
 use mailwire_imap::{
     Capability,
     command::List,
@@ -13,18 +13,20 @@ use mailwire_imap::{
     },
     response::ThreadNode,
     types::{ModSeq, Uid},
+    url::{Access, MessagePart},
 };
 
 use super::{
     answers::{
         Appended, Changes, Copied, GrantableRights, Labelled, Namespaces, Selected, Status, Stored, Update,
+        UrlContent,
     },
     body::{Body, Messages},
     fetch_writer::FetchWriter,
     listing::Mailbox,
     options::{
         ChangesOptions, CopyOptions, CreateOptions, FetchOptions, LabelOptions, MetadataOptions, NewMessage,
-        SearchOptions, SelectOptions, SortOptions, StatusOptions, StoreOptions, ThreadOptions,
+        SearchOptions, SelectOptions, SortOptions, StatusOptions, StoreOptions, ThreadOptions, UrlOptions,
     },
     refusal::Refusal,
 };
@@ -438,6 +440,52 @@ pub trait Session: Send + 'static {
         options: &LabelOptions,
     ) -> impl Future<Output = Result<Vec<Labelled>, Refusal>> + Send {
         let _ = (uids, options);
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// The secret with which URLs of a mailbox are authorized, of a user and that mailbox ([RFC 4467 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc4467#section-3)). If there is none, it is `fresh` from now on. URLAUTH, and
+    /// `URLAUTH=BINARY` if it can decode parts, belong among the [capabilities](Service::capabilities) of a service that
+    /// keeps them.
+    ///
+    /// `None`: there is no key; or one is to be made, and `owner` is not this session's user, or has no such mailbox.
+    fn url_key(
+        &mut self,
+        owner: &str,
+        mailbox: &str,
+        fresh: Option<Secret>,
+    ) -> impl Future<Output = Result<Option<Secret>, Refusal>> + Send {
+        let _ = (owner, mailbox, fresh);
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Forgets the [key](Self::url_key) of this user and a mailbox, or all of this user's: the URLs that were authorized with
+    /// it are no longer.
+    fn reset_url_keys(&mut self, mailbox: Option<&str>) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let _ = mailbox;
+        async { Err(Refusal::not_here()) }
+    }
+
+    /// Whether this session is one that may use URLs with this access. By default, where everybody may who has logged in.
+    fn may_use_url(&mut self, access: &Access) -> impl Future<Output = bool> + Send {
+        let may = matches!(access, Access::Anonymous | Access::AuthUser);
+        async move { may }
+    }
+
+    /// What a URL names, as far as `owner` may read it. It was authorized, and this session may use it. `None`: there is no
+    /// such part.
+    ///
+    /// # Errors
+    ///
+    /// It is larger than the options allow, or takes too much work.
+    fn url_content(
+        &mut self,
+        owner: &str,
+        part: &MessagePart,
+        options: &UrlOptions,
+        budget: &mut Budget,
+    ) -> impl Future<Output = Result<Option<UrlContent>, Refusal>> + Send {
+        let _ = (owner, part, options, budget);
         async { Err(Refusal::not_here()) }
     }
 

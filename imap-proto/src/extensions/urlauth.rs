@@ -1,0 +1,639 @@
+//! URLAUTH: URLs of messages for those who could not read them otherwise ([RFC
+//! 4467](https://www.rfc-editor.org/rfc/rfc4467)), and decoded parts by them ([RFC
+//! 5524](https://www.rfc-editor.org/rfc/rfc5524)).
+//!
+//! The URLs themselves are in [`url`](crate::url).
+
+use alloc::{boxed::Box, vec::Vec};
+
+use mailwire_core::{ParseError, Text, keywords};
+
+use super::{more, spaced};
+use crate::{
+    capability::Capability,
+    command::{AString, Rules, Writer, rules},
+    literal::Announcement,
+    types::{
+        Atom, BodyStructure, Data, ImapString, MailboxName, Reader, chars, read_astring, read_data,
+        read_nstring, write_astring, write_nstring, write_string,
+    },
+    url::AuthMechanism,
+};
+
+// Types
+
+/// What a client asks about URLs.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum UrlAuthCommand {
+    /// `RESETKEY`: takes back the URLs of a mailbox, or all of the user's ([RFC 4467 section
+    /// 7](https://www.rfc-editor.org/rfc/rfc4467#section-7)).
+    ResetKey(Option<ResetKey>),
+    /// `GENURLAUTH`: authorizes URLs.
+    Generate(Vec<UrlRump>),
+    /// `URLFETCH`: what URLs name.
+    Fetch(Vec<UrlFetchArg>),
+}
+
+/// The mailbox whose URLs are taken back.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct ResetKey {
+    /// The mailbox.
+    pub mailbox: MailboxName,
+    /// How they were authorized; `INTERNAL` where none is named.
+    pub mechanisms: Vec<AuthMechanism>,
+}
+
+/// A URL that is to be authorized.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct UrlRump {
+    /// The URL, which says who may use it.
+    pub url: AString,
+    /// How.
+    pub mechanism: AuthMechanism,
+}
+
+/// A URL whose content is asked for.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct UrlFetchArg {
+    /// The URL, with what proves that it was authorized.
+    pub url: AString,
+    /// What of it, with URLAUTH=BINARY; its content alone where nothing is named.
+    pub params: Vec<UrlFetchParam>,
+}
+
+/// What is asked of a URL: `url-fetch-param` of [RFC 5524 section 5](https://www.rfc-editor.org/rfc/rfc5524#section-5).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum UrlFetchParam {
+    /// `BODY`: its content as it is.
+    Body,
+    /// `BINARY`: its content without transfer encoding. Not with [`Body`](Self::Body).
+    Binary,
+    /// `BODYPARTSTRUCTURE`: what kind of content it is.
+    BodyPartStructure,
+    /// Another.
+    Other(Atom),
+}
+
+/// What a server says of URLs.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum UrlAuthData {
+    /// `GENURLAUTH`: URLs that are authorized.
+    Generated(Vec<ImapString>),
+    /// `URLFETCH`: what URLs name.
+    Fetched(Vec<UrlFetched>),
+}
+
+/// What a URL names.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct UrlFetched {
+    /// The URL, as it was asked for.
+    pub url: ImapString,
+    /// What there is.
+    pub content: UrlContent,
+}
+
+/// The content of a URL.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum UrlContent {
+    /// `NIL`: the URL is not valid, whatever the reason.
+    Nil,
+    /// Its bytes.
+    Bytes(ImapString),
+    /// What was asked for with URLAUTH=BINARY.
+    Items(Vec<UrlItem>),
+}
+
+/// One of the things that were asked for: `url-metadata-el`.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum UrlItem {
+    /// `BODYPARTSTRUCTURE`: what kind of content it is, as it is given.
+    BodyPartStructure(Box<BodyStructure>),
+    /// `BODY`: its bytes as they are.
+    Body(Option<ImapString>),
+    /// `BINARY`: its bytes without transfer encoding. `None`: that is not known.
+    Binary(Option<Text>),
+}
+
+/// What a server tells of an authorization mechanism: `URLMECH`.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct UrlMechanism {
+    /// The mechanism.
+    pub mechanism: AuthMechanism,
+    /// What belongs to it, in base64.
+    data: Option<Text>,
+}
+
+keywords! {
+    enum Verb {
+        ResetKey = "RESETKEY",
+        GenUrlAuth = "GENURLAUTH",
+        UrlFetch = "URLFETCH",
+    }
+}
+
+keywords! {
+    enum Noun {
+        GenUrlAuth = "GENURLAUTH",
+        UrlFetch = "URLFETCH",
+    }
+}
+
+keywords! {
+    enum Param {
+        Body = "BODY",
+        Binary = "BINARY",
+    }
+}
+
+/// Too long for the table.
+const BODY_PART_STRUCTURE: &str = "BODYPARTSTRUCTURE";
+
+impl ResetKey {
+    /// Takes back the URLs of a mailbox that were authorized in the server's own way.
+    #[must_use]
+    pub const fn new(mailbox: MailboxName) -> Self {
+        Self { mailbox, mechanisms: Vec::new() }
+    }
+}
+
+impl UrlRump {
+    /// Asks for a URL to be authorized in the server's own way.
+    #[must_use]
+    pub const fn new(url: AString) -> Self {
+        Self { url, mechanism: AuthMechanism::INTERNAL }
+    }
+}
+
+impl UrlFetchArg {
+    /// Asks for the content of a URL.
+    #[must_use]
+    pub const fn new(url: AString) -> Self {
+        Self { url, params: Vec::new() }
+    }
+
+    /// Says what of it is asked for.
+    #[must_use]
+    pub fn with_params(mut self, params: impl Into<Vec<UrlFetchParam>>) -> Self {
+        self.params = params.into();
+        self
+    }
+}
+
+impl UrlFetched {
+    /// Tells what a URL names.
+    #[must_use]
+    pub const fn new(url: ImapString, content: UrlContent) -> Self {
+        Self { url, content }
+    }
+}
+
+impl UrlMechanism {
+    /// Tells of a mechanism.
+    #[must_use]
+    pub const fn new(mechanism: AuthMechanism) -> Self {
+        Self { mechanism, data: None }
+    }
+
+    /// What belongs to it, in base64.
+    #[must_use]
+    pub const fn data(&self) -> Option<&Text> {
+        self.data.as_ref()
+    }
+
+    /// ```text
+    /// resp-text-code =/ "URLMECH" SP "INTERNAL" *(SP mechanism ["=" base64])
+    /// ```
+    ///
+    /// After the name. Those beside `INTERNAL`.
+    pub(crate) fn read_all(r: &mut Reader<'_>) -> Result<Vec<Self>, ParseError> {
+        let first = spaced(r, read_mechanism)?;
+        if first != AuthMechanism::INTERNAL {
+            return Err(r.error("expected INTERNAL"));
+        }
+        let mut others = Vec::new();
+        while r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| !matches!(byte, b' ' | b']')) {
+            let mechanism = spaced(r, read_mechanism)?;
+            let mut data = None;
+            if r.eat(b'=') {
+                data = Some(r.text_class(chars::BASE64, "expected base64")?);
+            }
+            others.push(Self { mechanism, data });
+        }
+        Ok(others)
+    }
+
+    pub(crate) fn write_all(out: &mut Vec<u8>, others: &[Self]) {
+        out.extend_from_slice(b"URLMECH INTERNAL");
+        for Self { mechanism, data } in others {
+            out.push(b' ');
+            out.extend_from_slice(mechanism.as_bytes());
+            if let Some(data) = data {
+                out.push(b'=');
+                out.extend_from_slice(data.as_bytes());
+            }
+        }
+    }
+}
+
+// Rules
+
+impl UrlAuthCommand {
+    const fn verb(&self) -> Verb {
+        match self {
+            Self::ResetKey(_) => Verb::ResetKey,
+            Self::Generate(_) => Verb::GenUrlAuth,
+            Self::Fetch(_) => Verb::UrlFetch,
+        }
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        self.verb().as_str()
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        match self {
+            Self::Fetch(urls) if urls.iter().any(|url| !url.params.is_empty()) => {
+                rules::logged_in().needs(&Capability::UrlAuthBinary)
+            }
+            _ => rules::logged_in().needs(&Capability::UrlAuth),
+        }
+    }
+
+    pub(crate) fn row(name: &[u8]) -> Option<Rules> {
+        Verb::of(name).map(|_| rules::logged_in().needs(&Capability::UrlAuth))
+    }
+}
+
+// Grammar
+
+/// ```text
+/// mechanism = "INTERNAL" / 1*(ALPHA / DIGIT / "-" / ".")
+/// ```
+fn read_mechanism(r: &mut Reader<'_>) -> Result<AuthMechanism, ParseError> {
+    let start = r.offset();
+    r.take_while(crate::url::is_mechanism);
+    if r.offset() == start {
+        return Err(r.error("expected a mechanism"));
+    }
+    Ok(AuthMechanism::unchecked(r.text_from(start)))
+}
+
+/// Values, each after a space; at least one.
+fn some<T>(
+    r: &mut Reader<'_>,
+    mut read: impl FnMut(&mut Reader<'_>) -> Result<T, ParseError>,
+) -> Result<Vec<T>, ParseError> {
+    let mut values = alloc::vec![spaced(r, &mut read)?];
+    while more(r) {
+        values.push(spaced(r, &mut read)?);
+    }
+    Ok(values)
+}
+
+impl UrlAuthCommand {
+    /// ```text
+    /// resetkey   = "RESETKEY" [SP mailbox *(SP mechanism)]
+    /// genurlauth = "GENURLAUTH" 1*(SP url-rump SP mechanism)
+    /// urlfetch   = "URLFETCH" 1*(SP url-fetch-arg)
+    /// ```
+    ///
+    /// After the name. `None`: the name is not one of these.
+    pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
+        Some(match Verb::of(name)? {
+            Verb::ResetKey if !more(r) => Ok(Self::ResetKey(None)),
+            Verb::ResetKey => spaced(r, MailboxName::read).and_then(|mailbox| {
+                let mechanisms = if more(r) { some(r, read_mechanism)? } else { Vec::new() };
+                Ok(Self::ResetKey(Some(ResetKey { mailbox, mechanisms })))
+            }),
+            Verb::GenUrlAuth => some(r, |r| {
+                let url = AString::read(r)?;
+                Ok(UrlRump { url, mechanism: spaced(r, read_mechanism)? })
+            })
+            .map(Self::Generate),
+            Verb::UrlFetch => some(r, UrlFetchArg::read).map(Self::Fetch),
+        })
+    }
+
+    pub(crate) fn write(&self, e: &mut Writer<'_>) {
+        e.put(self.name().as_bytes());
+        match self {
+            Self::ResetKey(None) => {}
+            Self::ResetKey(Some(reset)) => {
+                e.put(b" ");
+                e.mailbox(&reset.mailbox);
+                for mechanism in &reset.mechanisms {
+                    e.put(b" ");
+                    e.put(mechanism.as_bytes());
+                }
+            }
+            Self::Generate(urls) => {
+                for UrlRump { url, mechanism } in urls {
+                    e.put(b" ");
+                    e.astring(url);
+                    e.put(b" ");
+                    e.put(mechanism.as_bytes());
+                }
+            }
+            Self::Fetch(urls) => {
+                for UrlFetchArg { url, params } in urls {
+                    e.put(if params.is_empty() { b" " } else { b" (" });
+                    e.astring(url);
+                    for param in params {
+                        e.put(b" ");
+                        e.put(param.as_bytes());
+                    }
+                    if !params.is_empty() {
+                        e.put(b")");
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl UrlFetchArg {
+    /// ```text
+    /// url-fetch-arg   = url-full / "(" url-full *(SP url-fetch-param) ")"
+    /// url-fetch-param = "BODY" / "BINARY" / "BODYPARTSTRUCTURE" / atom
+    /// ```
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        if !r.eat(b'(') {
+            return AString::read(r).map(Self::new);
+        }
+        let start = r.offset();
+        let mut found = AString::read(r).map(Self::new)?;
+        r.items_after(|r| {
+            let name = r.text_class(chars::ATOM, "expected what is asked for")?;
+            found.params.push(UrlFetchParam::of(name));
+            Ok(())
+        })?;
+        let has = |param: &UrlFetchParam| found.params.contains(param);
+        let twice = found
+            .params
+            .iter()
+            .enumerate()
+            .any(|(at, param)| found.params.iter().skip(at + 1).any(|other| other == param));
+        if twice || (has(&UrlFetchParam::Body) && has(&UrlFetchParam::Binary)) {
+            return Err(ParseError::new(start, "the same twice, or BODY with BINARY"));
+        }
+        Ok(found)
+    }
+}
+
+impl UrlFetchParam {
+    fn of(name: Text) -> Self {
+        match Param::of(name.as_bytes()) {
+            Some(Param::Body) => Self::Body,
+            Some(Param::Binary) => Self::Binary,
+            None if name.eq_ignore_ascii_case(BODY_PART_STRUCTURE) => Self::BodyPartStructure,
+            None => Self::Other(Atom::unchecked(name)),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Body => b"BODY",
+            Self::Binary => b"BINARY",
+            Self::BodyPartStructure => BODY_PART_STRUCTURE.as_bytes(),
+            Self::Other(name) => name.as_bytes(),
+        }
+    }
+}
+
+impl UrlAuthData {
+    /// Whether the grammar has a form for it.
+    pub(crate) fn has_form(&self) -> bool {
+        match self {
+            Self::Generated(urls) => !urls.is_empty(),
+            Self::Fetched(urls) => !urls.is_empty(),
+        }
+    }
+
+    /// ```text
+    /// genurlauth-data = "GENURLAUTH" 1*(SP url-full)
+    /// urlfetch-data   = "URLFETCH" 1*(SP url-full (SP nstring / url-metadata))
+    /// url-metadata    = 1*(SP "(" url-metadata-el ")")
+    /// ```
+    ///
+    /// After the name. `None`: the name is not one of these.
+    pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
+        Some(match Noun::of(name)? {
+            Noun::GenUrlAuth => some(r, read_astring).map(Self::Generated),
+            Noun::UrlFetch => some(r, UrlFetched::read).map(Self::Fetched),
+        })
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Generated(_) => Noun::GenUrlAuth.as_str(),
+            Self::Fetched(_) => Noun::UrlFetch.as_str(),
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.name().as_bytes());
+        match self {
+            Self::Generated(urls) => {
+                for url in urls {
+                    out.push(b' ');
+                    write_astring(out, url.as_bytes());
+                }
+            }
+            Self::Fetched(urls) => urls.iter().for_each(|url| url.write(out)),
+        }
+    }
+}
+
+impl UrlFetched {
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let url = read_astring(r)?;
+        r.space()?;
+        if r.peek() != Some(b'(') {
+            let content = read_nstring(r)?.map_or(UrlContent::Nil, UrlContent::Bytes);
+            return Ok(Self { url, content });
+        }
+        let mut items = Vec::new();
+        loop {
+            r.expect(b'(', "expected (")?;
+            items.push(UrlItem::read(r)?);
+            r.expect(b')', "expected )")?;
+            if r.peek() != Some(b' ') || r.peek_at(1) != Some(b'(') {
+                return Ok(Self { url, content: UrlContent::Items(items) });
+            }
+            r.space()?;
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(b' ');
+        write_astring(out, self.url.as_bytes());
+        match &self.content {
+            UrlContent::Bytes(bytes) => {
+                out.push(b' ');
+                write_string(out, bytes.as_bytes());
+            }
+            UrlContent::Items(items) if !items.is_empty() => {
+                for item in items {
+                    out.extend_from_slice(b" (");
+                    item.write(out);
+                    out.push(b')');
+                }
+            }
+            _ => out.extend_from_slice(b" NIL"),
+        }
+    }
+}
+
+impl UrlItem {
+    /// ```text
+    /// url-metadata-el     = url-meta-bodystruct / url-meta-body / url-meta-binary
+    /// url-meta-bodystruct = "BODYPARTSTRUCTURE" SP body
+    /// url-meta-binary     = "BINARY" SP ( nstring / literal8 )
+    /// url-meta-body       = "BODY" SP nstring
+    /// ```
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+        let start = r.offset();
+        let name = r.text_class(chars::ATOM, "expected what was asked for")?;
+        r.space()?;
+        match UrlFetchParam::of(name) {
+            UrlFetchParam::BodyPartStructure => {
+                BodyStructure::read(r).map(|structure| Self::BodyPartStructure(structure.into()))
+            }
+            UrlFetchParam::Body => read_nstring(r).map(Self::Body),
+            UrlFetchParam::Binary => match read_data(r)? {
+                Data::Nil => Ok(Self::Binary(None)),
+                Data::Inline(bytes) => Ok(Self::Binary(Some(bytes))),
+                Data::Streamed { .. } => {
+                    Err(ParseError::new(start, "the literal is too large for this value"))
+                }
+            },
+            UrlFetchParam::Other(_) => Err(ParseError::new(start, "unknown content of a URL")),
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::BodyPartStructure(structure) => {
+                out.extend_from_slice(b"BODYPARTSTRUCTURE ");
+                structure.write(out);
+            }
+            Self::Body(bytes) => {
+                out.extend_from_slice(b"BODY ");
+                write_nstring(out, bytes.as_ref());
+            }
+            Self::Binary(None) => out.extend_from_slice(b"BINARY NIL"),
+            Self::Binary(Some(bytes)) => {
+                out.extend_from_slice(b"BINARY ");
+                if memchr::memchr(0, bytes.as_bytes()).is_some() {
+                    Announcement::by_server(bytes.len() as u64, true).write(out);
+                    out.extend_from_slice(bytes.as_bytes());
+                } else {
+                    write_string(out, bytes.as_bytes());
+                }
+            }
+        }
+    }
+}
+
+// Values for fuzzing
+
+#[cfg(feature = "arbitrary")]
+mod arbitrary {
+    use alloc::vec::Vec;
+
+    use ::arbitrary::{Arbitrary, Error, Result, Unstructured};
+
+    use super::{
+        ResetKey, UrlAuthCommand, UrlAuthData, UrlContent, UrlFetchArg, UrlFetchParam, UrlFetched, UrlItem,
+        UrlMechanism, UrlRump,
+    };
+    use crate::{
+        command::arbitrary::{astring, atom, mailbox, maybe, some, text, word},
+        response::arbitrary::body,
+        types::ImapString,
+        url::AuthMechanism,
+    };
+
+    fn mechanism(u: &mut Unstructured<'_>) -> Result<AuthMechanism> {
+        AuthMechanism::new(word(u, b"AZ09.-")?).map_err(|_| Error::IncorrectFormat)
+    }
+
+    fn string(u: &mut Unstructured<'_>) -> Result<ImapString> {
+        ImapString::new(text(u)?).map_err(|_| Error::IncorrectFormat)
+    }
+
+    impl<'a> Arbitrary<'a> for UrlMechanism {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            let data = maybe(u, |u| word(u, b"Aa0+/="))?.map(Into::into);
+            Ok(Self { mechanism: mechanism(u)?, data })
+        }
+    }
+
+    impl<'a> Arbitrary<'a> for UrlAuthCommand {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            Ok(match u.int_in_range(0..=3)? {
+                0 => Self::ResetKey(None),
+                1 => {
+                    let mechanisms = maybe(u, |u| some(u, mechanism))?.unwrap_or_default();
+                    Self::ResetKey(Some(ResetKey { mailbox: mailbox(u)?, mechanisms }))
+                }
+                2 => Self::Generate(some(u, |u| Ok(UrlRump { url: astring(u)?, mechanism: mechanism(u)? }))?),
+                _ => Self::Fetch(some(u, |u| {
+                    let mut params = Vec::new();
+                    if u.arbitrary()? {
+                        params.push(if u.arbitrary()? { UrlFetchParam::Body } else { UrlFetchParam::Binary });
+                    }
+                    if u.arbitrary()? {
+                        params.push(UrlFetchParam::BodyPartStructure);
+                    }
+                    params.extend(maybe(u, atom)?.map(UrlFetchParam::Other));
+                    Ok(UrlFetchArg { url: astring(u)?, params })
+                })?),
+            })
+        }
+    }
+
+    impl<'a> Arbitrary<'a> for UrlAuthData {
+        fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+            if u.arbitrary()? {
+                return some(u, string).map(Self::Generated);
+            }
+            let item = |u: &mut Unstructured<'_>| {
+                Ok(match u.int_in_range(0..=3)? {
+                    0 => UrlItem::BodyPartStructure(body(u, true, 0)?.into()),
+                    1 => UrlItem::Body(maybe(u, string)?),
+                    2 => UrlItem::Binary(Some((&b"a\0b"[..]).into())),
+                    _ => UrlItem::Binary(maybe(u, text)?.map(Into::into)),
+                })
+            };
+            let content = |u: &mut Unstructured<'_>| {
+                Ok(match u.int_in_range(0..=2)? {
+                    0 => UrlContent::Nil,
+                    1 => UrlContent::Bytes(string(u)?),
+                    _ => UrlContent::Items(some(u, item)?),
+                })
+            };
+            Ok(Self::Fetched(some(u, |u| Ok(UrlFetched { url: string(u)?, content: content(u)? }))?))
+        }
+    }
+}
