@@ -130,31 +130,32 @@ fn is_plain<const LANES: usize>(bytes: &[u8]) -> bool {
     for ((here, next), after) in
         here.chunks_exact(LANES).zip(next.chunks_exact(LANES)).zip(after.chunks_exact(LANES))
     {
-        mark_odd(here, next, after, &mut odd);
+        odd = mark_odd(here, next, after, odd);
     }
     // The last set may begin before the end of the one before: a second look does no harm.
     if places % LANES != 0 {
         if let (Some(here), Some(next), Some(after)) =
             (here.last_chunk::<LANES>(), next.last_chunk::<LANES>(), after.last_chunk::<LANES>())
         {
-            mark_odd(here, next, after, &mut odd);
+            odd = mark_odd(here, next, after, odd);
         }
     }
     odd == [0; LANES]
 }
 
-/// Marks the places that are not plain.
+/// `odd` with marks at the places that are not plain. It is given and returned, so that it stays in registers.
 #[inline(always)]
-fn mark_odd<const LANES: usize>(here: &[u8], next: &[u8], after: &[u8], odd: &mut [u8; LANES]) {
+fn mark_odd<const LANES: usize>(here: &[u8], next: &[u8], after: &[u8], mut odd: [u8; LANES]) -> [u8; LANES] {
     let (Some(here), Some(next), Some(after)) =
         (here.first_chunk::<LANES>(), next.first_chunk::<LANES>(), after.first_chunk::<LANES>())
     else {
-        return;
+        return odd;
     };
     for (odd, ((here, next), after)) in odd.iter_mut().zip(here.iter().zip(next).zip(after)) {
         let (cr, lf, dot) = (*here == b'\r', *next == b'\n', *after == b'.');
         *odd |= if (cr != lf) | (lf & dot) { 0xff } else { 0 };
     }
+    odd
 }
 
 #[cfg(test)]
