@@ -80,6 +80,7 @@ impl<'a> Cursor<'a> {
 
     /// Ends reading, with the deviations that were met.
     #[must_use]
+    #[inline(always)]
     pub fn finish<T>(self, value: T) -> Parsed<T> {
         Parsed { value, deviations: self.deviations }
     }

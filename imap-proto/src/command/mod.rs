@@ -47,7 +47,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
     capability::Capability,
-    types::{Atom, MailboxName, Tag, UidSet},
+    types::{MailboxName, Tag, UidSet},
 };
 
 pub use append::{Append, AppendBytes, AppendData, AppendKind, AppendLiteral, AppendMessage, CatPart};
@@ -204,6 +204,11 @@ impl Command {
         }
     }
 
+    /// Whether what it stores has headers in UTF-8.
+    pub(crate) fn appends_utf8(&self) -> bool {
+        self.appended().is_some_and(|append| append.literals().any(AppendLiteral::is_utf8))
+    }
+
     /// What it stores, to take it.
     pub(crate) fn appended_mut(&mut self) -> Option<&mut Append> {
         match self {
@@ -258,24 +263,6 @@ impl Command {
             Command::ESearch(search) => Some(&search.search),
             Command::Sort(sort) => Some(&sort.search),
             Command::Thread(thread) => Some(&thread.search),
-            _ => None,
-        }
-    }
-
-    /// What of it is not known here, though the command is: a key of SEARCH, an item of FETCH with arguments.
-    pub(crate) fn unknown_member(&self) -> Option<(&'static str, &Atom)> {
-        match self {
-            Command::Search(_) | Command::ESearch(_) | Command::Sort(_) | Command::Thread(_) => {
-                let unknown = self.searched()?.keys.iter().find_map(SearchKey::unknown);
-                unknown.map(|item| ("unknown search key", &item.name))
-            }
-            Command::Fetch(Fetch { items: FetchAtts::List(items), .. }) => items
-                .iter()
-                .find_map(|item| match item {
-                    FetchAtt::Other(item) if !item.arguments.is_empty() => Some(item),
-                    _ => None,
-                })
-                .map(|item| ("unknown FETCH item", &item.name)),
             _ => None,
         }
     }

@@ -35,8 +35,8 @@ impl Request {
         Self::parse_telling(frame, context, &mut None)
     }
 
-    /// Reads a command, and tells what of a known one is not known, so that it is
-    /// [`Other`](Command::Other).
+    /// Reads a command, and tells what of a known one is not known: so that it is [`Other`](Command::Other), or a
+    /// member of it is.
     pub(crate) fn parse_telling(
         frame: &Bytes,
         context: &ParseContext,
@@ -50,6 +50,9 @@ impl Request {
         let mut command = read_command(&mut reader);
         if !(command.is_ok() && reader.is_at_end()) {
             command = odd_end(&mut reader, command, start, unknown);
+        }
+        if let Some(member) = reader.unknown() {
+            unknown.get_or_insert(member);
         }
         // It is moved only once.
         command.map(|command| reader.finish(Self { tag, command }))

@@ -99,8 +99,9 @@ impl Command {
     /// The first that a peer with these capabilities lacks of what the command and its options need.
     pub(crate) fn lacks(&self, rules: &Rules, offered: &Capabilities) -> Option<Need> {
         let lacks = |need: &Need| !need.is_met(offered);
-        if let Some(need) = rules.needs.filter(lacks) {
-            return Some(need);
+        match &rules.needs {
+            Some(need) if lacks(need) => return Some(*need),
+            _ => {}
         }
         match self {
             Command::Select(select) | Command::Examine(select) => select.needs().filter(lacks),
@@ -392,6 +393,8 @@ impl Need {
     }
 
     /// Whether a peer with these capabilities has what is needed.
+    // Apart, as most commands need nothing.
+    #[inline(never)]
     pub(crate) fn is_met(&self, offered: &Capabilities) -> bool {
         let is_offered = if self.in_rev2 {
             offered.has_or_rev2(self.capability)
@@ -406,19 +409,24 @@ impl ValidIn {
     /// # Errors
     ///
     /// Why it is not valid in this state.
+    #[inline]
     pub(crate) const fn check(self, state: State) -> Result<(), WrongState> {
+        let is_valid = match self {
+            ValidIn::Any => true,
+            ValidIn::NotAuthenticated => matches!(state, State::NotAuthenticated),
+            ValidIn::LoggedIn => matches!(state, State::Authenticated | State::Selected),
+            ValidIn::Selected => matches!(state, State::Selected),
+        };
+        if is_valid { Ok(()) } else { Err(self.wrong(state)) }
+    }
+
+    #[cold]
+    const fn wrong(self, state: State) -> WrongState {
         match (self, state) {
-            (ValidIn::NotAuthenticated, State::Authenticated | State::Selected) => {
-                Err(WrongState::AlreadyAuthenticated)
-            }
-            (ValidIn::LoggedIn | ValidIn::Selected, State::NotAuthenticated) => {
-                Err(WrongState::NotAuthenticated)
-            }
-            (ValidIn::Selected, State::Authenticated) => Err(WrongState::NoMailbox),
-            (ValidIn::Any, _) | (_, State::NotAuthenticated | State::Authenticated | State::Selected) => {
-                Ok(())
-            }
-            (_, State::Logout) => Err(WrongState::Ending),
+            (_, State::Logout) => WrongState::Ending,
+            (ValidIn::NotAuthenticated, _) => WrongState::AlreadyAuthenticated,
+            (_, State::NotAuthenticated) => WrongState::NotAuthenticated,
+            _ => WrongState::NoMailbox,
         }
     }
 }

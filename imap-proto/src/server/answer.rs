@@ -160,7 +160,7 @@ impl Connection {
     ///
     /// The command is neither of them.
     pub fn accept_upgrade(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        let text = match self.0.command(ticket)?.rules.effect {
+        let text = match self.0.command(ticket)?.effect {
             Effect::StartTls => "begin TLS now",
             Effect::Compress => "compressed from now on",
             _ => return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand)),
@@ -175,7 +175,7 @@ impl Connection {
     ///
     /// The command is not an IDLE that waits for this.
     pub fn accept_idle(&mut self, ticket: Ticket) -> Result<(), Misuse> {
-        if self.0.command(ticket)?.rules.effect != Effect::Idle || self.0.mode != Mode::Answer {
+        if self.0.command(ticket)?.effect != Effect::Idle || self.0.mode != Mode::Answer {
             return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
         }
         self.0.output.put(b"+ idling\r\n");
@@ -187,7 +187,7 @@ impl Connection {
 impl Machine {
     fn check_reply(&self, ticket: Ticket, status: &Reply) -> Result<(), Misuse> {
         let current = self.command(ticket)?;
-        permits_answer(current.rules.effect, status)?;
+        permits_answer(current.effect, status)?;
         match self.mode {
             Mode::Answer => Ok(()),
             Mode::Decision { .. } | Mode::Body | Mode::Tail if !status.is_ok() => Ok(()),
@@ -217,11 +217,13 @@ impl Machine {
     pub(super) fn complete(&mut self, mut reply: Reply) {
         let Some(current) = self.current.take() else { return };
         // Nothing more is told of it.
-        self.events.clear();
+        if !self.events.is_empty() {
+            self.events.clear();
+        }
         if current.bad_end {
             reply = Reply::from_static(ReplyKind::Bad, "expected DONE");
         }
-        let then = self.session.conclude(current.rules.effect, reply.kind);
+        let then = self.session.conclude(current.effect, reply.kind);
         match then {
             Then::LoggedIn => {
                 self.renew_offer();
@@ -280,7 +282,7 @@ impl Machine {
         if self.output.is_full() {
             return Err(Misuse::Full { limit: self.output.limit() });
         }
-        permits_data(data, self.current.as_ref().map(|current| &current.rules), &self.session)?;
+        permits_data(data, self.current.as_ref(), &self.session)?;
         if data.has_form() { Ok(()) } else { Err(Misuse::WrongAnswer(WrongAnswer::Empty)) }
     }
 

@@ -30,11 +30,11 @@ impl Machine {
                 return self.refuse_literal(announced, input, &Refusal::bad(offset, reason));
             }
         };
-        let Parsed { value: Request { tag, command }, deviations, .. } = parsed;
+        let command = &parsed.value.command;
         let rules = command.rules();
         let mut checked = match unknown {
-            None => self.permits(&command, &rules),
-            Some(error) => self.permits_unknown(&command, error, &frame.bytes),
+            None => self.permits(command, &rules),
+            Some(error) => self.permits_unknown(command, error, &frame.bytes),
         };
         if checked.is_ok() && announced.size > self.append_limit() {
             checked = Err(Refusal::no(Code::TooBig, "the message is too large"));
@@ -44,14 +44,15 @@ impl Machine {
         }
         if let Err(refusal) = checked {
             self.give_up(announced, input)?;
-            return self.refuse_command(&tag, command, refusal);
+            return self.refuse_command(parsed.value, refusal);
         }
         let last = command.appended().and_then(|append| append.messages.last());
         let Some(open) = last.filter(|message| message.literals().count() > 0).map(OpenAppend::after) else {
             let refusal = Refusal::bad(0, "expected the message as a literal");
             return self.refuse_literal(announced, input, &refusal);
         };
-        let ticket = self.begin(tag, rules);
+        let Parsed { value: Request { tag, command }, deviations, .. } = parsed;
+        let ticket = self.begin(tag, rules.effect, rules.expunge);
         self.several = matches!(command, Command::Append(_));
         self.await_body(announced, announced.size, open, input);
         Ok(Some(Event::Command { ticket, command, deviations }))

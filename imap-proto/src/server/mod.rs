@@ -229,7 +229,7 @@ impl mailwire_core::Connection for Connection {
     /// Sends a challenge to AUTHENTICATE. The client's answer comes as [`Event::AuthResponse`].
     fn send_auth(&mut self, step: SaslStep) -> Result<(), SendError<SaslStep>> {
         let authenticates =
-            self.0.current.as_ref().is_some_and(|current| current.rules.effect == Effect::Authenticate);
+            self.0.current.as_ref().is_some_and(|current| current.effect == Effect::Authenticate);
         if !authenticates || self.0.mode != Mode::Answer || self.0.failed.is_some() {
             return Err(SendError::new(
                 Misuse::WrongState(WrongState::NothingDue("step of an exchange")),

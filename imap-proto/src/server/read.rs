@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Deviation, Dialect, Error, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade,
+    Dialect, Error, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade,
     private::{await_tls, once_drained, refuse_injection},
     sasl::{self, Steps},
 };
@@ -17,8 +17,8 @@ use super::{
 use crate::{
     capability::{Capabilities, Capability},
     command::{
-        Command, Effect, LITERAL_MINUS, Literals, Name, Request, Rules, announces_message, parse_head,
-        row_of, takes_message,
+        Command, Effect, LITERAL_MINUS, Literals, Name, Request, announces_message, parse_head, row_of,
+        takes_message,
     },
     extensions::condstore,
     framing::{Announcement, Frame, Framed, Hide, login_end},
@@ -97,7 +97,7 @@ impl Machine {
     }
 
     fn awaits_upgrade(&self) -> bool {
-        self.current.as_ref().is_some_and(|current| current.rules.effect == Effect::StartTls)
+        self.current.as_ref().is_some_and(|current| current.effect == Effect::StartTls)
     }
 
     fn at_eof(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
@@ -248,7 +248,7 @@ impl Machine {
 
     /// Answers a command that is not handed out.
     #[cold]
-    pub(super) fn refuse_command(&mut self, tag: &Tag, command: Command, refusal: Refusal) -> Reading {
+    pub(super) fn refuse_command(&mut self, Request { tag, command }: Request, refusal: Refusal) -> Reading {
         self.tagged(tag.as_bytes(), &refusal.status);
         self.count_bad()?;
         Ok(Some(Event::Refused { command, reply: Box::new(refusal.status) }))
@@ -273,23 +273,25 @@ impl Machine {
             Mode::Tail => Ok(self.end_body(&frame)),
             _ => {
                 let mut unknown = None;
-                match self.parse(&mut frame, &mut unknown) {
-                    Ok(Parsed { value: Request { tag, command }, deviations, .. }) => match unknown {
-                        None => self.dispatch(tag, command, deviations, input),
-                        Some(error) => match self.permits_unknown(&command, error, &frame.bytes) {
-                            Ok(()) => self.dispatch(tag, command, deviations, input),
-                            Err(refusal) => self.refuse_command(&tag, command, refusal),
-                        },
-                    },
+                let parsed = match self.parse(&mut frame, &mut unknown) {
+                    Ok(parsed) => parsed,
                     Err(ParseError { offset, reason, .. }) => {
-                        self.refuse_line(frame.bytes, &Refusal::bad(offset, reason))
+                        return self.refuse_line(frame.bytes, &Refusal::bad(offset, reason));
+                    }
+                };
+                if let Some(error) = unknown {
+                    let permitted = self.permits_unknown(&parsed.value.command, error, &frame.bytes);
+                    if let Err(refusal) = permitted {
+                        return self.refuse_command(parsed.value, refusal);
                     }
                 }
+                self.dispatch(parsed, input)
             }
         }
     }
 
     /// The command; `unknown` is what of it is not known though the command is.
+    #[inline]
     pub(super) fn parse(
         &self,
         frame: &mut Frame,
@@ -300,41 +302,38 @@ impl Machine {
         Request::parse_telling(&frame.bytes, &context, unknown)
     }
 
-    /// Whether the application takes it, which then has to be allowed now.
+    /// Whether the application takes what is not known in it, which then has to be allowed now.
+    #[cold]
     pub(super) fn permits_unknown(
         &self,
         command: &Command,
         error: ParseError,
         bytes: &Bytes,
     ) -> Result<(), Refusal> {
+        let takes_members = self.config.pass_unknown_commands;
         match self.permits(command, &command.rules()) {
-            Err(refusal) if refusal.is_unknown_command() => {
-                Err(Refusal::unknown(error, word_at(bytes, error.offset)))
-            }
-            permitted => permitted,
+            Ok(()) if takes_members || matches!(command, Command::Other(_)) => Ok(()),
+            Err(refusal) if !refusal.is_unknown_command() => Err(refusal),
+            _ => Err(Refusal::unknown(error, word_at(bytes, error.offset))),
         }
     }
 
     #[inline]
-    fn dispatch(
-        &mut self,
-        tag: Tag,
-        command: Command,
-        deviations: Vec<Deviation>,
-        input: &BytesMut,
-    ) -> Reading {
+    fn dispatch(&mut self, parsed: Parsed<Request>, input: &BytesMut) -> Reading {
+        let Request { tag, command } = &parsed.value;
         let rules = command.rules();
-        if let Err(refusal) = self.permits(&command, &rules) {
-            return self.refuse_command(&tag, command, refusal);
+        if let Err(refusal) = self.permits(command, &rules) {
+            return self.refuse_command(parsed.value, refusal);
         }
-        let is_whole = command.appended().is_some_and(|append| append.literals().next().is_none());
-        if rules.effect == Effect::Append && !is_whole {
+        // Nothing of it is still to come: it is put together of what the server has.
+        let is_whole_append = rules.effect == Effect::Append;
+        if is_whole_append && command.appended().is_none_or(|append| append.literals().next().is_some()) {
             // A message that is not announced by a literal at the end of a line does not exist.
             let refusal = Refusal::bad(0, "expected the message as a literal");
-            return self.refuse_command(&tag, command, refusal);
+            return self.refuse_command(parsed.value, refusal);
         }
-        self.count_idle(&command)?;
-        match &command {
+        self.count_idle(command)?;
+        match command {
             Command::Capability => {
                 let offer = self.offer.as_slice();
                 self.output.write(|out| {
@@ -345,7 +344,7 @@ impl Machine {
                 self.tagged(tag.as_bytes(), &Reply::from_static(ReplyKind::Ok, "done"));
                 return Ok(None);
             }
-            Command::Enable(asked) => return Ok(self.enable(&tag, asked)),
+            Command::Enable(asked) => return Ok(self.enable(tag, asked)),
             Command::StartTls => refuse_injection("STARTTLS", input)?,
             // RFC 9051 section 7.1, RFC 7162 section 3.2.11: what comes from here on is about the new mailbox.
             Command::Select(_) | Command::Examine(_)
@@ -357,10 +356,12 @@ impl Machine {
             _ => {}
         }
         // What enables it is refused where it is not offered.
-        self.session.condstore = self.session.condstore
-            || (self.config.offers.condstore && condstore::enables_condstore(&command));
-        let ticket = self.begin(tag, Rules { expunge: command.expunges(&rules), ..rules });
-        if is_whole {
+        self.session.condstore =
+            self.session.condstore || (self.config.offers.condstore && condstore::enables_condstore(command));
+        let expunge = command.expunges(&rules);
+        let Parsed { value: Request { tag, command }, deviations, .. } = parsed;
+        let ticket = self.begin(tag, rules.effect, expunge);
+        if is_whole_append {
             self.events.push_back(Event::BodyEnd { ticket });
         }
         Ok(Some(Event::Command { ticket, command, deviations }))
@@ -372,10 +373,11 @@ impl Machine {
     }
 
     /// The command goes to the application.
-    pub(super) fn begin(&mut self, tag: Tag, rules: Rules) -> Ticket {
+    pub(super) fn begin(&mut self, tag: Tag, effect: Effect, expunge: bool) -> Ticket {
         let ticket = self.tickets.issue();
         self.session.bad_commands = 0;
-        self.current = Some(Current { ticket, tag, rules, steps: Steps::default(), bad_end: false });
+        let steps = Steps::default();
+        self.current = Some(Current { ticket, tag, effect, expunge, steps, bad_end: false });
         self.mode = Mode::Answer;
         ticket
     }

@@ -6,13 +6,13 @@ use mailwire_core::{Channel, Invalid, Misuse, ParseError, WrongAnswer, WrongStat
 
 use super::{
     refusal::{Refusal, UNKNOWN_COMMAND},
-    state::{Machine, Session},
+    state::{Current, Machine, Session},
 };
 use crate::{
     capability::Capability,
     command::{
-        AppendLiteral, Authenticate, Command, Create, Effect, List, ListReturnOpt, ListSelectOpt,
-        OtherCommand, Rules, Then, rules::ValidIn,
+        Authenticate, Command, Create, Effect, List, ListReturnOpt, ListSelectOpt, OtherCommand, Rules, Then,
+        rules::ValidIn,
     },
     extensions::{ExtensionCommand, condstore},
     response::{Code, FetchData, Reply, ReplyKind, Untagged},
@@ -42,28 +42,33 @@ impl Machine {
         if command.lacks(rules, self.config.capabilities()).is_some() {
             return Err(Refusal::bad(0, "the extension is not offered"));
         }
-        if !self.session.qresync && condstore::needs_enabled(command) {
-            return Err(Refusal::bad(0, "QRESYNC is not enabled"));
-        }
         if self.session.uid_only && command.needs_numbers(rules) {
             let refusal = Refusal::bad(0, "message numbers are not used once UIDONLY is enabled");
             return Err(refusal.with_code(Code::UidRequired));
         }
-        if let Some(conflict) = command.conflict() {
-            return Err(Refusal::bad(0, conflict));
+        let utf8 = self.session.utf8_accept;
+        if self.config.offers.utf8_only && !utf8 {
+            permits_before_utf8(command, rules)?;
         }
-        self.permits_utf8(command, rules)?;
         match command {
-            Command::Search(_)
-            | Command::ESearch(_)
-            | Command::Sort(_)
-            | Command::Thread(_)
-            | Command::Fetch(_) => match command.unknown_member() {
-                Some((what, name)) if !self.config.pass_unknown_commands => {
-                    Err(Refusal::unknown(ParseError::new(0, what), name.as_bytes()))
-                }
-                _ => Ok(()),
-            },
+            Command::Fetch(_) | Command::Select(_) | Command::Examine(_)
+                if !self.session.qresync && condstore::needs_enabled(command) =>
+            {
+                Err(Refusal::bad(0, "QRESYNC is not enabled"))
+            }
+            // RFC 6855 section 3.
+            Command::Search(_) | Command::ESearch(_)
+                if utf8 && command.searched().is_some_and(|search| search.charset.is_some()) =>
+            {
+                Err(Refusal::bad(0, "everything is UTF-8 now: there is no character set to name"))
+            }
+            Command::Search(_) | Command::ESearch(_) | Command::Sort(_) | Command::Thread(_) => {
+                command.conflict().map_or(Ok(()), |conflict| Err(Refusal::bad(0, conflict)))
+            }
+            // Section 4.
+            Command::Append(_) | Command::Replace(_) if !utf8 && command.appends_utf8() => {
+                Err(Refusal::bad(0, "UTF8=ACCEPT is not enabled"))
+            }
             Command::Extension(ExtensionCommand::UidBatches(batches)) => batches
                 .refusal()
                 .map_or(Ok(()), |reply| Err(Refusal::of(reply, "these batches cannot be made"))),
@@ -83,28 +88,6 @@ impl Machine {
             Command::Authenticate(authenticate) => self.permits_authenticate(authenticate),
             _ => Ok(()),
         }
-    }
-
-    /// What UTF8=ACCEPT asks of a client, and UTF8=ONLY (RFC 6855 sections 3, 4 and 6, RFC 9755).
-    fn permits_utf8(&self, command: &Command, rules: &Rules) -> Result<(), Refusal> {
-        if self.session.utf8_accept {
-            return match command {
-                Command::Search(_) | Command::ESearch(_)
-                    if command.searched().is_some_and(|search| search.charset.is_some()) =>
-                {
-                    Err(Refusal::bad(0, "everything is UTF-8 now: there is no character set to name"))
-                }
-                _ => Ok(()),
-            };
-        }
-        if command.appended().is_some_and(|append| append.literals().any(AppendLiteral::is_utf8)) {
-            return Err(Refusal::bad(0, "UTF8=ACCEPT is not enabled"));
-        }
-        let needs_utf8 = matches!(rules.valid_in, ValidIn::LoggedIn | ValidIn::Selected);
-        if needs_utf8 && !matches!(command, Command::Enable(_)) && self.config.offers.utf8_only {
-            return Err(Refusal::no(Code::Cannot, "ENABLE UTF8=ACCEPT first"));
-        }
-        Ok(())
     }
 
     fn permits_other(&self, command: &OtherCommand) -> Result<(), Refusal> {
@@ -150,6 +133,10 @@ impl Machine {
 impl Session {
     /// The command was answered.
     pub(super) fn conclude(&mut self, effect: Effect, answer: ReplyKind) -> Then {
+        // As most commands.
+        if effect == Effect::Nothing {
+            return Then::GoOn;
+        }
         self.state = effect.after(self.state, answer);
         let then = effect.then(answer);
         match effect {
@@ -183,7 +170,7 @@ pub(super) fn permits_answer(effect: Effect, answer: &Reply) -> Result<(), Misus
 /// Whether the application may say this while `current` is in progress (RFC 9051 section 7.5.1).
 pub(super) fn permits_data(
     data: &Untagged,
-    current: Option<&Rules>,
+    current: Option<&Current>,
     session: &Session,
 ) -> Result<(), Misuse> {
     match data {
@@ -191,7 +178,7 @@ pub(super) fn permits_data(
             Err(Misuse::WrongAnswer(WrongAnswer::NotFinal))
         }
         Untagged::Expunge(_) | Untagged::Vanished(_)
-            if !current.map_or(session.expunges_at_any_time, |rules| rules.expunge) =>
+            if !current.map_or(session.expunges_at_any_time, |current| current.expunge) =>
         {
             Err(Misuse::WrongState(WrongState::NumbersInUse))
         }
@@ -226,6 +213,16 @@ pub(super) fn permits_offer(capability: &Capability) -> Result<(), Invalid> {
         }
         _ => Ok(()),
     }
+}
+
+/// What UTF8=ONLY asks of a client (RFC 6855 section 6, RFC 9755).
+#[cold]
+fn permits_before_utf8(command: &Command, rules: &Rules) -> Result<(), Refusal> {
+    let needs_utf8 = matches!(rules.valid_in, ValidIn::LoggedIn | ValidIn::Selected);
+    if needs_utf8 && !matches!(command, Command::Enable(_)) {
+        return Err(Refusal::no(Code::Cannot, "ENABLE UTF8=ACCEPT first"));
+    }
+    Ok(())
 }
 
 /// The options of LIST ([RFC 5258 section 3](https://www.rfc-editor.org/rfc/rfc5258#section-3)).

@@ -90,6 +90,7 @@ impl Machine {
     }
 
     /// Whether the client can read all of a reply.
+    #[inline]
     fn can_read(&self, reply: &Reply) -> bool {
         self.session.utf8() || reply.is_ascii()
     }

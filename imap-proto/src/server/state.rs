@@ -9,7 +9,7 @@ use super::{Config, Event};
 use crate::{
     body::Outgoing,
     capability::Capabilities,
-    command::{OpenAppend, Rules},
+    command::{Effect, OpenAppend},
     framing::{Framer, Speaker},
     state::State,
     types::Tag,
@@ -184,7 +184,9 @@ pub(super) enum Mode {
 pub(super) struct Current {
     pub(super) ticket: Ticket,
     pub(super) tag: Tag,
-    pub(super) rules: Rules,
+    pub(super) effect: Effect,
+    /// EXPUNGE may be sent while it is in progress.
+    pub(super) expunge: bool,
     /// The responses of its exchange.
     pub(super) steps: Steps,
     /// What ended IDLE was not DONE.

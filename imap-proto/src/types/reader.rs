@@ -56,6 +56,7 @@ pub(crate) struct Reader<'a> {
     cursor: Cursor<'a>,
     context: &'a ParseContext,
     depth: usize,
+    unknown: Option<ParseError>,
 }
 
 impl<'a> Deref for Reader<'a> {
@@ -77,7 +78,7 @@ impl<'a> Reader<'a> {
     /// A reader of `frame`, which has no line end of its own.
     #[inline]
     pub(crate) fn new(frame: &'a Bytes, context: &'a ParseContext) -> Self {
-        Self { cursor: Cursor::new(frame, context.dialect), context, depth: 0 }
+        Self { cursor: Cursor::new(frame, context.dialect), context, depth: 0, unknown: None }
     }
 
     /// Looks at how the last line of the frame ended.
@@ -92,6 +93,18 @@ impl<'a> Reader<'a> {
             Newline::CrLf => Ok(()),
             Newline::Lf => self.deviate_at(end, deviation::BARE_LF),
         }
+    }
+
+    /// What began at `start` is kept, though it is not known here.
+    #[cold]
+    pub(crate) fn leave_unknown(&mut self, start: usize, what: &'static str) {
+        self.unknown.get_or_insert(ParseError::new(start, what));
+    }
+
+    /// The first that was kept and is not known.
+    #[inline]
+    pub(crate) const fn unknown(&self) -> Option<ParseError> {
+        self.unknown
     }
 
     /// Whether `more` levels may begin within those that the reader is in.
@@ -118,6 +131,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Ends reading.
+    #[inline(always)]
     pub(crate) fn finish<T>(self, value: T) -> Parsed<T> {
         self.cursor.finish(value)
     }

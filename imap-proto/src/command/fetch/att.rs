@@ -95,7 +95,9 @@ impl FetchAtt {
     ///             "BINARY.SIZE" section-binary /
     ///             "MODSEQ"                                                    ; RFC 7162
     /// ```
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
+    ///
+    /// In a list, arguments may follow that are not known here.
+    pub(super) fn read(r: &mut Reader<'_>, in_list: bool) -> Result<Self, ParseError> {
         let start = r.offset();
         // `[` is an ATOM-CHAR, but ends the name of an item.
         let name = r.take_while(|byte| byte != b'[' && chars::is(byte, chars::ATOM));
@@ -121,12 +123,12 @@ impl FetchAtt {
             Some(Att::Emailid) => Self::EmailId,
             Some(Att::Threadid) => Self::ThreadId,
             Some(Att::Savedate) => Self::SaveDate,
-            Some(Att::Preview) => Self::Preview(PreviewMods::read(r)),
-            Some(Att::Snippet) => Self::Snippet(PreviewMods::read(r)),
+            Some(Att::Preview) => Self::Preview(PreviewMods::read(r)).with_what_follows(r, start, in_list)?,
+            Some(Att::Snippet) => Self::Snippet(PreviewMods::read(r)).with_what_follows(r, start, in_list)?,
             Some(Att::GmailLabels) => Self::GmailLabels,
             Some(Att::GmailMessageId) => Self::GmailMessageId,
             Some(Att::GmailThreadId) => Self::GmailThreadId,
-            _ => return Self::other(r, start),
+            _ => Self::other(r, start)?.with_what_follows(r, start, in_list)?,
         })
     }
 
@@ -138,6 +140,28 @@ impl FetchAtt {
             return Err(ParseError::new(start, "unknown FETCH item").with_kind(ParseErrorKind::Unknown));
         }
         Ok(Self::Other(Atom::unchecked(r.text_from(start)).into()))
+    }
+
+    /// The arguments of an item that is not known, which stand in a list: `FOO (BAR)`. With modifiers of PREVIEW that
+    /// are not known, it is an item that is not known.
+    #[cold]
+    fn with_what_follows(self, r: &mut Reader<'_>, start: usize, in_list: bool) -> Result<Self, ParseError> {
+        if !in_list || !r.rest().starts_with(b" (") {
+            return Ok(self);
+        }
+        let mut item = match self {
+            Self::Other(item) => item,
+            Self::Snippet(_) => OtherItem::new(Atom::unchecked(Text::from_static("SNIPPET"))),
+            _ => OtherItem::new(Atom::unchecked(Text::from_static("PREVIEW"))),
+        };
+        r.skip(1);
+        let at = r.offset();
+        match Value::read(r)? {
+            Value::List(values) if !values.is_empty() => item.arguments = values,
+            _ => return Err(ParseError::new(at, "empty arguments of a FETCH item")),
+        }
+        r.leave_unknown(start, "unknown FETCH item");
+        Ok(Self::Other(item))
     }
 
     pub(super) fn has_arguments(&self) -> bool {
@@ -216,28 +240,6 @@ impl FetchAtt {
     }
 }
 
-/// What belongs to an item and is not known here.
-#[cold]
-pub(super) fn read_what_follows(r: &mut Reader<'_>, item: &mut FetchAtt) -> Result<(), ParseError> {
-    match item {
-        FetchAtt::Other(item) => read_arguments(r, item),
-        FetchAtt::Preview(_) | FetchAtt::Snippet(_) => read_unknown_mods(r, item),
-        _ => Ok(()),
-    }
-}
-
-/// Modifiers of PREVIEW that are not known: then it is an item that is not known.
-fn read_unknown_mods(r: &mut Reader<'_>, item: &mut FetchAtt) -> Result<(), ParseError> {
-    if !r.rest().starts_with(b" (") {
-        return Ok(());
-    }
-    let name = if matches!(item, FetchAtt::Preview(_)) { "PREVIEW" } else { "SNIPPET" };
-    let mut other = OtherItem::new(Atom::unchecked(Text::from_static(name)));
-    read_arguments(r, &mut other)?;
-    *item = FetchAtt::Other(other);
-    Ok(())
-}
-
 #[cold]
 fn write_other(item: &OtherItem, e: &mut Writer<'_>) {
     e.put(item.name.as_bytes());
@@ -246,20 +248,6 @@ fn write_other(item: &OtherItem, e: &mut Writer<'_>) {
         e.values(&item.arguments);
         e.put(b")");
     }
-}
-
-/// The arguments of an item that is not known, which stand in a list: `PREVIEW (LAZY)`.
-fn read_arguments(r: &mut Reader<'_>, item: &mut OtherItem) -> Result<(), ParseError> {
-    if !r.rest().starts_with(b" (") {
-        return Ok(());
-    }
-    let start = r.offset();
-    r.skip(1);
-    match Value::read(r)? {
-        Value::List(values) if !values.is_empty() => item.arguments = values,
-        _ => return Err(ParseError::new(start + 1, "empty arguments of a FETCH item")),
-    }
-    Ok(())
 }
 
 /// ```text

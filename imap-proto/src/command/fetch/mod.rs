@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use mailwire_core::{ParseError, ParseErrorKind, keywords, setters};
 
 pub use self::att::FetchAtt;
-use self::att::read_what_follows;
 use super::{Messages, rules::Need, writer::Writer};
 use crate::capability::Capability;
 use crate::extensions::condstore;
@@ -128,18 +127,24 @@ impl Fetch {
     /// What a peer lacks of what it must have for the options and items.
     #[inline]
     pub(super) fn lacks(&self, lacks: &impl Fn(&Need) -> bool) -> Option<Need> {
-        let since = self.since.map(|since| match since {
-            Since::Changed(_) => condstore::needs_condstore(),
-            Since::ChangedOrVanished(_) => condstore::needs_qresync(),
-        });
         let items: &[FetchAtt] = match &self.items {
             FetchAtts::List(items) => items,
             _ => &[],
         };
-        let partial = || self.partial.and_then(|_| Some(Need::of(&Capability::Partial)).filter(lacks));
+        let has_options = self.since.is_some() || self.partial.is_some();
+        let in_options = if has_options { self.option_needs().find(lacks) } else { None };
         let saved = || self.messages.needs().filter(lacks);
         let in_items = || items.iter().find_map(|item| item.needs().filter(lacks));
-        since.filter(lacks).or_else(partial).or_else(saved).or_else(in_items)
+        in_options.or_else(saved).or_else(in_items)
+    }
+
+    fn option_needs(&self) -> impl Iterator<Item = Need> {
+        let since = self.since.map(|since| match since {
+            Since::Changed(_) => condstore::needs_condstore(),
+            Since::ChangedOrVanished(_) => condstore::needs_qresync(),
+        });
+        let partial = self.partial.map(|_| Need::of(&Capability::Partial));
+        since.into_iter().chain(partial)
     }
 
     /// ```text
@@ -236,20 +241,15 @@ impl FetchAtts {
         if r.eat(b'(') {
             let mut items = Vec::with_capacity(6);
             r.items(|r| {
-                items.push(FetchAtt::read(r)?);
-                match items.last_mut() {
-                    Some(item @ (FetchAtt::Other(_) | FetchAtt::Preview(_) | FetchAtt::Snippet(_))) => {
-                        read_what_follows(r, item)
-                    }
-                    _ => Ok(()),
-                }
+                items.push(FetchAtt::read(r, true)?);
+                Ok(())
             })?;
             if items.is_empty() {
                 return Err(r.error("an empty list of items"));
             }
             return Ok(Self::List(items));
         }
-        Ok(match FetchAtt::read(r)? {
+        Ok(match FetchAtt::read(r, false)? {
             FetchAtt::Other(item) if item.name.eq_ignore_ascii_case("ALL") => Self::All,
             FetchAtt::Other(item) if item.name.eq_ignore_ascii_case("FAST") => Self::Fast,
             FetchAtt::Other(item) if item.name.eq_ignore_ascii_case("FULL") => Self::Full,

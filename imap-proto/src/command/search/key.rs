@@ -182,15 +182,6 @@ impl SearchKey {
         self.leaf(&mut |key| matches!(key, Self::ModSeq(_)).then_some(())).is_some()
     }
 
-    /// The key in it that is not known here.
-    #[inline]
-    pub(crate) fn unknown(&self) -> Option<&OtherItem> {
-        self.leaf(&mut |key| match key {
-            Self::Other(item) => Some(item),
-            _ => None,
-        })
-    }
-
     /// Whether something in it may be like what is looked for
     /// ([RFC 6203 section 3](https://www.rfc-editor.org/rfc/rfc6203#section-3)).
     #[must_use]

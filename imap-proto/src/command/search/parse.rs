@@ -155,6 +155,7 @@ impl SearchKey {
                 if !matches!(r.peek(), None | Some(b' ' | b')')) {
                     return Err(r.error("expected a space"));
                 }
+                r.leave_unknown(start, "unknown search key");
                 Self::Other(other)
             }
             None => return Err(ParseError::new(start, "not a search key")),

@@ -110,11 +110,13 @@ fn write_other(item: &OtherItem, e: &mut Writer<'_>) {
     }
 }
 
+#[inline(always)]
 fn write_text(e: &mut Writer<'_>, name: &[u8], word: &AString) {
     e.put(name);
     e.astring(word);
 }
 
+#[inline(always)]
 fn write_word(e: &mut Writer<'_>, name: &[u8], word: &Atom) {
     e.put(name);
     e.put(word.as_bytes());
@@ -125,6 +127,7 @@ fn write_id(e: &mut Writer<'_>, name: &[u8], id: &ObjectId) {
     e.put(id.as_bytes());
 }
 
+#[inline(always)]
 fn write_date(e: &mut Writer<'_>, name: &[u8], date: Date) {
     e.put(name);
     date.write(e.out);
@@ -140,6 +143,7 @@ fn write_long(e: &mut Writer<'_>, name: &[u8], number: u64) {
     e.number(number);
 }
 
+#[inline(always)]
 fn write_size(e: &mut Writer<'_>, name: &[u8], size: u64) {
     e.put(name);
     e.number(size.min(i64::MAX as u64));
