@@ -382,7 +382,7 @@ impl Machine {
             if !first {
                 return Ok(());
             }
-        } else if self.is_out_of_place() || !self.session.takes(&data, self.is_selecting()) {
+        } else if self.is_out_of_place() || !self.session.takes(&data, || self.is_selecting()) {
             return Ok(());
         }
         match &data {

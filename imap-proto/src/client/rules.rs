@@ -138,7 +138,7 @@ impl Session {
 
     /// Whether untagged data can have a meaning now (RFC 9051 section 11.3): nothing is known of
     /// mailboxes before the login, nor of messages before a mailbox is selected.
-    pub(super) fn takes(&self, data: &Untagged, selecting: bool) -> bool {
+    pub(super) fn takes(&self, data: &Untagged, is_selecting: impl FnOnce() -> bool) -> bool {
         match data {
             Untagged::Reply(_) | Untagged::Capability(_) | Untagged::Id(_) | Untagged::Other(_) => true,
             Untagged::Flags(_)
@@ -146,7 +146,7 @@ impl Session {
             | Untagged::Recent(_)
             | Untagged::Expunge(_)
             | Untagged::Fetch(_)
-            | Untagged::Vanished(_) => selecting || self.state == State::Selected,
+            | Untagged::Vanished(_) => self.state == State::Selected || is_selecting(),
             Untagged::Extension(data) if matches!(**data, ExtensionData::Language(_)) => true,
             _ => self.state != State::NotAuthenticated,
         }

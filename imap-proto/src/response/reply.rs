@@ -246,16 +246,9 @@ impl Continuation {
 }
 
 fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ReplyText) {
-    if let Some(name) = code.and_then(Code::known_name) {
-        out.push(b'[');
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"] ");
-    } else if let Some(code) = code.filter(|code| code.is_writable()) {
-        out.push(b'[');
-        code.write(out);
-        out.extend_from_slice(b"] ");
-    } else if text.as_bytes().iter().find(|&&byte| byte != b' ') == Some(&b'[') {
-        // It must not be read as a code, which lenient readers do after several spaces too.
+    let is_written = code.is_some_and(|code| write_code(out, code));
+    // It must not be read as a code, which lenient readers do after several spaces too.
+    if !is_written && begins_like_code(text) {
         out.extend_from_slice(b"- ");
     }
     // RFC 3501 wants text, RFC 9051 does not.
@@ -265,6 +258,31 @@ fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ReplyText) {
         text.as_text().append_to(out);
     } else {
         write_beyond_ascii(out, text);
+    }
+}
+
+/// A code, if it has a form that can be written.
+#[inline]
+fn write_code(out: &mut Vec<u8>, code: &Code) -> bool {
+    if let Some(name) = code.known_name() {
+        out.push(b'[');
+        out.extend_from_slice(name.as_bytes());
+    } else if code.is_writable() {
+        out.push(b'[');
+        code.write(out);
+    } else {
+        return false;
+    }
+    out.extend_from_slice(b"] ");
+    true
+}
+
+#[inline]
+fn begins_like_code(text: &ReplyText) -> bool {
+    match text.as_bytes() {
+        [b'[', ..] => true,
+        [b' ', spaces @ ..] => spaces.iter().find(|&&byte| byte != b' ') == Some(&b'['),
+        _ => false,
     }
 }
 
