@@ -197,9 +197,9 @@ extensions! {
     2 "METADATA", "METADATA-SERVER" in "RFC 5464": Whole Whole
         "annotations of mailboxes and of the server"
         ["mail-store/tests/imap_boxes.rs::annotations"]
-    2 "NOTIFY" in "RFC 5465": Whole Values
-        "news of any mailbox; missing: the server's conversation, the store"
-        ["mail-transport/tests/imap_notify.rs::news_of_other_mailboxes_come_by_themselves", "imap-proto/tests/notify.rs::expunge_comes_between_commands_only_where_it_was_asked_for"]
+    2 "NOTIFY" in "RFC 5465": Whole Whole
+        "news of any mailbox"
+        ["mail-store/tests/imap_notify.rs::other_mailboxes", "mail-store/tests/imap_notify.rs::by_our_client", "mail-transport/tests/imap_notify.rs::news_of_other_mailboxes_come_by_themselves", "imap-proto/tests/notify.rs::expunge_comes_between_commands_only_where_it_was_asked_for"]
     2 "UIDONLY" in "RFC 9586": Whole Whole
         "no sequence numbers"
         ["mail-store/tests/imap_large.rs::without_sequence_numbers", "mail-store/tests/imap_large.rs::uidonly_on_the_wire"]

@@ -2,7 +2,7 @@
 
 use mailwire_core::Text;
 use mailwire_imap::{
-    extensions::acl::Rights,
+    extensions::{acl::Rights, metadata::EntryName},
     types::{FlagSet, ModSeq, ObjectId, Uid, UidValidity},
 };
 
@@ -142,13 +142,23 @@ pub struct Mailboxes {
     /// All names that the user is subscribed to, with or without a mailbox. `None` if that has not
     /// changed.
     pub subscriptions: Option<Vec<MailboxPath>>,
+    /// The annotations that were changed, of mailboxes and of the account itself (RFC 5464). `None` if that is not known,
+    /// or not any more.
+    pub annotations: Option<Vec<(Option<MailboxId>, EntryName)>>,
 }
 
 impl Mailboxes {
     /// Nothing has changed up to `mod_seq`.
     #[must_use]
     pub const fn new(mod_seq: ModSeq) -> Self {
-        Self { mod_seq, mailboxes: Vec::new(), gone: Vec::new(), complete: false, subscriptions: None }
+        Self {
+            mod_seq,
+            mailboxes: Vec::new(),
+            gone: Vec::new(),
+            complete: false,
+            subscriptions: None,
+            annotations: Some(Vec::new()),
+        }
     }
 }
 

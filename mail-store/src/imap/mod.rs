@@ -2,6 +2,7 @@
 
 mod catenate;
 mod fetch;
+mod notify;
 mod open;
 mod order;
 pub(crate) mod rights;
@@ -79,6 +80,7 @@ impl<S: Store, A: Authenticator + 'static> Service for ImapService<S, A> {
         let of_all_stores = [
             Capability::CondStore,
             Capability::QResync,
+            Capability::Notify,
             Capability::Preview,
             Capability::PreviewFuzzy,
             Capability::SnippetFuzzy,

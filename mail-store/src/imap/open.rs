@@ -48,6 +48,23 @@ impl News {
         let sets = [&self.arrived, &self.recent, &self.vanished];
         sets.iter().all(|set| set.is_empty()) && self.flags.is_empty() && !self.gone
     }
+
+    /// Messages are gone. Those that the client was never told of it is not told of now.
+    fn vanish(&mut self, gone: &Uids) {
+        let unknown = self.arrived.union(&self.recent);
+        for news in [&mut self.arrived, &mut self.recent] {
+            *news = news.difference(gone);
+        }
+        for uid in gone
+            .ranges()
+            .flat_map(|(first, last)| self.flags.range(first..=last))
+            .copied()
+            .collect::<Vec<_>>()
+        {
+            self.flags.remove(&uid);
+        }
+        self.vanished.add(&gone.difference(&unknown));
+    }
 }
 
 impl<S: Store> Open<S> {
@@ -84,13 +101,16 @@ impl<S: Store> Open<S> {
                 let first = self.store.recent(self.mailbox, below, !self.read_only).await?;
                 recent = changes.arrived.difference(&Uids::below(first));
             }
+            let known = Uids::below(self.cursor.uid_next());
             self.cursor = changes.cursor;
             self.behind = changes.more;
             let arrived = changes.arrived.difference(&recent);
             self.news.recent.add(&recent);
             self.news.arrived.add(&arrived);
-            self.news.vanished.add(&changes.vanished);
             self.news.gone |= changes.gone;
+            if !changes.vanished.is_empty() {
+                self.news.vanish(&changes.vanished.intersection(&known));
+            }
             for (uid, mod_seq, flags) in changes.flags {
                 let is_ours = |own: &&Stored| own.mod_seq == mod_seq && own.changed.contains(uid);
                 let own = own.iter().find(is_ours);
@@ -127,14 +147,19 @@ impl<S: Store> Open<S> {
         }
     }
 
+    /// The end of the mailbox, if that has come, and nothing else.
+    pub(super) fn take_end(&mut self) -> Vec<Update> {
+        if std::mem::take(&mut self.news.gone) { vec![Update::MailboxGone] } else { Vec::new() }
+    }
+
     pub(super) async fn changed(&mut self) {
         self.watch.changed().await;
     }
 
-    /// What the client is to be told, a page of it. It can be dropped: nothing is lost.
-    pub(super) async fn take_news(&mut self) -> Vec<Update> {
+    /// What the client is to be told, a page of it; flags only `with_flags`. It can be dropped: nothing is lost.
+    pub(super) async fn take_news(&mut self, with_flags: bool) -> Vec<Update> {
         let mut flags = Vec::new();
-        let page: Uids = self.news.flags.iter().take(PAGE).copied().collect();
+        let page: Uids = self.news.flags.iter().take(if with_flags { PAGE } else { 0 }).copied().collect();
         if !page.is_empty() {
             let fields = Fields::new().with_flags(true);
             match self.store.messages(self.mailbox, &page, fields, usize::MAX).await {

@@ -20,14 +20,20 @@ use mailwire_transport::{
         Appended, Body, Changes, ChangesOptions, Copied, CopyOptions, CreateOptions, FetchOptions,
         FetchWriter, GrantableRights, LabelOptions, Labelled, Mailbox, Messages, MetadataOptions, NewMessage,
         Refusal, SearchOptions, SelectOptions, Selected, Session, SortOptions, Status, StatusOptions,
-        StoreOptions, Stored, ThreadOptions, Update, UrlContent, UrlOptions,
+        StoreOptions, Stored, ThreadOptions, Update, UrlContent, UrlOptions, WatchOptions,
     },
 };
 
-use super::{fetch::Plan, open::Open, order, rights, search, try_create, user::User};
+use super::{
+    fetch::Plan,
+    notify::{Others, status},
+    open::Open,
+    order, rights, search, try_create,
+    user::User,
+};
 use crate::{
-    AccountId, BodyWriter, Cursor, Error, Fields, Filter, FlagChange, How, InternalDate, LabelChange,
-    MAX_CHANGED, MailboxChange, MailboxPath, Store, Target, Uids, Which,
+    AccountId, BodyWriter, Cursor, Delivered, Error, Fields, Filter, FlagChange, How, InternalDate,
+    LabelChange, MAX_CHANGED, MailboxChange, MailboxPath, Store, Target, Uids, Which,
 };
 
 /// So many rows are asked of a store at once.
@@ -37,13 +43,16 @@ const ROWS: u32 = 1000;
 pub struct ImapSession<S: Store> {
     user: User<S>,
     open: Option<Open<S>>,
+    wanted: WatchOptions,
+    others: Option<Others<S>>,
     /// Applications and the users that fetch URLs for them.
     url_agents: Arc<[(String, String)]>,
 }
 
 impl<S: Store> ImapSession<S> {
     pub(super) const fn new(store: S, account: AccountId, url_agents: Arc<[(String, String)]>) -> Self {
-        Self { user: User { store, account }, open: None, url_agents }
+        let user = User { store, account };
+        Self { user, open: None, wanted: WatchOptions::new(), others: None, url_agents }
     }
 
     fn opened(&mut self) -> Result<(&S, &mut Open<S>), Refusal> {
@@ -61,6 +70,10 @@ impl<S: Store> ImapSession<S> {
             rights::check(open.rights, Rights::DELETE_MESSAGES | Rights::EXPUNGE)?;
         }
         let copied = store.copy(open.mailbox, &uids.into(), target.id, how).await.map_err(try_create)?;
+        if let Some(others) = &mut self.others {
+            let messages = u32::try_from(copied.source.len()).unwrap_or(u32::MAX);
+            others.put(target.id, copied.mod_seq, messages);
+        }
         Ok(Copied::new(copied.uid_validity, copied.pairs().collect::<Vec<_>>()))
     }
 
@@ -71,13 +84,36 @@ impl<S: Store> ImapSession<S> {
                 tracing::warn!(%error, "the store does not tell what has changed");
             }
         }
+        if let Some(others) = &mut self.others {
+            if let Err(error) = others.catch_up(&self.user.store, self.user.account).await {
+                tracing::warn!(%error, "the store does not tell which mailboxes have changed");
+            }
+        }
     }
 
     async fn take_news(&mut self) -> Vec<Update> {
-        match &mut self.open {
-            Some(open) => open.take_news().await,
+        let mailbox = self.open.as_ref().map(|open| open.mailbox);
+        let can_read =
+            self.others.as_ref().zip(mailbox).is_none_or(|(others, mailbox)| others.can_read(mailbox));
+        let mut updates = match &mut self.open {
+            Some(open) if self.wanted.selected && can_read => open.take_news(self.wanted.flags).await,
+            Some(open) => open.take_end(),
             None => Vec::new(),
+        };
+        // Nothing is waited for after this: what is taken would be lost if this were dropped.
+        if let Some(others) = &mut self.others {
+            updates.extend(others.take_news(mailbox));
         }
+        updates
+    }
+
+    /// What the client put into a mailbox is not news to it.
+    fn put(&mut self, delivered: Vec<Delivered>) -> Vec<Appended> {
+        if let (Some(others), Some(last)) = (&mut self.others, delivered.last()) {
+            let messages = u32::try_from(delivered.len()).unwrap_or(u32::MAX);
+            others.put(last.mailbox, last.mod_seq, messages);
+        }
+        delivered.into_iter().map(|one| Appended::new(one.uid_validity, one.uid)).collect()
     }
 }
 
@@ -132,18 +168,7 @@ impl<S: Store> Session for ImapSession<S> {
     async fn status(&mut self, mailbox: &str, _: &StatusOptions) -> Result<Status, Refusal> {
         let mailbox = self.user.named(mailbox).await?;
         rights::check(mailbox.rights, Rights::READ)?;
-        let mut status = Status::default();
-        status.messages = Some(mailbox.messages);
-        status.recent = Some(mailbox.recent);
-        status.uid_next = Some(mailbox.uid_next);
-        status.uid_validity = Some(mailbox.uid_validity);
-        status.unseen = Some(mailbox.unseen);
-        status.deleted = Some(mailbox.deleted);
-        status.size = Some(mailbox.bytes);
-        status.deleted_bytes = Some(mailbox.deleted_bytes);
-        status.mailbox_id = Some(mailbox.id.object_id());
-        status.highest_mod_seq = Some(mailbox.mod_seq);
-        Ok(status)
+        Ok(status(&mailbox))
     }
 
     async fn select(&mut self, mailbox: &str, options: &SelectOptions) -> Result<Selected, Refusal> {
@@ -290,7 +315,7 @@ impl<S: Store> Session for ImapSession<S> {
         let target = target(&mailbox, &message);
         let stored = self.user.store.deliver(writer.finish().await?, &[target]).await.pop();
         let delivered = stored.unwrap_or(Err(Error::NoSuchMailbox)).map_err(try_create)?;
-        Ok(Some(Appended::new(delivered.uid_validity, delivered.uid)))
+        Ok(self.put(vec![delivered]).pop())
     }
 
     async fn append_all(
@@ -306,7 +331,8 @@ impl<S: Store> Session for ImapSession<S> {
             self.user.write(messages.body(), &mut writer).await?;
             written.push((writer, target(&mailbox, &message)));
         }
-        self.user.deliver(written, None).await
+        let delivered = self.user.deliver(written, None).await?;
+        Ok(self.put(delivered))
     }
 
     async fn replace(
@@ -324,7 +350,8 @@ impl<S: Store> Session for ImapSession<S> {
         let mut writer = self.user.store.body(&[self.user.account], Some(message.length)).await?;
         self.user.write(body, &mut writer).await?;
         let written = vec![(writer, target(&mailbox, &message))];
-        Ok(self.user.deliver(written, Some((from, replaced))).await?.pop())
+        let delivered = self.user.deliver(written, Some((from, replaced))).await?;
+        Ok(self.put(delivered).pop())
     }
 
     async fn copy_to(
@@ -364,11 +391,23 @@ impl<S: Store> Session for ImapSession<S> {
             if !updates.is_empty() {
                 return updates;
             }
-            match &mut self.open {
-                Some(open) => open.changed().await,
-                None => std::future::pending().await,
+            match (&mut self.others, &mut self.open) {
+                // It sees what happens in all mailboxes.
+                (Some(others), _) => others.changed().await,
+                (None, Some(open)) => open.changed().await,
+                (None, None) => std::future::pending().await,
             }
         }
+    }
+
+    async fn watch(&mut self, options: &WatchOptions) -> Result<(), Refusal> {
+        if !options.mailboxes {
+            self.others = None;
+        } else if self.others.is_none() {
+            self.others = Some(Others::new(&self.user.store, self.user.account).await?);
+        }
+        self.wanted = *options;
+        Ok(())
     }
 
     async fn poll_updates(&mut self) -> Vec<Update> {
@@ -419,30 +458,47 @@ impl<S: Store> Session for ImapSession<S> {
             [one] => Some(one.to_string().into()),
             _ => return Err(Error::SpecialUse("a mailbox is for one thing here").into()),
         };
-        self.user.alter(MailboxChange::Create { path, special_use }).await
+        self.user.alter(MailboxChange::Create { path: path.clone(), special_use }).await?;
+        if let Some(others) = &mut self.others {
+            others.named(path);
+        }
+        Ok(())
     }
 
     async fn delete(&mut self, mailbox: &str) -> Result<(), Refusal> {
         let path = MailboxPath::new(mailbox).map_err(|_| Error::NoSuchMailbox)?;
         self.user.check(&path, Rights::DELETE_MAILBOX).await?;
-        self.user.alter(MailboxChange::Delete(path)).await
+        self.user.alter(MailboxChange::Delete(path.clone())).await?;
+        if let Some(others) = &mut self.others {
+            others.named(path);
+        }
+        Ok(())
     }
 
     async fn rename(&mut self, from: &str, to: &str) -> Result<(), Refusal> {
         let (from, to) = (MailboxPath::new(from).map_err(|_| Error::NoSuchMailbox)?, MailboxPath::new(to)?);
         self.user.check(&from, Rights::DELETE_MAILBOX).await?;
         self.user.check_above(&to).await?;
-        self.user.alter(MailboxChange::Rename { from, to }).await
+        self.user.alter(MailboxChange::Rename { from: from.clone(), to: to.clone() }).await?;
+        if let Some(others) = &mut self.others {
+            others.renamed(from, to);
+        }
+        Ok(())
     }
 
     async fn subscribe(&mut self, mailbox: &str, subscribed: bool) -> Result<(), Refusal> {
-        match MailboxPath::new(mailbox) {
-            Ok(path) if subscribed => self.user.alter(MailboxChange::Subscribe(path)).await,
-            Ok(path) => self.user.alter(MailboxChange::Unsubscribe(path)).await,
-            Err(error) if subscribed => Err(error.into()),
+        let path = match MailboxPath::new(mailbox) {
+            Ok(path) => path,
+            Err(error) if subscribed => return Err(error.into()),
             // Nobody can be subscribed to what is no name.
-            Err(_) => Ok(()),
+            Err(_) => return Ok(()),
+        };
+        let change = if subscribed { MailboxChange::Subscribe } else { MailboxChange::Unsubscribe };
+        self.user.alter(change(path.clone())).await?;
+        if let Some(others) = &mut self.others {
+            others.subscribed(path);
         }
+        Ok(())
     }
 
     async fn quota_roots(&mut self, mailbox: &str) -> Result<Vec<QuotaRoot>, Refusal> {
@@ -505,7 +561,11 @@ impl<S: Store> Session for ImapSession<S> {
         entries: &[(EntryName, Option<Text>)],
     ) -> Result<(), Refusal> {
         let mailbox = self.user.annotated(mailbox).await?;
-        Ok(self.user.store.set_metadata(self.user.account, mailbox, entries).await?)
+        self.user.store.set_metadata(self.user.account, mailbox, entries).await?;
+        if let Some(others) = &mut self.others {
+            others.annotated(mailbox, entries.iter().map(|(name, _)| name));
+        }
+        Ok(())
     }
 
     async fn url_key(

@@ -1,10 +1,10 @@
 //! The user of a session, and the mailboxes that clients name.
 
 use mailwire_imap::{extensions::acl::Rights, types::Uid};
-use mailwire_transport::imap::server::{Appended, Refusal};
+use mailwire_transport::imap::server::Refusal;
 
 use super::{rights, try_create};
-use crate::{AccountId, BodyWriter, Error, MailboxChange, MailboxId, MailboxPath, Store, Target};
+use crate::{AccountId, BodyWriter, Delivered, Error, MailboxChange, MailboxId, MailboxPath, Store, Target};
 
 /// Whose session it is.
 pub(super) struct User<S> {
@@ -39,7 +39,7 @@ impl<S: Store> User<S> {
         &self,
         written: Vec<(S::Writer, Target)>,
         replaced: Option<(MailboxId, Uid)>,
-    ) -> Result<Vec<Appended>, Refusal> {
+    ) -> Result<Vec<Delivered>, Refusal> {
         let store = &self.store;
         let mut ready = Vec::with_capacity(written.len());
         for (writer, target) in written {
@@ -53,8 +53,7 @@ impl<S: Store> User<S> {
                 }
             }
         }
-        let delivered = store.deliver_all(&ready, replaced).await.map_err(try_create)?;
-        Ok(delivered.into_iter().map(|one| Appended::new(one.uid_validity, one.uid)).collect())
+        store.deliver_all(&ready, replaced).await.map_err(try_create)
     }
 
     /// A mailbox that messages are put into.

@@ -9,7 +9,10 @@ use std::{
 
 use bytes::Bytes;
 use mailwire_core::Text;
-use mailwire_imap::types::{FlagSet, MailboxAttribute, ModSeq, Uid, UidValidity};
+use mailwire_imap::{
+    extensions::metadata::EntryName,
+    types::{FlagSet, MailboxAttribute, ModSeq, Uid, UidValidity},
+};
 use mailwire_transport::sasl::StoredPassword;
 use tokio::sync::watch;
 
@@ -31,6 +34,8 @@ use crate::{
 
 /// So many mailboxes are remembered as gone.
 const MAX_GONE: usize = 1000;
+/// So many changes of annotations are remembered.
+const MAX_ANNOTATED: usize = 500;
 
 #[derive(Debug)]
 pub(super) struct Account {
@@ -58,6 +63,10 @@ pub(super) struct State {
     gone: Vec<(u64, MailboxId)>,
     /// Up to this change, `gone` is not complete.
     gone_floor: u64,
+    /// The annotations that were changed, with the change that did it.
+    annotated: Vec<(u64, Option<u32>, EntryName)>,
+    /// Up to this change, `annotated` is not complete.
+    annotated_floor: u64,
     pub(super) messages: u64,
     /// Of messages and keywords.
     pub(super) bytes: u64,
@@ -100,6 +109,8 @@ impl Account {
             subscribed_at: 1,
             gone: Vec::new(),
             gone_floor: 0,
+            annotated: Vec::new(),
+            annotated_floor: 0,
             messages: 0,
             bytes: 0,
             annotations: Annotations::default(),
@@ -233,6 +244,29 @@ impl State {
             gone: gone.collect(),
             complete,
             subscriptions: subscriptions.map(Iterator::collect),
+            annotations: self.annotated_after(after),
+        }
+    }
+
+    /// The annotations that were changed after some change; `None` if that is not known any more.
+    fn annotated_after(&self, after: u64) -> Option<Vec<(Option<MailboxId>, EntryName)>> {
+        let later = self.annotated.iter().rev().take_while(|(change, ..)| *change > after);
+        let of_mailbox = |number: u32| self.folder(number).ok().map(|folder| folder.info().id);
+        let entries = later.filter_map(|(_, number, entry)| match number {
+            Some(number) => Some((Some(of_mailbox(*number)?), entry.clone())),
+            None => Some((None, entry.clone())),
+        });
+        (after == 0 || after >= self.annotated_floor).then(|| entries.collect())
+    }
+
+    /// Annotations were changed, by one change.
+    pub(super) fn annotated(&mut self, number: Option<u32>, entries: impl Iterator<Item = EntryName>) {
+        let change = self.next_change();
+        // What is kept holds no receive buffer alive.
+        self.annotated.extend(entries.map(|entry| (change, number, entry.compact())));
+        if self.annotated.len() > MAX_ANNOTATED {
+            let late = self.annotated.len() - MAX_ANNOTATED / 2;
+            self.annotated_floor = self.annotated.drain(..late).next_back().map_or(0, |(change, ..)| change);
         }
     }
 

@@ -124,6 +124,7 @@ impl State {
             Some(number) => self.folder_mut(number)?.annotations = after,
             None => self.annotations = after,
         }
+        self.annotated(number, entries.iter().map(|(name, _)| name.clone()));
         Ok(())
     }
 

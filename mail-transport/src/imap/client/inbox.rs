@@ -131,6 +131,8 @@ pub(super) struct Inbox {
     part: Option<Code>,
     /// Who hears how far a call has come.
     pub(super) progress: Option<ProgressHook>,
+    /// NOTIFY has asked for items of new messages.
+    pub(super) shows_new: bool,
 }
 
 impl Inbox {
@@ -148,6 +150,7 @@ impl Inbox {
             utf8: false,
             part: None,
             progress: None,
+            shows_new: false,
         }
     }
 
@@ -180,6 +183,7 @@ impl Inbox {
         self.keep_only(|_| false);
         self.malformed.clear();
         self.utf8 = false;
+        self.shows_new = false;
     }
 
     /// An event that belongs to no call that goes on.
@@ -292,7 +296,7 @@ impl Inbox {
                 weight = vanished.uids.ranges().count().saturating_mul(48);
                 Update::Vanished(vanished)
             }
-            Untagged::Fetch(fetch) => match of_fetch(fetch) {
+            Untagged::Fetch(fetch) => match of_fetch(fetch, self.shows_new) {
                 Some((update, heavy)) => {
                     weight = heavy;
                     update
@@ -371,12 +375,22 @@ impl Inbox {
 /// The place of an update in its queue, which can grow to twice what it needs, and is copied then.
 const PLACE: usize = size_of::<(Update, usize)>() * 3;
 
-const fn is_about_messages(update: &Update) -> bool {
-    !matches!(update, Update::Notice(_) | Update::Data(_))
+fn is_about_messages(update: &Update) -> bool {
+    match update {
+        Update::Notice(_) => false,
+        Update::Data(data) => matches!(**data, Untagged::Fetch(_)),
+        _ => true,
+    }
 }
 
-/// What an unsolicited FETCH says, and what it weighs beyond its place in the queue.
-fn of_fetch(mut fetch: FetchData) -> Option<(Update, usize)> {
+/// What an unsolicited FETCH says, and what it weighs beyond its place in the queue. `whole`: what is shown of new
+/// messages stays together.
+fn of_fetch(mut fetch: FetchData, whole: bool) -> Option<(Update, usize)> {
+    let is_of_flags = |item: &MsgAtt| matches!(item, MsgAtt::Uid(_) | MsgAtt::Flags(_) | MsgAtt::ModSeq(_));
+    if whole && !fetch.items.iter().all(is_of_flags) {
+        let (data, weight) = compact(Untagged::Fetch(fetch));
+        return Some((Update::Data(Box::new(data)), weight.saturating_add(size_of::<Untagged>())));
+    }
     let uid = fetch.message_uid();
     let mod_seq = fetch.items.iter().find_map(|item| match item {
         MsgAtt::ModSeq(mod_seq) => *mod_seq,

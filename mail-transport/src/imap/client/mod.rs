@@ -65,7 +65,10 @@ use mailwire_imap::{
     Capabilities, Capability,
     client::{Connection, State},
     command::{AString, Command},
-    extensions::{namespace::NamespaceData, notify::Notify},
+    extensions::{
+        namespace::NamespaceData,
+        notify::{Notify, NotifyEvent},
+    },
     response::{Reply, Untagged},
     types::{ImapString, ModSeq},
 };
@@ -348,7 +351,9 @@ impl Client {
 
     /// NOTIFY: says what the server is to tell by itself from now on, of other mailboxes, too
     /// ([RFC 5465](https://www.rfc-editor.org/rfc/rfc5465)). It comes as [`updates`](Self::updates), STATUS and
-    /// LIST of other mailboxes among them as [`Update::Data`]. [`Notify::none`] ends it.
+    /// LIST of other mailboxes among them as [`Update::Data`], as are the items that are asked of new messages; bodies
+    /// too large for [`Limits::inline_literal`](mailwire_imap::Limits::inline_literal) are left out.
+    /// [`Notify::none`] ends it.
     ///
     /// With [`MailboxFilter::Selected`](mailwire_imap::extensions::notify::MailboxFilter::Selected) messages
     /// change their numbers at any time, so that only calls by UID say what they mean.
@@ -358,7 +363,13 @@ impl Client {
     /// The server does not offer NOTIFY; it refuses, with `BADEVENT` where it does not know an event; or the
     /// connection fails.
     pub async fn notify(&mut self, notify: Notify) -> Result<()> {
-        self.simple(Command::Notify(notify.into())).await
+        let asks = |event: &NotifyEvent| matches!(event, NotifyEvent::MessageNew(items) if !items.is_empty());
+        let shows_new = notify.groups().iter().flat_map(|group| &group.events).any(asks);
+        // They can come before the answer.
+        self.inbox.shows_new |= shows_new;
+        self.simple(Command::Notify(notify.into())).await?;
+        self.inbox.shows_new = shows_new;
+        Ok(())
     }
 
     /// COMPRESS: has both sides compress all that follows ([RFC 4978](https://www.rfc-editor.org/rfc/rfc4978)).

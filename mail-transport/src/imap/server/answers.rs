@@ -4,11 +4,12 @@ use bytes::Bytes;
 use mailwire_core::setters;
 use mailwire_imap::{
     command::FetchAtt,
-    extensions::{acl::Rights, gmail::GmailLabel},
+    extensions::{acl::Rights, gmail::GmailLabel, metadata::EntryName},
     response::MsgAtt,
     types::{BodyStructure, Flag, FlagSet, ModSeq, ObjectId, PermanentFlags, Uid, UidValidity},
 };
 
+use super::listing::Mailbox;
 use crate::server::{Content, NoReader};
 
 /// What is in a mailbox: what STATUS asks for, and more if it costs nothing.
@@ -273,7 +274,7 @@ impl Copied {
     }
 }
 
-/// What happened to an open mailbox.
+/// What happened: to the open mailbox, and to others where [`Session::watch`](super::Session::watch) says so.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {
@@ -292,6 +293,59 @@ pub enum Update {
     MailboxGone,
     /// The user must see this.
     Alert(String),
+    /// Something happened to a mailbox by its name, or to messages of one that is not open.
+    Mailbox(Box<MailboxUpdate>),
+    /// These annotations of the server were changed.
+    ServerMetadata(Vec<EntryName>),
+    /// More has happened to other mailboxes than can be told. Nothing is watched any more.
+    Overflow,
+}
+
+/// What happened to a mailbox that need not be open: see [`Session::watch`](super::Session::watch).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxUpdate {
+    /// The mailbox as it is now, with all its attributes: [`NonExistent`](mailwire_imap::types::MailboxAttribute::NonExistent)
+    /// if there is none of that name, [`NoAccess`](mailwire_imap::types::MailboxAttribute::NoAccess) if the user may
+    /// not read it.
+    pub mailbox: Mailbox,
+    /// What happened.
+    pub event: MailboxEvent,
+}
+
+impl MailboxUpdate {
+    /// An event of a mailbox.
+    #[must_use]
+    pub const fn new(mailbox: Mailbox, event: MailboxEvent) -> Self {
+        Self { mailbox, event }
+    }
+}
+
+/// An event of a mailbox.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailboxEvent {
+    /// Messages came, are gone or have other flags, in a mailbox that is not open.
+    Messages {
+        /// What is in it now.
+        status: Status,
+        /// Whether messages came or are gone.
+        counts: bool,
+        /// Whether another number of messages is not `\Seen`.
+        unseen: bool,
+    },
+    /// A mailbox of this name was made, is gone or was renamed; or one directly below it was made or is gone.
+    /// Mailboxes below one that was renamed are not told of.
+    Name {
+        /// The name that it had before, if it was renamed.
+        old_name: Option<String>,
+    },
+    /// The user has subscribed to the name, or does not any more.
+    Subscription,
+    /// The user may see or read it, or may not any more.
+    Access,
+    /// These annotations were changed.
+    Metadata(Vec<EntryName>),
 }
 
 /// Which rights an identifier can be given ([RFC 4314 section

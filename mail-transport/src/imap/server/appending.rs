@@ -40,7 +40,9 @@ impl<S: Service> Conversation<S> {
             session.append(&name, message, &mut body).await.map(|one| one.into_iter().collect())
         };
         let mut reply = done();
-        reply.code = append_uid(&ended(stored, body).await?);
+        let stored = ended(stored, body).await?;
+        reply.code = append_uid(&stored);
+        self.put(&name, stored.iter().map(|one| one.uid));
         Ok(reply)
     }
 
@@ -65,6 +67,7 @@ impl<S: Service> Conversation<S> {
             let told = status(ReplyKind::Ok, "Stored").with_code(code);
             push(&mut self.driver, Untagged::Reply(told)).await?;
         }
+        self.put(&name, stored.iter().map(|one| one.uid));
         Ok(done())
     }
 

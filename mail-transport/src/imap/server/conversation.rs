@@ -14,7 +14,7 @@ use mailwire_imap::{
 };
 
 use super::{
-    answers::Update,
+    notify::Watching,
     open::{Open, ok},
     refusal::{Refusal, status},
     sending::{ServerDriver, push},
@@ -36,6 +36,8 @@ pub(super) struct Conversation<S: Service> {
     /// Who has logged in.
     pub(super) identity: Option<Identity>,
     pub(super) open: Option<Open>,
+    /// What the client asked to be told by NOTIFY, if it has.
+    pub(super) watching: Option<Watching>,
     /// The tag of the command in progress.
     pub(super) tag: Option<Tag>,
     /// The language that LANGUAGE chose.
@@ -45,9 +47,6 @@ pub(super) struct Conversation<S: Service> {
     /// What of the present command is done, if it is not all.
     pub(super) part: Option<Code>,
 }
-
-/// So many times a session is asked for more news after a command: others may go on for ever.
-const MAX_PAGES: usize = 4096;
 
 /// Why a command does not end in OK.
 pub(super) enum Stop {
@@ -114,6 +113,7 @@ pub(super) async fn serve<S: Service>(
         session: None,
         identity: None,
         open: None,
+        watching: None,
         tag: None,
         part: None,
         language: None,
@@ -127,6 +127,18 @@ impl<S: Service> Conversation<S> {
     async fn run(&mut self) -> Result<(), Error> {
         let mut handle = self.handle.clone();
         loop {
+            let listens = self.watching.as_ref().is_some_and(Watching::is_listening);
+            if listens {
+                if let Some(overdue) = handle.unless_overdue(self.tell_held()).await? {
+                    self.say_bye(overdue);
+                }
+            }
+            let news = async {
+                match &mut self.session {
+                    Some(session) if listens => session.updates().await,
+                    _ => std::future::pending().await,
+                }
+            };
             let step = tokio::select! {
                 biased;
                 notice = self.handle.notice() => {
@@ -134,6 +146,12 @@ impl<S: Service> Conversation<S> {
                     self.driver.next().await?
                 }
                 step = self.driver.next() => step?,
+                updates = news => {
+                    if let Some(overdue) = handle.unless_overdue(self.tell_at_once(updates)).await? {
+                        self.say_bye(overdue);
+                    }
+                    continue;
+                }
             };
             match step {
                 Step::Event(Event::Command { ticket, command, .. }) => {
@@ -205,16 +223,11 @@ impl<S: Service> Conversation<S> {
             Err(Stop::Answered) => return Ok(()),
             Err(Stop::Fatal(error)) => return Err(error),
         };
-        if let (Some(session), Some(open)) = (&mut self.session, &mut self.open) {
-            for _ in 0..MAX_PAGES {
-                let updates = session.poll_updates().await;
-                let is_last = updates.is_empty() || updates.contains(&Update::MailboxGone);
-                open.tell(&mut self.driver, updates, permits_expunge).await?;
-                if is_last {
-                    break;
-                }
-            }
-            open.changes.given = session.highest_mod_seq();
+        if self.open.is_some() || self.watching.is_some() {
+            self.tell_news(permits_expunge).await?;
+        }
+        if let Some(open) = &mut self.open {
+            open.made.clear();
         }
         self.update_contexts().await?;
         self.end_changes(&mut status).await?;
@@ -285,6 +298,7 @@ impl<S: Service> Conversation<S> {
                 Ok(done())
             }
             Command::Idle => self.idle(ticket).await,
+            Command::Notify(notify) => self.notify(&notify).await,
             Command::Select(select) => self.select(select, false).await,
             Command::Examine(select) => self.select(select, true).await,
             Command::Close => self.close(true).await,
@@ -394,7 +408,8 @@ impl<S: Service> Conversation<S> {
 
     /// UNAUTHENTICATE: nothing of the session is left (RFC 8437).
     fn log_out(&mut self) -> Reply {
-        (self.session, self.identity, self.open, self.language) = (None, None, None, None);
+        (self.session, self.identity, self.open) = (None, None, None);
+        (self.watching, self.language) = (None, None);
         self.handle.logged_out();
         self.gate.logged_out(self.handle.clone());
         tracing::info!("logged out");
@@ -411,6 +426,8 @@ impl<S: Service> Conversation<S> {
     /// IDLE: what others do is told at once (RFC 9051 section 6.3.13).
     async fn idle(&mut self, ticket: Ticket) -> Result<Reply, Stop> {
         self.driver.connection_mut().accept_idle(ticket)?;
+        // What the command before it did not permit to tell.
+        self.tell(Vec::new(), true).await?;
         loop {
             use mailwire_core::Connection as _;
             // A client that does not read gets no more before it does.
@@ -418,8 +435,10 @@ impl<S: Service> Conversation<S> {
                 self.driver.flush().await?;
             }
             let updates = async {
-                match (&mut self.session, &self.open) {
-                    (Some(session), Some(_)) => session.updates().await,
+                match &mut self.session {
+                    Some(session) if self.open.is_some() || self.watching.is_some() => {
+                        session.updates().await
+                    }
                     _ => std::future::pending().await,
                 }
             };
@@ -435,10 +454,7 @@ impl<S: Service> Conversation<S> {
                     _ => return Err(Error::Closed.into()),
                 },
                 updates = updates => {
-                    if let (Some(session), Some(open)) = (&mut self.session, &mut self.open) {
-                        open.tell(&mut self.driver, updates, true).await?;
-                        open.changes.given = session.highest_mod_seq();
-                    }
+                    self.tell(updates, true).await?;
                     self.update_contexts().await?;
                 }
             }

@@ -21,7 +21,7 @@ use super::{
     service::{Service, Session},
     sets,
 };
-use crate::Budget;
+use crate::{Budget, Error};
 
 impl<S: Service> Conversation<S> {
     pub(super) fn session(&mut self) -> Result<&mut S::Session, Stop> {
@@ -74,7 +74,7 @@ impl<S: Service> Conversation<S> {
         tell.push(permanent(selected.permanent_flags.clone()));
         let mailbox_id = selected.mailbox_id.filter(|_| self.offers(&Capability::ObjectId));
         tell.extend(mailbox_id.map(|id| ok(Code::MailboxId(id.into()), "The mailbox")));
-        if self.counts_changes() {
+        if self.can_count_changes() {
             // RFC 7162 section 3.1.2: one of the two.
             let code = highest.map_or(Code::NoModSeq, |highest| Code::HighestModSeq(Some(highest)));
             tell.push(ok(code, "The last change"));
@@ -118,7 +118,7 @@ impl<S: Service> Conversation<S> {
     }
 
     /// Whether clients can ask for modification sequences.
-    fn counts_changes(&self) -> bool {
+    pub(super) fn can_count_changes(&self) -> bool {
         self.offers(&Capability::CondStore) || self.offers(&Capability::QResync)
     }
 
@@ -296,7 +296,12 @@ impl<S: Service> Conversation<S> {
         Ok(done())
     }
 
-    async fn tell_status(&mut self, name: &str, items: &[StatusAtt], status: &Status) -> Result<(), Stop> {
+    pub(super) async fn tell_status(
+        &mut self,
+        name: &str,
+        items: &[StatusAtt],
+        status: &Status,
+    ) -> Result<(), Error> {
         let Some(mailbox) = wire_name(name, self.utf8()) else { return Ok(()) };
         let offered = self.driver.connection().capabilities().append_limit();
         let value = |item: &StatusAtt| {
@@ -330,7 +335,7 @@ impl<S: Service> Conversation<S> {
 const ASKED: u64 = 64;
 
 /// `\NonExistent` is for those who know it (RFC 9051 section 7.3.1).
-fn show_attributes(mailbox: &mut Mailbox, extended: bool) {
+pub(super) fn show_attributes(mailbox: &mut Mailbox, extended: bool) {
     let attributes = &mut mailbox.attributes;
     if !extended && attributes.contains(&MailboxAttribute::NonExistent) {
         attributes.retain(|attribute| *attribute != MailboxAttribute::NonExistent);
@@ -361,7 +366,7 @@ fn show_old_uses(mailbox: &mut Mailbox) {
     }
 }
 
-fn listed(kind: ListKind, mailbox: Mailbox, utf8: bool) -> Option<ListData> {
+pub(super) fn listed(kind: ListKind, mailbox: Mailbox, utf8: bool) -> Option<ListData> {
     let name = wire_name(&mailbox.name, utf8)?;
     let data = ListData::new(kind, name, mailbox.delimiter.and_then(ascii));
     Some(data.with_attributes(mailbox.attributes.into_iter().collect()))

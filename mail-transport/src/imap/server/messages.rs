@@ -280,7 +280,10 @@ impl<S: Service> Conversation<S> {
         let copy = session.copy_to(&uids, &target, &options);
         let copied = telling(driver, tag.as_ref(), &options.progress, copy).await??;
         let mut reply = done();
-        reply.code = copied.and_then(|copied| copy_uid(&copied));
+        if let Some(copied) = copied {
+            reply.code = copy_uid(&copied);
+            self.put(&target, copied.uids.into_iter().map(|(_, copy)| copy));
+        }
         Ok(reply)
     }
 
@@ -305,6 +308,7 @@ impl<S: Service> Conversation<S> {
             push(&mut self.driver, Untagged::Reply(told)).await?;
         }
         let gone: Vec<Uid> = moved.uids.iter().map(|(uid, _)| *uid).collect();
+        self.put(&target, moved.uids.into_iter().map(|(_, copy)| copy));
         if let Some(open) = &mut self.open {
             open.expunge(&mut self.driver, gone).await?;
         }
@@ -363,7 +367,7 @@ impl<S: Service> Conversation<S> {
 }
 
 /// What is asked for, with the macros of RFC 9051 section 6.4.5 spelt out.
-fn items(items: FetchAtts) -> Result<Vec<FetchAtt>, Stop> {
+pub(super) fn items(items: FetchAtts) -> Result<Vec<FetchAtt>, Stop> {
     let fast = [FetchAtt::Flags, FetchAtt::InternalDate, FetchAtt::Rfc822Size];
     let asked = match items {
         FetchAtts::Fast => fast.to_vec(),

@@ -18,6 +18,7 @@ mod listing;
 mod mailboxes;
 mod messages;
 mod multisearch;
+mod notify;
 mod open;
 mod options;
 mod progress;
@@ -34,8 +35,8 @@ use mailwire_core::Channel;
 use mailwire_imap::{Capability, server::Config};
 
 pub use answers::{
-    Appended, Changes, Copied, Fetched, FetchedItem, Flagged, GrantableRights, Labelled, Namespaces,
-    Selected, Status, Stored, Update, UrlContent,
+    Appended, Changes, Copied, Fetched, FetchedItem, Flagged, GrantableRights, Labelled, MailboxEvent,
+    MailboxUpdate, Namespaces, Selected, Status, Stored, Update, UrlContent,
 };
 pub use body::{Body, Messages, Piece, UrlPiece};
 pub use fetch_writer::FetchWriter;
@@ -43,7 +44,7 @@ pub use listing::Mailbox;
 pub use options::{
     ChangesOptions, CopyOptions, CreateOptions, FetchOptions, LabelOptions, MetadataOptions, NewMessage,
     SearchOptions, SelectOptions, SortOptions, StatusOptions, StoreOptions, ThreadOptions, UrlBytes,
-    UrlOptions,
+    UrlOptions, WatchOptions,
 };
 pub use progress::Progress;
 pub use refusal::Refusal;

@@ -1,6 +1,6 @@
 //! The selected mailbox, and what the client is told of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mailwire_imap::{
     extensions::gmail::GmailLabel,
@@ -43,6 +43,8 @@ pub(super) struct Open {
     pub(super) changes: Counted,
     /// Searches whose results are kept up to date.
     pub(super) contexts: Contexts,
+    /// Messages that the command in progress has put there.
+    pub(super) made: BTreeSet<Uid>,
 }
 
 /// What is told of changes by their modification sequences (RFC 7162).
@@ -109,7 +111,16 @@ impl Open {
         known: KnownFlags,
         changes: Counted,
     ) -> Self {
-        Self { name, uid_validity, view, read_only, known, changes, contexts: Contexts::default() }
+        Self {
+            name,
+            uid_validity,
+            view,
+            read_only,
+            known,
+            changes,
+            contexts: Contexts::default(),
+            made: BTreeSet::new(),
+        }
     }
 
     /// How the client is told of messages that are gone (RFC 7162 section 3.2.10).
@@ -259,6 +270,8 @@ impl Open {
                     let alert = Reply::from_text(ReplyKind::Ok, words(&text)).with_code(Code::Alert);
                     push(driver, Untagged::Reply(alert)).await?;
                 }
+                // Of other mailboxes it is told elsewhere.
+                Update::Mailbox(_) | Update::ServerMetadata(_) | Update::Overflow => {}
             }
         }
         self.tell_pending(driver, flags, permits_expunge).await

@@ -192,6 +192,40 @@ setters!(SearchOptions {
     with_messages(messages: u64),
 });
 
+/// What a session is to give as [`updates`](super::Session::updates): NOTIFY.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchOptions {
+    /// Whether updates of the open mailbox are given. What is not given now is given once it is wanted again; only
+    /// [`Update::MailboxGone`](super::Update::MailboxGone) is given in any case.
+    pub selected: bool,
+    /// Whether the flags of messages are among them.
+    pub flags: bool,
+    /// Whether updates of the other mailboxes and of the server are given:
+    /// [`Update::Mailbox`](super::Update::Mailbox), [`Update::ServerMetadata`](super::Update::ServerMetadata).
+    pub mailboxes: bool,
+}
+
+impl WatchOptions {
+    /// Options to watch the open mailbox and nothing else, as a session does from its begin.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { selected: true, flags: true, mailboxes: false }
+    }
+}
+
+setters!(const WatchOptions {
+    with_selected(selected: bool),
+    with_flags(flags: bool),
+    with_mailboxes(mailboxes: bool),
+});
+
+impl Default for WatchOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// The order that SORT brings messages into ([RFC 5256](https://www.rfc-editor.org/rfc/rfc5256)).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]

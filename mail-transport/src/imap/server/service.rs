@@ -27,6 +27,7 @@ use super::{
     options::{
         ChangesOptions, CopyOptions, CreateOptions, FetchOptions, LabelOptions, MetadataOptions, NewMessage,
         SearchOptions, SelectOptions, SortOptions, StatusOptions, StoreOptions, ThreadOptions, UrlOptions,
+        WatchOptions,
     },
     refusal::Refusal,
 };
@@ -277,6 +278,18 @@ pub trait Session: Send + 'static {
     /// asked after each command until there is nothing: a page at a time is enough.
     fn poll_updates(&mut self) -> impl Future<Output = Vec<Update>> + Send {
         async { now_or_never(self.updates()).unwrap_or_default() }
+    }
+
+    /// Says what is wanted as [`updates`](Self::updates) from now on ([RFC
+    /// 5465](https://www.rfc-editor.org/rfc/rfc5465)). A refusal changes nothing. NOTIFY belongs among the
+    /// [capabilities](Service::capabilities) of a service that can watch all mailboxes of a user. By default only the
+    /// open one can be watched.
+    ///
+    /// Of other mailboxes, only those are told of that the user may see, and what happens in them only where the user
+    /// may read them.
+    fn watch(&mut self, options: &WatchOptions) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let possible = *options == WatchOptions::new();
+        async move { if possible { Ok(()) } else { Err(Refusal::not_here()) } }
     }
 
     /// What has happened in the open mailbox since some change, which may be one of long ago: CHANGEDSINCE and
