@@ -139,8 +139,34 @@ fn identifiers(count: u32) -> impl Iterator<Item = u32> {
 /// SEARCH with 10,000 identifiers.
 #[must_use]
 pub fn search() -> Vec<u8> {
-    let mut wire = b"* SEARCH".to_vec();
-    for id in identifiers(10_000) {
+    numbers(b"* SEARCH", identifiers(10_000))
+}
+
+/// SORT with 10,000 identifiers: the mailbox in three parts, each from its end.
+#[must_use]
+pub fn sort() -> Vec<u8> {
+    let parts = (0..3).flat_map(|part| (1..=10_000).rev().filter(move |n| n % 3 == part));
+    numbers(b"* SORT", parts.map(|n| n * 7 + n % 5))
+}
+
+/// THREAD with 10,000 identifiers in conversations of ten.
+#[must_use]
+pub fn thread() -> Vec<u8> {
+    let mut ids = identifiers(10_000);
+    let mut wire = "* THREAD ".to_owned();
+    for _ in 0..1000 {
+        for part in "(# # (# # (# #)(#))(# # #))".split_inclusive('#') {
+            let id = if part.ends_with('#') { ids.next() } else { None };
+            wire.push_str(&part.replace('#', &id.map(|id| id.to_string()).unwrap_or_default()));
+        }
+    }
+    wire.push_str("\r\n");
+    wire.into_bytes()
+}
+
+fn numbers(name: &[u8], ids: impl Iterator<Item = u32>) -> Vec<u8> {
+    let mut wire = name.to_vec();
+    for id in ids {
         wire.extend_from_slice(format!(" {id}").as_bytes());
     }
     wire.extend_from_slice(b"\r\n");
@@ -170,6 +196,12 @@ fn set() -> String {
 #[must_use]
 pub fn esearch() -> Vec<u8> {
     format!("* ESEARCH (TAG \"A042\") UID COUNT 10000 ALL {}\r\n", set()).into_bytes()
+}
+
+/// ESEARCH with a page of 10,000 identifiers.
+#[must_use]
+pub fn esearch_partial() -> Vec<u8> {
+    format!("* ESEARCH (TAG \"A042\") UID COUNT 65536 PARTIAL (1:10000 {})\r\n", set()).into_bytes()
 }
 
 /// VANISHED with 10,000 identifiers.

@@ -29,6 +29,8 @@ use crate::{
 #[derive(Clone, Copy, PartialEq)]
 enum Peers {
     Both,
+    /// imap-codec alone.
+    Codec,
     None,
 }
 
@@ -215,6 +217,57 @@ const CASES: &[Case] = &[
         proto_facts: |_| String::new(),
     },
     Case {
+        name: "esearch-partial",
+        title: "ESEARCH with a page of 10,000 identifiers",
+        aim: 0.5,
+        wire: corpus::esearch_partial,
+        peers: Peers::None,
+        chained: false,
+        facts: |response| match response {
+            Response::Untagged(Untagged::ESearch(search)) => match &search.items[..] {
+                [SearchReturnData::Count(65_536), SearchReturnData::Partial { found: Some(_), .. }] => {
+                    String::new()
+                }
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        },
+        proto_facts: |_| String::new(),
+    },
+    Case {
+        name: "sort",
+        title: "SORT with 10,000 identifiers",
+        aim: 0.5,
+        wire: corpus::sort,
+        peers: Peers::Both,
+        chained: false,
+        facts: |response| match response {
+            Response::Untagged(Untagged::Sort(sort)) => {
+                format!("{} {:?}", sort.numbers.len(), sort.numbers.last())
+            }
+            other => panic!("{other:?}"),
+        },
+        proto_facts: |response| match response {
+            ProtoResponse::MailboxData(MailboxDatum::Sort(ids)) => {
+                format!("{} {:?}", ids.len(), ids.last())
+            }
+            other => panic!("{other:?}"),
+        },
+    },
+    Case {
+        name: "thread",
+        title: "THREAD with 10,000 identifiers",
+        aim: 0.5,
+        wire: corpus::thread,
+        peers: Peers::Codec,
+        chained: false,
+        facts: |response| match response {
+            Response::Untagged(Untagged::Thread(threads)) => format!("{}", threads.nodes().len()),
+            other => panic!("{other:?}"),
+        },
+        proto_facts: |_| String::new(),
+    },
+    Case {
         name: "vanished",
         title: "VANISHED with 10,000 identifiers",
         aim: 0.5,
@@ -278,8 +331,10 @@ fn read(group: String, case: &'static Case) -> Group {
     let strict = Response::parse(&framed(wire), Dialect::Strict).expect("a valid response");
     assert!(strict.deviations.is_empty() && strict.value == ours);
     let facts = (case.facts)(&ours);
-    if case.peers == Peers::Both {
+    if case.peers != Peers::None {
         same_facts(&ResponseCodec::new().encode(&codec(wire)).dump(), wire);
+    }
+    if case.peers == Peers::Both {
         assert_eq!(facts, (case.proto_facts)(&proto(wire)));
     }
 
@@ -313,7 +368,7 @@ fn read(group: String, case: &'static Case) -> Group {
             move || move || proto(std::hint::black_box(wire)).into_owned(),
         );
     }
-    if case.peers == Peers::Both {
+    if case.peers != Peers::None {
         group = group.add(Kind::Peer, "imap-codec", move || move || codec(std::hint::black_box(wire))).add(
             Kind::Peer,
             "imap-codec into_static",
@@ -326,7 +381,7 @@ fn read(group: String, case: &'static Case) -> Group {
 fn write(group: String, case: &'static Case) -> Group {
     let wire: &'static [u8] = (case.wire)().leak();
     let response = parse(&framed(wire));
-    let aim = if case.peers == Peers::Both { Aim::OfFastestPeer(0.25) } else { Aim::None };
+    let aim = if case.peers == Peers::None { Aim::None } else { Aim::OfFastestPeer(0.25) };
     let mut group = Group::new(group, format!("IMAP {}, written", case.title), aim, wire.len());
     let copied = if case.chained { "mailwire to a buffer" } else { "mailwire" };
     if case.chained {
@@ -350,7 +405,7 @@ fn write(group: String, case: &'static Case) -> Group {
             out.len()
         }
     });
-    if case.peers == Peers::Both {
+    if case.peers != Peers::None {
         group = group.add(Kind::Peer, "imap-codec", move || {
             let response = codec(wire).into_static();
             move || ResponseCodec::new().encode(std::hint::black_box(&response))

@@ -78,6 +78,16 @@ impl Filter {
         Fields::new().with_flags(true).with_labels(self.tests.iter().any(Test::is_about_labels))
     }
 
+    /// The messages that a key names, if one does, in ascending ranges with both ends: none of the others is found.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<(Uid, Uid)> {
+        let named = self.keys.iter().find_map(|key| match key {
+            SearchKey::Uid(set) => Some(set.normalized(Uid::MAX)),
+            _ => None,
+        });
+        named.unwrap_or_else(|| vec![(Uid::MIN, Uid::MAX)])
+    }
+
     /// How many questions are asked of each message.
     #[must_use]
     pub fn questions(&self) -> usize {

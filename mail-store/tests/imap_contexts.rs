@@ -146,6 +146,62 @@ async fn not_all_results_are_kept_up_to_date() {
     assert_eq!(ask(&mut raw, "more", "SEARCH RETURN (UPDATE ALL) ALL").await.len(), 2);
 }
 
+/// RFC 9586: numbers are not used any more, and so no results of them.
+#[tokio::test]
+async fn results_by_number_end_with_numbers() {
+    let (store, ada) = store();
+    append(&ada, "INBOX", "a");
+    let mut raw = select(&store).await;
+    ask(&mut raw, "s", "SEARCH RETURN (UPDATE ALL) ALL").await;
+    ask(&mut raw, "u", "UID SEARCH RETURN (UPDATE ALL) ALL").await;
+    ask(&mut raw, "e", "ENABLE UIDONLY").await;
+    append(&ada, "INBOX", "b");
+    let told = ask(&mut raw, "n", "NOOP").await;
+    assert!(told.iter().any(|line| line.starts_with("NO [NOUPDATE \"s\"]")), "{told:?}");
+    assert!(told.contains(&update("u", "UID ADDTO (0 2)")), "{told:?}");
+    assert!(!told.iter().any(|line| line.starts_with("ESEARCH (TAG \"s\")")), "{told:?}");
+}
+
+/// The goodbye is said whatever else there was to tell.
+#[tokio::test]
+async fn a_mailbox_goes_with_its_results() {
+    let (store, ada) = store();
+    let mut raw = login(&store).await;
+    raw.command(Protocol::Imap, "CREATE gone").await;
+    append(&ada, "gone", "a");
+    raw.command(Protocol::Imap, "SELECT gone").await;
+    ask(&mut raw, "s", "SEARCH RETURN (UPDATE ALL) UNSEEN").await;
+    let mut other = login(&store).await;
+    other.command(Protocol::Imap, "SELECT gone").await;
+    other.command(Protocol::Imap, "STORE 1 +FLAGS (\\Seen)").await;
+    other.command(Protocol::Imap, "UNSELECT").await;
+    append(&ada, "gone", "b");
+    assert!(other.command(Protocol::Imap, "DELETE gone").await.starts_with("a OK"));
+    raw.write("n NOOP\r\n".to_owned()).await;
+    let mut last = raw.line().await;
+    while !last.starts_with("* BYE") {
+        last = raw.line().await;
+    }
+}
+
+/// More than are worth to be told one by one.
+#[tokio::test]
+async fn many_leave_an_order() {
+    let (store, ada) = store();
+    for number in 0..1100 {
+        append(&ada, "INBOX", if number % 100 == 0 { "b" } else { "a" });
+    }
+    let mut raw = select(&store).await;
+    let mut other = select(&store).await;
+    ask(&mut raw, "s", "UID SORT RETURN (UPDATE COUNT) (SUBJECT) UTF-8 UNSEEN").await;
+    ask(&mut other, "a", "STORE 1:1050 +FLAGS.SILENT (\\Seen)").await;
+    let told = ask(&mut raw, "n", "NOOP").await;
+    let updates: Vec<&String> = told.iter().filter(|line| line.starts_with("ESEARCH")).collect();
+    // What was there, in three responses, and what is left.
+    assert!((3..=4).contains(&updates.len()), "{}", updates.len());
+    assert!(updates.last().unwrap().contains("ADDTO (1 1051:1100)"), "{:?}", updates.last());
+}
+
 /// Many at once are sorted anew; an order that goes by what changes moves what has changed.
 #[tokio::test]
 async fn orders_of_many() {

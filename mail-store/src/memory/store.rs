@@ -248,23 +248,31 @@ impl Store for MemoryStore {
         let fields = filter.fields();
         let row = if fields.labels { LABELLED } else { 20 };
         let step = QUESTIONS / filter.questions().saturating_add(row) + 1;
-        let mut next = Some(Uid::MIN);
-        while let Some(first) = next {
-            next = {
+        let mut ranges = filter.ranges();
+        ranges.reverse();
+        while !ranges.is_empty() {
+            {
                 let state = account.lock();
                 let folder = state.folder(number)?;
-                let mut seen = None;
-                for (&uid, message) in folder.messages.range(first..).take(step) {
-                    seen = Some(uid);
-                    let row = folder.row(uid, message, fields);
-                    match filter.test(&row) {
-                        Some(true) => found.sure.insert(row.uid),
-                        Some(false) => {}
-                        None => found.maybe.insert(row.uid),
+                let mut left = step;
+                while let Some((low, high)) = if left > 0 { ranges.pop() } else { None } {
+                    let (mut seen, mut count) = (None, 0);
+                    for (&uid, message) in folder.messages.range(low..=high).take(left) {
+                        (seen, count) = (Some(uid), count + 1);
+                        let row = folder.row(uid, message, fields);
+                        match filter.test(&row) {
+                            Some(true) => found.sure.insert(row.uid),
+                            Some(false) => {}
+                            None => found.maybe.insert(row.uid),
+                        }
                     }
+                    if count == left {
+                        let rest = seen.and_then(after).filter(|next| *next <= high);
+                        ranges.extend(rest.map(|next| (next, high)));
+                    }
+                    left = left.saturating_sub(count.max(1));
                 }
-                seen.and_then(after)
-            };
+            }
             tokio::task::yield_now().await;
         }
         Ok(found)

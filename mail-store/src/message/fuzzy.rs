@@ -119,32 +119,21 @@ fn likeness(asked: &[u8], word: &[u8]) -> u32 {
     if changed.is_some() { 50 } else { 0 }
 }
 
-/// How many bytes have to be changed, put in or taken out to make one word the other. `None`: more than `most`.
+/// How many bytes have to be changed, put in or taken out to make one word the other. `None`: more than `most`, which is
+/// small.
 fn distance(one: &[u8], other: &[u8], most: usize) -> Option<usize> {
+    let same = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let (one, other) = (one.get(same..).unwrap_or_default(), other.get(same..).unwrap_or_default());
+    let (Some((_, one_rest)), Some((_, other_rest))) = (one.split_first(), other.split_first()) else {
+        let left = one.len().max(other.len());
+        return (left <= most).then_some(left);
+    };
     if one.len().abs_diff(other.len()) > most {
         return None;
     }
-    // The distances of what was read of `one` from each beginning of `other`.
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (read, letter) in one.iter().enumerate() {
-        let mut diagonal = read;
-        let mut before = read + 1;
-        let mut lowest = before;
-        if let Some(first) = row.first_mut() {
-            *first = before;
-        }
-        for (cell, other) in row.iter_mut().skip(1).zip(other) {
-            let changed = diagonal + usize::from(letter != other);
-            diagonal = *cell;
-            *cell = changed.min(before + 1).min(*cell + 1);
-            before = *cell;
-            lowest = lowest.min(before);
-        }
-        if lowest > most {
-            return None;
-        }
-    }
-    row.last().copied().filter(|distance| *distance <= most)
+    let fewer = most.checked_sub(1)?;
+    let ways = [(one_rest, other_rest), (one_rest, other), (one, other_rest)];
+    ways.into_iter().filter_map(|(one, other)| distance(one, other, fewer)).min().map(|left| left + 1)
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ const MOST: usize = 16;
 const ROOM: usize = 4 << 20;
 /// So many new messages are put into an order each by itself: a few comparisons for one of them.
 const FEW: usize = 8;
+/// So many messages are taken out of an order one by one: for more of them, it is told anew.
+const MANY: usize = 1000;
 /// So many numbers are told in one response.
 const TOLD: usize = 500;
 
@@ -109,8 +111,11 @@ impl Contexts {
             return Ok(());
         }
         gone.sort_unstable();
+        let mut turns = Budget::unlimited();
         for context in &mut self.running {
-            let changes = context.remove(|uid| gone.binary_search(&uid).is_ok());
+            // It has no limit.
+            let _ = turns.spend(context.size() as u64).await;
+            let changes = context.remove(&gone);
             context.tell(driver, view, changes).await?;
         }
         Ok(())
@@ -141,24 +146,38 @@ impl Context {
         (self.result.len() * size_of::<Uid>()).saturating_add(self.keys)
     }
 
-    /// Takes messages out of the result. In an order, the last one is the first to go, so that the places of the
-    /// others stay.
-    fn remove(&mut self, leaves: impl Fn(Uid) -> bool) -> Vec<Change> {
-        let leaving = self.result.iter().copied().enumerate().filter(|(_, uid)| leaves(*uid));
-        let changes: Vec<Change> = match &self.order {
-            Some(_) => {
-                let mut changes: Vec<_> =
-                    leaving.map(|(at, uid)| Change::Remove(at + 1, vec![uid])).collect();
-                changes.reverse();
-                changes
+    /// Takes messages, which ascend, out of the result. In an order, the last one is the first to go, so that the places
+    /// of the others stay.
+    fn remove(&mut self, leaving: &[Uid]) -> Vec<Change> {
+        let leaves = |uid: &Uid| leaving.binary_search(uid).is_ok();
+        let changes: Vec<Change> = if self.order.is_none() {
+            let known = leaving.iter().copied().filter(|uid| self.result.binary_search(uid).is_ok());
+            let known: Vec<Uid> = known.collect();
+            if known.is_empty() { Vec::new() } else { vec![Change::Remove(0, known)] }
+        } else {
+            let known = self.result.iter().copied().enumerate().filter(|(_, uid)| leaves(uid));
+            let known: Vec<(usize, Uid)> = known.collect();
+            if known.len() > MANY {
+                let left = self.result.iter().copied().filter(|uid| !leaves(uid)).collect();
+                return self.replace(left);
             }
-            None => {
-                let all: Vec<Uid> = leaving.map(|(_, uid)| uid).collect();
-                if all.is_empty() { Vec::new() } else { vec![Change::Remove(0, all)] }
-            }
+            known.into_iter().rev().map(|(at, uid)| Change::Remove(at + 1, vec![uid])).collect()
         };
         if !changes.is_empty() {
-            self.result.retain(|uid| !leaves(*uid));
+            self.result.retain(|uid| !leaves(uid));
+        }
+        changes
+    }
+
+    /// Puts another result in the place of this one.
+    fn replace(&mut self, new: Vec<Uid>) -> Vec<Change> {
+        let old = std::mem::replace(&mut self.result, new);
+        let mut changes = Vec::new();
+        if !old.is_empty() {
+            changes.push(Change::Remove(1, old));
+        }
+        if !self.result.is_empty() {
+            changes.push(Change::Add(1, self.result.clone()));
         }
         changes
     }
@@ -189,11 +208,17 @@ impl Context {
             // The one thing that an order goes by and that changes.
             order.criteria.iter().any(|criterion| criterion.key == SortKey::ModSeq)
         });
-        let is_found = |uid: Uid| found.binary_search(&uid).is_ok();
-        let mut changes = self.remove(|uid| touched.binary_search(&uid).is_ok() && (moves || !is_found(uid)));
-        let mut known: Vec<Uid> = self.result.iter().copied().filter(|uid| is_found(*uid)).collect();
-        known.sort_unstable();
-        found.retain(|uid| known.binary_search(uid).is_err());
+        let leaves = |uid: &Uid| moves || found.binary_search(uid).is_err();
+        let leaving: Vec<Uid> = touched.iter().copied().filter(leaves).collect();
+        let mut changes = self.remove(&leaving);
+        if self.order.is_none() {
+            found.retain(|uid| self.result.binary_search(uid).is_err());
+        } else {
+            let known = self.result.iter().copied().filter(|uid| found.binary_search(uid).is_ok());
+            let mut known: Vec<Uid> = known.collect();
+            known.sort_unstable();
+            found.retain(|uid| known.binary_search(uid).is_err());
+        }
         if !found.is_empty() {
             changes.extend(self.add(session, found, budget).await?);
         }
@@ -229,13 +254,7 @@ impl Context {
         all.sort_unstable();
         all.dedup();
         let new = session.sort(&all, order, budget).await?;
-        let old = std::mem::replace(&mut self.result, new.clone());
-        if !old.is_empty() {
-            changes.push(Change::Remove(1, old));
-        }
-        if !new.is_empty() {
-            changes.push(Change::Add(1, new));
-        }
+        changes.extend(self.replace(new));
         Ok(changes)
     }
 
@@ -321,7 +340,7 @@ async fn place<S: Session>(
 }
 
 /// What a key takes, in bytes.
-fn weight(key: &SearchKey) -> usize {
+pub(super) fn weight(key: &SearchKey) -> usize {
     size_of::<SearchKey>()
         + match key {
             SearchKey::Uid(set) => set.ranges().len() * size_of::<SeqRange<Uid>>(),
@@ -362,6 +381,18 @@ impl<S: Service> Conversation<S> {
             Ok(()) => Ok(()),
             Err(tag) => push(&mut self.driver, no_update(tag, "No more results are kept up to date")).await,
         }
+    }
+
+    /// UIDONLY is enabled: what would be told by numbers ends.
+    pub(super) async fn end_numbered_contexts(&mut self) -> Result<(), Error> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let all = std::mem::take(&mut open.contexts.running);
+        let (by_uid, numbered): (Vec<_>, Vec<_>) = all.into_iter().partition(|context| context.by_uid);
+        open.contexts.running = by_uid;
+        for context in numbered {
+            push(&mut self.driver, no_update(context.tag, "Message numbers are not used any more")).await?;
+        }
+        Ok(())
     }
 
     /// CANCELUPDATE ([RFC 5267 section 4.3.5](https://www.rfc-editor.org/rfc/rfc5267#section-4.3.5)).

@@ -168,6 +168,7 @@ impl<S: Service> Conversation<S> {
                     tracing::debug!(command = command.name(), %reply, "refused");
                 }
                 Step::Event(Event::Enabled(enabled)) if enabled.contains(&Capability::UidOnly) => {
+                    self.end_numbered_contexts().await?;
                     if let Some(open) = &mut self.open {
                         open.view.set_numbering(Numbering::UidOnly);
                     }

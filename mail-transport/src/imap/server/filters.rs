@@ -22,6 +22,8 @@ use super::{
 const DEPTH: usize = 8;
 /// So many bytes of filters are put in the place of their names, all together.
 const ROOM: usize = 256 << 10;
+/// So many of them are asked for.
+const NAMES: usize = 100;
 
 impl<S: Service> Conversation<S> {
     /// Puts the searches that have names in the place of those names.
@@ -34,6 +36,9 @@ impl<S: Service> Conversation<S> {
                 return Ok(keys);
             }
             for name in named {
+                if known.len() >= NAMES {
+                    return Err(Refusal::new("Too many filters").with_code(Code::Limit).into());
+                }
                 if !known.contains_key(&name) {
                     let found = self.stored_filter(&name).await?;
                     known.insert(name, found);

@@ -12,6 +12,7 @@ use mailwire_imap::{
 };
 
 use super::{
+    contexts::weight,
     conversation::{Conversation, Stop, done},
     limiting,
     listing::{Mailbox, unicode_name, wire_name},
@@ -38,6 +39,8 @@ struct Asked {
     keys: Vec<SearchKey>,
     returns: Vec<SearchReturnOpt>,
     tag: Option<Tag>,
+    /// What it costs to open a mailbox, and to make the keys ready for it.
+    cost: u64,
 }
 
 /// Mailboxes below others.
@@ -80,7 +83,8 @@ impl<S: Service> Conversation<S> {
         let tag = self.driver.connection().tag(ticket).cloned();
         let Search { keys, returns: asked, .. } = search;
         let keys = self.with_filters(keys).await?;
-        let asked = Asked { keys, returns: returns(asked, true)?.unwrap_or_default(), tag };
+        let cost = OPENED + keys.iter().map(weight).sum::<usize>() as u64;
+        let asked = Asked { keys, returns: returns(asked, true)?.unwrap_or_default(), tag, cost };
         // A session of its own, so that the selected mailbox stays what it is.
         let mut other = self.service().open(&identity).await?;
         if let Some(language) = &self.language {
@@ -102,7 +106,7 @@ impl<S: Service> Conversation<S> {
         budget: &mut Budget,
     ) -> Result<(), Stop> {
         let Some(wire) = wire_name(name, self.utf8()) else { return Ok(()) };
-        budget.spend(OPENED).await?;
+        budget.spend(asked.cost).await?;
         let selected = match other.select(name, &SelectOptions::new().with_read_only(true)).await {
             Ok(selected) => selected,
             Err(Refusal { code: Some(Code::NoPerm | Code::NonExistent), .. }) => return Ok(()),

@@ -261,6 +261,8 @@ impl Open {
                     }
                 }
                 Update::MailboxGone => {
+                    // Nothing can be told any more.
+                    self.contexts = Contexts::default();
                     let bye = status(ReplyKind::Bye, "The selected mailbox was deleted");
                     // If it cannot be said any more, the connection is at its end anyway.
                     let _ = driver.connection_mut().goodbye(bye);
