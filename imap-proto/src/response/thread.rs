@@ -101,6 +101,8 @@ impl ThreadData {
         if r.is_at_end() {
             return r.deviate_at(start, deviation::SPACE_BEFORE_LINE_END).map(|()| Self(nodes));
         }
+        // A message takes six bytes or more, mostly; what is reserved is less than twice what came.
+        nodes.reserve(r.rest().len() / 6);
         loop {
             match (r.peek(), open.last_mut()) {
                 (Some(b'('), Some((depth, last))) => {
