@@ -71,3 +71,51 @@ fn a_literal_that_is_there_is_named_by_its_length() {
     assert!(well && found.len() == 1 && found[0]["kind"] == "FETCH", "{found:?}");
     assert!(found[0].to_string().len() < 1000);
 }
+
+/// What extensions that are published say has types: nothing of it is only carried.
+#[test]
+fn published_extensions_are_typed() {
+    let server = concat!(
+        "* OK [CAPABILITY IMAP4rev1 X-GM-EXT-1] at your service\r\n",
+        "* ENABLED CONDSTORE QRESYNC\r\n",
+        "* OK [HIGHESTMODSEQ 715194045007] counted\r\n",
+        "* OK [MAILBOXID (F2212ea87-6097)] its name for good\r\n",
+        "* VANISHED (EARLIER) 41,43:116\r\n",
+        "* 12 FETCH (UID 117 MODSEQ (65402) EMAILID (M6d99ac) THREADID NIL SAVEDATE NIL PREVIEW \"Good day\")\r\n",
+        "* 12 FETCH (X-GM-MSGID 1278455344230334865 X-GM-THRID 12 X-GM-LABELS (\\Inbox \"Mein B&APw-ro\") UID 117)\r\n",
+        "* 117 UIDFETCH (BINARY.SIZE[1] 5 BINARY[2] ~{3}\r\n\0ab)\r\n",
+        "* ESEARCH (TAG \"a1\") UID PARTIAL (-1:-100 7:9) MODSEQ 917162500\r\n",
+        "* SORT 5 3 4 1 2\r\n* THREAD (2)(3 6 (4 23)(44 7 96))\r\n",
+        "* LIST (\\Sent) \"/\" Gesendet (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n",
+        "* STATUS INBOX (SIZE 44421 DELETED-STORAGE 8 APPENDLIMIT NIL)\r\n",
+        "* QUOTA \"\" (STORAGE 10 512)\r\n* QUOTAROOT INBOX \"\"\r\n",
+        "* MYRIGHTS INBOX rwiptsldaex\r\n* METADATA \"\" (/shared/comment \"here\")\r\n",
+        "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n* LANGUAGE (de)\r\n* COMPARATOR i;unicode-casemap\r\n",
+        "* OK [INPROGRESS (\"a1\" 175 1000)] at it\r\n* UIDBATCHES (TAG \"a1\") 9:5,4:1\r\n",
+        "* JMAPACCESS \"https://example.org/jmap\"\r\n",
+        "a1 OK [MODIFIED 7,9] done\r\na2 NO [METADATA TOOMANY] no\r\na3 OK [MESSAGELIMIT 1000 23221] a part\r\n",
+        "a4 NO [THROTTLED] later\r\na5 NO [WEBALERT https://example.org/unlock] look there\r\n",
+    );
+    let client = concat!(
+        "a0 ID (\"name\" \"mine\")\r\na1 ENABLE QRESYNC\r\n",
+        "a2 SELECT INBOX (QRESYNC (67890007 20050715194045000 41,43:211))\r\n",
+        "a3 UID FETCH 1:* (FLAGS X-GM-LABELS) (CHANGEDSINCE 12345 VANISHED)\r\n",
+        "a4 UID SEARCH RETURN (SAVE PARTIAL 1:500) X-GM-RAW \"has:attachment\"\r\n",
+        "a5 UID SORT (REVERSE DISPLAYFROM) UTF-8 OLDER 5\r\na6 UID THREAD REFERENCES UTF-8 FUZZY TEXT x\r\n",
+        "a7 UID STORE 7 (UNCHANGEDSINCE 5) +X-GM-LABELS.SILENT (\\Important)\r\n",
+        "a8 LIST (SPECIAL-USE) \"\" (a b) RETURN (STATUS (SIZE) MYRIGHTS METADATA (/private/comment))\r\n",
+        "a9 NOTIFY SET STATUS (SELECTED (MessageNew MessageExpunge))\r\nb0 GETQUOTAROOT INBOX\r\n",
+        "b1 SETACL INBOX ada lrs\r\nb2 GETMETADATA (DEPTH infinity) INBOX /private\r\nb3 UID MOVE $ x\r\n",
+        "b4 UIDBATCHES 2000\r\nb5 LANGUAGE de\r\nb6 GETJMAPACCESS\r\nb7 CREATE x (USE (\\Drafts))\r\n",
+        "b8 UNAUTHENTICATE\r\nb9 COMPRESS DEFLATE\r\nc0 UNSELECT\r\n",
+    );
+    for (side, bytes) in [("server", server), ("client", client)] {
+        let (found, well) = inspected(&["--protocol", "imap", "--side", side], bytes.as_bytes());
+        assert!(well, "{found:?}");
+        for one in found {
+            let carried = one["value"].to_string();
+            let carried = carried.contains("\"Other\"") || carried.contains("\"Malformed\"");
+            assert!(one["raw"].is_null() && !carried && one["deviations"] == serde_json::json!([]), "{one}");
+        }
+    }
+}

@@ -91,7 +91,7 @@ fn capabilities(u: &mut Unstructured<'_>) -> Result<Vec<Capability>> {
 }
 
 fn code(u: &mut Unstructured<'_>) -> Result<Code> {
-    Ok(match u.int_in_range(0..=25)? {
+    Ok(match u.int_in_range(0..=26)? {
         0 => Code::Alert,
         1 => Code::ReadOnly,
         2 => Code::TryCreate,
@@ -110,7 +110,16 @@ fn code(u: &mut Unstructured<'_>) -> Result<Code> {
         11 => Code::HighestModSeq(Some(mod_seq(u)?)),
         12 => Code::Modified(known(u)?),
         13 => Code::MailboxId(ImapString::new(word(u, b"Az09_-")?).map_err(none)?),
-        14 => u.choose(&[Code::UnknownCte, Code::UidRequired, Code::TooFew, Code::TooMany])?.clone(),
+        14 => u
+            .choose(&[
+                Code::UnknownCte,
+                Code::UidRequired,
+                Code::TooFew,
+                Code::TooMany,
+                Code::TempFail,
+                Code::Throttled,
+            ])?
+            .clone(),
         15 => Code::Closed,
         17 => Code::Metadata(u.arbitrary()?),
         18 => Code::Referral(some(u, |u| {
@@ -122,6 +131,12 @@ fn code(u: &mut Unstructured<'_>) -> Result<Code> {
         22 => Code::UndefinedFilter(atom(u)?),
         23 => Code::BadUrl(ImapString::new(&u.arbitrary::<crate::url::Target>()?).map_err(none)?),
         24 => Code::UrlMech(u.arbitrary::<Option<_>>()?.into_iter().collect()),
+        25 => match u.int_in_range(0..=3)? {
+            0 => Code::NewName(Box::new([charset(u)?, charset(u)?])),
+            1 => Code::WebAlert(ImapString::new(&u.arbitrary::<crate::url::Target>()?).map_err(none)?),
+            2 => Code::MaxConvertMessages(from_one(u)?),
+            _ => Code::MaxConvertParts(from_one(u)?),
+        },
         16 => Code::MessageLimit { limit: from_one(u)?, uid: maybe(u, from_one)? },
         _ => {
             let arguments = maybe(u, |u| word(u, b"Az09 ()\"\\*%"))?;

@@ -85,6 +85,17 @@ macro_rules! codes {
             /// `URLMECH`: how URLs of the mailbox are authorized, beside `INTERNAL` ([RFC
             /// 4467](https://www.rfc-editor.org/rfc/rfc4467)).
             UrlMech(Vec<UrlMechanism>),
+            /// `MAXCONVERTMESSAGES`: so many messages are converted at once ([RFC 5259 section
+            /// 8](https://www.rfc-editor.org/rfc/rfc5259#section-8)).
+            MaxConvertMessages(NonZeroU32),
+            /// `MAXCONVERTPARTS`: so many parts are converted at once ([RFC 5259 section
+            /// 8](https://www.rfc-editor.org/rfc/rfc5259#section-8)).
+            MaxConvertParts(NonZeroU32),
+            /// `NEWNAME`: a mailbox has another name now: the old and the new one. Obsolete ([RFC 2060 section
+            /// 7.1](https://www.rfc-editor.org/rfc/rfc2060#section-7.1)).
+            NewName(Box<[ImapString; 2]>),
+            /// `WEBALERT`: the user has to go to this web page before logging in (Gmail).
+            WebAlert(ImapString),
             /// `MAILBOXID`: what the mailbox is called for good (RFC 8474).
             MailboxId(ImapString),
             /// `INPROGRESS`: a command takes its time
@@ -185,6 +196,10 @@ codes! {
     TooBig = "TOOBIG",
     /// The mailbox has no modification sequences (RFC 7162).
     NoModSeq = "NOMODSEQ",
+    /// A conversion failed, and may work later (RFC 5259).
+    TempFail = "TEMPFAIL",
+    /// The client asks too much, and has to wait (Gmail).
+    Throttled = "THROTTLED",
     /// The special use is not possible (RFC 6154).
     UseAttr = "USEATTR",
     /// It is already compressed (RFC 4978).

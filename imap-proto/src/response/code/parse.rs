@@ -128,12 +128,22 @@ impl Code {
                 let destination = KnownUids::read(r)?;
                 Self::CopyUid(Box::new(CopyUid { uid_validity, source, destination }))
             }
+            7 if is("NEWNAME") => {
+                r.space()?;
+                let old = read_word(r)?;
+                r.space()?;
+                Self::NewName(Box::new([old, read_word(r)?]))
+            }
             8 if is("METADATA") => Self::Metadata(MetadataCode::read(r)?),
             8 if is("NOUPDATE") => {
                 r.space()?;
                 Self::NoUpdate(read_tag(r)?)
             }
             8 if is("REFERRAL") => Self::Referral(read_urls(r)?),
+            8 if is("WEBALERT") => {
+                r.space()?;
+                Self::WebAlert(read_url(r)?)
+            }
             8 if is("BADEVENT") => {
                 r.space()?;
                 let start = r.offset();
@@ -185,6 +195,14 @@ impl Code {
             14 if is("PERMANENTFLAGS") => {
                 r.space()?;
                 Self::PermanentFlags(PermanentFlags::read(r)?)
+            }
+            15 if is("MAXCONVERTPARTS") => {
+                r.space()?;
+                Self::MaxConvertParts(read_nz(r)?)
+            }
+            18 if is("MAXCONVERTMESSAGES") => {
+                r.space()?;
+                Self::MaxConvertMessages(read_nz(r)?)
             }
             16 if is("UNDEFINED-FILTER") => {
                 r.space()?;
@@ -248,15 +266,20 @@ fn read_urls(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
     let mut urls = Vec::new();
     loop {
         r.space()?;
-        let start = r.offset();
-        r.take_while(|byte| byte > b' ' && byte < 0x7f && byte != b']');
-        if r.offset() == start {
-            return Err(r.error("expected a URL"));
-        }
-        urls.push(ImapString::unchecked(r.text_from(start)));
+        urls.push(read_url(r)?);
         if r.peek() != Some(b' ') || is_space_before_bracket(r) {
             return Ok(urls);
         }
+    }
+}
+
+fn read_url(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
+    let start = r.offset();
+    r.take_while(|byte| byte > b' ' && byte < 0x7f && byte != b']');
+    if r.offset() == start {
+        Err(r.error("expected a URL"))
+    } else {
+        Ok(ImapString::unchecked(r.text_from(start)))
     }
 }
 
@@ -274,7 +297,7 @@ fn read_charsets(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
     let start = r.offset();
     if r.eat(b'(') {
         r.items(|r| {
-            charsets.push(read_charset(r)?);
+            charsets.push(read_word(r)?);
             Ok(())
         })?;
         if charsets.is_empty() {
@@ -284,16 +307,17 @@ fn read_charsets(r: &mut Reader<'_>) -> Result<Vec<ImapString>, ParseError> {
     }
     r.deviate(deviation::MISSING_PARENTHESIS)?;
     while !matches!(r.peek(), None | Some(b']')) {
-        charsets.push(read_charset(r)?);
+        charsets.push(read_word(r)?);
         while r.eat(b' ') {}
     }
     Ok(charsets)
 }
 
-fn read_charset(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
+/// An atom or a string.
+fn read_word(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
     if matches!(r.peek(), Some(b'"' | b'{')) {
         return read_astring(r);
     }
     // `]` can stand in an astring, and ends the code here.
-    r.text_class(chars::ATOM, "expected a character set").map(ImapString::unchecked)
+    r.text_class(chars::ATOM, "expected a word").map(ImapString::unchecked)
 }

@@ -94,6 +94,19 @@ impl Code {
                 write_bad_url(out, url.as_bytes());
             }
             Self::UrlMech(others) => UrlMechanism::write_all(out, others),
+            Self::MaxConvertMessages(limit) => number(out, b"MAXCONVERTMESSAGES ", u64::from(limit.get())),
+            Self::MaxConvertParts(limit) => number(out, b"MAXCONVERTPARTS ", u64::from(limit.get())),
+            Self::NewName(names) => {
+                out.extend_from_slice(b"NEWNAME");
+                for name in names.iter() {
+                    out.push(b' ');
+                    write_word(out, name);
+                }
+            }
+            Self::WebAlert(url) => {
+                out.extend_from_slice(b"WEBALERT ");
+                write_bad_url(out, url.as_bytes());
+            }
             Self::MailboxId(id) => {
                 out.extend_from_slice(b"MAILBOXID (");
                 write_word(out, id);
