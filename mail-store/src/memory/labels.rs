@@ -1,12 +1,15 @@
 //! Gmail's labels of messages.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use mailwire_imap::{command::StoreAction, extensions::gmail::GmailLabel};
 
 use super::{
     account::State,
-    folder::{Entry, mod_seq},
+    folder::{self, mod_seq},
 };
 use crate::{Error, LabelChange, Result, Stored, Uids, gmail::folded};
 
@@ -100,15 +103,16 @@ impl State {
     /// Changes labels: of all messages, or of none.
     pub(super) fn store_labels(&mut self, number: u32, uids: &Uids, how: &LabelChange) -> Result<Stored> {
         let named = keyed(&how.labels)?;
-        let refuses =
-            |message: &Entry| how.unchanged_since.is_some_and(|since| mod_seq(message.mod_seq) > since);
+        let refuses = |message: &folder::Entry| {
+            how.unchanged_since.is_some_and(|since| mod_seq(message.mod_seq) > since)
+        };
         // What becomes of labels, each found out once.
         let mut changes: HashMap<Option<usize>, Option<Labels>> = HashMap::new();
         let (mut more, mut less) = (0u64, 0u64);
         for (_, message) in self.folder(number)?.within(uids).filter(|(_, message)| !refuses(message)) {
             let place = message.labels.place();
-            if !changes.contains_key(&place) {
-                changes.insert(place, message.labels.changed(how.action, &named)?);
+            if let Entry::Vacant(vacant) = changes.entry(place) {
+                vacant.insert(message.labels.changed(how.action, &named)?);
             }
             if let Some(Some(after)) = changes.get(&place) {
                 more = more.saturating_add(after.bytes());

@@ -165,7 +165,7 @@ impl<S: Service> Conversation<S> {
     }
 
     /// The messages that a STORE changes. A part of them, if they are more than are changed at once.
-    fn to_change(&mut self, messages: &Messages, since: Option<ModSeq>) -> Result<Vec<Uid>, Stop> {
+    fn changing(&mut self, messages: &Messages, since: Option<ModSeq>) -> Result<Vec<Uid>, Stop> {
         self.writable()?;
         let dialect = self.driver.connection().dialect();
         let (_, open) = self.opened()?;
@@ -200,7 +200,7 @@ impl<S: Service> Conversation<S> {
 
     /// STORE: RFC 9051 section 6.4.6.
     pub(super) async fn store(&mut self, store: Store) -> Result<Reply, Stop> {
-        let uids = self.to_change(&store.messages, store.unchanged_since)?;
+        let uids = self.changing(&store.messages, store.unchanged_since)?;
         let options =
             StoreOptions::new(store.action, store.flags).with_unchanged_since(store.unchanged_since);
         let by_uid = store.messages.is_uid();
@@ -235,7 +235,7 @@ impl<S: Service> Conversation<S> {
 
     /// STORE of Gmail's labels.
     pub(super) async fn store_labels(&mut self, store: GmailStore) -> Result<Reply, Stop> {
-        let uids = self.to_change(&store.messages, store.unchanged_since)?;
+        let uids = self.changing(&store.messages, store.unchanged_since)?;
         let options =
             LabelOptions::new(store.action, store.labels).with_unchanged_since(store.unchanged_since);
         let by_uid = store.messages.is_uid();
