@@ -86,6 +86,7 @@ use self::{plan::Ask, read::Job, state::Anchor};
 use crate::{
     capability::{Capabilities, Capability},
     command::{Command, FetchAtt},
+    extensions::uid_batches::UidBatchesCommand,
     response::{MsgAtt, Reply},
     types::{FlagSet, MailboxName, ModSeq, Uid, UidValidity},
     view::{Uids, View},
@@ -138,6 +139,8 @@ struct Offer {
     enable: bool,
     esearch: bool,
     partial: bool,
+    /// UIDBATCHES: the smallest batches that it parts a mailbox into.
+    batches: Option<u32>,
 }
 
 impl Offer {
@@ -149,6 +152,7 @@ impl Offer {
             enable: qresync,
             esearch: offered.has_or_rev2(&Capability::ESearch),
             partial: offered.has(&Capability::Partial),
+            batches: offered.has(&Capability::UidBatches).then_some(UidBatchesCommand::SMALLEST),
         }
     }
 }
@@ -177,6 +181,8 @@ struct Selection {
     rest: Option<Uid>,
     /// Where batches begin.
     cuts: Option<Uids>,
+    /// How many messages there were when the server parted the mailbox.
+    parted: Option<u32>,
     /// They were just asked for.
     planned: bool,
     tries: u32,
@@ -189,7 +195,8 @@ pub struct SyncOptions {
     /// The mailbox.
     pub mailbox: MailboxName,
     /// The most messages that one command asks for; 1000 by default. What is kept in memory beside the set of
-    /// identifiers grows with it.
+    /// identifiers grows with it. From 500 on, a server with UIDBATCHES says where each batch begins
+    /// ([RFC 10022](https://www.rfc-editor.org/rfc/rfc10022)).
     pub batch: u32,
     /// What is asked of messages that the mirror does not have, beside their flags; nothing by default.
     pub items: Vec<FetchAtt>,

@@ -6,7 +6,7 @@ use super::{Anchor, InDoubt, Selection, Synchronizer, state::after};
 use crate::{
     capability::Capability,
     command::{Command, Fetch, FetchAtt, Search, SearchKey, SearchReturnOpt, Select, Since},
-    extensions::condstore::QResync,
+    extensions::{condstore::QResync, uid_batches::UidBatchesCommand},
     types::{KnownUids, ModSeq, PartialRange, SetNumber, Uid, UidSet},
     view::View,
 };
@@ -31,6 +31,7 @@ pub(super) enum Ask {
         /// Only so many, the highest.
         last: Option<u32>,
     },
+    Batches,
     Noop,
 }
 
@@ -160,17 +161,30 @@ impl Synchronizer {
                 self.known.nth_back(low, high, count.saturating_sub(1)).filter(|_| inside_more_than(count));
             return fetch(first.unwrap_or(low));
         }
-        // What is not known is parted by what the server finds: all of it at once, or the next two batches.
-        let cut = self.selection.cuts.as_ref().map(|cuts| cuts.nth_back(low, high, 0).unwrap_or(low));
+        // What is not known is parted by the server, or by what it finds: all of it at once, or the next two batches.
+        let cut = self.selection.cuts.as_ref().and_then(|cuts| cuts.nth_back(low, high, 0));
         let planned = core::mem::take(&mut self.selection.planned);
         match cut {
-            Some(cut) if cut != low || planned || !self.offer.partial => fetch(cut),
-            None if !self.offer.partial => Ask::ALL,
-            _ => {
+            Some(cut) => fetch(cut),
+            None if planned => fetch(low),
+            None if self.may_ask_for_batches() => {
+                (self.selection.planned, self.selection.parted) = (true, Some(self.view.len()));
+                Ask::Batches
+            }
+            None if self.offer.partial => {
                 self.selection.planned = true;
                 Ask::Search { low, high, last: Some(self.batch.saturating_mul(2)) }
             }
+            None if self.selection.cuts.is_none() => Ask::ALL,
+            None => fetch(low),
         }
+    }
+
+    /// RFC 10022: once in a selection, and again after half a batch of messages has come or gone.
+    fn may_ask_for_batches(&self) -> bool {
+        let changed = |before: u32| self.view.len().abs_diff(before) > self.batch / 2;
+        self.offer.batches.is_some_and(|least| self.batch >= least)
+            && self.selection.parted.is_none_or(changed)
     }
 
     /// The command, as it is sent.
@@ -215,6 +229,10 @@ impl Synchronizer {
                     None if self.offer.esearch => search.with_returns([SearchReturnOpt::All]),
                     None => search,
                 })
+            }
+            Ask::Batches => {
+                let size = NonZeroU32::new(self.batch).unwrap_or(NonZeroU32::MAX);
+                Command::from(UidBatchesCommand::new(size))
             }
             Ask::Noop => Command::Noop,
         }

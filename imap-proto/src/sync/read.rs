@@ -9,6 +9,7 @@ use super::{Anchor, Ask, Change, Synchronizer, state::after};
 use crate::{
     capability::Capability,
     client::Event,
+    extensions::ExtensionData,
     response::{Code, ESearchData, FetchData, MsgAtt, Reply, SearchReturnData, Untagged, VanishedData},
     types::{Flag, FlagSet, ModSeq, Uid},
     view::{News, Uids},
@@ -143,6 +144,14 @@ impl Synchronizer {
                 self.found(numbers.map(|uid| (uid, uid)));
             }
             Untagged::ESearch(found) if found.uid => self.extended(found),
+            Untagged::Extension(data) => {
+                if let (ExtensionData::UidBatches(parts), Some(job)) = (&**data, &mut self.job) {
+                    self.selection.parted = Some(self.view.len());
+                    job.searched = true;
+                    let cuts = parts.batches.iter().take(MOST_CUTS);
+                    cuts.for_each(|(low, _)| job.found.insert(*low, *low));
+                }
+            }
             Untagged::Reply(reply) => self.code(reply.code.as_ref()),
             Untagged::Enabled(enabled) => {
                 self.offer.qresync |= enabled.contains(&Capability::QResync);
@@ -278,8 +287,10 @@ impl Synchronizer {
     /// A command failed, or how it ended is not known.
     pub(super) fn failed(&mut self, job: &Job) {
         self.failures += 1;
-        if let Ask::Search { .. } = job.ask {
-            (self.must_prove, self.selection.proved) = (true, false);
+        match job.ask {
+            Ask::Search { .. } => (self.must_prove, self.selection.proved) = (true, false),
+            Ask::Batches => self.offer.batches = None,
+            _ => {}
         }
     }
 
@@ -321,6 +332,11 @@ impl Synchronizer {
                 self.searched(&job, (low, high), last.is_some(), limited);
             }
             Ask::Search { .. } => self.failed(&job),
+            Ask::Batches if job.searched => {
+                let cuts = self.selection.cuts.get_or_insert_default();
+                job.found.ranges().for_each(|(low, high)| cuts.insert(low, high));
+            }
+            Ask::Batches => self.offer.batches = None,
             Ask::Noop => self.selection.flushed = true,
         }
         self.settle(reply.code.as_ref());

@@ -12,7 +12,7 @@ use mailwire_core::{ParseError, Ticket};
 use crate::{
     client::Event,
     command::{Command, Search, SearchKey, SearchReturnOpt, Since},
-    extensions::condstore::QResync,
+    extensions::{ExtensionCommand, condstore::QResync, uid_batches::UidBatchesData},
     response::{
         Code, ESearchData, FetchData, MsgAtt, Reply, ReplyKind, SearchData, SearchReturnData, Untagged,
         VanishedData,
@@ -55,6 +55,8 @@ pub(super) struct Manners {
     pub(super) qresync: bool,
     pub(super) esearch: bool,
     pub(super) partial: bool,
+    /// UIDBATCHES, of any size.
+    pub(super) batches: bool,
     /// A command is about so many messages at most, the highest.
     pub(super) limit: Option<usize>,
     pub(super) no_mod_seq: bool,
@@ -89,6 +91,8 @@ pub(super) struct Session {
     pending_new: Vec<(u32, u64)>,
     highest_sent: u64,
     enabled: bool,
+    /// What was there when the mailbox was parted.
+    parted: Option<BTreeSet<u32>>,
 }
 
 /// A mailbox, and one session that looks at it.
@@ -348,6 +352,7 @@ impl Server {
         if random.chance(30) {
             self.change(random);
         }
+        let known: BTreeSet<u32> = self.session.told.iter().copied().collect();
         if !matches!(command, Command::Select(_)) {
             self.session.highest_sent = 0;
             if self.session.manners.refuses && random.chance(10) {
@@ -365,6 +370,25 @@ impl Server {
                 code = self.fetch_range(bounds(set), fetch.since, &mut out, random);
             }
             Command::Search(search) => code = self.search(search, &mut out),
+            Command::Extension(ExtensionCommand::UidBatches(asked)) => {
+                let told: BTreeSet<u32> = self.session.told.iter().copied().collect();
+                let size = asked.size.get();
+                // As the client knew it when it asked.
+                let changed = |before: &BTreeSet<u32>| before.symmetric_difference(&known).count() as u32;
+                assert!(
+                    self.session.parted.as_ref().is_none_or(|before| changed(before) > size / 2),
+                    "too soon"
+                );
+                let messages: Vec<u32> = told.iter().rev().copied().collect();
+                let batches = messages.chunks(size as usize);
+                let mut batches: Vec<(Uid, Uid)> =
+                    batches.map(|batch| (uid(*batch.last().unwrap()), uid(batch[0]))).collect();
+                if self.session.manners.lies {
+                    batches.retain(|_| random.chance(50));
+                }
+                self.session.parted = Some(told);
+                out.push(data(UidBatchesData::new(batches).into()));
+            }
             Command::Noop => self.tell(true, &mut out, random),
             other => panic!("{other:?}"),
         }

@@ -1,6 +1,6 @@
 //! Commands about more messages than are handled at once (RFC 9738).
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, ops::Range};
 
 use mailwire_imap::{
     command::SearchKey,
@@ -129,6 +129,54 @@ pub(super) fn batches(view: &View, size: NonZeroU32) -> Vec<(Uid, Uid)> {
     batches
 }
 
+/// The batches that a client was told of: it may ask for the same ones again once enough has changed (RFC 10022).
+#[derive(Debug)]
+pub(super) struct Parted {
+    size: NonZeroU32,
+    /// The places of the batches that were asked for.
+    places: Vec<Range<usize>>,
+    /// How many messages there were, and the last of them.
+    messages: u32,
+    last: Option<Uid>,
+}
+
+impl Parted {
+    /// So many times a client may go on with further batches.
+    const MOST: usize = 1000;
+
+    /// What a client is told of that asks for batches of so many messages, at these places. `None`: it asks too soon.
+    pub(super) fn new(
+        before: Option<&Self>,
+        view: &View,
+        size: NonZeroU32,
+        places: Range<usize>,
+    ) -> Option<Self> {
+        let last = view.uids().last().map(|(_, last)| last);
+        let (mut told, messages, last) = match before.filter(|before| !before.has_changed(view)) {
+            Some(before) => (before.places.clone(), before.messages, before.last),
+            None => (Vec::new(), view.len(), last),
+        };
+        let is_new = told.iter().all(|told| places.start >= told.end || places.end <= told.start);
+        if !is_new || told.len() >= Self::MOST || !told.is_empty() && before.is_some_and(|it| it.size != size)
+        {
+            return None;
+        }
+        told.push(places);
+        Some(Self { size, places: told, messages, last })
+    }
+
+    /// Whether more than half a batch of messages has come or gone.
+    fn has_changed(&self, view: &View) -> bool {
+        let length = |(low, high): (Uid, Uid)| match self.last {
+            Some(last) => high.get().saturating_sub(last.get().max(low.get() - 1)),
+            None => high.get() - low.get() + 1,
+        };
+        let came: u32 = view.uids().map(length).sum();
+        let gone = self.messages.saturating_add(came).saturating_sub(view.len());
+        came.saturating_add(gone) > self.size.get() / 2
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use mailwire_imap::view::Numbering;
@@ -157,6 +205,27 @@ mod tests {
         assert_eq!(of(4), ranges(&[(11, 14), (2, 10), (1, 1)]));
         assert_eq!(of(1).len(), 9);
         assert_eq!(batches(&View::default(), NonZeroU32::MIN), []);
+    }
+
+    #[test]
+    fn batches_are_asked_for_again_after_changes() {
+        let size = NonZeroU32::new(4).unwrap();
+        let view = view();
+        let asks =
+            |before: Option<&Parted>, view: &View, size, places| Parted::new(before, view, size, places);
+        let first = asks(None, &view, size, 0..2).unwrap();
+        assert!(asks(Some(&first), &view, size, 0..1).is_none());
+        assert!(asks(Some(&first), &view, NonZeroU32::new(5).unwrap(), 5..6).is_none());
+        // Further ones.
+        let more = asks(Some(&first), &view, size, 2..3).unwrap();
+        assert!(asks(Some(&more), &view, size, 2..3).is_none());
+        let with = |ranges: &[(u32, u32)]| View::with_uids(super::tests::ranges(ranges), Numbering::Numbers);
+        let all = 0..usize::MAX;
+        // Two are half a batch, three are more: 7 and 14 gone, one new.
+        assert!(asks(Some(&first), &with(&[(1, 3), (7, 7), (10, 16)]), size, all.clone()).is_none());
+        assert!(asks(Some(&first), &with(&[(1, 3), (10, 13)]), size, all.clone()).is_none());
+        assert!(asks(Some(&first), &with(&[(1, 3), (10, 13), (15, 15)]), size, all.clone()).is_some());
+        assert!(asks(Some(&first), &View::default(), size, all).is_some());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
     answers::{Copied, Labelled, Stored},
     conversation::{Conversation, Stop, done},
     fetch_writer::FetchWriter,
-    limiting,
+    limiting::{self, Parted},
     open::{Open, Shape},
     options::{ChangesOptions, CopyOptions, FetchOptions, LabelOptions, SearchOptions, StoreOptions},
     progress::telling,
@@ -360,6 +360,11 @@ impl<S: Service> Conversation<S> {
         let tag = tag.and_then(|tag| ImapString::new(tag.as_text().clone()).ok());
         let (_, open) = self.opened()?;
         let (first, count) = asked.places();
+        let places = first..first.saturating_add(count);
+        let Some(parted) = Parted::new(open.parted.as_ref(), &open.view, asked.size, places) else {
+            return Err(Refusal::new("The batches are what they were").with_code(Code::Limit).into());
+        };
+        open.parted = Some(parted);
         let batches = limiting::batches(&open.view, asked.size).into_iter().skip(first).take(count).collect();
         push(&mut self.driver, UidBatchesData::new(batches).with_tag(tag).into()).await?;
         Ok(done())

@@ -12,6 +12,7 @@ use mailwire_imap::{
 use super::{
     answers::{Flagged, Update},
     contexts::Contexts,
+    limiting::Parted,
     refusal::{status, words},
     sending::{ServerDriver, push},
     sets::{ranges, vanished},
@@ -45,6 +46,8 @@ pub(super) struct Open {
     pub(super) contexts: Contexts,
     /// Messages that the command in progress has put there.
     pub(super) made: BTreeSet<Uid>,
+    /// How the client was told that the mailbox can be parted.
+    pub(super) parted: Option<Parted>,
 }
 
 /// What is told of changes by their modification sequences (RFC 7162).
@@ -120,6 +123,7 @@ impl Open {
             changes,
             contexts: Contexts::default(),
             made: BTreeSet::new(),
+            parted: None,
         }
     }
 
