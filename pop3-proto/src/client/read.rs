@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
     Channel, Deviation, Dialect, Error, Line, Newline, Next, ParseError, Parsed, SaslStep, Secret, Ticket,
+    machine_advance,
     private::{await_tls, refuse_injection},
     sasl::Challenged,
 };
@@ -26,17 +27,7 @@ use crate::{
 type Step = Result<Option<Next<Event>>, Error>;
 
 impl Machine {
-    /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
-    #[inline(never)]
-    pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        self.step(input).or_else(|error| {
-            self.fail(error);
-            self.last_words.take().map(Next::Event).ok_or(error)
-        })
-    }
+    machine_advance!(Event, telling last_words);
 
     fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         loop {
