@@ -44,6 +44,20 @@ pub fn take_secret(input: &mut BytesMut, length: usize) -> Bytes {
     Secret::take(input, length)
 }
 
+/// The value of a letter of base64 ([RFC 4648 section 4](https://www.rfc-editor.org/rfc/rfc4648#section-4)).
+#[inline]
+#[must_use]
+pub const fn base64_value(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    })
+}
+
 /// The order of texts in which the case of ASCII letters does not count.
 #[must_use]
 pub fn cmp_ignore_case(a: &[u8], b: &[u8]) -> cmp::Ordering {

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use mailwire_core::private::base64_value;
+
 use crate::types::ContentEncoding;
 
 /// Undoes a part's transfer encoding as its bytes come, however they are cut.
@@ -89,17 +91,9 @@ impl Base64 {
             return;
         }
         for &byte in bytes {
-            let value = match byte {
-                b'A'..=b'Z' => byte - b'A',
-                b'a'..=b'z' => byte - b'a' + 26,
-                b'0'..=b'9' => byte - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                b'=' => {
-                    self.over = true;
-                    return;
-                }
-                _ => continue,
+            let Some(value) = base64_value(byte) else {
+                self.over = byte == b'=';
+                if self.over { return } else { continue }
             };
             self.bits = self.bits << 6 | u32::from(value);
             self.letters += 1;

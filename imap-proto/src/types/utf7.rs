@@ -2,6 +2,8 @@
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 
+use mailwire_core::private::base64_value;
+
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
 /// `name` in modified UTF-7.
@@ -72,13 +74,11 @@ pub(crate) fn decode(wire: &[u8]) -> Option<Cow<'_, str>> {
             let mut bits = 0u32;
             let mut held = 0u32;
             for byte in encoded.bytes() {
+                // A comma stands for the slash, which divides mailbox names.
                 let value = match byte {
-                    b'A'..=b'Z' => byte - b'A',
-                    b'a'..=b'z' => byte - b'a' + 26,
-                    b'0'..=b'9' => byte - b'0' + 52,
-                    b'+' => 62,
                     b',' => 63,
-                    _ => return None,
+                    b'/' => return None,
+                    byte => base64_value(byte)?,
                 };
                 bits = (bits << 6) | u32::from(value);
                 held += 6;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use mail_parser::decoders::charsets::map::charset_decoder;
-use mailwire_core::Text;
+use mailwire_core::{Text, private::base64_value};
 use mailwire_imap::types::{ContentEncoding, ImapString};
 
 use super::{envelope::string, words::Words};
@@ -111,15 +111,7 @@ impl Decoder {
 /// RFC 2045 section 6.8: what is not of the alphabet is ignored, and padding ends it. Whether it goes on.
 fn base64(part: &[u8], bits: &mut u32, letters: &mut u8, out: &mut Vec<u8>) -> bool {
     for &byte in part {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => return false,
-            _ => continue,
-        };
+        let Some(value) = base64_value(byte) else { if byte == b'=' { return false } else { continue } };
         *bits = *bits << 6 | u32::from(value);
         *letters += 1;
         if *letters == 4 {
