@@ -211,21 +211,12 @@ impl FlagChange {
     pub const fn new(action: StoreAction, flags: FlagSet) -> Self {
         Self { action, flags, unchanged_since: None, seen: None }
     }
-
-    /// This change, only of messages that have not changed after `mod_seq`.
-    #[must_use]
-    pub const fn unchanged_since(mut self, mod_seq: ModSeq) -> Self {
-        self.unchanged_since = Some(mod_seq);
-        self
-    }
-
-    /// This change, by somebody who knows the messages as they were at `mod_seq`.
-    #[must_use]
-    pub const fn seen(mut self, mod_seq: ModSeq) -> Self {
-        self.seen = Some(mod_seq);
-        self
-    }
 }
+
+setters!(const FlagChange {
+    unchanged_since(unchanged_since: some ModSeq),
+    seen(seen: some ModSeq),
+});
 
 /// How [`Store::store_labels`](crate::Store::store_labels) changes labels.
 #[non_exhaustive]
@@ -247,21 +238,12 @@ impl LabelChange {
     pub fn new(action: StoreAction, labels: impl Into<Vec<GmailLabel>>) -> Self {
         Self { action, labels: labels.into(), unchanged_since: None, seen: None }
     }
-
-    /// This change, only of messages that have not changed after `mod_seq`.
-    #[must_use]
-    pub const fn unchanged_since(mut self, mod_seq: ModSeq) -> Self {
-        self.unchanged_since = Some(mod_seq);
-        self
-    }
-
-    /// This change, by somebody who knows the messages as they were at `mod_seq`.
-    #[must_use]
-    pub const fn seen(mut self, mod_seq: ModSeq) -> Self {
-        self.seen = Some(mod_seq);
-        self
-    }
 }
+
+setters!(const LabelChange {
+    unchanged_since(unchanged_since: some ModSeq),
+    seen(seen: some ModSeq),
+});
 
 /// What [`Store::store`](crate::Store::store) did. Messages that are gone are in none of the sets.
 #[non_exhaustive]
