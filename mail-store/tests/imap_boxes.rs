@@ -2,15 +2,17 @@
 //! server.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use mailwire_core::{Channel, Text};
+mod raw;
+
+use mailwire_core::Text;
 use mailwire_store::{
     ImapService, ImapSession,
     memory::{Config as StoreConfig, MemoryStore},
 };
 use mailwire_transport::{
-    Endpoint, Error, Security, Stream,
+    Error,
     imap::{
-        Capability, Client, Config, FetchAtt, Flag, FlagChange, SearchKey, Server, StatusAtt,
+        Capability, Client, FetchAtt, Flag, FlagChange, SearchKey, Server, StatusAtt,
         proto::{
             command::{Create, List, ListReturnOpt, ListSelectOpt, StoreAction},
             extensions::{
@@ -23,22 +25,14 @@ use mailwire_transport::{
         },
         server::{Refusal, Service},
     },
-    sasl::{Credentials, Identity},
+    sasl::Identity,
 };
-
-async fn over(server: Server<impl Service>) -> Client {
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
-    let mut config = Config::login(Credentials::password("ada", "secret"));
-    config.allow_clear_credentials = true;
-    let endpoint = Endpoint::tcp("localhost", 143, Security::plaintext_without_encryption());
-    Client::over(Stream::other(ours), endpoint, config).await.unwrap()
-}
+use raw::imap_client;
 
 async fn connect(config: StoreConfig) -> Client {
     let store = MemoryStore::with_config(config);
     store.add_user("ada", "secret").unwrap();
-    over(Server::new(ImapService::new(store))).await
+    imap_client(&Server::new(ImapService::new(store))).await
 }
 
 /// The code of a refusal, as it stands on the wire.
@@ -312,7 +306,7 @@ async fn what_a_store_has_not() {
     let ada = store.add_user("ada", "secret").unwrap();
     ada.create("Gesendet", Some("\\Sent".into())).unwrap();
     ada.create("Spam", Some("\\Junk".into())).unwrap();
-    let mut client = over(Server::new(ImapService::new(store.clone()))).await;
+    let mut client = imap_client(&Server::new(ImapService::new(store.clone()))).await;
     for refused in [
         client.jmap_session().await.map(drop),
         client.languages().await.map(drop),
@@ -332,7 +326,7 @@ async fn what_a_store_has_not() {
     ));
 
     let server = Server::new(ImapService::new(store)).with_xlist(true);
-    let mut client = over(server).await;
+    let mut client = imap_client(&server).await;
     let listed = client.xlist("", "*").await.unwrap();
     let shown: Vec<_> = listed.iter().map(|one| format!("{} {}", one.attributes, one.name)).collect();
     assert_eq!(
@@ -351,7 +345,7 @@ async fn what_is_told_of_the_mailboxes_of_a_list_is_bounded() {
     let store = MemoryStore::new();
     store.add_user("ada", "secret").unwrap();
     let server = Server::new(ImapService::new(store)).configure(|config| config.limits.work = 1 << 20);
-    let mut client = over(server).await;
+    let mut client = imap_client(&server).await;
     client.set_metadata("INBOX", [(entry("/private/7"), text("x"))]).await.unwrap();
     let names: Vec<_> = (0..3000).map(|number| entry(&format!("/private/{number}"))).collect();
     let list = List::new(MailboxName::new("").unwrap(), ListPattern::new("*").unwrap())
@@ -395,7 +389,7 @@ impl Service for More {
 async fn languages_and_other_servers() {
     let store = MemoryStore::new();
     store.add_user("ada", "secret").unwrap();
-    let mut client = over(Server::new(More(ImapService::new(store)))).await;
+    let mut client = imap_client(&Server::new(More(ImapService::new(store)))).await;
     assert_eq!(client.jmap_session().await.unwrap(), "https://jmap.example/session");
     assert_eq!(client.languages().await.unwrap(), ["de-DE", "en", "i-default"].map(Text::from));
     assert_eq!(client.choose_language(&["fr", "DE"]).await.unwrap(), text("de-DE"));

@@ -11,31 +11,23 @@ use mailwire_store::{
     memory::{Config as StoreConfig, MemoryStore, User},
 };
 use mailwire_transport::{
-    Endpoint, Payload, Security, Stream,
+    Payload,
     imap::{
-        Capability, Client, Config, Flag, Server,
+        Capability, Flag, Server,
         client::{AppendOptions, Catenate, Content},
         proto::{
             types::{Section, Uid, UidValidity},
             url::{MailboxRef, MessagePart},
         },
     },
-    sasl::Credentials,
 };
+use raw::imap_client;
 
 const MESSAGE: &str = "Subject: pictures\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n\
     --x\r\nContent-Type: text/plain\r\n\r\nold words\r\n--x\r\nContent-Type: image/png\r\n\r\nPNG\r\n--x--\r\n";
 
 fn server(store: &MemoryStore) -> Server<ImapService<MemoryStore>> {
     Server::new(ImapService::new(store.clone())).allow_clear_credentials()
-}
-
-async fn client_of(server: Server<ImapService<MemoryStore>>) -> Client {
-    let (ours, theirs) = tokio::io::duplex(64 << 10);
-    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Clear).await });
-    let endpoint = Endpoint::tcp("test", 143, Security::plaintext_without_encryption());
-    let config = Config::login(Credentials::password("ada", "secret")).with_allow_clear_credentials(true);
-    Client::over(Stream::other(ours), endpoint, config).await.unwrap()
 }
 
 fn store() -> (MemoryStore, User) {
@@ -65,7 +57,7 @@ fn code(error: &mailwire_transport::Error) -> Option<&str> {
 #[tokio::test]
 async fn an_attachment_is_not_sent_again() {
     let (store, ada) = store();
-    let mut client = client_of(server(&store)).await;
+    let mut client = imap_client(&server(&store)).await;
     let words = "new words, ".repeat(10_000);
     let draft = Catenate::new()
         .with_part(inbox(1).with_section(Section::HEADER))
@@ -120,7 +112,7 @@ async fn an_attachment_is_not_sent_again() {
 #[tokio::test]
 async fn what_is_not_there_is_said_with_its_url_and_nothing_is_stored() {
     let (store, ada) = store();
-    let mut client = client_of(server(&store)).await;
+    let mut client = imap_client(&server(&store)).await;
     let stale = MailboxRef::new("INBOX").unwrap().with_uid_validity(UidValidity::new(4_000_000_000).unwrap());
     let elsewhere = MailboxRef::new("Papierkorb").unwrap();
     for (wrong, url) in [
@@ -191,7 +183,7 @@ async fn what_becomes_too_large_is_not_built() {
     let large = format!("Subject: large\r\n\r\n{}", "x".repeat(600_000));
     ada.deliver(large.into()).unwrap();
     let server = server(&store).configure(|config| config.limits.message = 1_000_000);
-    let mut client = client_of(server).await;
+    let mut client = imap_client(&server).await;
     let double = || Catenate::new().with_part(inbox(2)).with_part(inbox(2));
     let error = client.append("INBOX", double()).await.unwrap_err();
     assert_eq!(code(&error), Some("TOOBIG"));
@@ -205,7 +197,7 @@ async fn what_becomes_too_large_is_not_built() {
     let store = MemoryStore::with_config(config);
     let ada = store.add_user("ada", "secret").unwrap();
     ada.deliver("x".repeat(400).into()).unwrap();
-    let mut client = client_of(self::server(&store)).await;
+    let mut client = imap_client(&self::server(&store)).await;
     let twice = Catenate::new().with_part(inbox(1)).with_part(inbox(1));
     let error = client.append("INBOX", twice).await.unwrap_err();
     assert_eq!(code(&error), Some("OVERQUOTA"));
@@ -222,9 +214,9 @@ async fn a_client_sends_no_parts_that_were_not_offered() {
             config.set_capabilities(kept).unwrap();
         })
     };
-    let mut client = client_of(without(Capability::Catenate)).await;
+    let mut client = imap_client(&without(Capability::Catenate)).await;
     client.append("INBOX", Catenate::new().with_part(inbox(1))).await.unwrap_err();
-    let mut client = client_of(without(Capability::UrlPartial)).await;
+    let mut client = imap_client(&without(Capability::UrlPartial)).await;
     let range = inbox(1).with_partial(0, None);
     client.append("INBOX", Catenate::new().with_part(range)).await.unwrap_err();
     client.append("INBOX", Catenate::new().with_part(inbox(1))).await.unwrap();

@@ -1,32 +1,27 @@
 //! Gmail's labels, identifiers and searches: our client against our server.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use mailwire_core::Channel;
+mod raw;
+
 use mailwire_store::{
     ImapService,
     memory::{Config as StoreConfig, MemoryStore, User},
 };
 use mailwire_transport::{
-    Endpoint, Error, Security, Stream,
+    Error,
     imap::{
-        Capability, Client, Config, FetchAtt, Flag, FlagChange, SearchKey, Server,
+        Capability, Client, FetchAtt, Flag, FlagChange, SearchKey, Server,
         proto::{
             command::{AString, Select, StoreAction},
             extensions::gmail::{GmailLabel, GmailStore},
             types::{MailboxName, SequenceSet, UidSet},
         },
     },
-    sasl::Credentials,
 };
+use raw::imap_client;
 
 async fn over(store: MemoryStore) -> Client {
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let server = Server::new(ImapService::new(store));
-    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
-    let mut config = Config::login(Credentials::password("ada", "secret"));
-    config.allow_clear_credentials = true;
-    let endpoint = Endpoint::tcp("localhost", 143, Security::plaintext_without_encryption());
-    Client::over(Stream::other(ours), endpoint, config).await.unwrap()
+    imap_client(&Server::new(ImapService::new(store))).await
 }
 
 async fn store_of(config: impl FnOnce(&mut StoreConfig)) -> (MemoryStore, User) {

@@ -2,17 +2,18 @@
 //! batches (RFC 10022). Our client and clients by hand, against our server.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod raw;
+
 use std::num::NonZeroU32;
 
-use mailwire_core::Channel;
 use mailwire_store::{
     ImapService,
     memory::{MemoryStore, NewMessage, User},
 };
 use mailwire_transport::{
-    Endpoint, Error, Payload, RefusedKind, Security, Stream,
+    Error, Payload, RefusedKind,
     imap::{
-        Capability, Client, Config, FetchAtt, Flag, FlagChange, SearchKey, Server,
+        Capability, Client, FetchAtt, Flag, FlagChange, SearchKey, Server,
         client::{AppendOptions, Update},
         proto::{
             command::{Search, SearchReturnOpt},
@@ -20,8 +21,8 @@ use mailwire_transport::{
             types::{Section, Uid, UidSet},
         },
     },
-    sasl::Credentials,
 };
+use raw::{imap_over, imap_pipe};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 
 const MESSAGES: u32 = 23;
@@ -44,17 +45,11 @@ fn number(number: u32) -> NonZeroU32 {
 }
 
 fn serve(store: &MemoryStore, limit: Option<u32>) -> DuplexStream {
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let server = Server::new(ImapService::new(store.clone())).with_message_limit(limit.map(number));
-    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
-    ours
+    imap_pipe(&Server::new(ImapService::new(store.clone())).with_message_limit(limit.map(number)), 1 << 16)
 }
 
 async fn connect(store: &MemoryStore, limit: Option<u32>) -> Client {
-    let mut config = Config::login(Credentials::password("ada", "secret"));
-    config.allow_clear_credentials = true;
-    let endpoint = Endpoint::tcp("localhost", 143, Security::plaintext_without_encryption());
-    Client::over(Stream::other(serve(store, limit)), endpoint, config).await.unwrap()
+    imap_over(serve(store, limit)).await
 }
 
 async fn select(store: &MemoryStore, limit: Option<u32>) -> Client {

@@ -9,17 +9,17 @@ use mailwire_store::{
     memory::{MemoryStore, User},
 };
 use mailwire_transport::{
-    Endpoint, Payload, Security, Stream,
+    Payload, Stream,
     imap::{
-        Capability, Client, Config, FetchAtt, Flag, SearchKey, Server, StatusAtt,
+        Capability, Client, FetchAtt, Flag, SearchKey, Server, StatusAtt,
         client::{AppendOptions, Update},
         proto::{
             command::{AString, PreviewMods},
             types::{Date, ImapString, ObjectId, Uid},
         },
     },
-    sasl::Credentials,
 };
+use raw::imap_client;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 fn store() -> (MemoryStore, User) {
@@ -32,23 +32,15 @@ fn server(store: &MemoryStore) -> Server<ImapService<MemoryStore>> {
     Server::new(ImapService::new(store.clone())).allow_clear_credentials()
 }
 
-async fn client_of(server: Server<ImapService<MemoryStore>>) -> Client {
-    let (ours, theirs) = tokio::io::duplex(64 << 10);
-    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Clear).await });
-    let endpoint = Endpoint::tcp("test", 143, Security::plaintext_without_encryption());
-    let config = Config::login(Credentials::password("ada", "secret")).with_allow_clear_credentials(true);
-    Client::over(Stream::other(ours), endpoint, config).await.unwrap()
-}
-
 async fn client(store: &MemoryStore) -> Client {
-    client_of(server(store)).await
+    imap_client(&server(store)).await
 }
 
 #[tokio::test]
 async fn the_largest_message_is_told() {
     let (store, _) = store();
     let server = server(&store).configure(|config| config.limits.message = 1000);
-    let mut client = client_of(server).await;
+    let mut client = imap_client(&server).await;
     assert_eq!(client.capabilities().append_limit(), Some(1000));
     let status = client.status("INBOX", [StatusAtt::AppendLimit]).await.unwrap();
     assert_eq!(status.append_limit(), Some(Some(1000)));
@@ -264,7 +256,7 @@ async fn names_are_in_utf_8_once_that_is_enabled() {
 
     // A server that demands it.
     let server = Server::new(ImapService::new(store.clone()).utf8_only(true)).allow_clear_credentials();
-    let mut client = client_of(server.clone()).await;
+    let mut client = imap_client(&server).await;
     client.status("\u{e4}", [StatusAtt::Messages]).await.unwrap();
     let (ours, theirs) = tokio::io::duplex(4096);
     tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Clear).await });

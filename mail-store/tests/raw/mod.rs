@@ -3,7 +3,9 @@
 
 use mailwire_core::Channel;
 use mailwire_store::{ImapService, Pop3Service, SmtpService, memory::MemoryStore};
-use mailwire_transport::{Stream, WireLine, imap, pop3, server::ServerLimits, smtp};
+use mailwire_transport::{
+    Endpoint, Security, Stream, WireLine, imap, pop3, sasl::Credentials, server::ServerLimits, smtp,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     task::JoinHandle,
@@ -174,4 +176,25 @@ pub fn store(size: usize) -> MemoryStore {
         ada.deliver(format!("Subject: x\r\n\r\n{}", line.repeat(size / line.len())).into()).unwrap();
     }
     store
+}
+
+/// A pipe that holds so many bytes, whose other end is served as if TLS protected it.
+pub fn imap_pipe<S: imap::server::Service>(server: &imap::Server<S>, size: usize) -> DuplexStream {
+    let (ours, theirs) = tokio::io::duplex(size);
+    let server = server.clone();
+    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
+    ours
+}
+
+/// Our client over a pipe, logged in as Ada.
+pub async fn imap_client<S: imap::server::Service>(server: &imap::Server<S>) -> imap::Client {
+    imap_over(imap_pipe(server, 1 << 16)).await
+}
+
+/// Our client over a stream to a server, logged in as Ada.
+pub async fn imap_over(stream: DuplexStream) -> imap::Client {
+    let config =
+        imap::Config::login(Credentials::password("ada", "secret")).with_allow_clear_credentials(true);
+    let endpoint = Endpoint::tcp("localhost", 143, Security::plaintext_without_encryption());
+    imap::Client::over(Stream::other(stream), endpoint, config).await.unwrap()
 }
