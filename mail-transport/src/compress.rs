@@ -183,7 +183,8 @@ impl Inbound {
             };
         }
         let piece = self.raw.get(..self.piece).unwrap_or_default();
-        let room = buf.initialize_unfilled();
+        // What the reader has not written to yet is zeroed: no more of it than is likely to be filled.
+        let room = buf.initialize_unfilled_to(buf.remaining().min(PIECE));
         let (taken, given) = (inflate.total_in(), inflate.total_out());
         let status = inflate.decompress(piece, room, FlushDecompress::None).map_err(|_| damaged())?;
         let count = |before: u64, now: u64| usize::try_from(now.wrapping_sub(before)).unwrap_or(usize::MAX);
