@@ -304,5 +304,5 @@ async fn text_beyond_ascii_in_a_header_waits_for_utf8_to_be_enabled() {
             config.capabilities().iter().filter(|one| **one != Capability::Utf8Accept).cloned().collect();
         config.set_capabilities(kept).unwrap();
     });
-    client_of(server).await.append("INBOX", "Subject: \u{fc}\r\n\r\nx").await.unwrap();
+    imap_client(&server).await.append("INBOX", "Subject: \u{fc}\r\n\r\nx").await.unwrap();
 }

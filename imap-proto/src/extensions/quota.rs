@@ -357,7 +357,7 @@ impl QuotaData {
 }
 
 keywords! {
-    enum Known {
+    enum Known of ResourceName except Other {
         Storage = "STORAGE",
         Message = "MESSAGE",
         Mailbox = "MAILBOX",
@@ -395,12 +395,9 @@ impl ResourceName {
     /// The name, as it stands on the wire.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Storage => b"STORAGE",
-            Self::Message => b"MESSAGE",
-            Self::Mailbox => b"MAILBOX",
-            Self::AnnotationStorage => b"ANNOTATION-STORAGE",
-            Self::Other(name) => name.as_bytes(),
+        match (self, Known::of_value(self)) {
+            (Self::Other(name), _) => name.as_bytes(),
+            (_, known) => known.map_or("", Known::as_str).as_bytes(),
         }
     }
 }
