@@ -20,7 +20,7 @@ use super::{
     options::{ChangesOptions, CopyOptions, FetchOptions, LabelOptions, SearchOptions, StoreOptions},
     progress::telling,
     refusal::{Refusal, status},
-    sending::push,
+    sending::{ServerDriver, push},
     service::{Service, Session},
     sets,
 };
@@ -33,6 +33,43 @@ pub(super) const NOT_COUNTED: Stop = Stop::Bad("There are no modification sequen
 const BATCH: usize = 256;
 /// What it costs to look at a message or to change its flags, in bytes: a batch is a turn's work.
 const HANDLED: u64 = Budget::TURN / BATCH as u64;
+
+/// How far a STORE has come.
+struct Storing {
+    by_uid: bool,
+    silent: bool,
+    shape: Shape,
+    /// How many of its messages are still there.
+    known: usize,
+    /// Those that were left alone, as others had changed them.
+    modified: Vec<Uid>,
+    turns: Budget,
+}
+
+impl Storing {
+    fn new(driver: &ServerDriver, by_uid: bool, silent: bool) -> Self {
+        let mut shape = Shape::unasked(driver);
+        shape.with_uid = by_uid || shape.rev2 || shape.with_mod_seq;
+        Self { by_uid, silent, shape, known: 0, modified: Vec::new(), turns: Budget::unlimited() }
+    }
+
+    /// Lets others have their turn: a store in memory waits for nothing.
+    async fn take_turn(&mut self, batch: &[Uid]) {
+        // This one has no limit.
+        let _ = self.turns.spend(batch.len() as u64 * HANDLED).await;
+    }
+
+    /// What is told of a message that is there, if anything: its new value, or only that it has changed.
+    fn told<T>(&mut self, uid: Uid, refused: bool, value: T) -> Option<Option<T>> {
+        self.known += 1;
+        if refused {
+            self.modified.push(uid);
+        }
+        // What others have made of it, the client does not know.
+        let value = (!self.silent || refused).then_some(value);
+        (value.is_some() || self.shape.with_mod_seq).then_some(value)
+    }
+}
 
 impl<S: Service> Conversation<S> {
     /// The session and the open mailbox, which commands in this state have.
@@ -177,15 +214,9 @@ impl<S: Service> Conversation<S> {
         Ok(uids)
     }
 
-    /// What the responses of a STORE have beside what it is about.
-    fn store_shape(&self, by_uid: bool) -> Shape {
-        let mut shape = Shape::unasked(&self.driver);
-        shape.with_uid = by_uid || shape.rev2 || shape.with_mod_seq;
-        shape
-    }
-
-    /// The end of a STORE. `missing`: there are messages that are gone.
-    fn stored(&mut self, by_uid: bool, missing: bool, mut modified: Vec<Uid>) -> Result<Reply, Stop> {
+    /// The end of a STORE that was about so many messages.
+    fn stored(&mut self, storing: Storing, count: usize) -> Result<Reply, Stop> {
+        let Storing { by_uid, known, mut modified, .. } = storing;
         if !modified.is_empty() {
             let (_, open) = self.opened()?;
             modified.sort_unstable();
@@ -195,7 +226,7 @@ impl<S: Service> Conversation<S> {
                 return Ok(done().with_code(Code::Modified(set)));
             }
         }
-        Ok(if missing && !by_uid { done().with_code(Code::ExpungeIssued) } else { done() })
+        Ok(if known < count && !by_uid { done().with_code(Code::ExpungeIssued) } else { done() })
     }
 
     /// STORE: RFC 9051 section 6.4.6.
@@ -203,34 +234,22 @@ impl<S: Service> Conversation<S> {
         let uids = self.changing(&store.messages, store.unchanged_since)?;
         let options =
             StoreOptions::new(store.action, store.flags).with_unchanged_since(store.unchanged_since);
-        let by_uid = store.messages.is_uid();
-        let shape = self.store_shape(by_uid);
-        let (mut known, mut modified, mut turns) = (0, Vec::new(), Budget::unlimited());
+        let mut storing = Storing::new(&self.driver, store.messages.is_uid(), store.silent);
         // The flags of all messages at once can be many times what is stored.
         for batch in uids.chunks(BATCH) {
-            // A store in memory waits for nothing; this one has no limit.
-            let _ = turns.spend(batch.len() as u64 * HANDLED).await;
+            storing.take_turn(batch).await;
             let (session, _) = self.opened()?;
-            let stored = session.store(batch, &options).await?;
-            known += stored.len();
-            for Stored { uid, flags, mod_seq, refused, .. } in stored {
+            for Stored { uid, flags, mod_seq, refused, .. } in session.store(batch, &options).await? {
                 let Some(open) = &mut self.open else { break };
                 open.contexts.touch([uid]);
                 open.announce(&mut self.driver, &flags).await?;
-                if refused {
-                    modified.push(uid);
-                }
-                // What others have made of it, the client does not know.
-                let flags = (!store.silent || refused).then_some(flags);
-                if flags.is_none() && !shape.with_mod_seq {
-                    continue;
-                }
-                if let Some(data) = open.flags(uid, flags, mod_seq, shape) {
+                let Some(flags) = storing.told(uid, refused, flags) else { continue };
+                if let Some(data) = open.flags(uid, flags, mod_seq, storing.shape) {
                     push(&mut self.driver, data).await?;
                 }
             }
         }
-        self.stored(by_uid, known < uids.len(), modified)
+        self.stored(storing, uids.len())
     }
 
     /// STORE of Gmail's labels.
@@ -238,31 +257,20 @@ impl<S: Service> Conversation<S> {
         let uids = self.changing(&store.messages, store.unchanged_since)?;
         let options =
             LabelOptions::new(store.action, store.labels).with_unchanged_since(store.unchanged_since);
-        let by_uid = store.messages.is_uid();
-        let shape = self.store_shape(by_uid);
-        let (mut known, mut modified, mut turns) = (0, Vec::new(), Budget::unlimited());
+        let mut storing = Storing::new(&self.driver, store.messages.is_uid(), store.silent);
         for batch in uids.chunks(BATCH) {
-            // It has no limit.
-            let _ = turns.spend(batch.len() as u64 * HANDLED).await;
+            storing.take_turn(batch).await;
             let (session, _) = self.opened()?;
-            let stored = session.store_labels(batch, &options).await?;
-            known += stored.len();
-            for Labelled { uid, labels, mod_seq, refused } in stored {
+            for Labelled { uid, labels, mod_seq, refused } in session.store_labels(batch, &options).await? {
                 let Some(open) = &mut self.open else { break };
                 open.contexts.touch([uid]);
-                if refused {
-                    modified.push(uid);
-                }
-                let labels = (!store.silent || refused).then_some(labels);
-                if labels.is_none() && !shape.with_mod_seq {
-                    continue;
-                }
-                if let Some(data) = open.labels(uid, labels, mod_seq, shape) {
+                let Some(labels) = storing.told(uid, refused, labels) else { continue };
+                if let Some(data) = open.labels(uid, labels, mod_seq, storing.shape) {
                     push(&mut self.driver, data).await?;
                 }
             }
         }
-        self.stored(by_uid, known < uids.len(), modified)
+        self.stored(storing, uids.len())
     }
 
     /// COPY: RFC 9051 section 6.4.7.
