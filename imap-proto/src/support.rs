@@ -276,7 +276,7 @@ extensions! {
         "searches that have a name"
         ["mail-store/tests/imap_search.rs::filters_have_names"]
     4 "UTF8=ALL", "UTF8=APPEND", "UTF8=USER" in "RFC 5738": Nothing Nothing
-        "UTF-8 in its first form; obsolete" []
+        "UTF-8 in its first form; obsolete since RFC 6855: a server that has no other knows no UTF8=ACCEPT" []
     4 "URLAUTH" in "RFC 4467": Whole Whole
         "URLs of messages that others can use"
         ["mail-store/tests/imap_urlauth.rs::a_url_lets_others_read_what_they_could_not"]
@@ -290,20 +290,20 @@ extensions! {
         "a mailbox is on another server"
         ["mail-store/tests/imap_boxes.rs::languages_and_other_servers", "mail-transport/tests/imap_mailboxes.rs::referrals_are_told"]
     4 "ANNOTATE-EXPERIMENT-1" in "RFC 5257": Nothing Nothing
-        "annotations of messages" []
+        "annotations of messages; experimental, and no client asks for them; items and keys are carried as they came" []
     4 "CONVERT" in "RFC 5259": Nothing Nothing
-        "parts in other formats" []
+        "parts in other formats; no server is known that has it" []
     4 "IMAPSIEVE=" in "RFC 6785": Nothing Nothing
-        "Sieve scripts that run on changes" []
+        "Sieve scripts that run on changes; it has no commands: a script is named by the annotation /shared/imapsieve/script, which METADATA carries" []
     4 "XAPPLEPUSHSERVICE" in "Apple": Values Values
         "push to devices; what it means is not published"
         []
     4 "XYMHIGHESTMODSEQ" in "Yahoo": Nothing Nothing
-        "HIGHESTMODSEQ without CONDSTORE" []
+        "HIGHESTMODSEQ without CONDSTORE; not documented, and the code is read from any server" []
     4 "X-MSG-EXT" in "Yahoo": Nothing Nothing
         "not documented" []
     4 "SEARCH=INTHREAD" in "draft-ietf-morg-inthread": Nothing Nothing
-        "messages whose conversation has a message that is found" []
+        "messages whose conversation has a message that is found; the draft has expired, and the key is carried as it came" []
     4 "SORT=MODSEQ", "SORT=UID" in "Cyrus": Whole Whole
         "more keys of SORT"
         ["mail-store/tests/imap_search.rs::orders"]

@@ -117,6 +117,23 @@ pub trait Store: Clone + Send + Sync + 'static {
         announced: Option<u64>,
     ) -> impl Future<Output = Result<Self::Writer>> + Send;
 
+    /// Begins to store a body of a message that takes the place of another, as [`deliver_all`](Self::deliver_all) does
+    /// it: what that one frees is room for it ([RFC 8508 section
+    /// 3.4](https://www.rfc-editor.org/rfc/rfc8508#section-3.4)). By default, it needs room as any other.
+    ///
+    /// # Errors
+    ///
+    /// As [`body`](Self::body); the other message is gone.
+    fn body_in_place(
+        &self,
+        account: AccountId,
+        announced: Option<u64>,
+        replaced: (MailboxId, Uid),
+    ) -> impl Future<Output = Result<Self::Writer>> + Send {
+        let _ = replaced;
+        async move { self.body(&[account], announced).await }
+    }
+
     /// Tells whether an account has room for a message of so many bytes. By default, a body is begun for
     /// that.
     ///

@@ -21,6 +21,7 @@ use mailwire_transport::{
     },
     sasl::{Credentials, Identity},
 };
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 /// A user with four messages, each of which takes five seconds to be looked at.
 struct Slow(MemoryStore);
@@ -68,7 +69,16 @@ impl Session for SlowSession {
         Ok(vec![Uid::MIN])
     }
 
-    async fn copy_to(&mut self, _: &[Uid], _: &str, _: &CopyOptions) -> Result<Option<Copied>, Refusal> {
+    async fn copy_to(
+        &mut self,
+        uids: &[Uid],
+        _: &str,
+        options: &CopyOptions,
+    ) -> Result<Option<Copied>, Refusal> {
+        if uids.len() > 1 {
+            options.progress.expect(uids.len() as u64);
+            options.progress.advance(1);
+        }
         tokio::time::sleep(Duration::from_secs(20)).await;
         Ok(None)
     }
@@ -98,7 +108,65 @@ async fn a_long_command_tells_how_far_it_is() {
     let told_of = |done| (true, Some((done, Some(4))));
     assert_eq!(told, [told_of(2), told_of(3), told_of(3)]);
     client.uid_copy_to(Uid::MIN, "INBOX").await.unwrap();
-    assert_eq!(*heard.lock().unwrap(), [(true, None)]);
+    assert_eq!(heard.lock().unwrap().split_off(0), [(true, None)]);
+    client.uid_copy_to(&[1u32, 2, 3][..], "INBOX").await.unwrap();
+    assert_eq!(*heard.lock().unwrap(), [(true, Some((1, Some(3))))]);
     // It is not among the news.
     assert!(client.updates().next().is_none());
+}
+
+/// The same user on a server that has CONDSTORE, and whose mailboxes do not count their changes.
+struct Uncounted(MemoryStore);
+
+impl Service for Uncounted {
+    type Session = SlowSession;
+    type Authenticator = MemoryStore;
+
+    fn authenticator(&self) -> &MemoryStore {
+        &self.0
+    }
+
+    fn capabilities(&self) -> Vec<Capability> {
+        vec![Capability::CondStore]
+    }
+
+    async fn open(&self, _: &Identity) -> Result<SlowSession, Refusal> {
+        Ok(SlowSession)
+    }
+}
+
+/// RFC 7162 section 3.1.2.2.
+#[tokio::test]
+async fn a_mailbox_that_does_not_count_its_changes_says_so() {
+    let store = MemoryStore::new();
+    store.add_user("ada", "secret").unwrap();
+    let (ours, theirs) = tokio::io::duplex(64 << 10);
+    let server = Server::new(Uncounted(store));
+    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
+    let mut lines = BufReader::new(ours).lines();
+    lines.next_line().await.unwrap();
+    let mut command = async |command: &str| {
+        let line = format!("a {command}\r\n");
+        lines.get_mut().get_mut().write_all(line.as_bytes()).await.unwrap();
+        let mut said = Vec::new();
+        loop {
+            said.push(lines.next_line().await.unwrap().unwrap());
+            if said.last().unwrap().starts_with("a ") {
+                return said;
+            }
+        }
+    };
+    command("LOGIN ada secret").await;
+    let selected = command("SELECT INBOX (CONDSTORE)").await;
+    assert!(selected.iter().any(|line| line.starts_with("* OK [NOMODSEQ]")), "{selected:?}");
+    for refused in [
+        "UID FETCH 1 (FLAGS) (CHANGEDSINCE 1)",
+        "FETCH 1 (MODSEQ)",
+        "STORE 1 (UNCHANGEDSINCE 1) FLAGS (\\Seen)",
+        "SEARCH MODSEQ 1",
+    ] {
+        let said = command(refused).await;
+        assert!(said[0].starts_with("a BAD"), "{refused}: {said:?}");
+    }
+    assert_eq!(command("NOOP").await, ["a OK Done"]);
 }

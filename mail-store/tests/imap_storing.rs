@@ -305,4 +305,34 @@ async fn text_beyond_ascii_in_a_header_waits_for_utf8_to_be_enabled() {
         config.set_capabilities(kept).unwrap();
     });
     imap_client(&server).await.append("INBOX", "Subject: \u{fc}\r\n\r\nx").await.unwrap();
+    // Old mail has such headers: a server that reads leniently takes it.
+    let server = self::server(&store).configure(|config| config.dialect = mailwire_core::Dialect::Lenient);
+    imap_client(&server).await.append("INBOX", "Subject: \u{fc}\r\n\r\nx").await.unwrap();
+}
+
+/// RFC 8508 section 3.4: what is freed is room for what comes.
+#[tokio::test]
+async fn a_message_takes_the_place_of_another_where_there_is_no_room_for_both() {
+    let mut config = mailwire_store::memory::Config::default();
+    (config.bytes, config.messages) = (1000, 1);
+    let store = MemoryStore::with_config(config);
+    let ada = store.add_user("ada", "secret").unwrap();
+    ada.deliver("x".repeat(700).into()).unwrap();
+    let mut client = client(&store).await;
+    client.select("INBOX").await.unwrap();
+    let uid = |number| Uid::new(number).unwrap();
+    client.append("INBOX", "y").await.unwrap_err();
+    client.uid_replace(uid(1), "INBOX", AppendOptions::new(), "y".repeat(900)).await.unwrap();
+    assert_eq!(ada.messages("INBOX").unwrap(), ["y".repeat(900)]);
+    let refused = client.uid_replace(uid(2), "INBOX", AppendOptions::new(), "z".repeat(1001)).await;
+    let error = refused.unwrap_err();
+    assert_eq!(error.refused().unwrap().code.as_ref().unwrap().as_str(), Some("OVERQUOTA"));
+    let long = "z".repeat(1001);
+    let grows = Payload::from_reader(long.as_bytes(), Some(1001));
+    client.uid_replace(uid(2), "INBOX", AppendOptions::new(), grows).await.unwrap_err();
+    assert_eq!(ada.messages("INBOX").unwrap(), ["y".repeat(900)]);
+    client.uid_replace(uid(2), "INBOX", AppendOptions::new(), "z".repeat(1000)).await.unwrap();
+    // Nothing is kept of all that.
+    client.uid_replace(uid(3), "INBOX", AppendOptions::new(), "").await.unwrap();
+    assert_eq!(ada.messages("INBOX").unwrap(), [""]);
 }

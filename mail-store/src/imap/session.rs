@@ -347,7 +347,8 @@ impl<S: Store> Session for ImapSession<S> {
         rights::check(open.rights, Rights::DELETE_MESSAGES | Rights::EXPUNGE)?;
         let from = open.mailbox;
         let mailbox = self.user.target(mailbox).await?;
-        let mut writer = self.user.store.body(&[self.user.account], Some(message.length)).await?;
+        let (store, account) = (&self.user.store, self.user.account);
+        let mut writer = store.body_in_place(account, Some(message.length), (from, replaced)).await?;
         self.user.write(body, &mut writer).await?;
         let written = vec![(writer, target(&mailbox, &message))];
         let delivered = self.user.deliver(written, Some((from, replaced))).await?;

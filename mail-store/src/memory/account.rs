@@ -191,14 +191,18 @@ impl State {
         self.limits.bytes.saturating_sub(self.bytes.saturating_add(self.coming))
     }
 
-    /// Whether there is room for a message of so many bytes.
-    pub(super) fn has_room(&self, bytes: u64) -> bool {
-        bytes <= self.room() && self.messages < self.limits.messages
+    /// Whether there is room for a message of so many bytes, in the place of one of `replaced` bytes if it takes the
+    /// place of one.
+    pub(super) fn has_room(&self, bytes: u64, replaced: Option<u64>) -> bool {
+        let messages = self.limits.messages.saturating_add(u64::from(replaced.is_some()));
+        let limit = self.limits.bytes.saturating_add(replaced.unwrap_or(0));
+        let kept = self.bytes.saturating_add(self.coming);
+        self.messages < messages && kept.saturating_add(bytes) <= limit
     }
 
     /// Keeps room for a body that is on its way in, if there is so much.
-    pub(super) fn expect(&mut self, bytes: u64) -> bool {
-        let has_room = self.has_room(bytes);
+    pub(super) fn expect(&mut self, bytes: u64, replaced: Option<u64>) -> bool {
+        let has_room = self.has_room(bytes, replaced);
         if has_room {
             self.coming = self.coming.saturating_add(bytes);
         }

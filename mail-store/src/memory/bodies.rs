@@ -52,6 +52,8 @@ struct Room {
     /// Those that have room for it.
     accounts: Vec<Arc<Account>>,
     bytes: u64,
+    /// The bytes of the message whose place it takes.
+    replaced: Option<u64>,
 }
 
 impl Room {
@@ -63,7 +65,8 @@ impl Room {
         if taken.is_err() {
             return Err(Error::Limit("messages on their way in"));
         }
-        let fits: Vec<bool> = self.accounts.iter().map(|account| account.lock().expect(more)).collect();
+        let fits: Vec<bool> =
+            self.accounts.iter().map(|account| account.lock().expect(more, self.replaced)).collect();
         if !fits.contains(&true) {
             self.bodies.coming.fetch_sub(more, Ordering::Relaxed);
             return Err(Error::OverQuota);
@@ -212,7 +215,7 @@ pub struct Writer {
 const STEP: u64 = 1 << 20;
 
 impl Writer {
-    /// A writer of a body for these accounts.
+    /// A writer of a body for these accounts, in the place of a message of `replaced` bytes if it takes the place of one.
     ///
     /// # Errors
     ///
@@ -221,9 +224,10 @@ impl Writer {
         bodies: &Arc<Bodies>,
         accounts: Vec<Arc<Account>>,
         announced: Option<u64>,
+        replaced: Option<u64>,
     ) -> Result<Self> {
         bodies.forget_late();
-        let mut room = Room { bodies: Arc::clone(bodies), accounts, bytes: 0 };
+        let mut room = Room { bodies: Arc::clone(bodies), accounts, bytes: 0, replaced };
         room.grow(announced.unwrap_or(0))?;
         Ok(Self { raw: Vec::new(), room })
     }
@@ -277,7 +281,7 @@ mod tests {
     async fn nothing_stays_of_what_no_message_holds() {
         let bodies = Arc::new(Bodies::new(3));
         let account = account(3);
-        let mut writer = Writer::new(&bodies, vec![Arc::clone(&account)], None).unwrap();
+        let mut writer = Writer::new(&bodies, vec![Arc::clone(&account)], None, None).unwrap();
         writer.write("ab".into()).await.unwrap();
         writer.write("c".into()).await.unwrap();
         assert!(writer.write("d".into()).await.is_err());
@@ -306,7 +310,12 @@ mod tests {
         let bodies = Arc::new(Bodies::new(250));
         let (ada, bob) = (account(100), account(200));
         let writer = |accounts: &[&Arc<Account>], announced| {
-            Writer::new(&bodies, accounts.iter().map(|account| Arc::clone(account)).collect(), announced)
+            Writer::new(
+                &bodies,
+                accounts.iter().map(|account| Arc::clone(account)).collect(),
+                announced,
+                None,
+            )
         };
         let kept = || (ada.lock().room(), bob.lock().room(), bodies.coming.load(Ordering::Relaxed));
         let one = writer(&[&ada], Some(60)).unwrap();
@@ -340,7 +349,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_nobody_delivers_is_forgotten_where_room_is_asked_for() {
         let (bodies, account) = (Arc::new(Bodies::new(100)), account(1000));
-        let writer = |size| Writer::new(&bodies, vec![Arc::clone(&account)], Some(size));
+        let writer = |size| Writer::new(&bodies, vec![Arc::clone(&account)], Some(size), None);
         let late = writer(100).unwrap().finish().await.unwrap();
         tokio::time::advance(STAGED).await;
         assert_eq!(writer(1).unwrap_err(), Error::Limit("messages on their way in"));

@@ -23,7 +23,7 @@ use super::{
     MemoryStore,
     account::{Account, Coming, State},
     bodies::{Reader, Writer},
-    folder::after,
+    folder::{Entry, after},
     key,
     threads::{LOOKED_AT, references},
 };
@@ -106,11 +106,24 @@ impl Store for MemoryStore {
 
     async fn body(&self, accounts: &[AccountId], announced: Option<u64>) -> Result<Writer> {
         let accounts: Result<_> = accounts.iter().map(|&account| self.by_id(account)).collect();
-        Writer::new(&self.bodies, accounts?, announced)
+        Writer::new(&self.bodies, accounts?, announced, None)
+    }
+
+    async fn body_in_place(
+        &self,
+        account: AccountId,
+        announced: Option<u64>,
+        (mailbox, uid): (MailboxId, Uid),
+    ) -> Result<Writer> {
+        let (owner, number) = self.owner(mailbox)?;
+        let replaced = owner.lock().folder(number)?.messages.get(&uid).map(Entry::bytes);
+        let account = self.by_id(account)?;
+        let replaced = replaced.filter(|_| account.id == owner.id).ok_or(Error::NoSuchBody)?;
+        Writer::new(&self.bodies, vec![account], announced, Some(replaced))
     }
 
     async fn check_room(&self, account: AccountId, bytes: u64) -> Result<()> {
-        let has_room = self.by_id(account)?.lock().has_room(bytes);
+        let has_room = self.by_id(account)?.lock().has_room(bytes, None);
         if has_room { Ok(()) } else { Err(Error::OverQuota) }
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, num::NonZeroU32};
 
 use bytes::Bytes;
-use mailwire_core::Ticket;
+use mailwire_core::{Dialect, Ticket};
 use mailwire_imap::{
     Capability,
     command::{AString, Append, AppendData, AppendMessage, CatPart},
@@ -23,7 +23,7 @@ use crate::{Budget, Driver, Error, OverBudget, Step, Stream};
 ///
 /// Where UTF8=ACCEPT is offered and the client has not enabled it, a message with 8-bit text in its header is refused ([RFC
 /// 6855 section 4](https://www.rfc-editor.org/rfc/rfc6855#section-4)). A server that is to take old mail with such
-/// headers does not offer it.
+/// headers reads leniently ([`Config::dialect`](mailwire_imap::server::Config::dialect)), or does not offer it.
 #[derive(Debug)]
 pub struct Body<'a> {
     driver: &'a mut Driver<Stream, Connection>,
@@ -169,7 +169,8 @@ impl<'a> Body<'a> {
         let connection = self.driver.connection();
         let offered = connection.capabilities();
         let offers_utf8 = offered.has(&Capability::Utf8Accept) || offered.has(&Capability::Utf8Only);
-        self.header = (offers_utf8 && !connection.is_utf8_accept()).then(Header::default);
+        let is_strict = connection.dialect() == Dialect::Strict;
+        self.header = (offers_utf8 && is_strict && !connection.is_utf8_accept()).then(Header::default);
         new
     }
 

@@ -74,6 +74,9 @@ impl<S: Service> Conversation<S> {
         tell.push(permanent(selected.permanent_flags.clone()));
         let mailbox_id = selected.mailbox_id.filter(|_| self.offers(&Capability::ObjectId));
         tell.extend(mailbox_id.map(|id| ok(Code::MailboxId(id.into()), "The mailbox")));
+        if self.offers(&Capability::UrlAuth) {
+            tell.push(ok(Code::UrlMech(Vec::new()), "URLs can be authorized"));
+        }
         if self.can_count_changes() {
             // RFC 7162 section 3.1.2: one of the two.
             let code = highest.map_or(Code::NoModSeq, |highest| Code::HighestModSeq(Some(highest)));
