@@ -4,7 +4,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 use mailwire_imap::{
     types::{MailboxName, Uid},
-    url::{Access, ImapUrl, MailboxRef, MessagePart, Server, Target, UrlAuth, UrlText, Verifier},
+    url::{Access, ImapUrl, MailboxRef, MessageRef, Server, Target, UrlAuth, UrlText, Verifier},
 };
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ fn parse(url: &str) -> ImapUrl {
     ImapUrl::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"))
 }
 
-fn message(url: &str) -> MessagePart {
+fn message(url: &str) -> MessageRef {
     match parse(url).target {
         Some(Target::Message(part)) => part,
         other => panic!("{url}: {other:?}"),
@@ -76,7 +76,7 @@ fn mailboxes_are_in_unicode_whatever_stands_for_them_on_the_wire() {
     ] {
         let mailbox = MailboxRef::new(name).unwrap();
         assert_eq!(mailbox.to_string(), written);
-        let target = Target::from(MessagePart::new(mailbox, Uid::MIN));
+        let target = Target::from(MessageRef::new(mailbox, Uid::MIN));
         assert_eq!(Target::parse(target.to_string(), None).unwrap(), target, "{name}");
     }
 }

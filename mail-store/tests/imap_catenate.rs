@@ -17,7 +17,7 @@ use mailwire_transport::{
         client::{AppendOptions, Catenate, Content},
         proto::{
             types::{Section, Uid, UidValidity},
-            url::{MailboxRef, MessagePart},
+            url::{MailboxRef, MessageRef},
         },
     },
 };
@@ -38,8 +38,8 @@ fn store() -> (MemoryStore, User) {
     (store, ada)
 }
 
-fn inbox(uid: u32) -> MessagePart {
-    MessagePart::new(MailboxRef::new("INBOX").unwrap(), Uid::new(uid).unwrap())
+fn inbox(uid: u32) -> MessageRef {
+    MessageRef::new(MailboxRef::new("INBOX").unwrap(), Uid::new(uid).unwrap())
 }
 
 fn part(number: u32) -> Section {
@@ -74,7 +74,7 @@ async fn an_attachment_is_not_sent_again() {
 
     // All of one, and a range of one, in a mailbox whose name is beyond ASCII; nothing of it is seen by that.
     let drafts = MailboxRef::new("Entwürfe").unwrap().with_uid_validity(appended.uid_validity.unwrap());
-    let other = MessagePart::new(drafts, Uid::MIN).with_section(Section::HEADER);
+    let other = MessageRef::new(drafts, Uid::MIN).with_section(Section::HEADER);
     let parts = || {
         Catenate::new()
             .with_part(other.clone().with_partial(0, NonZeroU64::new(19)))
@@ -118,8 +118,8 @@ async fn what_is_not_there_is_said_with_its_url_and_nothing_is_stored() {
     for (wrong, url) in [
         (inbox(9), "/INBOX/;UID=9"),
         (inbox(1).with_section(part(3)), "/INBOX/;UID=1/;SECTION=3"),
-        (MessagePart::new(stale, Uid::MIN), "/INBOX;UIDVALIDITY=4000000000/;UID=1"),
-        (MessagePart::new(elsewhere, Uid::MIN), "/Papierkorb/;UID=1"),
+        (MessageRef::new(stale, Uid::MIN), "/INBOX;UIDVALIDITY=4000000000/;UID=1"),
+        (MessageRef::new(elsewhere, Uid::MIN), "/Papierkorb/;UID=1"),
     ] {
         let message = Catenate::new().with_text("Subject: a\r\n\r\n").with_part(wrong).with_text("b");
         let error = client.append("INBOX", message).await.unwrap_err();

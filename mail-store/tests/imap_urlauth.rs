@@ -14,7 +14,7 @@ use mailwire_transport::{
             command::AString,
             extensions::urlauth::{UrlContent, UrlFetchArg, UrlFetchParam, UrlItem},
             types::{BodyStructure, ContentEncoding, DateTime, Section, Uid},
-            url::{Access, ImapUrl, MailboxRef, MessagePart, Server as UrlServer, UrlAuth, UrlText},
+            url::{Access, ImapUrl, MailboxRef, MessageRef, Server as UrlServer, UrlAuth, UrlText},
         },
     },
     sasl::Credentials,
@@ -59,15 +59,15 @@ async fn client_of(server: Server<ImapService<MemoryStore>>, user: &str) -> Clie
     Client::over(Stream::other(ours), endpoint, config).await.unwrap()
 }
 
-fn message() -> MessagePart {
-    MessagePart::new(MailboxRef::new("INBOX").unwrap(), Uid::MIN)
+fn message() -> MessageRef {
+    MessageRef::new(MailboxRef::new("INBOX").unwrap(), Uid::MIN)
 }
 
-fn part(number: u32) -> MessagePart {
+fn part(number: u32) -> MessageRef {
     message().with_section(Section::new(vec![number.try_into().unwrap()], None).unwrap())
 }
 
-fn url(owner: &str, part: MessagePart, auth: UrlAuth) -> ImapUrl {
+fn url(owner: &str, part: MessageRef, auth: UrlAuth) -> ImapUrl {
     let server = UrlServer::new("example.com").unwrap().with_user(owner).unwrap();
     ImapUrl::new(server).with_target(part.with_auth(auth))
 }
@@ -150,13 +150,9 @@ async fn a_url_lets_others_read_what_they_could_not() {
     // Nobody makes URLs of others' messages, nor of none, nor twice.
     let theirs = url("ada", part(1), for_all());
     bob.generate_url_auth([&theirs]).await.unwrap_err();
-    ada.generate_url_auth([&url(
-        "ada",
-        MessagePart::new(MailboxRef::new("x").unwrap(), Uid::MIN),
-        for_all(),
-    )])
-    .await
-    .unwrap_err();
+    ada.generate_url_auth([&url("ada", MessageRef::new(MailboxRef::new("x").unwrap(), Uid::MIN), for_all())])
+        .await
+        .unwrap_err();
     ada.generate_url_auth([&ImapUrl::parse(&made[0]).unwrap()]).await.unwrap_err();
     let without_user =
         ImapUrl::new(UrlServer::new("example.com").unwrap()).with_target(part(1).with_auth(for_all()));
@@ -227,7 +223,7 @@ async fn nobody_is_offered_it_unless_it_is_switched_on() {
     test.ada.deliver(format!("Subject: a\r\n\r\n{}", "x".repeat(10_000)).into()).unwrap();
     let server = test.server().configure(|config| config.limits.response = 5000);
     let mut client = client_of(server, "ada").await;
-    let large = MessagePart::new(MailboxRef::new("INBOX").unwrap(), Uid::new(2).unwrap());
+    let large = MessageRef::new(MailboxRef::new("INBOX").unwrap(), Uid::new(2).unwrap());
     let asked = [
         url("ada", large.clone(), for_all()),
         url("ada", large.with_partial(0, 20.try_into().ok()), for_all()),

@@ -6,7 +6,7 @@
 //! encoding their names have on the wire.
 //!
 //! ```
-//! use mailwire_imap::{types::{Section, Uid}, url::{ImapUrl, MessagePart, Target}};
+//! use mailwire_imap::{types::{Section, Uid}, url::{ImapUrl, MessageRef, Target}};
 //!
 //! let url = ImapUrl::parse("imap://joe@example.com/Entw%C3%BCrfe;UIDVALIDITY=385759045/;UID=20/;SECTION=1.2")?;
 //! assert_eq!(url.server.user(), Some("joe"));
@@ -14,7 +14,7 @@
 //! assert_eq!((part.mailbox.name(), part.uid.get()), ("Entwürfe", 20));
 //!
 //! // As CATENATE has it: without a server.
-//! let header = MessagePart::new("Drafts".try_into()?, Uid::MIN).with_section(Section::HEADER);
+//! let header = MessageRef::new("Drafts".try_into()?, Uid::MIN).with_section(Section::HEADER);
 //! assert_eq!(Target::from(header).to_string(), "/Drafts/;UID=1/;SECTION=HEADER");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -71,7 +71,7 @@ pub enum Target {
     /// A mailbox, or messages of it: `imessagelist`.
     Messages(MessageList),
     /// A message, or a part of one: `imessagepart`.
-    Message(MessagePart),
+    Message(MessageRef),
 }
 
 /// A mailbox: `imailbox-ref`.
@@ -99,7 +99,7 @@ pub struct MessageList {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct MessagePart {
+pub struct MessageRef {
     /// The mailbox.
     pub mailbox: MailboxRef,
     /// The message.
@@ -373,7 +373,7 @@ setters!(MessageList {
     with_search(search: some UrlText),
 });
 
-impl MessagePart {
+impl MessageRef {
     /// Makes a message.
     #[must_use]
     pub const fn new(mailbox: MailboxRef, uid: Uid) -> Self {
@@ -402,7 +402,7 @@ impl MessagePart {
     }
 }
 
-setters!(MessagePart {
+setters!(MessageRef {
     with_auth(auth: some UrlAuth),
 });
 
@@ -531,8 +531,8 @@ impl From<MessageList> for Target {
     }
 }
 
-impl From<MessagePart> for Target {
-    fn from(part: MessagePart) -> Self {
+impl From<MessageRef> for Target {
+    fn from(part: MessageRef) -> Self {
         Self::Message(part)
     }
 }
@@ -552,7 +552,7 @@ mod arbitrary {
     use ::arbitrary::{Arbitrary, Error, Result, Unstructured};
 
     use super::{
-        Access, AuthMechanism, AuthType, ImapUrl, MailboxRef, MessageList, MessagePart, Server, Target,
+        Access, AuthMechanism, AuthType, ImapUrl, MailboxRef, MessageList, MessageRef, Server, Target,
         UrlAuth, UrlPartial, UrlSection, UrlText, Verifier,
     };
     use crate::{
@@ -631,7 +631,7 @@ mod arbitrary {
                 list.search = maybe(u, text)?;
                 return Ok(list.into());
             }
-            let mut part = MessagePart::new(mailbox, Uid::new(u.arbitrary()?).unwrap_or(Uid::MIN));
+            let mut part = MessageRef::new(mailbox, Uid::new(u.arbitrary()?).unwrap_or(Uid::MIN));
             part.section = UrlSection::new(section(u)?);
             part.partial = maybe(u, |u| {
                 Ok(UrlPartial { offset: u.arbitrary()?, length: maybe(u, |u| u.arbitrary::<NonZeroU64>())? })

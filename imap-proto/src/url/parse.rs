@@ -18,8 +18,8 @@ use nom::{
 };
 
 use super::{
-    Access, AuthMechanism, AuthType, ImapUrl, MIN_TOKEN, MailboxRef, MessageList, MessagePart, Server,
-    Target, UrlAuth, UrlPartial, UrlSection, UrlText, Verifier, is_mechanism,
+    Access, AuthMechanism, AuthType, ImapUrl, MIN_TOKEN, MailboxRef, MessageList, MessageRef, Server, Target,
+    UrlAuth, UrlPartial, UrlSection, UrlText, Verifier, is_mechanism,
 };
 use crate::types::{Date, DateTime, ParseContext, Reader, Section, Uid, UidValidity};
 
@@ -129,7 +129,7 @@ fn mailbox(raw: &[u8]) -> Option<MailboxRef> {
 /// From `;UID=` on.
 fn message_part(mailbox: MailboxRef, input: &[u8]) -> nom::IResult<&[u8], Target, Expected<'_>> {
     let (after, uid) = cut(number(&b";UID="[..])).parse_complete(input)?;
-    let mut part = MessagePart::new(mailbox, Uid::from(uid));
+    let mut part = MessageRef::new(mailbox, Uid::from(uid));
     let section = preceded(tag_no_case(&b"/;SECTION="[..]), cut(raw(is_bchar, "expected a section")));
     let (mut after, found) = opt(section).parse_complete(after)?;
     if let Some(found) = found {

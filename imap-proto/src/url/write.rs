@@ -6,7 +6,7 @@ use core::fmt::{self, Write as _};
 use mailwire_core::Text;
 
 use super::{
-    AuthType, ImapUrl, MailboxRef, MessagePart, Server, Target, UrlAuth,
+    AuthType, ImapUrl, MailboxRef, MessageRef, Server, Target, UrlAuth,
     parse::{is_achar, is_bchar},
 };
 use crate::types::DateTime;
@@ -79,7 +79,7 @@ impl fmt::Display for MailboxRef {
     }
 }
 
-impl fmt::Display for MessagePart {
+impl fmt::Display for MessageRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/;UID={}", self.mailbox, self.uid.get())?;
         if let Some(section) = &self.section {

@@ -7,7 +7,7 @@ use mailwire_imap::{
     extensions::acl::Rights,
     response::Code,
     types::{BodyStructure, ContentEncoding, PartKind},
-    url::MessagePart,
+    url::MessageRef,
 };
 use mailwire_transport::{
     Budget,
@@ -70,7 +70,7 @@ impl<S: Store> User<S> {
     /// What a URL names, if it is there and the user may read it.
     async fn part(
         &self,
-        part: &MessagePart,
+        part: &MessageRef,
         form: UrlBytes,
         budget: &mut Budget,
     ) -> Result<Found<S>, Refusal> {
@@ -81,7 +81,7 @@ impl<S: Store> User<S> {
     }
 
     /// The message of a URL, if it is there and the user may read it.
-    async fn row(&self, part: &MessagePart, fields: Fields) -> Result<Option<Row>, Refusal> {
+    async fn row(&self, part: &MessageRef, fields: Fields) -> Result<Option<Row>, Refusal> {
         let mailbox = match self.named(part.mailbox.name()).await {
             Ok(mailbox) => mailbox,
             Err(Error::NoSuchMailbox) => return Ok(None),
@@ -99,7 +99,7 @@ impl<S: Store> User<S> {
     /// 5524](https://www.rfc-editor.org/rfc/rfc5524)).
     pub(super) async fn url_content(
         &self,
-        part: &MessagePart,
+        part: &MessageRef,
         options: &UrlOptions,
         budget: &mut Budget,
     ) -> Result<Option<UrlContent>, Refusal> {

@@ -10,7 +10,7 @@ use mailwire_imap::{
     command::{FetchAtt, PreviewMods},
     response::{BinarySize, Code, MsgAtt},
     types::{ImapString, Partial, Section},
-    url::MessagePart,
+    url::MessageRef,
 };
 use mailwire_transport::{
     Budget, OverBudget,
@@ -105,7 +105,7 @@ impl<'a> Plan<'a> {
 pub(super) async fn part<S: Store>(
     store: &S,
     row: &Row,
-    part: &MessagePart,
+    part: &MessageRef,
     form: UrlBytes,
     budget: &mut Budget,
 ) -> Result<Found<S>, Refusal> {

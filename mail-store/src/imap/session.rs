@@ -12,7 +12,7 @@ use mailwire_imap::{
     },
     response::{Code, ThreadNode},
     types::{Flag, FlagSet, MailboxAttribute, ModSeq, Uid, UidSet},
-    url::{Access, MessagePart},
+    url::{Access, MessageRef},
 };
 use mailwire_transport::{
     Budget,
@@ -615,7 +615,7 @@ impl<S: Store> Session for ImapSession<S> {
     async fn url_content(
         &mut self,
         owner: &str,
-        part: &MessagePart,
+        part: &MessageRef,
         options: &UrlOptions,
         budget: &mut Budget,
     ) -> Result<Option<UrlContent>, Refusal> {

@@ -183,21 +183,17 @@ impl State {
         self.mod_seq
     }
 
-    /// How many bytes the user may still store, beside what is on its way in.
-    pub(super) fn room(&self) -> u64 {
-        if self.messages >= self.limits.messages {
-            return 0;
-        }
-        self.limits.bytes.saturating_sub(self.bytes.saturating_add(self.coming))
+    /// How many bytes the user may still store, beside what is on its way in; in the place of a message of `replaced` bytes
+    /// if there is one. `None`: there may be no more messages.
+    pub(super) fn room(&self, replaced: Option<u64>) -> Option<u64> {
+        let messages = self.limits.messages.saturating_add(u64::from(replaced.is_some()));
+        let bytes = self.limits.bytes.saturating_add(replaced.unwrap_or(0));
+        (self.messages < messages).then(|| bytes.saturating_sub(self.bytes.saturating_add(self.coming)))
     }
 
-    /// Whether there is room for a message of so many bytes, in the place of one of `replaced` bytes if it takes the
-    /// place of one.
+    /// Whether there is room for a message of so many bytes.
     pub(super) fn has_room(&self, bytes: u64, replaced: Option<u64>) -> bool {
-        let messages = self.limits.messages.saturating_add(u64::from(replaced.is_some()));
-        let limit = self.limits.bytes.saturating_add(replaced.unwrap_or(0));
-        let kept = self.bytes.saturating_add(self.coming);
-        self.messages < messages && kept.saturating_add(bytes) <= limit
+        self.room(replaced).is_some_and(|room| bytes <= room)
     }
 
     /// Keeps room for a body that is on its way in, if there is so much.

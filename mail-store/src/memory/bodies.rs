@@ -317,7 +317,8 @@ mod tests {
                 None,
             )
         };
-        let kept = || (ada.lock().room(), bob.lock().room(), bodies.coming.load(Ordering::Relaxed));
+        let room = |user: &Arc<Account>| user.lock().room(None).unwrap_or(0);
+        let kept = || (room(&ada), room(&bob), bodies.coming.load(Ordering::Relaxed));
         let one = writer(&[&ada], Some(60)).unwrap();
         assert_eq!(kept(), (40, 200, 60));
         assert_eq!(writer(&[&ada], Some(41)).unwrap_err(), Error::OverQuota);

@@ -5,7 +5,7 @@ use core::num::NonZeroU32;
 
 use mailwire_core::{Dialect, ParseError, ParseErrorKind, Text};
 
-use super::{Code, CopyUid, OtherCode};
+use super::{Code, CopyUid, OtherCode, write::write_bad_url};
 use crate::{
     Capability, deviation,
     extensions::{context::read_tag, inprogress::Progress, metadata::MetadataCode, urlauth::UrlMechanism},
@@ -240,23 +240,27 @@ fn read_number<N: From<NonZeroU32>>(r: &mut Reader<'_>, zero: &'static str) -> R
 /// url-resp-text        = 1*(<any TEXT-CHAR except "]">)
 /// ```
 ///
-/// Quotes around it, as the RFC's example has them, are no part of it. Lenient: what cannot stand in a URL.
+/// Quotes around it, as the RFC's example has them, are no part of it. Lenient: what cannot stand in a URL, of which `%` is
+/// made.
 fn read_bad_url(r: &mut Reader<'_>) -> Result<ImapString, ParseError> {
     r.space()?;
-    if r.peek() == Some(b'"') {
-        return read_string(r);
-    }
     let start = r.offset();
-    r.take_while(|byte| byte > b' ' && byte < 0x7f && byte != b']');
-    if r.peek().is_some_and(|byte| byte != b']') {
-        r.deviate(deviation::ODD_URL)?;
-        r.take_while(|byte| !matches!(byte, 0 | b'\r' | b'\n' | b']'));
-    }
-    if r.offset() == start {
-        Err(r.error("expected a URL"))
+    let url = if r.peek() == Some(b'"') {
+        read_string(r)?
     } else {
-        Ok(ImapString::unchecked(r.text_from(start)))
+        r.take_while(|byte| byte > b' ' && byte < 0x7f && byte != b']');
+        if r.peek().is_some_and(|byte| byte != b']') {
+            r.deviate(deviation::ODD_URL)?;
+            r.take_while(|byte| !matches!(byte, 0 | b'\r' | b'\n' | b']'));
+        }
+        ImapString::unchecked(r.text_from(start))
+    };
+    if url.is_empty() {
+        return Err(ParseError::new(start, "expected a URL"));
     }
+    let mut written = Vec::new();
+    write_bad_url(&mut written, url.as_bytes());
+    Ok(if written == url.as_bytes() { url } else { ImapString::unchecked(written.into()) })
 }
 
 /// ```text

@@ -151,7 +151,7 @@ pub(super) fn is_url(url: &[u8]) -> bool {
 }
 
 /// Appends a URL with `%` for what would end it.
-fn write_bad_url(out: &mut Vec<u8>, url: &[u8]) {
+pub(super) fn write_bad_url(out: &mut Vec<u8>, url: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for (at, &byte) in url.iter().enumerate() {
         if is_url(&[byte]) && !(at == 0 && byte == b'"') {

@@ -12,7 +12,7 @@ use mailwire_imap::{
     },
     response::{Code, Reply, Untagged},
     types::{DateTime, Flag, FlagSet, KnownUids, Uid, UidSet, UidValidity},
-    url::{MessagePart, Target},
+    url::{MessageRef, Target},
 };
 
 use super::{Call, Client, FlagChange, ToMailbox, messages::check_flags};
@@ -93,10 +93,10 @@ pub enum Content<'p> {
 /// # async fn example(client: &mut mailwire_transport::imap::Client) -> mailwire_transport::Result<()> {
 /// use mailwire_transport::imap::{
 ///     client::Catenate,
-///     proto::{types::{Section, Uid}, url::MessagePart},
+///     proto::{types::{Section, Uid}, url::MessageRef},
 /// };
 ///
-/// let draft = |section| MessagePart::new("Drafts".try_into().unwrap(), Uid::MIN).with_section(section);
+/// let draft = |section| MessageRef::new("Drafts".try_into().unwrap(), Uid::MIN).with_section(section);
 /// let message = Catenate::new()
 ///     .with_text("Subject: another one\r\nMIME-Version: 1.0\r\nContent-Type: image/png\r\n\r\n")
 ///     .with_part(draft(Section::TEXT));
@@ -112,7 +112,7 @@ pub struct Catenate<'p> {
 #[derive(Debug)]
 enum Part<'p> {
     Text(Payload<'p>),
-    Url(MessagePart),
+    Url(MessageRef),
 }
 
 impl<'p> Catenate<'p> {
@@ -131,7 +131,7 @@ impl<'p> Catenate<'p> {
 
     /// Adds bytes that the server has: of another message, in any mailbox. Ranges of bytes need URL-PARTIAL.
     #[must_use]
-    pub fn with_part(mut self, part: MessagePart) -> Self {
+    pub fn with_part(mut self, part: MessageRef) -> Self {
         self.parts.push(Part::Url(part));
         self
     }
@@ -316,7 +316,7 @@ impl Client {
         Ok(literal.with_kind(AppendKind::Binary))
     }
 
-    fn url(&self, part: MessagePart) -> Result<AString> {
+    fn url(&self, part: MessageRef) -> Result<AString> {
         if part.partial.is_some() && !self.has(&Capability::UrlPartial) {
             return Err(Misuse::NotOffered(NotOffered::Extension("URL-PARTIAL")).into());
         }

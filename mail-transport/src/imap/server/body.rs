@@ -10,7 +10,7 @@ use mailwire_imap::{
     response::Code,
     server::{Connection, Event},
     types::{Flag, ImapString},
-    url::{MailboxRef, MessagePart, Target},
+    url::{MailboxRef, MessageRef, Target},
 };
 
 use super::{limiting::too_many, options::NewMessage, refusal::Refusal};
@@ -88,9 +88,9 @@ pub enum Piece {
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlPiece {
-    /// The message, and what of it. Who asks is the session's user, and nobody is [authorized](MessagePart::auth) by
+    /// The message, and what of it. Who asks is the session's user, and nobody is [authorized](MessageRef::auth) by
     /// it.
-    pub part: MessagePart,
+    pub part: MessageRef,
     url: AString,
 }
 
@@ -264,7 +264,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn takes(&self, part: &MessagePart) -> bool {
+    fn takes(&self, part: &MessageRef) -> bool {
         part.partial.is_none() || self.driver.connection().capabilities().has(&Capability::UrlPartial)
     }
 

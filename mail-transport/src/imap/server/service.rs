@@ -13,7 +13,7 @@ use mailwire_imap::{
     },
     response::ThreadNode,
     types::{ModSeq, Uid},
-    url::{Access, MessagePart},
+    url::{Access, MessageRef},
 };
 
 use super::{
@@ -494,7 +494,7 @@ pub trait Session: Send + 'static {
     fn url_content(
         &mut self,
         owner: &str,
-        part: &MessagePart,
+        part: &MessageRef,
         options: &UrlOptions,
         budget: &mut Budget,
     ) -> impl Future<Output = Result<Option<UrlContent>, Refusal>> + Send {

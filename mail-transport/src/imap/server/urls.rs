@@ -11,7 +11,7 @@ use mailwire_imap::{
     },
     response::{Code, Reply},
     types::ImapString,
-    url::{AuthMechanism, ImapUrl, MessagePart, Target},
+    url::{AuthMechanism, ImapUrl, MessageRef, Target},
 };
 use sha2::Sha256;
 
@@ -130,7 +130,7 @@ impl<S: Service> Conversation<S> {
 }
 
 /// A URL of a message that says who may use it, and the user whose mailbox it is in.
-fn authorized(url: &[u8]) -> Option<(String, MessagePart)> {
+fn authorized(url: &[u8]) -> Option<(String, MessageRef)> {
     let url = ImapUrl::parse(url).ok()?;
     let owner = url.server.user()?.to_owned();
     match url.target? {
@@ -144,7 +144,7 @@ async fn is_valid(
     session: &mut impl Session,
     url: &[u8],
     owner: &str,
-    part: &MessagePart,
+    part: &MessageRef,
 ) -> Result<bool, Stop> {
     let Some(auth) = &part.auth else { return Ok(false) };
     let Some(verifier) = &auth.verifier else { return Ok(false) };
