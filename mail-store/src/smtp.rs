@@ -61,7 +61,11 @@ struct Staged {
 impl<S: Store> SmtpSession<S> {
     /// Who gets the mail for a recipient.
     async fn recipient(&self, to: &ForwardPath) -> Result<AccountId> {
-        let ForwardPath::Mailbox(mailbox) = to else { return self.store.postmaster(None).await };
+        let mailbox = match to {
+            ForwardPath::Postmaster => return self.store.postmaster(None).await,
+            ForwardPath::Local(local_part) => return self.store.account(&local_part.unquoted()).await,
+            ForwardPath::Mailbox(mailbox) => mailbox,
+        };
         let local_part = mailbox.unquoted_local_part();
         match self.store.account(&format!("{local_part}@{}", mailbox.domain())).await {
             Err(Error::NoSuchAccount) if local_part.eq_ignore_ascii_case("postmaster") => {

@@ -224,6 +224,42 @@ async fn the_postmaster_gets_mail() {
     assert_eq!((server.inbox("ada").len(), server.inbox("postmaster").len()), (4, 1));
 }
 
+/// Scripts send to the users of the host that they run on.
+#[tokio::test]
+async fn a_lenient_server_takes_a_user_without_a_domain() {
+    use mailwire_core::Dialect;
+    let store = MemoryStore::new();
+    let ada = store.add_user("ada", "secret").unwrap();
+    for (dialect, verdicts) in
+        [(Dialect::Lenient, ["250 2.1.5", "550 5.1.1"]), (Dialect::Strict, ["501 5.", "501 5."])]
+    {
+        let server = Server::new(SmtpService::new(store.clone()), Host::try_from("mx.example").unwrap())
+            .configure(|config| config.dialect = dialect);
+        let (stream, theirs) = tokio::io::duplex(64 << 10);
+        tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        stream.read_line(&mut line).await.unwrap();
+        stream.write_all(b"HELO x\r\nMAIL FROM:<>\r\n").await.unwrap();
+        stream.read_line(&mut line).await.unwrap();
+        stream.read_line(&mut line).await.unwrap();
+        for (user, verdict) in ["<ada>", "<nobody>"].into_iter().zip(verdicts) {
+            stream.write_all(format!("RCPT TO:{user}\r\n").as_bytes()).await.unwrap();
+            line.clear();
+            stream.read_line(&mut line).await.unwrap();
+            assert!(line.starts_with(verdict), "{dialect:?} {user}: {line}");
+        }
+        if dialect == Dialect::Lenient {
+            stream.write_all(b"DATA\r\nHello\r\n.\r\n").await.unwrap();
+            stream.read_line(&mut line).await.unwrap();
+            line.clear();
+            stream.read_line(&mut line).await.unwrap();
+            assert!(line.starts_with("250 "), "{line}");
+        }
+    }
+    assert_eq!(ada.status("INBOX").unwrap().messages, 1);
+}
+
 #[tokio::test]
 async fn there_is_a_postmaster_of_served_domains_only() {
     use mailwire_store::{Error, Store, memory::Config};

@@ -5,8 +5,8 @@
 //!
 //! What was read with a deviation is written strictly, with these exceptions, for which there is no
 //! strict form that means the same: `underscore-in-domain`, `hyphen-at-label-edge`,
-//! `malformed-address-literal` where there is no IPv6 address in it, `unusual-ehlo-name` and
-//! `equals-sign-in-parameter-value`. These are written as they came.
+//! `malformed-address-literal` where there is no IPv6 address in it, `missing-domain`,
+//! `unusual-ehlo-name` and `equals-sign-in-parameter-value`. These are written as they came.
 //!
 //! | name | seen in | meaning |
 //! | --- | --- | --- |
@@ -23,6 +23,7 @@
 //! | `malformed-capability` | EHLO | a line of the reply that is no capability: left out |
 //! | `misplaced-dot-in-local-part` | addresses | a dot at an end of a local part, or two in a row: it gets quotes |
 //! | `missing-angle-brackets` | MAIL, RCPT | an address without its brackets |
+//! | `missing-domain` | RCPT | a local part alone, `<root>`: a user of the server |
 //! | `not-utf-8` | replies | text that is not UTF-8 |
 //! | `reply-code-out-of-range` | replies | a second digit beyond 5 |
 //! | `reply-codes-differ` | replies | lines of one reply with several codes: the last one counts |
@@ -61,6 +62,8 @@ mailwire_core::deviations! {
     MISPLACED_DOT_IN_LOCAL_PART = "misplaced-dot-in-local-part";
     /// An address without its brackets.
     MISSING_ANGLE_BRACKETS = "missing-angle-brackets";
+    /// A local part alone, without `@` and a domain: a user of the server.
+    MISSING_DOMAIN = "missing-domain";
     /// A reply code whose second digit is beyond 5.
     REPLY_CODE_OUT_OF_RANGE = "reply-code-out-of-range";
     /// Lines of one reply with several codes: the last one counts.

@@ -84,8 +84,8 @@ pub use limits::Limits;
 pub use reply::{EnhancedCode, Reply, ReplyCode, ReplyFrame, ReplyFramer, ReplyLines};
 pub use state::State;
 pub use types::{
-    AddressLiteral, Argument, BodyType, Domain, EhloName, ForwardPath, Host, Keyword, Mailbox, Parameter,
-    ParameterValue, ReversePath, Submitter, Verb,
+    AddressLiteral, Argument, BodyType, Domain, EhloName, ForwardPath, Host, Keyword, LocalPart, Mailbox,
+    Parameter, ParameterValue, ReversePath, Submitter, Verb,
 };
 
 #[cfg(doctest)]

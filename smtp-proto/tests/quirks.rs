@@ -55,6 +55,21 @@ fn spaces_around_the_colon() {
 }
 
 #[test]
+fn a_local_part_alone() {
+    let name = "missing-domain";
+    accept_command("RCPT TO:<root>", "RCPT TO:<root>", &[(name, 13)]);
+    accept_command("RCPT TO:<root> NOTIFY=NEVER", "RCPT TO:<root> NOTIFY=NEVER", &[(name, 13)]);
+    accept_command(r#"RCPT TO:<"a b">"#, r#"RCPT TO:<"a b">"#, &[(name, 14)]);
+    accept_command("RCPT TO:<root >", "RCPT TO:<root>", &[(name, 13), ("space-in-path", 13)]);
+    // Without brackets it may be anything, and reports are not sent to one.
+    for line in ["RCPT TO:root", "RCPT TO:<>", "RCPT TO:<root@>", "RCPT TO:<a b>", "MAIL FROM:<root>"] {
+        let line = Bytes::copy_from_slice(line.as_bytes());
+        assert!(Command::parse(&line, Dialect::Lenient).is_err(), "{line:?}");
+    }
+    assert!(Command::parse(&Bytes::from("RCPT TO:<root>"), Dialect::Strict).is_err());
+}
+
+#[test]
 fn missing_brackets() {
     let name = "missing-angle-brackets";
     accept_command("MAIL FROM:a@example.org", "MAIL FROM:<a@example.org>", &[(name, 10)]);

@@ -6,10 +6,11 @@ use mailwire_smtp::{Capabilities, Command, Dialect, Reply, deviation};
 use proptest::prelude::*;
 
 /// What has no strict form that means the same: it is written as it came.
-const AS_IT_CAME: [&str; 5] = [
+const AS_IT_CAME: [&str; 6] = [
     deviation::UNDERSCORE_IN_DOMAIN,
     deviation::HYPHEN_AT_LABEL_EDGE,
     deviation::MALFORMED_ADDRESS_LITERAL,
+    deviation::MISSING_DOMAIN,
     deviation::UNUSUAL_EHLO_NAME,
     deviation::EQUALS_SIGN_IN_PARAMETER_VALUE,
 ];

@@ -73,19 +73,7 @@ impl Mailbox {
     /// The local part as it is meant: without quotes and backslashes.
     #[must_use]
     pub fn unquoted_local_part(&self) -> Cow<'_, str> {
-        let text = self.local_part();
-        let Some(quoted) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
-            return Cow::Borrowed(text);
-        };
-        if !quoted.contains('\\') {
-            return Cow::Borrowed(quoted);
-        }
-        let mut chars = quoted.chars();
-        let mut unquoted = String::with_capacity(quoted.len());
-        while let Some(char) = chars.next() {
-            unquoted.push(if char == '\\' { chars.next().unwrap_or(char) } else { char });
-        }
-        Cow::Owned(unquoted)
+        unquoted(self.local_part())
     }
 
     /// The part after the `@`: a domain, or an address literal with its brackets.
@@ -142,11 +130,7 @@ impl Mailbox {
     fn read_with(cursor: &mut Cursor<'_>, refuse_underscore: bool) -> Result<Self, ParseError> {
         let start = cursor.offset();
         let deviations = cursor.deviations().len();
-        if cursor.peek() == Some(b'"') {
-            read_quoted(cursor)?
-        } else {
-            read_dot_string(cursor)?
-        }
+        read_local_part(cursor)?;
         let at = NonZeroUsize::new(cursor.offset().saturating_sub(start))
             .ok_or(ParseError::new(start, "expected an address"))?;
         cursor.expect(b'@', "expected @ and a domain")?;
@@ -177,6 +161,68 @@ impl Mailbox {
         let at = self.at.saturating_add(2 * quote.len());
         Self { text: text.into(), at }
     }
+}
+
+/// A local part alone, as of `RCPT TO:<root>`: whose domain that is, is the server's own affair. The grammar has
+/// none but `postmaster`'s ([RFC 5321 section 4.1.1.3](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.3)), so
+/// there is no way to make one: a server reads it leniently (`missing-domain`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct LocalPart(Text);
+
+impl LocalPart {
+    /// The local part, with its quotes if it has any.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str().unwrap_or_default()
+    }
+
+    /// The local part, as it goes over the wire.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// The local part as it is meant: without quotes and backslashes.
+    #[must_use]
+    pub fn unquoted(&self) -> Cow<'_, str> {
+        unquoted(self.as_str())
+    }
+
+    /// Reads one that stands before the end of a path.
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        let start = cursor.offset();
+        read_local_part(cursor)?;
+        let text = cursor.text_from(start);
+        if !cursor.rest().trim_ascii_start().starts_with(b">") {
+            return Err(cursor.error("expected the end of a path"));
+        }
+        cursor.deviate(deviation::MISSING_DOMAIN)?;
+        Ok(Self(text))
+    }
+}
+
+fn unquoted(local_part: &str) -> Cow<'_, str> {
+    let Some(quoted) = local_part.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
+        return Cow::Borrowed(local_part);
+    };
+    if !quoted.contains('\\') {
+        return Cow::Borrowed(quoted);
+    }
+    let mut chars = quoted.chars();
+    let mut unquoted = String::with_capacity(quoted.len());
+    while let Some(char) = chars.next() {
+        unquoted.push(if char == '\\' { chars.next().unwrap_or(char) } else { char });
+    }
+    Cow::Owned(unquoted)
+}
+
+/// ```abnf
+/// Local-part = Dot-string / Quoted-string
+/// ```
+#[inline]
+fn read_local_part(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    if cursor.peek() == Some(b'"') { read_quoted(cursor) } else { read_dot_string(cursor) }
 }
 
 /// ```abnf

@@ -13,7 +13,7 @@ pub(crate) mod xtext;
 pub use argument::{Argument, Verb};
 pub use ehlo::EhloName;
 pub use host::{AddressLiteral, Domain, Host};
-pub use mailbox::Mailbox;
+pub use mailbox::{LocalPart, Mailbox};
 pub use parameter::{BodyType, Keyword, Parameter, ParameterValue, Submitter};
 pub use path::{ForwardPath, ReversePath};
 

@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use mailwire_core::{Cursor, Dialect, Invalid, ParseError, from_variants};
+use mailwire_core::{Cursor, Dialect, Invalid, Mark, ParseError, from_variants};
 
-use super::{Mailbox, host::read_domain};
+use super::{LocalPart, Mailbox, host::read_domain};
 use crate::deviation;
 
 /// The sender of a message: `<>` for reports, otherwise an address ([RFC 5321 section
@@ -24,10 +24,12 @@ pub enum ReversePath {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum ForwardPath {
-    /// `<Postmaster>`, the one address without a domain.
+    /// `<Postmaster>`, the one address that needs no domain.
     Postmaster,
     /// An address with a domain.
     Mailbox(Mailbox),
+    /// A user of the server, as `<root>`: only a lenient server reads it.
+    Local(LocalPart),
 }
 
 impl ReversePath {
@@ -60,20 +62,28 @@ impl ReversePath {
 }
 
 impl ForwardPath {
-    /// The address, if it is not the postmaster's without a domain.
+    /// The address, if it has a domain.
     #[inline]
     #[must_use]
     pub const fn mailbox(&self) -> Option<&Mailbox> {
         match self {
-            Self::Postmaster => None,
+            Self::Postmaster | Self::Local(_) => None,
             Self::Mailbox(mailbox) => Some(mailbox),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Postmaster => b"Postmaster",
+            Self::Mailbox(mailbox) => mailbox.as_bytes(),
+            Self::Local(local_part) => local_part.as_bytes(),
         }
     }
 
     /// Appends the path with its brackets.
     #[inline]
     pub fn write(&self, out: &mut Vec<u8>) {
-        write_path(self.mailbox().map_or(b"Postmaster", Mailbox::as_bytes), out);
+        write_path(self.as_bytes(), out);
     }
 
     /// ```abnf
@@ -92,9 +102,20 @@ impl ForwardPath {
                     return Ok(Self::Postmaster);
                 }
             }
-            Mailbox::read(cursor).map(Self::Mailbox)
+            let start = cursor.mark();
+            match Mailbox::read(cursor) {
+                Ok(mailbox) => Ok(Self::Mailbox(mailbox)),
+                Err(error) => local(cursor, start, error).map(Self::Local),
+            }
         })
     }
+}
+
+/// What is no address may be a local part alone, which scripts send to the host that they run on.
+#[cold]
+fn local(cursor: &mut Cursor<'_>, start: Mark, error: ParseError) -> Result<LocalPart, ParseError> {
+    cursor.reset(start);
+    LocalPart::read(cursor).map_err(|_| error)
 }
 
 #[inline]
@@ -181,6 +202,10 @@ impl fmt::Display for ReversePath {
 
 impl fmt::Display for ForwardPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{}>", self.mailbox().map_or("Postmaster", Mailbox::as_str))
+        match self {
+            Self::Postmaster => f.write_str("<Postmaster>"),
+            Self::Mailbox(mailbox) => write!(f, "<{}>", mailbox.as_str()),
+            Self::Local(local_part) => write!(f, "<{}>", local_part.as_str()),
+        }
     }
 }
