@@ -25,7 +25,7 @@
 //! | `empty-fetch` | FETCH | a FETCH response without items |
 //! | `empty-flag` | flags | a backslash without the name of a flag: it is left out |
 //! | `empty-item-in-set` | sets | a comma in a set with nothing before or after it |
-//! | `empty-list` | status responses | an empty list where the grammar has at least one member |
+//! | `empty-list` | status responses, parameters of commands | an empty list where the grammar has at least one member |
 //! | `empty-list-for-nil` | FETCH, LIST, NAMESPACE | an empty list where `NIL` is due |
 //! | `extra-space` | everywhere | more spaces than the grammar has |
 //! | `field-without-value` | ID | a field of ID that has a name and no value |

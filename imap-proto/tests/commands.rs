@@ -9,6 +9,7 @@ use common::*;
 use mailwire_core::{Channel, Dialect, Misuse};
 use mailwire_imap::{
     command::{Command, Fetch, FetchAtt, OtherCommand, OtherItem, Request, Search, SearchKey, WriteOptions},
+    deviation,
     response::{MsgAtt, Untagged},
     server::Event,
     types::{Atom, SequenceSet, UidSet, Value},
@@ -246,4 +247,19 @@ fn nothing_is_enabled_that_the_machine_does_not_follow() {
         }
         client.send(command("ENABLE CONDSTORE IMAP4rev2 UTF8=ACCEPT X-OWN")).unwrap();
     }
+}
+
+/// RFC 4466, RFC 5464: a list of parameters has one at least.
+#[test]
+fn no_parameters_between_parentheses() {
+    for line in ["a CREATE x ()", "a GETMETADATA () INBOX /shared/comment"] {
+        let frame = Bytes::copy_from_slice(line.as_bytes());
+        let error = Request::parse(&frame, Dialect::Strict).unwrap_err();
+        assert_eq!(error.reason, deviation::EMPTY_LIST, "{line}");
+        let parsed = Request::parse(&frame, Dialect::Lenient).unwrap();
+        assert_eq!(parsed.deviations.first().map(|one| one.name), Some(deviation::EMPTY_LIST), "{line}");
+        assert!(!matches!(parsed.value.command, Command::Other(_)), "{line}");
+    }
+    // A mailbox for nothing is allowed.
+    parse("CREATE x (USE ())", Dialect::Strict);
 }

@@ -114,7 +114,6 @@ pub(crate) fn is_quotable(bytes: &[u8]) -> bool {
 }
 
 /// Whether these bytes can be written as an atom where an `astring` stands, and are not `NIL`.
-#[inline]
 #[must_use]
 pub(crate) fn is_astring_atom(bytes: &[u8]) -> bool {
     !bytes.is_empty()

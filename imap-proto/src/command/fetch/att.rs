@@ -164,7 +164,6 @@ impl FetchAtt {
         Ok(Self::Other(item))
     }
 
-    #[inline]
     pub(super) fn has_arguments(&self) -> bool {
         match self {
             Self::Other(item) => !item.arguments.is_empty(),
@@ -264,7 +263,6 @@ fn read_part(r: &mut Reader<'_>) -> Result<Vec<NonZeroU32>, ParseError> {
     Ok(section.part().to_vec())
 }
 
-#[inline]
 fn write_part(e: &mut Writer<'_>, part: &[NonZeroU32]) {
     e.put(b"[");
     for (index, number) in part.iter().enumerate() {
@@ -280,7 +278,6 @@ fn read_partial(r: &mut Reader<'_>) -> Result<Option<Partial>, ParseError> {
     if r.peek() == Some(b'<') { Partial::read(r).map(Some) } else { Ok(None) }
 }
 
-#[inline]
 fn write_partial(e: &mut Writer<'_>, partial: Option<Partial>) {
     if let Some(partial) = partial {
         partial.write(e.out);
