@@ -59,7 +59,7 @@ pub mod conformance;
 mod content;
 mod error;
 mod filter;
-mod gmail;
+pub mod gmail;
 mod imap;
 mod mailbox;
 #[cfg(feature = "memory")]

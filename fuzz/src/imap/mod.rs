@@ -10,7 +10,8 @@ use mailwire_imap::{
     Limits,
     command::{Authenticate, Command, Literals, Login, Request, WriteOptions, Written},
     framing::{Frame, Framed, Framer, Speaker},
-    response::Response,
+    reading,
+    response::{MsgAtt, Response, Untagged},
     url::ImapUrl,
 };
 
@@ -117,6 +118,9 @@ pub fn response(data: &[u8]) {
         let length = frame.bytes.len();
         let (strict, lenient) =
             both_dialects(length, |dialect| Response::parse(&frame.bytes, frame.context(dialect, 16)));
+        for response in [&strict, &lenient].into_iter().flatten() {
+            people_can_read(response);
+        }
         if let Some(response) = strict {
             response_is_written(&response);
         } else if let Some(response) = lenient {
@@ -130,6 +134,37 @@ pub fn response(data: &[u8]) {
                 };
                 assert_eq!(name(&response), name(&again), "{}", once.escape_ascii());
             }
+        }
+    }
+}
+
+/// What is shown of a message to people is in one line, and each part has a number of its own.
+fn people_can_read(response: &Response) {
+    let Response::Untagged(Untagged::Fetch(message)) = response else { return };
+    for item in &message.items {
+        match item {
+            MsgAtt::Envelope(envelope) => {
+                let all = [envelope.from(), envelope.to(), envelope.cc(), envelope.bcc()];
+                for list in all {
+                    let grouped = reading::groups(list).into_iter().flat_map(|group| group.members);
+                    assert!(reading::addresses(list).eq(grouped));
+                }
+                let subject = envelope.decoded_subject().unwrap_or_default();
+                let mut people = all.into_iter().flat_map(reading::addresses);
+                assert!(!subject.contains(char::is_control));
+                assert!(people.all(|one| !one.to_string().contains(char::is_control)));
+            }
+            MsgAtt::Body(structure) | MsgAtt::BodyStructure(structure) => {
+                let parts: Vec<_> = structure.parts().collect();
+                assert!(parts.windows(2).all(|two| two[0].number < two[1].number));
+                let contents = structure.contents();
+                let sorted = [contents.plain, contents.html, contents.related, contents.attachments];
+                assert!(sorted.iter().flatten().all(|part| parts.contains(part)));
+                for name in parts.iter().filter_map(|part| part.file_name()) {
+                    assert!(!name.is_empty() && !name.contains(['/', '\\', ':', '\n']));
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -84,7 +84,11 @@ fn keyed(labels: &[GmailLabel]) -> Result<Vec<Keyed>> {
         GmailLabel::TRASH,
         GmailLabel::SPAM,
     ];
-    let mut keyed = Vec::with_capacity(labels.len().min(MAX));
+    // No message has more to add or to take away.
+    if labels.len() > MAX {
+        return Err(Error::Limit("labels at once"));
+    }
+    let mut keyed = Vec::with_capacity(labels.len());
     for label in labels {
         let key = folded(label);
         let label = if label.is_system() {
@@ -167,8 +171,9 @@ mod tests {
     fn labels_of_a_message_are_bounded() {
         let many: Vec<String> = (0..=MAX).map(|number| number.to_string()).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert!(change(&Labels::default(), StoreAction::Add, &many).is_err());
-        assert!(change(&Labels::default(), StoreAction::Add, &many[1..]).is_ok());
+        assert!(change(&Labels::default(), StoreAction::Remove, &many).is_err());
+        let full = change(&Labels::default(), StoreAction::Add, &many[1..]).unwrap().unwrap();
+        assert!(change(&full, StoreAction::Add, &["one more"]).is_err());
         let long = "x".repeat(MAX_BYTES as usize + 1);
         assert!(change(&Labels::default(), StoreAction::Add, &[&long]).is_err());
     }

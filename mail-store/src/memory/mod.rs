@@ -69,7 +69,7 @@ pub struct Config {
     pub annotations: u64,
     /// Whether users can change their own limits, up to these. False by default.
     pub set_quota: bool,
-    /// Whether messages can have Gmail's labels, and are found by its search language: X-GM-EXT-1. False by default:
+    /// Whether messages can have Gmail's labels, and are found by its [search language](crate::gmail): X-GM-EXT-1. False by default:
     /// clients that know Gmail expect a mailbox for each label, which there is not here. The labels of a message are
     /// those of one mailbox; a copy has them, too.
     pub labels: bool,
