@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn there_and_back() {
         for (seconds, zone) in
-            [(0, 0), (1_420_361_615, 480), (-62_000_000_000, -150), (253_402_300_799, 0), (-1, 1)]
+            [(0, 0), (1_420_361_615, 480), (-62_000_000_000, -150), (253_402_000_000, 0), (-1, 1)]
         {
             let time = DateTime::from_unix(seconds, zone).unwrap();
             let jiff = jiff::Zoned::try_from(time).unwrap();
