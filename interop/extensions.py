@@ -29,8 +29,10 @@ def split(row):
 
 def check(ours, server, name):
     """Runs it against a server; returns what is wrong, or nothing."""
+    # Cyrus takes three seconds to refuse the binding that is tried first, in each of the many sessions.
+    mechanism = ["--mechanism", "SCRAM-SHA-256"] if name == "Cyrus" else []
     said = run_to_end(ours.programs / "extensions", "--server", f"{HOST}:{server.imaps}", "--ca", ours.authority.ca,
-                      env={"MAILWIRE_USER": USER, "MAILWIRE_PASSWORD": PASSWORD})
+                      *mechanism, env={"MAILWIRE_USER": USER, "MAILWIRE_PASSWORD": PASSWORD})
     rows = dict(map(split, said.decode().splitlines()))
     wanted = expected(name)
     used = sum(1 for outcome in rows.values() if outcome == USUAL)

@@ -8,7 +8,7 @@ use mailwire_examples::{AccountArguments, SecurityName};
 use mailwire_transport::{
     Endpoint, Protocol,
     imap::{
-        Client, Config, FetchAtt, Flag, FlagChange, SearchKey, UidSet,
+        Client, Config, FetchAtt, Flag, FlagChange, LoginMechanism, SearchKey, UidSet,
         client::AppendOptions,
         proto::types::{DateTime, Envelope, FlagSet, Section, Uid},
     },
@@ -217,6 +217,7 @@ impl<'a> Tour<'a> {
 fn config(account: &AccountArguments) -> Result<Config> {
     let mut config = Config::login(account.required_credentials()?);
     config.allow_clear_credentials = account.allows_clear_credentials();
+    config.mechanism = account.mechanism.clone().map(LoginMechanism::Sasl);
     Ok(config)
 }
 
