@@ -10,6 +10,10 @@ use mailwire_core::Dialect;
 use mailwire_imap::{
     Limits,
     command::{Literals, Request, WriteOptions},
+    extensions::{
+        ExtensionData,
+        urlauth::{UrlAuthData, UrlContent, UrlItem},
+    },
     framing::{Framed, Framer, Speaker},
     response::{Code, MsgAtt, Reply, Response, StatusAttVal, Untagged},
     types::{BodyStructure, MailboxAttribute, ParseContext, PartKind},
@@ -281,6 +285,16 @@ fn has_form(response: &Response) -> bool {
             mailwire_imap::response::SearchReturnData::Other { value, .. } => value.is_complete(),
             _ => true,
         }),
+        Response::Untagged(Untagged::Extension(data)) => match &**data {
+            ExtensionData::UrlAuth(UrlAuthData::Fetched(urls)) => urls.iter().all(|url| match &url.content {
+                UrlContent::Items(items) => items.iter().all(|item| match item {
+                    UrlItem::BodyPartStructure(body) => body_has_form(body),
+                    _ => true,
+                }),
+                _ => true,
+            }),
+            _ => true,
+        },
         Response::Untagged(Untagged::Namespace(found)) => {
             [&found.personal, &found.other_users, &found.shared]
                 .into_iter()
