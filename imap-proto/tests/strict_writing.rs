@@ -237,7 +237,13 @@ fn has_form(response: &Response) -> bool {
             // A tag is written if it can stand there.
             Some(Code::InProgress(Some(progress))) => progress.tag.is_none(),
             // What cannot stand in a code is replaced.
-            Some(Code::BadCharset(_) | Code::MailboxId(_) | Code::Other(_)) => false,
+            Some(
+                Code::BadCharset(_)
+                | Code::BadUrl(_)
+                | Code::MailboxId(_)
+                | Code::NewName(_)
+                | Code::Other(_),
+            ) => false,
             _ => true,
         };
         code && text
@@ -301,6 +307,18 @@ fn has_form(response: &Response) -> bool {
                 .flatten()
                 .all(|one| one.extensions.iter().all(|(_, values)| !values.is_empty()))
         }
+        Response::Untagged(Untagged::Extension(data)) => match &**data {
+            ExtensionData::UrlAuth(UrlAuthData::Fetched(found)) => {
+                found.iter().all(|one| match &one.content {
+                    UrlContent::Items(items) => items.iter().all(|item| match item {
+                        UrlItem::BodyPartStructure(body) => body_has_form(body),
+                        _ => true,
+                    }),
+                    _ => true,
+                })
+            }
+            _ => true,
+        },
         _ => true,
     }
 }
