@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use mailwire_imap::types::ModSeq;
+use mailwire_imap::{Capability, extensions::metadata::EntryName, types::ModSeq};
 
 use super::{World, path, uids};
-use crate::{Error, Lease, MailboxChange, Store};
+use crate::{Error, Lease, MailboxChange, Store, Watch as _};
 
 pub(super) async fn hierarchy<S: Store>(store: S) {
     let world = World::new(store).await;
@@ -88,6 +88,30 @@ pub(super) async fn mailboxes_that_have_changed<S: Store>(store: S) {
     alter(MailboxChange::Unsubscribe(path("none"))).await.unwrap();
     let changed = world.store.mailboxes(world.ada, changed.mod_seq).await.unwrap();
     assert_eq!(changed.subscriptions, Some(vec![path("INBOX")]));
+}
+
+/// Of a store that has annotations.
+pub(super) async fn annotations_that_were_changed<S: Store>(store: S) {
+    if !store.extensions().contains(&Capability::Metadata) {
+        return;
+    }
+    let world = World::new(store).await;
+    let a = world.create("a").await.unwrap();
+    let start = world.store.mailboxes(world.ada, ModSeq::ZERO).await.unwrap();
+    let mut watch = world.store.watch(world.ada);
+    let entry = |name: &str| EntryName::new(name).unwrap();
+    let name = entry("/private/comment");
+    for mailbox in [Some(a), None] {
+        let set = [(name.clone(), Some("x".into()))];
+        world.store.set_metadata(world.ada, mailbox, &set).await.unwrap();
+    }
+    tokio::time::timeout(Duration::from_secs(10), watch.changed()).await.unwrap();
+    let changed = world.store.mailboxes(world.ada, start.mod_seq).await.unwrap();
+    let mut annotations = changed.annotations.unwrap();
+    annotations.sort_by_key(|(mailbox, _)| mailbox.is_some());
+    assert_eq!(annotations, [(None, name.clone()), (Some(a), name)]);
+    let nothing = world.store.mailboxes(world.ada, changed.mod_seq).await.unwrap();
+    assert_eq!(nothing.annotations, Some(Vec::new()));
 }
 
 pub(super) async fn leases<S: Store>(store: S) {

@@ -62,6 +62,7 @@ pub async fn check<S: Store, F: Future<Output = S>>(mut make: impl FnMut() -> F)
     mailboxes::a_name_that_is_used_again_is_another_mailbox(make().await).await;
     mailboxes::an_open_mailbox_can_be_renamed(make().await).await;
     mailboxes::mailboxes_that_have_changed(make().await).await;
+    mailboxes::annotations_that_were_changed(make().await).await;
     mailboxes::leases(make().await).await;
     messages::flags_change(make().await).await;
     messages::keywords_are_bounded(make().await).await;

@@ -418,3 +418,93 @@ pub(super) fn status(mailbox: &Mailbox) -> Status {
     status.highest_mod_seq = Some(mailbox.mod_seq);
     status
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use mailwire_imap::types::UidValidity;
+
+    use super::*;
+
+    fn mailbox(id: u64, name: &str, change: u64, rights: Rights) -> Mailbox {
+        let path = MailboxPath::new(name).unwrap();
+        let mut mailbox = Mailbox::new(MailboxId::new(id), path, UidValidity::MIN);
+        (mailbox.mod_seq, mailbox.rights) = (ModSeq::new(change).unwrap(), rights);
+        mailbox
+    }
+
+    fn changed(change: u64, mailboxes: Vec<Mailbox>) -> Mailboxes {
+        let mut changed = Mailboxes::new(ModSeq::new(change).unwrap());
+        changed.mailboxes = mailboxes;
+        changed
+    }
+
+    /// What is told, in short.
+    fn told(state: &mut State) -> Vec<String> {
+        let short = |update: Update| match update {
+            Update::Mailbox(update) => {
+                let attributes: Vec<_> = update.mailbox.attributes.iter().map(ToString::to_string).collect();
+                let event = match update.event {
+                    MailboxEvent::Messages { counts, .. } => format!("messages {counts}"),
+                    MailboxEvent::Name { old_name } => format!("name {}", old_name.unwrap_or_default()),
+                    MailboxEvent::Access => "access".into(),
+                    other => panic!("{other:?}"),
+                };
+                format!("{} {}: {event}", update.mailbox.name, attributes.join(" "))
+            }
+            other => format!("{other:?}"),
+        };
+        state.take_news(None).into_iter().map(short).collect()
+    }
+
+    fn known() -> State {
+        let mut state = State::new();
+        let mut all = changed(2, vec![mailbox(1, "a", 1, Rights::ALL), mailbox(2, "a/b", 2, Rights::ALL)]);
+        all.complete = true;
+        state.take(all);
+        state.news = News::default();
+        state
+    }
+
+    /// RFC 5465 sections 5.4 and 5.9: the right to see a mailbox is taken away, and given again.
+    #[test]
+    fn a_mailbox_that_may_not_be_seen_is_not_there() {
+        let mut state = known();
+        let hidden = Rights::ALL.without(Rights::LOOKUP);
+        state.take(changed(3, vec![mailbox(2, "a/b", 3, hidden)]));
+        let gone = "a/b \\NonExistent \\HasNoChildren \\NoAccess: access";
+        assert_eq!(told(&mut state), [gone, "a \\HasNoChildren: name "]);
+        assert!(!state.known.values().all(can_read));
+        // Whatever happens to it, its name included.
+        state.take(changed(4, vec![mailbox(2, "a/secret", 4, hidden)]));
+        assert!(told(&mut state).is_empty());
+        state.take(changed(5, vec![mailbox(2, "a/secret", 5, Rights::ALL)]));
+        let there = ["a/secret \\HasNoChildren: access", "a \\HasChildren: name "];
+        assert_eq!(told(&mut state), [&there[..], &["a/secret \\HasNoChildren: messages true"]].concat());
+    }
+
+    /// What was not told of yet is told as it is then.
+    #[test]
+    fn names_that_change_again() {
+        let mut state = known();
+        state.take(changed(3, vec![mailbox(2, "x", 3, Rights::ALL)]));
+        state.take(changed(4, vec![mailbox(2, "y", 4, Rights::ALL)]));
+        let names = |told: Vec<String>| -> Vec<String> {
+            told.into_iter().filter(|one| one.contains(": name")).collect()
+        };
+        assert_eq!(names(told(&mut state)), ["y \\HasNoChildren: name a/b"]);
+        state.take(changed(5, vec![mailbox(2, "z", 5, Rights::ALL)]));
+        state.take(changed(6, vec![mailbox(2, "y", 6, Rights::ALL)]));
+        assert!(names(told(&mut state)).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_known_any_more_cannot_be_told() {
+        let mut state = known();
+        let mut lost = changed(3, vec![mailbox(2, "x", 3, Rights::ALL)]);
+        lost.annotations = None;
+        state.take(lost);
+        assert_eq!(told(&mut state), ["Overflow"]);
+        assert!(told(&mut state).is_empty());
+    }
+}

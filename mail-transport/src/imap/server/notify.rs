@@ -15,7 +15,7 @@ use mailwire_imap::{
 };
 
 use super::{
-    answers::{MailboxEvent, MailboxUpdate, Update},
+    answers::{MailboxEvent, MailboxUpdate, Namespaces, Update},
     conversation::{Conversation, Stop, done},
     listing::{Mailbox, unicode_name, wire_name},
     mailboxes::{listed, show_attributes},
@@ -73,6 +73,27 @@ struct Filter {
 }
 
 impl Filter {
+    fn new(mailboxes: &MailboxFilter, namespaces: &Namespaces, utf8: bool) -> Self {
+        let delimiter = namespaces.personal.first().and_then(|(_, delimiter)| *delimiter);
+        // What is no name is no mailbox, and not looked at (section 3.1).
+        let names = |list: &[MailboxName]| {
+            let names = list.iter().filter_map(|name| unicode_name(name, utf8));
+            names.map(|name| spelt(name, delimiter)).collect()
+        };
+        let mut filter = Self::default();
+        match mailboxes {
+            MailboxFilter::Subscribed => filter.subscribed = true,
+            MailboxFilter::Subtree(list) => filter.below = names(list),
+            MailboxFilter::Mailboxes(list) => filter.exactly = names(list),
+            // Mail may be delivered to all of them.
+            _ => {
+                let others = namespaces.other_users.iter().chain(&namespaces.shared);
+                filter.personal = Some(others.map(|(prefix, _)| prefix.clone()).collect());
+            }
+        }
+        filter
+    }
+
     fn is_empty(&self) -> bool {
         self.personal.is_none() && !self.subscribed && self.exactly.is_empty() && self.below.is_empty()
     }
@@ -192,15 +213,22 @@ impl<S: Service> Conversation<S> {
             return Err(refusal.with_code(Code::BadEvent(names)).into());
         }
         watching.server_metadata = events().any(|event| *event == NotifyEvent::ServerMetadataChange);
-        let mut budget = self.budget();
+        let (namespaces, utf8) = (self.session()?.namespace().await?, self.utf8());
+        let (mut budget, mut bytes) = (self.budget(), 0);
         for EventGroup { mailboxes, events, .. } in notify.groups() {
             if mailboxes.is_selected() {
                 watching.here = here(*mailboxes == MailboxFilter::Selected, events)?;
                 continue;
             }
-            let filter = self.filter(mailboxes).await?;
+            let filter = Filter::new(mailboxes, &namespaces, utf8);
+            let cost = filter.bytes();
+            bytes += cost * events.len();
+            if bytes > NAMES {
+                let refusal = Refusal::new("Too many mailboxes are named");
+                return Err(refusal.with_code(Code::NotificationOverflow).into());
+            }
             for event in events {
-                budget.spend(filter.bytes() as u64 + LOOKED_AT).await?;
+                budget.spend(cost as u64 + LOOKED_AT).await?;
                 match event {
                     NotifyEvent::MessageNew(_) => watching.counts.add(&filter),
                     NotifyEvent::FlagChange => watching.flags.add(&filter),
@@ -209,10 +237,6 @@ impl<S: Service> Conversation<S> {
                     NotifyEvent::MailboxMetadataChange => watching.metadata.add(&filter),
                     _ => {}
                 }
-            }
-            if watching.filters().iter().map(|filter| filter.bytes()).sum::<usize>() > NAMES {
-                let refusal = Refusal::new("Too many mailboxes are named");
-                return Err(refusal.with_code(Code::NotificationOverflow).into());
             }
         }
         Ok(watching)
@@ -227,28 +251,6 @@ impl<S: Service> Conversation<S> {
         names
             .extend((metadata || self.offers(&Capability::MetadataServer)).then_some("ServerMetadataChange"));
         names
-    }
-
-    async fn filter(&mut self, mailboxes: &MailboxFilter) -> Result<Filter, Stop> {
-        let (utf8, mut filter) = (self.utf8(), Filter::default());
-        let namespaces = self.session()?.namespace().await?;
-        let delimiter = namespaces.personal.first().and_then(|(_, delimiter)| *delimiter);
-        // What is no name is no mailbox, and not looked at (section 3.1).
-        let names = |list: &[MailboxName]| {
-            let names = list.iter().filter_map(|name| unicode_name(name, utf8));
-            names.map(|name| spelt(name, delimiter)).collect()
-        };
-        match mailboxes {
-            MailboxFilter::Subscribed => filter.subscribed = true,
-            MailboxFilter::Subtree(list) => filter.below = names(list),
-            MailboxFilter::Mailboxes(list) => filter.exactly = names(list),
-            // Mail may be delivered to all of them.
-            _ => {
-                let others = namespaces.other_users.into_iter().chain(namespaces.shared);
-                filter.personal = Some(others.map(|(prefix, _)| prefix).collect());
-            }
-        }
-        Ok(filter)
     }
 
     /// Tells of the mailboxes that are watched: which of them cannot be read, and, with `status`, what is in the others.
