@@ -95,38 +95,6 @@ macro_rules! machine_methods {
     };
 }
 
-/// Declares the method `advance` of a machine, for [`machine_methods`]: what `step` reads, and nothing more after an
-/// error. `telling last_words`: the event in this field comes before the error.
-///
-/// The machine has the methods `step` and `fail`, and the field `failed`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! machine_advance {
-    ($event:ty $(, telling $last_words:ident)?) => {
-        /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
-        #[inline(never)]
-        pub(super) fn advance(
-            &mut self,
-            input: &mut $crate::private::BytesMut,
-        ) -> ::core::result::Result<$crate::Next<$event>, $crate::Error> {
-            if let ::core::option::Option::Some(error) = self.failed {
-                return ::core::result::Result::Err(error);
-            }
-            // Not `inspect_err`, with which what is given would be moved once more.
-            let next = self.step(input);
-            if let ::core::result::Result::Err(error) = &next {
-                self.fail(*error);
-                $(
-                    if let ::core::option::Option::Some(event) = self.$last_words.take() {
-                        return ::core::result::Result::Ok($crate::Next::Event(event));
-                    }
-                )?
-            }
-            next
-        }
-    };
-}
-
 /// Holds a machine that can be parked: whoever changes it wakes it, so that no method can forget to.
 ///
 /// The one who may look at a parked machine without waking it says so: by

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Dialect, Error, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade, machine_advance,
+    Dialect, Error, Next, ParseError, Parsed, SaslStep, Ticket, Upgrade,
     private::{await_tls, once_drained, refuse_injection},
     sasl::{self, Steps},
 };
@@ -30,7 +30,19 @@ use crate::{
 pub(super) type Reading = Result<Option<Event>, Error>;
 
 impl Machine {
-    machine_advance!(Event);
+    /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
+    #[inline(never)]
+    pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        // Not `inspect_err`, with which what is given would be moved once more.
+        let next = self.step(input);
+        if let Err(error) = &next {
+            self.fail(*error);
+        }
+        next
+    }
 
     fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         loop {

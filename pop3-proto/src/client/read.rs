@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
     Channel, Deviation, Dialect, Error, Line, Newline, Next, ParseError, Parsed, SaslStep, Secret, Ticket,
-    machine_advance,
     private::{await_tls, refuse_injection},
     sasl::Challenged,
 };
@@ -27,7 +26,17 @@ use crate::{
 type Step = Result<Option<Next<Event>>, Error>;
 
 impl Machine {
-    machine_advance!(Event, telling last_words);
+    /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
+    #[inline(never)]
+    pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.step(input).or_else(|error| {
+            self.fail(error);
+            self.last_words.take().map(Next::Event).ok_or(error)
+        })
+    }
 
     fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         loop {

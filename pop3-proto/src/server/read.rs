@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
-    Deviation, Dialect, Error, Newline, Next, ParseError, Parsed, SaslStep, Ticket, machine_advance,
+    Deviation, Dialect, Error, Newline, Next, ParseError, Parsed, SaslStep, Ticket,
     private::{await_tls, refuse_injection},
     sasl,
 };
@@ -25,7 +25,14 @@ use crate::{
 type Step = Result<Option<Next<Event>>, Error>;
 
 impl Machine {
-    machine_advance!(Event);
+    /// What [`next_event`](mailwire_core::Connection::next_event) does where there may be something new.
+    #[inline(never)]
+    pub(super) fn advance(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.step(input).inspect_err(|error| self.fail(*error))
+    }
 
     fn step(&mut self, input: &mut BytesMut) -> Result<Next<Event>, Error> {
         loop {
