@@ -129,11 +129,14 @@ impl Output {
     }
 
     /// Copies `bytes` to the end.
+    #[inline]
     pub fn put(&mut self, bytes: &[u8]) {
-        self.write(|copied| copied.extend_from_slice(bytes));
+        self.copied.extend_from_slice(bytes);
+        self.count_copied(bytes.len());
     }
 
     /// Lets `write` append to the copied bytes, as serializers do.
+    #[inline]
     pub fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let before = self.copied.len();
         let result = write(&mut self.copied);

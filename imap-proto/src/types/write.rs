@@ -123,7 +123,7 @@ pub(crate) fn is_astring_atom(bytes: &[u8]) -> bool {
 }
 
 /// Appends `bytes` between quotes if they are short and need no escape, as most strings.
-#[inline]
+#[inline(always)]
 pub(crate) fn write_plain_quoted(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
     let plain = bytes.len() <= LONGEST_QUOTED && chars::all_quoted(bytes);
     if plain {

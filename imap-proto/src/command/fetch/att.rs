@@ -193,7 +193,7 @@ impl FetchAtt {
         Ok(Self::BodySection { section: Section::read(r)?, partial: read_partial(r)?, peek })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, e: &mut Writer<'_>) {
         match self {
             Self::Envelope => e.put(b"ENVELOPE"),

@@ -236,7 +236,7 @@ impl From<FetchAtt> for FetchAtts {
 }
 
 impl FetchAtts {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         if r.eat(b'(') {
             let mut items = Vec::with_capacity(6);

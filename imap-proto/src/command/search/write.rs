@@ -9,6 +9,7 @@ use crate::{
 };
 
 impl SearchKey {
+    #[inline]
     pub(in crate::command) fn write_all(keys: &[Self], e: &mut Writer<'_>) {
         if keys.is_empty() {
             e.put(b"ALL");
@@ -16,6 +17,7 @@ impl SearchKey {
         e.spaced(keys, |e, key| key.write(e));
     }
 
+    #[inline]
     fn write(&self, e: &mut Writer<'_>) {
         match self {
             Self::All => e.put(b"ALL"),
@@ -122,6 +124,7 @@ fn write_word(e: &mut Writer<'_>, name: &[u8], word: &Atom) {
     e.put(word.as_bytes());
 }
 
+#[inline(always)]
 fn write_id(e: &mut Writer<'_>, name: &[u8], id: &ObjectId) {
     e.put(name);
     e.put(id.as_bytes());
@@ -133,11 +136,13 @@ fn write_date(e: &mut Writer<'_>, name: &[u8], date: Date) {
     date.write(e.out);
 }
 
+#[inline(always)]
 fn write_nz(e: &mut Writer<'_>, name: &[u8], number: NonZeroU32) {
     e.put(name);
     e.number(u64::from(number.get()));
 }
 
+#[inline(always)]
 fn write_long(e: &mut Writer<'_>, name: &[u8], number: u64) {
     e.put(name);
     e.number(number);
