@@ -307,18 +307,6 @@ fn has_form(response: &Response) -> bool {
                 .flatten()
                 .all(|one| one.extensions.iter().all(|(_, values)| !values.is_empty()))
         }
-        Response::Untagged(Untagged::Extension(data)) => match &**data {
-            ExtensionData::UrlAuth(UrlAuthData::Fetched(found)) => {
-                found.iter().all(|one| match &one.content {
-                    UrlContent::Items(items) => items.iter().all(|item| match item {
-                        UrlItem::BodyPartStructure(body) => body_has_form(body),
-                        _ => true,
-                    }),
-                    _ => true,
-                })
-            }
-            _ => true,
-        },
         _ => true,
     }
 }
@@ -382,6 +370,10 @@ fn check_command(text: &[u8], options: WriteOptions) -> Result<(), TestCaseError
         Err(error) => return Err(TestCaseError::fail(format!("{error}: {shown}"))),
         Ok(strict) => {
             prop_assert_eq!(&strict.deviations, &[], "{}", shown);
+            // A name that is read as it stands is taken for modified UTF-7 if it can be that, and is another one then.
+            if options.utf8 && again.contains(&b'&') {
+                return Ok(());
+            }
             let mut third = Vec::new();
             strict.value.write(options, &mut third);
             prop_assert_eq!(third.escape_ascii().to_string(), out.escape_ascii().to_string(), "{}", shown);

@@ -14,7 +14,7 @@ fn parse(url: &str) -> ImapUrl {
 
 fn message(url: &str) -> MessageRef {
     match parse(url).target {
-        Some(Target::Message(part)) => part,
+        Some(Target::Message(part)) => *part,
         other => panic!("{url}: {other:?}"),
     }
 }

@@ -90,7 +90,7 @@ async fn an_attachment_is_not_sent_again() {
     ];
     let appended = client.append_all("INBOX", several).await.unwrap().unwrap();
     assert_eq!(appended.uids.to_string(), "2:5");
-    let header = &made[..made.find("\r\n\r\n").unwrap() + 4];
+    let (header, _) = made.split_at(made.find("\r\n\r\n").unwrap() + 4);
     let stored = ada.messages("INBOX").unwrap();
     assert_eq!(
         stored[1..],

@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::run::{PASSWORD, Run as _, Serve, TestFolder, program};
 
-const PROGRAMS: [&str; 9] =
-    ["fetch", "pop", "send", "serve", "inspect", "blocking", "roundtrip", "giant", "mirror"];
+const PROGRAMS: [&str; 10] =
+    ["fetch", "pop", "send", "serve", "inspect", "blocking", "roundtrip", "giant", "mirror", "extensions"];
 
 /// The examples of a program's help: the words of each.
 fn examples(name: &str) -> Vec<Vec<String>> {
@@ -21,7 +21,7 @@ fn examples(name: &str) -> Vec<Vec<String>> {
 #[test]
 fn all_examples_are_found() {
     let counts = PROGRAMS.map(|name| examples(name).len());
-    assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0, 0]);
+    assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0, 0, 1]);
 }
 
 #[test]
@@ -96,6 +96,12 @@ fn the_examples_of_the_clients_work() {
     let fetched = world.run(&words, "imaps");
     fetched.expect(0, &[]);
     assert!(fetched.out.starts_with("3 messages in mail"), "{}", fetched.out);
+    // One cannot be used: the mailboxes of this server are their owner's alone.
+    let used = world.run(&examples("extensions")[0], "imaps");
+    used.expect(1, &["extensions: ACL: the server refused SETACL"]);
+    assert_eq!(used.err.lines().count(), 1, "{}", used.err);
+    let differs: Vec<&str> = used.out.lines().filter(|line| line.contains("differs")).collect();
+    assert!(matches!(differs[..], [acl] if acl.starts_with("ACL ")), "{differs:?}");
     let fetched = world.run(&examples("pop")[0], "pop3s");
     fetched.expect(0, &[]);
     assert!(fetched.out.starts_with("3 messages in mail"), "{}", fetched.out);

@@ -24,6 +24,7 @@ pub(crate) fn program(name: &str) -> Command {
         "roundtrip" => env!("CARGO_BIN_EXE_roundtrip"),
         "giant" => env!("CARGO_BIN_EXE_giant"),
         "mirror" => env!("CARGO_BIN_EXE_mirror"),
+        "extensions" => env!("CARGO_BIN_EXE_extensions"),
         _ => panic!("no program {name}"),
     };
     let mut command = Command::new(path);

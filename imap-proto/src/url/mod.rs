@@ -23,6 +23,8 @@ mod parse;
 mod resolve;
 mod write;
 
+use alloc::boxed::Box;
+
 use core::num::NonZeroU64;
 
 use mailwire_core::{Invalid, ParseError, Text, setters};
@@ -71,7 +73,7 @@ pub enum Target {
     /// A mailbox, or messages of it: `imessagelist`.
     Messages(MessageList),
     /// A message, or a part of one: `imessagepart`.
-    Message(MessageRef),
+    Message(Box<MessageRef>),
 }
 
 /// A mailbox: `imailbox-ref`.
@@ -533,7 +535,7 @@ impl From<MessageList> for Target {
 
 impl From<MessageRef> for Target {
     fn from(part: MessageRef) -> Self {
-        Self::Message(part)
+        Self::Message(part.into())
     }
 }
 

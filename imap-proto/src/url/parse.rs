@@ -152,7 +152,7 @@ fn message_part(mailbox: MailboxRef, input: &[u8]) -> nom::IResult<&[u8], Target
     }
     let (after, auth) = opt(auth()).parse_complete(after)?;
     part.auth = auth;
-    Ok((after, Target::Message(part)))
+    Ok((after, Target::Message(part.into())))
 }
 
 fn section_of(raw: &[u8]) -> Option<UrlSection> {

@@ -158,7 +158,7 @@ async fn whole<R: BodyReader>(content: Content<Contents<R>>) -> Result<Bytes, Re
 }
 
 fn unreadable(error: std::io::Error) -> Error {
-    Error::NotDone(error.to_string().into())
+    Error::NotDone(error.to_string())
 }
 
 /// The structure of a part, by its numbers ([RFC 9051 section
@@ -167,7 +167,7 @@ fn part_of(structure: BodyStructure, numbers: &[NonZeroU32]) -> Option<BodyStruc
     let Some((number, below)) = numbers.split_first() else { return Some(structure) };
     let at = usize::try_from(number.get()).ok()? - 1;
     let part = match structure {
-        BodyStructure::Multi(multi) => multi.parts.iter().nth(at)?.clone(),
+        BodyStructure::Multi(multi) => multi.parts.get(at)?.clone(),
         single if at == 0 => single,
         _ => return None,
     };

@@ -220,7 +220,6 @@ fn unquoted(local_part: &str) -> Cow<'_, str> {
 /// ```abnf
 /// Local-part = Dot-string / Quoted-string
 /// ```
-#[inline]
 #[inline(always)]
 fn read_local_part(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     if cursor.peek() == Some(b'"') { read_quoted(cursor) } else { read_dot_string(cursor) }

@@ -112,7 +112,7 @@ pub struct Catenate<'p> {
 #[derive(Debug)]
 enum Part<'p> {
     Text(Payload<'p>),
-    Url(MessageRef),
+    Url(Box<MessageRef>),
 }
 
 impl<'p> Catenate<'p> {
@@ -132,7 +132,7 @@ impl<'p> Catenate<'p> {
     /// Adds bytes that the server has: of another message, in any mailbox. Ranges of bytes need URL-PARTIAL.
     #[must_use]
     pub fn with_part(mut self, part: MessageRef) -> Self {
-        self.parts.push(Part::Url(part));
+        self.parts.push(Part::Url(part.into()));
         self
     }
 }
@@ -287,7 +287,7 @@ impl Client {
             Content::Catenate(Catenate { parts }) => {
                 let parts = parts.into_iter().map(|part| match part {
                     Part::Text(payload) => self.literal(payload, payloads).map(CatPart::Text),
-                    Part::Url(part) => self.url(part).map(CatPart::Url),
+                    Part::Url(part) => self.url(*part).map(CatPart::Url),
                 });
                 AppendData::Catenate(parts.collect::<Result<_>>()?)
             }

@@ -36,7 +36,7 @@ pub struct Status {
     /// takes of any ([`Limits::message`](mailwire_imap::Limits::message)) is said where this is `None`.
     pub append_limit: Option<Option<u64>>,
     /// What identifies the mailbox for good, whatever its name (RFC 8474): needed for
-    /// [`Capability::ObjectId`]. It is asked for after CREATE, too.
+    /// [`Capability::ObjectId`](mailwire_imap::Capability::ObjectId). It is asked for after CREATE, too.
     pub mailbox_id: Option<ObjectId>,
     /// The last change (HIGHESTMODSEQ).
     pub highest_mod_seq: Option<ModSeq>,
@@ -62,7 +62,7 @@ pub struct Selected {
     pub permanent_flags: PermanentFlags,
     /// Changes are refused.
     pub read_only: bool,
-    /// What identifies the mailbox for good (RFC 8474): needed for [`Capability::ObjectId`].
+    /// What identifies the mailbox for good (RFC 8474): needed for [`Capability::ObjectId`](mailwire_imap::Capability::ObjectId).
     pub mailbox_id: Option<ObjectId>,
 }
 
@@ -151,7 +151,7 @@ pub struct Stored {
     /// The last change of the message.
     pub mod_seq: Option<ModSeq>,
     /// Whether the message was left alone because somebody had changed it:
-    /// [`StoreOptions::unchanged_since`].
+    /// [`StoreOptions::unchanged_since`](super::StoreOptions::unchanged_since).
     pub refused: bool,
 }
 
@@ -196,7 +196,7 @@ setters!(const Labelled {
     with_refused(refused: bool),
 });
 
-/// What happened in a mailbox: [`Session::changes`].
+/// What happened in a mailbox: [`Session::changes`](super::Session::changes).
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {

@@ -81,7 +81,7 @@ pub enum Piece {
     /// Bytes that the client sent.
     Bytes(Bytes),
     /// What the user has there, as it is: CATENATE ([RFC 4469](https://www.rfc-editor.org/rfc/rfc4469)).
-    Url(UrlPiece),
+    Url(Box<UrlPiece>),
 }
 
 /// A part of a message that is taken from another one.
@@ -235,7 +235,7 @@ impl<'a> Body<'a> {
             Some(Err(url)) => {
                 // What was stored once may be stored again.
                 self.header = None;
-                self.resolve(url).map(|piece| Some(Piece::Url(piece)))
+                self.resolve(url).map(|piece| Some(Piece::Url(piece.into())))
             }
             None => Ok(None),
         }
@@ -258,7 +258,7 @@ impl<'a> Body<'a> {
     fn resolve(&self, url: AString) -> Result<UrlPiece, Refusal> {
         match Target::parse(url.as_bytes(), self.selected.as_ref()) {
             Ok(Target::Message(part)) if part.auth.is_none() && self.takes(&part) => {
-                Ok(UrlPiece { part, url })
+                Ok(UrlPiece { part: *part, url })
             }
             _ => Err(bad_url(&url)),
         }

@@ -343,7 +343,7 @@ async fn place<S: Session>(
 pub(super) fn weight(key: &SearchKey) -> usize {
     size_of::<SearchKey>()
         + match key {
-            SearchKey::Uid(set) => set.ranges().len() * size_of::<SeqRange<Uid>>(),
+            SearchKey::Uid(set) => size_of_val(set.ranges()),
             SearchKey::Not(key) | SearchKey::Fuzzy(key) => weight(key),
             SearchKey::Or(one, other) => weight(one) + weight(other),
             SearchKey::And(keys) => keys.iter().map(weight).sum(),

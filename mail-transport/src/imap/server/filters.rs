@@ -1,6 +1,6 @@
 //! Searches that have a name ([RFC 5466](https://www.rfc-editor.org/rfc/rfc5466)): annotations of the server hold them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use bytes::Bytes;
 use mailwire_core::{Dialect, Text};
@@ -39,9 +39,9 @@ impl<S: Service> Conversation<S> {
                 if known.len() >= NAMES {
                     return Err(Refusal::new("Too many filters").with_code(Code::Limit).into());
                 }
-                if !known.contains_key(&name) {
-                    let found = self.stored_filter(&name).await?;
-                    known.insert(name, found);
+                if let Entry::Vacant(entry) = known.entry(name) {
+                    let found = self.stored_filter(entry.key()).await?;
+                    entry.insert(found);
                 }
             }
             let mut replace = Replace { known: &known, room };

@@ -255,7 +255,7 @@ impl Found {
         Self { uids, scores, numbers }
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.uids.is_empty()
     }
 

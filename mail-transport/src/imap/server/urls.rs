@@ -134,7 +134,7 @@ fn authorized(url: &[u8]) -> Option<(String, MessageRef)> {
     let url = ImapUrl::parse(url).ok()?;
     let owner = url.server.user()?.to_owned();
     match url.target? {
-        Target::Message(part) if part.auth.is_some() => Some((owner, part)),
+        Target::Message(part) if part.auth.is_some() => Some((owner, *part)),
         _ => None,
     }
 }
