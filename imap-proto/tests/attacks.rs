@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use common::*;
 use mailwire_core::{Channel, Connection, Error, Next, SaslStep};
 use mailwire_imap::{
-    Limits, client,
+    Dialect, Limits, Request, client,
     command::Command,
     framing::{Framed, Framer, Speaker},
     response::Untagged,
@@ -388,5 +388,19 @@ fn a_success_before_the_client_has_said_anything_is_none() {
         if !believed {
             assert!(matches!(found, Err(Error::UnsolicitedReply { .. })), "{line}: {found:?}");
         }
+    }
+}
+
+/// What is asked of a URL is asked once, however much it is.
+#[test]
+fn a_hundred_thousand_things_asked_of_a_url() {
+    let fetch = |params: &str| {
+        let line = format!("a URLFETCH (imap://x/y/;UID=1 {params})");
+        Request::parse(&line.into(), Dialect::Strict).map(|parsed| parsed.value)
+    };
+    let many: Vec<_> = (0..100_000).map(|at| format!("X-{at}")).collect();
+    assert!(fetch(&many.join(" ")).is_ok());
+    for twice in ["BODY body", "X-A BINARY x-a", "BODY BINARY"] {
+        assert_eq!(fetch(twice).unwrap_err().offset, 12, "{twice}");
     }
 }

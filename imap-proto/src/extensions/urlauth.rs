@@ -6,7 +6,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::{ParseError, Text, keywords};
+use mailwire_core::{ParseError, Text, keywords, private::cmp_ignore_case};
 
 use super::{more, spaced};
 use crate::{
@@ -388,11 +388,9 @@ impl UrlFetchArg {
             Ok(())
         })?;
         let has = |param: &UrlFetchParam| found.params.contains(param);
-        let twice = found
-            .params
-            .iter()
-            .enumerate()
-            .any(|(at, param)| found.params.iter().skip(at + 1).any(|other| other == param));
+        let mut names: Vec<_> = found.params.iter().map(UrlFetchParam::as_bytes).collect();
+        names.sort_unstable_by(|a, b| cmp_ignore_case(a, b));
+        let twice = names.windows(2).any(|two| matches!(two, [a, b] if a.eq_ignore_ascii_case(b)));
         if twice || (has(&UrlFetchParam::Body) && has(&UrlFetchParam::Binary)) {
             return Err(ParseError::new(start, "the same twice, or BODY with BINARY"));
         }
