@@ -263,3 +263,15 @@ fn no_parameters_between_parentheses() {
     // A mailbox for nothing is allowed.
     parse("CREATE x (USE ())", Dialect::Strict);
 }
+
+/// A word between parentheses after the mailbox is an option to the parser, and an entry in quotes never is.
+#[test]
+fn an_entry_is_not_written_as_an_option() {
+    for line in ["GETMETADATA INBOX shared/comment", "GETMETADATA INBOX MAXSIZE"] {
+        let request = parse(line, Dialect::Strict);
+        let mut out = Vec::new();
+        request.write(WriteOptions::default(), &mut out);
+        let written = Bytes::copy_from_slice(out.strip_suffix(b"\r\n").unwrap());
+        assert_eq!(Request::parse(&written, Dialect::Strict).unwrap().value, request, "{written:?}");
+    }
+}

@@ -101,7 +101,11 @@ impl EntryName {
 
     pub(crate) fn write_list(entries: &[Self], e: &mut Writer<'_>) {
         e.put(b"(");
-        e.spaced(entries, |e, entry| e.astring_bytes(entry.as_bytes()));
+        e.spaced(entries, |e, entry| match entry.as_bytes() {
+            // A word would be taken for an option.
+            name @ [first, ..] if first.is_ascii_alphabetic() => e.string_bytes(name),
+            name => e.astring_bytes(name),
+        });
         e.put(b")");
     }
 }
