@@ -306,6 +306,12 @@ async fn several_mailboxes() {
     assert_eq!(found(&told), ["a: UID COUNT 2 MAX 2", "a/b: UID COUNT 2 MAX 2", "a/b/c: UID COUNT 2 MAX 2"]);
     let told = ask(&mut raw, "m", "ESEARCH IN (SUBTREE-ONE a) SUBJECT wanted").await;
     assert_eq!(found(&told), ["a: UID ALL 1", "a/b: UID ALL 1"]);
+    // Each mailbox once, however it is spelt.
+    raw.command(Protocol::Imap, "CREATE INBOX/b").await;
+    append(&ada, "INBOX/b", "wanted");
+    let told = ask(&mut raw, "m", "ESEARCH IN (MAILBOXES (inbox/b a a/) SUBTREE Inbox) SUBJECT wanted").await;
+    assert_eq!(found(&told), ["INBOX: UID ALL 1", "INBOX/b: UID ALL 1", "a: UID ALL 1"]);
+    raw.command(Protocol::Imap, "DELETE INBOX/b").await;
     raw.command(Protocol::Imap, "UNSUBSCRIBE INBOX").await;
     raw.command(Protocol::Imap, "SUBSCRIBE other").await;
     let told = ask(&mut raw, "m", "ESEARCH IN (SUBSCRIBED) RETURN (PARTIAL -1:-1) ALL").await;

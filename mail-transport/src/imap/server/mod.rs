@@ -21,6 +21,7 @@ mod multisearch;
 mod notify;
 mod open;
 mod options;
+mod picking;
 mod progress;
 mod refusal;
 mod searching;

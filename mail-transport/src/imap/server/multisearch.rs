@@ -15,9 +15,10 @@ use super::{
     contexts::weight,
     conversation::{Conversation, Stop, done},
     limiting,
-    listing::{Mailbox, unicode_name, wire_name},
+    listing::wire_name,
     messages::NOT_COUNTED,
     options::{SearchOptions, SelectOptions},
+    picking::Filter,
     progress::telling,
     refusal::Refusal,
     searching::{Found, check_charset, returns},
@@ -41,23 +42,6 @@ struct Asked {
     tag: Option<Tag>,
     /// What it costs to open a mailbox, and to make the keys ready for it.
     cost: u64,
-}
-
-/// Mailboxes below others.
-struct Below {
-    names: BTreeSet<String>,
-    /// Only those one level below.
-    one: bool,
-}
-
-impl Below {
-    fn covers(&self, mailbox: &Mailbox) -> bool {
-        let Some(delimiter) = mailbox.delimiter else { return false };
-        let mut levels = mailbox.name.rmatch_indices(delimiter);
-        let is_named =
-            |(end, _): (usize, &str)| mailbox.name.get(..end).is_some_and(|above| self.names.contains(above));
-        if self.one { levels.next().is_some_and(is_named) } else { levels.any(is_named) }
-    }
 }
 
 impl<S: Service> Conversation<S> {
@@ -157,53 +141,21 @@ impl<S: Service> Conversation<S> {
         sources: &[MailboxFilter],
         budget: &mut Budget,
     ) -> Result<BTreeSet<String>, Stop> {
-        let utf8 = self.utf8();
-        let mut chosen = BTreeSet::new();
         if sources.iter().all(|source| *source == MailboxFilter::Selected) {
-            return Ok(chosen);
+            return Ok(BTreeSet::new());
         }
-        // What is no name is no mailbox.
-        let spelt = |list: &[MailboxName]| -> BTreeSet<String> {
-            list.iter().filter_map(|name| unicode_name(name, utf8)).map(spelt).collect()
-        };
+        let utf8 = self.utf8();
         let session = self.session()?;
-        let namespaces = session.namespace().await?;
-        let others = namespaces.other_users.iter().chain(&namespaces.shared);
-        let others: Vec<&str> = others.map(|(prefix, _)| prefix.as_str()).collect();
+        let filter = Filter::new(sources, &session.namespace().await?, utf8);
         let root = MailboxName::new("").map_err(|_| Refusal::unavailable())?;
-        let mut all = session.list(&List::new(root, ListPattern::ALL)).await?;
-        all.retain(Mailbox::is_selectable);
-        for source in sources {
-            let below = match source {
-                MailboxFilter::Mailboxes(list) => {
-                    chosen.extend(spelt(list));
-                    continue;
-                }
-                MailboxFilter::Selected => continue,
-                MailboxFilter::Subtree(list) => Some(Below { names: spelt(list), one: false }),
-                MailboxFilter::SubtreeOne(list) => Some(Below { names: spelt(list), one: true }),
-                _ => None,
-            };
-            for mailbox in &all {
-                budget.spend(COMPARED + mailbox.name.len() as u64).await?;
-                let is_chosen = match (&below, source) {
-                    (Some(below), _) => below.covers(mailbox),
-                    (None, MailboxFilter::Subscribed) => mailbox.subscribed,
-                    // Mail may be delivered to each of one's own (RFC 5465 section 6.3).
-                    (None, _) => !others.iter().any(|prefix| mailbox.name.starts_with(prefix)),
-                };
-                if is_chosen {
-                    chosen.insert(mailbox.name.clone());
-                }
+        let all = session.list(&List::new(root, ListPattern::ALL)).await?;
+        let mut chosen: BTreeSet<String> = filter.named().cloned().collect();
+        for mailbox in all {
+            budget.spend(COMPARED + mailbox.name.len() as u64).await?;
+            if mailbox.is_selectable() && filter.covers(&mailbox) {
+                chosen.insert(mailbox.name);
             }
-            // They are named themselves.
-            chosen.extend(below.into_iter().flat_map(|below| below.names));
         }
         Ok(chosen)
     }
-}
-
-/// INBOX has one spelling here.
-fn spelt(name: String) -> String {
-    if name.eq_ignore_ascii_case("INBOX") { "INBOX".into() } else { name }
 }

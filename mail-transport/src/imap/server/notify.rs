@@ -1,7 +1,5 @@
 //! NOTIFY: what a client is told by itself, whether a command is in progress or not (RFC 5465).
 
-use std::collections::BTreeSet;
-
 use mailwire_core::Misuse;
 use mailwire_imap::{
     Capability,
@@ -15,13 +13,14 @@ use mailwire_imap::{
 };
 
 use super::{
-    answers::{MailboxEvent, MailboxUpdate, Namespaces, Update},
+    answers::{MailboxEvent, MailboxUpdate, Update},
     conversation::{Conversation, Stop, done},
-    listing::{Mailbox, unicode_name, wire_name},
+    listing::{Mailbox, wire_name},
     mailboxes::{listed, show_attributes},
     messages,
     open::ok,
     options::{StatusOptions, WatchOptions},
+    picking::Filter,
     refusal::Refusal,
     sending::push,
     service::{Service, Session},
@@ -59,74 +58,6 @@ struct Here {
     flags: bool,
     /// What is shown of new messages.
     items: Vec<FetchAtt>,
-}
-
-/// Picks mailboxes (RFC 5465 section 6).
-#[derive(Debug, Default)]
-struct Filter {
-    /// The prefixes of those that are not the user's own.
-    personal: Option<Vec<String>>,
-    subscribed: bool,
-    exactly: BTreeSet<String>,
-    /// These and what lies below them.
-    below: BTreeSet<String>,
-}
-
-impl Filter {
-    fn new(mailboxes: &MailboxFilter, namespaces: &Namespaces, utf8: bool) -> Self {
-        let delimiter = namespaces.personal.first().and_then(|(_, delimiter)| *delimiter);
-        // What is no name is no mailbox, and not looked at (section 3.1).
-        let names = |list: &[MailboxName]| {
-            let names = list.iter().filter_map(|name| unicode_name(name, utf8));
-            names.map(|name| spelt(name, delimiter)).collect()
-        };
-        let mut filter = Self::default();
-        match mailboxes {
-            MailboxFilter::Subscribed => filter.subscribed = true,
-            MailboxFilter::Subtree(list) => filter.below = names(list),
-            MailboxFilter::Mailboxes(list) => filter.exactly = names(list),
-            // Mail may be delivered to all of them.
-            _ => {
-                let others = namespaces.other_users.iter().chain(&namespaces.shared);
-                filter.personal = Some(others.map(|(prefix, _)| prefix.clone()).collect());
-            }
-        }
-        filter
-    }
-
-    fn is_empty(&self) -> bool {
-        self.personal.is_none() && !self.subscribed && self.exactly.is_empty() && self.below.is_empty()
-    }
-
-    fn covers(&self, mailbox: &Mailbox) -> bool {
-        let name = mailbox.name.as_str();
-        let is_below = |delimiter: char| {
-            name.match_indices(delimiter)
-                .any(|(end, _)| self.below.contains(name.get(..end).unwrap_or_default()))
-        };
-        (self.subscribed && mailbox.subscribed)
-            || self
-                .personal
-                .as_ref()
-                .is_some_and(|others| !others.iter().any(|other| name.starts_with(other)))
-            || self.exactly.contains(name)
-            || self.below.contains(name)
-            || (!self.below.is_empty() && mailbox.delimiter.is_some_and(is_below))
-    }
-
-    /// Picks what another one picks, too.
-    fn add(&mut self, other: &Self) {
-        if self.personal.is_none() {
-            self.personal.clone_from(&other.personal);
-        }
-        self.subscribed |= other.subscribed;
-        self.exactly.extend(other.exactly.iter().cloned());
-        self.below.extend(other.below.iter().cloned());
-    }
-
-    fn bytes(&self) -> usize {
-        self.exactly.iter().chain(&self.below).map(String::len).sum()
-    }
 }
 
 impl Watching {
@@ -220,7 +151,7 @@ impl<S: Service> Conversation<S> {
                 watching.here = here(*mailboxes == MailboxFilter::Selected, events)?;
                 continue;
             }
-            let filter = Filter::new(mailboxes, &namespaces, utf8);
+            let filter = Filter::new([mailboxes], &namespaces, utf8);
             let cost = filter.bytes();
             bytes += cost * events.len();
             if bytes > NAMES {
@@ -464,21 +395,4 @@ fn here(at_once: bool, events: &[NotifyEvent]) -> Result<Option<Here>, Stop> {
         }
     }
     Ok(None)
-}
-
-/// A name as sessions spell it: INBOX in capitals, and no delimiter at the end.
-fn spelt(mut name: String, delimiter: Option<char>) -> String {
-    const INBOX: &str = "INBOX";
-    if let Some(delimiter) = delimiter {
-        if name.ends_with(delimiter) {
-            name.pop();
-        }
-    }
-    let (first, rest) = name.split_at_checked(INBOX.len()).unwrap_or_default();
-    if first.eq_ignore_ascii_case(INBOX)
-        && (rest.is_empty() || delimiter.is_some_and(|one| rest.starts_with(one)))
-    {
-        return format!("{INBOX}{rest}");
-    }
-    name
 }
