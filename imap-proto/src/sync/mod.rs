@@ -198,7 +198,9 @@ pub struct SyncOptions {
     /// identifiers grows with it. From 500 on, a server with UIDBATCHES says where each batch begins
     /// ([RFC 10022](https://www.rfc-editor.org/rfc/rfc10022)).
     pub batch: u32,
-    /// What is asked of messages that the mirror does not have, beside their flags; nothing by default.
+    /// What is asked of messages that the mirror does not have, beside their flags; nothing by default. It saves a
+    /// command, and is no promise: a message comes without them if the server tells of it before it is asked, or if
+    /// one command asks for it and for messages that the mirror has.
     pub items: Vec<FetchAtt>,
     /// Goes through the mailbox in batches even where QRESYNC would give all changes in the answer to one SELECT:
     /// each batch is a checkpoint, so that a connection that is often cut gets on.
@@ -272,7 +274,7 @@ pub enum Change {
         uid: Uid,
         /// Its flags, without `\Recent`.
         flags: FlagSet,
-        /// All that came with it: see [`SyncOptions::items`].
+        /// All that came with it. What [`SyncOptions::items`] names may be missing.
         items: Vec<MsgAtt>,
     },
     /// The flags of a message, which may be what they were.

@@ -53,7 +53,7 @@ pub(super) struct Waiting {
     pub(super) idle: bool,
     /// How often a server is asked that does not push.
     pub(super) poll: Duration,
-    /// How long the answer to a sign of life may take; `None`: as long as any.
+    /// How long the server may be silent while it is asked for news; `None`: as long as in any command.
     pub(super) patience: Option<Duration>,
 }
 
@@ -100,7 +100,7 @@ impl Push {
     }
 }
 
-/// Who waits again and again for a short time gives a late answer this long once more.
+/// An answer whose time was over before anybody waited for it again may still take so long.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl Mirror {
@@ -325,7 +325,7 @@ impl Mirror {
         }
     }
 
-    /// The server has stopped to tell: what it has not told is asked for, and it is told to begin again.
+    /// The server tells nothing more: what it has not told is asked for, and NOTIFY is sent again.
     fn overflowed(&mut self, client: &mut Client) -> Result<()> {
         if self.talk.push != Push::Notify(Told::Yes) {
             return Ok(());

@@ -56,9 +56,9 @@ pub struct Watch<'a> {
     mirror: Mirror,
     line: Line<'a>,
     pauses: Pauses,
-    /// It was told that the mirror is in step, over this connection.
+    /// The application was told that the mirror is in step, over the present connection.
     in_step: bool,
-    /// What was told of it.
+    /// The doubt that it was told of last.
     in_doubt: Option<InDoubt>,
     /// What is wrong with the options.
     invalid: Option<Invalid>,
@@ -87,11 +87,11 @@ pub struct WatchOptions {
     /// Whether IDLE is used; true by default. How long one lasts says
     /// [`Config::idle_interval`](field@super::Config::idle_interval) of each client.
     pub idle: bool,
-    /// How often a server is asked that does neither: once a minute by default.
+    /// How often a server is asked for news that has neither: once a minute by default.
     pub poll: Duration,
-    /// How long the answer to such a question, to the beginning and the end of an IDLE may take: a minute by
-    /// default. The line is dead then, and a new connection is made. For other commands,
-    /// [`Timeouts::command`](crate::Timeouts::command) says it.
+    /// How long the server may be silent while it is asked for news, or begins or ends an IDLE: a minute by default.
+    /// After that the connection counts as lost, and a new one is made. For other commands,
+    /// [`Timeouts::command`](crate::Timeouts::command) is the limit.
     pub patience: Duration,
     /// The pause after the first connection that failed or was lost: a second by default. Each further one is
     /// twice as long, and each is shortened by chance, to no less than a half, so that not all clients of a server
@@ -160,7 +160,7 @@ setters!(WatchOptions {
     with_attempts(attempts: some u32),
 });
 
-/// Tells what happened: what [`Watch::next`] gives.
+/// Something that happened, from [`Watch::next`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum WatchEvent {
@@ -171,7 +171,8 @@ pub enum WatchEvent {
     /// The mirror is as near as the server lets it come. Nothing in it was invented; something may be missing
     /// until the next connection.
     InDoubt(InDoubt),
-    /// News of other mailboxes, as [`Update::Data`]; words of the server for people.
+    /// News of other mailboxes ([`Update::Data`]), words of the server for people ([`Update::Notice`]), or that some
+    /// of these were lost ([`Update::Overflow`]).
     Update(Update),
     /// A connection was lost, or could not be made. [`next`](Watch::next) makes another one after a pause.
     Lost {
@@ -284,7 +285,7 @@ impl<'a> Watch<'a> {
         self.line = Line::Own(Box::new(client));
     }
 
-    /// The next event, over a connection; `None`: something has happened that is none.
+    /// Goes on over the present connection: gives an event, or `None` where there is nothing to tell of yet.
     async fn step(&mut self) -> Result<Option<WatchEvent>> {
         let Some(client) = self.line.client_mut() else { return Ok(None) };
         self.mirror.resume(client).await?;
@@ -312,7 +313,8 @@ impl<'a> Watch<'a> {
         Ok(None)
     }
 
-    /// The connection is lost, or there was none: says whether another attempt follows by itself.
+    /// The connection is lost, or could not be made: a pause begins. An error is one that another attempt would not
+    /// mend.
     fn lost(&mut self, error: Error) -> Result<WatchEvent> {
         self.line = Line::Down;
         let pause = self.pauses.begin(&self.options);
@@ -403,7 +405,7 @@ impl std::fmt::Debug for Watch<'_> {
 
 /// Pauses between connections: each is twice as long as the one before.
 struct Pauses {
-    /// When the present connection was made; `None`: there is none.
+    /// When the present connection was made, if there is one.
     begun: Option<Instant>,
     /// How many in a row have failed, or were lost soon.
     failures: u32,

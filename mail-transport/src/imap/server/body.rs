@@ -134,9 +134,7 @@ pub(super) enum BodyOutcome {
 impl<'a> Body<'a> {
     /// The messages of a command, with the first one.
     ///
-    /// # Errors
-    ///
-    /// There is none.
+    /// `None`: it has no message.
     pub(super) fn new(
         driver: &'a mut Driver<Stream, Connection>,
         ticket: Ticket,
