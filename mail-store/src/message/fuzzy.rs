@@ -14,7 +14,7 @@ use super::{
 const WORDS: usize = 8;
 /// So many bytes of a word are compared.
 const LENGTH: usize = 48;
-/// So many bytes of a message's texts are looked at for one key.
+/// So many bytes of a message's header, and of its texts, are looked at for one key.
 const LOOKED_AT: usize = 64 << 10;
 /// A text that is as much like what is looked for, in per cent, is found.
 const ENOUGH: u32 = 50;
@@ -37,14 +37,14 @@ impl Like {
     /// How many bytes are looked at in a message of this size.
     pub(crate) fn cost(&self, size: u64) -> u64 {
         // Most words are of other lengths, or differ where they begin.
-        size.min(LOOKED_AT as u64).saturating_mul(self.words.len() as u64)
+        size.min(LOOKED_AT as u64).saturating_mul(self.words.len().max(1) as u64)
     }
 
     /// How much the message is like this, from 1 to 100; 0 if it is not found.
     pub(crate) fn score(&self, message: &Message) -> u8 {
         let mut best = vec![0_u32; self.words.len()];
         let (mut left, mut mapped, mut any) = (LOOKED_AT, Vec::new(), false);
-        texts(message, &self.scope, &mut |text| {
+        texts(message, &self.scope, LOOKED_AT, &mut |text| {
             any = true;
             let mut end = left.min(text.len());
             while !text.is_char_boundary(end) {
@@ -169,6 +169,19 @@ mod tests {
         }
         let message = Message::parse("To: x@y\r\n\r\n".to_owned().into());
         assert_eq!(Like::new(Scope::Field(b"subject".to_vec()), "").score(&message), 0);
+    }
+
+    /// However long a header is, and whatever is asked for: one key costs no more than it says.
+    #[test]
+    fn headers_are_looked_at_to_a_bound() {
+        let header = |size: usize| format!("{}Subject: hello\r\n\r\n", "X: y\r\n".repeat(size / 6));
+        let asked = Like::new(Scope::Field(b"subject".to_vec()), "hello");
+        let (near, far) = (header(LOOKED_AT / 2), header(2 * LOOKED_AT));
+        let far_size = far.len() as u64;
+        assert_eq!(asked.score(&Message::parse(near.into())), 100);
+        assert_eq!(asked.score(&Message::parse(far.into())), 0);
+        let nothing = Like::new(Scope::Field(b"subject".to_vec()), "");
+        assert_eq!((asked.cost(far_size), nothing.cost(far_size)), (LOOKED_AT as u64, LOOKED_AT as u64));
     }
 
     #[test]

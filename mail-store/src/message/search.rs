@@ -284,9 +284,10 @@ impl TextSearch {
 }
 
 /// Gives the texts in which a word would be looked for, decoded, until `look` does not want more; of a body they come in
-/// pieces.
-pub(crate) fn texts(message: &Message, scope: &Scope, look: &mut impl FnMut(&str) -> bool) {
+/// pieces. What lies after the first `most` bytes of the header is left out.
+pub(crate) fn texts(message: &Message, scope: &Scope, most: usize, look: &mut impl FnMut(&str) -> bool) {
     let header = message.header(&message.root);
+    let header = header.slice(..header.len().min(most));
     for field in header::fields(&header) {
         let name = match scope {
             Scope::Field(name) | Scope::Address(name) => Some(name),
