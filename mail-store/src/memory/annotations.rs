@@ -44,6 +44,10 @@ impl Annotations {
         found.into_values().cloned().collect()
     }
 
+    pub(super) fn contains(&self, name: &EntryName) -> bool {
+        self.entries.contains_key(&key(name))
+    }
+
     /// These after a change: all of it, or an error. `shared`: entries for all users may be changed.
     pub(super) fn changed(&self, entries: &[(EntryName, Option<Text>)], shared: bool) -> Result<Self> {
         let mut changed = self.clone();

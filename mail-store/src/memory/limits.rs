@@ -120,11 +120,17 @@ impl State {
         if all > self.limits.annotations && after.bytes() > before.bytes() {
             return Err(Error::OverQuota);
         }
+        // Of what neither was there nor is, there is nothing to tell: its name can be of any length.
+        let names = entries.iter().map(|(name, _)| name);
+        let changed: Vec<EntryName> =
+            names.filter(|name| before.contains(name) || after.contains(name)).cloned().collect();
         match number {
             Some(number) => self.folder_mut(number)?.annotations = after,
             None => self.annotations = after,
         }
-        self.annotated(number, entries.iter().map(|(name, _)| name.clone()));
+        if !changed.is_empty() {
+            self.annotated(number, changed.into_iter());
+        }
         Ok(())
     }
 

@@ -1,7 +1,11 @@
 //! What only the memory store has; the rest is in `conformance`.
 
 use bytes::Bytes;
-use mailwire_imap::types::{FlagSet, Uid};
+use mailwire_core::Text;
+use mailwire_imap::{
+    extensions::metadata::EntryName,
+    types::{FlagSet, ModSeq, Uid},
+};
 
 use super::*;
 use crate::{BodyWriter, Cursor, How, MailboxChange, MailboxPath, Store, Uids, Which};
@@ -96,6 +100,21 @@ async fn forgotten_history_is_told_whole() {
     assert!(late.complete && late.gone.len() <= 1000);
     let recent = store.mailboxes(user.account(), late.mod_seq).await.unwrap();
     assert!(!recent.complete && recent.mailboxes.is_empty());
+}
+
+/// What is remembered of annotations is bounded by what a user may have of them.
+#[tokio::test]
+async fn annotations_that_are_not_there_are_no_news() {
+    let (store, user) = store();
+    let (ada, start) = (user.account(), store.mailboxes(user.account(), ModSeq::ZERO).await.unwrap().mod_seq);
+    let entry = |name: &str| EntryName::new(name).unwrap();
+    // Longer than any that can be there.
+    let long = entry(&format!("/private/{}", "x".repeat(5000)));
+    store.set_metadata(ada, None, &[(long, None)]).await.unwrap();
+    let comment = [(entry("/private/comment"), Some(Text::from("x")))];
+    store.set_metadata(ada, None, &comment).await.unwrap();
+    let told = store.mailboxes(ada, start).await.unwrap();
+    assert_eq!(told.annotations, Some(vec![(None, entry("/private/comment"))]));
 }
 
 /// RENAME INBOX moves them all at once, or none.
