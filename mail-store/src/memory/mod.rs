@@ -202,8 +202,8 @@ impl MemoryStore {
         users.all.get(place).cloned().ok_or(Error::NoSuchAccount)
     }
 
-    /// Whose annotations are meant: of a mailbox of the account, or of the account itself.
-    fn annotated(
+    /// What is meant: a mailbox of the account by its number there, or the account itself.
+    fn account_or_mailbox(
         &self,
         account: AccountId,
         mailbox: Option<MailboxId>,

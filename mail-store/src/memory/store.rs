@@ -392,7 +392,7 @@ impl Store for MemoryStore {
         mailbox: Option<MailboxId>,
         options: &MetadataOptions,
     ) -> Result<Vec<(EntryName, Text)>> {
-        let (account, number) = self.annotated(account, mailbox)?;
+        let (account, number) = self.account_or_mailbox(account, mailbox)?;
         account.lock().metadata(number, options)
     }
 
@@ -402,7 +402,7 @@ impl Store for MemoryStore {
         mailbox: Option<MailboxId>,
         entries: &[(EntryName, Option<Text>)],
     ) -> Result<()> {
-        let (account, number) = self.annotated(account, mailbox)?;
+        let (account, number) = self.account_or_mailbox(account, mailbox)?;
         account.change(|state| state.set_metadata(number, entries))
     }
 
@@ -422,10 +422,10 @@ impl Store for MemoryStore {
     }
 
     async fn reset_url_keys(&self, account: AccountId, mailbox: Option<MailboxId>) -> Result<()> {
-        let account = self.by_id(account)?;
+        let (account, number) = self.account_or_mailbox(account, mailbox)?;
         let mut state = account.lock();
-        match mailbox {
-            Some(mailbox) => state.folder_mut(self.owner(mailbox)?.1)?.url_key = None,
+        match number {
+            Some(number) => state.folder_mut(number)?.url_key = None,
             None => state.folders.values_mut().for_each(|folder| folder.url_key = None),
         }
         drop(state);
