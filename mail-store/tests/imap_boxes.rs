@@ -229,6 +229,9 @@ async fn rights() {
     assert_eq!(code(client.delete("box").await), "NOPERM");
     assert_eq!(code(client.rename("box", "other").await), "NOPERM");
     assert_eq!(code(client.create("box/below").await), "NOPERM");
+    // However many levels are made on the way there.
+    assert_eq!(code(client.create("box/below/it/all").await), "NOPERM");
+    assert_eq!(code(client.rename("INBOX", "box/below/it").await), "NOPERM");
     client.set_acl("box", "ada", take(Rights::READ)).await.unwrap();
     assert_eq!(code(client.select("box").await), "NOPERM");
     assert_eq!(code(client.status("box", [StatusAtt::Messages]).await), "NOPERM");

@@ -72,12 +72,18 @@ impl<S: Store> User<S> {
         }
     }
 
-    /// Refuses a new mailbox below one where none may be made.
+    /// Refuses a new mailbox below one where none may be made: the nearest that is there decides ([RFC 4314 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc4314#section-4)).
     pub(super) async fn check_above(&self, path: &MailboxPath) -> Result<(), Refusal> {
-        match path.parents().last().map(MailboxPath::new) {
-            Some(parent) => self.check(&parent?, Rights::CREATE).await,
-            None => Ok(()),
+        let mut parents: Vec<&str> = path.parents().collect();
+        while let Some(parent) = parents.pop() {
+            match self.named(parent).await {
+                Ok(mailbox) => return rights::check(mailbox.rights, Rights::CREATE),
+                Err(Error::NoSuchMailbox) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        Ok(())
     }
 
     /// A mailbox whose rights the user may see and change.
