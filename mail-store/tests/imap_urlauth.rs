@@ -235,3 +235,20 @@ async fn nobody_is_offered_it_unless_it_is_switched_on() {
         Some("Subject: a\r\n\r\nxxxxxx")
     );
 }
+
+/// What is looked at for a structure is counted as what is looked at for a part.
+#[tokio::test]
+async fn structures_take_work() {
+    let test = Test::new();
+    test.ada.deliver(format!("Subject: a\r\n\r\n{}", "x".repeat(60_000)).into()).unwrap();
+    let server = test.server().configure(|config| config.limits.work = 100_000);
+    let mut client = client_of(server, "ada").await;
+    let large = MessageRef::new(MailboxRef::new("INBOX").unwrap(), Uid::new(2).unwrap());
+    let made = client.generate_url_auth([&url("ada", large, for_all())]).await.unwrap().remove(0);
+    let structure = || {
+        UrlFetchArg::new(AString::new(made.clone()).unwrap()).with_params([UrlFetchParam::BodyPartStructure])
+    };
+    client.url_fetch([structure()]).await.unwrap();
+    let refused = client.url_fetch([structure(), structure()]).await.unwrap_err();
+    assert!(refused.to_string().contains("too much work"), "{refused}");
+}

@@ -128,9 +128,13 @@ impl<S: Store> User<S> {
             };
         }
         if options.structure && part.section().text().is_none() {
+            let Some(Row { size, .. }) = self.row(part, Fields::new()).await? else { return Ok(None) };
+            // To find the parts is to look at the message.
+            budget.spend(size).await?;
             let row = self.row(part, Fields::new().with_structure(true)).await?;
             let structure = row.and_then(|row| row.structure);
-            found.structure = structure.and_then(|structure| part_of(*structure, part.section().part()));
+            found.structure =
+                structure.and_then(|structure| part_of(&structure, part.section().part()).cloned());
             if let (Some(UrlBytes::Decoded), Some(_), Some(BodyStructure::Single(single))) =
                 (options.bytes, &found.bytes, &mut found.structure)
             {
@@ -163,17 +167,17 @@ fn unreadable(error: std::io::Error) -> Error {
 
 /// The structure of a part, by its numbers ([RFC 9051 section
 /// 6.4.5.1](https://www.rfc-editor.org/rfc/rfc9051#section-6.4.5.1)).
-fn part_of(structure: BodyStructure, numbers: &[NonZeroU32]) -> Option<BodyStructure> {
+fn part_of<'a>(structure: &'a BodyStructure, numbers: &[NonZeroU32]) -> Option<&'a BodyStructure> {
     let Some((number, below)) = numbers.split_first() else { return Some(structure) };
     let at = usize::try_from(number.get()).ok()? - 1;
     let part = match structure {
-        BodyStructure::Multi(multi) => multi.parts.get(at)?.clone(),
+        BodyStructure::Multi(multi) => multi.parts.get(at)?,
         single if at == 0 => single,
         _ => return None,
     };
     match part {
-        BodyStructure::Single(single) if !below.is_empty() => match single.kind {
-            PartKind::Message(message) => part_of(message.body, below),
+        BodyStructure::Single(single) if !below.is_empty() => match &single.kind {
+            PartKind::Message(message) => part_of(&message.body, below),
             _ => None,
         },
         part => part_of(part, below),
