@@ -1,6 +1,7 @@
 //! What FETCH gives of a message.
 
 use std::{
+    collections::BTreeMap,
     num::{NonZeroU32, NonZeroU64},
     sync::Arc,
 };
@@ -90,7 +91,7 @@ impl<'a> Plan<'a> {
         for row in rows {
             // What is looked at once or twice is in proportion to what is stored.
             out.budget().grant(row.size.saturating_mul(4).saturating_add(1024));
-            let mut fetch = Fetch { store, row, parts: None, sizes: Vec::new(), budget: out.budget() };
+            let mut fetch = Fetch { store, row, parts: None, sizes: BTreeMap::new(), budget: out.budget() };
             match fetch.items(&self.items).await {
                 Ok(fetched) => out.message(fetched).await?,
                 Err(Stop::Store(Error::NoSuchBody)) => {}
@@ -123,7 +124,7 @@ pub(super) async fn part<S: Store>(
         // To find a part is to look at the message.
         budget.spend(row.size).await?;
     }
-    let mut fetch = Fetch { store, row, parts: None, sizes: Vec::new(), budget };
+    let mut fetch = Fetch { store, row, parts: None, sizes: BTreeMap::new(), budget };
     match fetch.content(&asked, Choice::of(section).as_ref()).await {
         Ok(found) => Ok(found),
         Err(Stop::Store(Error::NoSuchBody)) => Ok(None),
@@ -162,7 +163,7 @@ struct Fetch<'a, S> {
     row: &'a Row,
     parts: Option<Arc<Message>>,
     /// The sizes of decoded parts, each worked out once.
-    sizes: Vec<(Vec<NonZeroU32>, u64)>,
+    sizes: BTreeMap<Vec<NonZeroU32>, u64>,
     budget: &'a mut Budget,
 }
 
@@ -271,11 +272,11 @@ impl<S: Store> Fetch<'_, S> {
 
     /// The size of a part without its transfer encoding.
     async fn size(&mut self, part: &[NonZeroU32], pieces: &Pieces) -> Result<u64, OverBudget> {
-        if let Some((_, size)) = self.sizes.iter().find(|(known, _)| known == part) {
+        if let Some(size) = self.sizes.get(part) {
             return Ok(*size);
         }
         let size = count(pieces, self.budget).await?;
-        self.sizes.push((part.to_vec(), size));
+        self.sizes.insert(part.to_vec(), size);
         Ok(size)
     }
 
