@@ -4,10 +4,9 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use super::{
     charsets::{Charsets, NO_OTHERS, guessed, known, one_line},
-    transfer::hex,
     words::decode_words_with,
 };
-use crate::types::ImapString;
+use crate::types::{ImapString, hex, unescape};
 
 /// Gives the value of a parameter of Content-Type or Content-Disposition for people: decoded, in one line.
 ///
@@ -95,7 +94,7 @@ fn extended(pieces: &[(Option<u32>, bool, &[u8])], charsets: Charsets<'_>) -> Op
     let mut bytes = Vec::new();
     for (at, (is_encoded, value)) in whole.iter().enumerate() {
         let value = if at == 0 { first } else { *value };
-        if *is_encoded { percent(value, &mut bytes) } else { bytes.extend_from_slice(value) }
+        if *is_encoded { unescape(value, b'%', &mut bytes) } else { bytes.extend_from_slice(value) }
     }
     Some(one_line(text_of(charset, &bytes, charsets)))
 }
@@ -123,29 +122,11 @@ fn of_plain(value: &[u8], charsets: Charsets<'_>) -> String {
             .any(|three| matches!(three, [b'%', high, low] if hex(*high).is_some() && hex(*low).is_some()));
         if is_encoded && known(charset, b"", charsets).is_some() {
             let mut bytes = Vec::new();
-            percent(encoded, &mut bytes);
+            unescape(encoded, b'%', &mut bytes);
             return one_line(text_of(charset, &bytes, charsets));
         }
     }
     decode_words_with(value, charsets)
-}
-
-/// A `%` that begins nothing is kept.
-fn percent(value: &[u8], out: &mut Vec<u8>) {
-    let mut rest = value;
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        match (first, tail) {
-            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    out.push(high << 4 | low);
-                    rest = after;
-                }
-                _ => out.push(b'%'),
-            },
-            _ => out.push(first),
-        }
-    }
 }
 
 /// Makes of what a stranger calls a file a name that can be used for one: the part after the last `/` or `\`, without

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use mailwire_core::private::base64_value;
 
-use crate::types::ContentEncoding;
+use crate::types::{ContentEncoding, hex};
 
 /// Undoes a part's transfer encoding as its bytes come, however they are cut.
 ///
@@ -212,15 +212,6 @@ impl QuotedPrintable {
 
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\x0c')
-}
-
-pub(super) fn hex(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use memchr::memmem;
 
 use super::{
     charsets::{Charsets, NO_OTHERS, guessed, known, one_line},
-    transfer::{Base64, hex},
+    transfer::Base64,
 };
-use crate::types::Envelope;
+use crate::types::{Envelope, unescape};
 
 /// Decodes the encoded words of a header field's text, a subject for instance. What cannot be decoded stays as it is.
 ///
@@ -167,22 +167,13 @@ fn find(text: &[u8], from: usize, needle: &[u8]) -> Option<usize> {
     memmem::find(text.get(from..)?, needle).map(|at| from + at)
 }
 
-/// The encoding `Q` (section 4.2). An `=` that begins nothing is kept.
+/// The encoding `Q` (section 4.2): `_` is a space.
 fn quoted(text: &[u8], out: &mut Vec<u8>) {
-    let mut rest = text;
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        match (first, tail) {
-            (b'_', _) => out.push(b' '),
-            (b'=', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    out.push(high << 4 | low);
-                    rest = after;
-                }
-                _ => out.push(b'='),
-            },
-            _ => out.push(first),
+    for (at, piece) in text.split(|&byte| byte == b'_').enumerate() {
+        if at > 0 {
+            out.push(b' ');
         }
+        unescape(piece, b'=', out);
     }
 }
 

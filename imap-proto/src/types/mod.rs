@@ -7,6 +7,7 @@ mod calendars;
 pub(crate) mod chars;
 mod datetime;
 mod envelope;
+mod escapes;
 mod flag;
 mod flag_set;
 mod known_set;
@@ -35,6 +36,7 @@ pub use body_structure::{
 };
 pub use datetime::{Date, DateTime};
 pub use envelope::Envelope;
+pub(crate) use escapes::{hex, unescape};
 pub use flag::{Flag, MailboxAttribute, MalformedName};
 pub use flag_set::{FlagSet, MailboxAttributes, PermanentFlags};
 pub use known_set::{KnownNumbers, KnownSet, KnownUids};

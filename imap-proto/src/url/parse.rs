@@ -21,7 +21,7 @@ use super::{
     Access, AuthMechanism, AuthType, ImapUrl, MIN_TOKEN, MailboxRef, MessageList, MessageRef, Server, Target,
     UrlAuth, UrlPartial, UrlSection, UrlText, Verifier, is_mechanism,
 };
-use crate::types::{Date, DateTime, ParseContext, Reader, Section, Uid, UidValidity};
+use crate::types::{Date, DateTime, ParseContext, Reader, Section, Uid, UidValidity, unescape};
 
 /// ```text
 /// imapurl     = "imap://" iserver ipath-query
@@ -308,21 +308,8 @@ fn escaped(input: &[u8]) -> nom::IResult<&[u8], (), Expected<'_>> {
 /// The bytes that `raw` stands for.
 fn decode(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len());
-    let mut left = raw;
-    loop {
-        left = match left {
-            [b'%', high, low, rest @ ..] => {
-                let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap_or_default() as u8;
-                out.push(digit(high) << 4 | digit(low));
-                rest
-            }
-            [byte, rest @ ..] => {
-                out.push(*byte);
-                rest
-            }
-            [] => return out,
-        }
-    }
+    unescape(raw, b'%', &mut out);
+    out
 }
 
 /// ```text
