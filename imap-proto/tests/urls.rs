@@ -33,6 +33,7 @@ fn examples_of_the_rfcs() {
         "imap://joe@example.com/INBOX/;UID=20;EXPIRE=2006-10-01T12:00:00Z;URLAUTH=anonymous",
         "imap://joe@[2001:db8::1]:1143/a/;UID=1;EXPIRE=2006-10-01T12:00:00-02:30;URLAUTH=stream",
         "imap://joe@example.com/a/;UID=1;URLAUTH=other+ann%20b",
+        "imap://%E5%8F%B0.example.org/a%20b",
         "imap://example.com:143/a/;UID=1/;SECTION=HEADER.FIELDS%20(To%20From)/;PARTIAL=5",
     ] {
         assert_eq!(parse(url).to_string(), url);

@@ -11,7 +11,7 @@ use mailwire_core::{
 use nom::{
     Err, Parser,
     branch::alt,
-    bytes::complete::{tag, tag_no_case, take_while, take_while1},
+    bytes::complete::{tag, tag_no_case, take_while1},
     combinator::{cut, eof, map, opt, recognize, value, verify},
     multi::many0_count,
     sequence::{preceded, terminated},
@@ -82,8 +82,7 @@ pub(super) fn host<'a>() -> impl Grammar<'a, &'a [u8]> {
     });
     let literal = (tag(&b"["[..]), address, tag(&b"]"[..]));
     // Without `;` and the like, which would be something else in an IMAP URL.
-    let name = (take_while1(is_host), many0_count((escaped, take_while(is_host))));
-    expected("expected a host", alt((recognize(literal), recognize(name))))
+    expected("expected a host", alt((recognize(literal), raw(is_host, "expected a host"))))
 }
 
 /// ```text
