@@ -173,6 +173,20 @@ fn people() {
     assert_eq!(envelope.decoded_subject(), None);
 }
 
+/// What a stranger writes is no address or group of its own.
+#[test]
+fn names_and_local_parts_stay_within_their_quotes() {
+    let envelope = envelope(concat!(
+        "(NIL NIL ((NIL NIL \"\\\"a\\\" <b@c>, \\\"\" \"x\")(NIL NIL \"\\\"a\\\" <b@c>, d\" \"x\")",
+        "(NIL NIL \"\\\"a b\\\"\" \"x\")(NIL NIL \"\\\"a.b\\\"\" \"x\")) NIL NIL",
+        " ((NIL NIL \"b <b@c>, d\" NIL)(NIL NIL NIL NIL)) NIL NIL NIL NIL)"
+    ));
+    let from: Vec<_> = addresses(envelope.from()).map(|one| one.address).collect();
+    let quoted = [r#""a\" <b@c>, "@x"#, r#""\"a\" <b@c>, d"@x"#, "\"a b\"@x", "a.b@x"];
+    assert_eq!(from, quoted);
+    assert_eq!(groups(envelope.to())[0].to_string(), "\"b <b@c>, d\": ;");
+}
+
 #[test]
 fn names_are_shown_in_unicode() {
     let name = MailboxName::from_wire("Entw&APw-rfe").unwrap();

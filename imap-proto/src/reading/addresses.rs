@@ -1,6 +1,6 @@
 //! Addresses of an envelope as names and addresses.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
 
 use super::{
@@ -98,14 +98,17 @@ fn named(address: &Address, charsets: Charsets<'_>) -> NamedAddress {
     };
     let (mut local, host) = (given(&address.mailbox), given(&address.host));
     let is_missing = local.is_empty() && host.is_empty();
-    if !is_missing && !local.starts_with('"') && !is_dot_atom(&local) {
-        local = quoted(&local);
+    if !is_missing {
+        local = unquoted(&local);
+        if !is_dot_atom(&local) {
+            local = quoted(&local);
+        }
     }
     let address = if host.is_empty() { local } else { alloc::format!("{local}@{host}") };
     NamedAddress { name, address }
 }
 
-/// Quotes around a whole name, which some servers leave.
+/// Without the quotes around a whole name or local part, which some servers leave.
 fn unquoted(name: &str) -> String {
     let inner = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
     let Some(inner) = inner else { return name.into() };
@@ -126,6 +129,14 @@ fn is_atext(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(letter) || !letter.is_ascii()
 }
 
+/// ```text
+/// phrase = 1*word        ; word = atom / quoted-string
+/// ```
+fn phrase(name: &str) -> Cow<'_, str> {
+    let is_atoms = name.split(' ').all(|word| !word.is_empty() && word.chars().all(is_atext));
+    if is_atoms { Cow::Borrowed(name) } else { Cow::Owned(quoted(name)) }
+}
+
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
@@ -142,10 +153,7 @@ impl fmt::Display for NamedAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
             None => f.write_str(&self.address),
-            Some(name) if name.split(' ').all(|word| !word.is_empty() && word.chars().all(is_atext)) => {
-                write!(f, "{name} <{}>", self.address)
-            }
-            Some(name) => write!(f, "{} <{}>", quoted(name), self.address),
+            Some(name) => write!(f, "{} <{}>", phrase(name), self.address),
         }
     }
 }
@@ -153,7 +161,7 @@ impl fmt::Display for NamedAddress {
 impl fmt::Display for AddressGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(name) = &self.name {
-            write!(f, "{name}: ")?;
+            write!(f, "{}: ", phrase(name))?;
         }
         for (at, member) in self.members.iter().enumerate() {
             if at > 0 {
