@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 
 use mailwire_core::{Invalid, ParseError};
 
-use super::{rest, spaced};
+use super::some;
 use crate::{
     capability::Capability,
     command::{Rules, Writer, rules},
@@ -94,11 +94,7 @@ impl CancelUpdateCommand {
     ///
     /// After the name. `None`: it is another.
     pub(crate) fn read(name: &[u8], r: &mut Reader<'_>) -> Option<Result<Self, ParseError>> {
-        name.eq_ignore_ascii_case(NAME.as_bytes()).then(|| {
-            let mut tags = alloc::vec![spaced(r, read_tag)?];
-            tags.extend(rest(r, read_tag)?);
-            Ok(Self { tags })
-        })
+        name.eq_ignore_ascii_case(NAME.as_bytes()).then(|| some(r, read_tag).map(|tags| Self { tags }))
     }
 
     pub(crate) fn write(&self, e: &mut Writer<'_>) {

@@ -234,6 +234,16 @@ pub(crate) fn rest<'a, T>(
     Ok(values)
 }
 
+/// Values, each after a space: at least one.
+pub(crate) fn some<'a, T>(
+    r: &mut Reader<'a>,
+    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, ParseError>,
+) -> Result<Vec<T>, ParseError> {
+    let mut values = alloc::vec![spaced(r, &mut read)?];
+    values.extend(rest(r, read)?);
+    Ok(values)
+}
+
 /// Texts that a command can have.
 ///
 /// # Errors

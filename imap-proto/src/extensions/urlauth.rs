@@ -8,7 +8,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use mailwire_core::{ParseError, Text, keywords, private::cmp_ignore_case};
 
-use super::{more, spaced};
+use super::{more, rest, some, spaced};
 use crate::{
     capability::Capability,
     command::{AString, Rules, Writer, rules},
@@ -298,18 +298,6 @@ fn read_mechanism(r: &mut Reader<'_>) -> Result<AuthMechanism, ParseError> {
     Ok(AuthMechanism::unchecked(r.text_from(start)))
 }
 
-/// Values, each after a space; at least one.
-fn some<T>(
-    r: &mut Reader<'_>,
-    mut read: impl FnMut(&mut Reader<'_>) -> Result<T, ParseError>,
-) -> Result<Vec<T>, ParseError> {
-    let mut values = alloc::vec![spaced(r, &mut read)?];
-    while more(r) {
-        values.push(spaced(r, &mut read)?);
-    }
-    Ok(values)
-}
-
 impl UrlAuthCommand {
     /// ```text
     /// resetkey   = "RESETKEY" [SP mailbox *(SP mechanism)]
@@ -322,7 +310,7 @@ impl UrlAuthCommand {
         Some(match Verb::of(name)? {
             Verb::ResetKey if !more(r) => Ok(Self::ResetKey(None)),
             Verb::ResetKey => spaced(r, MailboxName::read).and_then(|mailbox| {
-                let mechanisms = if more(r) { some(r, read_mechanism)? } else { Vec::new() };
+                let mechanisms = rest(r, read_mechanism)?;
                 Ok(Self::ResetKey(Some(ResetKey { mailbox, mechanisms })))
             }),
             Verb::GenUrlAuth => some(r, |r| {

@@ -7,7 +7,9 @@ pub(crate) fn unescape(text: &[u8], mark: u8, out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some((&first, tail)) = rest.split_first() {
         let escaped = match tail {
-            [high, low, after @ ..] if first == mark => hex(*high).zip(hex(*low)).map(|digits| (digits, after)),
+            [high, low, after @ ..] if first == mark => {
+                hex(*high).zip(hex(*low)).map(|digits| (digits, after))
+            }
             _ => None,
         };
         let byte;
