@@ -85,16 +85,16 @@ extensions! {
         ["mail-transport/tests/imap_client.rs::logs_in_the_best_way"]
     1 "LITERAL+" in "RFC 7888": Whole Whole
         "literals that do not wait"
-        ["mail-transport/tests/imap_client.rs::appends_with_all_kinds_of_literals"]
+        ["mail-transport/tests/imap_client.rs::appends_with_all_kinds_of_literals", "imap-proto/tests/pair.rs::appended_messages"]
     1 "LITERAL-" in "RFC 7888": Whole Whole
         "literals of up to 4096 bytes that do not wait"
-        ["mail-transport/tests/imap_client.rs::appends_with_all_kinds_of_literals"]
+        ["mail-transport/tests/imap_client.rs::appends_with_all_kinds_of_literals", "imap-proto/tests/limits.rs::literal_minus"]
     1 "ENABLE" in "RFC 5161": Whole Whole
         "turning extensions on"
         ["mail-store/tests/imap_server.rs::revision_two"]
     1 "ID" in "RFC 2971": Whole Whole
         "what client and server are"
-        ["mail-transport/tests/imap_client.rs::tells_who_it_is_before_select"]
+        ["mail-transport/tests/imap_client.rs::tells_who_it_is_before_select", "mail-store/tests/imap_server.rs::mailboxes"]
     1 "IDLE" in "RFC 2177": Whole Whole
         "news while the client waits"
         ["mail-store/tests/imap_server.rs::idle_pushes_at_once", "mail-transport/tests/imap_client.rs::idle_is_begun_anew"]
@@ -109,13 +109,13 @@ extensions! {
         ["mail-store/tests/imap_server.rs::copies_and_moves", "mail-transport/tests/imap_client.rs::changes_of_messages"]
     1 "UNSELECT" in "RFC 3691": Whole Whole
         "closing a mailbox without expunging"
-        ["mail-transport/tests/imap_client.rs::changes_of_messages"]
+        ["mail-store/tests/imap.rs::mailboxes_and_messages"]
     1 "MOVE" in "RFC 6851": Whole Whole
         "moving messages"
         ["mail-store/tests/imap_server.rs::copies_and_moves", "mail-transport/tests/imap_client.rs::moves_without_move"]
     1 "SPECIAL-USE" in "RFC 6154": Whole Whole
         "what mailboxes are for"
-        ["mail-store/tests/imap_server.rs::mailboxes"]
+        ["mail-store/tests/imap_boxes.rs::uses_of_mailboxes"]
     1 "ESEARCH" in "RFC 4731": Whole Whole
         "ranges, counts and extremes of what was found"
         ["mail-store/tests/imap_server.rs::searching", "mail-transport/tests/imap_client.rs::searches"]
