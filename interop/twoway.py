@@ -176,23 +176,15 @@ def interimap(others, serve, folder, near):
     home = folder / "interimap"
     (home / "config" / "interimap").mkdir(parents=True)
     (home / "data" / "interimap").mkdir(parents=True, mode=0o700)
-    (home / "config" / "interimap" / "config").write_text(f"""
-database = test.db
-list-mailbox = INBOX
-[local]
+    sides = "".join(f"""
+[{name}]
 type = imaps
 host = {HOST}
-port = {near.imaps}
+port = {server.imaps}
 username = {USER}
 password = {PASSWORD}
 SSL_CAfile = {others.authority.ca}
-[remote]
-type = imaps
-host = {HOST}
-port = {serve.imaps}
-username = {USER}
-password = {PASSWORD}
-SSL_CAfile = {others.authority.ca}
-""")
+""" for name, server in (("local", near), ("remote", serve)))
+    (home / "config" / "interimap" / "config").write_text(f"database = test.db\nlist-mailbox = INBOX\n{sides}")
     environment = {"XDG_CONFIG_HOME": str(home / "config"), "XDG_DATA_HOME": str(home / "data")}
     return two_way(Folder(near, others), Folder(serve, others), lambda: run("interimap", env=environment))
