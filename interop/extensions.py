@@ -1,4 +1,4 @@
-"""Our client uses each extension that a server offers. What comes of it is held against a list."""
+"""Our client tries the extensions that a server offers. What comes of each is held against a list."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The interoperability suite: every pair of a client and a server exchanges the same messages, which must come
-through byte for byte; three servers are asked the same about messages that are hard to read; and our client uses
-each extension that a server offers. Prints a table; exits non-zero if a case failed.
+through byte for byte; three servers are asked the same about messages that are hard to read; and our client tries
+the extensions that a server offers. Prints a table; exits non-zero if a case failed.
 
     run.py FOLDER_OF_PROGRAMS [PART_OF_A_NAME]
 

@@ -1,4 +1,4 @@
-//! Uses each extension that an IMAP server offers, and holds what comes of it against a plain way to know it.
+//! Tries the extensions that an IMAP server offers, and holds what comes of each against a plain way to know it.
 
 mod changes;
 mod finding;
@@ -16,11 +16,11 @@ use mailwire_examples::{AccountArguments, EXIT_STATUS, Tally, program, say};
 
 use self::tour::Tour;
 
-/// Uses each extension that an IMAP server offers, and holds what comes of it against a plain way to know it.
+/// Tries the extensions that an IMAP server offers, and holds what comes of each against a plain way to know it.
 ///
 /// It works in a mailbox of its own, which is made for it and deleted at the end. A line is printed for each
-/// capability: its name and `as expected`, `nothing to do`, `not used` or `differs`, with what differs. The
-/// synchroniser is the last line.
+/// capability: its name and `as expected`, `nothing to do`, `not used` (there is no check of it here) or
+/// `differs`, with what differs. The synchroniser is the last line.
 ///
 /// Example:
 ///   MAILWIRE_PASSWORD=... extensions --server mail.example.org --user anna
