@@ -385,6 +385,45 @@ async fn filters_have_names() {
     assert!(refused[0].starts_with("NO [LIMIT]"), "{refused:?}");
 }
 
+/// A search may name a hundred filters, each as often as it likes.
+#[tokio::test]
+async fn a_filter_counts_once() {
+    let (store, user) = store();
+    append(&user, "Subject: one\r\n\r\n", 0);
+    let mut raw = select(&store).await;
+    for number in 0..=100 {
+        let set = format!("SETMETADATA \"\" (\"/private/filters/values/f{number}\" \"SUBJECT one\")");
+        assert!(ask(&mut raw, &set).await.last().unwrap().starts_with("OK"));
+    }
+    let search = |numbers: std::ops::Range<u32>| -> String {
+        let names: Vec<String> = numbers.map(|number| format!("FILTER f{number}")).collect();
+        format!("SEARCH {}", names.join(" "))
+    };
+    assert_eq!(one(&mut raw, &(search(0..100) + " FILTER f0")).await, "SEARCH 1");
+    let refused = ask(&mut raw, &search(0..101)).await;
+    assert!(refused[0].starts_with("NO [LIMIT]"), "{refused:?}");
+}
+
+/// Deep filters in each other do not exhaust the stack.
+#[tokio::test]
+async fn filters_are_not_nested_without_end() {
+    let (store, user) = store();
+    append(&user, "Subject: one\r\n\r\n", 0);
+    let mut raw = select(&store).await;
+    let deep = |inner: &str| format!("{}{inner}{}", "FUZZY (".repeat(30), ")".repeat(30));
+    let mut inner = "ALL".to_owned();
+    for number in 0..8 {
+        let set = format!("SETMETADATA \"\" (\"/private/filters/values/f{number}\" \"{}\")", deep(&inner));
+        assert!(ask(&mut raw, &set).await.last().unwrap().starts_with("OK"));
+        inner = format!("FILTER f{number}");
+    }
+    assert_eq!(one(&mut raw, "SEARCH FILTER f0").await, "SEARCH 1");
+    for number in [1, 4, 7] {
+        let refused = ask(&mut raw, &format!("SEARCH FILTER f{number}")).await;
+        assert!(refused[0].starts_with("NO [LIMIT]"), "{refused:?}");
+    }
+}
+
 /// PREVIEW under the names that it had before.
 #[tokio::test]
 async fn first_words_under_other_names() {

@@ -1,6 +1,6 @@
 //! Searches that have a name ([RFC 5466](https://www.rfc-editor.org/rfc/rfc5466)): annotations of the server hold them.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use mailwire_core::{Dialect, Text};
@@ -22,13 +22,15 @@ use super::{
 const DEPTH: usize = 8;
 /// So many bytes of filters are put in the place of their names, all together.
 const ROOM: usize = 256 << 10;
+/// So deep are keys in keys where filters are put, all together: whatever goes through keys takes stack for each level.
+const NESTING: usize = 64;
 /// So many of them are asked for.
 const NAMES: usize = 100;
 
 impl<S: Service> Conversation<S> {
     /// Puts the searches that have names in the place of those names.
     pub(super) async fn with_filters(&mut self, mut keys: Vec<SearchKey>) -> Result<Vec<SearchKey>, Stop> {
-        let mut known: BTreeMap<Atom, Option<(Vec<SearchKey>, usize)>> = BTreeMap::new();
+        let mut known: BTreeMap<Atom, Option<Filter>> = BTreeMap::new();
         let mut room = ROOM;
         for _ in 0..DEPTH {
             let named = names(&keys);
@@ -36,16 +38,17 @@ impl<S: Service> Conversation<S> {
                 return Ok(keys);
             }
             for name in named {
+                if known.contains_key(&name) {
+                    continue;
+                }
                 if known.len() >= NAMES {
-                    return Err(Refusal::new("Too many filters").with_code(Code::Limit).into());
+                    return Err(too_large("Too many filters").into());
                 }
-                if let Entry::Vacant(entry) = known.entry(name) {
-                    let found = self.stored_filter(entry.key()).await?;
-                    entry.insert(found);
-                }
+                let found = self.stored_filter(&name).await?;
+                known.insert(name, found);
             }
             let mut replace = Replace { known: &known, room };
-            keys = keys.into_iter().map(|key| replace.key(key)).collect::<Result<_, _>>()?;
+            keys = keys.into_iter().map(|key| replace.key(key, 0)).collect::<Result<_, _>>()?;
             room = replace.room;
         }
         // A loop, mostly.
@@ -55,8 +58,8 @@ impl<S: Service> Conversation<S> {
         }
     }
 
-    /// What is stored under a name, with its length: one's own before that which all share.
-    async fn stored_filter(&mut self, name: &Atom) -> Result<Option<(Vec<SearchKey>, usize)>, Stop> {
+    /// What is stored under a name: one's own before that which all share.
+    async fn stored_filter(&mut self, name: &Atom) -> Result<Option<Filter>, Stop> {
         let names = ["/private", "/shared"].map(|part| format!("{part}/filters/values/{}", name.as_text()));
         let entries: Vec<EntryName> =
             names.into_iter().filter_map(|name| EntryName::new(name).ok()).collect();
@@ -71,16 +74,43 @@ impl<S: Service> Conversation<S> {
             let is = |name: &EntryName| name.as_bytes().eq_ignore_ascii_case(entry.as_bytes());
             found.iter().find(|(name, _)| is(name)).map(|(_, value)| value)
         });
-        Ok(value.and_then(parsed))
+        Ok(value.and_then(Filter::parse))
     }
 }
 
-/// `None` for what is no search, which is as good as none.
-fn parsed(value: &Text) -> Option<(Vec<SearchKey>, usize)> {
-    let text = Bytes::copy_from_slice(value.as_bytes());
-    let mut context = ParseContext::new(Dialect::Strict);
-    context.utf8 = true;
-    Some((SearchKey::parse_all(&text, &context).ok()?, text.len()))
+/// A search that has a name.
+struct Filter {
+    keys: Vec<SearchKey>,
+    /// In bytes, as it is stored.
+    length: usize,
+    /// So many levels of keys are in keys.
+    depth: usize,
+}
+
+impl Filter {
+    /// `None` for what is no search, which is as good as none.
+    fn parse(value: &Text) -> Option<Self> {
+        let text = Bytes::copy_from_slice(value.as_bytes());
+        let mut context = ParseContext::new(Dialect::Strict);
+        (context.utf8, context.nesting) = (true, NESTING);
+        let keys = SearchKey::parse_all(&text, &context).ok()?;
+        let depth = keys.iter().map(depth).max().unwrap_or(0);
+        Some(Self { keys, length: text.len(), depth })
+    }
+}
+
+/// How many levels of keys are in a key.
+fn depth(key: &SearchKey) -> usize {
+    match key {
+        SearchKey::Not(key) | SearchKey::Fuzzy(key) => 1 + depth(key),
+        SearchKey::Or(one, other) => 1 + depth(one).max(depth(other)),
+        SearchKey::And(keys) => 1 + keys.iter().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn too_large(reason: &'static str) -> Refusal {
+    Refusal::new(reason).with_code(Code::Limit)
 }
 
 fn undefined(name: Atom) -> Refusal {
@@ -107,28 +137,29 @@ fn names(keys: &[SearchKey]) -> Vec<Atom> {
 }
 
 struct Replace<'a> {
-    known: &'a BTreeMap<Atom, Option<(Vec<SearchKey>, usize)>>,
+    known: &'a BTreeMap<Atom, Option<Filter>>,
     room: usize,
 }
 
 impl Replace<'_> {
-    fn key(&mut self, key: SearchKey) -> Result<SearchKey, Refusal> {
+    /// The key, which so many others are around.
+    fn key(&mut self, key: SearchKey, around: usize) -> Result<SearchKey, Refusal> {
+        let inner = around + 1;
         Ok(match key {
-            SearchKey::Filter(name) => match self.known.get(&name) {
-                Some(Some((keys, length))) => {
-                    let left = self.room.checked_sub(*length);
-                    self.room = left.ok_or_else(|| {
-                        Refusal::new("The filters are too large together").with_code(Code::Limit)
-                    })?;
-                    SearchKey::And(keys.clone())
+            SearchKey::Filter(name) => {
+                let Some(Some(filter)) = self.known.get(&name) else { return Err(undefined(name)) };
+                if around + filter.depth > NESTING {
+                    return Err(too_large("The filters are nested too deeply together"));
                 }
-                _ => return Err(undefined(name)),
-            },
-            SearchKey::Not(key) => self.key(*key)?.not(),
-            SearchKey::Fuzzy(key) => SearchKey::Fuzzy(Box::new(self.key(*key)?)),
-            SearchKey::Or(one, other) => self.key(*one)?.or(self.key(*other)?),
+                let left = self.room.checked_sub(filter.length);
+                self.room = left.ok_or_else(|| too_large("The filters are too large together"))?;
+                SearchKey::And(filter.keys.clone())
+            }
+            SearchKey::Not(key) => self.key(*key, inner)?.not(),
+            SearchKey::Fuzzy(key) => SearchKey::Fuzzy(Box::new(self.key(*key, inner)?)),
+            SearchKey::Or(one, other) => self.key(*one, inner)?.or(self.key(*other, inner)?),
             SearchKey::And(keys) => {
-                SearchKey::And(keys.into_iter().map(|key| self.key(key)).collect::<Result<_, _>>()?)
+                SearchKey::And(keys.into_iter().map(|key| self.key(key, inner)).collect::<Result<_, _>>()?)
             }
             key => key,
         })
