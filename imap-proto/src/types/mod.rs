@@ -52,6 +52,7 @@ pub(crate) use raw::skip_value;
 pub use reader::ParseContext;
 pub(crate) use reader::Reader;
 pub use section::{Partial, Section, SectionText};
+pub(crate) use section::{read_section_binary, write_section_binary};
 pub(crate) use set::read_nz;
 pub use set::{MessageSet, SeqRange, SequenceSet, SetNumber, UidSet};
 pub use short_list::ShortList;

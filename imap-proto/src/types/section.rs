@@ -137,12 +137,7 @@ impl Section {
     /// Appends the section with its brackets, as servers may.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.push(b'[');
-        for (at, number) in self.part.iter().enumerate() {
-            if at > 0 {
-                out.push(b'.');
-            }
-            write_number(out, u64::from(number.get()));
-        }
+        write_part(out, &self.part);
         if let Some(text) = &self.text {
             if !self.part.is_empty() {
                 out.push(b'.');
@@ -164,6 +159,36 @@ impl Section {
             }
         }
         out.push(b']');
+    }
+}
+
+/// ```text
+/// section-binary = "[" [section-part] "]"
+/// ```
+pub(crate) fn read_section_binary(r: &mut Reader<'_>) -> Result<Vec<NonZeroU32>, ParseError> {
+    let start = r.offset();
+    match Section::read(r)? {
+        Section { part, text: None } => Ok(part),
+        _ => Err(ParseError::new(start, "only part numbers can stand in BINARY")),
+    }
+}
+
+pub(crate) fn write_section_binary(out: &mut Vec<u8>, part: &[NonZeroU32]) {
+    out.push(b'[');
+    write_part(out, part);
+    out.push(b']');
+}
+
+/// ```text
+/// section-part = nz-number *("." nz-number)
+/// ```
+#[inline(always)]
+fn write_part(out: &mut Vec<u8>, part: &[NonZeroU32]) {
+    for (at, number) in part.iter().enumerate() {
+        if at > 0 {
+            out.push(b'.');
+        }
+        write_number(out, u64::from(number.get()));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     capability::Capability,
     command::{OtherItem, PreviewMods, rules::Need, writer::Writer},
     extensions::condstore,
-    types::{Atom, Partial, Reader, Section, Value, chars},
+    types::{Atom, Partial, Reader, Section, Value, chars, read_section_binary, write_section_binary},
 };
 
 /// One item that FETCH asks for.
@@ -115,11 +115,13 @@ impl FetchAtt {
             Some(Att::Rfc822) => Self::Rfc822,
             Some(Att::Rfc822Header) => Self::Rfc822Header,
             Some(Att::Rfc822Text) => Self::Rfc822Text,
-            Some(Att::Binary) => Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: false },
-            Some(Att::BinaryPeek) => {
-                Self::Binary { part: read_part(r)?, partial: read_partial(r)?, peek: true }
+            Some(Att::Binary) => {
+                Self::Binary { part: read_section_binary(r)?, partial: read_partial(r)?, peek: false }
             }
-            Some(Att::BinarySize) => Self::BinarySize { part: read_part(r)? },
+            Some(Att::BinaryPeek) => {
+                Self::Binary { part: read_section_binary(r)?, partial: read_partial(r)?, peek: true }
+            }
+            Some(Att::BinarySize) => Self::BinarySize { part: read_section_binary(r)? },
             Some(Att::Emailid) => Self::EmailId,
             Some(Att::Threadid) => Self::ThreadId,
             Some(Att::Savedate) => Self::SaveDate,
@@ -214,12 +216,12 @@ impl FetchAtt {
             }
             Self::Binary { part, partial, peek } => {
                 e.put(if *peek { b"BINARY.PEEK" } else { b"BINARY" });
-                write_part(e, part);
+                write_section_binary(e.out, part);
                 write_partial(e, *partial);
             }
             Self::BinarySize { part } => {
                 e.put(b"BINARY.SIZE");
-                write_part(e, part);
+                write_section_binary(e.out, part);
             }
             Self::EmailId => e.put(b"EMAILID"),
             Self::ThreadId => e.put(b"THREADID"),
@@ -248,30 +250,6 @@ fn write_other(item: &OtherItem, e: &mut Writer<'_>) {
         e.values(&item.arguments);
         e.put(b")");
     }
-}
-
-/// ```text
-/// section-binary = "[" [section-part] "]"
-/// section-part   = nz-number *("." nz-number)
-/// ```
-fn read_part(r: &mut Reader<'_>) -> Result<Vec<NonZeroU32>, ParseError> {
-    let start = r.offset();
-    let section = Section::read(r)?;
-    if section.text().is_some() {
-        return Err(ParseError::new(start, "only part numbers can stand in BINARY"));
-    }
-    Ok(section.part().to_vec())
-}
-
-fn write_part(e: &mut Writer<'_>, part: &[NonZeroU32]) {
-    e.put(b"[");
-    for (index, number) in part.iter().enumerate() {
-        if index > 0 {
-            e.put(b".");
-        }
-        e.number(u64::from(number.get()));
-    }
-    e.put(b"]");
 }
 
 fn read_partial(r: &mut Reader<'_>) -> Result<Option<Partial>, ParseError> {

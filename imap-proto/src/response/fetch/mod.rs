@@ -14,7 +14,7 @@ use crate::{
     types::{
         BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, ModSeq, RawValue, Section, SeqNumber,
         ShortList, Uid, is_quotable, write_nstring, write_number, write_plain_quoted, write_quoted,
-        write_spaced,
+        write_section_binary, write_spaced,
     },
 };
 
@@ -197,14 +197,14 @@ impl MsgAtt {
             }
             Self::Binary(part) => {
                 out.extend_from_slice(b"BINARY");
-                write_part(out, &part.part);
+                write_section_binary(out, &part.part);
                 write_origin(out, part.origin);
                 out.push(b' ');
                 write_data(out, &part.data, true, detached);
             }
             Self::BinarySize(part) => {
                 out.extend_from_slice(b"BINARY.SIZE");
-                write_part(out, &part.part);
+                write_section_binary(out, &part.part);
                 named_number(out, b" ", part.size);
             }
             Self::Rfc822(data) => {
@@ -364,17 +364,6 @@ impl FetchData {
         }
         out.push(b')');
     }
-}
-
-fn write_part(out: &mut Vec<u8>, part: &[NonZeroU32]) {
-    out.push(b'[');
-    for (at, number) in part.iter().enumerate() {
-        if at > 0 {
-            out.push(b'.');
-        }
-        write_number(out, u64::from(number.get()));
-    }
-    out.push(b']');
 }
 
 fn write_origin(out: &mut Vec<u8>, origin: Option<u64>) {

@@ -1,7 +1,6 @@
 //! Reading FETCH responses.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::num::NonZeroU32;
 
 use mailwire_core::{Dialect, ParseError, ParseErrorKind};
 
@@ -12,7 +11,7 @@ use crate::{
     types::{
         BodyStructure, Data, DateTime, Envelope, FlagSet, ImapString, RawValue, Reader, Section, ShortList,
         Uid, chars, eat_nil, read_astring, read_data, read_known_count, read_mod_seq, read_nstring, read_nz,
-        skip_value,
+        read_section_binary, skip_value,
     },
 };
 
@@ -198,7 +197,7 @@ impl MsgAtt {
                 items.push(Self::Rfc822Text(read_spaced_data(r)?));
             }
             11 if is("BINARY.SIZE") => {
-                let part = read_part(r)?;
+                let part = read_section_binary(r)?;
                 r.space()?;
                 items.push(Self::BinarySize(Box::new(BinarySize { part, size: read_known_count(r)? })));
             }
@@ -254,7 +253,7 @@ fn read_body(r: &mut Reader<'_>, items: &mut ShortList<MsgAtt>) -> Result<(), Pa
 /// "BINARY" section-binary SP (nstring / literal8)
 /// ```
 fn read_binary(r: &mut Reader<'_>) -> Result<MsgAtt, ParseError> {
-    let part = read_part(r)?;
+    let part = read_section_binary(r)?;
     let origin = read_origin(r)?;
     r.space()?;
     let data = read_data(r)?;
@@ -291,18 +290,6 @@ fn empty_section(r: &mut Reader<'_>) -> Result<(), ParseError> {
 fn read_spaced_data(r: &mut Reader<'_>) -> Result<Data, ParseError> {
     r.space()?;
     read_data(r)
-}
-
-/// ```text
-/// section-binary = "[" [section-part] "]"
-/// ```
-fn read_part(r: &mut Reader<'_>) -> Result<Vec<NonZeroU32>, ParseError> {
-    let start = r.offset();
-    let section = Section::read(r)?;
-    if section.text().is_some() {
-        return Err(ParseError::new(start, "expected a part number"));
-    }
-    Ok(section.part().to_vec())
 }
 
 /// ```text
