@@ -18,8 +18,8 @@ use nom::{
 };
 
 use super::{
-    Access, AuthMechanism, AuthType, ImapUrl, MIN_TOKEN, MailboxRef, MessageList, MessageRef, Server, Target,
-    UrlAuth, UrlPartial, UrlSection, UrlText, Verifier, is_mechanism,
+    Access, AuthMechanism, AuthType, ImapUrl, MailboxRef, MessageList, MessageRef, Server, Target, UrlAuth,
+    UrlPartial, UrlSection, UrlText, Verifier, auth::MIN_TOKEN, is_mechanism,
 };
 use crate::types::{Date, DateTime, ParseContext, Reader, Section, Uid, UidValidity, unescape};
 
