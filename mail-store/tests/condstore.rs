@@ -211,7 +211,8 @@ async fn who_comes_back_is_told_what_changed() {
     assert!(two.line().await.starts_with("a OK [HIGHESTMODSEQ "));
 }
 
-/// What the store has forgotten: all that is not there is told, in responses that are bounded.
+/// Where the store has forgotten which messages are gone, each UID without a message is told as gone, in responses of
+/// bounded size.
 #[tokio::test]
 async fn what_was_forgotten_is_told_whole() {
     let store = store(12_000);

@@ -9,19 +9,15 @@ use mailwire_store::{
     ImapService, InternalDate,
     memory::{MemoryStore, NewMessage, User},
 };
-use mailwire_transport::{
-    Endpoint, Security, Stream,
-    imap::{
-        Client, Config, Flag, FlagChange, SearchKey, Server,
-        proto::{
-            command::{Search, Sort, SortKey},
-            extensions::{multisearch::ESearch, notify::MailboxFilter},
-            types::Uid,
-        },
+use mailwire_transport::imap::{
+    Client, Flag, FlagChange, SearchKey, Server,
+    proto::{
+        command::{Search, Sort, SortKey},
+        extensions::{multisearch::ESearch, notify::MailboxFilter},
+        types::Uid,
     },
-    sasl::Credentials,
 };
-use raw::{Protocol, Raw, Servers};
+use raw::{Protocol, Raw, Servers, imap_client};
 
 fn store() -> (MemoryStore, User) {
     let store = MemoryStore::new();
@@ -221,13 +217,7 @@ async fn orders_of_many() {
 }
 
 async fn connect(store: &MemoryStore) -> Client {
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let server = Server::new(ImapService::new(store.clone()));
-    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
-    let mut config = Config::login(Credentials::password("ada", "secret"));
-    config.allow_clear_credentials = true;
-    let endpoint = Endpoint::tcp("localhost", 143, Security::plaintext_without_encryption());
-    let mut client = Client::over(Stream::other(ours), endpoint, config).await.unwrap();
+    let mut client = imap_client(&Server::new(ImapService::new(store.clone()))).await;
     client.select("INBOX").await.unwrap();
     client
 }

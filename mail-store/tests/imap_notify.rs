@@ -17,12 +17,8 @@ use mailwire_store::{
     FlagChange, How, ImapService, MailboxChange, MailboxPath, Store as _, Uids, Which,
     memory::{Config as StoreConfig, MemoryStore, NewMessage, User},
 };
-use mailwire_transport::{
-    Endpoint, Security, Stream,
-    imap::{Client, Config, Server, client::Update},
-    sasl::Credentials,
-};
-use raw::{Protocol, Raw, Servers};
+use mailwire_transport::imap::{Client, Server, client::Update};
+use raw::{Protocol, Raw, Servers, imap_client};
 use tokio::time::timeout;
 
 /// A session that speaks by hand, and others that change what it sees.
@@ -193,7 +189,7 @@ async fn selected_delayed() {
     assert_eq!(scene.told().await.len(), 1);
 }
 
-/// What is not wanted now is not lost, but told once it is wanted, by NOTIFY itself.
+/// News that came while the client wanted none are told by the next NOTIFY that asks for them.
 #[tokio::test(start_paused = true)]
 async fn what_was_not_told_is_told_later() {
     let mut scene = Scene::new(&[]).await;
@@ -586,13 +582,7 @@ async fn a_client_that_reads_late() {
 }
 
 async fn connect(store: &MemoryStore) -> Client {
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let server = Server::new(ImapService::new(store.clone()));
-    tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
-    let mut config = Config::login(Credentials::password("ada", "secret"));
-    config.allow_clear_credentials = true;
-    let endpoint = Endpoint::tcp("localhost", 143, Security::plaintext_without_encryption());
-    Client::over(Stream::other(ours), endpoint, config).await.unwrap()
+    imap_client(&Server::new(ImapService::new(store.clone()))).await
 }
 
 #[tokio::test]

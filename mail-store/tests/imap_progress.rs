@@ -115,7 +115,7 @@ async fn a_long_command_tells_how_far_it_is() {
     assert!(client.updates().next().is_none());
 }
 
-/// The same user on a server that has CONDSTORE, and whose mailboxes do not count their changes.
+/// A service that offers CONDSTORE, with mailboxes that have no modification sequences: SELECT has to answer NOMODSEQ.
 struct Uncounted(MemoryStore);
 
 impl Service for Uncounted {

@@ -8,6 +8,7 @@ mod order;
 pub(crate) mod rights;
 mod search;
 mod session;
+mod storing;
 mod user;
 
 use std::sync::Arc;

@@ -314,7 +314,8 @@ impl State {
     }
 
     fn known_bytes(&self) -> usize {
-        let paths = self.names.keys().chain(&self.subscribed);
+        // Those that may not be seen are kept, too.
+        let paths = self.known.values().map(|known| &known.path).chain(&self.subscribed);
         paths.map(|path| path.as_str().len() + ENTRY).sum()
     }
 
@@ -481,6 +482,14 @@ mod tests {
         state.take(changed(5, vec![mailbox(2, "a/secret", 5, Rights::ALL)]));
         let there = ["a/secret \\HasNoChildren: access", "a \\HasChildren: name "];
         assert_eq!(told(&mut state), [&there[..], &["a/secret \\HasNoChildren: messages true"]].concat());
+    }
+
+    #[test]
+    fn mailboxes_that_may_not_be_seen_take_memory() {
+        let mut state = known();
+        let before = state.known_bytes();
+        state.take(changed(3, vec![mailbox(3, "hidden", 3, Rights::ALL.without(Rights::LOOKUP))]));
+        assert_eq!(state.known_bytes(), before + "hidden".len() + ENTRY);
     }
 
     /// What was not told of yet is told as it is then.

@@ -15,7 +15,7 @@ const PAGE: usize = 256;
 
 /// The mailbox that a session has open.
 pub(super) struct Open<S: Store> {
-    store: S,
+    pub(super) store: S,
     pub(super) mailbox: MailboxId,
     /// What the feed has told so far.
     pub(super) cursor: Cursor,

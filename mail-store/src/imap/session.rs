@@ -4,14 +4,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use mailwire_core::{Secret, Text};
 use mailwire_imap::{
-    command::{List, SearchKey, StoreAction},
+    command::List,
     extensions::{
         acl::{Rights, RightsChange},
         metadata::EntryName,
         quota::{QuotaRoot, SetQuotaResource},
     },
     response::{Code, ThreadNode},
-    types::{Flag, FlagSet, MailboxAttribute, ModSeq, Uid, UidSet},
+    types::{Flag, FlagSet, MailboxAttribute, ModSeq, Uid},
     url::{Access, MessageRef},
 };
 use mailwire_transport::{
@@ -32,12 +32,9 @@ use super::{
     user::User,
 };
 use crate::{
-    AccountId, BodyWriter, Cursor, Delivered, Error, Fields, Filter, FlagChange, How, InternalDate,
-    LabelChange, MAX_CHANGED, MailboxChange, MailboxPath, Store, Target, Uids, Which,
+    AccountId, BodyWriter, Delivered, Error, How, InternalDate, MailboxChange, MailboxPath, Store, Target,
+    Uids,
 };
-
-/// So many rows are asked of a store at once.
-const ROWS: u32 = 1000;
 
 /// An IMAP session of a user of a [`Store`].
 pub struct ImapSession<S: Store> {
@@ -55,21 +52,18 @@ impl<S: Store> ImapSession<S> {
         Self { user, open: None, wanted: WatchOptions::new(), others: None, url_agents }
     }
 
-    fn opened(&mut self) -> Result<(&S, &mut Open<S>), Refusal> {
-        match &mut self.open {
-            Some(open) => Ok((&self.user.store, open)),
-            None => Err(Refusal::new("No mailbox is open")),
-        }
+    fn opened(&mut self) -> Result<&mut Open<S>, Refusal> {
+        self.open.as_mut().ok_or_else(|| Refusal::new("No mailbox is open"))
     }
 
     /// Puts messages into another mailbox.
     async fn copy(&mut self, uids: &[Uid], target: &str, how: How) -> Result<Copied, Refusal> {
         let target = self.user.target(target).await?;
-        let (store, open) = self.opened()?;
+        let open = self.opened()?;
         if how == How::Move {
             rights::check(open.rights, Rights::DELETE_MESSAGES | Rights::EXPUNGE)?;
         }
-        let copied = store.copy(open.mailbox, &uids.into(), target.id, how).await.map_err(try_create)?;
+        let copied = open.store.copy(open.mailbox, &uids.into(), target.id, how).await.map_err(try_create)?;
         if let Some(others) = &mut self.others {
             let messages = u32::try_from(copied.source.len()).unwrap_or(u32::MAX);
             others.put(target.id, copied.mod_seq, messages);
@@ -208,67 +202,22 @@ impl<S: Store> Session for ImapSession<S> {
         options: &FetchOptions,
         out: &mut FetchWriter<'_>,
     ) -> Result<(), Refusal> {
-        let (store, open) = self.opened()?;
-        Plan::new(&options.items).fetch(store, open.mailbox, &uids.into(), out).await
+        let open = self.opened()?;
+        Plan::new(&options.items).fetch(&open.store, open.mailbox, &uids.into(), out).await
     }
 
     async fn store(&mut self, uids: &[Uid], options: &StoreOptions) -> Result<Vec<Stored>, Refusal> {
         check(&options.flags)?;
-        let (store, open) = self.opened()?;
-        let flags = rights::stored(&options.flags, options.action == StoreAction::Replace, open.rights)?;
-        let uids = Uids::from(uids);
-        let mut change = FlagChange::new(options.action, flags).seen(open.cursor.mod_seq());
-        change.unchanged_since = options.unchanged_since;
-        let mut own = Vec::new();
-        for page in uids.pages(MAX_CHANGED) {
-            own.push(store.store(open.mailbox, &page, &change).await?);
-        }
-        let changed: Uids = own.iter().flat_map(|own| own.changed.iter()).collect();
-        let mine = open.catch_up(&own).await?;
-        let refused: Uids = own.iter().flat_map(|own| own.refused.iter()).collect();
-        let known: Uids = mine.iter().map(|(uid, ..)| *uid).collect();
-        let of_ours = |(uid, mod_seq, flags)| Stored::new(uid, flags, true).with_mod_seq(mod_seq);
-        let mut stored: Vec<Stored> = mine.into_iter().map(of_ours).collect();
-        // Those that were so before, that were left alone, or that others have changed since.
-        for page in uids.difference(&known).pages(ROWS) {
-            let rows =
-                store.messages(open.mailbox, &page, Fields::new().with_flags(true), usize::MAX).await?;
-            stored.extend(rows.into_iter().map(|row| {
-                let (uid, mod_seq) = (row.uid, row.mod_seq);
-                let stored = Stored::new(uid, row.flags, changed.contains(uid)).with_mod_seq(mod_seq);
-                stored.with_refused(refused.contains(uid))
-            }));
-        }
-        stored.sort_unstable_by_key(|stored| stored.uid);
-        Ok(stored)
+        self.opened()?.store_flags(uids, options).await
     }
 
     async fn store_labels(&mut self, uids: &[Uid], options: &LabelOptions) -> Result<Vec<Labelled>, Refusal> {
-        let (store, open) = self.opened()?;
-        rights::check(open.rights, Rights::WRITE)?;
-        let uids = Uids::from(uids);
-        let mut change = LabelChange::new(options.action, options.labels.clone()).seen(open.cursor.mod_seq());
-        change.unchanged_since = options.unchanged_since;
-        let mut own = Vec::new();
-        for page in uids.pages(MAX_CHANGED) {
-            own.push(store.store_labels(open.mailbox, &page, &change).await?);
-        }
-        open.catch_up(&own).await?;
-        let refused: Uids = own.iter().flat_map(|own| own.refused.iter()).collect();
-        let (mut stored, fields) = (Vec::new(), Fields::new().with_labels(true));
-        for page in uids.pages(ROWS) {
-            let rows = store.messages(open.mailbox, &page, fields, usize::MAX).await?;
-            stored.extend(rows.into_iter().map(|row| {
-                let stored = Labelled::new(row.uid, row.labels).with_mod_seq(row.mod_seq);
-                stored.with_refused(refused.contains(row.uid))
-            }));
-        }
-        Ok(stored)
+        self.opened()?.store_labels(uids, options).await
     }
 
     async fn search(&mut self, options: &SearchOptions, budget: &mut Budget) -> Result<Vec<Uid>, Refusal> {
-        let (store, open) = self.opened()?;
-        search::search(store, open.mailbox, options, budget).await
+        let open = self.opened()?;
+        search::search(&open.store, open.mailbox, options, budget).await
     }
 
     async fn relevancy(
@@ -277,8 +226,8 @@ impl<S: Store> Session for ImapSession<S> {
         options: &SearchOptions,
         budget: &mut Budget,
     ) -> Result<Vec<(Uid, u8)>, Refusal> {
-        let (store, open) = self.opened()?;
-        search::relevancy(store, open.mailbox, &uids.into(), options, budget).await
+        let open = self.opened()?;
+        search::relevancy(&open.store, open.mailbox, &uids.into(), options, budget).await
     }
 
     async fn sort(
@@ -287,8 +236,8 @@ impl<S: Store> Session for ImapSession<S> {
         options: &SortOptions,
         budget: &mut Budget,
     ) -> Result<Vec<Uid>, Refusal> {
-        let (store, open) = self.opened()?;
-        order::sort(store, open.mailbox, &uids.into(), options, budget).await
+        let open = self.opened()?;
+        order::sort(&open.store, open.mailbox, &uids.into(), options, budget).await
     }
 
     async fn thread(
@@ -297,8 +246,8 @@ impl<S: Store> Session for ImapSession<S> {
         options: &ThreadOptions,
         budget: &mut Budget,
     ) -> Result<Vec<ThreadNode>, Refusal> {
-        let (store, open) = self.opened()?;
-        order::thread(store, open.mailbox, &uids.into(), options.algorithm, budget).await
+        let open = self.opened()?;
+        order::thread(&open.store, open.mailbox, &uids.into(), options.algorithm, budget).await
     }
 
     async fn append(
@@ -343,7 +292,7 @@ impl<S: Store> Session for ImapSession<S> {
         body: &mut Body<'_>,
     ) -> Result<Option<Appended>, Refusal> {
         check(&message.flags)?;
-        let open = self.opened()?.1;
+        let open = self.opened()?;
         rights::check(open.rights, Rights::DELETE_MESSAGES | Rights::EXPUNGE)?;
         let from = open.mailbox;
         let mailbox = self.user.target(mailbox).await?;
@@ -369,20 +318,7 @@ impl<S: Store> Session for ImapSession<S> {
     }
 
     async fn expunge(&mut self, only: Option<&[Uid]>) -> Result<Vec<Uid>, Refusal> {
-        let (store, open) = self.opened()?;
-        rights::check(open.rights, Rights::EXPUNGE)?;
-        let known = Uids::below(open.cursor.uid_next());
-        let named = only.map_or_else(|| known.clone(), Uids::from);
-        let Some(set) = named.to_known() else { return Ok(Vec::new()) };
-        let filter = Filter::new([SearchKey::Deleted, SearchKey::Uid(UidSet::from(set))]);
-        let doomed = store.preselect(open.mailbox, &filter).await?;
-        for page in doomed.sure.intersection(&known).pages(MAX_CHANGED) {
-            // Before the change, so that none is made for a client that is gone.
-            tokio::task::yield_now().await;
-            store.expunge(open.mailbox, &page, Which::Deleted).await?;
-        }
-        open.catch_up(&[]).await?;
-        Ok(open.take_vanished().iter().collect())
+        self.opened()?.expunge(only).await
     }
 
     async fn updates(&mut self) -> Vec<Update> {
@@ -417,23 +353,7 @@ impl<S: Store> Session for ImapSession<S> {
     }
 
     async fn changes(&mut self, options: &ChangesOptions) -> Result<Changes, Refusal> {
-        let (store, open) = self.opened()?;
-        let asked: Uids = options.uids.iter().copied().collect();
-        let (mut changed, mut vanished) = (Vec::new(), Uids::new());
-        let mut cursor = Cursor::since(options.since);
-        loop {
-            let page = store.changes(open.mailbox, cursor, ROWS as usize).await?;
-            changed.extend(page.flags.into_iter().map(|(uid, ..)| uid).filter(|uid| asked.contains(*uid)));
-            if options.vanished {
-                vanished.add(&page.vanished.intersection(&asked));
-            }
-            if !page.more {
-                return Ok(Changes::new(changed, vanished.ranges().collect::<Vec<_>>()));
-            }
-            cursor = page.cursor;
-            // Many changes take a while; others have their turn.
-            tokio::task::yield_now().await;
-        }
+        self.opened()?.changes_since(options).await
     }
 
     fn highest_mod_seq(&self) -> Option<ModSeq> {
@@ -441,14 +361,7 @@ impl<S: Store> Session for ImapSession<S> {
     }
 
     async fn mod_seq_of(&mut self, uids: &[Uid]) -> Result<Option<ModSeq>, Refusal> {
-        let (store, open) = self.opened()?;
-        let (uids, mut highest) = (Uids::from(uids), None);
-        for page in uids.pages(ROWS) {
-            let rows = store.messages(open.mailbox, &page, Fields::new(), usize::MAX).await?;
-            highest = rows.iter().map(|row| Some(row.mod_seq)).fold(highest, Option::max);
-            tokio::task::yield_now().await;
-        }
-        Ok(highest)
+        self.opened()?.mod_seq_of(uids).await
     }
 
     async fn create(&mut self, mailbox: &str, options: &CreateOptions) -> Result<(), Refusal> {
