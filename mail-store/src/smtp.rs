@@ -3,7 +3,7 @@
 use mailwire_smtp::{ForwardPath, Mail, Rcpt, Reply, ReplyCode};
 use mailwire_transport::{
     sasl::Authenticator,
-    smtp::server::{Body, BodyError, Client, Service, Session},
+    smtp::server::{Body, BodyError, Client, Service, Session, Transaction},
 };
 
 use crate::{AccountId, BodyId, BodyWriter, Delivered, Error, Result, Store, Target, service::over_store};
@@ -76,8 +76,12 @@ impl<S: Store> SmtpSession<S> {
     }
 
     /// Stores the message. The inner error is the store's.
-    async fn stage(&self, body: &mut Body<'_>) -> Result<Result<Staged>, BodyError> {
-        let announced = Some(self.size).filter(|size| *size > 0);
+    async fn stage(
+        &self,
+        transaction: &Transaction,
+        body: &mut Body<'_>,
+    ) -> Result<Result<Staged>, BodyError> {
+        let announced = transaction.mail.size.filter(|size| *size > 0);
         let mut writer = match self.store.body(&distinct(&self.recipients), announced).await {
             Ok(writer) => writer,
             Err(error) => return Ok(Err(error)),
@@ -177,8 +181,13 @@ impl<S: Store> Session for SmtpSession<S> {
 
     /// One refusal refuses the message for all, so that no recipient gets it twice when the client
     /// tries again; room was asked for at RCPT.
-    async fn message(&mut self, _client: &Client, body: &mut Body<'_>) -> Result<Reply, BodyError> {
-        let staged = self.stage(body).await?;
+    async fn message(
+        &mut self,
+        _client: &Client,
+        transaction: &Transaction,
+        body: &mut Body<'_>,
+    ) -> Result<Reply, BodyError> {
+        let staged = self.stage(transaction, body).await?;
         let recipients = std::mem::take(&mut self.recipients);
         let staged = match staged {
             Ok(staged) => self.staged_for_all(staged, &recipients).await,
@@ -196,9 +205,10 @@ impl<S: Store> Session for SmtpSession<S> {
     async fn message_for_each(
         &mut self,
         _client: &Client,
+        transaction: &Transaction,
         body: &mut Body<'_>,
     ) -> Result<Vec<Reply>, BodyError> {
-        let staged = self.stage(body).await?;
+        let staged = self.stage(transaction, body).await?;
         let recipients = std::mem::take(&mut self.recipients);
         Ok(match staged {
             Ok(staged) => self.deliver(&staged, &recipients).await,

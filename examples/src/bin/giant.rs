@@ -153,6 +153,7 @@ impl smtp::server::Session for Sink {
     async fn message(
         &mut self,
         _: &smtp::server::Client,
+        _: &smtp::server::Transaction,
         body: &mut smtp::server::Body<'_>,
     ) -> Result<smtp::proto::Reply, smtp::server::BodyError> {
         let mut length = 0;

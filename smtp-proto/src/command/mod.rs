@@ -135,6 +135,20 @@ impl Mail {
         self
     }
 
+    /// A copy that keeps no receive buffer alive.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        let Self { from, size, body, smtp_utf8, auth, other } = self;
+        Self {
+            from: from.compact(),
+            size: *size,
+            body: *body,
+            smtp_utf8: *smtp_utf8,
+            auth: auth.as_ref().map(Submitter::compact),
+            other: other.iter().map(Parameter::compact).collect(),
+        }
+    }
+
     /// Whether the sender's address needs SMTPUTF8.
     #[must_use]
     pub fn is_international(&self) -> bool {
@@ -176,6 +190,13 @@ impl Rcpt {
     pub fn with_parameter(mut self, parameter: Parameter) -> Self {
         self.other.push(parameter);
         self
+    }
+
+    /// A copy that keeps no receive buffer alive.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        let Self { to, other } = self;
+        Self { to: to.compact(), other: other.iter().map(Parameter::compact).collect() }
     }
 
     /// Whether the address needs SMTPUTF8.

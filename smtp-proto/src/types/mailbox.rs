@@ -183,6 +183,12 @@ impl LocalPart {
         self.0.as_bytes()
     }
 
+    /// A copy that keeps no receive buffer alive.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        Self(self.0.compact())
+    }
+
     /// The local part as it is meant: without quotes and backslashes.
     #[must_use]
     pub fn unquoted(&self) -> Cow<'_, str> {

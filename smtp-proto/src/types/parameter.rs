@@ -125,6 +125,12 @@ impl Parameter {
         Self { keyword, value: None }
     }
 
+    /// A copy that keeps no receive buffer alive.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        Self { keyword: self.keyword.compact(), value: self.value.as_ref().map(ParameterValue::compact) }
+    }
+
     /// Appends the parameter, without a space before it.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.keyword.as_bytes());
@@ -190,6 +196,15 @@ pub enum Submitter {
 }
 
 impl Submitter {
+    /// A copy that keeps no receive buffer alive.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        match self {
+            Self::Unknown => Self::Unknown,
+            Self::Mailbox(mailbox) => mailbox.compact().into(),
+        }
+    }
+
     /// Appends the value, in `xtext`.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {

@@ -43,6 +43,15 @@ impl ReversePath {
         }
     }
 
+    /// A copy that keeps no receive buffer alive.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        match self {
+            Self::Null => Self::Null,
+            Self::Mailbox(mailbox) => Self::Mailbox(mailbox.compact()),
+        }
+    }
+
     /// Appends the path with its brackets.
     #[inline]
     pub fn write(&self, out: &mut Vec<u8>) {
@@ -69,6 +78,16 @@ impl ForwardPath {
         match self {
             Self::Postmaster | Self::Local(_) => None,
             Self::Mailbox(mailbox) => Some(mailbox),
+        }
+    }
+
+    /// A copy that keeps no receive buffer alive.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        match self {
+            Self::Postmaster => Self::Postmaster,
+            Self::Mailbox(mailbox) => Self::Mailbox(mailbox.compact()),
+            Self::Local(local_part) => Self::Local(local_part.compact()),
         }
     }
 

@@ -6,7 +6,7 @@ use mailwire_smtp::{
     server::{Config, Connection, Event, default_reply},
 };
 
-use super::{Body, BodyError, Client, Service, Session, body::End};
+use super::{Body, BodyError, Client, Service, Session, Transaction, body::End};
 use crate::{
     Driver, Result, Step, Stream,
     sasl::{Identity, ServerStep},
@@ -19,7 +19,7 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
     let Accepted { stream, channel, handle, peer, .. } = accepted;
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
-    let client = Client { address: peer, tls: stream.is_tls(), ..Client::default() };
+    let client = Client { address: peer, lmtp: config.lmtp, tls: stream.is_tls(), ..Client::default() };
     let connected = tokio::select! {
         biased;
         connected = service.connect(&client) => connected,
@@ -30,7 +30,7 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
         Err(refusal) => (None, Connection::refuse(config, refusal)),
     };
     let driver = Driver::with_config(stream, machine, handle.driver_config());
-    Conversation { service, driver, handle, gate, client, session }.run().await
+    Conversation { service, driver, handle, gate, client, session, transaction: None }.run().await
 }
 
 struct Conversation<'a, S: Service> {
@@ -41,6 +41,8 @@ struct Conversation<'a, S: Service> {
     client: Client,
     /// None if the client was refused at the door.
     session: Option<S::Session>,
+    /// What the client has said of a message since its MAIL was accepted.
+    transaction: Option<Transaction>,
 }
 
 impl<S: Service> Conversation<'_, S> {
@@ -59,13 +61,15 @@ impl<S: Service> Conversation<'_, S> {
                     if let Some(overdue) = handle.unless_overdue(self.event(event)).await? {
                         self.take_leave(overdue);
                     }
+                    self.end_transaction();
                 }
                 Step::Upgrade(_) => {
                     self.handle.upgrade(&mut self.driver).await?;
                     if let Some(session) = &mut self.session {
                         session.reset().await;
                     }
-                    self.client = Client { address: self.client.address, tls: true, ..Client::default() };
+                    let Client { address, lmtp, .. } = self.client;
+                    self.client = Client { address, lmtp, tls: true, ..Client::default() };
                     self.gate.upgraded(self.driver.stream());
                     let offered = self.gate.offered(self.service.authenticator());
                     self.driver.connection_mut().set_mechanisms(offered);
@@ -74,6 +78,13 @@ impl<S: Service> Conversation<'_, S> {
                 Step::Blocked => {}
                 Step::Closed => return Ok(()),
             }
+        }
+    }
+
+    /// Forgets the transaction once the machine has none.
+    fn end_transaction(&mut self) {
+        if self.transaction.is_some() && self.driver.connection_mut().state() <= State::Ready {
+            self.transaction = None;
         }
     }
 
@@ -123,12 +134,17 @@ impl<S: Service> Conversation<'_, S> {
         let reply = match &command {
             Command::Ehlo(name) | Command::Lhlo(name) => hello(client, session, name, true).await,
             Command::Helo(name) => hello(client, session, name, false).await,
-            Command::Mail(mail) => session.mail(client, mail).await,
+            Command::Mail(mail) => {
+                let reply = session.mail(client, mail).await;
+                self.transaction = reply.is_positive().then(|| Transaction::new(mail.compact()));
+                reply
+            }
             Command::Rcpt(rcpt) => {
                 let reply = session.rcpt(client, rcpt).await;
                 if reply.is_positive() {
                     // This is a client with mail for us, whether it logs in or not.
                     self.handle.authenticated();
+                    self.transaction.iter_mut().for_each(|it| it.recipients.push(rcpt.compact()));
                 }
                 reply
             }
@@ -194,12 +210,14 @@ impl<S: Service> Conversation<'_, S> {
         // In LMTP each has a reply of its own.
         let lmtp = machine.is_lmtp();
         let recipients = if lmtp { machine.recipients().to_vec() } else { Vec::new() };
-        let Some(session) = &mut self.session else { return Ok(()) };
+        let (Some(session), Some(transaction)) = (&mut self.session, &self.transaction) else {
+            return Ok(());
+        };
         let mut body = Body::new(&mut self.driver, ticket);
         let verdict = if lmtp {
-            session.message_for_each(&self.client, &mut body).await
+            session.message_for_each(&self.client, transaction, &mut body).await
         } else {
-            session.message(&self.client, &mut body).await.map(|reply| vec![reply])
+            session.message(&self.client, transaction, &mut body).await.map(|reply| vec![reply])
         };
         if let (true, Ok(replies)) = (body.is_waiting(), &verdict) {
             // Refused for all before it was sent: that is the answer to DATA itself.

@@ -9,7 +9,10 @@
 //!     Security,
 //!     sasl::Authenticator,
 //!     server::Listener,
-//!     smtp::{proto::{Host, Reply, ReplyCode}, server::{Body, BodyError, Client, Server, Service, Session}},
+//!     smtp::{
+//!         proto::{Host, Reply, ReplyCode},
+//!         server::{Body, BodyError, Client, Server, Service, Session, Transaction},
+//!     },
 //! };
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -32,7 +35,12 @@
 //! struct Connected;
 //!
 //! impl Session for Connected {
-//!     async fn message(&mut self, _client: &Client, body: &mut Body<'_>) -> Result<Reply, BodyError> {
+//!     async fn message(
+//!         &mut self,
+//!         _client: &Client,
+//!         _transaction: &Transaction,
+//!         body: &mut Body<'_>,
+//!     ) -> Result<Reply, BodyError> {
 //!         let mut length = 0;
 //!         while let Some(chunk) = body.chunk().await? {
 //!             length += chunk.len();
@@ -52,6 +60,7 @@
 mod body;
 mod connection;
 mod service;
+mod transaction;
 
 use std::{sync::Arc, time::Duration};
 
@@ -60,6 +69,7 @@ use mailwire_smtp::{Host, server::Config};
 
 pub use body::{Body, BodyError};
 pub use service::{Client, Service, Session};
+pub use transaction::Transaction;
 
 use crate::{
     Result,

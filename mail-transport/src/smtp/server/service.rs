@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr};
 
 use mailwire_smtp::{Argument, Command, EhloName, Mail, Rcpt, Reply, ReplyCode, server::default_reply};
 
-use super::{Body, BodyError};
+use super::{Body, BodyError, Transaction};
 use crate::sasl::{Authenticator, Identity};
 
 /// The client that is connected, as far as it is known.
@@ -17,6 +17,8 @@ pub struct Client {
     pub hello: Option<EhloName>,
     /// Whether the client said EHLO or LHLO, and not HELO.
     pub extended: bool,
+    /// Whether LMTP is spoken.
+    pub lmtp: bool,
     /// Whether TLS protects the connection.
     pub tls: bool,
     /// The identity as which the client has logged in.
@@ -40,7 +42,8 @@ pub trait Service: Send + Sync + 'static {
 /// One connection. The machine keeps the order of commands; what comes here is allowed now.
 ///
 /// A transaction is [`mail`](Self::mail), [`rcpt`](Self::rcpt) for each recipient, then
-/// [`message`](Self::message). It is over after `message` or [`reset`](Self::reset).
+/// [`message`](Self::message), which is told of all of it as a [`Transaction`]. It is over after `message` or
+/// [`reset`](Self::reset).
 pub trait Session: Send {
     /// Answers EHLO, HELO or LHLO. A positive reply's text stands after the server's name.
     fn hello(&mut self, client: &Client) -> impl Future<Output = Reply> + Send {
@@ -82,6 +85,7 @@ pub trait Session: Send {
     fn message(
         &mut self,
         client: &Client,
+        transaction: &Transaction,
         body: &mut Body<'_>,
     ) -> impl Future<Output = Result<Reply, BodyError>> + Send;
 
@@ -93,9 +97,10 @@ pub trait Session: Send {
     fn message_for_each(
         &mut self,
         client: &Client,
+        transaction: &Transaction,
         body: &mut Body<'_>,
     ) -> impl Future<Output = Result<Vec<Reply>, BodyError>> + Send {
-        async move { Ok(vec![self.message(client, body).await?]) }
+        async move { Ok(vec![self.message(client, transaction, body).await?]) }
     }
 
     /// Tells that the transaction is given up: RSET, a new EHLO, a refused message.
