@@ -8,8 +8,13 @@ use mailwire_core::Secret;
 use crate::{
     capability::Capability,
     command::Command,
-    reply::{DropListing, Greeting, Listing, Reply, ResponseCode, ScanListing, UniqueIdListing},
-    types::{ApopDigest, ApopTimestamp, Keyword, LineText, Password, ReplyText, UniqueId, UserName},
+    reply::{
+        DropListing, Greeting, LanguageListing, Listing, Reply, ResponseCode, ScanListing, UniqueIdListing,
+    },
+    types::{
+        ApopDigest, ApopTimestamp, Keyword, LanguageRange, LanguageTag, LineText, Password, ReplyText,
+        UniqueId, UserName,
+    },
 };
 
 /// Up to `max` bytes, at least one of them, each brought into the class.
@@ -86,8 +91,15 @@ impl<'a> Arbitrary<'a> for ReplyText {
 impl<'a> Arbitrary<'a> for ResponseCode {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         if u.arbitrary()? {
-            let known =
-                [Self::AUTH, Self::IN_USE, Self::LOGIN_DELAY, Self::SYS_PERM, Self::SYS_TEMP, Self::UTF8];
+            let known = [
+                Self::AUTH,
+                Self::IN_USE,
+                Self::LOGIN_DELAY,
+                Self::SYS_PERM,
+                Self::SYS_TEMP,
+                Self::UTF8,
+                Self::XCLIENT,
+            ];
             return pick(u, &known);
         }
         let level = |byte| if matches!(vchar(byte), b'/' | b']') { b'-' } else { vchar(byte) };
@@ -102,7 +114,7 @@ impl<'a> Arbitrary<'a> for ResponseCode {
 
 impl<'a> Arbitrary<'a> for Command {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match u.int_in_range(0..=15)? {
+        Ok(match u.int_in_range(0..=19)? {
             0 => Self::User(u.arbitrary()?),
             1 => Self::Pass(u.arbitrary()?),
             2 => Self::Apop { name: u.arbitrary()?, digest: u.arbitrary()? },
@@ -122,8 +134,12 @@ impl<'a> Arbitrary<'a> for Command {
             12 => Self::Rset,
             13 => Self::Noop,
             14 => Self::Quit,
+            15 => Self::AuthList,
+            16 => Self::Utf8,
+            17 => Self::Lang(u.arbitrary()?),
+            18 => Self::Xclient(u.arbitrary()?),
             _ => Self::Other {
-                keyword: pick(u, &["UTF8", "LANG", "XTND", "XYZ"])?.try_into().map_err(|_| WRONG)?,
+                keyword: pick(u, &["XTND", "XYZ"])?.try_into().map_err(|_| WRONG)?,
                 arguments: u.arbitrary()?,
             },
         })
@@ -172,13 +188,38 @@ impl<'a> Arbitrary<'a> for UniqueIdListing {
     }
 }
 
+impl<'a> Arbitrary<'a> for LanguageTag {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let mut text = bytes(u, 8, |byte| b'a' + byte % 26)?;
+        if u.arbitrary()? {
+            text.push(b'-');
+            text.extend(bytes(u, 8, |byte| b'0' + byte % 10)?);
+        }
+        Self::new(text).or(Err(WRONG))
+    }
+}
+
+impl<'a> Arbitrary<'a> for LanguageRange {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        Ok(if u.arbitrary()? { Self::PREFERRED } else { LanguageTag::arbitrary(u)?.into() })
+    }
+}
+
+impl<'a> Arbitrary<'a> for LanguageListing {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        Ok(Self::new(u.arbitrary()?, u.arbitrary()?))
+    }
+}
+
 /// Of each kind that [`Expected`](crate::Expected) tells apart: reading it again needs the same.
 impl<'a> Arbitrary<'a> for Listing {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match u.int_in_range(0..=3)? {
+        Ok(match u.int_in_range(0..=5)? {
             0 => Self::Scan(u.arbitrary()?),
             1 => Self::UniqueId(u.arbitrary()?),
             2 => Self::Capability(u.arbitrary()?),
+            3 => Self::Language(u.arbitrary()?),
+            4 => Self::Mechanism(u.arbitrary()?),
             _ => Self::Other(u.arbitrary()?),
         })
     }
@@ -186,11 +227,12 @@ impl<'a> Arbitrary<'a> for Listing {
 
 impl<'a> Arbitrary<'a> for Reply {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match u.int_in_range(0..=4)? {
+        Ok(match u.int_in_range(0..=5)? {
             0 => Self::Ok { code: u.arbitrary()?, text: u.arbitrary()? },
             1 => Self::Err { code: u.arbitrary()?, text: u.arbitrary()? },
             2 => Self::Drop(u.arbitrary()?),
             3 => Self::Listing(Listing::Scan(u.arbitrary()?)),
+            4 => Self::Listing(Listing::Language(u.arbitrary()?)),
             _ => Self::Listing(Listing::UniqueId(u.arbitrary()?)),
         })
     }

@@ -4,14 +4,12 @@
 //!
 //! What was read with a deviation is written strictly, with exceptions, for which there is no strict form that
 //! means the same: `unique-id-longer-than-70-characters`, `odd-character-in-unique-id`,
-//! `odd-mechanism-name`, `missing-parameter`, `text-for-number`, `space-in-user-name`, `not-utf-8`,
+//! `odd-mechanism-name`, `odd-language-tag`, `missing-parameter`, `text-for-number`, `space-in-user-name`, `not-utf-8`,
 //! `keyword-not-of-3-or-4-characters` and `command-longer-than-255-octets`. These are written as they came.
 
 mailwire_core::deviations! {
     common BARE_LF, EXTRA_SPACE, MISSING_SPACE, TAB_FOR_SPACE, SPACE_BEFORE_LINE_END, SPACE_AT_LINE_START,
         SURPLUS_ARGUMENT, CONTROL_CHARACTER, NOT_UTF_8;
-    /// `AUTH` alone, which asks for the mechanisms: it is CAPA, and a server answers with their names alone.
-    AUTH_FOR_CAPA = "auth-for-capa";
     /// A CR or LF in a message that is not part of a CR LF pair.
     BARE_CR_OR_LF = "bare-cr-or-lf";
     /// `+OK` where a challenge of AUTH is due, and where it cannot be a success.
@@ -42,6 +40,10 @@ mailwire_core::deviations! {
     TEXT_FOR_NUMBER = "text-for-number";
     /// A SASL mechanism with a name that [RFC 4422 section 3.1](https://www.rfc-editor.org/rfc/rfc4422#section-3.1) does not allow.
     ODD_MECHANISM_NAME = "odd-mechanism-name";
+    /// A language whose tag [RFC 5646 section 2.1](https://www.rfc-editor.org/rfc/rfc5646#section-2.1) does not allow, such as `de_DE`.
+    ODD_LANGUAGE_TAG = "odd-language-tag";
+    /// No language in the answer to LANG with one.
+    MISSING_LANGUAGE_TAG = "missing-language-tag";
     /// A space within the name in USER or APOP.
     SPACE_IN_USER_NAME = "space-in-user-name";
     /// A digest in APOP in capital letters.

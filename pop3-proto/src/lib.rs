@@ -12,15 +12,18 @@ pub mod client;
 mod command;
 mod context;
 pub mod deviation;
+mod extensions;
 mod limits;
 mod reply;
 pub mod server;
 mod state;
+pub mod support;
 mod types;
 
 pub use capability::{Capabilities, Capability};
 pub use command::{Command, Follows, MAX_COMMAND_LINE};
 pub use context::ParseContext;
+pub use extensions::Xclient;
 pub use limits::Limits;
 #[doc(no_inline)]
 pub use mailwire_core::{
@@ -29,10 +32,11 @@ pub use mailwire_core::{
     sasl::{Mechanism, Policy},
 };
 pub use reply::{
-    Challenge, DropListing, Expected, Greeting, Listing, MAX_STATUS_LINE, Reply, ResponseCode,
-    ResponseCodeKind, ScanListing, UniqueIdListing,
+    Challenge, DropListing, Expected, Greeting, LanguageListing, Listing, MAX_STATUS_LINE, Reply,
+    ResponseCode, ResponseCodeKind, ScanListing, UniqueIdListing,
 };
 pub use state::State;
 pub use types::{
-    ApopDigest, ApopTimestamp, Keyword, LineText, MessageNumber, Password, ReplyText, UniqueId, UserName,
+    ApopDigest, ApopTimestamp, Keyword, LanguageRange, LanguageTag, LineText, MessageNumber, Password,
+    ReplyText, UniqueId, UserName,
 };

@@ -369,9 +369,9 @@ fn what_cannot_be_kept_is_refused() {
     let mut config = server::Config::new(Channel::Tls);
     let own =
         [Capability::Stls, Capability::Top, Capability::Uidl, Capability::User, Capability::Sasl(vec![])];
-    let unkept =
+    let by_others_names =
         [Capability::Lang, Capability::Utf8 { user: true }, other("XCLIENT"), other("STLS"), other("expire")];
-    for capability in own.into_iter().chain(unkept) {
+    for capability in own.into_iter().chain(by_others_names) {
         assert!(config.set_more([other("X-OURS"), capability.clone()]).is_err(), "{capability:?}");
         assert!(config.more().is_empty());
     }

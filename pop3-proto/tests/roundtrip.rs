@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use mailwire_core::{Dialect, Secret};
 use mailwire_pop3::{
-    ApopDigest, Capability, Challenge, Command, DropListing, Expected, Keyword, LineText, Listing, Mechanism,
-    MessageNumber, ParseContext, Password, Reply, ReplyText, ResponseCode, ScanListing, UniqueId,
-    UniqueIdListing, UserName,
+    ApopDigest, Capability, Challenge, Command, DropListing, Expected, Keyword, LanguageListing,
+    LanguageRange, LanguageTag, LineText, Listing, Mechanism, MessageNumber, ParseContext, Password, Reply,
+    ReplyText, ResponseCode, ScanListing, UniqueId, UniqueIdListing, UserName, Xclient,
 };
 use proptest::{option, prelude::*};
 
@@ -24,6 +24,14 @@ fn user() -> impl Strategy<Value = UserName> {
 
 fn mechanism() -> impl Strategy<Value = Mechanism> {
     "[A-Z0-9_-]{1,20}".prop_map(|text| Mechanism::new(text).unwrap())
+}
+
+fn tag() -> impl Strategy<Value = LanguageTag> {
+    "[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,3}".prop_map(|text| LanguageTag::new(text).unwrap())
+}
+
+fn language() -> impl Strategy<Value = LanguageListing> {
+    (tag(), ".{0,200}").prop_map(|(tag, text)| LanguageListing::new(tag, &text))
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -45,6 +53,13 @@ fn command() -> impl Strategy<Value = Command> {
         Just(Command::Rset),
         Just(Command::Noop),
         Just(Command::Quit),
+        Just(Command::AuthList),
+        Just(Command::Utf8),
+        option::of(prop_oneof![Just(LanguageRange::PREFERRED), tag().prop_map(LanguageRange::from)])
+            .prop_map(Command::Lang),
+        (any::<std::net::IpAddr>(), "[!-<>-~]{1,9}", "[!-~]{0,20}").prop_map(|(addr, name, value)| {
+            Command::Xclient(Xclient::new().with_addr(addr).with(name, value).unwrap())
+        }),
         ("X[A-Z]{2,3}", option::of(line_text())).prop_map(|(keyword, arguments)| Command::Other {
             keyword: Keyword::new(keyword).unwrap(),
             arguments
@@ -105,6 +120,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         }),
         scan().prop_map(|scan| Reply::Listing(Listing::Scan(scan))),
         unique_id().prop_map(|listing| Reply::Listing(Listing::UniqueId(listing))),
+        language().prop_map(|listing| Reply::Listing(Listing::Language(listing))),
     ]
 }
 
@@ -140,6 +156,8 @@ proptest! {
         scan().prop_map(Listing::Scan),
         unique_id().prop_map(Listing::UniqueId),
         capability().prop_map(Listing::Capability),
+        language().prop_map(Listing::Language),
+        mechanism().prop_map(Listing::Mechanism),
         line_text().prop_map(Listing::Other),
     ]) {
         let mut written = Vec::new();
@@ -162,10 +180,7 @@ proptest! {
     #[test]
     fn any_bytes(line: Vec<u8>) {
         let line = Bytes::from(line);
-        for expected in [
-            Expected::Status, Expected::DropListing, Expected::ScanListing, Expected::UniqueIdListing,
-            Expected::Capability, Expected::Any,
-        ] {
+        for expected in Expected::ALL {
             for dialect in [Dialect::Strict, Dialect::Lenient] {
                 let _ = Reply::parse(&line, ParseContext::new(dialect).expecting(expected));
                 let _ = Listing::parse(&line, ParseContext::new(dialect).expecting(expected));

@@ -9,10 +9,11 @@ use mailwire_pop3::{
 use proptest::prelude::*;
 
 /// What has no strict form that means the same: it is written as it came.
-const AS_IT_CAME: [&str; 9] = [
+const AS_IT_CAME: [&str; 10] = [
     deviation::LONG_UNIQUE_ID,
     deviation::ODD_CHARACTER_IN_UNIQUE_ID,
     deviation::ODD_MECHANISM_NAME,
+    deviation::ODD_LANGUAGE_TAG,
     deviation::MISSING_PARAMETER,
     deviation::TEXT_FOR_NUMBER,
     deviation::SPACE_IN_USER_NAME,
@@ -99,9 +100,17 @@ fn check_line(line: &[u8]) -> bool {
 
 #[test]
 fn each_kind() {
-    for line in
-        ["QUIT now", "AUTH", "retr  1 ", "APOP a C4C9334BAC560ECC979E58001B3E22FB", "USER a b", "LIST  "]
-    {
+    for line in [
+        "QUIT now",
+        "AUTH ",
+        "LANG  de",
+        "UTF8 x",
+        "XCLIENT  a=b ",
+        "retr  1 ",
+        "APOP a C4C9334BAC560ECC979E58001B3E22FB",
+        "USER a b",
+        "LIST  ",
+    ] {
         assert!(check_command(line.as_bytes()), "no deviation: {line}");
     }
     let long = format!("+OK {}", "x".repeat(600));
@@ -119,6 +128,9 @@ fn each_kind() {
         "SASL PLAIN  A@B",
         "TOP yes",
         "+\teA==",
+        "+OK de_DE Deutsch",
+        "de  Deutsch ",
+        "+OK de \u{e9}\t",
         &long,
         &long_code,
     ] {
@@ -131,15 +143,15 @@ proptest! {
 
     #[test]
     fn commands(
-        name in "(QUIT|AUTH|RETR|LIST|UIDL|TOP|USER|PASS|APOP|NOOP|X[A-Z]{0,7}|[a-z]{3,5}) {0,2}",
-        rest in "(1|2 3|PLAIN|a b|YQ==|[ -~\u{e9}]{0,9}| [0-9A-Fa-f]{32})?",
+        name in "(QUIT|AUTH|UTF8|LANG|XCLIENT|RETR|LIST|UIDL|TOP|USER|PASS|APOP|NOOP|X[A-Z]{0,7}|[a-z]{3,5}) {0,2}",
+        rest in "(1|2 3|PLAIN|de|\\*|[a-z]{1,3}=[!-~]{0,3}|a b|YQ==|[ -~\u{e9}]{0,9}| [0-9A-Fa-f]{32})?",
     ) {
         check_command((name + &rest).as_bytes());
     }
 
     #[test]
     fn lines(
-        start in "( ?[+][OoKk]{2}|-ERR|[+]|[1-9]{1,3}|SASL|EXPIRE|LOGIN-DELAY|UTF8|[A-Z-]{1,5})[ \t]{0,2}",
+        start in "( ?[+][OoKk]{2}|-ERR|[+]|[1-9]{1,3}|SASL|EXPIRE|LOGIN-DELAY|UTF8|de|en-[a-z]{1,9}|[A-Z-]{1,5})[ \t]{0,2}",
         middle in "(\\[[A-Z/-]{0,6}\\]?|[0-9]{1,3}|-1|NEVER|USER|PLAIN)?[ \t]{0,2}",
         rest in prop::collection::vec(any::<u8>(), 0..8),
     ) {

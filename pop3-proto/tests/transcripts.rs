@@ -3,7 +3,7 @@
 //!
 //! Options besides `channel` and `role`: `clear-credentials`, `timestamp <...>` (APOP is offered),
 //! `mechanisms NAME ...`, `quiet` (the client asks for no capabilities by itself) and
-//! `no-initial-response`.
+//! `no-initial-response`; `utf8`, `lang` and `xclient` (the server offers them).
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -122,6 +122,12 @@ impl Actor for Application {
         let mut config = server::Config::new(transcript.channel());
         config.allow_clear_credentials = transcript.has("clear-credentials");
         config.apop = transcript.option("timestamp").map(|timestamp| ApopTimestamp::new(timestamp).unwrap());
+        config.utf8 = match transcript.option("utf8") {
+            None => server::Utf8Offer::Nothing,
+            Some("USER") => server::Utf8Offer::MessagesAndCredentials,
+            Some(_) => server::Utf8Offer::Messages,
+        };
+        (config.lang, config.xclient) = (transcript.has("lang"), transcript.has("xclient"));
         let mechanisms = transcript.option("mechanisms").unwrap_or_default().split_whitespace();
         config.mechanisms = mechanisms.map(|name| Mechanism::new(name).unwrap()).collect();
         Self { machine: server::Connection::new(config), questions: VecDeque::new() }

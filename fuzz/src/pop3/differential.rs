@@ -61,6 +61,10 @@ fn commands(command: &Command, text: &str) {
         Command::Top { number: message, lines } => {
             assert_eq!(numbers, [u64::from(message.get()), *lines], "{text:?}");
         }
+        Command::Lang(range) => {
+            assert_eq!(range.as_ref().map(|range| range.to_string()).as_deref(), rest, "{text:?}");
+        }
+        Command::Utf8 | Command::AuthList => assert_eq!(rest, None, "{text:?}"),
         Command::Stat | Command::Noop | Command::Rset | Command::Quit | Command::Capa | Command::Stls => {
             assert_eq!(rest, None, "{text:?}");
         }

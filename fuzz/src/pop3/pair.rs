@@ -6,7 +6,7 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use mailwire_core::{Connection as _, SaslStep, Ticket};
 use mailwire_pop3::{
-    ApopTimestamp, Channel, Command, Listing, Mechanism, Reply, ScanListing, UniqueId, UniqueIdListing,
+    ApopTimestamp, Channel, Command, LanguageListing, Listing, Mechanism, Reply, ScanListing, UniqueId, UniqueIdListing,
     client, server,
 };
 
@@ -23,6 +23,7 @@ pub struct Case {
     refusals: Vec<bool>,
     scans: Vec<ScanListing>,
     ids: Vec<UniqueIdListing>,
+    languages: Vec<LanguageListing>,
     body: Vec<u8>,
 }
 
@@ -51,6 +52,10 @@ pub fn run(mut case: Case) {
     let client = client::Connection::new(config);
     let mut config = server::Config::new(channel);
     config.mechanisms = vec![Mechanism::Plain];
+    if case.bits & 64 != 0 {
+        config.utf8 = server::Utf8Offer::MessagesAndCredentials;
+        (config.lang, config.xclient) = (true, true);
+    }
     config.apop = Some(ApopTimestamp::new("<1.2@pop.example>").expect("a timestamp"));
     config.limits.bad_commands = 1000;
     config.limits.auth_failures = 1000;
@@ -110,7 +115,7 @@ impl Owners<client::Connection, server::Connection> for Conversation {
             }
             Event::Line { line, deviations, .. } => {
                 assert_eq!(deviations, [], "{line:?}");
-                if !matches!(line, Listing::Capability(_)) {
+                if !matches!(line, Listing::Capability(_) | Listing::Mechanism(_)) {
                     assert_eq!(self.expected.pop_front(), Some(line));
                 }
             }
@@ -228,6 +233,7 @@ impl Conversation {
             Command::Uidl(Some(message)) => {
                 Reply::unique_id_listing(*message, UniqueId::new("a").expect("an id"))
             }
+            Command::Lang(Some(_)) => Reply::language("de-CH".parse().expect("a tag"), "grüezi"),
             _ => Reply::ok("done"),
         };
         server.reply(ticket, reply).expect("it waits");
@@ -238,6 +244,10 @@ impl Conversation {
             Command::Retr(_) | Command::Top { .. } => self.left = Some(self.message.clone().into()),
             Command::List(None) => {
                 self.lines = self.case.scans.iter().cloned().map(Listing::Scan).collect();
+                self.sending_lines = true;
+            }
+            Command::Lang(None) => {
+                self.lines = self.case.languages.iter().cloned().map(Listing::Language).collect();
                 self.sending_lines = true;
             }
             Command::Uidl(None) => {
@@ -252,5 +262,8 @@ impl Conversation {
 
 /// What a server's machine answers by itself.
 fn machines_own(command: &Command) -> bool {
-    matches!(command, Command::User(_) | Command::Capa | Command::Noop)
+    matches!(
+        command,
+        Command::User(_) | Command::Capa | Command::AuthList | Command::Utf8 | Command::Noop
+    )
 }

@@ -6,7 +6,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use mailwire_core::{Connection as _, SaslStep, Ticket};
 use mailwire_pop3::{
-    ApopTimestamp, Command, Dialect, Follows, Keyword, Listing, Mechanism, MessageNumber, Reply, ScanListing,
+    ApopTimestamp, Command, Dialect, Follows, Keyword, LanguageListing, Listing, Mechanism, MessageNumber, Reply, ScanListing,
     UniqueId, UniqueIdListing, client, server,
 };
 
@@ -95,6 +95,9 @@ impl Owner for Service {
             own.expect("not known here");
             config.resp_codes = false;
             (config.top, config.uidl) = (false, false);
+        } else {
+            config.utf8 = server::Utf8Offer::MessagesAndCredentials;
+            (config.lang, config.xclient) = (true, true);
         }
         (config.limits.line, config.limits.auth_line, config.limits.auth_steps) = (300, 400, 4);
         (config.limits.bad_commands, config.limits.idle_commands) = (6, 8);
@@ -188,6 +191,7 @@ impl Service {
             Some(Command::Uidl(Some(message))) => {
                 Reply::unique_id_listing(*message, UniqueId::new("a").expect("an id"))
             }
+            Some(Command::Lang(Some(_))) => Reply::language("de".parse().expect("a tag"), "geändert"),
             _ => Reply::ok("done"),
         };
         if connection.reply(ticket, reply).is_err() {
@@ -199,6 +203,10 @@ impl Service {
             }
             Some(Command::List(None)) => {
                 let _ = connection.send_line(Listing::Scan(ScanListing::new(one, 1)));
+            }
+            Some(Command::Lang(None)) => {
+                let language = LanguageListing::new("de".parse().expect("a tag"), "Deutsch");
+                let _ = connection.send_line(Listing::Language(language));
             }
             Some(Command::Uidl(None)) => {
                 let unique_id = UniqueId::new("a").expect("an id");

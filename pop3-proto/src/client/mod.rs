@@ -57,7 +57,7 @@ use crate::{
     capability::Capabilities,
     command::{Command, Effect, Follows},
     state::State,
-    types::ApopTimestamp,
+    types::{ApopTimestamp, LanguageTag},
 };
 
 machine! {
@@ -94,7 +94,7 @@ impl Connection {
     /// # Errors
     ///
     /// As [`send`](Self::send). A `Command::Other` with the name of a command that changes the
-    /// session (UTF8, LANG and XCLIENT among them), or whose answer goes on after its status line (LIST, RETR), is
+    /// session (PASS, UTF8, LANG, XCLIENT), or whose answer goes on after its status line (LIST, RETR), is
     /// [`Misuse::WrongState`](mailwire_core::Misuse::WrongState).
     pub fn send_expecting(
         &mut self,
@@ -120,6 +120,18 @@ impl Connection {
     #[must_use]
     pub fn timestamp(&self) -> Option<&ApopTimestamp> {
         self.0.session.timestamp.as_ref()
+    }
+
+    /// Whether the server has accepted UTF8: messages then come with header fields beyond ASCII as they are.
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        self.0.session.utf8
+    }
+
+    /// The language that the server has chosen for its texts when it answered LANG. They are UTF-8 then.
+    #[must_use]
+    pub fn language(&self) -> Option<&LanguageTag> {
+        self.0.session.language.as_ref()
     }
 
     /// Whether the conversation is over, by its end or by an error: nothing more can be sent.

@@ -19,7 +19,7 @@ use crate::{
     command::{Effect, Follows},
     context::ParseContext,
     deviation,
-    reply::{Challenge, Expected, Greeting, Listing, Reply},
+    reply::{Challenge, Expected, Greeting, Listing, Reply, ResponseCode, ResponseCodeKind},
 };
 
 /// `None`: look again.
@@ -120,6 +120,8 @@ impl Machine {
         };
         let session = &mut self.session;
         session.timestamp = greeting.timestamp();
+        let code = greeting.code.as_ref().map(ResponseCode::kind);
+        session.xclient = code == Some(ResponseCodeKind::Xclient);
         if greeting.ok {
             session.phase = Phase::Reply;
             session.setup.extend(self.config.ask_capabilities.after_greeting.then_some(Setup::Capa));
@@ -184,7 +186,10 @@ impl Machine {
             // An answer that cannot be read costs its command, unless what follows would be a guess.
             Err(error)
                 if rules.follows == Follows::Nothing
-                    && matches!(rules.effect, Effect::Nothing | Effect::Dele | Effect::Rset) =>
+                    && matches!(
+                        rules.effect,
+                        Effect::Nothing | Effect::Lang | Effect::Dele | Effect::Rset
+                    ) =>
             {
                 let ticket = self.session.in_flight.pop_front().and_then(|sent| sent.ticket);
                 Ok(Some(Next::Event(Event::Malformed { ticket, bytes: line.text, error })))
@@ -214,6 +219,9 @@ impl Machine {
                 self.session.phase = Phase::Lines { count: 0, kept: 0, capabilities: Vec::new() }
             }
             Follows::Body => self.session.phase = Phase::BodyStart,
+        }
+        if let Reply::Listing(Listing::Language(language)) = &reply {
+            self.session.language = Some(language.tag.compact());
         }
         if rules.effect == Effect::StartTls && !ok {
             self.last_words = Some(Event::StartTlsRefused(reply.clone()));

@@ -9,7 +9,8 @@ use mailwire_core::{
 
 use super::state::{Machine, Phase, Session};
 use crate::{
-    command::{Command, Effect, Follows, Foreign, MAX_COMMAND_LINE, Rules, ValidIn},
+    capability::Capability,
+    command::{Command, Effect, Follows, MAX_COMMAND_LINE, Rules, ValidIn},
     state::State,
 };
 
@@ -26,11 +27,7 @@ impl Machine {
         match command {
             Command::Stls => return Err(Misuse::WrongState(WrongState::Automatic)),
             // Its variant tells what it changes, and what follows its answer.
-            Command::Other { keyword, .. }
-                if rules.effect != Effect::Nothing
-                    || rules.follows != Follows::Nothing
-                    || Foreign::of(keyword.as_bytes()).is_some() =>
-            {
+            Command::Other { .. } if rules.effect != Effect::Nothing || rules.follows != Follows::Nothing => {
                 return Err(Misuse::WrongState(WrongState::OwnCall));
             }
             _ => {}
@@ -89,21 +86,25 @@ impl Machine {
 }
 
 impl Session {
-    /// Whether the server can be asked for this now. What it offers is not asked: some servers have
-    /// TOP and UIDL that they do not announce, and only trying tells.
+    /// Whether the server can be asked for this now. Mostly it is not asked what it offers: some servers have TOP and
+    /// UIDL that they do not announce, and only trying tells.
     pub(super) fn permits(&self, command: &Command, rules: &Rules) -> Result<(), Misuse> {
         let ascii = match command {
             Command::User(name) | Command::Apop { name, .. } => name.is_ascii(),
             Command::Pass(password) => password.expose().is_ascii(),
             _ => true,
         };
-        if !ascii && !self.capabilities.has(&crate::Capability::Utf8 { user: true }) {
+        if !ascii && !self.capabilities.has(&Capability::Utf8 { user: true }) {
             return Err(Misuse::NotOffered(NotOffered::Extension("UTF-8 in USER, PASS and APOP")));
         }
         match command {
             Command::Pass(_) if !self.user => Err(Misuse::WrongState(WrongState::NoUser)),
             Command::Apop { .. } if self.timestamp.is_none() => {
                 Err(Misuse::NotOffered(NotOffered::Extension("APOP")))
+            }
+            Command::Xclient(_) if !self.xclient => Err(Misuse::NotOffered(NotOffered::Extension("XCLIENT"))),
+            Command::Utf8 | Command::Lang(_) if !self.may_offer(rules) => {
+                Err(Misuse::NotOffered(NotOffered::Extension(command.known_name().unwrap_or_default())))
             }
             _ if rules.valid_in == ValidIn::Transaction
                 && self.state == State::Authorization
@@ -113,6 +114,11 @@ impl Session {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the server offers what a command needs, or has not said what it offers.
+    fn may_offer(&self, rules: &Rules) -> bool {
+        !self.capabilities.is_known() || rules.needs.is_none_or(|tag| self.capabilities.offers(tag))
     }
 
     /// The command was put out.
@@ -155,6 +161,7 @@ impl Session {
                 return Ok(Then::Close);
             }
             (Effect::User, false) => self.user = false,
+            (Effect::Utf8, true) => self.utf8 = true,
             (Effect::Dele, true) => self.marks.accepted = self.marks.accepted.saturating_add(1),
             (Effect::Rset, true) => self.marks.accepted = 0,
             _ => {}
@@ -186,6 +193,7 @@ fn longest_line(command: &Command) -> usize {
         Command::User(name) => name.as_bytes().len(),
         Command::Pass(password) => password.expose().len(),
         Command::Apop { name, .. } => name.as_bytes().len().saturating_add(33),
+        Command::Xclient(client) => client.written_length().saturating_add("XCLIENT".len() - "APOP".len()),
         Command::Other { keyword, arguments } => keyword
             .as_bytes()
             .len()

@@ -11,7 +11,7 @@ use crate::{
     capability::{Capabilities, Capability, Tag},
     command::{Command, Effect, Follows, Rules},
     state::State,
-    types::{ApopTimestamp, MessageNumber},
+    types::{ApopTimestamp, LanguageTag, MessageNumber},
 };
 
 /// All that a client is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
@@ -70,6 +70,12 @@ pub(super) struct Session {
     pub(super) capabilities: Capabilities,
     pub(super) capa_refused: bool,
     pub(super) timestamp: Option<ApopTimestamp>,
+    /// The greeting offers XCLIENT.
+    pub(super) xclient: bool,
+    /// The server has accepted UTF8.
+    pub(super) utf8: bool,
+    /// The language that the server says it has chosen.
+    pub(super) language: Option<LanguageTag>,
     /// A USER was sent, and not refused.
     pub(super) user: bool,
     pub(super) exchange: Option<Exchange>,
@@ -88,6 +94,9 @@ impl Session {
             capabilities: Capabilities::unknown(),
             capa_refused: false,
             timestamp: None,
+            xclient: false,
+            utf8: false,
+            language: None,
             user: false,
             exchange: None,
             marks: Marks::default(),

@@ -5,10 +5,13 @@ mod rules;
 mod write;
 
 use mailwire_core::{Secret, Text, sasl::Mechanism};
-pub(crate) use rules::{Effect, Foreign, Name, Rules, ValidIn};
+pub(crate) use rules::{Effect, Name, Rules, ValidIn};
 pub(crate) use write::write_number;
 
-use crate::types::{ApopDigest, Keyword, LineText, MessageNumber, Password, UserName};
+use crate::{
+    extensions::Xclient,
+    types::{ApopDigest, Keyword, LanguageRange, LineText, MessageNumber, Password, UserName},
+};
 
 /// The longest command line that a client sends, in bytes with its line end ([RFC 2449 section
 /// 4](https://www.rfc-editor.org/rfc/rfc2449#section-4)).
@@ -55,11 +58,21 @@ pub enum Command {
         #[cfg_attr(feature = "serde", serde(serialize_with = "hide"))]
         initial: Option<Secret>,
     },
+    /// `AUTH` alone: asks for the SASL mechanisms, one a line. It is in no RFC; clients from before CAPA ask so.
+    AuthList,
     /// `STLS`: begins TLS ([RFC 2595 section 4](https://www.rfc-editor.org/rfc/rfc2595#section-4)).
     Stls,
     /// `CAPA`: asks what the server offers ([RFC 2449 section
     /// 5](https://www.rfc-editor.org/rfc/rfc2449#section-5)).
     Capa,
+    /// `UTF8`: begins the UTF-8 mode, in which messages have header fields beyond ASCII as they are ([RFC 6856 section
+    /// 2.1](https://www.rfc-editor.org/rfc/rfc6856#section-2.1)).
+    Utf8,
+    /// `LANG [range]`: asks for texts in a language, or which languages there are ([RFC 6856 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc6856#section-3)).
+    Lang(Option<LanguageRange>),
+    /// `XCLIENT name=value ...`: a proxy tells who its client is.
+    Xclient(Xclient),
     /// `STAT`: asks how much there is ([RFC 1939 section
     /// 5](https://www.rfc-editor.org/rfc/rfc1939#section-5)).
     Stat,
@@ -124,7 +137,10 @@ impl Command {
     /// ```
     #[must_use]
     pub fn known_name(&self) -> Option<&'static str> {
-        Name::of_value(self).map(Name::as_str)
+        match self {
+            Self::AuthList => Some(Name::Auth.as_str()),
+            known => Name::of_value(known).map(Name::as_str),
+        }
     }
 
     /// What follows the status line when this command succeeds. Nothing is taken to follow that of a

@@ -10,8 +10,10 @@ use super::{Command, MAX_COMMAND_LINE};
 use crate::{
     context::ParseContext,
     deviation,
+    extensions::Xclient,
     types::{
-        ApopDigest, Keyword, LineText, MessageNumber, Password, UserName, find_break, is_vchar, trim_end,
+        ApopDigest, Keyword, LanguageRange, LineText, MessageNumber, Password, UserName, find_break,
+        is_vchar, trim_end,
     },
 };
 
@@ -61,6 +63,7 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
             Ok(Command::Stls)
         }
         b"CAPA" => plain(cursor, Command::Capa),
+        b"LANG" => lang(cursor),
         b"STAT" => plain(cursor, Command::Stat),
         b"LIST" => Ok(Command::List(optional_message(cursor)?)),
         b"UIDL" => Ok(Command::Uidl(optional_message(cursor)?)),
@@ -258,9 +261,8 @@ fn digest(cursor: &mut Cursor<'_>) -> Result<ApopDigest, ParseError> {
 /// Old clients send `AUTH` alone to learn the mechanisms.
 fn auth(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     if cursor.rest().iter().all(|&byte| byte == b' ') {
-        cursor.deviate(deviation::AUTH_FOR_CAPA)?;
-        cursor.skip(usize::MAX);
-        return Ok(Command::Capa);
+        end(cursor)?;
+        return Ok(Command::AuthList);
     }
     space(cursor)?;
     let mechanism = Mechanism::read(cursor)?;
@@ -277,7 +279,25 @@ fn auth(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     Ok(Command::Auth { mechanism, initial: Some(initial) })
 }
 
-/// A command that is not known here.
+/// ```text
+/// lang-command   = "LANG" [SP lang-range]
+/// lang-range     = (1*8ALPHA *("-" 1*8alphanum)) / "*"     ; RFC 4647 section 2.1
+/// ```
+fn lang(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    if cursor.rest().iter().all(|&byte| byte == b' ') {
+        end(cursor)?;
+        return Ok(Command::Lang(None));
+    }
+    space(cursor)?;
+    let start = cursor.offset();
+    let range = LanguageRange::new(cursor.text_while(is_vchar)).map_err(|invalid| {
+        ParseError::new(start.saturating_add(invalid.offset), "not a range of languages")
+    })?;
+    end(cursor)?;
+    Ok(Command::Lang(Some(range)))
+}
+
+/// A command that is not known here, or whose name is not of three or four letters.
 fn other(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     let keyword = cursor.text_while1(is_vchar, "expected a command")?;
     if !matches!(cursor.peek(), None | Some(b' ')) {
@@ -285,6 +305,13 @@ fn other(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     }
     if keyword.len() > Keyword::MAX_LENGTH {
         return Err(ParseError::new(Keyword::MAX_LENGTH, "no command has such a long name"));
+    }
+    // Clearing bit 5 has no meaning for a digit, and seven letters are no word of four.
+    if keyword.eq_ignore_ascii_case("UTF8") {
+        return plain(cursor, Command::Utf8);
+    }
+    if keyword.eq_ignore_ascii_case("XCLIENT") {
+        return Xclient::read(cursor).map(Command::Xclient);
     }
     if !matches!(keyword.len(), 3 | 4) {
         cursor.deviate_at(keyword.len().min(4), deviation::KEYWORD_LENGTH)?;

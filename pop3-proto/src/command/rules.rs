@@ -38,6 +38,12 @@ pub(crate) enum Effect {
     Nothing,
     Capa,
     StartTls,
+    /// UTF-8 mode.
+    Utf8,
+    /// The language of texts.
+    Lang,
+    /// Who the client is.
+    Xclient,
     /// The name for the PASS that follows.
     User,
     /// PASS, APOP.
@@ -50,13 +56,16 @@ pub(crate) enum Effect {
 
 keywords! {
     /// The names of the commands that are known here.
-    pub(crate) enum Name of Command except Other {
+    pub(crate) enum Name of Command except Other, AuthList {
         User = "USER",
         Pass = "PASS",
         Apop = "APOP",
         Auth = "AUTH",
         Stls = "STLS",
         Capa = "CAPA",
+        Utf8 = "UTF8",
+        Lang = "LANG",
+        Xclient = "XCLIENT",
         Stat = "STAT",
         List = "LIST",
         Uidl = "UIDL",
@@ -69,12 +78,6 @@ keywords! {
     }
 }
 
-keywords! {
-    /// Commands that are not known here and change the session: its text, its language, its client. A client
-    /// does not send them raw, a server does not hand them on.
-    pub(crate) enum Foreign { Lang = "LANG", Utf8 = "UTF8", Xclient = "XCLIENT" }
-}
-
 impl Name {
     /// The table: a row a command.
     const fn row(self) -> Rules {
@@ -85,6 +88,9 @@ impl Name {
             Name::Auth => authorization().needs(Tag::Sasl).does(Effect::Authenticate),
             Name::Stls => authorization().needs(Tag::Stls).does(Effect::StartTls),
             Name::Capa => any().lines(Expected::Capability).does(Effect::Capa),
+            Name::Utf8 => authorization().needs(Tag::Utf8).does(Effect::Utf8),
+            Name::Lang => any().lines(Expected::Language).needs(Tag::Lang).does(Effect::Lang),
+            Name::Xclient => authorization().does(Effect::Xclient),
             Name::Stat => transaction().status(Expected::DropListing),
             Name::List => transaction().lines(Expected::ScanListing),
             Name::Uidl => transaction().lines(Expected::UniqueIdListing).needs(Tag::Uidl),
@@ -128,6 +134,8 @@ impl Command {
             Self::Other { keyword, .. } => Name::of(keyword.as_bytes()).map_or(any(), Name::rules),
             Self::List(Some(_)) => Name::List.rules().of_one(),
             Self::Uidl(Some(_)) => Name::Uidl.rules().of_one(),
+            Self::Lang(Some(_)) => Name::Lang.rules().of_one(),
+            Self::AuthList => authorization().lines(Expected::Mechanism).needs(Tag::Sasl),
             known => Name::of_value(known).map_or(any(), Name::rules),
         }
     }
@@ -175,7 +183,7 @@ impl Rules {
         self
     }
 
-    /// Of one message: what would be a line is in the status line.
+    /// Of one message or language: what would be a line is in the status line.
     const fn of_one(mut self) -> Self {
         self.follows = Follows::Nothing;
         self.status = self.lines;

@@ -24,8 +24,13 @@ impl Command {
                     sasl::encode_initial(initial.expose(), out);
                 }
             }
+            Self::AuthList => out.extend_from_slice(b"AUTH"),
             Self::Stls => out.extend_from_slice(b"STLS"),
             Self::Capa => out.extend_from_slice(b"CAPA"),
+            Self::Utf8 => out.extend_from_slice(b"UTF8"),
+            Self::Lang(None) => out.extend_from_slice(b"LANG"),
+            Self::Lang(Some(range)) => put(out, b"LANG ", range.as_bytes()),
+            Self::Xclient(client) => client.write(out),
             Self::Stat => out.extend_from_slice(b"STAT"),
             Self::List(None) => out.extend_from_slice(b"LIST"),
             Self::List(Some(message)) => number(out, b"LIST ", message.get().into()),

@@ -38,6 +38,8 @@ pub enum ResponseCodeKind {
     /// `UTF8`: the message needs UTF-8 mode ([RFC 6856 section
     /// 5](https://www.rfc-editor.org/rfc/rfc6856#section-5)).
     Utf8,
+    /// `XCLIENT`, in Dovecot's greeting: a proxy may tell who its client is ([`Xclient`](crate::Xclient)).
+    Xclient,
     /// Any other code.
     Other,
 }
@@ -50,6 +52,7 @@ keywords! {
         LoginDelay = "LOGIN-DELAY",
         Sys = "SYS",
         Utf8 = "UTF8",
+        Xclient = "XCLIENT",
     }
 }
 
@@ -66,6 +69,8 @@ impl ResponseCode {
     pub const AUTH: Self = Self(Text::from_static("AUTH"));
     /// `UTF8`
     pub const UTF8: Self = Self(Text::from_static("UTF8"));
+    /// `XCLIENT`
+    pub const XCLIENT: Self = Self(Text::from_static("XCLIENT"));
 
     /// A code without its brackets.
     ///
@@ -107,8 +112,53 @@ impl ResponseCode {
             Some(Level::InUse) => ResponseCodeKind::InUse,
             Some(Level::LoginDelay) => ResponseCodeKind::LoginDelay,
             Some(Level::Utf8) => ResponseCodeKind::Utf8,
+            Some(Level::Xclient) => ResponseCodeKind::Xclient,
             None => ResponseCodeKind::Other,
         }
+    }
+
+    /// Whether it is `general`, or says more exactly what that says: its levels begin with those of `general`. The
+    /// case of letters does not count.
+    ///
+    /// ```
+    /// use mailwire_pop3::ResponseCode;
+    ///
+    /// let code = ResponseCode::new("SYS/TEMP/DISK").unwrap();
+    /// assert!(code.is_within(&ResponseCode::SYS_TEMP) && !code.is_within(&ResponseCode::SYS_PERM));
+    /// ```
+    #[must_use]
+    pub fn is_within(&self, general: &Self) -> bool {
+        let mut levels = self.levels();
+        general.levels().all(|level| levels.next().is_some_and(|own| own.eq_ignore_ascii_case(level)))
+    }
+
+    /// Whether it will pass without anybody's doing: `SYS/TEMP`, `IN-USE` and `LOGIN-DELAY`.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.kind(),
+            ResponseCodeKind::SysTemp | ResponseCodeKind::InUse | ResponseCodeKind::LoginDelay
+        )
+    }
+
+    /// Whether it will not pass by itself: `SYS/PERM`, and wrong credentials.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        matches!(self.kind(), ResponseCodeKind::SysPerm | ResponseCodeKind::Auth)
+    }
+
+    /// Whether the credentials are wrong: asking the user for others can help. A server that announces
+    /// `AUTH-RESP-CODE` says so of all that are wrong ([RFC 3206 section
+    /// 6](https://www.rfc-editor.org/rfc/rfc3206#section-6)).
+    #[must_use]
+    pub fn is_authentication(&self) -> bool {
+        self.kind() == ResponseCodeKind::Auth
+    }
+
+    /// Whether the system is in trouble, not the user: `SYS` and all within it.
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        matches!(self.kind(), ResponseCodeKind::Sys | ResponseCodeKind::SysTemp | ResponseCodeKind::SysPerm)
     }
 
     /// The levels, from the most general on.

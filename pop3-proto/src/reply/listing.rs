@@ -1,9 +1,9 @@
-//! What STAT, LIST and UIDL tell.
+//! What STAT, LIST, UIDL, LANG and AUTH tell.
 
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use mailwire_core::{Cursor, ParseError, Parsed, setters};
+use mailwire_core::{Cursor, ParseError, Parsed, sasl::Mechanism, setters};
 
 use super::Expected;
 use crate::{
@@ -11,7 +11,9 @@ use crate::{
     command::write_number,
     context::ParseContext,
     deviation,
-    types::{LineText, MessageNumber, UniqueId, find_break, is_blank, is_vchar, trim_end},
+    types::{
+        LanguageTag, LineText, MessageNumber, ReplyText, UniqueId, find_break, is_blank, is_vchar, trim_end,
+    },
 };
 
 /// How much is in the maildrop, without what is marked as deleted: the answer to STAT ([RFC 1939
@@ -54,6 +56,18 @@ pub struct UniqueIdListing {
     pub unique_id: UniqueId,
 }
 
+/// A language that a server has: a line of LANG, or its answer where it was chosen ([RFC 6856 section
+/// 3.2](https://www.rfc-editor.org/rfc/rfc6856#section-3.2)).
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct LanguageListing {
+    /// The language.
+    pub tag: LanguageTag,
+    /// Its name in the language itself, or, where it was chosen, a text in it: UTF-8, and it can be empty.
+    pub description: LineText,
+}
+
 /// One line of a listing.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +79,10 @@ pub enum Listing {
     UniqueId(UniqueIdListing),
     /// A line of CAPA.
     Capability(Capability),
+    /// A line of LANG.
+    Language(LanguageListing),
+    /// A line of AUTH without a mechanism.
+    Mechanism(Mechanism),
     /// A line of a command that this crate does not know.
     Other(LineText),
 }
@@ -105,6 +123,16 @@ impl UniqueIdListing {
     }
 }
 
+impl LanguageListing {
+    /// A language, and its name in itself. Control characters become `?`, and a space at the start is left out; what is
+    /// longer than 400 bytes is cut off.
+    #[must_use]
+    pub fn new(tag: LanguageTag, description: &str) -> Self {
+        let description = ReplyText::international(description.trim_start());
+        Self { tag, description: LineText::unchecked(description.into_text()) }
+    }
+}
+
 impl Listing {
     /// Reads a line of a listing, without its line end and without stuffing.
     ///
@@ -122,6 +150,14 @@ impl Listing {
             Expected::UniqueIdListing => context.parse(frame, |cursor| {
                 indented(cursor)?;
                 unique_id_listing(cursor).map(Self::UniqueId)
+            }),
+            Expected::Language => context.parse(frame, |cursor| {
+                indented(cursor)?;
+                language_listing(cursor).map(Self::Language)
+            }),
+            Expected::Mechanism => context.parse(frame, |cursor| {
+                indented(cursor)?;
+                mechanism(cursor).map(Self::Mechanism)
             }),
             Expected::Any if looks_like_scan_listing(frame) => {
                 Self::parse(frame, context.expecting(Expected::ScanListing))
@@ -151,6 +187,11 @@ impl Listing {
                 out.extend_from_slice(listing.unique_id.as_bytes());
             }
             Self::Capability(capability) => capability.write(out),
+            Self::Language(language) => {
+                out.extend_from_slice(language.tag.as_bytes());
+                write_rest(out, &language.description);
+            }
+            Self::Mechanism(mechanism) => out.extend_from_slice(mechanism.as_bytes()),
             Self::Other(line) => out.extend_from_slice(line.as_bytes()),
         }
     }
@@ -340,4 +381,47 @@ fn unique_id(cursor: &mut Cursor<'_>) -> Result<UniqueId, ParseError> {
         cursor.skip(usize::MAX);
     }
     Ok(UniqueId::unchecked(text))
+}
+
+/// ```text
+/// language-listing = language-tag [SP description]       ; RFC 6856 section 3.2
+/// ```
+pub(super) fn language_listing(cursor: &mut Cursor<'_>) -> Result<LanguageListing, ParseError> {
+    let start = cursor.offset();
+    let word = cursor.text_while1(is_vchar, "expected a language")?;
+    let tag = match LanguageTag::new(word.clone()) {
+        Ok(tag) => tag,
+        Err(invalid) => {
+            cursor.deviate_at(start.saturating_add(invalid.offset), deviation::ODD_LANGUAGE_TAG)?;
+            LanguageTag::unchecked(word)
+        }
+    };
+    if cursor.rest().iter().all(|&byte| is_blank(byte)) {
+        if !cursor.is_at_end() {
+            cursor.deviate(deviation::SPACE_BEFORE_LINE_END)?;
+            cursor.skip(usize::MAX);
+        }
+        return Ok(LanguageListing { tag, description: LineText::default() });
+    }
+    space(cursor, "a character that no language has")?;
+    let start = cursor.offset();
+    let description = rest_of_line(cursor)?;
+    if let Err(error) = core::str::from_utf8(description.as_bytes()) {
+        cursor.deviate_at(start.saturating_add(error.valid_up_to()), deviation::NOT_UTF_8)?;
+    }
+    Ok(LanguageListing { tag, description })
+}
+
+/// A line of AUTH without a mechanism: its name.
+fn mechanism(cursor: &mut Cursor<'_>) -> Result<Mechanism, ParseError> {
+    let start = cursor.offset();
+    let name = cursor.text_while1(is_vchar, "not a SASL mechanism name")?;
+    if !cursor.is_at_end() && cursor.rest().iter().all(|&byte| is_blank(byte)) {
+        cursor.deviate(deviation::SPACE_BEFORE_LINE_END)?;
+        cursor.skip(usize::MAX);
+    }
+    Mechanism::new(name.clone()).or_else(|invalid| {
+        cursor.deviate_at(start.saturating_add(invalid.offset), deviation::ODD_MECHANISM_NAME)?;
+        Mechanism::from_peer(name).map_err(|invalid| ParseError::new(start, invalid.reason))
+    })
 }

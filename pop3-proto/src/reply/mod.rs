@@ -10,10 +10,10 @@ mod write;
 pub use challenge::Challenge;
 pub use code::{ResponseCode, ResponseCodeKind};
 pub use greeting::Greeting;
-pub use listing::{DropListing, Listing, ScanListing, UniqueIdListing};
+pub use listing::{DropListing, LanguageListing, Listing, ScanListing, UniqueIdListing};
 pub use parse::Expected;
 
-use crate::types::{MessageNumber, ReplyText, UniqueId};
+use crate::types::{LanguageTag, MessageNumber, ReplyText, UniqueId};
 
 /// The longest status line that a server sends, in bytes with its line end ([RFC 1939 section
 /// 3](https://www.rfc-editor.org/rfc/rfc1939#section-3)).
@@ -53,7 +53,7 @@ pub enum Reply {
     },
     /// `+OK nn mm`, the answer to STAT.
     Drop(DropListing),
-    /// `+OK n ...`, the answer to LIST or UIDL of one message.
+    /// `+OK n ...`, the answer to LIST or UIDL of one message; `+OK tag ...`, the answer to LANG with a language.
     Listing(Listing),
 }
 
@@ -92,6 +92,12 @@ impl Reply {
     #[must_use]
     pub fn unique_id_listing(number: MessageNumber, unique_id: UniqueId) -> Self {
         Self::Listing(Listing::UniqueId(UniqueIdListing::new(number, unique_id)))
+    }
+
+    /// `+OK tag text`, the answer to LANG with a language: the tag of the one that was chosen, and a text in it.
+    #[must_use]
+    pub fn language(tag: LanguageTag, text: &str) -> Self {
+        Self::Listing(Listing::Language(LanguageListing::new(tag, text)))
     }
 
     /// Whether it is positive.

@@ -28,6 +28,10 @@ pub enum Expected {
     UniqueIdListing,
     /// A line of CAPA.
     Capability,
+    /// The answer to LANG with a language, or a line of LANG without one.
+    Language,
+    /// A line of AUTH without a mechanism.
+    Mechanism,
     /// The command is not known. In a status line two numbers alone are taken for a drop listing,
     /// all else for a text; in a listing two numbers are taken for a scan listing, a number and a
     /// word for a unique-id listing. For looking at recorded traffic.
@@ -36,12 +40,14 @@ pub enum Expected {
 
 impl Expected {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Status,
         Self::DropListing,
         Self::ScanListing,
         Self::UniqueIdListing,
         Self::Capability,
+        Self::Language,
+        Self::Mechanism,
         Self::Any,
     ];
 
@@ -62,6 +68,8 @@ impl Expected {
             Listing::Scan(_) => Self::ScanListing,
             Listing::UniqueId(_) => Self::UniqueIdListing,
             Listing::Capability(_) => Self::Capability,
+            Listing::Language(_) => Self::Language,
+            Listing::Mechanism(_) => Self::Mechanism,
             Listing::Other(_) => Self::Status,
         }
     }
@@ -121,8 +129,16 @@ fn reply(cursor: &mut Cursor<'_>, context: &ParseContext) -> Result<Reply, Parse
                 return listing::unique_id_answer(cursor, asked)
                     .map(|id| Reply::Listing(Listing::UniqueId(id)));
             }
+            Expected::Language if !cursor.is_at_end() => {
+                return listing::language_listing(cursor)
+                    .map(|language| Reply::Listing(Listing::Language(language)));
+            }
+            Expected::Language => {
+                cursor.deviate(deviation::MISSING_LANGUAGE_TAG)?;
+                false
+            }
             Expected::Any => looks_like_drop_listing(cursor.rest()),
-            Expected::Status | Expected::Capability => false,
+            Expected::Status | Expected::Capability | Expected::Mechanism => false,
         };
         if numbers {
             return listing::drop_listing(cursor).map(Reply::Drop);

@@ -7,7 +7,7 @@ use mailwire_core::{Channel, Dialect, Invalid, Text, dot::BareNewline, sasl::Mec
 
 use crate::{
     capability::{Capability, Tag},
-    command::{Foreign, Name},
+    command::Name,
     limits::Limits,
     types::{ApopTimestamp, Keyword, LineText, ReplyText},
 };
@@ -47,6 +47,12 @@ pub struct Config {
     pub auth_resp_code: bool,
     /// The text of IMPLEMENTATION, which is announced after the login.
     pub implementation: Option<LineText>,
+    /// How far UTF-8 is offered. Nothing by default: the application has to keep what it promises.
+    pub utf8: Utf8Offer,
+    /// Whether LANG is offered: the application then answers it.
+    pub lang: bool,
+    /// Whether the greeting offers XCLIENT, for a client that is a trusted proxy: the application then answers it.
+    pub xclient: bool,
     /// See [`more`](Self::more).
     more: Vec<Capability>,
     /// See [`extension_commands`](Self::extension_commands).
@@ -77,6 +83,9 @@ impl Config {
             resp_codes: true,
             auth_resp_code: true,
             implementation: None,
+            utf8: Utf8Offer::Nothing,
+            lang: false,
+            xclient: false,
             more: Vec::new(),
             extension_commands: Vec::new(),
             bare_newline: BareNewline::Normalize,
@@ -95,8 +104,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The machine announces one of them by itself, or cannot keep what it promises: UTF8, LANG, XCLIENT.
-    /// Nothing is changed.
+    /// The machine announces one of them by itself. Nothing is changed.
     pub fn set_more(&mut self, more: impl IntoIterator<Item = Capability>) -> Result<(), Invalid> {
         const WHAT: &str = "capability to be announced";
         let more: Vec<Capability> = more.into_iter().collect();
@@ -104,10 +112,9 @@ impl Config {
             let tag = capability.tag();
             let reason = match (capability, Tag::of(tag.as_bytes())) {
                 (Capability::LoginDelay { .. } | Capability::Expire { .. }, _) => continue,
-                (_, Some(Tag::Utf8 | Tag::Lang)) => CANNOT_BE_KEPT,
                 (_, Some(Tag::LoginDelay | Tag::Expire)) => "its parameters mean nothing",
                 (_, Some(_)) => "the machine announces it by itself",
-                _ if Foreign::of(tag.as_bytes()).is_some() => CANNOT_BE_KEPT,
+                _ if Name::of(tag.as_bytes()).is_some() => "the machine announces it by itself",
                 _ => continue,
             };
             return Err(Invalid::new(WHAT, 0, reason));
@@ -128,8 +135,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// One of them is known here, or changes the session so that the machine could not follow: UTF8, LANG,
-    /// XCLIENT. Nothing is changed.
+    /// One of them is known here. Nothing is changed.
     pub fn set_extension_commands(
         &mut self,
         names: impl IntoIterator<Item = Keyword>,
@@ -140,16 +146,25 @@ impl Config {
             if Name::of(name.as_bytes()).is_some() {
                 return Err(Invalid::new(WHAT, 0, "a command that is known by name"));
             }
-            if Foreign::of(name.as_bytes()).is_some() {
-                return Err(Invalid::new(WHAT, 0, CANNOT_BE_KEPT));
-            }
         }
         self.extension_commands = names;
         Ok(())
     }
 }
 
-const CANNOT_BE_KEPT: &str = "the machine cannot keep what it promises";
+/// How far a server offers UTF-8 ([RFC 6856 section 2](https://www.rfc-editor.org/rfc/rfc6856#section-2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Utf8Offer {
+    /// UTF8 is neither announced nor taken.
+    #[default]
+    Nothing,
+    /// `UTF8`. A client that has said it is given messages as they are; for others the application makes
+    /// header fields ASCII, or refuses the message with the code [`UTF8`](crate::ResponseCode::UTF8).
+    Messages,
+    /// `UTF8 USER`: names and passwords beyond ASCII, too, which the application prepares by SASLprep. Those that are
+    /// not UTF-8 are refused.
+    MessagesAndCredentials,
+}
 
 /// How long a client may be silent. The driver keeps the clock.
 #[non_exhaustive]

@@ -14,8 +14,8 @@ use crate::{
 /// What happened on a server's [`Connection`](super::Connection).
 ///
 /// `Command` and `Login` have to be answered; the next command is read after that. What the machine
-/// answers by itself does not come up here, unless something was odd about it: CAPA, NOOP, USER, and QUIT
-/// before the login.
+/// answers by itself does not come up here, unless something was odd about it: CAPA, AUTH alone, NOOP, USER,
+/// UTF8, and QUIT before the login.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {

@@ -49,20 +49,21 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
-pub use config::{Config, Timeouts};
+pub use config::{Config, Timeouts, Utf8Offer};
 pub use event::Event;
 use mailwire_core::{
-    Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState, machine, machine_methods,
-    private::Gate, sasl::Mechanism,
+    Error, Invalid, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongAnswer, WrongState, machine,
+    machine_methods, private::Gate, sasl::Mechanism,
 };
 use send::put_line;
 use state::{Current, Machine, Phase, Session, Stage};
 
 use crate::{
-    capability::Capabilities,
+    capability::{Capabilities, Capability},
     command::Effect,
-    reply::{Greeting, Listing, Reply},
+    reply::{Greeting, Listing, Reply, ResponseCode},
     state::State,
+    types::LanguageTag,
 };
 
 machine! {
@@ -77,6 +78,7 @@ impl Connection {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let mut greeting = Greeting::new(config.greeting.clone());
+        greeting.code = (config.xclient && config.resp_codes).then_some(ResponseCode::XCLIENT);
         if let Some(timestamp) = &config.apop {
             greeting = greeting.with_timestamp(timestamp);
         }
@@ -107,6 +109,30 @@ impl Connection {
         &self.0.session.capabilities
     }
 
+    /// Changes what [`Config::more`] has: EXPIRE and LOGIN-DELAY can be more exact after the login ([RFC 2449
+    /// section 6.5](https://www.rfc-editor.org/rfc/rfc2449#section-6.5)).
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::set_more`].
+    pub fn set_more(&mut self, more: impl IntoIterator<Item = Capability>) -> Result<(), Invalid> {
+        self.0.config.set_more(more)?;
+        self.0.announce();
+        Ok(())
+    }
+
+    /// Whether the client has said UTF8: header fields of messages may have text beyond ASCII.
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        self.0.session.utf8
+    }
+
+    /// The language that was chosen by LANG. Texts of replies may be UTF-8 then.
+    #[must_use]
+    pub fn language(&self) -> Option<&LanguageTag> {
+        self.0.session.language.as_ref()
+    }
+
     /// Answers a command. Where a message or lines follow a positive reply, they are sent next, and
     /// ended with [`finish_body`](Self::finish_body).
     ///
@@ -115,7 +141,7 @@ impl Connection {
     /// # Errors
     ///
     /// Hands the reply back if it is no answer to this command, or not one line of at most 512
-    /// octets of ASCII.
+    /// octets of ASCII; or of UTF-8, where the client has said UTF8 or chosen a language.
     pub fn reply(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
         match self.0.permits_reply(ticket, &reply) {
             Ok(()) => {
@@ -201,7 +227,7 @@ impl Connection {
         Ok(length)
     }
 
-    /// Sends one line of the answer to LIST or UIDL, or to an application's own command.
+    /// Sends one line of the answer to LIST, UIDL or LANG, or to an application's own command.
     ///
     /// # Errors
     ///

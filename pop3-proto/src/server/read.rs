@@ -146,13 +146,21 @@ impl Machine {
                 Ok(answered(Command::Noop, deviations))
             }
             Command::Capa => {
-                if deviations.iter().any(|found| found.name == deviation::AUTH_FOR_CAPA) {
-                    self.put_mechanisms();
-                } else {
-                    self.put_capabilities();
-                }
+                self.put_capabilities();
                 self.idle_command()?;
                 Ok(answered(Command::Capa, deviations))
+            }
+            Command::AuthList => {
+                self.put_mechanisms();
+                self.idle_command()?;
+                Ok(answered(Command::AuthList, deviations))
+            }
+            Command::Utf8 => {
+                self.session.utf8 = true;
+                self.announce();
+                self.put_status(Reply::ok("UTF-8 mode"));
+                self.idle_command()?;
+                Ok(answered(Command::Utf8, deviations))
             }
             Command::User(name) => {
                 // Alike for every name: who exists is nobody's business.

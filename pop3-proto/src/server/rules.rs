@@ -10,7 +10,7 @@ use mailwire_core::{
 };
 
 use super::{
-    Config,
+    Config, Utf8Offer,
     state::{Current, Machine, Phase, Stage},
 };
 use crate::{
@@ -26,13 +26,18 @@ impl Config {
     }
 
     /// What is announced in this state.
-    pub(super) fn announced(&self, tls: bool, state: State) -> Capabilities {
+    pub(super) fn announced(&self, tls: bool, state: State, utf8: bool) -> Capabilities {
         let policy = self.policy(tls);
         let mechanisms: Vec<Mechanism> =
             self.mechanisms.iter().filter(|mechanism| policy.permits(mechanism)).cloned().collect();
         let implementation = self.implementation.clone().filter(|_| state == State::Transaction);
-        // STLS is announced only where it is permitted (RFC 2595 section 4).
-        let stls = self.channel == Channel::StartTls && !tls && state == State::Authorization;
+        // STLS is announced only where it is permitted (RFC 2595 section 4, RFC 6856 section 2.1).
+        let stls = self.channel == Channel::StartTls && !tls && state == State::Authorization && !utf8;
+        let user = match self.utf8 {
+            Utf8Offer::Nothing => None,
+            Utf8Offer::Messages => Some(false),
+            Utf8Offer::MessagesAndCredentials => Some(true),
+        };
         [
             self.top.then_some(Capability::Top),
             self.uidl.then_some(Capability::Uidl),
@@ -42,6 +47,8 @@ impl Config {
             stls.then_some(Capability::Stls),
             (self.user && policy.permits_password()).then_some(Capability::User),
             (!mechanisms.is_empty()).then_some(Capability::Sasl(mechanisms)),
+            user.map(|user| Capability::Utf8 { user }),
+            self.lang.then_some(Capability::Lang),
             implementation.map(Capability::Implementation),
         ]
         .into_iter()
@@ -76,7 +83,15 @@ impl Machine {
                     NEEDS_TLS
                 }
             }
+            Command::Stls if self.session.utf8 => Err("not after UTF8"),
             Command::User(_) | Command::Pass(_) if self.config.user && !offered => NEEDS_TLS,
+            Command::Pass(password)
+                if self.config.utf8 == Utf8Offer::MessagesAndCredentials
+                    && core::str::from_utf8(password.expose()).is_err() =>
+            {
+                Err("the password is not UTF-8")
+            }
+            Command::Xclient(_) if !(self.config.xclient && self.config.resp_codes) => NOT_OFFERED,
             Command::Apop { .. } if self.config.apop.is_none() => NOT_OFFERED,
             Command::Other { keyword, .. } if !self.config.extension_commands().contains(keyword) => {
                 Err("unknown command")
@@ -119,10 +134,16 @@ impl Machine {
             (Reply::Listing(Listing::UniqueId(id)), Expected::UniqueIdListing) => {
                 Some(id.number) == current.number
             }
+            (Reply::Listing(Listing::Language(_)), expected) => expected == Expected::Language,
             (Reply::Ok { .. }, expected) => expected == Expected::Status,
             _ => false,
         };
-        if fits { permits_status_line(reply) } else { Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand)) }
+        let utf8 = current.rules.effect == Effect::Lang && reply.is_ok();
+        if fits {
+            self.permits_status_line(reply, utf8)
+        } else {
+            Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand))
+        }
     }
 
     /// Whether a challenge is due from the application.
@@ -153,6 +174,11 @@ impl Machine {
         if !current.own && Expected::of_line(line) != current.rules.lines {
             return Err(Misuse::WrongAnswer(WrongAnswer::OtherCommand));
         }
+        if let Listing::Language(language) = line
+            && core::str::from_utf8(language.description.as_bytes()).is_err()
+        {
+            return Err(Misuse::WrongAnswer(WrongAnswer::NotAscii));
+        }
         if self.output.is_full() {
             return Err(Misuse::Full { limit: self.output.limit() });
         }
@@ -173,7 +199,7 @@ impl Machine {
         if reply.is_ok() {
             return Err(Misuse::WrongAnswer(WrongAnswer::NotGoodbye));
         }
-        permits_status_line(reply)
+        self.permits_status_line(reply, false)
     }
 
     /// The command was given.
@@ -198,7 +224,30 @@ impl Machine {
 
     /// Something that is announced may have changed.
     pub(super) fn announce(&mut self) {
-        self.session.capabilities = self.config.announced(self.session.tls, self.session.state);
+        self.session.capabilities =
+            self.config.announced(self.session.tls, self.session.state, self.session.utf8);
+    }
+
+    /// Whether a reply is one line of at most 512 octets of ASCII; of UTF-8 where `utf8` or the session says so.
+    fn permits_status_line(&self, reply: &Reply, utf8: bool) -> Result<(), Misuse> {
+        let (code, text) = match reply {
+            Reply::Ok { code, text } | Reply::Err { code, text } => (code.as_ref(), text.as_bytes()),
+            Reply::Drop(listing) => (None, listing.rest.as_bytes()),
+            Reply::Listing(Listing::Language(language)) => (None, language.description.as_bytes()),
+            Reply::Listing(_) => (None, &[][..]),
+        };
+        let utf8 = utf8 || self.session.utf8 || self.session.language.is_some();
+        if !(text.is_ascii() || utf8 && core::str::from_utf8(text).is_ok()) {
+            return Err(Misuse::WrongAnswer(WrongAnswer::NotAscii));
+        }
+        let code = match reply {
+            Reply::Listing(Listing::Language(language)) => language.tag.as_bytes().len().saturating_add(1),
+            _ => code.map_or(0, |code| code.as_text().len().saturating_add(3)),
+        };
+        if text.len().saturating_add(code).saturating_add("-ERR \r\n".len()) > MAX_STATUS_LINE {
+            return Err(Misuse::WrongAnswer(WrongAnswer::TooLong { limit: 512 }));
+        }
+        Ok(())
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -212,21 +261,4 @@ pub(super) enum Then {
     GoOn,
     LoginFailed,
     Close,
-}
-
-/// Whether a reply is one line of at most 512 octets of ASCII.
-fn permits_status_line(reply: &Reply) -> Result<(), Misuse> {
-    let (code, text) = match reply {
-        Reply::Ok { code, text } | Reply::Err { code, text } => (code.as_ref(), text.as_bytes()),
-        Reply::Drop(listing) => (None, listing.rest.as_bytes()),
-        Reply::Listing(_) => (None, &[][..]),
-    };
-    if !text.is_ascii() {
-        return Err(Misuse::WrongAnswer(WrongAnswer::NotAscii));
-    }
-    let code = code.map_or(0, |code| code.as_text().len().saturating_add(3));
-    if text.len().saturating_add(code).saturating_add("-ERR \r\n".len()) > MAX_STATUS_LINE {
-        return Err(Misuse::WrongAnswer(WrongAnswer::TooLong { limit: 512 }));
-    }
-    Ok(())
 }

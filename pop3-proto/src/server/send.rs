@@ -10,13 +10,16 @@ use super::{
 };
 use crate::{
     command::Follows,
-    reply::{Challenge, Reply},
+    reply::{Challenge, Listing, Reply},
 };
 
 impl Machine {
     /// Answers the command.
     pub(super) fn put_reply(&mut self, reply: Reply) {
         let ok = reply.is_ok();
+        if let Reply::Listing(Listing::Language(language)) = &reply {
+            self.session.language = Some(language.tag.compact());
+        }
         self.put_status(reply);
         let Some(current) = &self.session.current else { return };
         let (rules, number) = (current.rules, current.number);

@@ -7,7 +7,7 @@ use crate::{
     capability::Capabilities,
     command::{Command, Rules},
     state::State,
-    types::{MessageNumber, UserName},
+    types::{LanguageTag, MessageNumber, UserName},
 };
 
 /// All that a server is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
@@ -57,6 +57,10 @@ pub(super) struct Session {
     /// The name of the USER that stood in the line before.
     pub(super) user: Option<UserName>,
     pub(super) current: Option<Current>,
+    /// The client has said UTF8.
+    pub(super) utf8: bool,
+    /// The language that LANG has chosen.
+    pub(super) language: Option<LanguageTag>,
     /// Commands in a row that led nowhere.
     pub(super) idle_commands: usize,
 }
@@ -69,9 +73,11 @@ impl Session {
             state,
             phase: Phase::Running,
             framer: LineFramer::new(),
-            capabilities: config.announced(tls, state),
+            capabilities: config.announced(tls, state, false),
             user: None,
             current: None,
+            utf8: false,
+            language: None,
             idle_commands: 0,
         }
     }

@@ -2,6 +2,7 @@
 
 mod apop;
 mod keyword;
+mod language;
 mod line_text;
 mod message_number;
 mod password;
@@ -11,6 +12,7 @@ mod user_name;
 
 pub use apop::{ApopDigest, ApopTimestamp};
 pub use keyword::Keyword;
+pub use language::{LanguageRange, LanguageTag};
 pub use line_text::LineText;
 pub use message_number::MessageNumber;
 pub use password::Password;

@@ -1,6 +1,6 @@
 //! The human-readable part of a status line.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 use mailwire_core::{Invalid, Text, private::check_text, text_newtype};
 
@@ -12,6 +12,9 @@ text_newtype! {
     #[derive(Default)]
     pub struct ReplyText: bytes;
 }
+
+/// Bytes of a text that is made to fit, so that a response code has room beside it.
+const LENGTH: usize = 400;
 
 impl ReplyText {
     /// A text.
@@ -39,7 +42,6 @@ impl ReplyText {
     /// ```
     #[must_use]
     pub fn lossy(text: &str) -> Self {
-        const LENGTH: usize = 400;
         let fits = |byte| matches!(byte, b' '..=b'~');
         // Nearly all are fit as they are, and a copy is cheap (hostile/pop3-server-commands).
         if text.len() <= LENGTH && text.bytes().all(fits) && !text.starts_with('[') {
@@ -54,6 +56,27 @@ impl ReplyText {
             *first = b'(';
         }
         Self(Text::from(bytes))
+    }
+
+    /// A text of UTF-8, for a client that has chosen a language or the UTF-8 mode ([RFC 6856 section
+    /// 3.2](https://www.rfc-editor.org/rfc/rfc6856#section-3.2)): as [`lossy`](Self::lossy), but what is beyond ASCII
+    /// stays. It is cut off at 400 bytes.
+    ///
+    /// ```
+    /// use mailwire_pop3::ReplyText;
+    /// assert_eq!(ReplyText::international("zu groß\n").to_string(), "zu groß?");
+    /// ```
+    #[must_use]
+    pub fn international(text: &str) -> Self {
+        let fits = |c: char| if c.is_control() { '?' } else { c };
+        let mut kept = String::new();
+        for c in text.chars().map(fits) {
+            if kept.len() + c.len_utf8() > LENGTH {
+                break;
+            }
+            kept.push(if kept.is_empty() && c == '[' { '(' } else { c });
+        }
+        Self(Text::from(kept))
     }
 
     /// Whether there is nothing.

@@ -1,0 +1,116 @@
+//! Which commands, capabilities and response codes are supported, and how far: [`EXTENSIONS`].
+
+/// How far one role supports an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Support {
+    /// The name is recognized, or carried as it came; nothing else.
+    Nothing,
+    /// Commands and replies have types, are read and written; the rest is the application's.
+    Values,
+    /// All of it works: values, machine, a call of `mailwire-transport`'s client, or its server over
+    /// `mailwire-store`.
+    Whole,
+}
+
+/// Tells of one extension how far it is supported.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Extension {
+    /// How much a general library needs it: 1, every library; 2, most applications gain by it; 3, some do;
+    /// 4, hardly any.
+    pub priority: u8,
+    /// The tag in the answer to CAPA; for what has none, the name of the command.
+    pub name: &'static str,
+    /// What defines it.
+    pub document: &'static str,
+    /// How far a client has it.
+    pub client: Support,
+    /// How far a server has it.
+    pub server: Support,
+    /// What it brings; and, unless all works, what is missing.
+    pub about: &'static str,
+    /// The tests that show it, each as `file::function`, in the repository.
+    pub tests: &'static [&'static str],
+}
+
+macro_rules! extensions {
+    ($($priority:literal $name:literal in $document:literal: $client:ident $server:ident
+        $about:literal [$($test:literal),* $(,)?])*) => {
+        /// All extensions that are known to be in use, by [priority](Extension::priority).
+        ///
+        /// | | capability | defined in | client | server | what it brings |
+        /// | --- | --- | --- | --- | --- | --- |
+        $(#[doc = concat!("| ", $priority, " | `", $name, "` | ", $document, " | ",
+            stringify!($client), " | ", stringify!($server), " | ", $about, " |")])*
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use mailwire_pop3::support::{EXTENSIONS, Support};
+        ///
+        /// let stls = EXTENSIONS.iter().find(|extension| extension.name == "STLS").unwrap();
+        /// assert_eq!((stls.client, stls.server), (Support::Whole, Support::Whole));
+        /// ```
+        pub const EXTENSIONS: &[Extension] = &[$(Extension {
+            priority: $priority,
+            name: $name,
+            document: $document,
+            client: Support::$client,
+            server: Support::$server,
+            about: $about,
+            tests: &[$($test),*],
+        }),*];
+    };
+}
+
+// What is not whole says after a semicolon what is missing.
+extensions! {
+    1 "CAPA" in "RFC 2449": Whole Whole
+        "what a server offers, which changes with TLS and the login"
+        ["pop3-proto/tests/extensions.rs::capabilities_change_with_the_state", "mail-store/tests/pop3.rs::keeps_and_deletes_over_every_kind_of_tls"]
+    1 "USER" in "RFC 1939": Whole Whole
+        "USER and PASS"
+        ["mail-store/tests/pop3.rs::logs_in_by_every_mechanism"]
+    1 "TOP" in "RFC 1939": Whole Whole
+        "the header of a message, and its first lines"
+        ["mail-store/tests/pop3.rs::keeps_and_deletes_over_every_kind_of_tls"]
+    1 "UIDL" in "RFC 1939": Whole Whole
+        "names of messages that stay"
+        ["mail-store/tests/pop3.rs::keeps_and_deletes_over_every_kind_of_tls"]
+    1 "SASL" in "RFC 5034": Whole Whole
+        "AUTH, with its first message where it fits; AUTH alone lists the mechanisms"
+        ["mail-store/tests/pop3.rs::logs_in_by_every_mechanism", "pop3-proto/tests/extensions.rs::auth_alone_lists_mechanisms"]
+    1 "STLS" in "RFC 2595": Whole Whole
+        "TLS on a connection that began in clear"
+        ["mail-store/tests/pop3.rs::keeps_and_deletes_over_every_kind_of_tls", "mail-store/tests/pop3.rs::bytes_after_stls_are_refused_by_the_server"]
+    1 "RESP-CODES" in "RFC 2449": Whole Whole
+        "reasons that programs read"
+        ["pop3-proto/tests/extensions.rs::codes_are_hierarchical"]
+    1 "AUTH-RESP-CODE" in "RFC 3206": Whole Whole
+        "a refusal says whether the credentials are wrong"
+        ["mail-store/tests/pop3.rs::wrong_names_and_wrong_passwords_are_the_same"]
+    1 "PIPELINING" in "RFC 2449": Whole Whole
+        "commands that do not wait"
+        ["mail-transport/tests/pop3_client.rs::many_at_once"]
+    2 "APOP" in "RFC 1939": Whole Whole
+        "a login that does not show the password; MD5 protects it, so it is not offered unless asked for"
+        ["mail-transport/tests/pop3_client.rs::logs_in_the_best_way"]
+    2 "IMPLEMENTATION" in "RFC 2449": Whole Whole
+        "which software it is, told after the login"
+        ["pop3-proto/tests/extensions.rs::capabilities_change_with_the_state"]
+    2 "EXPIRE" in "RFC 2449": Values Values
+        "for how long messages stay; the application has to do what it says" []
+    2 "LOGIN-DELAY" in "RFC 2449": Values Values
+        "how often a user may log in; the application has to do what it says" []
+    2 "UTF8" in "RFC 6856": Values Values
+        "header fields, names and passwords beyond ASCII; there is no call and no service for it yet" []
+    3 "LANG" in "RFC 6856": Values Values
+        "texts in other languages; there is no call and no service for it yet" []
+    3 "XCLIENT" in "Dovecot": Values Values
+        "a trusted proxy tells who its client is; what the connection is then taken for is the application's"
+        ["pop3-proto/tests/extensions.rs::a_proxy_tells_who_its_client_is"]
+    4 "XOIP" in "draft": Nothing Nothing
+        "a proxy tells its client's address; the tag is carried as it came" []
+    4 "X-GOOGLE-RICO" in "Gmail": Nothing Nothing
+        "not documented; the tag is carried as it came" []
+}
