@@ -66,6 +66,28 @@ impl Refused {
         Self { command, kind, code, text: beginning(text.as_bytes(), Self::KEPT), oauth: None }
     }
 
+    /// Returns the refusal as the reply of SMTP that it was, with an enhanced code and the beginning of the text: it
+    /// can be asked what it is about.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use mailwire_transport::{Refused, RefusedKind};
+    /// let refused = Refused::new("RCPT", RefusedKind::Smtp(552), Some("5.2.2".into()), "Over quota".into());
+    /// assert!(refused.reply().is_some_and(|reply| reply.is_mailbox_full()));
+    /// ```
+    #[cfg(feature = "smtp")]
+    #[must_use]
+    pub fn reply(&self) -> Option<mailwire_smtp::Reply> {
+        use mailwire_smtp::{Reply, ReplyCode};
+        let RefusedKind::Smtp(code) = self.kind else { return None };
+        let code = ReplyCode::new(code)?;
+        let text = self.text.as_bytes().utf8_chunks().map(|chunk| chunk.valid()).collect::<String>();
+        let enhanced = self.code.as_ref().and_then(Text::as_str);
+        let reply = enhanced.and_then(|enhanced| Reply::reject(code.get(), enhanced, &text).ok());
+        Some(reply.unwrap_or_else(|| Reply::new(code, &text)))
+    }
+
     /// Whether the server said, by its code, that the same may succeed later; or that it ends the
     /// connection, so that another one may do.
     #[must_use]

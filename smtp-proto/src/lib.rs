@@ -81,7 +81,9 @@ pub use command::{Auth, Command, Mail, Rcpt};
 pub use context::ParseContext;
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
 pub use limits::Limits;
-pub use reply::{EnhancedCode, Reply, ReplyCode, ReplyFrame, ReplyFramer, ReplyLines};
+pub use reply::{
+    EnhancedCode, EnhancedStatus, Reply, ReplyCode, ReplyFrame, ReplyFramer, ReplyLines, Subject,
+};
 pub use state::State;
 pub use types::{
     AddressLiteral, Argument, BodyType, Domain, EhloName, ForwardPath, Host, Keyword, LocalPart, Mailbox,

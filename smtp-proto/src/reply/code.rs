@@ -1,6 +1,8 @@
 //! Reply codes and enhanced status codes.
 
-use core::{fmt, num::NonZeroU8};
+use core::{fmt, num::NonZeroU8, str::FromStr};
+
+use mailwire_core::Invalid;
 
 /// The three digits of a reply ([RFC 5321 section
 /// 4.2.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1)).
@@ -25,21 +27,42 @@ impl ReplyCode {
     pub const FORWARDED: Self = Self(251);
     /// Not verified, but accepted.
     pub const CANNOT_VERIFY: Self = Self(252);
+    /// So many messages wait, and are being sent ([RFC 1985](https://www.rfc-editor.org/rfc/rfc1985)).
+    pub const PENDING_STARTED: Self = Self(253);
     /// A SASL challenge ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)).
     pub const CHALLENGE: Self = Self(334);
+    /// A reply for each recipient follows, and then one for the message (PRDR).
+    pub const RECIPIENT_REPLIES_FOLLOW: Self = Self(353);
     /// Send the message.
     pub const START_INPUT: Self = Self(354);
+    /// Send the message from this byte on ([RFC 1845](https://www.rfc-editor.org/rfc/rfc1845)).
+    pub const RESTART_OFFSET: Self = Self(355);
     /// The server closes the connection.
     pub const UNAVAILABLE: Self = Self(421);
+    /// A password is to be given once by another mechanism: only the table of [RFC
+    /// 5248](https://www.rfc-editor.org/rfc/rfc5248) has it. See [`PASSWORD_TRANSITION`](Self::PASSWORD_TRANSITION).
+    pub const PASSWORD_NEEDED: Self = Self(422);
+    /// The command is not valid now: only the table of [RFC 5248](https://www.rfc-editor.org/rfc/rfc5248) has it.
+    pub const NOT_NOW: Self = Self(430);
+    /// A password is to be given once by another mechanism ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)).
+    pub const PASSWORD_TRANSITION: Self = Self(432);
     /// The mailbox is busy, or policy says so.
     pub const MAILBOX_BUSY: Self = Self(450);
     /// A local error.
     pub const LOCAL_ERROR: Self = Self(451);
     /// Too many recipients, or no room.
     pub const INSUFFICIENT_STORAGE: Self = Self(452);
+    /// No mail waits for the client ([RFC 2645](https://www.rfc-editor.org/rfc/rfc2645)).
+    pub const NO_MAIL_WAITING: Self = Self(453);
     /// Temporary failure of authentication or of TLS ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954),
     /// [RFC 3207](https://www.rfc-editor.org/rfc/rfc3207)).
     pub const TEMPORARY_FAILURE: Self = Self(454);
+    /// The parameters of MAIL or RCPT cannot be obeyed now.
+    pub const PARAMETERS_UNAVAILABLE: Self = Self(455);
+    /// Messages for this node cannot be queued ([RFC 1985](https://www.rfc-editor.org/rfc/rfc1985)).
+    pub const CANNOT_QUEUE: Self = Self(458);
+    /// The client may not ask for this node ([RFC 1985](https://www.rfc-editor.org/rfc/rfc1985)).
+    pub const NODE_NOT_ALLOWED: Self = Self(459);
     /// Unknown command.
     pub const UNRECOGNIZED: Self = Self(500);
     /// Wrong arguments.
@@ -52,12 +75,27 @@ impl ReplyCode {
     pub const PARAMETER_NOT_IMPLEMENTED: Self = Self(504);
     /// The host accepts no mail ([RFC 7504](https://www.rfc-editor.org/rfc/rfc7504)).
     pub const NO_MAIL: Self = Self(521);
+    /// Encryption is needed ([RFC 5248](https://www.rfc-editor.org/rfc/rfc5248)).
+    pub const ENCRYPTION_NEEDED: Self = Self(523);
+    /// The mechanism needs encryption ([RFC 5248](https://www.rfc-editor.org/rfc/rfc5248)).
+    pub const MECHANISM_NEEDS_ENCRYPTION: Self = Self(524);
+    /// The user's account is closed ([RFC 5248](https://www.rfc-editor.org/rfc/rfc5248)).
+    pub const ACCOUNT_DISABLED: Self = Self(525);
     /// TLS or authentication is required.
     pub const REQUIRED: Self = Self(530);
+    /// The client may not do this ([RFC 5248](https://www.rfc-editor.org/rfc/rfc5248)).
+    pub const NOT_AUTHORIZED: Self = Self(533);
+    /// The mechanism is too weak for this user ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)).
+    pub const MECHANISM_TOO_WEAK: Self = Self(534);
     /// Wrong credentials ([RFC 4954](https://www.rfc-editor.org/rfc/rfc4954)).
     pub const BAD_CREDENTIALS: Self = Self(535);
+    /// The mechanism needs encryption: historic, for [`ENCRYPTION_NEEDED`](Self::ENCRYPTION_NEEDED) ([RFC 4954 section
+    /// 6](https://www.rfc-editor.org/rfc/rfc4954#section-6)).
+    pub const ENCRYPTION_REQUIRED: Self = Self(538);
     /// No such mailbox, or policy says so.
     pub const MAILBOX_UNAVAILABLE: Self = Self(550);
+    /// The user is elsewhere.
+    pub const NOT_LOCAL: Self = Self(551);
     /// Too large.
     pub const TOO_LARGE: Self = Self(552);
     /// The mailbox's name is not allowed.
@@ -66,6 +104,8 @@ impl ReplyCode {
     pub const FAILED: Self = Self(554);
     /// The parameters of MAIL or RCPT are not known.
     pub const BAD_PARAMETERS: Self = Self(555);
+    /// The recipient's domain accepts no mail ([RFC 7504](https://www.rfc-editor.org/rfc/rfc7504)).
+    pub const DOMAIN_TAKES_NO_MAIL: Self = Self(556);
 
     /// A code of three digits of which the first is 2 to 5 and the second 0 to 5.
     ///
@@ -129,10 +169,10 @@ impl ReplyCode {
 }
 
 impl TryFrom<u16> for ReplyCode {
-    type Error = mailwire_core::Invalid;
+    type Error = Invalid;
 
     fn try_from(code: u16) -> Result<Self, Self::Error> {
-        Self::new(code).ok_or(mailwire_core::Invalid::new("reply code", 0, "expected 2xx to 5xx"))
+        Self::new(code).ok_or(Invalid::new("reply code", 0, "expected 2xx to 5xx"))
     }
 }
 
@@ -161,20 +201,28 @@ impl EnhancedCode {
         }
     }
 
+    /// One of the registry, whose numbers are right; `class` is not 0.
+    pub(super) const fn registered(class: u8, (subject, detail): (u16, u16)) -> Self {
+        let class = match NonZeroU8::new(class) {
+            Some(class) => class,
+            None => NonZeroU8::MIN,
+        };
+        Self { class, subject, detail }
+    }
+
     /// 2: success, 4: not now, 5: not ever.
     #[must_use]
     pub const fn class(self) -> u8 {
         self.class.get()
     }
 
-    /// What it is about: 1 the address, 2 the mailbox, 3 the system, 4 the network, 5 the protocol,
-    /// 6 the content, 7 security or policy.
+    /// What it is about, as [`Subject`](super::Subject) has it.
     #[must_use]
     pub const fn subject(self) -> u16 {
         self.subject
     }
 
-    /// What exactly.
+    /// What exactly, as [`EnhancedStatus`](super::EnhancedStatus) has it.
     #[must_use]
     pub const fn detail(self) -> u16 {
         self.detail
@@ -242,6 +290,20 @@ fn number(text: &[u8], mut at: usize) -> Option<(u16, usize)> {
         at += 1;
     }
     (at > start).then_some((value, at))
+}
+
+impl FromStr for EnhancedCode {
+    type Err = Invalid;
+
+    /// Reads `5.1.1`.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match Self::at_start(text.as_bytes()) {
+            Some((code, length)) if usize::from(length) == text.len() => Ok(code),
+            _ => {
+                Err(Invalid::new("enhanced code", 0, "expected 2, 4 or 5 and two numbers, with dots between"))
+            }
+        }
+    }
 }
 
 impl fmt::Display for EnhancedCode {

@@ -3,7 +3,9 @@
 mod code;
 mod frame;
 mod lines;
+mod meaning;
 mod parse;
+mod status;
 mod write;
 
 use alloc::vec::Vec;
@@ -16,6 +18,7 @@ pub use frame::{ReplyFrame, ReplyFramer};
 pub use lines::ReplyLines;
 use lines::Written;
 pub(crate) use parse::has_code;
+pub use status::{EnhancedStatus, Subject};
 pub(crate) use write::write_line;
 
 /// A reply of a server: a code, perhaps an enhanced code, and one or more lines of text
@@ -93,6 +96,39 @@ impl Reply {
     pub fn with_enhanced(mut self, subject: u16, detail: u16) -> Self {
         self.enhanced = EnhancedCode::new(self.code.class(), subject, detail);
         self
+    }
+
+    /// A refusal of a 4yz or 5yz code, an enhanced code and a text, which is treated as by [`new`](Self::new). Where
+    /// the registry's own reply code will do, [`EnhancedStatus::reject`] and [`EnhancedStatus::defer`] cannot fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_smtp::Reply;
+    ///
+    /// let reply = Reply::reject(550, "5.1.1", "No such user here")?;
+    /// assert!(reply.is_permanent_failure() && reply.is_unknown_recipient());
+    /// assert!(Reply::reject(451, "5.1.1", "Which now?").is_err());
+    /// # Ok::<(), mailwire_smtp::Invalid>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A code that refuses nothing; an enhanced code that is none, or is of another class ([RFC 2034 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc2034#section-4)).
+    pub fn reject(code: u16, enhanced: &str, text: &str) -> Result<Self, Invalid> {
+        let code = ReplyCode::try_from(code)?;
+        let enhanced: EnhancedCode = enhanced.parse()?;
+        match code.class() {
+            4 | 5 if code.class() == enhanced.class() => Ok(Self::with_code(code, enhanced, text)),
+            4 | 5 => Err(Invalid::new("enhanced code", 0, "another class than the reply's")),
+            _ => Err(Invalid::new("reply code", 0, "expected 4xx or 5xx")),
+        }
+    }
+
+    /// A reply of one line, with an enhanced code of the reply's class.
+    pub(crate) fn with_code(code: ReplyCode, enhanced: EnhancedCode, text: &str) -> Self {
+        Self { code, enhanced: Some(enhanced), text: Written::made(printable(text), 0) }
     }
 
     /// A reply of the program's own: code, enhanced subject and detail, text.
