@@ -47,7 +47,11 @@ fn command(group: String, title: &str, wire: &'static [u8]) -> Group {
         }
         (Command::Rcpt(rcpt), Request::Rcpt { to }) => {
             assert_eq!(rcpt.to.mailbox().expect("a mailbox").as_str(), to.address);
-            assert_eq!(rcpt.other.is_empty(), to.flags == 0 && to.orcpt.is_none());
+            let dsn = rcpt.parameters();
+            assert_eq!(
+                (dsn.notify.is_none(), dsn.original_recipient.is_none()),
+                (to.flags == 0, to.orcpt.is_none())
+            );
         }
         other => panic!("not the same: {other:?}"),
     }

@@ -8,7 +8,7 @@ use mailwire_core::Text;
 use crate::{
     AddressLiteral, Argument, Auth, BodyType, Capabilities, Capability, Command, Domain, EhloName,
     ForwardPath, Host, Keyword, Mail, Mailbox, OtherCapability, Parameter, ParameterValue, Rcpt, Reply,
-    ReplyCode, ReversePath, Submitter, Verb,
+    ReplyCode, ReversePath, Submitter, Verb, extensions::Rare,
 };
 
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -111,15 +111,31 @@ arbitrary!(Argument, |u| {
 });
 arbitrary!(Verb, |u| valid(Self::try_from(alloc::format!("X{}", word(u, LETTERS, 0..=8)?))));
 arbitrary!(Auth, |u| Ok(Self { mechanism: u.arbitrary()?, initial: u.arbitrary()? }));
+/// Printable ASCII of a length within `range`.
+pub(crate) fn ascii(u: &mut Unstructured<'_>, range: core::ops::RangeInclusive<usize>) -> Result<String> {
+    let length = u.int_in_range(range)?;
+    (0..length).map(|_| u.int_in_range(b' '..=b'~').map(char::from)).collect()
+}
+
+impl<'a, T: Default + Arbitrary<'a>> Arbitrary<'a> for Rare<T> {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let mut rare = Self::NONE;
+        if u.ratio(1, 2)? {
+            *rare.get_mut() = u.arbitrary()?;
+        }
+        Ok(rare)
+    }
+}
+
 arbitrary!(Mail, |u| Ok(Self {
     from: u.arbitrary()?,
     size: u.arbitrary()?,
     body: u.arbitrary()?,
     smtp_utf8: u.arbitrary()?,
     auth: u.arbitrary()?,
-    other: u.arbitrary()?,
+    rare: u.arbitrary()?,
 }));
-arbitrary!(Rcpt, |u| Ok(Self { to: u.arbitrary()?, other: u.arbitrary()? }));
+arbitrary!(Rcpt, |u| Ok(Self { to: u.arbitrary()?, rare: u.arbitrary()? }));
 arbitrary!(Command, |u| Ok(match u.int_in_range(0..=14)? {
     0 => Self::Ehlo(u.arbitrary()?),
     1 => Self::Helo(u.arbitrary()?),
@@ -152,7 +168,7 @@ arbitrary!(Reply, |u| {
         _ => reply,
     })
 });
-arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=10)? {
+arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=11)? {
     0 => Self::Pipelining,
     1 => Self::Size(u.arbitrary()?),
     2 => Self::EightBitMime,
@@ -163,6 +179,7 @@ arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=10)? {
     7 => Self::Vrfy,
     8 => Self::Expn,
     9 => Self::Help,
+    10 => Self::Dsn,
     _ => {
         let other = valid(OtherCapability::new(u.arbitrary()?))?;
         Self::Other(valid(other.with_parameters(word(u, LETTERS, 0..=8)?))?)

@@ -70,6 +70,7 @@ mod command;
 mod context;
 pub mod deviation;
 mod error;
+pub mod extensions;
 mod limits;
 mod reply;
 pub mod server;
@@ -80,6 +81,7 @@ pub use capability::{Capabilities, CapabilitiesIter, Capability, OtherCapability
 pub use command::{Auth, Command, Mail, Rcpt};
 pub use context::ParseContext;
 pub use error::{Error, Invalid, Misuse, ParseError, SendError};
+pub use extensions::{MailParameters, RcptParameters};
 pub use limits::Limits;
 pub use reply::{
     EnhancedCode, EnhancedStatus, Reply, ReplyCode, ReplyFrame, ReplyFramer, ReplyLines, Subject,

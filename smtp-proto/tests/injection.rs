@@ -62,7 +62,7 @@ fn a_quoted_local_part_is_one_address() {
         };
         assert_eq!(rcpt.to.mailbox(), Some(&mailbox));
         assert_eq!(mailbox.unquoted_local_part(), local_part);
-        assert!(rcpt.other.is_empty());
+        assert!(rcpt.parameters().other.is_empty());
     }
 }
 

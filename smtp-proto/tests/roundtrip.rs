@@ -50,7 +50,7 @@ fn mail() -> impl Strategy<Value = Command> {
             mail.body = body;
             mail.smtp_utf8 = smtp_utf8;
             mail.auth = auth.map(|auth| auth.map_or(Submitter::Unknown, Submitter::from));
-            mail.other = other;
+            mail.parameters_mut().other = other;
             Command::Mail(mail)
         })
 }
@@ -65,7 +65,7 @@ fn command() -> impl Strategy<Value = Command> {
         (proptest::option::of(mailbox()), proptest::collection::vec(parameter(), 0..3)).prop_map(
             |(to, other)| {
                 let mut rcpt = Rcpt::new(to.map_or(ForwardPath::Postmaster, ForwardPath::Mailbox));
-                rcpt.other = other;
+                rcpt.parameters_mut().other = other;
                 Command::Rcpt(rcpt)
             }
         ),

@@ -1,7 +1,7 @@
 //! Conversations, replayed for both roles: whole, byte by byte, and cut in two at every place. See
 //! `mailwire_core::testing::Transcript` for the language.
 //!
-//! Options besides `channel` and `role`: `lmtp`, `require-auth`, `no-pipelining`, `pass-unknown`.
+//! Options besides `channel` and `role`: `lmtp`, `require-auth`, `no-pipelining`, `pass-unknown`, `dsn`.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -15,8 +15,8 @@ use mailwire_core::{
     testing::{Actor, Due, Log, Side, Transcript},
 };
 use mailwire_smtp::{
-    Command, Connection as _, Dialect, Limits, Reply, ReplyCode, ReplyFramer, SaslStep, Ticket, client,
-    server,
+    Capability, Command, Connection as _, Dialect, Limits, Reply, ReplyCode, ReplyFramer, SaslStep, Ticket,
+    client, server,
 };
 
 mailwire_core::replay_transcripts!(Caller, Application);
@@ -98,6 +98,10 @@ impl Actor for Application {
         config.lmtp = transcript.has("lmtp");
         config.require_auth = transcript.has("require-auth");
         config.pass_unknown_commands = transcript.has("pass-unknown");
+        if transcript.has("dsn") {
+            let offered: Vec<_> = config.capabilities().iter().chain([Capability::Dsn]).collect();
+            config.set_capabilities(offered).unwrap();
+        }
         let recipients = config.lmtp.then(Vec::new);
         Self { machine: server::Connection::new(config), questions: VecDeque::new(), recipients }
     }

@@ -11,14 +11,13 @@ use crate::InvalidValue;
 /// # Examples
 ///
 /// ```
-/// use mailwire_transport::smtp::{Envelope, proto::{Mailbox, Parameter, Rcpt}};
+/// use mailwire_transport::smtp::{Envelope, proto::{Mailbox, Rcpt, extensions::dsn::Notify}};
 ///
 /// let envelope = Envelope::new("anna@example.org", ["bob@example.net"])?;
 /// assert_eq!(envelope.recipients().len(), 1);
 ///
 /// // A recipient with a parameter of its own (RFC 3461).
-/// let notify = Parameter::new("NOTIFY".parse()?).with_value("NEVER".parse()?);
-/// let carol = Rcpt::new(Mailbox::try_from("carol@example.net")?).with_parameter(notify);
+/// let carol = Rcpt::new(Mailbox::try_from("carol@example.net")?).with_notify(Notify::NEVER);
 /// let envelope = envelope.with_recipient(carol);
 /// assert_eq!(envelope.recipients().len(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mailwire_core::{Cursor, Dialect, ParseError, Parsed, Text, sasl::Mechanism};
 
 use super::{
-    Capability, Extension, OtherCapability,
+    Capability, Extension, ExtensionSet, OtherCapability,
     line::{Line, Lines, next_line, skip_line},
 };
 use crate::{ParseContext, Reply, ReplyCode, reply::write_line, types::Keyword};
@@ -29,15 +29,14 @@ use crate::{ParseContext, Reply, ReplyCode, reply::write_line, types::Keyword};
 /// let capabilities = Capabilities::parse(&frame, Dialect::Lenient)?.value;
 /// assert!(capabilities.has(&Capability::Pipelining));
 /// assert_eq!(capabilities.size_limit(), Some(1_000_000));
-/// assert!(capabilities.other("dsn").is_some() && capabilities.other("CHUNKING").is_none());
+/// assert!(capabilities.has(&Capability::Dsn) && capabilities.other("X-EXPS").is_none());
 /// # Ok::<(), mailwire_smtp::ParseError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Capabilities {
     /// Each with a code before it.
     lines: Bytes,
-    /// A bit for each [`Extension`].
-    offered: u16,
+    offered: ExtensionSet,
     /// That of the first SIZE.
     size: Option<u64>,
     /// Whether the server has said what it offers.
@@ -48,7 +47,7 @@ impl Capabilities {
     /// No extension, as long as the server has not said what it offers.
     #[must_use]
     pub const fn new() -> Self {
-        Self { lines: Bytes::new(), offered: 0, size: None, known: false }
+        Self { lines: Bytes::new(), offered: ExtensionSet::NONE, size: None, known: false }
     }
 
     /// Whether the server has said what it offers. With HELO it says that it offers nothing.
@@ -98,7 +97,7 @@ impl Capabilities {
 
     /// Whether an extension is offered, whatever its parameters.
     pub(crate) const fn offers(&self, extension: Extension) -> bool {
-        self.offered & extension.bit() != 0
+        self.offered.has(extension)
     }
 
     /// Whether SIZE is offered, so that MAIL may tell a message's size ([RFC 1870 section
@@ -173,17 +172,17 @@ impl Capabilities {
     /// All lines that are left.
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
-        let (mut offered, mut size) = (0, None);
+        let (mut offered, mut size) = (ExtensionSet::NONE, None);
         while let Some(line) = next_line(cursor)? {
             match line {
-                Line::Plain(found) => offered |= found.bit(),
+                Line::Plain(found) => offered = offered.with(found),
                 Line::Size(found) => {
-                    if offered & Extension::Size.bit() == 0 {
+                    if !offered.has(Extension::Size) {
                         size = found;
                     }
-                    offered |= Extension::Size.bit();
+                    offered = offered.with(Extension::Size);
                 }
-                Line::Auth(_) => offered |= Extension::Auth.bit(),
+                Line::Auth(_) => offered = offered.with(Extension::Auth),
                 Line::Other { .. } => {}
             }
         }
@@ -327,7 +326,7 @@ mod tests {
             Capability::Other(other.with_parameters(parameters).unwrap())
         };
         let list = [
-            other("DSN", ""),
+            other("X-DSN", ""),
             Capability::Size(Some(0)),
             Capability::Auth(alloc::vec![Mechanism::Login, Mechanism::Plain]),
             Capability::Help,
@@ -338,7 +337,7 @@ mod tests {
         let mut pushed = Capabilities::new();
         list.iter().for_each(|capability| pushed.push(capability.clone()));
         let received = parse(
-            "250-mx\r\n250-DSN\r\n250-size 0\r\n250-AUTH LOGIN\r\n\r\n250-HELP me\r\n250-AUTH=plain login\r\n\
+            "250-mx\r\n250-X-DSN\r\n250-size 0\r\n250-AUTH LOGIN\r\n\r\n250-HELP me\r\n250-AUTH=plain login\r\n\
              250-X-LONG parameters of more than a few bytes\r\n250-SIZE 5",
         )
         .value;
@@ -350,13 +349,13 @@ mod tests {
             assert!(capabilities.has_size());
             assert_eq!((capabilities.size_limit(), capabilities.auth().unwrap().len()), (None, 2));
             assert_eq!(capabilities.other("x-long").unwrap(), "parameters of more than a few bytes");
-            assert_eq!((capabilities.other("dsn").unwrap().len(), capabilities.other("HELP")), (0, None));
+            assert_eq!((capabilities.other("x-dsn").unwrap().len(), capabilities.other("HELP")), (0, None));
         }
         let mut out = Vec::new();
         received.write_reply(b"mx", &mut out);
         assert_eq!(
             out.escape_ascii().to_string(),
-            "250-mx\\r\\n250-DSN\\r\\n250-SIZE 0\\r\\n250-AUTH LOGIN PLAIN\\r\\n250-HELP\\r\\n\
+            "250-mx\\r\\n250-X-DSN\\r\\n250-SIZE 0\\r\\n250-AUTH LOGIN PLAIN\\r\\n250-HELP\\r\\n\
              250-X-LONG parameters of more than a few bytes\\r\\n250 SIZE 5\\r\\n"
         );
         assert_ne!(made, Capabilities::new());

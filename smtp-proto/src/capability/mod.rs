@@ -22,6 +22,9 @@ pub enum Capability {
     /// SIZE: the size of the largest message in bytes, if the server tells it ([RFC 1870 section
     /// 4](https://www.rfc-editor.org/rfc/rfc1870#section-4)).
     Size(Option<u64>),
+    /// DSN: the sender can say which reports of delivery it wants ([RFC 3461 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc3461#section-3)).
+    Dsn,
     /// 8BITMIME: messages may have bytes beyond ASCII ([RFC 6152 section
     /// 2](https://www.rfc-editor.org/rfc/rfc6152#section-2)).
     EightBitMime,
@@ -46,7 +49,7 @@ pub enum Capability {
     /// HELP: help can be asked for ([RFC 5321 section
     /// 4.1.1.8](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.8)).
     Help,
-    /// An extension that this crate does not know: CHUNKING, DSN, X-EXPS.
+    /// An extension that this crate does not know: CHUNKING, X-EXPS.
     Other(OtherCapability),
 }
 
@@ -57,8 +60,8 @@ pub enum Capability {
 /// ```
 /// use mailwire_smtp::OtherCapability;
 ///
-/// let limits = OtherCapability::new("LIMITS".parse()?)?.with_parameters("RCPTMAX=100")?;
-/// assert_eq!((limits.keyword().as_str(), limits.parameters()), ("LIMITS", &"RCPTMAX=100".into()));
+/// let other = OtherCapability::new("X-EXPS".parse()?)?.with_parameters("GSSAPI NTLM")?;
+/// assert_eq!((other.keyword().as_str(), other.parameters()), ("X-EXPS", &"GSSAPI NTLM".into()));
 /// # Ok::<(), mailwire_smtp::Invalid>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +124,7 @@ keywords! {
     /// The extensions that are known here, by their keywords in the reply to EHLO.
     pub(crate) enum Extension of Capability except Other {
         Auth = "AUTH",
+        Dsn = "DSN",
         EightBitMime = "8BITMIME",
         EnhancedStatusCodes = "ENHANCEDSTATUSCODES",
         Expn = "EXPN",
@@ -133,9 +137,50 @@ keywords! {
     }
 }
 
+/// Several of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ExtensionSet(u64);
+
+const _: () = assert!(Extension::ALL.len() <= 64);
+
+impl ExtensionSet {
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) const fn with(self, extension: Extension) -> Self {
+        Self(self.0 | extension.bit())
+    }
+
+    #[inline]
+    pub(crate) const fn with_if(self, is_so: bool, extension: Extension) -> Self {
+        Self(self.0 | (is_so as u64) << extension as u64)
+    }
+
+    #[inline]
+    pub(crate) const fn has(self, extension: Extension) -> bool {
+        self.0 & extension.bit() != 0
+    }
+}
+
+impl Iterator for ExtensionSet {
+    type Item = Extension;
+
+    #[inline]
+    fn next(&mut self) -> Option<Extension> {
+        let next = Extension::ALL.get(self.0.trailing_zeros() as usize).copied();
+        self.0 &= self.0.wrapping_sub(1);
+        next
+    }
+}
+
+impl Extend<Extension> for ExtensionSet {
+    fn extend<I: IntoIterator<Item = Extension>>(&mut self, list: I) {
+        *self = list.into_iter().fold(*self, Self::with);
+    }
+}
+
 impl Extension {
-    const fn bit(self) -> u16 {
-        1 << self as u16
+    const fn bit(self) -> u64 {
+        1 << self as u64
     }
 
     /// The capability without parameters.
@@ -143,6 +188,7 @@ impl Extension {
         match self {
             Self::Pipelining => Capability::Pipelining,
             Self::Size => Capability::Size(None),
+            Self::Dsn => Capability::Dsn,
             Self::EightBitMime => Capability::EightBitMime,
             Self::SmtpUtf8 => Capability::SmtpUtf8,
             Self::EnhancedStatusCodes => Capability::EnhancedStatusCodes,

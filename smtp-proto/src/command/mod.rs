@@ -1,8 +1,8 @@
 //! Commands, from client to server.
 //!
 //! A new verb (BDAT, ETRN, XCLIENT) is a variant of [`Command`], an arm in `parse.rs`, one in `write.rs`,
-//! and a row in `rules.rs`. A new parameter of MAIL or RCPT (DSN's RET and ENVID, DELIVERBY's BY) is a field
-//! of [`Mail`] or [`Rcpt`].
+//! and a row in `rules.rs`. A new parameter of MAIL or RCPT is a line in
+//! `extensions/mod.rs`.
 
 mod parse;
 mod rules;
@@ -12,11 +12,10 @@ pub(crate) use parse::first_word;
 pub(crate) use rules::{Effect, Foreign, Name, OutOfOrder, Rules};
 pub(crate) use write::put_number;
 
-use alloc::vec::Vec;
+use mailwire_core::{Secret, from_variants, sasl::Mechanism, setters};
 
-use mailwire_core::{Secret, sasl::Mechanism, setters};
-
-use crate::types::{Argument, BodyType, EhloName, ForwardPath, Parameter, ReversePath, Submitter, Verb};
+use crate::extensions::{MailParameters, Rare, RcptParameters};
+use crate::types::{Argument, BodyType, EhloName, ForwardPath, ReversePath, Submitter, Verb};
 
 /// A command of a client ([RFC 5321 section 4.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1)).
 ///
@@ -117,35 +116,29 @@ pub struct Mail {
     /// AUTH: who submitted the message first ([RFC 4954 section
     /// 5](https://www.rfc-editor.org/rfc/rfc4954#section-5)).
     pub auth: Option<Submitter>,
-    /// Parameters that this crate does not know.
-    pub other: Vec<Parameter>,
+    /// See [`parameters`](Self::parameters).
+    #[cfg_attr(feature = "serde", serde(rename = "parameters"))]
+    pub(crate) rare: Rare<MailParameters>,
 }
 
 impl Mail {
     /// A MAIL command without parameters.
     #[must_use]
     pub fn new(from: impl Into<ReversePath>) -> Self {
-        Self { from: from.into(), size: None, body: None, smtp_utf8: false, auth: None, other: Vec::new() }
-    }
-
-    /// Adds a parameter that this crate does not know.
-    #[must_use]
-    pub fn with_parameter(mut self, parameter: Parameter) -> Self {
-        self.other.push(parameter);
-        self
+        Self { from: from.into(), size: None, body: None, smtp_utf8: false, auth: None, rare: Rare::NONE }
     }
 
     /// A copy that keeps no receive buffer alive.
     #[must_use]
     pub fn compact(&self) -> Self {
-        let Self { from, size, body, smtp_utf8, auth, other } = self;
+        let Self { from, size, body, smtp_utf8, auth, rare } = self;
         Self {
             from: from.compact(),
             size: *size,
             body: *body,
             smtp_utf8: *smtp_utf8,
             auth: auth.as_ref().map(Submitter::compact),
-            other: other.iter().map(Parameter::compact).collect(),
+            rare: rare.map(MailParameters::compact),
         }
     }
 
@@ -174,29 +167,23 @@ setters!(Mail {
 pub struct Rcpt {
     /// The recipient.
     pub to: ForwardPath,
-    /// Parameters that this crate does not know.
-    pub other: Vec<Parameter>,
+    /// See [`parameters`](Self::parameters).
+    #[cfg_attr(feature = "serde", serde(rename = "parameters"))]
+    pub(crate) rare: Rare<RcptParameters>,
 }
 
 impl Rcpt {
     /// A RCPT command without parameters.
     #[must_use]
     pub fn new(to: impl Into<ForwardPath>) -> Self {
-        Self { to: to.into(), other: Vec::new() }
-    }
-
-    /// Adds a parameter that this crate does not know.
-    #[must_use]
-    pub fn with_parameter(mut self, parameter: Parameter) -> Self {
-        self.other.push(parameter);
-        self
+        Self { to: to.into(), rare: Rare::NONE }
     }
 
     /// A copy that keeps no receive buffer alive.
     #[must_use]
     pub fn compact(&self) -> Self {
-        let Self { to, other } = self;
-        Self { to: to.compact(), other: other.iter().map(Parameter::compact).collect() }
+        let Self { to, rare } = self;
+        Self { to: to.compact(), rare: rare.map(RcptParameters::compact) }
     }
 
     /// Whether the address needs SMTPUTF8.
@@ -205,6 +192,8 @@ impl Rcpt {
         self.to.mailbox().is_some_and(|mailbox| !mailbox.is_ascii())
     }
 }
+
+from_variants!(Command { Mail(Mail), Rcpt(Rcpt) });
 
 /// The command AUTH: a mechanism, and perhaps its first message
 /// ([RFC 4954 section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)).

@@ -1,17 +1,12 @@
 //! Reading commands.
 
-use alloc::vec::Vec;
-
 use bytes::Bytes;
 use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed, sasl, sasl::Mechanism};
 
 use super::{Auth, Command, Mail, Name, Rcpt};
 use crate::{
     ParseContext, deviation,
-    types::{
-        Argument, BodyType, EhloName, ForwardPath, Keyword, Parameter, ParameterValue, ReversePath,
-        Submitter, Verb,
-    },
+    types::{Argument, BodyType, EhloName, ForwardPath, Keyword, ReversePath, Submitter, Verb},
 };
 
 impl Command {
@@ -206,12 +201,9 @@ fn mail(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
                 mail.auth.replace(Submitter::read(cursor)?).is_some()
             }
             8 if keyword.eq_ignore_ascii_case(b"SMTPUTF8") => core::mem::replace(&mut mail.smtp_utf8, true),
-            _ => {
-                other(cursor, start, &mut mail.other)?;
-                false
-            }
+            _ => mail.parameters_mut().read(cursor, start, keyword)?,
         };
-        if known { Err(ParseError::new(start, "a parameter that was given before")) } else { Ok(()) }
+        once(start, known)
     })?;
     Ok(Command::Mail(mail))
 }
@@ -224,7 +216,10 @@ fn mail(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
 fn rcpt(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
     path_prefix(cursor, "TO", "expected TO:")?;
     let mut rcpt = Rcpt::new(ForwardPath::read(cursor)?);
-    parameters(cursor, |cursor, start, _| other(cursor, start, &mut rcpt.other))?;
+    parameters(cursor, |cursor, start, keyword| {
+        let known = rcpt.parameters_mut().read(cursor, start, keyword)?;
+        once(start, known)
+    })?;
     Ok(Command::Rcpt(rcpt))
 }
 
@@ -249,16 +244,14 @@ fn parameters(
     Ok(())
 }
 
-fn value(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
-    cursor.expect(b'=', "expected = and a value")
+/// A parameter that is known stands once in a command.
+#[inline]
+fn once(start: usize, again: bool) -> Result<(), ParseError> {
+    if again { Err(ParseError::new(start, "a parameter that was given before")) } else { Ok(()) }
 }
 
-#[inline]
-fn other(cursor: &mut Cursor<'_>, start: usize, list: &mut Vec<Parameter>) -> Result<(), ParseError> {
-    let keyword = Keyword::from_start(cursor, start)?;
-    let value = if cursor.eat(b'=') { Some(ParameterValue::read(cursor)?) } else { None };
-    list.push(Parameter { keyword, value });
-    Ok(())
+fn value(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    cursor.expect(b'=', "expected = and a value")
 }
 
 /// ```abnf

@@ -2,8 +2,12 @@
 
 use mailwire_core::keywords;
 
-use super::{Command, Mail};
-use crate::{capability::Extension, state::State};
+use super::{Command, Mail, Rcpt};
+use crate::{
+    capability::{Extension, ExtensionSet},
+    extensions::{MailParameters, RcptParameters},
+    state::State,
+};
 
 /// What a command is, whoever sends or receives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,23 +133,30 @@ impl Command {
     }
 
     /// The extensions that the parameters of this command need, beside what the row says.
-    pub(crate) fn option_needs(&self) -> impl Iterator<Item = Extension> + use<> {
-        let needs = match self {
+    pub(crate) fn option_needs(&self) -> ExtensionSet {
+        match self {
             Command::Mail(mail) => mail.needs(),
-            _ => [None; 4],
-        };
-        needs.into_iter().flatten()
+            Command::Rcpt(rcpt) => rcpt.needs(),
+            _ => ExtensionSet::NONE,
+        }
     }
 }
 
 impl Mail {
-    fn needs(&self) -> [Option<Extension>; 4] {
-        [
-            self.body.map(|_| Extension::EightBitMime),
-            self.smtp_utf8.then_some(Extension::SmtpUtf8),
-            self.size.map(|_| Extension::Size),
-            self.auth.as_ref().map(|_| Extension::Auth),
-        ]
+    fn needs(&self) -> ExtensionSet {
+        self.rare
+            .get()
+            .map_or(ExtensionSet::NONE, MailParameters::needs)
+            .with_if(self.body.is_some(), Extension::EightBitMime)
+            .with_if(self.smtp_utf8, Extension::SmtpUtf8)
+            .with_if(self.size.is_some(), Extension::Size)
+            .with_if(self.auth.is_some(), Extension::Auth)
+    }
+}
+
+impl Rcpt {
+    fn needs(&self) -> ExtensionSet {
+        self.rare.get().map_or(ExtensionSet::NONE, RcptParameters::needs)
     }
 }
 

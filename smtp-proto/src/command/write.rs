@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use mailwire_core::sasl;
 
 use super::{Auth, Command, Mail, Rcpt};
-use crate::types::Parameter;
 
 impl Command {
     /// Appends the command with its line end.
@@ -71,19 +70,16 @@ fn write_mail(mail: &Mail, out: &mut Vec<u8>) {
         out.extend_from_slice(b" AUTH=");
         auth.write(out);
     }
-    write_parameters(&mail.other, out);
+    if let Some(parameters) = mail.rare.get() {
+        parameters.write(out);
+    }
 }
 
 fn write_rcpt(rcpt: &Rcpt, out: &mut Vec<u8>) {
     out.extend_from_slice(b"RCPT TO:");
     rcpt.to.write(out);
-    write_parameters(&rcpt.other, out);
-}
-
-fn write_parameters(parameters: &[Parameter], out: &mut Vec<u8>) {
-    for parameter in parameters {
-        out.push(b' ');
-        parameter.write(out);
+    if let Some(parameters) = rcpt.rare.get() {
+        parameters.write(out);
     }
 }
 

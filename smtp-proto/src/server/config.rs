@@ -111,7 +111,7 @@ impl Config {
     /// # Errors
     ///
     /// The machine cannot keep what one of them promises, such as CHUNKING, BINARYMIME or XCLIENT; it offers
-    /// one by itself; or its commands (ETRN, XFORWARD) or parameters (DSN, DELIVERBY and others) would not
+    /// one by itself; or its commands (ETRN, XFORWARD) or parameters (DELIVERBY and others) would not
     /// get through, as the configuration is now. Nothing is changed.
     pub fn set_capabilities(
         &mut self,
@@ -168,7 +168,6 @@ keywords! {
         Conperm = "CONPERM",
         Conneg = "CONNEG",
         DeliverBy = "DELIVERBY",
-        Dsn = "DSN",
         Etrn = "ETRN",
         FutureRelease = "FUTURERELEASE",
         MtPriority = "MT-PRIORITY",
@@ -213,7 +212,6 @@ impl Promise {
             Self::Conperm
             | Self::Conneg
             | Self::DeliverBy
-            | Self::Dsn
             | Self::FutureRelease
             | Self::MtPriority
             | Self::MTrk

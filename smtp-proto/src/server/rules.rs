@@ -79,7 +79,7 @@ impl Machine {
             Command::StartTls if !self.session.extended => self.not_introduced(rules),
             Command::Auth(auth) => self.permits_auth(auth, rules),
             Command::Mail(mail) => self.permits_mail(mail, command),
-            Command::Rcpt(rcpt) => self.permits_rcpt(rcpt),
+            Command::Rcpt(rcpt) => self.permits_rcpt(rcpt, command),
             Command::Vrfy(_) | Command::Expn(_) => self.authenticated(),
             _ => Ok(()),
         }
@@ -158,7 +158,7 @@ impl Machine {
         if let Some(missing) = command.option_needs().find(|need| !self.knows(*need)) {
             return unoffered(not_offered(missing));
         }
-        if !mail.other.is_empty() && !self.config.pass_unknown_parameters {
+        if !mail.parameters().other.is_empty() && !self.config.pass_unknown_parameters {
             return unoffered("Parameter not recognized");
         }
         if mail.is_international() && !mail.smtp_utf8 {
@@ -170,12 +170,15 @@ impl Machine {
         Ok(())
     }
 
-    fn permits_rcpt(&self, rcpt: &Rcpt) -> Result<(), Refusal> {
+    fn permits_rcpt(&self, rcpt: &Rcpt, command: &Command) -> Result<(), Refusal> {
         let transaction = &self.session.transaction;
         if transaction.recipients.len() >= self.config.limits.recipients {
             return policy(ReplyCode::INSUFFICIENT_STORAGE, 5, 3, "Too many recipients");
         }
-        if !rcpt.other.is_empty() && !self.config.pass_unknown_parameters {
+        if let Some(missing) = command.option_needs().find(|need| !self.knows(*need)) {
+            return bad(ReplyCode::BAD_PARAMETERS, 5, 4, not_offered(missing));
+        }
+        if !rcpt.parameters().other.is_empty() && !self.config.pass_unknown_parameters {
             return bad(ReplyCode::BAD_PARAMETERS, 5, 4, "Parameter not recognized");
         }
         if rcpt.is_international() && !transaction.smtp_utf8 {
@@ -315,6 +318,7 @@ const fn not_offered(extension: Extension) -> &'static str {
     match extension {
         Extension::StartTls => "STARTTLS is not offered",
         Extension::Auth => "AUTH is not offered",
+        Extension::Dsn => "DSN is not offered",
         Extension::EightBitMime => "BODY is not offered",
         Extension::SmtpUtf8 => "SMTPUTF8 is not offered",
         Extension::Size => "SIZE is not offered",

@@ -102,10 +102,10 @@ impl ParameterValue {
 /// ```
 /// use mailwire_smtp::{Mail, Mailbox, Parameter};
 ///
-/// // RFC 3461: only the header comes back with a report.
-/// let ret = Parameter::new("RET".parse()?).with_value("HDRS".parse()?);
-/// let mail = Mail::new(Mailbox::try_from("a@client.example")?).with_parameter(ret);
-/// assert_eq!(mail.other.len(), 1);
+/// // Of Postfix: each recipient has a sender of its own.
+/// let xverp = Parameter::new("XVERP".parse()?).with_value("+-".parse()?);
+/// let mail = Mail::new(Mailbox::try_from("a@client.example")?).with_parameter(xverp);
+/// assert_eq!(mail.parameters().other.len(), 1);
 /// # Ok::<(), mailwire_smtp::Invalid>(())
 /// ```
 #[non_exhaustive]
@@ -129,6 +129,13 @@ impl Parameter {
     #[must_use]
     pub fn compact(&self) -> Self {
         Self { keyword: self.keyword.compact(), value: self.value.as_ref().map(ParameterValue::compact) }
+    }
+
+    /// What lies between `start` and the cursor is the name.
+    pub(crate) fn read(cursor: &mut Cursor<'_>, start: usize) -> Result<Self, ParseError> {
+        let keyword = Keyword::from_start(cursor, start)?;
+        let value = if cursor.eat(b'=') { Some(ParameterValue::read(cursor)?) } else { None };
+        Ok(Self { keyword, value })
     }
 
     /// Appends the parameter, without a space before it.

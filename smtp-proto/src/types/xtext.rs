@@ -8,11 +8,20 @@
 
 use alloc::vec::Vec;
 
+const fn is_xchar(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x2a | 0x2c..=0x3c | 0x3e..=0x7e)
+}
+
+/// How long `text` is in this encoding.
+pub(crate) fn length(text: &[u8]) -> usize {
+    text.iter().map(|&byte| if is_xchar(byte) { 1 } else { 3 }).sum()
+}
+
 /// Appends `text` in this encoding.
 pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in text {
-        if matches!(byte, 0x21..=0x2a | 0x2c..=0x3c | 0x3e..=0x7e) {
+        if is_xchar(byte) {
             out.push(byte);
         } else {
             out.push(b'+');
@@ -59,7 +68,7 @@ mod tests {
         let mut encoded = Vec::new();
         write(&text, &mut encoded);
         assert!(encoded.iter().all(|byte| (0x21..0x7f).contains(byte) && *byte != b'='));
-        assert_eq!(read(&encoded), Ok(text));
+        assert_eq!((length(&text), read(&encoded)), (encoded.len(), Ok(text)));
         assert_eq!(read(b"a+4"), Err(1));
         assert_eq!(read(b"a+4g"), Err(1));
         assert_eq!(read(b"a b"), Err(1));
