@@ -5,7 +5,6 @@ import contextlib
 import fcntl
 import imaplib
 import os
-import poplib
 import pty
 import re
 import select
@@ -22,7 +21,6 @@ from servers import HOST, PASSWORD, USER
 
 SENDER = "bob@example.net"
 imaplib._MAXLINE = 100_000_000
-poplib._MAXLINE = 100_000
 
 
 def run_to_end(*words, env=None, stdin=None):
@@ -64,12 +62,15 @@ class Mailbox:
                 imap.store("1:*", "+FLAGS.SILENT", "\\Deleted")
                 imap.expunge()
 
+    def count(self):
+        with self.session() as imap:
+            return int(imap.select("INBOX")[1][0])
+
     def wait_for(self, count):
         end = time.monotonic() + 60
         found = 0
         while time.monotonic() < end:
-            with self.session() as imap:
-                found = int(imap.select("INBOX")[1][0])
+            found = self.count()
             if found == count:
                 return
             time.sleep(0.2)
@@ -105,10 +106,13 @@ class Ours:
             self._run(*self._words("send", security, port), "--from", SENDER, "--to", USER, *files)
         return put
 
-    def lmtp(self, port):
+    def send_in_clear(self, port, *options):
         def put(files):
-            run(*self._words("send", "plaintext", port), "--lmtp", "--from", SENDER, "--to", USER, *files)
+            run(*self._words("send", "plaintext", port), *options, "--from", SENDER, "--to", USER, *files)
         return put
+
+    def lmtp(self, port):
+        return self.send_in_clear(port, "--lmtp")
 
     def _into_folder(self, *words):
         with tempfile.TemporaryDirectory(dir=self.folder) as output:
@@ -124,8 +128,9 @@ class Ours:
             self._run(*self._words("fetch", security, port), *appends)
         return put
 
-    def pop(self, security, port):
-        return lambda: self._into_folder(*self._words("pop", security, port), "--delete")
+    def pop(self, security, port, delete=True):
+        options = ["--delete"] if delete else []
+        return lambda: self._into_folder(*self._words("pop", security, port), *options)
 
 
 def in_a_terminal(words, steps=(), **environment):
@@ -232,7 +237,7 @@ push "<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{target}<enter>
 
 
 class Others:
-    """curl, Python, msmtp, swaks, mbsync and mpop."""
+    """curl, Python, msmtp, swaks and mbsync."""
 
     def __init__(self, authority, folder):
         self.authority, self.folder = authority, folder
@@ -260,13 +265,6 @@ class Others:
             for file in files:
                 run(*self.curl_words, f"imaps://{HOST}:{port}/INBOX", "--upload-file", file)
         return put
-
-    def curl_pop(self, port):
-        def get():
-            url = f"pop3s://{HOST}:{port}/"
-            count = len(run(*self.curl_words, url).splitlines())
-            return [run(*self.curl_words, f"{url}{number}") for number in range(1, count + 1)]
-        return get
 
     def smtplib(self, port):
         def put(files):
@@ -349,30 +347,6 @@ SyncState *
                     (Path(maildir) / "INBOX" / "cur" / f"{number}.eml:2,S").write_bytes(content)
                 self.mbsync(port, maildir, ["--push"])
         return put
-
-    def poplib(self, port):
-        def get():
-            pop = poplib.POP3(HOST, port)
-            pop.stls(context=self.tls)
-            pop.user(USER)
-            pop.pass_(PASSWORD)
-            got = [b"".join(line + b"\r\n" for line in pop.retr(number)[1])
-                   for number in range(1, pop.stat()[0] + 1)]
-            pop.quit()
-            return got
-        return get
-
-    def mpop(self, port):
-        def get():
-            with tempfile.TemporaryDirectory(dir=self.folder) as maildir:
-                for part in ("new", "cur", "tmp"):
-                    (Path(maildir) / part).mkdir()
-                run("mpop", "--file=/dev/null", f"--host={HOST}", f"--port={port}", "--auth=user", f"--user={USER}",
-                    f"--passwordeval=echo '{PASSWORD}'", "--tls=on", "--tls-starttls=off", "--keep=on",
-                    f"--tls-trust-file={self.authority.ca}", f"--uidls-file={maildir}/uidls", "--received-header=off",
-                    f"--delivery=maildir,{maildir}")
-                return [file.read_bytes().replace(b"\n", b"\r\n") for file in (Path(maildir) / "new").iterdir()]
-        return get
 
 
 def without_marks(message):

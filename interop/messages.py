@@ -5,7 +5,8 @@ import random
 HEAD = b"From: Bob <bob@example.net>\r\nTo: Anna <anna@example.org>\r\nSubject: %s\r\nMessage-ID: <%s@example.net>\r\n" \
        b"Date: Sat, 21 Nov 2026 12:00:00 +0000\r\n"
 
-TRACE = (b"return-path:", b"delivered-to:", b"received:", b"x-original-to:", b"x-delivered-to:")
+TRACE = (b"return-path:", b"delivered-to:", b"received:", b"x-original-to:", b"x-delivered-to:",
+         b"x-cyrus-session-id:", b"x-sieve:")
 
 
 def messages():

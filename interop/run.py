@@ -6,7 +6,8 @@ the extensions that a server offers. Prints a table; exits non-zero if a case fa
     run.py FOLDER_OF_PROGRAMS [PART_OF_A_NAME]
 
 FOLDER_OF_PROGRAMS holds the built `send`, `fetch`, `pop`, `extensions` and `serve`. IMAPFLOW in the environment names
-the folder that ImapFlow is installed in; without it, it is left out.
+the folder that ImapFlow is installed in, and INTEROP_PACKAGES one with the folders `exim`, `opensmtpd` and `courier`, in
+which their packages are unpacked; without them, they are left out.
 """
 
 import contextlib
@@ -18,78 +19,28 @@ import time
 import traceback
 from pathlib import Path
 
+import apart
 import clients
 import differential
 import extensions
+import pairs
 import twoway
-from clients import Aerc, Mailbox, Mutt, Ours, run, without_marks
+from clients import Ours, run
 from messages import as_sent, messages, without_trace
 from servers import PASSWORD, USER, Authority, Cyrus, Dovecot, Postfix, Serve, free_ports
 
 
-def pairs(ours, other, dovecot, cyrus, postfix, serve, unbound):
-    """Name, server whose mailbox is used, how messages get in, how they get out. Where one half of a pair is not what
-    is tested, it is Python's imaplib."""
-    with_dovecot, with_cyrus, with_serve, with_unbound = (
-        Mailbox(server, other) for server in (dovecot, cyrus, serve, unbound))
-    yield "send (STARTTLS, AUTH) > Postfix", with_dovecot, ours.send("starttls", postfix.smtp), with_dovecot.get
-    yield "send (STARTTLS, AUTH) > Dovecot submission", with_dovecot, ours.send("starttls", dovecot.submission), \
-        with_dovecot.get
-    yield "send --lmtp > Dovecot LMTP", with_dovecot, ours.lmtp(dovecot.lmtp), with_dovecot.get
-    yield "fetch (implicit TLS) < Dovecot IMAP", with_dovecot, with_dovecot.put, ours.fetch("tls", dovecot.imaps)
-    yield "fetch (STARTTLS) < Dovecot IMAP", with_dovecot, with_dovecot.put, ours.fetch("starttls", dovecot.imap)
-    yield "fetch --append > Dovecot IMAP", with_dovecot, ours.append("tls", dovecot.imaps), with_dovecot.get
-    yield "pop (implicit TLS) < Dovecot POP3", with_dovecot, with_dovecot.put, ours.pop("tls", dovecot.pop3s)
-    yield "pop (STLS) < Dovecot POP3", with_dovecot, with_dovecot.put, ours.pop("starttls", dovecot.pop3)
-    yield "send > Postfix > fetch < Dovecot", with_dovecot, ours.send("starttls", postfix.smtp), \
-        ours.fetch("tls", dovecot.imaps)
-    yield "fetch (implicit TLS) < Cyrus IMAP", with_cyrus, with_cyrus.put, ours.fetch("tls", cyrus.imaps)
-    yield "fetch (STARTTLS) < Cyrus IMAP", with_cyrus, with_cyrus.put, ours.fetch("starttls", cyrus.imap)
-    yield "fetch --append > Cyrus IMAP", with_cyrus, ours.append("tls", cyrus.imaps), with_cyrus.get
-    yield "pop (implicit TLS) < Cyrus POP3", with_cyrus, with_cyrus.put, ours.pop("tls", cyrus.pop3s)
-    yield "pop (STLS) < Cyrus POP3", with_cyrus, with_cyrus.put, ours.pop("starttls", cyrus.pop3)
-
-    yield "curl > serve submission (STARTTLS)", with_serve, other.curl_smtp("smtp", serve.submission), with_serve.get
-    yield "curl > serve submissions (TLS)", with_serve, other.curl_smtp("smtps", serve.submissions), with_serve.get
-    yield "smtplib > serve submission", with_serve, other.smtplib(serve.submission), with_serve.get
-    yield "smtplib > serve LMTP", with_serve, other.lmtplib(serve.lmtp), with_serve.get
-    yield "msmtp > serve submission", with_serve, other.msmtp(serve.submission), with_serve.get
-    yield "swaks > serve SMTP (STARTTLS)", with_serve, other.swaks(serve.smtp, "ESMTP"), with_serve.get
-    yield "swaks > serve LMTP", with_serve, other.swaks(serve.lmtp, "LMTP"), with_serve.get
-    yield "imaplib > serve IMAP > imaplib", with_serve, with_serve.put, with_serve.get
-    yield "curl < serve IMAP (STARTTLS)", with_serve, with_serve.put, other.curl_imap("imap", serve.imap)
-    yield "curl < serve IMAP (TLS)", with_serve, with_serve.put, other.curl_imap("imaps", serve.imaps)
-    yield "curl > serve IMAP (APPEND)", with_serve, other.curl_append(serve.imaps), with_serve.get
-    yield "mbsync < serve IMAP", with_serve, with_serve.put, other.mbsync_pull(serve.imaps)
-    yield "mbsync > serve IMAP", with_serve, other.mbsync_push(serve.imaps), \
-        lambda: list(map(without_marks, with_serve.get()))
-    yield "poplib < serve POP3 (STLS)", with_serve, with_serve.put, other.poplib(serve.pop3)
-    yield "curl < serve POP3 (TLS)", with_serve, with_serve.put, other.curl_pop(serve.pop3s)
-    yield "mpop < serve POP3 (TLS)", with_serve, with_serve.put, other.mpop(serve.pop3s)
-    # Where SCRAM-SHA-256-PLUS is offered, mutt chooses it, cannot bind, and shows the password after all.
-    for name in ("mutt", "neomutt"):
-        mutt = Mutt(name, other.authority, other.folder)
-        yield f"{name} < serve IMAP (STARTTLS)", with_serve, with_serve.put, mutt.pull(serve.imap)
-        yield f"{name} > serve IMAP (STARTTLS)", with_serve, mutt.push(serve.imap), \
-            lambda: list(map(without_marks, with_serve.get()))
-        yield f"{name} < serve IMAP without channel binding", with_unbound, with_unbound.put, mutt.pull(unbound.imap)
-    yield "aerc < serve IMAP (TLS)", with_serve, with_serve.put, \
-        Aerc(other.authority, other.folder).pull(with_serve, serve.imaps)
-    yield "send > serve > fetch", with_serve, ours.send("starttls", serve.submission), ours.fetch("tls", serve.imaps)
-    yield "send > serve > pop", with_serve, ours.send("tls", serve.submissions), ours.pop("tls", serve.pop3s)
-
-
-def check(mailbox, put, get, files):
-    """Runs one pair; returns what is wrong, or nothing."""
+def check(folder, mailbox, put, get, left_out=()):
+    """Runs one pair, with the messages that are not left out; returns what is wrong, or nothing."""
+    sent = {name: content for name, content in messages().items() if name not in left_out}
     mailbox.clear()
-    put(files)
-    mailbox.wait_for(len(files))
+    put([folder / f"{name}.eml" for name in sent])
+    mailbox.wait_for(len(sent))
     # A message whose last line has no end gets one in SMTP, POP3 and some mailbox formats.
     got = sorted(as_sent(without_trace(message)) for message in get())
-    sent = sorted(as_sent(content) for content in messages().values())
-    if got == sent:
+    if got == sorted(map(as_sent, sent.values())):
         return ""
-    names = [name for name, content in messages().items() if as_sent(content) not in got]
+    names = [name for name, content in sent.items() if as_sent(content) not in got]
     return f"{len(got)} came of {len(sent)}; not byte for byte: {', '.join(names)}"
 
 
@@ -127,18 +78,32 @@ def main():
 
         dovecot = start(Dovecot, folder / "dovecot", authority, relay)
         cyrus = start(Cyrus, folder / "cyrus", authority)
-        postfix = start(Postfix, folder / "postfix", authority, relay, dovecot)
         serve = start(Serve, programs / "serve", authority)
         # Here, mutt logs in by SCRAM.
         unbound = start(Serve, programs / "serve", authority, "--without-channel-binding")
-        files = []
-        for number, content in enumerate(messages().values()):
-            files.append(folder / f"{number}.eml")
-            files[-1].write_bytes(content)
+        boxes = {"Dovecot": dovecot, "Cyrus": cyrus, "serve": serve, "serve without channel binding": unbound}
+        if apart.PACKAGES:
+            boxes["Courier"] = start(apart.Courier, folder / "courier", authority)
+        relays = []
+        for number, (name, protocol, port) in enumerate(
+                (("Dovecot", "lmtp", dovecot.lmtp), ("serve", "smtp", serve.smtp), ("serve", "lmtp", serve.lmtp))):
+            # Dovecot's submission uses the first.
+            listen = free_ports(1)[0] if number else relay
+            postfix = start(Postfix, folder / f"postfix{number}", authority, listen, dovecot, protocol, port)
+            relays.append(("Postfix", postfix.smtp, "starttls", name, protocol))
+            if apart.PACKAGES:
+                exim = start(apart.Exim, folder / f"exim{number}", authority, protocol, port)
+                relays.append(("Exim", exim.smtp, "starttls", name, protocol))
+                opensmtpd = start(apart.OpenSmtpd, folder / f"opensmtpd{number}", protocol, port)
+                relays.append(("OpenSMTPD", opensmtpd.smtp, "in clear", name, protocol))
+        files = folder / "messages"
+        files.mkdir()
+        for name, content in messages().items():
+            (files / f"{name}.eml").write_bytes(content)
         ours, other = Ours(programs, authority, folder), clients.Others(authority, folder)
         rows = []
-        cases = [(name, lambda mailbox=mailbox, put=put, get=get: check(mailbox, put, get, files))
-                 for name, mailbox, put, get in pairs(ours, other, dovecot, cyrus, postfix, serve, unbound)]
+        cases = [(name, lambda pair=pair: check(files, *pair))
+                 for name, *pair in pairs.of(boxes, relays, ours, other)]
         cases.append(("mbsync <> serve IMAP, both ways", lambda: twoway.mbsync(other, serve, folder)))
         cases.append(("offlineimap <> serve IMAP, both ways", lambda: twoway.offlineimap(other, serve, folder)))
         cases.append(("interimap: Dovecot <> serve IMAP (QRESYNC, COMPRESS)",

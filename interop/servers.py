@@ -180,7 +180,7 @@ service stats {{
 
 
 class Cyrus(Server):
-    """IMAP and POP3, with SCRAM: its channel binding is `tls-unique` alone, which TLS 1.3 does not have."""
+    """IMAP, POP3 and LMTP, with SCRAM: its channel binding is `tls-unique` alone, which TLS 1.3 does not have."""
 
     USER, BIN = "cyrus", Path("/usr/lib/cyrus/bin")
     # Debian's packages of the two daemons cannot be installed beside those of Dovecot: they are unpacked elsewhere.
@@ -188,15 +188,15 @@ class Cyrus(Server):
 
     def __init__(self, folder, authority):
         self.folder = folder
-        ports = free_ports(4)
-        self.imap, self.imaps, self.pop3, self.pop3s = ports
+        ports = free_ports(5)
+        self.imap, self.imaps, self.pop3, self.pop3s, self.lmtp = ports
         config, spool = folder / "config", folder / "spool"
         daemons = folder / "bin"
         for path in (folder, daemons, config, spool, folder / "run", config / "db", config / "socket", config / "proc"):
             path.mkdir()
             shutil.chown(path, self.USER, "mail")
-        for name in ("imapd", "pop3d"):
-            shutil.copy(self.DAEMONS / name, daemons)
+        for path in (self.DAEMONS / "imapd", self.DAEMONS / "pop3d", self.BIN / "lmtpd"):
+            shutil.copy(path, daemons)
         settings = folder / "imapd.conf"
         settings.write_text(f"""
 configdirectory: {config}
@@ -231,7 +231,8 @@ syslog_prefix: interop
         services = "".join(
             f'  {name} cmd="{daemons}/{program} -C {settings}" listen="127.0.0.1:{port}" prefork=0\n'
             for name, program, port in (("imap", "imapd", self.imap), ("imaps", "imapd -s", self.imaps),
-                                        ("pop3", "pop3d", self.pop3), ("pop3s", "pop3d -s", self.pop3s)))
+                                        ("pop3", "pop3d", self.pop3), ("pop3s", "pop3d -s", self.pop3s),
+                                        ("lmtp", "lmtpd -a", self.lmtp)))
         (folder / "cyrus.conf").write_text(f"""
 START {{
   recover cmd="ctl_cyrusdb -C {settings} -r"
@@ -256,10 +257,12 @@ EVENTS {{
 
 
 class Postfix:
-    """SMTP with STARTTLS and AUTH, delivering to Dovecot by LMTP."""
+    """SMTP with STARTTLS and AUTH, which asks Dovecot who somebody is; what it takes goes to another server."""
 
-    def __init__(self, folder, authority, port, dovecot):
+    def __init__(self, folder, authority, port, dovecot, protocol, onward):
+        """Listens on a port, and delivers to `onward` by a protocol, which is smtp or lmtp."""
         self.folder, self.smtp = folder, port
+        transport = f"smtp:[127.0.0.1]:{onward}" if protocol == "smtp" else f"lmtp:inet:127.0.0.1:{onward}"
         config, queue, data = folder / "etc", folder / "queue", folder / "data"
         for path in (config, queue, data):
             path.mkdir(parents=True)
@@ -273,13 +276,15 @@ daemon_directory = /usr/lib/postfix/sbin
 multi_instance_enable = no
 maillog_file = {folder}/log
 maillog_file_prefixes = {folder}
-myhostname = localhost
+myhostname = relay.example.org
 mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 192.0.2.1/32
 virtual_mailbox_domains = example.org
-virtual_transport = lmtp:inet:127.0.0.1:{dovecot.lmtp}
+virtual_transport = {transport}
+smtp_tls_security_level = may
+smtp_tls_CAfile = {authority.ca}
 smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
