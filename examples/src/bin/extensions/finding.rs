@@ -7,19 +7,20 @@ use mailwire_transport::{
     encoded_words,
     imap::{
         Client, FetchAtt, SearchKey,
+        client::SearchContext,
         proto::{
             command::{AString, Fetch, Search, SearchReturnOpt, Sort, SortKey, ThreadAlgorithm},
-            extensions::uid_batches::UidBatchesCommand,
+            extensions::{multisearch::ESearch, notify::MailboxFilter, uid_batches::UidBatchesCommand},
             response::ThreadNode,
             threading::{self, base_subject, sent_date},
-            types::{Address, ImapString, SequenceSet, Uid},
+            types::{Address, ImapString, MailboxName, SequenceSet, Uid},
         },
     },
 };
 
 use crate::{
     AS_EXPECTED,
-    tour::{Message, Tour, same},
+    tour::{Message, Tour, same, soon},
 };
 
 /// What extended searches are asked for here.
@@ -85,6 +86,72 @@ pub(crate) async fn batches(tour: &mut Tour<'_>) -> Result<&'static str> {
     let found = client.uid_batches(UidBatchesCommand::new(UidBatchesCommand::SMALLEST.try_into()?)).await?;
     let ends = all.first().copied().zip(all.last().copied());
     same("the only batch", &found, &ends.into_iter().collect())?;
+    Ok(AS_EXPECTED)
+}
+
+/// A message comes and goes: the server tells what that changes in a result, and of the order where there is one.
+pub(crate) async fn kept_result(tour: &mut Tour<'_>, name: &str) -> Result<&'static str> {
+    let mut client = tour.open().await?;
+    let key = subject("tea")?;
+    let mut result = match name {
+        "CONTEXT=SORT" => client.sort_context(Sort::new([SortKey::Subject], [key.clone()])).await?,
+        _ => client.search_context(Search::by_uid([key.clone()])).await?,
+    };
+    ensure!(result.is_current(), "the server does not keep it");
+    let before = result.clone();
+    let found = |result: &SearchContext| {
+        let mut found: Vec<Uid> = result.iter().collect();
+        found.sort_unstable();
+        found
+    };
+    same("the result", &found(&result), &plainly(tour, &key).await?)?;
+    let new = tour.add("Subject: Iced tea\r\n\r\nNow.\r\n").await?;
+    follow(&mut client, &mut result, |result| result.contains(new)).await?;
+    if name == "CONTEXT=SORT" {
+        // `Iced tea` comes before `tea`.
+        same("the first", &result.iter().next(), &Some(new))?;
+    }
+    tour.remove_message(new).await?;
+    follow(&mut client, &mut result, |result| !result.contains(new)).await?;
+    same("the result", &found(&result), &found(&before))?;
+    client.cancel_updates([result]).await?;
+    Ok(AS_EXPECTED)
+}
+
+async fn follow(
+    client: &mut Client,
+    result: &mut SearchContext,
+    done: impl Fn(&SearchContext) -> bool,
+) -> Result<()> {
+    soon("what changes of the result", async {
+        loop {
+            client.noop().await?;
+            for update in client.updates() {
+                result.apply(&update);
+            }
+            ensure!(result.is_current(), "the server does not keep it any longer");
+            if done(result) {
+                return Ok(());
+            }
+        }
+    })
+    .await
+}
+
+/// One search in the mailbox and in one below it.
+pub(crate) async fn everywhere(tour: &mut Tour<'_>) -> Result<&'static str> {
+    let mut client = tour.connect().await?;
+    let other = tour.below("Searched");
+    client.create(&other).await?;
+    client.append(&other, "Subject: More tea\r\n\r\nThere.\r\n").await?;
+    let expected = plainly(tour, &subject("tea")?).await?.len() as u64;
+    let subtree = MailboxFilter::Subtree(vec![MailboxName::new(&tour.mailbox)?]);
+    let found = client.search_mailboxes(ESearch::new([subtree], [subject("tea")?])).await?;
+    let mut found: Vec<(String, u64)> =
+        found.iter().map(|one| (one.mailbox.name.to_unicode().into_owned(), one.found.len())).collect();
+    found.sort_unstable();
+    client.delete(&other).await?;
+    same("what is found", &found, &vec![(tour.mailbox.clone(), expected), (other, 1)])?;
     Ok(AS_EXPECTED)
 }
 

@@ -1,16 +1,20 @@
 //! Storing messages, and what they are asked for.
 
+use std::num::NonZeroU64;
+
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use mailwire_transport::{
     Error, Payload,
     imap::{
-        Client, FetchAtt, Flag, FlagChange, SearchKey, StatusAtt, UidSet,
-        client::AppendOptions,
+        Capability, Client, FetchAtt, Flag, FlagChange, SearchKey, StatusAtt, UidSet,
+        client::{AppendOptions, Catenate},
         proto::{
-            command::PreviewMods,
+            command::{AString, PreviewMods},
+            extensions::urlauth::{UrlContent, UrlFetchArg},
             response::MsgAtt,
             types::{Section, Uid},
+            url::{Access, ImapUrl, MailboxRef, MessageRef, Server, UrlAuth},
         },
     },
 };
@@ -102,6 +106,56 @@ pub(crate) async fn multi_append(tour: &mut Tour<'_>) -> Result<&'static str> {
         tour.remove_message(*uid).await?;
     }
     same("messages", &came, &vec![Bytes::from(NOTE), Bytes::from(OTHER_NOTE)])?;
+    Ok(AS_EXPECTED)
+}
+
+/// A message is made of what is sent, and of parts that the server has.
+pub(crate) async fn catenate(tour: &mut Tour<'_>) -> Result<&'static str> {
+    let mut client = tour.open().await?;
+    let first = tour.messages().await?.into_iter().next().context("no message")?;
+    let mailbox = MailboxRef::try_from(tour.mailbox.as_str())?;
+    let text = MessageRef::new(mailbox.clone(), first.uid).with_section(Section::TEXT);
+    let mut made = Catenate::new().with_text("Subject: made\r\n\r\nHe asked:\r\n").with_part(text.clone());
+    let mut expected = "Subject: made\r\n\r\nHe asked:\r\nIs there tea?\r\n".to_owned();
+    if client.has(&Capability::UrlPartial) {
+        made = made.with_part(text.with_partial(3, NonZeroU64::new(5)));
+        expected.push_str("there");
+    }
+    client.append(&tour.mailbox, made.with_text("\r\n")).await?;
+    expected.push_str("\r\n");
+    let new = tour.uids().await?.pop().context("no message")?;
+    same("the message", &content(&mut tour.plain, new).await?, &Bytes::from(expected))?;
+    // What is not there makes no message.
+    let gone = MessageRef::new(mailbox, Uid::MAX);
+    let refused = client.append(&tour.mailbox, Catenate::new().with_part(gone)).await;
+    ensure!(matches!(refused, Err(Error::Refused(_))), "a part that is not there: {refused:?}");
+    same("the last message", &tour.uids().await?.pop(), &Some(new))?;
+    Ok(AS_EXPECTED)
+}
+
+/// A URL of a part gives who has it that part, until it is taken back.
+pub(crate) async fn authorized_urls(tour: &mut Tour<'_>) -> Result<&'static str> {
+    let mut client = tour.connect().await?;
+    let first = tour.messages().await?.into_iter().next().context("no message")?;
+    let mailbox = MailboxRef::try_from(tour.mailbox.as_str())?;
+    let part = MessageRef::new(mailbox, first.uid)
+        .with_section(Section::TEXT)
+        .with_auth(UrlAuth::new(Access::AuthUser));
+    let server = Server::new(tour.host())?.with_user(tour.user()?)?;
+    let url = ImapUrl::new(server).with_target(part);
+    let made = client.generate_url_auth([&url]).await?.pop().context("no URL")?;
+    let fetched = async |client: &mut Client| {
+        let found = client.url_fetch([UrlFetchArg::new(AString::new(made.clone())?)]).await?;
+        anyhow::Ok(found.into_iter().next().context("no answer")?.content)
+    };
+    match fetched(&mut client).await? {
+        UrlContent::Bytes(bytes) => {
+            same("the part", &bytes.as_bytes(), &b"Is there tea?\r\n".as_slice())?;
+        }
+        other => anyhow::bail!("the part: {other:?}"),
+    }
+    client.reset_key(&tour.mailbox).await?;
+    same("a URL that was taken back", &fetched(&mut client).await?, &UrlContent::Nil)?;
     Ok(AS_EXPECTED)
 }
 

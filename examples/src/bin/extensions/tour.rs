@@ -146,6 +146,16 @@ impl<'a> Tour<'a> {
         Ok(Client::connect_with(self.endpoint.clone(), config).await?)
     }
 
+    /// The name of the server, and of the user.
+    pub(crate) fn host(&self) -> &str {
+        let server = &self.account.server;
+        server.rsplit_once(':').map_or(server, |(host, _)| host)
+    }
+
+    pub(crate) fn user(&self) -> Result<&str> {
+        self.account.user.as_deref().context("no user")
+    }
+
     /// Another session.
     pub(crate) async fn connect(&self) -> Result<Client> {
         self.connect_with(self.config()?).await
