@@ -10,6 +10,7 @@ pub use bytes::BytesMut;
 use crate::{Invalid, Secret, deviation};
 pub use crate::{
     classes::ByteClasses,
+    dot::bare::BareSearch,
     gate::{Gate, Park},
     keywords::{keyword, keyword_key, long_keyword_key},
     nul::NulSearch,

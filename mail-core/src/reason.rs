@@ -32,6 +32,12 @@ pub enum WrongState {
     /// SMTP: an address beyond ASCII, and MAIL has no SMTPUTF8.
     #[error("an address beyond ASCII, and MAIL without SMTPUTF8")]
     NeedsSmtpUtf8,
+    /// SMTP: DATA where BDAT sends the message, or the other way round.
+    #[error("DATA and BDAT do not mix in one transaction, and BINARYMIME needs BDAT")]
+    Chunked,
+    /// SMTP: a part of a message, whose transaction has failed.
+    #[error("a part of the message was refused")]
+    ChunkRefused,
     /// IMAP: EXPUNGE, while no command permits that messages change their numbers.
     #[error("EXPUNGE waits for a command that permits it")]
     NumbersInUse,

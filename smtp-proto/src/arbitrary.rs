@@ -136,7 +136,7 @@ arbitrary!(Mail, |u| Ok(Self {
     rare: u.arbitrary()?,
 }));
 arbitrary!(Rcpt, |u| Ok(Self { to: u.arbitrary()?, rare: u.arbitrary()? }));
-arbitrary!(Command, |u| Ok(match u.int_in_range(0..=14)? {
+arbitrary!(Command, |u| Ok(match u.int_in_range(0..=15)? {
     0 => Self::Ehlo(u.arbitrary()?),
     1 => Self::Helo(u.arbitrary()?),
     2 => Self::Lhlo(u.arbitrary()?),
@@ -151,6 +151,7 @@ arbitrary!(Command, |u| Ok(match u.int_in_range(0..=14)? {
     11 => Self::Quit,
     12 => Self::StartTls,
     13 => Self::Auth(u.arbitrary()?),
+    14 => Self::Bdat { size: u.int_in_range(0..=i64::MAX as u64)?, last: u.arbitrary()? },
     _ => Self::Other { verb: u.arbitrary()?, argument: u.arbitrary()? },
 }));
 
@@ -168,7 +169,7 @@ arbitrary!(Reply, |u| {
         _ => reply,
     })
 });
-arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=11)? {
+arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=13)? {
     0 => Self::Pipelining,
     1 => Self::Size(u.arbitrary()?),
     2 => Self::EightBitMime,
@@ -180,6 +181,8 @@ arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=11)? {
     8 => Self::Expn,
     9 => Self::Help,
     10 => Self::Dsn,
+    11 => Self::Chunking,
+    12 => Self::BinaryMime,
     _ => {
         let other = valid(OtherCapability::new(u.arbitrary()?))?;
         Self::Other(valid(other.with_parameters(word(u, LETTERS, 0..=8)?))?)

@@ -4,7 +4,7 @@
 mod common;
 
 use bytes::BytesMut;
-use common::{Granting, client_config, drain, feed, mailbox, ready_client, server_config};
+use common::{Granting, chunking_config, client_config, drain, feed, mailbox, ready_client};
 use mailwire_smtp::{
     Auth, Command, Connection as _, Dialect, Mail, Mechanism, Next, Rcpt, ReversePath, Secret, client,
 };
@@ -17,6 +17,8 @@ fn said() -> impl Strategy<Value = Vec<u8>> {
             "EHLO a.example\r\n", "HELO a.example\r\n", "LHLO a.example\r\n", "MAIL FROM:<a@b.example>\r\n",
             "mail from: a@b.example SIZE=5\r\n", "MAIL FROM:<> SIZE=99999999999\r\n", "RCPT TO:<c@d.example>\r\n",
             "RCPT TO:<\"x y\"@d.example> X=1\r\n", "DATA\r\n", "DATA\r\nx\r\n.\r\n", ".\r\n", "..\r\n", "\r\n.\r\n",
+            "BDAT 5\r\nab\r\nc", "BDAT 0\r\n", "BDAT 0 LAST\r\n", "BDAT 3 LAST\r\nx\r\n", "bdat 7 last\r\n\r\n.\r\nNO",
+            "BDAT 300\r\n", "BDAT 2\r\na\r", "BDAT x\r\n", "MAIL FROM:<> BODY=BINARYMIME\r\n",
             "RSET\r\n", "NOOP\r\n", "VRFY a\r\n", "HELP\r\n", "AUTH PLAIN AGEAYg==\r\n", "AUTH LOGIN\r\n",
             "AUTH LOGIN\r\nYQ==\r\n", "*\r\n", "!!\r\n", "STARTTLS\r\n", "WHAT\r\n", "NOOP\n", "\r", "\n", "\0",
         ]).prop_map(|text| text.as_bytes().to_vec()),
@@ -27,7 +29,7 @@ fn said() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn serve(said: &[u8], cuts: &[usize], lenient: bool) -> String {
-    let mut config = server_config();
+    let mut config = chunking_config();
     config.limits.line = 100;
     config.limits.auth_line = 150;
     config.limits.message = 200;

@@ -1,15 +1,15 @@
 //! Conversations, replayed for both roles: whole, byte by byte, and cut in two at every place. See
 //! `mailwire_core::testing::Transcript` for the language.
 //!
-//! Options besides `channel` and `role`: `lmtp`, `require-auth`, `no-pipelining`, `pass-unknown`, `dsn`.
-#![allow(clippy::unwrap_used, clippy::panic)]
+//! Options besides `channel` and `role`: `chunking`, `lmtp`, `require-auth`, `no-pipelining`, `pass-unknown`, `dsn`.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
-use common::{client_config, server_config};
+use common::{chunking_config, client_config, server_config};
 use mailwire_core::{
     sasl,
     testing::{Actor, Due, Log, Side, Transcript},
@@ -66,8 +66,14 @@ impl Actor for Caller {
             Some(_) => self.machine.send_auth(sasl::decode_step(due.line()).unwrap()).unwrap(),
             None => {
                 let frame = Bytes::copy_from_slice(due.line());
-                let command = Command::parse(&frame, Dialect::Strict).unwrap().value;
-                self.machine.send(command).unwrap();
+                match Command::parse(&frame, Dialect::Strict).unwrap().value {
+                    Command::Bdat { size, last } => {
+                        let start = frame.len() + 2;
+                        let chunk = &due.rest()[start..start + size as usize];
+                        self.machine.send_chunk(Bytes::copy_from_slice(chunk), last).unwrap();
+                    }
+                    command => drop(self.machine.send(command).unwrap()),
+                }
             }
         }
     }
@@ -93,7 +99,7 @@ impl Actor for Application {
     const SIDE: Side = Side::Server;
 
     fn new(transcript: &Transcript) -> Self {
-        let mut config = server_config();
+        let mut config = if transcript.has("chunking") { chunking_config() } else { server_config() };
         config.channel = transcript.channel();
         config.lmtp = transcript.has("lmtp");
         config.require_auth = transcript.has("require-auth");
@@ -117,6 +123,9 @@ impl Actor for Application {
         }
         log.event(&event);
         match event {
+            Event::Command { ticket, command: Command::Bdat { .. }, .. } => {
+                self.machine.accept_body(ticket).unwrap();
+            }
             Event::Command { ticket, command, .. } => {
                 self.questions.push_back(Question::Command(ticket, command));
             }

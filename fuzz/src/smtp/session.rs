@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use arbitrary::{Arbitrary, Unstructured};
 use mailwire_core::{Connection as _, SaslStep, dot::BareNewline};
-use mailwire_smtp::{Command, Dialect, Mechanism, Reply, ReplyCode, Ticket, client, server};
+use mailwire_smtp::{Capability, Command, Dialect, Mechanism, Reply, ReplyCode, Ticket, client, server};
 
 use crate::{answer_challenge, body, send_part, sent};
 use mailwire_oracles::{
@@ -56,6 +56,8 @@ impl Owner for Caller {
         match kind {
             b'B' => send_part(bytes, |chunk| connection.send_body(chunk)),
             b'F' => drop(connection.finish_body()),
+            b'C' => drop(connection.send_chunk(bytes.to_vec().into(), false)),
+            b'E' => drop(connection.send_chunk(bytes.to_vec().into(), true)),
             _ => {}
         }
     }
@@ -87,6 +89,11 @@ impl Owner for Service {
         (config.limits.message, config.limits.recipients) = (300, 5);
         (config.limits.bad_commands, config.limits.idle_commands) = (12, 20);
         config.limits.output = 4096;
+        if bits & 8 != 0 {
+            let offered: Vec<_> = config.capabilities().iter().collect();
+            let offered = offered.into_iter().chain([Capability::Chunking, Capability::BinaryMime]);
+            config.set_capabilities(offered).expect("the machine keeps them");
+        }
         let service = Self {
             at_once: bits & 1 == 0,
             lenient: dialect(bits) == Dialect::Lenient,
@@ -153,7 +160,7 @@ impl Service {
             let again = command.clone();
             let done = match (reply, &command) {
                 (Some(reply), _) => sent(reply, |reply| connection.reply(ticket, reply)),
-                (None, Command::Data) => connection.accept_body(ticket).is_ok(),
+                (None, Command::Data | Command::Bdat { .. }) => connection.accept_body(ticket).is_ok(),
                 (None, Command::StartTls) => connection.accept_upgrade(ticket).is_ok(),
                 (None, Command::Auth(auth)) => match &auth.initial {
                     Some(_) => {

@@ -8,6 +8,7 @@
 //! kin), because servers disagree on whether it ends a line. A [`Stuffer`] never emits one; an
 //! [`Unstuffer`] never takes one for a line end unless told to, and says that it met one.
 
+pub(crate) mod bare;
 mod scan;
 mod stuff;
 #[cfg(test)]

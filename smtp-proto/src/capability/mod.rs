@@ -28,6 +28,12 @@ pub enum Capability {
     /// 8BITMIME: messages may have bytes beyond ASCII ([RFC 6152 section
     /// 2](https://www.rfc-editor.org/rfc/rfc6152#section-2)).
     EightBitMime,
+    /// CHUNKING: messages may be sent in parts by BDAT ([RFC 3030 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc3030#section-2)).
+    Chunking,
+    /// BINARYMIME: messages may have any bytes, if BDAT sends them ([RFC 3030 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc3030#section-3)).
+    BinaryMime,
     /// SMTPUTF8: addresses may have more than ASCII ([RFC 6531 section
     /// 3.1](https://www.rfc-editor.org/rfc/rfc6531#section-3.1)).
     SmtpUtf8,
@@ -49,7 +55,7 @@ pub enum Capability {
     /// HELP: help can be asked for ([RFC 5321 section
     /// 4.1.1.8](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.8)).
     Help,
-    /// An extension that this crate does not know: CHUNKING, X-EXPS.
+    /// An extension that this crate does not know: X-EXPS.
     Other(OtherCapability),
 }
 
@@ -124,6 +130,8 @@ keywords! {
     /// The extensions that are known here, by their keywords in the reply to EHLO.
     pub(crate) enum Extension of Capability except Other {
         Auth = "AUTH",
+        BinaryMime = "BINARYMIME",
+        Chunking = "CHUNKING",
         Dsn = "DSN",
         EightBitMime = "8BITMIME",
         EnhancedStatusCodes = "ENHANCEDSTATUSCODES",
@@ -190,6 +198,8 @@ impl Extension {
             Self::Size => Capability::Size(None),
             Self::Dsn => Capability::Dsn,
             Self::EightBitMime => Capability::EightBitMime,
+            Self::Chunking => Capability::Chunking,
+            Self::BinaryMime => Capability::BinaryMime,
             Self::SmtpUtf8 => Capability::SmtpUtf8,
             Self::EnhancedStatusCodes => Capability::EnhancedStatusCodes,
             Self::StartTls => Capability::StartTls,

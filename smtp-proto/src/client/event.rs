@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
-use mailwire_core::{Deviation, ParseError, Secret, Ticket};
+use mailwire_core::{Deviation, Misuse, ParseError, Secret, Ticket};
 
 use crate::{Capabilities, Reply};
 
@@ -97,6 +97,15 @@ pub enum Event {
         /// What was odd about it.
         deviations: Vec<Deviation>,
     },
+    /// A chunk that waited in the machine will not be sent: the server has accepted no recipient, or it has
+    /// refused a chunk before this one.
+    #[non_exhaustive]
+    NotSent {
+        /// The chunk.
+        ticket: Ticket,
+        /// Why.
+        reason: Misuse,
+    },
     /// A reply that answers nothing. The conversation is over: after 421 and 221, with which a server
     /// ends an idle connection, the next call says [`Closed`](mailwire_core::Next::Closed); after any
     /// other it is an error.
@@ -140,6 +149,7 @@ impl fmt::Debug for Event {
             Self::AuthChallenge { ticket, data, .. } => {
                 f.debug_tuple("AuthChallenge").field(ticket).field(data).finish()
             }
+            Self::NotSent { ticket, reason } => f.debug_tuple("NotSent").field(ticket).field(reason).finish(),
             Self::Unsolicited { reply } => f.debug_tuple("Unsolicited").field(reply).finish(),
             // The bytes can be a challenge that does not parse.
             Self::Malformed { ticket, bytes, error } => f

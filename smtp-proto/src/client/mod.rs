@@ -52,6 +52,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod chunk;
 mod config;
 mod event;
 mod read;
@@ -63,13 +64,15 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use mailwire_core::{
-    Error, Misuse, Output, SaslStep, SendError, Ticket, Upgrade, dot::Stuffer, machine, machine_methods,
-    private::Gate,
+    Error, Misuse, Output, SaslStep, SendError, Ticket, Upgrade, WrongState,
+    dot::Stuffer,
+    machine, machine_methods,
+    private::{Gate, NulSearch},
 };
 
 pub use config::{Config, Timeouts};
 pub use event::{Event, Outcome};
-use state::{Body, Machine, Part, Phase, Progress, Queued, Session};
+use state::{Body, Given, Machine, Part, Phase, Progress, Queued, Session};
 
 use crate::{Capabilities, Command, ReplyFramer, State, command::Effect};
 
@@ -113,6 +116,7 @@ impl Connection {
             && self.0.session.queue.is_empty()
             && self.0.session.in_flight.is_empty()
             && matches!(self.0.session.body, Body::None)
+            && self.0.session.given != Given::Chunks
             && self.0.output.is_empty()
     }
 
@@ -135,6 +139,22 @@ impl Connection {
         }
     }
 
+    /// What is known of the message whose DATA or last BDAT has this ticket, as long as the server has not answered
+    /// it: [`NotSent`](Outcome::NotSent) or [`Unknown`](Outcome::Unknown). For a caller that begins the next
+    /// transaction before that, so that [`outcome`](Self::outcome) is about two messages.
+    #[must_use]
+    pub fn outcome_of(&self, message: Ticket) -> Outcome {
+        let due = self.0.session.in_flight.iter().find(|due| match due.part {
+            Part::Recipient { data, .. } => data == message,
+            Part::Message => due.ticket == message,
+            Part::Line | Part::Chunk | Part::Empty => false,
+        });
+        match due {
+            Some(due) if self.0.output.has_left(due.end) => Outcome::Unknown,
+            _ => Outcome::NotSent,
+        }
+    }
+
     /// Sends a command, now or as soon as the protocol allows.
     ///
     /// EHLO, HELO, LHLO and STARTTLS are the machine's own. After DATA comes
@@ -144,10 +164,14 @@ impl Connection {
     ///
     /// Hands the command back: before [`Event::Capabilities`]; a parameter, mechanism or address that
     /// the server does not offer support of; a mechanism that shows the secret, without TLS; a raw
-    /// BDAT, BURL, XCLIENT, TURN or the like, which would change what the bytes or the session after it are; too
-    /// many commands waiting.
+    /// BURL, XCLIENT, TURN or the like, which would change what the bytes or the session after it are; BDAT, which is
+    /// [`send_chunk`](Self::send_chunk)'s; a command of a transaction after a refused chunk, before RSET; too many
+    /// commands waiting.
     #[allow(clippy::result_large_err)] // The command is handed back.
     pub fn send(&mut self, command: Command) -> Result<Ticket, SendError<Command>> {
+        if matches!(command, Command::Bdat { .. }) {
+            return Err(SendError::new(Misuse::WrongState(WrongState::OwnCall), command));
+        }
         if let Err(reason) = self.0.permits(&command) {
             return Err(SendError::new(reason, command));
         }
@@ -169,6 +193,11 @@ impl Connection {
     /// As for [`send_body`](Self::send_body), and the connection is not harmed.
     pub fn check_body(&self, message: &Bytes) -> Result<(), Misuse> {
         const PIECE: usize = 64 * 1024;
+        if !self.0.config.allow_nul {
+            let mut nul = NulSearch::new();
+            nul.look(message);
+            no_nul(nul.found())?;
+        }
         let mut stuffer = Stuffer::new(self.0.config.bare_newline);
         let mut output = Output::new(PIECE);
         let mut rest = message.clone();
@@ -196,14 +225,59 @@ impl Connection {
                 let piece = chunk.split_to(room);
                 if let Some(nul) = nul {
                     nul.look(&piece);
-                    if let Some(offset) = nul.found() {
-                        return Err(Misuse::InvalidBody { reason: "a NUL", offset });
-                    }
+                    no_nul(nul.found())?;
                 }
                 stuffer.push(piece, output)?;
             }
             Ok(room)
         })
+    }
+
+    /// Sends a part of the message by BDAT ([RFC 3030 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc3030#section-2)), now or as soon as the protocol allows: when MAIL and
+    /// RCPT are answered, and with PIPELINING without waiting for the answers to the chunks before. The chunk is
+    /// taken whole, and not copied unless it is small; `last` ends the message, with an empty chunk, too.
+    ///
+    /// Each chunk is answered with a [`Reply`](Event::Reply) of its ticket, the last one in LMTP with a
+    /// [`RecipientReply`](Event::RecipientReply) for each accepted recipient. A refusal fails the transaction: no
+    /// chunk is sent after it ([`NotSent`](Event::NotSent)), and [`RSET`](Command::Rset) has to come before the
+    /// next MAIL. It may be given before the answer is there.
+    ///
+    /// [`Next::Paused`](mailwire_core::Next::Paused) asks for the next chunk.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use bytes::{Buf, Bytes, BytesMut};
+    /// # use mailwire_smtp::{Channel, Command, Connection as _, Mail, Mailbox, Next, Rcpt, client};
+    /// # let config = client::Config::new("client.example".try_into()?, Channel::Tls);
+    /// # let mut client = client::Connection::new(config);
+    /// # let mut input = BytesMut::from("220 mx\r\n");
+    /// # client.next_event(&mut input)?;
+    /// # client.output().clear();
+    /// # input.extend_from_slice(b"250-mx.example\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+    /// # client.next_event(&mut input)?;
+    /// client.send(Command::Mail(Mail::new(Mailbox::try_from("a@client.example")?)))?;
+    /// client.send(Command::Rcpt(Rcpt::new(Mailbox::try_from("b@mx.example")?)))?;
+    /// client.send_chunk(Bytes::from_static(b"Subject: dots\r\n\r\n"), false)?;
+    /// client.send_chunk(Bytes::from_static(b".\r\n"), true)?;
+    /// # client.output().clear();
+    ///
+    /// input.extend_from_slice(b"250 ok\r\n250 ok\r\n");
+    /// while !matches!(client.next_event(&mut input)?, Next::NeedInput) {}
+    /// let output = client.output();
+    /// let written = output.copy_to_bytes(output.remaining());
+    /// assert_eq!(written, "BDAT 17\r\nSubject: dots\r\n\r\nBDAT 3 LAST\r\n.\r\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Hands the chunk back, and the connection is not harmed: as for [`send`](Self::send); DATA was given for this
+    /// message; a CR or LF that stands alone, whatever [`Config::bare_newline`] says, or a NUL, unless
+    /// [`allow_nul`](Config::allow_nul) is set: but with BODY=BINARYMIME any bytes can be sent.
+    pub fn send_chunk(&mut self, chunk: Bytes, last: bool) -> Result<Ticket, SendError<Bytes>> {
+        self.0.give_chunk(chunk, last)
     }
 
     /// Ends the message. Its answer is a [`Reply`](Event::Reply) with the ticket of DATA; in LMTP, a
@@ -215,6 +289,11 @@ impl Connection {
     pub fn finish_body(&mut self) -> Result<(), Misuse> {
         self.0.end_body()
     }
+}
+
+/// Refuses a body with a NUL.
+fn no_nul(found: Option<u64>) -> Result<(), Misuse> {
+    found.map_or(Ok(()), |offset| Err(Misuse::InvalidBody { reason: "a NUL", offset }))
 }
 
 impl mailwire_core::Connection for Connection {
@@ -230,7 +309,7 @@ impl mailwire_core::Connection for Connection {
             Phase::Hello { .. } | Phase::StartTls { .. } => Some(timeouts.command),
             Phase::Upgrading | Phase::Closed => None,
             Phase::Ready | Phase::Leaving => {
-                if !self.0.output.is_empty() && !matches!(self.0.session.body, Body::None) {
+                if !self.0.output.is_empty() && self.0.is_sending_body() {
                     return Some(timeouts.body);
                 }
                 if self.0.session.is_challenged() {

@@ -13,7 +13,7 @@ use mailwire_core::{
 use super::{
     Event,
     rules::Then,
-    state::{Body, InFlight, Machine, Part, Phase},
+    state::{Body, Given, InFlight, Machine, Part, Phase},
 };
 use crate::{
     Capabilities, Capability, Command, Reply, ReplyCode,
@@ -43,6 +43,9 @@ impl Machine {
                 _ => {}
             }
             self.flush();
+            if let Some((ticket, reason)) = self.session.unsent.pop_front() {
+                return Ok(Next::Event(Event::NotSent { ticket, reason }));
+            }
             let frame = match self.framer.next_reply(input, &self.config.limits) {
                 Ok(Some(frame)) => frame,
                 Ok(None) if self.eof => return self.end_of_input(input),
@@ -256,7 +259,7 @@ impl Machine {
         }
         let ticket = command.ticket;
         Ok(Some(match command.part {
-            Part::Line | Part::Message => Event::Reply { ticket, reply, deviations },
+            Part::Line | Part::Chunk | Part::Message => Event::Reply { ticket, reply, deviations },
             Part::Empty => Event::NoRecipients { ticket, reply },
             Part::Recipient { data, last } => Event::RecipientReply { ticket, data, reply, last, deviations },
         }))
@@ -345,7 +348,7 @@ impl Machine {
     /// No whole reply is there.
     pub(super) fn no_reply(&mut self) -> Next<Event> {
         let body_is_due = self.session.in_flight.is_empty() && !matches!(self.session.body, Body::None);
-        if self.session.is_challenged() || body_is_due {
+        if self.session.is_challenged() || body_is_due || self.is_chunk_due() {
             return Next::Paused;
         }
         // A full output may keep commands back that go out when it was drained.
@@ -368,6 +371,7 @@ impl Machine {
                 (_, Some(command), _) if command.is_message() => "before the reply to a message",
                 (_, Some(_), _) => "before a reply",
                 (_, None, Body::Sending { .. } | Body::Broken(_)) => "within a message",
+                (_, None, Body::None) if self.session.given == Given::Chunks => "within a message",
                 (_, None, Body::None) if self.session.queue.is_empty() => return self.closed(),
                 (_, None, Body::None) => "before a command was sent",
             }

@@ -4,13 +4,14 @@
 
 use mailwire_core::{Error, Misuse, NotOffered, WrongState, sasl::Policy};
 
-use super::state::{InFlight, Machine, Part, Phase, Progress, Session, Transaction};
+use super::state::{Given, InFlight, Machine, Part, Phase, Progress, Session, Transaction};
 use crate::{
     Auth, BodyType, Command, Mail, Reply,
     capability::Extension,
     command::{Effect, Foreign, Rules},
 };
 
+const CHUNKED: Result<(), Misuse> = Err(Misuse::WrongState(WrongState::Chunked));
 const INTERNATIONAL: Misuse = Misuse::WrongState(WrongState::NeedsSmtpUtf8);
 
 impl Machine {
@@ -42,6 +43,9 @@ impl Session {
         if let Some(missing) = rules.needs.into_iter().chain(command.option_needs()).find(missing) {
             return Err(Misuse::NotOffered(NotOffered::Extension(missing.as_str())));
         }
+        if self.transaction.failed && rules.effect.is_of_transaction() && !self.is_resetting() {
+            return Err(Misuse::WrongState(WrongState::Busy("RSET")));
+        }
         match command {
             Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) | Command::StartTls => {
                 Err(Misuse::WrongState(WrongState::Automatic))
@@ -49,6 +53,12 @@ impl Session {
             Command::Mail(mail) => self.permits_mail(mail),
             Command::Rcpt(rcpt) if rcpt.is_international() && !self.smtp_utf8 => self.international(),
             Command::Auth(auth) => self.permits_auth(auth, rules),
+            Command::Data if self.binary || matches!(self.given, Given::Chunks | Given::Whole) => CHUNKED,
+            Command::Bdat { .. } => match self.given {
+                Given::Nothing | Given::Chunks => Ok(()),
+                Given::Data => CHUNKED,
+                Given::Whole => Err(Misuse::WrongState(WrongState::NothingDue("chunk"))),
+            },
             Command::Other { verb, .. } if Foreign::of(verb.as_bytes()).is_some() => {
                 Err(Misuse::WrongState(WrongState::OwnCall))
             }
@@ -57,8 +67,8 @@ impl Session {
     }
 
     fn permits_mail(&self, mail: &Mail) -> Result<(), Misuse> {
-        if mail.body == Some(BodyType::BinaryMime) {
-            return Err(Misuse::NotOffered(NotOffered::Extension("BINARYMIME")));
+        if mail.body == Some(BodyType::BinaryMime) && !self.capabilities.offers(Extension::Chunking) {
+            return Err(Misuse::NotOffered(NotOffered::Extension(Extension::Chunking.as_str())));
         }
         if mail.size.zip(self.capabilities.size_limit()).is_some_and(|(size, limit)| size > limit) {
             return Err(Misuse::NotOffered(NotOffered::MessageSize));
@@ -89,8 +99,15 @@ impl Session {
 
     /// A command was taken for sending.
     pub(super) fn begin(&mut self, command: &Command) {
+        match command {
+            Command::Data => self.given = Given::Data,
+            Command::Rset => self.given = Given::Nothing,
+            _ => {}
+        }
         if let Command::Mail(mail) = command {
             self.smtp_utf8 = mail.smtp_utf8;
+            self.binary = mail.body == Some(BodyType::BinaryMime);
+            self.given = Given::Nothing;
             // A message that was answered is the last one no more.
             match self.progress {
                 Progress::Ended(_) => self.begun = true,
@@ -109,6 +126,18 @@ impl Session {
         let effect = command.rules.effect;
         match command.part {
             Part::Line => {}
+            Part::Chunk => {
+                match accepted {
+                    true => self.state = effect.after(self.state),
+                    false => self.chunk_refused(),
+                }
+                return Ok(Then::GoOn);
+            }
+            Part::Message if effect == Effect::Bdat && !accepted => {
+                self.answered(false);
+                self.transaction.failed = true;
+                return Ok(Then::GoOn);
+            }
             Part::Message => {
                 self.answered(accepted);
                 self.end_transaction();
@@ -160,6 +189,13 @@ impl Session {
     fn end_transaction(&mut self) {
         self.state = self.state.reset();
         self.transaction = Transaction::default();
+    }
+}
+
+impl Effect {
+    /// Whether a command with this effect is one of a transaction.
+    const fn is_of_transaction(self) -> bool {
+        matches!(self, Effect::Mail | Effect::Rcpt | Effect::Data | Effect::Bdat)
     }
 }
 

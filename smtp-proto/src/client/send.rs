@@ -39,6 +39,9 @@ impl Machine {
                 Some(last) if !(last.groups() && self.is_pipelining()) => return,
                 _ => {}
             }
+            if !self.session.chunks.is_empty() && !self.chunk_may_go() {
+                return;
+            }
             let Some(Queued { ticket, mut command }) = self.session.queue.pop_front() else { return };
             if let Command::Auth(auth) = &mut command {
                 let room = COMMAND_LINE.saturating_sub("AUTH  \r\n".len() + auth.mechanism.as_bytes().len());
@@ -52,11 +55,15 @@ impl Machine {
                 _ => self.write(|out| command.write(out)),
             };
             let rules = command.rules();
+            if let Command::Bdat { last, .. } = command {
+                self.write_chunk(ticket, rules, last);
+                continue;
+            }
             self.session.in_flight.push_back(InFlight { ticket, rules, part: Part::Line, end });
         }
     }
 
-    fn is_pipelining(&self) -> bool {
+    pub(super) fn is_pipelining(&self) -> bool {
         self.config.pipelining && self.session.capabilities.offers(Extension::Pipelining)
     }
 
@@ -84,23 +91,29 @@ impl Machine {
     pub(super) fn end_body(&mut self) -> Result<(), Misuse> {
         self.with_stuffer(|stuffer, _, output| stuffer.finish(output))?;
         let end = self.output.mark();
-        let session = &mut self.session;
-        let Body::Sending { command, .. } = core::mem::replace(&mut session.body, Body::None) else {
+        let Body::Sending { command, .. } = core::mem::replace(&mut self.session.body, Body::None) else {
             return Ok(());
         };
-        session.progress = Progress::Ended(end);
+        self.await_verdict(InFlight { end, ..command });
+        self.flush();
+        Ok(())
+    }
+
+    /// A message was written to its end: waits for what answers it.
+    pub(super) fn await_verdict(&mut self, command: InFlight) {
+        let session = &mut self.session;
+        session.progress = Progress::Ended(command.end);
+        session.begun = session.queue.iter().any(|queued| matches!(queued.command, Command::Mail(_)));
         if self.config.lmtp {
             let mut left = session.transaction.recipients.len();
             for &ticket in &session.transaction.recipients {
                 left -= 1;
                 let part = Part::Recipient { data: command.ticket, last: left == 0 };
-                session.in_flight.push_back(InFlight { ticket, part, end, ..command });
+                session.in_flight.push_back(InFlight { ticket, part, ..command });
             }
         } else {
-            session.in_flight.push_back(InFlight { part: Part::Message, end, ..command });
+            session.in_flight.push_back(InFlight { part: Part::Message, ..command });
         }
-        self.flush();
-        Ok(())
     }
 
     pub(super) fn with_stuffer<T>(

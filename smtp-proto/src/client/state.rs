@@ -2,8 +2,11 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
+use bytes::Bytes;
 use mailwire_core::{
-    Channel, Error, Misuse, Output, OutputMark, Ticket, Tickets, dot::Stuffer, private::NulSearch,
+    Channel, Error, Misuse, Output, OutputMark, Ticket, Tickets,
+    dot::Stuffer,
+    private::{BareSearch, NulSearch},
     sasl::Exchange,
 };
 
@@ -89,6 +92,8 @@ pub(super) struct InFlight {
 pub(super) enum Part {
     /// Its line, or a response to a challenge.
     Line,
+    /// A chunk of a message, which is not the last.
+    Chunk,
     /// The end of its message.
     Message,
     /// The end of an empty message that nobody is to get.
@@ -102,13 +107,13 @@ impl InFlight {
     pub(super) const fn groups(&self) -> bool {
         match self.part {
             Part::Line => self.rules.groups,
-            Part::Message | Part::Empty | Part::Recipient { .. } => true,
+            Part::Chunk | Part::Message | Part::Empty | Part::Recipient { .. } => true,
         }
     }
 
-    /// Whether its reply is about a message.
+    /// Whether its reply is about a message, or a part of one.
     pub(super) const fn is_message(&self) -> bool {
-        matches!(self.part, Part::Message | Part::Recipient { .. })
+        matches!(self.part, Part::Chunk | Part::Message | Part::Recipient { .. })
     }
 
     /// Whether it is QUIT.
@@ -120,7 +125,7 @@ impl InFlight {
     pub(super) const fn waiting_for(&self) -> &'static str {
         match self.part {
             Part::Line => self.rules.effect.waiting_for(),
-            Part::Message | Part::Empty | Part::Recipient { .. } => "the reply to the message",
+            Part::Chunk | Part::Message | Part::Empty | Part::Recipient { .. } => "the reply to the message",
         }
     }
 }
@@ -139,6 +144,17 @@ pub(super) enum Body {
     },
     /// It has something that cannot be sent, and part of it is out already.
     Broken(Misuse),
+}
+
+/// What the caller has given of the message that belongs to the MAIL that it gave last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given {
+    Nothing,
+    Data,
+    /// Chunks, and not the last.
+    Chunks,
+    /// All of it, by BDAT.
+    Whole,
 }
 
 /// How far the last message came.
@@ -164,11 +180,22 @@ pub(super) struct Session {
     pub(super) in_flight: VecDeque<InFlight>,
     pub(super) transaction: Transaction,
     pub(super) body: Body,
+    pub(super) given: Given,
+    /// The bytes of the BDAT commands in the queue.
+    pub(super) chunks: VecDeque<Bytes>,
+    /// What is looked for in all chunks of the message that was begun. None in BINARYMIME.
+    pub(super) bare: Option<BareSearch>,
+    /// None also where NUL is allowed.
+    pub(super) nul: Option<NulSearch>,
+    /// BDAT commands that are not sent after all, to be told.
+    pub(super) unsent: VecDeque<(Ticket, Misuse)>,
     pub(super) progress: Progress,
     /// MAIL was taken for sending while the message before was not answered yet.
     pub(super) begun: bool,
     /// The last MAIL that was taken for sending has SMTPUTF8.
     pub(super) smtp_utf8: bool,
+    /// It has BODY=BINARYMIME.
+    pub(super) binary: bool,
     /// That of the AUTH command that was written.
     pub(super) exchange: Option<Exchange>,
 }
@@ -180,6 +207,8 @@ pub(super) struct Transaction {
     pub(super) recipients: Vec<Ticket>,
     /// LMTP: it has accepted the message for one of them.
     pub(super) delivered: bool,
+    /// It has refused a chunk: nothing but RSET ends this well.
+    pub(super) failed: bool,
 }
 
 impl Session {
@@ -193,9 +222,15 @@ impl Session {
             in_flight: VecDeque::new(),
             transaction: Transaction::default(),
             body: Body::None,
+            given: Given::Nothing,
+            chunks: VecDeque::new(),
+            bare: None,
+            nul: None,
+            unsent: VecDeque::new(),
             progress: Progress::Unfinished,
             begun: false,
             smtp_utf8: false,
+            binary: false,
             exchange: None,
         }
     }

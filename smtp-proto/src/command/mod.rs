@@ -1,6 +1,6 @@
 //! Commands, from client to server.
 //!
-//! A new verb (BDAT, ETRN, XCLIENT) is a variant of [`Command`], an arm in `parse.rs`, one in `write.rs`,
+//! A new verb (ETRN, XCLIENT) is a variant of [`Command`], an arm in `parse.rs`, one in `write.rs`,
 //! and a row in `rules.rs`. A new parameter of MAIL or RCPT is a line in
 //! `extensions/mod.rs`.
 
@@ -55,6 +55,14 @@ pub enum Command {
     /// DATA: asks to send the message ([RFC 5321 section
     /// 4.1.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.4)).
     Data,
+    /// BDAT: sends a part of the message, a chunk, whose bytes follow the line ([RFC 3030 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc3030#section-2)).
+    Bdat {
+        /// The length of the chunk in bytes, below 2^63. It may be 0.
+        size: u64,
+        /// LAST: the message ends with this chunk.
+        last: bool,
+    },
     /// RSET: gives up the transaction, if there is one ([RFC 5321 section
     /// 4.1.1.5](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.5)).
     Rset,

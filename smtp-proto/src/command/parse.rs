@@ -40,6 +40,7 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
         Name::Ehlo => Command::Ehlo(ehlo_name(cursor)?),
         Name::Helo => Command::Helo(ehlo_name(cursor)?),
         Name::Lhlo => Command::Lhlo(ehlo_name(cursor)?),
+        Name::Bdat => bdat(cursor)?,
         Name::Data => plain(cursor, Command::Data)?,
         Name::Rset => plain(cursor, Command::Rset)?,
         Name::Quit => plain(cursor, Command::Quit)?,
@@ -224,6 +225,26 @@ fn rcpt(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
 }
 
 /// ```abnf
+/// bdat-cmd   = "BDAT" SP chunk-size [ SP end-marker ] CRLF      ; RFC 3030 section 2
+/// chunk-size = 1*DIGIT
+/// end-marker = "LAST"
+/// ```
+fn bdat(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
+    space(cursor)?;
+    let start = cursor.offset();
+    let size = cursor.number_u64()?;
+    if size > i64::MAX as u64 {
+        return Err(ParseError::new(start, "number too large"));
+    }
+    let last = !at_line_end(cursor);
+    if last {
+        space(cursor)?;
+        cursor.expect_ignore_case("LAST", "expected LAST or the end of the line")?;
+    }
+    Ok(Command::Bdat { size, last })
+}
+
+/// ```abnf
 /// Mail-parameters = esmtp-param *(SP esmtp-param)
 /// esmtp-param     = esmtp-keyword ["=" esmtp-value]
 /// ```
@@ -308,6 +329,15 @@ mod tests {
             (b"MAIL FROM:<a@b> SIZE", 20),
             (b"MAIL FROM:<a@b>SIZE=1", 15),
             (b"EHLO", 4),
+            (b"BDAT", 4),
+            (b"BDAT LAST", 5),
+            (b"BDAT -1", 5),
+            (b"BDAT 9223372036854775808", 5),
+            (b"BDAT 99999999999999999999999999 LAST", 5),
+            (b"BDAT 5 FIRST", 7),
+            (b"BDAT 5LAST", 6),
+            (b"BDAT 5 LAST LAST", 12),
+            (b"BDAT 5\r", 6),
             (b"AUTH PLAIN Zg==!", 15),
             (b"AUTH PLAIN = x", 13),
             (b"", 0),

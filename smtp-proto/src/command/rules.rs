@@ -7,6 +7,7 @@ use crate::{
     capability::{Extension, ExtensionSet},
     extensions::{MailParameters, RcptParameters},
     state::State,
+    types::BodyType,
 };
 
 /// What a command is, whoever sends or receives it.
@@ -35,10 +36,12 @@ pub(crate) enum ValidIn {
     Introduced,
     /// It has, and no transaction is under way.
     Ready,
-    /// A transaction is under way.
+    /// A transaction is under way, and no part of the message was sent.
     Transaction,
-    /// It has a recipient.
+    /// It has a recipient, and no part of the message was sent.
     Recipients,
+    /// It has a recipient.
+    Chunk,
 }
 
 /// Why a command is out of order.
@@ -48,6 +51,8 @@ pub(crate) enum OutOfOrder {
     InTransaction,
     NoTransaction,
     NoRecipients,
+    /// A part of the message was sent.
+    InMessage,
 }
 
 /// What the success of a command changes in the session.
@@ -62,6 +67,7 @@ pub(crate) enum Effect {
     Mail,
     Rcpt,
     Data,
+    Bdat,
     Reset,
     Quit,
 }
@@ -70,6 +76,7 @@ keywords! {
     /// The commands that are known here.
     pub(crate) enum Name of Command except Other {
         Auth = "AUTH",
+        Bdat = "BDAT",
         Data = "DATA",
         Ehlo = "EHLO",
         Expn = "EXPN",
@@ -92,7 +99,6 @@ keywords! {
     /// raw, a server does not hand them on.
     pub(crate) enum Foreign {
         Atrn = "ATRN",
-        Bdat = "BDAT",
         Burl = "BURL",
         Turn = "TURN",
         Xanonymoustls = "X-ANONYMOUSTLS",
@@ -115,6 +121,8 @@ impl Name {
             Name::Mail => row(ValidIn::Ready).groups().idle().does(Effect::Mail),
             Name::Rcpt => row(ValidIn::Transaction).groups().does(Effect::Rcpt),
             Name::Data => row(ValidIn::Recipients).does(Effect::Data),
+            // RFC 3030 section 4.2 has several in a group.
+            Name::Bdat => row(ValidIn::Chunk).needs(Extension::Chunking).groups().does(Effect::Bdat),
             Name::Rset => any().groups().idle().does(Effect::Reset),
             Name::Noop => any().before_tls().idle(),
             Name::Vrfy | Name::Expn | Name::Help => any().idle(),
@@ -144,10 +152,12 @@ impl Command {
 
 impl Mail {
     fn needs(&self) -> ExtensionSet {
+        let binary = self.body == Some(BodyType::BinaryMime);
         self.rare
             .get()
             .map_or(ExtensionSet::NONE, MailParameters::needs)
-            .with_if(self.body.is_some(), Extension::EightBitMime)
+            .with_if(self.body.is_some() && !binary, Extension::EightBitMime)
+            .with_if(binary, Extension::BinaryMime)
             .with_if(self.smtp_utf8, Extension::SmtpUtf8)
             .with_if(self.size.is_some(), Extension::Size)
             .with_if(self.auth.is_some(), Extension::Auth)
@@ -207,8 +217,9 @@ impl ValidIn {
             (ValidIn::Ready, state) if state.is_in_transaction() => Err(OutOfOrder::InTransaction),
             (ValidIn::Introduced | ValidIn::Ready, _) => Ok(()),
             (_, State::Connected | State::Ready) => Err(OutOfOrder::NoTransaction),
-            (ValidIn::Recipients, State::Sender) => Err(OutOfOrder::NoRecipients),
-            (ValidIn::Transaction | ValidIn::Recipients, _) => Ok(()),
+            (ValidIn::Recipients | ValidIn::Chunk, State::Sender) => Err(OutOfOrder::NoRecipients),
+            (ValidIn::Transaction | ValidIn::Recipients, State::Message) => Err(OutOfOrder::InMessage),
+            (ValidIn::Transaction | ValidIn::Recipients | ValidIn::Chunk, _) => Ok(()),
         }
     }
 }
@@ -221,7 +232,7 @@ impl Effect {
             Effect::Mail => State::Sender,
             // A recipient whose MAIL was refused has no transaction, whatever is said to it.
             Effect::Rcpt if state.is_in_transaction() => State::Recipients,
-            Effect::Data => State::Message,
+            Effect::Data | Effect::Bdat => State::Message,
             Effect::Reset => state.reset(),
             Effect::StartTls => State::Connected,
             Effect::Nothing | Effect::Auth | Effect::Rcpt | Effect::Quit => state,
@@ -237,6 +248,7 @@ impl Effect {
             Effect::Rcpt => "the reply to RCPT",
             Effect::Reset => "the reply to RSET",
             Effect::Data => "the reply to DATA",
+            Effect::Bdat => "the reply to BDAT",
             Effect::Auth => "the reply to AUTH",
             Effect::Quit => "the reply to QUIT",
             Effect::Nothing => "the reply to a command",
@@ -252,7 +264,7 @@ mod tests {
     #[test]
     fn groups() {
         let grouping: alloc::vec::Vec<_> = Name::ALL.into_iter().filter(|name| name.rules().groups).collect();
-        assert_eq!(grouping, [Name::Mail, Name::Rcpt, Name::Rset]);
+        assert_eq!(grouping, [Name::Bdat, Name::Mail, Name::Rcpt, Name::Rset]);
     }
 
     /// RFC 3207 section 4: NOOP, EHLO, STARTTLS and QUIT.

@@ -16,6 +16,7 @@ impl Command {
             Self::Helo(name) => with_argument(out, *b"HELO ", name.as_bytes()),
             Self::Lhlo(name) => with_argument(out, *b"LHLO ", name.as_bytes()),
             Self::Data => out.extend_from_slice(b"DATA"),
+            Self::Bdat { size, last } => write_bdat(*size, *last, out),
             Self::Rset => out.extend_from_slice(b"RSET"),
             Self::Quit => out.extend_from_slice(b"QUIT"),
             Self::StartTls => out.extend_from_slice(b"STARTTLS"),
@@ -49,6 +50,14 @@ fn write_auth(auth: &Auth, out: &mut Vec<u8>) {
     if let Some(initial) = &auth.initial {
         out.push(b' ');
         sasl::encode_initial(initial.expose(), out);
+    }
+}
+
+fn write_bdat(size: u64, last: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"BDAT ");
+    put_number(size, out);
+    if last {
+        out.extend_from_slice(b" LAST");
     }
 }
 

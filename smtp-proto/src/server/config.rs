@@ -110,7 +110,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The machine cannot keep what one of them promises, such as CHUNKING, BINARYMIME or XCLIENT; it offers
+    /// The machine cannot keep what one of them promises, such as XCLIENT; BINARYMIME stands without CHUNKING; it offers
     /// one by itself; or its commands (ETRN, XFORWARD) or parameters (DELIVERBY and others) would not
     /// get through, as the configuration is now. Nothing is changed.
     pub fn set_capabilities(
@@ -121,6 +121,9 @@ impl Config {
         for capability in capabilities {
             self.permits_offer(&capability)?;
             list.push(capability);
+        }
+        if list.has(&Capability::BinaryMime) && !list.has(&Capability::Chunking) {
+            return Err(Invalid::new("capability to be offered", 0, "BINARYMIME needs CHUNKING"));
         }
         self.capabilities = list;
         Ok(())
@@ -162,9 +165,7 @@ keywords! {
     /// Extensions that are not known here, and whose promise somebody has to keep.
     enum Promise {
         Atrn = "ATRN",
-        BinaryMime = "BINARYMIME",
         Burl = "BURL",
-        Chunking = "CHUNKING",
         Conperm = "CONPERM",
         Conneg = "CONNEG",
         DeliverBy = "DELIVERBY",
@@ -200,9 +201,7 @@ impl Promise {
     const fn needs(self) -> Needs {
         match self {
             Self::Atrn
-            | Self::BinaryMime
             | Self::Burl
-            | Self::Chunking
             | Self::Turn
             | Self::Xanonymoustls
             | Self::Xclient

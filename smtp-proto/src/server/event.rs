@@ -13,7 +13,7 @@ use crate::{Command, Reply};
 #[derive(Clone, PartialEq, Eq)]
 pub enum Event {
     /// A command that is allowed at this point. Answer it with
-    /// [`reply`](super::Connection::reply), DATA also with `accept_body`, STARTTLS with
+    /// [`reply`](super::Connection::reply), DATA and BDAT also with `accept_body`, STARTTLS with
     /// `accept_upgrade`, AUTH with `send_auth`. The next command is read after that.
     #[non_exhaustive]
     Command {
@@ -56,24 +56,25 @@ pub enum Event {
     /// A message begins.
     #[non_exhaustive]
     BodyStart {
-        /// The message's DATA.
+        /// The message's DATA, or first BDAT.
         ticket: Ticket,
     },
     /// A part of the message, a slice of the input, without stuffed dots.
     BodyChunk(Bytes),
-    /// The message is complete. Answer with `reply` and the ticket of DATA; in LMTP, with those of the
+    /// The message is complete. Answer with `reply` and this ticket; in LMTP, with those of the
     /// accepted recipients, once each.
     #[non_exhaustive]
     BodyEnd {
-        /// The message's DATA.
+        /// The message's DATA, or first BDAT.
         ticket: Ticket,
         /// Its length in bytes.
         length: u64,
     },
-    /// The message is at its end, and the machine has refused it. Drop what came of it.
+    /// The message is at its end, or with BDAT cannot be complete any more, and the machine has refused it. Drop what
+    /// came of it.
     #[non_exhaustive]
     BodyRefused {
-        /// The message's DATA.
+        /// The message's DATA, or first BDAT.
         ticket: Ticket,
         /// Why.
         reason: BodyRefusal,
@@ -91,6 +92,8 @@ pub enum BodyRefusal {
     Nul(u64),
     /// More bytes than the limit.
     TooLarge(u64),
+    /// The client has given it up between two chunks: by RSET, EHLO, STARTTLS or QUIT, which comes next.
+    GivenUp,
 }
 
 impl fmt::Debug for Event {

@@ -6,10 +6,15 @@
 //!
 //! | command | answer |
 //! | --- | --- |
-//! | DATA | [`accept_body`](Connection::accept_body), or a refusal by [`reply`](Connection::reply) |
+//! | DATA, BDAT | [`accept_body`](Connection::accept_body), or a refusal by [`reply`](Connection::reply) |
 //! | STARTTLS | [`accept_upgrade`](Connection::accept_upgrade), or a refusal by `reply` |
 //! | AUTH | [`send_auth`](mailwire_core::Connection::send_auth) with a challenge, or `reply` with 235 or a refusal |
 //! | all others | `reply`; [`default_reply`] has one for each |
+//!
+//! Where CHUNKING is offered, a message can come in chunks ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)). The
+//! first BDAT is asked of the application, the others the machine answers by itself: the message is one, with the
+//! same events as that of DATA and the ticket of the first BDAT. A chunk is read by its length, and one that is
+//! refused is dropped as it comes. What cannot be told from commands ends the connection: a BDAT without a length.
 //!
 //! The next command is read after the answer, so that replies go out in the order of the commands.
 //! Pipelining costs nothing by that: commands that wait in the input are read without a pause, and
@@ -49,6 +54,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod chunk;
 mod config;
 mod event;
 mod read;
@@ -161,12 +167,16 @@ impl Connection {
         Ok(())
     }
 
-    /// Grants DATA: 354, then the message comes as events.
+    /// Grants DATA, with 354, or the first BDAT of a message: then the message comes as events.
     ///
     /// # Errors
     ///
-    /// No DATA with this ticket waits for an answer.
+    /// No DATA and no BDAT with this ticket waits for an answer.
     pub fn accept_body(&mut self, ticket: Ticket) -> Result<(), Misuse> {
+        if self.0.permits_chunk_grant(ticket).is_ok() {
+            self.0.accept_chunk();
+            return Ok(());
+        }
         self.0.permits_grant(ticket, Effect::Data)?;
         self.0.output.put(b"354 Start mail input; end with <CRLF>.<CRLF>\r\n");
         self.0.session.state = Effect::Data.after(self.0.session.state);
@@ -177,13 +187,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Refuses DATA, as a negative [`reply`](Self::reply) does.
+    /// Refuses DATA or BDAT, as a negative [`reply`](Self::reply) does. The chunk of BDAT is dropped before the reply
+    /// is written.
     ///
     /// # Errors
     ///
     /// As for `reply`; also for a positive one.
     pub fn reject_body(&mut self, ticket: Ticket, reply: Reply) -> Result<(), SendError<Reply>> {
-        match self.0.permits_grant(ticket, Effect::Data) {
+        match self.0.permits_grant(ticket, Effect::Data).or_else(|_| self.0.permits_chunk_grant(ticket)) {
             Ok(()) => self.reply(ticket, reply),
             Err(reason) => Err(SendError::new(reason, reply)),
         }
@@ -232,7 +243,9 @@ impl mailwire_core::Connection for Connection {
             (Phase::Closed, _) => None,
             _ if self.0.failed.is_some() => None,
             (Phase::Upgrading, _) => reading,
-            (_, Some(Current { due: Due::Body(_), .. })) => Some(timeouts.body),
+            (_, Some(Current { due: Due::Body(_) | Due::Chunk(_) | Due::RefusedChunk(_), .. })) => {
+                Some(timeouts.body)
+            }
             (_, None | Some(Current { due: Due::Response, .. })) => Some(timeouts.command),
             (_, Some(_)) => reading,
         }
@@ -243,7 +256,7 @@ impl mailwire_core::Connection for Connection {
             return;
         }
         let waiting_for = match &self.0.current {
-            Some(Current { due: Due::Body(_), .. }) => "a message",
+            Some(Current { due: Due::Body(_) | Due::Chunk(_) | Due::RefusedChunk(_), .. }) => "a message",
             Some(Current { due: Due::Response, .. }) => "a response to a challenge",
             _ => "a command",
         };

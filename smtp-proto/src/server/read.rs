@@ -1,10 +1,10 @@
 //! What a server makes of what comes.
 
-use alloc::format;
+use alloc::{format, vec::Vec};
 
 use bytes::{Buf, Bytes, BytesMut};
 use mailwire_core::{
-    Error, Line, Newline, Next, ParseError, SaslStep, Ticket,
+    Deviation, Error, Line, Newline, Next, ParseError, SaslStep, Ticket,
     dot::Unstuffed,
     private::{NulSearch, await_tls, refuse_injection, take_secret},
     sasl::{self, Steps},
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Command, ParseContext, Reply, ReplyCode,
-    command::{Effect, Name, first_word},
+    command::{Effect, Name, Rules, first_word},
 };
 
 /// A line that passed its limit.
@@ -44,15 +44,18 @@ impl Machine {
             }
             Phase::Open | Phase::Refused => match &self.current {
                 Some(Current { due: Due::Body(_), .. }) => self.receive_body(input),
+                Some(Current { due: Due::Chunk(_), .. }) => self.receive_chunk(input),
+                Some(Current { due: Due::RefusedChunk(_), .. }) => self.drop_chunk(input),
                 None | Some(Current { due: Due::Response, .. }) if !self.output.is_full() => {
                     self.receive_line(input)
                 }
-                _ => return Ok(Next::Paused),
+                _ => return Ok(self.later.take().map_or(Next::Paused, Next::Event)),
             },
         };
         match (self.failed, next) {
             (Some(error), _) => Err(error),
             (None, Some(event)) => Ok(Next::Event(event)),
+            (None, None) if core::mem::take(&mut self.moved) => self.advance(input),
             (None, None) if self.eof => self.end_of_input(input),
             (None, None) => {
                 // From the fifth byte on it is certain which limit the line has.
@@ -115,6 +118,9 @@ impl Machine {
             self.auth_failed();
         }
         self.refuse_line(&Reply::of(ReplyCode::UNRECOGNIZED, 5, 6, "Line too long"));
+        if Name::of(first_word(&bytes)) == Some(Name::Bdat) {
+            self.lose_track();
+        }
         Some(Event::Malformed { ticket: in_exchange, bytes, error })
     }
 
@@ -173,11 +179,17 @@ impl Machine {
         self.secret_may_follow = matches!(command, Command::Auth(_));
         let rules = command.rules();
         if let Err(refusal) = self.permits(&command, &rules) {
+            if let Command::Bdat { size, last } = command {
+                return self.refuse_chunk(size, last, refusal);
+            }
             return Some(self.refused(command, rules.effect, refusal));
         }
         self.session.begin(&command);
         if rules.idle {
             self.idle()?;
+        }
+        if let Command::Bdat { size, last } = command {
+            return self.begin_chunk(size, last, parsed.deviations);
         }
         if rules.effect == Effect::StartTls {
             self.failed = refuse_injection("STARTTLS", input).err();
@@ -186,9 +198,24 @@ impl Machine {
                 return None;
             }
         }
+        let event = self.ask(command, rules, Due::Reply, parsed.deviations);
+        match self.session.transaction.chunk {
+            Some(_) => Some(self.between_chunks(rules.effect, event)),
+            None => Some(event),
+        }
+    }
+
+    /// Asks the application for the answer to a command.
+    pub(super) fn ask(
+        &mut self,
+        command: Command,
+        rules: Rules,
+        due: Due,
+        deviations: Vec<Deviation>,
+    ) -> Event {
         let ticket = self.tickets.issue();
-        self.current = Some(Current { ticket, rules, due: Due::Reply, steps: Steps::default() });
-        Some(Event::Command { ticket, command, deviations: parsed.deviations })
+        self.current = Some(Current { ticket, rules, due, steps: Steps::default() });
+        Event::Command { ticket, command, deviations }
     }
 
     fn malformed(&mut self, frame: &Bytes, error: ParseError) -> Event {
@@ -204,12 +231,15 @@ impl Machine {
             Reply::of(ReplyCode::UNRECOGNIZED, 5, 2, "Not a command")
         };
         self.refuse_line(&reply);
+        if name == Some(Name::Bdat) {
+            self.lose_track();
+        }
         self.secret_may_follow |= starts_with_auth(frame.trim_ascii_start());
         let secret = self.secret_may_follow;
         Event::Malformed { ticket: None, bytes: if secret { Bytes::new() } else { frame.clone() }, error }
     }
 
-    fn refused(&mut self, command: Command, effect: Effect, refusal: Refusal) -> Event {
+    pub(super) fn refused(&mut self, command: Command, effect: Effect, refusal: Refusal) -> Event {
         let Refusal { reply, bad } = refusal;
         self.session.refused(effect, reply.code());
         if bad {
@@ -257,19 +287,9 @@ impl Machine {
         }
     }
 
-    fn body_end(&mut self, ticket: Ticket, length: u64, verdict: Option<BodyRefusal>) -> Event {
+    pub(super) fn body_end(&mut self, ticket: Ticket, length: u64, verdict: Option<BodyRefusal>) -> Event {
         if let Some(reason) = verdict {
-            let reply = match reason {
-                BodyRefusal::BareNewline(_) => {
-                    Reply::of(ReplyCode::FAILED, 6, 0, "A bare CR or LF in the message")
-                }
-                BodyRefusal::Nul(_) => Reply::of(ReplyCode::FAILED, 6, 0, "A NUL in the message"),
-                BodyRefusal::TooLarge(_) => Reply::of(ReplyCode::TOO_LARGE, 3, 4, "Message too large"),
-            };
-            let recipients = self.session.transaction.recipients.len();
-            for _ in 0..if self.config.lmtp { recipients } else { 1 } {
-                self.write_reply(&reply);
-            }
+            self.write_verdict(&reason.reply());
             self.session.end_transaction();
             self.current = None;
             return Event::BodyRefused { ticket, reason };
@@ -285,10 +305,20 @@ impl Machine {
         Event::BodyEnd { ticket, length }
     }
 
+    /// Writes what is said to the end of a message: in LMTP for each recipient.
+    pub(super) fn write_verdict(&mut self, reply: &Reply) {
+        let recipients = self.session.transaction.recipients.len();
+        for _ in 0..if self.config.lmtp { recipients } else { 1 } {
+            self.write_reply(reply);
+        }
+    }
+
     /// The client has closed the stream.
     pub(super) fn end_of_input(&mut self, input: &BytesMut) -> Result<Next<Event>, Error> {
         let during = match &self.current {
-            Some(Current { due: Due::Body(_), .. }) => "within a message",
+            Some(Current { due: Due::Body(_) | Due::Chunk(_), .. }) => "within a message",
+            Some(Current { due: Due::RefusedChunk(_), .. }) => "within a message",
+            None if self.session.transaction.chunk.is_some() => "within a message",
             Some(Current { due: Due::Response, .. }) => "within a SASL exchange",
             _ if !input.is_empty() || self.overlong.is_some() => "within a command",
             _ => {

@@ -12,6 +12,7 @@ use crate::{
 };
 
 /// A command that the machine refuses.
+#[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) reply: Reply,
     /// Whether it counts as a bad command.
@@ -72,6 +73,10 @@ impl Machine {
                 return sequence("AUTH is not permitted during a mail transaction");
             }
             Err(OutOfOrder::InTransaction) => return sequence("A transaction is under way"),
+            Err(OutOfOrder::InMessage) if rules.effect == Effect::Data => {
+                return sequence("DATA and BDAT do not mix");
+            }
+            Err(OutOfOrder::InMessage) => return sequence("The message has begun"),
             Err(OutOfOrder::NoTransaction) => return self.no_transaction(),
             Err(OutOfOrder::NoRecipients) => return self.no_recipients(),
         }
@@ -80,6 +85,9 @@ impl Machine {
             Command::Auth(auth) => self.permits_auth(auth, rules),
             Command::Mail(mail) => self.permits_mail(mail, command),
             Command::Rcpt(rcpt) => self.permits_rcpt(rcpt, command),
+            Command::Data if self.session.transaction.failed => sequence("Send RSET first"),
+            Command::Data if self.session.transaction.binary => sequence("BINARYMIME needs BDAT"),
+            Command::Bdat { size, .. } => self.permits_chunk(*size),
             Command::Vrfy(_) | Command::Expn(_) => self.authenticated(),
             _ => Ok(()),
         }
@@ -152,9 +160,6 @@ impl Machine {
     fn permits_mail(&self, mail: &Mail, command: &Command) -> Result<(), Refusal> {
         self.authenticated()?;
         let unoffered = |text| bad(ReplyCode::BAD_PARAMETERS, 5, 4, text);
-        if mail.body == Some(BodyType::BinaryMime) {
-            return unoffered("BINARYMIME is not offered");
-        }
         if let Some(missing) = command.option_needs().find(|need| !self.knows(*need)) {
             return unoffered(not_offered(missing));
         }
@@ -170,8 +175,24 @@ impl Machine {
         Ok(())
     }
 
+    fn permits_chunk(&self, size: u64) -> Result<(), Refusal> {
+        let transaction = &self.session.transaction;
+        if transaction.failed {
+            // It may have been on its way when the one before it was refused.
+            return policy(ReplyCode::BAD_SEQUENCE, 5, 1, "A chunk before this one was refused");
+        }
+        let length = transaction.chunk.as_ref().map_or(0, |chunk| chunk.length);
+        match length.checked_add(size) {
+            Some(length) if length <= self.config.limits.message => Ok(()),
+            _ => policy(ReplyCode::TOO_LARGE, 3, 4, "Message too large"),
+        }
+    }
+
     fn permits_rcpt(&self, rcpt: &Rcpt, command: &Command) -> Result<(), Refusal> {
         let transaction = &self.session.transaction;
+        if transaction.failed {
+            return sequence("Send RSET first");
+        }
         if transaction.recipients.len() >= self.config.limits.recipients {
             return policy(ReplyCode::INSUFFICIENT_STORAGE, 5, 3, "Too many recipients");
         }
@@ -194,17 +215,20 @@ impl Machine {
         }
         let Some(current) = &self.current else { return Err(Misuse::UnknownTicket) };
         let known = match &current.due {
-            Due::Reply | Due::MessageReply => ticket == current.ticket,
+            Due::Reply | Due::ChunkReply { .. } | Due::MessageReply => ticket == current.ticket,
             Due::RecipientReplies(recipients) => {
                 ticket == current.ticket
                     || recipients.iter().any(|(recipient, reply)| *recipient == ticket && reply.is_none())
             }
-            Due::Response | Due::Body(_) => false,
+            Due::Response | Due::Body(_) | Due::Chunk(_) | Due::RefusedChunk(_) => false,
         };
         match (&current.due, current.rules.effect) {
             _ if !known => Err(Misuse::UnknownTicket),
             _ if reply.is_intermediate() => Err(Misuse::WrongAnswer(WrongAnswer::NotFinal)),
             (Due::Reply, Effect::Data) if reply.is_positive() => {
+                Err(Misuse::WrongAnswer(WrongAnswer::OwnCall("accept_body")))
+            }
+            (Due::ChunkReply { .. }, _) if reply.is_positive() => {
                 Err(Misuse::WrongAnswer(WrongAnswer::OwnCall("accept_body")))
             }
             (Due::Reply, Effect::StartTls) if reply.is_positive() => {
@@ -232,7 +256,8 @@ impl Session {
     /// A command goes to the application.
     pub(super) fn begin(&mut self, command: &Command) {
         if let Command::Mail(mail) = command {
-            self.transaction = Transaction { smtp_utf8: mail.smtp_utf8, ..Transaction::default() };
+            let binary = mail.body == Some(BodyType::BinaryMime);
+            self.transaction = Transaction { smtp_utf8: mail.smtp_utf8, binary, ..Transaction::default() };
         }
     }
 
@@ -243,7 +268,8 @@ impl Session {
             // One within a transaction leaves that as it is.
             Effect::Mail if !in_transaction => self.transaction.refused = true,
             Effect::Rcpt if in_transaction => self.transaction.tried += 1,
-            Effect::Rcpt => self.orphans += 1,
+            Effect::Rcpt | Effect::Bdat if !in_transaction => self.orphans += 1,
+            Effect::Bdat => {}
             // RFC 5321 section 4.1.4: the same state. What is tried again is a mistake.
             Effect::Data if in_transaction && code.is_about_syntax() => self.transaction.tried = 0,
             Effect::Data => self.end_transaction(),
@@ -254,6 +280,10 @@ impl Session {
     /// The application has answered a command, or a message.
     pub(super) fn conclude(&mut self, ticket: Ticket, effect: Effect, reply: &Reply) -> Then {
         let accepted = reply.is_positive();
+        if effect == Effect::Bdat {
+            self.end_transaction();
+            return Then::GoOn;
+        }
         if effect == Effect::Data {
             // The message ends the transaction, and so does a refusal of DATA that is about it.
             if self.state == State::Message || !reply.code().is_about_syntax() {
@@ -320,6 +350,8 @@ const fn not_offered(extension: Extension) -> &'static str {
         Extension::Auth => "AUTH is not offered",
         Extension::Dsn => "DSN is not offered",
         Extension::EightBitMime => "BODY is not offered",
+        Extension::Chunking => "BDAT is not offered",
+        Extension::BinaryMime => "BINARYMIME is not offered",
         Extension::SmtpUtf8 => "SMTPUTF8 is not offered",
         Extension::Size => "SIZE is not offered",
         _ => "The extension is not offered",

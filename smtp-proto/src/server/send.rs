@@ -45,6 +45,10 @@ impl Machine {
             }
             return;
         }
+        if let Due::ChunkReply { size, last } = current.due {
+            self.current = None;
+            return self.refuse_asked_chunk(size, last, reply);
+        }
         self.current = None;
         match self.session.conclude(ticket, effect, &reply) {
             Then::Introduced => return self.write_introduction(effect, &reply),
@@ -84,7 +88,7 @@ impl Machine {
         }
     }
 
-    fn close_if_unavailable(&mut self, reply: &Reply) {
+    pub(super) fn close_if_unavailable(&mut self, reply: &Reply) {
         if reply.code() == ReplyCode::UNAVAILABLE {
             self.phase = Phase::Closed;
         }
@@ -167,7 +171,7 @@ pub fn default_reply(command: &Command) -> Reply {
         Name::Expn => of(ReplyCode::NOT_IMPLEMENTED, 5, 1, "Not implemented"),
         Name::Help => of(ReplyCode::HELP, 0, 0, "See RFC 5321"),
         Name::Quit => of(ReplyCode::CLOSING, 0, 0, "Goodbye"),
-        Name::Data => of(ReplyCode::LOCAL_ERROR, 3, 0, "Not now"),
+        Name::Data | Name::Bdat => of(ReplyCode::LOCAL_ERROR, 3, 0, "Not now"),
         Name::StartTls => of(ReplyCode::TEMPORARY_FAILURE, 7, 0, "TLS not available"),
         Name::Auth => of(ReplyCode::TEMPORARY_FAILURE, 7, 0, "Authentication not available"),
     }

@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use mailwire_core::{
     Channel, Error, LineFramer, Output, Ticket, Tickets,
     dot::{LineEnds, Unstuffer},
-    private::NulSearch,
+    private::{BareSearch, NulSearch},
     sasl::{Mechanism, Steps},
 };
 
-use super::{Config, read::Overlong};
+use super::{Config, Event, chunk::Refused, read::Overlong};
 use crate::{Capabilities, Capability, Reply, State, command::Rules};
 
 /// All that a server is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
@@ -29,6 +29,10 @@ pub(super) struct Machine {
     pub(super) eof: bool,
     /// A line that passed its limit and whose end is not there yet.
     pub(super) overlong: Option<Overlong>,
+    /// What is told next.
+    pub(super) later: Option<Event>,
+    /// Something was done without an event, and what comes next may be there.
+    pub(super) moved: bool,
     /// What is offered now.
     pub(super) capabilities: Capabilities,
     /// The last command was an AUTH that has not succeeded, and a client that did not notice may send
@@ -50,6 +54,8 @@ impl Machine {
             failed: None,
             eof: false,
             overlong: None,
+            later: None,
+            moved: false,
             capabilities: Capabilities::new(),
             secret_may_follow: false,
             config,
@@ -117,8 +123,14 @@ pub(super) enum Due {
     Reply,
     /// The client's response to a challenge.
     Response,
+    /// The application's reply to BDAT, or what it grants.
+    ChunkReply { size: u64, last: bool },
     /// The client's message.
     Body(Body),
+    /// The client's message, by BDAT: a chunk of it.
+    Chunk(Chunk),
+    /// The rest of a chunk that is dropped as it comes.
+    RefusedChunk(Refused),
     /// The application's reply to the message.
     MessageReply,
     /// LMTP: the application's reply to the message for each recipient.
@@ -148,6 +160,25 @@ impl Body {
     }
 }
 
+/// A message that comes by BDAT.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    /// The message's first BDAT.
+    pub(super) ticket: Ticket,
+    /// The bytes of the chunk that are still to come.
+    pub(super) left: u64,
+    /// The length of the chunk.
+    pub(super) size: u64,
+    pub(super) last: bool,
+    pub(super) started: bool,
+    /// Bytes of the message so far.
+    pub(super) length: u64,
+    /// None in BINARYMIME.
+    pub(super) bare: Option<BareSearch>,
+    /// None also where NUL is allowed.
+    pub(super) nul: Option<NulSearch>,
+}
+
 /// What was learnt of a client. It is made anew when TLS is up.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -165,6 +196,12 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     pub(super) smtp_utf8: bool,
+    /// BODY=BINARYMIME.
+    pub(super) binary: bool,
+    /// The message so far, between two chunks.
+    pub(super) chunk: Option<Chunk>,
+    /// A chunk was refused: nothing but RSET ends this well.
+    pub(super) failed: bool,
     /// MAIL was refused, and recipients that were sent along are to come.
     pub(super) refused: bool,
     /// RCPTs, accepted or not.

@@ -2,7 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use bytes::BytesMut;
-use mailwire_smtp::{Channel, Connection, Error, Mailbox, Mechanism, Next, Reply, ReplyCode, client, server};
+use mailwire_smtp::{
+    Capability, Channel, Connection, Error, Mailbox, Mechanism, Next, Reply, ReplyCode, client, server,
+};
 
 pub(crate) use mailwire_core::testing::{drain_text as drain, events, feed};
 
@@ -26,6 +28,15 @@ pub(crate) fn server_config() -> server::Config {
     let mut config = server::Config::new("mx.example".try_into().unwrap(), Channel::Tls);
     config.mechanisms = vec![Mechanism::Plain, Mechanism::Login];
     config
+}
+
+/// A server that offers CHUNKING and BINARYMIME beside the rest.
+pub(crate) fn chunking_config() -> server::Config {
+    let config = server_config();
+    let offered: Vec<_> = config.capabilities().iter().collect();
+    config
+        .with_capabilities(offered.into_iter().chain([Capability::Chunking, Capability::BinaryMime]))
+        .unwrap()
 }
 
 /// A client that has heard of all extensions.
@@ -86,7 +97,7 @@ impl Granting {
                 }
             };
             match &event {
-                Event::Command { ticket, command: Command::Data, .. } => {
+                Event::Command { ticket, command: Command::Data | Command::Bdat { .. }, .. } => {
                     self.machine.accept_body(*ticket).unwrap()
                 }
                 Event::Command { ticket, command: Command::StartTls, .. } => {

@@ -1,0 +1,138 @@
+//! How a message leaves by BDAT (RFC 3030).
+
+use bytes::Bytes;
+use mailwire_core::{
+    Misuse, SendError, Ticket, WrongState,
+    private::{BareSearch, NulSearch},
+};
+
+use super::{
+    no_nul,
+    state::{Body, Given, InFlight, Machine, Part, Progress, Queued, Session},
+};
+use crate::{
+    Command,
+    command::{Effect, Rules},
+};
+
+/// So many chunks may wait for their replies: a server that does not read while it writes these has no reason to
+/// stop.
+const WINDOW: usize = 8;
+
+impl Machine {
+    /// Takes a chunk for sending.
+    pub(super) fn give_chunk(&mut self, chunk: Bytes, last: bool) -> Result<Ticket, SendError<Bytes>> {
+        let command = Command::Bdat { size: chunk.len() as u64, last };
+        let taken = self.permits(&command).and_then(|()| self.check_chunk(&chunk, last));
+        if let Err(reason) = taken {
+            return Err(SendError::new(reason, chunk));
+        }
+        let ticket = self.tickets.issue();
+        self.session.given = if last { Given::Whole } else { Given::Chunks };
+        self.session.queue.push_back(Queued { ticket, command });
+        self.session.chunks.push_back(chunk);
+        self.flush();
+        Ok(ticket)
+    }
+
+    /// Looks for what may not stand in a message that is not BINARYMIME.
+    fn check_chunk(&mut self, chunk: &Bytes, last: bool) -> Result<(), Misuse> {
+        let (mut bare, mut nul) = match self.session.given {
+            Given::Chunks => (self.session.bare, self.session.nul),
+            _ if self.session.binary => (None, None),
+            _ => (Some(BareSearch::new()), (!self.config.allow_nul).then(NulSearch::new)),
+        };
+        if let Some(nul) = &mut nul {
+            nul.look(chunk);
+            no_nul(nul.found())?;
+        }
+        if let Some(bare) = &mut bare {
+            bare.look(chunk);
+            if last {
+                bare.finish();
+            }
+            if let Some(offset) = bare.found() {
+                let reason = "a CR or LF that is not part of a CR LF pair";
+                return Err(Misuse::InvalidBody { reason, offset });
+            }
+        }
+        (self.session.bare, self.session.nul) = (bare, nul);
+        Ok(())
+    }
+
+    /// Whether what is first in the queue can go as far as chunks are concerned. Those that can never go leave
+    /// the queue.
+    pub(super) fn chunk_may_go(&mut self) -> bool {
+        loop {
+            let session = &mut self.session;
+            let Some(&Queued { ticket, command: Command::Bdat { last, .. } }) = session.queue.front() else {
+                return true;
+            };
+            if !session.awaits_chunks_alone() {
+                // Commands of this transaction, or the message before it.
+                return false;
+            }
+            let reason = if session.transaction.failed {
+                WrongState::ChunkRefused
+            } else if session.transaction.recipients.is_empty() {
+                WrongState::NoRecipients
+            } else {
+                // How many replies LMTP has to a last chunk after a refused one is not certain.
+                let alone = last && self.config.lmtp;
+                return session.in_flight.len() < if alone { 1 } else { WINDOW };
+            };
+            session.unsent.push_back((ticket, Misuse::WrongState(reason)));
+            session.queue.pop_front();
+            session.chunks.pop_front();
+        }
+    }
+
+    /// Writes the bytes of a BDAT command, whose line was written.
+    pub(super) fn write_chunk(&mut self, ticket: Ticket, rules: Rules, last: bool) {
+        self.output.append(self.session.chunks.pop_front().unwrap_or_default());
+        let command = InFlight { ticket, rules, part: Part::Chunk, end: self.output.mark() };
+        match last {
+            true => self.await_verdict(command),
+            false => self.session.in_flight.push_back(command),
+        }
+    }
+
+    /// Whether it is the caller's turn to give the next chunk.
+    pub(super) fn is_chunk_due(&self) -> bool {
+        let session = &self.session;
+        session.given == Given::Chunks
+            && session.queue.is_empty()
+            && !session.transaction.failed
+            && session.awaits_chunks_alone()
+            && session.in_flight.len() < if self.is_pipelining() { WINDOW } else { 1 }
+    }
+
+    /// Whether bytes of a message wait to be written.
+    pub(super) fn is_sending_body(&self) -> bool {
+        let of_chunk = |due: &InFlight| due.rules.effect == Effect::Bdat && !self.output.has_left(due.end);
+        !matches!(self.session.body, Body::None) || self.session.in_flight.iter().any(of_chunk)
+    }
+}
+
+impl Session {
+    /// Whether nothing but chunks waits for a reply.
+    fn awaits_chunks_alone(&self) -> bool {
+        self.in_flight.iter().all(|command| command.part == Part::Chunk)
+    }
+
+    /// A chunk was refused: the transaction has failed (RFC 3030 section 2).
+    pub(super) fn chunk_refused(&mut self) {
+        self.transaction.failed = true;
+        // Unless its end is out, or the next message is what is asked about.
+        let of_last = matches!(self.given, Given::Chunks | Given::Whole);
+        if of_last && !matches!(self.progress, Progress::Ended(_)) {
+            self.answered(false);
+        }
+    }
+
+    /// Whether RSET is on its way.
+    pub(super) fn is_resetting(&self) -> bool {
+        self.in_flight.iter().any(|command| command.rules.effect == Effect::Reset)
+            || self.queue.iter().any(|queued| matches!(queued.command, Command::Rset))
+    }
+}

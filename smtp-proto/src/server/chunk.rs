@@ -1,0 +1,264 @@
+//! What a server makes of BDAT (RFC 3030).
+
+use alloc::{format, vec::Vec};
+
+use bytes::{Buf, BytesMut};
+use mailwire_core::{
+    Deviation, Misuse, Ticket,
+    private::{BareSearch, NulSearch},
+    sasl::Steps,
+};
+
+use super::{
+    BodyRefusal, Event,
+    rules::Refusal,
+    state::{Chunk, Current, Due, Machine, Phase},
+};
+use crate::{
+    Command, Reply, ReplyCode,
+    command::{Effect, Name},
+};
+
+/// A chunk that is dropped as it comes, and what is to be done then.
+#[derive(Debug)]
+pub(super) struct Refused {
+    left: u64,
+    size: u64,
+    last: bool,
+    by: By,
+}
+
+#[derive(Debug)]
+enum By {
+    Machine(Refusal),
+    Application(Reply),
+}
+
+impl Machine {
+    /// A chunk that may come: of the first one the application is asked.
+    pub(super) fn begin_chunk(&mut self, size: u64, last: bool, deviations: Vec<Deviation>) -> Option<Event> {
+        let rules = Name::Bdat.rules();
+        self.count_chunk(size, last)?;
+        let Some(chunk) = self.session.transaction.chunk.take() else {
+            let due = Due::ChunkReply { size, last };
+            return Some(self.ask(Command::Bdat { size, last }, rules, due, deviations));
+        };
+        let due = Due::Chunk(Chunk { left: size, size, last, ..chunk });
+        self.current = Some(Current { ticket: chunk.ticket, rules, due, steps: Steps::default() });
+        self.moved = true;
+        None
+    }
+
+    /// An empty chunk leads nowhere, unless it is the last.
+    fn count_chunk(&mut self, size: u64, last: bool) -> Option<()> {
+        if size == 0 && !last { self.idle() } else { Some(()) }
+    }
+
+    /// Whether the application may grant a BDAT with this ticket.
+    pub(super) fn permits_chunk_grant(&self, ticket: Ticket) -> Result<(), Misuse> {
+        match &self.current {
+            _ if self.failed.is_some() => Err(Misuse::Closed),
+            Some(Current { ticket: current, due: Due::ChunkReply { .. }, .. }) if *current == ticket => {
+                Ok(())
+            }
+            _ => Err(Misuse::UnknownTicket),
+        }
+    }
+
+    /// Grants a BDAT that was asked of the application.
+    pub(super) fn accept_chunk(&mut self) {
+        let binary = self.session.transaction.binary;
+        let Some(Current { ticket, due, .. }) = &mut self.current else { return };
+        let Due::ChunkReply { size, last } = *due else { return };
+        *due = Due::Chunk(Chunk {
+            ticket: *ticket,
+            left: size,
+            size,
+            last,
+            started: false,
+            length: 0,
+            bare: (!binary).then(BareSearch::new),
+            nul: (!binary && !self.config.allow_nul).then(NulSearch::new),
+        });
+        self.session.state = Effect::Bdat.after(self.session.state);
+    }
+
+    /// The next part of a chunk, if it is there.
+    pub(super) fn receive_chunk(&mut self, input: &mut BytesMut) -> Option<Event> {
+        let Some(Current { due: Due::Chunk(chunk), .. }) = &mut self.current else { return None };
+        if !chunk.started {
+            chunk.started = true;
+            return Some(Event::BodyStart { ticket: chunk.ticket });
+        }
+        if chunk.left == 0 {
+            return self.chunk_end();
+        }
+        let length = part_of(chunk.left, input);
+        if length == 0 {
+            return None;
+        }
+        let piece = input.split_to(length).freeze();
+        chunk.left -= length as u64;
+        chunk.length += length as u64;
+        if let Some(bare) = &mut chunk.bare {
+            bare.look(&piece);
+        }
+        if let Some(nul) = &mut chunk.nul {
+            nul.look(&piece);
+        }
+        Some(Event::BodyChunk(piece))
+    }
+
+    fn chunk_end(&mut self) -> Option<Event> {
+        let Current { due: Due::Chunk(mut chunk), ticket, rules, steps } = self.current.take()? else {
+            return None;
+        };
+        match (chunk.verdict(), chunk.last) {
+            (Some(reason), last) => {
+                self.fail_transaction(&reason.reply(), last);
+                Some(Event::BodyRefused { ticket, reason })
+            }
+            (None, true) => {
+                self.current = Some(Current { ticket, rules, due: Due::MessageReply, steps });
+                Some(self.body_end(ticket, chunk.length, None))
+            }
+            (None, false) => {
+                let text = format!("{} bytes received", chunk.size);
+                self.write_reply(&Reply::new(ReplyCode::OK, &text).with_enhanced(0, 0));
+                self.session.transaction.chunk = Some(chunk);
+                self.moved = true;
+                None
+            }
+        }
+    }
+
+    /// The machine refuses a chunk, after it has come.
+    pub(super) fn refuse_chunk(&mut self, size: u64, last: bool, refusal: Refusal) -> Option<Event> {
+        self.count_chunk(size, last)?;
+        self.drop_next(size, last, By::Machine(refusal));
+        None
+    }
+
+    /// The application has refused a chunk.
+    pub(super) fn refuse_asked_chunk(&mut self, size: u64, last: bool, reply: Reply) {
+        if reply.code() == ReplyCode::UNAVAILABLE {
+            self.write_reply(&reply);
+            self.phase = Phase::Closed;
+        } else {
+            self.drop_next(size, last, By::Application(reply));
+        }
+    }
+
+    fn drop_next(&mut self, size: u64, last: bool, by: By) {
+        self.current = Some(Current {
+            ticket: self.tickets.issue(),
+            rules: Name::Bdat.rules(),
+            due: Due::RefusedChunk(Refused { left: size, size, last, by }),
+            steps: Steps::default(),
+        });
+        self.moved = true;
+    }
+
+    /// Drops what is there of a chunk; at its end the refusal is told.
+    pub(super) fn drop_chunk(&mut self, input: &mut BytesMut) -> Option<Event> {
+        let Some(Current { due: Due::RefusedChunk(refused), .. }) = &mut self.current else { return None };
+        let length = part_of(refused.left, input);
+        refused.left -= length as u64;
+        if length == input.len() {
+            // The input keeps its memory.
+            input.clear();
+        } else {
+            input.advance(length);
+        }
+        if refused.left > 0 {
+            return None;
+        }
+        let Current { due: Due::RefusedChunk(Refused { size, last, by, .. }), .. } = self.current.take()?
+        else {
+            return None;
+        };
+        match by {
+            By::Application(reply) => {
+                self.fail_transaction(&reply, last);
+                self.moved = true;
+                None
+            }
+            By::Machine(refusal) => Some(self.chunk_refused(size, last, refusal)),
+        }
+    }
+
+    fn chunk_refused(&mut self, size: u64, last: bool, refusal: Refusal) -> Event {
+        let begun = self.session.transaction.chunk.take();
+        let session = &mut self.session;
+        // RFC 2033 section 4.3: the last chunk of a message for nobody has no reply.
+        let silent = last && self.config.lmtp;
+        if !session.state.is_in_transaction() || refusal.bad && !silent {
+            // No transaction fails by it.
+            return self.refused(Command::Bdat { size, last }, Effect::Bdat, refusal);
+        }
+        let reply = refusal.reply;
+        self.fail_transaction(&reply, last);
+        match begun {
+            Some(chunk) => {
+                let reason = BodyRefusal::TooLarge(self.config.limits.message);
+                Event::BodyRefused { ticket: chunk.ticket, reason }
+            }
+            None => Event::Refused { command: Command::Bdat { size, last }, reply },
+        }
+    }
+
+    /// A chunk was refused, which fails the transaction: the last one ends it, after any other RSET has to come.
+    fn fail_transaction(&mut self, reply: &Reply, last: bool) {
+        if last {
+            self.write_verdict(reply);
+            self.session.end_transaction();
+        } else {
+            self.write_reply(reply);
+            self.session.transaction.failed = true;
+        }
+    }
+
+    /// What comes between two chunks: some commands give the message up.
+    pub(super) fn between_chunks(&mut self, effect: Effect, command: Event) -> Event {
+        if !matches!(effect, Effect::Ehlo | Effect::Helo | Effect::Reset | Effect::StartTls | Effect::Quit) {
+            return command;
+        }
+        let Some(chunk) = self.session.transaction.chunk.take() else { return command };
+        self.session.transaction.failed = true;
+        self.later = Some(command);
+        Event::BodyRefused { ticket: chunk.ticket, reason: BodyRefusal::GivenUp }
+    }
+
+    /// Nobody knows where the chunk of a BDAT ends, so that what follows cannot be told from commands.
+    pub(super) fn lose_track(&mut self) {
+        self.phase = Phase::Closed;
+    }
+}
+
+impl Chunk {
+    /// Why the message is refused after this chunk, if it is.
+    fn verdict(&mut self) -> Option<BodyRefusal> {
+        if let (Some(bare), true) = (&mut self.bare, self.last) {
+            bare.finish();
+        }
+        let bare = self.bare.as_ref().and_then(BareSearch::found).map(BodyRefusal::BareNewline);
+        bare.or(self.nul.as_ref().and_then(NulSearch::found).map(BodyRefusal::Nul))
+    }
+}
+
+impl BodyRefusal {
+    /// What the client is told.
+    pub(super) fn reply(self) -> Reply {
+        match self {
+            Self::BareNewline(_) => Reply::of(ReplyCode::FAILED, 6, 0, "A bare CR or LF in the message"),
+            Self::Nul(_) => Reply::of(ReplyCode::FAILED, 6, 0, "A NUL in the message"),
+            Self::TooLarge(_) => Reply::of(ReplyCode::TOO_LARGE, 3, 4, "Message too large"),
+            Self::GivenUp => Reply::of(ReplyCode::FAILED, 5, 0, "Given up"),
+        }
+    }
+}
+
+/// How much of the input belongs to a chunk of which so much is left.
+fn part_of(left: u64, input: &BytesMut) -> usize {
+    usize::try_from(left).map_or(input.len(), |left| left.min(input.len()))
+}
