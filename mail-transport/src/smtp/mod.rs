@@ -17,6 +17,8 @@
 mod client;
 #[cfg(feature = "client")]
 mod envelope;
+#[cfg(feature = "reports")]
+pub mod report;
 #[cfg(feature = "client")]
 mod send;
 #[cfg(feature = "server")]

@@ -1,0 +1,336 @@
+//! What the fields of reports hold.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use mail_parser::DateTime;
+use mailwire_smtp::{EnhancedCode, Mailbox};
+
+use super::{
+    FieldText,
+    field::{invalid, without_comments},
+};
+use crate::InvalidValue;
+
+/// A text with the name of its form: an address, the name of an MTA, a diagnostic code
+/// ([RFC 3464 section 2.1.2](https://www.rfc-editor.org/rfc/rfc3464#section-2.1.2)).
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_transport::smtp::report::Typed;
+///
+/// let recipient = Typed::new("rfc822", "bob@example.net")?;
+/// assert_eq!(recipient.mailbox().unwrap().domain(), "example.net");
+/// assert_eq!(recipient.to_string(), "rfc822; bob@example.net");
+/// # Ok::<(), mailwire_transport::InvalidValue>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Typed {
+    kind: String,
+    text: FieldText,
+}
+
+impl Typed {
+    /// Makes a text of a form: `rfc822` and `utf-8` for addresses, `dns` for names of hosts, `smtp` for replies, `x-` and a name for others.
+    /// The case of the letters of `kind` does not count.
+    ///
+    /// # Errors
+    ///
+    /// A form that is no atom, a text with a control character other than a tab.
+    pub fn new(kind: &str, text: impl Into<String>) -> Result<Self, InvalidValue> {
+        if !is_atom(kind) {
+            return Err(invalid("form of a text", 0, "expected an atom", kind));
+        }
+        Ok(Self { kind: kind.to_ascii_lowercase(), text: FieldText::new(text)? })
+    }
+
+    /// An address: `rfc822`, or `utf-8` if it is not ASCII
+    /// ([RFC 6533 section 3](https://www.rfc-editor.org/rfc/rfc6533#section-3)).
+    #[must_use]
+    pub fn address(mailbox: &Mailbox) -> Self {
+        Self::unchecked(if mailbox.is_ascii() { "rfc822" } else { "utf-8" }, mailbox.as_str())
+    }
+
+    /// Of a text that may have control characters: spaces take their place.
+    pub(super) fn unchecked(kind: &str, text: &str) -> Self {
+        Self { kind: kind.to_owned(), text: FieldText::lenient(text.as_bytes()) }
+    }
+
+    /// ```abnf
+    /// atom ";" *text
+    /// ```
+    ///
+    /// Others leave the form out, which then is `guess`.
+    pub(super) fn read(value: &str, guess: impl Fn(&str) -> &'static str) -> Self {
+        if let Some((kind, text)) = value.split_once(';') {
+            let kind = without_comments(kind);
+            if is_atom(&kind) {
+                return Self::unchecked(&kind.to_ascii_lowercase(), text);
+            }
+        }
+        Self::unchecked(guess(value), value)
+    }
+
+    /// Reads an address, which others write without its form, too.
+    pub(super) fn read_address(value: &str) -> Self {
+        Self::read(value, |text| match (text.contains('@'), text.is_ascii()) {
+            (true, true) => "rfc822",
+            (true, false) => "utf-8",
+            (false, _) => "unknown",
+        })
+    }
+
+    /// Reads the name of an MTA.
+    pub(super) fn read_mta(value: &str) -> Self {
+        Self::read(value, |_| "dns")
+    }
+
+    /// Reads a diagnostic code.
+    pub(super) fn read_diagnostic(value: &str) -> Self {
+        Self::read(value, |text| {
+            let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+            if digits == 3 { "smtp" } else { "unknown" }
+        })
+    }
+
+    /// The form, in lower case.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The text as it stands in the report, with what may be a comment.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.text.as_str()
+    }
+
+    /// The address, if it is one of SMTP: without comments and angle brackets, and for `utf-8` without the `\x{..}` of
+    /// [RFC 6533 section 3](https://www.rfc-editor.org/rfc/rfc6533#section-3).
+    #[must_use]
+    pub fn mailbox(&self) -> Option<Mailbox> {
+        if !matches!(&*self.kind, "rfc822" | "utf-8" | "unknown") {
+            return None;
+        }
+        let text = without_comments(self.text());
+        let bare = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(&text);
+        match &*self.kind {
+            "utf-8" => Mailbox::try_from(without_unitext(bare)).ok(),
+            _ => Mailbox::try_from(bare).ok(),
+        }
+    }
+}
+
+impl fmt::Display for Typed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gap = if self.text.is_empty() { "" } else { " " };
+        write!(f, "{};{gap}{}", self.kind, self.text)
+    }
+}
+
+/// ```abnf
+/// Atom = 1*atext   ; RFC 5321 section 4.1.2
+/// ```
+pub(super) fn is_atom(text: &str) -> bool {
+    let other = |byte| b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
+    (1..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || other(byte))
+}
+
+/// An address of the type `utf-8` without the encoding that it can have in an ORCPT parameter.
+///
+/// ```abnf
+/// EmbeddedUnicodeChar = %x5C.78 "{" HEXPOINT "}"   ; RFC 6533 section 3
+/// ```
+fn without_unitext(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\\x{") {
+        out.push_str(before);
+        let point = after.get(..7).unwrap_or(after).split_once('}');
+        let point =
+            point.filter(|(digits, _)| digits.len() >= 2 && digits.bytes().all(|it| it.is_ascii_hexdigit()));
+        let character = point.and_then(|(digits, _)| char::from_u32(u32::from_str_radix(digits, 16).ok()?));
+        match (character, after.split_once('}')) {
+            (Some(character), Some((_, after))) => {
+                out.push(character);
+                rest = after;
+            }
+            _ => {
+                out.push_str("\\x{");
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Reads a status code, which a comment may follow.
+///
+/// ```abnf
+/// status-code = DIGIT "." 1*3DIGIT "." 1*3DIGIT   ; RFC 3464 section 2.3.4
+/// ```
+pub(super) fn read_status(value: &str) -> Option<EnhancedCode> {
+    let text = without_comments(value);
+    let word = text.split([' ', '\t', ';']).next()?;
+    let mut numbers = word.splitn(3, '.').map(|number| {
+        number
+            .parse::<u16>()
+            .ok()
+            .filter(|_| number.len() <= 3 && number.bytes().all(|it| it.is_ascii_digit()))
+    });
+    let (class, subject, detail) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    EnhancedCode::new(u8::try_from(class).ok()?, subject, detail)
+}
+
+/// A point in time, and by how much the local time there differs from UTC
+/// ([RFC 5322 section 3.3](https://www.rfc-editor.org/rfc/rfc5322#section-3.3)). In years 1 to 9999.
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_transport::smtp::report::Date;
+///
+/// let date: Date = "Thu, 7 Jul 1994 17:15:49 -0400".parse()?;
+/// assert_eq!(date.seconds(), 773_615_749);
+/// assert_eq!(date.to_string(), "Thu, 7 Jul 1994 17:15:49 -0400");
+/// # Ok::<(), mailwire_transport::InvalidValue>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date {
+    seconds: i64,
+    minutes: i16,
+}
+
+impl Date {
+    /// The first second of year 1 and the last of year 9999, each a day inwards for the sake of zones.
+    const FIRST: i64 = -62_135_510_400;
+    const LAST: i64 = 253_402_214_399;
+
+    /// Makes a date of seconds since the beginning of 1970 in UTC, to be shown in a zone that is `minutes` east of it:
+    /// less than a day. `None` beyond these bounds.
+    #[must_use]
+    pub const fn new(seconds: i64, minutes: i16) -> Option<Self> {
+        if seconds < Self::FIRST || seconds > Self::LAST || minutes.unsigned_abs() >= 24 * 60 {
+            return None;
+        }
+        Some(Self { seconds, minutes })
+    }
+
+    /// Seconds since the beginning of 1970 in UTC.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.seconds
+    }
+
+    /// By how many minutes the local time is ahead of UTC.
+    #[must_use]
+    pub const fn minutes(self) -> i16 {
+        self.minutes
+    }
+
+    /// Reads a date as others write it, with names of zones, without a day of the week, with a comment.
+    pub(super) fn read(value: &str) -> Option<Self> {
+        // The parser reads to the end of a line.
+        let date =
+            DateTime::parse_rfc822(&format!("{}\n", without_comments(value))).filter(DateTime::is_valid)?;
+        let minutes = i16::from(date.tz_hour) * 60 + i16::from(date.tz_minute);
+        Self::new(date.to_timestamp(), if date.tz_before_gmt { -minutes } else { minutes })
+    }
+}
+
+/// In UTC, to the second.
+impl From<SystemTime> for Date {
+    fn from(time: SystemTime) -> Self {
+        let whole = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => whole(since),
+            Err(before) => whole(before.duration()).saturating_neg(),
+        };
+        Self { seconds: seconds.clamp(Self::FIRST, Self::LAST), minutes: 0 }
+    }
+}
+
+impl std::str::FromStr for Date {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::read(text).ok_or_else(|| invalid("date", 0, "expected a day and a time", text))
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let date = DateTime::from_timestamp(self.seconds).to_timezone(i64::from(self.minutes) * 60);
+        f.write_str(&date.to_rfc822())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_codes() {
+        for (text, expected) in [
+            ("5.1.1", Some((5, 1, 1))),
+            ("4.0.0 (host name lookup failure)", Some((4, 0, 0))),
+            ("2.0.0; delivered", Some((2, 0, 0))),
+            ("5.7.515", Some((5, 7, 515))),
+            ("3.1.1", None),
+            ("5.1", None),
+            ("5.1.1.1", None),
+            ("5.1234.1", None),
+            ("5.+1.1", None),
+            ("550", None),
+            ("", None),
+        ] {
+            let expected =
+                expected.and_then(|(class, subject, detail)| EnhancedCode::new(class, subject, detail));
+            assert_eq!(read_status(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for (text, kind, mailbox) in [
+            ("rfc822;bob@example.net", "rfc822", Some("bob@example.net")),
+            ("RFC822 ; <bob@example.net>", "rfc822", Some("bob@example.net")),
+            ("bob@example.net", "rfc822", Some("bob@example.net")),
+            ("rfc822; bob@example.net (Bob)", "rfc822", Some("bob@example.net")),
+            ("utf-8; j\\x{F6}rg@example.org", "utf-8", Some("j\u{f6}rg@example.org")),
+            ("utf-8; j\u{f6}rg@example.org", "utf-8", Some("j\u{f6}rg@example.org")),
+            ("utf-8; \\x{110000}\\x{", "utf-8", None),
+            ("unknown; nair_s", "unknown", None),
+            ("x400; /S=a/", "x400", None),
+            ("two words; x", "unknown", None),
+        ] {
+            let read = Typed::read_address(text);
+            assert_eq!(read.kind(), kind, "{text}");
+            assert_eq!(read.mailbox().as_ref().map(Mailbox::as_str), mailbox, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates() {
+        for (text, shown) in [
+            ("Thu, 7 Jul 1994 17:15:49 -0400", "Thu, 7 Jul 1994 17:15:49 -0400"),
+            ("7 Jul 1994 17:15:49 +0530 (IST)", "Thu, 7 Jul 1994 17:15:49 +0530"),
+            ("Thu,  7 Jul 1994 17:15:49 GMT", "Thu, 7 Jul 1994 17:15:49 +0000"),
+        ] {
+            let date = Date::read(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(date.to_string(), shown);
+            assert_eq!(Date::read(shown), Some(date));
+        }
+        assert_eq!(Date::read("yesterday"), None);
+        for seconds in [Date::FIRST, Date::LAST] {
+            for minutes in [-1439, 0, 1439] {
+                assert!(Date::new(seconds, minutes).is_some_and(|date| !date.to_string().is_empty()));
+            }
+        }
+        assert_eq!(Date::new(0, 1440), None);
+    }
+}
