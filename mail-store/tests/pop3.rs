@@ -231,6 +231,10 @@ impl Authenticator for Everyone {
         }
     }
 
+    async fn shared_secret(&self, user: &str, _: &LoginContext) -> Result<Option<Secret>, Unavailable> {
+        Ok((user == "ada").then(|| "secret".into()))
+    }
+
     async fn verify_token(
         &self,
         _: Option<&str>,
@@ -319,7 +323,7 @@ async fn logs_in_by_every_mechanism() {
         // The best of what is offered.
         let client = server.client(ada()).await.unwrap();
         let offered: Vec<_> = client.capabilities().mechanisms().map(ToString::to_string).collect();
-        assert_eq!(offered[0], "SCRAM-SHA-256-PLUS");
+        assert_eq!(offered[0], "SCRAM-SHA-512-PLUS");
         assert!(!offered.contains(&"EXTERNAL".to_owned()), "no certificate was shown");
         drop(client);
         server.client(by(LoginMechanism::UserPass)).await.unwrap();

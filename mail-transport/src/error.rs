@@ -4,11 +4,14 @@ use std::{fmt, io, sync::Arc, time::Duration};
 
 use mailwire_core::{Invalid, Misuse, SendError, Text, escape_ascii, from_variants};
 
-pub use crate::refused::{OAuthError, Refused, RefusedKind};
 use crate::{
     DriverError,
     sasl::SaslError,
     tls::{HandshakeError, TlsError},
+};
+pub use crate::{
+    refused::{Refused, RefusedKind},
+    sasl::OAuthError,
 };
 
 /// The error of a client's call, or of a server's conversation.
@@ -149,6 +152,12 @@ impl Error {
         }
     }
 
+    /// Returns what the server said of an OAuth token, within its refusal of a login.
+    #[must_use]
+    pub fn oauth(&self) -> Option<&OAuthError> {
+        self.refused().and_then(|refused| refused.oauth.as_deref())
+    }
+
     /// Returns what the peer did that its protocol does not allow, if that is the error.
     #[must_use]
     pub fn violation(&self) -> Option<&mailwire_core::Error> {
@@ -172,6 +181,7 @@ impl Error {
             ),
             Self::WithWords { error, .. } => error.is_transient(),
             Self::Refused(refused) => refused.is_transient(),
+            Self::Sasl(error) => error.is_transient(),
             _ => false,
         }
     }

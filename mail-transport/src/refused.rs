@@ -4,6 +4,8 @@ use std::fmt;
 
 use mailwire_core::Text;
 
+use crate::sasl::OAuthError;
+
 /// A server's refusal of one command, in any of the protocols.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,19 +41,6 @@ pub enum RefusedKind {
     Partial,
     /// POP3's -ERR.
     Err,
-}
-
-/// What a server does not like about an OAuth token: the JSON of
-/// [RFC 7628 section 3.2.2](https://www.rfc-editor.org/rfc/rfc7628#section-3.2.2), and of XOAUTH2.
-#[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct OAuthError {
-    /// The error: `invalid_token`, `insufficient_scope`; a status of HTTP with XOAUTH2.
-    pub status: Option<Text>,
-    /// The scope that a token needs here.
-    pub scope: Option<Text>,
-    /// Where the server's OpenID configuration is, to get a token from.
-    pub openid_configuration: Option<Text>,
 }
 
 impl Refused {
@@ -203,118 +192,9 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-impl fmt::Display for OAuthError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OAuth")?;
-        let fields = [
-            ("status", &self.status),
-            ("scope", &self.scope),
-            ("openid-configuration", &self.openid_configuration),
-        ];
-        fields.iter().try_for_each(|(name, value)| match value {
-            Some(value) => write!(f, " {name}={value}"),
-            None => Ok(()),
-        })
-    }
-}
-
-#[cfg(feature = "client")]
-mod json {
-    //! As much of JSON ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)) as an OAuth error has: one
-    //! object of strings and numbers.
-
-    use mailwire_core::Text;
-    use nom::{
-        IResult, Parser,
-        branch::alt,
-        bytes::complete::{tag, take_while_m_n, take_while1},
-        character::complete::{char, multispace0},
-        combinator::{all_consuming, map, value},
-        multi::{fold_many0, separated_list0},
-        sequence::{delimited, preceded, separated_pair},
-    };
-
-    use super::OAuthError;
-
-    impl OAuthError {
-        /// Reads the JSON; `None` if it is anything else.
-        pub(super) fn parse(json: &[u8]) -> Option<Self> {
-            let json = std::str::from_utf8(json).ok()?;
-            let (_, members) = all_consuming(delimited(multispace0, object, multispace0)).parse(json).ok()?;
-            let mut error = Self::default();
-            for (name, text) in members {
-                let text = Some(Text::from(text));
-                match name.as_str() {
-                    "status" => error.status = text,
-                    "scope" => error.scope = text,
-                    "openid-configuration" => error.openid_configuration = text,
-                    _ => {}
-                }
-            }
-            (error != Self::default()).then_some(error)
-        }
-    }
-
-    fn object(input: &str) -> IResult<&str, Vec<(String, String)>> {
-        let word = |byte: char| byte.is_ascii_alphanumeric() || "+-.".contains(byte);
-        let scalar = || alt((string, map(take_while1(word), str::to_owned)));
-        let member = separated_pair(string, spaced(':'), scalar());
-        delimited((char('{'), multispace0), separated_list0(spaced(','), member), (multispace0, char('}')))
-            .parse(input)
-    }
-
-    fn spaced<'a>(sign: char) -> impl Parser<&'a str, Output = char, Error = nom::error::Error<&'a str>> {
-        delimited(multispace0, char(sign), multispace0)
-    }
-
-    fn string(input: &str) -> IResult<&str, String> {
-        let plain = map(take_while1(|c: char| !matches!(c, '"' | '\\')), str::to_owned);
-        let piece = fold_many0(alt((plain, escape)), String::new, |text, piece: String| text + &piece);
-        delimited(char('"'), piece, char('"')).parse(input)
-    }
-
-    fn escape(input: &str) -> IResult<&str, String> {
-        let named = alt((
-            value("\"", tag("\"")),
-            value("\\", tag("\\")),
-            value("/", tag("/")),
-            value("\u{8}", tag("b")),
-            value("\u{c}", tag("f")),
-            value("\n", tag("n")),
-            value("\r", tag("r")),
-            value("\t", tag("t")),
-        ));
-        preceded(char('\\'), alt((map(named, str::to_owned), unicode))).parse(input)
-    }
-
-    /// Half of a surrogate pair is shown as a character that cannot be shown.
-    fn unicode(input: &str) -> IResult<&str, String> {
-        let digits = take_while_m_n(4, 4, |c: char| c.is_ascii_hexdigit());
-        let letter = map(digits, |digits: &str| {
-            let code = u32::from_str_radix(digits, 16).unwrap_or(0);
-            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER).to_string()
-        });
-        preceded(char('u'), letter).parse(input)
-    }
-}
-
 #[cfg(all(test, feature = "client"))]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_json_of_oauth_is_read() {
-        let google = br#"{"status":"400","schemes":"Bearer","scope":"https:\/\/mail.google.com\/"}"#;
-        let error = OAuthError::parse(google).unwrap();
-        assert_eq!(error.to_string(), "OAuth status=400 scope=https://mail.google.com/");
-        let rfc = b" { \"status\" : \"invalid_token\",\r\n \"openid-configuration\":\"https://x\\u002ey\" } ";
-        let error = OAuthError::parse(rfc).unwrap();
-        assert_eq!(error.to_string(), "OAuth status=invalid_token openid-configuration=https://x.y");
-        assert_eq!(OAuthError::parse(br#"{"status":401}"#).unwrap().status, Some("401".into()));
-        for other in ["", "{}", "no", "{\"a\":1}", "{\"status\":\"x\"", "{\"status\":{}}", "[1]"] {
-            assert_eq!(OAuthError::parse(other.as_bytes()), None, "{other}");
-        }
-    }
 
     #[test]
     fn logins_fail_alike() {

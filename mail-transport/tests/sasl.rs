@@ -39,6 +39,15 @@ impl Authenticator for Users {
         if self.down { Err(Unavailable) } else { Ok(self.users.get(user).cloned()) }
     }
 
+    async fn shared_secret(&self, user: &str, _: &LoginContext) -> Result<Option<Secret>, Unavailable> {
+        match user {
+            _ if self.down => Err(Unavailable),
+            "tim" => Ok(Some("tanstaaf".into())),
+            "a,b=c@ü" => Ok(Some("päss,w=rd IX".into())),
+            _ => Ok(None),
+        }
+    }
+
     async fn verify_token(
         &self,
         user: Option<&str>,
@@ -148,9 +157,19 @@ async fn with(mechanism: Mechanism, credentials: &Credentials, context: &SaslCon
 }
 
 /// Those that take a password.
-fn password_mechanisms() -> [Mechanism; 6] {
-    ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN", "LOGIN"]
-        .map(|name| Mechanism::new(name).unwrap())
+fn password_mechanisms() -> [Mechanism; 9] {
+    [
+        "SCRAM-SHA-512-PLUS",
+        "SCRAM-SHA-512",
+        "SCRAM-SHA-256-PLUS",
+        "SCRAM-SHA-256",
+        "SCRAM-SHA-1-PLUS",
+        "SCRAM-SHA-1",
+        "PLAIN",
+        "LOGIN",
+        "CRAM-MD5",
+    ]
+    .map(|name| Mechanism::new(name).unwrap())
 }
 
 #[tokio::test]
@@ -182,7 +201,7 @@ async fn wrong_passwords_and_users_fail_alike() {
 #[tokio::test]
 async fn an_unknown_user_looks_like_a_known_one() {
     let users = users();
-    for mechanism in [Mechanism::ScramSha256, Mechanism::ScramSha1Plus] {
+    for mechanism in [Mechanism::ScramSha512, Mechanism::ScramSha256, Mechanism::ScramSha1Plus] {
         let mut shapes = Vec::new();
         for user in ["tim", "tom"] {
             let mut salts = Vec::new();
@@ -253,7 +272,9 @@ async fn external_and_anonymous() {
 
 #[tokio::test]
 async fn acting_as_somebody_else() {
-    for mechanism in [Mechanism::ScramSha256Plus, Mechanism::ScramSha1, Mechanism::Plain] {
+    for mechanism in
+        [Mechanism::ScramSha512, Mechanism::ScramSha256Plus, Mechanism::ScramSha1, Mechanism::Plain]
+    {
         for (other, allowed) in [("shared", true), ("tim", true), ("root", false), ("a,b=c@ü", false)] {
             let credentials = Credentials::password("tim", "tanstaaf").acting_as(other);
             match with(mechanism.clone(), &credentials, &tls()).await {
@@ -267,7 +288,12 @@ async fn acting_as_somebody_else() {
         }
     }
     let credentials = Credentials::password("tim", "tanstaaf").acting_as("shared");
-    assert!(ClientExchange::choose(&credentials, ["LOGIN"], &tls()).is_err(), "it has no place for that");
+    for name in ["LOGIN", "CRAM-MD5"] {
+        assert!(
+            ClientExchange::choose(&credentials, [name], &tls()).is_err(),
+            "{name} has no place for that"
+        );
+    }
 }
 
 #[test]
@@ -278,9 +304,16 @@ fn the_best_mechanism_is_chosen() {
         ClientExchange::choose(credentials, offered, context).map(|exchange| exchange.mechanism().clone())
     };
     let unbound = SaslContext::protected(ChannelBindings::none());
-    assert_eq!(chosen(&password, &all, &tls()), Ok(Mechanism::ScramSha256Plus));
-    assert_eq!(chosen(&password, &all, &unbound), Ok(Mechanism::ScramSha256));
-    assert_eq!(chosen(&password, &all, &SaslContext::clear()), Ok(Mechanism::ScramSha256));
+    assert_eq!(chosen(&password, &all, &tls()), Ok(Mechanism::ScramSha512Plus));
+    assert_eq!(chosen(&password, &all, &unbound), Ok(Mechanism::ScramSha512));
+    assert_eq!(chosen(&password, &all, &SaslContext::clear()), Ok(Mechanism::ScramSha512));
+    let sha256 = ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS"];
+    assert_eq!(chosen(&password, &sha256, &tls()), Ok(Mechanism::ScramSha256));
+    // In clear CRAM-MD5 hides the password; within TLS there are servers that fail at it.
+    let old = ["DIGEST-MD5", "CRAM-MD5", "LOGIN", "PLAIN"];
+    assert_eq!(chosen(&password, &old, &SaslContext::clear()), Ok(Mechanism::CramMd5));
+    assert_eq!(chosen(&password, &old[..2], &tls()), Ok(Mechanism::CramMd5));
+    assert!(chosen(&password, &old[..1], &tls()).is_err(), "DIGEST-MD5 is not chosen");
     assert_eq!(chosen(&password, &["plain", "Login", "scram-sha-1"], &tls()), Ok(Mechanism::ScramSha1));
     assert_eq!(chosen(&password, &["LOGIN", "PLAIN", "CRAM-MD5"], &tls()), Ok(Mechanism::Plain));
     assert_eq!(chosen(&password, &["LOGIN"], &tls()), Ok(Mechanism::Login));
@@ -290,6 +323,7 @@ fn the_best_mechanism_is_chosen() {
     );
     let by_name = SaslContext::clear().allow_clear_credentials(true);
     assert_eq!(chosen(&password, &["LOGIN", "PLAIN"], &by_name), Ok(Mechanism::Plain));
+    assert_eq!(chosen(&password, &old, &by_name), Ok(Mechanism::CramMd5));
     for offered in [&["XOAUTH2", "GSSAPI"][..], &[], &["SCRAM-SHA-256-PLUS"]] {
         assert!(matches!(chosen(&password, offered, &unbound), Err(SaslError::NoMechanism { .. })));
     }
@@ -306,14 +340,15 @@ fn a_server_offers_what_the_channel_allows() {
     let names = |context: &SaslContext| {
         context.offered(&SPOKEN).iter().map(Mechanism::as_str).collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(names(&SaslContext::clear()), "SCRAM-SHA-256 SCRAM-SHA-1 ANONYMOUS");
+    assert_eq!(names(&SaslContext::clear()), "SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 ANONYMOUS");
     assert_eq!(
         names(&SaslContext::clear().allow_clear_credentials(true)),
-        "SCRAM-SHA-256 SCRAM-SHA-1 OAUTHBEARER XOAUTH2 PLAIN LOGIN ANONYMOUS"
+        "SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 OAUTHBEARER XOAUTH2 CRAM-MD5 PLAIN LOGIN ANONYMOUS"
     );
     assert_eq!(
         names(&SaslContext::protected(bindings(true))),
-        "SCRAM-SHA-256-PLUS SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-1 OAUTHBEARER XOAUTH2 PLAIN LOGIN ANONYMOUS"
+        "SCRAM-SHA-512-PLUS SCRAM-SHA-512 SCRAM-SHA-256-PLUS SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-1 \
+         OAUTHBEARER XOAUTH2 CRAM-MD5 PLAIN LOGIN ANONYMOUS"
     );
     for mechanism in [Mechanism::Plain, Mechanism::Login, Mechanism::XOAuth2, Mechanism::ScramSha1Plus] {
         let refused = ServerExchange::new(&users(), &mechanism, &SaslContext::clear());
@@ -327,7 +362,7 @@ async fn bindings_must_be_the_same_on_both_sides() {
     let users = users();
     for exporter in [true, false] {
         let context = SaslContext::protected(bindings(exporter));
-        for mechanism in [Mechanism::ScramSha256Plus, Mechanism::ScramSha1Plus] {
+        for mechanism in [Mechanism::ScramSha512Plus, Mechanism::ScramSha256Plus, Mechanism::ScramSha1Plus] {
             let client = || ClientExchange::with_mechanism(&credentials, &mechanism, &context).unwrap();
             let mut sent = Vec::new();
             let outcome = run(client(), &users, &context, true, &mut sent).await;
@@ -362,7 +397,7 @@ async fn taking_plus_off_the_list_is_noticed() {
 async fn success_without_the_servers_proof_is_a_failure() {
     let credentials = Credentials::password("tim", "tanstaaf");
     let users = users();
-    for mechanism in [Mechanism::ScramSha256Plus, Mechanism::ScramSha1] {
+    for mechanism in [Mechanism::ScramSha512, Mechanism::ScramSha256Plus, Mechanism::ScramSha1] {
         let new = || ClientExchange::with_mechanism(&credentials, &mechanism, &tls()).unwrap();
         // At once; after the first message; after the client's proof.
         let mut client = new();
@@ -537,9 +572,11 @@ fn credentials_that_cannot_be_carried() {
         Credentials::token("tim\x01", "a"),
         Credentials::token("tim", ""),
         Credentials::anonymous("a\0"),
+        Credentials::anonymous("a\n"),
+        Credentials::anonymous("a".repeat(256)),
     ] {
         for mechanism in credentials.mechanisms() {
-            let result = ClientExchange::with_mechanism(&credentials, mechanism, &tls());
+            let result = ClientExchange::with_mechanism(&credentials, &mechanism, &tls());
             assert!(matches!(result, Err(SaslError::InvalidCredentials(_))), "{mechanism}");
         }
     }
@@ -554,4 +591,86 @@ fn debug_shows_no_secret() {
     let shown = format!("{credentials:?} {exchange:?} {token:?} {:?} {:?}", tls(), users().users);
     assert!(!shown.contains("tanstaaf"));
     assert!(!shown.contains("7, 7"));
+}
+
+#[tokio::test]
+async fn cram_md5_answers_a_challenge_and_nothing_else() {
+    let users = users();
+    let server = || ServerExchange::new(&users, &Mechanism::CramMd5, &SaslContext::clear()).unwrap();
+    assert_eq!(
+        server().start(&users, Some(&"tim x".into())).await,
+        ServerStep::Failed,
+        "the server speaks first"
+    );
+    let mut challenges = Vec::new();
+    for _ in 0..2 {
+        let mut server = server();
+        let ServerStep::Challenge(challenge) = server.start(&users, None).await else { panic!() };
+        let text = String::from_utf8(challenge.expose().to_vec()).unwrap();
+        assert!(text.starts_with('<') && text.contains('@') && text.ends_with('>'), "{text}");
+        challenges.push(text);
+        // What was right for another challenge is not for this one.
+        let old = "tim b913a602c7eda7a495b4e6e7334d3890";
+        assert_eq!(server.step(&users, &SaslStep::Data(old.into())).await, ServerStep::Failed);
+    }
+    assert_ne!(challenges[0], challenges[1]);
+    let credentials = Credentials::password("tim", "tanstaaf");
+    let mut client =
+        ClientExchange::with_mechanism(&credentials, &Mechanism::CramMd5, &SaslContext::clear()).unwrap();
+    assert_eq!(client.initial(), Ok(None));
+    assert_eq!(client.finish(None), Err(SaslError::ServerNotVerified), "nothing was proved");
+    let mut client =
+        ClientExchange::with_mechanism(&credentials, &Mechanism::CramMd5, &SaslContext::clear()).unwrap();
+    client.step(&"<1@x>".into()).unwrap();
+    assert_eq!(client.step(&"<2@x>".into()), Err(SaslError::UnexpectedChallenge));
+}
+
+/// RFC 2831 section 4, with another nonce of the client.
+#[test]
+fn digest_md5_is_asked_for_by_name() {
+    let credentials = Credentials::password("chris", "secret");
+    let plain = SaslContext::clear();
+    let new = |context| ClientExchange::with_mechanism(&credentials, &Mechanism::DigestMd5, context);
+    assert_eq!(new(&plain).unwrap_err(), SaslError::NotAvailable(Mechanism::DigestMd5), "of which host?");
+    let context = plain.clone().with_service("imap", "elwood.innosoft.com");
+    let challenge = "realm=\"elwood.innosoft.com\",nonce=\"OA6MG9tEQGm2hh\",qop=\"auth\",\
+        algorithm=md5-sess,charset=utf-8";
+    let answered = || {
+        let mut client = new(&context).unwrap();
+        assert_eq!(client.initial(), Ok(None));
+        let SaslStep::Data(answer) = client.step(&challenge.into()).unwrap() else { panic!() };
+        let answer = String::from_utf8(answer.expose().to_vec()).unwrap();
+        assert!(answer.contains("digest-uri=\"imap/elwood.innosoft.com\""), "{answer}");
+        client
+    };
+    assert_eq!(answered().finish(None), Err(SaslError::ServerNotVerified), "it has to prove itself");
+    for (forged, error) in [
+        ("rspauth=ea40f60335c427b5527b84dbabcdfffd", SaslError::ServerNotVerified),
+        ("rspauth=", SaslError::Malformed(mailwire_core::ParseError::new(7, "expected the end"))),
+    ] {
+        let mut client = answered();
+        let refused = client.step(&forged.into()).unwrap_err();
+        assert_eq!(std::mem::discriminant(&refused), std::mem::discriminant(&error), "{refused:?}");
+        assert!(client.finish(None).is_err());
+    }
+    assert!(ServerExchange::new(&users(), &Mechanism::DigestMd5, &tls()).is_err(), "no server has it");
+}
+
+#[test]
+fn salts_and_challenges_cost_no_more_than_their_bytes() {
+    let credentials = Credentials::password("tim", "tanstaaf");
+    // A salt of megabytes is hashed once, not once an iteration.
+    for mechanism in [Mechanism::ScramSha512, Mechanism::ScramSha1] {
+        let mut client =
+            ClientExchange::with_mechanism(&credentials, &mechanism, &SaslContext::clear()).unwrap();
+        let first = client.initial().unwrap().unwrap();
+        let first = String::from_utf8(first.expose().to_vec()).unwrap();
+        let nonce = first.split("r=").nth(1).unwrap();
+        let salt = "YWJj".repeat(1 << 20);
+        client.step(&format!("r={nonce}x,s={salt},i=4096").into()).unwrap();
+    }
+    let context = SaslContext::clear().with_service("smtp", "x");
+    let huge = Secret::from(vec![b','; 1 << 20]);
+    let mut client = ClientExchange::with_mechanism(&credentials, &Mechanism::DigestMd5, &context).unwrap();
+    assert!(matches!(client.step(&huge), Err(SaslError::Malformed(_))));
 }

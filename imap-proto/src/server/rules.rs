@@ -107,7 +107,7 @@ impl Machine {
     }
 
     fn permits_authenticate(&self, authenticate: &Authenticate) -> Result<(), Refusal> {
-        if !self.policy().permits(&authenticate.mechanism) {
+        if !self.policy().permits(authenticate.mechanism.among(&self.config.mechanisms)) {
             Err(privacy_required())
         } else if !self.config.mechanisms.contains(&authenticate.mechanism) {
             Err(Refusal::no(Code::Cannot, "this mechanism is not offered"))

@@ -103,20 +103,24 @@ mechanisms! {
 
 /// The name of a mechanism that is not known, in [`Mechanism::Other`].
 #[derive(Clone)]
-pub struct OtherMechanism(Text);
+pub struct OtherMechanism {
+    name: Text,
+    /// Whether its owner has said that it shows no secret.
+    hides_secret: bool,
+}
 
 impl OtherMechanism {
     /// The name, as it came.
     #[must_use]
     pub fn as_str(&self) -> &str {
         // Always ASCII.
-        self.0.as_str().unwrap_or_default()
+        self.name.as_str().unwrap_or_default()
     }
 }
 
 impl PartialEq for OtherMechanism {
     fn eq(&self, other: &Self) -> bool {
-        self.0.as_bytes().eq_ignore_ascii_case(other.0.as_bytes())
+        self.name.as_bytes().eq_ignore_ascii_case(other.name.as_bytes())
     }
 }
 
@@ -124,14 +128,14 @@ impl Eq for OtherMechanism {}
 
 impl hash::Hash for OtherMechanism {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        self.0.as_bytes().iter().for_each(|byte| byte.to_ascii_uppercase().hash(state));
+        self.name.as_bytes().iter().for_each(|byte| byte.to_ascii_uppercase().hash(state));
         0xff_u8.hash(state);
     }
 }
 
 impl fmt::Debug for OtherMechanism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.name.fmt(f)
     }
 }
 
@@ -203,7 +207,33 @@ impl Mechanism {
     }
 
     fn of(name: Text) -> Self {
-        Self::known(name.as_bytes()).unwrap_or(Self::Other(OtherMechanism(name)))
+        Self::known(name.as_bytes()).unwrap_or(Self::Other(OtherMechanism { name, hides_secret: false }))
+    }
+
+    /// Says of a mechanism that is not known by name that it [shows no secret](Self::shows_secret), so that it
+    /// can be used in clear. What is known by name stays as it is.
+    ///
+    /// ```
+    /// use mailwire_core::sasl::Mechanism;
+    ///
+    /// let toy = Mechanism::new("X-TOY").unwrap();
+    /// assert!(toy.shows_secret());
+    /// assert!(!toy.hiding_secret().shows_secret());
+    /// assert!(Mechanism::Plain.hiding_secret().shows_secret());
+    /// ```
+    #[must_use]
+    pub fn hiding_secret(mut self) -> Self {
+        if let Self::Other(other) = &mut self {
+            other.hides_secret = true;
+        }
+        self
+    }
+
+    /// The one of these that has this name, which may [say more](Self::hiding_secret) of it than a name that a
+    /// peer sent; itself if there is none.
+    #[must_use]
+    pub fn among<'a>(&'a self, known: &'a [Self]) -> &'a Self {
+        known.iter().find(|known| *known == self).unwrap_or(self)
     }
 
     /// The bytes of the name.
@@ -216,7 +246,9 @@ impl Mechanism {
     #[must_use]
     pub fn compact(&self) -> Self {
         match self {
-            Self::Other(OtherMechanism(name)) => Self::Other(OtherMechanism(name.compact())),
+            Self::Other(other) => {
+                Self::Other(OtherMechanism { name: other.name.compact(), hides_secret: other.hides_secret })
+            }
             known => known.clone(),
         }
     }
@@ -229,7 +261,7 @@ impl Mechanism {
     pub fn shows_secret(&self) -> bool {
         match self {
             Self::Plain | Self::Login | Self::OAuthBearer | Self::XOAuth2 => true,
-            Self::Other(_) => !(self.is_scram() || self.starts_with("GS2-")),
+            Self::Other(other) => !(other.hides_secret || self.is_scram() || self.starts_with("GS2-")),
             _ => false,
         }
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use mailwire_core::Text;
+use mailwire_core::{Secret, Text};
 use mailwire_imap::{
     extensions::metadata::EntryName,
     types::{FlagSet, MailboxAttribute, ModSeq, Uid, UidValidity},
@@ -42,6 +42,8 @@ pub(super) struct Account {
     pub(super) id: u32,
     pub(super) name: String,
     pub(super) password: StoredPassword,
+    /// The password itself, where a mechanism wants it.
+    pub(super) secret: Option<Secret>,
     state: Mutex<State>,
     /// The number of the last change; those who look on wait for it.
     changes: watch::Sender<u64>,
@@ -122,7 +124,7 @@ impl Account {
         };
         state.create(&MailboxPath::inbox(), None)?;
         let changes = watch::Sender::new(state.mod_seq);
-        Ok(Self { id, name, password, state: Mutex::new(state), changes })
+        Ok(Self { id, name, password, secret: None, state: Mutex::new(state), changes })
     }
 
     /// A look at what is there.

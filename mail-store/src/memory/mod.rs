@@ -42,6 +42,7 @@ use std::{
 use mailwire_core::Secret;
 use mailwire_transport::sasl::{
     Authenticator, DEFAULT_MECHANISMS, LoginContext, Mechanism, StoredPassword, Unavailable, prepared_name,
+    prepared_password,
 };
 
 pub use self::{
@@ -76,7 +77,8 @@ pub struct Config {
     /// The domains whose mail is for the users of this store. Empty: any.
     pub domains: Vec<String>,
     /// The mechanisms that are offered to those who log in. By default all that a password is enough for; without
-    /// the `-PLUS` ones, clients that cannot bind to the TLS channel and choose them all the same get in.
+    /// the `-PLUS` ones, clients that cannot bind to the TLS channel and choose them all the same get in. With CRAM-MD5
+    /// the passwords themselves are kept beside what they are checked against.
     pub mechanisms: Vec<Mechanism>,
 }
 
@@ -141,14 +143,19 @@ impl MemoryStore {
         if name.is_empty() || name.chars().any(char::is_control) {
             return Err(Error::Account("not a user name"));
         }
-        let password =
-            StoredPassword::derive(&password.into()).map_err(|_| Error::Account("not a password"))?;
+        let password = password.into();
+        let not_a_password = |_| Error::Account("not a password");
+        let shares = self.config.mechanisms.contains(&Mechanism::CramMd5);
+        let secret = shares.then(|| prepared_password(&password)).transpose().map_err(not_a_password)?;
+        let password = StoredPassword::derive(&password).map_err(not_a_password)?;
         let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
         if users.by_name.contains_key(&key(name)) {
             return Err(Error::Account("the user name is taken"));
         }
         let id = u32::try_from(users.all.len()).map_err(|_| Error::Limit("users"))?;
-        let account = Arc::new(Account::new(id, name.to_owned(), password, Arc::clone(&self.config))?);
+        let mut account = Account::new(id, name.to_owned(), password, Arc::clone(&self.config))?;
+        account.secret = secret;
+        let account = Arc::new(account);
         users.by_name.insert(key(name), Arc::clone(&account));
         users.all.push(Arc::clone(&account));
         Ok(self.user_of(account))
@@ -234,6 +241,10 @@ impl Authenticator for MemoryStore {
 
     async fn lookup(&self, user: &str, _: &LoginContext) -> Result<Option<StoredPassword>, Unavailable> {
         Ok(self.named(user).map(|account| account.password.clone()))
+    }
+
+    async fn shared_secret(&self, user: &str, _: &LoginContext) -> Result<Option<Secret>, Unavailable> {
+        Ok(self.named(user).and_then(|account| account.secret.clone()))
     }
 }
 

@@ -3,7 +3,10 @@ use std::{borrow::Cow, future::Future, net::SocketAddr, sync::Arc};
 use mailwire_core::Secret;
 use rustls::pki_types::CertificateDer;
 
-use super::{DEFAULT_ITERATIONS, DEFAULT_MECHANISMS, Mechanism, StoredPassword, hashing::hash, stored};
+use super::{
+    CustomServer, DEFAULT_ITERATIONS, DEFAULT_MECHANISMS, Mechanism, OAuthError, StoredPassword,
+    hashing::hash, stored,
+};
 use crate::server::attempts::{Attempt, Attempts};
 
 /// The user store of a server. An application implements what it has; the defaults
@@ -16,7 +19,8 @@ use crate::server::attempts::{Attempt, Attempts};
 /// Every call is told by a [`LoginContext`] who asks, for rules of one's own and for logs. Failed logins
 /// are delayed by the server already: see [`LoginLimits`](crate::server::LoginLimits).
 pub trait Authenticator: Send + Sync {
-    /// Returns the mechanisms to offer, where the channel allows them: by default [`DEFAULT_MECHANISMS`].
+    /// Returns the mechanisms to offer, where the channel allows them: by default [`DEFAULT_MECHANISMS`]. What is
+    /// neither [spoken](super::SPOKEN) nor one of the application's [own](Self::custom) is not offered.
     fn mechanisms(&self) -> &[Mechanism] {
         &DEFAULT_MECHANISMS
     }
@@ -71,6 +75,41 @@ pub trait Authenticator: Send + Sync {
     ) -> impl Future<Output = Result<Option<String>, Unavailable>> + Send {
         let _ = (user, token, login);
         async { Ok(None) }
+    }
+
+    /// As [`verify_token`](Self::verify_token), with what the client is told of a token that is not valid: that it is
+    /// not, by default. To be implemented where clients should be told which scope they need, or where tokens are
+    /// to be had.
+    fn check_token(
+        &self,
+        user: Option<&str>,
+        token: &Secret,
+        login: &LoginContext,
+    ) -> impl Future<Output = Result<Result<String, OAuthError>, Unavailable>> + Send {
+        async move {
+            let owner = self.verify_token(user, token, login).await?;
+            Ok(owner.ok_or_else(OAuthError::invalid_token))
+        }
+    }
+
+    /// Returns a user's password as it is, in the form of [SASLprep](https://www.rfc-editor.org/rfc/rfc4013), for CRAM-MD5;
+    /// `None` if there is no such user, or the password is stored in another form. It is asked for only if
+    /// [`mechanisms`](Self::mechanisms) has that mechanism.
+    fn shared_secret(
+        &self,
+        user: &str,
+        login: &LoginContext,
+    ) -> impl Future<Output = Result<Option<Secret>, Unavailable>> + Send {
+        let _ = (user, login);
+        async { Ok(None) }
+    }
+
+    /// Begins an exchange by a mechanism of the application's own; `None` if it has none of this name. It is offered if
+    /// [`mechanisms`](Self::mechanisms) has its name, where a channel in clear allows it: see
+    /// [`Mechanism::hiding_secret`]. This is asked for each offer, too.
+    fn custom(&self, mechanism: &Mechanism) -> Option<Box<dyn CustomServer>> {
+        let _ = mechanism;
+        None
     }
 
     /// Finds the user to whom these certificates belong, verified already, the client's own first. Empty

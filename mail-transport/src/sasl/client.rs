@@ -1,18 +1,13 @@
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
-use mailwire_core::{ParseError, SaslStep, Secret, Text};
-use rsasl::{
-    callback::{Context, Request, SessionCallback, SessionData},
-    mechanisms::{anonymous, external, login, oauthbearer, plain, scram, xoauth2},
-    prelude::{Mechanism as Registered, Mechname, Registry, SASLClient, SASLConfig, Session, SessionError},
-    property::{AuthId, AuthzId, OAuthBearerToken, OverrideCBType, Password},
-    validate::NoValidation,
-};
+use mailwire_core::{SaslStep, Secret, Text};
 
 use super::{
-    Credentials, Mechanism, SaslContext, SaslError,
+    Credentials, CustomClient, Mechanism, SaslContext, SaslError, cram_md5,
     credentials::Kind,
-    prepare::{Binding, prepare as prepare_password, registry},
+    digest_md5::DigestMd5,
+    prepare::{check_trace, prepared_password},
+    rsasl_client::Library,
     scram as grammar,
 };
 
@@ -21,10 +16,18 @@ use super::{
 /// After an error the caller cancels the exchange (`SaslStep::Cancel`) and reports the error.
 pub struct ClientExchange {
     mechanism: Mechanism,
-    session: Session<NoValidation, Binding>,
+    voice: Voice,
     state: State,
     server_error: Option<Text>,
     max_iterations: u32,
+}
+
+/// Who makes the messages.
+enum Voice {
+    Library(Box<Library>),
+    CramMd5 { user: String, password: Secret },
+    DigestMd5(Box<DigestMd5>),
+    Custom(Box<dyn CustomClient>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +45,18 @@ enum State {
 }
 
 impl ClientExchange {
-    /// Starts the best mechanism that is offered, can carry the credentials and is safe over this
-    /// channel: SCRAM before PLAIN before LOGIN, SHA-256 before SHA-1, bound to TLS where both sides
-    /// can; OAUTHBEARER before XOAUTH2.
+    /// Starts the best mechanism that is offered, can carry the credentials and is safe over this channel:
+    ///
+    /// 1. [those of the application](super::Custom), in its order;
+    /// 2. SCRAM before PLAIN before LOGIN; SHA-512 before SHA-256 before SHA-1; each bound to TLS where both sides
+    ///    can; OAUTHBEARER before XOAUTH2;
+    /// 3. CRAM-MD5 in clear after SCRAM, and within TLS if there is nothing else.
+    ///
+    /// DIGEST-MD5 is never chosen: [RFC 6331](https://www.rfc-editor.org/rfc/rfc6331) has put an end to it, and
+    /// [`with_mechanism`](Self::with_mechanism) asks for it nevertheless.
+    ///
+    /// A server that offers a mechanism bound to TLS, and whose offer somebody in the middle has cut short, notices that
+    /// ([RFC 5802 section 6](https://www.rfc-editor.org/rfc/rfc5802#section-6)).
     ///
     /// # Errors
     ///
@@ -65,10 +77,15 @@ impl ClientExchange {
             names.extend_from_slice(name);
             known.extend(Mechanism::from_peer(name));
         }
-        let fits = |mechanism: &&Mechanism| {
-            known.contains(mechanism) && (!mechanism.binds_channel() || !context.bindings.is_empty())
+        let fits = |mechanism: &Mechanism| {
+            known.contains(mechanism)
+                && match credentials.custom_of(mechanism) {
+                    Some(custom) => custom.is_available(context),
+                    None => !mechanism.binds_channel() || !context.bindings.is_empty(),
+                }
         };
-        let mut candidates = credentials.mechanisms().iter().filter(fits).peekable();
+        let order = credentials.order(context.is_protected());
+        let mut candidates = order.into_iter().filter(fits).peekable();
         if candidates.peek().is_none() {
             return Err(SaslError::NoMechanism { offered: names.into(), needs_tls: false });
         }
@@ -76,7 +93,7 @@ impl ClientExchange {
             return Err(SaslError::CredentialsInClear);
         };
         let plus_offered = known.iter().any(|offered| offered.is_scram() && offered.binds_channel());
-        Self::start(credentials, mechanism, context, plus_offered)
+        Self::start(credentials, &mechanism, context, plus_offered)
     }
 
     /// Starts this mechanism and no other.
@@ -89,14 +106,19 @@ impl ClientExchange {
         mechanism: &Mechanism,
         context: &SaslContext,
     ) -> Result<Self, SaslError> {
-        if !credentials.mechanisms().contains(mechanism) {
-            return Err(SaslError::NotAvailable(mechanism.clone()));
-        }
+        let not_available = || SaslError::NotAvailable(mechanism.clone());
+        let order = credentials.mechanisms();
+        // The credentials may know more of it than its name tells.
+        let mechanism = order.iter().find(|known| *known == mechanism).ok_or_else(not_available)?;
         if !context.policy().permits(mechanism) {
             return Err(SaslError::CredentialsInClear);
         }
-        if !context.permits(mechanism) {
-            return Err(SaslError::NotAvailable(mechanism.clone()));
+        let available = match credentials.custom_of(mechanism) {
+            Some(custom) => custom.is_available(context),
+            None => context.permits(mechanism),
+        };
+        if !available {
+            return Err(not_available());
         }
         // Whether the server offers binding is not known: saying "I could, you cannot" would be a
         // guess, so the message says that this side cannot.
@@ -115,6 +137,7 @@ impl ClientExchange {
         context: &SaslContext,
     ) -> Option<Result<Self, SaslError>> {
         let mechanism = match refused {
+            Mechanism::ScramSha512Plus => Mechanism::ScramSha512,
             Mechanism::ScramSha256Plus => Mechanism::ScramSha256,
             Mechanism::ScramSha1Plus => Mechanism::ScramSha1,
             _ => return None,
@@ -132,26 +155,30 @@ impl ClientExchange {
         plus_offered: bool,
     ) -> Result<Self, SaslError> {
         check(credentials)?;
-        let callback = Callback {
-            credentials: prepare(credentials, mechanism),
-            // With the flag "y" a server that does offer binding notices that somebody in the
-            // middle has taken it off the list: RFC 5802 section 6.
-            bind: mechanism.binds_channel() || (!context.bindings.is_empty() && !plus_offered),
-            binding_type: context.bindings.preferred(),
+        if let Some(custom) = credentials.custom_of(mechanism) {
+            let voice = Voice::Custom(custom.start(context)?);
+            return Ok(Self::over(voice, mechanism, context));
+        }
+        let prepared = prepare(credentials, mechanism);
+        let voice = match (mechanism, &prepared.kind) {
+            (Mechanism::CramMd5, Kind::Password { user, password }) => {
+                Voice::CramMd5 { user: user.clone(), password: password.clone() }
+            }
+            (Mechanism::DigestMd5, Kind::Password { user, password }) => {
+                let (Some(service), Some(host)) = (context.service(), context.host()) else {
+                    return Err(SaslError::NotAvailable(mechanism.clone()));
+                };
+                let acting_as = prepared.acting_as.as_deref();
+                Voice::DigestMd5(Box::new(DigestMd5::new(user, password, acting_as, service, host)?))
+            }
+            _ => Voice::Library(Box::new(Library::new(prepared, mechanism, context, plus_offered)?)),
         };
-        let not_available = || SaslError::NotAvailable(mechanism.clone());
-        let unavailable = |_| not_available();
-        let config = SASLConfig::builder()
-            .with_registry(Registry::with_mechanisms(registry(mechanism).ok_or_else(not_available)?))
-            .with_callback(callback)
-            .map_err(unavailable)?;
-        let name = Mechname::parse(mechanism.as_bytes()).map_err(|_| not_available())?;
-        let session = SASLClient::with_cb(Arc::clone(&config), Binding(context.bindings.clone()))
-            .start_suggested(&[name])
-            .map_err(unavailable)?;
-        let max_iterations = context.max_iterations;
-        let mechanism = mechanism.clone();
-        Ok(Self { mechanism, session, state: State::New, server_error: None, max_iterations })
+        Ok(Self::over(voice, mechanism, context))
+    }
+
+    fn over(voice: Voice, mechanism: &Mechanism, context: &SaslContext) -> Self {
+        let (state, max_iterations) = (State::New, context.max_iterations);
+        Self { mechanism: mechanism.clone(), voice, state, server_error: None, max_iterations }
     }
 
     /// The mechanism that is spoken.
@@ -160,17 +187,26 @@ impl ClientExchange {
         &self.mechanism
     }
 
-    /// The initial response, to be sent with the command where the protocol can. `None` for LOGIN,
-    /// where the server speaks first. Where it is not called, the first [`step`](Self::step) gives
+    /// The initial response, to be sent with the command where the protocol can. `None` where the server speaks
+    /// first: LOGIN, CRAM-MD5, DIGEST-MD5. Where it is not called, the first [`step`](Self::step) gives
     /// the same.
     ///
     /// # Errors
     ///
     /// The credentials cannot be carried.
     pub fn initial(&mut self) -> Result<Option<Secret>, SaslError> {
-        match self.state {
-            State::New if self.mechanism.is_client_first() => self.advance(None).map(Some),
-            State::New => Ok(None),
+        match (self.state, &mut self.voice) {
+            (State::New, Voice::Custom(custom)) => {
+                let initial = custom.initial();
+                self.state = match &initial {
+                    Ok(Some(_)) => State::Sent(1),
+                    Ok(None) => State::Sent(0),
+                    Err(_) => State::Failed,
+                };
+                initial
+            }
+            (State::New, _) if self.mechanism.is_client_first() => self.advance(None).map(Some),
+            (State::New, _) => Ok(None),
             _ => Err(SaslError::Over),
         }
     }
@@ -182,7 +218,7 @@ impl ClientExchange {
     /// The challenge is not one that the mechanism has, the server refuses within the mechanism, or
     /// it is not the server that it claims to be. The caller then cancels.
     pub fn step(&mut self, challenge: &Secret) -> Result<SaslStep, SaslError> {
-        let result = self.answer(challenge.expose());
+        let result = self.answer(challenge);
         if result.is_err() {
             self.state = State::Failed;
         }
@@ -194,7 +230,11 @@ impl ClientExchange {
         mut self,
         challenge: Secret,
     ) -> std::io::Result<(Self, Result<SaslStep, SaslError>)> {
-        if !(self.mechanism.is_scram() && self.state == State::Sent(1)) {
+        let takes_time = match self.voice {
+            Voice::Custom(_) => true,
+            _ => self.mechanism.is_scram() && self.state == State::Sent(1),
+        };
+        if !takes_time {
             let step = self.step(&challenge);
             return Ok((self, step));
         }
@@ -205,7 +245,46 @@ impl ClientExchange {
         Ok(tokio::task::spawn_blocking(work).await?)
     }
 
-    fn answer(&mut self, challenge: &[u8]) -> Result<Secret, SaslError> {
+    /// As [`initial`](Self::initial), where a mechanism of the application's own takes its time on a thread for that.
+    pub(crate) async fn initial_blocking(
+        mut self,
+    ) -> std::io::Result<(Self, Result<Option<Secret>, SaslError>)> {
+        let takes_time = matches!(self.voice, Voice::Custom(_));
+        let work = move || {
+            let initial = self.initial();
+            (self, initial)
+        };
+        if takes_time { Ok(tokio::task::spawn_blocking(work).await?) } else { Ok(work()) }
+    }
+
+    fn answer(&mut self, challenge: &Secret) -> Result<Secret, SaslError> {
+        match (self.state, &mut self.voice) {
+            (State::Failed, _) => Err(SaslError::Over),
+            (State::New | State::Sent(_), Voice::Custom(custom)) => {
+                let initial = if self.state == State::New { custom.initial()? } else { None };
+                self.state = State::Sent(1);
+                // The initial response was not sent with the command.
+                initial.map_or_else(|| custom.step(challenge), Ok)
+            }
+            (State::New, Voice::CramMd5 { user, password }) => {
+                self.state = State::Done;
+                Ok(cram_md5::response(user, password, challenge.expose()))
+            }
+            (State::New, Voice::DigestMd5(digest)) => {
+                self.state = State::Sent(1);
+                digest.respond(challenge.expose())
+            }
+            (State::Sent(1), Voice::DigestMd5(digest)) => {
+                digest.verify(challenge.expose())?;
+                self.state = State::Done;
+                Ok(Secret::default())
+            }
+            (_, Voice::Library(_)) => self.answer_by_library(challenge.expose()),
+            _ => Err(SaslError::UnexpectedChallenge),
+        }
+    }
+
+    fn answer_by_library(&mut self, challenge: &[u8]) -> Result<Secret, SaslError> {
         match (self.state, &self.mechanism) {
             // The initial response was not sent with the command. What the server says here is
             // nothing, or words for people.
@@ -230,25 +309,20 @@ impl ClientExchange {
                 let dummy = if self.mechanism == Mechanism::OAuthBearer { "\x01" } else { "" };
                 Ok(dummy.into())
             }
-            (State::Failed, _) => Err(SaslError::Over),
             _ => Err(SaslError::UnexpectedChallenge),
         }
     }
 
     fn advance(&mut self, input: Option<&[u8]>) -> Result<Secret, SaslError> {
         let before = std::mem::replace(&mut self.state, State::Failed);
-        let mut out = Wiped(Vec::new());
-        let step = self.session.step(input, &mut out.0).map_err(|error| match error {
-            SessionError::MutualAuthenticationFailed => SaslError::ServerNotVerified,
-            _ if input.is_none() => SaslError::InvalidCredentials("the mechanism does not take them"),
-            _ => SaslError::Malformed(ParseError::new(0, "the mechanism does not take it")),
-        })?;
+        let Voice::Library(library) = &mut self.voice else { return Err(SaslError::Over) };
+        let (message, finished) = library.step(input)?;
         self.state = match before {
-            _ if step.is_finished() => State::Done,
+            _ if finished => State::Done,
             State::Sent(count) => State::Sent(count.saturating_add(1)),
             _ => State::Sent(1),
         };
-        Ok(std::mem::take(&mut out.0).into())
+        Ok(message)
     }
 
     /// The protocol says that the exchange succeeded. `data` is what the server said with it, where
@@ -263,9 +337,14 @@ impl ClientExchange {
             // RFC 4422 section 3.6: the last challenge came with the success.
             self.step(data)?;
         }
-        let result = match self.state {
-            State::Done => Ok(()),
-            State::Sent(_) if matches!(self.mechanism, Mechanism::OAuthBearer | Mechanism::XOAuth2) => Ok(()),
+        let result = match (self.state, &self.voice) {
+            (State::Done, _) => Ok(()),
+            (State::Sent(_), Voice::Custom(custom)) if custom.is_done() => Ok(()),
+            (State::Sent(_), Voice::Library(_))
+                if matches!(self.mechanism, Mechanism::OAuthBearer | Mechanism::XOAuth2) =>
+            {
+                Ok(())
+            }
             _ => Err(SaslError::ServerNotVerified),
         };
         self.state = if result.is_ok() { State::Done } else { State::Failed };
@@ -285,15 +364,6 @@ impl std::fmt::Debug for ClientExchange {
             .field("mechanism", &self.mechanism)
             .field("state", &self.state)
             .finish_non_exhaustive()
-    }
-}
-
-/// What a mechanism writes, zeroed if it fails in the middle.
-struct Wiped(Vec<u8>);
-
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        drop(Secret::from(std::mem::take(&mut self.0)));
     }
 }
 
@@ -332,88 +402,28 @@ fn check(credentials: &Credentials) -> Result<(), SaslError> {
             }
         }
         Kind::External => Ok(()),
-        Kind::Anonymous { trace } if trace.contains('\0') => {
-            Err(SaslError::InvalidCredentials("NUL in a trace"))
-        }
-        Kind::Anonymous { .. } => Ok(()),
+        Kind::Anonymous { trace } => check_trace(trace).map_err(SaslError::InvalidCredentials),
+        Kind::Custom => Ok(()),
+        Kind::Provider(_) => Err(SaslError::InvalidCredentials("they were not asked for yet")),
     }
 }
 
-/// SCRAM wants names and passwords prepared (RFC 5802 section 5.1). What does not go through that is
+/// SCRAM wants names and passwords prepared (RFC 5802 section 5.1), and so CRAM-MD5 has them, where both sides have
+/// to see the same. What does not go through that is
 /// sent as it is: a server that took it once will take it again.
 fn prepare(credentials: &Credentials, mechanism: &Mechanism) -> Credentials {
     let mut credentials = credentials.clone();
-    if let (Kind::Password { user, password }, true) = (&mut credentials.kind, mechanism.is_scram()) {
+    if let (Kind::Password { user, password }, true) =
+        (&mut credentials.kind, mechanism.is_scram() || *mechanism == Mechanism::CramMd5)
+    {
         if let Ok(prepared) = stringprep::saslprep(user).map(Cow::into_owned) {
             if !prepared.is_empty() {
                 *user = prepared;
             }
         }
-        if let Ok(prepared) = prepare_password(password) {
+        if let Ok(prepared) = prepared_password(password) {
             *password = prepared;
         }
     }
     credentials
-}
-
-fn registry(mechanism: &Mechanism) -> Option<&'static [Registered]> {
-    Some(match mechanism {
-        Mechanism::ScramSha256Plus => registry!(scram::SCRAM_SHA256_PLUS),
-        Mechanism::ScramSha256 => registry!(scram::SCRAM_SHA256),
-        Mechanism::ScramSha1Plus => registry!(scram::SCRAM_SHA1_PLUS),
-        Mechanism::ScramSha1 => registry!(scram::SCRAM_SHA1),
-        Mechanism::OAuthBearer => registry!(oauthbearer::OAUTHBEARER),
-        Mechanism::XOAuth2 => registry!(xoauth2::XOAUTH2),
-        Mechanism::Plain => registry!(plain::PLAIN),
-        Mechanism::Login => registry!(login::LOGIN),
-        Mechanism::External => registry!(external::EXTERNAL),
-        Mechanism::Anonymous => registry!(anonymous::ANONYMOUS),
-        _ => return None,
-    })
-}
-
-struct Callback {
-    credentials: Credentials,
-    bind: bool,
-    binding_type: Option<&'static str>,
-}
-
-impl SessionCallback for Callback {
-    fn callback(
-        &self,
-        session: &SessionData,
-        _: &Context<'_>,
-        request: &mut Request<'_>,
-    ) -> Result<(), SessionError> {
-        if let Some(name) = self.binding_type {
-            request.satisfy::<OverrideCBType>(name)?;
-        }
-        let acting_as = self.credentials.acting_as.as_deref();
-        match &self.credentials.kind {
-            Kind::Password { user, password } => {
-                request.satisfy::<AuthId>(user)?.satisfy::<Password>(password.expose())?;
-            }
-            Kind::Token { user, token } => {
-                let token = std::str::from_utf8(token.expose()).unwrap_or_default();
-                request.satisfy::<AuthId>(user)?.satisfy::<OAuthBearerToken>(token)?;
-                // OAUTHBEARER names its user in the GS2 header: RFC 7628 section 3.1.
-                if session.mechanism().mechanism.as_str() == Mechanism::OAuthBearer.as_str() {
-                    let name = acting_as.unwrap_or(user);
-                    request.satisfy::<AuthzId>(&name.replace('=', "=3D").replace(',', "=2C"))?;
-                }
-            }
-            Kind::External => {}
-            Kind::Anonymous { trace } => {
-                request.satisfy::<anonymous::AnonymousToken>(trace)?;
-            }
-        }
-        if let Some(acting_as) = acting_as {
-            request.satisfy::<AuthzId>(acting_as)?;
-        }
-        Ok(())
-    }
-
-    fn enable_channel_binding(&self) -> bool {
-        self.bind
-    }
 }

@@ -2,7 +2,7 @@ use mailwire_core::Secret;
 
 #[cfg(any(feature = "imap", feature = "pop3"))]
 use super::SaslError;
-use super::{DEFAULT_MECHANISMS, Mechanism};
+use super::{Custom, Mechanism, provider::Provider};
 
 /// The credentials of a client: who it is, and how it proves that.
 ///
@@ -22,14 +22,27 @@ use super::{DEFAULT_MECHANISMS, Mechanism};
 pub struct Credentials {
     pub(super) kind: Kind,
     pub(super) acting_as: Option<String>,
+    /// Mechanisms of the application's own, the best first.
+    pub(super) customs: Vec<Custom>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
-    Password { user: String, password: Secret },
-    Token { user: String, token: Secret },
+    Password {
+        user: String,
+        password: Secret,
+    },
+    Token {
+        user: String,
+        token: Secret,
+    },
     External,
-    Anonymous { trace: String },
+    Anonymous {
+        trace: String,
+    },
+    /// Nothing but mechanisms of the application's own.
+    Custom,
+    Provider(Provider),
 }
 
 impl Credentials {
@@ -55,6 +68,21 @@ impl Credentials {
         Kind::Anonymous { trace: trace.into() }.into()
     }
 
+    /// A [mechanism of the application's own](Custom), which knows by itself who it is.
+    #[must_use]
+    pub fn custom(custom: Custom) -> Self {
+        Self::from(Kind::Custom).with_custom(custom)
+    }
+
+    /// Adds a [mechanism of the application's own](Custom). It comes before those that these credentials have by
+    /// themselves, and after those that were added before: a ticket first, and a password where no server knows of
+    /// tickets.
+    #[must_use]
+    pub fn with_custom(mut self, custom: Custom) -> Self {
+        self.customs.push(custom);
+        self
+    }
+
     /// Acts as another user than the one whose credentials these are (the authorization identity).
     #[must_use]
     pub fn acting_as(mut self, user: impl Into<String>) -> Self {
@@ -67,7 +95,7 @@ impl Credentials {
     pub fn user(&self) -> Option<&str> {
         match &self.kind {
             Kind::Password { user, .. } | Kind::Token { user, .. } => Some(user),
-            Kind::External | Kind::Anonymous { .. } => None,
+            Kind::External | Kind::Anonymous { .. } | Kind::Custom | Kind::Provider(_) => None,
         }
     }
 
@@ -91,28 +119,61 @@ impl Credentials {
         }
     }
 
-    /// Returns the mechanisms that can carry these, the best first.
+    /// Returns the mechanisms that can carry these, in the order in which a client chooses over a channel that is
+    /// protected. Those that have to be [asked for by name](super::ClientExchange::with_mechanism) come last.
     #[must_use]
-    pub fn mechanisms(&self) -> &'static [Mechanism] {
-        match &self.kind {
-            // LOGIN has no place for another identity.
-            Kind::Password { .. } if self.acting_as.is_some() => &[
+    pub fn mechanisms(&self) -> Vec<Mechanism> {
+        let mut mechanisms = self.order(true);
+        if matches!(self.kind, Kind::Password { .. }) {
+            mechanisms.push(Mechanism::DigestMd5);
+        }
+        mechanisms
+    }
+
+    /// The mechanisms that a client chooses by itself, the best first. CRAM-MD5 hides the password where somebody
+    /// can listen. Where nobody can, servers that keep hashed passwords take PLAIN and fail at CRAM-MD5.
+    pub(super) fn order(&self, protected: bool) -> Vec<Mechanism> {
+        let customs = self.customs.iter().map(|custom| custom.mechanism().clone());
+        let own: &[Mechanism] = match (&self.kind, protected) {
+            (Kind::Password { .. }, true) => &[
+                Mechanism::ScramSha512Plus,
+                Mechanism::ScramSha512,
                 Mechanism::ScramSha256Plus,
                 Mechanism::ScramSha256,
                 Mechanism::ScramSha1Plus,
                 Mechanism::ScramSha1,
                 Mechanism::Plain,
+                Mechanism::Login,
+                Mechanism::CramMd5,
             ],
-            Kind::Password { .. } => &DEFAULT_MECHANISMS,
-            Kind::Token { .. } => &[Mechanism::OAuthBearer, Mechanism::XOAuth2],
-            Kind::External => &[Mechanism::External],
-            Kind::Anonymous { .. } => &[Mechanism::Anonymous],
-        }
+            (Kind::Password { .. }, false) => &[
+                Mechanism::ScramSha512,
+                Mechanism::ScramSha256,
+                Mechanism::ScramSha1,
+                Mechanism::CramMd5,
+                Mechanism::Plain,
+                Mechanism::Login,
+            ],
+            (Kind::Token { .. }, _) => &[Mechanism::OAuthBearer, Mechanism::XOAuth2],
+            (Kind::External, _) => &[Mechanism::External],
+            (Kind::Anonymous { .. }, _) => &[Mechanism::Anonymous],
+            (Kind::Custom | Kind::Provider(_), _) => &[],
+        };
+        // These have no place for another identity.
+        let carries = |mechanism: &&Mechanism| {
+            self.acting_as.is_none() || !matches!(mechanism, Mechanism::Login | Mechanism::CramMd5)
+        };
+        customs.chain(own.iter().filter(carries).cloned()).collect()
+    }
+
+    /// The mechanism of the application's own that has this name.
+    pub(super) fn custom_of(&self, mechanism: &Mechanism) -> Option<&Custom> {
+        self.customs.iter().find(|custom| custom.mechanism() == mechanism)
     }
 }
 
 impl From<Kind> for Credentials {
     fn from(kind: Kind) -> Self {
-        Self { kind, acting_as: None }
+        Self { kind, acting_as: None, customs: Vec::new() }
     }
 }

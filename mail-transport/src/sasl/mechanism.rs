@@ -14,14 +14,18 @@ pub const DEFAULT_MECHANISMS: [Mechanism; 6] = [
     Mechanism::Login,
 ];
 
-/// The mechanisms that are spoken, in both roles, the best first.
-pub const SPOKEN: [Mechanism; 10] = [
+/// The mechanisms that are spoken, in both roles, the best first: the order in which a client chooses, but that
+/// within TLS CRAM-MD5 comes last.
+pub const SPOKEN: [Mechanism; 13] = [
+    Mechanism::ScramSha512Plus,
+    Mechanism::ScramSha512,
     Mechanism::ScramSha256Plus,
     Mechanism::ScramSha256,
     Mechanism::ScramSha1Plus,
     Mechanism::ScramSha1,
     Mechanism::OAuthBearer,
     Mechanism::XOAuth2,
+    Mechanism::CramMd5,
     Mechanism::Plain,
     Mechanism::Login,
     Mechanism::External,
@@ -42,6 +46,8 @@ pub struct SaslContext {
     pub(super) binding_fallback: bool,
     #[cfg(feature = "client")]
     pub(super) max_iterations: u32,
+    #[cfg(feature = "client")]
+    service: Option<(&'static str, String)>,
 }
 
 impl SaslContext {
@@ -69,6 +75,8 @@ impl SaslContext {
             binding_fallback: true,
             #[cfg(feature = "client")]
             max_iterations: super::scram::MAX_ITERATIONS,
+            #[cfg(feature = "client")]
+            service: None,
         }
     }
 
@@ -128,6 +136,36 @@ impl SaslContext {
         self
     }
 
+    /// Says which service is spoken to: its name as [GSSAPI](https://www.rfc-editor.org/rfc/rfc4422#section-4)
+    /// registers it (`smtp`, `imap`, `pop`), and the host by the name that the client knows it by. DIGEST-MD5 needs it,
+    /// and so do many [mechanisms of the application's own](super::Custom).
+    #[cfg(feature = "client")]
+    #[must_use]
+    pub fn with_service(mut self, service: &'static str, host: impl Into<String>) -> Self {
+        self.service = Some((service, host.into()));
+        self
+    }
+
+    /// Returns the registered name of the service that is spoken to, if it is known: `smtp`, `imap`, `pop`.
+    #[cfg(feature = "client")]
+    #[must_use]
+    pub fn service(&self) -> Option<&'static str> {
+        self.service.as_ref().map(|&(service, _)| service)
+    }
+
+    /// Returns the name of the host that is spoken to, if it is known.
+    #[cfg(feature = "client")]
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.service.as_ref().map(|(_, host)| host.as_str())
+    }
+
+    /// Returns what an exchange can be bound to.
+    #[must_use]
+    pub const fn bindings(&self) -> &ChannelBindings {
+        &self.bindings
+    }
+
     /// Makes EXTERNAL available: the client is known by other means, such as a certificate or the
     /// ownership of a Unix socket.
     #[must_use]
@@ -142,9 +180,9 @@ impl SaslContext {
         self.policy
     }
 
-    /// Whether nobody can listen.
-    #[cfg(feature = "server")]
-    pub(crate) const fn is_protected(&self) -> bool {
+    /// Whether nobody can listen: TLS protects the channel, or it never leaves the machine.
+    #[must_use]
+    pub const fn is_protected(&self) -> bool {
         self.protected
     }
 
@@ -158,11 +196,28 @@ impl SaslContext {
     /// only within TLS, EXTERNAL only to whom is known already.
     #[must_use]
     pub fn offered(&self, supported: &[Mechanism]) -> Vec<Mechanism> {
-        let offered = |mechanism: &&Mechanism| {
-            SPOKEN.contains(mechanism)
-                && self.permits(mechanism)
-                && (**mechanism != Mechanism::External || self.external.is_some())
-        };
-        supported.iter().filter(offered).cloned().collect()
+        supported
+            .iter()
+            .filter(|mechanism| SPOKEN.contains(mechanism) && self.can_offer(mechanism))
+            .cloned()
+            .collect()
+    }
+
+    fn can_offer(&self, mechanism: &Mechanism) -> bool {
+        self.permits(mechanism) && (*mechanism != Mechanism::External || self.external.is_some())
+    }
+
+    /// Returns what a server offers over this channel, of those that its authenticator supports: by
+    /// [`offered`](Self::offered), and the [application's own](super::Authenticator::custom).
+    #[cfg(feature = "server")]
+    #[must_use]
+    pub fn offered_by(&self, authenticator: &impl super::Authenticator) -> Vec<Mechanism> {
+        authenticator
+            .mechanisms()
+            .iter()
+            .filter(|mechanism| SPOKEN.contains(mechanism) || authenticator.custom(mechanism).is_some())
+            .filter(|mechanism| self.can_offer(mechanism))
+            .cloned()
+            .collect()
     }
 }

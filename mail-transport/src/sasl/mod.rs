@@ -28,13 +28,26 @@ mod authenticator;
 mod bearer;
 #[cfg(feature = "client")]
 mod client;
+#[cfg(any(feature = "client", feature = "server"))]
+mod cram_md5;
 #[cfg(feature = "client")]
 mod credentials;
+#[cfg(any(feature = "client", feature = "server"))]
+mod custom;
+#[cfg(feature = "client")]
+mod digest_md5;
 #[cfg(feature = "server")]
 mod hashing;
 mod mechanism;
+mod oauth;
 #[cfg(any(feature = "client", feature = "server"))]
 pub(crate) mod prepare;
+#[cfg(feature = "client")]
+mod provider;
+#[cfg(feature = "client")]
+mod rsasl_client;
+#[cfg(feature = "server")]
+mod rsasl_server;
 #[cfg(any(feature = "client", feature = "server"))]
 mod scram;
 #[cfg(feature = "server")]
@@ -48,10 +61,19 @@ pub use authenticator::{Authenticator, Identity, LoginContext, Unavailable};
 pub use client::ClientExchange;
 #[cfg(feature = "client")]
 pub use credentials::Credentials;
+#[cfg(feature = "server")]
+pub use custom::{Claim, CustomServer, CustomStep};
+#[cfg(feature = "client")]
+pub use custom::{Custom, CustomClient};
 pub use mailwire_core::sasl::Mechanism;
 pub use mechanism::{DEFAULT_MECHANISMS, SPOKEN, SaslContext};
+pub use oauth::OAuthError;
 #[cfg(feature = "server")]
 pub use prepare::prepared_name;
+#[cfg(any(feature = "client", feature = "server"))]
+pub use prepare::prepared_password;
+#[cfg(feature = "client")]
+pub use provider::{CredentialsRequest, NoCredentials};
 #[cfg(feature = "client")]
 pub(crate) use scram::MAX_ITERATIONS as DEFAULT_MAX_ITERATIONS;
 #[cfg(feature = "server")]
@@ -105,6 +127,13 @@ pub enum SaslError {
     /// The mechanism is not to be had over this channel.
     #[error("{0} is not available over this channel")]
     NotAvailable(Mechanism),
+    /// An exchange of the [application's own](Custom) cannot go on.
+    #[error("{0}")]
+    Custom(Text),
+    /// Whoever was [asked for credentials](Credentials::provided) has none.
+    #[cfg(feature = "client")]
+    #[error(transparent)]
+    NoCredentials(NoCredentials),
     /// The exchange is over, or was broken off.
     #[error("the exchange is over")]
     Over,
@@ -119,6 +148,16 @@ impl SaslError {
             Self::ServerError(words) => {
                 matches!(words.as_bytes(), b"invalid-proof" | b"unknown-user" | b"invalid-username-encoding")
             }
+            _ => false,
+        }
+    }
+
+    /// Whether the same login may succeed later: there are no credentials now.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            #[cfg(feature = "client")]
+            Self::NoCredentials(error) => error.is_transient,
             _ => false,
         }
     }

@@ -6,13 +6,14 @@ use rsasl::prelude::ChannelBindingCallback;
 use super::SaslError;
 use crate::tls::ChannelBindings;
 
-/// SASLprep (RFC 4013), as RFC 5802 section 5.1 asks for.
+/// Puts a password into the one form that SASLprep has for it ([RFC 4013](https://www.rfc-editor.org/rfc/rfc4013)), as
+/// [RFC 5802 section 5.1](https://www.rfc-editor.org/rfc/rfc5802#section-5.1) asks for.
 ///
 /// # Errors
 ///
 /// The password is empty or has characters that passwords must not have. What is not UTF-8 is left
 /// as it is.
-pub(super) fn prepare(password: &Secret) -> Result<Secret, SaslError> {
+pub fn prepared_password(password: &Secret) -> Result<Secret, SaslError> {
     let prepared = match std::str::from_utf8(password.expose()) {
         Ok(text) => match stringprep::saslprep(text) {
             Ok(prepared) => Secret::from(prepared.as_ref()),
@@ -49,6 +50,23 @@ pub fn prepared_name(user: &str) -> std::borrow::Cow<'_, str> {
 #[cfg(feature = "server")]
 pub(crate) fn canonical(authenticator: &impl super::Authenticator, user: &str) -> String {
     authenticator.canonical_name(&prepared_name(user)).into_owned()
+}
+
+/// What ANONYMOUS can carry ([RFC 4505 sections 2 and 3](https://www.rfc-editor.org/rfc/rfc4505#section-2)): an address,
+/// or up to 255 characters without `@`; none of them controls anything.
+///
+/// ```abnf
+/// message = [ email / token ]
+/// token   = 1*255TCHAR
+/// ```
+pub(super) fn check_trace(trace: &str) -> Result<(), &'static str> {
+    if trace.chars().any(char::is_control) {
+        Err("a control character in a trace")
+    } else if !trace.contains('@') && trace.chars().count() > 255 {
+        Err("a trace of more than 255 characters")
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) struct Binding(pub(super) ChannelBindings);

@@ -1,23 +1,17 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use mailwire_core::{SaslStep, Secret};
 use rsasl::{
-    callback::{Context, Request, SessionCallback, SessionData},
-    mechanisms::{
-        anonymous, external, plain,
-        scram::{self, properties::ScramStoredPassword},
-        xoauth2::{self, properties::XOAuth2Validate},
-    },
-    prelude::{Mechanism as Registered, Mechname, Registry, SASLConfig, SASLServer, Session, SessionError},
-    property::{AuthId, AuthzId, OAuthBearerToken, Password},
-    validate::{NoValidation, Validate, ValidationError},
+    mechanisms::{anonymous, external, plain, scram, xoauth2},
+    prelude::{Mechanism as Registered, SessionError},
 };
 
 use super::{
-    Authenticator, Identity, LoginContext, Mechanism, SaslContext, SaslError, ScramKeys, StoredPassword,
-    Unavailable, bearer,
-    prepare::{Binding, canonical, registry},
-    scram as grammar,
+    Authenticator, Claim, CustomServer, CustomStep, Identity, LoginContext, Mechanism, SaslContext,
+    SaslError, Unavailable, bearer, cram_md5,
+    prepare::{canonical, check_trace, registry},
+    rsasl_server::{Scram, read},
+    scram as grammar, stored,
 };
 use crate::server::attempts::Attempt;
 
@@ -57,20 +51,22 @@ enum State {
         user: String,
     },
     /// SCRAM: waits for the client's proof.
-    Proof {
-        session: Box<ScramSession>,
-        known: bool,
-    },
-    /// Sent the server's proof; the client has nothing more to say.
+    Proof(Box<Proof>),
+    /// CRAM-MD5: waits for the client's proof.
+    Challenged(Secret),
+    /// Waits for the next message of an exchange of the application's own.
+    Custom(Mutex<Box<dyn CustomServer>>),
+    /// Has said all; the client has nothing more to say.
     Proved(Identity),
     /// OAUTHBEARER, XOAUTH2: said what is wrong, and waits for the client to notice.
     Refused,
     Over,
 }
 
-struct ScramSession {
-    session: Session<NoValidation, Binding>,
-    seen: Arc<Mutex<Seen>>,
+struct Proof {
+    scram: Scram,
+    /// Whether there is such a user.
+    known: bool,
     user: String,
     acting_as: Option<String>,
 }
@@ -86,7 +82,7 @@ impl ServerExchange {
         mechanism: &Mechanism,
         context: &SaslContext,
     ) -> Result<Self, SaslError> {
-        let offered = context.offered(authenticator.mechanisms());
+        let offered = context.offered_by(authenticator);
         if !offered.contains(mechanism) {
             return Err(SaslError::NotAvailable(mechanism.clone()));
         }
@@ -122,17 +118,33 @@ impl ServerExchange {
         authenticator: &A,
         initial: Option<&Secret>,
     ) -> ServerStep {
+        if let Some(custom) = authenticator.custom(&self.mechanism) {
+            self.state = State::Custom(Mutex::new(custom));
+            return self.advance(authenticator, initial).await;
+        }
         match (initial, &self.mechanism) {
-            (Some(response), _) => self.advance(authenticator, response.expose()).await,
             (None, Mechanism::Login) => ServerStep::Challenge("Username:".into()),
+            (None, Mechanism::CramMd5) => match cram_md5::challenge() {
+                Some(challenge) => {
+                    self.state = State::Challenged(challenge.clone());
+                    ServerStep::Challenge(challenge)
+                }
+                None => ServerStep::Unavailable,
+            },
             (None, _) => ServerStep::Challenge(Secret::default()),
+            // It answers nothing.
+            (Some(_), Mechanism::CramMd5) => {
+                self.state = State::Over;
+                ServerStep::Failed
+            }
+            (Some(_), _) => self.advance(authenticator, initial).await,
         }
     }
 
     /// The next step, with the client's response. An exchange whose step was dropped is over.
     pub async fn step<A: Authenticator>(&mut self, authenticator: &A, response: &SaslStep) -> ServerStep {
         match response {
-            SaslStep::Data(response) => self.advance(authenticator, response.expose()).await,
+            SaslStep::Data(response) => self.advance(authenticator, Some(response)).await,
             SaslStep::Cancel => {
                 self.state = State::Over;
                 ServerStep::Cancelled
@@ -140,7 +152,11 @@ impl ServerExchange {
         }
     }
 
-    async fn advance<A: Authenticator>(&mut self, authenticator: &A, response: &[u8]) -> ServerStep {
+    async fn advance<A: Authenticator>(
+        &mut self,
+        authenticator: &A,
+        response: Option<&Secret>,
+    ) -> ServerStep {
         let step = match self.try_advance(authenticator, response).await {
             Ok(step) => step,
             Err(Stop::Failed) => ServerStep::Failed,
@@ -163,14 +179,20 @@ impl ServerExchange {
     async fn try_advance<A: Authenticator>(
         &mut self,
         authenticator: &A,
-        response: &[u8],
+        message: Option<&Secret>,
     ) -> Result<ServerStep, Stop> {
+        let response = message.map(Secret::expose).unwrap_or_default();
         match std::mem::replace(&mut self.state, State::Over) {
             State::New => self.first(authenticator, response).await,
             State::Password { user } => {
                 self.password(authenticator, &user, None, &Secret::from(response)).await
             }
-            State::Proof { session, known } => self.proof(authenticator, *session, known, response).await,
+            State::Proof(proof) => self.proof(authenticator, *proof, response).await,
+            State::Challenged(challenge) => self.cram_md5(authenticator, &challenge, response).await,
+            State::Custom(custom) => {
+                let custom = custom.into_inner().unwrap_or_else(PoisonError::into_inner);
+                self.custom(authenticator, custom, message).await
+            }
             State::Proved(identity) if response.is_empty() => Ok(ServerStep::Success(identity)),
             State::Proved(_) | State::Refused | State::Over => Ok(ServerStep::Failed),
         }
@@ -182,7 +204,9 @@ impl ServerExchange {
         response: &[u8],
     ) -> Result<ServerStep, Stop> {
         match &self.mechanism {
-            Mechanism::ScramSha256Plus
+            Mechanism::ScramSha512Plus
+            | Mechanism::ScramSha512
+            | Mechanism::ScramSha256Plus
             | Mechanism::ScramSha256
             | Mechanism::ScramSha1Plus
             | Mechanism::ScramSha1 => self.scram(authenticator, response).await,
@@ -217,6 +241,7 @@ impl ServerExchange {
             Mechanism::Anonymous => {
                 let seen = read(registry!(anonymous::ANONYMOUS), response)?;
                 let trace = seen.trace.as_deref().unwrap_or_default();
+                check_trace(trace).map_err(|_| Stop::Failed)?;
                 let user = authenticator.anonymous(trace, &self.login).await?;
                 self.identity(authenticator, user.ok_or(Stop::Failed)?, None).await.map(ServerStep::Success)
             }
@@ -247,16 +272,62 @@ impl ServerExchange {
     ) -> Result<ServerStep, Stop> {
         let user = user.map(|user| canonical(authenticator, &user));
         self.attempt = self.login.begin(user.as_deref()).await?;
-        match authenticator.verify_token(user.as_deref(), token, &self.login).await? {
+        match authenticator.check_token(user.as_deref(), token, &self.login).await? {
             // Who the token is for need not be spelt as the client spells it.
-            Some(owner) => self.identity(authenticator, owner, None).await.map(ServerStep::Success),
-            None => {
+            Ok(owner) => self.identity(authenticator, owner, None).await.map(ServerStep::Success),
+            Err(error) => {
                 self.state = State::Refused;
-                let error = match self.mechanism {
-                    Mechanism::XOAuth2 => r#"{"status":"400","schemes":"bearer"}"#,
-                    _ => r#"{"status":"invalid_token"}"#,
-                };
-                Ok(ServerStep::Challenge(error.into()))
+                Ok(ServerStep::Challenge(error.to_json(&self.mechanism).into()))
+            }
+        }
+    }
+
+    async fn cram_md5<A: Authenticator>(
+        &mut self,
+        authenticator: &A,
+        challenge: &Secret,
+        response: &[u8],
+    ) -> Result<ServerStep, Stop> {
+        let (user, digest) = cram_md5::read(response).ok_or(Stop::Failed)?;
+        let user = canonical(authenticator, user);
+        self.attempt = self.login.begin(Some(&user)).await?;
+        let found = authenticator.shared_secret(&user, &self.login).await?;
+        let known = found.as_ref().is_some_and(|secret| !secret.is_empty());
+        // A user that does not exist costs as much.
+        let secret = found.unwrap_or_else(stored::process_key);
+        let fits = cram_md5::digest(&secret, challenge.expose()) == digest;
+        if !(fits && known) {
+            return Err(Stop::Failed);
+        }
+        self.identity(authenticator, user, None).await.map(ServerStep::Success)
+    }
+
+    async fn custom<A: Authenticator>(
+        &mut self,
+        authenticator: &A,
+        mut custom: Box<dyn CustomServer>,
+        response: Option<&Secret>,
+    ) -> Result<ServerStep, Stop> {
+        let mut claim = Claim::new(self.login.clone(), self.context.clone(), self.attempt.take());
+        let step = custom.step(response, &mut claim).await;
+        self.attempt = claim.into_attempt();
+        match step? {
+            CustomStep::Challenge(challenge) => {
+                self.state = State::Custom(Mutex::new(custom));
+                Ok(ServerStep::Challenge(challenge))
+            }
+            CustomStep::Success { user, acting_as, data } => {
+                let identity = self.identity(authenticator, user, acting_as).await?;
+                let Some(data) = data else { return Ok(ServerStep::Success(identity)) };
+                self.state = State::Proved(identity);
+                Ok(ServerStep::Challenge(data))
+            }
+            CustomStep::Failed => {
+                // Somebody who was not named has failed all the same.
+                if self.attempt.is_none() {
+                    self.attempt = self.login.begin(None).await?;
+                }
+                Err(Stop::Failed)
             }
         }
     }
@@ -297,39 +368,27 @@ impl ServerExchange {
         self.attempt = self.login.begin(Some(&user)).await?;
         let found = authenticator.lookup(&user, &self.login).await?;
         // Made for users that exist as well, so that it takes as long.
-        let decoy = authenticator.decoy(&user).keys(&self.mechanism).cloned();
+        let decoy = authenticator.decoy(&user);
+        let stand_in = decoy.stand_in(found.as_ref(), &self.mechanism, &user, &authenticator.decoy_key());
         let keys = found.as_ref().and_then(|found| found.keys(&self.mechanism)).cloned();
         let known = keys.is_some();
-        let keys = match (keys, decoy, &found) {
-            (Some(keys), ..) => keys,
-            (None, Some(keys), Some(found)) => StoredPassword::looks_like(keys, found),
-            (None, Some(keys), None) => keys,
-            (None, None, _) => return Err(Stop::Failed),
-        };
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let callback = Callback { keys: Some(keys), seen: Arc::clone(&seen) };
-        let mut session =
-            open(self.registry(), self.mechanism.as_str(), callback, Binding(self.context.bindings.clone()))?;
-        let mut out = Vec::new();
-        session.step(Some(response), &mut out)?;
-        let session = ScramSession { session, seen, user, acting_as: first.acting_as };
-        self.state = State::Proof { session: Box::new(session), known };
+        let bindings = self.context.bindings.clone();
+        let mut scram = Scram::new(self.registry(), &self.mechanism, keys.unwrap_or(stand_in), bindings)?;
+        let out = scram.step(response)?;
+        self.state = State::Proof(Box::new(Proof { scram, known, user, acting_as: first.acting_as }));
         Ok(ServerStep::Challenge(out.into()))
     }
 
     async fn proof<A: Authenticator>(
         &mut self,
         authenticator: &A,
-        scram: ScramSession,
-        known: bool,
+        proof: Proof,
         response: &[u8],
     ) -> Result<ServerStep, Stop> {
         grammar::client_final(response)?;
-        let ScramSession { mut session, seen, user, acting_as } = scram;
-        let mut out = Vec::new();
-        session.step(Some(response), &mut out)?;
-        let proved = seen.lock().unwrap_or_else(PoisonError::into_inner).validated;
-        if !proved || !known || !out.starts_with(b"v=") {
+        let Proof { mut scram, known, user, acting_as } = proof;
+        let out = scram.step(response)?;
+        if !scram.has_proved() || !known || !out.starts_with(b"v=") {
             return Err(Stop::Failed);
         }
         let identity = self.identity(authenticator, user, acting_as).await?;
@@ -341,6 +400,10 @@ impl ServerExchange {
     /// it off the list on the way.
     fn registry(&self) -> &'static [Registered] {
         match (&self.mechanism, self.supports_binding) {
+            (Mechanism::ScramSha512 | Mechanism::ScramSha512Plus, true) => {
+                registry!(scram::SCRAM_SHA512, scram::SCRAM_SHA512_PLUS)
+            }
+            (Mechanism::ScramSha512 | Mechanism::ScramSha512Plus, false) => registry!(scram::SCRAM_SHA512),
             (Mechanism::ScramSha1 | Mechanism::ScramSha1Plus, true) => {
                 registry!(scram::SCRAM_SHA1, scram::SCRAM_SHA1_PLUS)
             }
@@ -358,7 +421,7 @@ impl std::fmt::Debug for ServerExchange {
 }
 
 /// Why an exchange ends without success. What exactly was wrong is nobody's business.
-enum Stop {
+pub(super) enum Stop {
     Failed,
     Unavailable,
 }
@@ -383,84 +446,4 @@ impl From<SessionError> for Stop {
 
 fn text(bytes: &[u8]) -> Result<&str, Stop> {
     std::str::from_utf8(bytes).map_err(|_| Stop::Failed)
-}
-
-/// What rsasl read out of the client's messages.
-#[derive(Default)]
-struct Seen {
-    validated: bool,
-    user: Option<String>,
-    acting_as: Option<String>,
-    password: Option<Secret>,
-    token: Option<Secret>,
-    trace: Option<String>,
-}
-
-struct Callback {
-    keys: Option<ScramKeys>,
-    seen: Arc<Mutex<Seen>>,
-}
-
-impl SessionCallback for Callback {
-    fn callback(
-        &self,
-        _: &SessionData,
-        _: &Context<'_>,
-        request: &mut Request<'_>,
-    ) -> Result<(), SessionError> {
-        if let Some(keys) = &self.keys {
-            request.satisfy::<ScramStoredPassword<'_>>(&ScramStoredPassword::new(
-                keys.iterations,
-                &keys.salt,
-                keys.stored_key.expose(),
-                keys.server_key.expose(),
-            ))?;
-        }
-        // The token is judged afterwards, by the authenticator.
-        request.satisfy::<XOAuth2Validate>(&Ok(()))?;
-        Ok(())
-    }
-
-    fn validate(
-        &self,
-        _: &SessionData,
-        context: &Context<'_>,
-        _: &mut Validate<'_>,
-    ) -> Result<(), ValidationError> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        *seen = Seen {
-            validated: true,
-            user: context.get_ref::<AuthId>().and_then(filled),
-            acting_as: context.get_ref::<AuthzId>().and_then(filled),
-            password: context.get_ref::<Password>().map(Secret::from),
-            token: context.get_ref::<OAuthBearerToken>().map(Secret::from),
-            trace: context.get_ref::<anonymous::AnonymousToken>().map(str::to_owned),
-        };
-        Ok(())
-    }
-}
-
-fn open(
-    registry: &'static [Registered],
-    name: &str,
-    callback: Callback,
-    binding: Binding,
-) -> Result<Session<NoValidation, Binding>, Stop> {
-    let config = SASLConfig::builder()
-        .with_registry(Registry::with_mechanisms(registry))
-        .with_callback(callback)
-        .map_err(|_| Stop::Failed)?;
-    let name = Mechname::parse(name.as_bytes()).map_err(|_| Stop::Failed)?;
-    SASLServer::with_cb(config, binding).start_suggested(name).map_err(|_| Stop::Failed)
-}
-
-/// Reads the message of a mechanism that has only one.
-fn read(registry: &'static [Registered], response: &[u8]) -> Result<Seen, Stop> {
-    let seen = Arc::new(Mutex::new(Seen::default()));
-    let name = registry.first().map(|mechanism| mechanism.mechanism.as_str()).unwrap_or_default();
-    let callback = Callback { keys: None, seen: Arc::clone(&seen) };
-    open(registry, name, callback, Binding(Default::default()))?.step(Some(response), &mut Vec::new())?;
-    let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
-    if seen.validated { Ok(seen) } else { Err(Stop::Failed) }
 }

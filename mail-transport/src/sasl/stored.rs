@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 use hmac::{Hmac, Mac, digest::KeyInit};
 use mailwire_core::Secret;
 use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
-use super::{Mechanism, SaslError, prepare::prepare};
+use super::{Mechanism, SaslError, prepare::prepared_password};
 
 /// The number of times that a password is hashed unless told otherwise: the least that [RFC 7677 section 4](https://www.rfc-editor.org/rfc/rfc7677#section-4) allows.
 /// More makes a stolen store harder to use, and each login slower, on the client's side too.
@@ -47,12 +47,13 @@ impl std::fmt::Debug for ScramKeys {
     }
 }
 
-/// A user's password as a server keeps it: enough for all mechanisms with passwords, and not the
+/// A user's password as a server keeps it: enough for all mechanisms with passwords but CRAM-MD5, and not the
 /// password itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPassword {
     sha256: ScramKeys,
     sha1: Option<ScramKeys>,
+    sha512: Option<ScramKeys>,
 }
 
 impl StoredPassword {
@@ -73,7 +74,7 @@ impl StoredPassword {
     ///
     /// Those of [`derive`](Self::derive).
     pub fn derive_with(password: &Secret, iterations: u32) -> Result<Self, SaslError> {
-        let password = prepare(password)?;
+        let password = prepared_password(password)?;
         let mut salt = vec![0; 16];
         getrandom::fill(&mut salt)
             .map_err(|_| SaslError::InvalidCredentials("the system has no randomness"))?;
@@ -81,13 +82,21 @@ impl StoredPassword {
         Ok(Self {
             sha256: derive_sha256(password.expose(), &salt, iterations),
             sha1: Some(derive_sha1(password.expose(), &salt, iterations)),
+            sha512: Some(derive_sha512(password.expose(), &salt, iterations)),
         })
     }
 
     /// Takes keys that are stored elsewhere. Without those for SHA-1, SCRAM-SHA-1 always fails.
     #[must_use]
     pub const fn from_keys(sha256: ScramKeys, sha1: Option<ScramKeys>) -> Self {
-        Self { sha256, sha1 }
+        Self { sha256, sha1, sha512: None }
+    }
+
+    /// Adds keys for SHA-512. Without them, SCRAM-SHA-512 always fails: to be offered once all users have them.
+    #[must_use]
+    pub fn with_sha512(mut self, sha512: ScramKeys) -> Self {
+        self.sha512 = Some(sha512);
+        self
     }
 
     /// Returns the keys for SHA-256.
@@ -102,27 +111,52 @@ impl StoredPassword {
         self.sha1.as_ref()
     }
 
+    /// Returns the keys for SHA-512.
+    #[must_use]
+    pub const fn sha512(&self) -> Option<&ScramKeys> {
+        self.sha512.as_ref()
+    }
+
     /// Checks whether this is the password. Takes as long for a wrong one as for the right one.
     #[must_use]
     pub fn verify(&self, password: &Secret) -> bool {
         // What cannot be a password is hashed all the same.
-        let prepared = prepare(password);
+        let prepared = prepared_password(password);
         let candidate = prepared.as_ref().unwrap_or(password);
         let keys = derive_sha256(candidate.expose(), &self.sha256.salt, self.sha256.iterations);
         let same = keys.stored_key == self.sha256.stored_key;
         same && prepared.is_ok()
     }
 
-    /// Puts another's salt and iterations in place, for a user without keys of this hash function: what
-    /// others see must not differ from one mechanism to the next.
-    pub(super) fn looks_like(mut keys: ScramKeys, other: &Self) -> ScramKeys {
-        keys.salt.clone_from(&other.sha256.salt);
-        keys.iterations = other.sha256.iterations;
+    /// What stands in for the keys of a user that has none for this mechanism, or does not exist: what others see must
+    /// tell neither. `found` is what the user has, `self` what stands in for a user without anything.
+    ///
+    /// Where those have one salt for all hash functions, a user's one is shown, otherwise what stands in for it.
+    pub(super) fn stand_in(
+        &self,
+        found: Option<&Self>,
+        mechanism: &Mechanism,
+        name: &str,
+        key: &Secret,
+    ) -> ScramKeys {
+        let shown = |keys: &ScramKeys| (keys.salt.clone(), keys.iterations);
+        let mut keys = match self.keys(mechanism) {
+            Some(keys) => keys.clone(),
+            None => {
+                let mut keys = decoy_keys(name, key, mechanism);
+                (keys.salt, keys.iterations) = shown(&self.sha256);
+                keys
+            }
+        };
+        if let (Some(found), true) = (found, shown(&keys) == shown(&self.sha256)) {
+            (keys.salt, keys.iterations) = shown(&found.sha256);
+        }
         keys
     }
 
     pub(super) const fn keys(&self, mechanism: &Mechanism) -> Option<&ScramKeys> {
         match mechanism {
+            Mechanism::ScramSha512 | Mechanism::ScramSha512Plus => self.sha512.as_ref(),
             Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => Some(&self.sha256),
             Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => self.sha1.as_ref(),
             _ => None,
@@ -133,33 +167,34 @@ impl StoredPassword {
     /// server's secret: the same each time, so that the salt betrays nothing. No password fits.
     #[must_use]
     pub fn decoy(user: &str, key: &Secret, iterations: u32) -> Self {
-        let part = |label: &[u8]| {
-            let mut mac = hmac_sha256(key.expose());
-            mac.update(label);
-            mac.update(user.as_bytes());
-            mac.finalize().into_bytes().to_vec()
-        };
-        let shorten = |mut bytes: Vec<u8>, length| {
-            bytes.truncate(length);
-            bytes
-        };
-        let salt = shorten(part(b"salt"), 16);
-        let (stored, server) = (part(b"stored"), part(b"server"));
+        let keys = |mechanism| ScramKeys { iterations, ..decoy_keys(user, key, &mechanism) };
         Self {
-            sha256: ScramKeys {
-                salt: salt.clone(),
-                iterations,
-                stored_key: stored.clone().into(),
-                server_key: server.clone().into(),
-            },
-            sha1: Some(ScramKeys {
-                salt,
-                iterations,
-                stored_key: shorten(stored, 20).into(),
-                server_key: shorten(server, 20).into(),
-            }),
+            sha256: keys(Mechanism::ScramSha256),
+            sha1: Some(keys(Mechanism::ScramSha1)),
+            sha512: Some(keys(Mechanism::ScramSha512)),
         }
     }
+}
+
+/// Keys that no password fits, of the right length, with a salt that is one for all hash functions.
+fn decoy_keys(user: &str, key: &Secret, mechanism: &Mechanism) -> ScramKeys {
+    let length = match mechanism {
+        Mechanism::ScramSha512 | Mechanism::ScramSha512Plus => 64,
+        Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => 20,
+        _ => 32,
+    };
+    let salt = <Hmac<Sha256> as KeyInit>::new(&block::<64>(key.expose()).into())
+        .chain_update("salt")
+        .chain_update(user)
+        .finalize()
+        .into_bytes();
+    let part = |label: &str| {
+        let mac = <Hmac<Sha512> as KeyInit>::new(&block::<128>(key.expose()).into());
+        let bytes = mac.chain_update(label).chain_update(user).finalize().into_bytes();
+        Secret::from(bytes.get(..length).unwrap_or(&bytes))
+    };
+    let salt = salt.get(..16).unwrap_or(&salt);
+    ScramKeys::new(salt, DEFAULT_ITERATIONS, part("stored"), part("server"))
 }
 
 /// A key that lives as long as the process.
@@ -176,33 +211,31 @@ pub(super) fn process_key() -> Secret {
 
 /// A key of at most one block is filled up with zeros (RFC 2104 section 2), which spares the case of
 /// a key that is refused.
-fn block(key: &[u8]) -> [u8; 64] {
-    let mut block = [0; 64];
+fn block<const SIZE: usize>(key: &[u8]) -> [u8; SIZE] {
+    let mut block = [0; SIZE];
     for (to, from) in block.iter_mut().zip(key) {
         *to = *from;
     }
     block
 }
 
-fn hmac_sha256(key: &[u8]) -> Hmac<Sha256> {
-    <Hmac<Sha256> as KeyInit>::new(&block(key).into())
+/// The keys of a password for one hash function, whose results have `$length` bytes and whose blocks `$block`.
+macro_rules! derive {
+    ($name:ident, $hash:ty, $length:literal, $block:literal) => {
+        fn $name(password: &[u8], salt: &[u8], iterations: u32) -> ScramKeys {
+            let salted = pbkdf2::pbkdf2_hmac_array::<$hash, $length>(password, salt, iterations);
+            let salted = Secret::from(salted.to_vec());
+            let mac = <Hmac<$hash> as KeyInit>::new(&block::<$block>(salted.expose()).into());
+            let key = |label: &[u8]| mac.clone().chain_update(label).finalize().into_bytes();
+            let stored = <$hash>::digest(key(b"Client Key")).to_vec();
+            ScramKeys::new(salt, iterations, stored, key(b"Server Key").to_vec())
+        }
+    };
 }
 
-fn hmac_sha1(key: &[u8]) -> Hmac<Sha1> {
-    <Hmac<Sha1> as KeyInit>::new(&block(key).into())
-}
-
-fn derive_sha256(password: &[u8], salt: &[u8], iterations: u32) -> ScramKeys {
-    let salted = Secret::from(pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password, salt, iterations).to_vec());
-    let key = |label: &[u8]| hmac_sha256(salted.expose()).chain_update(label).finalize().into_bytes();
-    ScramKeys::new(salt, iterations, Sha256::digest(key(b"Client Key")).to_vec(), key(b"Server Key").to_vec())
-}
-
-fn derive_sha1(password: &[u8], salt: &[u8], iterations: u32) -> ScramKeys {
-    let salted = Secret::from(pbkdf2::pbkdf2_hmac_array::<Sha1, 20>(password, salt, iterations).to_vec());
-    let key = |label: &[u8]| hmac_sha1(salted.expose()).chain_update(label).finalize().into_bytes();
-    ScramKeys::new(salt, iterations, Sha1::digest(key(b"Client Key")).to_vec(), key(b"Server Key").to_vec())
-}
+derive!(derive_sha512, Sha512, 64, 128);
+derive!(derive_sha256, Sha256, 32, 64);
+derive!(derive_sha1, Sha1, 20, 64);
 
 #[cfg(test)]
 mod tests {
@@ -237,5 +270,27 @@ mod tests {
     fn debug_shows_no_key() {
         let stored = StoredPassword::derive(&"pencil".into()).unwrap();
         assert_eq!(format!("{:?}", stored.sha256()), "ScramKeys { iterations: 4096, .. }");
+    }
+    #[test]
+    fn what_stands_in_looks_as_what_there_is() {
+        let key = process_key();
+        let real = StoredPassword::derive_with(&"x".into(), 5000).unwrap();
+        let mechanism = Mechanism::ScramSha512;
+        let shared = StoredPassword::decoy("ada", &key, 5000);
+        // One salt for all hash functions: a user without keys for one shows the salt of the others.
+        let stands = shared.stand_in(Some(&real), &mechanism, "ada", &key);
+        assert_eq!((&stands.salt, stands.iterations), (&real.sha256.salt, 5000));
+        assert_eq!(shared.stand_in(None, &mechanism, "ada", &key), *shared.sha512().unwrap());
+        // A salt for each: it shows another one.
+        let own = ScramKeys::new(vec![9; 24], 20_000, vec![0; 64], vec![0; 64]);
+        let apart = shared.clone().with_sha512(own.clone());
+        assert_eq!(apart.stand_in(Some(&real), &mechanism, "ada", &key), own);
+        // A store that makes no keys for it: neither who exists nor who does not.
+        let without = StoredPassword::from_keys(shared.sha256.clone(), None);
+        let stands = without.stand_in(None, &mechanism, "ada", &key);
+        assert_eq!((&stands.salt, stands.iterations), (&shared.sha256.salt, 5000));
+        assert_eq!(stands.stored_key.expose().len(), 64);
+        let stands = without.stand_in(Some(&real), &mechanism, "ada", &key);
+        assert_eq!(stands.salt, real.sha256.salt);
     }
 }

@@ -50,7 +50,7 @@ impl LoginGate {
 
     /// Returns the mechanisms that are offered to this client.
     pub fn offered(&self, authenticator: &impl Authenticator) -> Vec<Mechanism> {
-        self.context.offered(authenticator.mechanisms())
+        self.context.offered_by(authenticator)
     }
 
     /// Checks a name and a password that came in a command of the protocol.

@@ -31,6 +31,9 @@ pub(crate) trait Machine: Connection<Error = mailwire_core::Error> {
     /// Whether nothing more can be sent.
     fn is_closed(&self) -> bool;
 
+    /// The registered name of the service that is spoken to: RFC 4422 section 4.
+    fn service(&self) -> &'static str;
+
     /// Ends what is in progress and not wanted any more, where that is for this side to do.
     fn cut_short(&mut self) {}
 

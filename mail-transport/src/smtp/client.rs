@@ -158,6 +158,10 @@ impl Machine for Connection {
     fn is_closed(&self) -> bool {
         Self::is_closed(self)
     }
+
+    fn service(&self) -> &'static str {
+        if self.is_lmtp() { "lmtp" } else { "smtp" }
+    }
 }
 
 /// Whether a reply that nothing asked for is the server's last word.
@@ -189,7 +193,7 @@ impl Client {
         client.greet().await?;
         if let Some(credentials) = &config.credentials {
             client.session.enter(Phase::Login);
-            client.log_in(credentials, &config).await?;
+            client.prove(credentials, &config).await?;
         }
         client.session.enter(Phase::Command);
         Ok(client)
@@ -207,6 +211,13 @@ impl Client {
                 event => self.unclaimed(event)?,
             }
         }
+    }
+
+    async fn prove(&mut self, given: &Credentials, config: &Config) -> Result<()> {
+        let credentials = self.session.credentials(given).await?;
+        let Err(error) = self.log_in(&credentials, config).await else { return Ok(()) };
+        let renewed = self.session.renewed(given, &credentials, error).await?;
+        self.log_in(&renewed, config).await
     }
 
     async fn log_in(&mut self, credentials: &Credentials, config: &Config) -> Result<()> {
@@ -233,9 +244,10 @@ impl Client {
         Ok(())
     }
 
-    async fn authenticate(&mut self, mut exchange: ClientExchange) -> Result<()> {
+    async fn authenticate(&mut self, exchange: ClientExchange) -> Result<()> {
         let mechanism = exchange.mechanism().clone();
-        let initial = exchange.initial()?;
+        let (exchange, initial) = exchange.initial_blocking().await?;
+        let initial = initial?;
         let (auth, name) = self.put(Command::Auth(Auth::new(mechanism).with_initial(initial)))?;
         let read = |_: &Connection, event| match event {
             Event::AuthChallenge { data, .. } => AuthEvent::Challenge(data),

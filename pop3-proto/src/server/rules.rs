@@ -77,7 +77,7 @@ impl Machine {
                 Err("mechanism not offered")
             }
             Command::Auth { mechanism, .. } => {
-                if self.config.policy(self.session.tls).permits(mechanism) {
+                if self.config.policy(self.session.tls).permits(mechanism.among(&self.config.mechanisms)) {
                     Ok(())
                 } else {
                     NEEDS_TLS

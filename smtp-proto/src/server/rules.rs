@@ -146,7 +146,7 @@ impl Machine {
         if !self.config.mechanisms.contains(&auth.mechanism) {
             return bad(ReplyCode::PARAMETER_NOT_IMPLEMENTED, 5, 4, "Mechanism not offered");
         }
-        match (self.policy().permits(&auth.mechanism), self.config.channel) {
+        match (self.policy().permits(auth.mechanism.among(&self.config.mechanisms)), self.config.channel) {
             (true, _) => Ok(()),
             (false, Channel::StartTls) => {
                 bad(ReplyCode::REQUIRED, 7, 0, "Must issue a STARTTLS command first")

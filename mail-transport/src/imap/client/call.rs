@@ -188,6 +188,10 @@ impl Machine for Connection {
         Self::is_closed(self)
     }
 
+    fn service(&self) -> &'static str {
+        "imap"
+    }
+
     /// An IDLE that was dropped would last for ever.
     fn cut_short(&mut self) {
         let _ = self.done();

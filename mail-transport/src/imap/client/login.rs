@@ -63,10 +63,20 @@ impl Client {
     }
 
     pub(super) async fn prove(&mut self, config: &Config) -> Result<()> {
-        let Some(credentials) = &config.credentials else { return Ok(()) };
+        let Some(given) = &config.credentials else { return Ok(()) };
         if self.state() != State::NotAuthenticated {
             return Ok(());
         }
+        let credentials = self.session.credentials(given).await?;
+        if let Err(error) = self.prove_by(&credentials, config).await {
+            let renewed = self.session.renewed(given, &credentials, error).await?;
+            self.prove_by(&renewed, config).await?;
+        }
+        // Servers offer more after the login. Not all say so unasked; then the machine has asked.
+        self.await_capabilities().await
+    }
+
+    async fn prove_by(&mut self, credentials: &Credentials, config: &Config) -> Result<()> {
         let context = self.session.sasl_context(
             config.allow_clear_credentials,
             config.binding_fallback,
@@ -94,8 +104,7 @@ impl Client {
                 self.session.logged_in(None);
             }
         }
-        // Servers offer more after the login. Not all say so unasked; then the machine has asked.
-        self.await_capabilities().await
+        Ok(())
     }
 
     async fn await_capabilities(&mut self) -> Result<()> {
@@ -131,21 +140,29 @@ impl Client {
             None => {}
         }
         let offered = self.capabilities().mechanisms().map(|mechanism| mechanism.as_bytes());
+        let refuses_login = self.has(&Capability::LoginDisabled);
         match (ClientExchange::choose(credentials, offered, context), simple) {
-            (Ok(exchange), _) => Ok(Plan::Sasl(Box::new(exchange))),
-            (Err(SaslError::NoMechanism { .. }), Ok(simple)) if !self.has(&Capability::LoginDisabled) => {
+            // LOGIN is PLAIN, which comes before it where nobody can listen.
+            (Ok(exchange), Ok(simple))
+                if *exchange.mechanism() == Mechanism::CramMd5
+                    && context.is_protected()
+                    && !refuses_login =>
+            {
                 login(simple)
             }
+            (Ok(exchange), _) => Ok(Plan::Sasl(Box::new(exchange))),
+            (Err(SaslError::NoMechanism { .. }), Ok(simple)) if !refuses_login => login(simple),
             (Err(error), _) => {
-                let forbids = self.has(&Capability::LoginDisabled) || self.has(&Capability::StartTls);
+                let forbids = refuses_login || self.has(&Capability::StartTls);
                 Err(error.needing_tls(forbids && !self.is_encrypted()).into())
             }
         }
     }
 
-    async fn authenticate(&mut self, mut exchange: ClientExchange) -> Result<()> {
+    async fn authenticate(&mut self, exchange: ClientExchange) -> Result<()> {
         let mechanism = exchange.mechanism().clone();
-        let initial = exchange.initial()?;
+        let (exchange, initial) = exchange.initial_blocking().await?;
+        let initial = initial?;
         let call = self.send(Command::Authenticate(Authenticate { mechanism, initial }))?;
         let Self { session, inbox, .. } = self;
         let mut refused_early = false;

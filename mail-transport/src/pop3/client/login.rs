@@ -10,7 +10,7 @@ use md5::{Digest, Md5};
 use super::{Call, Config, LoginMechanism, accept, answer, refused, send, unclaimed};
 use crate::{
     Error, Result,
-    sasl::{ClientExchange, Credentials, SaslContext, SaslError},
+    sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
     session::{AuthEvent, Session},
 };
 
@@ -36,7 +36,18 @@ enum Plan<'a> {
 }
 
 pub(super) async fn log_in(session: &mut Session<Connection>, config: &Config) -> Result<()> {
-    let credentials = &config.credentials;
+    let given = &config.credentials;
+    let credentials = session.credentials(given).await?;
+    let Err(error) = log_in_by(session, &credentials, config).await else { return Ok(()) };
+    let renewed = session.renewed(given, &credentials, error).await?;
+    log_in_by(session, &renewed, config).await
+}
+
+async fn log_in_by(
+    session: &mut Session<Connection>,
+    credentials: &Credentials,
+    config: &Config,
+) -> Result<()> {
     let context = session.sasl_context(
         config.allow_clear_credentials,
         config.binding_fallback,
@@ -99,6 +110,18 @@ fn best<'a>(machine: &Connection, credentials: &'a Credentials, context: &SaslCo
         {
             Ok(Plan::Apop(user, password))
         }
+        // USER and PASS are PLAIN, which comes before it where nobody can listen.
+        (Ok(exchange), _)
+            if *exchange.mechanism() == Mechanism::CramMd5
+                && context.is_protected()
+                && offered.has_tag("USER") =>
+        {
+            match (apop, simple) {
+                (Some((user, password)), _) => Ok(Plan::Apop(user, password)),
+                (None, Some((user, password))) => Ok(Plan::UserPass(user, password)),
+                (None, None) => Ok(Plan::Sasl(Box::new(exchange))),
+            }
+        }
         (Ok(exchange), _) => Ok(Plan::Sasl(Box::new(exchange))),
         (Err(SaslError::NoMechanism { .. } | SaslError::CredentialsInClear), Some((user, password))) => {
             Ok(Plan::Apop(user, password))
@@ -138,9 +161,10 @@ async fn apop(session: &mut Session<Connection>, user: &str, password: &Secret) 
     Ok(())
 }
 
-async fn authenticate(session: &mut Session<Connection>, mut exchange: ClientExchange) -> Result<()> {
+async fn authenticate(session: &mut Session<Connection>, exchange: ClientExchange) -> Result<()> {
     let mechanism = exchange.mechanism().clone();
-    let initial = exchange.initial()?;
+    let (exchange, initial) = exchange.initial_blocking().await?;
+    let initial = initial?;
     let Call { ticket, name } = send(session, Command::Auth { mechanism, initial })?;
     let read = |_: &Connection, event| match event {
         Event::AuthChallenge { ticket: of, data, .. } if of == ticket => AuthEvent::Challenge(data),

@@ -378,6 +378,10 @@ impl Machine for Connection {
     fn is_closed(&self) -> bool {
         Self::is_closed(self)
     }
+
+    fn service(&self) -> &'static str {
+        "pop"
+    }
 }
 
 /// A command in progress.
