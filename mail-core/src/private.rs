@@ -9,6 +9,7 @@ pub use bytes::BytesMut;
 
 use crate::{Invalid, Secret, deviation};
 pub use crate::{
+    calendar::{day_of_epoch, days_since_epoch},
     classes::ByteClasses,
     dot::bare::BareSearch,
     gate::{Gate, Park},

@@ -3,7 +3,10 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use mailwire_core::{Invalid, ParseError};
+use mailwire_core::{
+    Invalid, ParseError,
+    private::{day_of_epoch, days_since_epoch},
+};
 
 use super::{
     reader::Reader,
@@ -67,31 +70,16 @@ impl Date {
     /// Days since 1970-01-01.
     #[must_use]
     pub const fn days_since_epoch(self) -> i32 {
-        // Years are counted from March, so that the leap day is the last.
-        let year = self.year as i32 - if self.month <= 2 { 1 } else { 0 };
-        let era = if year >= 0 { year / 400 } else { (year - 399) / 400 };
-        let of_era = year - era * 400;
-        let month = (self.month as i32 + 9) % 12;
-        let of_year = (153 * month + 2) / 5 + self.day as i32 - 1;
-        era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+        days_since_epoch(self.year as i32, self.month, self.day)
     }
 
     /// The day so many days after 1970-01-01, in the years 0 to 9999.
     #[must_use]
     pub const fn from_days_since_epoch(days: i32) -> Option<Self> {
-        let Some(days) = days.checked_add(719_468) else { return None };
-        let era = days.div_euclid(146_097);
-        let of_era = days.rem_euclid(146_097);
-        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month + 2) / 5 + 1;
-        let month = if month < 10 { month + 3 } else { month - 9 };
-        let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
-        if year < 0 || year > 9999 {
-            return None;
+        match day_of_epoch(days) {
+            Some((year @ 0..=9999, month, day)) => Some(Self { year: year as u16, month, day }),
+            _ => None,
         }
-        Some(Self { year: year as u16, month: month as u8, day: day as u8 })
     }
 
     /// ```text
