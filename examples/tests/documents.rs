@@ -271,7 +271,10 @@ fn every_test_in_the_security_document_exists() {
 
 #[test]
 fn every_test_in_the_table_of_extensions_exists() {
-    let tests = mailwire_imap::support::EXTENSIONS.iter().flat_map(|extension| extension.tests);
+    let imap = mailwire_imap::support::EXTENSIONS.iter().flat_map(|extension| extension.tests);
+    let smtp = mailwire_smtp::support::EXTENSIONS.iter().flat_map(|extension| extension.tests);
+    let pop3 = mailwire_pop3::support::EXTENSIONS.iter().flat_map(|extension| extension.tests);
+    let tests = imap.chain(smtp).chain(pop3);
     let missing =
         tests.filter(|test| !test.split_once("::").is_some_and(|(file, test)| has_test(file, test)));
     let faults: Vec<String> = missing.map(|test| format!("no {test}")).collect();

@@ -142,4 +142,10 @@ pub enum NotOffered {
     /// As many messages at once.
     #[error("so many messages at once")]
     MessageCount,
+    /// More than a limit allows that it has announced, by the limit's name.
+    #[error("more than {0} allows")]
+    Limit(&'static str),
+    /// A value of a parameter, by the parameter's name, while it offers others.
+    #[error("this value of {0}")]
+    Value(&'static str),
 }

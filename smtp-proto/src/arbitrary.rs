@@ -8,7 +8,8 @@ use mailwire_core::Text;
 use crate::{
     AddressLiteral, Argument, Auth, BodyType, Capabilities, Capability, Command, Domain, EhloName,
     ForwardPath, Host, Keyword, Mail, Mailbox, OtherCapability, Parameter, ParameterValue, Rcpt, Reply,
-    ReplyCode, ReversePath, Submitter, Verb, extensions::Rare,
+    ReplyCode, ReversePath, Submitter, Verb,
+    extensions::{Rare, deliver_by::DeliverByParam, priority::PriorityProfile},
 };
 
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -169,7 +170,7 @@ arbitrary!(Reply, |u| {
         _ => reply,
     })
 });
-arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=13)? {
+arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=19)? {
     0 => Self::Pipelining,
     1 => Self::Size(u.arbitrary()?),
     2 => Self::EightBitMime,
@@ -183,6 +184,27 @@ arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=13)? {
     10 => Self::Dsn,
     11 => Self::Chunking,
     12 => Self::BinaryMime,
+    13 => Self::DeliverBy(valid(DeliverByParam::new(u.arbitrary::<Option<u16>>()?.map(u32::from)))?),
+    14 => Self::FutureRelease(u.arbitrary()?),
+    15 => Self::Limits(u.arbitrary()?),
+    16 => Self::MtPriority(
+        u.arbitrary::<bool>()?.then(|| PriorityProfile::new("MIXER")).transpose().ok().flatten()
+    ),
+    17 => Self::NoSoliciting(u.arbitrary()?),
+    18 => u
+        .choose(&[
+            Self::Checkpoint,
+            Self::Conneg,
+            Self::Conperm,
+            Self::IgnoreQuota,
+            Self::Mtrk,
+            Self::Prdr,
+            Self::RequireTls,
+            Self::Rrvs,
+            Self::Submitter,
+            Self::XrcptForward,
+        ])?
+        .clone(),
     _ => {
         let other = valid(OtherCapability::new(u.arbitrary()?))?;
         Self::Other(valid(other.with_parameters(word(u, LETTERS, 0..=8)?))?)

@@ -5,6 +5,7 @@
 //!
 //! - To send, drive a [`client::Connection`]; its page has a whole transaction.
 //! - To receive, drive a [`server::Connection`].
+//! - Which extensions there are, and how far each goes in either role, is in [`support`].
 //! - To read or write single messages, use [`Command`], [`Reply`] and [`Capabilities`] by themselves.
 //!
 //! The machines take bytes and give events; `mailwire-transport` puts them on sockets.
@@ -75,6 +76,7 @@ mod limits;
 mod reply;
 pub mod server;
 mod state;
+pub mod support;
 mod types;
 
 pub use capability::{Capabilities, CapabilitiesIter, Capability, OtherCapability};
@@ -88,8 +90,8 @@ pub use reply::{
 };
 pub use state::State;
 pub use types::{
-    AddressLiteral, Argument, BodyType, Domain, EhloName, ForwardPath, Host, Keyword, LocalPart, Mailbox,
-    Parameter, ParameterValue, ReversePath, Submitter, Verb,
+    AddressLiteral, Argument, BodyType, DateTime, Domain, EhloName, ForwardPath, Host, Keyword, LocalPart,
+    Mailbox, Parameter, ParameterValue, ReversePath, Submitter, Verb,
 };
 
 #[cfg(doctest)]

@@ -19,7 +19,8 @@ use mailwire_core::setters;
 pub struct Limits {
     /// Bytes of one line with its line end. A longer command is dropped by a server and answered with
     /// 500; [RFC 5321 section 4.5.3.1.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.4) asks
-    /// for 512 at least, and extensions add to it. A longer line of a reply ends the connection of a
+    /// for 512 at least, and extensions add to it: a server's limit from there on is raised to what the
+    /// extensions need that it offers. A longer line of a reply ends the connection of a
     /// client with [`LineTooLong`](mailwire_core::Error::LineTooLong).
     pub line: usize,
     /// Server: bytes of AUTH's line, and of a response of a SASL exchange. A longer one is dropped and
@@ -37,6 +38,10 @@ pub struct Limits {
     pub message: u64,
     /// Server: recipients of one message. More are refused with 452.
     pub recipients: usize,
+    /// Server: MAIL commands of one session, accepted or not. More are refused with 452. No limit by default; one of at
+    /// most 999,999 is announced as MAILMAX where LIMITS is offered, as is `recipients` as RCPTMAX ([RFC 9422 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc9422#section-4)).
+    pub transactions: usize,
     /// Server: commands that do not parse, are unknown or out of order. At this number the connection
     /// ends with 421.
     pub bad_commands: usize,
@@ -67,6 +72,7 @@ impl Limits {
             reply: 256 * 1024,
             message: 50 * 1024 * 1024,
             recipients: 1000,
+            transactions: usize::MAX,
             bad_commands: 20,
             idle_commands: 100,
             auth_failures: 5,
@@ -91,6 +97,7 @@ setters!(Limits {
     with_reply(reply: usize),
     with_message(message: u64),
     with_recipients(recipients: usize),
+    with_transactions(transactions: usize),
     with_bad_commands(bad_commands: usize),
     with_idle_commands(idle_commands: usize),
     with_auth_failures(auth_failures: usize),

@@ -292,7 +292,7 @@ fn commands_that_change_what_follows_are_not_handed_on() {
 fn a_server_is_not_configured_for_what_it_cannot_keep() {
     let other = |keyword: &str| Capability::Other(OtherCapability::new(keyword.parse().unwrap()).unwrap());
     let mut config = server_config();
-    for keyword in ["XCLIENT", "BURL", "ATRN", "X-EXPS", "DELIVERBY", "ETRN"] {
+    for keyword in ["XCLIENT", "BURL", "ATRN", "X-EXPS", "XVERP", "ETRN"] {
         let before = config.capabilities().clone();
         let refused = config.set_capabilities([Capability::Pipelining, other(keyword)]).unwrap_err();
         assert!(!refused.reason.is_empty() && *config.capabilities() == before, "{keyword}");
@@ -301,7 +301,7 @@ fn a_server_is_not_configured_for_what_it_cannot_keep() {
         assert!(config.set_capabilities([own]).is_err());
     }
     config.pass_unknown_parameters = true;
-    config.set_capabilities([other("DELIVERBY"), Capability::Dsn, other("X-OURS")]).unwrap();
+    config.set_capabilities([other("XVERP"), Capability::Dsn, other("X-OURS")]).unwrap();
     let config = config.with_pass_unknown_commands(true);
     let config = config.with_capabilities([other("ETRN"), Capability::Size(Some(u64::MAX))]).unwrap();
     let limit = config.limits.message;

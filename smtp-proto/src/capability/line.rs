@@ -4,13 +4,15 @@ use bytes::Bytes;
 use mailwire_core::{Cursor, Dialect, ParseError, sasl::Mechanism};
 
 use super::Extension;
-use crate::{deviation, types::Keyword};
+use crate::{deviation, extensions::read_offered, types::Keyword};
 
 /// What a line says, in the line's own bytes.
 pub(super) enum Line<'a> {
     /// An extension without parameters.
     Plain(Extension),
     Size(Option<u64>),
+    /// One with parameters that are as they have to be.
+    Valued(Extension, &'a [u8]),
     /// What follows AUTH: names of mechanisms, between them spaces, or `=`.
     Auth(&'a [u8]),
     Other {
@@ -85,6 +87,12 @@ fn line<'a>(cursor: &mut Cursor<'a>) -> Result<Line<'a>, ParseError> {
     match Extension::of(keyword) {
         Some(Extension::Size) => size(cursor),
         Some(Extension::Auth) => auth(cursor),
+        Some(valued) if valued.is_valued() => {
+            let start = cursor.offset().saturating_add(1);
+            let parameters = parameters(cursor)?;
+            read_offered(valued, parameters).map_err(|error| error.after(start))?;
+            Ok(Line::Valued(valued, parameters))
+        }
         Some(plain) => {
             // SMTPUTF8 and others may get parameters one day, which are to be ignored (RFC 6531
             // section 3.1).

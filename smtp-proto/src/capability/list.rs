@@ -10,7 +10,14 @@ use super::{
     Capability, Extension, ExtensionSet, OtherCapability,
     line::{Line, Lines, next_line, skip_line},
 };
-use crate::{ParseContext, Reply, ReplyCode, reply::write_line, types::Keyword};
+use crate::{
+    ParseContext, Reply, ReplyCode,
+    extensions::{
+        deliver_by::DeliverByParam, future_release::FutureRelease, limits::SessionLimits, read_offered,
+    },
+    reply::write_line,
+    types::Keyword,
+};
 
 /// All that a server offers: the extensions of its reply to EHLO ([RFC 5321 section
 /// 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)).
@@ -87,11 +94,9 @@ impl Capabilities {
     /// Whether exactly this is offered, its parameters included.
     #[must_use]
     pub fn has(&self, capability: &Capability) -> bool {
-        match (capability, Extension::of_value(capability)) {
-            (Capability::Size(_) | Capability::Auth(_), _) | (_, None) => {
-                self.iter().any(|offered| offered == *capability)
-            }
-            (_, Some(plain)) => self.offers(plain),
+        match Extension::of_value(capability) {
+            Some(plain) if !plain.has_parameters() => self.offers(plain),
+            _ => self.iter().any(|offered| offered == *capability),
         }
     }
 
@@ -130,6 +135,41 @@ impl Capabilities {
             }
         }
         self.offers(Extension::Auth).then_some(mechanisms)
+    }
+
+    /// How much the server takes at once, if LIMITS is offered ([RFC 9422 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc9422#section-4)).
+    #[must_use]
+    pub fn limits(&self) -> Option<SessionLimits> {
+        self.find(Extension::Limits, |capability| match capability {
+            Capability::Limits(limits) => Some(limits),
+            _ => None,
+        })
+    }
+
+    /// How long messages can be held, if FUTURERELEASE is offered ([RFC 4865 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc4865#section-3)).
+    #[must_use]
+    pub fn future_release(&self) -> Option<FutureRelease> {
+        self.find(Extension::FutureRelease, |capability| match capability {
+            Capability::FutureRelease(offered) => Some(offered),
+            _ => None,
+        })
+    }
+
+    /// What is said of DELIVERBY, if it is offered ([RFC 2852 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc2852#section-2)).
+    #[must_use]
+    pub fn deliver_by(&self) -> Option<DeliverByParam> {
+        self.find(Extension::DeliverBy, |capability| match capability {
+            Capability::DeliverBy(offered) => Some(offered),
+            _ => None,
+        })
+    }
+
+    /// What the first line of an extension says.
+    fn find<T>(&self, extension: Extension, pick: impl FnMut(Capability) -> Option<T>) -> Option<T> {
+        if self.offers(extension) { self.iter().find_map(pick) } else { None }
     }
 
     /// The parameters of the extension called `keyword`, if this crate does not know it and it is offered.
@@ -175,7 +215,7 @@ impl Capabilities {
         let (mut offered, mut size) = (ExtensionSet::NONE, None);
         while let Some(line) = next_line(cursor)? {
             match line {
-                Line::Plain(found) => offered = offered.with(found),
+                Line::Plain(found) | Line::Valued(found, _) => offered = offered.with(found),
                 Line::Size(found) => {
                     if !offered.has(Extension::Size) {
                         size = found;
@@ -187,6 +227,11 @@ impl Capabilities {
             }
         }
         Ok(Self { lines: cursor.slice(start, cursor.offset()), offered, size, known: true })
+    }
+
+    /// How much longer than 512 bytes a line can be with the parameters of what is offered.
+    pub(crate) fn line_growth(&self) -> usize {
+        self.offered.map(Extension::line_growth).sum()
     }
 
     /// A copy that keeps no receive buffer alive.
@@ -232,7 +277,8 @@ impl Iterator for CapabilitiesIter<'_> {
     fn next(&mut self) -> Option<Capability> {
         loop {
             match self.lines.next()? {
-                Line::Plain(plain) => return Some(plain.plain()),
+                Line::Plain(extension) => return extension.plain(),
+                Line::Valued(extension, parameters) => return read_offered(extension, parameters).ok(),
                 Line::Size(size) => return Some(Capability::Size(size)),
                 Line::Auth(_) if !core::mem::take(&mut self.auth) => {}
                 Line::Auth(_) => return self.capabilities.auth().map(Capability::Auth),

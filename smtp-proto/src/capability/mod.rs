@@ -8,7 +8,14 @@ use alloc::vec::Vec;
 use mailwire_core::{Invalid, Text, keywords, private::check_text, sasl::Mechanism};
 
 pub use self::list::{Capabilities, CapabilitiesIter};
-use crate::{command::put_number, types::Keyword};
+use crate::{
+    command::put_number,
+    extensions::{
+        deliver_by::DeliverByParam, future_release::FutureRelease, limits::SessionLimits,
+        no_soliciting::SolicitationKeywords, priority::PriorityProfile, write_offered,
+    },
+    types::Keyword,
+};
 
 /// One extension that a server offers ([RFC 5321 section
 /// 4.1.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.1)).
@@ -55,6 +62,49 @@ pub enum Capability {
     /// HELP: help can be asked for ([RFC 5321 section
     /// 4.1.1.8](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.8)).
     Help,
+    /// CHECKPOINT: a transaction whose connection was cut can go on ([RFC 1845 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc1845#section-2)).
+    Checkpoint,
+    /// CONNEG: the server tells what recipients' devices can show ([RFC 4141 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc4141#section-5)).
+    Conneg,
+    /// CONPERM: messages are converted as they permit ([RFC 4141 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc4141#section-4)).
+    Conperm,
+    /// DELIVERBY: messages can have a time by which they are to be delivered ([RFC 2852 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc2852#section-2)).
+    DeliverBy(DeliverByParam),
+    /// FUTURERELEASE: messages can be held back ([RFC 4865 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc4865#section-3)).
+    FutureRelease(FutureRelease),
+    /// IGNOREQUOTA, of Cyrus' LMTP: recipients can get more than they have room for.
+    IgnoreQuota,
+    /// LIMITS: how much the server takes at once ([RFC 9422 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc9422#section-3)). A server's machine says its own limits, whatever stands here.
+    Limits(SessionLimits),
+    /// MT-PRIORITY: messages have priorities, perhaps by a profile that has a name ([RFC 6710 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc6710#section-3)).
+    MtPriority(Option<PriorityProfile>),
+    /// MTRK: the way of messages can be asked for ([RFC 3885 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc3885#section-3)).
+    Mtrk,
+    /// NO-SOLICITING: which solicitations the server does not want ([RFC 3865 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc3865#section-2)).
+    NoSoliciting(Option<SolicitationKeywords>),
+    /// PRDR: each recipient can have an answer of its own to the message
+    /// ([draft-hall-prdr](https://datatracker.ietf.org/doc/html/draft-hall-prdr-00)).
+    Prdr,
+    /// REQUIRETLS: messages can be kept to verified TLS ([RFC 8689 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc8689#section-2)). A server's machine offers it within TLS only.
+    RequireTls,
+    /// RRVS: mail can be kept to who had an address at a time ([RFC 7293 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc7293#section-3)).
+    Rrvs,
+    /// SUBMITTER: MAIL can tell who is responsible for the message ([RFC 4405 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc4405#section-3)).
+    Submitter,
+    /// XRCPTFORWARD, of Dovecot's LMTP: servers of a site tell each other about recipients.
+    XrcptForward,
     /// An extension that this crate does not know: X-EXPS.
     Other(OtherCapability),
 }
@@ -132,16 +182,31 @@ keywords! {
         Auth = "AUTH",
         BinaryMime = "BINARYMIME",
         Chunking = "CHUNKING",
+        Checkpoint = "CHECKPOINT",
+        Conneg = "CONNEG",
+        Conperm = "CONPERM",
+        DeliverBy = "DELIVERBY",
         Dsn = "DSN",
         EightBitMime = "8BITMIME",
         EnhancedStatusCodes = "ENHANCEDSTATUSCODES",
         Expn = "EXPN",
+        FutureRelease = "FUTURERELEASE",
         Help = "HELP",
+        IgnoreQuota = "IGNOREQUOTA",
+        Limits = "LIMITS",
+        MtPriority = "MT-PRIORITY",
+        Mtrk = "MTRK",
+        NoSoliciting = "NO-SOLICITING",
         Pipelining = "PIPELINING",
+        Prdr = "PRDR",
+        RequireTls = "REQUIRETLS",
+        Rrvs = "RRVS",
         Size = "SIZE",
         SmtpUtf8 = "SMTPUTF8",
         StartTls = "STARTTLS",
+        Submitter = "SUBMITTER",
         Vrfy = "VRFY",
+        XrcptForward = "XRCPTFORWARD",
     }
 }
 
@@ -191,9 +256,43 @@ impl Extension {
         1 << self as u64
     }
 
-    /// The capability without parameters.
-    const fn plain(self) -> Capability {
+    /// How much the parameters add to the 512 bytes of a MAIL or RCPT line, by each one's RFC.
+    const fn line_growth(self) -> usize {
         match self {
+            Self::Auth => 500,
+            Self::BinaryMime => 16,
+            Self::Checkpoint => 88,
+            Self::DeliverBy => 17,
+            // RFC 3461 section 7: 1036 in all.
+            Self::Dsn => 524,
+            Self::FutureRelease => 34,
+            Self::MtPriority => 15,
+            Self::Mtrk => 40,
+            Self::NoSoliciting => 1007,
+            Self::RequireTls => 11,
+            Self::Rrvs => 33,
+            Self::Size => 26,
+            Self::SmtpUtf8 => 10,
+            _ => 0,
+        }
+    }
+
+    /// Whether something can stand after the keyword.
+    const fn has_parameters(self) -> bool {
+        self.is_valued() || matches!(self, Self::Size | Self::Auth)
+    }
+
+    /// Whether what stands after the keyword is read by `read_offered`.
+    const fn is_valued(self) -> bool {
+        matches!(
+            self,
+            Self::DeliverBy | Self::FutureRelease | Self::Limits | Self::MtPriority | Self::NoSoliciting
+        )
+    }
+
+    /// The capability, if nothing stands after the keyword, or nothing has to.
+    pub(crate) const fn plain(self) -> Option<Capability> {
+        Some(match self {
             Self::Pipelining => Capability::Pipelining,
             Self::Size => Capability::Size(None),
             Self::Dsn => Capability::Dsn,
@@ -207,7 +306,20 @@ impl Extension {
             Self::Vrfy => Capability::Vrfy,
             Self::Expn => Capability::Expn,
             Self::Help => Capability::Help,
-        }
+            Self::Checkpoint => Capability::Checkpoint,
+            Self::Conneg => Capability::Conneg,
+            Self::Conperm => Capability::Conperm,
+            Self::IgnoreQuota => Capability::IgnoreQuota,
+            Self::Mtrk => Capability::Mtrk,
+            Self::Prdr => Capability::Prdr,
+            Self::RequireTls => Capability::RequireTls,
+            Self::Rrvs => Capability::Rrvs,
+            Self::Submitter => Capability::Submitter,
+            Self::XrcptForward => Capability::XrcptForward,
+            Self::DeliverBy | Self::FutureRelease | Self::Limits | Self::MtPriority | Self::NoSoliciting => {
+                return None;
+            }
+        })
     }
 }
 
@@ -238,9 +350,10 @@ impl Capability {
                     out.extend(parameters.as_bytes().iter().map(written));
                 }
             }
-            plain => {
-                let name = Extension::of_value(plain).map_or("", Extension::as_str);
+            other => {
+                let name = Extension::of_value(other).map_or("", Extension::as_str);
                 out.extend_from_slice(name.as_bytes());
+                write_offered(other, out);
             }
         }
     }

@@ -6,7 +6,7 @@ use mailwire_core::{Error, Misuse, NotOffered, WrongState, sasl::Policy};
 
 use super::state::{Given, InFlight, Machine, Part, Phase, Progress, Session, Transaction};
 use crate::{
-    Auth, BodyType, Command, Mail, Reply,
+    Auth, BodyType, Command, Mail, MailParameters, Rcpt, Reply,
     capability::Extension,
     command::{Effect, Foreign, Rules},
 };
@@ -51,7 +51,7 @@ impl Session {
                 Err(Misuse::WrongState(WrongState::Automatic))
             }
             Command::Mail(mail) => self.permits_mail(mail),
-            Command::Rcpt(rcpt) if rcpt.is_international() && !self.smtp_utf8 => self.international(),
+            Command::Rcpt(rcpt) => self.permits_rcpt(rcpt),
             Command::Auth(auth) => self.permits_auth(auth, rules),
             Command::Data if self.binary || matches!(self.given, Given::Chunks | Given::Whole) => CHUNKED,
             Command::Bdat { .. } => match self.given {
@@ -73,7 +73,45 @@ impl Session {
         if mail.size.zip(self.capabilities.size_limit()).is_some_and(|(size, limit)| size > limit) {
             return Err(Misuse::NotOffered(NotOffered::MessageSize));
         }
+        check_limit("MAILMAX", self.limits.mail_max(), self.counts.mails)?;
+        if let Some(parameters) = mail.rare.get() {
+            self.permits_parameters(parameters)?;
+        }
         if mail.is_international() && !mail.smtp_utf8 { self.international() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn permits_parameters(&self, parameters: &MailParameters) -> Result<(), Misuse> {
+        let offered = &self.capabilities;
+        let value = |parameter| Err(Misuse::NotOffered(NotOffered::Value(parameter)));
+        // RFC 8689 section 2: only where the session employs TLS, whatever the server says.
+        if parameters.require_tls && !self.tls {
+            return Err(Misuse::NotOffered(NotOffered::Extension(Extension::RequireTls.as_str())));
+        }
+        match (&parameters.hold, offered.future_release()) {
+            (Some(hold), Some(most)) if !most.permits(hold) => return value("HOLDFOR or HOLDUNTIL"),
+            _ => {}
+        }
+        match (parameters.deliver_by, offered.deliver_by()) {
+            (Some(by), Some(least)) if !least.permits(by) => return value("BY"),
+            _ => {}
+        }
+        // RFC 3885 section 3.2.
+        if parameters.tracking.is_some() && parameters.envelope_id.is_none() {
+            return Err(Misuse::NotOffered(NotOffered::Extension("MTRK without ENVID")));
+        }
+        Ok(())
+    }
+
+    fn permits_rcpt(&self, rcpt: &Rcpt) -> Result<(), Misuse> {
+        check_limit("RCPTMAX", self.limits.rcpt_max(), self.counts.rcpts)?;
+        if let (Some(limit), Some(mailbox)) = (self.limits.rcpt_domain_max(), rcpt.to.mailbox()) {
+            let domains = &self.counts.domains;
+            if domains.len() >= limit as usize && !domains.contains(&mailbox.domain().to_lowercase()) {
+                return Err(Misuse::NotOffered(NotOffered::Limit("RCPTDOMAINMAX")));
+            }
+        }
+        if rcpt.is_international() && !self.smtp_utf8 { self.international() } else { Ok(()) }
     }
 
     /// An address beyond ASCII, and SMTPUTF8 is not said.
@@ -104,7 +142,15 @@ impl Session {
             Command::Rset => self.given = Given::Nothing,
             _ => {}
         }
+        if let Command::Rcpt(rcpt) = command {
+            self.counts.rcpts = self.counts.rcpts.saturating_add(1);
+            if let (Some(_), Some(mailbox)) = (self.limits.rcpt_domain_max(), rcpt.to.mailbox()) {
+                self.counts.domains.insert(mailbox.domain().to_lowercase());
+            }
+        }
         if let Command::Mail(mail) = command {
+            self.counts.mails = self.counts.mails.saturating_add(1);
+            self.counts.rcpts = 0;
             self.smtp_utf8 = mail.smtp_utf8;
             self.binary = mail.body == Some(BodyType::BinaryMime);
             self.given = Given::Nothing;
@@ -196,6 +242,14 @@ impl Effect {
     /// Whether a command with this effect is one of a transaction.
     const fn is_of_transaction(self) -> bool {
         matches!(self, Effect::Mail | Effect::Rcpt | Effect::Data | Effect::Bdat)
+    }
+}
+
+/// RFC 9422 section 4: every command counts, whatever became of it.
+fn check_limit(name: &'static str, limit: Option<u32>, sent: u32) -> Result<(), Misuse> {
+    match limit {
+        Some(limit) if sent >= limit => Err(Misuse::NotOffered(NotOffered::Limit(name))),
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,10 @@
 //! What a client remembers.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{
+    collections::{BTreeSet, VecDeque},
+    string::String,
+    vec::Vec,
+};
 
 use bytes::Bytes;
 use mailwire_core::{
@@ -14,6 +18,7 @@ use super::{Config, Event};
 use crate::{
     Capabilities, Command, ReplyFramer, State,
     command::{Effect, Rules},
+    extensions::limits::SessionLimits,
 };
 
 /// All that a client is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
@@ -192,6 +197,9 @@ pub(super) struct Session {
     pub(super) progress: Progress,
     /// MAIL was taken for sending while the message before was not answered yet.
     pub(super) begun: bool,
+    /// Those that the server has announced.
+    pub(super) limits: SessionLimits,
+    pub(super) counts: Counts,
     /// The last MAIL that was taken for sending has SMTPUTF8.
     pub(super) smtp_utf8: bool,
     /// It has BODY=BINARYMIME.
@@ -209,6 +217,17 @@ pub(super) struct Transaction {
     pub(super) delivered: bool,
     /// It has refused a chunk: nothing but RSET ends this well.
     pub(super) failed: bool,
+}
+
+/// What was taken for sending, against the server's limits.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// MAIL commands of this session.
+    pub(super) mails: u32,
+    /// RCPT commands since the last of them.
+    pub(super) rcpts: u32,
+    /// The domains of recipients in this session, in small letters, if there is a limit on them.
+    pub(super) domains: BTreeSet<String>,
 }
 
 impl Session {
@@ -229,6 +248,8 @@ impl Session {
             unsent: VecDeque::new(),
             progress: Progress::Unfinished,
             begun: false,
+            limits: SessionLimits::new(),
+            counts: Counts::default(),
             smtp_utf8: false,
             binary: false,
             exchange: None,

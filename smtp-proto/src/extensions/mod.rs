@@ -4,16 +4,97 @@
 //! [`Mail`](crate::Mail). The others are here: one line each in the two tables below, which make the structs, the
 //! readers, the writers and the setters of them. A value has a type with a [`Value`] of its own.
 
+pub mod checkpoint;
+pub mod deliver_by;
 pub mod dsn;
+pub mod future_release;
+pub mod limits;
+pub mod no_soliciting;
+pub mod priority;
+pub mod tracking;
+pub mod valid_since;
 
 use alloc::{boxed::Box, vec::Vec};
 
-use mailwire_core::{Cursor, ParseError, keywords};
+use mailwire_core::{
+    Cursor, ParseError, Text,
+    grammar::{Expected, Grammar, run_all},
+    keywords,
+};
+use nom::{Parser, bytes::complete::take_while_m_n};
 
 use crate::{
-    Mail, Parameter, Rcpt,
+    Capability, Mail, Parameter, Rcpt,
     capability::{Extension, ExtensionSet},
+    command::put_number,
+    types::{Mailbox, ParameterValue, chars, xtext},
 };
+
+/// What stands after an extension's keyword in the reply to EHLO.
+trait Offered: Sized {
+    /// That of all that stands there, without the space before it.
+    fn grammar<'a>() -> impl Grammar<'a, Self>;
+
+    /// Appends it, with a space before it unless it is empty.
+    fn put(&self, out: &mut Vec<u8>);
+}
+
+fn offered<T: Offered>(
+    parameters: &[u8],
+    make: impl FnOnce(T) -> Capability,
+) -> Result<Capability, ParseError> {
+    run_all(parameters, T::grammar()).map(make)
+}
+
+/// An extension that has parameters in the reply to EHLO.
+///
+/// # Errors
+///
+/// They are not what they have to be.
+#[cold]
+pub(crate) fn read_offered(extension: Extension, parameters: &[u8]) -> Result<Capability, ParseError> {
+    match extension {
+        Extension::DeliverBy => offered(parameters, Capability::DeliverBy),
+        Extension::FutureRelease => offered(parameters, Capability::FutureRelease),
+        Extension::Limits => offered(parameters, Capability::Limits),
+        Extension::MtPriority => offered(parameters, Capability::MtPriority),
+        Extension::NoSoliciting => offered(parameters, Capability::NoSoliciting),
+        plain => plain.plain().ok_or(ParseError::new(0, "unexpected parameters")),
+    }
+}
+
+/// Appends what stands after the keyword, if anything does.
+pub(crate) fn write_offered(capability: &Capability, out: &mut Vec<u8>) {
+    match capability {
+        Capability::DeliverBy(offered) => offered.put(out),
+        Capability::FutureRelease(offered) => offered.put(out),
+        Capability::Limits(offered) => offered.put(out),
+        Capability::MtPriority(offered) => offered.put(out),
+        Capability::NoSoliciting(offered) => offered.put(out),
+        _ => {}
+    }
+}
+
+/// Appends a number and what follows it, with a space before them if there is anything.
+fn put_offered(out: &mut Vec<u8>, number: Option<u64>, rest: &[u8]) {
+    if number.is_some() || !rest.is_empty() {
+        out.push(b' ');
+    }
+    if let Some(number) = number {
+        put_number(number, out);
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Reads a number of one to nine digits.
+fn number9<'a>(reason: &'static str) -> impl Grammar<'a, u32> {
+    move |input: &'a [u8]| {
+        let error = nom::Err::Error(Expected { rest: input, reason });
+        let mut digits = take_while_m_n::<_, &[u8], Expected<'a>>(1, 9, |byte: u8| byte.is_ascii_digit());
+        let (rest, digits) = digits.parse_complete(input).map_err(|_| error)?;
+        Ok((rest, digits.iter().fold(0, |number, byte| number * 10 + u32::from(byte - b'0'))))
+    }
+}
 
 /// What stands after the `=` of a parameter.
 trait Value: Clone {
@@ -36,6 +117,40 @@ trait Value: Clone {
     /// What a server must offer for this value, besides the extension of the parameter.
     fn needs(&self) -> Option<Extension> {
         None
+    }
+}
+
+/// SUBMITTER: an address in `xtext` ([RFC 4405 section 4](https://www.rfc-editor.org/rfc/rfc4405#section-4)).
+impl Value for Mailbox {
+    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        let start = cursor.offset();
+        let encoded = cursor.take_while(|byte| chars::is(byte, chars::VALUE));
+        let decoded =
+            xtext::read(encoded).map_err(|at| ParseError::new(start.saturating_add(at), "not xtext"))?;
+        Self::try_from(Text::from(decoded)).map_err(|_| ParseError::new(start, "expected a mailbox"))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        xtext::write(self.as_bytes(), out);
+    }
+
+    fn compact(&self) -> Self {
+        self.compact()
+    }
+}
+
+/// XRCPTFORWARD: what only the server understands.
+impl Value for ParameterValue {
+    fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        Self::read(cursor)
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+
+    fn compact(&self) -> Self {
+        self.compact()
     }
 }
 
@@ -310,6 +425,37 @@ parameters! {
         /// ENVID: what the sender calls this transaction, in reports ([RFC 3461 section
         /// 4.4](https://www.rfc-editor.org/rfc/rfc3461#section-4.4)).
         envelope_id: value (dsn::EnvelopeId), with_envelope_id, Envid = "ENVID" needs Dsn;
+        /// REQUIRETLS: the message goes over verified TLS only, from here to its end ([RFC 8689 section
+        /// 2](https://www.rfc-editor.org/rfc/rfc8689#section-2)).
+        require_tls: flag, with_require_tls, RequireTls = "REQUIRETLS" needs RequireTls;
+        /// HOLDFOR or HOLDUNTIL: how long the message is held back ([RFC 4865 section
+        /// 3](https://www.rfc-editor.org/rfc/rfc4865#section-3)).
+        hold: value (future_release::Hold), with_hold,
+            HoldFor = "HOLDFOR" | HoldUntil = "HOLDUNTIL" needs FutureRelease;
+        /// BY: by when the message has to be delivered ([RFC 2852 section
+        /// 4](https://www.rfc-editor.org/rfc/rfc2852#section-4)).
+        deliver_by: value (deliver_by::DeliverBy), with_deliver_by, By = "BY" needs DeliverBy;
+        /// MT-PRIORITY: how urgent the message is ([RFC 6710 section
+        /// 3](https://www.rfc-editor.org/rfc/rfc6710#section-3)).
+        priority: value (priority::Priority), with_priority, MtPriority = "MT-PRIORITY" needs MtPriority;
+        /// SOLICIT: which solicitations the message is ([RFC 3865 section
+        /// 2.3](https://www.rfc-editor.org/rfc/rfc3865#section-2.3)).
+        solicit: value (no_soliciting::SolicitationKeywords), with_solicit, Solicit = "SOLICIT" needs NoSoliciting;
+        /// SUBMITTER: who is responsible for the message ([RFC 4405 section
+        /// 4](https://www.rfc-editor.org/rfc/rfc4405#section-4)).
+        submitter: value (Mailbox), with_submitter, Submitter = "SUBMITTER" needs Submitter;
+        /// MTRK: how the way of the message can be asked for; needs [`envelope_id`](Self::envelope_id) ([RFC 3885 section
+        /// 3.1](https://www.rfc-editor.org/rfc/rfc3885#section-3.1)).
+        tracking: value (tracking::Tracking), with_tracking, Mtrk = "MTRK" needs Mtrk;
+        /// CONPERM: the message may be converted as its header says ([RFC 4141 section
+        /// 4.2](https://www.rfc-editor.org/rfc/rfc4141#section-4.2)).
+        conperm: flag, with_conperm, Conperm = "CONPERM" needs Conperm;
+        /// TRANSID: what the transaction is called, so that it can go on after a cut ([RFC 1845 section
+        /// 2](https://www.rfc-editor.org/rfc/rfc1845#section-2)).
+        transaction_id: value (checkpoint::TransactionId), with_transaction_id, TransId = "TRANSID" needs Checkpoint;
+        /// PRDR: each recipient has an answer of its own to the message
+        /// ([draft-hall-prdr](https://datatracker.ietf.org/doc/html/draft-hall-prdr-00)).
+        prdr: flag, with_prdr, Prdr = "PRDR" needs Prdr;
     }
 }
 
@@ -335,5 +481,15 @@ parameters! {
         /// ORCPT: the recipient as the sender named it ([RFC 3461 section
         /// 4.2](https://www.rfc-editor.org/rfc/rfc3461#section-4.2)).
         original_recipient: value (dsn::OriginalRecipient), with_original_recipient, Orcpt = "ORCPT" needs Dsn;
+        /// RRVS: since when the recipient must have had the address ([RFC 7293 section
+        /// 3.1](https://www.rfc-editor.org/rfc/rfc7293#section-3.1)).
+        valid_since: value (valid_since::ValidSince), with_valid_since, Rrvs = "RRVS" needs Rrvs;
+        /// CONNEG: the reply is to say what the recipient's device can show ([RFC 4141 section
+        /// 5.2](https://www.rfc-editor.org/rfc/rfc4141#section-5.2)).
+        conneg: flag, with_conneg, Conneg = "CONNEG" needs Conneg;
+        /// IGNOREQUOTA, of Cyrus' LMTP: the message is delivered to a mailbox that is full.
+        ignore_quota: flag, with_ignore_quota, IgnoreQuota = "IGNOREQUOTA" needs IgnoreQuota;
+        /// XRCPTFORWARD, of Dovecot's LMTP: what one server of a site tells the next about the recipient.
+        forward: value (ParameterValue), with_forward, XrcptForward = "XRCPTFORWARD" needs XrcptForward;
     }
 }

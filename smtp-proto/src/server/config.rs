@@ -111,7 +111,7 @@ impl Config {
     /// # Errors
     ///
     /// The machine cannot keep what one of them promises, such as XCLIENT; BINARYMIME stands without CHUNKING; it offers
-    /// one by itself; or its commands (ETRN, XFORWARD) or parameters (DELIVERBY and others) would not
+    /// one by itself; or its commands (ETRN, XFORWARD) or parameters (XVERP) would not
     /// get through, as the configuration is now. Nothing is changed.
     pub fn set_capabilities(
         &mut self,
@@ -145,6 +145,7 @@ impl Config {
     fn permits_offer(&self, capability: &Capability) -> Result<(), Invalid> {
         let reason = match capability {
             Capability::StartTls | Capability::Auth(_) => "the machine offers it by itself",
+            Capability::Checkpoint | Capability::Prdr => "the machine cannot keep what it promises",
             Capability::Other(other) => match Promise::of(other.keyword().as_bytes()).map(Promise::needs) {
                 Some(Needs::Machine) => "the machine cannot keep what it promises",
                 Some(Needs::Commands) if !self.pass_unknown_commands => {
@@ -166,17 +167,7 @@ keywords! {
     enum Promise {
         Atrn = "ATRN",
         Burl = "BURL",
-        Conperm = "CONPERM",
-        Conneg = "CONNEG",
-        DeliverBy = "DELIVERBY",
         Etrn = "ETRN",
-        FutureRelease = "FUTURERELEASE",
-        MtPriority = "MT-PRIORITY",
-        MTrk = "MTRK",
-        NoSoliciting = "NO-SOLICITING",
-        RequireTls = "REQUIRETLS",
-        Rrvs = "RRVS",
-        Submitter = "SUBMITTER",
         Turn = "TURN",
         Xanonymoustls = "X-ANONYMOUSTLS",
         Xclient = "XCLIENT",
@@ -208,17 +199,7 @@ impl Promise {
             | Self::Xexch50
             | Self::Xexps => Needs::Machine,
             Self::Etrn | Self::Xforward => Needs::Commands,
-            Self::Conperm
-            | Self::Conneg
-            | Self::DeliverBy
-            | Self::FutureRelease
-            | Self::MtPriority
-            | Self::MTrk
-            | Self::NoSoliciting
-            | Self::RequireTls
-            | Self::Rrvs
-            | Self::Submitter
-            | Self::Xverp => Needs::Parameters,
+            Self::Xverp => Needs::Parameters,
         }
     }
 }

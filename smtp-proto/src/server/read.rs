@@ -75,7 +75,7 @@ impl Machine {
             let auth = starts_with_auth(input);
             let secret = in_exchange.is_some() || auth && input.get(4) == Some(&b' ');
             let limits = &self.config.limits;
-            let limit = if secret { limits.auth_line } else { limits.line };
+            let limit = if secret { limits.auth_line } else { self.line_limit };
             // After a blank stands no command, but what is meant for AUTH can.
             let blank = input.first().is_some_and(u8::is_ascii_whitespace);
             let hidden = secret || auth || blank || self.secret_may_follow;

@@ -2,6 +2,8 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
+use alloc::format;
+
 use mailwire_core::{Channel, Misuse, Ticket, WrongAnswer, sasl::Policy};
 
 use super::state::{Current, Due, Machine, Phase, Session, Transaction};
@@ -25,6 +27,27 @@ fn bad(code: ReplyCode, subject: u16, detail: u16, text: &'static str) -> Result
 
 fn policy(code: ReplyCode, subject: u16, detail: u16, text: &'static str) -> Result<(), Refusal> {
     Err(Refusal { reply: Reply::of(code, subject, detail, text), bad: false })
+}
+
+/// An extension that a command or a parameter needs.
+fn unoffered(code: ReplyCode, detail: u16, extension: Extension) -> Result<(), Refusal> {
+    let name = match extension {
+        Extension::EightBitMime => "BODY",
+        Extension::Chunking => "BDAT",
+        other => other.as_str(),
+    };
+    let reply = Reply::new(code, &format!("{name} is not offered")).with_enhanced(5, detail);
+    Err(Refusal { reply, bad: true })
+}
+
+/// An extension that a parameter needs.
+fn unoffered_parameter(extension: Extension) -> Result<(), Refusal> {
+    let code = match extension {
+        // RFC 4141 sections 4.2 and 5.2.
+        Extension::Conneg | Extension::Conperm => ReplyCode::PARAMETER_NOT_IMPLEMENTED,
+        _ => ReplyCode::BAD_PARAMETERS,
+    };
+    unoffered(code, 4, extension)
 }
 
 fn sequence(text: &'static str) -> Result<(), Refusal> {
@@ -61,7 +84,7 @@ impl Machine {
             _ => {}
         }
         if let Some(missing) = rules.needs.filter(|need| !self.knows(*need)) {
-            return bad(ReplyCode::NOT_IMPLEMENTED, 5, 1, not_offered(missing));
+            return unoffered(ReplyCode::NOT_IMPLEMENTED, 1, missing);
         }
         if self.config.require_tls && !self.session.tls && !rules.before_tls {
             return bad(ReplyCode::REQUIRED, 7, 0, "Must issue a STARTTLS command first");
@@ -159,18 +182,46 @@ impl Machine {
 
     fn permits_mail(&self, mail: &Mail, command: &Command) -> Result<(), Refusal> {
         self.authenticated()?;
-        let unoffered = |text| bad(ReplyCode::BAD_PARAMETERS, 5, 4, text);
         if let Some(missing) = command.option_needs().find(|need| !self.knows(*need)) {
-            return unoffered(not_offered(missing));
+            return unoffered_parameter(missing);
         }
         if !mail.parameters().other.is_empty() && !self.config.pass_unknown_parameters {
-            return unoffered("Parameter not recognized");
+            return bad(ReplyCode::BAD_PARAMETERS, 5, 4, "Parameter not recognized");
         }
         if mail.is_international() && !mail.smtp_utf8 {
             return international();
         }
+        if self.session.mails >= self.config.limits.transactions {
+            return policy(ReplyCode::INSUFFICIENT_STORAGE, 5, 3, "Too many messages in this session");
+        }
+        self.permits_parameters(mail)?;
         if mail.size.is_some_and(|size| size > self.config.limits.message) {
             return policy(ReplyCode::TOO_LARGE, 3, 4, "Message too large");
+        }
+        Ok(())
+    }
+
+    /// What two parameters, or a parameter and what is offered, say to each other.
+    fn permits_parameters(&self, mail: &Mail) -> Result<(), Refusal> {
+        let Some(parameters) = mail.rare.get() else { return Ok(()) };
+        let offered = &self.capabilities;
+        // RFC 4865 section 4.2.
+        match (&parameters.hold, offered.future_release()) {
+            (Some(hold), Some(most)) if !most.permits(hold) => {
+                return bad(ReplyCode::BAD_ARGUMENTS, 5, 4, "Messages are not held for so long");
+            }
+            _ => {}
+        }
+        // RFC 2852 section 3.
+        match (parameters.deliver_by, offered.deliver_by()) {
+            (Some(by), Some(least)) if !least.permits(by) => {
+                return policy(ReplyCode::BAD_PARAMETERS, 5, 4, "The time of delivery is too near");
+            }
+            _ => {}
+        }
+        // RFC 3885 section 3.2.
+        if parameters.tracking.is_some() && parameters.envelope_id.is_none() {
+            return bad(ReplyCode::BAD_ARGUMENTS, 5, 4, "MTRK needs ENVID");
         }
         Ok(())
     }
@@ -197,7 +248,7 @@ impl Machine {
             return policy(ReplyCode::INSUFFICIENT_STORAGE, 5, 3, "Too many recipients");
         }
         if let Some(missing) = command.option_needs().find(|need| !self.knows(*need)) {
-            return bad(ReplyCode::BAD_PARAMETERS, 5, 4, not_offered(missing));
+            return unoffered_parameter(missing);
         }
         if !rcpt.parameters().other.is_empty() && !self.config.pass_unknown_parameters {
             return bad(ReplyCode::BAD_PARAMETERS, 5, 4, "Parameter not recognized");
@@ -256,6 +307,7 @@ impl Session {
     /// A command goes to the application.
     pub(super) fn begin(&mut self, command: &Command) {
         if let Command::Mail(mail) = command {
+            self.mails = self.mails.saturating_add(1);
             let binary = mail.body == Some(BodyType::BinaryMime);
             self.transaction = Transaction { smtp_utf8: mail.smtp_utf8, binary, ..Transaction::default() };
         }
@@ -264,6 +316,9 @@ impl Session {
     /// The machine has refused a command.
     pub(super) fn refused(&mut self, effect: Effect, code: ReplyCode) {
         let in_transaction = self.state.is_in_transaction();
+        if effect == Effect::Mail {
+            self.mails = self.mails.saturating_add(1);
+        }
         match effect {
             // One within a transaction leaves that as it is.
             Effect::Mail if !in_transaction => self.transaction.refused = true,
@@ -341,21 +396,6 @@ pub(super) enum Then {
     Authenticated,
     AuthFailed,
     Close,
-}
-
-/// The text of a refusal.
-const fn not_offered(extension: Extension) -> &'static str {
-    match extension {
-        Extension::StartTls => "STARTTLS is not offered",
-        Extension::Auth => "AUTH is not offered",
-        Extension::Dsn => "DSN is not offered",
-        Extension::EightBitMime => "BODY is not offered",
-        Extension::Chunking => "BDAT is not offered",
-        Extension::BinaryMime => "BINARYMIME is not offered",
-        Extension::SmtpUtf8 => "SMTPUTF8 is not offered",
-        Extension::Size => "SIZE is not offered",
-        _ => "The extension is not offered",
-    }
 }
 
 fn international() -> Result<(), Refusal> {

@@ -10,7 +10,9 @@ use mailwire_core::{
 };
 
 use super::{Config, Event, chunk::Refused, read::Overlong};
-use crate::{Capabilities, Capability, Reply, State, command::Rules};
+use crate::{
+    Capabilities, Capability, Limits, Reply, State, command::Rules, extensions::limits::SessionLimits,
+};
 
 /// All that a server is. Whoever changes it wakes its framer: see [`Gate`](mailwire_core::private::Gate).
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(super) struct Machine {
     pub(super) later: Option<Event>,
     /// Something was done without an event, and what comes next may be there.
     pub(super) moved: bool,
+    /// Bytes of a command line, which depends on what is offered.
+    pub(super) line_limit: usize,
     /// What is offered now.
     pub(super) capabilities: Capabilities,
     /// The last command was an AUTH that has not succeeded, and a client that did not notice may send
@@ -56,6 +60,7 @@ impl Machine {
             overlong: None,
             later: None,
             moved: false,
+            line_limit: 0,
             capabilities: Capabilities::new(),
             secret_may_follow: false,
             config,
@@ -70,7 +75,9 @@ impl Machine {
         let mut offered: Capabilities = config
             .capabilities()
             .iter()
+            .filter(|capability| self.session.tls || *capability != Capability::RequireTls)
             .map(|capability| match capability {
+                Capability::Limits(_) => Capability::Limits(announced(&config.limits)),
                 // 0 is no limit (RFC 1870 section 4).
                 Capability::Size(size) => {
                     let limit = config.limits.message;
@@ -91,8 +98,21 @@ impl Machine {
                 offered.push(Capability::Auth(mechanisms));
             }
         }
+        self.line_limit = match config.limits.line {
+            // RFC 5321 section 4.5.3.1.4; less is the owner's own choice.
+            limit @ 512.. => limit.max(512 + offered.line_growth()),
+            less => less,
+        };
         self.capabilities = offered;
     }
+}
+
+/// What a server says of its limits in LIMITS.
+fn announced(limits: &Limits) -> SessionLimits {
+    let number = |limit| u32::try_from(limit).unwrap_or(u32::MAX);
+    SessionLimits::new()
+        .with_rcpt_max(number(limits.recipients).min(999_999))
+        .with_mail_max(number(limits.transactions))
 }
 
 /// The parts of a conversation.
@@ -188,6 +208,8 @@ pub(super) struct Session {
     pub(super) extended: bool,
     pub(super) authenticated: bool,
     pub(super) transaction: Transaction,
+    /// MAIL commands, whatever became of them.
+    pub(super) mails: usize,
     /// Recipients of transactions whose MAIL was refused, since one was accepted.
     pub(super) orphans: usize,
 }
@@ -226,6 +248,7 @@ impl Session {
             extended: false,
             authenticated: false,
             transaction: Transaction::default(),
+            mails: 0,
             orphans: 0,
         }
     }

@@ -3,6 +3,7 @@
 
 mod argument;
 pub(crate) mod chars;
+mod date_time;
 mod ehlo;
 mod host;
 mod mailbox;
@@ -11,6 +12,7 @@ mod path;
 pub(crate) mod xtext;
 
 pub use argument::{Argument, Verb};
+pub use date_time::DateTime;
 pub use ehlo::EhloName;
 pub use host::{AddressLiteral, Domain, Host};
 pub use mailbox::{LocalPart, Mailbox};

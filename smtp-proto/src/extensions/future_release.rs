@@ -1,0 +1,196 @@
+//! FUTURERELEASE: messages that are held back for a while ([RFC 4865](https://www.rfc-editor.org/rfc/rfc4865)).
+
+use alloc::vec::Vec;
+
+use mailwire_core::{
+    Cursor, Invalid, ParseError,
+    grammar::{Expected, Grammar, byte},
+};
+use nom::Parser;
+
+use super::{Offered, Value, number9, put_offered};
+use crate::{command::put_number, types::DateTime};
+
+/// How long a message is held, in seconds: 1 to 999,999,999 ([RFC 4865 section
+/// 3](https://www.rfc-editor.org/rfc/rfc4865#section-3)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
+pub struct HoldInterval(u32);
+
+impl HoldInterval {
+    /// So many seconds, if a message can be held for them.
+    #[must_use]
+    pub const fn new(seconds: u32) -> Option<Self> {
+        if matches!(seconds, 1..=999_999_999) { Some(Self(seconds)) } else { None }
+    }
+
+    /// The seconds.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// How long a message is held back: HOLDFOR or HOLDUNTIL ([RFC 4865 section
+/// 3](https://www.rfc-editor.org/rfc/rfc4865#section-3)).
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_smtp::{Command, DateTime, Mail, ReversePath, extensions::future_release::Hold};
+///
+/// let tomorrow = DateTime::new("2026-11-29T08:00:00Z")?;
+/// let mut out = Vec::new();
+/// Command::Mail(Mail::new(ReversePath::Null).with_hold(Hold::Until(tomorrow))).write(&mut out);
+/// assert_eq!(out, b"MAIL FROM:<> HOLDUNTIL=2026-11-29T08:00:00Z\r\n");
+/// # Ok::<(), mailwire_smtp::Invalid>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Hold {
+    /// HOLDFOR: for so long from now.
+    For(HoldInterval),
+    /// HOLDUNTIL: until then. It is written in UTC.
+    Until(DateTime),
+}
+
+impl Value for Hold {
+    /// ```abnf
+    /// hold-for-param   = "HOLDFOR=" future-release-integer      ; %x31-39 *8DIGIT
+    /// hold-until-param = "HOLDUNTIL=" date-time                 ; in UTC
+    /// ```
+    fn read(keyword: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        if keyword.len() == "HOLDFOR".len() {
+            return cursor.run(|_| hold_interval()).map(Self::For);
+        }
+        let start = cursor.offset();
+        let until = DateTime::read(cursor)?;
+        if until.is_utc() { Ok(Self::Until(until)) } else { Err(ParseError::new(start, "not in UTC")) }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::For(interval) => put_number(interval.get().into(), out),
+            Self::Until(until) if until.is_utc() => until.write(out),
+            Self::Until(until) => {
+                // One at the edge of what years can be is written as it is.
+                let utc = DateTime::from_unix_seconds(until.unix_seconds());
+                utc.as_ref().unwrap_or(until).write(out);
+            }
+        }
+    }
+
+    fn keyword(&self, first: &'static str) -> &'static str {
+        match self {
+            Self::For(_) => first,
+            Self::Until(_) => "HOLDUNTIL",
+        }
+    }
+
+    fn compact(&self) -> Self {
+        match self {
+            Self::For(interval) => Self::For(*interval),
+            Self::Until(until) => Self::Until(until.compact()),
+        }
+    }
+}
+
+/// The longest that a server holds messages ([RFC 4865 section
+/// 3](https://www.rfc-editor.org/rfc/rfc4865#section-3)).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct FutureRelease {
+    max_interval: HoldInterval,
+    max_date_time: DateTime,
+}
+
+impl FutureRelease {
+    /// That messages are held for so long, or until then, at most.
+    ///
+    /// # Errors
+    ///
+    /// The date is not in UTC.
+    pub fn new(max_interval: HoldInterval, max_date_time: DateTime) -> Result<Self, Invalid> {
+        if !max_date_time.is_utc() {
+            return Err(Invalid::new("last date of release", 0, "not in UTC"));
+        }
+        Ok(Self { max_interval, max_date_time })
+    }
+
+    /// The longest interval.
+    #[must_use]
+    pub const fn max_interval(&self) -> HoldInterval {
+        self.max_interval
+    }
+
+    /// The last date.
+    #[must_use]
+    pub const fn max_date_time(&self) -> &DateTime {
+        &self.max_date_time
+    }
+
+    /// Whether the server holds a message for so long.
+    #[must_use]
+    pub fn permits(&self, hold: &Hold) -> bool {
+        match hold {
+            Hold::For(interval) => *interval <= self.max_interval,
+            Hold::Until(until) => until.unix_seconds() <= self.max_date_time.unix_seconds(),
+        }
+    }
+}
+
+impl Offered for FutureRelease {
+    /// ```abnf
+    /// "FUTURERELEASE" SP max-future-release-interval SP max-future-release-date-time
+    /// ```
+    fn grammar<'a>() -> impl Grammar<'a, Self> {
+        (hold_interval(), byte(b' ', "expected a space"), date_time())
+            .map(|(max_interval, (), max_date_time)| Self { max_interval, max_date_time })
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        put_offered(out, Some(self.max_interval.get().into()), b"");
+        out.push(b' ');
+        self.max_date_time.write(out);
+    }
+}
+
+fn hold_interval<'a>() -> impl Grammar<'a, HoldInterval> {
+    const REASON: &str = "expected a number of seconds from 1 on";
+    move |input: &'a [u8]| {
+        let (rest, seconds) = number9(REASON).parse_complete(input)?;
+        match HoldInterval::new(seconds).filter(|_| !input.starts_with(b"0")) {
+            Some(interval) => Ok((rest, interval)),
+            None => Err(nom::Err::Error(Expected { rest: input, reason: REASON })),
+        }
+    }
+}
+
+/// What is left is the date.
+fn date_time<'a>() -> impl Grammar<'a, DateTime> {
+    move |input: &'a [u8]| match DateTime::new(mailwire_core::Text::from(input)) {
+        Ok(date_time) if date_time.is_utc() => Ok((input.get(input.len()..).unwrap_or_default(), date_time)),
+        _ => Err(nom::Err::Error(Expected { rest: input, reason: "expected a date in UTC" })),
+    }
+}
+
+#[cfg(feature = "arbitrary")]
+impl<'a> arbitrary::Arbitrary<'a> for Hold {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        Ok(if u.arbitrary()? { Self::For(u.arbitrary()?) } else { Self::Until(u.arbitrary()?) })
+    }
+}
+
+#[cfg(feature = "arbitrary")]
+impl<'a> arbitrary::Arbitrary<'a> for HoldInterval {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        Ok(Self(u.int_in_range(1..=999_999_999)?))
+    }
+}
+
+#[cfg(feature = "arbitrary")]
+impl<'a> arbitrary::Arbitrary<'a> for FutureRelease {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
+        Ok(Self { max_interval: u.arbitrary()?, max_date_time: u.arbitrary()? })
+    }
+}

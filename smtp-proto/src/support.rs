@@ -1,0 +1,175 @@
+//! Which extensions of SMTP and LMTP are supported, and how far: [`EXTENSIONS`].
+
+/// How far one role supports an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Support {
+    /// The name is recognized, or carried as it came; nothing else.
+    Nothing,
+    /// Commands, parameters and replies have types, are read, written and kept to what is offered; the rest is the
+    /// application's.
+    Values,
+    /// All of it works: values, machine, a call of `mailwire-transport`'s client, or its server, over
+    /// `mailwire-store` where a store can keep it.
+    Whole,
+}
+
+/// Tells of one extension, or of a few that come together, how far it is supported.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Extension {
+    /// How much a general library needs it: 1, every library; 2, most applications gain by it; 3, some do;
+    /// 4, hardly any.
+    pub priority: u8,
+    /// The keywords in the reply to EHLO and LHLO; for what has none, the name of the command or parameter.
+    pub names: &'static [&'static str],
+    /// What defines it.
+    pub document: &'static str,
+    /// How far a client has it.
+    pub client: Support,
+    /// How far a server has it.
+    pub server: Support,
+    /// What it brings; and, unless all works, what is missing.
+    pub about: &'static str,
+    /// The tests that show it, each as `file::function`, in the repository.
+    pub tests: &'static [&'static str],
+}
+
+macro_rules! extensions {
+    ($($priority:literal $first:literal $(, $name:literal)* in $document:literal: $client:ident $server:ident
+        $about:literal [$($test:literal),* $(,)?])*) => {
+        /// All extensions that are known to be in use, by [priority](Extension::priority). Those of LMTP are the same but
+        /// for what says otherwise.
+        ///
+        /// | | keyword | defined in | client | server | what it brings |
+        /// | --- | --- | --- | --- | --- | --- |
+        $(#[doc = concat!("| ", $priority, " | `", $first, "`" $(, ", `", $name, "`")*, " | ", $document, " | ",
+            stringify!($client), " | ", stringify!($server), " | ", $about, " |")])*
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use mailwire_smtp::support::{EXTENSIONS, Support};
+        ///
+        /// let size = EXTENSIONS.iter().find(|extension| extension.names == ["SIZE"]).unwrap();
+        /// assert_eq!((size.client, size.server), (Support::Whole, Support::Whole));
+        /// ```
+        pub const EXTENSIONS: &[Extension] = &[$(Extension {
+            priority: $priority,
+            names: &[$first $(, $name)*],
+            document: $document,
+            client: Support::$client,
+            server: Support::$server,
+            about: $about,
+            tests: &[$($test),*],
+        }),*];
+    };
+}
+
+// What is not whole says after a semicolon what is missing.
+extensions! {
+    1 "LHLO" in "RFC 2033": Whole Whole
+        "LMTP: an answer for each recipient"
+        ["mail-store/tests/smtp.rs::lmtp_answers_for_each_recipient"]
+    1 "SIZE" in "RFC 1870": Whole Whole
+        "how large a message is, before it comes"
+        ["smtp-proto/tests/limits.rs::message_size"]
+    1 "8BITMIME" in "RFC 6152": Whole Whole
+        "messages with bytes beyond ASCII"
+        ["mail-store/tests/smtp.rs::large_messages_stream"]
+    1 "PIPELINING" in "RFC 2920": Whole Whole
+        "commands in groups"
+        ["mail-store/tests/smtp.rs::many_recipients_go_out_in_waves"]
+    1 "STARTTLS" in "RFC 3207": Whole Whole
+        "TLS on a connection that began in clear"
+        ["mail-store/tests/smtp.rs::submits_with_every_security", "mail-transport/tests/tls.rs::starttls_in_both_roles"]
+    1 "AUTH" in "RFC 4954": Whole Whole
+        "logging in, and who submitted a message first"
+        ["mail-store/tests/smtp.rs::every_mechanism_logs_in"]
+    1 "ENHANCEDSTATUSCODES" in "RFC 2034": Whole Whole
+        "reasons that programs read"
+        ["mail-store/tests/smtp.rs::each_recipient_has_a_result"]
+    1 "SMTPUTF8" in "RFC 6531": Whole Whole
+        "addresses and header fields beyond ASCII"
+        ["smtp-proto/tests/parameters.rs::addresses_beyond_ascii"]
+    1 "DSN" in "RFC 3461, RFC 6533": Values Values
+        "which reports of delivery the sender wants; a server offers it if its application sends reports"
+        ["smtp-proto/tests/dsn.rs::a_server_hands_on_what_it_offers"]
+    1 "CHUNKING" in "RFC 3030": Values Values
+        "messages in parts whose size is told; the transport does not use it yet"
+        ["smtp-proto/tests/chunking.rs::chunks_are_one_message", "smtp-proto/tests/chunking.rs::nothing_in_a_chunk_is_a_command_or_an_end"]
+    2 "BINARYMIME" in "RFC 3030": Values Values
+        "messages with any bytes; the transport does not use it yet"
+        ["smtp-proto/tests/chunking.rs::only_binarymime_may_have_any_bytes"]
+    2 "LIMITS" in "RFC 9422": Values Whole
+        "how much a server takes at once; a client's machine refuses more, the transport does not split yet"
+        ["smtp-proto/tests/parameters.rs::a_client_obeys_limits", "smtp-proto/tests/parameters.rs::a_server_announces_its_limits"]
+    2 "REQUIRETLS" in "RFC 8689": Values Values
+        "a message that goes over verified TLS only; a server offers it if its application keeps to it"
+        ["smtp-proto/tests/parameters.rs::tls_that_is_required"]
+    2 "FUTURERELEASE" in "RFC 4865": Values Values
+        "messages that are held back; a server offers it if its application holds them"
+        ["smtp-proto/tests/parameters.rs::messages_that_are_held_back"]
+    2 "VRFY", "EXPN", "HELP" in "RFC 5321": Whole Whole
+        "asking about users, lists and commands"
+        ["mail-store/tests/smtp.rs::commands_beside_sending"]
+    2 "XCLIENT" in "Postfix": Nothing Nothing
+        "a trusted proxy tells who its client is; neither sent nor taken" []
+    3 "DELIVERBY" in "RFC 2852": Values Values
+        "by when a message has to be delivered; a server offers it if its application has a queue that knows"
+        ["smtp-proto/tests/parameters.rs::times_of_delivery"]
+    3 "MT-PRIORITY" in "RFC 6710": Values Values
+        "which message goes first; a server offers it if its application has a queue that knows"
+        ["smtp-proto/tests/parameters.rs::priorities"]
+    3 "RRVS" in "RFC 7293": Values Values
+        "mail for who had an address at a time; a server offers it if its application knows since when"
+        ["smtp-proto/tests/parameters.rs::recipients_of_old"]
+    3 "BURL" in "RFC 4468": Nothing Nothing
+        "messages that a server fetches by IMAP; neither sent nor taken" []
+    3 "ETRN" in "RFC 1985": Nothing Nothing
+        "starting a queue; passed as an unknown command" []
+    3 "XFORWARD" in "Postfix": Nothing Nothing
+        "what a filter is told of the client; passed as an unknown command" []
+    4 "NO-SOLICITING" in "RFC 3865": Values Values
+        "which solicitations are not wanted; what is refused for it is the application's"
+        ["smtp-proto/tests/parameters.rs::rare_ones"]
+    4 "SUBMITTER" in "RFC 4405": Values Values
+        "who is responsible for a message; checking it is the application's"
+        ["smtp-proto/tests/parameters.rs::rare_ones"]
+    4 "MTRK" in "RFC 3885": Values Values
+        "messages whose way can be asked for; MTQP, which asks, is another protocol"
+        ["smtp-proto/tests/parameters.rs::rare_ones"]
+    4 "CONPERM", "CONNEG" in "RFC 4141": Values Values
+        "converting messages; what is converted is the application's"
+        ["smtp-proto/tests/parameters.rs::rare_ones"]
+    4 "CHECKPOINT" in "RFC 1845": Values Nothing
+        "transactions that go on after a cut; the reply 355 is not handled"
+        ["smtp-proto/tests/parameters.rs::rare_ones"]
+    4 "PRDR" in "draft-hall-prdr": Values Nothing
+        "an answer for each recipient in SMTP; the replies after 353 are not handled"
+        ["smtp-proto/tests/parameters.rs::rare_ones"]
+    4 "IGNOREQUOTA" in "Cyrus": Values Values
+        "LMTP alone: more than a mailbox has room for; whom a server lets do so is the application's"
+        ["smtp-proto/tests/parameters.rs::rare_ones"]
+    4 "XRCPTFORWARD" in "Dovecot": Values Values
+        "LMTP alone: what servers of a site tell each other about recipients; its value is not looked into"
+        ["smtp-proto/tests/parameters.rs::rare_ones"]
+    4 "ATRN" in "RFC 2645": Nothing Nothing
+        "roles change; neither sent nor taken" []
+    4 "UTF8SMTP" in "RFC 5336": Nothing Nothing
+        "obsolete since SMTPUTF8; its parameter ALT-ADDRESS is kept as it came"
+        ["smtp-proto/tests/parameters.rs::rare_ones"]
+    4 "VERB", "ONEX" in "Sendmail": Nothing Nothing
+        "how much is told, and that one message comes; passed as unknown commands" []
+    4 "CLIENTID" in "draft-yu-imap-client-id": Nothing Nothing
+        "which device it is; passed as an unknown command" []
+    4 "PIPECONNECT" in "Exim": Nothing Nothing
+        "EHLO before the greeting; the keyword is carried as it came" []
+    4 "SEND", "SOML", "SAML", "TURN" in "RFC 821": Nothing Nothing
+        "messages to terminals, and roles that change; no server has them any more" []
+    4 "XVERP" in "Postfix": Nothing Nothing
+        "a sender for each recipient; its parameter is kept as it came" []
+    4 "X-EXPS", "X-LINK2STATE", "X-ANONYMOUSTLS", "XEXCH50", "XRDST" in "Exchange": Nothing Nothing
+        "between servers of one make; the keywords are carried as they came" []
+    4 "XUSR", "XONE", "TRACE" in "Sendmail, Cyrus": Nothing Nothing
+        "not documented; the keywords are carried as they came" []
+}
