@@ -1,7 +1,7 @@
 //! Sets of messages as commands name them.
 
 use alloc::vec::Vec;
-use core::{fmt, num::NonZeroU32, str::FromStr};
+use core::{fmt, num::NonZeroU32, slice, str::FromStr};
 
 use mailwire_core::{Invalid, ParseError};
 
@@ -116,13 +116,46 @@ impl<N: SetMember> SeqRange<N> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MessageSet<N>(Set<N>);
 
+/// Most commands name one range: it takes no memory of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 enum Set<N> {
     /// `$`
     Saved,
-    /// At least one.
-    Ranges(Vec<SeqRange<N>>),
+    One(SeqRange<N>),
+    /// At least two.
+    Many(Vec<SeqRange<N>>),
+}
+
+impl<N> Set<N> {
+    fn ranges(&self) -> &[SeqRange<N>] {
+        match self {
+            Self::Saved => &[],
+            Self::One(range) => slice::from_ref(range),
+            Self::Many(ranges) => ranges,
+        }
+    }
+}
+
+impl<N> From<Vec<SeqRange<N>>> for Set<N> {
+    fn from(mut ranges: Vec<SeqRange<N>>) -> Self {
+        match ranges.pop() {
+            Some(range) if ranges.is_empty() => Self::One(range),
+            last => {
+                ranges.extend(last);
+                Self::Many(ranges)
+            }
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<N: serde::Serialize> serde::Serialize for Set<N> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Saved => serializer.serialize_unit_variant("Set", 0, "Saved"),
+            set => serializer.serialize_newtype_variant("Set", 1, "Ranges", set.ranges()),
+        }
+    }
 }
 
 impl<N: SetMember> MessageSet<N> {
@@ -149,7 +182,7 @@ impl<N: SetMember> MessageSet<N> {
     /// All messages between two, with both.
     #[must_use]
     pub fn range(start: impl Into<SetNumber<N>>, end: impl Into<SetNumber<N>>) -> Self {
-        Self(Set::Ranges([SeqRange::new(start, end)].into()))
+        Self(Set::One(SeqRange::new(start, end)))
     }
 
     /// Several ranges, in this order.
@@ -159,7 +192,7 @@ impl<N: SetMember> MessageSet<N> {
     /// There are none.
     pub fn from_ranges(ranges: impl IntoIterator<Item = SeqRange<N>>) -> Result<Self, Invalid> {
         let ranges: Vec<_> = ranges.into_iter().collect();
-        if ranges.is_empty() { Err(EMPTY) } else { Ok(Self(Set::Ranges(ranges))) }
+        if ranges.is_empty() { Err(EMPTY) } else { Ok(Self(ranges.into())) }
     }
 
     /// Several messages, in this order; numbers that follow each other become a range.
@@ -180,6 +213,16 @@ impl<N: SetMember> MessageSet<N> {
         Self::from_ranges(ranges)
     }
 
+    /// Adds a range to those there are.
+    #[cold]
+    fn push(&mut self, range: SeqRange<N>) {
+        match &mut self.0 {
+            Set::Saved => self.0 = Set::One(range),
+            Set::One(first) => self.0 = Set::Many([*first, range].into()),
+            Set::Many(ranges) => ranges.push(range),
+        }
+    }
+
     /// Tells whether this is `$`.
     #[must_use]
     pub const fn is_saved(&self) -> bool {
@@ -198,10 +241,7 @@ impl<N: SetMember> MessageSet<N> {
     /// The ranges as they were named; none if this is `$`.
     #[must_use]
     pub fn ranges(&self) -> &[SeqRange<N>] {
-        match &self.0 {
-            Set::Saved => &[],
-            Set::Ranges(ranges) => ranges,
-        }
+        self.0.ranges()
     }
 
     /// Tells whether `number` is in the set, where `largest` is the largest number in use.
@@ -250,20 +290,27 @@ impl<N: SetMember> MessageSet<N> {
         if r.eat(b'$') {
             return Ok(Self::saved());
         }
-        let mut ranges = Vec::new();
+        let mut set: Option<Self> = None;
         read_ranges(r, |r| {
             let start = SetNumber::read(r)?;
             let end = if r.eat(b':') { SetNumber::read(r)? } else { start };
-            ranges.push(SeqRange { start, end });
+            let range = SeqRange { start, end };
+            match &mut set {
+                None => set = Some(Self(Set::One(range))),
+                Some(set) => set.push(range),
+            }
             Ok(())
         })?;
-        Ok(Self(Set::Ranges(ranges)))
+        // One range at least was read.
+        set.ok_or_else(|| r.error("expected a set of messages"))
     }
 
     /// Appends the set.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        let Set::Ranges(ranges) = &self.0 else { return out.push(b'$') };
-        for (at, range) in ranges.iter().enumerate() {
+        if self.is_saved() {
+            return out.push(b'$');
+        }
+        for (at, range) in self.ranges().iter().enumerate() {
             if at > 0 {
                 out.push(b',');
             }
@@ -334,7 +381,8 @@ pub(crate) fn read_nz(r: &mut Reader<'_>) -> Result<NonZeroU32, ParseError> {
 
 impl<N: SetMember> From<KnownSet<N>> for MessageSet<N> {
     fn from(set: KnownSet<N>) -> Self {
-        Self(Set::Ranges(set.ranges().map(|(start, end)| SeqRange::new(start, end)).collect()))
+        let ranges: Vec<_> = set.ranges().map(|(start, end)| SeqRange::new(start, end)).collect();
+        Self(ranges.into())
     }
 }
 

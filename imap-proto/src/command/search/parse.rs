@@ -43,7 +43,7 @@ impl SearchKey {
     /// search-key *(SP search-key)
     /// ```
     pub(in crate::command) fn read_all(r: &mut Reader<'_>) -> Result<Vec<Self>, ParseError> {
-        let mut keys = Vec::with_capacity(2);
+        let mut keys = Vec::with_capacity(4);
         loop {
             keys.push(Self::read(r)?);
             // Another key stands after one space.
