@@ -264,15 +264,15 @@ fn write_text(out: &mut Vec<u8>, code: Option<&Code>, text: &ReplyText) {
 /// A code, if it has a form that can be written.
 #[inline]
 fn write_code(out: &mut Vec<u8>, code: &Code) -> bool {
-    if let Some(name) = code.known_name() {
-        out.push(b'[');
-        out.extend_from_slice(name.as_bytes());
-    } else if code.is_writable() {
-        out.push(b'[');
-        code.write(out);
-    } else {
+    if let Some(form) = code.plain_form() {
+        out.extend_from_slice(form.as_bytes());
+        return true;
+    }
+    if !code.is_writable() {
         return false;
     }
+    out.push(b'[');
+    code.write(out);
     out.extend_from_slice(b"] ");
     true
 }

@@ -260,8 +260,12 @@ impl<'a> Reader<'a> {
         if self.eat(b')') {
             return Ok(());
         }
-        item(self)?;
-        self.items_after(item)
+        loop {
+            item(self)?;
+            if !self.another()? {
+                return Ok(());
+            }
+        }
     }
 
     /// The values of a list up to its `)`, whose `(` was read.
@@ -299,26 +303,30 @@ impl<'a> Reader<'a> {
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<(), ParseError>,
     ) -> Result<(), ParseError> {
-        loop {
-            match self.peek() {
-                Some(b')') => {
-                    self.skip(1);
-                    return Ok(());
-                }
-                Some(b' ') => {
-                    self.skip(1);
-                    if matches!(self.peek(), Some(b' ' | b')')) {
-                        self.deviate(deviation::EXTRA_SPACE)?;
-                        while self.eat(b' ') {}
-                        if self.eat(b')') {
-                            return Ok(());
-                        }
-                    }
-                }
-                Some(_) => self.deviate(deviation::MISSING_SPACE)?,
-                None => return Err(self.error("expected )")),
-            }
+        while self.another()? {
             item(self)?;
         }
+        Ok(())
+    }
+
+    /// After an item of a list: whether another stands there, whose space is read, or the list's `)`.
+    #[inline]
+    fn another(&mut self) -> Result<bool, ParseError> {
+        match self.peek() {
+            Some(b')') => {
+                self.skip(1);
+                return Ok(false);
+            }
+            Some(b' ') => {
+                self.skip(1);
+                if matches!(self.peek(), Some(b' ' | b')')) {
+                    self.surplus_space()?;
+                    return Ok(!self.eat(b')'));
+                }
+            }
+            Some(_) => self.deviate(deviation::MISSING_SPACE)?,
+            None => return Err(self.error("expected )")),
+        }
+        Ok(true)
     }
 }

@@ -196,6 +196,7 @@ impl LocalPart {
     }
 
     /// Reads one that stands before the end of a path.
+    #[cold]
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         let start = cursor.offset();
         read_local_part(cursor)?;
@@ -235,6 +236,7 @@ fn read_local_part(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
 /// Dot-string = Atom *("."  Atom)
 /// Atom       = 1*atext                ; with UTF8-non-ascii, RFC 6531 section 3.3
 /// ```
+#[inline(always)]
 fn read_dot_string(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     let start = cursor.offset();
     let rest = cursor.rest();

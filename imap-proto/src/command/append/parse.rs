@@ -32,7 +32,7 @@ impl AppendMessage {
     /// ```
     ///
     /// The first space was read.
-    #[inline]
+    #[inline(always)]
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let mut flags = FlagSet::new();
         if r.peek() == Some(b'(') {
@@ -65,6 +65,7 @@ impl CatPart {
     /// ```text
     /// cat-part = "URL" SP astring / "TEXT" SP literal / utf8-literal     ; RFC 4469, RFC 6855
     /// ```
+    #[cold]
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         if eat_word(r, "URL") {
@@ -100,7 +101,7 @@ impl AppendLiteral {
     /// ```
     ///
     /// Of one that comes in chunks, what follows may come later, too.
-    #[inline]
+    #[inline(always)]
     fn read(r: &mut Reader<'_>) -> Result<Self, ParseError> {
         let start = r.offset();
         let kind = match r.peek() {
@@ -226,6 +227,11 @@ impl AppendMore {
 /// Those after the first, each after a space.
 #[inline]
 fn read_messages(r: &mut Reader<'_>, messages: &mut Vec<AppendMessage>) -> Result<(), ParseError> {
+    if r.is_at_end() { Ok(()) } else { read_several(r, messages) }
+}
+
+#[cold]
+fn read_several(r: &mut Reader<'_>, messages: &mut Vec<AppendMessage>) -> Result<(), ParseError> {
     while r.peek() == Some(b' ') && r.peek_at(1).is_some_and(|byte| byte != b' ') {
         r.skip(1);
         messages.push(AppendMessage::read(r)?);

@@ -121,11 +121,18 @@ macro_rules! codes {
             }
 
             fn plain(name: &[u8]) -> Option<Self> {
-                let known: &[(&str, Self)] = const { &[$(($text, Self::$variant)),*] };
-                known
-                    .iter()
-                    .find(|(known, _)| known.len() == name.len() && chars::is_name(name, known))
-                    .map(|(_, code)| code.clone())
+                $(if name.len() == $text.len() && chars::is_name(name, $text) {
+                    return Some(Self::$variant);
+                })*
+                None
+            }
+
+            /// One without arguments, as it is written.
+            pub(in crate::response) const fn plain_form(&self) -> Option<&'static str> {
+                match self {
+                    $(Self::$variant => Some(concat!("[", $text, "] ")),)*
+                    _ => None,
+                }
             }
         }
     };
