@@ -101,7 +101,7 @@ impl Authenticator for Users {
 
 /// A client that is logged in.
 enum Client {
-    Smtp(smtp::Client),
+    Smtp(Box<smtp::Client>),
     Imap(Box<imap::Client>),
     Pop3(Box<pop3::Client>),
 }
@@ -171,7 +171,7 @@ async fn over(stream: Stream, protocol: Protocol, how: How) -> Result<Client> {
         Smtp => {
             let mut config = smtp::Config::login(how.credentials).with_allow_clear_credentials(how.shows);
             config.mechanism = how.mechanism;
-            Client::Smtp(smtp::Client::over(stream, endpoint, config).await?)
+            Client::Smtp(Box::new(smtp::Client::over(stream, endpoint, config).await?))
         }
         Imap => {
             let mut config = imap::Config::login(how.credentials).with_allow_clear_credentials(how.shows);
@@ -384,11 +384,12 @@ async fn mechanisms_of_ones_own_in_clear() {
     }
 }
 
+/// What a provider was asked: the service, and what the server said of the token before.
+type Asked = Arc<Mutex<Vec<(&'static str, Option<OAuthError>)>>>;
+
 /// A provider that gives these tokens, one after the other and the last again and again, and notes what it is
 /// asked.
-fn provided(
-    tokens: &'static [&'static str],
-) -> (Credentials, Arc<Mutex<Vec<(&'static str, Option<OAuthError>)>>>) {
+fn provided(tokens: &'static [&'static str]) -> (Credentials, Asked) {
     let asked: Arc<Mutex<Vec<_>>> = Arc::default();
     let seen = Arc::clone(&asked);
     let credentials = Credentials::provided(move |request| {

@@ -8,13 +8,14 @@ use mailwire_core::{SaslStep, Secret, sasl};
 use mailwire_transport::{
     Endpoint, Error, Login, Result, Security, Stream, imap, pop3,
     sasl::{
-        Authenticator, Credentials, LoginContext, Mechanism, SPOKEN, SaslContext, SaslError, ServerExchange,
-        ServerStep, StoredPassword, UNBOUND_AFTER_REFUSAL, Unavailable,
+        Authenticator, Credentials, Custom, CustomClient, LoginContext, Mechanism, SPOKEN, SaslContext,
+        SaslError, ServerExchange, ServerStep, StoredPassword, UNBOUND_AFTER_REFUSAL, Unavailable,
     },
     smtp,
     testing::TestCa,
     tls::ClientTls,
 };
+use md5::{Digest, Md5};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
@@ -355,4 +356,162 @@ fn iterations_are_not_done_on_the_worker() {
             assert!(busy.await.unwrap().is_err());
         }
     });
+}
+
+/// A client that answers everything.
+struct Patient;
+
+impl CustomClient for Patient {
+    fn step(&mut self, _: &Secret) -> Result<Secret, SaslError> {
+        Ok("y".into())
+    }
+
+    fn is_done(&self) -> bool {
+        true
+    }
+}
+
+/// How a login goes in clear against a server that follows this.
+async fn in_clear<F: Future<Output = ()>>(
+    protocol: Protocol,
+    credentials: Credentials,
+    mechanism: Option<Mechanism>,
+    serve: impl FnOnce(Server) -> F,
+) -> Result<Login> {
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let stream = Stream::other(ours);
+    let endpoint = Endpoint::tcp("mail.example.org", 1, Security::plaintext_without_encryption());
+    let client = async {
+        Ok(match protocol {
+            Protocol::Smtp => {
+                let mut config = smtp::Config::login(credentials).with_allow_clear_credentials(true);
+                config.mechanism = mechanism;
+                smtp::Client::over(stream, endpoint, config).await?.login().unwrap().clone()
+            }
+            Protocol::Imap => {
+                let mut config = imap::Config::login(credentials).with_allow_clear_credentials(true);
+                config.mechanism = mechanism.map(imap::LoginMechanism::Sasl);
+                imap::Client::over(stream, endpoint, config).await?.login().unwrap().clone()
+            }
+            Protocol::Pop3 => {
+                let mut config = pop3::Config::login(credentials).with_allow_clear_credentials(true);
+                config.mechanism = mechanism.map(pop3::LoginMechanism::Sasl);
+                pop3::Client::over(stream, endpoint, config).await?.login().unwrap().clone()
+            }
+        })
+    };
+    let (login, ()) = tokio::join!(client, serve(Server::new(Stream::other(theirs), protocol)));
+    login
+}
+
+impl Server {
+    /// Answers commands until the client asks for a mechanism in which the server speaks first.
+    async fn asked_first(&mut self, offers: &str) {
+        self.greet(offers).await;
+        loop {
+            let line = self.line().await.unwrap();
+            let words: Vec<_> = line.split(' ').collect();
+            match words[..] {
+                ["AUTH", _] => return,
+                [tag, "AUTHENTICATE", _] => {
+                    tag.clone_into(&mut self.tag);
+                    return;
+                }
+                ["EHLO", _] => self.say(&format!("250-hi\r\n250 AUTH {offers}")).await,
+                ["CAPA"] => self.say(&format!("+OK\r\nSASL {offers}\r\n.")).await,
+                _ => panic!("{line}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn challenges_without_end_come_to_one() {
+    for protocol in ALL {
+        let own = Mechanism::new("X-LONG").unwrap();
+        let credentials = Credentials::custom(Custom::new(own, |_| Ok(Patient)));
+        let error = in_clear(protocol, credentials.clone(), None, async |mut server| {
+            server.asked_first("X-LONG").await;
+            let mut answers = 0;
+            while server.stream.write_all(b"").await.is_ok() {
+                server.challenge(b"more").await;
+                match server.line().await {
+                    Some(_) => answers += 1,
+                    None => break,
+                }
+            }
+            assert!((10..100).contains(&answers), "{protocol:?}: {answers}");
+        })
+        .await
+        .unwrap_err();
+        let limit = error.violation().copied();
+        assert!(matches!(limit, Some(mailwire_core::Error::LimitExceeded { .. })), "{protocol:?}: {error:?}");
+
+        // One that does not end itself.
+        let error = in_clear(protocol, credentials, None, async |mut server| {
+            server.asked_first("X-LONG").await;
+            let mark = if protocol == Protocol::Smtp { "334 " } else { "+ " };
+            let mut room = 64 << 20;
+            let _ = server.stream.write_all(mark.as_bytes()).await;
+            while room > 0 && server.stream.write_all(&[b'A'; 4096]).await.is_ok() {
+                room -= 4096;
+            }
+            assert!(room > 0, "{protocol:?}: nobody stopped it");
+        })
+        .await
+        .unwrap_err();
+        assert!(error.violation().is_some(), "{protocol:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn digest_md5_in_all_three_protocols() {
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+    fn hash(parts: &[&str]) -> String {
+        hex(&Md5::digest(parts.join(":")))
+    }
+    for (protocol, service) in ALL.into_iter().zip(["smtp", "imap", "pop"]) {
+        for knows in [true, false] {
+            let credentials = Credentials::password("ada", "tanstaaf");
+            let login = in_clear(protocol, credentials, Some(Mechanism::DigestMd5), async |mut server| {
+                server.asked_first("DIGEST-MD5").await;
+                server
+                    .challenge(b"realm=\"r\",nonce=\"n\",qop=\"auth\",charset=utf-8,algorithm=md5-sess")
+                    .await;
+                let answer = sasl::decode(server.line().await.unwrap().as_bytes()).unwrap();
+                let answer = String::from_utf8(answer.expose().to_vec()).unwrap();
+                let value = |name: &str| {
+                    let (_, rest) = answer.split_once(&format!("{name}=")).unwrap();
+                    rest.split(',').next().unwrap().trim_matches('"').to_owned()
+                };
+                let (uri, cnonce) = (value("digest-uri"), value("cnonce"));
+                assert_eq!(uri, format!("{service}/mail.example.org"));
+                let mut a1 = Md5::digest("ada:r:tanstaaf").to_vec();
+                a1.extend_from_slice(format!(":n:{cnonce}").as_bytes());
+                let a1 = hex(&Md5::digest(&a1));
+                let proof =
+                    |method: &str| hash(&[&a1, "n", "00000001", &cnonce, "auth", &hash(&[method, &uri])]);
+                assert_eq!(value("response"), proof("AUTHENTICATE"));
+                let own = if knows { proof("") } else { proof("x") };
+                server.challenge(format!("rspauth={own}").as_bytes()).await;
+                let end = server.line().await.unwrap();
+                assert_eq!(end, if knows { "" } else { "*" });
+                if knows {
+                    server.end(["235 in", "OK [CAPABILITY IMAP4rev1] in", "+OK in"]).await;
+                } else {
+                    server.refuse().await;
+                }
+            })
+            .await;
+            match login {
+                Ok(login) => assert!(knows && login.mechanism == Some(Mechanism::DigestMd5)),
+                Err(error) => {
+                    let forged = matches!(error, Error::Sasl(SaslError::ServerNotVerified));
+                    assert!(!knows && forged, "{protocol:?}: {error:?}");
+                }
+            }
+        }
+    }
 }

@@ -1,7 +1,13 @@
 //! Each mechanism, client and server face to face in memory.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use std::{collections::HashMap, sync::OnceLock};
+use std::{
+    collections::HashMap,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use mailwire_core::{SaslStep, Secret};
 use mailwire_transport::{
@@ -673,4 +679,58 @@ fn salts_and_challenges_cost_no_more_than_their_bytes() {
     let huge = Secret::from(vec![b','; 1 << 20]);
     let mut client = ClientExchange::with_mechanism(&credentials, &Mechanism::DigestMd5, &context).unwrap();
     assert!(matches!(client.step(&huge), Err(SaslError::Malformed(_))));
+}
+
+/// Counts what a login asks of a store.
+#[derive(Default)]
+struct Counting {
+    lookups: AtomicUsize,
+    decoys: AtomicUsize,
+    secrets: AtomicUsize,
+}
+
+impl Authenticator for Counting {
+    fn mechanisms(&self) -> &[Mechanism] {
+        &SPOKEN
+    }
+
+    async fn lookup(&self, user: &str, login: &LoginContext) -> Result<Option<StoredPassword>, Unavailable> {
+        self.lookups.fetch_add(1, Ordering::SeqCst);
+        users().lookup(user, login).await
+    }
+
+    async fn shared_secret(&self, user: &str, login: &LoginContext) -> Result<Option<Secret>, Unavailable> {
+        self.secrets.fetch_add(1, Ordering::SeqCst);
+        users().shared_secret(user, login).await
+    }
+
+    fn decoy(&self, user: &str) -> StoredPassword {
+        self.decoys.fetch_add(1, Ordering::SeqCst);
+        StoredPassword::decoy(user, &self.decoy_key(), self.decoy_iterations())
+    }
+}
+
+/// Who exists is not told by how many messages there are, how long they are, and what is done for them.
+#[tokio::test]
+async fn who_does_not_exist_costs_as_much() {
+    for mechanism in password_mechanisms() {
+        let mut seen = Vec::new();
+        for user in ["tim", "tom"] {
+            let store = Counting::default();
+            let credentials = Credentials::password(user, "wrong");
+            let mut client = ClientExchange::with_mechanism(&credentials, &mechanism, &tls()).unwrap();
+            let mut server = ServerExchange::new(&store, &mechanism, &tls()).unwrap();
+            let first = client.initial().unwrap();
+            let mut step = server.start(&store, first.as_ref()).await;
+            let mut lengths = Vec::new();
+            while let ServerStep::Challenge(challenge) = step {
+                lengths.push(challenge.expose().len());
+                step = server.step(&store, &client.step(&challenge).unwrap()).await;
+            }
+            assert_eq!(step, ServerStep::Failed);
+            let counts = [&store.lookups, &store.decoys, &store.secrets];
+            seen.push((lengths, counts.map(|count| count.load(Ordering::SeqCst))));
+        }
+        assert_eq!(seen[0], seen[1], "{mechanism}");
+    }
 }

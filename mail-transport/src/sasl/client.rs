@@ -1,12 +1,10 @@
-use std::borrow::Cow;
-
 use mailwire_core::{SaslStep, Secret, Text};
 
 use super::{
     Credentials, CustomClient, Mechanism, SaslContext, SaslError, cram_md5,
     credentials::Kind,
     digest_md5::DigestMd5,
-    prepare::{check_trace, prepared_password},
+    prepare::{check_trace, prepared_name, prepared_password},
     rsasl_client::Library,
     scram as grammar,
 };
@@ -416,10 +414,9 @@ fn prepare(credentials: &Credentials, mechanism: &Mechanism) -> Credentials {
     if let (Kind::Password { user, password }, true) =
         (&mut credentials.kind, mechanism.is_scram() || *mechanism == Mechanism::CramMd5)
     {
-        if let Ok(prepared) = stringprep::saslprep(user).map(Cow::into_owned) {
-            if !prepared.is_empty() {
-                *user = prepared;
-            }
+        let prepared = prepared_name(user).into_owned();
+        if !prepared.is_empty() {
+            *user = prepared;
         }
         if let Ok(prepared) = prepared_password(password) {
             *password = prepared;

@@ -2,7 +2,19 @@
 //!
 //! The three protocols carry the messages of a mechanism in their own way; what is in them is made
 //! and read here, on top of rsasl. Each message from the peer is checked against the mechanism's
-//! grammar before rsasl sees it.
+//! grammar before rsasl sees it. CRAM-MD5 and DIGEST-MD5 are made here, and an application brings
+//! mechanisms of its own: [`Custom`] and [`CustomServer`]. How far each goes is at [`support::MECHANISMS`], in which
+//! order a client chooses at [`ClientExchange::choose`].
+//!
+//! Names and passwords are put into one form by [`prepared_name`] and [`prepared_password`] where both sides have to hash
+//! the same. Credentials are given, or [asked for](Credentials::provided) at each login.
+//!
+//! # What it costs
+//!
+//! A peer can ask for no more than this: the messages of an exchange, and their lengths, are bounded by the `Limits` of
+//! each protocol; the iterations of SCRAM by [`SaslContext::with_max_iterations`], and a client refuses less than 4096;
+//! slow hashing and exchanges of the application's own run on threads for blocking work. A server takes as long for users
+//! that do not exist, shows salts and iterations of them that stay the same, and delays logins after failures.
 //!
 //! A client:
 //!
@@ -54,6 +66,7 @@ mod scram;
 mod server;
 #[cfg(feature = "server")]
 mod stored;
+pub mod support;
 
 #[cfg(feature = "server")]
 pub use authenticator::{Authenticator, Identity, LoginContext, Unavailable};
@@ -68,10 +81,8 @@ pub use custom::{Custom, CustomClient};
 pub use mailwire_core::sasl::Mechanism;
 pub use mechanism::{DEFAULT_MECHANISMS, SPOKEN, SaslContext};
 pub use oauth::OAuthError;
-#[cfg(feature = "server")]
-pub use prepare::prepared_name;
 #[cfg(any(feature = "client", feature = "server"))]
-pub use prepare::prepared_password;
+pub use prepare::{prepared_name, prepared_password};
 #[cfg(feature = "client")]
 pub use provider::{CredentialsRequest, NoCredentials};
 #[cfg(feature = "client")]
