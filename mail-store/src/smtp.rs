@@ -1,6 +1,7 @@
 //! Any store as a destination of SMTP and LMTP.
 
-use mailwire_smtp::{ForwardPath, Mail, Rcpt, Reply, ReplyCode};
+use bytes::Bytes;
+use mailwire_smtp::{ForwardPath, Mail, Rcpt, Reply, ReplyCode, trace::ReturnPath};
 use mailwire_transport::{
     sasl::Authenticator,
     smtp::server::{Body, BodyError, Client, Service, Session, Transaction},
@@ -12,7 +13,8 @@ over_store! {
     /// An SMTP or LMTP service over any [`Store`], for an [`smtp::Server`](mailwire_transport::smtp::Server).
     ///
     /// It takes mail for the store's accounts from anybody, puts it into their INBOX, and relays nothing. Who gets
-    /// the postmaster's mail says [`Store::postmaster`].
+    /// the postmaster's mail says [`Store::postmaster`]. Each message gets the fields `Return-Path` and `Received` before it;
+    /// see [`with_trace_fields`](Self::with_trace_fields).
     ///
     /// # Examples
     ///
@@ -27,7 +29,19 @@ over_store! {
     /// server.serve(listener, CancellationToken::new()).await
     /// # }
     /// ```
-    SmtpService
+    SmtpService,
+    trace_fields: bool = true
+}
+
+impl<S: Store, A: Authenticator> SmtpService<S, A> {
+    /// Sets whether `Return-Path` and `Received` are put before each message, as whoever delivers it must ([RFC 5321
+    /// section 4.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.4)): true by default. Without them, messages are
+    /// stored byte for byte as they come.
+    #[must_use]
+    pub const fn with_trace_fields(mut self, trace_fields: bool) -> Self {
+        self.trace_fields = trace_fields;
+        self
+    }
 }
 
 impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
@@ -39,7 +53,8 @@ impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
     }
 
     async fn connect(&self, _client: &Client) -> Result<SmtpSession<S>, Reply> {
-        Ok(SmtpSession { store: self.store.clone(), size: 0, recipients: Vec::new() })
+        let Self { trace_fields, .. } = *self;
+        Ok(SmtpSession { store: self.store.clone(), trace_fields, size: 0, recipients: Vec::new() })
     }
 }
 
@@ -47,6 +62,7 @@ impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
 #[derive(Debug)]
 pub struct SmtpSession<S> {
     store: S,
+    trace_fields: bool,
     size: u64,
     /// An account for each RCPT, in their order: one can be named more than once.
     recipients: Vec<AccountId>,
@@ -78,15 +94,21 @@ impl<S: Store> SmtpSession<S> {
     /// Stores the message. The inner error is the store's.
     async fn stage(
         &self,
+        client: &Client,
         transaction: &Transaction,
         body: &mut Body<'_>,
     ) -> Result<Result<Staged>, BodyError> {
-        let announced = transaction.mail.size.filter(|size| *size > 0);
+        let fields = if self.trace_fields { trace_fields(client, transaction) } else { Bytes::new() };
+        let mut size = fields.len() as u64;
+        let announced =
+            transaction.mail.size.filter(|size| *size > 0).map(|announced| size.saturating_add(announced));
         let mut writer = match self.store.body(&distinct(&self.recipients), announced).await {
             Ok(writer) => writer,
             Err(error) => return Ok(Err(error)),
         };
-        let mut size = 0;
+        if let Err(error) = writer.write(fields).await {
+            return Ok(Err(error));
+        }
         while let Some(piece) = body.chunk().await? {
             size += piece.len() as u64;
             if let Err(error) = writer.write(piece).await {
@@ -122,6 +144,14 @@ impl<S: Store> SmtpSession<S> {
         }
         room.map(|()| staged)
     }
+}
+
+/// What a delivery puts before a message: first who gets reports of failure, then how it came.
+fn trace_fields(client: &Client, transaction: &Transaction) -> Bytes {
+    let mut fields = Vec::new();
+    ReturnPath::new(transaction.from().clone()).write(&mut fields);
+    client.received(transaction).write(&mut fields);
+    fields.into()
 }
 
 /// Each account once, ascending: a user can be named by many addresses, and is the postmaster as well.
@@ -183,11 +213,11 @@ impl<S: Store> Session for SmtpSession<S> {
     /// tries again; room was asked for at RCPT.
     async fn message(
         &mut self,
-        _client: &Client,
+        client: &Client,
         transaction: &Transaction,
         body: &mut Body<'_>,
     ) -> Result<Reply, BodyError> {
-        let staged = self.stage(transaction, body).await?;
+        let staged = self.stage(client, transaction, body).await?;
         let recipients = std::mem::take(&mut self.recipients);
         let staged = match staged {
             Ok(staged) => self.staged_for_all(staged, &recipients).await,
@@ -204,11 +234,11 @@ impl<S: Store> Session for SmtpSession<S> {
 
     async fn message_for_each(
         &mut self,
-        _client: &Client,
+        client: &Client,
         transaction: &Transaction,
         body: &mut Body<'_>,
     ) -> Result<Vec<Reply>, BodyError> {
-        let staged = self.stage(transaction, body).await?;
+        let staged = self.stage(client, transaction, body).await?;
         let recipients = std::mem::take(&mut self.recipients);
         Ok(match staged {
             Ok(staged) => self.deliver(&staged, &recipients).await,

@@ -45,7 +45,7 @@ async fn start(
     let listener = Listener::bind("127.0.0.1:0", security, tls).await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Arc::new(configure(Server::new(
-        SmtpService::new(store.clone()),
+        SmtpService::new(store.clone()).with_trace_fields(false),
         Host::try_from("mx.example").unwrap(),
     )));
     let shutdown = CancellationToken::new();
@@ -233,8 +233,11 @@ async fn a_lenient_server_takes_a_user_without_a_domain() {
     for (dialect, verdicts) in
         [(Dialect::Lenient, ["250 2.1.5", "550 5.1.1"]), (Dialect::Strict, ["501 5.", "501 5."])]
     {
-        let server = Server::new(SmtpService::new(store.clone()), Host::try_from("mx.example").unwrap())
-            .configure(|config| config.dialect = dialect);
+        let server = Server::new(
+            SmtpService::new(store.clone()).with_trace_fields(false),
+            Host::try_from("mx.example").unwrap(),
+        )
+        .configure(|config| config.dialect = dialect);
         let (stream, theirs) = tokio::io::duplex(64 << 10);
         tokio::spawn(async move { server.serve_stream(Stream::other(theirs), Channel::Tls).await });
         let mut stream = BufReader::new(stream);
@@ -558,5 +561,41 @@ async fn smuggled_messages_are_refused() {
             assert!(said.lines().rev().nth(1).unwrap().starts_with('5'), "{end:?}: {said}");
             assert!(server.inbox("bob").is_empty(), "{end:?}");
         }
+    }
+}
+
+/// RFC 5321 section 4.4: who delivers a message puts the sender's address and a trace field before it.
+#[tokio::test]
+async fn a_delivery_begins_with_its_trace() {
+    let store = MemoryStore::new();
+    store.add_user("bob", "hidden").unwrap();
+    let name = Host::try_from("mx.example").unwrap();
+    for (lmtp, protocol) in [(false, "ESMTP"), (true, "LMTP")] {
+        let server = Server::new(SmtpService::new(store.clone()), name.clone());
+        let server = if lmtp { server.lmtp() } else { server };
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let client = async {
+            let mut config = Config::anonymous();
+            (config.lmtp, config.name) = (lmtp, Some("client.example".parse().unwrap()));
+            let endpoint = Endpoint::tcp("localhost", 25, CLEAR);
+            let mut client = Client::over(Stream::other(theirs), endpoint, config).await.unwrap();
+            let envelope = Envelope::new("ada@client.example", ["bob@mx.example"]).unwrap();
+            let _sent = client.send(&envelope, "Subject: a\r\n\r\nb\r\n").await.unwrap();
+            client.quit().await.unwrap();
+        };
+        let (served, ()) = tokio::join!(server.serve_stream(Stream::other(ours), Channel::Clear), client);
+        served.unwrap();
+        let message = store.user("bob").unwrap().messages("INBOX").unwrap().pop().unwrap();
+        let message = String::from_utf8(message.to_vec()).unwrap();
+        let (trace, date) = message.split_once(";\r\n\t").unwrap();
+        assert_eq!(
+            trace,
+            format!(
+                "Return-Path: <ada@client.example>\r\nReceived: from client.example\r\n\
+                 \tby mx.example with {protocol}\r\n\tfor <bob@mx.example>"
+            )
+        );
+        let (date, content) = date.split_once("\r\n").unwrap();
+        assert!(date.ends_with(" +0000") && content == "Subject: a\r\n\r\nb\r\n", "{message}");
     }
 }

@@ -62,6 +62,8 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;
@@ -77,6 +79,7 @@ mod reply;
 pub mod server;
 mod state;
 pub mod support;
+pub mod trace;
 mod types;
 
 pub use capability::{Capabilities, CapabilitiesIter, Capability, OtherCapability};

@@ -33,7 +33,7 @@ impl Servers {
     pub fn new(store: &MemoryStore) -> Self {
         let name = smtp::proto::Host::try_from("mx.example").unwrap();
         Self {
-            smtp: smtp::Server::new(SmtpService::new(store.clone()), name),
+            smtp: smtp::Server::new(SmtpService::new(store.clone()).with_trace_fields(false), name),
             imap: imap::Server::new(ImapService::new(store.clone())),
             pop3: pop3::Server::new(Pop3Service::new(store.clone())),
         }

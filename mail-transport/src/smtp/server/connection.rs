@@ -1,5 +1,7 @@
 //! One connection of a server.
 
+use std::net::SocketAddr;
+
 use mailwire_core::{Connection as _, Ticket};
 use mailwire_smtp::{
     Command, EhloName, Reply, ReplyCode, State,
@@ -11,6 +13,7 @@ use crate::{
     Driver, Result, Step, Stream,
     sasl::{Identity, ServerStep},
     server::{Accepted, Handle, LoginGate, Notice},
+    tls::TlsStream,
 };
 
 /// Serves it until it ends.
@@ -19,7 +22,7 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
     let Accepted { stream, channel, handle, peer, .. } = accepted;
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
-    let client = Client { address: peer, lmtp: config.lmtp, tls: stream.is_tls(), ..Client::default() };
+    let client = Client { server: Some(config.name.clone()), ..client(config.lmtp, peer, &stream) };
     let connected = tokio::select! {
         biased;
         connected = service.connect(&client) => connected,
@@ -31,6 +34,12 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
     };
     let driver = Driver::with_config(stream, machine, handle.driver_config());
     Conversation { service, driver, handle, gate, client, session, transaction: None }.run().await
+}
+
+/// What is known of a client that has said nothing, on this stream.
+fn client(lmtp: bool, address: Option<SocketAddr>, stream: &Stream) -> Client {
+    let cipher_suite = stream.tls().and_then(TlsStream::cipher_suite);
+    Client { address, lmtp, tls: stream.is_tls(), cipher_suite, ..Client::default() }
 }
 
 struct Conversation<'a, S: Service> {
@@ -68,8 +77,8 @@ impl<S: Service> Conversation<'_, S> {
                     if let Some(session) = &mut self.session {
                         session.reset().await;
                     }
-                    let Client { address, lmtp, .. } = self.client;
-                    self.client = Client { address, lmtp, tls: true, ..Client::default() };
+                    let Client { server, lmtp, address, .. } = std::mem::take(&mut self.client);
+                    self.client = Client { server, ..client(lmtp, address, self.driver.stream()) };
                     self.gate.upgraded(self.driver.stream());
                     let offered = self.gate.offered(self.service.authenticator());
                     self.driver.connection_mut().set_mechanisms(offered);

@@ -1,8 +1,12 @@
 //! What an application implements.
 
-use std::{future::Future, net::SocketAddr};
+use std::{future::Future, net::SocketAddr, time::SystemTime};
 
-use mailwire_smtp::{Argument, Command, EhloName, Mail, Rcpt, Reply, ReplyCode, server::default_reply};
+use mailwire_smtp::{
+    Argument, Command, Domain, EhloName, Host, Mail, Rcpt, Reply, ReplyCode,
+    server::default_reply,
+    trace::{Protocol, Received},
+};
 
 use super::{Body, BodyError, Transaction};
 use crate::sasl::{Authenticator, Identity};
@@ -13,6 +17,8 @@ use crate::sasl::{Authenticator, Identity};
 pub struct Client {
     /// The address of the client; none over a Unix socket.
     pub address: Option<SocketAddr>,
+    /// The name that this server gives itself.
+    pub server: Option<Host>,
     /// The name in the client's EHLO, which proves nothing.
     pub hello: Option<EhloName>,
     /// Whether the client said EHLO or LHLO, and not HELO.
@@ -21,8 +27,59 @@ pub struct Client {
     pub lmtp: bool,
     /// Whether TLS protects the connection.
     pub tls: bool,
+    /// The name of the TLS cipher suite.
+    pub cipher_suite: Option<&'static str>,
     /// The identity as which the client has logged in.
     pub identity: Option<Identity>,
+}
+
+impl Client {
+    /// Returns the protocol that a message comes by, for its trace field ([RFC
+    /// 3848](https://www.rfc-editor.org/rfc/rfc3848)).
+    #[must_use]
+    pub fn protocol(&self, transaction: &Transaction) -> Protocol {
+        let protocol = if self.lmtp { Protocol::lmtp() } else { Protocol::smtp(self.extended) };
+        protocol
+            .with_tls(self.tls)
+            .with_authenticated(self.identity.is_some())
+            .with_smtp_utf8(transaction.mail.smtp_utf8)
+    }
+
+    /// Returns the field `Received` that this server has to put before a message that comes now ([RFC 5321 section
+    /// 4.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.4)). The recipient is in it where there is one alone.
+    ///
+    /// The name that belongs to the client's address, and this server's name for the message, are the application's to
+    /// add; the date is in UTC.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_transport::smtp::{proto::Mail, server::{Client, Transaction}};
+    ///
+    /// # fn example(client: &Client, transaction: &Transaction) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    /// let mut fields = Vec::new();
+    /// client.received(transaction).with_id("7B1")?.write(&mut fields);
+    /// # Ok(fields)
+    /// # }
+    /// # let fields = example(&Client::default(), &Transaction::new(Mail::new(mailwire_smtp::ReversePath::Null)))?;
+    /// # assert!(fields.starts_with(b"Received: from localhost"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn received(&self, transaction: &Transaction) -> Received {
+        let from = self.hello.clone().unwrap_or_else(|| Domain::localhost().into());
+        let by = self.server.clone().unwrap_or_else(|| Domain::localhost().into());
+        let mut received = Received::new(from, by, SystemTime::now().into());
+        received.address = self.address.map(|address| address.ip());
+        received.protocol = Some(self.protocol(transaction));
+        if let [recipient] = &transaction.recipients[..] {
+            received.recipient = recipient.to.mailbox().cloned();
+        }
+        match self.cipher_suite.map(|name| received.clone().with_cipher_suite(name)) {
+            Some(Ok(received)) => received,
+            _ => received,
+        }
+    }
 }
 
 /// The application of an SMTP server: its users, and what becomes of connections.
