@@ -7,7 +7,7 @@ use bytes::Bytes;
 use common::{Granting, client_config, drain, ready_client_with, server_config};
 use mailwire_core::{Channel, NotOffered, WrongState};
 use mailwire_smtp::{
-    Capabilities, Capability, Command, DateTime, Dialect, Misuse,
+    Capabilities, Capability, Command, DateTime, Dialect, Misuse, Rcpt,
     extensions::{
         deliver_by::{ByMode, DeliverBy, DeliverByParam},
         future_release::{FutureRelease, Hold, HoldInterval},
@@ -483,4 +483,40 @@ fn what_nobody_keeps_is_not_offered() {
         assert!(server_config().with_capabilities([capability]).is_err());
     }
     let _: Option<server::Event> = None;
+}
+
+/// What a transaction needs is known before its MAIL is sent.
+#[test]
+fn a_transaction_is_checked_before_it_begins() {
+    let ehlo = "250-mx.example\r\n250-DSN\r\n250 LIMITS RCPTMAX=2 MAILMAX=1 RCPTDOMAINMAX=2\r\n";
+    let mut client = ready_client_with(client_config(), ehlo);
+    let mail = |line: &str| match parse(line) {
+        Command::Mail(mail) => mail,
+        other => panic!("{other:?}"),
+    };
+    let rcpts = |lines: &[&str]| -> Vec<Rcpt> {
+        let rcpt = |line: &&str| match parse(&format!("RCPT TO:{line}")) {
+            Command::Rcpt(rcpt) => rcpt,
+            other => panic!("{other:?}"),
+        };
+        lines.iter().map(rcpt).collect()
+    };
+    let missing = |name| Err(Misuse::NotOffered(NotOffered::Extension(name)));
+    let limit = |name| Err(Misuse::NotOffered(NotOffered::Limit(name)));
+    let plain = mail("MAIL FROM:<>");
+    assert_eq!(client.check_transaction(&plain, rcpts(&["<a@b> NOTIFY=NEVER", "<a@c>"])), Ok(()));
+    assert_eq!(client.check_transaction(&mail("MAIL FROM:<> SIZE=1"), rcpts(&["<a@b>"])), missing("SIZE"));
+    assert_eq!(client.check_transaction(&plain, rcpts(&["<a@b>", "<a@b> CONNEG"])), missing("CONNEG"));
+    assert_eq!(client.check_transaction(&plain, rcpts(&["<a@b>", "<ü@b>"])), missing("SMTPUTF8"));
+    let three = rcpts(&["<a@b>", "<b@b>", "<c@b>"]);
+    assert_eq!(client.check_transaction(&plain, &three), limit("RCPTMAX"));
+    assert!(client.room_for(&three).eq([Ok(()), Ok(()), limit("RCPTMAX")]));
+    client.send(plain.clone().into()).unwrap();
+    client.send(parse("RCPT TO:<a@b>")).unwrap();
+    assert_eq!(client.check_transaction(&plain, rcpts(&["<a@b>"])), limit("MAILMAX"));
+    let ehlo = "250-mx.example\r\n250 LIMITS RCPTDOMAINMAX=2\r\n";
+    let client = ready_client_with(client_config(), ehlo);
+    let domains = rcpts(&["<a@b>", "<a@c>", "<a@d>", "<b@C>", "<Postmaster>"]);
+    let expected = [Ok(()), Ok(()), limit("RCPTDOMAINMAX"), Ok(()), Ok(())];
+    assert!(client.room_for(&domains).eq(expected));
 }

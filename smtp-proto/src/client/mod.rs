@@ -55,12 +55,13 @@
 mod chunk;
 mod config;
 mod event;
+mod limits;
 mod read;
 mod rules;
 mod send;
 mod state;
 
-use core::time::Duration;
+use core::{borrow::Borrow, time::Duration};
 
 use bytes::Bytes;
 use mailwire_core::{
@@ -74,7 +75,7 @@ pub use config::{Config, Timeouts};
 pub use event::{Event, Outcome};
 use state::{Body, Given, Machine, Part, Phase, Progress, Queued, Session};
 
-use crate::{Capabilities, Command, ReplyFramer, State, command::Effect};
+use crate::{Capabilities, Command, Mail, Rcpt, ReplyFramer, State, command::Effect};
 
 machine! {
     /// The client's state machine. See the [module](self).
@@ -183,6 +184,43 @@ impl Connection {
         self.0.session.queue.push_back(Queued { ticket, command });
         self.0.flush();
         Ok(ticket)
+    }
+
+    /// Checks a transaction before its MAIL is sent: whether the server offers all that MAIL and RCPT say, and takes so
+    /// many recipients at once.
+    ///
+    /// # Errors
+    ///
+    /// What [`send`](Self::send) would refuse of these commands, if they were the next ones.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_smtp::{Channel, Mail, Mailbox, Rcpt, ReversePath, client, extensions::dsn::Notify};
+    ///
+    /// // Before the server has said what it offers, it offers nothing.
+    /// let client = client::Connection::new(client::Config::new("client.example".try_into()?, Channel::Tls));
+    /// let bob = Rcpt::new(Mailbox::try_from("bob@example.org")?);
+    /// assert!(client.check_transaction(&Mail::new(ReversePath::Null), [&bob]).is_ok());
+    /// let bob = bob.with_notify(Notify::NEVER);
+    /// assert!(client.check_transaction(&Mail::new(ReversePath::Null), [&bob]).is_err());
+    /// # Ok::<(), mailwire_smtp::Invalid>(())
+    /// ```
+    pub fn check_transaction(
+        &self,
+        mail: &Mail,
+        recipients: impl IntoIterator<Item = impl Borrow<Rcpt>>,
+    ) -> Result<(), Misuse> {
+        self.0.session.permits_transaction(mail, recipients)
+    }
+
+    /// Tells which of these recipients can be in the next transaction together, by the limits that the server has
+    /// announced ([RFC 9422](https://www.rfc-editor.org/rfc/rfc9422)): an answer for each, with the limit that forbids it.
+    pub fn room_for<'r>(
+        &self,
+        recipients: impl IntoIterator<Item = &'r Rcpt>,
+    ) -> impl Iterator<Item = Result<(), Misuse>> {
+        self.0.session.room_for(recipients)
     }
 
     /// Checks a message before its MAIL is sent: whether [`send_body`](Self::send_body) and

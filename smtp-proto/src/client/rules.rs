@@ -2,6 +2,8 @@
 //!
 //! What a command is stands in `command/rules.rs`, the states in `state.rs`.
 
+use core::borrow::Borrow;
+
 use mailwire_core::{Error, Misuse, NotOffered, WrongState, sasl::Policy};
 
 use super::state::{Given, InFlight, Machine, Part, Phase, Progress, Session, Transaction};
@@ -39,10 +41,7 @@ impl Session {
         if let Command::Auth(auth) = command {
             policy.check(&auth.mechanism)?;
         }
-        let missing = |need: &Extension| !self.capabilities.offers(*need);
-        if let Some(missing) = rules.needs.into_iter().chain(command.option_needs()).find(missing) {
-            return Err(Misuse::NotOffered(NotOffered::Extension(missing.as_str())));
-        }
+        self.check_offered(rules.needs.into_iter().chain(command.option_needs()))?;
         if self.transaction.failed && rules.effect.is_of_transaction() && !self.is_resetting() {
             return Err(Misuse::WrongState(WrongState::Busy("RSET")));
         }
@@ -51,7 +50,10 @@ impl Session {
                 Err(Misuse::WrongState(WrongState::Automatic))
             }
             Command::Mail(mail) => self.permits_mail(mail),
-            Command::Rcpt(rcpt) => self.permits_rcpt(rcpt),
+            Command::Rcpt(rcpt) => {
+                self.counts.permits_rcpt(&self.limits, rcpt)?;
+                self.permits_recipient(rcpt, self.smtp_utf8)
+            }
             Command::Auth(auth) => self.permits_auth(auth, rules),
             Command::Data if self.binary || matches!(self.given, Given::Chunks | Given::Whole) => CHUNKED,
             Command::Bdat { .. } => match self.given {
@@ -66,6 +68,48 @@ impl Session {
         }
     }
 
+    fn check_offered(&self, mut needs: impl Iterator<Item = Extension>) -> Result<(), Misuse> {
+        match needs.find(|need| !self.capabilities.offers(*need)) {
+            Some(missing) => Err(Misuse::NotOffered(NotOffered::Extension(missing.as_str()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the next transaction could be this one.
+    pub(super) fn permits_transaction(
+        &self,
+        mail: &Mail,
+        recipients: impl IntoIterator<Item = impl Borrow<Rcpt>>,
+    ) -> Result<(), Misuse> {
+        self.check_offered(mail.needs())?;
+        self.permits_mail(mail)?;
+        let mut counts = self.counts.clone();
+        counts.mail();
+        for rcpt in recipients {
+            let rcpt = rcpt.borrow();
+            self.check_offered(rcpt.needs())?;
+            counts.permits_rcpt(&self.limits, rcpt)?;
+            counts.rcpt(&self.limits, rcpt);
+            self.permits_recipient(rcpt, mail.smtp_utf8)?;
+        }
+        Ok(())
+    }
+
+    /// Which recipients the limits leave room for in a transaction to come.
+    pub(super) fn room_for<'r>(
+        &self,
+        recipients: impl IntoIterator<Item = &'r Rcpt>,
+    ) -> impl Iterator<Item = Result<(), Misuse>> {
+        let first = self.counts.permits_mail(&self.limits);
+        let mut counts = self.counts.clone();
+        counts.mail();
+        recipients.into_iter().map(move |rcpt| {
+            first.and_then(|()| counts.permits_rcpt(&self.limits, rcpt))?;
+            counts.rcpt(&self.limits, rcpt);
+            Ok(())
+        })
+    }
+
     fn permits_mail(&self, mail: &Mail) -> Result<(), Misuse> {
         if mail.body == Some(BodyType::BinaryMime) && !self.capabilities.offers(Extension::Chunking) {
             return Err(Misuse::NotOffered(NotOffered::Extension(Extension::Chunking.as_str())));
@@ -73,7 +117,7 @@ impl Session {
         if mail.size.zip(self.capabilities.size_limit()).is_some_and(|(size, limit)| size > limit) {
             return Err(Misuse::NotOffered(NotOffered::MessageSize));
         }
-        check_limit("MAILMAX", self.limits.mail_max(), self.counts.mails)?;
+        self.counts.permits_mail(&self.limits)?;
         if let Some(parameters) = mail.rare.get() {
             self.permits_parameters(parameters)?;
         }
@@ -103,15 +147,8 @@ impl Session {
         Ok(())
     }
 
-    fn permits_rcpt(&self, rcpt: &Rcpt) -> Result<(), Misuse> {
-        check_limit("RCPTMAX", self.limits.rcpt_max(), self.counts.rcpts)?;
-        if let (Some(limit), Some(mailbox)) = (self.limits.rcpt_domain_max(), rcpt.to.mailbox()) {
-            let domains = &self.counts.domains;
-            if domains.len() >= limit as usize && !domains.contains(&mailbox.domain().to_lowercase()) {
-                return Err(Misuse::NotOffered(NotOffered::Limit("RCPTDOMAINMAX")));
-            }
-        }
-        if rcpt.is_international() && !self.smtp_utf8 { self.international() } else { Ok(()) }
+    fn permits_recipient(&self, rcpt: &Rcpt, smtp_utf8: bool) -> Result<(), Misuse> {
+        if rcpt.is_international() && !smtp_utf8 { self.international() } else { Ok(()) }
     }
 
     /// An address beyond ASCII, and SMTPUTF8 is not said.
@@ -143,14 +180,10 @@ impl Session {
             _ => {}
         }
         if let Command::Rcpt(rcpt) = command {
-            self.counts.rcpts = self.counts.rcpts.saturating_add(1);
-            if let (Some(_), Some(mailbox)) = (self.limits.rcpt_domain_max(), rcpt.to.mailbox()) {
-                self.counts.domains.insert(mailbox.domain().to_lowercase());
-            }
+            self.counts.rcpt(&self.limits, rcpt);
         }
         if let Command::Mail(mail) = command {
-            self.counts.mails = self.counts.mails.saturating_add(1);
-            self.counts.rcpts = 0;
+            self.counts.mail();
             self.smtp_utf8 = mail.smtp_utf8;
             self.binary = mail.body == Some(BodyType::BinaryMime);
             self.given = Given::Nothing;
@@ -242,14 +275,6 @@ impl Effect {
     /// Whether a command with this effect is one of a transaction.
     const fn is_of_transaction(self) -> bool {
         matches!(self, Effect::Mail | Effect::Rcpt | Effect::Data | Effect::Bdat)
-    }
-}
-
-/// RFC 9422 section 4: every command counts, whatever became of it.
-fn check_limit(name: &'static str, limit: Option<u32>, sent: u32) -> Result<(), Misuse> {
-    match limit {
-        Some(limit) if sent >= limit => Err(Misuse::NotOffered(NotOffered::Limit(name))),
-        _ => Ok(()),
     }
 }
 

@@ -1,10 +1,6 @@
 //! What a client remembers.
 
-use alloc::{
-    collections::{BTreeSet, VecDeque},
-    string::String,
-    vec::Vec,
-};
+use alloc::{collections::VecDeque, vec::Vec};
 
 use bytes::Bytes;
 use mailwire_core::{
@@ -14,7 +10,7 @@ use mailwire_core::{
     sasl::Exchange,
 };
 
-use super::{Config, Event};
+use super::{Config, Event, limits::Counts};
 use crate::{
     Capabilities, Command, ReplyFramer, State,
     command::{Effect, Rules},
@@ -217,17 +213,6 @@ pub(super) struct Transaction {
     pub(super) delivered: bool,
     /// It has refused a chunk: nothing but RSET ends this well.
     pub(super) failed: bool,
-}
-
-/// What was taken for sending, against the server's limits.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    /// MAIL commands of this session.
-    pub(super) mails: u32,
-    /// RCPT commands since the last of them.
-    pub(super) rcpts: u32,
-    /// The domains of recipients in this session, in small letters, if there is a limit on them.
-    pub(super) domains: BTreeSet<String>,
 }
 
 impl Session {

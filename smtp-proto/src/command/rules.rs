@@ -151,7 +151,8 @@ impl Command {
 }
 
 impl Mail {
-    fn needs(&self) -> ExtensionSet {
+    /// The extensions that its parameters need.
+    pub(crate) fn needs(&self) -> ExtensionSet {
         let binary = self.body == Some(BodyType::BinaryMime);
         self.rare
             .get()
@@ -165,7 +166,8 @@ impl Mail {
 }
 
 impl Rcpt {
-    fn needs(&self) -> ExtensionSet {
+    /// The extensions that its parameters need.
+    pub(crate) fn needs(&self) -> ExtensionSet {
         self.rare.get().map_or(ExtensionSet::NONE, RcptParameters::needs)
     }
 }
