@@ -1,12 +1,15 @@
 //! Any store as a POP3 service.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mailwire_imap::types::UidValidity;
 use mailwire_pop3::UniqueId;
 use mailwire_transport::{
     Budget,
-    pop3::server::{Entry, Maildrop, Refusal, Service},
+    pop3::{
+        proto::ResponseCode,
+        server::{Entry, Expire, Maildrop, Policy, Refusal, Service, Utf8},
+    },
     sasl::{Authenticator, Identity},
     server::Content,
 };
@@ -21,6 +24,8 @@ use crate::{
 const ROWS: u32 = 1000;
 /// What it costs to tell of a message, in bytes that are looked at.
 const TOLD: u64 = 64;
+/// Seconds of a day.
+const DAY: u64 = 24 * 60 * 60;
 /// A lease whose holder has died ends after this.
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -41,7 +46,36 @@ over_store! {
     /// server.serve(listener, CancellationToken::new()).await
     /// # }
     /// ```
-    Pop3Service
+    Pop3Service,
+    utf8: Utf8 = Utf8::Surrogate,
+    policy: Policy = Policy::new(),
+    now: fn() -> SystemTime = SystemTime::now
+}
+
+impl<S, A> Pop3Service<S, A> {
+    /// Says what clients without UTF8 get of messages with text beyond ASCII in their headers. By default UTF8 is
+    /// offered, and they get a [surrogate](Utf8::Surrogate).
+    #[must_use]
+    pub const fn with_utf8(mut self, utf8: Utf8) -> Self {
+        self.utf8 = utf8;
+        self
+    }
+
+    /// Announces EXPIRE and LOGIN-DELAY, and keeps them, alike for all users. Of [`Expire::Days`] other than 0 the days
+    /// count from when a message was put into INBOX, and what is older is deleted at the next POP3 login. None by
+    /// default.
+    #[must_use]
+    pub const fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Takes the time from here, in place of the system's clock, to tell how old messages are.
+    #[must_use]
+    pub const fn with_clock(mut self, now: fn() -> SystemTime) -> Self {
+        self.now = now;
+        self
+    }
 }
 
 impl<S: Store, A: Authenticator + 'static> Service for Pop3Service<S, A> {
@@ -53,7 +87,20 @@ impl<S: Store, A: Authenticator + 'static> Service for Pop3Service<S, A> {
     }
 
     async fn open(&self, identity: &Identity) -> Result<Pop3Maildrop<S>, Refusal> {
-        Ok(Pop3Maildrop::open(self.store.clone(), &identity.acting_as).await?)
+        let lasts = match self.policy.expire {
+            Some(Expire::Days(days @ 1..)) => Some(Duration::from_secs(u64::from(days) * DAY)),
+            _ => None,
+        };
+        let expired = lasts.and_then(|lasts| (self.now)().checked_sub(lasts));
+        Ok(Pop3Maildrop::open(self.store.clone(), &identity.acting_as, expired).await?)
+    }
+
+    fn utf8(&self) -> Utf8 {
+        self.utf8
+    }
+
+    fn policy(&self) -> Policy {
+        self.policy
     }
 }
 
@@ -70,7 +117,8 @@ pub struct Pop3Maildrop<S: Store> {
 }
 
 impl<S: Store> Pop3Maildrop<S> {
-    async fn open(store: S, user: &str) -> Result<Self> {
+    /// `expired`: what was put there before is deleted.
+    async fn open(store: S, user: &str, expired: Option<SystemTime>) -> Result<Self> {
         let account = store.account(user).await?;
         let held = store.lease(account, Lease::Maildrop, LEASE).await?;
         let inbox = store.mailbox(account, &MailboxPath::inbox()).await?.id;
@@ -79,7 +127,14 @@ impl<S: Store> Pop3Maildrop<S> {
         for page in opened.uids.pages(ROWS) {
             // A store in memory waits for nothing.
             tokio::task::yield_now().await;
-            rows.extend(store.messages(inbox, &page, Fields::new(), usize::MAX).await?);
+            let page = store.messages(inbox, &page, Fields::new(), usize::MAX).await?;
+            let (old, kept): (Vec<_>, Vec<_>) =
+                page.into_iter().partition(|row| expired.is_some_and(|expired| row.saved < expired));
+            if !old.is_empty() {
+                let old: Uids = old.into_iter().map(|row| row.uid).collect();
+                store.expunge(inbox, &old, Which::All).await?;
+            }
+            rows.extend(kept);
         }
         Ok(Self { store, inbox, uid_validity: opened.mailbox.uid_validity, rows, _held: held })
     }
@@ -128,6 +183,9 @@ impl From<Error> for Refusal {
             Error::NotDone(_) | Error::Unknown(_) => {
                 tracing::warn!(%error, "the store failed");
                 Self::unavailable()
+            }
+            Error::NoSuchAccount | Error::NoSuchMailbox | Error::Account(_) => {
+                Self::new(error.to_string()).with_code(ResponseCode::SYS_PERM)
             }
             error => Self::new(error.to_string()),
         }

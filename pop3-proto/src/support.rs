@@ -48,8 +48,8 @@ macro_rules! extensions {
         /// ```
         /// use mailwire_pop3::support::{EXTENSIONS, Support};
         ///
-        /// let stls = EXTENSIONS.iter().find(|extension| extension.name == "STLS").unwrap();
-        /// assert_eq!((stls.client, stls.server), (Support::Whole, Support::Whole));
+        /// let utf8 = EXTENSIONS.iter().find(|extension| extension.name == "UTF8").unwrap();
+        /// assert_eq!((utf8.client, utf8.server), (Support::Whole, Support::Whole));
         /// ```
         pub const EXTENSIONS: &[Extension] = &[$(Extension {
             priority: $priority,
@@ -98,17 +98,21 @@ extensions! {
     2 "IMPLEMENTATION" in "RFC 2449": Whole Whole
         "which software it is, told after the login"
         ["pop3-proto/tests/extensions.rs::capabilities_change_with_the_state"]
-    2 "EXPIRE" in "RFC 2449": Values Values
-        "for how long messages stay; the application has to do what it says" []
-    2 "LOGIN-DELAY" in "RFC 2449": Values Values
-        "how often a user may log in; the application has to do what it says" []
-    2 "UTF8" in "RFC 6856": Values Values
-        "header fields, names and passwords beyond ASCII; there is no call and no service for it yet" []
-    3 "LANG" in "RFC 6856": Values Values
-        "texts in other languages; there is no call and no service for it yet" []
-    3 "XCLIENT" in "Dovecot": Values Values
-        "a trusted proxy tells who its client is; what the connection is then taken for is the application's"
-        ["pop3-proto/tests/extensions.rs::a_proxy_tells_who_its_client_is"]
+    2 "EXPIRE" in "RFC 2449": Whole Whole
+        "for how long messages stay, for all users or each"
+        ["mail-store/tests/pop3_extensions.rs::nothing_stays_where_nothing_may", "mail-store/tests/pop3_extensions.rs::what_is_too_old_is_deleted_at_a_login", "mail-store/tests/pop3_extensions.rs::a_policy_can_be_each_users_own"]
+    2 "LOGIN-DELAY" in "RFC 2449": Whole Whole
+        "how often a user may log in"
+        ["mail-store/tests/pop3_extensions.rs::who_comes_back_too_soon_is_told_so", "mail-store/tests/pop3_extensions.rs::a_policy_can_be_each_users_own"]
+    2 "UTF8" in "RFC 6856": Whole Whole
+        "header fields, names and passwords beyond ASCII; who has not said it gets headers in ASCII (RFC 6858), those of parts excepted"
+        ["mail-store/tests/pop3_extensions.rs::headers_beyond_ascii_are_for_those_who_say_utf8", "mail-store/tests/pop3_extensions.rs::or_they_are_refused_with_the_code", "pop3-proto/tests/extensions.rs::utf8_is_a_mode_of_the_session"]
+    3 "LANG" in "RFC 6856": Whole Whole
+        "texts in other languages; what the server's machine refuses by itself stays in English"
+        ["mail-store/tests/pop3_extensions.rs::texts_are_in_the_language_that_was_chosen", "mail-store/tests/pop3_extensions.rs::our_client_chooses_a_language"]
+    3 "XCLIENT" in "Dovecot": Whole Whole
+        "a trusted proxy tells who its client is"
+        ["mail-store/tests/pop3_extensions.rs::a_trusted_proxy_speaks_for_its_client", "pop3-proto/tests/extensions.rs::a_proxy_tells_who_its_client_is"]
     4 "XOIP" in "draft": Nothing Nothing
         "a proxy tells its client's address; the tag is carried as it came" []
     4 "X-GOOGLE-RICO" in "Gmail": Nothing Nothing

@@ -11,8 +11,8 @@ pub mod server;
 pub use client::{Body, Client, Config, LoginMechanism, QuitError, RetrievedMessages};
 pub use mailwire_pop3 as proto;
 pub use mailwire_pop3::{
-    Capabilities, Capability, DropListing, MessageNumber, ScanListing, UniqueId, UniqueIdListing,
-    client::Deletions,
+    Capabilities, Capability, DropListing, LanguageListing, LanguageRange, LanguageTag, MessageNumber,
+    ScanListing, UniqueId, UniqueIdListing, client::Deletions,
 };
 #[cfg(feature = "server")]
 pub use server::Server;

@@ -44,6 +44,17 @@ pub fn prepared_password(password: &Secret) -> Result<Secret, SaslError> {
     Ok(prepared)
 }
 
+/// The password of APOP as both sides digest it, prepared by SASLprep where it has characters beyond ASCII ([RFC 6856
+/// section 2.2](https://www.rfc-editor.org/rfc/rfc6856#section-2.2)).
+///
+/// # Errors
+///
+/// The password has characters that passwords must not have.
+#[cfg(feature = "pop3")]
+pub(crate) fn for_digest(password: &Secret) -> Result<Secret, SaslError> {
+    if password.expose().is_ascii() { Ok(password.clone()) } else { prepared_password(password) }
+}
+
 /// RFC 8265 section 4.2: spaces become one kind of space, then normalization form C; nothing else is changed.
 fn opaque_string(text: &str) -> Option<String> {
     if text.chars().any(|letter| !is_freeform(letter)) {

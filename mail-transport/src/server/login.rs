@@ -34,6 +34,12 @@ impl LoginGate {
         Self { handle: handle.clone(), allow_clear, context, login, exchange: None }
     }
 
+    /// Tells that the client is a proxy that is trusted, and speaks for one at this address.
+    #[cfg(any(feature = "smtp", feature = "pop3"))]
+    pub fn speaks_for(&mut self, address: std::net::SocketAddr) {
+        self.login.address = Some(address);
+    }
+
     /// Tells that TLS was begun under the conversation.
     pub fn upgraded(&mut self, stream: &Stream) {
         self.context = context(stream, &self.handle, true, self.allow_clear);

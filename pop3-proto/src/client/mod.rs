@@ -122,6 +122,12 @@ impl Connection {
         self.0.session.timestamp.as_ref()
     }
 
+    /// Whether the server's greeting offers XCLIENT. It is forgotten when STLS has put TLS in place.
+    #[must_use]
+    pub fn offers_xclient(&self) -> bool {
+        self.0.session.xclient
+    }
+
     /// Whether the server has accepted UTF8: messages then come with header fields beyond ASCII as they are.
     #[must_use]
     pub fn is_utf8(&self) -> bool {

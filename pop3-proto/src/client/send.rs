@@ -45,7 +45,7 @@ impl Machine {
         if session.in_flight.len() >= pipeline
             || self.output.is_full()
             || self.waits_for_tls()
-            || self.unsendable().is_some()
+            || self.hinders().is_some()
         {
             return false;
         }
@@ -54,9 +54,15 @@ impl Machine {
         true
     }
 
+    /// Why the first command of the queue cannot be sent now.
+    fn hinders(&self) -> Option<Misuse> {
+        let command = &self.queue.front()?.command;
+        self.session.permits(command, &command.rules()).err()
+    }
+
     /// Why the first command of the queue must not be sent any more.
     fn unsendable(&self) -> Option<Misuse> {
-        let command = &self.queue.front()?.command;
+        let reason = self.hinders()?;
         let session = &self.session;
         // What is still to come may let it be sent.
         let waits = matches!(session.phase, Phase::Greeting | Phase::Upgrading)
@@ -66,7 +72,7 @@ impl Machine {
                 .in_flight
                 .iter()
                 .any(|sent| sent.rules.effect == Effect::Capa && sent.ticket.is_none());
-        if waits { None } else { session.permits(command, &command.rules()).err() }
+        (!waits).then_some(reason)
     }
 
     /// Takes a command off the queue that must not be sent.

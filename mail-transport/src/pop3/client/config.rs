@@ -1,6 +1,6 @@
 use mailwire_core::{Channel, Dialect, setters};
 use mailwire_pop3::{
-    Limits,
+    LanguageRange, Limits, Xclient,
     client::{AskCapabilities, Config as MachineConfig},
 };
 
@@ -51,6 +51,16 @@ pub struct Config {
     pub allow_clear_credentials: bool,
     /// Send commands in groups where the server offers PIPELINING: some offer it and fail at it.
     pub pipelining: bool,
+    /// Say UTF8 before the login where the server offers it ([RFC 6856 section
+    /// 2.1](https://www.rfc-editor.org/rfc/rfc6856#section-2.1)), so that messages come as they are. Otherwise such a
+    /// server refuses those with headers beyond ASCII, or sends a poorer one in their place. True by default.
+    pub utf8: bool,
+    /// The language of the server's texts, asked for before the login where the server offers LANG ([RFC 6856 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc6856#section-3)). None by default.
+    pub language: Option<LanguageRange>,
+    /// For whom this client, a proxy, speaks: told before the login where the server's greeting offers XCLIENT, as
+    /// Dovecot's does to clients it trusts. None by default.
+    pub xclient: Option<Xclient>,
     /// Ask the server for its capabilities: some end the connection when they hear CAPA.
     pub ask_capabilities: bool,
     /// The dialect in which the server is read: how exactly it is held to the grammar.
@@ -80,6 +90,9 @@ impl Config {
             mechanism: None,
             allow_clear_credentials: false,
             pipelining: true,
+            utf8: true,
+            language: None,
+            xclient: None,
             ask_capabilities: true,
             dialect: Dialect::default(),
             limits,
@@ -112,6 +125,9 @@ impl Config {
 setters!(Config {
     with_binding_fallback(binding_fallback: bool),
     with_pipelining(pipelining: bool),
+    with_utf8(utf8: bool),
+    with_language(language: some LanguageRange),
+    with_xclient(xclient: some Xclient),
     with_ask_capabilities(ask_capabilities: bool),
     with_allow_clear_credentials(allow_clear_credentials: bool),
 });

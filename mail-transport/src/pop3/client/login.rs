@@ -10,7 +10,7 @@ use md5::{Digest, Md5};
 use super::{Call, Config, LoginMechanism, accept, answer, refused, send, unclaimed};
 use crate::{
     Error, Result,
-    sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError},
+    sasl::{ClientExchange, Credentials, Mechanism, SaslContext, SaslError, prepare::for_digest},
     session::{AuthEvent, Session},
 };
 
@@ -27,6 +27,23 @@ pub(super) async fn greet(session: &mut Session<Connection>) -> Result<()> {
             Some(event) => unclaimed(event),
         }
     }
+}
+
+/// What is said before the login, where the server offers it. A refusal changes nothing.
+pub(super) async fn introduce(session: &mut Session<Connection>, config: &Config) -> Result<()> {
+    let machine = session.machine_ref();
+    let offers = |tag| machine.capabilities().has_tag(tag);
+    let xclient = config.xclient.clone().filter(|_| machine.offers_xclient()).map(Command::Xclient);
+    let utf8 = (config.utf8 && offers("UTF8")).then_some(Command::Utf8);
+    let lang = config.language.clone().filter(|_| offers("LANG")).map(|range| Command::Lang(Some(range)));
+    for command in [xclient, utf8, lang].into_iter().flatten() {
+        let call = send(session, command)?;
+        match answer(session, call).await {
+            Err(Error::Refused(refused)) => tracing::debug!(%refused, "goes on without it"),
+            result => drop(result?),
+        }
+    }
+    Ok(())
 }
 
 enum Plan<'a> {
@@ -153,6 +170,7 @@ async fn apop(session: &mut Session<Connection>, user: &str, password: &Secret) 
     let Some(timestamp) = session.machine_ref().timestamp() else {
         return Err(mailwire_core::Misuse::NotOffered(mailwire_core::NotOffered::Extension("APOP")).into());
     };
+    let password = for_digest(password)?;
     let digest = Md5::new().chain_update(timestamp.as_bytes()).chain_update(password.expose()).finalize();
     let digest = ApopDigest::new(digest.into());
     let call = send(session, Command::Apop { name: UserName::new(user)?, digest })?;

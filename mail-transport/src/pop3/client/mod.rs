@@ -37,8 +37,8 @@ mod login;
 
 use mailwire_core::{Channel, Error as Violation, ParseError, Text, Ticket};
 use mailwire_pop3::{
-    Capabilities, Command, DropListing, Follows, Keyword, LineText, Listing, MessageNumber, Reply, ReplyText,
-    ResponseCode, ScanListing, UniqueIdListing,
+    Capabilities, Command, DropListing, Follows, Keyword, LanguageListing, LanguageRange, LanguageTag,
+    LineText, Listing, MessageNumber, Reply, ReplyText, ResponseCode, ScanListing, UniqueIdListing,
     client::{Connection, Deletions, Event},
 };
 
@@ -74,6 +74,7 @@ impl Client {
         let mut client = Self { session, collected: config.collected };
         login::greet(&mut client.session).await?;
         client.session.enter(Phase::Login);
+        login::introduce(&mut client.session, &config).await?;
         login::log_in(&mut client.session, &config).await?;
         client.session.enter(Phase::Command);
         Ok(client)
@@ -233,6 +234,45 @@ impl Client {
     pub async fn capa(&mut self) -> Result<Capabilities> {
         self.lines(Command::Capa, |_| None::<((), usize)>).await?;
         Ok(self.capabilities().clone())
+    }
+
+    /// LANG: asks which languages the server has texts in ([RFC 6856 section
+    /// 3](https://www.rfc-editor.org/rfc/rfc6856#section-3)).
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it, or refuses, or the connection fails.
+    pub async fn languages(&mut self) -> Result<Vec<LanguageListing>> {
+        let pick = |line| match line {
+            Listing::Language(mut language) => {
+                language.tag = language.tag.compact();
+                language.description = language.description.compact();
+                let beside =
+                    language.tag.as_bytes().len().saturating_add(language.description.as_bytes().len());
+                Some((language, beside))
+            }
+            _ => None,
+        };
+        self.lines(Command::Lang(None), pick).await
+    }
+
+    /// LANG: asks for the server's texts in a language, or in the one that it prefers
+    /// ([`LanguageRange::PREFERRED`](mailwire_pop3::LanguageRange::PREFERRED)). Returns the language that it has chosen, as
+    /// far as it tells. For texts about the login see [`Config::language`].
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it, or has no such language, or the connection fails.
+    pub async fn set_language(&mut self, range: LanguageRange) -> Result<Option<LanguageTag>> {
+        self.call(Command::Lang(Some(range))).await?;
+        Ok(self.session.machine_ref().language().cloned())
+    }
+
+    /// Whether messages come with headers beyond ASCII as they are: the server has accepted UTF8, see
+    /// [`Config::utf8`].
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        self.session.machine_ref().is_utf8()
     }
 
     /// Sends a command that this client does not know, with an answer of one line. Returns its text.

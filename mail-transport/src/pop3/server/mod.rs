@@ -77,22 +77,39 @@
 //! # }
 //! ```
 //!
+//! # More than a maildrop
+//!
+//! A [`Service`] says further what it has, each by a method with a default: [`utf8`](Service::utf8) offers UTF8,
+//! [`languages`](Service::languages) LANG, [`policy`](Service::policy) EXPIRE and LOGIN-DELAY. With
+//! [`Config::xclient`] the server believes its clients when they tell by XCLIENT for whom they speak: it is for
+//! ports that trusted proxies alone can reach.
+//!
 //! # Deleting
 //!
-//! DELE marks; only QUIT deletes, by [`Maildrop::commit`]. A client that vanishes, is cut off or is
+//! DELE marks; only QUIT deletes, by [`Maildrop::commit`], and where a [policy](Policy) says that nothing may stay it
+//! deletes what was downloaded, too. A client that vanishes, is cut off or is
 //! told that the server shuts down has deleted nothing.
 
+mod delays;
+mod options;
+mod presented;
 mod service;
 mod session;
+mod speech;
+mod surrogate;
 mod top;
 mod transaction;
 
 use std::sync::Arc;
 
 use mailwire_core::Channel;
-use mailwire_pop3::server::Config;
+use mailwire_pop3::{LineText, server::Config};
 
-pub use self::service::{Entry, Maildrop, Refusal, Service};
+use self::delays::Delays;
+pub use self::{
+    options::{Expire, Language, Policy, Utf8},
+    service::{Entry, Maildrop, Refusal, Service},
+};
 use crate::{
     Result,
     server::{Accepted, ServerProtocol, configured},
@@ -107,6 +124,7 @@ pub struct Pop3 {
     config: Config,
     /// The name in APOP's timestamps.
     apop_host: Option<String>,
+    delays: Arc<Delays>,
 }
 
 impl<S: Service> ServerProtocol<S> for Pop3 {
@@ -119,7 +137,7 @@ impl<S: Service> ServerProtocol<S> for Pop3 {
     async fn converse(&self, service: Arc<S>, client: Accepted) -> Result<()> {
         let mut config = self.config.clone();
         config.apop = self.apop_host.as_deref().map(session::timestamp).transpose()?;
-        session::serve(&*service, config, client).await
+        session::serve(&*service, &self.delays, config, client).await
     }
 }
 
@@ -127,7 +145,9 @@ impl<S: Service> Server<S> {
     /// Makes a server with the default configuration and limits.
     pub fn new(service: S) -> Self {
         // The channel and the mechanisms are each connection's.
-        Self::with_protocol(Pop3 { config: Config::new(Channel::Clear), apop_host: None }, service)
+        let mut config = Config::new(Channel::Clear);
+        config.implementation = LineText::new("mailwire").ok();
+        Self::with_protocol(Pop3 { config, apop_host: None, delays: Arc::default() }, service)
     }
 
     /// Offers APOP, for which the application has to know passwords as they are

@@ -3,8 +3,9 @@
 use std::future::Future;
 
 use mailwire_core::Secret;
-use mailwire_pop3::{ResponseCode, UniqueId};
+use mailwire_pop3::{LanguageTag, ResponseCode, UniqueId};
 
+use super::{Language, Policy, Utf8};
 use crate::{
     sasl::{Authenticator, Identity, Unavailable},
     server::{Content, Reader},
@@ -33,6 +34,42 @@ pub trait Service: Send + Sync + 'static {
     fn apop_secret(&self, user: &str) -> impl Future<Output = Result<Option<Secret>, Unavailable>> + Send {
         let _ = user;
         async { Ok(None) }
+    }
+
+    /// What clients get of messages with text beyond ASCII in their headers, and whether UTF8 is offered. As they are
+    /// by default, and it is not.
+    fn utf8(&self) -> Utf8 {
+        Utf8::AsItIs
+    }
+
+    /// The languages that texts are in, the preferred one first, beside English for everybody (`i-default`). None by
+    /// default: LANG is offered if there are some.
+    fn languages(&self) -> Vec<Language> {
+        Vec::new()
+    }
+
+    /// Returns a text of the server's in a language that the client has chosen, one of [`languages`](Self::languages) or
+    /// `i-default`. `None` leaves it as it is. The texts of [refusals](Refusal) come by here, too, and those with numbers
+    /// in them. What the state machine refuses by itself, such as unknown commands, stays in English.
+    fn translate(&self, language: &LanguageTag, english: &str) -> Option<String> {
+        let _ = (language, english);
+        None
+    }
+
+    /// The policy that is announced before the login. None by default. If it differs from user to user, this is the
+    /// shortest [`expire`](Policy::expire) and the longest [`login_delay`](Policy::login_delay) of them all.
+    fn policy(&self) -> Policy {
+        Policy::new()
+    }
+
+    /// The policy for a user who has proved who that is. It is [`policy`](Self::policy) by default.
+    ///
+    /// # Errors
+    ///
+    /// The login is refused.
+    fn policy_of(&self, identity: &Identity) -> impl Future<Output = Result<Policy, Refusal>> + Send {
+        let (_, policy) = (identity, self.policy());
+        async move { Ok(policy) }
     }
 }
 
@@ -111,6 +148,26 @@ impl Refusal {
     #[must_use]
     pub fn in_use() -> Self {
         Self::new("another session has the maildrop").with_code(ResponseCode::IN_USE)
+    }
+
+    /// The user has logged in too short a time ago
+    /// ([RFC 2449 section 8.1.1](https://www.rfc-editor.org/rfc/rfc2449#section-8.1.1)).
+    #[must_use]
+    pub fn login_delay() -> Self {
+        Self::new("the last login was too short a time ago").with_code(ResponseCode::LOGIN_DELAY)
+    }
+
+    /// Something is wrong that does not pass by itself, such as a maildrop that cannot be read ([RFC 3206 section
+    /// 4](https://www.rfc-editor.org/rfc/rfc3206#section-4)).
+    #[must_use]
+    pub fn broken() -> Self {
+        Self::new("the maildrop cannot be used").with_code(ResponseCode::SYS_PERM)
+    }
+
+    /// The message needs the UTF-8 mode ([RFC 6856 section 5](https://www.rfc-editor.org/rfc/rfc6856#section-5)).
+    #[must_use]
+    pub fn needs_utf8() -> Self {
+        Self::new("the message has a header beyond ASCII: say UTF8").with_code(ResponseCode::UTF8)
     }
 
     /// The service cannot answer now, and will later ([RFC 3206 section 4](https://www.rfc-editor.org/rfc/rfc3206#section-4)).

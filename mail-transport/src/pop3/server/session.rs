@@ -2,37 +2,67 @@
 
 use mailwire_core::{Connection as _, Misuse, SaslStep, Secret, Ticket, WrongState};
 use mailwire_pop3::{
-    ApopDigest, ApopTimestamp, Command, Reply, ResponseCode,
-    server::{Config, Connection, Event},
+    ApopDigest, ApopTimestamp, Capability, Command, Reply, ResponseCode, Xclient,
+    server::{Config, Connection, Event, Utf8Offer},
 };
 use md5::{Digest, Md5};
 
+use std::net::SocketAddr;
+
 use super::{
-    Maildrop, Refusal, Service,
-    transaction::{ServerDriver, Transaction, refuse},
+    Maildrop, Policy, Refusal, Service, Utf8,
+    delays::Delays,
+    speech::Speech,
+    transaction::{ServerDriver, Transaction},
 };
 use crate::{
     Driver, Error, Result, Step,
-    sasl::{Identity, Mechanism, ServerStep, Unavailable, prepare::canonical},
+    sasl::{
+        Identity, Mechanism, ServerStep, Unavailable,
+        prepare::{canonical, for_digest},
+    },
     server::{Accepted, Handle, LoginGate, Notice, login::judge},
 };
 
-pub(super) async fn serve<S: Service>(service: &S, mut config: Config, client: Accepted) -> Result<()> {
+pub(super) async fn serve<S: Service>(
+    service: &S,
+    delays: &Delays,
+    mut config: Config,
+    client: Accepted,
+) -> Result<()> {
     let gate = LoginGate::new(&client, config.allow_clear_credentials);
     let Accepted { stream, channel, handle, .. } = client;
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
+    config.utf8 = match service.utf8() {
+        Utf8::AsItIs => Utf8Offer::Nothing,
+        // Names and passwords are prepared by whoever checks them.
+        Utf8::Surrogate | Utf8::Refuse => Utf8Offer::MessagesAndCredentials,
+    };
+    config.lang = !service.languages().is_empty();
+    let more = config.more().to_vec();
+    config.set_more(announced(&more, &service.policy()))?;
     let apop = config.apop.clone();
     let driver = Driver::with_config(stream, Connection::new(config), handle.driver_config());
-    Session { service, driver, handle, gate, apop, transaction: None }.run().await
+    Session { service, delays, driver, handle, gate, apop, more, transaction: None }.run().await
+}
+
+/// What is announced besides what the machine does by itself.
+fn announced(more: &[Capability], policy: &Policy) -> Vec<Capability> {
+    let policy: Vec<Capability> = policy.capabilities().collect();
+    let others = more.iter().filter(|one| policy.iter().all(|said| said.tag() != one.tag()));
+    others.cloned().chain(policy.iter().cloned()).collect()
 }
 
 struct Session<'a, S: Service> {
     service: &'a S,
+    delays: &'a Delays,
     driver: ServerDriver,
     handle: Handle,
     gate: LoginGate,
     apop: Option<ApopTimestamp>,
+    /// What the application announces whatever its policy is.
+    more: Vec<Capability>,
     transaction: Option<Transaction<S::Maildrop>>,
 }
 
@@ -118,9 +148,20 @@ impl<S: Service> Session<'_, S> {
             Event::Command { ticket, command: Command::Stls, .. } => {
                 Ok(self.driver.connection_mut().accept_upgrade(ticket)?)
             }
+            Event::Command { ticket, command: Command::Xclient(client), .. } => {
+                self.speaks_for(&client);
+                Ok(self.driver.connection_mut().reply(ticket, Reply::ok("updated"))?)
+            }
+            Event::Command { ticket, command: Command::Lang(range), .. } => {
+                let mut speech = Speech::new(self.service, self.driver.connection());
+                speech.lang(&mut self.driver, ticket, range.as_ref())
+            }
             Event::Command { ticket, command: Command::Quit, .. } => self.quit(ticket).await,
             Event::Command { ticket, command, .. } => match &mut self.transaction {
-                Some(transaction) => transaction.command(&mut self.driver, ticket, command).await,
+                Some(transaction) => {
+                    let speech = Speech::new(self.service, self.driver.connection());
+                    transaction.command(&mut self.driver, &speech, ticket, command).await
+                }
                 None => self.refuse(ticket, Refusal::new("log in first")),
             },
             Event::Malformed { error, .. } => {
@@ -167,32 +208,46 @@ impl<S: Service> Session<'_, S> {
 
     /// Opens the maildrop of a user who has logged in, and answers.
     async fn open(&mut self, ticket: Ticket, identity: &Identity) -> Result<()> {
+        let is_utf8 = self.driver.connection().is_utf8();
+        let utf8 = if is_utf8 { Utf8::AsItIs } else { self.service.utf8() };
         let opened = async {
+            let policy = self.service.policy_of(identity).await?;
+            // Before the maildrop is opened, which costs most (RFC 2449 section 6.5).
+            if policy.login_delay.is_some() && self.delays.left(&identity.acting_as).is_some() {
+                return Err(Refusal::login_delay());
+            }
             let mut maildrop = self.service.open(identity).await?;
             let messages = maildrop.messages().await?;
-            Ok::<_, Refusal>(Transaction::new(maildrop, messages))
+            Ok((policy, Transaction::new(maildrop, messages, utf8, policy.expire)))
         };
         match opened.await {
-            Ok(mut transaction) => {
+            Ok((policy, mut transaction)) => {
                 self.gate.let_in(identity);
+                if let Some(delay) = policy.login_delay {
+                    self.delays.begin(&identity.acting_as, delay);
+                }
+                let more = announced(&self.more, &policy.with_per_user(false));
+                self.driver.connection_mut().set_more(more)?;
                 let (count, octets) = transaction.totals().await;
                 let text = format!("{count} messages ({octets} octets)");
                 self.transaction = Some(transaction);
-                Ok(self.driver.connection_mut().reply(ticket, Reply::ok(&text))?)
+                let reply = Speech::new(self.service, self.driver.connection()).ok(&text);
+                Ok(self.driver.connection_mut().reply(ticket, reply)?)
             }
             Err(refusal) => self.refuse_login(ticket, refusal),
         }
     }
 
     async fn quit(&mut self, ticket: Ticket) -> Result<()> {
+        let bye = Speech::new(self.service, self.driver.connection()).ok("bye");
         let Some((maildrop, deleted)) = self.transaction.take().map(Transaction::finish) else {
-            return Ok(self.driver.connection_mut().reply(ticket, Reply::ok("bye"))?);
+            return Ok(self.driver.connection_mut().reply(ticket, bye)?);
         };
         let count = deleted.len();
         match maildrop.commit(deleted).await {
             Ok(()) => {
                 tracing::info!(deleted = count, "quit");
-                Ok(self.driver.connection_mut().reply(ticket, Reply::ok("bye"))?)
+                Ok(self.driver.connection_mut().reply(ticket, bye)?)
             }
             Err(refusal) => {
                 tracing::warn!(count, reason = refusal.text, "messages not deleted");
@@ -202,7 +257,17 @@ impl<S: Service> Session<'_, S> {
     }
 
     fn refuse(&mut self, ticket: Ticket, refusal: Refusal) -> Result<()> {
-        refuse(&mut self.driver, ticket, refusal)
+        let speech = Speech::new(self.service, self.driver.connection());
+        speech.refuse(&mut self.driver, ticket, refusal)
+    }
+
+    /// A trusted proxy has told who its client is: failed logins are counted by that.
+    fn speaks_for(&mut self, client: &Xclient) {
+        if let Some(address) = client.addr() {
+            let address = SocketAddr::new(address, client.port().unwrap_or_default());
+            tracing::info!(%address, "speaks for another");
+            self.gate.speaks_for(address);
+        }
     }
 }
 
@@ -218,7 +283,8 @@ async fn apop(
     let Some(timestamp) = timestamp else { return Ok(false) };
     // A name that does not exist costs the same.
     let known = found.is_some();
-    let secret = found.unwrap_or_default();
+    // One that cannot be prepared is nobody's.
+    let secret = found.and_then(|secret| for_digest(&secret).ok()).unwrap_or_default();
     let expected = Md5::new().chain_update(timestamp.as_bytes()).chain_update(secret.expose()).finalize();
     let fits = ApopDigest::new(expected.into()) == digest;
     Ok(fits && known && !secret.is_empty())

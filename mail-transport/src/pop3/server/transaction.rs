@@ -6,7 +6,12 @@ use mailwire_pop3::{
     Command, Listing, MessageNumber, Reply, ScanListing, UniqueIdListing, server::Connection,
 };
 
-use super::{Entry, Maildrop, Refusal, top::Top};
+use super::{
+    Entry, Expire, Maildrop, Refusal, Service, Utf8,
+    presented::{Presented, present},
+    speech::Speech,
+    top::Top,
+};
 use crate::{
     Budget, Driver, Result, Step, Stream,
     server::{Content, Reader as _, without_nul},
@@ -21,6 +26,10 @@ const LISTED: u64 = 64;
 pub(super) struct Transaction<M> {
     maildrop: M,
     messages: Vec<Marked>,
+    /// What a message with a header beyond ASCII is for this client.
+    utf8: Utf8,
+    /// Nothing may stay on the server that was downloaded.
+    takes_all: bool,
     /// Has no limit. It counts from command to command: many small ones take turns from others, too.
     turns: Budget,
 }
@@ -28,13 +37,16 @@ pub(super) struct Transaction<M> {
 struct Marked {
     entry: Entry,
     deleted: bool,
+    /// It was sent whole, as it is.
+    retrieved: bool,
 }
 
 impl<M: Maildrop> Transaction<M> {
-    pub(super) fn new(maildrop: M, messages: Vec<Entry>) -> Self {
-        let message = |entry| Marked { entry, deleted: false };
+    pub(super) fn new(maildrop: M, messages: Vec<Entry>, utf8: Utf8, expire: Option<Expire>) -> Self {
+        let message = |entry| Marked { entry, deleted: false, retrieved: false };
         let messages = messages.into_iter().map(message).collect();
-        Self { maildrop, messages, turns: Budget::unlimited() }
+        let takes_all = expire == Some(Expire::Days(0));
+        Self { maildrop, messages, utf8, takes_all, turns: Budget::unlimited() }
     }
 
     /// How many messages are not marked, and how many octets they have together.
@@ -52,7 +64,9 @@ impl<M: Maildrop> Transaction<M> {
 
     /// The maildrop, and what is to be deleted.
     pub(super) fn finish(self) -> (M, Vec<usize>) {
-        let marked = self.messages.iter().enumerate().filter(|(_, message)| message.deleted);
+        // EXPIRE 0: RFC 2449 section 6.7.
+        let goes = |message: &Marked| message.deleted || (self.takes_all && message.retrieved);
+        let marked = self.messages.iter().enumerate().filter(|(_, message)| goes(message));
         (self.maildrop, marked.map(|(index, _)| index).collect())
     }
 
@@ -68,6 +82,7 @@ impl<M: Maildrop> Transaction<M> {
     pub(super) async fn command(
         &mut self,
         driver: &mut ServerDriver,
+        speech: &Speech<'_, impl Service>,
         ticket: Ticket,
         command: Command,
     ) -> Result<()> {
@@ -94,26 +109,31 @@ impl<M: Maildrop> Transaction<M> {
                 .map(|(_, message)| Reply::unique_id_listing(number, message.entry.unique_id.clone())),
             Command::Dele(number) => self.message(number).map(|(_, message)| {
                 message.deleted = true;
-                Reply::ok("marked for deletion")
+                speech.ok("marked for deletion")
             }),
             Command::Rset => {
                 for message in &mut self.messages {
                     let _ = self.turns.spend(LISTED).await;
-                    message.deleted = false;
+                    (message.deleted, message.retrieved) = (false, false);
                 }
-                Ok(Reply::ok("nothing is marked"))
+                Ok(speech.ok("nothing is marked"))
             }
             Command::Retr(number) => match self.retr(number).await {
-                Ok((size, content)) => {
-                    let reply = Reply::ok(&format!("{size} octets"));
-                    return self.send(driver, ticket, reply, content, None).await;
+                Ok((size, message)) => {
+                    let reply = speech.ok(&format!("{size} octets"));
+                    let whole = !message.is_surrogate;
+                    self.send(driver, ticket, reply, message, None).await?;
+                    if let Ok((_, message)) = self.message(number) {
+                        message.retrieved |= whole;
+                    }
+                    return Ok(());
                 }
                 Err(refusal) => Err(refusal),
             },
             Command::Top { number, lines } => match self.top(number, lines).await {
-                Ok(content) => {
+                Ok(message) => {
                     let top = Some(Top::new(lines));
-                    return self.send(driver, ticket, Reply::ok(""), content, top).await;
+                    return self.send(driver, ticket, Reply::ok(""), message, top).await;
                 }
                 Err(refusal) => Err(refusal),
             },
@@ -121,19 +141,21 @@ impl<M: Maildrop> Transaction<M> {
         };
         match answer {
             Ok(reply) => Ok(driver.connection_mut().reply(ticket, reply)?),
-            Err(refusal) => refuse(driver, ticket, refusal),
+            Err(refusal) => speech.refuse(driver, ticket, refusal),
         }
     }
 
-    async fn retr(&mut self, number: MessageNumber) -> Result<(u64, Content<M::Reader>), Refusal> {
+    async fn retr(&mut self, number: MessageNumber) -> Result<(u64, Presented<M::Reader>), Refusal> {
         let (index, message) = self.message(number)?;
         let size = message.entry.size;
-        Ok((size, self.maildrop.retr(index).await?))
+        let content = self.maildrop.retr(index).await?;
+        Ok((size, present(content, self.utf8, &mut self.turns).await?))
     }
 
-    async fn top(&mut self, number: MessageNumber, lines: u64) -> Result<Content<M::Reader>, Refusal> {
+    async fn top(&mut self, number: MessageNumber, lines: u64) -> Result<Presented<M::Reader>, Refusal> {
         let (index, _) = self.message(number)?;
-        self.maildrop.top(index, lines).await
+        let content = self.maildrop.top(index, lines).await?;
+        present(content, self.utf8, &mut self.turns).await
     }
 
     /// Answers with a line for each message that is not marked.
@@ -167,11 +189,12 @@ impl<M: Maildrop> Transaction<M> {
         driver: &mut ServerDriver,
         ticket: Ticket,
         reply: Reply,
-        content: Content<M::Reader>,
+        message: Presented<M::Reader>,
         mut top: Option<Top>,
     ) -> Result<()> {
         driver.connection_mut().reply(ticket, reply)?;
-        match content {
+        send_piece(driver, message.start, &mut top, &mut self.turns).await?;
+        match message.rest {
             Content::Bytes(bytes) => send_piece(driver, bytes, &mut top, &mut self.turns).await?,
             Content::Stream { mut reader, .. } => {
                 while !top.as_ref().is_some_and(Top::ended) {
@@ -189,14 +212,6 @@ impl<M: Maildrop> Transaction<M> {
         }
         Ok(driver.connection_mut().finish_body()?)
     }
-}
-
-pub(super) fn refuse(driver: &mut ServerDriver, ticket: Ticket, refusal: Refusal) -> Result<()> {
-    let reply = match refusal.code {
-        Some(code) => Reply::err_with(code, &refusal.text),
-        None => Reply::err(&refusal.text),
-    };
-    Ok(driver.connection_mut().reply(ticket, reply)?)
 }
 
 /// So much of what is in memory is looked at and handed on at once.
