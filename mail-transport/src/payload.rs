@@ -1,13 +1,14 @@
 //! What a caller sends.
 
-use std::{fmt, io, pin::Pin};
+use std::{collections::VecDeque, fmt, io, pin::Pin};
 
 use bytes::{Bytes, BytesMut};
+use mailwire_core::Invalid;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::Error;
+use crate::{Error, InvalidValue};
 
-/// A mail message to be sent, whole in memory or read while it is sent. Lines end in CR LF.
+/// A mail message to be sent, in memory, whole or in pieces, or read while it is sent. Lines end in CR LF. Nothing of it is copied.
 ///
 /// # Examples
 ///
@@ -23,11 +24,16 @@ use crate::Error;
 /// # Ok(())
 /// # }
 /// ```
-pub struct Payload<'a>(Source<'a>);
+pub struct Payload<'a> {
+    /// What is in memory: all of it, or what comes before the reader's bytes.
+    pieces: VecDeque<Bytes>,
+    reader: Option<Reader<'a>>,
+}
 
-enum Source<'a> {
-    Bytes(Bytes),
-    Reader { reader: Pin<Box<dyn AsyncRead + Send + 'a>>, length: Option<u64>, buffer: BytesMut },
+struct Reader<'a> {
+    reader: Pin<Box<dyn AsyncRead + Send + 'a>>,
+    length: Option<u64>,
+    buffer: BytesMut,
 }
 
 /// How much of a reader is read at once, in bytes.
@@ -39,36 +45,105 @@ impl<'a> Payload<'a> {
     /// IMAP needs the `length` in bytes, exactly: it sends so many and reads no more. With SMTP it
     /// lets a server refuse a large message before it comes; an estimate will do.
     pub fn from_reader(reader: impl AsyncRead + Send + 'a, length: Option<u64>) -> Self {
-        Self(Source::Reader { reader: Box::pin(reader), length, buffer: BytesMut::new() })
+        let reader = Reader { reader: Box::pin(reader), length, buffer: BytesMut::new() };
+        Self { pieces: VecDeque::new(), reader: Some(reader) }
+    }
+
+    /// A message that is the concatenation of pieces.
+    pub fn from_pieces(pieces: impl IntoIterator<Item = Bytes>) -> Self {
+        Self { pieces: pieces.into_iter().filter(|piece| !piece.is_empty()).collect(), reader: None }
+    }
+
+    /// Puts header fields before the message: a signature, a trace field. Neither they nor the message are copied.
+    ///
+    /// ```
+    /// use mailwire_transport::Payload;
+    ///
+    /// let message = "Subject: Hello\r\n\r\nHello.\r\n";
+    /// let payload = Payload::from(message).with_header("X-Queue: 7\r\n")?;
+    /// # Ok::<(), mailwire_transport::InvalidValue>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Something other than lines, each ended by CR LF, that are fields (a name and a colon) or continue one; an empty
+    /// line, with which the header would end, is none.
+    pub fn with_header(mut self, fields: impl Into<Bytes>) -> Result<Self, InvalidValue> {
+        let fields = fields.into();
+        check_fields(&fields)?;
+        if !fields.is_empty() {
+            self.pieces.push_front(fields);
+        }
+        Ok(self)
     }
 
     /// The number of bytes, if it is known.
     pub(crate) fn length(&self) -> Option<u64> {
-        match &self.0 {
-            Source::Bytes(bytes) => Some(bytes.len() as u64),
-            Source::Reader { length, .. } => *length,
-        }
+        let pieces: u64 = self.pieces.iter().map(|piece| piece.len() as u64).sum();
+        self.reader.as_ref().map_or(Some(pieces), |reader| reader.length?.checked_add(pieces))
     }
 
-    /// The bytes, if they are in memory.
-    pub(crate) const fn bytes(&self) -> Option<&Bytes> {
-        match &self.0 {
-            Source::Bytes(bytes) => Some(bytes),
-            Source::Reader { .. } => None,
-        }
+    /// Whether it is ASCII, if that is known.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn is_ascii(&self) -> Option<bool> {
+        let ascii = self.pieces.iter().all(|piece| piece.is_ascii());
+        // What is to be read can be anything.
+        if ascii && self.reader.is_some() { None } else { Some(ascii) }
+    }
+
+    /// The pieces, if all of them are in memory.
+    pub(crate) fn pieces(&self) -> Option<impl Iterator<Item = &Bytes>> {
+        self.reader.is_none().then(|| self.pieces.iter())
+    }
+
+    /// The bytes, if they are in memory in one piece.
+    #[cfg(feature = "imap")]
+    pub(crate) fn bytes(&self) -> Option<Bytes> {
+        let mut pieces = self.pieces()?;
+        let first = pieces.next().cloned().unwrap_or_default();
+        pieces.next().is_none().then_some(first)
     }
 
     /// The next piece, of at most `limit` bytes if it is read; empty at the end.
     pub(crate) async fn next(&mut self, limit: u64) -> io::Result<Bytes> {
-        match &mut self.0 {
-            Source::Bytes(bytes) => Ok(std::mem::take(bytes)),
-            Source::Reader { reader, buffer, .. } => {
-                buffer.reserve(READ_SIZE);
-                reader.take(limit).read_buf(buffer).await?;
-                Ok(buffer.split().freeze())
+        if let Some(piece) = self.pieces.pop_front() {
+            return Ok(piece);
+        }
+        let Some(Reader { reader, buffer, .. }) = &mut self.reader else { return Ok(Bytes::new()) };
+        buffer.reserve(READ_SIZE);
+        reader.take(limit).read_buf(buffer).await?;
+        Ok(buffer.split().freeze())
+    }
+}
+
+/// ```abnf
+/// fields = *(1*ftext ":" *([FWS] VCHAR) CRLF)   ; RFC 5322 section 2.2
+/// ```
+fn check_fields(fields: &[u8]) -> Result<(), Invalid> {
+    let mut rest = fields;
+    let mut first = true;
+    while !rest.is_empty() {
+        let offset = fields.len().saturating_sub(rest.len());
+        let error = |reason| Invalid::new("header", offset, reason);
+        let end = rest.iter().position(|byte| *byte == b'\n').ok_or(error("expected CR LF at its end"))?;
+        let (line, after) = rest.split_at_checked(end.saturating_add(1)).unwrap_or((rest, &[]));
+        let line = line.strip_suffix(b"\r\n").ok_or(error("expected CR LF at the end of each line"))?;
+        if line.contains(&b'\r') {
+            return Err(error("unexpected CR"));
+        }
+        if line.trim_ascii().is_empty() {
+            return Err(error("unexpected empty line"));
+        }
+        if first || !line.starts_with(b" ") && !line.starts_with(b"\t") {
+            let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+            if name.is_empty() || name.len() == line.len() || !name.iter().all(u8::is_ascii_graphic) {
+                return Err(error("expected the name of a field and a colon"));
             }
         }
+        first = false;
+        rest = after;
     }
+    Ok(())
 }
 
 /// The caller's own reader failed: the network has nothing to do with it.
@@ -78,25 +153,25 @@ pub(crate) fn unreadable(error: io::Error) -> Error {
 
 impl From<Bytes> for Payload<'_> {
     fn from(bytes: Bytes) -> Self {
-        Self(Source::Bytes(bytes))
+        Self::from_pieces([bytes])
     }
 }
 
 impl From<Vec<u8>> for Payload<'_> {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Source::Bytes(bytes.into()))
+        Bytes::from(bytes).into()
     }
 }
 
 impl From<String> for Payload<'_> {
     fn from(text: String) -> Self {
-        Self(Source::Bytes(text.into()))
+        Bytes::from(text).into()
     }
 }
 
 impl From<&'static str> for Payload<'_> {
     fn from(text: &'static str) -> Self {
-        Self(Source::Bytes(Bytes::from_static(text.as_bytes())))
+        Bytes::from_static(text.as_bytes()).into()
     }
 }
 
@@ -104,5 +179,63 @@ impl From<&'static str> for Payload<'_> {
 impl fmt::Debug for Payload<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Payload").field("length", &self.length()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers() {
+        for (fields, right) in [
+            ("", true),
+            ("A: b\r\n", true),
+            ("A:\r\nB: c\r\n\td\r\n", true),
+            ("A: b", false),
+            ("A: b\n", false),
+            ("A: b\r\r\n", false),
+            ("A: b\r\n\r\n", false),
+            ("A: b\r\n \r\n", false),
+            (" A: b\r\n", false),
+            ("A b: c\r\n", false),
+            (": c\r\n", false),
+            ("A\r\n", false),
+        ] {
+            assert_eq!(Payload::from("x").with_header(fields).is_ok(), right, "{fields:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn pieces_are_neither_copied_nor_lost() {
+        let message = Bytes::from_static(b"Subject: x\r\n\r\n\xe9\r\n");
+        let header = Bytes::from_static(b"A: b\r\n");
+        let mut payload = Payload::from(message.clone()).with_header(header.clone()).unwrap();
+        assert_eq!(payload.length(), Some((message.len() + header.len()) as u64));
+        for piece in [&header, &message] {
+            let next = payload.next(1).await.unwrap();
+            assert_eq!((next.as_ptr(), next.len()), (piece.as_ptr(), piece.len()));
+        }
+        assert!(payload.next(1).await.unwrap().is_empty());
+
+        for (length, known) in [(None, None), (Some(3), Some(9))] {
+            let mut payload =
+                Payload::from_reader(&b"c\r\n"[..], length).with_header(header.clone()).unwrap();
+            assert_eq!(payload.length(), known);
+            assert_eq!(payload.next(2).await.unwrap(), header);
+            assert_eq!(payload.next(2).await.unwrap(), "c\r");
+            assert_eq!(payload.next(2).await.unwrap(), "\n");
+        }
+    }
+
+    #[cfg(feature = "smtp")]
+    #[test]
+    fn what_is_known_of_the_bytes() {
+        let header = Bytes::from_static("A: \u{e9}\r\n".as_bytes());
+        let read = || Payload::from_reader(&b""[..], None);
+        assert_eq!(Payload::from("x").is_ascii(), Some(true));
+        assert_eq!(Payload::from("x").with_header(header.clone()).unwrap().is_ascii(), Some(false));
+        assert_eq!(read().is_ascii(), None);
+        assert_eq!(read().with_header(header).unwrap().is_ascii(), Some(false));
     }
 }

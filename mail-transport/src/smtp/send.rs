@@ -91,8 +91,8 @@ impl Client {
             self.rset().await?;
         }
         let mail = self.mail(envelope, &message)?;
-        if let Some(bytes) = message.bytes() {
-            self.session.machine_ref().check_body(bytes)?;
+        if let Some(pieces) = message.pieces() {
+            self.session.machine_ref().check_pieces(pieces)?;
         }
         let sent = self.deliver(envelope, mail, &mut message).await;
         sent.map_err(|error| self.session.failed(error))
@@ -119,10 +119,10 @@ impl Client {
             mail.size = message.length();
         }
         let offered = capabilities.has(&Capability::EightBitMime);
-        mail.body = match message.bytes().map(|bytes| !bytes.is_ascii()) {
-            Some(true) => Some(BodyType::EightBitMime),
+        mail.body = match message.is_ascii() {
+            Some(false) => Some(BodyType::EightBitMime),
             None if offered => Some(BodyType::EightBitMime),
-            Some(false) | None => None,
+            Some(true) | None => None,
         };
         Ok(mail)
     }

@@ -230,18 +230,29 @@ impl Connection {
     ///
     /// As for [`send_body`](Self::send_body), and the connection is not harmed.
     pub fn check_body(&self, message: &Bytes) -> Result<(), Misuse> {
+        self.check_pieces(core::iter::once(message))
+    }
+
+    /// Looks through a message in pieces, as [`check_body`](Self::check_body) does.
+    ///
+    /// # Errors
+    ///
+    /// Those of `check_body`.
+    pub fn check_pieces<'a>(&self, pieces: impl Iterator<Item = &'a Bytes>) -> Result<(), Misuse> {
         const PIECE: usize = 64 * 1024;
-        if !self.0.config.allow_nul {
-            let mut nul = NulSearch::new();
-            nul.look(message);
-            no_nul(nul.found())?;
-        }
+        let mut nul = NulSearch::new();
         let mut stuffer = Stuffer::new(self.0.config.bare_newline);
         let mut output = Output::new(PIECE);
-        let mut rest = message.clone();
-        while !rest.is_empty() {
-            stuffer.push(rest.split_to(rest.len().min(PIECE)), &mut output)?;
-            output.clear();
+        for piece in pieces {
+            if !self.0.config.allow_nul {
+                nul.look(piece);
+                no_nul(nul.found())?;
+            }
+            let mut rest = piece.clone();
+            while !rest.is_empty() {
+                stuffer.push(rest.split_to(rest.len().min(PIECE)), &mut output)?;
+                output.clear();
+            }
         }
         stuffer.finish(&mut output)
     }

@@ -308,7 +308,7 @@ impl Client {
             return Ok(AppendLiteral::streamed(length));
         };
         let literal = AppendLiteral::inline(bytes.clone());
-        let Some(at) = memchr::memchr(0, bytes) else { return Ok(literal) };
+        let Some(at) = memchr::memchr(0, &bytes) else { return Ok(literal) };
         if !self.has(&Capability::Binary) {
             let (reason, offset) = ("NUL in a literal", at as u64);
             return Err(Misuse::InvalidBody { reason, offset }.into());
