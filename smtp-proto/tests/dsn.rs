@@ -80,9 +80,9 @@ fn conditions_of_reports() {
         ("NOTIFY", 28),
         ("NOTIFY=", 29),
         ("NOTIFY=ALWAYS", 29),
-        ("NOTIFY=NEVER,SUCCESS", 34),
-        ("NOTIFY=SUCCESS,NEVER", 36),
-        ("NOTIFY=SUCCESS,", 36),
+        ("NOTIFY=NEVER,SUCCESS", 29),
+        ("NOTIFY=SUCCESS,NEVER", 37),
+        ("NOTIFY=SUCCESS,", 37),
         ("NOTIFY=NEVER NOTIFY=NEVER", 35),
     ] {
         refuse(&format!("RCPT TO:<a@b.example> {text}"), offset);

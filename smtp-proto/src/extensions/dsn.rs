@@ -17,7 +17,7 @@ use alloc::{string::String, vec::Vec};
 use core::{fmt, ops::BitOr};
 
 use mailwire_core::{Cursor, Invalid, ParseError, Text, grammar::expected, text_newtype};
-use nom::{branch::alt, bytes::complete::tag_no_case, combinator::value, multi::separated_list1};
+use nom::{branch::alt, bytes::complete::tag_no_case, combinator::value};
 
 use super::Value;
 use crate::{
@@ -107,11 +107,14 @@ impl Notify {
         self.0 == 0
     }
 
+    /// The conditions with their words on the wire.
+    const NAMES: [(Self, &'static str); 3] =
+        [(Self::SUCCESS, "SUCCESS"), (Self::FAILURE, "FAILURE"), (Self::DELAY, "DELAY")];
+
     /// The words on the wire.
     fn names(self) -> impl Iterator<Item = &'static str> {
         let never = self.is_never().then_some("NEVER");
-        let names = [(Self::SUCCESS, "SUCCESS"), (Self::FAILURE, "FAILURE"), (Self::DELAY, "DELAY")];
-        let named = names.into_iter().filter(move |(condition, _)| self.has(*condition));
+        let named = Self::NAMES.into_iter().filter(move |(condition, _)| self.has(*condition));
         never.into_iter().chain(named.map(|(_, name)| name))
     }
 }
@@ -159,22 +162,20 @@ impl Value for Notify {
     /// notify-list-element = "SUCCESS" / "FAILURE" / "DELAY"
     /// ```
     fn read(_: &[u8], cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        cursor.run(|_| {
-            let condition = alt((
-                value(Self::SUCCESS, tag_no_case("SUCCESS")),
-                value(Self::FAILURE, tag_no_case("FAILURE")),
-                value(Self::DELAY, tag_no_case("DELAY")),
-            ));
-            let condition = expected("expected SUCCESS, FAILURE or DELAY", condition);
-            let conditions = nom::Parser::map(
-                separated_list1(nom::character::complete::char(','), condition),
-                |list: Vec<Self>| list.into_iter().fold(Self::NEVER, Self::bitor),
-            );
-            expected(
-                "expected NEVER, SUCCESS, FAILURE or DELAY",
-                alt((value(Self::NEVER, tag_no_case("NEVER")), conditions)),
-            )
-        })
+        let mut start = cursor.offset();
+        let words = cursor.take_while(|byte| chars::is(byte, VALUE));
+        if words.eq_ignore_ascii_case(b"NEVER") {
+            return Ok(Self::NEVER);
+        }
+        let mut conditions = Self::NEVER;
+        for word in words.split(|byte| *byte == b',') {
+            let error = ParseError::new(start, "expected NEVER, SUCCESS, FAILURE or DELAY");
+            let mut named = Self::NAMES.into_iter();
+            let named = named.find(|(_, name)| word.eq_ignore_ascii_case(name.as_bytes()));
+            conditions = conditions | named.ok_or(error)?.0;
+            start = start.saturating_add(word.len()).saturating_add(1);
+        }
+        Ok(conditions)
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -397,6 +398,8 @@ impl Value for OriginalRecipient {
 /// What is wrong with a text, and where.
 type Wrong = (usize, &'static str);
 
+const EMPTY: Wrong = (0, "it is empty");
+
 fn check_length(length: usize, limit: usize) -> Result<(), Wrong> {
     if length > limit { Err((limit, "it is too long")) } else { Ok(()) }
 }
@@ -405,7 +408,7 @@ fn check_length(length: usize, limit: usize) -> Result<(), Wrong> {
 fn check_printable(text: &[u8]) -> Result<(), Wrong> {
     match text.iter().position(|byte| !matches!(byte, b'\t' | b' '..=b'~')) {
         Some(at) => Err((at, "not printable ASCII")),
-        None if text.is_empty() => Err((0, "it is empty")),
+        None if text.is_empty() => Err(EMPTY),
         None => Ok(()),
     }
 }
@@ -414,7 +417,7 @@ fn check_unicode(text: &[u8]) -> Result<&str, Wrong> {
     let text = core::str::from_utf8(text).map_err(|error| (error.valid_up_to(), "not UTF-8"))?;
     match text.char_indices().find(|(_, char)| char.is_control() && *char != '\t') {
         Some((at, _)) => Err((at, "a control character")),
-        None if text.is_empty() => Err((0, "it is empty")),
+        None if text.is_empty() => Err(EMPTY),
         None => Ok(text),
     }
 }
@@ -425,8 +428,11 @@ fn read_xtext(cursor: &mut Cursor<'_>, limit: usize) -> Result<Text, ParseError>
     let encoded = cursor.take_while(|byte| chars::is(byte, VALUE));
     let at = |(offset, reason)| ParseError::new(start.saturating_add(offset), reason);
     check_length(encoded.len(), limit).map_err(at)?;
+    if encoded.is_empty() {
+        return Err(at(EMPTY));
+    }
+    // All that stands for itself is printable.
     if !encoded.contains(&b'+') {
-        check_printable(encoded).map_err(at)?;
         return Ok(cursor.text_from(start));
     }
     let decoded = xtext::read(encoded).map_err(|offset| at((offset, "not xtext")))?;

@@ -219,6 +219,7 @@ impl Machine {
     }
 
     /// What comes between two chunks: some commands give the message up.
+    #[cold]
     pub(super) fn between_chunks(&mut self, effect: Effect, command: Event) -> Event {
         if !matches!(effect, Effect::Ehlo | Effect::Helo | Effect::Reset | Effect::StartTls | Effect::Quit) {
             return command;

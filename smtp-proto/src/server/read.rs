@@ -198,14 +198,15 @@ impl Machine {
                 return None;
             }
         }
-        let event = self.ask(command, rules, Due::Reply, parsed.deviations);
-        match self.session.transaction.chunk {
-            Some(_) => Some(self.between_chunks(rules.effect, event)),
-            None => Some(event),
+        if self.session.transaction.chunk.is_some() {
+            let event = self.ask(command, rules, Due::Reply, parsed.deviations);
+            return Some(self.between_chunks(rules.effect, event));
         }
+        Some(self.ask(command, rules, Due::Reply, parsed.deviations))
     }
 
     /// Asks the application for the answer to a command.
+    #[inline(always)]
     pub(super) fn ask(
         &mut self,
         command: Command,

@@ -20,15 +20,17 @@ pub(crate) fn length(text: &[u8]) -> usize {
 /// Appends `text` in this encoding.
 pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for &byte in text {
-        if is_xchar(byte) {
-            out.push(byte);
-        } else {
-            out.push(b'+');
-            for digit in [byte >> 4, byte & 15] {
-                out.extend(HEX.get(usize::from(digit)));
-            }
+    let mut rest = text;
+    loop {
+        let length = rest.iter().position(|&byte| !is_xchar(byte)).unwrap_or(rest.len());
+        let (plain, after) = rest.split_at_checked(length).unwrap_or_default();
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = after.split_first() else { return };
+        out.push(b'+');
+        for digit in [byte >> 4, byte & 15] {
+            out.extend(HEX.get(usize::from(digit)));
         }
+        rest = after;
     }
 }
 
