@@ -52,6 +52,14 @@ pub trait Connection {
         false
     }
 
+    /// Whether what an event [tells in part](Self::is_part) was asked for by what this side waits for.
+    ///
+    /// What was not gives the peer no time: a driver lets the time of the whole run out however much of it comes.
+    fn is_asked_for(&self, event: &Self::Event) -> bool {
+        let _ = event;
+        true
+    }
+
     /// Whether the peer has come to the end of whatever it began, so that the next byte begins a new
     /// whole: for machines that take and answer some messages without an event.
     fn is_at_rest(&self) -> bool {

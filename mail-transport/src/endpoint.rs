@@ -363,7 +363,7 @@ pub struct Timeouts {
     /// for itself, between two pieces of a body, does not count.
     pub whole: Duration,
     /// The least rate of what is large, in bytes per second: so many bytes of a whole, in either
-    /// direction, give the server another second. 100; 0 for none.
+    /// direction, give the server another second. 100; 0 for none. What no command asked for gives none.
     pub least_rate: u32,
     /// All of a session, if that has an end: none by default, as IDLE can last for days.
     pub session: Option<Duration>,

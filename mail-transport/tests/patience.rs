@@ -10,7 +10,7 @@ use mailwire_transport::{
     Endpoint, Error, Payload, Phase, Result, Security, Stream, Timeouts,
     imap::{
         self,
-        proto::types::{Section, Uid},
+        proto::types::{Section, Uid, UidSet},
     },
     pop3,
     sasl::Mechanism,
@@ -172,6 +172,112 @@ async fn bodies_have_a_least_rate_in_both_directions() {
         () = server => unreachable!(),
     }
     assert!(begun.elapsed() <= timeouts.whole + 2 * timeouts.body, "{:?}", begun.elapsed());
+}
+
+/// What no command asked for gives no time, at whatever rate it comes; nor does it have an end of its own where it comes
+/// without a pause.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_asked_for_gives_no_time() {
+    let timeouts = Timeouts::interactive();
+    for (command, line) in [
+        ("NOOP", "* OK still here\r\n"),
+        ("NOOP", "* 5 EXISTS\r\n"),
+        ("NOOP", "* 1 FETCH (FLAGS (\\Seen))\r\n"),
+        ("NOOP", "* LIST () \"/\" INBOX\r\n"),
+        ("NOOP", "* SOMETHING new\r\n"),
+        ("LIST", "* 2 FETCH (FLAGS (\\Seen))\r\n"),
+        ("LIST", "* OK still here\r\n"),
+        ("FETCH", "* 5 EXISTS\r\n"),
+    ] {
+        let script = imap_script(&match command {
+            "NOOP" => format!("{SELECTED}C: ~ NOOP"),
+            "LIST" => format!("{SELECTED}C: ~ LIST \"\" *"),
+            _ => format!("{SELECTED}C: ~ UID FETCH 1 FLAGS"),
+        });
+        let call = async |stream| {
+            let mut client = imap_in(timeouts.clone(), stream).await?;
+            client.select("INBOX").await?;
+            match command {
+                "NOOP" => client.noop().await,
+                "LIST" => client.list("", "*").await.map(drop),
+                _ => {
+                    let mut messages = client.uid_fetch(Uid::MIN, [imap::FetchAtt::Flags]).await?;
+                    while messages.next().await?.is_some() {}
+                    Ok(())
+                }
+            }
+        };
+        // Faster than the least rate.
+        let many = line.repeat(100);
+        let second = Duration::from_secs(1);
+        let (error, after) = against(&script, many.as_bytes(), second, call).await;
+        assert!(matches!(error.violation(), Some(Violation::TimedOut { .. })), "{command} {line}: {error:?}");
+        assert!(after <= timeouts.whole + 10 * second, "{command} {line}: {after:?}");
+    }
+}
+
+/// A server that never pauses is never waited for.
+#[tokio::test(start_paused = true)]
+async fn a_flood_without_a_pause_has_an_end() {
+    let mut timeouts = Timeouts::interactive();
+    timeouts.command = Duration::from_secs(5);
+    timeouts.whole = Duration::from_secs(20);
+    let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+    let many = "* 5 EXISTS\r\n".repeat(5000);
+    let server = async {
+        let script = imap_script(&format!("{SELECTED}C: ~ NOOP"));
+        assert_eq!(play(&mut theirs, &script).await, "");
+        let mut bytes = 0;
+        while theirs.write_all(many.as_bytes()).await.is_ok() {
+            bytes += many.len();
+        }
+        bytes
+    };
+    let client = async {
+        let mut client = imap_in(timeouts, Stream::other(ours)).await.unwrap();
+        client.select("INBOX").await.unwrap();
+        client.noop().await.unwrap_err()
+    };
+    let begun = Instant::now();
+    let (bytes, error) = tokio::join!(server, client);
+    assert!(matches!(error.violation(), Some(Violation::TimedOut { .. })), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "no time has passed");
+    assert!((20 << 20..24 << 20).contains(&bytes), "{bytes}");
+}
+
+/// What was asked for may take as long as it is large, and what comes beside it costs nothing then.
+#[tokio::test(start_paused = true)]
+async fn a_long_listing_that_goes_on_comes_to_its_end() {
+    let timeouts = Timeouts::interactive();
+    let (ours, mut theirs) = tokio::io::duplex(4096);
+    let server = async {
+        let script = imap_script(&format!("{SELECTED}C: ~ UID FETCH 1:* FLAGS"));
+        assert_eq!(play(&mut theirs, &script).await, "");
+        for number in 1..=1000 {
+            let flags = "keyword-of-some-length ".repeat(30);
+            let line =
+                format!("* 3 EXISTS\r\n* {number} FETCH (UID {number} FLAGS ({}))\r\n", flags.trim_end());
+            theirs.write_all(line.as_bytes()).await.unwrap();
+            sleep(Duration::from_secs(1)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let fetch = async {
+        let mut client = imap_in(timeouts.clone(), Stream::other(ours)).await.unwrap();
+        client.select("INBOX").await.unwrap();
+        let begun = Instant::now();
+        let mut messages = client.uid_fetch(UidSet::all(), [imap::FetchAtt::Flags]).await.unwrap();
+        let mut count = 0;
+        while count < 1000 {
+            messages.next().await.unwrap().unwrap();
+            count += 1;
+        }
+        assert!(begun.elapsed() > 3 * timeouts.whole);
+    };
+    tokio::select! {
+        () = fetch => {}
+        () = server => unreachable!(),
+    }
 }
 
 /// What comes at a fair rate may take as long as it is large, and the caller as long as it likes.

@@ -66,7 +66,10 @@ use mailwire_core::{
 };
 use state::{Idle, Machine, Phase, Session, Unfinished};
 
-use crate::{capability::Capabilities, command::Command};
+use crate::{
+    capability::Capabilities,
+    command::{Command, rules::Asks},
+};
 
 pub use crate::state::State;
 
@@ -246,6 +249,17 @@ impl mailwire_core::Connection for Connection {
             | Event::NotSent { .. }
             | Event::StartTlsRefused(_)
             | Event::Malformed { .. } => false,
+        }
+    }
+
+    fn is_asked_for(&self, event: &Event) -> bool {
+        let mut commands = self.0.in_flight.iter().map(|command| &command.rules);
+        match event {
+            Event::Data { data, .. } => commands.any(|rules| rules.asks_for(data)),
+            Event::BodyStart(_) | Event::BodyChunk(_) | Event::BodyEnd => {
+                commands.any(|rules| rules.asks == Asks::Messages)
+            }
+            _ => false,
         }
     }
 

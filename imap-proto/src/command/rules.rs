@@ -6,7 +6,7 @@ use super::{Command, FetchAtt, StatusAtt, search};
 use crate::{
     capability::{Capabilities, Capability},
     extensions::{ExtensionCommand, condstore},
-    response::ReplyKind,
+    response::{ReplyKind, Untagged},
     state::State,
 };
 
@@ -21,8 +21,20 @@ pub(crate) struct Rules {
     pub(crate) numbers: Numbers,
     /// The server may send EXPUNGE while it is in progress (RFC 9051 section 7.5.1).
     pub(crate) expunge: bool,
+    /// What the server may have much to say of because of it.
+    pub(crate) asks: Asks,
     /// What its completion changes.
     pub(crate) effect: Effect,
+}
+
+/// What a command asks for. What it does not ask for can come all the same, but gives a server no time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Asks {
+    Nothing,
+    /// Data, but none of messages.
+    Data,
+    /// Any data, also of messages, or that they are gone.
+    Messages,
 }
 
 /// The states that a command is valid in (RFC 9051 section 6).
@@ -168,7 +180,7 @@ impl Command {
             // What is sent as it is may be known here nevertheless.
             Command::Other(other) => {
                 let name = other.name().as_bytes();
-                row_of(name).unwrap_or(any())
+                row_of(name).unwrap_or(unknown())
             }
             known => {
                 let row = known.key().map_or(any(), Name::rules);
@@ -313,7 +325,17 @@ pub(crate) fn row_of(name: &[u8]) -> Option<Rules> {
 
 /// A row with what most commands are.
 const fn row(valid_in: ValidIn) -> Rules {
-    Rules { needs: None, valid_in, numbers: Numbers::None, expunge: true, effect: Effect::Nothing }
+    let asks = match valid_in {
+        ValidIn::Any | ValidIn::NotAuthenticated => Asks::Nothing,
+        ValidIn::LoggedIn => Asks::Data,
+        ValidIn::Selected => Asks::Messages,
+    };
+    Rules { needs: None, valid_in, numbers: Numbers::None, expunge: true, asks, effect: Effect::Nothing }
+}
+
+/// A command of which nothing is known may ask for anything.
+const fn unknown() -> Rules {
+    Rules { asks: Asks::Messages, ..any() }
 }
 
 pub(crate) const fn any() -> Rules {
@@ -361,7 +383,29 @@ impl Rules {
     }
 
     pub(crate) const fn does(self, effect: Effect) -> Self {
-        Self { effect, ..self }
+        let asks = match effect {
+            // Messages that changed since (RFC 7162).
+            Effect::Select => Asks::Messages,
+            Effect::Idle => Asks::Nothing,
+            _ => self.asks,
+        };
+        Self { effect, asks, ..self }
+    }
+
+    /// Whether it asks for such data. What is said in one line, once, is asked for by nobody.
+    pub(crate) fn asks_for(&self, data: &Untagged) -> bool {
+        match data {
+            Untagged::Reply(_)
+            | Untagged::Capability(_)
+            | Untagged::Enabled(_)
+            | Untagged::Flags(_)
+            | Untagged::Exists(_)
+            | Untagged::Recent(_)
+            | Untagged::Namespace(_)
+            | Untagged::Id(_) => false,
+            Untagged::Fetch(_) | Untagged::Expunge(_) | Untagged::Vanished(_) => self.asks == Asks::Messages,
+            _ => self.asks != Asks::Nothing,
+        }
     }
 
     /// Whether it changes how other commands are read or what they are about, so that it is in

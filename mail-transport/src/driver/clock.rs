@@ -28,9 +28,15 @@ pub(super) struct Clock {
     since: Option<Instant>,
     /// How long it was waited for before that, since the whole began.
     waited: Duration,
-    /// How many bytes have moved since the whole began.
+    /// How many bytes have moved since the whole began, of what was asked for.
     moved: u64,
+    /// How many bytes have come that nobody had asked for.
+    unasked: u64,
 }
+
+/// So many bytes that nobody asked for cost a second: whoever sends them without a pause is never waited for, and would
+/// have no end.
+const UNASKED_RATE: u64 = 1 << 20;
 
 impl Clock {
     /// A new whole begins, and the peer is not waited for yet.
@@ -43,12 +49,27 @@ impl Clock {
     pub(super) const fn begin_whole(&mut self) {
         self.waited = Duration::ZERO;
         self.moved = 0;
+        self.unasked = 0;
     }
 
     /// Bytes moved, in either direction.
     pub(super) fn moved(&mut self, count: usize) {
         self.moved = self.moved.saturating_add(count as u64);
         self.stop();
+    }
+
+    /// Bytes that moved were of something that nobody had asked for. They give the peer no time, and take some.
+    pub(super) const fn unasked(&mut self, count: usize) {
+        self.moved = self.moved.saturating_sub(count as u64);
+        self.unasked = self.unasked.saturating_add(count as u64);
+    }
+
+    /// What is left of the time of the whole, apart from the present wait.
+    pub(super) fn left(&self, limit: Duration, whole: Whole) -> Option<Duration> {
+        let earned = self.moved.checked_div(whole.least_rate.into()).unwrap_or(0);
+        let spent = self.waited.saturating_add(Duration::from_secs(self.unasked / UNASKED_RATE));
+        let all = whole.time?.max(limit).saturating_add(Duration::from_secs(earned));
+        Some(all.saturating_sub(spent))
     }
 
     /// The peer is not waited for any more.
@@ -70,11 +91,7 @@ impl Clock {
             return Poll::Pending;
         };
         let since = *self.since.get_or_insert_with(Instant::now);
-        let left = whole.time.map(|time| {
-            let earned = self.moved.checked_div(whole.least_rate.into()).unwrap_or(0);
-            let time = time.max(limit).saturating_add(Duration::from_secs(earned));
-            time.saturating_sub(self.waited)
-        });
+        let left = self.left(limit, whole);
         // Beyond what the clock can count: no end.
         let Some(at) = since.checked_add(left.map_or(limit, |left| left.min(limit))) else {
             return Poll::Pending;

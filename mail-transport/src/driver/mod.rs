@@ -227,10 +227,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
             if let Some(kind) = self.failed {
                 return Poll::Ready(Err(DriverError::Io(kind.into())));
             }
+            let buffered = self.input.len();
             match self.connection.next_event(&mut self.input.0) {
                 Ok(Next::Event(event)) => {
                     if C::is_part(&event) {
                         self.clock.stop();
+                        if !self.connection.is_asked_for(&event) {
+                            self.take_unasked(buffered.saturating_sub(self.input.len()));
+                        }
                     } else {
                         self.clock.restart();
                     }
@@ -431,6 +435,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         pin!(self.stream.read_buf(&mut self.input.0)).poll(cx)
     }
 
+    /// So many bytes came that nobody had asked for. They can come without a pause, so that nothing is waited for.
+    #[cold]
+    fn take_unasked(&mut self, count: usize) {
+        self.clock.unasked(count);
+        let left = self.connection.timeout().and_then(|limit| self.clock.left(limit, self.whole()));
+        if left.is_some_and(|left| left.is_zero()) {
+            self.clock.restart();
+            self.connection.handle_timeout();
+        }
+    }
+
+    const fn whole(&self) -> Whole {
+        Whole { time: self.config.step_deadline, least_rate: self.config.least_rate }
+    }
+
     /// Waits for the time of the present step to run out, and tells the machine.
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DriverError<C::Error>>> {
         let of_machine = self.connection.timeout();
@@ -439,7 +458,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Connection> Driver<S, C> {
         if !stalled && self.input.is_empty() && self.connection.is_at_rest() {
             self.clock.begin_whole();
         }
-        let whole = Whole { time: self.config.step_deadline, least_rate: self.config.least_rate };
+        let whole = self.whole();
         ready!(self.clock.poll(cx, limit, whole));
         self.clock.restart();
         if of_machine.is_none() {

@@ -24,7 +24,8 @@ pub struct DriverConfig {
     pub step_deadline: Option<Duration>,
     /// The least rate of what is large, in bytes per second: each so many bytes of a whole, in either
     /// direction, give the peer another second. 0 for none, so that the time does not depend on the
-    /// length. 500 for a server, 100 for a client.
+    /// length. 500 for a server, 100 for a client. What [nobody asked for](mailwire_core::Connection::is_asked_for)
+    /// gives no time.
     pub least_rate: u32,
     /// How long the last bytes may take to leave when the conversation is over.
     pub close_timeout: Duration,

@@ -196,6 +196,10 @@ impl mailwire_core::Connection for Connection {
         }
     }
 
+    fn is_asked_for(&self, event: &Event) -> bool {
+        !matches!(event, Event::Malformed { .. })
+    }
+
     fn upgraded(&mut self, upgrade: Upgrade) {
         if upgrade != Upgrade::Tls || !matches!(self.0.session.phase, Phase::Upgrading) {
             return;

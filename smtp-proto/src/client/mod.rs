@@ -394,6 +394,10 @@ impl mailwire_core::Connection for Connection {
         matches!(event, Event::RecipientReply { last: false, .. } | Event::Malformed { ticket: None, .. })
     }
 
+    fn is_asked_for(&self, event: &Event) -> bool {
+        !matches!(event, Event::Malformed { .. })
+    }
+
     fn upgraded(&mut self, upgrade: Upgrade) {
         if upgrade == Upgrade::Tls && self.0.phase == Phase::Upgrading && self.0.failed.is_none() {
             self.0.session = Session::new(true);
