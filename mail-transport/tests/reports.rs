@@ -4,10 +4,10 @@
 
 use bytes::Bytes;
 use mailwire_transport::smtp::{
-    proto::{EnhancedCode, Mailbox},
+    proto::{EnhancedCode, Mailbox, trace::Timestamp},
     report::{
-        Action, Date, DeliveryReport, Disposition, DispositionReport, DispositionType, Field, FieldText,
-        Header, Limits, Modifier, Original, RecipientReport, Report, ReportError, ReportingUa, Typed,
+        Action, DeliveryReport, Disposition, DispositionReport, DispositionType, Field, FieldText, Header,
+        Limits, Modifier, Original, RecipientReport, Report, ReportError, ReportingUa, Typed,
     },
 };
 use proptest::prelude::*;
@@ -258,7 +258,7 @@ fn work_is_linear() {
 
 fn header() -> Header {
     let mailbox = |text| Mailbox::try_from(text).unwrap();
-    let date: Date = "Sat, 14 Nov 2026 10:02:11 +0100".parse().unwrap();
+    let date = Timestamp::new(1_794_646_931, 60).unwrap();
     Header::new(mailbox("mailer-daemon@mail.example.org"), mailbox("anna@example.org"), date)
 }
 
@@ -404,9 +404,9 @@ fn typed() -> impl Strategy<Value = Typed> {
     ("[a-z0-9-]{1,10}", text()).prop_map(|(kind, text)| Typed::new(&kind, text.as_str()).unwrap())
 }
 
-fn date() -> impl Strategy<Value = Date> {
+fn date() -> impl Strategy<Value = Timestamp> {
     (-2_000_000_000_i64..32_000_000_000, -1439..1440_i16)
-        .prop_map(|(seconds, minutes)| Date::new(seconds, minutes).unwrap())
+        .prop_map(|(seconds, minutes)| Timestamp::new(seconds, minutes).unwrap())
 }
 
 fn extensions() -> impl Strategy<Value = Vec<Field>> {

@@ -8,10 +8,10 @@ use mail_builder::{
     headers::{address::Address, content_type::ContentType, raw::Raw, text::Text},
     mime::{BodyPart, MimePart},
 };
-use mailwire_smtp::Mailbox;
+use mailwire_smtp::{Mailbox, trace::Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::{Action, Date, DeliveryReport, DispositionReport, FieldText, Original, message::split};
+use super::{Action, DeliveryReport, DispositionReport, FieldText, Original, message::split};
 
 /// The header of the message that a report is sent as.
 ///
@@ -41,7 +41,7 @@ pub struct Header {
     /// The subject. `None`, the default: one that says in English what the report says.
     pub subject: Option<FieldText>,
     /// When the report is made.
-    pub date: Date,
+    pub date: Timestamp,
     /// The Message-ID without angle brackets. `None`, the default: one that is made of the report.
     pub message_id: Option<FieldText>,
     /// The report is to pass servers without 8BITMIME. `false`, the default: what has 8-bit characters is sent as it is, and the message needs
@@ -60,7 +60,7 @@ mailwire_core::setters!(Header {
 impl Header {
     /// The header of a report from `from` to `to`, made at `date`.
     #[must_use]
-    pub fn new(from: Mailbox, to: Mailbox, date: impl Into<Date>) -> Self {
+    pub fn new(from: Mailbox, to: Mailbox, date: impl Into<Timestamp>) -> Self {
         Self {
             from,
             from_name: None,

@@ -1,11 +1,11 @@
 //! Delivery status notifications.
 
-use mailwire_smtp::EnhancedCode;
+use mailwire_smtp::{EnhancedCode, trace::Timestamp};
 
 use super::{
-    Date, Field, FieldText, Limits, Original, ReportError, Typed,
+    Field, FieldText, Limits, Original, ReportError, Typed,
     field::{self, Line, take, take_as},
-    values::{is_atom, read_status},
+    values::{is_atom, read_date, read_status},
 };
 
 /// What became of a message on its way to its recipients
@@ -45,7 +45,7 @@ pub struct DeliveryReport {
     /// Where the message came from ([RFC 3464 section 2.2.4](https://www.rfc-editor.org/rfc/rfc3464#section-2.2.4)).
     pub received_from: Option<Typed>,
     /// When the message came ([RFC 3464 section 2.2.5](https://www.rfc-editor.org/rfc/rfc3464#section-2.2.5)).
-    pub arrival_date: Option<Date>,
+    pub arrival_date: Option<Timestamp>,
     /// All other fields about the message, in their order.
     pub extensions: Vec<Field>,
     /// What became of it, for one recipient or several.
@@ -80,13 +80,13 @@ pub struct RecipientReport {
     /// ([RFC 6533 section 4.1](https://www.rfc-editor.org/rfc/rfc6533#section-4.1)).
     pub localized: Vec<Typed>,
     /// When it was tried last ([RFC 3464 section 2.3.7](https://www.rfc-editor.org/rfc/rfc3464#section-2.3.7)).
-    pub last_attempt: Option<Date>,
+    pub last_attempt: Option<Timestamp>,
     /// The name of the entry in the last MTA's log
     /// ([RFC 3464 section 2.3.8](https://www.rfc-editor.org/rfc/rfc3464#section-2.3.8)).
     pub log_id: Option<FieldText>,
     /// Until when it will be tried, for [`Action::Delayed`]
     /// ([RFC 3464 section 2.3.9](https://www.rfc-editor.org/rfc/rfc3464#section-2.3.9)).
-    pub retry_until: Option<Date>,
+    pub retry_until: Option<Timestamp>,
     /// All other fields about the recipient, in their order.
     pub extensions: Vec<Field>,
 }
@@ -216,9 +216,9 @@ impl RecipientReport {
             remote_mta,
             diagnostic,
             localized,
-            last_attempt: take_as(&mut group, "Last-Attempt-Date", Date::read),
+            last_attempt: take_as(&mut group, "Last-Attempt-Date", read_date),
             log_id: take(&mut group, "Final-Log-ID"),
-            retry_until: take_as(&mut group, "Will-Retry-Until", Date::read),
+            retry_until: take_as(&mut group, "Will-Retry-Until", read_date),
             extensions: group,
         })
     }
@@ -283,9 +283,9 @@ mailwire_core::setters!(RecipientReport {
     with_original(original: some Typed),
     with_remote_mta(remote_mta: some Typed),
     with_diagnostic(diagnostic: some Typed),
-    with_last_attempt(last_attempt: some Date),
+    with_last_attempt(last_attempt: some Timestamp),
     with_log_id(log_id: some FieldText),
-    with_retry_until(retry_until: some Date),
+    with_retry_until(retry_until: some Timestamp),
     with_extensions(extensions: Vec<Field>),
 });
 
@@ -293,7 +293,7 @@ mailwire_core::setters!(DeliveryReport {
     with_envelope_id(envelope_id: some FieldText),
     with_gateway(gateway: some Typed),
     with_received_from(received_from: some Typed),
-    with_arrival_date(arrival_date: some Date),
+    with_arrival_date(arrival_date: some Timestamp),
     with_extensions(extensions: Vec<Field>),
     with_recipients(recipients: Vec<RecipientReport>),
     with_text(text: some into String),
@@ -344,7 +344,7 @@ impl DeliveryReport {
             reporting_mta: take(&mut about, "Reporting-MTA").map(|it| Typed::read_mta(it.as_str())),
             gateway: take(&mut about, "DSN-Gateway").map(|it| Typed::read_mta(it.as_str())),
             received_from: take(&mut about, "Received-From-MTA").map(|it| Typed::read_mta(it.as_str())),
-            arrival_date: take_as(&mut about, "Arrival-Date", Date::read),
+            arrival_date: take_as(&mut about, "Arrival-Date", read_date),
             ..Self::EMPTY
         };
         // Where no empty line follows the fields about the message, those of the first recipient do.

@@ -34,13 +34,16 @@
 //! # Writing
 //!
 //! [`DeliveryReport::write`] and [`DispositionReport::write`] make whole messages;
-//! [`Header::envelope`] is the envelope that a report is sent in.
+//! [`Header::envelope`] is the envelope that a report is sent in. What a server refused becomes
+//! a report by [`DeliveryReport::of_refused`].
 
 mod compose;
 mod delivery;
 mod disposition;
 mod field;
 mod message;
+#[cfg(feature = "client")]
+mod refused;
 mod values;
 
 use bytes::Bytes;
@@ -50,7 +53,8 @@ pub use disposition::{
     ActionMode, Disposition, DispositionReport, DispositionType, Modifier, ReportingUa, SendingMode,
 };
 pub use field::{Field, FieldText};
-pub use values::{Date, Typed};
+use mailwire_smtp::extensions::dsn::Ret;
+pub use values::Typed;
 
 /// A report about a message.
 #[non_exhaustive]
@@ -84,6 +88,16 @@ pub enum Original {
 }
 
 impl Original {
+    /// What is returned of a message in a report that it failed: its header, if the sender wants no more, else all of it
+    /// ([RFC 3461 section 4.3](https://www.rfc-editor.org/rfc/rfc3461#section-4.3)).
+    #[must_use]
+    pub fn of(message: &Bytes, ret: Option<Ret>) -> Self {
+        match ret {
+            Some(Ret::Headers) => Self::headers_of(message),
+            _ => Self::Message(message.clone()),
+        }
+    }
+
     /// The header of a message.
     #[must_use]
     pub fn headers_of(message: &Bytes) -> Self {
