@@ -3,9 +3,10 @@
 
 use mailwire_transport::{
     Endpoint, Error, Result, Security, Stream,
-    pop3::{Client, Config, Deletions, LoginMechanism},
+    pop3::{Client, Config, Deletions, Download, Keep, LoginMechanism, Seen},
     sasl::{Credentials, Mechanism, SaslError},
 };
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 /// A server that says its lines: `S: ` is sent, `C: ` must come, and then the end.
@@ -323,4 +324,166 @@ async fn challenges_that_are_none_are_answered_with_a_cancel() {
     let (result, ()) = tokio::join!(Client::over(Stream::other(ours), endpoint, ada()), server);
     let error = result.unwrap_err();
     assert!(matches!(error, Error::Sasl(SaslError::ServerNotVerified)), "{error:?}");
+}
+
+fn day(day: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(day * 24 * 3600)
+}
+
+/// Downloads and confirms all that can be had. Returns what came.
+async fn fetch(client: Client, options: Download, seen: &mut Seen, now: SystemTime) -> Result<Vec<String>> {
+    let mut downloads = client.download(options, seen, now).await?;
+    let mut came = Vec::new();
+    while let Some((message, body)) = downloads.next().await? {
+        let number = message.number;
+        match body {
+            Ok(body) => {
+                let text = body.bytes(1000).await?;
+                came.push(format!("{number} {}", String::from_utf8_lossy(&text).trim_end()));
+                downloads.confirm(&message)?;
+                assert!(downloads.confirm(&message).is_err(), "once is enough");
+            }
+            Err(refused) => {
+                came.push(format!("{number} {refused}"));
+                assert!(downloads.confirm(&message).is_err());
+            }
+        }
+    }
+    downloads.quit().await?;
+    Ok(came)
+}
+
+/// A maildrop as a script: LIST, UIDL, and what comes after them.
+fn maildrop(messages: &[(&str, u32)], rest: &str) -> String {
+    let mut script = "C: LIST\nS: +OK\n".to_owned();
+    for (index, (_, octets)) in messages.iter().enumerate() {
+        script += &format!("S: {} {octets}\n", index + 1);
+    }
+    script += "S: .\nC: UIDL\nS: +OK\n";
+    for (index, (id, _)) in messages.iter().enumerate() {
+        script += &format!("S: {} {id}\n", index + 1);
+    }
+    then(&format!("{script}S: .\n{rest}"))
+}
+
+fn retr(number: u32, text: &str) -> String {
+    format!("C: RETR {number}\nS: +OK\nS: {text}\nS: .\n")
+}
+
+const QUIT: &str = "C: QUIT\nS: +OK\n";
+
+#[tokio::test]
+async fn only_what_is_new_is_downloaded() {
+    let mut seen = Seen::new();
+    let keep = Download::new(Keep::All);
+    let script = maildrop(&[("a", 1), ("b", 2)], &[&retr(1, "one"), &retr(2, "two"), QUIT].concat());
+    let came = against(clear(), &script, async |client| fetch(client, keep, &mut seen, day(1)).await).await;
+    assert_eq!(came, ["1 one", "2 two"]);
+    assert_eq!(seen.confirmed(&"b".parse().unwrap()), Some(day(1)));
+    // Over a text, and with other numbers.
+    let mut seen: Seen = seen.to_string().parse().unwrap();
+    let script = maildrop(&[("c", 3), ("a", 1), ("b", 2)], &[&retr(1, "three"), QUIT].concat());
+    let came = against(clear(), &script, async |client| fetch(client, keep, &mut seen, day(2)).await).await;
+    assert_eq!(came, ["1 three"]);
+    // What is gone is forgotten; an id that is used again is another message's, which its size tells.
+    let script = maildrop(&[("b", 20), ("c", 3)], &[&retr(1, "another"), QUIT].concat());
+    let came = against(clear(), &script, async |client| fetch(client, keep, &mut seen, day(3)).await).await;
+    assert_eq!((came, seen.len()), (vec!["1 another".to_owned()], 2));
+    // Or all of it again.
+    let script = maildrop(&[("b", 20), ("c", 3)], &[&retr(1, "x"), &retr(2, "y"), QUIT].concat());
+    let again = keep.with_again(true);
+    let came = against(clear(), &script, async |client| fetch(client, again, &mut seen, day(3)).await).await;
+    assert_eq!(came, ["1 x", "2 y"]);
+}
+
+#[tokio::test]
+async fn what_was_confirmed_is_deleted_at_once_or_later() {
+    let mut seen = Seen::new();
+    let week = Download::new(Keep::Days(7));
+    let script = maildrop(&[("a", 1)], &[&retr(1, "one"), QUIT].concat());
+    against(clear(), &script, async |client| fetch(client, week, &mut seen, day(10)).await).await;
+    // A clock that goes back deletes nothing.
+    for now in [16, 3] {
+        let script = maildrop(&[("a", 1)], QUIT);
+        against(clear(), &script, async |client| fetch(client, week, &mut seen, day(now)).await).await;
+    }
+    let script = maildrop(&[("a", 1)], &["C: DELE 1\nS: +OK\n", QUIT].concat());
+    against(clear(), &script, async |client| fetch(client, week, &mut seen, day(17)).await).await;
+    assert!(seen.is_empty(), "the server may use the id for another message now");
+
+    let none = Download::new(Keep::Nothing);
+    let rest = [&retr(1, "one"), "C: RETR 2\nS: -ERR damaged\n", &retr(3, "three")].concat();
+    let script = maildrop(
+        &[("a", 1), ("b", 1), ("c", 1)],
+        &format!("{rest}C: DELE 1\nS: +OK\nC: DELE 3\nS: -ERR no\n{QUIT}"),
+    );
+    let came = against(clear(), &script, async |client| fetch(client, none, &mut seen, day(1)).await).await;
+    assert_eq!(came[1], "2 the server refused RETR: -ERR damaged");
+    // What was not deleted is the next time, without being downloaded; what was refused comes last.
+    let script = maildrop(
+        &[("b", 1), ("c", 1), ("d", 1)],
+        &[
+            &retr(3, "four"),
+            &retr(1, "two"),
+            "C: DELE 2\nS: +OK\nC: DELE 3\nS: +OK\nC: DELE 1\nS: +OK\n",
+            QUIT,
+        ]
+        .concat(),
+    );
+    let came = against(clear(), &script, async |client| fetch(client, none, &mut seen, day(2)).await).await;
+    assert_eq!(came, ["3 four", "1 two"]);
+    assert!(seen.is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_that_was_not_confirmed() {
+    let mut seen = Seen::new();
+    let none = Download::new(Keep::Nothing);
+    let script = maildrop(&[("a", 1), ("b", 1)], &[&retr(1, "one"), &retr(2, "two"), QUIT].concat());
+    against(clear(), &script, async |client| {
+        let mut downloads = client.download(none, &mut seen, day(1)).await?;
+        assert_eq!(downloads.left(), 2);
+        let (first, body) = downloads.next().await?.unwrap();
+        // Not read to its end.
+        drop(body);
+        assert!(downloads.confirm(&first).is_err());
+        let (_, body) = downloads.next().await?.unwrap();
+        body.unwrap().bytes(10).await?;
+        assert!(downloads.confirm(&first).is_err(), "it is too late");
+        let done = downloads.quit().await?;
+        assert_eq!((done.deletions, done.refused.len()), (Deletions::None, 0));
+        Ok(())
+    })
+    .await;
+    assert_eq!(seen.to_string(), "- 1 a\n- 1 b\n");
+    // A connection that is lost costs what was not confirmed; it is to come again, after the others.
+    let script = maildrop(
+        &[("a", 1), ("b", 1), ("c", 1)],
+        &[&retr(3, "three"), "C: RETR 1\nS: +OK\nS: half\n"].concat(),
+    );
+    let lost = tried(clear(), &script, async |client| fetch(client, none, &mut seen, day(2)).await).await;
+    assert!(lost.unwrap_err().is_transient());
+    assert_eq!(seen.to_string(), "- 1 a\n- 1 b\n172800 1 c\n");
+}
+
+#[tokio::test]
+async fn equal_ids_and_none() {
+    let mut seen = Seen::new();
+    let script = maildrop(&[("a", 1), ("a", 1)], &[&retr(1, "one"), &retr(2, "two"), QUIT].concat());
+    for _ in 0..2 {
+        let week = Download::new(Keep::Days(7));
+        let came =
+            against(clear(), &script, async |client| fetch(client, week, &mut seen, day(1)).await).await;
+        assert_eq!(came.len(), 2);
+    }
+    assert!(seen.is_empty());
+    let old = |rest: &str| then(&format!("C: LIST\nS: +OK\nS: 1 5\nS: .\nC: UIDL\nS: -ERR what?\n{rest}"));
+    let script = old(&[&retr(1, "one"), "C: DELE 1\nS: +OK\n", QUIT].concat());
+    let none = Download::new(Keep::Nothing);
+    against(clear(), &script, async |client| fetch(client, none, &mut seen, day(1)).await).await;
+    for options in [Download::new(Keep::All), Download::new(Keep::Days(7)).with_again(true)] {
+        let error =
+            tried(clear(), &old(""), async |client| fetch(client, options, &mut seen, day(1)).await).await;
+        assert_eq!(error.unwrap_err().to_string(), "the peer does not offer UIDL");
+    }
 }

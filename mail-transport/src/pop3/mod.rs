@@ -8,7 +8,10 @@ pub mod client;
 pub mod server;
 
 #[cfg(feature = "client")]
-pub use client::{Body, Client, Config, LoginMechanism, QuitError, RetrievedMessages};
+pub use client::{
+    Body, Client, Config, Download, Downloaded, Downloads, Keep, Listed, LoginMechanism, QuitError,
+    RetrievedMessages, Seen,
+};
 pub use mailwire_pop3 as proto;
 pub use mailwire_pop3::{
     Capabilities, Capability, DropListing, LanguageListing, LanguageRange, LanguageTag, MessageNumber,

@@ -73,14 +73,9 @@ impl Client {
         &mut self,
         messages: impl IntoIterator<Item = u32>,
     ) -> Result<RetrievedMessages<'_>> {
-        let messages = numbers(messages)?.into();
+        let messages = numbers(messages)?;
         self.session.finish_dropped(unclaimed).await?;
-        Ok(RetrievedMessages {
-            session: &mut self.session,
-            messages,
-            waiting: VecDeque::new(),
-            current: None,
-        })
+        Ok(RetrievedMessages { session: &mut self.session, retrieving: Retrieving::new(messages) })
     }
 }
 
@@ -91,9 +86,14 @@ impl Client {
 #[must_use]
 pub struct RetrievedMessages<'a> {
     session: &'a mut Session<Connection>,
+    retrieving: Retrieving,
+}
+
+/// Messages of which some are asked for already.
+pub(super) struct Retrieving {
     messages: VecDeque<MessageNumber>,
-    waiting: VecDeque<(u32, Call)>,
-    /// The message whose body is on its way.
+    waiting: VecDeque<(MessageNumber, Call)>,
+    /// The message whose body was handed out last.
     current: Option<Ticket>,
 }
 
@@ -105,34 +105,58 @@ impl RetrievedMessages<'_> {
     ///
     /// The connection fails.
     pub async fn next(&mut self) -> Result<Option<(u32, Result<Body<'_>, Refused>)>> {
-        self.fill()?;
+        let next = self.retrieving.next(self.session).await?;
+        Ok(next.map(|(message, body)| (message.get(), body)))
+    }
+}
+
+impl Retrieving {
+    pub(super) fn new(messages: Vec<MessageNumber>) -> Self {
+        Self { messages: messages.into(), waiting: VecDeque::new(), current: None }
+    }
+
+    /// How many messages are to come.
+    pub(super) fn left(&self) -> usize {
+        self.messages.len().saturating_add(self.waiting.len())
+    }
+
+    /// Whether the message that was handed out last came whole.
+    pub(super) fn is_whole(&self, session: &Session<Connection>) -> bool {
+        self.current.is_some_and(|current| !session.is_pending(current))
+    }
+
+    pub(super) async fn next<'a>(
+        &mut self,
+        session: &'a mut Session<Connection>,
+    ) -> Result<Option<(MessageNumber, Result<Body<'a>, Refused>)>> {
+        self.fill(session)?;
         while let Some(current) = self.current {
             // It may have been read to its end.
-            if !self.session.is_pending(current) {
+            if !session.is_pending(current) {
                 self.current = None;
                 break;
             }
-            unclaimed(self.session.event().await?);
+            unclaimed(session.event().await?);
         }
         let Some(&(message, call)) = self.waiting.front() else { return Ok(None) };
-        let result = answer(self.session, call).await;
+        let result = answer(session, call).await;
         self.waiting.pop_front();
         match result {
             Ok(_) => {
                 self.current = Some(call.ticket);
-                Ok(Some((message, Ok(Body::new(self.session, call.ticket)))))
+                Ok(Some((message, Ok(Body::new(session, call.ticket)))))
             }
             Err(Error::Refused(refused)) => Ok(Some((message, Err(*refused)))),
             Err(error) => Err(error),
         }
     }
 
-    fn fill(&mut self) -> Result<()> {
+    fn fill(&mut self, session: &mut Session<Connection>) -> Result<()> {
         while self.waiting.len() < RETR_WINDOW {
             let Some(&message) = self.messages.front() else { break };
             let alone = self.waiting.is_empty();
-            let Some(call) = try_send(self.session, Command::Retr(message), alone)? else { break };
-            self.waiting.push_back((message.get(), call));
+            let Some(call) = try_send(session, Command::Retr(message), alone)? else { break };
+            self.waiting.push_back((message, call));
             self.messages.pop_front();
         }
         Ok(())
@@ -141,8 +165,13 @@ impl RetrievedMessages<'_> {
 
 impl std::fmt::Debug for RetrievedMessages<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let left = self.messages.len().saturating_add(self.waiting.len());
-        f.debug_struct("RetrievedMessages").field("left", &left).finish_non_exhaustive()
+        f.debug_struct("RetrievedMessages").field("left", &self.retrieving.left()).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Retrieving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Retrieving").field("left", &self.left()).finish_non_exhaustive()
     }
 }
 

@@ -23,6 +23,9 @@
 //! # }
 //! ```
 //!
+//! [`Client::download`] does all that a program needs which fetches what is new, keeps it on the server for some days,
+//! and deletes nothing that it has not stored.
+//!
 //! # Dropped calls
 //!
 //! The future of every call can be dropped at any point, by a timeout or in `select!`. The next call
@@ -33,7 +36,9 @@
 mod body;
 mod bulk;
 mod config;
+mod download;
 mod login;
+mod seen;
 
 use mailwire_core::{Channel, Error as Violation, ParseError, Text, Ticket};
 use mailwire_pop3::{
@@ -46,6 +51,8 @@ pub use self::{
     body::Body,
     bulk::RetrievedMessages,
     config::{Config, LoginMechanism},
+    download::{Download, Downloaded, Downloads, Keep, Listed},
+    seen::Seen,
 };
 use crate::{
     Endpoint, Error, Phase, Refused, RefusedKind, Result, Stream,
