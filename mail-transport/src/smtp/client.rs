@@ -31,6 +31,10 @@ pub struct Config {
     /// Send commands in groups where the server offers PIPELINING. True by default; some servers offer it
     /// and fail at it.
     pub pipelining: bool,
+    /// Send large messages by BDAT where the server offers CHUNKING
+    /// ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)), unless [`bare_newline`](Self::bare_newline) asks for
+    /// changes that only DATA makes. True by default; some servers offer it and fail at it.
+    pub chunking: bool,
     /// The treatment of CRs and LFs that stand alone in a message.
     pub bare_newline: mailwire_core::dot::BareNewline,
     /// Send messages with a NUL in them, which most servers refuse or cut off there. False by default: such a
@@ -56,6 +60,7 @@ impl Default for Config {
             name: None,
             lmtp: false,
             pipelining: true,
+            chunking: true,
             bare_newline: mailwire_core::dot::BareNewline::default(),
             allow_nul: false,
             allow_clear_credentials: false,
@@ -108,6 +113,7 @@ impl Config {
 
 setters!(Config {
     with_pipelining(pipelining: bool),
+    with_chunking(chunking: bool),
     with_allow_clear_credentials(allow_clear_credentials: bool),
     with_binding_fallback(binding_fallback: bool),
 });
@@ -128,6 +134,7 @@ impl Machine for Connection {
     fn completes(event: &Event) -> Option<Ticket> {
         match event {
             Event::Reply { ticket, .. } | Event::NoRecipients { ticket, .. } => Some(*ticket),
+            Event::NotSent { ticket, .. } => Some(*ticket),
             Event::RecipientReply { data, last: true, .. } => Some(*data),
             _ => None,
         }
@@ -181,6 +188,8 @@ pub struct Client {
     pub(super) refused: Vec<RefusedRecipient>,
     /// The last message came as far as its MAIL.
     pub(super) begun: bool,
+    /// BDAT may be used for what DATA can send, too.
+    pub(super) chunking: bool,
 }
 
 connecting!("smtp", "Submission");
@@ -189,7 +198,8 @@ impl Client {
     async fn begin(stream: Stream, channel: Channel, endpoint: Endpoint, config: Config) -> Result<Self> {
         let machine = Connection::new(config.machine(&endpoint, &stream, channel));
         let session = Session::over(stream, endpoint, machine);
-        let mut client = Self { session, refused: Vec::new(), begun: false };
+        let chunking = config.chunking && config.bare_newline == mailwire_core::dot::BareNewline::Refuse;
+        let mut client = Self { session, refused: Vec::new(), begun: false, chunking };
         client.greet().await?;
         if let Some(credentials) = &config.credentials {
             client.session.enter(Phase::Login);

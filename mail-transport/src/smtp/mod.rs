@@ -21,6 +21,8 @@ mod envelope;
 pub mod report;
 #[cfg(feature = "client")]
 mod send;
+#[cfg(feature = "client")]
+mod sending;
 #[cfg(feature = "server")]
 pub mod server;
 
@@ -35,5 +37,7 @@ pub use mailwire_smtp as proto;
 pub use mailwire_smtp::client::Outcome;
 #[cfg(feature = "client")]
 pub use send::{RefusedRecipient, Sent};
+#[cfg(feature = "client")]
+pub use sending::Sending;
 #[cfg(feature = "server")]
 pub use server::Server;

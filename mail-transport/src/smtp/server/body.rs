@@ -2,20 +2,20 @@
 
 use bytes::Bytes;
 use mailwire_core::Ticket;
-use mailwire_smtp::server::{BodyRefusal, Connection, Event};
+use mailwire_smtp::server::{BodyRefusal, Connection, Event, default_reply};
 
 use crate::{
     Driver, Error, Step, Stream,
     body::{self, Pieces},
 };
 
-/// A message as it comes: dots are unstuffed, lines end in CR LF.
+/// A message as it comes, by DATA or BDAT: dots are unstuffed, lines end in CR LF, unless MAIL said BODY=BINARYMIME.
 ///
-/// The client is told to go on (354) when this is first asked for a part: until then the message can be refused
-/// without having been sent.
+/// With DATA the client is told to go on (354) when this is first asked for a part: until then the message can be
+/// refused without having been sent. With BDAT it comes unasked, and is dropped if it is refused.
 pub struct Body<'a> {
     driver: &'a mut Driver<Stream, Connection>,
-    /// The DATA that waits to be told to go on.
+    /// The DATA or BDAT that waits to be granted.
     waiting: Option<Ticket>,
     pub(super) end: Option<End>,
 }
@@ -31,7 +31,7 @@ pub(super) enum End {
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It is too large, or has a NUL or bare CRs or LFs, and was refused.
+    /// It is too large, has a NUL or bare CRs or LFs, or was given up between two chunks, and was refused.
     #[error("the message was refused: {0:?}")]
     Refused(BodyRefusal),
     /// The connection failed before its end.
@@ -68,6 +68,11 @@ impl<'a> Body<'a> {
                 Step::Event(Event::BodyChunk(chunk)) => return Ok(Some(chunk)),
                 Step::Event(Event::BodyEnd { ticket, .. }) => self.end = Some(End::Complete(ticket)),
                 Step::Event(Event::BodyRefused { reason, .. }) => self.end = Some(End::Refused(reason)),
+                // Between two chunks: NOOP, and others that change nothing.
+                Step::Event(Event::Command { ticket, command, .. }) => {
+                    let reply = default_reply(&command);
+                    self.driver.connection_mut().reply(ticket, reply).map_err(Error::from)?;
+                }
                 Step::Event(_) => {}
                 Step::Blocked | Step::Upgrade(_) | Step::Closed => return Err(Error::Closed.into()),
             }

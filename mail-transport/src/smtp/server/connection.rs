@@ -118,7 +118,9 @@ impl<S: Service> Conversation<'_, S> {
             Event::Refused { command, reply, .. } => {
                 tracing::debug!(command = command.name(), %reply, "refused");
                 let ended = self.driver.connection_mut().state() == State::Ready;
-                if let (Command::Data, true, Some(session)) = (command, ended, &mut self.session) {
+                if let (Command::Data | Command::Bdat { .. }, true, Some(session)) =
+                    (command, ended, &mut self.session)
+                {
                     session.reset().await;
                 }
                 Ok(())
@@ -161,7 +163,7 @@ impl<S: Service> Conversation<'_, S> {
                 session.reset().await;
                 default_reply(&command)
             }
-            Command::Data => return self.data(ticket).await,
+            Command::Data | Command::Bdat { .. } => return self.data(ticket).await,
             Command::StartTls => {
                 return Ok(self.driver.connection_mut().accept_upgrade(ticket)?);
             }

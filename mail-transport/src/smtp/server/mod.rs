@@ -65,7 +65,7 @@ mod transaction;
 use std::{sync::Arc, time::Duration};
 
 use mailwire_core::Channel;
-use mailwire_smtp::{Host, server::Config};
+use mailwire_smtp::{Capability, Host, server::Config};
 
 pub use body::{Body, BodyError};
 pub use service::{Client, Service, Session};
@@ -102,7 +102,8 @@ impl<S: Service> Server<S> {
     /// minutes to name a recipient that is accepted. A connection lasts for two hours at most.
     pub fn new(service: S, name: Host) -> Self {
         // The channel and the mechanisms are each connection's.
-        let config = Config::new(name, Channel::Clear);
+        let mut config = Config::new(name, Channel::Clear);
+        offer(&mut config, Capability::Chunking);
         Self::with_protocol(Smtp { config }, service).with_server_limits(limits(Duration::from_secs(300)))
     }
 
@@ -121,11 +122,26 @@ impl<S: Service> Server<S> {
             .configure(|config| config.require_auth = true)
     }
 
+    /// Offers BINARYMIME ([RFC 3030 section 3](https://www.rfc-editor.org/rfc/rfc3030#section-3)), for a service
+    /// that keeps every byte of a message as it is, and hands it on so or not at all: messages then come with NULs
+    /// and with bare CRs and LFs. CHUNKING alone is offered by default.
+    #[must_use]
+    pub fn binary_mime(self) -> Self {
+        self.configure(|config| offer(config, Capability::BinaryMime))
+    }
+
     /// Lets nobody send without TLS.
     #[must_use]
     pub fn require_tls(self) -> Self {
         self.configure(|config| config.require_tls = true)
     }
+}
+
+/// Offers one more of what the machine keeps by itself.
+fn offer(config: &mut Config, capability: Capability) {
+    let offered: Vec<_> = config.capabilities().iter().chain([capability]).collect();
+    // One that cannot be kept is not offered.
+    let _ = config.set_capabilities(offered);
 }
 
 /// The limits of a server of mail, whose clients have something to say or go.

@@ -131,7 +131,8 @@ pub trait Session: Send {
     /// Takes the message, read as it comes. A positive reply takes the responsibility for it: it must be
     /// stored by then ([RFC 5321 section 4.2.5](https://www.rfc-editor.org/rfc/rfc5321#section-4.2.5)).
     ///
-    /// A refusal before the first part is asked for is the answer to DATA: the message is not sent then.
+    /// A refusal before the first part is asked for is the answer to DATA: the message is not sent then. With BDAT it
+    /// is on its way, and dropped.
     /// What is left unread otherwise is read and dropped. In LMTP the reply counts for all recipients; see
     /// [`message_for_each`](Self::message_for_each).
     ///
