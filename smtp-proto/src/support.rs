@@ -91,22 +91,22 @@ extensions! {
     1 "SMTPUTF8" in "RFC 6531": Whole Whole
         "addresses and header fields beyond ASCII"
         ["smtp-proto/tests/parameters.rs::addresses_beyond_ascii"]
-    1 "DSN" in "RFC 3461, RFC 6533": Values Values
-        "which reports of delivery the sender wants; a server offers it if its application sends reports"
-        ["smtp-proto/tests/dsn.rs::a_server_hands_on_what_it_offers"]
+    1 "DSN" in "RFC 3461, RFC 6533": Whole Values
+        "which reports of delivery the sender wants; a server offers it if its application sends reports, which a store cannot"
+        ["smtp-proto/tests/dsn.rs::a_server_hands_on_what_it_offers", "mail-transport/tests/smtp_parameters.rs::reports_are_asked_for"]
     1 "CHUNKING" in "RFC 3030": Values Values
         "messages in parts whose size is told; the transport does not use it yet"
         ["smtp-proto/tests/chunking.rs::chunks_are_one_message", "smtp-proto/tests/chunking.rs::nothing_in_a_chunk_is_a_command_or_an_end"]
     2 "BINARYMIME" in "RFC 3030": Values Values
         "messages with any bytes; the transport does not use it yet"
         ["smtp-proto/tests/chunking.rs::only_binarymime_may_have_any_bytes"]
-    2 "LIMITS" in "RFC 9422": Values Whole
-        "how much a server takes at once; a client's machine refuses more, the transport does not split yet"
-        ["smtp-proto/tests/parameters.rs::a_client_obeys_limits", "smtp-proto/tests/parameters.rs::a_server_announces_its_limits"]
-    2 "REQUIRETLS" in "RFC 8689": Values Values
-        "a message that goes over verified TLS only; a server offers it if its application keeps to it"
-        ["smtp-proto/tests/parameters.rs::tls_that_is_required"]
-    2 "FUTURERELEASE" in "RFC 4865": Values Values
+    2 "LIMITS" in "RFC 9422": Whole Whole
+        "how much a server takes at once: a client sends the rest in other transactions"
+        ["mail-transport/tests/smtp_parameters.rs::limits_are_obeyed", "mail-store/tests/smtp_parameters.rs::limits_are_told_and_obeyed"]
+    2 "REQUIRETLS" in "RFC 8689": Whole Whole
+        "a message that goes over verified TLS only"
+        ["smtp-proto/tests/parameters.rs::tls_that_is_required", "mail-store/tests/smtp_parameters.rs::tls_that_is_required"]
+    2 "FUTURERELEASE" in "RFC 4865": Whole Values
         "messages that are held back; a server offers it if its application holds them"
         ["smtp-proto/tests/parameters.rs::messages_that_are_held_back"]
     2 "VRFY", "EXPN", "HELP" in "RFC 5321": Whole Whole
@@ -114,13 +114,13 @@ extensions! {
         ["mail-store/tests/smtp.rs::commands_beside_sending"]
     2 "XCLIENT" in "Postfix": Nothing Nothing
         "a trusted proxy tells who its client is; neither sent nor taken" []
-    3 "DELIVERBY" in "RFC 2852": Values Values
+    3 "DELIVERBY" in "RFC 2852": Whole Values
         "by when a message has to be delivered; a server offers it if its application has a queue that knows"
         ["smtp-proto/tests/parameters.rs::times_of_delivery"]
-    3 "MT-PRIORITY" in "RFC 6710": Values Values
+    3 "MT-PRIORITY" in "RFC 6710": Whole Values
         "which message goes first; a server offers it if its application has a queue that knows"
         ["smtp-proto/tests/parameters.rs::priorities"]
-    3 "RRVS" in "RFC 7293": Values Values
+    3 "RRVS" in "RFC 7293": Whole Values
         "mail for who had an address at a time; a server offers it if its application knows since when"
         ["smtp-proto/tests/parameters.rs::recipients_of_old"]
     3 "BURL" in "RFC 4468": Nothing Nothing

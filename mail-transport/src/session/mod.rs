@@ -167,7 +167,7 @@ impl<C: Machine> Session<C> {
     }
 
     /// The stream, to ask what protects it.
-    const fn stream(&self) -> &Stream {
+    pub(crate) const fn stream(&self) -> &Stream {
         self.driver.stream()
     }
 

@@ -9,7 +9,7 @@ use mailwire_smtp::{
     client::{self, Connection, Event, Outcome},
 };
 
-use super::RefusedRecipient;
+use super::{Missing, RefusedRecipient, needs::Settings};
 use crate::{
     Endpoint, Error, InvalidValue, Phase, Protocol, Refused, RefusedKind, Result, Stream,
     sasl::{ClientExchange, Credentials, DEFAULT_MAX_ITERATIONS, Mechanism},
@@ -35,6 +35,18 @@ pub struct Config {
     /// ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)), unless [`bare_newline`](Self::bare_newline) asks for
     /// changes that only DATA makes. True by default; some servers offer it and fail at it.
     pub chunking: bool,
+    /// What happens to the parameters of DSN ([RFC 3461](https://www.rfc-editor.org/rfc/rfc3461)) in an envelope where the
+    /// server does not offer it: the message is refused by default, or sent without them.
+    /// [`Client::leaves_out_reports`] tells.
+    pub missing_dsn: Missing,
+    /// What happens to a message with bytes beyond ASCII where the server does not offer 8BITMIME ([RFC
+    /// 6152](https://www.rfc-editor.org/rfc/rfc6152)): it is refused by default, or sent as it is, which most servers take
+    /// though nothing says so.
+    pub missing_eight_bit_mime: Missing,
+    /// What happens to recipients whose addresses are not ASCII where the server does not offer SMTPUTF8 ([RFC
+    /// 6531](https://www.rfc-editor.org/rfc/rfc6531)): the message is refused by default, or [sent](Client::send) to the
+    /// others. A sender whose address is not ASCII needs SMTPUTF8 in any case.
+    pub missing_smtp_utf8: Missing,
     /// The treatment of CRs and LFs that stand alone in a message.
     pub bare_newline: mailwire_core::dot::BareNewline,
     /// Send messages with a NUL in them, which most servers refuse or cut off there. False by default: such a
@@ -61,6 +73,9 @@ impl Default for Config {
             lmtp: false,
             pipelining: true,
             chunking: true,
+            missing_dsn: Missing::Refuse,
+            missing_eight_bit_mime: Missing::Refuse,
+            missing_smtp_utf8: Missing::Refuse,
             bare_newline: mailwire_core::dot::BareNewline::default(),
             allow_nul: false,
             allow_clear_credentials: false,
@@ -114,6 +129,9 @@ impl Config {
 setters!(Config {
     with_pipelining(pipelining: bool),
     with_chunking(chunking: bool),
+    with_missing_dsn(missing_dsn: Missing),
+    with_missing_eight_bit_mime(missing_eight_bit_mime: Missing),
+    with_missing_smtp_utf8(missing_smtp_utf8: Missing),
     with_allow_clear_credentials(allow_clear_credentials: bool),
     with_binding_fallback(binding_fallback: bool),
 });
@@ -190,6 +208,7 @@ pub struct Client {
     pub(super) begun: bool,
     /// BDAT may be used for what DATA can send, too.
     pub(super) chunking: bool,
+    pub(super) settings: Settings,
 }
 
 connecting!("smtp", "Submission");
@@ -199,7 +218,8 @@ impl Client {
         let machine = Connection::new(config.machine(&endpoint, &stream, channel));
         let session = Session::over(stream, endpoint, machine);
         let chunking = config.chunking && config.bare_newline == mailwire_core::dot::BareNewline::Refuse;
-        let mut client = Self { session, refused: Vec::new(), begun: false, chunking };
+        let settings = Settings::from(&config);
+        let mut client = Self { session, refused: Vec::new(), begun: false, chunking, settings };
         client.greet().await?;
         if let Some(credentials) = &config.credentials {
             client.session.enter(Phase::Login);

@@ -1,7 +1,10 @@
 //! Who sends a message, and to whom.
 
 use mailwire_core::Invalid;
-use mailwire_smtp::{ForwardPath, Mail, Mailbox, Parameter, Rcpt, ReversePath};
+use mailwire_smtp::{
+    ForwardPath, Mail, Mailbox, Parameter, Rcpt, ReversePath,
+    extensions::dsn::{EnvelopeId, Notify, OriginalRecipient, Ret},
+};
 
 use crate::InvalidValue;
 
@@ -68,6 +71,68 @@ impl Envelope {
     pub fn with_parameter(mut self, parameter: Parameter) -> Self {
         self.mail = self.mail.with_parameter(parameter);
         self
+    }
+
+    /// Sets how much of the message comes back with a report of failure ([RFC 3461 section
+    /// 4.3](https://www.rfc-editor.org/rfc/rfc3461#section-4.3)).
+    #[must_use]
+    pub fn with_return(mut self, ret: Ret) -> Self {
+        self.mail = self.mail.with_ret(ret);
+        self
+    }
+
+    /// Sets what the sender calls this transaction, in reports ([RFC 3461 section
+    /// 4.4](https://www.rfc-editor.org/rfc/rfc3461#section-4.4)).
+    ///
+    /// # Errors
+    ///
+    /// No character, one that is not printable ASCII, or more than 100 in `xtext`.
+    pub fn with_envelope_id(mut self, id: &str) -> Result<Self, InvalidValue> {
+        let id = EnvelopeId::new(id).map_err(|invalid| InvalidValue::new(invalid, id))?;
+        self.mail = self.mail.with_envelope_id(id);
+        Ok(self)
+    }
+
+    /// Sets when reports are wanted, for each recipient that is there now, with the address by which the report names it
+    /// ([RFC 3461 section 4.1](https://www.rfc-editor.org/rfc/rfc3461#section-4.1)): the one that it has, unless another
+    /// was set.
+    #[must_use]
+    pub fn with_notify(mut self, notify: Notify) -> Self {
+        for rcpt in &mut self.recipients {
+            let original = rcpt.to.mailbox().and_then(|mailbox| OriginalRecipient::of(mailbox).ok());
+            let parameters = rcpt.parameters_mut();
+            parameters.notify = Some(notify);
+            parameters.original_recipient = parameters.original_recipient.take().or(original);
+        }
+        self
+    }
+
+    /// Has the message go over verified TLS only, from here to its end ([RFC 8689 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc8689#section-2)).
+    #[must_use]
+    pub fn with_require_tls(mut self) -> Self {
+        self.mail = self.mail.with_require_tls(true);
+        self
+    }
+
+    /// Changes what is said about the message: `|mail| mail.with_hold(hold)`.
+    #[must_use]
+    pub fn map_mail(mut self, change: impl FnOnce(Mail) -> Mail) -> Self {
+        self.mail = change(self.mail);
+        self
+    }
+
+    /// Changes what is said about each recipient: `|rcpt| rcpt.with_notify(notify)`.
+    #[must_use]
+    pub fn map_recipients(mut self, change: impl FnMut(Rcpt) -> Rcpt) -> Self {
+        self.recipients = self.recipients.into_iter().map(change).collect();
+        self
+    }
+
+    /// That with these recipients alone, by their places.
+    pub(super) fn part(&self, recipients: &[usize]) -> Self {
+        let recipients = recipients.iter().filter_map(|&index| self.recipients.get(index)).cloned();
+        Self { mail: self.mail.clone(), recipients: recipients.collect() }
     }
 
     /// Returns the sender, and what is said about the message.

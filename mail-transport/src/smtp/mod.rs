@@ -17,6 +17,10 @@
 mod client;
 #[cfg(feature = "client")]
 mod envelope;
+#[cfg(feature = "header-envelope")]
+mod header;
+#[cfg(feature = "client")]
+mod needs;
 #[cfg(feature = "reports")]
 pub mod report;
 #[cfg(feature = "client")]
@@ -25,16 +29,22 @@ mod send;
 mod sending;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "client")]
+mod split;
 
 #[cfg(feature = "client")]
 pub use client::{Client, Config};
 #[cfg(feature = "client")]
 pub use envelope::Envelope;
+#[cfg(feature = "header-envelope")]
+pub use header::without_bcc;
 #[cfg(feature = "client")]
 pub use mailwire_core::dot::BareNewline;
 pub use mailwire_smtp as proto;
 #[cfg(feature = "client")]
 pub use mailwire_smtp::client::Outcome;
+#[cfg(feature = "client")]
+pub use needs::Missing;
 #[cfg(feature = "client")]
 pub use send::{RefusedRecipient, Sent};
 #[cfg(feature = "client")]

@@ -1,7 +1,7 @@
 //! Sending a message.
 
 use mailwire_core::{Misuse, WrongState};
-use mailwire_smtp::{BodyType, Capability, ForwardPath, Mail, Reply};
+use mailwire_smtp::{BodyType, Capability, ForwardPath, Mail, Reply, client::Outcome};
 
 use super::{Client, Envelope};
 use crate::{Error, Payload, Result};
@@ -14,24 +14,45 @@ pub struct Sent {
     /// The server's reply to the message: often with the name that it has there. In LMTP, to its last
     /// recipient that was accepted.
     pub reply: Reply,
-    /// The recipients who will not get it.
+    /// The recipients whom it was not accepted for, in the order of the envelope where several transactions were needed.
     pub refused: Vec<RefusedRecipient>,
 }
 
-/// A recipient who will not get a message, while others do.
+/// A recipient for whom a message was not accepted, while it was for others.
 #[non_exhaustive]
 #[derive(Debug)]
 pub struct RefusedRecipient {
     /// The address of the recipient.
     pub recipient: ForwardPath,
-    /// The reason: always [`Error::Refused`].
+    /// The reason: [`Error::Refused`]; of a message that is sent in parts, also the error that came before this one's
+    /// part, or [`Error::Misuse`] with what the server does not take.
     pub error: Error,
+    /// Whether the server can have accepted the message for this recipient all the same: [`Outcome::Unknown`] says so.
+    pub outcome: Outcome,
+}
+
+impl RefusedRecipient {
+    /// A recipient whom the server refused.
+    pub(super) const fn new(recipient: ForwardPath, error: Error) -> Self {
+        Self { recipient, error, outcome: Outcome::Refused }
+    }
+
+    pub(super) const fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
+    }
 }
 
 impl Client {
     /// Sends a message: MAIL, RCPT and DATA in one group where the server allows it, then the
     /// message, which is not copied. A large one is sent by BDAT where the server offers CHUNKING, unless
     /// [`Config::chunking`](super::Config::chunking) forbids it. [`send_all`](Self::send_all) is faster for several.
+    ///
+    /// Who does not fit into one transaction, by the server's LIMITS ([RFC 9422](https://www.rfc-editor.org/rfc/rfc9422)) or
+    /// because it says "too many recipients" ([RFC 5321 section
+    /// 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)), gets the message in another one, if it is in
+    /// memory; the result is one for all. [`outcome`](Client::outcome) is that of the last transaction then, and each
+    /// [`RefusedRecipient`] has one of its own.
     ///
     /// SIZE, BODY=8BITMIME and SMTPUTF8 are given where the message or its addresses need them and
     /// the server offers them. Lines must end in CR LF, unless
@@ -65,6 +86,11 @@ impl Client {
     /// can be used on says [`is_usable`](Client::is_usable), whether the server can have accepted the
     /// message [`outcome`](Client::outcome).
     pub async fn send(&mut self, envelope: &Envelope, message: impl Into<Payload<'_>>) -> Result<Sent> {
+        self.send_in_parts(envelope, message.into()).await
+    }
+
+    /// Sends a message in one transaction.
+    pub(super) async fn send_once(&mut self, envelope: &Envelope, message: Payload<'_>) -> Result<Sent> {
         self.refused.clear();
         self.begun = false;
         match self.send_all([(envelope, message)]).next().await {
@@ -79,6 +105,7 @@ impl Client {
             return Err(Misuse::WrongState(WrongState::NoRecipients).into());
         }
         let mail = self.mail(envelope, message)?;
+        self.check_transaction(&mail, envelope)?;
         let binary = mail.body == Some(BodyType::BinaryMime);
         if let (Some(pieces), false) = (message.pieces(), binary) {
             self.session.machine_ref().check_pieces(pieces)?;
@@ -101,15 +128,15 @@ impl Client {
         if capabilities.has_size() {
             mail.size = message.length();
         }
-        if mail.body == Some(BodyType::BinaryMime) {
-            return Ok(mail);
+        if mail.body != Some(BodyType::BinaryMime) {
+            let offered = capabilities.has(&Capability::EightBitMime);
+            mail.body = match message.is_ascii() {
+                Some(false) => Some(BodyType::EightBitMime),
+                None if offered => Some(BodyType::EightBitMime),
+                Some(true) | None => None,
+            };
         }
-        let offered = capabilities.has(&Capability::EightBitMime);
-        mail.body = match message.is_ascii() {
-            Some(false) => Some(BodyType::EightBitMime),
-            None if offered => Some(BodyType::EightBitMime),
-            Some(true) | None => None,
-        };
+        self.adapt_mail(&mut mail);
         Ok(mail)
     }
 }

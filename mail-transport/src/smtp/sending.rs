@@ -422,7 +422,9 @@ impl<E: Borrow<Envelope>> Message<'_, E> {
                 Step::Rset => Command::Rset,
                 Step::Mail => Command::Mail(self.mail.clone()),
                 Step::Rcpt(at) => match recipients.get(at) {
-                    Some(recipient) => Command::Rcpt(recipient.clone()),
+                    Some(recipient) => {
+                        Command::Rcpt(client.adapted(recipient, self.mail.smtp_utf8).into_owned())
+                    }
                     None => {
                         self.next = if transaction.chunked { Step::Wait } else { Step::Data };
                         continue;
@@ -541,7 +543,7 @@ impl<E: Borrow<Envelope>> Transaction<E> {
         if let Some(at) = recipient {
             self.answered += 1;
             if let (Some(error), Some(recipient)) = (error, self.envelope.borrow().recipients().get(at)) {
-                self.refused.push(RefusedRecipient { recipient: recipient.to.clone(), error });
+                self.refused.push(RefusedRecipient::new(recipient.to.clone(), error));
             }
             let all = self.envelope.borrow().recipients().len();
             return Ok(match (self.chunked && self.answered == all, self.refused.len() == all) {
@@ -586,7 +588,7 @@ impl<E: Borrow<Envelope>> Transaction<E> {
         } else if let Ok(at) = self.recipients.binary_search(&ticket) {
             let error = refused(self.command(), &reply);
             let recipient = self.envelope.borrow().recipients().get(at);
-            self.refused.extend(recipient.map(|it| RefusedRecipient { recipient: it.to.clone(), error }));
+            self.refused.extend(recipient.map(|it| RefusedRecipient::new(it.to.clone(), error)));
         }
         match (last, self.accepted.take()) {
             (false, accepted) => {

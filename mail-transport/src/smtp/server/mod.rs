@@ -65,7 +65,7 @@ mod transaction;
 use std::{sync::Arc, time::Duration};
 
 use mailwire_core::Channel;
-use mailwire_smtp::{Capability, Host, server::Config};
+use mailwire_smtp::{Capability, Host, extensions::limits::SessionLimits, server::Config};
 
 pub use body::{Body, BodyError};
 pub use service::{Client, Service, Session};
@@ -104,6 +104,7 @@ impl<S: Service> Server<S> {
         // The channel and the mechanisms are each connection's.
         let mut config = Config::new(name, Channel::Clear);
         offer(&mut config, Capability::Chunking);
+        offer(&mut config, Capability::Limits(SessionLimits::new()));
         Self::with_protocol(Smtp { config }, service).with_server_limits(limits(Duration::from_secs(300)))
     }
 
@@ -128,6 +129,34 @@ impl<S: Service> Server<S> {
     #[must_use]
     pub fn binary_mime(self) -> Self {
         self.configure(|config| offer(config, Capability::BinaryMime))
+    }
+
+    /// Offers an extension whose parameters the service keeps: [`Session::mail`] and [`Session::rcpt`] are given them, and
+    /// [`Session::message`] once more. DSN is for a service that sends reports, REQUIRETLS for one that relays nothing, or
+    /// relays as [RFC 8689](https://www.rfc-editor.org/rfc/rfc8689) has it. LIMITS is offered by default, with what the
+    /// configuration says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_transport::smtp::{proto::Capability, server::{Server, Service}};
+    ///
+    /// fn with_reports<S: Service>(server: Server<S>) -> Server<S> {
+    ///     server.with_extension(Capability::Dsn).expect("the machine hands on what DSN says")
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The machine cannot keep what it promises, or offers it by itself: see
+    /// [`Config::set_capabilities`](mailwire_smtp::server::Config::set_capabilities).
+    pub fn with_extension(self, capability: Capability) -> Result<Self, mailwire_smtp::Invalid> {
+        let mut taken = Ok(());
+        let server = self.configure(|config| {
+            let offered: Vec<_> = config.capabilities().iter().chain([capability]).collect();
+            taken = config.set_capabilities(offered);
+        });
+        taken.map(|()| server)
     }
 
     /// Lets nobody send without TLS.
