@@ -1,6 +1,7 @@
 //! What the documents name exists: paths, links, tests, features and dependencies.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+use mailwire_core::support::{Extension, Support};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -269,16 +270,38 @@ fn every_test_in_the_security_document_exists() {
     assert_none(&faults);
 }
 
+/// What is supported, a table a protocol.
+const TABLES: [&[Extension]; 4] = [
+    mailwire_smtp::support::EXTENSIONS,
+    mailwire_imap::support::EXTENSIONS,
+    mailwire_pop3::support::EXTENSIONS,
+    mailwire_transport::sasl::support::MECHANISMS,
+];
+
 #[test]
-fn every_test_in_the_table_of_extensions_exists() {
-    let imap = mailwire_imap::support::EXTENSIONS.iter().flat_map(|extension| extension.tests);
-    let smtp = mailwire_smtp::support::EXTENSIONS.iter().flat_map(|extension| extension.tests);
-    let pop3 = mailwire_pop3::support::EXTENSIONS.iter().flat_map(|extension| extension.tests);
-    let tests = imap.chain(smtp).chain(pop3);
+fn every_test_in_the_tables_of_extensions_exists() {
+    let tests = TABLES.into_iter().flatten().flat_map(|extension| extension.tests);
     let missing =
         tests.filter(|test| !test.split_once("::").is_some_and(|(file, test)| has_test(file, test)));
     let faults: Vec<String> = missing.map(|test| format!("no {test}")).collect();
     assert_none(&faults);
+}
+
+#[test]
+fn the_tables_of_extensions_are_in_order() {
+    for table in TABLES {
+        let names: Vec<_> = table.iter().flat_map(|extension| extension.names).collect();
+        for (index, name) in names.iter().enumerate() {
+            assert!(!names[..index].contains(name), "{name} stands there twice");
+        }
+        assert!(table.is_sorted_by_key(|extension| extension.priority));
+        for extension in table {
+            let whole = extension.client == Support::Whole && extension.server == Support::Whole;
+            assert!(!whole || !extension.tests.is_empty(), "{:?}: tests", extension.names);
+            let told = extension.about.contains("; ") || extension.priority == 4;
+            assert!(whole || told, "{:?}: what is missing", extension.names);
+        }
+    }
 }
 
 #[test]

@@ -1,70 +1,19 @@
 //! Which extensions are supported, and how far: [`EXTENSIONS`].
+//!
+//! # Examples
+//!
+//! ```
+//! use mailwire_imap::support::{EXTENSIONS, Support};
+//!
+//! let idle = EXTENSIONS.iter().find(|extension| extension.names == ["IDLE"]).unwrap();
+//! assert_eq!((idle.client, idle.server), (Support::Whole, Support::Whole));
+//! ```
 
-/// How far one role supports an extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Support {
-    /// The name is recognized, or carried as it came; nothing else.
-    Nothing,
-    /// Commands and responses have types, are read and written; the rest is the application's.
-    Values,
-    /// All of it works: values, machine, a call of `mailwire-transport`'s client, or its server over
-    /// `mailwire-store`.
-    Whole,
-}
+pub use mailwire_core::support::{Extension, Support};
 
-/// Tells of one extension, or of a few that come together, how far it is supported.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Extension {
-    /// How much a general library needs it: 1, every library; 2, most applications gain by it; 3, some do;
-    /// 4, hardly any.
-    pub priority: u8,
-    /// The capabilities; one that ends in `=` has a value.
-    pub names: &'static [&'static str],
-    /// What defines it.
-    pub document: &'static str,
-    /// How far a client has it.
-    pub client: Support,
-    /// How far a server has it.
-    pub server: Support,
-    /// What it brings; and, unless all works, what is missing.
-    pub about: &'static str,
-    /// The tests that show it, each as `file::function`, in the repository.
-    pub tests: &'static [&'static str],
-}
-
-macro_rules! extensions {
-    ($($priority:literal $first:literal $(, $name:literal)* in $document:literal: $client:ident $server:ident
-        $about:literal [$($test:literal),* $(,)?])*) => {
-        /// All extensions that are known to be in use, by [priority](Extension::priority).
-        ///
-        /// | | capability | defined in | client | server | what it brings |
-        /// | --- | --- | --- | --- | --- | --- |
-        $(#[doc = concat!("| ", $priority, " | `", $first, "`" $(, ", `", $name, "`")*, " | ", $document, " | ",
-            stringify!($client), " | ", stringify!($server), " | ", $about, " |")])*
-        ///
-        /// # Examples
-        ///
-        /// ```
-        /// use mailwire_imap::support::{EXTENSIONS, Support};
-        ///
-        /// let idle = EXTENSIONS.iter().find(|extension| extension.names == ["IDLE"]).unwrap();
-        /// assert_eq!((idle.client, idle.server), (Support::Whole, Support::Whole));
-        /// ```
-        pub const EXTENSIONS: &[Extension] = &[$(Extension {
-            priority: $priority,
-            names: &[$first $(, $name)*],
-            document: $document,
-            client: Support::$client,
-            server: Support::$server,
-            about: $about,
-            tests: &[$($test),*],
-        }),*];
-    };
-}
-
-// What is not whole says after a semicolon what is missing.
-extensions! {
+mailwire_core::support_table! {
+    /// All extensions that are known to be in use, by [priority](Extension::priority).
+    EXTENSIONS of "capability":
     1 "IMAP4rev1" in "RFC 3501": Whole Whole
         "the base protocol that most servers speak"
         ["mail-store/tests/imap.rs::mailboxes_and_messages"]

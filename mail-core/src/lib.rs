@@ -52,6 +52,7 @@ mod reason;
 pub mod sasl;
 mod secret;
 mod setters;
+pub mod support;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;

@@ -1,72 +1,20 @@
 //! Which extensions of SMTP and LMTP are supported, and how far: [`EXTENSIONS`].
+//!
+//! # Examples
+//!
+//! ```
+//! use mailwire_smtp::support::{EXTENSIONS, Support};
+//!
+//! let size = EXTENSIONS.iter().find(|extension| extension.names == ["SIZE"]).unwrap();
+//! assert_eq!((size.client, size.server), (Support::Whole, Support::Whole));
+//! ```
 
-/// How far one role supports an extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Support {
-    /// The name is recognized, or carried as it came; nothing else.
-    Nothing,
-    /// Commands, parameters and replies have types, are read, written and kept to what is offered; the rest is the
-    /// application's.
-    Values,
-    /// All of it works: values, machine, a call of `mailwire-transport`'s client, or its server, over
-    /// `mailwire-store` where a store can keep it.
-    Whole,
-}
+pub use mailwire_core::support::{Extension, Support};
 
-/// Tells of one extension, or of a few that come together, how far it is supported.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Extension {
-    /// How much a general library needs it: 1, every library; 2, most applications gain by it; 3, some do;
-    /// 4, hardly any.
-    pub priority: u8,
-    /// The keywords in the reply to EHLO and LHLO; for what has none, the name of the command or parameter.
-    pub names: &'static [&'static str],
-    /// What defines it.
-    pub document: &'static str,
-    /// How far a client has it.
-    pub client: Support,
-    /// How far a server has it.
-    pub server: Support,
-    /// What it brings; and, unless all works, what is missing.
-    pub about: &'static str,
-    /// The tests that show it, each as `file::function`, in the repository.
-    pub tests: &'static [&'static str],
-}
-
-macro_rules! extensions {
-    ($($priority:literal $first:literal $(, $name:literal)* in $document:literal: $client:ident $server:ident
-        $about:literal [$($test:literal),* $(,)?])*) => {
-        /// All extensions that are known to be in use, by [priority](Extension::priority). Those of LMTP are the same but
-        /// for what says otherwise.
-        ///
-        /// | | keyword | defined in | client | server | what it brings |
-        /// | --- | --- | --- | --- | --- | --- |
-        $(#[doc = concat!("| ", $priority, " | `", $first, "`" $(, ", `", $name, "`")*, " | ", $document, " | ",
-            stringify!($client), " | ", stringify!($server), " | ", $about, " |")])*
-        ///
-        /// # Examples
-        ///
-        /// ```
-        /// use mailwire_smtp::support::{EXTENSIONS, Support};
-        ///
-        /// let size = EXTENSIONS.iter().find(|extension| extension.names == ["SIZE"]).unwrap();
-        /// assert_eq!((size.client, size.server), (Support::Whole, Support::Whole));
-        /// ```
-        pub const EXTENSIONS: &[Extension] = &[$(Extension {
-            priority: $priority,
-            names: &[$first $(, $name)*],
-            document: $document,
-            client: Support::$client,
-            server: Support::$server,
-            about: $about,
-            tests: &[$($test),*],
-        }),*];
-    };
-}
-
-// What is not whole says after a semicolon what is missing.
-extensions! {
+mailwire_core::support_table! {
+    /// All extensions that are known to be in use, by [priority](Extension::priority). Those of LMTP are the same but
+    /// for what says otherwise.
+    EXTENSIONS of "keyword":
     1 "LHLO" in "RFC 2033": Whole Whole
         "LMTP: an answer for each recipient"
         ["mail-store/tests/smtp.rs::lmtp_answers_for_each_recipient"]

@@ -24,26 +24,6 @@ fn capabilities(extension: &Extension) -> impl Iterator<Item = Capability> {
     })
 }
 
-#[test]
-fn each_stands_there_once() {
-    let names: Vec<_> = EXTENSIONS.iter().flat_map(|extension| extension.names).collect();
-    for (index, name) in names.iter().enumerate() {
-        assert!(!names[..index].contains(name), "{name}");
-    }
-    assert!(EXTENSIONS.is_sorted_by_key(|extension| extension.priority));
-}
-
-/// What is said to be whole has tests, and what is not says what is missing.
-#[test]
-fn each_says_what_shows_it_or_what_is_missing() {
-    for extension in EXTENSIONS {
-        let whole = extension.client == Support::Whole && extension.server == Support::Whole;
-        let typed = extension.client >= Support::Values;
-        assert!(!typed || !extension.tests.is_empty(), "{:?}: tests", extension.names);
-        assert!(whole || extension.about.contains("; "), "{:?}: what is missing", extension.names);
-    }
-}
-
 /// What has values has a type of its own, and what has none is carried as it came.
 #[test]
 fn typed_ones_have_types() {

@@ -1,70 +1,21 @@
 //! Which mechanisms are supported, and how far: [`MECHANISMS`].
+//!
+//! # Examples
+//!
+//! ```
+//! use mailwire_transport::sasl::support::{MECHANISMS, Support};
+//!
+//! let digest = MECHANISMS.iter().find(|mechanism| mechanism.names == ["DIGEST-MD5"]).unwrap();
+//! assert_eq!((digest.client, digest.server), (Support::Whole, Support::Nothing));
+//! ```
 
-/// How far one role supports a mechanism.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Support {
-    /// Never spoken in this role.
-    Nothing,
-    /// The application brings its exchange, as a [`Custom`](super::Custom) or by
+pub use mailwire_core::support::{Extension, Support};
+
+mailwire_core::support_table! {
+    /// All mechanisms that are known to be in use or registered, by [priority](Extension::priority). Where it says
+    /// `Values`, the application brings the exchange, as a [`Custom`](super::Custom) or by
     /// [`Authenticator::custom`](super::Authenticator::custom).
-    Custom,
-    /// All of it works, in SMTP, IMAP and POP3.
-    Whole,
-}
-
-/// Tells of one mechanism, or of a few that come together, how far it is supported.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Supported {
-    /// How much a general library needs it: 1, every library; 2, most applications gain by it; 3, some do;
-    /// 4, hardly any.
-    pub priority: u8,
-    /// The mechanisms; one that ends in `-` is the beginning of several.
-    pub names: &'static [&'static str],
-    /// What defines it.
-    pub document: &'static str,
-    /// How far a client has it.
-    pub client: Support,
-    /// How far a server has it.
-    pub server: Support,
-    /// What it is; and, unless all works, what is missing.
-    pub about: &'static str,
-    /// The tests that show it, each as `file::function`, in the repository.
-    pub tests: &'static [&'static str],
-}
-
-macro_rules! mechanisms {
-    ($($priority:literal $first:literal $(, $name:literal)* in $document:literal: $client:ident $server:ident
-        $about:literal [$($test:literal),* $(,)?])*) => {
-        /// All mechanisms that are known to be in use or registered, by [priority](Supported::priority).
-        ///
-        /// | | mechanism | defined in | client | server | what it is |
-        /// | --- | --- | --- | --- | --- | --- |
-        $(#[doc = concat!("| ", $priority, " | `", $first, "`" $(, ", `", $name, "`")*, " | ", $document, " | ",
-            stringify!($client), " | ", stringify!($server), " | ", $about, " |")])*
-        ///
-        /// # Examples
-        ///
-        /// ```
-        /// use mailwire_transport::sasl::support::{MECHANISMS, Support};
-        ///
-        /// let digest = MECHANISMS.iter().find(|mechanism| mechanism.names == ["DIGEST-MD5"]).unwrap();
-        /// assert_eq!((digest.client, digest.server), (Support::Whole, Support::Nothing));
-        /// ```
-        pub const MECHANISMS: &[Supported] = &[$(Supported {
-            priority: $priority,
-            names: &[$first $(, $name)*],
-            document: $document,
-            client: Support::$client,
-            server: Support::$server,
-            about: $about,
-            tests: &[$($test),*],
-        }),*];
-    };
-}
-
-// What is not whole says after a semicolon what is missing.
-mechanisms! {
+    MECHANISMS of "mechanism":
     1 "PLAIN" in "RFC 4616": Whole Whole
         "a name and a password"
         ["mail-store/tests/logins.rs::every_mechanism_in_every_protocol", "mail-transport/tests/sasl.rs::acting_as_somebody_else"]
@@ -92,13 +43,13 @@ mechanisms! {
     2 "EXTERNAL" in "RFC 4422": Whole Whole
         "a certificate that TLS has shown"
         ["mail-store/tests/certificates.rs::imap_offers_external_to_whom_it_helps", "mail-transport/tests/sasl.rs::external_and_anonymous"]
-    2 "GSSAPI" in "RFC 4752": Custom Custom
+    2 "GSSAPI" in "RFC 4752": Values Values
         "Kerberos; its tickets are in libraries of the system, with which an application makes the exchange"
         ["mail-store/tests/logins.rs::mechanisms_of_ones_own"]
     2 "ANONYMOUS" in "RFC 4505": Whole Whole
         "nobody in particular"
         ["mail-store/tests/logins.rs::every_mechanism_in_every_protocol", "mail-transport/tests/sasl.rs::external_and_anonymous"]
-    3 "NTLM" in "Microsoft": Custom Custom
+    3 "NTLM" in "Microsoft": Values Values
         "passwords of Windows; its ciphers are broken, and an application that has to speak it brings them"
         ["mail-store/tests/logins.rs::mechanisms_of_ones_own"]
     3 "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS" in "draft-melnikov-scram-sha-512": Whole Whole
@@ -107,34 +58,34 @@ mechanisms! {
     3 "DIGEST-MD5" in "RFC 2831": Whole Nothing
         "a proof with MD5, which a client gives only if it is asked for by name; no server offers it, as RFC 6331 asks"
         ["mail-transport/tests/sasl.rs::digest_md5_is_asked_for_by_name", "mail-transport/tests/logins.rs::digest_md5_in_all_three_protocols"]
-    3 "GSS-SPNEGO" in "Microsoft": Custom Custom
+    3 "GSS-SPNEGO" in "Microsoft": Values Values
         "the choice between Kerberos and NTLM; it needs those" []
-    4 "SCRAM-SHA3-512", "SCRAM-SHA3-512-PLUS" in "draft-melnikov-scram-sha3-512": Custom Custom
+    4 "SCRAM-SHA3-512", "SCRAM-SHA3-512-PLUS" in "draft-melnikov-scram-sha3-512": Values Values
         "SCRAM with another hash function; no mail server is known that has it" []
-    4 "GS2-KRB5", "GS2-KRB5-PLUS" in "RFC 5801": Custom Custom
+    4 "GS2-KRB5", "GS2-KRB5-PLUS" in "RFC 5801": Values Values
         "Kerberos in another frame; GSSAPI is preferred to it" []
-    4 "SPNEGO", "SPNEGO-PLUS" in "RFC 5801": Custom Custom
+    4 "SPNEGO", "SPNEGO-PLUS" in "RFC 5801": Values Values
         "a negotiation within a negotiation; clients must not choose it" []
-    4 "OAUTH10A" in "RFC 7628": Custom Custom
+    4 "OAUTH10A" in "RFC 7628": Values Values
         "tokens of OAuth 1.0a; no mail server is known that has it" []
-    4 "XOAUTH" in "Google": Custom Custom
+    4 "XOAUTH" in "Google": Values Values
         "tokens of OAuth 1.0a; its service has ended" []
-    4 "OTP", "SKEY" in "RFC 2444": Custom Custom
+    4 "OTP", "SKEY" in "RFC 2444": Values Values
         "passwords for one use; the server has to keep count of them" []
-    4 "SECURID" in "RFC 2808": Custom Custom
+    4 "SECURID" in "RFC 2808": Values Values
         "a number from a device; the service behind it is its maker's" []
-    4 "SAML20", "OPENID20" in "RFC 6595, RFC 6616": Custom Custom
+    4 "SAML20", "OPENID20" in "RFC 6595, RFC 6616": Values Values
         "a login in a browser; the application has that" []
-    4 "EAP-AES128", "EAP-AES128-PLUS" in "RFC 7055": Custom Custom
+    4 "EAP-AES128", "EAP-AES128-PLUS" in "RFC 7055": Values Values
         "methods of EAP; no mail server is known that has it" []
-    4 "9798-" in "RFC 3163": Custom Custom
+    4 "9798-" in "RFC 3163": Values Values
         "signatures with old algorithms; no mail server is known that has it" []
-    4 "KERBEROS_V4", "KERBEROS_V5" in "RFC 2222": Custom Custom
+    4 "KERBEROS_V4", "KERBEROS_V5" in "RFC 2222": Values Values
         "Kerberos before GSSAPI; obsolete" []
-    4 "NMAS_LOGIN", "NMAS_AUTHEN", "NMAS-SAMBA-AUTH" in "Novell": Custom Custom
+    4 "NMAS_LOGIN", "NMAS_AUTHEN", "NMAS-SAMBA-AUTH" in "Novell": Values Values
         "for its own directory" []
-    4 "HT-" in "draft-schmaus-kitten-sasl-ht": Custom Custom
+    4 "HT-" in "draft-schmaus-kitten-sasl-ht": Values Values
         "tokens from an earlier login; no mail server is known that has it" []
-    4 "PLAIN-CLIENTTOKEN", "ATOKEN", "ATOKEN2", "X-ZIMBRA" in "Google, Apple, Zimbra": Custom Custom
+    4 "PLAIN-CLIENTTOKEN", "ATOKEN", "ATOKEN2", "X-ZIMBRA" in "Google, Apple, Zimbra": Values Values
         "for their own clients" []
 }
