@@ -23,6 +23,7 @@ import apart
 import clients
 import differential
 import extensions
+import logins
 import pairs
 import twoway
 from clients import Ours, run
@@ -113,6 +114,8 @@ def main():
         for name, server in (("Dovecot", dovecot), ("Cyrus", cyrus), ("serve", serve)):
             cases.append((f"extensions <> {name} IMAP",
                           lambda server=server, name=name: extensions.check(ours, server, name)))
+        cases.append(("mechanisms <> Dovecot IMAP and POP3", lambda: logins.check(ours, folder)))
+        cases.append(("curl and Python by CRAM-MD5 <> serve", lambda: logins.cram_md5(ours, other)))
         compared = {"serve": serve.imaps, "dovecot": dovecot.imaps, "cyrus": cyrus.imaps}
         cases.append(("differential: serve, Dovecot, Cyrus", lambda: differ(compared, other.tls)))
         for name, case in cases:

@@ -104,7 +104,7 @@ def listen(service, **ports):
 class Dovecot(Server):
     """IMAP, POP3, LMTP and submission; also Postfix's authentication."""
 
-    def __init__(self, folder, authority, relay_port):
+    def __init__(self, folder, authority, relay_port, mechanisms="plain login scram-sha-1 scram-sha-256"):
         self.folder = folder
         ports = free_ports(7)
         self.imap, self.imaps, self.pop3, self.pop3s, self.lmtp, self.submission, self.auth = ports
@@ -125,7 +125,7 @@ ssl = yes
 ssl_cert = <{authority.cert}
 ssl_key = <{authority.key}
 disable_plaintext_auth = yes
-auth_mechanisms = plain login scram-sha-1 scram-sha-256
+auth_mechanisms = {mechanisms}
 auth_verbose = yes
 hostname = localhost
 submission_host = localhost

@@ -734,3 +734,42 @@ async fn who_does_not_exist_costs_as_much() {
         assert_eq!(seen[0], seen[1], "{mechanism}");
     }
 }
+
+/// Runs both sides, with one bit of what goes over the wire changed: whether that was met, and whether both were
+/// content.
+async fn changed(mechanism: &Mechanism, at: usize) -> (bool, bool) {
+    let (users, mut left, mut met) = (users(), at, false);
+    let mut change = |message: &Secret| {
+        let mut bytes = message.expose().to_vec();
+        if let (false, Some(byte)) = (met, bytes.get_mut(left)) {
+            *byte ^= 1;
+            met = true;
+        }
+        left = left.saturating_sub(bytes.len());
+        Secret::from(bytes)
+    };
+    let credentials = Credentials::password("tim", "tanstaaf");
+    let mut client = ClientExchange::with_mechanism(&credentials, mechanism, &tls()).unwrap();
+    let mut server = ServerExchange::new(&users, mechanism, &tls()).unwrap();
+    let first = client.initial().unwrap().map(|first| change(&first));
+    let mut step = server.start(&users, first.as_ref()).await;
+    while let ServerStep::Challenge(challenge) = step {
+        let Ok(SaslStep::Data(answer)) = client.step(&change(&challenge)) else { return (met, false) };
+        step = server.step(&users, &SaslStep::Data(change(&answer))).await;
+    }
+    let content = matches!(step, ServerStep::Success(_)) && client.finish(None).is_ok();
+    (met, content)
+}
+
+#[tokio::test]
+async fn every_changed_bit_is_noticed() {
+    for (mechanism, each) in [(Mechanism::ScramSha512Plus, 5), (Mechanism::CramMd5, 1)] {
+        let mut at = 0;
+        while let (true, content) = changed(&mechanism, at).await {
+            assert!(!content, "{mechanism}: byte {at}");
+            at += each;
+        }
+        assert!(at > 60, "{mechanism}: {at}");
+        assert_eq!(changed(&mechanism, usize::MAX).await, (false, true), "{mechanism}");
+    }
+}

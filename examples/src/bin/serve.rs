@@ -12,6 +12,7 @@ use mailwire_store::{
 };
 use mailwire_transport::{
     Security, imap, pop3,
+    sasl::Mechanism,
     server::Listener,
     smtp::{self, proto::Host},
     testing::TestCa,
@@ -65,6 +66,10 @@ struct Arguments {
     /// them and cannot bind
     #[arg(long)]
     without_channel_binding: bool,
+    /// Offer this SASL mechanism and no others; may be given several times. Without, all for which what is stored of a
+    /// password is enough. With CRAM-MD5, passwords are stored as they are
+    #[arg(long = "mechanism", value_name = "NAME")]
+    mechanisms: Vec<Mechanism>,
 }
 
 #[tokio::main]
@@ -84,6 +89,9 @@ struct Servers {
 
 async fn run(arguments: &Arguments) -> Result<()> {
     let mut config = memory::Config::default();
+    if !arguments.mechanisms.is_empty() {
+        config.mechanisms.clone_from(&arguments.mechanisms);
+    }
     if arguments.without_channel_binding {
         config.mechanisms.retain(|mechanism| !mechanism.binds_channel());
     }

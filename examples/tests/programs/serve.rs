@@ -60,6 +60,18 @@ fn channel_binding_can_be_left_out() {
 }
 
 #[test]
+fn what_is_offered_can_be_chosen() {
+    let folder = TestFolder::new();
+    let options = ["--mechanism", "CRAM-MD5", "--mechanism", "SCRAM-SHA-512"];
+    let serve = Serve::start(&["imap", "pop3"], &options);
+    for (mechanism, status) in [("CRAM-MD5", 0), ("SCRAM-SHA-512", 0), ("PLAIN", 77), ("DIGEST-MD5", 77)] {
+        let chosen = ["--mechanism", mechanism];
+        client("fetch", &serve, "imap", &folder).args(chosen).run().expect(status, &[]);
+        client("pop", &serve, "pop3", &folder).args(chosen).run().expect(status, &[]);
+    }
+}
+
+#[test]
 fn the_mechanism_can_be_chosen() {
     let folder = TestFolder::new();
     let message = folder.file("1.eml", "Subject: hi\r\n\r\n");
@@ -73,10 +85,8 @@ fn the_mechanism_can_be_chosen() {
         send.arg(&message).run().expect(0, &[]);
     }
     client("pop", &serve, "pop3", &folder).args(["--mechanism", "user"]).run().expect(0, &[]);
-    client("fetch", &serve, "imap", &folder)
-        .args(["--mechanism", "CRAM-MD5"])
-        .run()
-        .expect(77, &["CRAM-MD5"]);
+    client("fetch", &serve, "imap", &folder).args(["--mechanism", "GSSAPI"]).run().expect(77, &["GSSAPI"]);
+    client("fetch", &serve, "imap", &folder).args(["--mechanism", "CRAM-MD5"]).run().expect(77, &[]);
     client("fetch", &serve, "imap", &folder)
         .args(["--mechanism", "NOT A NAME"])
         .run()
