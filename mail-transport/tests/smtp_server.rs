@@ -155,3 +155,130 @@ async fn lmtp_has_the_transaction_too() {
     let (client, transaction, _) = &recorded[0];
     assert!(client.lmtp && client.extended && transaction.recipients.len() == 2);
 }
+
+mod proxy {
+    //! XCLIENT and XFORWARD, our client against our server.
+
+    use mailwire_transport::{
+        Endpoint, Security,
+        smtp::{
+            Config, Envelope,
+            proto::{
+                Command,
+                extensions::{
+                    etrn::Node,
+                    xclient::{AttributeName, Attributes},
+                },
+            },
+        },
+    };
+
+    use super::*;
+
+    /// Trusts everybody.
+    #[derive(Clone, Default)]
+    struct Trusting(Recorder);
+
+    impl Authenticator for Trusting {}
+
+    impl Service for Trusting {
+        type Session = Recorder;
+        type Authenticator = Self;
+
+        fn authenticator(&self) -> &Self {
+            self
+        }
+
+        fn trusts(&self, client: &Client) -> bool {
+            client.hello.is_none()
+        }
+
+        async fn connect(&self, _: &Client) -> Result<Recorder, Reply> {
+            Ok(self.0.clone())
+        }
+    }
+
+    async fn with<S: Service, T>(
+        server: &Server<S>,
+        talk: impl AsyncFnOnce(mailwire_transport::smtp::Client) -> T,
+    ) -> T {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let endpoint = Endpoint::tcp("localhost", 25, Security::plaintext_without_encryption());
+        let client = async {
+            let client =
+                mailwire_transport::smtp::Client::over(Stream::other(theirs), endpoint, Config::anonymous());
+            talk(client.await.unwrap()).await
+        };
+        let (served, result) = tokio::join!(server.serve_stream(Stream::other(ours), Channel::Clear), client);
+        served.unwrap();
+        result
+    }
+
+    #[tokio::test]
+    async fn a_proxys_client_takes_its_place() {
+        let service = Trusting::default();
+        let server = Server::new(service.clone(), "mx.example".try_into().unwrap());
+        with(&server, async |mut client| {
+            let of_anna = Attributes::of_address("192.0.2.7".parse().unwrap())
+                .with(AttributeName::Port, "4025")
+                .unwrap()
+                .with(AttributeName::Login, "anna")
+                .unwrap();
+            client.xclient(of_anna).await.unwrap();
+            let forwarded = Attributes::of_address("192.0.2.8".parse().unwrap());
+            client.xforward(forwarded).await.unwrap();
+            let envelope = Envelope::new("anna@client.example", ["bob@mx.example"]).unwrap();
+            let _sent = client.send(&envelope, "a\r\n").await.unwrap();
+            let _sent = client.send(&envelope, "b\r\n").await.unwrap();
+            client.quit().await.unwrap();
+        })
+        .await;
+        let recorded = service.0.0.lock().unwrap();
+        let [(first, transaction, _), (second, ..)] = &recorded[..] else { panic!("{recorded:?}") };
+        assert_eq!(first.address, Some("192.0.2.7:4025".parse().unwrap()));
+        assert_eq!(first.identity.as_ref().unwrap().user, "anna");
+        // It has introduced itself again.
+        assert!(first.extended && first.hello.is_some());
+        assert_eq!(first.protocol(transaction).as_str(), "ESMTPA");
+        let told = first.forwarded.as_ref().unwrap().address();
+        assert_eq!(told, Some("192.0.2.8".parse().unwrap()));
+        // That was about one message.
+        assert_eq!((second.forwarded.as_ref(), second.address), (None, first.address));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_trusted_by_default() {
+        let (server, _) = server();
+        with(&server, async |mut client| {
+            let attributes = || Attributes::of_address("192.0.2.7".parse().unwrap());
+            assert!(client.xclient(attributes()).await.is_err());
+            assert!(client.xforward(attributes()).await.is_err());
+            assert!(client.etrn(Node::Host("example.org".parse().unwrap())).await.is_err());
+            assert!(client.verb().await.is_err());
+            client.noop().await.unwrap();
+            client.quit().await.unwrap();
+        })
+        .await;
+        let said =
+            talk(&server, "EHLO a\r\nXCLIENT ADDR=192.0.2.7\r\nXFORWARD ADDR=192.0.2.7\r\nQUIT\r\n").await;
+        assert_eq!(codes(&said), "220 250 502 502 221");
+    }
+
+    #[tokio::test]
+    async fn a_queue_is_started_where_the_application_says_so() {
+        let (server, _) = server();
+        let server = server.configure(|config| {
+            let offered: Vec<_> = config.capabilities().iter().collect();
+            let offered = offered.into_iter().chain([mailwire_transport::smtp::proto::Capability::Etrn]);
+            config.set_capabilities(offered).unwrap();
+        });
+        with(&server, async |mut client| {
+            let node = Node::Subdomains("example.org".parse().unwrap());
+            let reply = client.etrn(node.clone()).await.unwrap_err();
+            assert_eq!(reply.refused().unwrap().reply().unwrap().code(), ReplyCode::CANNOT_QUEUE);
+            assert!(client.call(Command::Etrn(node)).await.is_err());
+            client.quit().await.unwrap();
+        })
+        .await;
+    }
+}

@@ -7,9 +7,9 @@ use mailwire_core::Text;
 
 use crate::{
     AddressLiteral, Argument, Auth, BodyType, Capabilities, Capability, Command, Domain, EhloName,
-    ForwardPath, Host, Keyword, Mail, Mailbox, OtherCapability, Parameter, ParameterValue, Rcpt, Reply,
-    ReplyCode, ReversePath, Submitter, Verb,
-    extensions::{Rare, deliver_by::DeliverByParam, priority::PriorityProfile},
+    ForwardPath, Host, Keyword, Mail, Mailbox, OtherCapability, Parameter, ParameterValue, Query, Rcpt,
+    Reply, ReplyCode, ReversePath, Submitter, Verb,
+    extensions::{Rare, deliver_by::DeliverByParam, priority::PriorityProfile, xclient::AttributeNames},
 };
 
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -110,6 +110,7 @@ arbitrary!(Argument, |u| {
     let text = printable(u, 20)?;
     valid(Self::try_from(alloc::format!("a{}", text.trim())))
 });
+arbitrary!(Query, |u| Ok(Self::new(u.arbitrary()?).with_smtp_utf8(u.arbitrary()?)));
 arbitrary!(Verb, |u| valid(Self::try_from(alloc::format!("X{}", word(u, LETTERS, 0..=8)?))));
 arbitrary!(Auth, |u| Ok(Self { mechanism: u.arbitrary()?, initial: u.arbitrary()? }));
 /// Printable ASCII of a length within `range`.
@@ -137,7 +138,7 @@ arbitrary!(Mail, |u| Ok(Self {
     rare: u.arbitrary()?,
 }));
 arbitrary!(Rcpt, |u| Ok(Self { to: u.arbitrary()?, rare: u.arbitrary()? }));
-arbitrary!(Command, |u| Ok(match u.int_in_range(0..=15)? {
+arbitrary!(Command, |u| Ok(match u.int_in_range(0..=21)? {
     0 => Self::Ehlo(u.arbitrary()?),
     1 => Self::Helo(u.arbitrary()?),
     2 => Self::Lhlo(u.arbitrary()?),
@@ -152,6 +153,12 @@ arbitrary!(Command, |u| Ok(match u.int_in_range(0..=15)? {
     11 => Self::Quit,
     12 => Self::StartTls,
     13 => Self::Auth(u.arbitrary()?),
+    15 => Self::ClientId(u.arbitrary()?),
+    16 => Self::Etrn(u.arbitrary()?),
+    17 => Self::Onex,
+    18 => Self::Verb,
+    19 => Self::Xclient(u.arbitrary()?),
+    20 => Self::Xforward(u.arbitrary()?),
     14 => Self::Bdat { size: u.int_in_range(0..=i64::MAX as u64)?, last: u.arbitrary()? },
     _ => Self::Other { verb: u.arbitrary()?, argument: u.arbitrary()? },
 }));
@@ -194,6 +201,12 @@ arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=19)? {
     18 => u
         .choose(&[
             Self::Checkpoint,
+            Self::ClientId,
+            Self::Etrn,
+            Self::Onex,
+            Self::Verb,
+            Self::Xclient(AttributeNames::xclient()),
+            Self::Xforward(AttributeNames::xforward()),
             Self::Conneg,
             Self::Conperm,
             Self::IgnoreQuota,

@@ -94,7 +94,7 @@ pub use reply::{
 pub use state::State;
 pub use types::{
     AddressLiteral, Argument, BodyType, DateTime, Domain, EhloName, ForwardPath, Host, Keyword, LocalPart,
-    Mailbox, Parameter, ParameterValue, ReversePath, Submitter, Verb,
+    Mailbox, Parameter, ParameterValue, Query, ReversePath, Submitter, Verb,
 };
 
 #[cfg(doctest)]

@@ -60,8 +60,9 @@ mailwire_core::support_table! {
     2 "VRFY", "EXPN", "HELP" in "RFC 5321": Whole Whole
         "asking about users, lists and commands"
         ["mail-store/tests/smtp.rs::commands_beside_sending"]
-    2 "XCLIENT" in "Postfix": Nothing Nothing
-        "a trusted proxy tells who its client is; neither sent nor taken" []
+    2 "XCLIENT" in "Postfix": Whole Whole
+        "a trusted proxy tells who its client is, who takes its place"
+        ["mail-transport/tests/smtp_server.rs::a_proxys_client_takes_its_place", "smtp-proto/tests/further_commands.rs::a_server_begins_anew_after_xclient"]
     3 "DELIVERBY" in "RFC 2852": Whole Values
         "by when a message has to be delivered; a server offers it if its application has a queue that knows"
         ["smtp-proto/tests/parameters.rs::times_of_delivery"]
@@ -73,10 +74,12 @@ mailwire_core::support_table! {
         ["smtp-proto/tests/parameters.rs::recipients_of_old"]
     3 "BURL" in "RFC 4468": Nothing Nothing
         "messages that a server fetches by IMAP; neither sent nor taken" []
-    3 "ETRN" in "RFC 1985": Nothing Nothing
-        "starting a queue; passed as an unknown command" []
-    3 "XFORWARD" in "Postfix": Nothing Nothing
-        "what a filter is told of the client; passed as an unknown command" []
+    3 "ETRN" in "RFC 1985": Whole Values
+        "starting a queue; the queue is the application's"
+        ["smtp-proto/tests/further_commands.rs::etrn_names_a_host_a_domain_or_a_queue", "mail-transport/tests/smtp_server.rs::a_queue_is_started_where_the_application_says_so"]
+    3 "XFORWARD" in "Postfix": Whole Whole
+        "what a filter is told of where a message came from"
+        ["mail-transport/tests/smtp_server.rs::a_proxys_client_takes_its_place", "smtp-proto/tests/further_commands.rs::attributes_as_postfix_writes_them"]
     4 "NO-SOLICITING" in "RFC 3865": Values Values
         "which solicitations are not wanted; what is refused for it is the application's"
         ["smtp-proto/tests/parameters.rs::rare_ones"]
@@ -106,14 +109,17 @@ mailwire_core::support_table! {
     4 "UTF8SMTP" in "RFC 5336": Nothing Nothing
         "obsolete since SMTPUTF8; its parameter ALT-ADDRESS is kept as it came"
         ["smtp-proto/tests/parameters.rs::rare_ones"]
-    4 "VERB", "ONEX" in "Sendmail": Nothing Nothing
-        "how much is told, and that one message comes; passed as unknown commands" []
-    4 "CLIENTID" in "draft-yu-imap-client-id": Nothing Nothing
-        "which device it is; passed as an unknown command" []
+    4 "VERB", "ONEX" in "Sendmail": Values Values
+        "how much is told, and that one message comes; what follows from it is the application's"
+        ["smtp-proto/tests/further_commands.rs::a_server_takes_what_it_offers"]
+    4 "CLIENTID" in "draft-storey-smtp-client-id": Values Values
+        "which device it is; what it is used for is the application's"
+        ["smtp-proto/tests/further_commands.rs::clientid_has_two_words"]
     4 "PIPECONNECT" in "Exim": Nothing Nothing
         "EHLO before the greeting; the keyword is carried as it came" []
     4 "SEND", "SOML", "SAML", "TURN" in "RFC 821": Nothing Nothing
-        "messages to terminals, and roles that change; no server has them any more" []
+        "messages to terminals, and roles that change; never sent, and refused by 502, as RFC 5321 gave them up"
+        ["smtp-proto/tests/further_commands.rs::what_was_given_up_is_not_implemented"]
     4 "XVERP" in "Postfix": Nothing Nothing
         "a sender for each recipient; its parameter is kept as it came" []
     4 "X-EXPS", "X-LINK2STATE", "X-ANONYMOUSTLS", "XEXCH50", "XRDST" in "Exchange": Nothing Nothing

@@ -3,9 +3,14 @@
 
 use bytes::Bytes;
 use mailwire_smtp::{
-    Argument, Auth, BodyType, Capabilities, Capability, Command, Dialect, EhloName, ForwardPath, Host,
-    Keyword, Mail, Mailbox, Mechanism, OtherCapability, Parameter, ParameterValue, Rcpt, Reply, ReplyCode,
-    ReversePath, Secret, Submitter, Text, Verb,
+    Argument, Auth, BodyType, Capabilities, Capability, Command, Dialect, Domain, EhloName, ForwardPath,
+    Host, Keyword, Mail, Mailbox, Mechanism, OtherCapability, Parameter, ParameterValue, Query, Rcpt, Reply,
+    ReplyCode, ReversePath, Secret, Submitter, Text, Verb,
+    extensions::{
+        client_id::ClientId,
+        etrn::Node,
+        xclient::{AttributeName, AttributeValue, Attributes},
+    },
 };
 use proptest::prelude::*;
 
@@ -59,6 +64,37 @@ fn argument() -> impl Strategy<Value = Argument> {
     "[!-~ü]([ -~\t]{0,10}[!-~])?".prop_map(|text| Argument::try_from(text).unwrap())
 }
 
+fn query() -> impl Strategy<Value = Query> {
+    (argument(), any::<bool>()).prop_map(|(text, smtp_utf8)| Query::new(text).with_smtp_utf8(smtp_utf8))
+}
+
+fn attributes() -> impl Strategy<Value = Attributes> {
+    let value = prop_oneof![
+        Just(AttributeValue::Unavailable),
+        Just(AttributeValue::TemporarilyUnavailable),
+        "[ -~\u{fc}]{1,12}".prop_map(|text| AttributeValue::new(text.as_str()).unwrap()),
+    ];
+    let one = (proptest::sample::select(&AttributeName::ALL[..]), value);
+    (any::<std::net::IpAddr>(), proptest::collection::vec(one, 0..4)).prop_map(|(address, list)| {
+        let with = |all: Attributes, (name, value)| all.with_value(name, value);
+        list.into_iter().fold(Attributes::of_address(address), with)
+    })
+}
+
+fn further() -> impl Strategy<Value = Command> {
+    let domain = "[a-z0-9]{1,4}(\\.[a-z0-9]{1,4}){0,3}".prop_map(|text| Domain::new(text).unwrap());
+    prop_oneof![
+        domain.clone().prop_map(|domain| Command::Etrn(Node::Host(domain))),
+        domain.prop_map(|domain| Command::Etrn(Node::Subdomains(domain))),
+        argument().prop_map(|queue| Command::Etrn(Node::Queue(queue))),
+        attributes().prop_map(Command::Xclient),
+        attributes().prop_map(Command::Xforward),
+        ("[A-Za-z0-9-]{1,16}", "[!-~]{1,128}")
+            .prop_map(|(kind, token)| Command::ClientId(ClientId::new(kind, token).unwrap())),
+        prop_oneof![Just(Command::Verb), Just(Command::Onex)],
+    ]
+}
+
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         mail(),
@@ -74,8 +110,9 @@ fn command() -> impl Strategy<Value = Command> {
         host().prop_map(|host| Command::Lhlo(EhloName::from(host))),
         proptest::option::of(argument()).prop_map(Command::Noop),
         proptest::option::of(argument()).prop_map(Command::Help),
-        argument().prop_map(Command::Vrfy),
-        argument().prop_map(Command::Expn),
+        query().prop_map(Command::Vrfy),
+        query().prop_map(Command::Expn),
+        further(),
         ("[A-Z0-9_-]{1,20}", any::<Option<Vec<u8>>>()).prop_map(|(mechanism, initial)| {
             let mechanism = Mechanism::try_from(mechanism.as_str()).unwrap();
             Command::Auth(Auth::new(mechanism).with_initial(initial.map(Secret::from)))

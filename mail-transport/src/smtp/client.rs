@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use mailwire_core::{Channel, Text, Ticket, escape_ascii, setters};
 use mailwire_smtp::{
-    AddressLiteral, Argument, Auth, Capabilities, Capability, Command, Domain, EhloName, Host, Limits, Reply,
-    ReplyCode,
+    AddressLiteral, Argument, Auth, Capabilities, Capability, Command, Domain, EhloName, Host, Limits, Query,
+    Reply, ReplyCode,
     client::{self, Connection, Event, Outcome},
+    extensions::{client_id::ClientId, etrn::Node, xclient::Attributes},
 };
 
 use super::{Missing, RefusedRecipient, needs::Settings};
@@ -338,7 +339,7 @@ impl Client {
     ///
     /// The connection fails, or the server refuses.
     pub async fn vrfy(&mut self, who: &str) -> Result<Reply> {
-        self.call(Command::Vrfy(argument(who)?)).await
+        self.query(who, Command::Vrfy).await
     }
 
     /// EXPN: asks for the members of a mailing list ([RFC 5321 section 4.1.1.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.7)).
@@ -347,7 +348,65 @@ impl Client {
     ///
     /// The connection fails, or the server refuses.
     pub async fn expn(&mut self, list: &str) -> Result<Reply> {
-        self.call(Command::Expn(argument(list)?)).await
+        self.query(list, Command::Expn).await
+    }
+
+    /// Asks, and permits an answer beyond ASCII where the server can give one.
+    async fn query(&mut self, text: &str, command: impl FnOnce(Query) -> Command) -> Result<Reply> {
+        let query = Query::new(argument(text)?);
+        let utf8 = query.smtp_utf8 || self.capabilities().has(&Capability::SmtpUtf8);
+        self.call(command(query.with_smtp_utf8(utf8))).await
+    }
+
+    /// ETRN: asks that mail for a host be sent now, over another connection to it ([RFC
+    /// 1985](https://www.rfc-editor.org/rfc/rfc1985)). The reply says what was begun: 250, 251 if nothing waits, 252 or
+    /// 253 if something does.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it, or refuses: 458, 459.
+    pub async fn etrn(&mut self, node: Node) -> Result<Reply> {
+        self.call(Command::Etrn(node)).await
+    }
+
+    /// CLIENTID: tells which device or program this is.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it, or refuses.
+    pub async fn client_id(&mut self, id: ClientId) -> Result<Reply> {
+        self.call(Command::ClientId(id)).await
+    }
+
+    /// XFORWARD: tells for the server's logs where the next message came from.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it to this client, or not one of the attributes; or it refuses.
+    pub async fn xforward(&mut self, attributes: Attributes) -> Result<Reply> {
+        self.call(Command::Xforward(attributes)).await
+    }
+
+    /// XCLIENT: this side is a proxy, and what follows comes from its own client, of which the attributes tell. The
+    /// session begins anew, with EHLO in this side's name: what the server offers may have changed, and nobody is
+    /// logged in, unless the attributes say so.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it to this client, or not one of the attributes; or it refuses: then the session is
+    /// as it was, unless the refusal is of EHLO.
+    pub async fn xclient(&mut self, attributes: Attributes) -> Result<()> {
+        self.call(Command::Xclient(attributes)).await?;
+        self.greet().await
+    }
+
+    /// VERB: asks for longer replies.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it, or refuses.
+    pub async fn verb(&mut self) -> Result<Reply> {
+        self.call(Command::Verb).await
     }
 
     /// HELP: asks for help.

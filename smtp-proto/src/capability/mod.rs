@@ -13,6 +13,7 @@ use crate::{
     extensions::{
         deliver_by::DeliverByParam, future_release::FutureRelease, limits::SessionLimits,
         no_soliciting::SolicitationKeywords, priority::PriorityProfile, write_offered,
+        xclient::AttributeNames,
     },
     types::Keyword,
 };
@@ -65,6 +66,9 @@ pub enum Capability {
     /// CHECKPOINT: a transaction whose connection was cut can go on ([RFC 1845 section
     /// 2](https://www.rfc-editor.org/rfc/rfc1845#section-2)).
     Checkpoint,
+    /// CLIENTID: the client can tell which device it is
+    /// ([draft-storey-smtp-client-id](https://datatracker.ietf.org/doc/html/draft-storey-smtp-client-id)).
+    ClientId,
     /// CONNEG: the server tells what recipients' devices can show ([RFC 4141 section
     /// 5](https://www.rfc-editor.org/rfc/rfc4141#section-5)).
     Conneg,
@@ -74,6 +78,9 @@ pub enum Capability {
     /// DELIVERBY: messages can have a time by which they are to be delivered ([RFC 2852 section
     /// 2](https://www.rfc-editor.org/rfc/rfc2852#section-2)).
     DeliverBy(DeliverByParam),
+    /// ETRN: the client can ask for its mail ([RFC 1985 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc1985#section-2)).
+    Etrn,
     /// FUTURERELEASE: messages can be held back ([RFC 4865 section
     /// 3](https://www.rfc-editor.org/rfc/rfc4865#section-3)).
     FutureRelease(FutureRelease),
@@ -91,6 +98,8 @@ pub enum Capability {
     /// NO-SOLICITING: which solicitations the server does not want ([RFC 3865 section
     /// 2](https://www.rfc-editor.org/rfc/rfc3865#section-2)).
     NoSoliciting(Option<SolicitationKeywords>),
+    /// ONEX, of Sendmail: the client can say that one message comes.
+    Onex,
     /// PRDR: each recipient can have an answer of its own to the message
     /// ([draft-hall-prdr](https://datatracker.ietf.org/doc/html/draft-hall-prdr-00)).
     Prdr,
@@ -103,6 +112,14 @@ pub enum Capability {
     /// SUBMITTER: MAIL can tell who is responsible for the message ([RFC 4405 section
     /// 3](https://www.rfc-editor.org/rfc/rfc4405#section-3)).
     Submitter,
+    /// VERB, of Sendmail: the client can ask for longer replies.
+    Verb,
+    /// XCLIENT, of Postfix: the client is a proxy that is trusted, and can tell who its own client is
+    /// ([description](https://www.postfix.org/XCLIENT_README.html)). A server offers it to such clients alone.
+    Xclient(AttributeNames),
+    /// XFORWARD, of Postfix: the client is trusted, and can tell where a message came from
+    /// ([description](https://www.postfix.org/XFORWARD_README.html)). A server offers it to such clients alone.
+    Xforward(AttributeNames),
     /// XRCPTFORWARD, of Dovecot's LMTP: servers of a site tell each other about recipients.
     XrcptForward,
     /// An extension that this crate does not know: X-EXPS.
@@ -183,12 +200,14 @@ keywords! {
         BinaryMime = "BINARYMIME",
         Chunking = "CHUNKING",
         Checkpoint = "CHECKPOINT",
+        ClientId = "CLIENTID",
         Conneg = "CONNEG",
         Conperm = "CONPERM",
         DeliverBy = "DELIVERBY",
         Dsn = "DSN",
         EightBitMime = "8BITMIME",
         EnhancedStatusCodes = "ENHANCEDSTATUSCODES",
+        Etrn = "ETRN",
         Expn = "EXPN",
         FutureRelease = "FUTURERELEASE",
         Help = "HELP",
@@ -197,6 +216,7 @@ keywords! {
         MtPriority = "MT-PRIORITY",
         Mtrk = "MTRK",
         NoSoliciting = "NO-SOLICITING",
+        Onex = "ONEX",
         Pipelining = "PIPELINING",
         Prdr = "PRDR",
         RequireTls = "REQUIRETLS",
@@ -205,7 +225,10 @@ keywords! {
         SmtpUtf8 = "SMTPUTF8",
         StartTls = "STARTTLS",
         Submitter = "SUBMITTER",
+        Verb = "VERB",
         Vrfy = "VRFY",
+        Xclient = "XCLIENT",
+        Xforward = "XFORWARD",
         XrcptForward = "XRCPTFORWARD",
     }
 }
@@ -286,7 +309,13 @@ impl Extension {
     const fn is_valued(self) -> bool {
         matches!(
             self,
-            Self::DeliverBy | Self::FutureRelease | Self::Limits | Self::MtPriority | Self::NoSoliciting
+            Self::DeliverBy
+                | Self::FutureRelease
+                | Self::Limits
+                | Self::MtPriority
+                | Self::NoSoliciting
+                | Self::Xclient
+                | Self::Xforward
         )
     }
 
@@ -307,16 +336,26 @@ impl Extension {
             Self::Expn => Capability::Expn,
             Self::Help => Capability::Help,
             Self::Checkpoint => Capability::Checkpoint,
+            Self::ClientId => Capability::ClientId,
             Self::Conneg => Capability::Conneg,
+            Self::Etrn => Capability::Etrn,
             Self::Conperm => Capability::Conperm,
             Self::IgnoreQuota => Capability::IgnoreQuota,
             Self::Mtrk => Capability::Mtrk,
+            Self::Onex => Capability::Onex,
             Self::Prdr => Capability::Prdr,
             Self::RequireTls => Capability::RequireTls,
             Self::Rrvs => Capability::Rrvs,
             Self::Submitter => Capability::Submitter,
+            Self::Verb => Capability::Verb,
             Self::XrcptForward => Capability::XrcptForward,
-            Self::DeliverBy | Self::FutureRelease | Self::Limits | Self::MtPriority | Self::NoSoliciting => {
+            Self::DeliverBy
+            | Self::FutureRelease
+            | Self::Limits
+            | Self::MtPriority
+            | Self::NoSoliciting
+            | Self::Xclient
+            | Self::Xforward => {
                 return None;
             }
         })

@@ -13,7 +13,7 @@ use mailwire_core::{
 use super::{
     Event,
     rules::Then,
-    state::{Body, Given, InFlight, Machine, Part, Phase},
+    state::{Body, Given, InFlight, Machine, Part, Phase, Session},
 };
 use crate::{
     Capabilities, Capability, Command, Reply, ReplyCode,
@@ -257,6 +257,10 @@ impl Machine {
         match self.session.conclude(&command, &reply)? {
             Then::GoOn => {}
             Then::Close => self.phase = Phase::Closed,
+            Then::Restart => {
+                self.session = Session::new(self.session.tls);
+                self.hello(false);
+            }
         }
         let ticket = command.ticket;
         Ok(Some(match command.part {
@@ -295,6 +299,10 @@ impl Machine {
         deviations: Vec<Deviation>,
     ) -> Result<Option<Event>, Error> {
         match (command.part, command.rules.effect) {
+            // RFC 1845: the server has a part of a message, and nobody here knows of which.
+            (Part::Line, Effect::Data) if reply.code() == ReplyCode::RESTART_OFFSET => {
+                Err(Error::Unexpected { what: "a place to go on with a message", offset: 0 })
+            }
             (Part::Line, Effect::Data) => {
                 self.session.in_flight.pop_front();
                 if self.session.transaction.recipients.is_empty() {

@@ -11,6 +11,7 @@ use crate::{
     Auth, BodyType, Command, Mail, MailParameters, Rcpt, Reply,
     capability::Extension,
     command::{Effect, Foreign, Rules},
+    extensions::xclient::Attributes,
 };
 
 const CHUNKED: Result<(), Misuse> = Err(Misuse::WrongState(WrongState::Chunked));
@@ -42,6 +43,9 @@ impl Session {
             policy.check(&auth.mechanism)?;
         }
         self.check_offered(rules.needs.into_iter().chain(command.option_needs()))?;
+        if self.is_restarting() {
+            return Err(Misuse::WrongState(WrongState::Busy("XCLIENT")));
+        }
         if self.transaction.failed && rules.effect.is_of_transaction() && !self.is_resetting() {
             return Err(Misuse::WrongState(WrongState::Busy("RSET")));
         }
@@ -55,6 +59,11 @@ impl Session {
                 self.permits_recipient(rcpt, self.smtp_utf8)
             }
             Command::Auth(auth) => self.permits_auth(auth, rules),
+            Command::Vrfy(query) | Command::Expn(query) if query.is_international() && !query.smtp_utf8 => {
+                self.international()
+            }
+            Command::Xclient(attributes) => self.permits_xclient(attributes, rules),
+            Command::Xforward(attributes) => self.permits_attributes(attributes, Extension::Xforward),
             Command::Data if self.binary || matches!(self.given, Given::Chunks | Given::Whole) => CHUNKED,
             Command::Bdat { .. } => match self.given {
                 Given::Nothing | Given::Chunks => Ok(()),
@@ -159,6 +168,30 @@ impl Session {
         }
     }
 
+    /// Whether XCLIENT waits for its answer.
+    fn is_restarting(&self) -> bool {
+        let queued = || self.queue.back().is_some_and(|last| matches!(last.command, Command::Xclient(_)));
+        self.in_flight.back().is_some_and(|last| last.rules.effect == Effect::Xclient) || queued()
+    }
+
+    /// XCLIENT ends what the session was: nothing may be on its way with it.
+    fn permits_xclient(&self, attributes: &Attributes, rules: &Rules) -> Result<(), Misuse> {
+        if rules.valid_in.check(self.state).is_err() {
+            return Err(Misuse::WrongState(WrongState::InTransaction));
+        }
+        if !(self.queue.is_empty() && self.in_flight.is_empty()) {
+            return Err(Misuse::WrongState(WrongState::Busy("the commands before XCLIENT")));
+        }
+        self.permits_attributes(attributes, Extension::Xclient)
+    }
+
+    fn permits_attributes(&self, attributes: &Attributes, extension: Extension) -> Result<(), Misuse> {
+        match self.capabilities.take(extension, attributes) {
+            true => Ok(()),
+            false => Err(Misuse::NotOffered(NotOffered::Value(extension.as_str()))),
+        }
+    }
+
     fn permits_auth(&self, auth: &Auth, rules: &Rules) -> Result<(), Misuse> {
         if self.authenticated {
             return Err(Misuse::WrongState(WrongState::AlreadyAuthenticated));
@@ -251,6 +284,7 @@ impl Session {
                 self.authenticated = accepted;
             }
             Effect::Quit => return Ok(Then::Close),
+            Effect::Xclient if accepted => return Ok(Then::Restart),
             _ => {}
         }
         if accepted {
@@ -283,4 +317,6 @@ impl Effect {
 pub(super) enum Then {
     GoOn,
     Close,
+    /// XCLIENT: the session begins anew.
+    Restart,
 }

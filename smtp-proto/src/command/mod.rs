@@ -14,8 +14,10 @@ pub(crate) use write::put_number;
 
 use mailwire_core::{Secret, from_variants, sasl::Mechanism, setters};
 
-use crate::extensions::{MailParameters, Rare, RcptParameters};
-use crate::types::{Argument, BodyType, EhloName, ForwardPath, ReversePath, Submitter, Verb};
+use crate::extensions::{
+    MailParameters, Rare, RcptParameters, client_id::ClientId, etrn::Node, xclient::Attributes,
+};
+use crate::types::{Argument, BodyType, EhloName, ForwardPath, Query, ReversePath, Submitter, Verb};
 
 /// A command of a client ([RFC 5321 section 4.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1)).
 ///
@@ -71,10 +73,10 @@ pub enum Command {
     Noop(Option<Argument>),
     /// VRFY: asks whether there is such a user or mailbox ([RFC 5321 section
     /// 4.1.1.6](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.6)).
-    Vrfy(Argument),
+    Vrfy(Query),
     /// EXPN: asks for the members of a mailing list ([RFC 5321 section
     /// 4.1.1.7](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.7)).
-    Expn(Argument),
+    Expn(Query),
     /// HELP: asks for help, in general or on a command ([RFC 5321 section
     /// 4.1.1.8](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.8)).
     Help(Option<Argument>),
@@ -85,6 +87,22 @@ pub enum Command {
     StartTls,
     /// AUTH: begins a SASL exchange ([RFC 4954 section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)).
     Auth(Auth),
+    /// CLIENTID: tells which device or program the client is
+    /// ([draft-storey-smtp-client-id](https://datatracker.ietf.org/doc/html/draft-storey-smtp-client-id)).
+    ClientId(ClientId),
+    /// ETRN: asks that mail be sent now, over another connection ([RFC 1985 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc1985#section-5)).
+    Etrn(Node),
+    /// ONEX, of Sendmail: one message comes.
+    Onex,
+    /// VERB, of Sendmail: asks for longer replies.
+    Verb,
+    /// XCLIENT, of Postfix: a trusted proxy's client takes its place, and the session begins anew
+    /// ([description](https://www.postfix.org/XCLIENT_README.html)).
+    Xclient(Attributes),
+    /// XFORWARD, of Postfix: tells for the logs where the next message came from
+    /// ([description](https://www.postfix.org/XFORWARD_README.html)).
+    Xforward(Attributes),
     /// A command that this crate does not know.
     Other {
         /// Its name.

@@ -6,7 +6,8 @@ use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed, sasl, sasl::Me
 use super::{Auth, Command, Mail, Name, Rcpt};
 use crate::{
     ParseContext, deviation,
-    types::{Argument, BodyType, EhloName, ForwardPath, Keyword, ReversePath, Submitter, Verb},
+    extensions::{client_id::ClientId, etrn::Node, xclient::Attributes},
+    types::{Argument, BodyType, EhloName, ForwardPath, Keyword, Query, ReversePath, Submitter, Verb},
 };
 
 impl Command {
@@ -48,8 +49,14 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
         Name::Auth => auth(cursor)?,
         Name::Noop => Command::Noop(argument(cursor)?),
         Name::Help => Command::Help(argument(cursor)?),
-        Name::Vrfy => Command::Vrfy(required_argument(cursor)?),
-        Name::Expn => Command::Expn(required_argument(cursor)?),
+        Name::Vrfy => Command::Vrfy(after_space(cursor, Query::read)?),
+        Name::Expn => Command::Expn(after_space(cursor, Query::read)?),
+        Name::ClientId => Command::ClientId(after_space(cursor, |cursor| ClientId::read(cursor, space))?),
+        Name::Etrn => Command::Etrn(after_space(cursor, Node::read)?),
+        Name::Onex => plain(cursor, Command::Onex)?,
+        Name::Verb => plain(cursor, Command::Verb)?,
+        Name::Xclient => Command::Xclient(Attributes::read(cursor, another)?),
+        Name::Xforward => Command::Xforward(Attributes::read(cursor, another)?),
     })
 }
 
@@ -152,6 +159,24 @@ fn argument(cursor: &mut Cursor<'_>) -> Result<Option<Argument>, ParseError> {
         return Ok(None);
     }
     required_argument(cursor).map(Some)
+}
+
+/// A space and what stands after it.
+#[cold]
+fn after_space<T>(
+    cursor: &mut Cursor<'_>,
+    read: impl FnOnce(&mut Cursor<'_>) -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
+    space(cursor)?;
+    read(cursor)
+}
+
+/// The space before another argument, if there is one.
+fn another(cursor: &mut Cursor<'_>) -> Result<bool, ParseError> {
+    if at_line_end(cursor) {
+        return Ok(false);
+    }
+    space(cursor).map(|()| true)
 }
 
 /// ```abnf

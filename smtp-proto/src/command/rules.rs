@@ -70,6 +70,8 @@ pub(crate) enum Effect {
     Bdat,
     Reset,
     Quit,
+    /// The session begins anew, for another client.
+    Xclient,
 }
 
 keywords! {
@@ -77,32 +79,41 @@ keywords! {
     pub(crate) enum Name of Command except Other {
         Auth = "AUTH",
         Bdat = "BDAT",
+        ClientId = "CLIENTID",
         Data = "DATA",
         Ehlo = "EHLO",
+        Etrn = "ETRN",
         Expn = "EXPN",
         Helo = "HELO",
         Help = "HELP",
         Lhlo = "LHLO",
         Mail = "MAIL",
         Noop = "NOOP",
+        Onex = "ONEX",
         Quit = "QUIT",
         Rcpt = "RCPT",
         Rset = "RSET",
         StartTls = "STARTTLS",
+        Verb = "VERB",
         Vrfy = "VRFY",
+        Xclient = "XCLIENT",
+        Xforward = "XFORWARD",
     }
 }
 
 keywords! {
     /// Commands that are not known here, and after which the bytes or the session mean something else: a
-    /// part of a message follows, the roles change, the client is another. A client does not send them
-    /// raw, a server does not hand them on.
+    /// part of a message follows, a transaction begins, the roles change. A client does not send them
+    /// raw, a server does not hand them on (502). SEND, SOML, SAML and TURN are of RFC 821, and were given up by RFC 2821
+    /// appendix F.
     pub(crate) enum Foreign {
         Atrn = "ATRN",
         Burl = "BURL",
+        Saml = "SAML",
+        Send = "SEND",
+        Soml = "SOML",
         Turn = "TURN",
         Xanonymoustls = "X-ANONYMOUSTLS",
-        Xclient = "XCLIENT",
         Xexch50 = "XEXCH50",
         Xexps = "X-EXPS",
     }
@@ -126,6 +137,12 @@ impl Name {
             Name::Rset => any().groups().idle().does(Effect::Reset),
             Name::Noop => any().before_tls().idle(),
             Name::Vrfy | Name::Expn | Name::Help => any().idle(),
+            Name::ClientId => row(ValidIn::Ready).needs(Extension::ClientId).idle(),
+            Name::Etrn => row(ValidIn::Ready).needs(Extension::Etrn).idle(),
+            Name::Onex => any().needs(Extension::Onex).idle(),
+            Name::Verb => any().needs(Extension::Verb).idle(),
+            Name::Xclient => row(ValidIn::Ready).needs(Extension::Xclient).does(Effect::Xclient),
+            Name::Xforward => row(ValidIn::Ready).needs(Extension::Xforward),
             Name::Quit => any().before_tls().does(Effect::Quit),
         }
     }
@@ -145,6 +162,9 @@ impl Command {
         match self {
             Command::Mail(mail) => mail.needs(),
             Command::Rcpt(rcpt) => rcpt.needs(),
+            Command::Vrfy(query) | Command::Expn(query) => {
+                ExtensionSet::NONE.with_if(query.smtp_utf8, Extension::SmtpUtf8)
+            }
             _ => ExtensionSet::NONE,
         }
     }
@@ -236,7 +256,7 @@ impl Effect {
             Effect::Rcpt if state.is_in_transaction() => State::Recipients,
             Effect::Data | Effect::Bdat => State::Message,
             Effect::Reset => state.reset(),
-            Effect::StartTls => State::Connected,
+            Effect::StartTls | Effect::Xclient => State::Connected,
             Effect::Nothing | Effect::Auth | Effect::Rcpt | Effect::Quit => state,
         }
     }
@@ -253,6 +273,7 @@ impl Effect {
             Effect::Bdat => "the reply to BDAT",
             Effect::Auth => "the reply to AUTH",
             Effect::Quit => "the reply to QUIT",
+            Effect::Xclient => "the reply to XCLIENT",
             Effect::Nothing => "the reply to a command",
         }
     }

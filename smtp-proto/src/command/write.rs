@@ -24,8 +24,32 @@ impl Command {
             Self::Help(None) => out.extend_from_slice(b"HELP"),
             Self::Noop(Some(argument)) => with_argument(out, *b"NOOP ", argument.as_bytes()),
             Self::Help(Some(argument)) => with_argument(out, *b"HELP ", argument.as_bytes()),
-            Self::Vrfy(argument) => with_argument(out, *b"VRFY ", argument.as_bytes()),
-            Self::Expn(argument) => with_argument(out, *b"EXPN ", argument.as_bytes()),
+            Self::Vrfy(query) => {
+                out.extend_from_slice(b"VRFY ");
+                query.write(out);
+            }
+            Self::Expn(query) => {
+                out.extend_from_slice(b"EXPN ");
+                query.write(out);
+            }
+            Self::ClientId(id) => {
+                out.extend_from_slice(b"CLIENTID ");
+                id.write(out);
+            }
+            Self::Etrn(node) => {
+                out.extend_from_slice(b"ETRN ");
+                node.write(out);
+            }
+            Self::Onex => out.extend_from_slice(b"ONEX"),
+            Self::Verb => out.extend_from_slice(b"VERB"),
+            Self::Xclient(attributes) => {
+                out.extend_from_slice(b"XCLIENT");
+                attributes.write(out);
+            }
+            Self::Xforward(attributes) => {
+                out.extend_from_slice(b"XFORWARD");
+                attributes.write(out);
+            }
             Self::Auth(auth) => write_auth(auth, out),
             Self::Other { verb, argument } => {
                 out.extend_from_slice(verb.as_bytes());

@@ -1,18 +1,21 @@
-//! What extensions add to MAIL and RCPT, one RFC a file.
+//! What extensions add: parameters of MAIL and RCPT, commands; one RFC a file.
 //!
 //! The parameters that nearly every message has (SIZE, BODY, SMTPUTF8, AUTH) are fields of
 //! [`Mail`](crate::Mail). The others are here: one line each in the two tables below, which make the structs, the
 //! readers, the writers and the setters of them. A value has a type with a [`Value`] of its own.
 
 pub mod checkpoint;
+pub mod client_id;
 pub mod deliver_by;
 pub mod dsn;
+pub mod etrn;
 pub mod future_release;
 pub mod limits;
 pub mod no_soliciting;
 pub mod priority;
 pub mod tracking;
 pub mod valid_since;
+pub mod xclient;
 
 use alloc::{boxed::Box, vec::Vec};
 
@@ -59,6 +62,8 @@ pub(crate) fn read_offered(extension: Extension, parameters: &[u8]) -> Result<Ca
         Extension::Limits => offered(parameters, Capability::Limits),
         Extension::MtPriority => offered(parameters, Capability::MtPriority),
         Extension::NoSoliciting => offered(parameters, Capability::NoSoliciting),
+        Extension::Xclient => offered(parameters, Capability::Xclient),
+        Extension::Xforward => offered(parameters, Capability::Xforward),
         plain => plain.plain().ok_or(ParseError::new(0, "unexpected parameters")),
     }
 }
@@ -71,6 +76,7 @@ pub(crate) fn write_offered(capability: &Capability, out: &mut Vec<u8>) {
         Capability::Limits(offered) => offered.put(out),
         Capability::MtPriority(offered) => offered.put(out),
         Capability::NoSoliciting(offered) => offered.put(out),
+        Capability::Xclient(offered) | Capability::Xforward(offered) => offered.put(out),
         _ => {}
     }
 }

@@ -110,9 +110,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The machine cannot keep what one of them promises, such as XCLIENT; BINARYMIME stands without CHUNKING; it offers
-    /// one by itself; or its commands (ETRN, XFORWARD) or parameters (XVERP) would not
-    /// get through, as the configuration is now. Nothing is changed.
+    /// The machine cannot keep what one of them promises, such as BURL; BINARYMIME stands without CHUNKING; it offers
+    /// one by itself; or its parameters (XVERP) would not get through, as the configuration is now. Nothing is changed.
     pub fn set_capabilities(
         &mut self,
         capabilities: impl IntoIterator<Item = Capability>,
@@ -148,9 +147,6 @@ impl Config {
             Capability::Checkpoint | Capability::Prdr => "the machine cannot keep what it promises",
             Capability::Other(other) => match Promise::of(other.keyword().as_bytes()).map(Promise::needs) {
                 Some(Needs::Machine) => "the machine cannot keep what it promises",
-                Some(Needs::Commands) if !self.pass_unknown_commands => {
-                    "its commands do not get through without pass_unknown_commands"
-                }
                 Some(Needs::Parameters) if !self.pass_unknown_parameters => {
                     "its parameters do not get through without pass_unknown_parameters"
                 }
@@ -167,13 +163,10 @@ keywords! {
     enum Promise {
         Atrn = "ATRN",
         Burl = "BURL",
-        Etrn = "ETRN",
         Turn = "TURN",
         Xanonymoustls = "X-ANONYMOUSTLS",
-        Xclient = "XCLIENT",
         Xexch50 = "XEXCH50",
         Xexps = "X-EXPS",
-        Xforward = "XFORWARD",
         Xverp = "XVERP",
     }
 }
@@ -182,8 +175,6 @@ keywords! {
 enum Needs {
     /// The machine itself, which does not have it.
     Machine,
-    /// The application gets commands that are not known here.
-    Commands,
     /// The application gets parameters that are not known here.
     Parameters,
 }
@@ -191,14 +182,9 @@ enum Needs {
 impl Promise {
     const fn needs(self) -> Needs {
         match self {
-            Self::Atrn
-            | Self::Burl
-            | Self::Turn
-            | Self::Xanonymoustls
-            | Self::Xclient
-            | Self::Xexch50
-            | Self::Xexps => Needs::Machine,
-            Self::Etrn | Self::Xforward => Needs::Commands,
+            Self::Atrn | Self::Burl | Self::Turn | Self::Xanonymoustls | Self::Xexch50 | Self::Xexps => {
+                Needs::Machine
+            }
             Self::Xverp => Needs::Parameters,
         }
     }

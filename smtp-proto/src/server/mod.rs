@@ -9,6 +9,7 @@
 //! | DATA, BDAT | [`accept_body`](Connection::accept_body), or a refusal by [`reply`](Connection::reply) |
 //! | STARTTLS | [`accept_upgrade`](Connection::accept_upgrade), or a refusal by `reply` |
 //! | AUTH | [`send_auth`](mailwire_core::Connection::send_auth) with a challenge, or `reply` with 235 or a refusal |
+//! | XCLIENT | `reply`; after a positive one the machine greets the client anew, and the session is at its beginning |
 //! | all others | `reply`; [`default_reply`] has one for each |
 //!
 //! Where CHUNKING is offered, a message can come in chunks ([RFC 3030](https://www.rfc-editor.org/rfc/rfc3030)). The
@@ -77,7 +78,7 @@ pub use event::{BodyRefusal, Event};
 pub use send::default_reply;
 use state::{Body, Current, Due, Machine, Phase, Session};
 
-use crate::{Capabilities, Reply, ReplyCode, State, command::Effect, reply::write_line};
+use crate::{Capabilities, Reply, ReplyCode, State, command::Effect};
 
 machine! {
     /// The server's state machine. See the [module](self).
@@ -89,18 +90,7 @@ impl Connection {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let mut machine = Machine::new(config);
-        let config = &machine.config;
-        let banner = match (config.banner.as_str(), config.lmtp) {
-            ("", false) => "ESMTP",
-            ("", true) => "LMTP",
-            (banner, _) => banner,
-        };
-        machine.output.write(|out| {
-            let mut text = Vec::from(config.name.as_bytes());
-            text.push(b' ');
-            text.extend_from_slice(banner.as_bytes());
-            write_line(ReplyCode::READY, None, &text, true, out);
-        });
+        machine.greet();
         Self(Gate::new(machine))
     }
 

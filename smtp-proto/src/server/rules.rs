@@ -8,9 +8,10 @@ use mailwire_core::{Channel, Misuse, Ticket, WrongAnswer, sasl::Policy};
 
 use super::state::{Current, Due, Machine, Phase, Session, Transaction};
 use crate::{
-    Auth, BodyType, Command, Mail, Rcpt, Reply, ReplyCode, State,
+    Auth, BodyType, Command, Mail, Query, Rcpt, Reply, ReplyCode, State,
     capability::Extension,
     command::{Effect, Foreign, OutOfOrder, Rules},
+    extensions::xclient::{AttributeName, Attributes},
 };
 
 /// A command that the machine refuses.
@@ -72,11 +73,11 @@ impl Machine {
             Command::Lhlo(_) if !self.config.lmtp => {
                 return bad(ReplyCode::UNRECOGNIZED, 5, 1, "This is SMTP: send EHLO");
             }
-            Command::Other { .. } if !self.config.pass_unknown_commands => {
-                return bad(ReplyCode::UNRECOGNIZED, 5, 1, "Command not recognized");
-            }
             Command::Other { verb, .. } if Foreign::of(verb.as_bytes()).is_some() => {
                 return bad(ReplyCode::NOT_IMPLEMENTED, 5, 1, "Command not implemented");
+            }
+            Command::Other { .. } if !self.config.pass_unknown_commands => {
+                return bad(ReplyCode::UNRECOGNIZED, 5, 1, "Command not recognized");
             }
             Command::StartTls if self.session.tls && self.knows(Extension::StartTls) => {
                 return sequence("TLS is active already");
@@ -111,7 +112,12 @@ impl Machine {
             Command::Data if self.session.transaction.failed => sequence("Send RSET first"),
             Command::Data if self.session.transaction.binary => sequence("BINARYMIME needs BDAT"),
             Command::Bdat { size, .. } => self.permits_chunk(*size),
-            Command::Vrfy(_) | Command::Expn(_) => self.authenticated(),
+            Command::Vrfy(query) | Command::Expn(query) => self.permits_query(query, command),
+            Command::Xclient(attributes) => self.permits_attributes(attributes, Extension::Xclient),
+            Command::Xforward(attributes) => self.permits_attributes(attributes, Extension::Xforward),
+            Command::Etrn(_) | Command::ClientId(_) if self.config.lmtp => {
+                bad(ReplyCode::NOT_IMPLEMENTED, 5, 1, "Not in LMTP")
+            }
             _ => Ok(()),
         }
     }
@@ -157,6 +163,25 @@ impl Machine {
             return bad(ReplyCode::REQUIRED, 7, 0, "Authentication required");
         }
         Ok(())
+    }
+
+    fn permits_query(&self, query: &Query, command: &Command) -> Result<(), Refusal> {
+        self.authenticated()?;
+        if let Some(missing) = command.option_needs().find(|need| !self.knows(*need)) {
+            return unoffered_parameter(missing);
+        }
+        match query.is_international() && !query.smtp_utf8 {
+            true => international(),
+            false => Ok(()),
+        }
+    }
+
+    /// XCLIENT and XFORWARD: what was offered, and no more.
+    fn permits_attributes(&self, attributes: &Attributes, extension: Extension) -> Result<(), Refusal> {
+        match self.capabilities.take(extension, attributes) {
+            true => Ok(()),
+            false => bad(ReplyCode::BAD_ARGUMENTS, 5, 4, "Attribute not supported"),
+        }
     }
 
     fn permits_auth(&self, auth: &Auth, rules: &Rules) -> Result<(), Refusal> {
@@ -306,6 +331,14 @@ impl Machine {
 impl Session {
     /// A command goes to the application.
     pub(super) fn begin(&mut self, command: &Command) {
+        self.query = None;
+        match command {
+            Command::Vrfy(query) | Command::Expn(query) => self.query = Some(query.smtp_utf8),
+            Command::Xclient(attributes) => {
+                self.logged_in_elsewhere = attributes.text(AttributeName::Login).is_some();
+            }
+            _ => {}
+        }
         if let Command::Mail(mail) = command {
             self.mails = self.mails.saturating_add(1);
             let binary = mail.body == Some(BodyType::BinaryMime);
@@ -373,8 +406,24 @@ impl Session {
             }
             Effect::Auth => Then::AuthFailed,
             Effect::Quit => Then::Close,
+            Effect::Xclient if accepted => {
+                let authenticated = self.logged_in_elsewhere;
+                *self = Self { authenticated, mails: self.mails, ..Self::new(self.tls) };
+                Then::Restarted
+            }
             _ => Then::GoOn,
         }
+    }
+
+    /// An answer as it may be given: one to VRFY or EXPN beyond ASCII has to be permitted ([RFC 6531 section
+    /// 3.7.4.2](https://www.rfc-editor.org/rfc/rfc6531#section-3.7.4.2)).
+    pub(super) fn permitted(&self, reply: Reply) -> Reply {
+        let ascii = || reply.lines().all(|line| line.is_ascii());
+        if self.query != Some(false) || ascii() {
+            return reply;
+        }
+        let code = if reply.is_positive() { ReplyCode::CANNOT_VERIFY } else { reply.code() };
+        Reply::of(code, 6, 8, "The answer needs SMTPUTF8")
     }
 
     pub(super) fn end_transaction(&mut self) {
@@ -396,6 +445,8 @@ pub(super) enum Then {
     Authenticated,
     AuthFailed,
     Close,
+    /// XCLIENT: the machine greets another client.
+    Restarted,
 }
 
 fn international() -> Result<(), Refusal> {

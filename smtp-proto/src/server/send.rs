@@ -68,10 +68,29 @@ impl Machine {
                 }
             }
             Then::Close => self.phase = Phase::Closed,
+            Then::Restarted => {
+                self.offer();
+                return self.greet();
+            }
             Then::GoOn => {}
         }
+        let reply = self.session.permitted(reply);
         self.write_reply(&reply);
         self.close_if_unavailable(&reply);
+    }
+
+    /// The greeting.
+    pub(super) fn greet(&mut self) {
+        let config = &self.config;
+        let banner = match (config.banner.as_str(), config.lmtp) {
+            ("", false) => "ESMTP",
+            ("", true) => "LMTP",
+            (banner, _) => banner,
+        };
+        let mut text = Vec::from(config.name.as_bytes());
+        text.push(b' ');
+        text.extend_from_slice(banner.as_bytes());
+        self.output.write(|out| write_line(ReplyCode::READY, None, &text, true, out));
     }
 
     /// The reply to EHLO, LHLO or HELO: the server's name, what the application says, what is offered.
@@ -170,6 +189,10 @@ pub fn default_reply(command: &Command) -> Reply {
         Name::Vrfy => of(ReplyCode::CANNOT_VERIFY, 1, 5, "Cannot verify, but will accept and attempt"),
         Name::Expn => of(ReplyCode::NOT_IMPLEMENTED, 5, 1, "Not implemented"),
         Name::Help => of(ReplyCode::HELP, 0, 0, "See RFC 5321"),
+        Name::ClientId | Name::Onex | Name::Verb | Name::Xforward => of(ReplyCode::OK, 0, 0, "Ok"),
+        Name::Etrn => of(ReplyCode::CANNOT_QUEUE, 5, 0, "Unable to queue messages"),
+        // The machine writes its greeting.
+        Name::Xclient => Reply::new(ReplyCode::READY, ""),
         Name::Quit => of(ReplyCode::CLOSING, 0, 0, "Goodbye"),
         Name::Data | Name::Bdat => of(ReplyCode::LOCAL_ERROR, 3, 0, "Not now"),
         Name::StartTls => of(ReplyCode::TEMPORARY_FAILURE, 7, 0, "TLS not available"),

@@ -207,6 +207,10 @@ pub(super) struct Session {
     /// The client introduced itself with EHLO or LHLO, not with HELO.
     pub(super) extended: bool,
     pub(super) authenticated: bool,
+    /// The XCLIENT that is answered says that its client has logged in.
+    pub(super) logged_in_elsewhere: bool,
+    /// The VRFY or EXPN that is answered permits an answer beyond ASCII; for other commands there is none.
+    pub(super) query: Option<bool>,
     pub(super) transaction: Transaction,
     /// MAIL commands, whatever became of them.
     pub(super) mails: usize,
@@ -247,6 +251,8 @@ impl Session {
             state: State::Connected,
             extended: false,
             authenticated: false,
+            logged_in_elsewhere: false,
+            query: None,
             transaction: Transaction::default(),
             mails: 0,
             orphans: 0,

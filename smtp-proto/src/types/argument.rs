@@ -1,6 +1,6 @@
 //! Free text after a verb, and verbs that this crate does not know.
 
-use mailwire_core::{Cursor, Invalid, ParseError, Text, text_newtype};
+use mailwire_core::{Cursor, Invalid, ParseError, Text, setters, text_newtype};
 
 use super::{
     chars::{self, HIGH, PRINTABLE, TAB},
@@ -45,6 +45,80 @@ impl Argument {
         }
         cursor.rewind(start.saturating_add(length));
         Ok(Self::unchecked(cursor.text_from(start)))
+    }
+}
+
+/// What VRFY or EXPN asks for.
+///
+/// # Examples
+///
+/// ```
+/// use mailwire_smtp::{Argument, Command, Query};
+///
+/// let query = Query::new(Argument::new("Müller")?).with_smtp_utf8(true);
+/// let mut out = Vec::new();
+/// Command::Vrfy(query).write(&mut out);
+/// assert_eq!(out, "VRFY Müller SMTPUTF8\r\n".as_bytes());
+/// # Ok::<(), mailwire_smtp::Invalid>(())
+/// ```
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Query {
+    /// Who or what is asked for.
+    pub text: Argument,
+    /// SMTPUTF8: whether the answer may have more than ASCII ([RFC 6531 section
+    /// 3.7.4.2](https://www.rfc-editor.org/rfc/rfc6531#section-3.7.4.2)).
+    pub smtp_utf8: bool,
+}
+
+impl Query {
+    /// A query whose answer is to be ASCII.
+    ///
+    /// A text that ends in the word SMTPUTF8 is read as the server would read it.
+    #[must_use]
+    pub fn new(text: Argument) -> Self {
+        const KEYWORD: &str = " SMTPUTF8";
+        let asked = text.as_bytes().len().checked_sub(KEYWORD.len());
+        match asked.and_then(|length| text.as_str().split_at_checked(length)) {
+            Some((asked, keyword))
+                if keyword.eq_ignore_ascii_case(KEYWORD) && !asked.trim_ascii().is_empty() =>
+            {
+                let text = Argument::unchecked(text.as_text().slice(0..asked.trim_ascii_end().len()));
+                Self { text, smtp_utf8: true }
+            }
+            _ => Self { text, smtp_utf8: false },
+        }
+    }
+
+    /// Whether what is asked for needs SMTPUTF8.
+    #[must_use]
+    pub fn is_international(&self) -> bool {
+        !self.text.as_bytes().is_ascii()
+    }
+
+    /// ```abnf
+    /// vrfy = "VRFY" SP String [SP "SMTPUTF8"] CRLF     ; RFC 6531 section 3.7.4.2
+    /// ```
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
+        Argument::read(cursor).map(Self::new)
+    }
+
+    pub(crate) fn write(&self, out: &mut alloc::vec::Vec<u8>) {
+        out.extend_from_slice(self.text.as_bytes());
+        if self.smtp_utf8 {
+            out.extend_from_slice(b" SMTPUTF8");
+        }
+    }
+}
+
+setters!(const Query {
+    with_smtp_utf8(smtp_utf8: bool),
+});
+
+impl From<Argument> for Query {
+    fn from(text: Argument) -> Self {
+        Self::new(text)
     }
 }
 

@@ -11,7 +11,7 @@ mod parameter;
 mod path;
 pub(crate) mod xtext;
 
-pub use argument::{Argument, Verb};
+pub use argument::{Argument, Query, Verb};
 pub use date_time::DateTime;
 pub use ehlo::EhloName;
 pub use host::{AddressLiteral, Domain, Host};
@@ -20,6 +20,13 @@ pub use parameter::{BodyType, Keyword, Parameter, ParameterValue, Submitter};
 pub use path::{ForwardPath, ReversePath};
 
 use mailwire_core::{Cursor, Dialect, Invalid, ParseError, Text};
+
+/// Reads a domain, without the dot that may trail.
+pub(crate) fn read_domain(cursor: &mut Cursor<'_>) -> Result<Domain, ParseError> {
+    let start = cursor.offset();
+    let end = host::read_domain(cursor, true)?;
+    Ok(Domain::unchecked(text_between(cursor, start, end)))
+}
 
 /// Reads a value that a caller gives: the strict grammar over the whole text.
 pub(crate) fn read_all<T>(

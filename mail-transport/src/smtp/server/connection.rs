@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use mailwire_core::{Connection as _, Ticket};
 use mailwire_smtp::{
-    Command, EhloName, Reply, ReplyCode, State,
+    Capability, Command, EhloName, Reply, ReplyCode, State,
+    extensions::xclient::AttributeNames,
     server::{Config, Connection, Event, default_reply},
 };
 
@@ -23,6 +24,9 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
     let client = Client { server: Some(config.name.clone()), ..client(config.lmtp, peer, &stream) };
+    if service.trusts(&client) {
+        trust(&mut config);
+    }
     let connected = tokio::select! {
         biased;
         connected = service.connect(&client) => connected,
@@ -34,6 +38,15 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
     };
     let driver = Driver::with_config(stream, machine, handle.driver_config());
     Conversation { service, driver, handle, gate, client, session, transaction: None }.run().await
+}
+
+/// Offers what a proxy or a filter of one's own needs.
+fn trust(config: &mut Config) {
+    let names =
+        [Capability::Xclient(AttributeNames::xclient()), Capability::Xforward(AttributeNames::xforward())];
+    let offered: Vec<_> = config.capabilities().iter().chain(names).collect();
+    // What was offered before is still permitted, and the machine keeps both.
+    let _ = config.set_capabilities(offered);
 }
 
 /// What is known of a client that has said nothing, on this stream.
@@ -94,6 +107,8 @@ impl<S: Service> Conversation<'_, S> {
     fn end_transaction(&mut self) {
         if self.transaction.is_some() && self.driver.connection_mut().state() <= State::Ready {
             self.transaction = None;
+            // It was about this message.
+            self.client.forwarded = None;
         }
     }
 
@@ -177,6 +192,23 @@ impl<S: Service> Conversation<'_, S> {
             }
             Command::Vrfy(who) => session.vrfy(client, who).await,
             Command::Expn(list) => session.expn(client, list).await,
+            Command::Etrn(node) => session.etrn(client, node).await,
+            Command::Xclient(attributes) => {
+                let other = client.behind(&attributes.compact());
+                let reply = session.xclient(&other).await;
+                if reply.is_positive() {
+                    *client = other;
+                    session.reset().await;
+                }
+                reply
+            }
+            Command::Xforward(attributes) => {
+                let reply = session.command(client, &command).await;
+                if reply.is_positive() {
+                    client.forwarded = Some(attributes.compact());
+                }
+                reply
+            }
             Command::Quit => default_reply(&command),
             _ => session.command(client, &command).await,
         };

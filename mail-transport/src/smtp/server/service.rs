@@ -3,7 +3,11 @@
 use std::{future::Future, net::SocketAddr, time::SystemTime};
 
 use mailwire_smtp::{
-    Argument, Command, Domain, EhloName, Host, Mail, Rcpt, Reply, ReplyCode,
+    Command, Domain, EhloName, Host, Mail, Query, Rcpt, Reply, ReplyCode,
+    extensions::{
+        etrn::Node,
+        xclient::{AttributeName, Attributes},
+    },
     server::default_reply,
     trace::{Protocol, Received},
 };
@@ -17,6 +21,8 @@ use crate::sasl::{Authenticator, Identity};
 pub struct Client {
     /// The address of the client; none over a Unix socket.
     pub address: Option<SocketAddr>,
+    /// What XFORWARD has told of where the next message came from: for logs.
+    pub forwarded: Option<Attributes>,
     /// The name that this server gives itself.
     pub server: Option<Host>,
     /// The name in the client's EHLO, which proves nothing.
@@ -34,6 +40,27 @@ pub struct Client {
 }
 
 impl Client {
+    /// The client of this one, which is a proxy, by what that says of it. What is not told is kept.
+    pub(super) fn behind(&self, attributes: &Attributes) -> Self {
+        let Self { address, lmtp, server, tls, cipher_suite, .. } = self.clone();
+        let port = attributes.port().or(address.map(|address| address.port())).unwrap_or(0);
+        let address = match attributes.get(AttributeName::Addr) {
+            Some(_) => attributes.address().map(|address| SocketAddr::new(address, port)),
+            None => address.map(|address| SocketAddr::new(address.ip(), port)),
+        };
+        Self {
+            address,
+            lmtp,
+            server,
+            tls,
+            cipher_suite,
+            hello: attributes.text(AttributeName::Helo).and_then(|name| name.parse().ok()),
+            extended: attributes.text(AttributeName::Proto) == Some("ESMTP"),
+            identity: attributes.text(AttributeName::Login).map(Identity::new),
+            forwarded: None,
+        }
+    }
+
     /// Returns the protocol that a message comes by, for its trace field ([RFC
     /// 3848](https://www.rfc-editor.org/rfc/rfc3848)).
     #[must_use]
@@ -91,6 +118,13 @@ pub trait Service: Send + Sync + 'static {
 
     /// Returns the user store. One without mechanisms lets nobody log in.
     fn authenticator(&self) -> &Self::Authenticator;
+
+    /// Whether a client is trusted to tell, for its own clients, who they are: XCLIENT and XFORWARD are offered to it
+    /// then, and believed. Nobody is, by default; a name or a login proves less than an address within one's own network.
+    fn trusts(&self, client: &Client) -> bool {
+        let _ = client;
+        false
+    }
 
     /// Begins a connection, or refuses it. A refusal is a reply of 554, 521 or 421.
     fn connect(&self, client: &Client) -> impl Future<Output = Result<Self::Session, Reply>> + Send;
@@ -167,20 +201,36 @@ pub trait Session: Send {
     }
 
     /// Answers VRFY.
-    fn vrfy(&mut self, client: &Client, who: &Argument) -> impl Future<Output = Reply> + Send {
+    fn vrfy(&mut self, client: &Client, who: &Query) -> impl Future<Output = Reply> + Send {
         let _ = client;
         let reply = default_reply(&Command::Vrfy(who.clone()));
         async { reply }
     }
 
     /// Answers EXPN.
-    fn expn(&mut self, client: &Client, list: &Argument) -> impl Future<Output = Reply> + Send {
+    fn expn(&mut self, client: &Client, list: &Query) -> impl Future<Output = Reply> + Send {
         let _ = client;
         let reply = default_reply(&Command::Expn(list.clone()));
         async { reply }
     }
 
-    /// Answers any other command: HELP, NOOP, and unknown ones if the configuration lets them through.
+    /// Answers ETRN, where that is offered: asks that mail be sent to a host now ([RFC
+    /// 1985](https://www.rfc-editor.org/rfc/rfc1985)). Whether the client may ask for it is the application's to
+    /// decide; refused with 458 by default.
+    fn etrn(&mut self, client: &Client, node: &Node) -> impl Future<Output = Reply> + Send {
+        let _ = client;
+        let reply = default_reply(&Command::Etrn(node.clone()));
+        async { reply }
+    }
+
+    /// Answers XCLIENT of a client that is [trusted](Service::trusts). `client` is what it says of its own client, who
+    /// takes its place if the reply is positive: the server greets it, and its EHLO comes next.
+    fn xclient(&mut self, client: &Client) -> impl Future<Output = Reply> + Send {
+        let _ = client;
+        async { Reply::new(ReplyCode::READY, "") }
+    }
+
+    /// Answers any other command: HELP, NOOP, XFORWARD, CLIENTID, and unknown ones if the configuration lets them through.
     fn command(&mut self, client: &Client, command: &Command) -> impl Future<Output = Reply> + Send {
         let _ = client;
         let reply = default_reply(command);
