@@ -43,7 +43,7 @@ pub(super) struct Account {
     pub(super) name: String,
     pub(super) password: StoredPassword,
     /// The password itself, where a mechanism wants it.
-    pub(super) secret: Option<Secret>,
+    pub(super) shared: Option<Secret>,
     state: Mutex<State>,
     /// The number of the last change; those who look on wait for it.
     changes: watch::Sender<u64>,
@@ -124,7 +124,7 @@ impl Account {
         };
         state.create(&MailboxPath::inbox(), None)?;
         let changes = watch::Sender::new(state.mod_seq);
-        Ok(Self { id, name, password, secret: None, state: Mutex::new(state), changes })
+        Ok(Self { id, name, password, shared: None, state: Mutex::new(state), changes })
     }
 
     /// A look at what is there.

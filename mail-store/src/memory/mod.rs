@@ -154,7 +154,7 @@ impl MemoryStore {
         }
         let id = u32::try_from(users.all.len()).map_err(|_| Error::Limit("users"))?;
         let mut account = Account::new(id, name.to_owned(), password, Arc::clone(&self.config))?;
-        account.secret = secret;
+        account.shared = secret;
         let account = Arc::new(account);
         users.by_name.insert(key(name), Arc::clone(&account));
         users.all.push(Arc::clone(&account));
@@ -244,7 +244,7 @@ impl Authenticator for MemoryStore {
     }
 
     async fn shared_secret(&self, user: &str, _: &LoginContext) -> Result<Option<Secret>, Unavailable> {
-        Ok(self.named(user).and_then(|account| account.secret.clone()))
+        Ok(self.named(user).and_then(|account| account.shared.clone()))
     }
 }
 
