@@ -42,12 +42,12 @@ mailwire_core::support_table! {
     1 "DSN" in "RFC 3461, RFC 6533": Whole Values
         "which reports of delivery the sender wants; a server offers it if its application sends reports, which a store cannot"
         ["smtp-proto/tests/dsn.rs::a_server_hands_on_what_it_offers", "mail-transport/tests/smtp_parameters.rs::reports_are_asked_for"]
-    1 "CHUNKING" in "RFC 3030": Values Values
-        "messages in parts whose size is told; the transport does not use it yet"
-        ["smtp-proto/tests/chunking.rs::chunks_are_one_message", "smtp-proto/tests/chunking.rs::nothing_in_a_chunk_is_a_command_or_an_end"]
-    2 "BINARYMIME" in "RFC 3030": Values Values
-        "messages with any bytes; the transport does not use it yet"
-        ["smtp-proto/tests/chunking.rs::only_binarymime_may_have_any_bytes"]
+    1 "CHUNKING" in "RFC 3030": Whole Whole
+        "messages in parts whose size is told"
+        ["smtp-proto/tests/chunking.rs::nothing_in_a_chunk_is_a_command_or_an_end", "mail-transport/tests/smtp_sending.rs::large_messages_go_by_bdat_unless_that_is_forbidden"]
+    2 "BINARYMIME" in "RFC 3030": Whole Whole
+        "messages with any bytes"
+        ["smtp-proto/tests/chunking.rs::only_binarymime_may_have_any_bytes", "mail-transport/tests/smtp_sending.rs::messages_of_any_bytes_go_by_bdat"]
     2 "LIMITS" in "RFC 9422": Whole Whole
         "how much a server takes at once: a client sends the rest in other transactions"
         ["mail-transport/tests/smtp_parameters.rs::limits_are_obeyed", "mail-store/tests/smtp_parameters.rs::limits_are_told_and_obeyed"]
@@ -93,10 +93,10 @@ mailwire_core::support_table! {
         "converting messages; what is converted is the application's"
         ["smtp-proto/tests/parameters.rs::rare_ones"]
     4 "CHECKPOINT" in "RFC 1845": Values Nothing
-        "transactions that go on after a cut; the reply 355 is not handled"
+        "transactions that go on after a cut; neither machine handles the reply 355, so it is not sent or offered"
         ["smtp-proto/tests/parameters.rs::rare_ones"]
     4 "PRDR" in "draft-hall-prdr": Values Nothing
-        "an answer for each recipient in SMTP; the replies after 353 are not handled"
+        "an answer for each recipient in SMTP; neither machine handles the replies after 353, so it is not sent or offered"
         ["smtp-proto/tests/parameters.rs::rare_ones"]
     4 "IGNOREQUOTA" in "Cyrus": Values Values
         "LMTP alone: more than a mailbox has room for; whom a server lets do so is the application's"

@@ -476,6 +476,15 @@ fn lines_grow_with_what_is_offered() {
     assert!(answer(Some(Capability::NoSoliciting(None)), 1013 + 1007).starts_with("500 "));
 }
 
+/// What the machine does not understand the answers of is not sent.
+#[test]
+fn what_is_not_understood_is_not_sent() {
+    let offer = "250-CHECKPOINT\r\n250-PRDR\r\n";
+    for (line, name) in [("MAIL FROM:<> PRDR", "PRDR"), ("MAIL FROM:<> TRANSID=<a@b>", "TRANSID")] {
+        assert_eq!(client(offer, line), Err(Misuse::WrongState(WrongState::Unsupported(name))));
+    }
+}
+
 /// What the machine has not is not offered.
 #[test]
 fn what_nobody_keeps_is_not_offered() {

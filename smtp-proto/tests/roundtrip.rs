@@ -213,3 +213,42 @@ proptest! {
         prop_assert_eq!(parsed.value, capabilities);
     }
 }
+
+/// Every value that fuzzing makes, with the parameters of all extensions.
+#[cfg(feature = "arbitrary")]
+mod arbitrary_values {
+    use super::*;
+    use arbitrary::{Arbitrary, Unstructured};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn commands(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let Ok(command) = Command::arbitrary(&mut Unstructured::new(&bytes)) else { return Ok(()) };
+            let mut out = Vec::new();
+            command.write(&mut out);
+            prop_assert!(is_clean(&out), "{}", out.escape_ascii());
+            for dialect in [Dialect::Strict, Dialect::Lenient] {
+                let parsed = Command::parse(&frame(&out), dialect);
+                let parsed = parsed.map_err(|error| TestCaseError::fail(format!("{}: {error}", out.escape_ascii())))?;
+                prop_assert_eq!(&parsed.value, &command);
+                prop_assert!(parsed.deviations.is_empty());
+            }
+            let Command::Mail(mail) = &command else { return Ok(()) };
+            prop_assert_eq!(&mail.compact(), mail);
+        }
+
+        #[test]
+        fn capabilities(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let Ok(made) = Capabilities::arbitrary(&mut Unstructured::new(&bytes)) else { return Ok(()) };
+            let mut out = Vec::new();
+            made.to_reply("mx.example.org").write(&mut out);
+            let parsed = Capabilities::parse(&frame(&out), Dialect::Strict).unwrap();
+            prop_assert_eq!(&parsed.value, &made);
+            for capability in &made {
+                prop_assert!(parsed.value.has(&capability), "{:?}", capability);
+            }
+        }
+    }
+}

@@ -6,7 +6,14 @@ mod session;
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::Dialect;
-use mailwire_smtp::{Auth, Capabilities, Command, Limits, Reply, ReplyFrame, ReplyFramer, Secret};
+use mailwire_smtp::{
+    Auth, Capabilities, Capability, Command, DateTime, Limits, Reply, ReplyFrame, ReplyFramer, Secret,
+    extensions::{
+        deliver_by::DeliverByParam,
+        future_release::{FutureRelease, HoldInterval},
+        limits::SessionLimits,
+    },
+};
 
 use self::session::{Caller, Service};
 use crate::{case, check_read, session_with_secrets};
@@ -73,6 +80,30 @@ pub fn reply_is_written(reply: &Reply) {
     let framed = ReplyFramer::new().next_reply(&mut input, &Limits::client());
     let framed = framed.map(|frame| frame.map(|frame| frame.bytes));
     assert_eq!(framed, Ok(Some(frame_of(&out))), "more than one reply");
+}
+
+/// The extensions that have parameters, as a server may offer them.
+fn extensions() -> impl Iterator<Item = Capability> {
+    let until = DateTime::new("2100-01-01T00:00:00Z").expect("a date");
+    let interval = HoldInterval::new(500_000_000).expect("an interval");
+    let held = FutureRelease::new(interval, until).expect("in UTC");
+    [
+        Capability::Conneg,
+        Capability::Conperm,
+        Capability::DeliverBy(DeliverByParam::new(Some(60)).expect("a time")),
+        Capability::Dsn,
+        Capability::FutureRelease(held),
+        Capability::IgnoreQuota,
+        Capability::Limits(SessionLimits::new()),
+        Capability::MtPriority(None),
+        Capability::Mtrk,
+        Capability::NoSoliciting(None),
+        Capability::RequireTls,
+        Capability::Rrvs,
+        Capability::Submitter,
+        Capability::XrcptForward,
+    ]
+    .into_iter()
 }
 
 /// What is parsed of what was written: all but the last line end.

@@ -9,6 +9,7 @@ use mailwire_smtp::{Channel, Command, Mechanism, Reply, ReplyCode, Ticket, clien
 
 use mailwire_core::testing::{Faces, Owners};
 
+use super::extensions;
 use crate::message;
 
 /// What happens.
@@ -49,6 +50,8 @@ pub fn run(case: Case) {
     let mut config = server::Config::new("mx.example".try_into().expect("a name"), channel);
     config.lmtp = lmtp;
     config.mechanisms = vec![Mechanism::Plain];
+    let offered: Vec<_> = config.capabilities().iter().chain(extensions()).collect();
+    config.set_capabilities(offered).expect("the machine keeps them");
     (config.pass_unknown_commands, config.pass_unknown_parameters) = (true, true);
     (config.limits.bad_commands, config.limits.idle_commands) = (1000, 1000);
     (config.limits.auth_failures, config.limits.output) = (1000, 600);

@@ -6,6 +6,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use mailwire_core::{Connection as _, SaslStep, dot::BareNewline};
 use mailwire_smtp::{Capability, Command, Dialect, Mechanism, Reply, ReplyCode, Ticket, client, server};
 
+use super::extensions;
 use crate::{answer_challenge, body, send_part, sent};
 use mailwire_oracles::{
     Observation,
@@ -92,7 +93,7 @@ impl Owner for Service {
         if bits & 8 != 0 {
             let offered: Vec<_> = config.capabilities().iter().collect();
             let offered = offered.into_iter().chain([Capability::Chunking, Capability::BinaryMime]);
-            config.set_capabilities(offered).expect("the machine keeps them");
+            config.set_capabilities(offered.chain(extensions())).expect("the machine keeps them");
         }
         let service = Self {
             at_once: bits & 1 == 0,

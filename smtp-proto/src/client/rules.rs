@@ -141,6 +141,11 @@ impl Session {
         if parameters.require_tls && !self.tls {
             return Err(Misuse::NotOffered(NotOffered::Extension(Extension::RequireTls.as_str())));
         }
+        // What the server says then is not understood here.
+        if parameters.prdr || parameters.transaction_id.is_some() {
+            let name = if parameters.prdr { "PRDR" } else { "TRANSID" };
+            return Err(Misuse::WrongState(WrongState::Unsupported(name)));
+        }
         match (&parameters.hold, offered.future_release()) {
             (Some(hold), Some(most)) if !most.permits(hold) => return value("HOLDFOR or HOLDUNTIL"),
             _ => {}
