@@ -101,14 +101,14 @@ class Ours:
     def _run(self, *words):
         return run(*words, env={"MAILWIRE_USER": USER, "MAILWIRE_PASSWORD": PASSWORD})
 
-    def send(self, security, port):
+    def send(self, security, port, *options, sender=SENDER, to=USER):
         def put(files):
-            self._run(*self._words("send", security, port), "--from", SENDER, "--to", USER, *files)
+            self._run(*self._words("send", security, port), *options, "--from", sender, "--to", to, *files)
         return put
 
-    def send_in_clear(self, port, *options):
+    def send_in_clear(self, port, *options, sender=SENDER, to=USER):
         def put(files):
-            run(*self._words("send", "plaintext", port), *options, "--from", SENDER, "--to", USER, *files)
+            run(*self._words("send", "plaintext", port), *options, "--from", sender, "--to", to, *files)
         return put
 
     def lmtp(self, port):

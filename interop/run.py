@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The interoperability suite: every pair of a client and a server exchanges the same messages, which must come
-through byte for byte; three servers are asked the same about messages that are hard to read; and our client tries
-the extensions that a server offers. Prints a table; exits non-zero if a case failed.
+through byte for byte; reports about delivery are asked for and read; our client tries the extensions that a server
+offers; and three servers are asked the same about messages that are hard to read. Prints a table; exits non-zero if a
+case failed.
 
     run.py FOLDER_OF_PROGRAMS [PART_OF_A_NAME]
 
-FOLDER_OF_PROGRAMS holds the built `send`, `fetch`, `pop`, `extensions` and `serve`. IMAPFLOW in the environment names
-the folder that ImapFlow is installed in, and INTEROP_PACKAGES one with the folders `exim`, `opensmtpd` and `courier`, in
-which their packages are unpacked; without them, they are left out.
+FOLDER_OF_PROGRAMS holds the built `send`, `fetch`, `pop`, `reports`, `extensions` and `serve`. IMAPFLOW in the
+environment names the folder that ImapFlow is installed in, and INTEROP_PACKAGES one with the folders `exim`, `opensmtpd`
+and `courier`, in which their packages are unpacked; without them, they are left out.
 """
 
 import contextlib
@@ -25,8 +26,9 @@ import differential
 import extensions
 import logins
 import pairs
+import reports
 import twoway
-from clients import Ours, run
+from clients import Mailbox, Ours, run
 from messages import as_sent, messages, without_trace
 from servers import PASSWORD, USER, Authority, Cyrus, Dovecot, Postfix, Serve, free_ports
 
@@ -109,6 +111,14 @@ def main():
         cases.append(("offlineimap <> serve IMAP, both ways", lambda: twoway.offlineimap(other, serve, folder)))
         cases.append(("interimap: Dovecot <> serve IMAP (QRESYNC, COMPRESS)",
                       lambda: twoway.interimap(other, serve, folder, dovecot)))
+        reporting = [*relays]
+        if "Courier" in boxes:
+            reporting.append(("Courier", boxes["Courier"].smtp, "starttls", "Courier", "Maildir"))
+        for relay, port, security, name, protocol in reporting:
+            for fails in (False, True) if name == "serve" else (False,):
+                arguments = (Mailbox(boxes[name], other), relay, security, port, files / "plain.eml", fails)
+                cases.append((f"report of {'failure' if fails else 'success'}: send > {relay} > {name} {protocol}",
+                              lambda arguments=arguments: reports.check(ours, *arguments)))
         if modules := os.environ.get("IMAPFLOW"):
             cases.append(("ImapFlow <> serve IMAP", lambda: imapflow(modules, authority, serve)))
         for name, server in (("Dovecot", dovecot), ("Cyrus", cyrus), ("serve", serve)):

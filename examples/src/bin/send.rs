@@ -7,7 +7,13 @@ use clap::Parser;
 use mailwire_examples::{AccountArguments, EXIT_STATUS, Input, Status, Tally, Usage, program, say, tell};
 use mailwire_transport::{
     Protocol,
-    smtp::{self, Envelope, Outcome, RefusedRecipient, proto::ForwardPath},
+    smtp::{
+        self, Envelope, Outcome, RefusedRecipient,
+        proto::{
+            ForwardPath,
+            extensions::dsn::{EnvelopeId, Notify, Ret},
+        },
+    },
 };
 
 /// Sends messages by SMTP, submission or LMTP.
@@ -37,12 +43,43 @@ struct Arguments {
     /// Speak LMTP
     #[arg(long)]
     lmtp: bool,
+    /// When the sender is to get a report about delivery; may be given several times. Without, when it fails
+    #[arg(long, value_name = "WHEN")]
+    notify: Vec<NotifyName>,
+    /// What of the message comes back in such a report
+    #[arg(long = "return", value_name = "WHAT")]
+    returned: Option<ReturnName>,
+    /// What such a report names the message by
+    #[arg(long, value_name = "TEXT")]
+    envelope_id: Option<String>,
     /// The name in EHLO
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// The messages
     #[arg(required = true)]
     files: Vec<PathBuf>,
+}
+
+/// When somebody wants a report about delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum NotifyName {
+    /// Never
+    Never,
+    /// When the message is delivered
+    Success,
+    /// When it cannot be delivered
+    Failure,
+    /// When it takes unusually long
+    Delay,
+}
+
+/// What of a message a report about it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ReturnName {
+    /// All of it
+    Full,
+    /// Its header
+    Headers,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -157,7 +194,37 @@ impl Arguments {
     fn envelope(&self) -> Result<Envelope> {
         let from = if self.from.is_empty() { String::new() } else { self.address("--from", &self.from)? };
         let to: Vec<String> = self.to.iter().map(|to| self.address("--to", to)).collect::<Result<_>>()?;
-        Ok(Envelope::new(&from, to.iter().map(String::as_str))?)
+        let envelope = Envelope::new(&from, to.iter().map(String::as_str))?;
+        let mut mail = envelope.mail().clone();
+        if let Some(returned) = self.returned {
+            mail = mail.with_ret(match returned {
+                ReturnName::Full => Ret::Full,
+                ReturnName::Headers => Ret::Headers,
+            });
+        }
+        if let Some(id) = &self.envelope_id {
+            let id = EnvelopeId::new(id.clone());
+            mail = mail.with_envelope_id(id.map_err(|error| Usage(format!("--envelope-id: {error}")))?);
+        }
+        let notify = self.notify()?;
+        let recipients = envelope.recipients().iter().cloned().map(|rcpt| match notify {
+            Some(notify) => rcpt.with_notify(notify),
+            None => rcpt,
+        });
+        Ok(Envelope::from_commands(mail, recipients.collect::<Vec<_>>()))
+    }
+
+    fn notify(&self) -> Result<Option<Notify>> {
+        let conditions = self.notify.iter().map(|name| match name {
+            NotifyName::Never => Notify::NEVER,
+            NotifyName::Success => Notify::SUCCESS,
+            NotifyName::Failure => Notify::FAILURE,
+            NotifyName::Delay => Notify::DELAY,
+        });
+        if self.notify.len() > 1 && self.notify.contains(&NotifyName::Never) {
+            return Err(Usage("--notify never: nothing goes with it".into()).into());
+        }
+        Ok(conditions.reduce(|all, condition| all | condition))
     }
 
     /// An address with its domain. It is checked here, so that the words name it.

@@ -4,8 +4,19 @@ use std::fs;
 
 use crate::run::{PASSWORD, Run as _, Serve, TestFolder, program};
 
-const PROGRAMS: [&str; 10] =
-    ["fetch", "pop", "send", "serve", "inspect", "blocking", "roundtrip", "giant", "mirror", "extensions"];
+const PROGRAMS: [&str; 11] = [
+    "fetch",
+    "pop",
+    "send",
+    "serve",
+    "inspect",
+    "blocking",
+    "roundtrip",
+    "giant",
+    "mirror",
+    "extensions",
+    "reports",
+];
 
 /// The examples of a program's help: the words of each.
 fn examples(name: &str) -> Vec<Vec<String>> {
@@ -21,7 +32,7 @@ fn examples(name: &str) -> Vec<Vec<String>> {
 #[test]
 fn all_examples_are_found() {
     let counts = PROGRAMS.map(|name| examples(name).len());
-    assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0, 0, 1]);
+    assert_eq!(counts, [2, 1, 2, 1, 0, 1, 0, 0, 0, 1, 1]);
 }
 
 #[test]
