@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use mailwire_core::{AskCapabilities, Channel, Dialect};
 
+use super::Profile;
 use crate::limits::Limits;
 
 /// Says how a client's connection behaves.
@@ -31,6 +32,8 @@ pub struct Config {
     pub initial_response: bool,
     /// Whether literals are sent without waiting where LITERAL+ or LITERAL- is offered.
     pub non_synchronizing_literals: bool,
+    /// What is sent where servers differ. `None`, the default: what is known of the server.
+    pub profile: Option<Profile>,
     /// What is taken from the server.
     pub limits: Limits,
     /// How long the server may take.
@@ -50,6 +53,7 @@ impl Config {
             pipelining: true,
             initial_response: true,
             non_synchronizing_literals: true,
+            profile: None,
             limits: Limits::client(),
             timeouts: Timeouts::default(),
         }

@@ -50,6 +50,7 @@
 mod body;
 mod config;
 mod event;
+mod profile;
 mod read;
 mod rules;
 mod send;
@@ -64,6 +65,7 @@ pub use mailwire_core::AskCapabilities;
 use mailwire_core::{
     Error, Misuse, SaslStep, SendError, Ticket, Upgrade, WrongState, machine, machine_methods, private::Gate,
 };
+pub use profile::{Profile, SearchCharset};
 use state::{Idle, Machine, Phase, Session, Unfinished};
 
 use crate::{
@@ -162,6 +164,12 @@ impl Connection {
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.0.session.capabilities
+    }
+
+    /// What the server is sent where servers differ: what was set, or what is known of this server by what it said.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.0.profile
     }
 
     /// Whether the connection is compressed: the server has said OK to COMPRESS.

@@ -1,6 +1,6 @@
 //! What the server's responses mean for the session.
 
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
 use mailwire_core::{
@@ -11,6 +11,7 @@ use mailwire_core::{
 
 use super::{
     Event, State,
+    profile::{Profile, Said},
     state::{Ignoring, Machine, Phase, Session, Unfinished},
 };
 use crate::{
@@ -208,6 +209,9 @@ impl Machine {
             Some(Code::Capability(capabilities)) => Some(capabilities.clone()),
             _ => None,
         };
+        if !start_tls {
+            self.recognise(Said::Greeting(&greeting));
+        }
         self.events.push_back(Event::Greeting { greeting, deviations });
         if self.phase == Phase::Closed {
             return Ok(());
@@ -233,14 +237,30 @@ impl Machine {
     }
 
     fn learn(&mut self, capabilities: &[Capability]) -> Result<(), Error> {
+        self.recognise(Said::Capabilities(capabilities));
+        let unused = &self.profile.unused;
+        let used: Cow<'_, [Capability]> = if unused.is_empty() {
+            capabilities.into()
+        } else {
+            capabilities.iter().filter(|offered| !unused.contains(offered)).cloned().collect()
+        };
         let limit = self.config.limits.capabilities;
-        let Some(kept) = Capabilities::kept(capabilities, limit) else {
+        let Some(kept) = Capabilities::kept(&used, limit) else {
             return Err(Error::LimitExceeded { what: "bytes of capabilities", limit: limit as u64 });
         };
         self.session.capabilities = kept;
         self.session.capabilities_fresh = true;
         self.events.push_back(Event::Capabilities(self.session.capabilities.clone()));
         Ok(())
+    }
+
+    /// What a server says may tell which one it is.
+    fn recognise(&mut self, said: Said<'_>) {
+        if self.config.profile.is_none() {
+            if let Some(profile) = Profile::of(said) {
+                self.profile = profile;
+            }
+        }
     }
 
     fn complete(&mut self, tagged: Tagged, deviations: Vec<Deviation>) -> Result<(), Error> {
@@ -389,6 +409,7 @@ impl Machine {
             Untagged::Capability(capabilities) => {
                 return self.learn(capabilities);
             }
+            Untagged::Id(fields) => self.recognise(Said::Id(fields)),
             Untagged::Reply(Reply { code: Some(Code::Capability(capabilities)), .. }) => {
                 self.learn(capabilities)?;
             }

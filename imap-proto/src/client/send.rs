@@ -15,7 +15,7 @@ use super::{
 use crate::{
     body::Outgoing,
     capability::Capability,
-    command::{Command, Rules, WriteStep},
+    command::{Command, Literals, Rules, WriteStep},
     types::{Tag, write_number},
 };
 
@@ -109,6 +109,7 @@ impl Machine {
 
     fn write_command(&mut self, queued: Queued, rules: Rules) {
         let Queued { ticket, mut command } = queued;
+        self.profile.adapt(&mut command);
         let tag = self.next_tag();
         self.written = ticket.or(self.written);
         self.session.begin(rules.effect);
@@ -116,6 +117,7 @@ impl Machine {
         match &mut command {
             Command::Authenticate(authenticate) => {
                 let inline = self.config.initial_response
+                    && self.profile.initial_response
                     && self.session.capabilities.has_or_rev2(&Capability::SaslIr);
                 let room = if inline { usize::MAX } else { 0 };
                 let exchange = Exchange::begin(&authenticate.mechanism, &mut authenticate.initial, room);
@@ -138,7 +140,12 @@ impl Machine {
     }
 
     fn write_out(&mut self, tag: &Tag, command: &Command, bodies: VecDeque<Option<Bytes>>) {
-        let options = self.session.write_options(self.config.non_synchronizing_literals);
+        let literals = if self.config.non_synchronizing_literals {
+            self.profile.literals
+        } else {
+            Literals::Synchronizing
+        };
+        let options = self.session.write_options(literals);
         let written = match secret_room(command) {
             Some(room) => self.output.write_secret(room, |out| command.write_parts(tag, options, room, out)),
             None => self.output.write(|out| command.write_parts(tag, options, 0, out)),

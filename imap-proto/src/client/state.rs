@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use bytes::Bytes;
 use mailwire_core::{Channel, Error, Output, OutputMark, Secret, Ticket, Tickets, Upgrade, sasl::Exchange};
 
-use super::{Config, Event};
+use super::{Config, Event, Profile};
 use crate::{
     body::Outgoing,
     capability::{Capabilities, Capability},
@@ -20,6 +20,8 @@ use crate::{
 pub(super) struct Machine {
     pub(super) config: Config,
     pub(super) session: Session,
+    /// What is known of the server, or was set.
+    pub(super) profile: Profile,
     pub(super) framer: Framer,
     pub(super) output: Output,
     pub(super) tickets: Tickets,
@@ -55,6 +57,7 @@ impl Machine {
     pub(super) fn new(config: Config) -> Self {
         Self {
             session: Session::new(config.channel == Channel::Tls),
+            profile: config.profile.clone().unwrap_or_default(),
             framer: Framer::new(Speaker::Server),
             output: Output::new(config.limits.output),
             tickets: Tickets::new(),
@@ -178,13 +181,18 @@ impl Session {
         }
     }
 
-    pub(super) fn write_options(&self, non_synchronizing: bool) -> WriteOptions {
-        let literals = match non_synchronizing {
-            true if self.capabilities.has(&Capability::LiteralPlus) => Literals::Plus,
-            true if self.capabilities.has_or_rev2(&Capability::LiteralMinus) => Literals::Minus,
+    pub(super) fn write_options(&self, boldest: Literals) -> WriteOptions {
+        let literals = match boldest {
+            Literals::Plus if self.capabilities.has(&Capability::LiteralPlus) => Literals::Plus,
+            Literals::Plus | Literals::Minus if self.takes_small_literals() => Literals::Minus,
             _ => Literals::Synchronizing,
         };
         WriteOptions::default().with_literals(literals).with_utf8(self.utf8)
+    }
+
+    fn takes_small_literals(&self) -> bool {
+        self.capabilities.has_or_rev2(&Capability::LiteralMinus)
+            || self.capabilities.has(&Capability::LiteralPlus)
     }
 }
 

@@ -159,6 +159,28 @@ impl<N: serde::Serialize> serde::Serialize for Set<N> {
 }
 
 impl<N: SetMember> MessageSet<N> {
+    /// Names the ranges in ascending order, each with its lower end first.
+    pub(crate) fn ascend(&mut self) {
+        let key = |number| match number {
+            SetNumber::Value(value) => N::to_nz(value).get(),
+            // Not below any other.
+            SetNumber::Largest => u32::MAX,
+        };
+        let turn = |range: &mut SeqRange<N>| {
+            if key(range.end) < key(range.start) {
+                core::mem::swap(&mut range.start, &mut range.end);
+            }
+        };
+        match &mut self.0 {
+            Set::Saved => {}
+            Set::One(range) => turn(range),
+            Set::Many(ranges) => {
+                ranges.iter_mut().for_each(turn);
+                ranges.sort_by_key(|range| key(range.start));
+            }
+        }
+    }
+
     /// All messages: `1:*`.
     #[must_use]
     pub fn all() -> Self {

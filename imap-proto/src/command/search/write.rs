@@ -1,10 +1,11 @@
 //! Writing the keys of SEARCH.
 
+use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use super::SearchKey;
 use crate::{
-    command::{AString, OtherItem, writer::Writer},
+    command::{AString, OtherItem, WriteOptions, writer::Writer},
     types::{Atom, Date, ObjectId},
 };
 
@@ -15,6 +16,14 @@ impl SearchKey {
             e.put(b"ALL");
         }
         e.spaced(keys, |e, key| key.write(e));
+    }
+
+    /// Whether the key says nothing that a character set would have to be named for.
+    #[cold]
+    pub(crate) fn is_ascii(&self) -> bool {
+        let mut out = Vec::new();
+        self.write(&mut Writer::new(&mut out, WriteOptions::default()));
+        out.is_ascii()
     }
 
     #[inline]

@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use mailwire_core::{Channel, Dialect, Invalid, setters};
 use mailwire_imap::{
-    Limits, client::Config as MachineConfig, command::AString, extensions::inprogress::Progress,
+    Limits,
+    client::{Config as MachineConfig, Profile},
+    command::AString,
+    extensions::inprogress::Progress,
 };
 
 use super::inbox::ProgressHook;
@@ -85,6 +88,8 @@ pub struct Config {
     pub binding_fallback: bool,
     /// The most iterations that a server may ask for in SCRAM: 500,000 by default.
     pub scram_iterations: u32,
+    /// What is sent where servers differ. `None`, the default: what is known of the server by what it says.
+    pub profile: Option<Profile>,
     pub(super) progress: Option<ProgressHook>,
 }
 
@@ -107,6 +112,7 @@ impl Default for Config {
             limits: Limits::client(),
             binding_fallback: true,
             scram_iterations: DEFAULT_MAX_ITERATIONS,
+            profile: None,
             progress: None,
         }
     }
@@ -169,6 +175,7 @@ impl Config {
         config.allow_clear_credentials = self.allow_clear_credentials;
         config.initial_response = self.initial_response;
         config.non_synchronizing_literals = self.non_synchronizing_literals;
+        config.profile = self.profile.clone();
         config.limits = self.limits;
         config.timeouts.greeting = times.greeting;
         config.timeouts.command = times.command;
@@ -187,4 +194,5 @@ setters!(Config {
     with_non_synchronizing_literals(non_synchronizing_literals: bool),
     with_allow_clear_credentials(allow_clear_credentials: bool),
     with_binding_fallback(binding_fallback: bool),
+    with_profile(profile: some Profile),
 });

@@ -155,15 +155,14 @@ impl Client {
         if client.has(&Capability::Utf8Only) {
             client.enable([Capability::Utf8Accept]).await?;
         }
-        if let Some(identity) = config.identity {
-            if client.has(&Capability::Id) {
-                match client.call_id(Some(identity)).await {
-                    // Whoever does not like to hear it may still serve.
-                    Err(Error::Refused(refused)) if refused.kind != RefusedKind::Bye => {
-                        tracing::debug!(%refused, "ID");
-                    }
-                    told => drop(told?),
+        let wanted = client.session.machine_ref().profile().id_before_select;
+        if (wanted || config.identity.is_some()) && client.has(&Capability::Id) {
+            match client.call_id(config.identity).await {
+                // Whoever does not like to hear it may still serve.
+                Err(Error::Refused(refused)) if refused.kind != RefusedKind::Bye => {
+                    tracing::debug!(%refused, "ID");
                 }
+                told => drop(told?),
             }
         }
         Ok(client)
