@@ -253,7 +253,7 @@ async fn a_policy_can_be_each_users_own() {
     assert!(!before.contains("IMPLEMENTATION") && after.contains("\r\nIMPLEMENTATION mailwire\r\n"));
     for _ in 0..2 {
         let lists = said(&server, "USER bob\nPASS secret\nCAPA\nQUIT\n").await;
-        assert!(lists.ends_with(".\r\n+OK bye\r\n") && !lists.contains("EXPIRE"), "{lists}");
+        assert!(lists.ends_with("\r\nLOGIN-DELAY 0\r\nEXPIRE NEVER\r\n.\r\n+OK bye\r\n"), "{lists}");
     }
 }
 

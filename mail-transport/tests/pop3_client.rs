@@ -487,3 +487,39 @@ async fn equal_ids_and_none() {
         assert_eq!(error.unwrap_err().to_string(), "the peer does not offer UIDL");
     }
 }
+
+/// A server can list what it likes: without end, without sizes, with numbers of its own, with names without end.
+#[tokio::test]
+async fn a_hostile_listing_is_bounded_and_harmless() {
+    let mut seen = Seen::new();
+    let all = Download::new(Keep::All);
+    for ids in [vec!["x".repeat(70); 20], vec!["x".repeat(3000)]] {
+        let lines: String = ids.iter().enumerate().map(|(n, id)| format!("S: {} {id}\n", n + 1)).collect();
+        let script = then(&format!("C: LIST\nS: +OK\nS: .\nC: UIDL\nS: +OK\n{lines}"));
+        let mut config = clear();
+        config.collected = 1000;
+        let error = tried(config, &script, async |client| fetch(client, all, &mut seen, day(1)).await).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error.violation(), Some(mailwire_core::Error::LimitExceeded { .. })), "{error:?}");
+        assert!(seen.is_empty());
+    }
+    // Sizes that are wrong, missing or negative, numbers that only one list has, and lines that are none.
+    let script = then(
+        &[
+            "C: LIST\nS: +OK\nS: 1 99999999999\nS: 2\nS: 3 -1\nS: 0 1\nS: x\nS: 4294967295 1\nS: .\n",
+            "C: UIDL\nS: +OK\nS: 1 a\nS: 2 b\nS: 3 c d\nS: 9 e\nS: 9 f\nS: nonsense\nS: .\n",
+            &retr(1, "one"),
+            &retr(2, "two"),
+            &retr(3, "three"),
+            "C: RETR 9\nS: -ERR none\nC: RETR 4294967295\nS: -ERR none\n",
+            QUIT,
+        ]
+        .concat(),
+    );
+    let came = against(clear(), &script, async |client| fetch(client, all, &mut seen, day(1)).await).await;
+    assert_eq!(came[..3], ["1 one", "2 two", "3 three"]);
+    // With the same state nothing of it comes again.
+    let again: Seen = seen.to_string().parse().unwrap();
+    assert_eq!(again, seen);
+    assert_eq!(seen.confirmed(&"a".parse().unwrap()), Some(day(1)));
+}

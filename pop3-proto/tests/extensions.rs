@@ -58,6 +58,13 @@ fn capabilities_change_with_the_state() {
     assert!(after.contains("\r\nLOGIN-DELAY 60\r\n") && !after.contains("EXPIRE"), "{after}");
     assert!(s.connection.capabilities().has(&exact) && !s.connection.capabilities().has(&loose));
     assert!(s.connection.set_more([Capability::Lang]).is_err());
+    // RFC 2449 section 5: a line has 512 octets at most.
+    let long = |length: usize| Capability::Other {
+        tag: "X-LONG".parse().unwrap(),
+        arguments: Some("x".repeat(length).try_into().unwrap()),
+    };
+    s.connection.set_more([long(503)]).unwrap();
+    assert!(s.connection.set_more([long(504)]).is_err());
 }
 
 #[test]

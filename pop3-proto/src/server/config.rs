@@ -9,6 +9,7 @@ use crate::{
     capability::{Capability, Tag},
     command::Name,
     limits::Limits,
+    reply::MAX_STATUS_LINE,
     types::{ApopTimestamp, Keyword, LineText, ReplyText},
 };
 
@@ -45,7 +46,7 @@ pub struct Config {
     /// the code AUTH ([RFC 3206 section
     /// 6](https://www.rfc-editor.org/rfc/rfc3206#section-6)).
     pub auth_resp_code: bool,
-    /// The text of IMPLEMENTATION, which is announced after the login.
+    /// The text of IMPLEMENTATION, which is announced after the login, if it fits into a line of 512 octets.
     pub implementation: Option<LineText>,
     /// How far UTF-8 is offered. Nothing by default: the application has to keep what it promises.
     pub utf8: Utf8Offer,
@@ -104,12 +105,16 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The machine announces one of them by itself. Nothing is changed.
+    /// The machine announces one of them by itself, or its line has more than 512 octets ([RFC 2449 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc2449#section-5)). Nothing is changed.
     pub fn set_more(&mut self, more: impl IntoIterator<Item = Capability>) -> Result<(), Invalid> {
         const WHAT: &str = "capability to be announced";
         let more: Vec<Capability> = more.into_iter().collect();
         for capability in &more {
             let tag = capability.tag();
+            if !fits_line(capability) {
+                return Err(Invalid::new(WHAT, MAX_STATUS_LINE, "its line is too long"));
+            }
             let reason = match (capability, Tag::of(tag.as_bytes())) {
                 (Capability::LoginDelay { .. } | Capability::Expire { .. }, _) => continue,
                 (_, Some(Tag::LoginDelay | Tag::Expire)) => "its parameters mean nothing",
@@ -150,6 +155,13 @@ impl Config {
         self.extension_commands = names;
         Ok(())
     }
+}
+
+/// Whether the line of a capability has at most 512 octets.
+pub(super) fn fits_line(capability: &Capability) -> bool {
+    let mut line = Vec::new();
+    capability.write(&mut line);
+    line.len() + 2 <= MAX_STATUS_LINE
 }
 
 /// How far a server offers UTF-8 ([RFC 6856 section 2](https://www.rfc-editor.org/rfc/rfc6856#section-2)).

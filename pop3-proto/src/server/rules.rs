@@ -11,6 +11,7 @@ use mailwire_core::{
 
 use super::{
     Config, Utf8Offer,
+    config::fits_line,
     state::{Current, Machine, Phase, Stage},
 };
 use crate::{
@@ -49,7 +50,7 @@ impl Config {
             (!mechanisms.is_empty()).then_some(Capability::Sasl(mechanisms)),
             user.map(|user| Capability::Utf8 { user }),
             self.lang.then_some(Capability::Lang),
-            implementation.map(Capability::Implementation),
+            implementation.map(Capability::Implementation).filter(fits_line),
         ]
         .into_iter()
         .flatten()

@@ -49,11 +49,23 @@ impl Policy {
         Self { expire: None, login_delay: None, per_user: false }
     }
 
+    /// The policy of a user as it is announced, after that for `all`: what is announced before the login has to be
+    /// after it, too (RFC 2449 section 5).
+    pub(super) fn after(self, all: &Self) -> Self {
+        Self {
+            expire: self.expire.or(all.expire.map(|_| Expire::Never)),
+            login_delay: self.login_delay.or(all.login_delay.map(|_| Duration::ZERO)),
+            per_user: false,
+        }
+    }
+
     /// What is announced of it.
     pub(super) fn capabilities(&self) -> impl Iterator<Item = Capability> {
         let per_user = self.per_user;
-        let delay = self.login_delay.filter(|delay| !delay.is_zero());
-        let delay = delay.map(|delay| Capability::LoginDelay { seconds: delay.as_secs().max(1), per_user });
+        let delay = self.login_delay.map(|delay| {
+            let seconds = delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0));
+            Capability::LoginDelay { seconds, per_user }
+        });
         let expire = self.expire.map(|expire| Capability::Expire {
             days: match expire {
                 Expire::Never => None,

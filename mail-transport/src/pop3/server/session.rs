@@ -226,7 +226,7 @@ impl<S: Service> Session<'_, S> {
                 if let Some(delay) = policy.login_delay {
                     self.delays.begin(&identity.acting_as, delay);
                 }
-                let more = announced(&self.more, &policy.with_per_user(false));
+                let more = announced(&self.more, &policy.after(&self.service.policy()));
                 self.driver.connection_mut().set_more(more)?;
                 let (count, octets) = transaction.totals().await;
                 let text = format!("{count} messages ({octets} octets)");
