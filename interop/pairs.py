@@ -36,6 +36,10 @@ def by_way_of(relays, boxes, ours):
     for relay, port, security, name, protocol in relays:
         put = ours.send(security, port) if security == "starttls" else ours.send_in_clear(port)
         yield f"send ({security}) > {relay} > {name} {protocol.upper()}", boxes[name], put, boxes[name].get
+        # OpenSMTPD and Dovecot's LMTP do not offer SMTPUTF8.
+        if name == "serve" and relay != "OpenSMTPD":
+            put = ours.send(security, port, sender="j\u00f6rg@example.net")
+            yield f"send (SMTPUTF8) > {relay} > {name} {protocol.upper()}", boxes[name], put, boxes[name].get
 
 
 def imap_of_ours(servers, boxes, ours):

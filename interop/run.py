@@ -47,6 +47,15 @@ def check(folder, mailbox, put, get, left_out=()):
     return f"{len(got)} came of {len(sent)}; not byte for byte: {', '.join(names)}"
 
 
+def source(mailbox, port, *options):
+    """`smtp-source` sends messages of its own on several connections; returns what is wrong, or nothing."""
+    mailbox.clear()
+    run("smtp-source", "-d", *options, "-s", 5, "-m", 100, "-l", 5000, "-f", clients.SENDER, "-t", USER, f"127.0.0.1:{port}")
+    mailbox.wait_for(100)
+    sizes = [len(without_trace(message)) for message in mailbox.get()]
+    return "" if len(sizes) == 100 and min(sizes) >= 5000 else f"{len(sizes)} messages, of {set(sizes)} octets"
+
+
 def differ(servers, tls):
     """Compares what three servers say of the same messages; returns what is wrong, or nothing."""
     problems, summary = differential.check(servers, tls)
@@ -111,6 +120,9 @@ def main():
         cases.append(("offlineimap <> serve IMAP, both ways", lambda: twoway.offlineimap(other, serve, folder)))
         cases.append(("interimap: Dovecot <> serve IMAP (QRESYNC, COMPRESS)",
                       lambda: twoway.interimap(other, serve, folder, dovecot)))
+        box = Mailbox(serve, other)
+        cases.append(("smtp-source > serve SMTP", lambda: source(box, serve.smtp)))
+        cases.append(("smtp-source > serve LMTP", lambda: source(box, serve.lmtp, "-L")))
         reporting = [*relays]
         if "Courier" in boxes:
             reporting.append(("Courier", boxes["Courier"].smtp, "starttls", "Courier", "Maildir"))

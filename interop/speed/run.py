@@ -94,16 +94,20 @@ def main():
     theirs, their_port = smtp_sink()
     ours, our_port = our_sink(programs)
     try:
-        sending, receiving = [], []
+        sending, between, receiving = [], [], []
         for label, size, count in SIZES:
             for connections in CONNECTIONS:
                 numbers = (their_port, connections, count, size)
                 contenders = {name: lambda name=name: said(client, name, *numbers)
-                              for name in ("ours", "lettre+nodelay", "mail-send+nodelay")}
+                              for name in ("ours", "ours, in a row", "lettre+nodelay", "mail-send+nodelay")}
                 if modules:
                     contenders["nodemailer+nodelay"] = lambda: nodemailer(modules, "yes", *numbers)
                 contenders["smtp-source"] = lambda: smtp_source(*numbers)
                 sending.append((label, connections, count, size, best(contenders, rounds)))
+                numbers = (our_port, connections, count, size)
+                to_ours = {name: lambda name=name, numbers=numbers: said(client, name, *numbers)
+                           for name in ("ours", "ours, in a row")}
+                between.append((label, connections, count, size, best(to_ours, rounds)))
                 contenders = {"ours": lambda: smtp_source(our_port, connections, count, size),
                               "smtp-sink": lambda: smtp_source(their_port, connections, count, size)}
                 receiving.append((label, connections, count, size, best(contenders, rounds)))
@@ -115,6 +119,7 @@ def main():
             contenders["nodemailer"] = lambda: nodemailer(modules, "no", their_port, 1, count, size)
         rows = [(label, 1, count, size, best(contenders, 1))]
         table("As they are without TCP_NODELAY, which their callers cannot all set", list(contenders), rows)
+        table("Our client, to a sink on our server", list(between[0][4]), between)
         table("Servers, from `smtp-source`", list(receiving[0][4]), receiving)
     finally:
         for process in (theirs, ours):
