@@ -1,7 +1,10 @@
 //! Any store as a destination of SMTP and LMTP.
 
 use bytes::Bytes;
-use mailwire_smtp::{ForwardPath, Mail, Rcpt, Reply, ReplyCode, trace::ReturnPath};
+use mailwire_smtp::{
+    Command, EnhancedStatus, ForwardPath, Mail, Query, Rcpt, Reply, ReplyCode, server::default_reply,
+    trace::ReturnPath,
+};
 use mailwire_transport::{
     sasl::Authenticator,
     smtp::server::{Body, BodyError, Client, Service, Session, Transaction},
@@ -30,10 +33,20 @@ over_store! {
     /// # }
     /// ```
     SmtpService,
-    trace_fields: bool = true
+    trace_fields: bool = true,
+    verify: bool = false
 }
 
 impl<S: Store, A: Authenticator> SmtpService<S, A> {
+    /// Sets whether VRFY is answered by whether there is such a mailbox, to whoever may ask ([RFC 5321 section
+    /// 7.3](https://www.rfc-editor.org/rfc/rfc5321#section-7.3) has reasons not to). By default it is 252: the server does
+    /// not say.
+    #[must_use]
+    pub const fn with_verify(mut self, verify: bool) -> Self {
+        self.verify = verify;
+        self
+    }
+
     /// Sets whether `Return-Path` and `Received` are put before each message, as whoever delivers it must ([RFC 5321
     /// section 4.4](https://www.rfc-editor.org/rfc/rfc5321#section-4.4)): true by default. Without them, messages are
     /// stored byte for byte as they come.
@@ -53,8 +66,8 @@ impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
     }
 
     async fn connect(&self, _client: &Client) -> Result<SmtpSession<S>, Reply> {
-        let Self { trace_fields, .. } = *self;
-        Ok(SmtpSession { store: self.store.clone(), trace_fields, size: 0, recipients: Vec::new() })
+        let Self { trace_fields, verify, .. } = *self;
+        Ok(SmtpSession { store: self.store.clone(), trace_fields, verify, size: 0, recipients: Vec::new() })
     }
 }
 
@@ -63,6 +76,7 @@ impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
 pub struct SmtpSession<S> {
     store: S,
     trace_fields: bool,
+    verify: bool,
     size: u64,
     /// An account for each RCPT, in their order: one can be named more than once.
     recipients: Vec<AccountId>,
@@ -244,6 +258,20 @@ impl<S: Store> Session for SmtpSession<S> {
             Ok(staged) => self.deliver(&staged, &recipients).await,
             Err(error) => recipients.iter().map(|_| refusal(&error)).collect(),
         })
+    }
+
+    async fn vrfy(&mut self, _client: &Client, who: &Query) -> Reply {
+        if !self.verify {
+            return default_reply(&Command::Vrfy(who.clone()));
+        }
+        let asked = who.text.as_str().trim_start_matches('<').trim_end_matches('>');
+        let Ok(path) = ForwardPath::try_from(asked) else {
+            return EnhancedStatus::AmbiguousMailbox.reject("Give a whole address");
+        };
+        match self.recipient(&path).await {
+            Ok(_) => EnhancedStatus::RecipientValid.accept(&path.to_string()),
+            Err(error) => refusal(&error),
+        }
     }
 
     async fn reset(&mut self) {

@@ -564,6 +564,31 @@ async fn smuggled_messages_are_refused() {
     }
 }
 
+/// RFC 5321 section 3.5: a server says whether there is a mailbox only where it was told to.
+#[tokio::test]
+async fn verifying_is_a_switch() {
+    for (verify, ada, nobody) in [(false, "252 ", "252 "), (true, "250 ", "550 ")] {
+        let store = MemoryStore::new();
+        store.add_user("ada", "secret").unwrap();
+        let service = SmtpService::new(store).with_verify(verify);
+        let server = Server::new(service, Host::try_from("mx.example").unwrap());
+        let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+        let said = async {
+            let input = "EHLO a\r\nVRFY ada@mx.example\r\nVRFY <nobody@mx.example>\r\nVRFY ada\r\nQUIT\r\n";
+            theirs.write_all(input.as_bytes()).await.unwrap();
+            theirs.shutdown().await.unwrap();
+            let mut said = String::new();
+            theirs.read_to_string(&mut said).await.unwrap();
+            said
+        };
+        let (served, said) = tokio::join!(server.serve_stream(Stream::other(ours), Channel::Clear), said);
+        served.unwrap();
+        let answers: Vec<&str> = said.lines().rev().take(4).collect();
+        let starts = answers[3].starts_with(ada) && answers[2].starts_with(nobody);
+        assert!(starts && answers[1].starts_with(if verify { "55" } else { "252" }), "{said}");
+    }
+}
+
 /// RFC 5321 section 4.4: who delivers a message puts the sender's address and a trace field before it.
 #[tokio::test]
 async fn a_delivery_begins_with_its_trace() {

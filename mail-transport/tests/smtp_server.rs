@@ -159,12 +159,14 @@ async fn lmtp_has_the_transaction_too() {
 mod proxy {
     //! XCLIENT and XFORWARD, our client against our server.
 
+    use mailwire_core::Secret;
     use mailwire_transport::{
         Endpoint, Security,
+        sasl::{Credentials, LoginContext, Mechanism, Unavailable},
         smtp::{
             Config, Envelope,
             proto::{
-                Command,
+                Capability, Command, Domain,
                 extensions::{
                     etrn::Node,
                     xclient::{AttributeName, Attributes},
@@ -269,7 +271,7 @@ mod proxy {
         let (server, _) = server();
         let server = server.configure(|config| {
             let offered: Vec<_> = config.capabilities().iter().collect();
-            let offered = offered.into_iter().chain([mailwire_transport::smtp::proto::Capability::Etrn]);
+            let offered = offered.into_iter().chain([Capability::Etrn]);
             config.set_capabilities(offered).unwrap();
         });
         with(&server, async |mut client| {
@@ -280,5 +282,97 @@ mod proxy {
             client.quit().await.unwrap();
         })
         .await;
+    }
+
+    /// Has mail for whoever has logged in.
+    #[derive(Clone)]
+    struct Provider;
+
+    impl Authenticator for Provider {
+        fn mechanisms(&self) -> &[Mechanism] {
+            &[Mechanism::Plain]
+        }
+
+        async fn verify_password(
+            &self,
+            _: &str,
+            password: &Secret,
+            _: &LoginContext,
+        ) -> Result<bool, Unavailable> {
+            Ok(password.expose() == b"secret")
+        }
+    }
+
+    impl Session for Provider {
+        async fn atrn(&mut self, client: &Client, domains: &[Domain]) -> Reply {
+            let own = domains.iter().all(|domain| domain.as_str() == "example.org");
+            match client.identity.is_some() && own {
+                true => reply(250, "2.0.0 OK now reversing the connection"),
+                false => reply(450, "4.7.1 ATRN request refused"),
+            }
+        }
+
+        async fn message(
+            &mut self,
+            _: &Client,
+            _: &Transaction,
+            _: &mut Body<'_>,
+        ) -> Result<Reply, BodyError> {
+            Ok(reply(550, "5.7.1 No mail comes in here"))
+        }
+    }
+
+    impl Service for Provider {
+        type Session = Self;
+        type Authenticator = Self;
+
+        fn authenticator(&self) -> &Self {
+            self
+        }
+
+        async fn connect(&self, _: &Client) -> Result<Self, Reply> {
+            Ok(self.clone())
+        }
+
+        async fn turned(&self, _: &Client, domains: Vec<Domain>, stream: Stream) {
+            let endpoint = Endpoint::tcp("customer", 366, Security::plaintext_without_encryption());
+            let client = mailwire_transport::smtp::Client::over(stream, endpoint, Config::anonymous()).await;
+            let mut client = client.unwrap();
+            let to = format!("bob@{}", domains[0]);
+            let envelope = Envelope::new("ada@example.net", [to.as_str()]).unwrap();
+            let _sent = client.send(&envelope, "waited\r\n").await.unwrap();
+            client.quit().await.unwrap();
+        }
+    }
+
+    /// RFC 2645: the customer asks, and then the provider is the client.
+    #[tokio::test]
+    async fn roles_change() {
+        let provider = Server::new(Provider, "provider.example".try_into().unwrap());
+        let provider = provider.allow_clear_credentials().configure(|config| {
+            let offered: Vec<_> = config.capabilities().iter().collect();
+            config.set_capabilities(offered.into_iter().chain([Capability::Atrn])).unwrap();
+        });
+        let (customer, recorder) = server();
+        for (domain, granted) in [("example.com", false), ("example.org", true)] {
+            let (ours, theirs) = tokio::io::duplex(1 << 16);
+            let asks = async {
+                let endpoint = Endpoint::tcp("provider", 366, Security::plaintext_without_encryption());
+                let config = Config::login(Credentials::password("bob", "secret"));
+                let config = config.with_allow_clear_credentials(true);
+                let client = mailwire_transport::smtp::Client::over(Stream::other(theirs), endpoint, config);
+                let client = client.await.unwrap();
+                match client.atrn([domain.parse().unwrap()]).await {
+                    Ok(stream) => customer.serve_stream(stream, Channel::Clear).await.unwrap(),
+                    Err(error) => assert!(!granted && error.refused().is_some(), "{error}"),
+                }
+            };
+            let (served, ()) = tokio::join!(provider.serve_stream(Stream::other(ours), Channel::Clear), asks);
+            served.unwrap();
+            assert_eq!(recorder.0.lock().unwrap().len(), usize::from(granted));
+        }
+        let recorded = recorder.0.lock().unwrap();
+        assert_eq!(recorded[0].2, "waited\r\n");
+        assert_eq!(recorded[0].1.recipients[0].to.to_string(), "<bob@example.org>");
     }
 }

@@ -138,7 +138,7 @@ arbitrary!(Mail, |u| Ok(Self {
     rare: u.arbitrary()?,
 }));
 arbitrary!(Rcpt, |u| Ok(Self { to: u.arbitrary()?, rare: u.arbitrary()? }));
-arbitrary!(Command, |u| Ok(match u.int_in_range(0..=21)? {
+arbitrary!(Command, |u| Ok(match u.int_in_range(0..=22)? {
     0 => Self::Ehlo(u.arbitrary()?),
     1 => Self::Helo(u.arbitrary()?),
     2 => Self::Lhlo(u.arbitrary()?),
@@ -159,6 +159,7 @@ arbitrary!(Command, |u| Ok(match u.int_in_range(0..=21)? {
     18 => Self::Verb,
     19 => Self::Xclient(u.arbitrary()?),
     20 => Self::Xforward(u.arbitrary()?),
+    21 => Self::Atrn(u.arbitrary()?),
     14 => Self::Bdat { size: u.int_in_range(0..=i64::MAX as u64)?, last: u.arbitrary()? },
     _ => Self::Other { verb: u.arbitrary()?, argument: u.arbitrary()? },
 }));
@@ -200,6 +201,8 @@ arbitrary!(Capability, |u| Ok(match u.int_in_range(0..=19)? {
     17 => Self::NoSoliciting(u.arbitrary()?),
     18 => u
         .choose(&[
+            Self::Atrn,
+            Self::PipeConnect,
             Self::Checkpoint,
             Self::ClientId,
             Self::Etrn,

@@ -104,8 +104,9 @@ mailwire_core::support_table! {
     4 "XRCPTFORWARD" in "Dovecot": Values Values
         "LMTP alone: what servers of a site tell each other about recipients; its value is not looked into"
         ["smtp-proto/tests/parameters.rs::rare_ones"]
-    4 "ATRN" in "RFC 2645": Nothing Nothing
-        "roles change; neither sent nor taken" []
+    4 "ATRN" in "RFC 2645": Whole Values
+        "mail that is asked for over the same connection, in which the roles change; the queue is the application's"
+        ["mail-transport/tests/smtp_server.rs::roles_change", "smtp-proto/tests/further_commands.rs::atrn_needs_a_login_and_ends_the_conversation"]
     4 "UTF8SMTP" in "RFC 5336": Nothing Nothing
         "obsolete since SMTPUTF8; its parameter ALT-ADDRESS is kept as it came"
         ["smtp-proto/tests/parameters.rs::rare_ones"]
@@ -115,8 +116,9 @@ mailwire_core::support_table! {
     4 "CLIENTID" in "draft-storey-smtp-client-id": Values Values
         "which device it is; what it is used for is the application's"
         ["smtp-proto/tests/further_commands.rs::clientid_has_two_words"]
-    4 "PIPECONNECT" in "Exim": Nothing Nothing
-        "EHLO before the greeting; the keyword is carried as it came" []
+    4 "PIPECONNECT" in "Exim": Whole Values
+        "EHLO before the greeting; a server reads it in any case, and says so where it is configured to"
+        ["smtp-proto/tests/further_commands.rs::hello_before_the_greeting"]
     4 "SEND", "SOML", "SAML", "TURN" in "RFC 821": Nothing Nothing
         "messages to terminals, and roles that change; never sent, and refused by 502, as RFC 5321 gave them up"
         ["smtp-proto/tests/further_commands.rs::what_was_given_up_is_not_implemented"]

@@ -290,3 +290,73 @@ fn a_restart_offset_ends_the_connection() {
     let error = try_feed(&mut client, b"250 ok\r\n250 ok\r\n355 6135 is the transaction offset\r\n");
     assert!(matches!(error, Err(Error::Unexpected { .. })), "{error:?}");
 }
+
+/// RFC 2645.
+#[test]
+fn atrn_needs_a_login_and_ends_the_conversation() {
+    let domains = || vec!["example.org".parse().unwrap(), "example.com".parse().unwrap()];
+    assert_eq!(parse("ATRN").unwrap(), Command::Atrn(vec![]));
+    assert_eq!(parse("atrn example.org,example.com").unwrap(), Command::Atrn(domains()));
+    for line in ["ATRN a,", "ATRN ,a", "ATRN a, b", "ATRN a b"] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+    let mut server = server([Capability::Atrn]);
+    server.say("EHLO client.example\r\n");
+    assert_eq!(server.say("ATRN\r\n"), "530 5.7.0 Authentication required\r\n");
+    server.say("AUTH PLAIN AHVzZXIAcGFzcw==\r\n");
+    assert_eq!(server.say("ATRN\r\n"), "453 4.3.2 You have no mail\r\n");
+
+    let mut client = client("AUTH PLAIN\r\n");
+    assert!(matches!(client.send(Command::Atrn(vec![])).unwrap_err().reason, Misuse::NotOffered(_)));
+    let mut client = ready_client_with(client_config(), "250-mx.example\r\n250-ATRN\r\n250 AUTH PLAIN\r\n");
+    assert!(matches!(client.send(Command::Atrn(vec![])).unwrap_err().reason, Misuse::WrongState(_)));
+    let auth = mailwire_smtp::Auth::new(mailwire_smtp::Mechanism::Plain)
+        .with_initial(mailwire_smtp::Secret::from(&b"\0a\0b"[..]));
+    client.send(Command::Auth(auth)).unwrap();
+    drain(&mut client);
+    feed(&mut client, b"235 ok\r\n");
+    client.send(Command::Atrn(domains())).unwrap();
+    assert_eq!(drain(&mut client), "ATRN example.org,example.com\r\n");
+    assert!(matches!(client.send(Command::Noop(None)).unwrap_err().reason, Misuse::WrongState(_)));
+    feed(&mut client, b"453 You have no mail\r\n");
+    client.send(Command::Atrn(vec![])).unwrap();
+    drain(&mut client);
+    let (events, next) = try_feed(&mut client, b"250 OK now reversing the connection\r\n").unwrap();
+    assert!(matches!(events[..], [client::Event::Reply { .. }]) && next == mailwire_smtp::Next::Closed);
+    assert_eq!(client.send(Command::Quit).unwrap_err().reason, Misuse::Closed);
+}
+
+/// Exim's PIPECONNECT: one round trip less.
+#[test]
+fn hello_before_the_greeting() {
+    let mut client = client::Connection::new(client_config().with_early_hello(true));
+    assert_eq!(drain(&mut client), "EHLO client.example\r\n");
+    let (events, _) =
+        try_feed(&mut client, b"220 mx.example ESMTP\r\n250-mx.example\r\n250 PIPECONNECT\r\n").unwrap();
+    let [client::Event::Greeting { .. }, client::Event::Capabilities { capabilities, .. }] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert!(capabilities.has(&Capability::PipeConnect));
+    assert_eq!((client.state(), drain(&mut client)), (State::Ready, String::new()));
+    // The greeting may come in pieces, and may be a refusal.
+    let mut refused = client::Connection::new(client_config().with_early_hello(true));
+    drain(&mut refused);
+    let (events, next) = try_feed(&mut refused, b"421 too busy\r\n").unwrap();
+    assert!(matches!(events[..], [client::Event::Greeting { .. }]) && next == mailwire_smtp::Next::Closed);
+    // HELO is still tried where EHLO is not known.
+    let mut old = client::Connection::new(client_config().with_early_hello(true));
+    drain(&mut old);
+    feed(&mut old, b"220 mx.example\r\n500 what?\r\n");
+    assert_eq!(drain(&mut old), "HELO client.example\r\n");
+
+    // A server reads what came before it was asked for after its own greeting.
+    let mut server = server::Connection::new(server_config());
+    let mut input = bytes::BytesMut::from("EHLO client.example\r\n");
+    let event = server.next_event(&mut input).unwrap();
+    let mailwire_smtp::Next::Event(server::Event::Command { ticket, command, .. }) = event else {
+        panic!("{event:?}")
+    };
+    server.reply(ticket, server::default_reply(&command)).unwrap();
+    assert!(drain(&mut server).starts_with("220 mx.example ESMTP\r\n250-mx.example\r\n"));
+}

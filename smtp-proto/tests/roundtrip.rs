@@ -84,6 +84,7 @@ fn attributes() -> impl Strategy<Value = Attributes> {
 fn further() -> impl Strategy<Value = Command> {
     let domain = "[a-z0-9]{1,4}(\\.[a-z0-9]{1,4}){0,3}".prop_map(|text| Domain::new(text).unwrap());
     prop_oneof![
+        proptest::collection::vec(domain.clone(), 0..4).prop_map(Command::Atrn),
         domain.clone().prop_map(|domain| Command::Etrn(Node::Host(domain))),
         domain.prop_map(|domain| Command::Etrn(Node::Subdomains(domain))),
         argument().prop_map(|queue| Command::Etrn(Node::Queue(queue))),

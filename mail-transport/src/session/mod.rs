@@ -151,6 +151,23 @@ impl<C: Machine> Session<C> {
         }
     }
 
+    /// The stream, for another use, once the machine has no more to do with it.
+    ///
+    /// # Errors
+    ///
+    /// The server has sent what nobody has read.
+    #[cfg(feature = "smtp")]
+    pub(crate) fn into_stream(self) -> Result<Stream> {
+        let (stream, _, buffered) = self.driver.into_parts();
+        match buffered.is_empty() {
+            true => Ok(stream),
+            false => {
+                Err(mailwire_core::Error::Unexpected { what: "bytes before the roles changed", offset: 0 }
+                    .into())
+            }
+        }
+    }
+
     /// The machine, to put commands and bodies into.
     pub(crate) const fn machine(&mut self) -> &mut C {
         self.driver.connection_mut()

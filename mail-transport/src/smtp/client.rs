@@ -50,6 +50,9 @@ pub struct Config {
     pub missing_smtp_utf8: Missing,
     /// The treatment of CRs and LFs that stand alone in a message.
     pub bare_newline: mailwire_core::dot::BareNewline,
+    /// Send EHLO before the greeting has come, to a server that said PIPECONNECT at an earlier connection. False by
+    /// default.
+    pub early_hello: bool,
     /// Send messages with a NUL in them, which most servers refuse or cut off there. False by default: such a
     /// message is not sent.
     pub allow_nul: bool,
@@ -78,6 +81,7 @@ impl Default for Config {
             missing_eight_bit_mime: Missing::Refuse,
             missing_smtp_utf8: Missing::Refuse,
             bare_newline: mailwire_core::dot::BareNewline::default(),
+            early_hello: false,
             allow_nul: false,
             allow_clear_credentials: false,
             binding_fallback: true,
@@ -113,6 +117,7 @@ impl Config {
         config.lmtp = self.lmtp;
         config.pipelining = self.pipelining;
         config.bare_newline = self.bare_newline;
+        config.early_hello = self.early_hello;
         config.allow_nul = self.allow_nul;
         config.allow_clear_credentials = self.allow_clear_credentials;
         config.limits = self.limits;
@@ -129,6 +134,7 @@ impl Config {
 
 setters!(Config {
     with_pipelining(pipelining: bool),
+    with_early_hello(early_hello: bool),
     with_chunking(chunking: bool),
     with_missing_dsn(missing_dsn: Missing),
     with_missing_eight_bit_mime(missing_eight_bit_mime: Missing),
@@ -367,6 +373,18 @@ impl Client {
     /// The server does not offer it, or refuses: 458, 459.
     pub async fn etrn(&mut self, node: Node) -> Result<Reply> {
         self.call(Command::Etrn(node)).await
+    }
+
+    /// ATRN: asks for the mail for these domains, or for all that belong to the user who has logged in ([RFC
+    /// 2645](https://www.rfc-editor.org/rfc/rfc2645)). The roles change with the server's consent: what is returned is
+    /// the stream, over which [`Server::serve_stream`](super::Server::serve_stream) takes the mail.
+    ///
+    /// # Errors
+    ///
+    /// The server does not offer it, or refuses: 450, 453 if there is no mail. This client is given up in any case.
+    pub async fn atrn(mut self, domains: impl IntoIterator<Item = Domain>) -> Result<Stream> {
+        self.call(Command::Atrn(domains.into_iter().collect())).await?;
+        self.session.into_stream()
     }
 
     /// CLIENTID: tells which device or program this is.

@@ -63,6 +63,9 @@ pub enum Capability {
     /// HELP: help can be asked for ([RFC 5321 section
     /// 4.1.1.8](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1.8)).
     Help,
+    /// ATRN: the client can ask for its mail over the same connection, in which the roles change then ([RFC
+    /// 2645](https://www.rfc-editor.org/rfc/rfc2645)).
+    Atrn,
     /// CHECKPOINT: a transaction whose connection was cut can go on ([RFC 1845 section
     /// 2](https://www.rfc-editor.org/rfc/rfc1845#section-2)).
     Checkpoint,
@@ -100,6 +103,10 @@ pub enum Capability {
     NoSoliciting(Option<SolicitationKeywords>),
     /// ONEX, of Sendmail: the client can say that one message comes.
     Onex,
+    /// PIPECONNECT, of Exim: at the next connection, the client may send EHLO before the greeting
+    /// ([description](https://www.exim.org/exim-html-current/doc/html/spec_html/ch-main_configuration.html), option
+    /// `pipelining_connect_advertise_hosts`).
+    PipeConnect,
     /// PRDR: each recipient can have an answer of its own to the message
     /// ([draft-hall-prdr](https://datatracker.ietf.org/doc/html/draft-hall-prdr-00)).
     Prdr,
@@ -196,6 +203,7 @@ const fn is_parameter(byte: u8) -> bool {
 keywords! {
     /// The extensions that are known here, by their keywords in the reply to EHLO.
     pub(crate) enum Extension of Capability except Other {
+        Atrn = "ATRN",
         Auth = "AUTH",
         BinaryMime = "BINARYMIME",
         Chunking = "CHUNKING",
@@ -217,6 +225,7 @@ keywords! {
         Mtrk = "MTRK",
         NoSoliciting = "NO-SOLICITING",
         Onex = "ONEX",
+        PipeConnect = "PIPECONNECT",
         Pipelining = "PIPELINING",
         Prdr = "PRDR",
         RequireTls = "REQUIRETLS",
@@ -335,6 +344,7 @@ impl Extension {
             Self::Vrfy => Capability::Vrfy,
             Self::Expn => Capability::Expn,
             Self::Help => Capability::Help,
+            Self::Atrn => Capability::Atrn,
             Self::Checkpoint => Capability::Checkpoint,
             Self::ClientId => Capability::ClientId,
             Self::Conneg => Capability::Conneg,
@@ -343,6 +353,7 @@ impl Extension {
             Self::IgnoreQuota => Capability::IgnoreQuota,
             Self::Mtrk => Capability::Mtrk,
             Self::Onex => Capability::Onex,
+            Self::PipeConnect => Capability::PipeConnect,
             Self::Prdr => Capability::Prdr,
             Self::RequireTls => Capability::RequireTls,
             Self::Rrvs => Capability::Rrvs,

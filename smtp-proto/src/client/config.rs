@@ -41,6 +41,12 @@ pub struct Config {
     /// Whether HELO is tried where EHLO is refused. True by default. Never done where TLS or LMTP is
     /// wanted.
     pub helo_fallback: bool,
+    /// Whether EHLO is sent before the greeting has come: for a server that said PIPECONNECT ([`Capability::PipeConnect`])
+    /// at an earlier connection. It saves a round trip; a server that does not expect it may refuse the connection. False
+    /// by default.
+    ///
+    /// [`Capability::PipeConnect`]: crate::Capability::PipeConnect
+    pub early_hello: bool,
     /// What happens to a bare CR or LF in a body. Refused by default.
     pub bare_newline: BareNewline,
     /// Whether a NUL may stand in a body ([RFC 5322 section
@@ -64,6 +70,7 @@ impl Config {
             timeouts: Timeouts::default(),
             pipelining: true,
             helo_fallback: true,
+            early_hello: false,
             bare_newline: BareNewline::Refuse,
             allow_nul: false,
             allow_clear_credentials: false,
@@ -116,6 +123,7 @@ setters!(Config {
     with_timeouts(timeouts: Timeouts),
     with_pipelining(pipelining: bool),
     with_helo_fallback(helo_fallback: bool),
+    with_early_hello(early_hello: bool),
     with_bare_newline(bare_newline: BareNewline),
     with_allow_nul(allow_nul: bool),
     with_allow_clear_credentials(allow_clear_credentials: bool),

@@ -86,7 +86,11 @@ impl Connection {
     /// A client at the beginning of a connection.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self(Gate::new(Machine::new(config)))
+        let mut machine = Machine::new(config);
+        if machine.config.early_hello {
+            machine.early_hello();
+        }
+        Self(Gate::new(machine))
     }
 
     /// What the server offers. Nothing before [`Event::Capabilities`], until which they are not

@@ -109,7 +109,10 @@ impl Machine {
     fn greeting(&mut self, frame: &ReplyFrame, greeting: Parsed<Reply>) -> Result<Event, Error> {
         let Parsed { value: reply, deviations, .. } = greeting;
         match reply.code() {
-            ReplyCode::READY => self.hello(false),
+            ReplyCode::READY => match self.early.take() {
+                Some(end) => self.phase = Phase::Hello { fallback: false, end },
+                None => self.hello(false),
+            },
             // RFC 5321 section 3.1: the server waits for QUIT.
             ReplyCode::FAILED => {
                 self.write(|out| Command::Quit.write(out));
@@ -119,6 +122,15 @@ impl Machine {
             _ => return self.invalid_greeting(frame, ParseError::new(0, "expected 220")),
         }
         Ok(Event::Greeting { reply, deviations })
+    }
+
+    /// Introduces this client before the server has greeted it.
+    pub(super) fn early_hello(&mut self) {
+        self.hello(false);
+        if let Phase::Hello { end, .. } = self.phase {
+            self.early = Some(end);
+        }
+        self.phase = Phase::Greeting;
     }
 
     /// Introduces this client.

@@ -44,7 +44,7 @@ impl Session {
         }
         self.check_offered(rules.needs.into_iter().chain(command.option_needs()))?;
         if self.is_restarting() {
-            return Err(Misuse::WrongState(WrongState::Busy("XCLIENT")));
+            return Err(Misuse::WrongState(WrongState::Busy("the command that begins the session anew")));
         }
         if self.transaction.failed && rules.effect.is_of_transaction() && !self.is_resetting() {
             return Err(Misuse::WrongState(WrongState::Busy("RSET")));
@@ -62,7 +62,12 @@ impl Session {
             Command::Vrfy(query) | Command::Expn(query) if query.is_international() && !query.smtp_utf8 => {
                 self.international()
             }
-            Command::Xclient(attributes) => self.permits_xclient(attributes, rules),
+            Command::Atrn(_) if !self.authenticated => Err(Misuse::WrongState(WrongState::NotAuthenticated)),
+            Command::Atrn(_) => self.permits_alone(rules),
+            Command::Xclient(attributes) => {
+                self.permits_alone(rules)?;
+                self.permits_attributes(attributes, Extension::Xclient)
+            }
             Command::Xforward(attributes) => self.permits_attributes(attributes, Extension::Xforward),
             Command::Data if self.binary || matches!(self.given, Given::Chunks | Given::Whole) => CHUNKED,
             Command::Bdat { .. } => match self.given {
@@ -173,21 +178,22 @@ impl Session {
         }
     }
 
-    /// Whether XCLIENT waits for its answer.
+    /// Whether a command waits for its answer after which the session is another one.
     fn is_restarting(&self) -> bool {
-        let queued = || self.queue.back().is_some_and(|last| matches!(last.command, Command::Xclient(_)));
-        self.in_flight.back().is_some_and(|last| last.rules.effect == Effect::Xclient) || queued()
+        let restarts = |effect| matches!(effect, Effect::Atrn | Effect::Xclient);
+        self.in_flight.back().is_some_and(|last| restarts(last.rules.effect))
+            || self.queue.back().is_some_and(|last| restarts(last.command.rules().effect))
     }
 
-    /// XCLIENT ends what the session was: nothing may be on its way with it.
-    fn permits_xclient(&self, attributes: &Attributes, rules: &Rules) -> Result<(), Misuse> {
+    /// XCLIENT and ATRN end what the session was: nothing may be on its way with them.
+    fn permits_alone(&self, rules: &Rules) -> Result<(), Misuse> {
         if rules.valid_in.check(self.state).is_err() {
             return Err(Misuse::WrongState(WrongState::InTransaction));
         }
-        if !(self.queue.is_empty() && self.in_flight.is_empty()) {
-            return Err(Misuse::WrongState(WrongState::Busy("the commands before XCLIENT")));
+        match self.queue.is_empty() && self.in_flight.is_empty() {
+            true => Ok(()),
+            false => Err(Misuse::WrongState(WrongState::Busy("the commands before it"))),
         }
-        self.permits_attributes(attributes, Extension::Xclient)
     }
 
     fn permits_attributes(&self, attributes: &Attributes, extension: Extension) -> Result<(), Misuse> {
@@ -289,6 +295,7 @@ impl Session {
                 self.authenticated = accepted;
             }
             Effect::Quit => return Ok(Then::Close),
+            Effect::Atrn if accepted => return Ok(Then::Close),
             Effect::Xclient if accepted => return Ok(Then::Restart),
             _ => {}
         }

@@ -26,6 +26,8 @@ pub(super) struct Machine {
     pub(super) tickets: Tickets,
     pub(super) phase: Phase,
     pub(super) session: Session,
+    /// Where EHLO ends that was written before the greeting came.
+    pub(super) early: Option<OutputMark>,
     /// What poisoned the connection.
     pub(super) failed: Option<Error>,
     pub(super) eof: bool,
@@ -42,6 +44,7 @@ impl Machine {
             tickets: Tickets::new(),
             phase: Phase::Greeting,
             session: Session::new(config.channel == Channel::Tls),
+            early: None,
             failed: None,
             eof: false,
             noise: 0,

@@ -12,12 +12,14 @@ pub(crate) use parse::first_word;
 pub(crate) use rules::{Effect, Foreign, Name, OutOfOrder, Rules};
 pub(crate) use write::put_number;
 
+use alloc::vec::Vec;
+
 use mailwire_core::{Secret, from_variants, sasl::Mechanism, setters};
 
 use crate::extensions::{
     MailParameters, Rare, RcptParameters, client_id::ClientId, etrn::Node, xclient::Attributes,
 };
-use crate::types::{Argument, BodyType, EhloName, ForwardPath, Query, ReversePath, Submitter, Verb};
+use crate::types::{Argument, BodyType, Domain, EhloName, ForwardPath, Query, ReversePath, Submitter, Verb};
 
 /// A command of a client ([RFC 5321 section 4.1.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.1.1)).
 ///
@@ -87,6 +89,9 @@ pub enum Command {
     StartTls,
     /// AUTH: begins a SASL exchange ([RFC 4954 section 4](https://www.rfc-editor.org/rfc/rfc4954#section-4)).
     Auth(Auth),
+    /// ATRN: asks for the mail for these domains, or all of the client's, over this connection, whose roles change with
+    /// a positive reply ([RFC 2645 section 5.2.1](https://www.rfc-editor.org/rfc/rfc2645#section-5.2.1)).
+    Atrn(Vec<Domain>),
     /// CLIENTID: tells which device or program the client is
     /// ([draft-storey-smtp-client-id](https://datatracker.ietf.org/doc/html/draft-storey-smtp-client-id)).
     ClientId(ClientId),

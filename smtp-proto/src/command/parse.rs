@@ -1,5 +1,7 @@
 //! Reading commands.
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use mailwire_core::{Cursor, Dialect, Newline, ParseError, Parsed, sasl, sasl::Mechanism};
 
@@ -7,7 +9,10 @@ use super::{Auth, Command, Mail, Name, Rcpt};
 use crate::{
     ParseContext, deviation,
     extensions::{client_id::ClientId, etrn::Node, xclient::Attributes},
-    types::{Argument, BodyType, EhloName, ForwardPath, Keyword, Query, ReversePath, Submitter, Verb},
+    types::{
+        Argument, BodyType, Domain, EhloName, ForwardPath, Keyword, Query, ReversePath, Submitter, Verb,
+        read_domain,
+    },
 };
 
 impl Command {
@@ -51,6 +56,7 @@ fn command(cursor: &mut Cursor<'_>) -> Result<Command, ParseError> {
         Name::Help => Command::Help(argument(cursor)?),
         Name::Vrfy => Command::Vrfy(after_space(cursor, Query::read)?),
         Name::Expn => Command::Expn(after_space(cursor, Query::read)?),
+        Name::Atrn => Command::Atrn(domains(cursor)?),
         Name::ClientId => Command::ClientId(after_space(cursor, |cursor| ClientId::read(cursor, space))?),
         Name::Etrn => Command::Etrn(after_space(cursor, Node::read)?),
         Name::Onex => plain(cursor, Command::Onex)?,
@@ -169,6 +175,21 @@ fn after_space<T>(
 ) -> Result<T, ParseError> {
     space(cursor)?;
     read(cursor)
+}
+
+/// ```abnf
+/// atrn = "ATRN" [SP domain *("," domain)]     ; RFC 2645 section 5.2.1
+/// ```
+#[cold]
+fn domains(cursor: &mut Cursor<'_>) -> Result<Vec<Domain>, ParseError> {
+    let mut domains = Vec::new();
+    if another(cursor)? {
+        domains.push(read_domain(cursor)?);
+        while cursor.eat(b',') {
+            domains.push(read_domain(cursor)?);
+        }
+    }
+    Ok(domains)
 }
 
 /// The space before another argument, if there is one.

@@ -63,6 +63,8 @@ pub(crate) enum Effect {
     Ehlo,
     Helo,
     StartTls,
+    /// The roles change, and this conversation is over.
+    Atrn,
     Auth,
     Mail,
     Rcpt,
@@ -77,6 +79,7 @@ pub(crate) enum Effect {
 keywords! {
     /// The commands that are known here.
     pub(crate) enum Name of Command except Other {
+        Atrn = "ATRN",
         Auth = "AUTH",
         Bdat = "BDAT",
         ClientId = "CLIENTID",
@@ -107,7 +110,6 @@ keywords! {
     /// raw, a server does not hand them on (502). SEND, SOML, SAML and TURN are of RFC 821, and were given up by RFC 2821
     /// appendix F.
     pub(crate) enum Foreign {
-        Atrn = "ATRN",
         Burl = "BURL",
         Saml = "SAML",
         Send = "SEND",
@@ -137,6 +139,7 @@ impl Name {
             Name::Rset => any().groups().idle().does(Effect::Reset),
             Name::Noop => any().before_tls().idle(),
             Name::Vrfy | Name::Expn | Name::Help => any().idle(),
+            Name::Atrn => row(ValidIn::Ready).needs(Extension::Atrn).does(Effect::Atrn),
             Name::ClientId => row(ValidIn::Ready).needs(Extension::ClientId).idle(),
             Name::Etrn => row(ValidIn::Ready).needs(Extension::Etrn).idle(),
             Name::Onex => any().needs(Extension::Onex).idle(),
@@ -257,7 +260,7 @@ impl Effect {
             Effect::Data | Effect::Bdat => State::Message,
             Effect::Reset => state.reset(),
             Effect::StartTls | Effect::Xclient => State::Connected,
-            Effect::Nothing | Effect::Auth | Effect::Rcpt | Effect::Quit => state,
+            Effect::Nothing | Effect::Atrn | Effect::Auth | Effect::Rcpt | Effect::Quit => state,
         }
     }
 
@@ -271,6 +274,7 @@ impl Effect {
             Effect::Reset => "the reply to RSET",
             Effect::Data => "the reply to DATA",
             Effect::Bdat => "the reply to BDAT",
+            Effect::Atrn => "the reply to ATRN",
             Effect::Auth => "the reply to AUTH",
             Effect::Quit => "the reply to QUIT",
             Effect::Xclient => "the reply to XCLIENT",

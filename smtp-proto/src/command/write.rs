@@ -32,6 +32,13 @@ impl Command {
                 out.extend_from_slice(b"EXPN ");
                 query.write(out);
             }
+            Self::Atrn(domains) => {
+                out.extend_from_slice(b"ATRN");
+                for (at, domain) in domains.iter().enumerate() {
+                    out.push(if at == 0 { b' ' } else { b',' });
+                    out.extend_from_slice(domain.as_bytes());
+                }
+            }
             Self::ClientId(id) => {
                 out.extend_from_slice(b"CLIENTID ");
                 id.write(out);

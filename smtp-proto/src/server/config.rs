@@ -161,7 +161,6 @@ impl Config {
 keywords! {
     /// Extensions that are not known here, and whose promise somebody has to keep.
     enum Promise {
-        Atrn = "ATRN",
         Burl = "BURL",
         Turn = "TURN",
         Xanonymoustls = "X-ANONYMOUSTLS",
@@ -182,9 +181,7 @@ enum Needs {
 impl Promise {
     const fn needs(self) -> Needs {
         match self {
-            Self::Atrn | Self::Burl | Self::Turn | Self::Xanonymoustls | Self::Xexch50 | Self::Xexps => {
-                Needs::Machine
-            }
+            Self::Burl | Self::Turn | Self::Xanonymoustls | Self::Xexch50 | Self::Xexps => Needs::Machine,
             Self::Xverp => Needs::Parameters,
         }
     }

@@ -115,7 +115,11 @@ impl Machine {
             Command::Vrfy(query) | Command::Expn(query) => self.permits_query(query, command),
             Command::Xclient(attributes) => self.permits_attributes(attributes, Extension::Xclient),
             Command::Xforward(attributes) => self.permits_attributes(attributes, Extension::Xforward),
-            Command::Etrn(_) | Command::ClientId(_) if self.config.lmtp => {
+            // RFC 2645 section 5.2.1, whatever else needs no login.
+            Command::Atrn(_) if !self.session.authenticated => {
+                bad(ReplyCode::REQUIRED, 7, 0, "Authentication required")
+            }
+            Command::Atrn(_) | Command::Etrn(_) | Command::ClientId(_) if self.config.lmtp => {
                 bad(ReplyCode::NOT_IMPLEMENTED, 5, 1, "Not in LMTP")
             }
             _ => Ok(()),
@@ -406,6 +410,7 @@ impl Session {
             }
             Effect::Auth => Then::AuthFailed,
             Effect::Quit => Then::Close,
+            Effect::Atrn if accepted => Then::Close,
             Effect::Xclient if accepted => {
                 let authenticated = self.logged_in_elsewhere;
                 *self = Self { authenticated, mails: self.mails, ..Self::new(self.tls) };

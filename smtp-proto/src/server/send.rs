@@ -189,6 +189,7 @@ pub fn default_reply(command: &Command) -> Reply {
         Name::Vrfy => of(ReplyCode::CANNOT_VERIFY, 1, 5, "Cannot verify, but will accept and attempt"),
         Name::Expn => of(ReplyCode::NOT_IMPLEMENTED, 5, 1, "Not implemented"),
         Name::Help => of(ReplyCode::HELP, 0, 0, "See RFC 5321"),
+        Name::Atrn => of(ReplyCode::NO_MAIL_WAITING, 3, 2, "You have no mail"),
         Name::ClientId | Name::Onex | Name::Verb | Name::Xforward => of(ReplyCode::OK, 0, 0, "Ok"),
         Name::Etrn => of(ReplyCode::CANNOT_QUEUE, 5, 0, "Unable to queue messages"),
         // The machine writes its greeting.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use mailwire_core::{Connection as _, Ticket};
 use mailwire_smtp::{
-    Capability, Command, EhloName, Reply, ReplyCode, State,
+    Capability, Command, Domain, EhloName, Reply, ReplyCode, State,
     extensions::xclient::AttributeNames,
     server::{Config, Connection, Event, default_reply},
 };
@@ -37,7 +37,9 @@ pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted:
         Err(refusal) => (None, Connection::refuse(config, refusal)),
     };
     let driver = Driver::with_config(stream, machine, handle.driver_config());
-    Conversation { service, driver, handle, gate, client, session, transaction: None }.run().await
+    Conversation { service, driver, handle, gate, client, session, transaction: None, turned: None }
+        .run()
+        .await
 }
 
 /// Offers what a proxy or a filter of one's own needs.
@@ -65,10 +67,12 @@ struct Conversation<'a, S: Service> {
     session: Option<S::Session>,
     /// What the client has said of a message since its MAIL was accepted.
     transaction: Option<Transaction>,
+    /// The roles change, and this is the mail that is asked for.
+    turned: Option<Vec<Domain>>,
 }
 
 impl<S: Service> Conversation<'_, S> {
-    async fn run(&mut self) -> Result<()> {
+    async fn run(mut self) -> Result<()> {
         let handle = self.handle.clone();
         loop {
             let step = tokio::select! {
@@ -84,6 +88,9 @@ impl<S: Service> Conversation<'_, S> {
                         self.take_leave(overdue);
                     }
                     self.end_transaction();
+                    if let Some(domains) = self.turned.take() {
+                        return self.turn(domains).await;
+                    }
                 }
                 Step::Upgrade(_) => {
                     self.handle.upgrade(&mut self.driver).await?;
@@ -109,6 +116,21 @@ impl<S: Service> Conversation<'_, S> {
             self.transaction = None;
             // It was about this message.
             self.client.forwarded = None;
+        }
+    }
+
+    /// ATRN was granted: the application sends now what it has. What the client sent with it is nobody's.
+    async fn turn(mut self, domains: Vec<Domain>) -> Result<()> {
+        self.driver.flush().await?;
+        let (stream, _, buffered) = self.driver.into_parts();
+        if !buffered.is_empty() {
+            let error =
+                mailwire_core::Error::Unexpected { what: "bytes before the roles changed", offset: 0 };
+            return Err(error.into());
+        }
+        tokio::select! {
+            () = self.service.turned(&self.client, domains, stream) => Ok(()),
+            _ = self.handle.notice() => Ok(()),
         }
     }
 
@@ -192,6 +214,13 @@ impl<S: Service> Conversation<'_, S> {
             }
             Command::Vrfy(who) => session.vrfy(client, who).await,
             Command::Expn(list) => session.expn(client, list).await,
+            Command::Atrn(domains) => {
+                let reply = session.atrn(client, domains).await;
+                if reply.is_positive() {
+                    self.turned = Some(domains.clone());
+                }
+                reply
+            }
             Command::Etrn(node) => session.etrn(client, node).await,
             Command::Xclient(attributes) => {
                 let other = client.behind(&attributes.compact());

@@ -13,7 +13,10 @@ use mailwire_smtp::{
 };
 
 use super::{Body, BodyError, Transaction};
-use crate::sasl::{Authenticator, Identity};
+use crate::{
+    Stream,
+    sasl::{Authenticator, Identity},
+};
 
 /// The client that is connected, as far as it is known.
 #[non_exhaustive]
@@ -126,6 +129,19 @@ pub trait Service: Send + Sync + 'static {
         false
     }
 
+    /// Sends mail over a connection in which the roles have changed, after the session has agreed to
+    /// [`atrn`](Session::atrn): an [`smtp::Client::over`](crate::smtp::Client::over) the stream waits for the greeting
+    /// of who was the client until now. By default, the connection is closed.
+    fn turned(
+        &self,
+        client: &Client,
+        domains: Vec<Domain>,
+        stream: Stream,
+    ) -> impl Future<Output = ()> + Send {
+        let _ = (client, domains, stream);
+        async {}
+    }
+
     /// Begins a connection, or refuses it. A refusal is a reply of 554, 521 or 421.
     fn connect(&self, client: &Client) -> impl Future<Output = Result<Self::Session, Reply>> + Send;
 }
@@ -220,6 +236,15 @@ pub trait Session: Send {
     fn etrn(&mut self, client: &Client, node: &Node) -> impl Future<Output = Reply> + Send {
         let _ = client;
         let reply = default_reply(&Command::Etrn(node.clone()));
+        async { reply }
+    }
+
+    /// Answers ATRN of a client that has logged in, where that is offered: whether there is mail for these domains,
+    /// or with none of them, for the client ([RFC 2645](https://www.rfc-editor.org/rfc/rfc2645)). After a positive reply,
+    /// [`Service::turned`] sends it. Refused with 453, no mail, by default; 450 refuses domains that are not the client's.
+    fn atrn(&mut self, client: &Client, domains: &[Domain]) -> impl Future<Output = Reply> + Send {
+        let _ = client;
+        let reply = default_reply(&Command::Atrn(domains.to_vec()));
         async { reply }
     }
 
