@@ -17,7 +17,7 @@ use mailwire_transport::{
     sasl::Authenticator,
     smtp::{
         Client, Config, Envelope, Outcome, Server,
-        proto::{BodyType, Host, Mail, Mailbox, Rcpt, Reply, ReplyCode},
+        proto::{BodyType, Capability, Host, Mail, Mailbox, Rcpt, Reply, ReplyCode},
         server::{self, Body, BodyError, Service, Session, Transaction},
     },
 };
@@ -47,13 +47,13 @@ fn reply(code: u16, text: &str) -> Reply {
     Reply::new(ReplyCode::new(code).unwrap(), text)
 }
 
-fn is_nobody(rcpt: &Rcpt) -> bool {
-    rcpt.to.mailbox().is_some_and(|mailbox| mailbox.local_part() == "nobody")
+fn is(rcpt: &Rcpt, local_part: &str) -> bool {
+    rcpt.to.mailbox().is_some_and(|mailbox| mailbox.local_part() == local_part)
 }
 
 impl Session for Keeper {
     async fn rcpt(&mut self, _: &server::Client, rcpt: &Rcpt) -> Reply {
-        if is_nobody(rcpt) { reply(550, "5.1.1 No") } else { reply(250, "2.1.5 Ok") }
+        if is(rcpt, "nobody") { reply(550, "5.1.1 No") } else { reply(250, "2.1.5 Ok") }
     }
 
     async fn message(
@@ -71,6 +71,20 @@ impl Session for Keeper {
         }
         self.0.lock().unwrap().push(message);
         Ok(reply(250, "2.0.0 Ok"))
+    }
+
+    async fn message_for_each(
+        &mut self,
+        client: &server::Client,
+        transaction: &Transaction,
+        body: &mut Body<'_>,
+    ) -> Result<Vec<Reply>, BodyError> {
+        let all = self.message(client, transaction, body).await?;
+        if !transaction.recipients.iter().any(|rcpt| is(rcpt, "full")) {
+            return Ok(vec![all]);
+        }
+        let full = |rcpt| if is(rcpt, "full") { reply(452, "4.2.2 Full") } else { all.clone() };
+        Ok(transaction.recipients.iter().map(full).collect())
     }
 }
 
@@ -244,6 +258,39 @@ async fn messages_of_any_bytes_go_by_bdat() {
         "{error}"
     );
     assert!(kept.is_empty());
+}
+
+#[tokio::test]
+async fn prdr_has_a_result_for_each_recipient() {
+    let whole = (usize::MAX, usize::MAX);
+    for way in [Way { binary: false, ..WAYS[0] }, Way { binary: true, ..WAYS[0] }] {
+        let (_, kept) = against(
+            |server| server.binary_mime().with_extension(Capability::Prdr).unwrap(),
+            whole,
+            async |stream| {
+                let mut client = way.client(stream).await.unwrap();
+                let send = |to: &[&str]| {
+                    let envelope = way.envelope(to);
+                    Envelope::from_commands(
+                        envelope.mail().clone().with_prdr(true),
+                        envelope.recipients().to_vec(),
+                    )
+                };
+                let sent = client
+                    .send(&send(&["bob@b.example", "full@b.example", "carol@b.example"]), "1\r\n")
+                    .await;
+                let sent = sent.unwrap();
+                assert_eq!(sent.reply.code(), ReplyCode::OK);
+                let refused: Vec<_> = sent.refused.iter().map(|it| it.recipient.to_string()).collect();
+                assert_eq!(refused, ["<full@b.example>"]);
+                let sent = client.send(&send(&["bob@b.example", "carol@b.example"]), "2\r\n").await.unwrap();
+                assert!(sent.refused.is_empty());
+                client.quit().await.unwrap();
+            },
+        )
+        .await;
+        assert_eq!(kept.len(), 2);
+    }
 }
 
 /// What a client says, up to QUIT.

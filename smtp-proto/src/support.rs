@@ -95,9 +95,9 @@ mailwire_core::support_table! {
     4 "CHECKPOINT" in "RFC 1845": Values Nothing
         "transactions that go on after a cut; neither machine handles the reply 355, so it is not sent or offered"
         ["smtp-proto/tests/parameters.rs::rare_ones"]
-    4 "PRDR" in "draft-hall-prdr": Values Nothing
-        "an answer for each recipient in SMTP; neither machine handles the replies after 353, so it is not sent or offered"
-        ["smtp-proto/tests/parameters.rs::rare_ones"]
+    4 "PRDR" in "draft-hall-prdr": Whole Whole
+        "an answer for each recipient in SMTP"
+        ["smtp-proto/tests/prdr.rs::each_recipient_has_a_reply", "mail-transport/tests/smtp_sending.rs::prdr_has_a_result_for_each_recipient", "smtp-proto/tests/parameters.rs::rare_ones"]
     4 "IGNOREQUOTA" in "Cyrus": Values Values
         "LMTP alone: more than a mailbox has room for; whom a server lets do so is the application's"
         ["smtp-proto/tests/parameters.rs::rare_ones"]

@@ -77,7 +77,7 @@ struct Transaction<E> {
     data: Option<Ticket>,
     /// The message was given to its end.
     ended: bool,
-    /// The last reply in LMTP that accepts it.
+    /// The last reply in LMTP or PRDR that accepts it.
     accepted: Option<Reply>,
     refused: Vec<RefusedRecipient>,
     /// The first refusal that is not about a recipient.
@@ -581,7 +581,7 @@ impl<E: Borrow<Envelope>> Transaction<E> {
         self.not_wanted(&reply)
     }
 
-    /// The answer to the message for one recipient, in LMTP.
+    /// The answer to the message for one recipient, in LMTP or with PRDR.
     fn answered_for(&mut self, ticket: Ticket, reply: Reply, last: bool) -> Heard {
         if reply.is_positive() {
             self.accepted = Some(reply);

@@ -55,7 +55,8 @@ pub enum Event {
         /// What was odd about it.
         deviations: Vec<Deviation>,
     },
-    /// LMTP: what became of the message for one recipient.
+    /// LMTP, or SMTP with PRDR: what became of the message for one recipient. With PRDR the [`Reply`](Self::Reply) to
+    /// the message follows, and a refusal by that is for all.
     #[non_exhaustive]
     RecipientReply {
         /// The recipient's RCPT.
@@ -64,7 +65,7 @@ pub enum Event {
         data: Ticket,
         /// The answer.
         reply: Reply,
-        /// Whether it is the last one for this message.
+        /// Whether it is the last one for this message. With PRDR none is.
         last: bool,
         /// What was odd about it.
         deviations: Vec<Deviation>,

@@ -303,7 +303,7 @@ impl Machine {
         }
     }
 
-    /// 354 or 334.
+    /// 354, 334 or 353.
     fn intermediate(
         &mut self,
         command: InFlight,
@@ -329,6 +329,16 @@ impl Machine {
                     nul: (!self.config.allow_nul).then(NulSearch::new),
                 };
                 Ok(Some(Event::BodyRequested { ticket: command.ticket }))
+            }
+            (Part::Message, _)
+                if reply.code() == ReplyCode::RECIPIENT_REPLIES_FOLLOW && self.session.prdr =>
+            {
+                // That of the message comes after them.
+                for &ticket in self.session.transaction.recipients.iter().rev() {
+                    let part = Part::Recipient { data: command.ticket, last: false };
+                    self.session.in_flight.push_front(InFlight { ticket, part, ..command });
+                }
+                Ok(None)
             }
             (Part::Line, Effect::Auth) => self.challenge(command.ticket, reply, deviations),
             _ => Err(Error::Unexpected { what: "an intermediate reply", offset: 0 }),

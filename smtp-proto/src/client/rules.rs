@@ -147,9 +147,8 @@ impl Session {
             return Err(Misuse::NotOffered(NotOffered::Extension(Extension::RequireTls.as_str())));
         }
         // What the server says then is not understood here.
-        if parameters.prdr || parameters.transaction_id.is_some() {
-            let name = if parameters.prdr { "PRDR" } else { "TRANSID" };
-            return Err(Misuse::WrongState(WrongState::Unsupported(name)));
+        if parameters.transaction_id.is_some() {
+            return Err(Misuse::WrongState(WrongState::Unsupported("TRANSID")));
         }
         match (&parameters.hold, offered.future_release()) {
             (Some(hold), Some(most)) if !most.permits(hold) => return value("HOLDFOR or HOLDUNTIL"),
@@ -230,6 +229,7 @@ impl Session {
             self.counts.mail();
             self.smtp_utf8 = mail.smtp_utf8;
             self.binary = mail.body == Some(BodyType::BinaryMime);
+            self.prdr |= mail.parameters().prdr;
             self.given = Given::Nothing;
             // A message that was answered is the last one no more.
             match self.progress {

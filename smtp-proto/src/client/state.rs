@@ -203,6 +203,8 @@ pub(super) struct Session {
     pub(super) smtp_utf8: bool,
     /// It has BODY=BINARYMIME.
     pub(super) binary: bool,
+    /// A MAIL was taken for sending that has PRDR.
+    pub(super) prdr: bool,
     /// That of the AUTH command that was written.
     pub(super) exchange: Option<Exchange>,
 }
@@ -240,6 +242,7 @@ impl Session {
             counts: Counts::default(),
             smtp_utf8: false,
             binary: false,
+            prdr: false,
             exchange: None,
         }
     }

@@ -144,7 +144,7 @@ impl Config {
     fn permits_offer(&self, capability: &Capability) -> Result<(), Invalid> {
         let reason = match capability {
             Capability::StartTls | Capability::Auth(_) => "the machine offers it by itself",
-            Capability::Checkpoint | Capability::Prdr => "the machine cannot keep what it promises",
+            Capability::Checkpoint => "the machine cannot keep what it promises",
             Capability::Other(other) => match Promise::of(other.keyword().as_bytes()).map(Promise::needs) {
                 Some(Needs::Machine) => "the machine cannot keep what it promises",
                 Some(Needs::Parameters) if !self.pass_unknown_parameters => {

@@ -124,6 +124,12 @@ impl Connection {
         &self.0.capabilities
     }
 
+    /// Whether each accepted recipient can have a reply to the message of its own: in LMTP, and with PRDR.
+    #[must_use]
+    pub fn answers_each(&self) -> bool {
+        self.0.config.lmtp || self.0.session.transaction.prdr
+    }
+
     /// The RCPT commands of this transaction that were accepted, in order: who has a reply of its own in LMTP.
     /// There are none any more once the message is complete.
     #[must_use]

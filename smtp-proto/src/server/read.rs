@@ -297,7 +297,7 @@ impl Machine {
         }
         let recipients = core::mem::take(&mut self.session.transaction.recipients);
         if let Some(current) = &mut self.current {
-            current.due = if self.config.lmtp {
+            current.due = if self.config.lmtp || self.session.transaction.prdr {
                 Due::RecipientReplies(recipients.into_iter().map(|recipient| (recipient, None)).collect())
             } else {
                 Due::MessageReply

@@ -346,7 +346,12 @@ impl Session {
         if let Command::Mail(mail) = command {
             self.mails = self.mails.saturating_add(1);
             let binary = mail.body == Some(BodyType::BinaryMime);
-            self.transaction = Transaction { smtp_utf8: mail.smtp_utf8, binary, ..Transaction::default() };
+            self.transaction = Transaction {
+                smtp_utf8: mail.smtp_utf8,
+                binary,
+                prdr: mail.parameters().prdr,
+                ..Transaction::default()
+            };
         }
     }
 

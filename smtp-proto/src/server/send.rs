@@ -35,6 +35,10 @@ impl Machine {
         let Some(current) = &mut self.current else { return };
         let effect = current.rules.effect;
         if let Due::RecipientReplies(recipients) = &mut current.due {
+            if !self.config.lmtp {
+                let replies = prdr_replies(recipients, current.ticket, ticket, reply);
+                return self.answer_by_prdr(&replies);
+            }
             let replies = recipient_replies(recipients, current.ticket, ticket, reply);
             if recipients.is_empty() {
                 self.current = None;
@@ -91,6 +95,22 @@ impl Machine {
         text.push(b' ');
         text.extend_from_slice(banner.as_bytes());
         self.output.write(|out| write_line(ReplyCode::READY, None, &text, true, out));
+    }
+
+    /// PRDR: the replies for the recipients and the one for the message, once all are there; that alone if all are
+    /// answered alike.
+    fn answer_by_prdr(&mut self, replies: &[Reply]) {
+        if replies.is_empty() {
+            return;
+        }
+        self.current = None;
+        self.session.end_transaction();
+        if replies.len() > 1 {
+            self.output.put(b"353 A reply for each recipient, and one for the message\r\n");
+        }
+        for reply in replies {
+            self.write_reply(reply);
+        }
     }
 
     /// The reply to EHLO, LHLO or HELO: the server's name, what the application says, what is offered.
@@ -154,6 +174,32 @@ impl Machine {
     pub(super) fn write_last(&mut self, text: &'static str) {
         self.write_reply(&Reply::of(ReplyCode::UNAVAILABLE, 7, 0, text));
     }
+}
+
+/// PRDR: keeps the reply for one recipient, or with the ticket of the message for all that have none. Gives all of them
+/// and then the one for the message, once they are there.
+fn prdr_replies(
+    recipients: &mut [(Ticket, Option<Reply>)],
+    message: Ticket,
+    ticket: Ticket,
+    reply: Reply,
+) -> Vec<Reply> {
+    if ticket == message && recipients.iter().all(|(_, kept)| kept.is_none()) {
+        return Vec::from([reply]);
+    }
+    for (recipient, kept) in recipients.iter_mut() {
+        if kept.is_none() && (*recipient == ticket || ticket == message) {
+            *kept = Some(reply.clone());
+        }
+    }
+    let kept: Option<Vec<Reply>> = recipients.iter().map(|(_, kept)| kept.clone()).collect();
+    let Some(mut replies) = kept else { return Vec::new() };
+    let last = match replies.iter().any(Reply::is_positive) {
+        true => Reply::of(ReplyCode::OK, 0, 0, "Accepted for some"),
+        false => reply,
+    };
+    replies.push(last);
+    replies
 }
 
 /// LMTP: keeps the reply for one recipient, or with the ticket of DATA for all that have none, and gives

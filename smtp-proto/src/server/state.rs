@@ -153,7 +153,7 @@ pub(super) enum Due {
     RefusedChunk(Refused),
     /// The application's reply to the message.
     MessageReply,
-    /// LMTP: the application's reply to the message for each recipient.
+    /// LMTP or PRDR: the application's reply to the message for each recipient.
     RecipientReplies(Vec<(Ticket, Option<Reply>)>),
 }
 
@@ -222,6 +222,8 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     pub(super) smtp_utf8: bool,
+    /// PRDR.
+    pub(super) prdr: bool,
     /// BODY=BINARYMIME.
     pub(super) binary: bool,
     /// The message so far, between two chunks.

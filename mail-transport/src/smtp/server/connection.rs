@@ -279,14 +279,13 @@ impl<S: Service> Conversation<'_, S> {
 
     async fn data(&mut self, ticket: Ticket) -> Result<()> {
         let machine = self.driver.connection_mut();
-        // In LMTP each has a reply of its own.
-        let lmtp = machine.is_lmtp();
-        let recipients = if lmtp { machine.recipients().to_vec() } else { Vec::new() };
+        let each = machine.answers_each();
+        let recipients = if each { machine.recipients().to_vec() } else { Vec::new() };
         let (Some(session), Some(transaction)) = (&mut self.session, &self.transaction) else {
             return Ok(());
         };
         let mut body = Body::new(&mut self.driver, ticket);
-        let verdict = if lmtp {
+        let verdict = if each {
             session.message_for_each(&self.client, transaction, &mut body).await
         } else {
             session.message(&self.client, transaction, &mut body).await.map(|reply| vec![reply])
@@ -314,7 +313,7 @@ impl<S: Service> Conversation<'_, S> {
                 let machine = self.driver.connection_mut();
                 let last = replies.last().cloned();
                 let last = last.unwrap_or_else(|| Reply::new(ReplyCode::LOCAL_ERROR, "4.3.0 No verdict"));
-                if lmtp {
+                if each && replies.len() > 1 {
                     let all = replies.into_iter().chain(std::iter::repeat(last));
                     for (recipient, reply) in recipients.into_iter().zip(all) {
                         machine.reply(recipient, reply)?;
