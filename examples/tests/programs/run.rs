@@ -25,6 +25,7 @@ pub(crate) fn program(name: &str) -> Command {
         "giant" => env!("CARGO_BIN_EXE_giant"),
         "mirror" => env!("CARGO_BIN_EXE_mirror"),
         "extensions" => env!("CARGO_BIN_EXE_extensions"),
+        "reports" => env!("CARGO_BIN_EXE_reports"),
         _ => panic!("no program {name}"),
     };
     let mut command = Command::new(path);
