@@ -166,7 +166,9 @@ impl Owners<client::Connection, server::Connection> for Conversation {
             }
             Event::Refused { command: refused, .. } => loop {
                 let (sent, command) = self.sent.pop_front().expect("somebody sent it");
-                if command.keyword() == refused.keyword() {
+                // AUTH alone has the name of AUTH, and was answered by the machine.
+                let alone = |command: &Command| *command == Command::AuthList;
+                if command.keyword() == refused.keyword() && alone(&command) == alone(&refused) {
                     self.given.insert(sent, false);
                     break;
                 }
