@@ -6,8 +6,8 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use mailwire_core::{Connection as _, SaslStep, Ticket};
 use mailwire_pop3::{
-    ApopTimestamp, Channel, Command, LanguageListing, Listing, Mechanism, Reply, ScanListing, UniqueId, UniqueIdListing,
-    client, server,
+    ApopTimestamp, Channel, Command, LanguageListing, Listing, Mechanism, Reply, ScanListing, UniqueId,
+    UniqueIdListing, client, server,
 };
 
 use mailwire_core::testing::{Faces, Owners};
@@ -264,8 +264,5 @@ impl Conversation {
 
 /// What a server's machine answers by itself.
 fn machines_own(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::User(_) | Command::Capa | Command::AuthList | Command::Utf8 | Command::Noop
-    )
+    matches!(command, Command::User(_) | Command::Capa | Command::AuthList | Command::Utf8 | Command::Noop)
 }

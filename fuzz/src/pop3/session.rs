@@ -6,8 +6,8 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use mailwire_core::{Connection as _, SaslStep, Ticket};
 use mailwire_pop3::{
-    ApopTimestamp, Command, Dialect, Follows, Keyword, LanguageListing, Listing, Mechanism, MessageNumber, Reply, ScanListing,
-    UniqueId, UniqueIdListing, client, server,
+    ApopTimestamp, Command, Dialect, Follows, Keyword, LanguageListing, Listing, Mechanism, MessageNumber,
+    Reply, ScanListing, UniqueId, UniqueIdListing, client, server,
 };
 
 use crate::{answer_challenge, body, send_part, sent};
