@@ -1,5 +1,12 @@
 //! Messages by DATA, BDAT and LMTP, one by one and in a row, and connections that are cut at every byte.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 mod peer;
 
