@@ -36,8 +36,7 @@ fn sends(client: &mut Connection, line: &str) -> String {
     client.send(command(line)).unwrap();
     let sent = drain_text(client);
     let (_, sent) = sent.split_once(' ').unwrap();
-    let sent = sent.trim_end().to_owned();
-    sent
+    sent.trim_end().to_owned()
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What an application of the SMTP server is told, over a stream in memory.
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 
 use std::sync::{Arc, Mutex};
 

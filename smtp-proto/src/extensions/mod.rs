@@ -1,8 +1,10 @@
 //! What extensions add: parameters of MAIL and RCPT, commands; one RFC a file.
 //!
-//! The parameters that nearly every message has (SIZE, BODY, SMTPUTF8, AUTH) are fields of
-//! [`Mail`](crate::Mail). The others are here: one line each in the two tables below, which make the structs, the
-//! readers, the writers and the setters of them. A value has a type with a [`Value`] of its own.
+//! The parameters that nearly every message has (SIZE, BODY, SMTPUTF8, AUTH) are fields of [`Mail`]; the others are in
+//! [`MailParameters`] and [`RcptParameters`].
+
+// A parameter is one line in the two tables below, which make the structs, the readers, the writers and the setters of
+// them. A value has a type with a `Value` of its own.
 
 pub mod checkpoint;
 pub mod client_id;
