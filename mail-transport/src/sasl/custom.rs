@@ -1,14 +1,17 @@
 //! Exchanges of the application's own.
 
+#[cfg(feature = "client")]
 use std::{fmt, sync::Arc};
 #[cfg(feature = "server")]
 use std::{future::Future, pin::Pin};
 
 use mailwire_core::Secret;
 
+use super::SaslContext;
 #[cfg(feature = "server")]
 use super::{LoginContext, Unavailable, prepared_name};
-use super::{Mechanism, SaslContext, SaslError};
+#[cfg(feature = "client")]
+use super::{Mechanism, SaslError};
 #[cfg(feature = "server")]
 use crate::server::attempts::Attempt;
 
