@@ -76,7 +76,7 @@ class Attack:
         self.open.clear()
 
 
-def pour(connection, chunks, seconds=4):
+def pour(connection, chunks, seconds=2):
     """Sends without reading, for a while, as long as the server takes it. Gives how many bytes it took."""
     connection.settimeout(1)
     end, sent = time.monotonic() + seconds, 0
@@ -89,7 +89,7 @@ def pour(connection, chunks, seconds=4):
     return sent
 
 
-def pour_and_read(connection, chunks, seconds=4):
+def pour_and_read(connection, chunks, seconds=2):
     """Sends for a while, and throws away what comes."""
     def drain():
         with contextlib.suppress(OSError):
