@@ -86,8 +86,8 @@ impl World {
         };
         // What is stored is compared with what was sent, byte for byte.
         let smtp_service = SmtpService::new(store.clone()).with_trace_fields(false);
-        let smtp_server = smtp::Server::new(smtp_service, Host::try_from("localhost")?)
-            .require_authentication();
+        let smtp_server =
+            smtp::Server::new(smtp_service, Host::try_from("localhost")?).require_authentication();
         let (imap_server, pop3_server) =
             (imap::Server::new(ImapService::new(store.clone())), pop3::Server::new(Pop3Service::new(store)));
         let token = shutdown.clone();
