@@ -202,7 +202,7 @@ impl Conversation {
             // These end the conversation.
             reply.code() != ReplyCode::UNAVAILABLE && reply.code() != ReplyCode::CLOSING
         });
-        let code = asked.as_ref().map(Reply::code);
+        let code = asked.as_ref().map(|reply| given(command, reply));
         let code = match asked.map(|reply| server.reply(ticket, reply)) {
             Some(Ok(())) => code.unwrap_or(ReplyCode::OK),
             _ => {
@@ -228,4 +228,16 @@ impl Conversation {
         self.given.push_back(reply.code());
         server.reply(ticket, reply).expect("it waits");
     }
+}
+
+/// The code that the server's machine gives for a reply: beyond ASCII, an answer about a user has to be permitted.
+fn given(command: &Command, reply: &Reply) -> ReplyCode {
+    let permitted = match command {
+        Command::Vrfy(query) | Command::Expn(query) => query.smtp_utf8,
+        _ => true,
+    };
+    if permitted || !reply.is_positive() || reply.lines().all(|line| line.is_ascii()) {
+        return reply.code();
+    }
+    ReplyCode::CANNOT_VERIFY
 }
