@@ -57,6 +57,9 @@ fn each_recipient_has_a_reply() {
     );
     feed(&mut client, b"250 yes\r\n554 none after all\r\n");
     assert_eq!(client.outcome(), client::Outcome::Refused);
+    // Each has one reply, however often more are announced.
+    let (mut client, ..) = sent(true, 2);
+    assert!(try_feed(&mut client, b"353 look\r\n550 no\r\n550 no\r\n353 look\r\n").is_err());
     // Unasked it means nothing.
     let (mut client, ..) = sent(false, 2);
     assert!(try_feed(&mut client, b"353 look\r\n").is_err());

@@ -331,10 +331,13 @@ impl Machine {
                 Ok(Some(Event::BodyRequested { ticket: command.ticket }))
             }
             (Part::Message, _)
-                if reply.code() == ReplyCode::RECIPIENT_REPLIES_FOLLOW && self.session.prdr =>
+                if reply.code() == ReplyCode::RECIPIENT_REPLIES_FOLLOW
+                    && self.session.prdr
+                    && !self.session.transaction.recipients.is_empty() =>
             {
-                // That of the message comes after them.
-                for &ticket in self.session.transaction.recipients.iter().rev() {
+                // That of the message comes after them, and nothing before it: each has one.
+                let recipients = core::mem::take(&mut self.session.transaction.recipients);
+                for ticket in recipients.into_iter().rev() {
                     let part = Part::Recipient { data: command.ticket, last: false };
                     self.session.in_flight.push_front(InFlight { ticket, part, ..command });
                 }

@@ -102,7 +102,7 @@ pub(super) enum Part {
     Message,
     /// The end of an empty message that nobody is to get.
     Empty,
-    /// LMTP: the end of a message, for the recipient of the ticket.
+    /// LMTP and PRDR: the end of a message, for the recipient of the ticket.
     Recipient { data: Ticket, last: bool },
 }
 
