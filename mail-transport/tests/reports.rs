@@ -251,8 +251,14 @@ fn work_is_linear() {
     );
     let boundaries = format!("Content-Type: multipart/report; boundary=b\n\n{}", "--b\n".repeat(1_000_000));
     let header = format!("Content-Type: multipart/report;{}\n\n", "\n a=b;".repeat(1_000_000));
-    for message in [nested, folds, fields, comments, boundaries, header] {
-        let _ = parse(message);
+    let [points, cut] = ["\\x{", "\\x{aaaaa\u{f6}"].map(|point| {
+        let points = point.repeat(1_000_000 / point.len());
+        format!("Content-Type: message/delivery-status\n\nFinal-Recipient: utf-8;{points}")
+    });
+    for message in [nested, folds, fields, comments, boundaries, header, points, cut] {
+        if let Ok(Report::Delivery(report)) = parse(message) {
+            let _ = report.recipients.iter().filter_map(|it| it.recipient.mailbox()).count();
+        }
     }
 }
 

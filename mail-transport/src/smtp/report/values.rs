@@ -153,16 +153,20 @@ fn without_unitext(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("\\x{") {
         out.push_str(before);
-        let point = after.get(..7).unwrap_or(after).split_once('}');
-        let point =
-            point.filter(|(digits, _)| digits.len() >= 2 && digits.bytes().all(|it| it.is_ascii_hexdigit()));
-        let character = point.and_then(|(digits, _)| char::from_u32(u32::from_str_radix(digits, 16).ok()?));
-        match (character, after.split_once('}')) {
-            (Some(character), Some((_, after))) => {
+        // Six digits at most: what has no end is not looked through.
+        let end = after.bytes().take(7).position(|byte| byte == b'}');
+        let point = end.and_then(|end| after.split_at_checked(end));
+        let character = point.and_then(|(digits, after)| {
+            let hex = digits.len() >= 2 && digits.bytes().all(|it| it.is_ascii_hexdigit());
+            let point = hex.then(|| u32::from_str_radix(digits, 16).ok())??;
+            Some((char::from_u32(point)?, after.get(1..)?))
+        });
+        match character {
+            Some((character, after)) => {
                 out.push(character);
                 rest = after;
             }
-            _ => {
+            None => {
                 out.push_str("\\x{");
                 rest = after;
             }
@@ -228,6 +232,8 @@ mod tests {
             ("utf-8; j\\x{F6}rg@example.org", "utf-8", Some("j\u{f6}rg@example.org")),
             ("utf-8; j\u{f6}rg@example.org", "utf-8", Some("j\u{f6}rg@example.org")),
             ("utf-8; \\x{110000}\\x{", "utf-8", None),
+            ("utf-8; \\x{}\\x{F}\\x{0000F6}\\x{00000F6}\\x{F\u{f6}}@example.org", "utf-8", None),
+            ("utf-8; \\x{0000F6}a@example.org", "utf-8", Some("\u{f6}a@example.org")),
             ("unknown; nair_s", "unknown", None),
             ("x400; /S=a/", "x400", None),
             ("two words; x", "unknown", None),
