@@ -187,6 +187,30 @@ async fn too_many_recipients_are_tried_again() {
     }
 }
 
+/// Within a transaction a server delivers to each once, but it knows nothing of the one before.
+#[tokio::test]
+async fn who_is_named_twice_gets_one_message() {
+    let limited = script("S: 250-LIMITS RCPTMAX=2\n", &[accepted(&["a", "b"]), accepted(&["c"])].concat());
+    let told = format!(
+        "C: MAIL FROM:<ada@a.example>
+        C: RCPT TO:<a@b.example>
+        C: RCPT TO:<b@b.example>
+        C: RCPT TO:<a@b.example>
+        C: RCPT TO:<c@b.example>
+        C: RCPT TO:<b@b.example>
+        C: RCPT TO:<c@b.example>
+        C: DATA
+        S: 250 ok\nS: 250 ok\nS: 250 ok\n{}S: 354 go\nR: message\nS: 250 queued\n{}",
+        "S: 452 4.5.3 too many recipients\n".repeat(4),
+        accepted(&["c"])
+    );
+    for conversation in [limited, script("", &told)] {
+        let six = envelope(&["a", "b", "a", "c", "b", "c"]);
+        let (sent, _) = send(Config::anonymous(), &conversation, &six, "hi\r\n").await;
+        assert_eq!(refused(&sent.unwrap()), []);
+    }
+}
+
 /// A server that has no room for anybody is not asked for ever.
 #[tokio::test]
 async fn a_transaction_without_recipients_is_the_last() {

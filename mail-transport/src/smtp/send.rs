@@ -51,7 +51,8 @@ impl Client {
     /// Who does not fit into one transaction, by the server's LIMITS ([RFC 9422](https://www.rfc-editor.org/rfc/rfc9422)) or
     /// because it says "too many recipients" ([RFC 5321 section
     /// 4.5.3.1.10](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10)), gets the message in another one, if it is in
-    /// memory; the result is one for all. [`outcome`](Client::outcome) is that of the last transaction then, and each
+    /// memory, and who is named twice gets it once; the result is one for all. [`outcome`](Client::outcome) is that of the last
+    /// transaction then, and each
     /// [`RefusedRecipient`] has one of its own.
     ///
     /// SIZE, BODY=8BITMIME and SMTPUTF8 are given where the message or its addresses need them and

@@ -1,6 +1,9 @@
 //! Messages whose recipients do not go into one transaction.
 
-use std::{collections::BTreeMap, mem};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    mem,
+};
 
 use bytes::Bytes;
 use mailwire_core::{Misuse, NotOffered};
@@ -16,6 +19,8 @@ const TOO_MANY: Misuse = Misuse::NotOffered(NotOffered::Limit("RCPTMAX"));
 struct Parts {
     /// Whom the message was not accepted for, by their places in the envelope.
     refused: BTreeMap<usize, RefusedRecipient>,
+    /// The addresses that it was accepted for.
+    accepted: HashSet<String>,
     /// The reply of the last transaction that was accepted.
     sent: Option<Sent>,
     /// The first error of one that was not.
@@ -70,6 +75,11 @@ impl Client {
         pieces: Vec<Bytes>,
         mut parts: Parts,
     ) -> Result<Sent> {
+        // Who is named twice gets it once: a server sees to that within a transaction, but not beyond it.
+        let mut named = mem::take(&mut parts.accepted);
+        left.retain(|&index| {
+            envelope.recipients().get(index).is_some_and(|rcpt| named.insert(rcpt.to.to_string()))
+        });
         while !left.is_empty() {
             let (now, later) = self.part(envelope, mem::take(&mut left), &mut parts);
             if now.is_empty() {
@@ -128,11 +138,11 @@ impl Client {
         parts: &mut Parts,
     ) -> Vec<usize> {
         let mut left = Vec::new();
-        let (accepted, refused) = match result {
+        let (mut accepted, refused) = match result {
             Ok(mut sent) => {
                 let refused = mem::take(&mut sent.refused);
                 parts.sent = Some(sent);
-                (true, refused)
+                (recipients.iter().copied().collect(), refused)
             }
             Err(error) => {
                 let outcome = self.outcome();
@@ -142,7 +152,7 @@ impl Client {
                     }
                 }
                 parts.error.get_or_insert(error);
-                (false, self.take_refused())
+                (BTreeSet::new(), self.take_refused())
             }
         };
         let mut places = recipients.iter().cycle();
@@ -152,12 +162,14 @@ impl Client {
                 envelope.recipients().get(**index).is_some_and(|rcpt| rcpt.to == refused.recipient)
             };
             let Some(&index) = places.by_ref().take(recipients.len()).find(same) else { continue };
-            if accepted && refused.is_for_later() {
+            if accepted.remove(&index) && refused.is_for_later() {
                 left.push(index);
             } else {
                 parts.refused.insert(index, refused);
             }
         }
+        let accepted = accepted.into_iter().filter_map(|index| envelope.recipients().get(index));
+        parts.accepted.extend(accepted.map(|rcpt| rcpt.to.to_string()));
         left
     }
 }
