@@ -488,6 +488,25 @@ async fn equal_ids_and_none() {
     }
 }
 
+/// A server that has other ids each time, and ends each session, fills nothing.
+#[tokio::test]
+async fn what_is_gone_is_forgotten_though_no_session_ends_well() {
+    let mut seen = Seen::new();
+    let all = Download::new(Keep::All);
+    for id in ["a", "b", "c"] {
+        let script = maildrop(&[(id, 1)], "C: RETR 1\nS: +OK\nS: half\n");
+        let lost = tried(clear(), &script, async |client| fetch(client, all, &mut seen, day(1)).await).await;
+        assert!(lost.is_err());
+        assert_eq!(seen.to_string(), format!("- 1 {id}\n"));
+    }
+    // Who does not tell ids this time has not said that they are gone.
+    let script =
+        [&then("C: LIST\nS: +OK\nS: 1 1\nS: .\nC: UIDL\nS: -ERR not now\n"), &*retr(1, "c"), QUIT].concat();
+    let again = all.with_again(true);
+    against(clear(), &script, async |client| fetch(client, again, &mut seen, day(1)).await).await;
+    assert_eq!(seen.to_string(), "- 1 c\n");
+}
+
 /// A server can list what it likes: without end, without sizes, with numbers of its own, with names without end.
 #[tokio::test]
 async fn a_hostile_listing_is_bounded_and_harmless() {

@@ -1,7 +1,7 @@
 //! Downloads of what is new.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -116,9 +116,9 @@ impl Client {
             let _ = turns.spend(LISTED).await;
             messages.entry(scan.number).or_insert_with(|| entry(scan.number)).octets = scan.octets;
         }
-        let mut ids: HashMap<UniqueId, Option<MessageNumber>> = HashMap::new();
         match self.uidl().await {
             Ok(lines) => {
+                let mut ids: HashMap<UniqueId, Option<MessageNumber>> = HashMap::new();
                 for line in lines {
                     let _ = turns.spend(LISTED).await;
                     messages.entry(line.number).or_insert_with(|| entry(line.number));
@@ -126,6 +126,14 @@ impl Client {
                     let of = |known: &mut Option<MessageNumber>| *known = None;
                     ids.entry(line.unique_id).and_modify(of).or_insert(Some(line.number));
                 }
+                for (unique_id, number) in ids {
+                    let _ = turns.spend(LISTED).await;
+                    if let Some(message) = number.and_then(|number| messages.get_mut(&number)) {
+                        message.unique_id = Some(unique_id);
+                    }
+                }
+                // Now, as a session need not come to its end.
+                seen.retain(messages.values().filter_map(|message| message.unique_id.as_ref()));
             }
             Err(Error::Refused(_))
                 if options.keep == Keep::Nothing || (options.again && options.keep == Keep::All) => {}
@@ -134,12 +142,6 @@ impl Client {
                 return Err(Misuse::NotOffered(NotOffered::Extension("UIDL")).into());
             }
             Err(error) => return Err(error),
-        }
-        for (unique_id, number) in ids {
-            let _ = turns.spend(LISTED).await;
-            if let Some(message) = number.and_then(|number| messages.get_mut(&number)) {
-                message.unique_id = Some(unique_id);
-            }
         }
         let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Ok(Downloads::new(self, options, seen, now, messages, &mut turns).await)
@@ -278,12 +280,12 @@ impl<'a> Downloads<'a> {
         // An id that is given again is another message's.
         if matches!(deletions, Deletions::Done(_)) {
             for number in gone {
-                self.messages.remove(&number);
+                let message = self.messages.get(&number);
+                if let Some(unique_id) = message.and_then(|message| message.unique_id.as_ref()) {
+                    self.seen.forget(unique_id);
+                }
             }
         }
-        let ids = self.messages.values().filter_map(|message| message.unique_id.as_ref());
-        let there: HashSet<&[u8]> = ids.map(UniqueId::as_bytes).collect();
-        self.seen.retain(|unique_id| there.contains(unique_id));
         Ok(Downloaded { deletions, refused })
     }
 }

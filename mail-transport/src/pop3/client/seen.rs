@@ -1,7 +1,7 @@
 //! What was downloaded in earlier sessions.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fmt::{self, Write as _},
     str::FromStr,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -96,8 +96,10 @@ impl Seen {
         }
     }
 
-    pub(super) fn retain(&mut self, keep: impl Fn(&[u8]) -> bool) {
-        self.messages.retain(|unique_id, _| keep(unique_id));
+    /// Forgets what is not listed.
+    pub(super) fn retain<'a>(&mut self, listed: impl Iterator<Item = &'a UniqueId>) {
+        let listed: HashSet<&[u8]> = listed.map(UniqueId::as_bytes).collect();
+        self.messages.retain(|unique_id, _| listed.contains(&**unique_id));
     }
 }
 
