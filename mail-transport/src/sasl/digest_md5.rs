@@ -74,7 +74,7 @@ impl DigestMd5 {
     pub(super) fn respond(&mut self, challenge: &[u8]) -> Result<Secret, SaslError> {
         let Challenge { realm, nonce, utf8 } = read(challenge)?;
         let user = encode(&self.user, utf8)?;
-        let secret = self.secret(&user, realm.as_deref().unwrap_or_default(), &nonce)?;
+        let secret = self.secret(realm.as_deref().unwrap_or_default(), &nonce);
         self.expected = Some(self.proof(&secret, &nonce, ""));
         let response = self.proof(&secret, &nonce, "AUTHENTICATE");
 
@@ -119,14 +119,14 @@ impl DigestMd5 {
     /// A1 = { H( { username-value, ":", realm-value, ":", passwd } ),
     ///      ":", nonce-value, ":", cnonce-value [, ":", authzid-value] }
     /// ```
-    fn secret(&self, user: &[u8], realm: &[u8], nonce: &[u8]) -> Result<Secret, SaslError> {
-        let latin1 = |text: &[u8]| match std::str::from_utf8(text) {
-            // Stores that are shared with HTTP hash them so.
-            Ok(text) => encode(text, false).unwrap_or_else(|_| text.as_bytes().to_vec()),
-            Err(_) => text.to_vec(),
+    fn secret(&self, realm: &[u8], nonce: &[u8]) -> Secret {
+        // Stores that are shared with HTTP hash them so.
+        let hashed = |text: &[u8]| {
+            let narrow = std::str::from_utf8(text).ok().and_then(latin1);
+            narrow.map_or_else(|| Secret::from(text), Secret::from)
         };
-        let password = Secret::from(latin1(self.password.expose()));
-        let who = joined(&[&latin1(user), realm, password.expose()]);
+        let (user, password) = (hashed(self.user.as_bytes()), hashed(self.password.expose()));
+        let who = joined(&[user.expose(), realm, password.expose()]);
         let mut hash = Md5::new().chain_update(who).chain_update(":").chain_update(nonce);
         hash.update(":");
         hash.update(&self.cnonce);
@@ -134,7 +134,7 @@ impl DigestMd5 {
             hash.update(":");
             hash.update(acting_as);
         }
-        Ok(hex(&hash.finalize()).into())
+        hex(&hash.finalize()).into()
     }
 
     /// `HEX(KD(HEX(H(A1)), { nonce-value, ":" nc-value, ":", cnonce-value, ":", qop-value, ":", HEX(H(A2)) }))`
@@ -170,10 +170,18 @@ fn encode(text: &str, utf8: bool) -> Result<Vec<u8>, SaslError> {
     if utf8 {
         return Ok(text.as_bytes().to_vec());
     }
-    text.chars()
-        .map(|letter| u8::try_from(u32::from(letter)))
-        .collect::<Result<_, _>>()
-        .map_err(|_| SaslError::InvalidCredentials("the server knows no such characters"))
+    latin1(text).ok_or(SaslError::InvalidCredentials("the server knows no such characters"))
+}
+
+/// In ISO 8859-1, if that has all of it.
+fn latin1(text: &str) -> Option<Vec<u8>> {
+    if text.chars().any(|letter| u8::try_from(letter).is_err()) {
+        return None;
+    }
+    // What grows would leave pieces of a password behind.
+    let mut out = Vec::with_capacity(text.len());
+    out.extend(text.chars().filter_map(|letter| u8::try_from(letter).ok()));
+    Some(out)
 }
 
 fn quote(name: &str, value: &[u8], out: &mut Vec<u8>) {
@@ -337,6 +345,20 @@ mod tests {
         let mut client = chris();
         let answer = client.respond(challenge).unwrap();
         assert!(answer.expose().starts_with(b"username=\"chris\",realm=\"a\\\"b\",nonce=\"x\","));
+    }
+
+    /// In ISO 8859-1 it can look like UTF-8.
+    #[test]
+    fn a_name_is_encoded_once() {
+        let mut client = DigestMd5::new("\u{c3}\u{bc}", &"x".into(), None, "imap", "x").unwrap();
+        client.cnonce = "y".into();
+        let answer = client.respond(b"nonce=\"z\",algorithm=md5-sess").unwrap();
+        // The name is the octets C3 BC, of which the server knows the hash.
+        assert!(
+            answer.expose().ends_with(b"response=f983e55e95b4274695d85abf775588a8"),
+            "{}",
+            answer.expose().escape_ascii()
+        );
     }
 
     #[test]
