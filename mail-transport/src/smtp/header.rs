@@ -35,7 +35,8 @@ impl Envelope {
     ///
     /// # Errors
     ///
-    /// There is no header, no sender, or an address that is none. An envelope can be without recipients.
+    /// The message has no header, its header names no sender, or what stands there is not an address. A header that names
+    /// nobody as a recipient is no error: the envelope has none then.
     ///
     /// # Examples
     ///

@@ -31,6 +31,8 @@ mod sending;
 pub mod server;
 #[cfg(feature = "client")]
 mod split;
+#[cfg(feature = "client")]
+mod transaction;
 
 #[cfg(feature = "client")]
 pub use client::{Client, Config};

@@ -3,15 +3,16 @@
 use std::{borrow::Borrow, iter::Fuse};
 
 use bytes::Bytes;
-use mailwire_core::{Misuse, Ticket};
+use mailwire_core::Misuse;
 use mailwire_smtp::{
-    Command, Mail, Reply, ReplyCode, State,
+    Command, Mail, State,
     client::{Event, Outcome},
 };
 
 use super::{
-    Client, Envelope, RefusedRecipient, Sent,
-    client::{name_of, refused, unclaimed},
+    Client, Envelope, Sent,
+    client::{name_of, unclaimed},
+    transaction::{Heard, Transaction},
 };
 use crate::{Error, Payload, Result, payload::unreadable};
 
@@ -60,40 +61,6 @@ enum Step {
     /// The answers to those are due.
     Wait,
     Body,
-}
-
-/// The commands of a message, and what was answered.
-struct Transaction<E> {
-    envelope: E,
-    /// Whether BDAT sends the message.
-    chunked: bool,
-    mail: Option<Ticket>,
-    /// Each RCPT, in the order of the envelope.
-    recipients: Vec<Ticket>,
-    /// RCPTs that were answered.
-    answered: usize,
-    first_chunk: Option<Ticket>,
-    /// DATA, or the last BDAT.
-    data: Option<Ticket>,
-    /// The message was given to its end.
-    ended: bool,
-    /// The last reply in LMTP or PRDR that accepts it.
-    accepted: Option<Reply>,
-    refused: Vec<RefusedRecipient>,
-    /// The first refusal that is not about a recipient.
-    error: Option<Error>,
-}
-
-/// What an event means for a transaction.
-enum Heard {
-    /// It belongs to another.
-    Unclaimed(Event),
-    GoOn,
-    /// The message can be sent.
-    Requested,
-    Sent(Sent),
-    /// It is not sent, or not accepted; the connection is as before.
-    Failed(Error, Outcome),
 }
 
 /// What is to be told of a message.
@@ -362,7 +329,7 @@ where
 
     /// The current message is at its end: the next one begins.
     fn end(&mut self, reset: bool) {
-        self.ended = self.current.take().map(|message| Transaction { ended: true, ..message.transaction });
+        self.ended = self.current.take().map(|message| message.transaction.at_its_end());
         self.begin(reset);
         if self.current.is_none() {
             self.client.session.release();
@@ -479,125 +446,6 @@ impl<E: Borrow<Envelope>> Message<'_, E> {
             self.piece = std::mem::take(&mut self.ahead);
         }
         (chunk, self.read && self.piece.is_empty())
-    }
-}
-
-impl<E: Borrow<Envelope>> Transaction<E> {
-    const fn new(envelope: E, chunked: bool) -> Self {
-        Self {
-            envelope,
-            chunked,
-            mail: None,
-            recipients: Vec::new(),
-            answered: 0,
-            first_chunk: None,
-            data: None,
-            ended: false,
-            accepted: None,
-            refused: Vec::new(),
-            error: None,
-        }
-    }
-
-    /// # Errors
-    ///
-    /// The server's last words.
-    fn hear(&mut self, event: Event) -> Result<Heard> {
-        Ok(match event {
-            Event::Reply { ticket, reply, .. } if Some(ticket) == self.data => self.answered(reply),
-            Event::Reply { ticket, reply, .. } => return self.early(ticket, reply),
-            Event::BodyRequested { ticket, .. } if Some(ticket) == self.data => Heard::Requested,
-            Event::NoRecipients { ticket, reply, .. } if Some(ticket) == self.data => self.not_wanted(&reply),
-            Event::NotSent { ticket, reason, .. } if Some(ticket) == self.data => {
-                let error = self.error.take().unwrap_or_else(|| reason.into());
-                Heard::Failed(error, Outcome::Refused)
-            }
-            Event::RecipientReply { ticket, data, reply, last, .. } if Some(data) == self.data => {
-                self.answered_for(ticket, reply, last)
-            }
-            event => Heard::Unclaimed(event),
-        })
-    }
-
-    /// What the message is sent by.
-    const fn command(&self) -> &'static str {
-        if self.chunked { "BDAT" } else { "DATA" }
-    }
-
-    /// A reply to MAIL, RCPT, or a chunk that is not the last. After 421 there will be no other.
-    fn early(&mut self, ticket: Ticket, reply: Reply) -> Result<Heard> {
-        let recipient = self.recipients.binary_search(&ticket).ok();
-        let chunk = self.first_chunk.is_some_and(|first| ticket >= first)
-            && self.data.is_none_or(|last| ticket < last);
-        let command = match recipient {
-            Some(_) => "RCPT",
-            None if self.mail == Some(ticket) => "MAIL",
-            None if chunk => "BDAT",
-            None if reply.code() == ReplyCode::UNAVAILABLE => return Err(refused("RCPT", &reply)),
-            None => return Ok(Heard::GoOn),
-        };
-        let error = (!reply.is_positive()).then(|| refused(command, &reply));
-        if let (Some(error), true) = (&error, reply.code() == ReplyCode::UNAVAILABLE) {
-            return Err(error.clone());
-        }
-        if let Some(at) = recipient {
-            self.answered += 1;
-            if let (Some(error), Some(recipient)) = (error, self.envelope.borrow().recipients().get(at)) {
-                self.refused.push(RefusedRecipient::new(recipient.to.clone(), error));
-            }
-            let all = self.envelope.borrow().recipients().len();
-            return Ok(match (self.chunked && self.answered == all, self.refused.len() == all) {
-                (false, _) => Heard::GoOn,
-                (true, false) => Heard::Requested,
-                (true, true) => self.not_wanted(&reply),
-            });
-        }
-        match error {
-            Some(error) if chunk && !self.ended => return Ok(Heard::Failed(error, Outcome::Refused)),
-            Some(error) => drop(self.error.get_or_insert(error)),
-            None => {}
-        }
-        Ok(Heard::GoOn)
-    }
-
-    /// Nobody gets it. The first refusal is the reason for those after it.
-    fn not_wanted(&mut self, reply: &Reply) -> Heard {
-        let error = self.error.take().or_else(|| self.first_refusal());
-        Heard::Failed(error.unwrap_or_else(|| refused(self.command(), reply)), Outcome::Refused)
-    }
-
-    fn first_refusal(&self) -> Option<Error> {
-        Some(self.refused.first()?.error.refused()?.clone().into())
-    }
-
-    /// The answer to the message, or a refusal of DATA.
-    fn answered(&mut self, reply: Reply) -> Heard {
-        if self.ended && reply.is_positive() {
-            return Heard::Sent(Sent { reply, refused: std::mem::take(&mut self.refused) });
-        }
-        if self.ended {
-            self.refused.clear();
-        }
-        self.not_wanted(&reply)
-    }
-
-    /// The answer to the message for one recipient, in LMTP or with PRDR.
-    fn answered_for(&mut self, ticket: Ticket, reply: Reply, last: bool) -> Heard {
-        if reply.is_positive() {
-            self.accepted = Some(reply);
-        } else if let Ok(at) = self.recipients.binary_search(&ticket) {
-            let error = refused(self.command(), &reply);
-            let recipient = self.envelope.borrow().recipients().get(at);
-            self.refused.extend(recipient.map(|it| RefusedRecipient::new(it.to.clone(), error)));
-        }
-        match (last, self.accepted.take()) {
-            (false, accepted) => {
-                self.accepted = accepted;
-                Heard::GoOn
-            }
-            (true, Some(reply)) => Heard::Sent(Sent { reply, refused: std::mem::take(&mut self.refused) }),
-            (true, None) => Heard::Failed(self.first_refusal().unwrap_or(Error::Closed), Outcome::Refused),
-        }
     }
 }
 
