@@ -200,6 +200,15 @@ async fn texts_are_in_the_language_that_was_chosen() {
     assert_eq!(said, expected);
 }
 
+/// More answers than the server keeps at once, for who asks on without reading.
+#[tokio::test]
+async fn languages_are_listed_as_fast_as_they_are_read() {
+    let server = Server::new(German(service(&store(&[])))).allow_clear_credentials();
+    let said = said(&server, &format!("{}QUIT\n", "LANG\n".repeat(3000))).await;
+    assert_eq!(said.matches("i-default English\r\n.\r\n").count(), 3000);
+    assert!(said.ends_with("+OK bye\r\n"));
+}
+
 #[tokio::test]
 async fn our_client_chooses_a_language() {
     let server = Server::new(German(service(&store(&[])))).allow_clear_credentials();

@@ -154,7 +154,7 @@ impl<S: Service> Session<'_, S> {
             }
             Event::Command { ticket, command: Command::Lang(range), .. } => {
                 let mut speech = Speech::new(self.service, self.driver.connection());
-                speech.lang(&mut self.driver, ticket, range.as_ref())
+                speech.lang(&mut self.driver, ticket, range.as_ref()).await
             }
             Event::Command { ticket, command: Command::Quit, .. } => self.quit(ticket).await,
             Event::Command { ticket, command, .. } => match &mut self.transaction {

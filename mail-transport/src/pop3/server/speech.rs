@@ -5,7 +5,10 @@ use mailwire_pop3::{
     LanguageListing, LanguageRange, LanguageTag, Listing, Reply, ReplyText, server::Connection,
 };
 
-use super::{Language, Refusal, Service, transaction::ServerDriver};
+use super::{
+    Language, Refusal, Service,
+    transaction::{ServerDriver, put_line},
+};
 use crate::Result;
 
 /// The texts of an application for one client.
@@ -43,27 +46,26 @@ impl<'a, S: Service> Speech<'a, S> {
     }
 
     /// LANG: lists the languages, or chooses one.
-    pub(super) fn lang(
+    pub(super) async fn lang(
         &mut self,
         driver: &mut ServerDriver,
         ticket: Ticket,
         range: Option<&LanguageRange>,
     ) -> Result<()> {
         let languages = languages(self.service);
-        let connection = driver.connection_mut();
         let Some(range) = range else {
-            connection.reply(ticket, self.ok("languages follow"))?;
+            driver.connection_mut().reply(ticket, self.ok("languages follow"))?;
             for language in languages {
                 let line = LanguageListing::new(language.tag, &language.name);
-                connection.send_line(Listing::Language(line))?;
+                put_line(driver, Listing::Language(line)).await?;
             }
-            return Ok(connection.finish_body()?);
+            return Ok(driver.connection_mut().finish_body()?);
         };
         match languages.into_iter().find(|language| range.matches(&language.tag)) {
             Some(Language { tag, .. }) => {
                 self.language = Some(tag.clone());
                 let text = self.text("language changed").to_string();
-                Ok(connection.reply(ticket, Reply::language(tag, &text))?)
+                Ok(driver.connection_mut().reply(ticket, Reply::language(tag, &text))?)
             }
             None => self.refuse(driver, ticket, Refusal::new("no such language")),
         }

@@ -171,14 +171,7 @@ impl<M: Maildrop> Transaction<M> {
             if message.deleted {
                 continue;
             }
-            let mut line = line(number, &message.entry);
-            while let Err(error) = driver.connection_mut().send_line(line) {
-                if !matches!(error.reason, Misuse::Full { .. }) {
-                    return Err(error.into());
-                }
-                line = error.message;
-                drain(driver).await?;
-            }
+            put_line(driver, line(number, &message.entry)).await?;
         }
         Ok(driver.connection_mut().finish_body()?)
     }
@@ -236,6 +229,18 @@ async fn send_piece(
                 drain(driver).await?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Sends a line of a listing, when there is room for it.
+pub(super) async fn put_line(driver: &mut ServerDriver, mut line: Listing) -> Result<()> {
+    while let Err(error) = driver.connection_mut().send_line(line) {
+        if !matches!(error.reason, Misuse::Full { .. }) {
+            return Err(error.into());
+        }
+        line = error.message;
+        drain(driver).await?;
     }
     Ok(())
 }
