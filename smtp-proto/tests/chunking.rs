@@ -120,6 +120,12 @@ fn a_chunk_without_a_size_ends_the_connection() {
         assert!(matches!(server.events.last(), Some(Event::Malformed { .. })));
         assert!(matches!(server.machine.next_event(&mut server.input), Ok(Next::Closed)));
     }
+    // Also where a line that is too long could be a password, of which nothing is kept.
+    let mut server = serving(chunking_config());
+    server.say("AUTH LOGIN\r\n*\r\n");
+    let said = server.say(format!("BDAT {}\r\nNOOP\r\n", "0".repeat(5000)));
+    assert_eq!(said, "500 5.5.6 Line too long\r\n");
+    assert!(matches!(server.machine.next_event(&mut server.input), Ok(Next::Closed)));
 }
 
 #[test]

@@ -25,6 +25,8 @@ use crate::{
 pub(super) struct Overlong {
     /// What came of it, up to the limit, unless it may hold a secret.
     bytes: Bytes,
+    /// Whether it is a BDAT, whatever is kept.
+    bdat: bool,
     limit: usize,
 }
 
@@ -93,8 +95,9 @@ impl Machine {
                     let start =
                         if hidden { take_secret(input, length) } else { input.split_to(length).freeze() };
                     self.secret_may_follow |= starts_with_auth(start.trim_ascii_start());
+                    let bdat = in_exchange.is_none() && is_bdat(&start);
                     let bytes = if secret || self.secret_may_follow { Bytes::new() } else { start };
-                    self.overlong = Some(Overlong { bytes, limit });
+                    self.overlong = Some(Overlong { bytes, bdat, limit });
                 }
             }
         }
@@ -111,14 +114,14 @@ impl Machine {
             input.advance(dropped);
         }
         end?;
-        let Overlong { bytes, limit } = self.overlong.take()?;
+        let Overlong { bytes, bdat, limit } = self.overlong.take()?;
         let error = ParseError::new(limit, "line too long");
         if in_exchange.is_some() {
             self.current = None;
             self.auth_failed();
         }
         self.refuse_line(&Reply::of(ReplyCode::UNRECOGNIZED, 5, 6, "Line too long"));
-        if Name::of(first_word(&bytes)) == Some(Name::Bdat) {
+        if bdat {
             self.lose_track();
         }
         Some(Event::Malformed { ticket: in_exchange, bytes, error })
@@ -337,6 +340,10 @@ impl Machine {
 #[inline]
 fn starts_with_auth(line: &[u8]) -> bool {
     line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH"))
+}
+
+fn is_bdat(line: &[u8]) -> bool {
+    Name::of(first_word(line)) == Some(Name::Bdat)
 }
 
 fn verdict(body: &Body, limit: u64) -> Option<BodyRefusal> {
