@@ -45,8 +45,9 @@ pub struct Limits {
     /// Server: commands that do not parse, are unknown or out of order. At this number the connection
     /// ends with 421.
     pub bad_commands: usize,
-    /// Server: commands in a row that lead nowhere (NOOP, RSET, HELP, VRFY, EXPN, EHLO, MAIL); an
-    /// accepted recipient starts the count anew. More end the connection with 421.
+    /// Server: commands in a row that lead nowhere: all that are known here but RCPT, DATA, AUTH, STARTTLS, ATRN and
+    /// QUIT; BDAT only where the chunk is empty and not the last. An accepted recipient starts the count anew. More end
+    /// the connection with 421.
     pub idle_commands: usize,
     /// Server: failed AUTH commands. At this number the connection ends with 421.
     pub auth_failures: usize,

@@ -3,10 +3,11 @@
 
 mod common;
 
+use bytes::BytesMut;
 use common::{Granting, client_config, drain, feed, ready_client_with, server_config, try_feed};
 use mailwire_smtp::{
-    Argument, Capability, Command, Connection as _, Dialect, Error, Misuse, Query, Reply, ReplyCode, State,
-    Verb, client,
+    Argument, Capability, Command, Connection as _, Dialect, Error, Misuse, Next, Query, Reply, ReplyCode,
+    State, Verb, client,
     extensions::{
         client_id::ClientId,
         etrn::Node,
@@ -235,6 +236,39 @@ fn a_server_takes_what_it_offers() {
     assert!(server.say("ETRN a\r\n").starts_with("503 "));
     // A password after CLIENTID is nobody's command.
     assert!(server.events.iter().all(|event| !matches!(event, server::Event::Malformed { .. })));
+}
+
+/// None of these is mail.
+#[test]
+fn commands_that_lead_nowhere_come_to_an_end() {
+    for line in ["XFORWARD NAME=a", "XCLIENT NAME=a", "ETRN a", "VERB", "ONEX", "CLIENTID UUID a"] {
+        let mut config = server_config();
+        config.limits.idle_commands = 10;
+        let offered = [
+            Capability::Xclient(AttributeNames::xclient()),
+            Capability::Xforward(AttributeNames::xforward()),
+            Capability::Etrn,
+            Capability::Verb,
+            Capability::Onex,
+            Capability::ClientId,
+        ];
+        let mut machine = server::Connection::new(config.with_capabilities(offered).unwrap());
+        drain(&mut machine);
+        let mut input = BytesMut::from(&*format!("EHLO a.example\r\n{}", format!("{line}\r\n").repeat(20)));
+        let error = loop {
+            match machine.next_event(&mut input) {
+                Ok(Next::Event(server::Event::Command { ticket, command: Command::Ehlo(_), .. })) => {
+                    machine.reply(ticket, Reply::new(ReplyCode::OK, "")).unwrap();
+                }
+                Ok(Next::Event(server::Event::Command { ticket, .. })) => {
+                    machine.reply(ticket, Reply::new(ReplyCode::MAILBOX_UNAVAILABLE, "Not you")).unwrap();
+                }
+                Ok(other) => panic!("{line}: {other:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, Error::LimitExceeded { limit: 10, .. }), "{line}: {error:?}");
+    }
 }
 
 /// RFC 5321 appendix F: SEND and the like are gone, and are known to be.

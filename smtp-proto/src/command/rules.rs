@@ -144,8 +144,8 @@ impl Name {
             Name::Etrn => row(ValidIn::Ready).needs(Extension::Etrn).idle(),
             Name::Onex => any().needs(Extension::Onex).idle(),
             Name::Verb => any().needs(Extension::Verb).idle(),
-            Name::Xclient => row(ValidIn::Ready).needs(Extension::Xclient).does(Effect::Xclient),
-            Name::Xforward => row(ValidIn::Ready).needs(Extension::Xforward),
+            Name::Xclient => row(ValidIn::Ready).needs(Extension::Xclient).idle().does(Effect::Xclient),
+            Name::Xforward => row(ValidIn::Ready).needs(Extension::Xforward).idle(),
             Name::Quit => any().before_tls().does(Effect::Quit),
         }
     }
