@@ -192,8 +192,10 @@ fn prdr_replies(
             *kept = Some(reply.clone());
         }
     }
-    let kept: Option<Vec<Reply>> = recipients.iter().map(|(_, kept)| kept.clone()).collect();
-    let Some(mut replies) = kept else { return Vec::new() };
+    if recipients.iter().any(|(_, kept)| kept.is_none()) {
+        return Vec::new();
+    }
+    let mut replies: Vec<Reply> = recipients.iter_mut().filter_map(|(_, kept)| kept.take()).collect();
     let last = match replies.iter().any(Reply::is_positive) {
         true => Reply::of(ReplyCode::OK, 0, 0, "Accepted for some"),
         false => reply,
