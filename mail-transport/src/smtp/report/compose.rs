@@ -11,7 +11,10 @@ use mail_builder::{
 use mailwire_smtp::{Mailbox, trace::Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::{Action, DeliveryReport, DispositionReport, FieldText, Original, message::split};
+use super::{
+    Action, DeliveryReport, DispositionReport, FieldText, Original,
+    message::{header_end, split},
+};
 
 /// The header of the message that a report is sent as.
 ///
@@ -196,7 +199,7 @@ impl<'a> Returned<'a> {
     fn part(self, seven_bit: bool) -> MimePart<'a> {
         let (name, bytes) = match self {
             Self::Message(bytes) => {
-                let (header, _) = split_slice(&bytes);
+                let header = bytes.get(..header_end(&bytes).0).unwrap_or_default();
                 let international = !header.is_ascii();
                 match (international, seven_bit && !bytes.is_ascii()) {
                     (true, _) => ("message/global", bytes),
@@ -223,13 +226,6 @@ fn part<'a>(name: &str, bytes: Cow<'a, [u8]>, seven_bit: bool) -> MimePart<'a> {
     match encoding {
         Some(encoding) => part.transfer_encoding(encoding),
         None => part,
-    }
-}
-
-fn split_slice(message: &[u8]) -> (&[u8], &[u8]) {
-    match memchr::memmem::find(message, b"\r\n\r\n").and_then(|at| message.split_at_checked(at + 2)) {
-        Some((header, body)) => (header, body),
-        None => (message, &[]),
     }
 }
 
@@ -267,9 +263,20 @@ fn fits(bytes: &[u8]) -> bool {
 
 /// What of a header can stand in a message: its fields but for those that cannot.
 fn fitting(header: Bytes) -> Cow<'static, [u8]> {
-    let mended = mended(&header);
-    let lines = mended.split_inclusive(|byte| *byte == b'\n');
-    Cow::Owned(lines.filter(|line| fits(line)).flatten().copied().collect())
+    let header = mended(&header);
+    let mut kept = Vec::with_capacity(header.len());
+    let (mut field, mut fit) = (0, true);
+    for line in header.split_inclusive(|byte| *byte == b'\n') {
+        if !matches!(line.first(), Some(b' ' | b'\t')) {
+            (field, fit) = (kept.len(), true);
+        }
+        fit &= fits(line);
+        match fit {
+            true => kept.extend_from_slice(line),
+            false => kept.truncate(field),
+        }
+    }
+    Cow::Owned(kept)
 }
 
 #[cfg(test)]

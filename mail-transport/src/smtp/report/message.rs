@@ -186,15 +186,21 @@ impl Entity {
 
 /// A message's header with the line end of its last field, and its body. A part can begin with the empty line.
 pub(super) fn split(bytes: &Bytes) -> (Bytes, Bytes) {
+    let (header, body) = header_end(bytes);
+    (bytes.slice(..header), bytes.slice(body..))
+}
+
+/// Where the header of a message ends, and where its body begins.
+pub(super) fn header_end(bytes: &[u8]) -> (usize, usize) {
     let mut at = 0;
     while let Some(line) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
         let length = memchr::memchr(b'\n', line).map_or(line.len(), |end| end + 1);
         if matches!(line.get(..length), Some(b"\n" | b"\r\n")) {
-            return (bytes.slice(..at), bytes.slice(at + length..));
+            return (at, at + length);
         }
         at += length;
     }
-    (bytes.clone(), Bytes::new())
+    (bytes.len(), bytes.len())
 }
 
 fn without_line_end(bytes: &[u8]) -> &[u8] {
