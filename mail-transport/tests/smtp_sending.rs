@@ -300,6 +300,52 @@ async fn prdr_has_a_result_for_each_recipient() {
     }
 }
 
+/// RFC 2033: the answers that came count, though the connection is lost before the others.
+#[tokio::test(start_paused = true)]
+async fn answers_of_lmtp_count_though_the_rest_is_lost() {
+    let script = |answers: &str| {
+        format!(
+            "S: 220 mx.example LMTP
+            C: LHLO localhost
+            S: 250 mx.example
+            C: MAIL FROM:<ada@a.example>
+            S: 250 ok
+            C: RCPT TO:<bob@b.example>
+            S: 250 ok
+            C: RCPT TO:<nobody@b.example>
+            S: 550 5.1.1 nobody
+            C: RCPT TO:<carol@b.example>
+            S: 250 ok
+            C: RCPT TO:<dave@b.example>
+            S: 250 ok
+            C: DATA
+            S: 354 go
+            R: message
+            {answers}"
+        )
+    };
+    let to = ["bob@b.example", "nobody@b.example", "carol@b.example", "dave@b.example"];
+    let send = async |stream| {
+        let mut client = Client::over(stream, endpoint(), Config::lmtp()).await.unwrap();
+        let result = client.send(&Envelope::new("ada@a.example", to).unwrap(), "1\r\n").await;
+        let told: Vec<_> = match &result {
+            Ok(sent) => sent.refused.iter().map(|it| (it.recipient.to_string(), it.outcome)).collect(),
+            Err(_) => Vec::new(),
+        };
+        (result.is_ok(), client.outcome(), told)
+    };
+    let (sent, _, told) = with(&script("S: 250 bob has it"), send).await;
+    assert!(sent);
+    let expected = [
+        ("<nobody@b.example>", Outcome::Refused),
+        ("<carol@b.example>", Outcome::Unknown),
+        ("<dave@b.example>", Outcome::Unknown),
+    ];
+    assert_eq!(told, expected.map(|(to, outcome)| (to.to_owned(), outcome)));
+    let (sent, outcome, _) = with(&script("S: 550 not bob"), send).await;
+    assert_eq!((sent, outcome), (false, Outcome::Unknown));
+}
+
 /// What a client says, up to QUIT.
 async fn wire(config: Config, envelope: Envelope, message: Bytes) -> String {
     let (ours, mut theirs) = tokio::io::duplex(1 << 20);

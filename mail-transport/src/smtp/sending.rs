@@ -186,7 +186,13 @@ where
             Some(ended) => {
                 self.failed = current.map(|_| error.clone());
                 let outcome = ended.data.map_or(Outcome::NotSent, |data| machine.outcome_of(data));
-                Told { result: Err(error), outcome }
+                // With PRDR nobody has it before the last reply.
+                if !machine.is_lmtp() {
+                    return Told { result: Err(error), outcome };
+                }
+                let result = ended.lost(error, outcome);
+                let outcome = if result.is_ok() { Outcome::Accepted } else { outcome };
+                Told { result, outcome }
             }
             // Answered it is if the server would not take all of it.
             None if current.is_some_and(|message| message.transaction.mail.is_some()) => {

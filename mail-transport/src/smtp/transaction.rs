@@ -1,6 +1,6 @@
 //! The commands of one message, and what the server answers to them.
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, collections::BTreeSet};
 
 use mailwire_core::Ticket;
 use mailwire_smtp::{
@@ -21,6 +21,8 @@ pub(super) struct Transaction<E> {
     pub(super) recipients: Vec<Ticket>,
     /// RCPTs that were answered.
     answered: usize,
+    /// Recipients of whom it is known what became of the message for them.
+    settled: BTreeSet<usize>,
     pub(super) first_chunk: Option<Ticket>,
     /// DATA, or the last BDAT.
     pub(super) data: Option<Ticket>,
@@ -53,6 +55,7 @@ impl<E: Borrow<Envelope>> Transaction<E> {
             mail: None,
             recipients: Vec::new(),
             answered: 0,
+            settled: BTreeSet::new(),
             first_chunk: None,
             data: None,
             ended: false,
@@ -112,6 +115,7 @@ impl<E: Borrow<Envelope>> Transaction<E> {
         if let Some(at) = recipient {
             self.answered += 1;
             if let (Some(error), Some(recipient)) = (error, self.envelope.borrow().recipients().get(at)) {
+                self.settled.insert(at);
                 self.refused.push(RefusedRecipient::new(recipient.to.clone(), error));
             }
             let all = self.envelope.borrow().recipients().len();
@@ -152,9 +156,11 @@ impl<E: Borrow<Envelope>> Transaction<E> {
 
     /// The answer to the message for one recipient, in LMTP or with PRDR.
     fn answered_for(&mut self, ticket: Ticket, reply: Reply, last: bool) -> Heard {
+        let recipient = self.recipients.binary_search(&ticket);
+        self.settled.extend(recipient);
         if reply.is_positive() {
             self.accepted = Some(reply);
-        } else if let Ok(at) = self.recipients.binary_search(&ticket) {
+        } else if let Ok(at) = recipient {
             let error = refused(self.command(), &reply);
             let recipient = self.envelope.borrow().recipients().get(at);
             self.refused.extend(recipient.map(|it| RefusedRecipient::new(it.to.clone(), error)));
@@ -167,5 +173,20 @@ impl<E: Borrow<Envelope>> Transaction<E> {
             (true, Some(reply)) => Heard::Sent(Sent { reply, refused: std::mem::take(&mut self.refused) }),
             (true, None) => Heard::Failed(self.first_refusal().unwrap_or(Error::Closed), Outcome::Refused),
         }
+    }
+
+    /// What a lost connection leaves of a message by LMTP: one that was accepted for somebody is sent, and what became of it for
+    /// those whose answers did not come is unknown ([RFC 2033 section
+    /// 5](https://www.rfc-editor.org/rfc/rfc2033#section-5)).
+    pub(super) fn lost(self, error: Error, outcome: Outcome) -> Result<Sent> {
+        let Some(reply) = self.accepted else { return Err(error) };
+        let mut refused = self.refused;
+        for (at, recipient) in self.envelope.borrow().recipients().iter().enumerate() {
+            if !self.settled.contains(&at) {
+                let lost = RefusedRecipient::new(recipient.to.clone(), error.clone());
+                refused.push(lost.with_outcome(outcome));
+            }
+        }
+        Ok(Sent { reply, refused })
     }
 }
