@@ -482,10 +482,107 @@ async fn equal_ids_and_none() {
     let none = Download::new(Keep::Nothing);
     against(clear(), &script, async |client| fetch(client, none, &mut seen, day(1)).await).await;
     for options in [Download::new(Keep::All), Download::new(Keep::Days(7)).with_again(true)] {
+        let script = old("C: TOP 1 0\nS: -ERR what?\n");
         let error =
-            tried(clear(), &old(""), async |client| fetch(client, options, &mut seen, day(1)).await).await;
+            tried(clear(), &script, async |client| fetch(client, options, &mut seen, day(1)).await).await;
         assert_eq!(error.unwrap_err().to_string(), "the peer does not offer UIDL");
     }
+    // For now, as it says, or though it offers them.
+    let later = then("C: LIST\nS: +OK\nS: 1 5\nS: .\nC: UIDL\nS: -ERR [SYS/TEMP] busy\n");
+    let all = Download::new(Keep::All);
+    let error = tried(clear(), &later, async |client| fetch(client, all, &mut seen, day(1)).await).await;
+    assert!(error.unwrap_err().is_transient());
+}
+
+/// A maildrop without UIDL as a script: messages with their headers, and what comes after them.
+fn headers(messages: &[(&str, u32)], rest: &str) -> String {
+    let mut script = "C: LIST\nS: +OK\n".to_owned();
+    for (index, (_, octets)) in messages.iter().enumerate() {
+        script += &format!("S: {} {octets}\n", index + 1);
+    }
+    script += "S: .\nC: UIDL\nS: -ERR unknown\n";
+    for (index, (header, _)) in messages.iter().enumerate() {
+        script += &format!("C: TOP {} 0\n{header}", index + 1);
+    }
+    then(&format!("{script}{rest}"))
+}
+
+fn header(id: &str) -> String {
+    format!("S: +OK\nS: Received: by mx.example id {id}\nS: Subject: hi\nS: \nS: .\n")
+}
+
+#[tokio::test]
+async fn without_unique_ids_headers_tell_what_is_new() {
+    let mut seen = Seen::new();
+    let keep = Download::new(Keep::All);
+    let (a, b, c) = (header("a"), header("b"), header("c"));
+    let script = headers(&[(&a, 1), (&b, 2)], &[&retr(1, "one"), &retr(2, "two"), QUIT].concat());
+    let came = against(clear(), &script, async |client| fetch(client, keep, &mut seen, day(1)).await).await;
+    assert_eq!(came, ["1 one", "2 two"]);
+    assert_eq!(seen.to_string().matches(" header ").count(), 2);
+    // Over a text, with other numbers, and fields that a server adds.
+    let mut seen: Seen = seen.to_string().parse().unwrap();
+    let read = a.replace("S: Subject", "S: Status: RO\nS: X-UIDL: 5\nS: Subject");
+    let messages = [(&*c, 3), (&*b, 2), (&*read, 1)];
+    let script = headers(&messages, &[&retr(1, "three"), QUIT].concat());
+    let came = against(clear(), &script, async |client| fetch(client, keep, &mut seen, day(2)).await).await;
+    assert_eq!(came, ["1 three"]);
+    // Another size is another message, what cannot be told apart comes each time, and so does what is no trace.
+    let refused = "S: -ERR damaged\n";
+    let bare = "S: +OK\nS: Subject: hi\nS: \nS: .\n";
+    let messages = [(&*c, 4), (&*b, 2), (&*b, 2), (bare, 5), (refused, 6)];
+    let rest: String = [1, 2, 3, 4, 5].map(|number| retr(number, "x")).concat();
+    for again in [false, true] {
+        let rest = if again { rest.replace(&retr(1, "x"), "") } else { rest.clone() };
+        let script = headers(&messages, &format!("{rest}{QUIT}"));
+        let came =
+            against(clear(), &script, async |client| fetch(client, keep, &mut seen, day(3)).await).await;
+        assert_eq!((came.len(), seen.len()), (if again { 4 } else { 5 }, 1));
+    }
+}
+
+#[tokio::test]
+async fn without_unique_ids_nothing_is_deleted_but_what_was_confirmed() {
+    let mut seen = Seen::new();
+    let week = Download::new(Keep::Days(7));
+    let (a, b) = (header("a"), header("b"));
+    let bare = "S: +OK\nS: Subject: hi\nS: \nS: .\n";
+    let rest = [&retr(1, "one"), &retr(2, "two"), QUIT].concat();
+    let script = headers(&[(&a, 1), (bare, 1)], &rest);
+    against(clear(), &script, async |client| fetch(client, week, &mut seen, day(10)).await).await;
+    // Headers that are like it, of another size, of none, or of two messages.
+    for messages in [&[(&*a, 2)][..], &[(&*a, 1), (&*a, 1)], &[(bare, 1), (&*b, 1)]] {
+        let mut seen = seen.clone();
+        let numbers = 1..=u32::try_from(messages.len()).unwrap();
+        let rest = numbers.map(|number| retr(number, "x")).collect::<String>();
+        let script = headers(messages, &format!("{rest}{QUIT}"));
+        against(clear(), &script, async |client| fetch(client, week, &mut seen, day(30)).await).await;
+    }
+    let rest = ["C: RETR 1\nS: +OK\nS: two\nS: .\n", "C: DELE 2\nS: +OK\n", QUIT].concat();
+    let script = headers(&[(bare, 1), (&a, 1)], &rest);
+    against(clear(), &script, async |client| fetch(client, week, &mut seen, day(17)).await).await;
+    assert!(seen.is_empty());
+    // With unique ids all is new once, and what was known by headers is forgotten.
+    let script = headers(&[(&a, 1)], &[&retr(1, "one"), QUIT].concat());
+    against(clear(), &script, async |client| fetch(client, week, &mut seen, day(18)).await).await;
+    let script = maildrop(&[("x", 1)], &[&retr(1, "one"), QUIT].concat());
+    against(clear(), &script, async |client| fetch(client, week, &mut seen, day(19)).await).await;
+    assert_eq!(seen.to_string(), format!("{} 1 x\n", 19 * 24 * 3600));
+}
+
+/// Who downloads all again does not begin to count anew.
+#[tokio::test]
+async fn days_count_from_the_first_confirmation() {
+    let mut seen = Seen::new();
+    let again = Download::new(Keep::Days(7)).with_again(true);
+    for now in [10, 13, 16] {
+        let script = maildrop(&[("a", 1)], &[&retr(1, "one"), QUIT].concat());
+        against(clear(), &script, async |client| fetch(client, again, &mut seen, day(now)).await).await;
+        assert_eq!(seen.confirmed(&"a".parse().unwrap()), Some(day(10)));
+    }
+    let script = maildrop(&[("a", 1)], &[&retr(1, "one"), "C: DELE 1\nS: +OK\n", QUIT].concat());
+    against(clear(), &script, async |client| fetch(client, again, &mut seen, day(17)).await).await;
+    assert!(seen.is_empty());
 }
 
 /// A server that has other ids each time, and ends each session, fills nothing.

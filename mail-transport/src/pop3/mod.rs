@@ -9,8 +9,8 @@ pub mod server;
 
 #[cfg(feature = "client")]
 pub use client::{
-    Body, Client, Config, Download, Downloaded, Downloads, Keep, Listed, LoginMechanism, QuitError,
-    RetrievedMessages, Seen,
+    Body, Client, Config, Download, Downloaded, Downloads, HeaderDigest, Keep, Listed, LoginMechanism,
+    QuitError, RetrievedMessages, Seen,
 };
 pub use mailwire_pop3 as proto;
 pub use mailwire_pop3::{

@@ -56,7 +56,7 @@ mailwire_core::support_table! {
         "SCRAM with a longer hash function"
         ["mail-store/tests/logins.rs::every_mechanism_in_every_protocol", "mail-store/tests/pop3.rs::logs_in_by_every_mechanism"]
     3 "DIGEST-MD5" in "RFC 2831": Whole Nothing
-        "a proof with MD5, which a client gives only if it is asked for by name; no server offers it, as RFC 6331 asks"
+        "a proof with MD5, which a client gives only if it is asked for by name; a server does not have it, by decision: RFC 6331 gave it up, and SCRAM does all of it"
         ["mail-transport/tests/sasl.rs::digest_md5_is_asked_for_by_name", "mail-transport/tests/logins.rs::digest_md5_in_all_three_protocols"]
     3 "GSS-SPNEGO" in "Microsoft": Values Values
         "the choice between Kerberos and NTLM; it needs those" []

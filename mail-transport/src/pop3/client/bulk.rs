@@ -11,7 +11,7 @@ use crate::{Error, Refused, Result, session::Session};
 /// DELE commands on their way at once. The machine sends them one by one where PIPELINING (RFC 2449
 /// section 6.6) is not offered.
 const DELE_WINDOW: usize = 64;
-/// RETR commands on their way at once: enough to hide the way there and back, and few enough to be
+/// RETR or TOP commands on their way at once: enough to hide the way there and back, and few enough to be
 /// given up.
 const RETR_WINDOW: usize = 4;
 
@@ -75,7 +75,10 @@ impl Client {
     ) -> Result<RetrievedMessages<'_>> {
         let messages = numbers(messages)?;
         self.session.finish_dropped(unclaimed).await?;
-        Ok(RetrievedMessages { session: &mut self.session, retrieving: Retrieving::new(messages) })
+        Ok(RetrievedMessages {
+            session: &mut self.session,
+            retrieving: Retrieving::new(messages, Command::Retr),
+        })
     }
 }
 
@@ -89,8 +92,9 @@ pub struct RetrievedMessages<'a> {
     retrieving: Retrieving,
 }
 
-/// Messages of which some are asked for already.
+/// Messages, whole or not, of which some are asked for already.
 pub(super) struct Retrieving {
+    command: fn(MessageNumber) -> Command,
     messages: VecDeque<MessageNumber>,
     waiting: VecDeque<(MessageNumber, Call)>,
     /// The message whose body was handed out last.
@@ -111,8 +115,9 @@ impl RetrievedMessages<'_> {
 }
 
 impl Retrieving {
-    pub(super) fn new(messages: Vec<MessageNumber>) -> Self {
-        Self { messages: messages.into(), waiting: VecDeque::new(), current: None }
+    /// Asks for each message by `command`: RETR or TOP.
+    pub(super) fn new(messages: Vec<MessageNumber>, command: fn(MessageNumber) -> Command) -> Self {
+        Self { command, messages: messages.into(), waiting: VecDeque::new(), current: None }
     }
 
     /// How many messages are to come.
@@ -155,7 +160,7 @@ impl Retrieving {
         while self.waiting.len() < RETR_WINDOW {
             let Some(&message) = self.messages.front() else { break };
             let alone = self.waiting.is_empty();
-            let Some(call) = try_send(session, Command::Retr(message), alone)? else { break };
+            let Some(call) = try_send(session, (self.command)(message), alone)? else { break };
             self.waiting.push_back((message, call));
             self.messages.pop_front();
         }

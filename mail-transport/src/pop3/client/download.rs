@@ -1,14 +1,14 @@
 //! Downloads of what is new.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use mailwire_core::{Misuse, NotOffered, WrongState, setters};
-use mailwire_pop3::{MessageNumber, UniqueId, client::Deletions};
+use mailwire_pop3::{Capability, Command, MessageNumber, UniqueId, client::Deletions};
 
-use super::{Body, Client, QuitError, Seen, bulk::Retrieving};
+use super::{Body, Client, HeaderDigest, QuitError, Seen, bulk::Retrieving, header, seen::Key};
 use crate::{Budget, Error, Refused, Result};
 
 /// What becomes of messages on the server, in [`Client::download`].
@@ -18,7 +18,7 @@ pub enum Keep {
     All,
     /// They are deleted once the caller has [confirmed](Downloads::confirm) them, now or in an earlier session.
     Nothing,
-    /// They are deleted so many days after the caller has confirmed them.
+    /// They are deleted so many days after the caller has confirmed them first.
     Days(u32),
 }
 
@@ -42,6 +42,24 @@ impl Download {
 
 setters!(const Download { with_again(again: bool), });
 
+impl Download {
+    /// Whether it is all the same which messages were downloaded before.
+    fn does_without_identity(self) -> bool {
+        self.keep == Keep::Nothing || (self.again && self.keep == Keep::All)
+    }
+}
+
+impl Keep {
+    /// Whether what was confirmed at that time is deleted now.
+    fn is_over(self, confirmed: u64, now: u64) -> bool {
+        match self {
+            Self::All => false,
+            Self::Nothing => true,
+            Self::Days(days) => now.saturating_sub(confirmed) >= u64::from(days) * DAY,
+        }
+    }
+}
+
 /// A message as a server lists it.
 #[non_exhaustive]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +68,22 @@ pub struct Listed {
     pub number: MessageNumber,
     /// Its unique id; `None` if the server gives none, or the same to several messages.
     pub unique_id: Option<UniqueId>,
+    /// What its header comes to, by which it is known where the server gives no unique ids; `None` if another has the
+    /// same, or it cannot be had.
+    pub header: Option<HeaderDigest>,
     /// Its size in bytes, if the server knows it.
     pub octets: Option<u64>,
+}
+
+impl Listed {
+    const fn new(number: MessageNumber) -> Self {
+        Self { number, unique_id: None, header: None, octets: None }
+    }
+
+    /// What it is known by in all sessions.
+    fn key(&self) -> Option<Key> {
+        self.unique_id.as_ref().map(Key::from).or(self.header.map(Key::Header))
+    }
 }
 
 impl Client {
@@ -64,6 +96,12 @@ impl Client {
     ///
     /// Messages are known by their unique ids (UIDL) and sizes, so that servers may number them anew in each session.
     /// What has the same unique id as another is downloaded each time.
+    ///
+    /// A server without UIDL is asked for each header first (TOP), unless the options do without: [`Keep::Nothing`], and
+    /// [`Download::again`] with [`Keep::All`]. A message is then known by its [`HeaderDigest`] and its size. What is like
+    /// another in both, or was put there without a `Received` field, is nobody's in particular: it is downloaded each time,
+    /// and [`Keep::Days`] does not delete it. If such a server has unique ids one day, or loses them, all its messages
+    /// are new once.
     ///
     /// # Examples
     ///
@@ -101,9 +139,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The server has no UIDL, without which nobody knows what is new or how old it is:
-    /// [`NotOffered`]; [`Keep::Nothing`], and [`Download::again`] with [`Keep::All`], do without. Or the connection
-    /// fails.
+    /// The server has neither UIDL nor TOP, without which nobody knows what is new or how old it is: [`NotOffered`]. It
+    /// offers UIDL and refuses it, or refuses it for now: [`Error::Refused`]. Options that do without have no such error.
+    /// Or the connection fails.
     pub async fn download(
         mut self,
         options: Download,
@@ -111,20 +149,17 @@ impl Client {
         now: SystemTime,
     ) -> Result<Downloads<'_>> {
         let (mut messages, mut turns) = (BTreeMap::new(), Budget::unlimited());
-        let entry = |number| Listed { number, unique_id: None, octets: None };
         for scan in self.list().await? {
             let _ = turns.spend(LISTED).await;
-            messages.entry(scan.number).or_insert_with(|| entry(scan.number)).octets = scan.octets;
+            messages.entry(scan.number).or_insert_with(|| Listed::new(scan.number)).octets = scan.octets;
         }
         match self.uidl().await {
             Ok(lines) => {
-                let mut ids: HashMap<UniqueId, Option<MessageNumber>> = HashMap::new();
+                let mut ids = HashMap::new();
                 for line in lines {
                     let _ = turns.spend(LISTED).await;
-                    messages.entry(line.number).or_insert_with(|| entry(line.number));
-                    // What two have says nothing of either.
-                    let of = |known: &mut Option<MessageNumber>| *known = None;
-                    ids.entry(line.unique_id).and_modify(of).or_insert(Some(line.number));
+                    messages.entry(line.number).or_insert_with(|| Listed::new(line.number));
+                    once(&mut ids, line.unique_id, line.number);
                 }
                 for (unique_id, number) in ids {
                     let _ = turns.spend(LISTED).await;
@@ -132,20 +167,71 @@ impl Client {
                         message.unique_id = Some(unique_id);
                     }
                 }
-                // Now, as a session need not come to its end.
-                seen.retain(messages.values().filter_map(|message| message.unique_id.as_ref()));
+                forget_others(seen, &messages, true);
             }
-            Err(Error::Refused(_))
-                if options.keep == Keep::Nothing || (options.again && options.keep == Keep::All) => {}
+            Err(Error::Refused(_)) if options.does_without_identity() => {}
             Err(Error::Refused(refused)) => {
+                if refused.is_transient() || self.capabilities().has(&Capability::Uidl) {
+                    return Err(Error::Refused(refused));
+                }
                 tracing::warn!(%refused, "a server without unique ids");
-                return Err(Misuse::NotOffered(NotOffered::Extension("UIDL")).into());
+                self.headers(&mut messages, &mut turns).await?;
+                forget_others(seen, &messages, false);
             }
             Err(error) => return Err(error),
         }
         let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Ok(Downloads::new(self, options, seen, now, messages, &mut turns).await)
     }
+
+    /// Asks for the header of each message, to know them by.
+    async fn headers(
+        &mut self,
+        messages: &mut BTreeMap<MessageNumber, Listed>,
+        turns: &mut Budget,
+    ) -> Result<()> {
+        let top = |number| Command::Top { number, lines: 0 };
+        let mut retrieving = Retrieving::new(messages.keys().copied().collect(), top);
+        let (mut digests, mut answered) = (HashMap::new(), messages.is_empty());
+        while let Some((number, body)) = retrieving.next(&mut self.session).await? {
+            // One that is refused is known by nothing.
+            let Ok(mut body) = body else { continue };
+            answered = true;
+            let mut reader = header::Reader::new();
+            while let Some(chunk) = body.chunk().await? {
+                reader.read(&chunk);
+            }
+            let _ = turns.spend(reader.cost()).await;
+            if let Some(digest) = reader.digest() {
+                once(&mut digests, digest, number);
+            }
+        }
+        if !answered {
+            return Err(Misuse::NotOffered(NotOffered::Extension("UIDL")).into());
+        }
+        for (digest, number) in digests {
+            let _ = turns.spend(LISTED).await;
+            if let Some(message) = number.and_then(|number| messages.get_mut(&number)) {
+                message.header = Some(digest);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Notes who has a name. What two have says nothing of either.
+fn once<N: std::hash::Hash + Eq>(
+    names: &mut HashMap<N, Option<MessageNumber>>,
+    name: N,
+    number: MessageNumber,
+) {
+    names.entry(name).and_modify(|known| *known = None).or_insert(Some(number));
+}
+
+/// Forgets what is gone: now, as a session need not come to its end.
+fn forget_others(seen: &mut Seen, messages: &BTreeMap<MessageNumber, Listed>, unique_ids: bool) {
+    let listed: HashSet<Key> = messages.values().filter_map(Listed::key).collect();
+    seen.retain(&listed, unique_ids);
 }
 
 /// Messages that are being downloaded: see [`Client::download`].
@@ -183,17 +269,11 @@ impl<'a> Downloads<'a> {
         let (mut wanted, mut last, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
         for message in messages.values() {
             let _ = turns.spend(LISTED).await;
-            let id = message.unique_id.as_ref();
-            let known = id.and_then(|id| seen.get(id.as_bytes(), message.octets));
+            let known = message.key().and_then(|key| seen.get(&key, message.octets));
             match known.map(|known| known.confirmed) {
                 Some(Some(_)) if options.again => wanted.push(message.number),
                 Some(Some(confirmed)) => {
-                    let gone = match options.keep {
-                        Keep::All => false,
-                        Keep::Nothing => true,
-                        Keep::Days(days) => now.saturating_sub(confirmed) >= u64::from(days) * DAY,
-                    };
-                    if gone {
+                    if options.keep.is_over(confirmed, now) {
                         deleted.push(message.number);
                     }
                 }
@@ -202,7 +282,7 @@ impl<'a> Downloads<'a> {
             }
         }
         wanted.append(&mut last);
-        let retrieving = Retrieving::new(wanted);
+        let retrieving = Retrieving::new(wanted, Command::Retr);
         Self { client, seen, keep: options.keep, now, messages, retrieving, current: None, deleted }
     }
 
@@ -223,12 +303,12 @@ impl<'a> Downloads<'a> {
             return Ok(None);
         };
         let known = self.messages.get(&number).cloned();
-        let message = known.unwrap_or(Listed { number, unique_id: None, octets: None });
+        let message = known.unwrap_or(Listed::new(number));
         self.current = Some(number);
-        if let Some(unique_id) = &message.unique_id {
+        if let Some(key) = message.key() {
             // It was confirmed before where it is downloaded again.
-            if self.seen.get(unique_id.as_bytes(), message.octets).is_none() {
-                self.seen.begin(unique_id.as_bytes(), message.octets);
+            if self.seen.get(&key, message.octets).is_none() {
+                self.seen.begin(key, message.octets);
             }
         }
         Ok(Some((message, body)))
@@ -245,13 +325,23 @@ impl<'a> Downloads<'a> {
             return Err(Misuse::WrongState(WrongState::NothingDue("confirmation of this message")));
         }
         self.current = None;
-        if let Some(unique_id) = &message.unique_id {
-            self.seen.confirm(unique_id.as_bytes(), self.now);
+        let mut confirmed = self.now;
+        if let Some(key) = message.key() {
+            self.seen.confirm(&key, self.now);
+            let known = self.seen.get(&key, message.octets);
+            confirmed = known.and_then(|known| known.confirmed).unwrap_or(confirmed);
         }
-        if self.keep == Keep::Nothing || self.keep == Keep::Days(0) {
+        if self.keep.is_over(confirmed, self.now) {
             self.deleted.push(message.number);
         }
         Ok(())
+    }
+
+    /// Returns the state as it is now: who stores it before [`quit`](Self::quit) downloads nothing twice, even if this
+    /// program ends before the server has answered.
+    #[must_use]
+    pub const fn seen(&self) -> &Seen {
+        self.seen
     }
 
     /// Deletes what is to be deleted, and ends the session. What is not downloaded yet stays, and is new in the next
@@ -280,9 +370,8 @@ impl<'a> Downloads<'a> {
         // An id that is given again is another message's.
         if matches!(deletions, Deletions::Done(_)) {
             for number in gone {
-                let message = self.messages.get(&number);
-                if let Some(unique_id) = message.and_then(|message| message.unique_id.as_ref()) {
-                    self.seen.forget(unique_id);
+                if let Some(key) = self.messages.get(&number).and_then(Listed::key) {
+                    self.seen.remove(&key);
                 }
             }
         }

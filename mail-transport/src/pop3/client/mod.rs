@@ -37,6 +37,7 @@ mod body;
 mod bulk;
 mod config;
 mod download;
+mod header;
 mod login;
 mod seen;
 
@@ -52,6 +53,7 @@ pub use self::{
     bulk::RetrievedMessages,
     config::{Config, LoginMechanism},
     download::{Download, Downloaded, Downloads, Keep, Listed},
+    header::HeaderDigest,
     seen::Seen,
 };
 use crate::{
