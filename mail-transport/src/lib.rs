@@ -121,6 +121,7 @@
 //! | `codec` (default) | the machines as codecs of tokio-util: [`codec`] |
 //! | `compress` | connections can be compressed: IMAP's COMPRESS; servers offer it then |
 //! | `ring` (default), `aws-lc-rs` | whose cryptography rustls uses; no provider is installed process-wide |
+//! | `idn` (default) | hosts beyond ASCII, as A-labels: [`domain_to_ascii`] |
 //! | `platform-verifier` (default), `webpki-roots` | what a client trusts if it is not told |
 //! | `encoded-words` | decodes words beyond ASCII in header fields, and texts, of all charsets: [`encoded_words`], [`charset_text`] |
 //! | `header-envelope` | an envelope out of a message's header: [`smtp::Envelope::from_header`] |
@@ -153,6 +154,7 @@ mod encoded_words;
 #[cfg(feature = "client")]
 mod endpoint;
 mod error;
+mod idn;
 #[cfg(feature = "imap")]
 pub mod imap;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
@@ -180,8 +182,9 @@ pub use driver::{Driver, DriverConfig, DriverError, Side, Step, WireLine, WireLo
 #[cfg(feature = "encoded-words")]
 pub use encoded_words::{charset_text, encoded_words};
 #[cfg(feature = "client")]
-pub use endpoint::{Address, Endpoint, Timeouts};
+pub use endpoint::{Address, Endpoint, Keepalive, Timeouts};
 pub use error::{Error, InvalidValue, OAuthError, Phase, Refused, RefusedKind, Result};
+pub use idn::domain_to_ascii;
 #[cfg(all(feature = "client", any(feature = "smtp", feature = "imap")))]
 pub use payload::Payload;
 pub use security::{Protocol, Security, within};

@@ -10,7 +10,7 @@ use rustls::{
 use tokio_rustls::TlsConnector;
 
 use super::{TlsError, TlsStream, add_roots, certificates, default_provider, end_point, private_key};
-use crate::{Error, Stream};
+use crate::{Error, Stream, idn::domain_to_ascii};
 
 /// The TLS configuration of a client: whom it trusts and who it is. Cheap to clone; clones share session
 /// tickets, so make one and keep it.
@@ -61,15 +61,18 @@ impl ClientTls {
         self
     }
 
-    /// Reads the name of a server: a DNS name or an IP address.
+    /// Reads the name of a server: a DNS name, which may be an [internationalized](domain_to_ascii) one, or an IP
+    /// address.
     ///
     /// # Errors
     ///
     /// It is neither.
     pub fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
+        let unknown = || TlsError::ServerName(name.to_owned());
+        let ascii = domain_to_ascii(name).map_err(|_| unknown())?;
         // A final dot makes a DNS name absolute; certificates are without.
-        let bare = name.strip_suffix('.').unwrap_or(name);
-        ServerName::try_from(bare.to_owned()).map_err(|_| TlsError::ServerName(name.to_owned()))
+        let bare = ascii.strip_suffix('.').unwrap_or(&ascii);
+        ServerName::try_from(bare.to_owned()).map_err(|_| unknown())
     }
 
     /// Shakes hands over a stream in clear, with a server that must prove to be `name`.

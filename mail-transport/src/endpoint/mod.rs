@@ -1,19 +1,25 @@
 //! Where to connect, and how long that may take.
 
+mod dial;
+mod timeouts;
+
 use std::{
     future::Future,
     io,
-    net::SocketAddr,
+    net::IpAddr,
     path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use mailwire_core::Channel;
-use tokio::{net::TcpStream, task::JoinSet, time::Instant};
+use mailwire_core::{Channel, setters};
+use tokio::time::Instant;
 
+use self::dial::Sockets;
+pub use self::timeouts::Timeouts;
 use crate::{
     CLIENT_TRACES, Error, Phase, Protocol, Security, Stream, WireLine, WireLog,
+    idn::domain_to_ascii,
     security::Kind,
     tls::{ClientTls, ServerName, TlsError},
     within,
@@ -25,7 +31,8 @@ use crate::{
 pub enum Address {
     /// A host, by name or address, and a port.
     Tcp {
-        /// A DNS name or an IP address, without brackets.
+        /// A DNS name, which may be an [internationalized](domain_to_ascii) one, or an IP address without
+        /// brackets.
         host: String,
         /// The port.
         port: u16,
@@ -69,6 +76,7 @@ pub struct Endpoint {
     tls: Arc<OnceLock<ClientTls>>,
     server_name: Option<String>,
     timeouts: Timeouts,
+    sockets: Sockets,
     wire_log: Option<WireLog>,
 }
 
@@ -100,6 +108,7 @@ impl Endpoint {
             tls: Arc::default(),
             server_name: None,
             timeouts: Timeouts::default(),
+            sockets: Sockets::default(),
             wire_log: None,
         }
     }
@@ -122,6 +131,31 @@ impl Endpoint {
     #[must_use]
     pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets when idle connections are probed; `None` for never. By default it is as [`Keepalive`] says.
+    #[must_use]
+    pub const fn with_keepalive(mut self, keepalive: Option<Keepalive>) -> Self {
+        self.sockets.keepalive = keepalive;
+        self
+    }
+
+    /// Connects from this address of the machine, which chooses one by itself otherwise. Only addresses of the
+    /// server that are of its family are tried.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_transport::{Endpoint, Protocol, Security};
+    ///
+    /// // Mail leaves from the address that has a name in DNS.
+    /// let endpoint = Endpoint::new("mx.example.org", Protocol::Smtp, Security::required_starttls())
+    ///     .with_local_address("192.0.2.25".parse().unwrap());
+    /// ```
+    #[must_use]
+    pub const fn with_local_address(mut self, address: IpAddr) -> Self {
+        self.sockets.local = Some(address);
         self
     }
 
@@ -180,7 +214,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// The name is unknown, no address answers, the handshake fails, or a phase takes too long.
+    /// The name is unknown or cannot be one, no address answers, the handshake fails, or a phase takes too long.
     pub async fn connect(&self) -> Result<Stream, Error> {
         tracing::debug!(target: CLIENT_TRACES, server = %self.address, "connecting");
         let stream = self.open().await?;
@@ -243,24 +277,26 @@ impl Endpoint {
         error
     }
 
-    fn tls_name(&self) -> Result<ServerName<'static>, TlsError> {
-        match (&self.server_name, &self.address) {
-            (Some(name), _) => ClientTls::server_name(name),
-            (None, Address::Tcp { host, .. }) => ClientTls::server_name(host),
-            (None, Address::Unix(path)) => Err(TlsError::ServerName(path.display().to_string())),
-        }
+    fn tls_name(&self) -> Result<ServerName<'static>, Error> {
+        let name = match (&self.server_name, &self.address) {
+            (Some(name), _) => name,
+            (None, Address::Tcp { host, .. }) => host,
+            (None, Address::Unix(path)) => {
+                return Err(TlsError::ServerName(path.display().to_string()).into());
+            }
+        };
+        Ok(ClientTls::server_name(&domain_to_ascii(name)?)?)
     }
 
     async fn open(&self) -> Result<Stream, Error> {
         match &self.address {
             Address::Tcp { host, port } => {
                 let begun = Instant::now();
-                let resolving = tokio::net::lookup_host((host.as_str(), *port));
+                let host = domain_to_ascii(host)?;
+                let resolving = tokio::net::lookup_host((&*host, *port));
                 let addresses = self.within(begun, Phase::Resolve, resolving).await?;
-                let stream = self.within(begun, Phase::Connect, connect_any(addresses)).await?;
-                // A group of commands is one write already; waiting for more only delays it.
-                stream.set_nodelay(true)?;
-                Ok(stream.into())
+                let connecting = self.sockets.connect(addresses);
+                Ok(self.within(begun, Phase::Connect, connecting).await?.into())
             }
             #[cfg(unix)]
             Address::Unix(path) => {
@@ -291,123 +327,51 @@ impl Endpoint {
     }
 }
 
-/// How long one address is waited for before the next is tried beside it: RFC 8305 section 5.
-const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-
-/// Connects to whichever address answers first, the families in turn: an address that swallows
-/// everything does not keep us from one that works.
-async fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
-    let mut addresses = in_turn(addresses).into_iter().peekable();
-    // Dropping the set ends the attempts that were not needed.
-    let mut attempts = JoinSet::new();
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    loop {
-        match addresses.next() {
-            Some(address) => drop(attempts.spawn(TcpStream::connect(address))),
-            None if attempts.is_empty() => return Err(failure),
-            None => {}
-        }
-        tokio::select! {
-            Some(attempt) = attempts.join_next() => match attempt {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => failure = error,
-                Err(error) => failure = error.into(),
-            },
-            () = tokio::time::sleep(ATTEMPT_DELAY), if addresses.peek().is_some() => {}
-        }
-    }
-}
-
-/// Addresses with the families in turn, each in its own order, the first one's first.
-fn in_turn(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
-    let all: Vec<_> = addresses.collect();
-    let first_is_v6 = all.first().is_some_and(SocketAddr::is_ipv6);
-    let (a, b): (Vec<_>, Vec<_>) = all.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
-    let (mut a, mut b) = (a.into_iter(), b.into_iter());
-    let mut sorted = Vec::new();
-    loop {
-        let (one, other) = (a.next(), b.next());
-        if one.is_none() && other.is_none() {
-            return sorted;
-        }
-        sorted.extend(one.into_iter().chain(other));
-    }
-}
-
-/// The times that the phases of a conversation may take.
+/// When a connection on which nothing is said is probed, so that one whose peer is gone does not last for ever, and
+/// routers on the way do not forget it: keepalives of TCP ([RFC 9293 section
+/// 3.8.4](https://www.rfc-editor.org/rfc/rfc9293#section-3.8.4)).
 ///
-/// Times of commands and bodies are idle times: they start anew whenever bytes move. So that nobody
-/// makes this side wait for ever by single bytes, [`whole`](Self::whole), [`least_rate`](Self::least_rate) and
-/// [`login`](Self::login) bound what takes long although bytes move.
+/// By default after two minutes, and then every 30 seconds; after four probes without an answer the connection
+/// fails. Where the system knows no such times, its own are in force.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use mailwire_transport::{Endpoint, Keepalive, Protocol, Security};
+///
+/// let endpoint = Endpoint::new("imap.example.org", Protocol::Imap, Security::implicit_tls())
+///     .with_keepalive(Some(Keepalive::new(Duration::from_secs(600))));
+/// ```
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Looking up the name and connecting: 30 seconds.
-    pub connect: Duration,
-    /// The TLS handshake: 30 seconds.
-    pub tls: Duration,
-    /// The server's greeting: 5 minutes ([RFC 5321 section 4.5.3.2.1](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.1)).
-    pub greeting: Duration,
-    /// A command's reply: 5 minutes ([RFC 5321 section 4.5.3.2](https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2)).
-    pub command: Duration,
-    /// Each part of a body: 3 minutes.
-    pub body: Duration,
-    /// The reply to a whole body, and to POP3's QUIT, before which the server deletes what is marked: 10
-    /// minutes.
-    pub body_reply: Duration,
-    /// QUIT of SMTP, LOGOUT, and the closing of the stream: 10 seconds.
-    pub close: Duration,
-    /// All from the connected stream to the end of the login: 15 minutes.
-    pub login: Duration,
-    /// The whole of a command with all that comes before its end: 30 minutes. Time that the caller takes
-    /// for itself, between two pieces of a body, does not count.
-    pub whole: Duration,
-    /// The least rate of what is large, in bytes per second: so many bytes of a whole, in either
-    /// direction, give the server another second. 100; 0 for none. What no command asked for gives none.
-    pub least_rate: u32,
-    /// All of a session, if that has an end: none by default, as IDLE can last for days.
-    pub session: Option<Duration>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    /// How long nothing is said before the first probe: 2 minutes.
+    pub time: Duration,
+    /// How long an answer is waited for before the next probe: 30 seconds.
+    pub interval: Duration,
+    /// How many probes without an answer end the connection: 4.
+    pub probes: u32,
 }
 
-impl Default for Timeouts {
+impl Default for Keepalive {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(30),
-            tls: Duration::from_secs(30),
-            greeting: Duration::from_secs(300),
-            command: Duration::from_secs(300),
-            body: Duration::from_secs(180),
-            body_reply: Duration::from_secs(600),
-            close: Duration::from_secs(10),
-            login: Duration::from_secs(900),
-            whole: Duration::from_secs(1800),
-            least_rate: 100,
-            session: None,
-        }
+        Self::new(Duration::from_secs(120))
     }
 }
 
-impl Timeouts {
-    /// Times for a program whose user waits: half a minute for everything but bodies, whose replies still get
-    /// a few minutes; five minutes for a whole, and 500 bytes per second of a large one.
+impl Keepalive {
+    /// Probes after this time.
     #[must_use]
-    pub fn interactive() -> Self {
-        let short = Duration::from_secs(30);
-        Self {
-            connect: Duration::from_secs(10),
-            tls: Duration::from_secs(10),
-            greeting: short,
-            command: short,
-            body: short,
-            body_reply: Duration::from_secs(180),
-            close: Duration::from_secs(3),
-            login: Duration::from_secs(90),
-            whole: Duration::from_secs(300),
-            least_rate: 500,
-            session: None,
-        }
+    pub const fn new(time: Duration) -> Self {
+        Self { time, interval: Duration::from_secs(30), probes: 4 }
     }
 }
+
+setters!(const Keepalive {
+    with_interval(interval: Duration),
+    with_probes(probes: u32),
+});
 
 #[cfg(test)]
 mod tests {
@@ -417,30 +381,5 @@ mod tests {
     fn addresses_are_shown_as_people_write_them() {
         let tcp = |host: &str| Address::Tcp { host: host.into(), port: 25 }.to_string();
         assert_eq!((tcp("mx.example"), tcp("::1")), ("mx.example:25".into(), "[::1]:25".into()));
-    }
-
-    #[test]
-    fn families_take_turns() {
-        let parse = |list: &[&str]| -> Vec<SocketAddr> {
-            list.iter().map(|address| address.parse().unwrap()).collect()
-        };
-        let addresses = parse(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"]);
-        let sorted = parse(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]);
-        assert_eq!(in_turn(addresses.into_iter()), sorted);
-    }
-
-    #[tokio::test]
-    async fn the_next_address_is_tried_and_the_last_error_told() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let open = listener.local_addr().unwrap();
-        let closed = {
-            let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            closed.local_addr().unwrap()
-        };
-        let stream = connect_any([closed, open].into_iter()).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), open);
-        let error = connect_any([closed].into_iter()).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        assert_eq!(connect_any([].into_iter()).await.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }
