@@ -51,6 +51,7 @@
 //! | --- | --- |
 //! | `memory` (default) | [`memory`]: a store in memory, for tests, examples and short-lived servers |
 //! | `conformance` | [`conformance::check`]: checks of what every store must do, for the tests of a store of one's own |
+//! | `testing` | [`testing::MailServer`]: a mail server for the tests of whatever sends or reads mail; needs Rust 1.88 |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -71,6 +72,8 @@ mod pop3;
 mod service;
 mod smtp;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod uids;
 
 pub use content::Contents;
@@ -86,6 +89,6 @@ pub use messages::{
 };
 pub use path::{DELIMITER, MailboxPath};
 pub use pop3::{Pop3Maildrop, Pop3Service};
-pub use smtp::{SmtpService, SmtpSession};
+pub use smtp::{Delivery, SmtpService, SmtpSession};
 pub use store::{BodyReader, BodyWriter, MAX_CHANGED, MAX_COPIED, Store, Watch};
 pub use uids::Uids;

@@ -1,5 +1,7 @@
 //! Any store as a destination of SMTP and LMTP.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use mailwire_smtp::{
     Command, EnhancedStatus, ForwardPath, Mail, Query, Rcpt, Reply, ReplyCode, server::default_reply,
@@ -34,7 +36,8 @@ over_store! {
     /// ```
     SmtpService,
     trace_fields: bool = true,
-    verify: bool = false
+    verify: bool = false,
+    observer: Observer = Observer(None)
 }
 
 impl<S: Store, A: Authenticator> SmtpService<S, A> {
@@ -55,6 +58,52 @@ impl<S: Store, A: Authenticator> SmtpService<S, A> {
         self.trace_fields = trace_fields;
         self
     }
+
+    /// Shows each message that was taken, after it is stored and before the client is told: to a webhook, an index, a
+    /// test. Nothing waits for what this does, and it must not take long: let it send the [`BodyId`] to a task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mailwire_store::{SmtpService, memory::MemoryStore};
+    ///
+    /// let (told, _news) = tokio::sync::mpsc::unbounded_channel();
+    /// let service = SmtpService::new(MemoryStore::new()).with_observer(move |delivery| {
+    ///     // What is behind the channel reads it by `Store::read`.
+    ///     let _ = told.send((delivery.transaction.from().clone(), delivery.body));
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with_observer(mut self, observe: impl Fn(&Delivery<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Observer(Some(Arc::new(observe)));
+        self
+    }
+}
+
+/// A message that an [`SmtpService`] has taken, and stored for one recipient at least.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// Who sent it, as far as that is known.
+    pub client: &'a Client,
+    /// What was said of it before it came. In LMTP it need not be stored for each of the recipients.
+    pub transaction: &'a Transaction,
+    /// The body in the store. It can be read until the last of the recipients deletes it.
+    pub body: BodyId,
+    /// The number of bytes at the beginning of the body that the service has put there: `Return-Path` and `Received`.
+    pub added: u64,
+}
+
+/// Is shown each message.
+#[derive(Clone)]
+struct Observer(Option<Arc<Observe>>);
+
+type Observe = dyn Fn(&Delivery<'_>) + Send + Sync;
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Observer").field(&self.0.is_some()).finish()
+    }
 }
 
 impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
@@ -67,7 +116,8 @@ impl<S: Store, A: Authenticator + 'static> Service for SmtpService<S, A> {
 
     async fn connect(&self, _client: &Client) -> Result<SmtpSession<S>, Reply> {
         let Self { trace_fields, verify, .. } = *self;
-        Ok(SmtpSession { store: self.store.clone(), trace_fields, verify, size: 0, recipients: Vec::new() })
+        let (store, observer) = (self.store.clone(), self.observer.clone());
+        Ok(SmtpSession { store, trace_fields, verify, observer, size: 0, recipients: Vec::new() })
     }
 }
 
@@ -77,6 +127,7 @@ pub struct SmtpSession<S> {
     store: S,
     trace_fields: bool,
     verify: bool,
+    observer: Observer,
     size: u64,
     /// An account for each RCPT, in their order: one can be named more than once.
     recipients: Vec<AccountId>,
@@ -86,6 +137,8 @@ pub struct SmtpSession<S> {
 struct Staged {
     body: BodyId,
     size: u64,
+    /// So many bytes of it are the trace fields.
+    added: u64,
 }
 
 impl<S: Store> SmtpSession<S> {
@@ -113,7 +166,8 @@ impl<S: Store> SmtpSession<S> {
         body: &mut Body<'_>,
     ) -> Result<Result<Staged>, BodyError> {
         let fields = if self.trace_fields { trace_fields(client, transaction) } else { Bytes::new() };
-        let mut size = fields.len() as u64;
+        let added = fields.len() as u64;
+        let mut size = added;
         let announced =
             transaction.mail.size.filter(|size| *size > 0).map(|announced| size.saturating_add(announced));
         let mut writer = match self.store.body(&distinct(&self.recipients), announced).await {
@@ -129,7 +183,7 @@ impl<S: Store> SmtpSession<S> {
                 return Ok(Err(error));
             }
         }
-        Ok(writer.finish().await.map(|body| Staged { body, size }))
+        Ok(writer.finish().await.map(|body| Staged { body, size, added }))
     }
 
     /// Puts the message into each account once, and gives what is to be said for each recipient.
@@ -140,6 +194,13 @@ impl<S: Store> SmtpSession<S> {
             self.store.deliver(staged.body, &targets).await.into_iter().map(verdict).collect();
         let reply = |recipient| replies.get(accounts.binary_search(recipient).ok()?).cloned();
         recipients.iter().map(|recipient| reply(recipient).unwrap_or_else(not_told)).collect()
+    }
+
+    /// Shows a message that was taken.
+    fn tell(&self, client: &Client, transaction: &Transaction, Staged { body, added, .. }: Staged) {
+        if let Some(observe) = &self.observer.0 {
+            observe(&Delivery { client, transaction, body, added });
+        }
     }
 
     /// Whether one of the recipients has no room for the message.
@@ -243,6 +304,9 @@ impl<S: Store> Session for SmtpSession<S> {
         };
         let replies = self.deliver(&staged, &recipients).await;
         let refused = replies.iter().find(|reply| !reply.is_positive());
+        if refused.is_none() {
+            self.tell(client, transaction, staged);
+        }
         Ok(refused.or(replies.first()).cloned().unwrap_or_else(|| Reply::new(ReplyCode::OK, "2.0.0 Ok")))
     }
 
@@ -255,7 +319,13 @@ impl<S: Store> Session for SmtpSession<S> {
         let staged = self.stage(client, transaction, body).await?;
         let recipients = std::mem::take(&mut self.recipients);
         Ok(match staged {
-            Ok(staged) => self.deliver(&staged, &recipients).await,
+            Ok(staged) => {
+                let replies = self.deliver(&staged, &recipients).await;
+                if replies.iter().any(Reply::is_positive) {
+                    self.tell(client, transaction, staged);
+                }
+                replies
+            }
             Err(error) => recipients.iter().map(|_| refusal(&error)).collect(),
         })
     }

@@ -102,9 +102,28 @@ impl Default for Config {
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     config: Arc<Config>,
+    strangers: Strangers,
     users: Arc<RwLock<Users>>,
     bodies: Arc<Bodies>,
 }
+
+/// What names are that are no user's.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Strangers {
+    /// Nobody.
+    #[default]
+    Unknown,
+    /// Users, from when they are named first. No password fits.
+    #[cfg(feature = "testing")]
+    Welcome,
+    /// Other names of this user.
+    #[cfg(feature = "testing")]
+    Are(String),
+}
+
+/// So many users come about by being named.
+#[cfg(feature = "testing")]
+const MOST_STRANGERS: usize = 10_000;
 
 #[derive(Debug, Default)]
 struct Users {
@@ -130,7 +149,7 @@ impl MemoryStore {
     #[must_use]
     pub fn with_config(config: Config) -> Self {
         let bodies = Arc::new(Bodies::new(config.coming));
-        Self { config: Arc::new(config), users: Arc::default(), bodies }
+        Self { config: Arc::new(config), strangers: Strangers::default(), users: Arc::default(), bodies }
     }
 
     /// A new user: `ada`, who gets mail for `ada` at any of the store's domains, or
@@ -148,17 +167,21 @@ impl MemoryStore {
         let shares = self.config.mechanisms.contains(&Mechanism::CramMd5);
         let secret = shares.then(|| prepared_password(&password)).transpose().map_err(not_a_password)?;
         let password = StoredPassword::derive(&password).map_err(not_a_password)?;
+        self.add(name, password, secret).map(|account| self.user_of(account))
+    }
+
+    fn add(&self, name: &str, password: StoredPassword, shared: Option<Secret>) -> Result<Arc<Account>> {
         let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
         if users.by_name.contains_key(&key(name)) {
             return Err(Error::Account("the user name is taken"));
         }
         let id = u32::try_from(users.all.len()).map_err(|_| Error::Limit("users"))?;
         let mut account = Account::new(id, name.to_owned(), password, Arc::clone(&self.config))?;
-        account.shared = secret;
+        account.shared = shared;
         let account = Arc::new(account);
         users.by_name.insert(key(name), Arc::clone(&account));
         users.all.push(Arc::clone(&account));
-        Ok(self.user_of(account))
+        Ok(account)
     }
 
     /// The user of this name, in any case of its letters.
@@ -181,6 +204,20 @@ impl MemoryStore {
             let (local, domain) = name.rsplit_once('@')?;
             if self.is_ours(domain) { self.named(local) } else { None }
         })
+    }
+
+    /// Whose this name is, in the end.
+    fn account_of(&self, name: &str) -> Result<Arc<Account>> {
+        if let Some(account) = self.resolve(name) {
+            return Ok(account);
+        }
+        match &self.strangers {
+            Strangers::Unknown => Err(Error::NoSuchAccount),
+            #[cfg(feature = "testing")]
+            Strangers::Are(user) => self.named(user).ok_or(Error::NoSuchAccount),
+            #[cfg(feature = "testing")]
+            Strangers::Welcome => self.welcome(name),
+        }
     }
 
     /// Whether users without a domain in their names get mail there.
@@ -226,6 +263,46 @@ impl MemoryStore {
         let (account, number) = account::parts(mailbox);
         let account = self.by_id(account).map_err(|_| Error::NoSuchMailbox)?;
         Ok((account, number))
+    }
+}
+
+/// For `MailServer`.
+#[cfg(feature = "testing")]
+impl MemoryStore {
+    pub(crate) fn with_strangers(mut self, strangers: Strangers) -> Self {
+        self.strangers = strangers;
+        self
+    }
+
+    /// Makes a stranger a user.
+    fn welcome(&self, name: &str) -> Result<Arc<Account>> {
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err(Error::NoSuchAccount);
+        }
+        if self.users.read().unwrap_or_else(PoisonError::into_inner).all.len() >= MOST_STRANGERS {
+            return Err(Error::Limit("users"));
+        }
+        match self.add(name, StoredPassword::decoy(name, &self.decoy_key(), 1), None) {
+            // Somebody else was quicker.
+            Err(Error::Account(_)) => self.named(name).ok_or(Error::NoSuchAccount),
+            added => added,
+        }
+    }
+
+    /// The user of this name, who may come about by that.
+    pub(crate) fn user_or_stranger(&self, name: &str) -> Result<User> {
+        self.account_of(name).map(|account| self.user_of(account))
+    }
+
+    /// All users, in the order in which they came about.
+    pub(crate) fn users(&self) -> Vec<User> {
+        let users = self.users.read().unwrap_or_else(PoisonError::into_inner);
+        users.all.iter().map(|account| self.user_of(Arc::clone(account))).collect()
+    }
+
+    /// The bytes of a body.
+    pub(crate) fn raw(&self, body: crate::BodyId) -> Option<bytes::Bytes> {
+        self.bodies.get(body).ok().map(|body| body.raw.clone())
     }
 }
 

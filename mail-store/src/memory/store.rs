@@ -72,15 +72,14 @@ impl Store for MemoryStore {
     }
 
     async fn account(&self, name: &str) -> Result<AccountId> {
-        let account = self.resolve(name).ok_or(Error::NoSuchAccount)?;
-        Ok(AccountId::new(account.id.into()))
+        Ok(AccountId::new(self.account_of(name)?.id.into()))
     }
 
     /// The user `postmaster`, otherwise the one who was added first.
     async fn postmaster(&self, domain: Option<&str>) -> Result<AccountId> {
         let account = match domain {
             Some(domain) if !self.serves(domain) => None,
-            _ => self.named("postmaster").or_else(|| self.first()),
+            _ => self.named("postmaster").or_else(|| self.first()).or(self.account_of("postmaster").ok()),
         };
         Ok(AccountId::new(account.ok_or(Error::NoSuchAccount)?.id.into()))
     }

@@ -119,4 +119,17 @@ impl User {
     pub fn deliver(&self, raw: Bytes) -> Result<Uid> {
         self.append("INBOX", NewMessage::new(raw)).map(|delivered| delivered.uid)
     }
+
+    /// Removes the messages of all mailboxes.
+    #[cfg(feature = "testing")]
+    pub(crate) fn clear(&self) {
+        self.account.change(|state| {
+            let numbers: Vec<u32> = state.folders.keys().copied().collect();
+            let all = crate::Uids::range(Uid::MIN, Uid::MAX);
+            for number in numbers {
+                // There is nothing that could refuse it.
+                let _ = state.expunge(number, &all, crate::Which::All);
+            }
+        });
+    }
 }

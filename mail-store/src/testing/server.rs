@@ -1,0 +1,349 @@
+//! The server.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use mailwire_imap::types::Uid;
+use mailwire_transport::{
+    Endpoint, Protocol, Security, imap, pop3,
+    sasl::Credentials,
+    server::{Listener, Server, ServerProtocol},
+    smtp,
+    testing::TestCa,
+    tls::{ClientTls, ServerTls},
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Config, ReceivedMessage, TooFew, config::ListenAt, log::Log, users::Users};
+use crate::{
+    ImapService, Pop3Service, SmtpService,
+    memory::{MemoryStore, Strangers, User},
+};
+
+/// A mail server for tests, as long as this value lives.
+///
+/// It runs in tasks of the runtime in which it was started. See the [module](super) for what it is good for.
+#[derive(Debug)]
+pub struct MailServer {
+    store: MemoryStore,
+    users: Vec<Credentials>,
+    log: Arc<Log>,
+    listening: Vec<Listening>,
+    authority: Authority,
+    stop: CancellationToken,
+    running: JoinSet<()>,
+}
+
+/// Who vouches for the server.
+#[derive(Debug)]
+struct Authority {
+    pem: Option<String>,
+    client_tls: Option<ClientTls>,
+}
+
+/// A place where the server listens.
+#[derive(Debug)]
+struct Listening {
+    protocol: Protocol,
+    security: Security,
+    /// It takes clients in clear, too.
+    clear: bool,
+    address: SocketAddr,
+}
+
+/// A [`MailServer`] could not be started.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There cannot be such a user.
+    #[error("user {name}: {error}")]
+    User {
+        /// The name.
+        name: String,
+        /// What is wrong with it, or with the password.
+        error: crate::Error,
+    },
+    /// The user who is to get all other mail is none of the users.
+    #[error("{0} is to get all other mail, and is no user")]
+    CatchAll(String),
+    /// It cannot listen at a place.
+    #[error("cannot listen for {protocol:?} at {address}: {error}")]
+    Listen {
+        /// The protocol.
+        protocol: Protocol,
+        /// The host and port.
+        address: String,
+        /// The reason.
+        error: mailwire_transport::Error,
+    },
+    /// There is no certificate.
+    #[error("the server's certificate cannot be made: {0}")]
+    Certificate(mailwire_transport::Error),
+}
+
+impl MailServer {
+    /// Starts a server of all protocols on free ports of this machine, for everybody.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no port or no randomness.
+    pub async fn start() -> Result<Self, StartError> {
+        Self::start_with(Config::new()).await
+    }
+
+    /// Starts a server.
+    ///
+    /// # Errors
+    ///
+    /// A user's name or password cannot be one, a place cannot be listened at, or there is no certificate.
+    pub async fn start_with(config: Config) -> Result<Self, StartError> {
+        let anybody = config.users.is_empty();
+        let strangers = match &config.catch_all {
+            Some(user) => {
+                if !config.users.iter().any(|(name, _)| name == user) {
+                    return Err(StartError::CatchAll(user.clone()));
+                }
+                Strangers::Are(user.clone())
+            }
+            None if anybody => Strangers::Welcome,
+            None => Strangers::Unknown,
+        };
+        let store = MemoryStore::with_config(config.store.clone()).with_strangers(strangers);
+        for (name, password) in &config.users {
+            let added = store.add_user(name, password.clone());
+            added.map_err(|error| StartError::User { name: name.clone(), error })?;
+        }
+        let credentials =
+            |(name, password): &(String, _)| Credentials::password(name, Clone::clone(password));
+        let users = config.users.iter().map(credentials).collect();
+        let (tls, authority) = certificate(&config).map_err(StartError::Certificate)?;
+        let mut server = Self {
+            users,
+            log: Arc::new(Log::new(config.kept)),
+            listening: Vec::new(),
+            authority,
+            stop: CancellationToken::new(),
+            running: JoinSet::new(),
+            store: store.clone(),
+        };
+        let users = Users { store, anybody };
+        for place in config.places() {
+            server.listen(&config, &users, &tls, place).await?;
+        }
+        Ok(server)
+    }
+
+    async fn listen(
+        &mut self,
+        config: &Config,
+        users: &Users,
+        tls: &ServerTls,
+        place: ListenAt,
+    ) -> Result<(), StartError> {
+        let ListenAt { protocol, security, address, clear } = place;
+        let bound = Listener::bind(&*address, security, Some(tls.clone())).await;
+        let listener = bound.map_err(|error| StartError::Listen { protocol, address, error })?;
+        let Some(address) = listener.local_addr() else { return Ok(()) };
+        let clear = clear || !security.is_tls();
+        self.listening.push(Listening { protocol, security, clear, address });
+        let (store, users) = (self.store.clone(), users.clone());
+        match protocol {
+            Protocol::Imap => {
+                let server = imap::Server::new(ImapService::with_authenticator(store, users));
+                let server = server.configure(|it| it.dialect = config.dialect);
+                self.run(config, server, clear, listener);
+            }
+            Protocol::Pop3 => {
+                let server = pop3::Server::new(Pop3Service::with_authenticator(store, users));
+                let server = server.configure(|it| it.dialect = config.dialect);
+                self.run(config, server, clear, listener);
+            }
+            _ => {
+                let service = SmtpService::with_authenticator(store.clone(), users);
+                let log = Arc::clone(&self.log);
+                let service = service.with_observer(move |delivery| {
+                    let begin = usize::try_from(delivery.added).unwrap_or(usize::MAX);
+                    let Some(mut raw) = store.raw(delivery.body) else { return };
+                    let raw = raw.split_off(begin.min(raw.len()));
+                    let (client, transaction) = (delivery.client.clone(), delivery.transaction.clone());
+                    log.add(ReceivedMessage { protocol, at: SystemTime::now(), client, transaction, raw });
+                });
+                let server = smtp::Server::new(service, config.name.clone());
+                let server = match protocol {
+                    Protocol::Submission => server.require_authentication(),
+                    Protocol::Lmtp => server.lmtp(),
+                    _ => server,
+                };
+                let server = server.configure(|it| it.dialect = config.dialect);
+                self.run(config, server, clear, listener);
+            }
+        }
+        Ok(())
+    }
+
+    fn run<P: ServerProtocol<S>, S: Send + Sync + 'static>(
+        &mut self,
+        config: &Config,
+        server: Server<P, S>,
+        clear: bool,
+        listener: Listener,
+    ) {
+        let server = match &config.limits {
+            Some(limits) => server.with_server_limits(limits.clone()),
+            None => server,
+        };
+        let server = if clear { server.allow_clear_credentials() } else { server };
+        let stop = self.stop.clone();
+        self.running.spawn(async move {
+            if let Err(error) = server.serve(listener, stop).await {
+                tracing::error!(%error, "a listener of a test server failed");
+            }
+        });
+    }
+
+    /// A server's endpoint, for a client of that protocol: IMAP, POP3 and submission within TLS, SMTP and LMTP with
+    /// STARTTLS. It trusts this server's authority alone.
+    ///
+    /// # Panics
+    ///
+    /// The [configuration](Config::listeners) has the server not listen for this.
+    #[must_use]
+    #[track_caller]
+    pub fn endpoint(&self, protocol: Protocol) -> Endpoint {
+        let mut securities = [
+            Security::implicit_tls(),
+            Security::required_starttls(),
+            Security::plaintext_without_encryption(),
+        ];
+        if matches!(protocol, Protocol::Smtp | Protocol::Lmtp) {
+            securities.swap(0, 1);
+        }
+        let first = securities.into_iter().find(|security| self.find(protocol, *security).is_some());
+        self.endpoint_with(protocol, first.unwrap_or(Security::implicit_tls()))
+    }
+
+    /// A server's endpoint with this protection.
+    ///
+    /// # Panics
+    ///
+    /// The [configuration](Config::listeners) has the server not listen for this.
+    #[must_use]
+    #[track_caller]
+    pub fn endpoint_with(&self, protocol: Protocol, security: Security) -> Endpoint {
+        let address = self.address(protocol, security);
+        let endpoint = Endpoint::tcp(address.ip().to_string(), address.port(), security);
+        match &self.authority.client_tls {
+            Some(tls) => endpoint.with_tls(tls.clone()),
+            None => endpoint,
+        }
+    }
+
+    /// Where the server listens for a protocol with this protection.
+    ///
+    /// # Panics
+    ///
+    /// The [configuration](Config::listeners) has the server not listen for this.
+    #[must_use]
+    #[track_caller]
+    #[allow(clippy::panic, reason = "a test is better off with the reason than with an endpoint of nothing")]
+    pub fn address(&self, protocol: Protocol, security: Security) -> SocketAddr {
+        let Some(listening) = self.find(protocol, security) else {
+            panic!("the server was started without a listener for {protocol:?} with {security:?}");
+        };
+        listening.address
+    }
+
+    /// All places where the server listens, in the order of the configuration.
+    pub fn addresses(&self) -> impl Iterator<Item = (Protocol, Security, SocketAddr)> + '_ {
+        self.listening.iter().map(|place| (place.protocol, place.security, place.address))
+    }
+
+    fn find(&self, protocol: Protocol, security: Security) -> Option<&Listening> {
+        let fits = |place: &&Listening| place.security == security || (place.clear && !security.is_tls());
+        self.listening.iter().filter(|place| place.protocol == protocol).find(fits)
+    }
+
+    /// The certificate of the authority that vouches for this server, in PEM: for programs that are no clients of
+    /// ours. `None` where the configuration has a certificate.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.pem.as_deref()
+    }
+
+    /// What lets the first user in; where everybody is one, `user@localhost`.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        let anybody = || Credentials::password("user@localhost", "password");
+        self.users.first().cloned().unwrap_or_else(anybody)
+    }
+
+    /// The messages that came since the start, or since [`clear`](Self::clear), in the order in which they were taken.
+    #[must_use]
+    pub fn messages(&self) -> Vec<ReceivedMessage> {
+        self.log.messages()
+    }
+
+    /// Waits until so many messages have come since the start, or since [`clear`](Self::clear), and gives all of them.
+    /// It returns at the moment when the last is stored, and asks for nothing meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// They did not come in time.
+    pub async fn wait_for(&self, count: usize, within: Duration) -> Result<Vec<ReceivedMessage>, TooFew> {
+        self.log.wait_for(count, within).await
+    }
+
+    /// Forgets the messages that came, and empties all mailboxes.
+    pub fn clear(&self) {
+        self.store.users().iter().for_each(User::clear);
+        self.log.clear();
+    }
+
+    /// A user's mailboxes, to put messages there and to look into them. Where everybody is a user, this makes one.
+    ///
+    /// # Errors
+    ///
+    /// There is no such user.
+    pub fn user(&self, name: &str) -> crate::Result<User> {
+        self.store.user_or_stranger(name)
+    }
+
+    /// Puts a message into a user's INBOX. It is not among those that [came](Self::messages).
+    ///
+    /// # Errors
+    ///
+    /// There is no such user, or no room.
+    pub fn deliver(&self, user: &str, message: impl Into<Bytes>) -> crate::Result<Uid> {
+        self.user(user)?.deliver(message.into())
+    }
+
+    /// The store behind the server.
+    #[must_use]
+    pub const fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    /// Tells the clients that the server ends (421, BYE), gives them [the grace](mailwire_transport::server::ServerLimits::grace)
+    /// to end what they do, and returns when all connections are over. Dropping the server cuts them at once.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        while self.running.join_next().await.is_some() {}
+    }
+}
+
+/// The server's certificate, and who trusts it.
+fn certificate(config: &Config) -> mailwire_transport::Result<(ServerTls, Authority)> {
+    if let Some(tls) = &config.tls {
+        return Ok((tls.clone(), Authority { pem: None, client_tls: None }));
+    }
+    let ca = TestCa::new()?;
+    let name = config.name.to_string();
+    let tls = ca.server_tls(&["localhost", "127.0.0.1", &name])?;
+    let authority = Authority { pem: Some(ca.root_pem().to_owned()), client_tls: Some(ca.client_tls()?) };
+    Ok((tls, authority))
+}
