@@ -38,6 +38,9 @@ pub enum Error {
         /// The server's last words of that kind, or the beginning of them.
         words: Text,
     },
+    /// What a proxy sent before its client's first byte is no header of the PROXY protocol.
+    #[error("the PROXY header cannot be used: {0}")]
+    ProxyHeader(mailwire_core::ParseError),
     /// Authentication could not be carried out. A server's plain no is [`Error::Refused`].
     #[error(transparent)]
     Sasl(#[from] SaslError),
@@ -128,6 +131,7 @@ impl Clone for Error {
             Self::WithWords { error, words } => {
                 Self::WithWords { error: error.clone(), words: words.clone() }
             }
+            Self::ProxyHeader(error) => Self::ProxyHeader(*error),
             Self::Sasl(error) => Self::Sasl(error.clone()),
             Self::Misuse(misuse) => Self::Misuse(*misuse),
             Self::Invalid(invalid) => Self::Invalid(invalid.clone()),
@@ -333,6 +337,8 @@ pub enum Phase {
     Resolve,
     /// Connecting.
     Connect,
+    /// The header of the PROXY protocol, which a server waits for.
+    ProxyHeader,
     /// The TLS handshake.
     Tls,
     /// The server's greeting, and what it offers.
@@ -358,6 +364,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Resolve => "looking up the name",
             Self::Connect => "connecting",
+            Self::ProxyHeader => "the PROXY header",
             Self::Tls => "the TLS handshake",
             Self::Greeting => "the greeting",
             Self::Login => "the login",

@@ -161,6 +161,8 @@ pub mod imap;
 mod payload;
 #[cfg(feature = "pop3")]
 pub mod pop3;
+#[cfg(any(feature = "client", feature = "server"))]
+pub mod proxy_protocol;
 mod refused;
 pub mod sasl;
 mod security;

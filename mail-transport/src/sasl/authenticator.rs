@@ -171,6 +171,8 @@ pub trait Authenticator: Send + Sync {
 pub struct LoginContext {
     /// The client's address; none over a Unix socket.
     pub address: Option<SocketAddr>,
+    /// The address of the proxy that told it by the PROXY protocol, if one did.
+    pub proxy: Option<SocketAddr>,
     /// The protocol that is spoken, as in the traces: `smtp`, `imap`, `pop3`. Empty if it is not known.
     pub protocol: &'static str,
     /// Whether the connection is protected: by TLS, or because it never leaves the machine.

@@ -13,13 +13,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
 use super::{
-    Handle, Listener, ServerLimits,
+    Handle, Listener, Proxied, ProxyProtocol, ServerLimits,
     attempts::Attempts,
     handle::Shared,
     listener,
+    proxied::Admission,
     slots::{Slot, Slots},
 };
-use crate::{Error, Result, Stream, WireLine, WireLog};
+use crate::{Error, Result, Stream, WireLine, WireLog, proxy_protocol::Header};
 
 /// Takes connections and gives them to a function. Clones count together: use one for all ports of
 /// a server.
@@ -39,8 +40,10 @@ pub struct Accepted {
     /// The channel for the state machine: an upgrade that cannot be granted is not among it. A Unix
     /// socket counts as protected.
     pub channel: Channel,
-    /// The peer's address; a Unix socket has none.
+    /// The client's address; a Unix socket has none. After a proxy that told it, it is not the stream's.
     pub peer: Option<SocketAddr>,
+    /// What a trusted proxy has told of the client by the PROXY protocol.
+    pub proxied: Option<Box<Proxied>>,
     /// The number of this connection in this process, as in the traces.
     pub id: u64,
     /// For what goes beside the stream: notices, the handshake after STARTTLS.
@@ -140,18 +143,34 @@ impl Acceptor {
                     }
                 },
             };
-            match self.slots.take(peer.map(|peer| peer.ip())) {
+            let admission = listener.admission(peer);
+            let counted = match admission {
+                Admission::Direct => peer.map(|peer| peer.ip()),
+                // Its client's address is counted once it is known.
+                Admission::Proxied => None,
+                Admission::Refused => {
+                    tracing::info!(protocol = self.shared.protocol, ?peer, "not a trusted proxy");
+                    continue;
+                }
+            };
+            match self.slots.take(counted) {
                 Some(slot) => {
+                    let door = Door {
+                        proxies: listener.proxies().filter(|_| admission == Admission::Proxied).cloned(),
+                        refusal: if listener.is_implicit_tls() { b"" } else { self.refusal },
+                    };
                     let connection = Accepted {
                         stream,
                         channel: listener.channel(),
                         peer,
+                        proxied: None,
                         id: next_id(),
                         handle: Handle::new(Arc::clone(&self.shared), listener.tls().cloned(), peer),
                     };
                     tasks.spawn(run(
                         connection,
                         slot,
+                        door,
                         Arc::clone(&serve),
                         cut.clone(),
                         Arc::clone(&self.shared),
@@ -197,7 +216,51 @@ impl Accepted {
         let peer = stream.peer_addr();
         let limits = ServerLimits { unauthenticated: None, session: None, ..ServerLimits::default() };
         let handle = Handle::new(Arc::new(Shared::new("", limits)), None, peer);
-        Self { stream, channel, peer, id: next_id(), handle }
+        Self { stream, channel, peer, proxied: None, id: next_id(), handle }
+    }
+
+    /// Whom a proxy speaks for is whom this connection is with.
+    fn proxied(self, header: Header) -> Self {
+        let proxied = Proxied { proxy: self.peer, header };
+        let peer = proxied.client();
+        // By a Unix socket it came from the proxy alone.
+        let exposed = self.channel == Channel::Tls && !self.handle.has_tls() && proxied.is_exposed();
+        Self {
+            channel: if exposed { Channel::Clear } else { self.channel },
+            peer,
+            handle: self.handle.with_peer(peer),
+            proxied: Some(Box::new(proxied)),
+            ..self
+        }
+    }
+}
+
+/// What a connection has to pass before it is served.
+struct Door {
+    /// Whose header is to be read.
+    proxies: Option<ProxyProtocol>,
+    /// What a client is told that is one too many.
+    refusal: &'static [u8],
+}
+
+impl Door {
+    /// Reads for whom a proxy speaks, who is counted in its place. `None` if that one has its share of the slots.
+    async fn pass(&self, mut connection: Accepted, slot: &mut Slot) -> Result<Option<Accepted>> {
+        let Some(proxies) = &self.proxies else { return Ok(Some(connection)) };
+        let header = proxies.read(&mut connection.stream).await?;
+        let connection = connection.proxied(header);
+        let span = tracing::Span::current();
+        span.record("peer", connection.peer.map(tracing::field::display));
+        span.record(
+            "proxy",
+            connection.proxied.as_ref().and_then(|proxied| proxied.proxy).map(tracing::field::display),
+        );
+        if connection.peer.is_none_or(|peer| slot.claim(peer.ip())) {
+            return Ok(Some(connection));
+        }
+        tracing::info!("too many connections");
+        listener::refuse(&connection.stream, self.refusal);
+        Ok(None)
     }
 }
 
@@ -214,8 +277,9 @@ fn is_passing(error: &std::io::Error) -> bool {
 }
 
 async fn run<F, R>(
-    mut connection: Accepted,
-    slot: Slot,
+    connection: Accepted,
+    mut slot: Slot,
+    door: Door,
     serve: Arc<F>,
     cut: CancellationToken,
     shared: Arc<Shared>,
@@ -228,10 +292,12 @@ async fn run<F, R>(
         protocol = shared.protocol,
         id = connection.id,
         peer = connection.peer.map(tracing::field::display),
+        proxy = tracing::field::Empty,
     );
     let handle = connection.handle.clone();
     let conversation = async {
         tracing::debug!("accepted");
+        let Some(mut connection) = door.pass(connection, &mut slot).await? else { return Ok(()) };
         if connection.channel == Channel::Tls && connection.handle.has_tls() {
             let stream = std::mem::take(&mut connection.stream);
             connection.stream = connection.handle.start_tls(stream).await?;

@@ -82,6 +82,12 @@ impl Handle {
         handle
     }
 
+    /// The same connection, once a proxy has told for whom it speaks.
+    pub(super) fn with_peer(mut self, peer: Option<SocketAddr>) -> Self {
+        self.peer = peer;
+        self
+    }
+
     /// Waits until the connection is to end. Its function then says so in its protocol (421, BYE)
     /// and returns; if it does not within [`ServerLimits::grace`](super::ServerLimits::grace), it is
     /// cut off.

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use mailwire_core::Channel;
 use tokio::net::{TcpListener, ToSocketAddrs};
 
+use super::{ProxyProtocol, proxied::Admission};
 use crate::{
     Plain, Result, Security, Stream,
     tls::{ServerTls, TlsError},
@@ -14,6 +15,7 @@ pub struct Listener {
     socket: Socket,
     security: Security,
     tls: Option<ServerTls>,
+    proxies: Option<ProxyProtocol>,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,31 @@ impl Listener {
         }
         // What is not to be used cannot be used by mistake.
         let tls = tls.filter(|_| security.is_tls());
-        Ok(Self { socket: Socket::Tcp(socket), security, tls })
+        Ok(Self { socket: Socket::Tcp(socket), security, tls, proxies: None })
+    }
+
+    /// Takes over a socket of the standard library that listens already: one that systemd or another process has
+    /// opened and handed on.
+    ///
+    /// # Errors
+    ///
+    /// The socket is of no use, or TLS is asked for and not configured.
+    pub fn from_std(
+        socket: std::net::TcpListener,
+        security: Security,
+        tls: Option<ServerTls>,
+    ) -> Result<Self> {
+        socket.set_nonblocking(true)?;
+        Self::from_tcp(TcpListener::from_std(socket)?, security, tls)
+    }
+
+    /// Takes clients that come through proxies, which tell their addresses by the PROXY protocol. Limits, delays of logins
+    /// and trace fields count those then. A client's bytes do not count as protected by a Unix socket if the proxy
+    /// did not get them within TLS.
+    #[must_use]
+    pub fn with_proxy_protocol(mut self, proxies: ProxyProtocol) -> Self {
+        self.proxies = Some(proxies);
+        self
     }
 
     /// Listens at a Unix socket, in clear: the bytes never leave the machine.
@@ -66,7 +92,18 @@ impl Listener {
     #[must_use]
     pub const fn from_unix(socket: tokio::net::UnixListener) -> Self {
         let security = Security::plaintext_without_encryption();
-        Self { socket: Socket::Unix(socket), security, tls: None }
+        Self { socket: Socket::Unix(socket), security, tls: None, proxies: None }
+    }
+
+    /// Takes over a Unix socket of the standard library that listens already.
+    ///
+    /// # Errors
+    ///
+    /// The socket is of no use.
+    #[cfg(unix)]
+    pub fn from_std_unix(socket: std::os::unix::net::UnixListener) -> Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self::from_unix(tokio::net::UnixListener::from_std(socket)?))
     }
 
     /// Returns the address that is listened at; a Unix socket has none.
@@ -97,6 +134,15 @@ impl Listener {
 
     pub(super) const fn tls(&self) -> Option<&ServerTls> {
         self.tls.as_ref()
+    }
+
+    pub(super) const fn proxies(&self) -> Option<&ProxyProtocol> {
+        self.proxies.as_ref()
+    }
+
+    /// What becomes of a connection of this peer.
+    pub(super) fn admission(&self, peer: Option<SocketAddr>) -> Admission {
+        self.proxies.as_ref().map_or(Admission::Direct, |proxies| proxies.admission(peer))
     }
 
     pub(super) fn is_implicit_tls(&self) -> bool {

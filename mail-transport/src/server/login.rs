@@ -26,11 +26,12 @@ impl LoginGate {
     /// The gate of a connection. `allow_clear`: passwords may be shown without TLS.
     #[must_use]
     pub fn new(accepted: &Accepted, allow_clear: bool) -> Self {
-        let Accepted { stream, channel, peer, handle, .. } = accepted;
+        let Accepted { stream, channel, peer, proxied, handle, .. } = accepted;
         let context = context(stream, handle, *channel == Channel::Tls, allow_clear);
         let mut login = handle.login(context.is_protected());
         // After a proxy it is not the stream's.
         login.address = *peer;
+        login.proxy = proxied.as_ref().and_then(|proxied| proxied.proxy);
         Self { handle: handle.clone(), allow_clear, context, login, exchange: None }
     }
 

@@ -36,6 +36,7 @@ mod handle;
 mod listener;
 pub(crate) mod login;
 mod protocol;
+mod proxied;
 mod refusal;
 mod slots;
 
@@ -52,6 +53,7 @@ pub use login::LoginGate;
 #[cfg(any(feature = "smtp", feature = "imap", feature = "pop3"))]
 pub(crate) use protocol::configured;
 pub use protocol::{Server, ServerProtocol};
+pub use proxied::{Proxied, ProxyProtocol};
 pub use refusal::Refusal;
 
 /// The bounds on what a server takes on.
@@ -65,7 +67,8 @@ pub struct ServerLimits {
     pub connections_per_address: usize,
     /// Whether an address that has 8 connections gets another one only while it has less than a tenth of
     /// what is free, so that no handful of addresses takes all. True by default; a server whose clients
-    /// all come from one proxy or relay says no.
+    /// all come from one proxy or relay says no, unless that tells it their addresses:
+    /// see [`Listener::with_proxy_protocol`].
     pub fair_shares: bool,
     /// The time for a TLS handshake, implicit or after STARTTLS: 30 seconds.
     pub tls_timeout: Duration,

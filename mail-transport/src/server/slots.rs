@@ -74,8 +74,29 @@ impl Slots {
         Some(Slot { slots: Arc::clone(self), address })
     }
 
+    /// Counts a slot by an address that was not known when it was taken. False if that address has its share.
+    fn claim(&self, slot: &mut Option<IpAddr>, address: IpAddr) -> bool {
+        let address = customer(address);
+        let mut taken = self.lock();
+        let count = taken.by_address.get(&address).copied().unwrap_or(0);
+        // This one is among all that are taken, and none of the address's yet.
+        if slot.is_some() || count >= self.share(taken.all.saturating_sub(1)) {
+            return false;
+        }
+        taken.by_address.insert(address, count.saturating_add(1));
+        *slot = Some(address);
+        true
+    }
+
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    /// Counts this one by the address of its client, once that is known. False if that has its share already.
+    pub(super) fn claim(&mut self, address: IpAddr) -> bool {
+        self.slots.claim(&mut self.address, address)
     }
 }
 

@@ -20,10 +20,11 @@ use crate::{
 /// Serves it until it ends.
 pub(super) async fn serve<S: Service>(service: &S, mut config: Config, accepted: Accepted) -> Result<()> {
     let gate = LoginGate::new(&accepted, config.allow_clear_credentials);
-    let Accepted { stream, channel, handle, peer, .. } = accepted;
+    let Accepted { stream, channel, handle, peer, proxied, .. } = accepted;
     config.channel = channel;
     config.mechanisms = gate.offered(service.authenticator());
-    let client = Client { server: Some(config.name.clone()), ..client(config.lmtp, peer, &stream) };
+    let proxy = proxied.and_then(|proxied| proxied.proxy);
+    let client = Client { server: Some(config.name.clone()), proxy, ..client(config.lmtp, peer, &stream) };
     if service.trusts(&client) {
         trust(&mut config);
     }
@@ -97,8 +98,8 @@ impl<S: Service> Conversation<'_, S> {
                     if let Some(session) = &mut self.session {
                         session.reset().await;
                     }
-                    let Client { server, lmtp, address, .. } = std::mem::take(&mut self.client);
-                    self.client = Client { server, ..client(lmtp, address, self.driver.stream()) };
+                    let Client { server, lmtp, address, proxy, .. } = std::mem::take(&mut self.client);
+                    self.client = Client { server, proxy, ..client(lmtp, address, self.driver.stream()) };
                     self.gate.upgraded(self.driver.stream());
                     let offered = self.gate.offered(self.service.authenticator());
                     self.driver.connection_mut().set_mechanisms(offered);

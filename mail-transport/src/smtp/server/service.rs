@@ -24,6 +24,8 @@ use crate::{
 pub struct Client {
     /// The address of the client; none over a Unix socket.
     pub address: Option<SocketAddr>,
+    /// The address of the proxy that told the client's by the PROXY protocol, if one did.
+    pub proxy: Option<SocketAddr>,
     /// What XFORWARD has told of where the next message came from: for logs.
     pub forwarded: Option<Attributes>,
     /// The name that this server gives itself.
@@ -45,7 +47,7 @@ pub struct Client {
 impl Client {
     /// The client of this one, which is a proxy, by what that says of it. What is not told is kept.
     pub(super) fn behind(&self, attributes: &Attributes) -> Self {
-        let Self { address, lmtp, server, tls, cipher_suite, .. } = self.clone();
+        let Self { address, proxy, lmtp, server, tls, cipher_suite, .. } = self.clone();
         let port = attributes.port().or(address.map(|address| address.port())).unwrap_or(0);
         let address = match attributes.get(AttributeName::Addr) {
             Some(_) => attributes.address().map(|address| SocketAddr::new(address, port)),
@@ -53,6 +55,7 @@ impl Client {
         };
         Self {
             address,
+            proxy,
             lmtp,
             server,
             tls,
